@@ -32,7 +32,7 @@ def test_not_fitted_names_what_was_asked_for_and_the_remedy():
     assert type(error) is NotFittedError
     assert str(error).startswith("this CharRNN is not fitted yet")
     assert "fit" in str(error)
-    assert str(error).endswith("before sample")
+    assert str(error).endswith("before sample.")
     assert "this Other is" in str(NotFittedError.before("params_", estimator="Other"))
 
 

@@ -61,7 +61,7 @@ def test_set_params_returns_self_and_checks_nothing():
 
 def test_unknown_parameter_changes_nothing():
     model = CharRNN(7)
-    wanted = r"CharRNN has no parameter 'hidden'; it has hidden_size, num_layers.*; did you mean 'hidden_size'\?$"
+    wanted = r"CharRNN has no parameter 'hidden'. Its parameters are hidden_size.*; did you mean 'hidden_size'\?$"
     with pytest.raises(ValueError, match=wanted):
         model.set_params(seq_length=3, hidden=5)
     assert model.get_params() == CharRNN(7).get_params()

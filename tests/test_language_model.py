@@ -127,7 +127,7 @@ def test_strings_have_the_same_scores(pair_of_documents):
 
 def test_what_a_subclass_does_not_offer_is_refused(pair):
     small = pair[1]
-    with pytest.raises(InvalidInputError, match="a SmallModel does not adapt"):
+    with pytest.raises(InvalidInputError, match="a SmallModel cannot adapt"):
         small.score(TEXT, adapt=True)
     with pytest.raises(InvalidInputError, match="fitted without labels"):
         small.sample(label="a")

@@ -109,7 +109,7 @@ def test_python_without_the_text(folder, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)
     assert cli.main(["demo"]) == 1
     out, err = capsys.readouterr()
-    assert err.startswith("crnn: error: this Python comes without pydoc_data.topics")
+    assert err.startswith("crnn: error: this Python lacks pydoc_data.topics")
     assert (out, err.count("\n")) == ("", 1)
 
 

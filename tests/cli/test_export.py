@@ -85,9 +85,9 @@ def test_onnx_is_not_installed(tmp_path, monkeypatch, capsys):
     ("arguments", "message"),
     [
         (["names.txt"], "must end in .c, .onnx or .html"),
-        (["names.onnx", "--int8"], "--int8 is for OUT.c and OUT.html"),
-        (["names.html", "--int8", "--float16"], "choose one"),
-        (["names.c", "--float16"], "--float16 is for OUT.html"),
+        (["names.onnx", "--int8"], "--int8: only for OUT.c and OUT.html"),
+        (["names.html", "--int8", "--float16"], "not allowed with argument"),
+        (["names.c", "--float16"], "--float16: only for OUT.html"),
     ],
 )
 def test_usage(arguments, message, capsys):

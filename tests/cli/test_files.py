@@ -82,11 +82,11 @@ def test_closed_standard_streams(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stdin", None)
     monkeypatch.setattr(sys, "stdout", None)
     for read in (read_text, read_documents, lambda path, as_bytes: list(read_lines(path, ReadAs(as_bytes)))):
-        with pytest.raises(OSError, match=r"^standard input is closed: name a file in place of -$"):
+        with pytest.raises(OSError, match=r"^standard input is closed\. Name a file instead of -\.$"):
             read("-", as_bytes=False)
     with pytest.raises(OSError, match=r"^standard input is closed"):
         model_source("-")
-    with pytest.raises(OSError, match=r"^standard output is closed: send it to a file or a program$"):
+    with pytest.raises(OSError, match=r"^standard output is closed\. Redirect it to a file or a program\.$"):
         check_writable("-")
     (tmp_path / "text").write_bytes(b"to be\n")
     assert list(read_lines(str(tmp_path / "text"), ReadAs(as_bytes=False))) == [["to be"]]

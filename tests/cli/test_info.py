@@ -22,7 +22,7 @@ def test_info(folder, capsys):
     assert table["vocabulary"] == "8 characters: ' ,benort'"
     assert table["trained"] == "50 steps of 1 x 5 characters"
     assert table["loss"].startswith(f"{model.smooth_loss_ / 5:.4f} nats, ")
-    assert table["can go on"].startswith("yes")
+    assert table["resumable"].startswith("yes")
     assert "hidden_size=7" in table["parameters"]
 
 
@@ -30,8 +30,8 @@ def test_info_of_weights_alone(folder, capsys):
     CharRNN.load("model.crnn").save("weights.crnn", training_state=False)
     assert cli.main(["info", "weights.crnn"]) == 0
     table = rows(capsys.readouterr().out)
-    assert table["can go on"].startswith("only")
-    assert table["trained"].startswith("not known")
+    assert table["resumable"].startswith("only")
+    assert table["trained"].startswith("unknown")
 
 
 def test_info_of_a_large_vocabulary(folder, capsys):

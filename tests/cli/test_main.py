@@ -97,7 +97,7 @@ def test_ctrl_c_saves_what_there_is(folder):
         process.send_signal(signal.SIGINT)
         err = process.stderr.read()
         assert process.wait(60) == 130
-    assert "crnn: stopped by Ctrl-C; saving the model as it was after step" in err
+    assert "crnn: stopped by Ctrl-C; saving the model after step" in err
     assert "crnn: saved new.crnn: " in err
     assert "Traceback" not in err
     model = CharRNN.load("new.crnn")
@@ -115,8 +115,8 @@ def test_terminal_that_knows_ascii_alone(folder, monkeypatch):
 
 # --- closed standard streams
 
-OUTPUT_IS_CLOSED = "crnn: error: standard output is closed: send it to a file or a program\n"
-INPUT_IS_CLOSED = "crnn: error: standard input is closed: name a file in place of -\n"
+OUTPUT_IS_CLOSED = "crnn: error: standard output is closed. Redirect it to a file or a program.\n"
+INPUT_IS_CLOSED = "crnn: error: standard input is closed. Name a file instead of -.\n"
 
 
 @POSIX

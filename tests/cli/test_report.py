@@ -49,8 +49,8 @@ def test_a_symbol_that_the_model_does_not_know(model, capsys):
     ("arguments", "message"),
     [
         (["-", "-"], "MODEL and FILE cannot both be standard input"),
-        (["text.crnn", "--labels", "labels"], "argument --labels: give FILE"),
-        (["text.crnn", "-o", "-"], "name a file; the report is for a browser"),
+        (["text.crnn", "--labels", "labels"], "argument --labels: needs FILE"),
+        (["text.crnn", "-o", "-"], "name a file, since the report is for a browser"),
     ],
 )
 def test_usage(arguments, message, capsys):

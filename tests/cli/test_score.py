@@ -64,7 +64,7 @@ def test_shown_surprisal_is_that_of_adapted_weights(folder, capsys, monkeypatch)
 
 def test_wrong_options_of_adaptation(folder, capsys):
     command = ("score", "model.crnn", "text.txt")
-    assert "--learning-rate is for --adapt" in usage_error(capsys, *command, "--learning-rate", "1")
+    assert "--learning-rate needs --adapt" in usage_error(capsys, *command, "--learning-rate", "1")
     assert "not allowed with" in usage_error(capsys, *command, "--adapt", "--lines")
     message = usage_error(capsys, *command, "--adapt", "--block-length", "0")
     assert "block_length must be a whole number of at least 1" in message
@@ -128,7 +128,8 @@ def test_score_shows_bytes(folder, capsys):
 
 
 def test_lines_are_not_shown(folder, capsys):
-    assert "--show is for a whole text" in usage_error(capsys, "score", "model.crnn", "text.txt", "--lines", "--show")
+    told = usage_error(capsys, "score", "model.crnn", "text.txt", "--lines", "--show")
+    assert "argument --show: not allowed with --lines" in told
 
 
 def written(scores):
@@ -258,17 +259,17 @@ def test_score_of_bad_lines(folder, capsys, monkeypatch):
     assert capsys.readouterr().err.startswith("crnn: error: line 3 contains 'Z' (U+005A) at position 0, ")
     (folder / "lines").write_bytes(b"to be\nor\n\xff\n")
     assert cli.main(["score", "model.crnn", "--lines", "lines"]) == 1
-    assert "line 3 is not UTF-8: convert the lines" in capsys.readouterr().err
+    assert "line 3 is not UTF-8. Convert the lines" in capsys.readouterr().err
     assert "no such" in error(capsys, "score", "model.crnn", "--lines", "missing").lower()
     for option in (["--bits"], ["--reduce", "mean"], ["--errors", "skip"]):
-        assert "are for --lines" in usage_error(capsys, "score", "model.crnn", "text.txt", *option)
+        assert "need --lines" in usage_error(capsys, "score", "model.crnn", "text.txt", *option)
     assert "not allowed with" in usage_error(capsys, "score", "model.crnn", "lines", "--lines", "--fast")
 
 
 @pytest.mark.parametrize(
     ("data", "n", "message"),
     [
-        (b"to be\nor\nnot\xff\nto\n", 2, "line 3 is not UTF-8: convert the lines, give --errors"),
+        (b"to be\nor\nnot\xff\nto\n", 2, "line 3 is not UTF-8. Convert the lines, pass --errors"),
         (b"to be\nor\nZ\nto\n", 2, "line 3 contains 'Z'"),
         (b"\xff\nto\n", 0, "line 1 is not UTF-8"),
         (b"Z\nto\n", 0, "line 1 contains 'Z'"),

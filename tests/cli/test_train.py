@@ -67,11 +67,11 @@ def test_samples_while_training(folder, capsys, monkeypatch):
         (["--dropout", "1"], "--dropout: dropout must be a finite number of at least 0 and below 1, not 1"),
         (["--cell", "grue"], "--cell"),
         (["--warmup", "1.5"], "--warmup"),
-        (["--time", "soon"], "--time: time must be above 0 and have a unit, as 10s, 3m or 1h, not 'soon'"),
+        (["--time", "soon"], "--time: time must be above 0 and have a unit, like 10s, 3m or 1h, not 'soon'"),
         (["--time", "0s"], "--time"),
         (["--time", "nan"], "--time"),
         (["--time", ""], "--time"),
-        (["--time", "3m", "--max-seconds", "5"], "--time and --max-seconds are the same"),
+        (["--time", "3m", "--max-seconds", "5"], "--time and --max-seconds mean the same"),
         (["--restore-best", "maybe"], "maybe"),
         (["--average-every", "0"], "--average-every: average_every must be a whole number of at least 1, not 0"),
         (["--hidden", "5"], "--hidden"),  # no abbreviations: a later parameter could make them ambiguous
@@ -228,7 +228,7 @@ def test_disk_that_filled_up_meanwhile(folder, capsys, monkeypatch):
     monkeypatch.setattr(CharRNN, "save", full)
     monkeypatch.setattr(command_files.tempfile, "tempdir", str(folder))
     message = error(capsys, "train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "3")
-    where = re.search(r"new\.crnn: No space left on device: the model is saved in (.*) instead\n", message)[1]
+    where = re.search(r"new\.crnn: No space left on device. The model is saved in (.*) instead\.\n", message)[1]
     assert CharRNN.load(where).n_steps_ == 3
 
 
@@ -326,7 +326,7 @@ def test_a_training_is_resumed(folder, capsys, monkeypatch):
     assert cli.main(["train", "text.txt", "-o", "whole.crnn", "-q", *options]) == 0
     assert sorted(os.listdir()) == ["model.crnn", "text.txt", "whole.crnn"]  # the checkpoint is removed
     assert stopped(monkeypatch, *options) == 130
-    assert "; add --resume to go on from new.crnn.checkpoint\n" in capsys.readouterr().err
+    assert "; add --resume to continue from new.crnn.checkpoint\n" in capsys.readouterr().err
     assert CharRNN.load("new.crnn").n_steps_ <= 5
     assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--resume", *options]) == 0
     whole, resumed = (CharRNN.load(name) for name in ("whole.crnn", "new.crnn"))
@@ -341,8 +341,8 @@ def test_an_older_model_stays_until_training_has_ended(folder, capsys, monkeypat
     before = (folder / "new.crnn").read_bytes()
     assert stopped(monkeypatch) == 130
     assert capsys.readouterr().err == (
-        "crnn: stopped by Ctrl-C; the model as it was after step 5 is in new.crnn.checkpoint, and new.crnn is left as "
-        "it was; add --resume to go on from new.crnn.checkpoint\n"
+        "crnn: stopped by Ctrl-C; the model after step 5 is in new.crnn.checkpoint, and new.crnn is "
+        "unchanged; add --resume to continue from new.crnn.checkpoint\n"
     )
     assert (folder / "new.crnn").read_bytes() == before
     assert CharRNN.load("new.crnn.checkpoint").n_steps_ == 5
@@ -350,7 +350,7 @@ def test_an_older_model_stays_until_training_has_ended(folder, capsys, monkeypat
     assert "after step 7 is in new.crnn.checkpoint" in capsys.readouterr().err
     os.unlink("new.crnn.checkpoint")
     assert stopped(monkeypatch, exception=DivergenceError(6, 7.5)) == 1
-    assert "the model as it was after step 5 is in new.crnn.checkpoint, and new.crnn is left" in capsys.readouterr().err
+    assert "the model after step 5 is in new.crnn.checkpoint, and new.crnn is unchanged" in capsys.readouterr().err
     assert (folder / "new.crnn").read_bytes() == before
     assert "diverged, and would again" in error(capsys, "train", "text.txt", "-o", "new.crnn", "--resume")
     assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "3"]) == 0
@@ -361,7 +361,7 @@ def test_another_text_or_other_settings_are_refused(folder, capsys, monkeypatch)
     assert stopped(monkeypatch, "--hidden-size", "9") == 130
     capsys.readouterr()
     resume = ["train", "text.txt", "-o", "new.crnn", "--resume"]
-    assert "hidden_size=9, not 7: leave the option out" in error(capsys, *resume, "--hidden-size", "7")
+    assert "hidden_size is 7, but new.crnn.checkpoint was started with 9" in error(capsys, *resume, "--hidden-size", "7")
     assert "learning_rate=None, not 0.5: leave" in error(capsys, *resume, "--learning-rate", "0.5")
     assert "average_every=1, not 4: leave" in error(capsys, *resume, "--average-every", "4")
     message = error(capsys, *resume, "--validation", "text.txt")
@@ -376,12 +376,12 @@ def test_an_interrupted_training_is_not_replaced_by_a_new_one(folder, capsys, mo
     capsys.readouterr()
     message = error(capsys, "train", "text.txt", "-o", "new.crnn")
     assert message == (
-        "crnn: error: new.crnn.checkpoint holds a training that was interrupted after step 5: add --resume to finish "
+        "crnn: error: new.crnn.checkpoint contains a training run interrupted after step 5. Add --resume to finish "
         "it, or remove the file to start anew\n"
     )
     assert (folder / "new.crnn.checkpoint").read_bytes() == before
     (folder / "new.crnn.checkpoint").write_bytes((folder / "model.crnn").read_bytes())
-    assert "is in the way: it is a model" in error(capsys, "train", "text.txt", "-o", "new.crnn")
+    assert "is a model, but a checkpoint would replace it" in error(capsys, "train", "text.txt", "-o", "new.crnn")
 
 
 @pytest.mark.parametrize("every", [["--checkpoint-every", "none"], ["-o", "-"]])
@@ -475,7 +475,7 @@ def test_a_signal_saves_what_there_is(folder, capsys, monkeypatch, request, name
         patch.setattr(progress.Progress, "show", show_and_kill)
         assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q"]) == code
     told = "Ctrl-C" if name == "SIGINT" else name
-    assert f"crnn: stopped by {told}; saving the model as it was after step 5" in capsys.readouterr().err
+    assert f"crnn: stopped by {told}; saving the model after step 5" in capsys.readouterr().err
     assert CharRNN.load("new.crnn").n_steps_ == CharRNN.load("new.crnn.checkpoint").n_steps_ == 5
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == handlers
 

@@ -76,8 +76,8 @@ def test_what_is_given_beside_a_time_replaces_what_is_recommended(folder, capsys
     model = CharRNN.load("new.crnn")
     assert (model.optimizer, model.hidden_size, model.batch_size) == ("adagrad", 7, 1)
     assert (model.learning_rate, model.weight_decay) == (None, 0.0)  # the recommended values are for Adam
-    said = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("as given: "))
-    assert {"hidden_size=7", "optimizer=adagrad"} <= set(said.removeprefix("as given: ").split(", "))
+    said = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("as requested: "))
+    assert {"hidden_size=7", "optimizer=adagrad"} <= set(said.removeprefix("as requested: ").split(", "))
 
 
 def test_what_is_recommended_depends_on_what_is_given_beside_a_time(folder, monkeypatch):

@@ -76,7 +76,7 @@ def test_an_interrupted_search_goes_on(folder, capsys, monkeypatch):
 def test_another_text_is_another_search(folder, capsys):
     assert cli.main(["tune", "text.txt", "-o", "best.crnn", "--time", "0.2s", "--trials", "1"]) == 0
     capsys.readouterr()
-    assert "is a search over another text" in error(capsys, "tune", "names.txt", "-o", "best.crnn")
+    assert "is a search for another text" in error(capsys, "tune", "names.txt", "-o", "best.crnn")
 
 
 def test_a_search_needs_files(folder, capsys):

@@ -506,7 +506,7 @@ def changed(path, **changes):
     ("changes", "message"),
     [
         ({"configuration": {"hidden_size": -1}}, "hidden_size must be a whole number of at least 1, not -1"),
-        ({"configuration": {"layers": 2}}, "no parameter 'layers'"),
+        ({"configuration": {"layers": 2}}, "'layers' is not a parameter"),
         ({"configuration": {"self": 2}}, "self"),
         ({"configuration": {"optimizer": ["adagrad"]}}, "optimizer must be one of"),
         ({"configuration": {"dtype": None}}, "dtype must be"),

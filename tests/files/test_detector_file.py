@@ -114,7 +114,7 @@ def test_a_model_without_a_threshold_is_no_detector(tmp_path):
         AnomalyDetector.load(tmp_path / "m.crnn")
     classifier = CharRNNClassifier().set_params(estimator__hidden_size=4, estimator__max_steps=2)
     classifier.fit(["aa", "bb"], [0, 1]).save(tmp_path / "c.crnn")
-    with pytest.raises(ModelFileError, match="holds a CharRNNClassifier"):
+    with pytest.raises(ModelFileError, match="contains a CharRNNClassifier"):
         AnomalyDetector.load(tmp_path / "c.crnn")
     with pytest.raises(FileNotFoundError):
         AnomalyDetector.load(tmp_path / "no.crnn")

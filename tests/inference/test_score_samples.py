@@ -238,7 +238,7 @@ def test_the_next_batch_is_asked_for_after_the_scores_of_the_one_before():
 def test_errors_in_batches_count_from_the_first_string(model):
     with pytest.raises(InvalidInputError, match=r"^texts\[3\] contains 'z'"):
         list(model.score_batches([["a", "b"], ["c", "z"]]))
-    with pytest.raises(InvalidInputError, match=r"^texts must be a list or another iterable of str, not str"):
+    with pytest.raises(InvalidInputError, match=r"^texts is a str\. Pass a list or another iterable of str"):
         list(model.score_batches(["ab"]))
     with pytest.raises(InvalidInputError, match=r"^reduce must be 'sum', 'mean' or 'min', not 3$"):
         model.score_batches([], reduce=3)
@@ -297,12 +297,12 @@ def test_arrays_tuples_and_subclasses(model):
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        ("abc", r"s must be a list or another iterable of str, not str: put a single text in a list$"),
+        ("abc", r"s is a str\. Pass a list or another iterable of str, such as a list with one text\.$"),
         (b"abc", r"s must be a list .* not bytes: "),
         (7, r"s must be a list .* not int: "),
         (None, r"s must be a list .* not NoneType: "),
         (["a", "b", b"c"], r"s\[2\] is bytes, but the symbols of this model are characters. Pass a str"),
-        (["a", 1.5], r"s\[1\] must be str, not float: convert it, or leave it out$"),
+        (["a", 1.5], r"s\[1\] must be str, not float\. Convert it, or leave it out\.$"),
         (["a", None], r"s\[1\] must be str, not NoneType: "),
         (["a", "", "abz", "z"], r"s\[2\] contains 'z' \(U\+007A\) at position 2, .*Remove or replace it"),
     ],
@@ -323,7 +323,7 @@ def test_text_for_a_model_of_bytes():
     model = CharRNN(3, max_steps=0).fit(b"ab")
     with pytest.raises(InvalidInputError, match=r"^texts\[1\] is text, but the symbols of this model are bytes"):
         model.score_samples([b"a", "b"])
-    with pytest.raises(InvalidInputError, match=r"^texts must be a list or another iterable of bytes, not bytes"):
+    with pytest.raises(InvalidInputError, match=r"^texts is a bytes\. Pass a list or another iterable of bytes"):
         model.score_samples(b"ab")
 
 
@@ -462,7 +462,7 @@ def test_missing_values_have_no_score(model, errors):
         scores = model.score_samples(["ab", missing, "c"], errors=errors, reduce="min")
         np.testing.assert_array_equal(np.isnan(scores), [False, True, False])
         np.testing.assert_array_equal(scores[[0, 2]], model.score_samples(["ab", "c"], reduce="min"))
-        with pytest.raises(InvalidInputError, match=r'^texts\[1\] must be str, .*, or give errors="skip"'):
+        with pytest.raises(InvalidInputError, match=r'^texts\[1\] must be str, .*, or pass errors="skip"'):
             model.score_samples(["ab", missing])
     with pytest.raises(InvalidInputError, match=r"^texts\[1\] must be str, not int"):
         model.score_samples(["ab", 3], errors=errors)
@@ -503,5 +503,5 @@ def test_the_end_is_the_last_surprisal(ending):
         assert surprisal.shape == (len(text) + 1,)
         np.testing.assert_array_equal(surprisal[:-1], ending.surprisal(text))
         assert -surprisal[-1] == pytest.approx(np.log(ending.predict_proba([text])[0, 3]), rel=1e-12)
-    with pytest.raises(InvalidInputError, match=r"^end=True needs a model fitted on documents"):
+    with pytest.raises(InvalidInputError, match=r"^end=True needs document ends"):
         random_language_model(SYMBOLS).surprisal("a", end=True)

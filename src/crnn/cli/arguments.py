@@ -1,4 +1,4 @@
-"""Arguments that several commands have, and the types of arguments."""
+"""Arguments shared by several commands, and types of arguments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["MODEL_HELP", "SCORING_ERRORS", "TRAINING_ERRORS", "add_errors", "add
            "checked", "checked_text", "duration", "refuse_two_standard_inputs", "seed"]  # fmt: skip
 
 MODEL_HELP = "a model file, or - for standard input"
-LABEL_HELP = "of a model with labels: the label that a text has"
+LABEL_HELP = "the text's label, for models trained with labels"
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -37,8 +37,8 @@ def add_files(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         nargs="+",
         action=_OneOrMore,
-        help="a UTF-8 text, its line ends kept; several are read as one, one after another; - for standard input. Of "
-        "more than 64 MB the symbols are kept in a cache file beside the first one, or in the folder $CRNN_CACHE",
+        help="a UTF-8 text, whose line ends are kept; several files are concatenated; - for standard input. Symbols "
+        "of files above 64 MB are kept in a cache file next to the first file, or in the folder $CRNN_CACHE",
     )
 
 
@@ -48,7 +48,7 @@ def add_output(parser: argparse.ArgumentParser, **rest: Any) -> None:
 
 
 def add_model(parser: argparse.ArgumentParser, label_default: str) -> None:
-    """Add the model, and the label that its texts have.
+    """Add the model argument, and the option for the label of its texts.
 
     Examples
     --------
@@ -62,30 +62,30 @@ def add_model(parser: argparse.ArgumentParser, label_default: str) -> None:
 
 
 SCORING_ERRORS = (
-    "what to do with a line that is not UTF-8, or has a symbol that the model never saw: strict, stop with an error "
-    "after the lines before it; replace, read U+FFFD for bad bytes, and score a line with an unseen symbol as -inf; "
+    "how to handle a line that is not UTF-8, or has a symbol unknown to the model: strict, stop with an error "
+    "after the lines before it; replace, read U+FFFD for bad bytes, and score lines with unknown symbols as -inf; "
     "skip, score the line as nan (default: strict)"
 )
 TRAINING_ERRORS = (
-    "what to do with a line that is not UTF-8: strict, stop with an error; replace, read U+FFFD for bad bytes; skip, "
+    "how to handle a line that is not UTF-8: strict, stop with an error; replace, read U+FFFD for bad bytes; skip, "
     "leave the line out (default: strict)"
 )
 
 
 def add_errors(parser: argparse._ActionsContainer, description: str) -> None:
-    """Add the option ``--errors``, which is None unless it is given."""
+    """Add the option ``--errors``, which is None unless given."""
     parser.add_argument("--errors", choices=get_args(Errors), help=description)
 
 
 def refuse_two_standard_inputs(arguments: argparse.Namespace, **shown: str) -> None:
-    """Stop if two inputs are standard input, of which the second could read nothing.
+    """Stop if two inputs are standard input, since the second could not read anything.
 
     Parameters
     ----------
     arguments : argparse.Namespace
-        With the parser in `parser`.
+        The arguments, with their parser in `parser`.
     **shown : str
-        The arguments that are inputs, with the names that the usage shows for them.
+        The names of input arguments, each with its name in the usage message.
     """
     standard = [shown[name] for name in shown if getattr(arguments, name) == STANDARD]
     if len(standard) > 1:
@@ -96,12 +96,12 @@ def refuse_two_standard_inputs(arguments: argparse.Namespace, **shown: str) -> N
 
 
 def checked(check: Callable[[Any], Any]) -> Callable[[str], Any]:
-    """Return the type of an argument: what the check of the library returns for its value."""
+    """Return a type of argument that applies a check of the library to a converted value."""
     return checked_text(lambda text: check(value_of(text)))
 
 
 def checked_text(check: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return the type of an argument: what the check of the library returns for its text."""
+    """Return a type of argument that applies a check of the library to a text."""
 
     def convert(text: str) -> Any:
         try:
@@ -113,7 +113,7 @@ def checked_text(check: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def seed(value: Any) -> Any:
-    """Return the value of a seed if the library takes it."""
+    """Return a seed if the library accepts it."""
     generator(value)
     return value
 
@@ -124,12 +124,12 @@ def duration(text: str) -> float:
     Parameters
     ----------
     text : str
-        A number with its unit, s, m or h; without a unit it is seconds.
+        A number with its unit, s, m or h; without a unit, seconds.
 
     Raises
     ------
     InvalidInputError
-        If it is neither, or not above 0.
+        If the text is not a duration above 0.
 
     Examples
     --------
@@ -140,4 +140,4 @@ def duration(text: str) -> float:
     try:
         return checked_float("time", float(number) * UNITS[unit], above=0.0)
     except ValueError:
-        raise InvalidInputError(f"time must be above 0 and have a unit, as 10s, 3m or 1h, not {text!r}") from None
+        raise InvalidInputError(f"time must be above 0 and have a unit, like 10s, 3m or 1h, not {text!r}") from None

@@ -1,4 +1,4 @@
-"""A text on a terminal, each character coloured by its surprisal; digits below it where there are no colours."""
+"""A text on a terminal, with each character colored by its surprisal, or marked with digits if there are no colors."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from ..training.progress.progress import printable
 
 __all__ = ["coloured", "marked", "takes_colours"]
 
-# Backgrounds and letters of 1, 2, … 8 and more bits, of the 256 colours of xterm; the text below 1 bit is as it was.
-# Luminance goes in one direction, away from the terminal's own background.
+# Backgrounds and letters for 1, 2, … 8 and more bits, of xterm's 256 colors; text below 1 bit is unchanged.
+# Luminance changes monotonically, away from the terminal's own background.
 ON_DARK = ((52, 231), (88, 231), (124, 231), (160, 231), (202, 16), (208, 16), (214, 16), (220, 16))
 ON_LIGHT = ((230, 16), (223, 16), (216, 16), (209, 16), (202, 16), (166, 16), (124, 231), (88, 231))
 MAX_MARK = 9  # bits; the largest digit
-MIN_WIDTH = 20  # columns, for terminals that say nonsense
+MIN_WIDTH = 20  # columns, for terminals that report nonsense
 RESET = "\x1b[0m"
 LINE_END = "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}"
 
 
 class Cell(NamedTuple):
-    """A character as it is shown, and its surprisal."""
+    """A character as shown, and its surprisal."""
 
     shown: str
     bits: float
 
 
 def takes_colours(stream: TextIO, environment: Mapping[str, str]) -> bool:
-    """Say whether to write colours to a stream: a terminal, and ``NO_COLOR`` is not set.
+    """Return whether to write colors to a stream: it must be a terminal, and ``NO_COLOR`` must not be set.
 
     Examples
     --------
@@ -43,23 +43,23 @@ def takes_colours(stream: TextIO, environment: Mapping[str, str]) -> bool:
 def coloured(
     text: str | bytes, bits: Sequence[float], environment: Mapping[str, str], *, encoding: str = "utf-8"
 ) -> Iterator[str]:
-    r"""Give a text line by line, each character on a colour that tells its surprisal, and a key to the colours.
+    r"""Yield a text line by line, with each character colored by its surprisal, then a key to the colors.
 
     Parameters
     ----------
     text : str or bytes
-        Bytes are shown as Latin-1. Characters that a terminal obeys or cannot show are escaped.
+        Bytes are shown as Latin-1. Control characters and those that cannot be shown are escaped.
     bits : sequence of len(text) float
         The surprisal of each character.
     environment : mapping of str to str
-        ``COLORFGBG`` tells of a light background, where the terminal sets it.
+        If the terminal sets ``COLORFGBG``, it tells whether the background is light.
     encoding : str, default="utf-8"
-        Of the terminal; what it does not have is escaped.
+        The terminal's encoding; characters outside it are escaped.
 
     Returns
     -------
     iterator of str
-        Lines with their ends. A line end of the text is shown as an arrow.
+        Lines with their ends. Line ends of the text are shown as arrows.
 
     Examples
     --------
@@ -81,20 +81,20 @@ def coloured(
 
 
 def marked(text: str | bytes, bits: Sequence[float], width: int, *, encoding: str = "utf-8") -> Iterator[str]:
-    r"""Give a text line by line, each with a line of marks below it: the bits of each character as a digit.
+    r"""Yield a text line by line, followed by a line of marks: the bits of each character as a digit.
 
     Parameters
     ----------
     text, bits, encoding
-        As of `coloured`.
+        As for `coloured`.
     width : int
-        Columns; a longer line is cut.
+        The number of columns; longer lines are cut.
 
     Returns
     -------
     iterator of str
-        Two lines at a time. A digit stands below the first column of its character; bits are rounded down, there is
-        none below 1, and 9 is 9 or more.
+        Two lines at a time. Each digit is below the first column of its character; bits are rounded down, values
+        below 1 are not marked, and 9 means 9 or more.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def marked(text: str | bytes, bits: Sequence[float], width: int, *, encoding: st
     or
      2
     <BLANKLINE>
-    Digits are bits, rounded down; none below 1, 9 for 9 or more.
+    Digits are bits, rounded down; unmarked below 1, 9 for 9 or more.
     <BLANKLINE>
     """
     for cells in _lines(text, bits, encoding):
@@ -117,11 +117,11 @@ def marked(text: str | bytes, bits: Sequence[float], width: int, *, encoding: st
             mark = str(min(int(value), MAX_MARK)) if value >= 1 else " "
             line, marks, used = line + shown, marks + mark.ljust(columns)[:columns], used + columns
         yield f"{line}\n{marks.rstrip()}\n"
-    yield f"\nDigits are bits, rounded down; none below 1, {MAX_MARK} for {MAX_MARK} or more.\n"
+    yield f"\nDigits are bits, rounded down; unmarked below 1, {MAX_MARK} for {MAX_MARK} or more.\n"
 
 
 def _lines(text: str | bytes, bits: Sequence[float], encoding: str) -> Iterator[list[Cell]]:
-    """Give the characters of each line of a text, its line end among them."""
+    """Yield the characters of each line of a text, including its line end."""
     characters = text if isinstance(text, str) else bytes(text).decode("latin-1")
     cells: list[Cell] = []
     for character, value in zip(characters, bits, strict=True):
@@ -134,7 +134,7 @@ def _lines(text: str | bytes, bits: Sequence[float], encoding: str) -> Iterator[
 
 
 def _harmless(character: str, encoding: str) -> str:
-    r"""Return a character as a terminal shows it without obeying it.
+    r"""Return a character in a form that a terminal shows but does not obey.
 
     Examples
     --------
@@ -145,13 +145,13 @@ def _harmless(character: str, encoding: str) -> str:
         shown = LINE_END if LINE_END.encode(encoding, "ignore") else "\\n"
     else:
         shown = character if character.isprintable() else printable(character)
-    if not shown.isprintable():  # tabs, and characters that change the direction of writing
+    if not shown.isprintable():  # tabs, and characters that change the writing direction
         shown = shown.encode("unicode_escape").decode("ascii")
     return shown.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _columns(shown: str) -> int:
-    """Return the columns that a text takes on a terminal.
+    """Return the number of columns that a text takes on a terminal.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The command ``crnn demo``: watch a network learn English, letter by letter, in a few seconds."""
+"""The command ``crnn demo``: watch a network learn English, letter by letter, within seconds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["add_arguments", "learn", "network", "run", "text"]
 STAGES = (0.005, 0.1, 0.4, 1.0)  # shares of the time after which the network is tested: 0.1, 2, 8 and 20 seconds
 PIECE_SECONDS = 0.2  # of training between two updates of the display
 FIRST_STEPS = 20  # of the first piece, which measures the speed of this machine
-HELD_OUT = 0.1  # share of the text, its end, that the network is not trained on
+HELD_OUT = 0.1  # the end of the text, on which the network is not trained
 SAMPLE_LENGTH = 210
 WIDTH = 76
 
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show a network learn, save it, and say what to do next; return the exit code."""
+    """Show a network learn, save it, and suggest what to do next; return the exit code."""
     if arguments.output == STANDARD:
         arguments.parser.error("argument -o/--output: the demo needs standard output for itself")
     check_output(arguments)
@@ -82,7 +82,7 @@ YOUR.txt is any UTF-8 text; a megabyte is a good start. In Python:
 def network() -> CharRNN:
     """Return the untrained model of the demo.
 
-    It has 8 streams, and a smaller learning rate than min-char-rnn's so that it converges within the time.
+    It has 8 streams, and a smaller learning rate than min-char-rnn, so that it converges within the time.
 
     Examples
     --------
@@ -93,12 +93,12 @@ def network() -> CharRNN:
 
 
 def text() -> str:
-    """Return English that comes with every CPython: the language reference that ``help()`` shows.
+    """Return an English text included with CPython: the language reference shown by ``help()``.
 
     Raises
     ------
     InvalidInputError
-        If this Python comes without it.
+        If this Python lacks it.
 
     Examples
     --------
@@ -109,28 +109,28 @@ def text() -> str:
         from pydoc_data.topics import topics
     except ImportError as error:
         raise InvalidInputError(
-            "this Python comes without pydoc_data.topics, the text of the demo; "
-            "take one of your own: crnn train FILE -o MODEL"
+            "this Python lacks pydoc_data.topics, the text of the demo. "
+            "Use your own text instead: crnn train FILE -o MODEL"
         ) from error
     return "\n\n".join(topics.values())
 
 
 def learn(model: CharRNN, seconds: float) -> None:
-    """Train a model on `text` and show on standard output how it improves.
+    """Train a model on `text`, and show its progress on standard output.
 
-    The loss shown is that of the last tenth of the text, on which the model is not trained.
+    The loss shown is that of the last tenth of the text, which is held out from training.
 
     Parameters
     ----------
     model : CharRNN
-        An untrained one, as `network` returns it.
+        An untrained model from `network`.
     seconds : float
-        Of training, without the tests.
+        The training time, without the tests.
 
     Raises
     ------
     KeyboardInterrupt
-        Ctrl-C: the model then holds the last complete update.
+        On Ctrl-C; the model then has the last complete update.
 
     Examples
     --------
@@ -164,11 +164,11 @@ def learn(model: CharRNN, seconds: float) -> None:
                 _say(_report(model, held_out, training.seconds, training.characters))
         finally:
             model.set_params(max_steps=None)
-    _say(f"{training.characters / training.seconds:,.0f} characters a second.\n")
+    _say(f"{training.characters / training.seconds:,.0f} characters per second.\n")
 
 
 class _TimedTraining:
-    """Trains on consecutive pieces of a text, each as long as the speed so far allows."""
+    """Trains on consecutive pieces of a text, each as long as the measured speed allows."""
 
     def __init__(self, model: CharRNN, text: str) -> None:
         self.model, self.text = model, text
@@ -176,7 +176,7 @@ class _TimedTraining:
         self._position, self._steps = 0, FIRST_STEPS
 
     def advance(self, seconds_left: float) -> None:
-        """Train on the next piece, for a fraction of a second and not beyond the time left."""
+        """Train on the next piece, for a fraction of a second and within the time left."""
         model = self.model
         T, B = model.seq_length, model.batch_size
         if self.seconds:
@@ -189,7 +189,7 @@ class _TimedTraining:
         piece = self.text[self._position : self._position + length]
         with model.editing():
             state: Any = model.state_
-            state[...] = 0  # the streams begin elsewhere in the text
+            state[...] = 0  # the streams start elsewhere in the text
         records, n_steps, start = len(model.history_), model.n_steps_, time.perf_counter()
         model.set_params(max_steps=self._steps).partial_fit(piece)
         taken = (model.n_steps_ - n_steps) * T * B
@@ -208,18 +208,18 @@ def _introduction(model: CharRNN, whole: str, held_out: str) -> str:
     return f"""\
 A network learns English, letter by letter, from Python's own documentation.
 
-  text     {len(whole):,} characters, {V} different ones; the last {HELD_OUT:.0%} is the test
-  network  {model.hidden_size} tanh units, {weights:,} weights, nearly zero at first
+  text     {len(whole):,} characters, {V} distinct; the last {HELD_OUT:.0%} is held out for testing
+  network  {model.hidden_size} tanh units, {weights:,} weights, initially near zero
   machine  {processor_name()}, {_kernels.instruction_set}, {cores()} cores
 
-How well does it guess each next character of the test, which it never reads?
-In bits per character, {blind:.2f} is guessing blindly, {frequencies:.2f} is knowing how
-frequent each character is, and less than that is knowing how they go together.
+How well does it guess each next character of the held-out text?
+In bits per character: {blind:.2f} is guessing blindly, {frequencies:.2f} is knowing how
+frequent each character is, and anything lower is knowing how characters combine.
 """
 
 
 def _report(model: CharRNN, held_out: str, seconds: float, characters: int) -> str:
-    """Return the loss as a number and a bar, and a sample below it."""
+    """Return the loss as a number and a bar, followed by a sample."""
     bits = model.bits_per_char(held_out, exact=False)
     bar = "#" * round(28 * bits / math.log2(len(model.vocabulary_)))
     prime = "The "
@@ -235,14 +235,14 @@ def _report(model: CharRNN, held_out: str, seconds: float, characters: int) -> s
 def _say(message: str) -> None:
     from tqdm import tqdm
 
-    # Above the progress bar, if there is one. Without tqdm's lock: Ctrl-C while it is taken would end in another error.
+    # Above the progress bar, if any. Without tqdm's lock, since Ctrl-C while it is held would cause another error.
     with named():
         tqdm.write(message, nolock=True)
         sys.stdout.flush()
 
 
 def _own_command() -> str:
-    """Return the command that started this program, so that the user can type it again."""
+    """Return the command that started this program, for the user to type again."""
     program = sys.argv[0]
     if os.path.basename(program) == "__main__.py":
         python = "python" if shutil.which("python") == sys.executable else sys.executable

@@ -1,4 +1,4 @@
-"""Errors of the command line: one line on standard error, and the exit codes."""
+"""Errors of the command line: a line on standard error, and the exit codes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ERROR, INTERRUPTED = 1, 130  # exit codes
 
 
 def say(message: str) -> None:
-    """Write a line to standard error, and ignore it if that fails."""
+    """Write a line to standard error, ignoring failures."""
     with contextlib.suppress(OSError, ValueError):
         print(message, file=sys.stderr, flush=True)
 
@@ -30,7 +30,7 @@ def warnings_said() -> Iterator[None]:
 
 
 def described(error: BaseException, files: Mapping[str, str | list[str] | None] | None = None) -> str:
-    r"""Return an error as one line, with the names of files and lines in place of the library's names.
+    r"""Return an error as one line, with the names of files and lines instead of the library's names.
 
     Parameters
     ----------
@@ -57,12 +57,12 @@ def described(error: BaseException, files: Mapping[str, str | list[str] | None] 
         if file
     }
     if isinstance(error, MemoryError):
-        text = f"out of memory{f' ({error})' if str(error) else ''}: a smaller model, batch or text needs less"
+        text = f"out of memory{f' ({error})' if str(error) else ''}. Use a smaller model, batch or text."
     elif isinstance(error, OSError) and error.filename is not None and error.strerror:
         text = f"{os.fsdecode(error.filename)}: {error.strerror}"
     elif isinstance(error, UnicodeDecodeError):
         name = _undecodable(error, names)
-        text = f"{name} is not UTF-8: {error}; convert it, or train a model of bytes with crnn train --bytes"
+        text = f"{name} is not UTF-8: {error}. Convert it, or train a model of bytes with crnn train --bytes."
     else:
         text = str(error)
     if "X" in names:
@@ -73,7 +73,7 @@ def described(error: BaseException, files: Mapping[str, str | list[str] | None] 
 
 
 def _undecodable(error: UnicodeDecodeError, names: Mapping[str, str]) -> str | None:
-    """Return the name of the file that an error is about: that of X, unless the error has a note of the other."""
+    """Return the name of the file that an error is about: the one for X, unless a note names another."""
     notes = " ".join(getattr(error, "__notes__", ()))
     validation = names.get("validation")
     return validation if validation and repr(validation) in notes else names.get("X")

@@ -1,4 +1,4 @@
-"""The command ``crnn export``: write a model as C source, as an ONNX file or as a web page."""
+"""The command ``crnn export``: write a model as C source, an ONNX file or a web page."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ SUFFIXES = (".c", ".onnx", ".html")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    add_model(parser, "none, which a model with labels needs")
+    add_model(parser, "required for a model trained with labels")
     parser.add_argument(
         "output",
         metavar="OUT",
         help="OUT.c: one C99 file that samples and scores, without dependencies; OUT.onnx: for any ONNX runtime; "
-        "OUT.html: a page in which the network runs, for any browser",
+        "OUT.html: a page that runs the network in any browser",
     )
     parser.add_argument(
         "--int8",
         action="store_true",
-        help="for OUT.c and OUT.html: 8-bit weights, a quarter of the size; what the rounding costs is measured and "
+        help="for OUT.c and OUT.html: 8-bit weights, a quarter of the size; the cost of rounding is measured and "
         "shown (default: the model's own weights, float32 unless MODEL is quantized)",
     )
     parser.add_argument(
@@ -37,19 +37,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the file; return the exit code."""
+    """Write the file, and return the exit code."""
     path = arguments.output
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in SUFFIXES:
         arguments.parser.error(
-            f"argument OUT: it must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, and {path!r} does not"
+            f"argument OUT: {path!r} must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
         )
     if arguments.int8 and suffix == ".onnx":
-        arguments.parser.error("--int8 is for OUT.c and OUT.html")
+        arguments.parser.error("argument --int8: only for OUT.c and OUT.html")
     if arguments.float16 and suffix != ".html":
-        arguments.parser.error("--float16 is for OUT.html")
+        arguments.parser.error("argument --float16: only for OUT.html")
     if arguments.int8 and arguments.float16:
-        arguments.parser.error("--int8 and --float16 exclude each other: choose one")
+        arguments.parser.error("argument --int8: not allowed with argument --float16")
     check_writable(path)
     model = load_network(arguments.model, "crnn export", arguments.label)
     if suffix == ".onnx":
@@ -70,5 +70,5 @@ def run(arguments: argparse.Namespace) -> int:
         compiling = f"cc -O3 -march=native {shlex.quote(path)} -o {program}"
         say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes; {compiling}")
     if arguments.int8 and model.scales_ is None and model.params_["Why"].dtype == "float32":
-        say(f"crnn: 8-bit weights cost {int8_cost(model):.5f} nats per symbol of what the model writes")
+        say(f"crnn: 8-bit weights cost {int8_cost(model):.5f} nats per symbol on text that the model generates")
     return 0

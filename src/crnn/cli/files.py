@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 __all__ = ["STANDARD", "check_writable", "load", "load_network", "model_source", "one_or_more", "opened",
            "read_documents", "read_text", "save"]  # fmt: skip
 
-STANDARD = "-"  # standard input or output, in place of a path
+STANDARD = "-"  # standard input or output, instead of a path
 
 
 def one_or_more(paths: str | Sequence[str]) -> list[str]:
-    """Return one path, or several, as a list.
+    """Return one or more paths as a list.
 
     Examples
     --------
@@ -52,12 +52,12 @@ def one_or_more(paths: str | Sequence[str]) -> list[str]:
 def read_text(
     path: str | Sequence[str], *, as_bytes: bool, cache: str | None = None
 ) -> str | bytes | Path | TextFile:
-    """Return a text as `CharRNN.fit` takes it.
+    """Return a text in a form for `CharRNN.fit`.
 
     Parameters
     ----------
     path : str or sequence of str
-        A file, or ``-`` for standard input, or several files that are one text.
+        A file, or ``-`` for standard input, or several files that form one text.
     as_bytes : bool
         Whether the symbols are bytes; otherwise the file is UTF-8.
     cache : str, optional
@@ -66,7 +66,7 @@ def read_text(
     Returns
     -------
     str, bytes, Path or TextFile
-        No text if the files can be read block by block, and more than once.
+        A path rather than a text if the files can be read block by block, and more than once.
 
     Raises
     ------
@@ -95,25 +95,25 @@ def read_text(
 def read_documents(
     path: str | Sequence[str], *, as_bytes: bool, cache: str | None = None, errors: Errors = "strict"
 ) -> list[str] | list[bytes] | Lines:
-    r"""Return the lines of a text as `CharRNN.fit` takes documents.
+    r"""Return the lines of a text as documents for `CharRNN.fit`.
 
     Parameters
     ----------
     path, as_bytes, cache
         As for `read_text`.
     errors : {"strict", "replace", "skip"}, default="strict"
-        What to do with lines that are not UTF-8.
+        How to handle lines that are not UTF-8.
 
     Returns
     -------
     list of str or of bytes, or Lines
-        Lines without their ends, which are ``\n`` or ``\r\n``; the last one may have none. `Lines` of several files,
-        and of large ones.
+        Lines without their ends, which are ``\n`` or ``\r\n``; the last may lack an end. `Lines` are returned for
+        several files, and for large ones.
 
     Raises
     ------
     OSError, UnicodeDecodeError
-        If it cannot be read. Files whose `Lines` are returned have not been read yet.
+        If the text cannot be read. Files whose `Lines` are returned have not been read yet.
 
     Examples
     --------
@@ -141,7 +141,7 @@ def read_documents(
 
 @contextlib.contextmanager
 def opened(path: str) -> Iterator[BinaryIO]:
-    """Open a file, or standard input for ``-``, which stays open after it."""
+    """Open a file, or standard input for ``-``, which stays open afterwards."""
     with contextlib.nullcontext(_standard_input()) if path == STANDARD else open(path, "rb") as file:
         yield file
 
@@ -152,17 +152,17 @@ def _contents(path: str, *, decompress: bool = True) -> bytes:
 
 
 def _is_cached(paths: list[str], cache: str | None) -> bool:
-    """Say whether ids of these files go to a folder: not those of standard input or of a pipe."""
+    """Return whether the ids of these files are cached in a folder; not for standard input or a pipe."""
     return cache is not None and all(map(os.path.isfile, paths))
 
 
 def _is_large(paths: list[str]) -> bool:
-    """Say whether these are files that should not be held in memory."""
+    """Return whether these files are too large for memory."""
     return all(map(os.path.isfile, paths)) and sum(map(plain_size, paths)) > IN_MEMORY
 
 
 def model_source(path: str) -> str | io.BytesIO:
-    """Return what the models' method `load` reads: a path, or for ``-`` the content of standard input.
+    """Return an argument for the models' `load` method: a path, or for ``-`` the contents of standard input.
 
     Examples
     --------
@@ -186,9 +186,9 @@ def load(path: str, label: str | None = None) -> CharRNN | CharNGram | Mixture:
     Parameters
     ----------
     path : str
-        A file of any kind; a classifier's is read as the language model with labels that it begins with.
+        A file of any kind; a classifier's file is read as the language model with labels that it starts with.
     label : str, optional
-        The model of the texts with this label is returned.
+        Return the model of the texts with this label.
     """
     source = model_source(path)
     is_classifier = file_kind(source) == "classifier"
@@ -200,26 +200,26 @@ def load(path: str, label: str | None = None) -> CharRNN | CharNGram | Mixture:
 
 
 def load_network(path: str, what: str, label: str | None = None) -> CharRNN:
-    """Load a network, as `load`; any other model is an error that says `what` is for networks."""
+    """Load a network like `load`; for any other model, raise an error that names `what` needs a network."""
     model = load(path, label)
     if isinstance(model, Mixture):
         raise InvalidInputError(
-            f"{what} is for networks, but {path} holds a Mixture: save one of its models, as "
-            f"Mixture.load({path!r}).models[0].save({'network.crnn'!r})"
+            f"{what} needs a network, but {path} contains a Mixture. Save one of its models with "
+            f"Mixture.load({path!r}).models[0].save({'network.crnn'!r})."
         )
     if not isinstance(model, CharRNN):
-        raise InvalidInputError(f"{what} is for networks, but {path} holds a {type(model).__name__}: train a CharRNN")
+        raise InvalidInputError(f"{what} needs a network, but {path} contains a {type(model).__name__}")
     return model
 
 
 def _standard_input() -> BufferedReader:
     if sys.stdin is None:
-        raise OSError("standard input is closed: name a file in place of -")
+        raise OSError("standard input is closed. Name a file instead of -.")
     return cast("BufferedReader", sys.stdin.buffer)
 
 
 def check_writable(path: str) -> None:
-    """Raise an OSError now if writing there after the training would fail.
+    """Raise an OSError now if writing after training would fail.
 
     Parameters
     ----------
@@ -234,7 +234,7 @@ def check_writable(path: str) -> None:
     """
     if path == STANDARD:
         if sys.stdout is None:
-            raise OSError("standard output is closed: send it to a file or a program")
+            raise OSError("standard output is closed. Redirect it to a file or a program.")
         return
     check_file_writable(path)
 
@@ -252,9 +252,9 @@ def save(model: CharRNN | CharNGram | Mixture | AnomalyDetector, path: str) -> t
     Returns
     -------
     str
-        Where the model is saved.
+        Where the model was saved.
     OSError or None
-        Why it is not at `path`.
+        Why it was not saved at `path`.
 
     Raises
     ------

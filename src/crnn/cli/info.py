@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the description; return the exit code."""
+    """Print the description, and return the exit code."""
     if arguments.build == (arguments.model is not None):
         arguments.parser.error("give either MODEL or --build")
     if arguments.build:
@@ -52,19 +52,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _counts_described(model: CharNGram) -> dict[str, str]:
-    """Return the rows of a model of counts."""
+    """Return the rows for a model of counts."""
     lengths = [f"{length}: {n:,}" for length, n in enumerate(model.n_grams_, start=1)]
     return {
         "architecture": f"n-grams of up to {model.order_} {model.vocabulary_.kind}",
         "n-grams": f"{sum(model.n_grams_):,} ({', '.join(lengths)})",
         **_symbols_described(model.vocabulary_),
-        "can go on": "yes: crnn train FILE --from MODEL -o MODEL",
+        "resumable": "yes: crnn train FILE --from MODEL -o MODEL",
         "parameters": _parameters_described(model),
     }
 
 
 def _mixture_described(model: Mixture) -> dict[str, str]:
-    """Return the rows of a mixture."""
+    """Return the rows for a mixture."""
     rows = {"architecture": f"a mixture of {len(model.models)} models"}
     for i, (member, weight) in enumerate(zip(model.models, model.weights_.tolist(), strict=True)):
         rows[f"models[{i}]"] = f"weight {weight:.4f}, {member!r}"
@@ -72,14 +72,14 @@ def _mixture_described(model: Mixture) -> dict[str, str]:
 
 
 def _begun(source: str | BinaryIO) -> str | BinaryIO:
-    """Return a path, or a stream at its beginning."""
+    """Return a path, or a stream at its start."""
     if not isinstance(source, str):
         source.seek(0)
     return source
 
 
 def _symbols_described(symbols: Vocabulary) -> dict[str, str]:
-    """Return the rows of a vocabulary."""
+    """Return the rows for a vocabulary."""
     shown = repr(symbols.decode(range(len(symbols.codes))))
     return {
         "vocabulary": f"{len(symbols.codes)} {symbols.kind}: {shown if len(shown) < 80 else shown[:76] + ' ...'}",
@@ -92,7 +92,7 @@ def _parameters_described(model: CharNGram | CharRNN) -> str:
 
 
 def _network_described(source: str | BinaryIO) -> dict[str, str]:
-    """Return the rows of a network."""
+    """Return the rows for a network."""
     file, model = model_file.read(_begun(source)), CharRNN.load(_begun(source))
     symbols = model.vocabulary_
     loss = model.smooth_loss_ / model.seq_length
@@ -102,8 +102,8 @@ def _network_described(source: str | BinaryIO) -> dict[str, str]:
         "architecture": described(model.get_params()),
         "weights": f"{sum(array.size for array in model.params_.values()):,}",
         **_symbols_described(symbols),
-        "trained": steps if trained else "not known: the file holds the weights alone",
-        "loss": f"{loss:.4f} nats, {loss / math.log(2):.4f} bits per symbol (smoothed)" if trained else "not known",
-        "can go on": "yes: crnn train FILE --from MODEL -o MODEL" if trained else "only with a new optimizer state",
+        "trained": steps if trained else "unknown: the file contains only weights",
+        "loss": f"{loss:.4f} nats, {loss / math.log(2):.4f} bits per symbol (smoothed)" if trained else "unknown",
+        "resumable": "yes: crnn train FILE --from MODEL -o MODEL" if trained else "only with a new optimizer state",
         "parameters": _parameters_described(model),
     }

@@ -1,4 +1,4 @@
-"""What 8-bit weights cost a model, measured without a text."""
+"""The cost of 8-bit weights, measured without a text."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ..char_rnn import CharRNN
 
 __all__ = ["int8_cost"]
 
-SAMPLE, DOCUMENTS = 1000, 50  # symbols, or documents, that the cost is measured on
+SAMPLE, DOCUMENTS = 1000, 50  # symbols, or documents, on which the cost is measured
 
 
 def int8_cost(model: CharRNN) -> float:
-    """Return how many nats per symbol a model loses by 8-bit weights, on texts that it writes itself.
+    """Return how many nats per symbol a model loses with 8-bit weights, on text that it generates.
 
     The cost is the mean Kullback-Leibler divergence of the quantized model's predictions from the model's own. It needs
     no text and varies less than the difference of two scores.
@@ -21,12 +21,12 @@ def int8_cost(model: CharRNN) -> float:
     Parameters
     ----------
     model : CharRNN
-        A fitted model of float32.
+        A fitted float32 model.
 
     Returns
     -------
     float
-        At least 0.
+        A cost of at least 0.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Interruptions of the command line: Ctrl-C, SIGTERM and SIGHUP end a training alike, and what is learned is saved."""
+"""Interruptions of the command line: Ctrl-C, SIGTERM and SIGHUP all end training, and the trained model is saved."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Interruption(KeyboardInterrupt):
     Parameters
     ----------
     number : int
-        Of the signal.
+        The number of the signal.
 
     Examples
     --------
@@ -34,15 +34,15 @@ class Interruption(KeyboardInterrupt):
 
 
 def interruption(error: KeyboardInterrupt) -> Interruption:
-    """Return what a KeyboardInterrupt stands for."""
+    """Return the interruption that a KeyboardInterrupt represents."""
     return error if isinstance(error, Interruption) else Interruption()
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Let the first of the signals raise an `Interruption`; those that follow are ignored while the model is saved.
+    """Let the first signal raise an `Interruption`; ignore further signals while the model is saved.
 
-    A signal that is ignored already, as by ``nohup``, stays ignored.
+    A signal that is already ignored, for instance by ``nohup``, stays ignored.
     """
 
     def raise_once(number: int, frame: Any) -> None:
@@ -68,7 +68,7 @@ def uninterrupted() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _restored() -> Iterator[dict[Any, Any]]:
-    """Give the handlers of the signals and restore them; none where signals cannot arrive."""
+    """Yield the handlers of the signals, and restore them; yield none if signals cannot arrive."""
     if threading.current_thread() is not threading.main_thread():
         yield {}
         return

@@ -1,4 +1,4 @@
-"""The lines of a file or a pipe: read, and scored, as they come, in constant memory."""
+"""The lines of a file or a pipe, read and scored as they arrive, in constant memory."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from .files import STANDARD, opened
 
 __all__ = ["LongLine", "ReadAs", "line_scores", "read_lines"]
 
-LINES_SIZE = 1 << 18  # bytes of lines read at a time, at most
-LONG_LINE = 1 << 22  # bytes of a line that is not held in memory
+LINES_SIZE = 1 << 18  # maximum bytes of lines read at a time
+LONG_LINE = 1 << 22  # bytes from which a line is not held in memory
 
 
 class ReadAs(NamedTuple):
-    """Whether lines are bytes, not str, and what to do with lines that are not UTF-8."""
+    """Whether lines are bytes rather than str, and how to handle lines that are not UTF-8."""
 
     as_bytes: bool
     errors: Errors = "strict"
@@ -35,22 +35,22 @@ class ReadAs(NamedTuple):
     def refusal(self, line: int) -> InvalidInputError:
         """Return the error for a line, counted from 1, that is not UTF-8."""
         return InvalidInputError(
-            f"line {line} is not UTF-8: convert the lines, give --errors replace or --errors skip, or train a model of "
+            f"line {line} is not UTF-8. Convert the lines, pass --errors replace or --errors skip, or train a model of "
             "bytes"
         )
 
 
 class LongLine:
-    r"""The pieces of one line of an open file. Finish the line before reading on in the file.
+    r"""The pieces of one line of an open file. Finish the line before reading more of the file.
 
     Parameters
     ----------
     pieces : list of bytes
         The beginning of the line.
     file : Decompressed
-        At the rest of it.
+        The file, positioned at the rest of the line.
     number : int
-        Of the line, from 1, for errors.
+        The number of the line, from 1, for errors.
     read_as : ReadAs
 
     Examples
@@ -65,13 +65,13 @@ class LongLine:
     def __init__(self, pieces: list[bytes], file: Decompressed, number: int, read_as: ReadAs) -> None:
         self._pieces, self._file = pieces, file
         self._number, self._read_as = number, read_as
-        self._after = b""  # what has been read behind the line
+        self._after = b""  # bytes read beyond the line
         self._rest = self._raw()
 
     def __iter__(self) -> Iterator[str | bytes]:
         errors = "replace" if self._read_as.errors == "replace" else "strict"
         decoder = codecs.getincrementaldecoder("utf-8")(errors)
-        held = b""  # a carriage return that may be of the line's end
+        held = b""  # a carriage return that may belong to the line's end
         try:
             for read in self._rest:
                 piece = held + read
@@ -84,7 +84,7 @@ class LongLine:
             raise self._read_as.refusal(self._number) from None
 
     def _raw(self) -> Iterator[bytes]:
-        """Yield what has been read of the line, then the rest."""
+        """Yield the part of the line read so far, then the rest."""
         pieces, self._pieces = self._pieces, []
         yield from pieces
         pieces.clear()
@@ -96,11 +96,11 @@ class LongLine:
                 return
 
     def finish(self) -> bytes:
-        """Return what has been read behind the line."""
+        """Return the bytes read beyond the line."""
         return self._after
 
     def score(self, model: LanguageModel, reduce: Reduce) -> float:
-        """Return the score of the line, as `LanguageModel.score_samples` does; NaN or -inf as `errors` asks for."""
+        """Return the line's score, like `LanguageModel.score_samples`; NaN or -inf according to `errors`."""
         state, n = model.start(), 0
         try:
             for piece in self:
@@ -126,7 +126,7 @@ class LongLine:
 def read_lines(path: str, read_as: ReadAs) -> Iterator[list[Any] | LongLine]:
     r"""Yield the lines of a text in batches, each as soon as it has come through a pipe.
 
-    A gzip file is decompressed as it comes. If there is an error, the lines before it come first.
+    A gzip file is decompressed as it arrives. If there is an error, the lines before it come first.
 
     Parameters
     ----------
@@ -137,8 +137,8 @@ def read_lines(path: str, read_as: ReadAs) -> Iterator[list[Any] | LongLine]:
     Returns
     -------
     iterator of lists of str or of bytes, or of a LongLine
-        Lines without their ends, which are ``\n`` or ``\r\n``; the last one may have none. None stands for a line that
-        is skipped. A line that is longer than `LONG_LINE` comes alone and has to be read before the next.
+        Lines without their ends, which are ``\n`` or ``\r\n``; the last may lack an end. None stands for a skipped
+        line. A line longer than `LONG_LINE` comes alone and must be read before the next.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def read_lines(path: str, read_as: ReadAs) -> Iterator[list[Any] | LongLine]:
     """
     with opened(path) as raw:
         file = Decompressed(raw, "standard input" if path == STANDARD else path)
-        pieces, count = list[bytes](), 0  # pieces of a line that has not ended, lines before it
+        pieces, count = list[bytes](), 0  # pieces of an unfinished line, and the number of lines before it
         data = file.read1(LINES_SIZE)
         while data:
             *whole, rest = data.split(b"\n")
@@ -177,7 +177,7 @@ def read_lines(path: str, read_as: ReadAs) -> Iterator[list[Any] | LongLine]:
 
 
 def _lines(lines: list[bytes], first: int, read_as: ReadAs) -> Iterator[list[Any]]:
-    """Yield lines as they are read; before an error the lines before it."""
+    """Yield lines in the chosen form; before an error, yield the lines before it."""
     lines = [line.removesuffix(b"\r") for line in lines]
     if read_as.as_bytes:
         yield lines
@@ -196,7 +196,7 @@ def _lines(lines: list[bytes], first: int, read_as: ReadAs) -> Iterator[list[Any
 def line_scores(
     model: LanguageModel, lines: Iterable[list[Any] | LongLine], reduce: Reduce, errors: Errors
 ) -> Iterator[NDArray[np.float64]]:
-    """Yield the scores of lines, in batches; a long line's as soon as it has been read.
+    """Yield the scores of lines in batches; a long line's score as soon as it has been read.
 
     If there is an error, the scores of the lines before it come first.
     """
@@ -217,7 +217,7 @@ def line_scores(
 def _batch_scores(
     model: LanguageModel, batches: Iterable[list[Any]], first: int, **options: Any
 ) -> Iterator[NDArray[np.float64]]:
-    """Yield the scores of batches of lines; `first` counts the lines before them."""
+    """Yield the scores of batches of lines; `first` is the number of lines before them."""
     done, batch = 0, list[Any]()
 
     def noted() -> Iterator[list[Any]]:
@@ -229,7 +229,7 @@ def _batch_scores(
         for scores in model.score_batches(noted(), **options):
             done += len(scores)
             yield scores
-    except InvalidInputError as error:  # which counts texts from the first batch on
+    except InvalidInputError as error:  # its index counts from the first batch
         number = re.match(r"texts\[(\d+)\]", str(error))
         if number is None:
             raise

@@ -23,10 +23,10 @@ COMMANDS = {
     "train": (train, "Train a model on a text and save it."),
     "tune": (tune, "Search for the parameters that suit a text, and save the best model."),
     "sample": (sample, "Generate text with a model, on standard output."),
-    "score": (score, "Say how well a model predicts a text."),
+    "score": (score, "Measure how well a model predicts a text."),
     "detect": (detect, "Write a score and a verdict for each line of a text: normal or anomaly."),
-    "report": (report, "Write a page that shows a model: curves, surprisal, units, and the network itself."),
-    "export": (export, "Write a model as C source, as an ONNX file or as a web page."),
+    "report": (report, "Write a page about a model: curves, surprisal, units, and the running network."),
+    "export": (export, "Write a model as C source, an ONNX file or a web page."),
     "info": (info, "Describe a model file, or this build of crnn."),
     "demo": (demo, "Watch a network learn English from Python's own documentation."),
 }
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         The exit code: 0, 1 (an error) or 130 (interrupted). Wrong usage, ``--help`` and ``--version`` raise SystemExit,
-        as argparse does.
+        like argparse.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     with _standard_error():
         for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):  # escape the characters that the terminal cannot show
+            if hasattr(stream, "reconfigure"):  # escape characters that the terminal cannot show
                 stream.reconfigure(errors="backslashreplace")
         arguments = argparse.Namespace()
         try:
@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
 
 @contextlib.contextmanager
 def _standard_error() -> Iterator[None]:
-    """Discard messages where standard error is closed: print and argparse would write them to standard output."""
+    """Discard messages if standard error is closed: print and argparse would write them to standard output."""
     if sys.stderr is not None:
         yield
         return

@@ -12,7 +12,7 @@ __all__ = ["Option", "add_options", "documented", "value_of"]
 
 
 class Described(Protocol):
-    """The entry of a parameter in a table."""
+    """A parameter's entry in a table."""
 
     @property
     def kind(self) -> str:
@@ -28,7 +28,7 @@ class Described(Protocol):
 
 
 class Option(NamedTuple):
-    """The entry of a parameter that a function's signature and docstring describe."""
+    """The entry of a parameter described by a function's signature and docstring."""
 
     kind: str
     default: Any
@@ -43,23 +43,23 @@ def add_options(
     defaults: Mapping[str, Any] | None = None,
     aliases: Mapping[str, tuple[str, ...]] | None = None,
 ) -> None:
-    """Add an option for each parameter, with its name; for True or False also ``--no-...``.
+    """Add an option for each parameter, by name; for booleans also ``--no-...``.
 
     An option that is not given sets nothing in the namespace, so that "not given" and "given the default" differ.
 
     Parameters
     ----------
     parser : argparse.ArgumentParser or argument group
-        Gets the options.
+        The parser or group that gets the options.
     parameters : dict
         The table.
     check : callable
-        Takes the name and the value of a parameter and raises a ValueError for a bad one. It is called while the
+        Takes a parameter's name and value, and raises a ValueError if it is invalid. It is called while the
         command line is parsed.
     defaults : dict, optional
         Defaults to show instead of the table's.
     aliases : dict, optional
-        More option strings of a parameter.
+        Further option strings for a parameter.
 
     Examples
     --------
@@ -88,12 +88,12 @@ def add_options(
 
 
 def documented(function: Callable[..., Any]) -> dict[str, Option]:
-    """Read the table of a function's parameters: the defaults from its signature, the rest from its docstring.
+    """Read the table of a function's parameters: defaults from its signature, the rest from its docstring.
 
     Parameters
     ----------
     function : callable
-        Without a docstring (``python -OO``), only names and defaults are known.
+        The function. Without a docstring (``python -OO``), only names and defaults are known.
 
     Returns
     -------
@@ -119,13 +119,13 @@ def documented(function: Callable[..., Any]) -> dict[str, Option]:
 
 
 def value_of(text: str, default: object = None) -> Any:
-    """Convert a word of the command line to the value that it stands for.
+    """Convert a word of the command line to the value it represents.
 
     Parameters
     ----------
     text : str
     default : object, optional
-        The parameter's default: if it is a str, every value is one.
+        The parameter's default: if it is a str, every value is a str.
 
     Returns
     -------
@@ -149,7 +149,7 @@ def value_of(text: str, default: object = None) -> Any:
 
 
 def _metavar(kind: str) -> str:
-    """Return the choices of a documented type, or its first word."""
+    """Return the choices of a documented type, or else its first word."""
     if kind.startswith("{"):
         return re.sub("[\"' ]", "", kind.partition("}")[0] + "}")
     return re.split(r"\W", kind)[0].upper()

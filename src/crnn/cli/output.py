@@ -30,7 +30,7 @@ def named() -> Iterator[None]:
 
 
 def write(text: str | bytes) -> None:
-    """Write to standard output without changing line ends; characters that it cannot encode are escaped."""
+    """Write to standard output without changing line ends, escaping characters outside its encoding."""
     if isinstance(text, str):
         text = text.encode(sys.stdout.encoding, "backslashreplace")
     with named():
@@ -53,7 +53,7 @@ def flush() -> None:
 
 
 def discard() -> None:
-    """Flush standard output; if that fails, let the interpreter find nothing to flush when it exits."""
+    """Flush standard output; if that fails, make sure that the interpreter has nothing to flush when it exits."""
     try:
         flush()
     except (OSError, ValueError):

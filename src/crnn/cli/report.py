@@ -17,12 +17,12 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    add_model(parser, "none, which a model with labels needs")
+    add_model(parser, "required for a model trained with labels")
     parser.add_argument(
         "file",
         metavar="FILE",
         nargs="?",
-        help="a text to look at, best one that the model was not trained on; for a model of documents one a line; "
+        help="a text to analyze, preferably one not used in training; for a model of documents, one per line; "
         "- for standard input (default: a sample of the model)",
     )
     parser.add_argument(
@@ -31,18 +31,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--labels",
         metavar="LABELS",
-        help="of a classifier: the class of each line of FILE, in the lines of this file; the report then shows which "
-        "class is taken for which (default: none)",
+        help="for a classifier: a file with the class of each line of FILE; the report then has a confusion matrix "
+        "(default: none)",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the report; return the exit code."""
+    """Write the report, and return the exit code."""
     refuse_two_standard_inputs(arguments, model="MODEL", file="FILE", labels="LABELS")
     if arguments.output == STANDARD:
-        arguments.parser.error("argument -o/--output: name a file; the report is for a browser")
+        arguments.parser.error("argument -o/--output: name a file, since the report is for a browser")
     if arguments.labels is not None and (arguments.file is None or arguments.label is not None):
-        arguments.parser.error("argument --labels: give FILE, whose lines have these labels, and no --label")
+        arguments.parser.error("argument --labels: needs FILE, whose lines have these labels, and no --label")
     check_writable(arguments.output)
     model: Any
     labels: Any = None

@@ -23,19 +23,19 @@ BLOCK = 4096  # symbols of a sample written at a time
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the command; those of the sampling controls come from their table."""
+    """Add the arguments of the command; the sampling controls come from their table."""
     add_model(parser, "drawn for each sample")
     parser.add_argument(
         "-n",
         metavar="N",
         type=checked(lambda value: checked_int("n", value, 0)),
-        help=f"characters to generate (default: {LENGTH}), of a document at most (default: {MAX_LENGTH})",
+        help=f"characters to generate (default: {LENGTH}); for a document, the maximum (default: {MAX_LENGTH})",
     )
     parser.add_argument(
         "--prime",
         metavar="TEXT",
         default="",
-        help="text that the sample continues; it is written only as the beginning of a document (default: none)",
+        help="text to continue; it is written only as the beginning of a document (default: none)",
     )
     numbers = {name: CONTROLS[name] for name in NUMBERS}
     add_options(parser, numbers, lambda name, value: NUMBERS[name](value))
@@ -46,29 +46,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="end the sample before this text; may be given several times (default: none)",
     )
     parser.add_argument(
-        "--forbid", metavar="CHARACTERS", default="", help="characters that are never drawn (default: none)"
+        "--forbid", metavar="CHARACTERS", default="", help="characters never to draw (default: none)"
     )
     parser.add_argument(
         "--seed",
         metavar="SEED",
         type=checked(seed),
-        help="a whole number; the same seed gives the same text (default: none)",
+        help="an integer; the same seed gives the same text (default: none)",
     )
     parser.add_argument(
         "--num-samples",
         metavar="K",
         type=checked(lambda k: checked_int("num_samples", k, 1)),
         default=1,
-        help="samples to draw, with a line ---- between them; documents are written one a line (default: 1)",
+        help="samples to draw, separated by lines of ----; documents are written one per line (default: 1)",
     )
     parser.add_argument("--unique", action="store_true", help="draw until all samples differ")
     parser.add_argument(
-        "--exclude", metavar="FILE", help="write none of the lines of this file, such as those of the training"
+        "--exclude", metavar="FILE", help="never write a line of this file, such as the training file"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write generated text; return the exit code."""
+    """Write generated text, and return the exit code."""
     refuse_two_standard_inputs(arguments, model="MODEL", exclude="--exclude")
     model = load(arguments.model, arguments.label)
     as_bytes, documents = model.vocabulary_.kind == "bytes", model.vocabulary_.boundary is not None
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     if documents or arguments.num_samples > 1 or arguments.unique or excluded:
         k, which = arguments.num_samples, {"unique": arguments.unique, "exclude": excluded}
         n = arguments.n
-        # The same limit: that of a document counts its prime.
+        # The same limit, which for a document includes its prime.
         length = {"max_length": n + len(options["prime"])} if documents and n is not None else {"n": n}
         samples = model.sample(**length, num_samples=k, **which, **options)
         for i, text in enumerate(samples if k > 1 else [samples]):
@@ -88,12 +88,12 @@ def run(arguments: argparse.Namespace) -> int:
     symbols = model.stream(LENGTH if arguments.n is None else arguments.n, **options)
     while block := list(islice(symbols, BLOCK)):
         write(b"".join(block) if as_bytes else "".join(block))
-    write("" if as_bytes else "\n")  # to bytes, which may be anything, nothing is added
+    write("" if as_bytes else "\n")  # nothing is added to bytes, which may be anything
     return 0
 
 
 def _options(arguments: argparse.Namespace, model: LanguageModel) -> dict[str, Any]:
-    """Return the arguments of `LanguageModel.sample` and `LanguageModel.stream` that were given."""
+    """Return the given arguments of `LanguageModel.sample` and `LanguageModel.stream`."""
 
     def text(given: str) -> Any:
         return os.fsencode(given) if model.vocabulary_.kind == "bytes" else given
@@ -103,7 +103,7 @@ def _options(arguments: argparse.Namespace, model: LanguageModel) -> dict[str, A
     return {name: value for name, value in vars(arguments).items() if name in NUMBERS} | {
         "prime": text(arguments.prime),
         "stop": arguments.stop and [text(stop) for stop in arguments.stop],
-        # Characters that the model does not have are never drawn anyway.
+        # Characters outside the model's vocabulary are never drawn anyway.
         "logit_bias": {symbol: -math.inf for symbol in characters if symbol in model.vocabulary_},
         "random_state": arguments.seed,
     }

@@ -1,4 +1,4 @@
-"""The command ``crnn score``: say how well a model predicts a text, or each of its lines."""
+"""The command ``crnn score``: measure how well a model predicts a text, or each of its lines."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ ADAPTATION = ("learning_rate", "decay", "block_length")  # the options of --adap
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    add_model(parser, "none, which a model with labels needs")
+    add_model(parser, "required for a model trained with labels")
     parser.add_argument("file", metavar="FILE", help="a text, or - for standard input")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--exact", action="store_true", help="carry one state through the whole text (the default)")
-    how.add_argument("--fast", action="store_true", help="cut a long text in parts that are read side by side")
+    how.add_argument("--fast", action="store_true", help="cut a long text into parts that are read in parallel")
     how.add_argument(
-        "--lines", action="store_true", help="score each line by itself: write a line with the log-probability for each"
+        "--lines", action="store_true", help="score each line separately: write a line with its log-probability"
     )
     how.add_argument(
         "--adapt",
         action="store_true",
-        help="read the text in blocks, and learn from each when it has been scored; the model does not change",
+        help="read the text in blocks, and learn from each block after scoring it; the model does not change",
     )
     adaptation = parser.add_argument_group("with --adapt")
     options = documented(CharRNN.adapt)
@@ -48,30 +48,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reduce",
         choices=get_args(Reduce),
-        help="with --lines: how a line's score follows from the log-probabilities of its characters, the end included; "
-        "min, the least of them, finds single odd places (default: sum)",
+        help="with --lines: how to combine the log-probabilities of a line's characters, including its end; "
+        "min, their minimum, finds single anomalies (default: sum)",
     )
     add_errors(parser, f"with --lines: {SCORING_ERRORS}")
     parser.add_argument("--bits", action="store_true", help="with --lines: logarithms to base 2 (default: base e)")
     parser.add_argument(
         "--show",
         action="store_true",
-        help="write the text first, each character coloured by its surprisal in bits; where there are no colours, or "
-        "NO_COLOR is set, with digits below the characters",
+        help="write the text first, with each character colored by its surprisal in bits; without colors, or "
+        "if NO_COLOR is set, with digits below the characters",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the scores; return the exit code."""
+    """Write the scores, and return the exit code."""
     refuse_two_standard_inputs(arguments, model="MODEL", file="FILE")
     if not arguments.lines and (arguments.reduce or arguments.bits or arguments.errors):
-        arguments.parser.error("--reduce, --errors and --bits are for --lines")
+        arguments.parser.error("--reduce, --errors and --bits need --lines")
     options = {name: getattr(arguments, name) for name in ADAPTATION if hasattr(arguments, name)}
     if options and not arguments.adapt:
-        arguments.parser.error(f"--{next(iter(options)).replace('_', '-')} is for --adapt")
+        arguments.parser.error(f"--{next(iter(options)).replace('_', '-')} needs --adapt")
     adapt = options or arguments.adapt
     if arguments.lines and arguments.show:
-        arguments.parser.error("--show is for a whole text, not for --lines")
+        arguments.parser.error("argument --show: not allowed with --lines")
     model = load(arguments.model, arguments.label)
     as_bytes = model.vocabulary_.kind == "bytes"
     if arguments.lines:
@@ -104,7 +104,7 @@ def _show(model: LanguageModel, text: str | bytes, adapt: bool | dict[str, Any])
 
 
 def _score_lines(arguments: argparse.Namespace, model: LanguageModel, as_bytes: bool) -> int:
-    """Write the scores of lines as soon as they have been read; before an error those of the lines before it."""
+    """Write the scores of lines as soon as they are read; before an error, the scores of the lines before it."""
     unit = math.log(2) if arguments.bits else 1.0
     errors: Errors = arguments.errors or "strict"
     lines = read_lines(arguments.file, ReadAs(as_bytes, errors))

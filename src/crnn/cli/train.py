@@ -52,7 +52,7 @@ from .training.mpi import aborting, communicator
 
 __all__ = ["VERBOSE", "add_arguments", "check_output", "run", "train_and_save"]
 
-PYTHON_ONLY = ("callbacks", "vocabulary")  # parameters that are no options
+PYTHON_ONLY = ("callbacks", "vocabulary")  # parameters without an option
 MODELS = ("network", "ngram", "mixture", "detector")
 VERBOSE = 2  # the command's default; the constructor's is 0
 FIRST = ("hidden_size", "cell", "epochs", "random_state")  # parameters among the ten options that most people use
@@ -60,9 +60,9 @@ OPTIMIZER_PARAMETERS = ("learning_rate", "weight_decay", "beta_1", "beta_2")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the command; the model's own come from the table of parameters.
+    """Add the arguments of the command; the model's options come from the table of parameters.
 
-    The options that most people use come first. The others are grouped like the parameters.
+    The most used options come first. The others are grouped like the parameters.
     """
     parser.usage = "%(prog)s [options] -o MODEL FILE [FILE ...]"
     add_files(parser)
@@ -72,51 +72,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="seconds",
         metavar="TIME",
         type=checked_text(duration),
-        help="how long to train, the reading of FILE included: 10s, 3m, 1h. A new model then gets the parameters that "
-        "are best for FILE in this time, except those given here (default: --epochs epochs)",
+        help="training time, including reading FILE: 10s, 3m, 1h. A new model then gets the best parameters "
+        "for FILE in this time, except those given as options (default: --epochs epochs)",
     )
     parser.add_argument(
         "--model",
         dest="model_kind",
         choices=MODELS,
-        help="what learns from FILE: a recurrent network, or counts of n-grams, which take about a second for a "
-        "million characters and are the baseline that a network should beat, a mixture of both, which predicts best, "
+        help="the kind of model: a recurrent network; counts of n-grams, which take about a second per million "
+        "characters and are the baseline for every network; a mixture of both, which predicts best; "
         "or a detector of anomalies among lines, for crnn detect (default: network)",
     )
     parser.add_argument(
         "--lines",
         action="store_true",
-        help="each line of FILE, and of the validation file, is a document (a name, a molecule), without its line end: "
-        "the model learns where a document starts and ends",
+        help="treat each line of FILE, and of the validation file, as a document (such as a name), without its line "
+        "end: the model learns where documents start and end",
     )
     parser.add_argument(
         "--from",
         dest="origin",
         metavar="MODEL",
         help="continue the training of a saved model: for one more epoch over FILE, or --epochs epochs, or --max-steps "
-        "steps; or add the n-grams of FILE to counts. Other options change the parameters of the model (default: a new "
+        "steps; or add the n-grams of FILE to counts. Other options change the model's parameters (default: a new "
         "model)",
     )
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="finish a training that was interrupted, from MODEL.checkpoint: give the same FILE and options, or none",
+        help="finish an interrupted training run from MODEL.checkpoint, with the same FILE and options (or no options)",
     )
     _add_parameters(parser, FIRST)
     text = parser.add_argument_group("text", "how FILE is read")
-    text.add_argument("--bytes", action="store_true", help="train a model of bytes; FILE may then hold anything")
+    text.add_argument("--bytes", action="store_true", help="train a model of bytes; FILE may then have any contents")
     text.add_argument(
         "--labels",
         metavar="FILE",
-        help="with --lines: a label for each line of FILE, in the lines of this file; the model learns the lines of "
-        "each label, and crnn sample takes --label (default: none)",
+        help="with --lines: a file with a label for each line of FILE; the model learns the lines of "
+        "each label, and crnn sample accepts --label (default: none)",
     )
     add_errors(text, f"with --lines: {TRAINING_ERRORS}")
     text.add_argument(
         "--cache",
         metavar="FOLDER",
-        help="a folder for the ids of FILE and of the validation file, which are then read in parts; another training "
-        "uses them again (default: large files are cached beside FILE, or in the folder that CRNN_CACHE names)",
+        help="a folder for the ids of FILE and of the validation file, which are then read in parts and reused "
+        "by later training runs (default: large files are cached next to FILE, or in the folder named by CRNN_CACHE)",
     )
     for name, content in GROUPS.items():
         group = parser.add_argument_group(name, content)
@@ -145,7 +145,7 @@ def _add_validation_options(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--validation",
         metavar="FILE",
-        help="a text whose loss is measured during training; the saved model is the one with the lowest "
+        help="a text whose loss is measured during training; the model with the lowest loss is saved "
         "(default: the last part of FILE, of the size --validation-fraction)",
     )
     group.add_argument(
@@ -163,20 +163,20 @@ def _add_execution_options(group: argparse._ActionsContainer) -> None:
         metavar="TIME",
         type=checked_text(checkpoint_every),
         default=CHECKPOINT_TIME,
-        help="how often the training is saved in MODEL.checkpoint: 10s, 3m, 1h, or a number of steps; none: never. "
-        "MODEL itself is replaced when the training has ended, and MODEL.checkpoint removed (default: 1m)",
+        help="how often to save a checkpoint in MODEL.checkpoint: 10s, 3m, 1h, or a number of steps; none: never. "
+        "When training has ended, MODEL is replaced and MODEL.checkpoint removed (default: 1m)",
     )
     group.add_argument(
         "--average-every",
         metavar="STEPS",
         type=checked_text(lambda text: checked_average_every(value_of(text))),
-        help="where several processes train (mpiexec): the steps that each takes alone before parameters and optimizer "
-        "state are averaged over all (default: 1, the gradients of every step are summed)",
+        help="with several processes (mpiexec): the number of steps each takes alone before parameters and optimizer "
+        "state are averaged over all (default: 1, which sums the gradients of every step)",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train a model and save it; return the exit code. Of several processes the first saves and reports the model."""
+    """Train a model, save it and return the exit code. Only the first of several processes saves and reports."""
     comm = communicator()
     with contextlib.nullcontext() if comm is None else aborting(comm):
         origin = _checked_origin(arguments, comm)
@@ -198,7 +198,7 @@ def run(arguments: argparse.Namespace) -> int:
     with interruptible():
         try:
             train()
-        except (KeyboardInterrupt, DivergenceError):  # which the first process reports
+        except (KeyboardInterrupt, DivergenceError):  # reported by the first process
             return 0
     return 0
 
@@ -212,21 +212,21 @@ def _checked_origin(arguments: argparse.Namespace, comm: Any) -> CharRNN | CharN
     if arguments.origin is not None and not arguments.resume:
         loaded = _by_first(comm, lambda: load(arguments.origin))
         if isinstance(loaded, Mixture):
-            raise InvalidInputError(f"{arguments.origin} holds a Mixture: go on with each of its models in Python")
+            raise InvalidInputError(f"{arguments.origin} contains a Mixture. Train each of its models in Python.")
         origin = loaded
     if arguments.model_kind == "network" and isinstance(origin, CharNGram):
-        raise InvalidInputError(f"{arguments.origin} holds a CharNGram, which --model network cannot go on with")
+        raise InvalidInputError(f"{arguments.origin} contains a CharNGram. Use --model ngram to continue with it.")
     return origin
 
 
 def _prepared(
     arguments: argparse.Namespace, origin: CharRNN | None, comm: Any
 ) -> tuple[CharRNN, Callable[[], CharRNN], str | None]:
-    """Return the model as it is before, what trains and returns it, and the path of its checkpoint."""
+    """Return the model before training, a function that trains and returns it, and the path of its checkpoint."""
     given, checkpoint = _given_parameters(arguments), _by_first(comm, lambda: checkpoint_of(arguments))
     if arguments.resume:
         if checkpoint is None:
-            arguments.parser.error("argument --resume: there is no checkpoint, as -o/--output is no file or it is none")
+            arguments.parser.error("argument --resume: there is no checkpoint for this -o/--output")
         return *_resumed(arguments, checkpoint, given, comm), checkpoint
     if checkpoint is not None:
         _by_first(comm, lambda: refuse_unfinished(checkpoint))
@@ -247,7 +247,7 @@ def _prepared(
 def _resumed(
     arguments: argparse.Namespace, checkpoint: str, given: Mapping[str, Any], comm: Any
 ) -> tuple[CharRNN, Callable[[], CharRNN]]:
-    """Return the model of an interrupted training, and what finishes it."""
+    """Return the model of an interrupted training run, and a function that finishes the run."""
     _by_first(comm, lambda: refuse_missing(checkpoint, arguments.output))
     model = _by_first(comm, lambda: CharRNN.load(checkpoint)).set_params(verbose=given["verbose"])
     own = model.get_params()
@@ -261,26 +261,26 @@ def _resumed(
 
 
 def _by_first(comm: Any, read: Callable[[], Any]) -> Any:
-    """Return what a function returns, which only the first of several processes calls."""
+    """Return the result of a function that only the first of several processes calls."""
     if comm is None:
         return read()
     return comm.bcast(read() if comm.Get_rank() == 0 else None, root=0)
 
 
 def _refuse_for_several(arguments: argparse.Namespace, comm: Any) -> None:
-    """Refuse what several processes cannot do together."""
+    """Refuse whatever several processes cannot do together."""
     if comm is None:
         return
     if arguments.seconds is not None:
-        arguments.parser.error("argument --time: not with several processes; start one")
+        arguments.parser.error("argument --time: not allowed with several processes. Start one.")
     if arguments.model_kind in ("ngram", "mixture", "detector"):
-        arguments.parser.error("argument --model: one process counts n-grams; start one")
+        arguments.parser.error("argument --model: n-grams are counted by one process. Start one.")
     if STANDARD in (*one_or_more(arguments.file), arguments.validation):
-        arguments.parser.error("argument FILE: several processes cannot read the same standard input; give a file")
+        arguments.parser.error("argument FILE: several processes cannot share standard input. Pass a file.")
 
 
 def _texts(arguments: argparse.Namespace, model: CharRNN | CharNGram) -> tuple[TextLike, dict[str, Any]]:
-    """Return the text to train on; and by argument the one to validate with, and the labels if there are any."""
+    """Return the training text, and by argument the validation text and the labels, if any."""
     as_bytes = arguments.bytes or (hasattr(model, "vocabulary_") and model.vocabulary_.kind == "bytes")
     if arguments.errors and not arguments.lines:
         arguments.parser.error("--errors is for --lines")
@@ -303,22 +303,22 @@ def train_and_save(
     *,
     resumed: bool = False,
 ) -> int:
-    """Train, save the model to `arguments.output` even if the training is interrupted or diverges, and report it.
+    """Train, save the model to `arguments.output` even if training is interrupted or diverges, and report it.
 
-    If there is a checkpoint, an older file is replaced only after a training that has ended well, and the checkpoint is
-    then removed.
+    If there is a checkpoint, an existing output is replaced only after training has ended normally, and the checkpoint
+    is then removed.
 
     Parameters
     ----------
     arguments : argparse.Namespace
     model : CharRNN
-        As it is before.
+        The model before training.
     train : callable
         Trains the model and returns it.
     checkpoint : str, optional
-        The file that training is saved in meanwhile.
+        The file for checkpoints during training.
     resumed : bool, default=False
-        Whether another model is trained, which is read from the checkpoint.
+        Whether `train` trains another model, read from the checkpoint.
 
     Returns
     -------
@@ -341,25 +341,25 @@ def train_and_save(
             if code and not steps:
                 say(f"crnn: {reason}; there was nothing to save yet")
                 return code
-            go_on = "" if checkpoint is None or code == ERROR else f"; add --resume to go on from {checkpoint}"
+            go_on = "" if checkpoint is None or code == ERROR else f"; add --resume to continue from {checkpoint}"
             if code and checkpoint is not None and os.path.exists(arguments.output):
-                say(f"crnn: {reason}; the model as it was after step {model.n_steps_:,} is in {checkpoint}, and "
-                    f"{arguments.output} is left as it was{go_on}")  # fmt: skip
+                say(f"crnn: {reason}; the model after step {model.n_steps_:,} is in {checkpoint}, and "
+                    f"{arguments.output} is unchanged{go_on}")  # fmt: skip
                 return code
             if code:
-                say(f"crnn: {reason}; saving the model as it was after step {model.n_steps_:,}{go_on}")
+                say(f"crnn: {reason}; saving the model after step {model.n_steps_:,}{go_on}")
             code = _save(arguments, model, code, verbose, f"{steps:,} steps in {time.perf_counter() - start:.1f} s")
-            if not code and checkpoint is not None:  # the model is on the disk, renamed into place
+            if not code and checkpoint is not None:  # the model is on the disk, under its final name
                 remove_checkpoint(checkpoint)
             return code
 
 
 def _save(arguments: argparse.Namespace, model: CharRNN, code: int, verbose: int, taken: str) -> int:
-    """Save the model and report it; return the exit code."""
-    model.verbose = 0  # the display of this command is no parameter of the saved model
+    """Save the model, report it and return the exit code."""
+    model.verbose = 0  # this command's display setting is not a parameter of the saved model
     where, failure = save(model, arguments.output)
     if failure:
-        say(f"crnn: error: {described(failure)}: the model is saved in {where} instead")
+        say(f"crnn: error: {described(failure)}. The model is saved in {where} instead.")
         return code or ERROR
     if code or verbose:
         loss = model.smooth_loss_ / model.seq_length
@@ -371,51 +371,51 @@ def _save(arguments: argparse.Namespace, model: CharRNN, code: int, verbose: int
 
 
 def check_output(arguments: argparse.Namespace) -> None:
-    """Refuse, before any work, an output that cannot be written or should not be."""
+    """Refuse, before any work, an output that cannot or should not be written."""
     path = arguments.output
     check_writable(path)
     if path == STANDARD and sys.stdout.isatty():
-        arguments.parser.error("argument -o/--output: a model is not text; send standard output to a file or a program")
+        arguments.parser.error("argument -o/--output: a model is binary. Redirect standard output to a file.")
     for name, shown in (("file", "FILE"), ("validation", "the FILE of --validation")):
         for text in one_or_more(getattr(arguments, name, None) or STANDARD):
             with contextlib.suppress(OSError):
                 if STANDARD not in (path, text) and os.path.samefile(path, text):
                     arguments.parser.error(
-                        f"argument -o/--output: this is {shown}, and the model would replace the text"
+                        f"argument -o/--output: {shown} is the same file, and the model would replace the text"
                     )
 
 
 def _given_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the parameters of the constructor that were given, with the verbosity and --time as `max_seconds`."""
+    """Return the given constructor parameters, including the verbosity, and --time as `max_seconds`."""
     names = CharRNN().get_params()
     given = {"verbose": VERBOSE} | {name: value for name, value in vars(arguments).items() if name in names}
     if arguments.seconds is not None:
         if given.get("max_seconds") is not None:
-            arguments.parser.error("--time and --max-seconds are the same: give one of them")
+            arguments.parser.error("--time and --max-seconds mean the same. Pass one of them.")
         given["max_seconds"] = arguments.seconds
     return given
 
 
 def _override(model: CharRNN, given: Mapping[str, Any]) -> CharRNN:
-    """Set the parameters that were given on a recommended model, and report those that differ."""
+    """Set the given parameters on a recommended model, and report those that differ."""
     recommended = model.get_params()
     other = {name: value for name, value in given.items() if name != "verbose" and value != recommended[name]}
-    if "optimizer" in other:  # a learning rate that suits another optimizer would be wrong for this one
+    if "optimizer" in other:  # a learning rate chosen for another optimizer would be wrong
         defaults = CharRNN().get_params()
         model.set_params(**{name: defaults[name] for name in OPTIMIZER_PARAMETERS})
     if other and given["verbose"]:
-        say(f"as given: {', '.join(f'{name}={value}' for name, value in other.items())}")
+        say(f"as requested: {', '.join(f'{name}={value}' for name, value in other.items())}")
     return model.set_params(**given)
 
 
 def _continue_training(model: CharRNN, text: TextLike, given: Mapping[str, Any], rest: Mapping[str, Any]) -> CharRNN:
-    """Train for the steps, time or epochs that were given, or for one epoch; the model's own limits do not count."""
+    """Train for the given steps, time or epochs, or for one epoch; the model's own limits are ignored."""
     own_limits = {name: getattr(model, name) for name in ("max_steps", "max_seconds")}
     epochs = given.get("epochs")
     if given.get("max_seconds") is not None:
         epochs = None
     elif given.get("max_steps") is not None:
-        epochs = MAX_SIZE  # max_steps alone ends the training
+        epochs = MAX_SIZE  # only max_steps ends training
     try:
         model.set_params(**{name: given.get(name) for name in own_limits})
         return model.partial_fit(text, epochs=epochs, **rest)

@@ -1,4 +1,4 @@
-"""The command ``crnn tune``: search for the parameters that suit a text, and save the best model."""
+"""The command ``crnn tune``: search for the best parameters for a text, and save the best model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .output import write
 
 __all__ = ["add_arguments", "run"]
 
-SUFFIX = ".study"  # of the file beside the model that holds all trials
+SUFFIX = ".study"  # of the file next to the model that contains all trials
 VALIDATION_FRACTION = 0.1
 FIXED: dict[str, Any] = {"optimizer": "adam", "schedule": "cosine", "warmup": 0.05, "clip_norm": 5.0, "clip": None}
 COLUMNS = ("cell", "hidden_size", "num_layers", "batch_size", "seq_length", "learning_rate", "dropout",
@@ -32,14 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output(
         parser,
         required=True,
-        help="where to save the best model; MODEL.study beside it has all trials, from which the same command goes on",
+        help="where to save the best model; MODEL.study next to it has all trials, and the same command continues it",
     )
     parser.add_argument(
         "--trials",
         metavar="N",
         type=checked(lambda value: checked_int("trials", value, 1)),
         default=30,
-        help="models to train in all, those of an earlier call included (default: 30)",
+        help="total number of models to train, including earlier calls (default: 30)",
     )
     parser.add_argument(
         "--time",
@@ -47,24 +47,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         type=checked_text(duration),
         default=1800.0,
-        help="the time of all trials together, which is split evenly among them, also in later calls: 90s, 30m, 2h "
+        help="total time of all trials, split evenly among them, also in later calls: 90s, 30m, 2h "
         "(default: 30m)",
     )
     parser.add_argument("--validation", metavar="FILE", help="a text to compare by (default: the last tenth of FILE)")
-    parser.add_argument("--lines", action="store_true", help="each line of FILE is a document")
+    parser.add_argument("--lines", action="store_true", help="treat each line of FILE as a document")
     parser.add_argument("--bytes", action="store_true", help="train models of bytes")
-    parser.add_argument("--seed", metavar="SEED", type=checked(_seed), default=0, help="a whole number (default: 0)")
+    parser.add_argument("--seed", metavar="SEED", type=checked(_seed), default=0, help="an integer (default: 0)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Search, save the best model and write a table of the trials; return the exit code."""
+    """Search, save the best model, write a table of the trials and return the exit code."""
     try:
         optuna = needed("optuna", "tune", "crnn tune")
     except ModuleNotFoundError as error:
         say(f"crnn: error: {error}")
         return ERROR
     if STANDARD in (arguments.output, arguments.file):
-        arguments.parser.error("a search needs files: name FILE and -o MODEL")
+        arguments.parser.error("a search needs files, not standard input or output. Name FILE and -o MODEL.")
     check_writable(arguments.output)
     read: Any = read_documents if arguments.lines else read_text
     text = read(arguments.file, as_bytes=arguments.bytes)
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
         while (left := arguments.trials - _ended(study)) > 0:
             study.optimize(lambda trial: _trial(optuna, study, trial, arguments, text, validation), n_trials=left)
     except KeyboardInterrupt:
-        say("crnn: stopped by Ctrl-C; the same command goes on")
+        say("crnn: stopped by Ctrl-C; the same command continues the search")
         code = INTERRUPTED
     write(_table(study))
     return code
@@ -87,10 +87,10 @@ def _seed(value: Any) -> int:
 
 
 def _study(optuna: Any, arguments: argparse.Namespace, text: TextLike) -> Any:
-    """Return the study of this model and text, a new one or the one that is there."""
+    """Return the study of this model and text, an existing or a new one."""
     journal = optuna.storages.journal
     storage = optuna.storages.JournalStorage(journal.JournalFileBackend(arguments.output + SUFFIX))
-    # Of another seed for each call: the first trials of a call would be those of the call before it.
+    # A new seed for each call: otherwise a call would start with the trials of the previous one.
     study = optuna.create_study(study_name="crnn", storage=storage, load_if_exists=True)
     study.sampler = optuna.samplers.TPESampler(seed=arguments.seed + len(study.trials), multivariate=False)
     study.pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=5)
@@ -101,18 +101,18 @@ def _study(optuna: Any, arguments: argparse.Namespace, text: TextLike) -> Any:
         study.set_user_attr("seconds", arguments.seconds / arguments.trials)
     elif known["text"] != sha256:
         raise InvalidInputError(
-            f"{arguments.output}{SUFFIX} is a search over another text: delete it, or choose another -o MODEL"
+            f"{arguments.output}{SUFFIX} is a search for another text. Delete it, or choose another -o MODEL."
         )
     return study
 
 
 def _ended(study: Any) -> int:
-    """Return the number of trials that are over; one that was interrupted does not count."""
+    """Return the number of completed trials, without interrupted ones."""
     return sum(trial.state.name in ("COMPLETE", "PRUNED") for trial in study.trials)
 
 
 def _parameters(trial: Any) -> dict[str, Any]:
-    """Return parameters that the sampler chooses."""
+    """Return parameters chosen by the sampler."""
     return {
         "cell": trial.suggest_categorical("cell", ["gru", "lstm"]),
         "hidden_size": trial.suggest_int("hidden_size", 32, 512, log=True),
@@ -128,7 +128,7 @@ def _parameters(trial: Any) -> dict[str, Any]:
 def _trial(
     optuna: Any, study: Any, trial: Any, arguments: argparse.Namespace, text: TextLike, validation: TextLike | None
 ) -> float:
-    """Train one model; save it if it is the best so far; return its validation loss in bits."""
+    """Train one model, save it if it is the best so far, and return its validation loss in bits."""
     reports = iter(range(1 << 30))
     pruned = False
 
@@ -160,7 +160,7 @@ def _trial(
 
 
 def _table(study: Any) -> str:
-    """Return the trials, the best first; those that were given up last, without a loss."""
+    """Return the trials, the best first; pruned trials come last, without a loss."""
     trials = [trial for trial in study.trials if trial.state.name in ("COMPLETE", "PRUNED")]
     trials.sort(key=lambda trial: trial.value if trial.state.name == "COMPLETE" else math.inf)
     rows: list[tuple[str, ...]] = [("bits", *COLUMNS)]

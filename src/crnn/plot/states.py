@@ -68,10 +68,10 @@ def states(model: CharRNN, text: str | bytes, *, layer: int = -1, ax: Axes | Non
     """
     check_model_and_text(model, text)
     if len(text) < 2:
-        raise InvalidInputError(f"text has {len(text)} symbols: a path needs 2 or more")
+        raise InvalidInputError(f"text has {len(text)} symbols, but a path needs at least 2. Pass a longer text.")
     if not is_int(layer) or not -model.num_layers <= layer < model.num_layers:
         raise InvalidInputError(
-            f"layer is {short_repr(layer)}, but the model has layers 0 to {model.num_layers - 1} (or from the last, -1)"
+            f"layer is {short_repr(layer)}, but the model has layers 0 to {model.num_layers - 1} (or -1 for the last)"
         )
     projection = project(model.hidden_states(text)[:, layer].astype(np.float64))
     x, y = projection.points.T

@@ -84,7 +84,7 @@ def test_a_model_may_come_through_a_pipe(counts, folder, capsys, monkeypatch):
 @pytest.mark.parametrize("command", [["export", "{}", "out.c"], ["export", "{}", "out.html"], ["report", "{}"]])
 def test_exports_and_reports_are_for_networks(counts, folder, capsys, command):
     assert cli.main([word.format(counts) for word in command]) == 1
-    message = f"crnn {command[0]} is for networks, but counts.crnn holds a CharNGram: train a CharRNN"
+    message = f"crnn {command[0]} needs a network, but counts.crnn contains a CharNGram"
     assert message in capsys.readouterr().err
     assert not (folder / "out.c").exists()
 
@@ -100,7 +100,7 @@ def test_a_mixture_is_a_model_like_the_others(counts, capsys):
     assert rows(capsys.readouterr().out)["nats per character"] == f"{nats:.6f}"
     for command in (["export", "mixture.crnn", "out.c"], ["train", "text.txt", "--from", "mixture.crnn", "-o", "m"]):
         assert cli.main(command) == 1
-        assert "mixture.crnn holds a Mixture: " in capsys.readouterr().err
+        assert "mixture.crnn contains a Mixture. " in capsys.readouterr().err
 
 
 def test_a_label_is_refused(counts, capsys):
@@ -111,15 +111,15 @@ def test_a_label_is_refused(counts, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--model", "ngram", "--hidden-size", "9"], "argument --hidden-size: counts of n-grams have no such"),
-        (["--model", "ngram", "--seed", "1"], "argument --random-state: counts of n-grams have no such parameter"),
-        (["--model", "ngram", "--time", "3s"], "argument --time: counts of n-grams have no use for it"),
+        (["--model", "ngram", "--hidden-size", "9"], "argument --hidden-size: not allowed with"),
+        (["--model", "ngram", "--seed", "1"], "argument --random-state: not allowed with --model ngram"),
+        (["--model", "ngram", "--time", "3s"], "argument --time: not allowed with --model ngram"),
         (["--model", "ngram", "--validation", "text.txt"], "argument --validation: counts"),
         (["--model", "ngram", "--labels", "text.txt", "--lines"], "argument --labels: counts"),
         (["--model", "ngram", "--resume"], "argument --resume: counts"),
         (["--model", "ngram", "--order", "0"], "order must be a whole number of at least 1, not 0"),
-        (["--order", "3"], "argument --order: only with --model ngram"),
-        (["--max-memory", "1e9", "--model", "network"], "argument --max-memory: only with --model ngram"),
+        (["--order", "3"], "argument --order: needs --model ngram"),
+        (["--max-memory", "1e9", "--model", "network"], "argument --max-memory: needs --model ngram"),
         (["--model", "grammar"], "invalid choice: 'grammar'"),
     ],
 )
@@ -131,8 +131,8 @@ def test_wrong_usage(folder, capsys, options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--from", "counts.crnn", "--model", "network"], "counts.crnn holds a CharNGram"),
-        (["--from", "model.crnn", "--model", "ngram"], "model.crnn holds a CharRNN"),
+        (["--from", "counts.crnn", "--model", "network"], "counts.crnn contains a CharNGram"),
+        (["--from", "model.crnn", "--model", "ngram"], "model.crnn contains a CharRNN"),
         (["--model", "ngram", "--max-memory", "100"], "max_memory=100 bytes is too little for any order"),
     ],
 )

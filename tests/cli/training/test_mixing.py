@@ -40,7 +40,7 @@ def test_an_interrupted_network_is_saved_as_it_is(folder, capsys, monkeypatch):
 
     monkeypatch.setattr(CharRNN, "fit", interrupted)
     assert cli.main([*TRAIN, "--time", "1s"]) == 130
-    assert "saving the mixture with the network as it was after step 7" in capsys.readouterr().err
+    assert "saving the mixture with the network after step 7" in capsys.readouterr().err
     assert Mixture.load("both.crnn").models[0].n_steps_ == 7
     assert Mixture.load("both.crnn").score(TEXT) < 0
 
@@ -49,9 +49,9 @@ def test_an_interrupted_network_is_saved_as_it_is(folder, capsys, monkeypatch):
     ("options", "message"),
     [
         ([], "a mixture needs --time"),
-        (["--time", "1s", "--from", "model.crnn"], "argument --from: not with --model mixture"),
-        (["--time", "1s", "--resume"], "argument --resume: not with --model mixture"),
-        (["--time", "1s", "--lines", "--labels", "text.txt"], "argument --labels: not with --model mixture"),
+        (["--time", "1s", "--from", "model.crnn"], "argument --from: not allowed with --model mixture"),
+        (["--time", "1s", "--resume"], "argument --resume: not allowed with --model mixture"),
+        (["--time", "1s", "--lines", "--labels", "text.txt"], "argument --labels: not allowed with --model mixture"),
     ],
 )
 def test_options_that_do_not_fit(folder, capsys, options, message):

@@ -235,5 +235,5 @@ def test_a_draw_stops_at_the_end(ending):
 
 
 def test_only_documents_end(model):
-    with pytest.raises(InvalidInputError, match="has no end: only a model fitted on documents"):
+    with pytest.raises(InvalidInputError, match=r"which has no end\. Fit it on documents"):
         model.start().end()

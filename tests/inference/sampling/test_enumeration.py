@@ -57,7 +57,7 @@ def test_a_model_of_empty_documents_has_one():
 @pytest.mark.parametrize(
     ("X", "arguments", "message"),
     [
-        ("abba", (3,), r"^enumerate_documents is for a model of documents, .*beam_search"),
+        ("abba", (3,), r"^enumerate_documents needs a model of documents, .*beam_search"),
         (NAMES, (0,), r"^n must be"),
         (NAMES, (3.0,), r"^n must be"),
     ],

@@ -155,12 +155,12 @@ def test_what_is_beyond_float64_is_infinite():
 @pytest.mark.parametrize(
     ("strings", "options", "message"),
     [
-        (["abc"], {}, r"^guess_number of a model of running text wants length=…: its texts have no end"),
-        (["abc", "ab"], {"length": 3}, r"^strings\[1\] has 2 symbols, not length=3: leave it out$"),
+        (["abc"], {}, r"^guess_number needs length=\.\.\. for a model of running text: its texts have no end"),
+        (["abc", "ab"], {"length": 3}, r"^strings\[1\] has 2 symbols, but length is 3\. Leave it out\.$"),
         (["abc"], {"length": 3, "n": 1}, r"^n must be a whole number of at least 2"),
         (["abc"], {"length": -1}, r"^length must be a whole number of at least 0"),
         (["abz"], {"length": 3}, r"^strings\[0\] contains 'z'"),
-        ("abc", {"length": 3}, r"^strings must be a list or another iterable of str, not str"),
+        ("abc", {"length": 3}, r"^strings is a str\. Pass a list or another iterable of str"),
         ([None], {"length": 3}, r"^strings\[0\] must be str, not NoneType"),
         (["abc"], {"length": 3, "random_state": "a"}, r"^random_state must be "),
     ],
@@ -171,13 +171,13 @@ def test_what_cannot_be_guessed(model, strings, options, message):
 
 
 def test_documents_have_no_length(ending, monkeypatch):
-    with pytest.raises(InvalidInputError, match=r"^length is only for a model of running text"):
+    with pytest.raises(InvalidInputError, match=r"^length is given, but the model's documents have ends"):
         ending.guess_number(["abc"], length=3)
     monkeypatch.setattr(guessing, "MAX_LENGTH", 30)
     never = random_language_model("abc\U0010ffff")
     with never.editing():
         never.params_["by"][3] = -50
-    with pytest.raises(InvalidInputError, match="has no end within 30 symbols: train the model longer"):
+    with pytest.raises(InvalidInputError, match=r"has no end within 30 symbols\. Train the model longer"):
         bounded(never).guess_number(["abc"])
 
 

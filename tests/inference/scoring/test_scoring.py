@@ -237,7 +237,7 @@ def test_path_and_bytes(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"^X is empty; scoring needs at least 1 character$"),
+        ("", r"^X is empty\. Pass at least 1 character\.$"),
         ("abz", r"^X contains 'z' \(U\+007A\) at position 2, .*Remove or replace it"),
         ("\ufeffab", r"^X contains '\\ufeff' \(U\+FEFF\) at position 0"),
         ("a" * 70_000 + "\U0001f600", r"^X contains '\U0001f600' \(U\+1F600\) at position 70000"),

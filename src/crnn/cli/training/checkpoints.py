@@ -1,4 +1,4 @@
-"""The checkpoint of the command ``crnn train``: where it is, how often it is written, and what may replace it."""
+"""The checkpoint of ``crnn train``: its path, how often it is written, and what may replace it."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ __all__ = [
 
 CHECKPOINT_TIME = "1m"
 SUFFIX = ".checkpoint"
-FREE = {"verbose", "n_threads"}  # parameters that change nothing of what is learned
+FREE = {"verbose", "n_threads"}  # parameters that do not affect the trained model
 
 
 def checkpoint_every(text: str) -> int | float | None:
-    """Return how often a checkpoint is written: in seconds, in steps, or never.
+    """Return the checkpoint interval, in seconds or steps, or None for never.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def checkpoint_every(text: str) -> int | float | None:
 
 
 def checkpoint_of(arguments: argparse.Namespace) -> str | None:
-    """Return the path of the checkpoint; None if there is to be none, or the output is no regular file."""
+    """Return the path of the checkpoint; None if disabled, or if the output is not a regular file."""
     path: str = arguments.output
     if path == STANDARD or arguments.checkpoint_every is None:
         return None
@@ -65,16 +65,16 @@ def checkpoint_of(arguments: argparse.Namespace) -> str | None:
 
 
 def refuse_unfinished(checkpoint: str) -> None:
-    """Raise InvalidInputError if a checkpoint holds what a new training must not replace."""
+    """Raise InvalidInputError if a checkpoint must not be replaced by a new training run."""
     if not os.path.exists(checkpoint):
         return
     _, state, run = read_run(checkpoint, CharRNN().get_params())
     if run is None:
-        raise InvalidInputError(f"{checkpoint} is in the way: it is a model, not a checkpoint; move it")
+        raise InvalidInputError(f"{checkpoint} is a model, but a checkpoint would replace it. Move or rename it.")
     if run.outcome == RUNNING:
         raise InvalidInputError(
-            f"{checkpoint} holds a training that was interrupted after step {state.n_steps:,}: add --resume to finish "
-            f"it, or remove the file to start anew"
+            f"{checkpoint} contains a training run interrupted after step {state.n_steps:,}. Add --resume to finish "
+            f"it, or remove the file to start anew."
         )
 
 
@@ -107,22 +107,22 @@ def remove_checkpoint(checkpoint: str) -> None:
 
 
 def average_every_of(checkpoint: str) -> int | None:
-    """Return how many steps apart the processes of an interrupted training average; None if the file holds no run."""
+    """Return the steps between averages of an interrupted run's processes; None if the file has no run."""
     _, _, run = read_run(checkpoint, CharRNN().get_params())
     return None if run is None else run.average_every
 
 
 def refuse_other_settings(checkpoint: str, own: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    """Raise InvalidInputError if parameters are given that differ from those of an interrupted training.
+    """Raise InvalidInputError if given parameters differ from those of an interrupted training run.
 
     Examples
     --------
     >>> refuse_other_settings("m.checkpoint", {"hidden_size": 100}, {"hidden_size": 64})
     Traceback (most recent call last):
-    crnn.errors.InvalidInputError: m.checkpoint is of a training with hidden_size=100, not 64: leave the option out
+    crnn.errors.InvalidInputError: hidden_size is 64, but m.checkpoint was started with 100. Omit the option.
     """
     for name, value in given.items():
         if name not in FREE and own[name] != value:
             raise InvalidInputError(
-                f"{checkpoint} is of a training with {name}={own[name]}, not {value}: leave the option out"
+                f"{name} is {value}, but {checkpoint} was started with {own[name]}. Omit the option."
             )

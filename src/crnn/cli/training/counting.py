@@ -19,27 +19,27 @@ from ..options import add_options, documented
 __all__ = ["add_ngram_options", "count_and_save", "counts_of", "refuse_ngram_options"]
 
 OWN = ("order", "max_memory")  # parameters that a network lacks
-# Options of ``crnn train``, by their names in the namespace, that are for networks as well as all other parameters.
+# Options of ``crnn train`` for networks only, by name in the namespace; so are all other parameters.
 OF_NETWORKS = {"seconds": "--time", "resume": "--resume", "validation": "--validation", "labels": "--labels",
                "validation_labels": "--validation-labels", "average_every": "--average-every"}  # fmt: skip
 
 
 def add_ngram_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that only counts have."""
+    """Add the options for counts only."""
     options = documented(CharNGram)
-    group = parser.add_argument_group("n-grams", "with --model ngram; --min-count and --n-threads are for counts, too")
+    group = parser.add_argument_group("n-grams", "with --model ngram, which also accepts --min-count and --n-threads")
     add_options(group, {name: options[name] for name in OWN}, checked_ngram_parameter)
 
 
 def refuse_ngram_options(arguments: argparse.Namespace) -> None:
-    """Stop if an option of counts is given for a network."""
+    """Stop if an option for counts is given for a network."""
     for name in OWN:
         if hasattr(arguments, name):
-            arguments.parser.error(f"argument {_option(name)}: only with --model ngram")
+            arguments.parser.error(f"argument {_option(name)}: needs --model ngram")
 
 
 def counts_of(arguments: argparse.Namespace, origin: CharRNN | CharNGram | None, verbose: int) -> CharNGram:
-    """Return the model of counts that the options ask for, before it has read the text.
+    """Return the model of counts that the options describe, before it has read the text.
 
     Parameters
     ----------
@@ -47,35 +47,35 @@ def counts_of(arguments: argparse.Namespace, origin: CharRNN | CharNGram | None,
     origin : CharRNN, CharNGram or None
         The model of ``--from``.
     verbose : int
-        Where no other number is given.
+        The default verbosity.
     """
     if isinstance(origin, CharRNN):
-        raise InvalidInputError(f"{arguments.origin} holds a CharRNN, which --model ngram cannot go on with")
+        raise InvalidInputError(f"{arguments.origin} contains a CharRNN. Omit --model ngram to continue with it.")
     own = CharNGram().get_params()
     given = {"verbose": verbose} | {name: value for name, value in vars(arguments).items() if name in own}
     for name in PARAMETERS:
         if name not in own and hasattr(arguments, name):
-            arguments.parser.error(f"argument {_option(name)}: counts of n-grams have no such parameter")
+            arguments.parser.error(f"argument {_option(name)}: not allowed with --model ngram")
     for name, option in OF_NETWORKS.items():
         if getattr(arguments, name):
-            arguments.parser.error(f"argument {option}: counts of n-grams have no use for it")
+            arguments.parser.error(f"argument {option}: not allowed with --model ngram")
     return CharNGram(**given) if origin is None else origin.set_params(**given)
 
 
 def count_and_save(arguments: argparse.Namespace, model: CharNGram, text: TextLike) -> int:
-    """Count the n-grams of a text, save the model and report it; return the exit code."""
+    """Count the n-grams of a text, save and report the model, and return the exit code."""
     start, verbose = time.perf_counter(), model.verbose
     with interruptible():
         try:
             model.partial_fit(text)
         except KeyboardInterrupt as error:
-            say(f"crnn: {interruption(error).reason}; nothing is saved, since half of a text was counted")
+            say(f"crnn: {interruption(error).reason}; nothing is saved, because the text was counted only in part")
             return interruption(error).code
         with uninterrupted():
-            model.verbose = 0  # the display of this command is no parameter of the saved model
+            model.verbose = 0  # this command's display setting is not a parameter of the saved model
             where, failure = save(model, arguments.output)
     if failure:
-        say(f"crnn: error: {described(failure)}: the model is saved in {where} instead")
+        say(f"crnn: error: {described(failure)}. The model is saved in {where} instead.")
         return ERROR
     if verbose:
         place = "to standard output" if where == STANDARD else where

@@ -1,4 +1,4 @@
-"""A mixture on the command line: ``crnn train --model mixture``."""
+"""Mixtures on the command line: ``crnn train --model mixture``."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from ..interruptions import interruptible, interruption, uninterrupted
 
 __all__ = ["mix_and_save", "refuse_mixture_options"]
 
-# Options of ``crnn train``, by their names in the namespace, that a mixture has no use for.
+# Options of ``crnn train`` that a mixture does not support, by name in the namespace.
 UNUSED = {"origin": "--from", "resume": "--resume", "labels": "--labels", "validation_labels": "--validation-labels",
           "average_every": "--average-every"}  # fmt: skip
 
 
 def refuse_mixture_options(arguments: argparse.Namespace) -> None:
-    """Stop if an option is given that a mixture has no use for, or if there is no time."""
+    """Stop if an option is given that a mixture does not support, or if no time is given."""
     for name, option in UNUSED.items():
         if getattr(arguments, name):
-            arguments.parser.error(f"argument {option}: not with --model mixture")
+            arguments.parser.error(f"argument {option}: not allowed with --model mixture")
     if arguments.seconds is None:
         arguments.parser.error("argument --model: a mixture needs --time, which its two models share")
 
@@ -35,17 +35,17 @@ def refuse_mixture_options(arguments: argparse.Namespace) -> None:
 def mix_and_save(
     arguments: argparse.Namespace, given: Mapping[str, Any], text: TextLike, validation: TextLike | None
 ) -> int:
-    """Fit counts and a network within the time, save their mixture and report it; return the exit code.
+    """Fit counts and a network within the time, save and report their mixture, and return the exit code.
 
-    If the network is interrupted or diverges, it is saved as it was after its last good step.
+    If the network is interrupted or diverges, the mixture has its last good weights.
 
     Parameters
     ----------
     arguments : argparse.Namespace
     given : dict
-        Parameters of the network that were given, and the verbosity.
+        The given network parameters, and the verbosity.
     text, validation : text
-        `validation`, if there is one, chooses the weights.
+        `validation`, if given, determines the weights.
     """
     start, shared, verbose = time.perf_counter(), SharedTime(arguments.seconds), given["verbose"]
     names = CharNGram().get_params()
@@ -71,14 +71,14 @@ def mix_and_save(
                 say(f"crnn: {reason}; there was nothing to save yet")
                 return code
             if code:
-                say(f"crnn: {reason}; saving the mixture with the network as it was after step {network.n_steps_:,}")
-            network.verbose = counts.verbose = 0  # the display of this command is no parameter of the saved models
+                say(f"crnn: {reason}; saving the mixture with the network after step {network.n_steps_:,}")
+            network.verbose = counts.verbose = 0  # this command's display setting is not to be saved
             mixture = Mixture([network, counts])
             if validation is not None and not code:
                 mixture.fit_weights(validation)
             where, failure = save(mixture, arguments.output)
     if failure:
-        say(f"crnn: error: {described(failure)}: the model is saved in {where} instead")
+        say(f"crnn: error: {described(failure)}. The model is saved in {where} instead.")
         return code or ERROR
     if code or verbose:
         place = "to standard output" if where == STANDARD else where

@@ -1,4 +1,4 @@
-"""MPI of the command line: whether the command was started as several processes, and the end of all if one fails."""
+"""MPI on the command line: whether several processes were started, and the end of all if one fails."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..errors import described, say
 
 __all__ = ["aborting", "communicator"]
 
-SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS")  # that launchers set: Open MPI, MPICH and Intel MPI
+SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS")  # set by the launchers of Open MPI, MPICH, Intel MPI
 
 
 def communicator() -> Any:
@@ -29,20 +29,20 @@ def communicator() -> Any:
         from mpi4py import MPI
     except ImportError as error:
         raise InvalidInputError(
-            f"to train by several processes mpi4py is needed: pip install 'crnn[mpi]' ({error})"
+            f"training with several processes needs mpi4py ({error}). Install it with pip install 'crnn[mpi]'."
         ) from None
     return MPI.COMM_WORLD if MPI.COMM_WORLD.Get_size() > 1 else None
 
 
 @contextlib.contextmanager
 def aborting(comm: Any) -> Iterator[None]:
-    """End all processes if this one fails: the others may be waiting for it."""
+    """End all processes if this one fails, since the others may be waiting for it."""
     try:
         yield
     except Exception as error:
         say(f"crnn: error: process {comm.Get_rank()}: {described(error)}")
         comm.Abort(1)
         raise
-    except SystemExit:  # wrong usage, which argparse has reported
+    except SystemExit:  # wrong usage, already reported by argparse
         comm.Abort(2)
         raise

@@ -1,1 +1,1 @@
-"""The packed network, and the state of a text that it reads."""
+"""The packed network, and the state of a text being read."""

@@ -1,4 +1,4 @@
-"""Context: the part of the text so far that decides which symbol comes next."""
+"""Context: the part of the text so far that determines the next symbol."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Ids = NDArray[Any]
 
 
 class Context(NamedTuple):
-    """The state of the network after what was read, and the symbols that the repetition penalty is for.
+    """The network's state after the text so far, and the symbols that the repetition penalty applies to.
 
-    Nobody changes its arrays, so that contexts may share them: whoever reads on copies the state first.
+    Its arrays are never changed, so that contexts may share them: copy the state before reading more.
     """
 
     state: State  # of one stream
-    seen: NDArray[np.bool_]  # (V,): the symbols since the beginning of the text or document
+    seen: NDArray[np.bool_]  # (V,): the symbols since the start of the text or document
 
     @classmethod
     def empty(cls, network: InferenceNetwork) -> Context:
-        """Return the context before anything was read: the state is zero."""
+        """Return the context before any text: a zero state."""
         return cls(network.zero_state(1), np.zeros(network.symbols, np.bool_))
 
     @classmethod
@@ -41,7 +41,7 @@ class Context(NamedTuple):
 
 
 def seen_after(seen: NDArray[np.bool_], ids: Ids, boundary: int | None) -> NDArray[np.bool_]:
-    """Return the symbols seen after `ids`; a boundary forgets those before it and is not one of them.
+    """Return the symbols seen after `ids`; a boundary clears the earlier ones and is not included.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The embedding folded into the first layer: inference looks up what a symbol adds to its gates, not its vector."""
+"""The embedding folded into the first layer: inference looks up each symbol's contribution to the gates."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ CALL_PRODUCTS = 1 << 28  # multiplications from one poll for Ctrl-C to the next
 
 
 def folded_weights(embedding: Array, Wx: Array, *, out: Array | None = None, bfloat16: bool = False) -> Array:
-    """Return the input weights (V, G H) that do without the embedding: embedding @ Wx.
+    """Return the input weights (V, G H) that replace the embedding: embedding @ Wx.
 
-    Rows are multiplied by panels, so the bits depend on no BLAS and no number of threads.
+    Rows are multiplied by panels, so the bits do not depend on the BLAS or the number of threads.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def folded_weights(embedding: Array, Wx: Array, *, out: Array | None = None, bfl
     out : array of shape (V, G H), optional
         Zeros, to which the product is added.
     bfloat16 : bool, default=False
-        Whether the operands are rounded to bfloat16, as training rounds them.
+        Whether to round the operands to bfloat16, as in training.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def folded_weights(embedding: Array, Wx: Array, *, out: Array | None = None, bfl
 
 
 def folded_network(layout: Layout, params: Array, *, bfloat16: bool = False) -> tuple[Layout, Array]:
-    """Return the layout and the flat weights of the same network without an embedding; without one, as they are.
+    """Return the layout and flat weights of the same network without its embedding, if it has one.
 
     Examples
     --------

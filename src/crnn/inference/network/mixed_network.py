@@ -21,28 +21,28 @@ ROWS = 4 * SCORE_ROWS  # of logits of each member at a time: members push each o
 
 @runtime_checkable
 class RowFiller(Protocol):
-    """A network of which the compiled loop that draws can ask for a row of logits, from the last symbols alone."""
+    """A network that can give the compiled drawing loop a row of logits, based on the last symbols alone."""
 
     def row_source(self, state: State) -> tuple[object, NDArray[np.int32]]:
-        """Return a capsule with a ``RowSource``, and the symbols before those that are drawn.
+        """Return a capsule with a ``RowSource``, and the symbols before the ones to be drawn.
 
-        The capsule keeps its counts alive. There are as many symbols before as the source looks at, -1 for what is
-        before a beginning.
+        The capsule keeps its counts alive. There are as many symbols as the source looks back, with -1 for those
+        before the beginning.
         """
 
 
 class MixedNetwork(InferenceNetwork):
     """Networks that read the same text, mixed log-linearly: p is proportional to the product of p_k ** weights[k].
 
-    Its state is the list of their states. Logits are added in float64. What a network subtracts from all of its logits
-    does not matter, so no softmax of a single network is needed.
+    Its state is the list of their states. Logits are added in float64. Constants that a network subtracts from all its
+    logits do not matter, so individual softmaxes are not needed.
 
     Parameters
     ----------
     members : sequence of InferenceNetwork
-        With the same symbols.
+        Networks with the same symbols.
     weights : array of float, shape (k,)
-        At least 0.
+        Weights of at least 0.
     """
 
     def __init__(self, members: Sequence[InferenceNetwork], weights: NDArray[np.float64]) -> None:
@@ -71,7 +71,7 @@ class MixedNetwork(InferenceNetwork):
         return [member.select(own, streams) for member, own in zip(self.members, state, strict=True)]
 
     def join(self, states: Sequence[State]) -> State:
-        """Return the streams of several states in one state."""
+        """Return the streams of several states as one state."""
         return [member.join(own) for member, own in zip(self.members, zip(*states, strict=True), strict=True)]
 
     def start(self) -> State:
@@ -79,14 +79,14 @@ class MixedNetwork(InferenceNetwork):
         return [member.start() for member in self.members]
 
     def feed(self, x: NDArray[np.int32], state: State) -> None:
-        """Read the symbols x (n, B), one after another; the state advances in place."""
+        """Read the symbols x (n, B) in order, advancing the state in place."""
         for member, own in zip(self.members, state, strict=True):
             member.feed(x, own)
 
     def log_probabilities(
         self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None
     ) -> NDArray[np.float64]:
-        """Return log P of each of the symbols x (n, B) given the symbols before it; the state advances in place."""
+        """Return log P of each of the symbols x (n, B) given the previous ones, advancing the state in place."""
         out = np.empty(x.shape)
         steps = max(1, self.rows_at_a_time(ROWS) // max(x.shape[1], 1))
         members = list(zip(self.members, state, (scratch or Scratch()).parts(len(state)), strict=True))
@@ -111,7 +111,7 @@ class MixedNetwork(InferenceNetwork):
         return self.mixed([member.logits_after(own) for member, own in members])
 
     def logits_before(self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None) -> Array:
-        """Return the logits (n, B, V) that predict each of the symbols x (n, B); the state advances in place."""
+        """Return the logits (n, B, V) that predict each of the symbols x (n, B), advancing the state in place."""
         members = zip(self.members, state, strict=True)
         return self.mixed([member.logits_before(x, own) for member, own in members])
 

@@ -1,12 +1,12 @@
-"""InferenceNetwork: everything that sampling and scoring ask of a model that predicts the next symbol.
+"""InferenceNetwork: everything that sampling and scoring need from a model that predicts the next symbol.
 
-Sampling, scoring, beam search, text states and guess numbers are written against this protocol alone, so a model that
+Sampling, scoring, beam search, text states and guess numbers use this protocol alone, so a model that
 implements it gets all of them through `LanguageModel`. `PackedNetwork` is a recurrent network, `CountsNetwork`
-counts of n-grams, `MixedNetwork` several networks mixed.
+is based on counts of n-grams, `MixedNetwork` mixes several networks.
 
-A class that inherits from the protocol explicitly has to write eight methods: `symbols`, `boundary`, `zero_state`,
-`copy`, `select`, `join`, `feed` and `logits_after`. The others have a default here, which is right for every network
-and may be replaced where there is a faster way. Networks and states must be picklable: a `TextState` holds both.
+A class that inherits from the protocol explicitly must define eight methods: `symbols`, `boundary`, `zero_state`,
+`copy`, `select`, `join`, `feed` and `logits_after`. The others have a default here that is correct for every network
+and may be overridden by something faster. Networks and states must be picklable, because a `TextState` holds both.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["SCORE_ROWS", "InferenceNetwork", "State", "log_softmax"]
 Array = NDArray[Any]
 
 # What a network remembers of the text so far, for each of B streams. It is opaque: only the network that made a state
-# looks inside. Everybody else copies, selects and joins streams through the network's methods. A state is mutable,
+# examines it. All other code copies, selects and joins streams through the network's methods. A state is mutable,
 # since reading a symbol changes it in place.
 State = Any
 
@@ -32,10 +32,10 @@ SCORE_ROWS = 512  # symbols scored at a time: their logits are one product, and 
 
 
 class InferenceNetwork(Protocol):
-    """A network that reads symbols and says how probable each symbol is to come next.
+    """A network that reads symbols and predicts the next one.
 
-    It reads B streams in parallel. The bits of a result must not depend on the streams next to it. Ids are int32, from
-    0 to V - 1. A method that takes a `scratch` may use its memory, which no other thread is using during the call.
+    It reads B streams in parallel. The bits of a result must not depend on neighboring streams. Ids are int32, from
+    0 to V - 1. A method that takes a `scratch` may use its memory, which no other thread uses during the call.
     """
 
     # ------------------------------------------------------------------ symbols
@@ -60,7 +60,7 @@ class InferenceNetwork(Protocol):
         """Return a copy that shares no memory with the state."""
 
     def select(self, state: State, streams: NDArray[np.intp]) -> State:
-        """Return a copy of some streams of a state, in this order; a stream may be named several times or not at all.
+        """Return a copy of some streams of a state, in this order; a stream may occur several times or not at all.
 
         Parameters
         ----------
@@ -70,14 +70,14 @@ class InferenceNetwork(Protocol):
         """
 
     def join(self, states: Sequence[State]) -> State:
-        """Return the streams of several states in one state: those of the first one, then those of the next one."""
+        """Return the streams of several states as one state, in order."""
 
     def repeat(self, state: State, streams: int) -> State:
-        """Return the state of one stream as the state of `streams` equal streams."""
+        """Return the state of one stream repeated for `streams` equal streams."""
         return self.select(state, np.zeros(streams, np.intp))
 
     def start(self) -> State:
-        """Return the state of one stream before a string: after a boundary, or zero without one."""
+        """Return the state of one stream before a string: after a boundary, or zero if there is none."""
         state = self.zero_state(1)
         if self.boundary is not None:
             self.feed(np.full((1, 1), self.boundary, np.int32), state)
@@ -86,13 +86,13 @@ class InferenceNetwork(Protocol):
     # ----------------------------------------------------- reading and predicting
 
     def feed(self, x: NDArray[np.int32], state: State) -> None:
-        """Read the symbols x (n, B), one after another; the state advances in place."""
+        """Read the symbols x (n, B) in order, advancing the state in place."""
 
     def logits_after(self, state: State) -> Array:
         """Return the logits (B, V) of the next symbol.
 
-        Their softmax is the distribution of the next symbol, so logarithms of probabilities will do. There may be more
-        than V columns; further ones are -inf.
+        Their softmax is the distribution of the next symbol, so log-probabilities will do. There may be more
+        than V columns; the extra ones are -inf.
         """
 
     def probabilities_after(self, state: State) -> NDArray[np.float64]:
@@ -100,9 +100,9 @@ class InferenceNetwork(Protocol):
         return np.asarray(np.exp(log_softmax(self.logits_after(state)[:, : self.symbols])))
 
     def logits_before(self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None) -> Array:
-        """Return the logits (n, B, V) that predict each of the symbols x (n, B); the state advances in place.
+        """Return the logits (n, B, V) that predict each of the symbols x (n, B), advancing the state in place.
 
-        Columns beyond V are as in `logits_after`. With a `scratch` the logits are lost when it is used again.
+        For columns beyond V, see `logits_after`. With a `scratch`, its next use overwrites the logits.
         """
         rows = np.empty((*x.shape, self.symbols))
         for t in range(len(x)):
@@ -113,7 +113,7 @@ class InferenceNetwork(Protocol):
     def log_probabilities(
         self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None
     ) -> NDArray[np.float64]:
-        """Return log P of each of the symbols x (n, B) given the symbols before it; the state advances in place."""
+        """Return log P of each of the symbols x (n, B) given the previous ones, advancing the state in place."""
         out = np.empty(x.shape)
         for t in range(len(x)):
             log_p = log_softmax(self.logits_after(state)[:, : self.symbols])
@@ -131,11 +131,11 @@ class InferenceNetwork(Protocol):
         *,
         least: bool = False,
     ) -> NDArray[np.float64]:
-        """Return log P of each of the strings ids[starts : starts + lengths], which are sorted, the longest first.
+        """Return log P of each of the strings ids[starts : starts + lengths], which are sorted by decreasing length.
 
-        All strings start from the same state of one stream, which stays as it is. The terms of a string are added from
-        its first symbol to its last, so the sum has the same bits whatever strings are next to it. With `least`, return
-        the log P of each string's least probable symbol instead; 0 for a string without symbols.
+        All strings start from the same state of one stream, which is not changed. The terms of a string are added from
+        its first symbol to its last, so the sum has the same bits whatever the other strings are. With `least`, return
+        log P of each string's least probable symbol instead, or 0 for an empty string.
         """
         out = np.zeros(len(lengths))
         B, t = int(np.count_nonzero(lengths)), 0
@@ -152,12 +152,12 @@ class InferenceNetwork(Protocol):
         return out
 
     def rows_at_a_time(self, wanted: int) -> int:
-        """Return how many rows of logits to compute at once: `wanted`, or fewer if these would take too much memory."""
+        """Return how many rows of logits to compute at once: `wanted`, or fewer to limit memory."""
         return wanted
 
 
 def log_softmax(y: Array) -> NDArray[np.float64]:
-    """Return the log-probabilities of logits (n, V), in double precision since they are summed.
+    """Return the log-probabilities of logits (n, V), in double precision because they will be summed.
 
     Examples
     --------

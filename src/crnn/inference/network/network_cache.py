@@ -1,4 +1,4 @@
-"""NetworkCache: the packed networks of a model, kept until its weights change."""
+"""NetworkCache: a model's packed networks, kept until its weights change."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["NetworkCache"]
 class NetworkCache:
     """Packs a model's weights when a network is first needed, and keeps it until the weights change.
 
-    A call that finds its network takes no lock: it waits neither for training nor for a longer call. A call that packs
-    waits for the end of the running training steps, so that the network has the weights between two steps.
+    A call that finds its network takes no lock, so it waits neither for training nor for a longer call. A call that
+    packs waits for the running training steps to end, so that the network has the weights between two steps.
 
-    A copied or pickled cache is empty. A forked child may use what its parent has packed.
+    Copying or pickling a cache gives an empty one. A forked child may use its parent's packed networks.
 
     Examples
     --------
@@ -39,7 +39,7 @@ class NetworkCache:
         return NetworkCache, ()
 
     def __eq__(self, other: object) -> bool:
-        """Say that two caches are equal: nothing in them is part of a model."""
+        """Treat all caches as equal: they hold no part of a model."""
         return isinstance(other, NetworkCache)
 
     __hash__ = None  # type: ignore[assignment]
@@ -54,16 +54,16 @@ class NetworkCache:
         bfloat16: bool = False,
         n_threads: int | None = 1,
     ) -> PackedNetwork:
-        """Return a network with the weights that a state has now.
+        """Return a network with a state's current weights.
 
         Parameters
         ----------
         state : ModelState
-            Another thread may be training it.
+            The state, which another thread may be training.
         what : str
             The method that needs the network, for the error.
         one_row, scoring, bfloat16, n_threads
-            As of `PackedNetwork.pack`.
+            As for `PackedNetwork.pack`.
 
         Raises
         ------
@@ -71,7 +71,7 @@ class NetworkCache:
             If a weight is not finite.
         """
         bfloat16 = bfloat16 and state.scales is None
-        scoring = scoring and one_row  # for many rows there is one form
+        scoring = scoring and one_row  # many rows have only one form
         kept = self._kept
         if kept is None or not kept.is_current(state, bfloat16):
             with state.gate.turn, state.gate.steps():
@@ -93,14 +93,14 @@ class NetworkCache:
 
 
 class _Forms:
-    """The forms in which the weights that a state had at one moment are packed.
+    """The packed forms of a state's weights at one moment.
 
     Parameters
     ----------
     state : ModelState
-        Held by its gate, so that no thread changes it.
+        The state, locked by its gate, so that no thread changes it.
     first : PackedNetwork
-        Its weights.
+        A network with its weights.
     """
 
     def __init__(self, state: ModelState, first: PackedNetwork) -> None:
@@ -109,7 +109,7 @@ class _Forms:
         self._forms = {(first.one_row, first.scoring): first}
 
     def is_current(self, state: ModelState, bfloat16: bool) -> bool:
-        """Say whether the weights are still those of a state, and are multiplied in this precision."""
+        """Return whether the weights are still the state's, and are packed for this precision."""
         return (
             self._params() is state.params
             and self._changes == state.gate.changes
@@ -117,12 +117,12 @@ class _Forms:
         )
 
     def form(self, one_row: bool, scoring: bool, n_threads: int | None) -> PackedNetwork:
-        """Return the form for a use; forms that differ in their number of threads share all arrays."""
+        """Return the form for a use; forms that differ only in their number of threads share all arrays."""
         found = self._forms.get((one_row, scoring))
         if found is None:
             with self._gate.turn:  # one thread packs, the others wait for the result
                 found = self._forms.get((one_row, scoring))
-                if found is None:  # any other form has the same weights, whatever the state has now
+                if found is None:  # any other form has the same weights, however the state has changed since
                     found = next(iter(self._forms.values())).repacked(one_row=one_row, scoring=scoring)
                     self._forms[one_row, scoring] = found
         if found.n_threads != n_threads:

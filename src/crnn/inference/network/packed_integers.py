@@ -1,4 +1,4 @@
-"""The weights of an int8 model as the kernels pack them: integers, and the scales of their columns in one vector."""
+"""The packed weights of an int8 model: integers, and the scales of their columns in one vector."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Array = NDArray[Any]
 
 
 def with_integers(layout: Layout, params: Array, scales: Scales) -> Array:
-    """Return a copy of the flat weights in which those that are multiplied by are integers.
+    """Return a copy of the flat weights with integers for all weights used in products.
 
-    Tables in which symbols are looked up stay as they are.
+    Lookup tables of symbols are unchanged.
     """
     params = copied(params)
     for name, weights in _multiplied(layout, params):
@@ -27,16 +27,16 @@ def with_integers(layout: Layout, params: Array, scales: Scales) -> Array:
 
 
 def without_integers(layout: Layout, params: Array, scales: Scales) -> Array:
-    """Return the flat weights whose `with_integers` are `params`; these are overwritten."""
+    """Return the flat weights from which `with_integers` made `params`, which are overwritten."""
     for name, weights in _multiplied(layout, params):
         weights *= scales[name][:, None]
     return params
 
 
 def column_scales(layout: Layout, wide: Layout, scales: Scales) -> Array:
-    """Return the scales as `core.pack_weights` wants them: of each layer's Wx and Wh (L, 2, G H), then of Wy (V,).
+    """Return the scales in the order of `core.pack_weights`: each layer's Wx and Wh (L, 2, G H), then Wy (V,).
 
-    Padding of the wide layout has scales of zero, and so has the first layer's Wx, whose rows are looked up.
+    Padding has scales of zero, and so has the first layer's Wx, whose rows are looked up.
     """
     G, H, wide_H, L = layout.kind.gates, layout.hidden_size, wide.hidden_size, layout.num_layers
     out = aligned_zeros(2 * L * G * wide_H + wide.vocab_size, layout.dtype)
@@ -50,7 +50,7 @@ def column_scales(layout: Layout, wide: Layout, scales: Scales) -> Array:
 
 
 def _multiplied(layout: Layout, params: Array) -> Iterator[tuple[str, Array]]:
-    """Yield names and views (outputs, inputs) of the weights that are multiplied by."""
+    """Yield names and views (outputs, inputs) of the weights used in products."""
     for name, weights in layout.named(params).items():
         if weights.ndim == 2 and name not in ("Wxh_l0", "embedding", "bigrams"):
             yield name, weights

@@ -1,6 +1,6 @@
-"""The network as sampling and scoring use it: weights packed once, every product a panel product.
+"""The network for sampling and scoring: weights are packed once, and every product is a panel product.
 
-A panel product adds up a row in the same order whatever rows are beside it. So the results have the same bits at every
+A panel product sums a row in the same order whatever the other rows are. So the results have the same bits at every
 batch size, at every position in the batch and for every number of threads.
 """
 
@@ -28,18 +28,18 @@ from .shared_stream import TRIAL_SYMBOLS, SharedStream
 from .short_calls import CallMemory
 
 Array = NDArray[Any]
-State = tuple[Array, ...]  # in the shapes of `Layout.state_shapes`: (h,), (h, c) of an LSTM, with pairs a number more
+State = tuple[Array, ...]  # in the shapes of `Layout.state_shapes`: (h,), (h, c) of an LSTM, and a symbol with pairs
 
-FEED_ROWS = 64  # symbols that a state is advanced over at a time
-SHORT = 32  # symbols of one stream that are read in arrays which are there from a call before
-LOGIT_BYTES = 1 << 25  # of logits at a time on each thread: 32 MB, which only vocabularies above 16,000 symbols reach
-CALL_SYMBOLS = 1 << 15  # symbols read in one call, and
+FEED_ROWS = 64  # symbols by which a state is advanced at a time
+SHORT = 32  # maximum symbols of one stream that are read in arrays kept from an earlier call
+LOGIT_BYTES = 1 << 25  # of logits at a time per thread: 32 MB, reached only by vocabularies above 16,000 symbols
+CALL_SYMBOLS = 1 << 15  # maximum symbols read in one call, and
 CALL_PRODUCTS = 1 << 30  # multiplications in one call: less than a tenth of a second, so that Ctrl-C gets through
 OPTIONS = ("one_row", "scoring", "boundary", "bfloat16", "n_threads", "scales")  # of `PackedNetwork.pack`
 
 
 class PackedNetwork(NamedTuple):
-    """A network's weights, with those that are multiplied by packed in panels."""
+    """A network's weights, with those used in products packed in panels."""
 
     network: core.Network
     layout: Layout  # of the packed network: hidden units and symbols padded to whole vectors
@@ -51,8 +51,8 @@ class PackedNetwork(NamedTuple):
     scoring: bool
     boundary: int | None
     bfloat16: bool
-    n_threads: int | None  # for one stream; None: as many as are fastest
-    scales: Scales | None  # of an int8 model: the weights that are multiplied by are integers in `params`
+    n_threads: int | None  # for one stream; None: the fastest number
+    scales: Scales | None  # of an int8 model, for which `params` has integers
     memory: CallMemory
 
     @classmethod
@@ -70,26 +70,26 @@ class PackedNetwork(NamedTuple):
     ) -> PackedNetwork:
         """Copy and pack the parameters in the flat vector `params`.
 
-        An embedding is folded into the first layer: the packed network has none.
+        An embedding is folded into the first layer, so the packed network has none.
 
         Parameters
         ----------
         layout : Layout
         params : (size,) array
-            Later changes to it do not reach the copy.
+            The parameters, copied so that later changes do not affect the network.
         one_row : bool
-            Whether to pack for the speed of one stream rather than of many. The results have the same bits.
+            Whether to pack for the speed of one stream rather than many. The results have the same bits.
         scoring : bool, default=False
-            Whether texts are scored: then even of one stream many symbols at once are multiplied by all but the
-            recurrent weights.
+            Whether to prepare for scoring: even in one stream, all but the recurrent products then take many symbols
+            at once.
         boundary : int, optional
-            A stream reads this symbol from a state of zeros.
+            The symbol that a stream reads from the zero state.
         bfloat16 : bool, default=False
-            Whether operands of products are rounded to bfloat16.
+            Whether products round their operands to bfloat16.
         n_threads : int or None, default=1
-            Threads that may share the steps of one stream; None: as many as are fastest.
+            Threads that may share the steps of one stream; None: the fastest number.
         scales : dict, optional
-            Of an int8 model: products are then those of integers, whatever `bfloat16` is.
+            The scales of an int8 model, whose products use integers whatever `bfloat16` is.
         """
         bfloat16 = bfloat16 and scales is None
         layout, params = folded_network(layout, params, bfloat16=bfloat16)
@@ -100,7 +100,7 @@ class PackedNetwork(NamedTuple):
         return cls._packed(wide, copied, sizes, one_row, scoring, boundary, bfloat16, n_threads, scales)
 
     def repacked(self, *, one_row: bool, scoring: bool) -> PackedNetwork:
-        """Return the same network packed for another use; the weights that are not packed are shared."""
+        """Return the same network packed for another use, sharing the weights that are not packed."""
         sizes, scales = (self.hidden_size, self.symbols), self.scales
         return self._packed(
             self.layout, self.params, sizes, one_row, scoring, self.boundary, self.bfloat16, self.n_threads, scales
@@ -138,7 +138,7 @@ class PackedNetwork(NamedTuple):
         return cls(network, wide, H, params, panels, V, one_row, scoring, boundary, bfloat16, n_threads, scales, memory)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Without the padding, which depends on the machine.
+        # Without padding, which depends on the machine.
         layout = replace(self.layout, vocab_size=self.symbols, hidden_size=self.hidden_size)
         params = layout.zeros()
         for narrow, inner in _same_weights(layout, params, self.layout, self.params):
@@ -164,15 +164,15 @@ class PackedNetwork(NamedTuple):
         return tuple(np.take(part, streams, axis=1) for part in state)
 
     def join(self, states: Sequence[State]) -> State:
-        """Return the streams of several states in one state."""
+        """Return the streams of several states as one state."""
         return tuple(np.concatenate(parts, axis=1) for parts in zip(*states, strict=True))
 
     def repeat(self, state: State, streams: int) -> State:
-        """Return the state of one stream as the state of `streams` streams."""
+        """Return the state of one stream repeated for `streams` streams."""
         return tuple(np.repeat(part, streams, axis=1) for part in state)
 
     def start(self) -> State:
-        """Return the state that a string starts from: zero, or in a model of documents the state after a boundary."""
+        """Return the initial state of a string: zero, or for a model of documents the state after a boundary."""
         if self.boundary is None:
             return self.zero_state(1)
         if self.memory.start is None:
@@ -196,7 +196,7 @@ class PackedNetwork(NamedTuple):
         self._store_state(work, state)
 
     def logits(self, top: Array) -> Array:
-        """Return the logits (n, V) that follow from activations (n, H) of the last layer; padding is -inf."""
+        """Return the logits (n, V) for activations (n, H) of the last layer; padding is -inf."""
         wide = aligned_zeros((len(top), self.layout.hidden_size), self.layout.dtype)
         wide[:, : self.hidden_size] = top
         y = np.empty((len(top), self.layout.vocab_size), self.layout.dtype)
@@ -207,7 +207,7 @@ class PackedNetwork(NamedTuple):
     def log_probabilities(
         self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None
     ) -> NDArray[np.float64]:
-        """Return log P of each of the symbols x (n, B) given those before it; the states advance in place."""
+        """Return log P of each of the symbols x (n, B) given the previous ones, advancing the states in place."""
         n, B = x.shape
         out = np.empty((n, B))
         if self._is_short(n, B):
@@ -234,7 +234,7 @@ class PackedNetwork(NamedTuple):
         *,
         least: bool = False,
     ) -> NDArray[np.float64]:
-        """Return log P of each string, or with `least` that of its least probable symbol: see `InferenceNetwork`."""
+        """Return log P of each string, or with `least` of its least probable symbol: see `InferenceNetwork`."""
         B, longest = len(lengths), int(lengths[0])
         if self._is_short(longest, B):
             short, first = self.memory.begin(self._new_short_call), int(starts[0])
@@ -252,21 +252,21 @@ class PackedNetwork(NamedTuple):
         return out
 
     def hidden(self, x: NDArray[np.int32], state: State) -> Array:
-        """Return the units' activations after each of the symbols x (n,), (n, L, H); the state advances in place.
+        """Return the units' activations after each of the symbols x (n,), (n, L, H), advancing the state in place.
 
-        The workspace holds all of them at once, so n should not be much more than `SCORE_ROWS`.
+        The workspace holds all of them at once, so n should not be much larger than `SCORE_ROWS`.
         """
         return self.states(x.reshape(-1, 1), state)[0][:, 0]
 
     def states(self, x: NDArray[np.int32], state: State) -> State:
-        """Return the states after each of the symbols x (n, B); the state advances in place.
+        """Return the states after each of the symbols x (n, B), advancing the state in place.
 
-        The workspace holds all of them at once, so n B should not be much more than `SCORE_ROWS`.
+        The workspace holds all of them at once, so n B should not be much larger than `SCORE_ROWS`.
 
         Returns
         -------
         tuple of (n, B, L, H) arrays
-            h, and c of an LSTM.
+            h, and an LSTM's c.
         """
         check_cancelled()
         work = self.workspace(len(x), state)
@@ -276,17 +276,17 @@ class PackedNetwork(NamedTuple):
         return tuple(part[:, 1:, :, : self.hidden_size].transpose(1, 2, 0, 3) for part in h_and_c)
 
     def probabilities(self, top: Array) -> NDArray[np.float64]:
-        """Return the probabilities (n, V) that follow from activations (n, H) of the last layer; rows sum to 1."""
+        """Return the probabilities (n, V) for activations (n, H) of the last layer; rows sum to 1."""
         y = self.logits(top)[:, : self.symbols].astype(np.float64)
         p = np.exp(y - y.max(axis=1, keepdims=True))
         return np.asarray(p / p.sum(axis=1, keepdims=True))
 
     def logits_after(self, state: State) -> Array:
-        """Return the logits (B, V) of the symbols that follow a state; padding is -inf."""
+        """Return the logits (B, V) of the next symbol after a state; padding is -inf."""
         return self.logits(state[0][-1])
 
     def logits_before(self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None) -> Array:
-        """Return the logits (n, B, V) that predict each of the symbols x (n, B); the state advances in place."""
+        """Return the logits (n, B, V) that predict each of the symbols x (n, B), advancing the state in place."""
         n, B = x.shape
         scratch = scratch or Scratch()
         y = scratch.empty("logits", (n, B, self.layout.vocab_size), self.layout.dtype)
@@ -298,13 +298,13 @@ class PackedNetwork(NamedTuple):
         return y
 
     def probabilities_after(self, state: State) -> NDArray[np.float64]:
-        """Return the probabilities (B, V) of the symbols that follow a state; rows sum to 1."""
+        """Return the probabilities (B, V) of the next symbol after a state; rows sum to 1."""
         return self.probabilities(state[0][-1])
 
     def _calls(self, n: int, streams: int, T: int) -> Iterator[tuple[slice, core.SharedStep | None]]:
-        """Yield the symbols of each call of a kernel that reads n symbols of each stream, T at a time, and its threads.
+        """Yield the symbols and the threads of each kernel call that reads n symbols of each stream, T at a time.
 
-        The results do not depend on the calls. Between two of them Ctrl-C gets through, on every thread.
+        The results do not depend on the calls. Between two calls Ctrl-C gets through, on every thread.
         """
         symbols = min(CALL_SYMBOLS, CALL_PRODUCTS // self.layout.size) // streams
         steps = max(1, symbols // max(T, 1)) * max(T, 1)
@@ -317,13 +317,13 @@ class PackedNetwork(NamedTuple):
             i += count
 
     def shared_stream(self, streams: int) -> SharedStream:
-        """Return what decides how many threads compute a step: more than one for a single stream only."""
+        """Return the object that decides how many threads compute a step: more than one only for a single stream."""
         n_threads = self.n_threads if streams == 1 else 1
         bytes_each = 1 if self.scales is not None else 2 if self.bfloat16 else None
         return SharedStream(self.network, self.layout, n_threads, bytes_each=bytes_each)
 
     def _is_short(self, n: int, streams: int) -> bool:
-        """Say whether a call reads few symbols of one stream, on one thread."""
+        """Return whether a call reads few symbols of one stream, on one thread."""
         return streams == 1 and n <= self.memory.n and (self.n_threads == 1 or n < TRIAL_SYMBOLS)
 
     def _new_short_call(self) -> core.ShortCall:
@@ -337,21 +337,21 @@ class PackedNetwork(NamedTuple):
 
     @property
     def kernel_arguments(self) -> PackedWeights:
-        """The weights as the kernels of inference take them."""
+        """The weights in the form for inference kernels."""
         return PackedWeights(self.network, self.params, self.panels)
 
     def kernel_controls(self, controls: SamplingControls, seen: NDArray[np.uint8] | None) -> core.Controls:
-        """Return the controls as the kernel takes them, with scratch for it."""
-        if controls.only_temperature:  # the kernel is faster without the scratch
+        """Return the controls in the form for the kernel, with its scratch memory."""
+        if controls.only_temperature:  # the kernel is faster without scratch memory
             return core.Controls(controls.numbers)
         V, bias = self.layout.vocab_size, None
-        if controls.bias is not None:  # that of the padding is 0
+        if controls.bias is not None:  # 0 for padding
             bias = np.zeros(V, self.layout.dtype)
             bias[: len(controls.bias)] = controls.bias
         return core.Controls(controls.numbers, bias=bias, seen=seen, order=np.empty(V, np.int32))
 
     def workspace(self, T: int, state: State, scratch: Scratch | None = None) -> InferenceWorkspace:
-        """Return the arrays of a kernel for T symbols at a time, with `state` in them."""
+        """Return the arrays of a kernel for T symbols at a time, initialized with `state`."""
         shapes, dtype = core.inference_workspace(self.network, T, state[0].shape[1]), self.layout.dtype
         scratch = scratch or Scratch()
         h, c, before, gates = (scratch.empty(name, shape, dtype) for name, shape in shapes.items())
@@ -359,16 +359,16 @@ class PackedNetwork(NamedTuple):
         for array, start in zip(self.carried(work), state, strict=True):
             width = start.shape[-1]
             array[..., :width] = start
-            array[..., width:] = 0  # the padding, of which the kernels read only what is carried
+            array[..., width:] = 0  # the padding, of which the kernels read only the carried part
         return work
 
     def carried(self, work: InferenceWorkspace) -> State:
-        """Return the states in a workspace: views, with the units' padding."""
+        """Return views of the states in a workspace, including the units' padding."""
         h_and_c = tuple(array[:, 0] for array in (work.h, work.c)[: len(self.layout.kind.states)])
         return h_and_c if self.layout.pairs is None else (*h_and_c, work.before.reshape(1, -1, 1))
 
     def _store_state(self, work: InferenceWorkspace, state: State) -> None:
-        """Copy the states that a workspace ends with into `state`."""
+        """Copy the final states of a workspace into `state`."""
         for array, end in zip(self.carried(work), state, strict=True):
             end[...] = array[..., : end.shape[-1]]
 
@@ -380,20 +380,20 @@ def rows_of_logits(layout: Layout, wanted: int) -> int:
 
 @cache
 def silent_network(symbols: int, boundary: int | None) -> PackedNetwork:
-    """Return a network of one unit and zero weights: with it the loop that draws serves a model that has no network."""
+    """Return a network of one unit and zero weights, with which the drawing loop serves models without a network."""
     layout = Layout(symbols, 1, np.dtype("float64"))
     return PackedNetwork.pack(layout, layout.zeros(), one_row=False, boundary=boundary)
 
 
 def _padded(layout: Layout) -> Layout:
-    """Return the layout of a network whose units and symbols fill whole vectors."""
+    """Return the layout with units and symbols padded to whole vectors."""
     size = layout.dtype.itemsize
     V, H = (core.packed_size(1, n, size) for n in (layout.vocab_size, layout.hidden_size))
     return replace(layout, vocab_size=V, hidden_size=H)
 
 
 def _enlarged(layout: Layout, params: Array, wide: Layout) -> Array:
-    """Return parameters of the wide layout that make the same network.
+    """Return parameters in the wide layout for the same network.
 
     The added units have zero weights, so their states stay zero. The added symbols have biases of -inf, so their
     probability is zero.
@@ -406,7 +406,7 @@ def _enlarged(layout: Layout, params: Array, wide: Layout) -> Array:
 
 
 def _same_weights(layout: Layout, params: Array, wide: Layout, flat: Array) -> Iterator[tuple[Array, Array]]:
-    """Yield pairs of views: some of the parameters, and the same ones within the wide layout."""
+    """Yield pairs of views: parts of the parameters, and the same parts within the wide layout."""
     H, V = layout.hidden_size, layout.vocab_size
     part, out = layout.tensors(params), wide.tensors(flat)
     of_gates = [*zip((part.pair_table,), (out.pair_table,), strict=True)]

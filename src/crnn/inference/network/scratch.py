@@ -1,4 +1,4 @@
-"""Scratch: memory that calls of a kernel use one after another, in place of new memory for each call."""
+"""Scratch: memory that kernel calls reuse instead of allocating."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Array = NDArray[Any]
 
 
 class Scratch:
-    """Memory for the arrays of a call, each known by a name. The next call takes the same memory; one thread at a time.
+    """Reusable memory for the named arrays of a call; used by one thread at a time.
 
-    New arrays of a megabyte can be memory that the system has to clear page by page: with glibc's defaults only at
-    first, but each time in a process where MALLOC_TRIM_THRESHOLD_ is set, as Dask sets it. There this saves a fifth of
-    the time of scoring many strings, and nearly half of that of an ensemble.
+    New arrays of a megabyte may be memory that the system must clear page by page: with glibc's defaults only at
+    first, but each time in a process with MALLOC_TRIM_THRESHOLD_, which Dask sets. There, reuse saves a fifth of
+    the time of scoring many strings, and nearly half of the time of an ensemble.
 
     Examples
     --------
@@ -37,7 +37,7 @@ class Scratch:
         self._parts: list[Scratch] = []
 
     def empty(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
-        """Return an array on a cache line, in place of the earlier ones of this name, with anything in it."""
+        """Return an uninitialized array aligned with a cache line, replacing earlier ones of this name."""
         n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
         memory = self._memory.get(name)
         if memory is None or len(memory) < n_bytes:
@@ -51,7 +51,7 @@ class Scratch:
         return self._parts[:n]
 
     def zeros(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
-        """Return such an array of zeros."""
+        """Return such an array filled with zeros."""
         array = self.empty(name, shape, dtype)
         array.fill(0)
         return array

@@ -1,4 +1,4 @@
-"""SharedStream: one stream that several threads read or draw together, where that is faster."""
+"""SharedStream: one stream that several threads read or draw together, if that is faster."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ...model.layout import Layout
 from ...runtime.adaptive_threads import AdaptiveThreads
 from ...runtime.threads import Helpers, inference_threads
 
-MIN_SYMBOLS = 128  # of a call that a trial may cut: the rest of it has to start threads again
-TRIAL_SYMBOLS = 16  # of a call that tells how fast some number of threads is
-PRODUCTS_PER_THREAD = 90_000  # multiplications of a step: about four microseconds, against two waits of half a one
-# With n_threads=None: fewer bytes of weights stay in the cache of one core. Threads then gain little, and on a busy
-# machine the calls that find out cost more.
+MIN_SYMBOLS = 128  # of a call that a trial may cut, since the rest of it must start threads again
+TRIAL_SYMBOLS = 16  # of a call that measures the speed of a number of threads
+PRODUCTS_PER_THREAD = 90_000  # multiplications of a step: about 4 microseconds, against two waits of half a microsecond
+# For n_threads=None: fewer bytes of weights stay in the cache of one core. More threads then gain little, and on a busy
+# machine the calls that measure cost more.
 BYTES_BY_DEFAULT = 2_000_000
 ALONE = nullcontext[core.SharedStep | None](None)
 
@@ -24,18 +24,18 @@ ALONE = nullcontext[core.SharedStep | None](None)
 class SharedStream:
     """Decides how many threads compute the steps of one stream, and starts them for each call.
 
-    Each has a part of the layers' weights, which stays in the cache of its core. A stream has the same bits for every
-    number of threads. An explicit number is obeyed. Otherwise one thread is used for small networks, and for large ones
-    short calls tell which number is fastest now.
+    Each thread has a part of the layers' weights, which stays in its core's cache. A stream has the same bits for every
+    number of threads. An explicit number is used as given. Otherwise one thread is used for small networks; for large
+    ones, short trial calls find the currently fastest number.
 
     Parameters
     ----------
     network : Network
     layout : Layout
-        Of the network.
+        The network's layout.
     n_threads : int or None
     bytes_each : int or None, default=None
-        Bytes of a packed weight; None: as many as the dtype has.
+        Bytes per packed weight; None: the size of the dtype.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class SharedStream:
 
     @cached_property
     def _n_threads(self) -> int:
-        """As many threads as there may be. Asking for cores takes longer than a short call, which does not ask."""
+        """The maximum number of threads. Querying cores takes longer than a short call, so that call does not ask."""
         layout, n_threads = self._layout, self._wanted
         products = layout.kind.gates * layout.hidden_size**2 * (2 * layout.num_layers - 1)
         is_large = products * self._bytes >= BYTES_BY_DEFAULT
@@ -59,7 +59,7 @@ class SharedStream:
         return AdaptiveThreads(self._n_threads) if self._wanted is None and self._n_threads > 1 else None
 
     def symbols_of_call(self, wanted: int) -> int:
-        """Return how many symbols the next call should take: few if it is to tell how fast some threads are."""
+        """Return how many symbols the next call should take: few if it is a trial."""
         if wanted >= MIN_SYMBOLS and self._adaptive and (self._calls < 3 or self._adaptive.on_trial):
             return TRIAL_SYMBOLS
         return wanted
@@ -81,7 +81,7 @@ class SharedStream:
 
     @contextmanager
     def _step_of(self, n_threads: int) -> Iterator[core.SharedStep | None]:
-        """Let threads serve a step; None if the system starts none of them."""
+        """Let threads serve a step; yield None if the system cannot start any."""
         helpers = Helpers(n_threads - 1, lambda rank: step.serve(rank))
         try:
             with helpers:
@@ -89,7 +89,7 @@ class SharedStream:
                     yield None
                     return
                 step = core.SharedStep(self._network, helpers.count + 1)
-                with step:  # its end lets the threads go
+                with step:  # leaving it releases the threads
                     helpers.start()
                     step.wait_for_all()
                     yield step

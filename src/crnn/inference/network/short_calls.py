@@ -16,19 +16,19 @@ State = tuple[NDArray[Any], ...]
 
 
 class CallMemory:
-    """What the calls of a network leave for later calls, on any thread.
+    """What a network's calls leave for later calls, on any thread.
 
     Parameters
     ----------
     n : int
-        Symbols of a short call, at most.
+        Maximum symbols of a short call.
 
     Attributes
     ----------
     spare : list of ShortCall
-        Those that no call is using. Making their arrays takes longer than reading a few symbols.
+        Arrays not in use by a call. Allocating them takes longer than reading a few symbols.
     start : tuple of arrays or None
-        The state after a boundary, once it was needed. Nobody changes these arrays.
+        The state after a boundary, once it has been needed. These arrays must not be changed.
     """
 
     def __init__(self, n: int) -> None:
@@ -37,7 +37,7 @@ class CallMemory:
         self.start: State | None = None
 
     def begin(self, new: Callable[[], ShortCall]) -> ShortCall:
-        """Return arrays that no other call is using; `new` makes some if there are none. `end` must follow."""
+        """Return arrays not used by another call; `new` makes some if there are none. `end` must follow."""
         check_cancelled()
         try:
             return self.spare.pop()  # atomic
@@ -45,5 +45,5 @@ class CallMemory:
             return new()
 
     def end(self, short: ShortCall) -> None:
-        """Let the next call have the arrays."""
+        """Release the arrays for the next call."""
         self.spare.append(short)

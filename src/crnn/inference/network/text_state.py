@@ -1,4 +1,4 @@
-"""TextState: reads a text piece by piece, predicts what comes next and draws it."""
+"""TextState: reads a text piece by piece, predicts the next symbol and draws it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Ids = NDArray[Any]
 
 
 class Sums(NamedTuple):
-    """The sum of the log-probabilities of symbols, and the least of them."""
+    """The sum and the minimum of symbols' log-probabilities."""
 
     log_prob: float = 0.0
     min_log_prob: float = 0.0
@@ -29,7 +29,7 @@ class Sums(NamedTuple):
     def after(self, log_p: NDArray[np.float64]) -> Sums:
         """Return the sums after further symbols with these log-probabilities.
 
-        Terms are added one after the other, as in a score: np.sum would add in pairs and round otherwise.
+        Terms are added in order, as in a score: np.sum would add in pairs and round differently.
         """
         if len(log_p) == 1:  # NumPy's functions take longer than reading a character
             x = log_p.item()
@@ -41,7 +41,7 @@ class Sums(NamedTuple):
 class TextState:
     """The state of a model within a text: it reads, predicts and draws, and can be copied and pickled.
 
-    `CharRNN.start` makes them. A state keeps the weights that the model had then; copies share them. States can be used
+    `CharRNN.start` creates it. A state keeps the model's weights at that time; copies share them. States can be used
     on several threads, each state on one thread at a time.
 
     Examples
@@ -70,7 +70,7 @@ class TextState:
     def log_prob(self) -> float:
         """The log-probability, in nats, of everything fed and drawn since the start, given the prime.
 
-        For a text fed whole or in pieces it has the bits of `CharRNN.score_samples`.
+        A text has the same bits as in `CharRNN.score_samples`, whether fed whole or in pieces.
 
         Examples
         --------
@@ -102,10 +102,10 @@ class TextState:
         Parameters
         ----------
         text : str or bytes
-            Text of the model's symbols; if the model does not have one of them, the state is left unchanged.
+            Text of the model's symbols; if it contains an unknown symbol, the state is unchanged.
         adapt : bool or None, default=None
-            Whether to learn from it; None: as the state was started, `CharRNN.start`. False reads only, as `sample`
-            does with what it draws.
+            Whether to learn from the text; None: as chosen in `CharRNN.start`. False only reads, as `sample`
+            does with drawn symbols.
 
         Returns
         -------
@@ -116,7 +116,7 @@ class TextState:
         --------
         >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
-        >>> round(model.start().feed("ab").feed("cd").log_prob, 1)  # it has learned nothing: 4 ln 1/4
+        >>> round(model.start().feed("ab").feed("cd").log_prob, 1)  # untrained: 4 ln 1/4
         -5.5
         """
         return self._advance(self._vocabulary.encode(text, name="text"), learn=adapt)
@@ -124,7 +124,7 @@ class TextState:
     def end(self) -> TextState:
         """End the document: its end counts in `log_prob`, and the state becomes that of a new document.
 
-        Raises a ValueError for a model that was fitted on running text, which has no end.
+        Raises a ValueError for a model fitted on running text, which has no end.
 
         Examples
         --------
@@ -135,11 +135,11 @@ class TextState:
         """
         boundary = self._vocabulary.boundary
         if boundary is None:
-            raise InvalidInputError("a text of this model has no end: only a model fitted on documents knows of ends")
+            raise InvalidInputError("the model was fitted on running text, which has no end. Fit it on documents.")
         return self._advance(np.array([boundary]))
 
     def predict_proba(self) -> NDArray[np.float64]:
-        """Return the probability that each symbol comes next, (V,), in the order of `vocabulary_`.
+        """Return the probability of each symbol to come next, (V,), in the order of `vocabulary_`.
 
         Examples
         --------
@@ -157,17 +157,17 @@ class TextState:
     ) -> str | bytes:
         """Draw the next characters and read them.
 
-        With the same seed, the characters drawn in one call are those of `CharRNN.sample`, primed with what the state
-        has read.
+        With the same seed, one call draws the characters that `CharRNN.sample` draws with the text read so far as its
+        prime.
 
         Parameters
         ----------
         n : int, default=1
-            Characters to draw. A `stop` ends the text sooner: it is neither returned nor read. A document may also end
+            Characters to draw. A `stop` ends the text earlier: it is neither returned nor read. A document may also end
             by itself: its end counts in `log_prob`, and the state becomes that of a new document.
         {controls}
         random_state : int, SeedSequence, Generator or None, default=None
-            The same seed gives the same text. None: a different one each time.
+            The same seed gives the same text. None: a different text each time.
 
         Returns
         -------
@@ -212,11 +212,10 @@ class TextState:
         return f"TextState(log_prob={self.log_prob:.6g})"
 
     def _advance(self, ids: Ids, *, learn: bool | None = None, drawn: bool = False) -> TextState:
-        """Read ids, which may have been `drawn` here; Ctrl-C on the way leaves the state unchanged."""
+        """Read ids, which may have been `drawn` here; an interruption leaves the state unchanged."""
         if learn:
             raise InvalidInputError(
-                "this state does not adapt its weights to what it reads: make one that does by "
-                "model.start(prime, adapt=True)"
+                "adapt=True, but this state was started without adaptation. Use model.start(prime, adapt=True)."
             )
         state = self._network.copy(self._context.state)
         sums = self._sums.after(scoring.log_probabilities(self._network, ids, state))

@@ -19,7 +19,7 @@ __all__ = ["beam_search", "best_continuations"]
 def best_continuations(
     network: InferenceNetwork, vocabulary: Vocabulary, n: int, prime: Any, beams: int
 ) -> list[tuple[Any, float]]:
-    """Return the texts that `beam_search` finds after a prime, each with its log P in nats, the best first."""
+    """Return the results of `beam_search` as texts, each with its log P in nats, the best first."""
     forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
     state = Context.after(network, encoded_prime(prime, vocabulary)).state
     found = beam_search(network, state, n, beams, forbidden=forbidden, end=vocabulary.boundary)
@@ -41,13 +41,13 @@ def beam_search(
     ----------
     network : InferenceNetwork
     state : State
-        Of one stream, after the text that is continued.
+        The state of one stream, after the text to continue.
     n : int
-        Symbols of a continuation.
+        Symbols in a continuation.
     beams : int
         Continuations kept after each symbol; fewer are returned if there are no more.
     forbidden : collection of int
-        Ids of symbols that no continuation holds.
+        Ids of symbols excluded from continuations.
     end : int, optional
         The id of a symbol that ends a continuation; its probability counts, but it is not returned.
 
@@ -63,7 +63,7 @@ def beam_search(
         follow = log_softmax(network.logits_after(state))
         follow[:, list(forbidden)] = -np.inf
         total = (log_p[:, None] + follow).ravel()
-        # Continuations that have ended compete with those that go on.
+        # Finished continuations compete with unfinished ones.
         best = _largest(np.concatenate([[p for _, p in ended], total]), beams)
         old, new = best[best < len(ended)], best[best >= len(ended)] - len(ended)
         parent, symbol = np.divmod(new, follow.shape[1])
@@ -81,10 +81,10 @@ def beam_search(
 
 
 def _largest(values: NDArray[np.float64], count: int) -> NDArray[np.intp]:
-    """Return the places of the `count` largest values above -inf, in descending order, equals in ascending order."""
+    """Return the indices of the `count` largest values above -inf, in descending order, ties in ascending order."""
     places = np.flatnonzero(values > -np.inf)
     if len(places) > count:
-        # Sort the candidates only. All equals of the smallest one are candidates, so that the first of them is kept.
+        # Sort the candidates only. All ties of the smallest one are candidates, so that the first of them is kept.
         smallest = np.partition(values[places], len(places) - count)[len(places) - count]
         places = places[values[places] >= smallest]
     return places[np.argsort(-values[places], kind="stable")][:count]

@@ -1,7 +1,7 @@
-"""Enumeration: the documents of a model in the order of their probabilities, by best-first search.
+"""Enumeration: a model's documents in order of decreasing probability, by best-first search.
 
-No continuation of a string is more probable than the string. So if the most probable of all strings that wait is one
-that has ended, every document that is more probable has been found before.
+No continuation of a string is more probable than the string. So if the most probable of all waiting strings is
+complete, every more probable document has already been found.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ...errors import InvalidInputError
 from ...text.symbols.vocabulary import Vocabulary
 from ..network.network import InferenceNetwork, State, log_softmax
 
-BEGINNINGS = 64  # beginnings that are continued side by side: enough for the register tile
+BEGINNINGS = 64  # prefixes that are continued in parallel: enough for the register tile
 
 Array = NDArray[Any]
 
@@ -31,7 +31,7 @@ class EnumeratedDocuments(NamedTuple):
     ----------
     documents : list of str or bytes
     log_probs : ndarray of float64
-        log P of each, its end included, in nats.
+        log P of each, including its end, in nats.
     bound : float
         Every document with a larger log P is in the list.
     """
@@ -47,8 +47,8 @@ def enumerated_documents(
     """Return the n most probable documents; see `LanguageModel.enumerate_documents`."""
     if vocabulary.boundary is None:
         raise InvalidInputError(
-            "enumerate_documents is for a model of documents, and this one was fitted on one text, whose end it "
-            "does not know: use beam_search(n), or fit on a list"
+            "enumerate_documents needs a model of documents, but this one was fitted on one text and knows no document "
+            "ends. Use beam_search(n), or fit on a list."
         )
     forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
     found, bound = most_probable(network, n, max_beginnings, end=vocabulary.boundary, forbidden=forbidden)
@@ -57,7 +57,7 @@ def enumerated_documents(
 
 
 class _Beginning:
-    """A beginning that has been read: its ids, its state, and what may follow, the most probable first."""
+    """A prefix that has been read: its ids, its state, and its possible next symbols, the most probable first."""
 
     __slots__ = ("ids", "log_p", "state", "symbols")
 
@@ -65,7 +65,7 @@ class _Beginning:
         self.ids, self.state = ids, state
         order = np.argsort(-log_p, kind="stable")
         self.symbols = order[: int(np.count_nonzero(log_p > -np.inf))].astype(np.int32)
-        self.log_p = log_p[self.symbols]  # of the string with each of the symbols
+        self.log_p = log_p[self.symbols]  # of the string with each of the symbols appended
 
 
 def most_probable(
@@ -78,20 +78,20 @@ def most_probable(
     network : InferenceNetwork
     n : int
     max_beginnings : int
-        Beginnings that are read, at most, rounded up to a multiple of `BEGINNINGS`.
+        The maximum number of prefixes to read, rounded up to a multiple of `BEGINNINGS`.
     end : int
         The id of the symbol that ends a document.
     forbidden : collection of int
-        Ids of symbols that no document holds.
+        Ids of symbols excluded from documents.
 
     Returns
     -------
     documents : list of (ids, float)
     bound : float
-        Every document with a larger log P is among them.
+        Every document with a larger log P is among the documents.
     """
-    # The waiting strings: -log P, a number that decides among equals, a beginning, and which of its symbols follows.
-    # Of each beginning only the most probable string that has not been taken waits.
+    # The waiting strings: -log P, a tie-breaking number, a prefix, and the rank of its next symbol.
+    # For each prefix, only the most probable string not yet taken is waiting.
     waiting: list[tuple[float, int, _Beginning, int]] = []
     numbers = itertools.count()
     n_read, found = 0, list[tuple[tuple[int, ...], float]]()
@@ -131,7 +131,7 @@ def most_probable(
 def _read(
     network: InferenceNetwork, taken: list[tuple[float, _Beginning, int]], forbidden: Collection[int]
 ) -> list[_Beginning]:
-    """Return strings, each a beginning and one symbol more, as beginnings."""
+    """Read strings, each a prefix plus one symbol, and return them as prefixes."""
     state = network.join([beginning.state for _, beginning, _ in taken])
     network.feed(np.array([[symbol for _, _, symbol in taken]], np.int32), state)
     log_p = _follow(network, state, np.array([log_p for log_p, _, _ in taken]), forbidden)
@@ -142,7 +142,7 @@ def _read(
 
 
 def _follow(network: InferenceNetwork, state: State, log_p: Array, forbidden: Collection[int]) -> Array:
-    """Return log P (B, V) of strings with each symbol after them."""
+    """Return log P (B, V) of strings with each symbol appended."""
     follow = log_softmax(network.logits_after(state))
     follow[:, list(forbidden)] = -np.inf
     return np.asarray(log_p[:, None] + follow)

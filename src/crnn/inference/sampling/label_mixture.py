@@ -1,4 +1,4 @@
-"""A model with labels whose text has no known label: the labels are drawn, or summed over."""
+"""A labeled model for texts whose label is unknown: the label is drawn, or summed over."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Array = NDArray[Any]
 
 
 def log_prior(network: InferenceNetwork, n_labels: int) -> NDArray[np.float64]:
-    """Return log P of each label, (K,), in nats: how probable the network of all labels thinks it to start a document.
+    """Return log P of each label, (K,), in nats: the probability that it starts a document.
 
     The labels are the last K symbols.
     """
@@ -34,22 +34,22 @@ def mixed(log_weights: Array, log_p: Array) -> NDArray[np.float64]:
     >>> mixed(np.log([0.25, 0.75]), np.log([[0.4, 0.8], [0.4, 0.0001]])).round(3).tolist()
     [-0.916, -1.609]
     """
-    with np.errstate(invalid="ignore"):  # texts that cannot be scored
+    with np.errstate(invalid="ignore"):  # for texts that cannot be scored
         total: NDArray[np.float64] = np.logaddexp.reduce(log_weights[:, None] + log_p, axis=0)
     return total
 
 
 def mixed_drawer(log_weights: Array, drawer: Callable[[int, int], Draw], seed: int) -> Draw:
-    """Return a function that draws the samples with these numbers, each of a label drawn with weights.
+    """Return a function that draws samples by their numbers, each with a label drawn by weight.
 
-    Sample i depends on the seed and on i alone: it is the next one of its label's own sequence.
+    Sample i depends only on the seed and i: it is the next one in its label's own sequence.
 
     Parameters
     ----------
     log_weights : array of shape (K,)
     drawer : callable
-        Given label k and a seed of its own, returns the function that draws the samples with these numbers of the
-        label's sequence. It is called once for each label, when a sample of it is first drawn.
+        Given label k and its own seed, returns the function that draws samples by their numbers in the
+        label's sequence. It is called once per label, when its first sample is drawn.
     seed : int
     """
     weights = np.exp(log_weights - np.logaddexp.reduce(log_weights))

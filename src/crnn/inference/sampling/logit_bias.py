@@ -1,4 +1,4 @@
-"""The argument `logit_bias` of sampling: checked, as a number for each symbol."""
+"""The `logit_bias` argument of sampling, checked and converted to a number per symbol."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ MAX_BIAS = 1e30  # larger than any logit, and far below the largest float
 
 
 def checked_bias(logit_bias: Any, vocabulary: Vocabulary) -> NDArray[np.float64] | None:
-    """Return the number to add to each logit, or None if all are 0.
+    """Return the numbers to add to the logits, or None if all are 0.
 
     Parameters
     ----------
     logit_bias : dict or None
-        As `CharRNN.sample` takes it.
+        The argument of `CharRNN.sample`.
     vocabulary : Vocabulary
-        Its symbol for unknown characters gets -inf: it is never drawn.
+        The vocabulary; its symbol for unknown characters gets -inf, so that it is never drawn.
 
     Examples
     --------
@@ -34,7 +34,7 @@ def checked_bias(logit_bias: Any, vocabulary: Vocabulary) -> NDArray[np.float64]
     """
     if logit_bias is not None and not isinstance(logit_bias, Mapping):
         raise InvalidInputError(
-            f"logit_bias must be None or a dict from symbols to numbers, not {type(logit_bias).__name__}"
+            f"logit_bias is a {type(logit_bias).__name__}. Pass None or a dict from symbols to numbers."
         )
     bias = np.zeros(len(vocabulary))
     for symbol, value in (logit_bias or {}).items():
@@ -43,14 +43,14 @@ def checked_bias(logit_bias: Any, vocabulary: Vocabulary) -> NDArray[np.float64]
             continue
         if isinstance(symbol, str | bytes) and len(symbol) != 1:
             raise InvalidInputError(
-                f"logit_bias holds {short_repr(symbol)}, which is not one symbol: give each symbol its bias"
+                f"logit_bias contains {short_repr(symbol)}, which is not a single symbol. Pass a bias for each symbol."
             )
         bias[vocabulary.encode(symbol, name="a symbol in logit_bias")] = _checked_number(symbol, value)
     if vocabulary.unknown is not None:
         bias[vocabulary.unknown] = -np.inf
     if (bias == -np.inf).all():
         raise InvalidInputError(
-            f"logit_bias forbids all {len(bias)} symbols of the model: leave one of them without -inf"
+            f"logit_bias forbids all {len(bias)} symbols of the model. Leave at least one without -inf."
         )
     return bias if bias.any() else None
 

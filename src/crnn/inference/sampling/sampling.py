@@ -1,4 +1,4 @@
-"""Sampling: many texts at once, different texts, a stream of symbols."""
+"""Sampling: many texts at once, distinct texts, a stream of symbols."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .symbol_sampler import text_sampler
 from .text_sampler import ROOM, ROWS
 from .uniforms import Uniforms
 
-TRIES = 100  # samples drawn for each one wanted, where some are refused
-MIN_TRIES = 16  # samples drawn at a time there
-SHARE = 1024  # samples that a thread draws as one task, at most
-SHARE_BYTES = 1 << 26  # of the symbols that each of them has seen, for a repetition penalty
-STREAM_BLOCK = 64  # symbols of a stream drawn in one call, at most: enough to hide the cost of the call
+TRIES = 100  # samples drawn for each wanted one, if some are refused
+MIN_TRIES = 16  # samples drawn at a time in that case
+SHARE = 1024  # maximum samples that a thread draws as one task
+SHARE_BYTES = 1 << 26  # of the symbols seen by each of them, for a repetition penalty
+STREAM_BLOCK = 64  # maximum symbols of a stream drawn in one call: enough to hide the cost of the call
 
 
 def sample(
@@ -35,9 +35,9 @@ def sample(
     bits: np.random.PCG64,
     n_threads: int | None,
 ) -> Strings:
-    """Draw the samples with these numbers, each of n symbols or of those before its stop, on several threads.
+    """Draw the samples with these numbers, of n symbols each or up to a stop, on several threads.
 
-    Sample i depends on `bits` and i alone.
+    Sample i depends only on `bits` and i.
     """
     threads = max(1, min(inference_threads(n_threads), len(samples) // ROWS))
     share = max(1, min(SHARE, SHARE_BYTES // network.symbols))
@@ -56,9 +56,9 @@ def sample(
 def distinct(
     draw: Callable[[range], list[Any]], num_samples: int, *, unique: bool, exclude: Container[Any]
 ) -> list[Any]:
-    """Draw until there are `num_samples` texts that are not excluded and, if `unique`, all differ.
+    """Draw until there are `num_samples` texts that are not excluded and, if `unique`, all distinct.
 
-    They are the first of all samples for which this holds; at most `TRIES` are drawn for each.
+    The first samples that qualify are returned; at most `TRIES` are drawn for each.
 
     Parameters
     ----------
@@ -73,8 +73,8 @@ def distinct(
     while len(texts) < num_samples:
         if drawn >= limit:
             raise InvalidInputError(
-                f"only {len(texts)} of {num_samples} samples were found in {drawn:,} that were drawn: the others are "
-                f"excluded{' or not unique' if unique else ''}; ask for fewer, or raise the temperature"
+                f"only {len(texts)} of {num_samples} samples were found among {drawn:,} drawn; the others were "
+                f"excluded{' or duplicates' if unique else ''}. Request fewer, or raise the temperature."
             )
         count = min(max(num_samples - len(texts), MIN_TRIES), limit - drawn)
         for text in draw(range(drawn, drawn + count)):
@@ -89,9 +89,9 @@ def distinct(
 def stream(
     network: InferenceNetwork, context: Context, n: int | None, *, controls: SamplingControls, bits: np.random.PCG64
 ) -> Iterator[NDArray[np.int32]]:
-    """Yield the symbols of one sample, of n symbols or without end, in blocks that grow from one symbol.
+    """Yield the symbols of one sample, n symbols or without end, in blocks that grow from one symbol.
 
-    Symbols that may be the beginning of a stop come once the symbols after them decide.
+    Symbols that may begin a stop are withheld until later symbols decide.
     """
     sampler, steps = text_sampler(network, context, n, Uniforms(bits, range(1)), controls, room=ROOM), 1
     while not sampler.finished:

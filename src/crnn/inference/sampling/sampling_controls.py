@@ -1,7 +1,7 @@
-"""The controls of sampling: each is defined once, in `SamplingOptions`; `SamplingControls` holds them checked.
+"""The controls of sampling: each is defined once, in `SamplingOptions`; `SamplingControls` holds checked values.
 
-A new number that controls a draw is an entry of `SamplingOptions`, a field of the kernel's `Controls` with its
-arithmetic, and the same arithmetic in `crnn.reference.sampling`. The signatures and docstrings of `CharRNN.sample`,
+To add a numeric control, add an entry to `SamplingOptions`, a field to the kernel's `Controls` with its arithmetic,
+and the same arithmetic to `crnn.reference.sampling`. The signatures and docstrings of `CharRNN.sample`,
 `CharRNN.stream` and `TextState.sample` and the options of ``crnn sample`` are derived from the entry.
 """
 
@@ -25,16 +25,16 @@ Array = NDArray[Any]
 _T = TypeVar("_T")
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
-DOC_WIDTH = 108  # of the parameters' text in docstrings, without the indentation
+DOC_WIDTH = 108  # of the parameters' text in docstrings, without indentation
 
 
 class Control(NamedTuple):
-    """Everything about a control but its name and its type for a type checker."""
+    """Everything about a control except its name and its type annotation."""
 
     default: Any  # turns the control off; a temperature of 1 changes nothing
-    kind: str  # the type, in words, for the docstring
+    kind: str  # the type in words, for the docstring
     text: str
-    check: Callable[[Any], float] | None = None  # of a number: returns it as the kernel takes it, or raises
+    check: Callable[[Any], float] | None = None  # of a number: converts it for the kernel, or raises
 
 
 # ------------------------------------------------------------------ the checks
@@ -45,7 +45,7 @@ def _temperature(value: Any) -> float:
 
 
 def _top_k(value: Any) -> int:
-    """Return how many symbols are kept, 0 for all."""
+    """Return how many symbols to keep, 0 for all."""
     if value is None:
         return 0
     return _check_or_raise(
@@ -55,13 +55,13 @@ def _top_k(value: Any) -> int:
 
 
 def _top_p(value: Any) -> float:
-    """Return the probability that is kept, 1 for all."""
-    return 1.0 if value is None else _share("top_p", value, "1 or None leaves all symbols, 0 only the likeliest")
+    """Return the probability to keep, 1 for all."""
+    return 1.0 if value is None else _share("top_p", value, "1 or None keeps all symbols, 0 only the most likely")
 
 
 def _min_p(value: Any) -> float:
-    """Return the smallest share of the largest probability that is kept, 0 for all."""
-    return 0.0 if value is None else _share("min_p", value, "0 or None leaves all symbols, 1 only the likeliest")
+    """Return the smallest share of the largest probability to keep, 0 for all."""
+    return 0.0 if value is None else _share("min_p", value, "0 or None keeps all symbols, 1 only the most likely")
 
 
 def _repetition_penalty(value: Any) -> float:
@@ -81,7 +81,7 @@ def _share(name: str, value: Any, remedy: str) -> float:
 
 
 def _check_or_raise(check: Callable[[], _T], message: str) -> _T:
-    """Return what a check returns; if it raises, raise with this message instead."""
+    """Return the result of a check; if it raises, raise with this message instead."""
     try:
         return check()
     except InvalidInputError:
@@ -92,51 +92,51 @@ def _check_or_raise(check: Callable[[], _T], message: str) -> _T:
 
 
 class SamplingOptions(TypedDict, total=False):
-    """The keyword arguments that control a draw, as users give them, in the order in which they are applied."""
+    """The keyword arguments that control drawing, as users pass them, in order of application."""
 
     logit_bias: Annotated[Mapping[Any, float] | None, Control(
         None, "dict",
-        "Numbers that are added to the logits of some characters, or of `crnn.BOUNDARY`, the end of a document; -inf "
+        "Numbers to add to the logits of some characters, or of `crnn.BOUNDARY`, the end of a document; -inf "
         "forbids one.",
     )]
     repetition_penalty: Annotated[float, Control(
         1.0, "float",
-        "Divides the logit of a character that the prime or the text so far holds, or multiplies it where it is "
-        "negative: above 1 such a character becomes less likely, below 1 likelier.",
+        "Divides the logit of each character that occurs in the prime or the text so far, or multiplies it if "
+        "negative: above 1 such a character becomes less likely, below 1 more likely.",
         _repetition_penalty,
     )]
     temperature: Annotated[float, Control(
         1.0, "float",
-        "Divides the logits: below 1 the likely becomes likelier, 0 always takes the likeliest.",
+        "Divides the logits: below 1, likely characters become more likely; 0 always takes the most likely one.",
         _temperature,
     )]
     top_k: Annotated[int | None, Control(
         None, "int",
-        "Draw among this many most probable characters only. None: among all.",
+        "Draw from this many most probable characters only. None: from all.",
         _top_k,
     )]
     top_p: Annotated[float | None, Control(
         None, "float",
-        "Draw among the fewest most probable characters whose probabilities add up to this (the nucleus), and at "
-        "least one. None or 1: among all.",
+        "Draw from the smallest set of most probable characters whose probabilities add up to this (the nucleus), "
+        "at least one. None or 1: from all.",
         _top_p,
     )]
     min_p: Annotated[float | None, Control(
         None, "float",
-        "Draw no character whose probability is below this share of the largest. None or 0: no limit.",
+        "Never draw a character whose probability is below this share of the largest. None or 0: no limit.",
         _min_p,
     )]
     stop: Annotated[Any, Control(
         None, "str, bytes or list",
-        "The text ends before the first of these: the one that is complete first, and of those the longest. The prime "
-        "does not count. A stop with a character that the model never saw never occurs.",
+        "End the text before the first of these: the one completed first, or the longest of several. The prime "
+        "does not count. A stop with an unknown character never occurs.",
     )]  # fmt: skip
 
 
 class SampleOptions(SamplingOptions, total=False):
-    """The keyword arguments of `LanguageModel.sample` that do not tell what type of text it returns.
+    """The keyword arguments of `LanguageModel.sample` that do not affect the type of the returned text.
 
-    They are for the overloads that type checkers read; the method itself has the defaults and the descriptions.
+    They serve the overloads for type checkers; the method itself has the defaults and descriptions.
     """
 
     max_length: int | None
@@ -153,9 +153,9 @@ OFF: dict[str, Any] = {name: check(CONTROLS[name].default) for name, check in NU
 
 
 def with_controls(method: _Method) -> _Method:
-    """Show each control in the signature and the docstring of a method that takes them as ``**controls``.
+    """Show each control in the signature and docstring of a method that takes them as ``**controls``.
 
-    In the docstring a line ``{controls}`` becomes the description of all of them, and ``{control_names}`` their names.
+    In the docstring a line ``{controls}`` becomes the description of all controls, and ``{control_names}`` their names.
     """
     signature = inspect.signature(method)
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
@@ -166,14 +166,14 @@ def with_controls(method: _Method) -> _Method:
         for name, control in CONTROLS.items()
     ]
     method.__signature__ = signature.replace(parameters=[*own, *shown])  # type: ignore[attr-defined]
-    if method.__doc__ is not None:  # as it is with python -OO
+    if method.__doc__ is not None:  # None with python -OO
         lines = method.__doc__.replace("{control_names}", ", ".join(CONTROLS)).split("\n")
         method.__doc__ = "\n".join(_expanded(line) for line in lines)
     return method
 
 
 def _expanded(line: str) -> str:
-    """Return a docstring's line, or the description of all controls in its place."""
+    """Return a line of a docstring, or the description of all controls in its place."""
     if line.strip() != "{controls}":
         return line
     margin, described = line[: line.index("{")], list[str]()
@@ -189,14 +189,14 @@ def _expanded(line: str) -> str:
 
 @dataclass(frozen=True)
 class SamplingControls:
-    """The controls of one draw, checked, in numbers and ids.
+    """The checked controls of a draw, as numbers and ids.
 
     Attributes
     ----------
     numbers : dict of str to number
-        The value of each control that is a number; `OFF` holds those that change nothing.
+        The value of each numeric control; `OFF` has the values that change nothing.
     bias : (V,) float64 array or None
-        Added to the logits; -inf for a symbol that is forbidden. None: nothing is added.
+        Added to the logits; -inf for a forbidden symbol. None: nothing is added.
     stops : Stops
         The texts before which a drawn text ends.
     """
@@ -207,7 +207,7 @@ class SamplingControls:
 
     @classmethod
     def check(cls, vocabulary: Vocabulary, options: SamplingOptions) -> Self:
-        """Return the controls, or raise `InvalidInputError` that names the first bad one.
+        """Return the controls, or raise an `InvalidInputError` that names the first invalid one.
 
         The vocabulary's boundary ends a text; its symbol for unknown characters is never drawn.
 
@@ -215,7 +215,7 @@ class SamplingControls:
         ----------
         vocabulary : Vocabulary
         options : dict
-            As `CharRNN.sample` takes them.
+            The arguments of `CharRNN.sample`.
 
         Examples
         --------
@@ -243,10 +243,10 @@ class SamplingControls:
 
     @property
     def penalizes_repetition(self) -> bool:
-        """Whether a draw depends on which symbols the text holds already."""
+        """Whether a draw depends on the symbols in the text so far."""
         return bool(self.numbers["repetition_penalty"] != OFF["repetition_penalty"])
 
     @property
     def only_temperature(self) -> bool:
-        """Whether nothing but the temperature changes the logits."""
+        """Whether only the temperature changes the logits."""
         return self.bias is None and self.numbers == {**OFF, "temperature": self.numbers["temperature"]}

@@ -1,4 +1,4 @@
-"""The texts before which a drawn text ends; of documents also the symbol that ends one."""
+"""The texts before which a drawn text ends, including the symbol that ends a document."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ _NONE = np.zeros(0, np.int32), np.zeros(0, np.intp)
 class Stops:
     """Texts, as ids, before the first of which a drawn text ends.
 
-    The first is the one that is complete first; of two that are complete at the same symbol, the longer. So a text ends
-    at the same symbol however many symbols are drawn in one call. It is found by ``_kernels/inference/texts.pxd``.
+    The first is the one completed first; of two completed by the same symbol, the longer. So a text ends
+    at the same symbol however many symbols are drawn per call. Stops are found by ``_kernels/inference/texts.pxd``.
 
     Parameters
     ----------
     texts : iterable of (N,) int arrays
-        None of them empty.
+        Non-empty texts.
     end : int, optional
-        The id of the symbol that ends a text: a stop like a text of this one symbol.
+        The id of the symbol that ends a text, equivalent to a stop of just this symbol.
 
     Examples
     --------
-    >>> Stops([np.array([1, 2, 3]), np.array([2])]).begun(np.array([0, 1, 2]))  # 1, 2 may go on as 1, 2, 3
+    >>> Stops([np.array([1, 2, 3]), np.array([2])]).begun(np.array([0, 1, 2]))  # 1, 2 may continue as 1, 2, 3
     2
     """
 
     def __init__(self, texts: Iterable[Ids], end: int | None = None) -> None:
-        # As Python strings, which are searched in C: an id is never more than the largest code point.
+        # As Python strings, which are searched in C: an id never exceeds the largest code point.
         self._texts = [_as_text(ids) for ids in texts]
         if end is not None:
             self._texts.append(_as_text(np.array([end])))
@@ -47,7 +47,7 @@ class Stops:
         return bool(self._texts)
 
     def packed(self) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
-        """Return the symbols of all of them, the longer stops first, and where each ends.
+        """Return the symbols of all stops, longer ones first, and the end of each.
 
         Examples
         --------
@@ -70,7 +70,7 @@ class Stops:
 
 
 def encoded_stops(stop: Any, vocabulary: Vocabulary) -> list[Ids]:
-    """Return the argument `stop` of sampling as ids, without the stops that hold a symbol that cannot be drawn.
+    """Return the `stop` argument of sampling as ids, omitting stops with symbols that cannot be drawn.
 
     Examples
     --------
@@ -84,12 +84,12 @@ def encoded_stops(stop: Any, vocabulary: Vocabulary) -> list[Ids]:
     elif has_items(stop) and not isinstance(stop, Mapping):
         stops = {f"stop[{i}]": text for i, text in enumerate(stop)}
     else:
-        raise InvalidInputError(f"stop must be None, a text or a list of texts, not {type(stop).__name__}")
+        raise InvalidInputError(f"stop is a {type(stop).__name__}. Pass None, a text or a list of texts.")
     encoded = []
     for name, text in stops.items():
         vocabulary.check_kind(text, name)
         if not len(text):
-            raise InvalidInputError(f"{name} is empty: give the text that ends a sample, or None for no such text")
+            raise InvalidInputError(f"{name} is empty. Pass the text that ends a sample, or None for no such text.")
         if all(symbol in vocabulary for symbol in text):
             encoded.append(vocabulary.encode(text, name=name))
     return encoded

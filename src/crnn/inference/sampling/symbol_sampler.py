@@ -21,7 +21,7 @@ from .uniforms import Uniforms
 
 __all__ = ["SymbolSampler", "text_sampler"]
 
-MAX_STEPS = 64  # symbols of each text that are drawn between two looks of a caller
+MAX_STEPS = 64  # symbols of each text drawn between two checks by a caller
 
 
 class SymbolSampler(TextSampler):
@@ -31,7 +31,7 @@ class SymbolSampler(TextSampler):
     ----------
     network : InferenceNetwork
     context, n, uniforms, controls, room
-        As of `TextSampler`.
+        As for `TextSampler`.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class SymbolSampler(TextSampler):
         self._symbols = np.empty((count, min(n, room or (ROOM if controls.stops else n))), np.int32)
         self.lengths = np.zeros(count, np.intp)
         self._max_steps = MAX_STEPS
-        self._active = np.arange(count if n else 0)  # the texts that are not complete, and their states
+        self._active = np.arange(count if n else 0)  # the incomplete texts, and their states
         self._states = network.repeat(context.state, len(self._active))
         self._controls_of_draw = controls
         self._seen = np.repeat(context.seen[None].astype(np.uint8), count, axis=0)
@@ -62,7 +62,7 @@ class SymbolSampler(TextSampler):
         return not len(self._active)
 
     def advance(self, steps: int) -> None:
-        """Draw up to `steps` symbols of each text that is not complete."""
+        """Draw up to `steps` symbols of each incomplete text."""
         check_cancelled()
         for _ in range(min(steps, self._max_steps)):
             if self.finished:
@@ -70,8 +70,8 @@ class SymbolSampler(TextSampler):
             self._draw()
 
     def _draw(self) -> None:
-        """Draw a symbol of each text that is not complete, and read it."""
-        active, t = self._active, int(self.lengths[self._active[0]])  # all of them have the same length
+        """Draw a symbol for each incomplete text, and read it."""
+        active, t = self._active, int(self.lengths[self._active[0]])  # all have the same length
         if t == self._symbols.shape[1]:
             more = np.empty((len(self.lengths), min(t, self._n - t)), np.int32)
             self._symbols = np.concatenate([self._symbols, more], axis=1)
@@ -87,7 +87,7 @@ class SymbolSampler(TextSampler):
         self._seen[active, drawn] = 1
         self.lengths[active] = t + 1
         going = np.ones(len(active), np.bool_)
-        for stop in self._stop_symbols:  # the longer ones first
+        for stop in self._stop_symbols:  # longer ones first
             first = t + 1 - len(stop)
             if first >= 0:
                 met = going & (self._symbols[active, first : t + 1] == stop).all(axis=1)
@@ -101,7 +101,7 @@ class SymbolSampler(TextSampler):
             self._reader.feed(drawn[going][None], self._states)
 
     def _probabilities(self, logits: NDArray[Any]) -> NDArray[np.float64]:
-        """Return what the controls make of logits (B, V): probabilities not divided by their sums."""
+        """Apply the controls to logits (B, V) and return probabilities, not normalized."""
         controls = self._controls_of_draw
         seen = np.ascontiguousarray(self._seen[self._active]) if controls.penalizes_repetition else None
         order, y = np.empty(logits.shape[1], np.int32), np.array(logits, np.float64, order="C")
@@ -118,7 +118,7 @@ def text_sampler(
     controls: SamplingControls,
     room: int | None = None,
 ) -> TextSampler:
-    """Return the sampler of a network: compiled for a recurrent network, counts or one of each; else in Python."""
+    """Return a network's sampler, compiled for a recurrent network, counts or one of each; otherwise in Python."""
     if isinstance(network, PackedNetwork):
         return TextSampler(network, context, n, uniforms, controls, room)
     members: Sequence[InferenceNetwork] = [network]

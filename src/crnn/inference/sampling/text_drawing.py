@@ -26,12 +26,12 @@ __all__ = ["LENGTH", "MAX_LENGTH", "Draw", "TextRequest", "check_prime", "drawer
 Draw = Callable[[range], list[Any]]  # returns the samples with these numbers
 
 LENGTH = 200  # default symbols of a sample
-MAX_LENGTH = 1000  # default symbols of a document, at most
+MAX_LENGTH = 1000  # default maximum symbols of a document
 NO_IDS = np.zeros(0, np.int32)
 
 
 class TextRequest(NamedTuple):
-    """What each sample is to be; arguments as of `LanguageModel.sample`, not checked."""
+    """The requested kind of sample; arguments as for `LanguageModel.sample`, not yet checked."""
 
     n: Any
     prime: Any
@@ -46,7 +46,7 @@ def drawer(
     random_state: Any,
     n_threads: int | None,
 ) -> Draw:
-    """Return a function that draws samples by their numbers; sample i depends on `random_state` and i alone."""
+    """Return a function that draws samples by their numbers; sample i depends only on `random_state` and i."""
     controls = SamplingControls.check(vocabulary, request.controls)
     ids, head = encoded_prime(request.prime, vocabulary), _head(request.prime, vocabulary)
     length = _length(vocabulary, request.n, request.max_length, len(head))
@@ -60,7 +60,7 @@ def drawer(
 
 
 def drawn_texts(draw: Draw, num_samples: int, vocabulary: Vocabulary, *, unique: bool, exclude: Any) -> list[Any]:
-    """Return `num_samples` texts, all different if `unique`, and none of them in `exclude`."""
+    """Return `num_samples` texts, all distinct if `unique`, and none of them in `exclude`."""
     excluded = _excluded(exclude, vocabulary)
     if not unique and not len(excluded):
         return draw(range(num_samples))
@@ -96,7 +96,7 @@ def check_prime(prime: Any, vocabulary: Vocabulary) -> None:
 
 
 def encoded_prime(prime: Any, vocabulary: Vocabulary) -> NDArray[Any]:
-    """Return the ids that a network reads before it predicts; those of a document start with the boundary.
+    """Return the ids that a network reads before it predicts; for a document they start with the boundary.
 
     Examples
     --------
@@ -109,28 +109,28 @@ def encoded_prime(prime: Any, vocabulary: Vocabulary) -> NDArray[Any]:
 
 
 def warn_of_length(request: TextRequest, vocabulary: Vocabulary, num_samples: int) -> None:
-    """Warn if `n`, the length of the one document that is drawn, may have been meant as a number of documents."""
+    """Warn if `n`, the length of the single document drawn, may have been meant as a number of documents."""
     n = request.n
     if vocabulary.boundary is None or n is None or request.max_length is not None or num_samples > 1:
         return
     if not len(request.prime) and checked_int("n", n, 0, MAX_SIZE) > 1:
         warn_caller(
-            f"sample({n}) of a model of documents draws one document of at most {n} characters: for {n} documents give "
-            f"num_samples={n}, for one of this length max_length={n}"
+            f"sample({n}) of a model of documents draws one document of at most {n} characters. For {n} documents, "
+            f"pass num_samples={n}; for one document of this length, max_length={n}."
         )
 
 
 def _head(prime: str | bytes, vocabulary: Vocabulary) -> Any:
-    """Return the text that a sample begins with: of a document the prime, otherwise none."""
+    """Return the beginning of a sample: the prime for a document, otherwise nothing."""
     if vocabulary.boundary is None or not len(prime):
         return "" if vocabulary.kind == "characters" else b""
-    return prime if isinstance(prime, str) else bytes(prime)  # as given: its ids may be of the unknown symbol
+    return prime if isinstance(prime, str) else bytes(prime)  # unchanged: its ids may include the unknown symbol
 
 
 def _length(vocabulary: Vocabulary, n: Any, max_length: Any, head: int) -> int:
-    """Return how many symbols to draw at most after `head` symbols of a document."""
+    """Return the maximum number of symbols to draw after `head` symbols of a document."""
     if vocabulary.boundary is None and max_length is not None:
-        raise InvalidInputError("max_length is for a model of documents, and this model was fitted on one text: give n")
+        raise InvalidInputError("max_length needs a model of documents, but this one was fitted on one text. Pass n.")
     limit = checked_int("max_length", max_length, 0, MAX_SIZE) if max_length is not None else MAX_LENGTH
     if n is not None:
         wanted = checked_int("n", n, 0, MAX_SIZE)
@@ -139,12 +139,12 @@ def _length(vocabulary: Vocabulary, n: Any, max_length: Any, head: int) -> int:
 
 
 def _excluded(texts: Any, vocabulary: Vocabulary) -> frozenset[Any] | HashedTexts:
-    """Return texts that are not to be drawn, checked to be of the model's kind."""
+    """Return texts never to draw, after checking that they are of the model's kind."""
     if isinstance(texts, Lines):
         vocabulary.check_kind("" if texts.kind == "characters" else b"", "exclude")
         return HashedTexts(texts)
     if isinstance(texts, str | bytes) or not has_items(texts):
-        raise InvalidInputError(f"exclude must be a list or a set of texts, not {type(texts).__name__}")
+        raise InvalidInputError(f"exclude is a {type(texts).__name__}. Pass a list or set of texts.")
     found = set()
     for i, text in enumerate(python_values(texts)):
         vocabulary.check_kind(text, f"exclude[{i}]")

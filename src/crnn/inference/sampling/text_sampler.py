@@ -1,4 +1,4 @@
-"""TextSampler: texts drawn side by side, each until it meets a stop or has its full length."""
+"""TextSampler: texts drawn in parallel, each until it meets a stop or reaches its full length."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ..scoring.string_scores import Strings
 from .sampling_controls import SamplingControls
 from .uniforms import Uniforms
 
-ROWS = 64  # texts drawn side by side: enough for the register tile, and their states stay in the cache
-ROOM = 64  # symbols that a text which may stop has room for at first
-CALL_SYMBOLS = 1 << 15  # symbols drawn in one call, and
-CALL_WEIGHTS = 1 << 29  # weights multiplied by in one call: a tenth of a second, so that Ctrl-C gets through
+ROWS = 64  # texts drawn in parallel: enough for the register tile, and their states stay in the cache
+ROOM = 64  # symbols of initial memory for a text that may stop
+CALL_SYMBOLS = 1 << 15  # maximum symbols drawn in one call, and
+CALL_WEIGHTS = 1 << 29  # weights multiplied in one call: a tenth of a second, so that Ctrl-C gets through
 
 
 class TextSampler:
-    """Draws one text with each stream of random numbers, all from the same context.
+    """Draws one text from each stream of random numbers, all from the same context.
 
-    This is the only loop that draws: `sample`, `stream`, `TextState.sample` and guess numbers use it. `advance` draws
+    This is the only drawing loop: `sample`, `stream`, `TextState.sample` and guess numbers use it. `advance` draws
     some symbols of each text, so that a caller can use them before the texts are complete.
 
     Parameters
@@ -35,17 +35,18 @@ class TextSampler:
     n : int or None
         Symbols of each text that meets no stop; None: no limit.
     uniforms : Uniforms
-        They advance by a number for each symbol drawn. What a text becomes does not depend on the other texts.
+        Random numbers, one for each symbol drawn. A text does not depend on the other texts.
     controls : SamplingControls
     room : int, optional
-        Symbols of a text to allocate memory for at first. By default n, or little where a stop may end a text.
+        Symbols of a text for which memory is allocated at first. The default is n, or little if a stop may end a text.
     mixture : core.MixedRows, optional
+        Another model, whose logits are added to the network's.
         Another model, whose logits are added to those of the network.
 
     Attributes
     ----------
     lengths : (texts,) array of int
-        The symbols of each text so far, a stop that it has met left out.
+        The number of symbols of each text so far, without a stop that it has met.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class TextSampler:
         return self._n == 0 or (self._batch.begun == len(self.lengths) and not self._batch.active)
 
     def run(self) -> Strings:
-        """Draw until every text is complete, and return all of them."""
+        """Draw until every text is complete, and return all texts."""
         while not self.finished:
             self.advance(self._max_steps)
         if not self._stops:  # all have the same length
@@ -106,10 +107,10 @@ class TextSampler:
         return Strings(self._symbols[np.arange(self._symbols.shape[1]) < self.lengths[:, None]], self.lengths)
 
     def advance(self, steps: int) -> None:
-        """Draw up to `steps` symbols of each text that is not complete."""
+        """Draw up to `steps` symbols of each incomplete text."""
         check_cancelled()
         width = self._symbols.shape[1]
-        if width < self._n and self.lengths.max() == width:  # a text that goes on has no room left
+        if width < self._n and self.lengths.max() == width:  # an incomplete text has no room left
             more = np.empty((len(self.lengths), min(width, self._n - width)), np.int32)
             self._symbols = np.concatenate([self._symbols, more], axis=1)
         steps = self._shared.symbols_of_call(min(steps, self._max_steps))
@@ -139,8 +140,8 @@ class TextSampler:
         return taken
 
     def ended_by(self, symbol: int) -> NDArray[np.bool_]:
-        """Return which of the texts, all complete, met `symbol` as their stop."""
+        """Return which of the complete texts met `symbol` as their stop."""
         met = self.lengths < self._n
-        stop = self._symbols[met, self.lengths[met]]  # the kernel leaves the stop behind the text
+        stop = self._symbols[met, self.lengths[met]]  # the kernel leaves the stop after the text
         met[met] = stop == symbol
         return met

@@ -1,4 +1,4 @@
-"""Uniforms: a stream of random numbers for each sample, which depends on the seed and the sample's number only."""
+"""Uniforms: a stream of random numbers for each sample, which depends only on the seed and the sample's number."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def root(random_state: Any) -> np.random.PCG64:
     """Return the bit generator from which the streams of all samples are derived."""
     rng = generator(random_state)
     if isinstance(random_state, np.random.Generator | np.random.BitGenerator | np.random.RandomState):
-        return np.random.PCG64(rng.integers(2**63, size=2).tolist())  # this advances the caller's generator
+        return np.random.PCG64(rng.integers(2**63, size=2).tolist())  # advances the caller's generator
     return np.random.PCG64(random_state)
 
 
 def _advance(draws: int) -> tuple[int, int]:
-    """Return (a, b) with which a * state + b * increment is the state after this many draws."""
+    """Return (a, b) such that a * state + b * increment is the state after this many draws."""
     a, b, factor, plus = 1, 0, MULTIPLIER, 1
     while draws:
         if draws & 1:
@@ -44,7 +44,7 @@ class Uniforms:
     Attributes
     ----------
     states : (samples, 2) uint64 array
-        The states of the streams: the halves of PCG64's state, the upper one first. A draw from a stream advances it.
+        The states of the streams: the halves of PCG64's state, upper half first. A draw advances its stream's state.
     increment : (2,) uint64 array
         PCG64's increment, the same for all streams.
 

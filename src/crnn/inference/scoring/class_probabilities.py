@@ -23,7 +23,7 @@ Array = NDArray[Any]
 
 
 def accuracy(predicted: Array, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Return the share of labels that are those of y, each text weighted.
+    """Return the weighted share of correct labels.
 
     Examples
     --------
@@ -44,21 +44,21 @@ def log_posteriors(
     *,
     bfloat16: bool = False,
 ) -> NDArray[np.float64]:
-    """Return the logarithms of the probabilities of the labels of texts, (n, K).
+    """Return the logarithms of the label probabilities of texts, (n, K).
 
-    Each network says how probable a text is given each label; the mean of their logarithms is taken.
+    Each network gives the probability of a text given each label; their logarithms are averaged.
 
     Parameters
     ----------
     networks : dict of str to ModelState
-        Of models with the same vocabulary and K labels: "forward" reads a text from its first symbol to its last, and
-        "backward" from its last to its first.
+        Networks with the same vocabulary and K labels: "forward" reads texts from start to end, "backward" from
+        end to start.
     prior : array of shape (K,)
         The probability of each label before a text is read.
     texts : iterable of str or bytes
     n_threads : int or None
     bfloat16 : bool, default=False
-        Whether operands of products are rounded to bfloat16.
+        Whether products round their operands to bfloat16.
     """
     with np.errstate(divide="ignore"):  # a class of weight 0 is never predicted
         log_prior = np.log(prior)
@@ -78,7 +78,7 @@ def log_posteriors(
 
 
 def _packed(state: ModelState, bfloat16: bool) -> tuple[PackedNetwork, list[State]]:
-    """Return the network whose softmax is over the symbols of texts, and the state after the symbol of each label."""
+    """Return a network whose softmax covers the symbols of texts, and the state after each label's symbol."""
     labels, boundary = len(state.vocabulary.labels), state.vocabulary.boundary or 0
     whole = PackedNetwork.pack(
         state.layout, state.params, one_row=False, boundary=boundary, bfloat16=bfloat16, scales=state.scales

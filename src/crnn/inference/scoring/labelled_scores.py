@@ -1,4 +1,4 @@
-"""The scores of strings by a model with labels: given a label for each, or whatever the label."""
+"""The scores of strings from a labeled model, given a label for each, or whatever the label."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def labelled_scores(
     ----------
     texts : list of str, bytes or None
     labels : array-like of shape (n,), one label, or None
-        The label that the probability of each text is given. None: the probability whatever the label.
+        The label of each text, on which its probability is conditional. None: the probability whatever the label.
     known : tuple
         The model's labels.
     score : callable
@@ -44,8 +44,8 @@ def labelled_scores(
     """
     if checked_reduce(reduce) == "min" and labels is None:
         raise InvalidInputError(
-            'reduce="min" needs the label of each text, since the model was fitted with labels: give labels, or use '
-            "the model of one label"
+            'reduce="min" needs the label of each text, because the model was fitted with labels. Pass labels, or use '
+            "the model of one label."
         )
     if labels is None:
         log_p = mixed(log_prior(), np.array([score(label, texts, "sum") for label in known]))
@@ -62,4 +62,4 @@ def labelled_scores(
 def refuse_labels(labels: Any) -> None:
     """Raise InvalidInputError if labels are given to a model without labels."""
     if labels is not None:
-        raise InvalidInputError("labels is given, but the model was fitted without labels: leave it out")
+        raise InvalidInputError("labels is given, but the model was fitted without labels. Omit labels.")

@@ -11,23 +11,23 @@ from ..network.network import SCORE_ROWS, log_softmax
 
 __all__ = ["fitted_weights"]
 
-MAX_BYTES = 1 << 27  # of log-probabilities: two models of 65 symbols take 1 kB a symbol, so 130,000 symbols are read
+MAX_BYTES = 1 << 27  # of log-probabilities: two models of 65 symbols take 1 kB per symbol, so 130,000 symbols are read
 MAX_SYMBOLS = 1 << 17
 
 
 def fitted_weights(network: MixedNetwork, ids: TextIds, given: int) -> NDArray[np.float64]:
-    """Return the weights, each at least 0, with the least loss on a text, of which a beginning is enough.
+    """Return the weights, each at least 0, with the lowest loss on a text, of which the beginning suffices.
 
-    The loss of a log-linear mixture is convex in the weights, so there is one minimum; L-BFGS-B finds it from equal
-    weights, and the same text gives the same weights.
+    The loss of a log-linear mixture is convex in the weights, so there is a single minimum. L-BFGS-B finds it from
+    equal weights; the same text gives the same weights.
 
     Parameters
     ----------
     network : MixedNetwork
-        Its own weights do not matter.
+        The mixture, whose own weights do not matter.
     ids : array of int, shape (n,), or StoredIds
     given : int
-        How many of the first symbols are read but not predicted.
+        The number of initial symbols that are read but not predicted.
     """
     from scipy.optimize import minimize  # here, since importing it takes a while
 
@@ -44,7 +44,7 @@ def fitted_weights(network: MixedNetwork, ids: TextIds, given: int) -> NDArray[n
     at_targets = np.take_along_axis(rows, x[None, :, None].astype(np.intp), axis=2)[..., 0].mean(axis=1)  # (K,)
 
     def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        """Return the mean of -log p, and its gradient: the mean of log p_k under p, less that of the text's symbols."""
+        """Return the mean of -log p and its gradient: the mean of log p_k under p, minus that of the text's symbols."""
         total, gradient = 0.0, np.zeros(K)
         for i in range(0, len(x), SCORE_ROWS):
             part = rows[:, i : i + SCORE_ROWS]

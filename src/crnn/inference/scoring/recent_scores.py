@@ -1,4 +1,4 @@
-"""RecentScores: the scores of the texts scored last, so that equal texts are scored once."""
+"""RecentScores: the scores of the most recent texts, so that equal texts are scored once."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 __all__ = ["RecentScores"]
 
-MAX_TEXTS = 1 << 16  # remembered texts of a generation, at most, and
+MAX_TEXTS = 1 << 16  # maximum remembered texts of a generation, and
 MAX_SYMBOLS = 1 << 22  # their symbols; one block may exceed both
 
 Scores = NDArray[np.float64]
 
 
 class RecentScores:
-    """Scores by text, of which the ones not asked for lately are dropped.
+    """Scores by text, forgetting texts not looked up recently.
 
     There are two generations. A text is looked up in both, and moves to the younger one. When that is full it becomes
     the older one, and the older one is dropped. So frequent texts stay, and memory is bounded.
@@ -38,7 +38,7 @@ class RecentScores:
         self._symbols = 0  # of the younger texts
 
     def look_up(self, texts: list[Any], score: Callable[[list[Any]], Scores]) -> Scores:
-        """Return the score of each text, NaN for None; `score` is asked for those of new texts, each named once."""
+        """Return the score of each text, NaN for None; `score` is called for new texts, each once."""
         younger, older = self._younger, self._older
         absent = [text for text in dict.fromkeys(texts) if text not in younger]
         if absent:

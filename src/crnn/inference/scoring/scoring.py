@@ -18,11 +18,11 @@ from ..network.network import SCORE_ROWS, InferenceNetwork, State
 from ..network.scratch import Scratch
 
 BLOCK = 1 << 14  # symbols scored in one call of the kernel
-PART = 2048  # symbols of a part of a text, at least: many more than its warm-up
-WARM_UP = 128  # symbols before a part from which its first state is computed
+PART = 2048  # minimum symbols of a part of a text: many more than its warm-up
+WARM_UP = 128  # symbols before a part from which its initial state is computed
 MAX_PARTS = 512
-STREAMS = 64  # parts read side by side
-MIN_STREAMS = 8  # parts for each thread, at least: fewer leave the register tile mostly idle
+STREAMS = 64  # parts read in parallel
+MIN_STREAMS = 8  # minimum parts per thread: fewer leave the register tile mostly idle
 
 Ids = NDArray[Any]
 
@@ -41,12 +41,12 @@ def scored_ids(X: TextLike, vocabulary: Vocabulary) -> tuple[TextIds, int]:
     """Return the ids of a text, and how many of the first ones are read but not counted."""
     ids = text_source(X).ids(vocabulary)
     if not len(ids):
-        raise InvalidInputError("X is empty; scoring needs at least 1 character")
+        raise InvalidInputError("X is empty. Pass at least 1 character.")
     return ids, n_given(vocabulary.boundary)
 
 
 def log_likelihood(network: InferenceNetwork, ids: TextIds, given: int = 0) -> float:
-    """Return log P(ids) in nats, with one state carried through the whole text from zeros.
+    """Return log P(ids) in nats, carrying one state through the whole text from zeros.
 
     The first `given` symbols, fewer than `BLOCK`, are read but not counted.
     """
@@ -67,11 +67,11 @@ def parallel_log_likelihood(
     warm_up: int | None = None,
     given: int = 0,
 ) -> float:
-    """Return log P(ids) in nats, with the text cut in parts that are read side by side.
+    """Return log P(ids) in nats, with the text cut into parts that are read in parallel.
 
-    The result is not exact: the first state of each part but the first comes from reading the `warm_up` symbols before
-    the part (`WARM_UP`) from zeros. The cuts depend on the length of the text alone, and each part is summed by itself,
-    so the result is the same for every `n_threads`.
+    The result is not exact: except in the first part, the initial state comes from reading the `warm_up` symbols
+    before the part (`WARM_UP`) from zeros. The cuts depend only on the length of the text, and each part is summed
+    separately, so the result is the same for every `n_threads`.
 
     Parameters
     ----------
@@ -79,16 +79,16 @@ def parallel_log_likelihood(
     ids : (n,) int array, or StoredIds
     n_threads : int or None
     parts : int, optional
-        Parts at most (`MAX_PARTS`); each has at least `PART` symbols.
+        The maximum number of parts (`MAX_PARTS`); each has at least `PART` symbols.
     warm_up : int, optional
     given : int, default=0
-        The first symbols that are read but not counted.
+        The number of initial symbols that are read but not counted.
     """
     ranges = cuts(len(ids), MAX_PARTS if parts is None else parts)
     if len(ranges) == 1:
         return log_likelihood(network, ids, given)
-    # Parts differ in length by one at most. All are read over the same number of symbols, of which only the part's own
-    # are counted.
+    # Parts differ in length by at most one. All are read over the same number of symbols, but only a part's own
+    # symbols count.
     length = max(map(len, ranges)) + (WARM_UP if warm_up is None else warm_up)
     n_threads = inference_threads(n_threads)
 
@@ -109,11 +109,11 @@ def parallel_log_likelihood(
     groups = split_range(len(ranges), max(-(-len(ranges) // streams), min(n_threads, len(ranges) // MIN_STREAMS)))
     sums: list[float] = []
     run_tasks(groups, lambda group: sums.extend(read(group)), n_threads)
-    return math.fsum(sums)  # exact, and so the same in whatever order they came
+    return math.fsum(sums)  # exact, and so independent of the order
 
 
 def text_ids(text: Text, vocabulary: Vocabulary, *, end: bool) -> Ids:
-    """Return the ids of a text, or of a document with its `end`.
+    """Return the ids of a text, or of a document including its `end`.
 
     Examples
     --------
@@ -123,24 +123,24 @@ def text_ids(text: Text, vocabulary: Vocabulary, *, end: bool) -> Ids:
     if not end:
         return vocabulary.encode(text, name="text")
     if vocabulary.boundary is None:
-        raise InvalidInputError("end=True needs a model fitted on documents: one fitted on a single text knows no end")
+        raise InvalidInputError("end=True needs document ends, but the model was fitted on one text. Omit end.")
     return np.append(vocabulary.encode(text, name="text"), np.int32(vocabulary.boundary))
 
 
 def surprisal(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.float64]:
-    """Return -log P of each symbol (n,), in nats; the state advances in place."""
+    """Return -log P of each symbol (n,), in nats, advancing the state in place."""
     return -log_probabilities(network, ids, state)
 
 
 def log_probabilities(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.float64]:
-    """Return log P of each symbol (n,), in nats; the state advances in place."""
+    """Return log P of each symbol (n,), in nats, advancing the state in place."""
     if len(ids) <= BLOCK:  # nothing to join
         return network.log_probabilities(ids.astype(np.int32)[:, None], state)[:, 0]
     return np.concatenate([log_probabilities(network, ids[i : i + BLOCK], state) for i in range(0, len(ids), BLOCK)])
 
 
 def ranks(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.intp]:
-    """Return the rank of each symbol: 1 plus how many symbols were more probable; the state advances in place."""
+    """Return the rank of each symbol, 1 plus the number of more probable symbols, advancing the state in place."""
     out, rows = np.empty(len(ids), np.intp), network.rows_at_a_time(SCORE_ROWS)
     for i in range(0, len(ids), rows):
         x = ids[i : i + rows].astype(np.int32)

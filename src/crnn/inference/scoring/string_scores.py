@@ -1,4 +1,4 @@
-"""The log-probabilities of many strings, each independent of the others, in blocks that bound the memory."""
+"""The log-probabilities of many strings, independent of each other, in blocks that bound the memory."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from ..network.network import InferenceNetwork, State
 from ..network.scratch import ScratchPool
 from .recent_scores import RecentScores
 
-Reduce = Literal["sum", "mean", "min"]  # how a string's score follows from its symbols' log-probabilities
+Reduce = Literal["sum", "mean", "min"]  # how to combine the log-probabilities of a string's symbols
 REDUCTIONS = get_args(Reduce)
 
-BLOCK_STRINGS = 1 << 15  # strings held at a time, at most
-BLOCK_SYMBOLS = 1 << 22  # symbols of them, at most, unless one string has more
-ROWS = 128  # strings read side by side: they fill the register tile many times, their states stay in the cache
-MIN_ROWS = 16  # strings for each thread, at least
+BLOCK_STRINGS = 1 << 15  # maximum strings held at a time
+BLOCK_SYMBOLS = 1 << 22  # maximum total symbols of these, unless one string has more
+ROWS = 128  # strings read in parallel: they fill the register tile many times, and their states stay in the cache
+MIN_ROWS = 16  # minimum strings per thread
 
 
 class Strings(NamedTuple):
-    """Strings one after another in one array of ids."""
+    """Concatenated strings in one array of ids."""
 
     ids: NDArray[np.int32]
     lengths: NDArray[np.intp]
 
     @property
     def starts(self) -> NDArray[np.intp]:
-        """The position at which each string begins."""
+        """The start of each string."""
         return np.cumsum(self.lengths) - self.lengths if len(self.lengths) > 1 else np.zeros(len(self.lengths), np.intp)
 
     @classmethod
     def join(cls, arrays: Iterable[NDArray[Any]]) -> Strings:
-        """Join strings that are arrays of ids.
+        """Join strings given as arrays of ids.
 
         Examples
         --------
@@ -57,10 +57,10 @@ class Strings(NamedTuple):
     def encode(
         cls, block: TextBlock, vocabulary: Vocabulary, *, name: str, ended: bool, texts: list[Any] | None = None
     ) -> Strings:
-        """Encode a block of texts, or those of its `texts` that are given.
+        """Encode a block of texts, without those that are None.
 
-        If they are `ended`, the vocabulary's boundary, if it has one, follows each. In errors a text is called `name`
-        with its index in place of {}.
+        If they are `ended`, the vocabulary's boundary, if any, follows each. Errors refer to a text by `name`, with its
+        index in place of {}.
         """
         texts = block.texts if texts is None else texts
         try:
@@ -74,9 +74,9 @@ class Strings(NamedTuple):
 
     @classmethod
     def encode_any(cls, texts: list[Any], vocabulary: Vocabulary) -> tuple[Strings, NDArray[np.bool_]]:
-        """Encode texts with their ends, and say which texts have a symbol that the vocabulary lacks.
+        """Encode texts with their ends, and return which texts have symbols unknown to the vocabulary.
 
-        Such a symbol has the id 0.
+        Such a symbol gets the id 0.
 
         Examples
         --------
@@ -93,7 +93,7 @@ class Strings(NamedTuple):
         return cls(ids, lengths).followed_by(vocabulary.boundary), lacking
 
     def followed_by(self, symbol: int | None) -> Strings:
-        """Return the strings with a symbol at the end of each; None: as they are.
+        """Return the strings with a symbol appended to each; None: unchanged.
 
         Examples
         --------
@@ -108,22 +108,22 @@ class Strings(NamedTuple):
 
     def decode(self, vocabulary: Vocabulary) -> list[Any]:
         """Return the strings as texts."""
-        together = vocabulary.decode(self.ids)  # one call: each takes a while
+        together = vocabulary.decode(self.ids)  # a single call, since each takes a while
         places = zip(self.starts.tolist(), self.lengths.tolist(), strict=True)
         return [together[start : start + length] for start, length in places]
 
     def groups(self, n_threads: int, max_rows: int) -> list[NDArray[np.intp]]:
-        """Return the indices of the strings, the longest first, in groups that are read side by side."""
+        """Return the indices of the strings by decreasing length, in groups that are read in parallel."""
         order = np.argsort(-self.lengths, kind="stable")
         rows = min(max_rows, max(MIN_ROWS, -(-len(order) // n_threads)))
         return [order[i : i + rows] for i in range(0, len(order), rows)]
 
 
 class TextBlock(NamedTuple):
-    """Some consecutive texts of many."""
+    """Some consecutive texts out of many."""
 
     first: int  # the index of the first text among all
-    texts: list[Any]  # None for one that is left out
+    texts: list[Any]  # None for each text left out
 
 
 def _joined(texts: list[Any], vocabulary: Vocabulary) -> Any:
@@ -170,23 +170,23 @@ def text_blocks(
     first : int, default=0
         The index of the first text in errors.
     errors : {"strict", "replace", "skip"}, optional
-        What to do with missing values, and with bytes where characters are wanted. "strict": raise an error. "replace":
-        decode bytes, with U+FFFD for what is not UTF-8, and give None for a missing value. "skip": give None for bytes
-        that are not UTF-8, too. None: "strict", where the user has no choice.
+        How to handle missing values, and bytes instead of characters. "strict": raise an error. "replace":
+        decode bytes, with U+FFFD for invalid UTF-8, and yield None for a missing value. "skip": also yield None for
+        bytes that are not UTF-8. None: "strict", without mentioning the option to the user.
 
     Raises
     ------
     InvalidInputError
-        At the call if `texts` is a single text; later if one of them is not a text of the model's kind.
+        At the call if `texts` is a single text; later if an item is not a text of the model's kind.
     """
     wanted = str if vocabulary.kind == "characters" else bytes
     if isinstance(texts, (str, bytes, bytearray, memoryview)) or not has_items(texts):
         raise InvalidInputError(
-            f"{name} must be a list or another iterable of {wanted.__name__}, not {type(texts).__name__}: "
-            f"put a single text in a list"
+            f"{name} is a {type(texts).__name__}. Pass a list or another iterable of {wanted.__name__}, such as a list "
+            f"with one text."
         )
-    if type(texts) is not list:  # of which all that may be wrong is in it
-        if not isinstance(texts, dict):  # whose keys are scored in their order
+    if type(texts) is not list:  # anything wrong with a list is inside it
+        if not isinstance(texts, dict):  # whose keys are scored in order
             refuse_other_collections(texts, name)
         texts = python_values(texts)
     return _text_blocks(texts, wanted, vocabulary, name, first, errors)
@@ -214,7 +214,7 @@ def _text_blocks(
 
 
 def _of_another_type(text: Any, vocabulary: Vocabulary, name: str, errors: Errors | None) -> str | bytes | None:
-    """Return the text as `errors` asks for, or raise an error that says what is wrong."""
+    """Return the text as `errors` requires, or raise an error that says what is wrong."""
     lossy, is_bytes = errors not in (None, "strict"), isinstance(text, (bytes, bytearray, memoryview))
     if lossy and is_missing(text):
         return None
@@ -227,12 +227,12 @@ def _of_another_type(text: Any, vocabulary: Vocabulary, name: str, errors: Error
         vocabulary.check_kind(text, name)
         return bytes(byte_view(text, name))
     kind = "str" if vocabulary.kind == "characters" else "bytes"
-    remedy = ', or give errors="skip" for a score of NaN' if errors and is_missing(text) else ""
-    raise InvalidInputError(f"{name} must be {kind}, not {type(text).__name__}: convert it, or leave it out{remedy}")
+    remedy = ', or pass errors="skip" for a score of NaN' if errors and is_missing(text) else ""
+    raise InvalidInputError(f"{name} must be {kind}, not {type(text).__name__}. Convert it, or leave it out{remedy}.")
 
 
 def checked_reduce(reduce: Any) -> Reduce:
-    """Return `reduce` if it is one of the ways to score a string.
+    """Return `reduce` if it is a known way to score a string.
 
     Examples
     --------
@@ -248,7 +248,7 @@ def checked_reduce(reduce: Any) -> Reduce:
 def log_likelihoods(
     network: InferenceNetwork, strings: Strings, start: State, n_threads: int | None, *, reduce: Reduce = "sum"
 ) -> NDArray[np.float64]:
-    """Return log P of each string, in nats, or what `reduce` says; its bits do not depend on the other strings."""
+    """Return log P of each string in nats, combined according to `reduce`, independent of the other strings."""
     found = _log_likelihoods(network, strings, start, n_threads, least=reduce == "min")
     return found / np.maximum(strings.lengths, 1) if reduce == "mean" else found
 
@@ -300,7 +300,7 @@ def score_batches(
     reduce: Reduce,
     errors: Errors,
 ) -> Iterator[NDArray[np.float64]]:
-    """Return an iterator over the scores of each batch of texts; the options are checked at the call."""
+    """Return an iterator over the scores of each batch of texts; options are checked at the call."""
     options: Any = {"reduce": checked_reduce(reduce), "errors": checked_errors(errors)}
     if isinstance(batches, str | bytes | bytearray | memoryview) or not has_items(batches):
         raise InvalidInputError(f"batches must be an iterable of lists of texts, not {type(batches).__name__}")
@@ -346,7 +346,7 @@ def score_blocks(
     reduce: Reduce = "sum",
     errors: Errors = "strict",
 ) -> Iterator[NDArray[np.float64]]:
-    """Yield the scores of each block of texts; a text whose score is among the `recent` ones is not scored again."""
+    """Yield the scores of each block of texts, taking scores of `recent` texts from memory."""
     for block in blocks:
 
         def score(texts: list[Any], block: TextBlock = block) -> NDArray[np.float64]:
@@ -364,7 +364,7 @@ def score_blocks(
 def next_probabilities(
     network: InferenceNetwork, vocabulary: Vocabulary, prefixes: Iterable[Text], n_threads: int | None
 ) -> NDArray[np.float64]:
-    """Return the probabilities of the next symbol after each prefix, (n, V); no row's bits depend on other rows."""
+    """Return the probabilities of the next symbol after each prefix, (n, V), with the same bits in any company."""
     start, found, n_threads = network.start(), [], inference_threads(n_threads)
     for block in text_blocks(prefixes, vocabulary, name="prefixes"):
         strings = Strings.encode(block, vocabulary, name="prefixes[{}]", ended=False)

@@ -1,4 +1,4 @@
-"""The hidden states of strings, read side by side: after each symbol, after the last one, and their means."""
+"""The hidden states of strings read in parallel: after each symbol, after the last, and their means."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Array = NDArray[Any]
 
 
 def checked_part(layout: Layout, *, cells: bool) -> int:
-    """Return which part of a state is asked for: 0 for h, 1 for the cells of an LSTM."""
+    """Return the index of the requested part of a state: 0 for h, 1 for an LSTM's cells."""
     if checked_bool("cells", cells) and "c" not in layout.kind.states:
-        raise InvalidInputError(f"cells=True is for a model of LSTM layers, and this one has cell={layout.cell!r}")
+        raise InvalidInputError(f"cells=True needs LSTM layers, but the model has cell={layout.cell!r}. Omit cells.")
     return int(cells)
 
 
@@ -69,7 +69,7 @@ def feature_names(layout: Layout) -> NDArray[np.object_]:
 def all_states(network: PackedNetwork, strings: Strings, start: State, n_threads: int, *, part: int) -> list[Array]:
     """Return the states (length, L, H) after each symbol of each string; `part` is 0 for h and 1 for c.
 
-    No array's bits depend on the other strings.
+    The bits of an array do not depend on the other strings.
     """
     shape = (network.layout.num_layers, network.hidden_size)
     out = [np.empty((n, *shape), network.layout.dtype) for n in strings.lengths.tolist()]
@@ -84,7 +84,7 @@ def all_states(network: PackedNetwork, strings: Strings, start: State, n_threads
 
 
 def last_states(network: PackedNetwork, strings: Strings, start: State, n_threads: int) -> Array:
-    """Return the activations (n, L, H) after each string; no row's bits depend on other rows."""
+    """Return the activations (n, L, H) after each string; the bits of a row do not depend on other rows."""
     out = _features(network, strings)
 
     def read(group: NDArray[np.intp]) -> None:
@@ -96,14 +96,14 @@ def last_states(network: PackedNetwork, strings: Strings, start: State, n_thread
 
 
 def mean_states(network: PackedNetwork, strings: Strings, start: State, n_threads: int) -> Array:
-    """Return the mean over each string of the activations (n, L, H); of an empty one, those it starts from."""
+    """Return the mean over each string of the activations (n, L, H); for an empty string, its initial activations."""
     out = _features(network, strings)
     out[:] = start[0][:, 0]
 
     def read(group: NDArray[np.intp]) -> None:
         sums = np.zeros((len(group), *out.shape[1:]))
         for rows, _, (h, *_) in _advance(network, strings, group, start):
-            for step in h:  # one after another: the sum then has the same bits whatever strings are beside it
+            for step in h:  # in order, so that the sum has the same bits whatever the other strings are
                 sums[: len(rows)] += step
         filled = strings.lengths[group] > 0
         lengths = strings.lengths[group][filled][:, None, None]
@@ -128,12 +128,12 @@ def _groups(network: PackedNetwork, strings: Strings, n_threads: int) -> list[ND
 def _advance(
     network: PackedNetwork, strings: Strings, group: NDArray[np.intp], start: State
 ) -> Iterator[tuple[NDArray[np.intp], int, State]]:
-    """Read a group of strings, the longest first, side by side.
+    """Read a group of strings, sorted by decreasing length, in parallel.
 
     Yields
     ------
     rows : array of int, shape (B,)
-        The strings that are longer than t.
+        The strings longer than t.
     t : int
     states : tuple of (steps, B, L, H) arrays
         Their states after the symbols from t on.
