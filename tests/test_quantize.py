@@ -163,9 +163,9 @@ def test_crafted_files_are_refused(tmp_path, model, changes, message):
 
 FIRST, SECOND = "decoder.weight", "second.rnn.weight_hh_l0"
 CRAFTED_CLASSIFIERS = {
-    "first, -128": (FIRST, lambda a: np.full_like(a, -128), "holds -128, which is no 8-bit weight"),
+    "first, -128": (FIRST, lambda a: np.full_like(a, -128), "contains -128, which is not a valid 8-bit weight"),
     "first, scale of another size": (f"{FIRST}.scale", lambda a: a[:-1].copy(), "its architecture implies F32"),
-    "first, negative scale": (f"{FIRST}.scale", lambda a: -a, "holds what is no scale"),
+    "first, negative scale": (f"{FIRST}.scale", lambda a: -a, "contains an invalid scale"),
     "first, floats": (FIRST, lambda a: a.astype(np.float32), "its architecture implies I8"),
     "second, -128": (SECOND, lambda a: np.full_like(a, -128), "its second network has no rnn.weight_hh_l0"),
     "second, floats": (SECOND, lambda a: a.astype(np.float32), "its second network has no rnn.weight_hh_l0"),

@@ -362,8 +362,8 @@ def test_another_text_or_other_settings_are_refused(folder, capsys, monkeypatch)
     capsys.readouterr()
     resume = ["train", "text.txt", "-o", "new.crnn", "--resume"]
     assert "hidden_size is 7, but new.crnn.checkpoint" in error(capsys, *resume, "--hidden-size", "7")
-    assert "learning_rate=None, not 0.5: leave" in error(capsys, *resume, "--learning-rate", "0.5")
-    assert "average_every=1, not 4: leave" in error(capsys, *resume, "--average-every", "4")
+    assert "learning_rate is 0.5, but" in error(capsys, *resume, "--learning-rate", "0.5")
+    assert "average_every is 4, but" in error(capsys, *resume, "--average-every", "4")
     message = error(capsys, *resume, "--validation", "text.txt")
     assert "text.txt is given, but the interrupted run has none. Omit it." in message
     (folder / "text.txt").write_text(TEXT + "!")
