@@ -45,7 +45,7 @@ Scores = NDArray[np.float64]
 Score = Callable[[list[str]], Scores]
 
 
-class Tested(NamedTuple):
+class Mixed(NamedTuple):
     """Texts of known kinds; "" are clean ones."""
 
     texts: list[str]
@@ -116,7 +116,7 @@ def logs(n_lines: int, n_test: int, n_of_each: int, network: float) -> Iterator[
     train = [masked(line) for line in islice(usual_lines(0), n_lines)]
     clean = [masked(line) for line in islice(usual_lines(2), n_test)]
     mixed = mixed_lines(n_test, n_of_each, 1)
-    tested = Tested([masked(line.text) for line in mixed], np.array([line.kind for line in mixed]))
+    tested = Mixed([masked(line.text) for line in mixed], np.array([line.kind for line in mixed]))
     yield f"{n_lines:,} lines, {sum(map(len, train)) / 1e6:.0f} MB once masked; anomalies: {n_of_each} of each kind"
     yield ""
     yield "| score | s to fit | µs a line | AUC | recall | " + " | ".join(log_lines.KINDS) + " | false alarms |"
@@ -135,7 +135,7 @@ def log_rows(train: list[str], network: float) -> Iterator[Row]:
     yield fitted("TF-IDF + IsolationForest", lambda: TfIdf("forest", max_texts=FOREST_TEXTS).fit(train).score)
 
 
-def log_line(row: Row, clean: list[str], tested: Tested) -> str:
+def log_line(row: Row, clean: list[str], tested: Mixed) -> str:
     """Return the line of a table for one way to score."""
     start = time.perf_counter()
     scores = once(row.score, tested.texts)

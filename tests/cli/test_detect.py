@@ -7,7 +7,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from command_line import error, feed_standard_input, usage_error
+from command_line import error, feed_standard_input, rows, usage_error
 
 from crnn import AnomalyDetector, CharNGram
 from crnn.cli import lines as command_lines
@@ -122,6 +122,15 @@ def test_memory_does_not_grow_with_the_text(detector, monkeypatch, capsysbinary)
         tracemalloc.stop()
         capsysbinary.readouterr()
     assert peaks[1] < 2 * peaks[0]
+
+
+def test_info_names_the_threshold(detector, capsys):
+    assert cli.main(["info", "log.crnn"]) == 0
+    table = rows(capsys.readouterr().out)
+    assert table["detector"].startswith(f"scores (min) below {detector.offset_:.4f} are anomalies, 0.0")
+    assert table["architecture"].startswith("n-grams of up to 12")
+    assert cli.main(["info", "model.crnn"]) == 0
+    assert "detector" not in rows(capsys.readouterr().out)
 
 
 def test_wrong_use(detector, capsys):

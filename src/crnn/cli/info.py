@@ -7,9 +7,11 @@ import math
 import os
 from typing import BinaryIO
 
+from ..anomaly_detector import AnomalyDetector
 from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
 from ..files import model_file
+from ..files.detector_file import holds_detector
 from ..loading import load_model
 from ..mixture import Mixture
 from ..model.layout import described
@@ -42,6 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     model = load_model(source)
     size = os.path.getsize(source) if isinstance(source, str) else source.tell()
     named = {"file": f"{arguments.model}, {size:,} bytes"}
+    if holds_detector(_begun(source)):
+        named |= _threshold_described(AnomalyDetector.load(_begun(source)))
     if isinstance(model, CharNGram):
         table(named | _counts_described(model))
     elif isinstance(model, Mixture):
@@ -49,6 +53,13 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         table(named | _network_described(source))
     return 0
+
+
+def _threshold_described(detector: AnomalyDetector) -> dict[str, str]:
+    """Return the row of a detector."""
+    low, high = detector.rate_interval_
+    threshold = f"scores ({detector.reduce_}) below {detector.offset_:.4f} are anomalies"
+    return {"detector": f"{threshold}, {low:.2g} to {high:.2g} of clean texts"}
 
 
 def _counts_described(model: CharNGram) -> dict[str, str]:

@@ -15,6 +15,7 @@ from ..errors import InvalidInputError, ModelFileError
 from .bounded_json import bounded_json
 from .plain_json import plain_json
 from .sealed_file import (
+    KINDS,
     Path,
     path_name,
     read_path,
@@ -24,10 +25,10 @@ from .sealed_file import (
     write_path,
 )
 
-__all__ = ["ENTRY", "ModelContent", "read", "write"]
+__all__ = ["ENTRY", "ModelContent", "holds_detector", "read", "write"]
 
 ENTRY = "detector"
-KINDS = ("network", "ngram", "mixture")
+WITH_ENTRY = ("network", "ngram", "mixture")  # kinds of files that may have the entry
 
 Check = Callable[[str, Any], Any]
 
@@ -78,16 +79,25 @@ def read(path: Path, checks: Mapping[str, Check]) -> Stored:
     return stored
 
 
+def holds_detector(path: Path) -> bool:
+    """Return whether a model file has the entry; nothing else in the file is checked."""
+
+    def has_entry(stream: BinaryIO, size: int) -> bool:
+        return ENTRY in read_sealed_header(stream, size, *KINDS).metadata
+
+    return read_path(path, has_entry)
+
+
 def _chunks(content: bytes, entry: Mapping[str, Any]) -> Iterator[bytes | memoryview]:
     stream = io.BytesIO(content)
-    header = read_sealed_header(stream, len(content), *KINDS)
+    header = read_sealed_header(stream, len(content), *WITH_ENTRY)
     own = {key: value for key, value in header.metadata.items() if key != "checksum"}
     return sealed_chunks(own | {ENTRY: plain_json(entry)}, read_sealed_tensors(stream, header))
 
 
 def _read(stream: BinaryIO, size: int, checks: Mapping[str, Check]) -> Stored:
     content = ModelContent(stream.read(size))
-    header = read_sealed_header(content, len(content.getbuffer()), *KINDS)
+    header = read_sealed_header(content, len(content.getbuffer()), *WITH_ENTRY)
     content.seek(0)
     if ENTRY not in header.metadata:
         raise ModelFileError(
