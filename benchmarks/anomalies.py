@@ -1,12 +1,12 @@
 """Which anomalies does each score find, and does the promised rate hold? `python -m benchmarks.anomalies`.
 
 Log lines: a detector and its peers learn ``--megabytes`` of clean lines (`benchmarks.log_lines`), whose numbers are
-masked. The recall is at a false-alarm rate of 0.1 %: for ``AnomalyDetector()`` at the threshold that `fit` has set,
-else at that of 200,000 further clean lines. The last column is the false-alarm rate at that threshold on 200,000 other
-clean lines. Then the same for domain names (`benchmarks.domain_names`), as AUC by kind, and with ``--names FILE`` for
-names, one a line.
+masked. The recall is at a false-positive rate of 0.1 %: for ``AnomalyDetector()`` at the threshold that `fit` has set,
+else at the threshold of 200,000 further clean lines. The last column is the false-positive rate at that threshold on
+200,000 other clean lines. Then the same for domain names (`benchmarks.domain_names`), as AUC by kind, and with
+``--names FILE`` for names, one a line.
 
-``--rates`` fits detectors for several rates and counts the false alarms on fresh lines.
+``--rates`` fits detectors for several rates and counts the false positives on fresh lines.
 ``--throughput FILE`` judges the lines of a file, masked (most are duplicates) and as they are (none is), each in a new
 process: lines a second, and the peak of memory. `python -m benchmarks.log_lines FILE --megabytes 1000` makes a file.
 """
@@ -119,7 +119,7 @@ def logs(n_lines: int, n_test: int, n_of_each: int, network: float) -> Iterator[
     tested = Mixed([masked(line.text) for line in mixed], np.array([line.kind for line in mixed]))
     yield f"{n_lines:,} lines, {sum(map(len, train)) / 1e6:.0f} MB once masked; anomalies: {n_of_each} of each kind"
     yield ""
-    yield "| score | s to fit | µs a line | AUC | recall | " + " | ".join(log_lines.KINDS) + " | false alarms |"
+    yield "| score | s to fit | µs a line | AUC | recall | " + " | ".join(log_lines.KINDS) + " | false positives |"
     yield "|---" * (len(log_lines.KINDS) + 6) + "|"
     for row in log_rows(train, network):
         yield log_line(row, clean, tested)
@@ -159,7 +159,7 @@ def rates(n_lines: int, n_fresh: int, seeds: int) -> Iterator[str]:
     fresh = [masked(line) for line in islice(usual_lines(3), n_fresh)]
     yield f"{n_lines:,} lines to fit, {n_fresh:,} fresh lines"
     yield ""
-    yield "| reduce | contamination | expected, 95 % | false alarms, by seed |"
+    yield "| reduce | contamination | expected, 95 % | false positives, by seed |"
     yield "|---|---|---|---|"
     for reduce in ("min", "mean"):
         for contamination in (0.001, 0.01):
@@ -174,7 +174,7 @@ def rates(n_lines: int, n_fresh: int, seeds: int) -> Iterator[str]:
 
 
 def names_table(train: list[str], clean: list[str], odd: dict[str, list[str]], network: float) -> Iterator[str]:
-    """Yield a table of AUC by kind, for names, and the recall of all kinds at 1 % false alarms."""
+    """Yield a table of AUC by kind, for names, and the recall of all kinds at 1 % false positives."""
     yield f"{len(train):,} names to fit, {len(clean):,} clean ones and {len(next(iter(odd.values()))):,} of each kind"
     yield ""
     yield "| score | s to fit | " + " | ".join(odd) + " | all | recall |"

@@ -192,7 +192,7 @@ WRONG = [
     ({"estimator": CharNGram}, "estimator must be None"),
     ({"estimator": CharRNNClassifier()}, "estimator must be None"),
     ({"estimator": CharNGram(order=0)}, "order must be"),
-    ({"estimator": Mixture([CharNGram(2).fit(NAMES)])}, r"fit cannot train: call calibrate\(X\)"),
+    ({"estimator": Mixture([CharNGram(2).fit(NAMES)])}, r"fit cannot train\. Call calibrate\(X\)"),
 ]
 
 
@@ -214,10 +214,10 @@ def test_a_wrong_parameter_is_refused_and_nothing_changes(parameters, message):
     [
         ([], "at least 2 different texts.*it is empty"),
         (["same"] * 50, "all 50 texts are equal"),
-        ("a text", "put a single text in a list"),
+        ("a text", "Put a single text in a list"),
         (["a", None], r"X\[1\] must be str or bytes, not NoneType"),
         (["a", b"b"], r"X\[1\] is bytes"),
-        ({"a": 1}, "only the keys"),
+        ({"a": 1}, "keys"),
         (7, "not int"),
     ],
 )
@@ -233,7 +233,7 @@ def test_wrong_texts_are_refused_and_nothing_changes(X, message):
     ("X", "message"),
     [
         ([], "X holds no text"),
-        ("a text", "put a single text in a list"),
+        ("a text", "Put a single text in a list"),
         (["nana", None, "ana"], r"X\[1\] is a missing value"),
         ([b"nana", 7], "7|int"),
         (["bob"] * 50, "symbols that the model never saw"),
@@ -278,7 +278,7 @@ def test_before_fit():
     assert not hasattr(detector, "offset_")
     assert "not fitted" in detector._repr_html_()
     labelled = CharRNN(5, max_steps=3).fit(NAMES, labels=[0, 1, 0, 1, 0])
-    with pytest.raises(InvalidInputError, match=r"give the model of one, for_label\(0\)"):
+    with pytest.raises(InvalidInputError, match=r"Pass for_label\(0\)"):
         AnomalyDetector(labelled).calibrate(NAMES)
 
 

@@ -1,4 +1,4 @@
-"""AnomalyDetector: which texts are unlike those a language model was fitted on, at a given false-alarm rate."""
+"""AnomalyDetector: which texts are unlike those a language model was fitted on, at a given false-positive rate."""
 
 from __future__ import annotations
 
@@ -86,11 +86,11 @@ class AnomalyDetector(Estimator):
     """An outlier detector for short texts, such as log lines, host names or identifiers.
 
     A language model learns clean texts. A text is an anomaly if the model gives it a lower score than all but a
-    fraction `contamination` of clean texts that the model has not read: that fraction is the false-alarm rate to expect
-    on clean texts to come. The detector follows scikit-learn's protocol for outlier detection, `predict` returns 1 for
+    fraction `contamination` of the clean texts that the model has not read. This fraction is the false-positive rate
+    to expect on further clean texts. The detector follows scikit-learn's outlier protocol: `predict` returns 1 for
     normal texts and -1 for anomalies.
 
-    Some anomalies in `X` do no harm as long as they are rarer than `contamination`.
+    Anomalies among the texts of `fit` do no harm if they are rarer than `contamination`.
 
     Parameters
     ----------
@@ -105,7 +105,8 @@ class AnomalyDetector(Estimator):
         them, which finds a single odd place in a long text. "sum": their sum, which finds rare texts, long ones above
         all. "mean": their mean, which finds texts that are odd as a whole.
     calibration_fraction : float, default=0.1
-        The fraction of the texts of `fit` that is held out of training, to set the threshold.
+        The fraction of the texts of `fit` that is held out of training, to set the threshold: a fraction of those that
+        occur once.
     max_seconds : float, default=60
         The time for counting if `estimator` is None: of more texts than can be counted in it, a random part is. With an
         estimator, its own limits count.
@@ -125,7 +126,7 @@ class AnomalyDetector(Estimator):
     n_calibration_ : int
         How many texts set the threshold.
     rate_interval_ : tuple of float
-        The bounds of the false-alarm rate on texts like those, at 95 % confidence.
+        The bounds of the false-positive rate on texts like those, at 95 % confidence.
 
     Examples
     --------
@@ -190,7 +191,8 @@ class AnomalyDetector(Estimator):
         Warns
         -----
         UserWarning
-            If fewer than ``10 / contamination`` texts set the threshold; it says how uncertain the false-alarm rate is.
+            If fewer than ``10 / contamination`` texts set the threshold. It says how uncertain the false-positive rate
+            is.
 
         Examples
         --------
@@ -209,11 +211,11 @@ class AnomalyDetector(Estimator):
         found = calibrated(scores, options.contamination, split.weights, split.unit)
         if not split.n_held:
             warn_caller(
-                "every text of X occurs more than once, so new texts are expected to equal these: if they will, look "
-                "them up in a set; if not, give calibrate texts that the model has not read"
+                "every text of X occurs more than once, so new texts are expected to equal these. If they do, look "
+                "them up in a set. If not, call calibrate with texts that the model has not read."
             )
         found.warn_if_uncertain(
-            options.contamination, "fit more texts, or set a larger contamination or calibration_fraction"
+            options.contamination, "Fit more texts, or set a larger contamination or calibration_fraction."
         )
         self._learned = Learned(fitted, options.reduce, found, self.estimator)
         if options.verbose:
@@ -224,12 +226,12 @@ class AnomalyDetector(Estimator):
         """Set the threshold anew with clean texts that the model has not read; the model stays as it is.
 
         Use it to give a fitted `estimator` a threshold, and again when the texts have changed or the model has learned
-        more by `partial_fit`: the old threshold's false-alarm rate may then be several times too high or too low.
+        more by `partial_fit`: the old threshold's false-positive rate may then be several times too high or too low.
 
         Parameters
         ----------
         X : iterable of str, or of bytes
-            Clean texts, each as often as it occurs. The false-alarm rate holds for texts like these.
+            Clean texts, each as often as it occurs. The false-positive rate holds for texts like these.
 
         Returns
         -------
@@ -257,7 +259,7 @@ class AnomalyDetector(Estimator):
         options, model = self._options(), self._fitted_model()
         scores = _clean_scores(model, iterable_of_texts(X), options.reduce)
         found = calibrated(scores, options.contamination)
-        found.warn_if_uncertain(options.contamination, "calibrate with more texts, or set a larger contamination")
+        found.warn_if_uncertain(options.contamination, "Calibrate with more texts, or set a larger contamination.")
         self._learned = Learned(model, options.reduce, found, self.estimator)
         if options.verbose:
             print(self._in_words(), file=sys.stderr)
@@ -429,7 +431,7 @@ class AnomalyDetector(Estimator):
 
     @property
     def rate_interval_(self) -> tuple[float, float]:
-        """The bounds of the false-alarm rate on texts like those that set the threshold, at 95 % confidence.
+        """The bounds of the false-positive rate on texts like those that set the threshold, at 95 % confidence.
 
         Examples
         --------
@@ -481,7 +483,7 @@ class AnomalyDetector(Estimator):
         """
         learned, options, content = self._fitted("save"), self._options(), io.BytesIO()
         if not isinstance(learned.model, SAVED):
-            raise InvalidInputError(f"estimator_ is a {type(learned.model).__name__}, which has no file: use pickle")
+            raise InvalidInputError(f"estimator_ is a {type(learned.model).__name__}, which has no file. Use pickle.")
         learned.model.save(content)
         seed = self.random_state if is_int(self.random_state) else None
         own = {"random_state": seed, "chosen": self.estimator is None, "scored_by": learned.reduce}
@@ -550,8 +552,8 @@ class AnomalyDetector(Estimator):
             return type(self.estimator)(**self.estimator.get_params(deep=False))
         if isinstance(self.estimator, LanguageModel):
             raise InvalidInputError(
-                f"estimator is a {type(self.estimator).__name__}, which fit cannot train: call calibrate(X), which "
-                "takes it as it is, or give a CharRNN or a CharNGram"
+                f"estimator is a {type(self.estimator).__name__}, which fit cannot train. Call calibrate(X), "
+                "which takes it as it is, or give a CharRNN or a CharNGram."
             )
         raise _wrong_kind(self.estimator)
 
@@ -561,12 +563,12 @@ class AnomalyDetector(Estimator):
             return self._learned.model
         model = self.estimator
         if model is None:
-            raise NotFittedError("estimator is None: call fit, or give a fitted model, before calibrate")
+            raise NotFittedError("estimator is None. Call fit, or give a fitted model, before calibrate.")
         if not isinstance(model, LanguageModel):
             raise _wrong_kind(model)
         if model.vocabulary_.labels:  # raises NotFittedError where there is no vocabulary
             label = model.vocabulary_.labels[0]
-            raise InvalidInputError(f"estimator was fitted with labels: give the model of one, for_label({label!r})")
+            raise InvalidInputError(f"estimator was fitted with labels. Pass for_label({label!r}), the model of one.")
         return model
 
 
@@ -581,9 +583,9 @@ def _clean_scores(model: LanguageModel, X: Iterable[Text], reduce: Reduce) -> ND
     scores = model.score_samples(X, reduce=reduce, errors="replace")
     missing = np.flatnonzero(np.isnan(scores))
     if len(missing) and not (isinstance(X, Lines) and X.errors == "skip"):
-        raise InvalidInputError(f"X[{missing[0]}] is a missing value: leave it out of the texts to calibrate with")
+        raise InvalidInputError(f"X[{missing[0]}] is a missing value. Leave it out of the texts to calibrate with.")
     if len(missing) == len(scores):
-        raise InvalidInputError("X holds no text: calibrate with at least 1, better 10 / contamination texts")
+        raise InvalidInputError("X holds no text. Calibrate with at least 1, better 10 / contamination texts.")
     return np.delete(scores, missing)
 
 

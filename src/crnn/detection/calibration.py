@@ -1,4 +1,4 @@
-"""Calibration: the threshold below which a score counts as an anomaly, and how well its false-alarm rate is known."""
+"""Calibration: the threshold below which a score counts as an anomaly, and the bounds of its false-positive rate."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..text.sources.input_checks import warn_caller
 
-__all__ = ["MIN_FALSE_ALARMS", "Calibration", "calibrated"]
+__all__ = ["MIN_FALSE_POSITIVES", "Calibration", "calibrated"]
 
-MIN_FALSE_ALARMS = 10  # calibration texts below the threshold: with fewer, the rate is known only roughly
+MIN_FALSE_POSITIVES = 10  # calibration texts below the threshold: with fewer, the rate is known only roughly
 CONFIDENCE = 0.95
 
 
@@ -26,8 +26,8 @@ class Calibration(NamedTuple):
     n_texts : float
         How many clean texts, drawn independently, tell as much about the rate.
     rank : float
-        The place of `offset` among their scores, counted from 1 for the lowest. The false-alarm rate on new texts has
-        the distribution Beta(rank, n_texts + 1 - rank).
+        The place of `offset` among their scores, counted from 1 for the lowest. The false-positive rate on new texts
+        has the distribution Beta(rank, n_texts + 1 - rank).
 
     Examples
     --------
@@ -42,7 +42,7 @@ class Calibration(NamedTuple):
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The bounds of the false-alarm rate, at 95 % confidence."""
+        """The bounds of the false-positive rate, at 95 % confidence."""
         from scipy.special import betaincinv
 
         tail = (1 - CONFIDENCE) / 2
@@ -51,20 +51,20 @@ class Calibration(NamedTuple):
 
     def warn_if_uncertain(self, contamination: float, remedy: str) -> None:
         """Give a UserWarning if too few texts set the threshold."""
-        if self.n_texts * contamination >= MIN_FALSE_ALARMS:
+        if self.n_texts * contamination >= MIN_FALSE_POSITIVES:
             return
         low, high = self.interval
         warn_caller(
             f"the threshold was set by {self.n_texts:,.0f} calibration texts, fewer than 10 / contamination = "
-            f"{MIN_FALSE_ALARMS / contamination:,.0f}: the rate of false alarms is between {low:.2g} and {high:.2g} "
-            f"at 95 % confidence, where contamination is {contamination:g}; {remedy}"
+            f"{MIN_FALSE_POSITIVES / contamination:,.0f}: the false-positive rate is between {low:.2g} and {high:.2g} "
+            f"at 95 % confidence, where contamination is {contamination:g}. {remedy}"
         )
 
 
 def calibrated(
     scores: NDArray[np.float64], contamination: float, weights: NDArray[np.float64] | None = None, unit: float = 1.0
 ) -> Calibration:
-    """Return the highest threshold whose expected false-alarm rate is at most `contamination`.
+    """Return the highest threshold whose expected false-positive rate is at most `contamination`.
 
     Among n scores and that of a new text, each is equally likely to be the lowest. So the k-th lowest of n scores has a
     fraction k / (n + 1) of new texts below it, whatever the distribution. If even the lowest score has more than
@@ -99,6 +99,6 @@ def calibrated(
     if not np.isfinite(offset):
         raise InvalidInputError(
             f"a fraction of {sums[k] / sums[-1]:.2g} of the texts hold symbols that the model never saw, more than "
-            f"contamination, {contamination:g}: fit the model with min_count=2, or on texts with these symbols"
+            f"contamination, {contamination:g}. Fit the model with min_count=2, or on texts with these symbols."
         )
     return Calibration(offset, float(sums[-1] / unit), float(below[k] / unit + 1))

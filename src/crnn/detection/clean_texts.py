@@ -106,7 +106,7 @@ class CleanTexts:
         if len(self.counts) < 2:
             shown = f"all {self.n_given:,} texts are equal" if self.counts else "it is empty"
             raise InvalidInputError(
-                f"X needs at least 2 different texts, 1 to train on and 1 to calibrate with, but {shown}"
+                f"X needs at least 2 different texts, but {shown}. Pass texts to train on and others to calibrate with."
             )
         texts, given = list(self.counts), np.array([*self.counts.values()])
         n = given // math.gcd(*given.tolist())
@@ -132,13 +132,13 @@ def iterable_of_texts(X: Any, name: str = "X") -> Iterable[Any]:
     --------
     >>> iterable_of_texts("to be")
     Traceback (most recent call last):
-    crnn.errors.InvalidInputError: X must be a list or another iterable of texts, not str: put a single text in a list
+    crnn.errors.InvalidInputError: X must be a list or another iterable of texts, not str. Put a single text in a list.
     """
     if isinstance(X, os.PathLike):
-        raise InvalidInputError(f"{name} must be a list or another iterable of texts, not a path: use crnn.Lines(path)")
+        raise InvalidInputError(f"{name} must be a list or another iterable of texts. Pass crnn.Lines(path).")
     if isinstance(X, (str, bytes, bytearray, memoryview)) or not isinstance(X, Iterable):
         raise InvalidInputError(
-            f"{name} must be a list or another iterable of texts, not {type(X).__name__}: put a single text in a list"
+            f"{name} must be a list or another iterable of texts, not {type(X).__name__}. Put a single text in a list."
         )
     refuse_other_collections(X, name)
     return X
@@ -164,6 +164,6 @@ def _checked(batch: Texts, kind: Kind, first: int) -> Texts:
     for i, text in enumerate(batch, first):
         if kind_of(text, f"X[{i}]") != kind:
             raise InvalidInputError(
-                f"X[{i}] is {type(text).__name__}, but X[0] is {wanted.__name__}: texts must be all str or all bytes"
+                f"X[{i}] is {type(text).__name__}, but X[0] is {wanted.__name__}. Pass only str, or only bytes."
             )
     return [bytes(byte_view(text, "X")) for text in batch]
