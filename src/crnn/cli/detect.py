@@ -60,13 +60,13 @@ def add_threshold_options(group: _Group) -> None:
 
 
 def threshold_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the options that were given."""
+    """Return the given options."""
     given = {name: getattr(arguments, name) for name in ("contamination", "reduce")}
     return {name: value for name, value in given.items() if value is not None}
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write scores and verdicts as soon as lines have been read; before an error those of the lines before it."""
+    """Write scores and verdicts as soon as lines have been read; after an error, the lines before it are written."""
     refuse_two_standard_inputs(arguments, model="MODEL", file="FILE", calibrate="--calibrate")
     given, errors = threshold_options(arguments), cast("Errors", arguments.errors or "replace")
     if arguments.calibrate is not None:

@@ -45,7 +45,7 @@ def add_options(
 ) -> None:
     """Add an option for each parameter, by name; for booleans also ``--no-...``.
 
-    An option that is not given sets nothing in the namespace, so that "not given" and "given the default" differ.
+    An omitted option sets nothing in the namespace, so that "not given" and "given the default" differ.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ __all__ = ["discard", "flush", "named", "table", "write"]
 
 @contextlib.contextmanager
 def named() -> Iterator[None]:
-    """Let an error of standard output, of which the system names no file, say what it is of.
+    """Let an error of standard output name it, since the system reports no file name for it.
 
     Examples
     --------

@@ -67,7 +67,7 @@ class AdaptiveCounts:
 
     @property
     def counts(self) -> Counts:
-        """The model's counts with those of what was read, until the reading goes on."""
+        """Return the model's counts plus the counts of the text read so far; valid until more is read."""
         if self._own is None:
             self._own = _read_anew(self._base, self._history())._own
             assert self._own is not None

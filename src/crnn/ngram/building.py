@@ -84,12 +84,12 @@ class Builder:
         return counts
 
     def add(self, counts: Counts, ids: TextIds) -> Counts:
-        """Return counts with those of another text added; the given ones don't change."""
+        """Return counts with another text's added; the given counts don't change."""
         self._check_free_memory(len(ids), counts.order)
         added = self._counted(counts.copy(), ids, 0, len(ids), parts=0)
         if added.nbytes > self._max_memory // 2:
             raise InvalidInputError(
-                f"the n-grams of order {counts.order} with those of this text need more than max_memory="
+                f"the n-grams of order {counts.order}, this text's included, need more than max_memory="
                 f"{_size(self._max_memory)}: raise max_memory, or fit with a smaller order"
             )
         return added
@@ -105,7 +105,7 @@ class Builder:
         if len(last) == len(ids):
             return self._counted(counts, ids, cut, len(ids))
         order = counts.order
-        del counts  # its memory is needed for those of the whole text
+        del counts  # its memory is needed for the whole text's counts
         return self._counted(self._new(order), ids, 0, len(ids), parts=4)
 
     def _of_best_order(self, ids: TextIds, cut: int) -> Counts:

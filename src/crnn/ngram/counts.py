@@ -24,7 +24,7 @@ Ids = NDArray[Any]
 class Counts:
     """How often which symbols followed which, as interpolated modified Kneser-Ney counts them.
 
-    Counts do not depend on the order in which texts are added, nor on how a text is cut into blocks.
+    Counts depend neither on the order in which texts are added nor on how a text is cut into blocks.
 
     Parameters
     ----------
@@ -33,9 +33,9 @@ class Counts:
     symbols : int
         V.
     boundary : int, optional
-        The symbol at the end of a document, with which the context of the next one begins.
+        The symbol at the end of a document. The next document's context begins with it.
     base : Counts, optional
-        Counts to go on from, with the same order and symbols. They must not change any more.
+        Counts to extend, with the same order and symbols. They must not change any more.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class Counts:
             self.update_discounts()
 
     def over(self) -> Counts:
-        """Return counts that go on from these, which must not change any more."""
+        """Return counts that extend these, which must not change any more."""
         return Counts(self.order, self.symbols, self.boundary, self)
 
     def copy(self) -> Counts:
@@ -72,7 +72,7 @@ class Counts:
 
     @property
     def nbytes(self) -> int:
-        """Bytes in use, without those of counts that these go on from."""
+        """Bytes in use, without the bytes of the counts that these extend."""
         return NODE_BYTES * self.trie.node_count + NUMBER_BYTES * self.trie.pool_used
 
     def add(self, ids: Ids, context: ArrayLike = ()) -> None:
@@ -82,7 +82,7 @@ class Counts:
         ----------
         ids : array of int, shape (n,)
         context : array of int, shape (k,)
-            The symbols before the first one in its text, of which the last order - 1 matter; they have been counted.
+            The symbols before the first one in its text; the last order - 1 matter. They have been counted.
         """
         ids, before = _int32(ids), self._last(_int32(context))
         done = 0
@@ -134,7 +134,7 @@ class Counts:
         self.trie.set_discounts(discounts(self.trie.counts_of_counts()))
 
     def reserve(self, n_symbols: int) -> None:
-        """Make room for about so many symbols more; memory that is not used yet costs nothing."""
+        """Make room for about `n_symbols` more symbols; reserved memory costs nothing until it is used."""
         per_symbol = min(self.order, 8)  # an n-gram may be new in each length, but seldom is in many
         self.reserve_exactly(n_symbols * per_symbol // 8, n_symbols * per_symbol // 2)
 

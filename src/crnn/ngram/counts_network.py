@@ -106,7 +106,7 @@ class CountsNetwork(InferenceNetwork):
         *,
         least: bool = False,
     ) -> NDArray[np.float64]:
-        """Return log P of each string, or with `least` that of its least probable symbol: see `InferenceNetwork`."""
+        """Return each string's log P, or with `least` its least probable symbol's: see `InferenceNetwork`."""
         out, context, first = np.empty(len(lengths)), np.ascontiguousarray(start[0]), 0
         ends = np.cumsum(lengths)
         while first < len(lengths):
@@ -143,7 +143,7 @@ class CountsNetwork(InferenceNetwork):
         return np.asarray(p / p.sum(axis=1, keepdims=True))
 
     def rows_at_a_time(self, wanted: int) -> int:
-        """Return how many rows of logits to compute at once: `wanted`, or as many as fit in `ROW_BYTES`."""
+        """Return how many rows of logits to compute at once: `wanted`, or the number that fits in `ROW_BYTES`."""
         return max(1, min(wanted, ROW_BYTES // (8 * self.symbols)))
 
 

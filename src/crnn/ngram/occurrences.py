@@ -41,7 +41,7 @@ class Occurrences:
     Parameters
     ----------
     counts : Counts
-        They must not change as long as this is used.
+        They must not change while this object is in use.
 
     Examples
     --------

@@ -21,7 +21,7 @@ NAMES = ("sizes", "symbols", "counts")
 
 
 def pack(counts: Counts, occurrences: Occurrences | None = None, order: int | None = None) -> dict[str, NDArray[Any]]:
-    """Return arrays of all n-grams, from which `unpack` makes the same counts.
+    """Return arrays of all n-grams; `unpack` makes the same counts from them.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def pack(counts: Counts, occurrences: Occurrences | None = None, order: int | No
     occurrences : Occurrences, optional
         Needed for a smaller order.
     order : int, optional
-        Of the model whose counts are wanted, by default that of `counts`.
+        The order of the packed model; by default the order of `counts`.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def pack(counts: Counts, occurrences: Occurrences | None = None, order: int | No
 
 
 def unpack(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | None) -> Counts:
-    """Return the counts that were packed.
+    """Return the packed counts.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def unpack(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | Non
     Raises
     ------
     InvalidInputError
-        If these are no n-grams of so many symbols.
+        If the arrays don't hold n-grams of that many symbols.
 
     Examples
     --------

@@ -64,7 +64,7 @@ def detect_and_save(arguments: argparse.Namespace, verbose: int) -> int:
             say(f"crnn: {interruption(error).reason}; there was nothing to save yet")
             return interruption(error).code
         with uninterrupted():
-            detector.verbose = 0  # the display of this command is no parameter of the saved detector
+            detector.verbose = 0  # this command's display is not a parameter of the saved detector
             where, failure = save(detector, arguments.output)
     if failure:
         say(f"crnn: error: {described(failure)}: the detector is saved in {where} instead")
