@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelFileError
+from ..parameters.checks import MAX_SCALE
 from .bounded_json import bounded_json
 from .plain_json import plain_json
 from .sealed_file import (
@@ -79,6 +80,6 @@ def _read(stream: BinaryIO, size: int) -> tuple[Parts, NDArray[np.float64]]:
         raise ModelFileError("its tensors do not form a mixture")
     tensors = read_sealed_tensors(stream, header)
     weights = tensors["weights"].astype(np.float64)
-    if not (np.isfinite(weights) & (weights >= 0)).all() or not weights.sum() > 0:
-        raise ModelFileError("its weights must be finite, at least 0 and not all 0")
+    if not ((weights >= 0) & (weights <= MAX_SCALE)).all() or not weights.any():
+        raise ModelFileError(f"its weights must be numbers from 0 to {MAX_SCALE:g}, and not all 0")
     return [(name, tensors[f"models.{i}"].tobytes()) for i, name in enumerate(names)], weights

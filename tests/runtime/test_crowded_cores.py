@@ -1,0 +1,90 @@
+"""Teams of more threads than there are cores: the same bits as one thread, and no deadlock."""
+
+from __future__ import annotations
+
+import faulthandler
+import threading
+
+import numpy as np
+import pytest
+
+from crnn import CharRNN
+from crnn.inference.network import shared_stream
+from crnn.runtime import threads
+from crnn.training.loop import team
+
+pytestmark = pytest.mark.slow
+
+TEXT = "to be or not to be, that is the question: whether it is nobler in the mind to suffer. " * 40
+DOCUMENTS = TEXT.split()[:300]
+TEAMS = [8, 16, 64]
+DEADLOCK = 1200  # seconds, after which the process ends with the traceback of every thread
+
+
+@pytest.fixture(autouse=True)
+def _a_deadlock_ends_the_process():
+    faulthandler.dump_traceback_later(DEADLOCK, exit=True)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.fixture(params=[False, True], ids=["spinning", "sleeping"])
+def crowd(request, monkeypatch):
+    """As many threads as a test asks for; those that wait know, or do not know, that they share their cores."""
+    monkeypatch.setattr(threads, "cores", lambda: 64)
+    monkeypatch.setattr(team, "cores", lambda: 2 if request.param else 64)
+    monkeypatch.setattr(shared_stream, "PRODUCTS_PER_THREAD", 1)
+    monkeypatch.setattr(shared_stream, "MIN_SYMBOLS", 1)
+
+
+def trained(n_threads, **parameters):
+    given = {"hidden_size": 61, "num_layers": 2, "cell": "lstm", "batch_size": 64, "seq_length": 7, "max_steps": 6,
+             "optimizer": "adam", "dropout": 0.2, "random_state": 3}  # fmt: skip
+    return CharRNN(**given | parameters, n_threads=n_threads).fit(TEXT)
+
+
+def bits(model):
+    return {name: array.tobytes() for name, array in model.params_.items()}
+
+
+@pytest.fixture(scope="module", params=[{}, {"hidden_size": 257, "batch_size": 8, "max_steps": 3}, {"cell": "gru"}])
+def alone(request):
+    """A model trained by one thread, with its parameters."""
+    return request.param, trained(1, **request.param)
+
+
+@pytest.mark.parametrize("n_threads", TEAMS)
+def test_training(crowd, alone, n_threads):
+    parameters, model = alone
+    assert bits(trained(n_threads, **parameters)) == bits(model)
+
+
+@pytest.mark.parametrize("n_threads", TEAMS)
+def test_sampling_and_scoring(crowd, alone, n_threads):
+    def results():
+        yield model.sample(30, random_state=5)
+        yield model.sample(9, num_samples=200, random_state=5)
+        yield model.score(TEXT[:150]), model.score(TEXT, exact=False)
+        yield model.score_samples(DOCUMENTS).tobytes()
+        yield model.surprisal(TEXT[:30]).tobytes()
+        yield model.guess_number(["to be"], 500, 0, length=5)[0].tobytes()
+        yield np.asarray(model.transform(DOCUMENTS)).tobytes()
+
+    _, model = alone
+    expected = list(results())
+    try:
+        model.set_params(n_threads=n_threads)
+        assert list(results()) == expected
+    finally:
+        model.set_params(n_threads=1)
+
+
+def test_teams_side_by_side(crowd):
+    """Each of four threads has a team of 16."""
+    found, expected = [], bits(trained(1))
+    workers = [threading.Thread(target=lambda: found.append(bits(trained(16)))) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert found == [expected] * 4
