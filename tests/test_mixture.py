@@ -188,6 +188,42 @@ def test_the_difference_of_the_symbols_is_named(models):
         Mixture([models[0], CharNGram(order=2).fit(TEXT + "X")])
 
 
+@pytest.mark.parametrize(
+    ("X", "seconds", "options", "message"),
+    [
+        (TEXT, 0, {}, "seconds must be a finite number above 0"),
+        ("", 1, {}, "the text is empty"),
+        ([], 1, {}, "empty list"),
+        (TEXT, 1, {"order": 0}, "order must be a whole number of at least 1, not 0"),
+        (TEXT, 1, {"max_memory": 10_000, "order": 30}, "order=30 needs more than max_memory=10,000 bytes"),
+        (TEXT, 1, {"max_memory": 100}, "max_memory=100 bytes is too little for any order"),
+        (TEXT, 1, {"hiden_size": 8}, "hiden_size"),
+        (TEXT, 1, {"fit": False}, "fit must be True, not False"),
+    ],
+)
+def test_bad_input_is_refused_before_a_network_is_trained(monkeypatch, X, seconds, options, message):
+    monkeypatch.delattr(CharRNN, "fit")
+    with pytest.raises(InvalidInputError, match=message):
+        Mixture.recommended(X, seconds, verbose=0, **options)
+
+
+def test_counts_take_their_parameters(monkeypatch):
+    options = {"order": 3, "max_memory": 10**6, "min_count": 2, "hidden_size": 5, "max_steps": 3}
+    network, counts = Mixture.recommended(TEXT + "X", 1, verbose=0, **options).models
+    assert (counts.order, counts.max_memory, counts.min_count) == (3, 10**6, 2)
+    assert (network.hidden_size, network.min_count) == (5, 2)
+
+
+@pytest.mark.parametrize("adapt", [False, True, "counts"])
+def test_an_unknown_symbol_is_named(models, adapt):
+    mixture = Mixture([models[0], CharNGram(order=3).fit(TEXT)])
+    for ask in (mixture.score, mixture.surprisal, lambda text, adapt: mixture.start(adapt=adapt).feed(text)):
+        with pytest.raises(InvalidInputError, match="'X'"):
+            ask("to be X", adapt=adapt)
+    with pytest.raises(InvalidInputError, match="'X'"):
+        mixture.sample(3, prime="X")
+
+
 # ---------------------------------------------------------------- weights
 
 

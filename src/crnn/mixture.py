@@ -29,6 +29,7 @@ from .text.symbols.vocabulary import Vocabulary
 __all__ = ["Mixture", "SharedTime"]
 
 COUNTED_PER_SECOND = 250_000  # symbols at most, of which counting takes a second of one core in the worst case
+OF_COUNTS = ("order", "max_memory", "min_count", "vocabulary", "n_threads")  # what counts have of the overrides
 MIN_SHARE = 0.1  # of the time, for the network, however long the counts take
 
 
@@ -181,7 +182,7 @@ class Mixture(LanguageModel):
         verbose : int, default=1
             As of `CharRNN.recommended`.
         **overrides
-            Parameters of `CharRNN` that are given, not chosen.
+            Parameters of `CharRNN` that are given, not chosen, and `order` and `max_memory` of `CharNGram`.
 
         Returns
         -------
@@ -204,9 +205,11 @@ class Mixture(LanguageModel):
             raise InvalidInputError(f"fit must be True, not {short_repr(fit)}: a mixture is of fitted models")
         shared_time = SharedTime(seconds)
         X = list(X) if isinstance(X, Iterator) else X  # which is read twice
-        shared = {name: overrides[name] for name in ("min_count", "vocabulary", "n_threads") if name in overrides}
-        counts = shared_time.counted(X, **shared)
-        network = CharRNN.recommended(X, shared_time.left(), verbose=verbose, **overrides)
+        of_counts = {name: value for name, value in overrides.items() if name in OF_COUNTS}
+        of_network = {name: value for name, value in overrides.items() if name not in ("order", "max_memory")}
+        CharRNN().set_params(**of_network)  # refuses what is no parameter, before the text is counted
+        counts = shared_time.counted(X, **of_counts)
+        network = CharRNN.recommended(X, shared_time.left(), verbose=verbose, **of_network)
         if "max_seconds" not in overrides:
             network.set_params(max_seconds=shared_time.left())  # the machine was measured meanwhile
         network.fit(X)

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inference.network.mixed_network import MixedNetwork
-from ..inference.network.network import SCORE_ROWS, InferenceNetwork, State
+from ..inference.network.mixed_network import ROWS, MixedNetwork
+from ..inference.network.network import InferenceNetwork, State
 from .reading import Reading
 
 __all__ = ["FixedReading", "MixedReading"]
@@ -61,7 +61,7 @@ class MixedReading:
     def read(self, ids: Ids, *, learn: bool = True) -> tuple[MixedReading, NDArray[np.float64]]:
         """Read more symbols; see `Reading.read`."""
         network = self.network  # first, because counts handed over to another reading would have to be counted anew
-        reading, out, steps = self, np.empty(len(ids)), network.rows_at_a_time(SCORE_ROWS)
+        reading, out, steps = self, np.empty(len(ids)), network.rows_at_a_time(ROWS)
         for i in range(0, len(ids), steps):
             piece = ids[i : i + steps].astype(np.int32)
             found = [member.read_rows(piece, learn=learn) for member in reading._readings]

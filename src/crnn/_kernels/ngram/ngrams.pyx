@@ -219,10 +219,12 @@ def count_and_score(Trie trie not None, const int[::1] ids not None, const int[:
     with nogil:
         if trie.come_to(_first(context), context.shape[0], &c):
             while i < n and trie.has_room():
-                before = c
-                out[i] = log(probability(&trie.t, &before, ids[i]))
                 if all_symbols:
                     fill_row(&trie.t, c, &rows[i, 0])
+                    out[i] = rows[i, ids[i]]
+                else:
+                    before = c
+                    out[i] = log(probability(&trie.t, &before, ids[i]))
                 c = read_on(&trie.t, c, ids[i], True)
                 i += 1
     return i

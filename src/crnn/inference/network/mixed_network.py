@@ -12,7 +12,7 @@ from ..._kernels.entry import core
 from .network import SCORE_ROWS, InferenceNetwork, State
 from .scratch import Scratch
 
-__all__ = ["MixedNetwork", "RowFiller"]
+__all__ = ["ROWS", "MixedNetwork", "RowFiller"]
 
 Array = NDArray[Any]
 
