@@ -183,7 +183,9 @@ def checked_dtype(name: str, value: Any) -> np.dtype[Any]:
 
 def checked_threads(value: Any) -> int | None:
     """Return a checked `n_threads`."""
-    return None if value is None else checked_int("n_threads", value, 1)
+    if value is None or (type(value) is int and value >= 1):  # the usual case, for calls of some microseconds
+        return value
+    return checked_int("n_threads", value, 1)
 
 
 def generator(random_state: Any) -> np.random.Generator:

@@ -68,6 +68,8 @@ def rounds_operands(matmul_precision: Any, dtype: np.dtype[Any]) -> bool:
     >>> rounds_operands("float32", np.dtype("float64")), rounds_operands("bfloat16", np.dtype("float32"))
     (False, True)
     """
+    if isinstance(matmul_precision, str) and matmul_precision == "float32":  # the usual case, as in `checked_threads`
+        return False
     bfloat16: bool = checked_parameter("matmul_precision", matmul_precision) == "bfloat16"
     if bfloat16 and dtype != np.float32:
         raise InvalidInputError(

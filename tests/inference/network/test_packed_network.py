@@ -305,6 +305,19 @@ def test_the_start_of_a_document_is_read_once_and_given_as_a_copy(monkeypatch):
     assert same_states(packed.start(), expected)
 
 
+def test_the_state_before_any_text_is_made_once_and_cannot_be_changed(dtype):
+    packed = one_stream(dtype, cell="lstm")
+    empty = packed.empty_state()
+    assert packed.empty_state() is empty
+    assert same_states(empty, packed.zero_state(1))
+    for read in (packed.feed, packed.log_probabilities):
+        with pytest.raises((ValueError, BufferError), match="read-only"):
+            read(np.zeros((1, 1), np.int32), empty)
+    copy = packed.copy(empty)
+    packed.feed(np.zeros((1, 1), np.int32), copy)
+    assert same_states(empty, packed.zero_state(1))
+
+
 # ----------------------------------------------------------------------- large vocabularies
 
 

@@ -24,7 +24,7 @@ class Context(NamedTuple):
     @classmethod
     def empty(cls, network: InferenceNetwork) -> Context:
         """Return the context before any text: a zero state."""
-        return cls(network.zero_state(1), np.zeros(network.symbols, np.bool_))
+        return cls(network.empty_state(), np.zeros(network.symbols, np.bool_))
 
     @classmethod
     def after(cls, network: InferenceNetwork, ids: Ids) -> Context:

@@ -76,6 +76,10 @@ class InferenceNetwork(Protocol):
         """Return the state of one stream repeated for `streams` equal streams."""
         return self.select(state, np.zeros(streams, np.intp))
 
+    def empty_state(self) -> State:
+        """Return the state of one stream that has read nothing, which nobody may change."""
+        return self.zero_state(1)
+
     def start(self) -> State:
         """Return the state of one stream before a string: after a boundary, or zero if there is none."""
         state = self.zero_state(1)

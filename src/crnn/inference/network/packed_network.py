@@ -155,6 +155,15 @@ class PackedNetwork(NamedTuple):
         h_and_c = (h, h.copy()) if len(layout.kind.states) == 2 else (h,)
         return h_and_c if layout.pairs is None else (*h_and_c, np.zeros((1, streams, 1), dtype))
 
+    def empty_state(self) -> State:
+        """Return the state of one stream that has read nothing: read-only zeros, made once."""
+        if self.memory.empty is None:
+            state = self.zero_state(1)
+            for part in state:
+                part.flags.writeable = False
+            self.memory.empty = state
+        return self.memory.empty
+
     def copy(self, state: State) -> State:
         """Return a copy of a state."""
         return tuple([part.copy() for part in state])

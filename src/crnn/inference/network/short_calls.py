@@ -27,13 +27,14 @@ class CallMemory:
     ----------
     spare : list of ShortCall
         Arrays not in use by a call. Allocating them takes longer than reading a few symbols.
-    start : tuple of arrays or None
-        The state after a boundary, once it has been needed. These arrays must not be changed.
+    empty, start : tuple of arrays or None
+        The states before any text and after a boundary, once they have been needed. These arrays must not be changed.
     """
 
     def __init__(self, n: int) -> None:
         self.n = n
         self.spare: list[ShortCall] = []
+        self.empty: State | None = None
         self.start: State | None = None
 
     def begin(self, new: Callable[[], ShortCall]) -> ShortCall:

@@ -38,6 +38,9 @@ class Sums(NamedTuple):
         return Sums(float(log_prob), min(self.min_log_prob, float(log_p.min(initial=0.0))))
 
 
+NO_SUMS = Sums()
+
+
 class TextState:
     """The state of a model within a text: it reads, predicts and draws, and can be copied and pickled.
 
@@ -64,7 +67,7 @@ class TextState:
         self._network = network
         self._vocabulary = vocabulary
         self._context = context
-        self._sums = sums or Sums()
+        self._sums = sums or NO_SUMS
 
     @property
     def log_prob(self) -> float:
