@@ -79,7 +79,7 @@ class CharRNN(LanguageModel):
         G is the number of gates: 1, or 3 for GRU and "cifg", 4 for LSTM.
     optimizer_state_ : dict of str to dict
         The optimizer's state under PyTorch's names: ``sum`` for Adagrad, ``square_avg`` for RMSprop, ``exp_avg`` and
-        ``exp_avg_sq`` for Adam, each with arrays like those of `params_`. For Adam also ``step``, an int.
+        ``exp_avg_sq`` for Adam, each with arrays shaped like `params_`. For Adam also ``step``, an int.
     state_ : ndarray of shape (L, B, H)
         The hidden state carried from the last chunk to the next; for an LSTM or "cifg" a tuple (h, c). With
         `n_bigrams` it is a tuple that ends with the last symbol read, (1, B, 1): its id plus 1, or 0.
@@ -226,7 +226,7 @@ class CharRNN(LanguageModel):
         validation_labels : array-like, default=None
             The labels of the documents of `validation`.
         checkpoint : str, bytes, os.PathLike or None, default=None
-            A file in which the training run is saved at intervals, and when it is interrupted. `resume` finishes the
+            A file for saving the run at intervals, and when it is interrupted. `resume` finishes the
             call from this file, and `load` reads the model as an interruption would have left it. When training ends,
             the file contains the final model.
         checkpoint_every : int or float, default=60.0
@@ -470,7 +470,7 @@ class CharRNN(LanguageModel):
 
     @classmethod
     def recommended(cls, X: TextLike, seconds: float, *, fit: bool = False, verbose: int = 1, **overrides: Any) -> Self:
-        """Return a model with parameters that suit a text and a training time.
+        """Return a model with parameters for a text and a time limit.
 
         The choice follows measurements recorded in ``docs/measurements.md``, the length of the text, and the speed of
         this machine, measured by half a second of training. The choice is printed on standard error. For a short text
@@ -488,7 +488,7 @@ class CharRNN(LanguageModel):
         verbose : int, default=1
             0: print nothing. This is not the model's own `verbose`.
         **overrides
-            Parameters of the constructor that are fixed, not chosen. The choice depends on `cell` (by default "cifg"),
+            Constructor parameters to fix rather than choose. The choice depends on `cell` (by default "cifg"),
             `n_threads`, `matmul_precision` and `dtype`. With another `optimizer` the learning rate is its usual one.
             `clip_norm` is proportional to `seq_length`. `n_bigrams` is 1,024 for "cifg" and "lstm", except for
             documents with a mean of less than 20 symbols; without bigrams the rate is higher.
@@ -574,7 +574,7 @@ class CharRNN(LanguageModel):
         Returns
         -------
         CharRNN
-            A fitted model with the parameters, counters and optimizer state of this model, which is unchanged.
+            A fitted model with the parameters, counters and optimizer state of this model, which stays the same.
 
         Raises
         ------
@@ -654,7 +654,7 @@ class CharRNN(LanguageModel):
             The strings, read in parallel on `n_threads` threads.
         pooling : {"last", "mean"}, default="last"
             The state after the last character, or the mean of the states after all characters. An empty string gives
-            the state from which it starts.
+            its initial state.
 
         Returns
         -------
@@ -887,7 +887,7 @@ class CharRNN(LanguageModel):
         stream reads the boundary of documents from the zero state. ``module.start()`` gives the logits of a text's
         first symbol, and ``module.log_probabilities(module.encode(text))`` the logarithms that `surprisal` negates.
         PyTorch's cells have no table of bigrams: with `n_bigrams` they have R more inputs, one for each pair of symbols
-        in the buffer ``pairs``, at most one of which is 1, and ``rnn.weight_ih_l0`` has R more columns.
+        in the buffer ``pairs``, of at most a single 1, and ``rnn.weight_ih_l0`` has R more columns.
 
         A model with ``cell="cifg"`` becomes a `torch.nn.LSTM` whose input gate has the forget gate's weights, negated.
         Training in PyTorch does not preserve this.
@@ -941,7 +941,7 @@ class CharRNN(LanguageModel):
             Weights under these names. A path may be a safetensors file or one written by `torch.save`; the latter is
             read with ``weights_only=True``, so that it runs no code.
         vocabulary : str, bytes or list
-            The symbols in the order of the ids with which the network was trained, including `crnn.UNKNOWN` and
+            The symbols in the order of the network's training ids, including `crnn.UNKNOWN` and
             `crnn.BOUNDARY` if it has them. The model's own ids follow the sorted symbols, and the weights are reordered
             to match.
 
@@ -1191,7 +1191,7 @@ class CharRNN(LanguageModel):
         """Return a model of the texts with one label, from a model fitted with labels.
 
         It is an ordinary model of documents with weights of its own: it samples, scores, can be trained further,
-        saved and exported. Its probabilities are those of this model given the label.
+        saved and exported. It has this model's probabilities given the label.
 
         Parameters
         ----------
@@ -1335,7 +1335,7 @@ class CharRNN(LanguageModel):
 
     @property
     def optimizer_state_(self) -> dict[str, Any]:
-        """The optimizer state under PyTorch's names, each entry with arrays like those of `params_`.
+        """The optimizer state under PyTorch's names, each entry with arrays shaped like `params_`.
 
         The arrays are read-only; within `editing`, they are copies to write to. Adam's ``step`` cannot be changed.
 

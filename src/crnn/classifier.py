@@ -47,16 +47,16 @@ class CharRNNClassifier(Estimator):
     Parameters
     ----------
     estimator : CharRNN or None, default=None
-        The language model, which is not changed. Its `epochs` and `max_steps` apply to each direction, `max_seconds`
+        The language model, which stays unchanged. Its `epochs` and `max_steps` apply to each direction, `max_seconds`
         to both together. Its `validation_fraction` holds out documents drawn at random. None: a `CharRNN` with
         parameters that suit short texts, an LSTM of 128 units trained with Adam; change some of them with
         ``set_params(estimator__hidden_size=64)``. The defaults of `CharRNN` itself are min-char-rnn's and suit one
         long text.
     class_weight : "balanced", dict or None, default=None
-        Factors of the classes' frequencies: a dict from labels to numbers, in which a missing label means 1.
+        Factors of the classes' frequencies: a dict from labels to numbers, with 1 for missing labels.
         "balanced": all classes are equally probable before a text is read. None: the frequencies in `fit`.
     directions : {"both", "forward", "backward"}, default="both"
-        The directions in which texts are read. One direction takes half the time, but was 2 points less accurate.
+        The reading directions. A single direction takes half the time, but was 2 points less accurate.
     min_steps : int, default=150
         If there are few texts, read them more often than the estimator's `epochs`, until each direction has taken this
         many steps. Ignored if the estimator has `max_steps` or `max_seconds`.
@@ -197,7 +197,7 @@ class CharRNNClassifier(Estimator):
     def recommended(
         cls, X: Iterable[Text], y: ArrayLike, seconds: float, *, fit: bool = False, verbose: int = 1, **overrides: Any
     ) -> Self:
-        """Return a classifier with parameters that suit texts, their labels and a training time.
+        """Return a classifier with parameters for texts, their labels and a time limit.
 
         The choice follows measurements recorded in ``docs/measurements.md``, the number of symbols, and the speed of
         this machine, measured by half a second of training. It is printed on standard error.
@@ -213,7 +213,7 @@ class CharRNNClassifier(Estimator):
         verbose : int, default=1
             0: print nothing. This is not the language model's own `verbose`.
         **overrides
-            Parameters of the classifier or of its language model that are fixed, not chosen.
+            Parameters of the classifier or its language model to fix rather than choose.
 
         Returns
         -------

@@ -72,7 +72,7 @@ class NotFittedError(ValueError, AttributeError):
 
 
 class DivergenceError(ArithmeticError):
-    """Training reached a loss that is not finite, or ruined the model; the model keeps its last good weights.
+    """Training reached a non-finite loss, or ruined the model; the model keeps its last good weights.
 
     Adaptation raises it, too; the original model is then unchanged.
 
@@ -82,7 +82,7 @@ class DivergenceError(ArithmeticError):
         The training step with a non-finite loss, counted like `n_steps_`.
     last_loss : float
         The last finite loss before it, in nats per chunk (summed over time, mean over streams);
-        NaN if there was none. For a ruined model, the loss of `step`.
+        NaN if missing. For a ruined model, the loss of `step`.
     kind : {"loss", "weights", "ruin", "adaptation"}, default="loss"
         What went wrong. "loss": the loss of `step` is not finite. "weights": the loss is finite, but weights or the
         optimizer state after it are not. "ruin": all are finite, but the loss stayed far above that of a uniform guess

@@ -63,7 +63,7 @@ class AdaptationRule:
         Parameters
         ----------
         params : array of shape (layout.size,)
-            The weights before, which are not changed.
+            The weights before the step; left unchanged.
         gradient : array of shape (layout.size,)
             The gradient of the summed losses. It is overwritten, because new memory would cost as much as the
             arithmetic.

@@ -47,7 +47,7 @@ class AdaptiveTextState(TextState):
 
     @classmethod
     def after(cls, vocabulary: Vocabulary, reading: Reading, ids: Ids) -> AdaptiveTextState:
-        """Return the state after a prime, from which it does not learn."""
+        """Return the state after a prime, without learning from it."""
         reading, _ = reading.read(ids, learn=False)
         return cls(vocabulary, reading, seen_after(np.zeros(len(vocabulary), np.bool_), ids, vocabulary.boundary))
 

@@ -1,4 +1,4 @@
-"""MixedReading: a text read by all members of a mixture, some of which learn from it."""
+"""MixedReading: a text read by all members of a mixture, learning or fixed."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class WeightLearner:
     ----------
     rule : AdaptationRule
     params : array of shape (layout.size,)
-        The weights, which are not changed.
+        The weights; left unchanged.
     boundary : int or None
     n_blocks : int, default=0
         The number of blocks learned from so far.

@@ -62,12 +62,12 @@ def add_model(parser: argparse.ArgumentParser, label_default: str) -> None:
 
 
 SCORING_ERRORS = (
-    "how to handle a line that is not UTF-8, or has a symbol unknown to the model: strict, stop with an error "
+    "how to handle a line with invalid UTF-8, or with a symbol unknown to the model: strict, stop with an error "
     "after the lines before it; replace, read U+FFFD for bad bytes, and score lines with unknown symbols as -inf; "
     "skip, score the line as nan (default: strict)"
 )
 TRAINING_ERRORS = (
-    "how to handle a line that is not UTF-8: strict, stop with an error; replace, read U+FFFD for bad bytes; skip, "
+    "how to handle a line with invalid UTF-8: strict, stop with an error; replace, read U+FFFD for bad bytes; skip, "
     "leave the line out (default: strict)"
 )
 

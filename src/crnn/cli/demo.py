@@ -118,7 +118,7 @@ def text() -> str:
 def learn(model: CharRNN, seconds: float) -> None:
     """Train a model on `text`, and show its progress on standard output.
 
-    The loss shown is that of the last tenth of the text, which is held out from training.
+    The loss shown is measured on the last tenth of the text, held out from training.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def learn(model: CharRNN, seconds: float) -> None:
 
 
 class _TimedTraining:
-    """Trains on consecutive pieces of a text, each as long as the measured speed allows."""
+    """Trains on consecutive pieces of a text, sized by the measured speed."""
 
     def __init__(self, model: CharRNN, text: str) -> None:
         self.model, self.text = model, text

@@ -102,7 +102,7 @@ def read_documents(
     path, as_bytes, cache
         As for `read_text`.
     errors : {"strict", "replace", "skip"}, default="strict"
-        How to handle lines that are not UTF-8.
+        How to handle lines with invalid UTF-8.
 
     Returns
     -------

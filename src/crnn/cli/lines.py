@@ -23,17 +23,17 @@ from .files import STANDARD, opened
 __all__ = ["LongLine", "ReadAs", "line_scores", "read_lines"]
 
 LINES_SIZE = 1 << 18  # maximum bytes of lines read at a time
-LONG_LINE = 1 << 22  # bytes from which a line is not held in memory
+LONG_LINE = 1 << 22  # bytes; longer lines are not held in memory
 
 
 class ReadAs(NamedTuple):
-    """Whether lines are bytes rather than str, and how to handle lines that are not UTF-8."""
+    """Whether lines are bytes rather than str, and how to handle lines with invalid UTF-8."""
 
     as_bytes: bool
     errors: Errors = "strict"
 
     def refusal(self, line: int) -> InvalidInputError:
-        """Return the error for a line, counted from 1, that is not UTF-8."""
+        """Return the error for a line, counted from 1, with invalid UTF-8."""
         return InvalidInputError(
             f"line {line} is not UTF-8. Convert the lines, pass --errors replace or --errors skip, or train a model of "
             "bytes"

@@ -149,7 +149,7 @@ def torch_scales(layout: Layout, scales: Scales) -> dict[str, Array]:
 
 
 def own_scales(layout: Layout, by_name: Mapping[str, Array]) -> Scales | None:
-    """Return the scales that `torch_scales` has converted, or None if there are none."""
+    """Return the scales that `torch_scales` has converted, if any."""
     scales: Scales = {}
     for name in layout.named(layout.zeros()):
         scale = by_name.get(torch_name(name))
@@ -366,7 +366,7 @@ def state_from_bytes(content: bytes) -> ModelState:
 
 
 def state_to_bytes(state: ModelState) -> bytes | ModelState:
-    """Return a state as the contents of a model file, which is compact, and checked when read.
+    """Return a state as the contents of a model file, compact, and checked when read.
 
     A copy of the state is returned if no file can hold it, for instance because its weights are not finite.
     """

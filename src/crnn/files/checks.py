@@ -95,7 +95,7 @@ def expected_tensors(architecture: Architecture) -> dict[str, Shape]:
     dict of str to tuple of int
         The shapes. Weights are (outputs, inputs), with the gates stacked along the first axis. As in PyTorch, the
         recurrence has two biases that add up; crnn writes zeros into the second, except for a GRU's gate n, where they
-        differ. For ``"cifg"``, weights are those of an LSTM, see `crnn.model.coupled_gates`.
+        differ. For ``"cifg"``, the weights have an LSTM's form, see `crnn.model.coupled_gates`.
 
     Examples
     --------
@@ -302,7 +302,7 @@ def _expected_shapes(declared: Mapping[str, Declared], architecture: Architectur
 
 
 def value_fault(tensors: Mapping[str, NDArray[Any]]) -> str | None:
-    """Return which tensor has numbers from which training cannot continue, or None."""
+    """Return which tensor has numbers that prevent further training, or None."""
     for name, tensor in tensors.items():
         if name.partition(".")[0] in ("run", "labels", "history") or tensor.dtype.kind != "f":
             continue

@@ -13,7 +13,7 @@ from .bounded_json import MAX_MEMORY, bounded_json, memory_bound
 from .plain_json import plain_json, plain_value
 
 ABSENT, NONE, WHOLE, REAL, OTHER = range(5)  # kinds of a value
-MAX_TEXT = 1 << 16  # maximum bytes of JSON for a value that is not a number
+MAX_TEXT = 1 << 16  # maximum bytes of JSON for a non-numeric value
 MAX_COLUMNS = 1000
 LINE_FEED = ord("\n")
 
@@ -48,7 +48,7 @@ class HistoryTable(Sequence[dict[str, Any]]):
 
     @classmethod
     def of(cls, records: Iterable[dict[str, Any]]) -> HistoryTable:
-        """Return the table of records, which are iterated over twice.
+        """Return the table of records, iterating over them twice.
 
         Raises
         ------

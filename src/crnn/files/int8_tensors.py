@@ -69,7 +69,7 @@ def scale_names(names: Iterable[str]) -> list[str]:
 
 
 def int8_fault(tensors: Mapping[str, Array]) -> str | None:
-    """Return what is wrong with integers and scales, all of which are finite, or None.
+    """Return what is wrong with finite integers and scales, or None.
 
     Examples
     --------

@@ -1,6 +1,6 @@
 """The model file of a network: one safetensors file with the parameters and the state, without pickle.
 
-The format is that of the ``safetensors`` package, with PyTorch's names for the weights, so that ``torch.nn.RNN``,
+The format is defined by the ``safetensors`` package, with PyTorch's names for the weights, so that ``torch.nn.RNN``,
 ``GRU`` or ``LSTM`` and ``torch.nn.Linear`` can load them directly. A ``cifg`` cell is stored as an LSTM in which the
 input gate has the forget gate's weights, negated (see `crnn.model.coupled_gates`). It is a sealed file (see
 `sealed_file`), whose ``__metadata__`` also contains
@@ -140,7 +140,7 @@ def write(path: Path, model_file: ModelFile) -> None:
     Raises
     ------
     ModelFileError
-        If `read` would refuse the file: tensors that do not fit the architecture, weights that are not finite.
+        If `read` would refuse the file: tensors that do not fit the architecture, or non-finite weights.
     TypeError
         If JSON cannot hold a value of `configuration` or `training`.
     OSError

@@ -1,7 +1,7 @@
 """The model file of counts: one sealed file with the n-grams of a `CharNGram`, sorted and packed.
 
 In addition to a sealed file's entries, the ``__metadata__`` contains ``configuration``, the constructor's parameters in
-JSON, and ``vocabulary`` (see `stored_vocabulary`). The tensors are those of `crnn.ngram.packed_counts.pack`.
+JSON, and ``vocabulary`` (see `stored_vocabulary`). The tensors come from `crnn.ngram.packed_counts.pack`.
 """
 
 from __future__ import annotations

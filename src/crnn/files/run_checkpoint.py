@@ -18,7 +18,7 @@ from . import checkpoint
 __all__ = ["read_run", "unfinished_run", "write_run"]
 
 def write_run(state: ModelState, *, run: RunState, parameters: Mapping[str, Any], path: FilePath) -> None:
-    """Write a model file from which `read_run` reads the run, too, and `checkpoint.read` just the model."""
+    """Write a model file; `read_run` reads the run from it, too, and `checkpoint.read` just the model."""
     record = StoredRecord(run.to_dict(), run.arrays())
     checkpoint.write(state, parameters, path, training_state=True, run=record, best=run.best)
 

@@ -22,7 +22,7 @@ class Gate:
     Attributes
     ----------
     changes : int
-        The number of changes of the weights, by which outdated copies are recognized. Code that changes the weights
+        The number of changes of the weights, for recognizing outdated copies. Code that changes the weights
         holds the gate, and adds 1 in a ``finally`` clause: an addition calls no function, so Ctrl-C cannot come
         between an interrupted change and its count.
 

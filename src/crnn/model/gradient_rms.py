@@ -1,4 +1,4 @@
-"""Root mean squares of the training gradients of each weight, by which an adaptation scales its steps."""
+"""Root mean squares of each weight's training gradients, the scale of an adaptation's steps."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ Scales = dict[str, NDArray[np.float32]]
 """The scale of each output of each matrix, under the names of `Layout.named`; biases have none."""
 
 LARGEST = 127  # -128 is not used, so that every integer can be negated
-TABLES = ("embedding", "bigrams")  # in which symbols, or pairs of symbols, are looked up
+TABLES = ("embedding", "bigrams")  # lookup tables of symbols or pairs of symbols
 SMALLEST_SCALE = 2.0**-100  # columns of smaller weights become zeros: no product may be a denormal number
 
 

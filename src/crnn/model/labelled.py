@@ -72,7 +72,7 @@ def _narrowed_rms(rms: Array | None, old: Layout, new: Layout, number: int) -> A
 
 
 def _narrowed(flat: Array, old: Layout, new: Layout, number: int) -> Array:
-    """Return a flat vector without the labels' symbols, one of which replaces the boundary as an input."""
+    """Return a flat vector without the labels' symbols, except one that replaces the boundary as an input."""
     out = new.zeros()
     before, after, V = old.tensors(flat), new.tensors(out), new.vocab_size
     for a, b in zip(before, after, strict=True):

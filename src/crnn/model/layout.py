@@ -66,7 +66,7 @@ class Layout:
     """Shapes and positions of a network's tensors in one flat, aligned vector.
 
     The order is ``(table of pairs) | (embedding)``, then ``Wx | Wh | bh | (bn)`` for each layer, then ``Wy | by``; each
-    part starts on a cache line. The input tables, in which symbols are looked up, come first: the table of pairs, and
+    part starts on a cache line. The input tables, for looking up symbols, come first: the table of pairs, and
     the embedding or the first layer's ``Wx``. An update treats them separately, since rows that a chunk does not read
     have no gradient.
 
@@ -234,7 +234,7 @@ class Layout:
 def input_tables(vocab_size: int, columns: int, embedding_size: int | None, n_pairs: int | None) -> dict[str, Shape]:
     """Return the shape of each lookup table by its name, in the order of the flat vector.
 
-    A network without an embedding looks symbols up in the first layer's Wx, which is not included.
+    A network without an embedding looks symbols up in the first layer's Wx, not included here.
 
     Parameters
     ----------

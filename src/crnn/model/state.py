@@ -34,7 +34,7 @@ class _Deferred:
 
     def __get__(self, state: Any, owner: Any = None) -> Records:
         if state is None:
-            raise AttributeError("history")  # dataclasses ask the class for a default, and there is none
+            raise AttributeError("history")  # dataclasses ask the class for a default
         value = vars(state)["history"]
         if callable(value):
             value = vars(state)["history"] = value()
@@ -159,7 +159,7 @@ class ModelState:
         )
 
     def carried_on(self, *, optimizer: str, batch_size: int, seq_length: int) -> Self:
-        """Return the state from which a new training call starts, sharing arrays that still fit.
+        """Return the initial state of a new training call, sharing arrays that still fit.
 
         Another batch size starts from a zero hidden state, another optimizer from a zero optimizer state.
         """
@@ -302,7 +302,7 @@ class ModelState:
 
 
 def zero_hidden(layout: Layout, batch_size: int) -> Hidden:
-    """Return the hidden state from which training starts.
+    """Return the initial hidden state of training.
 
     Examples
     --------

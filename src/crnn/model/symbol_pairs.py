@@ -104,7 +104,7 @@ class SymbolPairs:
         return rows if boundary is None else np.where(symbols < boundary, rows, -1)
 
     def renumbered(self, places: NDArray[Any]) -> Self:
-        """Return the pairs for a vocabulary in which symbol v has the id places[v], without pairs that map to -1.
+        """Return the pairs for a vocabulary in which symbol v has the id places[v], omitting pairs that map to -1.
 
         Examples
         --------

@@ -14,7 +14,7 @@ MAX_LAYERS = 64  # as in the kernels; far more than can be trained
 class Recipe(NamedTuple):
     """A model and its training, for the number of operations that a time allows."""
 
-    operations: float  # multiplications and additions in training steps from which this size is used
+    operations: float  # minimum multiplications and additions in training steps for this size
     hidden_size: int
     learning_rate: float
     num_layers: int = 1

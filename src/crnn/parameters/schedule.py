@@ -64,7 +64,7 @@ SCHEDULES: dict[str, Callable[[Array, Array], Array]] = {
 
 @dataclass(frozen=True)
 class Schedule:
-    """The learning rate of each step of a training call: the product of schedule and warm-up.
+    """The learning rate of each training step, the product of schedule and warm-up.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class Schedule:
     learning_rate : float
         The rate that both factors multiply.
     warmup : int or float, default=0
-        The first steps (an int), or the first part of training (a float below 1), in which the rate rises linearly to
+        The first steps (an int), or the first part of training (a float below 1), while the rate rises linearly to
         the schedule's value. 0: no warm-up.
 
     Examples

@@ -13,7 +13,7 @@ def did_you_mean(given: object, known: Iterable[str], synonyms: Mapping[str, str
     Parameters
     ----------
     given : object
-        The given value. Nothing is suggested for a value that is not a `str`.
+        The given value. Nothing is suggested unless it is a `str`.
     known : iterable of str
     synonyms : dict of str to str, optional
         Known names, by other names for the same thing.

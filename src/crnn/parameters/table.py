@@ -105,7 +105,7 @@ class Parameters:
     n_bigrams: Annotated[int | None, Parameter(
         "model", "int or None", None, _or_none(_int(1, MAX_SIZE)),
         "R, the number of symbol pairs that have their own input weights: the most frequent ones in the text of `fit`. "
-        "Their G H weights are added to those of the second symbol, so that the gates see two symbols at once. A model "
+        "Their G H weights are added to the second symbol's, so that the gates see two symbols at once. A model "
         "of a few hundred units then learns faster (``docs/measurements.md``), but has R G H more weights. A chunk "
         "changes only the rows of the pairs it contains, at three tenths of the learning rate. None: no pairs.",
     )]
@@ -144,7 +144,7 @@ class Parameters:
     )]
     optimizer: Annotated[str, Parameter(
         "optimization", _choices(OPTIMIZERS), "adagrad", _choice(OPTIMIZERS),
-        "The rule by which gradients change the weights. If the optimizer changes, `partial_fit` starts from a "
+        "The update rule for the weights. If the optimizer changes, `partial_fit` starts from a "
         "zero optimizer state.",
     )]
     learning_rate: Annotated[float, Parameter(
@@ -187,8 +187,8 @@ class Parameters:
     )]
     weight_average: Annotated[float, Parameter(
         "optimization", "float", 0.0, _float(minimum=0.0, maximum=1.0),
-        "If above 0, a training call returns the average of its weights over about this share of its last steps, at "
-        "most 1. The average replaces a falling learning rate, so that a training run of unknown length can be ended "
+        "If above 0, training returns the average of its weights over about this share of its last steps, at "
+        "most 1. The average replaces a falling learning rate, so that training of unknown length can be ended "
         'at any time: 0.1 with ``schedule="constant"`` comes close to a schedule that '
         "knows the end. Validation measures the average. See the section on averages in the mathematics.",
     )]
@@ -205,15 +205,15 @@ class Parameters:
     )]
     weight_dropout: Annotated[float, Parameter(
         "regularization", "float", 0.0, _float(minimum=0.0, below=1.0),
-        "The probability of dropping each recurrent weight in a training step, at least 0 and below 1 (DropConnect, as "
+        "The probability of dropping each recurrent weight during a step, at least 0 and below 1 (DropConnect, as "
         "in the AWD-LSTM of Merity, Keskar and Socher 2018). It helps more than `dropout` if the text is read many "
         "times; both may be given.",
     )]
     state_reset: Annotated[float, Parameter(
         "regularization", "float", 0.0, _float(minimum=0.0, maximum=1.0),
-        "The probability that a stream starts a training chunk from a zero hidden state instead of the state carried "
-        "over from the previous chunk; 1: always. Scoring and sampling start from a zero state; training rarely "
-        "does: 0.01 to 0.1 make the first characters of texts more probable.",
+        "The probability that a stream starts a chunk in training from a zero hidden state instead of the state "
+        "carried over from the previous chunk; 1: always. Scoring and sampling start from a zero state; training "
+        "rarely does: 0.01 to 0.1 make the first characters of texts more probable.",
     )]
 
     # ------------------------------------------------------------------ budget

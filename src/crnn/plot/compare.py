@@ -41,7 +41,7 @@ def compare(
     Parameters
     ----------
     models : iterable of CharRNN, or mapping of str to CharRNN
-        A mapping gives names; otherwise models are named after the parameters in which they differ.
+        A mapping gives names; otherwise models are named after their differing parameters.
     text : str or bytes
         A text that all models can read, preferably one that none was trained on.
     by : {"kind", "position"}, default="kind"

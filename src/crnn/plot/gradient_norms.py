@@ -91,7 +91,7 @@ def _norms_before(gradients: NDArray[Any], position: int, K: int) -> Array:
 
 
 def vanishing_distance(norms: Array, threshold: float) -> int | None:
-    """Return the distance from which norms (K + 1,) stay below `threshold` times the largest, or None.
+    """Return the first distance beyond which norms (K + 1,) stay below `threshold` times the largest, or None.
 
     Examples
     --------

@@ -48,7 +48,7 @@ def history(
         "loss" plots the training loss and, if measured, the validation loss, both in nats per character; the
         lowest validation loss is marked.
     x : {"step", "seconds", "epoch"}, default="step"
-        Seconds and epochs count from the start of the first call; those of later calls are added.
+        Seconds and epochs count from the start of the first call; later calls continue the count.
     ax : matplotlib.axes.Axes, default=None
         Where to draw; None: a new figure.
 
@@ -118,7 +118,7 @@ def _column(records: list[dict[str, Any]], name: str) -> NDArray[np.float64]:
 
 
 def _places(records: list[dict[str, Any]], x: str) -> NDArray[np.float64]:
-    """Return the position of each record; seconds and epochs of later calls are added to those of earlier calls.
+    """Return the position of each record; seconds and epochs accumulate over calls.
 
     Examples
     --------

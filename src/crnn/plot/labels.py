@@ -20,7 +20,7 @@ def labelled(models: CharRNN | Iterable[CharRNN] | Mapping[str, CharRNN]) -> dic
     Parameters
     ----------
     models : CharRNN, iterable of CharRNN, or mapping of str to CharRNN
-        A mapping's keys are the names. Otherwise models are named after the parameters in which they differ.
+        A mapping's keys are the names. Otherwise models are named after their differing parameters.
 
     Returns
     -------

@@ -88,9 +88,9 @@ def states(model: CharRNN, text: str | bytes, *, layer: int = -1, ax: Axes | Non
 
 
 def project(x: NDArray[np.float64]) -> Projection:
-    """Project points (n, d) onto the two directions in which they vary most.
+    """Project points (n, d) onto the two directions of greatest variance.
 
-    The sign of a direction is the one in which its largest coefficient is positive.
+    The sign of a direction makes its largest coefficient positive.
 
     Examples
     --------

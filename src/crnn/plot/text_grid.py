@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "MAX_SYMBOLS", "TextGrid", "draw_values", "figure_size", "write"]
 
 COLUMNS = 64  # default characters per row
-MAX_SYMBOLS = 5000  # each is a matplotlib artist, of which some thousands are drawn per second
+MAX_SYMBOLS = 5000  # each is a matplotlib artist; some thousands are drawn per second
 CELL_WIDTH, CELL_HEIGHT = 0.125, 0.21  # inches, for a letter of 9 points
 MIN_ROWS, MIN_COLUMNS = 7, 28  # minimum size of the grid, so that the cells of a short text are not larger
 MIN_POINTS, MAX_POINTS = 3.0, 10.0  # of a letter
@@ -153,7 +153,7 @@ def figure_size(rows: int, columns: int) -> tuple[float, float]:
 
 
 def _room(image: AxesImage) -> tuple[int, int]:
-    """Return the numbers of rows and columns for which there is room."""
+    """Return the numbers of rows and columns that fit."""
     rows, columns = image.get_size()
     return max(rows, MIN_ROWS), max(columns, MIN_COLUMNS)
 

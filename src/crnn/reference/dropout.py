@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 
 def mix(x: Array) -> Array:
-    """Return a hash of each of the numbers x (uint32), of which every bit depends on every bit of x.
+    """Return a hash of each of the numbers x (uint32); each of its bits depends on every bit of x.
 
     This is lowbias32: Chris Wellons 2018, "Prospecting for Hash Functions".
 
@@ -39,7 +39,7 @@ def dropout_mask(seed: int, step: int, layer: int, t: int, stream: int, H: int, 
     seed : int
         A 64-bit number.
     step : int
-        The number of earlier training steps, of which the low 32 bits are used.
+        The number of earlier steps; only the low 32 bits are used.
     layer, t, stream : int
         Numbers from 0; the stream is numbered within the whole batch, not within a thread's share.
     H : int
@@ -93,7 +93,7 @@ def weight_mask(seed: int, step: int, layer: int, shape: tuple[int, int], rate: 
 
 
 def state_resets(seed: int, step: int, streams: int, rate: float) -> Array:
-    """Return which streams start the chunk of a training step from the zero state.
+    """Return which streams start a step's chunk from the zero state.
 
     Parameters
     ----------

@@ -142,7 +142,7 @@ def forward(
         Dropout factors of each layer's outputs, applied for the next layer or the decoder. The state
         carried to the next time step is not masked.
     boundary : int, optional
-        The symbol before which the state is set to zero, as it is before the symbols that follow it, those of labels.
+        The symbol that resets the state to zero before it is read; so do the labels' symbols, which follow it.
 
     Returns
     -------
@@ -388,8 +388,8 @@ def train_step(
     """Take one training step, in place on `p` and `optimizer_state`; return the loss before it and the state after it.
 
     With `weight_masks`, (H, G H) for each layer, the recurrent weights are multiplied by the masks for the loss and the
-    gradients. The options are `loss_of`, as in `loss_and_gradients`, and those of `optimizers.update`; the default
-    optimizer is "adagrad".
+    gradients. The options are `loss_of`, as in `loss_and_gradients`, and the options of `optimizers.update`; the
+    default optimizer is "adagrad".
     """
     seen = p if weight_masks is None else _with_dropped_weights(p, weight_masks)
     loss_of = options.pop("loss_of", softmax_loss)

@@ -92,7 +92,7 @@ def update(
     ----------
     optimizer : {"adagrad", "rmsprop", "adam"}
     p, d : Tensors
-        Parameters and their gradients, which are not changed.
+        Parameters and their gradients; the latter stay unchanged.
     optimizer_state : sequence of Tensors
         ``[sum]``, ``[square_avg]`` or ``[exp_avg, exp_avg_sq]``.
     learning_rate, clip, clip_norm : float

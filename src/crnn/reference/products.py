@@ -88,7 +88,7 @@ def int8_product(h: Array, integers: NDArray[np.int8], scale: Array) -> Array:
     """Return h W for states h (..., K) within [-1, 1] and W (K, N) = integers * scale.
 
     A state becomes an unsigned byte, round(127 h) + 128, since the processor multiplies unsigned by signed bytes. The
-    sums are exact 32-bit integers. The offset of 128 adds 128 times the sum of the column, which is subtracted.
+    sums are exact 32-bit integers. The offset of 128 adds 128 times the sum of the column, subtracted here.
 
     Examples
     --------

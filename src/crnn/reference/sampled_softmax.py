@@ -38,7 +38,7 @@ def candidates(
     -------
     symbols : (C,) int array
     more : (C,) float64 array
-        0 for the targets' symbols, and ln((V - m) / n) for the n = C - m drawn symbols, each of which represents
+        0 for the targets' symbols, and ln((V - m) / n) for the n = C - m drawn symbols, each representing
         (V - m) / n symbols.
 
     Examples

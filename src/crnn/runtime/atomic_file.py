@@ -22,7 +22,7 @@ def write_atomically(path: str, data: bytes | Iterable[bytes | memoryview]) -> N
 
     The bytes go to a temporary file in the same folder, then to the disk, and only then is the file renamed to the
     target. After any failure the temporary file is removed, and so are temporary files left by killed processes. An
-    existing file keeps its mode, and a symbolic link keeps pointing to its target. A file that is not regular (a pipe,
+    existing file keeps its mode, and a symbolic link keeps pointing to its target. Anything but a regular file (a pipe,
     ``/dev/null``) is written directly.
 
     Parameters

@@ -21,7 +21,7 @@ T = TypeVar("T")
 # At least 8 streams per thread: fewer leave the register tile (8 rows) mostly idle. A step should be long compared with
 # its two or three barriers of about a microsecond. (Estimated, not tuned.)
 STREAMS_PER_THREAD = 8
-WORK_PER_THREAD = 500_000  # multiplications of a training step
+WORK_PER_THREAD = 500_000  # multiplications per step in training
 MAX_THREADS = 256  # as in the training kernel
 # Measured on cores with second-level caches of 2 MB (docs/development/performance.md).
 CACHED_BYTES = 1_000_000  # of weights that surely stay in such a cache from one time step to the next
@@ -52,13 +52,13 @@ def training_threads(n_threads: int | None, streams: int, work: int, weights: in
     Parameters
     ----------
     n_threads : int or None
-        The parameter of `CharRNN`; None: one per usable core, as long as each has enough work.
+        The parameter of `CharRNN`; None: one per usable core if each has enough work.
     streams : int
         Total number of streams; there are never more threads.
     work : int
         Multiplications of one step over all streams.
     weights : int
-        Bytes of the weights by which a layer multiplies at each time step.
+        Bytes of the weights that a layer uses at each time step.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def split_range(n: int, parts: int) -> list[range]:
 
 
 def run_tasks(tasks: Iterable[T], work: Callable[[T], object], n_threads: int) -> None:
-    """Call ``work(task)`` for all tasks on several threads, each of which takes the next task when free.
+    """Call ``work(task)`` for all tasks on several threads; each takes the next task when free.
 
     Examples
     --------

@@ -25,7 +25,7 @@ def check_writable(path: str) -> None:
     FileNotFoundError: [Errno 2] No such file or directory: 'no-such-folder/book.crnn'
     """
     mode = mode_of_target(path)
-    if mode is None or stat.S_ISREG(mode):  # a new file is made beside it; /dev/null is written to
+    if mode is None or stat.S_ISREG(mode):  # a new file is created next to it; /dev/null is written to
         try:
             import tempfile  # here, since `import crnn` should be fast
 

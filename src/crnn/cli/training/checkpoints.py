@@ -79,7 +79,7 @@ def refuse_unfinished(checkpoint: str) -> None:
 
 
 def refuse_missing(checkpoint: str, output: str) -> None:
-    """Raise InvalidInputError if there is no checkpoint to resume from.
+    """Raise InvalidInputError if the checkpoint to resume is missing.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def refuse_missing(checkpoint: str, output: str) -> None:
 
 
 def remove_checkpoint(checkpoint: str) -> None:
-    """Remove the checkpoint of a training that has ended well, after its model was saved."""
+    """Remove the checkpoint of a successful training run, after its model was saved."""
     try:
         with contextlib.suppress(FileNotFoundError):  # it could not be written, which was a warning
             os.unlink(checkpoint)
@@ -113,7 +113,7 @@ def average_every_of(checkpoint: str) -> int | None:
 
 
 def refuse_other_settings(checkpoint: str, own: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    """Raise InvalidInputError if given parameters differ from those of an interrupted training run.
+    """Raise InvalidInputError if given parameters differ from an interrupted run's.
 
     Examples
     --------

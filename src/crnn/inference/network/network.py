@@ -5,7 +5,7 @@ implements it gets all of them through `LanguageModel`. `PackedNetwork` is a rec
 is based on counts of n-grams, `MixedNetwork` mixes several networks.
 
 A class that inherits from the protocol explicitly must define eight methods: `symbols`, `boundary`, `zero_state`,
-`copy`, `select`, `join`, `feed` and `logits_after`. The others have a default here that is correct for every network
+`copy`, `select`, `join`, `feed` and `logits_after`. The others have a default here, correct for every network,
 and may be overridden by something faster. Networks and states must be picklable, because a `TextState` holds both.
 """
 
@@ -81,7 +81,7 @@ class InferenceNetwork(Protocol):
         return self.zero_state(1)
 
     def start(self) -> State:
-        """Return the state of one stream before a string: after a boundary, or zero if there is none."""
+        """Return the state of one stream before a string: after a boundary, or else zero."""
         state = self.zero_state(1)
         if self.boundary is not None:
             self.feed(np.full((1, 1), self.boundary, np.int32), state)
@@ -135,9 +135,9 @@ class InferenceNetwork(Protocol):
         *,
         least: bool = False,
     ) -> NDArray[np.float64]:
-        """Return log P of each of the strings ids[starts : starts + lengths], which are sorted by decreasing length.
+        """Return log P of each of the strings ids[starts : starts + lengths], sorted by decreasing length.
 
-        All strings start from the same state of one stream, which is not changed. The terms of a string are added from
+        All strings start from the same state of one stream; it stays unchanged. The terms of a string are added from
         its first symbol to its last, so the sum has the same bits whatever the other strings are. With `least`, return
         log P of each string's least probable symbol instead, or 0 for an empty string.
         """

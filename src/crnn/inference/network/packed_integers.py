@@ -27,7 +27,7 @@ def with_integers(layout: Layout, params: Array, scales: Scales) -> Array:
 
 
 def without_integers(layout: Layout, params: Array, scales: Scales) -> Array:
-    """Return the flat weights from which `with_integers` made `params`, which are overwritten."""
+    """Undo `with_integers`: return flat weights, overwriting `params`."""
     for name, weights in _multiplied(layout, params):
         weights *= scales[name][:, None]
     return params

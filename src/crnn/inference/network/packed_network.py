@@ -30,7 +30,7 @@ from .short_calls import CallMemory
 Array = NDArray[Any]
 State = tuple[Array, ...]  # in the shapes of `Layout.state_shapes`: (h,), (h, c) of an LSTM, and a symbol with pairs
 
-FEED_ROWS = 64  # symbols by which a state is advanced at a time
+FEED_ROWS = 64  # symbols fed to a state at a time
 SHORT = 32  # maximum symbols of one stream that are read in arrays kept from an earlier call
 LOGIT_BYTES = 1 << 25  # of logits at a time per thread: 32 MB, reached only by vocabularies above 16,000 symbols
 CALL_SYMBOLS = 1 << 15  # maximum symbols read in one call, and
@@ -52,7 +52,7 @@ class PackedNetwork(NamedTuple):
     boundary: int | None
     bfloat16: bool
     n_threads: int | None  # for one stream; None: the fastest number
-    scales: Scales | None  # of an int8 model, for which `params` has integers
+    scales: Scales | None  # of an int8 model, whose `params` has integers
     memory: CallMemory
 
     @classmethod
@@ -100,7 +100,7 @@ class PackedNetwork(NamedTuple):
         return cls._packed(wide, copied, sizes, one_row, scoring, boundary, bfloat16, n_threads, scales)
 
     def repacked(self, *, one_row: bool, scoring: bool) -> PackedNetwork:
-        """Return the same network packed for another use, sharing the weights that are not packed."""
+        """Return the same network packed for another use, sharing the unpacked weights."""
         sizes, scales = (self.hidden_size, self.symbols), self.scales
         return self._packed(
             self.layout, self.params, sizes, one_row, scoring, self.boundary, self.bfloat16, self.n_threads, scales
@@ -368,7 +368,7 @@ class PackedNetwork(NamedTuple):
         for array, start in zip(self.carried(work), state, strict=True):
             width = start.shape[-1]
             array[..., :width] = start
-            array[..., width:] = 0  # the padding, of which the kernels read only the carried part
+            array[..., width:] = 0  # the padding; the kernels read only its carried part
         return work
 
     def carried(self, work: InferenceWorkspace) -> State:
@@ -389,7 +389,7 @@ def rows_of_logits(layout: Layout, wanted: int) -> int:
 
 @cache
 def silent_network(symbols: int, boundary: int | None) -> PackedNetwork:
-    """Return a network of one unit and zero weights, with which the drawing loop serves models without a network."""
+    """Return a network of one unit and zero weights, for drawing from models without a network."""
     layout = Layout(symbols, 1, np.dtype("float64"))
     return PackedNetwork.pack(layout, layout.zeros(), one_row=False, boundary=boundary)
 

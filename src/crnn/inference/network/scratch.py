@@ -46,7 +46,7 @@ class Scratch:
         return array.reshape(shape)
 
     def parts(self, n: int) -> list[Scratch]:
-        """Return n scratches, the same ones in each call, for networks that are used at the same time."""
+        """Return n scratches, the same ones in each call, for networks used at the same time."""
         self._parts += [Scratch() for _ in range(len(self._parts), n)]
         return self._parts[:n]
 

@@ -38,7 +38,7 @@ class CallMemory:
         self.start: State | None = None
 
     def begin(self, new: Callable[[], ShortCall]) -> ShortCall:
-        """Return arrays not used by another call; `new` makes some if there are none. `end` must follow."""
+        """Return arrays not used by another call; `new` makes some if needed. `end` must follow."""
         check_cancelled()
         try:
             return self.spare.pop()  # atomic

@@ -125,7 +125,7 @@ class TextState:
         return self._advance(self._vocabulary.encode(text, name="text"), learn=adapt)
 
     def end(self) -> TextState:
-        """End the document: its end counts in `log_prob`, and the state becomes that of a new document.
+        """End the document: its end counts in `log_prob`, and the state starts a new document.
 
         Raises a ValueError for a model fitted on running text, which has no end.
 
@@ -167,7 +167,7 @@ class TextState:
         ----------
         n : int, default=1
             Characters to draw. A `stop` ends the text earlier: it is neither returned nor read. A document may also end
-            by itself: its end counts in `log_prob`, and the state becomes that of a new document.
+            by itself: its end counts in `log_prob`, and the state starts a new document.
         {controls}
         random_state : int, SeedSequence, Generator or None, default=None
             The same seed gives the same text. None: a different text each time.

@@ -19,7 +19,7 @@ from ...errors import InvalidInputError
 from ...text.symbols.vocabulary import Vocabulary
 from ..network.network import InferenceNetwork, State, log_softmax
 
-BEGINNINGS = 64  # prefixes that are continued in parallel: enough for the register tile
+BEGINNINGS = 64  # prefixes continued in parallel: enough for the register tile
 
 Array = NDArray[Any]
 

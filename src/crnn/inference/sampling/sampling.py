@@ -56,7 +56,7 @@ def sample(
 def distinct(
     draw: Callable[[range], list[Any]], num_samples: int, *, unique: bool, exclude: Container[Any]
 ) -> list[Any]:
-    """Draw until there are `num_samples` texts that are not excluded and, if `unique`, all distinct.
+    """Draw until there are `num_samples` texts outside `exclude` and, if `unique`, all distinct.
 
     The first samples that qualify are returned; at most `TRIES` are drawn for each.
 

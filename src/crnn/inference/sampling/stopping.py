@@ -37,7 +37,7 @@ class Stops:
     """
 
     def __init__(self, texts: Iterable[Ids], end: int | None = None) -> None:
-        # As Python strings, which are searched in C: an id never exceeds the largest code point.
+        # As Python strings, for searching in C: an id never exceeds the largest code point.
         self._texts = [_as_text(ids) for ids in texts]
         if end is not None:
             self._texts.append(_as_text(np.array([end])))

@@ -38,10 +38,10 @@ class TextSampler:
         Random numbers, one for each symbol drawn. A text does not depend on the other texts.
     controls : SamplingControls
     room : int, optional
-        Symbols of a text for which memory is allocated at first. The default is n, or little if a stop may end a text.
+        Symbols of a text to allocate memory for at first. The default is n, or little if a stop may end a text.
     mixture : core.MixedRows, optional
         Another model, whose logits are added to the network's.
-        Another model, whose logits are added to those of the network.
+        Another model, whose logits are added to the network's.
 
     Attributes
     ----------

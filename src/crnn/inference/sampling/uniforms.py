@@ -16,7 +16,7 @@ MODULUS = 2**128
 
 
 def root(random_state: Any) -> np.random.PCG64:
-    """Return the bit generator from which the streams of all samples are derived."""
+    """Return the bit generator behind the streams of all samples."""
     rng = generator(random_state)
     if isinstance(random_state, np.random.Generator | np.random.BitGenerator | np.random.RandomState):
         return np.random.PCG64(rng.integers(2**63, size=2).tolist())  # advances the caller's generator

@@ -16,7 +16,7 @@ MAX_SYMBOLS = 1 << 17
 
 
 def fitted_weights(network: MixedNetwork, ids: TextIds, given: int) -> NDArray[np.float64]:
-    """Return the weights, each at least 0, with the lowest loss on a text, of which the beginning suffices.
+    """Return the weights, each at least 0, with the lowest loss on (the beginning of) a text.
 
     The loss of a log-linear mixture is convex in the weights, so there is a single minimum. L-BFGS-B finds it from
     equal weights; the same text gives the same weights.
@@ -44,7 +44,7 @@ def fitted_weights(network: MixedNetwork, ids: TextIds, given: int) -> NDArray[n
     at_targets = np.take_along_axis(rows, x[None, :, None].astype(np.intp), axis=2)[..., 0].mean(axis=1)  # (K,)
 
     def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        """Return the mean of -log p and its gradient: the mean of log p_k under p, minus that of the text's symbols."""
+        """Return the mean of -log p and its gradient: the mean of log p_k under p, minus its mean over the text."""
         total, gradient = 0.0, np.zeros(K)
         for i in range(0, len(x), SCORE_ROWS):
             part = rows[:, i : i + SCORE_ROWS]

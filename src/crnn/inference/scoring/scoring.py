@@ -19,7 +19,7 @@ from ..network.scratch import Scratch
 
 BLOCK = 1 << 14  # symbols scored in one call of the kernel
 PART = 2048  # minimum symbols of a part of a text: many more than its warm-up
-WARM_UP = 128  # symbols before a part from which its initial state is computed
+WARM_UP = 128  # symbols read before a part to compute its initial state
 MAX_PARTS = 512
 STREAMS = 64  # parts read in parallel
 MIN_STREAMS = 8  # minimum parts per thread: fewer leave the register tile mostly idle

@@ -172,7 +172,7 @@ def text_blocks(
     errors : {"strict", "replace", "skip"}, optional
         How to handle missing values, and bytes instead of characters. "strict": raise an error. "replace":
         decode bytes, with U+FFFD for invalid UTF-8, and yield None for a missing value. "skip": also yield None for
-        bytes that are not UTF-8. None: "strict", without mentioning the option to the user.
+        invalid bytes. None: "strict", without mentioning the option to the user.
 
     Raises
     ------

@@ -87,7 +87,7 @@ class Decompressed:
         self._compressed = self._raw.startswith(MAGIC)
 
     def _begin_member(self, size: int) -> bool:
-        """Begin the gzip file's next member, skipping zeros before it; return False if there is none."""
+        """Begin the gzip file's next member, skipping zeros before it; return False at the end."""
         while not self._raw.lstrip(b"\0"):
             self._raw = self._read_raw(size)
             if not self._raw:
@@ -97,7 +97,7 @@ class Decompressed:
         return True
 
     def _inflate(self, size: int) -> bytes:
-        """Decompress the bytes read so far, or read more; return b"" if there is no output yet."""
+        """Decompress the bytes read so far, or read more; return b"" while nothing has come out."""
         assert self._member is not None
         try:
             data = self._member.decompress(self._raw, size)

@@ -38,7 +38,7 @@ def join(texts: Iterable[Any], name: str = "X") -> JoinedTexts:
     Raises
     ------
     InvalidInputError
-        If there are no texts, or a text differs in type from the first; its index is named.
+        If the collection is empty, or a text differs in type from the first; its index is named.
 
     Examples
     --------

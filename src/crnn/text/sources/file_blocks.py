@@ -23,7 +23,7 @@ def paths_of(paths: Paths) -> tuple[str, ...]:
     Raises
     ------
     InvalidInputError
-        If there are no paths, or an item is not a path.
+        If the list is empty, or an item is not a path.
 
     Examples
     --------

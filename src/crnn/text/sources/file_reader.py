@@ -84,7 +84,7 @@ class FileReader(NamedTuple):
             yield decoded if self.transform is None else self.transformed(decoded)
 
     def transformed(self, lines: list[Any]) -> list[Any]:
-        """Return the transformed lines, each of which must be a text of the same kind without a line end.
+        """Return the transformed lines; each must be a text of the same kind without a line end.
 
         Raises
         ------
@@ -117,7 +117,7 @@ class FileReader(NamedTuple):
 
 
 def _split(blocks: Iterator[Any], kind: Kind) -> Iterator[list[Any]]:
-    """Split blocks, in which every line is ended, into lists of lines."""
+    """Split blocks of complete lines into lists of lines."""
     end: Any = "\n" if kind == "characters" else b"\n"
     begun: list[Any] = []  # the pieces of an unfinished line
     for block in blocks:
@@ -132,7 +132,7 @@ def _split(blocks: Iterator[Any], kind: Kind) -> Iterator[list[Any]]:
 
 
 def decoded_lines(lines: list[bytes], errors: Literal["strict", "replace"] = "strict") -> list[str | None]:
-    r"""Decode lines; return None for each line that is not UTF-8, unless bad bytes are replaced.
+    r"""Decode lines; return None for each line with invalid UTF-8, unless bad bytes are replaced.
 
     Examples
     --------

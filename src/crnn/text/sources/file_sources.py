@@ -107,7 +107,7 @@ class StoredSource(TextSource):
         return self._opened().fingerprint
 
     def vocabulary(self, min_count: int = 1, *, boundary: bool = False, given: str | bytes | None = None) -> Vocabulary:
-        """Return the given symbols, or those of the text, which the cache has counted."""
+        """Return the given symbols, or the text's symbols, counted by the cache."""
         if given is not None:
             return super().vocabulary(min_count, boundary=boundary, given=given)
         cache, boundary = self._opened(), boundary or self.holds_documents
@@ -182,7 +182,7 @@ class StoredSource(TextSource):
         return self._cache
 
     def _open_temporary(self, name: str, folder: str | None = None) -> IdCache:
-        """Write a cache into a folder of its own, which is deleted with the cache."""
+        """Write a cache into its own folder, to be deleted with the cache."""
         import tempfile  # here, since importing it takes a while
 
         return self._open(os.path.join(tempfile.mkdtemp(prefix="crnn-", dir=folder), name), temporary=True)

@@ -1,4 +1,4 @@
-"""HashedTexts: a membership test for very many texts, of which only hashes are kept."""
+"""HashedTexts: a membership test for very many texts, keeping only hashes."""
 
 from __future__ import annotations
 

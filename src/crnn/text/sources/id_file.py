@@ -1,6 +1,6 @@
 """IdFile: a file of ids, read in parts by several threads without memory mapping.
 
-Each block of such a file has a checksum, which is verified whenever a part of the block is read.
+Each block of such a file has a checksum, verified whenever a part of the block is read.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Input checks: refuse objects that are not texts or documents, find missing values, warn about file names."""
+"""Input checks: refuse anything but texts or documents, find missing values, warn about file names."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def checked_errors(errors: Any) -> Errors:
 
 
 def is_missing(value: object) -> bool:
-    """Return whether a value is one that tables use for missing entries: None, NaN, or pandas' NA and NaT.
+    """Return whether a value marks a missing entry in a table: None, NaN, or pandas' NA and NaT.
 
     Examples
     --------
@@ -106,7 +106,7 @@ def refuse_other_collections(X: Any, name: str) -> None:
     Raises
     ------
     InvalidInputError
-        For a dict, a table, a set, an open file or an array that is not one-dimensional; it names the remedy.
+        For a dict, a table, a set, an open file, or an array unless one-dimensional; it names the remedy.
 
     Examples
     --------

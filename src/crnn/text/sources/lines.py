@@ -41,8 +41,8 @@ class Lines(NamedFiles, Sequence[Any]):
     r"""The lines of one or more files as a list of documents, not held in memory.
 
     `CharRNN.fit`, `score`, `score_samples`, ``sample(exclude=...)`` and everything else that takes documents accept it.
-    A line ends with ``\n`` or ``\r\n``, which are not part of it; the last line of a file may lack an end. The index,
-    needed only for `len` and subscripts, stores the position of every 64th line: an eighth of a byte per line.
+    A line ends with ``\n`` or ``\r\n``, not part of the line itself; the last line of a file may lack an end. The
+    index, needed only for `len` and subscripts, stores the position of every 64th line: an eighth of a byte per line.
 
     For training, up to 64 MB of lines are held in memory and shuffled like a list. Beyond that, the ids are kept in a
     cache file, as for a `TextFile`. In each epoch, pieces of 8 kB are shuffled, 1,024 pieces are read together, and
@@ -55,7 +55,7 @@ class Lines(NamedFiles, Sequence[Any]):
     kind : {"characters", "bytes"}, default="characters"
         "bytes": the lines are bytes.
     errors : {"strict", "replace", "skip"}, default="strict"
-        How to handle lines that are not UTF-8. "strict": raise an error. "replace": read U+FFFD for each bad byte.
+        How to handle lines with invalid UTF-8. "strict": raise an error. "replace": read U+FFFD for each bad byte.
         "skip": return None instead of the line, which `CharRNN.fit` leaves out and whose score is NaN.
     transform : callable, default=None
         Turns each line into the text to be read, for instance by masking numbers: ``transform=mask`` is to `Lines`

@@ -10,7 +10,7 @@ __all__ = ["NamedFiles"]
 
 
 class NamedFiles:
-    """Files that are named now and read later.
+    """Files named now and read later.
 
     Parameters
     ----------

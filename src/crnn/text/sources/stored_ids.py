@@ -96,7 +96,7 @@ class StoredIds:
 
 
 class StoredDocuments(StoredIds):
-    """Documents in a file, packed like those of `documents.pack`, with an index of some of them.
+    """Documents in a file, packed as by `documents.pack`, with an index of some of them.
 
     Parameters
     ----------

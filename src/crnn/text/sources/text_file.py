@@ -19,7 +19,7 @@ class TextFile(NamedFiles):
     ``fit(Path("book.txt"))`` and ``fit([Path("a.txt"), Path("b.txt")])`` are shortcuts for it. Files of more than 64 MB
     in total are not held in memory: their symbols are written once, as ids, to a cache file, which is read in parts.
     The cache takes as many bytes as the text has symbols, or 2 or 4 times as many if there are more than 255 different
-    ones. It is reused as long as the files have the same size, and the same modification time or contents.
+    ones. It is reused while the files have the same size, and the same modification time or contents.
 
     Parameters
     ----------

@@ -69,7 +69,7 @@ def utf8_blocks(
 
 def _located(error: UnicodeDecodeError, offset: int, path: Path) -> UnicodeDecodeError:
     """Move a decoding error of the bytes at `offset` of a file to its position in the file."""
-    # A UnicodeDecodeError's `start` refers to its object, which must therefore be as long as the file so far. Earlier
+    # A UnicodeDecodeError's `start` refers to its object, so that must be as long as the file so far. Earlier
     # bytes are replaced by NUL, since a pipe cannot be read again.
     data = error.object.rjust(offset + len(error.object), b"\0")
     moved = UnicodeDecodeError(error.encoding, data, offset + error.start, offset + error.end, error.reason)

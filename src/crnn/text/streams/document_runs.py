@@ -49,7 +49,7 @@ def document_runs(packed: StoredDocuments) -> DocumentRuns:
 
 
 def _cut(packed: StoredDocuments, start: int, stop: int, number: int) -> DocumentRuns:
-    """Cut a long run between documents or, if there is no boundary for `MIN_PART` symbols, within one."""
+    """Cut a long run between documents or, without a boundary for `MIN_PART` symbols, within one."""
     starts, stops, numbers = [start], list[int](), [number]
     while stop - starts[-1] > LONG:
         start = starts[-1]

@@ -19,7 +19,7 @@ Ids = NDArray[Any]
 
 
 class ShuffledDocuments:
-    """The documents in memory from which `DocumentStreams` reads; parameters as there.
+    """The documents in memory behind `DocumentStreams`; parameters as there.
 
     Attributes
     ----------

@@ -19,7 +19,7 @@ GROUP = 1 << 23  # symbols of documents read and shuffled together: with their p
 
 
 class ShuffledRuns:
-    """The documents in a file from which `DocumentStreams` reads; parameters as there.
+    """The documents in a file behind `DocumentStreams`; parameters as there.
 
     For each epoch, runs of neighboring documents of about 8 kB are shuffled. Runs with a total of about `GROUP` symbols
     are read together; their documents are shuffled and distributed to the streams. Neighbors in the file are thus read

@@ -79,7 +79,7 @@ def found_kind(codes: NDArray[Any], kind: Kind | None, empty: bool, min_count: i
 
 
 def byte_view(data: Bytes, name: str = "X") -> memoryview:
-    """Return a flat view of unsigned bytes; data that are not contiguous are copied."""
+    """Return a flat view of unsigned bytes; non-contiguous data are copied."""
     view = memoryview(data)
     if view.itemsize != 1:
         raise InvalidInputError(

@@ -55,7 +55,7 @@ def refuse_other_ids(ids: NDArray[Any], n_symbols: int, boundary: int | None) ->
 
 
 def not_a_symbol(symbol: str | bytes, position: int, name: str, n_symbols: int) -> InvalidInputError:
-    """Return the error for a symbol that is not among a model's `n_symbols` symbols.
+    """Return the error for a symbol outside a model's `n_symbols` symbols.
 
     Examples
     --------

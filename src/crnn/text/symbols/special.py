@@ -1,4 +1,4 @@
-"""Special: the symbols that are not characters."""
+"""Special: the non-character symbols."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["BOUNDARY", "UNKNOWN", "Label", "Special", "Symbol"]
 
 
 class Special(Enum):
-    """A vocabulary's symbol that is not a character; equal to no text.
+    """A non-character symbol of a vocabulary; equal to no text.
 
     Examples
     --------
@@ -27,7 +27,7 @@ class Special(Enum):
 
 
 UNKNOWN = Special.UNKNOWN
-"""Any character that is not in a model's vocabulary."""
+"""Any character outside a model's vocabulary."""
 
 BOUNDARY = Special.BOUNDARY
 """The start and the end of a document."""

@@ -32,7 +32,7 @@ class Vocabulary(Sequence[Symbol]):
     code points or byte values. A vocabulary is an immutable sequence of its symbols, each a `str` of one
     character or, for bytes, a `bytes` of length one; for bytes, `in` also takes an `int`.
 
-    Special symbols may follow: `crnn.UNKNOWN`, which stands for every character that is not in the vocabulary;
+    Special symbols may follow: `crnn.UNKNOWN`, which stands for every character outside the vocabulary;
     `crnn.BOUNDARY`, the start and the end of a document; and, last of all, a `Label` for each label of documents. A
     label never occurs in a text.
 
@@ -132,7 +132,7 @@ class Vocabulary(Sequence[Symbol]):
             Whether to add a boundary; the text may then be empty.
         kind : {"characters", "bytes"}, optional
             The kind of the blocks; by default the kind of the first.
-            The kind of the blocks; by default that of the first one.
+            The kind of the blocks; by default the first block's.
 
         Returns
         -------
@@ -184,7 +184,7 @@ class Vocabulary(Sequence[Symbol]):
 
     @property
     def unknown(self) -> int | None:
-        """The id of the symbol for characters that are not in the vocabulary; None without such a symbol."""
+        """The id of the symbol for characters outside the vocabulary; None without such a symbol."""
         return self._unknown
 
     @property
@@ -255,7 +255,7 @@ class Vocabulary(Sequence[Symbol]):
     def encode_blocks(self, blocks: Iterable[Text], *, name: str = "X") -> Ids:
         """Encode a text given in blocks, of unknown total length, as ids.
 
-        The memory needed is that of the ids, in a buffer that grows by an eighth when full, and of one block. Systems
+        Memory is needed for the ids, in a buffer that grows by an eighth when full, and of one block. Systems
         that cannot enlarge memory in place also hold the old ids while copying them.
 
         Parameters
@@ -364,7 +364,7 @@ class Vocabulary(Sequence[Symbol]):
         return ids.astype(self._id_dtype)
 
     def ids_of_codes(self, codes: NDArray[Any]) -> NDArray[np.int32]:
-        """Return the ids of codes, with -1 for unknown codes if there is no unknown symbol."""
+        """Return the ids of codes, with -1 for unknown codes unless there is an unknown symbol."""
         ids = self._table.take(codes, mode="clip")
         if self._unknown is not None:
             ids[ids < 0] = self._unknown

@@ -1,1 +1,1 @@
-"""The state of a training run, and the thread that saves it."""
+"""The state of a run, and the thread that saves it."""

@@ -1,4 +1,4 @@
-"""RunState: the progress of a training call, so that the call can be finished later as if never interrupted."""
+"""RunState: the progress of a call of `fit`, so that it can be finished later as if never interrupted."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class RunState:
         Raises
         ------
         InvalidInputError
-            If the arguments do not describe a training run of this model.
+            If the arguments do not describe a run of this model.
         """
         names = {field.name for field in fields(cls)} - {_WEIGHTS, "best", "sound"}
         known = isinstance(document, dict) and document.keys() in (names, names - {"ruin"})

@@ -1,4 +1,4 @@
-"""JointTrainer: a trainer in one of several processes, each of which reads a share of the streams."""
+"""JointTrainer: a trainer in one of several processes, each reading a share of the streams."""
 
 from __future__ import annotations
 

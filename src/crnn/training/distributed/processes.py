@@ -79,7 +79,7 @@ class Processes:
         return all(self._comm.allgather(bool(value)))
 
     def share_rows(self, array: NDArray[Any]) -> None:
-        """Fill in an array (L, B, H) of which each process has set the rows of its own streams."""
+        """Complete an array (L, B, H) in which each process has set its own streams' rows."""
         own = self.own(array.shape[1])
         parts = self._comm.allgather(np.ascontiguousarray(array[:, own.start : own.stop]))
         array[...] = np.concatenate(parts, axis=1)
@@ -105,7 +105,7 @@ class Processes:
         return found
 
     def require_same(self, what: str, value: Any) -> None:
-        """Raise InvalidInputError if a value differs from that of rank 0 in some process."""
+        """Raise InvalidInputError if a value differs from rank 0's in some process."""
         own = value == self.of_first(value)
         if not self.all(own):
             raise InvalidInputError(f"{what} differs between processes. Pass the same value in all of them.")

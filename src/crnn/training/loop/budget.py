@@ -1,4 +1,4 @@
-"""Budget: the limit of a training call, in steps or seconds, and the part of it used so far."""
+"""Budget: the limit of training, in steps or seconds, and the part of it used so far."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def evaluate(
 
 
 def shape_of(n: int) -> tuple[int, int]:
-    """Return the numbers of time steps and streams in which a text of n symbols is read.
+    """Return the numbers of time steps and streams for reading a text of n symbols.
 
     Examples
     --------

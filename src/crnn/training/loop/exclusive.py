@@ -70,7 +70,7 @@ def begin_use(model: object, call: ExclusiveUse) -> None:
 
 
 def use_for_editing(model: object, call: ExclusiveUse) -> ExclusiveUse:
-    """Return the use under which a call edits a model: its own, or that of training when a callback edits.
+    """Return the use under which a call edits a model: its own, or training's when a callback edits.
 
     Raises
     ------

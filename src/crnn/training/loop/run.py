@@ -422,7 +422,7 @@ def streams_for(
         If it has a boundary, the ids are documents.
     settings : Settings
     rng : numpy.random.Generator
-        The model's generator, which is not advanced.
+        The model's generator; it does not advance.
     n_steps : int
         Steps taken before: the order of the documents continues from there.
     weights : array of float, optional

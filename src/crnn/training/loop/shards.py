@@ -25,7 +25,7 @@ MIN_STREAMS_UNCACHED = 24
 # exceed a core's own cache, threads that share the units of the same streams are faster than threads with fewer
 # streams each. Measured on cores with second-level caches of 2 MB (docs/development/performance.md).
 STREAMS_PER_CACHEFUL = 4  # streams of a shard for each further CACHED_BYTES of weights
-MAX_GROUPED_STREAMS = 12  # streams per shard from which groups are never faster
+MAX_GROUPED_STREAMS = 12  # streams per shard; with more, groups are never faster
 # A thread that works on several shards passes over the gradient of each twice. The cost must be small compared with the
 # shard's products, which grow with its rows, streams times time steps. In the second-level cache a pass is almost free.
 MIN_ROWS = {2: 384, 4: 2048, 8: 4096}  # of all shards together, by number of shards
@@ -83,7 +83,7 @@ def shard_count(streams: int, seq_length: int, weights: int, gradient: int) -> i
     seq_length : int
         Time steps of a chunk.
     weights : int
-        Bytes of the weights by which a layer multiplies at each time step.
+        Bytes of the weights that a layer uses at each time step.
     gradient : int
         Bytes of a gradient.
 
@@ -169,7 +169,7 @@ def threads_for(layout: Layout, streams: Streams, n_threads: int | None, *, bflo
 
 
 def recurrent_bytes(layout: Layout, *, bfloat16: bool = False) -> int:
-    """Return the packed size of the weights by which a layer multiplies at each time step.
+    """Return the packed size of the weights that a layer uses at each time step.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""StepSettings: everything that determines a training step, apart from the state it changes."""
+"""StepSettings: everything that determines a step, apart from the state it changes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class StepSettings:
 
     @classmethod
     def of(cls, settings: Settings, rng: np.random.Generator) -> Self:
-        """Return the settings for a training call.
+        """Return the settings for one call of training.
 
         The dropout seed comes from a copy of the model's generator, so that a run in two parts continues with the same
         seed.

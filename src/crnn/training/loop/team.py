@@ -1,4 +1,4 @@
-"""Team: the threads of a training call, the shards they work on, and their barriers."""
+"""Team: the threads of one call of training, the shards they work on, and their barriers."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ class Team:
     dropout : bool
     reduce : callable, optional
         Called by the first thread after each step with the flat gradient of all shards, to sum the gradients of several
-        processes in place. The vector goes on with a flag for each symbol that occurred, the sum of the losses and the
-        number of streams, which are summed likewise.
+        processes in place. The vector also has a flag for each symbol that occurred, the sum of the losses and the
+        number of streams, all summed likewise.
     rows : range, optional
         Streams over which losses and gradients are averaged; more than the shards' own if other processes have the
         rest. The default is the shards' streams.

@@ -29,7 +29,7 @@ from .team import Team
 from .weight_average import WeightAverage
 
 SNAPSHOT_SECONDS = 1.0  # minimum between two snapshots to return to after divergence
-SNAPSHOT_SHARE = 0.01  # maximum part of the time spent on snapshots: those of a large model take a while
+SNAPSHOT_SHARE = 0.01  # maximum part of the time spent on snapshots: for a large model they take a while
 
 NO_HELPERS = Helpers(0, print)
 
@@ -235,7 +235,7 @@ class Trainer:
         start = time.perf_counter()
         snapshot = None
         if self._snapshot_due(start):
-            # A bias can be infinite while the loss is finite. What a callback has written is not a training error.
+            # A bias can be infinite while the loss is finite. What a callback has written is not an error of training.
             if self._snapshot_at > -math.inf and not self._is_sound():
                 self._return_to_last_good_state()
             # It replaces the older snapshot once its loss is known to be finite, after the next step.

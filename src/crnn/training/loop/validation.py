@@ -116,7 +116,7 @@ class Validation:
         seconds : float
             Time since the call began.
         seconds_per_step : float
-            Mean time of a training step so far.
+            Mean time per training step so far.
         """
         cost = self._cost_in_steps * seconds_per_step if self.state.cost is None else self.state.cost
         total = self._budget.seconds

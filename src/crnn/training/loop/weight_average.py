@@ -1,4 +1,4 @@
-"""WeightAverage: the mean of the weights over the last part of a training call."""
+"""WeightAverage: the mean of the weights over the last part of training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FIRST_PART = 8  # at first, an update follows after each eighth of the steps so 
 
 
 class WeightAverage:
-    """A running average of the weights during a training call, in which older steps count less and less.
+    """A running average of the weights during training; older steps count less and less.
 
     This is the polynomial-decay averaging of Shamir and Zhang (2013). An update after ``done`` steps, ``gap`` steps
     after the previous one, moves the average toward the weights by the part ``gap / (gap + share (done - gap))`` of
@@ -31,7 +31,7 @@ class WeightAverage:
     n_steps : int
         The model's `n_steps` now.
     params, average : array of shape (layout.size,)
-        The weights and their average, which is changed in place.
+        The weights and their average; the latter changes in place.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""ClassData: a classifier's texts and labels, checked, in the order in which a direction reads them."""
+"""ClassData: a classifier's texts and labels, checked, in the reading order of a direction."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class ClassData(NamedTuple):
 
 
 def _listed(X: Any) -> list[Any]:
-    """Return texts as a list, or raise an error that says what to pass."""
+    """Return texts as a list, or raise an error with the remedy."""
     if isinstance(X, os.PathLike):
         raise InvalidInputError(f"X is the path {X}. Pass crnn.Lines(X), or a list of texts.")
     if isinstance(X, str | bytes):

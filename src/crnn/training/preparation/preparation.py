@@ -1,4 +1,4 @@
-"""Preparation: from the arguments of a training call to its run, with every check before any change."""
+"""Preparation: from the arguments of `fit` to a run, with every check before any change."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Hooks:
 
 
 def prepared_run(call: Call, settings: Settings, state: ModelState | None, start: float, hooks: Hooks) -> TrainingRun:
-    """Return the run of a training call.
+    """Return the run for a call of training.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
 
 
 def _pairs(settings: Settings, ids: TextIds, vocabulary: Vocabulary, state: ModelState | None) -> SymbolPairs | None:
-    """Return the symbol pairs with rows of their own: the text's, or those of the model to be continued."""
+    """Return the symbol pairs with rows of their own: the text's, or the continued model's."""
     if state is None:
         if settings.n_bigrams is None:
             return None

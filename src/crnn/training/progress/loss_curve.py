@@ -21,7 +21,7 @@ COLOURS = {"training": "#3b82c4", "validation": "#c9711f"}
 
 
 def number_in(record: Any, name: str) -> float | None:
-    """Return a number from a training record, or None if there is none that can be drawn.
+    """Return a number from a record of training, or None unless it can be drawn.
 
     A callback may have changed the record in any way, and a file keeps records unchecked.
 

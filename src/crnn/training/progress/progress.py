@@ -182,7 +182,7 @@ class _Bar:
 
 
 class _Log:
-    """Occasional lines, for a file or pipe in which a bar would be garbage."""
+    """Occasional lines, for a file or pipe, where a bar would be garbage."""
 
     def __init__(self, stream: TextIO, total: int | None) -> None:
         self._stream, self._total = stream, total

@@ -112,7 +112,7 @@ def rounded(speed: float) -> float:
 
 
 def usable_precisions(matmul_precision: str | None, dtype: Any = None) -> tuple[str, ...]:
-    """Return the precisions in which a model may be trained.
+    """Return the usable precisions for training a model.
 
     Parameters
     ----------

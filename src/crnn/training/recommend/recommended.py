@@ -106,7 +106,7 @@ def recommend(
     seconds : float
         Time for training.
     speed : float
-        Operations per second of a training step in this precision; see `measured_speed`.
+        Operations per second of training in this precision; see `measured_speed`.
     matmul_precision : {"float32", "bfloat16"}, default="float32"
     cell : {"cifg", "lstm", "gru", "rnn"}, default="cifg"
     n_documents : int or None, default=None

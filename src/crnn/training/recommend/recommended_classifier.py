@@ -17,7 +17,7 @@ from .machine_speed import OPERATIONS, recurrent_weights
 from .recommended import TYPICAL_SYMBOLS
 
 BATCH_SIZE, SEQ_LENGTH = 32, 24
-EPOCHS, MAX_EPOCHS = 8, 12  # the number for which a size is chosen, and the number beyond which results got worse
+EPOCHS, MAX_EPOCHS = 8, 12  # to choose a size for, and the maximum: beyond it, results got worse
 MIN_STEPS = 150  # for few texts
 LSTM_GATES = 4
 
