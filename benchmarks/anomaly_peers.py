@@ -22,27 +22,39 @@ Scores = NDArray[np.float64]
 class RarestPair:
     """The count of a text's rarest pair of neighboring tokens, its start and its end among them.
 
+    Parameters
+    ----------
+    rare : float, default=0.0005
+        Tokens that occur less often per text, such as random keys, count as one and the same token.
+
     Examples
     --------
-    >>> RarestPair().fit(["to be", "to be", "or not"]).score(["to be", "to not"]).tolist()
-    [2.0, 0.0]
+    >>> RarestPair(rare=0.5).fit(["to be", "to be", "or not"]).score(["to be", "to not", "be"]).tolist()
+    [2.0, 0.0, 0.0]
     """
 
+    def __init__(self, rare: float = 0.0005) -> None:
+        self._rare = rare
+
     def fit(self, texts: list[str]) -> RarestPair:
-        """Count pairs."""
-        self._counts = Counter[tuple[str, str]]()
-        for text, n in Counter(texts).items():
-            for pair in _pairs(text):
-                self._counts[pair] += n
+        """Count tokens, then pairs."""
+        different, self._min_count = Counter(texts), self._rare * len(texts)
+        self._tokens, self._pairs = Counter[str](), Counter[tuple[str, str]]()
+        for text, n in different.items():
+            for token in ["", *TOKEN.findall(text)]:
+                self._tokens[token] += n
+        for text, n in different.items():
+            for pair in self._pairs_of(text):
+                self._pairs[pair] += n
         return self
 
     def score(self, texts: list[str]) -> Scores:
         """Return the least count of each text."""
-        return np.array([min(map(self._counts.__getitem__, _pairs(text))) for text in texts], np.float64)
+        return np.array([min(map(self._pairs.__getitem__, self._pairs_of(text))) for text in texts], np.float64)
 
-
-def _pairs(text: str) -> list[tuple[str, str]]:
-    return [*pairwise(["", *TOKEN.findall(text), ""])]
+    def _pairs_of(self, text: str) -> list[tuple[str, str]]:
+        tokens = [token if self._tokens[token] >= self._min_count else "?" for token in TOKEN.findall(text)]
+        return [*pairwise(["", *tokens, ""])]
 
 
 class TfIdf:
