@@ -59,3 +59,9 @@ def test_labels_are_the_values_that_were_given(values):
     labels, numbers = checked_labels(values)
     assert labels[numbers].tolist() == list(values)
     assert all(type(label) in (str, int, float) for label in labels.tolist())
+
+
+def test_the_first_label_that_a_model_does_not_have():
+    with pytest.raises(InvalidInputError, match=r"^labels\[2\] .*'c'"):
+        label_numbers(["b", "a", "c", "a", "c"], np.array(["a", "b"]))
+    assert label_numbers(["b", "a", "b"], np.array(["a", "b", "c"])).tolist() == [1, 0, 1]

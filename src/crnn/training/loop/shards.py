@@ -114,6 +114,8 @@ def packs_all(seq_length: int, parts: Sequence[range], *, bfloat16: bool, sample
     --------
     >>> packs_all(25, [range(1)], bfloat16=False, sampled_softmax=0)  # min-char-rnn's chunk: a BLAS is faster
     False
+    >>> [packs_all(rows, [range(2), range(2, 3)], bfloat16=False, sampled_softmax=0) for rows in (63, 64)]
+    [False, True]
     """
     return bfloat16 or sampled_softmax > 0 or seq_length * min(map(len, parts)) >= core.MANY_ROWS
 
