@@ -257,11 +257,11 @@ def numbers(page: str, tables: Sequence[Table]) -> list[str]:
     speed, quality = _processor(page, "Processor: ", "# Speed"), _processor(page, "an ", "# Quality for a given time")
     page_of_speed, page_of_quality = "docs/performance.md#speed", "docs/performance.md#quality-for-a-given-time"
     items = [
-        f"- **{exact['NumPy float64']} NumPy in exact mode, float64**: a step of min-char-rnn (100 units,"
-        f" 25 characters) takes {exact['µs']} µs on one thread, and the numbers agree. {speed},"
+        f"- **{exact['NumPy float64']} as fast as NumPy in exact mode (float64)**: a step of min-char-rnn (100"
+        f" units, 25 characters) takes {exact['µs']} µs on one thread, and the numbers agree. {speed},"
         f" [speed]({page_of_speed}).",
-        f"- **{fast['PyTorch']} PyTorch in fast mode, float32**: the same step in {fast['µs']} µs; PyTorch in float32,"
-        f" too. {speed}, [speed]({page_of_speed}).",
+        f"- **{fast['PyTorch']} as fast as PyTorch in fast mode (float32)**: the same step takes {fast['µs']} µs;"
+        f" PyTorch in float32, too. {speed}, [speed]({page_of_speed}).",
         f"- **{nats['crnn']:.3f} nats per character after 60 s**, on text never seen (Tiny Shakespeare's last tenth);"
         f" a tuned PyTorch LSTM reaches {nats['PyTorch']:.3f}. Both multiply in bfloat16. {quality},"
         f" [quality]({page_of_quality}).",
