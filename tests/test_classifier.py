@@ -191,7 +191,7 @@ def test_callbacks_see_the_direction():
         ((["a", "b"], ["f", None]), {}, r"y\[1\] must be a str or a number"),
         (("ab", ["f"]), {}, "^X is a single text. Pass a list of texts.$"),
         ((Path("names.txt"), ["f"]), {}, r"^X is the path names.txt. Pass crnn.Lines\(X\), or a list"),
-        ((3, ["f"]), {}, "^X is a int. Pass a list of texts.$"),
+        ((3, ["f"]), {}, "^X is of type int. Pass a list of texts.$"),
         (({"anna": 1}, ["f"]), {}, "^X is a dict"),
         ((["a", "b"], ["f", "m"]), {"directions": "up"}, "directions must be one of 'both', 'forward', .*, not 'up'"),
         ((["a", "b"], ["f", "m"]), {"class_weight": "even"}, "class_weight is 'even'. Pass None, 'balanced', or"),
@@ -276,7 +276,7 @@ def test_the_parameters_of_the_estimator_are_parameters():
         with pytest.raises(InvalidInputError):
             copy.set_params(**{"estimator__cell": "lstm", name: 3})
     assert copy.estimator.cell == "gru"
-    with pytest.raises(InvalidInputError, match=r"estimator is a int. Pass CharRNNClassifier"):
+    with pytest.raises(InvalidInputError, match=r"estimator is of type int. Pass CharRNNClassifier"):
         CharRNNClassifier(3).fit(X, Y)
 
 

@@ -205,7 +205,7 @@ def test_labels_that_cannot_be_used(arguments, message):
     ],
 )
 def test_what_needs_one_label_says_so(model, call):
-    with pytest.raises(InvalidInputError, match=r"use the model of one label, such as model.for_label\('f'\)"):
+    with pytest.raises(InvalidInputError, match=r"Use the model of one label, such as model.for_label\('f'\)"):
         call(model)
 
 

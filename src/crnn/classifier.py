@@ -184,7 +184,7 @@ class CharRNNClassifier(Estimator):
             return CharRNN(**SHORT_TEXTS)
         if not isinstance(self.estimator, CharRNN):
             raise InvalidInputError(
-                f"estimator is a {type(self.estimator).__name__}. Pass CharRNNClassifier(CharRNN(...)), or "
+                f"estimator is of type {type(self.estimator).__name__}. Pass CharRNNClassifier(CharRNN(...)), or "
                 "change the default with set_params(estimator__hidden_size=...)."
             )
         return self.estimator

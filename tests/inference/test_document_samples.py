@@ -147,7 +147,7 @@ def test_more_than_can_be_counted_is_refused(model, name):
 
 @pytest.mark.parametrize("exclude", ["anna", b"anna", None, 3])
 def test_exclude_is_a_collection(model, exclude):
-    with pytest.raises(InvalidInputError, match=r"exclude is a .*Pass a list or set of texts"):
+    with pytest.raises(InvalidInputError, match=r"exclude is of type .*Pass a list or set of texts"):
         model.sample(exclude=exclude)
 
 

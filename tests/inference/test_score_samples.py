@@ -238,7 +238,7 @@ def test_the_next_batch_is_asked_for_after_the_scores_of_the_one_before():
 def test_errors_in_batches_count_from_the_first_string(model):
     with pytest.raises(InvalidInputError, match=r"^texts\[3\] contains 'z'"):
         list(model.score_batches([["a", "b"], ["c", "z"]]))
-    with pytest.raises(InvalidInputError, match=r"^texts is a str\. Pass a list or another iterable of str"):
+    with pytest.raises(InvalidInputError, match=r"^texts is of type str\. Pass a list or another iterable of str"):
         list(model.score_batches(["ab"]))
     with pytest.raises(InvalidInputError, match=r"^reduce must be 'sum', 'mean' or 'min', not 3$"):
         model.score_batches([], reduce=3)
@@ -297,7 +297,7 @@ def test_arrays_tuples_and_subclasses(model):
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        ("abc", r"s is a str\. Pass a list or another iterable of str, such as a list with one text\.$"),
+        ("abc", r"s is of type str\. Pass a list or another iterable of str, such as a list with one text\.$"),
         (b"abc", r"s must be a list .* not bytes: "),
         (7, r"s must be a list .* not int: "),
         (None, r"s must be a list .* not NoneType: "),
@@ -323,7 +323,7 @@ def test_text_for_a_model_of_bytes():
     model = CharRNN(3, max_steps=0).fit(b"ab")
     with pytest.raises(InvalidInputError, match=r"^texts\[1\] is text, but the symbols of this model are bytes"):
         model.score_samples([b"a", "b"])
-    with pytest.raises(InvalidInputError, match=r"^texts is a bytes\. Pass a list or another iterable of bytes"):
+    with pytest.raises(InvalidInputError, match=r"^texts is of type bytes\. Pass a list or another iterable of bytes"):
         model.score_samples(b"ab")
 
 

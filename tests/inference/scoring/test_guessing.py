@@ -160,7 +160,7 @@ def test_what_is_beyond_float64_is_infinite():
         (["abc"], {"length": 3, "n": 1}, r"^n must be a whole number of at least 2"),
         (["abc"], {"length": -1}, r"^length must be a whole number of at least 0"),
         (["abz"], {"length": 3}, r"^strings\[0\] contains 'z'"),
-        ("abc", {"length": 3}, r"^strings is a str\. Pass a list or another iterable of str"),
+        ("abc", {"length": 3}, r"^strings is of type str\. Pass a list or another iterable of str"),
         ([None], {"length": 3}, r"^strings\[0\] must be str, not NoneType"),
         (["abc"], {"length": 3, "random_state": "a"}, r"^random_state must be "),
     ],

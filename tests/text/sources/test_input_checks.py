@@ -46,11 +46,11 @@ class Column:
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        ({"anna": 1}, r"^text is a dict, .* pass list\(text.values\(\)\) or list\(text\)$"),
+        ({"anna": 1}, r"^text is a dict, .* Pass list\(text.values\(\)\) or list\(text\)\.$"),
         (Table(), r"^text is a table \(Table\)\. Pass its column of texts, text\['column'\]\.$"),
         (Rows([{"name": "anna"}]), r"^text is a table \(Rows\)"),
-        (set(NAMES), r"^text is a set, which has no order, .* pass sorted\(text\)$"),
-        (frozenset(NAMES), r"^text is a frozenset, .* pass sorted\(text\)$"),
+        (set(NAMES), r"^text is a set, which has no order, .* Pass sorted\(text\)\.$"),
+        (frozenset(NAMES), r"^text is a frozenset, .* Pass sorted\(text\)\.$"),
         (io.StringIO("anna\nbob"), r"^text is an open file\. Pass text.read\(\) for its text, .* or the file's Path"),
         (np.array([NAMES]), r"^text is an array of 2 dimensions, .* Pass a column, text\[:, 0\]\.$"),
         (np.array("anna"), r"^text is an array of no dimension"),

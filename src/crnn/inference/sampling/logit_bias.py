@@ -34,7 +34,7 @@ def checked_bias(logit_bias: Any, vocabulary: Vocabulary) -> NDArray[np.float64]
     """
     if logit_bias is not None and not isinstance(logit_bias, Mapping):
         raise InvalidInputError(
-            f"logit_bias is a {type(logit_bias).__name__}. Pass None or a dict from symbols to numbers."
+            f"logit_bias is of type {type(logit_bias).__name__}. Pass None or a dict from symbols to numbers."
         )
     bias = np.zeros(len(vocabulary))
     for symbol, value in (logit_bias or {}).items():

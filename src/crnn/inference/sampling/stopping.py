@@ -84,7 +84,7 @@ def encoded_stops(stop: Any, vocabulary: Vocabulary) -> list[Ids]:
     elif has_items(stop) and not isinstance(stop, Mapping):
         stops = {f"stop[{i}]": text for i, text in enumerate(stop)}
     else:
-        raise InvalidInputError(f"stop is a {type(stop).__name__}. Pass None, a text or a list of texts.")
+        raise InvalidInputError(f"stop is of type {type(stop).__name__}. Pass None, a text or a list of texts.")
     encoded = []
     for name, text in stops.items():
         vocabulary.check_kind(text, name)

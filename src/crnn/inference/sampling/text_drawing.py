@@ -144,7 +144,7 @@ def _excluded(texts: Any, vocabulary: Vocabulary) -> frozenset[Any] | HashedText
         vocabulary.check_kind("" if texts.kind == "characters" else b"", "exclude")
         return HashedTexts(texts)
     if isinstance(texts, str | bytes) or not has_items(texts):
-        raise InvalidInputError(f"exclude is a {type(texts).__name__}. Pass a list or set of texts.")
+        raise InvalidInputError(f"exclude is of type {type(texts).__name__}. Pass a list or set of texts.")
     found = set()
     for i, text in enumerate(python_values(texts)):
         vocabulary.check_kind(text, f"exclude[{i}]")

@@ -182,8 +182,8 @@ def text_blocks(
     wanted = str if vocabulary.kind == "characters" else bytes
     if isinstance(texts, (str, bytes, bytearray, memoryview)) or not has_items(texts):
         raise InvalidInputError(
-            f"{name} is a {type(texts).__name__}. Pass a list or another iterable of {wanted.__name__}, such as a list "
-            f"with one text."
+            f"{name} is of type {type(texts).__name__}. Pass a list or another iterable of {wanted.__name__}, such as "
+            f"a list with one text."
         )
     if type(texts) is not list:  # anything wrong with a list is inside it
         if not isinstance(texts, dict):  # whose keys are scored in order

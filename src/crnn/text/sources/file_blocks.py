@@ -33,7 +33,7 @@ def paths_of(paths: Paths) -> tuple[str, ...]:
     if isinstance(paths, (str, bytes, os.PathLike)):
         paths = [paths]
     if not has_items(paths):
-        raise InvalidInputError(f"paths is a {type(paths).__name__}. Pass a path or a list of paths.")
+        raise InvalidInputError(f"paths is of type {type(paths).__name__}. Pass a path or a list of paths.")
     own = []
     for i, path in enumerate(paths):
         own.append(checked_path(f"paths[{i}]", path))

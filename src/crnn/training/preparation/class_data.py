@@ -117,6 +117,6 @@ def _listed(X: Any) -> list[Any]:
     if isinstance(X, str | bytes):
         raise InvalidInputError("X is a single text. Pass a list of texts.")
     if not has_items(X):
-        raise InvalidInputError(f"X is a {type(X).__name__}. Pass a list of texts.")
+        raise InvalidInputError(f"X is of type {type(X).__name__}. Pass a list of texts.")
     refuse_other_collections(X, "X")
     return list(python_values(X))
