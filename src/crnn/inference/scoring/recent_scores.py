@@ -40,13 +40,18 @@ class RecentScores:
     def look_up(self, texts: list[Any], score: Callable[[list[Any]], Scores]) -> Scores:
         """Return the score of each text, NaN for None; `score` is called for new texts, each once."""
         younger, older = self._younger, self._older
+        found: Scores | None = None
         absent = [text for text in dict.fromkeys(texts) if text not in younger]
         if absent:
             new = [text for text in absent if text not in older and text is not None]
             scores = score(new) if new else np.empty(0)
-            younger.update((text, older.get(text, math.nan)) for text in absent)
+            if len(new) < len(absent):
+                younger.update((text, older.get(text, math.nan)) for text in absent)
             younger.update(zip(new, scores.tolist(), strict=True))
-        found = np.fromiter(map(younger.__getitem__, texts), np.float64, len(texts))
+            if len(new) == len(texts):  # all are new and different, so that their order is the same
+                found = scores
+        if found is None:
+            found = np.fromiter(map(younger.__getitem__, texts), np.float64, len(texts))
         self._symbols += sum(len(text) for text in absent if text is not None)
         if len(younger) >= MAX_TEXTS or self._symbols >= MAX_SYMBOLS:
             self._younger, self._older, self._symbols = {}, younger, 0
