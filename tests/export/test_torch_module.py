@@ -113,5 +113,5 @@ def test_copies_and_pickles():
 
 def test_ids_of_one_axis():
     module = random_language_model("abc").to_torch()
-    with pytest.raises(InvalidInputError, match=r"shape \(T, B\), not \(3,\)"):
+    with pytest.raises(InvalidInputError, match=r"shape \(3,\), but must have shape \(T, B\)"):
         module(torch.tensor([0, 1, 2]))

@@ -38,7 +38,7 @@ def test_counts_are_of_true_and_predicted_classes():
     tables = tables_of()
     assert tables["names"] == ["a", "b", "c"]
     assert tables["counts"] == [[2, 0, 0], [1, 1, 0], [0, 1, 0]]
-    assert tables["note"] == "60.0% of all 5 texts are given their class."
+    assert tables["note"] == "The classifier is right for 60.0% of all 5 texts."
 
 
 def test_the_most_confident_come_first():
@@ -71,9 +71,9 @@ def test_of_many_texts_the_first_are_classified(monkeypatch):
     ("texts", "labels", "message"),
     [
         (TEXTS, LABELS[:-1], "4"),
-        (TEXTS, [*LABELS[:-1], "x"], "labels holds 'x', which the classifier was not fitted with"),
-        (None, LABELS, "give a list of texts"),
-        ("abc", LABELS, "give a list of texts"),
+        (TEXTS, [*LABELS[:-1], "x"], "labels contains 'x', which the classifier was not fitted with"),
+        (None, LABELS, "labels need a list of texts"),
+        ("abc", LABELS, "labels need a list of texts"),
     ],
 )
 def test_labels_that_cannot_be(texts, labels, message):
@@ -91,7 +91,7 @@ def test_the_report_is_about_the_most_frequent_class(fitted):
     subject = subject_of(fitted, ["abc", "xyz", "xyy"], [3, 5, 5])
     assert subject.text == ["zyx", "yyx"]  # as this network reads them
     assert len(subject.history) == len(fitted.history_) > 0
-    assert dict(subject.facts)["shown here"] == "the network for texts of '5', written and read from their end"
+    assert dict(subject.facts)["shown here"] == "the network for texts of '5', written and read in reverse"
     assert subject.model.vocabulary_.labels == ()
 
 

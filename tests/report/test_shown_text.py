@@ -61,8 +61,8 @@ def test_the_view_says_how_much_it_shows(monkeypatch):
     part = text_part(model, "abcabc")
     view = text_view(model, part)
     assert view["codes"] == [97, 98, 99, 97, 98]
-    assert view["note"].startswith("Shown are the first 5 symbols, ")
-    assert view["note"].endswith("The overview's figure is that of all 6 characters.")
+    assert view["note"].startswith("The first 5 symbols are shown (")
+    assert view["note"].endswith("The overview's figure is for all 6 characters.")
     assert len(view["guesses"]) == 5 * 3 * 2
     assert all(isinstance(value, int) and 0 <= value <= 1000 for value in view["guesses"])  # ids and thousandths
     assert part.neurons(model.vocabulary_) == {"ids": [0, 1, 2], "codes": [97, 98, 99]}
@@ -84,10 +84,10 @@ def test_without_a_text_there_is_a_sample():
 @pytest.mark.parametrize(
     ("symbols", "text", "message"),
     [
-        ("abc", "", "text is empty: there is nothing to show"),
-        ("abc", ["a"], "text is a list of documents, but the model was fitted on one text: join them"),
-        (["a"], "a", "text is one text, but the model was fitted on documents: give a list"),
-        (["a"], [], "text is empty: there is nothing to show"),
+        ("abc", "", "text is empty"),
+        ("abc", ["a"], "text is a list of documents, but the model was fitted on one text. Join the documents"),
+        (["a"], "a", "text is one text, but the model was fitted on documents. Pass a list"),
+        (["a"], [], "text is empty"),
     ],
 )
 def test_texts_that_do_not_suit(symbols, text, message):

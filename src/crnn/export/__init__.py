@@ -1,1 +1,1 @@
-"""Models as other programs take them: PyTorch modules, ONNX files, C source."""
+"""Export models for other programs: PyTorch modules, ONNX files, C source, HTML pages."""

@@ -1,4 +1,4 @@
-"""C source of a model: one C99 file with the weights, which samples and scores and needs nothing but a compiler."""
+"""Export a model as one C99 file that contains the weights, samples and scores, and needs only a compiler."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ __all__ = ["export_c"]
 
 Array = NDArray[Any]
 
-CODE = ("network.c", "random_numbers.c", "symbols.c", "program.c")  # of the folder c_source, after the weights
-COLUMNS = 64  # of a matrix that are stored together
-WIDTH = 110  # of a line of numbers
+CODE = ("network.c", "random_numbers.c", "symbols.c", "program.c")  # in c_source; they follow the weights
+COLUMNS = 64  # columns of a matrix that are stored together
+WIDTH = 110  # maximum length of a line of numbers
 
 
 def export_c(model: FittedModel, path: FilePath, *, int8: bool = False) -> None:
@@ -46,7 +46,7 @@ def _source(name: str) -> str:
 
 
 def _configuration(weights: Weights, vocabulary: Vocabulary) -> str:
-    """Return the head of the file: what the model is, in a comment and in macros."""
+    """Return the head of the file, which describes the model in a comment and in macros."""
     cell = CELLS[weights.cell]
     numbers = {
         **{f"CRNN_{name.upper()}": kind.number for name, kind in CELLS.items() if kind.c_order},
@@ -71,12 +71,12 @@ def _configuration(weights: Weights, vocabulary: Vocabulary) -> str:
 
 
 def _tables(weights: Weights, vocabulary: Vocabulary) -> Iterator[str]:
-    """Give the definitions of the symbols and the weights."""
-    scales = weights.scales or {}  # none of float weights
+    """Yield the definitions of the symbols and the weights."""
+    scales = weights.scales or {}  # empty for float weights
     codes = vocabulary.codes if len(vocabulary.codes) else np.zeros(1, np.uint32)  # C has no array of length 0
-    yield "/* Code points, or values of bytes, in the order of ids. */\n"
+    yield "/* Code points or byte values, in id order. */\n"
     yield _array("uint32_t", "crnn_codes", [str(code) for code in codes])
-    yield "/* A table has a row for each symbol or pair. The functions that multiply say how a matrix is ordered. */\n"
+    yield "/* A table has one row per symbol or pair. The multiplying functions document the layout of a matrix. */\n"
     yield f"typedef {'signed char' if scales else 'float'} crnn_weight;\n"
     if weights.embedding is not None:
         yield from _table("crnn_embedding", weights.embedding, scales.get("embedding"))
@@ -114,7 +114,7 @@ def _tables(weights: Weights, vocabulary: Vocabulary) -> Iterator[str]:
 
 
 def _used_pairs(weights: Weights) -> NDArray[np.intp]:
-    """Return the rows of the table of pairs that stand for one, in the order of their keys."""
+    """Return the rows of the pair table that have a pair, sorted by key."""
     if weights.pair_table is None:
         return np.empty(0, np.intp)
     keys = weights.pair_keys()
@@ -123,7 +123,7 @@ def _used_pairs(weights: Weights) -> NDArray[np.intp]:
 
 
 def _pair_tables(weights: Weights) -> Iterator[str]:
-    """Give the definitions of the keys of pairs, in increasing order, and of what each pair adds to the sums."""
+    """Yield the definitions of the sorted pair keys and of each pair's contribution to the gate sums."""
     assert weights.pair_table is not None
     used, scale = _used_pairs(weights), (weights.scales or {}).get("bigrams")
     yield _array("uint64_t", "crnn_pairs", [str(key) for key in weights.pair_keys()[used].tolist()])
@@ -132,21 +132,21 @@ def _pair_tables(weights: Weights) -> Iterator[str]:
 
 
 def _ordered(weights: Weights, of_gates: Array) -> Array:
-    """Return what has a row for each unit of each gate, (G H, ...), with the gates in the order of the C code."""
+    """Return an array with one row per unit of each gate, (G H, ...), with the gates in the C code's order."""
     H = weights.hidden_size
     return np.concatenate([of_gates[g * H : (g + 1) * H] for g in CELLS[weights.cell].c_order])
 
 
 def _table(name: str, rows: Array, scale: Array | None) -> Iterator[str]:
-    """Give the definition of a table that is looked up, and of the scales of its columns if it has 8-bit weights."""
+    """Yield the definition of a lookup table, and of its column scales if the weights are 8-bit."""
     yield from _stored(name, rows if scale is None else integers_of(rows.T, scale).T, scale)
     yield "" if scale is not None else f"#define {name}_scale {name}\n"
 
 
 def _state_matrix(name: str, matrix: Array, scale: Array | None) -> Iterator[str]:
-    """Give the definition of a matrix (outputs, H) that multiplies states, as `crnn_multiply_state` reads it.
+    """Yield the definition of a matrix (outputs, H) that multiplies states, laid out for `crnn_multiply_state`.
 
-    The scales of 8-bit weights are divided by 127, since a state of 1 is multiplied as the integer 127.
+    The scales of 8-bit weights are divided by 127, since a state of 1 is represented by the integer 127.
     """
     if scale is None:
         yield from _stored(name, _panels(matrix), None)
@@ -155,7 +155,7 @@ def _state_matrix(name: str, matrix: Array, scale: Array | None) -> Iterator[str
 
 
 def _stored(name: str, numbers: Array, scale: Array | None) -> Iterator[str]:
-    """Give the definitions of the numbers of a matrix and, if they are integers, of its scales."""
+    """Yield the definitions of a matrix's numbers and, for integers, of its scales."""
     flat = numbers.ravel()
     yield _array("crnn_weight", name, _floats(flat) if scale is None else list(map(str, flat.tolist())))
     if scale is not None:
@@ -163,18 +163,18 @@ def _stored(name: str, numbers: Array, scale: Array | None) -> Iterator[str]:
 
 
 def _panels(matrix: Array) -> Array:
-    """Return a matrix in PyTorch's shape, (output, input), as `crnn_multiply` reads it."""
+    """Return a matrix in PyTorch's shape, (output, input), laid out for `crnn_multiply`."""
     stored = matrix.T
     return np.concatenate([stored[:, i : i + COLUMNS].ravel() for i in range(0, stored.shape[1], COLUMNS)])
 
 
 def _floats(array: Array) -> list[str]:
-    """Return numbers of float32 as hexadecimal constants, which every compiler reads alike."""
+    """Return float32 numbers as hexadecimal constants, which every compiler reads identically."""
     return [_hexadecimal(value) for value in array.ravel().tolist()]
 
 
 def _hexadecimal(value: float) -> str:
-    """Return a number as C writes it.
+    """Return a number as a hexadecimal C constant.
 
     Examples
     --------
@@ -186,7 +186,7 @@ def _hexadecimal(value: float) -> str:
 
 
 def _array(kind: str, name: str, numbers: list[str]) -> str:
-    """Return the definition of an array, broken into lines."""
+    """Return the definition of an array, wrapped into lines."""
     lines, line = [], "   "
     for number in numbers:
         if len(line) + len(number) > WIDTH:

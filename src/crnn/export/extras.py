@@ -1,4 +1,4 @@
-"""Packages that only an export needs: imported when it is asked for."""
+"""Import the optional packages that exports need, only when they are needed."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ __all__ = ["needed"]
 
 
 def needed(package: str, extra: str, purpose: str) -> Any:
-    """Import a package that is not a dependency.
+    """Import an optional package.
 
     Parameters
     ----------
     package : str
-        What is imported.
+        The package to import.
     extra : str
-        The extra of crnn that installs it.
+        The extra of crnn that installs the package.
     purpose : str
-        What needs it, for the message.
+        The feature that needs the package, for the message.
 
     Raises
     ------
     ModuleNotFoundError
-        If it is not installed: the message names the extra.
+        If the package is not installed. The message names the extra.
 
     Examples
     --------
     >>> needed("no_such_package", "torch", "to_torch")
     Traceback (most recent call last):
-    ModuleNotFoundError: to_torch needs no_such_package, which is not installed: pip install "crnn[torch]"
+    ModuleNotFoundError: to_torch needs no_such_package, which is not installed. Run: pip install "crnn[torch]"
     """
     try:
         with signals_deferred():
             return importlib.import_module(package)
     except ModuleNotFoundError as error:
-        if error.name != package.partition(".")[0]:  # it is there, and lacks something itself
+        if error.name != package.partition(".")[0]:  # the package exists, but one of its own imports is missing
             raise
         raise ModuleNotFoundError(
-            f'{purpose} needs {package}, which is not installed: pip install "crnn[{extra}]"', name=error.name
+            f'{purpose} needs {package}, which is not installed. Run: pip install "crnn[{extra}]"', name=error.name
         ) from None

@@ -1,4 +1,4 @@
-"""A model as one HTML page in which the network runs."""
+"""Export a model as one HTML page that runs the network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .weights import FittedModel, Weights
 
 __all__ = ["ENGINE", "INTERFACE", "encoded_weights", "export_html", "live_data", "page_weights", "summary"]
 
-# The order matters: later files use what earlier ones define.
+# The order matters: later files use definitions of earlier files.
 ENGINE = ("network.js", "random.js", "sampling.js", "engine.js")
 INTERFACE = ("elements.js", "symbols.js", "text_view.js", "units_view.js", "live.js")
 STYLES = ("page.css", "live.css")
@@ -28,7 +28,7 @@ STYLES = ("page.css", "live.css")
 def export_html(
     model: FittedModel, path: FilePath, *, float16: bool = False, int8: bool = False, title: str | None = None
 ) -> None:
-    """Write a model as one HTML page in which the network runs; see `crnn.CharRNN.export_html`."""
+    """Write a model as one HTML page that runs the network; see `crnn.CharRNN.export_html`."""
     name = checked_path("path", path)
     weights = page_weights(model, float16=float16, int8=int8)
     title = printable_title(title)
@@ -51,22 +51,22 @@ def export_html(
 
 
 def page_weights(model: FittedModel, *, float16: bool = False, int8: bool = False) -> Weights:
-    """Return a model's weights for the engine of pages.
+    """Return a model's weights for the pages' engine.
 
     Raises
     ------
     InvalidInputError
-        If `float16` is asked for with 8-bit weights.
+        If `float16` is requested for 8-bit weights.
     """
     float16, int8 = checked_bool("float16", float16), checked_bool("int8", int8)
     if float16 and (int8 or model.scales_ is not None):
-        weights = "int8=True asks for 8-bit weights" if int8 else "the model's weights have 8 bits already"
-        raise InvalidInputError(f"float16=True stores 16-bit weights, but {weights}: leave float16 out")
+        weights = "int8=True stores 8-bit weights" if int8 else "the model's weights are already 8-bit"
+        raise InvalidInputError(f"float16=True stores 16-bit weights, but {weights}. Omit float16.")
     return Weights.of(model, np.float32, int8=int8).for_engine()
 
 
 def live_data(model: FittedModel, weights: Weights, *, float16: bool = False) -> dict[str, Any]:
-    """Return what the engine and the live page know of a model beside the weights.
+    """Return a model's data for the engine and the live page, except the weights.
 
     Examples
     --------
@@ -102,22 +102,20 @@ def live_data(model: FittedModel, weights: Weights, *, float16: bool = False) ->
 
 
 def _expression(model: FittedModel, weights: Weights) -> str:
-    """Return what computes in Python what the page does."""
+    """Return the Python expression for the model that the page runs."""
     rounded = weights.scales is not None and model.scales_ is None and model.params_["Why"].dtype == np.float32
     return "model.quantize()" if rounded else "model"
 
 
 def opening(vocabulary: Vocabulary) -> str:
-    r"""Return what a page lets the model go on from before anything is typed: a new line, or else a new word.
+    r"""Return the text that precedes the user's first character: a newline, otherwise a space, otherwise nothing.
 
-    A model of documents starts a new document; its opening is empty, as that of a text without lines and words is.
+    The opening is also empty for a model of documents, which starts a new document.
 
     Examples
     --------
-    >>> opening(Vocabulary.from_text("a line
-    ")), opening(Vocabulary.from_text("a word")), opening(Vocabulary.from_text("a"))
-    ('
-    ', ' ', '')
+    >>> opening(Vocabulary.from_text("a line\n")), opening(Vocabulary.from_text("a word"))
+    ('\n', ' ')
     """
     if vocabulary.boundary is not None:
         return ""
@@ -125,9 +123,9 @@ def opening(vocabulary: Vocabulary) -> str:
 
 
 def encoded_weights(weights: Weights, *, float16: bool = False) -> str:
-    """Return all weights as base64, in the order in which ``network.js`` takes them.
+    """Return all weights as base64, in the order expected by ``network.js``.
 
-    Each matrix of 8-bit weights comes as its integers and then its scales, which are float32 as biases are.
+    For 8-bit weights, each matrix's integers are followed by its scales. Scales and biases are float32.
 
     Raises
     ------
@@ -146,26 +144,26 @@ def encoded_weights(weights: Weights, *, float16: bool = False) -> str:
         scale = scales.get(name)
         rows = array if scale is None else _integers(name, array, scale)
         if name == "Wxh_l0" and weights.embedding is None:
-            rows = rows.T  # it is a table with a row for each symbol
+            rows = rows.T  # a table with one row per symbol
         encoded += _as_floats(rows, float16) if scale is None else rows.tobytes() + _as_floats(scale, False)
     return base64.b64encode(encoded).decode("ascii")
 
 
 def _integers(name: str, matrix: Any, scale: Any) -> Any:
-    """Return the integers of a matrix in its own shape."""
+    """Return a matrix's integers in the matrix's own shape."""
     return by_output(integers_of(by_output(matrix, name in TABLES), scale), name in TABLES)
 
 
 def _as_floats(array: Any, float16: bool) -> bytes:
     largest = float(np.abs(array).max(initial=0))
     if float16 and largest > float(np.finfo(np.float16).max):
-        raise InvalidInputError(f"a weight of size {largest:.4g} is too large for float16: export float32")
+        raise InvalidInputError(f"a weight has size {largest:.4g}, too large for float16. Omit float16.")
     encoded: bytes = array.astype("<f2" if float16 else "<f4").tobytes()
     return encoded
 
 
 def summary(model: FittedModel, weights: Weights) -> str:
-    """Return in a line what kind of model it is.
+    """Return a one-line summary of a model.
 
     Examples
     --------

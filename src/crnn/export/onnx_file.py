@@ -1,4 +1,4 @@
-"""ONNX: the network as a graph of ONNX's own recurrent operators."""
+"""Export a model to ONNX as a graph of ONNX's standard recurrent operators."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ __all__ = ["IR_VERSION", "OPSET", "export_onnx", "onnx_model"]
 
 Array = NDArray[Any]
 
-OPSET, IR_VERSION = 17, 8  # of ONNX 1.12 (2022): what runtimes have learned to read since then
+OPSET, IR_VERSION = 17, 8  # of ONNX 1.12 (2022), which later runtimes read as well
 
-FLOAT = 1  # ONNX's number of float32
+FLOAT = 1  # ONNX's code for float32
 
 DOCUMENTATION = """\
-ids (T, B): symbols, time first. h0 and for an LSTM c0 (L, B, H): the state before them, zeros at the start of a text.
-A model with n_bigrams has another part of the state, symbol0 and symboln (1, B): the symbol read last plus 1, or 0.
-hn and cn: the state after them. logits (T, B, V): of the symbol after each of ids. The logits of a text's first symbol
-are decoder.bias. A model of documents has a boundary (see the metadata vocabulary): each document begins with it, which
-predicts the document's first symbol. The graph does not zero states at a boundary. The caller does: each document
-starts in a call of its own, with zeros as h0, c0 and symbol0 and the boundary as the first id."""
+ids (T, B): symbols, time first. h0 and for an LSTM c0 (L, B, H): the state before ids, zeros at the start of a text.
+With n_bigrams, the state also has symbol0, or symboln after ids, (1, B): the last symbol plus 1, or 0 at the start.
+hn and cn: the state after ids. logits (T, B, V): predictions of the symbol after each of ids. The logits of a
+text's first symbol are decoder.bias. For a model of documents, the metadata "vocabulary" names a boundary id: each
+document starts with the boundary, which predicts the document's first symbol. The graph does not reset states at a
+boundary: start each document in its own call, with h0, c0 and symbol0 set to zeros and the boundary as the first id."""
 
 
 def export_onnx(model: FittedModel, path: FilePath) -> None:
@@ -40,12 +40,12 @@ def export_onnx(model: FittedModel, path: FilePath) -> None:
 
 
 def onnx_model(model: FittedModel) -> Any:
-    """Return a model as ONNX's ModelProto, checked.
+    """Return a model as a checked ONNX ModelProto.
 
     Parameters
     ----------
     model : CharRNN
-        A fitted model. Weights of float64 are rounded to float32: runtimes have recurrent operators of float32 only.
+        A fitted model. Weights of float64 are rounded to float32, since runtimes only have float32 recurrent operators.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def onnx_model(model: FittedModel) -> Any:
 
 
 def _body(helper: Any, weights: Weights, states: tuple[str, ...]) -> tuple[list[Any], dict[str, Array]]:
-    """Return the nodes of the graph, and the constants that they read by name."""
+    """Return the graph's nodes, and the constants they read, by name."""
     node, L, H = helper.make_node, len(weights.layers), weights.hidden_size
     constants: dict[str, Array] = {
         "direction_axis": np.array([1], np.int64),
@@ -130,7 +130,7 @@ def _body(helper: Any, weights: Weights, states: tuple[str, ...]) -> tuple[list[
 
 
 def _pair_vectors(node: Any, weights: Weights) -> tuple[list[Any], dict[str, Array]]:
-    """Return the nodes that give one-hot vectors of pairs (T, B, R), and symboln; and the constants that they read."""
+    """Return the nodes that compute one-hot vectors of pairs (T, B, R) and symboln, and the constants they read."""
     constants: dict[str, Array] = {
         "symbols_of_pairs": np.array(len(weights.by), np.int64),
         "keys_of_pairs": weights.pair_keys(),
@@ -154,7 +154,7 @@ def _pair_vectors(node: Any, weights: Weights) -> tuple[list[Any], dict[str, Arr
 
 
 def _layer_tensors(cell: str, layer: LayerWeights, H: int) -> dict[str, Array]:
-    """Return W, R and B of ONNX, with one direction as the first axis, gates in ONNX's order, both biases in B."""
+    """Return ONNX's W, R and B: first axis for the direction, gates in ONNX's order, both biases in B."""
     second = np.zeros_like(layer.bh)
     if layer.bhn is not None:
         second[-H:] = layer.bhn
@@ -170,7 +170,7 @@ def _layer_tensors(cell: str, layer: LayerWeights, H: int) -> dict[str, Array]:
 
 
 def _vocabulary_json(vocabulary: Vocabulary) -> str:
-    """Return the symbols as JSON: code points or values of bytes in id order, and the ids of the other symbols."""
+    """Return the vocabulary as JSON: code points or byte values in id order, and the ids of the special symbols."""
     return json.dumps({
         "kind": vocabulary.kind,
         "codes": vocabulary.codes.tolist(),

@@ -1,4 +1,4 @@
-"""Self-contained HTML pages in which no text of a stranger can run."""
+"""Self-contained HTML pages that never run code from the texts they display."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..errors import InvalidInputError, short_repr
 
 __all__ = ["assets", "embedded_json", "filled", "html_page", "printable_title"]
 
-# Nothing is fetched, from anywhere; only the scripts and styles of the page itself are used, known by their hashes. The
-# worker's source is one of those scripts. The empty icon keeps a browser from asking a server for one.
+# The page fetches nothing and runs only its own scripts and styles, which are identified by hashes. The worker's source
+# is one of these scripts. The empty icon keeps browsers from requesting one from a server.
 POLICY = (
     "default-src 'none'; script-src {scripts}; style-src {styles}; worker-src blob:; img-src data:; base-uri 'none'; "
     "form-action 'none'"
@@ -48,22 +48,22 @@ PAGE = """\
 def html_page(
     *, title: str, body: str, style: str, engine: str, script: str, data: Mapping[str, Any], weights: str
 ) -> bytes:
-    """Return a page as UTF-8.
+    """Return a page, encoded as UTF-8.
 
     Parameters
     ----------
     title : str
-        Any text.
+        Any text; it is escaped here.
     body : str
-        HTML in which texts from outside have been escaped.
+        HTML in which untrusted text is already escaped.
     style : str
         CSS.
     engine, script : str
-        JavaScript; the engine also runs in a worker.
+        JavaScript. The engine also runs in a worker.
     data : dict
-        Any values for the script, as `embedded_json` takes them.
+        Values for the script, as accepted by `embedded_json`.
     weights : str
-        Base64.
+        The weights in base64.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def html_page(
     >>> b"a &lt; b" in page, page.count(b"</script>")
     (True, 4)
     """
-    for source in (engine, script):  # what would end the element, or begin a comment in it
+    for source in (engine, script):  # sequences that would end the element or start a comment in it
         assert "</script" not in source.lower()
         assert "<!--" not in source
     assert "</style" not in style.lower()
@@ -84,10 +84,10 @@ def html_page(
 
 
 def embedded_json(value: Any) -> str:
-    r"""Return a value as JSON that can stand in a script element.
+    r"""Return a value as JSON that is safe inside a script element.
 
-    All characters but ASCII are escaped, lone surrogates and line separators among them, and so are those that mean
-    something to HTML. Numbers that are not finite become null, since JSON has none.
+    Non-ASCII characters, including lone surrogates and line separators, and characters with a meaning in HTML are
+    escaped. Non-finite numbers become null, since JSON cannot represent them.
 
     Examples
     --------
@@ -101,13 +101,13 @@ def embedded_json(value: Any) -> str:
 
 
 def assets(package: str, names: Iterable[str]) -> str:
-    """Return the text of files in the folder ``web`` of a package, one after another."""
+    """Return the concatenated text of files in a package's ``web`` folder."""
     folder = resources.files(package).joinpath("web")
     return "\n".join(folder.joinpath(name).read_text("utf-8").rstrip("\n") for name in names)
 
 
 def filled(html: str, **parts: str) -> str:
-    """Return HTML with its marks ``{name}`` replaced by other HTML.
+    """Return HTML with each placeholder ``{name}`` replaced by other HTML.
 
     Examples
     --------
@@ -119,7 +119,7 @@ def filled(html: str, **parts: str) -> str:
 
 
 def printable_title(title: str | None) -> str:
-    r"""Return a title in which what is invisible, or changes the direction of writing, is replaced.
+    r"""Return a title in which invisible characters and those that change the writing direction are replaced.
 
     Examples
     --------
@@ -134,7 +134,7 @@ def printable_title(title: str | None) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """Return a value in which numbers that are not finite are None."""
+    """Return a copy of a value in which non-finite numbers are None."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):

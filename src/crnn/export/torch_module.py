@@ -1,4 +1,4 @@
-"""TorchCharRNN: the network as a PyTorch module, with the same logits."""
+"""TorchCharRNN: the network as a PyTorch module with the same logits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ else:
     try:
         import torch
         from torch import nn
-    except ModuleNotFoundError:  # tools that import every module; `to_torch` checks before it imports this one
+    except ModuleNotFoundError:  # for tools that import every module; `to_torch` checks before importing this module
         from types import SimpleNamespace
 
         nn = SimpleNamespace(Module=object)
@@ -43,13 +43,13 @@ def torch_module(model: FittedModel) -> TorchCharRNN:
 
 
 class TorchCharRNN(nn.Module):  # type: ignore[misc]
-    """A recurrent network over symbols: `rnn`, one of PyTorch's, on one-hot vectors, and `decoder`, a linear layer.
+    """A recurrent network over symbols: a PyTorch recurrent layer `rnn` and a linear layer `decoder`.
 
-    With `embedding_size` the network reads the vectors of `embedding` in place of one-hot vectors. With `pairs` each of
-    these is followed by another one-hot vector: which pair the symbol and the one before it are, zeros for none.
+    `rnn` reads one-hot vectors of the symbols, or with `embedding_size` the vectors of `embedding`. With `pairs`, a
+    second one-hot vector is appended to each vector: the pair formed by the symbol and its predecessor, or zeros.
 
-    Time comes first, as PyTorch has it: T symbols of B streams. A stream that reads the boundary of documents reads it
-    from zeros, whatever it read before, and no gradient goes back beyond it.
+    As in PyTorch, time comes first: T symbols of B streams. A stream that reads the document boundary restarts from a
+    state of zeros, and no gradient flows back past the boundary.
 
     Parameters
     ----------
@@ -59,15 +59,15 @@ class TorchCharRNN(nn.Module):  # type: ignore[misc]
         H.
     cell : {"rnn", "gru", "lstm"}, default="rnn"
     num_layers : int, default=1
-        L.
+        L, the number of layers.
     embedding_size : int or None, default=None
-        E, the columns of `embedding`, a `torch.nn.Embedding`; None: there is none.
+        E, the size of the vectors of `embedding`, a `torch.nn.Embedding`. None: no embedding.
     pairs : array of int, shape (R, 2), default=None
-        Pairs of symbols in a row, as ids, in the buffer `pairs`; -1 stands for no pair. None: there are none.
+        Pairs of consecutive symbols, as ids, in the buffer `pairs`; -1 marks an unused row. None: no pairs.
 
     Examples
     --------
-    `CharRNN.to_torch` makes one of a fitted model; ``docs/export.md`` has examples.
+    `CharRNN.to_torch` converts a fitted model; see ``docs/export.md`` for examples.
     """
 
     def __init__(
@@ -89,25 +89,25 @@ class TorchCharRNN(nn.Module):  # type: ignore[misc]
         self.register_buffer("pairs", None if pairs is None else torch.tensor(pairs, dtype=torch.int64))
 
     def forward(self, ids: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        """Read symbols.
+        """Read symbols and predict the next ones.
 
         Parameters
         ----------
         ids : int64 tensor of shape (T, B)
         state : tensor of shape (L, B, H), for an LSTM a pair of them, default=None
-            What the streams have read before. None: zeros. With `pairs` it is a tuple, whose last part is the symbol
-            that each stream read last, plus 1, an int64 tensor of shape (1, B, 1); 0: none was.
+            The state after the symbols read so far. None: zeros. With `pairs`, a tuple whose last element is an int64
+            tensor of shape (1, B, 1): each stream's last symbol plus 1, or 0 at the start.
 
         Returns
         -------
         logits : tensor of shape (T, B, V)
-            Of the symbol after each of `ids`.
+            Predictions of the symbol after each of `ids`.
         state : as `state`
-            After the last of them.
+            The state after the last of `ids`.
         """
         if ids.ndim != 2:
             raise InvalidInputError(
-                f"ids must have shape (T, B), not {tuple(ids.shape)}: add the axis of one stream by ids[:, None]"
+                f"ids has shape {tuple(ids.shape)}, but must have shape (T, B). For one stream, pass ids[:, None]."
             )
         state = self._zeros(ids.shape[1]) if state is None else state
         outputs = [self.decoder.weight.new_zeros((0, ids.shape[1], self.rnn.hidden_size))]
@@ -117,9 +117,9 @@ class TorchCharRNN(nn.Module):  # type: ignore[misc]
         return self.decoder(torch.cat(outputs)), state
 
     def start(self, batch_size: int = 1) -> tuple[Tensor, Any]:
-        """Return what the first symbol of a text is predicted by: logits, (B, V), and the state.
+        """Return the logits of a text's first symbol, (B, V), and the state before it.
 
-        The state is zeros; of a model of documents it is that after the boundary.
+        The state is zeros or, for a model of documents, the state after the boundary.
         """
         if self.vocabulary.boundary is not None:
             logits, state = self(self._device_ids([[self.vocabulary.boundary] * batch_size]))
@@ -128,12 +128,12 @@ class TorchCharRNN(nn.Module):  # type: ignore[misc]
         return self.decoder(state[0][-1] if isinstance(state, tuple) else state[-1]), state
 
     def log_probabilities(self, ids: Tensor) -> Tensor:
-        """Return log P of each symbol of texts given those before it, the first one included.
+        """Return the log probability of each symbol of texts given the preceding symbols.
 
         Parameters
         ----------
         ids : int64 tensor of shape (T, B)
-            Of the texts, without a boundary before them. With a boundary after a document its end counts as well.
+            The texts, without a boundary before them. A boundary after a document adds the document's end.
 
         Returns
         -------
@@ -145,11 +145,11 @@ class TorchCharRNN(nn.Module):  # type: ignore[misc]
         return predicted.log_softmax(-1).gather(-1, ids[..., None]).squeeze(-1)
 
     def encode(self, text: Text) -> Tensor:
-        """Return the ids of a text as one stream, (T, 1)."""
+        """Return the ids of a text as a single stream, (T, 1)."""
         return self._device_ids(self.vocabulary.encode(text, name="text").astype("int64"))[:, None]
 
     def _read(self, ids: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """Return the last layer's output for ids (T, B), T > 0, and the state; streams start at the first ids only."""
+        """Return the last layer's output for ids (T, B), T > 0, and the state; streams start only at the first ids."""
         if self.pairs is None:
             output, state = self.rnn(self._vectors(ids), state)
             return output, state
@@ -163,7 +163,7 @@ class TorchCharRNN(nn.Module):  # type: ignore[misc]
         return output, (*(after if isinstance(after, tuple) else (after,)), ids[-1:, :, None] + 1)
 
     def _vectors(self, ids: Tensor) -> Tensor:
-        """Return what tells the first layer each of ids (T, B): (T, B, E), or one-hot vectors (T, B, V)."""
+        """Return the first layer's input for ids (T, B): embeddings (T, B, E) or one-hot vectors (T, B, V)."""
         if self.embedding is not None:
             vectors: Tensor = self.embedding(ids)
             return vectors
@@ -180,7 +180,7 @@ class TorchCharRNN(nn.Module):  # type: ignore[misc]
         return state if len(state) > 1 else h
 
     def _parts(self, ids: Tensor) -> Iterator[Tensor]:
-        """Cut ids along time before each step at which some stream reads the boundary."""
+        """Split ids along time before each step at which a stream reads the boundary."""
         cuts: list[int] = []
         if self.vocabulary.boundary is not None:
             cuts = (ids == self.vocabulary.boundary).any(1).nonzero().flatten().tolist()

@@ -1,4 +1,4 @@
-"""Weights of a fitted model as exports need them: read through its public attributes, checked to be finite."""
+"""Read and check the weights of a fitted model for exports, through the model's public attributes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Array = NDArray[Any]
 
 
 class FittedModel(Protocol):
-    """What an export reads of a model."""
+    """The attributes of a model that exports read."""
 
     @property
     def cell_(self) -> str:
-        """The kind of its layers, one of `CELLS`."""
+        """The kind of cell, one of `CELLS`."""
 
     @property
     def params_(self) -> Mapping[str, Array]:
@@ -37,7 +37,7 @@ class FittedModel(Protocol):
 
     @property
     def bigrams_(self) -> list[tuple[Any, Any] | None]:
-        """The pairs of symbols that have a row in a table; None for a row without a pair."""
+        """The pairs of symbols with a row in the pair table; None for an unused row."""
 
     @property
     def scales_(self) -> Scales | None:
@@ -45,9 +45,9 @@ class FittedModel(Protocol):
 
 
 class LayerWeights(NamedTuple):
-    """One layer, in PyTorch's shapes and order of gates: i, f, g, o or r, z, n; f, g, o of coupled gates."""
+    """One layer in PyTorch's shapes and gate order: i, f, g, o; r, z, n; or for coupled gates f, g, o."""
 
-    Wx: Array  # (G H, V) for the first layer, (G H, E) above an embedding; then (G H, H); see also `pairs_read_one_hot`
+    Wx: Array  # first layer (G H, V), or (G H, E) above an embedding; then (G H, H); see also `pairs_read_one_hot`
     Wh: Array  # (G H, H)
     bh: Array  # (G H,)
     bhn: Array | None  # (H,): the recurrent bias of a GRU's gate n
@@ -69,9 +69,9 @@ class Weights(NamedTuple):
     Why: Array  # (V, H)
     by: Array  # (V,)
     embedding: Array | None = None  # (V, E)
-    pair_table: Array | None = None  # (R, G H): what a pair of symbols in a row adds to the first layer's input
-    pairs: NDArray[np.int32] | None = None  # (R, 2): the ids before and symbol of each of these rows, -1 for no pair
-    scales: Scales | None = None  # of each matrix under its name in `params_`, if the matrices are 8-bit weights
+    pair_table: Array | None = None  # (R, G H): each pair's contribution to the first layer's input
+    pairs: NDArray[np.int32] | None = None  # (R, 2): the ids of each row's two symbols; -1 for an unused row
+    scales: Scales | None = None  # for 8-bit weights, each matrix's scales under its name in `params_`
 
     @classmethod
     def of(cls, model: FittedModel, dtype: Any = None, *, int8: bool = False) -> Self:
@@ -82,10 +82,10 @@ class Weights(NamedTuple):
         model : FittedModel
             A fitted model.
         dtype : dtype or None, default=None
-            The type of the copies. None: the model's own.
+            The dtype of the copies. None: the model's dtype.
         int8 : bool, default=False
-            Whether to round float32 matrices as `CharRNN.quantize` does. The matrices of a quantized model are rounded
-            already.
+            Whether to round float32 matrices like `CharRNN.quantize`. The matrices of a quantized model are already
+            rounded.
 
         Raises
         ------
@@ -100,8 +100,8 @@ class Weights(NamedTuple):
             if not np.isfinite(params[name]).all():
                 where = tuple(int(i) for i in np.argwhere(~np.isfinite(params[name]))[0])
                 raise InvalidInputError(
-                    f"params_[{name!r}]{list(where)} is {view[where]}, not finite in {params[name].dtype}: train again "
-                    "with a lower learning_rate, or load an earlier model"
+                    f"params_[{name!r}]{list(where)} is {view[where]}, not finite in {params[name].dtype}. Train again "
+                    "with a lower learning_rate, or load an earlier model."
                 )
         scales = rounded(params) if int8 and model.scales_ is None else model.scales_
         layers: list[LayerWeights] = []
@@ -120,16 +120,16 @@ class Weights(NamedTuple):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of all of them."""
+        """The dtype of all weights."""
         return self.Why.dtype
 
     def for_torch(self) -> Self:
-        """Return the weights for PyTorch's class of the cell; coupled gates get an input gate of their own.
+        """Return the weights for PyTorch's cell classes; coupled gates get a separate input gate.
 
         Raises
         ------
         InvalidInputError
-            If PyTorch has no cell that computes the same.
+            If PyTorch has no equivalent cell.
 
         Examples
         --------
@@ -140,7 +140,7 @@ class Weights(NamedTuple):
         """
         cell = CELLS[self.cell].coupled
         if cell is None and CELLS[self.cell].torch_class is None:
-            raise InvalidInputError(f"PyTorch and ONNX have no recurrent class for cell={self.cell!r}")
+            raise InvalidInputError(f"cell is {self.cell!r}, which PyTorch and ONNX do not have")
         if cell is None:
             return self
         layers = (tuple(map(with_input_gate, (layer.Wx, layer.Wh, layer.bh))) for layer in self.layers)
@@ -151,22 +151,22 @@ class Weights(NamedTuple):
         )
 
     def for_engine(self) -> Self:
-        """Return the weights as they are for the C source and the engine of pages.
+        """Return the weights for the C source and the pages' engine.
 
         Raises
         ------
         InvalidInputError
-            If these have no arithmetic for the cell.
+            If the C source and the engine do not implement the cell.
         """
         if not CELLS[self.cell].c_order:
-            raise InvalidInputError(f"C files and pages have no arithmetic for cell={self.cell!r}")
+            raise InvalidInputError(f"cell is {self.cell!r}, which C files and HTML pages do not implement")
         return self
 
     def pairs_read_one_hot(self) -> Self:
-        """Return the weights of a network whose first layer reads one more vector: one-hot, the row of the pair.
+        """Return equivalent weights whose first layer reads an additional one-hot vector, the row of the pair.
 
-        Where there is no row the vector is zeros. Its weights are those of the table of pairs: for programs whose
-        cells have one matrix of input weights.
+        The vector is zeros for symbols without a pair; its weights are the pair table. This form is for programs whose
+        cells have a single matrix of input weights.
 
         Examples
         --------
@@ -182,9 +182,9 @@ class Weights(NamedTuple):
         return self._replace(layers=(wide, *self.layers[1:]), pair_table=None)
 
     def pair_keys(self) -> NDArray[np.int64]:
-        """Return a number for each pair, (R,): V times the id before plus 1, plus the id of the symbol; -1: no pair.
+        """Return a key for each pair, (R,): V * (first id + 1) + second id, or -1 for an unused row.
 
-        The last symbol is carried as its id plus 1, and 0 stands for none. With 0 no key is equal to that of a pair.
+        The last symbol read is stored as its id plus 1, or 0 at the start, which matches no key.
 
         Examples
         --------
@@ -197,10 +197,10 @@ class Weights(NamedTuple):
         return np.where(before < 0, -1, (before + 1) * len(self.by) + symbol)
 
     def torch_named(self) -> dict[str, Array]:
-        """Return them under PyTorch's names, with its second bias: zeros, but for a GRU's gate n.
+        """Return the weights under PyTorch's names, with PyTorch's second bias (zeros except for a GRU's gate n).
 
-        Of a model with pairs they are those of `pairs_read_one_hot`, since PyTorch has no such table; ``pairs`` tells
-        the pairs.
+        For a model with pairs, the weights are those of `pairs_read_one_hot`, since PyTorch has no pair table;
+        ``pairs`` lists the pairs.
 
         Examples
         --------
@@ -225,7 +225,7 @@ class Weights(NamedTuple):
 
 
 def _pairs(model: FittedModel) -> NDArray[np.int32]:
-    """Return the ids of the pairs that have rows; a boundary is read from a state of zeros, so that it ends none."""
+    """Return the pairs' ids. No pair ends in a boundary, which is read from a state of zeros."""
     ids: dict[Any, int] = {symbol: i for i, symbol in enumerate(model.vocabulary_)}
     pairs = [None if pair is None or pair[1] is BOUNDARY else pair for pair in model.bigrams_]
     return np.array([(-1, -1) if pair is None else (ids[pair[0]], ids[pair[1]]) for pair in pairs], np.int32)

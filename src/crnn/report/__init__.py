@@ -1,4 +1,4 @@
-"""A report on a model: one HTML page that shows what it is, how it learned, and what it thinks of a text."""
+"""A report on a model: one HTML page that shows the model, its training, and its scores of a text."""
 
 from .report_file import write_report
 

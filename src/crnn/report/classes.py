@@ -1,4 +1,4 @@
-"""The table of which class is taken for which, of a classifier of texts."""
+"""Build the confusion matrix of a text classifier."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ from .samples import shown
 
 __all__ = ["LabelledTexts", "class_tables", "labelled_texts"]
 
-WORK = 2e11  # multiplications by weights that the texts may take, in batches: some seconds
+WORK = 2e11  # multiplications by weights for classifying the texts, which take a few seconds in batches
 MIN_TEXTS = 1000
-MAX_CLASSES = 40  # of the table; rarer ones are put together
-MISTAKES = 15  # that are listed
-EXAMPLES = 5  # of each cell
-MAX_LENGTH = 200  # characters of a text that are shown
+MAX_CLASSES = 40  # of the table; the rarest share the last row and column
+MISTAKES = 15  # listed mistakes
+EXAMPLES = 5  # examples per cell
+MAX_LENGTH = 200  # characters shown of a text
 OTHERS = "(others)"
 
 Text = str | bytes
 
 
 class LabelledTexts(NamedTuple):
-    """The first texts of those given, as many as are classified, and the number of each one's class."""
+    """The texts to classify, the first ones of those given, and the number of each text's class."""
 
     texts: list[Text]
     numbers: NDArray[np.intp]
-    described: str  # how many they are
+    described: str  # the number of texts, in words
 
 
 def labelled_texts(classifier: CharRNNClassifier, texts: Any, labels: ArrayLike) -> LabelledTexts:
-    """Return texts with their labels, as many as are classified in some seconds.
+    """Return as many texts and labels as can be classified in a few seconds.
 
     Raises
     ------
     InvalidInputError
-        If there is another number of labels than of texts, or a label that the classifier was not fitted with.
+        If the numbers of labels and texts differ, or the classifier was not fitted with a label.
     """
     if texts is None or isinstance(texts, str | bytes | Path):
-        raise InvalidInputError("labels are those of texts: give a list of texts")
+        raise InvalidInputError("labels need a list of texts, but text is not a list. Pass one text per label.")
     whole = list(python_values(texts))
     given = checked_labels(labels, len(whole))
     classes = classifier.classes_
     known = {label: number for number, label in enumerate(classes.tolist())}
     for label in given.labels.tolist():
         if label not in known:
-            raise InvalidInputError(f"labels holds {short_repr(label)}, which the classifier was not fitted with")
+            raise InvalidInputError(f"labels contains {short_repr(label)}, which the classifier was not fitted with")
     numbers = np.array([known[label] for label in given.labels.tolist()], np.intp)[given.numbers]
     size = sum(array.size for model in classifier.models_.values() for array in model.params_.values())
     limit = WORK / (size * len(classes))
@@ -62,7 +62,7 @@ def labelled_texts(classifier: CharRNNClassifier, texts: Any, labels: ArrayLike)
 
 
 def class_tables(classifier: CharRNNClassifier, part: LabelledTexts) -> dict[str, Any]:
-    """Return the counts of true and predicted classes, figures of each class, and the most confident mistakes."""
+    """Return the confusion matrix with examples, the accuracy, and the most confident mistakes."""
     p = np.asarray(classifier.predict_proba(part.texts))
     predicted = p.argmax(axis=1)
     names, group = _groups(classifier.classes_, part.numbers)
@@ -79,7 +79,7 @@ def class_tables(classifier: CharRNNClassifier, part: LabelledTexts) -> dict[str
             cell.append(_row(part.texts[i], confidence[i]))
     mistakes = [i for i in order.tolist() if not right[i]][:MISTAKES]
     return {
-        "note": f"{right.mean():.1%} of {part.described} are given their class.",
+        "note": f"The classifier is right for {right.mean():.1%} of {part.described}.",
         "accuracy": float(right.mean()),
         "names": names,
         "counts": counts.tolist(),
@@ -92,7 +92,7 @@ def class_tables(classifier: CharRNNClassifier, part: LabelledTexts) -> dict[str
 
 
 def _groups(classes: NDArray[Any], numbers: NDArray[np.intp]) -> tuple[list[str], NDArray[np.intp]]:
-    """Return the names of the table's classes, and the number of each class among them: the rarest share the last."""
+    """Return the names of the table's classes, and each class's number in the table; the rarest share the last."""
     if len(classes) <= MAX_CLASSES:
         return list(map(str, classes.tolist())), np.arange(len(classes))
     frequent = sorted(number for number, _ in Counter(numbers.tolist()).most_common(MAX_CLASSES - 1))

@@ -1,4 +1,4 @@
-"""What a model is, in names and values, and the curves of its training."""
+"""Describe a model by names and values, and by the curves of its training."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .shown_text import TextPart
 
 __all__ = ["curves", "facts"]
 
-MAX_RECORDS = 400  # of the training that are drawn
-MAX_REPR = 200  # characters of the vocabulary that are shown
+MAX_RECORDS = 400  # plotted training records
+MAX_REPR = 200  # characters shown of the vocabulary
 CURVES = {"training": "train_loss", "validation": "validation_loss", "rate": "learning_rate", "norm": "gradient_norm"}
 LOSSES = ("training", "validation")
 
 
 def facts(model: CharRNN, part: TextPart) -> list[tuple[str, str]]:
-    """Return names and values that say what a model is.
+    """Return names and values that describe a model.
 
     Examples
     --------
@@ -38,14 +38,14 @@ def facts(model: CharRNN, part: TextPart) -> list[tuple[str, str]]:
         ("network", described(model.get_params())),
         ("weights", f"{sum(array.size for array in model.params_.values()):,}"),
         ("vocabulary", shown if len(shown) <= MAX_REPR else f"{shown[:MAX_REPR]} …"),
-        *([("trained", steps)] if model.n_steps_ else []),  # a model that was not, or is one label's of another
+        *([("trained", steps)] if model.n_steps_ else []),  # omitted for an untrained model, and for one label's model
         ("bits per symbol", f"{loss:.3f}, perplexity {2 ** min(loss, 1000):.2f}, on {seen}"),
         ("parameters", repr(model)),
     ]
 
 
 def curves(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]]:
-    """Return the curves of a training, losses in bits, with None where nothing was measured.
+    """Return the training curves, with losses in bits, and None for missing measurements.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def curves(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]
 
 
 def thinned(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return records at even distances, at most `MAX_RECORDS` of them beside those of a validation and the last."""
+    """Return at most `MAX_RECORDS` evenly spaced records, plus those with a validation loss and the last one."""
     every = -(-len(history) // MAX_RECORDS)
     last = len(history) - 1
     measured = (number_in(record, "validation_loss") is not None for record in history)

@@ -1,4 +1,4 @@
-"""Tables of documents: the likeliest, the strangest, and new ones."""
+"""Build the tables of documents: the most likely, the least likely, and new ones."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .shown_text import TextPart
 __all__ = ["document_tables"]
 
 ROWS = 15
-MAX_LENGTH = 200  # characters of a document that are shown
+MAX_LENGTH = 200  # characters shown of a document
 
 
 def document_tables(model: CharRNN, part: TextPart) -> dict[str, Any]:
-    """Return the documents of the lowest and the highest mean surprisal, and new ones, with their bits.
+    """Return the documents with the lowest and highest mean surprisal, and new ones, with their bits.
 
     Examples
     --------
@@ -34,17 +34,17 @@ def document_tables(model: CharRNN, part: TextPart) -> dict[str, Any]:
     order = sorted(rows, key=lambda row: row["mean"])
     try:
         new = model.sample(num_samples=ROWS, unique=True, exclude=documents, temperature=0.8, random_state=0)
-    except InvalidInputError:  # it writes hardly anything else
+    except InvalidInputError:  # the model writes hardly any other documents
         new = []
     return {
-        "note": f"Of {part.described}, each once; by the mean over its characters and its end. New ones are samples at "
-        "temperature 0.8 that are not among them.",
+        "note": f"Distinct documents of {part.described}, sorted by the mean over their characters and end. New "
+        "documents are samples at temperature 0.8 that are not in the text.",
         "tables": {"likeliest": order[:ROWS], "strangest": order[::-1][:ROWS], "new": _rows(model, new)},
     }
 
 
 def _rows(model: CharRNN, documents: list[Any]) -> list[dict[str, Any]]:
-    """Return text, bits and bits per symbol of each document, its end a symbol more."""
+    """Return each document's text, bits, and mean bits per symbol, counting the end as a symbol."""
     bits = -model.score_samples(documents) / math.log(2)
     means = bits / (np.array([len(document) for document in documents]) + 1) if documents else bits
     return [

@@ -1,4 +1,4 @@
-"""The report's file: what is measured, and the page that shows it."""
+"""Write the report: measure the model, and fill the page."""
 
 from __future__ import annotations
 
@@ -37,26 +37,26 @@ def write_report(
     labels: ArrayLike | None = None,
     title: str | None = None,
 ) -> None:
-    """Write a report on a model as one HTML page that needs neither a network nor a server.
+    """Write a report on a model as a self-contained HTML page.
 
-    Its tabs show what the model is, its curves of training and samples; the text coloured by surprisal, with the five
-    likeliest characters at each position; what single units do; of a model of documents the likeliest, the strangest
-    and new ones; of a classifier which class is taken for which; and the page of `export_html`, in which the network
-    runs.
+    The tabs show a summary of the model, its training curves and samples; the text colored by surprisal, with the five
+    most likely characters at each position; the activity of single units; the most and least likely documents and new
+    ones (for a model of documents); the confusion matrix (for a classifier); and the page of `export_html`, which runs
+    the network.
 
     Parameters
     ----------
     model : CharRNN or CharRNNClassifier
         A fitted model.
     path : str, bytes or os.PathLike
-        The file, as a rule with the suffix ``.html``.
+        The path of the page, usually with the suffix ``.html``.
     text : str, bytes, os.PathLike or sequence of str or bytes, default=None
-        A text of the model's symbols, for a model of documents a list of them; best what it was not trained on. Of a
-        long text the beginning is measured, and less of it shown; the report says how much. None: a sample of the
-        model.
+        A text of the model's symbols, preferably held out from training. For a model of documents, a list of texts.
+        Only the beginning of a long text is scored, and less of it is shown; the report says how much. None: a sample
+        of the model.
     labels : array-like of shape (n,), default=None
-        For a classifier: the class of each text, which its table of classes needs. The other tabs then show the texts
-        of the most frequent class, and the network that a classifier has for them; without labels, of the first class.
+        For a classifier, the class of each text, which the confusion matrix needs. The other tabs then show the texts
+        and the network of the most frequent class, or without labels of the first class.
     title : str or None, default=None
         The page's title. None: "A character model".
 
@@ -65,10 +65,10 @@ def write_report(
     NotFittedError
         Before `fit`.
     ValueError
-        If the text holds a symbol that the model does not know, a label is not of the classifier, or a weight is not
+        If the text contains a symbol unknown to the model, the classifier does not have a label, or a weight is not
         finite.
     OSError
-        If a file cannot be read or written; an older report is then as it was.
+        If a file cannot be read or written. An existing report is then left unchanged.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def write_report(
     """
     name = checked_path("path", path)
     subject = subject_of(model, text, labels)
-    weights = page_weights(subject.model, int8=True)  # a quarter of the size
+    weights = page_weights(subject.model, int8=True)  # a quarter of the size of float32
     title = printable_title(title)
     body = filled(
         assets(__package__, ["report.html"]),
@@ -105,9 +105,9 @@ def write_report(
 
 
 def report_data(subject: Subject) -> dict[str, Any]:
-    """Return all that the page shows beside what the network computes in it.
+    """Return the data that the page shows, except what its network computes.
 
-    A new tab takes a key here, a panel in ``report.html`` and a function in ``report.js``.
+    A new tab needs a key here, a panel in ``report.html`` and a function in ``report.js``.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Samples of a model at three temperatures."""
+"""Sample from a model at three temperatures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DOCUMENTS = 10
 
 
 def samples(model: CharRNN) -> list[dict[str, Any]]:
-    """Return a sample at each temperature, of the seed 0; of a model of documents several documents, one a line.
+    """Return a sample at each temperature with seed 0; for a model of documents, several documents, one per line.
 
     Examples
     --------
@@ -34,7 +34,7 @@ def samples(model: CharRNN) -> list[dict[str, Any]]:
 
 
 def shown(text: str | bytes) -> str:
-    """Return a text as it is shown: bytes are read as UTF-8.
+    """Return a text for display; bytes are decoded as UTF-8.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The part of a text that is measured, the part of it that is shown, and what the model thinks of each symbol."""
+"""Choose the scored and the shown parts of a text, and return the model's scores of each symbol."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ __all__ = ["TextPart", "document_view", "text_part", "text_view"]
 Text = str | bytes
 Array = NDArray[Any]
 
-WORK = 2e10  # multiplications by weights that the measurement may take: some seconds
+WORK = 2e10  # multiplications by weights for scoring, which take a few seconds
 MIN_MEASURED, MAX_MEASURED = 10_000, 1_000_000  # symbols
-MAX_EXACT = 20_000  # symbols that are measured with one state; longer texts in parts, side by side
-SHOWN = 4000  # symbols that are shown with their surprisal
-NEURONS = 2000  # symbols in which units are shown
-OWN_LENGTH = 2000  # symbols of a sample, where no text is given
+MAX_EXACT = 20_000  # symbols scored with a single state; longer texts are scored in parallel parts
+SHOWN = 4000  # symbols shown with their surprisal
+NEURONS = 2000  # symbols for which units are shown
+OWN_LENGTH = 2000  # symbols of the sample, if no text is given
 OWN_DOCUMENTS = 100
 GUESSES = 5
-BLOCK = 512  # positions whose probabilities are held at a time
+BLOCK = 512  # positions whose probabilities are in memory at a time
 BOUNDARY_CODE = -1
 
 
 class TextPart(NamedTuple):
-    """The beginning of a text, or the first of many documents, as far as it is measured."""
+    """The scored part: the beginning of a text, or the first documents."""
 
-    measured: Any  # str or bytes; of a model of documents a list of them
-    described: str  # how much that is
-    exact: bool  # whether it is short enough to be measured with one state
-    own: bool  # whether it is a sample of the model
+    measured: Any  # str or bytes; a list of them for a model of documents
+    described: str  # the size of the part, in words
+    exact: bool  # whether the part is short enough to be scored with a single state
+    own: bool  # whether the part is a sample of the model
 
     def documents(self, limit: int) -> list[Text]:
-        """Return the first documents whose symbols and ends are at most `limit`, and at least one.
+        """Return the first documents with at most `limit` symbols and ends in total, but at least one document.
 
         Examples
         --------
@@ -52,7 +52,7 @@ class TextPart(NamedTuple):
         return list(self.measured[: max(1, int(np.searchsorted(ends, limit, side="right")))])
 
     def neurons(self, vocabulary: Vocabulary) -> dict[str, list[int]]:
-        """Return ids and codes of the part in which units are shown; a code of -1 is the end of a document."""
+        """Return ids and codes of the part for which units are shown; the code -1 is the end of a document."""
         if vocabulary.boundary is None:
             text = self.measured[:NEURONS]
             return {"ids": vocabulary.encode(text).tolist(), "codes": codes_of(text)}
@@ -64,7 +64,7 @@ class TextPart(NamedTuple):
 
 
 def text_part(model: CharRNN, text: Any) -> TextPart:
-    """Return the part of a text that is measured: as much as takes some seconds.
+    """Return the part of a text that can be scored in a few seconds.
 
     Examples
     --------
@@ -84,33 +84,33 @@ def text_part(model: CharRNN, text: Any) -> TextPart:
         return _document_part(model.vocabulary_, text, limit, unit, own)
     if not isinstance(text, str | bytes | os.PathLike):
         raise InvalidInputError(
-            "text is a list of documents, but the model was fitted on one text: join them to a text"
+            "text is a list of documents, but the model was fitted on one text. Join the documents to one text."
         )
     blocks = text_source(text).blocks()
     beginning, more = _taken(blocks, limit)
     if not len(beginning):
-        raise InvalidInputError("text is empty: there is nothing to show")
+        raise InvalidInputError("text is empty. Pass at least one symbol.")
     described = f"{'the first' if more else 'all'} {len(beginning):,} {unit}"
     return TextPart(beginning, described, len(beginning) <= MAX_EXACT, own)
 
 
 def text_view(model: CharRNN, part: TextPart) -> dict[str, Any]:
-    """Return codes, bits and guesses of the beginning of a text."""
+    """Return codes, bits and predictions for the beginning of a text."""
     shown = part.measured[:SHOWN]
     return _view(part, [codes_of(shown)], [judged(model, shown)], "symbols")
 
 
 def document_view(model: CharRNN, part: TextPart) -> dict[str, Any]:
-    """Return codes, bits and guesses of the first documents and their ends."""
+    """Return codes, bits and predictions for the first documents and their ends."""
     documents = part.documents(SHOWN)
     codes = [[*codes_of(document), BOUNDARY_CODE] for document in documents]
     return _view(part, codes, [judged(model, document) for document in documents], "symbols, ends among them")
 
 
 def judged(model: CharRNN, text: Text) -> tuple[Array, Array, Array]:
-    """Return the bits of each symbol, and the likeliest symbols and their probabilities at each position.
+    """Return the bits of each symbol, and the most likely symbols and their probabilities at each position.
 
-    Of a document its end is one of the symbols.
+    A document's end is one of the symbols.
 
     Examples
     --------
@@ -140,7 +140,7 @@ def judged(model: CharRNN, text: Text) -> tuple[Array, Array, Array]:
 
 
 def codes_of(text: Text) -> list[int]:
-    r"""Return the code points or bytes of a text.
+    r"""Return a text's code points or bytes.
 
     Examples
     --------
@@ -151,29 +151,29 @@ def codes_of(text: Text) -> list[int]:
 
 
 def _view(part: TextPart, codes: Sequence[list[int]], judgements: Sequence[Any], unit: str) -> dict[str, Any]:
-    """Put the judgements of texts together as the page takes them."""
+    """Combine the scores of texts into the page's format."""
     bits, ids, p = (np.concatenate(arrays) for arrays in zip(*judgements, strict=True))
-    guesses = np.stack([ids, np.rint(1000 * p).astype(np.intp)], axis=-1).ravel().tolist()  # in thousandths: few digits
-    origin = "No text was given; this is a sample of the model. " if part.own else ""
+    guesses = np.stack([ids, np.rint(1000 * p).astype(np.intp)], axis=-1).ravel().tolist()  # thousandths: few digits
+    origin = "No text was given, so this is a sample of the model. " if part.own else ""
     return {
         "codes": [code for text in codes for code in text],
         "bits": bits.round(2).tolist(),
         "guesses": guesses,
-        "note": f"{origin}Shown are the first {len(bits):,} {unit}, {bits.mean():.2f} bits each. The overview's figure "
-        f"is that of {part.described}.",
+        "note": f"{origin}The first {len(bits):,} {unit} are shown ({bits.mean():.2f} bits each). The overview's "
+        f"figure is for {part.described}.",
     }
 
 
 def _document_part(vocabulary: Vocabulary, text: Any, limit: int, unit: str, own: bool) -> TextPart:
     if isinstance(text, str | bytes | os.PathLike):
-        raise InvalidInputError("text is one text, but the model was fitted on documents: give a list of them")
+        raise InvalidInputError("text is one text, but the model was fitted on documents. Pass a list of documents.")
     if not has_items(text):
-        raise InvalidInputError(f"text must be a list of documents, not {short_repr(text)}")
+        raise InvalidInputError(f"text is {short_repr(text)}, but must be a list of documents")
     whole = list(text)
     for i, document in enumerate(whole):
         vocabulary.check_kind(document, f"text[{i}]")
     if not whole:
-        raise InvalidInputError("text is empty: there is nothing to show")
+        raise InvalidInputError("text is empty. Pass at least one document.")
     documents = TextPart(whole, "", True, own).documents(limit)
     described = f"{'the first' if len(documents) < len(whole) else 'all'} {len(documents):,} documents"
     symbols = sum(map(len, documents))
@@ -181,7 +181,7 @@ def _document_part(vocabulary: Vocabulary, text: Any, limit: int, unit: str, own
 
 
 def _taken(blocks: Iterable[Any], limit: int) -> tuple[Text, bool]:
-    """Return the first symbols of a text in blocks, and whether there are more."""
+    """Return the first symbols of a text read in blocks, and whether more follow."""
     taken, count = list[Any](), 0
 
     def needed() -> Iterator[Any]:

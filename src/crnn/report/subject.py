@@ -1,4 +1,4 @@
-"""What a report is about: a model, or of a classifier one of its models and the table of its classes."""
+"""Determine what a report describes: a model, or one of a classifier's models and its confusion matrix."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from .classes import class_tables, labelled_texts
 
 __all__ = ["Subject", "subject_of"]
 
-SHOWN = 20  # classes that are named
+SHOWN = 20  # classes listed by name
 
 
 class Subject(NamedTuple):
-    """The model of a report, its records of training, its text, and what there is beside for a classifier."""
+    """A report's model, training records and text, and for a classifier the additional facts and tables."""
 
     model: CharRNN
-    text: Any  # None: a sample of the model
+    text: Any  # None: use a sample of the model
     history: Sequence[dict[str, Any]]
     facts: Sequence[tuple[str, str]] = ()  # about a classifier
-    classes: dict[str, Any] | None = None  # its table
+    classes: dict[str, Any] | None = None  # the classifier's tables
 
 
 def subject_of(model: CharRNN | CharRNNClassifier, text: Any, labels: ArrayLike | None) -> Subject:
-    """Return what the report is about.
+    """Return the subject of the report.
 
     Examples
     --------
@@ -41,14 +41,14 @@ def subject_of(model: CharRNN | CharRNNClassifier, text: Any, labels: ArrayLike 
     if isinstance(model, CharRNNClassifier):
         return _of_classifier(model, text, labels)
     if not isinstance(model, CharRNN):
-        raise InvalidInputError(f"model must be a CharRNN or a CharRNNClassifier, not {short_repr(model)}")
+        raise InvalidInputError(f"model is {short_repr(model)}, but must be a CharRNN or a CharRNNClassifier")
     if labels is not None:
-        raise InvalidInputError("labels are of the texts of a classifier, and the model is none: leave them out")
+        raise InvalidInputError("labels need a classifier, but model is a CharRNN. Omit labels.")
     return Subject(model, text, model.history_)
 
 
 def _of_classifier(classifier: CharRNNClassifier, texts: Any, labels: ArrayLike | None) -> Subject:
-    """Return the model of the first class, or with labels of the most frequent one, and the texts of that class."""
+    """Return the model and texts of the most frequent class or, without labels, of the first class."""
     classes, number, tables = classifier.classes_, 0, None
     named = ", ".join([*map(str, classes[:SHOWN].tolist()), *(["…"] if len(classes) > SHOWN else [])])
     facts = [("classifier", f"{len(classes):,} classes: {named}")]
@@ -60,9 +60,9 @@ def _of_classifier(classifier: CharRNNClassifier, texts: Any, labels: ArrayLike 
         texts = [text for text, own in zip(part.texts, part.numbers.tolist(), strict=True) if own == number]
     direction, turned = "forward", ""
     if classifier.directions == "backward":
-        direction, turned = "backward", ", written and read from their end"
+        direction, turned = "backward", ", written and read in reverse"
         texts = None if texts is None else [text[::-1] for text in texts]
-    facts.append(("steps", f"{classifier.n_steps_:,} in all"))
+    facts.append(("steps", f"{classifier.n_steps_:,} in total"))
     facts.append(("shown here", f"the network for texts of {str(classes[number])!r}{turned}"))
     history = [record for record in classifier.history_ if record["direction"] == direction]
     return Subject(classifier.models_[direction].for_label(classes[number].item()), texts, history, facts, tables)

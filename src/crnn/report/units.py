@@ -1,4 +1,4 @@
-"""The units that follow a property of the text, for the selector of the neuron view."""
+"""Find the units that follow a property of the text, for the selector of the neuron view."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SEARCHED = 6_000  # symbols of the text
 
 
 def units_followed(model: CharRNN, part: TextPart) -> list[dict[str, Any]]:
-    r"""Return units, numbered through all layers, with the property that each follows; none of a model of documents.
+    r"""Return the units that follow a property, numbered across layers; empty for a model of documents.
 
     Examples
     --------
