@@ -3,7 +3,9 @@
 import inspect
 from dataclasses import asdict
 
-from crnn import CharRNN
+import pytest
+
+from crnn import CharRNN, InvalidInputError
 from crnn.adaptation.options import AdaptationOptions
 
 
@@ -18,3 +20,14 @@ def test_a_dict_changes_what_it_names():
     options = AdaptationOptions.of({"block_length": 7})
     assert options == AdaptationOptions(block_length=7)
     assert options != AdaptationOptions()
+
+
+def test_a_block_is_one_symbol_or_more():
+    assert AdaptationOptions.of({"block_length": 1}).block_length == 1
+    for length in (0, -1, 1.0, True, 2**63):
+        with pytest.raises(InvalidInputError, match=r"^block_length must be "):
+            AdaptationOptions.of({"block_length": length})
+    for rate in ("learning_rate", "decay"):
+        assert AdaptationOptions.of({rate: 0}) == AdaptationOptions(**{rate: 0.0})
+        with pytest.raises(InvalidInputError, match=rf"^{rate} must be "):
+            AdaptationOptions.of({rate: -0.1})

@@ -28,13 +28,18 @@ def _a_deadlock_ends_the_process():
     faulthandler.cancel_dump_traceback_later()
 
 
-@pytest.fixture(params=[False, True], ids=["spinning", "sleeping"])
-def crowd(request, monkeypatch):
-    """As many threads as a test asks for; those that wait know, or do not know, that they share their cores."""
+@pytest.fixture(autouse=True)
+def _as_many_threads_as_a_test_asks_for(monkeypatch):
     monkeypatch.setattr(threads, "cores", lambda: 64)
-    monkeypatch.setattr(team, "cores", lambda: 2 if request.param else 64)
+    monkeypatch.setattr(team, "cores", lambda: 64)
     monkeypatch.setattr(shared_stream, "PRODUCTS_PER_THREAD", 1)
     monkeypatch.setattr(shared_stream, "MIN_SYMBOLS", 1)
+
+
+@pytest.fixture(params=[64, 2], ids=["spinning", "sleeping"])
+def waiting(request, monkeypatch):
+    """Threads that wait for each other spin first, or sleep at once, as they do if they know that they are too many."""
+    monkeypatch.setattr(team, "cores", lambda: request.param)
 
 
 def trained(n_threads, **parameters):
@@ -54,17 +59,17 @@ def alone(request):
 
 
 @pytest.mark.parametrize("n_threads", TEAMS)
-def test_training(crowd, alone, n_threads):
+def test_training(waiting, alone, n_threads):
     parameters, model = alone
     assert bits(trained(n_threads, **parameters)) == bits(model)
 
 
 @pytest.mark.parametrize("n_threads", TEAMS)
-def test_sampling_and_scoring(crowd, alone, n_threads):
+def test_sampling_and_scoring(alone, n_threads):
     def results():
-        yield model.sample(30, random_state=5)
+        yield model.sample(20, random_state=5)
         yield model.sample(9, num_samples=200, random_state=5)
-        yield model.score(TEXT[:150]), model.score(TEXT, exact=False)
+        yield model.score(TEXT[:40]), model.score(TEXT, exact=False)
         yield model.score_samples(DOCUMENTS).tobytes()
         yield model.surprisal(TEXT[:30]).tobytes()
         yield model.guess_number(["to be"], 500, 0, length=5)[0].tobytes()
@@ -79,7 +84,7 @@ def test_sampling_and_scoring(crowd, alone, n_threads):
         model.set_params(n_threads=1)
 
 
-def test_teams_side_by_side(crowd):
+def test_teams_side_by_side(waiting):
     """Each of four threads has a team of 16."""
     found, expected = [], bits(trained(1))
     workers = [threading.Thread(target=lambda: found.append(bits(trained(16)))) for _ in range(4)]
