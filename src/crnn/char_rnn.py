@@ -31,7 +31,7 @@ from .model.quantized import quantized
 from .model.state import ModelState
 from .parameters.checks import FilePath, checked_bool, checked_threads, has_items
 from .parameters.documentation import with_parameters
-from .parameters.settings import Settings, checked_parameter, rounds_operands
+from .parameters.settings import checked_parameter, rounds_operands
 from .text.sources.labels import label_number
 from .text.sources.sources import TextLike
 from .text.symbols.special import Special
@@ -442,10 +442,8 @@ class CharRNN(LanguageModel):
         >>> model.n_steps_, model.score(text) == whole.score(text)
         (100, True)
         """
-        parameters, state, run = unfinished_run(path, cls._defaults(), comm)
         given = {"callbacks": callbacks, "n_threads": n_threads, "verbose": verbose}
-        parameters |= {name: value for name, value in given.items() if value is not None}
-        Settings.check(parameters)
+        parameters, state, run = unfinished_run(path, cls._defaults(), given, comm)
         model = cls._from_state(parameters, state)
         call = Call(X, validation, labels=labels, validation_labels=validation_labels, resumed=run)
         if run.outcome == FINISHED:

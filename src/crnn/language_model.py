@@ -32,11 +32,11 @@ from .inference.sampling.text_drawing import (
 )
 from .inference.scoring import scoring, string_scores
 from .inference.scoring.guessing import GuessNumbers, estimated_guess_numbers
-from .inference.scoring.labelled_scores import labelled_scores, refuse_labels
+from .inference.scoring.labelled_scores import labelled_scores, mean_score, refuse_labels
 from .inference.scoring.string_scores import Reduce
 from .parameters.checks import MAX_SIZE, checked_bool, checked_int, checked_threads, generator
 from .text.sources.input_checks import Errors
-from .text.sources.sources import TextLike, documents_of
+from .text.sources.sources import TextLike
 from .text.symbols.vocabulary import Text, Vocabulary
 
 __all__ = ["OF_NETWORKS", "LanguageModel"]
@@ -449,13 +449,7 @@ class LanguageModel(Estimator):
             reading = self._adaptive_reading("score", adapt, scoring=True)
             return adaptive_score(reading, self.vocabulary_, X, exact=exact)
         if self._vocabulary("score").labels:
-            if not exact:
-                raise InvalidInputError(
-                    "exact is False, which cuts one text in parts, but texts with labels are scored one by one. "
-                    "Leave exact out."
-                )
-            texts = documents_of(X)
-            return float(self.score_samples(texts, labels=labels).sum()) / (len(texts) + sum(map(len, texts)))
+            return mean_score(X, lambda texts: self.score_samples(texts, labels=labels), exact=exact)
         refuse_labels(labels)
         network, n_threads = self._network("score", one_row=exact, scoring=True), checked_threads(self.n_threads)
         return scoring.mean_log_likelihood(network, self.vocabulary_, X, exact=exact, n_threads=n_threads)

@@ -11,6 +11,7 @@ from ..errors import InvalidInputError, ModelFileError
 from ..model.state import ModelState
 from ..model.stored_record import StoredRecord
 from ..parameters.checks import FilePath
+from ..parameters.settings import Settings
 from ..training.checkpoints.run_state import DIVERGED, RUNNING, RunState
 from ..training.distributed.processes import processes_of
 from . import checkpoint
@@ -44,14 +45,16 @@ def read_run(path: FilePath, defaults: Mapping[str, Any]) -> tuple[dict[str, Any
 
 
 def unfinished_run(
-    path: FilePath, defaults: Mapping[str, Any], comm: Any = None
+    path: FilePath, defaults: Mapping[str, Any], given: Mapping[str, Any], comm: Any = None
 ) -> tuple[dict[str, Any], ModelState, RunState]:
     """Return the result of `read_run` for a call that can be finished; rank 0 reads for all processes.
+
+    The `given` parameters, except those that are None, replace the file's.
 
     Raises
     ------
     InvalidInputError
-        If the file has no such call, or one that diverged.
+        If the file has no such call, or one that diverged, or a given parameter is not usable.
     """
     processes = processes_of(comm)
     read = partial(read_run, path, defaults)
@@ -65,4 +68,6 @@ def unfinished_run(
         raise InvalidInputError(
             f"the training run in {name} diverged, and would again. Load it, lower learning_rate, and call partial_fit."
         )
+    parameters |= {name: value for name, value in given.items() if value is not None}
+    Settings.check(parameters)
     return parameters, state, run

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
 from ...text.sources.labels import label_numbers
+from ...text.sources.sources import TextLike, documents_of
 from ..sampling.label_mixture import mixed
 from .string_scores import Reduce, checked_reduce
 
-__all__ = ["labelled_scores", "refuse_labels"]
+__all__ = ["labelled_scores", "mean_score", "refuse_labels"]
 
 Array = NDArray[Any]
 
@@ -57,6 +58,17 @@ def labelled_scores(
         places = np.flatnonzero(numbers == k)
         scores[places] = score(known[k], [texts[i] for i in places], reduce)
     return scores
+
+
+def mean_score(X: TextLike, score: Callable[[list[Any]], Array], *, exact: bool) -> float:
+    """Return the mean log-likelihood per symbol of documents and their ends, given the `score` of each."""
+    if not exact:
+        raise InvalidInputError(
+            "exact is False, which cuts one text into parts, but documents with labels are scored one by one. "
+            "Leave exact out."
+        )
+    texts = documents_of(X)
+    return float(score(texts).sum()) / (len(texts) + sum(map(len, texts)))
 
 
 def refuse_labels(labels: Any) -> None:
