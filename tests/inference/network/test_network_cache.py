@@ -134,7 +134,7 @@ def test_weights_that_are_not_finite_are_refused_every_time():
     cache, state = NetworkCache(), learned()
     state.layout.tensors(state.params).by[3] = np.nan
     for _ in range(2):
-        with pytest.raises(ValueError, match=r"params_\['by'\] holds nan at \(3,\), and score needs"):
+        with pytest.raises(ValueError, match=r"params_\['by'\] is nan at \(3,\), but score needs"):
             asked(cache, state)
 
 

@@ -198,7 +198,7 @@ def test_bad_argument_is_named_at_the_call(model, method, arguments, message):
 
 @pytest.mark.parametrize("method", ["sample", "stream", "beam_search"])
 def test_before_fit(method):
-    with pytest.raises(NotFittedError, match=f"before {method}$"):
+    with pytest.raises(NotFittedError, match=rf"before {method}\.$"):
         getattr(CharRNN(), method)()
 
 

@@ -91,7 +91,7 @@ def test_names_of_features():
     ("texts", "options", "message"),
     [
         (["a"], {"pooling": "Mean"}, r"^pooling must be one of 'last', 'mean', not 'Mean'; did you mean 'mean'\?$"),
-        ("abc", {}, "^texts must be a list"),
+        ("abc", {}, r"^texts is of type str\. Pass a list"),
         (["a", "x"], {}, r"^texts\[1\] contains 'x'"),
     ],
 )
