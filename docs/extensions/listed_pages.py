@@ -9,7 +9,7 @@ from sphinx.application import Sphinx
 from sphinx.util.typing import ExtensionMetadata
 
 MARK = "(others)"
-LISTED = re.compile(r"^[\w/*]+$", re.MULTILINE)
+LISTED = re.compile(r"^(?:[\w ,()-]+ <)?([\w/*]+)>?$", re.MULTILINE)  # a page, or Title <page>
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:
