@@ -206,7 +206,7 @@ def test_many_strings_are_checked_as_documents_are():
 
 def test_sample_of_documents_warns_where_their_number_may_be_meant():
     model = CharRNN(3, max_steps=0, random_state=0).fit(NAMES)
-    with pytest.warns(UserWarning, match=r"^sample\(20\) of a model of documents .* num_samples=20, .* max_length=20$"):
+    with pytest.warns(UserWarning, match=r"^sample\(20\) of a model .* num_samples=20; .* max_length=20\.$"):
         model.sample(20)
     model.sample(5, max_length=3)
     model.sample(5, prime="an")
