@@ -143,7 +143,7 @@ def test_a_program_with_the_library(compiler, tmp_path):
     model = model_of("abcdefg")
     library = compiled(model, tmp_path, compiler, "-DCRNN_NO_MAIN", "-c")
     head = (tmp_path / "model.c").read_text()
-    example = head[head.index("#define CRNN_HEADER") : head.index(" * Nothing is allocated")].replace("\n *", "\n")
+    example = head[head.index("#define CRNN_HEADER") : head.index(" * The functions allocate")].replace("\n *", "\n")
     declarations, loop = example.split("crnn_state state;")
     program = f"{declarations}#include <stdio.h>\nint main(void) {{ crnn_state state;{loop} return 0; }}\n"
     (tmp_path / "program.c").write_text(program)

@@ -243,7 +243,7 @@ def test_characters_that_the_model_does_not_know(page_of):
     driver = page_of(model_of("lstm"))
     fill(driver, "beginning", "to<b>x")
     wait(driver, f"{SHOWN}.length === 3")
-    assert text_of(driver, "strangers") == "Left out, since the model does not know them: < > x"
+    assert text_of(driver, "strangers") == "Ignored, since the model does not know them: < > x"
 
 
 def test_a_unit_colours_the_text(page_of):

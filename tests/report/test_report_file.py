@@ -187,7 +187,7 @@ def test_the_table_of_classes(report_of):
     assert rows[0][-1] == "100\u2009%"  # both of A are found
     buttons = driver.find_elements("css selector", "#confusion button")
     buttons[0].send_keys("\ue007")  # enter
-    assert text_of(driver, "pair-title") == "2 texts of \u2068A\u2069 rightly given"
+    assert text_of(driver, "pair-title") == "2 texts of \u2068A\u2069 predicted correctly"
     shown = driver.execute_script("return [...document.querySelectorAll('#pair bdi')].map((e) => e.textContent)")
     assert sorted(shown[::2]) == ["Anna", "Anton"]
     wrong = sum(own != to for own, to in pairs)

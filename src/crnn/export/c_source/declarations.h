@@ -1,10 +1,10 @@
 /* ------------------------------------------------------------------------------------------------------------------
- * What is declared here is the same for every model; the definitions follow below.
+ * These declarations are the same for every model; the definitions follow.
  *
  *   cc -O3 -march=native model.c -o model          a program; ./model --help
  *   cc -O3 -march=native -DCRNN_NO_MAIN -c model.c    a library
  *
- * A program that uses the library includes this file with CRNN_HEADER defined, which leaves the declarations:
+ * A program that uses the library includes this file with CRNN_HEADER defined, which excludes the definitions:
  *
  *   #define CRNN_HEADER
  *   #include "model.c"
@@ -20,20 +20,20 @@
  *       crnn_feed(&state, id);
  *   }
  *
- * Nothing is allocated and nothing is shared: each thread may have states of its own.
+ * The functions allocate no memory and share no state: each thread can have its own crnn_state.
  * ------------------------------------------------------------------------------------------------------------------ */
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Where the model stands in a text. A copy of it is a second text that begins with the same symbols. */
+/* The position in a text. To continue a text in two ways, copy the state. */
 typedef struct crnn_state {
     float h[CRNN_LAYERS][CRNN_HIDDEN];
 #if CRNN_CELL == CRNN_LSTM || CRNN_CELL == CRNN_CIFG
     float c[CRNN_LAYERS][CRNN_HIDDEN];
 #endif
 #if CRNN_PAIRS > 0
-    int symbol; /* the id of the symbol that was read last, plus 1; 0: none was */
+    int symbol; /* the last symbol's id plus 1, or 0 at the start */
 #endif
 } crnn_state;
 
@@ -46,35 +46,35 @@ typedef struct crnn_random {
     crnn_wide state, increment;
 } crnn_random;
 
-/* Start a text: zeros, and in a model of documents what follows the boundary. */
+/* Start a text: a state of zeros or, in a model of documents, the state after the boundary. */
 void crnn_start(crnn_state *state);
 
 /* Read the symbol with this id, 0 to CRNN_SYMBOLS - 1. The boundary starts a new document from zeros. */
 void crnn_feed(crnn_state *state, int id);
 
-/* The natural logarithm of each symbol's probability to come next. */
+/* The natural logarithm of each symbol's probability of coming next. */
 void crnn_log_probabilities(const crnn_state *state, double out[CRNN_SYMBOLS]);
 
-/* The symbol that a uniform number in [0, 1) draws; it is not read. Temperature 0 takes the most probable symbol. The
- * unknown symbol is never drawn. In a model of documents CRNN_BOUNDARY is the end of the document. */
+/* The symbol drawn by a uniform number in [0, 1), without reading it. Temperature 0 selects the most probable symbol.
+ * The unknown symbol is never drawn. In a model of documents, CRNN_BOUNDARY is the end of the document. */
 int crnn_sample(const crnn_state *state, double temperature, double uniform);
 
-/* The log-probability of a text, in nats, from its first symbol on; of a document, its end included. The text is UTF-8,
- * or bytes in a model of bytes. 1 if it holds a symbol that the model does not have, or is not UTF-8. */
+/* The log-probability of a text in nats, including the end of a document. The text is UTF-8, or bytes in a model of
+ * bytes. Returns 1 if the text contains a symbol unknown to the model, or is not valid UTF-8. */
 double crnn_score(const char *text, size_t size);
 
-/* Start the stream of sample number `sample` of the seed: `random_state` in Python, where a single sample is number 0. */
+/* Start the stream of sample number `sample` of the seed (Python's `random_state`; a single sample has number 0). */
 void crnn_seed(crnn_random *random, uint64_t seed, uint64_t sample);
 
 /* The next number in [0, 1). */
 double crnn_uniform(crnn_random *random);
 
-/* The id of a code point or byte; the unknown symbol's id for others; -1 where the model has none. */
+/* The id of a code point or byte; for others the unknown symbol's id, or -1 without an unknown symbol. */
 int crnn_id(uint32_t code);
 
-/* Write a symbol as UTF-8, or as a byte; return how many bytes it takes, 0 for the boundary. */
+/* Write a symbol as UTF-8, or as a byte; return the number of bytes, 0 for the boundary. */
 size_t crnn_symbol(int id, char out[4]);
 
-/* Read the symbol that a text of `size` bytes begins with; return how many bytes it takes, 0 if these are not UTF-8 or
- * there are none. The id is as from crnn_id. */
+/* Read the first symbol of a text of `size` bytes; return its number of bytes, or 0 if the text is empty or not valid
+ * UTF-8. The id is as in crnn_id. */
 size_t crnn_read(const char *text, size_t size, int *id);

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #if !CRNN_INT8 || CRNN_EMBEDDING > 0
-/* y (columns,) += a (rows,) @ w (rows, columns), times the scale of each column if the weights are integers.
- * The matrix is stored CRNN_COLUMNS columns at a time, so that it is read from its first weight to its last, and so few
- * that a compiler can keep their sums in vector registers. */
+/* y (columns,) += a (rows,) @ w (rows, columns), times each column's scale if the weights are integers.
+ * The matrix is stored in panels of CRNN_COLUMNS columns, so that it is read sequentially, and a compiler can keep a
+ * panel's sums in vector registers. */
 static void crnn_multiply(int rows, int columns, const float *restrict a, const crnn_weight *restrict w,
                           const float *restrict scale, float *restrict y) {
     for (int start = 0; start < columns; start += CRNN_COLUMNS) {
@@ -14,7 +14,7 @@ static void crnn_multiply(int rows, int columns, const float *restrict a, const 
         float sum[CRNN_COLUMNS] = {0};
         if (!CRNN_INT8)
             for (int j = 0; j < count; j++) sum[j] = y[start + j];
-        if (count == CRNN_COLUMNS) { /* a loop of known length becomes vector code */
+        if (count == CRNN_COLUMNS) { /* a loop of known length is vectorized */
             for (int k = 0; k < rows; k++, row += CRNN_COLUMNS)
                 for (int j = 0; j < CRNN_COLUMNS; j++) sum[j] += a[k] * (float)row[j];
         } else {
@@ -31,12 +31,12 @@ static void crnn_multiply(int rows, int columns, const float *restrict a, const 
 
 /* y (columns,) += h (CRNN_HIDDEN,) @ w (CRNN_HIDDEN, columns), where h is a state, within -1 and 1.
  * Integer weights are stored column by column. They are multiplied by the integers nearest to 127 h, and their scales
- * have been divided by 127: the sums are exact, and the same as those of a quantized model in Python. */
+ * are already divided by 127. The sums are exact, and equal to a quantized model's sums in Python. */
 static void crnn_multiply_state(int columns, const float *restrict h, const crnn_weight *restrict w,
                                 const float *restrict scale, float *restrict y) {
 #if CRNN_INT8
     const float shift = 12582912.0f; /* adding it rounds to an integer */
-    short level[CRNN_HIDDEN]; /* a compiler has instructions that multiply 16-bit numbers and add neighbors */
+    short level[CRNN_HIDDEN]; /* processors can multiply 16-bit numbers and add neighbors in one instruction */
     for (int k = 0; k < CRNN_HIDDEN; k++) {
         const float shifted = h[k] * 127.0f + shift;
         level[k] = (short)(shifted - shift);
@@ -51,9 +51,9 @@ static void crnn_multiply_state(int columns, const float *restrict h, const crnn
 #endif
 }
 
-/* exp(x): 2**n (1 + r + r**2 q(r)) with |r| <= ln(2) / 2. Arithmetic alone, so that loops over it become vector code. */
+/* exp(x): 2**n (1 + r + r**2 q(r)) with |r| <= ln(2) / 2. It uses only arithmetic, so that loops are vectorized. */
 static inline float crnn_exp(float x) {
-    const float shift = 12582912.0f; /* adding it rounds to an integer and leaves that in the low bits */
+    const float shift = 12582912.0f; /* adding it rounds to an integer, stored in the low bits */
     const float c = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
     const float shifted = c * 1.44269502f + shift;
     const float n = shifted - shift;
@@ -115,7 +115,7 @@ void crnn_start(crnn_state *state) {
         crnn_feed(state, CRNN_BOUNDARY);
 }
 
-/* The new state of a layer from z, the sums that its non-linearities are applied to. */
+/* The new state of a layer from z, the inputs of its nonlinearities. */
 static void crnn_cell(crnn_state *state, int layer, const float *restrict z) {
     enum { H = CRNN_HIDDEN };
     float *restrict h = state->h[layer];
@@ -143,7 +143,7 @@ static void crnn_cell(crnn_state *state, int layer, const float *restrict z) {
 }
 
 #if CRNN_PAIRS > 0
-/* z += what this symbol adds after the one before it, if the two of them have a row; then remember the symbol. */
+/* z += the pair table's row for the last symbol and this symbol, if there is one; then remember this symbol. */
 static void crnn_add_pair(crnn_state *state, int id, float *restrict z) {
     enum { COLUMNS = CRNN_GATES * CRNN_HIDDEN };
     const uint64_t key = (uint64_t)state->symbol * CRNN_SYMBOLS + (uint64_t)id;
@@ -190,14 +190,14 @@ void crnn_feed(crnn_state *state, int id) {
             crnn_add_pair(state, id, z);
 #endif
         }
-        /* A GRU's recurrent sums begin after n's input part. */
+        /* A GRU's recurrent sums start after n's input part. */
         crnn_multiply_state(COLUMNS, state->h[l], layer->recurrent, layer->recurrent_scale,
                             z + (CRNN_SUMS - CRNN_GATES) * H);
         crnn_cell(state, l, z);
     }
 }
 
-/* y = h Wy + by of the top layer, less the largest of them */
+/* y = h Wy + by of the top layer, minus its maximum */
 static void crnn_logits(const crnn_state *state, float y[CRNN_SYMBOLS]) {
     float largest;
     memcpy(y, crnn_output_bias, CRNN_SYMBOLS * sizeof *y);
@@ -209,7 +209,7 @@ static void crnn_logits(const crnn_state *state, float y[CRNN_SYMBOLS]) {
 
 /* ------------------------------------------------------------------------------------------------ probabilities */
 
-/* The logarithm of what the exponentials of y add up to. */
+/* The logarithm of the sum of the exponentials of y. */
 static double crnn_log_total(const float y[CRNN_SYMBOLS]) {
     double total = 0;
     for (int i = 0; i < CRNN_SYMBOLS; i++) total += crnn_exp(y[i]);
@@ -268,5 +268,5 @@ int crnn_sample(const crnn_state *state, double temperature, double uniform) {
             return i;
         last = y[i] > 0 ? i : last;
     }
-    return last; /* rounding left the number at the end */
+    return last; /* rounding left the number past the last interval */
 }

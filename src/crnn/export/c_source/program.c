@@ -9,7 +9,7 @@ static int crnn_fail(const char *message) {
     return EXIT_FAILURE;
 }
 
-/* Write a sample of at most n symbols after the prime; return how many were drawn. */
+/* Write a sample of at most n symbols after the prime; return the number of symbols drawn. */
 static long crnn_write_sample(const crnn_state *primed, crnn_random *random, double temperature, long n) {
     crnn_state state = *primed;
     for (long i = 0; i < n; i++) {
@@ -23,9 +23,9 @@ static long crnn_write_sample(const crnn_state *primed, crnn_random *random, dou
     return n;
 }
 
-/* A text of n symbols; of a model of documents whole documents, one a line, until n symbols are written. */
+/* Write a text of n symbols or, in a model of documents, whole documents, one per line, until n symbols are written. */
 static int crnn_write(const char *prime, uint64_t seed, double temperature, long n) {
-    enum { LONGEST = 1000 }; /* symbols of a document */
+    enum { LONGEST = 1000 }; /* maximum length of a document in symbols */
     const char *rest = prime;
     size_t size = strlen(prime);
     long primed = 0;
@@ -36,7 +36,7 @@ static int crnn_write(const char *prime, uint64_t seed, double temperature, long
         int id;
         const size_t read = crnn_read(rest, size, &id);
         if (read == 0 || id < 0)
-            return crnn_fail("the prime holds a symbol that the model does not have, or is not UTF-8");
+            return crnn_fail("PRIME contains a symbol unknown to the model, or is not valid UTF-8");
         crnn_feed(&state, id);
         rest += read;
         size -= read;
@@ -52,13 +52,13 @@ static int crnn_write(const char *prime, uint64_t seed, double temperature, long
         crnn_seed(&random, seed, sample);
         fputs(prime, stdout);
         n -= primed + crnn_write_sample(&state, &random, temperature, LONGEST > primed ? LONGEST - primed : 0);
-        n--; /* the end of the document is a symbol, too */
+        n--; /* the end of a document counts as a symbol */
         putchar('\n');
     }
     return EXIT_SUCCESS;
 }
 
-/* The id of the symbol that begins with byte c of standard input, -1 if the model does not have it. */
+/* The id of the symbol that starts with byte c of standard input, or -1 if the model does not know it. */
 static int crnn_next(int c) {
     char bytes[4];
     int id = -1;
@@ -72,7 +72,7 @@ static int crnn_next(int c) {
     return read == 0 ? -1 : id;
 }
 
-/* Nats per symbol of standard input; of a model of documents the log-probability of each line. */
+/* Write the nats per symbol of standard input or, in a model of documents, the log-probability of each line. */
 static int crnn_score_input(void) {
     crnn_state state;
     double total = 0;
@@ -81,7 +81,7 @@ static int crnn_score_input(void) {
     crnn_start(&state);
     while ((c = getchar()) != EOF) {
         int id;
-        if (CRNN_BOUNDARY >= 0 && c == '\r') { /* a line may end with it */
+        if (CRNN_BOUNDARY >= 0 && c == '\r') { /* maybe the start of a Windows line ending */
             const int after = getchar();
             ungetc(after, stdin);
             if (after == '\n')
@@ -95,7 +95,7 @@ static int crnn_score_input(void) {
         }
         id = crnn_next(c);
         if (id < 0)
-            return crnn_fail("the text holds a symbol that the model does not have, or is not UTF-8");
+            return crnn_fail("the text contains a symbol unknown to the model, or is not valid UTF-8");
         total += crnn_score_next(&state, id);
         count++;
     }
@@ -110,7 +110,7 @@ static int crnn_score_input(void) {
 
 static int crnn_usage(void) {
     puts("usage: model [-n N] [-s SEED] [-t TEMPERATURE] [-p PRIME]    write N symbols (default: 200, seed 0)\n"
-         "       model --score < FILE    write the nats per symbol of a text, or of each line its log-probability");
+         "       model --score < FILE    write the nats per symbol of a text, or the log-probability of each line");
     return EXIT_SUCCESS;
 }
 
@@ -125,9 +125,9 @@ int main(int argc, char **argv) {
         if (strcmp(option, "--help") == 0)
             return crnn_usage();
         if (strcmp(option, "--score") == 0)
-            return argc == 2 ? crnn_score_input() : crnn_fail("--score takes no other option");
+            return argc == 2 ? crnn_score_input() : crnn_fail("--score cannot be combined with other options");
         if (option[0] != '-' || option[1] == '\0' || option[2] != '\0' || !strchr("nstp", option[1]) || value == NULL)
-            return crnn_fail("an option is not known or has no value; see --help");
+            return crnn_fail("an option is unknown or lacks its value; see --help");
         i++;
         if (option[1] == 'n')
             n = strtol(value, &end, 10);

@@ -18,7 +18,7 @@ static crnn_wide crnn_wide_of(uint64_t high, uint64_t low) {
     return out;
 }
 
-/* Advance a stream by sample * golden numbers: NumPy's `PCG64.jumped` as often. */
+/* Advance a stream by sample * golden numbers, like NumPy's `PCG64.jumped`. */
 static void crnn_jump(crnn_random *random, uint64_t sample) {
     const crnn_wide zero = crnn_wide_of(0, 0), golden = crnn_wide_of(0x9E3779B97F4A7C15u, 0xF39CC0605CEDC835u);
     crnn_wide a = crnn_wide_of(0, 1), b = zero, one = a; /* the new state is a * state + b * increment */

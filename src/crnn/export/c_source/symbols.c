@@ -28,7 +28,7 @@ size_t crnn_symbol(int id, char out[4]) {
 }
 
 size_t crnn_read(const char *text, size_t size, int *id) {
-    const uint32_t least[4] = {0, 0x80, 0x800, 0x10000}; /* a shorter way to write a code point is not UTF-8 */
+    const uint32_t least[4] = {0, 0x80, 0x800, 0x10000}; /* longer encodings of smaller code points are invalid */
     const unsigned first = size > 0 ? (unsigned char)text[0] : 0;
     const size_t more = CRNN_BYTES || first < 0x80 ? 0 : first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
     uint32_t code = more ? first & (0x3Fu >> more) : first;

@@ -1,12 +1,12 @@
-// The engine: it reads and writes texts on request. It runs in a worker, so that the page never stalls; where a browser
-// forbids the worker, it runs in the page itself, in short slices.
+// The engine scores and generates texts on request. It runs in a worker, so that the page never stalls. If the browser
+// forbids workers, it runs in the page itself, in short time slices.
 
-const GUESSES = 5; // the likeliest symbols that are reported for each position
-const SLICE = 30; // milliseconds of work between two looks at the messages
-const SNAPSHOT_EVERY = 32; // symbols between two states that are kept
-const MAX_UNITS = 1 << 22; // activations of a text that are kept, 16 MB
+const GUESSES = 5; // most likely symbols reported for each position
+const SLICE = 30; // milliseconds of work between checks for messages
+const SNAPSHOT_EVERY = 32; // symbols between saved states
+const MAX_UNITS = 1 << 22; // maximum number of stored activations per text, 16 MB
 
-// A text that has been read, with what the model thought of it.
+// A text read by the model, with the model's predictions.
 class ReadText {
   constructor(network) {
     this.network = network;
@@ -16,7 +16,7 @@ class ReadText {
     this.snapshots = [this.state.copy()];
   }
 
-  // The bits of a symbol and the likeliest symbols in its place, as `report` collects them; then read it.
+  // Report the bits of a symbol and the most likely symbols at its position, then read the symbol.
   add(id, report) {
     const { model } = this.network;
     const p = probabilities(this.network.predict(this.state));
@@ -35,7 +35,7 @@ class ReadText {
     return out;
   }
 
-  // Forget all after the first symbols that are also those of `ids`; return how many are kept.
+  // Keep the longest common prefix with `ids`, and return its length.
   rewind(ids) {
     let same = 0;
     while (same < Math.min(ids.length, this.ids.length) && ids[same] === this.ids[same]) same++;
@@ -50,7 +50,7 @@ class ReadText {
   }
 }
 
-// The likeliest symbols, the likeliest first, without sorting all of them.
+// The most likely symbols in decreasing order, without sorting all symbols.
 function likeliest(p) {
   const best = [];
   for (let i = 0; i < p.length; i++) {
@@ -67,8 +67,8 @@ function pause(milliseconds) {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
-// Requests and answers are objects with a `type`. `text` names the text that a request is about; a request to read or
-// write ends the one before it on the same text.
+// Requests and answers are objects with a `type`. A request's `text` names its text; a new request to read or write
+// cancels the previous one on the same text.
 class Engine {
   constructor(post) {
     this.post = post;
@@ -95,7 +95,7 @@ class Engine {
     this.post({ type: "ready" });
   }
 
-  // Read a text; what it has in common with the one before is not read again.
+  // Read a text; a prefix shared with the previous text is not read again.
   async read({ text, ids }, current) {
     const known = this.texts.get(text) || new ReadText(this.network);
     this.texts.set(text, known);
@@ -111,7 +111,7 @@ class Engine {
     } while (at < ids.length && current());
   }
 
-  // Read `ids`, then write on. `rate` is symbols a second, 0 as many as there can be.
+  // Read `ids`, then continue the text at `rate` symbols per second, or as fast as possible if `rate` is 0.
   async write({ text, turn, ids: beginning, n, seed, sample, rate, controls }, current) {
     await this.read({ text, ids: beginning }, current);
     const known = this.texts.get(text);
@@ -139,20 +139,20 @@ class Engine {
     this.post({ type: "done", text, turn, written, ended, stopped: !current(), seconds });
   }
 
-  // What comes next, and the activations of the units.
+  // The next symbol's predictions, and the units' activations.
   now(known) {
     const p = probabilities(this.network.predict(known.state));
     const next = likeliest(p).flatMap((id) => [id, p[id]]);
     return { next, units: known.activations() };
   }
 
-  // The activations of one unit over a text.
+  // One unit's activations over a text.
   unit({ text, unit }) {
     const values = Float32Array.from(this.texts.get(text).units, (units) => units[unit]);
     this.post({ type: "unit", text, unit, values });
   }
 
-  // The activations of all units after one symbol of a text.
+  // All units' activations after one symbol of a text.
   units({ text, at }) {
     const units = this.texts.get(text).units[at];
     if (units) this.post({ type: "units", text, at, units });

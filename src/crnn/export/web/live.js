@@ -1,8 +1,8 @@
-// The live page: the model writes as soon as the page is open; what is typed is read at once.
+// The live page: the model starts writing when the page opens, and reads typed text immediately.
 
-// Send requests to the engine, in a worker if there can be one. `receive` gets the answers.
+// Send requests to the engine, in a worker if possible. `receive` gets the answers.
 function startEngine(receive) {
-  const requests = []; // until the first answer, so that the page itself can answer them if the worker fails
+  const requests = []; // sent before the first answer; the page handles these if the worker fails
   let answered = false;
   let pass = null;
   const workHere = () => {
@@ -31,7 +31,7 @@ function startEngine(receive) {
   };
 }
 
-// What each opening starts, in words.
+// Where the model starts for each opening, in words.
 const STARTS = { "\n": "a new line", " ": "a new word", "": "a text" };
 
 class Live {
@@ -42,15 +42,15 @@ class Live {
     this.ids = [];
     this.bits = [];
     this.guesses = []; // five ids and probabilities for each position
-    this.values = null; // of the unit that colours the text
+    this.values = null; // activations of the unit that colors the text
     this.unit = -1;
     this.next = [];
-    this.opening = data.opening; // what an empty box stands for
-    this.expression = data.python; // what computes the same in Python
-    this.turn = 0; // of writing: what an earlier one still answers is ignored
+    this.opening = data.opening; // the implied text before an empty box
+    this.expression = data.python; // the equivalent model in Python
+    this.turn = 0; // number of the current writing request; answers to earlier ones are ignored
     this.writing = false;
     this.text = new TextView(byId("live-text"), this.symbols, (at) => this.explain(at));
-    this.units = new UnitsView(byId("live-units"), this.model, (unit) => this.colourBy(unit));
+    this.units = new UnitsView(byId("live-units"), this.model, (unit) => this.colorBy(unit));
     this.connect();
     surprisalKey(byId("live-key"));
     const start = this.symbols.boundary === null ? STARTS[this.opening] : "a new document";
@@ -58,7 +58,7 @@ class Live {
     this.read();
   }
 
-  // Write without being asked, the first time that the page is seen.
+  // Write unprompted when the page is first visible.
   open() {
     if (!this.turn) this.write();
   }
@@ -69,7 +69,7 @@ class Live {
     const unit = byId("live-unit");
     unit.append(new Option("surprisal", "-1"));
     for (let i = 0; i < this.model.layers * this.model.hidden; i++) unit.append(new Option(this.unitName(i), String(i)));
-    unit.addEventListener("change", () => this.colourBy(Number(unit.value)));
+    unit.addEventListener("change", () => this.colorBy(Number(unit.value)));
     byId("beginning").addEventListener("input", () => this.read());
     for (const id of ["temperature", "top-k", "top-p", "seed", "sample", "length"]) {
       byId(id).addEventListener("input", () => this.showControls());
@@ -94,7 +94,7 @@ class Live {
     return { temperature: number("temperature"), topK: number("top-k"), topP: number("top-p") };
   }
 
-  // What is asked for, with numbers that cannot be used replaced.
+  // The current settings, with unusable numbers replaced.
   settings() {
     const seed = byId("seed").value.trim();
     const whole = (id, least, most) => Math.min(most, Math.max(least, Math.floor(Number(byId(id).value)) || least));
@@ -115,7 +115,7 @@ class Live {
     byId("python").textContent = this.python();
   }
 
-  // The call that writes the same text in Python.
+  // The Python call that generates the same text.
   python() {
     const { seed, sample, n, controls } = this.settings();
     const bytes = this.symbols.kind === "bytes";
@@ -137,13 +137,13 @@ class Live {
     return byId("beginning").value || this.opening;
   }
 
-  // Read what is typed; writing ends.
+  // Stop writing, and read the typed text.
   read() {
     const { ids, strangers } = this.symbols.encode(this.typed());
     this.writing = false;
     byId("stop").disabled = true;
     byId("strangers").textContent = strangers.length
-      ? `Left out, since the model does not know them: ${strangers.join(" ")}`
+      ? `Ignored, since the model does not know them: ${strangers.join(" ")}`
       : "";
     this.beginning = ids;
     this.showControls();
@@ -167,7 +167,7 @@ class Live {
       byId("stop").disabled = true;
       const speed = answer.seconds > 0 ? Math.round(answer.written / answer.seconds) : 0;
       const why = answer.ended ? "The document has ended. " : answer.stopped ? "Stopped. " : "";
-      byId("progress").textContent = `${why}${answer.written} characters, ${speed.toLocaleString("en")} a second`;
+      byId("progress").textContent = `${why}${answer.written} characters, ${speed.toLocaleString("en")} per second`;
       byId("progress").dataset.speed = String(speed);
       if (this.unit >= 0) this.send({ type: "unit", text: "live", unit: this.unit });
     }
@@ -207,26 +207,26 @@ class Live {
   }
 
   showNext() {
-    byId("guesses-title").textContent = "What comes next";
+    byId("guesses-title").textContent = "Next character";
     byId("live-guesses").replaceChildren(guessList(this.symbols, this.next));
     byId("live-chosen").textContent = "";
   }
 
-  // Say what the model expected where a character stands.
+  // Show the model's predictions at a character's position.
   explain(at) {
     const name = this.symbols.name(this.ids[at]);
-    byId("guesses-title").textContent = "What was expected here";
+    byId("guesses-title").textContent = "Predicted here";
     byId("live-guesses").replaceChildren(guessList(this.symbols, this.guesses.slice(10 * at, 10 * at + 10), this.ids[at]));
     byId("live-chosen").textContent = `\u2068${name}\u2069 at ${at + 1}: ${this.bits[at].toFixed(2)} bits`;
   }
 
-  colourBy(unit) {
+  colorBy(unit) {
     this.unit = this.units.chosen = unit;
     this.values = null;
     byId("live-unit").value = String(unit);
     if (unit < 0) {
       surprisalKey(byId("live-key"));
-      this.text.recolour((i) => this.classOf(i));
+      this.text.recolor((i) => this.classOf(i));
     } else {
       unitKey(byId("live-key"));
       this.send({ type: "unit", text: "live", unit });
@@ -236,11 +236,11 @@ class Live {
 
   paint(values) {
     this.values = values;
-    this.text.recolour((i) => this.classOf(i));
+    this.text.recolor((i) => this.classOf(i));
   }
 }
 
-// A Python literal of a text.
+// A text as a Python literal.
 function pythonString(text) {
   const hex = (code, width) => code.toString(16).padStart(width, "0");
   const escaped = Array.from(text, (character) => {

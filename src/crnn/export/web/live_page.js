@@ -1,4 +1,4 @@
-// The page that `crnn export MODEL page.html` writes: the live page alone.
+// The page written by `crnn export MODEL page.html`: only the live page.
 
 {
   const data = JSON.parse(byId("data").textContent);

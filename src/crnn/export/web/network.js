@@ -1,10 +1,10 @@
 "use strict";
 
-// The network: it reads one symbol at a time and gives the logits of the next one.
-// Weights are 32-bit numbers, sums 64-bit ones: the logits agree with Python's to about 1e-6. A matrix of 8-bit weights
-// that multiplies a state stays one of integers, and its products are those of a quantized model in Python.
+// The network reads one symbol at a time and returns the logits of the next symbol.
+// Weights are 32-bit and sums are 64-bit floats, so the logits agree with Python's to about 1e-6. 8-bit matrices that
+// multiply states stay integer matrices, and their products are the same as a quantized model's in Python.
 
-// y += w x for a matrix w of `rows` rows, row by row in memory. Four rows at a time share each load of x.
+// y += w x for a row-major matrix w. Four rows at a time share each load of x.
 function addProduct(w, rows, columns, x, y) {
   let row = 0;
   for (; row + 4 <= rows; row += 4) {
@@ -35,7 +35,7 @@ function addProduct(w, rows, columns, x, y) {
   }
 }
 
-// y += w h for a state h: with 8-bit weights, of the integers nearest to 127 h.
+// y += w h for a state h. With 8-bit weights, h is rounded to multiples of 1/127.
 function addStateProduct({ numbers, scale }, h, y) {
   if (scale === null) {
     addProduct(numbers, y.length, h.length, h, y);
@@ -48,9 +48,9 @@ function addStateProduct({ numbers, scale }, h, y) {
   for (let row = 0; row < y.length; row++) y[row] += (scale[row] / LEVELS) * sums[row];
 }
 
-const LEVELS = 127; // the integer of a state of 1
+const LEVELS = 127; // the integer that represents a state of 1
 
-// The integer nearest to 127 h, an even one if two are as near.
+// The integer nearest to 127 h; ties go to the even integer.
 function level(h) {
   const x = LEVELS * h;
   const nearest = Math.round(x);
@@ -61,8 +61,8 @@ function sigmoid(x) {
   return 1 / (1 + Math.exp(-x));
 }
 
-// The weights of a model, taken one array after another. `kind` is "float32", "float16" or "int8"; with the last a
-// matrix is integers followed by a scale for each output, and biases are float32.
+// A model's weights, read one array after another. `kind` is "float32", "float16" or "int8". For "int8", a matrix is
+// stored as integers followed by one scale per output, and biases are float32.
 class StoredWeights {
   constructor(base64, kind) {
     const characters = atob(base64.trim());
@@ -72,7 +72,7 @@ class StoredWeights {
     this.used = 0;
   }
 
-  // The next bytes, in memory of their own, where any type of number may begin.
+  // The next bytes, copied so that they are aligned for any number type.
   take(count) {
     return this.bytes.slice(this.used, (this.used += count)).buffer;
   }
@@ -82,7 +82,7 @@ class StoredWeights {
     return new Float32Array(this.take(4 * count));
   }
 
-  // A matrix that multiplies states: its numbers, and the scale of each row, or null.
+  // A matrix that multiplies states: its numbers, and the scale of each row or null.
   matrix(outputs, inputs) {
     if (this.kind !== "int8") return { numbers: this.floats(outputs * inputs), scale: null };
     return { numbers: new Int8Array(this.take(outputs * inputs)), scale: this.floats(outputs) };
@@ -94,7 +94,7 @@ class StoredWeights {
     return scale ? Float32Array.from(numbers, (number, i) => number * scale[Math.floor(i / inputs)]) : numbers;
   }
 
-  // A table of rows that are looked up, as floats. The scales are those of its columns.
+  // A lookup table, as floats, with one scale per column.
   table(rows, columns) {
     if (this.kind !== "int8") return this.floats(rows * columns);
     const integers = new Int8Array(this.take(rows * columns));
@@ -111,10 +111,10 @@ function fromHalf(bits) {
   return bits & 0x8000 ? -size : size;
 }
 
-// Where the network stands in a text: h of each layer, of an LSTM also c, and the symbol that was read last.
+// The state of the network: h of each layer, c of each LSTM layer, and the last symbol read.
 class NetworkState {
   constructor(layers, hidden) {
-    this.symbol = 0; // its id plus 1; 0: none was read
+    this.symbol = 0; // the last symbol's id plus 1, or 0 at the start
     this.h = Array.from({ length: layers }, () => new Float64Array(hidden));
     this.c = Array.from({ length: layers }, () => new Float64Array(hidden));
   }
@@ -134,11 +134,11 @@ class NetworkState {
 }
 
 class Network {
-  // `model` has cell, gates, separateBias (whether the last gate has a second bias), layers, hidden (units of a layer),
-  // symbols, embedding (the length of a symbol's vector, or null), pairs (for each pair of symbols that has a row of
-  // its own a key, see `addPair`) and boundary (an id or null).
-  // `stored` is a StoredWeights: the rows of the pairs; the embedding, a row for each symbol; of each layer Wx, Wh, bh
-  // and, of a GRU, bhn; then Why and by. Without an embedding the first Wx has a row for each symbol.
+  // `model` has cell, gates, separateBias (whether the last gate has a second bias), layers, hidden (units per layer),
+  // symbols, embedding (the size of a symbol's vector, or null), pairs (the key of each row of the pair table, see
+  // `addPair`) and boundary (an id or null).
+  // `stored` is a StoredWeights: the pair table; the embedding, one row per symbol; Wx, Wh, bh and (for a GRU) bhn of
+  // each layer; then Why and by. Without an embedding, the first Wx has one row per symbol.
   constructor(model, stored) {
     this.model = model;
     const H = model.hidden;
@@ -164,14 +164,14 @@ class Network {
     this.logits = new Float64Array(model.symbols);
   }
 
-  // The state before the first symbol of a text: zeros; of a document, what reading the boundary makes of them.
+  // The state at the start of a text (zeros) or of a document (the state after the boundary).
   start() {
     const state = new NetworkState(this.model.layers, this.model.hidden);
     if (this.model.boundary !== null) this.read(state, this.model.boundary);
     return state;
   }
 
-  // Read a symbol. The boundary is always read from zeros: a new document starts.
+  // Read a symbol. The boundary starts a new document, so it is always read from a state of zeros.
   read(state, id) {
     const H = this.model.hidden;
     const sums = this.sums;
@@ -200,7 +200,7 @@ class Network {
     });
   }
 
-  // Add what a symbol adds after the one before it, if this pair has a row; then remember the symbol.
+  // Add the pair table's row for the last symbol and this symbol, if there is such a row; then remember this symbol.
   addPair(state, id) {
     const row = this.rowOf.get(state.symbol * this.model.symbols + id);
     state.symbol = id + 1;
@@ -247,7 +247,7 @@ class Network {
     }
   }
 
-  // The logits of the next symbol. The array is reused by the next call.
+  // The logits of the next symbol. The next call reuses the array.
   predict(state) {
     this.logits.set(this.by);
     addStateProduct(this.Why, state.h[this.model.layers - 1], this.logits);

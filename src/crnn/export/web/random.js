@@ -1,10 +1,10 @@
-// NumPy's random numbers: PCG64, seeded by its SeedSequence. So a seed means here what it means in Python.
+// NumPy's random numbers: PCG64 seeded by SeedSequence, so that a seed has the same meaning as in Python.
 
-const WIDE = (1n << 128n) - 1n; // states are whole numbers of 128 bits
+const WIDE = (1n << 128n) - 1n; // states are 128-bit integers
 const MULTIPLIER = 0x2360ed051fc65da44385df649fccf645n;
 const STREAM_DISTANCE = 0x9e3779b97f4a7c15f39cc0605cedc835n; // draws between the streams of two samples
 
-// Eight 32-bit words made of a seed, a whole number of any size.
+// Eight 32-bit words derived from a seed, a nonnegative integer of any size.
 function seedWords(seed) {
   const entropy = [];
   for (let rest = seed; rest > 0n || !entropy.length; rest >>= 32n) entropy.push(Number(rest & 0xffffffffn));
@@ -35,7 +35,7 @@ function seedWords(seed) {
   });
 }
 
-// The random numbers of sample number `sample` of a seed.
+// The random numbers of sample number `sample` for a seed.
 class Uniforms {
   constructor(seed, sample) {
     const w = seedWords(BigInt(seed));
@@ -50,7 +50,7 @@ class Uniforms {
     this.state = (this.state * MULTIPLIER + this.increment) & WIDE;
   }
 
-  // Do what so many draws would do: square and multiply, as for a power.
+  // Advance by a number of draws, by repeated squaring.
   skip(draws) {
     let factor = MULTIPLIER;
     let plus = this.increment;

@@ -1,4 +1,4 @@
-// From logits to a symbol, in the order that Python has: temperature, top-k, top-p, then the draw.
+// From logits to a symbol, in the same order as in Python: temperature, top-k, top-p, then the draw.
 
 // The probability of each symbol.
 function probabilities(logits) {
@@ -11,12 +11,12 @@ function probabilities(logits) {
   return p;
 }
 
-// The ids from the most probable to the least; among equals the smaller id comes first.
+// The ids from most to least probable; ties are in id order.
 function byProbability(p) {
   return Array.from(p.keys()).sort((a, b) => p[b] - p[a] || a - b);
 }
 
-// Probabilities up to a factor. Symbols that the controls exclude have 0. `never` is an id that is not drawn, or null.
+// Unnormalized probabilities, 0 for symbols excluded by the settings. `never` is an id that is never drawn, or null.
 function weigh(logits, { temperature, topK, topP }, never) {
   const p = new Float64Array(logits.length);
   const allowed = (i) => i !== never;
@@ -44,7 +44,7 @@ function weigh(logits, { temperature, topK, topP }, never) {
   return p;
 }
 
-// The symbol that a uniform number picks: the first whose running sum exceeds it.
+// The symbol selected by a uniform number: the first whose running sum exceeds it.
 function pick(p, uniform) {
   let total = 0;
   for (const weight of p) total += weight;

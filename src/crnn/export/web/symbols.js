@@ -1,5 +1,5 @@
 
-// Symbols: from typed text to ids, and from ids and codes to what is shown. All that is shown goes through textContent.
+// Symbols: convert typed text to ids, and ids and codes to displayed text. All text is displayed through textContent.
 
 const END = "\u220e"; // the end of a document
 const UNSHOWABLE = "\ufffd";
@@ -15,7 +15,7 @@ class Symbols {
     return this.codes.length + (this.unknown !== null) + (this.boundary !== null);
   }
 
-  // The ids of a text, and the characters of it that the model does not have.
+  // The ids of a text, and its characters unknown to the model.
   encode(text) {
     const ids = [];
     const strangers = new Set();
@@ -41,7 +41,7 @@ class Symbols {
     return codes.map((code) => (code < 0 ? UNSHOWABLE : String.fromCodePoint(code))).join("");
   }
 
-  // One visible glyph for each code. In a model of bytes the first byte of a character shows the character.
+  // One visible glyph per code. In a model of bytes, the first byte of a character shows the character.
   glyphs(codes) {
     if (this.kind === "characters") return codes.map(glyph);
     const shown = codes.map((code) => (isPlain(code) ? glyph(code) : hexadecimal(code)));
@@ -54,13 +54,13 @@ class Symbols {
         shown[i] = glyph(character.codePointAt(0));
         shown.fill("\u00b7", i + 1, i + length);
       } catch {
-        // not UTF-8: its bytes are shown as numbers
+        // not UTF-8, so its bytes are shown as numbers
       }
     }
     return shown;
   }
 
-  // What is shown of one symbol by itself.
+  // The display of a single symbol.
   name(id) {
     const code = this.code(id);
     if (code === 32) return "\u2423";
@@ -68,7 +68,7 @@ class Symbols {
   }
 }
 
-// Whether a byte is a character of ASCII that can be shown, a tab or a line end; or what is no byte, the end or the unknown.
+// Whether a code is a printable ASCII character, a tab, a line end, or not a byte (the boundary or an unknown symbol).
 function isPlain(code) {
   return code < 0 || code === 9 || code === 10 || (code >= 32 && code < 127);
 }
@@ -77,7 +77,7 @@ function hexadecimal(code) {
   return `x${code.toString(16).padStart(2, "0")}`;
 }
 
-// One visible glyph for a code point. Characters that are invisible or change the direction of writing are replaced.
+// One visible glyph for a code point. Invisible characters and those that change the writing direction are replaced.
 function glyph(code) {
   if (code === -1) return `${END}\n`;
   if (code < 0) return UNSHOWABLE;

@@ -1,5 +1,5 @@
-// A text in which each symbol has a colour: its surprisal, or what a unit does there. Hover, tap or the arrow keys choose a
-// symbol; `onChoose` is told its position.
+// A text whose symbols are colored by surprisal or by a unit's activation. Hovering, tapping or the arrow keys choose a
+// symbol; `onChoose` receives its position.
 
 const MAX_BITS = 8; // surprisal has the classes b0 to b8
 const UNIT_LEVELS = 4; // activations have the classes u-4 to u4
@@ -32,11 +32,11 @@ class TextView {
     });
   }
 
-  // Show these codes from position `first` on; what stood there is forgotten.
+  // Show codes from position `first` on, in place of the previous ones.
   write(first, codes, classOf) {
     while (this.box.childNodes.length > first) this.box.lastChild.remove();
     this.codes.length = first;
-    // A character of several bytes may have begun before: its bytes are shown anew.
+    // A multi-byte character may have started before `first`, so its bytes are shown again.
     const again = this.symbols.kind === "bytes" ? Math.min(3, first) : 0;
     this.codes.push(...codes);
     const glyphs = this.symbols.glyphs(this.codes.slice(first - again));
@@ -50,7 +50,7 @@ class TextView {
     if (this.chosen >= first) this.mark();
   }
 
-  recolour(classOf) {
+  recolor(classOf) {
     this.box.childNodes.forEach((span, i) => (span.className = classOf(i)));
     this.mark();
   }
@@ -75,7 +75,7 @@ function unitClass(activation) {
   return `u${Math.round(UNIT_LEVELS * Math.max(-1, Math.min(1, activation)))}`;
 }
 
-// The colours from little to much, with numbers.
+// The color scale from low to high, with numbers.
 function showKey(box, classes, labels) {
   box.replaceChildren(...classes.map((name, i) => element("span", name, labels[i])));
 }

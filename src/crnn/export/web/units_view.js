@@ -1,4 +1,4 @@
-// The hidden units as a grid of squares, a block for each layer: blue is negative, orange is positive.
+// The hidden units as a grid of squares, one block per layer. Blue is negative, orange is positive.
 
 class UnitsView {
   constructor(canvas, model, onChoose) {
@@ -20,7 +20,7 @@ class UnitsView {
     this.draw();
   }
 
-  // The grid that fits the width: columns, size of a square, rows of a layer.
+  // The grid that fits the width: columns, side of a square, rows per layer.
   measure() {
     const width = this.canvas.parentNode.clientWidth;
     const side = this.model.hidden > 300 ? 9 : this.model.hidden > 100 ? 12 : 16;
@@ -28,7 +28,7 @@ class UnitsView {
     return { side, columns, rows: Math.ceil(this.model.hidden / columns) };
   }
 
-  // The left upper corner of a unit's square. Half a square parts the layers.
+  // The top left corner of a unit's square. Layers are half a square apart.
   corner(unit, { side, columns, rows }) {
     const layer = Math.floor(unit / this.model.hidden);
     const i = unit % this.model.hidden;
@@ -55,18 +55,18 @@ class UnitsView {
       this.canvas.style.width = `${width}px`;
       this.canvas.style.height = `${height}px`;
     }
-    const colours = getComputedStyle(this.canvas);
+    const colors = getComputedStyle(this.canvas);
     const context = this.canvas.getContext("2d");
     context.setTransform(scale, 0, 0, scale, 0, 0);
     context.clearRect(0, 0, width, height);
-    const draw = (unit, colour, alpha) => {
+    const draw = (unit, color, alpha) => {
       const [x, y] = this.corner(unit, grid);
       context.globalAlpha = alpha;
-      context.fillStyle = colour;
+      context.fillStyle = color;
       context.fillRect(x, y, grid.side - 1, grid.side - 1);
     };
     const [none, positive, negative] = ["--unit-none", "--unit-positive", "--unit-negative"].map((name) =>
-      colours.getPropertyValue(name)
+      colors.getPropertyValue(name)
     );
     for (let unit = 0; unit < this.units.length; unit++) {
       const value = this.units[unit];
@@ -77,7 +77,7 @@ class UnitsView {
     const [x, y] = this.corner(this.chosen, grid);
     context.globalAlpha = 1;
     context.lineWidth = 2;
-    context.strokeStyle = colours.color;
+    context.strokeStyle = colors.color;
     context.strokeRect(x, y, grid.side - 1, grid.side - 1);
   }
 }

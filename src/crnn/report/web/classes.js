@@ -1,7 +1,7 @@
-// The table of which class is taken for which. A cell chosen with the mouse or the keyboard lists its texts.
+// The confusion matrix. Choosing a cell with the mouse or the keyboard lists its texts.
 
 function showClasses({ note, names, counts, cells, mistakes }) {
-  byId("classes-note").textContent = `${note} Rows are the true classes, columns the predicted ones; the darker a cell, the more of its row.`;
+  byId("classes-note").textContent = `${note} Rows are true classes and columns are predicted classes. Darker cells hold a larger share of their row.`;
   const table = byId("confusion");
   const head = element("tr");
   head.append(element("td"), ...names.map((name) => classHeading(name, "col")));
@@ -31,11 +31,11 @@ function showClasses({ note, names, counts, cells, mistakes }) {
   correct.append(label, ...columns, element("td"));
   table.append(correct);
   const rows = mistakes.map(({ text, p, true: own, predicted }) => [text, own, predicted, percent(p)]);
-  if (rows.length) fillTable(byId("mistakes"), ["text", "class", "taken for", "probability"], rows);
+  if (rows.length) fillTable(byId("mistakes"), ["text", "class", "predicted", "probability"], rows);
   else byId("mistakes-title").remove();
 }
 
-// The name of a class in the first row or column; long names end in an ellipsis.
+// A class name in the first row or column; long names end in an ellipsis.
 function classHeading(name, scope) {
   const heading = element("th", scope === "col" ? "upright" : "");
   heading.scope = scope;
@@ -46,19 +46,19 @@ function classHeading(name, scope) {
 function cellButton(n, own, predicted, chosen) {
   const button = element("button", "", n.toLocaleString("en"));
   button.type = "button";
-  button.setAttribute("aria-label", `${n}: \u2068${own}\u2069 taken for \u2068${predicted}\u2069`);
+  button.setAttribute("aria-label", `${n}: \u2068${own}\u2069 predicted as \u2068${predicted}\u2069`);
   button.addEventListener("click", chosen);
   return button;
 }
 
 function showPair(n, own, predicted, examples) {
   const count = `${n.toLocaleString("en")} ${n === 1 ? "text" : "texts"} of \u2068${own}\u2069`;
-  byId("pair-title").textContent = own === predicted ? `${count} rightly given` : `${count} taken for \u2068${predicted}\u2069`;
+  byId("pair-title").textContent = own === predicted ? `${count} predicted correctly` : `${count} predicted as \u2068${predicted}\u2069`;
   byId("pair").replaceChildren();
   fillTable(byId("pair"), ["text", "probability"], examples.map(({ text, p }) => [text, percent(p)]));
 }
 
-// A table of texts; the last column is a number.
+// A table of texts whose last column is a number.
 function fillTable(table, titles, rows) {
   const head = element("tr");
   titles.forEach((title, i) => head.append(element("th", i === titles.length - 1 ? "number" : "", title)));

@@ -1,4 +1,4 @@
-// Curves as inline SVG: axes with round numbers, one or two curves, and a reading of the values under the pointer.
+// Curves as inline SVG: axes with round numbers, one or two curves, and the values under the pointer.
 
 const MARGIN = { left: 52, right: 22, top: 10, bottom: 40 };
 
@@ -9,7 +9,7 @@ function svg(tag, attributes, text = "") {
   return made;
 }
 
-// Round numbers that cover a range: 1, 2 or 5 times a power of ten apart.
+// Ticks that cover a range, 1, 2 or 5 times a power of ten apart.
 function ticks(low, high, count) {
   const rough = (high - low) / count || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -24,8 +24,8 @@ function shortNumber(value) {
   return String(Number(value.toPrecision(3)));
 }
 
-// Draw curves in a figure, as wide as it is, so that letters have the size of the page's. Each curve has a name, a class and
-// points [x, y]; `lowest` marks the lowest point of the last curve.
+// Draw curves in a figure at its actual width, so that its text is as large as the page's. Each curve has a name, a class
+// and points [x, y]; `lowest` marks the lowest point of the last curve.
 function drawCurves(figure, { title, xTitle, curves, height, lowest }) {
   const width = figure.clientWidth || 640;
   const points = curves.flatMap((curve) => curve.points);
@@ -75,7 +75,7 @@ function drawCurves(figure, { title, xTitle, curves, height, lowest }) {
   figure.replaceChildren(caption, picture, reading);
 }
 
-// All curves of a training. `history` has arrays step, training, validation, rate and norm; null where nothing was measured.
+// All training curves. `history` has arrays step, training, validation, rate and norm, with null for missing values.
 function drawHistory(box, history) {
   const curve = (name, className, values) => ({
     name,

@@ -1,5 +1,5 @@
-// The neuron view: a text coloured by the activation of one unit, and all units after one of its characters. The engine
-// reads the text once; after that every unit can be looked at.
+// The neuron view: a text colored by one unit's activation, and all units after one of its characters. The engine reads
+// the text once, after which any unit can be shown.
 
 class Neurons {
   constructor(data, symbols, send, drawn) {
@@ -21,7 +21,7 @@ class Neurons {
     return layers > 1 ? `layer ${Math.floor(unit / hidden)}, unit ${unit % hidden}` : `unit ${unit}`;
   }
 
-  // First the units that follow a property of the text, then all of them.
+  // First the units that follow a property of the text, then all units.
   fillList() {
     const list = byId("unit");
     const group = (label, options) => {
@@ -45,7 +45,7 @@ class Neurons {
     const found = this.data.units.find((one) => one.unit === unit);
     byId("unit-note").textContent = found
       ? `It follows "${found.property}": correlation ${found.correlation.toFixed(2).replace("-", "\u2212")}, measured on ` +
-        "the half of the text that had no part in choosing it."
+        "the half of the text that was not used to select the unit."
       : "";
     this.send({ type: "unit", text: "neurons", unit });
     this.grid.draw();
@@ -58,7 +58,7 @@ class Neurons {
       this.text.choose(this.text.codes.length - 1);
     }
     if (answer.type === "unit" && answer.unit === this.unit) {
-      this.text.recolour((i) => unitClass(answer.values[i]));
+      this.text.recolor((i) => unitClass(answer.values[i]));
       this.drawn();
     }
     if (answer.type === "units") this.grid.show(answer.units);

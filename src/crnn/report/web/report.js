@@ -1,6 +1,6 @@
-// The report: what Python measured is drawn here, and the live page runs in its last tab.
+// The report: this script displays Python's measurements, and the last tab runs the live page.
 
-// What the model is, as names and values.
+// The model's names and values.
 function showFacts(facts) {
   for (const [name, value] of facts) {
     const shown = element("dd");
@@ -17,7 +17,7 @@ function showSamples(samples) {
   }
 }
 
-// The text with its surprisal and the five likeliest characters at each position.
+// The text with its surprisal and the five most likely characters at each position.
 function showText({ codes, bits, guesses, note }, symbols) {
   byId("text-note").textContent = note;
   surprisalKey(byId("text-key"));
@@ -50,7 +50,7 @@ function showDocuments({ note, tables }) {
   }
 }
 
-// Remove a tab that has nothing to show.
+// Remove a tab that has no content.
 function removeTab(tab, panel) {
   byId(tab).remove();
   byId(panel).remove();
@@ -84,7 +84,7 @@ function removeTab(tab, panel) {
   if (data.classes) showClasses(data.classes);
   else removeTab("tab-classes", "classes");
   connectTabs([...document.querySelectorAll("[role=tab]")], () => {
-    if (neurons) neurons.grid.draw(); // while hidden it had no width
+    if (neurons) neurons.grid.draw(); // its width was 0 while hidden
     openIfSeen();
   });
   send({ type: "load", model: data.model, weights: byId("weights").textContent });
