@@ -25,7 +25,7 @@ import crnn
 import crnn.loading
 import crnn.plot
 import crnn.report
-from crnn import CharNGram, CharRNN, CharRNNClassifier, DivergenceError, Lines, Mixture, TextFile
+from crnn import AnomalyDetector, CharNGram, CharRNN, CharRNNClassifier, DivergenceError, Lines, Mixture, TextFile
 from crnn.errors import any_repr
 from crnn.estimator import Estimator
 
@@ -67,8 +67,10 @@ def estimators():
     found += [CharNGram(4).fit(DOCUMENTS * 3), CharNGram(3).fit(TEXT), CharNGram(min_count=2).fit(b"abab"), CharNGram()]
     found += [Mixture([CharRNN(**SMALL).fit(DOCUMENTS * 3), found[6]])]
     found += [CharRNNClassifier(CharRNN(**SMALL)).fit(DOCUMENTS, [0, 1] * 3), CharRNNClassifier()]
+    lines = [f"{name} {i}" for i in range(99) for name in DOCUMENTS]
+    found += [AnomalyDetector(CharRNN(**SMALL, min_count=2), contamination=0.1).fit(lines), AnomalyDetector()]
     classes = {cls for cls in public_classes() if issubclass(cls, Estimator)} - {type(model) for model in found}
-    return found + [cls(CharRNN(**SMALL)).fit(DOCUMENTS * 50) for cls in sorted(classes, key=str)]
+    return found + [cls(CharRNN(**SMALL)).fit(lines) for cls in sorted(classes, key=str)]
 
 
 def methods_of(thing):
