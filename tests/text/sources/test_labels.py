@@ -65,3 +65,9 @@ def test_the_first_label_that_a_model_does_not_have():
     with pytest.raises(InvalidInputError, match=r"^labels\[2\] .*'c'"):
         label_numbers(["b", "a", "c", "a", "c"], np.array(["a", "b"]))
     assert label_numbers(["b", "a", "b"], np.array(["a", "b", "c"])).tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("values", [None, 3, "ab", {"a": 1}, {1, 2}, np.dtype("f4"), len, np.array("a"), np.array(3)])
+def test_what_are_no_labels(values):
+    with pytest.raises(InvalidInputError, match=r"^labels must be "):
+        checked_labels(values)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import InvalidInputError, short_repr
-from ...parameters.checks import require_unmasked
+from ...parameters.checks import has_items, require_unmasked
 from ...parameters.suggestion import did_you_mean
 from .documents import boundaries
 
@@ -129,7 +129,8 @@ def _array(values: Any, name: str) -> Labels:
     """Return labels as an array of str, int, float or bool, with their values preserved."""
     if isinstance(values, Iterator):
         values = list(values)
-    if isinstance(values, str | bytes | dict | set) or not hasattr(values, "__len__"):
+    sized = hasattr(values, "__len__") and (hasattr(values, "__array__") or has_items(values))
+    if isinstance(values, str | bytes | dict | set) or not sized:
         raise InvalidInputError(
             f"{name} must be a list or an array, one label for each document, not {type(values).__name__}"
         )
