@@ -79,8 +79,10 @@ def test_a_symbol_has_the_same_bits_alone_and_in_a_row():
     rng = np.random.default_rng(3)
     text = rng.integers(0, 7, 500).astype(np.int32)
     counts = counted([text], 5, 7, 6)
-    x, rows, alone = text[:97], np.empty((97, 7)), np.empty((97, 1))
-    ngrams.rows_before(counts.trie, x, np.array([6], np.int32), rows)
+    x, alone, both = text[:97], np.empty((97, 1)), np.empty((97, 2, 7))
+    streams, starts = np.stack([text[200:297], x], axis=1), np.array([[3], [6]], np.int32)
+    ngrams.rows_before(counts.trie, np.ascontiguousarray(streams), starts, both)
+    rows = both[:, 1]
     ngrams.log_probabilities(counts.trie, x.reshape(-1, 1), np.array([[6]], np.int32), alone)
     np.testing.assert_array_equal(alone[:, 0], rows[np.arange(97), x])
     contexts = np.full((97, 4), -1, np.int32)
@@ -88,6 +90,7 @@ def test_a_symbol_has_the_same_bits_alone_and_in_a_row():
         before = np.concatenate([[6], x[:i]])[-4:]
         contexts[i, 4 - len(before) :] = before
     np.testing.assert_array_equal(counts.rows(contexts), rows)
+    np.testing.assert_array_equal(counts.rows([[3, *text[200:203]]])[0], both[3, 0])
     lengths, one = np.array([97], np.intp), np.empty(1)
     ngrams.log_likelihoods(counts.trie, x, np.zeros(1, np.intp), lengths, np.array([6], np.int32), False, one)
     assert one[0] == np.add.accumulate(alone[:, 0])[-1]
@@ -129,7 +132,9 @@ def ids(*symbols):
         (lambda: ngrams.count(ready(3, 5), ids(1), ids(5)), "size 5"),
         (lambda: ready(3, 5).set_discounts(np.zeros((2, 4))), "discounts"),
         (lambda: ngrams.rows_after(ready(3, 5), np.zeros((2, 2), np.int32), np.empty((2, 4))), "symbols of a row"),
-        (lambda: ngrams.rows_before(ready(3, 5), ids(1), ids(), np.empty((2, 5))), "rows"),
+        (lambda: ngrams.rows_before(ready(3, 5), ids(1)[None], ids()[None], np.empty((2, 1, 5))), "^rows"),
+        (lambda: ngrams.rows_before(ready(3, 5), ids(1)[None], ids()[None], np.empty((1, 2, 5))), "streams of rows"),
+        (lambda: ngrams.rows_before(ready(3, 5), ids(1)[None], ids()[None], np.empty((1, 1, 4))), "symbols of a row"),
         (lambda: ngrams.log_likelihoods(ready(3, 5), ids(1, 2), np.array([1]), np.array([2]), ids(), True, np.empty(1)),
          "string 0"),
         (lambda: ngrams.children(ready(3, 5), ids(1), ids()), "node 1"),

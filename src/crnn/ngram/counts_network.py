@@ -126,12 +126,10 @@ class CountsNetwork(InferenceNetwork):
         self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None
     ) -> NDArray[np.float64]:
         """Return the logits (n, B, V) that predict each of the symbols x (n, B); the state advances in place."""
-        streams, contexts = np.ascontiguousarray(x.T), np.ascontiguousarray(state)
-        out = (scratch or Scratch()).empty("logits", (*streams.shape, self.symbols), np.float64)
-        for of_stream, context, rows in zip(streams, contexts, out, strict=True):
-            ngrams.rows_before(self.counts.trie, of_stream, context, rows)
+        out = (scratch or Scratch()).empty("logits", (*x.shape, self.symbols), np.float64)
+        ngrams.rows_before(self.counts.trie, np.ascontiguousarray(x), np.ascontiguousarray(state), out)
         self.feed(x, state)
-        return out.transpose(1, 0, 2)
+        return out
 
     def row_source(self, state: State) -> tuple[object, NDArray[np.int32]]:
         """Return what fills rows of logits in a compiled loop, and the symbols before it, of a state of one stream."""

@@ -287,20 +287,25 @@ def rows_after(Trie trie not None, const int[:, ::1] contexts not None, double[:
             fill_row(&trie.t, after_symbols(&trie.t, &contexts[b, 0] if k else NULL, k), &out[b, 0])
 
 
-def rows_before(Trie trie not None, const int[::1] ids not None, const int[::1] context not None,
-                double[:, ::1] out not None):
-    """out[i, w] = log P(w | context and ids[:i]) for all V symbols w."""
-    cdef Py_ssize_t n = ids.shape[0], i
+def rows_before(Trie trie not None, const int[:, ::1] x not None, const int[:, ::1] contexts not None,
+                double[:, :, ::1] out not None):
+    """out[t, b, w] = log P(w | context b and x[:t, b]) for x (n, B), contexts (B, k) and all V symbols w."""
+    cdef Py_ssize_t n = x.shape[0], B = x.shape[1], k = contexts.shape[1], i, b
     cdef Cursor c
+    require_size("contexts", contexts.shape[0], B)
     require_size("rows", out.shape[0], n)
-    require_size("symbols of a row", out.shape[1], trie.t.symbols)
-    _check(trie, _first(ids), n)
-    _check(trie, _first(context), context.shape[0], -1)
+    require_size("streams of rows", out.shape[1], B)
+    require_size("symbols of a row", out.shape[2], trie.t.symbols)
+    if not n * B:
+        return
+    _check(trie, &x[0, 0], n * B)
+    _check(trie, &contexts[0, 0] if k else NULL, B * k, -1)
     with nogil:
-        c = after_symbols(&trie.t, _first(context), context.shape[0])
-        for i in range(n):
-            fill_row(&trie.t, c, &out[i, 0])
-            c = after_symbol(&trie.t, c, ids[i])
+        for b in range(B):
+            c = after_symbols(&trie.t, &contexts[b, 0] if k else NULL, k)
+            for i in range(n):
+                fill_row(&trie.t, c, &out[i, b, 0])
+                c = after_symbol(&trie.t, c, x[i, b])
 
 
 include "levels_entry.pxi"
