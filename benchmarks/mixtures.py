@@ -21,6 +21,7 @@ import argparse
 import sysconfig
 import time
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
@@ -200,11 +201,22 @@ def copied(drawn: str, text: str, length: int) -> NDArray[np.bool_]:
     >>> copied("abcab", "xab", 2).tolist()
     [True, False, False, True]
     """
-    return np.isin(window_hashes(drawn, length), window_hashes(text, length))
+    own, theirs = window_hashes(drawn, length), window_hashes(text, length)
+    marked = np.zeros(1 << 22, np.bool_)  # by the highest 22 bits, so that few of the text's windows are compared
+    marked[own >> np.uint64(42)] = True
+    return np.isin(own, theirs[marked[theirs >> np.uint64(42)]])
 
 
 def window_hashes(text: str, length: int) -> NDArray[np.uint64]:
     """Return a number for each window of a text; two different ones share it with a probability of about 2**-64."""
+    sums, inverses = prefix_hashes(text)
+    windows = max(len(text) - length + 1, 0)
+    return (sums[length:] - sums[:windows]) * inverses[:windows]
+
+
+@lru_cache(maxsize=2)
+def prefix_hashes(text: str) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Return the sums of a number for each symbol times base**i, before each place i, and base**-i."""
     symbols = np.frombuffer(text.encode("utf-32-le"), np.uint32)
     values = np.random.default_rng(0).integers(2**64, size=int(symbols.max(initial=0)) + 1, dtype=np.uint64)[symbols]
     base = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2**64
@@ -212,9 +224,7 @@ def window_hashes(text: str, length: int) -> NDArray[np.uint64]:
         np.cumprod(np.append(np.ones(1, np.uint64), np.full(len(text), factor, np.uint64)), dtype=np.uint64)
         for factor in (base, pow(base, -1, 2**64))
     )
-    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(values * powers[:-1], dtype=np.uint64)])
-    windows = max(len(text) - length + 1, 0)
-    return (sums[length:] - sums[:windows]) * inverses[:windows]
+    return np.append(np.zeros(1, np.uint64), np.cumsum(values * powers[:-1], dtype=np.uint64)), inverses
 
 
 def main() -> None:
