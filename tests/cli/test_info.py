@@ -57,3 +57,11 @@ def test_info_of_this_build(capsys):
 @pytest.mark.parametrize("arguments", [[], ["model.crnn", "--build"]])
 def test_info_of_one_thing_at_a_time(folder, capsys, arguments):
     assert "MODEL or --build" in usage_error(capsys, "info", *arguments)
+
+
+def test_info_of_counts(folder, capsys):
+    model = crnn.CharNGram(3).fit("abab")
+    model.save("counts.crnn")
+    assert cli.main(["info", "counts.crnn"]) == 0
+    lengths = ", ".join(f"{length}: {n}" for length, n in zip((1, 2, 3), model.n_grams_, strict=True))
+    assert lengths in capsys.readouterr().out

@@ -1,0 +1,20 @@
+"""The unit that follows a property: chosen on the first half of a text, measured on the second."""
+
+import numpy as np
+import pytest
+
+from crnn import CharRNN, plot
+from crnn.plot.unit_search import correlations
+
+
+def test_halves():
+    text = "to be or not to be, that is the question. " * 3 + "Words, words, words."
+    model = CharRNN(5, num_layers=2, max_steps=30, random_state=0).fit(text)
+    (found,) = plot.find_units(model, text, {"t": lambda text: [character == "t" for character in text]})
+    states = model.hidden_states(text).reshape(len(text), -1).astype(float)
+    values = np.array([c == "t" for c in text], float)
+    half = len(text) // 2
+    first, second = (correlations(states[part], values[part]) for part in (slice(half), slice(half, None)))
+    best = int(np.argmax(first**2))
+    assert (found.property, found.layer, found.unit) == ("t", best // 5, best % 5)
+    assert (found.chosen_by, found.correlation) == (pytest.approx(first[best]), pytest.approx(second[best]))
