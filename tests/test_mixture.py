@@ -143,7 +143,7 @@ def test_beams_find_the_most_probable(models):
 def test_what_is_of_one_model(models):
     mixture = Mixture(models)
     for ask in (lambda: mixture.params_, lambda: mixture.hidden_states("to"), lambda: mixture.transform(["to"])):
-        with pytest.raises(AttributeError, match=r"of a Mixture: use mixture.models\[0\]"):
+        with pytest.raises(AttributeError, match=r"single network's: mixture.models\[0\]"):
             ask()
     assert mixture.vocabulary_ == models[0].vocabulary_
     assert "3 models" in mixture._repr_html_()
@@ -153,10 +153,10 @@ def test_what_is_of_one_model(models):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (lambda models: (models[0],), "must be a list of fitted models, not CharRNN"),
+        (lambda models: (models[0],), r"models is of type CharRNN\. Pass a list of fitted"),
         (lambda models: ([],), "empty list"),
-        (lambda models: ([models[0], "model"],), r"models\[1\] must be a fitted language model, not str"),
-        (lambda models: ([models[0], CharRNN(max_steps=0).fit("ab")],), r"models\[1\] has other symbols"),
+        (lambda models: ([models[0], "model"],), r"models\[1\] is of type str\. Pass a fitted language model"),
+        (lambda models: ([models[0], CharRNN(max_steps=0).fit("ab")],), r"models\[1\] has different symbols"),
     ],
 )
 def test_models_that_do_not_fit(models, arguments, message):
@@ -184,7 +184,7 @@ def test_weights_that_do_not_fit(models, weights):
 
 
 def test_the_difference_of_the_symbols_is_named(models):
-    with pytest.raises(InvalidInputError, match=r"models\[1\] has other symbols than models\[0\]: it has \['X'\]"):
+    with pytest.raises(InvalidInputError, match=r"models\[1\] has different symbols from models\[0\]: it has \['X'\]"):
         Mixture([models[0], CharNGram(order=2).fit(TEXT + "X")])
 
 
@@ -195,10 +195,10 @@ def test_the_difference_of_the_symbols_is_named(models):
         ("", 1, {}, "the text is empty"),
         ([], 1, {}, "empty list"),
         (TEXT, 1, {"order": 0}, "order must be a whole number of at least 1, not 0"),
-        (TEXT, 1, {"max_memory": 10_000, "order": 30}, "order=30 needs more than max_memory=10,000 bytes"),
-        (TEXT, 1, {"max_memory": 100}, "max_memory=100 bytes is too little for any order"),
+        (TEXT, 1, {"max_memory": 10_000, "order": 30}, "order is 30, which needs more than max_memory=10,000 bytes"),
+        (TEXT, 1, {"max_memory": 100}, "max_memory is 100 bytes, too little for any order"),
         (TEXT, 1, {"hiden_size": 8}, "hiden_size"),
-        (TEXT, 1, {"fit": False}, "fit must be True, not False"),
+        (TEXT, 1, {"fit": False}, "fit is False, but must be True"),
     ],
 )
 def test_bad_input_is_refused_before_a_network_is_trained(monkeypatch, X, seconds, options, message):
@@ -318,7 +318,7 @@ def test_an_unknown_way_to_adapt_is_refused(adapt):
 
 
 def test_only_a_mixture_with_counts_can_adapt_counts(models):
-    with pytest.raises(InvalidInputError, match="the mixture has no counts"):
+    with pytest.raises(InvalidInputError, match="the mixture has no CharNGram"):
         Mixture(models).score(TEXT, adapt="counts")
 
 
@@ -349,7 +349,7 @@ def test_the_number_of_threads_is_that_of_the_mixture(models):
 
 
 def test_a_file_holds_no_other_models(models, tmp_path):
-    with pytest.raises(InvalidInputError, match=r"models\[0\] is a Mixture"):
+    with pytest.raises(InvalidInputError, match=r"models\[0\] is of type Mixture"):
         Mixture([Mixture(models)]).save(tmp_path / "nested")
     assert not (tmp_path / "nested").exists()
 

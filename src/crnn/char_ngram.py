@@ -1,4 +1,4 @@
-"""CharNGram: counts of n-grams as a language model, the baseline for every other one."""
+"""CharNGram, an n-gram language model and the baseline for all other models."""
 
 from __future__ import annotations
 
@@ -26,49 +26,48 @@ __all__ = ["CharNGram"]
 
 
 class CharNGram(LanguageModel):
-    """A character-level language model that counts n-grams: interpolated modified Kneser-Ney smoothing.
+    """A character-level language model that counts n-grams, with interpolated modified Kneser-Ney smoothing.
 
     An n-gram is a sequence of n symbols. The model counts all n-grams of up to `order` symbols and predicts a symbol
-    from the ``order - 1`` symbols before it, with longer and rarer contexts interpolated with shorter ones (Chen and
-    Goodman 1999). Counting takes about a second for a million characters and has nothing to tune, so a `CharNGram` is
-    the baseline that every network should beat: fit one first. ``docs/tasks.md`` compares the two.
+    from the ``order - 1`` symbols before it, interpolating longer, rarer contexts with shorter ones (Chen and Goodman
+    1999). Counting takes about a second per million characters and needs no tuning, so fit a `CharNGram` first: it is
+    the baseline that a network should beat. ``docs/tasks.md`` compares the two.
 
-    It samples and scores by the same methods as a `CharRNN`: `sample`, `stream`, `beam_search`, `score`,
+    A `CharNGram` has the same sampling and scoring methods as a `CharRNN`: `sample`, `stream`, `beam_search`, `score`,
     `bits_per_char`, `score_samples`, `predict_proba`, `surprisal`, `rank`, `guess_number`, `enumerate_documents` and
-    `start`. With ``adapt=True`` these methods count what they read, on top of the model, which does not change. Labels
-    and exports belong to networks.
+    `start`. With ``adapt=True``, they also count the text they read, without changing the model. Only a `CharRNN`
+    has labels and exports.
 
-    Long n-grams hold the training text nearly word for word: samples may quote it.
+    Long n-grams reproduce the training text nearly word for word, so samples may quote it.
 
     Parameters
     ----------
     order : int or None, default=None
-        The length of the longest n-gram, from 1 to 64: with ``order=8`` the model sees seven symbols of context. 6 to 8
-        suit names and texts of a megabyte, 14 or more program code, up to 24 log files. None: the order up to 24 that
-        predicts the last twentieth of the text best after the rest of the text, among the orders that fit in
-        `max_memory`. The last twentieth is then counted as well. The last million symbols of a longer text choose the
-        order for all of it.
+        The length of the longest n-gram, from 1 to 64: with ``order=8`` the context is seven symbols. Suitable orders
+        are 6 to 8 for names and texts of a megabyte, 14 or more for program code, and up to 24 for log files. None: the
+        order up to 24 that best predicts the last twentieth of the text from the rest and fits in `max_memory`. The
+        last twentieth is then counted as well. For long texts, only the last million symbols are used for the choice.
     max_memory : int, float or None, default=None
-        The bytes that counting may use, of which the counts get half. None: 2 GB.
+        The memory limit for counting, in bytes; the counts get half of it. None: 2 GB.
     min_count : int, default=1
-        Characters that occur less often in the text of `fit` become one unknown symbol. With 2 or more the model
-        accepts any text: every other character is the unknown symbol. With 1 any other character is an error.
+        Characters with fewer occurrences in the text of `fit` become a single unknown symbol. With 2 or more, the model
+        accepts any text, and every new character is the unknown symbol. With 1, a new character is an error.
     vocabulary : str, bytes, list of characters or None, default=None
-        The characters of a new model, fixed before any text, so that `partial_fit` can count a stream of texts block by
-        block. Any other character is the unknown symbol if `min_count` is 2 or more, otherwise an error. The parameter
-        is not saved; `vocabulary_` is. None: the characters of the first text.
+        The characters of the model, fixed in advance so that `partial_fit` can count a stream of texts block by block.
+        Any other character is the unknown symbol if `min_count` is 2 or more, otherwise an error. The parameter is not
+        saved, but `vocabulary_` is. None: the characters of the first text.
     n_threads : int or None, default=None
-        Threads for sampling and for scoring many strings. None: as many as are of use. Every number gives the same
-        bits.
+        Threads for sampling and for scoring many strings. None: as many as are useful. The results have the same bits
+        for any number.
     verbose : int, default=0
         0: silent. 1: the size of the data, a progress bar and the size of the model, on standard error.
 
     Attributes
     ----------
     order_ : int
-        The length of the longest n-gram that is counted.
+        The length of the longest counted n-gram.
     n_grams_ : list of int
-        How many different n-grams of 1, 2, …, `order_` symbols there are.
+        The numbers of distinct n-grams of 1, 2, …, `order_` symbols.
     vocabulary_ : Vocabulary
         The symbols in id order.
 
@@ -102,16 +101,16 @@ class CharNGram(LanguageModel):
     # ---------------------------------------------------------------- counting
 
     def fit(self, X: TextLike, y: None = None, *, labels: None = None) -> Self:
-        """Count the n-grams of a text, or of many short ones.
+        """Count the n-grams of a text or of many documents.
 
         Parameters
         ----------
         X : str, bytes, os.PathLike or iterable of str or bytes
-            The text itself; bytes for a model of bytes; or the path of a UTF-8 file, whose newlines are kept. A list,
-            or any other iterable of texts, holds documents, such as names, lines or molecules. The model counts where
-            a document starts and ends. Files larger than memory are read in blocks.
+            A text; bytes for a model of bytes; or the path of a UTF-8 file, whose newlines are kept. A list or another
+            iterable of texts contains documents, such as names, lines or molecules, and the model learns where a
+            document starts and ends. Files larger than memory are read in blocks.
         y : None
-            Not used, present for scikit-learn's convention.
+            Ignored; present for compatibility with scikit-learn.
         labels : None
             Only a `CharRNN` learns labels.
 
@@ -123,8 +122,8 @@ class CharNGram(LanguageModel):
         Raises
         ------
         ValueError
-            If a parameter or a text cannot be used, or the n-grams do not fit in `max_memory`; the message then names
-            the largest order that does. The model is unchanged.
+            If a parameter or a text is invalid, or the n-grams do not fit in `max_memory`; the message then names the
+            largest order that fits. The model is unchanged.
         UnicodeDecodeError
             If a file is not UTF-8; the error gives the offset.
         KeyboardInterrupt
@@ -143,7 +142,7 @@ class CharNGram(LanguageModel):
         return self._fit(X)
 
     def _fit(self, X: TextLike, last: int | None = None) -> Self:
-        """Count a text, or only so many of its last symbols; the vocabulary is that of all of it."""
+        """Count a text, or only its last symbols, with the vocabulary of the whole text."""
         settings, source = NGramSettings.check(self.get_params()), text_source(X)
         vocabulary = source.vocabulary(settings.min_count, given=settings.vocabulary)
         ids = _ids(source, vocabulary)
@@ -158,17 +157,17 @@ class CharNGram(LanguageModel):
     def partial_fit(self, X: TextLike, y: None = None, *, labels: None = None) -> Self:
         """Add the n-grams of another text to the counts.
 
-        The counts do not depend on the order in which texts are added. A text begins without context, wherever the last
-        text ended. A model that is not fitted starts anew, as by `fit`; of a stream of texts the `order` should then be
-        given, since ``order=None`` is chosen by the first text alone.
+        The counts do not depend on the order in which texts are added. Each text starts without context. The first call
+        on an unfitted model is equivalent to `fit`. When counting a stream of texts, set `order`, because
+        ``order=None`` chooses an order from the first text alone.
 
         Parameters
         ----------
         X : str, bytes, os.PathLike or iterable of str or bytes
-            As in `fit`, of the model's symbols; documents only for a model that was fitted on documents, for which a
-            text is one document.
+            As in `fit`, with symbols of the model. Pass documents only to a model fitted on documents; such a model
+            treats a text as one document.
         y : None
-            Not used.
+            Ignored.
         labels : None
             Only a `CharRNN` learns labels.
 
@@ -180,7 +179,7 @@ class CharNGram(LanguageModel):
         Raises
         ------
         ValueError, UnicodeDecodeError, KeyboardInterrupt
-            As in `fit`; also a ValueError if the model does not know a symbol. The model is unchanged.
+            As in `fit`. Also a ValueError if a symbol is unknown to the model. The model is unchanged.
 
         Examples
         --------
@@ -197,8 +196,8 @@ class CharNGram(LanguageModel):
         settings, (vocabulary, counts) = NGramSettings.check(self.get_params()), self._fitted("partial_fit")
         if settings.order not in (None, counts.order):
             raise InvalidInputError(
-                f"order is {settings.order}, but the model counts n-grams of up to {counts.order} symbols: set order "
-                f"to None or {counts.order}, or call fit to start anew"
+                f"order is {settings.order}, but the fitted model has order {counts.order}. Set order to None or "
+                f"{counts.order}, or call fit to start again."
             )
         ids = _ids(text_source(X), vocabulary)
         with CountingProgress(settings.verbose, data_summary(ids, None, vocabulary)) as progress:
@@ -213,21 +212,21 @@ class CharNGram(LanguageModel):
     def save(self, path: FilePath | BinaryIO) -> None:
         """Write the model to a file.
 
-        The file is a safetensors file with a checksum and holds the n-grams, sorted and packed: about 5 bytes a
-        character of training text. It is written next to the target and renamed when it is complete, so that an older
-        file is never half overwritten.
+        The file is in safetensors format with a checksum, and contains the sorted n-grams in about 5 bytes per
+        character of training text. It is written next to the target and renamed when complete, so an existing file is
+        never left half overwritten.
 
         Parameters
         ----------
         path : str, bytes, os.PathLike or binary file
-            The file.
+            The path, or an open file.
 
         Raises
         ------
         NotFittedError
             Before `fit`.
         OSError
-            If the file cannot be written; an older file is then as it was.
+            If the file cannot be written. An existing file is then unchanged.
 
         Examples
         --------
@@ -249,7 +248,7 @@ class CharNGram(LanguageModel):
         Parameters
         ----------
         path : str, bytes, os.PathLike or binary file
-            A file that `save` wrote.
+            A file written by `save`.
 
         Returns
         -------
@@ -258,7 +257,7 @@ class CharNGram(LanguageModel):
         Raises
         ------
         ModelFileError
-            If the file is damaged, of another kind, or of a newer format.
+            If the file is damaged, does not contain a CharNGram, or has a newer format.
         OSError
             If the file cannot be read.
 
@@ -275,7 +274,7 @@ class CharNGram(LanguageModel):
         return cls._from_file(*ngram_file.read(path, cls._defaults()))
 
     def to_bytes(self) -> bytes:
-        """Return what `save` would write to a file.
+        """Return the bytes that `save` would write to a file.
 
         Raises
         ------
@@ -293,7 +292,7 @@ class CharNGram(LanguageModel):
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
-        """Return the model that `to_bytes` wrote, or the content of a file that `save` wrote.
+        """Return a model from the bytes returned by `to_bytes` or written by `save`.
 
         Parameters
         ----------
@@ -302,7 +301,7 @@ class CharNGram(LanguageModel):
         Raises
         ------
         ModelFileError
-            As of `load`.
+            As in `load`.
         """
         return cls._from_file(*ngram_file.from_bytes(content, cls._defaults()))
 
@@ -313,14 +312,14 @@ class CharNGram(LanguageModel):
         return model
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a pickle holds: the attributes, with the counts as the bytes of a model file."""
+        """Return the pickled state: the attributes, and the counts in the model file's format."""
         state = dict(vars(self))
         if self.__sklearn_is_fitted__():
             state["_learned"] = ngram_file.to_bytes(self._learned, {})
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore what `__getstate__` returned."""
+        """Restore the state returned by `__getstate__`."""
         vars(self).update(state)
         if "_learned" in state:
             self._learned = ngram_file.from_bytes(state["_learned"], self._defaults())[1]
@@ -332,7 +331,7 @@ class CharNGram(LanguageModel):
         return model
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Return a model with parameters of its own; the counts, which never change, are shared."""
+        """Return a model with its own parameters; the immutable counts are shared."""
         model = self.__copy__()
         own = {name: value for name, value in vars(self).items() if name != "_learned"}
         vars(model).update(copy.deepcopy(own, memo))
@@ -344,7 +343,7 @@ class CharNGram(LanguageModel):
 
     @property
     def order_(self) -> int:
-        """The length of the longest n-gram that is counted; the context has one symbol less.
+        """The length of the longest counted n-gram; the context is one symbol shorter.
 
         Examples
         --------
@@ -356,7 +355,7 @@ class CharNGram(LanguageModel):
 
     @property
     def n_grams_(self) -> list[int]:
-        """How many different n-grams of 1, 2, …, `order_` symbols there are.
+        """The numbers of distinct n-grams of 1, 2, …, `order_` symbols.
 
         Examples
         --------
@@ -367,19 +366,19 @@ class CharNGram(LanguageModel):
         return self._fitted("reading n_grams_").counts.n_grams
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Say whether there are counts."""
+        """Return whether the model is fitted."""
         return "_learned" in vars(self)
 
     def __getattr__(self, name: str) -> Any:
-        """Raise the error of a missing attribute; for what only networks have, it says so."""
+        """Raise AttributeError, with an explanation for attributes that only networks have."""
         if name in OF_NETWORKS:
             raise AttributeError(
-                f"CharNGram has no {name}: it counts n-grams, and {name} is for networks; train a CharRNN"
+                f"CharNGram has no attribute {name}, which only networks have. Use a CharRNN."
             )
         return super().__getattr__(name)
 
     def _fitted(self, what: str) -> CountedText:
-        """Return what was learned; NotFittedError names `what` was asked for."""
+        """Return the fitted counts, or raise NotFittedError, which names the attempted operation `what`."""
         if not self.__sklearn_is_fitted__():
             raise NotFittedError.before(what, estimator=type(self).__name__)
         return self._learned
@@ -392,7 +391,7 @@ class CharNGram(LanguageModel):
 
     def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> AdaptiveCounts:
         if adapt is not True:
-            raise InvalidInputError(f"adapt must be True or False, not {short_repr(adapt)}: counting has no options")
+            raise InvalidInputError(f"adapt is {short_repr(adapt)}, but must be True or False for a CharNGram")
         return AdaptiveCounts(self._fitted(what).counts)
 
     def _in_words(self) -> str:
@@ -401,16 +400,16 @@ class CharNGram(LanguageModel):
 
 
 def _refuse_labels(labels: Any) -> None:
-    """Raise InvalidInputError if there are labels."""
+    """Raise InvalidInputError unless labels is None."""
     if labels is not None:
         raise InvalidInputError(
-            "CharNGram learns no labels: fit one model for the texts of each label, or CharRNN().fit(X, labels=labels)"
+            "CharNGram does not learn labels. Fit one model per label, or use CharRNN().fit(X, labels=labels)."
         )
 
 
 def _ids(source: TextSource, vocabulary: Vocabulary) -> TextIds:
-    """Return the ids of a text that is not empty."""
+    """Return the ids of a nonempty text."""
     ids = source.ids(vocabulary)
     if not len(ids):
-        raise InvalidInputError(f"{source.name} is empty; counting needs at least 1 character")
+        raise InvalidInputError(f"{source.name} is empty. Pass at least 1 character.")
     return ids

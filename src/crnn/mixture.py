@@ -1,4 +1,4 @@
-"""Mixture: several fitted models as one language model."""
+"""Mixture combines several fitted models into one language model."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from .text.symbols.vocabulary import Vocabulary
 
 __all__ = ["Mixture", "SharedTime"]
 
-COUNTED_PER_SECOND = 250_000  # symbols at most, of which counting takes a second of one core in the worst case
-OF_COUNTS = ("order", "max_memory", "min_count", "vocabulary", "n_threads")  # what counts have of the overrides
-MIN_SHARE = 0.1  # of the time, for the network, however long the counts take
+COUNTED_PER_SECOND = 250_000  # symbols counted per second of the budget, which take at most a second on one core
+OF_COUNTS = ("order", "max_memory", "min_count", "vocabulary", "n_threads")  # overrides that apply to the counts
+MIN_SHARE = 0.1  # minimum fraction of the time for the network, however long counting takes
 
 
 class SharedTime:
-    """The seconds in which a mixture counts a text and trains a network, from now on.
+    """The time budget for counting a text and training a network, starting now.
 
     Examples
     --------
@@ -49,43 +49,43 @@ class SharedTime:
         self._seconds, self._start = checked_float("seconds", seconds, above=0.0), time.perf_counter()
 
     def counted(self, X: TextLike, **parameters: Any) -> CharNGram:
-        """Return the counts of a text, or of its end if it is long for this time: of the same symbols in every run."""
+        """Return the counts of a text, or of its end if it is long for this budget; reproducible across runs."""
         return CharNGram(**parameters)._fit(X, last=max(1, int(COUNTED_PER_SECOND * self._seconds)))
 
     def left(self) -> float:
-        """Return the seconds that are left for the network."""
+        """Return the seconds left for the network."""
         return max(self._seconds - (time.perf_counter() - self._start), MIN_SHARE * self._seconds)
 
 
 class Mixture(LanguageModel):
-    """Several fitted models as one: the product of their probabilities, each to the power of its weight.
+    """Several fitted models combined: the product of their probabilities, each raised to the power of its weight.
 
-    A network and counts of n-grams know different things, so a mixture of both predicts better than either: the counts
-    remember what stood in the text, the network has learned what is alike (``docs/mixtures.md``). Networks that differ
-    in their seeds can be mixed, too. A mixture samples and scores by the same methods as its models; what belongs to
-    one network, such as `params_` and `export_onnx`, that model has: ``mixture.models[0]``.
+    A mixture of a network and n-gram counts predicts better than either model, since counts memorize the text's exact
+    wording while networks generalize (``docs/mixtures.md``). Networks with different seeds can be mixed as well. A
+    mixture has its models' sampling and scoring methods. For attributes of a single network, such as `params_` and
+    `export_onnx`, use that network: ``mixture.models[0]``.
 
-    With ``adapt=True`` every model learns from the text that it scores. With ``adapt="counts"`` networks stay as they
-    are, and only counts follow the text, which costs little.
+    With ``adapt=True``, every model learns from the text it scores. With ``adapt="counts"``, only counts do, which is
+    cheap; networks stay unchanged.
 
     Parameters
     ----------
     models : list of CharRNN, CharNGram or other language models
-        At least one, fitted, over the same symbols. They may differ in everything else.
+        At least one fitted model. All models must have the same symbols, but may differ otherwise.
     weights : array-like of float, shape (k,), default=None
-        The exponent of each model, at least 0. None: 1/k each, which serves well unless one model is much worse.
+        The exponent of each model, at least 0. None: 1/k each, which works well unless one model is much worse.
     n_threads : int or None, default=None
-        As of `CharRNN`.
+        As in `CharRNN`.
 
     Attributes
     ----------
     weights_ : ndarray of float64, shape (k,)
-        The weights in use: those given, equal ones, or those that `fit_weights` found.
+        The current weights: given, equal, or found by `fit_weights`.
 
     Raises
     ------
     ValueError
-        If there is no model, a model has other symbols than the first one, or the weights do not fit.
+        If there is no model, the models' symbols differ, or the weights are invalid.
     NotFittedError
         If a model is not fitted.
 
@@ -104,41 +104,41 @@ class Mixture(LanguageModel):
         self, models: Iterable[LanguageModel], weights: ArrayLike | None = None, *, n_threads: int | None = None
     ) -> None:
         if isinstance(models, LanguageModel) or not has_items(models):
-            raise InvalidInputError(f"models must be a list of fitted models, not {type(models).__name__}")
+            raise InvalidInputError(f"models is of type {type(models).__name__}. Pass a list of fitted models.")
         self.models: list[LanguageModel] = models if isinstance(models, list) else list(models)
         if not self.models:
-            raise InvalidInputError("models is an empty list; pass at least 1 fitted model")
+            raise InvalidInputError("models is an empty list. Pass at least 1 fitted model.")
         for i, model in enumerate(self.models):
             if not isinstance(model, LanguageModel):
-                raise InvalidInputError(f"models[{i}] must be a fitted language model, not {type(model).__name__}")
+                raise InvalidInputError(f"models[{i}] is of type {type(model).__name__}. Pass a fitted language model.")
             if model.vocabulary_.labels:
-                raise InvalidInputError(f"models[{i}] has labels: choose one, models[{i}].for_label(label)")
+                raise InvalidInputError(f"models[{i}] has labels. Choose one label: models[{i}].for_label(label).")
             if model.vocabulary_ != self.models[0].vocabulary_:
                 raise InvalidInputError(_difference(i, model.vocabulary_, self.models[0].vocabulary_))
         self.weights, self.n_threads = weights, n_threads
         self.weights_ = _checked_weights(weights, len(self.models))
 
     def fit_weights(self, X: TextLike) -> Self:
-        """Choose the weights that predict a held-out text best.
+        """Find the weights that best predict a held-out text.
 
-        The problem is convex, so the same text gives the same weights; of a long text the first 130,000 symbols or
-        fewer are read. The text must be one that the models have not seen: on their own text counts seem far too good.
-        It is rarely worth holding text back from the models for this, as equal weights cost little.
+        The problem is convex, so the same text always gives the same weights. At most the first 130,000 symbols are
+        read. Use a text that the models were not trained on: counts look far too good on their own training text.
+        Holding out data just for this is rarely worthwhile, since equal weights are nearly as good.
 
         Parameters
         ----------
         X : str, bytes, os.PathLike or iterable of str or bytes
-            As for `score`.
+            As in `score`.
 
         Returns
         -------
         Mixture
-            The mixture itself, with new `weights_`, each at least 0, of any sum.
+            The mixture itself, with new `weights_`, each at least 0; they need not sum to 1.
 
         Raises
         ------
         ValueError
-            If the text is empty or has a symbol that the models do not know. Nothing has changed then.
+            If the text is empty or contains a symbol unknown to the models. The mixture is then unchanged.
 
         Examples
         --------
@@ -163,36 +163,36 @@ class Mixture(LanguageModel):
         verbose: int = 1,
         **overrides: Any,
     ) -> Self:
-        """Return a mixture of a network and counts, fitted to a text within a time.
+        """Return a mixture of a network and counts, fitted to a text within a time budget.
 
-        `CharNGram` counts the text first, in 0.5 to 4 µs a character; the network, `CharRNN.recommended`, trains for
-        the time that is left. If the text has more than 250,000 characters for each of the `seconds`, only its end is
+        `CharNGram` first counts the text, in 0.5 to 4 µs per character. The network, `CharRNN.recommended`, trains for
+        the remaining time. If the text has more than 250,000 characters per second of the budget, only its end is
         counted.
 
         Parameters
         ----------
         X : str, bytes, os.PathLike or iterable of str or bytes
-            As for `CharRNN.fit`. Both models have all of its symbols.
+            As in `CharRNN.fit`. Both models know all symbols of the text.
         seconds : float
-            The time for both models.
+            The time budget for both models.
         fit : bool, default=True
-            Must be True: a mixture is of fitted models.
+            Must be True, since a mixture needs fitted models.
         validation : str, bytes, os.PathLike or iterable of str or bytes, default=None
-            A held-out text for `fit_weights`. None: weights of one half each.
+            A held-out text for `fit_weights`. None: equal weights.
         verbose : int, default=1
-            As of `CharRNN.recommended`.
+            As in `CharRNN.recommended`.
         **overrides
-            Parameters of `CharRNN` that are given, not chosen, and `order` and `max_memory` of `CharNGram`.
+            Fixed parameters of `CharRNN`, and `order` and `max_memory` of `CharNGram`.
 
         Returns
         -------
         Mixture
-            ``models[0]`` is the network, ``models[1]`` the counts.
+            ``models[0]`` is the network, and ``models[1]`` the counts.
 
         Raises
         ------
         ValueError
-            If an argument is not usable.
+            If an argument is invalid.
 
         Examples
         --------
@@ -202,22 +202,22 @@ class Mixture(LanguageModel):
         ['CharRNN', 'CharNGram']
         """
         if fit is not True:
-            raise InvalidInputError(f"fit must be True, not {short_repr(fit)}: a mixture is of fitted models")
+            raise InvalidInputError(f"fit is {short_repr(fit)}, but must be True, since a mixture needs fitted models")
         shared_time = SharedTime(seconds)
-        X = list(X) if isinstance(X, Iterator) else X  # which is read twice
+        X = list(X) if isinstance(X, Iterator) else X  # X is read twice
         of_counts = {name: value for name, value in overrides.items() if name in OF_COUNTS}
         of_network = {name: value for name, value in overrides.items() if name not in ("order", "max_memory")}
-        CharRNN().set_params(**of_network)  # refuses what is no parameter, before the text is counted
+        CharRNN().set_params(**of_network)  # rejects unknown parameters before counting starts
         counts = shared_time.counted(X, **of_counts)
         network = CharRNN.recommended(X, shared_time.left(), verbose=verbose, **of_network)
         if "max_seconds" not in overrides:
-            network.set_params(max_seconds=shared_time.left())  # the machine was measured meanwhile
+            network.set_params(max_seconds=shared_time.left())  # measuring the machine took time
         network.fit(X)
         mixture = cls([network, counts], n_threads=network.n_threads)
         return mixture if validation is None else mixture.fit_weights(validation)
 
     def save(self, path: FilePath | BinaryIO) -> None:
-        """Write the mixture to one file, which holds the files of its models.
+        """Write the mixture to a single file that contains the models' files.
 
         Parameters
         ----------
@@ -228,7 +228,7 @@ class Mixture(LanguageModel):
         ValueError
             If a model is neither a `CharRNN` nor a `CharNGram`, or there are more than 64.
         OSError
-            If the file cannot be written; an older file of that name is then as it was.
+            If the file cannot be written. An existing file is then unchanged.
 
         Examples
         --------
@@ -250,12 +250,12 @@ class Mixture(LanguageModel):
         ----------
         path : str, bytes, os.PathLike or binary file
         n_threads : int or None, default=None
-            As of the constructor.
+            As in the constructor.
 
         Raises
         ------
         ModelFileError
-            If the file is damaged, or holds no mixture.
+            If the file is damaged, or does not contain a mixture.
         OSError
             If the file cannot be read.
         """
@@ -269,12 +269,12 @@ class Mixture(LanguageModel):
         try:
             mixture = cls([kinds[kind].from_bytes(content) for kind, content in parts], n_threads=n_threads)
         except InvalidInputError as error:
-            raise ModelFileError(f"the models in the file do not fit each other: {error}") from error
+            raise ModelFileError(f"the models in the file do not fit together: {error}") from error
         mixture.weights_ = weights
         return mixture
 
     def set_params(self, **params: Any) -> Self:
-        """Change parameters by name; the weights stay unless `models` or `weights` is given.
+        """Change parameters by name; the weights are kept unless `models` or `weights` is given.
 
         Parameters
         ----------
@@ -284,7 +284,7 @@ class Mixture(LanguageModel):
         Raises
         ------
         ValueError
-            As the constructor, or if there is no such parameter; nothing is changed then.
+            As in the constructor, or if a parameter is unknown. The mixture is then unchanged.
         """
         own = self._defaults()
         if params.keys() - own.keys():
@@ -297,20 +297,20 @@ class Mixture(LanguageModel):
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Say that there is nothing to fit."""
+        """Return True, since there is nothing to fit."""
         return True
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: the models and their weights."""
+        """Return the notebook display: the models and their weights."""
         shown = zip(self.models, self.weights_.tolist(), strict=True)
         rows = "".join(f"<li>weight {weight:.3f}: {model._repr_html_()}</li>" for model, weight in shown)
         return f"<div><b>Mixture</b> of {len(self.models)} models<ol>{rows}</ol></div>"
 
     def __getattr__(self, name: str) -> Any:
-        """Raise an error that says where the attributes of a single network are."""
+        """Raise AttributeError, which for a network's attribute says which model to use."""
         if name in OF_NETWORKS:
             networks = (i for i, model in enumerate(self.models) if isinstance(model, CharRNN))
-            message = f"{name} is of one network, not of a Mixture: use mixture.models[{next(networks, 0)}].{name}"
+            message = f"a Mixture has no {name}. Use a single network's: mixture.models[{next(networks, 0)}].{name}."
             raise AttributeError(message, name=name, obj=None)
         return super().__getattr__(name)
 
@@ -322,7 +322,7 @@ class Mixture(LanguageModel):
         return MixedNetwork(members, self.weights_.copy())
 
     def _member(self, model: LanguageModel, what: str, *, one_row: bool, scoring: bool) -> InferenceNetwork:
-        """Return the network of a model, with the mixture's number of threads if it has one."""
+        """Return a model's network, with the mixture's number of threads if set."""
         network = model._network(what, one_row=one_row, scoring=scoring)
         if self.n_threads is not None and isinstance(network, PackedNetwork):
             return network._replace(n_threads=checked_threads(self.n_threads))
@@ -331,9 +331,9 @@ class Mixture(LanguageModel):
     def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> Reading:
         counts_alone = isinstance(adapt, str) and adapt == "counts"
         if not counts_alone:
-            AdaptationOptions.of(adapt)  # even if no model has a use for the options
+            AdaptationOptions.of(adapt)  # checked even if no model uses the options
         elif not any(isinstance(model, CharNGram) for model in self.models):
-            raise InvalidInputError("adapt is 'counts', but the mixture has no counts: give True, or add a CharNGram")
+            raise InvalidInputError("adapt is 'counts', but the mixture has no CharNGram. Pass True, or add one.")
         readings: list[Reading | FixedReading] = []
         for model in self.models:
             if counts_alone and isinstance(model, CharRNN):
@@ -346,29 +346,29 @@ class Mixture(LanguageModel):
 
 
 def _file_of(model: LanguageModel, i: int) -> tuple[str, bytes]:
-    """Return a model's class and the bytes of its file."""
+    """Return a model's class and its file content."""
     if not isinstance(model, CharRNN | CharNGram) or i >= mixture_file.MAX_MODELS:
         raise InvalidInputError(
-            f"models[{i}] is a {type(model).__name__}: a file holds up to {mixture_file.MAX_MODELS} models, each a "
-            "CharRNN or a CharNGram"
+            f"models[{i}] is of type {type(model).__name__}, but a file contains up to {mixture_file.MAX_MODELS} "
+            "models, each a CharRNN or a CharNGram"
         )
     return ("CharRNN" if isinstance(model, CharRNN) else "CharNGram"), model.to_bytes()
 
 
 def _checked_weights(weights: Any, n: int) -> NDArray[np.float64]:
-    """Return the weights of n models."""
+    """Return the checked weights of n models."""
     if weights is None:
         return np.full(n, 1 / n)
     own = checked_floats("weights", weights, n, "model")
     if not own.any():
-        raise InvalidInputError("weights are all 0: give at least one above 0")
+        raise InvalidInputError("weights are all 0. Pass at least one positive weight.")
     return np.array(own)
 
 
 def _difference(i: int, found: Vocabulary, wanted: Vocabulary) -> str:
-    """Return an error that names what differs between two vocabularies."""
+    """Return an error message with the difference between two vocabularies."""
     more = [symbol for symbol in found if symbol not in set(wanted)]
     less = [symbol for symbol in wanted if symbol not in set(found)]
     parts = [f"it has {more[:5]!r}" if more else "", f"it lacks {less[:5]!r}" if less else ""]
     differs = " and ".join(part for part in parts if part) or f"{found}, not {wanted}"
-    return f"models[{i}] has other symbols than models[0]: {differs}; fit all models on texts with the same symbols"
+    return f"models[{i}] has different symbols from models[0]: {differs}. Fit all models on the same symbols."

@@ -65,5 +65,5 @@ def test_models_that_are_refused(models):
 
 def test_models_that_do_not_fit_each_other():
     other = np.frombuffer(CharNGram(2).fit(["xy"]).to_bytes(), np.uint8)
-    with pytest.raises(ModelFileError, match="the models in the file do not fit each other"):
+    with pytest.raises(ModelFileError, match="the models in the file do not fit together"):
         Mixture.load(io.BytesIO(written([1, 1], **{"models.1": other})))

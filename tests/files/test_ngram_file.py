@@ -95,7 +95,7 @@ def test_metadata_is_believed_only_after_a_check(learned, tmp_path, metadata, me
         ({"lengths": np.array([2**40] * 3)}, "fewer bytes than n-grams"),
         ({"lengths": np.array([8, 8], np.int32)}, "64 bits"),
         ({"sizes": np.full(9, 255, np.uint8)}, "damaged"),
-        ({"symbols": np.zeros((3, 3), np.uint8)}, "row of bytes"),
+        ({"symbols": np.zeros((3, 3), np.uint8)}, "one-dimensional array of bytes"),
     ],
 )
 def test_tensors_are_believed_only_after_a_check(learned, tmp_path, tensors, message):

@@ -86,7 +86,7 @@ def test_without_memory_for_a_long_order_a_shorter_one_is_taken(monkeypatch):
     limited = Builder(symbols, boundary, max_memory=sum(needed)).build(ids, None)
     assert best.order > 2 == limited.order
     assert same(limited, made(ids, 2, symbols, boundary))
-    with pytest.raises(InvalidInputError, match=r"order=7 needs more than max_memory=.*largest order that fits is 2"):
+    with pytest.raises(InvalidInputError, match=r"order is 7, which needs more than max_memory=.* that fits is 2"):
         Builder(symbols, boundary, max_memory=sum(needed)).build(ids, 7)
     with pytest.raises(InvalidInputError, match="too little for any order"):
         Builder(symbols, boundary, max_memory=100).build(ids, None)

@@ -73,8 +73,8 @@ def changed(name, i, value):
     ("arrays", "message"),
     [
         ({name: GOOD[name] for name in ("lengths", "sizes", "symbols")}, "counts missing"),
-        ({**GOOD, "sizes": GOOD["sizes"].astype(np.int16)}, "row of bytes"),
-        ({**GOOD, "symbols": GOOD["symbols"][None]}, "row of bytes"),
+        ({**GOOD, "sizes": GOOD["sizes"].astype(np.int16)}, "one-dimensional array of bytes"),
+        ({**GOOD, "symbols": GOOD["symbols"][None]}, "one-dimensional array of bytes"),
         ({**GOOD, "lengths": GOOD["lengths"].astype(np.int32)}, "64 bits"),
         ({**GOOD, "lengths": np.empty(0, np.int64)}, "1 to 64"),
         ({**GOOD, "lengths": np.ones(65, np.int64)}, "1 to 64"),
@@ -87,7 +87,7 @@ def changed(name, i, value):
         (changed("symbols", 1, 3), "vocabulary's size 4"),
         (changed("counts", 2, 0), "count of an n-gram"),
         ({**GOOD, "counts": GOOD["counts"][:-1]}, "damaged"),
-        ({**GOOD, "counts": np.append(GOOD["counts"], np.uint8(1))}, "1 bytes are left"),
+        ({**GOOD, "counts": np.append(GOOD["counts"], np.uint8(1))}, "1 unexpected bytes"),
         ({**GOOD, "symbols": np.concatenate([GOOD["symbols"][:-1], np.full(9, 255, np.uint8)])}, "damaged"),
     ],
 )

@@ -1,1 +1,1 @@
-"""Models of n-grams: counts, their smoothing, and what sampling and scoring ask of them."""
+"""N-gram models: counting, smoothing, and the network interface for sampling and scoring."""

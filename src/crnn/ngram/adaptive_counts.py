@@ -1,4 +1,4 @@
-"""AdaptiveCounts: reads a text symbol by symbol; each is predicted from what was counted before it, then counted."""
+"""AdaptiveCounts reads a text symbol by symbol, and counts each symbol after predicting it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ Ids = NDArray[Any]
 
 
 class Piece(NamedTuple):
-    """Consecutive symbols of a text, and the piece before them; readings share pieces, which never change."""
+    """Consecutive symbols of a text, linked to the previous piece. Pieces are immutable and shared by readings."""
 
     ids: Ids
-    counted: NDArray[np.bool_]  # of each symbol
+    counted: NDArray[np.bool_]  # whether each symbol is counted
     before: Piece | None
 
     @classmethod
     def after(cls, last: Piece | None, ids: Ids, counted: bool) -> Piece:
-        """Return the last piece after further symbols.
+        """Return the last piece after appending symbols.
 
-        A piece is joined with those before it that are no longer than it is. So a text that is read symbol by symbol
-        has few pieces, and is copied a few times altogether.
+        A new piece absorbs the preceding pieces that are no longer than itself, so a text that is read symbol by symbol
+        has few pieces and is copied only a few times in total.
         """
         of_ids = np.full(len(ids), counted)
         while last is not None and len(last.ids) <= len(ids):
@@ -37,15 +37,15 @@ class Piece(NamedTuple):
 
 
 class AdaptiveCounts:
-    """Where the reading of a text stands. It does not change: reading on returns another one.
+    """The immutable state of reading a text; `read` returns a new reading.
 
-    The other one takes over the counts. A reading that has lost its counts in this way, because it is read on twice or
-    Ctrl-C came between, counts its text anew. `copy` makes one with counts of its own, at once.
+    The new reading takes over the counts. A reading without counts, because it was read from before or interrupted by
+    Ctrl-C, recounts its text when needed. `copy` returns a reading with its own counts immediately.
 
     Parameters
     ----------
     counts : Counts
-        Of the model; they must not change any more.
+        The model's counts, which must no longer change.
 
     Examples
     --------
@@ -58,7 +58,7 @@ class AdaptiveCounts:
 
     def __init__(self, counts: Counts) -> None:
         self._base = counts
-        self._own: Counts | None = counts.over()  # None: another reading has taken them over
+        self._own: Counts | None = counts.over()  # None after another reading took them over
         self._last: Piece | None = None
         self.state = CountsNetwork(counts).zero_state(1)
 
@@ -67,7 +67,7 @@ class AdaptiveCounts:
 
     @property
     def counts(self) -> Counts:
-        """Return the model's counts plus the counts of the text read so far; valid until more is read."""
+        """Return the model's counts plus those of the text read so far; valid until the next read."""
         if self._own is None:
             self._own = _read_anew(self._base, self._history())._own
             assert self._own is not None
@@ -75,41 +75,42 @@ class AdaptiveCounts:
 
     @property
     def network(self) -> CountsNetwork:
-        """The network of these counts."""
+        """The network of the current counts."""
         return CountsNetwork(self.counts)
 
     def read(self, ids: Ids, *, learn: bool = True) -> tuple[AdaptiveCounts, NDArray[np.float64]]:
-        """Read on.
+        """Read more symbols.
 
         Parameters
         ----------
         ids : array of int, shape (n,)
         learn : bool, default=True
-            Whether these symbols are counted.
+            Whether to count these symbols.
 
         Returns
         -------
         AdaptiveCounts
         surprisal : ndarray of float64, shape (n,)
-            -log P of each symbol, in nats. The bits do not depend on how the text is cut into calls.
+            The negative log probability of each symbol, in nats. The bits do not depend on how a text is split into
+            calls.
         """
         reading, log_p, _ = self._read(ids, learn, rows=False)
         return reading, -log_p
 
     def read_rows(self, ids: Ids, *, learn: bool = True) -> tuple[AdaptiveCounts, NDArray[np.float64]]:
-        """Read on, and return the logits (n, V) that predict each symbol."""
+        """Read more symbols, and return the logits (n, V) that predict each symbol."""
         reading, _, rows = self._read(ids, learn, rows=True)
         return reading, rows
 
     def _read(
         self, ids: Ids, learn: bool, *, rows: bool
     ) -> tuple[AdaptiveCounts, NDArray[np.float64], NDArray[np.float64]]:
-        """Return the reading after some symbols, log P of each of them and, if wanted, the rows that predict them."""
+        """Return the reading after more symbols, their log probabilities and, if wanted, the rows that predict them."""
         counts, state = self.counts, self.state.copy()
         network, x = CountsNetwork(counts), ids.astype(np.int32).reshape(-1, 1)
         out = np.empty((len(ids) if rows else 0, network.symbols))
         log_p = np.empty(0)
-        self._own = None  # even if an error comes on the way
+        self._own = None  # even if an error follows
         if learn:
             log_p = counts.add_and_score(ids, state[0], rows=out if rows else None)
             network.feed(x, state)
@@ -120,17 +121,17 @@ class AdaptiveCounts:
         return self._with(counts, Piece.after(self._last, _small(ids, self._base.symbols), learn), state), log_p, out
 
     def copy(self) -> AdaptiveCounts:
-        """Return a reading with counts of its own."""
+        """Return a reading with its own counts."""
         return self._with(self.counts.copy(), self._last, self.state)
 
     def _with(self, own: Counts, last: Piece | None, state: State) -> AdaptiveCounts:
-        """Return a reading of the same model."""
+        """Return a reading with the same model."""
         new = AdaptiveCounts.__new__(AdaptiveCounts)
         new._base, new._own, new._last, new.state = self._base, own, last, state
         return new
 
     def _history(self) -> list[tuple[Ids, bool]]:
-        """Return the text read so far in runs of symbols that were counted, or were not."""
+        """Return the text read so far, as runs of symbols that were all counted or all not counted."""
         pieces, last = list[Piece](), self._last
         while last is not None:
             pieces.append(last)
@@ -144,12 +145,12 @@ class AdaptiveCounts:
 
 
 def _small(ids: Ids, symbols: int) -> Ids:
-    """Return a copy of ids in as few bytes as they need."""
+    """Return a copy of ids in the smallest sufficient integer type."""
     return ids.astype(np.min_scalar_type(symbols - 1))
 
 
 def _read_anew(counts: Counts, pieces: list[tuple[Ids, bool]]) -> AdaptiveCounts:
-    """Return the reading of a model after some pieces."""
+    """Return a model's reading after some pieces."""
     reading = AdaptiveCounts(counts)
     for ids, counted in pieces:
         reading, _ = reading.read(ids, learn=counted)

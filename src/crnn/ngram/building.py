@@ -1,4 +1,4 @@
-"""Building: from the ids of a text to counts that fit in memory, with the order that predicts its end best."""
+"""Count a text's n-grams within a memory limit, and choose the order that best predicts the end of the text."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from .packed_counts import pack, unpack
 __all__ = ["DEFAULT_MEMORY", "Builder", "last_symbols"]
 
 DEFAULT_MEMORY = 2 * 10**9
-BLOCK = 1 << 17  # symbols read at a time; memory is looked at after each block
-ORDERS = (10, 24)  # counted for the choice, the second if 10 is the best of the first; most texts need less than 10
-CHOICE_SYMBOLS = 1 << 20  # the last symbols of a longer text choose for all of it, in 1 to 3 seconds of one core
-MAX_SYMBOLS = 2**31 - 1  # counts are integers of 32 bits
-TAIL = 20  # the last symbol of so many is held out for the choice
-BYTES_PER_SYMBOL = 16  # of each length of n-grams, at most in most texts
+BLOCK = 1 << 17  # symbols counted between checks of the memory use
+ORDERS = (10, 24)  # maximum orders tried; the second only if 10 is the best of the first, since most texts need less
+CHOICE_SYMBOLS = 1 << 20  # the last symbols of a longer text determine its order, in 1 to 3 seconds on one core
+MAX_SYMBOLS = 2**31 - 1  # counts are 32-bit integers
+TAIL = 20  # the last 1/20 of the symbols is held out for the choice
+BYTES_PER_SYMBOL = 16  # for each n-gram length, an upper bound for most texts
 
 Progress = Callable[[int, int], None]
 
 
 class Builder:
-    """Counts the n-grams of a text within a limit of memory.
+    """Count the n-grams of a text within a memory limit.
 
     Parameters
     ----------
@@ -38,10 +38,10 @@ class Builder:
         V.
     boundary : int or None
     max_memory : int, optional
-        Bytes; by default 2 GB. The counts get half of it; the rest is for copies when they grow, and for choosing the
-        order.
+        The limit in bytes, by default 2 GB. The counts get half of it; the rest is for copies when they grow, and for
+        choosing the order.
     progress : function, optional
-        Is called with the symbols counted so far and the symbols to count.
+        Called with the number of symbols counted so far and the total number.
 
     Examples
     --------
@@ -57,20 +57,20 @@ class Builder:
         self._max_memory = DEFAULT_MEMORY if max_memory is None else max_memory
 
     def build(self, ids: TextIds, order: int | None) -> Counts:
-        """Return the counts of a text.
+        """Return a text's counts.
 
         Parameters
         ----------
         ids : (n,) int array, or StoredIds
-            With a boundary, packed documents.
+            With a boundary: packed documents.
         order : int or None
-            None: the one up to 24 that predicts the last twentieth of the text best after the rest; the twentieth is
-            then counted, too. The end of a text of more than `CHOICE_SYMBOLS` chooses the order for all of it.
+            None: the order up to 24 that best predicts the last twentieth of the text from the rest. The last twentieth
+            is then counted as well. For a text longer than `CHOICE_SYMBOLS`, only its end is used for the choice.
 
         Raises
         ------
         InvalidInputError
-            If the order needs too much memory; the message names the largest that doesn't.
+            If the order needs too much memory. The message names the largest order that fits.
         """
         self._check_free_memory(len(ids), order)
         if order is None:
@@ -78,19 +78,19 @@ class Builder:
         counts = self._counted(self._new(order), ids, 0, len(ids))
         if counts.order < order:
             raise InvalidInputError(
-                f"order={order} needs more than max_memory={_size(self._max_memory)} for this text: the largest order "
-                f"that fits is {counts.order}"
+                f"order is {order}, which needs more than max_memory={_size(self._max_memory)} for this text. The "
+                f"largest order that fits is {counts.order}."
             )
         return counts
 
     def add(self, counts: Counts, ids: TextIds) -> Counts:
-        """Return counts with another text's added; the given counts don't change."""
+        """Return counts that include another text; the given counts are unchanged."""
         self._check_free_memory(len(ids), counts.order)
         added = self._counted(counts.copy(), ids, 0, len(ids), parts=0)
         if added.nbytes > self._max_memory // 2:
             raise InvalidInputError(
-                f"the n-grams of order {counts.order}, this text's included, need more than max_memory="
-                f"{_size(self._max_memory)}: raise max_memory, or fit with a smaller order"
+                f"max_memory is {_size(self._max_memory)}, but the n-grams up to order {counts.order} with this text "
+                "need more. Raise max_memory, or fit with a smaller order."
             )
         return added
 
@@ -98,18 +98,18 @@ class Builder:
         return Counts(order, self._symbols, self._boundary)
 
     def _best(self, ids: TextIds) -> Counts:
-        """Return the counts of the order that predicts the end of the text best."""
+        """Return the counts with the order that best predicts the end of the text."""
         last = last_symbols(ids, CHOICE_SYMBOLS, self._boundary)
         cut = self._cut(last)
         counts = self._of_best_order(last, cut)
         if len(last) == len(ids):
             return self._counted(counts, ids, cut, len(ids))
         order = counts.order
-        del counts  # its memory is needed for the whole text's counts
+        del counts  # frees memory for the whole text's counts
         return self._counted(self._new(order), ids, 0, len(ids), parts=4)
 
     def _of_best_order(self, ids: TextIds, cut: int) -> Counts:
-        """Return the counts of the symbols before `cut`, by the order that predicts those after it best."""
+        """Return the counts of the symbols before `cut`, with the order that best predicts the symbols after it."""
         tail, context = _read(ids, cut, len(ids)), _read(ids, max(0, cut - MAX_ORDER), cut)
         for order in ORDERS:
             counts = self._counted(self._new(order), ids, 0, cut, parts=4)
@@ -124,15 +124,16 @@ class Builder:
         return counts
 
     def _cut(self, ids: TextIds) -> int:
-        """Return where the held-out tail begins; with documents, behind a boundary."""
+        """Return the start of the held-out tail; with documents, a position after a boundary."""
         n = len(ids)
         cut = max(n_given(self._boundary), n - max(1, n // TAIL))
         return cut if self._boundary is None else 1 + _boundary_before(ids, cut, self._boundary)
 
     def _counted(self, counts: Counts, ids: TextIds, start: int, stop: int, *, parts: int = MAX_ORDER) -> Counts:
-        """Count the symbols of a part of a text; with less memory than they need, in counts of a smaller order.
+        """Count a part of a text, reducing the order of the counts whenever they exceed the memory limit.
 
-        The order loses one of so many `parts`, but at least 1, as often as needed; with 0 parts, counting ends instead.
+        Each reduction divides the order by `parts` and subtracts the result, at least 1. With 0 parts, counting stops
+        instead.
         """
         n = len(ids)
         if n > MAX_SYMBOLS:
@@ -146,27 +147,29 @@ class Builder:
                 if not parts:
                     return counts
                 if counts.order == 1:
-                    raise InvalidInputError(f"max_memory={_size(self._max_memory)} is too little for any order")
+                    raise InvalidInputError(
+                        f"max_memory is {_size(self._max_memory)}, too little for any order. Raise max_memory."
+                    )
                 arrays = pack(counts, Occurrences(counts), counts.order - max(1, counts.order // parts))
-                del counts  # its memory is needed for the smaller ones
+                del counts  # frees memory for the smaller counts
                 counts = unpack(arrays, self._symbols, self._boundary)
             if self._progress is not None:
                 self._progress(min(i + BLOCK, stop), n)
         return counts
 
     def _check_free_memory(self, n: int, order: int | None) -> None:
-        """Raise an error if counting so many symbols may need more memory than is free."""
+        """Raise an error if counting may need more memory than is free."""
         free = available_bytes()
         needed = min(self._max_memory, BYTES_PER_SYMBOL * n * (order or ORDERS[-1]))
         if free is not None and needed > free:
             raise InvalidInputError(
-                f"max_memory={_size(self._max_memory)} may be needed for the n-grams of this text, but only "
-                f"{_size(free)} are free: pass a smaller max_memory, which limits the order"
+                f"max_memory is {_size(self._max_memory)}, and counting this text may need all of it, but only "
+                f"{_size(free)} are free. Pass a smaller max_memory, which limits the order."
             )
 
 
 def last_symbols(ids: TextIds, n: int, boundary: int | None) -> TextIds:
-    """Return the last n symbols of a text or, with a boundary, the fewest last documents with at least as many.
+    """Return the last n symbols of a text, or with a boundary the fewest last documents that contain n symbols.
 
     Examples
     --------
@@ -180,7 +183,7 @@ def last_symbols(ids: TextIds, n: int, boundary: int | None) -> TextIds:
 
 
 def _boundary_before(ids: TextIds, stop: int, boundary: int) -> int:
-    """Return where the last boundary before `stop` is; the first symbol is one."""
+    """Return the position of the last boundary before `stop`; the first symbol is a boundary."""
     while stop > 1:
         start = max(0, stop - BLOCK)
         found = np.flatnonzero(_read(ids, start, stop) == boundary)
@@ -195,7 +198,7 @@ def _read(ids: TextIds, start: int, stop: int) -> NDArray[Any]:
 
 
 def _size(n_bytes: int) -> str:
-    """Return a number of bytes in the unit that suits it."""
+    """Return a number of bytes with a suitable unit."""
     if n_bytes < 10**6:
         return f"{n_bytes:,} bytes"
     return f"{n_bytes / 1e9:.3g} GB" if n_bytes >= 10**9 else f"{n_bytes / 1e6:.3g} MB"

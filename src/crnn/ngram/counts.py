@@ -1,4 +1,4 @@
-"""Counts: the n-grams of texts, in a compiled trie whose arrays grow with it."""
+"""Count n-grams in a compiled trie whose arrays grow as needed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .discounts import discounts
 __all__ = ["MAX_ORDER", "Counts"]
 
 MAX_ORDER: int = ngrams.LONGEST_ORDER
-CALL_SYMBOLS = 1 << 16  # symbols counted in one call: a tenth of a second, so that Ctrl-C gets through
+CALL_SYMBOLS = 1 << 16  # symbols counted per call, which take a tenth of a second, so that Ctrl-C is handled in time
 NODE_BYTES, NUMBER_BYTES, SLOT_BYTES = 16, 4, 8
 NO_SYMBOLS = np.empty(0, np.int32)
 
@@ -22,20 +22,20 @@ Ids = NDArray[Any]
 
 
 class Counts:
-    """How often which symbols followed which, as interpolated modified Kneser-Ney counts them.
+    """Interpolated modified Kneser-Ney counts of which symbols followed which contexts.
 
-    Counts depend neither on the order in which texts are added nor on how a text is cut into blocks.
+    Counts do not depend on the order in which texts are added, or on how a text is split into blocks.
 
     Parameters
     ----------
     order : int
-        The length of the longest n-gram: a symbol is predicted from the order - 1 symbols before it.
+        The length of the longest n-gram. The context of a prediction is the last order - 1 symbols.
     symbols : int
         V.
     boundary : int, optional
-        The symbol at the end of a document. The next document's context begins with it.
+        The symbol that ends a document and starts the context of the next document.
     base : Counts, optional
-        Counts to extend, with the same order and symbols. They must not change any more.
+        Counts to extend, with the same order and symbols. They must no longer change.
 
     Examples
     --------
@@ -56,23 +56,23 @@ class Counts:
             self.update_discounts()
 
     def over(self) -> Counts:
-        """Return counts that extend these, which must not change any more."""
+        """Return counts that extend these, which must no longer change."""
         return Counts(self.order, self.symbols, self.boundary, self)
 
     def copy(self) -> Counts:
-        """Return counts that change independently of these."""
+        """Return an independent copy of the counts."""
         new = Counts(self.order, self.symbols, self.boundary, self._base)
         new.trie.assign(self.trie, *self._new_arrays(self.trie.node_count, self.trie.pool_used))
         return new
 
     @property
     def n_grams(self) -> list[int]:
-        """How many different n-grams there are of each length."""
+        """The number of distinct n-grams of each length."""
         return self.trie.edges
 
     @property
     def nbytes(self) -> int:
-        """Bytes in use, without the bytes of the counts that these extend."""
+        """The bytes in use, excluding those of the extended counts."""
         return NODE_BYTES * self.trie.node_count + NUMBER_BYTES * self.trie.pool_used
 
     def add(self, ids: Ids, context: ArrayLike = ()) -> None:
@@ -82,7 +82,7 @@ class Counts:
         ----------
         ids : array of int, shape (n,)
         context : array of int, shape (k,)
-            The symbols before the first one in its text; the last order - 1 matter. They have been counted.
+            The symbols before the first one; the last order - 1 matter. They are already counted.
         """
         ids, before = _int32(ids), self._last(_int32(context))
         done = 0
@@ -100,14 +100,14 @@ class Counts:
     def add_and_score(
         self, ids: Ids, context: ArrayLike = (), *, rows: NDArray[np.float64] | None = None
     ) -> NDArray[np.float64]:
-        """Count symbols, and return log P of each of them from what was counted before it; see `add`.
+        """Count symbols, and return the log probability of each from the counts before it; see `add`.
 
         Parameters
         ----------
         ids, context
-            As of `add`.
+            As in `add`.
         rows : array of float64, shape (n, V), optional
-            Is filled with log P of all symbols in the place of each.
+            Filled with the log probabilities of all symbols at each position.
         """
         ids, before = _int32(ids), self._last(_int32(context))
         out, done = np.empty(len(ids)), 0
@@ -123,23 +123,23 @@ class Counts:
         return out
 
     def rows(self, contexts: ArrayLike) -> NDArray[np.float64]:
-        """Return log P of all symbols after each of some contexts (B, k), (B, V)."""
+        """Return the log probabilities of all symbols after each of the contexts (B, k), as (B, V)."""
         before = np.ascontiguousarray(contexts, np.int32)
         out = np.empty((len(before), self.symbols))
         ngrams.rows_after(self.trie, before, out)
         return out
 
     def update_discounts(self) -> None:
-        """Estimate the discounts from the counts as they are."""
+        """Estimate the discounts from the current counts."""
         self.trie.set_discounts(discounts(self.trie.counts_of_counts()))
 
     def reserve(self, n_symbols: int) -> None:
-        """Make room for about `n_symbols` more symbols; reserved memory costs nothing until it is used."""
-        per_symbol = min(self.order, 8)  # an n-gram may be new in each length, but seldom is in many
+        """Reserve room for about `n_symbols` more symbols. Reserved memory costs nothing until it is used."""
+        per_symbol = min(self.order, 8)  # a symbol can add an n-gram of each length, but rarely adds many
         self.reserve_exactly(n_symbols * per_symbol // 8, n_symbols * per_symbol // 2)
 
     def reserve_exactly(self, nodes: int, numbers: int) -> None:
-        """Make room for so many nodes and numbers of the pool more."""
+        """Reserve room for this many more nodes and pool numbers."""
         self._take_arrays(self.trie.node_count + nodes, self.trie.pool_used + numbers)
 
     def _grow(self) -> None:
@@ -149,7 +149,7 @@ class Counts:
         self.trie.grow(*self._new_arrays(nodes, numbers))
 
     def _new_arrays(self, nodes: int, numbers: int) -> list[NDArray[np.int32]]:
-        """Return arrays with room for so many nodes and numbers, and for the next symbol."""
+        """Return arrays with room for the given nodes and numbers, and for the next symbol."""
         more_nodes, more_numbers = self.trie.room_for_symbol
         nodes += more_nodes * self.order
         arrays = [np.empty((nodes, 4), np.int32), np.empty(numbers + more_numbers, np.int32)]
@@ -158,7 +158,7 @@ class Counts:
         return arrays
 
     def _last(self, ids: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Return the symbols that the next one is predicted from."""
+        """Return the symbols that form the next symbol's context."""
         return ids[max(0, len(ids) - self.order + 1) :]
 
 

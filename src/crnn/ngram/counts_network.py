@@ -1,4 +1,4 @@
-"""CountsNetwork: counts of n-grams as sampling and scoring see any network."""
+"""CountsNetwork gives n-gram counts the same interface as a recurrent network, for sampling and scoring."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from .packed_counts import pack, unpack
 __all__ = ["CountsNetwork"]
 
 Array = NDArray[Any]
-State = NDArray[np.int32]  # (B, order - 1): the last symbols of each stream, -1 where the text begins
+State = NDArray[np.int32]  # (B, order - 1): the last symbols of each stream, -1 before the start of the text
 
-CALL_SYMBOLS = 1 << 15  # read in one call: a few hundredths of a second, so that Ctrl-C gets through
-ROW_BYTES = 1 << 25  # of rows of logits at a time on each thread
+CALL_SYMBOLS = 1 << 15  # symbols read per call, which take a few hundredths of a second, so that Ctrl-C is handled
+ROW_BYTES = 1 << 25  # maximum size of the rows of logits in memory, per thread
 
 
 class CountsNetwork(InferenceNetwork):
-    """A network whose probabilities come from counts of n-grams.
+    """A network whose probabilities come from n-gram counts.
 
-    Logits are logarithms of probabilities, and results have the same bits however texts are cut into calls.
+    Logits are log probabilities, and results have the same bits however texts are split into calls.
 
     Parameters
     ----------
     counts : Counts
-        They must not change any more.
+        The counts, which must no longer change.
 
     Examples
     --------
@@ -62,23 +62,23 @@ class CountsNetwork(InferenceNetwork):
         return self.counts.boundary
 
     def zero_state(self, streams: int) -> State:
-        """Return the state before any text."""
+        """Return the state at the start of a text."""
         return np.full((streams, self.counts.order - 1), -1, np.int32)
 
     def copy(self, state: State) -> State:
-        """Return a copy that shares no memory with the state."""
+        """Return an independent copy of a state."""
         return state.copy()
 
     def select(self, state: State, streams: NDArray[np.intp]) -> State:
-        """Return a copy of some streams of a state, in this order."""
+        """Return a copy of the given streams of a state, in the given order."""
         return state[streams]
 
     def join(self, states: Sequence[State]) -> State:
-        """Return the streams of several states in one state."""
+        """Return one state with the streams of several states."""
         return np.concatenate(states)
 
     def feed(self, x: NDArray[np.int32], state: State) -> None:
-        """Advance the states over symbols x (n, B), in place."""
+        """Advance the states over symbols x (n, B) in place."""
         k = state.shape[1]
         if k:
             state[:] = np.concatenate([state, x[max(0, len(x) - k) :].T], axis=1)[:, -k:]
@@ -86,7 +86,7 @@ class CountsNetwork(InferenceNetwork):
     def log_probabilities(
         self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None
     ) -> NDArray[np.float64]:
-        """Return log P of each of the symbols x (n, B) given those before it; the states advance in place."""
+        """Return the log probability of each symbol x (n, B) given its predecessors; advance the states in place."""
         out = np.empty(x.shape)
         steps = max(1, CALL_SYMBOLS // max(x.shape[1], 1))
         for i in range(0, len(x), steps):
@@ -106,7 +106,7 @@ class CountsNetwork(InferenceNetwork):
         *,
         least: bool = False,
     ) -> NDArray[np.float64]:
-        """Return each string's log P, or with `least` its least probable symbol's: see `InferenceNetwork`."""
+        """Return each string's log probability, or with `least` its least probable symbol's; see `InferenceNetwork`."""
         out, context, first = np.empty(len(lengths)), np.ascontiguousarray(start[0]), 0
         ends = np.cumsum(lengths)
         while first < len(lengths):
@@ -119,32 +119,32 @@ class CountsNetwork(InferenceNetwork):
         return out
 
     def logits_after(self, state: State) -> NDArray[np.float64]:
-        """Return logits (B, V) of the symbols that follow a state: the logarithms of their probabilities."""
+        """Return the logits (B, V) of the next symbols, which are log probabilities."""
         return self.counts.rows(state)
 
     def logits_before(
         self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None
     ) -> NDArray[np.float64]:
-        """Return the logits (n, B, V) that predict each of the symbols x (n, B); the state advances in place."""
+        """Return the logits (n, B, V) that predict each symbol x (n, B); advance the state in place."""
         out = (scratch or Scratch()).empty("logits", (*x.shape, self.symbols), np.float64)
         ngrams.rows_before(self.counts.trie, np.ascontiguousarray(x), np.ascontiguousarray(state), out)
         self.feed(x, state)
         return out
 
     def row_source(self, state: State) -> tuple[object, NDArray[np.int32]]:
-        """Return what fills rows of logits in a compiled loop, and the symbols before it, of a state of one stream."""
+        """Return an object that fills rows of logits in a compiled loop, and the context of a state with one stream."""
         return self.counts.trie.row_source(), state[0].copy()
 
     def probabilities_after(self, state: State) -> NDArray[np.float64]:
-        """Return the probabilities (B, V) of the symbols that follow a state; rows sum to 1."""
+        """Return the probabilities (B, V) of the next symbols; rows sum to 1."""
         p = np.exp(self.logits_after(state))
         return np.asarray(p / p.sum(axis=1, keepdims=True))
 
     def rows_at_a_time(self, wanted: int) -> int:
-        """Return how many rows of logits to compute at once: `wanted`, or the number that fits in `ROW_BYTES`."""
+        """Return the number of logits rows to compute at once: `wanted`, or fewer to fit in `ROW_BYTES`."""
         return max(1, min(wanted, ROW_BYTES // (8 * self.symbols)))
 
 
 def _unpacked(arrays: dict[str, Array], symbols: int, boundary: int | None) -> CountsNetwork:
-    """Return the network of packed counts."""
+    """Return the network for packed counts."""
     return CountsNetwork(unpack(arrays, symbols, boundary))

@@ -1,4 +1,4 @@
-"""The discounts of modified Kneser-Ney, from how many n-grams have small counts."""
+"""The discounts of modified Kneser-Ney smoothing, estimated from the numbers of n-grams with small counts."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from numpy.typing import NDArray
 
 __all__ = ["discounts"]
 
-FALLBACK = (0.5, 1.0, 1.5)  # of counts 1, 2, and 3 or more, where the text is too short or too regular to tell
+FALLBACK = (0.5, 1.0, 1.5)  # for counts 1, 2 and 3 or more, if the text is too short or too regular for an estimate
 
 
 def discounts(counts_of_counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return what is taken off the counts 0, 1, 2 and 3 or more of n-grams of each length.
+    """Return the discounts subtracted from the counts 0, 1, 2 and 3 or more, for each n-gram length.
 
-    Chen and Goodman's estimates, D_k = k - (k + 1) Y n_(k+1) / n_k with Y = n_1 / (n_1 + 2 n_2). An estimate that isn't
-    above 0 is replaced by half the count, and so are all three if n_1, …, n_4 aren't all positive.
+    These are Chen and Goodman's estimates, D_k = k - (k + 1) Y n_(k+1) / n_k with Y = n_1 / (n_1 + 2 n_2). Half the
+    count replaces an estimate that is not positive, and all three estimates unless n_1, …, n_4 are all positive.
 
     Parameters
     ----------
     counts_of_counts : array of int, shape (order, 4)
-        How many n-grams of each length have count 1, 2, 3 and 4.
+        The number of n-grams of each length that have count 1, 2, 3 and 4.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Occurrences: how often each n-gram occurs, from Kneser-Ney counts, which are less; for models of a smaller order."""
+"""Recover each n-gram's number of occurrences from the smaller Kneser-Ney counts, for models of a smaller order."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .discounts import discounts
 
 __all__ = ["Occurrences", "levels_of"]
 
-BLOCK = 1 << 14  # symbols scored in one call
-CALL_NODES = 1 << 17  # contexts passed on in one call: a tenth of a second, so that Ctrl-C gets through
+BLOCK = 1 << 14  # symbols scored per call
+CALL_NODES = 1 << 17  # contexts processed per call, which take a tenth of a second, so that Ctrl-C is handled in time
 
 Nodes = NDArray[np.int32]
 
 
 def levels_of(counts: Counts, order: int) -> Iterator[Nodes]:
-    """Yield the contexts of 0, 1, …, order - 1 symbols, sorted: nodes of the trie, -1 for one that nothing followed.
+    """Yield the sorted contexts of 0, 1, …, order - 1 symbols as trie nodes, -1 for a context without successors.
 
-    The last context of one symbol is the boundary, if there is one.
+    The last context of one symbol is the boundary, if there is a boundary.
     """
     nodes: Nodes = np.zeros(1, np.int32)
     yield nodes
@@ -36,7 +36,7 @@ def levels_of(counts: Counts, order: int) -> Iterator[Nodes]:
 
 
 class Occurrences:
-    """How often each n-gram of some counts occurs in the texts.
+    """The number of occurrences of each n-gram.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class Occurrences:
         self._counts, trie = counts, counts.trie
         self.raw = ngrams.Raw(trie, np.empty(trie.node_count, np.int32), np.empty(trie.pool_used, np.int32))
         depths = np.empty(trie.node_count, np.uint8)
-        ngrams.depths(trie, depths)  # in the order of the nodes, a third of the time that sorted contexts take
+        ngrams.depths(trie, depths)  # in node order, which takes a third of the time of sorted contexts
         levels = [np.flatnonzero(depths == depth).astype(np.int32) for depth in range(counts.order)]
         for nodes in reversed(levels):
             for i in range(0, len(nodes), CALL_NODES):
@@ -64,7 +64,7 @@ class Occurrences:
         self._discounts = discounts(np.array([self.raw.counts_of_counts(trie, nodes) for nodes in levels], np.int64))
 
     def losses(self, ids: NDArray[Any], context: ArrayLike = ()) -> NDArray[np.float64]:
-        """Return -log P of symbols after a context, in nats, by the models of order 1, 2, … with the same texts."""
+        """Return -log P of symbols after a context, in nats, for the models of order 1, 2, … of the same texts."""
         ids, out = np.ascontiguousarray(ids, np.int32), np.zeros(self._counts.order)
         context = np.ascontiguousarray(context, np.int32)
         for i in range(0, len(ids), BLOCK):

@@ -1,4 +1,4 @@
-"""Packed counts: n-grams as sorted lists in a few bytes each, for files; and counts of a smaller order."""
+"""Pack n-grams as sorted lists of a few bytes each, for files and for models of a smaller order."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ NAMES = ("sizes", "symbols", "counts")
 
 
 def pack(counts: Counts, occurrences: Occurrences | None = None, order: int | None = None) -> dict[str, NDArray[Any]]:
-    """Return arrays of all n-grams; `unpack` makes the same counts from them.
+    """Return arrays from which `unpack` restores the counts.
 
     Parameters
     ----------
     counts : Counts
     occurrences : Occurrences, optional
-        Needed for a smaller order.
+        Required for a smaller order.
     order : int, optional
-        The order of the packed model; by default the order of `counts`.
+        The order of the packed model, by default that of `counts`.
 
     Returns
     -------
     dict
-        ``lengths`` (order,): how many n-grams there are of each length. The others are bytes, see `levels.pxd`: for
-        each context how many symbols followed it, these symbols, and their counts.
+        ``lengths`` (order,): the number of n-grams of each length. The other arrays are bytes, see `levels.pxd`: the
+        number of symbols that followed each context, these symbols, and their counts.
 
     Examples
     --------
@@ -60,19 +60,19 @@ def pack(counts: Counts, occurrences: Occurrences | None = None, order: int | No
 
 
 def unpack(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | None) -> Counts:
-    """Return the packed counts.
+    """Return the counts in packed arrays.
 
     Parameters
     ----------
     arrays : mapping
-        As `pack` returns them; they may come from anywhere.
+        Arrays in the format of `pack`, possibly from an untrusted source.
     symbols : int
     boundary : int or None
 
     Raises
     ------
     InvalidInputError
-        If the arrays don't hold n-grams of that many symbols.
+        If the arrays are not valid n-grams over that many symbols.
 
     Examples
     --------
@@ -99,24 +99,24 @@ def unpack(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | Non
     except ValueError as error:
         raise InvalidInputError(f"the n-grams are damaged: {error}") from None
     if any(map(len, packed)):
-        raise InvalidInputError(f"the n-grams are damaged: {sum(map(len, packed))} bytes are left over")
+        raise InvalidInputError(f"the n-grams are damaged: {sum(map(len, packed))} unexpected bytes follow them")
     counts.update_discounts()
     return counts
 
 
 def _checked_lengths(arrays: Mapping[str, NDArray[Any]]) -> list[int]:
-    """Return the number of n-grams of each length, after the check of what can be seen without reading them."""
+    """Return the number of n-grams of each length, checked as far as possible without reading the n-grams."""
     missing = {"lengths", *NAMES} - set(arrays)
     if missing:
         raise InvalidInputError(f"the n-grams are damaged: {', '.join(sorted(missing))} missing")
     lengths = arrays["lengths"]
     for name in NAMES:
         if arrays[name].dtype != np.uint8 or arrays[name].ndim != 1:
-            raise InvalidInputError(f"the n-grams are damaged: {name} must be a row of bytes")
+            raise InvalidInputError(f"the n-grams are damaged: {name} must be a one-dimensional array of bytes")
     if lengths.dtype != np.int64 or lengths.ndim != 1 or not 1 <= len(lengths) <= MAX_ORDER:
         raise InvalidInputError(
-            f"the n-grams are damaged: lengths must be 1 to {MAX_ORDER} integers of 64 bits, not {lengths.dtype} of "
-            f"shape {lengths.shape}"
+            f"the n-grams are damaged: lengths has dtype {lengths.dtype} and shape {lengths.shape}, but must contain 1 "
+            f"to {MAX_ORDER} integers of 64 bits"
         )
     if (lengths < 0).any() or (lengths > min(len(arrays["symbols"]), len(arrays["counts"]))).any():
         raise InvalidInputError("the n-grams are damaged: there are fewer bytes than n-grams")

@@ -1,4 +1,4 @@
-"""NGramSettings: the parameters of `CharNGram`, checked."""
+"""NGramSettings: the checked parameters of `CharNGram`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["NGramSettings", "checked_ngram_parameter"]
 
 @dataclass(frozen=True)
 class NGramSettings:
-    """The parameters of `CharNGram`, each in the type that counting uses."""
+    """The parameters of `CharNGram`, converted to the types used for counting."""
 
     order: int | None = None
     max_memory: int | None = None
@@ -26,7 +26,7 @@ class NGramSettings:
 
     @classmethod
     def check(cls, parameters: Mapping[str, Any]) -> Self:
-        """Return the settings; `InvalidInputError` names the first bad parameter.
+        """Return the settings, or raise `InvalidInputError` for the first invalid parameter.
 
         Examples
         --------
@@ -39,7 +39,7 @@ class NGramSettings:
 
 
 def checked_ngram_parameter(name: str, value: Any) -> Any:
-    """Return the value of one parameter, or raise `InvalidInputError`.
+    """Return the checked value of a parameter, or raise `InvalidInputError`.
 
     Examples
     --------
