@@ -100,7 +100,7 @@ def test_validation_text_is_not_overwritten(folder, capsys, output, file, origin
     if output == "link":
         (folder / "link").symlink_to("other.txt")
     message = usage_error(capsys, "train", file, "--validation", "other.txt", "-o", output, *origin)
-    assert message.endswith("this is the FILE of --validation, and the model would replace the text")
+    assert message.endswith("the FILE of --validation is the same file, and the model would replace the text")
     assert (folder / "other.txt").read_text() == TEXT
 
 
@@ -377,7 +377,7 @@ def test_an_interrupted_training_is_not_replaced_by_a_new_one(folder, capsys, mo
     message = error(capsys, "train", "text.txt", "-o", "new.crnn")
     assert message == (
         "crnn: error: new.crnn.checkpoint contains a training run interrupted after step 5. Add --resume to finish "
-        "it, or remove the file to start anew\n"
+        "it, or remove the file to start anew.\n"
     )
     assert (folder / "new.crnn.checkpoint").read_bytes() == before
     (folder / "new.crnn.checkpoint").write_bytes((folder / "model.crnn").read_bytes())
