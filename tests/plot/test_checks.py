@@ -50,7 +50,8 @@ def test_what_are_no_models(models):
 @pytest.mark.parametrize(
     ("draw", "given"),
     [
-        (plot.surprisal, {"max_bits": [8]}), (plot.surprisal, {"width": 0.5}), (plot.probabilities, {"n": "5"}),
+        (plot.surprisal, {"max_bits": [8]}), (plot.surprisal, {"max_bits": 5e-324}),
+        (plot.surprisal, {"width": 0.5}), (plot.probabilities, {"n": "5"}),
         (plot.neurons, {"units": True}), (plot.neurons, {"units": 0}), (plot.neurons, {"units": []}),
         (plot.neurons, {"units": ["a"]}), (plot.neurons, {"units": [(0, 1, 2)]}), (plot.neurons, {"units": [[0.5, 1]]}),
         (plot.neurons, {"search_text": 5}), (plot.states, {"layer": 0.0}), (plot.states, {"layer": np.array([0, 1])}),
