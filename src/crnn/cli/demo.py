@@ -208,13 +208,13 @@ def _introduction(model: CharRNN, whole: str, held_out: str) -> str:
     return f"""\
 A network learns English, letter by letter, from Python's own documentation.
 
-  text     {len(whole):,} characters, {V} distinct; the last {HELD_OUT:.0%} is held out for testing
+  text     {len(whole):,} characters, {V} distinct; the last {HELD_OUT:.0%} is held out
   network  {model.hidden_size} tanh units, {weights:,} weights, initially near zero
   machine  {processor_name()}, {_kernels.instruction_set}, {cores()} cores
 
 How well does it guess each next character of the held-out text?
-In bits per character: {blind:.2f} is guessing blindly, {frequencies:.2f} is knowing how
-frequent each character is, and anything lower is knowing how characters combine.
+In bits per character: {blind:.2f} is blind guessing, {frequencies:.2f} is knowing each character's
+frequency, and anything lower is knowing how characters combine.
 """
 
 
