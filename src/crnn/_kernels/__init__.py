@@ -1,8 +1,8 @@
-"""Compiled kernels: `core` is what Python calls; it uses the kernels of the best instruction set of this processor.
+"""Compiled kernels: Python calls `core`, which uses the kernels for the best instruction set of this processor.
 
-``CRNN_ISA=baseline|avx2|avx512|avx512_vnni|avx512_bf16|amx`` in the environment, when the package is first imported,
-forces one. The last three add instructions for products in int8 or in bfloat16 alone: all else runs on the kernels for
-AVX-512.
+The environment variable ``CRNN_ISA=baseline|avx2|avx512|avx512_vnni|avx512_bf16|amx`` forces an instruction set when
+the package is first imported. The last three add instructions for int8 or bfloat16 products only: everything else runs
+on the AVX-512 kernels.
 """
 
 import importlib
@@ -16,33 +16,33 @@ from .platform import cpu
 INSTRUCTION_SETS, BFLOAT16_SETS, INT8_SETS = (sets_for(kind) for kind in ("float32", "bfloat16", "int8"))
 
 instruction_set: str
-"""The one in use."""
+"""The instruction set in use."""
 bfloat16_set: str
-"""The one in use for products in bfloat16."""
+"""The instruction set in use for bfloat16 products."""
 int8_set: str
-"""The one in use for products in int8."""
+"""The instruction set in use for int8 products."""
 forced: str | None
-"""The one that `use` was given."""
+"""The instruction set passed to `use`."""
 
 
 def available() -> tuple[str, ...]:
-    """Return the instruction sets that this build holds and this processor has."""
+    """Return the instruction sets supported by both this build and this processor."""
     return tuple(name for name in INSTRUCTION_SETS[: cpu.level() + 1] if _built(name, "float32"))
 
 
 def available_for_bfloat16() -> tuple[str, ...]:
-    """Return the same with those that serve bfloat16 alone."""
+    """Return these instruction sets and those for bfloat16 alone."""
     return tuple(name for name in BFLOAT16_SETS[: cpu.level() + 1] if _built(name, "bfloat16"))
 
 
 def available_for_int8() -> tuple[str, ...]:
-    """Return the same with those that serve int8 alone."""
+    """Return these instruction sets and those for int8 alone."""
     level = len(INT8_SETS) if cpu.has_vnni() else cpu.level() + 1
     return tuple(name for name in INT8_SETS[:level] if _built(name, "int8"))
 
 
 def use(name: str | None) -> None:
-    """Use the kernels of an instruction set for networks made from now on; None: the best of each kind."""
+    """Use the kernels for an instruction set in networks made from now on; None: the best of each kind."""
     global instruction_set, bfloat16_set, int8_set, forced
     sets = {"float32": available(), "bfloat16": available_for_bfloat16(), "int8": available_for_int8()}
     names = dict.fromkeys(name for of_kind in sets.values() for name in of_kind)
@@ -56,7 +56,7 @@ def use(name: str | None) -> None:
 
 
 def _chosen(of_kind: tuple[str, ...], name: str | None) -> str:
-    """Return what serves a kind of products: `name`, or the last of the general ones where that serves another kind."""
+    """Return the instruction set for a kind of products: `name`, or the last general one if `name` does not fit."""
     if name is None:
         return of_kind[-1]
     return name if name in of_kind else INSTRUCTION_SETS[-1]

@@ -1,32 +1,32 @@
-"""The table of instruction sets: what each is built with and for. ``setup.py`` reads it too, so it imports little.
+"""The table of instruction sets, with the flags and uses of each. ``setup.py`` reads it, too, so it imports little.
 
-A new instruction set is an entry here, its level or test in ``platform/cpu_features.h``, and its vectors and tiles in
-the headers of ``platform/`` and ``products/``.
+To add an instruction set, add an entry here, its level or test in ``platform/cpu_features.h``, and its vectors and
+tiles in the headers of ``platform/`` and ``products/``.
 """
 
 from typing import NamedTuple
 
 __all__ = ["INSTRUCTION_SETS", "InstructionSet", "sets_for"]
 
-KINDS = ("float32", "float64", "bfloat16", "int8")  # number types; of the last two, products alone
+KINDS = ("float32", "float64", "bfloat16", "int8")  # number types; the last two for products alone
 
 
 class InstructionSet(NamedTuple):
     """How the kernels are built for an instruction set."""
 
-    gcc: tuple[str, ...]  # the flags of gcc and clang
-    msvc: tuple[str, ...] | None = None  # those of Microsoft's compiler; None: it has none
-    kinds: tuple[str, ...] = KINDS  # the number types that it is built for
-    linux_only: bool = False  # whether only Linux is asked for its registers
+    gcc: tuple[str, ...]  # the flags for gcc and clang
+    msvc: tuple[str, ...] | None = None  # the flags for Microsoft's compiler; None: not supported
+    kinds: tuple[str, ...] = KINDS  # the number types for which it is built
+    linux_only: bool = False  # whether its registers are requested only on Linux
 
 
 AVX512 = ("-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma", "-mprefer-vector-width=512")
 
-INSTRUCTION_SETS = {  # for each kind from the least to the most demanding
+INSTRUCTION_SETS = {  # for each kind, from the least to the most demanding
     "baseline": InstructionSet((), ()),
     "avx2": InstructionSet(("-mavx2", "-mfma"), ("/arch:AVX2",)),
     "avx512": InstructionSet(AVX512, ("/arch:AVX512",)),
-    # These add instructions for products of one kind: everything else runs on the kernels for AVX-512.
+    # These add instructions for products of one kind: everything else runs on the AVX-512 kernels.
     "avx512_vnni": InstructionSet((*AVX512, "-mavx512vnni"), kinds=("int8",)),
     "avx512_bf16": InstructionSet((*AVX512, "-mavx512bf16"), kinds=("bfloat16",)),
     "amx": InstructionSet(

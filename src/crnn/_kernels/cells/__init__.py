@@ -1,1 +1,1 @@
-"""The cells, and the element-wise mathematics."""
+"""The cells and the element-wise mathematics."""

@@ -1,8 +1,8 @@
-"""One time step of a layer, forward and back: the recurrent product and the cell, one panel's units after another.
+"""One time step of a layer, forward and back: the recurrent product and the cell, for one panel of units at a time.
 
-A cell is a file of two functions, for n units of one stream (`rnn`, `gru`, `lstm`, `cifg`), which `cells` chooses. The
+A cell is a file of two functions for n units of one stream (`rnn`, `gru`, `lstm`, `cifg`), selected by `cells`. The
 non-linearities are applied to a panel's columns while these are in the first-level cache. A thread of a group computes
-the units that are `own`.
+its `own` units.
 """
 from .cells cimport cell_state_gradients, cell_units, cell_units_backward
 from ..entry.interface cimport Network, real
@@ -11,30 +11,30 @@ from ..products.panels cimport (Columns, Panel, as_operand, depth_of, multiply_i
                       multiply_rows_in_place, operand_rows, packed_elements, panel_among, panel_count, prefetch_columns)
 
 cdef extern from "tiles.h" nogil:
-    const int CELL_PANELS  # neighbouring panels that are multiplied by before the cells of their units are computed
+    const int CELL_PANELS  # neighboring panels multiplied before the cells of their units are computed
 
-ctypedef struct Step:  # of one layer: where its operands and results are; each row is of one stream
+ctypedef struct Step:  # of one layer: its operands and results; each row belongs to one stream
     Py_ssize_t B
     Columns own
     bint back  # from the last panel to the first
-    bint descending  # a single row is summed over k from the last to the first
-    real* z  # (B, ldg): forward z, then what the cell saves; backward that, then dz
+    bint descending  # a single row is summed over k from last to first
+    real* z  # (B, ldg): forward z, then what the cell saves; backward the same, then dz
     const real* h_prev  # (B, H)
-    const real* c_prev  # the same as h_prev of a cell that has no c
+    const real* c_prev  # equal to h_prev for a cell without c
     real* c
-    real* h  # the state after the step; the same as z where that lives in h
-    const real* dz_next  # (B, ldg) of the time step after; NULL at the last one
+    real* h  # the state after the step; equal to z if z lives in h
+    const real* dz_next  # (B, ldg) of the next time step; NULL at the last one
     real* dh  # (B, H)
-    real* carry  # (B, H): what reaches a state past the products of the step after it
-    real* kept_dh  # (B, H): room for the gradients of the states; NULL: they are not wanted
+    real* carry  # (B, H): what reaches a state past the products of the next step
+    real* kept_dh  # (B, H): buffer for the gradients of the states; NULL: not wanted
     real* kept_dc
     real* room  # for an operand
 
 
 cdef inline bint completed(Columns* done, Panel* panel, Py_ssize_t i, Py_ssize_t count) noexcept nogil:
-    """Add panel i of `count` to its neighbours that are done; True if they are as many as cells are computed for.
+    """Add panel i of `count` to its finished neighbors; return True if there are enough for computing cells.
 
-    The panel's columns are then those of all of them.
+    The panel's columns then cover all of them.
     """
     done.first = min(done.first, panel.start) if done.count else panel.start
     done.count += panel.columns
@@ -48,7 +48,7 @@ cdef inline bint completed(Columns* done, Panel* panel, Py_ssize_t i, Py_ssize_t
 cdef inline void step_forward(const Network* net, const real* Wh_panels, const Step* s) noexcept nogil:
     """z[:, :G H] += h_prev @ Wh; then the cell         (B, G H) += (B, H) (H, G H)
 
-    Weights that are used in place come in the place of their panels.
+    Weights used in place replace their panels.
     """
     cdef Py_ssize_t i, b, g, H = net.H, gate = packed_elements(net.units, H), depth = depth_of(net.units)
     cdef operand_rows h_prev = as_operand(s.B, net.units, s.h_prev, H, s.room)
@@ -62,7 +62,7 @@ cdef inline void step_forward(const Network* net, const real* Wh_panels, const S
     for i in range(count):
         panel = panel_among(s.own, net.max_vectors, i, s.back)
         for g in range(0 if in_place(net) else net.G):
-            # The packed columns of a gate, (units, columns); the next ones are those of the next gate.
+            # The packed columns of a gate, (units, columns), followed by those of the next gate.
             Wh = Wh_panels + g * gate + depth * panel.start
             multiply_panel(s.B, net.units, h_prev.first, h_prev.stride, Wh, panel.columns,
                            Wh + gate if g + 1 < net.G else Wh_panels + depth * panel.next,
@@ -84,8 +84,8 @@ cdef inline void step_forward(const Network* net, const real* Wh_panels, const S
 cdef inline void step_backward(const Network* net, const real* WhT_panels, const Step* s) noexcept nogil:
     """dh += dz_next @ Wh.T                             (B, H) += (B, G H) (H, G H)'; then z = dz, the cell's gradients
 
-    dh comes in as the gradient from above, `carry` as what reaches the state past the products of the step after; it
-    leaves as that of the state before.
+    dh comes in as the gradient from above, `carry` as what reaches the state past the products of the next step; it
+    leaves as the same for the previous state.
     """
     cdef Py_ssize_t i, b, H = net.H, N = net.G * H, depth = depth_of(N), at
     cdef const real* before = s.h_prev
@@ -111,7 +111,7 @@ cdef inline void step_backward(const Network* net, const real* WhT_panels, const
             continue
         for b in range(s.B):
             at = b * H + panel.start
-            # What the time step before reads and writes.
+            # What the previous time step reads and writes.
             prefetch_columns(1, H, before + at - s.B * H, panel.columns)
             if not net.z_in_h:
                 prefetch_columns(net.Z, H, s.z + (b - s.B) * net.ldg + panel.start, panel.columns)

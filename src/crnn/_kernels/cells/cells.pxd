@@ -1,7 +1,7 @@
-"""The dispatch to the cells: the one place, beside its own file and `parameters/cells.py`, that a new cell touches.
+"""The dispatch to the cells: the only place, besides its own file and `parameters/cells.py`, to touch for a new cell.
 
-What else the kernels have to know of a cell stands in the traits of a Network: how many gates it has and how many
-blocks it saves, whether its z lives in h, whether it has a state c, whether a gate keeps its two parts apart.
+Everything else that kernels need to know about a cell is in the Network: its number of gates and of saved blocks,
+whether z lives in h, whether it has a state c, whether a gate keeps its two parts separate.
 """
 from .cifg cimport cifg_units, cifg_units_backward
 from .gru cimport gru_state_gradients, gru_units, gru_units_backward
@@ -9,7 +9,7 @@ from ..entry.interface cimport Network, real
 from .lstm cimport lstm_state_gradients, lstm_units, lstm_units_backward
 from .rnn cimport rnn_state_gradients, rnn_units, rnn_units_backward
 
-cdef enum:  # the numbers that `parameters/cells.py` gives them
+cdef enum:  # the numbers assigned in `parameters/cells.py`
     RNN = 0
     GRU = 1
     LSTM = 2
@@ -25,7 +25,7 @@ cdef extern from "known_width.h" nogil:
 
 cdef inline void cell_units(const Network* net, Py_ssize_t n, const real* h_prev, const real* c_prev, real* z, real* c,
                             real* h) noexcept nogil:
-    """c, h = cell(z, h_prev, c_prev) for n units of one stream; z becomes what the way back needs."""
+    """c, h = cell(z, h_prev, c_prev) for n units of one stream; z becomes what the backward pass needs."""
     if net.cell == RNN:
         rnn_units(n, h)
     elif net.cell == GRU:
@@ -38,7 +38,7 @@ cdef inline void cell_units(const Network* net, Py_ssize_t n, const real* h_prev
 
 cdef inline void cell_units_backward(const Network* net, Py_ssize_t n, const real* h_prev, const real* c_prev,
                                      const real* h, real* z, real* dh, real* carry) noexcept nogil:
-    """The backward of `cell_units`: z becomes dz, `carry` what reaches the state before past the products."""
+    """The backward of `cell_units`: z becomes dz, `carry` what reaches the previous state past the products."""
     if net.cell == RNN:
         rnn_units_backward(n, h, z)
     elif net.cell == GRU:
@@ -51,7 +51,7 @@ cdef inline void cell_units_backward(const Network* net, Py_ssize_t n, const rea
 
 cdef inline void cell_state_gradients(const Network* net, Py_ssize_t n, const real* z, const real* dh,
                                       const real* carry, real* kept_dh, real* kept_dc) noexcept nogil:
-    """The gradients of the loss by h and c after the step, before `cell_units_backward` replaces what it needs."""
+    """The gradients of the loss by h and c after the step, before `cell_units_backward` overwrites its inputs."""
     if net.cell == RNN:
         rnn_state_gradients(n, dh, kept_dh)
     elif net.cell == GRU:

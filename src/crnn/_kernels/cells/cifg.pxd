@@ -1,7 +1,7 @@
 """The LSTM with coupled input and forget gates: c = f c_prev + (1 - f) g, h = o tanh(c) (Greff et al. 2017, "CIFG").
 
-A row of the gates' array is [f g o tanh(c)], H columns each: before the step the first three hold z, after it the
-gates, and after the backward step the gradients of what the non-linearities were applied to.
+A row of the gates' array is [f g o tanh(c)], H columns each: before the step the first three blocks hold z, after it
+the gates, and after the backward step the gradients by the arguments of the non-linearities.
 """
 from libc.string cimport memcpy
 from .elementwise cimport sigmoid_, tanh_
@@ -41,7 +41,7 @@ cdef inline void cifg_units(Py_ssize_t n, Py_ssize_t H, const real* c_prev, real
 
 cdef inline void cifg_units_backward(Py_ssize_t n, Py_ssize_t H, const real* c_prev, real* gates, real* dh,
                                      real* dc) noexcept nogil:
-    """The backward of `cifg_units`; dc comes in as what reaches c from the step after, and leaves as that of c_prev.
+    """The backward of `cifg_units`; dc comes in as what reaches c from the next step, and leaves as that of c_prev.
 
     d = dc + dh o (1 - tanh(c)^2); df = d (c_prev - g) f (1 - f); dg = d (1 - f) (1 - g^2);
     do = dh tanh(c) o (1 - o); dc_prev = d f

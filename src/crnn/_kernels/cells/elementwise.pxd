@@ -1,16 +1,16 @@
-# Element-wise exp, tanh, sigmoid and 1/sqrt for float and double, written so that a plain loop over them vectorises.
+# Element-wise exp, tanh, sigmoid and 1/sqrt for float and double, written so that a plain loop over them vectorizes.
 #
 # Design
 # A. Every function is arithmetic, bit operations and selects: no call, no table, no branch. Built with cdivision=True
 #    (a check for zero would be a branch) and -O3 -fno-math-errno -fno-trapping-math, a loop over any of them becomes
 #    SSE2, AVX2 or AVX-512 code from this one source.
 # B. One exponential serves three functions: x = n ln(2) + r with |r| <= ln(2) / 2, exp(x) = 2**n (1 + r + r**2 q(r)).
-# C. Order is kept and 1 is never passed because of the formulas: exp rises with x, and tanh = 1 - 2 / (exp(2x) + 1)
+# C. The formulas preserve order and never exceed 1: exp rises with x, and tanh = 1 - 2 / (exp(2x) + 1)
 #    and sigmoid = 1 / (exp(-x) + 1) apply to it only steps whose rounding cannot reverse an order.
-# D. NaN passes through: every clamp is written so that a failed comparison leaves its argument.
-# E. At most 2 units in the last place from the exact value, in either precision, with or without fused multiply-add.
+# D. NaN passes through: every clamp is written so that a failed comparison keeps its argument.
+# E. Results are within 2 units in the last place, in either precision, with or without fused multiply-add.
 #
-# The constants up to the marker are printed by tools/elementwise_coefficients.py, which can also check them.
+# tools/elementwise_coefficients.py prints the constants up to the marker, and can also check them.
 
 from libc.math cimport INFINITY
 from libc.stdint cimport uint32_t, uint64_t
@@ -45,7 +45,7 @@ cdef inline real _ln2_high() noexcept nogil:
 
 
 cdef inline real _ln2_low() noexcept nogil:
-    # what _ln2_high leaves of ln(2)
+    # the remainder of ln(2) after _ln2_high
     if SINGLE:
         return <real>1.42860677e-06
     else:
@@ -121,9 +121,9 @@ cdef extern from "vectors.h" nogil:
 cdef inline real _divided(real a, real b) noexcept nogil:
     """a / b for 1 <= b <= 2**60.
 
-    A vector division takes as long as thirty multiplications. In single precision the exponent, negated in the bits, is
-    right to 12 %, three Newton steps take that to 2e-7 squared, and with a fused multiply-add the remainder of the
-    quotient is known well enough to round it as a division would, but for one case in a thousand.
+    A vector division takes as long as thirty multiplications. In single precision, the exponent, negated in the bits,
+    is right to 12 %; three Newton steps reduce that to the square of 2e-7; and with a fused multiply-add the remainder
+    of the quotient is known well enough to round like a division in all but one case in a thousand.
     """
     cdef real_pattern guess
     cdef real r, q
@@ -164,7 +164,7 @@ cdef inline real _shift() noexcept nogil:
 
 
 cdef inline real _power(real shifted) noexcept nogil:
-    # 2**n, given n + _shift: the low bits hold n, and moving them to the exponent pushes all others out.
+    # 2**n, given n + _shift: the low bits hold n, and shifting them to the exponent pushes all others out.
     cdef real_pattern pattern
     pattern.value = shifted
     pattern.bits = (pattern.bits + <real_bits>EXPONENT_BIAS) << SIGNIFICAND_BITS
@@ -187,7 +187,7 @@ cdef inline real _expm1_reduced(real r) noexcept nogil:
 
 
 cdef inline real _exp_lowest() noexcept nogil:
-    # From here down exp is less than half the smallest denormal number.
+    # Below this, exp is less than half the smallest denormal number.
     if SINGLE:
         return <real>-104.0
     else:
@@ -195,7 +195,7 @@ cdef inline real _exp_lowest() noexcept nogil:
 
 
 cdef inline real _exp_highest() noexcept nogil:
-    # From here up exp overflows.
+    # Above this, exp overflows.
     if SINGLE:
         return <real>89.0
     else:
@@ -208,7 +208,7 @@ cdef inline real exp_(real x) noexcept nogil:
     c = _exp_highest() if c > _exp_highest() else c
     cdef real shifted = _shifted_exponent(c)
     cdef real n = shifted - _shift()
-    # 2**n can be out of range where exp(x) is not, so it is applied as two powers of about n / 2.
+    # 2**n may be out of range when exp(x) is not, so it is applied as two powers of about n / 2.
     cdef real half = n * <real>0.5 + _shift()
     cdef real other_half = shifted - (half - _shift())
     return (<real>1.0 + _expm1_reduced(_reduced(c, n))) * _power(half) * _power(other_half)
@@ -217,15 +217,15 @@ cdef inline real exp_(real x) noexcept nogil:
 cdef inline real tanh_(real x) noexcept nogil:
     """tanh(x), with the sign of a zero."""
     cdef real a = _magnitude(x)
-    # From 20 on the result is 1 in both precisions.
+    # From 20 on, the result is 1 in both precisions.
     cdef real y = <real>2.0 * (<real>20.0 if a > <real>20.0 else a)
     cdef real shifted = _shifted_exponent(y)
     cdef real power = _power(shifted)
     cdef real t = _expm1_reduced(_reduced(y, shifted - _shift()))
     # exp(y) + 1 is rounded once: power + 1 is exact wherever the 1 counts.
     cdef real rest = _divided(<real>2.0, (power + <real>1.0) + power * t)
-    # tanh(edge) = 1/2: a formula held to its own side of that keeps the order where the two meet. The polynomial,
-    # off by less than a unit below 1/2, needs no holding.
+    # tanh(edge) = 1/2: limiting a formula to its own side of the edge preserves order where the two meet. The
+    # polynomial, off by less than a unit below 1/2, needs no limit.
     rest = <real>0.5 if rest > <real>0.5 else rest
     cdef real z = a * a
     cdef real small = a + a * (z * _tanh_tail(z))
@@ -234,8 +234,8 @@ cdef inline real tanh_(real x) noexcept nogil:
 
 cdef inline real sigmoid_(real x) noexcept nogil:
     """1 / (1 + exp(-x)), with gradual underflow."""
-    # With x = n ln(2) + r it is 2**n / (2**n + exp(-r)): no overflow where exp(-x) has one, and 2**n, a product of two
-    # as in exp_, is exact down to the smallest denormal number. From 40 on the result is 1 in both precisions.
+    # With x = n ln(2) + r it is 2**n / (2**n + exp(-r)): it does not overflow where exp(-x) does, and 2**n, a product
+    # of two factors as in exp_, is exact down to the smallest denormal number. From 40 on, the result is 1.
     cdef real c = _exp_lowest() if x < _exp_lowest() else x
     c = <real>40.0 if c > <real>40.0 else c
     cdef real shifted = _shifted_exponent(c)
@@ -245,7 +245,7 @@ cdef inline real sigmoid_(real x) noexcept nogil:
     # The denominator is rounded once: `lost` is what 2**n + 1 drops.
     cdef real total = power + <real>1.0
     cdef real lost = power - (total - <real>1.0)
-    # A quotient that is a denormal number is rounded once, by the last product.
+    # A denormal quotient is rounded once, by the last product.
     return _divided(some, total + (lost + _expm1_reduced(-_reduced(c, n)))) * other
 
 
@@ -254,7 +254,7 @@ cdef inline real rsqrt_(real x) noexcept nogil:
     cdef real_pattern guess
     cdef real y, h
     if SINGLE:
-        # Halving and negating the exponent in the bits is right to 3.5 %; three Newton steps take that to 1e-10.
+        # Halving and negating the exponent in the bits is right to 3.5 %; three Newton steps reduce that to 1e-10.
         guess.value = x
         guess.bits = <uint32_t>0x5F3759DF - (guess.bits >> 1)
         y = guess.value

@@ -1,9 +1,9 @@
 """The GRU: h = (1 - z) n + z h_prev with n = tanh(x Wx_n + bh_n + r (h_prev Wh_n + bn)), as PyTorch defines it.
 
 A row of the gates' array is [r z m n], H columns each, m = h_prev Wh_n + bn. Before the step r, z and n hold the input
-part with the bias, and m holds bn; after it the gates; after the backward step the gradients of what the
-non-linearities were applied to, and of m. So the first three blocks go with Wh, and r, z, n with Wx: the gate n keeps
-its two parts apart.
+part with the bias, and m holds bn; after it the gates; after the backward step the gradients by the arguments of the
+non-linearities, and by m. So the first three blocks belong to Wh, and r, z, n to Wx: the gate n keeps
+its two parts separate.
 """
 from libc.string cimport memcpy
 from .elementwise cimport sigmoid_, tanh_

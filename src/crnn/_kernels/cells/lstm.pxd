@@ -1,7 +1,7 @@
-"""The LSTM: c = f c_prev + i g, h = o tanh(c), the gates from z, the input part with the bias, plus h_prev Wh.
+"""The LSTM: c = f c_prev + i g, h = o tanh(c), gates from z, the input part with the bias, plus h_prev Wh.
 
-A row of the gates' array is [i f g o tanh(c)], H columns each: before the step the first four hold z, after it the
-gates, and after the backward step the gradients of what the non-linearities were applied to.
+A row of the gates' array is [i f g o tanh(c)], H columns each: before the step the first four blocks hold z, after it
+the gates, and after the backward step the gradients by the arguments of the non-linearities.
 """
 from libc.string cimport memcpy
 from .elementwise cimport sigmoid_, tanh_
@@ -13,8 +13,8 @@ cdef inline void lstm_units(Py_ssize_t n, Py_ssize_t H, const real* c_prev, real
                             real* h) noexcept nogil:
     """i, f, o = sigmoid(i, f, o); g = tanh(g); c = f c_prev + i g; h = o tanh(c)          n units of one stream
 
-    Results go through local arrays: the compiler sees that nothing else overlaps with them. With a loop for each gate,
-    its constants stay in the registers.
+    Results go through local arrays, so that the compiler sees that nothing overlaps with them. With one loop per gate,
+    its constants stay in registers.
     """
     cdef real i[MAX_COLUMNS]
     cdef real f[MAX_COLUMNS]
@@ -46,7 +46,7 @@ cdef inline void lstm_units(Py_ssize_t n, Py_ssize_t H, const real* c_prev, real
 
 cdef inline void lstm_units_backward(Py_ssize_t n, Py_ssize_t H, const real* c_prev, real* gates, real* dh,
                                      real* dc) noexcept nogil:
-    """The backward of `lstm_units`; dc comes in as what reaches c from the step after, and leaves as that of c_prev.
+    """The backward of `lstm_units`; dc comes in as what reaches c from the next step, and leaves as that of c_prev.
 
     d = dc + dh o (1 - tanh(c)^2); di = d g i (1 - i); df = d c_prev f (1 - f); dg = d i (1 - g^2);
     do = dh tanh(c) o (1 - o); dc_prev = d f
@@ -79,7 +79,7 @@ cdef inline void lstm_units_backward(Py_ssize_t n, Py_ssize_t H, const real* c_p
 
 cdef inline void lstm_state_gradients(Py_ssize_t n, const real* o, const real* top, const real* dh, const real* dc,
                                       real* kept_dh, real* kept_dc) noexcept nogil:
-    """The gradients of the loss by h = o top and by c, with top = tanh(c); whether or not the gates are coupled."""
+    """The gradients of the loss by h = o top and by c, with top = tanh(c), for coupled gates, too."""
     cdef Py_ssize_t j
     for j in range(n):
         kept_dh[j] = dh[j]

@@ -1,6 +1,6 @@
 """The vanilla cell: h = tanh(z) with z = x Wx + bh + h_prev Wh.
 
-Its z lives in h: z stands where the state will be, and the gradient of h becomes dz in place. It saves nothing.
+Its z lives in h: z is stored where the state will be, and the gradient of h becomes dz in place. It saves nothing.
 """
 from libc.string cimport memcpy
 from .elementwise cimport tanh_array

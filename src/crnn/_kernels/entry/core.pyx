@@ -1,14 +1,14 @@
-"""The entry points to the kernels: what Python calls. Every argument is checked here, once, and then a kernel is called
-that needs no check; those of training, sampling and scoring run without the GIL.
+"""The entry points to the kernels, called from Python. Every argument is checked here, once; then a kernel is called
+that does not check. Training, sampling and scoring run without the GIL.
 
-This module is compiled once. It calls the kernels through a table of C functions, of which each instruction set and
-number type has one (see `interface` and `kernels`); products of float32 numbers that are rounded to bfloat16, or of
-integers of 8 bits, count as a number type. `use` chooses the tables; a Network keeps the one it was made with.
-Arrays of numbers are float32 or float64, C-contiguous; one of another type, order or shape is refused.
+This module is compiled once. It calls the kernels through tables of C functions, one for each instruction set and
+number type (see `interface` and `kernels`); float32 with products rounded to bfloat16, or of 8-bit integers, counts as
+a number type. `use` selects the tables; a Network keeps the table it was made with. Arrays of numbers are float32 or
+float64, C-contiguous; an array of another type, order or shape is refused.
 
-The entry points stand in files that are included at the end: `training_entry.pxi` with `workspace_arrays.pxi`,
-`inference_entry.pxi` with `short_call_entry.pxi`, and `single_entry.pxi`. They share what is here: tables, checks of
-arrays, and the network.
+The entry points are in files included at the end: `training_entry.pxi` with `workspace_arrays.pxi`,
+`inference_entry.pxi` with `short_call_entry.pxi`, and `single_entry.pxi`. They share the contents of this file: tables,
+checks of arrays, and the network.
 """
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
@@ -22,7 +22,7 @@ from .interface cimport (MAX_LAYERS, OF_BFLOAT16, OF_INT8, OF_NUMBERS, PAIR_RATE
 from .interface cimport Network as NetworkPlaces
 
 MANY_ROWS = 64
-"""From so many rows of a chunk on, packing a matrix for them pays; for the way back it always does."""
+"""The number of rows of a chunk from which packing a matrix pays off; for the backward pass it always does."""
 
 cdef extern from "denormals.h" nogil:
     ctypedef unsigned long long float_mode
@@ -43,12 +43,12 @@ cdef enum:  # in `kernels_of`
     INT8
     TABLES
 
-cdef const Kernels* kernels_of[TABLES]  # for float32 and float64; for float32 with operands that are rounded
+cdef const Kernels* kernels_of[TABLES]  # for float32 and float64, and for float32 with rounded operands
 cdef Gemm blas[2]
 
 
 def use(float32, float64, bfloat16, int8):
-    """Call the kernels of these modules from now on, one for each number type; networks keep those they have."""
+    """Call the kernels of these modules, one for each number type, from now on; existing networks keep theirs."""
     cdef int i
     cdef const Kernels* table
     for i, module in enumerate((float32, float64, bfloat16, int8)):
@@ -60,14 +60,14 @@ def use(float32, float64, bfloat16, int8):
 
 
 cdef const Kernels* kernels_for(Py_ssize_t itemsize, bint bfloat16=False, bint int8=False) except NULL:
-    """The kernels for numbers of `itemsize` bytes, perhaps with operands of products that are rounded."""
+    """The kernels for numbers of `itemsize` bytes, optionally with rounded operands of products."""
     if itemsize != <Py_ssize_t>sizeof(float) and (itemsize != <Py_ssize_t>sizeof(double) or bfloat16 or int8):
         raise ValueError(f"numbers of {itemsize} bytes: 4 or 8 are wanted, and 4 for products in bfloat16 or int8")
     return kernels_of[INT8 if int8 else BFLOAT16 if bfloat16 else DOUBLE if itemsize == sizeof(double) else SINGLE]
 
 
 cdef Gemm find_gemm(Py_ssize_t itemsize) except NULL:
-    """The product of SciPy's BLAS. Its module is imported by the first network that needs it: that takes a while."""
+    """The matrix product of SciPy's BLAS, imported by the first network that needs it, since that takes a while."""
     cdef int i = itemsize == sizeof(double)
     if blas[i] == NULL:
         with signals_deferred():
@@ -79,14 +79,14 @@ cdef Gemm find_gemm(Py_ssize_t itemsize) except NULL:
 
 # ------------------------------------------------------------------------------------------------- checks
 
-cdef struct Numbers:  # an array of them
-    real* first  # NULL if it is empty
+cdef struct Numbers:  # an array of numbers
+    real* first  # NULL if empty
     Py_ssize_t shape[4]
     Py_ssize_t itemsize
 
 
 cdef Numbers numbers(str name, array, int ndim, bint writable) except *:
-    """Where an array of float32 or float64 begins and its shape, after the check that it has `ndim` dimensions."""
+    """The address and shape of an array of float32 or float64, after checking that it has `ndim` dimensions."""
     cdef Numbers found
     cdef Py_buffer view
     cdef int i
@@ -112,7 +112,7 @@ cdef Numbers numbers(str name, array, int ndim, bint writable) except *:
 
 
 cdef real* address(str name, array, Py_ssize_t itemsize, tuple shape, bint writable=True) except? NULL:
-    """The first element of an array, after the check of its shape and of its numbers' bytes; NULL if it is empty."""
+    """The first element of an array, after checking its shape and itemsize; NULL if empty."""
     cdef Numbers found = numbers(name, array, len(shape), writable)
     if found.itemsize != itemsize:
         raise ValueError(f"{name}: numbers of {found.itemsize} bytes, but the network's have {itemsize} bytes")
@@ -146,15 +146,15 @@ def require_known_ids(const int[:, ::1] x, Py_ssize_t V):
 cdef class Network:
     """A network's layout as the kernels see it: offsets into the flat weights and into the packed ones.
 
-    `packing` is a `Packing`: which weights are packed. `units` and `symbols`: those of the layout's that are not
-    padding, by default all of them. `boundary`: the symbol at which a stream starts from zeros, if there is one; so it
-    does at each of the `labels` symbols that follow it. `sampled`: symbols drawn for the softmax of a chunk beside its
-    targets; 0: all symbols take part in it.
+    `packing` is a `Packing`: which weights are packed. `units` and `symbols`: the numbers in the layout that are not
+    padding, by default all. `boundary`: the symbol at which a stream starts from the zero state, if any, as it does at
+    each of the `labels` symbols after it. `sampled`: symbols drawn for a chunk's softmax in addition to its targets; 0:
+    the full softmax.
     """
     cdef NetworkPlaces net
     cdef const Kernels* kernels
     cdef readonly Py_ssize_t itemsize
-    cdef tuple sorted_pairs  # which `net` points to
+    cdef tuple sorted_pairs  # `net` points to them
 
     def __init__(self, layout, packing not None, *, units=None, symbols=None, boundary=None, int labels=0,
                  Py_ssize_t sampled=0):
@@ -206,7 +206,7 @@ cdef class Network:
         self.kernels.place_panels(net, packing.one_row, packing.one_row_products)
 
     cdef void place_tables(self, layout, list offsets) except *:
-        """Set where the input tables are, and take their offsets from those of all weights."""
+        """Set the input tables, and take their offsets from those of all weights."""
         cdef NetworkPlaces* net = &self.net
         cdef Py_ssize_t N = net.G * net.H
         cdef const int[::1] first, symbols, rows
@@ -226,33 +226,33 @@ cdef class Network:
 
     @property
     def boundary(self):
-        """The symbol at which a stream starts from zeros, an int; None if there is none."""
+        """The symbol at which a stream starts from the zero state, an int, or None."""
         return self.net.boundary if self.net.boundary >= 0 else None
 
     @property
     def in_place(self) -> bool:
-        """Whether one stream multiplies by the recurrent weights as they are: they are not packed."""
+        """Whether a single stream multiplies by the recurrent weights without packing them."""
         return self.net.in_place
 
     @property
     def panels_size(self) -> int:
-        """Elements of the packed weights."""
+        """The number of elements of the packed weights."""
         return self.net.panels_end
 
     @property
     def scales_size(self) -> int:
-        """The number of scales that `pack_weights` wants: of each layer's Wx and Wh, (L, 2, G H), and of Wy, (V,)."""
+        """The number of scales for `pack_weights`: each layer's Wx and Wh, (L, 2, G H), then Wy, (V,)."""
         return 2 * self.net.L * self.net.G * self.net.H + self.net.V if self.kernels.operands == OF_INT8 else 0
 
     cdef int require_mode(self, bint training) except -1:
-        """Raise an error unless the network has what training, or inference, needs; other kernels are not there."""
+        """Raise an error unless the network is packed for training or inference as needed."""
         if self.kernels == NULL or self.net.training != training:
             raise ValueError(f"the network is packed for {'inference' if training else 'training'}, but "
                              f"{'training' if training else 'inference'} is wanted: see Packing.training")
         return 0
 
     cdef Weights weights(self, params, panels, bint writable=False) except *:
-        """The weights, after the check that they are those of such a network."""
+        """The weights, after checking that they fit the network."""
         cdef Weights w
         w.net = &self.net
         w.p = address("parameters", params, self.itemsize, (self.net.end,), writable)
@@ -266,17 +266,17 @@ cdef enum:
 
 
 def pack_weights(Network network not None, params, panels, scales=None):
-    """Pack all of a network's weights that are multiplied by in panels.
+    """Pack all of a network's weights that are multiplied in panels.
 
-    With int8 those among `params` are integers, and `scales` are those of their columns: see `Network.scales_size`.
-    Ctrl-C breaks this off between two parts of it; of `panels` only some are then packed.
+    With int8 these weights in `params` are integers, and `scales` are the scales of their columns: see
+    `Network.scales_size`. Ctrl-C may interrupt this between two parts, leaving `panels` only partly packed.
     """
     cdef char* fresh = <char*>address("packed weights", panels, network.itemsize, (network.net.panels_end,))
     cdef Weights w = network.weights(params, panels)
     cdef Py_ssize_t first, size = network.net.panels_end * network.itemsize
     if network.scales_size:
         w.scales = address("scales", scales, network.itemsize, (network.scales_size,), False)
-    # Rows lie in all panels, so that the first part would touch most of the pages of fresh memory.
+    # Rows are spread over all panels, so that the first part would touch most pages of fresh memory.
     for first in range(0, size if size >= TOUCHED_BYTES else 0, TOUCHED_BYTES):
         with nogil:
             touch_pages(fresh + first, min(TOUCHED_BYTES, size - first))

@@ -10,8 +10,8 @@ cdef class Controls:
     """Changes of the logits before a draw: see `sampler`.
 
     `numbers` has the fields of the structure `Controls` by name. `bias` (V,) is added to all logits; `seen` (texts, V)
-    marks the symbols that are penalized, and then those that are drawn; `order` (V,) is scratch. Without `order`
-    nothing but the temperature counts, and drawing is faster.
+    marks the penalized symbols, and then also the drawn ones; `order` (V,) is scratch memory. Without `order`
+    only the temperature counts, and drawing is faster.
     """
     cdef ControlNumbers numbers
     cdef object bias
@@ -23,7 +23,7 @@ cdef class Controls:
         self.order, self.bias, self.seen = order, bias, seen
 
     cdef void fill(self, DrawSettings* settings, Py_ssize_t itemsize, Py_ssize_t texts, Py_ssize_t V) except *:
-        """Set the controls of a draw, after the check that their arrays fit so many texts and V symbols."""
+        """Set the controls of a draw, after checking that their arrays fit this many texts and V symbols."""
         settings.temperature = self.numbers.temperature
         settings.control, settings.bias, settings.seen, settings.order = NULL, NULL, NULL, NULL
         if self.order is None:
@@ -39,15 +39,15 @@ cdef class Controls:
 
 
 def sums_size(Py_ssize_t V) -> int:
-    """Elements of the scratch `sums` of a draw from V symbols."""
+    """The number of elements of the scratch array `sums` for a draw from V symbols."""
     return kernels_of[0].sums_size(V)
 
 
 def inference_workspace(Network network not None, Py_ssize_t T, Py_ssize_t B) -> dict[str, tuple[int, ...]]:
-    """Shapes of the arrays that inference wants for B streams, T symbols at a time.
+    """The shapes of the arrays for inference with B streams, T symbols at a time.
 
-    h[:, 0], c[:, 0] and `before` are the states. With a boundary the gates have one row more, the room for states that
-    `Workspace.cut` is; further rows are its `scratch`, where operands are rounded.
+    h[:, 0], c[:, 0] and `before` are the states. With a boundary the gates have one more row, for the states in
+    `Workspace.cut`; further rows are its `scratch`, for rounded operands.
     """
     cdef NetworkPlaces* net = &network.net
     cdef Py_ssize_t scratch = network.kernels.operand_elements(T * B, net.H), row = B * net.ldg
@@ -69,14 +69,14 @@ cdef Network network_of(weights):
 
 
 cdef Weights inference_weights(weights) except *:
-    """`PackedWeights` as the kernels take them."""
+    """`PackedWeights` in the form for the kernels."""
     network, params, panels = weights
     (<Network?>network).require_mode(False)
     return (<Network>network).weights(params, panels)
 
 
 cdef Workspace inference_work(Network network, Py_ssize_t n, Py_ssize_t T, Py_ssize_t B, arrays) except *:
-    """The workspace of B streams and T of n symbols at a time, after the check that the arrays are those of one."""
+    """The workspace of B streams and T of n symbols at a time, after checking the arrays."""
     cdef Workspace work
     cdef Py_ssize_t size = network.itemsize, row = B * network.net.ldg * size
     cdef Py_ssize_t used = 0 if network.net.z_in_h else T
@@ -91,7 +91,7 @@ cdef Workspace inference_work(Network network, Py_ssize_t n, Py_ssize_t T, Py_ss
     work.gates = address("gates", gates, size, shapes["gates"])
     if not network.net.many:
         raise ValueError("inference wants a network with all weights packed")
-    work.gates_stride = 0  # one layer after the other uses the same
+    work.gates_stride = 0  # all layers use the same array in turn
     work.cut = work.scratch = NULL
     if network.net.boundary >= 0:
         work.cut = <real*>(<char*>work.gates + used * row)
@@ -106,8 +106,8 @@ cdef Workspace inference_work(Network network, Py_ssize_t n, Py_ssize_t T, Py_ss
 cdef class SharedStep:
     """Several threads that compute the time steps of one stream together; see `shared_step`. A context manager.
 
-    One thread calls `wait_for_all`, and then entry points with this in the workspace, as often as it likes. All others
-    `serve`, each with a rank from 1 on. At the end of the context they return.
+    One thread calls `wait_for_all`, and then entry points with this object in the workspace, as often as it likes. All
+    other threads `serve`, each with a rank from 1. They return at the end of the context.
     """
     cdef SharedStepPlaces step
     cdef fork_join fork
@@ -121,7 +121,7 @@ cdef class SharedStep:
         self.step.threads, self.step.fork = n_threads, &self.fork
 
     cdef SharedStepPlaces* checked(self, Network network, Py_ssize_t B) except NULL:
-        """The step, after the check that it is one of this network and that there is one stream."""
+        """The step, after checking that it belongs to this network and that there is one stream."""
         if network is not self.network or B != 1:
             raise ValueError(f"{B} streams of a network: threads share the steps of one stream of the same network")
         return &self.step
@@ -149,12 +149,12 @@ cdef class SharedStep:
 
 
 cdef Py_ssize_t steps_of(work) except -1:
-    """Symbols at a time that an `InferenceWorkspace` is for."""
+    """The number of symbols at a time for which an `InferenceWorkspace` is made."""
     return numbers("h", work.h, 4, True).shape[1] - 1
 
 
 cdef DrawSettings draw_settings(Network network, Controls controls, double[::1] sums, Py_ssize_t texts) except *:
-    """The settings of a draw, after the check that their arrays fit so many texts."""
+    """The settings of a draw, after checking that their arrays fit this many texts."""
     cdef DrawSettings settings
     if sums is None:
         raise TypeError("sums: None, but an array is wanted")
@@ -183,10 +183,10 @@ def feed(weights not None, const int[:, ::1] x not None, work not None):
 
 
 cdef class MixedRows:
-    """What `sample_texts` adds to the logits of a network: those of another model, each times a factor.
+    """Another model's logits for `sample_texts` to add to the network's, each multiplied by a factor.
 
     `source` is a capsule with a `RowSource`; `before` are the symbols before the texts, as many as the source's
-    context, -1 for what is before a beginning. While texts are drawn, `before` may be changed.
+    context, with -1 for those before the beginning. `before` may be changed while texts are drawn.
     """
     cdef RowMixture mixture
     cdef object source
@@ -206,7 +206,7 @@ cdef class MixedRows:
         self.mixture.symbols, self.mixture.row = &self.symbols[0], &self.row[0]
 
     cdef void fill(self, DrawSettings* settings, const Texts* texts, Py_ssize_t symbols) except *:
-        """Mix rows of these texts, after the check that both models have the same symbols."""
+        """Mix rows of these texts, after checking that both models have the same symbols."""
         require_size("symbols of the mixture", self.row.shape[0], symbols)
         self.mixture.before = &self.symbols_before[0] if self.symbols_before.shape[0] else &self.symbols[0]
         self.mixture.texts = texts
@@ -214,9 +214,9 @@ cdef class MixedRows:
 
 
 cdef class Batch:
-    """Which texts `sample_texts` is at: those that have `begun`, and of them those that are `active`.
+    """The current texts of `sample_texts`: those that have `begun`, and among these the `active` ones.
 
-    Row b draws text texts[b], for all b < `active`; the other rows have none.
+    Row b draws text texts[b], for all b < `active`; the other rows are empty.
     """
     cdef readonly Py_ssize_t begun
     cdef readonly Py_ssize_t active
@@ -227,7 +227,7 @@ cdef class Batch:
 
 
 cdef void fill_texts(Texts* texts, drawn, Py_ssize_t rows) except *:
-    """The texts and where they stand, after the check that they belong together."""
+    """The texts and their progress, after checking that the arrays belong together."""
     cdef Py_ssize_t i
     cdef Batch batch = drawn.batch
     cdef int[:, ::1] symbols = drawn.symbols
@@ -250,7 +250,7 @@ cdef void fill_texts(Texts* texts, drawn, Py_ssize_t rows) except *:
 
 
 cdef void fill_random(Texts* texts, uint64_t[:, ::1] states, const uint64_t[::1] increment) except *:
-    """The streams of random numbers, after the check that there is one for each text."""
+    """The streams of random numbers, after checking that there is one for each text."""
     if states is None or increment is None:
         raise TypeError("random numbers: arrays are wanted, not None")
     require_size("streams of numbers", states.shape[0], texts.count)
@@ -260,7 +260,7 @@ cdef void fill_random(Texts* texts, uint64_t[:, ::1] states, const uint64_t[::1]
 
 
 cdef void fill_stops(Texts* texts, const int[::1] stops, const Py_ssize_t[::1] ends) except *:
-    """The stops, after the check that each has symbols."""
+    """The stops, after checking that none is empty."""
     cdef Py_ssize_t i
     if stops is None or ends is None:
         raise TypeError("stops: arrays are wanted, not None")
@@ -273,7 +273,7 @@ cdef void fill_stops(Texts* texts, const int[::1] stops, const Py_ssize_t[::1] e
 
 
 cdef void fill_start(Texts* texts, Network network, list states) except *:
-    """The states that all texts start from."""
+    """The states from which all texts start."""
     cdef Py_ssize_t of_h_and_c = 2 if network.net.has_c else 1, size = network.itemsize
     shape = (network.net.L, 1, network.net.H)
     require_size("states at the start", len(states), of_h_and_c + network.net.has_before)
@@ -286,14 +286,14 @@ cdef void fill_start(Texts* texts, Network network, list states) except *:
 
 def sample_texts(weights not None, drawn not None, Controls controls not None, Py_ssize_t max_steps,
                  work not None, scratch not None, MixedRows mixture=None):
-    """Draw texts in parallel until all have ended, but for at most `max_steps`; see `texts` for when one ends.
+    """Draw texts in parallel until all have ended, but for at most `max_steps`; see `texts` for when a text ends.
 
-    `drawn` are `DrawnTexts`. A text that ends makes room for the next one, and where there is none for the last row:
-    nothing is drawn in vain. The call also ends when an active text has no room left in its symbols.
+    `drawn` are `DrawnTexts`. A text that ends makes room for the next one or, if there is none, for the last row, so
+    that no draw is wasted. The call also ends when an active text has no room left for symbols.
 
-    The workspace is one of one symbol at a time for B rows, and `scratch` a `DrawScratch` for as many. The controls'
-    `seen` has a row for each text; those of texts that have not begun must be alike. With a
-    `mixture` its other model's logits are added to the network's.
+    The workspace holds one symbol at a time for B rows, and `scratch` is a `DrawScratch` for as many. The controls'
+    `seen` has a row for each text; the rows of texts that have not begun must be equal. With a
+    `mixture`, its other model's logits are added to the network's.
     """
     cdef Network network = network_of(weights)
     cdef Py_ssize_t V = network.net.V, size = network.itemsize
@@ -325,7 +325,7 @@ def sample_texts(weights not None, drawn not None, Controls controls not None, P
 
 
 def filter_logits(y, Controls controls not None):
-    """y (B, V) = probabilities, up to a factor for each row, of what the controls leave; they need an `order`."""
+    """y (B, V) = probabilities, up to a factor for each row, after the controls, which need an `order`."""
     cdef Numbers logits = numbers("logits", y, 2, True)
     cdef Py_ssize_t B = logits.shape[0], V = logits.shape[1]
     cdef DrawSettings settings
@@ -355,7 +355,7 @@ def logits(weights not None, top, y, scratch):
 
 
 def logits_scratch(Network network not None, Py_ssize_t rows) -> int:
-    """Elements of the scratch of `logits`."""
+    """The number of elements of the scratch array of `logits`."""
     return network.kernels.operand_elements(rows, network.net.H)
 
 
@@ -380,7 +380,7 @@ def logits_before(weights not None, const int[:, ::1] x not None, work not None,
 
 def log_probabilities(weights not None, const int[:, ::1] x not None, work not None, y,
                       double[:, ::1] out not None):
-    """out[t, b] = log P(x[t, b] | the states and the symbols before); the states advance over all of x (n, B).
+    """out[t, b] = log P(x[t, b] | the states and the previous symbols); the states advance over all of x (n, B).
 
     The workspace and y (T, B, V) are for T symbols at a time.
     """
@@ -405,9 +405,9 @@ def log_likelihoods(weights not None, const int[::1] ids not None, const Py_ssiz
                     work not None, int[::1] x not None, y, double[::1] out not None):
     """out[b] += log P of symbols [first, last) of string b, which is ids[starts[b]:starts[b] + lengths[b]].
 
-    With `least` out[b] becomes the least of itself and each symbol's log P instead.
-    The longest come first, and the batch shrinks as strings end. The states in the workspace are those before symbol
-    `first`; they advance to `last`, those of strings that have ended are lost. x (T B,) and y (T B, V) are scratch.
+    With `least`, out[b] becomes the minimum of itself and each symbol's log P instead.
+    The longest strings come first, and the batch shrinks as strings end. The workspace has the states before symbol
+    `first`; they advance to `last`, and the states of finished strings are lost. x (T B,) and y (T B, V) are scratch.
     """
     cdef Network network = network_of(weights)
     cdef Py_ssize_t B = lengths.shape[0], T = steps_of(work), b

@@ -6,9 +6,8 @@ argument before it calls a kernel. Everything is in the .pxd files: `workspace`,
 `cell_step`, `cells` (one chunk through the network), `rnn`, `gru`, `lstm`, `cifg` (the cells), `layer_input`,
 `input_tables`, `decoder`, `row_products`, `panels`, `tail_columns`, `blas` (products), `softmax`, `dropout`,
 `boundary`, `elementwise`; for training `training_loop`, `state_reset`, `update`, `optimizers` and `thread_group`; for
-inference
-`first_layer_step`, `stream_units`, `shared_step`, `inference_step`, `sampler` and `draws`, `texts` and `pcg64`,
-`strings`.
+inference `first_layer_step`, `stream_units`, `shared_step`, `inference_step`, `sampler` and `draws`, `texts` and
+`pcg64`, `strings`.
 """
 from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport uint64_t
@@ -46,7 +45,7 @@ cdef Py_ssize_t packed_elements_(Py_ssize_t K, Py_ssize_t N) noexcept nogil:
 
 cdef void pack_matrix(const real* W, Py_ssize_t rows, Py_ssize_t columns, bint transposed, bint one_row,
                       real* panels) noexcept nogil:
-    """Pack W (rows, columns), or its transpose, for products with one row or with many."""
+    """Pack W (rows, columns), or its transpose, for products with one row or many."""
     if transposed:
         pack_transposed(W, columns, rows, panel_vectors(one_row), 0, rows, panels)
     else:
@@ -68,7 +67,7 @@ cdef Py_ssize_t operand_elements_(Py_ssize_t rows, Py_ssize_t K) noexcept nogil:
 
 cdef void multiply(Py_ssize_t M, Py_ssize_t K, Py_ssize_t N, const real* a, const real* panels, bint one_row, real* c,
                    int times, real* room) noexcept nogil:
-    """c += a @ W                                      (M, N) += (M, K) (K, N), several times, as a recurrence does"""
+    """c += a @ W                                      (M, N) += (M, K) (K, N), several times, like a recurrence"""
     cdef int i
     cdef operand_rows left
     for i in range(times):
@@ -102,7 +101,7 @@ cdef void drop_outputs(Dropout* drop, uint64_t seed, uint64_t step, Py_ssize_t l
 
 cdef void drop_weights(double rate, uint64_t seed, uint64_t step, Py_ssize_t layer, Py_ssize_t first, Py_ssize_t n,
                        real* w) noexcept nogil:
-    """w *= mask for n recurrent weights from number `first` on"""
+    """w *= mask for n recurrent weights, starting with number `first`"""
     apply_mask(rate, weights_key(dropout_key(seed, step), layer), first, n, w)
 
 
@@ -146,7 +145,7 @@ cdef void sample_texts(const Weights* w, Workspace* work, const DrawSettings* se
 
 
 cdef void filter_logits(real* y, Py_ssize_t B, Py_ssize_t V, const DrawSettings* settings) noexcept nogil:
-    """y (B, V) = probabilities, up to a factor for each row, of what the controls leave"""
+    """y (B, V) = probabilities, up to a factor for each row, after the controls"""
     cdef Py_ssize_t b
     for b in range(B):
         filter_row(y + b * V, V, V, settings, settings.seen + b * V if settings.seen != NULL else NULL)
@@ -158,9 +157,9 @@ cdef void logits(const Weights* w, Py_ssize_t rows, const real* top, real* y, re
 
 
 cdef void log_probabilities(const Weights* w, Workspace* work, const int* x, Py_ssize_t n, double* out) noexcept nogil:
-    """out[t, b] = log P(x[t, b] | the states and the symbols before), T time steps at a time
+    """out[t, b] = log P(x[t, b] | the states and the previous symbols), T time steps at a time
 
-    Without `out` the logits of all n steps are left in `work.y`, which has room for them.
+    Without `out`, the logits of all n steps are stored in `work.y`, which has room for them.
     """
     cdef Py_ssize_t t, i = 0, steps, B = work.B, V = w.net.V
     cdef real* y = work.y
@@ -200,7 +199,7 @@ kernels.feed, kernels.sample_texts = feed, sample_texts
 kernels.filter_logits, kernels.logits = filter_logits, logits
 kernels.log_probabilities, kernels.log_likelihoods = log_probabilities, log_likelihoods
 kernels.share_steps = share_steps
-if not INT8:  # in the build for inference alone the compiler leaves out what these call
+if not INT8:  # in the build for inference alone the compiler omits what these call
     kernels.train, kernels.scratch_elements, kernels.squares_size = train, scratch_elements_, squares_size_
     kernels.drop_outputs, kernels.drop_weights = drop_outputs, drop_weights
     kernels.exp, kernels.tanh, kernels.sigmoid, kernels.rsqrt = exp_array, tanh_array, sigmoid_array, rsqrt_array

@@ -1,7 +1,7 @@
 /* The number type of the kernels: float in a build with CRNN_SINGLE, otherwise double.
  *
- * The entry points are compiled once for both types (CRNN_ENTRY_POINTS): they hand over addresses of numbers and never
- * read one, so there the type is void.
+ * The entry points are compiled once for both types (CRNN_ENTRY_POINTS): they pass addresses of numbers and never
+ * read the numbers, so there the type is void.
  */
 #ifndef CRNN_REAL_H
 #define CRNN_REAL_H

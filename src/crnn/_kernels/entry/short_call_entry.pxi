@@ -1,7 +1,7 @@
-"""Entry points to short calls: arrays that are checked once, for many calls that read a few symbols. Part of `core`."""
+"""Entry points for short calls: arrays checked once for many calls that read a few symbols. Part of `core`."""
 
 
-cdef struct OneState:  # where the arrays of one stream's state are, outside a workspace: h, c and before
+cdef struct OneState:  # the addresses of one stream's state arrays outside a workspace: h, c and before
     char* h
     char* c
     char* before
@@ -10,10 +10,10 @@ cdef struct OneState:  # where the arrays of one stream's state are, outside a w
 cdef class ShortCall:
     """A workspace for calls that read up to n symbols of one stream, one call at a time.
 
-    Checking the arrays of a workspace takes longer than reading a symbol, so it is done once. What a call is given is
-    checked at the call. A state is a tuple of arrays as `inference_workspace` names them, for one stream and without
-    the units' padding: h (L, 1, units), c like it if the cell has one, and `before` (1, 1, 1) with a table of pairs.
-    A state advances wholly or, if a call raises an error, not at all: no signal is handled on the way.
+    Checking the arrays of a workspace takes longer than reading a symbol, so it is done once. The arguments of a call
+    are checked at the call. A state is a tuple of arrays named as in `inference_workspace`, for one stream and without
+    the units' padding: h (L, 1, units), c likewise if the cell has one, and `before` (1, 1, 1) with a table of pairs.
+    A state advances completely or, if a call raises an error, not at all: no signal is handled on the way.
 
     `x` (n,) and `y` (n, 1, V) are scratch.
     """
@@ -37,7 +37,7 @@ cdef class ShortCall:
         self.network, self.weights, self.work, self.x, self.y, self.n = network, weights, work, x, y, n
 
     cdef Py_ssize_t check(self, const int[:, ::1] x, tuple state, bint writable, OneState* found) except -1:
-        """Return how many symbols x (n, 1) has, and find the arrays of the state."""
+        """Return the number of symbols x (n, 1), and find the arrays of the state."""
         cdef NetworkPlaces* net
         cdef Py_ssize_t of_h_and_c, size
         if self.network is None:
@@ -64,7 +64,7 @@ cdef class ShortCall:
             memcpy(self.space.before, state.before, size)
 
     cdef void give(self, const OneState* state) noexcept nogil:
-        """Copy the state that the workspace ends with to where it came from."""
+        """Copy the final state of the workspace back to its arrays."""
         cdef Py_ssize_t l, size = self.network.itemsize, row = self.network.net.units * size
         cdef Py_ssize_t layer = self.space.layer_stride * size
         for l in range(self.network.net.L):
@@ -89,7 +89,7 @@ cdef class ShortCall:
                 restore_denormals(mode)
 
     def log_probabilities(self, const int[:, ::1] x not None, tuple state, double[:, ::1] out not None):
-        """out[t, 0] = log P(x[t, 0] | the state and the symbols before); the state advances over all of x (n, 1)."""
+        """out[t, 0] = log P(x[t, 0] | the state and the previous symbols); the state advances over all of x (n, 1)."""
         cdef OneState found
         cdef Py_ssize_t n = self.check(x, state, True, &found)
         cdef Workspace space = self.space
@@ -105,7 +105,7 @@ cdef class ShortCall:
                 restore_denormals(mode)
 
     def log_likelihood(self, const int[:, ::1] x not None, tuple state, bint least) -> float:
-        """Return log P of the string x (n, 1) after a state, which stays as it is; `least`: of its least symbol."""
+        """Return log P of the string x (n, 1) after a state, unchanged; `least`: of its least probable symbol."""
         cdef OneState found
         cdef Py_ssize_t start = 0, n = self.check(x, state, False, &found)
         cdef Workspace space = self.space
@@ -124,7 +124,7 @@ cdef class ShortCall:
 
 
 cdef char* state_address(array, Py_ssize_t itemsize, Py_ssize_t layers, Py_ssize_t units, bint writable) except? NULL:
-    """Where an array (layers, 1, units) of a state begins, after its check."""
+    """The address of an array (layers, 1, units) of a state, after checking it."""
     cdef Numbers found = numbers("state", array, 3, writable)
     if found.itemsize != itemsize or found.shape[0] != layers or found.shape[1] != 1 or found.shape[2] != units:
         raise ValueError(f"state: shape {array.shape} of numbers of {found.itemsize} bytes, but ({layers}, 1, {units}) "

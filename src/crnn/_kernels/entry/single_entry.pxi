@@ -6,19 +6,19 @@ from ..inference.pcg64 cimport multiplied, next_uniform, wide
 
 
 def packed_size(Py_ssize_t K, Py_ssize_t N, Py_ssize_t itemsize, bint bfloat16=False, bint int8=False) -> int:
-    """Elements of a matrix (K, N) packed in panels, whose elements have `itemsize` bytes."""
+    """The number of elements of a matrix (K, N) packed in panels, with elements of `itemsize` bytes."""
     return kernels_for(itemsize, bfloat16, int8).packed_elements(K, N)
 
 
 def operand_size(Py_ssize_t rows, Py_ssize_t K, bint bfloat16, bint int8=False) -> int:
-    """Elements of the room for a product's left operand (rows, K): float32 numbers, if they are rounded."""
+    """The number of elements of the buffer for a product's left operand (rows, K), float32 if rounded."""
     return kernels_for(sizeof(float), bfloat16, int8).operand_elements(rows, K)
 
 
 def pack_panels(W, bint transposed, bint one_row, panels, bint bfloat16=False, scales=None):
-    """Pack W, or its transpose, for products with one row or with many.
+    """Pack W, or its transpose, for products with one row or many.
 
-    With `scales`, of its columns, W (not transposed) holds integers of 8 bits.
+    If `scales` of its columns are given, W (not transposed) contains 8-bit integers.
     """
     cdef Numbers w = numbers("W", W, 2, False)
     cdef const Kernels* kernels = kernels_for(w.itemsize, bfloat16, scales is not None)
@@ -37,9 +37,9 @@ def pack_panels(W, bint transposed, bint one_row, panels, bint bfloat16=False, s
 
 
 def multiply(a, panels, bint one_row, c, int times=1, room=None, bint int8=False):
-    """c += a @ W for the W packed in `panels`, `times` times, as a recurrence multiplies (for benchmarks).
+    """c += a @ W for the W packed in `panels`, `times` times, like a recurrence (for benchmarks).
 
-    With `room`, see `operand_size`, the operands are rounded, to bfloat16 or, with `int8`, to integers.
+    If `room` is given, see `operand_size`, the operands are rounded to bfloat16 or, with `int8`, to integers.
     """
     cdef Numbers left = numbers("a", a, 2, False), out = numbers("c", c, 2, True)
     cdef const Kernels* kernels = kernels_for(left.itemsize, room is not None and not int8, int8)
@@ -64,7 +64,7 @@ def multiply_by_mask(a, double rate, uint64_t seed, uint64_t step, Py_ssize_t la
 
 
 def multiply_by_weight_mask(w, double rate, uint64_t seed, uint64_t step, Py_ssize_t layer, Py_ssize_t first=0):
-    """w *= mask for a layer's recurrent weights from number `first` on in a training step; see `dropout`."""
+    """w *= mask for a layer's recurrent weights, starting with number `first`, in a training step; see `dropout`."""
     cdef Numbers out = numbers("w", w, 1, True)
     kernels_for(out.itemsize).drop_weights(rate, seed, step, layer, first, out.shape[0], out.first)
 
@@ -139,7 +139,7 @@ def mixture_log_probabilities(tuple logits not None, const double[::1] weights n
                               double[::1] row not None, double[::1] out not None):
     """out[i] = log softmax(sum_k weights[k] logits[k][i])[x[i]]
 
-    Each of up to 64 `logits` is (n, V) or has more columns, which are left out; `row` (V,) is scratch.
+    Each of up to 64 `logits` is (n, V) or has more columns, which are ignored; `row` (V,) is scratch.
     """
     cdef Numbers rows[64]
     cdef Py_ssize_t i, k, w, n = x.shape[0], V = row.shape[0], members = len(logits)
@@ -162,7 +162,7 @@ def mixture_log_probabilities(tuple logits not None, const double[::1] weights n
             for w in range(V):
                 row[w] = 0
             for k in range(members):
-                if weights[k] != 0:  # which would make NaN of -inf
+                if weights[k] != 0:  # 0 times -inf would be NaN
                     add_row(weights[k], &rows[k], i, V, &row[0])
             largest = row[0]
             for w in range(1, V):

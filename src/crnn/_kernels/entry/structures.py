@@ -1,4 +1,4 @@
-"""Structures: what entry points of `core` take together, by name."""
+"""Structures: groups of arguments for entry points of `core`, by name."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ Array = NDArray[Any]
 
 
 class Packing(NamedTuple):
-    """Which weights of a network are packed, and in what order: this decides what the network can be used for."""
+    """Which weights of a network are packed, and in what order, which determines the network's possible uses."""
 
-    one_row: bool  # the recurrence has one stream only
-    many: bool = True  # the products over the rows of a chunk use packed weights, not only on the way back
-    training: bool = False  # the transposed matrices are packed as well
+    one_row: bool  # the recurrence has only one stream
+    many: bool = True  # the products over the rows of a chunk use packed weights, not only in the backward pass
+    training: bool = False  # the transposed matrices are packed, too
     one_row_products: bool = False  # the products over the rows of a chunk are packed for a single row, too
-    group_size: int = 1  # threads of a group that trains it, each on units of its own
-    bfloat16: bool = False  # operands of products are rounded to bfloat16; all products then use packed weights
-    # The weights that are multiplied by are integers of 8 bits, times the scales that `core.pack_weights` is given;
-    # such a network does not train.
+    group_size: int = 1  # threads of a group that trains it, each with units of its own
+    bfloat16: bool = False  # products round their operands to bfloat16; all products then use packed weights
+    # The weights used in products are 8-bit integers, times the scales passed to `core.pack_weights`;
+    # such a network cannot be trained.
     int8: bool = False
-    in_place: bool = False  # the recurrent weights are not packed if a single stream trains and they fit the vectors
+    in_place: bool = False  # recurrent weights are not packed if a single stream trains and they fit the vectors
 
 
 class PackedWeights(NamedTuple):
-    """A network and its weights, as inference takes them."""
+    """A network and its weights, for inference."""
 
     network: core.Network
     params: Array
@@ -47,22 +47,22 @@ class InferenceWorkspace(NamedTuple):
 
 
 class DrawnTexts(NamedTuple):
-    """Texts that are drawn in parallel, each with random numbers of its own, and where they stand."""
+    """Texts drawn in parallel, each with its own random numbers, and their progress."""
 
-    symbols: Array  # (texts, width): symbols[i, :lengths[i]] was drawn of text i
+    symbols: Array  # (texts, width): symbols[i, :lengths[i]] has been drawn for text i
     lengths: Array  # (texts,)
     max_length: int
     batch: core.Batch
-    random_states: Array  # (texts, 2): of the generators of random numbers
-    increment: Array  # (2,): of all of them
-    stops: Array  # the symbols of all stops, one stop after another, the longer before the shorter
-    stop_ends: Array  # where each of them ends
-    start: list[Array]  # the states (L, 1, H) that all texts start from
+    random_states: Array  # (texts, 2): of the random generators
+    increment: Array  # (2,): of all generators
+    stops: Array  # the concatenated symbols of all stops, longer stops before shorter ones
+    stop_ends: Array  # the end of each stop
+    start: list[Array]  # the states (L, 1, H) from which all texts start
     start_logits: Array  # (V,): the logits that follow from these
 
 
 class DrawScratch(NamedTuple):
-    """Room for drawing with B rows."""
+    """Scratch memory for drawing with B rows."""
 
     y: Array  # (B + 1, V)
     sums: Array  # see `core.sums_size`

@@ -9,7 +9,7 @@ from .interface cimport MAX_SHARDS, Training, Workspace, barrier_break, barrier_
 cdef class Optimizer:
     """An optimizer: its kind, the limits on a gradient's elements and on its norm, and its constants.
 
-    `kind` has the optimizer's `number` in `optimizers`, its traits, and the names of the arrays of its state.
+    `kind` has the optimizer's `number` in `optimizers`, its properties, and the names of its state arrays.
     """
     cdef int number
     cdef bint sparse
@@ -28,9 +28,9 @@ cdef class Optimizer:
 
 
 cdef class Barrier:
-    """Where the threads of one training call, or of one group in it, wait for each other; `n_threads` of them.
+    """Where the `n_threads` threads of a training call, or of a group in it, wait for each other.
 
-    `crowded`: there are more threads than cores, and a waiting thread makes room for another one at once.
+    `crowded`: there are more threads than cores, so a waiting thread yields its core at once.
     """
     cdef thread_barrier barrier
 
@@ -38,15 +38,15 @@ cdef class Barrier:
         barrier_init(&self.barrier, n_threads, crowded)
 
     def break_(self):
-        """Let the waiting threads go: another one will not come. Their call of `train` ends without another update."""
+        """Release the waiting threads, because one will not arrive. Their calls of `train` end without an update."""
         barrier_break(&self.barrier)
 
 
 cdef class Cursor:
-    """Where training stands: the next chunk's position in the block, steps done, the smoothed and the last loss.
+    """The progress of training: the next chunk's position in the block, steps done, the smoothed and the last loss.
 
-    `diverged`: whether the last call ended because a loss was not finite. `optimizer_start` is how many steps had been
-    done when the optimizer state was zero; `gradient_norm` that of the last step of the last call, before clipping.
+    `diverged`: whether the last call ended because a loss was not finite. `optimizer_start` is the number of steps
+    done when the optimizer state was zero; `gradient_norm` is that of the last step, before clipping.
     """
     cdef public Py_ssize_t position
     cdef public Py_ssize_t n_steps
@@ -66,7 +66,7 @@ cdef class Cursor:
         self.gradient_norm = gradient_norm
 
     def copy(self):
-        """Return a copy of it."""
+        """Return a copy."""
         cdef Cursor other = Cursor(self.position, self.n_steps, self.smooth_loss, self.last_loss, self.optimizer_start,
                                    self.gradient_norm)
         other.diverged = self.diverged
@@ -74,13 +74,13 @@ cdef class Cursor:
 
 
 def reduced_size(Network network not None) -> int:
-    """Elements of the gradient of the first shard where a reducer adds up those of several processes."""
+    """The number of elements of the first shard's gradient if a reducer sums the gradients of several processes."""
     network.require_mode(True)
     return network.net.end + network.net.table_rows + 2
 
 
 def squares_size(Network network not None) -> int:
-    """Sums of squares of the gradient that a team keeps, for its norm."""
+    """The number of sums of squares of the gradient that a team keeps, for its norm."""
     network.require_mode(True)
     return network.kernels.squares_size(&network.net)
 
@@ -91,7 +91,7 @@ cdef struct Reduction:  # what a callback to Python needs
 
 
 cdef bint reduce_gradient(void* context) noexcept with gil:
-    """Have the team's reducer change the gradient; False if it raised an error, which the team then keeps."""
+    """Let the team's reducer change the gradient; return False if it raised an error, which the team then keeps."""
     cdef Reduction* reduction = <Reduction*>context
     team = <object>reduction.team
     restore_denormals(reduction.mode)
@@ -106,11 +106,11 @@ cdef bint reduce_gradient(void* context) noexcept with gil:
 
 
 LONG_STEP = 1 << 25
-"""Multiplications forward from which on a step is long, a few milliseconds: threads then poll within it."""
+"""Forward multiplications from which a step is long, a few milliseconds, so that threads poll within it."""
 
 
 cdef bint ask_python(void* context) noexcept with gil:
-    """Let Python handle signals; False if that raised an error, which the team then keeps. All barriers are broken."""
+    """Let Python handle signals; if that raises an error, keep it in the team, break all barriers and return False."""
     cdef Reduction* reduction = <Reduction*>context
     team = <object>reduction.team
     restore_denormals(reduction.mode)
@@ -126,7 +126,7 @@ cdef bint ask_python(void* context) noexcept with gil:
 
 
 cdef void fill_poll(Training* run, team, Reduction* reduction) except *:
-    """Let the workspaces of a long step know where to poll."""
+    """Tell the workspaces of a long step where to poll."""
     cdef int s
     cdef double products = 0
     for s in range(run.own_shards):
@@ -160,7 +160,7 @@ cdef void fill_team(Training* run, Network network, team, int rank, Reduction* r
     if run.team.threads > most or group_size > 1 and run.team.threads < most:
         raise ValueError(f"{run.team.threads} threads in groups of {group_size} for {run.team.shards} shards")
     run.team.streams, run.team.reduce = team.n_streams, NULL
-    # What is small is not worth it: a page that is read before it is written to costs the system two faults.
+    # Small arrays are not worth it: a page that is read before it is written costs the system two faults.
     run.fresh = team.fresh and network.net.end * network.itemsize >= TOUCHED_BYTES
     if team.reduce is not None:
         reduction.team = <PyObject*>team
@@ -187,7 +187,7 @@ cdef void fill_team(Training* run, Network network, team, int rank, Reduction* r
 
 
 cdef void fill_shards(Training* run, Network network, list shards, double dropout) except *:
-    """Set the workspaces of the shards that the thread works on: of several, or with a group of threads on one."""
+    """Set the workspaces of the shards that the thread works on: several, or one together with its group."""
     cdef int s, first, last, member = 0
     if network.net.group_size > 1:
         first, member = run.team.rank // network.net.group_size, run.team.rank % network.net.group_size
@@ -222,7 +222,7 @@ cdef void fill_workspace(Training* run, Workspace* work, Network network, shard,
 
 
 cdef void fill_requests(Workspace* work, Network network, shard) except *:
-    """Set what a caller may request beside the update: weights of the losses, and the gradients of the states."""
+    """Set what a caller may request in addition to the update: loss weights, and the gradients of the states."""
     cdef Py_ssize_t T = work.T, B = work.B, size = network.itemsize
     shape = (network.net.L, T, B, network.net.H)
     work.loss_weights = work.kept_dh = work.kept_dc = NULL
@@ -236,7 +236,7 @@ cdef void fill_requests(Workspace* work, Network network, shard) except *:
 
 
 cdef void fill_group(Training* run, Workspace* work, Network network, shard, int member) except *:
-    """Set the thread's place in its shard's group."""
+    """Set the thread's rank in its shard's group."""
     cdef Barrier barrier = shard.barrier
     if barrier is None:
         raise ValueError("a shard has no barrier")
@@ -257,7 +257,7 @@ cdef void fill_rule(Training* run, Network network, Optimizer optimizer, list st
 
 
 cdef void fill_block(Training* run, ids, Py_ssize_t position) except *:
-    """Set the ids that the streams read, after the check that the block holds all that is read."""
+    """Set the ids that the streams read, after checking that the block contains everything to be read."""
     cdef Py_buffer view
     cdef Py_ssize_t T = run.work[0].T, symbols
     PyObject_GetBuffer(ids, &view, PyBUF_STRIDES | PyBUF_FORMAT)
@@ -278,13 +278,13 @@ cdef void fill_block(Training* run, ids, Py_ssize_t position) except *:
         PyBuffer_Release(&view)
     if position < 0:
         raise ValueError(f"position {position}: not within the block")
-    # The last chunk's targets are the furthest that is read; by division, since a product of sizes may overflow.
+    # The last chunk's targets are read last; compare by division, since a product of sizes may overflow.
     if symbols - 1 < position or (symbols - 1 - position) // T < run.n_steps:
         raise ValueError(f"a block of {symbols} symbols a stream: too few for {run.n_steps} steps of {T} at {position}")
 
 
 cdef void update_cursor(Cursor cursor, const Training* run) except *:
-    """Set where training stands after a call."""
+    """Set the progress of training after a call."""
     cursor.position = run.position
     cursor.n_steps += run.done
     cursor.smooth_loss, cursor.last_loss, cursor.diverged = run.smooth_loss, run.last_loss, run.diverged
@@ -293,15 +293,15 @@ cdef void update_cursor(Cursor cursor, const Training* run) except *:
 
 def train(Network network not None, params, panels, Optimizer optimizer not None, list optimizer_state not None, team,
           int rank, ids, bint zero_state, Cursor cursor not None, const double[::1] rates not None, settings):
-    """Train on a chunk for each of the learning rates, as thread `rank` of the team; all threads call this alike.
+    """Train on one chunk per learning rate, as thread `rank` of the team; all threads make the same call.
 
-    Each shard of the team is a range of neighbouring streams with its own gradient and workspace. A thread works on one
-    shard or several, or a group of threads on one; see `training_loop` and `crnn.training.team`. The first thread
-    updates the cursor at the end. When a loss is not finite its update is not made, and the cursor says `diverged`.
-    With weight dropout the packed weights are at the end those that the next step would have.
+    Each shard of the team is a range of neighboring streams with its own gradient and workspace. A thread works on one
+    or more shards, or a group of threads on one; see `training_loop` and `crnn.training.team`. The first thread
+    updates the cursor at the end. If a loss is not finite, its update is not made, and the cursor says `diverged`.
+    With weight dropout, the packed weights at the end are those for the next step.
 
-    `ids` is a block of symbols, a row for each stream, which the chunks read from `cursor.position` on: a row must hold
-    them all. `zero_state`: the first chunk starts from zero states. `settings` are the step's, a `StepSettings`.
+    `ids` is a block of symbols, one row per stream, which the chunks read from `cursor.position`: a row must contain
+    all of them. `zero_state`: the first chunk starts from zero states. `settings` is a `StepSettings`.
     """
     cdef Training run
     cdef Reduction reduction

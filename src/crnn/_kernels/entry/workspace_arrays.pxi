@@ -1,16 +1,16 @@
 """The arrays of a training workspace, each declared once: its name, type and shape, and its field of `Workspace`.
 
-Part of `core`. Allocation (`workspace`, `thread_workspace`), the checks of what is handed over (`fill_arrays`) and the
-estimate of memory (`training/preparation/memory_need.py`) follow from the declarations. An array with a size of 0 is
-not there: its field is NULL.
+Part of `core`. Allocation (`workspace`, `thread_workspace`), the checks of arguments (`fill_arrays`) and the
+estimate of memory (`training/preparation/memory_need.py`) follow from the declarations. An array of size 0 is
+missing: its field is NULL.
 """
 from .interface cimport CANDIDATE_UNIT, Workspace
 
 cdef str REAL = "real"  # the type of the network's numbers
-cdef dict FORMATS = {"int32": b"il", "uint8": b"B", "float64": b"d"}  # the buffer protocol's letters for a type
+cdef dict FORMATS = {"int32": b"il", "uint8": b"B", "float64": b"d"}  # the buffer protocol's letters for each type
 cdef dict SIZES = {"int32": sizeof(int), "uint8": 1, "float64": sizeof(double)}
 
-cdef Workspace fields  # its addresses say how far a field is from the beginning
+cdef Workspace fields  # its addresses give a field's offset from the beginning
 
 
 cdef tuple declared(str name, str kind, tuple shape, const void* field):
@@ -18,12 +18,12 @@ cdef tuple declared(str name, str kind, tuple shape, const void* field):
 
 
 cdef Py_ssize_t most_candidates(const NetworkPlaces* net, Py_ssize_t T, Py_ssize_t B):
-    """Logits of a row at most: with a sampled softmax those of the candidates alone."""
+    """The maximum number of logits in a row: with a sampled softmax, those of the candidates alone."""
     return min(net.V, min(T * B, net.V) + net.sampled + CANDIDATE_UNIT - 1) if net.sampled else net.V
 
 
 cdef list shard_arrays(Network network, Py_ssize_t T, Py_ssize_t B, bint dropout):
-    """The arrays that the threads of a shard of B streams share."""
+    """The arrays shared by the threads of a shard of B streams."""
     cdef NetworkPlaces* net = &network.net
     cdef Py_ssize_t L = net.L, H = net.H, E = net.E, C = most_candidates(net, T, B), columns = C if net.sampled else 0
     cdef Workspace work
@@ -56,7 +56,7 @@ cdef list shard_arrays(Network network, Py_ssize_t T, Py_ssize_t B, bint dropout
 
 
 cdef list thread_arrays(Network network, Py_ssize_t T, Py_ssize_t B):
-    """The arrays that each thread of a shard of B streams has for itself."""
+    """The arrays that each thread of a shard of B streams has to itself."""
     cdef NetworkPlaces* net = &network.net
     cdef Py_ssize_t C
     network.require_mode(True)
@@ -85,17 +85,17 @@ cdef dict shapes_and_types(Network network, list arrays):
 
 
 def workspace(Network network not None, Py_ssize_t T, Py_ssize_t B, bint dropout):
-    """Shape and type of each array that `train` wants of a shard of B streams."""
+    """Type and shape of each array that `train` needs for a shard of B streams."""
     return shapes_and_types(network, shard_arrays(network, T, B, dropout))
 
 
 def thread_workspace(Network network not None, Py_ssize_t T, Py_ssize_t B):
-    """Shape and type of each array that `train` wants of each thread of a shard."""
+    """Type and shape of each array that `train` needs for each thread of a shard."""
     return shapes_and_types(network, thread_arrays(network, T, B))
 
 
 cdef void fill_arrays(Workspace* work, list arrays, owner, Py_ssize_t itemsize) except *:
-    """Set the fields of declared arrays, the attributes of `owner`, after the check of their types and shapes."""
+    """Set the fields of declared arrays, the attributes of `owner`, after checking their types and shapes."""
     cdef Py_ssize_t place
     for name, kind, shape, place in arrays:
         array = getattr(owner, name)
@@ -105,7 +105,7 @@ cdef void fill_arrays(Workspace* work, list arrays, owner, Py_ssize_t itemsize) 
 
 
 cdef void* integers(str name, array, str kind, tuple shape) except? NULL:
-    """The first element of an array of one of the types in `FORMATS`, after its check; NULL if it is empty."""
+    """The first element of an array of one of the types in `FORMATS`, after checking it; NULL if empty."""
     cdef Py_buffer view
     if array is None:
         raise TypeError(f"{name}: None, but an array is wanted")

@@ -5,7 +5,7 @@ from .sampler cimport argmax, filter_logits, pick, unnormalized_softmax
 
 
 cdef inline void mix_row(const RowMixture* mixture, Py_ssize_t V, Py_ssize_t text, real* y) noexcept nogil:
-    """y = own y + other log P(w | what the text has so far), by the other model, for the symbols w"""
+    """y = own y + other log P(w | the text so far), by the other model, for the symbols w"""
     cdef Py_ssize_t w, length = mixture.texts.lengths[text], n = mixture.source.context
     cdef Py_ssize_t drawn = min(n, length), kept = n - drawn
     memcpy(mixture.symbols, mixture.before + drawn, kept * sizeof(int))
@@ -18,7 +18,7 @@ cdef inline void mix_row(const RowMixture* mixture, Py_ssize_t V, Py_ssize_t tex
 
 cdef inline void unnormalized_softmax_rows(const Network* net, const DrawSettings* settings, Py_ssize_t B,
                                            const Py_ssize_t* texts, real* y) noexcept nogil:
-    """Turn logits y (B, V) into probabilities, up to a factor; row b has seen what text texts[b] has."""
+    """Turn logits y (B, V) into probabilities, up to a factor; row b has seen the symbols of text texts[b]."""
     cdef Py_ssize_t b, V = net.V
     cdef unsigned char* seen = NULL
     if settings.mixture != NULL:
@@ -35,7 +35,7 @@ cdef inline void unnormalized_softmax_rows(const Network* net, const DrawSetting
 
 cdef inline int draw(const Network* net, const DrawSettings* settings, Py_ssize_t text, double u,
                      const real* y) noexcept nogil:
-    """The symbol of a text that u picks from what `unnormalized_softmax_rows` made of its logits."""
+    """The symbol of a text that u selects from the result of `unnormalized_softmax_rows` for its logits."""
     cdef int symbol
     if settings.control == NULL and <real>settings.temperature == 0:
         return argmax(y, net.symbols)

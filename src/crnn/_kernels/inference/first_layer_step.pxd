@@ -1,6 +1,6 @@
-"""The first layer's time step of inference, in two parts: what needs no symbol, and the rest.
+"""The first layer's time step in inference, in two parts: what does not need the symbol, and the rest.
 
-A draw knows the symbol only when the first part's product is done. Reading does the same, so that it gives the same
+A draw knows the symbol only after the first part's product. Reading proceeds in the same way, so that it gives the same
 bits.
 """
 from ..network.boundary cimport starts
@@ -29,13 +29,13 @@ cdef inline void begin_step(const Weights* w, const Workspace* work, const real*
     for g in range(net.G):
         multiply_panels(B, net.units, whole, h.first, h.stride, Wh + g * packed_elements(net.units, H), net.max_vectors,
                         z + g * H, ld, back)
-        # Padding of the units, where there is any, is zeros in h_prev and in the packed columns.
+        # Padding of the units, if any, is zero in h_prev and in the packed columns.
         multiply_tail(B, H, h.first, h.stride, tail + g * net.units_tail * tail_length(H), net.units_tail,
                       z + g * H + whole, ld)
 
 
 cdef inline void restart_at_boundary(const Weights* w, const Workspace* work, const int* x, real* z) noexcept nogil:
-    """After `begin_step`: where a stream turns out to read the boundary, states of zeros, and z as from those."""
+    """After `begin_step`: if a stream turns out to read the boundary, set zero states, and z to match."""
     cdef const Network* net = w.net
     cdef Py_ssize_t b, H = net.H
     for b in range(work.B):
@@ -46,7 +46,7 @@ cdef inline void restart_at_boundary(const Weights* w, const Workspace* work, co
 
 cdef inline void finish_step(const Weights* w, const Workspace* work, const int* x, Py_ssize_t t, const real* h_prev,
                              const real* c_prev, real* z, real* c, real* h) noexcept nogil:
-    """z += the rows of the input, then the cell         (B, G H); h is z where that lives in h"""
+    """z += the rows of the input, then the cell         (B, G H); h is z if z lives in h"""
     cdef Py_ssize_t b, at, H = w.net.H
     if work.shared != NULL:
         work.shared.input = rows_at(w.net, work, x, t, 0)

@@ -1,4 +1,4 @@
-"""One time step of inference, cut where a symbol is drawn: what can be multiplied before it is known, and the rest."""
+"""One time step of inference, split where a symbol is drawn: the products possible before it is known, and the rest."""
 from ..network.input_tables cimport carry_symbols
 from ..network.decoder cimport decode
 from .draws cimport unnormalized_softmax_rows
@@ -12,8 +12,8 @@ cdef inline void prepare_draw(const Weights* w, const Workspace* work, const Dra
                               bint back, const Py_ssize_t* texts) noexcept nogil:
     """y = h @ Wy + by of the top layer, as probabilities up to a factor; `ahead` of the symbols also z = h @ Wh + bh
 
-    A single stream does both products, in alternating order: what was multiplied by last is still in the cache when it
-    comes first. The exponentials wait for one another; a second product that does not need them runs meanwhile.
+    A single stream computes both products, in alternating order: what was multiplied last, and is still in the cache,
+    comes first. The exponentials wait for one another, and a second product independent of them runs meanwhile.
     """
     cdef const real* h = layer_h(work, 0, 0)
     cdef real* z = layer_z(w.net, work, 0, 0)
@@ -42,7 +42,7 @@ cdef inline void advance(const Weights* w, const Workspace* work, bint ahead, bi
 
 
 cdef inline void swap_states(Workspace* work) noexcept nogil:
-    """After `advance`: a draw's two places for states change their roles."""
+    """After `advance`: swap the two buffers for states."""
     work.h += work.step_stride
     if work.c != NULL:
         work.c += work.step_stride
@@ -50,6 +50,6 @@ cdef inline void swap_states(Workspace* work) noexcept nogil:
 
 
 cdef inline void restore_states(const Weights* w, Workspace* work) noexcept nogil:
-    """After an odd number of `swap_states`: copy the states from the second place to the first."""
+    """After an odd number of `swap_states`: copy the states from the second buffer to the first."""
     swap_states(work)
     carry_states(w.net, work, 1)

@@ -1,7 +1,7 @@
-"""NumPy's PCG64: the numbers that `Generator.random` draws, to the bit, of many streams side by side.
+"""NumPy's PCG64: bit for bit the numbers that `Generator.random` draws, from many streams in parallel.
 
-NumPy needs microseconds to switch from one stream to another, as long as drawing a name takes. Here a stream's state is
-an argument: two halves of a number of 128 bits, the upper one first. The arithmetic needs no type of that width.
+NumPy needs microseconds to switch between streams, as long as drawing a name takes. Here a stream's state is
+an argument: two halves of a 128-bit number, upper half first. The arithmetic needs no type of that width.
 """
 from libc.stdint cimport uint64_t
 from ..entry.interface cimport UInt128

@@ -1,8 +1,9 @@
 """Draw symbols from logits; the uniform numbers are arguments, so a draw has no hidden state.
 
 First the logits become probabilities, up to a factor: by `unnormalized_softmax` for many rows, or with controls by
-`filter_logits` for one row (`crnn.reference.sampling` defines it). Then `pick` takes a symbol. These are two stages,
-because the processor cannot predict what `pick` finds: a wrong guess would restart the next row's exponentials.
+`filter_logits` for one row (defined in `crnn.reference.sampling`). Then `pick` selects a symbol. The two stages are
+separate because the processor cannot predict what `pick` finds: a wrong guess would restart the next row's
+exponentials.
 """
 from libc.math cimport INFINITY
 from ..cells.elementwise cimport exp_array
@@ -11,17 +12,17 @@ from ..network.softmax cimport row_sum, shift_by_max
 
 
 cdef enum:
-    BLOCK = 16  # probabilities that are passed over at a time in the search
+    BLOCK = 16  # probabilities skipped at a time in the search
 
 
 cdef inline Py_ssize_t block_count(Py_ssize_t width) noexcept nogil:
-    """Sums of blocks that `pick` has to remember."""
+    """The number of block sums that `pick` must store."""
     return (width + BLOCK - 1) // BLOCK
 
 
 cdef inline void unnormalized_softmax(real* y, Py_ssize_t rows, Py_ssize_t V, Py_ssize_t width,
                        real temperature) noexcept nogil:
-    """y (rows, width) = exp(y / temperature), each row divided by its largest; at 0 they stay logits.
+    """y (rows, width) = exp(y / temperature), each row divided by its maximum; at temperature 0 they stay logits.
 
     y[:, V:], which fills the last vector, is -inf, and becomes 0.
     """
@@ -35,12 +36,12 @@ cdef inline void unnormalized_softmax(real* y, Py_ssize_t rows, Py_ssize_t V, Py
             y[i] /= temperature
     exp_array(y, rows * width)
     for r in range(rows):
-        for i in range(V, width):  # a temperature of infinity makes NaN of -inf
+        for i in range(V, width):  # a temperature of infinity turns -inf into NaN
             y[r * width + i] = 0
 
 
 cdef inline int argmax(const real* y, Py_ssize_t V) noexcept nogil:
-    """argmax(y), the first among equals"""
+    """argmax(y), the first of equal values"""
     cdef Py_ssize_t i, best = 0
     for i in range(1, V):
         if y[i] > y[best]:
@@ -49,7 +50,7 @@ cdef inline int argmax(const real* y, Py_ssize_t V) noexcept nogil:
 
 
 cdef inline int pick(const real* y, Py_ssize_t V, Py_ssize_t width, double u, double* sums) noexcept nogil:
-    """The symbol that u in [0, 1) picks by inverse CDF, of probabilities y[:V] not yet divided by their sum.
+    """The symbol that u in [0, 1) selects by inverse CDF, given probabilities y[:V] not yet divided by their sum.
 
     y[V:width], which fills the last vector, is 0. `sums` (block_count,) is scratch.
     """
@@ -59,7 +60,7 @@ cdef inline int pick(const real* y, Py_ssize_t V, Py_ssize_t width, double u, do
         total += row_sum(y + i * BLOCK, min(width - i * BLOCK, <Py_ssize_t>BLOCK))
         sums[i] = total
     u *= total
-    # First the block, then the symbol in it. The block cannot be predicted, so it is counted: that needs no branch.
+    # First the block, then the symbol in it. The block cannot be predicted, so blocks are counted without branches.
     for i in range(blocks - 1):
         block += u >= sums[i]
     total = sums[block - 1] if block else 0
@@ -69,7 +70,7 @@ cdef inline int pick(const real* y, Py_ssize_t V, Py_ssize_t width, double u, do
         total += y[i]
         if u < total:
             return <int>i
-    for i in range(last - 1, 0, -1):  # rounding left u at the end: the last that has a probability
+    for i in range(last - 1, 0, -1):  # rounding left u at the end: take the last symbol with a probability
         if y[i] > 0:
             return <int>i
     return 0
@@ -80,10 +81,10 @@ cdef inline int pick(const real* y, Py_ssize_t V, Py_ssize_t width, double u, do
 
 cdef inline void filter_logits(real* y, Py_ssize_t V, Py_ssize_t width, const DrawSettings* settings,
                                const unsigned char* seen) noexcept nogil:
-    """Turn logits into probabilities, up to a factor: 0 for the symbols that the controls take away.
+    """Turn logits into probabilities, up to a factor: 0 for symbols excluded by the controls.
 
-    The bias (width,) is added first, -inf for a symbol that is forbidden; `seen` (V,) marks those that the penalty is
-    for. Either may be NULL. `order` (V,) is scratch. y[V:width], which fills the last vector, is -inf.
+    The bias (width,) is added first, with -inf for a forbidden symbol; `seen` (V,) marks the penalized symbols. Either
+    may be NULL. `order` (V,) is scratch. y[V:width], which fills the last vector, is -inf.
     """
     cdef Py_ssize_t i
     cdef int best
@@ -101,7 +102,7 @@ cdef inline void filter_logits(real* y, Py_ssize_t V, Py_ssize_t width, const Dr
         return
     shift_by_max(y, width)
     if temperature != 1:
-        for i in range(width):  # a temperature of infinity would make NaN of -inf
+        for i in range(width):  # a temperature of infinity would turn -inf into NaN
             y[i] = y[i] / temperature if y[i] > -INFINITY else y[i]
     exp_array(y, width)
     if 0 < controls.top_k < V or controls.top_p < 1:
@@ -112,9 +113,9 @@ cdef inline void filter_logits(real* y, Py_ssize_t V, Py_ssize_t width, const Dr
 
 
 cdef inline void penalise(real* y, Py_ssize_t V, const unsigned char* seen, double penalty) noexcept nogil:
-    """Divide the logits of symbols that were seen by the penalty; multiply those that are not positive."""
+    """Divide the logits of seen symbols by the penalty, or multiply those that are not positive."""
     cdef Py_ssize_t i
-    cdef double value, limit = 1e30  # well within a float's range, so that no penalty makes an infinity
+    cdef double value, limit = 1e30  # well within a float's range, so that no penalty gives infinity
     for i in range(V):
         if seen[i] and y[i] > -INFINITY:
             value = y[i] / penalty if y[i] > 0 else y[i] * penalty
@@ -123,10 +124,10 @@ cdef inline void penalise(real* y, Py_ssize_t V, const unsigned char* seen, doub
 
 cdef inline void keep_most_probable(real* y, Py_ssize_t V, Py_ssize_t top_k, double top_p,
                                     int* heap) noexcept nogil:
-    """Set all to 0 but the `top_k` most probable, and of those all but the fewest that have `top_p` of their sum.
+    """Zero all but the `top_k` most probable, and of these all but the fewest whose sum reaches the share `top_p`.
 
-    A heap gives the symbols in order of probability, among equals the smaller id first, and only as many as are needed.
-    A symbol that is taken goes to where the heap ended: the most probable one is finally heap[n - 1].
+    A heap yields the symbols in order of probability, ties by smaller id, and only as many as needed.
+    A symbol that is taken moves to the former end of the heap: the most probable one is finally heap[n - 1].
     """
     cdef Py_ssize_t i, n = 0, taken = 0, kept = 0, max_kept
     cdef double total = 0, sum_of_kept = 0, wanted = INFINITY
@@ -158,7 +159,7 @@ cdef inline void keep_most_probable(real* y, Py_ssize_t V, Py_ssize_t top_k, dou
 
 
 cdef inline void take_first(const real* y, int* heap, Py_ssize_t n) noexcept nogil:
-    """Move the first of the n in the heap to its end, and make a heap of the n - 1 others."""
+    """Move the first of the n symbols in the heap to its end, and make a heap of the other n - 1."""
     cdef int first = heap[0]
     heap[0] = heap[n - 1]
     heap[n - 1] = first
@@ -166,7 +167,7 @@ cdef inline void take_first(const real* y, int* heap, Py_ssize_t n) noexcept nog
 
 
 cdef inline void sift_down(const real* y, int* heap, Py_ssize_t n, Py_ssize_t at) noexcept nogil:
-    """Move what is at `at` down to where none of the two below it comes before it."""
+    """Move the symbol at `at` down until neither of the two below comes before it."""
     cdef int moving = heap[at]
     cdef Py_ssize_t child = 2 * at + 1
     while child < n:
@@ -182,5 +183,5 @@ cdef inline void sift_down(const real* y, int* heap, Py_ssize_t n, Py_ssize_t at
 
 
 cdef inline bint comes_before(const real* y, int a, int b) noexcept nogil:
-    """Whether symbol a is more probable than b, or as probable and has the smaller id."""
+    """Whether symbol a is more probable than b, or equally probable with a smaller id."""
     return y[a] > y[b] or (y[a] == y[b] and a < b)

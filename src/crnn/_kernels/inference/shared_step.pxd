@@ -1,9 +1,9 @@
-"""A time step of one stream that several threads compute, for sampling and scoring.
+"""A time step of one stream computed by several threads, for sampling and scoring.
 
-One stream reads all weights of the layers for each symbol, and a core's caches limit how fast. Here each thread always
-multiplies by the same part of them, which stays in its own core's cache. The first thread does all the rest: it draws
-symbols, and lets the others go when there is something to compute. Each element of a product is summed by one thread,
-in the usual order: the bits are those of a single thread.
+One stream reads all weights of the layers for each symbol, at a speed limited by a core's caches. Here each thread
+always multiplies by the same part of the weights, which stays in its own core's cache. The first thread does everything
+else: it draws symbols, and starts the others when there is something to compute. Each element of a product is summed by
+one thread, in the usual order, so the bits are those of a single thread.
 """
 from libc.stdint cimport uint32_t
 from ..entry.interface cimport (NO_MORE_WORK, Network, SharedStep, Weights, await_work, finish_work, fork_work,
@@ -38,13 +38,13 @@ cdef inline void share_recurrent_product(SharedStep* step, const Weights* w, Py_
 
 
 cdef inline void share_cell(SharedStep* step, const real* h_prev, const real* c_prev, real* c, real* h) noexcept nogil:
-    """The cell of the layer whose recurrent product is done; in the first layer z += the rows of the input before it"""
+    """The cell of the layer whose recurrent product is done; in the first layer, first z += the rows of the input"""
     step.h_prev, step.c_prev, step.c, step.h = h_prev, c_prev, c, h
     compute_together(step, CELL)
 
 
 cdef inline void compute_together(SharedStep* step, int part) noexcept nogil:
-    """The first thread's call: all threads compute a part of the step, and it is complete."""
+    """The first thread's call: all threads compute a part of the step, and return when it is complete."""
     step.part = part
     fork_work(step.fork)
     compute_own(step, 0)
@@ -52,9 +52,9 @@ cdef inline void compute_together(SharedStep* step, int part) noexcept nogil:
 
 
 cdef inline void share_steps(SharedStep* step, int rank) noexcept nogil:
-    """The other threads' loop, until there will be no more steps."""
+    """The other threads' loop, until there are no more steps."""
     cdef uint32_t post = 0
-    finish_work(step.fork)  # it is there
+    finish_work(step.fork)  # signal that this thread is ready
     while True:
         post = await_work(step.fork, post)
         if post == NO_MORE_WORK:
@@ -95,8 +95,8 @@ cdef inline void multiply_own_input(const SharedStep* step, int rank) noexcept n
 cdef inline void multiply_own(const SharedStep* step, int rank) noexcept nogil:
     """z += h_prev @ Wh                                (1, G H) += (1, H) (H, G H), the thread's panels
 
-    One panel of units of all gates after the other, so that the thread's cells find z in its own cache; from the first
-    to the last and back, as a single thread does.
+    One panel of units of all gates at a time, so that the thread's cells find z in its own cache; from first to last
+    and back, like a single thread.
     """
     cdef const Network* net = step.w.net
     cdef Py_ssize_t H = net.H, G = net.G, gate = packed_elements(net.units, H), depth = depth_of(net.units)
@@ -113,7 +113,7 @@ cdef inline void multiply_own(const SharedStep* step, int rank) noexcept nogil:
             set_own_bias(step, g, panel.start, panel.columns)
         multiply_panel(1, net.units, step.operand, H, Wh + g * gate + depth * panel.start, panel.columns,
                        Wh + g * gate + depth * panel.next, step.z + g * H + panel.start, net.ldg)
-    if rank == step.threads - 1 and not step.layer:  # the first thread has more to do besides
+    if rank == step.threads - 1 and not step.layer:  # the first thread has more to do
         for g in range(G):
             set_own_bias(step, g, whole, H - whole)
             multiply_tail(1, H, step.operand, H, step.w.panels + net.Wh_tail + g * net.units_tail * tail_length(H),
@@ -122,7 +122,7 @@ cdef inline void multiply_own(const SharedStep* step, int rank) noexcept nogil:
 
 cdef inline void set_own_bias(const SharedStep* step, Py_ssize_t g, Py_ssize_t start,
                               Py_ssize_t columns) noexcept nogil:
-    """z = bh of some columns of a gate; of a split gate the recurrent part's own bias, and that of the input part"""
+    """z = bh for some columns of a gate; for a split gate, the recurrent part's own bias and the input part's bias"""
     cdef const Network* net = step.w.net
     cdef Py_ssize_t H = net.H
     set_rows(step.w.p + net.layer[step.layer].bh + g * H + start, step.rows, columns,

@@ -1,4 +1,4 @@
-"""Units of one stream in a time step of inference, once z holds its products: all, or those of one thread."""
+"""Units of one stream in a time step of inference, once z holds its products: all units, or those of one thread."""
 from ..cells.cells cimport cell_units
 from ..entry.interface cimport InputRows, Network, Weights, real
 from ..network.input_tables cimport add_input
@@ -7,7 +7,7 @@ from ..products.panels cimport MAX_COLUMNS, Columns
 
 cdef inline void finish_first_layer(const Weights* w, InputRows rows, Columns own, const real* h_prev,
                                     const real* c_prev, real* z, real* c, real* h) noexcept nogil:
-    """z += the rows of the input, then the cell           (G H,); h is z where that lives in h"""
+    """z += the rows of the input, then the cell           (G H,); h is z if z lives in h"""
     add_input(w, rows, own, z)
     finish_units(w.net, own, h_prev, c_prev, z, c, h)
 

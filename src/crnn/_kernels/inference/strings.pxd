@@ -1,4 +1,4 @@
-"""Log-probabilities of strings of different lengths, read side by side."""
+"""Log-probabilities of strings of different lengths, read in parallel."""
 from ..network.input_tables cimport carry_symbols
 from ..network.decoder cimport decode
 from ..entry.interface cimport Network, Strings, Weights, Workspace, real
@@ -9,7 +9,7 @@ from ..network.workspace cimport carry_states, layer_h
 
 cdef inline bint gather(const Strings* strings, Py_ssize_t V, Py_ssize_t t, Py_ssize_t steps, Py_ssize_t B,
                         int* x) noexcept nogil:
-    """x[s, b] = ids[starts[b] + t + s]; False if one of them is not below V."""
+    """x[s, b] = ids[starts[b] + t + s]; False if any of them is V or more."""
     cdef Py_ssize_t s, b
     cdef unsigned int largest = 0
     for s in range(steps):
@@ -21,9 +21,9 @@ cdef inline bint gather(const Strings* strings, Py_ssize_t V, Py_ssize_t t, Py_s
 
 cdef inline void reduce_log_softmax(Py_ssize_t steps, Py_ssize_t B, Py_ssize_t V, const int* x, real* y, bint least,
                                     double* out) noexcept nogil:
-    """out += log softmax(y)[x] summed over the steps in their order, as if each string were alone.
+    """out += log softmax(y)[x] summed over the steps in order, as if each string were alone.
 
-    With `least` out = min(out, log softmax(y)[x]) instead; a NaN stays.
+    With `least`, out = min(out, log softmax(y)[x]) instead; a NaN stays.
     """
     cdef Py_ssize_t s, b
     cdef double log_p
@@ -37,10 +37,10 @@ cdef inline void reduce_log_softmax(Py_ssize_t steps, Py_ssize_t B, Py_ssize_t V
 
 
 cdef inline bint read_strings(const Weights* w, Workspace* work, const Strings* strings, double* out) noexcept nogil:
-    """out[b] += log P of the symbols [first, last) of string b, or their least; False if a symbol is not below V.
+    """out[b] += log P of the symbols [first, last) of string b, or their minimum; False if a symbol is V or more.
 
-    The longest string comes first. The rows of strings that go on are then the first ones, and when some end the batch
-    just becomes smaller.
+    The longest string comes first. The rows of unfinished strings are then the first ones, and when some end the batch
+    simply shrinks.
     """
     cdef const Network* net = w.net
     cdef const real* top = layer_h(work, net.L - 1, 0)

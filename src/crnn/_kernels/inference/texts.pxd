@@ -1,4 +1,4 @@
-"""Texts that are drawn side by side, each until it ends with a stop or is as long as it may be."""
+"""Texts drawn in parallel, each until it ends with a stop or reaches its maximum length."""
 from libc.stdint cimport uint64_t
 from libc.string cimport memcmp, memcpy
 from .draws cimport draw, unnormalized_softmax_rows
@@ -14,7 +14,7 @@ cdef inline double next_number(Texts* texts, Py_ssize_t i) noexcept nogil:
 
 
 cdef inline bint append_symbol(Texts* texts, Py_ssize_t i, int symbol) noexcept nogil:
-    """Add a symbol to text i; return whether others follow."""
+    """Add a symbol to text i; return whether the text continues."""
     cdef int* text = texts.symbols + i * texts.width
     cdef Py_ssize_t length = texts.lengths[i] + 1, stop
     text[length - 1] = symbol
@@ -27,7 +27,7 @@ cdef inline bint append_symbol(Texts* texts, Py_ssize_t i, int symbol) noexcept 
 
 
 cdef inline Py_ssize_t stop_length(const Texts* texts, const int* text, Py_ssize_t length) noexcept nogil:
-    """Symbols of the longest stop that a text ends with; 0 if it ends with none."""
+    """The length of the longest stop with which a text ends; 0 if there is none."""
     cdef Py_ssize_t s, size, start = 0
     for s in range(texts.stop_count):
         size = texts.stop_ends[s] - start
@@ -70,7 +70,7 @@ cdef inline void end_row(const Network* net, const Workspace* work, Texts* texts
 
 cdef inline void draw_row(const Network* net, const Workspace* work, const DrawSettings* settings, Texts* texts,
                           Py_ssize_t b) noexcept nogil:
-    """Draw the symbol of row b; where its text ends, the next text takes the row, or else the last row does."""
+    """Draw the symbol of row b; if its text ends, the next text takes the row, or otherwise the last row does."""
     cdef Py_ssize_t text = texts.rows[b]
     work.x[b] = draw(net, settings, text, next_number(texts, text), work.y + b * net.V)
     while not append_symbol(texts, text, work.x[b]):
@@ -84,11 +84,11 @@ cdef inline void draw_row(const Network* net, const Workspace* work, const DrawS
 
 cdef inline void draw_texts(const Weights* w, Workspace* work, const DrawSettings* settings, Texts* texts,
                             Py_ssize_t max_steps) noexcept nogil:
-    """Draw until all texts have ended, but for at most so many steps; `work` has room for all rows."""
+    """Draw until all texts have ended, but for at most this many steps; `work` has room for all rows."""
     cdef const Network* net = w.net
     cdef Py_ssize_t step = 0, b, rows = work.B
     cdef bint ahead = texts.count == 1
-    if texts.begun < texts.count:  # no text has begun of which the next one could have seen a symbol
+    if texts.begun < texts.count:  # no text has begun whose symbols the next text could have seen
         unnormalized_softmax_rows(net, settings, 1, &texts.begun, texts.start_y)
     while texts.active < rows and texts.begun < texts.count:
         begin_text(net, work, texts, texts.active)
@@ -96,7 +96,7 @@ cdef inline void draw_texts(const Weights* w, Workspace* work, const DrawSetting
     while texts.active and step < max_steps and texts.longest < texts.width:
         work.B = texts.active
         prepare_draw(w, work, settings, ahead, step & 1, texts.rows)
-        for b in range(work.B - 1, -1, -1):  # backwards: the last row has drawn when it takes the place of another
+        for b in range(work.B - 1, -1, -1):  # backward: the last row has drawn before it moves to another row's place
             draw_row(net, work, settings, texts, b)
         work.B = texts.active
         advance(w, work, ahead, step & 1, work.x)

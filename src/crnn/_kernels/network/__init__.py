@@ -1,1 +1,1 @@
-"""A network: its weights, its layers, forward and back."""
+"""A network: its weights and layers, forward and back."""

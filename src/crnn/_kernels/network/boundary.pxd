@@ -1,10 +1,10 @@
-"""The boundary symbol: a stream that reads it starts from zeros, whatever it read before, and no gradient goes further.
+"""The boundary symbol: a stream that reads it starts from the zero state, and no gradient flows back beyond it.
 
-The same holds for the symbols of labels, which follow the boundary in the vocabulary: a document with a label starts
+The same holds for the symbols of labels, which follow the boundary in the vocabulary: a labeled document starts
 with one of them.
 
 So documents can follow one another in a stream, and each is read as if it were alone. The states themselves are kept,
-since they are also outputs of the step before: a step that reads them as its past reads a copy with zeros.
+since they are also outputs of the previous step: a step that reads them as its past reads a copy with zeros.
 """
 from libc.string cimport memcpy, memset
 from ..entry.interface cimport Network, real
@@ -16,7 +16,7 @@ cdef inline bint starts(const Network* net, int symbol) noexcept nogil:
 
 
 cdef inline bint any_starts(const Network* net, const int* x, Py_ssize_t B) noexcept nogil:
-    """Whether any of the streams reads the boundary."""
+    """Whether any stream reads the boundary."""
     cdef Py_ssize_t b
     if net.boundary >= 0:
         for b in range(B):
@@ -37,7 +37,7 @@ cdef inline void clear_starting(const Network* net, const int* x, Py_ssize_t row
 
 cdef inline const real* without_past(const Network* net, const int* x, Py_ssize_t B, Py_ssize_t n, const real* a,
                                      Py_ssize_t lda, real* cut) noexcept nogil:
-    """Return a (B, n), or a copy of it in `cut` with rows of zeros for the streams that read the boundary, if any."""
+    """Return a (B, n), or a copy of it in `cut` with zero rows for any streams that read the boundary."""
     if not any_starts(net, x, B):
         return a
     memcpy(cut, a, B * lda * sizeof(real))

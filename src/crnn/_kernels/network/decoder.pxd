@@ -1,4 +1,4 @@
-"""The decoder, from the top layer's outputs to logits: y = h Wy + by, and the way back."""
+"""The decoder, from the top layer's outputs to logits, y = h Wy + by, and its backward pass."""
 from ..products.blas cimport add_product
 from ..entry.interface cimport Network, Weights, Workspace, real
 from ..products.panels cimport Columns, as_operand, depth_of, multiply_panels, operand_rows
@@ -9,7 +9,7 @@ from ..training.thread_group cimport own_columns
 
 cdef inline void decode(const Weights* w, Py_ssize_t rows, const real* h, real* y, real* room,
                         bint back=False) noexcept nogil:
-    """y = h @ Wy + by                                 (rows, V) = (rows, H) (H, V); `back`: from the last panel on
+    """y = h @ Wy + by                                 (rows, V) = (rows, H) (H, V); `back`: starting at the last panel
 
     `room` is for an operand.
     """
@@ -22,7 +22,7 @@ cdef inline void decode(const Weights* w, Py_ssize_t rows, const real* h, real* 
                         net.max_row_vectors, y, V, back)
     else:
         add_product(net.gemm, rows, net.symbols_in_panels, net.units, h, H, w.p + net.Wy, V, y, V)
-    # Padding of the units, where there is any, is zeros in h and in the packed columns.
+    # Padding of the units, if any, is zero in h and in the packed columns.
     multiply_tail(rows, H, a.first, a.stride, w.panels + net.Wy_tail, net.symbols_tail, y + net.symbols_in_panels, V)
 
 

@@ -1,4 +1,4 @@
-"""Dropout: factors that are 0 or 1 / (1 - rate), computed from their position whenever they are needed.
+"""Dropout: factors of 0 or 1 / (1 - rate), computed from their position whenever they are needed.
 
 A factor is a hash of the seed, the training step, the layer, the time step, the stream and the unit. The backward pass
 computes the same factors as the forward pass, so nothing is stored, and a stream's factors do not depend on how the
@@ -33,7 +33,7 @@ cdef inline uint32_t weights_key(uint32_t step_key, Py_ssize_t layer) noexcept n
 
 
 cdef inline void apply_mask(double rate, uint32_t key, Py_ssize_t first, Py_ssize_t n, real* a) noexcept nogil:
-    """a *= mask                                       (n,): units of a stream, or weights, from number `first` on"""
+    """a *= mask                                       (n,): units of a stream, or weights, starting at `first`"""
     cdef uint32_t bound = <uint32_t>(rate * 16777216.0 + 0.5), place = key + <uint32_t>first * <uint32_t>UNIT_STEP
     cdef real factor = <real>(1 / (1 - rate))
     cdef Py_ssize_t i
@@ -45,7 +45,7 @@ cdef inline void apply_dropout(const Dropout* drop, Py_ssize_t layer, Py_ssize_t
                           Py_ssize_t H, Columns own, real* a) noexcept nogil:
     """a *= mask                                       (last - first, B, H): a layer's outputs in these time steps
 
-    Of the units that are `own`.
+    Only for the `own` units.
     """
     cdef uint32_t row
     cdef Py_ssize_t t, b

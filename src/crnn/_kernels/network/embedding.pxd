@@ -1,12 +1,12 @@
 """The embedding below the first layer: z = Emb[x] Wx + bh, with Emb (V, E) and Wx (E, G H).
 
-A chunk holds most of its symbols several times, and Emb[x] Wx is the same each time. It is therefore computed once for
-each symbol that occurs, into a table (n, G H) in which the first layer looks up its input as it otherwise does in Wx
-(see `input_tables`). On the way back the table's place holds the sums of dz of each symbol, and the chain rule leads
-from there to Emb and Wx. Symbols are numbered in the order in which they first occur in the chunk: so the sums do not
+A chunk contains most of its symbols several times, with the same Emb[x] Wx each time. It is therefore computed once per
+distinct symbol, into a table (n, G H) in which the first layer looks up its input as it otherwise does in Wx (see
+`input_tables`). In the backward pass the table is replaced by the sums of dz for each symbol, from which the chain rule
+leads to Emb and Wx. Symbols are numbered in order of their first occurrence in the chunk, so that the sums do not
 depend on the threads.
 
-For inference there is nothing here: the table of all symbols takes the place of Wx when the network is packed.
+Inference needs nothing here: when the network is packed, the table of all symbols replaces Wx.
 """
 from libc.string cimport memcpy, memset
 from ..products.blas cimport add_product, transposed_product
@@ -19,7 +19,7 @@ from .workspace cimport BLOCK_ROWS
 
 
 cdef inline const real* lookup_table(const Weights* w, const Workspace* work) noexcept nogil:
-    """What the first layer looks its input up in: rows of G H columns."""
+    """The table in which the first layer looks up its input: rows of G H columns."""
     return work.table if w.net.E else w.p + w.net.layer[0].Wx
 
 
@@ -30,14 +30,14 @@ cdef inline real* lookup_gradient(const Network* net, const Workspace* work) noe
 
 cdef inline const int* lookup_rows(const Network* net, const Workspace* work, const int* x,
                                    Py_ssize_t t) noexcept nogil:
-    """The rows of `lookup_table` that time step t of the symbols x reads, (B,)."""
+    """The rows of `lookup_table` read by time step t of the symbols x, (B,)."""
     if net.E:
         x = work.rows
     return x + t * work.B
 
 
 cdef inline void number_symbols(const Network* net, Workspace* work) noexcept nogil:
-    """rows[t, b] = the number of x[t, b] among the chunk's symbols, which `symbols` lists; this sets `occurs` too."""
+    """rows[t, b] = the number of x[t, b] among the chunk's symbols, listed in `symbols`; this sets `occurs`, too."""
     cdef Py_ssize_t i
     cdef int v
     work.n_symbols = 0
@@ -80,7 +80,7 @@ cdef inline void embed_symbols(const Weights* w, Workspace* work) noexcept nogil
 
 
 cdef inline void clear_table(const Network* net, const Workspace* work) noexcept nogil:
-    """table = 0: the thread's units, before the gradients of the table are added up"""
+    """table = 0: the thread's units, before the gradients of the table are summed"""
     cdef Py_ssize_t g
     cdef Columns own = own_columns(&work.group, net.H)
     for g in range(net.G):

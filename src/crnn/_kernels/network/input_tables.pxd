@@ -1,18 +1,18 @@
-"""Input tables: rows that are looked up by the symbols of a stream, and added up as the input of the first layer.
+"""Input tables: rows looked up by the symbols of a stream, whose sum is the input of the first layer.
 
-z = Symbols[x[t]] + Pairs[x[t - 1], x[t]] + bh. The table of symbols is Wx, or with an embedding that of the chunk's
-symbols (see `embedding`). There may be a second table, with rows for some pairs of symbols (see
-`crnn.model.symbol_pairs`); all other pairs have none, and neither has a pair whose second symbol starts a document:
-what came before does not count there. A chunk reads a part of the tables. Only the rows that it reads are cleared and
+z = Symbols[x[t]] + Pairs[x[t - 1], x[t]] + bh. The table of symbols is Wx, or with an embedding the table of the
+chunk's symbols (see `embedding`). There may be a second table, with rows for some pairs of symbols (see
+`crnn.model.symbol_pairs`); other pairs have no row, nor does a pair whose second symbol starts a document, where
+earlier symbols do not count. A chunk reads a part of the tables. Only the rows it reads are cleared and
 have a gradient (see `update`).
 
-A table's row has G H columns, gates side by side; z has them where the input part of each gate is.
+A table's row has G H columns, gates side by side; z has them at the input part of each gate.
 
-Pairs are sorted by their first symbol, then by their second one. A search among those with the same first symbol takes
-log2(V) comparisons at most, whatever the pairs are.
+Pairs are sorted by their first symbol, then by their second. A search among those with the same first symbol takes
+at most log2(V) comparisons, whatever the pairs are.
 
-With pairs the symbol that was read last is a state like h: a number, so that it is carried, copied and stored as h is,
-plus 1; 0 stands for none.
+With pairs, the previous symbol is a state like h: a number, so that it is carried, copied and stored like h; it is the
+symbol plus 1, or 0 for none.
 """
 from libc.string cimport memset
 from ..entry.interface cimport PAIRS, InputRows, Network, Weights, Workspace, real
@@ -31,7 +31,7 @@ cdef enum:
 
 
 cdef inline int row_of_pair(const Network* net, int before, int symbol) noexcept nogil:
-    """The row of a symbol and the one before it, -1 if there was none; NO_ROW if the pair has none."""
+    """The row of a symbol and its previous symbol (-1 for none); NO_ROW if the pair has no row."""
     cdef Py_ssize_t first, n, half
     cdef const int* symbols = net.pair_symbols
     if not 0 <= before < net.V or starts(net, symbol):
@@ -48,7 +48,7 @@ cdef inline int row_of_pair(const Network* net, int before, int symbol) noexcept
 
 
 cdef inline int symbol_of(real state) noexcept nogil:
-    """The symbol that a state stands for, -1 if it stands for none. A caller may have written any number."""
+    """The symbol that a state represents, -1 for none. A caller may have written any number."""
     return <int>state - 1 if 1 <= state < <real>2147483648 else -1
 
 
@@ -64,7 +64,7 @@ cdef inline InputRows rows_at(const Network* net, const Workspace* work, const i
 
 cdef inline void carry_symbols(const Network* net, const Workspace* work, const int* x,
                                Py_ssize_t steps) noexcept nogil:
-    """before = x[steps - 1]                           (B,): the symbols that were read last, once for each group"""
+    """before = x[steps - 1]                           (B,): the last symbols read, once for each group"""
     cdef Py_ssize_t b
     if net.has_before and work.group.rank == 0:
         for b in range(work.B):
@@ -100,7 +100,7 @@ cdef inline void add_row(const Network* net, const real* table, int row, Columns
 
 
 cdef inline void prepare_inputs(const Weights* w, Workspace* work) noexcept nogil:
-    """What the time steps of a chunk need: the rows of its pairs, and the table of its symbols with an embedding."""
+    """Prepare the time steps of a chunk: the rows of its pairs, and with an embedding its table of symbols."""
     if w.net.has_before:
         find_rows_of_pairs(w.net, work)
     if w.net.E:
@@ -108,7 +108,7 @@ cdef inline void prepare_inputs(const Weights* w, Workspace* work) noexcept nogi
 
 
 cdef inline void find_rows_of_pairs(const Network* net, Workspace* work) noexcept nogil:
-    """rows_of_pairs[t, b] = the row of each time step of the chunk; notes for the update which of them are read."""
+    """rows_of_pairs[t, b] = the row for each time step of the chunk; marks for the update which rows are read."""
     cdef Py_ssize_t t, b
     cdef int row
     cdef unsigned char* occurs = work.occurs + net.V
@@ -149,14 +149,14 @@ cdef inline void look_up_symbols(const Network* net, const real* p, const real* 
 
 
 cdef inline void clear_input_gradients(const Network* net, const Workspace* work) noexcept nogil:
-    """The table of a chunk's symbols = 0, before their gradients are added up in it; the update clears all others."""
+    """The table of a chunk's symbols = 0, before their gradients are summed in it; the update clears other tables."""
     if net.E:
         clear_table(net, work)
 
 
 cdef inline void add_input_gradients(const Network* net, const Workspace* work, const int* x, Py_ssize_t t,
                                      Columns own, const real* dz) noexcept nogil:
-    """dSymbols[x[t]] += dz; dPairs[x[t - 1], x[t]] += dz          (B, G H): of all streams, while dz is in the cache"""
+    """dSymbols[x[t]] += dz; dPairs[x[t - 1], x[t]] += dz          (B, G H): all streams, while dz is in the cache"""
     add_row_gradients(net, dz, lookup_rows(net, work, x, t), own, work.B, lookup_gradient(net, work))
     if net.has_before:
         add_row_gradients(net, dz, work.rows_of_pairs + t * work.B, own, work.B, work.d + net.table[PAIRS].place)
@@ -187,7 +187,7 @@ cdef inline void finish_input_gradients(const Weights* w, Workspace* work) noexc
 cdef inline void add_lookup_bias_gradient(const Network* net, Workspace* work) noexcept nogil:
     """dbh = dWx.sum(axis=0)                           every dz is in one row of dWx; rows of other symbols are zero
 
-    This notes which symbols occur, for the update.
+    Marks the symbols that occur, for the update.
     """
     cdef Columns own = own_columns(&work.group, net.H)
     cdef Py_ssize_t i, g, H = net.H, N = net.G * H, start

@@ -1,6 +1,6 @@
-"""What reaches the cells of a higher layer from below, and its gradient: products. The first one: `input_tables`.
+"""The input of higher layers, from the layer below, and its gradient, by products. For the first layer: `input_tables`.
 
-Each function computes the units that are `own`, those of one thread of a group.
+Each function computes the `own` units, those of one thread of a group.
 """
 from ..products.blas cimport add_product
 from ..entry.interface cimport Network, Weights, Workspace, real
@@ -22,7 +22,7 @@ cdef inline void set_split_bias(const Network* net, const real* p, Py_ssize_t l,
 
 cdef inline void set_biases(const Network* net, const real* p, Py_ssize_t l, Columns own, Py_ssize_t rows,
                             real* z) noexcept nogil:
-    """z = bh                                          (rows, G H): what a layer's products are then added to"""
+    """z = bh                                          (rows, G H): to which a layer's products are then added"""
     cdef Py_ssize_t g, H = net.H
     for g in range(net.G):
         set_rows(p + net.layer[l].bh + g * H + own.first, rows, own.count, z + input_block(net, g) * H + own.first,

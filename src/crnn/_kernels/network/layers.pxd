@@ -14,7 +14,7 @@ from .workspace cimport gradient_from_above, layer_dz, layer_h, layer_output, la
 
 cdef inline void layers_forward(const Weights* w, const Workspace* work, const int* x, Py_ssize_t first,
                                 Py_ssize_t last, Py_ssize_t lowest=0) noexcept nogil:
-    """The layers from the lowest one on over time steps [first, last) of x."""
+    """All layers, from the lowest, over time steps [first, last) of x."""
     cdef const Network* net = w.net
     cdef Py_ssize_t l, rows = (last - first) * work.B
     cdef Columns own = own_columns(&work.group, net.H)
@@ -42,7 +42,7 @@ cdef inline void drop_layer(const Network* net, const Workspace* work, Py_ssize_
 
 cdef inline void layers_backward(const Weights* w, const Workspace* work, Py_ssize_t first,
                                  Py_ssize_t last) noexcept nogil:
-    """All layers back over time steps [first, last); the top one's gradient from above is in its place."""
+    """All layers backward over time steps [first, last); the top one's gradient from above is in place."""
     cdef const Network* net = w.net
     cdef Py_ssize_t l, b, H = net.H, rows = (last - first) * work.B, ld = net.ldg
     cdef Columns own = own_columns(&work.group, H), part = own_columns(&work.group, net.G * H)
@@ -60,7 +60,7 @@ cdef inline void layers_backward(const Weights* w, const Workspace* work, Py_ssi
             project_input_back(w, work, l, rows, layer_output(net, work, l - 1, first), dz,
                                gradient_from_above(net, work, l - 1))
         wait_for_group(&work.group)
-        # What a stream read at a boundary was multiplied by Wx, but not by Wh: from here on dz is without it.
+        # What a stream read at a boundary was multiplied by Wx, but not by Wh: from here on dz excludes it.
         clear_starting(net, work.x + first * work.B, rows, part.count, dz + part.first, ld)
         # dWh += h[:-1].T @ dz                           (H, G H) += (rows, H)' (rows, G H)
         if not by_rows(net):
@@ -68,7 +68,7 @@ cdef inline void layers_backward(const Weights* w, const Workspace* work, Py_ssi
                                 work.d + net.layer[l].Wh + part.first, net.G * H)
         elif not work.leaves_dWh:
             recurrent_gradient(net, work, l)
-        if net.z_in_h:  # the block before this one needs its first dz
+        if net.z_in_h:  # the previous block needs this block's first dz
             for b in range(work.B):
                 memcpy(layer_dz(net, work, l, first, first + work.block) + b * H + own.first,
                        dz + b * H + own.first, own.count * sizeof(real))

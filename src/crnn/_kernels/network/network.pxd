@@ -1,16 +1,16 @@
-"""Where everything of a network lies: offsets into the flat vector of weights and into that of packed weights.
+"""The layout of a network: offsets into the flat vector of weights and into the vector of packed weights.
 
-A Network holds offsets, which are the same for the vectors p (weights), d (gradients) and the optimizer state; the base
-pointers stand beside it.
+A Network contains offsets, which are the same for the vectors p (weights), d (gradients) and the optimizer state; the
+base pointers are separate.
 
-The weights of a recurrent layer are G gates side by side, (H, G H). Packed for the forward pass each gate is a matrix
-of its own, (H, H): the panels of all gates that belong to the same units can then be multiplied one after the other and
+The weights of a recurrent layer are G gates side by side, (H, G H). Packed for the forward pass, each gate is a
+separate matrix, (H, H): the panels of all gates for the same units can then be multiplied in sequence, and
 the cell's arithmetic done on them while they are in the first-level cache. For the backward pass the transposed (G H,
-H) is packed as a whole. Where several threads share the units (see `thread_group`), the columns of each are packed for
-themselves, one thread's after the other's.
+H) is packed as a whole. If several threads share the units (see `thread_group`), each thread's columns are packed
+separately, one thread after the other.
 
-For inference H and V are padded to whole vectors, so that no loop has a remainder: with weights of zero, under which
-the states of such units stay zero, and with biases of -inf, under which such symbols have no probability.
+For inference H and V are padded to whole vectors, so that loops have no remainder: with zero weights, which keep
+the states of such units at zero, and with biases of -inf, which give such symbols no probability.
 """
 from ..entry.interface cimport Network, Weights, real
 from ..products.tail_columns cimport head_tail, pack_tail, tail_count, tail_length
@@ -19,30 +19,30 @@ from ..products.panels cimport (GRADIENT_ROWS, HEAD_ROWS, PER_ELEMENT, Columns, 
 
 
 cdef enum:
-    MIN_IN_PLACE = 1 << 15  # recurrent weights of a layer: of fewer, packed ones are multiplied by faster
+    MIN_IN_PLACE = 1 << 15  # recurrent weights of a layer; with fewer, packed weights are faster
 
 
 cdef inline bint in_place(const Network* net) noexcept nogil:
-    """Whether one stream multiplies by the recurrent weights as they are: impossible where operands are rounded."""
+    """Whether one stream multiplies by unpacked recurrent weights, which is impossible if operands are rounded."""
     return PER_ELEMENT == 1 and net.in_place
 
 
 cdef inline Py_ssize_t input_block(const Network* net, Py_ssize_t gate) noexcept nogil:
-    """Block of a row of gates that takes the input part of a gate; the recurrent part has block `gate`."""
+    """Block of a row of gates for the input part of a gate; the recurrent part has block `gate`."""
     return net.G if gate == net.split_gate else gate
 
 
 cdef inline Py_ssize_t gates_row(const Network* net) noexcept nogil:
-    """Elements of a row of gates: an odd number of cache lines, or a unit's gates in all streams would fall on the same
-    few lines of the first-level cache. Where z lives in h, its rows are those of h."""
+    """Elements of a row of gates: an odd number of cache lines, or else a unit's gates in all streams would map to the
+    same few lines of the first-level cache. If z lives in h, its rows are those of h."""
     cdef Py_ssize_t line = 64 // <Py_ssize_t>sizeof(real), lines = (net.Z * net.H + line - 1) // line
     return net.H if net.z_in_h else (lines | 1) * line
 
 
 cdef inline void place_panels(Network* net, bint one_row, bint one_row_products) noexcept nogil:
-    """Split the packed vector among the matrices, which are packed for products with one row or with many.
+    """Split the packed vector among the matrices, packed for products with one row or many.
 
-    `in_place` comes in as whether recurrent weights need not be packed; it stays where one stream can do without.
+    `in_place` comes in as whether recurrent weights may stay unpacked; it remains true if one stream can use that.
     """
     cdef Py_ssize_t l, end = 0, H = net.H
     cdef Py_ssize_t forward = net.G * packed_elements(net.units, H), backward = packed_elements(net.G * H, H)
@@ -82,8 +82,8 @@ cdef inline void place_panels(Network* net, bint one_row, bint one_row_products)
 
 cdef inline void pack_gates(const Network* net, const real* W, Py_ssize_t N, int max_vectors, bint forward,
                             Py_ssize_t first, Py_ssize_t last, real* panels, real* transposed) noexcept nogil:
-    """Pack rows [first, last) of the weights W (H, G H) of a layer for the way forward, of each gate's columns the
-    first N, and for training also for the way back."""
+    """Pack rows [first, last) of the weights W (H, G H) of a layer for the forward pass, with the first N
+    columns of each gate, and for training also for the backward pass."""
     cdef Py_ssize_t g, H = net.H, columns = net.G * net.H
     cdef Columns part
     cdef int rank
@@ -123,7 +123,7 @@ cdef inline void pack_Wh(const Network* net, const real* p, Py_ssize_t l, Py_ssi
 
 
 cdef inline Py_ssize_t input_rows(const Network* net, Py_ssize_t l) noexcept nogil:
-    """Rows of a layer's input weights that are packed: none of those in which symbols are looked up."""
+    """The number of packed rows of a layer's input weights: 0 for tables in which symbols are looked up."""
     return net.units if l else net.E
 
 
@@ -131,7 +131,7 @@ cdef inline void pack_Wx(const Network* net, const real* p, Py_ssize_t l, Py_ssi
                          real* panels) noexcept nogil:
     """Pack rows [first, last) of the input weights of a layer above the first, or above an embedding.
 
-    Above an embedding (E, G H) is one matrix either way, of which each thread of a group multiplies rows of its own.
+    Above an embedding (E, G H) is a single matrix either way, of which each thread of a group multiplies its own rows.
     """
     cdef const real* W = p + net.layer[l].Wx
     cdef Py_ssize_t N = net.G * net.H
@@ -159,7 +159,7 @@ cdef inline void pack_Wy(const Network* net, const real* p, Py_ssize_t first, Py
 
 
 cdef inline void pack_rows(const Weights* w, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """Pack rows [first, last) of every matrix that is multiplied by in panels; a matrix may end before `last`."""
+    """Pack rows [first, last) of every matrix that is multiplied in panels; a matrix may end before `last`."""
     cdef const Network* net = w.net
     cdef Py_ssize_t l, last_unit = min(last, net.units), last_input
     for l in range(net.L):
@@ -175,7 +175,7 @@ cdef inline void pack_rows(const Weights* w, Py_ssize_t first, Py_ssize_t last) 
 
 
 cdef inline void set_heads(const Weights* w) noexcept nogil:
-    """After all rows: the heads of the panels and tail columns of inference, from the scales of the columns.
+    """After all rows: set the heads of the panels and tail columns for inference, from the scales of the columns.
 
     The scales are those of each layer's Wx and Wh, (L, 2, G H), and of Wy, (V,).
     """

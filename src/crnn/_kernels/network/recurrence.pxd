@@ -15,7 +15,7 @@ from .workspace cimport gradient_from_above, layer_c, layer_dz, layer_h, layer_z
 
 cdef inline void recur(const Weights* w, const Workspace* work, Py_ssize_t l, const int* x, Py_ssize_t first,
                        Py_ssize_t last) noexcept nogil:
-    """h[l, t + 1] = cell(z[t], h[l, t]) for time steps [first, last); a higher layer's z already holds its input."""
+    """h[l, t + 1] = cell(z[t], h[l, t]) for time steps [first, last); a higher layer's z already contains its input."""
     cdef const Network* net = w.net
     cdef Py_ssize_t t, B = work.B, H = net.H
     cdef Step s
@@ -37,7 +37,7 @@ cdef inline void recur(const Weights* w, const Workspace* work, Py_ssize_t l, co
         if l == 0:
             look_up_inputs(w, work, x, t, s.own, s.z)
             set_split_bias(net, w.p, 0, s.own, B, s.z)
-        # Alternate the direction over panels that exceed the cache: the half still cached is then read first.
+        # Alternate the direction over panels that exceed the cache, so that the half still cached is read first.
         s.back = t & 1
         if work.shared != NULL:
             share_recurrent_product(work.shared, w, l, as_operand(B, net.units, s.h_prev, H, s.room), s.back, s.z)
@@ -50,7 +50,7 @@ cdef inline void recur(const Weights* w, const Workspace* work, Py_ssize_t l, co
 
 cdef inline void recur_back(const Weights* w, const Workspace* work, Py_ssize_t l, Py_ssize_t first,
                             Py_ssize_t last) noexcept nogil:
-    """Back through layer l from time step last - 1 to first; the gradient of its outputs from above is in its place.
+    """Back through layer l from time step last - 1 to first; the gradient of its outputs from above is in place.
 
     At the end the array of gates holds dz, and `carry` what reaches the state before the block past its products.
     """
@@ -88,10 +88,10 @@ cdef inline void recur_back(const Weights* w, const Workspace* work, Py_ssize_t 
 
 cdef inline const real* next_dz(const Network* net, const Workspace* work, Py_ssize_t l, Py_ssize_t first,
                                 Py_ssize_t last, Py_ssize_t t) noexcept nogil:
-    """dz of the time step after t, zero where a stream starts there; NULL after the last step."""
+    """dz of the time step after t, zero if a stream starts there; NULL after the last step."""
     cdef const real* dz
     if t + 1 == work.T:
         return NULL
-    # That of the block after this one is kept behind the block's own where z lives in h.
+    # If z lives in h, the next block's first dz is kept after the block's own.
     dz = layer_dz(net, work, l, first, first + work.block if net.z_in_h and t + 1 == last else t + 1)
     return without_past(net, work.x + (t + 1) * work.B, work.B, net.G * net.H, dz, net.ldg, work.cut + work.B * net.ldg)

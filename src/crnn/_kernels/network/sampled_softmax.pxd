@@ -1,14 +1,14 @@
-"""The sampled softmax: in training, the logits of some symbols of a large vocabulary stand for those of all.
+"""The sampled softmax: in training, the logits of some symbols represent those of a large vocabulary.
 
 The candidates of a chunk are the m symbols that occur among its targets, and n others, drawn at random from the rest,
-each of which stands for (V - m) / n symbols:
+each of which represents (V - m) / n symbols:
 
     loss = log(sum of exp(y) over the targets' symbols + (V - m) / n * sum of exp(y) over those drawn) - y[target]
 
-The sum is, on average over the draws, that over all V symbols. The factor is added to the logits as its logarithm, so
-that what follows is the usual softmax over m + n columns. These are gathered from Wy (H, V) and packed anew for each
-chunk; their gradient is added up by itself and then put in its places. Which symbols are drawn is a hash of the seed,
-the training step and the shard's first stream, as the masks of `dropout` are.
+The expected value of the sum over the draws is the sum over all V symbols. The factor is added to the logits as its
+logarithm, so that the usual softmax follows, over m + n columns. These are gathered from Wy (H, V) and packed anew for
+each chunk; their gradient is summed separately and then scattered. The drawn symbols are determined by a hash of the
+seed, the training step and the shard's first stream, like the masks of `dropout`.
 """
 from libc.math cimport log
 from libc.stdint cimport uint32_t, uint64_t
@@ -20,7 +20,7 @@ from ..products.row_products cimport add_column_sums, add_packed_gradient, clear
 from ..training.thread_group cimport own_columns, wait_for_group
 
 cdef enum:
-    SAMPLE_PLACE = 0xC2B2AE35  # where `apply_dropout` has layer and time step; these stay clear of it
+    SAMPLE_PLACE = 0xC2B2AE35  # where `apply_dropout` has layer and time step, which never reach this value
 
 
 cdef inline Py_ssize_t logits_of_row(const Network* net, const Workspace* work) noexcept nogil:
@@ -29,12 +29,12 @@ cdef inline Py_ssize_t logits_of_row(const Network* net, const Workspace* work) 
 
 
 cdef inline const int* target_places(const Network* net, const Workspace* work) noexcept nogil:
-    """The places of the targets in their rows of logits, (T, B)."""
+    """The positions of the targets in their rows of logits, (T, B)."""
     return work.targets if net.sampled else work.x + work.B
 
 
 cdef inline void choose_candidates(const Network* net, Workspace* work) noexcept nogil:
-    """Set the candidates, first the targets' symbols in their order, and the places of the targets among them."""
+    """Set the candidates, starting with the targets' symbols in order, and the targets' positions among them."""
     cdef Py_ssize_t i, m = 0, left, wanted
     cdef int v
     cdef int* place = work.candidate_places
@@ -52,7 +52,7 @@ cdef inline void choose_candidates(const Network* net, Workspace* work) noexcept
     work.n_candidates = min(net.V, (m + net.sampled + CANDIDATE_UNIT - 1) // CANDIDATE_UNIT * CANDIDATE_UNIT)
     wanted = work.n_candidates - m
     for v in range(<int>net.V):
-        # The probability wanted / left draws as many as are wanted (Knuth, "Seminumerical Algorithms", 3.4.2).
+        # The probability wanted / left draws exactly as many as wanted (Knuth, "Seminumerical Algorithms", 3.4.2).
         if place[v] >= 0:
             continue
         if <uint64_t>(mix(key + <uint32_t>v * <uint32_t>UNIT_STEP) >> 8) * <uint64_t>left < <uint64_t>wanted << 24:
@@ -63,7 +63,7 @@ cdef inline void choose_candidates(const Network* net, Workspace* work) noexcept
 
 
 cdef inline void gather_candidates(const Weights* w, Workspace* work) noexcept nogil:
-    """columns = Wy[:, candidates], packed both ways; bias = by[candidates] + log((V - m) / n) of those drawn"""
+    """columns = Wy[:, candidates], packed both ways; bias = by[candidates] + log((V - m) / n) for those drawn"""
     cdef const Network* net = w.net
     cdef Py_ssize_t r, j, C, m, V = net.V
     cdef Columns own = own_columns(&work.group, net.H), part

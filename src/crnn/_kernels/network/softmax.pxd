@@ -1,4 +1,4 @@
-"""Softmax over rows of logits, always with the row's maximum taken off: no logit overflows."""
+"""Softmax over rows of logits, always after subtracting the row's maximum, so that no logit overflows."""
 from libc.math cimport log
 from ..cells.elementwise cimport exp_array
 from ..entry.interface cimport real
@@ -24,8 +24,8 @@ cdef inline void softmax_loss(real* y, const int* targets, Py_ssize_t rows, Py_s
                               const real* row_weights, double* losses) noexcept nogil:
     """losses = -w log softmax(y)[targets]; y = weight w (softmax(y) - onehot(targets))
 
-    y (rows, V) comes in as the logits; w (rows,) are the `row_weights`, or 1 if they are NULL. A large vocabulary's
-    rows of a block exceed the second-level cache: a few at a time, they are fetched from beyond it only once.
+    y (rows, V) comes in as the logits; w (rows,) are the `row_weights`, or 1 if they are NULL. A block's rows for a
+    large vocabulary exceed the second-level cache: taking a few at a time fetches them only once.
     """
     cdef Py_ssize_t r = 0, count = max(1, <Py_ssize_t>CACHED_BYTES // (V * <Py_ssize_t>sizeof(real)))
     while r < rows:
@@ -36,7 +36,7 @@ cdef inline void softmax_loss(real* y, const int* targets, Py_ssize_t rows, Py_s
 
 cdef inline void softmax_loss_of_rows(real* y, const int* targets, Py_ssize_t rows, Py_ssize_t V, real weight,
                                       const real* row_weights, double* losses) noexcept nogil:
-    """`softmax_loss` of so few rows that they stay in the cache."""
+    """`softmax_loss` for rows few enough to stay in the cache."""
     cdef Py_ssize_t r, i
     cdef real total, factor = 1
     cdef real* row
@@ -62,7 +62,7 @@ cdef inline void softmax_loss_of_rows(real* y, const int* targets, Py_ssize_t ro
 
 
 cdef inline double log_softmax_at(real* y, Py_ssize_t V, Py_ssize_t target) noexcept nogil:
-    """log softmax(y)[target]; y (V,) is used up."""
+    """log softmax(y)[target]; y (V,) is overwritten."""
     cdef double shifted
     shift_by_max(y, V)
     shifted = y[target]

@@ -1,6 +1,6 @@
 """State reset: with some probability a stream starts a chunk from zeros, so that a model learns to start from them.
 
-Whether a stream does is a hash of the seed, the training step and the stream, as the masks of `dropout` are.
+A hash of the seed, the training step and the stream decides, as for the masks of `dropout`.
 """
 from libc.stdint cimport uint32_t
 from .dropout cimport mix
@@ -10,7 +10,7 @@ from ..training.thread_group cimport own_columns, wait_for_group
 from .workspace cimport clear_stream
 
 cdef enum:
-    RESET_PLACE = 0x85EBCA6B  # where `apply_dropout` has layer and time step; these stay clear of it
+    RESET_PLACE = 0x85EBCA6B  # where `apply_dropout` has layer and time step, which never reach this value
 
 
 cdef inline bint is_reset(double rate, uint32_t step_key, Py_ssize_t stream) noexcept nogil:

@@ -1,9 +1,9 @@
-"""The workspace of a chunk: sizes of its arrays, and the states that one chunk hands to the next.
+"""The workspace of a chunk: sizes of its arrays, and the states carried from one chunk to the next.
 
-Arrays are time-major, one layer after the other. h (L, T + 1, B, H) begins with the carried states, h[:, 0]; c is like
-it for a cell that has one. y (T, B, V) holds the logits, then dy. x (T + 1, B) holds the chunk's symbols and one row
-more: x[:-1] are the inputs, x[1:] the targets. gates (L, T, B, ldg) holds what a cell saves for the way back. A cell
-whose z lives in h saves nothing: there the array holds dz, for the time steps of one block and the one after it.
+Arrays are time-major, one layer after the other. h (L, T + 1, B, H) starts with the carried states, h[:, 0]; c is
+similar for a cell that has one. y (T, B, V) holds the logits, then dy. x (T + 1, B) has the chunk's symbols and one
+more row: x[:-1] are the inputs, x[1:] the targets. gates (L, T, B, ldg) has what a cell saves for the backward pass. A
+cell whose z lives in h saves nothing: there the array holds dz, for the time steps of one block and one more.
 """
 from libc.string cimport memcpy, memset
 from ..entry.interface cimport Network, Workspace, real
@@ -13,25 +13,25 @@ from ..products.panels cimport (GRADIENT_ROWS, Columns, operand_elements, packed
 from ..training.thread_group cimport ThreadGroup, alone, own_share, wait_for_group
 
 cdef enum:
-    BLOCK_ROWS = 512  # streams times time steps that pass through all stages before the next ones are taken
+    BLOCK_ROWS = 512  # streams times time steps that pass through all stages before the next ones
 
 
 cdef inline Py_ssize_t block_steps(Py_ssize_t T, Py_ssize_t B) noexcept nogil:
-    """Time steps of a chunk that are taken at a time, so that each stage finds in the cache what the last one left.
+    """Time steps of a chunk taken at a time, so that each stage finds the last one's results in the cache.
 
-    Blocks are of nearly equal length: a short one would use a product's packed operands too little.
+    Blocks have nearly equal length, since a short block would use a product's packed operands too little.
     """
     cdef Py_ssize_t most = max(1, <Py_ssize_t>BLOCK_ROWS // B), blocks = max(1, (T + most - 1) // most)
     return (T + blocks - 1) // blocks
 
 
 cdef inline Py_ssize_t most_symbols(const Network* net, Py_ssize_t T, Py_ssize_t B) noexcept nogil:
-    """How many different inputs a chunk has at most."""
+    """The maximum number of distinct inputs of a chunk."""
     return min(T * B, net.V)
 
 
 cdef inline void size_workspace(const Network* net, Py_ssize_t T, Py_ssize_t B, Workspace* work) noexcept nogil:
-    """Set the sizes for T time steps of B streams; a single thread works on them."""
+    """Set the sizes for T time steps of B streams, for a single thread."""
     work.T, work.B, work.block = T, B, block_steps(T, B)
     work.step_stride = B * net.H
     work.layer_stride = (T + 1) * work.step_stride
@@ -42,7 +42,7 @@ cdef inline void size_workspace(const Network* net, Py_ssize_t T, Py_ssize_t B, 
 
 
 cdef inline Py_ssize_t scratch_elements(const Network* net, Py_ssize_t T, Py_ssize_t B) noexcept nogil:
-    """Elements of a thread's scratch: of a product for the gradients of weights, or of a left operand."""
+    """Elements of a thread's scratch memory, for a product of weight gradients or a left operand."""
     cdef Py_ssize_t rows = block_steps(T, B) * B, H = net.H, N = net.G * H
     cdef Py_ssize_t operand = operand_elements(rows, max(H, net.V))
     if net.L > 1:
@@ -66,7 +66,7 @@ cdef inline real* layer_c(const Workspace* work, Py_ssize_t l, Py_ssize_t t) noe
 
 
 cdef inline real* layer_output(const Network* net, const Workspace* work, Py_ssize_t l, Py_ssize_t t) noexcept nogil:
-    """What layer l passes on at time step t: h[l, t + 1], or with dropout dropped[l, t]."""
+    """The output of layer l at time step t: h[l, t + 1], or with dropout dropped[l, t]."""
     if work.dropout.rate > 0:
         return work.dropped + (l * work.T + t) * work.B * net.H
     return layer_h(work, l, t + 1)
@@ -74,22 +74,22 @@ cdef inline real* layer_output(const Network* net, const Workspace* work, Py_ssi
 
 cdef inline real* layer_dz(const Network* net, const Workspace* work, Py_ssize_t l, Py_ssize_t first,
                            Py_ssize_t t) noexcept nogil:
-    """dz of layer l at time step t of the block that begins at `first`."""
+    """dz of layer l at time step t of the block that starts at `first`."""
     return work.gates + l * work.gates_stride + (t - first if net.z_in_h else t) * work.B * net.ldg
 
 
 cdef inline real* layer_z(const Network* net, const Workspace* work, Py_ssize_t l, Py_ssize_t t) noexcept nogil:
-    """Where z of layer l at time step t is: in the gates, or where the state will be."""
+    """The address of z for layer l at time step t: in the gates, or where the state will be."""
     return layer_h(work, l, t + 1) if net.z_in_h else work.gates + l * work.gates_stride + t * work.B * net.ldg
 
 
 cdef inline real* gradient_from_above(const Network* net, const Workspace* work, Py_ssize_t l) noexcept nogil:
-    """Where the gradient of a block's outputs of layer l belongs; where z lives in h, it becomes dz in place."""
+    """The address of the gradient of a block's outputs of layer l; if z lives in h, it becomes dz in place."""
     return work.gates + l * work.gates_stride if net.z_in_h else work.dh
 
 
 cdef inline void clear_share(const ThreadGroup* group, real* a, Py_ssize_t n) noexcept nogil:
-    """a = 0                                           (n,): the thread's share of it"""
+    """a = 0                                           (n,): the thread's share"""
     cdef Columns own = own_share(group, n)
     memset(a + own.first, 0, own.count * sizeof(real))
 
@@ -106,7 +106,7 @@ cdef inline void clear_stream(const Network* net, const Workspace* work, Py_ssiz
 
 
 cdef inline void clear_states(const Network* net, const Workspace* work) noexcept nogil:
-    """h[:, 0] = c[:, 0] = 0: the states that the next chunk starts from"""
+    """h[:, 0] = c[:, 0] = 0: the initial states of the next chunk"""
     cdef Py_ssize_t l
     for l in range(net.L):
         clear_share(&work.group, layer_h(work, l, 0), work.B * net.H)
@@ -118,7 +118,7 @@ cdef inline void clear_states(const Network* net, const Workspace* work) noexcep
 
 
 cdef inline void carry_states(const Network* net, const Workspace* work, Py_ssize_t steps) noexcept nogil:
-    """h[:, 0] = h[:, steps], and c likewise: the next steps start from the states after these"""
+    """h[:, 0] = h[:, steps], and c likewise: the next steps continue from the states after these"""
     cdef Py_ssize_t l
     cdef Columns own = own_share(&work.group, work.B * net.H)
     for l in range(net.L):

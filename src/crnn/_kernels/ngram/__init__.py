@@ -1,1 +1,1 @@
-"""Compiled counts of n-grams; `ngrams` is what Python calls."""
+"""Compiled counts of n-grams; Python calls `ngrams`."""

@@ -1,7 +1,7 @@
-"""The n-grams of one length after another, as bytes and back: sorted, and each number in as few bytes as it needs.
+"""The n-grams of one length at a time, as bytes and back: sorted, each number in as few bytes as needed.
 
-A level is the contexts of one length, sorted, those that nothing has followed among them. Three runs of bytes hold for
-each context how many edges it has, for each edge the symbol, less the one before it plus 1, and for each edge the
+A level is the sorted contexts of one length, including those never followed by anything. Three runs of bytes contain,
+for each context, its number of edges; for each edge, the symbol minus the previous one minus 1; and for each edge, the
 count. The edges of a level, in this order, are the contexts of the next level.
 """
 from libc.stdint cimport int64_t
@@ -9,7 +9,7 @@ from .trie cimport (
     HEADER, MAX_COUNT, NO_EDGE, Edge, Place, Trie, block_words, capacity_for, edge_of, new_node, place_of, take_block,
 )
 
-cdef enum Fault:  # of bytes, less than 0
+cdef enum Fault:  # in bytes; negative
     TRUNCATED = -1
     NO_SYMBOL = -2
     NO_COUNT = -3
@@ -27,7 +27,7 @@ cdef struct Level:  # of contexts: the nodes, or what leads to them
 
 
 cdef inline void put(Bytes* b, unsigned int number) noexcept nogil:
-    """Append a number, seven bits a byte, the lowest first; all bytes but the last have the eighth bit."""
+    """Append a number, seven bits per byte, lowest first; all bytes but the last have the eighth bit set."""
     while number >= 128:
         b.at[0] = <unsigned char>(number | 128)
         b.at += 1
@@ -37,7 +37,7 @@ cdef inline void put(Bytes* b, unsigned int number) noexcept nogil:
 
 
 cdef inline int64_t take(Bytes* b) noexcept nogil:
-    """Read a number of at most 31 bits, or TRUNCATED."""
+    """Read a number of at most 31 bits, or return TRUNCATED."""
     cdef int64_t number = 0
     cdef int shift = 0
     cdef unsigned char byte
@@ -52,12 +52,12 @@ cdef inline int64_t take(Bytes* b) noexcept nogil:
 
 
 cdef inline Py_ssize_t edge_count(Place p) noexcept nogil:
-    """How many edges a context has."""
+    """The number of edges of a context."""
     return p.node.symbol != NO_EDGE if p.node.symbol >= NO_EDGE else -p.node.symbol
 
 
 cdef inline Py_ssize_t edges_of_node(const Trie* t, int node) noexcept nogil:
-    """How many edges a node has; none if it is -1."""
+    """The number of edges of a node; 0 if it is -1."""
     return edge_count(place_of(t, node)) if node >= 0 else 0
 
 
@@ -80,12 +80,12 @@ cdef inline Edge edge_at(Place p, Py_ssize_t i) noexcept nogil:
 
 
 cdef inline int* raw_of(const Trie* t, Place p, Edge e, int* raw_nodes, int* raw_pool) noexcept nogil:
-    """The number for an edge in arrays like those of the trie: one for nodes with one edge, and one like the pool."""
+    """The entry for an edge in arrays like the trie's: one array for nodes with one edge, and one like the pool."""
     return raw_nodes + (p.node - t.nodes) if p.node.symbol > NO_EDGE else raw_pool + (e.count - t.pool)
 
 
 cdef inline Py_ssize_t children_of_level(const Trie* t, const int* nodes, Py_ssize_t n, int* children) noexcept nogil:
-    """Write down the child of each edge of n contexts shorter than order - 1, 0 for none; return their number."""
+    """Write the child of each edge of n contexts shorter than order - 1, 0 for none; return their number."""
     cdef Py_ssize_t i, j, found = 0
     cdef int child
     cdef Place p
@@ -101,7 +101,7 @@ cdef inline Py_ssize_t children_of_level(const Trie* t, const int* nodes, Py_ssi
 
 
 cdef inline void depths_of_nodes(const Trie* t, unsigned char* depths) noexcept nogil:
-    """depths[i] = how many symbols context i has; the nodes behind a node's edges have larger numbers than its own."""
+    """depths[i] = the number of symbols of context i; nodes behind a node's edges have larger numbers than its own."""
     cdef Py_ssize_t i, j
     cdef int child
     cdef Place p
@@ -118,7 +118,7 @@ cdef inline void depths_of_nodes(const Trie* t, unsigned char* depths) noexcept 
 
 cdef inline void pack_level(const Trie* t, const int* nodes, Py_ssize_t n, int* raw_nodes, int* raw_pool,
                             Bytes* sizes, Bytes* symbols, Bytes* counts) noexcept nogil:
-    """Append n contexts, -1 for one without edges, to bytes with room for them; counts are from `raw_*` if given."""
+    """Append n contexts, -1 for one without edges, to bytes with room for them, with counts from `raw_*` if given."""
     cdef Py_ssize_t i, j, edges
     cdef int last
     cdef Place p
@@ -138,7 +138,7 @@ cdef inline void pack_level(const Trie* t, const int* nodes, Py_ssize_t n, int* 
 
 
 cdef inline int64_t words_of_sizes(Bytes sizes, int V, int64_t* contexts) noexcept nogil:
-    """Numbers of the pool that contexts of these sizes need, and how many have edges; a Fault if one has too many."""
+    """Pool entries needed by contexts of these sizes, and how many have edges; a Fault if one has too many."""
     cdef int64_t words = 0, size
     contexts[0] = 0
     while sizes.at < sizes.end:
@@ -152,7 +152,7 @@ cdef inline int64_t words_of_sizes(Bytes sizes, int V, int64_t* contexts) noexce
 
 
 cdef inline int context_for(Trie* t, int owner, int symbol) noexcept nogil:
-    """Make the context longer than `owner` by a symbol; NO_SUFFIX if the trie lacks the one without its first.
+    """Make the context longer than `owner` by a symbol; NO_SUFFIX if the trie lacks it without its first symbol.
 
     NO_SYMBOL if the owner has no edge for the symbol.
     """
@@ -174,7 +174,7 @@ cdef inline int context_for(Trie* t, int owner, int symbol) noexcept nogil:
 
 cdef inline int64_t unpack_context(Trie* t, int node, int depth, int64_t size, Bytes* symbols, Bytes* counts,
                                    int* next_owners, int* next_symbols) noexcept nogil:
-    """Give a context without edges `size` of them; return the sum of their counts, or a Fault."""
+    """Give `size` edges to a context without edges; return the sum of their counts, or a Fault."""
     cdef Place p = place_of(t, node)
     cdef Edge e
     cdef int64_t symbol = -1, count, total = 0, step, i
@@ -215,10 +215,10 @@ cdef inline int64_t unpack_context(Trie* t, int node, int depth, int64_t size, B
 
 cdef inline int64_t unpack_level(Trie* t, int depth, Level level, Bytes* sizes, Bytes* symbols, Bytes* counts,
                                  Level following) noexcept nogil:
-    """Add the edges of a level's contexts; write down what leads to those of the next level, and return how many.
+    """Add the edges of a level's contexts; write what leads to the contexts of the next level, and return their number.
 
-    `level.nodes` own the edges that lead to the contexts, with `level.symbols`; a context that begins is its own owner,
-    with symbol -1. Returns a Fault if the bytes don't hold such n-grams.
+    `level.nodes` own the edges that lead to the contexts, with `level.symbols`; an initial context is its own owner,
+    with symbol -1. Returns a Fault if the bytes do not contain valid n-grams.
     """
     cdef Py_ssize_t i
     cdef int64_t size, used = 0, fault

@@ -7,7 +7,7 @@ from .orders cimport RawCounts, count_raw_counts, pass_on, score_orders
 
 
 cdef class Raw:
-    """How often each n-gram of a trie occurs, in arrays: nodes (n,) and the pool (m,), at first the trie's counts."""
+    """The occurrences of a trie's n-grams, in arrays: nodes (n,) and the pool (m,), initially the trie's counts."""
     cdef RawCounts raw
     cdef int[::1] nodes
     cdef int[::1] pool
@@ -25,14 +25,14 @@ cdef class Raw:
         self.raw.nodes, self.raw.pool = &nodes[0], &pool[0]
 
     def pass_on(self, Trie trie not None, const int[::1] nodes not None):
-        """Add what the contexts of one length hold to those that are shorter by one; the longest come first."""
+        """Add the occurrences in contexts of one length to those of contexts shorter by one; the longest come first."""
         _check_raw(self, trie)
         _check_nodes(trie, nodes)
         with nogil:
             pass_on(&trie.t, _first(nodes), nodes.shape[0], &self.raw)
 
     def counts_of_counts(self, Trie trie not None, const int[::1] nodes not None) -> list:
-        """Return how many n-grams of some contexts occur once, twice, 3 and 4 times."""
+        """Return how many n-grams of some contexts occur 1, 2, 3 and 4 times."""
         cdef int64_t[5] counts
         memset(counts, 0, sizeof(counts))
         _check_raw(self, trie)
@@ -75,7 +75,7 @@ cdef int _check_nodes(Trie trie, const int[::1] nodes) except -1:
 
 
 def children(Trie trie not None, const int[::1] nodes not None, int[::1] out not None):
-    """Write down the node behind each edge of contexts of one length, shorter than order - 1; -1: it has no edges."""
+    """Write the node behind each edge of contexts of one length, shorter than order - 1; -1: it has no edges."""
     cdef Py_ssize_t i, n = 0
     _check(trie, NULL, 0)
     _check_nodes(trie, nodes)
@@ -88,7 +88,7 @@ def children(Trie trie not None, const int[::1] nodes not None, int[::1] out not
 
 
 def depths(Trie trie not None, unsigned char[::1] out not None):
-    """Write down how many symbols the context of each node has."""
+    """Write the number of symbols of each node's context."""
     _check(trie, NULL, 0)
     if trie.t.base != NULL:
         raise ValueError("the trie lies over another one")
@@ -101,7 +101,7 @@ def pack(Trie trie not None, const int[::1] nodes not None, unsigned char[::1] s
          unsigned char[::1] symbols not None, unsigned char[::1] counts not None, Raw raw=None) -> tuple:
     """Write the edges of contexts of one length, -1 for none, as bytes; return how many bytes of each array are used.
 
-    The counts are those of `raw`, if it is given. Five bytes a number are enough.
+    The counts are taken from `raw`, if given. Five bytes per number suffice.
     """
     cdef Bytes of_sizes, of_symbols, of_counts
     cdef Py_ssize_t i, n = 0
@@ -132,7 +132,7 @@ cdef Bytes _run(const unsigned char[::1] b) noexcept nogil:
 
 
 def unpacked_size(const unsigned char[::1] sizes not None, int symbols) -> tuple:
-    """Return the nodes, and the numbers of the pool, that contexts of these sizes take."""
+    """Return the numbers of nodes and of pool entries taken by contexts of these sizes."""
     cdef int64_t nodes, words
     with nogil:
         words = words_of_sizes(_run(sizes), symbols, &nodes)
@@ -143,9 +143,9 @@ def unpacked_size(const unsigned char[::1] sizes not None, int symbols) -> tuple
 
 def unpack(Trie trie not None, int depth, const int[::1] owners not None, const int[::1] owner_symbols not None,
            tuple packed not None, int[::1] next_owners not None, int[::1] next_symbols not None) -> tuple:
-    """Add the edges of the contexts of a length to a trie that has those of shorter ones; see `levels`.
+    """Add the edges of the contexts of a length to a trie that has those of shorter contexts; see `levels`.
 
-    `packed` are the bytes of sizes, symbols and counts, of which it returns how many it has read. The arrays of the
+    `packed` are the bytes of sizes, symbols and counts; the number of bytes read of each is returned. The arrays of the
     next level have its size.
     """
     cdef const unsigned char[::1] sizes, symbols, counts

@@ -1,9 +1,9 @@
-"""The entry points to n-grams: count symbols, and predict them from what came before.
+"""The entry points for n-grams: count symbols, and predict them from the previous ones.
 
-Every argument is checked here, once; then a kernel is called that checks nothing and runs without the GIL. Any number
+Every argument is checked here, once; then a kernel is called that does not check and runs without the GIL. Any number
 of threads may read a `Trie`, but only while none changes it.
 
-Symbols before a text are its context: as many as are known, of which the last order - 1 count. An id below 0 stands for
+The symbols before a text are its context: as many as are known, of which the last order - 1 count. A negative id means
 a symbol that does not exist, before the beginning of a text.
 """
 from cpython.object cimport PyObject
@@ -23,13 +23,13 @@ from .trie cimport Trie as Places
 LONGEST_ORDER = MAX_ORDER
 
 cdef enum:
-    MAX_NUMBER = 0x7fffffff  # of nodes, of numbers in the pool
+    MAX_NUMBER = 0x7fffffff  # of nodes, of pool entries
 
 
 cdef class Trie:
-    """The n-grams of up to `order` symbols and their counts, in arrays that are given by `grow`.
+    """The n-grams of up to `order` symbols and their counts, in arrays provided by `grow`.
 
-    Over a `base`, counts go on from those of the base, which must not change any more; its discounts stay.
+    With a `base`, counts continue from those of the base, which must not change again; its discounts stay.
     """
     cdef Places t
     cdef int[:, ::1] nodes
@@ -37,7 +37,7 @@ cdef class Trie:
     cdef int[:, ::1] slots
     cdef RowSource source
     cdef readonly Trie base
-    cdef int next_level, level_first, level_end  # of `unpack`: the next one, and the contexts of the one before it
+    cdef int next_level, level_first, level_end  # for `unpack`: the next level, and the contexts of the previous one
 
     def __init__(self, int order, int symbols, boundary=None, Trie base=None):
         cdef Places* t = &self.t
@@ -58,7 +58,7 @@ cdef class Trie:
         self.base = base
 
     def grow(self, int[:, ::1] nodes not None, int[::1] pool not None, int[:, ::1] slots=None):
-        """Go on in larger arrays: nodes (n, 4), the pool (m,) and, over a base, slots (k, 2) with k a power of 2."""
+        """Continue in larger arrays: nodes (n, 4), the pool (m,) and, with a base, slots (k, 2) with k a power of 2."""
         cdef Places* t = &self.t
         cdef const Slot* old_slots = t.slots
         cdef Py_ssize_t i, old_count = t.slot_count
@@ -76,7 +76,7 @@ cdef class Trie:
         elif t.base == NULL:
             nodes[:2], pool[0] = 0, 0
             nodes[:2, 1] = NO_EDGE
-            t.node_count, t.pool_used = 1 + (t.start > 0), 1  # no block begins at 0
+            t.node_count, t.pool_used = 1 + (t.start > 0), 1  # no block starts at 0
         t.pool_used = max(t.pool_used, 1)
         t.nodes, t.node_room = <Node*>&nodes[0, 0], nodes.shape[0]
         t.pool, t.pool_room = &pool[0], pool.shape[0]
@@ -86,10 +86,10 @@ cdef class Trie:
             for i in range(old_count):
                 if old_slots[i].node >= 0:
                     t.slots[slot_of(t, old_slots[i].node)] = old_slots[i]
-        self.nodes, self.pool, self.slots = nodes, pool, slots  # the old arrays may be freed by this
+        self.nodes, self.pool, self.slots = nodes, pool, slots  # may free the old arrays
 
     def assign(self, Trie other not None, int[:, ::1] nodes not None, int[::1] pool not None, int[:, ::1] slots=None):
-        """Become a copy of a trie with the same order and symbols, over the same base, in new arrays."""
+        """Become a copy of a trie with the same order, symbols and base, in new arrays."""
         cdef Places* t = &self.t
         if self.base is not other.base or (
                 (other.t.order, other.t.symbols, other.t.boundary) != (t.order, t.symbols, t.boundary)):
@@ -109,22 +109,22 @@ cdef class Trie:
 
     @property
     def pool_used(self) -> int:
-        """Numbers of the pool in use."""
+        """Pool entries in use."""
         return self.t.pool_used
 
     @property
     def beginning(self) -> list:
-        """The node of a context that begins with a boundary; empty without one."""
+        """The node of a context that starts with a boundary; empty without a boundary."""
         return [self.t.start] if self.t.start else []
 
     @property
     def room_for_symbol(self) -> tuple:
-        """Nodes, and numbers of the pool, that must be free for a symbol to be counted."""
+        """Nodes and pool entries that must be free for a symbol to be counted."""
         return 2 * self.t.order, symbol_room(&self.t)
 
     @property
     def edges(self) -> list:
-        """How many different n-grams there are of each length."""
+        """The number of distinct n-grams of each length."""
         return [self.t.edges[k] for k in range(self.t.order)]
 
     def counts_of_counts(self):
@@ -132,13 +132,13 @@ cdef class Trie:
         return np.array([[self.t.counts_of_counts[k][n] for n in range(1, 5)] for k in range(self.t.order)], np.int64)
 
     def set_discounts(self, const double[:, ::1] discounts not None):
-        """Use these discounts, (order, 4), of the counts 0, 1, 2 and 3 or more of n-grams of each length."""
+        """Use these discounts, (order, 4), for counts of 0, 1, 2 and 3 or more of n-grams of each length."""
         require_size("discounts", discounts.shape[0], self.t.order)
         require_size("discounts of a length", discounts.shape[1], 4)
         memcpy(self.t.discounts, &discounts[0, 0], self.t.order * 4 * sizeof(double))
 
     def row_source(self):
-        """Return a capsule of what fills rows of logits, see `row_source.pxd`; it keeps the trie alive."""
+        """Return a capsule with a function that fills rows of logits, see `row_source.pxd`; it keeps the trie alive."""
         self.source.source, self.source.fill = &self.t, fill_after
         self.source.symbols, self.source.context = self.t.symbols, self.t.order - 1
         capsule = PyCapsule_New(&self.source, "crnn._kernels.RowSource", release_trie)
@@ -153,7 +153,7 @@ cdef class Trie:
                 and (t.base == NULL or t.slot_count > 2 * (t.slots_used + 2 * t.order)))
 
     cdef bint come_to(self, const int* context, Py_ssize_t n, Cursor* c) noexcept nogil:
-        """Find the context that some symbols end with; make the nodes of n-grams that have none. False: no room."""
+        """Find the context with which some symbols end, creating missing nodes. False: no room."""
         cdef Py_ssize_t i
         c.node = c.depth = 0
         for i in range(max(0, n - self.t.order + 1), n):
@@ -171,7 +171,7 @@ cdef void release_trie(object capsule) noexcept:
 
 
 cdef int _check(Trie trie, const int* ids, Py_ssize_t n, int least=0) except -1:
-    """Raise an error unless all ids are symbols, or in a context perhaps -1."""
+    """Raise an error unless all ids are symbols, or possibly -1 in a context."""
     cdef Py_ssize_t i
     cdef bint good = True
     if trie.t.nodes == NULL:
@@ -188,7 +188,7 @@ cdef const int* _first(const int[::1] ids) noexcept nogil:
 
 
 def count(Trie trie not None, const int[::1] ids not None, const int[::1] context not None) -> int:
-    """Count symbols after their context, which has been counted; return how many, fewer if the arrays have no room."""
+    """Count symbols after their context, already counted; return how many, fewer if the arrays have no room."""
     cdef Py_ssize_t i = 0, n = ids.shape[0]
     cdef Cursor c
     _check(trie, _first(ids), n)
@@ -203,9 +203,9 @@ def count(Trie trie not None, const int[::1] ids not None, const int[::1] contex
 
 def count_and_score(Trie trie not None, const int[::1] ids not None, const int[::1] context not None,
                     double[::1] out not None, double[:, ::1] rows=None) -> int:
-    """Count symbols as `count` does, after out[i] = log P(ids[i]) from the counts so far; return how many.
+    """Count symbols like `count`, but first set out[i] = log P(ids[i]) from the counts so far; return how many.
 
-    If `rows` (n, V) are given, rows[i] are the logarithms of the probabilities of all symbols.
+    If `rows` (n, V) are given, rows[i] are the log-probabilities of all symbols.
     """
     cdef Py_ssize_t i = 0, n = ids.shape[0]
     cdef Cursor c, before
@@ -232,7 +232,7 @@ def count_and_score(Trie trie not None, const int[::1] ids not None, const int[:
 
 def log_probabilities(Trie trie not None, const int[:, ::1] x not None, const int[:, ::1] contexts not None,
                       double[:, ::1] out not None):
-    """out[t, b] = log P(x[t, b] | context b and the symbols before) for x (n, B), contexts (B, k)."""
+    """out[t, b] = log P(x[t, b] | context b and the previous symbols) for x (n, B), contexts (B, k)."""
     cdef Py_ssize_t n = x.shape[0], B = x.shape[1], k = contexts.shape[1], i, b
     cdef Cursor c
     require_size("contexts", contexts.shape[0], B)
@@ -254,7 +254,7 @@ def log_likelihoods(Trie trie not None, const int[::1] ids not None, const Py_ss
                     double[::1] out not None):
     """out[b] = log P of string b, ids[starts[b]:starts[b] + lengths[b]], after the context; from left to right.
 
-    With `least` out[b] is the least of its symbols' log P, or 0 if it has none.
+    With `least`, out[b] is the minimum of its symbols' log P, or 0 if it is empty.
     """
     cdef double log_p
     cdef Py_ssize_t B = lengths.shape[0], b, i

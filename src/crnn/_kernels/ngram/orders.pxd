@@ -1,8 +1,8 @@
-"""How often all n-grams occur, from Kneser-Ney counts of the longest ones; and the losses of models of every order.
+"""The occurrences of all n-grams, from Kneser-Ney counts of the longest ones; and the losses of models of every order.
 
-A model of order m < order has the counts of the larger one for n-grams shorter than m, while it counts each time an
-n-gram of length m occurs. An n-gram occurs as often as all those that are longer by a first symbol, and as often as it
-begins a text: which is its Kneser-Ney count less the number of the longer ones.
+A model of order m < order shares the larger model's counts for n-grams shorter than m, but counts each occurrence of an
+n-gram of length m. An n-gram occurs as often as all those longer by a first symbol together, plus the times it starts a
+text, which is its Kneser-Ney count minus the number of the longer ones.
 """
 from libc.math cimport log
 from libc.stdint cimport int64_t
@@ -11,7 +11,7 @@ from .levels cimport edge_at, edge_count, raw_of, symbol_at
 from .probabilities cimport after_symbol, back_off, discounted, sum_of_counts
 from .trie cimport MAX_ORDER, NO_EDGE, Edge, Place, Trie, edge_of, place_of
 
-cdef struct RawCounts:  # how often n-grams occur, in arrays like those of the trie
+cdef struct RawCounts:  # occurrences of n-grams, in arrays like the trie's
     int* nodes
     int* pool
     double discounts[MAX_ORDER][4]
@@ -20,7 +20,7 @@ cdef struct RawCounts:  # how often n-grams occur, in arrays like those of the t
 cdef inline void pass_on(const Trie* t, const int* nodes, Py_ssize_t n, RawCounts* raw) noexcept nogil:
     """Add the occurrences of the edges of n contexts of one length, -1 for none, to those without their first symbol.
 
-    At first all occurrences are the counts of the trie.
+    Initially all occurrences are the counts of the trie.
     """
     cdef Py_ssize_t i, j
     cdef Place p, shorter
@@ -40,7 +40,7 @@ cdef inline void pass_on(const Trie* t, const int* nodes, Py_ssize_t n, RawCount
 
 cdef inline void count_raw_counts(const Trie* t, const int* nodes, Py_ssize_t n, RawCounts* raw,
                                   int64_t* counts) noexcept nogil:
-    """counts[k] += how many edges of n contexts occur k times, for k = 1, …, 4."""
+    """counts[k] += the number of edges of n contexts that occur k times, for k = 1, …, 4."""
     cdef Py_ssize_t i, j
     cdef int occurrences
     cdef Place p
@@ -56,7 +56,7 @@ cdef inline void count_raw_counts(const Trie* t, const int* nodes, Py_ssize_t n,
 
 cdef inline double raw_probability(const Trie* t, Place p, int depth, int symbol, RawCounts* raw,
                                    double shorter) noexcept nogil:
-    """p(symbol | c) where the n-grams c w are the longest that are counted; `shorter`: that of the shorter context."""
+    """p(symbol | c) if the n-grams c w are the longest counted; `shorter` is that of the shorter context."""
     cdef const double* D = raw.discounts[depth]
     cdef double total = 0, left = 0, found = 0
     cdef Py_ssize_t j

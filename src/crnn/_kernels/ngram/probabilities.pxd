@@ -3,8 +3,8 @@
     p(w | c) = (n(c w) - D[n(c w)]) / n(c) + g(c) p(w | c without its first symbol)
     g(c) = sum over w of D[n(c w)] / n(c)
 
-with the discounts D of the contexts of c's length, n(c) the sum of the counts n(c w), and below the empty context
-1 / V. The terms are added from the longest context to the shortest, so a symbol has the same bits alone and in a row.
+with the discounts D for contexts of c's length, n(c) the sum of the counts n(c w), and 1 / V below the empty context.
+The terms are added from the longest context to the shortest, so a symbol has the same bits alone and in a row.
 """
 from libc.math cimport log
 from .counting cimport Cursor, begin
@@ -30,7 +30,7 @@ cdef inline int sum_of_counts(Place p) noexcept nogil:
 
 
 cdef inline double probability(const Trie* t, Cursor* c, int symbol) noexcept nogil:
-    """p(symbol | context); the context becomes the longest one after the symbol that the trie has."""
+    """p(symbol | context); the context becomes the longest one in the trie after the symbol."""
     cdef double p = 0, factor = 1
     cdef int node = c.node, depth = c.depth
     cdef bint found = symbol == t.boundary
@@ -55,7 +55,7 @@ cdef inline double probability(const Trie* t, Cursor* c, int symbol) noexcept no
 
 
 cdef inline Cursor after_symbol(const Trie* t, Cursor c, int symbol) noexcept nogil:
-    """The longest context of the trie that a text has come to after another symbol."""
+    """The longest context in the trie that a text has reached after another symbol."""
     cdef Place p
     cdef Edge e
     if symbol == t.boundary:
@@ -75,12 +75,12 @@ cdef inline Cursor after_symbol(const Trie* t, Cursor c, int symbol) noexcept no
 
 
 cdef inline Cursor after_symbols(const Trie* t, const int* symbols, Py_ssize_t n) noexcept nogil:
-    """The longest context of the trie that n symbols end with; of more than order - 1, the last ones count."""
+    """The longest context in the trie with which n symbols end; only the last order - 1 of them count."""
     cdef Cursor c
     cdef Py_ssize_t i
     c.node, c.depth = 0, 0
     for i in range(max(0, n - t.order + 1), n):
-        if symbols[i] >= 0:  # others stand for what comes before a text
+        if symbols[i] >= 0:  # others represent what comes before a text
             c = after_symbol(t, c, symbols[i])
     return c
 

@@ -1,22 +1,22 @@
 """The trie of n-grams: which symbols followed each context, how often, and where the longer context is.
 
-A context is a node. Its edges are the symbols that followed it, in order of their ids, with their counts; an edge also
-holds the node of the context that is longer by its symbol, or 0 if nothing has followed it yet. Most contexts have one
-edge, which the node itself holds. The others have a block of the pool: a header of `HEADER` numbers, then symbols,
+A context is a node. Its edges are the symbols that followed it, sorted by id, with their counts; an edge also
+has the node of the context longer by its symbol, or 0 if nothing has followed that yet. Most contexts have one
+edge, stored in the node itself. The others have a block of the pool: a header of `HEADER` numbers, then symbols,
 counts and, for contexts shorter than order - 1, children, each with room for `capacity` edges.
 
-Node 0 is the empty context. With a boundary, node `start` is the context of a boundary alone; no edge leads to it.
+Node 0 is the empty context. With a boundary, node `start` is the context of just a boundary; no edge leads to it.
 `suffix` is the context without its first symbol; the trie has it for each of its nodes.
 
-A trie may lie over another one, its `base`, which it never changes. It copies a node, with its block, before it changes
-the node. The copy keeps the number, and `slots` tell where it is; new nodes are numbered behind those of the base.
+A trie may extend another one, its `base`, which it never changes. It copies a node, with its block, before it changes
+the node. The copy keeps the number, and `slots` give its location; new nodes are numbered after those of the base.
 """
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memmove
 
 cdef enum:
     MAX_ORDER = 64
-    CLASSES = 64  # of blocks by their capacity
+    CLASSES = 64  # of blocks by capacity
     HEADER = 4  # of a block: capacity, sum of the counts, edges with count 1, edges with count 2
     NODE_WORDS = 4  # numbers in a Node
     MAX_COUNT = 0x7fffffff
@@ -24,7 +24,7 @@ cdef enum:
 cdef struct Node:
     int suffix
     int symbol  # of the only edge; NO_EDGE: there is none; below: minus the number of edges in the block
-    int count  # of the only edge, or where the block begins in the pool
+    int count  # of the only edge, or the start of the block in the pool
     int child  # of the only edge
 
 cdef enum:
@@ -38,7 +38,7 @@ cdef struct Trie:
     int order  # length of the longest n-gram
     int symbols
     int boundary  # -1: none
-    int start  # the node of a context that begins
+    int start  # the node of an initial context
     Node* nodes
     int* pool
     Py_ssize_t node_count, node_room, pool_used, pool_room
@@ -48,20 +48,20 @@ cdef struct Trie:
     Py_ssize_t slot_count, slots_used
     int free_blocks[2][CLASSES]  # the first of each capacity, without and with children; 0: none
     int64_t edges[MAX_ORDER]  # edges of the contexts of each length
-    int64_t counts_of_counts[MAX_ORDER][5]  # of them, those with count 1, 2, 3 and 4
+    int64_t counts_of_counts[MAX_ORDER][5]  # of these edges, those with count 1, 2, 3 and 4
     double discounts[MAX_ORDER][4]  # of counts 1, 2, and 3 or more
 
-cdef struct Place:  # a node, and the pool that its block is in
+cdef struct Place:  # a node, and the pool that contains its block
     Node* node
     int* pool
 
 cdef struct Edge:
-    int* count  # NULL: there is no such edge
+    int* count  # NULL: no such edge
     int* child
 
 
 cdef inline Py_ssize_t slot_of(const Trie* t, int node) noexcept nogil:
-    """The slot that holds a node of the base, or the free slot where it belongs."""
+    """The slot that contains a node of the base, or the free slot where it belongs."""
     cdef Py_ssize_t slot = (<unsigned int>node * 0x9E3779B1u) & (t.slot_count - 1)
     while t.slots[slot].node != node and t.slots[slot].node >= 0:
         slot = (slot + 1) & (t.slot_count - 1)
@@ -69,7 +69,7 @@ cdef inline Py_ssize_t slot_of(const Trie* t, int node) noexcept nogil:
 
 
 cdef inline Place place_of(const Trie* t, int node) noexcept nogil:
-    """Where a node is now."""
+    """The current location of a node."""
     cdef Place p
     cdef Py_ssize_t slot
     p.pool = t.pool
@@ -110,12 +110,12 @@ cdef inline Py_ssize_t block_words(Py_ssize_t capacity, bint children) noexcept 
 
 
 cdef inline Py_ssize_t symbol_room(const Trie* t) noexcept nogil:
-    """Numbers of the pool that counting a symbol can take: each context copies its block to a larger one."""
+    """Pool entries that counting a symbol may need: each context copies its block to a larger one."""
     return 2 * t.order * block_words(next_capacity(capacity_for(t.symbols)), True)
 
 
 cdef inline int take_block(Trie* t, Py_ssize_t capacity, bint children) noexcept nogil:
-    """Where a block with room for so many edges begins; the caller has made sure of room in the pool."""
+    """The start of a block with room for this many edges; the caller has made sure of room in the pool."""
     cdef int kind = class_of(capacity), block = t.free_blocks[children][kind]
     if block:
         t.free_blocks[children][kind] = t.pool[block + 1]
@@ -133,7 +133,7 @@ cdef inline void give_block(Trie* t, int block, bint children) noexcept nogil:
 
 
 cdef inline Place owned(Trie* t, int node, int depth) noexcept nogil:
-    """Where a node is that may be changed: if it is one of the base, a copy."""
+    """The location of a node that may be changed: a copy if the node belongs to the base."""
     cdef Place p
     cdef Py_ssize_t slot
     cdef const int* old
@@ -181,7 +181,7 @@ cdef inline Py_ssize_t first_not_below(const int* symbols, Py_ssize_t n, int sym
 
 
 cdef inline Edge edge_of(Place p, int symbol) noexcept nogil:
-    """The edge of a context for a symbol. Its child means something in contexts shorter than order - 1 alone."""
+    """The edge of a context for a symbol. Its child is meaningful only in contexts shorter than order - 1."""
     cdef Edge e
     cdef Py_ssize_t n, i
     cdef int* block
@@ -199,7 +199,7 @@ cdef inline Edge edge_of(Place p, int symbol) noexcept nogil:
 
 
 cdef inline void add_to_statistics(int* block, int count) noexcept nogil:
-    """Note in a block's header that a count has become `count`, one more than it was."""
+    """Record in a block's header that a count has become `count`, an increase of one."""
     block[1] += block[1] < MAX_COUNT
     block[2] += (count == 1) - (count == 2)
     block[3] += (count == 2) - (count == 3)
@@ -239,7 +239,7 @@ cdef inline Py_ssize_t open_gap(Trie* t, Place p, int symbol, bint children) noe
 
 
 cdef inline Edge add_edge(Trie* t, Place p, int depth, int symbol) noexcept nogil:
-    """Add an edge with count 0 to an owned context that does not have it, and return it."""
+    """Add an edge with count 0 to an owned context that lacks it, and return it."""
     cdef bint children = depth < t.order - 1
     cdef Edge e
     cdef Py_ssize_t i

@@ -1,1 +1,1 @@
-"""Vector instructions, barriers, memory, and what the processor can do."""
+"""Vector instructions, barriers, memory, and the processor's features."""

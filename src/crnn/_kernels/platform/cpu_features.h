@@ -1,8 +1,8 @@
-/* Which instruction sets may be used: what the processor has and the operating system saves. */
+/* The usable instruction sets: supported by the processor and saved by the operating system. */
 #ifndef CRNN_CPU_FEATURES_H
 #define CRNN_CPU_FEATURES_H
 
-/* The builds for other instruction sets than the baseline exist only where the build asked for them (x86-64). */
+/* The builds for instruction sets beyond the baseline exist only if the build requested them (x86-64). */
 #if defined(__x86_64__) || defined(_M_X64)
 
 #if defined(_MSC_VER) && !defined(__clang__)
@@ -23,7 +23,7 @@ static unsigned long long saved_state(void) {
 
 enum { EAX, EBX, ECX, EDX };
 
-/* Whether the system lets this process use the tiles of AMX: their 8 KB count as large, and Linux wants to be asked. */
+/* Whether the system lets this process use AMX tiles: their 8 KB count as large, so Linux wants a request. */
 #if defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -32,7 +32,7 @@ static int tiles_allowed(void) {
     return syscall(SYS_arch_prctl, REQUEST_STATE, TILE_DATA) == 0;
 }
 #else
-static int tiles_allowed(void) { return 0; } /* not tried: there is no such build */
+static int tiles_allowed(void) { return 0; } /* not requested: there is no such build */
 #endif
 
 /* 3: AVX-512 BF16; 4: AMX for bfloat16 as well; otherwise 2. `r` is leaf 7 of the processor's features. */
@@ -48,7 +48,7 @@ static int bfloat16_level(const unsigned r[4], unsigned long long state) {
     return tiles_allowed() ? 4 : 3;
 }
 
-/* 0: baseline; 1: AVX2, FMA; 2: AVX-512 F, DQ, BW, VL as well; above that as `bfloat16_level` says. */
+/* 0: baseline; 1: AVX2, FMA; 2: AVX-512 F, DQ, BW, VL as well; higher levels: see `bfloat16_level`. */
 static int instruction_set_level(void) {
     unsigned r[4];
     unsigned long long state;
@@ -67,7 +67,7 @@ static int instruction_set_level(void) {
     return 1;
 }
 
-/* Whether AVX-512 has VNNI, where it may be used. */
+/* Whether AVX-512 is usable and has VNNI. */
 static int multiplies_bytes(void) {
     unsigned r[4];
     cpuid(7, 0, r);

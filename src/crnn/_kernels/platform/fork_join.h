@@ -1,8 +1,8 @@
-/* Fork and join: a first thread lets others go, several times in ten microseconds, and waits until they have finished.
+/* Fork and join: a first thread starts others, several times in ten microseconds, and waits until they have finished.
  *
- * A barrier before and one after the work would do the same. Here each of the two moves one cache line from one core to
- * the other, and a barrier moves three. `posted` counts what the first thread has posted, in steps of 2; its lowest bit
- * says that there will be no more. `finished` counts the others' work, of all rounds.
+ * A barrier before and after the work would do the same. But here each of the two moves one cache line between cores,
+ * where a barrier moves three. `posted` counts the first thread's posts, in steps of 2; its lowest bit
+ * means that there will be no more. `finished` counts the others' completed work, over all rounds.
  */
 #ifndef CRNN_FORK_JOIN_H
 #define CRNN_FORK_JOIN_H
@@ -11,9 +11,9 @@
 
 #define NO_MORE_WORK 1u
 
-typedef struct { /* padded rather than aligned: it is a part of Python objects, which begin anywhere */
+typedef struct { /* padded, not aligned: it is part of Python objects, which may start anywhere */
     uint32_t others;
-    uint32_t expected; /* of `finished`, once all have done what was posted; the first thread's own */
+    uint32_t expected; /* of `finished`, once all have done what was posted; used by the first thread only */
     char before_posted[CACHE_LINE];
     uint32_t posted;
     char before_finished[CACHE_LINE];
@@ -23,13 +23,13 @@ typedef struct { /* padded rather than aligned: it is a part of Python objects, 
     char after[CACHE_LINE];
 } fork_join;
 
-/* The first thread and `others` more. The first one begins with a join: each of the others is there. */
+/* The first thread and `others` more. The first one starts with a join, which waits for each of the others. */
 static inline void fork_init(fork_join *f, uint32_t others) {
     f->others = f->expected = others;
     f->posted = f->finished = f->sleepers = 0;
 }
 
-/* The first thread: let the others go. What they are to do was written before. */
+/* The first thread: start the others. Their work was written before. */
 static inline void fork_work(fork_join *f) {
     f->expected += f->others;
     ATOMIC_ADD(&f->posted, 2);
@@ -44,7 +44,7 @@ static inline void join_work(fork_join *f) {
         done = wait_while(&f->finished, done, SPIN_NANOSECONDS, &f->sleepers);
 }
 
-/* Another thread: say that it has finished, or at first that it is there. */
+/* Another thread: report that it has finished or, at first, that it is ready. */
 static inline void finish_work(fork_join *f) {
     ATOMIC_ADD(&f->finished, 1);
     if (ATOMIC_LOAD(&f->sleepers))

@@ -1,4 +1,4 @@
-/* Call a cell's function on n units with a constant in place of n where that is the width of most panels: the compiler
+/* Call a cell's function on n units, with a constant instead of n if it is the width of most panels: the compiler
  * then unrolls its loops. */
 #ifndef CRNN_KNOWN_WIDTH_H
 #define CRNN_KNOWN_WIDTH_H
@@ -9,7 +9,7 @@
     do { \
         if ((n) == CELL_PANELS * TILE_VECTORS * LANES) \
             function(CELL_PANELS * TILE_VECTORS * LANES, H, before, gates, first, second); \
-        else if ((n) == (TILE_VECTORS - 1) * LANES) /* where the columns do not fill whole panels */ \
+        else if ((n) == (TILE_VECTORS - 1) * LANES) /* if the columns do not fill whole panels */ \
             function((TILE_VECTORS - 1) * LANES, H, before, gates, first, second); \
         else \
             function(n, H, before, gates, first, second); \

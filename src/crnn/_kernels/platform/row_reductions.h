@@ -1,12 +1,12 @@
-/* The maximum and the sum of a row, a vector at a time. A compiler may not reorder sums by itself, and does not see
- * that a maximum may be reordered. The order of summation depends on the row's length alone.
+/* The maximum and the sum of a row, a vector at a time. A compiler may not reorder sums on its own, and does not see
+ * that a maximum may be reordered. The order of summation depends only on the row's length.
  */
 #ifndef CRNN_ROW_REDUCTIONS_H
 #define CRNN_ROW_REDUCTIONS_H
 
 #include "vectors.h"
 
-/* Over the lanes of one vector, halves on halves. Compilers send the plain loops through memory. */
+/* Over the lanes of one vector, by halves. Compilers send plain loops through memory. */
 #if defined(__AVX512F__)
 #define MAX_OF_LANES(v) X86(reduce_max)(v)
 #define SUM_OF_LANES(v) X86(reduce_add)(v)
@@ -36,7 +36,7 @@ static inline real row_max(const real *y, ptrdiff_t n) {
     }
     vector largest = LOAD(y);
     for (ptrdiff_t i = LANES; i + LANES <= n; i += LANES) largest = LARGER(LOAD(y + i), largest);
-    /* The last vector overlaps the one before it, which a maximum allows. */
+    /* The last vector overlaps the previous one, which a maximum allows. */
     largest = LARGER(LOAD(y + n - LANES), largest);
     return MAX_OF_LANES(largest);
 }

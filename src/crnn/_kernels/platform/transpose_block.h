@@ -1,8 +1,8 @@
 /* b = a.T for one block of LANES by LANES, through the registers.
  *
- * A register is filled with pieces of 16 bytes, from rows that are as far apart as a piece has elements. Each piece is
- * then transposed with those at its place in the neighbouring registers: rows half of them apart are interleaved, as
- * often as halving that distance leads to one.
+ * A register is filled with pieces of 16 bytes, from rows as far apart as a piece has elements. Each piece is
+ * then transposed with those at its place in the neighboring registers: rows half of them apart are interleaved, and
+ * the distance is halved until it is one.
  */
 #ifndef CRNN_TRANSPOSE_BLOCK_H
 #define CRNN_TRANSPOSE_BLOCK_H

@@ -1,7 +1,7 @@
 /* Vectors of the widest registers that a build may use, and the few operations on them that the kernels need.
  *
- * The multiply-add is spelt out for each instruction set: left to themselves, compilers fuse it in some loops and not
- * in others, and results would depend on what stands beside them. Elsewhere the same code runs over small arrays.
+ * The multiply-add is written out for each instruction set: left to themselves, compilers fuse it in some loops and not
+ * in others, and results would depend on neighboring code. Elsewhere the same code runs over small arrays.
  */
 #ifndef CRNN_VECTORS_H
 #define CRNN_VECTORS_H
@@ -17,8 +17,8 @@
 #define FUSES_MULTIPLY_ADD 0
 #endif
 
-/* Fetch the cache line that holds p: into the first-level cache, to be read soon, or only into the second. p may be any
- * address, even one of nothing. */
+/* Fetch the cache line that contains p, into the first-level cache to be read soon, or only into the second. p may be
+ * any address, even an invalid one. */
 #if defined(__GNUC__) || defined(__clang__)
 #define PREFETCH(p) __builtin_prefetch(p)
 #define PREFETCH_FAR(p) __builtin_prefetch(p, 0, 2)
@@ -123,7 +123,7 @@ static inline vector ADD(vector a, vector b) {
 }
 #endif
 
-/* The first n elements of a vector: loaded, with zeros for the others; stored. */
+/* Load the first n elements of a vector, with zeros for the others; store them. */
 #if defined(__AVX512F__)
 static inline vector LOAD_PART(const real *p, ptrdiff_t n) { return X86(maskz_loadu)((1u << n) - 1, p); }
 static inline void STORE_PART(real *p, ptrdiff_t n, vector v) { X86(mask_storeu)(p, (1u << n) - 1, v); }
@@ -140,12 +140,12 @@ static inline void STORE_PART(real *p, ptrdiff_t n, vector v) {
 }
 #endif
 
-/* Microsoft's compiler cannot be told to unroll a loop, and keeps the arrays of a tile in memory: setup.py takes
- * clang-cl where CC names it. */
+/* Microsoft's compiler cannot be told to unroll a loop, and keeps the arrays of a tile in memory: setup.py uses
+ * clang-cl if CC names it. */
 #if defined(__GNUC__) || defined(__clang__)
 #define UNROLL _Pragma("GCC unroll 16")
 #define NO_INLINE __attribute__((noinline))
-/* Forget which function a variable holds: what is called through it is compiled once, not inlined at each call. */
+/* Hide which function a variable contains, so that the callee is compiled once, not inlined at each call. */
 #define FORGET_VALUE(function) __asm__("" : "+r"(function))
 #elif defined(_MSC_VER)
 #define UNROLL

@@ -1,15 +1,15 @@
-/* Waiting for a word in memory to change: a spin, and then a sleep in the kernel.
+/* Waiting for a word in memory to change: first spin, then sleep in the kernel.
  *
- * A thread first spins for about SPIN_NANOSECONDS: on an idle machine the others arrive within that time, and a sleep
- * and a wake through the kernel would cost as much as a small training step. Then it sleeps until the word changes, so
- * that a thread which has lost its processor to another program is not kept from it by those that only wait.
+ * A thread first spins for about SPIN_NANOSECONDS: on an idle machine the others arrive within that time, and sleeping
+ * and waking through the kernel would cost as much as a small training step. Then it sleeps until the word changes, so
+ * that a thread that has lost its processor to another program need not compete with waiting threads.
  */
 #ifndef CRNN_WAITING_H
 #define CRNN_WAITING_H
 
 #include <stdint.h>
 
-#define SPIN_NANOSECONDS 70000 /* none where there are more threads than cores */
+#define SPIN_NANOSECONDS 70000 /* no spinning if there are more threads than cores */
 #define PAUSES_BETWEEN_CLOCK_READS 32
 #define CACHE_LINE 64
 
@@ -65,7 +65,7 @@ static inline int64_t nanoseconds(void) {
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-/* A signal ends the sleep as well: the caller looks at the word again. */
+/* A signal also ends the sleep: the caller checks the word again. */
 static inline void sleep_while(uint32_t *word, uint32_t value) {
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, (void *)0, (void *)0, 0);
 }
@@ -73,7 +73,7 @@ static inline void wake_all(uint32_t *word) {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 0x7fffffff, (void *)0, (void *)0, 0);
 }
 #else
-/* macOS and the BSDs: short sleeps, since waiting on an address is not to be had in all of their releases. */
+/* macOS and the BSDs: short sleeps, since not all of their releases support waiting on an address. */
 static inline void sleep_while(uint32_t *word, uint32_t value) {
     const struct timespec pause = {0, 50000};
     if (ATOMIC_LOAD(word) == value)
@@ -83,9 +83,9 @@ static inline void wake_all(uint32_t *word) { (void)word; }
 #endif
 #endif
 
-/* Wait while a word has this value, and return the new one. `sleepers` counts the threads that sleep. A thread that
- * changes the word wakes them all if there is one. No wake-up is missed: the kernel lets no thread sleep on a word that
- * has changed. */
+/* Wait while a word has this value, and return the new one. `sleepers` counts sleeping threads. A thread that
+ * changes the word wakes them all if there are any. No wake-up is missed, since the kernel lets no thread sleep on a
+ * word that has changed. */
 static inline uint32_t wait_while(uint32_t *word, uint32_t value, uint32_t spin_nanoseconds, uint32_t *sleepers) {
     uint32_t now = ATOMIC_LOAD(word);
     for (int64_t end = nanoseconds() + spin_nanoseconds; now == value && nanoseconds() < end;)

@@ -1,10 +1,10 @@
 /* Tiles of the matrix unit, AMX: c += a @ panel for operands of pairs (see operands.h).
  *
  * A tile register holds 16 rows of 64 bytes: 16 x 16 sums, 16 rows of a by 16 elements (32 numbers along k), or 16
- * elements along k by the 16 columns of a vector of the panel. One instruction multiplies two of the latter into the
- * first. A block of the product is up to 32 rows by two vectors of columns: 4 registers of sums, 2 of a, 2 of the panel.
- * Every element of the product is summed over k in the same order, 32 numbers at a time, in any block, at any row and for
- * a single row too: results do not depend on the batch, to the bit.
+ * elements along k by the 16 columns of a vector of the panel. One instruction multiplies the last two into the
+ * first. A block of the product is up to 32 rows by two vectors of columns: 4 registers of sums, 2 of a, 2 of the
+ * panel. Every element of the product is summed over k in the same order, 32 numbers at a time, in any block, at any
+ * row and for a single row, too, so that results do not depend on the batch, to the bit.
  */
 #ifndef CRNN_AMX_TILE_H
 #define CRNN_AMX_TILE_H
@@ -20,14 +20,14 @@ enum { SIDE = 16 }; /* rows of a tile, elements of each */
 /* Elements along k taken at a time: the part of a panel stays in the first-level cache while all rows pass over it. */
 #define K_BLOCK 256
 
-/* Rows of a transposed product that are packed at a time (see register_tile.h). */
+/* Rows of a transposed product packed at a time (see register_tile.h). */
 #define OUTER_BLOCK 512
 
-/* The instructions' arguments are addresses, of which compilers do not always know what is read. */
+/* The instructions' arguments are addresses, and compilers do not always know what is read there. */
 #define MEMORY_IS_READ() __asm__ volatile("" ::: "memory")
 
-/* The rows that the thread's tile registers are set to, `upper` times 64 plus `lower`: setting them takes as long as ten
- * products of tiles. 0: not set. They must be released before other code may use them. */
+/* The rows for which the thread's tile registers are configured, `upper` times 64 plus `lower`: configuring takes as
+ * long as ten products of tiles. 0: not configured. Release them before other code may use them. */
 static _Thread_local ptrdiff_t tile_rows_set;
 
 static inline void release_tiles(void) {
@@ -39,8 +39,8 @@ static inline void release_tiles(void) {
 
 /* ---------------------------------------------------------------------------------------------- registers */
 
-/* 0 to 3: sums, of two vectors for the upper rows and the same for the lower ones, or of four vectors for the upper rows;
- * 4, 5: rows of a, upper and lower; 6, 7: the panel. With four vectors 5 is of the panel, too. */
+/* 0 to 3: sums, of two vectors for the upper rows and the lower ones, or of four vectors for the upper rows;
+ * 4, 5: rows of a, upper and lower; 6, 7: the panel. With four vectors, 5 belongs to the panel, too. */
 static void set_tile_rows(ptrdiff_t upper, ptrdiff_t lower) {
     if (tile_rows_set == upper * 64 + lower)
         return;
@@ -99,8 +99,8 @@ static void set_tile_rows(ptrdiff_t upper, ptrdiff_t lower) {
         } \
     } while (0)
 
-/* Steps along all of K elements. The rows of a end with zeros at a whole step; the panel's last ones are copied, as zeros
- * times what follows the panel might be NaN. `next` is prefetched meanwhile. */
+/* Steps along all K elements. The rows of a end with zeros at a whole step; the panel's last rows are copied, because
+ * zero times whatever follows the panel might be NaN. `next` is prefetched meanwhile. */
 #define EACH_STEP(NV, STEP, PREFETCH_STEP) \
     do { \
         const ptrdiff_t whole = K - K % SIDE; \
@@ -124,7 +124,7 @@ static void set_tile_rows(ptrdiff_t upper, ptrdiff_t lower) {
 typedef struct { /* what to prefetch at each step along k */
     const real *from;
     ptrdiff_t step; /* elements from one step to the next */
-    int lines; /* 16: cache lines that follow one another; 2: of two rows of sums; 0: nothing */
+    int lines; /* 16: consecutive cache lines; 2: of two rows of sums; 0: nothing */
 } prefetched;
 
 /* c[upper + lower, NV * 16] += a[upper + lower, K] @ panel[K, NV * 16] */
@@ -150,7 +150,7 @@ typedef struct { /* what to prefetch at each step along k */
             _tile_stored(3, c + upper * ldc + SIDE, ldc * sizeof(real)); \
         MEMORY_IS_READ(); \
     }
-/* Prefetch a part of the panel that is multiplied by next, or of the sums of the block of rows that follows. */
+/* Prefetch a part of the panel to be multiplied next, or of the sums of the next block of rows. */
 #define PREFETCH_NEXT(NV) \
     do { \
         if (next.lines == SIDE) \
@@ -200,7 +200,7 @@ DEFINE_STRIP(4)
 
 /* ---------------------------------------------------------------------------------------------- products */
 
-/* A block, by the function for its number of vectors: two halves of its rows where `lower` is not 0, or a strip. */
+/* A block, by the function for its number of vectors: two halves of its rows if `lower` is not 0, or a strip. */
 static void multiply_tiles(ptrdiff_t upper, ptrdiff_t lower, ptrdiff_t K, const real *a, ptrdiff_t lda,
                            const real *panel, ptrdiff_t vectors, prefetched next, real *c, ptrdiff_t ldc) {
     if (lower && vectors == 2)
@@ -217,7 +217,7 @@ static void multiply_tiles(ptrdiff_t upper, ptrdiff_t lower, ptrdiff_t K, const 
         strip_4(K, a, lda, panel, c, ldc);
 }
 
-/* The same for columns that may leave a part of the last vector: they go through a copy. */
+/* The same for columns that may only partly fill the last vector: they go through a copy. */
 static void multiply_block(ptrdiff_t upper, ptrdiff_t lower, ptrdiff_t K, const real *a, ptrdiff_t lda,
                            const real *panel, ptrdiff_t columns, prefetched next, real *c, ptrdiff_t ldc) {
     const ptrdiff_t vectors = (columns + LANES - 1) / LANES, width = vectors * LANES, rows = upper + lower;
@@ -235,7 +235,7 @@ static void multiply_block(ptrdiff_t upper, ptrdiff_t lower, ptrdiff_t K, const 
 }
 
 /* c[rows, columns] += a[rows, K] @ panel[K, columns]; columns <= TILE_VECTORS * LANES, or STRIP_VECTORS * LANES for a
- * matrix packed for single rows. `after` is the panel that is multiplied by next; NULL: it is in the cache, and the sums
+ * matrix packed for single rows. `after` is the panel to be multiplied next; NULL: it is in the cache, and the sums
  * are prefetched instead. */
 static void multiply_rows(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t lda, const real *panel,
                           ptrdiff_t columns, const real *after, real *c, ptrdiff_t ldc) {
@@ -259,7 +259,7 @@ static void multiply_rows(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t 
     }
 }
 
-/* The same as other files call it; here the sum over k always ascends. */
+/* The same, for calls from other files; here the sum over k always ascends. */
 static void multiply_panel_rows(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t lda, const real *panel,
                                 ptrdiff_t columns, int descending, const real *after, real *c, ptrdiff_t ldc) {
     (void)descending;
@@ -303,7 +303,7 @@ static void pack_slivers(ptrdiff_t K, ptrdiff_t rows, const real *a, ptrdiff_t l
     }
 }
 
-/* c[rows, columns] += a @ panel[K, columns] for the rows of a that are packed in slivers */
+/* c[rows, columns] += a @ panel[K, columns] for rows of a packed in slivers */
 static void multiply_slivers(ptrdiff_t rows, ptrdiff_t K, const real *slivers, const real *panel, ptrdiff_t columns,
                              real *c, ptrdiff_t ldc) {
     multiply_rows(rows, K, slivers, operand_stride(K), panel, columns, NULL, c, ldc);

@@ -1,6 +1,6 @@
-"""Row-major matrix products by the BLAS, which SciPy has and `core` finds.
+"""Row-major matrix products by SciPy's BLAS, which `core` finds.
 
-A row-major matrix is its transpose in the BLAS's column-major eyes, and C = A B is C' = B' A': the operands change
+The BLAS is column-major and sees a row-major matrix as its transpose; since C = A B is C' = B' A', the operands trade
 places and nothing is copied. The entry point has checked that sizes fit an int.
 """
 from libc.stdint cimport int64_t
@@ -10,7 +10,7 @@ from ..entry.interface cimport Gemm, real
 cdef inline void add_product(Gemm gemm, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, const real* a, Py_ssize_t lda,
                              const real* b, Py_ssize_t ldb, real* c, Py_ssize_t ldc) noexcept nogil:
     """c += a @ b                                      (m, n) += (m, k) (k, n)"""
-    # A BLAS counts in 32 or in 64 bits. A little-endian number of 64 bits begins with its lower half: it serves both.
+    # A BLAS uses 32-bit or 64-bit sizes. A little-endian 64-bit number starts with its lower half, and so serves both.
     cdef int64_t rows = m, columns = n, depth = k, stride_a = lda, stride_b = ldb, stride_c = ldc
     cdef real one = 1
     gemm(b"n", b"n", <int*>&columns, <int*>&rows, <int*>&depth, &one, <void*>b, <int*>&stride_b, <void*>a,

@@ -1,12 +1,12 @@
-/* The operands of products of integers: weights of 8 bits, and states rounded to 8 bits.
+/* The operands of integer products: 8-bit weights, and states rounded to 8 bits.
  *
- * An element is four bytes or two halves, neighbours along k in the place of one float, the first in the lowest bits:
- * signed bytes of weights and unsigned bytes of states where the processor multiplies these (AVX512-VNNI), otherwise
+ * An element is four bytes or two halves, neighbors along k in the place of one float, the first in the lowest bits:
+ * signed bytes of weights and unsigned bytes of states if the processor can multiply these (AVX512-VNNI), otherwise
  * signed halves of both, whose products of pairs cannot saturate. The state h is the integer nearest to 127 h; as an
  * unsigned byte it is stored with 128 added. A sum over k is an exact 32-bit integer, the same in every build.
  *
- * A panel begins with two rows: what its sums begin with, which takes the 128 of each byte off again, and the scale of
- * each column, by which a sum is multiplied when it is added to c. A matrix to be packed holds integers, as floats.
+ * A panel starts with two rows: the initial values of its sums, which cancel the 128 of each byte, and the scale of
+ * each column, by which a sum is multiplied when it is added to c. A matrix to be packed contains integers as floats.
  */
 #ifndef CRNN_INT8_OPERANDS_H
 #define CRNN_INT8_OPERANDS_H
@@ -15,7 +15,7 @@
 
 #include "vectors.h"
 
-/* Sums: vectors of 32-bit integers. gcc keeps them in other registers than vectors of unspecified integers, and would
+/* Sums: vectors of 32-bit integers. gcc keeps these in other registers than vectors of unspecified integers, and would
  * copy each sum at each step. */
 #if defined(X86)
 #if defined(__GNUC__) || defined(__clang__)
@@ -88,7 +88,7 @@ typedef int8_t integer; /* of a weight */
 typedef int16_t integer;
 #endif
 
-/* A tail column's sums are those of neighbours along k; its head has both numbers in a vector. */
+/* A tail column's sums are over neighbors along k; its head has both numbers in a vector. */
 #define NO_SUMS() SUMS_AT(ZEROS)
 static const real ZEROS[LANES] = {0};
 static inline void END_TAIL(real *c, const real *head, sums sum) {
@@ -103,7 +103,7 @@ static inline void END_TAIL(real *c, const real *head, sums sum) {
 
 /* ---------------------------------------------------------------------------------------------- the left operand */
 
-/* The integer nearest to 127 h for h in [-1, 1], an even one where two are as near; what is beyond counts as 1 or -1.
+/* The integer nearest to 127 h for h in [-1, 1], ties to even; values beyond count as 1 or -1.
  * Adding 1.5 * 2^23 leaves it in the lowest bits. */
 static inline uint32_t level_of(real h) {
     real_pattern pattern;
@@ -124,7 +124,7 @@ static inline void pack_levels(ptrdiff_t n, const real *__restrict h, char *__re
     }
 }
 
-/* The rows of a (rows, K) as a product's left operand, rounded into `room`. What follows the K numbers of a row is
+/* The rows of a (rows, K) as a product's left operand, rounded into `room`. Whatever follows the K numbers of a row is
  * multiplied by zeros. */
 static operand_rows as_operand(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t lda, real *room) {
     const operand_rows out = {room, operand_stride(K)};
@@ -138,7 +138,7 @@ static operand_rows as_operand(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdi
 
 /* ---------------------------------------------------------------------------------------------- the packed matrix */
 
-/* The element of the integers w[0], w[step], …, of which so many are `left`. */
+/* The element of the integers w[0], w[step], …, of which this many are `left`. */
 static inline real packed_element(const real *w, ptrdiff_t step, ptrdiff_t left) {
     integer part[PER_ELEMENT] = {0};
     real element;
@@ -151,7 +151,7 @@ static inline void pack_row(ptrdiff_t columns, ptrdiff_t left, const real *w, pt
     for (ptrdiff_t j = 0; j < columns; j++) out[j] = packed_element(w + j, ldw, left);
 }
 
-/* What the sums of a column begin with: its K integers are in elements, `step` apart. */
+/* The initial sums of a column: its K integers are in elements, `step` apart. */
 static inline real first_sum(ptrdiff_t K, ptrdiff_t step, const real *column) {
     int32_t total = 0;
     real first;
@@ -165,7 +165,7 @@ static inline real first_sum(ptrdiff_t K, ptrdiff_t step, const real *column) {
     return first;
 }
 
-/* The rows before the elements of a packed panel of `width` columns, from the scales of those that are no padding. */
+/* The rows before the elements of a packed panel of `width` columns, from the scales of the unpadded columns. */
 static void set_head(ptrdiff_t K, ptrdiff_t columns, ptrdiff_t width, const real *scales, real *panel) {
     memset(panel, 0, HEAD_ROWS * width * sizeof(real));
     for (ptrdiff_t j = 0; j < columns; j++) {
@@ -174,14 +174,14 @@ static void set_head(ptrdiff_t K, ptrdiff_t columns, ptrdiff_t width, const real
     }
 }
 
-/* The same of a packed tail column, whose head is a vector. */
+/* The same for a packed tail column, whose head is a vector. */
 static inline void set_tail_head(ptrdiff_t K, const real *scale, real *column) {
     memset(column, 0, TAIL_HEAD * sizeof(real));
     column[0] = first_sum(K, 1, column + TAIL_HEAD);
     column[1] = *scale / 127;
 }
 
-/* ---------------------------------------------------------------------------------------------- of training alone */
+/* ---------------------------------------------------------------------------------------------- for training alone */
 
 static inline real rounded(real x) { return x; }
 static inline const real *rounded_numbers(ptrdiff_t n, const real *x, real *room) { return (void)n, (void)room, x; }

@@ -1,11 +1,11 @@
 /* The operands of matrix products, as they are packed.
  *
  * A product sums over k. In the builds for float32 and float64 an element of a packed operand is a number. In the build
- * for bfloat16 (CRNN_BFLOAT16) it is a pair: two numbers that are neighbours along k, rounded to bfloat16, in the place
- * of one float, the first of them in the lower half. In the build for int8 (CRNN_INT8) it is two or four integers, see
- * `int8_operands.h`, and a panel begins with HEAD_ROWS rows of its own. Only PRODUCT_ADD looks into an element, and only
- * BEGIN_SUM and END_SUM know what is summed, so that the same code multiplies all of them. All else stays float: what a
- * product is added to, and what is not multiplied.
+ * for bfloat16 (CRNN_BFLOAT16) it is a pair: two neighboring numbers along k, rounded to bfloat16, in the place
+ * of one float, with the first in the lower half. In the build for int8 (CRNN_INT8) it is two or four integers, see
+ * `int8_operands.h`, and a panel starts with HEAD_ROWS extra rows. Only PRODUCT_ADD looks into an element, and only
+ * BEGIN_SUM and END_SUM know what is summed, so that the same code multiplies all of them. Everything else stays float:
+ * what a product is added to, and what is not multiplied.
  */
 #ifndef CRNN_OPERANDS_H
 #define CRNN_OPERANDS_H
@@ -24,7 +24,7 @@
 #define INT8 0
 #endif
 #if defined(__AVX512VNNI__)
-#define INTEGERS 4 /* in an element, of int8 */
+#define INTEGERS 4 /* in an element, for int8 */
 #else
 #define INTEGERS 2
 #endif
@@ -32,29 +32,29 @@
 enum {
     PER_ELEMENT = INT8 ? INTEGERS : BFLOAT16 ? 2 : 1, /* numbers in an element */
     HEAD_ROWS = INT8 ? 2 : 0,                         /* of a panel, before its elements */
-    TAIL_HEAD = INT8 ? LANES : 0                      /* the same of a tail column */
+    TAIL_HEAD = INT8 ? LANES : 0                      /* likewise of a tail column */
 };
 
-typedef struct { /* the left operand of a product, a row for each row of the product */
+typedef struct { /* the left operand of a product, one row for each row of the product */
     const real *first;
     ptrdiff_t stride; /* elements from one row to the next */
 } operand_rows;
 
-/* Elements that K numbers fill, the last one perhaps in part. */
+/* Elements filled by K numbers, the last one perhaps in part. */
 static inline ptrdiff_t elements_of(ptrdiff_t K) { return (K + PER_ELEMENT - 1) / PER_ELEMENT; }
 
-/* Rows of a panel of K rows of numbers. */
+/* Rows of a panel for K rows of numbers. */
 static inline ptrdiff_t depth_of(ptrdiff_t K) { return HEAD_ROWS + elements_of(K); }
 
 #if BFLOAT16 || INT8
 
 enum { LINE = 64 / sizeof(real) }; /* elements of a cache line, or of a row of a tile */
 
-/* Elements from row to row of a left operand: an odd number of cache lines, or the rows would fall on the same few lines
- * of the first-level cache. */
+/* Elements from row to row of a left operand: an odd number of cache lines, or else the rows would map to the same few
+ * lines of the first-level cache. */
 static inline ptrdiff_t operand_stride(ptrdiff_t K) { return ((elements_of(K) + LINE - 1) / LINE | 1) * LINE; }
 
-/* Elements of the room that `as_operand` wants. */
+/* Elements of the buffer for `as_operand`. */
 static inline ptrdiff_t operand_elements(ptrdiff_t rows, ptrdiff_t K) { return rows * operand_stride(K); }
 
 #endif
@@ -65,13 +65,13 @@ static inline ptrdiff_t operand_elements(ptrdiff_t rows, ptrdiff_t K) { return r
 
 #else
 
-/* A sum over k begins with what stands in c, and ends there. */
+/* A sum over k starts with the value in c, and ends there. */
 typedef vector sums;
 #define BEGIN_SUM(c, head) LOAD(c)
 #define BEGIN_PART(c, head, n) LOAD_PART(c, n)
 #define END_SUM(c, head, width, sum) STORE(c, sum)
 #define END_PART(c, head, width, n, sum) STORE_PART(c, n, sum)
-/* In a tail column the lanes of a vector are neighbours along k. */
+/* In a tail column the lanes of a vector are neighbors along k. */
 #define NO_SUMS() SPREAD(0)
 #define END_TAIL(c, head, sum) (*(c) += SUM_OF_LANES(sum))
 
@@ -86,7 +86,7 @@ static inline void set_tail_head(ptrdiff_t K, const real *scale, real *column) {
 
 /* ---------------------------------------------------------------------------------------------- bfloat16 */
 
-/* In the upper half: x rounded to the nearest bfloat16, to an even one where two are as near. NaN stays NaN. */
+/* In the upper half: x rounded to the nearest bfloat16, ties to even. NaN stays NaN. */
 static inline real_bits rounded_bits(real x) {
     real_pattern pattern;
     pattern.value = x;
@@ -113,8 +113,8 @@ static inline const real *rounded_numbers(ptrdiff_t n, const real *__restrict x,
     return room;
 }
 
-/* c + a * b, summed over both numbers of each pair. The processor's own instruction, or multiply-adds of the two numbers
- * as floats: a bfloat16 is the upper half of a float. */
+/* c + a * b, summed over both numbers of each pair, by the processor's own instruction, or by multiply-adds of the two
+ * numbers as floats: a bfloat16 is the upper half of a float. */
 #if defined(__AVX512BF16__)
 #define PRODUCT_ADD(a, b, c) _mm512_dpbf16_ps(c, (__m512bh)(a), (__m512bh)(b))
 #else
@@ -177,12 +177,12 @@ static operand_rows as_operand(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdi
 }
 
 #if defined(__AVX512BF16__)
-/* The places of 32 bfloat16, the first 16 of one row and then 16 of the next, in pairs. */
+/* The positions of 32 bfloat16, the first 16 from one row and then 16 from the next, in pairs. */
 static const short INTERLEAVED[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
                                       8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
 #endif
 
-/* out = elements of the rows w and w + ldw; of w alone where it is the last one, only one being `left`. */
+/* out = elements of the rows w and w + ldw; of w alone if it is the last row, with only one `left`. */
 static inline void pack_row(ptrdiff_t columns, ptrdiff_t left, const real *__restrict w, ptrdiff_t ldw,
                             real *__restrict out) {
     ptrdiff_t j = 0;
@@ -199,7 +199,7 @@ static inline void pack_row(ptrdiff_t columns, ptrdiff_t left, const real *__res
         for (; j < columns; j++) out[j] = pair_of(w[j], 0);
 }
 
-/* The element of w[0] and w[step]; of w[0] alone where only one is `left`. */
+/* The element of w[0] and w[step]; of w[0] alone if only one is `left`. */
 static inline real packed_element(const real *w, ptrdiff_t step, ptrdiff_t left) {
     return pair_of(w[0], left > 1 ? w[step] : 0);
 }

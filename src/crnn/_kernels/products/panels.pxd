@@ -1,27 +1,27 @@
 """Panel products: y += x @ W for a W that is packed once and multiplied many times.
 
 A BLAS packs W anew at every call, but the recurrence multiplies by the same W at every time step. Here W (K, N) is
-packed once per update, into panels of a few vectors' width. Each panel is stored row after row and padded with zeros to
-whole vectors; its rows are of packed elements, see `operands.h`. `tiles.h` multiplies one panel at a time, so that a
-caller can finish a panel's columns (apply a non-linearity) while they are in the first-level cache.
+packed once per update, into panels a few vectors wide. Each panel is stored row by row and padded with zeros to
+whole vectors; its rows consist of packed elements, see `operands.h`. `tiles.h` multiplies one panel at a time, so that
+a caller can finish a panel's columns (apply a non-linearity) while they are in the first-level cache.
 
-`max_vectors` is the largest number of vectors in a panel. It depends on the use: TILE_VECTORS for products with many
+`max_vectors` is the maximum number of vectors in a panel. It depends on the use: TILE_VECTORS for products with many
 rows, STRIP_VECTORS for one row. Each element of the product is summed over k in the same order, whatever the number of
 rows and the width of the panels: inference gives the same bits at every batch size, position and thread count.
 """
 from ..entry.interface cimport real
 
 cdef enum:
-    PACKED_ROWS = 8  # of a matrix that are packed before the next ones
+    PACKED_ROWS = 8  # of a matrix, packed before the next ones
     MAX_COLUMNS = 128  # of any panel: STRIP_VECTORS of the widest registers, in single precision
-    GRADIENT_ROWS = 16  # of a gradient, at a time, where the weights are not packed; they then have a multiple of it
+    GRADIENT_ROWS = 16  # of a gradient at a time, if the weights are not packed, which then have a multiple of it
 
 ctypedef struct Panel:
     Py_ssize_t start  # its first column
     Py_ssize_t columns
-    Py_ssize_t next  # the first column of the one that is multiplied by after it; of itself if it is the last
+    Py_ssize_t next  # the first column of the panel to be multiplied next; of itself if it is the last
 
-ctypedef struct Columns:  # neighbouring ones; also of rows and elements the share of a thread
+ctypedef struct Columns:  # neighboring columns; also of rows and elements, the share of a thread
     Py_ssize_t first
     Py_ssize_t count
 
@@ -33,8 +33,8 @@ cdef extern from "vectors.h" nogil:
 cdef extern from "operands.h" nogil:
     const int BFLOAT16
     const int INT8
-    const int PER_ELEMENT  # numbers, neighbours along k, that a packed element holds
-    const int HEAD_ROWS  # of a panel, before those of its elements
+    const int PER_ELEMENT  # numbers, neighbors along k, in a packed element
+    const int HEAD_ROWS  # of a panel, before the rows of its elements
     ctypedef struct operand_rows:  # the left operand of a product
         const real* first
         Py_ssize_t stride
@@ -75,7 +75,7 @@ cdef extern from "weights_in_place.h" nogil:
 cdef inline void prefetch_columns(Py_ssize_t blocks, Py_ssize_t H, const real* row, Py_ssize_t columns) noexcept nogil:
     """Prefetch these columns of each of the blocks of H in a row; `row` may be any address.
 
-    They are short pieces far apart, which the processor does not prefetch by itself.
+    They are short pieces far apart, which the processor does not prefetch on its own.
     """
     cdef Py_ssize_t b, j, line = 64 // <Py_ssize_t>sizeof(real)
     for b in range(blocks):
@@ -84,7 +84,7 @@ cdef inline void prefetch_columns(Py_ssize_t blocks, Py_ssize_t H, const real* r
 
 
 cdef inline Py_ssize_t vectors_across(Py_ssize_t N) noexcept nogil:
-    """Vectors that N columns fill, the last one perhaps in part."""
+    """Vectors filled by N columns, the last one perhaps in part."""
     cdef Py_ssize_t lanes = LANES
     return (N + lanes - 1) // lanes
 
@@ -95,14 +95,14 @@ cdef inline Py_ssize_t packed_elements(Py_ssize_t K, Py_ssize_t N) noexcept nogi
 
 
 cdef inline int panel_vectors(bint one_row) noexcept nogil:
-    """The largest number of vectors in a panel of a matrix that is packed for products with one row, or with many."""
+    """The maximum number of vectors in a panel of a matrix packed for products with one row or many."""
     return STRIP_VECTORS if one_row else TILE_VECTORS
 
 
 cdef inline Py_ssize_t panel_count(Py_ssize_t N, int max_vectors) noexcept nogil:
-    """Panels of at most `max_vectors` vectors that N columns make."""
+    """The number of panels of at most `max_vectors` vectors for N columns."""
     cdef Py_ssize_t vectors = vectors_across(N)
-    if vectors <= max_vectors:  # the usual case; it needs no division
+    if vectors <= max_vectors:  # the usual case, which needs no division
         return vectors > 0
     return (vectors + max_vectors - 1) // max_vectors
 
@@ -115,10 +115,10 @@ cdef inline Py_ssize_t panel_start(Py_ssize_t N, int max_vectors, Py_ssize_t j) 
 
 
 cdef inline Panel panel_in_turn(Py_ssize_t N, int max_vectors, Py_ssize_t i, bint back) noexcept nogil:
-    """The i-th panel in order: from the first to the last, or `back`, from the last to the first.
+    """The i-th panel in order: from first to last, or `back`, from last to first.
 
-    A product that is repeated alternates the direction over panels that exceed the cache: the half still cached is then
-    read first. In one direction always, each panel would be evicted before its turn.
+    A repeated product alternates the direction over panels that exceed the cache, so that the half still cached is
+    read first. In a single direction, each panel would be evicted before its turn.
     """
     cdef Py_ssize_t last = panel_count(N, max_vectors) - 1, j = last - i if back else i
     cdef Panel panel
@@ -131,7 +131,7 @@ cdef inline Panel panel_in_turn(Py_ssize_t N, int max_vectors, Py_ssize_t i, bin
 
 
 cdef inline Panel panel_among(Columns own, int max_vectors, Py_ssize_t i, bint back) noexcept nogil:
-    """The i-th panel of the columns of one thread; each thread's columns are packed for themselves."""
+    """The i-th panel of the columns of one thread, which are packed separately."""
     cdef Panel panel = panel_in_turn(own.count, max_vectors, i, back)
     panel.start += own.first
     panel.next += own.first
@@ -148,13 +148,13 @@ cdef inline Columns columns_of(Py_ssize_t N, int rank, int parts) noexcept nogil
 
 
 cdef inline Py_ssize_t whole_panel() noexcept nogil:
-    """Columns of a panel of as many vectors as a tile has."""
+    """Columns of a panel with as many vectors as a tile."""
     return TILE_VECTORS * LANES
 
 
 cdef inline void pack(const real* W, Py_ssize_t K, Py_ssize_t N, Py_ssize_t ldw, int max_vectors, Py_ssize_t first,
                       Py_ssize_t last, real* panels) noexcept nogil:
-    """Pack rows [first, last) of W (K, N), whose rows are ldw numbers apart; `first` begins a packed element."""
+    """Pack rows [first, last) of W (K, N), whose rows are ldw numbers apart; `first` starts a packed element."""
     cdef Pack once = pack_rows_of
     FORGET_PACK(once)
     once(W, K, N, ldw, max_vectors, first, last, panels)
@@ -162,7 +162,7 @@ cdef inline void pack(const real* W, Py_ssize_t K, Py_ssize_t N, Py_ssize_t ldw,
 
 cdef inline void pack_rows_of(const real* W, Py_ssize_t K, Py_ssize_t N, Py_ssize_t ldw, int max_vectors,
                               Py_ssize_t first, Py_ssize_t last, real* panels) noexcept nogil:
-    """What `pack` does, compiled once: it would be inlined wherever weights are packed."""
+    """The body of `pack`, compiled once: it would be inlined wherever weights are packed."""
     cdef Py_ssize_t lanes = LANES
     cdef Py_ssize_t j, start, columns, width, top, bottom = first, count = panel_count(N, max_vectors)
     # A few rows at a time: the panels are so far apart that they compete for the same lines of a cache.
@@ -179,7 +179,7 @@ cdef inline void pack_rows_of(const real* W, Py_ssize_t K, Py_ssize_t N, Py_ssiz
 
 cdef inline void head_panels(Py_ssize_t K, Py_ssize_t N, int max_vectors, const real* scales,
                              real* panels) noexcept nogil:
-    """Set the heads of the packed panels of a matrix (K, N), where they have any, from the scales of its columns."""
+    """Set the heads, if any, of the packed panels of a matrix (K, N), from the scales of its columns."""
     cdef Py_ssize_t j, start, columns, lanes = LANES
     for j in range(panel_count(N, max_vectors) if HEAD_ROWS else 0):
         start = panel_start(N, max_vectors, j)
@@ -189,7 +189,7 @@ cdef inline void head_panels(Py_ssize_t K, Py_ssize_t N, int max_vectors, const 
 
 cdef inline void pack_transposed(const real* W, Py_ssize_t K, Py_ssize_t N, int max_vectors, Py_ssize_t first,
                                  Py_ssize_t last, real* panels) noexcept nogil:
-    """Pack columns [first, last) of W.T (K, N), that is rows [first, last) of W (N, K)."""
+    """Pack columns [first, last) of W.T (K, N), that is, rows [first, last) of W (N, K)."""
     cdef PackTransposed once = pack_columns_of
     FORGET_PACK_TRANSPOSED(once)
     once(W, K, N, max_vectors, first, last, panels)
@@ -197,9 +197,9 @@ cdef inline void pack_transposed(const real* W, Py_ssize_t K, Py_ssize_t N, int 
 
 cdef inline void pack_columns_of(const real* W, Py_ssize_t K, Py_ssize_t N, int max_vectors, Py_ssize_t first,
                                  Py_ssize_t last, real* panels) noexcept nogil:
-    """What `pack_transposed` does, compiled once.
+    """The body of `pack_transposed`, compiled once.
 
-    Whole vectors of columns go through the registers, a square block at a time; the remainder goes one by one.
+    Whole vectors of columns go through registers, a square block at a time; the remainder goes one by one.
     """
     cdef Py_ssize_t lanes = LANES, depth = depth_of(K), block = lanes * PER_ELEMENT
     cdef Py_ssize_t j, k, n = first, start = 0, stop, width = 0, whole = K // block * lanes
@@ -238,7 +238,7 @@ cdef inline void multiply_panel(Py_ssize_t rows, Py_ssize_t K, const real* a, Py
                                 Py_ssize_t ldc, bint descending=False) noexcept nogil:
     """c += a @ panel                                  (rows, columns) += (rows, K) (K, columns)
 
-    a is an operand (see `as_operand`). Meanwhile the panel at `after`, which is multiplied by next, is prefetched. A
+    a is an operand (see `as_operand`). The panel at `after`, to be multiplied next, is prefetched meanwhile. A
     single row may be summed over k `descending`: after a product in the usual order, the panel's end is still in the
     first-level cache. Inference does not use this, since its order of summation must not vary.
     """
@@ -258,7 +258,7 @@ cdef inline void multiply_panels(Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, co
 
 
 cdef inline Py_ssize_t transposed_scratch(Py_ssize_t K, Py_ssize_t M) noexcept nogil:
-    """Elements of the scratch of `add_transposed_product`: one panel of b, and slivers of a."""
+    """Elements of the scratch memory of `add_transposed_product`: one panel of b, and slivers of a."""
     cdef Py_ssize_t block = min(K, <Py_ssize_t>OUTER_BLOCK)
     return depth_of(block) * whole_panel() + sliver_elements(block, M)
 
@@ -269,7 +269,7 @@ cdef inline void add_transposed_product(Py_ssize_t K, Py_ssize_t M, Py_ssize_t N
     """c += a.T @ b                                    (M, N) += (K, M)' (K, N)
 
     The gradient of weights. K, the time steps of all streams, may exceed a cache. Both operands are therefore packed,
-    blocks of rows of equal height at a time: all of a's, and a panel of b's, which is multiplied by at once.
+    in blocks of rows of equal height: all of a's, and a panel of b's, which is multiplied at once.
     """
     cdef Py_ssize_t i, j, k, depth, blocks = (K + OUTER_BLOCK - 1) // OUTER_BLOCK
     cdef real* slivers = scratch + depth_of(min(K, <Py_ssize_t>OUTER_BLOCK)) * whole_panel()

@@ -1,8 +1,8 @@
-"""The gradient of recurrent weights that are not packed, from a chunk of few rows: some rows of the weights at a time.
+"""The gradient of unpacked recurrent weights, from a chunk of few rows, for some rows of the weights at a time.
 
 The whole gradient would evict weights and optimizer state from the second-level cache. The update therefore computes
-the rows that it is about to use (see `update`). What needs the whole gradient at once, as a reducer does, gets it from
-the same functions, and so with the same bits.
+the rows that it is about to use (see `update`). Code that needs the whole gradient at once, such as a reducer, gets it
+from the same functions, and so with the same bits.
 """
 from ..entry.interface cimport Network, Workspace, real
 from ..network.network cimport in_place
@@ -13,12 +13,12 @@ from ..network.workspace cimport layer_dz, layer_h
 
 
 cdef inline bint by_rows(const Network* net) noexcept nogil:
-    """Whether the gradient is computed here. Chunks of many rows are added up block by block instead."""
+    """Whether the gradient is computed here. Chunks of many rows are summed block by block instead."""
     return in_place(net) and net.gemm != NULL
 
 
 cdef inline void pack_dz(const Network* net, const Workspace* work, Py_ssize_t l) noexcept nogil:
-    """Pack dz (rows, G H) of a layer's chunk into the scratch, for `gradient_rows`."""
+    """Pack dz (rows, G H) of a layer's chunk into the scratch memory, for `gradient_rows`."""
     cdef Py_ssize_t rows = work.T * work.B
     pack(layer_dz(net, work, l, 0, 0), rows, net.G * net.H, net.ldg, TILE_VECTORS, 0, rows, work.scratch)
 
@@ -38,7 +38,7 @@ cdef inline void gradient_rows(const Network* net, const Workspace* work, Py_ssi
 
 
 cdef inline real* room_for_rows(const Network* net, const Workspace* work) noexcept nogil:
-    """Where rows of a gradient find room in the scratch, (GRADIENT_ROWS, G H)."""
+    """The buffer for rows of a gradient in the scratch memory, (GRADIENT_ROWS, G H)."""
     cdef Py_ssize_t rows = work.T * work.B
     return work.scratch + packed_elements(rows, net.G * net.H) + sliver_elements(rows, GRADIENT_ROWS)
 

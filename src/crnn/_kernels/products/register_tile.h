@@ -1,10 +1,10 @@
 /* The register tile: c += a @ panel, with the whole tile of c held in vector registers.
  *
  * This is the one piece of the kernels that Cython cannot express. A panel is K rows of up to TILE_VECTORS vectors,
- * stored row after row, so that the loop over k reads it front to back. A tile is up to TILE_ROWS rows of c by one
- * panel. Every row is summed over k in the same order and with the same instructions, however many rows stand beside
- * it: results do not depend on the batch, to the bit. Everything is counted in elements of packed operands, which are
- * numbers or several of them (see operands.h), but for the K of the functions that other files call.
+ * stored row by row, so that the loop over k reads it front to back. A tile is up to TILE_ROWS rows of c by one
+ * panel. Every row is summed over k in the same order and with the same instructions, whatever the other rows are, so
+ * that results do not depend on the batch, to the bit. Everything is counted in elements of packed operands, which
+ * contain one or more numbers (see operands.h), except the K of the functions called from other files.
  */
 #ifndef CRNN_REGISTER_TILE_H
 #define CRNN_REGISTER_TILE_H
@@ -24,8 +24,8 @@
 #define EACH_TILE(DO) EACH_ROW_COUNT(DO, 1) EACH_ROW_COUNT(DO, 2)
 #endif
 
-/* A single row (online training, one sample) has no other rows to hide the latency of its sums: its panels are wider.
- * The kernel for one row is called a strip. */
+/* A single row (online training, one sample) has no other rows to hide the latency of its sums, so its panels are
+ * wider. The kernel for one row is called a strip. */
 #define STRIP_VECTORS 8
 #define EACH_STRIP(DO) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8)
 
@@ -34,23 +34,23 @@
  * split, since they are rounded when they are added to c. */
 #define K_BLOCK (INT8 ? PTRDIFF_MAX : 512)
 
-/* Prefetching. A tile fetches its own panel AHEAD bytes in advance. It also fetches the panel that is multiplied by
- * next: NEXT_BYTES for each k (a third of a panel's row, half of a narrow one's), so that it arrives evenly while all
+/* Prefetching. A tile fetches its own panel AHEAD bytes in advance. It also fetches the next panel to be multiplied:
+ * NEXT_BYTES for each k (a third of a panel's row, half of a narrow one's), so that it arrives evenly while all
  * rows pass over this panel. Fetched all at once it would arrive no faster than the third-level cache delivers. A strip
- * does not prefetch: it already runs at the speed of the second-level cache. Nor do slivers, whose panel is in the
- * cache. */
+ * does not prefetch, since it already runs at the speed of the second-level cache. Nor do slivers, whose panel is in
+ * the cache. */
 #define AHEAD 2048
 #define NEXT_BYTES (TILE_VECTORS == 3 ? 64 : VECTOR_BYTES)
 
-/* Rows of a transposed product that are packed at a time: c is read and written once for all of them, and they still
+/* Rows of a transposed product packed at a time: c is read and written once for all of them, and they still
  * fit the second-level cache. */
 #define OUTER_BLOCK 512
 
 #define ROW_BLOCKS(rows) (((rows) + TILE_ROWS - 1) / TILE_ROWS)
 
-/* One tile: R rows by NV vectors, c[R, NV * LANES] += a[R, K] @ panel[K, NV * LANES]. ELEMENT is the place of element
- * (r, k) of a: in rows of a matrix, or in a sliver, where the R elements of each k lie side by side. `next` is the part
- * of the next panel to prefetch. */
+/* One tile: R rows by NV vectors, c[R, NV * LANES] += a[R, K] @ panel[K, NV * LANES]. ELEMENT is the position of
+ * element (r, k) of a: in rows of a matrix, or in a sliver, where the R elements of each k are adjacent. `next` is the
+ * part of the next panel to prefetch. */
 #define DEFINE_TILE(R, NV) \
     DEFINE_TILE_OF(tile_##R##x##NV, R, NV, r * lda + k, 1) \
     DEFINE_TILE_OF(sliver_##R##x##NV, R, NV, k * R + r, 0)
@@ -82,8 +82,8 @@
     }
 
 /* One row: c[NV * LANES] += a[K] @ panel[K, NV * LANES]; c has only the first `last` elements of its last vector.
- * `step` is 1, or -1 to go over k from the last row to the first; `ld` is how far the next row is, before where step is
- * -1. */
+ * `step` is 1, or -1 to go over k from the last row to the first; `ld` is the distance to the next row, which precedes
+ * if step is -1. */
 #define DEFINE_STRIP(NV) \
     NO_INLINE static void strip_##NV(ptrdiff_t K, const real *a, const real *panel, ptrdiff_t step, ptrdiff_t ld, \
                                      real *c, ptrdiff_t last) { \
@@ -141,8 +141,8 @@ static void multiply_block(int slivers, ptrdiff_t height, ptrdiff_t K, const rea
 }
 
 /* c[rows, columns] += a[rows, K] @ panel[K, columns]; columns <= TILE_VECTORS * LANES, or STRIP_VECTORS * LANES for a
- * matrix packed for single rows. `after` is the panel that is multiplied by next. `descending`, for single rows only,
- * goes over k from the last to the first: the end of a panel that was just multiplied by is still in the first-level
+ * matrix packed for single rows. `after` is the panel to be multiplied next. `descending`, for single rows only,
+ * goes over k from last to first: the end of a panel that was just multiplied is still in the first-level
  * cache. The rows are split into blocks of nearly equal height, so that no block is too low to hide the latency of its
  * own sums. */
 static void multiply_panel_rows(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t lda, const real *panel,
@@ -176,7 +176,7 @@ static void multiply_panel_rows(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrd
 /* panel[depth, width] = w[rows, columns], padded with zeros to whole vectors */
 NO_INLINE static void pack_panel(ptrdiff_t rows, ptrdiff_t columns, const real *w, ptrdiff_t ldw, real *panel) {
     enum { FULL = TILE_VECTORS * LANES };
-    if (columns == FULL) /* a copy of known size takes no call */
+    if (columns == FULL) /* a copy of known size needs no call */
         pack_columns(rows, FULL, w, ldw, FULL, panel);
     else
         pack_columns(rows, columns, w, ldw, (columns + LANES - 1) / LANES * LANES, panel);
@@ -185,7 +185,7 @@ NO_INLINE static void pack_panel(ptrdiff_t rows, ptrdiff_t columns, const real *
 /* Elements of the slivers of a[K, rows]. */
 static inline ptrdiff_t sliver_elements(ptrdiff_t K, ptrdiff_t rows) { return elements_of(K) * rows; }
 
-/* slivers = a[K, rows].T: block by block of up to TILE_ROWS rows of the product, these side by side for each k */
+/* slivers = a[K, rows].T: block by block of up to TILE_ROWS rows of the product, adjacent for each k */
 static void pack_slivers(ptrdiff_t K, ptrdiff_t rows, const real *a, ptrdiff_t lda, real *slivers) {
     const ptrdiff_t blocks = ROW_BLOCKS(rows), depth = elements_of(K);
     /* a few rows of a at a time, so that both sides stay in the first-level cache */
@@ -207,7 +207,7 @@ static void pack_slivers(ptrdiff_t K, ptrdiff_t rows, const real *a, ptrdiff_t l
     }
 }
 
-/* c[rows, columns] += a @ panel[K, columns] for the rows of a that are packed in slivers */
+/* c[rows, columns] += a @ panel[K, columns] for rows of a packed in slivers */
 static void multiply_slivers(ptrdiff_t rows, ptrdiff_t K, const real *slivers, const real *panel, ptrdiff_t columns,
                              real *c, ptrdiff_t ldc) {
     const ptrdiff_t blocks = ROW_BLOCKS(rows), depth = elements_of(K);

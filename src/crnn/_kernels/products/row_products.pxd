@@ -1,4 +1,4 @@
-"""Products over the rows of a chunk, streams times time steps, on the way back; and sums over rows."""
+"""Products over the rows of a chunk (streams times time steps) in the backward pass, and sums over rows."""
 from libc.string cimport memcpy, memset
 from .blas cimport transposed_product
 from ..entry.interface cimport Network, Workspace, real
@@ -6,12 +6,12 @@ from .panels cimport add_transposed_product, as_operand, multiply_panels, operan
 from ..training.step_poll cimport is_canceled
 
 cdef enum:
-    PRODUCTS_PER_POLL = 1 << 28  # multiplications from one poll to the next, at most: about 10 ms
+    PRODUCTS_PER_POLL = 1 << 28  # maximum multiplications from one poll to the next: about 10 ms
     MIN_ROWS_PER_POLL = 128  # of a product: with fewer, reading its weights would cost more than multiplying
 
 
 cdef inline Py_ssize_t piece(Py_ssize_t n, Py_ssize_t unit, Py_ssize_t products) noexcept nogil:
-    """How many of n rows or columns to multiply before the next poll: a multiple of `unit`; each takes `products`."""
+    """How many of n rows or columns to multiply before the next poll, a multiple of `unit`; each takes `products`."""
     return min(n, max(1, PRODUCTS_PER_POLL // (unit * products)) * unit)
 
 
@@ -20,7 +20,7 @@ cdef inline void multiply_rows_back(const Workspace* work, Py_ssize_t rows, Py_s
                                     Py_ssize_t ldc) noexcept nogil:
     """c = a @ W.T                                     (rows, N) = (rows, K) (N, K)'
 
-    Packed whatever the number of rows: of few rows a BLAS takes twice as long.
+    Packed for any number of rows: for few rows a BLAS takes twice as long.
     """
     cdef Py_ssize_t r = 0, count, step = piece(rows, MIN_ROWS_PER_POLL, K * N)
     cdef operand_rows part
@@ -37,7 +37,7 @@ cdef inline void add_weight_gradient(const Network* net, const Workspace* work, 
                                      Py_ssize_t ldw) noexcept nogil:
     """dW += a.T @ d                                   (M, N) += (rows, M)' (rows, N); rows of a are H elements apart
 
-    By the BLAS it is dW = …: its few rows are a whole chunk.
+    With a BLAS it is dW = …: its few rows are a whole chunk.
     """
     if net.gemm != NULL:
         transposed_product(net.gemm, M, N, rows, a, net.H, d, ldd, dW, ldw)
@@ -48,7 +48,7 @@ cdef inline void add_weight_gradient(const Network* net, const Workspace* work, 
 cdef inline void add_packed_gradient(const Workspace* work, Py_ssize_t rows, Py_ssize_t M, Py_ssize_t N, const real* a,
                                      Py_ssize_t lda, const real* d, Py_ssize_t ldd, real* dW,
                                      Py_ssize_t ldw) noexcept nogil:
-    """dW += a.T @ d                                   (M, N) += (rows, M)' (rows, N), by packed operands"""
+    """dW += a.T @ d                                   (M, N) += (rows, M)' (rows, N), with packed operands"""
     cdef Py_ssize_t n = 0, step = piece(N, whole_panel(), rows * M)
     while n < N and not is_canceled(work):
         add_transposed_product(rows, M, min(step, N - n), a, lda, d + n, ldd, work.scratch, dW + n, ldw)
@@ -56,7 +56,7 @@ cdef inline void add_packed_gradient(const Workspace* work, Py_ssize_t rows, Py_
 
 
 cdef inline void set_rows(const real* bias, Py_ssize_t rows, Py_ssize_t N, real* y, Py_ssize_t ldy) noexcept nogil:
-    """y = bias                                        (rows, N): what a product is then added to"""
+    """y = bias                                        (rows, N): to which a product is then added"""
     cdef Py_ssize_t r
     for r in range(rows):
         memcpy(y + r * ldy, bias, N * sizeof(real))

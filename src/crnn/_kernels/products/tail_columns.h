@@ -1,8 +1,8 @@
-/* The tail columns of a matrix: those left over when it is cut into whole vectors, where they are few.
+/* The tail columns of a matrix: the few that are left over when it is cut into whole vectors.
  *
- * In a panel they would cost as much as a whole vector of columns. Here each is packed for itself and multiplied along
- * k, a vector at a time, which costs a fraction of that. Every row is summed in the same order however many rows there
- * are.
+ * In a panel they would cost as much as a whole vector of columns. Here each is packed separately and multiplied along
+ * k, a vector at a time, which costs a fraction of that. Every row is summed in the same order, whatever the number of
+ * rows.
  */
 #ifndef CRNN_TAIL_COLUMNS_H
 #define CRNN_TAIL_COLUMNS_H
@@ -13,8 +13,8 @@
 
 #define GRADIENT_VECTORS 8 /* summed at a time: enough to hide the latency of the sums */
 
-/* c[rows, count] += a[rows, K] @ tail[count, K].T for the rows of an operand; the columns in `tail` are padded with zeros
- * to whole vectors */
+/* c[rows, count] += a[rows, K] @ tail[count, K].T for the rows of an operand; the columns in `tail` are padded with
+ * zeros to whole vectors */
 static void multiply_tail(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t lda, const real *tail, ptrdiff_t count,
                           real *c, ptrdiff_t ldc) {
     const ptrdiff_t depth = elements_of(K), whole = depth - depth % LANES;

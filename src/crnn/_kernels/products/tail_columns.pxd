@@ -1,4 +1,4 @@
-"""Tail columns: those of a matrix that are left over from whole vectors; where they are few, they are packed apart."""
+"""Tail columns: the columns of a matrix left over from whole vectors; if there are few, they are packed separately."""
 from ..entry.interface cimport real
 from .panels cimport LANES, PER_ELEMENT, elements_of, packed_element, vectors_across
 
@@ -12,7 +12,7 @@ cdef extern from "tail_columns.h" nogil:
 
 
 cdef inline Py_ssize_t tail_count(Py_ssize_t N) noexcept nogil:
-    """Of N columns, those left over from whole vectors if they are few: a quarter of a vector at most; otherwise 0."""
+    """The number of N columns left over from whole vectors if small, at most a quarter of a vector; otherwise 0."""
     cdef Py_ssize_t lanes = LANES
     return N % lanes if N % lanes <= lanes // 4 else 0
 
@@ -37,7 +37,7 @@ cdef inline void pack_tail(const real* W, Py_ssize_t K, Py_ssize_t count, Py_ssi
 
 
 cdef inline void head_tail(Py_ssize_t K, Py_ssize_t count, const real* scales, real* tail) noexcept nogil:
-    """Set the heads of packed columns, where they have any, from the scales (count,)."""
+    """Set the heads, if any, of packed columns, from the scales (count,)."""
     cdef Py_ssize_t j
     for j in range(count):
         set_tail_head(K, scales + j, tail + j * tail_length(K))

@@ -1,4 +1,4 @@
-/* The tiles that multiply by a panel: of the matrix unit where the build has one, otherwise of vector registers. */
+/* The tiles that multiply by a panel: of the matrix unit if the build has one, otherwise of vector registers. */
 #ifndef CRNN_TILES_H
 #define CRNN_TILES_H
 

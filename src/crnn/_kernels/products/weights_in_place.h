@@ -1,7 +1,7 @@
-/* Products of one row with weights as they are, not packed: rows of whole vectors, a multiple of DOT_ROWS of them.
+/* Products of one row with unpacked weights, rows of whole vectors, a multiple of DOT_ROWS of them.
  *
- * Both ways read the same numbers: one stream then has half of the bytes in its caches that two packed copies have, and
- * an update packs nothing. Bfloat16 and int8 have no numbers that could be used as they are.
+ * Both directions read the same numbers: one stream then has half the bytes in its caches, compared with two packed
+ * copies, and an update packs nothing. Bfloat16 and int8 have no numbers that could be used unpacked.
  */
 #ifndef CRNN_WEIGHTS_IN_PLACE_H
 #define CRNN_WEIGHTS_IN_PLACE_H
@@ -20,8 +20,8 @@ static inline void multiply_rows_in_place(ptrdiff_t M, ptrdiff_t N, const real *
 
 #else
 
-/* Rows that are multiplied by at a time. DOT_GROUP of them, whose sums hide each other's latency, stand in the registers
- * together, DOT_VECTORS of each after the other: where rows are 4 KB apart, shorter pieces would evict each other. */
+/* Rows multiplied at a time. DOT_GROUP of them, whose sums hide each other's latency, are in registers
+ * together, DOT_VECTORS of each in turn: if rows are 4 KB apart, shorter pieces would evict each other. */
 enum { DOT_ROWS = 16, DOT_GROUP = TILE_VECTORS == 3 ? 8 : 4, DOT_VECTORS = 8 };
 
 /* c[N] += a[K] @ W[K, N]; `back`: from the last columns and rows to the first */
@@ -36,7 +36,7 @@ static void multiply_in_place(ptrdiff_t K, ptrdiff_t N, const real *a, const rea
 
 /* c[DOT_ROWS] += the sum over the lanes of each vector */
 #if defined(__AVX512F__)
-/* out[n] = sums of neighbouring lanes of pairs of vectors, those of the first vector before those of the second in each
+/* out[n] = sums of neighboring lanes of pairs of vectors, those of the first vector before those of the second in each
  * part of a register that LOW and HIGH treat alike */
 #define HALVE(n, out, in, LOW, HIGH) \
     UNROLL for (int i = 0; i < (n); i++) out[i] = ADD(LOW(in[2 * i], in[2 * i + 1]), HIGH(in[2 * i], in[2 * i + 1]))

@@ -1,8 +1,8 @@
-"""One chunk through the network: rows of Wx, the cells over T steps, logits, loss, and the same backwards.
+"""One chunk through the network: rows of Wx, the cells over T steps, logits, loss, and the same backward.
 
-A chunk passes through all stages one block of time steps at a time (see `workspace`), so that each stage finds in the
-cache what the one before it left. Every thread of a group calls the same functions with the same arrays, writes what
-belongs to its own units (of logits: to its own rows), and waits for the others before it reads what they have written.
+A chunk passes through all stages one block of time steps at a time (see `workspace`), so that each stage finds the
+previous one's results in the cache. Every thread of a group calls the same functions with the same arrays, writes what
+belongs to its own units (for logits: to its own rows), and waits for the others before it reads their results.
 """
 from ..network.decoder cimport decode, decode_back
 from ..entry.interface cimport Network, Weights, Workspace, real
@@ -19,10 +19,10 @@ from ..network.workspace cimport clear_share, gradient_from_above, layer_output
 
 
 cdef inline void clear_gradients(const Network* net, const Workspace* work) noexcept nogil:
-    """d = 0, where gradients are added up: the thread's share of it
+    """d = 0, where gradients are summed: the thread's share
 
-    Not the rows of input tables: the update clears those that it has used. With a BLAS the
-    chunk is one product: nothing is added to the gradients of matrices.
+    Rows of input tables are excluded: the update clears those that it has used. With a BLAS the
+    chunk is a single product: nothing is added to the gradients of matrices.
     """
     cdef Py_ssize_t l, first = net.layer[0].Wx if net.E else net.layer[0].Wh
     cdef real* d = work.d
@@ -57,14 +57,14 @@ cdef inline double forward_loss(const Weights* w, const Workspace* work, real we
                      work.loss_weights + at if work.loss_weights != NULL else NULL, work.losses + at)
         first = last
     wait_for_group(&work.group)
-    # By position, not by thread: the sum has the same bits in any group.
+    # By position, not by thread, so that the sum has the same bits in any group.
     return total(work.losses, work.T * work.B) if work.group.rank == 0 else 0
 
 
 cdef inline double loss_and_gradients(const Weights* w, Workspace* work, real weight) noexcept nogil:
     """Return the sum of the chunk's losses; leave weight times its gradients in d, the states in h and c.
 
-    The rows of input tables must come in as zeros in d. Of a group the first thread returns the losses.
+    The rows of input tables must come in as zeros in d. The first thread of a group returns the losses.
     """
     cdef const Network* net = w.net
     cdef Py_ssize_t first, last = work.T, rows, top = net.L - 1
@@ -90,7 +90,7 @@ cdef inline double loss_and_gradients(const Weights* w, Workspace* work, real we
 
 cdef inline void decode_rows_back(const Weights* w, const Workspace* work, Py_ssize_t rows, const real* h,
                                   Py_ssize_t first, real* dh) noexcept nogil:
-    """The way back through the decoder, all of it or the candidates' columns, of a block from time step `first` on."""
+    """The backward pass of a block from time step `first`, through all of the decoder or the candidates' columns."""
     cdef const real* dy = work.y + first * work.B * logits_of_row(w.net, work)
     if w.net.sampled:
         decode_candidates_back(w, work, rows, h, dy, dh)

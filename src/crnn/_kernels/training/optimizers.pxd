@@ -1,6 +1,6 @@
-"""Optimizers: clip the gradient, update the optimizer state, step; in one pass over a run of the flat vectors.
+"""Optimizers: clip the gradient, update the optimizer state and step, in one pass over a run of the flat vectors.
 
-PyTorch's formulas and names of the state.
+The formulas and names of the state are PyTorch's.
 """
 from ..entry.interface cimport Rule, real
 from ..cells.elementwise cimport rsqrt_
@@ -8,7 +8,7 @@ from ..cells.elementwise cimport rsqrt_
 cdef extern from "real.h" nogil:
     real SQRT(real)
 
-cdef enum:  # the numbers that `parameters/optimizers.py` gives them
+cdef enum:  # the numbers assigned in `parameters/optimizers.py`
     ADAGRAD = 0
     RMSPROP = 1
     ADAM = 2
@@ -62,7 +62,7 @@ cdef inline void adam(const Rule* rule, real* p, const real* d, real* exp_avg, r
 
 
 cdef inline void step_run(const Rule* rule, real* p, const real* d, Py_ssize_t start, Py_ssize_t n) noexcept nogil:
-    """One step over n elements from `start` on of the parameters and of the optimizer state; d is their gradient."""
+    """One step over n elements, from `start`, of the parameters and the optimizer state; d is their gradient."""
     if rule.number == ADAGRAD:
         adagrad(rule, p + start, d, rule.first + start, n)
     elif rule.number == RMSPROP:

@@ -1,20 +1,20 @@
-"""The poll within a long training step: Ctrl-C, or a thread that fails, ends the step before its update.
+"""The poll within a long training step: Ctrl-C, or a failing thread, ends the step before its update.
 
-Every thread asks before each time step and within large products, at least every 50 ms or so, and leaves what it is
-doing if the team's barrier is broken. The first thread also lets Python handle signals. No thread can be in the update
-then, because it begins only when all have arrived at the barrier. A step that is broken off so changes nothing.
+Every thread polls before each time step and within large products, at least every 50 ms or so, and stops
+if the team's barrier is broken. The first thread also lets Python handle signals. No thread can be in the update
+then, because it begins only when all have arrived at the barrier. An interrupted step leaves the weights unchanged.
 """
 from ..entry.interface cimport StepPoll, Workspace, barrier_is_broken, nanoseconds
 
 cdef extern from "tiles.h" nogil:
-    void RELEASE_TILES()  # before Python runs, which may use them, and at the end of whatever multiplies
+    void RELEASE_TILES()  # before Python runs, which may use them, and after any products
 
 cdef enum:
     POLL_NANOSECONDS = 40000000
 
 
 cdef inline bint is_canceled(const Workspace* work) noexcept nogil:
-    """Whether the step is to be broken off. Where steps are short this costs the look at a pointer."""
+    """Whether to interrupt the step. If steps are short this costs just a look at a pointer."""
     return work.poll != NULL and is_over(work.poll)
 
 

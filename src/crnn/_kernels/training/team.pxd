@@ -1,15 +1,15 @@
-"""What the threads of a training call have in common: where they wait, and the sums of what each contributes."""
+"""What the threads of a training call share: their barrier, and the sums of their contributions."""
 from ..entry.interface cimport Training, barrier_wait
 
 
 cdef inline bint wait_for_team(Training* run) noexcept nogil:
-    """Wait for all threads; False if one of them broke the barrier."""
+    """Wait for all threads; return False if one of them broke the barrier."""
     run.complete = barrier_wait(run.team.barrier)
     return run.complete
 
 
 cdef inline double total(const double* parts, Py_ssize_t n) noexcept nogil:
-    """sum(parts), in their order"""
+    """sum(parts), in order"""
     cdef double sum_ = 0
     cdef Py_ssize_t i
     for i in range(n):

@@ -1,6 +1,6 @@
-"""A thread group: threads that work on the same streams, each on units of its own.
+"""A thread group: threads that work on the same streams, each with units of its own.
 
-Where a layer's weights exceed a core's second-level cache, two threads with half of the streams each would both fetch
+If a layer's weights exceed a core's second-level cache, two threads with half of the streams each would both fetch
 all weights at every time step. In a group each thread has some of the units, and so some of the weights, for all
 streams. The threads wait for each other whenever one is about to read what another has written: after every time step.
 Whatever a thread sums, it sums over all streams in the order in which a single thread would.
@@ -17,13 +17,13 @@ cdef inline ThreadGroup alone() noexcept nogil:
 
 
 cdef inline void wait_for_group(const ThreadGroup* group) noexcept nogil:
-    """Wait for the other threads. A broken barrier does not block: what is computed then is never used."""
+    """Wait for the other threads. A broken barrier does not block, since the results are then never used."""
     if group.threads > 1:
         barrier_wait(group.barrier)
 
 
 cdef inline Py_ssize_t share(Py_ssize_t n, int rank, int parts) noexcept nogil:
-    """Where part `rank` of n elements begins when they are split; that of rank `parts` is n."""
+    """Start of the `rank`-th of `parts` slices of n elements; n if rank == parts."""
     return n * rank // parts
 
 

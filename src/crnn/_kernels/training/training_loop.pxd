@@ -3,7 +3,7 @@
 In a step every thread back-propagates its shards, or its share of one, waits for the others, updates its share of the
 parameters from the sum over all shards, and waits again. Every thread sees the same numbers and takes the same
 decisions. Nothing is summed by thread: losses are summed by stream and shard, gradients by shard, the norm by rows of
-the parameters. So the results are the same, to the bit, at any number of threads. A broken barrier ends the call
+the parameters. So the results are the same, to the bit, for any number of threads. A broken barrier ends the call
 without another update.
 """
 from libc.math cimport INFINITY, NAN, isfinite, pow, sqrt
@@ -21,7 +21,7 @@ from ..network.workspace cimport carry_states, clear_states
 
 
 cdef inline void train(Training* run) noexcept nogil:
-    """Take `n_steps` steps, or fewer if a loss is not finite or a symbol is not known."""
+    """Take `n_steps` steps, or fewer if a loss is not finite or a symbol is unknown."""
     cdef Py_ssize_t step = 0
     cdef int i
     run.done, run.norm = 0, NAN
@@ -48,8 +48,8 @@ cdef inline bint take_step(Training* run, Py_ssize_t step) noexcept nogil:
     if not wait_for_team(run):
         return False
     loss = total(run.team.losses, run.team.shards) / run.team.streams
-    # Here the gradient of the step is complete: that of each shard in the shard's vector. What is decided from it,
-    # whether the loss is finite and how large the norm is, is decided after the reduction: alike in every process.
+    # Here the gradient of the step is complete: each shard's in its own vector. Decisions based on it,
+    # whether the loss is finite and how large the norm is, are made after the reduction, alike in every process.
     if run.team.reduce != NULL and not reduce_gradient(run, &loss):
         return False
     if not isfinite(loss):
@@ -64,7 +64,7 @@ cdef inline bint take_step(Training* run, Py_ssize_t step) noexcept nogil:
     run.smooth_loss = run.smooth_loss * 0.999 + loss * run.loss_scale * 0.001
     run.position += run.work[0].T
     run.done = step + 1
-    run.poll.ask = NULL  # a signal handler finds the model between two calls, or as it was before the first step
+    run.poll.ask = NULL  # a signal handler must find the model between two calls, or as it was before the first step
     if not wait_for_team(run):
         return False
     if step + 1 == run.n_steps and run.clip_norm == INFINITY:
@@ -73,7 +73,7 @@ cdef inline bint take_step(Training* run, Py_ssize_t step) noexcept nogil:
 
 
 cdef inline void compute_gradients(Training* run, Py_ssize_t step) noexcept nogil:
-    """Back-propagate the next chunk of the thread's shards; a loss is NaN if one of the symbols is not known."""
+    """Back-propagate the next chunk of the thread's shards; a loss is NaN if a symbol is unknown."""
     cdef int i
     cdef double loss
     cdef Workspace* work
@@ -97,12 +97,12 @@ cdef inline void compute_gradients(Training* run, Py_ssize_t step) noexcept nogi
 
 
 cdef inline bint wants_gradient(const Training* run, Py_ssize_t step) noexcept nogil:
-    """Whether a step needs the whole gradient at once: for its norm, or for what adds it to others."""
+    """Whether a step needs the whole gradient at once: for its norm, or for a reduction."""
     return (run.clip_norm < INFINITY or step + 1 == run.n_steps or run.team.reduce != NULL or run.team.shards > 1)
 
 
 cdef inline bint read_chunk(const Training* run, Workspace* work) noexcept nogil:
-    """x[t, b] = ids[b, position + t] for ids of 1, 2 or 4 bytes; False if one of them is not below V."""
+    """x[t, b] = ids[b, position + t] for ids of 1, 2 or 4 bytes; False if any of them is V or more."""
     cdef Py_ssize_t t, b, at = run.position, B = work.B
     cdef unsigned int v, largest = 0
     cdef const unsigned char* row
@@ -121,7 +121,7 @@ cdef inline bint read_chunk(const Training* run, Workspace* work) noexcept nogil
 
 
 cdef inline bint apply_gradient(Training* run, Py_ssize_t step) noexcept nogil:
-    """Clip by the norm, if there is a limit on it, and update the parameters; False if a thread broke the barrier."""
+    """Clip by the norm, if limited, and update the parameters; return False if a thread broke the barrier."""
     cdef Pass todo
     cdef bint by_norm = run.clip_norm < INFINITY, summed = run.team.reduce != NULL
     run.rule.scale, todo.touched = 1, NULL

@@ -1,8 +1,8 @@
-"""The update: gradients of the shards summed, the optimizer's step, and the new weights packed, each thread its share.
+"""The update: sum the gradients of the shards, take the optimizer's step, pack the new weights, each thread a share.
 
 A share is some rows of every matrix and some of the biases. The thread that has updated rows packs them at once. Each
-shard of the streams has a gradient; the threads of a group that works on it have one together. The squares of the
-summed gradient are kept for each row and each bias, so that their sum does not depend on the number of threads.
+shard of the streams has a gradient, shared by the threads of a group. The squares of the summed gradient are kept for
+each row and each bias, so that their sum does not depend on the number of threads.
 """
 from libc.stdint cimport uint32_t
 from libc.math cimport sqrt
@@ -22,17 +22,17 @@ cdef extern from "pages.h" nogil:
     void touch_pages(void*, size_t)
 
 cdef enum:
-    BLOCK = 2048  # elements of a gradient that are summed over the shards and used while still in the cache
+    BLOCK = 2048  # elements of a gradient, summed over the shards and used while still in the cache
 
-ctypedef struct WeightMask:  # recurrent weights, some of which this step was without
+ctypedef struct WeightMask:  # recurrent weights, some of which this step dropped
     uint32_t key
-    Py_ssize_t base  # where the first of them is
+    Py_ssize_t base  # offset of the first
 
-ctypedef struct Pass:  # what is done with each run of elements
-    bint add_up  # sum the shards' gradients in that of the first one
+ctypedef struct Pass:  # what to do with each run of elements
+    bint add_up  # sum the shards' gradients in the first one
     bint measure  # keep the squares of the summed gradient
     bint step  # update the parameters
-    Py_ssize_t* touched  # bytes of the optimizer state that were touched since the last poll; NULL: it is not touched
+    Py_ssize_t* touched  # bytes of optimizer state touched since the last poll; NULL: do not touch it
 
 ctypedef double (*UpdateRun)(Training*, const Pass*, Py_ssize_t, Py_ssize_t, const WeightMask*, real*) noexcept nogil
 ctypedef void (*Update)(Training*, const Pass*) noexcept nogil
@@ -43,15 +43,15 @@ cdef extern from "vectors.h" nogil:
 
 
 cdef inline Py_ssize_t squares_size(const Network* net) noexcept nogil:
-    """Sums of squares that are kept: for V rows, for each layer 2 H rows and two biases, for H rows and a bias.
+    """The number of sums of squares: V rows, for each layer 2 H rows and two biases, H rows and a bias.
 
-    Above an embedding those of the E rows of the first Wx follow, then those of the rows of pairs.
+    Above an embedding the E rows of the first Wx follow, then the rows of pairs.
     """
     return net.V + net.L * (2 * net.H + 2) + net.H + 1 + net.E + net.table[PAIRS].rows
 
 
 cdef inline Py_ssize_t layer_squares(const Network* net, Py_ssize_t l) noexcept nogil:
-    """Where those of a layer begin: of the rows of Wh, of the rows of Wx, of bh and bn."""
+    """The start of a layer's sums: of the rows of Wh, of the rows of Wx, of bh and bn."""
     return net.V + l * (2 * net.H + 2)
 
 
@@ -61,7 +61,7 @@ cdef inline double gradient_norm(const Training* run) noexcept nogil:
 
 
 cdef inline double sum_of_squares(const real* d, Py_ssize_t n) noexcept nogil:
-    """sum(d * d) in double precision, in sixteen partial sums that a vector can hold"""
+    """sum(d * d) in double precision, in sixteen partial sums that fit a vector"""
     cdef double part[16]
     cdef double sum_ = 0
     cdef Py_ssize_t i, j
@@ -78,7 +78,7 @@ cdef inline double sum_of_squares(const real* d, Py_ssize_t n) noexcept nogil:
 
 
 cdef inline void touch(Training* run, Py_ssize_t* touched, real* a, Py_ssize_t n) noexcept nogil:
-    """Touch n elements, with a poll whenever some MB have been touched; none if the step is broken off."""
+    """Touch n elements, polling after every few MB; stop if the step is interrupted."""
     cdef Py_ssize_t bytes_ = n * sizeof(real), done = 0, part
     while done < bytes_ and not barrier_is_broken(run.poll.barrier):
         part = min(bytes_ - done, TOUCHED_BYTES)
@@ -92,9 +92,9 @@ cdef inline void touch(Training* run, Py_ssize_t* touched, real* a, Py_ssize_t n
 
 cdef inline double update_run(Training* run, const Pass* todo, Py_ssize_t start, Py_ssize_t stop,
                               const WeightMask* mask, real* d) noexcept nogil:
-    """Do what is to be done with elements [start, stop), while they are in the cache; return their squares, if kept.
+    """Process elements [start, stop) while they are in the cache; return their squares, if kept.
 
-    `d` is where their gradient begins, if it is not in its place.
+    `d` is the address of their gradient, if it is not in its usual place.
     """
     cdef Py_ssize_t i = start, j, n
     cdef const real* other
@@ -127,9 +127,9 @@ cdef inline double update_run(Training* run, const Pass* todo, Py_ssize_t start,
 cdef inline void update_rows(Training* run, const Pass* todo, Py_ssize_t base, Py_ssize_t N, Py_ssize_t squares,
                              Py_ssize_t start, Py_ssize_t stop, const WeightMask* mask=NULL,
                              real* d=NULL) noexcept nogil:
-    """Rows [start, stop) of a matrix with N columns that begins at `base`; its first row's squares are at `squares`.
+    """Rows [start, stop) of a matrix with N columns that starts at `base`; its first row's squares are at `squares`.
 
-    `d` is where the gradient of the rows is, if it is not in its place; such a gradient is not measured.
+    `d` is the gradient of the rows, if it is not in its usual place; such a gradient is not measured.
     """
     cdef Py_ssize_t r
     cdef UpdateRun update_elements = update_run
@@ -156,7 +156,7 @@ cdef inline void clear_gradients_of(const Team* team, Py_ssize_t start, Py_ssize
 
 
 cdef inline bint occurs_in_any(const Team* team, Py_ssize_t v) noexcept nogil:
-    """Whether row v of the input tables, counted one after the other, is read by any shard's chunk."""
+    """Whether any shard's chunk reads row v of the input tables, numbered consecutively."""
     cdef int s
     for s in range(team.shards):
         if team.occurs[s][v]:
@@ -165,7 +165,7 @@ cdef inline bint occurs_in_any(const Team* team, Py_ssize_t v) noexcept nogil:
 
 
 cdef inline bint is_read(const Training* run, const Pass* todo, Py_ssize_t v) noexcept nogil:
-    """Whether a row is read by any chunk; after a reduction, of any process: see `reduction`."""
+    """Whether any chunk reads a row; after a reduction, of any process: see `reduction`."""
     if run.team.reduce != NULL and not todo.add_up:
         return run.team.d[0][run.weights.net.end + v] != 0
     return occurs_in_any(&run.team, v)
@@ -173,9 +173,9 @@ cdef inline bint is_read(const Training* run, const Pass* todo, Py_ssize_t v) no
 
 cdef inline void update_read_rows(Training* run, const Pass* todo, Py_ssize_t base, Py_ssize_t N, Py_ssize_t squares,
                                   Py_ssize_t flags, Py_ssize_t rows) noexcept nogil:
-    """The thread's share of the rows of a table with N columns that are read; their flags begin at `flags`.
+    """The thread's share of the rows read in a table with N columns; their flags start at `flags`.
 
-    Their gradients are cleared once they have been used.
+    Their gradients are cleared after use.
     """
     cdef const Team* team = &run.team
     cdef Py_ssize_t r
@@ -189,11 +189,11 @@ cdef inline void update_read_rows(Training* run, const Pass* todo, Py_ssize_t ba
 
 
 cdef inline void update_table(Training* run, const Pass* todo, int which) noexcept nogil:
-    """The thread's share of the rows of an input table: only those that the chunk has read have a gradient.
+    """The thread's share of the rows of an input table: only rows read by the chunk have a gradient.
 
-    A sparse optimizer leaves the others out, which is exact. A sparse table is large and a chunk reads little of it:
-    there every optimizer leaves them out, and their part of its state stays as it is. The rows' gradients are cleared
-    once they have been used.
+    A sparse optimizer skips the others, which is exact. A sparse table is large and a chunk reads little of it, so
+    every optimizer skips the others, and their part of its state stays unchanged. The rows' gradients are cleared
+    after use.
     """
     cdef const Network* net = run.weights.net
     cdef const InputTable* table = &net.table[which]
@@ -214,12 +214,12 @@ cdef inline void update_table(Training* run, const Pass* todo, int which) noexce
 
 
 cdef inline Py_ssize_t row_share(Py_ssize_t H, int rank, int parts) noexcept nogil:
-    """As `share`, of rows that are packed: those of one packed element have one thread."""
+    """Like `share`, for packed rows: the rows of one packed element belong to one thread."""
     return min(share((H + 1) // 2, rank, parts) * 2, H)
 
 
 cdef inline void pack_dropped(Training* run, Py_ssize_t l, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    """Pack rows of a layer's recurrent weights as the next step has them; the gradient's place is free meanwhile."""
+    """Pack rows of a layer's recurrent weights for the next step; the gradient's memory is free meanwhile."""
     cdef const Network* net = run.weights.net
     cdef real* d = run.team.d[0]
     cdef Py_ssize_t N = net.G * net.H, at = net.layer[l].Wh + start * N, n = (stop - start) * N
@@ -229,7 +229,7 @@ cdef inline void pack_dropped(Training* run, Py_ssize_t l, Py_ssize_t start, Py_
 
 
 cdef inline void pack_first_dropped(Training* run) noexcept nogil:
-    """The thread's share of `pack_dropped` before the first step, of which no update has been made."""
+    """The thread's share of `pack_dropped` before the first step, which has had no update."""
     cdef const Network* net = run.weights.net
     cdef Py_ssize_t l, start = row_share(net.H, run.team.rank, run.team.threads)
     cdef Py_ssize_t stop = row_share(net.H, run.team.rank + 1, run.team.threads)
@@ -241,8 +241,8 @@ cdef inline void update_recurrent(Training* run, const Pass* todo, Py_ssize_t l,
                                   Py_ssize_t stop) noexcept nogil:
     """Rows [start, stop) of a layer's Wh, whose gradient has the mask of this step's weight dropout.
 
-    A gradient that was left to the update is computed a few rows at a time, which stay in the cache meanwhile: from the
-    last rows, which the way back has read last, to the first, with which the next one forward begins.
+    A gradient left to the update is computed a few rows at a time, which stay in the cache meanwhile: from the
+    last rows, which the backward pass has read last, to the first, with which the next forward pass starts.
     """
     cdef const Network* net = run.weights.net
     cdef const Workspace* work = &run.work[0]
@@ -266,7 +266,7 @@ cdef inline void update_recurrent(Training* run, const Pass* todo, Py_ssize_t l,
 
 
 cdef inline void update_input_weights(Training* run, const Pass* todo, Py_ssize_t l) noexcept nogil:
-    """The thread's share of the rows of a layer's Wx, of the first layer above an embedding."""
+    """The thread's share of the rows of a layer's Wx, for the first layer only above an embedding."""
     cdef const Network* net = run.weights.net
     cdef Py_ssize_t H = net.H, rows = input_rows(net, l)
     cdef Py_ssize_t squares = layer_squares(net, l) + H if l else layer_squares(net, net.L) + H + 1
@@ -285,7 +285,7 @@ cdef inline void update(Training* run, const Pass* todo) noexcept nogil:
 
 
 cdef inline void update_share(Training* run, const Pass* todo) noexcept nogil:
-    """What `update` does, compiled once: not for each set of what is to be done."""
+    """The body of `update`, compiled once rather than for each kind of pass."""
     cdef const Network* net = run.weights.net
     cdef Py_ssize_t l, at, H = net.H, N = net.G * H
     cdef Py_ssize_t start = row_share(H, run.team.rank, run.team.threads)
@@ -310,8 +310,8 @@ cdef inline void update_share(Training* run, const Pass* todo) noexcept nogil:
 cdef inline void touch_memory(Training* run) noexcept nogil:
     """Touch the thread's share of the optimizer state, and of the gradients of the shards that it works on.
 
-    The first update, which is not broken off, then takes no longer than others. Rows of symbols that a sparse
-    optimizer leaves out stay untouched.
+    The first update, which cannot be interrupted, then takes no longer than others. Rows of symbols that a sparse
+    optimizer skips stay untouched.
     """
     cdef const Network* net = run.weights.net
     cdef int i
