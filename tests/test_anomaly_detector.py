@@ -232,7 +232,7 @@ def test_wrong_texts_are_refused_and_nothing_changes(X, message):
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        ([], "X holds no text"),
+        ([], "X is empty"),
         ("a text", "Put a single text in a list"),
         (["nana", None, "ana"], r"X\[1\] is a missing value"),
         ([b"nana", 7], "7|int"),

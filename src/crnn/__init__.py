@@ -82,8 +82,8 @@ def _imported(name: str) -> Any:
             if "once per process" not in str(error):
                 raise
             raise ImportError(
-                "another interpreter of this process has loaded NumPy, which one alone can use: use crnn there, or in "
-                "processes in place of subinterpreters"
+                "another interpreter of this process has loaded NumPy, which only one interpreter can use. Use crnn "
+                "there, or in separate processes instead of subinterpreters."
             ) from error
 
 

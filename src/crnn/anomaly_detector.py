@@ -483,7 +483,7 @@ class AnomalyDetector(Estimator):
         """
         learned, options, content = self._fitted("save"), self._options(), io.BytesIO()
         if not isinstance(learned.model, SAVED):
-            raise InvalidInputError(f"estimator_ is a {type(learned.model).__name__}, which has no file. Use pickle.")
+            raise InvalidInputError(f"a {type(learned.model).__name__} as estimator_ cannot be saved. Use pickle.")
         learned.model.save(content)
         seed = self.random_state if is_int(self.random_state) else None
         own = {"random_state": seed, "chosen": self.estimator is None, "scored_by": learned.reduce}
@@ -508,7 +508,7 @@ class AnomalyDetector(Estimator):
         Raises
         ------
         ModelFileError
-            If the file is damaged, or holds no detector.
+            If the file is damaged, or does not contain a detector.
         OSError
             If the file cannot be read.
         """
@@ -585,7 +585,7 @@ def _clean_scores(model: LanguageModel, X: Iterable[Text], reduce: Reduce) -> ND
     if len(missing) and not (isinstance(X, Lines) and X.errors == "skip"):
         raise InvalidInputError(f"X[{missing[0]}] is a missing value. Leave it out of the texts to calibrate with.")
     if len(missing) == len(scores):
-        raise InvalidInputError("X holds no text. Calibrate with at least 1, better 10 / contamination texts.")
+        raise InvalidInputError("X is empty. Pass at least 1 text, or better 10 / contamination texts.")
     return np.delete(scores, missing)
 
 

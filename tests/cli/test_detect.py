@@ -135,7 +135,7 @@ def test_info_names_the_threshold(detector, capsys):
 
 def test_wrong_use(detector, capsys):
     assert "model.crnn" in error(capsys, "detect", "model.crnn", "clean.log.gz")
-    assert "holds a model but no detector" in error(capsys, "detect", "model.crnn", "clean.log.gz")
+    assert "contains a model but no detector" in error(capsys, "detect", "model.crnn", "clean.log.gz")
     assert "no.crnn: No such file" in error(capsys, "detect", "no.crnn", "clean.log.gz")
     wrong = usage_error(capsys, "detect", "log.crnn", "clean.log.gz", "--contamination", "0.1")
     assert "argument --contamination: only with --calibrate" in wrong

@@ -110,7 +110,7 @@ def test_damage_is_found(content):
 
 def test_a_model_without_a_threshold_is_no_detector(tmp_path):
     MODELS["counts"]().save(tmp_path / "m.crnn")
-    with pytest.raises(ModelFileError, match=r"m\.crnn.*holds a model but no detector.*call calibrate"):
+    with pytest.raises(ModelFileError, match=r"m\.crnn.*contains a model but no detector.*call calibrate"):
         AnomalyDetector.load(tmp_path / "m.crnn")
     classifier = CharRNNClassifier().set_params(estimator__hidden_size=4, estimator__max_steps=2)
     classifier.fit(["aa", "bb"], [0, 1]).save(tmp_path / "c.crnn")

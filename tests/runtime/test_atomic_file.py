@@ -235,7 +235,7 @@ def test_directory(tmp_path):
 @pytest.mark.parametrize("write", [check_writable, lambda path: write_atomically(path, NEW)])
 def test_the_name_of_a_folder(tmp_path, write):
     for name in ("missing/", "a/b//"):
-        with pytest.raises(InvalidInputError, match=r"/' ends as the path of a folder does: give the path of a file$"):
+        with pytest.raises(InvalidInputError, match=r"/' is the path of a folder\. Pass the path of a file\.$"):
             write(str(tmp_path) + "/" + name)
     (tmp_path / "file").write_bytes(OLD)
     with pytest.raises(NotADirectoryError):

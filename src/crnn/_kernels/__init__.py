@@ -47,7 +47,7 @@ def use(name: str | None) -> None:
     sets = {"float32": available(), "bfloat16": available_for_bfloat16(), "int8": available_for_int8()}
     names = dict.fromkeys(name for of_kind in sets.values() for name in of_kind)
     if name is not None and name not in names:
-        raise ValueError(f"instruction set {name!r} is not available here; choose from {', '.join(names)} (CRNN_ISA)")
+        raise ValueError(f"instruction set {name!r} is not available here. Set CRNN_ISA to one of {', '.join(names)}.")
     chosen = {kind: _chosen(of_kind, name) for kind, of_kind in sets.items()}
     folders = {"float32": chosen["float32"], "float64": chosen["float32"], **chosen}
     core.use(**{kind: importlib.import_module(f"{__name__}.{name}.{kind}.kernels") for kind, name in folders.items()})

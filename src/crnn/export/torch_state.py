@@ -194,7 +194,7 @@ def _tensors(state_dict: Any) -> dict[str, Array]:
         state_dict = state_dict.state_dict()
     if not isinstance(state_dict, Mapping):
         raise InvalidInputError(
-            f"state_dict is of type {type(state_dict).__name__}. Pass a mapping of names to tensors, a module or path."
+            f"state_dict is of type {type(state_dict).__name__}. Pass a dict of names and tensors, a module or a path."
         )
     return {str(name): _array(name, tensor) for name, tensor in state_dict.items()}
 

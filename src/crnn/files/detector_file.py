@@ -70,7 +70,7 @@ def read(path: Path, checks: Mapping[str, Check]) -> Stored:
     Raises
     ------
     ModelFileError
-        If the file is damaged, holds no detector, or a value of the entry is missing or cannot be used.
+        If the file is damaged, does not contain a detector, or a value of the entry is missing or cannot be used.
     OSError
         If the file cannot be read.
     """
@@ -101,7 +101,7 @@ def _read(stream: BinaryIO, size: int, checks: Mapping[str, Check]) -> Stored:
     content.seek(0)
     if ENTRY not in header.metadata:
         raise ModelFileError(
-            "it holds a model but no detector; load the model with crnn.loading.load_model, then give it to "
+            "it contains a model but no detector; load the model with crnn.loading.load_model, then give it to "
             "AnomalyDetector and call calibrate"
         )
     entry = bounded_json(header.metadata[ENTRY].encode("ascii", "replace"), ENTRY, unique=True)

@@ -87,7 +87,7 @@ def mode_of_target(path: str) -> int | None:
     >>> mode_of_target("no-such-file")
     >>> mode_of_target("no-such-folder/")
     Traceback (most recent call last):
-    crnn.errors.InvalidInputError: 'no-such-folder/' ends as the path of a folder does: give the path of a file
+    crnn.errors.InvalidInputError: 'no-such-folder/' is the path of a folder. Pass the path of a file.
     """
     if not path:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
@@ -95,7 +95,7 @@ def mode_of_target(path: str) -> int | None:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
         if not os.path.basename(path):
-            raise InvalidInputError(f"{path!r} ends as the path of a folder does: give the path of a file") from None
+            raise InvalidInputError(f"{path!r} is the path of a folder. Pass the path of a file.") from None
         return None
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
