@@ -188,6 +188,8 @@ WRONG = [
     ({"max_seconds": 0}, "max_seconds must be"),
     ({"verbose": -1}, "verbose must be"),
     ({"random_state": "seed"}, "random_state must be"),
+    ({"random_state": -1}, "random_state must be"),
+    ({"random_state": True}, "random_state must be"),
     ({"estimator": "lstm"}, "estimator must be None, a CharRNN, a CharNGram or another language model, not 'lstm'"),
     ({"estimator": CharNGram}, "estimator must be None"),
     ({"estimator": CharRNNClassifier()}, "estimator must be None"),
@@ -203,9 +205,10 @@ def test_a_wrong_parameter_is_refused_and_nothing_changes(parameters, message):
     with pytest.raises(InvalidInputError, match=message):
         detector.set_params(**parameters).fit(words(3000))
     assert detector.__dict__["_learned"] is learned
-    if not parameters.keys() & {"random_state", "estimator"}:
-        with pytest.raises(InvalidInputError, match=message):
-            detector.calibrate(words(3000))
+    if "estimator" not in parameters:
+        for use in (lambda: detector.calibrate(words(3000)), lambda: detector.save("never.crnn")):
+            with pytest.raises(InvalidInputError, match=message):
+                use()
         assert detector.__dict__["_learned"] is learned
 
 

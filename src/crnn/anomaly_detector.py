@@ -60,8 +60,10 @@ class Learned(NamedTuple):
     origin: Any  # the parameter `estimator`, as it was
 
 
-def _checked_seed(name: str, value: Any) -> int | None:
-    return None if value is None else checked_int(name, value, 0)
+def _checked_seed(_: str, value: Any) -> int | None:
+    """Return the seed to save: None for a generator and the like, whose state is not saved."""
+    generator(value)  # raises an error if it cannot be used
+    return int(value) if is_int(value) else None
 
 
 CHECKS: dict[str, Callable[[str, Any], Any]] = {
@@ -482,10 +484,10 @@ class AnomalyDetector(Estimator):
         (True, 3)
         """
         learned, options, content = self._fitted("save"), self._options(), io.BytesIO()
+        seed = _checked_seed("random_state", self.random_state)
         if not isinstance(learned.model, SAVED):
             raise InvalidInputError(f"a {type(learned.model).__name__} as estimator_ cannot be saved. Use pickle.")
         learned.model.save(content)
-        seed = self.random_state if is_int(self.random_state) else None
         own = {"random_state": seed, "chosen": self.estimator is None, "scored_by": learned.reduce}
         entry = options._asdict() | own | learned.calibration._asdict()
         detector_file.write(path, content.getvalue(), entry)
@@ -541,7 +543,8 @@ class AnomalyDetector(Estimator):
     # ------------------------------------------------------------------- checks
 
     def _options(self) -> Options:
-        """Return the checked parameters."""
+        """Return the checked parameters; `random_state` is checked, too."""
+        generator(self.random_state)
         return Options(**{name: check(name, getattr(self, name)) for name, check in CHECKS.items()})
 
     def _unfitted(self) -> CharRNN | CharNGram | None:

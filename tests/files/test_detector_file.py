@@ -3,6 +3,7 @@
 import io
 import json
 
+import numpy as np
 import pytest
 
 from crnn import AnomalyDetector, CharNGram, CharRNN, CharRNNClassifier, Mixture, ModelFileError
@@ -44,6 +45,14 @@ def test_a_detector_of_any_model_comes_back(kind, tmp_path):
     stream.seek(0)
     assert stream.getvalue() == (tmp_path / "d.crnn").read_bytes()
     assert AnomalyDetector.load(stream).offset_ == detector.offset_
+
+
+@pytest.mark.parametrize(
+    ("seed", "saved"), [(2**127 - 1, 2**127 - 1), (np.uint64(2**64 - 1), 2**64 - 1), (np.random.default_rng(0), None)]
+)
+def test_any_seed_that_fit_accepts_can_be_saved(seed, saved, tmp_path):
+    AnomalyDetector(MODELS["counts"](), 0.1, random_state=seed).calibrate(CLEAN).save(tmp_path / "d.crnn")
+    assert AnomalyDetector.load(tmp_path / "d.crnn").random_state == saved
 
 
 def test_a_chosen_model_is_no_parameter(tmp_path):
@@ -91,6 +100,7 @@ def changed(**values):
         (changed(rank=1e6), "its rank exceeds its n_texts"),
         (changed(chosen=1), "chosen must be True or False"),
         (changed(random_state=-1), "random_state must be"),
+        (changed(random_state=[1]), "random_state must be"),
         (changed(max_seconds=None), "max_seconds must be"),
         (changed(verbose=10**400), "verbose must be at most"),
     ],
