@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 
 from crnn import InvalidInputError
-from crnn.detection.calibration import Calibration, calibrated
+from crnn.detection.calibration import calibrated
 
 
 def test_the_expected_rate_is_the_contamination():
     """Over many calibrations with n scores the mean rate on new scores is k / (n + 1), at most the contamination."""
     rng, n, contamination = np.random.default_rng(0), 211, 0.05
     found = [calibrated(rng.normal(size=n), contamination) for _ in range(400)]
-    assert {c.rank for c in found} == {10}  # 10 / 212 is 0.047, and 11 / 212 is above 0.05
+    # 10 / 212 is 0.047, and 11 / 212 is above 0.05; two scores are rarely as close as rounding errors
+    assert np.mean([c.rank == 10 for c in found]) > 0.98
+    assert {c.rank for c in found} <= {9, 10}
     fresh = np.sort(rng.normal(size=200_000))
     rates = np.searchsorted(fresh, [c.offset for c in found], side="left") / len(fresh)
     assert rates.mean() == pytest.approx(10 / 212, rel=0.05)
@@ -21,15 +23,35 @@ def test_the_expected_rate_is_the_contamination():
 
 def test_too_few_texts_have_their_lowest_score_as_the_threshold():
     found = calibrated(np.array([-3.0, -7.0, -5.0]), 0.001)
-    assert found == Calibration(-7.0, 3.0, 1.0)
+    assert found == (pytest.approx(-7.0, abs=1e-3), 3.0, 1.0)
     low, high = found.interval
     assert low < 0.25 < high
 
 
 def test_equal_scores_at_the_threshold_are_normal():
     found = calibrated(np.array([-9.0, *[-5.0] * 60, *[-1.0] * 39]), 0.1)
-    assert found.offset == -5.0
+    assert -5.001 < found.offset < -5.0
     assert found.rank == 2
+
+
+@pytest.mark.parametrize("close", [0.0, 1e-7, -1e-9])
+def test_a_rounding_error_changes_no_verdict(close):
+    """Sixty texts have the score at the threshold, some of them but for a rounding error."""
+    scores = np.array([-9.0, *[-5.0] * 40, *[-5.0 - close] * 20, *[-1.0] * 39])
+    found = calibrated(scores, 0.1)
+    normal = scores >= found.offset
+    assert normal.sum() == 99
+    assert found.rank == 2
+    for factor in (1 - 1e-6, 1 + 1e-6):
+        np.testing.assert_array_equal(scores * factor >= found.offset, normal)
+
+
+def test_texts_below_a_gap_count():
+    """If scores up to the chosen one leave no gap, the threshold is below several of them, and the rank says so."""
+    scores = np.concatenate([[-9.0, -8.0], np.linspace(-5.0001, -5.0, 7), -np.arange(1.0, 92) / 91])
+    found = calibrated(scores, 0.08)  # the eighth of 100 is chosen
+    assert found.rank == 3
+    assert -5.0007 < found.offset < -5.0001
 
 
 def test_weights_count_as_repeated_scores():
@@ -47,7 +69,7 @@ def test_a_unit_is_one_observation():
 
 def test_minus_infinity_counts_but_is_no_threshold():
     scores = np.array([-np.inf, *range(-99, 0)])
-    assert calibrated(scores, 0.05).offset == -96
+    assert calibrated(scores, 0.05).offset == pytest.approx(-96, abs=0.01)
     with pytest.raises(InvalidInputError, match=r"symbols that the model never saw.*min_count=2"):
         calibrated(np.append(scores, [-np.inf] * 9), 0.05)
 

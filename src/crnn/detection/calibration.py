@@ -14,6 +14,7 @@ __all__ = ["MIN_FALSE_POSITIVES", "Calibration", "calibrated"]
 
 MIN_FALSE_POSITIVES = 10  # calibration texts below the threshold: with fewer, the rate is known only roughly
 CONFIDENCE = 0.95
+SLACK = 1e-4  # how far below a score the threshold may be, relative to 1 + |score|: much more than rounding errors
 
 
 class Calibration(NamedTuple):
@@ -26,8 +27,8 @@ class Calibration(NamedTuple):
     n_texts : float
         How many clean texts, drawn independently, tell as much about the rate.
     rank : float
-        The place of `offset` among their scores, counted from 1 for the lowest. The false-positive rate on new texts
-        has the distribution Beta(rank, n_texts + 1 - rank).
+        The place, counted from 1 for the lowest, of the first of their scores above `offset`. The false-positive rate
+        on new texts has the distribution Beta(rank, n_texts + 1 - rank).
 
     Examples
     --------
@@ -64,11 +65,12 @@ class Calibration(NamedTuple):
 def calibrated(
     scores: NDArray[np.float64], contamination: float, weights: NDArray[np.float64] | None = None, unit: float = 1.0
 ) -> Calibration:
-    """Return the highest threshold whose expected false-positive rate is at most `contamination`.
+    """Return about the highest threshold whose expected false-positive rate is at most `contamination`.
 
     Among n scores and that of a new text, each is equally likely to be the lowest. So the k-th lowest of n scores has a
     fraction k / (n + 1) of new texts below it, whatever the distribution. If even the lowest score has more than
-    `contamination`, that one is the threshold.
+    `contamination`, that one is chosen. The threshold is in a gap just below the chosen score: many texts may have
+    this very score, and a rounding error on another processor must not make them anomalies.
 
     Parameters
     ----------
@@ -84,9 +86,9 @@ def calibrated(
     Examples
     --------
     >>> calibrated(np.arange(-99.0, 0.0), 0.05)
-    Calibration(offset=-95.0, n_texts=99.0, rank=5.0)
+    Calibration(offset=-95.0048, n_texts=99.0, rank=5.0)
     >>> calibrated(np.array([-9.0, -1.0, -5.0]), 0.3, weights=np.array([1.0, 97.0, 2.0]))
-    Calibration(offset=-1.0, n_texts=100.0, rank=4.0)
+    Calibration(offset=-1.0001, n_texts=100.0, rank=4.0)
     """
     order = np.argsort(scores, kind="stable")
     ordered = scores[order]
@@ -101,4 +103,21 @@ def calibrated(
             f"a fraction of {sums[k] / sums[-1]:.2g} of the texts hold symbols that the model never saw, more than "
             f"contamination, {contamination:g}. Fit the model with min_count=2, or on texts with these symbols."
         )
-    return Calibration(offset, float(sums[-1] / unit), float(below[k] / unit + 1))
+    offset = _in_a_gap(ordered, offset)
+    first = int(np.searchsorted(ordered, offset))
+    return Calibration(offset, float(sums[-1] / unit), float(below[first] / unit + 1))
+
+
+def _in_a_gap(ordered: NDArray[np.float64], score: float) -> float:
+    """Return the middle of the widest gap between scores, not further below `score` than rounding errors require.
+
+    Examples
+    --------
+    >>> _in_a_gap(np.array([-9.0, -4.0000001, -4.0, -1.0]), -4.0)
+    -4.00025005
+    """
+    lowest = score - SLACK * (1 + abs(score))
+    near = ordered[(ordered > lowest) & (ordered < score)]
+    edges = np.array([lowest, *near, score])
+    widest = int(np.argmax(np.diff(edges)))
+    return float(edges[widest] + edges[widest + 1]) / 2
