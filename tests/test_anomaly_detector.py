@@ -99,6 +99,28 @@ def test_the_estimator_is_cloned():
     assert list(model.vocabulary_) != list(detector.estimator_.vocabulary_)
 
 
+@pytest.mark.parametrize("ask", ["decision_function", "predict", "explain"])
+def test_a_new_threshold_in_the_middle_of_a_call_counts_from_the_next_call(ask, monkeypatch):
+    """As when another thread calls `calibrate` while texts are scored."""
+    strict, lenient = detector_of().fit(words(3000)), detector_of().fit(words(3000))
+    lenient.set_params(reduce="sum").calibrate(words(500, 3))
+    text = min(words(100, 5), key=lambda text: strict.score_samples([text])[0])
+    argument = text if ask == "explain" else [text]
+    expected = getattr(strict, ask)(argument)
+    for name in ("start", "score_samples"):
+        original = getattr(CharNGram, name)
+
+        def replaced_meanwhile(*args, original=original, **how):
+            found = original(*args, **how)
+            strict._learned = lenient.__dict__["_learned"]
+            return found
+
+        monkeypatch.setattr(CharNGram, name, replaced_meanwhile)
+    again = getattr(strict, ask)(argument)
+    assert str(again) == str(expected)
+    assert strict.offset_ == lenient.offset_
+
+
 MODELS = {
     "network": lambda: small_network().fit(NAMES),
     "quantized": lambda: small_network().fit(NAMES).quantize(),

@@ -59,6 +59,14 @@ class Learned(NamedTuple):
     calibration: Calibration
     origin: Any  # the parameter `estimator`, as it was
 
+    def scores(self, X: Iterable[Text], errors: Errors) -> NDArray[np.float64]:
+        """Return the score of each text."""
+        return self.model.score_samples(X, reduce=self.reduce, errors=errors)
+
+    def decisions(self, X: Iterable[Text], errors: Errors) -> NDArray[np.float64]:
+        """Return the scores minus the threshold."""
+        return self.scores(X, errors) - self.calibration.offset
+
 
 def _checked_seed(_: str, value: Any) -> int | None:
     """Return the seed to save: None for a generator and the like, whose state is not saved."""
@@ -302,8 +310,7 @@ class AnomalyDetector(Estimator):
         >>> detector.score_samples(["nana", "bob", None]).round(1).tolist()
         [-1.5, -inf, nan]
         """
-        learned = self._fitted("score_samples")
-        return learned.model.score_samples(X, reduce=learned.reduce, errors=errors)
+        return self._fitted("score_samples").scores(X, errors)
 
     def decision_function(self, X: Iterable[Text], *, errors: Errors = "replace") -> NDArray[np.float64]:
         """Return `score_samples` minus `offset_`: below 0 for anomalies.
@@ -318,7 +325,7 @@ class AnomalyDetector(Estimator):
         >>> detector.decision_function(["nana", "bob"]) < 0
         array([False,  True])
         """
-        return self.score_samples(X, errors=errors) - self._fitted("decision_function").calibration.offset
+        return self._fitted("decision_function").decisions(X, errors)
 
     def predict(self, X: Iterable[Text], *, errors: Errors = "replace") -> NDArray[np.int64]:
         """Return 1 for each normal text and -1 for each anomaly.
@@ -345,7 +352,7 @@ class AnomalyDetector(Estimator):
         >>> detector.predict(["nana", "bob", None])
         array([ 1, -1, -1])
         """
-        return np.where(self.decision_function(X, errors=errors) >= 0, 1, -1)
+        return np.where(self._fitted("predict").decisions(X, errors) >= 0, 1, -1)
 
     def fit_predict(self, X: Iterable[Text], y: Any = None) -> NDArray[np.int64]:
         """Fit the detector and return `predict` for the same texts.
@@ -395,7 +402,7 @@ class AnomalyDetector(Estimator):
         learned, n = self._fitted("explain"), checked_int("n_alternatives", n_alternatives, 0)
         model = learned.model
         reading = explained(model.vocabulary_, model.start(), text, n)
-        (score,) = self.score_samples([text]).tolist()
+        (score,) = learned.scores([text], "replace").tolist()
         return Explanation(text, score, not score >= learned.calibration.offset, *reading)
 
     # ---------------------------------------------------------------- learned
