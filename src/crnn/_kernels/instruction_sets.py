@@ -16,7 +16,7 @@ class InstructionSet(NamedTuple):
 
     gcc: tuple[str, ...]  # the flags for gcc and clang
     msvc: tuple[str, ...] | None = None  # the flags for Microsoft's compiler; None: not supported
-    kinds: tuple[str, ...] = KINDS  # the number types for which it is built
+    kinds: tuple[str, ...] = KINDS  # the number types built for the set
     linux_only: bool = False  # whether its registers are requested only on Linux
 
 

@@ -62,7 +62,7 @@ cdef inline void step_forward(const Network* net, const real* Wh_panels, const S
     for i in range(count):
         panel = panel_among(s.own, net.max_vectors, i, s.back)
         for g in range(0 if in_place(net) else net.G):
-            # The packed columns of a gate, (units, columns), followed by those of the next gate.
+            # The gates' packed columns, (units, columns), one gate after another.
             Wh = Wh_panels + g * gate + depth * panel.start
             multiply_panel(s.B, net.units, h_prev.first, h_prev.stride, Wh, panel.columns,
                            Wh + gate if g + 1 < net.G else Wh_panels + depth * panel.next,

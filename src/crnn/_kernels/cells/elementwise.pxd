@@ -121,7 +121,7 @@ cdef extern from "vectors.h" nogil:
 cdef inline real _divided(real a, real b) noexcept nogil:
     """a / b for 1 <= b <= 2**60.
 
-    A vector division takes as long as thirty multiplications. In single precision, the exponent, negated in the bits,
+    A vector division takes the time of thirty multiplications. In single precision, the exponent, negated in the bits,
     is right to 12 %; three Newton steps reduce that to the square of 2e-7; and with a fused multiply-add the remainder
     of the quotient is known well enough to round like a division in all but one case in a thousand.
     """

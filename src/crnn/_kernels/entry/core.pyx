@@ -22,7 +22,7 @@ from .interface cimport (MAX_LAYERS, OF_BFLOAT16, OF_INT8, OF_NUMBERS, PAIR_RATE
 from .interface cimport Network as NetworkPlaces
 
 MANY_ROWS = 64
-"""The number of rows of a chunk from which packing a matrix pays off; for the backward pass it always does."""
+"""The minimum rows of a chunk for which packing a matrix pays off; for the backward pass it always does."""
 
 cdef extern from "denormals.h" nogil:
     ctypedef unsigned long long float_mode
@@ -146,7 +146,7 @@ def require_known_ids(const int[:, ::1] x, Py_ssize_t V):
 cdef class Network:
     """A network's layout as the kernels see it: offsets into the flat weights and into the packed ones.
 
-    `packing` is a `Packing`: which weights are packed. `units` and `symbols`: the numbers in the layout that are not
+    `packing` is a `Packing`: which weights are packed. `units` and `symbols`: the numbers without the layout's
     padding, by default all. `boundary`: the symbol at which a stream starts from the zero state, if any, as it does at
     each of the `labels` symbols after it. `sampled`: symbols drawn for a chunk's softmax in addition to its targets; 0:
     the full softmax.
@@ -266,7 +266,7 @@ cdef enum:
 
 
 def pack_weights(Network network not None, params, panels, scales=None):
-    """Pack all of a network's weights that are multiplied in panels.
+    """Pack all of a network's weights for products in panels.
 
     With int8 these weights in `params` are integers, and `scales` are the scales of their columns: see
     `Network.scales_size`. Ctrl-C may interrupt this between two parts, leaving `panels` only partly packed.

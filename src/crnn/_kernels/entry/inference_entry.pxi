@@ -149,7 +149,7 @@ cdef class SharedStep:
 
 
 cdef Py_ssize_t steps_of(work) except -1:
-    """The number of symbols at a time for which an `InferenceWorkspace` is made."""
+    """The maximum number of symbols at a time for an `InferenceWorkspace`."""
     return numbers("h", work.h, 4, True).shape[1] - 1
 
 
@@ -185,8 +185,8 @@ def feed(weights not None, const int[:, ::1] x not None, work not None):
 cdef class MixedRows:
     """Another model's logits for `sample_texts` to add to the network's, each multiplied by a factor.
 
-    `source` is a capsule with a `RowSource`; `before` are the symbols before the texts, as many as the source's
-    context, with -1 for those before the beginning. `before` may be changed while texts are drawn.
+    `source` is a capsule with a `RowSource`; `before` are the symbols before the texts, for the source's whole
+    context, with -1 before the beginning. `before` may be changed while texts are drawn.
     """
     cdef RowMixture mixture
     cdef object source
@@ -273,7 +273,7 @@ cdef void fill_stops(Texts* texts, const int[::1] stops, const Py_ssize_t[::1] e
 
 
 cdef void fill_start(Texts* texts, Network network, list states) except *:
-    """The states from which all texts start."""
+    """The initial states of all texts."""
     cdef Py_ssize_t of_h_and_c = 2 if network.net.has_c else 1, size = network.itemsize
     shape = (network.net.L, 1, network.net.H)
     require_size("states at the start", len(states), of_h_and_c + network.net.has_before)

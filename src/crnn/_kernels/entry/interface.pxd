@@ -59,7 +59,7 @@ cdef enum:  # in `Network.table`
 cdef enum:
     PAIR_RATE_TENTHS = 3  # of the learning rate, for a row of a pair: few chunks read it, so each step says less
 
-ctypedef struct InputTable:  # rows that are added to the input of the first layer; see `input_tables`
+ctypedef struct InputTable:  # rows added to the input of the first layer; see `input_tables`
     Py_ssize_t place  # offset of the first row in the flat weights
     Py_ssize_t rows  # 0: no such table
     Py_ssize_t columns
@@ -81,10 +81,10 @@ ctypedef struct Network:  # see `network`
     Py_ssize_t sampled  # symbols drawn for a chunk's softmax in addition to its targets; 0: the full softmax
     Py_ssize_t E  # columns of the embedding below the first layer; 0: no embedding
     bint has_before  # the previous symbol is a state, because there is a table of pairs
-    Py_ssize_t units  # the H columns, and so rows of the matrices, that are not padding
-    Py_ssize_t symbols  # the V symbols that are not padding
+    Py_ssize_t units  # the H columns, and so rows of the matrices, without padding
+    Py_ssize_t symbols  # the V symbols without padding
     int boundary  # the symbol at which a stream's state is zero (see `boundary`); -1 for none
-    int last_start  # the last of the labels' symbols, which follow the boundary; the boundary if there are none
+    int last_start  # the last label's symbol (they follow the boundary), or the boundary without labels
     Py_ssize_t G  # gates: blocks of H columns in the weights
     Py_ssize_t Z  # blocks of H columns in a row of z, or of the array of gates
     Py_ssize_t ldg  # elements from one such row to the next
@@ -162,7 +162,7 @@ ctypedef struct Workspace:  # a chunk's sizes and arrays; see `chunk`
     Py_ssize_t B
     Py_ssize_t block  # time steps taken at a time
     Py_ssize_t layer_stride  # elements of a layer's h, and of its c
-    Py_ssize_t step_stride  # elements from the states of a time step, over all streams, to those of the next one
+    Py_ssize_t step_stride  # elements between the states of successive time steps, over all streams
     Py_ssize_t gates_stride  # elements of a layer's gates
     int* x  # (T + 1, B)
     real* h  # (L, T + 1, B, H)
@@ -217,7 +217,7 @@ ctypedef struct Rule:  # what an optimizer does in one step; see `optimizers`
     double scale  # of the gradient: below 1 if its norm is clipped
     double clip
     double weight_decay
-    double beta_1  # the part of Adam's moments that is kept
+    double beta_1  # the decay of Adam's moments
     double beta_2
     double correction  # Adam's bias corrections, of the first and of the square root of the second moment
     double root_correction
@@ -298,7 +298,7 @@ ctypedef struct Texts:  # drawn in parallel; see `texts`
     const int* stops  # their concatenated symbols, longer stops before shorter ones
     const Py_ssize_t* stop_ends
     Py_ssize_t stop_count
-    const real* start_h  # (L, H): the states from which all texts start
+    const real* start_h  # (L, H): the initial states of all texts
     const real* start_c
     const real* start_before  # (1,): with a table of pairs
     real* start_y  # (V,): the logits that follow from these states

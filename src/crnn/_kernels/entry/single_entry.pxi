@@ -139,7 +139,7 @@ def mixture_log_probabilities(tuple logits not None, const double[::1] weights n
                               double[::1] row not None, double[::1] out not None):
     """out[i] = log softmax(sum_k weights[k] logits[k][i])[x[i]]
 
-    Each of up to 64 `logits` is (n, V) or has more columns, which are ignored; `row` (V,) is scratch.
+    Each of up to 64 `logits` is (n, V), possibly with extra columns, which are ignored; `row` (V,) is scratch.
     """
     cdef Numbers rows[64]
     cdef Py_ssize_t i, k, w, n = x.shape[0], V = row.shape[0], members = len(logits)

@@ -57,7 +57,7 @@ class DrawnTexts(NamedTuple):
     increment: Array  # (2,): of all generators
     stops: Array  # the concatenated symbols of all stops, longer stops before shorter ones
     stop_ends: Array  # the end of each stop
-    start: list[Array]  # the states (L, 1, H) from which all texts start
+    start: list[Array]  # the initial states (L, 1, H) of all texts
     start_logits: Array  # (V,): the logits that follow from these
 
 

@@ -28,7 +28,7 @@ cdef class Optimizer:
 
 
 cdef class Barrier:
-    """Where the `n_threads` threads of a training call, or of a group in it, wait for each other.
+    """A barrier for the `n_threads` threads of a training call, or of a group in it.
 
     `crowded`: there are more threads than cores, so a waiting thread yields its core at once.
     """
@@ -46,7 +46,7 @@ cdef class Cursor:
     """The progress of training: the next chunk's position in the block, steps done, the smoothed and the last loss.
 
     `diverged`: whether the last call ended because a loss was not finite. `optimizer_start` is the number of steps
-    done when the optimizer state was zero; `gradient_norm` is that of the last step, before clipping.
+    done when the optimizer state was zero; `gradient_norm` is the last step's, before clipping.
     """
     cdef public Py_ssize_t position
     cdef public Py_ssize_t n_steps
@@ -106,7 +106,7 @@ cdef bint reduce_gradient(void* context) noexcept with gil:
 
 
 LONG_STEP = 1 << 25
-"""Forward multiplications from which a step is long, a few milliseconds, so that threads poll within it."""
+"""The minimum forward multiplications of a long step, a few milliseconds, within which threads poll."""
 
 
 cdef bint ask_python(void* context) noexcept with gil:

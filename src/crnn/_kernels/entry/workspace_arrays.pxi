@@ -18,7 +18,7 @@ cdef tuple declared(str name, str kind, tuple shape, const void* field):
 
 
 cdef Py_ssize_t most_candidates(const NetworkPlaces* net, Py_ssize_t T, Py_ssize_t B):
-    """The maximum number of logits in a row: with a sampled softmax, those of the candidates alone."""
+    """The maximum number of logits in a row: with a sampled softmax, only for the candidates."""
     return min(net.V, min(T * B, net.V) + net.sampled + CANDIDATE_UNIT - 1) if net.sampled else net.V
 
 

@@ -1,6 +1,6 @@
 """NumPy's PCG64: bit for bit the numbers that `Generator.random` draws, from many streams in parallel.
 
-NumPy needs microseconds to switch between streams, as long as drawing a name takes. Here a stream's state is
+NumPy takes microseconds to switch between streams, enough time to draw a name. Here a stream's state is
 an argument: two halves of a 128-bit number, upper half first. The arithmetic needs no type of that width.
 """
 from libc.stdint cimport uint64_t

@@ -113,7 +113,7 @@ cdef inline void filter_logits(real* y, Py_ssize_t V, Py_ssize_t width, const Dr
 
 
 cdef inline void penalise(real* y, Py_ssize_t V, const unsigned char* seen, double penalty) noexcept nogil:
-    """Divide the logits of seen symbols by the penalty, or multiply those that are not positive."""
+    """Divide the logits of seen symbols by the penalty, or multiply them if they are not positive."""
     cdef Py_ssize_t i
     cdef double value, limit = 1e30  # well within a float's range, so that no penalty gives infinity
     for i in range(V):
@@ -126,8 +126,8 @@ cdef inline void keep_most_probable(real* y, Py_ssize_t V, Py_ssize_t top_k, dou
                                     int* heap) noexcept nogil:
     """Zero all but the `top_k` most probable, and of these all but the fewest whose sum reaches the share `top_p`.
 
-    A heap yields the symbols in order of probability, ties by smaller id, and only as many as needed.
-    A symbol that is taken moves to the former end of the heap: the most probable one is finally heap[n - 1].
+    A heap yields only the required symbols, in order of probability, ties by smaller id.
+    A yielded symbol moves to the former end of the heap: the most probable one is finally heap[n - 1].
     """
     cdef Py_ssize_t i, n = 0, taken = 0, kept = 0, max_kept
     cdef double total = 0, sum_of_kept = 0, wanted = INFINITY

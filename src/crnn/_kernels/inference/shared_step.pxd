@@ -3,7 +3,7 @@
 One stream reads all weights of the layers for each symbol, at a speed limited by a core's caches. Here each thread
 always multiplies by the same part of the weights, which stays in its own core's cache. The first thread does everything
 else: it draws symbols, and starts the others when there is something to compute. Each element of a product is summed by
-one thread, in the usual order, so the bits are those of a single thread.
+one thread, in the usual order, so the bits do not depend on the number of threads.
 """
 from libc.stdint cimport uint32_t
 from ..entry.interface cimport (NO_MORE_WORK, Network, SharedStep, Weights, await_work, finish_work, fork_work,

@@ -27,7 +27,7 @@ cdef inline bint append_symbol(Texts* texts, Py_ssize_t i, int symbol) noexcept 
 
 
 cdef inline Py_ssize_t stop_length(const Texts* texts, const int* text, Py_ssize_t length) noexcept nogil:
-    """The length of the longest stop with which a text ends; 0 if there is none."""
+    """The length of the longest stop at the end of a text; 0 without a stop."""
     cdef Py_ssize_t s, size, start = 0
     for s in range(texts.stop_count):
         size = texts.stop_ends[s] - start

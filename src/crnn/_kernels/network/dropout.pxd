@@ -23,7 +23,7 @@ cdef inline uint32_t mix(uint32_t x) noexcept nogil:
 
 
 cdef inline uint32_t dropout_key(uint64_t seed, uint64_t step) noexcept nogil:
-    """The key of all masks of a training step."""
+    """The key for a training step's masks."""
     return mix(mix(mix(<uint32_t>seed) ^ <uint32_t>(seed >> 32)) ^ <uint32_t>step)
 
 

@@ -1,9 +1,9 @@
 """The embedding below the first layer: z = Emb[x] Wx + bh, with Emb (V, E) and Wx (E, G H).
 
 A chunk contains most of its symbols several times, with the same Emb[x] Wx each time. It is therefore computed once per
-distinct symbol, into a table (n, G H) in which the first layer looks up its input as it otherwise does in Wx (see
-`input_tables`). In the backward pass the table is replaced by the sums of dz for each symbol, from which the chain rule
-leads to Emb and Wx. Symbols are numbered in order of their first occurrence in the chunk, so that the sums do not
+distinct symbol, into a table (n, G H), where the first layer looks up its input instead of in Wx (see
+`input_tables`). In the backward pass, each symbol's sum of dz replaces its row, and the chain rule gives the gradients
+of Emb and Wx. Symbols are numbered in order of their first occurrence in the chunk, so that the sums do not
 depend on the threads.
 
 Inference needs nothing here: when the network is packed, the table of all symbols replaces Wx.
@@ -19,7 +19,7 @@ from .workspace cimport BLOCK_ROWS
 
 
 cdef inline const real* lookup_table(const Weights* w, const Workspace* work) noexcept nogil:
-    """The table in which the first layer looks up its input: rows of G H columns."""
+    """The first layer's lookup table: rows of G H columns."""
     return work.table if w.net.E else w.p + w.net.layer[0].Wx
 
 

@@ -1,6 +1,6 @@
 """The input of higher layers, from the layer below, and its gradient, by products. For the first layer: `input_tables`.
 
-Each function computes the `own` units, those of one thread of a group.
+Each function computes the `own` units of one thread in a group.
 """
 from ..products.blas cimport add_product
 from ..entry.interface cimport Network, Weights, Workspace, real

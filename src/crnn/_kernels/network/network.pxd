@@ -34,7 +34,7 @@ cdef inline Py_ssize_t input_block(const Network* net, Py_ssize_t gate) noexcept
 
 cdef inline Py_ssize_t gates_row(const Network* net) noexcept nogil:
     """Elements of a row of gates: an odd number of cache lines, or else a unit's gates in all streams would map to the
-    same few lines of the first-level cache. If z lives in h, its rows are those of h."""
+    same few lines of the first-level cache. If z is stored in h, it uses the rows of h."""
     cdef Py_ssize_t line = 64 // <Py_ssize_t>sizeof(real), lines = (net.Z * net.H + line - 1) // line
     return net.H if net.z_in_h else (lines | 1) * line
 
@@ -123,7 +123,7 @@ cdef inline void pack_Wh(const Network* net, const real* p, Py_ssize_t l, Py_ssi
 
 
 cdef inline Py_ssize_t input_rows(const Network* net, Py_ssize_t l) noexcept nogil:
-    """The number of packed rows of a layer's input weights: 0 for tables in which symbols are looked up."""
+    """The number of packed rows of a layer's input weights: 0 for lookup tables."""
     return net.units if l else net.E
 
 
@@ -131,7 +131,7 @@ cdef inline void pack_Wx(const Network* net, const real* p, Py_ssize_t l, Py_ssi
                          real* panels) noexcept nogil:
     """Pack rows [first, last) of the input weights of a layer above the first, or above an embedding.
 
-    Above an embedding (E, G H) is a single matrix either way, of which each thread of a group multiplies its own rows.
+    The matrix above an embedding (E, G H) is never split: each thread of a group multiplies its own rows.
     """
     cdef const real* W = p + net.layer[l].Wx
     cdef Py_ssize_t N = net.G * net.H
@@ -159,7 +159,7 @@ cdef inline void pack_Wy(const Network* net, const real* p, Py_ssize_t first, Py
 
 
 cdef inline void pack_rows(const Weights* w, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """Pack rows [first, last) of every matrix that is multiplied in panels; a matrix may end before `last`."""
+    """Pack rows [first, last) of every matrix with products in panels; a matrix may end before `last`."""
     cdef const Network* net = w.net
     cdef Py_ssize_t l, last_unit = min(last, net.units), last_input
     for l in range(net.L):
@@ -177,7 +177,7 @@ cdef inline void pack_rows(const Weights* w, Py_ssize_t first, Py_ssize_t last) 
 cdef inline void set_heads(const Weights* w) noexcept nogil:
     """After all rows: set the heads of the panels and tail columns for inference, from the scales of the columns.
 
-    The scales are those of each layer's Wx and Wh, (L, 2, G H), and of Wy, (V,).
+    The scales are (L, 2, G H) for each layer's Wx and Wh, and (V,) for Wy.
     """
     cdef const Network* net = w.net
     cdef Py_ssize_t l, g, K = net.units, H = net.H, N = net.G * H, gate = packed_elements(K, H)

@@ -1,9 +1,9 @@
 """The sampled softmax: in training, the logits of some symbols represent those of a large vocabulary.
 
-The candidates of a chunk are the m symbols that occur among its targets, and n others, drawn at random from the rest,
-each of which represents (V - m) / n symbols:
+The candidates of a chunk are the m symbols among its targets, and n symbols drawn at random from the rest; each of
+these represents (V - m) / n symbols:
 
-    loss = log(sum of exp(y) over the targets' symbols + (V - m) / n * sum of exp(y) over those drawn) - y[target]
+    loss = log(sum of exp(y) over the targets' symbols + (V - m) / n * sum of exp(y) over the drawn symbols) - y[target]
 
 The expected value of the sum over the draws is the sum over all V symbols. The factor is added to the logits as its
 logarithm, so that the usual softmax follows, over m + n columns. These are gathered from Wy (H, V) and packed anew for

@@ -18,7 +18,7 @@ cdef inline bint is_reset(double rate, uint32_t step_key, Py_ssize_t stream) noe
 
 
 cdef inline void reset_states(const Network* net, const Workspace* work, double rate, uint32_t step_key) noexcept nogil:
-    """h[:, 0, b] = c[:, 0, b] = 0 for each stream b that is reset: the thread's units"""
+    """h[:, 0, b] = c[:, 0, b] = 0 for each reset stream b: the thread's units"""
     cdef Py_ssize_t b
     cdef Columns own = own_columns(&work.group, net.H)
     for b in range(work.B):

@@ -25,7 +25,7 @@ cdef class Raw:
         self.raw.nodes, self.raw.pool = &nodes[0], &pool[0]
 
     def pass_on(self, Trie trie not None, const int[::1] nodes not None):
-        """Add the occurrences in contexts of one length to those of contexts shorter by one; the longest come first."""
+        """Add the occurrences in contexts to the contexts without their first symbol; call with the longest first."""
         _check_raw(self, trie)
         _check_nodes(trie, nodes)
         with nogil:
@@ -143,7 +143,7 @@ def unpacked_size(const unsigned char[::1] sizes not None, int symbols) -> tuple
 
 def unpack(Trie trie not None, int depth, const int[::1] owners not None, const int[::1] owner_symbols not None,
            tuple packed not None, int[::1] next_owners not None, int[::1] next_symbols not None) -> tuple:
-    """Add the edges of the contexts of a length to a trie that has those of shorter contexts; see `levels`.
+    """Add the edges of all contexts of one length to a trie that already has the shorter ones; see `levels`.
 
     `packed` are the bytes of sizes, symbols and counts; the number of bytes read of each is returned. The arrays of the
     next level have its size.

@@ -3,8 +3,8 @@
 Every argument is checked here, once; then a kernel is called that does not check and runs without the GIL. Any number
 of threads may read a `Trie`, but only while none changes it.
 
-The symbols before a text are its context: as many as are known, of which the last order - 1 count. A negative id means
-a symbol that does not exist, before the beginning of a text.
+The known symbols before a text are its context; only the last order - 1 count. A negative id stands for a position
+before the beginning of a text.
 """
 from cpython.object cimport PyObject
 from cpython.pycapsule cimport PyCapsule_GetContext, PyCapsule_New, PyCapsule_SetContext
@@ -29,7 +29,7 @@ cdef enum:
 cdef class Trie:
     """The n-grams of up to `order` symbols and their counts, in arrays provided by `grow`.
 
-    With a `base`, counts continue from those of the base, which must not change again; its discounts stay.
+    With a `base`, counts continue from the base's, which must not change again; its discounts stay.
     """
     cdef Places t
     cdef int[:, ::1] nodes
@@ -104,7 +104,7 @@ cdef class Trie:
 
     @property
     def node_count(self) -> int:
-        """Nodes in use, without those of the base."""
+        """Nodes in use, without the base's nodes."""
         return self.t.node_count
 
     @property
@@ -153,7 +153,7 @@ cdef class Trie:
                 and (t.base == NULL or t.slot_count > 2 * (t.slots_used + 2 * t.order)))
 
     cdef bint come_to(self, const int* context, Py_ssize_t n, Cursor* c) noexcept nogil:
-        """Find the context with which some symbols end, creating missing nodes. False: no room."""
+        """Find the context at the end of some symbols, creating missing nodes. False: no room."""
         cdef Py_ssize_t i
         c.node = c.depth = 0
         for i in range(max(0, n - self.t.order + 1), n):

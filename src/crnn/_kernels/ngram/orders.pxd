@@ -56,7 +56,7 @@ cdef inline void count_raw_counts(const Trie* t, const int* nodes, Py_ssize_t n,
 
 cdef inline double raw_probability(const Trie* t, Place p, int depth, int symbol, RawCounts* raw,
                                    double shorter) noexcept nogil:
-    """p(symbol | c) if the n-grams c w are the longest counted; `shorter` is that of the shorter context."""
+    """p(symbol | c) if the n-grams c w are the longest counted; `shorter` is p(symbol) after the shorter context."""
     cdef const double* D = raw.discounts[depth]
     cdef double total = 0, left = 0, found = 0
     cdef Py_ssize_t j

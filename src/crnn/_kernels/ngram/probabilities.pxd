@@ -75,7 +75,7 @@ cdef inline Cursor after_symbol(const Trie* t, Cursor c, int symbol) noexcept no
 
 
 cdef inline Cursor after_symbols(const Trie* t, const int* symbols, Py_ssize_t n) noexcept nogil:
-    """The longest context in the trie with which n symbols end; only the last order - 1 of them count."""
+    """The longest context in the trie at the end of n symbols; only the last order - 1 symbols count."""
     cdef Cursor c
     cdef Py_ssize_t i
     c.node, c.depth = 0, 0

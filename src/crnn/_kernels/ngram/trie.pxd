@@ -9,7 +9,7 @@ Node 0 is the empty context. With a boundary, node `start` is the context of jus
 `suffix` is the context without its first symbol; the trie has it for each of its nodes.
 
 A trie may extend another one, its `base`, which it never changes. It copies a node, with its block, before it changes
-the node. The copy keeps the number, and `slots` give its location; new nodes are numbered after those of the base.
+the node. The copy keeps the number, and `slots` give its location; new nodes are numbered after the base's nodes.
 """
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memmove
@@ -23,7 +23,7 @@ cdef enum:
 
 cdef struct Node:
     int suffix
-    int symbol  # of the only edge; NO_EDGE: there is none; below: minus the number of edges in the block
+    int symbol  # of the only edge; NO_EDGE: no edge; below: minus the number of edges in the block
     int count  # of the only edge, or the start of the block in the pool
     int child  # of the only edge
 

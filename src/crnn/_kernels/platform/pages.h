@@ -1,5 +1,5 @@
 /* The first touch of fresh memory: the system creates a page, filled with zeros, when it is first written to.
- * For the arrays of a large model this takes as long as several steps of training. To react to Ctrl-C meanwhile,
+ * For the arrays of a large model this takes the time of several training steps. To react to Ctrl-C meanwhile,
  * they are touched some MB at a time, with a poll in between, before uninterruptible work begins.
  */
 #ifndef CRNN_PAGES_H

@@ -1,8 +1,9 @@
 /* Waiting for a word in memory to change: first spin, then sleep in the kernel.
  *
- * A thread first spins for about SPIN_NANOSECONDS: on an idle machine the others arrive within that time, and sleeping
- * and waking through the kernel would cost as much as a small training step. Then it sleeps until the word changes, so
- * that a thread that has lost its processor to another program need not compete with waiting threads.
+ * A thread first spins for about SPIN_NANOSECONDS. On an idle machine, the others arrive within that time, while
+ * sleeping and waking through the kernel would take about the time of a small training step. Then the thread sleeps
+ * until the word changes, so that a thread that has lost its processor to another program need not compete with waiting
+ * threads.
  */
 #ifndef CRNN_WAITING_H
 #define CRNN_WAITING_H

@@ -13,7 +13,7 @@
 
 #define TILE_VECTORS 2
 #define STRIP_VECTORS 4
-/* Panels of two vectors are narrow for the loops of the cells, which take as long as the products here. */
+/* Panels of two vectors are narrow for the loops of the cells, which here take the same time as products. */
 #define CELL_PANELS 2
 enum { SIDE = 16 }; /* rows of a tile, elements of each */
 
@@ -23,11 +23,11 @@ enum { SIDE = 16 }; /* rows of a tile, elements of each */
 /* Rows of a transposed product packed at a time (see register_tile.h). */
 #define OUTER_BLOCK 512
 
-/* The instructions' arguments are addresses, and compilers do not always know what is read there. */
+/* The instructions' arguments are addresses, and compilers do not always see the memory accesses. */
 #define MEMORY_IS_READ() __asm__ volatile("" ::: "memory")
 
-/* The rows for which the thread's tile registers are configured, `upper` times 64 plus `lower`: configuring takes as
- * long as ten products of tiles. 0: not configured. Release them before other code may use them. */
+/* The rows for which the thread's tile registers are configured, `upper` times 64 plus `lower`: configuring takes
+ * the time of ten products of tiles. 0: not configured. Release them before other code may use them. */
 static _Thread_local ptrdiff_t tile_rows_set;
 
 static inline void release_tiles(void) {

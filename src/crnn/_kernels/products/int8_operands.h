@@ -5,8 +5,8 @@
  * signed halves of both, whose products of pairs cannot saturate. The state h is the integer nearest to 127 h; as an
  * unsigned byte it is stored with 128 added. A sum over k is an exact 32-bit integer, the same in every build.
  *
- * A panel starts with two rows: the initial values of its sums, which cancel the 128 of each byte, and the scale of
- * each column, by which a sum is multiplied when it is added to c. A matrix to be packed contains integers as floats.
+ * A panel starts with two rows: the initial values of its sums, which cancel the 128 of each byte, and each
+ * column's scale, which multiplies a sum when it is added to c. A matrix to be packed contains integers as floats.
  */
 #ifndef CRNN_INT8_OPERANDS_H
 #define CRNN_INT8_OPERANDS_H
@@ -138,7 +138,7 @@ static operand_rows as_operand(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdi
 
 /* ---------------------------------------------------------------------------------------------- the packed matrix */
 
-/* The element of the integers w[0], w[step], …, of which this many are `left`. */
+/* The element made of the integers w[0], w[step], …, with `left` integers remaining. */
 static inline real packed_element(const real *w, ptrdiff_t step, ptrdiff_t left) {
     integer part[PER_ELEMENT] = {0};
     real element;

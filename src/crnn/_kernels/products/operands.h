@@ -4,8 +4,8 @@
  * for bfloat16 (CRNN_BFLOAT16) it is a pair: two neighboring numbers along k, rounded to bfloat16, in the place
  * of one float, with the first in the lower half. In the build for int8 (CRNN_INT8) it is two or four integers, see
  * `int8_operands.h`, and a panel starts with HEAD_ROWS extra rows. Only PRODUCT_ADD looks into an element, and only
- * BEGIN_SUM and END_SUM know what is summed, so that the same code multiplies all of them. Everything else stays float:
- * what a product is added to, and what is not multiplied.
+ * BEGIN_SUM and END_SUM know the type of sums, so that the same code multiplies all types. Everything else stays float:
+ * sums in memory, and numbers without products.
  */
 #ifndef CRNN_OPERANDS_H
 #define CRNN_OPERANDS_H

@@ -1,4 +1,4 @@
-"""Panel products: y += x @ W for a W that is packed once and multiplied many times.
+"""Panel products: y += x @ W for a W packed once and multiplied many times.
 
 A BLAS packs W anew at every call, but the recurrence multiplies by the same W at every time step. Here W (K, N) is
 packed once per update, into panels a few vectors wide. Each panel is stored row by row and padded with zeros to
@@ -131,7 +131,7 @@ cdef inline Panel panel_in_turn(Py_ssize_t N, int max_vectors, Py_ssize_t i, bin
 
 
 cdef inline Panel panel_among(Columns own, int max_vectors, Py_ssize_t i, bint back) noexcept nogil:
-    """The i-th panel of the columns of one thread, which are packed separately."""
+    """The i-th panel of one thread's columns, which are packed separately."""
     cdef Panel panel = panel_in_turn(own.count, max_vectors, i, back)
     panel.start += own.first
     panel.next += own.first
@@ -269,7 +269,7 @@ cdef inline void add_transposed_product(Py_ssize_t K, Py_ssize_t M, Py_ssize_t N
     """c += a.T @ b                                    (M, N) += (K, M)' (K, N)
 
     The gradient of weights. K, the time steps of all streams, may exceed a cache. Both operands are therefore packed,
-    in blocks of rows of equal height: all of a's, and a panel of b's, which is multiplied at once.
+    in blocks of rows of equal height: all of a's block, and b's one panel at a time, multiplied immediately.
     """
     cdef Py_ssize_t i, j, k, depth, blocks = (K + OUTER_BLOCK - 1) // OUTER_BLOCK
     cdef real* slivers = scratch + depth_of(min(K, <Py_ssize_t>OUTER_BLOCK)) * whole_panel()

@@ -142,7 +142,7 @@ static void multiply_block(int slivers, ptrdiff_t height, ptrdiff_t K, const rea
 
 /* c[rows, columns] += a[rows, K] @ panel[K, columns]; columns <= TILE_VECTORS * LANES, or STRIP_VECTORS * LANES for a
  * matrix packed for single rows. `after` is the panel to be multiplied next. `descending`, for single rows only,
- * goes over k from last to first: the end of a panel that was just multiplied is still in the first-level
+ * goes over k from last to first: the end of the panel multiplied last is still in the first-level
  * cache. The rows are split into blocks of nearly equal height, so that no block is too low to hide the latency of its
  * own sums. */
 static void multiply_panel_rows(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t lda, const real *panel,

@@ -1,8 +1,8 @@
-/* The tail columns of a matrix: the few that are left over when it is cut into whole vectors.
+/* The tail columns of a matrix: the remainder of its division into whole vectors.
  *
- * In a panel they would cost as much as a whole vector of columns. Here each is packed separately and multiplied along
- * k, a vector at a time, which costs a fraction of that. Every row is summed in the same order, whatever the number of
- * rows.
+ * In a panel, they would take the time of a whole vector of columns. Here each is packed separately and multiplied
+ * along k, a vector at a time, which takes a fraction of that time. Every row is summed in the same order, whatever the
+ * number of rows.
  */
 #ifndef CRNN_TAIL_COLUMNS_H
 #define CRNN_TAIL_COLUMNS_H

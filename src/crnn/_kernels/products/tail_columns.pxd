@@ -3,7 +3,7 @@ from ..entry.interface cimport real
 from .panels cimport LANES, PER_ELEMENT, elements_of, packed_element, vectors_across
 
 cdef extern from "tail_columns.h" nogil:
-    const Py_ssize_t TAIL_HEAD  # elements of a packed column before those of its numbers, see `operands.h`
+    const Py_ssize_t TAIL_HEAD  # elements of a packed column before its numbers, see `operands.h`
     void set_tail_head(Py_ssize_t K, const real* scale, real* column) noexcept
     void multiply_tail(Py_ssize_t rows, Py_ssize_t K, const real* a, Py_ssize_t lda, const real* tail,
                        Py_ssize_t count, real* c, Py_ssize_t ldc) noexcept

@@ -36,7 +36,7 @@ static void multiply_in_place(ptrdiff_t K, ptrdiff_t N, const real *a, const rea
 
 /* c[DOT_ROWS] += the sum over the lanes of each vector */
 #if defined(__AVX512F__)
-/* out[n] = sums of neighboring lanes of pairs of vectors, those of the first vector before those of the second in each
+/* out[n] = sums of neighboring lanes of pairs of vectors, the first vector's before the second's in each
  * part of a register that LOW and HIGH treat alike */
 #define HALVE(n, out, in, LOW, HIGH) \
     UNROLL for (int i = 0; i < (n); i++) out[i] = ADD(LOW(in[2 * i], in[2 * i + 1]), HIGH(in[2 * i], in[2 * i + 1]))

@@ -1,4 +1,4 @@
-"""What the threads of a training call share: their barrier, and the sums of their contributions."""
+"""The state shared by the threads of a training call: their barrier, and the sums of their contributions."""
 from ..entry.interface cimport Training, barrier_wait
 
 

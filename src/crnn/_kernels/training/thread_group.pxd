@@ -3,7 +3,7 @@
 If a layer's weights exceed a core's second-level cache, two threads with half of the streams each would both fetch
 all weights at every time step. In a group each thread has some of the units, and so some of the weights, for all
 streams. The threads wait for each other whenever one is about to read what another has written: after every time step.
-Whatever a thread sums, it sums over all streams in the order in which a single thread would.
+Every sum of a thread runs over all streams in the order of a single thread.
 """
 from ..entry.interface cimport ThreadGroup, barrier_wait
 from ..products.panels cimport Columns, columns_of

@@ -24,7 +24,7 @@ cdef extern from "pages.h" nogil:
 cdef enum:
     BLOCK = 2048  # elements of a gradient, summed over the shards and used while still in the cache
 
-ctypedef struct WeightMask:  # recurrent weights, some of which this step dropped
+ctypedef struct WeightMask:  # recurrent weights, partly dropped by this step
     uint32_t key
     Py_ssize_t base  # offset of the first
 
@@ -242,7 +242,7 @@ cdef inline void update_recurrent(Training* run, const Pass* todo, Py_ssize_t l,
     """Rows [start, stop) of a layer's Wh, whose gradient has the mask of this step's weight dropout.
 
     A gradient left to the update is computed a few rows at a time, which stay in the cache meanwhile: from the
-    last rows, which the backward pass has read last, to the first, with which the next forward pass starts.
+    last rows, which the backward pass read last, to the first rows, where the next forward pass starts.
     """
     cdef const Network* net = run.weights.net
     cdef const Workspace* work = &run.work[0]
