@@ -1,4 +1,4 @@
-"""AnomalyDetector: which texts are unlike those a language model was fitted on, at a given false-positive rate."""
+"""AnomalyDetector finds texts unlike a language model's training texts, at a given false-positive rate."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ from .text.symbols.vocabulary import Text
 
 __all__ = ["AnomalyDetector"]
 
-SAVED = (CharRNN, CharNGram, Mixture)  # the models that have files
-ORDER = 12  # of the counts that None stands for: on log lines, longer n-grams found no more
-MAX_MEMORY = 10**9  # bytes for them
-PROBE = 1 << 20  # symbols that are counted to see what all will take
-COST_TEXTS = 4096  # scored to see what it costs
+SAVED = (CharRNN, CharNGram, Mixture)  # the models that can be saved
+ORDER = 12  # of the default model's n-grams: on log lines, longer ones did not find more anomalies
+MAX_MEMORY = 10**9  # bytes for the n-grams
+PROBE = 1 << 20  # symbols counted to estimate the time and memory for all texts
+COST_TEXTS = 4096  # texts scored to measure the time per character
 
 
 class Options(NamedTuple):
-    """The detector's parameters but for the estimator, checked."""
+    """The detector's checked parameters, except the estimator."""
 
     contamination: float
     reduce: Reduce
@@ -55,9 +55,9 @@ class Learned(NamedTuple):
     """A fitted model, and the threshold for its scores."""
 
     model: LanguageModel
-    reduce: Reduce  # that the threshold is for
+    reduce: Reduce  # the reduction of the threshold
     calibration: Calibration
-    origin: Any  # the parameter `estimator`, as it was
+    origin: Any  # the parameter `estimator` at that time
 
     def scores(self, X: Iterable[Text], errors: Errors) -> NDArray[np.float64]:
         """Return the score of each text."""
@@ -81,7 +81,7 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "max_seconds": partial(checked_float, above=0.0),
     "verbose": partial(checked_int, minimum=0, maximum=MAX_SIZE),
 }
-# What a file holds besides the model: the parameters, and what `Learned` has.
+# A file's contents besides the model: the parameters, and the fields of `Learned`.
 ENTRY_CHECKS = CHECKS | {
     "random_state": _checked_seed,
     "chosen": checked_bool,
@@ -95,10 +95,10 @@ ENTRY_CHECKS = CHECKS | {
 class AnomalyDetector(Estimator):
     """An outlier detector for short texts, such as log lines, host names or identifiers.
 
-    A language model learns clean texts. A text is an anomaly if the model gives it a lower score than all but a
-    fraction `contamination` of the clean texts that the model has not read. This fraction is the false-positive rate
-    to expect on further clean texts. The detector follows scikit-learn's outlier protocol: `predict` returns 1 for
-    normal texts and -1 for anomalies.
+    A language model learns clean texts. A text is an anomaly if its score is lower than the scores of all but a
+    fraction `contamination` of held-out clean texts. This fraction is the expected false-positive rate on new clean
+    texts. The detector follows scikit-learn's outlier protocol: `predict` returns 1 for normal texts and -1 for
+    anomalies.
 
     Anomalies among the texts of `fit` do no harm if they are rarer than `contamination`.
 
@@ -106,22 +106,21 @@ class AnomalyDetector(Estimator):
     ----------
     estimator : CharRNN, CharNGram, Mixture or None, default=None
         The language model. `fit` trains a copy of a `CharRNN` or `CharNGram`; `calibrate` takes a fitted model of any
-        kind as it is. None: a `CharNGram`, which in measurements found more than networks that were trained for a
+        kind as it is. None: a `CharNGram`, which in measurements found more anomalies than networks trained for a
         minute, and scored texts at least 10 times as fast (``docs/recipes/logs.md``).
     contamination : float, default=0.001
         The fraction of clean texts that may count as anomalies, above 0 and at most 0.5.
     reduce : {"min", "sum", "mean"}, default="min"
-        How a score follows from the log-probabilities of a text's symbols, its end among them. "min": the least of
-        them, which finds a single odd place in a long text. "sum": their sum, which finds rare texts, long ones above
-        all. "mean": their mean, which finds texts that are odd as a whole.
+        How to reduce the log-probabilities of a text's symbols and end to a score. "min": the least probable symbol,
+        which finds a single anomalous place in a long text. "sum": the log-probability of the text, which finds rare
+        texts, especially long ones. "mean": the mean per symbol, which finds texts that are unusual throughout.
     calibration_fraction : float, default=0.1
-        The fraction of the texts of `fit` that is held out of training, to set the threshold: a fraction of those that
-        occur once.
+        The fraction of the texts of `fit` held out of training to set the threshold, among texts that occur once.
     max_seconds : float, default=60
-        The time for counting if `estimator` is None: of more texts than can be counted in it, a random part is. With an
-        estimator, its own limits count.
+        The time limit for counting if `estimator` is None. If all texts would take longer, a random part is counted.
+        An estimator has its own limits.
     random_state : int, SeedSequence, Generator or None, default=None
-        Chooses the texts that are held out.
+        Seeds the choice of the held-out texts.
     verbose : int, default=0
         0: silent. 1: the chosen model, what scoring costs, and the threshold, on standard error.
 
@@ -132,11 +131,11 @@ class AnomalyDetector(Estimator):
     offset_ : float
         The threshold: a text with a lower score is an anomaly.
     reduce_ : {"min", "sum", "mean"}
-        The reduction that the threshold is for.
+        The reduction used by the threshold.
     n_calibration_ : int
-        How many texts set the threshold.
+        The number of texts that set the threshold.
     rate_interval_ : tuple of float
-        The bounds of the false-positive rate on texts like those, at 95 % confidence.
+        The bounds of the false-positive rate on similar texts, at 95 % confidence.
 
     Examples
     --------
@@ -174,17 +173,17 @@ class AnomalyDetector(Estimator):
     def fit(self, X: Iterable[Text], y: Any = None) -> Self:
         """Train the model on one part of clean texts and set the threshold with the other part.
 
-        Both parts have no text in common. Texts that occur once are held out at random; texts that occur several times
-        are all learned and count with their frequency, since they will occur again. If duplicates are there by
-        accident, pass each text once.
+        The parts have no text in common. Some texts that occur once are held out at random. Texts that occur several
+        times are all learned and weighted by their frequency, since they will occur again. If duplicates are
+        accidental, pass each text once.
 
         Parameters
         ----------
         X : iterable of str, or of bytes
-            A list, a column of a table, an Arrow array, `Lines` or a generator. Of more than about 130 million
-            characters a random sample is used.
+            A list, a column of a table, an Arrow array, `Lines` or a generator. Beyond about 130 million characters, a
+            random sample is used.
         y : None
-            Not used, present for scikit-learn's convention.
+            Ignored; present for compatibility with scikit-learn.
 
         Returns
         -------
@@ -194,15 +193,15 @@ class AnomalyDetector(Estimator):
         Raises
         ------
         ValueError
-            If a parameter or a text cannot be used. The detector is unchanged.
+            If a parameter or a text is invalid. The detector is unchanged.
         DivergenceError, KeyboardInterrupt
-            As by `CharRNN.fit`; the detector is then unchanged.
+            As in `CharRNN.fit`. The detector is then unchanged.
 
         Warns
         -----
         UserWarning
-            If fewer than ``10 / contamination`` texts set the threshold. It says how uncertain the false-positive rate
-            is.
+            If fewer than ``10 / contamination`` texts set the threshold. The warning gives the bounds of the
+            false-positive rate.
 
         Examples
         --------
@@ -233,10 +232,10 @@ class AnomalyDetector(Estimator):
         return self
 
     def calibrate(self, X: Iterable[Text]) -> Self:
-        """Set the threshold anew with clean texts that the model has not read; the model stays as it is.
+        """Set the threshold with held-out clean texts, without changing the model.
 
-        Use it to give a fitted `estimator` a threshold, and again when the texts have changed or the model has learned
-        more by `partial_fit`: the old threshold's false-positive rate may then be several times too high or too low.
+        Call `calibrate` for a fitted `estimator`, and again after the texts have changed or `partial_fit` has updated
+        the model: the old threshold's false-positive rate may then be several times too high or too low.
 
         Parameters
         ----------
@@ -251,12 +250,12 @@ class AnomalyDetector(Estimator):
         Raises
         ------
         ValueError
-            If there is no fitted model, or a parameter or a text cannot be used. The detector is unchanged.
+            If the model is not fitted, or a parameter or a text is invalid. The detector is unchanged.
 
         Warns
         -----
         UserWarning
-            As by `fit`.
+            As in `fit`.
 
         Examples
         --------
@@ -278,29 +277,29 @@ class AnomalyDetector(Estimator):
     # --------------------------------------------------------------- detection
 
     def score_samples(self, X: Iterable[Text], *, errors: Errors = "replace") -> NDArray[np.float64]:
-        """Return the score of each text, in nats: the lower, the less a text is like those the model knows.
+        """Return the score of each text, in nats; lower scores are more anomalous.
 
-        Texts are read in blocks, so a generator or `Lines` of any number of them takes little more memory than the
+        Texts are read in blocks, so any number of texts from a generator or `Lines` takes little more memory than the
         result. Equal texts of a block are scored once (`LanguageModel.score_samples`).
 
         Parameters
         ----------
         X : iterable of str, or of bytes
         errors : {"replace", "skip", "strict"}, default="replace"
-            As of `LanguageModel.score_samples`: a text with a symbol that the model never saw has a score of -inf, and
+            As in `LanguageModel.score_samples`: a text with a symbol that the model never saw has a score of -inf, and
             a missing value has a score of NaN.
 
         Returns
         -------
         ndarray of float64, shape (n,)
-            At most 0.
+            The scores, at most 0.
 
         Raises
         ------
         NotFittedError
             Before `fit` or `calibrate`.
         ValueError
-            If one of them is no text of the model's kind.
+            If a text is not of the model's kind.
 
         Examples
         --------
@@ -315,7 +314,7 @@ class AnomalyDetector(Estimator):
     def decision_function(self, X: Iterable[Text], *, errors: Errors = "replace") -> NDArray[np.float64]:
         """Return `score_samples` minus `offset_`: below 0 for anomalies.
 
-        Parameters, errors: as of `score_samples`.
+        The parameters and errors are as in `score_samples`.
 
         Examples
         --------
@@ -333,7 +332,7 @@ class AnomalyDetector(Estimator):
         Parameters
         ----------
         X, errors
-            As of `score_samples`. A text without a score counts as an anomaly.
+            As in `score_samples`. A text without a score counts as an anomaly.
 
         Returns
         -------
@@ -342,7 +341,7 @@ class AnomalyDetector(Estimator):
         Raises
         ------
         NotFittedError, ValueError
-            As by `score_samples`.
+            As in `score_samples`.
 
         Examples
         --------
@@ -365,28 +364,28 @@ class AnomalyDetector(Estimator):
         >>> int((detector.fit_predict(lines) == -1).sum()) < 40
         True
         """
-        X = list(X) if isinstance(X, Iterator) else X  # which is read twice
+        X = list(X) if isinstance(X, Iterator) else X  # X is read twice
         return self.fit(X).predict(X)
 
     def explain(self, text: Text, *, n_alternatives: int = 2) -> Explanation:
-        """Return how surprising each character of a text is, and which ones were expected.
+        """Return the surprisal of each character of a text, and the most probable alternatives.
 
         Parameters
         ----------
         text : str or bytes
         n_alternatives : int, default=2
-            How many of the most probable symbols are named for each place.
+            The number of most probable symbols listed for each position.
 
         Returns
         -------
         Explanation
-            `score`, `is_anomaly`, `symbols`, `surprisal` and `alternatives`; printed, it shows the three most
-            surprising places.
+            `score`, `is_anomaly`, `symbols`, `surprisal` and `alternatives`; printing it shows the three most
+            surprising positions.
 
         Raises
         ------
         NotFittedError, ValueError
-            As by `score_samples`.
+            As in `score_samples`.
 
         Examples
         --------
@@ -410,7 +409,7 @@ class AnomalyDetector(Estimator):
     _learned: Learned
 
     def _fitted(self, what: str) -> Learned:
-        """Return the model and the threshold; NotFittedError names `what` was asked for."""
+        """Return the model and the threshold, or raise NotFittedError, which names the attempted operation `what`."""
         if not self.__sklearn_is_fitted__():
             raise NotFittedError.before(what, estimator=type(self).__name__, fit=self._fit_methods)
         return self._learned
@@ -427,12 +426,12 @@ class AnomalyDetector(Estimator):
 
     @property
     def reduce_(self) -> Reduce:
-        """The reduction that the threshold is for: the parameter `reduce`, as it was when the threshold was set."""
+        """The threshold's reduction: the parameter `reduce` when the threshold was set."""
         return self._fitted("reading reduce_").reduce
 
     @property
     def n_calibration_(self) -> int:
-        """How many texts set the threshold.
+        """The number of texts that set the threshold.
 
         After `fit` with texts that repeat: how many independent texts would tell as much.
         """
@@ -473,9 +472,9 @@ class AnomalyDetector(Estimator):
         NotFittedError
             Before `fit` or `calibrate`.
         ValueError
-            If the model is of a kind that has no file.
+            If this kind of model cannot be saved.
         OSError
-            If the file cannot be written; an older file of that name is then as it was.
+            If the file cannot be written. An existing file is then unchanged.
 
         Examples
         --------
@@ -506,13 +505,13 @@ class AnomalyDetector(Estimator):
         Parameters
         ----------
         path : str, os.PathLike or binary file
-            A file that `save` wrote.
+            A file written by `save`.
 
         Returns
         -------
         AnomalyDetector
-            Its parameter `estimator` is the fitted model, or None if it was None. A `random_state` that is no whole
-            number is not in the file.
+            The detector, whose parameter `estimator` is the fitted model, or None if it was None. The file contains
+            `random_state` only if it is a whole number.
 
         Raises
         ------
@@ -534,7 +533,7 @@ class AnomalyDetector(Estimator):
     # ------------------------------------------------------------- scikit-learn
 
     def __sklearn_tags__(self) -> Any:
-        """Return scikit-learn's description of the estimator; only scikit-learn asks for it."""
+        """Return scikit-learn's description of the estimator."""
         tags = super().__sklearn_tags__()
         tags.estimator_type, tags.transformer_tags = "outlier_detector", None
         return tags
@@ -550,12 +549,12 @@ class AnomalyDetector(Estimator):
     # ------------------------------------------------------------------- checks
 
     def _options(self) -> Options:
-        """Return the checked parameters; `random_state` is checked, too."""
+        """Return the checked parameters, after checking `random_state` as well."""
         generator(self.random_state)
         return Options(**{name: check(name, getattr(self, name)) for name, check in CHECKS.items()})
 
     def _unfitted(self) -> CharRNN | CharNGram | None:
-        """Return a new model with the estimator's parameters; None if it is to be chosen."""
+        """Return a new model with the estimator's parameters, or None for the default model."""
         if self.estimator is None:
             return None
         if isinstance(self.estimator, CharRNN | CharNGram):
@@ -568,7 +567,7 @@ class AnomalyDetector(Estimator):
         raise _wrong_kind(self.estimator)
 
     def _fitted_model(self) -> LanguageModel:
-        """Return the model that has a threshold, or the parameter `estimator` if it was set since then."""
+        """Return the calibrated model, or the parameter `estimator` if it was set later."""
         if self.__sklearn_is_fitted__() and self._learned.origin is self.estimator:
             return self._learned.model
         model = self.estimator
@@ -576,7 +575,7 @@ class AnomalyDetector(Estimator):
             raise NotFittedError("estimator is None. Call fit, or give a fitted model, before calibrate.")
         if not isinstance(model, LanguageModel):
             raise _wrong_kind(model)
-        if model.vocabulary_.labels:  # raises NotFittedError where there is no vocabulary
+        if model.vocabulary_.labels:  # raises NotFittedError without a vocabulary
             label = model.vocabulary_.labels[0]
             raise InvalidInputError(f"estimator was fitted with labels. Pass for_label({label!r}), the model of one.")
         return model
@@ -589,7 +588,7 @@ def _wrong_kind(estimator: object) -> InvalidInputError:
 
 
 def _clean_scores(model: LanguageModel, X: Iterable[Text], reduce: Reduce) -> NDArray[np.float64]:
-    """Return the scores of clean texts; lines that `Lines` skip are left out."""
+    """Return the scores of clean texts, without the lines skipped by `Lines`."""
     scores = model.score_samples(X, reduce=reduce, errors="replace")
     missing = np.flatnonzero(np.isnan(scores))
     if len(missing) and not (isinstance(X, Lines) and X.errors == "skip"):
@@ -600,14 +599,14 @@ def _clean_scores(model: LanguageModel, X: Iterable[Text], reduce: Reduce) -> ND
 
 
 def _counts_of(texts: list[Any], options: Options) -> CharNGram:
-    """Return counts of the n-grams of texts, which are in random order: of all, if time and memory allow."""
+    """Return the n-gram counts of randomly ordered texts, of all texts if time and memory permit."""
     free = available_bytes()
     memory = MAX_MEMORY if free is None else min(MAX_MEMORY, free // 2)
     model = CharNGram(ORDER, min_count=2, max_memory=memory)
     symbols, start = sum(map(len, texts)) + len(texts), time.perf_counter()
     probe = texts[: max(1, len(texts) * PROBE // symbols)]
     counts = model.fit(probe)._fitted("counting").counts
-    # Further texts take less time and memory than the first ones: fewer of their n-grams are new.
+    # Later texts take less time and memory than the first ones, since fewer of their n-grams are new.
     share = min(options.max_seconds / (time.perf_counter() - start) - 1, memory / 2 / counts.nbytes)
     n = min(len(texts), max(len(probe), int(share * len(probe))))
     if n > len(probe):

@@ -1,1 +1,1 @@
-"""Anomaly detection: which clean texts set a threshold, the threshold itself, and what explains a score."""
+"""Anomaly detection: choosing calibration texts, setting a threshold, and explaining a score."""

@@ -25,10 +25,10 @@ class Calibration(NamedTuple):
     offset : float
         Scores below it are anomalies.
     n_texts : float
-        How many clean texts, drawn independently, tell as much about the rate.
+        The equivalent number of independently drawn clean texts.
     rank : float
-        The place, counted from 1 for the lowest, of the first of their scores above `offset`. The false-positive rate
-        on new texts has the distribution Beta(rank, n_texts + 1 - rank).
+        The rank, from 1 for the lowest, of the first score above `offset`. The false-positive rate on new texts has the
+        distribution Beta(rank, n_texts + 1 - rank).
 
     Examples
     --------
@@ -51,7 +51,7 @@ class Calibration(NamedTuple):
         return low, high
 
     def warn_if_uncertain(self, contamination: float, remedy: str) -> None:
-        """Give a UserWarning if too few texts set the threshold."""
+        """Issue a UserWarning if too few texts set the threshold."""
         if self.n_texts * contamination >= MIN_FALSE_POSITIVES:
             return
         low, high = self.interval
@@ -65,23 +65,24 @@ class Calibration(NamedTuple):
 def calibrated(
     scores: NDArray[np.float64], contamination: float, weights: NDArray[np.float64] | None = None, unit: float = 1.0
 ) -> Calibration:
-    """Return about the highest threshold whose expected false-positive rate is at most `contamination`.
+    """Return nearly the highest threshold whose expected false-positive rate is at most `contamination`.
 
-    Among n scores and that of a new text, each is equally likely to be the lowest. So the k-th lowest of n scores has a
-    fraction k / (n + 1) of new texts below it, whatever the distribution. If even the lowest score has more than
-    `contamination`, that one is chosen. The threshold is in a gap just below the chosen score: many texts may have
-    this very score, and a rounding error on another processor must not make them anomalies.
+    Among n scores and a new text's score, each is equally likely to be the lowest. Therefore an expected fraction
+    k / (n + 1) of new texts scores below the k-th lowest of n scores, whatever the distribution. If this fraction
+    exceeds `contamination` even for the lowest score, the lowest score is chosen. The threshold is in a gap just below
+    the chosen score: many texts may have this very score, and a rounding error on another processor must not make them
+    anomalies.
 
     Parameters
     ----------
     scores : ndarray of shape (n,)
-        Of clean texts; at least one. -inf is allowed for texts that the model cannot have written.
+        The scores of at least one clean text. The score may be -inf for texts that the model cannot generate.
     contamination : float
-        Between 0 and 1/2.
+        The expected false-positive rate, between 0 and 1/2.
     weights : ndarray of shape (n,), optional
-        How many texts each score stands for. None: one.
+        The number of texts with each score. None: 1 each.
     unit : float, default=1.0
-        The number of texts that one independent observation stands for.
+        The number of texts per independent observation.
 
     Examples
     --------
@@ -94,7 +95,7 @@ def calibrated(
     ordered = scores[order]
     sums = np.cumsum(np.ones(len(order)) if weights is None else weights[order])
     below = np.append(0.0, sums)[np.searchsorted(ordered, ordered, side="left")]
-    # Rounding may put a sum just above a bound that it is meant to reach.
+    # Rounding may put a sum just above a bound that it should equal.
     within = below + unit <= contamination * (sums[-1] + unit) * (1 + 1e-9)
     k = int(np.count_nonzero(within)) - 1 if within[0] else 0
     offset = float(ordered[k])

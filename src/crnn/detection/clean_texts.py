@@ -1,4 +1,4 @@
-"""CleanTexts: the texts that a detector learns from, counted, and split: one part trains, the other calibrates."""
+"""CleanTexts counts a detector's training texts, and splits them into a training and a calibration part."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ from ..text.symbols.codes import Kind, byte_view, kind_of
 
 __all__ = ["CleanTexts", "Split", "iterable_of_texts"]
 
-MAX_SYMBOLS = 1 << 27  # of the texts that are held; of more, a random sample is held
-BATCH = 1 << 15  # texts looked at together
+MAX_SYMBOLS = 1 << 27  # in memory; of more symbols, a random sample is kept
+BATCH = 1 << 15  # texts checked together
 
 Texts = list[Any]
 
 
 class Split(NamedTuple):
-    """The texts to train on, and those that set the threshold."""
+    """The training texts and the calibration texts."""
 
     train: Texts
-    calibration: Texts  # each of them different
-    weights: NDArray[np.float64]  # how many texts each one of `calibration` stands for
-    n_held: int  # the first ones of `calibration`: held out of training; the others are trained on, too
-    unit: float  # how many texts each one of them stands for
+    calibration: Texts  # all different
+    weights: NDArray[np.float64]  # the number of texts represented by each text of `calibration`
+    n_held: int  # the number of held-out texts, first in `calibration`; the others are also trained on
+    unit: float  # the number of texts represented by each held-out text
 
 
 class CleanTexts:
-    """Texts and how often each occurs: all of them, or a random sample of about 100 million characters.
+    """Texts with their frequencies: all texts, or a random sample of about 100 million characters.
 
     Parameters
     ----------
     X : iterable of str, or of bytes
-        It is read once.
+        The texts, which are read once.
     rng : numpy.random.Generator
     max_symbols : int, optional
-        Of the texts that are held, each with its end.
+        The limit for texts in memory, including their ends.
 
     Attributes
     ----------
     n_given : int
-        How many texts there were.
+        The number of texts read.
     share : float
-        The fraction of them that is held.
+        The fraction of texts in memory.
 
     Examples
     --------
@@ -70,7 +70,7 @@ class CleanTexts:
                 batch = [text for text, keep in zip(batch, kept.tolist(), strict=True) if keep]
             counts.update(batch)
             size += sum(map(len, batch)) + len(batch)
-            while size > max_symbols:  # each text that is held stays with a probability of one half
+            while size > max_symbols:  # each text stays with a probability of one half
                 self.share /= 2
                 halves = rng.binomial(list(counts.values()), 0.5).tolist()
                 counts = Counter({text: n for text, n in zip(counts, halves, strict=True) if n})
@@ -79,17 +79,17 @@ class CleanTexts:
 
     @property
     def n_texts(self) -> int:
-        """How many texts are held, each as often as it occurs."""
+        """The number of texts in memory, including repetitions."""
         return sum(self.counts.values())
 
     def split(self, calibration_fraction: float, rng: np.random.Generator) -> Split:
-        """Split the texts so that no text is in both parts, and the second one tells what new texts will score.
+        """Split the texts into disjoint parts, so that the second part predicts the scores of new texts.
 
-        How new texts will differ from these can be seen only from the texts that occur once: leave one of them out, and
-        it is new. A fraction of them is held out. It stands for all of them, and their number among all texts estimates
-        how many new texts will be unlike any that was read (Good 1953). A text that occurs more often will mostly
-        occur again: it is trained on, and its own score sets the threshold together with the scores of the others, with
-        the weight of its count. Repeating all texts k times changes nothing.
+        Only texts that occur once show how new texts will differ, because a held-out one is new to the model. A
+        fraction of them is held out to represent all of them; their share of all texts estimates the share of new texts
+        that were never read (Good 1953). Texts that occur more often will mostly occur again: they are trained on, and
+        their own scores, weighted by their counts, contribute to the threshold. Repeating all texts k times changes
+        nothing.
 
         Raises
         ------
@@ -126,7 +126,7 @@ class CleanTexts:
 
 
 def iterable_of_texts(X: Any, name: str = "X") -> Iterable[Any]:
-    """Return a collection of texts, or raise an error if it is a single text or a collection of anything else.
+    """Return a collection of texts, or raise an error for a single text or any other object.
 
     Examples
     --------
@@ -145,7 +145,7 @@ def iterable_of_texts(X: Any, name: str = "X") -> Iterable[Any]:
 
 
 def _batches(X: Iterable[Any]) -> Iterator[Texts]:
-    """Yield texts in lists, checked: all str or all bytes."""
+    """Yield lists of texts, checked to be all str or all bytes."""
     if isinstance(X, Lines):
         for lines in X.batches():
             yield [line for line in lines if line is not None] if X.errors == "skip" else lines

@@ -1,4 +1,4 @@
-"""Explanation: which characters make a text improbable, and what was expected in their place."""
+"""Explain a score by the characters that make the text improbable, and their most probable alternatives."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from ..text.symbols.vocabulary import Text, Vocabulary
 
 __all__ = ["Explanation", "explained"]
 
-SHOWN = 3  # places in words
+SHOWN = 3  # positions described in words
 
 
 class Explanation(NamedTuple):
-    """Why a text has its score.
+    """The explanation of a text's score.
 
     Attributes
     ----------
     text : str or bytes
     score : float
-        As of `score_samples`.
+        As in `score_samples`.
     is_anomaly : bool
     symbols : list
         The characters, or bytes of length 1; the last one is `crnn.BOUNDARY`, the text's end, if the model knows ends.
     surprisal : ndarray of float64, shape (k,)
-        -log P of each symbol given those before it, in nats. Infinite for a symbol that the model never saw, which it
-        then passes over.
+        -log P of each symbol given the preceding symbols, in nats. Infinite for a symbol unknown to the model, which is
+        then skipped.
     alternatives : list of lists of (symbol, probability)
-        For each symbol those that were most probable in its place.
+        For each position, the most probable symbols.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def _named(symbol: Symbol) -> str:
 
 
 class Reading(NamedTuple):
-    """What a model says of each symbol of a text."""
+    """A model's predictions for each symbol of a text."""
 
     symbols: list[Symbol]
     surprisal: NDArray[np.float64]
@@ -80,7 +80,7 @@ class Reading(NamedTuple):
 
 
 def explained(vocabulary: Vocabulary, state: TextState, text: Text, n_alternatives: int) -> Reading:
-    """Read a text symbol by symbol, from a state before it, and its end if the model knows ends."""
+    """Read a text symbol by symbol from a given state, and its end if the model has document ends."""
     vocabulary.check_kind(text, "text")
     own: Any = text if isinstance(text, str) else bytes(text)
     symbols: list[Any] = [own[i : i + 1] for i in range(len(own))]
