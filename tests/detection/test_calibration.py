@@ -70,8 +70,11 @@ def test_a_unit_is_one_observation():
 def test_minus_infinity_counts_but_is_no_threshold():
     scores = np.array([-np.inf, *range(-99, 0)])
     assert calibrated(scores, 0.05).offset == pytest.approx(-96, abs=0.01)
-    with pytest.raises(InvalidInputError, match=r"symbols that the model never saw.*min_count=2"):
+    with pytest.raises(InvalidInputError, match=r"0\.092 of the texts.*symbols that the model never saw.*min_count=2"):
         calibrated(np.append(scores, [-np.inf] * 9), 0.05)
+    for weights, fraction in (([2, 5, 93], "0.07 of"), ([93, 2, 5], "0.95 of")):
+        with pytest.raises(InvalidInputError, match=fraction):
+            calibrated(np.array([-np.inf, -np.inf, -1.0]), 0.01, np.array(weights, float))
 
 
 def test_a_warning_says_how_uncertain_the_rate_is():

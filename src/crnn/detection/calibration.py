@@ -100,9 +100,10 @@ def calibrated(
     k = int(np.count_nonzero(within)) - 1 if within[0] else 0
     offset = float(ordered[k])
     if not np.isfinite(offset):
+        unseen = float(sums[np.searchsorted(ordered, -np.inf, side="right") - 1] / sums[-1])
         raise InvalidInputError(
-            f"a fraction of {sums[k] / sums[-1]:.2g} of the texts hold symbols that the model never saw, more than "
-            f"contamination, {contamination:g}. Fit the model with min_count=2, or on texts with these symbols."
+            f"a fraction of {unseen:.2g} of the texts contains symbols that the model never saw, too many for "
+            f"contamination={contamination:g}. Fit the model with min_count=2, or on texts with these symbols."
         )
     offset = _in_a_gap(ordered, offset)
     first = int(np.searchsorted(ordered, offset))
