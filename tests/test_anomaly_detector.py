@@ -284,6 +284,25 @@ def test_a_failed_training_changes_nothing():
     assert detector.__dict__["_learned"] is learned
 
 
+@pytest.mark.parametrize("as_bytes", [False, True])
+@pytest.mark.parametrize("model", [CharNGram(3), CharRNN(5, max_steps=3)], ids=repr)
+def test_a_held_out_text_with_an_unseen_symbol_is_refused_before_training(model, as_bytes, monkeypatch):
+    """A model with min_count=1 cannot score it; no more such texts are allowed than contamination says."""
+    texts = [*words(300), *map(chr, range(0x21, 0x31))]
+    X = [text.encode() for text in texts] if as_bytes else texts
+    symbols = sorted({bytes([symbol]) if as_bytes else symbol for text in X for symbol in text})
+    fit, fits = type(model).fit, []
+    monkeypatch.setattr(type(model), "fit", lambda model, X: fits.append(X) or fit(model, X))
+    with pytest.raises(InvalidInputError, match=r"a fraction of 0\.0\d+ of the texts.*min_count=2"):
+        detector_of(model, 0.01, calibration_fraction=0.5).fit(X)
+    assert not fits
+    for contamination, accepted in ((0.01, {"min_count": 2}), (0.01, {"vocabulary": symbols}), (0.2, {})):
+        able = type(model)(**model.get_params() | accepted)
+        with warnings.catch_warnings(action="ignore"):
+            detector_of(able, contamination, calibration_fraction=0.5).fit(X)
+    assert len(fits) == 3
+
+
 def test_before_fit():
     detector = AnomalyDetector(counts())
     for ask in (

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
 from .detection.calibration import Calibration, calibrated
-from .detection.clean_texts import CleanTexts, iterable_of_texts
+from .detection.clean_texts import CleanTexts, Split, iterable_of_texts
 from .detection.explanation import Explanation, explained
 from .errors import InvalidInputError, ModelFileError, NotFittedError, short_repr
 from .estimator import Estimator
@@ -215,6 +215,8 @@ class AnomalyDetector(Estimator):
         options, model, rng = self._options(), self._unfitted(), generator(self.random_state)
         texts = CleanTexts(iterable_of_texts(X), rng)
         split = texts.split(options.calibration_fraction, rng)
+        if model is not None and model.min_count == 1 and model.vocabulary is None:
+            _refuse_unseen_symbols(split, options.contamination)
         fitted = _counts_of(split.train, options) if model is None else model.fit(split.train)
         scores = fitted.score_samples(split.calibration, reduce=options.reduce, errors="replace")
         found = calibrated(scores, options.contamination, split.weights, split.unit)
@@ -596,6 +598,19 @@ def _clean_scores(model: LanguageModel, X: Iterable[Text], reduce: Reduce) -> ND
     if len(missing) == len(scores):
         raise InvalidInputError("X is empty. Pass at least 1 text, or better 10 / contamination texts.")
     return np.delete(scores, missing)
+
+
+def _refuse_unseen_symbols(split: Split, contamination: float) -> None:
+    """Raise before training the error of `calibrated` if a model without an unknown symbol is certain to cause it."""
+    held = split.calibration[: split.n_held]
+    unseen = set().union(*held)
+    for text in split.train:
+        if not unseen:
+            return
+        unseen.difference_update(text)
+    scores = np.zeros(len(split.calibration))
+    scores[[i for i, text in enumerate(held) if not unseen.isdisjoint(text)]] = -np.inf
+    calibrated(scores, contamination, split.weights, split.unit)
 
 
 def _counts_of(texts: list[Any], options: Options) -> CharNGram:

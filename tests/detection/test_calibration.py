@@ -74,7 +74,7 @@ def test_minus_infinity_counts_but_is_no_threshold():
         calibrated(np.append(scores, [-np.inf] * 9), 0.05)
     for weights, fraction in (([2, 5, 93], "0.07 of"), ([93, 2, 5], "0.95 of")):
         with pytest.raises(InvalidInputError, match=fraction):
-            calibrated(np.array([-np.inf, -np.inf, -1.0]), 0.01, np.array(weights, float))
+            calibrated(np.array([-np.inf, -np.inf, -1.0]), 0.001, np.array(weights, float))
 
 
 def test_a_warning_says_how_uncertain_the_rate_is():
