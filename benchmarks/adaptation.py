@@ -5,8 +5,8 @@ time. The command prints nats per character on the last tenth, with fixed weight
 adaptation. `--learning-rates`, `--decays` and `--blocks`, each a list with commas, try other options: a model trained
 on the first eight tenths adapts to the ninth, and the best options there are then shown on the last tenth, too.
 
-The speed of `score(adapt=True)` is compared with that of online training, the same model's training on one stream
-(`batch_size=1`), which also reads each character once and learns from it. The two take turns.
+The speed of `score(adapt=True)` is compared with online training, which trains the same model on one stream
+(`batch_size=1`) and also learns from each character once. The two run alternately.
 """
 
 from __future__ import annotations

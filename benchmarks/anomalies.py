@@ -154,7 +154,7 @@ def log_line(row: Row, clean: list[str], tested: Mixed) -> str:
 
 
 def rates(n_lines: int, n_fresh: int, seeds: int) -> Iterator[str]:
-    """Yield a table: the rates that are promised, and those on fresh lines."""
+    """Yield a table of the expected rates and the rates on new lines."""
     train = [masked(line) for line in islice(usual_lines(0), n_lines)]
     fresh = [masked(line) for line in islice(usual_lines(3), n_fresh)]
     yield f"{n_lines:,} lines to fit, {n_fresh:,} fresh lines"

@@ -1,9 +1,9 @@
-"""How much of the time of training do checkpoints cost?
+"""What fraction of the training time do checkpoints take?
 
-``python -m benchmarks.checkpoint_pause`` trains a small and a large model with checkpoints every second. It prints the
-time for which a checkpoint pauses training while it copies the snapshot, by the clock and in processor time (unaffected
-by other programs); the fraction of training that this takes with an interval of 1 second and of 60, the default; and
-the time in which a background thread writes the checkpoint.
+``python -m benchmarks.checkpoint_pause`` trains a small and a large model with checkpoints every second. It prints how
+long a checkpoint pauses training to copy the snapshot, in wall-clock and in processor time (unaffected by other
+programs); the pause as a fraction of training with an interval of 1 second and of 60 (the default); and the time taken
+by the background thread to write the checkpoint.
 """
 
 from __future__ import annotations

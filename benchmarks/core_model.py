@@ -13,14 +13,14 @@ BARRIERS_PER_POSITION = 2  # of a group's threads, per layer and time step: one 
 
 
 class Machine(NamedTuple):
-    """What the model has to know of a machine."""
+    """The speeds of a machine that the model needs."""
 
     core_bandwidth: float  # bytes a second that one core reads and writes in memory
     bandwidth: float  # bytes a second of all cores together
     handoff: float  # seconds for a cache line to pass from one core to another
 
     def memory_seconds(self, n_bytes: int, cores: int) -> float:
-        """Return the time in which `cores` cores move `n_bytes` bytes."""
+        """Return the time for `cores` cores to move `n_bytes` bytes."""
         return n_bytes / min(cores * self.core_bandwidth, self.bandwidth)
 
     def barrier_seconds(self, cores: int) -> float:
@@ -35,7 +35,7 @@ class Machine(NamedTuple):
 
 
 class Step(NamedTuple):
-    """The sizes that decide how a training step is divided."""
+    """The sizes that determine how a training step is divided."""
 
     hidden_size: int
     num_layers: int

@@ -1,13 +1,13 @@
-"""Domain names as people register them, and names as malware makes them up.
+"""Generate domain names like those that people register, and like those that malware generates.
 
-A seed determines all. Ordinary names are one or two words of a made-up language, of which the first ones are by far the
-most frequent, some with a usual beginning or end. The others are of five kinds:
+The names depend only on a seed. Ordinary names are one or two words of a made-up language, where the first words are
+by far the most frequent; some have a common prefix or suffix. The anomalies are of five kinds:
 
 - "random letters": every letter is equally likely;
-- "frequent letters": letters as frequent as in ordinary names;
-- "syllables": consonants and vowels in turns, which can be spoken;
+- "frequent letters": letters have the same frequencies as in ordinary names;
+- "syllables": alternating consonants and vowels, which are pronounceable;
 - "words": three words of another language;
-- "one letter": an ordinary name, one letter of which is another one.
+- "one letter": an ordinary name with one letter replaced.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def ordinary_names(seed: int = 0) -> Iterator[str]:
 
 
 def odd_names(kind: str, seed: int = 0) -> Iterator[str]:
-    """Yield names of a kind without end; their lengths are those of ordinary names.
+    """Yield names of a kind endlessly, with the lengths of ordinary names.
 
     Examples
     --------

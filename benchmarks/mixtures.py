@@ -1,10 +1,10 @@
 """When is the network best, when are counts, when both? `python -m benchmarks.mixtures FILE [--seconds 15 60]`.
 
 For each time and seed, `Mixture.recommended` learns the first nine tenths of FILE, and the loss of the last tenth is
-printed for the network, the counts and the mixture, in nats a character: the mean of the seeds, and how far apart the
-mixture's are. ``--text names`` takes FILE as one name a line, of which 1,000 are held out. ``--text source`` needs no
-FILE: it takes the source code of Python's standard library, its top-level modules, sorted, up to 3.5 MB. Characters
-that training does not know are left out of the last tenth.
+printed for the network, the counts and the mixture, in nats per character: the mean over the seeds, and the range of
+the mixture's losses. ``--text names`` reads FILE as one name per line, and holds out 1,000 names. ``--text source``
+needs no FILE: it reads the source code of Python's standard library (the sorted top-level modules, up to 3.5 MB).
+Characters that are missing from the training text are removed from the last tenth.
 
 With the models of the last time and seed
 ``--adapt`` prints the losses while they learn from what they read, the mixture by ``adapt=True`` and by
@@ -37,7 +37,7 @@ from crnn import CharNGram, CharRNN, Mixture
 MAX_SOURCE = 3_500_000  # characters of the standard library
 DRAWN = 100_000
 WINDOW = 50
-SCORED = 20_000  # characters that are timed
+SCORED = 20_000  # characters timed
 REPEATS = 3
 HEAD = ["| seconds | seeds | network | counts | mixture | spread | gain |", "|---|---|---|---|---|---|---|"]
 ADAPTED = ["| reading on | network | counts | mixture | mixture, counts only |", "|---|---|---|---|---|"]

@@ -1,15 +1,15 @@
 """Where does the time of many short strings go? `python -m benchmarks.short_strings [--strings 1000000] [--small]`.
 
-The strings have 10 to 20 of 65 characters, all drawn from a seed, and the models are LSTMs with initial weights, whose
-arithmetic takes as long as that of trained ones. One thread; processor time. Three tables:
+The strings consist of 10 to 20 characters from an alphabet of 65, drawn from a seed. The models are untrained LSTMs,
+which take the same time as trained ones. One thread; processor time. Three tables:
 
 1. The stages of `score_samples(Lines(file))`, each one alone: reading the file, looking up which strings are new,
    encoding, sorting by length into groups, packing the weights, the network, the logits and softmax of 65 symbols, and
    the rest of the whole call (gathering the scores, passing on blocks). The network is timed with an alphabet of one
-   character, whose logits cost next to nothing; the extra time with 65 characters is that of logits and softmax.
+   character, whose logits take almost no time; the extra time with 65 characters is spent on logits and softmax.
 2. Microseconds per string compared with PyTorch, which scores the same strings with the same weights, sorted by length
    and packed (`pack_padded_sequence`) in batches of two sizes. Contenders take turns, and the fastest turn counts.
-3. `reduce="min"` compared with `reduce="sum"`, and strings of which each occurs ten times on average.
+3. `reduce="min"` compared with `reduce="sum"`, and strings that occur ten times each on average.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ def central_difference(loss):
 
 
 def central_differences(loss, array):
-    """Return the gradient of `loss()` by an array's elements, which are moved in place."""
+    """Return the gradient of `loss()` with respect to an array, by perturbing its elements in place."""
     gradient = np.empty(array.shape)
     for i in np.ndindex(array.shape):
         value = array[i]

@@ -47,7 +47,7 @@ def detector_of(model=None, contamination=0.05, **parameters):
 @pytest.mark.parametrize("repeat", [0.0, 0.8])
 @pytest.mark.parametrize("reduce", ["min", "sum", "mean"])
 def test_the_promised_rate_holds_on_fresh_texts(reduce, repeat):
-    """Order 6 learns words by heart: a threshold from texts that it has read would be far off."""
+    """Order 6 memorizes words: a threshold from the training texts would be far off."""
     detector = detector_of(counts(6), reduce=reduce).fit(words(12_000, 1, repeat))
     rate = np.mean(detector.predict(words(20_000, 2, repeat)) == -1)
     low, high = detector.rate_interval_

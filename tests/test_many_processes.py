@@ -44,7 +44,7 @@ def test_a_dask_bag_is_scored(client, model):
     import dask.bag
 
     bag = dask.bag.from_sequence(NAMES, npartitions=5)
-    # A unique name: named by its content, the file could be another test's, which is just being deleted.
+    # Use a unique name: a file named by its content could belong to another test, which may be deleting it.
     sent = client.scatter(model, broadcast=True, hash=False)
     found = bag.map_partitions(scores_of, sent).compute()
     np.testing.assert_array_equal(found, model.score_samples(NAMES))

@@ -182,7 +182,7 @@ CRAFTED_CLASSIFIERS = {
 
 @pytest.mark.parametrize("case", CRAFTED_CLASSIFIERS)
 def test_crafted_files_of_classifiers_are_refused(tmp_path, monkeypatch, case):
-    """Written past all checks, with a checksum that is right."""
+    """Bypass all checks when writing, but write a correct checksum."""
     name, change, message = CRAFTED_CLASSIFIERS[case]
     model = CharRNNClassifier().set_params(estimator__hidden_size=7, estimator__max_steps=20).fit(NAMES, KINDS)
     model.quantize().save(tmp_path / "small")

@@ -1,12 +1,12 @@
-"""Install a built wheel where no compiler is, and run the tests and all guides from there.
+"""Install a built wheel without a compiler, and run the tests and all guides from there.
 
     python tools/installed_wheel.py wheelhouse/              the tests, and the guides that need no other package
     python tools/installed_wheel.py wheelhouse/ --all        the comparisons and the guides to exports and curves too
     python tools/installed_wheel.py wheelhouse/ --all tests/test_docs.py       the guides alone
 
-Of the wheels in the folder pip takes the one for the Python that runs this script. It goes into a new virtual
-environment, where nothing is compiled: all its dependencies must be wheels, too. The tests and guides are copied to an
-empty folder, without the sources. While they run, no compiler is on the PATH.
+pip selects the wheel in the folder for the Python that runs this script, and installs it in a new virtual environment.
+Nothing is compiled there, so all dependencies must be wheels as well. The tests and guides are copied to an empty
+folder without the sources. While they run, no compiler is on the PATH.
 """
 
 from __future__ import annotations

@@ -157,9 +157,9 @@ def reference_gradients(arguments, T, options):
 
 
 def check_nearness(found, rounded, plain):
-    """Check that `found` is at less than half the distance from what rounded operands give that plain ones are.
+    """Check that `found` is less than half as far from the result of rounded operands as the result of plain ones is.
 
-    A single state that is rounded to the other neighbour makes up to a third; an operand that is not rounded, 0.7.
+    A single state rounded to its other neighbor causes up to a third of that distance; an unrounded operand, 0.7.
     """
     scale = np.linalg.norm(rounded)
     assert np.linalg.norm(found - rounded) <= 0.45 * np.linalg.norm(plain - rounded) + 2e-6 * scale

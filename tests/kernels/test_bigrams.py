@@ -148,10 +148,10 @@ def test_scoring_is_that_of_the_reference(kernels, dtype, cell, E):
 
 
 def crafted_pairs(V, n):
-    """Return pairs for which a multiplicative hash gives the same place in a table of 1,024, and as many of one symbol.
+    """Return n pairs with the same multiplicative hash in a table of 1,024, and n pairs with the same symbol.
 
-    A table of such a hash would pass over all of them to find one. A sorted search halves those of one first symbol, of
-    which there are at most V.
+    A hash table would search them all linearly to find one pair. A binary search covers only the pairs with the same
+    first symbol, at most V.
     """
     keys = np.arange(V, dtype=np.uint64)[:, None] << np.uint64(32) | np.arange(V, dtype=np.uint64)
     places = (keys * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(32)) % 1024

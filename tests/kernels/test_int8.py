@@ -1,8 +1,8 @@
-"""Products of integers of 8 bits, in every instruction set, against NumPy with the same integers.
+"""Test 8-bit products in every instruction set against NumPy with the same integers.
 
-Sums are exact, so that a product of given operands is that of the reference but for the last bit. A state that is the
-result of a step may be rounded to another integer where it lies between two of them: this is rare, and what is computed
-must be far nearer to the reference with rounding than to the one without.
+Sums are exact, so a product of given operands equals the reference's except for the last bit. A computed state halfway
+between two integers may be rounded to the other one. This is rare, so the result must be much closer to the reference
+with rounding than to the reference without rounding.
 """
 
 from __future__ import annotations

@@ -515,7 +515,7 @@ def test_sample_is_its_twin(kernels, dtype, cell, num_layers, V, H, B, temperatu
     n = 41
     layout, params, p, before = a_network(dtype, V, H, 1, cell, num_layers)
     out, state, uniforms = drawn(pack(layout, params), before, range(B), n, temperature=temperature)
-    # The states that these symbols lead through: a draw that rounding decides otherwise is no difference.
+    # Compare the states for the drawn symbols, since rounding may decide a draw differently.
     layers, _ = reference.forward(p, cell, out, repeated(in_twin(before), B))
     states_are_close(state, reference.state_after(layers), dtype)
     margin = tolerance(dtype)
@@ -597,7 +597,7 @@ OF_A_THREAD = ["x", "scratch", "occurs"]
 
 
 class Refusal:
-    """Replace an array of a training call: the call must refuse it before it changes anything."""
+    """Replace an array of a training call, which the call must refuse before changing anything."""
 
     def __init__(self, cell="lstm"):
         arguments = start("float64", 5, 3, cell=cell, num_layers=2, optimizer="adam")
@@ -863,7 +863,7 @@ def test_inference_refuses_shapes_that_do_not_fit(kernels, cell, name, change):
             if (name, part, axis) == ("feed", "x", 0) or not np.size(value):
                 continue  # any number of symbols
             if (cell, name, part, axis) == ("rnn", "feed", "h", 1):
-                continue  # nor are they read a certain number at a time, if there are no gates to hold
+                continue  # without gates to store, the number of symbols per call does not matter
             wrong = {**arguments, part: change(value, axis)}
             with pytest.raises(ValueError, match=r"size|shape"):
                 call(kernels, name, wrong)

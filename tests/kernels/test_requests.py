@@ -15,7 +15,7 @@ from crnn.reference import network as reference
 from crnn.text.streams.text_streams import TextStreams
 
 V, H = 7, 19
-# Streams, steps and threads, and those of a group: the BLAS, packed weights, several blocks, a shard for each thread.
+# Streams, steps, threads, and threads per group: the BLAS, packed weights, several blocks, one shard per thread.
 SHAPES = [(1, 5, 1, 1), (3, 5, 3, 1), (5, 31, 1, 1), (29, 23, 2, 1), (29, 23, 2, 2)]
 
 

@@ -13,7 +13,7 @@ TEXT = "".join(np.random.default_rng(0).choice(list("abcdefg"), 20_000))
 
 
 def rms_of(**parameters):
-    """Return the scale after training so slowly that the weights stay, relative to that of the output bias."""
+    """Return the scale, relative to the output bias's, after training too slowly to change the weights."""
     shared = {"learning_rate": 1e-6, "max_steps": 400, "clip": None, "init_scale": 0.3, "beta_2": 0.99}
     model = CharRNN(5, random_state=0, **shared | parameters).fit(TEXT)
     layout = model._learned.layout

@@ -16,7 +16,7 @@ warmups = st.one_of(st.integers(0, 50), st.floats(0, 1, exclude_max=True))
 
 
 def rates(schedule, n_steps, *, first=0, last=None, per_epoch=7):
-    """Return the rates of steps first … last - 1 in a training run of `n_steps` steps."""
+    """Return the rates of steps first … last - 1 of a run with `n_steps` steps."""
     steps = np.arange(first, (n_steps if last is None else last) + 1)
     return schedule.rates(first, steps / n_steps, steps[:-1] / per_epoch)
 

@@ -15,7 +15,7 @@ NAMES = ["na\u00efve \U0001f642", "the cat", "sat"] * 3
 
 
 def files(folder: Path) -> list[bytes]:
-    """Return a file of each kind: with a training state, with documents and several layers, weights alone, counts."""
+    """Return one file of each kind: with a training state, with documents and several layers, only weights, counts."""
     path = folder / "new"
     contents = []
     for model, text, training_state in (

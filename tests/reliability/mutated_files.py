@@ -70,7 +70,7 @@ def newer_models():
 
 
 def originals(folder):
-    """Return the files to change, a run's with its text; some models are also saved without a training state."""
+    """Return the files to mutate, with a training run's text; some models are also saved without a training state."""
     if not _originals:
         from crnn.files import checkpoint
 

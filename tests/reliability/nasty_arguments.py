@@ -1,7 +1,7 @@
-"""Public callables, called with what they should not get: each returns, or raises an error that is documented.
+"""Call all public callables with invalid arguments: each must return, or raise a documented error.
 
-The callables are found by looking: the public classes and functions, the methods of the classes, and of what the
-models return. An error on the way leaves a model as it was.
+The callables are discovered: the public classes and functions, the methods of the classes, and those of the objects
+that the models return. An error must leave a model unchanged.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def public_classes():
 
 
 def estimators():
-    """Return models of every public class, fitted and not; those of a class that is not named here are fitted first."""
+    """Return fitted and unfitted models of every public class; classes that are not listed here are fitted first."""
     text, documents = CharRNN(**SMALL).fit(TEXT), CharRNN(**SMALL, cell="lstm", min_count=2).fit(DOCUMENTS * 3)
     found = [text, documents, documents.quantize(), CharRNN(**SMALL).fit(TEXT.encode()), CharRNN(**SMALL)]
     found += [CharRNN(**SMALL, cell="gru").fit(DOCUMENTS, labels=["a", "b"] * 3)]

@@ -1,4 +1,4 @@
-"""What a file says about a training run: the limits of its numbers, and how they fit together."""
+"""Test a file's description of a training run: the limits of its numbers, and their consistency."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from crnn.training.distributed.processes import Processes, processes_of
 
 
 class Communicator:
-    """A communicator as the process of one rank sees it, in which all give the same values."""
+    """A communicator from one rank's point of view, where all processes pass the same values."""
 
     def __init__(self, rank, size):
         self.rank, self.size = rank, size
