@@ -267,7 +267,7 @@ def test_bad_texts_change_nothing(model):
         (other.partial_fit, "", "X is empty"),
         (other.partial_fit, "to be!", "'!'"),
         (other.partial_fit, b"to be", "bytes"),
-        (other.partial_fit, ["to be"], "knows no document ends"),
+        (other.partial_fit, ["to be"], "has no document ends"),
         (CharNGram(vocabulary="abc").fit, "abcd", "'d'"),
     ):
         with pytest.raises(InvalidInputError, match=message):

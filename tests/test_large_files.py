@@ -67,7 +67,7 @@ def test_a_text_is_one_document_of_a_model_of_documents(folder):
 
 def test_lines_are_for_a_model_of_documents(folder):
     model = CharRNN(7, max_steps=1).fit((folder / "names").read_text())
-    with pytest.raises(InvalidInputError, match="X holds documents"):
+    with pytest.raises(InvalidInputError, match="X contains documents"):
         model.score(Lines(folder / "names", cache=folder))
 
 

@@ -455,7 +455,7 @@ class AnomalyDetector(Estimator):
         return self._fitted("reading rate_interval_").calibration.interval
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Say whether there are a model and a threshold."""
+        """Return whether there are a model and a threshold."""
         return "_learned" in vars(self)
 
     # -------------------------------------------------------------- model file
@@ -564,7 +564,7 @@ class AnomalyDetector(Estimator):
         if isinstance(self.estimator, LanguageModel):
             raise InvalidInputError(
                 f"estimator is a {type(self.estimator).__name__}, which fit cannot train. Call calibrate(X), "
-                "which takes it as it is, or give a CharRNN or a CharNGram."
+                "which does not train it, or pass a CharRNN or a CharNGram."
             )
         raise _wrong_kind(self.estimator)
 

@@ -308,7 +308,7 @@ class CharRNN(LanguageModel):
         Training starts at the first character of `X`, wherever the last call ended, and reads the text once, or
         `epochs` times, taking at most `max_steps` steps. With `max_seconds` and without `epochs` it reads the text as
         often as time permits. The schedule, its warm-up and patience start over with each call; to finish an
-        interrupted call instead, use `resume`. An unfitted model starts anew, with the vocabulary of this text.
+        interrupted call instead, use `resume`. An unfitted model is fitted with the vocabulary of this text.
 
         The first chunk starts from the model's current hidden state, so that a long text can be passed block by block.
         The hidden state is reset wherever `fit` resets it: when fewer characters than another whole chunk are left of

@@ -336,7 +336,7 @@ class LanguageModel(Estimator):
         NotFittedError
             Before `fit`.
         ValueError
-            If an argument is out of range, or the model was fitted on one text and knows no document ends.
+            If an argument is out of range, or the model was fitted on one text and has no document ends.
 
         Examples
         --------
@@ -636,7 +636,7 @@ class LanguageModel(Estimator):
         ------
         NotFittedError, ValueError
             Before `fit`; if the text contains an unknown symbol; if `end` is requested from a model fitted on one text,
-            which knows no document ends.
+            which has no document ends.
 
         Examples
         --------

@@ -42,7 +42,7 @@ class AdaptiveTextState(TextState):
         self._context, self._sums = Context(reading.state, seen), sums or Sums()
 
     @property
-    def _network(self) -> InferenceNetwork:  # type: ignore[override]  # asked for anew, since a failed call takes it
+    def _network(self) -> InferenceNetwork:  # type: ignore[override]  # requested again each time, since a failed call takes it
         return self._reading.network
 
     @classmethod

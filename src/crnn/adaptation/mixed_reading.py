@@ -60,7 +60,7 @@ class MixedReading:
 
     def read(self, ids: Ids, *, learn: bool = True) -> tuple[MixedReading, NDArray[np.float64]]:
         """Read more symbols; see `Reading.read`."""
-        network = self.network  # first, because counts handed over to another reading would have to be counted anew
+        network = self.network  # first, since counts handed over to another reading would have to be recounted
         reading, out, steps = self, np.empty(len(ids)), network.rows_at_a_time(ROWS)
         for i in range(0, len(ids), steps):
             piece = ids[i : i + steps].astype(np.int32)

@@ -12,7 +12,7 @@ from ..parameters.suggestion import did_you_mean
 
 __all__ = ["AdaptationOptions", "checked_option"]
 
-MAX_BLOCK_LENGTH = 1_000_000  # a block's states and logits are held in memory at once
+MAX_BLOCK_LENGTH = 1_000_000  # a block's states and logits are in memory together
 
 
 @dataclass(frozen=True)

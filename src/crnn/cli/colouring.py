@@ -52,7 +52,7 @@ def coloured(
     bits : sequence of len(text) float
         The surprisal of each character.
     environment : mapping of str to str
-        If the terminal sets ``COLORFGBG``, it tells whether the background is light.
+        Whether the background is light, if the terminal sets ``COLORFGBG``.
     encoding : str, default="utf-8"
         The terminal's encoding; characters outside it are escaped.
 

@@ -268,7 +268,7 @@ def _by_first(comm: Any, read: Callable[[], Any]) -> Any:
 
 
 def _refuse_for_several(arguments: argparse.Namespace, comm: Any) -> None:
-    """Refuse whatever several processes cannot do together."""
+    """Reject options that several processes do not support."""
     if comm is None:
         return
     if arguments.seconds is not None:

@@ -27,7 +27,7 @@ class Explanation(NamedTuple):
         As in `score_samples`.
     is_anomaly : bool
     symbols : list
-        The characters, or bytes of length 1; the last one is `crnn.BOUNDARY`, the text's end, if the model knows ends.
+        The characters, or bytes of length 1; the last is `crnn.BOUNDARY`, the end, if the model has document ends.
     surprisal : ndarray of float64, shape (k,)
         -log P of each symbol given the preceding symbols, in nats. Infinite for a symbol unknown to the model, which is
         then skipped.

@@ -51,7 +51,7 @@ def write(
 ) -> None:
     """Write a model to a file.
 
-    The state must not change meanwhile: if another thread may be training the model, pass a snapshot
+    The state must not change during the call: if another thread may be training the model, pass a snapshot
     (`ModelState.copy_between_steps`).
 
     Parameters
@@ -91,7 +91,7 @@ def _file_with(state: ModelState, parameters: Mapping[str, Any], *, training_sta
 
 
 def _file_of(state: ModelState, configuration: dict[str, Any], *, training_state: bool) -> ModelFile:
-    """Return the contents of a file, given a state that does not change meanwhile."""
+    """Return the contents of a file, given a state that does not change during the call."""
     layout = state.layout
     training, training_tensors = _training(state) if training_state else (None, {})
     return ModelFile(

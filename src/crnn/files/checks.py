@@ -67,7 +67,7 @@ class Architecture:
     embedding_size : int or None, default=None
         E, the number of columns of the embedding; None: no embedding. Omitted from a file if None.
     n_pairs : int or None, default=None
-        R, the number of rows of the table of pairs of symbols, likewise.
+        R, the number of rows of the table of symbol pairs, in the same form.
     int8 : bool or None, default=None
         True: matrices are 8-bit integers, with scales for their outputs. Omitted from a file unless True.
     """

@@ -52,7 +52,7 @@ def write(path: Path, content: bytes, entry: Mapping[str, Any]) -> None:
     Raises
     ------
     OSError
-        If the file cannot be written; an older file of that name is then as it was.
+        If the file cannot be written. An existing file is then unchanged.
     """
     write_path(path, partial(_chunks, content, entry))
 

@@ -83,7 +83,7 @@ class ModelState:
     scales : dict or None
         The scales of 8-bit matrices, see `int8_weights`. A model with 8-bit weights has no optimizer state.
     labels : StoredRecord or None
-        What a model trained with labels knows about them.
+        The labels' data, for a model trained with labels.
     gate : Gate
         Separates changes of the arrays from copies by other threads, and counts the changes. States that share arrays
         share the gate.
@@ -195,7 +195,7 @@ class ModelState:
         )
 
     def copy_between_steps(self) -> Self:
-        """Return a snapshot of a state that another thread may be training, as it is after a whole step."""
+        """Return a snapshot, taken after a complete step, of a state that another thread may be training."""
         with self.gate.turn, self.gate.steps():
             return self.copy()
 
@@ -244,7 +244,7 @@ class ModelState:
         smooth_loss: float,
         history: Records,
     ) -> None:
-        """Become what another process has learned, overwriting arrays in place."""
+        """Take over what another process has learned, overwriting arrays in place."""
         self._overwrite(params, optimizer_state, hidden)
         self.n_steps, self.smooth_loss, self.history = n_steps, smooth_loss, history
 

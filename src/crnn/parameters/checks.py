@@ -171,7 +171,7 @@ def checked_path(name: str, value: Any) -> str:
 
 
 def checked_dtype(name: str, value: Any) -> np.dtype[Any]:
-    """Return the dtype that `value` stands for if it is float32 or float64."""
+    """Return the dtype named by `value`, which must be float32 or float64."""
     dtype = value if isinstance(value, np.dtype) else None
     if isinstance(value, str | type):
         dtype = _DTYPE_NAMES.get(value)
@@ -189,7 +189,7 @@ def checked_threads(value: Any) -> int | None:
 
 
 def generator(random_state: Any) -> np.random.Generator:
-    """Return the generator that `random_state` stands for.
+    """Return the generator specified by `random_state`.
 
     Parameters
     ----------

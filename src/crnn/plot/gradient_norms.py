@@ -26,7 +26,7 @@ class GradientNorms(NamedTuple):
     """
 
     h: Array  # (positions, L, K + 1), in nats per unit of h
-    c: Array | None  # likewise for the cells of an LSTM
+    c: Array | None  # the same for an LSTM's cells
     positions: NDArray[np.intp]  # of the characters in the text
 
 

@@ -18,7 +18,7 @@ class KneserNey:
     Parameters
     ----------
     texts : sequence of sequences of int
-        The texts; the context starts anew with each.
+        The texts. Each starts with an empty context.
     order : int
         The length of the longest n-gram: a symbol is predicted from up to order - 1 symbols before it.
     symbols : int

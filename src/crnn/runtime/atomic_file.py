@@ -120,7 +120,7 @@ class _Source:
 
 
 def _names_a_file(error: OSError) -> bool:
-    """Return whether an error names a file that the caller knows."""
+    """Return whether an error names a file known to the caller."""
     return error.filename is not None and not _is_temporary(error.filename)
 
 

@@ -22,7 +22,7 @@ def build_info() -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        ``crnn``; ``instruction set`` (the one in use, and the available ones), likewise ``for bfloat16`` and
+        ``crnn``; ``instruction set`` (in use and available), and the same ``for bfloat16`` and
         ``for int8``; ``BLAS`` (SciPy's, with name, version, kernel and threads of each library); ``threads``; the
         versions of Python and the packages; ``processor``, ``system``; and each relevant environment variable
         that is set.
@@ -72,7 +72,7 @@ def show_config() -> None:
 
 
 def processor_name() -> str:
-    """Return the processor's name as given by its maker, or the best the system knows.
+    """Return the processor's name given by its maker, or the system's best description.
 
     Examples
     --------

@@ -15,7 +15,7 @@ SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if 
 
 @contextmanager
 def signals_deferred() -> Iterator[None]:
-    """Call the handlers of signals that arrive meanwhile at the end of the block.
+    """Defer the handlers of signals that arrive during the block to its end.
 
     Modules compiled by Cython, including SciPy's, ignore errors in some of their first statements, and ctypes ignores
     errors in callbacks. An interrupted import may also leave a module that cannot be imported again.

@@ -300,7 +300,7 @@ def test_a_symbol_that_the_model_lacks_is_named_with_its_position(book):
 
 def test_lines_need_a_model_of_documents(book):
     (book.parent / "ids").mkdir()
-    with pytest.raises(InvalidInputError, match="knows no document ends"):
+    with pytest.raises(InvalidInputError, match="has no document ends"):
         stored(book, lines=True).ids(Vocabulary.from_text("to be r\nhaisn"))
 
 

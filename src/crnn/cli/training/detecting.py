@@ -15,7 +15,7 @@ from ..interruptions import interruptible, interruption, uninterrupted
 __all__ = ["add_detector_options", "detect_and_save", "refuse_detector_options"]
 
 OWN = ("random_state", "verbose")  # of the parameters of networks and counts, those that a detector has
-# Options of ``crnn train``, by their names in the namespace, that a detector has no use for.
+# Names in the namespace of the ``crnn train`` options that a detector does not use.
 UNUSED = {"origin": "--from", "resume": "--resume", "validation": "--validation", "labels": "--labels",
           "validation_labels": "--validation-labels", "cache": "--cache",
           "average_every": "--average-every"}  # fmt: skip

@@ -59,7 +59,7 @@ def mix_and_save(
             say(f"crnn: {interruption(error).reason}; there was nothing to save yet")
             return interruption(error).code
         network = CharRNN.recommended(text, shared.left(), verbose=verbose, **chosen)
-        network.set_params(verbose=verbose, max_seconds=shared.left())  # the machine was measured meanwhile
+        network.set_params(verbose=verbose, max_seconds=shared.left())  # measuring the machine took time
         try:
             network.fit(text)
         except KeyboardInterrupt as error:

@@ -75,7 +75,7 @@ class NetworkCache:
         kept = self._kept
         if kept is None or not kept.is_current(state, bfloat16):
             with state.gate.turn, state.gate.steps():
-                kept = self._kept  # another thread may have packed meanwhile
+                kept = self._kept  # another thread may already have packed
                 if kept is None or not kept.is_current(state, bfloat16):
                     state.check_finite(what)
                     first = PackedNetwork.pack(

@@ -47,7 +47,7 @@ def enumerated_documents(
     """Return the n most probable documents; see `LanguageModel.enumerate_documents`."""
     if vocabulary.boundary is None:
         raise InvalidInputError(
-            "enumerate_documents needs a model of documents, but this one was fitted on one text and knows no document "
+            "enumerate_documents needs a model of documents, but this one was fitted on one text and has no document "
             "ends. Use beam_search(n), or fit on a list."
         )
     forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)

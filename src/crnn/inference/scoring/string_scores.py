@@ -326,7 +326,7 @@ def _score_batches(
 
 
 def is_single(texts: Any) -> bool:
-    """Say whether there is one string to score, which a network for one stream reads faster."""
+    """Return whether there is a single string, which a network for one stream scores faster."""
     return type(texts) is list and len(texts) == 1
 
 

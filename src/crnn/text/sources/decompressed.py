@@ -97,7 +97,7 @@ class Decompressed:
         return True
 
     def _inflate(self, size: int) -> bytes:
-        """Decompress the bytes read so far, or read more; return b"" while nothing has come out."""
+        """Decompress the bytes read so far, or read more; return b"" until there is output."""
         assert self._member is not None
         try:
             data = self._member.decompress(self._raw, size)

@@ -18,7 +18,7 @@ Seen = Callable[[bytes], object]
 
 
 class FileReader(NamedTuple):
-    r"""Files and the way to read them; each method reads them anew.
+    r"""Files and the way to read them; each method reads them again.
 
     Attributes
     ----------

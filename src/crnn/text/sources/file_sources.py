@@ -118,7 +118,7 @@ class StoredSource(TextSource):
         """Return the ids as stored in the file; for a vocabulary with a boundary, as documents."""
         if self.holds_documents and vocabulary.boundary is None:
             raise InvalidInputError(
-                f"{self.name} contains documents, but the model was fitted on one text and knows no document ends. Fit "
+                f"{self.name} contains documents, but the model was fitted on one text and has no document ends. Fit "
                 f"it on lines, or pass the path."
             )
         cache = self._opened()
@@ -200,5 +200,5 @@ class StoredSource(TextSource):
 
 
 def _is_of_cache(error: OSError, path: str) -> bool:
-    """Say whether the cache cannot be written, not the text be read."""
+    """Return whether writing the cache failed, rather than reading the text."""
     return error.filename in (path, os.path.dirname(path))

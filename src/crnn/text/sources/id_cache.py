@@ -170,7 +170,7 @@ def write_cache(target: str, reader: FileReader) -> None:
     Raises
     ------
     InvalidInputError
-        If a file changes meanwhile, or has no lines.
+        If a file changes during reading, or has no lines.
     UnicodeDecodeError, OSError
         If a file is not UTF-8 or cannot be read, or the cache cannot be written.
     """

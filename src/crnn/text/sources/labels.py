@@ -162,7 +162,7 @@ _KINDS = {str: "text", bool: "bool", np.bool_: "bool", int: "number", float: "nu
 
 
 def _refuse_mixture(values: list[Any], name: str) -> None:
-    """Refuse labels that are neither text nor numbers, and mixed kinds, which NumPy would convert to one kind."""
+    """Reject labels that are neither text nor numbers, and mixed kinds, which NumPy would convert to one kind."""
     kinds = {
         given: next((kind for known, kind in _KINDS.items() if issubclass(given, known)), None)
         for given in set(map(type, values))
@@ -180,7 +180,7 @@ def _refuse_mixture(values: list[Any], name: str) -> None:
 
 
 def _refuse_changes(values: list[Any], stored: Labels, name: str) -> None:
-    """Refuse labels that their common type would change, since different labels might become equal."""
+    """Reject labels that their common type would change, since different labels might become equal."""
     if stored.dtype.kind == "O":
         i = next(i for i, value in enumerate(values) if isinstance(value, int) and not -(2**63) <= value < 2**64)
         raise InvalidInputError(

@@ -34,7 +34,7 @@ def text_source(X: TextLike, name: str = "X") -> TextSource:
     ----------
     X : str, bytes-like, os.PathLike, TextFile, Lines or iterable of str or bytes-like
         A `str` is the text itself, never a file name; a UserWarning says so if a file of this name exists. Bytes are
-        a text whose symbols are bytes. A path is a file of UTF-8 text, read anew each time; a pipe or device, which
+        a text whose symbols are bytes. A path is a file of UTF-8 text, read again each time; a pipe or device, which
         can be read only once, is read here. A list of paths is one text, the concatenated files; a `TextFile` also
         names files, and `Lines` are the lines of files as documents. Files of more than 64 MB in total are not held in
         memory (`StoredSource`). Any other iterable is a collection of documents, such as a list, a column of a table or
@@ -180,7 +180,7 @@ class DocumentsSource(TextSource):
     def _ids(self, vocabulary: Vocabulary) -> Ids:
         if vocabulary.boundary is None:
             raise InvalidInputError(
-                f"{self.name} is a list of documents, but the model was fitted on one text and knows no document ends. "
+                f"{self.name} is a list of documents, but the model was fitted on one text and has no document ends. "
                 f"Fit it on a list, or pass one str."
             )
         return self._joined._ids(vocabulary)

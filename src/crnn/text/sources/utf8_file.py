@@ -28,7 +28,7 @@ def utf8_blocks(
     path : str or os.PathLike
         The file, opened with the first block.
     block_size : int
-        The number of bytes read at once, and so the maximum characters in a block.
+        The number of bytes per read, and therefore the maximum number of characters in a block.
     seen : callable, optional
         Called with the raw bytes as they are read.
     errors : {"strict", "replace"}, default="strict"

@@ -1,4 +1,4 @@
-"""DocumentRuns: documents in a file, in runs of neighbors that are read at once."""
+"""DocumentRuns reads documents from a file in runs of neighbors."""
 
 from __future__ import annotations
 

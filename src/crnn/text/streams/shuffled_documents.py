@@ -13,7 +13,7 @@ from .queues import MIN_PART, Held, Queue, cut_parts, distributed
 
 __all__ = ["ShuffledDocuments"]
 
-MIN_SHUFFLED = 1 << 12  # symbols: if there are fewer, several epochs are shuffled at once, which costs less
+MIN_SHUFFLED = 1 << 12  # symbols; with fewer, several epochs are shuffled together, which takes less time
 
 Ids = NDArray[Any]
 
@@ -52,7 +52,7 @@ class ShuffledDocuments:
         self.weights = None if weights is None else np.repeat(weights, lengths)
         self.seq_length = T = min(seq_length, max(self.transitions // B, int(lengths.max())))
         self._first, self._length = cut_parts(places[:-1], lengths, max(MIN_PART, -(-self.transitions // B)))
-        self._epochs = -(-max(MIN_SHUFFLED, 4 * B * T) // self.transitions)  # shuffled at once
+        self._epochs = -(-max(MIN_SHUFFLED, 4 * B * T) // self.transitions)  # shuffled together
         self.nothing = Held(np.zeros(0, np.int64), 0, first=np.zeros(0, np.int64))
 
     @property

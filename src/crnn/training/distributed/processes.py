@@ -47,7 +47,7 @@ class Processes:
             )
 
     def reduce(self, vector: NDArray[Any]) -> None:
-        """Sum a gradient, and what follows it, over processes; the last number, equal in all, stays as it is."""
+        """Sum a gradient and the values after it over processes, except the last, which is equal in all of them."""
         from mpi4py import MPI
 
         last = vector[-1]

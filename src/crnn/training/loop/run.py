@@ -256,7 +256,7 @@ class TrainingRun:
     # ------------------------------------------------------------------ a poll
 
     def _poll(self) -> None:
-        """Record, measure and show whatever is due after the steps so far."""
+        """Do all recording, measuring and reporting due after the steps so far."""
         done, seconds = self._done, self._seconds
         over = not self._steps_left()
         if over:

@@ -47,7 +47,7 @@ class Shard:
     """
 
     h: Array  # (L, T + 1, B, H): states; h[:, 0] is carried from chunk to chunk
-    c: Array  # likewise for an LSTM's cells; empty for other cell types
+    c: Array  # the same for an LSTM's cells; empty for other cell types
     before: Array  # (B,): the last symbols read, for models with pairs; otherwise empty
 
     def __init__(
@@ -85,7 +85,7 @@ class Team:
     reduce : callable, optional
         Called by the first thread after each step with the flat gradient of all shards, to sum the gradients of several
         processes in place. The vector also has a flag for each symbol that occurred, the sum of the losses and the
-        number of streams, all summed likewise.
+        number of streams, all summed in the same way.
     rows : range, optional
         Streams over which losses and gradients are averaged; more than the shards' own if other processes have the
         rest. The default is the shards' streams.
@@ -96,7 +96,7 @@ class Team:
         The number of working threads; see `start`.
     fresh : bool
         Whether the memory is still unused. The kernel's first call then touches it before it begins, and polls, so that
-        Ctrl-C is noticed meanwhile.
+        Ctrl-C is handled during this time.
     """
 
     def __init__(

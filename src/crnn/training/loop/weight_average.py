@@ -11,7 +11,7 @@ from ...runtime.deferred_signals import signals_deferred
 
 __all__ = ["WeightAverage"]
 
-STEPS = 32  # maximum between two updates: weights change little meanwhile, and each update takes time
+STEPS = 32  # maximum between updates, during which the weights change little; each update takes time
 FIRST_PART = 8  # at first, an update follows after each eighth of the steps so far
 
 
