@@ -237,6 +237,8 @@ class CharRNN(LanguageModel):
         average_every : int, default=1
             With `comm`: the number of steps that each process takes on its own streams before parameters and optimizer
             state are averaged over all processes. 1: sum the gradients of every step instead. `resume` keeps it.
+
+        Returns
         -------
         CharRNN
             The model itself.
@@ -264,8 +266,8 @@ class CharRNN(LanguageModel):
         In each epoch the documents are shuffled by `random_state` and distributed over the `batch_size` streams. A
         boundary symbol (`crnn.BOUNDARY` in `vocabulary_`) separates them. The hidden state is reset to zero at the
         start of each document, and no gradient flows back beyond it, so that each document is learned in isolation,
-        without padding. Its end counts as a symbol in every loss and score. A document longer than 65,536 characters
-        and than a stream's part of an epoch is learned in parts.
+        without padding. Its end counts as a symbol in every loss and score. The hidden state is carried from epoch to
+        epoch. A document longer than 65,536 characters and than a stream's part of an epoch is learned in parts.
 
         Examples
         --------

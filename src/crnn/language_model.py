@@ -362,7 +362,6 @@ class LanguageModel(Estimator):
             complete block, counts after each symbol. They do not learn from the prime or from drawn symbols. A dict
             has options of `CharRNN.adapt`, such as ``{"learning_rate": 3e-4}``. "counts" is for a `Mixture`:
             only its counts learn.
-            only its counts learn.
 
         Returns
         -------

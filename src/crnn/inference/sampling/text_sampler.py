@@ -41,7 +41,6 @@ class TextSampler:
         Symbols of a text to allocate memory for at first. The default is n, or little if a stop may end a text.
     mixture : core.MixedRows, optional
         Another model, whose logits are added to the network's.
-        Another model, whose logits are added to the network's.
 
     Attributes
     ----------

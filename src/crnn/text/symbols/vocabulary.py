@@ -132,7 +132,6 @@ class Vocabulary(Sequence[Symbol]):
             Whether to add a boundary; the text may then be empty.
         kind : {"characters", "bytes"}, optional
             The kind of the blocks; by default the kind of the first.
-            The kind of the blocks; by default the first block's.
 
         Returns
         -------

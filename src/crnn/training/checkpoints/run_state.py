@@ -83,8 +83,6 @@ class RunState:
         The model with the lowest validation loss, if training has continued since.
     sample_weight : array of float64, shape (n,), or None
         Weights of the documents' losses.
-    sample_weight : array of float64, shape (n,), or None
-        Of the documents' losses.
     ruin : RuinState or None
         The ruin watch of a running call.
     sound : ModelState or None
