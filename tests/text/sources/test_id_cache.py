@@ -100,6 +100,7 @@ def test_stored_lines_are_the_lines(folder, texts, kind, data):
     packed = memory.ids(vocabulary)
     np.testing.assert_array_equal(ids.read(), packed)
     assert source.n_documents == n_documents(ids, vocabulary.boundary) == n_documents(packed, vocabulary.boundary) == n
+    assert n_documents(ids[:], vocabulary.boundary) == n  # a part, which has no index
     assert source.fingerprint() == memory.fingerprint()
     places = np.flatnonzero(packed == vocabulary.boundary)
     assert [ids.place_of(i) for i in range(n + 1)] == places.tolist()

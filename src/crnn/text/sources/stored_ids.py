@@ -168,4 +168,5 @@ def n_documents(ids: TextIds, boundary: int) -> int:
     """
     if isinstance(ids, StoredDocuments):
         return ids.n_documents
-    return int(np.count_nonzero(np.asarray(ids) == boundary)) - 1
+    parts = (ids[i : i + SCAN].astype(ids.dtype) for i in range(0, len(ids), SCAN))
+    return sum(int(np.count_nonzero(part == boundary)) for part in parts) - 1

@@ -1,0 +1,103 @@
+"""Every model reads every kind of source: all give the counts and the weights of the text in memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from crnn import CharNGram, CharRNN, Lines, Mixture, TextFile
+from crnn import mixture as module
+
+NAMES = ["anna", "bob", "nana", "abba", "nan", "o"] * 7
+TEXT = "".join(name + "\n" for name in NAMES)
+
+SOURCES = {
+    "a text": lambda path: TEXT,
+    "a path": lambda path: path,
+    "a file": TextFile,
+    "a stored file": lambda path: TextFile(path, cache=path.parent),
+    "a list": lambda path: NAMES,
+    "an iterator": lambda path: iter(NAMES),
+    "lines": Lines,
+    "stored lines": lambda path: Lines(path, cache=path.parent),
+}
+
+
+@pytest.fixture(params=SOURCES)
+def source(request, tmp_path):
+    """A function that returns the source, anew for each call, and the same text in memory."""
+    path = tmp_path / "names.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    same = TEXT if request.param in ("a text", "a path", "a file", "a stored file") else NAMES
+    return lambda: SOURCES[request.param](path), same
+
+
+@pytest.fixture
+def shuffled_alike(request, source):
+    """The text in memory, or stored lines for stored lines, whose shuffling is their own."""
+    new, same = source
+    return new() if "stored lines" in request.node.name else same
+
+
+def network(X):
+    return CharRNN(5, max_steps=11, random_state=0, verbose=0).fit(X)
+
+
+def counts(X):
+    return CharNGram(order=3).fit(X)
+
+
+def both(X):
+    return Mixture([network(X), counts(X)])
+
+
+def learned(model):
+    """The numbers that the model has learned."""
+    if isinstance(model, CharRNN):
+        return np.concatenate([weights.ravel() for weights in model.params_.values()]).tolist()
+    return model.to_bytes()
+
+
+@pytest.mark.parametrize("fitted", [network, counts])
+def test_a_fitted_model(source, shuffled_alike, fitted):
+    new, same = source
+    model = fitted(new())
+    assert learned(model) == learned(fitted(shuffled_alike))
+    assert model.vocabulary_ == fitted(same).vocabulary_
+
+
+@pytest.mark.parametrize("fitted", [network, counts])
+def test_a_model_fitted_further(source, shuffled_alike, fitted):
+    new, same = source
+    assert learned(fitted(same).partial_fit(new())) == learned(fitted(same).partial_fit(shuffled_alike))
+
+
+@pytest.mark.parametrize("fitted", [network, counts, both])
+@pytest.mark.parametrize("options", [{}, {"exact": False}, {"adapt": True}])
+def test_a_score(source, fitted, options):
+    new, same = source
+    model = fitted(same)
+    assert model.score(new(), **options) == model.score(same, **options)
+
+
+def test_an_adapted_network(source):
+    new, same = source
+    model = network(same)
+    assert learned(model.adapt(new())) == learned(model.adapt(same))
+
+
+def test_fitted_weights(source):
+    new, same = source
+    mixture = both(same)
+    np.testing.assert_array_equal(mixture.fit_weights(new()).weights_, both(same).fit_weights(same).weights_)
+
+
+@pytest.mark.parametrize("counted_per_second", [1000, 100])
+def test_a_recommended_mixture(source, counted_per_second, monkeypatch):
+    monkeypatch.setattr(module, "COUNTED_PER_SECOND", counted_per_second)
+    new, same = source
+    found, expected = (
+        Mixture.recommended(X, 0.3, verbose=0, order=3, hidden_size=4, random_state=0).models for X in (new(), same)
+    )
+    assert learned(found[1]) == learned(expected[1])
+    assert found[0].vocabulary_ == expected[0].vocabulary_
