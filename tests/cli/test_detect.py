@@ -85,6 +85,24 @@ def test_calibrate_a_model_of_any_kind(clean, capsys):
     assert found == ["normal", "anomaly"]
 
 
+def test_calibrate_a_detector_as_it_was_set(clean, capsys, monkeypatch):
+    """Only the options that are given differ from the detector's own parameters, from a file or from standard input."""
+    model = CharNGram(4, min_count=2).fit(lines(3000, 2))
+    own = AnomalyDetector(model, 0.3, "mean").calibrate(lines(500, 3))
+    own.save("own.crnn")
+    texts = lines(40, 4)
+    (clean / "today.log").write_text("\n".join(texts))
+    for options, given in (([], {}), (["--reduce", "sum"], {"reduce": "sum"})):
+        expected = own.set_params(**given).calibrate(lines(5000))
+        for source in ("own.crnn", "-"):
+            feed_standard_input(monkeypatch, (clean / "own.crnn").read_bytes())
+            assert cli.main(["detect", source, "today.log", "--calibrate", "clean.log.gz", *options]) == 0
+            scores, found = verdicts(capsys.readouterr().out)
+            assert scores == pytest.approx(expected.score_samples(texts), abs=1e-6)
+            assert [verdict == "normal" for verdict in found] == (expected.predict(texts) == 1).tolist()
+            assert 0 < found.count("anomaly") < 30
+
+
 def test_bytes_that_are_no_text(detector, capsys):
     content = "\n".join(lines(3)).encode() + b"\nuser \xff read file 7\nuser bob"
     with gzip.open("today.log.gz", "wb") as file:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 import numpy as np
 
 from ..anomaly_detector import AnomalyDetector
+from ..files.detector_file import holds_detector
 from ..inference.scoring.string_scores import Reduce
 from ..parameters.checks import checked_float
 from .arguments import MODEL_HELP, SCORING_ERRORS, add_errors, checked, refuse_two_standard_inputs
 from .errors import warnings_said
-from .files import load, model_source, read_documents
+from .files import loaded, model_source, read_documents
 from .lines import ReadAs, line_scores, read_lines
 from .output import write
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from ..text.sources.input_checks import Errors
 
 __all__ = ["add_arguments", "add_threshold_options", "run", "threshold_options"]
-
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,23 +39,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="set the threshold by the lines of this file, which hold no anomalies and which the model has not read "
         "(default: the threshold in MODEL)",
     )
-    add_threshold_options(parser.add_argument_group("with --calibrate"))
+    add_threshold_options(parser.add_argument_group("with --calibrate"), "MODEL's if it is a detector, or ")
     add_errors(parser, SCORING_ERRORS.replace("(default: strict)", "(default: replace)"))
 
 
-def add_threshold_options(group: _Group) -> None:
-    """Add the options that set a threshold, which are None unless they are given."""
+def add_threshold_options(group: _Group, otherwise: str = "") -> None:
+    """Add the options that set a threshold, which are None unless they are given.
+
+    Parameters
+    ----------
+    group : argument group
+    otherwise : str, optional
+        Named as the default before the value that a new detector has.
+    """
     group.add_argument(
         "--contamination",
         metavar="RATE",
         type=checked(partial(checked_float, "contamination", above=0.0, maximum=0.5)),
-        help="the fraction of clean lines that may count as anomalies (default: 0.001)",
+        help=f"the fraction of clean lines that may count as anomalies (default: {otherwise}0.001)",
     )
     group.add_argument(
         "--reduce",
         choices=get_args(Reduce),
         help="how a line's score follows from the log-probabilities of its characters, the end included: min finds "
-        "single odd places, sum rare lines, mean lines that are odd as a whole (default: min)",
+        f"single odd places, sum rare lines, mean lines that are odd as a whole (default: {otherwise}min)",
     )
 
 
@@ -70,11 +77,12 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_two_standard_inputs(arguments, model="MODEL", file="FILE", calibrate="--calibrate")
     given, errors = threshold_options(arguments), cast("Errors", arguments.errors or "replace")
     if arguments.calibrate is not None:
-        fitted = load(arguments.model)
-        as_bytes = fitted.vocabulary_.kind == "bytes"
-        clean = read_documents(arguments.calibrate, as_bytes=as_bytes, errors="replace")
+        source = model_source(arguments.model)
+        stored = AnomalyDetector.load(source) if holds_detector(source) else None
+        model = loaded(source) if stored is None else stored.estimator_
+        clean = read_documents(arguments.calibrate, as_bytes=model.vocabulary_.kind == "bytes", errors="replace")
         with warnings_said():
-            detector = AnomalyDetector(fitted, **given).calibrate(clean)
+            detector = (stored or AnomalyDetector(model)).set_params(**given).calibrate(clean)
     elif given:
         arguments.parser.error(f"argument --{next(iter(given))}: only with --calibrate; MODEL has a threshold")
     else:

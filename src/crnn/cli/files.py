@@ -32,8 +32,8 @@ from .output import named
 if TYPE_CHECKING:
     from io import BufferedReader
 
-__all__ = ["STANDARD", "check_writable", "load", "load_network", "model_source", "one_or_more", "opened",
-           "read_documents", "read_text", "save"]  # fmt: skip
+__all__ = ["STANDARD", "check_writable", "load", "load_network", "loaded", "model_source", "one_or_more",
+           "opened", "read_documents", "read_text", "save"]  # fmt: skip
 
 STANDARD = "-"  # standard input or output, instead of a path
 
@@ -190,13 +190,18 @@ def load(path: str, label: str | None = None) -> CharRNN | CharNGram | Mixture:
     label : str, optional
         Return the model of the texts with this label.
     """
-    source = model_source(path)
-    is_classifier = file_kind(source) == "classifier"
-    model = CharRNN.load(source) if is_classifier else cast("CharRNN | CharNGram | Mixture", load_model(source))
+    model = loaded(model_source(path))
     if label is None:
         return model
     as_text = {str(known): known for known in model.vocabulary_.labels}
     return model.for_label(as_text.get(label, label))
+
+
+def loaded(source: str | io.BytesIO) -> CharRNN | CharNGram | Mixture:
+    """Load a language model from a result of `model_source`."""
+    if file_kind(source) == "classifier":
+        return CharRNN.load(source)
+    return cast("CharRNN | CharNGram | Mixture", load_model(source))
 
 
 def load_network(path: str, what: str, label: str | None = None) -> CharRNN:

@@ -15,9 +15,9 @@ from ..errors import InvalidInputError, ModelFileError
 from .bounded_json import bounded_json
 from .plain_json import plain_json
 from .sealed_file import (
-    KINDS,
     Path,
     path_name,
+    peek_header,
     read_path,
     read_sealed_header,
     read_sealed_tensors,
@@ -80,12 +80,8 @@ def read(path: Path, checks: Mapping[str, Check]) -> Stored:
 
 
 def holds_detector(path: Path) -> bool:
-    """Return whether a model file has the entry; nothing else in the file is checked."""
-
-    def has_entry(stream: BinaryIO, size: int) -> bool:
-        return ENTRY in read_sealed_header(stream, size, *KINDS).metadata
-
-    return read_path(path, has_entry)
+    """Return whether a model file has the entry, without checking the rest of the file."""
+    return ENTRY in peek_header(path).metadata
 
 
 def _chunks(content: bytes, entry: Mapping[str, Any]) -> Iterator[bytes | memoryview]:

@@ -128,12 +128,24 @@ def file_kind(path: Path) -> str:
     ModelFileError
         If the file is not a model file, or its kind or format needs a newer crnn.
     """
+    kind: str = peek_header(path).metadata["kind"]
+    return kind
+
+
+def peek_header(path: Path) -> Header:
+    """Return the header of a model file of any of `KINDS`; a stream is then where it was.
+
+    Raises
+    ------
+    ModelFileError
+        As by `file_kind`.
+    """
     stream = _stream(path)
     start = 0 if stream is None else stream.tell()
-    kind: str = read_path(path, lambda stream, size: read_sealed_header(stream, size, *KINDS).metadata["kind"])
+    header = read_path(path, lambda stream, size: read_sealed_header(stream, size, *KINDS))
     if stream is not None:  # the rest will be read again
         stream.seek(start)
-    return kind
+    return header
 
 
 def read_sealed_header(stream: BinaryIO, size: int, *kinds: str) -> Header:
