@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
 from command_line import error, feed_standard_input, rows, usage_error
 
-from crnn import AnomalyDetector, CharNGram
+from crnn import AnomalyDetector, CharNGram, CharRNN
 from crnn.cli import lines as command_lines
 from crnn.cli import main as cli
 
@@ -147,8 +148,24 @@ def test_info_names_the_threshold(detector, capsys):
     table = rows(capsys.readouterr().out)
     assert table["detector"].startswith(f"scores (min) below {detector.offset_:.4f} are anomalies, 0.0")
     assert table["architecture"].startswith("n-grams of up to 12")
+    assert "resumable" not in table
+    AnomalyDetector(CharRNN.load("model.crnn"), 0.3).calibrate(["to be"] * 60).save("network.crnn")
+    assert cli.main(["info", "network.crnn"]) == 0
+    table = rows(capsys.readouterr().out)
+    assert table["detector"].startswith("scores (min) below ")
+    assert "resumable" not in table
     assert cli.main(["info", "model.crnn"]) == 0
     assert "detector" not in rows(capsys.readouterr().out)
+
+
+def test_training_does_not_replace_a_detector_by_its_model(detector, capsys, monkeypatch):
+    content = Path("log.crnn").read_bytes()
+    for origin in ("log.crnn", "-"):
+        feed_standard_input(monkeypatch, content)
+        refused = error(capsys, "train", "text.txt", "--from", origin, "-o", "log.crnn")
+        assert f"{origin} contains a detector, whose threshold would be lost" in refused
+        assert "detector.estimator_.partial_fit(lines), then detector.calibrate(other_lines)" in refused
+    assert Path("log.crnn").read_bytes() == content
 
 
 def test_wrong_use(detector, capsys):

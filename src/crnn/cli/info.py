@@ -44,14 +44,16 @@ def run(arguments: argparse.Namespace) -> int:
     model = load_model(source)
     size = os.path.getsize(source) if isinstance(source, str) else source.tell()
     named = {"file": f"{arguments.model}, {size:,} bytes"}
+    if isinstance(model, CharNGram):
+        rows = _counts_described(model)
+    elif isinstance(model, Mixture):
+        rows = _mixture_described(model)
+    else:
+        rows = _network_described(source)
     if holds_detector(_begun(source)):
         named |= _threshold_described(AnomalyDetector.load(_begun(source)))
-    if isinstance(model, CharNGram):
-        table(named | _counts_described(model))
-    elif isinstance(model, Mixture):
-        table(named | _mixture_described(model))
-    else:
-        table(named | _network_described(source))
+        rows.pop("resumable", None)  # crnn train would lose the threshold
+    table(named | rows)
     return 0
 
 

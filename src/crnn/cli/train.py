@@ -15,6 +15,7 @@ from typing import Any
 from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
 from ..errors import DivergenceError, InvalidInputError
+from ..files.detector_file import holds_detector
 from ..mixture import Mixture
 from ..parameters.checks import MAX_SIZE, generator
 from ..parameters.settings import checked_parameter
@@ -32,7 +33,7 @@ from .arguments import (
     refuse_two_standard_inputs,
 )
 from .errors import ERROR, described, say
-from .files import STANDARD, check_writable, load, one_or_more, read_documents, read_text, save
+from .files import STANDARD, check_writable, loaded, model_source, one_or_more, read_documents, read_text, save
 from .interruptions import interruptible, interruption, uninterrupted
 from .options import add_options, value_of
 from .training.checkpoints import (
@@ -210,13 +211,24 @@ def _checked_origin(arguments: argparse.Namespace, comm: Any) -> CharRNN | CharN
     _by_first(comm, lambda: check_output(arguments))
     origin: CharRNN | CharNGram | None = None
     if arguments.origin is not None and not arguments.resume:
-        loaded = _by_first(comm, lambda: load(arguments.origin))
-        if isinstance(loaded, Mixture):
-            raise InvalidInputError(f"{arguments.origin} contains a Mixture. Train each of its models in Python.")
-        origin = loaded
+        origin = _by_first(comm, lambda: _origin(arguments.origin))
     if arguments.model_kind == "network" and isinstance(origin, CharNGram):
         raise InvalidInputError(f"{arguments.origin} contains a CharNGram. Use --model ngram to continue with it.")
     return origin
+
+
+def _origin(path: str) -> CharRNN | CharNGram:
+    """Return the model to continue with."""
+    source = model_source(path)
+    if holds_detector(source):
+        raise InvalidInputError(
+            f"{path} contains a detector, whose threshold would be lost. Train it in Python: call "
+            "detector.estimator_.partial_fit(lines), then detector.calibrate(other_lines)."
+        )
+    model = loaded(source)
+    if isinstance(model, Mixture):
+        raise InvalidInputError(f"{path} contains a Mixture. Train each of its models in Python.")
+    return model
 
 
 def _prepared(
