@@ -95,7 +95,7 @@ def test_without_memory_for_a_long_order_a_shorter_one_is_taken(monkeypatch):
 def test_memory_that_is_not_free_is_refused_before_anything_is_read(monkeypatch):
     monkeypatch.setattr(building, "available_bytes", lambda: 10**6)
     ids, symbols, boundary = of_text(TEXT)
-    with pytest.raises(InvalidInputError, match=r"max_memory=2 GB may be needed .* only 1 MB are free"):
+    with pytest.raises(InvalidInputError, match=r"max_memory is 2 GB, .* only 1 MB are free"):
         Builder(symbols, boundary).build(ids, 8)
     assert Builder(symbols, boundary, max_memory=10**6).build(ids, 2).order == 2
 
@@ -108,7 +108,7 @@ def test_adding_a_text_leaves_the_counts_as_they_were(monkeypatch):
     other = made(ids[:9000], 4, symbols, boundary)
     other.add(ids[9000:])
     assert same(added, other)
-    with pytest.raises(InvalidInputError, match="raise max_memory"):
+    with pytest.raises(InvalidInputError, match="Raise max_memory"):
         Builder(symbols, boundary, max_memory=2 * counts.nbytes - 2).add(counts, ids[9000:])
     assert all(np.array_equal(x, y) for x, y in zip(before.values(), pack(counts).values(), strict=True))
 

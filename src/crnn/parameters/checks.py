@@ -215,14 +215,14 @@ def require_unmasked(name: str, values: Any, remedy: str) -> None:
 
     Examples
     --------
-    >>> require_unmasked("weights", np.ma.array([1, 2], mask=[False, True]), "fill it")
+    >>> require_unmasked("weights", np.ma.array([1, 2], mask=[False, True]), "Fill it.")
     Traceback (most recent call last):
-    crnn.errors.InvalidInputError: weights[1] is masked: fill it
+    crnn.errors.InvalidInputError: weights[1] is masked. Fill it.
     """
     ma = sys.modules.get("numpy.ma")  # an array with a mask has imported it
     if ma is not None and ma.is_masked(values):
         where = ", ".join(map(str, np.argwhere(ma.getmaskarray(values))[0].tolist()))
-        raise InvalidInputError(f"{name}[{where}] is masked: {remedy}")
+        raise InvalidInputError(f"{name}[{where}] is masked. {remedy}")
 
 
 def checked_floats(name: str, values: Any, n: int, each: str) -> NDArray[np.float64]:
@@ -238,7 +238,7 @@ def checked_floats(name: str, values: Any, n: int, each: str) -> NDArray[np.floa
     Traceback (most recent call last):
     crnn.errors.InvalidInputError: weights must be 3 numbers, one for each model, not of shape (2,)
     """
-    require_unmasked(name, values, "give it a number")
+    require_unmasked(name, values, "Give it a number.")
     try:
         given = np.asarray(values)
         if given.dtype.kind not in "biufO":

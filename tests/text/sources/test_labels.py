@@ -30,7 +30,7 @@ THIRD = np.longdouble(1) / 3  # no float64
         ([1, b"a"], r"^labels\[1\] must be a str or a number, not bytes$"),
         ([0.5, float("nan")], r"^labels\[1\] is missing \(NaN\)"),
         (np.array([0.5, float("nan")], object), r"^labels\[1\] is missing \(NaN\)"),
-        (np.ma.array([5, 7, 7], mask=[False, True, False]), r"^labels\[1\] is masked: leave its document out"),
+        (np.ma.array([5, 7, 7], mask=[False, True, False]), r"^labels\[1\] is masked\. Leave out its document"),
         (np.ma.array(["a", "b"], object, mask=[False, True]), r"^labels\[1\] is masked"),
     ],
 )

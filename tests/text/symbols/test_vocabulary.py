@@ -265,7 +265,7 @@ def test_a_memoryview_of_wider_items_is_refused():
         ([True], "integers, not bool"),
         ([[0, 1]], r"one-dimensional, not of shape \(1, 2\)"),
         (1, "one-dimensional"),
-        (np.ma.array([0, 1, 2], mask=[0, 1, 0]), r"ids\[1\] is masked: leave it out"),
+        (np.ma.array([0, 1, 2], mask=[0, 1, 0]), r"ids\[1\] is masked\. Leave it out"),
     ],
 )
 def test_numbers_that_are_no_ids_are_not_decoded(ids, message):

@@ -161,7 +161,7 @@ CALLS = {
 def test_weights_that_are_not_finite(call, bad):
     model = CharRNN(5, max_steps=3, random_state=0).fit(TEXT)
     spoil(model, "Whh_l0", (2, 3), bad)
-    with pytest.raises(InvalidInputError, match=rf"params_\['Whh_l0'\] holds {bad} at \(2, 3\), and \w+ needs finite"):
+    with pytest.raises(InvalidInputError, match=rf"params_\['Whh_l0'\] is {bad} at \(2, 3\), but \w+ needs finite"):
         CALLS[call](model)
 
 

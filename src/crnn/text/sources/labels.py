@@ -134,7 +134,7 @@ def _array(values: Any, name: str) -> Labels:
         raise InvalidInputError(
             f"{name} must be a list or an array, one label for each document, not {type(values).__name__}"
         )
-    require_unmasked(name, values, "leave its document out")
+    require_unmasked(name, values, "Leave out its document.")
     is_array = hasattr(values, "__array__")
     given = _plain_array(values if is_array else list(values), name)
     if given.ndim == 1 and (given.dtype.kind in "OT" or not is_array):

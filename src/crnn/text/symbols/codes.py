@@ -114,7 +114,7 @@ def pieces(text: Text) -> Iterator[NDArray[Any]]:
 
 def integers(values: ArrayLike, name: str) -> NDArray[np.integer[Any]]:
     """Return values as one-dimensional integers, even an empty list, which NumPy would read as floats."""
-    require_unmasked(name, values, "leave it out")
+    require_unmasked(name, values, "Leave it out.")
     numbers = np.asarray(values)
     if numbers.ndim != 1:
         raise InvalidInputError(f"{name} must be one-dimensional, not of shape {numbers.shape}")
