@@ -135,7 +135,7 @@ def iterable_of_texts(X: Any, name: str = "X") -> Iterable[Any]:
     crnn.errors.InvalidInputError: X must be a list or another iterable of texts, not str. Put a single text in a list.
     """
     if isinstance(X, os.PathLike):
-        raise InvalidInputError(f"{name} must be a list or another iterable of texts. Pass crnn.Lines(path).")
+        raise InvalidInputError(f"{name} is the path {X}. Pass crnn.Lines({name}), or a list of texts.")
     if isinstance(X, (str, bytes, bytearray, memoryview)) or not isinstance(X, Iterable):
         raise InvalidInputError(
             f"{name} must be a list or another iterable of texts, not {type(X).__name__}. Put a single text in a list."
