@@ -13,7 +13,7 @@ import pytest
 from command_line import POSIX, TEXT, error, rows, stop_after, usage_error
 
 import crnn
-from crnn import CharRNN, DivergenceError
+from crnn import CharRNN, DivergenceError, char_rnn
 from crnn.cli import files as command_files
 from crnn.cli import main as cli
 from crnn.training.progress import progress
@@ -232,6 +232,30 @@ def test_disk_that_filled_up_meanwhile(folder, capsys, monkeypatch):
     assert CharRNN.load(where).n_steps_ == 3
 
 
+def test_a_finished_model_that_was_not_saved_is_not_replaced(folder, capsys, monkeypatch):
+    def full(self, path, **rest):
+        raise OSError(28, "No space left on device", path)
+
+    train = ["train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "3"]
+    (folder / "new.crnn").write_bytes((folder / "model.crnn").read_bytes())
+    with monkeypatch.context() as patch:
+        patch.setattr(CharRNN, "save", full)
+        patch.setattr(command_files.tempfile, "tempdir", str(folder))
+        error(capsys, *train)
+    before = (folder / "new.crnn.checkpoint").read_bytes()
+    for output in ("another model", "none"):
+        assert error(capsys, *train) == (
+            "crnn: error: new.crnn.checkpoint contains a finished training run whose model is not in new.crnn. "
+            "Add --resume to save it, or remove the file to start anew.\n"
+        ), output
+        assert (folder / "new.crnn.checkpoint").read_bytes() == before
+        if output != "none":
+            os.unlink("new.crnn")
+    assert cli.main([*train, "--resume"]) == 0
+    assert CharRNN.load("new.crnn").n_steps_ == 3
+    assert not os.path.exists("new.crnn.checkpoint")
+
+
 def test_disk_that_filled_up_everywhere(folder, capsys, monkeypatch):
     def full(self, path, **rest):
         raise OSError(28, "No space left on device", path)
@@ -355,6 +379,44 @@ def test_an_older_model_stays_until_training_has_ended(folder, capsys, monkeypat
     assert "diverged, and would again" in error(capsys, "train", "text.txt", "-o", "new.crnn", "--resume")
     assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "3"]) == 0
     assert CharRNN.load("new.crnn").n_steps_ == 3
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt(), DivergenceError(6, 7.5)], ids=["Ctrl-C", "divergence"])
+@pytest.mark.parametrize("earlier", [False, True])
+def test_the_model_is_kept_if_the_last_checkpoint_was_not_written(folder, capsys, monkeypatch, ending, earlier):
+    """Whether or not an earlier checkpoint of the run was written."""
+    (folder / "new.crnn").write_bytes((folder / "model.crnn").read_bytes())
+    before, write, left = (folder / "new.crnn").read_bytes(), char_rnn.write_run, iter(range(earlier))
+
+    def full(*args, path, **rest):
+        if next(left, None) is None:
+            raise OSError(28, "No space left on device", path)
+        write(*args, path=path, **rest)
+
+    monkeypatch.setattr("crnn.char_rnn.write_run", full)
+    with pytest.warns(UserWarning, match=r"new\.crnn\.checkpoint was not written"):
+        code = stopped(monkeypatch, "--checkpoint-every", "2", exception=ending)
+    assert code == (130 if isinstance(ending, KeyboardInterrupt) else 1)
+    said = capsys.readouterr().err
+    assert (
+        "the model after step 5 is not in new.crnn.checkpoint; saving it in new.crnn.interrupted, and new.crnn is "
+        "unchanged\n"
+    ) in said
+    assert "--resume" not in said
+    assert os.path.exists("new.crnn.checkpoint") == earlier
+    assert (folder / "new.crnn").read_bytes() == before
+    assert CharRNN.load("new.crnn.interrupted").n_steps_ == 5
+
+
+def test_a_failed_checkpoint_is_not_recommended_for_resuming(folder, capsys, monkeypatch):
+    def full(*args, path, **rest):
+        raise OSError(28, "No space left on device", path)
+
+    monkeypatch.setattr("crnn.char_rnn.write_run", full)
+    with pytest.warns(UserWarning, match=r"new\.crnn\.checkpoint was not written"):
+        assert stopped(monkeypatch) == 130
+    assert capsys.readouterr().err.startswith("crnn: stopped by Ctrl-C; saving the model after step 5\ncrnn: saved")
+    assert CharRNN.load("new.crnn").n_steps_ == 5
 
 
 def test_another_text_or_other_settings_are_refused(folder, capsys, monkeypatch):

@@ -41,9 +41,10 @@ from .training.checkpoints import (
     average_every_of,
     checkpoint_every,
     checkpoint_of,
+    contains_model,
     refuse_missing,
     refuse_other_settings,
-    refuse_unfinished,
+    refuse_undelivered,
     remove_checkpoint,
 )
 from .training.counting import add_ngram_options, count_and_save, counts_of, refuse_ngram_options
@@ -55,6 +56,7 @@ __all__ = ["VERBOSE", "add_arguments", "check_output", "run", "train_and_save"]
 
 PYTHON_ONLY = ("callbacks", "vocabulary")  # parameters without an option
 MODELS = ("network", "ngram", "mixture", "detector")
+INTERRUPTED = ".interrupted"  # after the output's name: the model of a failed run whose checkpoint failed, too
 VERBOSE = 2  # the command's default; the constructor's is 0
 FIRST = ("hidden_size", "cell", "epochs", "random_state")  # parameters among the ten options that most people use
 OPTIMIZER_PARAMETERS = ("learning_rate", "weight_decay", "beta_1", "beta_2")
@@ -241,7 +243,7 @@ def _prepared(
             arguments.parser.error("argument --resume: there is no checkpoint for this -o/--output")
         return *_resumed(arguments, checkpoint, given, comm), checkpoint
     if checkpoint is not None:
-        _by_first(comm, lambda: refuse_unfinished(checkpoint))
+        _by_first(comm, lambda: refuse_undelivered(checkpoint, arguments.output))
     model = CharRNN(**given) if origin is None else origin.set_params(**given)
     text, others = _texts(arguments, model)
     if origin is None and arguments.seconds is not None:
@@ -318,7 +320,8 @@ def train_and_save(
     """Train, save the model to `arguments.output` even if training is interrupted or diverges, and report it.
 
     If there is a checkpoint, an existing output is replaced only after training has ended normally, and the checkpoint
-    is then removed.
+    is then removed. If training ends otherwise and the last checkpoint could not be written, the model is saved next to
+    the output.
 
     Parameters
     ----------
@@ -353,23 +356,28 @@ def train_and_save(
             if code and not steps:
                 say(f"crnn: {reason}; there was nothing to save yet")
                 return code
-            go_on = "" if checkpoint is None or code == ERROR else f"; add --resume to continue from {checkpoint}"
-            if code and checkpoint is not None and os.path.exists(arguments.output):
-                say(f"crnn: {reason}; the model after step {model.n_steps_:,} is in {checkpoint}, and "
-                    f"{arguments.output} is unchanged{go_on}")  # fmt: skip
-                return code
+            taken, output = f"{steps:,} steps in {time.perf_counter() - start:.1f} s", arguments.output
+            kept = bool(code) and checkpoint is not None and contains_model(checkpoint, model)
+            go_on = f"; add --resume to continue from {checkpoint}" if kept and code != ERROR else ""
+            if code and checkpoint is not None and os.path.exists(output):
+                after = f"crnn: {reason}; the model after step {model.n_steps_:,} is"
+                if kept:
+                    say(f"{after} in {checkpoint}, and {output} is unchanged{go_on}")
+                    return code
+                say(f"{after} not in {checkpoint}; saving it in {output}{INTERRUPTED}, and {output} is unchanged")
+                return _save(output + INTERRUPTED, model, code, verbose, taken)
             if code:
                 say(f"crnn: {reason}; saving the model after step {model.n_steps_:,}{go_on}")
-            code = _save(arguments, model, code, verbose, f"{steps:,} steps in {time.perf_counter() - start:.1f} s")
+            code = _save(output, model, code, verbose, taken)
             if not code and checkpoint is not None:  # the model is on the disk, under its final name
                 remove_checkpoint(checkpoint)
             return code
 
 
-def _save(arguments: argparse.Namespace, model: CharRNN, code: int, verbose: int, taken: str) -> int:
+def _save(output: str, model: CharRNN, code: int, verbose: int, taken: str) -> int:
     """Save the model, report it and return the exit code."""
     model.verbose = 0  # this command's display setting is not a parameter of the saved model
-    where, failure = save(model, arguments.output)
+    where, failure = save(model, output)
     if failure:
         say(f"crnn: error: {described(failure)}. The model is saved in {where} instead.")
         return code or ERROR

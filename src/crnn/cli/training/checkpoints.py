@@ -9,11 +9,13 @@ import stat
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from ...char_rnn import CharRNN
 from ...errors import InvalidInputError
 from ...files.run_checkpoint import read_run
 from ...training.checkpoints.checkpoint_writer import checked_every
-from ...training.checkpoints.run_state import RUNNING
+from ...training.checkpoints.run_state import FINISHED, RUNNING
 from ..arguments import UNITS, duration
 from ..errors import described, say
 from ..files import STANDARD, check_writable, one_or_more
@@ -23,9 +25,10 @@ __all__ = [
     "average_every_of",
     "checkpoint_every",
     "checkpoint_of",
+    "contains_model",
     "refuse_missing",
     "refuse_other_settings",
-    "refuse_unfinished",
+    "refuse_undelivered",
     "remove_checkpoint",
 ]
 
@@ -64,7 +67,27 @@ def checkpoint_of(arguments: argparse.Namespace) -> str | None:
     return checkpoint
 
 
-def refuse_unfinished(checkpoint: str) -> None:
+def contains_model(path: str, model: CharRNN) -> bool:
+    """Return whether a file contains a network with the same weights after the same number of steps.
+
+    Examples
+    --------
+    >>> contains_model("no-such-file.crnn", CharRNN(5, max_steps=0).fit("to be"))
+    False
+    """
+    try:
+        stored = CharRNN.load(path)
+    except (OSError, ValueError):
+        return False
+    own, others = model.params_, stored.params_
+    return (
+        stored.n_steps_ == model.n_steps_
+        and own.keys() == others.keys()
+        and all(np.array_equal(own[name], others[name]) for name in own)
+    )
+
+
+def refuse_undelivered(checkpoint: str, output: str) -> None:
     """Raise InvalidInputError if a checkpoint must not be replaced by a new training run."""
     if not os.path.exists(checkpoint):
         return
@@ -75,6 +98,11 @@ def refuse_unfinished(checkpoint: str) -> None:
         raise InvalidInputError(
             f"{checkpoint} contains a training run interrupted after step {state.n_steps:,}. Add --resume to finish "
             f"it, or remove the file to start anew."
+        )
+    if run.outcome == FINISHED and not contains_model(output, CharRNN.load(checkpoint)):
+        raise InvalidInputError(
+            f"{checkpoint} contains a finished training run whose model is not in {output}. Add --resume to save it, "
+            f"or remove the file to start anew."
         )
 
 
