@@ -92,7 +92,7 @@ def quality_lines(tables: Sequence[Table]) -> dict[str, list[tuple[float, float]
 
 
 def draw(rows: Sequence[Row], lines: dict[str, list[tuple[float, float]]]) -> Figure:
-    """Return the figure in placeholder colours."""
+    """Return the figure in placeholder colors."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -140,7 +140,7 @@ def _draw_speed(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def _side(times: dict[str, float], peer: str) -> int:
-    """Return where a dot's label goes: above it (0), or left or right where a neighbour's would overlap it."""
+    """Return where a dot's label goes: above it (0), or left or right where a neighbor's would overlap it."""
     near = [value for other, value in times.items() if other != peer and 1 / 1.6 < value / times[peer] < 1.6]
     return (1 if times[peer] > near[0] else -1) if near else 0
 
@@ -196,7 +196,7 @@ def _duration(seconds: float) -> str:
 
 
 def themed(svg: str) -> str:
-    """Return an SVG that takes its colours from the page's light or dark scheme.
+    """Return an SVG that takes its colors from the page's light or dark scheme.
 
     A program that knows no style sheets in an SVG shows the light one.
     """

@@ -256,7 +256,7 @@ def check_packed_weights(run, kernels):
 
 
 def contiguous_parts(streams):
-    """Return the streams of a text, (B, S + 1): neighbours share a symbol."""
+    """Return the streams of a text, (B, S + 1): neighbors share a symbol."""
     S = streams.stream_length - 1
     return np.stack([streams.ids[b * S : b * S + S + 1] for b in range(streams.batch_size)])
 

@@ -117,7 +117,7 @@ def strongest(alternating: list[int], errors: Sequence[Decimal], count: int) -> 
         if weakest in (0, len(kept) - 1):
             del kept[weakest]
         else:
-            # An inner one goes with its weaker neighbour.
+            # An inner one goes with its weaker neighbor.
             before = abs(errors[kept[weakest - 1]]) < abs(errors[kept[weakest + 1]])
             del kept[weakest - before : weakest - before + 2]
     return kept

@@ -1,4 +1,4 @@
-"""A text's surprisal on a terminal: colours, marks, and characters that a terminal would obey."""
+"""A text's surprisal on a terminal: colors, marks, and characters that a terminal would obey."""
 
 import io
 import re

@@ -64,7 +64,7 @@ def bound(dtype):
 
 
 def ranks_of(x):
-    """Number the floats in order, 0 being rank 0: neighbours differ by 1."""
+    """Number the floats in order, 0 being rank 0: neighbors differ by 1."""
     bits = x.view(np.int32 if x.dtype == np.float32 else np.int64).astype(np.int64)
     return np.where(bits < 0, np.iinfo(np.int32 if x.dtype == np.float32 else np.int64).min - bits, bits)
 

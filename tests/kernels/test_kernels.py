@@ -436,7 +436,7 @@ def test_dropout_keeps_the_mean_everywhere(kernels, rate):
     for axes in [(0, 1, 2), (0, 1), (0, 2), (1, 2)]:  # of all, of each unit, stream and time step
         n = math.prod(shape[axis] for axis in axes)
         assert np.abs(factors.mean(axis=axes) - 1).max() < 5 * deviation / np.sqrt(n)
-    for axis in range(3):  # neighbours have nothing to do with each other
+    for axis in range(3):  # neighbors have nothing to do with each other
         a, b = np.delete(factors, 0, axis), np.delete(factors, -1, axis)
         assert abs(np.mean((a - 1) * (b - 1))) < 5 * deviation**2 / np.sqrt(a.size)
 

@@ -49,7 +49,7 @@ def test_streams_of_one_seed_differ():
 @pytest.mark.parametrize("seed", range(5))
 def test_streams_of_one_seed_are_independent(seed):
     numbers = Uniforms(root(seed), range(5000)).draw(3)
-    pairs = np.floor(7 * numbers[:, :-1]) * 7 + np.floor(7 * numbers[:, 1:])  # of neighbouring streams
+    pairs = np.floor(7 * numbers[:, :-1]) * 7 + np.floor(7 * numbers[:, 1:])  # of neighboring streams
     for draw, pair in zip(numbers, pairs, strict=True):
         assert stats.kstest(draw, "uniform").pvalue > 1e-4
         assert stats.chisquare(np.bincount(pair.astype(int), minlength=49)).pvalue > 1e-4
