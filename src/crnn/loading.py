@@ -33,6 +33,7 @@ def load_model(
 
     Examples
     --------
+    >>> import os
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = os.path.join(folder, "abc.crnn")

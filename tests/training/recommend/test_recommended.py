@@ -232,7 +232,7 @@ def test_any_parameter_may_be_given_and_the_model_fitted(capsys):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"hiden_size": 3}, "has no parameter 'hiden_size'; .* did you mean 'hidden_size'"),
+        ({"hiden_size": 3}, "has no parameter 'hiden_size'.*; did you mean 'hidden_size'"),
         ({"hidden_size": 0}, "hidden_size must be"),
         ({"cell": "LSTM"}, "did you mean 'lstm'"),
     ],

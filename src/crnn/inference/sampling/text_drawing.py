@@ -89,7 +89,7 @@ def check_prime(prime: Any, vocabulary: Vocabulary) -> None:
     --------
     >>> check_prime(5, Vocabulary.from_text("ab"))
     Traceback (most recent call last):
-    crnn.errors.InvalidInputError: prime must be a str or bytes, not int
+    crnn.errors.InvalidInputError: prime must be str or bytes, not int
     """
     if not isinstance(prime, str | bytes) or prime:
         vocabulary.check_kind(prime, "prime")
