@@ -222,8 +222,8 @@ class AnomalyDetector(Estimator):
         found = calibrated(scores, options.contamination, split.weights, split.unit)
         if not split.n_held:
             warn_caller(
-                "every text of X occurs more than once, so new texts are expected to equal these. If they do, look "
-                "them up in a set. If not, call calibrate with texts that the model has not read."
+                "every text occurs more than once, so new texts are expected to equal these. If they do, look them up "
+                "in a set. If not, calibrate with texts that the model has not read."
             )
         found.warn_if_uncertain(
             options.contamination, "Fit more texts, or set a larger contamination or calibration_fraction."

@@ -60,10 +60,10 @@ def test_from_clean_lines_to_verdicts(clean, capsys):
 
 
 def test_other_options_of_training(clean, capsys):
-    assert cli.main([*TRAIN, "-q", "--reduce", "sum", "--time", "7s"]) == 0
+    assert cli.main([*TRAIN, "-q", "--reduce", "sum", "--time", "7s", "--calibration-fraction", "0.25"]) == 0
     assert capsys.readouterr().err == ""
     detector = AnomalyDetector.load("log.crnn")
-    assert (detector.reduce_, detector.max_seconds) == ("sum", 7.0)
+    assert (detector.reduce_, detector.max_seconds, detector.calibration_fraction) == ("sum", 7.0, 0.25)
     assert cli.main([*TRAIN, "-q", "--bytes"]) == 0
     assert AnomalyDetector.load("log.crnn").estimator_.vocabulary_.kind == "bytes"
 
@@ -169,20 +169,28 @@ def test_training_does_not_replace_a_detector_by_its_model(detector, capsys, mon
 
 
 def test_wrong_use(detector, capsys):
-    assert "model.crnn" in error(capsys, "detect", "model.crnn", "clean.log.gz")
-    assert "contains a model but no detector" in error(capsys, "detect", "model.crnn", "clean.log.gz")
+    told = error(capsys, "detect", "model.crnn", "clean.log.gz")
+    assert told.startswith("crnn: error: model.crnn contains a model but no detector. Add --calibrate CLEAN")
     assert "no.crnn: No such file" in error(capsys, "detect", "no.crnn", "clean.log.gz")
     wrong = usage_error(capsys, "detect", "log.crnn", "clean.log.gz", "--contamination", "0.1")
     assert "argument --contamination: only with --calibrate" in wrong
     wrong = usage_error(capsys, "detect", "log.crnn", "a", "--calibrate", "b", "--contamination", "0.6")
     assert "contamination must be a finite number above 0 and at most 0.5" in wrong
-    for option in (["--hidden-size", "7"], ["--order", "3"], ["--lines", "--labels", "a"], ["--from", "model.crnn"]):
-        assert f"argument {option[-2]}: not with --model detector" in usage_error(capsys, *TRAIN, *option)
+    for option in ("--hidden-size 7", "--order 3", "--labels a", "--checkpoint-every 5m", "--from model.crnn"):
+        assert f"argument {option.split()[0]}: not allowed with" in usage_error(capsys, *TRAIN, *option.split())
     wrong = usage_error(capsys, "train", "clean.log.gz", "-o", "m.crnn", "--reduce", "sum")
-    assert "argument --reduce: only with --model detector" in wrong
+    assert "argument --reduce: needs --model detector" in wrong
+    wrong = usage_error(capsys, "train", "clean.log.gz", "-o", "m.crnn", "--calibration-fraction", "0.2")
+    assert "argument --calibration-fraction: needs --model detector" in wrong
+    wrong = usage_error(capsys, *TRAIN, "--calibration-fraction", "1")
+    assert "calibration_fraction must be a finite number above 0 and below 1" in wrong
+    open("empty.log", "w").close()
+    told = error(capsys, "detect", "model.crnn", "clean.log.gz", "--calibrate", "empty.log")
+    assert told.startswith("crnn: error: empty.log is empty. ")
     with open("one.log", "w") as file:
         file.write("same\n" * 9)
-    assert "all 9 texts are equal" in error(capsys, "train", "one.log", "--model", "detector", "-o", "log.crnn")
+    told = error(capsys, "train", "one.log", "--model", "detector", "-o", "log.crnn")
+    assert "one.log needs at least 2 different texts, but all 9 texts are equal" in told
 
 
 def test_an_interrupted_training_saves_nothing(clean, capsys, monkeypatch):

@@ -31,6 +31,9 @@ def test_the_file_that_is_not_utf_8(note, files, name):
     [
         (ValueError("X is too short:\n  its length is 1"), "book.txt is too short: its length is 1"),
         (ValueError("validation contains 'z'"), "held.txt contains 'z'"),
+        (ValueError("X needs two lines"), "book.txt needs two lines"),
+        (ValueError("X holds no text"), "book.txt holds no text"),
+        (ValueError("X-rays are short"), "X-rays are short"),
         (ValueError("validation_fraction is 2"), "validation_fraction is 2"),
         (ValueError("the text is empty"), "book.txt is empty"),
         (ValueError("texts[0] is empty"), "line 1 is empty"),

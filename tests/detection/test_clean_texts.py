@@ -52,6 +52,13 @@ def test_one_text_cannot_be_split(X, message):
         CleanTexts(X, rng()).split(0.1, rng())
 
 
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_text_longer_than_the_sample_is_not_called_empty(n):
+    texts = CleanTexts([str(i) * 100 for i in range(n)], rng(), max_symbols=70)
+    with pytest.raises(InvalidInputError, match=r"a random sample.*70 characters, contains 0\. Pass shorter"):
+        texts.split(0.1, rng())
+
+
 def test_of_too_many_texts_a_random_sample_is_held(monkeypatch):
     monkeypatch.setattr("crnn.detection.clean_texts.BATCH", 64)
     words = ["common"] * 2000 + [f"{i:06}" for i in range(2000)]

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 import numpy as np
 
 from ..anomaly_detector import AnomalyDetector
+from ..errors import InvalidInputError
 from ..files.detector_file import holds_detector
 from ..inference.scoring.string_scores import Reduce
 from ..parameters.checks import checked_float
 from .arguments import MODEL_HELP, SCORING_ERRORS, add_errors, checked, refuse_two_standard_inputs
-from .errors import warnings_said
+from .errors import described, warnings_said
 from .files import loaded, model_source, read_documents
 from .lines import ReadAs, line_scores, read_lines
 from .output import write
@@ -75,18 +76,8 @@ def threshold_options(arguments: argparse.Namespace) -> dict[str, Any]:
 def run(arguments: argparse.Namespace) -> int:
     """Write scores and verdicts as soon as lines have been read; after an error, the lines before it are written."""
     refuse_two_standard_inputs(arguments, model="MODEL", file="FILE", calibrate="--calibrate")
-    given, errors = threshold_options(arguments), cast("Errors", arguments.errors or "replace")
-    if arguments.calibrate is not None:
-        source = model_source(arguments.model)
-        stored = AnomalyDetector.load(source) if holds_detector(source) else None
-        model = loaded(source) if stored is None else stored.estimator_
-        clean = read_documents(arguments.calibrate, as_bytes=model.vocabulary_.kind == "bytes", errors="replace")
-        with warnings_said():
-            detector = (stored or AnomalyDetector(model)).set_params(**given).calibrate(clean)
-    elif given:
-        arguments.parser.error(f"argument --{next(iter(given))}: only with --calibrate; MODEL has a threshold")
-    else:
-        detector = AnomalyDetector.load(model_source(arguments.model))
+    errors = cast("Errors", arguments.errors or "replace")
+    detector = _detector(arguments)
     model, offset = detector.estimator_, detector.offset_
     lines = read_lines(arguments.file, ReadAs(model.vocabulary_.kind == "bytes", errors))
     for scores in line_scores(model, lines, detector.reduce_, errors):
@@ -95,3 +86,25 @@ def run(arguments: argparse.Namespace) -> int:
         write("".join(f"{score:.6f}\t{verdict}\n" for score, verdict in rows))
         sys.stdout.flush()
     return 0
+
+
+def _detector(arguments: argparse.Namespace) -> AnomalyDetector:
+    """Return the detector in MODEL, or a model with a threshold from the lines of CLEAN."""
+    given, path, source = threshold_options(arguments), arguments.model, model_source(arguments.model)
+    stored = AnomalyDetector.load(source) if holds_detector(source) else None
+    if arguments.calibrate is None:
+        if given:
+            arguments.parser.error(f"argument --{next(iter(given))}: only with --calibrate; MODEL has a threshold")
+        if stored is None:
+            raise InvalidInputError(
+                f"{path} contains a model but no detector. Add --calibrate CLEAN, with a file of lines that the model "
+                "has not read, or train a detector with crnn train --model detector."
+            )
+        return stored
+    model = loaded(source) if stored is None else stored.estimator_
+    clean = read_documents(arguments.calibrate, as_bytes=model.vocabulary_.kind == "bytes", errors="replace")
+    try:
+        with warnings_said():
+            return (stored or AnomalyDetector(model)).set_params(**given).calibrate(clean)
+    except ValueError as error:  # X is not FILE
+        raise InvalidInputError(described(error, {"X": arguments.calibrate})) from error

@@ -68,7 +68,8 @@ def described(error: BaseException, files: Mapping[str, str | list[str] | None] 
     if "X" in names:
         text = re.sub(r"^the text\b", "X", text)
     text = re.sub(r"^texts\[(\d+)\]", lambda match: f"line {int(match[1]) + 1}", text)
-    text = re.sub(r"^(X|validation)\b(?= (?:is|contains)\b)", lambda match: names.get(match[0], match[0]), text)
+    subject = r"^(X|validation)\b(?= (?:is|contains|needs|holds)\b)"
+    text = re.sub(subject, lambda match: names.get(match[0], match[0]), text)
     return " ".join(text.split())
 
 

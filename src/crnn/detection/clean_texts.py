@@ -36,7 +36,7 @@ class Split(NamedTuple):
 
 
 class CleanTexts:
-    """Texts with their frequencies: all texts, or a random sample of about 100 million characters.
+    """Texts with their frequencies: all texts, or a random sample of about 130 million characters.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class CleanTexts:
     """
 
     def __init__(self, X: Iterable[Any], rng: np.random.Generator, max_symbols: int = MAX_SYMBOLS) -> None:
-        counts, size = Counter[Any](), 0
+        counts, size, self._max_symbols = Counter[Any](), 0, max_symbols
         self.n_given, self.share = 0, 1.0
         for batch in _batches(X):
             self.n_given += len(batch)
@@ -103,6 +103,11 @@ class CleanTexts:
         >>> sorted(split.train), split.calibration, split.weights, split.unit
         (['be', 'be', 'be', 'or', 'to'], ['not', 'be'], array([3., 3.]), 3.0)
         """
+        if len(self.counts) < 2 and self.share < 1:
+            raise InvalidInputError(
+                f"X needs at least 2 different texts, but a random sample of it, of {self._max_symbols:,} characters, "
+                f"contains {len(self.counts)}. Pass shorter texts, or more different texts."
+            )
         if len(self.counts) < 2:
             shown = f"all {self.n_given:,} texts are equal" if self.counts else "it is empty"
             raise InvalidInputError(

@@ -116,6 +116,7 @@ def test_a_label_is_refused(counts, capsys):
         (["--model", "ngram", "--time", "3s"], "argument --time: not allowed with --model ngram"),
         (["--model", "ngram", "--validation", "text.txt"], "argument --validation: not allowed with"),
         (["--model", "ngram", "--labels", "text.txt", "--lines"], "argument --labels: not allowed with"),
+        (["--model", "ngram", "--checkpoint-every", "5m"], "argument --checkpoint-every: not allowed with"),
         (["--model", "ngram", "--resume"], "argument --resume: not allowed with"),
         (["--model", "ngram", "--order", "0"], "order must be a whole number of at least 1, not 0"),
         (["--order", "3"], "argument --order: needs --model ngram"),

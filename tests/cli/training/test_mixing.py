@@ -50,6 +50,7 @@ def test_an_interrupted_network_is_saved_as_it_is(folder, capsys, monkeypatch):
     [
         ([], "a mixture needs --time"),
         (["--time", "1s", "--from", "model.crnn"], "argument --from: not allowed with --model mixture"),
+        (["--time", "1s", "--checkpoint-every", "50"], "argument --checkpoint-every: not allowed with --model mixture"),
         (["--time", "1s", "--resume"], "argument --resume: not allowed with --model mixture"),
         (["--time", "1s", "--lines", "--labels", "text.txt"], "argument --labels: not allowed with --model mixture"),
     ],

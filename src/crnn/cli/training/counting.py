@@ -15,6 +15,7 @@ from ..errors import ERROR, described, say
 from ..files import STANDARD, save
 from ..interruptions import interruptible, interruption, uninterrupted
 from ..options import add_options, documented
+from .checkpoints import refuse_checkpoint_every
 
 __all__ = ["add_ngram_options", "count_and_save", "counts_of", "refuse_ngram_options"]
 
@@ -59,6 +60,7 @@ def counts_of(arguments: argparse.Namespace, origin: CharRNN | CharNGram | None,
     for name, option in OF_NETWORKS.items():
         if getattr(arguments, name):
             arguments.parser.error(f"argument {option}: not allowed with --model ngram")
+    refuse_checkpoint_every(arguments)
     return CharNGram(**given) if origin is None else origin.set_params(**given)
 
 

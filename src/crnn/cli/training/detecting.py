@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import argparse
 import time
+from functools import partial
+from typing import Any
 
 from ...anomaly_detector import AnomalyDetector
+from ...parameters.checks import checked_float
 from ...parameters.table import PARAMETERS
+from ..arguments import checked
 from ..detect import add_threshold_options, threshold_options
 from ..errors import ERROR, described, say, warnings_said
 from ..files import STANDARD, read_documents, save
 from ..interruptions import interruptible, interruption, uninterrupted
+from .checkpoints import refuse_checkpoint_every
 
 __all__ = ["add_detector_options", "detect_and_save", "refuse_detector_options"]
 
@@ -24,13 +29,27 @@ UNUSED = {"origin": "--from", "resume": "--resume", "validation": "--validation"
 def add_detector_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that only detectors have."""
     title, text = "detector", "with --model detector, which learns the lines of FILE; crnn detect then judges lines"
-    add_threshold_options(parser.add_argument_group(title, text))
+    group = parser.add_argument_group(title, text)
+    add_threshold_options(group)
+    group.add_argument(
+        "--calibration-fraction",
+        metavar="FRACTION",
+        type=checked(partial(checked_float, "calibration_fraction", above=0.0, below=1.0)),
+        help="the fraction of the lines that occur once which is held out of training to set the threshold "
+        "(default: 0.1)",
+    )
 
 
 def refuse_detector_options(arguments: argparse.Namespace) -> None:
     """Stop if an option of detectors is given for another model."""
-    for name in threshold_options(arguments):
-        arguments.parser.error(f"argument --{name}: only with --model detector")
+    for name in _given(arguments):
+        arguments.parser.error(f"argument --{name.replace('_', '-')}: needs --model detector")
+
+
+def _given(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the given parameters that only detectors have."""
+    fraction = arguments.calibration_fraction
+    return threshold_options(arguments) | ({} if fraction is None else {"calibration_fraction": fraction})
 
 
 def detect_and_save(arguments: argparse.Namespace, verbose: int) -> int:
@@ -44,13 +63,14 @@ def detect_and_save(arguments: argparse.Namespace, verbose: int) -> int:
     """
     for name, option in UNUSED.items():
         if getattr(arguments, name):
-            arguments.parser.error(f"argument {option}: not with --model detector")
+            arguments.parser.error(f"argument {option}: not allowed with --model detector")
+    refuse_checkpoint_every(arguments)
     for name in (*PARAMETERS, "order", "max_memory"):
         if name not in OWN and hasattr(arguments, name):
-            arguments.parser.error(f"argument --{name.replace('_', '-')}: not with --model detector")
+            arguments.parser.error(f"argument --{name.replace('_', '-')}: not allowed with --model detector")
     start, verbose = time.perf_counter(), getattr(arguments, "verbose", verbose)
     detector = AnomalyDetector(
-        **threshold_options(arguments),
+        **_given(arguments),
         **({} if arguments.seconds is None else {"max_seconds": arguments.seconds}),
         random_state=getattr(arguments, "random_state", None),
         verbose=min(1, verbose),

@@ -15,6 +15,7 @@ from ...text.sources.sources import TextLike
 from ..errors import ERROR, described, say
 from ..files import STANDARD, save
 from ..interruptions import interruptible, interruption, uninterrupted
+from .checkpoints import refuse_checkpoint_every
 
 __all__ = ["mix_and_save", "refuse_mixture_options"]
 
@@ -28,6 +29,7 @@ def refuse_mixture_options(arguments: argparse.Namespace) -> None:
     for name, option in UNUSED.items():
         if getattr(arguments, name):
             arguments.parser.error(f"argument {option}: not allowed with --model mixture")
+    refuse_checkpoint_every(arguments)
     if arguments.seconds is None:
         arguments.parser.error("argument --model: a mixture needs --time, which its two models share")
 
