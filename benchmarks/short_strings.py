@@ -72,7 +72,7 @@ def looked_up(blocks: list[TextBlock]) -> None:
 
 def read_strings(model: CharRNN, encoded: list[Strings]) -> None:
     """Score encoded strings."""
-    network = model._network("score_samples", one_row=False, scoring=True)
+    network, _ = model._network("score_samples", one_row=False, scoring=True)
     for part in encoded:
         log_likelihoods(network, part, network.start(), 1)
 
@@ -93,7 +93,7 @@ def stages(model: CharRNN, of_one: CharRNN, path: Path, n: int) -> dict[str, flo
     blocks = list(text_blocks(texts, model.vocabulary_, name="texts"))
     found["looking up which strings are new"], _ = seconds_of(lambda: looked_up(blocks))
     found["encoding"], encoded = seconds_of(lambda: encoded_blocks(model, blocks))
-    network = model._network("score_samples", one_row=False, scoring=True)
+    network, _ = model._network("score_samples", one_row=False, scoring=True)
     at_a_time = network.rows_at_a_time(ROWS)
     found["sorting into groups"], _ = seconds_of(lambda: [part.groups(1, at_a_time) for part in encoded])
     unpacked = copy.copy(model)

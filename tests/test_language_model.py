@@ -68,7 +68,8 @@ class SmallModel(LanguageModel):
         return self.model._vocabulary(what)
 
     def _network(self, what, *, one_row, scoring=False):
-        return SmallNetwork(self.model._network(what, one_row=one_row, scoring=scoring))
+        network, vocabulary = self.model._network(what, one_row=one_row, scoring=scoring)
+        return SmallNetwork(network), vocabulary
 
 
 @pytest.fixture(scope="module")

@@ -344,7 +344,7 @@ def test_a_state_keeps_the_weights_of_its_time(models):
 
 
 def test_the_number_of_threads_is_that_of_the_mixture(models):
-    network = Mixture(models, n_threads=1)._network("score", one_row=True)
+    network, _ = Mixture(models, n_threads=1)._network("score", one_row=True)
     assert [member.n_threads for member in network.members] == [1, 1, 1]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from command_line import POSIX
 
-from crnn import CharRNN, DivergenceError
+from crnn import CharNGram, CharRNN, DivergenceError
 from crnn.training.loop.trainer import Trainer
 
 TEXT = "to be or not to be, that is the question: " * 9
@@ -284,6 +284,54 @@ def test_a_network_made_before_a_change_keeps_its_weights():
     edit(model, None)
     assert state.feed(STRINGS[0]).log_prob == before == first[0] != moment(model)
     np.testing.assert_array_equal(list(batches), expected)
+
+
+TEXTS = ["dbd", "bc", "dcbdcb"]
+CALLS = {
+    "sample": lambda model: model.sample(9, prime="b", random_state=3),
+    "stream": lambda model: "".join(model.stream(9, random_state=3)),
+    "beam_search": lambda model: model.beam_search(3, prime="b"),
+    "start": lambda model: model.start("b").feed("cd").log_prob,
+    "start with adapt": lambda model: model.start("b", adapt=True).feed("cd").log_prob,
+    "score": lambda model: model.score("bcdb"),
+    "score with exact=False": lambda model: model.score("bcdb" * 99, exact=False),
+    "score with adapt": lambda model: model.score("bcdb", adapt=True),
+    "score_samples": lambda model: model.score_samples(TEXTS).tolist(),
+    "score_samples of one": lambda model: model.score_samples(TEXTS[:1]).tolist(),
+    "score_batches": lambda model: [scores.tolist() for scores in model.score_batches([TEXTS])],
+    "predict_proba": lambda model: model.predict_proba(TEXTS).tolist(),
+    "surprisal": lambda model: model.surprisal("bcdb").tolist(),
+    "surprisal with adapt": lambda model: model.surprisal("bcdb", adapt=True).tolist(),
+    "rank": lambda model: model.rank("bcdb").tolist(),
+    "guess_number": lambda model: model.guess_number(["bcdb"], 30, 0, length=4).estimate.tolist(),
+    "hidden_states": lambda model: model.hidden_states("bcdb").tolist(),
+    "transform": lambda model: model.transform(TEXTS).tolist(),
+    "adapt": lambda model: model.adapt("bcdb" * 30).surprisal("bcdb").tolist(),
+}
+
+
+@pytest.mark.parametrize("cls", [CharRNN, CharNGram])
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_a_call_reads_weights_and_symbols_of_one_time(cls, n, monkeypatch):
+    """Another thread fits the model to other symbols after the call has looked at it n times."""
+    parameters = {"hidden_size": 7, "max_steps": 30, "random_state": 0} if cls is CharRNN else {"order": 3}
+    before, after = (cls(**parameters).fit(text) for text in ("bcdbd" * 9, "abdacab" * 9))
+    plain, left = cls._fitted, []
+
+    def fitted_then_changed(model, what):
+        found = plain(model, what)
+        if left and not left.pop():
+            vars(model).update(vars(copy.copy(after)))
+        return found
+
+    for name, call in CALLS.items():
+        if hasattr(before, name.split()[0]):
+            allowed = [call(before), call(after)]
+            model = copy.copy(before)
+            with monkeypatch.context() as patch:
+                patch.setattr(cls, "_fitted", fitted_then_changed)
+                left[:] = [False, *[True] * (n - 1)]
+                assert call(model) in allowed, name
 
 
 @POSIX

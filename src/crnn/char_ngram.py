@@ -386,13 +386,17 @@ class CharNGram(LanguageModel):
     def _vocabulary(self, what: str) -> Vocabulary:
         return self._fitted(what).vocabulary
 
-    def _network(self, what: str, *, one_row: bool, scoring: bool = False) -> CountsNetwork:
-        return CountsNetwork(self._fitted(what).counts)
+    def _network(self, what: str, *, one_row: bool, scoring: bool = False) -> tuple[CountsNetwork, Vocabulary]:
+        vocabulary, counts = self._fitted(what)
+        return CountsNetwork(counts), vocabulary
 
-    def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> AdaptiveCounts:
+    def _adaptive_reading(
+        self, what: str, adapt: Adapt, *, scoring: bool = False
+    ) -> tuple[AdaptiveCounts, Vocabulary]:
         if adapt is not True:
             raise InvalidInputError(f"adapt is {short_repr(adapt)}, but must be True or False for a CharNGram")
-        return AdaptiveCounts(self._fitted(what).counts)
+        vocabulary, counts = self._fitted(what)
+        return AdaptiveCounts(counts), vocabulary
 
     def _in_words(self) -> str:
         vocabulary, counts = self._fitted("its description")

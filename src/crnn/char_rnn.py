@@ -595,8 +595,9 @@ class CharRNN(LanguageModel):
         True
         """
         options = {"learning_rate": learning_rate, "decay": decay, "block_length": block_length}
-        reading = self._adaptive_reading("adapt", options, scoring=True)
-        return self._from_state(self.get_params(), adapted_state(self._fitted("adapt"), reading, X))
+        state = self._fitted("adapt")
+        reading = self._reading_of(state, "adapt", AdaptationOptions.of(options), scoring=True)
+        return self._from_state(self.get_params(), adapted_state(state, reading, X))
 
     # --------------------------------------------------- hidden states, gradients
 
@@ -637,11 +638,11 @@ class CharRNN(LanguageModel):
         [(3, 2, 16), (1, 2, 16)]
         """
         part = string_states.checked_part(self._fitted("hidden_states").layout, cells=cells)
-        self._require_no_labels("hidden_states")
         one = isinstance(text, str | bytes | bytearray | memoryview) or not has_items(text)
-        network, n_threads = self._network("hidden_states", one_row=one, scoring=True), checked_threads(self.n_threads)
+        network, vocabulary = self._network("hidden_states", one_row=one, scoring=True)
+        self._require_no_labels("hidden_states", vocabulary)
         read = string_states.states_of_text if one else string_states.states_of_texts
-        return read(network, self.vocabulary_, text, n_threads, part=part)
+        return read(network, vocabulary, text, checked_threads(self.n_threads), part=part)
 
     def transform(self, texts: Iterable[Text], *, pooling: str = "last") -> Array:
         """Return features of many strings: the hidden states of all layers after each string.
@@ -675,9 +676,9 @@ class CharRNN(LanguageModel):
         >>> model.get_feature_names_out().tolist()
         ['h_l0_0', 'h_l0_1', 'h_l0_2', 'h_l1_0', 'h_l1_1', 'h_l1_2']
         """
-        self._require_no_labels("transform")
-        network, n_threads = self._network("transform", one_row=False, scoring=True), checked_threads(self.n_threads)
-        return string_states.features(network, self.vocabulary_, texts, n_threads, pooling=pooling)
+        network, vocabulary = self._network("transform", one_row=False, scoring=True)
+        self._require_no_labels("transform", vocabulary)
+        return string_states.features(network, vocabulary, texts, checked_threads(self.n_threads), pooling=pooling)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names of the features returned by `transform`: ``h_l0_0`` is unit 0 of layer 0.
@@ -1168,16 +1169,25 @@ class CharRNN(LanguageModel):
         draft = draft_of(self)
         return LearnedArrays.read_only(self._fitted(what)) if draft is None else draft.arrays
 
-    def _network(self, what: str, *, one_row: bool, scoring: bool = False) -> PackedNetwork:
+    def _network(self, what: str, *, one_row: bool, scoring: bool = False) -> tuple[PackedNetwork, Vocabulary]:
         state, n_threads = self._fitted(what), checked_threads(self.n_threads)
         bfloat16 = self._bfloat16(state)
-        return self._networks.network(
+        network = self._networks.network(
             state, what, one_row=one_row, scoring=scoring, bfloat16=bfloat16, n_threads=n_threads
         )
+        return network, state.vocabulary
 
-    def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> AdaptiveReading:
+    def _adaptive_reading(
+        self, what: str, adapt: Adapt, *, scoring: bool = False
+    ) -> tuple[AdaptiveReading, Vocabulary]:
         options, state = AdaptationOptions.of(adapt), self._fitted(what)
-        self._require_no_labels(what)
+        return self._reading_of(state, what, options, scoring=scoring), state.vocabulary
+
+    def _reading_of(
+        self, state: ModelState, what: str, options: AdaptationOptions, *, scoring: bool
+    ) -> AdaptiveReading:
+        """Return a reading that begins with the weights of a state."""
+        self._require_no_labels(what, state.vocabulary)
         state.require_float(f"{what} with adapt" if what != "adapt" else what)
         state.check_finite(what)
         bfloat16 = self._bfloat16(state)

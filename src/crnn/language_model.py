@@ -68,8 +68,12 @@ class LanguageModel(Estimator):
         """Return the symbols; a NotFittedError names the requested method `what`."""
         raise NotImplementedError
 
-    def _network(self, what: str, *, one_row: bool, scoring: bool = False) -> InferenceNetwork:
-        """Return a network with the current weights, unaffected by later changes.
+    def _network(
+        self, what: str, *, one_row: bool, scoring: bool = False
+    ) -> tuple[InferenceNetwork, Vocabulary]:
+        """Return a network with the current weights, unaffected by later changes, and its symbols.
+
+        Both are read at once, since another thread may fit the model to other symbols in between.
 
         Parameters
         ----------
@@ -82,8 +86,8 @@ class LanguageModel(Estimator):
         """
         raise NotImplementedError
 
-    def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> Reading:
-        """Return a reading that will learn from a text; `adapt` is True or a dict of options."""
+    def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> tuple[Reading, Vocabulary]:
+        """Return a reading that will learn from a text, and its symbols; `adapt` is True or a dict of options."""
         raise InvalidInputError(
             f"adapt is {short_repr(adapt)}, but a {type(self).__name__} cannot adapt. Omit adapt from {what}."
         )
@@ -205,10 +209,10 @@ class LanguageModel(Estimator):
         vocabulary, request = self._vocabulary("sample"), TextRequest(n, prime, max_length, controls)
         check_prime(prime, vocabulary)
         model = self if label is None else self.for_label(label)
-        draw = model._drawer(request, random_state, one_row=k == 1)
+        draw, symbols = model._drawer(request, random_state, one_row=k == 1)
         if not vocabulary.labels:
-            warn_of_length(request, vocabulary, k)
-        texts = drawn_texts(draw, k, vocabulary, unique=checked_bool("unique", unique), exclude=exclude)
+            warn_of_length(request, symbols, k)
+        texts = drawn_texts(draw, k, symbols, unique=checked_bool("unique", unique), exclude=exclude)
         return texts[0] if k == 1 else texts
 
     @overload
@@ -265,8 +269,8 @@ class LanguageModel(Estimator):
         n = None if n is None else checked_int("n", n, 0)
         if label is not None:
             return self.for_label(label).stream(n, prime=prime, random_state=random_state, **controls)
-        network = self._text_network("stream", one_row=True)
-        return streamed(network, self.vocabulary_, n, prime, controls, random_state)
+        network, vocabulary = self._text_network("stream", one_row=True)
+        return streamed(network, vocabulary, n, prime, controls, random_state)
 
     @overload
     def beam_search(self, n: int = 20, *, prime: str = "", beams: int = 8) -> list[tuple[str, float]]: ...
@@ -308,8 +312,8 @@ class LanguageModel(Estimator):
         ('bab', 3)
         """
         n, beams = checked_int("n", n, 0), checked_int("beams", beams, 1)
-        network = self._text_network("beam_search", one_row=beams == 1)
-        return best_continuations(network, self.vocabulary_, n, prime, beams)
+        network, vocabulary = self._text_network("beam_search", one_row=beams == 1)
+        return best_continuations(network, vocabulary, n, prime, beams)
 
     def enumerate_documents(self, n: int, *, max_beginnings: int = 100_000) -> EnumeratedDocuments:
         """Return the n most probable documents, the most probable first.
@@ -347,8 +351,8 @@ class LanguageModel(Estimator):
         (['Anna', 'Bob'], True)
         """
         n, max_beginnings = checked_int("n", n, 1), checked_int("max_beginnings", max_beginnings, 1)
-        network = self._text_network("enumerate_documents", one_row=False)
-        return enumerated_documents(network, self.vocabulary_, n, max_beginnings)
+        network, vocabulary = self._text_network("enumerate_documents", one_row=False)
+        return enumerated_documents(network, vocabulary, n, max_beginnings)
 
     def start(self, prime: str | bytes = "", *, adapt: Adapt = False) -> TextState:
         """Return a state that reads, predicts and draws text step by step.
@@ -387,9 +391,9 @@ class LanguageModel(Estimator):
         True
         """
         if adapt is not False:
-            reading = self._adaptive_reading("start", adapt)
-            return AdaptiveTextState.after(self.vocabulary_, reading, encoded_prime(prime, self.vocabulary_))
-        network, vocabulary = self._text_network("start", one_row=True), self._vocabulary("start")
+            reading, vocabulary = self._adaptive_reading("start", adapt)
+            return AdaptiveTextState.after(vocabulary, reading, encoded_prime(prime, vocabulary))
+        network, vocabulary = self._text_network("start", one_row=True)
         return TextState(network, vocabulary, Context.after(network, encoded_prime(prime, vocabulary)))
 
     # ----------------------------------------------------------------- scoring
@@ -445,13 +449,14 @@ class LanguageModel(Estimator):
         exact = checked_bool("exact", exact)
         if adapt is not False:
             refuse_labels(labels)
-            reading = self._adaptive_reading("score", adapt, scoring=True)
-            return adaptive_score(reading, self.vocabulary_, X, exact=exact)
+            reading, vocabulary = self._adaptive_reading("score", adapt, scoring=True)
+            return adaptive_score(reading, vocabulary, X, exact=exact)
         if self._vocabulary("score").labels:
             return mean_score(X, lambda texts: self.score_samples(texts, labels=labels), exact=exact)
         refuse_labels(labels)
-        network, n_threads = self._network("score", one_row=exact, scoring=True), checked_threads(self.n_threads)
-        return scoring.mean_log_likelihood(network, self.vocabulary_, X, exact=exact, n_threads=n_threads)
+        network, vocabulary = self._text_network("score", one_row=exact, scoring=True)
+        n_threads = checked_threads(self.n_threads)
+        return scoring.mean_log_likelihood(network, vocabulary, X, exact=exact, n_threads=n_threads)
 
     def bits_per_char(self, X: TextLike, *, exact: bool = True, adapt: Adapt = False) -> float:
         """Return the mean of -log2 P per symbol: `score` in bits, lower is better.
@@ -544,9 +549,10 @@ class LanguageModel(Estimator):
         if self._vocabulary("score_samples").labels:
             return self._labelled_scores(texts, labels, reduce, errors)
         refuse_labels(labels)
-        network = self._network("score_samples", one_row=string_scores.is_single(texts), scoring=True)
+        one_row = string_scores.is_single(texts)
+        network, vocabulary = self._text_network("score_samples", one_row=one_row, scoring=True)
         n_threads = checked_threads(self.n_threads)
-        return string_scores.score_texts(network, self.vocabulary_, texts, n_threads, reduce=reduce, errors=errors)
+        return string_scores.score_texts(network, vocabulary, texts, n_threads, reduce=reduce, errors=errors)
 
     def score_batches(
         self, batches: Iterable[Iterable[Text]], *, reduce: Reduce = "sum", errors: Errors = "strict"
@@ -582,11 +588,9 @@ class LanguageModel(Estimator):
         [-2.8  0. ]
         [-5.5]
         """
-        network = self._text_network("score_batches", one_row=False, scoring=True)
+        network, vocabulary = self._text_network("score_batches", one_row=False, scoring=True)
         options: Any = {"reduce": reduce, "errors": errors}
-        return string_scores.score_batches(
-            network, self.vocabulary_, batches, checked_threads(self.n_threads), **options
-        )
+        return string_scores.score_batches(network, vocabulary, batches, checked_threads(self.n_threads), **options)
 
     def predict_proba(self, prefixes: Iterable[Text]) -> NDArray[np.float64]:
         """Return the probability of each symbol to come next after each prefix.
@@ -613,8 +617,8 @@ class LanguageModel(Estimator):
         >>> model.predict_proba(["ab", "aba"]).round().tolist(), list(model.vocabulary_)
         ([[1.0, 0.0], [0.0, 1.0]], ['a', 'b'])
         """
-        network = self._text_network("predict_proba", one_row=False, scoring=True)
-        return string_scores.next_probabilities(network, self.vocabulary_, prefixes, checked_threads(self.n_threads))
+        network, vocabulary = self._text_network("predict_proba", one_row=False, scoring=True)
+        return string_scores.next_probabilities(network, vocabulary, prefixes, checked_threads(self.n_threads))
 
     def surprisal(self, text: Text, *, end: bool = False, adapt: Adapt = False) -> NDArray[np.float64]:
         """Return the surprisal of each character: -log P given the previous characters, in nats.
@@ -649,10 +653,10 @@ class LanguageModel(Estimator):
         """
         end = checked_bool("end", end)
         if adapt is not False:
-            reading = self._adaptive_reading("surprisal", adapt, scoring=True)
-            return adaptive_surprisal(reading, self.vocabulary_, scoring.text_ids(text, self.vocabulary_, end=end))
-        network = self._text_network("surprisal", one_row=True, scoring=True)
-        return scoring.surprisal(network, scoring.text_ids(text, self.vocabulary_, end=end), network.start())
+            reading, vocabulary = self._adaptive_reading("surprisal", adapt, scoring=True)
+            return adaptive_surprisal(reading, vocabulary, scoring.text_ids(text, vocabulary, end=end))
+        network, vocabulary = self._text_network("surprisal", one_row=True, scoring=True)
+        return scoring.surprisal(network, scoring.text_ids(text, vocabulary, end=end), network.start())
 
     def rank(self, text: Text) -> NDArray[np.intp]:
         """Return the rank of each character among all symbols: 1 for the most probable.
@@ -674,8 +678,8 @@ class LanguageModel(Estimator):
         >>> model.rank("abaa")[1:].tolist()  # the second a of aa
         [1, 1, 2]
         """
-        network = self._text_network("rank", one_row=True, scoring=True)
-        return scoring.ranks(network, self.vocabulary_.encode(text, name="text"), network.start())
+        network, vocabulary = self._text_network("rank", one_row=True, scoring=True)
+        return scoring.ranks(network, vocabulary.encode(text, name="text"), network.start())
 
     def guess_number(
         self, strings: Iterable[Text], n: int = 10_000, random_state: Any = None, *, length: int | None = None
@@ -714,19 +718,23 @@ class LanguageModel(Estimator):
         >>> bool(found.estimate[0] < found.estimate[1])
         True
         """
-        network = self._text_network("guess_number", one_row=False, scoring=True)
+        network, vocabulary = self._text_network("guess_number", one_row=False, scoring=True)
         rest: Any = {"length": length, "random_state": random_state, "n_threads": checked_threads(self.n_threads)}
-        return estimated_guess_numbers(network, self.vocabulary_, strings, n, **rest)
+        return estimated_guess_numbers(network, vocabulary, strings, n, **rest)
 
     # ------------------------------------------------------------------ labels
 
-    def _text_network(self, what: str, *, one_row: bool, scoring: bool = False) -> InferenceNetwork:
-        """Return the network of a model without labels; otherwise an error names the requested method `what`."""
-        self._require_no_labels(what)
-        return self._network(what, one_row=one_row, scoring=scoring)
+    def _text_network(
+        self, what: str, *, one_row: bool, scoring: bool = False
+    ) -> tuple[InferenceNetwork, Vocabulary]:
+        """Return the `_network` of a model without labels; otherwise an error names the requested method `what`."""
+        found = self._network(what, one_row=one_row, scoring=scoring)
+        self._require_no_labels(what, found[1])
+        return found
 
-    def _require_no_labels(self, what: str) -> None:
-        labels = self._vocabulary(what).labels
+    def _require_no_labels(self, what: str, vocabulary: Vocabulary | None = None) -> None:
+        """Raise an error that names the requested method `what` if the symbols, by default the model's, have labels."""
+        labels = (self._vocabulary(what) if vocabulary is None else vocabulary).labels
         if labels:
             raise InvalidInputError(
                 f"{what} needs a label, because the model was fitted with labels. Use the model of one label, "
@@ -735,7 +743,8 @@ class LanguageModel(Estimator):
 
     def _log_prior(self, what: str) -> NDArray[np.float64]:
         """Return log P of each label before a text is read, (K,), in nats."""
-        return log_prior(self._network(what, one_row=True), len(self.vocabulary_.labels))
+        network, vocabulary = self._network(what, one_row=True)
+        return log_prior(network, len(vocabulary.labels))
 
     def _labelled_scores(
         self, texts: Iterable[Text], labels: Any, reduce: Reduce, errors: Errors
@@ -752,20 +761,22 @@ class LanguageModel(Estimator):
 
         return labelled_scores(checked, labels, vocabulary.labels, score, prior, reduce=reduce)
 
-    def _drawer(self, request: TextRequest, random_state: Any, *, one_row: bool) -> Draw:
-        """Return a function that draws samples by their numbers, with the current weights.
+    def _drawer(self, request: TextRequest, random_state: Any, *, one_row: bool) -> tuple[Draw, Vocabulary]:
+        """Return a function that draws samples by their numbers, with the current weights, and their symbols.
 
         With labels, a label is drawn before each sample; the prime influences its probability.
         """
         vocabulary = self._vocabulary("sample")
         if not vocabulary.labels:
-            network = self._network("sample", one_row=one_row)
-            return drawer(network, vocabulary, request, random_state, checked_threads(self.n_threads))
+            network, vocabulary = self._text_network("sample", one_row=one_row)
+            return drawer(network, vocabulary, request, random_state, checked_threads(self.n_threads)), vocabulary
         models, log_weights = [self.for_label(label) for label in vocabulary.labels], self._log_prior("sample")
+        if self._vocabulary("sample") is not vocabulary:  # another thread has fitted the model
+            return self._drawer(request, random_state, one_row=one_row)
         if len(request.prime):
             log_weights = log_weights - [float(model.surprisal(request.prime).sum()) for model in models]
 
         def drawer_of(k: int, seed: int) -> Draw:
-            return models[k]._drawer(request, seed, one_row=False)
+            return models[k]._drawer(request, seed, one_row=False)[0]
 
-        return mixed_drawer(log_weights, drawer_of, int(generator(random_state).integers(2**62)))
+        return mixed_drawer(log_weights, drawer_of, int(generator(random_state).integers(2**62))), vocabulary

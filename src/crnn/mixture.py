@@ -148,8 +148,8 @@ class Mixture(LanguageModel):
         >>> mixture.fit_weights("not to be").weights_.argmax()
         np.int64(1)
         """
-        ids, given = scored_ids(X, self.vocabulary_)
-        self.weights_ = fitted_weights(self._network("fit_weights", one_row=True, scoring=True), ids, given)
+        network, vocabulary = self._network("fit_weights", one_row=True, scoring=True)
+        self.weights_ = fitted_weights(network, *scored_ids(X, vocabulary))
         return self
 
     @classmethod
@@ -317,32 +317,34 @@ class Mixture(LanguageModel):
     def _vocabulary(self, what: str) -> Vocabulary:
         return self.models[0]._vocabulary(what)
 
-    def _network(self, what: str, *, one_row: bool, scoring: bool = False) -> MixedNetwork:
+    def _network(self, what: str, *, one_row: bool, scoring: bool = False) -> tuple[MixedNetwork, Vocabulary]:
         members = [self._member(model, what, one_row=one_row, scoring=scoring) for model in self.models]
-        return MixedNetwork(members, self.weights_.copy())
+        return MixedNetwork([network for network, _ in members], self.weights_.copy()), members[0][1]
 
-    def _member(self, model: LanguageModel, what: str, *, one_row: bool, scoring: bool) -> InferenceNetwork:
-        """Return a model's network, with the mixture's number of threads if set."""
-        network = model._network(what, one_row=one_row, scoring=scoring)
+    def _member(
+        self, model: LanguageModel, what: str, *, one_row: bool, scoring: bool
+    ) -> tuple[InferenceNetwork, Vocabulary]:
+        """Return a model's network, with the mixture's number of threads if set, and its symbols."""
+        network, vocabulary = model._network(what, one_row=one_row, scoring=scoring)
         if self.n_threads is not None and isinstance(network, PackedNetwork):
-            return network._replace(n_threads=checked_threads(self.n_threads))
-        return network
+            network = network._replace(n_threads=checked_threads(self.n_threads))
+        return network, vocabulary
 
-    def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> Reading:
+    def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> tuple[Reading, Vocabulary]:
         counts_alone = isinstance(adapt, str) and adapt == "counts"
         if not counts_alone:
             AdaptationOptions.of(adapt)  # checked even if no model uses the options
         elif not any(isinstance(model, CharNGram) for model in self.models):
             raise InvalidInputError("adapt is 'counts', but the mixture has no CharNGram. Pass True, or add one.")
-        readings: list[Reading | FixedReading] = []
+        members: list[tuple[Reading | FixedReading, Vocabulary]] = []
         for model in self.models:
             if counts_alone and isinstance(model, CharRNN):
-                network = self._member(model, what, one_row=True, scoring=True)
-                readings.append(FixedReading(network, network.zero_state(1)))
+                network, vocabulary = self._member(model, what, one_row=True, scoring=True)
+                members.append((FixedReading(network, network.zero_state(1)), vocabulary))
             else:
                 of_counts = True if isinstance(model, CharNGram) else adapt
-                readings.append(model._adaptive_reading(what, of_counts, scoring=scoring))
-        return MixedReading(readings, self.weights_.copy())
+                members.append(model._adaptive_reading(what, of_counts, scoring=scoring))
+        return MixedReading([reading for reading, _ in members], self.weights_.copy()), members[0][1]
 
 
 def _file_of(model: LanguageModel, i: int) -> tuple[str, bytes]:
