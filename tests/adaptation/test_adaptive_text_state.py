@@ -126,6 +126,18 @@ def test_a_state_that_does_not_adapt_says_so(model):
     assert state.feed("abc", adapt=False).log_prob == model.start().feed("abc").log_prob
 
 
+@pytest.mark.parametrize("options", [False, OPTIONS])
+def test_whether_to_learn_is_true_or_false(model, options):
+    state, same_state = (model.start(adapt=options) for _ in range(2))
+    for adapt in (0, 1, "counts", {}):
+        with pytest.raises(InvalidInputError, match=r"adapt must be True or False, not "):
+            state.feed(TEXT, adapt=adapt)
+    for part in (TEXT, "cab"):
+        state.feed(part, adapt=np.False_)
+        same_state.feed(part, adapt=False)
+    assert state.log_prob == same_state.log_prob
+
+
 def test_an_unknown_symbol_changes_nothing(model):
     state = model.start(adapt=OPTIONS).feed(TEXT)
     before = state.copy()

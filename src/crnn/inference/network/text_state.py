@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
-from ...parameters.checks import checked_int
+from ...parameters.checks import checked_bool, checked_int
 from ...text.symbols.vocabulary import Text, Vocabulary
 from ..sampling.sampling_controls import SamplingControls, SamplingOptions, with_controls
 from ..sampling.symbol_sampler import text_sampler
@@ -122,7 +122,8 @@ class TextState:
         >>> round(model.start().feed("ab").feed("cd").log_prob, 1)  # untrained: 4 ln 1/4
         -5.5
         """
-        return self._advance(self._vocabulary.encode(text, name="text"), learn=adapt)
+        learn = None if adapt is None else checked_bool("adapt", adapt)
+        return self._advance(self._vocabulary.encode(text, name="text"), learn=learn)
 
     def end(self) -> TextState:
         """End the document: its end counts in `log_prob`, and the state starts a new document.
