@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import ref
+
 import numpy as np
 import pytest
 
@@ -98,6 +100,38 @@ def test_memory_that_is_not_free_is_refused_before_anything_is_read(monkeypatch)
     with pytest.raises(InvalidInputError, match=r"max_memory is 2 GB, .* only 1 MB are free"):
         Builder(symbols, boundary).build(ids, 8)
     assert Builder(symbols, boundary, max_memory=10**6).build(ids, 2).order == 2
+
+
+@pytest.mark.parametrize("text", [TEXT, TEXT.split()])
+def test_a_long_text_needs_memory_for_the_order_chosen_not_for_the_longest(text, monkeypatch):
+    ids, symbols, boundary = of_text(text)
+    monkeypatch.setattr(building, "CHOICE_SYMBOLS", 307)
+    order = Builder(symbols, boundary).build(ids, None).order
+    needed = building.BYTES_PER_SYMBOL * len(ids) * order
+    monkeypatch.setattr(building, "available_bytes", lambda: needed)
+    assert same(Builder(symbols, boundary).build(ids, None), made(ids, order, symbols, boundary))
+    monkeypatch.setattr(building, "available_bytes", lambda: needed - 1)
+    told = []
+    with pytest.raises(InvalidInputError, match="max_memory is 2 GB, and counting this text may need all of it"):
+        Builder(symbols, boundary, progress=lambda i, n: told.append(n)).build(ids, None)
+    assert len(ids) not in told
+    monkeypatch.setattr(building, "available_bytes", lambda: 10**5)
+    with pytest.raises(InvalidInputError, match="only 100,000 bytes are free"):
+        Builder(symbols, boundary).build(ids, None)
+
+
+def test_the_choice_holds_the_counts_of_one_order_at_a_time(monkeypatch):
+    plain, of_orders = Builder._counted, []
+
+    def counted(builder, counts, *rest, **options):
+        of_orders.append([sum(other() is not None for _, other in of_orders), ref(counts)])
+        return plain(builder, counts, *rest, **options)
+
+    monkeypatch.setattr(Builder, "_counted", counted)
+    monkeypatch.setattr(building, "ORDERS", (2, 12))
+    ids, symbols, boundary = of_text(TEXT)
+    Builder(symbols, boundary).build(ids, None)
+    assert [others for others, _ in of_orders] == [0, 0, 0]
 
 
 def test_adding_a_text_leaves_the_counts_as_they_were(monkeypatch):

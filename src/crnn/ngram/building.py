@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -72,9 +72,9 @@ class Builder:
         InvalidInputError
             If the order needs too much memory. The message names the largest order that fits.
         """
-        self._check_free_memory(len(ids), order)
         if order is None:
             return self._best(ids)
+        self._check_free_memory(len(ids), order)
         counts = self._counted(self._new(order), ids, 0, len(ids))
         if counts.order < order:
             raise InvalidInputError(
@@ -100,23 +100,28 @@ class Builder:
     def _best(self, ids: TextIds) -> Counts:
         """Return the counts with the order that best predicts the end of the text."""
         last = last_symbols(ids, CHOICE_SYMBOLS, self._boundary)
+        self._check_free_memory(len(last), ORDERS[-1])
         cut = self._cut(last)
-        counts = self._of_best_order(last, cut)
+        counts = self._of_best_order(last, cut, ORDERS)
         if len(last) == len(ids):
             return self._counted(counts, ids, cut, len(ids))
         order = counts.order
         del counts  # frees memory for the whole text's counts
+        self._check_free_memory(len(ids), order)
         return self._counted(self._new(order), ids, 0, len(ids), parts=4)
 
-    def _of_best_order(self, ids: TextIds, cut: int) -> Counts:
-        """Return the counts of the symbols before `cut`, with the order that best predicts the symbols after it."""
+    def _of_best_order(self, ids: TextIds, cut: int, orders: Sequence[int]) -> Counts:
+        """Return the counts of the symbols before `cut`, with the order that best predicts the symbols after it.
+
+        The maximum orders are tried in turn, as long as the maximum is the best.
+        """
         tail, context = _read(ids, cut, len(ids)), _read(ids, max(0, cut - MAX_ORDER), cut)
-        for order in ORDERS:
-            counts = self._counted(self._new(order), ids, 0, cut, parts=4)
-            occurrences = Occurrences(counts)
-            best = 1 + int(np.argmin(occurrences.losses(tail, context)))
-            if best < order or counts.order < order:
-                break
+        counts = self._counted(self._new(orders[0]), ids, 0, cut, parts=4)
+        occurrences = Occurrences(counts)
+        best = 1 + int(np.argmin(occurrences.losses(tail, context)))
+        if best == orders[0] and len(orders) > 1:
+            del counts, occurrences  # frees memory for the counts of a longer order
+            return self._of_best_order(ids, cut, orders[1:])
         if best < counts.order:
             arrays = pack(counts, occurrences, best)
             del counts, occurrences
@@ -157,10 +162,10 @@ class Builder:
                 self._progress(min(i + BLOCK, stop), n)
         return counts
 
-    def _check_free_memory(self, n: int, order: int | None) -> None:
+    def _check_free_memory(self, n: int, order: int) -> None:
         """Raise an error if counting may need more memory than is free."""
         free = available_bytes()
-        needed = min(self._max_memory, BYTES_PER_SYMBOL * n * (order or ORDERS[-1]))
+        needed = min(self._max_memory, BYTES_PER_SYMBOL * n * order)
         if free is not None and needed > free:
             raise InvalidInputError(
                 f"max_memory is {_size(self._max_memory)}, and counting this text may need all of it, but only "
