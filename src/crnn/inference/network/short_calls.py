@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from ..._kernels.entry.core import ShortCall
 from ...runtime.cancellation import check_cancelled
 
-__all__ = ["CallMemory"]
+__all__ = ["MAX_SPARE", "CallMemory"]
 
 State = tuple[NDArray[Any], ...]
+
+MAX_SPARE = 16  # arrays kept after many calls at once; further ones are freed
 
 
 class CallMemory:
@@ -47,4 +49,5 @@ class CallMemory:
 
     def end(self, short: ShortCall) -> None:
         """Release the arrays for the next call."""
-        self.spare.append(short)
+        if len(self.spare) < MAX_SPARE:
+            self.spare.append(short)

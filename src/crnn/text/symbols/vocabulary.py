@@ -237,7 +237,7 @@ class Vocabulary(Sequence[Symbol]):
         ids = self._single.get(text)  # a network reads a symbol faster than `_encode` looks it up
         if ids is None:
             ids = self._encode(text, name)
-            if len(self._single) < len(self):  # unknown characters could fill the memory
+            if ids[0] != self._unknown:  # unknown characters could fill the memory
                 self._single[text] = ids
         return ids.copy()
 
