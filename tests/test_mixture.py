@@ -164,6 +164,13 @@ def test_models_that_do_not_fit(models, arguments, message):
         Mixture(*arguments(models))
 
 
+def test_there_are_at_most_64_models():
+    counts = CharNGram(order=2).fit("abba")
+    assert Mixture([counts] * 64).score("ab", adapt=True) < 0
+    with pytest.raises(InvalidInputError, match=r"^models contains 65 models\. Pass at most 64\.$"):
+        Mixture([counts] * 65)
+
+
 def test_models_with_labels_must_be_of_one_label():
     model = CharRNN(7, max_steps=30, random_state=0).fit(NAMES, labels=list("aabbab"))
     with pytest.raises(InvalidInputError, match=r"models\[0\] has labels"):
@@ -281,6 +288,16 @@ def test_counts_alone_follow_the_text_while_networks_stay(models):
     assert mixture.score(text, adapt=True) == pytest.approx(models[1].score(text, adapt=True), rel=1e-12)
 
 
+def test_counts_of_a_mixture_in_a_mixture_follow_the_text(models):
+    counts, text = CharNGram(order=4).fit(TEXT[:300]), "the toe that bites " * 9
+    inner, outer = Mixture([models[1], counts], [0.6, 0.4]), [0.5, 0.25]
+    nested = Mixture([inner, Mixture(models[:1])], outer)  # the second mixture has no counts
+    flat = Mixture([models[1], counts, models[0]], [0.3, 0.2, 0.25])
+    for adapt in (False, True, "counts"):
+        assert nested.score(text, adapt=adapt) == pytest.approx(flat.score(text, adapt=adapt), rel=1e-12)
+    assert nested.score(text, adapt="counts") > nested.score(text) + 0.05
+
+
 # ------------------------------------------------------------------ files
 
 
@@ -317,9 +334,10 @@ def test_an_unknown_way_to_adapt_is_refused(adapt):
         mixture.score("ab", adapt=adapt)
 
 
-def test_only_a_mixture_with_counts_can_adapt_counts(models):
+@pytest.mark.parametrize("nested", [False, True])
+def test_only_a_mixture_with_counts_can_adapt_counts(models, nested):
     with pytest.raises(InvalidInputError, match="the mixture has no CharNGram"):
-        Mixture(models).score(TEXT, adapt="counts")
+        Mixture([Mixture(models)] if nested else models).score(TEXT, adapt="counts")
 
 
 def test_parameters_can_be_changed(models):

@@ -16,6 +16,7 @@ from .char_ngram import CharNGram
 from .char_rnn import CharRNN
 from .errors import InvalidInputError, ModelFileError, short_repr
 from .files import mixture_file
+from .files.mixture_file import MAX_MODELS
 from .inference.network.mixed_network import MixedNetwork
 from .inference.network.network import InferenceNetwork
 from .inference.network.packed_network import PackedNetwork
@@ -71,7 +72,7 @@ class Mixture(LanguageModel):
     Parameters
     ----------
     models : list of CharRNN, CharNGram or other language models
-        At least one fitted model. All models must have the same symbols, but may differ otherwise.
+        1 to 64 fitted models. All must have the same symbols, but may differ otherwise.
     weights : array-like of float, shape (k,), default=None
         The exponent of each model, at least 0. None: 1/k each, which works well unless one model is much worse.
     n_threads : int or None, default=None
@@ -85,7 +86,7 @@ class Mixture(LanguageModel):
     Raises
     ------
     ValueError
-        If there is no model, the models' symbols differ, or the weights are invalid.
+        If there is no model or more than 64, the models' symbols differ, or the weights are invalid.
     NotFittedError
         If a model is not fitted.
 
@@ -108,6 +109,8 @@ class Mixture(LanguageModel):
         self.models: list[LanguageModel] = models if isinstance(models, list) else list(models)
         if not self.models:
             raise InvalidInputError("models is an empty list. Pass at least 1 fitted model.")
+        if len(self.models) > MAX_MODELS:
+            raise InvalidInputError(f"models contains {len(self.models)} models. Pass at most {MAX_MODELS}.")
         for i, model in enumerate(self.models):
             if not isinstance(model, LanguageModel):
                 raise InvalidInputError(f"models[{i}] is of type {type(model).__name__}. Pass a fitted language model.")
@@ -226,7 +229,7 @@ class Mixture(LanguageModel):
         Raises
         ------
         ValueError
-            If a model is neither a `CharRNN` nor a `CharNGram`, or there are more than 64.
+            If a model is neither a `CharRNN` nor a `CharNGram`.
         OSError
             If the file cannot be written. An existing file is then unchanged.
 
@@ -334,11 +337,11 @@ class Mixture(LanguageModel):
         counts_alone = isinstance(adapt, str) and adapt == "counts"
         if not counts_alone:
             AdaptationOptions.of(adapt)  # checked even if no model uses the options
-        elif not any(isinstance(model, CharNGram) for model in self.models):
+        elif not _has_counts(self):
             raise InvalidInputError("adapt is 'counts', but the mixture has no CharNGram. Pass True, or add one.")
         members: list[tuple[Reading | FixedReading, Vocabulary]] = []
         for model in self.models:
-            if counts_alone and isinstance(model, CharRNN):
+            if counts_alone and not _has_counts(model):
                 network, vocabulary = self._member(model, what, one_row=True, scoring=True)
                 members.append((FixedReading(network, network.zero_state(1)), vocabulary))
             else:
@@ -347,12 +350,16 @@ class Mixture(LanguageModel):
         return MixedReading([reading for reading, _ in members], self.weights_.copy()), members[0][1]
 
 
+def _has_counts(model: LanguageModel) -> bool:
+    """Return whether a model is a `CharNGram`, or a mixture with one."""
+    return isinstance(model, CharNGram) or (isinstance(model, Mixture) and any(map(_has_counts, model.models)))
+
+
 def _file_of(model: LanguageModel, i: int) -> tuple[str, bytes]:
     """Return a model's class and its file content."""
-    if not isinstance(model, CharRNN | CharNGram) or i >= mixture_file.MAX_MODELS:
+    if not isinstance(model, CharRNN | CharNGram):
         raise InvalidInputError(
-            f"models[{i}] is of type {type(model).__name__}, but a file contains up to {mixture_file.MAX_MODELS} "
-            "models, each a CharRNN or a CharNGram"
+            f"models[{i}] is of type {type(model).__name__}, but a file contains only CharRNN and CharNGram models"
         )
     return ("CharRNN" if isinstance(model, CharRNN) else "CharNGram"), model.to_bytes()
 

@@ -27,12 +27,12 @@ from .sealed_file import (
     write_path,
 )
 
-__all__ = ["MEMBERS", "Parts", "read", "write"]
+__all__ = ["MAX_MODELS", "MEMBERS", "Parts", "read", "write"]
 
 MEMBERS = ("CharRNN", "CharNGram")
 """The classes of models that a file can contain."""
 
-MAX_MODELS = 64
+MAX_MODELS = 64  # in a mixture; the kernels take no more
 
 Parts = list[tuple[str, bytes]]  # each model's class, and the bytes of its file
 
