@@ -55,9 +55,23 @@ def test_the_promised_rate_holds_on_fresh_texts(reduce, repeat):
     assert high < 0.08
 
 
+@pytest.mark.parametrize("reduce", ["min", "sum"])
+@pytest.mark.parametrize("kinds", [1000, 2000])
+def test_the_promised_rate_holds_if_nearly_all_texts_occur_again(reduce, kinds):
+    """A few texts occur once, and many twice or thrice: scores that the model learned by heart set the threshold."""
+    different, rng, found = [*dict.fromkeys(words(3 * kinds))][:kinds], np.random.default_rng(1), []
+    for seed in range(3):
+        detector = AnomalyDetector(counts(6), 0.05, reduce, 0.5, random_state=seed)
+        detector.fit([different[i] for i in rng.integers(kinds, size=6000)])
+        found.append(np.mean(detector.predict([different[i] for i in rng.integers(kinds, size=6000)]) == -1))
+    assert 0.03 < np.mean(found) < 0.065
+
+
 def test_repeating_all_texts_leaves_the_rate():
     detector = detector_of(counts(6)).fit(words(4000, 1) * 3)
-    assert 0.03 < np.mean(detector.predict(words(20_000, 2)) == -1) < 0.08
+    low, high = detector.rate_interval_
+    assert low - 0.005 < np.mean(detector.predict(words(20_000, 2)) == -1) < high + 0.005
+    assert high < 0.08
 
 
 def test_scores_and_verdicts():

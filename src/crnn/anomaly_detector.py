@@ -115,7 +115,7 @@ class AnomalyDetector(Estimator):
         which finds a single anomalous place in a long text. "sum": the log-probability of the text, which finds rare
         texts, especially long ones. "mean": the mean per symbol, which finds texts that are unusual throughout.
     calibration_fraction : float, default=0.1
-        The fraction of the texts of `fit` held out of training to set the threshold, among texts that occur once.
+        The fraction of the texts of `fit` held out of training to set the threshold.
     max_seconds : float, default=60
         The time limit for counting if `estimator` is None. If all texts would take longer, a random part is counted.
         An estimator has its own limits.
@@ -173,9 +173,9 @@ class AnomalyDetector(Estimator):
     def fit(self, X: Iterable[Text], y: Any = None) -> Self:
         """Train the model on one part of clean texts and set the threshold with the other part.
 
-        The parts have no text in common. Some texts that occur once are held out at random. Texts that occur several
-        times are all learned and weighted by their frequency, since they will occur again. If duplicates are
-        accidental, pass each text once.
+        A random part of the texts is held out of training, and sets the threshold. Of a text that occurs several times,
+        each occurrence counts by itself: like new texts, some held-out texts equal texts that the model has read. If
+        duplicates are accidental, pass each text once.
 
         Parameters
         ----------
@@ -219,8 +219,8 @@ class AnomalyDetector(Estimator):
             _refuse_unseen_symbols(split, options.contamination)
         fitted = _counts_of(split.train, options) if model is None else model.fit(split.train)
         scores = fitted.score_samples(split.calibration, reduce=options.reduce, errors="replace")
-        found = calibrated(scores, options.contamination, split.weights, split.unit)
-        if not split.n_held:
+        found = calibrated(scores, options.contamination, split.weights)
+        if split.all_repeated:
             warn_caller(
                 "every text occurs more than once, so new texts are expected to equal these. If they do, look them up "
                 "in a set. If not, calibrate with texts that the model has not read."
@@ -433,10 +433,7 @@ class AnomalyDetector(Estimator):
 
     @property
     def n_calibration_(self) -> int:
-        """The number of texts that set the threshold.
-
-        After `fit` with texts that repeat: how many independent texts would tell as much.
-        """
+        """The number of texts that set the threshold, equal ones included."""
         return round(self._fitted("reading n_calibration_").calibration.n_texts)
 
     @property
@@ -602,15 +599,13 @@ def _clean_scores(model: LanguageModel, X: Iterable[Text], reduce: Reduce) -> ND
 
 def _refuse_unseen_symbols(split: Split, contamination: float) -> None:
     """Raise before training the error of `calibrated` if a model without an unknown symbol is certain to cause it."""
-    held = split.calibration[: split.n_held]
-    unseen = set().union(*held)
+    unseen = set().union(*split.calibration)
     for text in split.train:
         if not unseen:
             return
         unseen.difference_update(text)
-    scores = np.zeros(len(split.calibration))
-    scores[[i for i, text in enumerate(held) if not unseen.isdisjoint(text)]] = -np.inf
-    calibrated(scores, contamination, split.weights, split.unit)
+    scores = [0.0 if unseen.isdisjoint(text) else -np.inf for text in split.calibration]
+    calibrated(np.array(scores), contamination, split.weights)
 
 
 def _counts_of(texts: list[Any], options: Options) -> CharNGram:

@@ -61,12 +61,6 @@ def test_weights_count_as_repeated_scores():
         assert calibrated(scores, contamination, weights.astype(float)) == expected
 
 
-def test_a_unit_is_one_observation():
-    """Scores that stand for seven texts each tell as much as if they stood for one each."""
-    scores = np.random.default_rng(1).normal(size=97)
-    assert calibrated(scores, 0.1, np.full(97, 7.0), unit=7.0) == calibrated(scores, 0.1)
-
-
 def test_minus_infinity_counts_but_is_no_threshold():
     scores = np.array([-np.inf, *range(-99, 0)])
     assert calibrated(scores, 0.05).offset == pytest.approx(-96, abs=0.01)

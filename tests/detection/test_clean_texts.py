@@ -1,4 +1,4 @@
-"""CleanTexts: counts, the sample of too many texts, and parts without a text in common."""
+"""CleanTexts: counts, the sample of too many texts, and parts as new texts would be."""
 
 from collections import Counter
 
@@ -13,16 +13,29 @@ def rng():
     return np.random.default_rng(0)
 
 
-def test_no_text_is_in_both_parts_and_repeated_texts_are_learned():
-    words = [f"once {i}" for i in range(50)] + ["twice"] * 2 + ["often"] * 30
+def test_each_occurrence_is_held_out_or_learned():
+    words = [f"once {i}" for i in range(50)] + ["twice"] * 2 + ["often"] * 348
     split = CleanTexts(words, rng()).split(0.2, rng())
-    held = split.calibration[:10]
-    assert not set(held) & set(split.train)
-    assert all(text.startswith("once") for text in held)
-    assert split.calibration[10:] == ["twice", "often"]
-    assert split.weights.tolist() == [5.0] * 10 + [2.0, 30.0]
-    assert (split.n_held, split.unit) == (10, 5.0)
-    assert Counter(split.train) == Counter(words) - Counter(held)
+    held = Counter(dict(zip(split.calibration, split.weights.astype(int).tolist(), strict=True)))
+    assert held.total() == 80
+    assert Counter(split.train) + held == Counter(words)
+    assert 60 < held["often"] < 79
+    assert not split.all_repeated
+
+
+def test_held_out_texts_are_as_new_as_further_texts():
+    """As many of them as of further texts were never read, or read once."""
+    texts = rng().geometric(0.003, 20_000).astype(str).tolist()
+    held, further = Counter(), Counter()
+    for seed in range(20):
+        split = CleanTexts(texts[:1000], rng()).split(0.3, np.random.default_rng(seed))
+        counts = Counter(split.train)
+        for text, weight in zip(split.calibration, split.weights.tolist(), strict=True):
+            held[counts[text]] += weight / 300
+        further.update({n: m / 19_000 for n, m in Counter(counts[text] for text in texts[1000:]).items()})
+    assert held[0] / 20 == pytest.approx(further[0] / 20, abs=0.03)
+    assert held[1] / 20 == pytest.approx(further[1] / 20, abs=0.03)
+    assert 0.2 < held[0] / 20 < 0.6
 
 
 def test_repeating_all_texts_changes_nothing():
@@ -33,10 +46,9 @@ def test_repeating_all_texts_changes_nothing():
     assert Counter(three.train) == Counter(one.train * 3)
 
 
-def test_without_texts_that_occur_once_all_are_learned():
-    split = CleanTexts(["a", "a", "b", "b", "b"], rng()).split(0.5, rng())
-    assert sorted(split.train) == ["a", "a", "b", "b", "b"]
-    assert (split.calibration, split.weights.tolist(), split.n_held, split.unit) == (["a", "b"], [2.0, 3.0], 0, 1.0)
+def test_texts_that_all_repeat_are_told():
+    assert CleanTexts(["a", "a", "b", "b", "b"], rng()).split(0.5, rng()).all_repeated
+    assert not CleanTexts(["a", "a", "b", "b"], rng()).split(0.5, rng()).all_repeated
 
 
 @pytest.mark.parametrize("fraction", [0.001, 0.999])

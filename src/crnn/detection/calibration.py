@@ -25,7 +25,7 @@ class Calibration(NamedTuple):
     offset : float
         Scores below it are anomalies.
     n_texts : float
-        The equivalent number of independently drawn clean texts.
+        The number of clean texts, equal ones included.
     rank : float
         The rank, from 1 for the lowest, of the first score above `offset`. The false-positive rate on new texts has the
         distribution Beta(rank, n_texts + 1 - rank).
@@ -63,7 +63,7 @@ class Calibration(NamedTuple):
 
 
 def calibrated(
-    scores: NDArray[np.float64], contamination: float, weights: NDArray[np.float64] | None = None, unit: float = 1.0
+    scores: NDArray[np.float64], contamination: float, weights: NDArray[np.float64] | None = None
 ) -> Calibration:
     """Return nearly the highest threshold whose expected false-positive rate is at most `contamination`.
 
@@ -81,8 +81,6 @@ def calibrated(
         The expected false-positive rate, between 0 and 1/2.
     weights : ndarray of shape (n,), optional
         The number of texts with each score. None: 1 each.
-    unit : float, default=1.0
-        The number of texts per independent observation.
 
     Examples
     --------
@@ -96,7 +94,7 @@ def calibrated(
     sums = np.cumsum(np.ones(len(order)) if weights is None else weights[order])
     below = np.append(0.0, sums)[np.searchsorted(ordered, ordered, side="left")]
     # Rounding may put a sum just above a bound that it should equal.
-    within = below + unit <= contamination * (sums[-1] + unit) * (1 + 1e-9)
+    within = below + 1 <= contamination * (sums[-1] + 1) * (1 + 1e-9)
     k = int(np.count_nonzero(within)) - 1 if within[0] else 0
     offset = float(ordered[k])
     if not np.isfinite(offset):
@@ -107,7 +105,7 @@ def calibrated(
         )
     offset = _in_a_gap(ordered, offset)
     first = int(np.searchsorted(ordered, offset))
-    return Calibration(offset, float(sums[-1] / unit), float(below[first] / unit + 1))
+    return Calibration(offset, float(sums[-1]), float(below[first] + 1))
 
 
 def _in_a_gap(ordered: NDArray[np.float64], score: float) -> float:

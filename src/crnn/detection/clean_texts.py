@@ -30,9 +30,8 @@ class Split(NamedTuple):
 
     train: Texts
     calibration: Texts  # all different
-    weights: NDArray[np.float64]  # the number of texts represented by each text of `calibration`
-    n_held: int  # the number of held-out texts, first in `calibration`; the others are also trained on
-    unit: float  # the number of texts represented by each held-out text
+    weights: NDArray[np.float64]  # how often each text of `calibration` was held out of training
+    all_repeated: bool  # whether no text occurs just once
 
 
 class CleanTexts:
@@ -83,13 +82,11 @@ class CleanTexts:
         return sum(self.counts.values())
 
     def split(self, calibration_fraction: float, rng: np.random.Generator) -> Split:
-        """Split the texts into disjoint parts, so that the second part predicts the scores of new texts.
+        """Hold a random part of the texts out of training, so that it predicts the scores of new texts.
 
-        Only texts that occur once show how new texts will differ, because a held-out one is new to the model. A
-        fraction of them is held out to represent all of them; their share of all texts estimates the share of new texts
-        that were never read (Good 1953). Texts that occur more often will mostly occur again: they are trained on, and
-        their own scores, weighted by their counts, contribute to the threshold. Repeating all texts k times changes
-        nothing.
+        Each occurrence of a text is held out or trained on by itself. So the held-out texts relate to the model as new
+        texts will: as many of them equal a text that it has read once, or twice, or never. Dividing the distinct texts
+        instead would make common texts look new. Repeating all texts k times changes nothing.
 
         Raises
         ------
@@ -100,8 +97,8 @@ class CleanTexts:
         --------
         >>> texts = CleanTexts(["be", "be", "to", "or", "not", "be"], np.random.default_rng(0))
         >>> split = texts.split(0.3, np.random.default_rng(0))
-        >>> sorted(split.train), split.calibration, split.weights, split.unit
-        (['be', 'be', 'be', 'or', 'to'], ['not', 'be'], array([3., 3.]), 3.0)
+        >>> sorted(split.train), split.calibration, split.weights
+        (['be', 'not', 'or', 'to'], ['be'], array([2.]))
         """
         if len(self.counts) < 2 and self.share < 1:
             raise InvalidInputError(
@@ -114,19 +111,18 @@ class CleanTexts:
                 f"X needs at least 2 different texts, but {shown}. Pass texts to train on and others to calibrate with."
             )
         texts, given = list(self.counts), np.array([*self.counts.values()])
-        n = given // math.gcd(*given.tolist())
-        single, repeated = np.flatnonzero(n == 1), np.flatnonzero(n > 1)
-        n_held = min(max(1, round(calibration_fraction * len(single))), len(single), len(texts) - 1)
-        held = rng.choice(single, n_held, replace=False)
-        unit = len(single) / n_held if n_held else 1.0
-        given[held] = 0
-        order = rng.permutation(np.repeat(np.arange(len(texts)), given))
+        times = math.gcd(*given.tolist())
+        n = given // times
+        total = int(n.sum())
+        n_held = min(max(1, round(calibration_fraction * total)), total - 1)
+        held = rng.multivariate_hypergeometric(n, n_held)
+        order = rng.permutation(np.repeat(np.arange(len(texts)), (n - held) * times))
+        (calibration,) = held.nonzero()
         return Split(
             [texts[i] for i in order.tolist()],
-            [texts[i] for i in np.append(held, repeated).tolist()],
-            np.append(np.full(len(held), unit), n[repeated]).astype(np.float64),
-            n_held,
-            unit,
+            [texts[i] for i in calibration.tolist()],
+            held[calibration].astype(np.float64),
+            bool((n > 1).all()),
         )
 
 

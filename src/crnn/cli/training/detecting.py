@@ -35,8 +35,7 @@ def add_detector_options(parser: argparse.ArgumentParser) -> None:
         "--calibration-fraction",
         metavar="FRACTION",
         type=checked(partial(checked_float, "calibration_fraction", above=0.0, below=1.0)),
-        help="the fraction of the lines that occur once which is held out of training to set the threshold "
-        "(default: 0.1)",
+        help="the fraction of the lines held out of training to set the threshold (default: 0.1)",
     )
 
 
