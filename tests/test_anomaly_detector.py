@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import warnings
 
 import numpy as np
@@ -17,6 +18,7 @@ from crnn import (
     Lines,
     Mixture,
     NotFittedError,
+    anomaly_detector,
 )
 
 NAMES = ["anna", "hanna", "nan", "ann", "hannah"]
@@ -210,6 +212,31 @@ def test_a_model_is_chosen(capsys):
     shown = capsys.readouterr().err
     assert "a character to score" in shown
     assert f"below {detector.offset_:.3f} are anomalies" in shown
+
+
+@pytest.mark.parametrize("probe", [2048, 1 << 20])
+@pytest.mark.parametrize("memory", [60_000, 200_000, 1_500_000])
+def test_as_many_texts_are_counted_as_fit_in_memory(memory, probe, monkeypatch, capsys):
+    """The error of a model that needs more memory would name parameters that a detector lacks."""
+    monkeypatch.setattr(anomaly_detector, "PROBE", probe)
+    monkeypatch.setattr(anomaly_detector, "available_bytes", lambda: 2 * memory)
+    AnomalyDetector(contamination=0.05, random_state=0, verbose=1).fit(words(3000, repeat=0.3))
+    n = int(re.search(r"CharNGram of ([\d,]+) of 2,700 texts", capsys.readouterr().err)[1].replace(",", ""))
+    assert memory / 10_000 < n < memory / 700
+
+
+def test_texts_that_need_more_memory_than_estimated_are_halved(monkeypatch, capsys):
+    fit = CharNGram.fit
+
+    def fit_few(model, X):
+        if len(X) > 1000:
+            raise InvalidInputError("order is 12, which needs more than max_memory")
+        return fit(model, X)
+
+    monkeypatch.setattr(anomaly_detector, "PROBE", 2048)
+    monkeypatch.setattr(CharNGram, "fit", fit_few)
+    AnomalyDetector(contamination=0.05, random_state=0, verbose=1).fit(words(3000))
+    assert "CharNGram of 675 of 2,700 texts" in capsys.readouterr().err
 
 
 WRONG = [

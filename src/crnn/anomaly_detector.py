@@ -36,6 +36,7 @@ __all__ = ["AnomalyDetector"]
 
 SAVED = (CharRNN, CharNGram, Mixture)  # the models that can be saved
 ORDER = 12  # of the default model's n-grams: on log lines, longer ones did not find more anomalies
+MARGIN = 0.8  # of the memory for n-grams: an estimate may be too low
 MAX_MEMORY = 10**9  # bytes for the n-grams
 PROBE = 1 << 20  # symbols counted to estimate the time and memory for all texts
 COST_TEXTS = 4096  # texts scored to measure the time per character
@@ -608,6 +609,23 @@ def _refuse_unseen_symbols(split: Split, contamination: float) -> None:
     calibrated(np.array(scores), contamination, split.weights)
 
 
+def _count_what_fits(model: CharNGram, texts: list[Any], counted: int = 0) -> int:
+    """Count texts, half as many whenever they need too much memory, and return how many texts the model has counted.
+
+    If no more than the first `counted` texts fit, which the model has counted before, it stays as it is.
+    """
+    n = len(texts)
+    while n > counted:
+        try:
+            model.fit(texts[:n])
+            return n
+        except InvalidInputError:
+            if n == 1:
+                raise
+            n //= 2
+    return counted
+
+
 def _counts_of(texts: list[Any], options: Options) -> CharNGram:
     """Return the n-gram counts of randomly ordered texts, of all texts if time and memory permit."""
     free = available_bytes()
@@ -615,12 +633,13 @@ def _counts_of(texts: list[Any], options: Options) -> CharNGram:
     model = CharNGram(ORDER, min_count=2, max_memory=memory)
     symbols, start = sum(map(len, texts)) + len(texts), time.perf_counter()
     probe = texts[: max(1, len(texts) * PROBE // symbols)]
-    counts = model.fit(probe)._fitted("counting").counts
+    n = _count_what_fits(model, probe)
+    counts = model._fitted("counting").counts
     # Later texts take less time and memory than the first ones, since fewer of their n-grams are new.
-    share = min(options.max_seconds / (time.perf_counter() - start) - 1, memory / 2 / counts.nbytes)
-    n = min(len(texts), max(len(probe), int(share * len(probe))))
-    if n > len(probe):
-        model.fit(texts[:n])
+    share = min(options.max_seconds / (time.perf_counter() - start) - 1, MARGIN * memory / 2 / counts.nbytes)
+    wanted = min(len(texts), int(share * n))
+    if wanted > n:
+        n = _count_what_fits(model, texts[:wanted], n)
     if options.verbose:
         counted, part = time.perf_counter(), texts[:COST_TEXTS]
         model.score_samples(part)
