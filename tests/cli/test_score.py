@@ -266,6 +266,9 @@ def test_score_of_bad_lines(folder, capsys, monkeypatch):
     assert "not allowed with" in usage_error(capsys, "score", "model.crnn", "lines", "--lines", "--fast")
 
 
+CUT_GZIP = gzip.compress(b"to be\nor\nnot" + bytes(range(97, 107)) * 3)[:-9]
+
+
 @pytest.mark.parametrize(
     ("data", "n", "message"),
     [
@@ -273,8 +276,9 @@ def test_score_of_bad_lines(folder, capsys, monkeypatch):
         (b"to be\nor\nZ\nto\n", 2, "line 3 contains 'Z'"),
         (b"\xff\nto\n", 0, "line 1 is not UTF-8"),
         (b"Z\nto\n", 0, "line 1 contains 'Z'"),
-        (gzip.compress(b"to be\nor\nnot" + bytes(range(97, 107)) * 3)[:-9], 2, "lines: the gzip data end too early"),
+        (CUT_GZIP, 2, "lines: the gzip data end too early"),
     ],
+    ids=["bad third line", "unknown third line", "bad first line", "unknown first line", "cut gzip"],
 )
 def test_the_scores_before_an_error_are_written(folder, capsys, data, n, message):
     (folder / "lines").write_bytes(data)
