@@ -30,6 +30,7 @@ NEEDED = {  # what a page's blocks import that tests may lack
     "curves.md": ("pandas", "tensorboardX"),
 }
 PEERS = {"export.md", "curves.md"}  # pages that need the extra of that name
+SLOW = {"README.md", "tutorial.md"}  # pages that train for half a minute
 
 
 def title(page):
@@ -52,9 +53,11 @@ def test_prompts(page, tmp_path, monkeypatch):
     assert tried > 30 or page.name not in MATHEMATICS
 
 
-@pytest.mark.parametrize(
-    "page", [pytest.param(page, marks=[pytest.mark.peers] * (page.name in PEERS)) for page in PAGES], ids=title
-)
+def marks(page):
+    return [pytest.mark.peers] * (page.name in PEERS) + [pytest.mark.slow] * (page.name in SLOW)
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, marks=marks(page)) for page in PAGES], ids=title)
 def test_blocks(page, tmp_path, monkeypatch):
     for package in NEEDED.get(page.name, ()):
         pytest.importorskip(package)

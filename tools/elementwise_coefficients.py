@@ -235,7 +235,7 @@ def render() -> str:
         values = {
             "_log2e": ("log2(e)", [working_value(inverse, p) for p in (SINGLE, DOUBLE)]),
             "_ln2_high": ("ln(2), so short that its product with an exponent is exact", [h for h, _ in pair]),
-            "_ln2_low": ("what _ln2_high leaves of ln(2)", [low for _, low in pair]),
+            "_ln2_low": ("the remainder of ln(2) after _ln2_high", [low for _, low in pair]),
             "_tanh_edge": ("atanh(1/2)", [working_value(Decimal(3).ln() / 2, p) for p in (SINGLE, DOUBLE)]),
         }
         parts = [
