@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-__all__ = ["Option", "add_options", "documented", "value_of"]
+__all__ = ["Option", "add_options", "documented", "option_of", "value_of"]
 
 
 class Described(Protocol):
@@ -78,13 +78,24 @@ def add_options(
             kind = {"metavar": _metavar(parameter.kind), "type": _converter(name, parameter.default, check)}
         text = parameter.text.replace("`", "")
         parser.add_argument(
-            f"--{name.replace('_', '-')}",
+            option_of(name),
             *(aliases or {}).get(name, ()),
             dest=name,
             default=argparse.SUPPRESS,
             help=f"{text} (default: {shown})".strip().replace("%", "%%"),
             **kind,
         )
+
+
+def option_of(name: str) -> str:
+    """Return the option of a parameter.
+
+    Examples
+    --------
+    >>> option_of("hidden_size")
+    '--hidden-size'
+    """
+    return f"--{name.replace('_', '-')}"
 
 
 def documented(function: Callable[..., Any]) -> dict[str, Option]:

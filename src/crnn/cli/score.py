@@ -19,7 +19,7 @@ from .arguments import SCORING_ERRORS, add_errors, add_model, refuse_two_standar
 from .colouring import coloured, marked, takes_colours
 from .files import load, read_text
 from .lines import ReadAs, line_scores, read_lines
-from .options import add_options, documented
+from .options import add_options, documented, option_of
 from .output import flush, table, write
 
 __all__ = ["add_arguments", "run"]
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.parser.error("--reduce, --errors and --bits need --lines")
     options = {name: getattr(arguments, name) for name in ADAPTATION if hasattr(arguments, name)}
     if options and not arguments.adapt:
-        arguments.parser.error(f"--{next(iter(options)).replace('_', '-')} needs --adapt")
+        arguments.parser.error(f"{option_of(next(iter(options)))} needs --adapt")
     adapt = options or arguments.adapt
     if arguments.lines and arguments.show:
         arguments.parser.error("argument --show: not allowed with --lines")

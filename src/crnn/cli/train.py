@@ -32,8 +32,8 @@ from .arguments import (
     duration,
     refuse_two_standard_inputs,
 )
-from .errors import ERROR, described, say
-from .files import STANDARD, check_writable, loaded, model_source, one_or_more, read_documents, read_text, save
+from .errors import ERROR, say
+from .files import STANDARD, check_writable, loaded, model_source, one_or_more, read_documents, read_text
 from .interruptions import interruptible, interruption, uninterrupted
 from .options import add_options, value_of
 from .training.checkpoints import (
@@ -51,6 +51,7 @@ from .training.counting import add_ngram_options, count_and_save, counts_of, ref
 from .training.detecting import add_detector_options, detect_and_save, refuse_detector_options
 from .training.mixing import mix_and_save, refuse_mixture_options
 from .training.mpi import aborting, communicator
+from .training.saving import save_and_report
 
 __all__ = ["VERBOSE", "add_arguments", "check_output", "run", "train_and_save"]
 
@@ -377,17 +378,9 @@ def train_and_save(
 def _save(output: str, model: CharRNN, code: int, verbose: int, taken: str) -> int:
     """Save the model, report it and return the exit code."""
     model.verbose = 0  # this command's display setting is not a parameter of the saved model
-    where, failure = save(model, output)
-    if failure:
-        say(f"crnn: error: {described(failure)}. The model is saved in {where} instead.")
-        return code or ERROR
-    if code or verbose:
-        loss = model.smooth_loss_ / model.seq_length
-        say(
-            f"crnn: saved {'to standard output' if where == STANDARD else where}: {taken}, loss {loss:.3f} nats, "
-            f"{loss / math.log(2):.3f} bits per symbol"
-        )
-    return code
+    loss = model.smooth_loss_ / model.seq_length
+    summary = f"{taken}, loss {loss:.3f} nats, {loss / math.log(2):.3f} bits per symbol"
+    return save_and_report(model, output, summary, report=bool(code or verbose), code=code)
 
 
 def check_output(arguments: argparse.Namespace) -> None:

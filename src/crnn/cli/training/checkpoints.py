@@ -26,7 +26,6 @@ __all__ = [
     "checkpoint_every",
     "checkpoint_of",
     "contains_model",
-    "refuse_checkpoint_every",
     "refuse_missing",
     "refuse_other_settings",
     "refuse_undelivered",
@@ -49,13 +48,6 @@ def checkpoint_every(text: str) -> int | float | None:
     if text.lower() == "none":
         return None
     return duration(text) if text[-1:] in UNITS or not text.isdecimal() else checked_every(int(text))
-
-
-def refuse_checkpoint_every(arguments: argparse.Namespace) -> None:
-    """Stop if an interval is given for a model that has no checkpoints."""
-    if arguments.checkpoint_every not in (None, checkpoint_every(CHECKPOINT_TIME)):
-        kind = arguments.model_kind or "ngram"  # of --from
-        arguments.parser.error(f"argument --checkpoint-every: not allowed with --model {kind}")
 
 
 def checkpoint_of(arguments: argparse.Namespace) -> str | None:

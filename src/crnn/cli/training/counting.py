@@ -11,11 +11,11 @@ from ...errors import InvalidInputError
 from ...ngram.settings import checked_ngram_parameter
 from ...parameters.table import PARAMETERS
 from ...text.sources.sources import TextLike
-from ..errors import ERROR, described, say
-from ..files import STANDARD, save
+from ..errors import say
 from ..interruptions import interruptible, interruption, uninterrupted
 from ..options import add_options, documented
-from .checkpoints import refuse_checkpoint_every
+from .refusals import refuse_foreign, refuse_unused
+from .saving import save_and_report
 
 __all__ = ["add_ngram_options", "count_and_save", "counts_of", "refuse_ngram_options"]
 
@@ -34,9 +34,7 @@ def add_ngram_options(parser: argparse.ArgumentParser) -> None:
 
 def refuse_ngram_options(arguments: argparse.Namespace) -> None:
     """Stop if an option for counts is given for a network."""
-    for name in OWN:
-        if hasattr(arguments, name):
-            arguments.parser.error(f"argument {_option(name)}: needs --model ngram")
+    refuse_foreign(arguments, "ngram", [name for name in OWN if hasattr(arguments, name)])
 
 
 def counts_of(arguments: argparse.Namespace, origin: CharRNN | CharNGram | None, verbose: int) -> CharNGram:
@@ -54,13 +52,7 @@ def counts_of(arguments: argparse.Namespace, origin: CharRNN | CharNGram | None,
         raise InvalidInputError(f"{arguments.origin} contains a CharRNN. Omit --model ngram to continue with it.")
     own = CharNGram().get_params()
     given = {"verbose": verbose} | {name: value for name, value in vars(arguments).items() if name in own}
-    for name in PARAMETERS:
-        if name not in own and hasattr(arguments, name):
-            arguments.parser.error(f"argument {_option(name)}: not allowed with --model ngram")
-    for name, option in OF_NETWORKS.items():
-        if getattr(arguments, name):
-            arguments.parser.error(f"argument {option}: not allowed with --model ngram")
-    refuse_checkpoint_every(arguments)
+    refuse_unused(arguments, "ngram", OF_NETWORKS, [name for name in PARAMETERS if name not in own])
     return CharNGram(**given) if origin is None else origin.set_params(**given)
 
 
@@ -75,16 +67,5 @@ def count_and_save(arguments: argparse.Namespace, model: CharNGram, text: TextLi
             return interruption(error).code
         with uninterrupted():
             model.verbose = 0  # this command's display setting is not a parameter of the saved model
-            where, failure = save(model, arguments.output)
-    if failure:
-        say(f"crnn: error: {described(failure)}. The model is saved in {where} instead.")
-        return ERROR
-    if verbose:
-        place = "to standard output" if where == STANDARD else where
-        n_grams = f"{sum(model.n_grams_):,} n-grams of up to {model.order_} {model.vocabulary_.kind}"
-        say(f"crnn: saved {place}: {n_grams} in {time.perf_counter() - start:.1f} s")
-    return 0
-
-
-def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+            n_grams = f"{sum(model.n_grams_):,} n-grams of up to {model.order_} {model.vocabulary_.kind}"
+            return save_and_report(model, arguments.output, n_grams, start=start, report=bool(verbose))

@@ -12,10 +12,11 @@ from ...parameters.checks import checked_float
 from ...parameters.table import PARAMETERS
 from ..arguments import checked
 from ..detect import add_threshold_options, threshold_options
-from ..errors import ERROR, described, say, warnings_said
-from ..files import STANDARD, read_documents, save
+from ..errors import say, warnings_said
+from ..files import read_documents
 from ..interruptions import interruptible, interruption, uninterrupted
-from .checkpoints import refuse_checkpoint_every
+from .refusals import refuse_foreign, refuse_unused
+from .saving import save_and_report
 
 __all__ = ["add_detector_options", "detect_and_save", "refuse_detector_options"]
 
@@ -41,8 +42,7 @@ def add_detector_options(parser: argparse.ArgumentParser) -> None:
 
 def refuse_detector_options(arguments: argparse.Namespace) -> None:
     """Stop if an option of detectors is given for another model."""
-    for name in _given(arguments):
-        arguments.parser.error(f"argument --{name.replace('_', '-')}: needs --model detector")
+    refuse_foreign(arguments, "detector", _given(arguments))
 
 
 def _given(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -60,13 +60,8 @@ def detect_and_save(arguments: argparse.Namespace, verbose: int) -> int:
     verbose : int
         Where no other number is given.
     """
-    for name, option in UNUSED.items():
-        if getattr(arguments, name):
-            arguments.parser.error(f"argument {option}: not allowed with --model detector")
-    refuse_checkpoint_every(arguments)
-    for name in (*PARAMETERS, "order", "max_memory"):
-        if name not in OWN and hasattr(arguments, name):
-            arguments.parser.error(f"argument --{name.replace('_', '-')}: not allowed with --model detector")
+    others = [name for name in (*PARAMETERS, "order", "max_memory") if name not in OWN]
+    refuse_unused(arguments, "detector", UNUSED, others)
     start, verbose = time.perf_counter(), getattr(arguments, "verbose", verbose)
     detector = AnomalyDetector(
         **_given(arguments),
@@ -84,11 +79,6 @@ def detect_and_save(arguments: argparse.Namespace, verbose: int) -> int:
             return interruption(error).code
         with uninterrupted():
             detector.verbose = 0  # this command's display is not a parameter of the saved detector
-            where, failure = save(detector, arguments.output)
-    if failure:
-        say(f"crnn: error: {described(failure)}: the detector is saved in {where} instead")
-        return ERROR
-    if verbose:
-        place = "to standard output" if where == STANDARD else where
-        say(f"crnn: saved {place}: a detector, in {time.perf_counter() - start:.1f} s")
-    return 0
+            return save_and_report(
+                detector, arguments.output, "a detector,", start=start, report=bool(verbose), what="detector"
+            )

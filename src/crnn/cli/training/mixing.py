@@ -12,10 +12,10 @@ from ...char_rnn import CharRNN
 from ...errors import DivergenceError
 from ...mixture import Mixture, SharedTime
 from ...text.sources.sources import TextLike
-from ..errors import ERROR, described, say
-from ..files import STANDARD, save
+from ..errors import ERROR, say
 from ..interruptions import interruptible, interruption, uninterrupted
-from .checkpoints import refuse_checkpoint_every
+from .refusals import refuse_unused
+from .saving import save_and_report
 
 __all__ = ["mix_and_save", "refuse_mixture_options"]
 
@@ -26,10 +26,7 @@ UNUSED = {"origin": "--from", "resume": "--resume", "labels": "--labels", "valid
 
 def refuse_mixture_options(arguments: argparse.Namespace) -> None:
     """Stop if an option is given that a mixture does not support, or if no time is given."""
-    for name, option in UNUSED.items():
-        if getattr(arguments, name):
-            arguments.parser.error(f"argument {option}: not allowed with --model mixture")
-    refuse_checkpoint_every(arguments)
+    refuse_unused(arguments, "mixture", UNUSED)
     if arguments.seconds is None:
         arguments.parser.error("argument --model: a mixture needs --time, which its two models share")
 
@@ -78,14 +75,7 @@ def mix_and_save(
             mixture = Mixture([network, counts])
             if validation is not None and not code:
                 mixture.fit_weights(validation)
-            where, failure = save(mixture, arguments.output)
-    if failure:
-        say(f"crnn: error: {described(failure)}. The model is saved in {where} instead.")
-        return code or ERROR
-    if code or verbose:
-        place = "to standard output" if where == STANDARD else where
-        weights = ", ".join(f"{weight:.2f}" for weight in mixture.weights_)
-        n_grams = f"{sum(counts.n_grams_):,} n-grams"
-        say(f"crnn: saved {place}: a network after {network.n_steps_:,} steps and {n_grams}, weights {weights}, "
-            f"in {time.perf_counter() - start:.1f} s")  # fmt: skip
-    return code
+            weights = ", ".join(f"{weight:.2f}" for weight in mixture.weights_)
+            members = f"a network after {network.n_steps_:,} steps and {sum(counts.n_grams_):,} n-grams"
+            summary, report = f"{members}, weights {weights},", bool(code or verbose)
+            return save_and_report(mixture, arguments.output, summary, start=start, report=report, code=code)
