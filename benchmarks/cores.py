@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.core_model import Machine, Step, step_seconds
-from benchmarks.figures import check_markers, replace_between
+from benchmarks.figures import publish
 from benchmarks.scaling import random_text, seconds_per_step
 from crnn import CharRNN
 
@@ -127,14 +127,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--handoff", type=float, default=1.5e-7, help="seconds to pass a cache line (default: 1.5e-7)")
     parser.add_argument("--page", type=Path, help="a page to write the tables into, between its markers")
     arguments = parser.parse_args(argv)
-    if arguments.page:
-        check_markers(arguments.page, BEGIN, END)
-    lines = []
-    for line in tables(arguments):
-        print(line, flush=True)
-        lines.append(line)
-    if arguments.page:
-        replace_between(arguments.page, BEGIN, END, ["", *lines, ""])
+    publish(tables(arguments), arguments.page, BEGIN, END)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.figures import check_markers, replace_between
+from benchmarks.figures import publish
 from benchmarks.network_model import EmulatedCommunicator, Network, step_seconds
 from crnn import CharRNN
 
@@ -216,14 +216,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         process(arguments)
         return
     begin, end = (f"<!-- benchmarks.scaling {arguments.part}: {place} -->" for place in ("begin", "end"))
-    if arguments.page:
-        check_markers(arguments.page, begin, end)
-    lines = []
-    for line in PARTS[arguments.part](arguments):
-        print(line, flush=True)
-        lines.append(line)
-    if arguments.page:
-        replace_between(arguments.page, begin, end, ["", *lines, ""])
+    publish(PARTS[arguments.part](arguments), arguments.page, begin, end)
 
 
 if __name__ == "__main__":
