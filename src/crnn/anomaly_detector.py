@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
-from .detection.calibration import Calibration, calibrated
-from .detection.clean_texts import CleanTexts, Split, iterable_of_texts
+from .detection.calibration import Calibration, calibrated, refuse_unseen_symbols
+from .detection.clean_texts import CleanTexts, iterable_of_texts
 from .detection.explanation import Explanation, explained
 from .errors import InvalidInputError, ModelFileError, NotFittedError, short_repr
 from .estimator import Estimator
@@ -217,7 +217,7 @@ class AnomalyDetector(Estimator):
         texts = CleanTexts(iterable_of_texts(X), rng)
         split = texts.split(options.calibration_fraction, rng)
         if model is not None and model.min_count == 1 and model.vocabulary is None:
-            _refuse_unseen_symbols(split, options.contamination)
+            refuse_unseen_symbols(split, options.contamination)
         fitted = _counts_of(split.train, options) if model is None else model.fit(split.train)
         scores = fitted.score_samples(split.calibration, reduce=options.reduce, errors="replace")
         found = calibrated(scores, options.contamination, split.weights)
@@ -226,13 +226,8 @@ class AnomalyDetector(Estimator):
                 "every text occurs more than once, so new texts are expected to equal these. If they do, look them up "
                 "in a set. If not, calibrate with texts that the model has not read."
             )
-        found.warn_if_uncertain(
-            options.contamination, "Fit more texts, or set a larger contamination or calibration_fraction."
-        )
-        self._learned = Learned(fitted, options.reduce, found, self.estimator)
-        if options.verbose:
-            print(self._in_words(), file=sys.stderr)
-        return self
+        remedy = "Fit more texts, or set a larger contamination or calibration_fraction."
+        return self._keep(Learned(fitted, options.reduce, found, self.estimator), options, remedy)
 
     def calibrate(self, X: Iterable[Text]) -> Self:
         """Set the threshold with held-out clean texts, without changing the model.
@@ -271,11 +266,8 @@ class AnomalyDetector(Estimator):
         options, model = self._options(), self._fitted_model()
         scores = _clean_scores(model, iterable_of_texts(X), options.reduce)
         found = calibrated(scores, options.contamination)
-        found.warn_if_uncertain(options.contamination, "Calibrate with more texts, or set a larger contamination.")
-        self._learned = Learned(model, options.reduce, found, self.estimator)
-        if options.verbose:
-            print(self._in_words(), file=sys.stderr)
-        return self
+        remedy = "Calibrate with more texts, or set a larger contamination."
+        return self._keep(Learned(model, options.reduce, found, self.estimator), options, remedy)
 
     # --------------------------------------------------------------- detection
 
@@ -410,6 +402,14 @@ class AnomalyDetector(Estimator):
     # ---------------------------------------------------------------- learned
 
     _learned: Learned
+
+    def _keep(self, learned: Learned, options: Options, remedy: str) -> Self:
+        """Keep a model and its threshold; warn if the rate is uncertain, and report the threshold if verbose."""
+        learned.calibration.warn_if_uncertain(options.contamination, remedy)
+        self._learned = learned
+        if options.verbose:
+            print(self._in_words(), file=sys.stderr)
+        return self
 
     def _fitted(self, what: str) -> Learned:
         """Return the model and the threshold, or raise NotFittedError, which names the attempted operation `what`."""
@@ -596,17 +596,6 @@ def _clean_scores(model: LanguageModel, X: Iterable[Text], reduce: Reduce) -> ND
     if len(missing) == len(scores):
         raise InvalidInputError("X is empty. Pass at least 1 text, or better 10 / contamination texts.")
     return np.delete(scores, missing)
-
-
-def _refuse_unseen_symbols(split: Split, contamination: float) -> None:
-    """Raise before training the error of `calibrated` if a model without an unknown symbol is certain to cause it."""
-    unseen = set().union(*split.calibration)
-    for text in split.train:
-        if not unseen:
-            return
-        unseen.difference_update(text)
-    scores = [0.0 if unseen.isdisjoint(text) else -np.inf for text in split.calibration]
-    calibrated(np.array(scores), contamination, split.weights)
 
 
 def _count_what_fits(model: CharNGram, texts: list[Any], counted: int = 0) -> int:

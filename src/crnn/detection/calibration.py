@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from ..text.sources.input_checks import warn_caller
+from .clean_texts import Split
 
-__all__ = ["MIN_FALSE_POSITIVES", "Calibration", "calibrated"]
+__all__ = ["MIN_FALSE_POSITIVES", "Calibration", "calibrated", "refuse_unseen_symbols"]
 
 MIN_FALSE_POSITIVES = 10  # calibration texts below the threshold: with fewer, the rate is known only roughly
 CONFIDENCE = 0.95
@@ -121,3 +122,14 @@ def _in_a_gap(ordered: NDArray[np.float64], score: float) -> float:
     edges = np.array([lowest, *near, score])
     widest = int(np.argmax(np.diff(edges)))
     return float(edges[widest] + edges[widest + 1]) / 2
+
+
+def refuse_unseen_symbols(split: Split, contamination: float) -> None:
+    """Raise before training the error of `calibrated` if a model without an unknown symbol is certain to cause it."""
+    unseen = set().union(*split.calibration)
+    for text in split.train:
+        if not unseen:
+            return
+        unseen.difference_update(text)
+    scores = [0.0 if unseen.isdisjoint(text) else -np.inf for text in split.calibration]
+    calibrated(np.array(scores), contamination, split.weights)
