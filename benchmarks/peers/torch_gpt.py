@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
+from benchmarks.peers.torch_adamw import adamw, import_optimizers, update
+
 WINDOWS = 256  # scored at a time
 
 
@@ -100,24 +102,16 @@ def train(recipe: Recipe, ids: Any, vocab_size: int, seed: int) -> tuple[Any, fl
     import torch
 
     F = torch.nn.functional
-    torch.optim.AdamW([torch.zeros(1, requires_grad=True)], fused=True)  # imports 800 modules the first time
+    import_optimizers()
     start = time.perf_counter()
     torch.manual_seed(seed)
     model = network(recipe, vocab_size)
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    gains = [p for p in model.parameters() if p.ndim == 1]
-    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": gains, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, recipe.rate, betas=recipe.betas, fused=True)
+    optimizer = adamw(model, recipe.rate, recipe.weight_decay, recipe.betas)
     pieces = ids.unfold(0, recipe.block_size + 1, 1)
     for step in range(recipe.iterations):
         piece = pieces[torch.randint(len(pieces), (recipe.batch_size,))]
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, step)
         loss = F.cross_entropy(model(piece[:, :-1]).flatten(0, 1), piece[:, 1:].flatten())
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
-        optimizer.step()
+        update(model, optimizer, loss, learning_rate(recipe, step), recipe.clip_norm)
     return model.eval(), time.perf_counter() - start
 
 

@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
+from benchmarks.peers.torch_adamw import adamw, import_optimizers, update
+
 PIECE = 4096  # symbols of the tail read at a time
 
 
@@ -76,8 +78,7 @@ def train(text: str, seconds: float, threads: int, seed: int, recipe: Recipe | N
     torch.set_flush_denormal(True)
     torch.manual_seed(seed)
     recipe = recipe or recipe_for(seconds)
-    # PyTorch puts off importing 800 modules until its first optimizer is built; they are not to be paid from the budget
-    torch.optim.AdamW([torch.zeros(1, requires_grad=True)], fused=True)
+    import_optimizers()  # not to be paid from the budget
     start = time.perf_counter()
     cut = len(text) * 9 // 10
     symbols = {c: i for i, c in enumerate(sorted(set(text[:cut])))}
@@ -155,10 +156,7 @@ def _fit(model: Any, recipe: Recipe, ids: Any, start: float, seconds: float) -> 
     import torch
 
     F = torch.nn.functional
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    biases = [p for p in model.parameters() if p.ndim == 1]
-    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": biases, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, recipe.rate, betas=(0.9, recipe.beta2), fused=True)
+    optimizer = adamw(model, recipe.rate, recipe.weight_decay, (0.9, recipe.beta2))
     model.train()
     state, characters = None, 0
     before = time.perf_counter()
@@ -173,15 +171,10 @@ def _fit(model: Any, recipe: Recipe, ids: Any, start: float, seconds: float) -> 
         else:
             fall = 0.5 + 0.5 * math.cos(math.pi * (passed - recipe.warmup) / (1 - recipe.warmup))
             share = recipe.last_rate + (1 - recipe.last_rate) * fall
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.rate * share
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
             logits, after = model(x, None if anew else state)
         loss = F.cross_entropy(logits.float().flatten(0, 1), y.flatten() % logits.shape[-1])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
-        optimizer.step()
+        update(model, optimizer, loss, recipe.rate * share, recipe.clip_norm)
         state = tuple(s.detach() for s in after)
         characters += x.numel()
     return characters
