@@ -15,8 +15,7 @@ __all__ = ["MAX_ORDER", "Counts"]
 
 MAX_ORDER: int = ngrams.LONGEST_ORDER
 CALL_SYMBOLS = 1 << 16  # symbols counted per call, which take a tenth of a second, so that Ctrl-C is handled in time
-NODE_BYTES, NUMBER_BYTES, SLOT_BYTES = 16, 4, 8
-NO_SYMBOLS = np.empty(0, np.int32)
+NODE_BYTES, NUMBER_BYTES = 16, 4
 
 Ids = NDArray[Any]
 
