@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast, get_args
 
@@ -18,7 +17,7 @@ from .arguments import MODEL_HELP, SCORING_ERRORS, add_errors, checked, refuse_t
 from .errors import described, warnings_said
 from .files import loaded, model_source, read_documents
 from .lines import ReadAs, line_scores, read_lines
-from .output import write
+from .output import flush, write
 
 if TYPE_CHECKING:
     from argparse import _ArgumentGroup as _Group
@@ -84,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
         verdicts = np.where(scores >= offset, "normal", "anomaly").tolist()
         rows = zip(scores.tolist(), verdicts, strict=True)
         write("".join(f"{score:.6f}\t{verdict}\n" for score, verdict in rows))
-        sys.stdout.flush()
+        flush()
     return 0
 
 
