@@ -208,7 +208,7 @@ def domains(n: int, n_of_each: int, network: float) -> Iterable[str]:
 
 
 def names_of_file(path: Path, network: float) -> Iterable[str]:
-    """Return the table of the names in a file, of which a tenth is held out."""
+    """Return the table of the names in a file, a tenth of them held out."""
     names = sorted(set(path.read_text(encoding="utf-8").split()))
     random.Random(0).shuffle(names)
     cut, rng, letters = len(names) // 10, random.Random(1), "".join(names)
