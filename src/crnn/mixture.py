@@ -53,6 +53,13 @@ class SharedTime:
         """Return the counts of a text, or of its end if it is long for this budget; reproducible across runs."""
         return CharNGram(**parameters)._fit(X, last=max(1, int(COUNTED_PER_SECOND * self._seconds)))
 
+    def network(self, X: TextLike, *, verbose: int, **parameters: Any) -> CharRNN:
+        """Return the network that `CharRNN.recommended` chooses for the time left, untrained."""
+        network = CharRNN.recommended(X, self.left(), verbose=verbose, **parameters)
+        if "max_seconds" not in parameters:
+            network.set_params(max_seconds=self.left())  # measuring the machine took time
+        return network
+
     def left(self) -> float:
         """Return the seconds left for the network."""
         return max(self._seconds - (time.perf_counter() - self._start), MIN_SHARE * self._seconds)
@@ -212,10 +219,7 @@ class Mixture(LanguageModel):
         of_network = {name: value for name, value in overrides.items() if name not in ("order", "max_memory")}
         CharRNN().set_params(**of_network)  # rejects unknown parameters before counting starts
         counts = shared_time.counted(X, **of_counts)
-        network = CharRNN.recommended(X, shared_time.left(), verbose=verbose, **of_network)
-        if "max_seconds" not in overrides:
-            network.set_params(max_seconds=shared_time.left())  # measuring the machine took time
-        network.fit(X)
+        network = shared_time.network(X, verbose=verbose, **of_network).fit(X)
         mixture = cls([network, counts], n_threads=network.n_threads)
         return mixture if validation is None else mixture.fit_weights(validation)
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...char_ngram import CharNGram
-from ...char_rnn import CharRNN
 from ...errors import DivergenceError
 from ...mixture import Mixture, SharedTime
 from ...text.sources.sources import TextLike
@@ -57,8 +56,7 @@ def mix_and_save(
         except KeyboardInterrupt as error:
             say(f"crnn: {interruption(error).reason}; there was nothing to save yet")
             return interruption(error).code
-        network = CharRNN.recommended(text, shared.left(), verbose=verbose, **chosen)
-        network.set_params(verbose=verbose, max_seconds=shared.left())  # measuring the machine took time
+        network = shared.network(text, verbose=verbose, **chosen).set_params(verbose=verbose)
         try:
             network.fit(text)
         except KeyboardInterrupt as error:
