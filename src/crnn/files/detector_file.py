@@ -97,8 +97,8 @@ def _read(stream: BinaryIO, size: int, checks: Mapping[str, Check]) -> Stored:
     content.seek(0)
     if ENTRY not in header.metadata:
         raise ModelFileError(
-            "it contains a model but no detector; load the model with crnn.loading.load_model, then give it to "
-            "AnomalyDetector and call calibrate"
+            "it contains a model but no detector; load the model with its own class, such as by CharRNN.load, then "
+            "give it to AnomalyDetector and call calibrate"
         )
     entry = bounded_json(header.metadata[ENTRY].encode("ascii", "replace"), ENTRY, unique=True)
     if not isinstance(entry, dict) or entry.keys() != checks.keys():
