@@ -8,6 +8,7 @@ from examples import Run, memory, network, states, symbols
 
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import PackedWeights, Packing
+from crnn._kernels.ngram import ngrams
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.model.layout import aligned_zeros
 from crnn.training.loop.team import Shard
@@ -101,3 +102,13 @@ def test_a_team_has_a_shard():
         with pytest.raises(ValueError, match="a team without shards"):
             trainer._train(0, np.full(1, 0.1))
         trainer.team.shards = shards
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [found for module in (core, ngrams) for found in vars(module).values() if isinstance(found, type)],
+    ids=lambda kind: kind.__name__,
+)
+def test_no_object_exists_without_its_arguments(kind):
+    with pytest.raises(TypeError):  # what follows could read addresses that nobody has set
+        kind.__new__(kind)

@@ -120,8 +120,3 @@ def test_the_output_has_a_number_for_each_symbol(shape):
 def test_its_arrays_are_checked_when_it_is_made(changes, message):
     with pytest.raises((ValueError, TypeError), match=message):
         core.ShortCall(**arrays(packed()) | changes)
-
-
-def test_without_arrays_it_reads_nothing():
-    with pytest.raises(TypeError, match="no arrays"):
-        core.ShortCall.__new__(core.ShortCall).feed(ids(1), packed().zero_state(1))

@@ -156,7 +156,7 @@ cdef class Network:
     cdef readonly Py_ssize_t itemsize
     cdef tuple sorted_pairs  # `net` points to them
 
-    def __init__(self, layout, packing not None, *, units=None, symbols=None, boundary=None, int labels=0,
+    def __cinit__(self, layout, packing not None, *, units=None, symbols=None, boundary=None, int labels=0,
                  Py_ssize_t sampled=0):
         cdef NetworkPlaces* net = &self.net
         cdef Py_ssize_t l, per_layer
@@ -246,7 +246,7 @@ cdef class Network:
 
     cdef int require_mode(self, bint training) except -1:
         """Raise an error unless the network is packed for training or inference as needed."""
-        if self.kernels == NULL or self.net.training != training:
+        if self.net.training != training:
             raise ValueError(f"the network is packed for {'inference' if training else 'training'}, but "
                              f"{'training' if training else 'inference'} is wanted: see Packing.training")
         return 0

@@ -18,7 +18,7 @@ cdef class Controls:
     cdef unsigned char[:, ::1] seen
     cdef int[::1] order
 
-    def __init__(self, dict numbers not None, *, int[::1] order=None, bias=None, unsigned char[:, ::1] seen=None):
+    def __cinit__(self, dict numbers not None, *, int[::1] order=None, bias=None, unsigned char[:, ::1] seen=None):
         self.numbers = numbers
         self.order, self.bias, self.seen = order, bias, seen
 
@@ -113,7 +113,7 @@ cdef class SharedStep:
     cdef fork_join fork
     cdef Network network
 
-    def __init__(self, Network network not None, int n_threads):
+    def __cinit__(self, Network network not None, int n_threads):
         if n_threads < 2:
             raise ValueError(f"{n_threads} threads: a step is shared by two or more")
         fork_init(&self.fork, n_threads - 1)
@@ -195,7 +195,7 @@ cdef class MixedRows:
     cdef int[::1] symbols
     cdef double[::1] row
 
-    def __init__(self, double own, double other, source, before not None):
+    def __cinit__(self, double own, double other, source, before not None):
         cdef const RowSource* rows = <const RowSource*>PyCapsule_GetPointer(source, "crnn._kernels.RowSource")
         if not (own >= 0 and other >= 0):
             raise ValueError(f"factors {own} and {other}: numbers of at least 0 are wanted")
@@ -222,7 +222,7 @@ cdef class Batch:
     cdef readonly Py_ssize_t active
     cdef Py_ssize_t[::1] texts
 
-    def __init__(self, Py_ssize_t[::1] texts not None):
+    def __cinit__(self, Py_ssize_t[::1] texts not None):
         self.texts = texts
 
 

@@ -26,7 +26,7 @@ cdef class ShortCall:
     cdef readonly object y
     cdef readonly Py_ssize_t n
 
-    def __init__(self, weights not None, work not None, x not None, y not None):
+    def __cinit__(self, weights not None, work not None, x not None, y not None):
         cdef Network network = network_of(weights)
         cdef Py_ssize_t n = steps_of(work)
         cdef int[::1] room = x
@@ -40,8 +40,6 @@ cdef class ShortCall:
         """Return the number of symbols x (n, 1), and find the arrays of the state."""
         cdef NetworkPlaces* net
         cdef Py_ssize_t of_h_and_c, size
-        if self.network is None:
-            raise TypeError("the call has no arrays")
         net, size, of_h_and_c = &self.network.net, self.network.itemsize, 2 if self.network.net.has_c else 1
         if x.shape[0] > self.n or x.shape[1] != 1:
             raise ValueError(f"symbols of shape ({x.shape[0]}, {x.shape[1]}), but at most {self.n} of one stream fit")

@@ -20,7 +20,7 @@ cdef class Optimizer:
     cdef double beta_1
     cdef double beta_2
 
-    def __init__(self, kind, double clip, double clip_norm, double weight_decay, double beta_1=0.9,
+    def __cinit__(self, kind, double clip, double clip_norm, double weight_decay, double beta_1=0.9,
                  double beta_2=0.999):
         self.number, self.sparse, self.state_arrays = kind.number, kind.sparse, len(kind.state)
         self.clip, self.clip_norm, self.weight_decay = clip, clip_norm, weight_decay
@@ -56,7 +56,7 @@ cdef class Cursor:
     cdef public double gradient_norm
     cdef public bint diverged
 
-    def __init__(self, Py_ssize_t position, Py_ssize_t n_steps, double smooth_loss, double last_loss,
+    def __cinit__(self, Py_ssize_t position, Py_ssize_t n_steps, double smooth_loss, double last_loss,
                  Py_ssize_t optimizer_start=0, double gradient_norm=NAN):
         self.position = position
         self.n_steps = n_steps

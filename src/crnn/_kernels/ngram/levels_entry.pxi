@@ -12,7 +12,7 @@ cdef class Raw:
     cdef int[::1] nodes
     cdef int[::1] pool
 
-    def __init__(self, Trie trie not None, int[::1] nodes not None, int[::1] pool not None):
+    def __cinit__(self, Trie trie not None, int[::1] nodes not None, int[::1] pool not None):
         cdef Py_ssize_t i
         _check(trie, NULL, 0)
         require_size("nodes", nodes.shape[0], trie.t.node_count)

@@ -39,7 +39,7 @@ cdef class Trie:
     cdef readonly Trie base
     cdef int next_level, level_first, level_end  # for `unpack`: the next level, and the contexts of the previous one
 
-    def __init__(self, int order, int symbols, boundary=None, Trie base=None):
+    def __cinit__(self, int order, int symbols, boundary=None, Trie base=None):
         cdef Places* t = &self.t
         if not 1 <= order <= MAX_ORDER:
             raise ValueError(f"order {order}: a number from 1 to {MAX_ORDER} is wanted")
