@@ -45,6 +45,13 @@ def test_import_of_the_class():
     assert not any(name.startswith(("crnn.export.web", "crnn.plot", "crnn.report", "crnn.cli")) for name in modules)
 
 
+def test_import_of_the_command_line():
+    tasks, modules = loaded_by("import crnn.cli.main")
+    assert tasks == 1
+    heavy = ("scipy", "threadpoolctl", "tqdm", "safetensors", "sklearn", "matplotlib")
+    assert [name for name in modules if name.split(".")[0] in heavy] == []
+
+
 @pytest.mark.parametrize("name", crnn.__all__)
 def test_names(name):
     assert getattr(crnn, name) is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import rel_entr
 
 from ..char_rnn import CharRNN
 
@@ -34,6 +33,8 @@ def int8_cost(model: CharRNN) -> float:
     >>> 0 <= int8_cost(CharRNN(16, max_steps=1000, random_state=0).fit("abc" * 100)) < 0.01
     True
     """
+    from scipy.special import rel_entr  # here, since importing it doubles the time that any command takes to start
+
     quantized = model.quantize()
     if model.vocabulary_.boundary is None:
         texts = [model.sample(SAMPLE, random_state=0)]
