@@ -1,7 +1,9 @@
+import sys
+
 import numpy as np
 import pytest
 from examples import random_language_model
-from safetensors.numpy import save_file
+from safetensors.numpy import save, save_file
 
 from crnn import BOUNDARY, UNKNOWN, CharRNN
 from crnn.errors import InvalidInputError
@@ -142,6 +144,26 @@ def test_files(tmp_path):
     for name in ("model.pt", "model.safetensors"):
         assert CharRNN.from_torch(tmp_path / name, "abcde").score("abcdeab") == expected
         assert CharRNN.from_torch(str(tmp_path / name), "abcde").score("abcdeab") == expected
+
+
+def test_a_safetensors_file_needs_no_other_package(tmp_path, monkeypatch):
+    save_file(tensors(), tmp_path / "model.safetensors")
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    expected = CharRNN.from_torch(tensors(), "abc").score("abcab")
+    assert CharRNN.from_torch(tmp_path / "model.safetensors", "abc").score("abcab") == expected
+
+
+def test_a_damaged_file(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(save(tensors())[:-1])
+    with pytest.raises(InvalidInputError, match=r"tensors of float16, float32 or float64: .* but the file has"):
+        CharRNN.from_torch(tmp_path / "model.safetensors", "abc")
+
+
+def test_a_file_of_another_type(tmp_path):
+    content = save({name: array.astype(np.float16) for name, array in tensors().items()})
+    (tmp_path / "model.safetensors").write_bytes(content.replace(b'"F16"', b'"I16"'))
+    with pytest.raises(InvalidInputError, match=r"impossible tensor\. If they have another type, convert them"):
+        CharRNN.from_torch(tmp_path / "model.safetensors", "abc")
 
 
 @pytest.mark.peers

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInputError, short_repr
+from ..errors import InvalidInputError, ModelFileError, short_repr
+from ..files.container import read_header, read_tensors
 from ..model.coupled_gates import is_coupled, without_input_gate
 from ..model.layout import layout_of
 from ..model.state import ModelState
@@ -227,14 +228,13 @@ def _read(path: str) -> Any:
                 f"{path!r} contains objects other than tensors, and loading them could run code. Save the module's "
                 "state_dict() instead."
             ) from error
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     try:
-        tensors: dict[str, Array] = load_file(path)
-    except (SafetensorError, KeyError, TypeError) as error:  # the last two: a dtype unknown to NumPy
+        with Path(path).open("rb") as file:
+            tensors = read_tensors(file, read_header(file, os.fstat(file.fileno()).st_size))
+    except ModelFileError as error:
         raise InvalidInputError(
-            f"{path!r} cannot be read as tensors of float32 or float64 ({type(error).__name__}: {error})"
+            f"{path!r} cannot be read as tensors of float16, float32 or float64: {error}. If they have another type, "
+            "convert them and save them again."
         ) from error
     if any(name.startswith(("state.", "optimizer.")) or name == "training" for name in tensors):
         raise InvalidInputError(f"{path!r} is a model file of crnn. Load it with CharRNN.load.")
