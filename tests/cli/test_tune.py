@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import signal
 import sys
+import time
 
 import pytest
 from command_line import error, usage_error
@@ -71,6 +74,33 @@ def test_an_interrupted_search_goes_on(folder, capsys, monkeypatch):
     assert table(capsys) == ["bits"]
     assert cli.main(words) == 0
     assert len(table(capsys)) == 3
+
+
+@pytest.mark.parametrize("write", [1, 2, 5, 7])
+def test_ctrl_c_while_a_trial_is_recorded_leaves_no_lock(folder, capsys, monkeypatch, write):
+    words = ["tune", "text.txt", "-o", "best.crnn", "--time", "0.2s", "--trials", "1"]
+    with monkeypatch.context() as patch:
+        for kind in ("JournalFileOpenLock", "JournalFileSymlinkLock"):
+            of_class, writes = getattr(optuna.storages.journal, kind), itertools.count(1)
+
+            def release(lock, release=of_class.release, writes=writes):
+                if next(writes) == write:
+                    signal.raise_signal(signal.SIGINT)
+                release(lock)
+
+            patch.setattr(of_class, "release", release)
+        assert cli.main(words) == 130
+    assert not list(folder.glob("*.lock"))
+    capsys.readouterr()
+    assert cli.main(words) == 0
+    assert len(table(capsys)) == 2
+
+
+def test_the_lock_of_a_killed_search_is_not_held_for_ever(folder, capsys, monkeypatch):
+    (folder / "best.crnn.study.lock").touch()
+    monkeypatch.setattr(time, "monotonic", (20.0 * n for n in itertools.count()).__next__)  # the lock ages at once
+    assert cli.main(["tune", "text.txt", "-o", "best.crnn", "--time", "0.2s", "--trials", "1"]) == 0
+    assert len(table(capsys)) == 2
 
 
 def test_another_text_is_another_search(folder, capsys):

@@ -11,6 +11,7 @@ from ..char_rnn import CharRNN
 from ..errors import DivergenceError, InvalidInputError
 from ..export.extras import needed
 from ..parameters.checks import MAX_SIZE, checked_int
+from ..runtime.deferred_signals import signals_deferred
 from ..text.sources.sources import TextLike, text_source
 from .arguments import add_files, add_output, checked, checked_text, duration
 from .errors import ERROR, INTERRUPTED, say
@@ -73,8 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     study = _study(optuna, arguments, text)
     code = 0
     try:
-        while (left := arguments.trials - _ended(study)) > 0:
-            study.optimize(lambda trial: _trial(optuna, study, trial, arguments, text, validation), n_trials=left)
+        while _ended(study) < arguments.trials:
+            _run_trial(optuna, study, arguments, text, validation)
     except KeyboardInterrupt:
         say("crnn: stopped by Ctrl-C; the same command continues the search")
         code = INTERRUPTED
@@ -88,21 +89,20 @@ def _seed(value: Any) -> int:
 
 def _study(optuna: Any, arguments: argparse.Namespace, text: TextLike) -> Any:
     """Return the study of this model and text, an existing or a new one."""
-    journal = optuna.storages.journal
-    storage = optuna.storages.JournalStorage(journal.JournalFileBackend(arguments.output + SUFFIX))
+    journal, path = optuna.storages.journal, arguments.output + SUFFIX
+    sha256 = text_source(text).fingerprint().sha256
+    with signals_deferred():
+        storage = optuna.storages.JournalStorage(journal.JournalFileBackend(path, journal.JournalFileOpenLock(path)))
+        study = optuna.create_study(study_name="crnn", storage=storage, load_if_exists=True)
+        known = study.user_attrs
+        if known.get("text", sha256) != sha256:
+            raise InvalidInputError(f"{path} is a search for another text. Delete it, or choose another -o MODEL.")
+        if "seconds" not in known:
+            study.set_user_attr("text", sha256)
+            study.set_user_attr("seconds", arguments.seconds / arguments.trials)
     # A new seed for each call: otherwise a call would start with the trials of the previous one.
-    study = optuna.create_study(study_name="crnn", storage=storage, load_if_exists=True)
     study.sampler = optuna.samplers.TPESampler(seed=arguments.seed + len(study.trials), multivariate=False)
     study.pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=5)
-    sha256 = text_source(text).fingerprint().sha256
-    known = study.user_attrs
-    if not known:
-        study.set_user_attr("text", sha256)
-        study.set_user_attr("seconds", arguments.seconds / arguments.trials)
-    elif known["text"] != sha256:
-        raise InvalidInputError(
-            f"{arguments.output}{SUFFIX} is a search for another text. Delete it, or choose another -o MODEL."
-        )
     return study
 
 
@@ -125,33 +125,59 @@ def _parameters(trial: Any) -> dict[str, Any]:
     }
 
 
-def _trial(
-    optuna: Any, study: Any, trial: Any, arguments: argparse.Namespace, text: TextLike, validation: TextLike | None
-) -> float:
-    """Train one model, save it if it is the best so far, and return its validation loss in bits."""
+def _run_trial(
+    optuna: Any, study: Any, arguments: argparse.Namespace, text: TextLike, validation: TextLike | None
+) -> None:
+    """Train the model of one trial, and record its validation loss in bits.
+
+    Signals wait while Optuna writes: one in the middle of that would leave the study's file locked.
+    """
+    with signals_deferred():
+        trial = study.ask()
+        parameters = _parameters(trial)
+    states = optuna.trial.TrialState
+    bits, state = None, states.FAIL
+    try:
+        bits = _validation_bits(study, trial, parameters, arguments, text, validation)
+        state = states.PRUNED if bits is None else states.COMPLETE
+    finally:
+        with signals_deferred():
+            study.tell(trial, bits, state)
+
+
+def _validation_bits(
+    study: Any,
+    trial: Any,
+    parameters: dict[str, Any],
+    arguments: argparse.Namespace,
+    text: TextLike,
+    validation: TextLike | None,
+) -> float | None:
+    """Train one model, and save it if it is the best so far; return its validation loss, or None if it was given up."""
     reports = iter(range(1 << 30))
     pruned = False
 
     def report(model: CharRNN, record: dict[str, Any]) -> bool:
         nonlocal pruned
         if record["validation_loss"] is not None:
-            trial.report(record["validation_loss"] / math.log(2), next(reports))
-            pruned = trial.should_prune()
+            with signals_deferred():
+                trial.report(record["validation_loss"] / math.log(2), next(reports))
+                pruned = trial.should_prune()
         return pruned
 
     fraction = VALIDATION_FRACTION if validation is None else 0.0
     seconds = study.user_attrs["seconds"]
     rest: dict[str, Any] = {"max_seconds": seconds, "validation_fraction": fraction, "random_state": arguments.seed}
-    model = CharRNN(**_parameters(trial), **FIXED, **rest, callbacks=[report])
+    model = CharRNN(**parameters, **FIXED, **rest, callbacks=[report])
     try:
         model.fit(text, validation=validation)
     except DivergenceError:
-        raise optuna.TrialPruned from None
+        return None
+    if pruned:
+        return None
     losses = [record["validation_loss"] for record in model.history_ if record["validation_loss"] is not None]
     bits: float = min(losses) / math.log(2)
     best = min((other.value for other in study.trials if other.state.name == "COMPLETE"), default=math.inf)
-    if pruned:
-        raise optuna.TrialPruned
     if bits < best or not os.path.exists(arguments.output):
         model.set_params(callbacks=None).save(arguments.output)
     number = f"trial {_ended(study) + 1} of {arguments.trials}"
