@@ -35,7 +35,6 @@ TESTS = (
     "tests/test_golden.py",
     "tests/runtime/test_build_info.py",
 )
-TESTED_WITH = "pytest pytest-xdist hypothesis safetensors"
 # How this machine reaches the network. pip's settings in the environment, PIP_INDEX_URL and others, are handed on too.
 NETWORK = ("etc/resolv.conf", "etc/ssl/certs/ca-certificates.crt", "etc/pip.conf")
 FORMATS = Path("/proc/sys/fs/binfmt_misc")  # where Linux is told which programs an emulator runs
@@ -106,7 +105,7 @@ def main() -> int:
     python = "/environment/bin/python"
     steps = (
         environment("/environment"),
-        f"{python} -m pip install --only-binary numpy,scipy,safetensors /crnn {TESTED_WITH}",
+        f"{python} -m pip install --only-binary numpy,scipy /crnn pytest pytest-xdist hypothesis",
         f"mv /crnn/src /crnn/sources && cd /crnn && {python} -m crnn info --build",  # the installed package is tested
         f"cd /crnn && {python} -m pytest -q -n 0 -p no:cacheprovider -o testpaths= {shlex.join(options.tests)}",
     )

@@ -3,10 +3,10 @@ import sys
 import numpy as np
 import pytest
 from examples import random_language_model
-from safetensors.numpy import save, save_file
 
 from crnn import BOUNDARY, UNKNOWN, CharRNN
 from crnn.errors import InvalidInputError
+from crnn.files.container import file_chunks
 
 CELLS = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
 
@@ -136,7 +136,7 @@ def test_gates_are_coupled_only_if_all_their_weights_are():
 
 @pytest.mark.peers
 def test_files(tmp_path):
-    torch = pytest.importorskip("torch")
+    torch, save_file = pytest.importorskip("torch"), pytest.importorskip("safetensors.numpy").save_file
     network = torch_network("lstm", 1)
     torch.save(network.state_dict(), tmp_path / "model.pt")
     save_file({name: tensor.numpy() for name, tensor in network.state_dict().items()}, tmp_path / "model.safetensors")
@@ -147,20 +147,20 @@ def test_files(tmp_path):
 
 
 def test_a_safetensors_file_needs_no_other_package(tmp_path, monkeypatch):
-    save_file(tensors(), tmp_path / "model.safetensors")
+    (tmp_path / "model.safetensors").write_bytes(b"".join(file_chunks({}, tensors())))
     monkeypatch.setitem(sys.modules, "safetensors", None)
     expected = CharRNN.from_torch(tensors(), "abc").score("abcab")
     assert CharRNN.from_torch(tmp_path / "model.safetensors", "abc").score("abcab") == expected
 
 
 def test_a_damaged_file(tmp_path):
-    (tmp_path / "model.safetensors").write_bytes(save(tensors())[:-1])
+    (tmp_path / "model.safetensors").write_bytes(b"".join(file_chunks({}, tensors()))[:-1])
     with pytest.raises(InvalidInputError, match=r"tensors of float16, float32 or float64: .* but the file has"):
         CharRNN.from_torch(tmp_path / "model.safetensors", "abc")
 
 
 def test_a_file_of_another_type(tmp_path):
-    content = save({name: array.astype(np.float16) for name, array in tensors().items()})
+    content = b"".join(file_chunks({}, {name: array.astype(np.float16) for name, array in tensors().items()}))
     (tmp_path / "model.safetensors").write_bytes(content.replace(b'"F16"', b'"I16"'))
     with pytest.raises(InvalidInputError, match=r"impossible tensor\. If they have another type, convert them"):
         CharRNN.from_torch(tmp_path / "model.safetensors", "abc")
