@@ -251,6 +251,30 @@ def a_cut_product(cell):
     return expected_in_double(arguments, 1, T=23, learning_rate=0.01)
 
 
+def test_the_symbols_left_over_from_whole_vectors_add_up_over_blocks(kernels, dtype):
+    arguments = start(dtype, 50, 31, V=17)  # one more than a whole number of vectors
+    check_against_reference(arguments, 1, T=31, learning_rate=0.01)
+
+
+def test_so_many_streams_that_a_time_step_is_cut(kernels, dtype):
+    arguments = start(dtype, 521, 2)  # more rows than the gradient of weights adds up at a time, in one time step
+    check_against_reference(arguments, 1, T=2, learning_rate=0.01)
+
+
+def test_products_so_large_that_threads_poll_between_their_parts(kernels):
+    # More than 2^28 multiplications for 128 rows of one backward product, and for all columns of the other one.
+    arguments = start("float32", 13, 11, V=14401, H=131, ids=np.uint16)
+    check_run(Run(*arguments, **LARGE).steps(1), a_large_product())
+
+
+LARGE = {"T": 11, "learning_rate": 0.01}
+
+
+@functools.cache
+def a_large_product():
+    return expected_in_double(start("float32", 13, 11, V=14401, H=131, ids=np.uint16), 1, **LARGE)
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_one_stream_of_a_wide_network_is_its_twin(kernels, dtype, cell):
     # Its panels are as wide as they come: more columns than the strip of any register file.
@@ -368,6 +392,10 @@ def test_huge_logits_keep_the_loss_finite(kernels, dtype):
 def test_packed_weights_follow_the_update(kernels, dtype, cell, B, T, n_threads, H):
     run = Run(*start(dtype, B, T, H=H, cell=cell, num_layers=2), T=T, n_threads=n_threads)
     check_packed_weights(run, kernels)
+
+
+def test_packed_columns_of_symbols_left_over_from_whole_vectors_follow_the_update(kernels, dtype):
+    check_packed_weights(Run(*start(dtype, 5, 37, V=17, H=37), T=37, n_threads=2), kernels)
 
 
 # -------------------------------------------------------------------------- dropout

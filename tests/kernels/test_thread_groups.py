@@ -17,7 +17,7 @@ GROUPS = [(2, 2), (4, 2), (3, 3)]  # threads, and how many of them share streams
 BLOCKS = [(11, 13), (29, 23)]  # streams and time steps: one block of a chunk, or two
 
 
-def start(dtype, B, T, *, cell, num_layers=1, optimizer="adagrad", H=101):
+def start(dtype, B, T, *, cell, num_layers=1, optimizer="adagrad", V=V, H=101):
     layout, params = network(V, H, dtype, cell=cell, num_layers=num_layers)
     text = symbols(V, B * (3 * T + 1) + 1)
     return layout, params, memory(layout, optimizer), states(B, H, dtype, cell=cell, num_layers=num_layers), text
@@ -48,6 +48,12 @@ def test_a_group_gives_the_bits_of_one_thread(kernels, dtype, cell, num_layers, 
         shared = Run(*arguments, n_threads=n_threads, n_shards=n_threads // size, **options).steps(2)
         assert shared.trainer.arrangement == (n_threads, size)
         assert shared.bits() == alone.bits()
+
+
+def test_a_group_learns_the_symbols_left_over_from_whole_vectors(kernels, dtype):
+    arguments = start(dtype, 5, 13, cell="gru", V=17)
+    alone, shared = (Run(*arguments, n_threads=n, n_shards=1, T=13).steps(2) for n in (1, 3))
+    assert shared.bits() == alone.bits()
 
 
 def test_a_group_clips_by_the_norm_of_the_whole_gradient(kernels, dtype):
