@@ -16,6 +16,7 @@ from crnn.reference import kneser_ney
         ([7, 3, 2, 0], [0, 0.5, 1, 1.5]),
         ([10, 100, 5, 1], [0, 10 / 210, 2 - 3 * 10 / 210 * 5 / 100, 3 - 4 * 10 / 210 * 1 / 5]),
         ([100, 10, 90, 1], [0, 100 / 120, 1, 3 - 4 * 100 / 120 * 1 / 90]),  # the second estimate is below 0
+        ([4, 1, 1, 1], [0, 2 / 3, 1, 1 / 3]),  # the second estimate is 0
     ],
 )
 def test_discounts(n, expected):

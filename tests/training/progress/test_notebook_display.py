@@ -85,6 +85,11 @@ def test_pictures_are_not_drawn_at_every_poll(outputs, monkeypatch):
         assert len(outputs[0]) == 6
 
 
+def test_the_remaining_time_is_that_of_the_rest_at_the_same_speed(outputs):
+    NotebookDisplay(sys.stderr, None).update(0.25, 7, 60.0, "text", (None, None))
+    assert outputs[0][0]["text/plain"] == "25% [01:00<03:00, text]"
+
+
 def test_what_is_shown_is_text(outputs):
     NotebookDisplay(sys.stderr, None).update(0.0, 0, 0.0, "<img>", (None, None))
     assert "<img>" not in outputs[0][0]["text/html"]

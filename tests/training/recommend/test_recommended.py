@@ -65,6 +65,11 @@ def test_a_slightly_different_speed_changes_the_size_by_one_step_at_most(operati
 
 
 @pytest.mark.parametrize("cell", [*ADVICE])
+def test_each_recipe_has_one_of_the_sizes(cell):
+    assert {recipe.hidden_size for recipe in ADVICE[cell].recipes} <= set(SIZES)
+
+
+@pytest.mark.parametrize("cell", [*ADVICE])
 def test_sizes_between_two_recipes_lie_between_them_in_all(cell):
     for first, last in itertools.pairwise(ADVICE[cell].recipes):
         operations = math.sqrt(first.operations * last.operations)
