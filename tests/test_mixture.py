@@ -179,6 +179,17 @@ def test_models_with_labels_must_be_of_one_label():
     assert Mixture([of_a, of_a]).score_samples(["bob"]) == pytest.approx(of_a.score_samples(["bob"]))
 
 
+@pytest.mark.parametrize("adapt", [False, True])
+def test_a_model_that_was_fitted_again_is_checked_again(adapt):
+    models = [CharNGram(order=2).fit("abc") for _ in range(2)]
+    mixture = Mixture(models)
+    models[1].fit("abca")
+    assert mixture.score("abc", adapt=adapt) == Mixture(models).score("abc", adapt=adapt)
+    models[1].fit("abd")
+    with pytest.raises(InvalidInputError, match=r"models\[1\] has different symbols from models\[0\]: it has \['d'\]"):
+        mixture.score("ab", adapt=adapt)
+
+
 def test_models_must_be_fitted(models):
     with pytest.raises(NotFittedError):
         Mixture([models[0], CharRNN()])

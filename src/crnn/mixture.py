@@ -121,10 +121,7 @@ class Mixture(LanguageModel):
         for i, model in enumerate(self.models):
             if not isinstance(model, LanguageModel):
                 raise InvalidInputError(f"models[{i}] is of type {type(model).__name__}. Pass a fitted language model.")
-            if model.vocabulary_.labels:
-                raise InvalidInputError(f"models[{i}] has labels. Choose one label: models[{i}].for_label(label).")
-            if model.vocabulary_ != self.models[0].vocabulary_:
-                raise InvalidInputError(_difference(i, model.vocabulary_, self.models[0].vocabulary_))
+        _shared_vocabulary([model.vocabulary_ for model in self.models])
         self.weights, self.n_threads = weights, n_threads
         self.weights_ = _checked_weights(weights, len(self.models))
 
@@ -326,7 +323,8 @@ class Mixture(LanguageModel):
 
     def _network(self, what: str, *, one_row: bool, scoring: bool = False) -> tuple[MixedNetwork, Vocabulary]:
         members = [self._member(model, what, one_row=one_row, scoring=scoring) for model in self.models]
-        return MixedNetwork([network for network, _ in members], self.weights_.copy()), members[0][1]
+        vocabulary = _shared_vocabulary([vocabulary for _, vocabulary in members])
+        return MixedNetwork([network for network, _ in members], self.weights_.copy()), vocabulary
 
     def _member(
         self, model: LanguageModel, what: str, *, one_row: bool, scoring: bool
@@ -351,7 +349,8 @@ class Mixture(LanguageModel):
             else:
                 of_counts = True if isinstance(model, CharNGram) else adapt
                 members.append(model._adaptive_reading(what, of_counts, scoring=scoring))
-        return MixedReading([reading for reading, _ in members], self.weights_.copy()), members[0][1]
+        vocabulary = _shared_vocabulary([vocabulary for _, vocabulary in members])
+        return MixedReading([reading for reading, _ in members], self.weights_.copy()), vocabulary
 
 
 def _has_counts(model: LanguageModel) -> bool:
@@ -376,6 +375,17 @@ def _checked_weights(weights: Any, n: int) -> NDArray[np.float64]:
     if not own.any():
         raise InvalidInputError("weights are all 0. Pass at least one positive weight.")
     return np.array(own)
+
+
+def _shared_vocabulary(vocabularies: list[Vocabulary]) -> Vocabulary:
+    """Return the symbols of all models; they are checked at each call, since a model may have been fitted again."""
+    first = vocabularies[0]
+    for i, vocabulary in enumerate(vocabularies):
+        if vocabulary.labels:
+            raise InvalidInputError(f"models[{i}] has labels. Choose one label: models[{i}].for_label(label).")
+        if vocabulary != first:
+            raise InvalidInputError(_difference(i, vocabulary, first))
+    return first
 
 
 def _difference(i: int, found: Vocabulary, wanted: Vocabulary) -> str:
