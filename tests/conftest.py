@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import signal
 import sys
 
+# Containers often forbid bytecode. Each Python process that tests start would then compile the whole package anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# ruff: noqa: E402
 import numpy as np
 import pytest
 from examples import instruction_set
@@ -29,6 +35,11 @@ def pytest_xdist_auto_num_workers(config):
     """Two processes share folders of tests, whose tests have threads of their own; a few files need no second one."""
     whole_folders = any(os.path.isdir(argument) for argument in config.args)
     return 2 if whole_folders and usable_cores() > 1 else 0
+
+
+def pytest_collection_finish():
+    """Spare the garbage collector 14,000 tests and all modules, which it would go through again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(params=_kernels.available())

@@ -78,6 +78,8 @@ def test_masks_drop_as_many_as_they_should_and_keep_the_mean(rate):
     masks = reference_dropout.dropout_masks(3, 17, shape, rate)
     n = masks.size
     assert masks.shape == shape
+    for k, t, b in np.ndindex(shape[:3]):
+        np.testing.assert_array_equal(masks[k, t, b], reference_dropout.dropout_mask(3, 17, k, t, b, 2003, rate))
     assert set(np.unique(masks)) <= {0.0, 1 / (1 - rate)}
     assert abs((masks == 0).mean() - rate) <= 5 * math.sqrt(rate * (1 - rate) / n)
     assert abs(masks.mean() - 1) <= 5 * math.sqrt(rate / (1 - rate) / n)

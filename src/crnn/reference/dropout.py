@@ -61,10 +61,8 @@ def dropout_mask(seed: int, step: int, layer: int, t: int, stream: int, H: int, 
 
 def dropout_masks(seed: int, step: int, shape: tuple[int, int, int, int], rate: float) -> Array:
     """Return the factors of a whole chunk, in the shape (L, T, B, H)."""
-    masks = np.empty(shape)
-    for k, t, b in np.ndindex(shape[:3]):
-        masks[k, t, b] = dropout_mask(seed, step, k, t, b, shape[3], rate)
-    return masks
+    layer, t, stream = np.indices(shape[:3])
+    return _factors(step_hash(seed, step, layer * 0x9E3779B9 + t, stream)[..., None], shape[3], rate)
 
 
 def weight_mask(seed: int, step: int, layer: int, shape: tuple[int, int], rate: float) -> Array:
@@ -117,7 +115,7 @@ def state_resets(seed: int, step: int, streams: int, rate: float) -> Array:
     return np.asarray(mix(key ^ np.arange(streams, dtype=np.uint32)) >> np.uint32(8) < round(rate * 2**24))
 
 
-def step_hash(seed: int, *numbers: int) -> Array:
+def step_hash(seed: int, *numbers: int | Array) -> Array:
     """Return a hash of the seed, low half first, and of the numbers in their order."""
     key = mix(_uint32(seed))
     for number in (seed >> 32, *numbers):
@@ -131,6 +129,6 @@ def _factors(key: Array, n: int, rate: float) -> Array:
     return np.where(kept, 1 / (1 - rate), 0.0)
 
 
-def _uint32(number: int) -> Array:
-    """Return the low 32 bits as an array of one element: NumPy warns about overflow of scalars, not of arrays."""
-    return np.array([number & 0xFFFFFFFF], np.uint32)
+def _uint32(number: int | Array) -> Array:
+    """Return the low 32 bits as an array, of one element at least: NumPy warns about overflow of scalars."""
+    return np.atleast_1d(np.asarray(number & 0xFFFFFFFF, np.uint32))
