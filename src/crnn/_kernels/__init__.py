@@ -5,6 +5,7 @@ the package is first imported. The last three add instructions for int8 or bfloa
 on the AVX-512 kernels.
 """
 
+import functools
 import importlib
 import os
 from pathlib import Path
@@ -62,6 +63,7 @@ def _chosen(of_kind: tuple[str, ...], name: str | None) -> str:
     return name if name in of_kind else INSTRUCTION_SETS[-1]
 
 
+@functools.cache
 def _built(name: str, kind: str) -> bool:
     return any(Path(__file__).parent.joinpath(name, kind).glob("kernels.*"))
 
