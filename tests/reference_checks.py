@@ -203,16 +203,17 @@ def check_gradients(layout, params, ids, state, parts=tuple, *, every=1, n_threa
 
 
 def check_threads(arguments, n_threads, n_shards, **options):
-    """Two steps on several threads must have the bits of those on one.
+    """Two steps on each of these numbers of threads must have the bits of those on one.
 
     With fewer shards than threads, the threads form groups, and each thread computes some of the units.
     """
     options = {"learning_rate": 0.01, "optimizer": "adam", "clip_norm": 0.5, "dropout": 0.2, "boundary": 3, **options}
     one = Run(*arguments, n_shards=n_shards, **options).steps(2)
-    many = Run(*arguments, n_shards=n_shards, n_threads=n_threads, **options).steps(2)
-    assert many.trainer.arrangement == (n_threads, max(1, n_threads // n_shards))
-    assert many.bits() == one.bits()
-    assert many.cursor.gradient_norm == one.cursor.gradient_norm
+    for n in n_threads:
+        many = Run(*arguments, n_shards=n_shards, n_threads=n, **options).steps(2)
+        assert many.trainer.arrangement == (n, max(1, n // n_shards))
+        assert many.bits() == one.bits()
+        assert many.cursor.gradient_norm == one.cursor.gradient_norm
 
 
 def check_reduction(arguments, T):

@@ -6,6 +6,8 @@ rare: what is computed must be far nearer to the reference with rounding than th
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import itertools
 import math
 import os
@@ -147,12 +149,14 @@ def gradients_of(arguments, T, n_threads, **options):
     return run.loss, gradient_of(params, run.params, run.sum), run.state
 
 
-def reference_gradients(arguments, T, options):
-    """Return the same by the reference implementation, in double precision."""
-    layout, params, _, state, ids = arguments
-    options = {"clip": math.inf, "learning_rate": 0.001, "T": T, **options}
+@functools.cache
+def reference_gradients(rounding, start_options, T, options):
+    """Return the same by the reference implementation, in double precision, and with operands rounded or not."""
+    layout, params, _, state, ids = start(**dict(start_options))
+    options = {"clip": math.inf, "learning_rate": 0.001, "T": T, **dict(options)}
     arguments = layout, params, [layout.zeros()], state, ids
-    wide, after, (sum_,), state, (loss,) = expected_in_double(arguments, 1, **options)
+    with operands_in_bfloat16() if rounding else contextlib.nullcontext():
+        wide, after, (sum_,), state, (loss,) = expected_in_double(arguments, 1, **options)
     return loss, wide, gradient_of(in_double(layout, params)[1], after, sum_), state
 
 
@@ -165,11 +169,11 @@ def check_nearness(found, rounded, plain):
     assert np.linalg.norm(found - rounded) <= 0.45 * np.linalg.norm(plain - rounded) + 2e-6 * scale
 
 
-def check_gradients(arguments, T, n_threads=1, **options):
-    loss, gradient, state = gradients_of(arguments, T, n_threads, **options)
-    plain = reference_gradients(arguments, T, options)
-    with operands_in_bfloat16():
-        rounded = reference_gradients(arguments, T, options)
+def check_gradients(T, n_threads=1, *, options=(), **start_options):
+    arguments = start(T=T, **start_options)
+    loss, gradient, state = gradients_of(arguments, T, n_threads, **dict(options))
+    start_options = tuple({"T": T, **start_options}.items())
+    plain, rounded = (reference_gradients(rounding, start_options, T, options) for rounding in (False, True))
     layout = arguments[0]
     assert loss == pytest.approx(rounded[0], rel=1e-4)
     parts = (layout.tensors(gradient), rounded[1].tensors(rounded[2]), plain[1].tensors(plain[2]))
@@ -186,7 +190,7 @@ SHAPES = [(1, 3, 1), (1, 67, 1), (3, 5, 1), (5, 31, 2), (50, 23, 1)]
 @pytest.mark.parametrize(("B", "T", "n_threads"), SHAPES)
 @pytest.mark.parametrize("cell", CELLS)
 def test_gradients_are_those_of_the_reference(bfloat16_kernels, cell, B, T, n_threads):
-    check_gradients(start(B, T, cell=cell), T, n_threads)
+    check_gradients(T, n_threads, B=B, cell=cell)
 
 
 # Units and symbols around the width of a vector, of a panel, of a tile, odd and even.
@@ -196,7 +200,7 @@ NETWORKS = [(2, 16), (17, 1), (67, 31), (13, 97), (131, 67), (65, 128)]
 @pytest.mark.parametrize(("V", "H"), NETWORKS)
 @pytest.mark.parametrize("cell", CELLS)
 def test_gradients_are_those_of_the_reference_at_any_size(bfloat16_kernels, cell, V, H):
-    check_gradients(start(5, 17, V=V, H=H, cell=cell), 17)
+    check_gradients(17, B=5, V=V, H=H, cell=cell)
 
 
 @pytest.mark.parametrize("V", [16, 17])  # a whole vector, and a symbol left over
@@ -208,10 +212,10 @@ def test_both_operands_of_a_gradient_are_rounded(bfloat16_kernels, V):
     assert not (Wy.view(np.uint32) & 0xFF).any()
 
 
-@pytest.mark.parametrize("options", [{"dropout": 0.3}, {"weight_dropout": 0.4}], ids=["units", "weights"])
+@pytest.mark.parametrize("rate", [("dropout", 0.3), ("weight_dropout", 0.4)], ids=["units", "weights"])
 @pytest.mark.parametrize("cell", CELLS)
-def test_gradients_with_dropout(bfloat16_kernels, cell, options):
-    check_gradients(start(5, 7, cell=cell), 7, dropout_seed=5, **options)
+def test_gradients_with_dropout(bfloat16_kernels, cell, rate):
+    check_gradients(7, options=(("dropout_seed", 5), rate), B=5, cell=cell)
 
 
 def test_later_steps_multiply_by_the_new_weights(bfloat16_kernels):
@@ -225,10 +229,13 @@ def test_later_steps_multiply_by_the_new_weights(bfloat16_kernels):
     assert run.loss == pytest.approx(losses[-1], rel=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("B", "T", "H", "n_shards"), [(7, 13, 11, 3), (7, 3, 11, 3), (16, 13, 131, 1), (50, 13, 67, 2)]
-)
-@pytest.mark.parametrize("cell", CELLS)
+WITH_SHARDS = [(7, 13, 11, 3), (7, 3, 11, 3), (16, 13, 131, 1), (50, 13, 67, 2)]
+# Every cell with two of them.
+CELLS_AND_SHARDS = [(cell, *WITH_SHARDS[i]) for i, cell in enumerate(CELLS)]
+CELLS_AND_SHARDS += [(cell, *WITH_SHARDS[i - 1]) for i, cell in enumerate(CELLS)]
+
+
+@pytest.mark.parametrize(("cell", "B", "T", "H", "n_shards"), CELLS_AND_SHARDS)
 def test_any_number_of_threads_gives_the_same_bits(bfloat16_kernels, cell, B, T, H, n_shards):
     arguments = start(B, T, H=H, cell=cell)
     options = {"T": T, "learning_rate": 0.01, "weight_dropout": 0.3, "dropout": 0.2, "clip_norm": 1.0}

@@ -17,7 +17,7 @@ from crnn.inference.network.packed_network import PackedNetwork
 from crnn.inference.network.shared_stream import SharedStream
 from crnn.parameters.cells import CELLS
 
-V, H, N = 13, 101, 300  # 101 units are whole vectors and some more, of every instruction set
+V, H, N = 13, 101, 97  # 101 units are whole vectors and some more, of every instruction set
 BOUNDARY = 4
 
 
