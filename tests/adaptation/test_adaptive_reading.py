@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 from examples import adaptable, adapted_by_reference, spoil
@@ -21,14 +23,21 @@ def bits(model):
     return [array.tobytes() for array in arrays], state.n_steps, state.smooth_loss, len(state.history)
 
 
+@functools.cache
+def by_reference(cell, dtype, documents, block_length):
+    """Return a text, its surprisal and the weights after it: every instruction set is compared with the same."""
+    text = [TEXT[:29], "", TEXT[29:], TEXT] if documents else TEXT * 2
+    model = adaptable(cell, dtype, documents=documents)
+    return text, *adapted_by_reference(model, text, **OPTIONS | {"block_length": block_length})
+
+
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("documents", [False, True])
 @pytest.mark.parametrize("block_length", [7, 67])
 def test_numbers_are_the_references(kernels, dtype, cell, documents, block_length):
     model = adaptable(cell, dtype, documents=documents)
     options = OPTIONS | {"block_length": block_length}
-    text = [TEXT[:29], "", TEXT[29:], TEXT] if documents else TEXT * 2
-    nats, params = adapted_by_reference(model, text, **options)
+    text, nats, params = by_reference(cell, dtype, documents, block_length)
     tolerance = {"rtol": 1e-9, "atol": 1e-11} if dtype == np.float64 else {"rtol": 2e-4, "atol": 2e-5}
     assert model.score(text, adapt=options) == pytest.approx(-nats.mean(), rel=tolerance["rtol"])
     if not documents:

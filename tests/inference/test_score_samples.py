@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import pickle
@@ -55,13 +56,20 @@ def ending():
 # --- what it is
 
 
+@functools.cache
+def scores(cell, num_layers, dtype):
+    """Return texts and their scores by the reference: every instruction set is compared with the same."""
+    model, texts = random_language_model(SYMBOLS, cell=cell, num_layers=num_layers, dtype=dtype), random_strings(30)
+    return texts, [reference_score(model, text) for text in texts]
+
+
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("num_layers", [1, 2])
 def test_it_is_that_of_the_reference(kernels, dtype, cell, num_layers):
     model = random_language_model(SYMBOLS, cell=cell, num_layers=num_layers, dtype=dtype)
-    texts = random_strings(30)
+    texts, expected = scores(cell, num_layers, dtype)
     rel = 1e-12 if dtype == "float64" else 1e-5
-    np.testing.assert_allclose(model.score_samples(texts), [reference_score(model, text) for text in texts], rtol=rel)
+    np.testing.assert_allclose(model.score_samples(texts), expected, rtol=rel)
 
 
 def test_it_is_that_of_the_reference_with_an_end(ending, kernels):
@@ -70,14 +78,24 @@ def test_it_is_that_of_the_reference_with_an_end(ending, kernels):
     np.testing.assert_allclose(ending.score_samples(texts), expected, rtol=1e-12)
 
 
+def bounded_model(cell, dtype):
+    return bounded(random_language_model("abcd", cell=cell, num_layers=2, dtype=dtype))
+
+
+@functools.cache
+def bounded_scores(cell, dtype, reduce):
+    """Return texts and their scores by the reference: every instruction set is compared with the same."""
+    model, texts = bounded_model(cell, dtype), random_strings(30, symbols="abc")
+    return texts, [reference_score(model, text, end=3, reduce=reduce) for text in texts]
+
+
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("reduce", ["sum", "mean", "min"])
 def test_every_reduction_is_that_of_the_reference(kernels, dtype, cell, reduce):
-    model = bounded(random_language_model("abcd", cell=cell, num_layers=2, dtype=dtype))
-    texts = random_strings(30, symbols="abc")
-    expected = [reference_score(model, text, end=3, reduce=reduce) for text in texts]
+    texts, expected = bounded_scores(cell, dtype, reduce)
     rel = 1e-12 if dtype == "float64" else 1e-5
-    np.testing.assert_allclose(model.score_samples(texts, reduce=reduce), expected, rtol=rel)
+    found = bounded_model(cell, dtype).score_samples(texts, reduce=reduce)
+    np.testing.assert_allclose(found, expected, rtol=rel)
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])

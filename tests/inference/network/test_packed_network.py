@@ -58,10 +58,10 @@ PARTS = [slice(0, n) for n in range(1, B)] + [slice(n, B) for n in (1, 2, 5, 11,
 PARTS += [slice(i, i + 1) for i in (1, 4, 9)] + [slice(3, 5), slice(2, 15), slice(0, B, 2)]
 
 
-# Every cell with every size and entry point, with one layer and two in turns; of coupled gates, which have the products
-# of the others, some.
+# Every cell with every size and entry point, with one layer and two and both number types in turns; of coupled gates,
+# which have the products of the others, some.
 NETWORKS = [
-    (cell, 1 + i % 2, entry_point, *size)
+    (cell, 1 + i % 2, entry_point, *size, ["float32", "float64"][(i + i // 4) // 2 % 2])
     for i, (cell, size, entry_point) in enumerate(itertools.product(CELLS, SIZES, [*READING, "sample"]))
     if cell != "cifg" or i % 5 == 0
 ]
@@ -74,8 +74,8 @@ def results(packed, entry_point, inputs, state, part=slice(None)):
     return run(packed, entry_point, np.ascontiguousarray(inputs[:, part]), some(state, part))
 
 
-@pytest.mark.parametrize(("cell", "num_layers", "entry_point", "V", "H"), NETWORKS)
-def test_a_stream_is_the_same_bits_among_any_others(kernels, dtype, cell, num_layers, entry_point, V, H):
+@pytest.mark.parametrize(("cell", "num_layers", "entry_point", "V", "H", "dtype"), NETWORKS)
+def test_a_stream_is_the_same_bits_among_any_others(kernels, cell, num_layers, entry_point, V, H, dtype):
     layout, params = network(V, H, dtype, cell=cell, num_layers=num_layers)
     inputs, state = inputs_of(V, 7), states(B, H, dtype, cell=cell, num_layers=num_layers)
     out, after = results(PackedNetwork.pack(layout, params, one_row=False), entry_point, inputs, state)
