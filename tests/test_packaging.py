@@ -67,3 +67,9 @@ def test_the_citation_has_the_version_and_the_license(pyproject):
     assert f"\n  - name: {pyproject['project']['authors'][0]['name']}\n" in citation
     bibtex = (ROOT / "docs" / "reproduce.md").read_text(encoding="utf-8")
     assert f"version = {{{__version__}}}," in bibtex
+
+
+def test_the_citation_has_the_date_of_the_release():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    date = re.search(r'^date-released: "(.*)"$', citation, re.MULTILINE)[1]
+    assert f"## [{__version__}] - {date}\n" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
