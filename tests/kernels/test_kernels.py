@@ -318,6 +318,14 @@ def test_training_has_no_limit_of_a_blas_that_it_does_not_call():
     del trainer.team.shards[0]  # not read when training ends
 
 
+def test_memory_that_is_touched_before_the_first_step_keeps_its_contents():
+    arguments = start("float64", 2, 3, H=521, cell="lstm", optimizer="adam", V=5)  # 8 MB and more are touched
+    runs = [Run(*arguments, T=3, optimizer="adam", learning_rate=0.01, n_threads=2) for _ in range(2)]
+    assert runs[0].trainer.team.fresh
+    runs[1].trainer.team.fresh = False
+    assert runs[0].steps(1).bits() == runs[1].steps(1).bits()
+
+
 @pytest.mark.parametrize(("B", "T", "n_threads", "clip_norm"), [(1, 7, 1, 0.3), (5, 3, 3, math.inf), (5, 31, 2, 0.3)])
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_norm_of_the_gradient_is_that_of_the_last_step(kernels, dtype, cell, B, T, n_threads, clip_norm):
