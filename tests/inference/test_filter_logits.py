@@ -113,6 +113,17 @@ def test_extreme_numbers_leave_something(kernels, dtype, penalty, temperature):
     assert p[0, 3] == 0
 
 
+def test_a_huge_penalty_of_all_symbols_leaves_something(kernels, dtype):
+    p = compiled(kernels, [[-3.0, -2.0, -1.0]], dtype, np.ones((1, 3)), repetition_penalty=1e300)
+    assert np.isfinite(p).all()
+    assert p.max() == 1
+
+
+def test_top_p_keeps_no_symbol_beyond_the_share(kernels, dtype):
+    p = compiled(kernels, np.zeros((1, 4)), dtype, top_p=0.5)  # each has exactly a quarter
+    np.testing.assert_array_equal(p, [[1, 1, 0, 0]])
+
+
 def test_arrays_of_the_wrong_size_are_refused(kernels):
     y, order = np.zeros((2, 5)), np.zeros(5, np.int32)
     for bias, seen, scratch in [

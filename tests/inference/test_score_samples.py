@@ -9,7 +9,7 @@ import pickle
 
 import numpy as np
 import pytest
-from examples import bounded, packed, random_language_model, reference_state
+from examples import bounded, packed, random_language_model, reference_state, spoil
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -416,6 +416,13 @@ def test_scores_are_added_to_what_is_there(model):
     below = np.array([-1e9, 0.0])
     score_strings(model, out=below, least=True)
     assert below.tolist() == [-1e9, *model.score_samples(["c"], reduce="min")]
+
+
+@pytest.mark.parametrize("least", [False, True])
+def test_nan_in_the_weights_is_nan_in_the_scores(least):
+    model = random_language_model(SYMBOLS)
+    spoil(model, "by", ..., np.nan)
+    assert np.isnan(score_strings(model, least=least)).all()
 
 
 # --- models fitted on documents

@@ -607,6 +607,17 @@ def test_a_symbol_without_probability_is_never_drawn(kernels, dtype, u):
         assert set(sampler.run().ids) <= allowed
 
 
+@pytest.mark.parametrize(("u", "symbol"), [(0.0, 17), (0.5, 34)])
+def test_a_number_at_the_border_of_two_symbols_draws_the_second(kernels, dtype, u, symbol):
+    # The symbols are in different blocks of those that a draw skips, and nothing before the first one has probability.
+    layout = Layout(35, 3, dtype)
+    params = layout.zeros()
+    layout.tensors(params).by[:] = -np.inf
+    layout.tensors(params).by[[17, 34]] = 0
+    network, uniforms = pack(layout, params), numbers_that_begin_with(u, 1)
+    assert TextSampler(network, Context.empty(network), 1, uniforms, SamplingControls()).run().ids == [symbol]
+
+
 def test_the_first_of_equal_logits_is_the_likeliest(kernels, dtype):
     layout = Layout(19, 3, dtype)
     params = layout.zeros()

@@ -191,6 +191,17 @@ def test_sample_i_depends_on_the_seed_and_on_i_alone(model, seed, monkeypatch):
         assert drawn(31) == texts
 
 
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_a_text_that_ends_changes_no_other_one(cell, monkeypatch):
+    model = random_model(symbols="abcdefgacegbdfadgcfbe", cell=cell, num_layers=2, n_bigrams=19)
+    with model.editing():
+        model.params_["bigrams"][:] = np.random.default_rng(2).standard_normal(model.params_["bigrams"].shape)
+    texts = model.sample(23, num_samples=31, stop="a", random_state=3)
+    assert len(set(map(len, texts))) > 5
+    monkeypatch.setattr(text_sampler, "ROWS", 1)  # one after another
+    assert model.sample(23, num_samples=31, stop="a", random_state=3) == texts
+
+
 @pytest.mark.parametrize("hidden_size", [3, 8, 67])
 def test_place_in_a_large_batch_does_not_matter(kernels, dtype, hidden_size):
     model = random_model(dtype, hidden_size=hidden_size, scale=1.5)
