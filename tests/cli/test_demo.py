@@ -71,6 +71,14 @@ def test_learning(capsys):
     assert 0.4 <= model.history_[-1]["seconds"] < 10
 
 
+def test_a_terminal_has_a_bar_that_is_gone_at_the_end(capsys, monkeypatch):
+    monkeypatch.setattr(demo, "is_terminal", lambda stream: True)
+    demo.learn(demo.network(), 0.1)
+    shown = capsys.readouterr().err
+    assert re.search(r"\d%\|.*\| 0 of 0 seconds, loss \d\.\d{3} nats", shown)
+    assert shown.endswith(" \r")
+
+
 def test_the_end_of_the_text_is_never_read(monkeypatch):
     text = demo.text()
     pieces = []

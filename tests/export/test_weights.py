@@ -3,10 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from examples import random_language_model
 
+from crnn import InvalidInputError
 from crnn.export.weights import Weights
 from crnn.model.symbol_pairs import SymbolPairs
+from crnn.parameters.cells import CELLS
 
 
 def test_a_boundary_ends_no_pair():
@@ -17,3 +20,10 @@ def test_a_boundary_ends_no_pair():
     weights = Weights.of(model)
     assert weights.pairs.tolist() == [[-1, -1], [2, 1], [0, 1]]
     assert weights.pair_keys().tolist() == [-1, 10, 4]
+
+
+def test_a_cell_that_only_crnn_has_is_named(monkeypatch):
+    monkeypatch.setitem(CELLS, "gru", CELLS["gru"]._replace(torch_class=None))
+    weights = Weights.of(random_language_model("abc", cell="gru"))
+    with pytest.raises(InvalidInputError, match=r"^cell is 'gru', which PyTorch and ONNX do not have"):
+        weights.for_torch()

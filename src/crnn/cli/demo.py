@@ -160,7 +160,7 @@ def learn(model: CharRNN, seconds: float) -> None:
                 while training.seconds < seconds * stage:
                     training.advance(seconds * stage - training.seconds)
                     bar.set_postfix_str(f"loss {model.smooth_loss_ / model.seq_length:.3f} nats", refresh=False)
-                    bar.update(training.seconds - bar.n)
+                    bar.update(min(training.seconds, seconds) - bar.n)  # tqdm warns of more than 100 %
                 _say(_report(model, held_out, training.seconds, training.characters))
         finally:
             model.set_params(max_steps=None)

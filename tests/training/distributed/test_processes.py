@@ -52,6 +52,13 @@ def test_what_processes_agree_on():
     assert not processes.all(False)
 
 
+def test_what_fails_in_another_process_is_raised_in_all():
+    communicator = Communicator(0, 3)
+    communicator.allgather = lambda value: [value, None, "OSError: no such file"]
+    with pytest.raises(InvalidInputError, match=r"^process 2 cannot start training: OSError: no such file$"):
+        Processes(communicator).agreed(lambda: 5)
+
+
 @pytest.mark.parametrize("comm", [3, "world", [], object()])
 def test_what_is_no_communicator(comm):
     with pytest.raises(InvalidInputError, match=r"^comm "):
