@@ -80,6 +80,12 @@ def test_full_disk_behind_standard_output(folder, words, unbuffered):
     assert b"Traceback" not in ended.stderr
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_full_disk_behind_standard_error():
+    with open("/dev/full", "wb") as full:
+        assert run("sample", stdout=subprocess.PIPE, stderr=full, capture_output=False).returncode == 2
+
+
 @pytest.mark.parametrize("words", ["info --build", "--help", "sample model.crnn"])
 def test_an_instruction_set_that_is_not_there(folder, words):
     ended = run(*words.split(), env=os.environ | {"CRNN_ISA": "mmx"})

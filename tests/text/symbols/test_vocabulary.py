@@ -345,6 +345,13 @@ def test_equality_and_hash():
     assert one != ["a", "b", "c"]
 
 
+def test_equality_and_hash_of_vocabularies_with_labels():
+    one, same, other = (Vocabulary([97, 98], boundary=True).with_labels(labels) for labels in ("fm", "fm", "mf"))
+    assert one == same
+    assert hash(one) == hash(same)
+    assert one != other
+
+
 @pytest.mark.parametrize("text", ["a\ud800\U0001f600", b"\x00\xff"])
 @pytest.mark.parametrize("again", [lambda v: pickle.loads(pickle.dumps(v)), copy.copy, copy.deepcopy])
 def test_pickling_and_copying(text, again):
