@@ -10,6 +10,7 @@ import traceback
 import numpy as np
 import pytest
 from command_line import POSIX
+from examples import Run, memory, network, states, symbols
 from interrupted_runs import interrupted_everywhere
 from test_char_rnn import TEXT, bits, small
 
@@ -99,6 +100,16 @@ def test_a_handler_may_save_the_model_within_a_step(tmp_path):
         model.fit(LONG_TEXT)
     for i, steps in enumerate(saved):
         assert bits(CharRNN.load(tmp_path / f"{i}.crnn")) == bits(small(steps, **kind).fit(LONG_TEXT))
+
+
+def test_no_handler_sees_the_model_between_two_steps_of_a_call():
+    layout, params = network(7, 512, "float32")
+    run = Run(layout, params, memory(layout), states(16, 512, "float32"), symbols(7, 16 * 721), T=90)
+    seen = []
+    with Alarms(0.002, 0.002, lambda number, frame: seen.append(run.params.tobytes())):
+        run.steps(7)
+    assert set(seen) <= {params.tobytes(), run.params.tobytes()}
+    assert seen
 
 
 def test_nothing_more_is_computed(monkeypatch):
