@@ -27,3 +27,10 @@ def test_a_cell_that_only_crnn_has_is_named(monkeypatch):
     weights = Weights.of(random_language_model("abc", cell="gru"))
     with pytest.raises(InvalidInputError, match=r"^cell is 'gru', which PyTorch and ONNX do not have"):
         weights.for_torch()
+
+
+def test_a_cell_that_the_c_source_lacks_is_named(monkeypatch):
+    monkeypatch.setitem(CELLS, "gru", CELLS["gru"]._replace(c_order=()))
+    weights = Weights.of(random_language_model("abc", cell="gru"))
+    with pytest.raises(InvalidInputError, match=r"^cell is 'gru', which C files and HTML pages do not implement"):
+        weights.for_engine()

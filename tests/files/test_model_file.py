@@ -436,6 +436,7 @@ def test_lying_architecture_with_a_true_checksum(path, data, field, size):
         ("embedding_size", 2, "embedding.weight"),
         ("embedding_size", None, "architecture"),
         ("cell", [], "architecture"),
+        ("int8", False, "its int8 is not true"),
         ("more", 1, "architecture"),
     ],
 )
@@ -556,6 +557,23 @@ def test_garbage_version(path, data, version):
 )
 def test_not_safetensors(path, content):
     assert "damaged" in refused(path, content)
+
+
+def test_a_header_longer_than_any_models(path, data, monkeypatch):
+    monkeypatch.setattr("crnn.files.container.MAX_HEADER", 100)
+    assert "more than a model needs" in refused(path, data)
+
+
+def test_names_that_occur_twice(path, data):
+    header, body = split(data)
+    text = json.dumps(header).encode()
+    assert "its header is not readable JSON" in refused(path, join(text[:-1] + b', "training": 1}', body))
+
+
+def test_tensors_that_overlap(path, data):
+    header, body = split(data)
+    header["rnn.bias_ih_l0"]["data_offsets"] = header["rnn.bias_hh_l0"]["data_offsets"]
+    assert "overlap or leave gaps" in refused(path, sign(header, body))
 
 
 def test_pickle_is_not_run(path):

@@ -39,6 +39,7 @@ def test_its_proportions_hardly_depend_on_how_the_model_was_trained(training):
 
 def test_a_model_that_was_not_trained_has_none():
     assert gradient_rms(CharRNN(5, max_steps=0).fit("abc")._learned, 0.999) is None
+    assert gradient_rms(CharRNN(5, max_steps=1).fit("abc")._learned, 0.999) is not None
 
 
 def loaded_weights(tmp_path, model):

@@ -71,3 +71,12 @@ def test_the_first_label_that_a_model_does_not_have():
 def test_what_are_no_labels(values):
     with pytest.raises(InvalidInputError, match=r"^labels must be "):
         checked_labels(values)
+
+
+def test_labels_of_an_iterator():
+    assert checked_labels(iter(["b", "a"])).numbers.tolist() == [1, 0]
+
+
+def test_labels_of_a_type_that_no_file_holds():
+    with pytest.raises(InvalidInputError, match=r"^labels must be str, whole numbers, floats or bool, not complex128$"):
+        checked_labels(np.array([1j, 2j]))

@@ -345,6 +345,11 @@ def test_equality_and_hash():
     assert one != ["a", "b", "c"]
 
 
+def test_labels_need_a_boundary():
+    with pytest.raises(InvalidInputError, match=r"^labels need documents\. Pass boundary=True"):
+        Vocabulary([97, 98], labels="fm")
+
+
 def test_equality_and_hash_of_vocabularies_with_labels():
     one, same, other = (Vocabulary([97, 98], boundary=True).with_labels(labels) for labels in ("fm", "fm", "mf"))
     assert one == same

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import CharRNN
-from crnn.char_rnn import SAMPLE_LENGTH
+from crnn.char_rnn import SAMPLE_LENGTH, SAMPLES
 from crnn.training.loop import run as training
 from crnn.training.loop.budget import Budget
 from crnn.training.progress import progress
@@ -140,6 +140,16 @@ def test_samples_are_shown(kind, monkeypatch, text):
     assert len(parts[1]) > 0.6 * SAMPLE_LENGTH
     assert not set("\0\x1b\r") & set(parts[1])
     parts[1].encode("utf-8")
+
+
+def test_samples_of_documents_are_several():
+    assert len(CharRNN(5, max_steps=0, random_state=0).fit(["anna", "bob", "eva"])._samples()) == SAMPLES
+
+
+def test_a_closed_stream_is_no_terminal():
+    stream = io.StringIO()
+    stream.close()
+    assert not progress.is_terminal(stream)
 
 
 @pytest.fixture
