@@ -393,3 +393,9 @@ def test_nothing_is_printed_unless_asked(capsys):
         warnings.simplefilter("error")
         detector_of().fit(words(3000)).calibrate(words(500, 3))
     assert capsys.readouterr() == ("", "")
+
+
+def test_an_estimator_set_after_calibration_is_checked():
+    detector = detector_of().fit(words(3000))
+    with pytest.raises(InvalidInputError, match=r"estimator must be None, a CharRNN, .* not 'lstm'"):
+        detector.set_params(estimator="lstm").calibrate(words(3000))

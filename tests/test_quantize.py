@@ -112,6 +112,15 @@ def test_models_that_cannot_be_quantized(model):
         spoiled.quantize()
 
 
+def test_too_many_units_for_sums_in_32_bits(model, monkeypatch):
+    H = model.hidden_size
+    monkeypatch.setattr("crnn.model.quantized.MAX_UNITS", H)
+    model.quantize()
+    monkeypatch.setattr("crnn.model.quantized.MAX_UNITS", H - 1)
+    with pytest.raises(InvalidInputError, match=f"hidden_size is {H}, but quantize supports at most {H - 1}, "):
+        model.quantize()
+
+
 def test_columns_of_tiny_weights_become_zeros(model):
     tiny = fitted()
     tiny._learned.params[...] *= np.float32(1e-36)

@@ -74,6 +74,7 @@ def test_samples_while_training(folder, capsys, monkeypatch):
         (["--time", "3m", "--max-seconds", "5"], "--time and --max-seconds mean the same"),
         (["--restore-best", "maybe"], "maybe"),
         (["--average-every", "0"], "--average-every: average_every must be a whole number of at least 1, not 0"),
+        (["--errors", "replace"], "--errors is for --lines"),
         (["--hidden", "5"], "--hidden"),  # no abbreviations: a later parameter could make them ambiguous
         (["--magic", "5"], "--magic"),
     ],

@@ -801,3 +801,13 @@ def test_checkpoint_fills_any_new_model(path):
     model.save(path, training_state=True)
     other = CharRNN.load(path)
     assert bits(other) == bits(model)
+
+
+def test_two_biases_that_add_up_to_infinity(tmp_path):
+    path = tmp_path / "m.crnn"
+    CharRNN(3, max_steps=1, dtype="float32", random_state=0).fit(TEXT).save(path, training_state=False)
+    file = model_file.read(path)
+    biases = {name: np.full_like(file.tensors[name], 3e38) for name in ("rnn.bias_ih_l0", "rnn.bias_hh_l0")}
+    model_file.write(path, replace(file, tensors=dict(file.tensors) | biases))
+    with pytest.raises(ModelFileError, match="two biases of a unit add up to infinity"), np.errstate(over="ignore"):
+        CharRNN.load(path)

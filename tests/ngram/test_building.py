@@ -172,3 +172,10 @@ def test_progress_is_told_and_an_error_in_it_ends_the_building(monkeypatch):
 
     with pytest.raises(KeyboardInterrupt):
         Builder(symbols, boundary, progress=interrupt).build(ids, None)
+
+
+def test_a_text_of_more_symbols_than_counts_can_hold(monkeypatch):
+    monkeypatch.setattr(building, "MAX_SYMBOLS", 12)
+    Builder(11, None).build(np.zeros(12, np.uint8), 3)
+    with pytest.raises(InvalidInputError, match="the text has 13 symbols, but at most 12 can be counted"):
+        Builder(11, None).build(np.zeros(13, np.uint8), 3)

@@ -293,6 +293,15 @@ def test_a_part_of_checked_blocks_is_that_of_the_file_or_an_error(folder, data, 
         blocks.read_into(found, start)
 
 
+def test_a_file_that_has_become_shorter_is_named(folder):
+    (folder / "ids").write_bytes(b"abcde")
+    file, found = IdFile(str(folder / "ids")), np.zeros(3, np.uint8)
+    file.read_into(found, 2)
+    assert found.tobytes() == b"cde"
+    with pytest.raises(InvalidInputError, match="ids ends after 5 bytes, because it was changed"):
+        file.read_into(found, 3)
+
+
 def test_a_symbol_that_the_model_lacks_is_named_with_its_position(book):
     (book.parent / "ids").mkdir()
     with pytest.raises(InvalidInputError, match=r"^X contains 'n' \(U\+006E\) at position 9"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from crnn import InvalidInputError
+from crnn import InvalidInputError, Lines
 from crnn.text.sources.labelled_source import LabelledSource
 from crnn.text.sources.sources import text_source
 
@@ -18,6 +18,14 @@ def test_every_document_begins_with_its_label():
     assert source.labels == ("x", "y")
     assert (source.n_documents, source.max_length) == (3, 11)
     assert source.ids(vocabulary).tolist() == [3, 5, 2, 0, 1, 3, 4, 3, 5, 0, 3]
+
+
+def test_documents_in_a_cache_have_no_labels(tmp_path):
+    path = tmp_path / "names"
+    path.write_text("a\nb\n")
+    source = LabelledSource(text_source(Lines(path, cache=tmp_path)), ["z", "x"])
+    with pytest.raises(InvalidInputError, match=r"^X is too large for labels, which need texts in memory\."):
+        source.ids(source.vocabulary())
 
 
 def test_known_labels_keep_their_numbers():
