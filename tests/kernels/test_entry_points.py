@@ -40,6 +40,16 @@ def test_inference_refuses_a_network_that_is_packed_for_training(call):
         call(weights, work, x, y)
 
 
+@pytest.mark.parametrize("call", INFERENCE[:2])
+@pytest.mark.parametrize("options", [{}, {"bfloat16": True}], ids=str)
+def test_inference_refuses_no_stream(call, options):
+    layout, params = network(V, H, "float32")
+    packed = PackedNetwork.pack(layout, params, one_row=False, **options)
+    work, y = packed.workspace(2, packed.zero_state(1)), np.empty((2, 0, V), np.float32)
+    with pytest.raises(ValueError, match="a workspace of size 2 x 0: no symbol fits in"):
+        call(packed.kernel_arguments, work, np.empty((2, 0), np.int32), y)
+
+
 @pytest.mark.parametrize(
     "call",
     [

@@ -1082,6 +1082,15 @@ def test_a_batch_of_other_texts_is_refused(kernels):
         draw_texts(kernels, arguments)
 
 
+@pytest.mark.parametrize("length", [-1, 8])
+def test_a_batch_of_texts_without_room_for_their_symbols_is_refused(kernels, length):
+    arguments = arguments_of_texts(kernels, "gru")
+    draw_texts(kernels, arguments)
+    arguments["lengths"][:] = length  # there is room for 7
+    with pytest.raises(ValueError, match="the batch is one of other texts"):
+        draw_texts(kernels, arguments)
+
+
 def test_panels_refuse_shapes_that_do_not_fit(kernels, dtype):
     W = np.ones((3, 5), dtype)
     panels = packed(kernels, W)

@@ -97,6 +97,12 @@ def test_log_probabilities_of_mixed_logits():
     np.testing.assert_allclose(out, expected, rtol=1e-13, atol=1e-15)
 
 
+def test_mixed_logits_far_apart_do_not_overflow():
+    y, x, out = np.linspace(-1e4, 1e4, V)[None], np.array([0], np.int32), np.empty(1)
+    core.mixture_log_probabilities((y,), np.ones(1), x, np.empty(V), out)
+    np.testing.assert_allclose(out, -2e4)
+
+
 def test_a_member_without_weight_may_forbid_symbols():
     y, z, out = np.full((1, V), -np.inf), np.zeros((1, V)), np.empty(1)
     core.mixture_log_probabilities((y, z), np.array([0.0, 1.0]), np.array([2], np.int32), np.empty(V), out)
