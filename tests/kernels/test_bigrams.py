@@ -17,6 +17,7 @@ from reference_checks import (
     check_threads,
     expected_in_double,
     expected_scores,
+    in_dtype,
 )
 
 from crnn.inference.network.packed_network import PackedNetwork
@@ -44,8 +45,8 @@ RUNS = [(*kind, *shape) for kind, shape in zip(KINDS, itertools.cycle(SHAPES), s
 
 
 @functools.cache
-def a_run(name, cell, num_layers, optimizer, B, T):
-    arguments = start(name, B, T, cell=cell, num_layers=num_layers, optimizer=optimizer)
+def a_run(cell, num_layers, optimizer, B, T):
+    arguments = start("float32", B, T, cell=cell, num_layers=num_layers, optimizer=optimizer)
     options = {"T": T, "learning_rate": 0.01, "optimizer": optimizer, "clip_norm": 0.7, "dropout": 0.2}
     options |= {"weight_dropout": 0.1, "dropout_seed": 5, "boundary": 11, "state_reset": 0.3}
     options |= {"weight_decay": 0.1} if optimizer == "adam" else {}
@@ -54,13 +55,13 @@ def a_run(name, cell, num_layers, optimizer, B, T):
 
 @pytest.mark.parametrize(("cell", "num_layers", "optimizer", "B", "T"), RUNS)
 def test_training_is_that_of_the_reference(kernels, dtype, cell, num_layers, optimizer, B, T):
-    arguments, options, wanted = a_run(dtype.name, cell, num_layers, optimizer, B, T)  # past the end of an epoch
-    check_run(Run(*arguments, **options).steps(*[1] * 5), wanted)
+    arguments, options, wanted = a_run(cell, num_layers, optimizer, B, T)  # past the end of an epoch
+    check_run(Run(*in_dtype(arguments, dtype), **options).steps(*[1] * 5), wanted)
 
 
 @functools.cache
-def a_size(name, V, H, R, E):
-    arguments = start(name, 5, 17, cell="cifg", V=V, H=H, R=R, E=E)
+def a_size(V, H, R, E):
+    arguments = start("float32", 5, 17, cell="cifg", V=V, H=H, R=R, E=E)
     options = {"T": 17, "learning_rate": 0.01}
     return arguments, options, expected_in_double(arguments, 2, **options)
 
@@ -71,8 +72,8 @@ SIZES = [(2, 1, 7, None), (17, 37, 1, None), (13, 67, 100, 5), (300, 5, 9001, No
 
 @pytest.mark.parametrize(("V", "H", "R", "E"), SIZES)
 def test_training_is_that_of_the_reference_at_any_size(kernels, dtype, V, H, R, E):
-    arguments, options, wanted = a_size(dtype.name, V, H, R, E)
-    check_run(Run(*arguments, **options).steps(1, 1), wanted)
+    arguments, options, wanted = a_size(V, H, R, E)
+    check_run(Run(*in_dtype(arguments, dtype), **options).steps(1, 1), wanted)
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -18,6 +18,7 @@ from reference_checks import (
     expected_in_double,
     expected_scores,
     gradient_of,
+    in_dtype,
 )
 
 from crnn._kernels.entry import core
@@ -48,8 +49,8 @@ RUNS = [(*kind, *shape) for kind, shape in zip(KINDS, itertools.cycle(SHAPES), s
 
 
 @functools.cache
-def a_run(name, cell, num_layers, optimizer, B, T):
-    arguments = start(name, B, T, cell=cell, num_layers=num_layers, optimizer=optimizer)
+def a_run(cell, num_layers, optimizer, B, T):
+    arguments = start("float32", B, T, cell=cell, num_layers=num_layers, optimizer=optimizer)
     options = {"T": T, "learning_rate": 0.01, "optimizer": optimizer, "clip_norm": 0.7, "dropout": 0.2}
     options |= {"weight_dropout": 0.1, "dropout_seed": 5}
     return arguments, options, expected_in_double(arguments, 5, **options)
@@ -57,8 +58,8 @@ def a_run(name, cell, num_layers, optimizer, B, T):
 
 @pytest.mark.parametrize(("cell", "num_layers", "optimizer", "B", "T"), RUNS)
 def test_training_is_that_of_the_reference(kernels, dtype, cell, num_layers, optimizer, B, T):
-    arguments, options, wanted = a_run(dtype.name, cell, num_layers, optimizer, B, T)  # past the end of an epoch
-    check_run(Run(*arguments, **options).steps(*[1] * 5), wanted)
+    arguments, options, wanted = a_run(cell, num_layers, optimizer, B, T)  # past the end of an epoch
+    check_run(Run(*in_dtype(arguments, dtype), **options).steps(*[1] * 5), wanted)
 
 
 # Sizes around the width of a vector and of a panel; vectors longer than the layer, and than the alphabet.
@@ -66,8 +67,8 @@ SIZES = [(1, 1, 1), (2, 16, 3), (67, 31, 16), (17, 3, 37), (131, 67, 33), (5, 97
 
 
 @functools.cache
-def a_size(name, cell, V, H, E, T):
-    arguments = start(name, 5, T, cell=cell, V=V, H=H, E=E)
+def a_size(cell, V, H, E, T):
+    arguments = start("float32", 5, T, cell=cell, V=V, H=H, E=E)
     options = {"T": T, "learning_rate": 0.01}
     return arguments, options, expected_in_double(arguments, 2, **options)
 
@@ -78,20 +79,20 @@ CELLS_AND_SIZES = list(zip(itertools.product(CELLS, SIZES), itertools.cycle([3, 
 @pytest.mark.parametrize(("network", "T"), CELLS_AND_SIZES)
 def test_training_is_that_of_the_reference_at_any_size(kernels, dtype, network, T):
     cell, sizes = network
-    arguments, options, wanted = a_size(dtype.name, cell, *sizes, T)
-    check_run(Run(*arguments, **options).steps(1, 1), wanted)
+    arguments, options, wanted = a_size(cell, *sizes, T)
+    check_run(Run(*in_dtype(arguments, dtype), **options).steps(1, 1), wanted)
 
 
 def test_more_symbols_than_a_block_has_rows(kernels, dtype):
-    V = 1009
-    arguments = start(dtype, 31, 50, V=V, H=5, cell="gru")
+    arguments, wanted = wide_alphabet()
     assert len(np.unique(arguments[-1])) > 900
-    check_run(Run(*arguments, T=50, learning_rate=0.01).steps(1, 1), wide_alphabet(dtype.name, V))
+    check_run(Run(*in_dtype(arguments, dtype), T=50, learning_rate=0.01).steps(1, 1), wanted)
 
 
 @functools.cache
-def wide_alphabet(name, V):
-    return expected_in_double(start(name, 31, 50, V=V, H=5, cell="gru"), 2, T=50, learning_rate=0.01)
+def wide_alphabet():
+    arguments = start("float32", 31, 50, V=1009, H=5, cell="gru")
+    return arguments, expected_in_double(arguments, 2, T=50, learning_rate=0.01)
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -31,7 +31,14 @@ from examples import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from reference_checks import check_against_reference, check_gradients, check_run, expected_in_double, tolerance
+from reference_checks import (
+    check_against_reference,
+    check_gradients,
+    check_run,
+    expected_in_double,
+    in_dtype,
+    tolerance,
+)
 
 from crnn import _kernels
 from crnn._kernels.entry import core
@@ -180,26 +187,26 @@ RUNS = [
 
 
 @functools.cache
-def a_run(name, i):
-    """Return arguments, options and the twin of one of RUNS: every instruction set is compared with the same."""
+def a_run(i):
+    """Return arguments, options and the twin of one of RUNS: every build is compared with the same."""
     cell, num_layers, optimizer, B, T, n_threads, options = RUNS[i]
     # Six steps of a text of four chunks: across the end of the epoch.
     options = {"T": T, "learning_rate": 0.01, "optimizer": optimizer, "optimizer_start": 0, **options}
     options["n_steps"], options["weight_decay"] = 3, 0.2 if optimizer == "adam" else 0.0
-    arguments = start(name, B, T, cell=cell, num_layers=num_layers, optimizer=optimizer)
+    arguments = start("float32", B, T, cell=cell, num_layers=num_layers, optimizer=optimizer)
     theirs = {key: value for key, value in options.items() if key != "n_steps"}
     return arguments, {**options, "n_threads": n_threads}, expected_in_double(arguments, 6, n_before=3, **theirs)
 
 
 @pytest.mark.parametrize("i", range(len(RUNS)), ids=lambda i: "-".join(map(str, RUNS[i][:6])))
 def test_training_is_its_twin(kernels, dtype, i):
-    arguments, options, expected = a_run(dtype.name, i)
-    check_run(Run(*arguments, **options).steps(*[1] * 6), expected)
+    arguments, options, expected = a_run(i)
+    check_run(Run(*in_dtype(arguments, dtype), **options).steps(*[1] * 6), expected)
 
 
 @functools.cache
-def a_shape(name, cell, B, T):
-    arguments = start(name, B, T, cell=cell, num_layers=2)
+def a_shape(cell, B, T):
+    arguments = start("float32", B, T, cell=cell, num_layers=2)
     options = {"T": T, "learning_rate": 0.01, "dropout": 0.2, "weight_dropout": 0.1, "dropout_seed": 3}
     return arguments, options, expected_in_double(arguments, 2, **options)
 
@@ -212,8 +219,8 @@ CELLS_AND_SHAPES = [case for i, case in enumerate(CELLS_AND_SHAPES) if i % 2 or 
 
 @pytest.mark.parametrize(("cell", "B", "T", "n_threads"), CELLS_AND_SHAPES)
 def test_training_is_its_twin_on_any_streams_and_threads(kernels, dtype, cell, B, T, n_threads):
-    arguments, options, expected = a_shape(dtype.name, cell, B, T)
-    check_run(Run(*arguments, n_threads=n_threads, **options).steps(1, 1), expected)
+    arguments, options, expected = a_shape(cell, B, T)
+    check_run(Run(*in_dtype(arguments, dtype), n_threads=n_threads, **options).steps(1, 1), expected)
 
 
 # Units and symbols around the width of a vector, of a panel, and of the depth that a product is cut at.
@@ -221,8 +228,8 @@ NETWORKS = [(1, 1), (2, 16), (17, 2), (67, 31), (13, 97), (131, 67), (5, 137)]
 
 
 @functools.cache
-def a_size(name, cell, V, H, T):
-    arguments = start(name, 5, T, V=V, H=H, cell=cell, num_layers=2)
+def a_size(cell, V, H, T):
+    arguments = start("float32", 5, T, V=V, H=H, cell=cell, num_layers=2)
     options = {"T": T, "learning_rate": 0.01}
     return arguments, options, expected_in_double(arguments, 2, **options)
 
@@ -235,8 +242,8 @@ CELLS_AND_SIZES = [(*pair[0], *pair[1], T) for pair, T in zip(
 
 @pytest.mark.parametrize(("cell", "V", "H", "T"), CELLS_AND_SIZES)
 def test_training_is_its_twin_at_any_size_of_the_network(kernels, dtype, cell, V, H, T):
-    arguments, options, expected = a_size(dtype.name, cell, V, H, T)
-    check_run(Run(*arguments, **options).steps(1, 1), expected)
+    arguments, options, expected = a_size(cell, V, H, T)
+    check_run(Run(*in_dtype(arguments, dtype), **options).steps(1, 1), expected)
 
 
 @pytest.mark.parametrize("cell", CELLS)

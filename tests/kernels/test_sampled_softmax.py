@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 import pytest
 from examples import Run, check_packed_weights, memory, network, states, symbols
-from reference_checks import check_run, check_threads, expected_in_double
+from reference_checks import check_run, check_threads, expected_in_double, in_dtype
 
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing
@@ -34,8 +34,8 @@ def start(dtype, B, T, *, cell="lstm", num_layers=1, optimizer="adagrad", E=None
 
 
 @functools.cache
-def a_run(name, cell, optimizer, B, T, sampled):
-    arguments = start(name, B, T, cell=cell, optimizer=optimizer, num_layers=2, E=5)
+def a_run(cell, optimizer, B, T, sampled):
+    arguments = start("float32", B, T, cell=cell, optimizer=optimizer, num_layers=2, E=5)
     options = {"T": T, "learning_rate": 0.01, "optimizer": optimizer, "clip_norm": 0.7, "dropout": 0.2}
     options |= {"dropout_seed": 5, "sampled_softmax": sampled}
     return arguments, options, expected_in_double(arguments, 5, **options)
@@ -43,8 +43,8 @@ def a_run(name, cell, optimizer, B, T, sampled):
 
 @pytest.mark.parametrize(("cell", "optimizer", "B", "T", "sampled"), RUNS)
 def test_training_is_that_of_the_reference(kernels, dtype, cell, optimizer, B, T, sampled):
-    arguments, options, wanted = a_run(dtype.name, cell, optimizer, B, T, sampled)  # past the end of an epoch
-    check_run(Run(*arguments, **options).steps(*[1] * 5), wanted)
+    arguments, options, wanted = a_run(cell, optimizer, B, T, sampled)  # past the end of an epoch
+    check_run(Run(*in_dtype(arguments, dtype), **options).steps(*[1] * 5), wanted)
 
 
 def test_each_shard_has_symbols_of_its_own(kernels, dtype):
