@@ -7,15 +7,14 @@ from examples import random_language_model
 
 from crnn.errors import InvalidInputError
 
-torch = pytest.importorskip("torch")
-pytestmark = pytest.mark.peers
+pytestmark = [pytest.mark.peers, pytest.mark.usefixtures("torch")]  # a fixture: its import takes seconds
 
 ATOL = {"float32": 1e-5, "float64": 1e-12}
 CELLS = [*((cell, layers) for cell in ("rnn", "gru", "lstm") for layers in (1, 2)), ("cifg", 2)]
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "cifg"])
-def test_an_embedding(cell, dtype):
+def test_an_embedding(cell, dtype, torch):
     model = random_language_model(["abcde", ""], cell=cell, num_layers=2, dtype=dtype, embedding_size=3)
     module = model.to_torch()
     assert isinstance(module.embedding, torch.nn.Embedding)
@@ -44,7 +43,7 @@ def test_bigrams(cell, embedding_size, source, dtype):
 
 @pytest.mark.parametrize("source", ["abcde", ["abcde", ""]], ids=["text", "documents"])
 @pytest.mark.parametrize(("cell", "layers"), CELLS)
-def test_log_probabilities(cell, layers, source, dtype):
+def test_log_probabilities(cell, layers, source, dtype, torch):
     """Of a whole text, its first symbol included."""
     model = random_language_model(source, cell=cell, num_layers=layers, dtype=dtype)
     module = model.to_torch()
@@ -54,7 +53,7 @@ def test_log_probabilities(cell, layers, source, dtype):
 
 
 @pytest.mark.parametrize(("cell", "layers", "n_bigrams"), [*((*kind, None) for kind in CELLS), ("gru", 2, 4)])
-def test_boundaries(cell, layers, n_bigrams):
+def test_boundaries(cell, layers, n_bigrams, torch):
     """Two streams of documents, which end at different places, and one that starts with a boundary."""
     model = random_language_model(["abcde", "da", ""], cell=cell, num_layers=layers, n_bigrams=n_bigrams)
     module, b = model.to_torch(), model.vocabulary_.boundary
@@ -72,7 +71,7 @@ def test_boundaries(cell, layers, n_bigrams):
         np.testing.assert_allclose(h[:, i].detach(), read[-1], atol=1e-12)
 
 
-def test_state_goes_on():
+def test_state_goes_on(torch):
     model = random_language_model("abcde", cell="lstm", num_layers=2)
     module = model.to_torch()
     ids = torch.tensor([[0, 3], [2, 2], [4, 0]])
@@ -85,7 +84,7 @@ def test_state_goes_on():
     torch.testing.assert_close(state, end)
 
 
-def test_no_gradient_beyond_a_boundary():
+def test_no_gradient_beyond_a_boundary(torch):
     model = random_language_model(["ab", ""], cell="gru")
     module, b = model.to_torch(), model.vocabulary_.boundary
     state = torch.ones(1, 1, 7, dtype=torch.float64, requires_grad=True)
@@ -93,7 +92,7 @@ def test_no_gradient_beyond_a_boundary():
     assert not state.grad.any()
 
 
-def test_weights_are_copies_that_train():
+def test_weights_are_copies_that_train(torch):
     model = random_language_model("abc")
     module, before = model.to_torch(), model.params_["Why"].copy()
     assert not module.training
@@ -104,14 +103,14 @@ def test_weights_are_copies_that_train():
     np.testing.assert_array_equal(model.params_["Why"], before)
 
 
-def test_copies_and_pickles():
+def test_copies_and_pickles(torch):
     module = random_language_model(["abc"], cell="lstm", n_bigrams=2).to_torch()
     ids = module.encode("cab")
     for other in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
         torch.testing.assert_close(other(ids)[0], module(ids)[0])
 
 
-def test_ids_of_one_axis():
+def test_ids_of_one_axis(torch):
     module = random_language_model("abc").to_torch()
     with pytest.raises(InvalidInputError, match=r"shape \(3,\), but must have shape \(T, B\)"):
         module(torch.tensor([0, 1, 2]))
