@@ -301,6 +301,13 @@ def test_files_of_killed_processes_are_removed_and_no_others(target):
     assert target.read_bytes() == OLD
 
 
+def test_ctrl_c_before_the_file_is_locked_leaves_none(target, monkeypatch):
+    monkeypatch.setattr("crnn.runtime.atomic_file._lock", raiser(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(str(target), NEW)
+    assert os.listdir(target.parent) == [target.name]
+
+
 @posix
 def test_a_file_that_is_taken_for_a_stale_one_is_written_anew(target, monkeypatch):
     """Another process removes it between its making and its locking."""
