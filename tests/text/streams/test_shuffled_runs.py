@@ -205,6 +205,7 @@ DAMAGES = [
     lambda document, arrays: arrays.update(begun=arrays["begun"] + 100),
     lambda document, arrays: arrays.update(weights=np.zeros(1)),
     lambda document, arrays: arrays.update(more=np.zeros(1, np.int64)),
+    lambda document, arrays: arrays.update(first=np.zeros(len(arrays["length"]) + 1, np.int64)),
 ]
 
 

@@ -260,13 +260,6 @@ class PackedNetwork(NamedTuple):
             core.log_likelihoods(self.kernel_arguments, ids, starts, lengths, *symbols, own, x, y, out)
         return out
 
-    def hidden(self, x: NDArray[np.int32], state: State) -> Array:
-        """Return the units' activations after each of the symbols x (n,), (n, L, H), advancing the state in place.
-
-        The workspace holds all of them at once, so n should not be much larger than `SCORE_ROWS`.
-        """
-        return self.states(x.reshape(-1, 1), state)[0][:, 0]
-
     def states(self, x: NDArray[np.int32], state: State) -> State:
         """Return the states after each of the symbols x (n, B), advancing the state in place.
 
