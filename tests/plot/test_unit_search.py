@@ -18,3 +18,15 @@ def test_halves():
     best = int(np.argmax(first**2))
     assert (found.property, found.layer, found.unit) == ("t", best // 5, best % 5)
     assert (found.chosen_by, found.correlation) == (pytest.approx(first[best]), pytest.approx(second[best]))
+
+
+def test_a_property_counts_if_it_varies_in_both_halves():
+    text = "to be or not to be\n" * 5
+    model = CharRNN(5, max_steps=3, random_state=0).fit(text)
+    half = len(text) // 2
+    properties = {
+        "first half": lambda text: [i % 3 if i < half else 0 for i in range(len(text))],
+        "second half": lambda text: [i % 3 if i >= half else 0 for i in range(len(text))],
+        "both": lambda text: [i % 3 for i in range(len(text))],
+    }
+    assert [found.property for found in plot.find_units(model, text, properties)] == ["both"]
