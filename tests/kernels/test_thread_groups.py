@@ -113,3 +113,14 @@ def test_the_barriers_are_for_as_many_as_there_are():
         run.trainer.team.shards[0].barrier = core.Barrier(1)
         with pytest.raises(ValueError, match="threads at a shard's barrier"):
             run.trainer._take_steps(np.full(2, 0.1))
+
+
+@pytest.mark.parametrize("n_threads", [1, 3, 5])
+def test_a_team_has_the_threads_of_all_its_groups(n_threads):
+    run = Run(*start("float64", 11, 13, cell="rnn"), T=13, n_threads=4, n_shards=2)
+    with run.trainer as trainer:
+        team, wanted, barrier = trainer.team, trainer.team.n_threads, trainer.team.barrier
+        team.n_threads, team.barrier = n_threads, core.Barrier(n_threads)
+        with pytest.raises(ValueError, match=f"{n_threads} threads in groups of 2 for 2 shards"):
+            trainer._train(0, np.full(1, 0.1))
+        team.n_threads, team.barrier = wanted, barrier
