@@ -203,6 +203,15 @@ def test_arrays_of_another_size_are_refused():
                 run.trainer._take_steps(np.full(1, 0.1))
 
 
+def test_an_array_of_wider_integers_is_refused():
+    run = Run(*start("float64", 5, 13), T=13)
+    with run.trainer:
+        own = run.trainer.team.shards[0].threads[0]
+        own.rows_of_pairs = own.rows_of_pairs.astype(np.int64)
+        with pytest.raises(ValueError, match=r"rows_of_pairs: elements of type '[lq]', but int32 is wanted"):
+            run.trainer._take_steps(np.full(1, 0.1))
+
+
 @pytest.mark.parametrize("written", [math.nan, math.inf, -3.0, 1e30, 0.5])
 def test_a_state_that_is_no_symbol_stands_for_none(written):
     layout, params, _, state, ids = start("float64", 1, 7)

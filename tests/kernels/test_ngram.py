@@ -138,6 +138,9 @@ def ids(*symbols):
         (lambda: ngrams.log_likelihoods(ready(3, 5), ids(1, 2), np.array([1]), np.array([2]), ids(), True, np.empty(1)),
          "string 0"),
         (lambda: ngrams.children(ready(3, 5), ids(1), ids()), "node 1"),
+        (lambda: ngrams.pack(ready(3, 5), ids(1), *[np.empty(9, np.uint8)] * 3), "node 1"),
+        (lambda: ngrams.Raw(ready(3, 5), ids(0), ids(0)).pass_on(ready(3, 5), ids(1)), "node 1"),
+        (lambda: ngrams.Raw(ready(3, 5), ids(0), ids(0)).counts_of_counts(ready(3, 5), ids(-2)), "node -2"),
         (lambda: ngrams.pack(ready(3, 5), ids(0), *[np.empty(4, np.uint8)] * 3), "five bytes"),
         (lambda: ngrams.unpack(ready(3, 5), 0, ids(0), ids(-1), (np.array([1], np.uint8),) * 3, ids(), ids()),
          "more or fewer|damaged"),
@@ -160,6 +163,14 @@ def test_counting_stops_where_the_arrays_are_full_and_goes_on_in_larger_ones():
             trie.grow(*arrays(trie.node_count + nodes + 2, trie.pool_used + numbers + 2))
     assert calls > 2
     assert trie.edges == counted([text], 4, 3, None).n_grams
+
+
+@pytest.mark.parametrize("missing", [(0, 0), (1, 0), (0, 1)])
+def test_a_symbol_is_counted_only_with_room_for_all_that_it_may_need(missing):
+    trie = ngrams.Trie(4, 3)
+    nodes, numbers = (room + 1 - fewer for room, fewer in zip(trie.room_for_symbol, missing, strict=True))
+    trie.grow(*arrays(nodes, numbers))  # one of each is in use
+    assert ngrams.count(trie, ids(1), ids()) == (sum(missing) == 0)
 
 
 class RowSource(ctypes.Structure):
