@@ -107,6 +107,16 @@ def test_a_slow_machine_reads_at_least_a_step():
     assert model.n_steps_ == demo.FIRST_STEPS + 1
 
 
+def test_a_piece_takes_a_moment_of_the_time_left():
+    model = demo.network().set_params(max_steps=0).fit(demo.text())
+    training = demo._TimedTraining(model, demo.text())
+    training.advance(1.0)
+    for seconds_left, part in ((1e6, demo.PIECE_SECONDS), (demo.PIECE_SECONDS / 4, demo.PIECE_SECONDS / 4)):
+        training.seconds, before = 0.5, model.n_steps_  # as if all steps so far had taken half a second
+        training.advance(seconds_left)
+        assert model.n_steps_ - before == round(before / 0.5 * part)
+
+
 def test_text_is_of_a_size_that_every_python_has():
     assert len(demo.text()) > 400_000
     assert 80 < len(set(demo.text())) < 300

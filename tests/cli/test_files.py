@@ -156,3 +156,15 @@ def test_model_is_not_lost(model, tmp_path, monkeypatch):
     assert isinstance(error, FileNotFoundError)
     assert Path(where).parent == tmp_path
     assert CharRNN.load(where).score("to be") == model.score("to be")
+
+
+def test_a_model_that_can_be_saved_nowhere(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def full(path):
+        raise OSError(28, "No space left on device", path)
+
+    monkeypatch.setattr(model, "save", full)
+    with pytest.raises(OSError, match=r"No space left on device: 'm\.crnn'$"):
+        save(model, "m.crnn")
+    assert list(tmp_path.iterdir()) == []
