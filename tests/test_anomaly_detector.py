@@ -399,3 +399,14 @@ def test_an_estimator_set_after_calibration_is_checked():
     detector = detector_of().fit(words(3000))
     with pytest.raises(InvalidInputError, match=r"estimator must be None, a CharRNN, .* not 'lstm'"):
         detector.set_params(estimator="lstm").calibrate(words(3000))
+
+
+def test_texts_that_fit_in_no_memory_leave_the_earlier_counts(monkeypatch):
+    model = CharNGram(2)
+    assert anomaly_detector._count_what_fits(model, ["ab", "ba"]) == 2
+    learned = model.n_grams_
+    monkeypatch.setattr(model, "max_memory", 1)
+    assert anomaly_detector._count_what_fits(model, ["ab", "ba", "bb", "aa"], counted=2) == 2
+    assert model.n_grams_ == learned
+    with pytest.raises(InvalidInputError, match="max_memory"):
+        anomaly_detector._count_what_fits(CharNGram(2, max_memory=1), ["ab", "ba"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from crnn import BOUNDARY, UNKNOWN, CharRNN, InvalidInputError
+from crnn import BOUNDARY, UNKNOWN, CharRNN, InvalidInputError, Lines
 
 
 def small(**parameters):
@@ -39,6 +39,14 @@ def test_blocks_of_a_stream_are_learned_as_the_vocabulary_of_all_would_have_it()
         whole.partial_fit(block)
     np.testing.assert_array_equal(stream.params_["Why"], whole.params_["Why"])
     assert stream.n_steps_ == 2
+
+
+def test_lines_in_a_cache_have_no_line_ends(tmp_path):
+    (tmp_path / "text").write_text("ab\n\nb\n")
+    lines = Lines(tmp_path / "text", cache=tmp_path)
+    assert list(small(vocabulary="abc").fit(lines).vocabulary_) == ["a", "b", "c", BOUNDARY]
+    with pytest.raises(InvalidInputError, match=r"contains 'b'"):
+        small(vocabulary="ac").fit(lines)
 
 
 def test_what_is_outside_is_unknown_or_an_error():

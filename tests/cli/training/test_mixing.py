@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from command_line import POSIX, TEXT, usage_error
 
-from crnn import CharRNN, Mixture
+from crnn import CharRNN, DivergenceError, Mixture
 from crnn.cli import main as cli
+from crnn.mixture import SharedTime
 
 TRAIN = ["train", "text.txt", "--model", "mixture", "-o", "both.crnn"]
 
@@ -43,6 +44,32 @@ def test_an_interrupted_network_is_saved_as_it_is(folder, capsys, monkeypatch):
     assert "saving the mixture with the network after step 7" in capsys.readouterr().err
     assert Mixture.load("both.crnn").models[0].n_steps_ == 7
     assert Mixture.load("both.crnn").score(TEXT) < 0
+
+
+@POSIX
+@pytest.mark.parametrize(("owner", "name"), [(SharedTime, "counted"), (CharRNN, "fit")])
+def test_an_interruption_before_there_is_anything_saves_nothing(folder, capsys, monkeypatch, owner, name):
+    def interrupted(self, text, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(owner, name, interrupted)
+    assert cli.main([*TRAIN, "--time", "1s"]) == 130
+    assert capsys.readouterr().err.endswith("crnn: stopped by Ctrl-C; there was nothing to save yet\n")
+    assert not (folder / "both.crnn").exists()
+
+
+@POSIX
+def test_a_diverging_network_is_saved_as_it_was(folder, capsys, monkeypatch):
+    fit = CharRNN.fit
+
+    def diverging(model, text):
+        fit(model.set_params(max_seconds=None, max_steps=7), text)
+        raise DivergenceError(8, float("inf"))
+
+    monkeypatch.setattr(CharRNN, "fit", diverging)
+    assert cli.main([*TRAIN, "--time", "1s"]) == 1
+    assert "saving the mixture with the network after step 7" in capsys.readouterr().err
+    assert Mixture.load("both.crnn").models[0].n_steps_ == 7
 
 
 @pytest.mark.parametrize(

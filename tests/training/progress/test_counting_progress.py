@@ -43,3 +43,13 @@ class Broken(io.StringIO):
 @pytest.mark.parametrize("stream", [Broken(), None])
 def test_a_broken_stream_does_not_matter(monkeypatch, stream):
     shown(stream, monkeypatch)
+
+
+def test_a_stream_that_breaks_in_between_does_not_matter(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with CountingProgress(1, "data") as progress:
+        progress.show(2, 5)
+        stream.close()
+        progress.show(5, 5)
+    progress.write("done")
