@@ -410,3 +410,8 @@ def test_texts_that_fit_in_no_memory_leave_the_earlier_counts(monkeypatch):
     assert model.n_grams_ == learned
     with pytest.raises(InvalidInputError, match="max_memory"):
         anomaly_detector._count_what_fits(CharNGram(2, max_memory=1), ["ab", "ba"])
+
+
+def test_texts_of_one_character_are_counted_together(capsys):
+    AnomalyDetector(contamination=0.5, random_state=0, verbose=1).fit([chr(0x4E00 + i) for i in range(400)])
+    assert "CharNGram of 360 of 360 texts" in capsys.readouterr().err
