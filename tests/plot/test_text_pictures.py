@@ -5,6 +5,7 @@ import pytest
 from matplotlib.patches import Rectangle
 
 from crnn import CharRNN, InvalidInputError, plot
+from crnn.plot.text_grid import figure_size
 from crnn.plot.unit_search import correlations
 
 
@@ -52,6 +53,11 @@ def test_the_end_of_a_document_is_among_the_guesses(blank):
     with model.editing():
         model.params_["by"][model.vocabulary_.boundary] = 1.0
     assert written(plot.probabilities(model, "ab", n=1))[1, 0] == "∎"
+
+
+def test_the_figure_is_as_wide_as_a_text_longer_than_its_titles(letters_seen):
+    ax = plot.neurons(letters_seen, "ab" * 40, units=[0], width=80)
+    assert ax.figure.get_figwidth() == figure_size(2, 80)[0]
 
 
 def test_activations_of_units(letters_seen):

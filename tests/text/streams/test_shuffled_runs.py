@@ -101,6 +101,18 @@ def read_rows(streams, n):
     return np.array(rows).T
 
 
+@given(st.one_of(DOCUMENTS, LONG_DOCUMENTS), st.integers(1, 20))
+def test_runs_follow_one_another_and_start_with_a_boundary_or_within_a_document(path, documents, step):
+    packed = packed_documents(documents)
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch)
+        starts, stops, numbers = document_runs.document_runs(stored_documents(path, documents, step))
+    within = packed[starts] != 9
+    assert (starts[0], stops[-1]) == (0, len(packed) - 1)
+    np.testing.assert_array_equal(starts[1:], stops[:-1] - within[1:])
+    np.testing.assert_array_equal(numbers, np.cumsum(packed == 9)[starts] - 1)
+
+
 @given(DOCUMENTS, st.integers(1, 5), st.integers(1, 9), st.integers(1, 6), st.sampled_from([16, 64, 1 << 12]))
 def test_every_document_is_read_whole_and_once_an_epoch(path, documents, B, T, n_blocks, group):
     with pytest.MonkeyPatch.context() as patch:
