@@ -294,11 +294,11 @@ def test_a_part_of_checked_blocks_is_that_of_the_file_or_an_error(folder, data, 
 
 
 def test_a_file_that_has_become_shorter_is_named(folder):
-    (folder / "ids").write_bytes(b"abcde")
-    file, found = IdFile(str(folder / "ids")), np.zeros(3, np.uint8)
+    (folder / "short").write_bytes(b"abcde")  # other tests have a folder "ids" there
+    file, found = IdFile(str(folder / "short")), np.zeros(3, np.uint8)
     file.read_into(found, 2)
     assert found.tobytes() == b"cde"
-    with pytest.raises(InvalidInputError, match="ids ends after 5 bytes, because it was changed"):
+    with pytest.raises(InvalidInputError, match="short ends after 5 bytes, because it was changed"):
         file.read_into(found, 3)
 
 
