@@ -113,6 +113,12 @@ def test_extreme_numbers_leave_something(kernels, dtype, penalty, temperature):
     assert p[0, 3] == 0
 
 
+def test_the_largest_logit_may_be_at_any_place(kernels, dtype):
+    y = np.full((67, 67), -1e4)
+    np.fill_diagonal(y, 1e4)
+    np.testing.assert_array_equal(compiled(kernels, y, dtype), np.eye(67))
+
+
 def test_a_huge_penalty_of_all_symbols_leaves_something(kernels, dtype):
     p = compiled(kernels, [[-3.0, -2.0, -1.0]], dtype, np.ones((1, 3)), repetition_penalty=1e300)
     assert np.isfinite(p).all()

@@ -204,9 +204,10 @@ def test_gradients_are_those_of_the_reference_at_any_size(bfloat16_kernels, cell
 
 
 @pytest.mark.parametrize("V", [16, 17])  # a whole vector, and a symbol left over
-def test_both_operands_of_a_gradient_are_rounded(bfloat16_kernels, V):
+@pytest.mark.parametrize("H", [37, 131])
+def test_both_operands_of_a_gradient_are_rounded(bfloat16_kernels, V, H):
     # Of a single row, each element is one product of two numbers with 8 bits, so its last 8 bits are zero.
-    run = Run(*start(1, 1, V=V, H=37, num_layers=1), T=1, bfloat16=True).steps(1)
+    run = Run(*start(1, 1, V=V, H=H, num_layers=1), T=1, bfloat16=True).steps(1)
     Wy = run.layout.tensors(run.trainer.team.shards[0].gradient).Wy
     assert Wy.all()
     assert not (Wy.view(np.uint32) & 0xFF).any()

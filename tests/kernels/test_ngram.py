@@ -130,6 +130,7 @@ def ids(*symbols):
         (lambda: ngrams.count(ready(3, 5), ids(1, 5), ids()), "size 5"),
         (lambda: ngrams.count(ready(3, 5), ids(-1), ids()), "size 5"),
         (lambda: ngrams.count(ready(3, 5), ids(1), ids(5)), "size 5"),
+        (lambda: ngrams.count_and_score(ready(3, 5), ids(1), ids(5), np.empty(1)), "size 5"),
         (lambda: ready(3, 5).set_discounts(np.zeros((2, 4))), "discounts"),
         (lambda: ngrams.rows_after(ready(3, 5), np.zeros((2, 2), np.int32), np.empty((2, 4))), "symbols of a row"),
         (lambda: ngrams.rows_before(ready(3, 5), ids(1)[None], ids()[None], np.empty((2, 1, 5))), "^rows"),
@@ -140,6 +141,10 @@ def ids(*symbols):
         (lambda: ngrams.children(ready(3, 5), ids(1), ids()), "node 1"),
         (lambda: ngrams.pack(ready(3, 5), ids(1), *[np.empty(9, np.uint8)] * 3), "node 1"),
         (lambda: ngrams.Raw(ready(3, 5), ids(0), ids(0)).pass_on(ready(3, 5), ids(1)), "node 1"),
+        (lambda: ngrams.Raw(ready(3, 5), ids(0), ids(0)).pass_on(ready(3, 5, 4), ids(0)), "nodes: size 1"),
+        (lambda: ngrams.Raw(ready(3, 5), ids(0), ids(0)).counts_of_counts(ready(3, 5, 4), ids(0)), "nodes: size 1"),
+        (lambda: ngrams.Raw(ready(3, 5), ids(0), ids(0)).score_orders(
+            ready(3, 5), np.zeros((2, 4)), ids(1), ids(), np.zeros(3)), "discounts: size 2"),
         (lambda: ngrams.Raw(ready(3, 5), ids(0), ids(0)).counts_of_counts(ready(3, 5), ids(-2)), "node -2"),
         (lambda: ngrams.pack(ready(3, 5), ids(0), *[np.empty(4, np.uint8)] * 3), "five bytes"),
         (lambda: ngrams.unpack(ready(3, 5), 0, ids(0), ids(-1), (np.array([1], np.uint8),) * 3, ids(), ids()),
@@ -216,6 +221,14 @@ def test_a_count_at_its_limit_stays_there(more):
     p = np.exp(made_up.rows(np.zeros((1, 0), np.int32))[0])
     assert p[0] > 0.99
     assert p.sum() == pytest.approx(1)
+
+
+def test_counts_with_a_sum_beyond_the_limit_are_refused():
+    counts = Counts(1, 2)
+    counts.add(np.array([0, 1], np.int32))
+    limit = np.array([255, 255, 255, 255, 7], np.uint8)  # 2 ** 31 - 1, seven bits a byte
+    with pytest.raises(ValueError, match="the count of an n-gram is 0 or too large"):
+        unpack({**pack(counts), "counts": np.concatenate([limit, limit])}, 2, None)
 
 
 def unpacked(levels, *, boundary=None, following=4):

@@ -11,12 +11,12 @@ from crnn.inference.network.packed_network import PackedNetwork
 from crnn.parameters.cells import CELLS
 
 V, H, N = 11, 5, 7
-SHAPES = [*({"cell": cell, "num_layers": 3} for cell in CELLS), {"cell": "lstm", "n_bigrams": 13}]
+SHAPES = [*({"cell": cell, "num_layers": 3} for cell in CELLS), {"cell": "lstm", "n_bigrams": V * V}]
 
 
 def packed(dtype="float32", **shape):
     layout, params = network(V, H, dtype, **shape)
-    return PackedNetwork.pack(layout, params, one_row=True, boundary=4)
+    return PackedNetwork.pack(layout, params, one_row=True, boundary=V - 1)  # no labels, which would start texts, too
 
 
 def arrays(found, n=N):

@@ -18,7 +18,7 @@ from crnn.inference.network.shared_stream import SharedStream
 from crnn.parameters.cells import CELLS
 
 V, H, N = 13, 101, 97  # 101 units are whole vectors and some more, of every instruction set
-BOUNDARY = 4
+BOUNDARY = V - 1  # symbols after a boundary are labels, which start a text, too
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +49,16 @@ def same_bits(a, b):
 @pytest.mark.parametrize("cell", CELLS)
 def test_reading(kernels, dtype, cell, num_layers):
     assert same_bits(read(cell, dtype, 3, num_layers=num_layers), read(cell, dtype, 1, num_layers=num_layers))
+
+
+def test_reading_numbers_that_vanish(kernels, dtype):
+    layout, flat = network(V, H, dtype)
+    flat[:] = 0
+    layout.tensors(flat).layers[0].bh[:] = np.finfo(dtype).tiny / 4
+    for n_threads in (1, 3):
+        state = layout.zero_states(1)
+        PackedNetwork.pack(layout, flat, one_row=True, n_threads=n_threads).feed(np.zeros((N, 1), np.int32), state)
+        assert not state[0].any()
 
 
 @pytest.mark.parametrize("num_layers", [1, 2])
