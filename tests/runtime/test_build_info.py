@@ -77,7 +77,8 @@ def test_processor_name(monkeypatch, tmp_path):
     monkeypatch.setattr(platform, "machine", lambda: "")
     assert build_info.processor_name() == "unknown"
     monkeypatch.setattr(sys, "platform", "darwin")
-    monkeypatch.setattr(subprocess, "run", lambda *command, **rest: SimpleNamespace(stdout="Apple M9\n"))
+    run, answer = subprocess.run, [sys.executable, "-c", "print('Apple M9')"]
+    monkeypatch.setattr(subprocess, "run", lambda command, **options: run(answer, **options))
     assert build_info.processor_name() == "Apple M9"
 
     def fail(*command, **rest):
