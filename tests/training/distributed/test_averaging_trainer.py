@@ -122,7 +122,7 @@ def test_calls_that_go_on_and_divergence(tmp_path):
 @pytest.mark.parametrize(
     ("every", "message"),
     [
-        (4, "average_every is 4, but comm is None, .* Pass a communicator"),
+        (2, "average_every is 2, but comm is None, .* Pass a communicator"),
         (0, "average_every must be a whole number of at least 1, not 0"),
         (1.5, "average_every must be a whole number of at least 1, not 1.5"),
         (True, "average_every must be a whole number"),
