@@ -400,6 +400,7 @@ def score_strings(model, **changes):
         ({"x": np.zeros(3, np.int32)}, "scratch of symbols"),
         ({"out": np.zeros(3)}, "sums"),
         ({"starts": np.array([0])}, "starts"),
+        ({"first": -1}, "first: -1 is no symbol of a string"),
     ],
 )
 def test_the_entry_point_refuses_what_does_not_fit(model, changes, message):

@@ -40,6 +40,33 @@ def test_inference_refuses_a_network_that_is_packed_for_training(call):
         call(weights, work, x, y)
 
 
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.zeros(3, np.int32), "numbers of type 'i', but float32 or float64 is wanted"),
+        (np.zeros((3, 3), np.float32), r"shape \(3, 3\), but 1 dimensions are wanted"),
+    ],
+)
+def test_numbers_are_floats_in_as_many_dimensions_as_wanted(x, message):
+    with pytest.raises(ValueError, match=message):
+        core.exp(x)
+
+
+def test_inference_refuses_an_embedding():
+    layout, _ = network(V, H, "float32", embedding_size=3)
+    with pytest.raises(ValueError, match="inference wants a network without an embedding"):
+        core.Network(layout, Packing(one_row=True))
+
+
+@pytest.mark.parametrize("symbol", [-1, V])
+def test_logits_refuse_an_id_out_of_range(symbol):
+    layout, params = network(V, H, "float32")
+    packed = PackedNetwork.pack(layout, params, one_row=True)
+    x, y = np.array([[0], [symbol]], np.int32), np.empty((2, 1, V), np.float32)
+    with pytest.raises(ValueError, match=f"a symbol's id is not below the vocabulary's size {V}"):
+        core.logits_before(packed.kernel_arguments, x, packed.workspace(2, packed.zero_state(1)), y)
+
+
 @pytest.mark.parametrize("call", INFERENCE[:2])
 @pytest.mark.parametrize("options", [{}, {"bfloat16": True}], ids=str)
 def test_inference_refuses_no_stream(call, options):
