@@ -293,6 +293,12 @@ def test_a_part_of_checked_blocks_is_that_of_the_file_or_an_error(folder, data, 
         blocks.read_into(found, start)
 
 
+def test_characters_in_a_cache_are_no_bytes(book):
+    (book.parent / "ids").mkdir()
+    with pytest.raises(InvalidInputError, match=r"^X is text, but the symbols of this model are bytes"):
+        stored(book).ids(Vocabulary(np.arange(256), "bytes"))
+
+
 def test_a_file_that_has_become_shorter_is_named(folder):
     (folder / "short").write_bytes(b"abcde")  # other tests have a folder "ids" there
     file, found = IdFile(str(folder / "short")), np.zeros(3, np.uint8)
