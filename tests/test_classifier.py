@@ -255,6 +255,11 @@ def test_grid_search():
     assert search.predict(["anna"]).tolist() == ["f"]
 
 
+def test_the_default_model_is_the_documented_one():
+    model = CharRNNClassifier().set_params(estimator__max_steps=1).fit(X, Y).models_["backward"]
+    assert (model.hidden_size, model.cell, model.num_layers, model.optimizer) == (128, "lstm", 1, "adam")
+
+
 def test_a_grid_search_over_the_default():
     grid = {"estimator__hidden_size": [2, 16], "estimator__max_steps": [90], "estimator__random_state": [0]}
     search = GridSearchCV(CharRNNClassifier(), grid, cv=2).fit(X, Y)

@@ -118,6 +118,13 @@ def test_damage_is_found(content):
             AnomalyDetector.load(io.BytesIO(damaged))
 
 
+def test_damage_in_the_model_is_told_with_the_file_name(content, tmp_path):
+    """The model is read from memory, after the entry."""
+    (tmp_path / "d.crnn").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(ModelFileError, match=r"^model file '.*d\.crnn': .*checksum"):
+        AnomalyDetector.load(tmp_path / "d.crnn")
+
+
 def test_a_model_without_a_threshold_is_no_detector(tmp_path):
     MODELS["counts"]().save(tmp_path / "m.crnn")
     with pytest.raises(ModelFileError, match=r"m\.crnn.*contains a model but no detector.*call calibrate"):

@@ -88,6 +88,20 @@ def test_many_streams_of_documents_take_memory_of_their_own(monkeypatch):
             CharRNN(3, max_steps=1, batch_size=5003).fit(["anna", "bob"])
 
 
+@pytest.mark.parametrize(
+    ("parameters", "arrays"),
+    [({"optimizer": "adagrad"}, 1), ({"optimizer": "adam"}, 2), ({"optimizer": "adam", "weight_average": 0.9}, 3)],
+)
+def test_memories_of_the_optimizer_and_averages_are_counted(parameters, arrays, monkeypatch):
+    streams = TextStreams(np.zeros(len(TEXT), np.uint8), 7, 25)
+    layout = Layout(len(set(TEXT)), 300, np.dtype("float32"))
+    needed = training_bytes(layout, streams, arrays, keep_best=False)
+    for available, refused in ((needed - 1, True), (needed, False)):
+        monkeypatch.setattr(memory_need, "available_bytes", lambda: available)  # noqa: B023
+        with pytest.raises(InvalidInputError, match="GB of memory") if refused else contextlib.nullcontext():
+            CharRNN(300, batch_size=7, seq_length=25, max_steps=1, **parameters).fit(TEXT)
+
+
 def test_a_fitted_model_is_as_it_was(monkeypatch):
     model = CharRNN(5, max_steps=3, random_state=0).fit(TEXT)
     before = model._learned.params.copy()
