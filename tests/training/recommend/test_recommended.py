@@ -258,3 +258,7 @@ def test_what_cannot_be_recommended(seconds, cell):
 def test_nothing_is_recommended_for_a_text_that_cannot_be_trained_on(text):
     with pytest.raises(InvalidInputError, match=f"^X is too short: its length is {len(text)}, but at least 2 symbols"):
         CharRNN.recommended(text, 1.0)
+
+
+def test_the_shortest_text_can_be_trained_on():
+    assert CharRNN.recommended("ab", 1.0, fit=True, max_steps=2, n_threads=1, verbose=0).n_steps_ == 2
