@@ -71,6 +71,16 @@ def test_learning(capsys):
     assert 0.4 <= model.history_[-1]["seconds"] < 10
 
 
+def test_the_network_is_tested_at_the_documented_times(capsys, monkeypatch):
+    def advance(self, seconds_left):
+        self.seconds += seconds_left
+        self.characters += 1000
+
+    monkeypatch.setattr(demo._TimedTraining, "advance", advance)
+    demo.learn(demo.network(), 20.0)
+    assert [report[0] for report in REPORT.findall(capsys.readouterr().out)] == ["0.0", "0.1", "2.0", "8.0", "20.0"]
+
+
 def test_a_terminal_has_a_bar_that_is_gone_at_the_end(capsys, monkeypatch):
     monkeypatch.setattr(demo, "is_terminal", lambda stream: True)
     demo.learn(demo.network(), 0.1)

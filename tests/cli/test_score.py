@@ -196,6 +196,7 @@ def test_score_of_long_documents(folder, capsys, monkeypatch):
     ("data", "message"),
     [
         (b"to be or not\nto be \xff\n", "line 2 is not UTF-8"),
+        (b"to be or not\nto be or\xc3\n", "line 2 is not UTF-8"),
         (b"to be or not\nto be or Z\n", "line 2: contains 'Z'"),
         (b"to be or not\nto\nbe\nZ\n", "line 4 contains 'Z'"),
     ],

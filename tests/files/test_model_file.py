@@ -188,6 +188,14 @@ def test_round_trip(path, dtype, training, kind):
     assert all(tensor.flags.writeable for tensor in (back.tensors | back.training_tensors).values())
 
 
+@pytest.mark.parametrize("chunk", [7, 13])
+def test_a_file_longer_than_what_is_read_at_a_time(path, chunk, monkeypatch):
+    model = make(training=TRAINING)
+    write(path, model)
+    monkeypatch.setattr("crnn.files.container._CHUNK", chunk)
+    assert_same(read(path), model)
+
+
 @networks
 @pytest.mark.parametrize("optimizer", MEMORIES)
 def test_round_trip_of_every_network_and_optimiser(path, cell, L, optimizer):
