@@ -88,6 +88,9 @@ def test_without_a_text_there_is_a_sample():
         ("abc", ["a"], "text is a list of documents, but the model was fitted on one text. Join the documents"),
         (["a"], "a", "text is one text, but the model was fitted on documents. Pass a list"),
         (["a"], [], "text is empty"),
+        (["a"], ["a", b"a"], r"^text\[1\] is .*bytes"),
+        (["a"], ["a", None], r"^text\[1\] must be str or bytes, not NoneType"),
+        (["a"], 7, "text is 7, but must be a list of documents"),
     ],
 )
 def test_texts_that_do_not_suit(symbols, text, message):
