@@ -295,13 +295,13 @@ def test_bad_lines_are_scored_in_their_places(folder, capsys, monkeypatch, error
     monkeypatch.setattr(command_lines, "LINES_SIZE", 2)
     monkeypatch.setattr(command_lines, "LONG_LINE", limit)
     CharRNN(5, max_steps=0, random_state=0).fit(["to be", "or not"]).save("documents.crnn")
-    (folder / "lines").write_bytes(b"to be\nor\xff not to be\nnot\nor notZ to be\nbe\n\xff\nor not\n")
+    (folder / "lines").write_bytes(b"to be\nor\xff not to be\nnot\nor notZ to be\nbe\n\xff\nor not\nto be or\xc3\n")
     arguments = ["score", "documents.crnn", "--lines", "lines", "--errors", errors, "--reduce", "min"]
     assert cli.main(arguments) == 0
-    texts = ["to be", "or\ufffd not to be", "not", "or notZ to be", "be", "\ufffd", "or not"]
+    texts = ["to be", "or\ufffd not to be", "not", "or notZ to be", "be", "\ufffd", "or not", "to be or\ufffd"]
     expected = CharRNN.load("documents.crnn").score_samples(texts, errors=errors, reduce="min")
     assert capsys.readouterr().out == written(expected)
-    assert np.isfinite(expected).tolist() == [True, False, True, False, True, False, True]
+    assert np.isfinite(expected).tolist() == [True, False, True, False, True, False, True, False]
 
 
 def test_score_of_gzip_files(folder, capsys, monkeypatch):

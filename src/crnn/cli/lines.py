@@ -78,8 +78,8 @@ class LongLine:
                 held = piece[len(piece.removesuffix(b"\r")) :]
                 piece = piece.removesuffix(b"\r")
                 yield piece if self._read_as.as_bytes else decoder.decode(piece)
-            if not self._read_as.as_bytes:
-                decoder.decode(b"", final=True)
+            if not self._read_as.as_bytes and (last := decoder.decode(b"", final=True)):
+                yield last
         except UnicodeDecodeError:
             raise self._read_as.refusal(self._number) from None
 
