@@ -26,7 +26,7 @@ COLUMNS = 64  # columns of a matrix that are stored together
 WIDTH = 110  # maximum length of a line of numbers
 
 
-def export_c(model: FittedModel, path: FilePath, *, int8: bool = False) -> None:
+def export_c(model: FittedModel, path: FilePath, *, int8: bool) -> None:
     """Write a model as one C99 file; see `crnn.CharRNN.export_c`."""
     name = checked_path("path", path)
     weights = Weights.of(model, np.float32, int8=checked_bool("int8", int8)).for_engine()

@@ -16,7 +16,7 @@ from ...errors import InvalidInputError
 from ...files.run_checkpoint import read_run
 from ...training.checkpoints.checkpoint_writer import checked_every
 from ...training.checkpoints.run_state import FINISHED, RUNNING
-from ..arguments import UNITS, duration
+from ..arguments import duration
 from ..errors import described, say
 from ..files import STANDARD, check_writable, one_or_more
 
@@ -47,7 +47,7 @@ def checkpoint_every(text: str) -> int | float | None:
     """
     if text.lower() == "none":
         return None
-    return duration(text) if text[-1:] in UNITS or not text.isdecimal() else checked_every(int(text))
+    return checked_every(int(text)) if text.isdecimal() else duration(text)
 
 
 def checkpoint_of(arguments: argparse.Namespace) -> str | None:
