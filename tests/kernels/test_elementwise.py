@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from source_tree import ROOT, needs_sources
 
 from crnn._kernels.entry import core
 
-TOOL = Path(__file__).resolve().parents[2] / "tools" / "elementwise_coefficients.py"
+TOOL = ROOT / "tools" / "elementwise_coefficients.py"
 DTYPES = [np.float32, np.float64]
 RISING = ["exp", "tanh", "sigmoid"]
 # Where the code changes its formula, its range reduction or its mind, and where results leave the normal numbers.
@@ -191,6 +191,7 @@ def test_reciprocal_square_root(dtype):
     assert errors("rsqrt", x, apply("rsqrt", x)).max() <= bound(dtype)
 
 
+@needs_sources
 def test_constants_are_the_derived_ones():
     subprocess.run([sys.executable, TOOL, "--check"], check=True)
 
