@@ -111,6 +111,14 @@ def test_bad_argument_of_beam_search(model, arguments, message):
         model.beam_search(**arguments)
 
 
+def test_more_beams_than_fit_in_memory_are_refused(model, monkeypatch):
+    V = len(model.vocabulary_)
+    monkeypatch.setattr("crnn.inference.sampling.beam_search.available_bytes", lambda: 40 * V * V**2)
+    assert len(model.beam_search(2, beams=2**31)) == V**2  # as many as there are
+    with pytest.raises(InvalidInputError, match=r"^beams is 2147483648, and so many continuations need at least "):
+        model.beam_search(3, beams=2**31)
+
+
 def test_continuations_of_bytes_are_bytes():
     model = random_language_model(bytes(range(256)))
     assert all(type(text) is bytes for text, _ in model.beam_search(2, prime=b"\xff"))

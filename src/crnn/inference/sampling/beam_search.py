@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import InvalidInputError
+from ...runtime.free_memory import available_bytes
 from ...text.symbols.vocabulary import Vocabulary
 from ..network.context import Context
 from ..network.network import InferenceNetwork, State, log_softmax
@@ -15,11 +17,16 @@ from .text_drawing import encoded_prime
 
 __all__ = ["beam_search", "best_continuations"]
 
+BYTES_PER_SYMBOL = 40  # of each beam: five arrays of 8 bytes per symbol of the vocabulary
+LONG = 64  # symbols: even of two, more continuations than any number of beams
+GB = 1e9
+
 
 def best_continuations(
     network: InferenceNetwork, vocabulary: Vocabulary, n: int, prime: Any, beams: int
 ) -> list[tuple[Any, float]]:
     """Return the results of `beam_search` as texts, each with its log P in nats, the best first."""
+    _check_free_memory(len(vocabulary), n, beams)
     forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
     state = Context.after(network, encoded_prime(prime, vocabulary)).state
     found = beam_search(network, state, n, beams, forbidden=forbidden, end=vocabulary.boundary)
@@ -78,6 +85,17 @@ def beam_search(
         network.feed(np.ascontiguousarray(texts[:, -1:].T), state)
     found = [*ended, *zip(texts, log_p.tolist(), strict=True)]
     return sorted(found, key=lambda item: -item[1])
+
+
+def _check_free_memory(vocab_size: int, n: int, beams: int) -> None:
+    """Raise an error if the arrays of a step would not fit in memory, the networks' states not counted."""
+    needed = min(beams, vocab_size ** min(n, LONG)) * vocab_size * BYTES_PER_SYMBOL
+    available = available_bytes()
+    if available is not None and needed > available:
+        raise InvalidInputError(
+            f"beams is {beams}, and so many continuations need at least {needed / GB:,.1f} GB of memory, but "
+            f"{available / GB:,.1f} GB are available. Pass fewer beams."
+        )
 
 
 def _largest(values: NDArray[np.float64], count: int) -> NDArray[np.intp]:
