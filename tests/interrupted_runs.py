@@ -56,7 +56,8 @@ class CtrlC:
 def interrupted_everywhere(work, wanted):
     """Call `work` once for each place of the wanted functions at which Python handles signals, with Ctrl-C there.
 
-    These places are the starts of functions, and what follows a call or a jump back. Yields where that was.
+    These places are the starts of functions, and what follows a call or a jump back; of calls, Python 3.13 shows fewer
+    than 3.11. Yields where that was.
     """
     before = sys.gettrace()
     for n in itertools.count():
