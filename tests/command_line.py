@@ -26,7 +26,7 @@ def run(*arguments, **rest):
 
 def run_with_closed(closed, *arguments, **rest):
     """Run ``python -m crnn`` without some of its standard streams, such as ``2>&-``."""
-    command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "crnn", *arguments]
+    command = ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "crnn", *arguments]
     return subprocess.run(command, **{"capture_output": True, "timeout": 120, **rest})
 
 

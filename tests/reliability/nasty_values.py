@@ -83,7 +83,7 @@ NUMBERS = [
     10**5000, -(10**5000), 0.0, -0.0, 0.5, 1.0, 1.5, 1e-300, 5e-324, 1e308, -1e308, float("inf"), float("-inf"),
     float("nan"), 1j, True, False, decimal.Decimal("1.5"), decimal.Decimal("NaN"), decimal.Decimal("1e999"),
     fractions.Fraction(1, 3), np.int8(-1), np.uint64(2**64 - 1), np.float16("inf"), np.float32("nan"),
-    np.longdouble(1) * 2, np.bool_(True), np.complex64(1), np.datetime64("NaT"), np.str_("ab"), np.bytes_(b"ab"),
+    np.longdouble(1) * 2, np.bool_(True), np.complex64(1), np.datetime64("NaT", "s"), np.str_("ab"), np.bytes_(b"ab"),
 ]  # fmt: skip
 
 NASTY = [

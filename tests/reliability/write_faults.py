@@ -14,6 +14,7 @@ from pathlib import Path
 
 from trials import HERE, Outcome, environment
 
+NO_COMPILER = "not tried: it needs Linux and a C compiler"
 ERRORS = [errno.ENOSPC, errno.EIO, errno.EACCES, errno.EDQUOT]
 TEXT = "to be or not to be, that is the question. "
 
@@ -22,7 +23,7 @@ def run(count: int, seed: int = 0) -> Outcome:
     """Let each call of saves and loads fail with each error; at most `count` of them."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None or not sys.platform.startswith("linux"):
-        return Outcome(0, ["not tried: it needs Linux and a C compiler"])
+        return Outcome(0, [NO_COMPILER])
     with tempfile.TemporaryDirectory(prefix="crnn-reliability-") as folder:
         library = str(Path(folder) / "faults.so")
         flags = ["-shared", "-fPIC", "-O1", "-o", library, str(HERE / "fault_shim.c"), "-ldl"]
