@@ -42,6 +42,7 @@ class CtrlC:
         code = frame.f_code
         if self.place or not self.wanted(code):
             return None
+        frame.f_trace = self  # or else Python 3.13 shows no instructions of this call
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         checked = event == "call" or (event == "opcode" and self.last.get(frame) in CHECKS)
         self.last[frame] = code.co_code[frame.f_lasti] if event == "opcode" else None
@@ -56,8 +57,7 @@ class CtrlC:
 def interrupted_everywhere(work, wanted):
     """Call `work` once for each place of the wanted functions at which Python handles signals, with Ctrl-C there.
 
-    These places are the starts of functions, and what follows a call or a jump back; of calls, Python 3.13 shows fewer
-    than 3.11. Yields where that was.
+    These places are the starts of functions, and what follows a call or a jump back. Yields where that was.
     """
     before = sys.gettrace()
     for n in itertools.count():

@@ -17,7 +17,7 @@ def test_wherever_ctrl_c_comes_the_next_call_can_train():
     for place in interrupted_everywhere(lambda: model.fit(TEXT), wanted):
         assert model.fit(TEXT).n_steps_ == 1, place
         places.append(place)
-    assert sum(exclusive.__file__ in place for place in places) > 1
+    assert sum(exclusive.__file__ in place for place in places) > 5
 
 
 def test_calls_that_have_ended_are_forgotten():
