@@ -113,10 +113,16 @@ def test_bad_argument_of_beam_search(model, arguments, message):
 
 def test_more_beams_than_fit_in_memory_are_refused(model, monkeypatch):
     V = len(model.vocabulary_)
+    monkeypatch.setattr("crnn.inference.sampling.beam_search.SMALL", 0)
     monkeypatch.setattr("crnn.inference.sampling.beam_search.available_bytes", lambda: 40 * V * V**2)
     assert len(model.beam_search(2, beams=2**31)) == V**2  # as many as there are
     with pytest.raises(InvalidInputError, match=r"^beams is 2147483648, and so many continuations need at least "):
         model.beam_search(3, beams=2**31)
+
+
+def test_a_small_search_does_not_ask_for_free_memory(model, monkeypatch):
+    monkeypatch.setattr("crnn.inference.sampling.beam_search.available_bytes", lambda: 0)
+    assert len(model.beam_search(2, beams=3)) == 3
 
 
 def test_continuations_of_bytes_are_bytes():

@@ -20,6 +20,7 @@ __all__ = ["beam_search", "best_continuations"]
 BYTES_PER_SYMBOL = 40  # of each beam: five arrays of 8 bytes per symbol of the vocabulary
 LONG = 64  # symbols: even of two, more continuations than any number of beams
 GB = 1e9
+SMALL = 0.1 * GB  # bytes, for which nobody asks how much is free: that would take longer than a short search
 
 
 def best_continuations(
@@ -90,7 +91,7 @@ def beam_search(
 def _check_free_memory(vocab_size: int, n: int, beams: int) -> None:
     """Raise an error if the arrays of a step would not fit in memory, the networks' states not counted."""
     needed = min(beams, vocab_size ** min(n, LONG)) * vocab_size * BYTES_PER_SYMBOL
-    available = available_bytes()
+    available = available_bytes() if needed > SMALL else None
     if available is not None and needed > available:
         raise InvalidInputError(
             f"beams is {beams}, and so many continuations need at least {needed / GB:,.1f} GB of memory, but "
