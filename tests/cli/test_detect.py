@@ -104,6 +104,23 @@ def test_calibrate_a_detector_as_it_was_set(clean, capsys, monkeypatch):
             assert 0 < found.count("anomaly") < 30
 
 
+def test_calibrate_a_model_with_labels_for_one_of_them(clean, capsys):
+    texts = [*lines(99), *(line.upper() for line in lines(99))]
+    model = CharRNN(hidden_size=7, max_steps=3, random_state=0).fit(texts, labels=[5] * 99 + [7] * 99)
+    model.save("labeled.crnn")
+    (clean / "today.log").write_text("user bob\nUSER BOB\n")
+    command = ["detect", "labeled.crnn", "today.log", "--calibrate", "clean.log.gz", "--contamination", "0.01"]
+    assert cli.main([*command, "--label", "7"]) == 0
+    expected = AnomalyDetector(model.for_label(7), 0.01).calibrate(lines(5000))
+    scores, _ = verdicts(capsys.readouterr().out)
+    assert scores == pytest.approx(expected.score_samples(["user bob", "USER BOB"]), abs=1e-6)
+    assert error(capsys, *command).startswith("crnn: error: labeled.crnn was fitted with labels. Add --label 5")
+    assert "argument --label: only with --calibrate" in usage_error(capsys, *command[:3], "--label", "7")
+    expected.save("seven.crnn")
+    refused = usage_error(capsys, "detect", "seven.crnn", *command[2:], "--label", "7")
+    assert "argument --label: MODEL is a detector, which has no labels" in refused
+
+
 def test_bytes_that_are_no_text(detector, capsys):
     content = "\n".join(lines(3)).encode() + b"\nuser \xff read file 7\nuser bob"
     with gzip.open("today.log.gz", "wb") as file:

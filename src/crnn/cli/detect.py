@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast, get_args
 
@@ -13,7 +14,7 @@ from ..errors import InvalidInputError
 from ..files.detector_file import holds_detector
 from ..inference.scoring.string_scores import Reduce
 from ..parameters.checks import checked_float
-from .arguments import MODEL_HELP, SCORING_ERRORS, add_errors, checked, refuse_two_standard_inputs
+from .arguments import LABEL_HELP, MODEL_HELP, SCORING_ERRORS, add_errors, checked, refuse_two_standard_inputs
 from .errors import described, warnings_said
 from .files import loaded, model_source, read_documents
 from .lines import ReadAs, line_scores, read_lines
@@ -39,7 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="set the threshold by the lines of this file, which hold no anomalies and which the model has not read "
         "(default: the threshold in MODEL)",
     )
-    add_threshold_options(parser.add_argument_group("with --calibrate"), "MODEL's if it is a detector, or ")
+    group = parser.add_argument_group("with --calibrate")
+    add_threshold_options(group, "MODEL's if it is a detector, or ")
+    group.add_argument("--label", metavar="LABEL", help=LABEL_HELP)
     add_errors(parser, SCORING_ERRORS.replace("(default: strict)", "(default: replace)"))
 
 
@@ -89,18 +92,23 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _detector(arguments: argparse.Namespace) -> AnomalyDetector:
     """Return the detector in MODEL, or a model with a threshold from the lines of CLEAN."""
-    given, path, source = threshold_options(arguments), arguments.model, model_source(arguments.model)
+    given, label = threshold_options(arguments), arguments.label
+    path, source = arguments.model, model_source(arguments.model)
     stored = AnomalyDetector.load(source) if holds_detector(source) else None
     if arguments.calibrate is None:
-        if given:
-            arguments.parser.error(f"argument --{next(iter(given))}: only with --calibrate; MODEL has a threshold")
+        if only_there := [*given, *(["label"] if label is not None else [])]:
+            arguments.parser.error(f"argument --{only_there[0]}: only with --calibrate; MODEL has a threshold")
         if stored is None:
             raise InvalidInputError(
                 f"{path} contains a model but no detector. Add --calibrate CLEAN, with a file of lines that the model "
                 "has not read, or train a detector with crnn train --model detector."
             )
         return stored
-    model = loaded(source) if stored is None else stored.estimator_
+    if stored is not None and label is not None:
+        arguments.parser.error("argument --label: MODEL is a detector, which has no labels")
+    model = loaded(source, label) if stored is None else stored.estimator_
+    if labels := model.vocabulary_.labels:
+        raise InvalidInputError(f"{path} was fitted with labels. Add --label {shlex.quote(str(labels[0]))}.")
     clean = read_documents(arguments.calibrate, as_bytes=model.vocabulary_.kind == "bytes", errors="replace")
     try:
         with warnings_said():

@@ -190,18 +190,17 @@ def load(path: str, label: str | None = None) -> CharRNN | CharNGram | Mixture:
     label : str, optional
         Return the model of the texts with this label.
     """
-    model = loaded(model_source(path))
+    return loaded(model_source(path), label)
+
+
+def loaded(source: str | io.BytesIO, label: str | None = None) -> CharRNN | CharNGram | Mixture:
+    """Load a language model from a result of `model_source`, like `load`."""
+    is_classifier = file_kind(source) == "classifier"
+    model = CharRNN.load(source) if is_classifier else cast("CharRNN | CharNGram | Mixture", load_model(source))
     if label is None:
         return model
     as_text = {str(known): known for known in model.vocabulary_.labels}
     return model.for_label(as_text.get(label, label))
-
-
-def loaded(source: str | io.BytesIO) -> CharRNN | CharNGram | Mixture:
-    """Load a language model from a result of `model_source`."""
-    if file_kind(source) == "classifier":
-        return CharRNN.load(source)
-    return cast("CharRNN | CharNGram | Mixture", load_model(source))
 
 
 def load_network(path: str, what: str, label: str | None = None) -> CharRNN:
