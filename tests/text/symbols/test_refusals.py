@@ -22,6 +22,15 @@ def test_the_first_id_that_is_refused(ids, boundary, message):
         refuse_other_ids(np.array(ids), 5, boundary)
 
 
+@pytest.mark.parametrize(
+    ("ids", "message"), [([2, 0, 5], r"^ids\[2\] is 5, "), ([2, 2, 1, 3], r"^ids\[3\] is a label, ")]
+)
+def test_ids_of_documents_may_be_the_boundary(ids, message):
+    refuse_other_ids(np.array(ids[:-1]), 5, 2, documents=True)
+    with pytest.raises(InvalidInputError, match=message):
+        refuse_other_ids(np.array(ids), 5, 2, documents=True)
+
+
 @pytest.mark.parametrize(("ids", "boundary"), [([], None), ([0, 4, 0], None), ([0, 1, 1], 2), ([], 2)])
 def test_ids_of_characters(ids, boundary):
     refuse_other_ids(np.array(ids, np.intp), 5, boundary)

@@ -273,6 +273,27 @@ def test_numbers_that_are_no_ids_are_not_decoded(ids, message):
         Vocabulary.from_text("abc").decode(ids)
 
 
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([0, -1, 0], r"ids\[1\] is -1"),
+        ([0, 3, 1, 3, 6], r"ids\[4\] is 6, .* from 0 to 5"),
+        ([3, 0, 3, 1, 5], r"ids\[4\] is a label, not a character"),
+        ([0.5], "integers, not float64"),
+    ],
+)
+def test_numbers_that_are_no_ids_of_documents_are_not_decoded(ids, message):
+    with pytest.raises(InvalidInputError, match=message):
+        Vocabulary([97, 98, 99], boundary=True, labels="fm").decode_documents(ids)
+
+
+def test_without_a_boundary_ids_are_one_document():
+    vocabulary = Vocabulary.from_text("abc")
+    assert vocabulary.decode_documents([2, 0, 1]) == ["cab"]
+    with pytest.raises(InvalidInputError, match=r"ids\[1\] is -1, but"):
+        vocabulary.decode_documents([0, -1, 0])
+
+
 # ---------------------------------------------------------------- the sequence
 
 
@@ -329,9 +350,10 @@ def test_membership():
     assert all(c in characters for c in "acz")
     for other in ("b", "", "ac", "\U0010ffff", b"a", 97, None, "\0"):
         assert other not in characters
+    assert not any(chr(code) in characters for code in (ord("z") + 1, ord("z") + 2))
     assert all(value in data and bytes([value]) in data for value in b"acz")
     assert np.uint8(97) in data
-    for other in (b"b", b"", b"ac", "a", 98, -1, -2, 123, 10**30, None, b"\xff"):
+    for other in (b"b", b"", b"ac", "a", 98, -1, -2, 123, 124, 10**30, None, b"\xff"):
         assert other not in data
 
 
@@ -370,6 +392,9 @@ def test_repr_is_short_and_printable():
     assert repr(Vocabulary.from_text("a\n\ud800")) == r"Vocabulary(3 characters: '\na\ud800')"
     assert repr(Vocabulary.from_text(b"a\xff")) == r"Vocabulary(2 bytes: b'a\xff')"
     long = repr(Vocabulary(np.arange(48, 48 + 1009)))
-    assert long.startswith("Vocabulary(1009 characters: '0123")
-    assert long.endswith("', ...)")
-    assert len(long) < 80
+    assert long == f"Vocabulary(1009 characters: {''.join(map(chr, range(48, 80)))!r}, ...)"
+    assert repr(Vocabulary(np.arange(48, 80))) == long.replace("1009", "32").replace(", ...", "")
+    for n, end in ((31, "Label(30))"), (32, "Label(30), ...)")):
+        many = repr(Vocabulary([97], boundary=True, labels=range(n)))
+        assert many.startswith("Vocabulary(1 characters: 'a', crnn.BOUNDARY, Label(0), Label(1), ")
+        assert many.endswith(f", {end}")

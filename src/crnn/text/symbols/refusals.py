@@ -34,8 +34,10 @@ def refuse_other_kind(text: object, kind: Kind, name: str) -> None:
     )
 
 
-def refuse_other_ids(ids: NDArray[Any], n_symbols: int, boundary: int | None) -> None:
-    """Raise an error unless all ids are ids of characters: at least 0, and below the boundary, if any.
+def refuse_other_ids(
+    ids: NDArray[Any], n_symbols: int, boundary: int | None, *, documents: bool = False
+) -> None:
+    """Raise an error unless all ids are ids of characters or, between documents, the boundary.
 
     Examples
     --------
@@ -46,7 +48,7 @@ def refuse_other_ids(ids: NDArray[Any], n_symbols: int, boundary: int | None) ->
     if ids.size and (ids.min() < 0 or ids.max() >= n_symbols):
         i = int(np.flatnonzero((ids < 0) | (ids >= n_symbols))[0])
         raise InvalidInputError(f"ids[{i}] is {ids[i]}, but the ids of this vocabulary run from 0 to {n_symbols - 1}")
-    if boundary is not None and (ids == boundary).any():
+    if boundary is not None and not documents and (ids == boundary).any():
         i = int(np.argmax(ids == boundary))
         raise InvalidInputError(f"ids[{i}] is the boundary, not a character. Use decode_documents.")
     if boundary is not None and (ids > boundary).any():

@@ -336,13 +336,19 @@ class Vocabulary(Sequence[Symbol]):
         list of str or bytes
             One more text than there are boundaries, each decoded as by `decode`; the first precedes the first boundary.
 
+        Raises
+        ------
+        InvalidInputError
+            If `ids` is not one-dimensional, not integers, or contains the id of a label or an invalid id.
+
         Examples
         --------
         >>> Vocabulary([97, 98], boundary=True).decode_documents([2, 0, 1, 2, 2, 0])
         ['', 'ab', '', 'a']
         """
         numbers = integers(ids, "ids")
-        parts = np.split(numbers, np.flatnonzero(numbers == (-1 if self._boundary is None else self._boundary)))
+        refuse_other_ids(numbers, len(self), self._boundary, documents=True)
+        parts = np.split(numbers, [] if self._boundary is None else np.flatnonzero(numbers == self._boundary))
         return [self.decode(part[1:] if i else part) for i, part in enumerate(parts)]
 
     def check_kind(self, text: object, name: str) -> None:
@@ -423,6 +429,7 @@ class Vocabulary(Sequence[Symbol]):
         shown = self.decode(np.arange(min(characters, _SHOWN)))
         more = ", ..." if characters > _SHOWN else ""
         more += "".join(f", {special!r}" for special in self._specials[:_SHOWN])
+        more += ", ..." if len(self._specials) > _SHOWN else ""
         return f"Vocabulary({characters} {self._kind}: {shown!r}{more})"
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
