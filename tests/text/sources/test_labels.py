@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crnn import InvalidInputError
-from crnn.text.sources.labels import checked_labels, label_numbers
+from crnn.text.sources.labels import checked_labels, label_number, label_numbers, labelled_ids
 
 THIRD = np.longdouble(1) / 3  # no float64
 
@@ -80,3 +80,50 @@ def test_labels_of_an_iterator():
 def test_labels_of_a_type_that_no_file_holds():
     with pytest.raises(InvalidInputError, match=r"^labels must be str, whole numbers, floats or bool, not complex128$"):
         checked_labels(np.array([1j, 2j]))
+
+
+@pytest.mark.parametrize(
+    ("label", "known", "k"), [("b", ["a", "b"], 1), (np.str_("a"), ["a", "b"], 0), (7.0, [5, 7], 1), (True, [0, 1], 1)]
+)
+def test_the_number_of_a_label(label, known, k):
+    assert label_number(label, np.array(known)) == k
+
+
+@pytest.mark.parametrize("label", [np.array([5]), np.array(5), np.array([5, 7]), [5], (5,), {5: 7}, "5", None, b"5"])
+def test_what_is_no_label_of_a_model(label):
+    with pytest.raises(InvalidInputError, match=r"^label must be one of 5, 7, not "):
+        label_number(label, np.array([5, 7]))
+
+
+@pytest.mark.parametrize(("n", "shown"), [(10, "9"), (11, r"9, \.\.\.")])
+def test_an_error_names_ten_labels_at_most(n, shown):
+    with pytest.raises(InvalidInputError, match=rf"^label must be one of 0, 1, .*8, {shown}, not 20$"):
+        label_number(20, np.arange(n))
+
+
+@pytest.mark.parametrize(
+    ("boundary", "n_labels", "dtype"), [(250, 5, np.uint8), (250, 6, np.uint16), (3, 253, np.uint16)]
+)
+def test_ids_with_labels_are_large_enough_for_the_last_label(boundary, n_labels, dtype):
+    packed = np.array([boundary, 0, boundary, 1, 2, boundary], np.uint8)
+    ids = labelled_ids(packed, boundary, np.array([n_labels - 1, 0]), n_labels)
+    assert ids.dtype == dtype
+    assert ids.tolist() == [boundary, boundary + n_labels, 0, boundary, boundary + 1, 1, 2, boundary]
+
+
+@pytest.mark.parametrize(
+    ("values", "n", "message"),
+    [
+        (["a", "b"], 3, r"^labels must be 3 labels, one for each document, not 2$"),
+        (["a", "b", "a"], 2, r"^labels must be 2 labels, one for each document, not 3$"),
+        ([], 0, None),
+        ([], None, r"^labels must be at least one label, not 0$"),
+        ([["a"], ["b"]], None, r"^labels must be one label for each document, not of shape \(2, 1\)$"),
+    ],
+)
+def test_the_number_of_labels(values, n, message):
+    if message is None:
+        assert checked_labels(np.array(values, np.int64), n).numbers.tolist() == []
+        return
+    with pytest.raises(InvalidInputError, match=message):
+        checked_labels(values, n)

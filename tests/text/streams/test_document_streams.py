@@ -11,9 +11,11 @@ from examples import packed_documents, unpacked_documents
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crnn import InvalidInputError
 from crnn.text.sources.documents import pack
 from crnn.text.streams import queues, shuffled_documents
 from crnn.text.streams.document_streams import DocumentStreams
+from crnn.text.streams.queues import Held
 
 DOCUMENTS = st.lists(st.lists(st.integers(0, 3), max_size=7), min_size=1, max_size=20)
 
@@ -156,7 +158,7 @@ def test_one_long_document_and_many_short_ones_are_distributed_in_little_time():
 
 
 @pytest.mark.parametrize("B", [1, 2, 33])
-@pytest.mark.parametrize("documents", [[[]], [[], []], [[1]], [[1, 2, 3]]])
+@pytest.mark.parametrize("documents", [[[]], [[], []], [[1]], [[1, 2, 3]], [[1, 2, 3], []], [[], [1, 2, 3], [1]]])
 def test_little_is_enough(documents, B):
     streams = streams_of(documents, B, 25)
     transitions = sum(map(len, documents)) + len(documents)
@@ -164,3 +166,22 @@ def test_little_is_enough(documents, B):
     assert streams.steps_per_epoch == -(-transitions // (B * streams.seq_length))
     for row in blocks_read(streams, 7):
         assert set(complete(row)) <= set(map(tuple, documents))
+
+
+def test_a_position_of_other_documents_is_refused():
+    streams = streams_of([[1, 2], [3], [0]], 2, 3)  # packed: 9 1 2 9 3 9 0 9
+    streams.next_block()
+    before = streams.position
+
+    last = Held(np.array([2]), 0, first=np.array([5]))
+    for parts, message in (
+        ((last,), "^the position is for batch_size=1, but batch_size is 2"),
+        ((last, last._replace(first=np.array([6]))), "^the position is for other documents"),
+        ((last._replace(lengths=np.array([3])), last), "^the position is for other documents"),
+        ((last, last._replace(first=None, ids=np.array([9, 0]))), "^the position is for documents in a file"),
+    ):
+        with pytest.raises(InvalidInputError, match=message):
+            streams.position = before._replace(held=parts)
+        assert streams.position is before
+    streams.position = before._replace(held=(last, last), shuffles=0, read=0)
+    np.testing.assert_array_equal(streams.next_block().ids[:, :2], [[9, 0]] * 2)

@@ -156,6 +156,19 @@ def test_runs_hold_every_symbol_once_and_cut_only_long_documents(path, documents
             assert len(documents[document]) >= 12
 
 
+@pytest.mark.parametrize(("n", "starts"), [(11, [0, 19]), (12, [0, 8])])
+def test_a_document_is_cut_only_if_it_is_long(path, small, n, starts):
+    documents = [[1] * 6, [2] * n, [3] * 9]  # the second starts at the end of the first piece
+    runs = document_runs.document_runs(stored_documents(path, documents, step=3))
+    assert runs.starts.tolist()[:2] == starts
+
+
+@pytest.mark.parametrize(("B", "T", "effective"), [(2, 3, 3), (2, 25, 18), (5, 25, 7), (37, 25, 1)])
+def test_a_chunk_is_no_longer_than_a_streams_share(path, B, T, effective):
+    streams = stored_streams(stored_documents(path, [[1, 2, 3]] * 9), B, T, seed=0)
+    assert (streams.batch_size, streams.seq_length, streams.steps_per_epoch) == (B, effective, -(-36 // (B * effective)))
+
+
 def test_neighbours_are_read_far_apart_and_an_epoch_in_another_order(path, small):
     documents = [[i] for i in range(9)] * 20
     streams = stored_streams(stored_documents(path, documents), 1, 18, seed=4)
@@ -199,12 +212,21 @@ def test_a_position_that_does_not_fit_is_refused(path, small):
     two = streams(2)
     for _ in range(5):
         two.next_block()
-    for other in (streams(3), streams(2, np.ones(9))):
-        with pytest.raises(InvalidInputError, match=r"^the position is for"):
-            other.position = two.position
-    held = two.position.held[0]._replace(ids=np.array([200], np.uint8), lengths=np.array([1]), read=0)
-    with pytest.raises(InvalidInputError, match="an invalid symbol"):
-        two.position = two.position._replace(held=(held, held))
+    memory = DocumentStreams(packed_documents([[1, 2, 3]] * 9), 9, 2, 3, rng=np.random.default_rng(0)).position
+    bad = two.position.held[0]._replace(ids=np.array([1, 10, 9], np.uint8), lengths=np.array([3]), read=0)
+    for other, position, message in (
+        (streams(3), two.position, "^the position is for batch_size=2, but batch_size is 3"),
+        (streams(2, np.ones(9)), two.position, "^the position is for documents in memory, or for other weights"),
+        (two, streams(2, np.ones(9)).position, "^the position is for documents in memory, or for other weights"),
+        (two, two.position._replace(held=memory.held), "^the position is for documents in memory, or for other"),
+        (two, memory, r"^the position is for documents in memory\. Pass the same"),
+        (two, two.position._replace(held=(two.position.held[0], bad)), "^the position contains an invalid symbol"),
+    ):
+        with pytest.raises(InvalidInputError, match=message):
+            other.position = position
+    good = bad._replace(ids=np.array([9, 8, 9], np.uint8))
+    two.position = two.position._replace(held=(good, good), shuffles=0, read=0)
+    np.testing.assert_array_equal(two.next_block().ids[:, :3], [[9, 8, 9]] * 2)
 
 
 DAMAGES = [

@@ -67,11 +67,8 @@ def label_number(label: Any, labels: Labels, *, name: str = "label") -> int:
     """
     value = label.item() if isinstance(label, np.generic) else label
     known = labels.tolist()
-    # As numbers, True equals 1 and "1" does not: compare only labels of the model's kind.
-    if isinstance(value, str) == isinstance(known[0], str) and not isinstance(value, list | tuple | dict | np.ndarray):
-        for k, other in enumerate(known):
-            if value == other:
-                return k
+    if not isinstance(value, np.ndarray) and value in known:
+        return known.index(value)
     shown = ", ".join(map(repr, known[:SHOWN])) + (", ..." if len(known) > SHOWN else "")
     near = did_you_mean(value, map(str, known))
     raise InvalidInputError(f"{name} must be one of {shown}, not {short_repr(value)}{near}")
