@@ -415,11 +415,8 @@ class Vocabulary(Sequence[Symbol]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Vocabulary):
             return NotImplemented
-        return (
-            self._kind == other._kind
-            and self._specials == other._specials
-            and np.array_equal(self._codes, other._codes)
-        )
+        same = self._kind == other._kind and self._specials == other._specials
+        return same and np.array_equal(self._codes, other._codes)
 
     def __hash__(self) -> int:
         return hash((self._kind, self._specials, self._codes.tobytes()))
@@ -445,7 +442,5 @@ class Vocabulary(Sequence[Symbol]):
         return chr(code) if self._kind == "characters" else bytes([code])
 
 
-def _rebuilt(
-    codes: ArrayLike, kind: Kind, unknown: bool, boundary: bool, labels: tuple[Any, ...] = ()
-) -> Vocabulary:
+def _rebuilt(codes: ArrayLike, kind: Kind, unknown: bool, boundary: bool, labels: tuple[Any, ...]) -> Vocabulary:
     return Vocabulary(codes, kind, unknown=unknown, boundary=boundary, labels=labels)
