@@ -1,10 +1,11 @@
-"""The forked processes of the promises."""
+"""The processes of the promises."""
 
 import gc
 import os
+import signal
 
 from command_line import POSIX
-from trials import forked
+from trials import forked, run_cases
 
 
 @POSIX
@@ -26,3 +27,18 @@ def test_the_collector_calls_no_function_in_a_forked_process():
         assert gc.callbacks[-1] is called
     finally:
         gc.callbacks.remove(called)
+
+
+@POSIX
+def test_cases_can_be_interrupted_where_a_job_in_the_background_ignores_ctrl_c(tmp_path, monkeypatch):
+    (tmp_path / "ignoring.py").write_text(
+        "import signal\n"
+        "def case(i, folder):\n"
+        "    return 'Ctrl-C is ignored' if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else None\n"
+    )
+    monkeypatch.setattr("trials.HERE", tmp_path)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert run_cases("ignoring", 2) == (2, [])
+    finally:
+        signal.signal(signal.SIGINT, before)

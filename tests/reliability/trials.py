@@ -87,6 +87,7 @@ def run_cases(module: str, count: int, seed: int = 0) -> Outcome:
 
 def main() -> None:
     """Run the cases of one process."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores Ctrl-C
     module, first, last, folder = sys.argv[1:]
     case = importlib.import_module(module).case
     for i in range(int(first), int(last)):
