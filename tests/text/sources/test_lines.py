@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import pickle
 
 import numpy as np
@@ -68,13 +69,37 @@ def test_a_file_that_was_changed_is_indexed_anew(folder):
     assert len(found) == 2
     path.write_text("a\nb\nc")
     assert (len(found), found[2]) == (3, "c")
+    path.write_text("ab\ncd")
+    os.utime(path, ns=(5, 5))  # another time, and the same size
+    assert (len(found), found[1]) == (2, "cd")
+
+
+def test_a_gzip_file_as_large_as_its_contents_is_read_as_a_gzip_file(folder):
+    data = b"\n".join(bytes([48 + i % 73]) * (i % 3) for i in range(20))
+    while len(gzip.compress(data)) > len(data):
+        data += b"\n"
+    path = folder / "equal"
+    path.write_bytes(gzip.compress(data))
+    assert path.stat().st_size == len(data)
+    assert Lines(path)[4] == "4"
+
+
+def test_a_pickle_has_no_index(folder):
+    path = folder / "pickled"
+    path.write_text("a\n" * 97)
+    found = Lines(path)
+    before = pickle.dumps(found)
+    assert len(found) == 97
+    assert pickle.dumps(found) == before
 
 
 def test_a_line_that_is_not_utf8_is_named(folder):
     (folder / "bad").write_bytes(b"a\nb\nc\xff\nd")
-    with pytest.raises(UnicodeDecodeError) as caught:
-        Lines(folder / "bad")[2]
-    assert "in line 3 of the file" in caught.value.__notes__[0]
+    (folder / "good").write_bytes(b"a\nb")
+    for before in ([], ["good"], ["good", "good"]):
+        with pytest.raises(UnicodeDecodeError) as caught:
+            Lines([folder / name for name in [*before, "bad"]])[2 + 2 * len(before)]
+        assert caught.value.__notes__ == [f"in line 3 of the file {str(folder / 'bad')!r}. Convert it to UTF-8."]
     with pytest.raises(UnicodeDecodeError) as caught:
         list(Lines(folder / "bad"))
     assert caught.value.start == 5
@@ -87,7 +112,8 @@ def test_ends_of_lines(data):
 
 
 @pytest.mark.parametrize("kind", ["characters", "bytes"])
-def test_hashes_find_every_line_and_nothing_else(folder, kind):
+def test_hashes_find_every_line_and_nothing_else(folder, monkeypatch, kind):
+    monkeypatch.setattr(lines, "BLOCK_SIZE", 1009)
     (folder / "names").write_text("".join(f"name{i}\n" for i in range(997)))
     names = Lines(folder / "names", kind=kind)
     hashed = HashedTexts(names)
@@ -100,9 +126,11 @@ def test_hashes_find_every_line_and_nothing_else(folder, kind):
 MIXED = b"to be\nb\xff\n\nor\n"
 
 
+@pytest.mark.parametrize("block", [7, 1 << 20])
 @pytest.mark.parametrize("compress", [False, True])
-def test_damaged_lines_keep_their_places(folder, monkeypatch, compress):
+def test_damaged_lines_keep_their_places(folder, monkeypatch, compress, block):
     monkeypatch.setattr(lines, "INDEX_STEP", 2)
+    monkeypatch.setattr(lines, "BLOCK_SIZE", block)
     path = folder / "damaged"
     path.write_bytes(gzip.compress(MIXED * 50) if compress else MIXED * 50)
     for errors, damaged in (("skip", None), ("replace", "B\ufffd")):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ...errors import InvalidInputError
 from ...parameters.checks import FilePath
 from ..symbols.codes import Kind
-from .decompressed import Decompressed
+from .decompressed import MAGIC, Decompressed
 from .file_blocks import Paths
 from .file_reader import FileReader
 from .input_checks import Errors, checked_errors
@@ -146,7 +146,7 @@ class Lines(NamedFiles, Sequence[Any]):
         file, i = files[k], i - int(ends[k] - files[k].n)
         entry = i // INDEX_STEP
         stop = int(file.starts[entry + 1]) if entry + 1 < len(file.starts) else file.end
-        data = _part(self.paths[k], int(file.starts[entry]), stop, compressed=file.end != file.size)
+        data = _part(self.paths[k], int(file.starts[entry]), stop)
         line = data.split(b"\n")[i % INDEX_STEP].removesuffix(b"\r")
         if self.kind == "bytes":
             return self.reader.transformed([line])[0]
@@ -183,11 +183,12 @@ def _indexed(path: str, size: int, time: int) -> _FileIndex:
     return _FileIndex(size, time, position, n, np.concatenate(starts)[: -(-n // INDEX_STEP)])
 
 
-def _part(path: str, start: int, stop: int, *, compressed: bool) -> bytes:
+def _part(path: str, start: int, stop: int) -> bytes:
     """Return a part of a file, reading a compressed file from its start."""
     with open(path, "rb") as file:
+        compressed = file.read(len(MAGIC)) == MAGIC
+        file.seek(0 if compressed else start)
         if not compressed:
-            file.seek(start)
             return file.read(stop - start)
         contents, position, part = Decompressed(file, path), 0, b""
         while position < stop and (data := contents.read1(min(BLOCK_SIZE, stop - position))):
