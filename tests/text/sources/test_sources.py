@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn.errors import InvalidInputError
-from crnn.text.sources.sources import DocumentsSource, FileSource, MemorySource, text_source
+from crnn.text.sources.sources import DocumentsSource, FileSource, MemorySource, documents_of, text_source
 from crnn.text.symbols.vocabulary import Vocabulary
 
 SIZES = st.integers(1, 7)
@@ -99,6 +99,12 @@ def test_other_types_are_refused_at_once(X):
 def test_a_memoryview_of_wider_items_is_refused_by_name():
     with pytest.raises(InvalidInputError, match=r"^text is a memoryview of 2-byte items"):
         text_source(memoryview(np.zeros(3, np.int16)), "text")
+
+
+def test_one_document_or_several():
+    assert documents_of(iter(["to", "be"])) == ["to", "be"]
+    assert documents_of(b"to be") == [b"to be"]
+    assert documents_of("") == [""]
 
 
 @pytest.mark.parametrize("size", [0, -1])
@@ -193,6 +199,18 @@ def test_a_pipe_is_read_once_and_serves_twice(tmp_path):
     writer.join()
     assert found.vocabulary() == Vocabulary.from_text("häus")
     assert len(found.ids(found.vocabulary())) == found.max_length == 4
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_among_files_is_read_once(tmp_path):
+    pipe, file = tmp_path / "pipe", tmp_path / "file"
+    os.mkfifo(pipe)
+    file.write_text(" not")
+    writer = threading.Thread(target=pipe.write_bytes, args=(b"or",), daemon=True)
+    writer.start()
+    found = text_source([pipe, file])
+    writer.join()
+    assert "".join(found.blocks()) == "".join(found.blocks()) == "or not"
 
 
 @pytest.mark.parametrize("kind", ["characters", "bytes"])

@@ -190,8 +190,8 @@ class DocumentsSource(TextSource):
 
 
 def _file_source(X: TextFile, name: str) -> TextSource:
-    """Return the source of files: a pipe or device is read now, and large files are stored as ids."""
-    if len(X.paths) == 1 and X.is_read_once:
+    """Return the source of files: with a pipe or device they are read now, and large files are stored as ids."""
+    if X.is_read_once:
         return MemorySource(X.read(), name)
     small = True
     with contextlib.suppress(OSError):  # raised when the files are read
