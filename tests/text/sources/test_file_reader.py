@@ -57,6 +57,23 @@ def test_what_a_transform_returns_is_checked(folder, result):
     reader = FileReader((str(folder / "text"),), lines=True, transform=lambda line: result)
     with pytest.raises(InvalidInputError, match=r"^transform returned .* for the line 'to'. It must return a str"):
         list(reader.batches(9))
+    reader = reader._replace(kind="bytes", transform=lambda line: line.decode())
+    with pytest.raises(InvalidInputError, match=r"^transform returned 'to' for the line b'to'. It must return a bytes"):
+        list(reader.batches(9))
+
+
+def test_any_bytes_are_lines_of_bytes(folder):
+    (folder / "bytes").write_bytes(b"to\nb\xff\n")
+    for errors in ("strict", "skip", "replace"):
+        reader = FileReader((str(folder / "bytes"),), "bytes", lines=True, errors=errors, transform=bytes.upper)
+        assert list(reader.batches(3)) == [[b"TO"], [b"B\xff"]]
+        assert b"".join(reader.blocks(3)) == b"TO\nB\xff\n"
+
+
+def test_the_bound_of_the_length_counts_the_end_of_the_last_line(folder):
+    (folder / "text").write_text("to\nbe")
+    paths = (str(folder / "text"),) * 2
+    assert (FileReader(paths).max_length, FileReader(paths, lines=True).max_length) == (10, 12)
 
 
 def test_every_file_is_seen_as_it_is(folder):

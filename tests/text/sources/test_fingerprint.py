@@ -28,14 +28,23 @@ def test_documents_have_one_fingerprint_in_any_blocks(documents, data):
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
-    [("to be", b"to be"), ("to be", ["to be"]), (["to", "be"], ["t", "obe"]), (["ab"], ["ab", ""]), ("ab", "ba")],
-    ids=str,
+    ("one", "other", "difference"),
+    [
+        ("to be", b"to be", "it has bytes, not characters"),
+        ("to be", ["to be"], "it is documents, not one text"),
+        (["to be"], "to be", "it is one text, not documents"),
+        (["to", "be"], ["t", "obe"], "it has as many characters, but different ones"),
+        (["ab"], ["ab", ""], "it has 2 documents, not 1"),
+        (["ab"] * 1009, ["ab"], "it has 1 documents, not 1,009"),
+        (["ab", "c"], ["ab", ""], "it has 2 characters, not 3"),
+        (b"a", b"a" * 1009, "it has 1,009 bytes, not 1"),
+        ("ab", "ba", "it has as many characters, but different ones"),
+    ],
 )
-def test_another_text_has_another_fingerprint(one, other):
+def test_another_text_has_another_fingerprint(one, other, difference):
     one, other = text_source(one).fingerprint(), text_source(other).fingerprint()
     assert one != other
-    assert one.difference(other)
+    assert one.difference(other) == difference
     assert one.difference(one) is None
 
 

@@ -109,6 +109,9 @@ def test_stored_lines_are_the_lines(folder, texts, kind, data):
     assert (first.n_documents, rest.n_documents) == (cut, n - cut)
     np.testing.assert_array_equal(np.append(first.read(), rest.read()[1:]), packed)
     for part, offset in ((first, 0), (rest, cut)):
+        if part.n_documents:
+            assert [part.place_of(i) for i in part.numbers] == part.places.tolist()
+            assert set(np.diff(part.places, append=len(part) - 1) > 0) == {True}
         assert [part.place_of(i) for i in range(part.n_documents + 1)] == (
             places[offset : offset + part.n_documents + 1] - places[offset]
         ).tolist()
@@ -239,6 +242,11 @@ def test_odd_json_is_made_anew(book, lines):
     changes = [document | {"more": 1}, document | {"codes": document["codes"][::-1]}]
     if not lines:
         changes.append(document | {"n_documents": 2, "counts": [counts[0], counts[1] - 1, *counts[2:]]})
+        assert counts[0] == 1
+    codes = document["codes"]
+    changes += [document | {"codes": wrong} for wrong in ([-1, *codes[1:]], [*codes[:-1], 0x110000])]
+    changes += [document | {"codes": [*codes[:-2], codes[-1], codes[-1]]}, document | {"counts": [True, *counts[1:]]}]
+    changes.append(document | {"counts": [0, counts[0] + counts[1], *counts[2:]]})
     for name, value in document.items():
         changes.append({key: of_key for key, of_key in document.items() if key != name})
         changes += [document | {name: odd} for odd in ODD if name != "sha256" or type(odd) is not str]
@@ -257,12 +265,16 @@ def test_odd_json_is_made_anew(book, lines):
 def test_a_number_that_is_no_slot_is_refused(book):
     cache, (vocabulary, *_) = cache_of(book)
     blocks, _, document = split(cache.read_bytes())
-    cache.write_bytes(join(blocks[:12] + bytes([200]) + blocks[13:], document))
-    with pytest.raises(InvalidInputError, match=r"contains 200, which is not a valid slot\. Delete the file"):
-        stored(book).ids(vocabulary).read()
+    boundary = len(document["codes"])
+    for slot in (200, boundary + 1):
+        cache.write_bytes(join(blocks[:12] + bytes([slot]) + blocks[13:], document))
+        with pytest.raises(InvalidInputError, match=rf"contains {slot}, which is not a valid slot\. Delete the file"):
+            stored(book).ids(vocabulary).read()
+    cache.write_bytes(join(blocks[:12] + bytes([boundary]) + blocks[13:], document))
+    assert vocabulary.boundary in stored(book).ids(vocabulary)[1:-1].read()
 
 
-@pytest.mark.parametrize("places", [[1, 6], [0, 2], [6, 0], [0, 2**40], [0, -1]])
+@pytest.mark.parametrize("places", [[1, 6], [0, 2], [6, 0], [0, 8], [0, 2**40], [0, -1]])
 def test_an_index_of_another_text_is_refused(book, places):
     book.write_text("a\nb\nc\nd\n")
     cache, (vocabulary, *_) = cache_of(book, lines=True)
@@ -271,6 +283,21 @@ def test_an_index_of_another_text_is_refused(book, places):
     cache.write_bytes(join(blocks[:-16] + np.array(places, "<i8").tobytes(), document))
     with pytest.raises(InvalidInputError, match=r"has an index for a different text\. Delete the file"):
         stored(book, lines=True).ids(vocabulary)
+
+
+def test_the_index_of_empty_lines(book):
+    book.write_text("\n" * 7)
+    _, (_, ids, _, places) = cache_of(book, lines=True)
+    assert (ids, places) == ([0] * 8, [0, 3, 6])
+
+
+@pytest.mark.parametrize("data", [bytes(range(1, 256)), bytes(range(256)), "a\U0010ffff".encode()])
+def test_the_last_codes(book, data):
+    book.write_bytes(data)
+    (book.parent / "ids").mkdir()
+    options = {} if len(data) < 9 else {"kind": "bytes"}
+    source = stored(book, **options)
+    assert source.ids(source.vocabulary()).read().tolist() == list(range(2 if len(data) < 9 else len(data)))
 
 
 @given(data=st.binary(min_size=1, max_size=60), part=st.data())
@@ -299,11 +326,16 @@ def test_characters_in_a_cache_are_no_bytes(book):
         stored(book).ids(Vocabulary(np.arange(256), "bytes"))
 
 
-def test_a_file_that_has_become_shorter_is_named(folder):
+def test_a_file_that_has_become_shorter_is_named(folder, monkeypatch):
     (folder / "short").write_bytes(b"abcde")  # other tests have a folder "ids" there
     file, found = IdFile(str(folder / "short")), np.zeros(3, np.uint8)
     file.read_into(found, 2)
     assert found.tobytes() == b"cde"
+    if hasattr(os, "preadv"):
+        read = os.preadv
+        monkeypatch.setattr(os, "preadv", lambda descriptor, views, offset: read(descriptor, [views[0][:2]], offset))
+        file.read_into(found, 1)  # the system may give less than it is asked for
+        assert found.tobytes() == b"bcd"
     with pytest.raises(InvalidInputError, match="short ends after 5 bytes, because it was changed"):
         file.read_into(found, 3)
 
@@ -337,10 +369,60 @@ def test_a_temporary_file_serves_where_the_folder_cannot_be_written(book, monkey
     assert not (tmp_path / "crnn-").exists()
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="the system does not list open files")
+def test_a_cache_is_closed_with_its_ids(book):
+    def is_open():
+        return any(os.path.realpath(f"/proc/self/fd/{n}") == cache for n in os.listdir("/proc/self/fd"))
+
+    cache = os.path.realpath(cache_of(book)[0])
+    ids = stored(book).ids(Vocabulary.from_text(book.read_text()))
+    assert is_open()
+    del ids
+    assert not is_open()
+
+
+def test_a_folder_of_caches_named_by_the_environment(book, monkeypatch, tmp_path):
+    (tmp_path / "caches").mkdir()
+    monkeypatch.setenv(file_sources.FOLDER_VARIABLE, str(tmp_path / "caches"))
+    paths = (str(book),)
+    for source in (StoredSource(FileReader(paths)), StoredSource(FileReader(paths, lines=True))):
+        source.vocabulary()
+    names = {cache_name(paths, lines=lines, beside=False) for lines in (True, False)}
+    assert set(os.listdir(tmp_path / "caches")) == names
+    monkeypatch.delenv(file_sources.FOLDER_VARIABLE)
+    monkeypatch.chdir(tmp_path)
+    StoredSource(FileReader(("book.txt",))).vocabulary()
+    assert (tmp_path / "book.txt.crnn-ids").exists()
+
+
+def test_the_ids_of_transformed_lines_are_in_the_folder_for_the_call_alone(book, monkeypatch):
+    (book.parent / "ids").mkdir()
+    monkeypatch.chdir(book.parent)
+    for name, cache, folder in ((str(book), "ids", "ids"), (str(book), None, "."), ("book.txt", None, ".")):
+        source = StoredSource(FileReader((name,), lines=True, transform=str.upper), cache=cache)
+        assert len(source.vocabulary()) == 12
+        (temporary,) = (path for path in os.listdir(folder) if path.startswith("crnn-"))
+        del source
+        assert temporary not in os.listdir(folder)
+
+
 def test_a_missing_text_is_an_error(tmp_path):
     (tmp_path / "ids").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"book\.txt"):
-        stored(tmp_path / "book.txt").vocabulary()
+    for cache in (str(tmp_path / "ids"), None):
+        with pytest.raises(FileNotFoundError, match=r"book\.txt'"):
+            StoredSource(FileReader((str(tmp_path / "book.txt"),)), cache=cache).vocabulary()
+
+
+def test_a_text_that_changes_after_it_was_read_is_an_error(book, monkeypatch):
+    (book.parent / "ids").mkdir()
+
+    def write(path, reader):
+        id_cache.write_cache(path, reader)
+        book.write_text("longer than before, and other symbols")
+
+    monkeypatch.setattr(file_sources, "write_cache", write)
+    with pytest.raises(InvalidInputError, match=r"book\.txt changed while it was being read\. Try again"):
+        stored(book).vocabulary()
 
 
 def test_a_text_that_changes_while_it_is_read_leaves_no_cache(book, monkeypatch):
@@ -369,10 +451,14 @@ def test_names_of_caches():
 
 @pytest.mark.parametrize("large", [False, True])
 def test_which_source_a_file_gets(book, monkeypatch, large):
-    monkeypatch.setattr(file_sources, "IN_MEMORY", 3)
-    monkeypatch.setattr("crnn.text.sources.sources.IN_MEMORY", 3 if large else 1000)
-    assert type(text_source(book)) is type(text_source([book, book])) is (StoredSource if large else FileSource)
-    assert type(text_source(Lines(book))) is (StoredSource if large else DocumentsSource)
+    for X, size, small in (
+        (book, 26, FileSource),
+        (TextFile(book), 26, FileSource),
+        ([book, book], 52, FileSource),
+        (Lines(book), 27, DocumentsSource),  # with the end of the last line
+    ):
+        monkeypatch.setattr("crnn.text.sources.sources.IN_MEMORY", size - large)
+        assert type(text_source(X)) is (StoredSource if large else small)
     assert type(text_source(TextFile(book, cache=book.parent))) is StoredSource
     assert type(text_source(Lines(book, cache=book.parent))) is StoredSource
     assert text_source([book, book]).max_length == 52

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import sys
 
 import numpy as np
 import pytest
 
 from crnn import CharRNN, CharRNNClassifier, InvalidInputError
 from crnn.text.sources import input_checks
-from crnn.text.sources.input_checks import LONGEST_NAME, is_missing, python_values
+from crnn.text.sources.input_checks import checked_errors, is_missing, python_values
 from crnn.text.sources.sources import text_source
 
 NAMES = ["anna", "bob"]
@@ -120,14 +121,28 @@ def test_arrow_arrays_give_their_values(monkeypatch):
     values = [*NAMES, "eve", None, ""]
     assert list(python_values(ArrowLike(values))) == values
     assert python_values(values) is values
+    column = Column(NAMES)
+    column.to_pylist = column.slice = None  # without a length it is no array
+    assert python_values(column) is column
+
+
+class NaTType:
+    """Like the type of pandas' missing times."""
 
 
 @pytest.mark.parametrize(
     ("value", "missing"),
-    [(None, True), (float("nan"), True), (np.float32("nan"), False), ("", False), ("NaN", False), (0.0, False)],
-)
+    [(NaTType(), True), (None, True), (float("nan"), True), (np.float32("nan"), False), ("", False), ("NaN", False),
+     (0.0, False)],
+)  # fmt: skip
 def test_what_is_missing(value, missing):
     assert is_missing(value) == missing
+
+
+@pytest.mark.parametrize("errors", ["ignore", None, True, ["strict"], np.array(["strict"])])
+def test_what_is_no_way_to_handle_errors(errors):
+    with pytest.raises(InvalidInputError, match=r"^errors must be 'strict', 'replace' or 'skip', not "):
+        checked_errors(errors)
 
 
 @pytest.mark.peers
@@ -190,11 +205,18 @@ def test_a_text_that_names_a_file_is_warned_of_at_the_caller(tmp_path, monkeypat
 
 def test_other_texts_are_not_warned_of(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "anna").write_text("content")
+    monkeypatch.setattr(input_checks, "LONGEST_NAME", 6)
     (tmp_path / "folder").mkdir()
-    for text in ("", "bob", "folder", "anna\n", "a\0b", "\ud800", "a" * (LONGEST_NAME + 1)):
+    if sys.platform != "win32":
+        (tmp_path / "a\nb").write_text("content")
+    for text in ("", "bob", "folder", "a\nb", "a\0b", "\ud800"):
         text_source(text)
     text_source(NAMES)
+    (tmp_path / "letters").write_text("content")
+    text_source("letters")
+    (tmp_path / "letter").write_text("content")
+    with pytest.warns(UserWarning, match="the 6 letters 'letter'"):
+        text_source("letter")
 
 
 def test_many_strings_are_checked_as_documents_are():

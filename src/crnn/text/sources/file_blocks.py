@@ -48,8 +48,8 @@ def file_blocks(
     block_size: int,
     seen: Callable[[bytes], object] | None = None,
     *,
-    decompress: bool = True,
-    errors: Literal["strict", "replace"] = "strict",
+    decompress: bool,
+    errors: Literal["strict", "replace"],
 ) -> Iterator[Any]:
     """Yield the text of a file in blocks, str or bytes according to its kind.
 

@@ -169,7 +169,7 @@ class StoredSource(TextSource):
                 if self.reader.transform is None:
                     self._cache = self._open(path)
                 else:  # not reused: the same function may give different results tomorrow
-                    self._cache = self._open_temporary(name, os.path.dirname(path) or os.curdir)
+                    self._cache = self._open_temporary(name, os.path.dirname(path))
             except OSError as error:
                 if self._folder is not None or not _is_of_cache(error, path):
                     raise

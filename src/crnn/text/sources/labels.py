@@ -68,7 +68,7 @@ def label_number(label: Any, labels: Labels, *, name: str = "label") -> int:
     value = label.item() if isinstance(label, np.generic) else label
     known = labels.tolist()
     if not isinstance(value, np.ndarray) and value in known:
-        return known.index(value)
+        return int(known.index(value))
     shown = ", ".join(map(repr, known[:SHOWN])) + (", ..." if len(known) > SHOWN else "")
     near = did_you_mean(value, map(str, known))
     raise InvalidInputError(f"{name} must be one of {shown}, not {short_repr(value)}{near}")

@@ -47,7 +47,6 @@ class TextSource(ABC):
 
         For a text in memory, and for documents with their boundaries, it is exact; for a file it is the number of
         bytes.
-        of bytes.
 
         Raises
         ------
