@@ -131,7 +131,8 @@ def ids(*symbols):
         (lambda: ngrams.count(ready(3, 5), ids(-1), ids()), "size 5"),
         (lambda: ngrams.count(ready(3, 5), ids(1), ids(5)), "size 5"),
         (lambda: ngrams.count_and_score(ready(3, 5), ids(1), ids(5), np.empty(1)), "size 5"),
-        (lambda: ready(3, 5).set_discounts(np.zeros((2, 4))), "discounts"),
+        (lambda: ready(3, 5).set_discounts(np.zeros((2, 4))), "discounts: size 2"),
+        (lambda: ready(3, 5).set_discounts(np.zeros((3, 3))), "discounts of a length: size 3"),
         (lambda: ngrams.rows_after(ready(3, 5), np.zeros((2, 2), np.int32), np.empty((2, 4))), "symbols of a row"),
         (lambda: ngrams.rows_before(ready(3, 5), ids(1)[None], ids()[None], np.empty((2, 1, 5))), "^rows"),
         (lambda: ngrams.rows_before(ready(3, 5), ids(1)[None], ids()[None], np.empty((1, 2, 5))), "streams of rows"),
@@ -154,6 +155,83 @@ def ids(*symbols):
 def test_arguments_that_do_not_fit_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def reading(name):
+    """Return the arguments after the trie with which an entry point reads two texts of three symbols."""
+    x, contexts, context = np.array([[0, 1], [2, 3], [4, 0]], np.int32), np.array([[-1, 1], [2, 3]], np.int32), ids(3)
+    return {
+        "count": {"ids": ids(0, 1, 2), "context": context},
+        "count_and_score": {"ids": ids(0, 1, 2), "context": context, "out": np.empty(3), "rows": np.empty((3, 5))},
+        "log_probabilities": {"x": x, "contexts": contexts, "out": np.empty((3, 2))},
+        "log_likelihoods": {
+            "ids": ids(0, 1, 2, 3), "starts": np.array([0, 1], np.intp), "lengths": np.array([3, 3], np.intp),
+            "context": context, "least": False, "out": np.empty(2),
+        },
+        "rows_after": {"contexts": contexts, "out": np.empty((2, 5))},
+        "rows_before": {"x": x, "contexts": contexts, "out": np.empty((3, 2, 5))},
+    }[name]  # fmt: skip
+
+
+READERS = ["count", "count_and_score", "log_probabilities", "log_likelihoods", "rows_after", "rows_before"]
+SIZES = [
+    (name, part, axis)
+    for name in READERS
+    for part, array in reading(name).items()
+    for axis in range(np.ndim(array))
+    if part not in ("ids", "context") and (part, axis) != ("contexts", 1)  # of any length
+]
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+@pytest.mark.parametrize(("name", "part", "axis"), SIZES)
+def test_arrays_of_another_size_are_refused(name, part, axis, change):
+    arguments, trie = reading(name), ready(3, 5)
+    getattr(ngrams, name)(trie, **arguments)
+    array = arguments[part]
+    shape = [n + change * (i == axis) for i, n in enumerate(array.shape)]
+    arguments[part] = np.zeros(shape, array.dtype)
+    before = trie.edges
+    with pytest.raises(ValueError, match="size"):
+        getattr(ngrams, name)(trie, **arguments)
+    assert trie.edges == before
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "bad"),
+    [
+        (name, part, bad)
+        for name in READERS
+        for part, lowest in {"x": 0, "ids": 0, "context": -1, "contexts": -1}.items()  # -1 stands before a text
+        for bad in (lowest - 1, 5, 2**31 - 1)
+        if part in reading(name)
+    ],
+)
+def test_an_id_that_is_no_symbol_is_refused(name, part, bad):
+    arguments, trie = reading(name), ready(3, 5)
+    arguments[part].reshape(-1)[-1] = bad
+    before = trie.edges
+    with pytest.raises(ValueError, match="a symbol's id is not below the vocabulary's size 5"):
+        getattr(ngrams, name)(trie, **arguments)
+    assert trie.edges == before
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_trie_without_arrays_reads_nothing(name):
+    with pytest.raises(ValueError, match="the trie has no arrays: call grow"):
+        getattr(ngrams, name)(ngrams.Trie(3, 5), **reading(name))
+
+
+@pytest.mark.parametrize(
+    ("starts", "lengths"), [([0, -1], [3, 2]), ([0, 1], [3, -1]), ([0, 2], [3, 3]), ([0, 1], [3, 2**63 - 1])]
+)
+def test_a_string_that_is_not_among_the_symbols_is_refused(starts, lengths):
+    arguments = reading("log_likelihoods") | {
+        "starts": np.array(starts, np.intp),
+        "lengths": np.array(lengths, np.intp),
+    }
+    with pytest.raises(ValueError, match="string 1 does not lie within the 4 symbols"):
+        ngrams.log_likelihoods(ready(3, 5), **arguments)
 
 
 def test_counting_stops_where_the_arrays_are_full_and_goes_on_in_larger_ones():
