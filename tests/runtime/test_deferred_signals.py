@@ -99,6 +99,19 @@ def test_on_another_thread_it_does_nothing():
     assert done == [before]
 
 
+def test_where_handlers_cannot_be_replaced_it_does_nothing(monkeypatch):
+    def refuse(number, handler):
+        raise ValueError("signal only works in main thread of the main interpreter")
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(signal, "signal", refuse)
+    with signals_deferred():
+        done = True
+    monkeypatch.undo()
+    assert done
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 # Cython's modules register a type as they are imported, and ignore every error of that.
 SWALLOWING = """
 import abc, collections.abc, signal, sys

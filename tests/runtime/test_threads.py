@@ -19,6 +19,7 @@ from command_line import POSIX
 from examples import random_language_model
 from hypothesis import given
 from hypothesis import strategies as st
+from interrupted_runs import interrupted_everywhere
 from limited_threads import refuse_threads_after
 
 from crnn import CharRNN
@@ -90,6 +91,25 @@ def test_none_means_one_thread_for_one_stream_or_little_work(monkeypatch):
     assert training_threads(None, streams=1000, work=10**12, weights=0) == 5
 
 
+@pytest.mark.parametrize(
+    ("streams", "work", "weights", "expected"),
+    [
+        (15, 10**12, 0, 1),
+        (16, 10**12, 0, 2),
+        (1000, 2_499_999, 0, 4),
+        (1000, 2_500_000, 0, 5),
+        (5, 10**12, 1_999_999, 2),
+        (5, 10**12, 2_000_000, 3),
+        (10**6, 10**12, 0, 256),
+    ],
+)
+def test_how_much_work_is_worth_a_thread(monkeypatch, streams, work, weights, expected):
+    monkeypatch.setattr(threads, "cores", lambda: 1000)
+    monkeypatch.setattr(threads, "default_threads", lambda: 1000)
+    assert training_threads(None, streams, work, weights) == expected
+    assert training_threads(1000, streams, work, weights) == min(streams, 256)
+
+
 def test_large_weights_are_worth_threads_that_few_streams_are_not(monkeypatch):
     monkeypatch.setattr(threads, "cores", lambda: 5)
     monkeypatch.setattr(threads, "default_threads", lambda: 5)
@@ -147,6 +167,23 @@ def test_the_limit_is_lifted_at_the_end(two):
     with scipy_blas.one_thread():
         assert blas_threads() == {1}
     assert blas_threads() == {2}
+
+
+@POSIX
+@needs_threads_that_can_be_set
+def test_wherever_ctrl_c_comes_the_limit_is_lifted(two):
+    def work():
+        with scipy_blas.one_thread():
+            pass
+
+    def wanted(code):
+        return code.co_filename == threads.__file__ and code.co_name in names
+
+    names, places = {"one_thread", "enter", "leave", "_lift"}, []
+    for place in interrupted_everywhere(work, wanted):
+        assert (scipy_blas._uses, blas_threads()) == ([], {2}), place
+        places.append(place)
+    assert names <= {place.split()[1] for place in places}
 
 
 @needs_threads_that_can_be_set
@@ -307,6 +344,12 @@ def test_nothing_is_set_when_entering_fails_before_it(monkeypatch):
         pass
     assert calls == []
     assert blas._uses == []
+
+
+def test_helpers_that_were_never_started_are_closed():
+    helpers = Helpers(3, print)
+    helpers.close()
+    assert helpers.count == 3
 
 
 def test_helpers_that_cannot_all_start_leave_none_behind(monkeypatch):

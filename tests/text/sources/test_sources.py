@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crnn import Lines
 from crnn.errors import InvalidInputError
 from crnn.text.sources.sources import DocumentsSource, FileSource, MemorySource, documents_of, text_source
 from crnn.text.symbols.vocabulary import Vocabulary
@@ -101,10 +102,12 @@ def test_a_memoryview_of_wider_items_is_refused_by_name():
         text_source(memoryview(np.zeros(3, np.int16)), "text")
 
 
-def test_one_document_or_several():
+def test_one_document_or_several(path):
     assert documents_of(iter(["to", "be"])) == ["to", "be"]
     assert documents_of(b"to be") == [b"to be"]
     assert documents_of("") == [""]
+    path.write_bytes(b"to\nb\xff\nbe")
+    assert documents_of(Lines(path, errors="skip")) == ["to", "be"]
 
 
 @pytest.mark.parametrize("size", [0, -1])

@@ -135,6 +135,11 @@ def test_ids_are_one_row_of_integers(ids):
         TextStreams(ids)
 
 
+def test_one_stream_in_chunks_of_25_is_the_default():
+    streams = TextStreams(np.zeros(101, np.uint8))
+    assert (streams.batch_size, streams.seq_length) == (1, 25)
+
+
 def test_repr_tells_the_geometry():
     assert repr(TextStreams(np.zeros(101, np.uint8), batch_size=2, seq_length=7)) == (
         "TextStreams(101 ids, batch_size=2, seq_length=7, stream_length=51, steps_per_epoch=7)"

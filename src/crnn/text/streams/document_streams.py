@@ -50,9 +50,9 @@ class DocumentStreams:
         Documents packed by `documents.pack`.
     boundary : int
         The id before, between and after documents.
-    batch_size : int, default=1
+    batch_size : int
         The number of streams, B.
-    seq_length : int, default=25
+    seq_length : int
         The number of transitions in a chunk, T. It is reduced if a stream's share of the epoch, and every document,
         has fewer.
     rng : numpy.random.Generator
@@ -85,8 +85,8 @@ class DocumentStreams:
         self,
         packed: TextIds,
         boundary: int,
-        batch_size: int = 1,
-        seq_length: int = 25,
+        batch_size: int,
+        seq_length: int,
         *,
         rng: np.random.Generator,
         weights: NDArray[np.float64] | None = None,

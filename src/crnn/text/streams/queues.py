@@ -115,8 +115,7 @@ def block_of(
         if weights is not None and of_block is not None:
             of_block[b] = weights[places]
         # The last target. If the stream has nothing more yet, a document will follow.
-        begins = rest.read == 0 or not rest.symbols
-        ids[b, n] = boundary if begins else packed[rest.first[0] + rest.read]
+        ids[b, n] = packed[rest.first[0] + rest.read] if rest.read else boundary
     return ids, of_block, rests
 
 
