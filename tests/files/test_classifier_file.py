@@ -5,7 +5,7 @@ import pytest
 from examples import classifier_of
 
 from crnn import CharRNN, CharRNNClassifier, ModelFileError
-from crnn.files import classifier_file
+from crnn.files import classifier_file, model_file
 
 OPTIONS = {"hidden_size": 3, "batch_size": 2, "max_steps": 1, "n_bigrams": 2, "random_state": 0}
 PARAMETERS = CharRNN(**OPTIONS).get_params()
@@ -41,6 +41,13 @@ def test_what_is_no_classifier(tmp_path, networks, own, prior):
     classifier_file.write(networks, prior, PARAMETERS, own, tmp_path / "bad.crnn")
     with pytest.raises(ModelFileError, match="its classifier is damaged"):
         CharRNNClassifier.load(tmp_path / "bad.crnn")
+
+
+def test_a_file_has_the_weights_alone(tmp_path, networks):
+    classifier_file.write(networks, PRIOR, PARAMETERS, OWN, tmp_path / "m.crnn")
+    file = model_file.read(tmp_path / "m.crnn")
+    assert file.training is None
+    assert file.training_tensors == {}
 
 
 def test_a_second_network_without_pairs(tmp_path, networks, monkeypatch):

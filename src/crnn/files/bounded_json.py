@@ -17,7 +17,7 @@ _QUOTED_CODES = re.compile(rb'\\"codes\\": \[' + _LONG_LIST)  # in the header, i
 _CODES = re.compile(rb'"codes": \[' + _LONG_LIST)
 
 
-def bounded_json(text: bytes, what: str, *, unique: bool = False) -> Any:
+def bounded_json(text: bytes, what: str) -> Any:
     """Parse a JSON document whose result takes at most `MAX_MEMORY`.
 
     Parameters
@@ -26,13 +26,11 @@ def bounded_json(text: bytes, what: str, *, unique: bool = False) -> Any:
         ASCII, as `json.dumps` writes it.
     what : str
         The name of the document, for the error.
-    unique : bool, default=False
-        Whether to refuse an object that has the same name twice.
 
     Raises
     ------
     ModelFileError
-        If the document is too large, not ASCII or not JSON.
+        If the document is too large, not ASCII or not JSON, or an object in it has a name twice.
 
     Examples
     --------
@@ -45,7 +43,7 @@ def bounded_json(text: bytes, what: str, *, unique: bool = False) -> Any:
     if memory_bound(text) > MAX_MEMORY:
         raise ModelFileError(f"its {what} is larger than any that crnn writes")
     try:
-        return json.loads(text.decode("ascii"), object_pairs_hook=_unique if unique else None)
+        return json.loads(text.decode("ascii"), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise ModelFileError(f"its {what} is not readable JSON") from error
 

@@ -77,7 +77,7 @@ def read_header(stream: BinaryIO, size: int) -> Header:
     if length > MAX_HEADER:
         raise ModelFileError(f"its header has {length} bytes, more than a model needs")
     text, codes = without_codes(bytes(_read(stream, length)))
-    document = bounded_json(text, "header", unique=True)
+    document = bounded_json(text, "header")
     metadata = document.pop("__metadata__", {}) if isinstance(document, dict) else None
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise ModelFileError("its header is not an object with metadata of strings")

@@ -100,7 +100,7 @@ def _read(stream: BinaryIO, size: int, checks: Mapping[str, Check]) -> Stored:
             "it contains a model but no detector; load the model with its own class, such as by CharRNN.load, then "
             "give it to AnomalyDetector and call calibrate"
         )
-    entry = bounded_json(header.metadata[ENTRY].encode("ascii", "replace"), ENTRY, unique=True)
+    entry = bounded_json(header.metadata[ENTRY].encode("ascii", "replace"), ENTRY)
     if not isinstance(entry, dict) or entry.keys() != checks.keys():
         raise ModelFileError(f"its detector does not have the entries {', '.join(checks)}")
     try:
