@@ -55,6 +55,38 @@ def test_number_out_of_range(kind, value):
         assert kind in random_state_fault(with_value(state, way, value))
 
 
+COUNTS = {
+    "PCG64": {"state": 2**128, "inc": 2**128},
+    "PCG64DXSM": {"state": 2**128, "inc": 2**128},
+    "Philox": {"counter": 2**64, "key": 2**64, "buffer": 2**64, "buffer_pos": 5},
+    "SFC64": {"state": 2**64},
+    "MT19937": {"key": 2**32, "pos": 625},
+}  # of the values that each number may have
+
+
+@kinds
+def test_the_largest_numbers(kind):
+    _, state = state_of(kind)
+    counts = COUNTS[kind] | ({} if kind == "MT19937" else {"has_uint32": 2, "uinteger": 2**32})
+    assert {next(key for key in reversed(way) if type(key) is str) for way in places(state)} == counts.keys()
+    for way in [way for way in places(state) if way[-1] in (0, 1, 3) or type(way[-1]) is str]:
+        count = counts[next(key for key in reversed(way) if type(key) is str)]
+        assert random_state_fault(with_value(state, way, count - 1)) is None
+        assert kind in random_state_fault(with_value(state, way, count + count % 2))
+        assert (way[-1] == "inc") == (random_state_fault(with_value(state, way, count - 2 + count % 2)) is not None)
+
+
+@pytest.mark.parametrize("kind", ["Philox", "SFC64", "MT19937"])
+def test_lists_of_another_length(kind):
+    _, state = state_of(kind)
+    for way in {way[:-1] for way in places(state) if type(way[-1]) is int}:
+        numbers = state
+        for key in way:
+            numbers = numbers[key]
+        for other in (numbers[:-1], [*numbers, 1], [], tuple(numbers)):
+            assert kind in random_state_fault(with_value(state, way, other))
+
+
 def test_position_beyond_the_state_of_a_mersenne_twister():
     _, state = state_of("MT19937")
     state["state"]["pos"] = 624  # all numbers are used up

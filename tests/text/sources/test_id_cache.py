@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import struct
@@ -186,6 +187,36 @@ def join(blocks, document):
     rest = b"".join(zlib.crc32(part).to_bytes(4, "little") for part in parts)
     text = document if isinstance(document, bytes) else json.dumps(document).encode()
     return blocks + rest + text + struct.pack("<II8s", len(text), zlib.crc32(rest + text), b"crnnids2")
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_the_format(book, monkeypatch, lines):
+    monkeypatch.undo()
+    text = "ab\nb\nc\n" * 3001
+    book.write_text(text)
+    (book.parent / "ids").mkdir()
+    stored(book, lines=lines).vocabulary()
+    data = next((book.parent / "ids").iterdir()).read_bytes()
+    slots = [3, *map({"a": 0, "b": 1, "c": 2, "\n": 3}.get, text)] if lines else [4, *map("\nabc".index, text), 4]
+    boundaries = [i for i, slot in enumerate(slots) if slot == 3 + (not lines)]
+    checked = b"crnnids2" + bytes(slots) + bytes(-len(slots) % 8)
+    checked += np.array(boundaries[:-1:64], "<i8").tobytes()
+    checksums = [zlib.crc32(checked[i : i + 4096]) for i in range(0, len(checked), 4096)]
+    rest = np.array(checksums, "<u4").tobytes()
+    (length,) = struct.unpack("<I", data[-16:-12])
+    assert data[: -16 - length] == checked + rest
+    described = json.loads(data[-16 - length : -16])
+    assert described == {
+        "kind": "characters",
+        "lines": lines,
+        "errors": "strict",
+        "codes": [*([] if lines else [10]), 97, 98, 99],
+        "counts": [*([] if lines else [9003]), 3001, 6002, 3001],
+        "n_documents": 9003 if lines else 1,
+        "sha256": text_source(text.splitlines() if lines else text).fingerprint().sha256,
+        "files": [[len(text), book.stat().st_mtime_ns, hashlib.sha256(text.encode()).hexdigest()]],
+    }
+    assert data[-12:] == struct.pack("<I8s", zlib.crc32(rest + data[-16 - length : -16]), b"crnnids2")
 
 
 DAMAGES = [
@@ -462,6 +493,13 @@ def test_which_source_a_file_gets(book, monkeypatch, large):
     assert type(text_source(TextFile(book, cache=book.parent))) is StoredSource
     assert type(text_source(Lines(book, cache=book.parent))) is StoredSource
     assert text_source([book, book]).max_length == 52
+
+
+def test_files_of_64_megabytes_are_held(tmp_path):
+    for size, kind in ((1 << 26, FileSource), ((1 << 26) + 1, StoredSource)):
+        with open(tmp_path / "large", "wb") as file:
+            file.truncate(size)
+        assert type(text_source(tmp_path / "large")) is kind
 
 
 def test_several_files_are_one_text(tmp_path):

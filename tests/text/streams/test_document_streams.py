@@ -140,6 +140,13 @@ def test_a_document_longer_than_an_epoch_of_a_stream_is_read_in_parts(monkeypatc
             assert any(part == tuple(own.tolist()) for own in parts)
 
 
+@pytest.mark.parametrize(("symbols", "starts"), [(65_536, 1), (65_537, 2)])
+def test_documents_of_64_kb_are_not_cut(symbols, starts):
+    packed = pack(np.ones(symbols, np.uint8), np.array([symbols]), 9)
+    streams = DocumentStreams(packed, 9, 2, 1 << 16, rng=np.random.default_rng(0))
+    assert (blocks_read(streams, 1)[:, : symbols + 1] == 9).sum() == 2 * starts
+
+
 def test_one_long_document_and_many_short_ones_are_distributed_in_little_time():
     def seconds(ids, lengths, B, T):
         start = time.process_time()

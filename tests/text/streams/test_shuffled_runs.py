@@ -156,6 +156,12 @@ def test_runs_hold_every_symbol_once_and_cut_only_long_documents(path, documents
             assert len(documents[document]) >= 12
 
 
+def test_runs_have_about_8_kb(path):
+    runs = document_runs.document_runs(stored_documents(path, [[1] * 99] * 1009, step=1))
+    assert set(np.diff(runs.starts)) == {8200}
+    np.testing.assert_array_equal(runs.numbers * 100, runs.starts)
+
+
 @pytest.mark.parametrize(("n", "starts"), [(11, [0, 19]), (12, [0, 8])])
 def test_a_document_is_cut_only_if_it_is_long(path, small, n, starts):
     documents = [[1] * 6, [2] * n, [3] * 9]  # the second starts at the end of the first piece
