@@ -1,5 +1,6 @@
 import errno
 import hashlib
+import io
 import json
 import math
 import os
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 
 from crnn.errors import ModelFileError
 from crnn.files import sealed_file
-from crnn.files.container import NAMES, file_chunks
+from crnn.files.container import NAMES, file_chunks, read_header
 from crnn.files.model_file import Architecture, ModelFile, expected_tensors, read, write
 from crnn.text.symbols.vocabulary import Vocabulary
 
@@ -404,6 +405,60 @@ def test_header_of_a_declared_size(path, data, size):
     refused(path, struct.pack("<Q", size) + data[8:])
 
 
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (1, "it is not a complete safetensors file: its header is longer than the file"),
+        (0, "its header is not readable JSON"),
+    ],
+)
+def test_a_header_as_long_as_the_file(path, data, more, message):
+    assert message in refused(path, struct.pack("<Q", len(data) - 8 + more) + data[8:])
+
+
+def test_a_file_of_no_more_than_a_header(path):
+    assert "it is too short (7 bytes)" in refused(path, bytes(7))
+    assert "its header is not readable JSON" in refused(path, bytes(8))
+
+
+@pytest.mark.parametrize(
+    ("entry", "possible"),
+    [
+        ({"shape": [1] * 7 + [3], "dtype": "F32", "data_offsets": [0, 12]}, True),
+        ({"shape": [1] * 8 + [3], "dtype": "F32", "data_offsets": [0, 12]}, False),
+        ({"shape": [0, 2**48 - 1], "dtype": "F32", "data_offsets": [0, 0]}, True),
+        ({"shape": [0, 2**48], "dtype": "F32", "data_offsets": [0, 0]}, False),
+        ({"shape": [0, -1], "dtype": "F32", "data_offsets": [0, 0]}, False),
+        ({"shape": [3], "dtype": "F32", "data_offsets": [0, 11]}, False),
+        ({"shape": [3], "dtype": "F32", "data_offsets": [0, 12, 12]}, False),
+        ({"shape": [3], "dtype": "F32", "data_offsets": [False, 12]}, False),
+        ({"shape": (3,), "dtype": "BF16", "data_offsets": [0, 12]}, False),
+        ({"shape": 3, "dtype": "F32", "data_offsets": [0, 12]}, False),
+        ({"shape": [3], "dtype": ["F32"], "data_offsets": [0, 12]}, False),
+        ({"shape": [3], "dtype": "F32", "data_offsets": 12}, False),
+        ({"shape": [3], "dtype": "F32", "data_offsets": [0, 12], "more": 1}, False),
+        ({"shape": [3], "dtype": "F32"}, False),
+        ([3], False),
+    ],
+)
+def test_tensors_that_a_file_may_have(entry, possible):
+    header = {"__metadata__": {"a": "b"}, "c": entry}
+    size = entry["data_offsets"][1] if possible else 12
+    content = join(header, bytes(size))
+    if possible:
+        found = read_header(io.BytesIO(content), len(content))
+        assert (found.metadata, found.size) == ({"a": "b"}, size)
+        assert found.declared["c"].shape == tuple(entry["shape"])
+    else:
+        with pytest.raises(ModelFileError, match=r"^its header describes an impossible tensor$"):
+            read_header(io.BytesIO(content), len(content))
+
+
+@pytest.mark.parametrize("header", [[], None, {"__metadata__": []}, {"__metadata__": {"a": 1}}])
+def test_headers_without_metadata_of_strings(path, header):
+    assert "its header is not an object with metadata of strings" in refused(path, join(header, b""))
+
+
 @pytest.mark.parametrize("size", [0, 3, 2**31, 2**40, 2**61, 2**62, 2**63, 2**64 - 1, 2**64, -1])
 @pytest.mark.parametrize("field", ["shape", "data_offsets"])
 def test_tensor_of_a_declared_size(path, data, field, size):
@@ -576,6 +631,13 @@ def test_names_that_occur_twice(path, data):
     header, body = split(data)
     text = json.dumps(header).encode()
     assert "its header is not readable JSON" in refused(path, join(text[:-1] + b', "training": 1}', body))
+
+
+def test_tensors_that_end_before_or_after_the_file(path, data):
+    header, body = split(data)
+    for end in (len(body) - 1, len(body) + 1):
+        message = f"its tensors have {len(body)} bytes, but the file has {end}"
+        assert message in refused(path, join(header, body[:end].ljust(end)))
 
 
 def test_tensors_that_overlap(path, data):

@@ -11,7 +11,7 @@ from examples import packed, random_language_model
 
 from crnn.inference.network import packed_network
 from crnn.inference.sampling import text_sampler
-from crnn.runtime.cancellation import Cancelled, check_cancelled
+from crnn.runtime.cancellation import Cancellation, Cancelled, check_cancelled
 from crnn.runtime.threads import run_tasks
 from crnn.training.loop.evaluation import evaluate
 
@@ -56,6 +56,26 @@ def test_the_error_that_came_first_is_raised():
     with pytest.raises(ValueError, match=r"^the first$"):
         run_tasks(range(3), work, 3)
     check_cancelled()  # outside of the tasks nothing is cancelled
+
+
+def test_only_the_first_error_counts():
+    cancellation, first = Cancellation(), ValueError("first")
+    cancellation.fail(Cancelled())
+    assert cancellation.error is None
+    for error in (first, ValueError("second"), Cancelled()):
+        cancellation.fail(error)
+        assert cancellation.error is first
+
+
+def test_a_cancellation_is_that_of_the_innermost_block():
+    outer, inner = Cancellation(), Cancellation()
+    with outer.shared():
+        with inner.shared():
+            outer.fail(ValueError())
+            check_cancelled()
+        with pytest.raises(Cancelled):
+            check_cancelled()
+    check_cancelled()
 
 
 def results(model):
