@@ -92,9 +92,7 @@ class AdaptiveThreads:
             self._seconds[used] = seconds_per_step  # for a trial, earlier measurements do not count
         if used != self._chosen:
             self._judge(used, now)
-        if self._chosen not in self._seconds:
-            self.n_threads = self._chosen
-        elif 1 not in self._seconds:
+        if 1 not in self._seconds:
             self.n_threads = 1
         elif now >= self._next_trial and used == self._chosen:
             self.n_threads = self._neighbour()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import json
 import os
+import shutil
 import struct
 import tempfile
 import warnings
@@ -398,6 +400,17 @@ def test_a_temporary_file_serves_where_the_folder_cannot_be_written(book, monkey
     assert (tmp_path / "crnn-").exists()
     del source
     assert not (tmp_path / "crnn-").exists()
+
+
+def test_a_temporary_file_may_be_gone_before_its_source(book, tmp_path):
+    (tmp_path / "ids").mkdir()
+    source = StoredSource(FileReader((str(book),), lines=True, transform=str.upper), cache=str(tmp_path / "ids"))
+    source.vocabulary()
+    shutil.rmtree(tmp_path / "ids")
+    with warnings.catch_warnings(record=True) as caught:
+        del source
+        gc.collect()
+    assert not caught
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="the system does not list open files")

@@ -2,6 +2,7 @@ import copy
 import itertools
 import pickle
 import tracemalloc
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
@@ -353,6 +354,8 @@ def test_membership():
     assert not any(chr(code) in characters for code in (ord("z") + 1, ord("z") + 2))
     assert all(value in data and bytes([value]) in data for value in b"acz")
     assert np.uint8(97) in data
+    assert "\0" in Vocabulary.from_text("a\0")
+    assert 0 in Vocabulary.from_text(b"a\0")
     for other in (b"b", b"", b"ac", "a", 98, -1, -2, 123, 124, 10**30, None, b"\xff"):
         assert other not in data
 
@@ -364,7 +367,8 @@ def test_equality_and_hash():
     assert one != Vocabulary.from_text("abd")
     assert one != Vocabulary.from_text("ab")
     assert one != Vocabulary.from_text(b"abc")
-    assert one != ["a", "b", "c"]
+    assert (one == ["a", "b", "c"]) is False  # not None
+    assert one == ANY
 
 
 def test_labels_need_a_boundary():
