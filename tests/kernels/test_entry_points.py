@@ -142,6 +142,35 @@ def test_a_team_has_a_shard():
 
 
 @pytest.mark.parametrize(
+    ("of", "name", "value", "message"),
+    [
+        ("team", "barrier", None, "the team has no barrier"),
+        ("team", "barrier", core.Barrier(3), "threads at the barrier: size 3, but 2 is wanted"),
+        ("shard", "barrier", None, "a shard has no barrier"),
+        ("shard", "barrier", core.Barrier(2), "threads at a shard's barrier: size 2, but 1 is wanted"),
+        ("shard", "threads", [], "0 threads of a shard: 1 are wanted"),
+        ("thread", "x", None, "x and occurs: arrays are wanted, not None"),
+        ("thread", "occurs", None, "x and occurs: arrays are wanted, not None"),
+        ("thread", "x", np.empty((1, 2), np.int32), "a workspace of size 0 x 2: no symbol fits in"),
+        ("thread", "x", np.empty((5, 0), np.int32), "a workspace of size 4 x 0: no symbol fits in"),
+    ],
+)
+def test_a_step_begins_with_a_whole_team(of, name, value, message):
+    layout, params = network(V, H, "float64")
+    run = Run(layout, params, memory(layout), states(5, H), symbols(V, 100), T=4, n_threads=2)
+    before = run.bits()
+    with run.trainer as trainer:
+        team, shard = trainer.team, trainer.team.shards[0]
+        owner = {"team": team, "shard": shard, "thread": shard.threads[0]}[of]
+        wanted, team.break_barriers = getattr(owner, name), lambda: None  # nobody waits
+        setattr(owner, name, value)
+        with pytest.raises((ValueError, TypeError), match=message):
+            trainer._train(0, np.full(1, 0.1))
+        setattr(owner, name, wanted)
+    assert run.bits() == before
+
+
+@pytest.mark.parametrize(
     "kind",
     [found for module in (core, ngrams) for found in vars(module).values() if isinstance(found, type)],
     ids=lambda kind: kind.__name__,

@@ -325,6 +325,22 @@ def test_training_has_no_limit_of_a_blas_that_it_does_not_call():
     del trainer.team.shards[0]  # not read when training ends
 
 
+def test_training_has_no_more_rows_than_a_blas_counts():
+    run = Run(*start("float32", 1, 3), T=3)
+    trainer, narrow = run.trainer, Layout(1, 1, np.dtype("float32"))
+    trainer.network = core.Network(narrow, Packing(one_row=True, many=False, training=True))
+    try:  # of the arrays nothing is touched
+        trainer.team.shards[0] = Shard(trainer.network, narrow, 1, range(2**31), dropout=False)
+    except MemoryError:
+        pytest.skip("not enough memory for arrays of this size")
+    trainer.params, trainer.optimizer_state = narrow.zeros(), (narrow.zeros(),)
+    trainer.panels = np.zeros(trainer.network.panels_size, np.float32)
+    trainer.team.squares = np.zeros(core.squares_size(trainer.network))
+    with pytest.raises(ValueError, match="a BLAS counts to 2147483647"), trainer:
+        trainer._train(0, np.full(1, 0.1))
+    del trainer.team.shards[0]  # not read when training ends
+
+
 def test_memory_that_is_touched_before_the_first_step_keeps_its_contents():
     arguments = start("float64", 2, 3, H=521, cell="lstm", optimizer="adam", V=5)  # 8 MB and more are touched
     runs = [Run(*arguments, T=3, optimizer="adam", learning_rate=0.01, n_threads=2) for _ in range(2)]
