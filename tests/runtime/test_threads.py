@@ -348,6 +348,7 @@ def test_nothing_is_set_when_entering_fails_before_it(monkeypatch):
 
 def test_helpers_that_were_never_started_are_closed():
     helpers = Helpers(3, print)
+    helpers.finish()
     helpers.close()
     assert helpers.count == 3
 

@@ -162,7 +162,7 @@ class Helpers:
         self._tasks: list[SimpleQueue[tuple[Any, ...] | None]] = [SimpleQueue() for _ in range(count)]
         self._done: SimpleQueue[BaseException | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._started = self._tasks
+        self._started = self._tasks[:0]
 
     def __enter__(self) -> Self:
         self._threads = [threading.Thread(target=self._serve, args=(t,), daemon=True) for t in self._tasks]
