@@ -56,6 +56,13 @@ def test_a_text_that_is_not_readable():
         table.fault()
 
 
+@pytest.mark.parametrize("lengths", [(1, 65_534), (65_534, 1)])
+def test_one_of_several_texts_that_is_too_long(lengths):
+    texts = "".join(f'"{"a" * n}"\n' for n in lengths).encode()
+    kinds, bits = np.array([[4], [4]], np.uint8), np.zeros((2, 1), np.int64)
+    assert "too long" in HistoryTable(["a"], kinds, bits, np.frombuffer(texts, np.uint8)).fault()
+
+
 def test_texts_keep_the_order_of_the_columns():
     records = [{"a": "1", "b": True}, {"b": [2], "a": "3"}, {"b": 4.5}, {"c": 2**63, "a": -(2**63)}]
     table = HistoryTable.of(records)
@@ -64,6 +71,7 @@ def test_texts_keep_the_order_of_the_columns():
     assert table != records[:-1]
     assert table != [*records[:-1], {}]
     assert table != tuple(records)
+    assert HistoryTable.of([{"a": -(2**63) - 1}]) == [{"a": -(2**63) - 1}]
     assert table[-1] == records[-1]
     with pytest.raises(IndexError):
         table[4]

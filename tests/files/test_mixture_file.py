@@ -49,7 +49,7 @@ def test_weights_that_are_refused(weights):
     [
         {"weights": [1]}, {"weights": [[1, 1]]}, {"weights": [1, 1, 1]}, {"more": np.zeros(1)},
         {"models.1": np.zeros(3)}, {"models.1": np.zeros((3, 3), np.uint8)}, {"models": ["CharNGram"]},
-        {"models": ["CharNGram"] * 3},
+        {"models": ["CharNGram"] * 3}, {"models": ["CharNGram"] * 64},
     ],
 )  # fmt: skip
 def test_tensors_that_are_refused(content):

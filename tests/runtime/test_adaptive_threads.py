@@ -1,5 +1,6 @@
 """Decisions on made-up machines: seconds per step by number of threads, on a clock that the calls move."""
 
+import numpy as np
 import pytest
 
 from crnn.runtime.adaptive_threads import FIRST_TRIAL, LONGEST_TRIAL, AdaptiveThreads
@@ -67,7 +68,7 @@ def test_a_trial_leaves_half_of_the_steps_of_a_poll():
     threads = AdaptiveThreads(2)
     for _ in range(2):
         threads.record(0.001, now=0.0)
-    assert (threads.steps(15), threads.steps(1000)) == (8, 25)
+    assert (threads.steps(15), threads.steps(16), threads.steps(1000)) == (8, 8, 25)
 
 
 def test_threads_shrink_when_another_program_comes_and_grow_when_it_ends():
@@ -78,6 +79,38 @@ def test_threads_shrink_when_another_program_comes_and_grow_when_it_ends():
     assert machine.threads._chosen == 1
     machine.run(IDLE, 3 * LONGEST_TRIAL)
     assert machine.threads._chosen == 6
+
+
+def trials(seconds, duration):
+    """Return when other numbers of threads were tried, and which."""
+    machine, times, tried = Machine(max(seconds)), [], []
+    while machine.now < duration:
+        if machine.threads.on_trial:
+            times.append(machine.now)
+            tried.append(machine.threads.n_threads)
+        machine.run(seconds, POLL / 2)
+    return np.array(times), tried
+
+
+def test_each_trial_that_changes_nothing_makes_the_next_one_rarer():
+    times, tried = trials({1: 0.010, 2: 0.006}, 32)
+    assert set(tried) == {1}
+    np.testing.assert_allclose(np.diff(times), [1, 2, 4, 8, 8, 8], rtol=0, atol=2.5 * POLL)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        ({1: 0.010, 2: 0.004, 4: 0.006}, [[1, 4], [4, 1]]),
+        ({1: 0.010, 2: 0.006, 4: 0.004}, [[2, 2]]),
+        ({1: 0.004, 2: 0.006, 4: 0.010}, [[2, 2]]),
+        ({1: 0.010, 2: 0.006, 3: 0.004}, [[2, 2]]),
+    ],
+)
+def test_the_neighbors_of_the_best_number_are_tried_in_turn(seconds, expected):
+    _, tried = trials(seconds, 100)
+    last = tried[-6:]
+    assert last in [pair * 3 for pair in expected]
 
 
 def test_noise_of_a_few_percent_changes_nothing():

@@ -41,7 +41,8 @@ def test_no_topology(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "granted"), [("150000 100000", 2), ("300000 100000", 3), ("50000 100000", 1), ("max 100000", None)]
+    ("text", "granted"), [("150000 100000", 2), ("300000 100000", 3), ("50000 100000", 1), ("max 100000", None),
+                       ("300000", 3), ("300001 ", 4), ("90000 30000", 3), ("0 100000", None)]
 )
 def test_quota_of_version_2(tmp_path, text, granted):
     files = {"proc/self/cgroup": "0::/jobs/mine\n", "sys/fs/cgroup/jobs/mine/cpu.max": f"{text}\n"}
@@ -71,6 +72,11 @@ def test_quota_of_version_1(tmp_path, folder, quota, granted):
         f"sys/fs/cgroup/{folder}/mine/cpu.cfs_period_us": "100000\n",
     }
     assert cgroup_quota(write(tmp_path, **files)) == granted
+
+
+def test_quota_without_its_period(tmp_path):
+    files = {"proc/self/cgroup": "4:cpu:/mine\n", "sys/fs/cgroup/cpu/mine/cpu.cfs_quota_us": "300001\n"}
+    assert cgroup_quota(write(tmp_path, **files)) == 4
 
 
 @pytest.mark.parametrize("text", ["", "garbage", "0::", "5:cpu:\n0::/../..\n"])

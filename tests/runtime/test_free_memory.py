@@ -44,6 +44,8 @@ VERSION_1 = {
         (VERSION_2 | {"sys/fs/cgroup/jobs/mine/memory.max": "max\n"}, 7000 * 1024),
         (VERSION_1 | {"sys/fs/cgroup/memory/jobs/memory.limit_in_bytes": "9223372036854771712\n"}, 7000 * 1024),
         (VERSION_2 | {"sys/fs/cgroup/jobs/mine/memory.current": "5000001\n"}, 0),
+        (VERSION_2 | {"proc/meminfo": "MemAvailable:\n"}, 2_000_000),
+        (VERSION_2 | {"proc/meminfo": "MemAvailable: many\n"}, 2_000_000),
         # In a container the path may be one that only the host sees: the mounted root is the container's group.
         ({"proc/self/cgroup": "0::/host/path\n", "sys/fs/cgroup/memory.max": "5000000",
           "sys/fs/cgroup/memory.current": "3000000"}, 2_000_000),

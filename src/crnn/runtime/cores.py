@@ -101,10 +101,11 @@ def variable_limit(value: str | None) -> int | None:
 def _quota_of(folder: Path) -> float | None:
     """Return the number of processors granted by one control group, or None without a quota."""
     version_2 = first_line(folder / "cpu.max")
+    quota: str | None
+    period: str | None
     if version_2 is not None:
         quota, _, period = version_2.partition(" ")
     else:
-        quota = first_line(folder / "cpu.cfs_quota_us") or ""
-        period = first_line(folder / "cpu.cfs_period_us") or ""
+        quota, period = first_line(folder / "cpu.cfs_quota_us"), first_line(folder / "cpu.cfs_period_us")
     granted = whole_number(quota)  # None means no quota: "max", or -1 in version 1
     return granted / (whole_number(period) or 100_000) if granted else None
