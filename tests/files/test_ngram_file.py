@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn import CharNGram, ModelFileError
+from crnn import CharNGram, InvalidInputError, ModelFileError
 from crnn.files import ngram_file
 from crnn.files.sealed_file import sealed_chunks
 from crnn.ngram.packed_counts import pack
@@ -60,6 +60,12 @@ def test_parameters_missing_from_a_file_are_the_defaults(learned, tmp_path):
     parameters, found = ngram_file.read(tmp_path / "model", DEFAULTS)
     assert parameters == {**DEFAULTS, "order": 4}
     assert found.counts.n_grams == learned.counts.n_grams
+
+
+def test_parameters_that_could_not_be_read_are_not_written(learned, tmp_path):
+    with pytest.raises(InvalidInputError, match="order must be a whole number of at least 1"):
+        ngram_file.write(tmp_path / "model", learned, {**DEFAULTS, "order": 0})
+    assert not (tmp_path / "model").exists()
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,14 @@ import pytest
 from examples import classifier_of
 
 from crnn import CharNGram, CharRNN
-from crnn.errors import ModelFileError
+from crnn.errors import InvalidInputError, ModelFileError
 from crnn.files import sealed_file
 from crnn.files.sealed_file import (
     KINDS,
+    bytes_stream,
     file_kind,
+    path_name,
+    read_path,
     read_sealed_header,
     read_sealed_tensors,
     sealed_chunks,
@@ -86,6 +89,53 @@ def test_nothing_is_written_if_the_content_is_refused(tmp_path):
         write_path(tmp_path / "model", refuse)
     assert not list(tmp_path.iterdir())
     assert sealed_file.FORMAT == 1
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), io.TextIOWrapper(io.BytesIO())])
+def test_a_file_in_text_mode_is_refused(stream):
+    for call in (file_kind, path_name, lambda path: write_path(path, lambda: iter([b"a"]))):
+        with pytest.raises(InvalidInputError, match=r"^path is a file opened in text mode\. Open it with mode 'rb' or"):
+            call(stream)
+
+
+def test_the_names_of_files_in_errors(tmp_path):
+    with open(tmp_path / "model", "wb") as file:
+        assert path_name(file) == str(tmp_path / "model")
+    assert path_name(str(tmp_path / "model")) == path_name(tmp_path / "model") == repr(str(tmp_path / "model"))
+    assert path_name(io.BytesIO()) == "in a stream"
+    for path in (3, None, [tmp_path]):
+        with pytest.raises(InvalidInputError, match=r"^path must be the path"):
+            path_name(path)
+
+
+def test_an_error_ends_with_one_remedy():
+    damaged, other = content()[:-1], content("network")
+    for data, message in (
+        (damaged, "; the file is damaged or was not saved by crnn; restore it from a copy, or train and save again"),
+        (other, "it contains a CharRNN; load it with CharRNN.load"),
+    ):
+        with pytest.raises(ModelFileError) as caught:
+            read_path(io.BytesIO(data), lambda stream, size: read_sealed_header(stream, size, "ngram"))
+        assert str(caught.value).startswith("model file in a stream: it")
+        assert str(caught.value).endswith(message)
+
+
+def test_a_stream_is_where_it_was_after_its_kind_is_read():
+    stream = io.BytesIO(b"before" + content())
+    stream.seek(6)
+    assert file_kind(stream) == "ngram"
+    assert stream.tell() == 6
+
+
+@pytest.mark.parametrize("data", [b"ab", bytearray(b"ab"), memoryview(b"ab")])
+def test_bytes_as_a_stream(data):
+    assert bytes_stream(data).read() == b"ab"
+
+
+@pytest.mark.parametrize("data", ["ab", None, [97], io.BytesIO(b"ab")])
+def test_what_are_no_bytes(data):
+    with pytest.raises(InvalidInputError, match=r"^content must be bytes, as returned by to_bytes, not "):
+        bytes_stream(data)
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,7 @@ def _checksum(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> str:
         digest.update(json.dumps(metadata[key]).encode())
         digest.update(b"]")
         separator = ", "
-    digest.update(b"]" if separator == ", " else b"[]")
+    digest.update(b"]")
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(json.dumps([name, tensor.dtype.name, tensor.shape]).encode())
