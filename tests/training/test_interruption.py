@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import gc
+import operator
 import signal
 import threading
 import traceback
@@ -20,6 +22,7 @@ from crnn._kernels.entry.structures import Packing
 from crnn.model.layout import Layout
 from crnn.runtime import threads
 from crnn.training.loop import trainer
+from crnn.training.loop.team import Team
 from crnn.training.loop.trainer import Trainer
 
 pytestmark = POSIX
@@ -139,22 +142,26 @@ def test_nothing_more_is_computed(monkeypatch):
 LARGE, SOON = {"cell": "lstm", "hidden_size": 1200}, 0.0003
 
 
+class InterruptedTeam(Team):
+    """A team whose reducer, when compiled code looks for it, makes Ctrl-C wait for the next poll."""
+
+    reduce = property(operator.methodcaller("interrupt"))  # Python code here would handle the signal itself
+    interrupt = staticmethod(_thread.interrupt_main)
+
+
 def test_the_first_update_is_prepared_with_polls(monkeypatch):
     """The step is too short for a poll within it, but the optimizer state is touched for the first time before."""
     train = Trainer._train
 
-    def interrupt(number, frame):
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        raise KeyboardInterrupt
-
     def interrupted(trainer, rank, rates):
-        with Alarms(SOON, SOON, interrupt):
-            train(trainer, rank, rates)
+        trainer.team.__class__ = InterruptedTeam
+        train(trainer, rank, rates)
 
     monkeypatch.setattr(Trainer, "_train", interrupted)
     model = small(1, **LARGE, seq_length=1, optimizer="adam", n_threads=1)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt) as interrupt:
         model.fit(TEXT)
+    assert interrupt.traceback[-1].name.endswith("ask_python")  # in the poll, not in Python code before it
     assert model.n_steps_ == 0
 
 
