@@ -1,8 +1,9 @@
-"""The sections and items of all docstrings of the package: each has a heading, and no line is there twice."""
+"""All docstrings of the package: each section has a heading, no line is there twice, and the defaults are right."""
 
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 from collections import Counter
 from itertools import pairwise
@@ -51,3 +52,44 @@ def test_docstrings():
         wrong = [line for node in nodes for line in mistakes(ast.get_docstring(node) or "")]
         found |= {name: wrong} if wrong else {}
     assert found == {}
+
+
+def defaults(function):
+    """Return the default values of a function's parameters, as source."""
+    a = function.args
+    positional = [*a.posonlyargs, *a.args]
+    pairs = [*zip(positional[len(positional) - len(a.defaults) :], a.defaults, strict=True)]
+    pairs += zip(a.kwonlyargs, a.kw_defaults, strict=True)
+    return {argument.arg: ast.unparse(value) for argument, value in pairs if value is not None}
+
+
+def documented_functions(module):
+    """Yield the docstrings of functions and of classes, each with the function whose parameters it documents."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.FunctionDef):
+            yield ast.get_docstring(node) or "", node
+        if isinstance(node, ast.ClassDef):
+            inits = (item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__")
+            yield from ((ast.get_docstring(node) or "", init) for init in inits)
+
+
+def wrong_defaults(docstring, function, names):
+    """Return the documented defaults that the signature does not have; `names` are those of its module."""
+    given = defaults(function)
+    for parameters, documented in re.findall(r"^(\w[\w, ]*) : .*default=(.+?)\.?$", docstring, flags=re.MULTILINE):
+        for parameter in set(parameters.split(", ")) & given.keys():
+            value = eval(given[parameter], dict(names))
+            if eval(documented, dict(names)) not in (value, str(value)):
+                yield f"{function.name}: {parameter}={documented}, but {value!r}"
+
+
+def test_documented_defaults_are_those_of_the_signature():
+    found = [
+        wrong
+        for name, path in python_modules().items()
+        for docstring, function in documented_functions(parsed(path))
+        for wrong in wrong_defaults(docstring, function, vars(importlib.import_module(name)))
+    ]
+    assert found == []
+    function = ast.parse("def f(a, b=7, *, c=True): pass").body[0]
+    assert [*wrong_defaults("b : int, default=8\nc : bool, default=True", function, {})] == ["f: b=8, but 7"]
