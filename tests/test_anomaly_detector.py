@@ -346,19 +346,21 @@ def test_a_held_out_text_with_an_unseen_symbol_is_refused_before_training(model,
 
 def test_before_fit():
     detector = AnomalyDetector(counts())
-    for ask in (
-        lambda: detector.predict(["a"]),
-        lambda: detector.score_samples(["a"]),
-        lambda: detector.decision_function(["a"]),
-        lambda: detector.explain("a"),
-        lambda: detector.save("no"),
-        lambda: detector.offset_,
-        lambda: detector.estimator_,
-        lambda: detector.rate_interval_,
-        lambda: detector.calibrate(NAMES),
-        lambda: AnomalyDetector().calibrate(NAMES),
+    for ask, name in (
+        (lambda: detector.predict(["a"]), "before predict"),
+        (lambda: detector.score_samples(["a"]), "before score_samples"),
+        (lambda: detector.decision_function(["a"]), "before decision_function"),
+        (lambda: detector.explain("a"), "before explain"),
+        (lambda: detector.save("no"), "before save"),
+        (lambda: detector.offset_, "before reading offset_"),
+        (lambda: detector.estimator_, "before reading estimator_"),
+        (lambda: detector.reduce_, "before reading reduce_"),
+        (lambda: detector.n_calibration_, "before reading n_calibration_"),
+        (lambda: detector.rate_interval_, "before reading rate_interval_"),
+        (lambda: detector.calibrate(NAMES), "CharNGram is not fitted yet"),
+        (lambda: AnomalyDetector().calibrate(NAMES), "before calibrate"),
     ):
-        with pytest.raises(NotFittedError):
+        with pytest.raises(NotFittedError, match=name):
             ask()
     assert not hasattr(detector, "offset_")
     assert "not fitted" in detector._repr_html_()

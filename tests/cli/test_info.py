@@ -26,6 +26,15 @@ def test_info(folder, capsys):
     assert "hidden_size=7" in table["parameters"]
 
 
+def test_info_has_two_columns(folder, capsys):
+    assert cli.main(["info", "model.crnn"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    start = lines[0].index("model.crnn")
+    assert {line[start - 2 : start] for line in lines} == {"  "}
+    assert all(line[start] != " " for line in lines)
+    assert "other symbols  none" in lines  # the longest name
+
+
 def test_info_of_weights_alone(folder, capsys):
     CharRNN.load("model.crnn").save("weights.crnn", training_state=False)
     assert cli.main(["info", "weights.crnn"]) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import subprocess
 import sys
 import tracemalloc
@@ -14,6 +15,8 @@ from command_line import TEXT, error, feed_standard_input, rows, usage_error
 from crnn import CharRNN
 from crnn.cli import lines as command_lines
 from crnn.cli import main as cli
+from crnn.cli.lines import LongLine, ReadAs
+from crnn.text.sources.decompressed import Decompressed
 
 
 @pytest.mark.parametrize(("option", "exact"), [([], True), (["--exact"], True), (["--fast"], False)])
@@ -210,6 +213,24 @@ def test_score_of_bad_long_lines(folder, capsys, monkeypatch, data, message):
     assert message in err
     before = data.decode(errors="replace").split("\n")[: int(message.split()[1].strip(":")) - 1]
     assert out == written(CharRNN.load("model.crnn").score_samples(before))
+
+
+def test_errors_name_lines_after_batches_and_long_lines(folder, capsys, monkeypatch):
+    monkeypatch.setattr(command_lines, "LINES_SIZE", 4)
+    monkeypatch.setattr(command_lines, "LONG_LINE", 9)
+    lines = ["to", "be", "or", "not to be or not", "to", "be", "or", "Z"]
+    (folder / "lines").write_text("\n".join(lines))
+    assert cli.main(["score", "model.crnn", "--lines", "lines"]) == 1
+    out, err = capsys.readouterr()
+    assert "line 8 contains 'Z'" in err
+    assert len(out.splitlines()) == 7
+
+
+def test_a_long_line_may_have_been_read_to_its_end():
+    """No bytes are left in the file, and none were read beyond the line."""
+    line = LongLine([b"to ", b"be"], Decompressed(io.BytesIO(b""), "text"), 1, ReadAs(as_bytes=False))
+    assert [*line] == ["to ", "be"]
+    assert line.finish() == b""
 
 
 def test_a_long_line_is_not_held(folder, capsys, monkeypatch):

@@ -6,6 +6,7 @@ import itertools
 import signal
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 from command_line import error, usage_error
@@ -58,6 +59,24 @@ def test_a_search_ends_with_the_best_model_and_goes_on(folder, capsys):
     assert set(first) <= set(again)
     assert cli.main([*words, "--trials", "5"]) == 0  # nothing is left to do
     assert table(capsys) == again
+
+
+def test_a_seed_repeats_a_search(folder, capsys):
+    def tried(name, *seed):
+        assert cli.main(["tune", "text.txt", "-o", name, "--time", "0.2s", "--trials", "2", *seed]) == 0
+        return sorted(line.split()[1:] for line in capsys.readouterr().out.splitlines()[1:])
+
+    first = tried("first.crnn", "--seed", "5")
+    assert tried("again.crnn", "--seed", "5") == first
+    assert tried("other.crnn", "--seed", "6") != first
+
+
+def test_columns_of_the_table_begin_below_each_other():
+    trials = [SimpleNamespace(state=SimpleNamespace(name="COMPLETE"), value=v, params={"cell": "gru", "hidden_size": h})
+              for v, h in ((2.5, 64), (12.25, 512))]  # fmt: skip
+    header, *rows = tune._table(SimpleNamespace(trials=trials)).splitlines()
+    assert [row.index("gru") for row in rows] == [header.index("cell")] * 2
+    assert [row.split()[0] for row in rows] == ["2.5000", "12.2500"]
 
 
 def test_documents_and_a_validation_file(folder, capsys):
@@ -123,3 +142,8 @@ def test_the_real_space_is_one_of_parameters(monkeypatch):
     trial = study.ask()
     assert set(tune._parameters(trial)) == set(tune.COLUMNS)
     CharRNN(**tune._parameters(trial), **tune.FIXED, max_steps=2).fit(TEXT)
+    ranges = {name: (d.low, d.high, d.log) for name, d in trial.distributions.items() if hasattr(d, "low")}
+    assert ranges["learning_rate"] == (0.001, 0.02, True)
+    assert ranges["hidden_size"] == (32, 512, True)
+    assert ranges["seq_length"] == (20, 160, True)
+    assert ranges["dropout"] == ranges["weight_dropout"] == (0, 0.5, False)

@@ -1,6 +1,7 @@
 """The pictures with curves and bars: the numbers of their lines."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -107,6 +108,7 @@ def test_compare_by_kind(fixed):
     np.testing.assert_allclose(widths(ax), [[22 / 8, 1, 3, 3, 4, 3, 4], [21 / 8, 2, 2, 2, 4, 3, 4]])
     labels = [label.get_text() for label in ax.get_yticklabels()]
     assert labels[:3] == ["all (100%)", "first letter of a word (25%)", "second letter (12%)"]
+    assert [text.get_text() for text in ax.texts] == [f" {width:.2f}" for row in widths(ax) for width in row]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["first", "other"]
 
 
@@ -148,6 +150,13 @@ def test_path_of_the_states(letters_seen):
     np.testing.assert_allclose(np.linalg.norm(points[:, None] - points, axis=-1), distance, atol=1e-9)
     assert [text.get_text() for text in ax.texts] == list("ab␣ab␣")
     assert ax.collections[0].get_array().tolist() == [1, 2, 3, 4, 5, 6]
+    assert ax.figure.axes[1].get_ylabel() == "position in the text (symbols)"
+
+
+def test_characters_are_shown_where_there_are_few(letters_seen, monkeypatch):
+    monkeypatch.setattr(sys.modules["crnn.plot.states"], "MAX_LABELS", 5)
+    assert len(plot.states(letters_seen, "ab ab").texts) == 5
+    assert not plot.states(letters_seen, "ab aba").texts
 
 
 def test_states_of_one_unit_and_of_many_characters():

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from matplotlib.patches import Rectangle
 
 from crnn import CharRNN, InvalidInputError, plot
 from crnn.plot.text_grid import figure_size
@@ -23,6 +22,8 @@ def test_surprisal_in_bits(abc):
     np.testing.assert_allclose(numbers(ax), [[1, 2], [3, np.nan], [1, 3], [2, np.nan]])
     assert written(ax) == {(0, 0): "a", (0, 1): "b", (1, 0): "↵", (2, 0): "a", (2, 1): "c", (3, 0): "b"}
     assert ax.images[0].get_clim() == (0, 8)
+    assert (ax.get_xlim()[0], ax.get_ylim()[1]) == (-0.5, -0.5)  # the first cell is in the upper left corner
+    assert (*ax.get_xticks(), *ax.get_yticks()) == ()
     assert ax.get_title(loc="left") == "2.00 bits per character"
 
 
@@ -40,12 +41,22 @@ def test_probabilities_of_the_likeliest(abc):
     text = {(0, 0): "a", (0, 1): "b", (0, 2): "↵", (5, 0): "c"}
     likeliest = {(row, column): symbol for column in range(3) for row, symbol in ((1, "a"), (2, "b"), (3, "↵"))}
     assert written(ax) == text | likeliest | {(6, 0): "a", (7, 0): "b", (8, 0): "↵"}
+    assert ax.images[0].get_clim() == (0, 1)
+
+
+def test_a_space_among_the_guesses_is_visible(letters_seen):
+    with letters_seen.editing():
+        letters_seen.params_["by"][:] = [symbol == " " for symbol in letters_seen.vocabulary_]
+    assert written(plot.probabilities(letters_seen, "a b", n=1)) == {
+        (0, 0): "a", (0, 1): "␣", (0, 2): "b", (1, 0): "␣", (1, 1): "␣", (1, 2): "␣",
+    }  # fmt: skip
 
 
 def test_right_guesses_are_framed(abc):
     ax = plot.probabilities(abc, "aba\nc", n=3)
-    frames = [patch.get_xy() for patch in ax.patches if isinstance(patch, Rectangle)]
-    assert frames == [(-0.5, 1.5), (0.5, 0.5), (1.5, 2.5)]  # b, a and the line end; c is not among the three
+    frames = [(*patch.get_xy(), patch.get_width(), patch.get_height()) for patch in ax.patches]
+    # b, a and the line end; c is not among the three.
+    assert frames == [(-0.5, 1.5, 1, 1), (0.5, 0.5, 1, 1), (1.5, 2.5, 1, 1)]
 
 
 def test_the_end_of_a_document_is_among_the_guesses(blank):

@@ -41,6 +41,13 @@ def test_counts_are_of_true_and_predicted_classes():
     assert tables["note"] == "The classifier is right for 60.0% of all 5 texts."
 
 
+def test_the_accuracy_is_among_the_facts():
+    classifier = classifier_of(hidden_size=3, max_steps=5, random_state=0).fit(["aa", "ab", "bb", "ba"], list("aabb"))
+    facts = dict(subject_of(classifier, ["aa", "bb", "b"], ["a", "b", "b"]).facts)
+    right = (classifier.predict(["aa", "bb", "b"]) == ["a", "b", "b"]).mean()
+    assert facts["accuracy"] == f"{right:.1%} of all 3 texts"
+
+
 def test_the_most_confident_come_first():
     tables = tables_of()
     assert tables["cells"]["0,0"] == [{"text": "aaaaaa", "p": 0.6}, {"text": "aaaaa", "p": 0.5}]
