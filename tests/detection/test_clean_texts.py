@@ -71,6 +71,12 @@ def test_a_text_longer_than_the_sample_is_not_called_empty(n):
         texts.split(0.1, rng())
 
 
+def test_a_sample_of_two_texts_can_be_split():
+    texts = CleanTexts(["a", "b"] * 50, rng(), max_symbols=100)
+    assert texts.share < 1
+    assert set(texts.split(0.5, rng()).calibration) <= {"a", "b"}
+
+
 def test_of_too_many_texts_a_random_sample_is_held(monkeypatch):
     monkeypatch.setattr("crnn.detection.clean_texts.BATCH", 64)
     words = ["common"] * 2000 + [f"{i:06}" for i in range(2000)]
@@ -102,9 +108,12 @@ def test_lines_bytes_arrays_and_generators(tmp_path):
         (["a", None], r"X\[1\] must be str or bytes, not NoneType"),
         (["a", b"b"], r"X\[1\] is bytes, but X\[0\] is str"),
         ([1, 2], r"X\[0\] must be str or bytes, not int"),
+        (["a", "b", "c", "d", "e", b"f"], r"X\[5\] is bytes, but X\[0\] is str"),
+        ([b"a", b"b", b"c", None], r"X\[3\] must be str or bytes, not NoneType"),
     ],
 )
-def test_texts_of_other_types_are_refused(X, message):
+def test_texts_of_other_types_are_refused(monkeypatch, X, message):
+    monkeypatch.setattr("crnn.detection.clean_texts.BATCH", 2)
     with pytest.raises(InvalidInputError, match=message):
         CleanTexts(X, rng())
 

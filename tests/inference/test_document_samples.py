@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from crnn import BOUNDARY, CharRNN, InvalidInputError
+from crnn.inference.sampling import sampling
 from crnn.inference.sampling.uniforms import Uniforms, root
 from crnn.reference import network as reference
 
@@ -70,6 +71,11 @@ def test_no_sample_is_longer_than_it_may_be(untaught):
     assert max(map(len, untaught.sample(2, num_samples=100, random_state=0))) == 2
     assert untaught.sample(max_length=3, prime="anna") == "anna"
     assert untaught.sample(0) == ""
+    for n, limit, longest in ((2, 5, 2), (5, 3, 3), (0, 3, 0)):
+        texts = untaught.sample(n, max_length=limit, num_samples=100, random_state=0)
+        assert max(map(len, texts)) == longest
+    assert max(map(len, untaught.sample(2, max_length=5, prime="an", num_samples=100, random_state=0))) == 4
+    assert untaught.sample(5, max_length=3, prime="anna") == "anna"
     never = untaught.sample(num_samples=3, logit_bias={"a": 1e30}, max_length=None)
     assert never == ["a" * 1000] * 3
 
@@ -100,6 +106,25 @@ def test_excluded_texts_are_not_returned(model, untaught):
     assert kept == [text for text in plain if text not in (plain[0], "", plain[7])][:50]
     # What is compared is the whole document.
     assert model.sample(prime="a", temperature=0, exclude=["nna"]) == "anna"
+
+
+def test_few_more_texts_are_drawn_than_are_needed():
+    asked = []
+
+    def draw(samples):
+        asked.append(samples)
+        return [str(i % 7) for i in samples]
+
+    assert sampling.distinct(draw, 20, unique=False, exclude={"3"}) == [c for c in "0123456" * 4 if c != "3"][:20]
+    assert asked == [range(20), range(20, 36)]
+    asked.clear()
+    with pytest.raises(InvalidInputError, match=r"only 7 of 8 samples were found among 800 drawn; .* or duplicates"):
+        sampling.distinct(draw, 8, unique=True, exclude=set())
+    assert asked == [range(i, i + 16) for i in range(0, 800, 16)]
+    asked.clear()
+    with pytest.raises(InvalidInputError, match=r"only 0 of 1 samples .* 100 drawn; the others were excluded\. "):
+        sampling.distinct(draw, 1, unique=False, exclude=set("0123456"))
+    assert asked[-1] == range(96, 100)
 
 
 def test_too_few_texts_are_said_to_be(model):

@@ -258,6 +258,10 @@ def test_errors_in_batches_count_from_the_first_string(model):
         list(model.score_batches([["a", "b"], ["c", "z"]]))
     with pytest.raises(InvalidInputError, match=r"^texts is of type str\. Pass a list or another iterable of str"):
         list(model.score_batches(["ab"]))
+    for batches in ("ab", b"ab", bytearray(b"ab"), 3, None):
+        kind = type(batches).__name__
+        with pytest.raises(InvalidInputError, match=f"^batches must be an iterable of lists of texts, not {kind}$"):
+            model.score_batches(batches)
     with pytest.raises(InvalidInputError, match=r"^reduce must be 'sum', 'mean' or 'min', not 3$"):
         model.score_batches([], reduce=3)
     with pytest.raises(NotFittedError, match="score_batches"):

@@ -144,6 +144,9 @@ def test_adding_a_text_leaves_the_counts_as_they_were(monkeypatch):
     assert same(added, other)
     with pytest.raises(InvalidInputError, match="Raise max_memory"):
         Builder(symbols, boundary, max_memory=2 * counts.nbytes - 2).add(counts, ids[9000:])
+    with pytest.raises(InvalidInputError, match=r"the n-grams up to order 4 with this text need more"):
+        Builder(symbols, boundary, max_memory=2 * added.nbytes - 1).add(counts, ids[9000:])
+    assert same(Builder(symbols, boundary, max_memory=2 * added.nbytes).add(counts, ids[9000:]), added)
     assert all(np.array_equal(x, y) for x, y in zip(before.values(), pack(counts).values(), strict=True))
 
 

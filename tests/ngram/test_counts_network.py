@@ -58,6 +58,20 @@ def test_strings_of_all_lengths(net, n_threads, monkeypatch):
         x = strings.ids[start : start + length].reshape(-1, 1)
         alone = net.log_probabilities(x, net.start())[:, 0]
         assert found[i] == (np.add.accumulate(alone)[-1] if length else 0)
+        one = (strings.ids, np.array([start]), np.array([length]), net.start())
+        assert net.string_log_likelihoods(*one)[0] == found[i]
+        assert net.string_log_likelihoods(*one, least=True)[0] == alone.min(initial=0)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 6])
+def test_a_text_fed_in_pieces_leads_to_the_same_state(net, n):
+    x = RNG.integers(0, V, (12, 2)).astype(np.int32)
+    whole, cut = net.zero_state(2), net.zero_state(2)
+    net.feed(x, whole)
+    for i in range(0, 12, n):
+        net.feed(x[i : i + n], cut)
+    np.testing.assert_array_equal(cut, whole)
+    np.testing.assert_array_equal(whole, x[len(x) - whole.shape[1] :].T)
 
 
 def test_parts_of_a_text_that_are_read_side_by_side_are_exact():

@@ -80,6 +80,8 @@ def changed(name, i, value):
         ({**GOOD, "lengths": np.ones(65, np.int64)}, "1 to 64"),
         (changed("lengths", 1, -1), "fewer bytes"),
         (changed("lengths", 2, 2**62), "fewer bytes"),
+        ({**GOOD, "symbols": GOOD["symbols"][: GOOD["lengths"].max() - 1]}, "fewer bytes"),
+        ({**GOOD, "counts": GOOD["counts"][: GOOD["lengths"].max() - 1]}, "fewer bytes"),
         (changed("lengths", 2, GOOD["lengths"][2] - 1), "damaged"),
         (changed("lengths", 1, GOOD["lengths"][1] + 1), "damaged"),
         (changed("sizes", 0, 5), "damaged"),

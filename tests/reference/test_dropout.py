@@ -65,6 +65,16 @@ def test_as_many_states_are_reset_as_should_be(rate):
     assert abs(resets.mean() - rate) <= 5 * math.sqrt(rate * (1 - rate) / resets.size)
 
 
+@pytest.mark.parametrize(("above", "kept"), [(0, True), (1, False)])
+def test_a_rate_is_the_share_of_numbers_below_it(above, kept):
+    key = 0
+    for number in (7, 0, 3, 1 * 0x9E3779B9 + 2, 5):
+        key = mixed(key ^ number)
+    rate = (mixed(key) // 256 + above) / 2**24
+    (factor,) = reference_dropout.dropout_mask(7, 3, 1, 2, 5, 1, rate)
+    assert factor == (1 / (1 - rate) if kept else 0)
+
+
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9])
 def test_masks_of_weights_drop_as_many_as_they_should(rate):
     mask = reference_dropout.weight_mask(3, 17, 1, (151, 604), rate)

@@ -10,12 +10,23 @@ import pytest
 from examples import packed, random_language_model
 
 from crnn.inference.network import packed_network
+from crnn.inference.network.context import Context
 from crnn.inference.sampling import text_sampler
+from crnn.inference.sampling.sampling_controls import SamplingControls
+from crnn.inference.sampling.symbol_sampler import SymbolSampler
+from crnn.inference.sampling.text_sampler import TextSampler
+from crnn.inference.sampling.uniforms import Uniforms, root
+from crnn.ngram.counts import Counts
+from crnn.ngram.counts_network import CountsNetwork
+from crnn.ngram.occurrences import Occurrences
+from crnn.ngram.packed_counts import pack, unpack
 from crnn.runtime.cancellation import Cancellation, Cancelled, check_cancelled
 from crnn.runtime.threads import run_tasks
 from crnn.training.loop.evaluation import evaluate
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
+
+IDS = np.random.default_rng(0).integers(5, size=97).astype(np.int32)
 
 
 def on_main_thread():
@@ -76,6 +87,53 @@ def test_a_cancellation_is_that_of_the_innermost_block():
         with pytest.raises(Cancelled):
             check_cancelled()
     check_cancelled()
+
+
+def counted(order=3):
+    counts = Counts(order, 5)
+    counts.add(IDS)
+    return counts
+
+
+def sampler(make, network):
+    context = Context(network.empty_state(), np.zeros(network.symbols, np.bool_))
+    return make(network, context, 3, Uniforms(root(0), range(2)), SamplingControls())
+
+
+def long_work():
+    """Return calls that can take long, each of which must look for a cancellation by itself."""
+    counts = counted()
+    of_counts, occurrences, arrays = CountsNetwork(counts), Occurrences(counts), pack(counts)
+    network = packed(random_language_model("abcde"), one_row=False)
+    x, one = IDS[:, None].copy(), (np.array([0]), np.array([len(IDS)]))
+    return {
+        "count": lambda: counted().add(IDS),
+        "count and score": lambda: counts.over().add_and_score(IDS),
+        "occurrences": lambda: Occurrences(counts),
+        "losses": lambda: occurrences.losses(IDS),
+        "pack": lambda: pack(counts),
+        "unpack": lambda: unpack(arrays, 5, None),
+        "score by counts": lambda: of_counts.log_probabilities(x, of_counts.zero_state(1)),
+        "score strings by counts": lambda: of_counts.string_log_likelihoods(IDS, *one, of_counts.start()),
+        "feed": lambda: network.feed(x, network.zero_state(1)),
+        "feed a little": lambda: network.feed(x[:2], network.zero_state(1)),
+        "score": lambda: network.log_probabilities(x, network.zero_state(1)),
+        "score strings": lambda: network.string_log_likelihoods(IDS, *one, network.start()),
+        "logits": lambda: network.logits_before(x, network.zero_state(1)),
+        "states": lambda: network.states(x, network.zero_state(1)),
+        "draw": lambda: sampler(TextSampler, network).run(),
+        "draw in Python": lambda: sampler(SymbolSampler, network).run(),
+    }
+
+
+@pytest.mark.parametrize("name", long_work())
+def test_work_that_is_cancelled_ends(name):
+    work, cancellation = long_work()[name], Cancellation()
+    with cancellation.shared():
+        work()
+        cancellation.fail(KeyboardInterrupt())
+        with pytest.raises(Cancelled):
+            work()
 
 
 def results(model):
