@@ -301,6 +301,15 @@ def test_files_of_killed_processes_are_removed_and_no_others(target):
     assert target.read_bytes() == OLD
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="the system does not list open files")
+def test_no_file_stays_open(target):
+    (target.parent / ".crnn-0123456789abcdef.tmp").write_bytes(b"")
+    before = os.listdir("/proc/self/fd")
+    write_atomically(str(target), NEW)
+    assert os.listdir("/proc/self/fd") == before
+    assert os.listdir(target.parent) == [target.name]
+
+
 def test_ctrl_c_before_the_file_is_locked_leaves_none(target, monkeypatch):
     monkeypatch.setattr("crnn.runtime.atomic_file._lock", raiser(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):

@@ -214,9 +214,10 @@ def test_other_texts_are_not_warned_of(tmp_path, monkeypatch):
     text_source(NAMES)
     (tmp_path / "letters").write_text("content")
     text_source("letters")
-    (tmp_path / "letter").write_text("content")
-    with pytest.warns(UserWarning, match="the 6 letters 'letter'"):
-        text_source("letter")
+    for name in ("letter", "x"):
+        (tmp_path / name).write_text("content")
+        with pytest.warns(UserWarning, match=f"the {len(name)} letters '{name}'"):
+            text_source(name)
 
 
 def test_many_strings_are_checked_as_documents_are():

@@ -18,6 +18,7 @@ def test_every_document_begins_with_its_label():
     assert source.labels == ("x", "y")
     assert (source.n_documents, source.max_length) == (3, 11)
     assert source.ids(vocabulary).tolist() == [3, 5, 2, 0, 1, 3, 4, 3, 5, 0, 3]
+    assert "".join(source.blocks()) == "caba"
 
 
 def test_documents_in_a_cache_have_no_labels(tmp_path):

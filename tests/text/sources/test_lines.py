@@ -72,6 +72,9 @@ def test_a_file_that_was_changed_is_indexed_anew(folder):
     path.write_text("ab\ncd")
     os.utime(path, ns=(5, 5))  # another time, and the same size
     assert (len(found), found[1]) == (2, "cd")
+    path.write_text("\n" * 5)
+    os.utime(path, ns=(5, 5))  # looks unchanged, so it is not read again
+    assert len(found) == 2
 
 
 def test_a_gzip_file_as_large_as_its_contents_is_read_as_a_gzip_file(folder):

@@ -170,10 +170,11 @@ def test_a_document_is_cut_only_if_it_is_long(path, small, n, starts):
 
 
 @pytest.mark.parametrize(("B", "T", "effective"), [(2, 3, 3), (2, 25, 18), (5, 25, 7), (37, 25, 1)])
-def test_a_chunk_is_no_longer_than_a_streams_share(path, B, T, effective):
+def test_a_chunk_is_no_longer_than_a_streams_share(path, small, B, T, effective):
     streams = stored_streams(stored_documents(path, [[1, 2, 3]] * 9), B, T, seed=0)
     assert (streams.batch_size, streams.seq_length) == (B, effective)
     assert streams.steps_per_epoch == -(-36 // (B * effective))
+    assert streams._documents._groups_per_epoch == 2  # of 16 symbols
 
 
 def test_neighbours_are_read_far_apart_and_an_epoch_in_another_order(path, small):

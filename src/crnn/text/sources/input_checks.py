@@ -71,7 +71,7 @@ def warn_of_file_name(text: str) -> None:
     text : str
         The text, checked only if it is short and has no line end.
     """
-    if 0 < len(text) <= LONGEST_NAME and "\n" not in text and os.path.isfile(text):
+    if len(text) <= LONGEST_NAME and "\n" not in text and os.path.isfile(text):
         warn_caller(f"the text is the {len(text)} letters {text!r}; to read the file, pass Path({text!r})")
 
 
