@@ -108,8 +108,18 @@ def ready(*arguments):
     return trie
 
 
+def ready_over(*arguments):
+    trie = ngrams.Trie(*arguments, None, ready(*arguments))
+    trie.grow(*arrays(), np.empty((64, 2), np.int32))
+    return trie
+
+
 def ids(*symbols):
     return np.array(symbols, np.int32)
+
+
+def byte(*numbers):
+    return np.array(numbers, np.uint8)
 
 
 @pytest.mark.parametrize(
@@ -147,14 +157,56 @@ def ids(*symbols):
         (lambda: ngrams.Raw(ready(3, 5), ids(0), ids(0)).score_orders(
             ready(3, 5), np.zeros((2, 4)), ids(1), ids(), np.zeros(3)), "discounts: size 2"),
         (lambda: ngrams.Raw(ready(3, 5), ids(0), ids(0)).counts_of_counts(ready(3, 5), ids(-2)), "node -2"),
+        (lambda: ngrams.children(unpacked([FIRST]), ids(0), ids(0)), "children: size 1, but 2"),
+        (lambda: ngrams.children(ready_over(3, 5), ids(0), ids()), "the trie lies over another one"),
+        (lambda: ngrams.depths(ready_over(3, 5), byte(0)), "the trie lies over another one"),
+        (lambda: ngrams.depths(ready(3, 5), byte(0, 0)), "depths: size 2, but 1"),
+        (lambda: ngrams.Raw(ready(3, 5), ids(0, 0), ids(0)), "nodes: size 2, but 1"),
+        (lambda: ngrams.Raw(ready(3, 5), ids(0), ids(0, 0)), "pool: size 2, but 1"),
         (lambda: ngrams.pack(ready(3, 5), ids(0), *[np.empty(4, np.uint8)] * 3), "five bytes"),
-        (lambda: ngrams.unpack(ready(3, 5), 0, ids(0), ids(-1), (np.array([1], np.uint8),) * 3, ids(), ids()),
-         "more or fewer|damaged"),
+        (lambda: ngrams.pack(ready(3, 5), ids(-1, 0), *[np.empty(9, np.uint8)] * 3), "five bytes"),
+        (lambda: ngrams.pack(unpacked([FIRST]), ids(0), *[np.empty(n, np.uint8) for n in (5, 9, 10)]), "five bytes"),
+        (lambda: ngrams.pack(unpacked([FIRST]), ids(0), *[np.empty(n, np.uint8) for n in (5, 10, 9)]), "five bytes"),
+        (lambda: ngrams.pack(unpacked([FIRST, SECOND]), ids(0, 2), *[np.empty(n, np.uint8) for n in (10, 10, 15)]),
+         "five bytes"),
+        (lambda: ngrams.unpacked_size(byte(1, 6), 5), "damaged"),
+        (lambda: ngrams.unpacked_size(byte(1, 128), 5), "damaged"),
+        (lambda: ready(3, 5).assign(ready(2, 5), *arrays()), "another order or other symbols"),
+        (lambda: ready(3, 5).assign(ready(3, 4), *arrays()), "another order or other symbols"),
+        (lambda: ready(3, 5).assign(ready(3, 5, 4), *arrays()), "another order or other symbols"),
+        (lambda: ready(3, 5).assign(ready_over(3, 5), *arrays()), "the trie lies over another one, or"),
     ],
 )  # fmt: skip
 def test_arguments_that_do_not_fit_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+LEVEL = {
+    "depth": 0, "owners": ids(0), "owner_symbols": ids(-1), "packed": (byte(1), byte(1), byte(1)),
+    "next_owners": ids(0), "next_symbols": ids(0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"owner_symbols": ids()}, "symbols of the level: size 0, but 1"),
+        ({"next_symbols": ids()}, "symbols of the next level: size 0, but 1"),
+        ({"next_owners": ids(0, 0), "next_symbols": ids(0, 0)}, "more or fewer than they should be"),
+        ({"next_owners": ids(), "next_symbols": ids()}, "more or fewer than they should be"),
+        ({"depth": 3}, "depth 3 of order 3"),
+        ({"depth": -1}, "depth -1 of order 3"),
+        ({"owners": ids(1)}, "node 1 of 1"),
+        ({"packed": (byte(6), byte(1), byte(1))}, "the arrays have no room, or the sizes are damaged"),
+        ({"packed": (byte(1), byte(5), byte(1))}, "a symbol of an n-gram is not below the vocabulary's size 5"),
+        ({"packed": (byte(1), byte(4), byte(0))}, "the count of an n-gram is 0"),
+    ],
+)
+def test_a_level_that_does_not_fit_is_refused(changes, message):
+    assert ngrams.unpack(ready(3, 5), **LEVEL) == (1, 1, 1)
+    with pytest.raises(ValueError, match=message):
+        ngrams.unpack(ready(3, 5), **LEVEL | changes)
 
 
 def reading(name):
@@ -256,6 +308,51 @@ def test_a_symbol_is_counted_only_with_room_for_all_that_it_may_need(missing):
     assert ngrams.count(trie, ids(1), ids()) == (sum(missing) == 0)
 
 
+def test_blocks_that_are_left_for_larger_ones_are_used_again():
+    trie = ngrams.Trie(2, 11)
+    trie.grow(*arrays(50, trie.room_for_symbol[1] + 300))
+
+    def follow(before, symbol):
+        for other in before:
+            assert ngrams.count(trie, ids(symbol), ids(other)) == 1
+
+    ngrams.count(trie, np.arange(11, dtype=np.int32), ids())  # 1 follows 0, 2 follows 1, ...
+    follow((0, 1, 2), 7)  # blocks for two symbols
+    follow((0, 1, 2), 8)  # the third one, in larger blocks
+    used = trie.pool_used
+    follow((3, 4, 5), 9)
+    assert trie.pool_used == used
+    follow((6,), 9)
+    assert trie.pool_used > used
+
+
+def test_it_does_not_matter_what_the_arrays_held_before():
+    text = np.random.default_rng(6).integers(0, 5, 300).astype(np.int32)
+    contexts, found = np.array([[a, b] for a in range(5) for b in range(5)], np.int32), []
+    for value in (0, 7):
+        counted_now, unpacked_now = tries = ngrams.Trie(3, 5), ngrams.Trie(3, 5)
+        for trie in tries:
+            trie.grow(*(np.full_like(array, value) for array in arrays(90, 1900)))
+        assert ngrams.count(counted_now, text, ids()) == len(text)
+        counted_now.set_discounts(np.full((3, 4), 0.5))
+        ngrams.unpack(unpacked_now, 0, ids(0), ids(-1), (byte(2), byte(0, 0), byte(1, 1)), ids(0, 0), ids(0, 0))
+        children, rows = ids(1, 1), np.empty((25, 5))
+        ngrams.children(unpacked_now, ids(0), children)
+        ngrams.rows_after(counted_now, contexts, rows)
+        found.append((children.tolist(), rows.tolist()))
+    assert found[0] == found[1]
+
+
+def test_a_context_is_made_only_with_room_for_all_that_it_may_need():
+    trie = unpacked([(0, [0], [-1], [5])], following=5)  # the symbols are there, but no context after them
+    nodes, numbers = trie.room_for_symbol
+    for fewer, made in ((1, 0), (0, 1)):
+        trie.grow(*arrays(trie.node_count + nodes - fewer, trie.pool_used + numbers))
+        before = trie.node_count
+        ngrams.count(trie, ids(), ids(2))
+        assert trie.node_count == before + made
+
+
 class RowSource(ctypes.Structure):
     """The structure of `row_source.pxd`."""
 
@@ -307,6 +404,11 @@ def test_counts_with_a_sum_beyond_the_limit_are_refused():
     limit = np.array([255, 255, 255, 255, 7], np.uint8)  # 2 ** 31 - 1, seven bits a byte
     with pytest.raises(ValueError, match="the count of an n-gram is 0 or too large"):
         unpack({**pack(counts), "counts": np.concatenate([limit, limit])}, 2, None)
+
+
+def test_only_contexts_that_a_symbol_follows_take_room():
+    nodes, _ = ngrams.unpacked_size(byte(0, 1, 3, 0, 2), 5)
+    assert nodes == 3
 
 
 def unpacked(levels, *, boundary=None, following=4):

@@ -13,21 +13,33 @@ from crnn.ngram.occurrences import Occurrences
 from crnn.reference.kneser_ney import KneserNey
 
 
+def check_losses(texts, tail, order, V, boundary):
+    """Compare the loss of each order with that of a model with this order, by the definition."""
+    start = [] if boundary is None else [boundary]
+    counts = Counts(order, V, boundary)
+    for text in texts:
+        counts.add(np.array(text), start)
+    losses = Occurrences(counts).losses(np.array(tail), start)
+    for m in range(1, order + 1):
+        model = KneserNey(texts, m, V, boundary)
+        p = [model.probability([*start, *tail[:i]], symbol) for i, symbol in enumerate(tail)]
+        assert losses[m - 1] == pytest.approx(-np.log(p).sum(), abs=1e-9)
+
+
 @given(
     st.lists(st.lists(st.integers(0, 3), max_size=40), min_size=1, max_size=3), st.lists(st.integers(0, 3), max_size=9),
     st.integers(1, 5), st.sampled_from([None, 3]),
 )  # fmt: skip
 @settings(max_examples=60)
 def test_losses_of_all_orders(texts, tail, order, boundary):
-    start = [] if boundary is None else [boundary]
-    counts = Counts(order, 4, boundary)
-    for text in texts:
-        counts.add(np.array(text), start)
-    losses = Occurrences(counts).losses(np.array(tail), start)
-    for m in range(1, order + 1):
-        model = KneserNey(texts, m, 4, boundary)
-        p = [model.probability([*start, *tail[:i]], symbol) for i, symbol in enumerate(tail)]
-        assert losses[m - 1] == pytest.approx(-np.log(p).sum(), abs=1e-9)
+    check_losses(texts, tail, order, 4, boundary)
+
+
+@pytest.mark.parametrize("boundary", [None, 6])
+def test_losses_of_all_orders_where_n_grams_occur_one_to_four_times(boundary):
+    """Each discount depends on all four numbers of n-grams."""
+    text, tail = np.random.default_rng(2).integers(0, 7, (2, 400)).tolist()
+    check_losses([text], tail[:37], 4, 7, boundary)
 
 
 def test_the_losses_do_not_depend_on_the_blocks(monkeypatch):
