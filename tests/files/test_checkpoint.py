@@ -715,21 +715,25 @@ def test_run_best_and_labels_come_back(path):
     ("change", "message"),
     [
         ({"training": None, "training_tensors": {}}, "does not belong to its architecture"),
-        ({"best": {"n_steps": -1, "smooth_loss": 1.0}}, "n_steps"),
-        ({"best": {"n_steps": 1}}, "smooth_loss"),
+        ({"training": None, "training_tensors": {}, "best_tensors": {}},
+         "it has the best weights of a run, but no training state"),
+        ({"best": {"n_steps": -1, "smooth_loss": 1.0}}, "its best has an invalid n_steps"),
+        ({"best": {"n_steps": 1}}, "its best must be an object"),
         ({"best": {"n_steps": 4, "smooth_loss": 1.0}}, "outside the steps of its training"),  # the optimizer began at 5
         ({"best": {"n_steps": 18, "smooth_loss": 1.0}}, "outside the steps of its training"),
         ({"best_tensors": {}}, "best"),
-        ({"run": StoredRecord({}, {"a b": np.zeros(1)})}, "run.a b"),
-        ({"run": StoredRecord({}, {"a": np.zeros(1, bool)})}, "run.a"),
-        ({"run": StoredRecord([1])}, "run"),
+        ({"run": StoredRecord({}, {"a b": np.zeros(1)})}, "'run.a b' that does not belong to its architecture"),
+        ({"run": StoredRecord({}, {"a": np.zeros(1, bool)})}, "its tensor 'run.a' is bool"),
+        ({"run": StoredRecord([1])}, "its run is not a JSON object"),
+        ({"labels": StoredRecord([1])}, "its labels is not a JSON object"),
+        ({"pairs": np.zeros((3, 2), np.int32)}, "'bigrams.pairs' that does not belong to its architecture"),
         ({"labels": StoredRecord({"classes": list(range(100_000))})}, "labels is larger"),
         ({"gradient_rms": np.zeros(3, np.float16)}, "gradient_rms"),
         ({"gradient_rms": np.zeros(151, np.float32)}, "gradient_rms"),
         ({"gradient_rms": np.full(151, np.nan, np.float16)}, "gradient_rms"),
         ({"gradient_rms": np.full(151, -1, np.float16)}, "negative"),
     ],
-)
+)  # fmt: skip
 def test_parts_that_do_not_fit(path, change, message):
     model = filled()
     checkpoint.write(model._learned, model.get_params(), path, training_state=True, best=model._learned)
