@@ -40,6 +40,55 @@ def test_inference_refuses_a_network_that_is_packed_for_training(call):
         call(weights, work, x, y)
 
 
+TINY = np.finfo(np.float32).tiny / 4  # a denormal number
+
+
+def short(call):
+    """Return a function that makes a short call with the arrays of `INFERENCE`."""
+
+    def called(weights, work, x, y):
+        state = (work.h[:, 0].copy(),)
+        call(core.ShortCall(weights, work, np.empty(2, np.int32), y), x, state)
+        assert not state[0].any()
+
+    return called
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        *INFERENCE[:2],
+        lambda weights, work, x, y: core.logits_before(weights, x, work, y),
+        INFERENCE[4],
+        short(lambda call, x, state: call.feed(x, state)),
+        short(lambda call, x, state: call.log_probabilities(x, state, np.empty(x.shape))),
+        short(lambda call, x, state: call.log_likelihood(x, state, False)),
+    ],
+)
+def test_inference_takes_denormal_numbers_for_zero_and_leaves_others_theirs(call):
+    layout, params = network(V, H, "float32")
+    params[:] = 0
+    layout.tensors(params).layers[0].bh[:] = TINY
+    packed = PackedNetwork.pack(layout, params, one_row=True)
+    work, y = packed.workspace(2, packed.zero_state(1)), np.empty((2, 1, V), np.float32)
+    work.h[:] = TINY
+    work.h[:, 0] = 0
+    call(packed.kernel_arguments, work, symbols(V, 2, np.int32)[:, None], y)
+    assert not work.h[:, :2].any()  # a string takes no step from its last symbol
+    assert (np.full(3, TINY) * np.float32(2) > TINY).all()
+
+
+def test_logits_take_denormal_units_for_zero_and_leave_others_theirs():
+    layout, params = network(V, H, "float32")
+    params[:] = 1
+    layout.tensors(params).by[:] = 0
+    packed = PackedNetwork.pack(layout, params, one_row=True)
+    y = np.empty((1, V), np.float32)
+    core.logits(packed.kernel_arguments, np.full((1, H), TINY), y, np.empty(0, np.float32))
+    assert not y.any()
+    assert (np.full(3, TINY) * np.float32(2) > TINY).all()
+
+
 @pytest.mark.parametrize(
     ("x", "message"),
     [
