@@ -894,7 +894,7 @@ def test_there_are_no_more_shards_than_there_are_places():
     assert refusal.run.bits() == refusal.before
 
 
-ENTRY_POINTS = ["feed", "log_probabilities"]
+ENTRY_POINTS = ["feed", "log_probabilities", "logits_before", "log_likelihoods"]
 
 
 def call(core, name, arguments):
@@ -919,7 +919,13 @@ def arguments_of(core, cell):
     return {
         "feed": {**weights, "x": x, **work(n)},
         "log_probabilities": {**weights, "x": x, **work(n), "y": y, "out": np.zeros((n, B))},
-    }
+        "logits_before": {**weights, "x": x, **work(n), "y": y},
+        "log_likelihoods": {
+            **weights, "ids": np.zeros(5, np.int32), "starts": np.array([0, 2], np.intp),
+            "lengths": np.array([3, 3], np.intp), "first": 0, "last": n, "least": False, **work(n),
+            "x": np.zeros(n * B, np.int32), "y": np.zeros((n * B, wide)), "out": np.zeros(B),
+        },
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("change", [grown, shrunk])
@@ -930,9 +936,11 @@ def test_inference_refuses_shapes_that_do_not_fit(kernels, cell, name, change):
     call(kernels, name, arguments)
     for part, value in arguments.items():
         for axis in range(np.ndim(value)):
-            if (name, part, axis) == ("feed", "x", 0) or not np.size(value):
+            if (name, part) == ("log_likelihoods", "ids") or (name, part, axis) == ("feed", "x", 0):
                 continue  # any number of symbols
-            if (cell, name, part, axis) == ("rnn", "feed", "h", 1):
+            if not np.size(value):
+                continue
+            if (cell, part, axis) == ("rnn", "h", 1) and name in ("feed", "logits_before"):
                 continue  # without gates to store, the number of symbols per call does not matter
             wrong = {**arguments, part: change(value, axis)}
             with pytest.raises(ValueError, match=r"size|shape"):
@@ -967,7 +975,8 @@ def test_inference_refuses_a_workspace_that_no_symbol_fits_in(kernels, cell, nam
 @pytest.mark.parametrize("name", ENTRY_POINTS)
 def test_inference_refuses_an_id_out_of_range(kernels, name, bad):
     arguments = arguments_of(kernels, "lstm")[name]
-    arguments["x"][1, 1] = bad
+    read = arguments["ids" if "ids" in arguments else "x"]
+    read.flat[3] = bad  # the second text's second symbol
     with pytest.raises(ValueError, match="vocabulary's size 13"):
         call(kernels, name, arguments)
     assert not arguments["h"].any()
