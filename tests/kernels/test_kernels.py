@@ -975,8 +975,10 @@ def test_inference_refuses_a_workspace_that_no_symbol_fits_in(kernels, cell, nam
 @pytest.mark.parametrize("name", ENTRY_POINTS)
 def test_inference_refuses_an_id_out_of_range(kernels, name, bad):
     arguments = arguments_of(kernels, "lstm")[name]
-    read = arguments["ids" if "ids" in arguments else "x"]
-    read.flat[3] = bad  # the second text's second symbol
+    if "ids" in arguments:
+        arguments["ids"][1] = bad  # of the first string; the second one's is read last
+    else:
+        arguments["x"][1, 1] = bad
     with pytest.raises(ValueError, match="vocabulary's size 13"):
         call(kernels, name, arguments)
     assert not arguments["h"].any()

@@ -177,15 +177,29 @@ def test_memory_is_touched_in_the_first_call_alone(monkeypatch):
     assert fresh == [True] + [False] * (len(fresh) - 1) != [True]
 
 
+def to_be_packed():
+    """Return a large network, its weights, and an array for their packed copy that shows what is written."""
+    layout = Layout(7, dtype=np.dtype("float32"), **LARGE)
+    network = core.Network(layout, Packing(one_row=False, training=True))
+    return network, layout.zeros(), np.full(network.panels_size, np.nan, layout.dtype)
+
+
+def test_packing_is_prepared_with_polls():
+    network, weights, panels = to_be_packed()
+    no_scales = iter(_thread.interrupt_main, 0)  # Ctrl-C waits for the first poll: no Python code runs in between
+    with pytest.raises(KeyboardInterrupt) as interrupt:
+        next(map(core.pack_weights, [network], [weights], [panels], no_scales))
+    assert interrupt.traceback[-1].name.endswith("pack_weights")
+    assert np.isnan(panels).all()
+
+
 def test_packing_is_broken_off():
     def interrupt(number, frame):
         if not np.isnan(panels[0]):  # else packing has not begun
             signal.setitimer(signal.ITIMER_REAL, 0)
             raise KeyboardInterrupt
 
-    layout = Layout(7, dtype=np.dtype("float32"), **LARGE)
-    network, weights = core.Network(layout, Packing(one_row=False, training=True)), layout.zeros()
-    panels = np.full(network.panels_size, np.nan, layout.dtype)
+    network, weights, panels = to_be_packed()
     with pytest.raises(KeyboardInterrupt), Alarms(SOON, SOON, interrupt):
         core.pack_weights(network, weights, panels)
     assert np.isnan(panels).any()
