@@ -12,7 +12,7 @@ import pytest
 
 from crnn import CharNGram, CharRNN, InvalidInputError, Mixture, ModelFileError, NotFittedError
 from crnn import mixture as module
-from crnn.inference.scoring import string_scores
+from crnn.inference.scoring import mixture_weights, string_scores
 
 TEXT = "to be or not to be, that is the question. " * 20
 NAMES = ["anna", "bob", "nana", "abba", "nan", "o"]
@@ -261,6 +261,25 @@ def test_fitted_weights_are_the_best(any_models):
 def test_weights_are_fitted_to_documents(namers):
     mixture = Mixture([*namers, CharNGram(order=3).fit(NAMES * 5)])
     assert mixture.fit_weights(["anna", "bob"]).weights_.sum() > 0
+
+
+@pytest.mark.parametrize(("limit", "value", "length"), [("MAX_SYMBOLS", 101, 101), ("MAX_BYTES", 1, 512)])
+def test_weights_are_fitted_to_the_beginning_of_a_long_text(models, monkeypatch, limit, value, length):
+    text = TEXT[:700][::-1]
+    expected = Mixture(models).fit_weights(text[:length]).weights_
+    assert (Mixture(models).fit_weights(text).weights_ != expected).any()
+    monkeypatch.setattr(mixture_weights, limit, value)
+    np.testing.assert_array_equal(Mixture(models).fit_weights(text).weights_, expected)
+
+
+def test_a_model_that_is_sure_of_the_wrong_symbol_has_no_weight():
+    models = [CharRNN(3, max_steps=0, init_scale=0, dtype="float64").fit("ab") for _ in range(2)]
+    for model, bias in zip(models, ([1e4, -1e4], [0.3, 0.0]), strict=True):
+        with model.editing():
+            model.params_["by"][:] = bias
+    sure, unsure = Mixture(models).fit_weights("aab" * 50).weights_
+    assert sure < 1e-3
+    assert unsure > 0.1
 
 
 def test_a_failed_fit_of_weights_changes_nothing(models):

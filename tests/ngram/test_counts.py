@@ -77,6 +77,14 @@ def test_scores_while_counting_are_those_of_counts_so_far():
     assert log_p[30:].sum() != pytest.approx(sum(counts.rows([text[i - 3 : i]])[0, text[i]] for i in range(130, 160)))
 
 
+def test_symbols_counted_from_nothing_have_probabilities():
+    text, rows = np.random.default_rng(1).integers(0, 5, 200), np.empty((200, 5))
+    log_p = Counts(4, 5).add_and_score(text, rows=rows)
+    np.testing.assert_array_equal(log_p, rows[np.arange(200), text])
+    np.testing.assert_allclose(np.exp(rows).sum(axis=1), 1, rtol=1e-14)
+    np.testing.assert_allclose(rows[0], -np.log(5))
+
+
 def test_memory_of_long_contexts_is_counted():
     text, small, large = np.random.default_rng(2).integers(0, 3, 2000), Counts(2, 3), Counts(9, 3)
     small.add(text)

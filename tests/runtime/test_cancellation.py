@@ -122,7 +122,7 @@ def long_work():
         "logits": lambda: network.logits_before(x, network.zero_state(1)),
         "states": lambda: network.states(x, network.zero_state(1)),
         "draw": lambda: sampler(TextSampler, network).run(),
-        "draw in Python": lambda: sampler(SymbolSampler, network).run(),
+        "draw in Python": lambda: sampler(SymbolSampler, of_counts).run(),
     }
 
 

@@ -231,6 +231,9 @@ def test_sample_of_documents_warns_where_their_number_may_be_meant():
     model = CharRNN(3, max_steps=0, random_state=0).fit(NAMES)
     with pytest.warns(UserWarning, match=r"^sample\(20\) of a model .* num_samples=20; .* max_length=20\.$"):
         model.sample(20)
+    with pytest.warns(UserWarning, match=r"^sample\(2\) of a model "):
+        model.sample(2)
+    model.sample(1)
     model.sample(5, max_length=3)
     model.sample(5, prime="an")
     model.sample(5, num_samples=2)

@@ -28,7 +28,7 @@ def checked_part(layout: Layout, *, cells: bool) -> int:
 
 
 def states_of_text(
-    network: PackedNetwork, vocabulary: Vocabulary, text: Any, n_threads: int | None = 1, *, part: int
+    network: PackedNetwork, vocabulary: Vocabulary, text: Any, n_threads: int | None, *, part: int
 ) -> Array:
     """Return the states (n, L, H) after each symbol of one text, read by one thread."""
     strings = Strings.join([vocabulary.encode(text, name="text")])
