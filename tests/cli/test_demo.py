@@ -56,6 +56,12 @@ def test_demo_for_real_and_what_it_says_to_do_next(folder, capsys, monkeypatch):
     assert "CharRNN.load('crnn-demo.crnn')" in last
 
 
+def test_the_time_is_an_option(folder, capsys):
+    assert cli.main(["demo", "--seconds", "0.1", "-o", "short.crnn"]) == 0
+    assert "The model is saved in short.crnn (" in capsys.readouterr().out
+    assert CharRNN.load("short.crnn").history_[-1]["seconds"] < 10
+
+
 def test_learning(capsys):
     model = demo.network()
     demo.learn(model, 0.4)

@@ -99,5 +99,6 @@ def test_usage(arguments, message, capsys):
 
 @pytest.mark.usefixtures("model")
 def test_folder_that_is_not_there(capsys):
-    assert main(["export", "names.crnn", "nowhere/names.c"]) == 1
-    assert "nowhere/names.c: No such file" in capsys.readouterr().err
+    for model in ("names.crnn", "missing.crnn"):  # before the model is read
+        assert main(["export", model, "nowhere/names.c"]) == 1
+        assert "nowhere/names.c: No such file" in capsys.readouterr().err

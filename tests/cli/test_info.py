@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 
 import pytest
 from command_line import rows, usage_error
@@ -14,14 +16,18 @@ from crnn.cli import main as cli
 
 def test_info(folder, capsys):
     assert cli.main(["info", "model.crnn"]) == 0
-    table = rows(capsys.readouterr().out)
+    out = capsys.readouterr().out
+    assert len({re.match(r"\S+(?: \S+)* +", line).end() for line in out.splitlines()}) == 1  # two columns
+    table = rows(out)
     model = CharRNN.load("model.crnn")
     assert table["file"] == f"model.crnn, {os.path.getsize('model.crnn'):,} bytes"
     assert table["architecture"] == "rnn, layers: 1, hidden units: 7, float32"
     assert table["weights"] == str(7 * 8 + 7 * 7 + 7 + 7 * 8 + 8)
     assert table["vocabulary"] == "8 characters: ' ,benort'"
     assert table["trained"] == "50 steps of 1 x 5 characters"
-    assert table["loss"].startswith(f"{model.smooth_loss_ / 5:.4f} nats, ")
+    loss = model.smooth_loss_ / 5
+    assert table["loss"] == f"{loss:.4f} nats, {loss / math.log(2):.4f} bits per symbol (smoothed)"
+    assert table["other symbols"] == "none"
     assert table["resumable"].startswith("yes")
     assert "hidden_size=7" in table["parameters"]
 

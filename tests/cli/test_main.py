@@ -225,6 +225,14 @@ def test_score_of_a_file_needs_no_standard_input(folder, capsys, monkeypatch, op
 # --- help
 
 
+def test_help_goes_to_standard_error_if_standard_output_is_closed(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["--help"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().err.startswith("usage: crnn ")
+
+
 def test_help_names_every_command(capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main(["--help"])

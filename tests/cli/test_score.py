@@ -183,6 +183,15 @@ def test_score_of_long_lines(folder, capsys, monkeypatch, limit, end):
             assert capsys.readouterr().out == written(expected)
 
 
+@pytest.mark.parametrize("text", ["to b", "to be", "to be "])
+def test_a_long_line_may_end_where_the_file_does(folder, capsys, monkeypatch, text):
+    monkeypatch.setattr(command_lines, "LINES_SIZE", 2)
+    monkeypatch.setattr(command_lines, "LONG_LINE", 3)
+    (folder / "lines.txt").write_text(text)
+    assert cli.main(["score", "model.crnn", "--lines", "lines.txt"]) == 0
+    assert capsys.readouterr().out == written(CharRNN.load("model.crnn").score_samples([text]))
+
+
 def test_score_of_long_documents(folder, capsys, monkeypatch):
     monkeypatch.setattr(command_lines, "LINES_SIZE", 2)
     monkeypatch.setattr(command_lines, "LONG_LINE", 4)
@@ -202,6 +211,7 @@ def test_score_of_long_documents(folder, capsys, monkeypatch):
         (b"to be or not\nto be or\xc3\n", "line 2 is not UTF-8"),
         (b"to be or not\nto be or Z\n", "line 2: contains 'Z'"),
         (b"to be or not\nto\nbe\nZ\n", "line 4 contains 'Z'"),
+        (b"to\nto be or not\nbe\nZ\n", "line 4 contains 'Z'"),
     ],
 )
 def test_score_of_bad_long_lines(folder, capsys, monkeypatch, data, message):

@@ -142,6 +142,12 @@ def test_output_is_checked_before_training(folder, capsys, monkeypatch, output):
     assert f"crnn: error: {output}: " in error(capsys, "train", "text.txt", "-o", output)
 
 
+def test_a_checkpoint_that_cannot_be_written_is_refused_before_training(folder, capsys, monkeypatch):
+    monkeypatch.setattr(CharRNN, "fit", None)
+    name = "n" * 250  # a name may have 255 characters, but that of its checkpoint would have more
+    assert f"{name}.checkpoint: " in error(capsys, "train", "text.txt", "-o", name)
+
+
 def test_more_streams_than_text(folder, capsys):
     assert "text.txt is too short for batch_size=900" in error(
         capsys, "train", "text.txt", "-o", "new.crnn", "--batch-size", "900"

@@ -52,10 +52,20 @@ def test_an_error_of_one_process_is_told_once_and_ends_all(folder):
     assert "is not UTF-8" in done.stderr
 
 
-def test_what_several_processes_cannot_do_is_refused(folder):
-    done = train(2, folder, "--time", "3s")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--time", "3s"], "argument --time: not allowed with several processes"),
+        (["--model", "ngram"], "argument --model: n-grams are counted by one process"),
+        (["--validation", "-"], "argument FILE: several processes cannot share standard input"),
+        (["-o", "text.txt"], "the model would replace the text"),  # which the first process alone finds out
+    ],
+)
+def test_what_several_processes_cannot_do_is_refused(folder, monkeypatch, options, message):
+    monkeypatch.chdir(folder)
+    done = train(2, folder, *options)
     assert done.returncode != 0
-    assert "argument --time: not allowed with several processes" in done.stderr
+    assert message in done.stderr
 
 
 @POSIX

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import signal
 import sys
 import time
@@ -43,20 +44,27 @@ def test_a_seed_that_is_refused(folder, capsys, seed):
 
 
 def test_a_search_ends_with_the_best_model_and_goes_on(folder, capsys):
-    words = ["tune", "text.txt", "-o", "best.crnn", "--time", "1s"]
+    words = ["tune", "text.txt", "-o", "best.crnn", "--time", "1.5s"]
     assert cli.main([*words, "--trials", "3"]) == 0
-    first = table(capsys)
+    out, err = capsys.readouterr()
+    assert len({re.search(r"(?<=  )\S+ +\S+ +\S+$", line).start() for line in out.splitlines()[1:]}) == 1  # columns
+    first = [line.split("  ")[0] for line in out.splitlines()]
     assert first[0] == "bits"
     assert len(first) == 4
     assert first[1:] == sorted(first[1:])
     model = CharRNN.load("best.crnn")
     losses = [record["validation_loss"] for record in model.history_ if record["validation_loss"] is not None]
     assert f"{min(losses) / 0.6931471805599453:.4f}" == first[1]
-    assert model.callbacks is None
+    assert (model.callbacks, model.max_seconds, model.validation_fraction) == (None, 0.5, 0.1)
+    told = [re.fullmatch(r"crnn: trial (\d) of 3: (\S+) bits per symbol, best (\S+)", x) for x in err.splitlines()]
+    assert [int(line[1]) for line in told] == [1, 2, 3]
+    assert sorted(line[2] for line in told) == first[1:]
+    assert [line[3] for line in told] == list(itertools.accumulate((line[2] for line in told), min))
     assert cli.main([*words, "--trials", "5"]) == 0
     again = table(capsys)
     assert len(again) == 6
     assert set(first) <= set(again)
+    assert CharRNN.load("best.crnn").max_seconds == 0.5  # as for the first trials
     assert cli.main([*words, "--trials", "5"]) == 0  # nothing is left to do
     assert table(capsys) == again
 
@@ -82,7 +90,63 @@ def test_columns_of_the_table_begin_below_each_other():
 def test_documents_and_a_validation_file(folder, capsys):
     words = ["names.txt", "-o", "best.crnn", "--time", "0.3s", "--trials", "1", "--lines", "--validation", "names.txt"]
     assert cli.main(["tune", *words]) == 0
-    assert CharRNN.load("best.crnn").vocabulary_.boundary is not None
+    model = CharRNN.load("best.crnn")
+    assert model.vocabulary_.boundary is not None
+    assert model.validation_fraction == 0.0
+    capsys.readouterr()
+    assert "text.txt" in error(capsys, "tune", *words[:2], "new.crnn", *words[3:-1], "text.txt")
+
+
+def test_bytes_of_a_model_that_is_better(folder, capsys):
+    words = ["tune", "text.txt", "-o", "best.crnn", "--time", "0.2s", "--bytes", "--trials"]
+    assert cli.main([*words, "1"]) == 0
+    assert CharRNN.load("best.crnn").vocabulary_.kind == "bytes"
+    before = (folder / "best.crnn").read_bytes()
+    (folder / "best.crnn").unlink()
+    assert cli.main([*words, "2"]) == 0
+    assert (folder / "best.crnn").read_bytes() != before  # a model that is missing is replaced by any other
+
+
+def tried(capsys, output, trials, *options):
+    """Return the parameters of all trials of a search, which has a tenth of a second for each."""
+    time = f"{trials / 10}s"
+    assert cli.main(["tune", "text.txt", "-o", output, "--time", time, "--trials", str(trials), *options]) == 0
+    return sorted(tuple(line.split()[-3:]) for line in capsys.readouterr().out.splitlines()[1:])
+
+
+def test_the_seed_chooses_the_trials_and_no_call_repeats_them(folder, capsys):
+    first = tried(capsys, "a.crnn", 3)
+    assert tried(capsys, "b.crnn", 3) == first
+    assert tried(capsys, "c.crnn", 3, "--seed", "5") != first
+    every = tried(capsys, "a.crnn", 6)
+    assert set(first) < set(every)
+    assert len(set(every)) > 3
+
+
+def test_a_trial_that_is_given_up_comes_last(folder, capsys, monkeypatch):
+    class First(optuna.pruners.BasePruner):
+        def prune(self, study, trial):
+            return trial.number == 0
+
+    monkeypatch.setattr(optuna.pruners, "MedianPruner", lambda **_: First())
+    assert cli.main(["tune", "text.txt", "-o", "best.crnn", "--time", "0.4s", "--trials", "2"]) == 0
+    out, err = capsys.readouterr()
+    bits = [re.split(" {2,}", line)[0] for line in out.splitlines()]
+    assert [bits[0], bits[2:]] == ["bits", ["given up"]]
+    assert err == f"crnn: trial 2 of 2: {bits[1]} bits per symbol, best {bits[1]}\n"
+
+
+def test_a_trial_that_diverges_is_given_up(folder, capsys, monkeypatch):
+    def hopeless(trial):
+        return {"learning_rate": trial.suggest_float("learning_rate", 1e300, 1e300)}
+
+    monkeypatch.setattr(tune, "_parameters", hopeless)
+    assert cli.main(["tune", "text.txt", "-o", "best.crnn", "--time", "9s", "--trials", "1"]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[1].startswith("given up ")
+    assert "1e+300" in out
+    assert err == ""
+    assert not (folder / "best.crnn").exists()
 
 
 def test_an_interrupted_search_goes_on(folder, capsys, monkeypatch):
@@ -128,8 +192,21 @@ def test_another_text_is_another_search(folder, capsys):
     assert "is a search for another text" in error(capsys, "tune", "names.txt", "-o", "best.crnn")
 
 
-def test_a_search_needs_files(folder, capsys):
-    assert "needs files" in usage_error(capsys, "tune", "-", "-o", "best.crnn")
+@pytest.mark.parametrize(("file", "output"), [("-", "best.crnn"), ("text.txt", "-")])
+def test_a_search_needs_files(folder, capsys, file, output):
+    assert "needs files" in usage_error(capsys, "tune", file, "-o", output)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [(["--trials", "0"], "trials must be a whole number of at least 1, not 0"), (["--time", "0s"], "argument --time")],
+)
+def test_a_search_of_nothing_is_refused(folder, capsys, options, message):
+    assert message in usage_error(capsys, "tune", "text.txt", "-o", "best.crnn", *options)
+
+
+def test_the_output_is_checked_before_the_text_is_read(folder, capsys):
+    assert "missing/best.crnn: No such file" in error(capsys, "tune", "missing.txt", "-o", "missing/best.crnn")
 
 
 def test_what_is_missing_is_named(folder, capsys, monkeypatch):
@@ -146,4 +223,5 @@ def test_the_real_space_is_one_of_parameters(monkeypatch):
     assert ranges["learning_rate"] == (0.001, 0.02, True)
     assert ranges["hidden_size"] == (32, 512, True)
     assert ranges["seq_length"] == (20, 160, True)
+    assert ranges["num_layers"] == (1, 2, False)
     assert ranges["dropout"] == ranges["weight_dropout"] == (0, 0.5, False)
