@@ -1,9 +1,11 @@
 """Colours: those that fit the background."""
 
 import numpy as np
+import pytest
 from matplotlib import pyplot
+from matplotlib.colors import to_rgb
 
-from crnn.plot.colours import diverging, sequential
+from crnn.plot.colours import STYLES, contrasting, diverging, line_colour, luminance, sequential
 
 
 def test_without_a_background_colours_are_those_on_white():
@@ -12,3 +14,49 @@ def test_without_a_background_colours_are_those_on_white():
     figure.set_facecolor("none")
     for colours in (sequential, diverging):
         np.testing.assert_array_equal(colours(axes[1])(range(256)), colours(axes[0])(range(256)))
+
+
+@pytest.mark.parametrize("background", ["white", "black", "#222244", "#ffffdd"])
+def test_colours_stand_out_on_their_background(background):
+    ax = pyplot.subplots()[1]
+    ax.set_facecolor(background)
+    base = luminance(background)
+
+    def contrast(colour):
+        light, dark = sorted((luminance(colour), base), reverse=True)
+        return (light + 0.05) / (dark + 0.05)
+
+    lines = [line_colour(ax, i) for i in range(6)]
+    assert len(set(lines)) == 6
+    assert min(map(contrast, lines)) > 2
+    assert min(map(contrast, lines[:2])) > 3
+    assert line_colour(ax, 6) == lines[0]
+    np.testing.assert_allclose(sequential(ax)(0.0)[:3], to_rgb(background), atol=0.01)
+    np.testing.assert_allclose(diverging(ax)(0.5)[:3], to_rgb(background), atol=0.02)
+    shades = [contrast(sequential(ax)(value)) for value in np.linspace(0, 1, 9)]
+    assert shades == sorted(shades)  # more is more visible
+    for end in (0.0, 1.0):
+        assert contrast(diverging(ax)(end)) > 5
+    (red, _, blue, _), (other_red, _, other_blue, _) = diverging(ax)(0.1), diverging(ax)(0.9)
+    assert red < blue
+    assert other_red > other_blue
+
+
+@pytest.mark.parametrize("colour", ["red", "lime", "blue", "#777777", "#757575", "white", "black"])
+def test_the_colour_with_more_contrast_is_chosen(colour):
+    on_black, on_white = (luminance(colour) + 0.05) / 0.05, 1.05 / (luminance(colour) + 0.05)
+    assert contrasting(colour) == ("black" if on_black > on_white else "white")
+
+
+def test_the_figure_is_the_background_of_axes_without_one():
+    figure, ax = pyplot.subplots()
+    figure.set_facecolor("black")
+    ax.set_facecolor("none")
+    assert sequential(ax)(0.0)[:3] == (0, 0, 0)
+    assert len(set(STYLES)) == 4
+
+
+def test_luminance_is_that_of_wcag():
+    for rgb, expected in {(1, 0, 0): 0.2126, (0, 1, 0): 0.7152, (0, 0, 1): 0.0722, (0.5, 0.5, 0.5): 0.21404}.items():
+        assert luminance(rgb) == pytest.approx(expected, abs=1e-5)
+    assert luminance((0.02, 0.02, 0.02)) == pytest.approx(0.02 / 12.92)

@@ -32,12 +32,24 @@ def test_curve_and_where_it_vanishes(linear):
     assert list(cross.get_xdata()) == [10]  # 2^-10 is the first below 1/1000
     assert curves["seq_length = 7"].get_xdata() == [7, 7]
     assert ax.get_yscale() == "log"
+    labels = ("distance k in time (characters)", "norm of the gradient (nats per unit of state)")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == labels
+    assert list(curves["layer 0: h"].get_xdata()) == list(range(13))
+    assert list(cross.get_ydata()) == [curves["layer 0: h"].get_ydata()[10]]
+    assert [text.get_text() for text in ax.texts] == ["k = 10"]
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert legend == ["layer 0: h", "vanished: below 0.001 of its largest", "seq_length = 7"]
+    (cross,) = (
+        x for x in plot.gradient_flow(linear, "ab" * 30, max_distance=7, vanished=0.1).lines if len(x.get_xdata()) == 1
+    )
+    assert list(cross.get_xdata()) == [4]
 
 
 def test_curve_that_does_not_vanish_has_no_cross(linear):
-    ax = plot.gradient_flow(linear, "ab" * 30, max_distance=5)
-    assert not any(line.get_marker() == "X" for line in ax.lines)
-    assert not any("seq_length" in line.get_label() for line in ax.lines)
+    for distance, has_line in ((5, False), (7, True), (8, True)):
+        ax = plot.gradient_flow(linear, "ab" * 30, max_distance=distance)
+        assert not any(line.get_marker() == "X" for line in ax.lines)
+        assert any("seq_length" in line.get_label() for line in ax.lines) == has_line
 
 
 @pytest.mark.parametrize("n_bigrams", [None, 3])
@@ -54,13 +66,27 @@ def test_curves_of_layers_and_cells(n_bigrams):
     curves = {line.get_label(): line.get_ydata() for line in ax.lines}
     np.testing.assert_allclose(curves["layer 1: c"], norms.c[:, 1].mean(axis=0))
     assert list(curves)[:4] == ["layer 0: h", "layer 1: h", "layer 0: c", "layer 1: c"]
+    of_first, of_second, c_of_first, _ = ax.lines[:4]  # a color for each layer, dashes for c
+    assert of_first.get_color() == c_of_first.get_color() != of_second.get_color()
+    assert of_first.get_linestyle() == of_second.get_linestyle() != c_of_first.get_linestyle()
 
 
 def test_text_must_be_long_enough(linear):
     with pytest.raises(InvalidInputError, match="text has 44 symbols, but max_distance=12 and n_positions=32 need 45"):
         plot.gradient_flow(linear, "ab" * 22, max_distance=12)
+    positions = plot.gradient_norms(linear, "ab" * 22 + "a", max_distance=12).positions
+    assert positions.tolist() == list(range(13, 45))
 
 
-def test_threshold_is_a_part(linear):
+@pytest.mark.parametrize("vanished", [0.0, 1.0])
+def test_threshold_is_a_part(linear, vanished):
     with pytest.raises(InvalidInputError, match="vanished"):
-        plot.gradient_flow(linear, "ab" * 30, max_distance=12, vanished=1.0)
+        plot.gradient_flow(linear, "ab" * 30, max_distance=12, vanished=vanished)
+
+
+def test_a_gradient_of_zero_is_left_out_of_a_log_scale(blank):
+    model = blank("ab", hidden_size=1)
+    with model.editing():
+        model.params_["Why"][:] = [[3.0], [-1.0]]
+    drawn = plot.gradient_flow(model, "ab" * 30, max_distance=2).lines[0].get_ydata()
+    np.testing.assert_allclose(drawn, [2, np.nan, np.nan])

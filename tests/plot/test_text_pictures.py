@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib import pyplot
 
 from crnn import CharRNN, InvalidInputError, plot
 from crnn.plot.text_grid import figure_size
@@ -25,6 +26,40 @@ def test_surprisal_in_bits(abc):
     assert (ax.get_xlim()[0], ax.get_ylim()[1]) == (-0.5, -0.5)  # the first cell is in the upper left corner
     assert (*ax.get_xticks(), *ax.get_yticks()) == ()
     assert ax.get_title(loc="left") == "2.00 bits per character"
+    assert colour_bar(ax) == ("surprisal (bits)", "neither")
+
+
+def colour_bar(ax):
+    return ax.images[0].colorbar.ax.get_ylabel(), ax.images[0].colorbar.extend
+
+
+def test_more_bits_than_the_strongest_colour_are_pointed_out(abc):
+    for max_bits, extend in ((3, "neither"), (2.5, "max")):
+        ax = plot.surprisal(abc, "abc", max_bits=max_bits)
+        assert ax.images[0].get_clim() == (0, max_bits)
+        assert colour_bar(ax) == ("surprisal (bits)", extend)
+
+
+def test_a_space_of_the_text_is_left_blank(letters_seen):
+    assert written(plot.surprisal(letters_seen, "a b")) == {(0, 0): "a", (0, 2): "b"}
+
+
+@pytest.mark.parametrize(
+    "draw", [plot.surprisal, plot.probabilities, lambda model, text: plot.neurons(model, text, [0])]
+)
+def test_the_cells_of_a_short_text_are_as_large_as_those_of_a_longer_one(abc, draw):
+    for text in ("a", "ab\n" * 2):
+        ax = draw(abc, text)
+        assert ax.get_xlim() == (-0.5, 27.5)
+        assert ax.get_ylim() == (max(6.5, len(numbers(ax)) - 0.5), -0.5)
+    ax = draw(abc, "ab" * 31 + "\n" * 9)
+    assert ax.get_xlim() == (-0.5, 62.5)
+    assert ax.get_ylim() == (len(numbers(ax)) - 0.5, -0.5)
+    assert len(numbers(ax)) > 7
+
+
+def test_a_text_may_have_5000_symbols(abc):
+    assert numbers(plot.surprisal(abc, "\n" * 5000)).shape == (5000, 1)
 
 
 def test_letters_contrast_with_their_cells(fixed):
@@ -42,6 +77,25 @@ def test_probabilities_of_the_likeliest(abc):
     likeliest = {(row, column): symbol for column in range(3) for row, symbol in ((1, "a"), (2, "b"), (3, "↵"))}
     assert written(ax) == text | likeliest | {(6, 0): "a", (7, 0): "b", (8, 0): "↵"}
     assert ax.images[0].get_clim() == (0, 1)
+    ticks = dict(zip(ax.get_yticks(), (label.get_text() for label in ax.get_yticklabels()), strict=True))
+    assert ticks == {0: "text", 1: "1", 2: "2", 3: "3", 5: "text", 6: "1", 7: "2", 8: "3"}
+    assert ax.get_title(loc="left") == "framed: the character that came next"
+    assert colour_bar(ax) == ("probability", "neither")
+
+
+@pytest.mark.parametrize(("style", "colour"), [("default", "black"), ("dark_background", "white")])
+def test_the_text_above_the_guesses_has_the_color_of_text(fixed, style, colour):
+    with pyplot.style.context(style):
+        ax = plot.probabilities(fixed({"a": 255 / 256, "b": 1 / 256}), "ab", n=2)
+        assert {text.get_color() for text in ax.texts if text.get_position()[1] == 0} == {colour}
+        assert [text.get_color() for text in ax.texts[2:4]] == (
+            ["white", "black"] if colour == "black" else ["black", "white"]
+        )
+
+
+def test_as_many_guesses_as_there_are_symbols(abc):
+    assert numbers(plot.probabilities(abc, "a", n=9)).shape == (5, 1)
+    assert numbers(plot.probabilities(abc, "a")).shape == (5, 1)
 
 
 def test_a_space_among_the_guesses_is_visible(letters_seen):
@@ -79,6 +133,27 @@ def test_activations_of_units(letters_seen):
     cells = written(ax)
     assert (cells[0, -0.5], cells[4, -0.5]) == ("layer 0, unit 0", "layer 0, unit 1")
     assert (cells[1, 1], cells[2, 0], cells[5, 1]) == ("b", "b", "b")
+    assert colour_bar(ax) == ("activation", "neither")
+    assert ax.images[0].get_clim() == (-1, 1)
+
+
+def test_a_number_alone_means_a_unit_of_the_last_layer():
+    model = CharRNN(5, num_layers=2, max_steps=9, random_state=0).fit("to be or not to be")
+    ax = plot.neurons(model, "to be", units=[4, (0, 4), (1, 0)])
+    titles = [text.get_text() for text in ax.texts if "unit" in text.get_text()]
+    assert titles == ["layer 1, unit 4", "layer 0, unit 4", "layer 1, unit 0"]
+    states = model.hidden_states("to be")
+    np.testing.assert_allclose(numbers(ax)[[1, 4, 7]], states[:, [1, 0, 1], [4, 4, 0]].T)
+
+
+def test_four_units_are_chosen_by_default():
+    text = "To be, or\n  not (to) be\n" * 9
+    model = CharRNN(9, max_steps=300, random_state=0).fit(text)
+    for units, n in ((None, 4), (2, 2), (np.int64(3), 3)):
+        titles = [t.get_text() for t in plot.neurons(model, text, units).texts if "unit" in t.get_text()]
+        assert [title.split(" (r = ")[0] for title in titles] == [
+            f"layer {u.layer}, unit {u.unit}: {u.property}" for u in plot.find_units(model, text)[:n]
+        ]
 
 
 def test_units_are_chosen_by_what_they_follow(letters_seen):
@@ -116,7 +191,15 @@ def test_correlations_are_numpys():
     np.testing.assert_allclose(correlations(activations, values), expected)
 
 
-@pytest.mark.parametrize(("units", "message"), [([3], "units contains 3"), ([(1, 0)], r"units contains \(1, 0\)")])
+@pytest.mark.parametrize(
+    ("units", "message"),
+    [
+        ([3], "units contains 3"),
+        ([(1, 0)], r"units contains \(1, 0\)"),
+        ([-1], "units contains -1"),
+        ([(-1, 0)], r"units contains \(-1, 0\)"),
+    ],
+)
 def test_units_that_there_are_not(letters_seen, units, message):
     with pytest.raises(InvalidInputError, match=message):
         plot.neurons(letters_seen, "ab", units)
