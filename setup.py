@@ -115,6 +115,7 @@ class BuildExt(build_ext):
         else:
             ext.extra_compile_args = [
                 *(["-O1", "-g"] if DEBUG else OPTIMISE),
+                "-ffp-contract=off",  # otherwise a loop and its remainder may round differently
                 "-fno-math-errno",
                 "-fno-trapping-math",
                 *INSTRUCTION_SETS[instruction_set].gcc,

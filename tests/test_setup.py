@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from types import SimpleNamespace
 
 import pytest
 from source_tree import ROOT, needs_sources
@@ -61,6 +62,20 @@ def test_extensions_are_compiled_side_by_side(setup_script, monkeypatch, cores, 
     command.parallel = wanted
     command.ensure_finalized()
     assert command.parallel == used
+
+
+@pytest.mark.parametrize("name", ["kernels", "core"])
+def test_compilers_may_not_fuse_multiplications_with_additions(setup_script, monkeypatch, name):
+    """gcc 16 fused them in loops over vectors and not in the remainders, and bits depended on the threads."""
+    setuptools = pytest.importorskip("setuptools")
+    compiled = []
+    monkeypatch.setattr(setup_script["build_ext"], "build_extension", lambda command, ext: compiled.append(ext))
+    extension = setuptools.Extension("crnn._kernels.entry.core", [])
+    command = setup_script["BuildExt"](setuptools.Distribution({"ext_modules": [extension]}))
+    command.ensure_finalized()
+    command.compiler = SimpleNamespace(compiler_type="unix")
+    command.build_extension(setup_script["Kernels"]("avx2", "float32", []) if name == "kernels" else extension)
+    assert "-ffp-contract=off" in compiled[0].extra_compile_args
 
 
 def test_an_instruction_set_for_products_of_one_kind_has_no_other_build(setup_script, monkeypatch):

@@ -208,7 +208,7 @@ def horner_branch(result: Fit, variable: str, precision: Precision) -> list[str]
     return [
         f"        # largest relative error {result.error:.3f} * 2**-{precision.bits}",
         f"        value = {terms[0]}",
-        *(f"        value = value * {variable} + {term}" for term in terms[1:]),
+        *(f"        value = FUSED(value, {variable}, {term})" for term in terms[1:]),
     ]
 
 

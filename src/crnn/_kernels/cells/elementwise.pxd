@@ -9,6 +9,7 @@
 #    and sigmoid = 1 / (exp(-x) + 1) apply to it only steps whose rounding cannot reverse an order.
 # D. NaN passes through: every clamp is written so that a failed comparison keeps its argument.
 # E. Results are within 2 units in the last place, in either precision, with or without fused multiply-add.
+# F. Multiply-adds are written out, as everywhere: compilers would fuse some copies of a loop and not others.
 #
 # tools/elementwise_coefficients.py prints the constants up to the marker, and can also check them.
 
@@ -26,6 +27,10 @@ cdef extern from "real.h" nogil:
         real value
         real_bits bits
     real SQRT(real)
+
+cdef extern from "vectors.h" nogil:
+    const bint FUSES_MULTIPLY_ADD
+    real FUSED(real a, real b, real c)  # a * b + c
 
 
 cdef inline real _log2e() noexcept nogil:
@@ -66,22 +71,22 @@ cdef inline real _exp_tail(real r) noexcept nogil:
     if SINGLE:
         # largest relative error 0.052 * 2**-24
         value = <real>0.00138211681
-        value = value * r + <real>0.00836866535
-        value = value * r + <real>0.0416682586
-        value = value * r + <real>0.166665211
-        value = value * r + <real>0.49999994
+        value = FUSED(value, r, <real>0.00836866535)
+        value = FUSED(value, r, <real>0.0416682586)
+        value = FUSED(value, r, <real>0.166665211)
+        value = FUSED(value, r, <real>0.49999994)
     else:
         # largest relative error 0.033 * 2**-53
         value = <real>2.5006904375121878e-08
-        value = value * r + <real>2.7630228044864944e-07
-        value = value * r + <real>2.7557559850421495e-06
-        value = value * r + <real>2.480149308933349e-05
-        value = value * r + <real>0.0001984126954418193
-        value = value * r + <real>0.0013888888943764264
-        value = value * r + <real>0.00833333333347149
-        value = value * r + <real>0.04166666666652864
-        value = value * r + <real>0.16666666666666463
-        value = value * r + <real>0.5000000000000011
+        value = FUSED(value, r, <real>2.7630228044864944e-07)
+        value = FUSED(value, r, <real>2.7557559850421495e-06)
+        value = FUSED(value, r, <real>2.480149308933349e-05)
+        value = FUSED(value, r, <real>0.0001984126954418193)
+        value = FUSED(value, r, <real>0.0013888888943764264)
+        value = FUSED(value, r, <real>0.00833333333347149)
+        value = FUSED(value, r, <real>0.04166666666652864)
+        value = FUSED(value, r, <real>0.16666666666666463)
+        value = FUSED(value, r, <real>0.5000000000000011)
     return value
 
 
@@ -91,31 +96,27 @@ cdef inline real _tanh_tail(real z) noexcept nogil:
     if SINGLE:
         # largest relative error 0.019 * 2**-24
         value = <real>-0.0062428494
-        value = value * z + <real>0.021050714
-        value = value * z + <real>-0.0538475476
-        value = value * z + <real>0.133325443
-        value = value * z + <real>-0.333333164
+        value = FUSED(value, z, <real>0.021050714)
+        value = FUSED(value, z, <real>-0.0538475476)
+        value = FUSED(value, z, <real>0.133325443)
+        value = FUSED(value, z, <real>-0.333333164)
     else:
         # largest relative error 0.005 * 2**-53
         value = <real>-1.9489035847744873e-05
-        value = value * z + <real>8.330687100136449e-05
-        value = value * z + <real>-0.00023337463209374232
-        value = value * z + <real>0.0005884416793492828
-        value = value * z + <real>-0.0014555421477489042
-        value = value * z + <real>0.003592091920217615
-        value = value * z + <real>-0.008863232590410823
-        value = value * z + <real>0.021869488385178888
-        value = value * z + <real>-0.053968253963736945
-        value = value * z + <real>0.1333333333332658
-        value = value * z + <real>-0.333333333333333
+        value = FUSED(value, z, <real>8.330687100136449e-05)
+        value = FUSED(value, z, <real>-0.00023337463209374232)
+        value = FUSED(value, z, <real>0.0005884416793492828)
+        value = FUSED(value, z, <real>-0.0014555421477489042)
+        value = FUSED(value, z, <real>0.003592091920217615)
+        value = FUSED(value, z, <real>-0.008863232590410823)
+        value = FUSED(value, z, <real>0.021869488385178888)
+        value = FUSED(value, z, <real>-0.053968253963736945)
+        value = FUSED(value, z, <real>0.1333333333332658)
+        value = FUSED(value, z, <real>-0.333333333333333)
     return value
 
 
 # End of the derived constants.
-
-
-cdef extern from "vectors.h" nogil:
-    const bint FUSES_MULTIPLY_ADD
 
 
 cdef inline real _divided(real a, real b) noexcept nogil:
@@ -132,11 +133,11 @@ cdef inline real _divided(real a, real b) noexcept nogil:
             guess.value = b
             guess.bits = <uint32_t>0x7EF311C3 - guess.bits
             r = guess.value
-            r = r * (<real>2.0 - b * r)
-            r = r * (<real>2.0 - b * r)
+            r = r * FUSED(-b, r, <real>2.0)
+            r = r * FUSED(-b, r, <real>2.0)
             q = a * r
-            r = r * (<real>2.0 - b * r)
-            return q + r * (a - b * q)
+            r = r * FUSED(-b, r, <real>2.0)
+            return FUSED(r, FUSED(-b, q, a), q)
     return a / b
 
 
@@ -173,17 +174,17 @@ cdef inline real _power(real shifted) noexcept nogil:
 
 cdef inline real _shifted_exponent(real x) noexcept nogil:
     # n + _shift, where n is the integer nearest to x / ln(2)
-    return x * _log2e() + _shift()
+    return FUSED(x, _log2e(), _shift())
 
 
 cdef inline real _reduced(real x, real n) noexcept nogil:
     # r = x - n ln(2); the inner difference is exact.
-    return (x - n * _ln2_high()) - n * _ln2_low()
+    return FUSED(-n, _ln2_low(), FUSED(-n, _ln2_high(), x))
 
 
 cdef inline real _expm1_reduced(real r) noexcept nogil:
     # exp(r) - 1 for |r| <= ln(2) / 2
-    return r + r * r * _exp_tail(r)
+    return FUSED(r * r, _exp_tail(r), r)
 
 
 cdef inline real _exp_lowest() noexcept nogil:
@@ -209,7 +210,7 @@ cdef inline real exp_(real x) noexcept nogil:
     cdef real shifted = _shifted_exponent(c)
     cdef real n = shifted - _shift()
     # 2**n may be out of range when exp(x) is not, so it is applied as two powers of about n / 2.
-    cdef real half = n * <real>0.5 + _shift()
+    cdef real half = FUSED(n, <real>0.5, _shift())
     cdef real other_half = shifted - (half - _shift())
     return (<real>1.0 + _expm1_reduced(_reduced(c, n))) * _power(half) * _power(other_half)
 
@@ -223,12 +224,12 @@ cdef inline real tanh_(real x) noexcept nogil:
     cdef real power = _power(shifted)
     cdef real t = _expm1_reduced(_reduced(y, shifted - _shift()))
     # exp(y) + 1 is rounded once: power + 1 is exact wherever the 1 counts.
-    cdef real rest = _divided(<real>2.0, (power + <real>1.0) + power * t)
+    cdef real rest = _divided(<real>2.0, FUSED(power, t, power + <real>1.0))
     # tanh(edge) = 1/2: limiting a formula to its own side of the edge preserves order where the two meet. The
     # polynomial, off by less than a unit below 1/2, needs no limit.
     rest = <real>0.5 if rest > <real>0.5 else rest
     cdef real z = a * a
-    cdef real small = a + a * (z * _tanh_tail(z))
+    cdef real small = FUSED(a, z * _tanh_tail(z), a)
     return _with_sign_of(<real>1.0 - rest if a > _tanh_edge() else small, x)
 
 
@@ -240,7 +241,7 @@ cdef inline real sigmoid_(real x) noexcept nogil:
     c = <real>40.0 if c > <real>40.0 else c
     cdef real shifted = _shifted_exponent(c)
     cdef real n = shifted - _shift()
-    cdef real half = n * <real>0.5 + _shift()
+    cdef real half = FUSED(n, <real>0.5, _shift())
     cdef real some = _power(half), other = _power(shifted - (half - _shift())), power = some * other
     # The denominator is rounded once: `lost` is what 2**n + 1 drops.
     cdef real total = power + <real>1.0
@@ -259,10 +260,10 @@ cdef inline real rsqrt_(real x) noexcept nogil:
         guess.bits = <uint32_t>0x5F3759DF - (guess.bits >> 1)
         y = guess.value
         h = <real>0.5 * x
-        y = y * (<real>1.5 - h * y * y)
-        y = y * (<real>1.5 - h * y * y)
+        y = y * FUSED(-h * y, y, <real>1.5)
+        y = y * FUSED(-h * y, y, <real>1.5)
         # The last step adds a small correction, which rounds less than a product with a number near 1.
-        y = y + y * (<real>0.5 - h * y * y)
+        y = FUSED(y, FUSED(-h * y, y, <real>0.5), y)
         return <real>0.0 if h == INFINITY else y
     else:
         return <real>1.0 / SQRT(x)

@@ -1,7 +1,8 @@
 /* Vectors of the widest registers that a build may use, and the few operations on them that the kernels need.
  *
- * The multiply-add is written out for each instruction set: left to themselves, compilers fuse it in some loops and not
- * in others, and results would depend on neighboring code. Elsewhere the same code runs over small arrays.
+ * The multiply-add is written out for each instruction set, and setup.py forbids compilers to fuse others: left to
+ * themselves, they fuse some copies of a loop and not others, and results would depend on neighboring code. Elsewhere
+ * the same code runs over small arrays.
  */
 #ifndef CRNN_VECTORS_H
 #define CRNN_VECTORS_H
@@ -15,6 +16,17 @@
 #define FUSES_MULTIPLY_ADD 1
 #else
 #define FUSES_MULTIPLY_ADD 0
+#endif
+
+/* a * b + c of numbers, rounded once where the processor can. Microsoft's compiler would call a function for that. */
+#if FUSES_MULTIPLY_ADD && defined(__GNUC__)
+#if defined(CRNN_SINGLE)
+#define FUSED(a, b, c) __builtin_fmaf(a, b, c)
+#else
+#define FUSED(a, b, c) __builtin_fma(a, b, c)
+#endif
+#else
+#define FUSED(a, b, c) ((a) * (b) + (c))
 #endif
 
 /* Fetch the cache line that contains p, into the first-level cache to be read soon, or only into the second. p may be
