@@ -119,6 +119,12 @@ def test_the_largest_logit_may_be_at_any_place(kernels, dtype):
     np.testing.assert_array_equal(compiled(kernels, y, dtype), np.eye(67))
 
 
+def test_denormal_probabilities_are_zero_and_other_numbers_stay(kernels, dtype):
+    tiny = np.finfo(dtype).tiny / 4
+    assert compiled(kernels, [[0.0, np.log(tiny)]], dtype).tolist() == [[1, 0]]
+    assert (np.full(3, tiny) * np.dtype(dtype).type(2) > tiny).all()
+
+
 def test_a_huge_penalty_of_all_symbols_leaves_something(kernels, dtype):
     p = compiled(kernels, [[-3.0, -2.0, -1.0]], dtype, np.ones((1, 3)), repetition_penalty=1e300)
     assert np.isfinite(p).all()

@@ -1107,6 +1107,19 @@ def test_no_array_may_be_none(kernels):
             draw_texts(kernels, {**arguments, part: None})
 
 
+def test_drawing_takes_denormal_numbers_for_zero_and_leaves_others_theirs(kernels):
+    tiny = np.finfo(np.float64).tiny / 4
+    layout, params = network(V, H, num_layers=2)
+    params[:] = 0
+    layout.tensors(params).layers[0].bh[:] = tiny
+    packed = pack(layout, params)
+    arguments = arguments_of_texts(kernels, "rnn") | {"params": packed.params, "panels": packed.panels}
+    draw_texts(kernels, arguments)
+    assert arguments["lengths"][:2].min() > 0
+    assert not arguments["h"].any()
+    assert (np.full(3, tiny) * 2 > tiny).all()
+
+
 def test_a_batch_of_other_texts_is_refused(kernels):
     arguments = arguments_of_texts(kernels, "gru")
     draw_texts(kernels, arguments)
