@@ -907,7 +907,7 @@ def call(core, name, arguments):
 
 def arguments_of(core, cell):
     """Return the arguments that each entry point of inference takes, by name: 3 steps of 2 streams."""
-    layout, params = network(V, H, cell=cell, num_layers=2)
+    layout, params = network(V, H, cell=cell, num_layers=2, n_bigrams=29)
     packed = pack(layout, params)
     weights = {"network": packed.network, "params": packed.params, "panels": packed.panels}
     wide, n, B = packed.layout.vocab_size, 3, 2
@@ -987,14 +987,16 @@ def test_inference_refuses_an_id_out_of_range(kernels, name, bad):
 @pytest.mark.parametrize("name", ENTRY_POINTS)
 def test_inference_refuses_a_network_without_all_weights_packed(kernels, name):
     arguments = arguments_of(kernels, "gru")[name]
-    with pytest.raises(ValueError, match=r"packed|shape"):
-        call(kernels, name, {**arguments, "network": partly_packed(kernels, arguments)})
+    with pytest.raises(ValueError, match="inference wants a network with all weights packed"):
+        call(kernels, name, arguments | partly_packed(kernels, arguments))
 
 
 def partly_packed(core, arguments):
-    """Return the network of an entry point's arguments, without its weights packed for many rows."""
-    wide = Layout(arguments["y"].shape[-1] if "y" in arguments else 16, 16, np.dtype("float64"), "gru", 2)
-    return core.Network(wide, Packing(one_row=False, many=False))
+    """Return a network of the arguments' size without its weights packed for many rows, and the arrays that fit it."""
+    symbols = arguments["y"].shape[-1] if "y" in arguments else 16
+    wide = Layout(symbols, arguments["h"].shape[-1], np.dtype("float64"), "gru", 2)
+    found = core.Network(wide, Packing(one_row=False, many=False))
+    return {"network": found, "params": wide.zeros(), "panels": np.zeros(found.panels_size), "before": np.zeros(0)}
 
 
 def draw_texts(core, arguments):
@@ -1013,7 +1015,7 @@ def draw_texts(core, arguments):
 
 def arguments_of_texts(core, cell):
     """Return the arguments of `sample_texts`: 5 texts of up to 7 symbols, 2 at a time, with two stops and controls."""
-    layout, params = network(V, H, cell=cell, num_layers=2)
+    layout, params = network(V, H, cell=cell, num_layers=2, n_bigrams=29)
     packed = pack(layout, params)
     wide = packed.layout.vocab_size
     work = {name: aligned_zeros(s, "float64") for name, s in core.inference_workspace(packed.network, 1, 2).items()}
@@ -1021,7 +1023,7 @@ def arguments_of_texts(core, cell):
         "network": packed.network,
         "params": packed.params,
         "panels": packed.panels,
-        "start": [np.zeros((2, 1, packed.layout.hidden_size)) for _ in layout.kind.states],
+        "start": [*(np.zeros((2, 1, packed.layout.hidden_size)) for _ in layout.kind.states), np.zeros((1, 1, 1))],
         "start_logits": np.zeros(wide),
         "batch": core.Batch(np.zeros(2, np.intp)),
         "symbols": np.zeros((5, 7), np.int32),
@@ -1057,7 +1059,8 @@ def test_texts_are_refused_with_shapes_that_do_not_fit(kernels, cell, change):
             with pytest.raises(ValueError, match=r"size|shape"):
                 draw_texts(kernels, wrong)
     start = arguments["start"]
-    for wrong in (start[1:], [*start, start[0]], [change(start[0], 2), *start[1:]], [change(start[0], 0), *start[1:]]):
+    changed = [[*start[:i], change(start[i], axis), *start[i + 1 :]] for i in range(len(start)) for axis in range(3)]
+    for wrong in (start[1:], [*start, start[0]], *changed):
         with pytest.raises(ValueError, match=r"size|shape"):
             draw_texts(kernels, {**arguments, "start": wrong})
 
@@ -1074,8 +1077,8 @@ def test_texts_are_refused_with_another_dtype_or_order(kernels, cell):
 
 def test_texts_are_refused_without_all_weights_packed(kernels):
     arguments = arguments_of_texts(kernels, "gru")
-    with pytest.raises(ValueError, match=r"packed|shape"):
-        draw_texts(kernels, {**arguments, "network": partly_packed(kernels, arguments)})
+    with pytest.raises(ValueError, match="inference wants a network with all weights packed"):
+        draw_texts(kernels, arguments | partly_packed(kernels, arguments))
 
 
 @pytest.mark.parametrize(
@@ -1109,7 +1112,7 @@ def test_no_array_may_be_none(kernels):
 
 def test_drawing_takes_denormal_numbers_for_zero_and_leaves_others_theirs(kernels):
     tiny = np.finfo(np.float64).tiny / 4
-    layout, params = network(V, H, num_layers=2)
+    layout, params = network(V, H, num_layers=2, n_bigrams=29)
     params[:] = 0
     layout.tensors(params).layers[0].bh[:] = tiny
     packed = pack(layout, params)
