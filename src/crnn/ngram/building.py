@@ -22,7 +22,7 @@ DEFAULT_MEMORY = 2 * 10**9
 BLOCK = 1 << 17  # symbols counted between checks of the memory use
 ORDERS = (10, 24)  # maximum orders tried; the second only if 10 is the best of the first, since most texts need less
 CHOICE_SYMBOLS = 1 << 20  # the last symbols of a longer text determine its order, in 1 to 3 seconds on one core
-MAX_SYMBOLS = 2**31 - 1  # counts are 32-bit integers
+MAX_SYMBOLS: int = np.iinfo(np.int32).max  # of a text, the type of its counts
 TAIL = 20  # the last 1/20 of the symbols is held out for the choice
 BYTES_PER_SYMBOL = 16  # for each n-gram length, an upper bound for most texts
 

@@ -17,12 +17,12 @@ __all__ = ["NGramSettings", "checked_ngram_parameter"]
 class NGramSettings:
     """The parameters of `CharNGram`, converted to the types used for counting."""
 
-    order: int | None = None
-    max_memory: int | None = None
-    min_count: int = 1
-    vocabulary: str | bytes | None = None
-    n_threads: int | None = None
-    verbose: int = 0
+    order: int | None
+    max_memory: int | None
+    min_count: int
+    vocabulary: str | bytes | None
+    n_threads: int | None
+    verbose: int
 
     @classmethod
     def check(cls, parameters: Mapping[str, Any]) -> Self:

