@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 
 import numpy as np
@@ -12,6 +13,7 @@ from interrupted_runs import train_until
 from crnn import CharRNN, InvalidInputError
 from crnn.files.run_checkpoint import read_run
 from crnn.training.checkpoints.run_state import RunState
+from crnn.training.loop.sound_state import sound_arrays
 
 FIRST, DONE, STEPS = 7, 41, 60  # steps before the call, and in it until it is interrupted, of those it may take
 TEXT = "to be or not to be, that is the question. " * 9
@@ -49,13 +51,15 @@ def changed(stored, place, value):
         ("max_steps", DONE), ("block_step", FIRST), ("block_step", FIRST + DONE), ("average_every", 1),
         ("dropout_seed", 0), ("dropout_seed", 2**63 - 1), ("seconds", 0), ("seconds", 1e300), ("last_loss", -1.0),
         ("polled.validation.last_step", -1), ("polled.validation.since_best", 0), ("polled.stopped", True),
-        ("ruin.step", FIRST + DONE), ("ruin.factor", 1),
+        ("ruin.step", FIRST + DONE), ("ruin.factor", 1), ("ruin.sound_step", FIRST), ("texts.X.symbols", 0),
+        ("texts.X.documents", 0), ("checkpoint_every", 3), ("checkpoint_every", 3.0), ("max_steps", 2**63 - 1),
+        ("first_step", 0), ("max_seconds", 0.0), ("polled.recorded_seconds", 0), ("polled.validation.cost", 0),
     ],
 )  # fmt: skip
 def test_numbers_at_their_limits(stored, place, value):
     found = changed(stored, place, value)
     for name in place.split("."):
-        found = getattr(found, name)
+        found = found[name] if isinstance(found, dict) else getattr(found, name)
     assert found == value
 
 
@@ -81,11 +85,45 @@ def test_numbers_at_their_limits(stored, place, value):
         ("polled", [], "its polls are missing or incomplete"), ("polled.validation", {}, "its validation is missing"),
         ("texts", {}, "it must name the text X"), ("texts.X", {}, "its text X has no fingerprint"),
         ("texts.X.symbols", -1, "its text X has no fingerprint"), ("ruin", {}, "its ruin watch is missing"),
+        ("texts.X.symbols", 1.0, "its text X has no fingerprint"), ("texts.X.symbols", None, "its text X has no f"),
+        ("texts.X.documents", -1, "its text X has no fingerprint"), ("texts.X.kind", "words", "its text X has no f"),
+        ("texts.X.sha256", 7, "its text X has no fingerprint"), ("texts", {"X": 3}, "its text X has no fingerprint"),
+        ("texts", [], "it must name the text X, and may name the text validation"),
+        ("polled.validation", [], "its validation is missing"), ("ruin", [], "its ruin watch is missing"),
+        ("first_step", -1, "its first_step is -1"), ("polled.step", -1, "its step is -1"),
+        ("checkpoint_every", -1, "its checkpoint_every is -1"), ("max_seconds", -0.1, "its max_seconds is -0.1"),
+        ("polled.validation.since_best", -1, "its since_best is -1"), ("polled.validation.cost", -1, "its cost is -1"),
     ],
 )  # fmt: skip
 def test_numbers_beyond_their_limits(stored, place, value, message):
     with pytest.raises(InvalidInputError, match=f"^its training run cannot be resumed: {message}"):
         changed(stored, place, value)
+
+
+def test_a_run_as_json_leads_to_the_same_run(stored):
+    document, arrays, state = stored
+    document = {**document, "texts": dict.fromkeys(("X", "validation"), document["texts"]["X"])}
+    assert json.dumps(RunState.from_dict(document, arrays, state).to_dict()) == json.dumps(document)  # 3 is not 3.0
+
+
+@pytest.mark.parametrize("every", [3, 3.0])
+def test_a_number_of_seconds_stays_one_although_it_is_whole(stored, every):
+    assert type(changed(stored, "checkpoint_every", every).checkpoint_every) is type(every)
+    assert type(changed(stored, "max_seconds", every).max_seconds) is float
+
+
+@pytest.mark.parametrize(("step", "within"), [(FIRST - 1, False), (FIRST, True), (FIRST + DONE, True)])
+def test_a_sound_model_is_from_within_the_run(stored, step, within):
+    document, arrays, state = stored
+    ruin = {**document["ruin"], "sound": {"n_steps": step, "smooth_loss": 2.5}}
+    arguments = document | {"ruin": ruin}, arrays | sound_arrays(state), state
+    if within:
+        found = RunState.from_dict(*arguments)
+        assert (found.sound.n_steps, found.sound.smooth_loss) == (step, 2.5)
+        assert found.to_dict()["ruin"]["sound"] == ruin["sound"]
+        return
+    with pytest.raises(InvalidInputError, match="its sound model refers to a step outside the run"):
+        RunState.from_dict(*arguments)
 
 
 def test_what_is_not_finite_is_stored_as_none(stored):
