@@ -87,8 +87,9 @@ def _documents_position(document: dict[str, Any], arrays: dict[str, Array]) -> D
     else:
         order = {name: _count(order[name]) for name in ("seed", "group")}
     symbols = ({"ids", "weights"} if "weights" in arrays else {"ids"}) if in_file else {"first"}
-    if arrays.keys() != {"parts", "begun", "length"} | symbols:
-        raise ValueError("its arrays have different lengths")
+    names = {"parts", "begun", "length"} | symbols
+    if arrays.keys() != names:
+        raise ValueError(f"it must have exactly the arrays {', '.join(sorted(names))}")
     return DocumentsPosition(order, _held(arrays), _count(document["shuffles"], MAX_SHUFFLES), _count(document["read"]))
 
 
