@@ -77,7 +77,7 @@ def test_counts_at_their_limits(change, found):
     (-1, {}), (True, {}), (False, {}), (1.0, {}), (None, {}), ("75", {}), ([], {}), (75, {"parts": np.zeros(1, int)}),
 ])  # fmt: skip
 def test_what_is_no_position(document, arrays):
-    with pytest.raises(InvalidInputError, match="^the checkpoint's position is invalid: "):
+    with pytest.raises(InvalidInputError, match=r"^the checkpoint's position is invalid: "):
         position_from(document, arrays)
 
 
@@ -140,3 +140,11 @@ def test_a_part_at_the_beginning_of_the_documents_has_a_place():
     document, arrays = stored("memory")
     found = position_from(document, arrays | {"first": np.zeros(3, np.int64)})
     assert [held.first.tolist() for held in found.held] == [[0, 0], [], [0]]
+
+
+@pytest.mark.parametrize("lengths", [[1], [3], [1, 1]])
+def test_one_stream_may_have_all_parts(lengths):
+    lengths = np.array(lengths)
+    held = (Held(lengths, 0, None, np.arange(lengths.sum(), dtype=np.uint32)),)
+    found = position_from(*position_parts(DocumentsPosition(RUNS, held, 0, 0)))
+    assert found.held[0].lengths.tolist() == lengths.tolist()
