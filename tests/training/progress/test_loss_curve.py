@@ -48,6 +48,16 @@ def test_labels_are_numbers_of_the_axes():
     assert texts == ["2", "3", "4", "0", "5,000", "10,000", "characters", "training", "nats per character"]
 
 
+def test_the_legend_stands_in_a_row_below_the_axis():
+    texts = list(ElementTree.fromstring(loss_curve([(0, 4.0), (1, 2.0)], [(1, 2.5)])).iter("text"))
+    legend = [text for text in texts if text.text in ("training", "validation", "nats per character")]
+    axis = max(float(text.get("y")) for text in texts if text.get("text-anchor") == "middle")
+    assert [text.text for text in legend] == ["training", "validation", "nats per character"]
+    assert all(axis < float(text.get("y")) < HEIGHT for text in legend)
+    xs = [float(text.get("x")) for text in legend]
+    assert LEFT <= xs[0] < xs[1] - 40 < xs[2] - 80 < WIDTH - 100
+
+
 def test_one_validation_is_a_dot():
     paths, dots = drawn(loss_curve([(0, 4.0), (1, 2.0)], [(1, 2.5)]))
     assert (len(paths), len(dots)) == (1, 1)

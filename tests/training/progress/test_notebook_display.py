@@ -5,11 +5,13 @@ import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import numpy as np
 import pytest
 
 import crnn
 from crnn import CharRNN
 from crnn.training.progress import notebook_display
+from crnn.training.progress.loss_curve import LEFT, RIGHT, WIDTH
 from crnn.training.progress.notebook_display import MAX_POINTS, NotebookDisplay, in_notebook
 
 TEXT = "to be or not to be, " * 30
@@ -72,6 +74,30 @@ def test_a_curve_that_grows_keeps_few_points(outputs):
     (shown,) = outputs
     assert MAX_POINTS / 4 < points(shown[-1]) <= MAX_POINTS
     assert points(shown[3]) == 4  # one picture for each point
+
+
+def test_its_points_are_spread_evenly(outputs):
+    display, n = NotebookDisplay(sys.stderr, None), 9 * MAX_POINTS
+    for i in range(1, n):
+        display.update(i / n, 1000 * i, float(i), "text", (1 / i, None))
+    (shown,) = outputs
+    path = re.search("<path d='([^']*)'", shown[-1]["text/html"])[1]
+    gaps = np.diff([float(x) for x in re.findall(r"[ML](\S+) ", path)])
+    assert gaps.max() < 3 * np.median(gaps)
+
+
+@pytest.mark.parametrize(("part", "total", "place"), [(0.5, 1000, 0.5), (0.5, None, 1.0), (1.0, 1000, 1.0)])
+def test_the_axis_ends_with_the_call_if_its_end_is_known(outputs, part, total, place):
+    display = NotebookDisplay(sys.stderr, total)
+    display.update(0.0, 0, 0.0, "text", (2.0, None))
+    display.update(part, 500, 1.0, "text", (1.0, None))
+    xs = [float(x) for x in re.findall(r"[ML](\S+) ", outputs[0][-1]["text/html"])]
+    assert (xs[-1] - LEFT) / (WIDTH - LEFT - RIGHT) == pytest.approx(place, abs=1e-3)
+
+
+def test_without_progress_nothing_is_drawn(outputs):
+    NotebookDisplay(sys.stderr, 1000).close()
+    assert outputs == []
 
 
 def test_pictures_are_not_drawn_at_every_poll(outputs, monkeypatch):

@@ -146,6 +146,23 @@ def test_samples_of_documents_are_several():
     assert len(CharRNN(5, max_steps=0, random_state=0).fit(["anna", "bob", "eva"])._samples()) == SAMPLES
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="terminals as POSIX has them")
+@pytest.mark.parametrize(("lines", "found"), [(0, False), (1, True), (24, True)])
+def test_a_terminal_has_lines(lines, found):
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    controller, end = pty.openpty()
+    try:
+        with open(end, "w", encoding="utf-8") as terminal:
+            fcntl.ioctl(terminal.fileno(), termios.TIOCSWINSZ, struct.pack("HHHH", lines, 80, 0, 0))
+            assert progress.is_terminal(terminal) is found
+    finally:
+        os.close(controller)
+
+
 def test_a_closed_stream_is_no_terminal():
     stream = io.StringIO()
     stream.close()
@@ -183,6 +200,33 @@ def test_log_says_what_is_left(capsys, clock):
         display.show(10, math.log(2))
     line = " 25%  250/1.00k [00:10, 00:30 left, 25.0char/s, loss 0.693 nats, 1.000 bits/char]\n"
     assert capsys.readouterr().err == "data\n" + line
+
+
+@pytest.mark.parametrize(("part", "chars"), [(0.0, 0), (0.0, 7), (1.0, 0)])
+def test_nothing_is_reckoned_from_no_progress(part, chars):
+    stream = io.StringIO()
+    display = progress.display_on(stream, 9)
+    display.update(part, chars, 3.0, "text", (1.0, None))
+    display.close()
+    assert stream.getvalue() == f"{part:4.0%}  {chars:.2f}/9.00\n"
+
+
+def test_the_end_of_a_log_tells_the_end_of_the_call(capsys, clock):
+    with progress_of(Budget(40)) as display:
+        for done in (10, 20):
+            clock[0] = done / 1.25  # 8 seconds, and 16: a line each
+            display.show(done, 1.0)
+        clock[0] = 17.0  # too early for a line
+        display.show(40, 1.0)
+    assert [line[:4] for line in capsys.readouterr().err.splitlines()] == ["data", " 25%", " 50%", "100%"]
+
+
+def test_a_resumed_call_counts_the_seconds_before(capsys, clock):
+    clock[0] = 100.0
+    with Progress(Budget(40), 25, verbose=1, summary="data", sample=list, elapsed=10.0) as display:
+        clock[0] = 110.0
+        display.show(20, math.log(2))
+    assert " 50%  500/1.00k [00:20, 00:20 left, 25.0char/s, " in capsys.readouterr().err
 
 
 @terminal_and_log
@@ -255,6 +299,22 @@ def test_training_goes_on_where_nothing_can_be_shown(stream, monkeypatch):
     with redirect_stderr(stream()):
         loud = train(2, text)
     np.testing.assert_array_equal(loud._learned.params, train(0, text)._learned.params)
+
+
+def test_after_one_error_nothing_more_is_shown(clock):
+    class FullOnce(io.StringIO):
+        def write(self, text):
+            calls.append(text)
+            if len(calls) > 2:
+                raise OSError(28, "No space left on device")
+
+    calls = []
+    with redirect_stderr(FullOnce()), progress_of(Budget(40), verbose=2) as display:
+        for done in (10, 20, 30):
+            clock[0] = 10.0 * done
+            display.show(done, 1.0)
+    assert calls[:2] == ["data", "\n"]
+    assert len(calls) == 3
 
 
 @terminal_and_log
