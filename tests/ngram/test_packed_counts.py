@@ -46,6 +46,11 @@ def test_a_smaller_order_is_that_of_the_same_texts(texts, order, boundary, data)
     assert equal(pack(counts, Occurrences(counts), smaller), pack(counted(texts, smaller, boundary)))
 
 
+def test_the_longest_order_comes_back():
+    counts = counted([np.random.default_rng(0).integers(0, 4, 70)], 64, None)
+    assert equal(pack(unpack(pack(counts), 4, None)), pack(counts))
+
+
 def test_many_symbols_and_large_counts():
     text = np.concatenate([np.repeat([7, 70000], 200), np.arange(0, 70001, 911)])
     counts = counted([text], 3, None, symbols=70001)

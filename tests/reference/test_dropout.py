@@ -73,6 +73,11 @@ def test_a_rate_is_the_share_of_numbers_below_it(above, kept):
     rate = (mixed(key) // 256 + above) / 2**24
     (factor,) = reference_dropout.dropout_mask(7, 3, 1, 2, 5, 1, rate)
     assert factor == (1 / (1 - rate) if kept else 0)
+    key = 0
+    for number in (7, 0, 3):
+        key = mixed(key ^ number)
+    rate = (mixed(mixed(key ^ 0x85EBCA6B)) // 256 + above) / 2**24
+    assert reference_dropout.state_resets(7, 3, 1, rate).tolist() == [not kept]
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9])

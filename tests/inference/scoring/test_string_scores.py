@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn import CharRNN, InvalidInputError, NotFittedError
-from crnn.inference.scoring import string_scores
+from crnn.inference.scoring import scoring, string_scores
 from crnn.parameters.cells import CELLS
 from crnn.reference import network as reference
 
@@ -92,6 +92,17 @@ def test_rank_and_surprisal_agree_with_predict_proba(model):
     own = p[np.arange(40), ids]
     np.testing.assert_allclose(np.exp(-model.surprisal(text)), own, rtol=1e-12)
     np.testing.assert_array_equal(model.rank(text), (p > own[:, None]).sum(axis=1) + 1)
+
+
+@pytest.mark.parametrize("n", [6, 7, 14, 15])
+def test_long_texts_are_read_in_pieces(model, monkeypatch, n):
+    text = random_text(n)
+    expected = model.surprisal(text), model.rank(text), model.score(text)
+    monkeypatch.setattr(scoring, "BLOCK", 7)
+    monkeypatch.setattr(scoring, "SCORE_ROWS", 7)
+    np.testing.assert_array_equal(model.surprisal(text), expected[0])
+    np.testing.assert_array_equal(model.rank(text), expected[1])
+    assert model.score(text) == pytest.approx(expected[2], rel=1e-14)
 
 
 # --- predict_proba

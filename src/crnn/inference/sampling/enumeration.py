@@ -103,7 +103,7 @@ def most_probable(
     start = network.start()
     first = _follow(network, start, np.zeros(1), forbidden)[0]
     wait(_Beginning((), first, start), 0)
-    while waiting and len(found) < n:
+    while waiting:
         taken = list[tuple[float, _Beginning, int]]()
         while waiting and len(taken) < BEGINNINGS:
             cost, _, beginning, rank = waiting[0]
