@@ -32,6 +32,14 @@ def test_losses_and_decay_are_of_the_symbols_that_count(learner):
         assert after.n_blocks == 4
 
 
+def test_a_short_block_leaves_nothing_for_a_whole_one(learner):
+    symbols, state = np.random.default_rng(7).integers(11, size=8), states(1, 5, cell="gru")
+    expected = learner.learned(symbols, COUNTED, state).params.copy()
+    short = learner.learned(symbols[:4], COUNTED[:3], state)
+    np.testing.assert_array_equal(learner.learned(symbols, COUNTED, state).params, expected)
+    np.testing.assert_array_equal(learner.learned(symbols[:4], COUNTED[:3], state).params, short.params)
+
+
 def test_blocks_are_counted_in_an_error(learner):
     learner.params[0] = 1e308
     learner.params[1] = np.inf

@@ -105,6 +105,8 @@ def test_memory_that_is_not_free_is_refused_before_anything_is_read(monkeypatch)
     ids, symbols, boundary = of_text(TEXT)
     with pytest.raises(InvalidInputError, match=r"max_memory is 2 GB, .* only 1 MB are free"):
         Builder(symbols, boundary).build(ids, 8)
+    with pytest.raises(InvalidInputError, match=r"max_memory is 1 GB, .* only 1 MB are free"):
+        Builder(symbols, boundary, max_memory=10**9).build(ids, 8)
     assert Builder(symbols, boundary, max_memory=10**6).build(ids, 2).order == 2
 
 
