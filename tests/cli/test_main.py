@@ -72,6 +72,7 @@ def test_reader_that_has_seen_enough(folder):
 )  # fmt: skip
 def test_full_disk_behind_standard_output(folder, words, unbuffered):
     steps, environment = ["--max-steps", "1"] if "-o" in words else [], os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    environment["TMPDIR"] = str(folder)  # where a model goes that cannot be written
     with open("/dev/full", "wb") as full:
         streams = {"stdout": full, "stderr": subprocess.PIPE, "capture_output": False}
         ended = run(*words.split(), *steps, env=environment, **streams)
