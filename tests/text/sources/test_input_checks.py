@@ -32,6 +32,10 @@ class Rows(list):
     column_names = ("name",)
 
 
+class NAType:
+    """Like the type of pandas' missing values."""
+
+
 class Column:
     """Like a column of pandas or polars: it has one dimension and gives its values."""
 
@@ -57,6 +61,8 @@ class Column:
         (np.array("anna"), r"^text is an array of no dimension"),
         ([None], r"^text\[0\] must be str or bytes, not NoneType\. Leave out missing texts\.$"),
         (["anna", float("nan")], r"^text\[1\] must be str or bytes, not float\. Leave out missing texts\.$"),
+        ([NAType()], r"^text\[0\] must be str or bytes, not NAType\. Leave out missing texts\.$"),
+        ([3], r"^text\[0\] must be str or bytes, not int$"),
         ([np.arange(3)], r"^text\[0\] must be str or bytes, not ndarray$"),
     ],
 )
