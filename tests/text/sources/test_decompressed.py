@@ -6,6 +6,8 @@ import gzip
 import io
 import os
 import threading
+import zlib
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -83,6 +85,22 @@ def test_what_comes_through_a_pipe_is_given_at_once():
         thread.start()
         thread.join(20)
         assert found == [b"first line\n"]
+
+
+def begun_member():
+    """Return the start of a gzip member, which holds a whole line."""
+    compressor = zlib.compressobj(wbits=31)
+    return compressor.compress(b"first line\n") + compressor.flush(zlib.Z_SYNC_FLUSH)
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [([b"a", b"b"], b"ab"), ([b"ab"], b"ab"), ([b"\x1f", begun_member()[1:]], b"first line\n")],
+)
+def test_no_more_is_read_than_is_needed(parts, expected):
+    left = iter(parts)
+    file = SimpleNamespace(read1=lambda size: next(left))  # a read that would wait is an error
+    assert Decompressed(file, "pipe").read1(100) == expected
 
 
 def test_the_size_of_the_contents(tmp_path, monkeypatch):
