@@ -1,5 +1,6 @@
 """The table of classes: what is counted, and what of it is shown."""
 
+from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
@@ -57,6 +58,21 @@ def test_the_most_confident_come_first():
     ]
 
 
+def test_of_many_texts_in_a_cell_and_of_long_ones_a_part_is_shown():
+    texts = ["a" * n for n in range(4, 11)] + ["c" * 250] + ["b" * (i % 7 + 4) for i in range(17)]
+    tables = tables_of(texts, ["a"] * 7 + ["a"] + ["c"] * 17)
+    assert [row["text"] for row in tables["cells"]["0,0"]] == ["a" * n for n in (10, 9, 8, 7, 6)]
+    assert tables["cells"]["0,2"] == [{"text": "c" * 200, "p": 25.0}]
+    assert [len(mistake["text"]) for mistake in tables["mistakes"]] == [200, 10, 10, 9, 9, 8, 8, 7, 7, 6, 6, 6, 5, 5, 5]
+    assert tables["counts"] == [[7, 0, 1], [0, 0, 0], [0, 17, 0]]
+    assert tables["note"] == "The classifier is right for 28.0% of all 25 texts."
+
+
+def test_as_many_classes_as_rows_share_none(monkeypatch):
+    monkeypatch.setattr(classes, "MAX_CLASSES", 3)
+    assert tables_of()["names"] == ["a", "b", "c"]
+
+
 def test_rare_classes_share_a_row(monkeypatch):
     monkeypatch.setattr(classes, "MAX_CLASSES", 2)
     tables = tables_of([*TEXTS, "aaaaaaa"], [*LABELS, "a"])
@@ -79,8 +95,7 @@ def test_of_many_texts_the_first_are_classified(monkeypatch):
     [
         (TEXTS, LABELS[:-1], "4"),
         (TEXTS, [*LABELS[:-1], "x"], "labels contains 'x', which the classifier was not fitted with"),
-        (None, LABELS, "labels need a list of texts"),
-        ("abc", LABELS, "labels need a list of texts"),
+        *((texts, LABELS, "labels need a list of texts") for texts in (None, "abc", b"abc", Path("abc"))),
     ],
 )
 def test_labels_that_cannot_be(texts, labels, message):

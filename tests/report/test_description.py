@@ -53,6 +53,25 @@ def test_what_else_is_read_is_named(options, named):
     assert dict(facts(model, text_part(model, "ab")))["network"] == f"gru, layers: 1, hidden units: 7, {named}, float64"
 
 
+def test_as_many_records_as_are_drawn_are_all_kept(monkeypatch):
+    monkeypatch.setattr(description, "MAX_RECORDS", 3)
+    assert len(thinned([{"step": i} for i in range(3)])) == 3
+    assert [record["step"] for record in thinned([{"step": i} for i in range(4)])] == [0, 2, 3]
+
+
+@pytest.mark.parametrize("symbols", ["abc", b"abc"])
+def test_facts(symbols):
+    model = random_language_model(symbols)
+    found = dict(facts(model, text_part(model, symbols[:2])))
+    bits = model.bits_per_char(symbols[:2])
+    unit = "characters" if isinstance(symbols, str) else "bytes"
+    assert found["bits per symbol"] == f"{bits:.3f}, perplexity {2**bits:.2f}, on all 2 {unit}"
+    assert found["parameters"] == repr(model)
+    assert found["vocabulary"] == repr(model.vocabulary_)
+    assert "trained" not in found
+    assert dict(facts(model, text_part(model, None)))["bits per symbol"].endswith(", on a sample of its own")
+
+
 def test_a_long_vocabulary_is_cut():
     model = random_language_model(list(map(chr, range(0x4E00, 0x4E00 + 300))))
     shown = dict(facts(model, text_part(model, ["\u4e00"])))

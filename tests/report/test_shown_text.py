@@ -71,14 +71,42 @@ def test_the_view_says_how_much_it_shows(monkeypatch):
 def test_documents_have_ends():
     model = random_language_model(["ab", "c"])
     part = text_part(model, ["c", ""])
-    assert document_view(model, part)["codes"] == [99, -1, -1]
+    view = document_view(model, part)
+    assert view["codes"] == [99, -1, -1]
+    note = f"The first 3 symbols, ends among them are shown ({np.mean(view['bits']):.2f} bits each). "
+    assert view["note"].startswith(note[:-1])
     assert part.neurons(model.vocabulary_) == {"ids": [2, 3, 3], "codes": [99, -1, -1]}
 
 
 def test_without_a_text_there_is_a_sample():
-    part = text_part(random_language_model("abc"), None)
+    model = random_language_model("abc")
+    part = text_part(model, None)
     assert part.own
-    assert len(part.measured) == 2000
+    assert part.measured == model.sample(2000, random_state=0)
+    note = text_view(model, part)["note"]
+    assert note.startswith("No text was given, so this is a sample of the model. The first 2,000 symbols are shown (")
+    model = random_language_model(["abc"])
+    part = text_part(model, None)
+    assert part.own
+    assert part.measured == model.sample(num_samples=100, random_state=0)
+    assert not text_part(model, ["abc"]).own
+
+
+@pytest.mark.parametrize("documents", [False, True])
+def test_a_long_text_is_scored_in_parts(documents):
+    model = random_language_model(["abc"] if documents else "abc")
+    for n, exact in ((20_000, True), (20_001, False)):
+        assert text_part(model, ["a" * n] if documents else "a" * n).exact == exact
+
+
+def test_a_large_network_reads_less_of_a_text(monkeypatch):
+    model = random_language_model(b"abc")
+    size = sum(array.size for array in model.params_.values())
+    text = b"abc" * 400_000
+    for work, n in ((size * 12_345, 12_345), (size, 10_000), (size * 1e9, 1_000_000)):
+        monkeypatch.setattr(shown_text, "WORK", work)
+        part = text_part(model, text)
+        assert (len(part.measured), part.described) == (n, f"the first {n:,} bytes")
 
 
 @pytest.mark.parametrize(
