@@ -1,5 +1,6 @@
 """The exported page runs the network in headless Chromium."""
 
+import base64
 import math
 import time
 
@@ -10,7 +11,7 @@ from examples import random_language_model
 
 from crnn import CharRNN
 from crnn.errors import InvalidInputError
-from crnn.export.html_file import export_html
+from crnn.export.html_file import encoded_weights, export_html, live_data, page_weights
 from crnn.inference.sampling.uniforms import Uniforms, root
 
 TEXTS = {
@@ -148,6 +149,53 @@ def test_a_weight_too_large_for_float16_is_named(tmp_path):
     with pytest.raises(InvalidInputError, match=r"1e\+05, too large for float16\. Omit float16"):
         export_html(model, tmp_path / "page.html", float16=True)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("embedding_size", [None, 3])
+def test_stored_weights_follow_each_other(embedding_size):
+    """In 8 bits, each matrix's integers come before its scales."""
+    model = random_language_model("abcab", cell="gru", num_layers=2, dtype="float32", embedding_size=embedding_size)
+    parts = ["Wxh_l0", "Whh_l0", "bh_l0", "bhn_l0", "Wxh_l1", "Whh_l1", "bh_l1", "bhn_l1", "Why", "by"]
+    parts = parts if embedding_size is None else ["embedding", *parts]
+
+    def shown(name, array):  # the first matrix has a row for each symbol
+        return array.T if name == "Wxh_l0" and embedding_size is None else array
+
+    for dtype, options in (("<f4", {}), ("<f2", {"float16": True})):
+        found = base64.b64decode(encoded_weights(page_weights(model, **options), **options))
+        expected = np.concatenate([shown(name, model.params_[name]).ravel() for name in parts])
+        np.testing.assert_array_equal(np.frombuffer(found, dtype), expected.astype(dtype))
+    left = base64.b64decode(encoded_weights(page_weights(model, int8=True)))
+    small = model.quantize()
+    for name in parts:
+        if (scale := small.scales_.get(name)) is not None:
+            integers = small.params_[name] / (scale if name == "embedding" else scale[:, None])
+            expected = shown(name, integers.round()).astype(np.int8).tobytes() + scale.astype("<f4").tobytes()
+        else:
+            expected = model.params_[name].astype("<f4").tobytes()
+        assert left.startswith(expected), name
+        left = left[len(expected) :]
+    assert left == b""
+
+
+@pytest.mark.parametrize(
+    ("dtype", "options", "weights", "python"),
+    [
+        ("float32", {}, "float32", "model"),
+        ("float64", {}, "float32", "model"),
+        ("float32", {"float16": True}, "float16", "model"),
+        ("float32", {"int8": True}, "int8", "model.quantize()"),
+        ("float64", {"int8": True}, "int8", "model"),
+        ("int8", {}, "int8", "model"),
+        ("int8", {"int8": True}, "int8", "model"),
+    ],
+)
+def test_the_page_names_its_weights_and_the_model_that_has_them(dtype, options, weights, python):
+    model = random_language_model("abcab", dtype="float32").quantize() if dtype == "int8" else (
+        random_language_model("abcab", dtype=dtype)
+    )  # fmt: skip
+    data = live_data(model, page_weights(model, **options), float16=options.get("float16", False))
+    assert (data["model"]["weights"], data["python"]) == (weights, python)
 
 
 @pytest.mark.parametrize(("seed", "sample"), [(0, 0), (7, 3), (2**32, 1), (2**200 + 12345, 10**9)])
