@@ -225,6 +225,13 @@ def test_as_many_texts_are_counted_as_fit_in_memory(memory, probe, monkeypatch, 
     assert memory / 10_000 < n < memory / 700
 
 
+def test_as_many_texts_are_counted_as_there_is_time_for(monkeypatch, capsys):
+    monkeypatch.setattr(anomaly_detector, "PROBE", 2048)
+    for seconds, counted in ((1e-9, r"1\d\d"), (1e9, "2,700")):  # no time for more than the first, or for all
+        AnomalyDetector(contamination=0.05, max_seconds=seconds, random_state=0, verbose=1).fit(words(3000))
+        assert re.search(rf"CharNGram of {counted} of 2,700 texts in ", capsys.readouterr().err)
+
+
 def test_texts_that_need_more_memory_than_estimated_are_halved(monkeypatch, capsys):
     fit = CharNGram.fit
 

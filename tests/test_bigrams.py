@@ -46,6 +46,7 @@ def test_it_learns_and_its_rows_are_a_parameter():
 def test_a_text_with_fewer_pairs_has_fewer_rows():
     assert small(n_bigrams=1000).fit("abababab").bigrams_ == [("a", "b"), ("b", "a")]
     assert small(n_bigrams=3, batch_size=1, max_steps=0).fit("aa").bigrams_ == [("a", "a")]
+    assert small(n_bigrams=None).fit("abababab").bigrams_ == []
     assert small(n_bigrams=3, max_steps=0).fit(["a", "b"]).params_["bigrams"].shape[0] == 2  # after the boundary
     assert small(n_bigrams=2**31 - 1).fit("abababab").params_["bigrams"].shape[0] == 2
 

@@ -396,6 +396,12 @@ def test_the_number_of_threads_is_that_of_the_mixture(models):
     assert [member.n_threads for member in network.members] == [1, 1, 1]
 
 
+def test_a_number_of_threads_changes_no_result(any_models):
+    assert Mixture(any_models, n_threads=1).score(TEXT) == Mixture(any_models).score(TEXT)
+    with pytest.raises(InvalidInputError, match="n_threads must be"):
+        Mixture(any_models, n_threads=0).score(TEXT)
+
+
 def test_a_file_holds_no_other_models(models, tmp_path):
     with pytest.raises(InvalidInputError, match=r"models\[0\] is of type Mixture"):
         Mixture([Mixture(models)]).save(tmp_path / "nested")

@@ -34,8 +34,9 @@ def glyph(symbol: Any, *, space: bool = False) -> str:
     --------
     >>> glyph("a"), glyph("\n"), glyph("\u202e"), glyph(b"\xe9"), glyph(BOUNDARY)
     ('a', '↵', '�', 'é', '∎')
-    >>> glyph(" "), glyph(" ", space=True), glyph(b" ", space=True)
-    (' ', '␣', '␣')
+    >>> from crnn import UNKNOWN
+    >>> glyph(" "), glyph(" ", space=True), glyph(b" ", space=True), glyph(UNKNOWN)
+    (' ', '␣', '␣', '�')
     """
     if symbol is BOUNDARY:
         return _END
