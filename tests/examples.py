@@ -173,13 +173,7 @@ class Run:
         self.rate = learning_rate if callable(learning_rate) else lambda step: learning_rate
         self.trainer = Trainer(
             model_state(
-                layout,
-                self.params,
-                self.memory,
-                self.state,
-                T=T,
-                optimizer=optimizer,
-                n_steps=n_steps,
+                layout, self.params, self.memory, self.state, T=T, optimizer=optimizer, n_steps=n_steps,
                 optimizer_start=optimizer_start,
             ),
             self.streams,

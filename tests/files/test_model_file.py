@@ -208,7 +208,9 @@ def test_round_trip_of_every_network_and_optimiser(path, cell, L, optimizer):
 
 
 SYMBOLS = st.one_of(
-    st.sets(st.integers(0, 0x10FFFF) | st.integers(0xD800, 0xDFFF) | st.sampled_from([0, 13, 0xFEFF]), min_size=1)
+    st.sets(
+        st.integers(0, 0x10FFFF) | st.integers(0xD800, 0xDFFF) | st.sampled_from([0, 13, 0xFEFF]), min_size=1
+    )
     .map(sorted)
     .map(Vocabulary),
     st.sets(st.integers(0, 255), min_size=1).map(sorted).map(lambda codes: Vocabulary(codes, kind="bytes")),
@@ -278,7 +280,8 @@ def test_numpy_values_and_infinity_in_documents(path):
 def test_views_of_any_order_are_written_by_value(path):
     model = make()
     views = {
-        name: np.asfortranarray(w)[::-1][::-1].astype(w.dtype.newbyteorder(">")) for name, w in model.tensors.items()
+        name: np.asfortranarray(w)[::-1][::-1].astype(w.dtype.newbyteorder(">"))
+        for name, w in model.tensors.items()
     }
     assert not views["decoder.weight"].flags.c_contiguous
     write(path, replace(model, tensors=views))
@@ -612,7 +615,9 @@ def test_garbage_version(path, data, version):
     assert "version" in refused(path, with_metadata(data, format_version=version))
 
 
-@pytest.mark.parametrize("content", [b"", b"\0", b"1234567", bytes(8), bytes(4099), b"{}", b"PK\x03\x04" * 11])
+@pytest.mark.parametrize(
+    "content", [b"", b"\0", b"1234567", bytes(8), bytes(4099), b"{}", b"PK\x03\x04" * 11]
+)
 def test_not_safetensors(path, content):
     assert "damaged" in refused(path, content)
 
@@ -829,7 +834,9 @@ def test_any_json_with_a_true_checksum(path, data, key, field, value, whole):
 
 @settings(free, max_examples=200)
 @given(
-    name=st.sampled_from([*torch_shapes("rnn", 1, 1, 1), "state.h", "state.c", "training", "\0", "__metadata"])
+    name=st.sampled_from(
+        [*torch_shapes("rnn", 1, 1, 1), "state.h", "state.c", "training", "\0", "__metadata"]
+    )
     | st.sampled_from(["optimizer.", "optimizer.a.b", "optimizer.exp_avg.decoder.bias"]),
     dtype=st.sampled_from(["F32", "F64", "U8", "BF16", "BOOL", "F8_E4M3", "F4", "X", ""]),
     shape=st.lists(st.integers(0, 3) | st.integers(0, 2**64), max_size=4),
@@ -954,7 +961,9 @@ for path in sys.argv[2:]:
 
 def peaks_of_loading(paths, small):
     """Return for each file by how many bytes a process grows at most while it loads the file."""
-    result = subprocess.run([sys.executable, "-c", MEASURE, small, *paths], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", MEASURE, small, *paths], capture_output=True, text=True, check=True
+    )
     return list(map(int, result.stdout.split()))
 
 

@@ -311,6 +311,7 @@ def test_where_the_system_refuses_tiles_the_next_instruction_set_is_used():
     assert result.stdout.split() == ["avx512_bf16"]
 
 
+
 def test_a_network_that_calls_the_blas_is_refused():
     with pytest.raises(ValueError, match="the BLAS does not round operands"):
         core.Network(Layout(3, 5, SINGLE), Packing(one_row=True, many=False, training=True, bfloat16=True))

@@ -227,3 +227,5 @@ def test_a_pair_of_which_there_are_two_rows_reads_one():
     twice = layout.__class__(V, H, layout.dtype, "lstm", pairs=SymbolPairs(pairs))
     x = ids[: 3 * 29].reshape(29, 3).astype(np.int32)
     assert np.isfinite(PackedNetwork.pack(twice, params, one_row=False).log_probabilities(x, state)).all()
+
+

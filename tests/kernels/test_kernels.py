@@ -1008,7 +1008,9 @@ def draw_texts(core, arguments):
     controls = core.Controls(
         OFF | {"repetition_penalty": 1.3}, **{name: arguments[name] for name in ("bias", "seen", "order")}
     )
-    core.sample_texts(some(PackedWeights), some(DrawnTexts), controls, 3, some(InferenceWorkspace), some(DrawScratch))
+    core.sample_texts(
+        some(PackedWeights), some(DrawnTexts), controls, 3, some(InferenceWorkspace), some(DrawScratch)
+    )
 
 
 def arguments_of_texts(core, cell):

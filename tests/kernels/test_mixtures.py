@@ -129,7 +129,9 @@ def test_wrong_arrays_are_refused(logits, weights, x, what):
 
 def test_the_output_has_a_number_for_each_symbol():
     with pytest.raises(ValueError, match="output: size 2, but 1 is wanted"):
-        core.mixture_log_probabilities((np.zeros((1, V)),), np.ones(1), np.zeros(1, np.int32), np.empty(V), np.empty(2))
+        core.mixture_log_probabilities(
+            (np.zeros((1, V)),), np.ones(1), np.zeros(1, np.int32), np.empty(V), np.empty(2)
+        )
 
 
 def test_a_wrong_mixture_is_refused(counts):

@@ -21,7 +21,6 @@ from crnn.training.loop.trainer import Trainer
 PROGRAM = joint_training()
 USED_OF_COMM = ("Allreduce", "bcast", "allgather", "Abort")
 
-
 class Rows:
     """Some of the streams of others."""
 

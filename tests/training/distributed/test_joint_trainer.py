@@ -24,7 +24,9 @@ def test_processes_train_as_one_with_all_streams(tmp_path, n, cases):
         assert found["same"], f"{name}: the processes differ"
         assert found["n_steps"] == alone.n_steps_
         tolerance = 1e-5 * alone.n_steps_ if dtype == "float32" else 1e-10
-        np.testing.assert_allclose(found["numbers"], PROGRAM.numbers(alone), rtol=0, atol=tolerance, err_msg=name)
+        np.testing.assert_allclose(
+            found["numbers"], PROGRAM.numbers(alone), rtol=0, atol=tolerance, err_msg=name
+        )
         assert found["loss"] == pytest.approx(alone.smooth_loss_, rel=tolerance)
 
 

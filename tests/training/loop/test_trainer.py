@@ -489,7 +489,9 @@ def test_divergence_shows_through_the_public_class():
     for name, weights in failed.params_.items():
         assert np.isfinite(weights).all()
         np.testing.assert_array_equal(weights, stopped.params_[name])
-        np.testing.assert_array_equal(failed.optimizer_state_["sum"][name], stopped.optimizer_state_["sum"][name])
+        np.testing.assert_array_equal(
+            failed.optimizer_state_["sum"][name], stopped.optimizer_state_["sum"][name]
+        )
 
 
 @pytest.mark.parametrize("fraction", [0.3, 1.0])

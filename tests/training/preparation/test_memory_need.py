@@ -123,7 +123,8 @@ def test_the_parts_of_the_need():
     streams = TextStreams(np.zeros(500, np.uint8), 2, 7)
     size = layout.size * 4
     one, two, best = (
-        training_bytes(layout, streams, arrays, keep_best=keep) for arrays, keep in ((1, False), (2, False), (1, True))
+        training_bytes(layout, streams, arrays, keep_best=keep)
+        for arrays, keep in ((1, False), (2, False), (1, True))
     )
     assert two - one == 2 * size  # a second memory and its copy
     assert best - one == 2 * size

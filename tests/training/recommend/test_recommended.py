@@ -108,7 +108,8 @@ def test_a_narrower_model_gets_less_dropout_for_the_same_epochs_and_weights_a_sy
     narrow, wide = (recommend(n, operations, speed=1.0, cell="lstm") for n, operations in texts)
     assert (narrow["hidden_size"], wide["hidden_size"]) == (192, 384)
     n_epochs = [
-        operations / (OPERATIONS * weights_of(p) * n) for p, (n, operations) in zip((narrow, wide), texts, strict=True)
+        operations / (OPERATIONS * weights_of(p) * n)
+        for p, (n, operations) in zip((narrow, wide), texts, strict=True)
     ]
     assert n_epochs[0] > n_epochs[1]
     for kind in ("dropout", "weight_dropout"):
