@@ -393,6 +393,18 @@ def test_divergence_leaves_what_the_loss_was_last_finite_for(
     assert (one_more.params != run.params).any()
 
 
+def test_a_diverged_run_of_an_optimizer_that_began_later_goes_back(monkeypatch):
+    """Adam counts its own steps, which the way back from a snapshot repeats."""
+    snapshots_every(monkeypatch, 1e9)
+    arguments, options = diverging("float64", 5, optimizer="adam")
+    options |= {"optimizer": "adam", "learning_rate": 0.01, "n_steps": 9, "optimizer_start": 7}
+    run = Run(*arguments, **options)
+    with pytest.raises(DivergenceError):
+        run.steps(1000)
+    assert run.cursor.n_steps == 9 + 4
+    assert run.bits() == Run(*arguments, **options).steps(4).bits()
+
+
 @pytest.mark.parametrize(("at_a_time", "keep"), [(1, 0.0), (1, 1e9), (1000, 1e9), (4, 0.0)])
 @pytest.mark.parametrize("step", [1, 2, 3, 5, 13])
 def test_a_diverged_run_goes_back_to_the_block_it_was_in(monkeypatch, step, at_a_time, keep):
