@@ -198,6 +198,8 @@ def test_a_team_has_a_shard():
         ("shard", "barrier", None, "a shard has no barrier"),
         ("shard", "barrier", core.Barrier(2), "threads at a shard's barrier: size 2, but 1 is wanted"),
         ("shard", "threads", [], "0 threads of a shard: 1 are wanted"),
+        ("shard", "gradient", None, "gradient: None, but an array is wanted"),
+        ("shard", "losses", None, "losses: None, but an array is wanted"),
         ("thread", "x", None, "x and occurs: arrays are wanted, not None"),
         ("thread", "occurs", None, "x and occurs: arrays are wanted, not None"),
         ("thread", "x", np.empty((1, 2), np.int32), "a workspace of size 0 x 2: no symbol fits in"),

@@ -49,6 +49,8 @@ from crnn.inference.sampling.sampling_controls import OFF, SamplingControls
 from crnn.inference.sampling.text_sampler import TextSampler
 from crnn.inference.sampling.uniforms import MODULUS, MULTIPLIER, Uniforms, root
 from crnn.model.layout import Layout, aligned_zeros
+from crnn.ngram.counts import Counts
+from crnn.ngram.counts_network import CountsNetwork
 from crnn.parameters.cells import CELLS, MAX_LAYERS
 from crnn.parameters.optimizers import OPTIMIZERS
 from crnn.reference import dropout as reference_dropout
@@ -970,6 +972,29 @@ def test_inference_refuses_a_workspace_that_no_symbol_fits_in(kernels, cell, nam
         call(kernels, name, arguments)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("first", -1, "first: -1 is no symbol of a string"),
+        ("starts", [0, 3], "string 1 does not lie within the 5 symbols"),
+        ("starts", [-1, 2], "string 0 does not lie within the 5 symbols"),
+        ("lengths", [3, -1], "string 1 does not lie within the 5 symbols"),
+        ("lengths", [2, 3], "the longest strings must come first"),
+    ],
+)
+def test_strings_are_refused_by_name(kernels, name, value, message):
+    value = np.array(value, np.intp) if isinstance(value, list) else value
+    with pytest.raises(ValueError, match=message):
+        call(kernels, "log_likelihoods", arguments_of(kernels, "rnn")["log_likelihoods"] | {name: value})
+
+
+def test_strings_that_have_ended_before_leave_everything(kernels):
+    arguments = arguments_of(kernels, "lstm")["log_likelihoods"] | {"first": 3, "last": 7}
+    call(kernels, "log_likelihoods", arguments)
+    assert not arguments["out"].any()
+    assert not arguments["h"].any()
+
+
 # The last is a place in the padded vocabulary, but no symbol.
 @pytest.mark.parametrize("bad", [-1, 2**31 - 1, -(2**31), V])
 @pytest.mark.parametrize("name", ENTRY_POINTS)
@@ -999,7 +1024,7 @@ def partly_packed(core, arguments):
     return {"network": found, "params": wide.zeros(), "panels": np.zeros(found.panels_size), "before": np.zeros(0)}
 
 
-def draw_texts(core, arguments):
+def draw_texts(core, arguments, mixture=None):
     """Call `sample_texts` with its arguments by name, and gather those it takes as one structure."""
 
     def some(structure):
@@ -1009,7 +1034,7 @@ def draw_texts(core, arguments):
         OFF | {"repetition_penalty": 1.3}, **{name: arguments[name] for name in ("bias", "seen", "order")}
     )
     core.sample_texts(
-        some(PackedWeights), some(DrawnTexts), controls, 3, some(InferenceWorkspace), some(DrawScratch)
+        some(PackedWeights), some(DrawnTexts), controls, 3, some(InferenceWorkspace), some(DrawScratch), mixture
     )
 
 
@@ -1089,12 +1114,20 @@ def test_texts_are_refused_without_all_weights_packed(kernels):
         ("stop_ends", np.array([0, 2], np.intp), "stop 0 is empty"),
         ("max_length", 0, "5 texts of 0 symbols, room for 7: nothing to draw"),
         ("symbols", np.zeros((5, 0), np.int32), "room for 0: nothing to draw"),
+        ("batch", core.Batch(np.zeros(3, np.intp)), "rows of the batch: size 3, but 2 is wanted"),
     ],
 )
 def test_texts_are_refused_by_name(kernels, name, value, message):
     arguments = arguments_of_texts(kernels, "rnn") | {name: value}
     with pytest.raises(ValueError, match=message):
         draw_texts(kernels, arguments)
+
+
+def test_a_mixture_with_other_symbols_is_refused(kernels):
+    counts = CountsNetwork(Counts(order=2, symbols=V + 1))
+    mixture = kernels.MixedRows(1.0, 1.0, *counts.row_source(counts.zero_state(1)))
+    with pytest.raises(ValueError, match=f"symbols of the mixture: size {V + 1}, but {V} is wanted"):
+        draw_texts(kernels, arguments_of_texts(kernels, "rnn"), mixture)
 
 
 def test_no_array_may_be_none(kernels):
