@@ -177,6 +177,10 @@ def test_progress_is_told_and_an_error_in_it_ends_the_building(monkeypatch):
     told = []
     Builder(symbols, boundary, progress=lambda *numbers: told.append(numbers)).build(ids, 3)
     assert told == [(min(i, len(ids)), len(ids)) for i in range(5000, len(ids) + 4999, 5000)]
+    told.clear()
+    Builder(symbols, boundary, progress=lambda *numbers: told.append(numbers)).build(ids, None)
+    assert (len(ids) - len(ids) // 20, len(ids)) in told  # the last twentieth chooses the order
+    assert told[-1] == (len(ids), len(ids))
 
     def interrupt(done, n):
         raise KeyboardInterrupt

@@ -99,6 +99,13 @@ def test_steps_are_shared_as_asked_for():
     assert threading.active_count() == before
 
 
+def test_several_streams_share_no_steps():
+    found = packed("lstm", np.dtype("float64"), 3)
+    for streams in (1, 2):
+        with found.shared_stream(streams).threads(N) as shared:
+            assert (shared is not None) == (streams == 1)
+
+
 def test_by_default_networks_that_fit_into_a_cache_take_one_thread(monkeypatch):
     monkeypatch.setattr(shared_stream, "BYTES_BY_DEFAULT", 8 * 4 * H * H + 1)
     for _ in range(4):

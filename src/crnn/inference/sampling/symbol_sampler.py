@@ -81,8 +81,8 @@ class SymbolSampler(TextSampler):
         core.uniforms(states, self._uniforms.increment, u)
         self._uniforms.states[active] = states
         sums = np.cumsum(p, axis=1)
-        last = p.shape[1] - 1 - np.argmax(p[:, ::-1] > 0, axis=1)  # rounding may lead beyond it
-        drawn = np.minimum((sums <= (u[0] * sums[:, -1])[:, None]).sum(axis=1), last).astype(np.int32)
+        # u is at most 1 - 2**-53, so even rounded the product is below the last sum.
+        drawn = (sums <= (u[0] * sums[:, -1])[:, None]).sum(axis=1).astype(np.int32)
         self._symbols[active, t] = drawn
         self._seen[active, drawn] = 1
         self.lengths[active] = t + 1
