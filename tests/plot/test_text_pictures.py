@@ -60,6 +60,14 @@ def test_the_cells_of_a_short_text_are_as_large_as_those_of_a_longer_one(abc, dr
 
 def test_a_text_may_have_5000_symbols(abc):
     assert numbers(plot.surprisal(abc, "\n" * 5000)).shape == (5000, 1)
+    with pytest.raises(InvalidInputError, match=r"text has 2,501 symbols, but this plot shows 1 to 2,500\."):
+        plot.neurons(abc, "a" * 2501, units=[0, 1])
+
+
+def test_a_row_has_at_least_one_cell(abc):
+    assert numbers(plot.surprisal(abc, "ab", width=1)).shape == (2, 1)
+    with pytest.raises(InvalidInputError, match="width must be a whole number of at least 1, not 0"):
+        plot.surprisal(abc, "ab", width=0)
 
 
 def test_letters_contrast_with_their_cells(fixed):
