@@ -1,6 +1,7 @@
 """`crnn export`."""
 
 import pytest
+from command_line import feed_standard_input
 from examples import random_language_model
 
 from crnn import CharRNN
@@ -38,7 +39,26 @@ def test_int8(tmp_path, capsys):
 def test_int8_page(tmp_path, capsys):
     assert main(["export", "names.crnn", "small.html", "--int8"]) == 0
     assert "8-bit weights cost" in capsys.readouterr().err
-    assert '"weights":"int8"' in (tmp_path / "small.html").read_text("utf-8")
+    page = (tmp_path / "small.html").read_text("utf-8")
+    assert '"weights":"int8"' in page
+    assert "<title>names.crnn</title>" in page
+
+
+@pytest.mark.usefixtures("model")
+def test_page(tmp_path, monkeypatch, capsys):
+    feed_standard_input(monkeypatch, (tmp_path / "names.crnn").read_bytes())
+    assert main(["export", "-", "names.HTML", "--float16"]) == 0
+    size = (tmp_path / "names.HTML").stat().st_size
+    assert capsys.readouterr().err == f"crnn: wrote names.HTML: {size:,} bytes; open it in a browser\n"
+    page = (tmp_path / "names.HTML").read_text("utf-8")
+    assert '"weights":"float16"' in page
+    assert "<title>A character model</title>" in page
+
+
+@pytest.mark.usefixtures("model")
+def test_the_command_that_compiles_is_safe_to_copy(tmp_path, capsys):
+    assert main(["export", "names.crnn", "my names.c"]) == 0
+    assert capsys.readouterr().err.endswith("; cc -O3 -march=native 'my names.c' -o 'my names'\n")
 
 
 def test_a_quantized_model_exports_its_own_weights(model, tmp_path, capsys):
@@ -84,7 +104,8 @@ def test_onnx_is_not_installed(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["names.txt"], "must end in .c, .onnx or .html"),
+        (["names.txt"], "argument OUT: 'names.txt' must end in .c, .onnx or .html"),
+        (["names.onnx", "--float16"], "--float16: only for OUT.html"),
         (["names.onnx", "--int8"], "--int8: only for OUT.c and OUT.html"),
         (["names.html", "--int8", "--float16"], "not allowed with argument"),
         (["names.c", "--float16"], "--float16: only for OUT.html"),

@@ -1,6 +1,7 @@
 """`crnn report`."""
 
 import pytest
+from command_line import feed_standard_input
 from examples import classifier_of, random_language_model
 
 from crnn.cli.main import main
@@ -45,11 +46,26 @@ def test_a_symbol_that_the_model_does_not_know(model, capsys):
 
 
 @pytest.mark.usefixtures("model")
+def test_the_output_is_checked_before_the_model_is_read(capsys):
+    assert main(["report", "missing.crnn", "-o", "nowhere/page.html"]) == 1
+    assert "nowhere/page.html: No such file" in capsys.readouterr().err
+
+
+def test_a_model_of_standard_input_has_no_name(model, monkeypatch):
+    feed_standard_input(monkeypatch, (model / "text.crnn").read_bytes())
+    assert main(["report", "-"]) == 0
+    assert "<title>A character model</title>" in (model / "report.html").read_text("utf-8")
+
+
+@pytest.mark.usefixtures("model")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["-", "-"], "MODEL and FILE cannot both be standard input"),
+        (["-", "text", "--labels", "-"], "MODEL and LABELS cannot both be standard input"),
+        (["text.crnn", "-", "--labels", "-"], "FILE and LABELS cannot both be standard input"),
         (["text.crnn", "--labels", "labels"], "argument --labels: needs FILE"),
+        (["text.crnn", "text", "--labels", "labels", "--label", "a"], "argument --labels: needs FILE"),
         (["text.crnn", "-o", "-"], "name a file, since the report is for a browser"),
     ],
 )

@@ -20,6 +20,40 @@ def test_many_samples(folder, capsysbinary):
     assert capsysbinary.readouterr().out.decode() == "\n----\n".join(expected) + "\n"
 
 
+def test_lengths_that_are_not_given(folder, capsysbinary):
+    assert cli.main(["sample", "model.crnn", "--seed", "5"]) == 0
+    assert capsysbinary.readouterr().out.decode() == CharRNN.load("model.crnn").sample(200, random_state=5) + "\n"
+    documents = random_language_model(["abc", "cab"])
+    documents.save("documents.crnn")
+    assert cli.main(["sample", "documents.crnn", "--seed", "5"]) == 0
+    assert capsysbinary.readouterr().out.decode() == documents.sample(max_length=1000, random_state=5) + "\n"
+
+
+def test_the_length_of_documents_is_without_their_prime(folder, capsysbinary):
+    documents = random_language_model(["abc" * 9])
+    documents.save("documents.crnn")
+    command = ["sample", "documents.crnn", "--seed", "5", "--prime", "ab", "-n", "3", "--num-samples", "9"]
+    assert cli.main(command) == 0
+    lines = capsysbinary.readouterr().out.decode().splitlines()
+    assert lines == documents.sample(num_samples=9, prime="ab", max_length=5, random_state=5)
+    assert max(map(len, lines)) == 5
+
+
+@pytest.mark.parametrize("options", [["--unique"], ["--unique", "--num-samples", "3"], ["--exclude", "lines"]])
+def test_texts_that_differ_from_others(folder, capsysbinary, options):
+    model = random_language_model("ab")
+    model.save("ab.crnn")
+    first = model.sample(2, random_state=5)
+    (folder / "lines").write_text(f"{first}\n", encoding="utf-8")
+    assert cli.main(["sample", "ab.crnn", "--seed", "5", "-n", "2", *options]) == 0
+    texts = capsysbinary.readouterr().out.decode().removesuffix("\n").split("\n----\n")
+    given = {"exclude": [first]} if "--exclude" in options else {}
+    k = 3 if "--num-samples" in options else 1
+    assert texts == model.sample(2, num_samples=k, unique="--unique" in options, random_state=5, **given) or k == 1
+    assert len(set(texts)) == k
+    assert (first in texts) == ("--unique" in options)
+
+
 def test_long_sample(folder, capsysbinary):
     n = 2 * sample_command.BLOCK + 1
     assert cli.main(["sample", "model.crnn", "-n", str(n), "--seed", "5"]) == 0
