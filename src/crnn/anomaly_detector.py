@@ -112,8 +112,8 @@ class AnomalyDetector(Estimator):
     contamination : float, default=0.001
         The fraction of clean texts that may count as anomalies, above 0 and at most 0.5.
     reduce : {"min", "sum", "mean"}, default="min"
-        How to reduce the log-probabilities of a text's symbols and end to a score. "min": the least probable symbol,
-        which finds a single anomalous place in a long text. "sum": the log-probability of the text, which finds rare
+        How to combine the log-probabilities of a text's symbols and end into a score. "min": the least probable
+        symbol, which finds a single anomalous place in a long text. "sum": the text's total, which finds rare
         texts, especially long ones. "mean": the mean per symbol, which finds texts that are unusual throughout.
     calibration_fraction : float, default=0.1
         The fraction of the texts of `fit` held out of training to set the threshold.
@@ -121,9 +121,9 @@ class AnomalyDetector(Estimator):
         The time limit for counting if `estimator` is None. If all texts would take longer, a random part is counted.
         An estimator has its own limits.
     random_state : int, SeedSequence, Generator or None, default=None
-        Seeds the choice of the held-out texts.
+        The seed for choosing the held-out texts.
     verbose : int, default=0
-        0: silent. 1: the chosen model, what scoring costs, and the threshold, on standard error.
+        0: silent. 1: the chosen model, the cost of scoring, and the threshold, on standard error.
 
     Attributes
     ----------

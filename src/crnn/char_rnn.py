@@ -566,8 +566,8 @@ class CharRNN(LanguageModel):
             How far the weights adapt to each symbol, at least 0. Its meaning does not depend on `block_length`, nor on
             the `seq_length`, `batch_size` and optimizer used in training.
         decay : float, default=3e-6
-            The part of the way back to the trained weights that is taken with each symbol, averaged over the
-            weights; at least 0.
+            How far the weights move back toward the trained weights with each symbol, as a fraction of the distance,
+            averaged over the weights; at least 0.
         block_length : int, default=100
             The number of symbols in a block. The last block may be shorter.
 

@@ -53,10 +53,10 @@ class CharRNNClassifier(Estimator):
         ``set_params(estimator__hidden_size=64)``. The defaults of `CharRNN` itself are min-char-rnn's and suit one
         long text.
     class_weight : "balanced", dict or None, default=None
-        Factors of the classes' frequencies: a dict from labels to numbers, with 1 for missing labels.
+        Factors for the classes' frequencies: a dict that maps labels to numbers; missing labels get 1.
         "balanced": all classes are equally probable before a text is read. None: the frequencies in `fit`.
     directions : {"both", "forward", "backward"}, default="both"
-        The reading directions. A single direction takes half the time, but was 2 points less accurate.
+        The reading directions. A single direction takes half the time but was 2 points less accurate.
     min_steps : int, default=150
         If there are few texts, read them more often than the estimator's `epochs`, until each direction has taken this
         many steps. Ignored if the estimator has `max_steps` or `max_seconds`.
@@ -67,7 +67,7 @@ class CharRNNClassifier(Estimator):
         The labels, sorted.
     models_ : dict of str to CharRNN
         The trained language models, "forward" and "backward". ``models_["forward"].for_label(label)`` is a model of the
-        texts with one label.
+        texts with that label.
     vocabulary_ : Vocabulary
         The symbols and the labels.
     n_steps_ : int

@@ -66,12 +66,12 @@ class SharedTime:
 
 
 class Mixture(LanguageModel):
-    """Several fitted models combined: the product of their probabilities, each raised to the power of its weight.
+    """A combination of fitted models: the product of their probabilities, each raised to the power of its weight.
 
     A mixture of a network and n-gram counts predicts better than either model, since counts memorize the text's exact
-    wording while networks generalize (``docs/mixtures.md``). Networks with different seeds can be mixed as well. A
-    mixture has its models' sampling and scoring methods. For attributes of a single network, such as `params_` and
-    `export_onnx`, use that network: ``mixture.models[0]``.
+    wording while networks generalize (``docs/mixtures.md``). You can also mix networks with different seeds. A
+    mixture has its models' sampling and scoring methods. For what only a network has, such as `params_` and
+    `export_onnx`, use the network itself: ``mixture.models[0]``.
 
     With ``adapt=True``, every model learns from the text it scores. With ``adapt="counts"``, only counts do, which is
     cheap; networks stay unchanged.

@@ -37,8 +37,8 @@ def add_files(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         nargs="+",
         action=_OneOrMore,
-        help="a UTF-8 text, whose line ends are kept; several files are concatenated; - for standard input. Symbols "
-        "of files above 64 MB are kept in a cache file next to the first file, or in the folder $CRNN_CACHE",
+        help="a UTF-8 text, or - for standard input. Line ends are kept, and several files are concatenated. Files "
+        "larger than 64 MB are cached as ids next to the first file, or in the folder $CRNN_CACHE",
     )
 
 
@@ -47,28 +47,28 @@ def add_output(parser: argparse.ArgumentParser, **rest: Any) -> None:
     parser.add_argument("-o", "--output", metavar="MODEL", **rest)
 
 
-def add_model(parser: argparse.ArgumentParser, label_default: str) -> None:
+def add_model(parser: argparse.ArgumentParser, without_label: str) -> None:
     """Add the model argument, and the option for the label of its texts.
 
     Examples
     --------
     >>> parser = argparse.ArgumentParser()
-    >>> add_model(parser, "any")
+    >>> add_model(parser, "default: any")
     >>> parser.parse_args(["names.crnn", "--label", "French"])
     Namespace(model='names.crnn', label='French')
     """
     parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
-    parser.add_argument("--label", metavar="LABEL", help=f"{LABEL_HELP} (default: {label_default})")
+    parser.add_argument("--label", metavar="LABEL", help=f"{LABEL_HELP} ({without_label})")
 
 
 SCORING_ERRORS = (
-    "how to handle a line with invalid UTF-8, or with a symbol unknown to the model: strict, stop with an error "
-    "after the lines before it; replace, read U+FFFD for bad bytes, and score lines with unknown symbols as -inf; "
-    "skip, score the line as nan (default: strict)"
+    "what to do with a line that has invalid UTF-8 or a symbol unknown to the model. strict: stop with an error after "
+    "the preceding lines; replace: replace bad bytes with U+FFFD, and score lines with unknown symbols as -inf; "
+    "skip: score the line as nan (default: strict)"
 )
 TRAINING_ERRORS = (
-    "how to handle a line with invalid UTF-8: strict, stop with an error; replace, read U+FFFD for bad bytes; skip, "
-    "leave the line out (default: strict)"
+    "what to do with a line that has invalid UTF-8. strict: stop with an error; replace: replace bad bytes with "
+    "U+FFFD; skip: leave the line out (default: strict)"
 )
 
 

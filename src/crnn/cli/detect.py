@@ -31,14 +31,14 @@ __all__ = ["add_arguments", "add_threshold_options", "run", "threshold_options"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument(
-        "model", metavar="MODEL", help=f"{MODEL_HELP}, of crnn train --model detector; of any model with --calibrate"
+        "model", metavar="MODEL", help=f"{MODEL_HELP}; a detector (crnn train --model), or any model with --calibrate"
     )
-    parser.add_argument("file", metavar="FILE", help="a text, which may be compressed by gzip, or - for standard input")
+    parser.add_argument("file", metavar="FILE", help="a text, optionally gzip-compressed, or - for standard input")
     parser.add_argument(
         "--calibrate",
         metavar="CLEAN",
-        help="set the threshold by the lines of this file, which hold no anomalies and which the model has not read "
-        "(default: the threshold in MODEL)",
+        help="set the threshold from the lines of this file, which must contain no anomalies and must not have been "
+        "used in training (default: the threshold in MODEL)",
     )
     group = parser.add_argument_group("with --calibrate")
     add_threshold_options(group, "MODEL's if it is a detector, or ")
@@ -64,8 +64,8 @@ def add_threshold_options(group: _Group, otherwise: str = "") -> None:
     group.add_argument(
         "--reduce",
         choices=get_args(Reduce),
-        help="how a line's score follows from the log-probabilities of its characters, the end included: min finds "
-        f"single odd places, sum rare lines, mean lines that are odd as a whole (default: {otherwise}min)",
+        help="how to combine the log-probabilities of a line's characters and end into its score: min finds single odd "
+        f"places, sum finds rare lines, mean finds lines that are odd as a whole (default: {otherwise}min)",
     )
 
 

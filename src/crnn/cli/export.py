@@ -18,21 +18,21 @@ SUFFIXES = (".c", ".onnx", ".html")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    add_model(parser, "required for a model trained with labels")
+    add_model(parser, "required for such models")
     parser.add_argument(
         "output",
         metavar="OUT",
-        help="OUT.c: one C99 file that samples and scores, without dependencies; OUT.onnx: for any ONNX runtime; "
-        "OUT.html: a page that runs the network in any browser",
+        help="OUT.c: a single C99 file that samples and scores, without dependencies; OUT.onnx: a file for any ONNX "
+        "runtime; OUT.html: a page that runs the network in any browser",
     )
     parser.add_argument(
         "--int8",
         action="store_true",
-        help="for OUT.c and OUT.html: 8-bit weights, a quarter of the size; the cost of rounding is measured and "
-        "shown (default: the model's own weights, float32 unless MODEL is quantized)",
+        help="for OUT.c and OUT.html: store 8-bit weights, a quarter of the size, and print the measured cost of "
+        "rounding (default: the model's own weights, float32 unless MODEL is quantized)",
     )
     parser.add_argument(
-        "--float16", action="store_true", help="for OUT.html: 16-bit weights, half the size (default: no)"
+        "--float16", action="store_true", help="for OUT.html: store 16-bit weights, half the size (default: no)"
     )
 
 

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument("model", metavar="MODEL", nargs="?", help=MODEL_HELP)
     parser.add_argument(
-        "--build", action="store_true", help="instead of a model: instruction set, BLAS, versions, processor"
+        "--build", action="store_true", help="describe instruction set, BLAS, versions and processor, not a model"
     )
 
 

@@ -21,12 +21,12 @@ __all__ = ["main"]
 
 COMMANDS = {
     "train": (train, "Train a model on a text and save it."),
-    "tune": (tune, "Search for the parameters that suit a text, and save the best model."),
-    "sample": (sample, "Generate text with a model, on standard output."),
+    "tune": (tune, "Search for the best parameters for a text, and save the best model."),
+    "sample": (sample, "Generate text with a model and write it to standard output."),
     "score": (score, "Measure how well a model predicts a text."),
-    "detect": (detect, "Write a score and a verdict for each line of a text: normal or anomaly."),
-    "report": (report, "Write a page about a model: curves, surprisal, units, and the running network."),
-    "export": (export, "Write a model as C source, an ONNX file or a web page."),
+    "detect": (detect, "Score each line of a text and label it as normal or an anomaly."),
+    "report": (report, "Write a web page about a model: curves, surprisal, units, and the running network."),
+    "export": (export, "Export a model as C source, an ONNX file or a web page."),
     "info": (info, "Describe a model file, or this build of crnn."),
     "demo": (demo, "Watch a network learn English from Python's own documentation."),
 }
@@ -101,7 +101,7 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="crnn",
-        description="Character-level recurrent language models on a CPU.",
+        description="Train and use character-level language models on a CPU.",
         epilog="Start with: crnn demo",
         allow_abbrev=False,
     )

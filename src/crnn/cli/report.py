@@ -17,7 +17,7 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    add_model(parser, "required for a model trained with labels")
+    add_model(parser, "required for such models")
     parser.add_argument(
         "file",
         metavar="FILE",
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--labels",
         metavar="LABELS",
-        help="for a classifier: a file with the class of each line of FILE; the report then has a confusion matrix "
+        help="for a classifier: a file with the class of each line of FILE, for a confusion matrix in the report "
         "(default: none)",
     )
 

@@ -24,18 +24,18 @@ BLOCK = 4096  # symbols of a sample written at a time
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command; the sampling controls come from their table."""
-    add_model(parser, "drawn for each sample")
+    add_model(parser, "default: drawn for each sample")
     parser.add_argument(
         "-n",
         metavar="N",
         type=checked(lambda value: checked_int("n", value, 0)),
-        help=f"characters to generate (default: {LENGTH}); for a document, the maximum (default: {MAX_LENGTH})",
+        help=f"characters to generate (default: {LENGTH}); for documents, the maximum (default: {MAX_LENGTH})",
     )
     parser.add_argument(
         "--prime",
         metavar="TEXT",
         default="",
-        help="text to continue; it is written only as the beginning of a document (default: none)",
+        help="text to continue; only documents include it in the output (default: none)",
     )
     numbers = {name: CONTROLS[name] for name in NUMBERS}
     add_options(parser, numbers, lambda name, value: NUMBERS[name](value))
@@ -52,16 +52,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed",
         metavar="SEED",
         type=checked(seed),
-        help="an integer; the same seed gives the same text (default: none)",
+        help="the random seed; the same seed gives the same text (default: none)",
     )
     parser.add_argument(
         "--num-samples",
         metavar="K",
         type=checked(lambda k: checked_int("num_samples", k, 1)),
         default=1,
-        help="samples to draw, separated by lines of ----; documents are written one per line (default: 1)",
+        help="number of samples, separated by lines of ----; documents are written one per line (default: 1)",
     )
-    parser.add_argument("--unique", action="store_true", help="draw until all samples differ")
+    parser.add_argument("--unique", action="store_true", help="draw again until all samples differ")
     parser.add_argument(
         "--exclude", metavar="FILE", help="never write a line of this file, such as the training file"
     )

@@ -29,18 +29,18 @@ ADAPTATION = ("learning_rate", "decay", "block_length")  # the options of --adap
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    add_model(parser, "required for a model trained with labels")
+    add_model(parser, "required for such models")
     parser.add_argument("file", metavar="FILE", help="a text, or - for standard input")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--exact", action="store_true", help="carry one state through the whole text (the default)")
-    how.add_argument("--fast", action="store_true", help="cut a long text into parts that are read in parallel")
+    how.add_argument("--fast", action="store_true", help="cut a long text into parts and read them in parallel")
     how.add_argument(
-        "--lines", action="store_true", help="score each line separately: write a line with its log-probability"
+        "--lines", action="store_true", help="score each line separately, and write its log-probability on a line"
     )
     how.add_argument(
         "--adapt",
         action="store_true",
-        help="read the text in blocks, and learn from each block after scoring it; the model does not change",
+        help="read the text in blocks and learn from each block after scoring it; the model file does not change",
     )
     adaptation = parser.add_argument_group("with --adapt")
     options = documented(CharRNN.adapt)
@@ -48,16 +48,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reduce",
         choices=get_args(Reduce),
-        help="with --lines: how to combine the log-probabilities of a line's characters, including its end; "
-        "min, their minimum, finds single anomalies (default: sum)",
+        help="with --lines: how to combine the log-probabilities of a line's characters and end; min, the minimum, "
+        "finds single anomalies (default: sum)",
     )
     add_errors(parser, f"with --lines: {SCORING_ERRORS}")
-    parser.add_argument("--bits", action="store_true", help="with --lines: logarithms to base 2 (default: base e)")
+    parser.add_argument("--bits", action="store_true", help="with --lines: use logarithms to base 2 (default: base e)")
     parser.add_argument(
         "--show",
         action="store_true",
-        help="write the text first, with each character colored by its surprisal in bits; without colors, or "
-        "if NO_COLOR is set, with digits below the characters",
+        help="first write the text with each character colored by its surprisal in bits; if colors are unavailable or "
+        "NO_COLOR is set, write digits below the characters",
     )
 
 

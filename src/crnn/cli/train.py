@@ -76,35 +76,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="seconds",
         metavar="TIME",
         type=checked_text(duration),
-        help="training time, including reading FILE: 10s, 3m, 1h. A new model then gets the best parameters "
-        "for FILE in this time, except those given as options (default: --epochs epochs)",
+        help="training time, including reading FILE, such as 10s, 3m or 1h. A new model then gets the best parameters "
+        "for FILE and this time, except where you give options (default: train for --epochs)",
     )
     parser.add_argument(
         "--model",
         dest="model_kind",
         choices=MODELS,
-        help="the kind of model: a recurrent network; counts of n-grams, which take about a second per million "
-        "characters and are the baseline for every network; a mixture of both, which predicts best; "
-        "or a detector of anomalies among lines, for crnn detect (default: network)",
+        help="the kind of model. network: a recurrent network; ngram: n-gram counts, which take about a second per "
+        "million characters and are a baseline for every network; mixture: both, which predicts best; "
+        "detector: finds anomalous lines with crnn detect (default: network)",
     )
     parser.add_argument(
         "--lines",
         action="store_true",
-        help="treat each line of FILE, and of the validation file, as a document (such as a name), without its line "
-        "end: the model learns where documents start and end",
+        help="treat each line of FILE and of the validation file as a document (such as a name), without its line "
+        "end; the model learns where documents start and end",
     )
     parser.add_argument(
         "--from",
         dest="origin",
         metavar="MODEL",
-        help="continue the training of a saved model: for one more epoch over FILE, or --epochs epochs, or --max-steps "
-        "steps; or add the n-grams of FILE to counts. Other options change the model's parameters (default: a new "
-        "model)",
+        help="continue training a saved model for one more epoch on FILE, or for the given --epochs or --max-steps; "
+        "with n-gram counts, add the n-grams of FILE. Other options change the model's parameters (default: train a "
+        "new model)",
     )
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="finish an interrupted training run from MODEL.checkpoint, with the same FILE and options (or no options)",
+        help="finish an interrupted run from MODEL.checkpoint, with the same FILE and the same options or none",
     )
     _add_parameters(parser, FIRST)
     text = parser.add_argument_group("text", "how FILE is read")
@@ -112,15 +112,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text.add_argument(
         "--labels",
         metavar="FILE",
-        help="with --lines: a file with a label for each line of FILE; the model learns the lines of "
-        "each label, and crnn sample accepts --label (default: none)",
+        help="with --lines: a file with a label for each line of FILE, so that the model learns what lines with each "
+        "label look like, and crnn sample accepts --label (default: none)",
     )
     add_errors(text, f"with --lines: {TRAINING_ERRORS}")
     text.add_argument(
         "--cache",
         metavar="FOLDER",
-        help="a folder for the ids of FILE and of the validation file, which are then read in parts and reused "
-        "by later training runs (default: large files are cached next to FILE, or in the folder named by CRNN_CACHE)",
+        help="a folder in which to cache FILE and the validation file as ids, to read them in parts and reuse them "
+        "in later runs (default: large files are cached next to FILE, or in the folder $CRNN_CACHE)",
     )
     for name, content in GROUPS.items():
         group = parser.add_argument_group(name, content)
@@ -149,8 +149,8 @@ def _add_validation_options(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--validation",
         metavar="FILE",
-        help="a text whose loss is measured during training; the model with the lowest loss is saved "
-        "(default: the last part of FILE, of the size --validation-fraction)",
+        help="a text on which to measure the loss during training; the model with the lowest loss is saved "
+        "(default: the last --validation-fraction of FILE)",
     )
     group.add_argument(
         "--validation-labels", metavar="FILE", help="the labels of the lines of the validation file (default: none)"
@@ -167,15 +167,15 @@ def _add_execution_options(group: argparse._ActionsContainer) -> None:
         metavar="TIME",
         type=checked_text(checkpoint_every),
         default=CHECKPOINT_TIME,
-        help="how often to save a checkpoint in MODEL.checkpoint: 10s, 3m, 1h, or a number of steps; none: never. "
-        "When training has ended, MODEL is replaced and MODEL.checkpoint removed (default: 1m)",
+        help="how often to save a checkpoint in MODEL.checkpoint, such as 10s, 3m, 1h, or a number of steps; none: "
+        "never. After training, MODEL is replaced and MODEL.checkpoint removed (default: 1m)",
     )
     group.add_argument(
         "--average-every",
         metavar="STEPS",
         type=checked_text(lambda text: checked_average_every(value_of(text))),
-        help="with several processes (mpiexec): the number of steps each takes alone before parameters and optimizer "
-        "state are averaged over all (default: 1, which sums the gradients of every step)",
+        help="with several processes (mpiexec): the number of steps each takes alone before the parameters and "
+        "optimizer state of all are averaged (default: 1, which sums the gradients of every step)",
     )
 
 

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_output(
         parser,
         required=True,
-        help="where to save the best model; MODEL.study next to it has all trials, and the same command continues it",
+        help="where to save the best model; all trials are saved in MODEL.study, and the same command continues them",
     )
     parser.add_argument(
         "--trials",
@@ -48,13 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         type=checked_text(duration),
         default=1800.0,
-        help="total time of all trials, split evenly among them, also in later calls: 90s, 30m, 2h "
+        help="total time of all trials, including those of later calls, split evenly among them: 90s, 30m, 2h "
         "(default: 30m)",
     )
     parser.add_argument("--validation", metavar="FILE", help="a text to compare by (default: the last tenth of FILE)")
     parser.add_argument("--lines", action="store_true", help="treat each line of FILE as a document")
     parser.add_argument("--bytes", action="store_true", help="train models of bytes")
-    parser.add_argument("--seed", metavar="SEED", type=checked(_seed), default=0, help="an integer (default: 0)")
+    parser.add_argument("--seed", metavar="SEED", type=checked(_seed), default=0, help="the random seed (default: 0)")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -40,7 +40,7 @@ GROUPS: dict[Group, str] = {
     "optimization": "chunks of text, the optimizer and its learning rate",
     "regularization": "less overfitting, and better predictions at the start of texts",
     "budget": "how long to train",
-    "validation": "the loss on held-out text, and what depends on it",
+    "validation": "the loss on held-out text, and early stopping",
     "execution": "arithmetic, threads, randomness and output",
 }
 
@@ -91,34 +91,33 @@ class Parameters:
     )]
     cell: Annotated[str, Parameter(
         "model", _choices(CELLS), "rnn", _choice(CELLS),
-        'The kind of layer: tanh, or GRU and LSTM with PyTorch\'s equations. "cifg" is the LSTM with coupled input and '
-        "forget gates (Greff et al. 2017), which has three quarters of the weights: what is forgotten makes room for "
-        "what is new.",
+        'The kind of layer: tanh, or GRU and LSTM with PyTorch\'s equations. "cifg" is an LSTM with coupled input and '
+        "forget gates (Greff et al. 2017) and three quarters of the weights; it lets in as much as it forgets.",
     )]
     embedding_size: Annotated[int | None, Parameter(
         "model", "int or None", None, _or_none(_int(1, MAX_SIZE)),
-        "E, the length of the learned vector of each symbol that the first layer reads. An embedding suits alphabets "
-        "of thousands of symbols: the first layer then has E G H input weights instead of V G H (G: gates). The best "
-        "size was a third to two thirds of H (``docs/measurements.md``). None: the first layer reads the symbols "
-        "directly, which suits alphabets of up to some hundred symbols.",
+        "E, the length of each symbol's learned vector, which is the input of the first layer. Use an embedding for "
+        "alphabets of thousands of symbols: the first layer then has E G H input weights instead of V G H (G: gates). "
+        "The best size was a third to two thirds of H (``docs/measurements.md``). None: the first layer reads the "
+        "symbols directly, which is best for up to a few hundred symbols.",
     )]
     n_bigrams: Annotated[int | None, Parameter(
         "model", "int or None", None, _or_none(_int(1, MAX_SIZE)),
-        "R, the number of symbol pairs that have their own input weights: the most frequent ones in the text of `fit`. "
+        "R, the number of symbol pairs with input weights of their own: the most frequent pairs in the text of `fit`. "
         "Their G H weights are added to the second symbol's, so that the gates see two symbols at once. A model "
         "of a few hundred units then learns faster (``docs/measurements.md``), but has R G H more weights. A chunk "
         "changes only the rows of the pairs it contains, at three tenths of the learning rate. None: no pairs.",
     )]
     vocabulary: Annotated[str | bytes | None, Parameter(
         "model", "str, bytes, list of characters or None", None, _or_none(checked_vocabulary),
-        "The characters of a new model, fixed before it sees any text, so that `partial_fit` can learn a stream of "
-        "texts block by block. Any other character is the unknown symbol if `min_count` is 2 or more, otherwise an "
-        "error. The parameter is not saved; `vocabulary_` is. None: the characters of the first text.",
+        "The characters of a new model, fixed in advance so that `partial_fit` can train on a stream of texts block by "
+        "block. Any other character becomes the unknown symbol if `min_count` is 2 or more, otherwise it is an error. "
+        "The parameter is not saved, but `vocabulary_` is. None: the characters of the first text.",
     )]
     min_count: Annotated[int, Parameter(
         "model", "int", 1, _int(1),
         "Characters that occur less often in the text of `fit` become one unknown symbol. With 2 or more, the model "
-        "accepts any text: every other character is the unknown symbol. With 1, any other character is an error.",
+        "accepts any text and treats new characters as the unknown symbol. With 1, a new character is an error.",
     )]
     init_scale: Annotated[float | None, Parameter(
         "model", "float or None", None, _or_none(_float(minimum=0.0, below=MAX_SCALE)),
@@ -134,8 +133,8 @@ class Parameters:
 
     seq_length: Annotated[int, Parameter(
         "optimization", "int", 25, _int(1, MAX_SIZE),
-        "T, the number of characters in a chunk. Gradients flow back to the start of the chunk. A shorter text is one "
-        "shorter chunk.",
+        "T, the number of characters in a chunk. Gradients flow back to the start of the chunk. A text shorter than T "
+        "is a single chunk.",
     )]
     batch_size: Annotated[int, Parameter(
         "optimization", "int", 1, _int(1, MAX_SIZE),
@@ -149,7 +148,7 @@ class Parameters:
     )]
     learning_rate: Annotated[float, Parameter(
         "optimization", "float or None", None, _or_none(_float(above=0.0)),
-        "The step size. None: the optimizer's usual rate, "
+        "The step size. None: the optimizer's default, "
         + ", ".join(f'{kind.learning_rate:g} for "{name}"' for name, kind in OPTIMIZERS.items()) + ".",
     )]
     schedule: Annotated[str, Parameter(
@@ -159,8 +158,8 @@ class Parameters:
     )]
     warmup: Annotated[int | float, Parameter(
         "optimization", "int or float", 0, checked_steps_or_share,
-        "The first steps (an int), or the first part of the call (a float below 1), during which the learning rate "
-        "rises linearly from nearly 0 to the schedule's value.",
+        "The number of first steps (an int), or the first fraction of the call (a float below 1), during which the "
+        "learning rate rises linearly from nearly 0 to the schedule's value.",
     )]
     clip: Annotated[float, Parameter(
         "optimization", "float or None", 5.0, _or_none(_float(above=0.0), math.inf),
@@ -168,7 +167,7 @@ class Parameters:
     )]
     clip_norm: Annotated[float, Parameter(
         "optimization", "float or None", None, _or_none(_float(above=0.0), math.inf),
-        "Before that, a gradient with a larger Euclidean norm is scaled down to this norm. None: no scaling.",
+        "A gradient with a larger Euclidean norm is scaled down to this norm, before `clip`. None: no scaling.",
     )]
     beta_1: Annotated[float, Parameter(
         "optimization", "float", 0.9, _float(minimum=0.0, below=1.0),
@@ -181,16 +180,16 @@ class Parameters:
     sampled_softmax: Annotated[int | None, Parameter(
         "optimization", "int or None", None, _or_none(_int(1, MAX_SIZE)),
         "For alphabets of thousands of symbols: in training, a chunk's softmax covers the symbols that occur in the "
-        "chunk and this many others, drawn at random to represent the rest; an estimate after Jean et al. 2015. A step "
-        "takes a fraction of the time, and training losses are estimates. Sampling, scoring and validation "
-        "use all symbols. None: training does, too.",
+        "chunk and this many others, drawn at random to represent the rest (Jean et al. 2015). A step takes a fraction "
+        "of the time, and training losses are estimates. Sampling, scoring and validation use all symbols. None: "
+        "training also uses all symbols.",
     )]
     weight_average: Annotated[float, Parameter(
         "optimization", "float", 0.0, _float(minimum=0.0, maximum=1.0),
-        "If above 0, training returns the average of its weights over about this share of its last steps, at "
-        "most 1. The average replaces a falling learning rate, so that training of unknown length can be ended "
-        'at any time: 0.1 with ``schedule="constant"`` comes close to a schedule that '
-        "knows the end. Validation measures the average. See the section on averages in the mathematics.",
+        "If above 0, training returns the average of the weights over about this last fraction of its steps, at "
+        "most 1. The average replaces a falling learning rate, so that you can stop training at any time: 0.1 with "
+        '``schedule="constant"`` comes close to a schedule of known length. Validation measures the average. See the '
+        "section on averages in the mathematics.",
     )]
 
     # ---------------------------------------------------------- regularization
@@ -201,26 +200,26 @@ class Parameters:
     )]
     dropout: Annotated[float, Parameter(
         "regularization", "float", 0.0, _float(minimum=0.0, below=1.0),
-        "The probability of dropping each output of each layer in training, at least 0 and below 1.",
+        "The probability of dropping each output of each layer during training, at least 0 and below 1.",
     )]
     weight_dropout: Annotated[float, Parameter(
         "regularization", "float", 0.0, _float(minimum=0.0, below=1.0),
         "The probability of dropping each recurrent weight during a step, at least 0 and below 1 (DropConnect, as "
-        "in the AWD-LSTM of Merity, Keskar and Socher 2018). It helps more than `dropout` if the text is read many "
-        "times; both may be given.",
+        "in the AWD-LSTM of Merity, Keskar and Socher 2018). It helps more than `dropout` when training for many "
+        "epochs; the two can be combined.",
     )]
     state_reset: Annotated[float, Parameter(
         "regularization", "float", 0.0, _float(minimum=0.0, maximum=1.0),
-        "The probability that a stream starts a chunk in training from a zero hidden state instead of the state "
-        "carried over from the previous chunk; 1: always. Scoring and sampling start from a zero state; training "
-        "rarely does: 0.01 to 0.1 make the first characters of texts more probable.",
+        "The probability that a stream starts a training chunk from a zero hidden state instead of the state carried "
+        "over from the previous chunk; 1: always. Scoring and sampling start from a zero state, but training rarely "
+        "does; values of 0.01 to 0.1 improve predictions at the start of texts.",
     )]
 
     # ------------------------------------------------------------------ budget
 
     epochs: Annotated[int, Parameter(
         "budget", "int", 10, _int(1, MAX_SIZE),
-        "How often `fit` reads the text, unless `max_steps` or `max_seconds` is given.",
+        "How many times `fit` reads the text, unless `max_steps` or `max_seconds` is given.",
     )]
     max_steps: Annotated[int | None, Parameter(
         "budget", "int or None", None, _or_none(_int(0, MAX_STEPS)),
@@ -229,16 +228,16 @@ class Parameters:
     )]
     max_seconds: Annotated[float | None, Parameter(
         "budget", "float or None", None, _or_none(_float(above=0.0)),
-        "If given, `fit` and `partial_fit` train for this long, counted from the call, and read the text as often as "
-        "time permits. The schedule then follows the time. With `max_steps`, the first limit reached ends the "
-        "training run. At least one step is taken.",
+        "If given, `fit` and `partial_fit` train until this long after the call, and read the text as often as time "
+        "permits. The schedule then follows the time. If `max_steps` is also given, training ends at whichever limit "
+        "comes first. At least one step is taken.",
     )]
 
     # -------------------------------------------------------------- validation
 
     validation_fraction: Annotated[float, Parameter(
         "validation", "float", 0.0, _float(minimum=0.0, below=1.0),
-        "The fraction of the text, at its end, that is held out from training to measure the validation loss.",
+        "The fraction of the text, at its end, held out from training to measure the validation loss.",
     )]
     eval_every: Annotated[int | float | None, Parameter(
         "validation", "int, float or None", None, _or_none(checked_steps_or_seconds),
@@ -252,15 +251,15 @@ class Parameters:
     )]
     restore_best: Annotated[bool, Parameter(
         "validation", "bool", True, checked_bool,
-        "With a validation text: however training ends, return to the weights with the lowest validation loss.",
+        "With a validation text, return to the weights with the lowest validation loss, no matter how training ends.",
     )]
 
     # --------------------------------------------------------------- execution
 
     callbacks: Annotated[tuple[Callable[[Any, dict[str, Any]], Any], ...], Parameter(
         "execution", "list of functions or None", None, _or_none(checked_callables, ()),
-        "Functions called with the model and the newest record of `history_`. Returning True ends the training "
-        "run. A callback may write to `params_` and `state_` within `editing`, but must not train the model.",
+        "Functions called with the model and each new record of `history_`. Returning True ends training. A callback "
+        "may write to `params_` and `state_` within `editing`, but must not train the model.",
     )]
     matmul_precision: Annotated[str, Parameter(
         "execution", _choices(MATMUL_PRECISIONS), "float32", _choice(MATMUL_PRECISIONS),
@@ -271,16 +270,16 @@ class Parameters:
     )]
     n_threads: Annotated[int | None, Parameter(
         "execution", "int or None", None, _or_none(_int(1)),
-        "Threads for training, sampling and scoring, at most the number of processors that this process may use. None: "
-        "as many as help, considering the process's affinity, the container's quota, hyper-threads, "
-        "``OMP_NUM_THREADS``, the amount of work and, in training, the time of a step, so that a "
-        "busy machine gets fewer. Every number gives the same bits.",
+        "The number of threads for training, sampling and scoring, at most the number of processors that this process "
+        "may use. None: as many as help, considering the process's affinity, the container's quota, hyper-threads, "
+        "``OMP_NUM_THREADS`` and the amount of work. Training also measures its steps and uses fewer threads on a "
+        "busy machine. The results have the same bits for any number.",
     )]
     random_state: Annotated[Any, Parameter(
         "execution", "int, SeedSequence, Generator or None", None,
         None,  # `generator` checks it: making a generator may advance another one
-        "Seeds the initial weights, dropout and the order of documents. None: a different seed each time. "
-        "`partial_fit` continues the generator of `fit`.",
+        "The seed for initial weights, dropout and the order of documents. None: a different seed each time. "
+        "`partial_fit` continues with the generator of `fit`.",
     )]
     verbose: Annotated[int, Parameter(
         "execution", "int", 0, _int(0),

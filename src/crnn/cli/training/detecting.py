@@ -29,7 +29,7 @@ UNUSED = {"origin": "--from", "resume": "--resume", "validation": "--validation"
 
 def add_detector_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that only detectors have."""
-    title, text = "detector", "with --model detector, which learns the lines of FILE; crnn detect then judges lines"
+    title, text = "detector", "with --model detector, which learns the lines of FILE for crnn detect"
     group = parser.add_argument_group(title, text)
     add_threshold_options(group)
     group.add_argument(

@@ -97,12 +97,12 @@ class SamplingOptions(TypedDict, total=False):
     logit_bias: Annotated[Mapping[Any, float] | None, Control(
         None, "dict",
         "Numbers to add to the logits of some characters, or of `crnn.BOUNDARY`, the end of a document; -inf "
-        "forbids one.",
+        "forbids a character.",
     )]
     repetition_penalty: Annotated[float, Control(
         1.0, "float",
         "Divides the logit of each character that occurs in the prime or the text so far, or multiplies it if "
-        "negative: above 1 such a character becomes less likely, below 1 more likely.",
+        "negative. Above 1, these characters become less likely; below 1, more likely.",
         _repetition_penalty,
     )]
     temperature: Annotated[float, Control(
@@ -112,7 +112,7 @@ class SamplingOptions(TypedDict, total=False):
     )]
     top_k: Annotated[int | None, Control(
         None, "int",
-        "Draw from this many most probable characters only. None: from all.",
+        "Draw only from this many of the most probable characters. None: from all.",
         _top_k,
     )]
     top_p: Annotated[float | None, Control(
@@ -123,13 +123,13 @@ class SamplingOptions(TypedDict, total=False):
     )]
     min_p: Annotated[float | None, Control(
         None, "float",
-        "Never draw a character whose probability is below this share of the largest. None or 0: no limit.",
+        "Never draw a character whose probability is below this fraction of the largest. None or 0: no limit.",
         _min_p,
     )]
     stop: Annotated[Any, Control(
         None, "str, bytes or list",
-        "End the text before the first of these: the one completed first, or the longest of several. The prime "
-        "does not count. A stop with an unknown character never occurs.",
+        "End the text before the first of these strings to be completed, or the longest if several are completed at "
+        "once. The prime does not count. A stop with an unknown character never occurs.",
     )]  # fmt: skip
 
 
