@@ -134,6 +134,12 @@ def test_a_huge_penalty_of_all_symbols_leaves_something(kernels, dtype):
 def test_top_p_keeps_no_symbol_beyond_the_share(kernels, dtype):
     p = compiled(kernels, np.zeros((1, 4)), dtype, top_p=0.5)  # each has exactly a quarter
     np.testing.assert_array_equal(p, [[1, 1, 0, 0]])
+    assert reference_sampling.filtered(np.zeros(4), top_p=0.5).tolist() == [0.5, 0.5, 0, 0]
+
+
+def test_min_p_keeps_a_symbol_with_just_the_share(kernels, dtype):
+    np.testing.assert_array_equal(compiled(kernels, np.zeros((1, 4)), dtype, min_p=1.0), [[1, 1, 1, 1]])
+    assert reference_sampling.filtered(np.zeros(4), min_p=1.0).tolist() == [0.25] * 4
 
 
 def test_arrays_of_the_wrong_size_are_refused(kernels):

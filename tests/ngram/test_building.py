@@ -96,6 +96,9 @@ def test_without_memory_for_a_long_order_a_shorter_one_is_taken(monkeypatch):
     assert same(limited, made(ids, 2, symbols, boundary))
     with pytest.raises(InvalidInputError, match=r"order is 7, which needs more than max_memory=.* that fits is 2"):
         Builder(symbols, boundary, max_memory=sum(needed)).build(ids, 7)
+    assert same(Builder(symbols, boundary, max_memory=2 * needed[0]).build(ids, 2), limited)
+    with pytest.raises(InvalidInputError, match=r"order is 2, which needs more .* that fits is 1"):
+        Builder(symbols, boundary, max_memory=2 * needed[0] - 1).build(ids, 2)
     with pytest.raises(InvalidInputError, match="too little for any order"):
         Builder(symbols, boundary, max_memory=100).build(ids, None)
 
