@@ -137,6 +137,11 @@ def test_top_p_keeps_no_symbol_beyond_the_share(kernels, dtype):
     assert reference_sampling.filtered(np.zeros(4), top_p=0.5).tolist() == [0.5, 0.5, 0, 0]
 
 
+def test_top_p_of_one_keeps_what_hardly_adds_to_the_sum(kernels, dtype):
+    assert (compiled(kernels, [[0.0, -40.0]], dtype) > 0).all()
+    assert (reference_sampling.filtered(np.array([0.0, -40.0])) > 0).all()
+
+
 def test_min_p_keeps_a_symbol_with_just_the_share(kernels, dtype):
     np.testing.assert_array_equal(compiled(kernels, np.zeros((1, 4)), dtype, min_p=1.0), [[1, 1, 1, 1]])
     assert reference_sampling.filtered(np.zeros(4), min_p=1.0).tolist() == [0.25] * 4
