@@ -2,7 +2,7 @@
 
 Models of n-grams by crnn and PPMd by pyppmd, on the last tenth of TEXT after the rest, and on 1,000 of NAMES, one a
 line, after the others. Nats are per symbol, the end of a name included. PPMd learns as it reads, and so does the row
-"reading on"; PPMd's loss is the difference of two compressed sizes. Both choose their order by the last twentieth of
+"adaptive"; PPMd's loss is the difference of two compressed sizes. Both choose their order by the last twentieth of
 what they learn from. PPMd stores no model: its file size is that text's compressed size, because loading would compress
 the text again.
 """
@@ -76,7 +76,7 @@ def ids_of(known: str | list[str], held_out: str | list[str]) -> tuple[NDArray[A
 
 
 def of_counts(known: str | list[str], held_out: str | list[str], repeats: int) -> list[Row]:
-    """Return the rows of n-grams: fixed, and reading on."""
+    """Return the rows of n-grams: fixed, and adaptive."""
     ids, others, symbols, boundary = ids_of(known, held_out)
     builder = Builder(symbols, boundary)
     choice, chosen = timed(lambda: builder.build(ids, None), 1)
@@ -99,7 +99,7 @@ def of_counts(known: str | list[str], held_out: str | list[str], repeats: int) -
     row = Row("n-grams", counts.order, seconds, counts.nbytes, size, -float(log_p.mean()), 1e6 * slow / len(x))
     slow, (over, log_p) = timed(reading_on, repeats)
     memory = counts.nbytes + over.nbytes
-    on = Row("n-grams, reading on", counts.order, seconds, memory, size, -float(log_p.mean()), 1e6 * slow / len(x))
+    on = Row("n-grams, adaptive", counts.order, seconds, memory, size, -float(log_p.mean()), 1e6 * slow / len(x))
     print(f"choosing the order and learning: {choice:.2f} s", flush=True)
     return [row, on]
 
@@ -124,7 +124,7 @@ def of_ppmd(known: str | list[str], held_out: str | list[str], repeats: int) -> 
     longer, whole_size = timed(lambda: compressed(whole, order), repeats)
     nats = (whole_size - size) * math.log(256) / len(last)
     microseconds = 1e6 * max(longer - seconds, 0) / len(last)
-    return Row("PPMd, reading on", order, seconds, PPMD_MEMORY, size, nats, microseconds)
+    return Row("PPMd, adaptive", order, seconds, PPMD_MEMORY, size, nats, microseconds)
 
 
 def table(known: str | list[str], held_out: str | list[str], repeats: int) -> list[str]:

@@ -40,7 +40,7 @@ WINDOW = 50
 SCORED = 20_000  # characters timed
 REPEATS = 3
 HEAD = ["| seconds | seeds | network | counts | mixture | spread | gain |", "|---|---|---|---|---|---|---|"]
-ADAPTED = ["| reading on | network | counts | mixture | mixture, counts only |", "|---|---|---|---|---|"]
+ADAPTED = ["| adapting | network | counts | mixture | mixture, counts only |", "|---|---|---|---|---|"]
 COSTS = ["| model | seconds to learn | MB in memory | MB in a file | µs to score | µs to draw |",
          "|---|---|---|---|---|---|"]  # fmt: skip
 COPIES = ["| model | longest passage of the text | windows of 50 in the text |", "|---|---|---|"]
