@@ -215,9 +215,6 @@ cdef class Network:
         if net.has_before:
             net.table[PAIRS].place, net.table[PAIRS].rows = offsets.pop(0), len(layout.pairs)
             self.sorted_pairs = first, symbols, rows = layout.pairs.sorted_by_symbol(net.V)
-            require_size("first symbols of pairs", first.shape[0], net.V + 1)
-            require_size("sorted pairs", rows.shape[0], symbols.shape[0])
-            require_size("sorted pairs", first[net.V], symbols.shape[0])
             net.pairs_from = &first[0]
             net.pair_symbols = &symbols[0] if symbols.shape[0] else NULL
             net.pair_rows = &rows[0] if rows.shape[0] else NULL

@@ -425,8 +425,6 @@ def log_likelihoods(weights not None, const int[::1] ids not None, const Py_ssiz
             raise ValueError("the longest strings must come first")
     if first < 0:
         raise ValueError(f"first: {first} is no symbol of a string")
-    if lengths[0] <= first:
-        return
     strings.ids, strings.starts, strings.lengths = &ids[0], &starts[0], &lengths[0]
     strings.first, strings.last, strings.least = first, last, least
     cdef bint known

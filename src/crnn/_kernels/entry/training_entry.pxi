@@ -148,7 +148,6 @@ cdef void fill_team(Training* run, Network network, team, int rank, Reduction* r
     cdef unsigned char[::1] occurs
     cdef int[:, ::1] x
     cdef Py_ssize_t size, T = 0
-    network.require_mode(True)
     if len(shards) > MAX_SHARDS:
         raise ValueError(f"{len(shards)} shards: at most {MAX_SHARDS}")
     if not shards:
@@ -176,7 +175,6 @@ cdef void fill_team(Training* run, Network network, team, int rank, Reduction* r
         require_rows(x.shape[0] - 1, x.shape[1])
         T = T or x.shape[0] - 1
         require_size("time steps of a shard", x.shape[0] - 1, T)
-        require_size("rows that may be read", occurs.shape[0], network.net.table_rows)
         run.team.occurs[s] = &occurs[0]
     require_size("losses", losses.shape[0], run.team.shards)
     require_size("sums of squares", squares.shape[0], squares_size(network))

@@ -112,4 +112,3 @@ cdef inline void embed_symbols_back(const Weights* w, const Workspace* work) noe
         transposed_product(net.gemm, E, part.count, work.n_symbols, work.vectors, E, dtable, N, dWx, N)
     else:
         add_packed_gradient(work, work.n_symbols, E, part.count, work.vectors, E, dtable, N, dWx, N)
-    wait_for_group(&work.group)
