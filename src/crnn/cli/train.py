@@ -119,8 +119,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text.add_argument(
         "--cache",
         metavar="FOLDER",
-        help="a folder in which to cache FILE and the validation file as ids, to read them in parts and reuse them "
-        "in later runs (default: large files are cached next to FILE, or in the folder $CRNN_CACHE)",
+        help="a folder for caching FILE and the validation file as ids, to read them in parts and reuse them in later "
+        "runs (default: large files are cached next to FILE, or in the folder $CRNN_CACHE)",
     )
     for name, content in GROUPS.items():
         group = parser.add_argument_group(name, content)

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         type=checked_text(duration),
         default=1800.0,
-        help="total time of all trials, including those of later calls, split evenly among them: 90s, 30m, 2h "
+        help="total time of all trials, including later calls, split evenly among them: 90s, 30m, 2h "
         "(default: 30m)",
     )
     parser.add_argument("--validation", metavar="FILE", help="a text to compare by (default: the last tenth of FILE)")

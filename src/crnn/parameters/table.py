@@ -96,10 +96,10 @@ class Parameters:
     )]
     embedding_size: Annotated[int | None, Parameter(
         "model", "int or None", None, _or_none(_int(1, MAX_SIZE)),
-        "E, the length of each symbol's learned vector, which is the input of the first layer. Use an embedding for "
-        "alphabets of thousands of symbols: the first layer then has E G H input weights instead of V G H (G: gates). "
-        "The best size was a third to two thirds of H (``docs/measurements.md``). None: the first layer reads the "
-        "symbols directly, which is best for up to a few hundred symbols.",
+        "E, the length of each symbol's learned vector, the input of the first layer. Use an embedding for alphabets "
+        "of thousands of symbols: the first layer then has E G H input weights instead of V G H (G: gates). The best "
+        "size was a third to two thirds of H (``docs/measurements.md``). None: the first layer reads the symbols "
+        "directly, which suits alphabets of up to a few hundred symbols.",
     )]
     n_bigrams: Annotated[int | None, Parameter(
         "model", "int or None", None, _or_none(_int(1, MAX_SIZE)),
@@ -210,9 +210,9 @@ class Parameters:
     )]
     state_reset: Annotated[float, Parameter(
         "regularization", "float", 0.0, _float(minimum=0.0, maximum=1.0),
-        "The probability that a stream starts a training chunk from a zero hidden state instead of the state carried "
-        "over from the previous chunk; 1: always. Scoring and sampling start from a zero state, but training rarely "
-        "does; values of 0.01 to 0.1 improve predictions at the start of texts.",
+        "The probability that, during training, a stream starts a chunk from a zero hidden state instead of the state "
+        "carried over from the previous chunk; 1: always. Scoring and sampling start from a zero state, but training "
+        "rarely does; values of 0.01 to 0.1 improve predictions at the start of texts.",
     )]
 
     # ------------------------------------------------------------------ budget
