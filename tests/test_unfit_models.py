@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crnn import CharNGram, CharRNN, InvalidInputError, NotFittedError
+from crnn import CharNGram, CharRNN, CharRNNClassifier, InvalidInputError, NotFittedError
 
 TEXT = "to be or not"
 OF_TEXTS = {
@@ -53,6 +53,17 @@ OF_NETWORKS_WITH_LABELS = {
 OF_COUNTS = {f"reading {name}": lambda model, name=name: getattr(model, name) for name in ("n_grams_", "order_")}
 
 
+OF_CLASSIFIERS = {
+    "predict": lambda model: model.predict([TEXT]),
+    "quantize": lambda model: model.quantize(),
+    "save": lambda model: model.save("no.crnn"),
+    **{
+        f"reading {name}": lambda model, name=name: getattr(model, name)
+        for name in ("classes_", "history_", "models_", "n_steps_", "vocabulary_")
+    },
+}
+
+
 def calls(*tables):
     return [pytest.param(name, call, id=name) for table in tables for name, call in table.items()]
 
@@ -75,6 +86,14 @@ def test_counts_are_not_fitted(name, call, tmp_path):
     message = rf"^this CharNGram is not fitted yet\. Call fit or partial_fit, or load a model, before {name}\.$"
     with pytest.raises(NotFittedError, match=message):
         call(CharNGram())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "call"), calls(OF_CLASSIFIERS))
+def test_a_classifier_is_not_fitted(name, call, tmp_path):
+    message = rf"^this CharRNNClassifier is not fitted yet\. Call fit, or load a model, before {name}\.$"
+    with pytest.raises(NotFittedError, match=message):
+        call(CharRNNClassifier())
     assert list(tmp_path.iterdir()) == []
 
 
