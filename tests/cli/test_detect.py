@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import tracemalloc
 from pathlib import Path
 
@@ -208,6 +209,21 @@ def test_wrong_use(detector, capsys):
         file.write("same\n" * 9)
     told = error(capsys, "train", "one.log", "--model", "detector", "-o", "log.crnn")
     assert "one.log needs at least 2 different texts, but all 9 texts are equal" in told
+
+
+def test_a_detector_is_saved_elsewhere_if_the_disk_is_full(clean, capsys, monkeypatch):
+    save = AnomalyDetector.save
+
+    def full(self, path):
+        if path == "log.crnn":
+            raise OSError(28, "No space left on device", path)
+        save(self, path)
+
+    monkeypatch.setattr(AnomalyDetector, "save", full)
+    monkeypatch.setattr("tempfile.tempdir", str(clean))
+    told = error(capsys, *TRAIN, "-q")
+    where = re.search(r"log\.crnn: No space left on device\. The detector is saved in (.*) instead\.\n$", told)[1]
+    assert AnomalyDetector.load(where).contamination == 0.05
 
 
 def test_an_interrupted_training_saves_nothing(clean, capsys, monkeypatch):

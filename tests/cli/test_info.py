@@ -6,7 +6,7 @@ import math
 import os
 
 import pytest
-from command_line import rows, usage_error
+from command_line import feed_standard_input, rows, usage_error
 
 import crnn
 from crnn import CharRNN
@@ -38,12 +38,31 @@ def test_info_has_two_columns(folder, capsys):
     assert "other symbols  none" in lines  # the longest name
 
 
+def test_info_of_standard_input(folder, capsys, monkeypatch):
+    tables = []
+    for path in ("model.crnn", "-"):
+        feed_standard_input(monkeypatch, (folder / "model.crnn").read_bytes())
+        assert cli.main(["info", path]) == 0
+        tables.append(rows(capsys.readouterr().out))
+    assert tables[1] == {**tables[0], "file": f"-, {os.path.getsize('model.crnn'):,} bytes"}
+
+
+@pytest.mark.parametrize(("n", "cut"), [(77, False), (78, True)])
+def test_info_shows_the_beginning_of_a_large_vocabulary(folder, capsys, n, cut):
+    symbols = "".join(map(chr, range(0x400, 0x400 + n)))
+    CharRNN(5, max_steps=0, random_state=0).fit(symbols).save("large.crnn")
+    assert cli.main(["info", "large.crnn"]) == 0
+    shown = repr(symbols)[:76] + " ..." if cut else repr(symbols)
+    assert rows(capsys.readouterr().out)["vocabulary"] == f"{n} characters: {shown}"
+
+
 def test_info_of_weights_alone(folder, capsys):
     CharRNN.load("model.crnn").save("weights.crnn", training_state=False)
     assert cli.main(["info", "weights.crnn"]) == 0
     table = rows(capsys.readouterr().out)
-    assert table["resumable"].startswith("only")
-    assert table["trained"].startswith("unknown")
+    assert table["resumable"] == "only with a new optimizer state"
+    assert table["trained"] == "unknown: the file contains only weights"
+    assert table["loss"] == "unknown"
 
 
 def test_info_of_a_large_vocabulary(folder, capsys):
@@ -76,4 +95,10 @@ def test_info_of_counts(folder, capsys):
     model.save("counts.crnn")
     assert cli.main(["info", "counts.crnn"]) == 0
     lengths = ", ".join(f"{length}: {n}" for length, n in zip((1, 2, 3), model.n_grams_, strict=True))
-    assert lengths in capsys.readouterr().out
+    table = rows(capsys.readouterr().out)
+    assert table["n-grams"] == f"{sum(model.n_grams_)} ({lengths})"
+    assert table["parameters"] == "order=3, max_memory=None, min_count=1, vocabulary=None, n_threads=None, verbose=0"
+    assert table["resumable"] == "yes: crnn train FILE --from MODEL -o MODEL"
+    crnn.CharNGram(2, min_count=3).fit(["aaab", "ab"]).save("counts.crnn")
+    assert cli.main(["info", "counts.crnn"]) == 0
+    assert rows(capsys.readouterr().out)["other symbols"] == "unknown, boundary"

@@ -78,6 +78,8 @@ def test_what_is_given_beside_a_time_replaces_what_is_recommended(folder, capsys
     assert (model.learning_rate, model.weight_decay) == (None, 0.0)  # the recommended values are for Adam
     said = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("as requested: "))
     assert {"hidden_size=7", "optimizer=adagrad"} <= set(said.removeprefix("as requested: ").split(", "))
+    assert cli.main([*command, "-q"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_what_is_recommended_depends_on_what_is_given_beside_a_time(folder, monkeypatch):

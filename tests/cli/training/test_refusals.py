@@ -1,0 +1,45 @@
+"""Options of ``crnn train`` that a kind of model does not use."""
+
+from __future__ import annotations
+
+import pytest
+from command_line import error, usage_error
+
+from crnn import CharNGram
+from crnn.parameters.table import PARAMETERS
+
+VALUES = {"--resume": [], "--from": ["model.crnn"], "--time": ["3s"], "--checkpoint-every": ["5m"], "--cache": ["."],
+          "--average-every": ["3"], "--order": ["3"], "--max-memory": ["1e9"]}  # fmt: skip
+LABELS = ("--resume", "--labels", "--validation-labels", "--average-every", "--checkpoint-every")
+REFUSED = {
+    "mixture": ("--from", *LABELS),
+    "ngram": ("--time", "--validation", *LABELS),
+    "detector": ("--from", "--validation", "--cache", "--order", "--max-memory", *LABELS),
+}
+
+
+@pytest.mark.parametrize(("kind", "option"), [(kind, option) for kind, found in REFUSED.items() for option in found])
+def test_options_of_other_kinds_are_refused(folder, capsys, kind, option):
+    command = ["train", "text.txt", "-o", "new.crnn", "--model", kind, option, *VALUES.get(option, ["text.txt"])]
+    assert usage_error(capsys, *command).endswith(f": error: argument {option}: not allowed with --model {kind}")
+    assert not (folder / "new.crnn").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "own"), [("ngram", CharNGram().get_params()), ("detector", {"random_state", "verbose"})]
+)
+def test_parameters_of_networks_are_refused(folder, capsys, kind, own):
+    for name in PARAMETERS.keys() - {*own, "callbacks", "vocabulary"}:
+        default, option = PARAMETERS[name].default, f"--{name.replace('_', '-')}"
+        words = [option] if isinstance(default, bool) else [option, "none" if default is None else str(default)]
+        message = usage_error(capsys, "train", "text.txt", "-o", "new.crnn", "--model", kind, *words)
+        assert message.endswith(f": error: argument {option}: not allowed with --model {kind}"), message
+
+
+@pytest.mark.parametrize("every", ["1m", "60s", "none"])
+def test_the_usual_checkpoints_are_allowed(folder, capsys, every):
+    """They are the default, or none: a model of another kind has no checkpoints."""
+    command = ["train", "missing.txt", "-o", "new.crnn", "--model", "ngram", "--resume", "--checkpoint-every", every]
+    assert "argument --resume: not allowed" in usage_error(capsys, *command)
+    command.remove("--resume")
+    assert "missing.txt: No such file" in error(capsys, *command)
