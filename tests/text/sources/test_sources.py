@@ -176,6 +176,7 @@ def test_length_and_kind_are_known(X, source, kind, max_length):
     found = text_source(X)
     assert (type(found), found.kind, found.max_length) == (source, kind, max_length)
     assert found.holds_documents == (source is DocumentsSource)
+    assert found.n_documents == (len(found.lengths) if source is DocumentsSource else 1)
     assert len("".join(map(str, found.blocks(1)))) > 0 or max_length == 0
     if max_length:
         assert len(found.ids(found.vocabulary())) == max_length

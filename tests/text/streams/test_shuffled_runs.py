@@ -15,6 +15,7 @@ from crnn.text.sources.id_file import CheckedBlocks, IdFile, with_checksums
 from crnn.text.sources.stored_ids import Slots, StoredDocuments, StoredIds
 from crnn.text.streams import document_runs, queues, shuffled_runs, text_streams
 from crnn.text.streams.document_streams import DocumentStreams
+from crnn.text.streams.split import split_documents
 from crnn.text.streams.text_streams import TextStreams
 from crnn.training.checkpoints.stream_position import position_from, position_parts
 
@@ -167,6 +168,24 @@ def test_a_document_is_cut_only_if_it_is_long(path, small, n, starts):
     documents = [[1] * 6, [2] * n, [3] * 9]  # the second starts at the end of the first piece
     runs = document_runs.document_runs(stored_documents(path, documents, step=3))
     assert runs.starts.tolist()[:2] == starts
+
+
+@pytest.mark.parametrize(("n", "n_runs"), [(24, 1), (25, 2)])
+def test_runs_are_cut_only_if_they_are_long(path, small, n, n_runs):
+    runs = document_runs.document_runs(stored_documents(path, [[1] * 7, [2] * (n - 8)], step=2))
+    assert (len(runs.starts), runs.stops[-1]) == (n_runs, n + 1)
+
+
+@given(DOCUMENTS, st.floats(0.01, 0.99))
+def test_documents_in_a_file_are_held_out_as_in_memory(path, documents, fraction):
+    stored, packed = stored_documents(path, documents), packed_documents(documents)
+    if not 0 < round(len(documents) * fraction) < len(documents):
+        with pytest.raises(InvalidInputError, match=r"^validation_fraction="):
+            split_documents(stored, 9, fraction)
+        return
+    for part, expected in zip(split_documents(stored, 9, fraction), split_documents(packed, 9, fraction), strict=True):
+        np.testing.assert_array_equal(part.read(), expected)
+        assert part.n_documents == np.count_nonzero(expected == 9) - 1
 
 
 @pytest.mark.parametrize(("B", "T", "effective"), [(2, 3, 3), (2, 25, 18), (5, 25, 7), (37, 25, 1)])
