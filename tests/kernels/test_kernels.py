@@ -351,19 +351,30 @@ def test_memory_that_is_touched_before_the_first_step_keeps_its_contents():
     assert runs[0].steps(1).bits() == runs[1].steps(1).bits()
 
 
-@pytest.mark.parametrize(("B", "T", "n_threads", "clip_norm"), [(1, 7, 1, 0.3), (5, 3, 3, math.inf), (5, 31, 2, 0.3)])
-@pytest.mark.parametrize("cell", CELLS)
-def test_the_norm_of_the_gradient_is_that_of_the_last_step(kernels, dtype, cell, B, T, n_threads, clip_norm):
-    arguments = start(dtype, B, T, cell=cell, num_layers=2)
-    options = {"T": T, "n_threads": n_threads, "learning_rate": 0.01, "clip": 0.05, "clip_norm": clip_norm}
+def check_norm(arguments, options, cell):
+    """Compare the norm of the third step's gradient with that of the reference."""
     run, before = Run(*arguments, **options).steps(3), Run(*arguments, **options).steps(2)
     wide, params = in_double(before.layout, before.params)
+    T = options["T"]
     text = contiguous_parts(before.streams).T[2 * T :]
     _, gradients, _ = reference.loss_and_gradients(
         wide.tensors(params), cell, text[:T].astype(np.intp), text[1 : T + 1].astype(np.intp), before.state
     )
     _, norm = reference_optimizers.clipped(gradients, math.inf, math.inf)
-    assert run.cursor.gradient_norm == pytest.approx(norm, rel=tolerance(dtype))
+    assert run.cursor.gradient_norm == pytest.approx(norm, rel=tolerance(before.layout.dtype))
+
+
+@pytest.mark.parametrize(("B", "T", "n_threads", "clip_norm"), [(1, 7, 1, 0.3), (5, 3, 3, math.inf), (5, 31, 2, 0.3)])
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_norm_of_the_gradient_is_that_of_the_last_step(kernels, dtype, cell, B, T, n_threads, clip_norm):
+    arguments = start(dtype, B, T, cell=cell, num_layers=2)
+    options = {"T": T, "n_threads": n_threads, "learning_rate": 0.01, "clip": 0.05, "clip_norm": clip_norm}
+    check_norm(arguments, options, cell)
+
+
+def test_the_norm_is_also_that_of_rows_of_more_than_2048_elements(kernels, dtype):
+    arguments = start(dtype, 2, 5, V=4099, H=3, ids="uint16")
+    check_norm(arguments, {"T": 5, "learning_rate": 0.01}, "rnn")
 
 
 @pytest.mark.parametrize(
