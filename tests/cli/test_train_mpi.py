@@ -51,7 +51,11 @@ def test_an_error_of_one_process_is_told_once_and_ends_all(folder):
     (folder / "text.txt").write_bytes(b"\xff")
     done = train(2, folder, "--max-steps", "13")
     assert done.returncode != 0
-    assert re.search("crnn: error: process [01]: .*text.txt is not UTF-8", done.stderr)
+    assert "is not UTF-8" in done.stderr
+    (folder / "text.txt").unlink()
+    done = train(2, folder, "--max-steps", "13")
+    assert done.returncode != 0
+    assert re.search("crnn: error: process [01]: .*text.txt: No such file", done.stderr)
 
 
 @pytest.mark.parametrize(
