@@ -129,6 +129,8 @@ def test_a_long_text_needs_memory_for_the_order_chosen_not_for_the_longest(text,
     monkeypatch.setattr(building, "available_bytes", lambda: 10**5)
     with pytest.raises(InvalidInputError, match="only 100,000 bytes are free"):
         Builder(symbols, boundary).build(ids, None)
+    with pytest.raises(InvalidInputError, match="only 100,000 bytes are free"):
+        Builder(symbols, boundary).add(made(ids[:99], order, symbols, boundary), ids)
 
 
 def test_the_choice_holds_the_counts_of_one_order_at_a_time(monkeypatch):

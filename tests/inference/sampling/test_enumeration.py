@@ -42,6 +42,15 @@ def test_the_limit_shortens_the_list_and_states_the_bound(monkeypatch):
     assert (whole.log_probs > part.bound).sum() == len(part.documents)
 
 
+@pytest.mark.parametrize(("at_once", "expected"), [(1, {16}), (64, set(range(16, 80)))])
+def test_no_more_prefixes_are_read_than_asked_for(monkeypatch, at_once, expected):
+    read, plain = [], enumeration._read
+    monkeypatch.setattr(enumeration, "BEGINNINGS", at_once)
+    monkeypatch.setattr(enumeration, "_read", lambda *arguments: read.extend(arguments[1]) or plain(*arguments))
+    small().enumerate_documents(300, max_beginnings=16)
+    assert len(read) in expected
+
+
 def test_the_unknown_symbol_is_in_none_and_bytes_are_bytes():
     documents = small(["ab", "ab", "aab", "c"], min_count=2).enumerate_documents(7).documents
     assert len(set(documents)) == 7
