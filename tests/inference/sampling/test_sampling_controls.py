@@ -144,7 +144,11 @@ def test_every_control_is_in_the_signature_and_described(method):
         name: control.default for name, control in CONTROLS.items()
     }
     assert not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    assert all(name in method.__doc__ for name in CONTROLS)
+    lines = method.__doc__.splitlines()
+    for name, control in CONTROLS.items():
+        (place,) = [i for i, line in enumerate(lines) if line.strip().startswith(f"{name} : {control.kind}, default=")]
+        below = " ".join(" ".join(lines[place + 1 : place + 9]).split())
+        assert below.startswith(" ".join(control.text.split()))
     assert "{control" not in method.__doc__
 
 
