@@ -83,3 +83,25 @@ def test_a_forked_child_finds_it_open(others):
         if not child:
             os._exit(0 if gate._state is not before and gate._turn.acquire(blocking=False) else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+@POSIX
+@pytest.mark.parametrize("held", [False, True])
+def test_a_change_that_a_fork_cut_short_counts_in_the_child(held):
+    def fork():
+        child = os.fork()
+        if not child:
+            os._exit(gate.changes)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    gate, found = Gate(), []
+    gate.changes = 7
+    if not held:
+        assert fork() == 7
+        return
+    with gate.steps():
+        thread = threading.Thread(target=lambda: found.append(fork()))  # the holder is not in the child
+        thread.start()
+        thread.join()
+    assert found == [8]
+    assert gate.changes == 7

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -76,6 +79,40 @@ def test_a_state_carried_on_shares_what_still_fits():
     assert [array.shape for array in other.hidden] == [(2, 3, 5)] * 2
     assert not any(array.any() for array in arrays(other)[1:])
     assert (first.optimizer, first.optimizer_start, first.loss_length) == ("adam", 0, 11)
+
+
+def test_a_shallow_copy_shares_all_and_a_deep_copy_nothing():
+    first = state()
+    shallow, deep = copy.copy(first), copy.deepcopy(first)
+    assert vars(shallow).keys() == vars(deep).keys() == vars(first).keys()
+    assert all(value is vars(first)[name] for name, value in vars(shallow).items())
+    assert not any(np.shares_memory(a, b) for a, b in zip(arrays(first), arrays(deep), strict=True))
+    assert first.digest() == deep.digest()
+    shallow.n_steps, deep.n_steps = 5, 7
+    assert first.n_steps == 0
+
+
+def test_a_history_that_is_a_function_is_made_once_when_it_is_read():
+    calls, first = [], state()
+    first.history = lambda: calls.append(1) or [{"step": 3}]
+    assert calls == []
+    assert first.history is first.history
+    assert (first.history, calls) == ([{"step": 3}], [1])
+
+
+def test_a_digest_tells_states_apart():
+    digest, digests = state().digest(), set()
+    assert state().digest() == digest
+    for i in range(len(arrays(state()))):
+        changed = state()
+        arrays(changed)[i].flat[-1] += 1e-9
+        digests.add(changed.digest())
+    counters = {"n_steps": 1, "optimizer_start": -1, "smooth_loss": 0.5, "optimizer": "rmsprop", "scales": {}}
+    for name, value in counters.items():
+        digests.add(replace(state(), **{name: value}).digest())
+    digests.add(replace(state(), vocabulary=Vocabulary.from_text("abd")).digest())
+    assert len(digests - {digest}) == len(arrays(state())) + len(counters) + 1
+    assert replace(state(), history=[], rng=np.random.default_rng(7)).digest() == digest
 
 
 def test_whatever_overwrites_arrays_counts_as_a_change_of_the_weights():

@@ -139,6 +139,14 @@ def test_weights_decay_with_adam_alone(optimizer):
         CharRNN(optimizer=optimizer, weight_decay=0.1).fit(TEXT)
 
 
+def test_bfloat16_needs_float32():
+    for start in ("float32", "float64"):
+        assert Settings.check(CharRNN(dtype=start).get_params()).matmul_precision == "float32"
+    assert Settings.check(CharRNN(matmul_precision="bfloat16").get_params()).matmul_precision == "bfloat16"
+    with pytest.raises(InvalidInputError, match=r"^matmul_precision is 'bfloat16', but dtype is 'float64'\. Set dtype"):
+        Settings.check(CharRNN(matmul_precision="bfloat16", dtype="float64").get_params())
+
+
 def test_steps_are_whole_numbers_and_shares_and_seconds_are_floats():
     for value in (3, np.int64(3), 0.25, np.float32(0.25), 0, 0.0):
         warmup = Settings.check(CharRNN(warmup=value).get_params()).warmup

@@ -11,7 +11,7 @@ from examples import spoil
 
 from crnn import CharRNN, DivergenceError, InvalidInputError
 from crnn.training.loop import trainer
-from crnn.training.loop.ruin import RuinWatch
+from crnn.training.loop.ruin import RuinState, RuinWatch
 
 TEXT = "to be or not to be, that is the question. " * 20
 
@@ -83,7 +83,7 @@ def test_a_text_shorter_than_a_chunk_is_no_ruin(text):
 
 
 def test_weighted_documents_are_no_ruin():
-    CharRNN(8, max_steps=60, random_state=0).fit(["anna", "bob"] * 9, sample_weight=[1e6, 1e5] * 9)
+    CharRNN(8, max_steps=60, random_state=0).fit(["anna", "bob"] * 9, sample_weight=[1e9, 1.0] * 9)
 
 
 def smoothed(before, loss, n):
@@ -115,6 +115,34 @@ def test_watch():
         watch.see(1900, smooth, 1.1 * limit, 1.2)  # each loss is 1.2 times the last
         assert not watch.ruined(1900)
     assert not RuinWatch(25 * math.log(65), 25, 100, 104.0, "first").ruined(100)
+
+
+@pytest.mark.parametrize(
+    ("sound_step", "step", "extreme", "ruined"),
+    [
+        (1100, 1200, False, True), (1101, 1201, False, False), (1101, 1202, False, True),  # half of the call's steps
+        (1000, 1099, False, False), (1000, 1100, False, True), (1000, 1099, True, True),  # at least 100, or extreme
+        (1001, 1003, True, True), (1002, 1003, True, False),
+        (8000, 9000, False, True), (8001, 9000, True, False),  # or 1000, whatever the length of the call
+    ],
+)  # fmt: skip
+def test_how_many_steps_above_the_limit_are_ruin(sound_step, step, extreme, ruined):
+    watch = RuinWatch(25 * math.log(65), 25, 0, 104.0, "first")
+    for above in (True, False):
+        watch.go_on(1000, RuinState(step, 1e9, sound_step, above, extreme), None)
+        assert watch.ruined(step) is (above and ruined)
+    assert watch.sound == "first"
+    watch.go_on(1000, RuinState(step, 1e9, sound_step), "before")
+    assert watch.sound == "before"
+
+
+def test_a_ruined_model_has_no_record_and_no_callback_of_the_end():
+    seen = []
+    callbacks = [lambda model, record: seen.append(record["step"])]
+    model = CharRNN(8, learning_rate=1e30, max_steps=20, random_state=0, callbacks=callbacks)
+    with pytest.raises(DivergenceError, match="far above that of a uniform guess"):
+        model.fit(TEXT)
+    assert seen == [record["step"] for record in model.history_] == list(range(1, 20))
 
 
 def test_one_symbol_that_is_guessed_by_chance_is_no_return():

@@ -302,6 +302,13 @@ def test_epochs_are_counted_from_the_start_of_the_call():
     assert [(r["step"], r["epoch"]) for r in model.history_[10:]] == [(10 + n, n / 6) for n in range(1, 7)]
 
 
+def test_records_tell_the_speed_since_the_start_of_the_call(clock):
+    clock.step = lambda now: 0.001 if now < 101 else 0.003
+    model = small(None, max_seconds=3.0, batch_size=3).fit(TEXT)
+    for record in model.history_:
+        assert record["chars_per_second"] == pytest.approx(15 * record["step"] / record["seconds"])
+
+
 def test_records_of_validation_are_records_among_the_others():
     model = small(100, validation_fraction=0.2, eval_every=30).fit(TEXT)
     steps = [record["step"] for record in model.history_]

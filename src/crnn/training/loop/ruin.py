@@ -32,8 +32,7 @@ class RuinState(NamedTuple):
     warned : bool
         Whether a warning was given since the loss last was within the limit.
     factor : float
-        The factor of the losses: see `RuinWatch.see`.
-        Of the losses: see `RuinWatch.see`.
+        The largest factor applied to a loss so far: see `RuinWatch.see`.
     """
 
     step: int
