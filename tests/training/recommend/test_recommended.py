@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,18 +103,35 @@ def test_the_same_time_on_a_shorter_text_wants_more_dropout(cell):
 
 
 def test_a_narrower_model_gets_less_dropout_for_the_same_epochs_and_weights_a_symbol():
-    # 192 and 384 units, each so often over a text that has as many symbols as the model weights
-    sizes = [next(r for r in ADVICE["lstm"].recipes if r.hidden_size == size) for size in (192, 384)]
-    texts = [(160_000, 1.1 * sizes[0].operations), (614_000, 1.1 * sizes[1].operations)]
-    narrow, wide = (recommend(n, operations, speed=1.0, cell="lstm") for n, operations in texts)
-    assert (narrow["hidden_size"], wide["hidden_size"]) == (192, 384)
-    n_epochs = [
-        operations / (OPERATIONS * weights_of(p) * n)
-        for p, (n, operations) in zip((narrow, wide), texts, strict=True)
-    ]
-    assert n_epochs[0] > n_epochs[1]
+    """By the square root of the number of units, up to 512 units."""
+    found, counted = {}, 12.0  # epochs times the square root of the weights per symbol
+    for size in (192, 384, 512, 768):
+        recipe = next(r for r in ADVICE["lstm"].recipes if r.hidden_size == size)
+        operations, weights = 1.1 * recipe.operations, _weights(CELLS["lstm"].gates, size)
+        epochs = (counted**2 * operations / (OPERATIONS * weights**2)) ** (1 / 3)
+        found[size] = recommend(round(operations / (OPERATIONS * weights * epochs)), operations, speed=1.0, cell="lstm")
+        assert found[size]["hidden_size"] == size
     for kind in ("dropout", "weight_dropout"):
-        assert 0 < narrow[kind] < wide[kind] * n_epochs[0] / n_epochs[1]
+        assert found[192][kind] == pytest.approx(math.sqrt(192 / 512) * found[512][kind], abs=0.01)
+        assert found[384][kind] == pytest.approx(math.sqrt(384 / 512) * found[512][kind], abs=0.01)
+        assert found[768][kind] == pytest.approx(found[512][kind], abs=0.01)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm", "cifg"])
+def test_more_time_buys_each_size_in_turn(cell):
+    times = np.geomspace(1e11, 1e15, 400)
+    sizes = [recommend(10**9, seconds, speed=1.0, cell=cell)["hidden_size"] for seconds in times]
+    assert sizes == sorted(sizes)
+    recipes = ADVICE[cell].recipes
+    assert set(sizes) == {size for size in SIZES if recipes[0].hidden_size <= size <= recipes[-1].hidden_size}
+
+
+@pytest.mark.parametrize("cell", [*ADVICE])
+@pytest.mark.parametrize("seconds", [1e-9, 1e9])
+def test_the_shortest_text_gets_the_smallest_model(cell, seconds):
+    parameters, recipe = recommend(1, seconds, speed=1e11, cell=cell), ADVICE[cell].recipes[0]
+    assert (parameters["hidden_size"], parameters["num_layers"]) == (recipe.hidden_size, recipe.num_layers)
+    assert parameters["batch_size"] == 1
 
 
 def test_a_text_learns_to_start_from_zeros():
