@@ -113,6 +113,20 @@ def test_short_texts(n):
     assert not found.states[:, -1].any()
 
 
+@pytest.mark.parametrize(("bias", "loss"), [(1e4, 0.0), (-1e4, 1e4)])
+def test_a_first_symbol_that_is_certain_or_impossible(bias, loss):
+    model, V = random_model("rnn"), 4
+    with model.editing():
+        model.params_["by"][:] = 0.0
+        model.params_["by"][model.vocabulary_.encode("a")] = bias
+    found = model.gradient("a")
+    assert found.loss == pytest.approx(model.surprisal("a")[0])
+    assert found.loss == pytest.approx(loss + (np.log(V - 1) if loss else 0.0), rel=1e-12)
+    expected = np.full(V, 0.0 if bias > 0 else 1 / (V - 1))
+    expected[model.vocabulary_.encode("a")] = 0.0 if bias > 0 else -1.0
+    np.testing.assert_allclose(found.params["by"], expected)
+
+
 @pytest.mark.parametrize(
     ("text", "at", "message"),
     [

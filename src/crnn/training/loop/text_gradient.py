@@ -80,9 +80,10 @@ def text_gradient(
     if boundary is None and at in (None, 0):
         # The zero state predicts the first symbol: its logits are just the bias.
         by = layout.tensors(state.params).by.astype(np.float64)
-        p = np.exp(by - by.max())
+        logits = by - by.max()
+        p = np.exp(logits)
+        loss += float(np.log(p.sum()) - logits[ids[0]])  # finite even where p underflows
         p /= p.sum()
-        loss -= float(np.log(p[ids[0]]))
         p[ids[0]] -= 1
         layout.tensors(flat).by[...] += p.astype(layout.dtype)
     return TextGradient(loss, layout.named(flat), states if len(states) > 1 else states[0])
