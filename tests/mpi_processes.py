@@ -11,6 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from crnn import CharRNN
+from crnn.parameters.settings import Settings
+from crnn.text.streams.text_streams import TextStreams
+from crnn.training.loop.step_settings import StepSettings
+
 # The MPI in the tests' environment, which may be a wheel, comes before the system's MPI.
 MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 SETTINGS = {
@@ -50,3 +55,32 @@ def joint_training():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+class Communicator:
+    """A communicator from one rank's point of view, where all processes pass the same values."""
+
+    def __init__(self, rank, size):
+        self.rank, self.size = rank, size
+
+    def Get_rank(self):
+        return self.rank
+
+    def Get_size(self):
+        return self.size
+
+    def allgather(self, value):
+        return [value] * self.size
+
+    def bcast(self, value, root):
+        assert root == 0
+        return value
+
+
+def trainer_after(n_steps, kind):
+    """Return a trainer of some kind, of a model after some steps, with 5 streams."""
+    text = "to be or not to be, that is the question. " * 9
+    model = CharRNN(7, seq_length=3, batch_size=5, max_steps=n_steps, random_state=0).fit(text)
+    state = model._learned.copy()
+    streams = TextStreams(state.vocabulary.encode(text), 5, 3)
+    return kind(state, streams, StepSettings.of(Settings.check(model.get_params()), state.rng))

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from mpi_processes import TRAINING, joint_training, mpi, needs_mpi
+from mpi_processes import TRAINING, Communicator, joint_training, mpi, needs_mpi, trainer_after
 
 from crnn import CharRNN
-from crnn.errors import InvalidInputError
+from crnn.errors import DivergenceError, InvalidInputError
 from crnn.parameters.settings import Settings
 from crnn.text.sources.sources import text_source
+from crnn.training.distributed.averaging_trainer import AveragingTrainer
+from crnn.training.distributed.processes import Processes
 from crnn.training.loop.run import streams_for
 from crnn.training.loop.step_settings import StepSettings
 from crnn.training.loop.trainer import Trainer
@@ -116,6 +119,66 @@ def test_calls_that_go_on_and_divergence(tmp_path):
     assert apart["n_steps"] % 4 == 0
     assert apart["n_steps"] < apart["step"] <= apart["n_steps"] + 4
     assert "diverged, and would again" in found["overflowed"]
+
+
+def averaging(every, found=lambda own: [own]):
+    """Return the trainer of a call after 3 steps, whose processes gather what `found` says, and where it averages."""
+    processes, places = Processes(Communicator(0, 1)), []
+    processes.gathered = found
+    processes.average = lambda array, weights: places.append((trainer.cursor.n_steps, *weights))
+    trainer = trainer_after(3, partial(AveragingTrainer, processes, every, 3))
+    return trainer, places
+
+
+def test_steps_between_averages_count_from_the_beginning_of_the_call():
+    trainer, places = averaging(4)
+    with trainer:
+        for n in (10, 5):
+            trainer.advance(np.full(n, 0.1))
+        trainer.finish()
+    assert list(dict.fromkeys(places)) == [(step, 5) for step in (7, 11, 13, 15, 18)]
+    assert trainer.state.smooth_loss == trainer.cursor.smooth_loss
+
+
+@pytest.mark.parametrize("others", [[], [9], [9, 8], [8, 9]])
+def test_the_first_step_of_any_process_that_diverges_is_told(others):
+    def found(own):
+        step = own[1]
+        return [own, *((step == 11, other, 5, (1.0, float(other), 2.0)) for other in others)]
+
+    trainer, _ = averaging(4, found)
+    with trainer:
+        trainer.advance(np.full(4, 0.1))
+        at_average = trainer.params.tobytes()
+        if not others:
+            trainer.advance(np.full(4, 0.1))
+            return
+        with pytest.raises(DivergenceError, match=f"the loss of step {min(others)} is not finite") as raised:
+            trainer.advance(np.full(4, 0.1))
+    assert raised.value.last_loss == min(others)
+    assert (trainer.cursor.n_steps, trainer.state.n_steps) == (7, 7)
+    assert trainer.params.tobytes() == at_average
+
+
+def test_losses_are_means_weighted_by_the_streams():
+    trainer, _ = averaging(4, lambda own: [(False, 7, 5, (1.0, 2.0, 3.0)), (False, 7, 2, (8.0, 9.0, 3.0))])
+    with trainer:
+        trainer.advance(np.full(4, 0.1))
+    cursor = trainer.cursor
+    assert (cursor.smooth_loss, cursor.last_loss, cursor.gradient_norm) == (3.0, 4.0, 3.0)
+    assert trainer.state.smooth_loss == 3.0
+
+
+def test_weights_that_are_not_finite_at_the_end_are_those_of_the_last_average():
+    trainer, _ = averaging(4)
+    with trainer:
+        trainer.advance(np.full(4, 0.1))
+        at_average = trainer.params.tobytes()
+        trainer.params[0] = np.inf
+        with pytest.raises(DivergenceError) as raised:
+            trainer.finish()
+    assert (raised.value.kind, raised.value.step) == ("weights", 7)
+    assert trainer.params.tobytes() == at_average
 
 
 @pytest.mark.parametrize("start", ["fit", "partial_fit"])

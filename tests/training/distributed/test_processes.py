@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+
+import numpy as np
 import pytest
+from command_line import POSIX
+from mpi_processes import Communicator
 
 from crnn import InvalidInputError
 from crnn.training.distributed.processes import Processes, processes_of
-
-
-class Communicator:
-    """A communicator from one rank's point of view, where all processes pass the same values."""
-
-    def __init__(self, rank, size):
-        self.rank, self.size = rank, size
-
-    def Get_rank(self):
-        return self.rank
-
-    def Get_size(self):
-        return self.size
-
-    def allgather(self, value):
-        return [value] * self.size
-
-    def bcast(self, value, root):
-        assert root == 0
-        return value
 
 
 @pytest.mark.parametrize(("streams", "size"), [(7, 3), (3, 3), (5, 1), (64, 5)])
@@ -50,6 +35,85 @@ def test_what_processes_agree_on():
     assert processes.of_first(5) == 5
     assert processes.all(True)
     assert not processes.all(False)
+
+
+def test_what_the_first_process_alone_reads():
+    first, second = (Processes(Communicator(rank, 2)) for rank in (0, 1))
+    assert first.read_by_first(lambda: "text") == "text"
+    second._comm.bcast = lambda value, root: "text" if value is None else value
+    assert second.read_by_first(lambda: 1 / 0) == "text"
+    with pytest.raises(ZeroDivisionError):
+        first.read_by_first(lambda: 1 / 0)
+
+
+def test_a_value_must_be_the_first_processs_in_all():
+    processes = Processes(Communicator(1, 2))
+    processes.require_same("batch_size", 5)
+    for fault in (lambda value: [value, False], lambda value: [True, False]):  # here, in another process
+        processes._comm.allgather = fault
+        with pytest.raises(InvalidInputError, match=r"^batch_size differs between processes\. Pass the same value in"):
+            processes.require_same("batch_size", 5)
+    processes = Processes(Communicator(1, 2))
+    processes._comm.bcast = lambda value, root: 7
+    with pytest.raises(InvalidInputError, match=r"^batch_size differs"):
+        processes.require_same("batch_size", 5)
+
+
+@pytest.mark.parametrize("rank", [0, 1, 2])
+def test_each_process_sets_its_own_rows(rank):
+    processes, array = Processes(Communicator(rank, 3)), np.arange(2 * 7 * 5.0).reshape(2, 7, 5)
+    wanted, parts = -array, [-array[:, 7 * r // 3 : 7 * (r + 1) // 3] for r in range(3)]
+    own = processes.own(7)
+    array[:, own.start : own.stop] *= -1
+
+    def gather(value):
+        np.testing.assert_array_equal(value, parts[rank])
+        return parts
+
+    processes._comm.allgather = gather
+    processes.share_rows(array)
+    np.testing.assert_array_equal(array, wanted)
+
+
+@POSIX
+@pytest.mark.parametrize("of_others", [0, signal.SIGTERM])
+@pytest.mark.parametrize("of_this", [0, signal.SIGINT])
+def test_signals_wait_until_all_processes_know_them(of_this, of_others):
+    processes, seen = Processes(Communicator(0, 2)), []
+    processes._comm.allgather = lambda value: [value, of_others]
+    before = signal.signal(signal.SIGTERM, lambda number, frame: seen.append((number, frame)))
+    try:
+        handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+        with processes.signals_deferred():
+            if of_this:
+                signal.raise_signal(of_this)
+            assert seen == []
+            if of_this or of_others:
+                with pytest.raises(KeyboardInterrupt):
+                    processes.raise_signals()
+                # Already within the block, a second signal does at once what it does elsewhere.
+                assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+            else:
+                processes.raise_signals()
+                assert signal.getsignal(signal.SIGTERM) != handlers[1]
+        assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+        assert seen == ([(signal.SIGTERM, None)] if of_others else [])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_an_error_ends_all_processes_and_is_told(capsys):
+    def abort(code):
+        raise SystemExit(code)
+
+    communicator = Communicator(1, 3)
+    communicator.Abort = abort
+    with pytest.raises(SystemExit) as raised:
+        Processes(communicator).abort(MemoryError("no memory left"))
+    assert raised.value.code == 1
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first == "crnn: process 1 of 3 failed; ending training in all processes:"
+    assert last == "MemoryError: no memory left"
 
 
 def test_what_fails_in_another_process_is_raised_in_all():
