@@ -224,6 +224,20 @@ def test_a_model_without_labels_takes_none():
             call()
 
 
+def test_a_model_that_is_fitted_to_other_texts_meanwhile():
+    class Refitted(CharRNN):
+        """Another thread fits it when the probabilities of its labels are looked up."""
+
+        def _log_prior(self, what):
+            found = super()._log_prior(what)
+            self.fit(["xyx", "yx"])
+            return found
+
+    model = Refitted(5, max_steps=2, random_state=0).fit(TEXTS, labels=LABELS)
+    drawn = model.sample(num_samples=9, random_state=3)
+    assert drawn == CharRNN(5, max_steps=2, random_state=0).fit(["xyx", "yx"]).sample(num_samples=9, random_state=3)
+
+
 def test_another_label_is_refused(model):
     with pytest.raises(InvalidInputError, match="label must be one of 'f', 'm', 'x', not 'F'; did you mean 'f'"):
         model.sample(label="F")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from examples import random_language_model
 
-from crnn import CharNGram, CharRNN, InvalidInputError, Mixture, language_model
+from crnn import AnomalyDetector, CharNGram, CharRNN, InvalidInputError, Mixture, language_model
 from crnn.inference.network.network import InferenceNetwork
 from crnn.language_model import LanguageModel
 
@@ -82,6 +82,23 @@ def pair():
 def pair_of_documents():
     model = CharRNN(7, cell="gru", max_steps=60, dtype="float64", optimizer="adam", random_state=0).fit(NAMES * 5)
     return model, SmallModel(model)
+
+
+def test_what_a_subclass_must_define():
+    for ask in (lambda model: model.vocabulary_, lambda model: model.start(), lambda model: model.score("to be")):
+        with pytest.raises(NotImplementedError):
+            ask(LanguageModel())
+
+
+def test_a_notebook_shows_that_a_model_is_fitted(pair):
+    assert "<b>SmallModel</b>: fitted<div></div>" in pair[1]._repr_html_()
+
+
+def test_a_detector_of_such_a_model_cannot_be_saved(pair_of_documents, tmp_path):
+    detector = AnomalyDetector(pair_of_documents[1], contamination=0.5).calibrate(NAMES * 9)
+    with pytest.raises(InvalidInputError, match=r"a SmallModel as estimator_ cannot be saved\. Use pickle"):
+        detector.save(tmp_path / "names.crnn")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_text_is_scored_as_by_the_model_itself(pair):

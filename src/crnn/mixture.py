@@ -300,10 +300,6 @@ class Mixture(LanguageModel):
         vars(self).update(vars(changed))
         return self
 
-    def __sklearn_is_fitted__(self) -> bool:
-        """Return True, since there is nothing to fit."""
-        return True
-
     def _repr_html_(self) -> str:
         """Return the notebook display: the models and their weights."""
         shown = zip(self.models, self.weights_.tolist(), strict=True)
