@@ -135,10 +135,10 @@ def _prepared(call: Call, settings: Settings, state: Any, start: float, hooks: H
     run = processes.agreed(partial(prepared_run, call, settings, state, start, hooks))
     free: Any = {"random_state": None, "n_threads": None, "verbose": 0, "callbacks": ()}
     processes.require_same("a parameter of the model", repr(replace(settings, **free)))
-    processes.require_same("a text", repr(run.texts))
     processes.require_same("average_every", call.average_every)
     for name, values in (("sample_weight", call.sample_weight), ("labels", call.labels)):
         processes.require_same(name, None if values is None else _digest(values))
+    processes.require_same("a text", repr(run.texts))  # includes the labels: see `LabelledSource.fingerprint`
     if state is not None:
         processes.require_same("the model", state.digest())
     return run

@@ -1,0 +1,100 @@
+"""A call of training by several processes: which arguments must be the same in all, and what the first alone does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from mpi_processes import Communicator
+
+from crnn import CharRNN, InvalidInputError
+from crnn.training.distributed.processes import Processes
+
+TEXT = "to be or not to be, that is the question. " * 9
+NAMES = ["anna", "bob", "eve", "otto", "lena", "al", "hal"]
+
+
+class Both(Communicator):
+    """A communicator from one rank's point of view: both processes pass the same values, and the first ends at once."""
+
+    Allreduce = Abort = None
+
+    def bcast(self, value, root):
+        asks = isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str)  # for a command
+        return ("end", None) if asks and self.rank else value
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """What the processes compare, by name."""
+    found = {}
+    monkeypatch.setattr(Processes, "require_same", lambda processes, what, value: found.update({what: value}))
+    return found
+
+
+def fitted(
+    text=NAMES, *, comm, method="fit", average_every=1, sample_weight=None, labels=None, model=None, **parameters
+):
+    options = {"hidden_size": 5, "batch_size": 4, "seq_length": 3, "max_steps": 0, "random_state": 0} | parameters
+    model = CharRNN(**options) if model is None else model.set_params(**parameters)
+    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+    of_labels = {} if labels is None else {"labels": labels}
+    return getattr(model, method)(text, comm=comm, average_every=average_every, **weights, **of_labels)
+
+
+FREE = {"n_threads": 2, "verbose": 2, "callbacks": [print], "random_state": 7}  # may differ
+WEIGHTS, LABELS = [1.0, 2.0, 0.5, 1.0, 1.0, 1.0, 3.0], list("abbabba")
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({}, None), *(({name: value}, None) for name, value in FREE.items()),
+        ({"dropout": 0.25}, "a parameter of the model"), ({"learning_rate": 0.25}, "a parameter of the model"),
+        ({"text": [*NAMES[:-1], "hans"]}, "a text"), ({"average_every": 2}, "average_every"),
+        ({"sample_weight": [*WEIGHTS[:-1], 4.0]}, "sample_weight"), ({"sample_weight": tuple(WEIGHTS)}, None),
+        ({"sample_weight": np.array(WEIGHTS)}, None), ({"labels": list("abbabbb")}, "labels"),
+        ({"labels": list("cbbcbbc")}, "labels"), ({"labels": np.array(LABELS)}, None),
+    ],
+)  # fmt: skip
+def test_what_must_be_the_same_in_all_processes(told, change, what):
+    arguments = {"text": NAMES, "sample_weight": WEIGHTS, "labels": LABELS}
+    fitted(**arguments, comm=Both(0, 2))
+    first = dict(told)
+    told.clear()
+    assert first.keys() == {"a parameter of the model", "a text", "average_every", "sample_weight", "labels"}
+    fitted(**arguments | change, comm=Both(1, 2))
+    assert next((name for name in told if told[name] != first[name]), None) == what
+
+
+@pytest.mark.parametrize("name", ["a parameter of the model", "a text", "average_every", "sample_weight", "labels"])
+def test_what_differs_is_named(name, monkeypatch):
+    require_same = Processes.require_same
+
+    def different(processes, what, value):
+        with pytest.MonkeyPatch.context() as patch:
+            if what == name:
+                patch.setattr(processes._comm, "bcast", lambda value, root: object())
+            require_same(processes, what, value)
+
+    monkeypatch.setattr(Processes, "require_same", different)
+    with pytest.raises(InvalidInputError, match=f"^{name} differs between processes"):
+        fitted(comm=Both(1, 2))
+
+
+def test_a_call_that_goes_on_needs_the_same_model_in_all_processes(told):
+    models = [fitted(comm=None) for _ in range(3)]
+    with models[2].editing():
+        models[2].params_["by"][0] += 1
+    found = []
+    for rank, model in enumerate(models):
+        fitted(comm=Both(rank > 0, 2), method="partial_fit", model=model)
+        found.append(told.pop("the model"))
+    assert found[0] == found[1] != found[2]
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_the_first_process_alone_shows_progress_and_writes(rank, tmp_path, capsys):
+    options = {"hidden_size": 5, "batch_size": 4, "seq_length": 3, "max_steps": 0, "verbose": 1, "random_state": 0}
+    model = CharRNN(**options).fit(TEXT, comm=Both(rank, 2), checkpoint=tmp_path / "run")
+    assert (tmp_path / "run").exists() == bool(capsys.readouterr().err) == (rank == 0)
+    assert model.verbose == 1
