@@ -12,6 +12,7 @@ from crnn import CharRNN, DivergenceError, InvalidInputError, ModelFileError
 from crnn.files import run_checkpoint
 from crnn.parameters.cells import CELLS
 from crnn.training.checkpoints.run_state import RunState
+from crnn.training.loop.ruin import RuinWatch
 from crnn.training.loop.sound_state import sound_arrays, sound_from
 
 RUIN = {"learning_rate": 1e30}
@@ -38,6 +39,24 @@ def test_resumed_after_any_step_it_ends_in_the_same_ruin(tmp_path, monkeypatch, 
     assert diverged(lambda: CharRNN.resume(path, TEXT)) == expected
     if step > 1:  # after the first update no loss has shown yet what it has done
         assert bits(CharRNN.load(path)) == bits(whole)
+
+
+def test_interrupted_before_the_last_loss_was_seen_it_ends_in_the_same_ruin(tmp_path, monkeypatch):
+    """Ctrl-C comes between the last step and a look at its loss."""
+    path, see = tmp_path / "run", RuinWatch.see
+
+    def interrupted_see(watch, step, *rest):
+        if step == 2:
+            raise KeyboardInterrupt
+        see(watch, step, *rest)
+
+    expected = diverged(lambda: small(2, **RUIN).fit(TEXT))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(RuinWatch, "see", interrupted_see)
+        small(2, **RUIN).fit(TEXT, checkpoint=path)
+    assert expected[2] == "ruin"
+    assert CharRNN.load(path).n_steps_ == 2
+    assert diverged(lambda: CharRNN.resume(path, TEXT)) == expected
 
 
 def test_a_call_that_goes_on_with_a_trained_model_returns_to_it(tmp_path, monkeypatch):

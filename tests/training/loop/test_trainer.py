@@ -480,6 +480,59 @@ def test_an_update_that_is_not_finite_is_taken_back_at_the_end():
     assert run.trainer.state.gate.changes > changes[0]
 
 
+def lstm_with_an_infinite_bias(at, n_steps):
+    """Return a run of an LSTM that takes some steps, one of which seems to make a bias infinite: the loss stays finite.
+
+    The bias is that of a forget gate, which then keeps everything.
+    """
+    run = Run(*start(cell="lstm", chunks=41), T=T)
+    take_steps = run.trainer._take_steps
+
+    def spoiling_steps(rates):
+        take_steps(rates)
+        if at <= run.cursor.n_steps:
+            run.layout.named(run.params)["bh_l0"][H] = np.inf
+
+    run.trainer._take_steps = spoiling_steps
+    return run
+
+
+@pytest.mark.parametrize("at", [1, 2, 7])
+def test_weights_that_are_found_to_be_infinite_are_those_of_the_last_finite_step(monkeypatch, at):
+    """The loss of each step is finite. The weights are looked at whenever a snapshot is due."""
+    clock = [0.0]
+    monkeypatch.setattr(trainer, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    run = lstm_with_an_infinite_bias(at, 20)
+
+    def wait():
+        clock[0] += 0.3 * trainer.SNAPSHOT_SECONDS
+
+    with pytest.raises(DivergenceError) as raised:
+        run.steps(*[1] * 20, after_each=wait)
+    assert (raised.value.kind, raised.value.step) == ("weights", at)
+    assert len(run.losses) < at + 4  # long before the end
+    assert np.isfinite(run.params).all()
+    assert run.bits() == Run(*start(cell="lstm", chunks=41), T=T).steps(at - 1).bits() or at == 1
+    assert run.cursor.n_steps == at - 1
+
+
+def test_numbers_of_the_optimizer_that_were_no_numbers_before_are_no_error_of_training():
+    layout, params, (sum_,), state, ids = start()
+    ids[ids == V - 1] = 0
+    layout.tensors(sum_).lookup[V - 1] = np.nan  # of a symbol that does not come
+    run = Run(layout, params, [sum_], state, ids, T=T).steps(3, 2)
+    assert run.cursor.n_steps == 5
+    layout.tensors(run.sum).lookup[0] = np.nan  # of one that does
+    with pytest.raises(DivergenceError), run.trainer as made:
+        made.finish()
+
+
+def test_each_call_that_takes_steps_counts_as_a_change():
+    run, changes = Run(*start(), T=T), [0]
+    run.steps(1, 2, 3, after_each=lambda: changes.append(run.trainer.state.gate.changes))
+    assert changes == [0, 1, 2, 3]
+
+
 def test_divergence_shows_through_the_public_class():
     speech = "to be or not to be, that is the question " * 9
     text = speech[:61] + "z" + speech[61:]  # z is the first target of step 20
