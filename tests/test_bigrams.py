@@ -124,10 +124,11 @@ def test_a_fitted_model_keeps_its_pairs(fitted, value):
     assert model.bigrams_ == fitted.bigrams_
 
 
-def test_new_symbols_have_no_pairs():
+@pytest.mark.parametrize("text", ["abxcdxy", "abAcdAB"])  # new symbols have the highest numbers, or the lowest
+def test_new_symbols_have_no_pairs(text):
     model = random_language_model("bdacbdba", cell="lstm", optimizer="adam", n_bigrams=9)
     before = copy.deepcopy(model)
-    model.set_params(max_steps=0).partial_fit("abxcdxy", extend_vocabulary=True)
+    model.set_params(max_steps=0).partial_fit(text, extend_vocabulary=True)
     assert model.bigrams_ == before.bigrams_
     old = [list(model.vocabulary_).index(symbol) for symbol in "abcd"]
     p, q = before.predict_proba(["ab", "cad"]), model.predict_proba(["ab", "cad"])[:, old]
