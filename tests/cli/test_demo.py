@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import crnn
 from crnn import CharRNN
 from crnn.cli import demo
 from crnn.cli import main as cli
+from crnn.training.progress.progress import printable
 
 REPORT = re.compile(r"^ *([\d.]+) s +([\d,]+) characters read +([\d.]+) bits  (#+)$", re.MULTILINE)
 
@@ -75,6 +77,26 @@ def test_learning(capsys):
     assert [record["step"] for record in model.history_] == sorted({record["step"] for record in model.history_})
     assert model.history_[-1]["step"] == model.n_steps_
     assert 0.4 <= model.history_[-1]["seconds"] < 10
+    # What it says of the text and of the network comes first, what the network wrote last.
+    blind, n = math.log2(len(set(demo.text()))), len(held_out)
+    frequencies = -sum(k / n * math.log2(k / n) for k in Counter(held_out).values())
+    weights = sum(array.size for array in model.params_.values())
+    introduction = " ".join(out[: REPORT.search(out).start()].split())
+    for words in (
+        f"text {len(demo.text()):,} characters, {len(set(demo.text()))} distinct; the last 10% is held out",
+        f"network 160 tanh units, {weights:,} weights, initially near zero",
+        f"In bits per character: {blind:.2f} is blind guessing, {frequencies:.2f} is knowing",
+    ):
+        assert words in introduction
+    *_, bits, bar = REPORT.findall(out)[-1]
+    assert abs(len(bar) - 28 * float(bits) / blind) <= 0.6
+    sample = out[list(REPORT.finditer(out))[-1].end() :].strip("\n").splitlines()
+    *written, _, speed = sample
+    assert all(line.startswith("  | ") and len(line) <= 76 for line in written)
+    expected = printable("The " + model.sample(210, prime="The ", temperature=0.6, random_state=1))
+    assert " ".join(line[4:] for line in written).split() == expected.split()
+    assert re.fullmatch(r"[\d,]+ characters per second\.", speed)
+    assert float(speed.split()[0].replace(",", "")) == pytest.approx(read / model.history_[-1]["seconds"], rel=0.01)
 
 
 def test_the_network_is_tested_at_the_documented_times(capsys, monkeypatch):

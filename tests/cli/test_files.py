@@ -1,3 +1,4 @@
+import gzip
 import io
 import os
 import stat
@@ -42,6 +43,31 @@ def test_text_of_a_file(tmp_path):
     for name, error in (("missing", FileNotFoundError), ("", IsADirectoryError)):
         with pytest.raises((error, PermissionError)):  # Windows opens no directory
             read_text(str(tmp_path / name), as_bytes=True)
+
+
+def test_a_compressed_text_is_read_as_a_text_but_not_as_bytes(tmp_path, standard):
+    data = gzip.compress(b"to be\r\n\r\nor not")
+    (tmp_path / "text.gz").write_bytes(data)
+    path = str(tmp_path / "text.gz")
+    assert read_text(path, as_bytes=True) == data
+    assert read_documents(path, as_bytes=True) == [b"to be", b"", b"or not"]
+    assert read_documents(path, as_bytes=False) == ["to be", "", "or not"]
+    standard(data)
+    assert read_text("-", as_bytes=False) == "to be\r\n\r\nor not"
+
+
+@pytest.mark.parametrize(
+    ("errors", "expected"), [("replace", ["a", "b\ufffd", ""]), ("skip", ["a", ""]), ("strict", None)]
+)
+def test_lines_that_are_not_utf_8(tmp_path, errors, expected):
+    (tmp_path / "text").write_bytes(b"a\nb\xff\n\n")
+    path = str(tmp_path / "text")
+    if expected is not None:
+        assert read_documents(path, as_bytes=False, errors=errors) == expected
+        return
+    with pytest.raises(UnicodeDecodeError) as caught:
+        read_documents(path, as_bytes=False, errors=errors)
+    assert caught.value.start == 3  # in the file
 
 
 def test_text_of_standard_input(standard):

@@ -287,6 +287,12 @@ def test_validation(folder, origin):
     assert -model.score("not to be" * 5) == pytest.approx(min(losses), rel=1e-6)
 
 
+def test_one_process_has_nothing_to_average_with(folder):
+    for name, options in (("a.crnn", []), ("b.crnn", ["--average-every", "4"])):
+        assert cli.main(["train", "text.txt", "-o", name, "-q", "--max-steps", "9", "--seed", "1", *options]) == 0
+    assert CharRNN.load("a.crnn").score(TEXT) == CharRNN.load("b.crnn").score(TEXT)
+
+
 def test_bad_validation(folder, capsys):
     train = ["train", "text.txt", "-o", "new.crnn", "--validation"]
     assert "missing.txt: No such file" in error(capsys, *train, "missing.txt")
