@@ -71,6 +71,13 @@ def test_a_trial_leaves_half_of_the_steps_of_a_poll():
     assert (threads.steps(15), threads.steps(16), threads.steps(1000)) == (8, 8, 25)
 
 
+def test_the_time_of_a_step_is_a_mean_in_which_the_newest_counts_half():
+    threads = AdaptiveThreads(2)
+    for seconds, now in ((1.0, 0.0), (0.004, 0.0), (0.1, 0.0), (0.002, 0.5), (0.003, 1.0)):
+        threads.record(seconds, now)
+    assert (threads.n_threads, threads.steps(1000)) == (1, 9)  # 25 ms of 3 ms each
+
+
 def test_threads_shrink_when_another_program_comes_and_grow_when_it_ends():
     machine = Machine(6)
     machine.run(IDLE, 5.0)

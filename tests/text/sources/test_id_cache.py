@@ -529,6 +529,7 @@ def test_parts_of_stored_ids(book):
     np.testing.assert_array_equal(ids[3:9][1:-1].read(), whole[4:8])
     np.testing.assert_array_equal(ids[:5].astype(np.int32), whole[:5])
     assert len(ids[7:3]) == 0
+    assert (ids.ndim, ids.shape, ids[3:9].shape) == (1, (26,), (6,))
     starts = np.array([1, 11, 4])
     np.testing.assert_array_equal(columns(ids, starts, 3), columns(whole, starts, 3))
     with pytest.raises(InvalidInputError, match="step 2"):
