@@ -83,6 +83,17 @@ def test_the_baseline_is_always_there_and_an_unknown_set_is_refused():
         _kernels.use("mmx")
 
 
+@pytest.mark.parametrize("level", range(5))
+@pytest.mark.parametrize("has_vnni", [False, True])
+def test_a_processor_has_the_sets_up_to_its_level(monkeypatch, level, has_vnni):
+    monkeypatch.setattr(_kernels, "_built", lambda name, kind: True)
+    monkeypatch.setattr(_kernels, "cpu", SimpleNamespace(level=lambda: level, has_vnni=lambda: has_vnni))
+    general, narrow = ("baseline", "avx2", "avx512"), ("avx512_bf16", "amx")
+    assert _kernels.available() == general[: level + 1]
+    assert _kernels.available_for_bfloat16() == (*general, *narrow)[: level + 1]
+    assert _kernels.available_for_int8() == ((*general, "avx512_vnni") if has_vnni else general[: level + 1])
+
+
 # --------------------------------------------------------------------- panel product
 
 

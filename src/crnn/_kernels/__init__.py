@@ -38,8 +38,8 @@ def available_for_bfloat16() -> tuple[str, ...]:
 
 def available_for_int8() -> tuple[str, ...]:
     """Return these instruction sets and those for int8 alone."""
-    level = len(INT8_SETS) if cpu.has_vnni() else cpu.level() + 1
-    return tuple(name for name in INT8_SETS[:level] if _built(name, "int8"))
+    sets = INT8_SETS if cpu.has_vnni() else INSTRUCTION_SETS[: cpu.level() + 1]
+    return tuple(name for name in sets if _built(name, "int8"))
 
 
 def use(name: str | None) -> None:
