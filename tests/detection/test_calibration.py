@@ -21,6 +21,11 @@ def test_the_expected_rate_is_the_contamination():
     assert 0.92 < np.mean(inside) < 0.98
 
 
+@pytest.mark.parametrize(("n", "rank"), [(97, 4), (98, 4), (99, 5), (100, 5)])
+def test_the_rank_is_the_contamination_of_one_more_text(n, rank):
+    assert calibrated(np.arange(-n, 0.0), 0.05).rank == rank
+
+
 def test_too_few_texts_have_their_lowest_score_as_the_threshold():
     found = calibrated(np.array([-3.0, -7.0, -5.0]), 0.001)
     assert found == (pytest.approx(-7.0, abs=1e-3), 3.0, 1.0)

@@ -77,6 +77,13 @@ def test_an_interrupted_reading_leaves_the_one_before(counts, monkeypatch):
     np.testing.assert_array_equal(reading.read(TEXT[400:600])[1], expected)
 
 
+@pytest.mark.parametrize("symbols", [256, 257, 2**16 + 1])
+def test_a_reading_remembers_every_symbol(symbols):
+    reading, _ = AdaptiveCounts(Counts(3, symbols)).read(np.array([symbols - 1, 0, symbols - 1, 1]))
+    again = pickle.loads(pickle.dumps(reading))
+    np.testing.assert_array_equal(again.network.logits_after(again.state), reading.network.logits_after(reading.state))
+
+
 def test_a_pickled_reading_goes_on_alike(counts):
     reading, _ = AdaptiveCounts(counts).read(TEXT[300:350])
     reading, _ = reading.read(TEXT[350:400], learn=False)

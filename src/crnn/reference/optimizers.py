@@ -55,10 +55,10 @@ def adam(
     exp_avg: Iterable[Array],
     exp_avg_sq: Iterable[Array],
     learning_rate: float,
-    weight_decay: float = 0.0,
-    step: int = 1,
-    beta_1: float = 0.9,
-    beta_2: float = 0.999,
+    weight_decay: float,
+    step: int,
+    beta_1: float,
+    beta_2: float,
 ) -> None:
     """Take one step of Adam with decoupled weight decay (PyTorch's AdamW), in place; `step` counts from 1."""
     # Both averages start at zero. After this many steps, the weights of the gradients in them add up to these numbers.

@@ -134,11 +134,12 @@ def test_bounds_where_nothing_was_seen():
     assert unlikely.tolist() == pytest.approx([101, 101, 101 + 0.03 / 1e-5])
 
 
-def test_the_bounds_are_1_96_standard_errors_from_the_estimate():
-    """Of 100 samples 60 have probability 1/2, each for two strings, and the others do not come before."""
-    found = guessing.guess_numbers(np.log([0.2]), np.log([0.5] * 60 + [0.1] * 40))
-    error = stats.norm.ppf(0.975) * np.std([2] * 60 + [0] * 40, ddof=1) / math.sqrt(100)
-    np.testing.assert_allclose(np.ravel(found), [2.2, 2.2 - error, 2.2 + error])
+@pytest.mark.parametrize("k", [1, 60])
+def test_the_bounds_are_1_96_standard_errors_from_the_estimate(k):
+    """Of 100 samples k have probability 1/2, each for two strings, and the others do not come before."""
+    found = guessing.guess_numbers(np.log([0.2]), np.log([0.5] * k + [0.1] * (100 - k)))
+    estimate, error = 1 + 2 * k / 100, stats.norm.ppf(0.975) * np.std([2] * k + [0] * (100 - k), ddof=1) / 10
+    np.testing.assert_allclose(np.ravel(found), [estimate, max(1, estimate - error), estimate + error])
 
 
 def test_there_are_no_more_strings_than_their_probabilities_leave_room_for():
