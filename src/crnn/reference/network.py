@@ -430,7 +430,7 @@ def draw(y: Array, u: float, temperature: float) -> int:
     if temperature == 0:
         return int(y.argmax())
     cumulative = np.cumsum(np.exp((y - y.max()) / temperature))
-    return int(min(np.searchsorted(cumulative, u * cumulative[-1], side="right"), len(y) - 1))
+    return int(np.searchsorted(cumulative, u * cumulative[-1], side="right"))
 
 
 def sample(

@@ -75,7 +75,7 @@ def filtered(
 def draw(p: Array, u: float) -> int:
     """Return the symbol that the uniform `u` in [0, 1) selects from probabilities p (V,) by inverse CDF."""
     cumulative = np.cumsum(p)
-    return int(min(np.searchsorted(cumulative, u * cumulative[-1], side="right"), np.flatnonzero(p)[-1]))
+    return int(np.searchsorted(cumulative, u * cumulative[-1], side="right"))
 
 
 def sample(

@@ -305,6 +305,8 @@ def test_stream_gives_symbols_as_soon_as_they_are_asked_for(model, monkeypatch):
     assert drawn == []
     next(stream)
     assert drawn == [1]
+    assert len([*itertools.islice(stream, 200)]) == 200
+    assert drawn == [1, 2, 4, 8, 16, 32, 64, 64, 64]
 
 
 def test_stream_keeps_no_more_than_it_has_not_given(model, monkeypatch):
