@@ -181,6 +181,47 @@ def test_weights_that_are_not_finite_at_the_end_are_those_of_the_last_average():
     assert trainer.params.tobytes() == at_average
 
 
+def test_arrays_that_a_callback_has_edited_are_returned_to():
+    trainer, _ = averaging(4)
+    with trainer:
+        trainer.advance(np.full(4, 0.1))
+        trainer.params *= 0.5
+        trainer.resume_from_arrays()
+        edited = trainer.params.tobytes()
+        trainer.params[0] = np.inf
+        with pytest.raises(DivergenceError):
+            trainer.finish()
+    assert trainer.params.tobytes() == edited
+
+
+def test_an_average_that_is_not_finite_is_a_divergence():
+    trainer, _ = averaging(4)
+    before = trainer.params.tobytes()
+    trainer._processes.average = lambda array, weights: array.fill(np.inf)
+    with trainer, pytest.raises(DivergenceError) as raised:
+        trainer.advance(np.full(4, 0.1))
+    assert (raised.value.kind, raised.value.step) == ("weights", 7)
+    assert trainer.params.tobytes() == before
+
+
+def test_the_next_step_reads_the_averaged_weights():
+    trainer, _ = averaging(4)
+    trainer._processes.average = lambda array, weights: array.fill(0)
+    with trainer:
+        for n in (4, 1):
+            trainer.advance(np.full(n, 0.1))
+    assert trainer.cursor.last_loss == pytest.approx(3 * np.log(trainer.layout.vocab_size), rel=1e-6)
+
+
+def test_dropout_differs_between_processes():
+    def kind(rank, state, streams, settings):
+        settings = replace(settings, dropout_seed=2**63 - 2)
+        return AveragingTrainer(Processes(Communicator(rank, 4)), 4, 3, state, streams, settings)
+
+    seeds = [trainer_after(3, partial(kind, rank)).settings.dropout_seed for rank in range(4)]
+    assert seeds == [2**63 - 2, 2**63 - 1, 0, 1]
+
+
 @pytest.mark.parametrize("start", ["fit", "partial_fit"])
 @pytest.mark.parametrize(
     ("every", "message"),

@@ -12,6 +12,7 @@ from mpi_processes import TRAINING, Communicator, joint_training, mpi, needs_mpi
 from crnn import CharRNN, DivergenceError
 from crnn.training.distributed.joint_trainer import JointTrainer
 from crnn.training.distributed.processes import Processes
+from crnn.training.loop import trainer as trainer_module
 from crnn.training.loop.trainer import Trainer
 
 PROGRAM = joint_training()
@@ -73,7 +74,7 @@ def test_what_differs_between_processes_is_refused_in_all(tmp_path, case, what):
 
 def joint(rank=0, size=1):
     """Return a trainer, the commands that it tells or hears, and the errors with which it ends all processes."""
-    processes, told, ended = Processes(Communicator(rank, size)), [], []
+    processes, told, ended, shared = Processes(Communicator(rank, size)), [], [], []
 
     def of_first(value):
         if not isinstance(value, tuple):
@@ -82,17 +83,21 @@ def joint(rank=0, size=1):
         return value if rank == 0 else told.pop(0)
 
     processes.of_first, processes.abort = of_first, ended.append
-    processes.reduce, processes.share_rows = (lambda vector: None), (lambda array: None)
-    return trainer_after(3, partial(JointTrainer, processes)), told, ended
+    processes.reduce, processes.share_rows = (lambda vector: None), (lambda array: shared.append(array.shape))
+    trainer = trainer_after(3, partial(JointTrainer, processes))
+    trainer.shared = shared  # what was completed with the rows of others
+    return trainer, told, ended
 
 
 def test_the_first_process_tells_each_command_and_the_end():
     trainer, told, ended = joint()
-    with trainer:
+    with trainer as entered:
+        assert entered is trainer
         changes = trainer.state.gate.changes
         trainer.advance(np.full(2, 0.1))
         trainer.resume_from_arrays()
         trainer.finish()
+        assert trainer.shared == [(1, 5, 7)] * 3
         assert trainer.state.gate.changes == changes + 2  # the steps, and the arrays that were replaced
     assert (told, ended) == (["advance", "load", "finish", "end"], [])
     assert trainer.state.n_steps == 5
@@ -153,6 +158,38 @@ def test_a_divergence_is_known_to_all_processes(monkeypatch):
     with pytest.raises(DivergenceError), trainer:
         trainer.advance(np.full(2, 0.1))
     assert (told, ended) == (["advance"], [])
+    assert trainer.shared == [(1, 5, 7)]
+
+
+def test_weights_that_are_not_finite_at_the_end_are_a_divergence():
+    trainer, told, ended = joint()
+    before = trainer.params.tobytes()
+
+    def work():
+        with trainer:
+            trainer.advance(np.full(2, 0.1))
+            trainer.params[0] = np.inf
+            trainer.finish()
+
+    with pytest.raises(DivergenceError) as raised:
+        work()
+    assert raised.value.kind == "weights"
+    assert (told, ended) == (["advance", "finish"], [])
+    assert np.isfinite(trainer.params).all()
+    assert trainer.params.tobytes() != before  # the first step is repeated
+
+
+def test_the_first_process_decides_when_to_take_a_snapshot(monkeypatch):
+    monkeypatch.setattr(trainer_module, "SNAPSHOT_SECONDS", 1e9)
+    trainer, _, _ = joint()
+    snapshot, taken = trainer.snapshot, []
+    trainer.snapshot = lambda: taken.append(trainer.cursor.n_steps) or snapshot()
+    of_first = trainer._processes.of_first
+    with trainer:
+        for due in (False, True, False):
+            trainer._processes.of_first = lambda value, due=due: due if isinstance(value, bool) else of_first(value)
+            trainer.advance(np.full(2, 0.1))
+    assert taken == [5]
 
 
 class StopError(Exception):

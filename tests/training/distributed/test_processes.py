@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -73,6 +75,62 @@ def test_each_process_sets_its_own_rows(rank):
     processes._comm.allgather = gather
     processes.share_rows(array)
     np.testing.assert_array_equal(array, wanted)
+
+
+@pytest.fixture
+def other(monkeypatch):
+    """Pretend that there is MPI, which adds a vector of a second process to that of this one."""
+    MPI = SimpleNamespace(IN_PLACE=object())
+    monkeypatch.setitem(sys.modules, "mpi4py", SimpleNamespace(MPI=MPI))
+
+    def of(rank, vector):
+        def add(place, own):
+            assert place is MPI.IN_PLACE
+            own += vector
+
+        processes = Processes(Communicator(rank, 2))
+        processes._comm.Allreduce = add
+        return processes
+
+    return of
+
+
+def test_gradients_are_summed_but_the_last_value_is_not(other):
+    vector = np.array([1.0, 2.0, 5.0])
+    other(0, np.array([10.0, 20.0, 5.0])).reduce(vector)
+    assert vector.tolist() == [11.0, 22.0, 5.0]
+
+
+@pytest.mark.parametrize(("weights", "rank", "told"), [((3, 2), 0, 2), ((3, 2), 1, 3), ((2, 2), 0, 1), ((1, 1), 1, 1)])
+def test_averages_are_weighted(other, weights, rank, told):
+    own, second = np.array([1.0, 7.0]), np.array([5.0, -3.0])
+    array = own.copy()
+    other(rank, told * second).average(array, weights)
+    np.testing.assert_allclose(array, (weights[rank] * own + weights[1 - rank] * second) / sum(weights))
+
+
+def test_an_average_that_overflows_is_infinite_without_a_warning(other):
+    array = np.array([1e308, 1.0])
+    other(0, np.array([1e308, 1.0])).average(array, (1, 1))
+    assert array.tolist() == [np.inf, 1.0]
+
+
+def test_a_signal_of_another_process_ends_a_call_that_defers_none():
+    processes = Processes(Communicator(0, 2))
+    processes._comm.allgather = lambda value: [value, int(signal.SIGINT)]
+    with pytest.raises(KeyboardInterrupt):
+        processes.raise_signals()
+
+
+def test_a_communicator_of_several_processes():
+    def comm(rank, size):
+        found = Communicator(rank, size)
+        found.Allreduce = found.Abort = None
+        return found
+
+    assert processes_of(comm(0, 1)) is None
+    found = processes_of(comm(1, 2))
+    assert (found.rank, found.size) == (1, 2)
 
 
 @POSIX

@@ -40,7 +40,7 @@ class JointTrainer(Trainer):
         return self
 
     def __exit__(self, *exception: object) -> None:
-        error = exception[1] if len(exception) > 1 else None
+        error = exception[1]
         try:
             super().__exit__(*exception)
             if self._failed and isinstance(error, BaseException):
