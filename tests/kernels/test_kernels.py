@@ -994,22 +994,6 @@ def test_inference_refuses_a_workspace_that_no_symbol_fits_in(kernels, cell, nam
         call(kernels, name, arguments)
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("first", -1, "first: -1 is no symbol of a string"),
-        ("starts", [0, 3], "string 1 does not lie within the 5 symbols"),
-        ("starts", [-1, 2], "string 0 does not lie within the 5 symbols"),
-        ("lengths", [3, -1], "string 1 does not lie within the 5 symbols"),
-        ("lengths", [2, 3], "the longest strings must come first"),
-    ],
-)
-def test_strings_are_refused_by_name(kernels, name, value, message):
-    value = np.array(value, np.intp) if isinstance(value, list) else value
-    with pytest.raises(ValueError, match=message):
-        call(kernels, "log_likelihoods", arguments_of(kernels, "rnn")["log_likelihoods"] | {name: value})
-
-
 def test_strings_that_have_ended_before_leave_everything(kernels):
     arguments = arguments_of(kernels, "lstm")["log_likelihoods"] | {"first": 3, "last": 7}
     call(kernels, "log_likelihoods", arguments)
