@@ -146,7 +146,10 @@ def test_what_is_of_one_model(models):
         with pytest.raises(AttributeError, match=r"single network's: mixture.models\[0\]"):
             ask()
     assert mixture.vocabulary_ == models[0].vocabulary_
-    assert "3 models" in mixture._repr_html_()
+    html = mixture._repr_html_()
+    assert "<b>Mixture</b> of 3 models" in html
+    for weight, model in zip(mixture.weights_, mixture.models, strict=True):
+        assert f"<li>weight {weight:.3f}: {model._repr_html_()}</li>" in html
     assert mixture.get_params()["models"] is mixture.models
 
 

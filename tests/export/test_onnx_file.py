@@ -78,6 +78,7 @@ def test_head(tmp_path):
     proto = onnx.load(tmp_path / "model.onnx")
     assert (proto.producer_name, proto.ir_version) == ("crnn", IR_VERSION)
     assert [(opset.domain, opset.version) for opset in proto.opset_import] == [("", OPSET)]
+    assert (IR_VERSION, OPSET) == (8, 17)  # which runtimes since 2022 read
     assert [value.name for value in proto.graph.input] == ["ids", "h0", "c0"]
     assert [value.name for value in proto.graph.output] == ["logits", "hn", "cn"]
     shape = proto.graph.output[0].type.tensor_type.shape.dim

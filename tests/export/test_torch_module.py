@@ -103,6 +103,25 @@ def test_weights_are_copies_that_train(torch):
     np.testing.assert_array_equal(model.params_["Why"], before)
 
 
+def test_a_module_of_ones_own(torch):
+    """One layer of the vanilla cell, which reads one-hot vectors."""
+    from crnn.export.torch_module import TorchCharRNN
+
+    module = TorchCharRNN(random_language_model("abc").vocabulary_, 5)
+    assert (module.rnn.mode, module.rnn.num_layers, module.rnn.hidden_size, module.rnn.input_size) == (
+        "RNN_TANH",
+        1,
+        5,
+        3,
+    )
+    assert module.embedding is module.pairs is None
+    logits, state = module(torch.tensor([[0, 1], [2, 2]]))
+    assert (tuple(logits.shape), tuple(state.shape)) == ((2, 2, 3), (1, 2, 5))
+    logits, state = module.start()
+    assert (tuple(logits.shape), tuple(state.shape)) == ((1, 3), (1, 1, 5))
+    assert not state.any()
+
+
 def test_copies_and_pickles(torch):
     module = random_language_model(["abc"], cell="lstm", n_bigrams=2).to_torch()
     ids = module.encode("cab")
