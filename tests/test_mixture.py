@@ -228,6 +228,12 @@ def test_bad_input_is_refused_before_a_network_is_trained(monkeypatch, X, second
         Mixture.recommended(X, seconds, verbose=0, **options)
 
 
+def test_an_unknown_parameter_is_refused_before_the_text_is_counted(monkeypatch):
+    monkeypatch.delattr(CharNGram, "_fit")
+    with pytest.raises(InvalidInputError, match="CharRNN has no parameter 'hiden_size'.*did you mean 'hidden_size'"):
+        Mixture.recommended(TEXT, 1, verbose=0, hiden_size=8)
+
+
 def test_counts_take_their_parameters(monkeypatch):
     options = {"order": 3, "max_memory": 10**6, "min_count": 2, "hidden_size": 5, "max_steps": 3}
     network, counts = Mixture.recommended(TEXT + "X", 1, verbose=0, **options).models
