@@ -236,6 +236,12 @@ def test_recommended(capsys):
     assert "units in each direction, 2 streams of 24 characters a step, for 0.3 s" in capsys.readouterr().err
     assert (model.estimator.dropout, model.estimator.max_seconds) == (0.0, 0.3)
     assert model.predict(X).shape == (24,)
+    model = CharRNNClassifier.recommended(X, Y, 0.3, verbose=0, directions="backward", min_steps=7)
+    assert (model.directions, model.min_steps, model.estimator.max_seconds) == ("backward", 7, 0.3)
+    assert not model.__sklearn_is_fitted__()
+    assert capsys.readouterr().err == ""
+    with pytest.raises(InvalidInputError, match="fit must be True or False"):
+        CharRNNClassifier.recommended(X, Y, 0.3, fit="yes")
     with pytest.raises(InvalidInputError, match="has no parameter 'droput'"):
         CharRNNClassifier.recommended(X, Y, 0.3, droput=0.0)
     with pytest.raises(InvalidInputError, match="estimator is chosen by recommended"):

@@ -230,7 +230,7 @@ def test_bad_input_is_refused_before_a_network_is_trained(monkeypatch, X, second
 
 def test_an_unknown_parameter_is_refused_before_the_text_is_counted(monkeypatch):
     monkeypatch.delattr(CharNGram, "_fit")
-    with pytest.raises(InvalidInputError, match="CharRNN has no parameter 'hiden_size'.*did you mean 'hidden_size'"):
+    with pytest.raises(InvalidInputError, match=r"CharRNN has no parameter 'hiden_size'.*did you mean"):
         Mixture.recommended(TEXT, 1, verbose=0, hiden_size=8)
 
 
