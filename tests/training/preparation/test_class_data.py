@@ -1,0 +1,72 @@
+"""The texts of a classifier with their labels: checks, order and limits of a direction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crnn import InvalidInputError
+from crnn.training.preparation.class_data import LEAST_SECONDS, ClassData
+
+TEXTS = ["anna", "bob", "", "eve", "otto", "lena", "maximilian"]
+LABELS = [f"label of {text}" for text in TEXTS]
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array])
+def test_symbols_are_counted_with_an_end_and_a_label_for_each_text(kind):
+    data = ClassData.checked(kind(TEXTS), kind(LABELS))
+    assert data.texts == TEXTS
+    assert data.n_symbols == sum(map(len, TEXTS)) + 2 * len(TEXTS) + 1  # the first has a beginning, too
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        (TEXTS, ["x"] * 7, r"^y has only one class, 'x'\. Pass texts of at least two classes"),
+        (TEXTS, LABELS[1:], "^y must be 7 labels, one for each document, not 6"), (Path("names.txt"), LABELS, r"^X is the path names\.txt\. Pass crnn\.Lines"),
+        ("anna", list("abab"), r"^X is a single text\. Pass a list"), (b"anna", list("abab"), "^X is a single text"),
+        (7, LABELS, r"^X is of type int\. Pass a list"), (set(TEXTS), LABELS, "^X "),
+        (dict.fromkeys(TEXTS), LABELS, "^X "),
+    ],
+)  # fmt: skip
+def test_what_is_refused(X, y, message):
+    with pytest.raises(InvalidInputError, match=message):
+        ClassData.checked(X, y)
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_each_text_keeps_its_label_and_weight(direction, shuffled):
+    data = ClassData.checked(TEXTS, LABELS, sample_weight=[len(text) for text in TEXTS])
+    texts, labels, weights = data.in_direction(direction, shuffled=shuffled)
+    read = [text[::-1] for text in texts] if direction == "backward" else texts
+    assert [f"label of {text}" for text in read] == labels.tolist()
+    assert [len(text) for text in read] == weights.tolist()
+    assert sorted(read) == sorted(TEXTS)
+    assert (read == TEXTS) == (not shuffled)
+    again = ClassData.checked(TEXTS, LABELS).in_direction(direction, shuffled=shuffled)
+    assert (again[0], again[2]) == (texts, None)
+
+
+LIMITS = {"epochs": 8, "batch_size": 2, "seq_length": 5, "max_steps": None, "max_seconds": None}
+
+
+@pytest.mark.parametrize(
+    ("change", "min_steps", "seconds", "directions", "found"),
+    [
+        ({}, 0, 0.0, 2, {"epochs": 8}), ({}, 8 * 5, 0.0, 2, {"epochs": 8}), ({}, 8 * 5 + 1, 0.0, 1, {"epochs": 9}),
+        ({"batch_size": 100}, 21, 0.0, 1, {"epochs": 21}),  # fewer symbols than streams: a step is an epoch
+        ({"seq_length": 100}, 33, 0.0, 1, {"epochs": 17}),  # a chunk of all symbols of a stream, and the rest
+        ({"max_steps": 0}, 99, 0.0, 2, {}), ({"max_steps": 3}, 99, 0.0, 2, {}),
+        ({"max_seconds": 9.0}, 99, 1.0, 2, {"max_seconds": 4.0}),
+        ({"max_seconds": 9.0}, 99, 5.0, 1, {"max_seconds": 4.0}),
+        ({"max_seconds": 9.0, "max_steps": 3}, 99, 1.0, 2, {"max_seconds": 4.0}),
+        ({"max_seconds": 9.0}, 99, 10.0, 2, {"max_seconds": LEAST_SECONDS}),
+    ],
+)  # fmt: skip
+def test_limits_of_a_direction(change, min_steps, seconds, directions, found):
+    data = ClassData.checked(["ab" * 9, "cd" * 13], ["x", "y"])
+    assert data.n_symbols == 49
+    assert data.limits(LIMITS | change, min_steps, seconds, directions) == found
