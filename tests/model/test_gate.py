@@ -1,7 +1,9 @@
 """Gates: of each that lives the locks are open in a forked child, and none runs Python code when it is deleted."""
 
 import contextlib
+import copy
 import os
+import pickle
 import sys
 import threading
 
@@ -61,6 +63,17 @@ def test_wherever_ctrl_c_comes_it_is_open_for_other_threads(use):
         assert found.pop() == [True, True], place
         places.append(place)
     assert len(kept) == len(places) > 3
+
+
+def test_one_begins_with_no_changes_and_equals_any_other():
+    gate, other = Gate(), copy.deepcopy(Gate())
+    assert gate.changes == 0
+    assert gate == other
+    assert gate != 0
+    gate.changes = 7
+    assert pickle.loads(pickle.dumps(gate)).changes == copy.copy(gate).changes == 0
+    with gate.arrays, gate.steps():
+        assert gate.arrays is gate.steps() is not gate.turn
 
 
 def test_dead_ones_are_forgotten():

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from crnn.model.layout import Layout
+from crnn import InvalidInputError
+from crnn.model.layout import SHAPING, Layout
 from crnn.model.state import ModelState
 from crnn.text.symbols.vocabulary import Vocabulary
 
@@ -75,10 +78,78 @@ def test_a_state_carried_on_shares_what_still_fits():
     assert (same.smooth_loss, same.loss_length) == (2 * first.smooth_loss, 22)
     other = first.carried_on(optimizer="adagrad", batch_size=3, seq_length=11)
     assert other.params is first.params
-    assert (list(other.optimizer_state), other.optimizer_start) == (["sum"], 17)
+    assert (other.optimizer, list(other.optimizer_state), other.optimizer_start) == ("adagrad", ["sum"], 17)
     assert [array.shape for array in other.hidden] == [(2, 3, 5)] * 2
     assert not any(array.any() for array in arrays(other)[1:])
     assert (first.optimizer, first.optimizer_start, first.loss_length) == ("adam", 0, 11)
+
+
+def test_averaged_weights_replace_the_last_ones():
+    first = state()
+    assert first.averaged() is first
+    average = np.full(first.layout.size, 0.25)
+    first.optimizer_state["weight_average"] = average
+    averaged = first.averaged()
+    assert averaged.params is average
+    assert list(averaged.optimizer_state) == ["exp_avg", "exp_avg_sq"]
+    assert "weight_average" in first.optimizer_state
+    assert averaged.hidden[0] is first.hidden[0]
+
+
+def test_names_of_the_arrays_of_training():
+    first = state("lstm", "adagrad")
+    names = {f"optimizer.sum.{name}" for name in first.layout.torch_named(first.params)}
+    found = first.training_arrays()
+    assert found.keys() == {"state.h", "state.c", *names}
+    assert found["state.h"] is first.hidden[0]
+    assert found["state.c"] is first.hidden[1]
+    found["optimizer.sum.decoder.bias"][:] = 7.5
+    assert (first.layout.tensors(first.optimizer_state["sum"]).by == 7.5).all()
+
+
+def test_a_copy_between_steps_waits_for_the_steps():
+    first, done = state(), []
+    with first.gate.steps():
+        thread = threading.Thread(target=lambda: done.append(first.copy_between_steps()))
+        thread.start()
+        first.params[:] = 0.25
+        assert not done
+        first.params[:] = 0.5
+    thread.join()
+    assert (done[0].params == 0.5).all()
+
+
+def test_settings_must_fit_the_weights():
+    first = state()
+    settings = SimpleNamespace(**{name: getattr(first.layout, name) for name in SHAPING})
+    first.check(settings)
+    for name, value in (("hidden_size", 7), ("num_layers", 3), ("cell", "gru")):
+        before = getattr(settings, name)
+        with pytest.raises(InvalidInputError, match=rf"^{name} is now {value}, but .* with {before}\."):
+            first.check(SimpleNamespace(**vars(settings) | {name: value}))
+
+
+def test_weights_of_8_bits_are_not_trained():
+    first = state()
+    first.require_float("adapt")
+    small = replace(first, scales={})
+    with pytest.raises(InvalidInputError, match=r"^adapt needs float weights, but this model has 8-bit weights"):
+        small.require_float("adapt")
+    with pytest.raises(InvalidInputError, match=r"^partial_fit needs float weights"):
+        small.carried_on(optimizer="adam", batch_size=7, seq_length=11)
+
+
+@pytest.mark.parametrize(("name", "place"), [("Whh_l1", (3, 2)), ("by", (1,)), ("Wxh_l0", (0, 0))])
+def test_the_first_weight_that_is_not_finite_is_named(name, place):
+    first = state()
+    first.check_finite("sample")
+    first.layout.named(first.params)[name][place] = -np.inf
+    with pytest.raises(InvalidInputError) as raised:
+        first.check_finite("sample")
+    shown = ", ".join(map(str, place)) if len(place) > 1 else place[0]
+    assert str(raised.value).startswith(f"params_['{name}'] is -inf at ")
+    assert str(shown) in str(raised.value)
+    assert "sample needs finite" in str(raised.value)
 
 
 def test_a_shallow_copy_shares_all_and_a_deep_copy_nothing():

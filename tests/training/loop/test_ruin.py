@@ -118,6 +118,23 @@ def test_watch():
 
 
 @pytest.mark.parametrize(
+    ("seq_length", "steps"),
+    [
+        (50, [*range(101, 111)]), (49, [101, 102, 104, 106, 108, 110]), (25, [101, 102, 104, 106, 108, 110]),
+        (17, [101, 102, 104, 107, 110]), (1, [101, 102, 104, 108, 116, 132, 164, 214, 264]),
+    ],
+)  # fmt: skip
+def test_losses_are_means_over_50_time_steps_or_the_call_so_far(seq_length, steps):
+    watch, seen = RuinWatch(3.0 * seq_length, seq_length, 100, 104.0, "first"), []
+    for step in range(101, steps[-1] + 1):
+        watch.see(step, 104.0, 104.0, 1.0 + step)
+        assert watch.seen.factor == 1.0 + step  # even if the loss is not looked at
+        seen.append(watch.seen.step)
+    assert sorted(set(seen)) == steps
+    assert not watch.seen.above
+
+
+@pytest.mark.parametrize(
     ("sound_step", "step", "extreme", "ruined"),
     [
         (1100, 1200, False, True), (1101, 1201, False, False), (1101, 1202, False, True),  # half of the call's steps

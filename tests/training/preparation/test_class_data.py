@@ -25,7 +25,8 @@ def test_symbols_are_counted_with_an_end_and_a_label_for_each_text(kind):
     ("X", "y", "message"),
     [
         (TEXTS, ["x"] * 7, r"^y has only one class, 'x'\. Pass texts of at least two classes"),
-        (TEXTS, LABELS[1:], "^y must be 7 labels, one for each document, not 6"), (Path("names.txt"), LABELS, r"^X is the path names\.txt\. Pass crnn\.Lines"),
+        (TEXTS, LABELS[1:], "^y must be 7 labels, one for each document, not 6"),
+        (Path("names.txt"), LABELS, r"^X is the path names\.txt\. Pass crnn\.Lines"),
         ("anna", list("abab"), r"^X is a single text\. Pass a list"), (b"anna", list("abab"), "^X is a single text"),
         (7, LABELS, r"^X is of type int\. Pass a list"), (set(TEXTS), LABELS, "^X "),
         (dict.fromkeys(TEXTS), LABELS, "^X "),
