@@ -21,6 +21,7 @@ from crnn.inference.scoring.recent_scores import RecentScores
 from crnn.parameters.cells import CELLS
 from crnn.reference import network as reference
 from crnn.reference.string_score import string_score
+from crnn.text.sources import lines
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
 
@@ -240,6 +241,15 @@ def test_batches_have_the_scores_of_their_strings(model, reduce):
     scores = list(model.score_batches(batches, reduce=reduce))
     assert [len(part) for part in scores] == [7, 0, 1, 52]
     np.testing.assert_array_equal(np.concatenate(scores), model.score_samples(texts, reduce=reduce))
+
+
+@pytest.mark.parametrize("block", [1, 60, 1 << 20])
+def test_lines_have_the_scores_of_their_texts(model, tmp_path, monkeypatch, block):
+    texts = [text for text in random_strings(60) if text]
+    (tmp_path / "lines").write_text("\n".join(texts))
+    monkeypatch.setattr(lines, "BLOCK_SIZE", block)
+    scores = model.score_samples(lines.Lines(tmp_path / "lines"))
+    np.testing.assert_array_equal(scores, model.score_samples(texts))
 
 
 def test_the_next_batch_is_asked_for_after_the_scores_of_the_one_before():

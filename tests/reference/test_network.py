@@ -171,6 +171,20 @@ def test_gradients_are_those_of_central_differences(chunk, dropout):
             assert analytic == pytest.approx(central_difference(loss), rel=1e-7, abs=1e-9)
 
 
+def test_gradients_of_a_single_step(chunk):
+    layout, flat, x, targets, state = chunk
+    _, d, _ = reference.loss_and_gradients(layout.tensors(flat), layout.cell, x[:1], targets[:1], state)
+    for gradient, at in zip(d, layout.tensors(np.arange(layout.size)), strict=True):
+
+        def loss(step, at=at):
+            moved = flat.copy()
+            moved[at.flat[-1]] += step
+            _, y = reference.forward(layout.tensors(moved), layout.cell, x[:1], state)
+            return reference.softmax_loss(y, targets[:1])[0]
+
+        assert gradient.ravel()[-1] == pytest.approx(central_difference(loss), rel=1e-7, abs=1e-9)
+
+
 def test_streams_are_averaged_and_independent(chunk):
     layout, flat, x, targets, state = chunk
     p, masks = layout.tensors(flat), masks_for(layout)
