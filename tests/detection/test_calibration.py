@@ -21,7 +21,7 @@ def test_the_expected_rate_is_the_contamination():
     assert 0.92 < np.mean(inside) < 0.98
 
 
-@pytest.mark.parametrize(("n", "rank"), [(97, 4), (98, 4), (99, 5), (100, 5)])
+@pytest.mark.parametrize(("n", "rank"), [(1, 1), (97, 4), (98, 4), (99, 5), (100, 5)])
 def test_the_rank_is_the_contamination_of_one_more_text(n, rank):
     assert calibrated(np.arange(-n, 0.0), 0.05).rank == rank
 

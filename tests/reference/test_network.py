@@ -319,7 +319,7 @@ def test_probabilities_of_all_symbols_sum_to_one(chunk):
 )
 def test_draw_inverts_the_cumulative_distribution(u, symbol):
     y = np.array([-np.inf, 0.0, -np.inf, np.log(2), 0.0])  # P = 0, 1/4, 0, 1/2, 1/4
-    assert reference.draw(y, u, 1.0) == symbol
+    assert reference.draw(y, u, 1.0) == reference.draw(y + 1000, u, 1.0) == symbol
 
 
 def test_temperature_divides_the_logits_and_zero_takes_the_first_largest():

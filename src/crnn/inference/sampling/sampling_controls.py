@@ -237,11 +237,6 @@ class SamplingControls:
         )
 
     @property
-    def temperature(self) -> float:
-        """The number that divides the logits."""
-        return float(self.numbers["temperature"])
-
-    @property
     def penalizes_repetition(self) -> bool:
         """Whether a draw depends on the symbols in the text so far."""
         return bool(self.numbers["repetition_penalty"] != OFF["repetition_penalty"])
