@@ -53,6 +53,32 @@ def test_they_are_sorted_for_a_search(pairs, empty, vocab_size):
     ]
 
 
+PAIRS = [[0, 0], [0, 2], [-1, -1], [2, 0], [1, 3], [2, 1], [-1, -1]]
+
+
+@pytest.mark.parametrize(("boundary", "allowed"), [(None, 4), (3, 3), (2, 2), (1, 1)])
+def test_each_pair_has_its_row(boundary, allowed):
+    before, symbols = (array.reshape(5, 4) for array in np.divmod(np.arange(20), 4))
+    rows = SymbolPairs(np.array(PAIRS)).rows(before - 1, symbols, boundary)
+    assert rows.shape == (5, 4)
+    for row, b, symbol in zip(rows.flat, before.flat, symbols.flat, strict=True):
+        pair = [int(b) - 1, int(symbol)]
+        assert row == (PAIRS.index(pair) if pair in PAIRS and symbol < allowed else -1), pair
+
+
+@pytest.mark.parametrize(
+    ("places", "moved"),
+    [
+        ([0, 1, 2, 3], PAIRS), ([3, 0, 1, 2], [[3, 3], [3, 1], [-1, -1], [1, 3], [0, 2], [1, 0], [-1, -1]]),
+        ([-1, 0, 1, 2], [*[[-1, -1]] * 4, [0, 2], [1, 0], [-1, -1]]),
+        ([5, 7, 0, -1], [[5, 5], [5, 0], [-1, -1], [0, 5], [-1, -1], [0, 7], [-1, -1]]),
+    ],
+)  # fmt: skip
+def test_symbols_are_renumbered(places, moved):
+    found = SymbolPairs(np.array(PAIRS), 11).renumbered(np.array(places))
+    assert found == SymbolPairs(np.array(moved), 11)
+
+
 def test_they_tell_layouts_apart():
     pairs = np.array([[0, 1], [1, 2]])
     layouts = [
