@@ -231,6 +231,14 @@ def test_before_fit():
             call(small())
 
 
+def test_a_callback_cannot_train_the_classifier_that_is_being_trained():
+    classifier = small(callbacks=[lambda model, record: model.fit(X, Y)])
+    with pytest.raises(InvalidInputError, match="this model is being trained by another call"):
+        classifier.fit(X, Y)
+    assert not classifier.__sklearn_is_fitted__()
+    assert classifier.set_params(estimator__callbacks=None).fit(X, Y).n_steps_ == 120  # afterwards it may
+
+
 def test_recommended(capsys):
     model = CharRNNClassifier.recommended(X, Y, 0.3, random_state=0, dropout=0.0, fit=True)
     assert "units in each direction, 2 streams of 24 characters a step, for 0.3 s" in capsys.readouterr().err

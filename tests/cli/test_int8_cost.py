@@ -3,8 +3,22 @@
 import numpy as np
 import pytest
 from examples import random_language_model
+from scipy.special import rel_entr
 
 from crnn.cli.int8_cost import int8_cost
+
+
+def test_cost_is_the_mean_divergence_of_all_predictions(monkeypatch):
+    """Before each symbol of the documents, and before their ends."""
+    monkeypatch.setattr("crnn.cli.int8_cost.DOCUMENTS", 7)
+    monkeypatch.setattr("crnn.model.int8_weights.LARGEST", 2)
+    model = random_language_model(["abcd", "dcab"], dtype="float32")
+    rounded, divergences = model.quantize(), []
+    for text in model.sample(num_samples=7, random_state=0):
+        beginnings = [text[:i] for i in range(len(text) + 1)]
+        p, q = model.predict_proba(beginnings), rounded.predict_proba(beginnings)
+        divergences += rel_entr(p.astype(float), q.astype(float)).sum(axis=1).tolist()
+    assert int8_cost(model) == pytest.approx(np.mean(divergences), rel=1e-3)
 
 
 @pytest.mark.parametrize("source", ["abcde", b"abcde", ["abcd", "dcab"]], ids=["text", "bytes", "documents"])

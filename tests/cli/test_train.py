@@ -142,6 +142,7 @@ def test_output_is_checked_before_training(folder, capsys, monkeypatch, output):
     assert f"crnn: error: {output}: " in error(capsys, "train", "text.txt", "-o", output)
 
 
+@POSIX
 def test_a_checkpoint_that_cannot_be_written_is_refused_before_training(folder, capsys, monkeypatch):
     monkeypatch.setattr(CharRNN, "fit", None)
     name = "n" * 250  # a name may have 255 characters, but that of its checkpoint would have more
