@@ -308,6 +308,13 @@ def test_a_symbol_is_counted_only_with_room_for_all_that_it_may_need(missing):
     assert ngrams.count(trie, ids(1), ids()) == (sum(missing) == 0)
 
 
+@pytest.mark.parametrize("slots", [8, 16])
+def test_a_symbol_is_counted_over_a_base_only_with_slots_for_all_contexts(slots):
+    trie = ngrams.Trie(3, 5, None, ready(3, 5))
+    trie.grow(*arrays(), np.empty((slots, 2), np.int32))
+    assert ngrams.count(trie, ids(1), ids()) == (slots == 16)  # six are reserved, which may fill less than half
+
+
 def test_blocks_that_are_left_for_larger_ones_are_used_again():
     trie = ngrams.Trie(2, 11)
     trie.grow(*arrays(50, trie.room_for_symbol[1] + 300))
