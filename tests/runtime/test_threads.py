@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from ast import literal_eval
 from itertools import product
@@ -344,6 +345,63 @@ def test_nothing_is_set_when_entering_fails_before_it(monkeypatch):
         pass
     assert calls == []
     assert blas._uses == []
+
+
+@pytest.mark.parametrize("n_threads", [0, 1, 2, 5])
+@pytest.mark.parametrize("n_tasks", [0, 1, 2, 13])
+def test_each_task_is_done_once(n_threads, n_tasks):
+    before, done = threading.active_count(), []
+    run_tasks(iter(range(n_tasks)), lambda task: done.append((task, threading.get_ident())), n_threads)
+    assert sorted(task for task, _ in done) == list(range(n_tasks))
+    if n_threads <= 1 or n_tasks <= 1:
+        assert [task for task, _ in done] == list(range(n_tasks))
+        assert {thread for _, thread in done} <= {threading.get_ident()}
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("on_main", [True, False])
+def test_after_an_error_no_more_tasks_are_begun(on_main):
+    both, done, before = threading.Barrier(2), [], threading.active_count()
+
+    def work(task):
+        if task < 2:  # one on each thread
+            both.wait(60)
+            if on_main == (threading.current_thread() is threading.main_thread()):
+                raise ValueError("of a task")
+        time.sleep(0.002)
+        done.append(task)
+
+    with pytest.raises(ValueError, match=r"^of a task$") as caught:
+        run_tasks(range(500), work, n_threads=2)
+    assert len(done) < 400
+    assert caught.value.__cause__ is None
+    assert threading.active_count() == before
+
+
+def test_helpers_are_started_by_number():
+    before, seen = threading.active_count(), []
+    with Helpers(3, lambda *arguments: seen.append(arguments)) as helpers:
+        assert threading.active_count() == before + 3
+        helpers.start("a", 7, count=2)
+        helpers.finish()
+        assert sorted(seen) == [(1, "a", 7), (2, "a", 7)]
+        helpers.start()
+        helpers.finish()
+        assert sorted(seen[2:]) == [(1,), (2,), (3,)]
+    assert threading.active_count() == before
+
+
+def test_the_first_error_of_the_helpers_is_raised():
+    def work(i):
+        if i > 1:
+            raise ValueError(f"of thread {i}")
+
+    with Helpers(3, work) as helpers:
+        helpers.start()
+        with pytest.raises(ValueError, match=r"^of thread [23]$"):
+            helpers.finish()
+        helpers.start(count=1)
+        helpers.finish()
 
 
 def test_helpers_that_were_never_started_are_closed():

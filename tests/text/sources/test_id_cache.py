@@ -369,6 +369,9 @@ def test_a_file_that_has_become_shorter_is_named(folder, monkeypatch):
         monkeypatch.setattr(os, "preadv", lambda descriptor, views, offset: read(descriptor, [views[0][:2]], offset))
         file.read_into(found, 1)  # the system may give less than it is asked for
         assert found.tobytes() == b"bcd"
+        monkeypatch.delattr(os, "preadv")
+        file.read_into(found, 0)
+        assert found.tobytes() == b"abc"
     with pytest.raises(InvalidInputError, match="short ends after 5 bytes, because it was changed"):
         file.read_into(found, 3)
 
