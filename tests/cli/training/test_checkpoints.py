@@ -1,0 +1,55 @@
+"""The checkpoint of ``crnn train``: which files it may replace, and which model a file contains."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+from command_line import POSIX, TEXT, usage_error
+
+from crnn import CharRNN
+from crnn.cli import main as cli
+from crnn.cli.training.checkpoints import checkpoint_every, contains_model
+
+
+@pytest.mark.parametrize("option", ["--from", "--validation"])
+def test_no_input_is_replaced_by_a_checkpoint(folder, capsys, option):
+    content = (folder / "model.crnn").read_bytes() if option == "--from" else TEXT.encode()
+    (folder / "new.crnn.checkpoint").write_bytes(content)
+    message = usage_error(capsys, "train", "text.txt", "-o", "new.crnn", option, "new.crnn.checkpoint")
+    assert message.endswith(
+        "argument -o/--output: the checkpoint new.crnn.checkpoint would replace new.crnn.checkpoint"
+    )
+    assert (folder / "new.crnn.checkpoint").read_bytes() == content
+
+
+@POSIX
+def test_a_device_has_no_checkpoint(folder, capsys):
+    assert cli.main(["train", "text.txt", "-o", os.devnull, "-q", "--max-steps", "2"]) == 0
+    assert not os.path.exists(os.devnull + ".checkpoint")
+    message = usage_error(capsys, "train", "text.txt", "-o", os.devnull, "--resume")
+    assert "argument --resume: there is no checkpoint for this -o/--output" in message
+
+
+def test_a_file_contains_a_model_of_the_same_weights_and_steps(folder):
+    model = CharRNN.load("model.crnn")
+    assert contains_model("model.crnn", model)
+    assert not contains_model("text.txt", model)
+    assert not contains_model("missing.crnn", model)
+    assert not contains_model("model.crnn", CharRNN(5, max_steps=50, random_state=0).fit(TEXT))
+    assert not contains_model("model.crnn", CharRNN(7, num_layers=2, max_steps=50, random_state=0).fit(TEXT))
+    further = CharRNN.load("model.crnn").partial_fit(TEXT)
+    with further.editing():
+        for name, array in model.params_.items():
+            further.params_[name][:] = array
+    assert not contains_model("model.crnn", further)  # the same weights after more steps
+    with model.editing():
+        model.params_["by"][0] = np.nextafter(model.params_["by"][0], 9)
+    assert not contains_model("model.crnn", model)
+
+
+@pytest.mark.parametrize(("text", "every"), [("NONE", None), ("7", 7), ("7s", 7.0), ("0.5m", 30.0), ("1.5", 1.5)])
+def test_intervals(text, every):
+    assert checkpoint_every(text) == every
+    assert type(checkpoint_every(text)) is type(every)
