@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from crnn.errors import DivergenceError, InvalidInputError, ModelFileError, NotFittedError
+from crnn.errors import DivergenceError, InvalidInputError, ModelFileError, NotFittedError, short_repr
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,44 @@ def test_divergence_survives_pickling_and_copying(again):
     back = again(error)
     assert type(back) is DivergenceError
     assert (back.step, back.last_loss, str(back), back.__notes__) == (7, 3.5, str(error), ["a note"])
+
+
+LOWER = "Lower learning_rate or clip."
+
+
+@pytest.mark.parametrize(
+    ("kind", "last_loss", "message"),
+    [
+        ("loss", 4.5, f"the loss of step 7 is not finite (last finite loss: 4.5 nats per chunk). {LOWER}"),
+        ("loss", math.nan, f"the loss of step 7 is not finite (there was no finite loss before it). {LOWER}"),
+        ("weights", 4.5, f"the weights after step 7 are not finite (last finite loss: 4.5 nats per chunk). {LOWER}"),
+        ("ruin", 1234567.25, "the loss of step 7 is 1.23457e+06 nats per chunk, far above that of a uniform guess, and "
+         f"did not recover. {LOWER}"),
+        ("adaptation", 4.5, "the loss of block 7, or the weights after it, are not finite. Lower the learning_rate of "
+         "adapt"),
+    ],
+)  # fmt: skip
+def test_each_kind_of_divergence_has_a_message(kind, last_loss, message):
+    error = DivergenceError(7, last_loss, kind)
+    assert (str(error), error.kind) == (message, kind)
+    assert str(pickle.loads(pickle.dumps(error))) == message
+
+
+class NoRepr:
+    def __repr__(self):
+        raise ValueError
+
+
+class Odd(NoRepr):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [("a" * 198, repr("a" * 198)), ("a" * 199, repr("a" * 199)[:200] + "..."), (NoRepr(), "a NoRepr"),
+     (Odd(), "an Odd"), (10**5000, "an int of 16610 bits"), (-(10**5000), "an int of 16610 bits"),
+     ([10**5000], "a list"), ({1: 10**5000}, "a dict")],
+    ids=["long", "too long", "a class", "another class", "large", "negative", "list", "dict"],
+)  # fmt: skip
+def test_any_value_can_be_shown(value, shown):
+    assert short_repr(value) == shown

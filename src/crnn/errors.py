@@ -144,7 +144,7 @@ def any_repr(value: object) -> str:
         return repr(value)
     except Exception:  # an integer of more than 4300 digits has none, and some objects' repr is broken
         bits = f" of {value.bit_length()} bits" if isinstance(value, int) else ""
-        article = "an" if type(value).__name__[0] in "aeiou" else "a"
+        article = "an" if type(value).__name__[0] in "aeiouAEIOU" else "a"
         return f"{article} {type(value).__name__}{bits}"
 
 
