@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +15,16 @@ from crnn.training.loop.budget import Budget
 counts = st.integers(0, 10**6)
 seconds = st.floats(0, 1e6)
 paces = st.floats(1e-6, 1e3)
+
+
+@pytest.mark.parametrize(
+    ("max_steps", "max_epochs", "n_steps"),
+    [(None, None, None), (50, None, 50), (None, 3, 21), (50, 3, 21), (5, 3, 5), (0, 3, 0), (None, 0, 0)],
+)
+@pytest.mark.parametrize("max_seconds", [None, 2.5])
+def test_the_budget_of_a_call_has_its_first_limit(max_steps, max_epochs, n_steps, max_seconds):
+    settings = SimpleNamespace(max_steps=max_steps, max_seconds=max_seconds)
+    assert Budget.of_call(settings, 7, max_epochs) == Budget(n_steps, max_seconds)
 
 
 @given(counts, counts, seconds, paces)

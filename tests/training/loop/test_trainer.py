@@ -603,6 +603,19 @@ def test_the_blas_is_held_at_one_thread_and_let_go(error, n_threads):
 
 
 @needs_threads_that_can_be_set
+def test_the_blas_is_let_go_if_no_thread_can_be_started(monkeypatch):
+    def fail(helpers):
+        raise MemoryError
+
+    run = Run(*start(B=2), T=T, n_threads=2)
+    monkeypatch.setattr(trainer.Helpers, "__enter__", fail)
+    with scipy_blas.controller.limit(limits=2):
+        with pytest.raises(MemoryError):
+            run.steps(3)
+        assert set(blas_threads()) == {2}
+
+
+@needs_threads_that_can_be_set
 def test_the_blas_is_let_go_after_a_divergence():
     arguments, options = diverging("float32", 5, B=3, n_threads=2)
     with scipy_blas.controller.limit(limits=2):
