@@ -334,6 +334,11 @@ def test_counts_of_a_mixture_in_a_mixture_follow_the_text(models):
     flat = Mixture([models[1], counts, models[0]], [0.3, 0.2, 0.25])
     for adapt in (False, True, "counts"):
         assert nested.score(text, adapt=adapt) == pytest.approx(flat.score(text, adapt=adapt), rel=1e-12)
+        states = [mixture.start(adapt=adapt) for mixture in (nested, flat)]
+        for piece in ("the toe", " that bites", " the toe that"):
+            states = [state.copy().feed(piece) for state in states]
+        assert states[0].log_prob == pytest.approx(states[1].log_prob, rel=1e-12)
+        np.testing.assert_allclose(states[0].predict_proba(), states[1].predict_proba(), rtol=1e-9)
     assert nested.score(text, adapt="counts") > nested.score(text) + 0.05
 
 
