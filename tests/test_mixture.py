@@ -311,10 +311,11 @@ def test_models_follow_the_text(models, adapt):
     assert mixture.score(text, adapt=adapt) > fixed + 0.1
     assert mixture.score(text) == before  # the models do not change
     whole = mixture.surprisal(text, adapt=adapt)
-    state = mixture.start(adapt=adapt)
-    for i in range(0, len(text), 11):
-        state.feed(text[i : i + 11])
-    assert state.log_prob == pytest.approx(-whole.sum(), rel=1e-12)
+    for length in (1, 11):
+        state = mixture.start(adapt=adapt)
+        for i in range(0, len(text), length):
+            state.feed(text[i : i + length])
+        assert state.log_prob == pytest.approx(-whole.sum(), rel=1e-12)
     copy = state.copy()
     np.testing.assert_array_equal(copy.predict_proba(), state.predict_proba())
     assert copy.feed("toe").log_prob == state.feed("toe").log_prob

@@ -113,8 +113,6 @@ class AdaptiveReading(NamedTuple):
 
 def _logits(network: PackedNetwork, ids: Ids, state: State) -> Array:
     """Return the logits (n, V) that predict each symbol, and advance the state in place."""
-    if not len(ids):
-        return np.empty((0, network.symbols), network.params.dtype)
     return network.logits_before(ids[:, None], state)[:, 0, : network.symbols]
 
 
