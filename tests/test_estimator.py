@@ -161,7 +161,8 @@ def test_unknown_attribute_is_no_question_of_fitting():
 @pytest.mark.parametrize(
     ("name", "meant"),
     [("generate", "sample"), ("predict", "predict_proba"), ("sampel", "sample"), ("Beam_Search", "beam_search"),
-     ("hiddensize", "hidden_size"), ("xyzzy", None)],
+     ("hiddensize", "hidden_size"), ("xyzzy", None), ("encode", "vocabulary_"), ("evaluate", "score"),
+     ("log_prob", "score_samples"), ("train", "fit"), ("write", "sample"), ("_sampel", None)],
 )  # fmt: skip
 def test_a_near_miss_of_a_name_is_answered_with_the_name(name, meant):
     assert not hasattr(CharRNN(), name)
