@@ -82,3 +82,9 @@ def test_no_part_is_more_than_all():
 def test_a_time_beyond_all_counting():
     assert Budget(seconds=1e300).steps_left(done=3, seconds=1.0, seconds_per_step=0.0) >= 10**18
     assert Budget(5, 1e300).steps_left(done=3, seconds=1.0, seconds_per_step=0.0) == 2
+
+
+@pytest.mark.parametrize(("done", "left"), [(9, 0), (10, 0), (11, 0)])
+def test_after_the_time_no_step_is_left_of_those_that_were_allowed(done, left):
+    assert Budget(11, 1.0).steps_left(done, 5.0, 0.1) == left
+    assert Budget(11, 9.0).steps_left(done, 5.0, 0.1) == 11 - done
