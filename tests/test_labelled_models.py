@@ -148,6 +148,10 @@ def test_training_goes_on_with_the_same_labels(model):
         state.partial_fit(["anna"], labels=["d"])
     with pytest.raises(InvalidInputError, match="labels is missing"):
         state.partial_fit(["anna"])
+    without = small(max_steps=1).fit(TEXTS)
+    with pytest.raises(InvalidInputError, match=r"^labels is given, but the model was fitted without labels\. Omit it"):
+        without.partial_fit(TEXTS, labels=LABELS)
+    assert without.n_steps_ == 1
 
 
 def test_validation_has_labels_too():

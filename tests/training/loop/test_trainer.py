@@ -9,6 +9,7 @@ import math
 import signal
 import threading
 import weakref
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,10 +18,11 @@ from examples import Run, memory, network, states, symbols
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from interrupted_runs import interrupted_everywhere
+from mpi_processes import trainer_after
 from reference_checks import check_against_reference, check_run, expected_in_double, expected_run
 
 from crnn import CharRNN
-from crnn.errors import DivergenceError
+from crnn.errors import DivergenceError, InvalidInputError
 from crnn.parameters.cells import CELLS
 from crnn.reference.dropout import state_resets
 from crnn.runtime.threads import scipy_blas
@@ -323,6 +325,17 @@ def test_wherever_ctrl_c_comes_changed_weights_are_counted_as_changed():
         assert run.trainer.state.gate.changes > 0 or not changed, place
         places.append(changed)
     assert 5 < sum(places) < len(places)
+
+
+@pytest.mark.parametrize(("block_step", "fits"), [(6, True), (5, False)])
+def test_a_block_has_the_chunks_that_were_read_of_it(block_step, fits):
+    """Of a text of 24 chunks, 24 may have been read after 30 steps, but not 25."""
+    kind = partial(trainer.Trainer, block_step=block_step)
+    if fits:
+        assert trainer_after(30, kind).block_start.n_steps == block_step
+        return
+    with pytest.raises(InvalidInputError, match=r"^the block at 0 has fewer than the 25 chunks already read$"):
+        trainer_after(30, kind)
 
 
 # ---------------------------------------------------------------------- divergence

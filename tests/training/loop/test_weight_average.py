@@ -173,3 +173,41 @@ def test_steps_that_are_taken_again_after_divergence_are_averaged_again(monkeypa
     with pytest.raises(DivergenceError) as caught:
         model.partial_fit(text)
     assert bits(model) == bits(learning(caught.value.step - 1).partial_fit(text))
+
+
+def updated_at(average, steps):
+    """Go through some steps, with the step as the only weight; return those after which the average changed."""
+    found = []
+    for step in steps:
+        average.params[0], before = step, average.average.copy()
+        average.update(step)
+        found += [step] if (average.average != before).any() else []
+    return found
+
+
+def test_steps_left_lead_to_the_next_update():
+    average = WeightAverage(0.5, 7, 7, np.zeros(1), np.zeros(1))
+    updates = updated_at(average, range(8, 500))
+    assert updates[:17] == [*range(8, 24), 25]
+    for step in range(7, updates[-1]):
+        assert step + average.steps_left(step) == next(update for update in updates if update > step)
+
+
+@pytest.mark.parametrize("back_to", [12, 23, 39])
+def test_steps_that_are_repeated_count_again(back_to):
+    average = WeightAverage(0.5, 7, 7, np.zeros(1), np.zeros(1))
+    updated_at(average, range(8, back_to + 1))
+    kept = average.average.copy()
+    updated_at(average, range(back_to + 1, 64))
+    end = average.average.copy()
+    average.average[:] = kept
+    average.restored(back_to)
+    updated_at(average, range(back_to + 1, 64))
+    assert average.average == end
+
+
+def test_an_update_is_made_once():
+    average = WeightAverage(0.5, 7, 7, np.zeros(1), np.zeros(1))
+    updated_at(average, range(8, 12))
+    assert updated_at(average, [11]) == []
+    assert updated_at(average, [12]) == [12]
