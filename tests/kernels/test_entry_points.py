@@ -221,6 +221,45 @@ def test_a_step_begins_with_a_whole_team(of, name, value, message):
     assert run.bits() == before
 
 
+def guarded(array):
+    """Return a copy of an array between bytes that a caller can look at, and these bytes before and after it."""
+    n = array.nbytes + (-array.nbytes) % 64
+    room = max(4 * n, 1 << 14)
+    block = np.full(2 * room + n + 64, 0xA5, np.uint8)
+    start = room + (-block[room:].ctypes.data) % 64
+    found = block[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    found[...] = array
+    return found, (block[:start], block[start + array.nbytes :])
+
+
+@pytest.mark.parametrize(
+    ("of_network", "options"),
+    [
+        ({"cell": "lstm", "embedding_size": 5, "num_layers": 2}, {"dropout": 0.2, "clip_norm": 0.7}),
+        ({"cell": "gru", "num_layers": 2}, {"bfloat16": True, "weight_dropout": 0.2, "boundary": 3}),
+        ({"cell": "cifg", "n_bigrams": 29}, {"state_reset": 0.3, "boundary": 3}),
+        ({"cell": "rnn", "embedding_size": 5}, {"sampled_softmax": 2}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(("B", "T", "n_threads"), [(1, 7, 1), (5, 23, 1), (5, 23, 2)])
+def test_training_writes_nothing_beside_its_arrays(of_network, options, B, T, n_threads):
+    V, H = 13, 37
+    layout, params = network(V, H, "float32", **of_network)
+    hidden, text = layout.zero_states(B), symbols(V, B * (3 * T + 1) + 1)
+    run = Run(layout, params, memory(layout), hidden, text, T=T, n_threads=n_threads, **options)
+    guards = []
+    for shard in run.trainer.team.shards:
+        for owner in (shard, *shard.threads):
+            for name, array in list(vars(owner).items()):
+                if isinstance(array, np.ndarray) and array.size:
+                    inside, around = guarded(array)
+                    setattr(owner, name, inside)
+                    guards += [(name, part) for part in around]
+    run.steps(3)
+    assert [name for name, part in guards if (part != 0xA5).any()] == []
+
+
 @pytest.mark.parametrize(
     "kind",
     [found for module in (core, ngrams) for found in vars(module).values() if isinstance(found, type)],

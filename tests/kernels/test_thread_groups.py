@@ -105,6 +105,7 @@ def test_a_thread_that_fails_holds_nobody_up(name, thread):
         with pytest.raises(ValueError, match=r"size|shape"):
             run.trainer._take_steps(np.full(2, 0.1))
     assert run.bits() == before
+    assert run.trainer.team.fresh  # the next call prepares the memory
 
 
 def test_the_barriers_are_for_as_many_as_there_are():
