@@ -9,6 +9,7 @@ import pytest
 from examples import adaptable, adapted_by_reference, spoil
 
 from crnn import BOUNDARY, CharRNN, DivergenceError, InvalidInputError, NotFittedError
+from crnn.adaptation import reading
 from crnn.parameters.cells import CELLS
 from crnn.parameters.optimizers import OPTIMIZERS
 
@@ -112,6 +113,14 @@ def test_other_measures_take_adapt():
     assert model.perplexity(TEXT, adapt=OPTIONS) == pytest.approx(np.exp(-score))
     long = TEXT * 60
     assert model.score(long, adapt=True) == model.score(long, adapt={}) != model.score(long)
+
+
+def test_long_texts_are_read_in_pieces(monkeypatch):
+    model = adaptable("gru", "float64")
+    score, adapted = model.score(TEXT, adapt=OPTIONS), bits(model.adapt(TEXT, **OPTIONS))
+    monkeypatch.setattr(reading, "BLOCK", 5)
+    assert model.score(TEXT, adapt=OPTIONS) == pytest.approx(score, rel=1e-14)
+    assert bits(model.adapt(TEXT, **OPTIONS)) == adapted
 
 
 def test_a_file_is_read_as_its_text(tmp_path):
