@@ -34,9 +34,9 @@ def test_operands_are_rounded_if_wanted():
 @pytest.mark.parametrize("bfloat16", [False, True])
 def test_rows_in_pieces_have_the_same_bits(monkeypatch, bfloat16):
     rng = np.random.default_rng(0)
-    embedding, Wx = rng.normal(size=(67, 5)).astype(np.float32), rng.normal(size=(5, 33)).astype(np.float32)
+    embedding, Wx = rng.normal(size=(67, 71)).astype(np.float32), rng.normal(size=(71, 33)).astype(np.float32)
     whole = folded_weights(embedding, Wx, bfloat16=bfloat16)
-    monkeypatch.setattr(folded_embedding, "CALL_PRODUCTS", 7 * 5 * 33)
+    monkeypatch.setattr(folded_embedding, "CALL_PRODUCTS", 7 * 71 * 33)
     np.testing.assert_array_equal(folded_weights(embedding, Wx, bfloat16=bfloat16), whole)
 
 
