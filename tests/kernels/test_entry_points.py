@@ -261,6 +261,32 @@ def test_training_writes_nothing_beside_its_arrays(of_network, options, B, T, n_
 
 
 @pytest.mark.parametrize(
+    ("of_network", "options"),
+    [
+        ({"cell": "lstm", "num_layers": 2}, {"boundary": 3}),
+        ({"cell": "gru", "num_layers": 2}, {"bfloat16": True, "boundary": 3}),
+        ({"cell": "cifg", "n_bigrams": 29}, {"boundary": 12}),
+        ({"cell": "rnn", "num_layers": 2}, {}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("B", [1, 5])
+def test_reading_writes_nothing_beside_its_arrays(of_network, options, B):
+    V, H, T, n = 13, 37, 3, 7
+    layout, params = network(V, H, "float32", **of_network)
+    packed = PackedNetwork.pack(layout, params, one_row=B == 1, **options)
+    work, y = packed.workspace(T, packed.zero_state(B)), np.empty((T, B, packed.layout.vocab_size), np.float32)
+    arrays = {name: array for name, array in work._asdict().items() if isinstance(array, np.ndarray)}
+    inside = {name: guarded(array) for name, array in (arrays | {"y": y}).items()}
+    y = inside["y"][0]
+    work = work._replace(**{name: inside[name][0] for name in arrays})
+    x = symbols(V, n * B, np.int32).reshape(n, B)
+    core.log_probabilities(packed.kernel_arguments, x, work, y, np.empty((n, B)))
+    core.feed(packed.kernel_arguments, x, work)
+    assert [name for name, (_, around) in inside.items() if any((part != 0xA5).any() for part in around)] == []
+
+
+@pytest.mark.parametrize(
     "kind",
     [found for module in (core, ngrams) for found in vars(module).values() if isinstance(found, type)],
     ids=lambda kind: kind.__name__,
