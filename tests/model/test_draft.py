@@ -32,6 +32,24 @@ def test_views_that_cannot_be_written_to():
     state.params[:] = 0.25  # views show the current values
     assert all((array == 0.25).all() for array in arrays.params.values())
     assert arrays.optimizer_state["step"] == 13
+    state.optimizer_start = 5
+    assert LearnedArrays.read_only(state).optimizer_state["step"] == 8
+    assert "step" not in LearnedArrays.of(learned(optimizer="rmsprop")).optimizer_state
+
+
+def test_weights_of_8_bits_are_not_edited():
+    state = learned()
+    state.scales = {}
+    with pytest.raises(InvalidInputError, match=r"^editing needs float weights, "):
+        Draft(state)
+
+
+@pytest.mark.parametrize(("cell", "name"), [("gru", "state_"), ("lstm", r"state_ \(c\)")])
+def test_a_state_that_is_not_finite_is_named(cell, name):
+    draft = Draft(learned(cell=cell))
+    draft.arrays.hidden[-1][0, 1, 2] = np.inf
+    with pytest.raises(InvalidInputError, match=rf"^{name} is inf at \(0, 1, 2\)"):
+        draft.commit()
 
 
 def test_nothing_is_written_before_it_is_committed():

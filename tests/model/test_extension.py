@@ -7,6 +7,8 @@ import pytest
 
 from crnn import CharRNN
 from crnn.errors import InvalidInputError
+from crnn.model.extension import extended, places
+from crnn.text.symbols.vocabulary import Vocabulary
 
 OLD, NEW = "the cat sat on the mat. " * 9, "Zoë's cat? "
 
@@ -98,3 +100,18 @@ def test_a_grown_model_is_saved(tmp_path):
     again = CharRNN.load(tmp_path / "grown.crnn")
     assert again.score(NEW) == model.score(NEW)
     assert again.partial_fit(NEW).n_steps_ == model.n_steps_ + 1
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({}, [1, 3]), ({"unknown": True}, [1, 3, 5]), ({"boundary": True}, [1, 3, 5]),
+        ({"unknown": True, "boundary": True}, [1, 3, 5, 6]),
+        ({"boundary": True, "labels": ("x", "y", "z")}, [1, 3, 5, 6, 7, 8]),
+    ],
+)  # fmt: skip
+def test_specials_and_labels_come_after_all_characters(options, found):
+    old = Vocabulary(np.array([98, 100], np.uint32), "characters", **options)
+    new = extended(old, Vocabulary.from_text("aceb"))
+    assert "".join(map(chr, new.codes)) == "abcde"
+    assert places(old, new).tolist() == found

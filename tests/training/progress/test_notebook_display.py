@@ -1,5 +1,6 @@
 """Progress in a notebook: a bar and a curve that grow in one output."""
 
+import io
 import re
 import sys
 from pathlib import Path
@@ -114,6 +115,13 @@ def test_pictures_are_not_drawn_at_every_poll(outputs, monkeypatch):
 def test_the_remaining_time_is_that_of_the_rest_at_the_same_speed(outputs):
     NotebookDisplay(sys.stderr, None).update(0.25, 7, 60.0, "text", (None, None))
     assert outputs[0][0]["text/plain"] == "25% [01:00<03:00, text]"
+
+
+def test_samples_are_written_below(outputs):
+    stream = io.StringIO()
+    NotebookDisplay(stream, None).write("----\nto be\n----")
+    assert stream.getvalue() == "----\nto be\n----\n"
+    assert outputs == []
 
 
 def test_what_is_shown_is_text(outputs):
