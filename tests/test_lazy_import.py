@@ -72,6 +72,7 @@ def test_a_module_that_cannot_be_imported_is_no_missing_attribute(monkeypatch):
 
 
 SUBINTERPRETER = """
+import sys
 {}
 try:
     import _interpreters as interpreters
@@ -88,6 +89,8 @@ try:
 except ImportError as error:
     print("ImportError:", error, flush=True)
 ''')
+if sys.version_info >= (3, 14):  # which warns of an interpreter that is left
+    interpreters.destroy(interpreter)
 """
 
 

@@ -106,6 +106,7 @@ def test_validation_text_is_not_overwritten(folder, capsys, output, file, origin
 
 
 def test_model_is_not_shown_on_a_terminal(folder, capsys, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")  # Python 3.14 colors the usage
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert "-o/--output" in usage_error(capsys, "train", "text.txt", "-o", "-")
 
