@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from mpi_processes import Communicator
 
 from crnn import CharRNN, InvalidInputError
+from crnn.training.checkpoints.checkpoint_writer import CheckpointWriter
 from crnn.training.distributed.processes import Processes
 
 TEXT = "to be or not to be, that is the question. " * 9
@@ -16,7 +20,10 @@ NAMES = ["anna", "bob", "eve", "otto", "lena", "al", "hal"]
 class Both(Communicator):
     """A communicator from one rank's point of view: both processes pass the same values, and the first ends at once."""
 
-    Allreduce = Abort = None
+    Abort = None
+
+    def Allreduce(self, place, vector):
+        vector *= 2
 
     def bcast(self, value, root):
         asks = isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str)  # for a command
@@ -98,3 +105,26 @@ def test_the_first_process_alone_shows_progress_and_writes(rank, tmp_path, capsy
     model = CharRNN(**options).fit(TEXT, comm=Both(rank, 2), checkpoint=tmp_path / "run")
     assert (tmp_path / "run").exists() == bool(capsys.readouterr().err) == (rank == 0)
     assert model.verbose == 1
+
+
+@pytest.mark.parametrize(("average_every", "steps", "validated", "written"), [
+    (1, [*range(1, 18)], [5, 10, 15, 17], [3, 6, 9, 12, 15, 17]),
+    (4, [4, 8, 12, 16, 17], [8, 16, 17], [4, 8, 12, 16, 17]),
+])  # fmt: skip
+def test_records_validation_and_checkpoints_come_at_averages(
+    average_every, steps, validated, written, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "mpi4py", SimpleNamespace(MPI=SimpleNamespace(IN_PLACE=None)))
+    found = []
+    start = CheckpointWriter.start
+    monkeypatch.setattr("crnn.char_rnn.write_run", lambda state, **rest: found.append(state.n_steps))
+    monkeypatch.setattr(CheckpointWriter, "start", lambda writer, *rest: (start(writer, *rest), writer.wait()))
+    model = CharRNN(5, batch_size=4, seq_length=3, max_steps=17, eval_every=5, restore_best=False, random_state=0)
+    model.fit(
+        TEXT, validation=TEXT[:40], comm=Both(0, 2), average_every=average_every, checkpoint=tmp_path / "run",
+        checkpoint_every=3,
+    )  # fmt: skip
+    assert [record["step"] for record in model.history_] == steps
+    assert [r["step"] for r in model.history_ if r["validation_loss"] is not None] == validated
+    assert found == written
+    assert model.n_steps_ == 17
