@@ -21,7 +21,7 @@ from crnn.ngram.counts_network import CountsNetwork
 from crnn.ngram.occurrences import Occurrences
 from crnn.ngram.packed_counts import pack, unpack
 from crnn.runtime.cancellation import Cancellation, Cancelled, check_cancelled
-from crnn.runtime.threads import run_tasks
+from crnn.runtime.threads import Helpers, run_tasks
 from crnn.training.loop.evaluation import evaluate
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
@@ -67,6 +67,28 @@ def test_the_error_that_came_first_is_raised():
     with pytest.raises(ValueError, match=r"^the first$"):
         run_tasks(range(3), work, 3)
     check_cancelled()  # outside of the tasks nothing is cancelled
+
+
+def test_ctrl_c_while_it_waits_for_the_others_ends_them(monkeypatch):
+    begun, late = threading.Event(), []
+
+    def work(task):
+        if on_main_thread():
+            begun.wait(60)
+            return
+        begun.set()
+        for _ in range(10_000):
+            check_cancelled()
+            time.sleep(0.001)
+        late.append(task)
+
+    def interrupted(helpers):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Helpers, "finish", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_tasks(range(2), work, 2)
+    assert not late
 
 
 def test_only_the_first_error_counts():

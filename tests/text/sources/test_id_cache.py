@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -474,10 +475,11 @@ def test_a_text_that_changes_after_it_was_read_is_an_error(book, monkeypatch):
 
 def test_a_text_that_changes_while_it_is_read_leaves_no_cache(book, monkeypatch):
     (book.parent / "ids").mkdir()
-    stats = iter([(1, 1), (1, 2)])
-    monkeypatch.setattr(id_cache, "_stat", lambda path: next(stats))
-    with pytest.raises(InvalidInputError, match="changed while it was being read"):
-        stored(book).vocabulary()
+    other, times = book.parent / "other.txt", itertools.count()
+    other.write_text("to be")
+    monkeypatch.setattr(id_cache, "_stat", lambda path: (1, next(times) if path == str(other) else 1))
+    with pytest.raises(InvalidInputError, match=r"other\.txt changed while it was being read\. Try again"):
+        StoredSource(FileReader((str(book), str(other))), cache=str(book.parent / "ids")).vocabulary()
     assert not list((book.parent / "ids").iterdir())
 
 
