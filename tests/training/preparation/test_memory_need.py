@@ -18,7 +18,7 @@ from crnn.text.symbols.vocabulary import Vocabulary
 from crnn.training.loop.step_settings import StepSettings
 from crnn.training.loop.trainer import Trainer
 from crnn.training.preparation import memory_need
-from crnn.training.preparation.memory_need import training_bytes
+from crnn.training.preparation.memory_need import check_memory, training_bytes
 
 TEXT = "to be or not to be, that is the question. " * 20
 
@@ -59,6 +59,52 @@ def test_what_does_not_fit_is_refused_with_both_sizes(parameters, start):
     message = r"^hidden_size=\d+ and num_layers=\d+ with .* need about [\d,.]+ GB of memory, but [\d,.]+ GB are "
     with pytest.raises(InvalidInputError, match=message):
         getattr(CharRNN(**parameters), start)(TEXT)
+
+
+STREAMS = TextStreams(np.zeros(999, np.uint8), 7, 11)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "options", "vectors"),
+    [
+        (2, {}, 2), (1, {"keep_best": True}, 2), (2, {"keep_best": True}, 2 + 3),
+        (1, {"checkpoints": True}, 3 * 2), (2, {"checkpoints": True}, 2 + 3 * 3),
+        (1, {"checkpoints": True, "keep_best": True}, 2 + 5 * 2),
+    ],
+)  # fmt: skip
+def test_how_many_vectors_of_the_size_of_the_weights_are_kept(arrays, options, vectors):
+    layout = Layout(29, 13, np.dtype("float64"))
+    least = training_bytes(layout, STREAMS, 1, keep_best=False)
+    found = training_bytes(layout, STREAMS, arrays, **{"keep_best": False, **options})
+    assert found - least == vectors * layout.size * 8
+
+
+def test_a_process_needs_memory_for_its_own_streams_alone():
+    layout = Layout(29, 13, np.dtype("float32"))
+    three, whole = (
+        training_bytes(layout, streams, 1, keep_best=False)
+        for streams in (TextStreams(np.zeros(999, np.uint8), 3, 11), STREAMS)
+    )
+    assert training_bytes(layout, STREAMS, 1, keep_best=False, own=range(2, 5)) == three < whole
+    assert training_bytes(layout, STREAMS, 1, keep_best=False, own=range(7)) == whole
+
+
+def test_dropout_needs_more():
+    layout = Layout(29, 13, np.dtype("float32"))
+    without = training_bytes(layout, STREAMS, 1, keep_best=False)
+    assert training_bytes(layout, STREAMS, 1, keep_best=False, dropout=True) > without
+
+
+@pytest.mark.parametrize(("less", "fits"), [(0, True), (1, False)])
+def test_what_is_available_may_be_used_up(monkeypatch, less, fits):
+    layout = Layout(29, 13, np.dtype("float32"))
+    needed = training_bytes(layout, STREAMS, 1, keep_best=False)
+    monkeypatch.setattr(memory_need, "available_bytes", lambda: needed - less)
+    refused = pytest.raises(InvalidInputError, match=r"^hidden_size=13 and num_layers=1 with batch_size=7 ")
+    with contextlib.nullcontext() if fits else refused:
+        check_memory(layout, STREAMS, 1, keep_best=False)
+    monkeypatch.setattr(memory_need, "available_bytes", lambda: None)
+    check_memory(layout, STREAMS, 1, keep_best=False)
 
 
 @pytest.mark.parametrize("lines", [False, True])

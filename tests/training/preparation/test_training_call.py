@@ -107,6 +107,26 @@ def test_the_first_process_alone_shows_progress_and_writes(rank, tmp_path, capsy
     assert model.verbose == 1
 
 
+@pytest.mark.parametrize("rank", [0, 1])
+def test_all_processes_end_with_the_state_of_the_first(rank):
+    asked = []
+
+    class First(Both):
+        def bcast(self, value, root):
+            asked.append(isinstance(value, tuple) and value[0] is not None and isinstance(value[0], str))
+            if self.rank and isinstance(value, tuple) and len(value) == 6:
+                params, optimizer_state, hidden, *_ = value
+                return params + 0.5, optimizer_state, tuple(array + 0.25 for array in hidden), 3, 1.5, [{"step": 3}]
+            return super().bcast(value, root)
+
+    before = fitted(comm=None)
+    model = fitted(comm=First(rank, 2))
+    assert sum(asked) == (1 if rank else 2)  # the first says "finish" and "end", the second hears "end" at once
+    np.testing.assert_array_equal(model.params_["by"], before.params_["by"] + 0.5 * rank)
+    np.testing.assert_array_equal(model.state_, before.state_ + 0.25 * rank)
+    assert (model.n_steps_, model.history_) == ((3, [{"step": 3}]) if rank else (0, []))
+
+
 @pytest.mark.parametrize(("average_every", "steps", "validated", "written"), [
     (1, [*range(1, 18)], [5, 10, 15, 17], [3, 6, 9, 12, 15, 17]),
     (4, [4, 8, 12, 16, 17], [8, 16, 17], [4, 8, 12, 16, 17]),
