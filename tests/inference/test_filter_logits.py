@@ -137,6 +137,11 @@ def test_top_p_keeps_no_symbol_beyond_the_share(kernels, dtype):
     assert reference_sampling.filtered(np.zeros(4), top_p=0.5).tolist() == [0.5, 0.5, 0, 0]
 
 
+def test_the_reference_penalizes_no_repetition_by_default():
+    y = np.array([-1.0, 0.5, 2.0])
+    np.testing.assert_array_equal(reference_sampling.filtered(y, np.ones(3, np.bool_)), reference_sampling.filtered(y))
+
+
 def test_top_p_of_one_keeps_what_hardly_adds_to_the_sum(kernels, dtype):
     assert (compiled(kernels, [[0.0, -40.0]], dtype) > 0).all()
     assert (reference_sampling.filtered(np.array([0.0, -40.0])) > 0).all()

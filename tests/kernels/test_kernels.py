@@ -94,6 +94,18 @@ def test_a_processor_has_the_sets_up_to_its_level(monkeypatch, level, has_vnni):
     assert _kernels.available_for_int8() == ((*general, "avx512_vnni") if has_vnni else general[: level + 1])
 
 
+def test_by_default_the_best_set_of_each_kind_is_used():
+    before = _kernels.forced
+    try:
+        _kernels.use(None)
+        assert _kernels.forced is None
+        assert _kernels.instruction_set == _kernels.available()[-1]
+        assert _kernels.bfloat16_set == _kernels.available_for_bfloat16()[-1]
+        assert _kernels.int8_set == _kernels.available_for_int8()[-1]
+    finally:
+        _kernels.use(before)
+
+
 # --------------------------------------------------------------------- panel product
 
 
