@@ -334,6 +334,14 @@ def finished(tmp_path, **rest):
     return path, small(20).fit(TEXT, checkpoint=path, **rest)
 
 
+def test_the_interval_to_the_next_checkpoint_begins_at_the_interruption(tmp_path, monkeypatch):
+    train_until(9, small(20), monkeypatch, tmp_path / "run", TEXT, checkpoint_every=7)
+    written = []
+    monkeypatch.setattr("crnn.char_rnn.write_run", lambda state, **rest: written.append(state.n_steps))
+    CharRNN.resume(tmp_path / "run", TEXT)
+    assert written == [16, 20]
+
+
 def test_of_a_finished_run_it_returns_the_model(tmp_path):
     path, model = finished(tmp_path)
     before = path.read_bytes()
