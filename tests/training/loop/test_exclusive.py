@@ -1,8 +1,10 @@
 """A model is trained by one call at a time, and by the next one however the last one ended."""
 
+import os
 import threading
 
 import pytest
+from command_line import POSIX
 from interrupted_runs import interrupted_everywhere
 from test_char_rnn import TEXT, small
 
@@ -94,3 +96,39 @@ def test_a_request_to_stop_is_for_the_call_that_runs(model):
         assert not training.stopped
         request_stop(model)
         assert training.stopped
+
+
+@POSIX
+@pytest.mark.parametrize("by_another_thread", [False, True])
+def test_in_a_forked_child_only_this_threads_calls_go_on(model, by_another_thread):
+    """The other threads are not there. This thread's call goes on, if a callback has forked."""
+
+    def use():
+        call = ExclusiveUse()
+        with call.running:
+            begin_use(model, call)
+            begun.set()
+            assert done.wait(60)
+
+    def child_can_begin():
+        child = os.fork()
+        if not child:
+            try:
+                begin_use(model, ExclusiveUse())
+            except InvalidInputError:
+                os._exit(1)
+            os._exit(0)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+    begun, done, found = threading.Event(), threading.Event(), []
+    if by_another_thread:
+        thread = threading.Thread(target=use)
+        thread.start()
+        assert begun.wait(60)
+        found.append(child_can_begin())
+        done.set()
+        thread.join()
+    else:
+        done.wait = lambda timeout: found.append(child_can_begin()) or True
+        use()
+    assert found == [by_another_thread]
