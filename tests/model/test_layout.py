@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from crnn.model import layout as layout_module
 from crnn.model.layout import ALIGNMENT, Layout, aligned_zeros, copied, initialise
+from crnn.model.symbol_pairs import SymbolPairs
 from crnn.parameters.cells import CELLS
 
 sizes = st.integers(1, 37)
@@ -19,7 +22,6 @@ dtypes = st.sampled_from([np.dtype("float32"), np.dtype("float64")])
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4, "cifg": 3}
 
-
 def expected_shapes(V, H, cell, L, E):
     """Shapes in the order of the flat vector, from the definition of the network."""
     G, shapes = GATES[cell], [] if E is None else [(V, E)]
@@ -28,7 +30,6 @@ def expected_shapes(V, H, cell, L, E):
         if cell == "gru":
             shapes.append((H,))
     return [*shapes, (H, V), (V,)]
-
 
 @given(sizes, sizes, dtypes, cells, depths, widths)
 def test_parts_are_aligned_in_order_and_disjoint(V, H, dtype, cell, L, E):
@@ -48,7 +49,6 @@ def test_parts_are_aligned_in_order_and_disjoint(V, H, dtype, cell, L, E):
     # No more than one cache line is lost after each part.
     assert (layout.size - sum(expected)) * dtype.itemsize < len(parts) * ALIGNMENT
 
-
 @given(sizes, sizes, cells, depths, widths)
 def test_tensors_have_the_kernels_shapes(V, H, cell, L, E):
     layout = Layout(V, H, np.dtype("float32"), cell, L, E)
@@ -65,7 +65,6 @@ def test_tensors_have_the_kernels_shapes(V, H, cell, L, E):
     assert part.lookup is (part.layers[0].Wx if E is None else part.embedding)
     assert part.lookup.shape[0] == V
 
-
 def test_one_tanh_layer_lies_as_it_always_did():
     # Wx | Wh | bh | Wy | by, each from a multiple of 16 floats on: files and kernels rely on nothing else.
     layout = Layout(5, 3, np.dtype("float32"))
@@ -73,7 +72,6 @@ def test_one_tanh_layer_lies_as_it_always_did():
     assert layout.shapes == ((5, 3), (3, 3), (3,), (3, 5), (5,))
     assert layout.offsets == (0, 16, 32, 48, 64)
     assert layout.size == 80
-
 
 def test_names_are_writable_transposed_views():
     layout = Layout(5, 3, np.dtype("float64"), "gru", 2)
@@ -107,7 +105,6 @@ def test_names_are_writable_transposed_views():
     assert (part.Wy[1, 4], part.by[3]) == (9, 10)
     assert np.count_nonzero(flat) == 10
 
-
 def test_names_of_the_classic_network_are_min_char_rnns():
     layout = Layout(5, 3, np.dtype("float32"))
     flat = layout.zeros()
@@ -119,7 +116,6 @@ def test_names_of_the_classic_network_are_min_char_rnns():
         "decoder.weight",
         "decoder.bias",
     ]
-
 
 @given(cells, st.integers(1, 12), widths)
 def test_torch_names_are_the_same_views(cell, L, E):
@@ -138,7 +134,6 @@ def test_torch_names_are_the_same_views(cell, L, E):
         assert np.shares_memory(view, other)
         assert (view.ctypes.data, view.shape, view.strides) == (other.ctypes.data, other.shape, other.strides)
 
-
 @given(st.lists(st.integers(0, 7), max_size=3).map(tuple), dtypes)
 def test_aligned_zeros(shape, dtype):
     a = aligned_zeros(shape, dtype)
@@ -150,9 +145,7 @@ def test_aligned_zeros(shape, dtype):
     if a.size:
         assert a.ctypes.data % ALIGNMENT == 0
 
-
 # ---------------------------------------------------------------- initial weights
-
 
 @pytest.mark.parametrize("scale", [0.01, None])
 def test_first_weights_are_normal_and_biases_zero(scale):
@@ -168,7 +161,6 @@ def test_first_weights_are_normal_and_biases_zero(scale):
     assert not part.by.any()
     drawn = np.concatenate([W.ravel() for W in (first.Wx, first.Wh, part.Wy)])
     assert len(np.unique(drawn)) == 2 * 67 * 101 + 101**2
-
 
 @pytest.mark.parametrize(("cell", "L"), [("rnn", 2), ("gru", 1), ("gru", 2), ("lstm", 1), ("lstm", 3)])
 def test_first_weights_of_gated_and_deep_networks_are_uniform(cell, L):
@@ -192,7 +184,6 @@ def test_first_weights_of_gated_and_deep_networks_are_uniform(cell, L):
     everything = np.concatenate([W.ravel() for W in matrices])
     assert len(np.unique(everything)) == len(everything)
 
-
 @pytest.mark.parametrize("scale", [None, 0.0, 0.1])
 @pytest.mark.parametrize("cell", ["rnn", "lstm"])
 def test_an_embedding_starts_from_the_standard_normal_distribution(cell, scale):
@@ -202,7 +193,6 @@ def test_an_embedding_starts_from_the_standard_normal_distribution(cell, scale):
     assert abs(part.embedding.mean()) < 5 / np.sqrt(n)
     assert part.embedding.std() == pytest.approx(1, rel=5 / np.sqrt(2 * n))
     assert np.abs(part.layers[0].Wx).max() <= 5 * (scale if scale is not None else 1 / np.sqrt(5))
-
 
 @pytest.mark.parametrize("scale", [None, 0.0, 0.1])
 @pytest.mark.parametrize(("cell", "gate"), [("lstm", 1), ("cifg", 0)])
@@ -214,7 +204,6 @@ def test_an_lstm_starts_by_remembering(cell, gate, scale):
         assert (layer.bh[forget] == 1).all()
         assert (np.abs(np.delete(layer.bh, forget)) < 1).all()
 
-
 @given(cells, st.integers(1, 2), st.sampled_from([None, 0.01]))
 def test_a_seed_means_the_same_weights_in_both_dtypes(cell, L, scale):
     flats = {}
@@ -224,13 +213,11 @@ def test_a_seed_means_the_same_weights_in_both_dtypes(cell, L, scale):
     for name, single in flats["float32"].items():
         np.testing.assert_array_equal(single, flats["float64"][name].astype(np.float32))
 
-
 @pytest.mark.parametrize("cell", ["rnn", "gru"])
 @pytest.mark.parametrize("L", [1, 2])
 def test_scale_zero_means_zeros(cell, L):
     layout = Layout(7, 5, np.dtype("float32"), cell, L)
     assert not initialise(layout, np.random.default_rng(0), 0.0).any()
-
 
 @pytest.mark.peers
 def test_pytorch_gives_its_weights_the_same_names_and_shapes(torch):
@@ -240,7 +227,6 @@ def test_pytorch_gives_its_weights_the_same_names_and_shapes(torch):
         theirs |= {f"decoder.{name}": tuple(a.shape) for name, a in torch.nn.Linear(5, 11).named_parameters()}
         mine = {name: a.shape for name, a in layout.torch_named(layout.zeros()).items() if "bias_hn" not in name}
         assert mine == {name: shape for name, shape in theirs.items() if "bias_hh" not in name}
-
 
 @pytest.mark.parametrize("scale", [None, 0.3])
 @pytest.mark.parametrize("piece", [1, 7, 50])
@@ -259,7 +245,6 @@ def test_weights_are_drawn_in_pieces_that_change_none(monkeypatch, scale, piece)
     np.testing.assert_array_equal(initialise(layout, rng, scale), whole)
     assert scale is not None or max(sizes) <= max(piece, 3 * 5)  # at least a row
 
-
 @pytest.mark.parametrize("shape", [(0,), (1,), (23,), (5, 7)])
 def test_copied_in_pieces(monkeypatch, shape):
     monkeypatch.setattr(layout_module, "PIECE", 10)
@@ -269,3 +254,29 @@ def test_copied_in_pieces(monkeypatch, shape):
     np.testing.assert_array_equal(again, array)
     assert not np.shares_memory(again, array)
     assert [len(piece) for piece in layout_module._pieces(np.zeros(23))] == [10, 10, 3]
+
+@pytest.mark.parametrize(("cell", "names"), [("gru", ("h",)), ("lstm", ("h", "c"))])
+def test_a_model_with_pairs_carries_the_last_symbol_too(cell, names):
+    plain = Layout(7, 5, np.dtype("float32"), cell, 2)
+    paired = replace(plain, pairs=SymbolPairs(np.array([[0, 1], [1, 2]]), 11))
+    assert (plain.n_bigrams, paired.n_bigrams) == (None, 11)
+    assert (tuple(plain.states), tuple(paired.states)) == (names, (*names, "symbol"))
+    shapes = dict.fromkeys(names, (2, 3, 5))
+    assert plain.state_shapes(3) == shapes
+    assert paired.state_shapes(3) == shapes | {"symbol": (1, 3, 1)}
+    for layout in (plain, paired):
+        zeros = layout.zero_states(3)
+        assert [array.shape for array in zeros] == list(layout.state_shapes(3).values())
+        assert not any(array.any() for array in zeros)
+
+def test_the_last_symbol_is_renumbered():
+    """A symbol's number is 1 more than its id; 0, like all invalid numbers, stands for none."""
+    plain = Layout(3, 5, np.dtype("float32"))
+    h = np.ones((1, 6, 5), np.float32)
+    symbol = np.array([0, 1, 2, 3, 4, -1], np.float32).reshape(1, 6, 1)
+    assert plain.renumbered_states((h,), np.array([4, 2, 0])) == (h,)
+    paired = replace(plain, pairs=SymbolPairs(np.array([[0, 1]])))
+    same, moved = paired.renumbered_states((h, symbol), np.array([4, -1, 0]))
+    assert same is h
+    assert moved.ravel().tolist() == [0, 5, 0, 1, 0, 0]
+    assert (moved.shape, moved.dtype) == (symbol.shape, symbol.dtype)
