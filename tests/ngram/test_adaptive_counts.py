@@ -84,6 +84,11 @@ def test_a_reading_remembers_every_symbol(symbols):
     np.testing.assert_array_equal(again.network.logits_after(again.state), reading.network.logits_after(reading.state))
 
 
+def test_a_reading_is_pickled_before_it_has_read(counts):
+    again = pickle.loads(pickle.dumps(AdaptiveCounts(counts)))
+    np.testing.assert_array_equal(again.read(TEXT[300:400])[1], AdaptiveCounts(counts).read(TEXT[300:400])[1])
+
+
 def test_a_pickled_reading_goes_on_alike(counts):
     reading, _ = AdaptiveCounts(counts).read(TEXT[300:350])
     reading, _ = reading.read(TEXT[350:400], learn=False)

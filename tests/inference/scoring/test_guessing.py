@@ -142,6 +142,11 @@ def test_the_bounds_are_1_96_standard_errors_from_the_estimate(k):
     np.testing.assert_allclose(np.ravel(found), [estimate, max(1, estimate - error), estimate + error])
 
 
+def test_two_samples_bound_little():
+    found = guessing.guess_numbers(np.log([0.1, 0.9]), np.log([0.5, 0.25]))
+    np.testing.assert_allclose(found.upper, [11, 1 + 1 / 0.9])
+
+
 def test_there_are_no_more_strings_than_their_probabilities_leave_room_for():
     rng = np.random.default_rng(0)
     sampled = np.log(rng.uniform(1e-4, 1, 30))

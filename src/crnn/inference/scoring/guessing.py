@@ -101,7 +101,7 @@ def guess_numbers(log_p: Array, sampled: Array) -> GuessNumbers:
         mean = np.exp(log_sum - math.log(n))
         spread = np.expm1(np.maximum(log_squares - 2 * log_sum + math.log(n), 0.0)) / (n - 1)
         error = np.where(before > 0, CONFIDENCE * np.sqrt(spread), 0.0)  # relative to the mean
-        unseen = np.where((before == 0) | (before == n), np.exp(math.log(min(UNSEEN / n, 1.0)) - log_p), 0.0)
+        unseen = np.where((before == 0) | (before == n), np.exp(math.log(UNSEEN / n) - log_p), 0.0)
         lower = np.where(error < 1, mean * (1 - error), 0.0)
         upper = np.minimum(mean * (1 + error) + unseen, np.maximum(np.exp(-log_p), mean))
         return GuessNumbers(1 + mean, 1 + lower, 1 + upper)
