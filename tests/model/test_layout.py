@@ -280,3 +280,21 @@ def test_the_last_symbol_is_renumbered():
     assert same is h
     assert moved.ravel().tolist() == [0, 5, 0, 1, 0, 0]
     assert (moved.shape, moved.dtype) == (symbol.shape, symbol.dtype)
+
+
+@pytest.mark.parametrize("scale", [None, 0.3])
+def test_a_table_of_pairs_starts_from_zeros(scale):
+    plain = Layout(7, 5, np.dtype("float64"), "lstm", 2)
+    paired = replace(plain, pairs=SymbolPairs(np.array([[0, 1], [1, 2]])))
+    params = [layout.named(initialise(layout, np.random.default_rng(0), scale)) for layout in (plain, paired)]
+    assert not params[1].pop("bigrams").any()
+    assert params[0].keys() == params[1].keys()
+    for name, array in params[0].items():
+        np.testing.assert_array_equal(array, params[1][name])
+
+
+def test_an_embedding_is_drawn_from_a_normal_distribution_after_all_others():
+    layout, rng = Layout(7, 5, np.dtype("float64"), "lstm", 2, embedding_size=3), np.random.default_rng(0)
+    tensors = layout.tensors(initialise(layout, np.random.default_rng(0), None))
+    rng.uniform(size=sum(array.size for array in tensors if array is not tensors.embedding))
+    np.testing.assert_array_equal(tensors.embedding, rng.standard_normal(tensors.embedding.shape))
