@@ -97,6 +97,11 @@ def test_a_processor_has_the_sets_up_to_its_level(monkeypatch, level, has_vnni):
 def test_by_default_the_best_set_of_each_kind_is_used():
     before = _kernels.forced
     try:
+        for name in {*_kernels.available_for_bfloat16(), *_kernels.available_for_int8()} - {*_kernels.available()}:
+            _kernels.use(name)
+            assert _kernels.instruction_set == "avx512"
+            assert name in (_kernels.bfloat16_set, _kernels.int8_set)
+            assert "avx512" in (_kernels.bfloat16_set, _kernels.int8_set)
         _kernels.use(None)
         assert _kernels.forced is None
         assert _kernels.instruction_set == _kernels.available()[-1]
