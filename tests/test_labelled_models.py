@@ -309,3 +309,10 @@ def test_texts_with_labels_are_not_read_in_parts(model):
     for method in (model.score, model.bits_per_char, model.perplexity):
         with pytest.raises(InvalidInputError, match=r"^exact is False"):
             method(["anna"], exact=False)
+
+
+def test_controls_are_checked_before_labels_are_drawn():
+    """Drawn labels of two billion samples would take 16 GB."""
+    model = CharRNN(3, max_steps=2, random_state=0).fit(["anna", "bob"], labels=["f", "m"])
+    with pytest.raises(InvalidInputError, match="top_k must be a whole number"):
+        model.sample(num_samples=2**31 - 1, top_k="a")

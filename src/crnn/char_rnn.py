@@ -567,7 +567,7 @@ class CharRNN(LanguageModel):
             the `seq_length`, `batch_size` and optimizer used in training.
         decay : float, default=3e-6
             How far the weights move back toward the trained weights with each symbol, as a fraction of the distance,
-            averaged over the weights; at least 0.
+            averaged over the weights; from 0 to 1.
         block_length : int, default=100
             The number of symbols in a block. The last block may be shorter.
 

@@ -170,6 +170,7 @@ def test_labels_are_chosen_first():
         ({"rate": 1}, "did you mean 'learning_rate'"),
         ({"learning_rate": -1.0}, "learning_rate must be a finite number of at least 0"),
         ({"decay": np.nan}, "decay must be a finite number"),
+        ({"decay": 1e308}, "decay must be a finite number of at least 0 and at most 1, not 1e.308"),
         ({"block_length": 0}, "block_length must be a whole number of at least 1"),
     ],
 )

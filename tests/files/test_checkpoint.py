@@ -386,6 +386,18 @@ def test_pytorch_predicts_the_same_from_the_file_and_back(torch, path, cell, L):
     same_as(again)
 
 
+def test_the_sum_of_two_biases_is_coupled(path):
+    model = filled("cifg", 2)
+    model.save(path)
+    file = model_file.read(path)
+    for k in range(2):
+        file.tensors[f"rnn.bias_ih_l{k}"][:5] += 0.25  # of the input gates, exact in float32
+        file.tensors[f"rnn.bias_hh_l{k}"][:5] -= 0.25
+    model_file.write(path, file)
+    for name, array in CharRNN.load(path).params_.items():
+        np.testing.assert_allclose(array, model.params_[name], rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["weight_ih_l0", "weight_hh_l1", "bias_ih_l1", "bias_hh_l0"])
 def test_weights_of_coupled_gates_that_are_not_coupled(path, name):
     model = filled("cifg", 2)

@@ -51,6 +51,7 @@ def test_what_are_no_models(models):
     ("draw", "given"),
     [
         (plot.surprisal, {"max_bits": [8]}), (plot.surprisal, {"max_bits": 5e-324}),
+        (plot.surprisal, {"max_bits": 1e308}),
         (plot.surprisal, {"width": 0.5}), (plot.probabilities, {"n": "5"}),
         (plot.neurons, {"units": True}), (plot.neurons, {"units": 0}), (plot.neurons, {"units": []}),
         (plot.neurons, {"units": ["a"]}), (plot.neurons, {"units": [(0, 1, 2)]}), (plot.neurons, {"units": [[0.5, 1]]}),

@@ -61,4 +61,4 @@ def checked_option(name: str, value: Any) -> Any:
     """
     if name == "block_length":
         return checked_int(name, value, 1, MAX_BLOCK_LENGTH)
-    return checked_float(name, value, minimum=0.0)
+    return checked_float(name, value, minimum=0.0, maximum=1.0 if name == "decay" else None)

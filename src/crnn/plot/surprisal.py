@@ -36,7 +36,7 @@ def surprisal(
     width : int, default=64
         Characters per row.
     max_bits : float, default=8.0
-        The surprisal, in bits, of the strongest color; higher surprisal has the same color. At least 0.001.
+        The surprisal, in bits, of the strongest color; higher surprisal has the same color. From 0.001 to 1e9.
     ax : matplotlib.axes.Axes, default=None
         Where to draw; None: a new figure.
 
@@ -61,7 +61,7 @@ def surprisal(
     3
     """
     check_model_and_text(model, text)
-    grid, max_bits = TextGrid.of(text, width), checked_float("max_bits", max_bits, minimum=0.001)
+    grid, max_bits = TextGrid.of(text, width), checked_float("max_bits", max_bits, minimum=0.001, maximum=1e9)
     bits = model.surprisal(text) / math.log(2)
     matrix = np.full((grid.n_rows, grid.used_width), np.nan)
     matrix[grid.rows, grid.columns] = bits

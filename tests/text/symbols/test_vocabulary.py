@@ -238,6 +238,11 @@ def test_text_of_the_wrong_type_is_refused(known, text, message):
         vocabulary.encode_blocks([known, text], name="prime")
 
 
+def test_a_name_for_errors_is_str():
+    with pytest.raises(InvalidInputError, match=r"^name must be str, not float"):
+        Vocabulary.from_text("abc").encode("ab", name=1.0)
+
+
 @pytest.mark.parametrize("blocks", [["a", b"b"], [b"a", "b"]])
 def test_blocks_of_one_text_are_of_one_type(blocks):
     with pytest.raises(InvalidInputError, match="mixture"):

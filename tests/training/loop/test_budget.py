@@ -74,6 +74,10 @@ def test_the_progress_of_seconds_is_predicted_by_the_speed():
     assert Budget(10, seconds=8.0).part_done(3, 2.0) == 0.25
 
 
+def test_a_budget_too_short_for_any_step_is_used_up_at_once():
+    assert Budget(None, 5e-324).progress(0, 1, seconds=0.0, seconds_per_step=0.5).tolist() == [0, np.inf]
+
+
 def test_no_part_is_more_than_all():
     assert Budget(seconds=8.0).part_done(3, 9.0) == 1.0
     assert Budget(0).part_done(0, 1.0) == 0.0

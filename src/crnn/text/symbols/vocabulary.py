@@ -225,7 +225,8 @@ class Vocabulary(Sequence[Symbol]):
         Raises
         ------
         InvalidInputError
-            If `text` is of the wrong type, or contains a symbol unknown to a vocabulary without an unknown symbol.
+            If `text` or `name` is of the wrong type, or if `text` contains a symbol unknown to a vocabulary without an
+            unknown symbol.
 
         Examples
         --------
@@ -233,6 +234,8 @@ class Vocabulary(Sequence[Symbol]):
         array([2, 0, 1], dtype=uint8)
         """
         if type(text) is not _TYPES[self._kind] or len(text) != 1:
+            if not isinstance(name, str):
+                raise InvalidInputError(f"name must be str, not {type(name).__name__}")
             return self._encode(text, name)
         ids = self._single.get(text)  # a network reads a symbol faster than `_encode` looks it up
         if ids is None:

@@ -93,5 +93,6 @@ class Budget:
         """
         steps = np.arange(n + 1)
         if self.seconds is not None:
-            return (seconds + steps * seconds_per_step) / self.seconds
+            with np.errstate(over="ignore"):  # a budget too short for any step
+                return (seconds + steps * seconds_per_step) / self.seconds
         return (done + steps) / float(self.n_steps or 1)
