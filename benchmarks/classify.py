@@ -1,7 +1,7 @@
 """Which program tells labels best, and in what time? `python -m benchmarks.classify [surnames] [domains]`.
 
 The texts are surnames of 18 countries, and ordinary domains among domains of eight generators
-(`benchmarks.labelled_texts`: from Faker and wordfreq, the extra `labels`). Contenders: `CharRNNClassifier` with its
+(`benchmarks.labeled_texts`: from Faker and wordfreq, the extra `labels`). Contenders: `CharRNNClassifier` with its
 defaults; TF-IDF of character n-grams within words with a logistic regression, whose n, C and case of letters are tuned;
 PyTorch's tutorial on names (`benchmarks.peers.torch_char_classifier`); fastText with character n-grams, if it is
 installed. Printed are each of five splits (stratified, four fifths to learn) and their means: the accuracy; of domains
@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import labelled_texts, peers
+from benchmarks import labeled_texts, peers
 from benchmarks.label_variants import LabelAtTheEnd, OneModelPerClass
 from crnn import CharRNNClassifier
 
@@ -35,9 +35,9 @@ N_SPLITS = 5
 N_TUNING_SPLITS = 3
 GRID = [(n, C, lowercase) for n in (2, 3, 4, 5) for C in (1.0, 3.0, 10.0, 30.0, 100.0) for lowercase in (False,)]
 TUNED = {"surnames": (3, 3.0, False), "domains": (4, 100.0, False)}  # by --tune
-DATA: dict[str, Callable[[], labelled_texts.Texts]] = {
-    "surnames": labelled_texts.surnames,
-    "domains": labelled_texts.domains,
+DATA: dict[str, Callable[[], labeled_texts.Texts]] = {
+    "surnames": labeled_texts.surnames,
+    "domains": labeled_texts.domains,
 }
 EPOCHS = {"surnames": None, "domains": 6}  # None: the default. Of more texts fewer epochs are enough.
 ORDINARY = "ordinary"

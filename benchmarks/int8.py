@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import labelled_texts
+from benchmarks import labeled_texts
 from benchmarks.report import machine
 from crnn import CharRNN, CharRNNClassifier, _kernels
 from crnn.cli import demo
@@ -164,7 +164,7 @@ def accuracies(
 
 
 def quality(text: str, seconds: float, limit: int | None = None) -> list[str]:
-    """Return the rows of the second table and whether its limits are kept; at most `limit` labelled texts are read."""
+    """Return the rows of the second table and whether its limits are kept; at most `limit` labeled texts are read."""
     lines = ["| | float32 | int8 | difference | between instruction sets |", "|---|---|---|---|---|"]
     in_nats, in_points = [], []
 
@@ -177,7 +177,7 @@ def quality(text: str, seconds: float, limit: int | None = None) -> list[str]:
     cut = len(text) * 9 // 10
     known = set(text[:cut])  # what holds another symbol cannot be scored
     compare_losses("Tiny Shakespeare", text[:cut], "".join(filter(known.__contains__, text[cut:])))
-    for name, (strings, labels) in (("surnames", labelled_texts.surnames()), ("domains", labelled_texts.domains())):
+    for name, (strings, labels) in (("surnames", labeled_texts.surnames()), ("domains", labeled_texts.domains())):
         order = np.random.default_rng(0).permutation(len(strings))[:limit].tolist()
         cut = len(order) * 9 // 10
         training, known = [strings[i] for i in order[:cut]], set("".join(strings[i] for i in order[:cut]))

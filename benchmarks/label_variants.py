@@ -68,8 +68,8 @@ class LabelAtTheEnd:
     def fit(self, texts: Sequence[str], y: NDArray[Any]) -> Self:
         """Train the model."""
         self.classes_, numbers = np.unique(y, return_inverse=True)
-        labelled = [text + chr(FIRST_LABEL + number) for text, number in zip(texts, numbers.tolist(), strict=True)]
-        self._model = CharRNN(self.hidden_size, epochs=self.epochs, min_count=2, **RECIPE).fit(labelled)
+        labeled = [text + chr(FIRST_LABEL + number) for text, number in zip(texts, numbers.tolist(), strict=True)]
+        self._model = CharRNN(self.hidden_size, epochs=self.epochs, min_count=2, **RECIPE).fit(labeled)
         return self
 
     def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:

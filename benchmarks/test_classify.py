@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from benchmarks import classify, labelled_texts
+from benchmarks import classify, labeled_texts
 from benchmarks.conftest import needs
 
 
@@ -61,29 +61,29 @@ def test_wrong_probabilities_are_found():
 
 @pytest.mark.parametrize("kind", ["arithmetic", "hash", "hexadecimal", "letters and digits", "pronounceable"])
 def test_generators_make_domains(kind):
-    domains = labelled_texts.KINDS[kind](random.Random(0))
+    domains = labeled_texts.KINDS[kind](random.Random(0))
     found = [next(domains) for _ in range(500)]
     assert all(domain.isalnum() and domain == domain.lower() for domain in found)
     assert len(set(found)) > 480
-    again = labelled_texts.KINDS[kind](random.Random(0))
+    again = labeled_texts.KINDS[kind](random.Random(0))
     assert [next(again) for _ in range(500)] == found
 
 
 def test_the_low_bits_of_the_arithmetic_generator_alternate():
-    domain = next(labelled_texts.KINDS["arithmetic"](random.Random(0)))
-    parity = [labelled_texts.LETTERS.index(letter) % 2 for letter in domain]
+    domain = next(labeled_texts.KINDS["arithmetic"](random.Random(0)))
+    parity = [labeled_texts.LETTERS.index(letter) % 2 for letter in domain]
     assert set(np.diff(parity).tolist()) == {-1, 1}
 
 
 def test_texts_have_one_label_each_and_differ(monkeypatch):
     pytest.importorskip("faker")
     pytest.importorskip("wordfreq")
-    monkeypatch.setattr(labelled_texts, "DRAWS", 100)
-    labelled_texts.surnames.cache_clear()
-    texts, labels = labelled_texts.domains(300, 40)
+    monkeypatch.setattr(labeled_texts, "DRAWS", 100)
+    labeled_texts.surnames.cache_clear()
+    texts, labels = labeled_texts.domains(300, 40)
     assert len(set(texts)) == len(texts) == len(labels) == 300 + 8 * 40
     assert len(set(labels)) == 9
-    names, countries = labelled_texts.surnames()
+    names, countries = labeled_texts.surnames()
     assert len(set(zip(names, countries, strict=True))) == len(names)
     assert len(set(countries)) == 18
-    labelled_texts.surnames.cache_clear()
+    labeled_texts.surnames.cache_clear()

@@ -102,14 +102,14 @@ def fill(driver, element_id, value):
 
 # The contrast of each visible text with the background that it stands on, as WCAG 2 defines it; the lowest ones.
 CONTRAST = """
-const parse = (colour) => colour.match(/[0-9.]+/g).map(Number);
+const parse = (color) => color.match(/[0-9.]+/g).map(Number);
 const luminance = ([r, g, b]) => [r, g, b].map((v) => v / 255)
   .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
   .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
 const background = (element) => {
   for (let e = element; e; e = e.parentElement) {
-    const colour = parse(getComputedStyle(e).backgroundColor);
-    if (colour.length < 4 || colour[3] > 0) return colour;
+    const color = parse(getComputedStyle(e).backgroundColor);
+    if (color.length < 4 || color[3] > 0) return color;
   }
   return [255, 255, 255];
 };

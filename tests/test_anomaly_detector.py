@@ -371,9 +371,9 @@ def test_before_fit():
             ask()
     assert not hasattr(detector, "offset_")
     assert "not fitted" in detector._repr_html_()
-    labelled = CharRNN(5, max_steps=3).fit(NAMES, labels=[0, 1, 0, 1, 0])
+    labeled = CharRNN(5, max_steps=3).fit(NAMES, labels=[0, 1, 0, 1, 0])
     with pytest.raises(InvalidInputError, match=r"Pass for_label\(0\)"):
-        AnomalyDetector(labelled).calibrate(NAMES)
+        AnomalyDetector(labeled).calibrate(NAMES)
 
 
 def test_the_same_seed_gives_the_same_detector():

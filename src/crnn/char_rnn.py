@@ -26,7 +26,7 @@ from .inference.network.packed_network import PackedNetwork
 from .inference.scoring import string_states
 from .language_model import LanguageModel
 from .model.draft import LearnedArrays
-from .model.labelled import of_label
+from .model.labeled import of_label
 from .model.quantized import quantized
 from .model.state import ModelState
 from .parameters.checks import FilePath, checked_bool, checked_threads, has_items

@@ -161,7 +161,7 @@ class CharRNNClassifier(Estimator):
         with stop.running:
             begin_use(self, stop)
             directions, data = self._checked_directions(), ClassData.checked(X, y, sample_weight)
-            prior, models = class_prior(data.labelled, self.class_weight, sample_weight), dict[str, CharRNN]()
+            prior, models = class_prior(data.labeled, self.class_weight, sample_weight), dict[str, CharRNN]()
             for k, direction in enumerate(directions):
                 models[direction] = self._trained(data, direction, time.perf_counter() - start, len(directions) - k)
             self._models, self._prior = models, prior

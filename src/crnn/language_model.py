@@ -32,7 +32,7 @@ from .inference.sampling.text_drawing import (
 )
 from .inference.scoring import scoring, string_scores
 from .inference.scoring.guessing import GuessNumbers, estimated_guess_numbers
-from .inference.scoring.labelled_scores import labelled_scores, mean_score, refuse_labels
+from .inference.scoring.labeled_scores import labeled_scores, mean_score, refuse_labels
 from .inference.scoring.string_scores import Reduce
 from .parameters.checks import MAX_SIZE, checked_bool, checked_int, checked_threads, generator
 from .text.sources.input_checks import Errors
@@ -547,7 +547,7 @@ class LanguageModel(Estimator):
         [-2.8, nan, -inf]
         """
         if self._vocabulary("score_samples").labels:
-            return self._labelled_scores(texts, labels, reduce, errors)
+            return self._labeled_scores(texts, labels, reduce, errors)
         refuse_labels(labels)
         one_row = string_scores.is_single(texts)
         network, vocabulary = self._text_network("score_samples", one_row=one_row, scoring=True)
@@ -746,7 +746,7 @@ class LanguageModel(Estimator):
         network, vocabulary = self._network(what, one_row=True)
         return log_prior(network, len(vocabulary.labels))
 
-    def _labelled_scores(
+    def _labeled_scores(
         self, texts: Iterable[Text], labels: Any, reduce: Reduce, errors: Errors
     ) -> NDArray[np.float64]:
         """Return the scores of a model with labels."""
@@ -759,7 +759,7 @@ class LanguageModel(Estimator):
         def prior() -> NDArray[np.float64]:
             return self._log_prior("score_samples")
 
-        return labelled_scores(checked, labels, vocabulary.labels, score, prior, reduce=reduce)
+        return labeled_scores(checked, labels, vocabulary.labels, score, prior, reduce=reduce)
 
     def _drawer(self, request: TextRequest, random_state: Any, *, one_row: bool) -> tuple[Draw, Vocabulary]:
         """Return a function that draws samples by their numbers, with the current weights, and their symbols.

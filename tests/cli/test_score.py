@@ -114,8 +114,8 @@ def test_score_shows_the_text(folder, capsys, monkeypatch):
     assert rows("\n".join(out[-4:]))["characters"] == "12"
 
 
-def test_score_shows_colours_on_a_terminal(folder, capsys, monkeypatch):
-    monkeypatch.setattr("crnn.cli.score.takes_colours", lambda stream, environment: True)
+def test_score_shows_colors_on_a_terminal(folder, capsys, monkeypatch):
+    monkeypatch.setattr("crnn.cli.score.takes_colors", lambda stream, environment: True)
     (folder / "text.txt").write_bytes(b"to be")
     assert cli.main(["score", "model.crnn", "text.txt", "--show"]) == 0
     out = capsys.readouterr().out

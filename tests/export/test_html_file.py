@@ -296,7 +296,7 @@ def test_characters_that_the_model_does_not_know(page_of):
     assert text_of(driver, "strangers") == "Ignored, since the model does not know them: < > x"
 
 
-def test_a_unit_colours_the_text(page_of):
+def test_a_unit_colors_the_text(page_of):
     model, text = model_of("gru"), "to be or not to be"
     driver = page_of(model)
     fill(driver, "beginning", text)

@@ -306,7 +306,7 @@ def test_bytes():
     assert model.score_samples([b""]).tolist() == [0]
 
 
-def test_surrogates_of_neighbours_stay_apart():
+def test_surrogates_of_neighbors_stay_apart():
     model = CharRNN(3, max_steps=0, random_state=0).fit("\ud83d\ude00🙂")
     scores = model.score_samples(["\ud83d", "\ude00", "🙂"])
     assert scores.shape == (3,)

@@ -1,6 +1,6 @@
 """Products with operands rounded to bfloat16, in every instruction set, against NumPy with the same rounding.
 
-Where a number to be rounded is itself a sum, two right programs may round it to different neighbours. Such cases are
+Where a number to be rounded is itself a sum, two right programs may round it to different neighbors. Such cases are
 rare: what is computed must be far nearer to the reference with rounding than the reference without.
 """
 

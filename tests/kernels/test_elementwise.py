@@ -75,7 +75,7 @@ def of_ranks(ranks, dtype):
     return np.copysign(magnitude, np.where(ranks < 0, -1.0, 1.0).astype(dtype))
 
 
-def neighbourhoods(dtype):
+def neighborhoods(dtype):
     """Return consecutive floats around every edge and every change of the exponent n, sorted."""
     half_way = np.log(2.0) * (np.arange(-1080, 1030) + 0.5)
     edges = np.array(EDGES)
@@ -98,7 +98,7 @@ def spread(dtype):
 @pytest.fixture(scope="module", params=DTYPES, ids=["float32", "float64"])
 def points(request):
     """Sorted distinct floats, millions of them in float32."""
-    return np.union1d(spread(request.param), neighbourhoods(request.param))
+    return np.union1d(spread(request.param), neighborhoods(request.param))
 
 
 @pytest.mark.parametrize("name", RISING)

@@ -6,7 +6,7 @@ import pytest
 from crnn import CharRNN
 from crnn.model.extension import widened
 from crnn.model.gradient_rms import gradient_rms, spread
-from crnn.model.labelled import of_label
+from crnn.model.labeled import of_label
 from crnn.text.symbols.vocabulary import Vocabulary
 
 TEXT = "".join(np.random.default_rng(0).choice(list("abcdefg"), 20_000))

@@ -35,7 +35,7 @@ def in_legend(ax):
     return [text.get_text() for text in ax.get_legend().get_texts()]
 
 
-def colours(ax):
+def colors(ax):
     return {line.get_label(): line.get_color() for line in ax.lines}
 
 
@@ -93,8 +93,8 @@ def test_history_of_several_models(trained, blank):
     ax = plot.history([trained, other])
     labels = [f"hidden_size={x}" for x in ("3, training", "3, validation (lowest: 2.750)", "2, training")]
     assert in_legend(ax) == [label for label in lines(ax) if label != "_lowest"] == labels
-    first, held_out, small = (colours(ax)[label] for label in labels)  # each model has a color of its own
-    assert first == held_out == colours(ax)["_lowest"] != small
+    first, held_out, small = (colors(ax)[label] for label in labels)  # each model has a color of its own
+    assert first == held_out == colors(ax)["_lowest"] != small
     assert "large, training" in lines(plot.history({"large": trained, "small": other}))
 
 

@@ -26,18 +26,18 @@ def test_surprisal_in_bits(abc):
     assert (ax.get_xlim()[0], ax.get_ylim()[1]) == (-0.5, -0.5)  # the first cell is in the upper left corner
     assert (*ax.get_xticks(), *ax.get_yticks()) == ()
     assert ax.get_title(loc="left") == "2.00 bits per character"
-    assert colour_bar(ax) == ("surprisal (bits)", "neither")
+    assert color_bar(ax) == ("surprisal (bits)", "neither")
 
 
-def colour_bar(ax):
+def color_bar(ax):
     return ax.images[0].colorbar.ax.get_ylabel(), ax.images[0].colorbar.extend
 
 
-def test_more_bits_than_the_strongest_colour_are_pointed_out(abc):
+def test_more_bits_than_the_strongest_color_are_pointed_out(abc):
     for max_bits, extend in ((3, "neither"), (2.5, "max")):
         ax = plot.surprisal(abc, "abc", max_bits=max_bits)
         assert ax.images[0].get_clim() == (0, max_bits)
-        assert colour_bar(ax) == ("surprisal (bits)", extend)
+        assert color_bar(ax) == ("surprisal (bits)", extend)
 
 
 def test_a_space_of_the_text_is_left_blank(letters_seen):
@@ -88,16 +88,16 @@ def test_probabilities_of_the_likeliest(abc):
     ticks = dict(zip(ax.get_yticks(), (label.get_text() for label in ax.get_yticklabels()), strict=True))
     assert ticks == {0: "text", 1: "1", 2: "2", 3: "3", 5: "text", 6: "1", 7: "2", 8: "3"}
     assert ax.get_title(loc="left") == "framed: the character that came next"
-    assert colour_bar(ax) == ("probability", "neither")
+    assert color_bar(ax) == ("probability", "neither")
 
 
-@pytest.mark.parametrize(("style", "colour"), [("default", "black"), ("dark_background", "white")])
-def test_the_text_above_the_guesses_has_the_color_of_text(fixed, style, colour):
+@pytest.mark.parametrize(("style", "color"), [("default", "black"), ("dark_background", "white")])
+def test_the_text_above_the_guesses_has_the_color_of_text(fixed, style, color):
     with pyplot.style.context(style):
         ax = plot.probabilities(fixed({"a": 255 / 256, "b": 1 / 256}), "ab", n=2)
-        assert {text.get_color() for text in ax.texts if text.get_position()[1] == 0} == {colour}
+        assert {text.get_color() for text in ax.texts if text.get_position()[1] == 0} == {color}
         assert [text.get_color() for text in ax.texts[2:4]] == (
-            ["white", "black"] if colour == "black" else ["black", "white"]
+            ["white", "black"] if color == "black" else ["black", "white"]
         )
 
 
@@ -141,7 +141,7 @@ def test_activations_of_units(letters_seen):
     cells = written(ax)
     assert (cells[0, -0.5], cells[4, -0.5]) == ("layer 0, unit 0", "layer 0, unit 1")
     assert (cells[1, 1], cells[2, 0], cells[5, 1]) == ("b", "b", "b")
-    assert colour_bar(ax) == ("activation", "neither")
+    assert color_bar(ax) == ("activation", "neither")
     assert ax.images[0].get_clim() == (-1, 1)
 
 

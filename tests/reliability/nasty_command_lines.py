@@ -20,7 +20,7 @@ from crnn.cli.main import _parser, main
 
 LONGEST = 0.1  # seconds of a command: training is then interrupted
 CODES = (0, 1, 2, 130)
-FILES = ["text", "names", "labelled", "model", "model", "counts", "mixture", "classifier"]
+FILES = ["text", "names", "labeled", "model", "model", "counts", "mixture", "classifier"]
 LIKELY = ["0", "1", "2", "3", "0.5", "1e-3", "none", "a", "ab", "a=1", "1s", "lstm", "text", "names"]
 WORDS = [
     "", "-", "--", "-1", "0", "1", "2", "3", "7", "0.5", "1.5", "1e308", "1e309", "-0.0", "nan", "inf", "-inf", "1j",
@@ -39,7 +39,7 @@ def contents():
     mixture = Mixture([CharRNN(**SMALL).fit(DOCUMENTS), CharNGram(3).fit(DOCUMENTS)])
     yield "text", TEXT.encode()
     yield "names", "\n".join(DOCUMENTS * 5).encode()
-    yield "labelled", "\n".join(f"{i % 2}\t{name}" for i, name in enumerate(DOCUMENTS * 5)).encode()
+    yield "labeled", "\n".join(f"{i % 2}\t{name}" for i, name in enumerate(DOCUMENTS * 5)).encode()
     classifier = CharRNNClassifier(CharRNN(**SMALL)).fit(DOCUMENTS, [0, 1] * 3)
     for name, model in [("model", CharRNN(**SMALL).fit(TEXT)), ("mixture", mixture), ("classifier", classifier)]:
         model.save(stream := io.BytesIO())

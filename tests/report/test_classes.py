@@ -9,7 +9,7 @@ from examples import classifier_of
 
 from crnn.errors import InvalidInputError
 from crnn.report import classes
-from crnn.report.classes import class_tables, labelled_texts
+from crnn.report.classes import class_tables, labeled_texts
 from crnn.report.subject import subject_of
 
 
@@ -32,7 +32,7 @@ LABELS = ["a", "a", "b", "b", "c"]
 
 
 def tables_of(texts=TEXTS, labels=LABELS):
-    return class_tables(Fixed(), labelled_texts(Fixed(), texts, labels))
+    return class_tables(Fixed(), labeled_texts(Fixed(), texts, labels))
 
 
 def test_counts_are_of_true_and_predicted_classes():
@@ -85,7 +85,7 @@ def test_rare_classes_share_a_row(monkeypatch):
 def test_of_many_texts_the_first_are_classified(monkeypatch):
     monkeypatch.setattr(classes, "MIN_TEXTS", 2)
     monkeypatch.setattr(classes, "WORK", (2 * 4 + 3) * 3 * 13)  # 13 symbols with their ends
-    part = labelled_texts(Fixed(), TEXTS, LABELS)
+    part = labeled_texts(Fixed(), TEXTS, LABELS)
     assert part.texts == TEXTS[:2]
     assert part.described == "the first 2 texts"
 
@@ -100,7 +100,7 @@ def test_of_many_texts_the_first_are_classified(monkeypatch):
 )
 def test_labels_that_cannot_be(texts, labels, message):
     with pytest.raises(InvalidInputError, match=message):
-        labelled_texts(Fixed(), texts, labels)
+        labeled_texts(Fixed(), texts, labels)
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ from crnn.runtime.threads import (
 
 
 @given(st.integers(0, 1000), st.integers(1, 67))
-def test_ranges_are_neighbours_of_nearly_equal_length(n, parts):
+def test_ranges_are_neighbors_of_nearly_equal_length(n, parts):
     ranges = split_range(n, parts)
     assert len(ranges) == parts
     assert [i for part in ranges for i in part] == list(range(n))

@@ -16,7 +16,7 @@ from ..language_model import LanguageModel
 from ..text.sources.input_checks import Errors
 from ..text.sources.sources import text_source
 from .arguments import SCORING_ERRORS, add_errors, add_model, refuse_two_standard_inputs
-from .colouring import coloured, marked, takes_colours
+from .coloring import colored, marked, takes_colors
 from .files import load, read_text
 from .lines import ReadAs, line_scores, read_lines
 from .options import add_options, documented, option_of
@@ -94,8 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _show(model: LanguageModel, text: str | bytes, adapt: bool | dict[str, Any]) -> None:
     """Write a text with the surprisal of its characters."""
     bits, encoding = (model.surprisal(text, adapt=adapt) / math.log(2)).tolist(), sys.stdout.encoding
-    if takes_colours(sys.stdout, os.environ):
-        lines = coloured(text, bits, os.environ, encoding=encoding)
+    if takes_colors(sys.stdout, os.environ):
+        lines = colored(text, bits, os.environ, encoding=encoding)
     else:
         lines = marked(text, bits, shutil.get_terminal_size().columns, encoding=encoding)
     for line in lines:

@@ -14,8 +14,8 @@ from ..errors import InvalidInputError
 from ..parameters.checks import checked_choice
 from .axes import axes_for
 from .checks import check_model_and_text
-from .colours import STYLES, line_colour
-from .labels import labelled
+from .colors import STYLES, line_color
+from .labels import labeled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,7 +71,7 @@ def compare(
     >>> bool(ax.containers[0][0].get_width() > ax.containers[1][0].get_width())  # the bars of all characters
     True
     """
-    by, named = checked_choice("by", by, ("kind", "position")), labelled(models)
+    by, named = checked_choice("by", by, ("kind", "position")), labeled(models)
     for model in named.values():
         check_model_and_text(model, text)
     if not len(text):
@@ -112,7 +112,7 @@ def _by_kind(ax: Axes | None, bits: Mapping[str, NDArray[np.float64]], text: str
     for i, (label, values) in enumerate(bits.items()):
         means = [values[row].mean() for row in rows]
         at = np.arange(len(rows)) + (i - (len(bits) - 1) / 2) * height
-        bars = ax.barh(at, means, height, label=label, color=line_colour(ax, i))
+        bars = ax.barh(at, means, height, label=label, color=line_color(ax, i))
         ax.bar_label(bars, fmt=" %.2f", fontsize="x-small")
     ax.set_yticks(range(len(rows)), [f"{name} ({row.mean():.0%})" for name, row in zip(names, rows, strict=True)])
     ax.invert_yaxis()
@@ -129,8 +129,8 @@ def _by_position(ax: Axes | None, bits: Mapping[str, NDArray[np.float64]]) -> Ax
     ax = axes_for(ax, 7, 4)
     for i, (label, values) in enumerate(bits.items()):
         means = [part.mean() for part in np.split(values, edges[1:] - 1)]
-        style, colour = STYLES[i % len(STYLES)], line_colour(ax, i)
-        ax.plot(middles, means, style, marker="o", markersize=3, color=colour, label=f"{label}: {values.mean():.2f}")
+        style, color = STYLES[i % len(STYLES)], line_color(ax, i)
+        ax.plot(middles, means, style, marker="o", markersize=3, color=color, label=f"{label}: {values.mean():.2f}")
     ax.set_xscale("log")
     ax.set(xlabel="position in the text (characters)", ylabel="bits per character (lower is better)")
     ax.grid(alpha=0.25)

@@ -9,7 +9,7 @@ import numpy as np
 from ..char_rnn import CharRNN
 from ..parameters.checks import checked_float
 from .axes import axes_for
-from .colours import line_colour
+from .colors import line_color
 from .gradient_norms import MIN_POSITIONS, gradient_norms, vanishing_distance
 
 if TYPE_CHECKING:
@@ -77,13 +77,13 @@ def gradient_flow(
     for name, array, style in (("h", norms.h, "-"), ("c", norms.c, "--")):
         for layer, mean in enumerate([] if array is None else array.mean(axis=0)):
             shown = np.where(mean > 0, mean, np.nan)  # a log scale has no zero
-            colour = line_colour(ax, layer)
-            ax.plot(shown, style, color=colour, label=f"layer {layer}: {name}")
+            color = line_color(ax, layer)
+            ax.plot(shown, style, color=color, label=f"layer {layer}: {name}")
             k = vanishing_distance(mean, vanished)
             if k is not None:
-                crosses.append((k, mean[k], colour))
-    for k, norm, colour in crosses:
-        ax.plot(k, norm, "X", color=colour, markersize=8, zorder=3)
+                crosses.append((k, mean[k], color))
+    for k, norm, color in crosses:
+        ax.plot(k, norm, "X", color=color, markersize=8, zorder=3)
         ax.annotate(f"k = {k}", (k, norm), xytext=(6, 6), textcoords="offset points", fontsize="small")
     if crosses:
         ax.plot([], [], "X", color="0.5", label=f"vanished: below {vanished:g} of its largest")

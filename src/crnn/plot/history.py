@@ -13,8 +13,8 @@ from ..errors import InvalidInputError
 from ..parameters.checks import checked_choice
 from ..training.progress.loss_curve import number_in
 from .axes import axes_for
-from .colours import STYLES, line_colour
-from .labels import labelled
+from .colors import STYLES, line_color
+from .labels import labeled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,14 +72,14 @@ def history(
     ('epoch', 'loss (nats per character)', 3)
     """
     x, y = checked_choice("x", x, X), checked_choice("y", y, Y)
-    named = labelled(models)
+    named = labeled(models)
     for label, model in named.items():
         if not model.history_:
             raise InvalidInputError(f"{label} has no training records. Train it, or load a file saved with its state.")
     ax = axes_for(ax, 7, 4)
     for i, (label, model) in enumerate(named.items()):
         prefix = f"{label}, " if len(named) > 1 else ""
-        look: dict[str, Any] = {"color": line_colour(ax, i)}
+        look: dict[str, Any] = {"color": line_color(ax, i)}
         places = _places(model.history_, x)
         if y == "loss":
             _draw_losses(ax, model.history_, places, prefix, look)

@@ -8,13 +8,13 @@ from ..char_rnn import CharRNN
 from ..errors import InvalidInputError, short_repr
 from ..parameters.checks import has_items
 
-__all__ = ["labelled"]
+__all__ = ["labeled"]
 
 # Parameters that change nothing in what a model is or learns.
 _SILENT = frozenset({"callbacks", "n_threads", "random_state", "verbose"})
 
 
-def labelled(models: CharRNN | Iterable[CharRNN] | Mapping[str, CharRNN]) -> dict[str, CharRNN]:
+def labeled(models: CharRNN | Iterable[CharRNN] | Mapping[str, CharRNN]) -> dict[str, CharRNN]:
     """Return models by their names in a legend.
 
     Parameters
@@ -33,9 +33,9 @@ def labelled(models: CharRNN | Iterable[CharRNN] | Mapping[str, CharRNN]) -> dic
 
     Examples
     --------
-    >>> list(labelled([CharRNN(50), CharRNN(99, cell="gru"), CharRNN(99, cell="gru")]))
+    >>> list(labeled([CharRNN(50), CharRNN(99, cell="gru"), CharRNN(99, cell="gru")]))
     ['hidden_size=50, cell=rnn', 'hidden_size=99, cell=gru', 'hidden_size=99, cell=gru (2)']
-    >>> list(labelled(CharRNN(50)))
+    >>> list(labeled(CharRNN(50)))
     ['model']
     """
     if isinstance(models, CharRNN):

@@ -13,7 +13,7 @@ from ..errors import InvalidInputError, short_repr
 from ..parameters.checks import checked_int, has_items, is_int
 from .axes import axes_for
 from .checks import check_model_and_text
-from .colours import diverging
+from .colors import diverging
 from .text_grid import COLUMNS, TextGrid, draw_values, figure_size, write
 from .unit_search import find_units
 

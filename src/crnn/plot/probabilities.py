@@ -11,7 +11,7 @@ from ..char_rnn import CharRNN
 from ..parameters.checks import checked_int
 from .axes import axes_for
 from .checks import check_model_and_text
-from .colours import line_colour, sequential
+from .colors import line_color, sequential
 from .text_grid import COLUMNS, TextGrid, draw_values, figure_size, write
 
 if TYPE_CHECKING:
@@ -113,6 +113,6 @@ def _frame_right_guesses(ax: Axes, rows: NDArray[Any], grid: TextGrid, best: NDA
     from matplotlib.patches import Rectangle
 
     position, place = np.nonzero(best[:-1] == ids[1:, None])
-    colour = line_colour(ax, 0)
+    color = line_color(ax, 0)
     for row, column in zip(rows[position, place], grid.columns[position], strict=True):
-        ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=colour, linewidth=1.2))
+        ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=color, linewidth=1.2))

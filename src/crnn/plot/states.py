@@ -110,11 +110,11 @@ def _two(rows: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate([rows[:2], np.zeros((max(0, 2 - len(rows)), *rows.shape[1:]))])
 
 
-def _write_symbols(ax: Axes, points: NDArray[Any], text: str | bytes, colours: NDArray[Any]) -> None:
-    from .colours import contrasting
+def _write_symbols(ax: Axes, points: NDArray[Any], text: str | bytes, colors: NDArray[Any]) -> None:
+    from .colors import contrasting
 
-    for i, ((x, y), colour) in enumerate(zip(points, colours, strict=True)):
+    for i, ((x, y), color) in enumerate(zip(points, colors, strict=True)):
         ax.text(
-            x, y, glyph(text[i : i + 1], space=True), color=contrasting(colour), fontsize="x-small", family="monospace",
+            x, y, glyph(text[i : i + 1], space=True), color=contrasting(color), fontsize="x-small", family="monospace",
             ha="center", va="center_baseline", parse_math=False, usetex=False, clip_on=True, zorder=3,
         )  # fmt: skip

@@ -11,7 +11,7 @@ from ..char_rnn import CharRNN
 from ..parameters.checks import checked_float
 from .axes import axes_for
 from .checks import check_model_and_text
-from .colours import sequential
+from .colors import sequential
 from .text_grid import COLUMNS, TextGrid, draw_values, figure_size, write
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InvalidInputError
 from ..parameters.checks import checked_int
-from .colours import contrasting
+from .colors import contrasting
 from .glyphs import glyph
 
 if TYPE_CHECKING:
@@ -132,10 +132,10 @@ def write(
         shown = glyph(symbol, space=space)
         if shown == " ":
             continue
-        colour = mpl.rcParams["text.color"] if is_empty else contrasting(background)
+        color = mpl.rcParams["text.color"] if is_empty else contrasting(background)
         # An unknown text must not be interpreted as mathematics or TeX.
         ax.text(
-            column, row, shown, color=colour, fontsize=points, family="monospace", ha="center", va="center_baseline",
+            column, row, shown, color=color, fontsize=points, family="monospace", ha="center", va="center_baseline",
             parse_math=False, usetex=False, clip_on=True, **style,
         )  # fmt: skip
 

@@ -15,7 +15,7 @@ from ..text.sources.input_checks import python_values
 from ..text.sources.labels import checked_labels
 from .samples import shown
 
-__all__ = ["LabelledTexts", "class_tables", "labelled_texts"]
+__all__ = ["LabeledTexts", "class_tables", "labeled_texts"]
 
 WORK = 2e11  # multiplications by weights for classifying the texts, which take a few seconds in batches
 MIN_TEXTS = 1000
@@ -28,7 +28,7 @@ OTHERS = "(others)"
 Text = str | bytes
 
 
-class LabelledTexts(NamedTuple):
+class LabeledTexts(NamedTuple):
     """The texts to classify, the first ones of those given, and the number of each text's class."""
 
     texts: list[Text]
@@ -36,7 +36,7 @@ class LabelledTexts(NamedTuple):
     described: str  # the number of texts, in words
 
 
-def labelled_texts(classifier: CharRNNClassifier, texts: Any, labels: ArrayLike) -> LabelledTexts:
+def labeled_texts(classifier: CharRNNClassifier, texts: Any, labels: ArrayLike) -> LabeledTexts:
     """Return as many texts and labels as can be classified in a few seconds.
 
     Raises
@@ -58,10 +58,10 @@ def labelled_texts(classifier: CharRNNClassifier, texts: Any, labels: ArrayLike)
     limit = WORK / (size * len(classes))
     n = max(MIN_TEXTS, int(np.searchsorted(np.cumsum([len(text) + 1 for text in whole]), limit)))
     described = f"{'the first' if n < len(whole) else 'all'} {min(n, len(whole)):,} texts"
-    return LabelledTexts(whole[:n], numbers[:n], described)
+    return LabeledTexts(whole[:n], numbers[:n], described)
 
 
-def class_tables(classifier: CharRNNClassifier, part: LabelledTexts) -> dict[str, Any]:
+def class_tables(classifier: CharRNNClassifier, part: LabeledTexts) -> dict[str, Any]:
     """Return the confusion matrix with examples, the accuracy, and the most confident mistakes."""
     p = np.asarray(classifier.predict_proba(part.texts))
     predicted = p.argmax(axis=1)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from ..char_rnn import CharRNN
 from ..classifier import CharRNNClassifier
 from ..errors import InvalidInputError, short_repr
-from .classes import class_tables, labelled_texts
+from .classes import class_tables, labeled_texts
 
 __all__ = ["Subject", "subject_of"]
 
@@ -53,7 +53,7 @@ def _of_classifier(classifier: CharRNNClassifier, texts: Any, labels: ArrayLike 
     named = ", ".join([*map(str, classes[:SHOWN].tolist()), *(["…"] if len(classes) > SHOWN else [])])
     facts = [("classifier", f"{len(classes):,} classes: {named}")]
     if labels is not None:
-        part = labelled_texts(classifier, texts, labels)
+        part = labeled_texts(classifier, texts, labels)
         tables = class_tables(classifier, part)
         facts.append(("accuracy", f"{tables['accuracy']:.1%} of {part.described}"))
         number = int(np.bincount(part.numbers).argmax())

@@ -95,7 +95,7 @@ class AdaptiveThreads:
         if 1 not in self._seconds:
             self.n_threads = 1
         elif now >= self._next_trial and used == self._chosen:
-            self.n_threads = self._neighbour()
+            self.n_threads = self._neighbor()
         else:
             self.n_threads = self._chosen
 
@@ -107,7 +107,7 @@ class AdaptiveThreads:
             self._pause = min(2 * self._pause, LONGEST_TRIAL)
         self._next_trial = now + self._pause
 
-    def _neighbour(self) -> int:
+    def _neighbor(self) -> int:
         """Return the next larger or the next smaller number, in turn."""
         i = self._choices.index(self._chosen)
         self._upwards = not self._upwards if 0 < i < len(self._choices) - 1 else i == 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crnn import InvalidInputError
-from crnn.text.sources.labels import checked_labels, label_number, label_numbers, labelled_ids
+from crnn.text.sources.labels import checked_labels, label_number, label_numbers, labeled_ids
 
 THIRD = np.longdouble(1) / 3  # no float64
 
@@ -108,7 +108,7 @@ def test_an_error_names_ten_labels_at_most(n, shown):
 )
 def test_ids_with_labels_are_large_enough_for_the_last_label(boundary, n_labels, dtype):
     packed = np.array([boundary, 0, boundary, 1, 2, boundary], np.uint8)
-    ids = labelled_ids(packed, boundary, np.array([n_labels - 1, 0]), n_labels)
+    ids = labeled_ids(packed, boundary, np.array([n_labels - 1, 0]), n_labels)
     assert ids.dtype == dtype
     assert ids.tolist() == [boundary, boundary + n_labels, 0, boundary, boundary + 1, 1, 2, boundary]
 

@@ -196,7 +196,7 @@ def test_a_chunk_is_no_longer_than_a_streams_share(path, small, B, T, effective)
     assert streams._documents._groups_per_epoch == 2  # of 16 symbols
 
 
-def test_neighbours_are_read_far_apart_and_an_epoch_in_another_order(path, small):
+def test_neighbors_are_read_far_apart_and_an_epoch_in_another_order(path, small):
     documents = [[i] for i in range(9)] * 20
     streams = stored_streams(stored_documents(path, documents), 1, 18, seed=4)
     read = read_rows(streams, 60)[0]

@@ -32,7 +32,7 @@ NAMES = ["".join(np.random.default_rng([6, i]).choice(list("abcdefg"), 2 + i % 1
 
 
 @given(st.integers(1, 500), st.integers(1, MAX_SHARDS))
-def test_shards_are_neighbours_of_nearly_equal_length(streams, n):
+def test_shards_are_neighbors_of_nearly_equal_length(streams, n):
     ranges = cut(range(3, 3 + streams), n)
     assert [i for part in ranges for i in part] == list(range(3, 3 + streams))
     lengths = [len(part) for part in ranges]

@@ -33,7 +33,7 @@ def test_a_rounded_speed_is_near_and_rounded_again_the_same(speed):
 
 
 @given(st.floats(1e6, 1e15), st.floats(1.0, 1.1))
-def test_speeds_that_differ_by_a_tenth_are_the_same_or_neighbours(speed, factor):
+def test_speeds_that_differ_by_a_tenth_are_the_same_or_neighbors(speed, factor):
     ratio = rounded(speed * factor) / rounded(speed)
     assert ratio == pytest.approx(1) or ratio == pytest.approx(GRID)
 

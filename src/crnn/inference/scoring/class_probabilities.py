@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...model.labelled import of_label
+from ...model.labeled import of_label
 from ...model.state import ModelState
 from ...parameters.checks import checked_sample_weights
 from ...runtime.threads import inference_threads

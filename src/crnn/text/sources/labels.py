@@ -13,7 +13,7 @@ from ...parameters.checks import has_items, require_unmasked
 from ...parameters.suggestion import did_you_mean
 from .documents import boundaries
 
-__all__ = ["Labelled", "checked_labels", "label_number", "label_numbers", "labelled_ids"]
+__all__ = ["Labeled", "checked_labels", "label_number", "label_numbers", "labeled_ids"]
 
 Labels = NDArray[Any]
 Numbers = NDArray[np.intp]
@@ -21,14 +21,14 @@ Numbers = NDArray[np.intp]
 SHOWN = 10  # maximum labels in an error message
 
 
-class Labelled(NamedTuple):
+class Labeled(NamedTuple):
     """The distinct labels, sorted, and the index of each document's label."""
 
     labels: Labels  # (K,)
     numbers: Numbers  # (n,)
 
 
-def checked_labels(values: ArrayLike, n: int | None = None, *, name: str = "labels") -> Labelled:
+def checked_labels(values: ArrayLike, n: int | None = None, *, name: str = "labels") -> Labeled:
     """Return the labels of n documents, or raise an error that names the faulty label and its position.
 
     Parameters
@@ -42,7 +42,7 @@ def checked_labels(values: ArrayLike, n: int | None = None, *, name: str = "labe
     Examples
     --------
     >>> checked_labels(["fr", "de", "fr"], 3)
-    Labelled(labels=array(['de', 'fr'], dtype='<U2'), numbers=array([1, 0, 1]))
+    Labeled(labels=array(['de', 'fr'], dtype='<U2'), numbers=array([1, 0, 1]))
     """
     given = _array(values, name)
     if given.ndim != 1:
@@ -51,7 +51,7 @@ def checked_labels(values: ArrayLike, n: int | None = None, *, name: str = "labe
         wanted = "at least one label" if n is None else f"{n} labels, one for each document"
         raise InvalidInputError(f"{name} must be {wanted}, not {len(given)}")
     labels, numbers = np.unique(given, return_inverse=True)
-    return Labelled(labels, numbers)
+    return Labeled(labels, numbers)
 
 
 def label_number(label: Any, labels: Labels, *, name: str = "label") -> int:
@@ -97,7 +97,7 @@ def label_numbers(values: Any, labels: Labels, n: int | None = None, *, name: st
     return np.array(places, np.intp)[found.numbers]
 
 
-def labelled_ids(packed: NDArray[Any], boundary: int, numbers: Numbers, n_labels: int) -> NDArray[Any]:
+def labeled_ids(packed: NDArray[Any], boundary: int, numbers: Numbers, n_labels: int) -> NDArray[Any]:
     """Return packed documents, each with the symbol of its label at the start.
 
     The symbol of label k has the id boundary + 1 + k.
@@ -114,7 +114,7 @@ def labelled_ids(packed: NDArray[Any], boundary: int, numbers: Numbers, n_labels
 
     Examples
     --------
-    >>> labelled_ids(np.array([3, 0, 1, 3, 2, 3], np.uint8), 3, np.array([1, 0]), 2)
+    >>> labeled_ids(np.array([3, 0, 1, 3, 2, 3], np.uint8), 3, np.array([1, 0]), 2)
     array([3, 5, 0, 1, 3, 4, 2, 3], dtype=uint8)
     """
     dtype = np.promote_types(packed.dtype, np.min_scalar_type(boundary + n_labels))

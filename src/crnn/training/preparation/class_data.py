@@ -13,7 +13,7 @@ from ...errors import InvalidInputError, short_repr
 from ...parameters.checks import has_items
 from ...parameters.settings import checked_parameter
 from ...text.sources.input_checks import python_values, refuse_other_collections
-from ...text.sources.labels import Labelled, checked_labels
+from ...text.sources.labels import Labeled, checked_labels
 from ...text.sources.sources import text_source
 
 __all__ = ["ClassData"]
@@ -27,7 +27,7 @@ class ClassData(NamedTuple):
     Attributes
     ----------
     texts : list of str or bytes
-    labelled : Labelled
+    labeled : Labeled
     sample_weight : array-like or None
         Weights, not yet checked.
     n_symbols : int
@@ -35,7 +35,7 @@ class ClassData(NamedTuple):
     """
 
     texts: list[Any]
-    labelled: Labelled
+    labeled: Labeled
     sample_weight: ArrayLike | None
     n_symbols: int
 
@@ -50,11 +50,11 @@ class ClassData(NamedTuple):
         """
         texts = _listed(X)
         source = text_source(texts)
-        labelled = checked_labels(y, source.n_documents, name="y")
-        if len(labelled.labels) < 2:
-            (label,) = labelled.labels.tolist()
+        labeled = checked_labels(y, source.n_documents, name="y")
+        if len(labeled.labels) < 2:
+            (label,) = labeled.labels.tolist()
             raise InvalidInputError(f"y has only one class, {short_repr(label)}. Pass texts of at least two classes.")
-        return cls(texts, labelled, sample_weight, source.max_length + source.n_documents)
+        return cls(texts, labeled, sample_weight, source.max_length + source.n_documents)
 
     def in_direction(self, direction: str, *, shuffled: bool) -> tuple[list[Any], Any, Any]:
         """Return the texts as a direction reads them, with their labels and weights.
@@ -75,7 +75,7 @@ class ClassData(NamedTuple):
             order = np.random.default_rng(0).permutation(order)
         turned = [self.texts[i] if direction == "forward" else self.texts[i][::-1] for i in order.tolist()]
         weights = None if self.sample_weight is None else np.asarray(self.sample_weight)[order]
-        return turned, self.labelled.labels[self.labelled.numbers[order]], weights
+        return turned, self.labeled.labels[self.labeled.numbers[order]], weights
 
     def limits(
         self, parameters: Mapping[str, Any], min_steps: int, seconds: float, directions: int

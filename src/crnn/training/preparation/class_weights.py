@@ -10,17 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import InvalidInputError, short_repr
 from ...parameters.checks import checked_float, checked_sample_weights
-from ...text.sources.labels import Labelled, label_number
+from ...text.sources.labels import Labeled, label_number
 
 __all__ = ["class_prior"]
 
 
-def class_prior(labelled: Labelled, class_weight: Any, sample_weight: ArrayLike | None = None) -> NDArray[np.float64]:
+def class_prior(labeled: Labeled, class_weight: Any, sample_weight: ArrayLike | None = None) -> NDArray[np.float64]:
     """Return the classes' relative frequencies times their weights, normalized, (K,).
 
     Parameters
     ----------
-    labelled : Labelled
+    labeled : Labeled
         The labels of n texts.
     class_weight : "balanced", dict or None
     sample_weight : array-like of shape (n,), optional
@@ -29,19 +29,19 @@ def class_prior(labelled: Labelled, class_weight: Any, sample_weight: ArrayLike 
     Examples
     --------
     >>> from crnn.text.sources.labels import checked_labels
-    >>> labelled = checked_labels(["a", "b", "b", "b"])
-    >>> class_prior(labelled, None).round(2).tolist(), class_prior(labelled, "balanced").round(2).tolist()
+    >>> labeled = checked_labels(["a", "b", "b", "b"])
+    >>> class_prior(labeled, None).round(2).tolist(), class_prior(labeled, "balanced").round(2).tolist()
     ([0.25, 0.75], [0.5, 0.5])
-    >>> class_prior(labelled, {"a": 3}).round(2).tolist()
+    >>> class_prior(labeled, {"a": 3}).round(2).tolist()
     [0.5, 0.5]
     """
-    weights = None if sample_weight is None else checked_sample_weights(sample_weight, len(labelled.numbers))
-    counts = np.bincount(labelled.numbers, weights, len(labelled.labels)).astype(np.float64)
+    weights = None if sample_weight is None else checked_sample_weights(sample_weight, len(labeled.numbers))
+    counts = np.bincount(labeled.numbers, weights, len(labeled.labels)).astype(np.float64)
     if isinstance(class_weight, str) and class_weight == "balanced":
         counts = np.ones(len(counts))
     elif isinstance(class_weight, Mapping):
         for label, value in class_weight.items():
-            k = label_number(label, labelled.labels, name="a label of class_weight")
+            k = label_number(label, labeled.labels, name="a label of class_weight")
             counts[k] *= checked_float(f"class_weight[{short_repr(label)}]", value, minimum=0.0)
     elif class_weight is not None:
         raise InvalidInputError(

@@ -17,7 +17,7 @@ from ...parameters.checks import checked_bool, generator
 from ...parameters.optimizers import OPTIMIZERS
 from ...parameters.settings import Settings, rounds_operands
 from ...text.sources.fingerprint import Fingerprint
-from ...text.sources.labelled_source import LabelledSource
+from ...text.sources.labeled_source import LabeledSource
 from ...text.sources.sources import TextLike, TextSource, text_source
 from ...text.sources.stored_ids import TextIds
 from ...text.symbols.vocabulary import Vocabulary
@@ -230,10 +230,10 @@ def _sources(call: Call, known: tuple[Any, ...] | None) -> tuple[TextSource, Tex
             raise InvalidInputError("validation_labels is missing. Pass one label per document of validation.")
         if held_out is None and call.validation_labels is not None:
             raise InvalidInputError("validation_labels is given without validation. Pass its documents, too.")
-        source = labelled = LabelledSource(source, call.labels, known)
+        source = labeled = LabeledSource(source, call.labels, known)
         if held_out is not None and call.validation_labels is not None:
-            of_model = known or labelled.labels
-            held_out = LabelledSource(held_out, call.validation_labels, of_model, "validation_labels")
+            of_model = known or labeled.labels
+            held_out = LabeledSource(held_out, call.validation_labels, of_model, "validation_labels")
     return source, held_out
 
 

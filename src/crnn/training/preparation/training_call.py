@@ -138,7 +138,7 @@ def _prepared(call: Call, settings: Settings, state: Any, start: float, hooks: H
     processes.require_same("average_every", call.average_every)
     for name, values in (("sample_weight", call.sample_weight), ("labels", call.labels)):
         processes.require_same(name, None if values is None else _digest(values))
-    processes.require_same("a text", repr(run.texts))  # includes the labels: see `LabelledSource.fingerprint`
+    processes.require_same("a text", repr(run.texts))  # includes the labels: see `LabeledSource.fingerprint`
     if state is not None:
         processes.require_same("the model", state.digest())
     return run

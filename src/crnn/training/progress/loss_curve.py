@@ -122,11 +122,11 @@ def _y(value: float, axis: Point) -> float:
     return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value - axis[0]) / (axis[1] - axis[0])
 
 
-def _drawn(points: Sequence[Point], colour: str, *, dots: bool) -> str:
+def _drawn(points: Sequence[Point], color: str, *, dots: bool) -> str:
     """Draw a curve, with dots if there are few points."""
     path = "".join(f"{'ML'[i > 0]}{x:.1f} {y:.1f}" for i, (x, y) in enumerate(points))
-    line = f"<path d='{path}' fill='none' stroke='{colour}' stroke-width='1.5'/>" if len(points) > 1 else ""
-    circles = [f"<circle cx='{x:.1f}' cy='{y:.1f}' r='2.5' fill='{colour}'/>" for x, y in points if dots]
+    line = f"<path d='{path}' fill='none' stroke='{color}' stroke-width='1.5'/>" if len(points) > 1 else ""
+    circles = [f"<circle cx='{x:.1f}' cy='{y:.1f}' r='2.5' fill='{color}'/>" for x, y in points if dots]
     return line + "".join(circles)
 
 

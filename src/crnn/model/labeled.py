@@ -1,4 +1,4 @@
-"""Labelled: the part of a labeled model that writes texts of one label, as a separate model."""
+"""Labeled: the part of a labeled model that writes texts of one label, as a separate model."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, TextIO
 
 from ..training.progress.progress import printable
 
-__all__ = ["coloured", "marked", "takes_colours"]
+__all__ = ["colored", "marked", "takes_colors"]
 
 # Backgrounds and letters for 1, 2, … 8 and more bits, of xterm's 256 colors; text below 1 bit is unchanged.
 # Luminance changes monotonically, away from the terminal's own background.
@@ -28,19 +28,19 @@ class Cell(NamedTuple):
     bits: float
 
 
-def takes_colours(stream: TextIO, environment: Mapping[str, str]) -> bool:
+def takes_colors(stream: TextIO, environment: Mapping[str, str]) -> bool:
     """Return whether to write colors to a stream: it must be a terminal, and ``NO_COLOR`` must not be set.
 
     Examples
     --------
     >>> import io
-    >>> takes_colours(io.StringIO(), {})
+    >>> takes_colors(io.StringIO(), {})
     False
     """
     return stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
 
 
-def coloured(
+def colored(
     text: str | bytes, bits: Sequence[float], environment: Mapping[str, str], *, encoding: str = "utf-8"
 ) -> Iterator[str]:
     r"""Yield a text line by line, with each character colored by its surprisal, then a key to the colors.
@@ -63,7 +63,7 @@ def coloured(
 
     Examples
     --------
-    >>> next(coloured("ab\n", [0.5, 2.5, 0.0], {}))
+    >>> next(colored("ab\n", [0.5, 2.5, 0.0], {}))
     'a\x1b[48;5;88m\x1b[38;5;231mb\x1b[0m↵\n'
     """
     light = environment.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15")
@@ -86,7 +86,7 @@ def marked(text: str | bytes, bits: Sequence[float], width: int, *, encoding: st
     Parameters
     ----------
     text, bits, encoding
-        As for `coloured`.
+        As for `colored`.
     width : int
         The number of columns; longer lines are cut.
 

@@ -1,4 +1,4 @@
-"""LabelledSource: labeled documents in memory."""
+"""LabeledSource: labeled documents in memory."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import ArrayLike
 from ...errors import InvalidInputError
 from ..symbols.vocabulary import Ids, Vocabulary
 from .fingerprint import Fingerprint
-from .labels import checked_labels, label_numbers, labelled_ids
+from .labels import checked_labels, label_numbers, labeled_ids
 from .text_source import TextSource
 
-__all__ = ["LabelledSource"]
+__all__ = ["LabeledSource"]
 
 
-class LabelledSource(TextSource):
+class LabeledSource(TextSource):
     """Documents from another source, each starting with the symbol of its label.
 
     Parameters
@@ -34,7 +34,7 @@ class LabelledSource(TextSource):
     Examples
     --------
     >>> from crnn.text.sources.sources import text_source
-    >>> source = LabelledSource(text_source(["cab", "a"]), ["x", "y"])
+    >>> source = LabeledSource(text_source(["cab", "a"]), ["x", "y"])
     >>> vocabulary = source.vocabulary()
     >>> vocabulary
     Vocabulary(3 characters: 'abc', crnn.BOUNDARY, Label('x'), Label('y'))
@@ -80,7 +80,7 @@ class LabelledSource(TextSource):
         packed = self._source.ids(vocabulary)
         if not isinstance(packed, np.ndarray) or vocabulary.boundary is None:
             raise InvalidInputError(f"{self.name} is too large for labels, which need texts in memory. Pass a list.")
-        return labelled_ids(packed, vocabulary.boundary, self._numbers, len(vocabulary.labels))
+        return labeled_ids(packed, vocabulary.boundary, self._numbers, len(vocabulary.labels))
 
     def fingerprint(self) -> Fingerprint:
         """Return the fingerprint of the texts with their labels."""

@@ -50,7 +50,7 @@ def test_the_probability_given_a_label_is_that_of_the_whole_network(model):
         np.testing.assert_allclose(scores, expected, rtol=1e-9)
 
 
-def test_a_labelled_model_learns_the_texts_of_each_label():
+def test_a_labeled_model_learns_the_texts_of_each_label():
     model = small(hidden_size=17, max_steps=800, optimizer="adam", learning_rate=0.01).fit(TEXTS, labels=LABELS)
     assert set(model.sample(num_samples=20, label="m", temperature=0.3, random_state=0)) <= {"bob", "otto"}
     assert set(model.sample(num_samples=20, label="f", temperature=0.3, random_state=0)) <= {"anna", "eve", "hannah"}
@@ -120,8 +120,8 @@ def test_the_model_of_one_label_is_a_model_of_documents(model, tmp_path):
 
 
 def test_the_model_survives_file_pickle_and_clone(model, tmp_path):
-    model.save(tmp_path / "labelled.crnn")
-    for again in (CharRNN.load(tmp_path / "labelled.crnn"), pickle.loads(pickle.dumps(model))):
+    model.save(tmp_path / "labeled.crnn")
+    for again in (CharRNN.load(tmp_path / "labeled.crnn"), pickle.loads(pickle.dumps(model))):
         assert again.labels_.tolist() == ["f", "m", "x"]
         assert again.vocabulary_ == model.vocabulary_
         assert (again.score_samples(TEXTS, labels=LABELS) == model.score_samples(TEXTS, labels=LABELS)).all()

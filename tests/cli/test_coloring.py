@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.cli.colouring import ON_DARK, ON_LIGHT, coloured, marked, takes_colours
+from crnn.cli.coloring import ON_DARK, ON_LIGHT, colored, marked, takes_colors
 
 ESCAPE = re.compile("\x1b\\[(?:48;5;\\d+|38;5;\\d+|0)m")
 ENCODINGS = st.sampled_from(["utf-8", "ascii", "latin-1", "cp437"])
@@ -27,8 +27,8 @@ def seen(text):
     return shown
 
 
-def test_each_character_has_the_colour_of_its_bits():
-    *text, key = coloured("abc\nd", [0.99, 1.0, 7.9, 0.5, 99.0], {})
+def test_each_character_has_the_color_of_its_bits():
+    *text, key = colored("abc\nd", [0.99, 1.0, 7.9, 0.5, 99.0], {})
     first, seventh, last = (str(ON_DARK[i][0]) for i in (0, 6, 7))
     assert seen(text[0]) == [("a", None), ("b", first), ("c", seventh), ("↵", None), ("\n", None)]
     assert seen(text[1]) == [("d", last), ("\n", None)]
@@ -38,17 +38,17 @@ def test_each_character_has_the_colour_of_its_bits():
     assert ESCAPE.sub("", key) == "\nbits:  0  1  2  3  4  5  6  7  8+ \n"
 
 
-def test_a_light_terminal_has_colours_of_its_own():
-    (text, _) = coloured("a", [1.0], {"COLORFGBG": "0;15"})
+def test_a_light_terminal_has_colors_of_its_own():
+    (text, _) = colored("a", [1.0], {"COLORFGBG": "0;15"})
     assert seen(text)[0] == ("a", str(ON_LIGHT[0][0]))
 
 
 def test_luminance_goes_in_one_direction_and_letters_can_be_read():
-    def luminance(colour):
-        if colour in (16, 231):
-            return float(colour == 231)
+    def luminance(color):
+        if color in (16, 231):
+            return float(color == 231)
         levels = [0, 95, 135, 175, 215, 255]
-        i = colour - 16
+        i = color - 16
         red, green, blue = (levels[part] / 255 for part in (i // 36, i // 6 % 6, i % 6))
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (red, green, blue)]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
@@ -76,7 +76,7 @@ def test_long_lines_are_cut_where_the_terminal_ends():
 @given(st.text(st.characters(), max_size=20), ENCODINGS)
 def test_no_text_plays_with_the_terminal(text, encoding):
     bits = [float(i % 11) for i in range(len(text))]
-    for lines in (coloured(text, bits, {}, encoding=encoding), marked(text, bits, 80, encoding=encoding)):
+    for lines in (colored(text, bits, {}, encoding=encoding), marked(text, bits, 80, encoding=encoding)):
         shown = ESCAPE.sub("", "".join(lines))
         assert all(c.isprintable() or c == "\n" for c in shown)
         assert shown.encode(encoding).decode(encoding) == shown
@@ -89,7 +89,7 @@ def test_bytes_are_latin_1(data):
 
 
 def test_no_text_has_only_a_key():
-    assert len(list(coloured("", [], {}))) == len(list(marked("", [], 80))) == 1
+    assert len(list(colored("", [], {}))) == len(list(marked("", [], 80))) == 1
 
 
 class Terminal(io.StringIO):
@@ -98,7 +98,7 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize(
-    ("stream", "environment", "colours"),
+    ("stream", "environment", "colors"),
     [
         (Terminal(), {"TERM": "xterm-256color"}, True),
         (Terminal(), {"NO_COLOR": ""}, True),  # no-color.org: set and not empty
@@ -107,5 +107,5 @@ class Terminal(io.StringIO):
         (io.StringIO(), {}, False),
     ],
 )
-def test_colours_are_for_terminals_that_want_them(stream, environment, colours):
-    assert takes_colours(stream, environment) is colours
+def test_colors_are_for_terminals_that_want_them(stream, environment, colors):
+    assert takes_colors(stream, environment) is colors

@@ -3,17 +3,17 @@
 import pytest
 
 from crnn import InvalidInputError, Lines
-from crnn.text.sources.labelled_source import LabelledSource
+from crnn.text.sources.labeled_source import LabeledSource
 from crnn.text.sources.sources import text_source
 
 
 def test_a_single_text_has_no_labels():
     with pytest.raises(InvalidInputError, match=r"^validation_labels need documents, but X is a single text"):
-        LabelledSource(text_source("cab"), ["x"], name="validation_labels")
+        LabeledSource(text_source("cab"), ["x"], name="validation_labels")
 
 
 def test_every_document_begins_with_its_label():
-    source = LabelledSource(text_source(["cab", "", "a"]), ["y", "x", "y"])
+    source = LabeledSource(text_source(["cab", "", "a"]), ["y", "x", "y"])
     vocabulary = source.vocabulary()
     assert source.labels == ("x", "y")
     assert (source.n_documents, source.max_length) == (3, 11)
@@ -24,22 +24,22 @@ def test_every_document_begins_with_its_label():
 def test_documents_in_a_cache_have_no_labels(tmp_path):
     path = tmp_path / "names"
     path.write_text("a\nb\n")
-    source = LabelledSource(text_source(Lines(path, cache=tmp_path)), ["z", "x"])
+    source = LabeledSource(text_source(Lines(path, cache=tmp_path)), ["z", "x"])
     with pytest.raises(InvalidInputError, match=r"^X is too large for labels, which need texts in memory\."):
         source.ids(source.vocabulary())
 
 
 def test_known_labels_keep_their_numbers():
-    source = LabelledSource(text_source(["a", "b"]), ["z", "x"], known=("x", "y", "z"))
+    source = LabeledSource(text_source(["a", "b"]), ["z", "x"], known=("x", "y", "z"))
     assert source.labels == ("x", "y", "z")
     assert source.ids(source.vocabulary()).tolist() == [2, 5, 0, 2, 3, 1, 2]
     with pytest.raises(InvalidInputError, match=r"^labels\[1\] .*'w'"):
-        LabelledSource(text_source(["a", "b"]), ["z", "w"], known=("x", "y", "z"))
+        LabeledSource(text_source(["a", "b"]), ["z", "w"], known=("x", "y", "z"))
 
 
 def test_the_fingerprint_is_of_texts_and_labels():
     def fingerprint(texts, labels):
-        return LabelledSource(text_source(texts), labels).fingerprint().sha256
+        return LabeledSource(text_source(texts), labels).fingerprint().sha256
 
     whole = fingerprint(["a", "b"], [0, 1])
     assert whole == fingerprint(["a", "b"], [0, 1])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from crnn import InvalidInputError
-from crnn.inference.scoring.labelled_scores import labelled_scores, refuse_labels
+from crnn.inference.scoring.labeled_scores import labeled_scores, refuse_labels
 
 KNOWN = ("x", "y")
 TEXTS = ["ab", "", "c", None]
@@ -22,7 +22,7 @@ def prior():
 
 
 def scores(labels, reduce="sum"):
-    return labelled_scores(TEXTS, labels, KNOWN, score, prior, reduce=reduce)
+    return labeled_scores(TEXTS, labels, KNOWN, score, prior, reduce=reduce)
 
 
 @pytest.mark.parametrize(("reduce", "factor"), [("sum", 1.0), ("mean", 0.1), ("min", 0.01)])

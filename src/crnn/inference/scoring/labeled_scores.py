@@ -14,12 +14,12 @@ from ...text.sources.sources import TextLike, documents_of
 from ..sampling.label_mixture import mixed
 from .string_scores import Reduce, checked_reduce
 
-__all__ = ["labelled_scores", "mean_score", "refuse_labels"]
+__all__ = ["labeled_scores", "mean_score", "refuse_labels"]
 
 Array = NDArray[Any]
 
 
-def labelled_scores(
+def labeled_scores(
     texts: list[Any],
     labels: Any,
     known: tuple[Any, ...],

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
 
-__all__ = ["STYLES", "contrasting", "diverging", "line_colour", "sequential"]
+__all__ = ["STYLES", "contrasting", "diverging", "line_color", "sequential"]
 
 # Okabe and Ito's colors, starting with those that stand out on the background; dashes distinguish curves without color.
 LINES_ON_LIGHT = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -18,7 +18,7 @@ STYLES = ("-", "--", "-.", ":")
 DARK = 0.5  # a background of lower luminance is dark
 
 
-def luminance(colour: Any) -> float:
+def luminance(color: Any) -> float:
     """Return the relative luminance of a color, from 0 (black) to 1 (white), as defined by WCAG 2.
 
     Examples
@@ -28,11 +28,11 @@ def luminance(colour: Any) -> float:
     """
     from matplotlib.colors import to_rgb
 
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color)]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def contrasting(colour: Any) -> str:
+def contrasting(color: Any) -> str:
     """Return black or white, whichever is easier to read on a background of this color.
 
     Examples
@@ -41,10 +41,10 @@ def contrasting(colour: Any) -> str:
     ('black', 'white')
     """
     # The ratios (L + 0.05) / 0.05 against black and 1.05 / (L + 0.05) against white are equal at L = 0.179.
-    return "black" if luminance(colour) > 0.179 else "white"
+    return "black" if luminance(color) > 0.179 else "white"
 
 
-def line_colour(ax: Axes, i: int) -> str:
+def line_color(ax: Axes, i: int) -> str:
     """Return the color of the i-th curve, counted from 0, on the background of `ax`."""
     lines = LINES_ON_DARK if luminance(_base(ax)) < DARK else LINES_ON_LIGHT
     return lines[i % len(lines)]
@@ -72,13 +72,13 @@ def _base(ax: Axes) -> Any:
     """Return the visible background of `ax`, which is the figure's if the Axes have none."""
     from matplotlib.colors import to_rgba
 
-    for colour in (ax.get_facecolor(), ax.figure.get_facecolor()):
-        if to_rgba(colour)[3] > DARK:
-            return colour
+    for color in (ax.get_facecolor(), ax.figure.get_facecolor()):
+        if to_rgba(color)[3] > DARK:
+            return color
     return "white"
 
 
-def _colormap(name: str, colours: list[Any]) -> Colormap:
+def _colormap(name: str, colors: list[Any]) -> Colormap:
     from matplotlib.colors import LinearSegmentedColormap
 
-    return LinearSegmentedColormap.from_list(name, colours)
+    return LinearSegmentedColormap.from_list(name, colors)

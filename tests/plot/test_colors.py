@@ -1,36 +1,36 @@
-"""Colours: those that fit the background."""
+"""Colors: those that fit the background."""
 
 import numpy as np
 import pytest
 from matplotlib import pyplot
 from matplotlib.colors import to_rgb
 
-from crnn.plot.colours import STYLES, contrasting, diverging, line_colour, luminance, sequential
+from crnn.plot.colors import STYLES, contrasting, diverging, line_color, luminance, sequential
 
 
-def test_without_a_background_colours_are_those_on_white():
+def test_without_a_background_colors_are_those_on_white():
     figure, axes = pyplot.subplots(2)
     axes[1].set_facecolor("none")
     figure.set_facecolor("none")
-    for colours in (sequential, diverging):
-        np.testing.assert_array_equal(colours(axes[1])(range(256)), colours(axes[0])(range(256)))
+    for colors in (sequential, diverging):
+        np.testing.assert_array_equal(colors(axes[1])(range(256)), colors(axes[0])(range(256)))
 
 
 @pytest.mark.parametrize("background", ["white", "black", "#222244", "#ffffdd"])
-def test_colours_stand_out_on_their_background(background):
+def test_colors_stand_out_on_their_background(background):
     ax = pyplot.subplots()[1]
     ax.set_facecolor(background)
     base = luminance(background)
 
-    def contrast(colour):
-        light, dark = sorted((luminance(colour), base), reverse=True)
+    def contrast(color):
+        light, dark = sorted((luminance(color), base), reverse=True)
         return (light + 0.05) / (dark + 0.05)
 
-    lines = [line_colour(ax, i) for i in range(6)]
+    lines = [line_color(ax, i) for i in range(6)]
     assert len(set(lines)) == 6
     assert min(map(contrast, lines)) > 2
     assert min(map(contrast, lines[:2])) > 3
-    assert line_colour(ax, 6) == lines[0]
+    assert line_color(ax, 6) == lines[0]
     np.testing.assert_allclose(sequential(ax)(0.0)[:3], to_rgb(background), atol=0.01)
     np.testing.assert_allclose(diverging(ax)(0.5)[:3], to_rgb(background), atol=0.02)
     shades = [contrast(sequential(ax)(value)) for value in np.linspace(0, 1, 9)]
@@ -42,10 +42,10 @@ def test_colours_stand_out_on_their_background(background):
     assert other_red > other_blue
 
 
-@pytest.mark.parametrize("colour", ["red", "lime", "blue", "#777777", "#757575", "white", "black"])
-def test_the_colour_with_more_contrast_is_chosen(colour):
-    on_black, on_white = (luminance(colour) + 0.05) / 0.05, 1.05 / (luminance(colour) + 0.05)
-    assert contrasting(colour) == ("black" if on_black > on_white else "white")
+@pytest.mark.parametrize("color", ["red", "lime", "blue", "#777777", "#757575", "white", "black"])
+def test_the_color_with_more_contrast_is_chosen(color):
+    on_black, on_white = (luminance(color) + 0.05) / 0.05, 1.05 / (luminance(color) + 0.05)
+    assert contrasting(color) == ("black" if on_black > on_white else "white")
 
 
 def test_the_figure_is_the_background_of_axes_without_one():
