@@ -164,7 +164,6 @@ def test_a_vocabulary_is_sorted_and_has_each_symbol_once(value, found):
 @pytest.mark.parametrize(
     "value",
     ["", b"", [], ["a", "bc"], ["a", ""], ["a", b"b"], ["a", 3], {"a": 1}, iter("ab"), memoryview(b"ab"), 3, None],
-    ids=repr,
 )
 def test_what_is_no_vocabulary(value):
     with pytest.raises(InvalidInputError, match=r"^vocabulary must be None, a str, bytes, or a list of single"):
