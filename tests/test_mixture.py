@@ -487,3 +487,10 @@ def test_a_state_that_learns_is_as_it_was_after_a_failed_call(models, place, err
     state.feed(TEXT[500:550])
     expected.feed(TEXT[500:550])
     assert (state.log_prob, state.predict_proba().tobytes()) == (expected.log_prob, expected.predict_proba().tobytes())
+
+
+@pytest.mark.parametrize("seconds", [5e-324, 1e308])
+def test_a_budget_may_be_any_positive_number(seconds):
+    network, counts = Mixture.recommended(TEXT, seconds, verbose=0, hidden_size=3, max_steps=2).models
+    assert network.max_seconds == pytest.approx(seconds)
+    assert counts.n_grams_[0] >= 1

@@ -23,7 +23,7 @@ from .inference.network.packed_network import PackedNetwork
 from .inference.scoring.mixture_weights import fitted_weights
 from .inference.scoring.scoring import scored_ids
 from .language_model import OF_NETWORKS, LanguageModel
-from .parameters.checks import FilePath, checked_float, checked_floats, checked_threads, has_items
+from .parameters.checks import MAX_SIZE, FilePath, checked_float, checked_floats, checked_threads, has_items
 from .text.sources.sources import TextLike
 from .text.symbols.vocabulary import Vocabulary
 
@@ -51,7 +51,7 @@ class SharedTime:
 
     def counted(self, X: TextLike, **parameters: Any) -> CharNGram:
         """Return the counts of a text, or of its end if it is long for this budget; reproducible across runs."""
-        return CharNGram(**parameters)._fit(X, last=max(1, int(COUNTED_PER_SECOND * self._seconds)))
+        return CharNGram(**parameters)._fit(X, last=max(1, int(min(COUNTED_PER_SECOND * self._seconds, MAX_SIZE))))
 
     def network(self, X: TextLike, *, verbose: int, **parameters: Any) -> CharRNN:
         """Return the network that `CharRNN.recommended` chooses for the time left, untrained."""
@@ -62,7 +62,8 @@ class SharedTime:
 
     def left(self) -> float:
         """Return the seconds left for the network."""
-        return max(self._seconds - (time.perf_counter() - self._start), MIN_SHARE * self._seconds)
+        # The smallest number has no tenth.
+        return max(self._seconds - (time.perf_counter() - self._start), MIN_SHARE * self._seconds) or self._seconds
 
 
 class Mixture(LanguageModel):
