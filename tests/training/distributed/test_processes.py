@@ -11,7 +11,7 @@ import pytest
 from command_line import POSIX
 from mpi_processes import Communicator
 
-from crnn import InvalidInputError
+from crnn import CharRNN, InvalidInputError
 from crnn.training.distributed.processes import Processes, processes_of
 
 
@@ -24,11 +24,14 @@ def test_streams_are_divided_among_processes(streams, size):
     assert max(lengths) - min(lengths) <= 1
 
 
-def test_a_process_without_a_stream_is_refused():
+def test_a_process_without_a_stream_is_refused(monkeypatch):
     processes = Processes(Communicator(1, 3))
     processes.check_batch_size(3)
     with pytest.raises(InvalidInputError, match=r"^batch_size is 2, but each of the 3 processes needs a stream"):
         processes.check_batch_size(2)
+    monkeypatch.setattr("crnn.training.preparation.training_call.processes_of", lambda comm: processes)
+    with pytest.raises(InvalidInputError, match=r"^batch_size is 2"):
+        CharRNN(5, batch_size=2, max_steps=1, random_state=0).fit("abc" * 9)
 
 
 def test_what_processes_agree_on():
