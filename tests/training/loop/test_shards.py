@@ -87,6 +87,20 @@ def run_with(n_threads, *, change=None, cell="lstm", optimizer="adam", **options
     return run.bits(), run.cursor.gradient_norm
 
 
+def test_a_call_uses_no_more_threads_than_at_first():
+    layout, params = network(V, H, np.float32)
+    ids = symbols(V, B * (6 * T + 1) + 1)
+    start = layout, params, memory(layout, "adagrad"), states(B, H, np.float32), ids
+    run, used = Run(*start, T=T, n_threads=2, n_shards=4, learning_rate=0.01, optimizer="adagrad"), []
+
+    def raised():
+        run.trainer.use_threads(4)
+        used.append(run.trainer.arrangement.n_threads)
+
+    run.steps(1, 1, after_each=raised)
+    assert used == [2, 2]
+
+
 # Each cell and each optimizer, with and without a limit of the norm, both dropouts, resets and boundaries.
 KINDS = [
     ("rnn", "adagrad", {}),
