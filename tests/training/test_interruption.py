@@ -6,7 +6,6 @@ import _thread
 import gc
 import operator
 import signal
-import sys
 import threading
 import traceback
 
@@ -143,6 +142,11 @@ def test_nothing_more_is_computed(monkeypatch):
 LARGE, SOON = {"cell": "lstm", "hidden_size": 1200}, 0.0003
 
 
+def in_compiled_code(caught):
+    """Return whether an error was raised there; Cython may name another function with a line of the same number."""
+    return not str(caught.traceback[-1].path).endswith(".py")
+
+
 class InterruptedTeam(Team):
     """A team whose reducer, when compiled code looks for it, makes Ctrl-C wait for the next poll."""
 
@@ -150,7 +154,6 @@ class InterruptedTeam(Team):
     interrupt = staticmethod(_thread.interrupt_main)
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 14), reason="calls before the first poll let Python look for signals")
 def test_the_first_update_is_prepared_with_polls(monkeypatch):
     """The step is too short for a poll within it, but the optimizer state is touched for the first time before."""
     train = Trainer._train
@@ -163,7 +166,7 @@ def test_the_first_update_is_prepared_with_polls(monkeypatch):
     model = small(1, **LARGE, seq_length=1, optimizer="adam", n_threads=1)
     with pytest.raises(KeyboardInterrupt) as interrupt:
         model.fit(TEXT)
-    assert interrupt.traceback[-1].name.endswith("ask_python")  # in the poll, not in Python code before it
+    assert in_compiled_code(interrupt)  # in the poll, not in Python code before it
     assert model.n_steps_ == 0
 
 
@@ -186,13 +189,12 @@ def to_be_packed():
     return network, layout.zeros(), np.full(network.panels_size, np.nan, layout.dtype)
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 14), reason="calls before the first poll let Python look for signals")
 def test_packing_is_prepared_with_polls():
     network, weights, panels = to_be_packed()
     no_scales = iter(_thread.interrupt_main, 0)  # Ctrl-C waits for the first poll: no Python code runs in between
     with pytest.raises(KeyboardInterrupt) as interrupt:
         next(map(core.pack_weights, [network], [weights], [panels], no_scales))
-    assert interrupt.traceback[-1].name.endswith("pack_weights")
+    assert in_compiled_code(interrupt)
     assert np.isnan(panels).all()
 
 
