@@ -110,7 +110,8 @@ def main() -> int:
     options, arguments = parser.parse_known_args()
     library = build(options.sanitizer)
     log = library.parent / "valgrind.log"
-    tests = arguments or [str(ROOT / "tests" / file) for file in TESTS[options.sanitizer]]
+    named = [str(ROOT / part) if (ROOT / part).exists() else part for part in arguments]  # pytest runs elsewhere
+    tests = named or [str(ROOT / "tests" / file) for file in TESTS[options.sanitizer]]
     command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "-o", "testpaths=", *tests]
     if options.sanitizer == "thread":
         command += ["-k", f"not {TOO_LARGE}"]
