@@ -56,6 +56,17 @@ CASES = {
 }
 
 
+def test_panels_are_named_by_their_tabs(tmp_path):
+    """ARIA spells it labelledby; any other spelling is ignored in silence."""
+    model, text = CASES["own"]()
+    write_report(model, tmp_path / "report.html", text)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    controlled = {panel: tab for tab, panel in re.findall(r'role="tab" id="([\w-]+)" aria-controls="([\w-]+)"', page)}
+    named = dict(re.findall(r'id="([\w-]+)" role="tabpanel" aria-labelledby="([\w-]+)"', page))
+    assert sorted(controlled.values()) == sorted(f"tab-{tab}" for tab in TABS)
+    assert named == controlled
+
+
 def show(driver, tab):
     driver.find_element("id", f"tab-{tab}").click()
 
