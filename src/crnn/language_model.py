@@ -771,7 +771,6 @@ class LanguageModel(Estimator):
             network, vocabulary = self._text_network("sample", one_row=one_row)
             return drawer(network, vocabulary, request, random_state, checked_threads(self.n_threads)), vocabulary
         models, log_weights = [self.for_label(label) for label in vocabulary.labels], self._log_prior("sample")
-        models[0]._drawer(request, 0, one_row=False)  # refuses wrong arguments before labels are drawn
         if self._vocabulary("sample") is not vocabulary:  # another thread has fitted the model
             return self._drawer(request, random_state, one_row=one_row)
         if len(request.prime):

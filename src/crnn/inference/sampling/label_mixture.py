@@ -49,12 +49,13 @@ def mixed_drawer(log_weights: Array, drawer: Callable[[int, int], Draw], seed: i
     log_weights : array of shape (K,)
     drawer : callable
         Given label k and its own seed, returns the function that draws samples by their numbers in the
-        label's sequence. It is called once per label, when its first sample is drawn.
+        label's sequence. It is called once per label: for label 0 at once, so that what it refuses is refused
+        before labels are drawn, and for another when its first sample is drawn.
     seed : int
     """
     weights = np.exp(log_weights - np.logaddexp.reduce(log_weights))
     bounds = np.cumsum(weights) / weights.sum()
-    draw_of: dict[int, Draw] = {}
+    draw_of = {0: drawer(0, seed + 1)}
 
     def draw(samples: range) -> list[Any]:
         labels = np.searchsorted(bounds, np.random.default_rng(seed).random(samples.stop), side="right")
