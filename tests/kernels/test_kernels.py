@@ -339,33 +339,29 @@ def test_an_infinite_sum_of_adagrad_stops_the_parameter(kernels, dtype):
     np.testing.assert_array_equal(run.params, params)
 
 
-def test_training_has_no_limit_of_a_blas_that_it_does_not_call():
-    run = Run(*start("float32", 1, 3), T=3)
-    trainer, wide = run.trainer, Layout(1, 2, np.dtype("float32"), "lstm")
-    trainer.network = core.Network(wide, Packing(one_row=True, training=True))
-    try:  # of the arrays nothing is touched
-        trainer.team.shards[0] = Shard(trainer.network, wide, 2**28, range(1), dropout=False)
+def give_size(trainer, layout, T, streams, **packing):
+    """Replace what a trainer has by the weights and the shard of another size; of its arrays nothing is touched."""
+    trainer.network = core.Network(layout, Packing(one_row=True, training=True, **packing))
+    try:
+        trainer.team.shards[0] = Shard(trainer.network, layout, T, range(streams), dropout=False)
     except MemoryError:
         pytest.skip("not enough memory for arrays of this size")
-    trainer.params, trainer.optimizer_state = wide.zeros(), (wide.zeros(),)
+    trainer.params, trainer.optimizer_state = layout.zeros(), (layout.zeros(),)
     trainer.panels = np.zeros(trainer.network.panels_size, np.float32)
     trainer.team.squares = np.zeros(core.squares_size(trainer.network))
+
+
+def test_training_has_no_limit_of_a_blas_that_it_does_not_call():
+    trainer = Run(*start("float32", 1, 3), T=3).trainer
+    give_size(trainer, Layout(1, 2, np.dtype("float32"), "lstm"), 2**28, 1)
     with pytest.raises(ValueError, match="too few for 1 steps"), trainer:
         trainer._train(0, np.full(1, 0.1))
     del trainer.team.shards[0]  # not read when training ends
 
 
 def test_training_has_no_more_rows_than_a_blas_counts():
-    run = Run(*start("float32", 1, 3), T=3)
-    trainer, narrow = run.trainer, Layout(1, 1, np.dtype("float32"))
-    trainer.network = core.Network(narrow, Packing(one_row=True, many=False, training=True))
-    try:  # of the arrays nothing is touched
-        trainer.team.shards[0] = Shard(trainer.network, narrow, 1, range(2**31), dropout=False)
-    except MemoryError:
-        pytest.skip("not enough memory for arrays of this size")
-    trainer.params, trainer.optimizer_state = narrow.zeros(), (narrow.zeros(),)
-    trainer.panels = np.zeros(trainer.network.panels_size, np.float32)
-    trainer.team.squares = np.zeros(core.squares_size(trainer.network))
+    trainer = Run(*start("float32", 1, 3), T=3).trainer
+    give_size(trainer, Layout(1, 1, np.dtype("float32")), 1, 2**31, many=False)
     with pytest.raises(ValueError, match="a BLAS counts to 2147483647"), trainer:
         trainer._train(0, np.full(1, 0.1))
     del trainer.team.shards[0]  # not read when training ends
