@@ -1,4 +1,4 @@
-"""Limits of size: lines of a file, parameters and lines of a function."""
+"""Limits of size: parameters and lines of a function."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from source_tree import PACKAGE, ROOT, needs_sources, parsed, python_modules
 
 pytestmark = needs_sources
 
-MAX_LINES = 450  # except for the public classes, one file each: src/crnn/*.py
 MAX_PARAMETERS = 12
 WITHOUT_LIMIT = {"__init__", "sample"}  # whose parameters are the user's options
 MAX_KERNEL_PARAMETERS, MAX_KERNEL_LINES = 10, 80
 
 # What is still too large. It may only shrink.
-FILES_LEFT: set[str] = set()
 FUNCTIONS_LEFT: set[str] = set()
 KERNELS_LEFT: set[str] = set()
 
@@ -31,15 +29,6 @@ def check_allowed(found, allowed):
     """The allow-list names what is found, and nothing else."""
     assert {name: size for name, size in found.items() if name not in allowed} == {}
     assert allowed - found.keys() == set(), "small enough now: take it out of the list"
-
-
-def test_files():
-    found = {}
-    for path in source_files():
-        n = len(path.read_text(encoding="utf-8").splitlines())
-        if n > MAX_LINES and path.parent != PACKAGE:
-            found[path.relative_to(ROOT).as_posix()] = n
-    check_allowed(found, FILES_LEFT)
 
 
 def n_parameters(function):

@@ -1,21 +1,16 @@
-"""List the messages of all errors and warnings in the package, so that they can be reviewed in one place.
-
-    python tools/messages.py            prints the list
-    python tools/messages.py --write    writes it to tests/messages.txt, with which tests/test_messages.py compares it
+"""Print the messages of all errors and warnings in the package, so that they can be reviewed in one place.
 
 Each line has a module, the kind of error and its message, in the order of the source. Values appear as {expressions}.
 """
 
 from __future__ import annotations
 
-import argparse
 import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SNAPSHOT = ROOT / "tests" / "messages.txt"
 CALLS = {"error": "usage", "warn": "warning", "warn_caller": "warning"}  # functions that take a message
 
 
@@ -90,16 +85,5 @@ def _cython_messages(source: str) -> Iterator[str]:
         yield f"{match[1]}: " + "".join(re.findall(r"\"([^\"\n]*)\"", match[2]))
 
 
-def main() -> None:
-    """Print the list, or write it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="write the list to tests/messages.txt")
-    text = "\n".join(messages()) + "\n"
-    if parser.parse_args().write:
-        SNAPSHOT.write_text(text, encoding="utf-8")
-    else:
-        print(text, end="")
-
-
 if __name__ == "__main__":
-    main()
+    print("\n".join(messages()))
