@@ -30,9 +30,7 @@ from .parameters.checks import MAX_SIZE, checked_bool, checked_float, checked_in
 from .runtime.free_memory import available_bytes
 from .text.sources.input_checks import Errors, warn_caller
 from .text.sources.lines import Lines
-from .text.symbols.vocabulary import Text
-
-__all__ = ["AnomalyDetector"]
+from .text.symbols.codes import Text
 
 SAVED = (CharRNN, CharNGram, Mixture)  # the models that can be saved
 ORDER = 12  # of the default model's n-grams: on log lines, longer ones did not find more anomalies

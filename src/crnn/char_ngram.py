@@ -16,13 +16,12 @@ from .ngram.building import Builder, last_symbols
 from .ngram.counts_network import CountsNetwork
 from .ngram.settings import NGramSettings
 from .parameters.checks import FilePath
-from .text.sources.sources import TextLike, TextSource, text_source
+from .text.sources.sources import TextLike, text_source
 from .text.sources.stored_ids import TextIds
+from .text.sources.text_source import TextSource
 from .text.symbols.vocabulary import Vocabulary
 from .training.preparation.data_summary import data_summary
 from .training.progress.counting_progress import CountingProgress
-
-__all__ = ["CharNGram"]
 
 
 class CharNGram(LanguageModel):

@@ -34,8 +34,9 @@ from .parameters.documentation import with_parameters
 from .parameters.settings import checked_parameter, rounds_operands
 from .text.sources.labels import label_number
 from .text.sources.sources import TextLike
+from .text.symbols.codes import Text
 from .text.symbols.special import Special
-from .text.symbols.vocabulary import Text, Vocabulary
+from .text.symbols.vocabulary import Vocabulary
 from .training.checkpoints.run_state import FINISHED
 from .training.loop.editing import editing
 from .training.loop.exclusive import draft_of, request_stop
@@ -46,8 +47,6 @@ from .training.progress.notebook_summary import curves_of, network_in_words
 
 if TYPE_CHECKING:
     from .export.torch_module import TorchCharRNN
-
-__all__ = ["CharRNN"]
 
 Array = NDArray[Any]
 

@@ -18,13 +18,12 @@ from .inference.scoring.class_probabilities import accuracy, log_posteriors
 from .model.state import ModelState
 from .parameters.checks import FilePath, checked_bool, checked_choice, checked_int, checked_threads
 from .parameters.settings import checked_parameter, rounds_operands
-from .text.symbols.vocabulary import Text, Vocabulary
+from .text.symbols.codes import Text
+from .text.symbols.vocabulary import Vocabulary
 from .training.loop.exclusive import ExclusiveUse, begin_use
 from .training.preparation.class_data import ClassData
 from .training.preparation.class_weights import class_prior
 from .training.progress.notebook_summary import classifier_in_words, curves_of
-
-__all__ = ["CharRNNClassifier"]
 
 Array = NDArray[Any]
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Self
 
-__all__ = ["DivergenceError", "InvalidInputError", "ModelFileError", "NotFittedError", "any_repr", "short_repr"]
-
 LONGEST_REPR = 200  # maximum characters of a value in an error message
 
 

@@ -37,9 +37,8 @@ from .inference.scoring.string_scores import Reduce
 from .parameters.checks import MAX_SIZE, checked_bool, checked_int, checked_threads, generator
 from .text.sources.input_checks import Errors
 from .text.sources.sources import TextLike
-from .text.symbols.vocabulary import Text, Vocabulary
-
-__all__ = ["OF_NETWORKS", "LanguageModel"]
+from .text.symbols.codes import Text
+from .text.symbols.vocabulary import Vocabulary
 
 # Public attributes of `CharRNN` alone; errors of other models say so.
 OF_NETWORKS = frozenset({

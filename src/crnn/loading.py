@@ -11,8 +11,6 @@ from .files.sealed_file import file_kind
 from .mixture import Mixture
 from .parameters.checks import FilePath
 
-__all__ = ["load_model"]
-
 
 def load_model(
     path: FilePath | BinaryIO,

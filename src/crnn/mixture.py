@@ -27,8 +27,6 @@ from .parameters.checks import MAX_SIZE, FilePath, checked_float, checked_floats
 from .text.sources.sources import TextLike
 from .text.symbols.vocabulary import Vocabulary
 
-__all__ = ["Mixture", "SharedTime"]
-
 COUNTED_PER_SECOND = 250_000  # symbols counted per second of the budget, which take at most a second on one core
 OF_COUNTS = ("order", "max_memory", "min_count", "vocabulary", "n_threads")  # overrides that apply to the counts
 MIN_SHARE = 0.1  # minimum fraction of the time for the network, however long counting takes

@@ -6,8 +6,6 @@ tiles in the headers of ``platform/`` and ``products/``.
 
 from typing import NamedTuple
 
-__all__ = ["INSTRUCTION_SETS", "InstructionSet", "sets_for"]
-
 KINDS = ("float32", "float64", "bfloat16", "int8")  # number types; the last two for products alone
 
 

@@ -12,8 +12,6 @@ from ..model.gradient_rms import spread
 from ..model.layout import Layout
 from .options import AdaptationOptions
 
-__all__ = ["AdaptationRule"]
-
 Array = NDArray[Any]
 
 EPSILON = 0.01  # of the mean of all root mean squares, added to each

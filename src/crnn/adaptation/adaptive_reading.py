@@ -15,8 +15,6 @@ from ..text.sources.sources import TextLike
 from .reading import read_all
 from .weight_learner import WeightLearner
 
-__all__ = ["AdaptiveReading", "adapted_state"]
-
 Ids = NDArray[Any]
 Array = NDArray[Any]
 Predict = Callable[[PackedNetwork, Ids, State], Array]

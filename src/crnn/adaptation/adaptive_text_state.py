@@ -13,8 +13,6 @@ from ..inference.network.text_state import Sums, TextState
 from ..text.symbols.vocabulary import Vocabulary
 from .reading import Reading
 
-__all__ = ["AdaptiveTextState"]
-
 Ids = NDArray[Any]
 
 

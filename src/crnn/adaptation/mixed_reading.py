@@ -12,8 +12,6 @@ from ..inference.network.mixed_network import ROWS, MixedNetwork
 from ..inference.network.network import InferenceNetwork, State
 from .reading import Reading
 
-__all__ = ["FixedReading", "MixedReading"]
-
 Ids = NDArray[Any]
 Array = NDArray[Any]
 

@@ -10,8 +10,6 @@ from ..errors import InvalidInputError, short_repr
 from ..parameters.checks import checked_float, checked_int
 from ..parameters.suggestion import did_you_mean
 
-__all__ = ["AdaptationOptions", "checked_option"]
-
 MAX_BLOCK_LENGTH = 1_000_000  # a block's states and logits are in memory together
 
 

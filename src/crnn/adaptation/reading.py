@@ -17,8 +17,6 @@ from ..text.sources.sources import TextLike
 from ..text.sources.stored_ids import TextIds
 from ..text.symbols.vocabulary import Vocabulary
 
-__all__ = ["Adapt", "Reading", "adaptive_score", "adaptive_surprisal", "read_all"]
-
 Ids = NDArray[Any]
 Array = NDArray[Any]
 Adapt = bool | Mapping[str, Any] | Literal["counts"]  # the parameter `adapt`; a mapping has options of `CharRNN.adapt`

@@ -16,8 +16,6 @@ from ..training.loop.chunk_gradient import ChunkGradient
 from .adaptation_rule import AdaptationRule
 from .options import AdaptationOptions
 
-__all__ = ["WeightLearner", "learner_of"]
-
 Array = NDArray[Any]
 Ids = NDArray[Any]
 

@@ -12,9 +12,6 @@ from ..text.sources.input_checks import Errors
 from .files import STANDARD
 from .options import value_of
 
-__all__ = ["MODEL_HELP", "SCORING_ERRORS", "TRAINING_ERRORS", "add_errors", "add_files", "add_model", "add_output",
-           "checked", "checked_text", "duration", "refuse_two_standard_inputs", "seed"]  # fmt: skip
-
 MODEL_HELP = "a model file, or - for standard input"
 LABEL_HELP = "the text's label, for models trained with labels"
 

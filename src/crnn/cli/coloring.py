@@ -9,8 +9,6 @@ from typing import NamedTuple, TextIO
 
 from ..training.progress.progress import printable
 
-__all__ = ["colored", "marked", "takes_colors"]
-
 # Backgrounds and letters for 1, 2, … 8 and more bits, of xterm's 256 colors; text below 1 bit is unchanged.
 # Luminance changes monotonically, away from the terminal's own background.
 ON_DARK = ((52, 231), (88, 231), (124, 231), (160, 231), (202, 16), (208, 16), (214, 16), (220, 16))

@@ -26,8 +26,6 @@ from .files import STANDARD
 from .output import named, write
 from .train import check_output, train_and_save
 
-__all__ = ["add_arguments", "learn", "network", "run", "text"]
-
 STAGES = (0.005, 0.1, 0.4, 1.0)  # shares of the time after which the network is tested: 0.1, 2, 8 and 20 seconds
 PIECE_SECONDS = 0.2  # of training between two updates of the display
 FIRST_STEPS = 20  # of the first piece, which measures the speed of this machine

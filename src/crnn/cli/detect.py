@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from ..text.sources.input_checks import Errors
 
-__all__ = ["add_arguments", "add_threshold_options", "run", "threshold_options"]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""

@@ -9,8 +9,6 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 
-__all__ = ["ERROR", "INTERRUPTED", "described", "say", "warnings_said"]
-
 ERROR, INTERRUPTED = 1, 130  # exit codes
 
 

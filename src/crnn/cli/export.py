@@ -11,8 +11,6 @@ from .errors import ERROR, say
 from .files import STANDARD, check_writable, load_network
 from .int8_cost import int8_cost
 
-__all__ = ["add_arguments", "run"]
-
 SUFFIXES = (".c", ".onnx", ".html")
 
 

@@ -32,9 +32,6 @@ from .output import named
 if TYPE_CHECKING:
     from io import BufferedReader
 
-__all__ = ["STANDARD", "check_writable", "load", "load_network", "loaded", "model_source", "one_or_more",
-           "opened", "read_documents", "read_text", "save"]  # fmt: skip
-
 STANDARD = "-"  # standard input or output, instead of a path
 
 

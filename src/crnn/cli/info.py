@@ -22,8 +22,6 @@ from .arguments import MODEL_HELP
 from .files import model_source
 from .output import table
 
-__all__ = ["add_arguments", "run"]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""

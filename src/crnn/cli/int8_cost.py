@@ -6,8 +6,6 @@ import numpy as np
 
 from ..char_rnn import CharRNN
 
-__all__ = ["int8_cost"]
-
 SAMPLE, DOCUMENTS = 1000, 50  # symbols, or documents, on which the cost is measured
 
 

@@ -10,8 +10,6 @@ from typing import Any
 
 from ..runtime.deferred_signals import SIGNALS
 
-__all__ = ["Interruption", "interruptible", "interruption", "uninterrupted"]
-
 
 class Interruption(KeyboardInterrupt):
     """One of the signals.

@@ -20,8 +20,6 @@ from ..text.sources.file_reader import decoded_lines
 from ..text.sources.input_checks import Errors
 from .files import STANDARD, opened
 
-__all__ = ["LongLine", "ReadAs", "line_scores", "read_lines"]
-
 LINES_SIZE = 1 << 18  # maximum bytes of lines read at a time
 LONG_LINE = 1 << 22  # bytes; longer lines are not held in memory
 

@@ -17,8 +17,6 @@ from . import demo, detect, export, info, output, report, sample, score, train, 
 from .errors import ERROR, INTERRUPTED, described, say
 from .files import STANDARD, check_writable
 
-__all__ = ["main"]
-
 COMMANDS = {
     "train": (train, "Train a model on a text and save it."),
     "tune": (tune, "Search for the best parameters for a text, and save the best model."),

@@ -8,8 +8,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-__all__ = ["Option", "add_options", "documented", "option_of", "value_of"]
-
 
 class Described(Protocol):
     """A parameter's entry in a table."""

@@ -7,8 +7,6 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 
-__all__ = ["discard", "flush", "named", "table", "write"]
-
 
 @contextlib.contextmanager
 def named() -> Iterator[None]:

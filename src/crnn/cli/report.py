@@ -12,8 +12,6 @@ from .arguments import add_model, refuse_two_standard_inputs
 from .errors import say
 from .files import STANDARD, check_writable, load_network, model_source, read_documents, read_text
 
-__all__ = ["add_arguments", "run"]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""

@@ -17,8 +17,6 @@ from .files import load, read_documents
 from .options import add_options
 from .output import write
 
-__all__ = ["add_arguments", "run"]
-
 BLOCK = 4096  # symbols of a sample written at a time
 
 

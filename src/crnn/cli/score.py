@@ -22,8 +22,6 @@ from .lines import ReadAs, line_scores, read_lines
 from .options import add_options, documented, option_of
 from .output import flush, table, write
 
-__all__ = ["add_arguments", "run"]
-
 ADAPTATION = ("learning_rate", "decay", "block_length")  # the options of --adapt
 
 

@@ -53,8 +53,6 @@ from .training.mixing import mix_and_save, refuse_mixture_options
 from .training.mpi import aborting, communicator
 from .training.saving import save_and_report
 
-__all__ = ["VERBOSE", "add_arguments", "check_output", "run", "train_and_save"]
-
 PYTHON_ONLY = ("callbacks", "vocabulary")  # parameters without an option
 MODELS = ("network", "ngram", "mixture", "detector")
 INTERRUPTED = ".interrupted"  # after the output's name: the model of a failed run whose checkpoint failed, too

@@ -18,8 +18,6 @@ from .errors import ERROR, INTERRUPTED, say
 from .files import STANDARD, check_writable, read_documents, read_text
 from .output import write
 
-__all__ = ["add_arguments", "run"]
-
 SUFFIX = ".study"  # of the file next to the model that contains all trials
 VALIDATION_FRACTION = 0.1
 FIXED: dict[str, Any] = {"optimizer": "adam", "schedule": "cosine", "warmup": 0.05, "clip_norm": 5.0, "clip": None}

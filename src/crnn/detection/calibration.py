@@ -11,8 +11,6 @@ from ..errors import InvalidInputError
 from ..text.sources.input_checks import warn_caller
 from .clean_texts import Split
 
-__all__ = ["MIN_FALSE_POSITIVES", "Calibration", "calibrated", "refuse_unseen_symbols"]
-
 MIN_FALSE_POSITIVES = 10  # calibration texts below the threshold: with fewer, the rate is known only roughly
 CONFIDENCE = 0.95
 SLACK = 1e-4  # how far below a score the threshold may be, relative to 1 + |score|: much more than rounding errors

@@ -17,8 +17,6 @@ from ..text.sources.input_checks import python_values, refuse_other_collections
 from ..text.sources.lines import Lines
 from ..text.symbols.codes import Kind, byte_view, kind_of
 
-__all__ = ["CleanTexts", "Split", "iterable_of_texts"]
-
 MAX_SYMBOLS = 1 << 27  # in memory; of more symbols, a random sample is kept
 BATCH = 1 << 15  # texts checked together
 

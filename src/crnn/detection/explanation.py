@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from ..inference.network.text_state import TextState
+from ..text.symbols.codes import Text
 from ..text.symbols.special import BOUNDARY, Symbol
-from ..text.symbols.vocabulary import Text, Vocabulary
-
-__all__ = ["Explanation", "explained"]
+from ..text.symbols.vocabulary import Vocabulary
 
 SHOWN = 3  # positions described in words
 

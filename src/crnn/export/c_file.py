@@ -17,8 +17,6 @@ from ..runtime.atomic_file import write_atomically
 from ..text.symbols.vocabulary import Vocabulary
 from .weights import FittedModel, Weights
 
-__all__ = ["export_c"]
-
 Array = NDArray[Any]
 
 CODE = ("network.c", "random_numbers.c", "symbols.c", "program.c")  # in c_source; they follow the weights

@@ -7,8 +7,6 @@ from typing import Any
 
 from ..runtime.deferred_signals import signals_deferred
 
-__all__ = ["needed"]
-
 
 def needed(package: str, extra: str, purpose: str) -> Any:
     """Import an optional package.

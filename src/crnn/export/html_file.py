@@ -17,8 +17,6 @@ from ..text.symbols.vocabulary import Vocabulary
 from .page import assets, filled, html_page, printable_title
 from .weights import FittedModel, Weights
 
-__all__ = ["ENGINE", "INTERFACE", "encoded_weights", "export_html", "live_data", "page_weights", "summary"]
-
 # The order matters: later files use definitions of earlier files.
 ENGINE = ("network.js", "random.js", "sampling.js", "engine.js")
 INTERFACE = ("elements.js", "symbols.js", "text_view.js", "units_view.js", "live.js")

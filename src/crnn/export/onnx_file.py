@@ -16,8 +16,6 @@ from ..text.symbols.vocabulary import Vocabulary
 from .extras import needed
 from .weights import FittedModel, LayerWeights, Weights
 
-__all__ = ["IR_VERSION", "OPSET", "export_onnx", "onnx_model"]
-
 Array = NDArray[Any]
 
 OPSET, IR_VERSION = 17, 8  # of ONNX 1.12 (2022), which later runtimes read as well

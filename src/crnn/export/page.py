@@ -14,8 +14,6 @@ from typing import Any
 
 from ..errors import InvalidInputError, short_repr
 
-__all__ = ["assets", "embedded_json", "filled", "html_page", "printable_title"]
-
 # The page fetches nothing and runs only its own scripts and styles, which are identified by hashes. The worker's source
 # is one of these scripts. The empty icon keeps browsers from requesting one from a server.
 POLICY = (

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInputError
 from ..parameters.cells import CELLS
-from ..text.symbols.vocabulary import Text, Vocabulary
+from ..text.symbols.codes import Text
+from ..text.symbols.vocabulary import Vocabulary
 from .weights import FittedModel, Weights
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ else:
         from types import SimpleNamespace
 
         nn = SimpleNamespace(Module=object)
-
-__all__ = ["TorchCharRNN", "torch_module"]
 
 
 def torch_module(model: FittedModel) -> TorchCharRNN:

@@ -26,8 +26,6 @@ from ..text.symbols.special import BOUNDARY, UNKNOWN, Special
 from ..text.symbols.vocabulary import Vocabulary
 from .extras import needed
 
-__all__ = ["model_from_torch"]
-
 Array = NDArray[Any]
 
 NAMES = (

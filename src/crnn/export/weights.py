@@ -15,8 +15,6 @@ from ..parameters.cells import CELLS
 from ..text.symbols.special import BOUNDARY
 from ..text.symbols.vocabulary import Vocabulary
 
-__all__ = ["FittedModel", "LayerWeights", "Weights"]
-
 Array = NDArray[Any]
 
 

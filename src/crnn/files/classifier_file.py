@@ -24,8 +24,6 @@ from .int8_tensors import SCALE, float_tensors, int8_fault, int8_tensors, output
 from .sealed_file import Path, path_name
 from .stored_pairs import PAIRS, pairs_fault
 
-__all__ = ["StoredClassifier", "read", "write"]
-
 Array = NDArray[Any]
 
 DIRECTIONS = ("forward", "backward")

@@ -25,8 +25,6 @@ from .sealed_file import (
     write_path,
 )
 
-__all__ = ["ENTRY", "ModelContent", "holds_detector", "read", "write"]
-
 ENTRY = "detector"
 WITH_ENTRY = ("network", "ngram", "mixture")  # kinds of files that may have the entry
 

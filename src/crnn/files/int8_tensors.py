@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from ..model import int8_weights
 from ..model.int8_weights import LARGEST, SMALLEST_SCALE, by_output, integers_of
 
-__all__ = ["SCALE", "float_tensors", "int8_fault", "int8_tensors", "outputs", "scale_names"]
-
 Array = NDArray[Any]
 
 SCALE = ".scale"  # appended to the name of a matrix

@@ -27,8 +27,6 @@ from .sealed_file import (
     write_path,
 )
 
-__all__ = ["MAX_MODELS", "MEMBERS", "Parts", "read", "write"]
-
 MEMBERS = ("CharRNN", "CharNGram")
 """The classes of models that a file can contain."""
 

@@ -73,8 +73,6 @@ from .sealed_file import (
 from .stored_pairs import PAIRS, pairs_fault
 from .stored_vocabulary import read_vocabulary, vocabulary_json
 
-__all__ = ["Architecture", "ModelFile", "expected_tensors", "from_bytes", "read", "to_bytes", "write"]
-
 Array = NDArray[Any]
 
 

@@ -30,9 +30,6 @@ from .sealed_file import (
 )
 from .stored_vocabulary import read_vocabulary, vocabulary_json
 
-__all__ = ["CountedText", "from_bytes", "read", "to_bytes", "write"]
-
-
 TENSORS = {"lengths", "sizes", "symbols", "counts"}
 
 

@@ -16,7 +16,6 @@ from ..training.checkpoints.run_state import DIVERGED, RUNNING, RunState
 from ..training.distributed.processes import processes_of
 from . import checkpoint
 
-__all__ = ["read_run", "unfinished_run", "write_run"]
 
 def write_run(state: ModelState, *, run: RunState, parameters: Mapping[str, Any], path: FilePath) -> None:
     """Write a model file; `read_run` reads the run from it, too, and `checkpoint.read` just the model."""

@@ -27,9 +27,6 @@ from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
 from .container import Header, file_chunks, read_header, read_tensors, tensor_bytes
 
-__all__ = ["FORMAT", "KINDS", "Path", "bytes_stream", "file_kind", "path_name", "read_path", "read_sealed_header",
-           "read_sealed_tensors", "sealed_chunks", "with_format", "write_path"]  # fmt: skip
-
 FORMAT = 1
 """The format version that this library writes; files of a higher version are refused."""
 

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from ..model.symbol_pairs import SymbolPairs
 from .container import Declared
 
-__all__ = ["PAIRS", "expected_pairs", "pairs_fault", "stored_pairs"]
-
 PAIRS = "bigrams.pairs"  # the tensor's name; the table itself is ``bigrams.weight``
 
 

@@ -16,8 +16,6 @@ from ..text.symbols.vocabulary import Vocabulary
 from .bounded_json import vocabulary_document
 from .plain_json import plain_json
 
-__all__ = ["read_vocabulary", "vocabulary_json"]
-
 
 def vocabulary_json(vocabulary: Vocabulary) -> str:
     """Return a vocabulary as JSON.

@@ -14,8 +14,6 @@ from ..parameters.optimizers import OPTIMIZERS
 from ..runtime.deferred_signals import signals_deferred
 from .state import Hidden, ModelState
 
-__all__ = ["Draft", "LearnedArrays"]
-
 Array = NDArray[Any]
 
 

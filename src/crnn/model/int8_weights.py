@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from .layout import Layout, copied
 
-__all__ = ["LARGEST", "SMALLEST_SCALE", "TABLES", "Scales", "by_output", "int8_weights", "integers_of", "rounded"]
-
 Array = NDArray[Any]
 Scales = dict[str, NDArray[np.float32]]
 """The scale of each output of each matrix, under the names of `Layout.named`; biases have none."""

@@ -12,8 +12,6 @@ from .gradient_rms import gathered, spread
 from .layout import Layout
 from .state import ModelState
 
-__all__ = ["of_label"]
-
 Array = NDArray[Any]
 
 

@@ -10,8 +10,6 @@ from ..errors import InvalidInputError
 from .int8_weights import int8_weights
 from .state import ModelState
 
-__all__ = ["quantized"]
-
 MAX_UNITS = 1 << 16  # sums of this many products of two bytes fit into 32 bits
 
 

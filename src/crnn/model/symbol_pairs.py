@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from ..text.sources.stored_ids import SCAN, StoredIds, TextIds
 
-__all__ = ["SymbolPairs"]
-
 MAX_TABLE = 1 << 20  # size up to which all pairs are counted in a table; beyond, only those that occur are kept
 
 Pairs = NDArray[np.int32]

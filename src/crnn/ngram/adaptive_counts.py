@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from .counts import Counts
 from .counts_network import CountsNetwork, State
 
-__all__ = ["AdaptiveCounts"]
-
 Ids = NDArray[Any]
 
 

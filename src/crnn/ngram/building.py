@@ -16,8 +16,6 @@ from .counts import MAX_ORDER, Counts
 from .occurrences import Occurrences
 from .packed_counts import pack, unpack
 
-__all__ = ["DEFAULT_MEMORY", "Builder", "last_symbols"]
-
 DEFAULT_MEMORY = 2 * 10**9
 BLOCK = 1 << 17  # symbols counted between checks of the memory use
 ORDERS = (10, 24)  # maximum orders tried; the second only if 10 is the best of the first, since most texts need less

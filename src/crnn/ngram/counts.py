@@ -11,8 +11,6 @@ from .._kernels.ngram import ngrams
 from ..runtime.cancellation import check_cancelled
 from .discounts import discounts
 
-__all__ = ["MAX_ORDER", "Counts"]
-
 MAX_ORDER: int = ngrams.LONGEST_ORDER
 CALL_SYMBOLS = 1 << 16  # symbols counted per call, which take a tenth of a second, so that Ctrl-C is handled in time
 NODE_BYTES, NUMBER_BYTES = 16, 4

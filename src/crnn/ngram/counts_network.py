@@ -15,8 +15,6 @@ from ..runtime.cancellation import check_cancelled
 from .counts import Counts
 from .packed_counts import pack, unpack
 
-__all__ = ["CountsNetwork"]
-
 Array = NDArray[Any]
 State = NDArray[np.int32]  # (B, order - 1): the last symbols of each stream, -1 before the start of the text
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["discounts"]
-
 FALLBACK = (0.5, 1.0, 1.5)  # for counts 1, 2 and 3 or more, if the text is too short or too regular for an estimate
 
 

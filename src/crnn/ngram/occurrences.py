@@ -13,8 +13,6 @@ from ..runtime.cancellation import check_cancelled
 from .counts import Counts
 from .discounts import discounts
 
-__all__ = ["Occurrences", "levels_of"]
-
 BLOCK = 1 << 14  # symbols scored per call
 CALL_NODES = 1 << 17  # contexts processed per call, which take a tenth of a second, so that Ctrl-C is handled in time
 

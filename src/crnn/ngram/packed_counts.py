@@ -14,8 +14,6 @@ from ..runtime.cancellation import check_cancelled
 from .counts import MAX_ORDER, Counts
 from .occurrences import Occurrences, levels_of
 
-__all__ = ["pack", "unpack"]
-
 Bytes = NDArray[np.uint8]
 NAMES = ("sizes", "symbols", "counts")
 

@@ -10,8 +10,6 @@ from ..parameters.checks import checked_float, checked_int, checked_threads
 from ..parameters.settings import checked_parameter
 from .counts import MAX_ORDER
 
-__all__ = ["NGramSettings", "checked_ngram_parameter"]
-
 
 @dataclass(frozen=True)
 class NGramSettings:

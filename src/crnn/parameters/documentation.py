@@ -7,8 +7,6 @@ from typing import TypeVar
 
 from .table import GROUPS, PARAMETERS
 
-__all__ = ["parameter_lines", "with_parameters"]
-
 WIDTH = 116  # of the docstring's lines
 MARK = "{parameters}"
 _Class = TypeVar("_Class", bound=type)

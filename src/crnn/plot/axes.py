@@ -9,8 +9,6 @@ from ..errors import InvalidInputError, short_repr
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["axes_for"]
-
 
 def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
     """Return the Axes to draw on: `ax`, or new Axes in a new figure.

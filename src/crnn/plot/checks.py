@@ -7,8 +7,6 @@ from typing import Any
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError, short_repr
 
-__all__ = ["check_model_and_text"]
-
 
 def check_model_and_text(model: Any, text: Any, name: str = "text") -> None:
     """Raise an error unless this is a fitted model and a text of its kind; the symbols are not looked at.

@@ -20,8 +20,6 @@ from .labels import labeled
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["compare", "kinds_of"]
-
 KINDS = (
     "first letter of a word",
     "second letter",

@@ -7,8 +7,6 @@ from typing import Any
 
 from ..text.symbols.special import BOUNDARY
 
-__all__ = ["glyph"]
-
 _SHOWN = {" ": "\N{OPEN BOX}", "\n": "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}", "\t": "\N{RIGHTWARDS ARROW}"}
 _END = "\N{END OF PROOF}"
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -51,4 +49,3 @@ def glyph(symbol: Any, *, space: bool = False) -> str:
     if unicodedata.combining(symbol):
         return "\N{DOTTED CIRCLE}" + symbol
     return symbol if symbol.isprintable() else _REPLACEMENT
-

@@ -15,8 +15,6 @@ from .gradient_norms import MIN_POSITIONS, gradient_norms, vanishing_distance
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["gradient_flow"]
-
 VANISHED = 1e-3  # of the largest norm
 
 

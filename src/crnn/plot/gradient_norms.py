@@ -12,8 +12,6 @@ from ..errors import InvalidInputError
 from ..parameters.checks import checked_int
 from .checks import check_model_and_text
 
-__all__ = ["MIN_POSITIONS", "GradientNorms", "gradient_norms", "vanishing_distance"]
-
 MIN_POSITIONS = 32  # to average over
 
 Array = NDArray[np.float64]

@@ -19,8 +19,6 @@ from .labels import labeled
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["history"]
-
 X = {"step": "step", "seconds": "seconds", "epoch": "epoch"}
 Y = {
     "loss": "loss (nats per character)",

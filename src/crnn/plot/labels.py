@@ -8,8 +8,6 @@ from ..char_rnn import CharRNN
 from ..errors import InvalidInputError, short_repr
 from ..parameters.checks import has_items
 
-__all__ = ["labeled"]
-
 # Parameters that change nothing in what a model is or learns.
 _SILENT = frozenset({"callbacks", "n_threads", "random_state", "verbose"})
 

@@ -20,8 +20,6 @@ from .unit_search import find_units
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["neurons"]
-
 N_UNITS = 4  # chosen by default
 
 

@@ -17,8 +17,6 @@ from .text_grid import COLUMNS, TextGrid, draw_values, figure_size, write
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["next_probabilities", "probabilities"]
-
 N_GUESSES = 5
 
 

@@ -17,8 +17,6 @@ from .glyphs import glyph
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Projection", "project", "states"]
-
 MAX_LABELS = 300  # characters to write; more points are dots
 
 

@@ -17,8 +17,6 @@ from .text_grid import COLUMNS, TextGrid, draw_values, figure_size, write
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["surprisal"]
-
 MAX_BITS = 8.0  # a character of probability 1/256
 
 

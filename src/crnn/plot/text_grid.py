@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
 
-__all__ = ["COLUMNS", "MAX_SYMBOLS", "TextGrid", "draw_values", "figure_size", "write"]
-
 COLUMNS = 64  # default characters per row
 MAX_SYMBOLS = 5000  # each is a matplotlib artist; some thousands are drawn per second
 CELL_WIDTH, CELL_HEIGHT = 0.125, 0.21  # inches, for a letter of 9 points

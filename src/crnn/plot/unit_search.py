@@ -13,8 +13,6 @@ from ..errors import InvalidInputError, short_repr
 from .checks import check_model_and_text
 from .text_properties import PROPERTIES
 
-__all__ = ["FoundUnit", "find_units"]
-
 MIN_SYMBOLS = 20
 
 

@@ -13,8 +13,6 @@ from .zero_state import zero_state
 
 Array = NDArray[Any]
 
-__all__ = ["adaptation_step", "adaptive_surprisal"]
-
 EPSILON = 0.01  # of the mean of all root mean squares
 LIMIT = 5.0  # of a step, in standard deviations of the training gradient
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-__all__ = ["KneserNey"]
-
 NGram = tuple[int, ...]
 
 

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from ..model.layout import Tensors
 from .network import State, log_probabilities
 
-__all__ = ["string_score"]
-
 
 def string_score(p: Tensors, cell: str, ids: NDArray[Any], state: State, reduce: str = "sum") -> float:
     """Return the score of the string ids (n,), starting from the state of one stream; an empty string has score 0."""

@@ -14,8 +14,6 @@ from .zero_state import zero_state
 
 Array = NDArray[Any]
 
-__all__ = ["text_gradient"]
-
 
 def text_gradient(
     p: Tensors, cell: str, ids: Array, at: int | None = None, boundary: int | None = None

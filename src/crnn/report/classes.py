@@ -15,8 +15,6 @@ from ..text.sources.input_checks import python_values
 from ..text.sources.labels import checked_labels
 from .samples import shown
 
-__all__ = ["LabeledTexts", "class_tables", "labeled_texts"]
-
 WORK = 2e11  # multiplications by weights for classifying the texts, which take a few seconds in batches
 MIN_TEXTS = 1000
 MAX_CLASSES = 40  # of the table; the rarest share the last row and column

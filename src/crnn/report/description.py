@@ -11,8 +11,6 @@ from ..model.layout import described
 from ..training.progress.loss_curve import number_in
 from .shown_text import TextPart
 
-__all__ = ["curves", "facts"]
-
 MAX_RECORDS = 400  # plotted training records
 MAX_REPR = 200  # characters shown of the vocabulary
 CURVES = {"training": "train_loss", "validation": "validation_loss", "rate": "learning_rate", "norm": "gradient_norm"}

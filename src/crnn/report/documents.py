@@ -12,8 +12,6 @@ from ..errors import InvalidInputError
 from .samples import shown
 from .shown_text import TextPart
 
-__all__ = ["document_tables"]
-
 ROWS = 15
 MAX_LENGTH = 200  # characters shown of a document
 

@@ -22,8 +22,6 @@ from .shown_text import TextPart, document_view, text_part, text_view
 from .subject import Subject, subject_of
 from .units import units_followed
 
-__all__ = ["write_report"]
-
 EXPORT = "crnn.export"
 STYLES = ("page.css", "live.css")
 SCRIPTS = ("curves.js", "neurons.js", "classes.js", "report.js")

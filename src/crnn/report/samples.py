@@ -6,8 +6,6 @@ from typing import Any
 
 from ..char_rnn import CharRNN
 
-__all__ = ["TEMPERATURES", "samples", "shown"]
-
 TEMPERATURES = (0.5, 0.8, 1.1)
 LENGTH = 400
 DOCUMENTS = 10

@@ -15,8 +15,6 @@ from ..parameters.checks import has_items
 from ..text.sources.sources import text_source
 from ..text.symbols.vocabulary import Vocabulary
 
-__all__ = ["TextPart", "document_view", "text_part", "text_view"]
-
 Text = str | bytes
 Array = NDArray[Any]
 

@@ -13,8 +13,6 @@ from ..classifier import CharRNNClassifier
 from ..errors import InvalidInputError, short_repr
 from .classes import class_tables, labeled_texts
 
-__all__ = ["Subject", "subject_of"]
-
 SHOWN = 20  # classes listed by name
 
 

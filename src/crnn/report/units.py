@@ -8,8 +8,6 @@ from ..char_rnn import CharRNN
 from ..plot.unit_search import MIN_SYMBOLS, find_units
 from .shown_text import TextPart
 
-__all__ = ["units_followed"]
-
 SEARCHED = 6_000  # symbols of the text
 
 

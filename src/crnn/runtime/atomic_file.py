@@ -12,8 +12,6 @@ from typing import BinaryIO
 
 from ..errors import InvalidInputError
 
-__all__ = ["mode_of_target", "remove_stale_files", "write_atomically"]
-
 _TEMPORARY = re.compile(r"\.crnn-[0-9a-f]{16}\.tmp")
 
 

@@ -9,8 +9,6 @@ from .. import _kernels
 from .._version import __version__
 from .threads import cores, scipy_blas
 
-__all__ = ["build_info", "processor_name", "show_config"]
-
 PACKAGES = ("numpy", "scipy", "threadpoolctl", "tqdm")
 # Read from the environment when the package or its BLAS is loaded.
 VARIABLES = ("CRNN_ISA", "OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")

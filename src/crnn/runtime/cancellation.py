@@ -6,8 +6,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["Cancellation", "Cancelled", "check_cancelled"]
-
 
 class Cancelled(Exception):  # noqa: N818 (an order, not an error)
     """Another thread has failed, so this thread's result is useless."""

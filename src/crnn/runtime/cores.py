@@ -9,8 +9,6 @@ from pathlib import Path
 
 from .cgroups import control_groups, first_line, whole_number
 
-__all__ = ["affinity", "cgroup_quota", "physical_cores", "usable_cores", "variable_limit"]
-
 VARIABLES = ("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")  # joblib and Dask set the first one in their workers
 
 

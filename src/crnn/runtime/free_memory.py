@@ -8,8 +8,6 @@ from pathlib import Path
 
 from .cgroups import control_groups, first_line, whole_number
 
-__all__ = ["available_bytes"]
-
 
 def available_bytes(root: Path = Path("/")) -> int | None:
     """Return the memory that this process can still get, in bytes, or None if unknown.

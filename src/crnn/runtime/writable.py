@@ -7,8 +7,6 @@ import stat
 
 from .atomic_file import mode_of_target
 
-__all__ = ["check_writable"]
-
 
 def check_writable(path: str) -> None:
     """Raise an error now if writing there later would fail; see `write_atomically`.

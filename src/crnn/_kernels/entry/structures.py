@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from . import core
 
-__all__ = ["DrawScratch", "DrawnTexts", "InferenceWorkspace", "PackedWeights", "Packing"]
-
 Array = NDArray[Any]
 
 

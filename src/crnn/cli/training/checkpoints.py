@@ -20,18 +20,6 @@ from ..arguments import duration
 from ..errors import described, say
 from ..files import STANDARD, check_writable, one_or_more
 
-__all__ = [
-    "CHECKPOINT_TIME",
-    "average_every_of",
-    "checkpoint_every",
-    "checkpoint_of",
-    "contains_model",
-    "refuse_missing",
-    "refuse_other_settings",
-    "refuse_undelivered",
-    "remove_checkpoint",
-]
-
 CHECKPOINT_TIME = "1m"
 SUFFIX = ".checkpoint"
 FREE = {"verbose", "n_threads"}  # parameters that do not affect the trained model

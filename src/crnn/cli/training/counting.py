@@ -17,8 +17,6 @@ from ..options import add_options, documented
 from .refusals import refuse_foreign, refuse_unused
 from .saving import save_and_report
 
-__all__ = ["add_ngram_options", "count_and_save", "counts_of", "refuse_ngram_options"]
-
 OWN = ("order", "max_memory")  # parameters that a network lacks
 # Options of ``crnn train`` for networks only, by name in the namespace; so are all other parameters.
 OF_NETWORKS = {"seconds": "--time", "resume": "--resume", "validation": "--validation", "labels": "--labels",

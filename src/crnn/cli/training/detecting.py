@@ -18,8 +18,6 @@ from ..interruptions import interruptible, interruption, uninterrupted
 from .refusals import refuse_foreign, refuse_unused
 from .saving import save_and_report
 
-__all__ = ["add_detector_options", "detect_and_save", "refuse_detector_options"]
-
 OWN = ("random_state", "verbose")  # of the parameters of networks and counts, those that a detector has
 # Names in the namespace of the ``crnn train`` options that a detector does not use.
 UNUSED = {"origin": "--from", "resume": "--resume", "validation": "--validation", "labels": "--labels",

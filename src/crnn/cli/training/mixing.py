@@ -16,8 +16,6 @@ from ..interruptions import interruptible, interruption, uninterrupted
 from .refusals import refuse_unused
 from .saving import save_and_report
 
-__all__ = ["mix_and_save", "refuse_mixture_options"]
-
 # Options of ``crnn train`` that a mixture does not support, by name in the namespace.
 UNUSED = {"origin": "--from", "resume": "--resume", "labels": "--labels", "validation_labels": "--validation-labels",
           "average_every": "--average-every"}  # fmt: skip

@@ -10,8 +10,6 @@ from typing import Any
 from ...errors import InvalidInputError
 from ..errors import described, say
 
-__all__ = ["aborting", "communicator"]
-
 SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS")  # set by the launchers of Open MPI, MPICH, Intel MPI
 
 

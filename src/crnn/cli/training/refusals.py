@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping
 from ..options import option_of
 from .checkpoints import CHECKPOINT_TIME, checkpoint_every
 
-__all__ = ["refuse_foreign", "refuse_unused"]
-
 
 def refuse_unused(
     arguments: argparse.Namespace, kind: str, options: Mapping[str, str], parameters: Iterable[str] = ()

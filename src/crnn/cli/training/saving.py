@@ -11,8 +11,6 @@ from ...mixture import Mixture
 from ..errors import ERROR, described, say
 from ..files import STANDARD, save
 
-__all__ = ["save_and_report"]
-
 
 def save_and_report(
     model: CharRNN | CharNGram | Mixture | AnomalyDetector,

@@ -12,8 +12,6 @@ from ..._kernels.entry import core
 from ...model.layout import Layout, aligned_zeros
 from ...runtime.cancellation import check_cancelled
 
-__all__ = ["folded_network", "folded_weights"]
-
 Array = NDArray[Any]
 
 CALL_PRODUCTS = 1 << 28  # multiplications from one poll for Ctrl-C to the next

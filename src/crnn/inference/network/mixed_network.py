@@ -12,8 +12,6 @@ from ..._kernels.entry import core
 from .network import SCORE_ROWS, InferenceNetwork, State
 from .scratch import Scratch
 
-__all__ = ["ROWS", "MixedNetwork", "RowFiller"]
-
 Array = NDArray[Any]
 
 ROWS = 4 * SCORE_ROWS  # of logits of each member at a time: members push each other out of the cache less often

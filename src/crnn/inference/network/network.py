@@ -19,8 +19,6 @@ from numpy.typing import NDArray
 
 from .scratch import Scratch
 
-__all__ = ["SCORE_ROWS", "InferenceNetwork", "State", "log_softmax"]
-
 Array = NDArray[Any]
 
 # What a network remembers of the text so far, for each of B streams. It is opaque: only the network that made a state

@@ -8,8 +8,6 @@ from weakref import ref
 from ...model.state import ModelState
 from .packed_network import PackedNetwork
 
-__all__ = ["NetworkCache"]
-
 
 class NetworkCache:
     """Packs a model's weights when a network is first needed, and keeps it until the weights change.

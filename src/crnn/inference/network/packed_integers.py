@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from ...model.int8_weights import Scales, integers_of
 from ...model.layout import Layout, aligned_zeros, copied
 
-__all__ = ["column_scales", "with_integers", "without_integers"]
-
 Array = NDArray[Any]
 
 

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from ...model.layout import aligned_zeros
 
-__all__ = ["Scratch", "ScratchPool"]
-
 Array = NDArray[Any]
 
 

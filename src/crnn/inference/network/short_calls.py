@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from ..._kernels.entry.core import ShortCall
 from ...runtime.cancellation import check_cancelled
 
-__all__ = ["MAX_SPARE", "CallMemory"]
-
 State = tuple[NDArray[Any], ...]
 
 MAX_SPARE = 16  # arrays kept after many calls at once; further ones are freed

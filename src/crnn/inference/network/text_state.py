@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
 from ...parameters.checks import checked_bool, checked_int
-from ...text.symbols.vocabulary import Text, Vocabulary
+from ...text.symbols.codes import Text
+from ...text.symbols.vocabulary import Vocabulary
 from ..sampling.sampling_controls import SamplingControls, SamplingOptions, with_controls
 from ..sampling.symbol_sampler import text_sampler
 from ..sampling.uniforms import Uniforms, root

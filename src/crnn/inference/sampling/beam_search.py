@@ -15,8 +15,6 @@ from ..network.context import Context
 from ..network.network import InferenceNetwork, State, log_softmax
 from .text_drawing import encoded_prime
 
-__all__ = ["beam_search", "best_continuations"]
-
 BYTES_PER_SYMBOL = 40  # of each beam: five arrays of 8 bytes per symbol of the vocabulary
 LONG = 64  # symbols: even of two, more continuations than any number of beams
 GB = 1e9

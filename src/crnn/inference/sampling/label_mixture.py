@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from ..network.network import InferenceNetwork
 from .text_drawing import Draw
 
-__all__ = ["log_prior", "mixed", "mixed_drawer"]
-
 Array = NDArray[Any]
 
 

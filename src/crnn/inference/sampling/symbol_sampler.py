@@ -19,8 +19,6 @@ from .sampling_controls import SamplingControls
 from .text_sampler import ROOM, TextSampler
 from .uniforms import Uniforms
 
-__all__ = ["SymbolSampler", "text_sampler"]
-
 MAX_STEPS = 64  # symbols of each text drawn between two checks by a caller
 
 

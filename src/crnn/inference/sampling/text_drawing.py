@@ -20,9 +20,6 @@ from . import sampling
 from .sampling_controls import SamplingControls, SamplingOptions
 from .uniforms import root
 
-__all__ = ["LENGTH", "MAX_LENGTH", "Draw", "TextRequest", "check_prime", "drawer", "drawn_texts", "encoded_prime",
-           "streamed", "warn_of_length"]  # fmt: skip
-
 Draw = Callable[[range], list[Any]]  # returns the samples with these numbers
 
 LENGTH = 200  # default symbols of a sample

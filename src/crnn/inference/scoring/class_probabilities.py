@@ -13,11 +13,9 @@ from ...model.state import ModelState
 from ...parameters.checks import checked_sample_weights
 from ...runtime.threads import inference_threads
 from ...text.sources.labels import checked_labels
-from ...text.symbols.vocabulary import Text
+from ...text.symbols.codes import Text
 from ..network.packed_network import PackedNetwork, State
 from .string_scores import Strings, TextBlock, log_likelihoods, text_blocks
-
-__all__ = ["accuracy", "log_posteriors"]
 
 Array = NDArray[Any]
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ...errors import InvalidInputError
 from ...parameters.checks import MAX_SIZE, checked_int
 from ...runtime.threads import inference_threads
-from ...text.symbols.vocabulary import Text, Vocabulary
+from ...text.symbols.codes import Text
+from ...text.symbols.vocabulary import Vocabulary
 from ..network.context import Context
 from ..network.network import InferenceNetwork
 from ..sampling import sampling

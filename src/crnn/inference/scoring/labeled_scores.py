@@ -14,8 +14,6 @@ from ...text.sources.sources import TextLike, documents_of
 from ..sampling.label_mixture import mixed
 from .string_scores import Reduce, checked_reduce
 
-__all__ = ["labeled_scores", "mean_score", "refuse_labels"]
-
 Array = NDArray[Any]
 
 

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RecentScores"]
-
 MAX_TEXTS = 1 << 16  # maximum remembered texts of a generation, and
 MAX_SYMBOLS = 1 << 22  # their symbols; one block may exceed both
 

@@ -13,7 +13,8 @@ from ...runtime.threads import inference_threads, run_tasks, split_range
 from ...text.sources.documents import n_given
 from ...text.sources.sources import TextLike, text_source
 from ...text.sources.stored_ids import TextIds, columns
-from ...text.symbols.vocabulary import Text, Vocabulary
+from ...text.symbols.codes import Text
+from ...text.symbols.vocabulary import Vocabulary
 from ..network.network import SCORE_ROWS, InferenceNetwork, State
 from ..network.scratch import Scratch
 

@@ -14,8 +14,8 @@ from ...parameters.checks import has_items
 from ...runtime.threads import inference_threads, run_tasks
 from ...text.sources.input_checks import Errors, checked_errors, is_missing, python_values, refuse_other_collections
 from ...text.sources.lines import Lines
-from ...text.symbols.codes import byte_view, pieces
-from ...text.symbols.vocabulary import Text, Vocabulary
+from ...text.symbols.codes import Text, byte_view, pieces
+from ...text.symbols.vocabulary import Vocabulary
 from ..network.network import InferenceNetwork, State
 from ..network.scratch import ScratchPool
 from .recent_scores import RecentScores

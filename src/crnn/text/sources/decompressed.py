@@ -9,8 +9,6 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import BinaryIO
 
-__all__ = ["MAGIC", "Decompressed", "plain_size"]
-
 MAGIC = b"\x1f\x8b"  # start of every gzip file, but of no UTF-8 text: the second byte cannot begin a character
 GZIP_FORMAT = 31  # zlib's number for gzip
 BLOCK_SIZE = 1 << 20

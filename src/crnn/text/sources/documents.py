@@ -12,8 +12,6 @@ from ...errors import InvalidInputError
 from ..symbols.codes import Kind, Text, byte_view, kind_of
 from .input_checks import python_values
 
-__all__ = ["JoinedTexts", "boundaries", "join", "n_given", "pack"]
-
 Ids = NDArray[Any]
 
 

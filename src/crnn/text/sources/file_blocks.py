@@ -12,8 +12,6 @@ from ..symbols.codes import Kind
 from .decompressed import Decompressed
 from .utf8_file import utf8_blocks
 
-__all__ = ["Paths", "ended_lines", "file_blocks", "paths_of"]
-
 Paths = FilePath | Iterable[FilePath]
 
 

@@ -12,8 +12,6 @@ from .decompressed import plain_size
 from .file_blocks import ended_lines, file_blocks
 from .input_checks import Errors
 
-__all__ = ["FileReader", "decoded_lines"]
-
 Seen = Callable[[bytes], object]
 
 

@@ -17,8 +17,6 @@ from .input_checks import warn_caller
 from .stored_ids import SCAN, StoredDocuments, TextIds
 from .text_source import TextSource
 
-__all__ = ["IN_MEMORY", "FileSource", "StoredSource"]
-
 IN_MEMORY = 1 << 26  # maximum bytes of files whose ids are held in memory
 FOLDER_VARIABLE = "CRNN_CACHE"
 

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from ..symbols.codes import Kind
 
-__all__ = ["Fingerprint", "Hasher", "fingerprint"]
-
 
 class Fingerprint(NamedTuple):
     """The kind, size and hash of a text or of documents.

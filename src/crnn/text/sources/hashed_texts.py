@@ -6,8 +6,6 @@ import numpy as np
 
 from .lines import Lines
 
-__all__ = ["HashedTexts"]
-
 
 class HashedTexts:
     """The hashes of lines, 8 bytes each.

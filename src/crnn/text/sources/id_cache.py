@@ -39,8 +39,6 @@ from .id_file import REMEDY, CheckedBlocks, IdFile, n_blocks, with_checksums
 from .input_checks import Errors, warn_caller
 from .stored_ids import Slots, StoredIds
 
-__all__ = ["IdCache", "cache_name", "open_cache", "write_cache"]
-
 MAGIC = b"crnnids2"
 TAIL = struct.Struct("<II8s")
 BLOCK_SIZE = 1 << 20

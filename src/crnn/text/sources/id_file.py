@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
 
-__all__ = ["CheckedBlocks", "IdFile", "n_blocks", "with_checksums"]
-
 # Bytes of a block. Smaller blocks need more checksums; with larger ones, many streams read more than they need:
 # with 4,096 streams a million ids take 65 ms with blocks of 4 kB and 120 ms with 16 kB.
 CHECKED_SIZE = 1 << 12

@@ -10,9 +10,6 @@ from typing import Any, Literal, get_args
 
 from ...errors import InvalidInputError, short_repr
 
-__all__ = ["Errors", "checked_errors", "is_missing", "python_values", "refuse_other_collections", "warn_caller",
-           "warn_of_file_name"]  # fmt: skip
-
 PACKAGE = __name__.partition(".")[0]
 LONGEST_NAME = 255  # characters of a text that may be a file's name
 SLICE = 1 << 13  # values of an Arrow array that are Python objects at a time

@@ -15,8 +15,6 @@ from .fingerprint import Fingerprint
 from .labels import checked_labels, label_numbers, labeled_ids
 from .text_source import TextSource
 
-__all__ = ["LabeledSource"]
-
 
 class LabeledSource(TextSource):
     """Documents from another source, each starting with the symbol of its label.

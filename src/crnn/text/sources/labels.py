@@ -13,8 +13,6 @@ from ...parameters.checks import has_items, require_unmasked
 from ...parameters.suggestion import did_you_mean
 from .documents import boundaries
 
-__all__ = ["Labeled", "checked_labels", "label_number", "label_numbers", "labeled_ids"]
-
 Labels = NDArray[Any]
 Numbers = NDArray[np.intp]
 

@@ -20,8 +20,6 @@ from .file_reader import FileReader
 from .input_checks import Errors, checked_errors
 from .named_files import NamedFiles
 
-__all__ = ["Lines"]
-
 BLOCK_SIZE = 1 << 20
 INDEX_STEP = 64  # lines per index entry: an eighth of a byte per line
 NEWLINE = ord("\n")

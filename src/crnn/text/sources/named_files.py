@@ -6,8 +6,6 @@ from ...parameters.checks import FilePath, checked_choice, checked_path
 from ..symbols.codes import MAX_CODE, Kind
 from .file_blocks import Paths, paths_of
 
-__all__ = ["NamedFiles"]
-
 
 class NamedFiles:
     """Files named now and read later.

@@ -20,9 +20,6 @@ from .lines import Lines
 from .text_file import TextFile
 from .text_source import TextSource
 
-__all__ = ["DocumentsSource", "FileSource", "MemorySource", "StoredSource", "TextLike", "TextSource", "documents_of",
-           "text_source"]  # fmt: skip
-
 AnyPath = os.PathLike[str] | os.PathLike[bytes]
 TextLike = Text | AnyPath | TextFile | Iterable[Text] | Sequence[AnyPath]
 

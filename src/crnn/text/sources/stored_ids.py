@@ -11,8 +11,6 @@ from ...errors import InvalidInputError
 from ..symbols.vocabulary import Ids
 from .id_file import REMEDY, CheckedBlocks
 
-__all__ = ["StoredDocuments", "StoredIds", "TextIds", "columns", "n_documents"]
-
 SCAN = 1 << 20  # ids read at a time when all are examined
 
 

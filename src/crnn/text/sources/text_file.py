@@ -8,8 +8,6 @@ from typing import Any
 from .file_reader import FileReader
 from .named_files import NamedFiles
 
-__all__ = ["TextFile"]
-
 BLOCK_SIZE = 1 << 20
 
 

@@ -16,8 +16,6 @@ from .documents import pack
 from .fingerprint import Fingerprint, fingerprint
 from .stored_ids import TextIds
 
-__all__ = ["BLOCK_SIZE", "TextSource"]
-
 BLOCK_SIZE = 1 << 20
 
 

@@ -9,8 +9,6 @@ from typing import Literal
 
 from .decompressed import Decompressed
 
-__all__ = ["utf8_blocks"]
-
 Path = str | os.PathLike[str] | os.PathLike[bytes]
 
 

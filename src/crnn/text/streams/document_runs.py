@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from ..sources.stored_ids import StoredDocuments
 from .queues import MIN_PART
 
-__all__ = ["DocumentRuns", "document_runs"]
-
 RUN = 1 << 13  # symbols: a disk reads them in about the time of a seek
 LONG = 1 << 20  # symbols beyond which a run is cut
 PIECE = 1 << 18  # approximate symbols of the pieces

@@ -14,8 +14,6 @@ from .shuffled_documents import ShuffledDocuments
 from .shuffled_runs import ShuffledRuns
 from .streams import Block
 
-__all__ = ["DocumentStreams", "DocumentsPosition"]
-
 
 class DocumentsPosition(NamedTuple):
     """The position of `DocumentStreams`: the streams before the last shuffle, and the progress since.

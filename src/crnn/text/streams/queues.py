@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from .streams import MAX_BLOCK
 
-__all__ = ["MIN_PART", "Held", "Places", "Queue", "block_length", "block_of", "cut_parts", "distributed", "shortest"]
-
 MIN_PART = 1 << 16  # symbols: shorter documents are never cut
 
 Ids = NDArray[Any]

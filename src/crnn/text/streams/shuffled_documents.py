@@ -11,8 +11,6 @@ from ...errors import InvalidInputError
 from ..sources.documents import boundaries
 from .queues import MIN_PART, Held, Queue, cut_parts, distributed
 
-__all__ = ["ShuffledDocuments"]
-
 MIN_SHUFFLED = 1 << 12  # symbols; with fewer, several epochs are shuffled together, which takes less time
 
 Ids = NDArray[Any]

@@ -13,8 +13,6 @@ from ..symbols.vocabulary import Ids
 from .document_runs import DocumentRuns, document_runs
 from .queues import MIN_PART, Held, Queue, cut_parts, distributed
 
-__all__ = ["ShuffledRuns"]
-
 GROUP = 1 << 23  # symbols of documents read and shuffled together: with their positions about 100 MB
 
 

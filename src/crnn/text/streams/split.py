@@ -7,8 +7,6 @@ from ..sources.documents import boundaries
 from ..sources.stored_ids import StoredDocuments, StoredIds, TextIds, n_documents
 from .text_streams import min_symbols
 
-__all__ = ["split_documents", "split_text"]
-
 
 def split_text(ids: TextIds, fraction: float, batch_size: int) -> tuple[TextIds, TextIds]:
     """Return the beginning of a text for training, and its end for validation.

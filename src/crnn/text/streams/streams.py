@@ -6,8 +6,6 @@ from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
-__all__ = ["MAX_BLOCK", "Block", "Streams"]
-
 MAX_BLOCK = 1 << 20  # maximum symbols of a copied block, over all streams
 
 

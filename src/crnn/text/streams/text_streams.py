@@ -11,8 +11,6 @@ from ...errors import InvalidInputError, short_repr
 from ..sources.stored_ids import StoredIds, TextIds
 from .streams import MAX_BLOCK, Block
 
-__all__ = ["TextStreams", "min_symbols", "symbols_for_epoch"]
-
 
 def min_symbols(batch_size: int) -> int:
     """Return the length of the shortest text that gives each stream a transition.

@@ -11,9 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from ...errors import InvalidInputError
 from ...parameters.checks import require_unmasked
 
-__all__ = ["MAX_CODE", "UTF32", "Bytes", "Kind", "Text", "byte_view", "checked_codes", "collect", "found_kind",
-           "integers", "kind_of", "pieces"]  # fmt: skip
-
 Kind = Literal["characters", "bytes"]
 Bytes = bytes | bytearray | memoryview
 Text = str | Bytes

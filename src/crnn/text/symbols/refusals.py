@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from ...errors import InvalidInputError
 from .codes import Kind, kind_of
 
-__all__ = ["not_a_symbol", "refuse_other_ids", "refuse_other_kind"]
-
 
 def refuse_other_kind(text: object, kind: Kind, name: str) -> None:
     """Raise an error unless a text is of this kind.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-__all__ = ["BOUNDARY", "UNKNOWN", "Label", "Special", "Symbol"]
-
 
 class Special(Enum):
     """A non-character symbol of a vocabulary; equal to no text.

@@ -15,8 +15,6 @@ from .codes import MAX_CODE, UTF32, Kind, Text, checked_codes, collect, found_ki
 from .refusals import not_a_symbol, refuse_other_ids, refuse_other_kind
 from .special import BOUNDARY, UNKNOWN, Label, Special, Symbol
 
-__all__ = ["Ids", "Kind", "Text", "Vocabulary"]
-
 Ids = NDArray[np.unsignedinteger[Any]]
 
 _SHOWN = 32  # symbols in a `repr`

@@ -16,8 +16,6 @@ from ...parameters.checks import MAX_STEPS, checked_float, checked_int
 from ...runtime.deferred_signals import signals_deferred
 from .run_state import RunState
 
-__all__ = ["CheckpointWriter", "Write", "checked_every"]
-
 
 class Write(Protocol):
     """Writes a model and its training run to a file, all or nothing."""

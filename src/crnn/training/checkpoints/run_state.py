@@ -18,8 +18,6 @@ from ..loop.sound_state import SOUND, sound_arrays, sound_from
 from ..loop.validation import ValidationState
 from .stream_position import position_from, position_parts
 
-__all__ = ["DIVERGED", "FINISHED", "RUNNING", "PollState", "RunState"]
-
 RUNNING, FINISHED, DIVERGED = "running", "finished", "diverged"
 
 Array = NDArray[Any]

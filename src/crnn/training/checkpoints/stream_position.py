@@ -11,8 +11,6 @@ from ...errors import InvalidInputError
 from ...text.streams.document_streams import DocumentsPosition
 from ...text.streams.queues import Held
 
-__all__ = ["position_from", "position_parts"]
-
 MAX_COUNT = 2**63 - 1
 MAX_SHUFFLES = 1 << 16  # per position; streams have a handful, and each costs as much as a shuffle
 

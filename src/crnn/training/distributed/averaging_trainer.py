@@ -17,8 +17,6 @@ from ..loop.step_settings import StepSettings
 from .joint_trainer import JointTrainer
 from .processes import Processes
 
-__all__ = ["AveragingTrainer", "checked_average_every"]
-
 MAX_AVERAGE_EVERY = 10**6
 
 

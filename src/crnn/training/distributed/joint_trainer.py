@@ -11,8 +11,6 @@ from ...errors import DivergenceError
 from ..loop.trainer import Trainer
 from .processes import Processes
 
-__all__ = ["JointTrainer"]
-
 
 class JointTrainer(Trainer):
     """A trainer that sums its gradient over processes before each update, so that all have the same weights.

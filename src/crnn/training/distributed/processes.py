@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from ...errors import InvalidInputError, short_repr
 from ...runtime.deferred_signals import restore_handlers, signal_handlers
 
-__all__ = ["Processes", "processes_of"]
-
 T = TypeVar("T")
 
 

@@ -17,8 +17,6 @@ from .shards import Arrangement
 from .step_settings import StepSettings
 from .team import Team
 
-__all__ = ["ChunkGradient"]
-
 Array = NDArray[Any]
 
 

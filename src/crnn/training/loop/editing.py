@@ -9,8 +9,6 @@ from ...model.draft import Draft
 from ...model.state import ModelState
 from .exclusive import ExclusiveUse, use_for_editing
 
-__all__ = ["editing"]
-
 
 @contextmanager
 def editing(model: object, learned: Callable[[], ModelState]) -> Iterator[None]:

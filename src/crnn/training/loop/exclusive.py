@@ -8,8 +8,6 @@ import threading
 from ...errors import InvalidInputError
 from ...model.draft import Draft
 
-__all__ = ["ExclusiveUse", "begin_use", "draft_of", "request_stop", "use_for_editing"]
-
 
 class ExclusiveUse:
     """A call that trains or edits a model, and excludes all others.

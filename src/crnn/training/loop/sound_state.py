@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from ...errors import InvalidInputError
 from ...model.state import ModelState
 
-__all__ = ["SOUND", "sound_arrays", "sound_from"]
-
 SOUND = "sound."  # prefix of the arrays' names
 
 Array = NDArray[Any]

@@ -13,8 +13,6 @@ from ...model.state import ModelState, zero_hidden
 from ...parameters.checks import checked_int
 from .chunk_gradient import ChunkGradient
 
-__all__ = ["TextGradient", "gradient_of_text", "text_gradient"]
-
 Array = NDArray[Any]
 
 

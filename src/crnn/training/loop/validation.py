@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ...errors import InvalidInputError
 from ...model.layout import Layout
 from ...parameters.settings import Settings
-from ...text.sources.sources import TextSource
 from ...text.sources.stored_ids import TextIds
+from ...text.sources.text_source import TextSource
 from ...text.streams.split import split_documents, split_text
 from ...text.symbols.vocabulary import Vocabulary
 from .budget import Budget

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from ...model.state import WEIGHT_AVERAGE, ModelState
 from ...runtime.deferred_signals import signals_deferred
 
-__all__ = ["WeightAverage"]
-
 STEPS = 32  # maximum between updates, during which the weights change little; each update takes time
 FIRST_PART = 8  # at first, an update follows after each eighth of the steps so far
 

@@ -16,8 +16,6 @@ from ...text.sources.input_checks import python_values, refuse_other_collections
 from ...text.sources.labels import Labeled, checked_labels
 from ...text.sources.sources import text_source
 
-__all__ = ["ClassData"]
-
 LEAST_SECONDS = 1e-3  # for a direction when the others have used up its time
 
 

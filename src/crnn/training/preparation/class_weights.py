@@ -12,8 +12,6 @@ from ...errors import InvalidInputError, short_repr
 from ...parameters.checks import checked_float, checked_sample_weights
 from ...text.sources.labels import Labeled, label_number
 
-__all__ = ["class_prior"]
-
 
 def class_prior(labeled: Labeled, class_weight: Any, sample_weight: ArrayLike | None = None) -> NDArray[np.float64]:
     """Return the classes' relative frequencies times their weights, normalized, (K,).

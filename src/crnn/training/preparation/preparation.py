@@ -18,8 +18,9 @@ from ...parameters.optimizers import OPTIMIZERS
 from ...parameters.settings import Settings, rounds_operands
 from ...text.sources.fingerprint import Fingerprint
 from ...text.sources.labeled_source import LabeledSource
-from ...text.sources.sources import TextLike, TextSource, text_source
+from ...text.sources.sources import TextLike, text_source
 from ...text.sources.stored_ids import TextIds
+from ...text.sources.text_source import TextSource
 from ...text.symbols.vocabulary import Vocabulary
 from ..checkpoints.checkpoint_writer import CheckpointWriter
 from ..checkpoints.run_state import RunState
@@ -32,8 +33,6 @@ from ..loop.validation import training_and_validation_ids
 from .data_summary import data_summary
 from .memory_need import check_memory
 from .sample_weight import checked_weights
-
-__all__ = ["Call", "Hooks", "check_texts", "prepared_run"]
 
 MAX_STEPS_BEFORE = 2**61  # limit of `n_steps` when a call begins: a file holds up to 2**62, which no call can reach
 

@@ -7,10 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import InvalidInputError
 from ...parameters.checks import checked_sample_weights
-from ...text.sources.sources import TextSource
+from ...text.sources.text_source import TextSource
 from ...text.symbols.vocabulary import Vocabulary
-
-__all__ = ["checked_weights"]
 
 
 def checked_weights(sample_weight: ArrayLike, source: TextSource, vocabulary: Vocabulary) -> NDArray[np.float64]:

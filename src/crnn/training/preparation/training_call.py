@@ -24,8 +24,6 @@ from ..loop.exclusive import ExclusiveUse, begin_use
 from ..loop.run import TrainingRun
 from .preparation import Call, Hooks, prepared_run
 
-__all__ = ["CheckpointPlan", "Trainee", "train"]
-
 
 class Trainee(NamedTuple):
     """A model as a call of training sees it.

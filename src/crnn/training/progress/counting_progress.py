@@ -9,8 +9,6 @@ from typing import Self
 
 from .progress import Display, display_on, rate_of
 
-__all__ = ["CountingProgress"]
-
 
 class CountingProgress:
     """Shows how much of a text has been counted; its `show` is the `progress` of a `Builder`.

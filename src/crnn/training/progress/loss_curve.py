@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
-__all__ = ["loss_curve", "number_in", "points_of"]
-
 Point = tuple[float, float]
 
 MAX_DRAWN = 1e100  # leaves room for the arithmetic of a plot

@@ -11,8 +11,6 @@ from typing import Any, TextIO
 
 from .loss_curve import loss_curve
 
-__all__ = ["NotebookDisplay", "in_notebook"]
-
 INTERVAL = 0.4  # seconds between two updates, at first
 GROWTH = 1 / 100  # later, this part of the elapsed time
 MAX_POINTS = 400  # per curve; beyond, every second point is dropped

@@ -10,8 +10,6 @@ from ...errors import any_repr
 from ...model.state import ModelState
 from .loss_curve import loss_curve, points_of
 
-__all__ = ["classifier_in_words", "curves_of", "network_in_words", "summary_html"]
-
 
 def summary_html(
     name: str, parameters: Mapping[str, Any], defaults: Mapping[str, Any], *, words: str, picture: str
