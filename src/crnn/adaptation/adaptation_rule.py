@@ -31,14 +31,6 @@ class AdaptationRule:
     rms : array of float16, shape (n_weights,)
         Root mean squares of the training gradients, from `gradient_rms`.
     options : AdaptationOptions
-
-    Examples
-    --------
-    >>> layout = Layout(2, 1, np.dtype("float64"))
-    >>> trained, rms = layout.zeros(), np.full(8, 4, np.float16)
-    >>> rule = AdaptationRule(layout, trained, rms, AdaptationOptions(learning_rate=1e-3, decay=1e-2))
-    >>> rule.step(trained + 1, trained + 8, count=20)[0].round(4)  # 1 - 1e-3 * 8 * sqrt(32) / 4.04 - 20 * 1e-2
-    np.float64(0.7888)
     """
 
     def __init__(self, layout: Layout, trained: Array, rms: Array, options: AdaptationOptions) -> None:

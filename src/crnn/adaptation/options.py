@@ -15,17 +15,7 @@ MAX_BLOCK_LENGTH = 1_000_000  # a block's states and logits are in memory togeth
 
 @dataclass(frozen=True)
 class AdaptationOptions:
-    """The rates of adaptation per symbol, and the length of a block.
-
-    Examples
-    --------
-    >>> AdaptationOptions.of({"decay": 0}).decay
-    0.0
-    >>> AdaptationOptions.of({"rate": 1e-3})
-    Traceback (most recent call last):
-    crnn.errors.InvalidInputError: adapt has no option 'rate', only learning_rate, decay and block_length; did you \
-mean 'learning_rate'?
-    """
+    """The rates of adaptation per symbol, and the length of a block."""
 
     learning_rate: float = 1.5e-4
     decay: float = 3e-6

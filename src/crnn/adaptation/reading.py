@@ -65,13 +65,7 @@ AnyReading = TypeVar("AnyReading", bound=Reading)
 
 
 def adaptive_score(reading: Reading, vocabulary: Vocabulary, X: TextLike, *, exact: bool) -> float:
-    """Return the mean of log P over the symbols of a text, in nats, while learning from it.
-
-    Raises
-    ------
-    InvalidInputError
-        If `exact` is false, or the text cannot be scored.
-    """
+    """Return the mean of log P over the symbols of a text, in nats, while learning from it."""
     if not exact:
         raise InvalidInputError(
             "adapt reads a text from its start, but exact=False reads parts of it in parallel. Omit one of them."

@@ -88,11 +88,6 @@ class WeightLearner:
             The targets whose losses count.
         state : tuple of arrays (L, 1, H)
             The state before the first input.
-
-        Raises
-        ------
-        DivergenceError
-            If the loss or the weights are not finite.
         """
         gradient = self._gradient(len(counted))
         loss = gradient.compute(self.params, symbols, counted, state)
@@ -117,13 +112,7 @@ class WeightLearner:
 def learner_of(
     state: ModelState, beta_2: float, options: AdaptationOptions, *, scoring: bool, bfloat16: bool
 ) -> WeightLearner:
-    """Return a learner that starts from a copy of a model's weights.
-
-    Raises
-    ------
-    InvalidInputError
-        If the sizes of the weights' training gradients are unknown.
-    """
+    """Return a learner that starts from a copy of a model's weights."""
     with state.gate.turn, state.gate.steps():  # another thread may be training the model
         trained, rms = state.params.copy(), gradient_rms(state, beta_2)
     if rms is None:

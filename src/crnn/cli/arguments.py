@@ -122,16 +122,6 @@ def duration(text: str) -> float:
     ----------
     text : str
         A number with its unit, s, m or h; without a unit, seconds.
-
-    Raises
-    ------
-    InvalidInputError
-        If the text is not a duration above 0.
-
-    Examples
-    --------
-    >>> duration("90"), duration("1.5m"), duration("2h")
-    (90.0, 90.0, 7200.0)
     """
     number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "s")
     try:

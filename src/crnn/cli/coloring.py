@@ -27,21 +27,14 @@ class Cell(NamedTuple):
 
 
 def takes_colors(stream: TextIO, environment: Mapping[str, str]) -> bool:
-    """Return whether to write colors to a stream: it must be a terminal, and ``NO_COLOR`` must not be set.
-
-    Examples
-    --------
-    >>> import io
-    >>> takes_colors(io.StringIO(), {})
-    False
-    """
+    """Return whether to write colors to a stream: it must be a terminal, and ``NO_COLOR`` must not be set."""
     return stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
 
 
 def colored(
     text: str | bytes, bits: Sequence[float], environment: Mapping[str, str], *, encoding: str = "utf-8"
 ) -> Iterator[str]:
-    r"""Yield a text line by line, with each character colored by its surprisal, then a key to the colors.
+    """Yield a text line by line, with each character colored by its surprisal, then a key to the colors.
 
     Parameters
     ----------
@@ -58,11 +51,6 @@ def colored(
     -------
     iterator of str
         Lines with their ends. Line ends of the text are shown as arrows.
-
-    Examples
-    --------
-    >>> next(colored("ab\n", [0.5, 2.5, 0.0], {}))
-    'a\x1b[48;5;88m\x1b[38;5;231mb\x1b[0m↵\n'
     """
     light = environment.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15")
     palette = [f"\x1b[48;5;{back}m\x1b[38;5;{letter}m" for back, letter in (ON_LIGHT if light else ON_DARK)]
@@ -79,7 +67,7 @@ def colored(
 
 
 def marked(text: str | bytes, bits: Sequence[float], width: int, *, encoding: str = "utf-8") -> Iterator[str]:
-    r"""Yield a text line by line, followed by a line of marks: the bits of each character as a digit.
+    """Yield a text line by line, followed by a line of marks: the bits of each character as a digit.
 
     Parameters
     ----------
@@ -93,17 +81,6 @@ def marked(text: str | bytes, bits: Sequence[float], width: int, *, encoding: st
     iterator of str
         Two lines at a time. Each digit is below the first column of its character; bits are rounded down, values
         below 1 are not marked, and 9 means 9 or more.
-
-    Examples
-    --------
-    >>> print(*marked("to be\nor", [4.5, 0.1, 0.2, 3.0, 12.5, 1.0, 0.9, 2.0], 80), sep="")
-    to be↵
-    4  391
-    or
-     2
-    <BLANKLINE>
-    Digits are bits, rounded down; unmarked below 1, 9 for 9 or more.
-    <BLANKLINE>
     """
     for cells in _lines(text, bits, encoding):
         line, marks, used = "", "", 0
@@ -132,13 +109,7 @@ def _lines(text: str | bytes, bits: Sequence[float], encoding: str) -> Iterator[
 
 
 def _harmless(character: str, encoding: str) -> str:
-    r"""Return a character in a form that a terminal shows but does not obey.
-
-    Examples
-    --------
-    >>> [_harmless(character, "ascii") for character in "a\n\t\x1b\u202e\ud800é"]
-    ['a', '\\n', '\\t', '\\x1b', '\\u202e', '\\ud800', '\\xe9']
-    """
+    """Return a character in a form that a terminal shows but does not obey."""
     if character == "\n":
         shown = LINE_END if LINE_END.encode(encoding, "ignore") else "\\n"
     else:
@@ -149,13 +120,7 @@ def _harmless(character: str, encoding: str) -> str:
 
 
 def _columns(shown: str) -> int:
-    """Return the number of columns that a text takes on a terminal.
-
-    Examples
-    --------
-    >>> _columns("ab"), _columns("\u4e2d"), _columns("\u0301")
-    (2, 2, 0)
-    """
+    """Return the number of columns that a text takes on a terminal."""
     return sum(
         0 if unicodedata.category(character) in ("Mn", "Me") else 1 + (unicodedata.east_asian_width(character) in "WF")
         for character in shown

@@ -81,28 +81,12 @@ def network() -> CharRNN:
     """Return the untrained model of the demo.
 
     It has 8 streams, and a smaller learning rate than min-char-rnn, so that it converges within the time.
-
-    Examples
-    --------
-    >>> network().hidden_size
-    160
     """
     return CharRNN(hidden_size=160, seq_length=25, batch_size=8, learning_rate=0.03, random_state=0)
 
 
 def text() -> str:
-    """Return an English text included with CPython: the language reference shown by ``help()``.
-
-    Raises
-    ------
-    InvalidInputError
-        If this Python lacks it.
-
-    Examples
-    --------
-    >>> len(text()) > 400_000
-    True
-    """
+    """Return an English text included with CPython: the language reference shown by ``help()``."""
     try:
         from pydoc_data.topics import topics
     except ImportError as error:
@@ -116,7 +100,8 @@ def text() -> str:
 def learn(model: CharRNN, seconds: float) -> None:
     """Train a model on `text`, and show its progress on standard output.
 
-    The loss shown is measured on the last tenth of the text, held out from training.
+    The loss shown is measured on the last tenth of the text, held out from training. On Ctrl-C, the model has the last
+    complete update.
 
     Parameters
     ----------
@@ -124,19 +109,6 @@ def learn(model: CharRNN, seconds: float) -> None:
         An untrained model from `network`.
     seconds : float
         The training time, without the tests.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        On Ctrl-C; the model then has the last complete update.
-
-    Examples
-    --------
-    >>> model = network()
-    >>> learn(model, seconds=0.1)  # doctest: +ELLIPSIS
-    A network learns English, ...
-    >>> model.n_steps_ >= FIRST_STEPS
-    True
     """
     from tqdm import tqdm
 

@@ -28,7 +28,7 @@ def warnings_said() -> Iterator[None]:
 
 
 def described(error: BaseException, files: Mapping[str, str | list[str] | None] | None = None) -> str:
-    r"""Return an error as one line, with the names of files and lines instead of the library's names.
+    """Return an error as one line, with the names of files and lines instead of the library's names.
 
     Parameters
     ----------
@@ -39,15 +39,6 @@ def described(error: BaseException, files: Mapping[str, str | list[str] | None] 
     Returns
     -------
     str
-
-    Examples
-    --------
-    >>> described(ValueError("X is too short:\nits length is 1"), {"X": "book.txt"})
-    'book.txt is too short: its length is 1'
-    >>> described(ValueError("texts[7] contains 'z'"))
-    "line 8 contains 'z'"
-    >>> described(FileNotFoundError(2, "No such file or directory", "book.txt"))
-    'book.txt: No such file or directory'
     """
     names = {
         name: "standard input" if file == "-" else file if isinstance(file, str) else ", ".join(file)

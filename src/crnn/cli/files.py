@@ -51,6 +51,8 @@ def read_text(
 ) -> str | bytes | Path | TextFile:
     """Return a text in a form for `CharRNN.fit`.
 
+    A file whose path is returned has not been read yet.
+
     Parameters
     ----------
     path : str or sequence of str
@@ -64,19 +66,6 @@ def read_text(
     -------
     str, bytes, Path or TextFile
         A path rather than a text if the files can be read block by block, and more than once.
-
-    Raises
-    ------
-    OSError, UnicodeDecodeError
-        If the file cannot be read. A file whose path is returned has not been read yet.
-
-    Examples
-    --------
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "text")
-    ...     _ = Path(path).write_text("to be", encoding="utf-8")
-    ...     read_text(path, as_bytes=True)
-    b'to be'
     """
     paths = one_or_more(path)
     cached = _is_cached(paths, cache)
@@ -94,6 +83,8 @@ def read_documents(
 ) -> list[str] | list[bytes] | Lines:
     r"""Return the lines of a text as documents for `CharRNN.fit`.
 
+    Files whose `Lines` are returned have not been read yet.
+
     Parameters
     ----------
     path, as_bytes, cache
@@ -106,19 +97,6 @@ def read_documents(
     list of str or of bytes, or Lines
         Lines without their ends, which are ``\n`` or ``\r\n``; the last may lack an end. `Lines` are returned for
         several files, and for large ones.
-
-    Raises
-    ------
-    OSError, UnicodeDecodeError
-        If the text cannot be read. Files whose `Lines` are returned have not been read yet.
-
-    Examples
-    --------
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "names")
-    ...     _ = Path(path).write_bytes(b"Anna\r\nBob\n\nEve")
-    ...     read_documents(path, as_bytes=False)
-    ['Anna', 'Bob', '', 'Eve']
     """
     paths = one_or_more(path)
     cached = _is_cached(paths, cache)
@@ -159,13 +137,7 @@ def _is_large(paths: list[str]) -> bool:
 
 
 def model_source(path: str) -> str | io.BytesIO:
-    """Return an argument for the models' `load` method: a path, or for ``-`` the contents of standard input.
-
-    Examples
-    --------
-    >>> model_source("book.crnn")
-    'book.crnn'
-    """
+    """Return an argument for the models' `load` method: a path, or for ``-`` the contents of standard input."""
     if path != STANDARD:
         return path
     content = _NamedBytes(_standard_input().read())
@@ -226,12 +198,6 @@ def check_writable(path: str) -> None:
     ----------
     path : str
         A file, or ``-`` for standard output.
-
-    Examples
-    --------
-    >>> check_writable("no-such-folder/book.crnn")
-    Traceback (most recent call last):
-    FileNotFoundError: [Errno 2] No such file or directory: 'no-such-folder/book.crnn'
     """
     if path == STANDARD:
         if sys.stdout is None:
@@ -256,20 +222,6 @@ def save(model: CharRNN | CharNGram | Mixture | AnomalyDetector, path: str) -> t
         Where the model was saved.
     OSError or None
         Why it was not saved at `path`.
-
-    Raises
-    ------
-    OSError
-        If both fail.
-
-    Examples
-    --------
-    >>> from crnn import CharRNN
-    >>> model = CharRNN(hidden_size=5, max_steps=0, random_state=0).fit("to be")
-    >>> where, error = save(model, "no-such-folder/to-be.crnn")
-    >>> os.path.exists(where), error.strerror
-    (True, 'No such file or directory')
-    >>> os.unlink(where)
     """
     try:
         if path == STANDARD:

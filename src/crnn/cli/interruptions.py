@@ -18,11 +18,6 @@ class Interruption(KeyboardInterrupt):
     ----------
     number : int
         The number of the signal.
-
-    Examples
-    --------
-    >>> Interruption(signal.SIGTERM).code, Interruption(signal.SIGTERM).reason
-    (143, 'stopped by SIGTERM')
     """
 
     def __init__(self, number: int = signal.SIGINT) -> None:

@@ -39,7 +39,7 @@ class ReadAs(NamedTuple):
 
 
 class LongLine:
-    r"""The pieces of one line of an open file. Finish the line before reading more of the file.
+    """The pieces of one line of an open file. Finish the line before reading more of the file.
 
     Parameters
     ----------
@@ -50,14 +50,6 @@ class LongLine:
     number : int
         The number of the line, from 1, for errors.
     read_as : ReadAs
-
-    Examples
-    --------
-    >>> import io
-    >>> file = Decompressed(io.BytesIO(b"be\r\nor not"), "text")
-    >>> line = LongLine([b"to "], file, 1, ReadAs(as_bytes=False))
-    >>> list(line), line.finish()
-    (['to ', 'be'], b'or not')
     """
 
     def __init__(self, pieces: list[bytes], file: Decompressed, number: int, read_as: ReadAs) -> None:
@@ -137,21 +129,6 @@ def read_lines(path: str, read_as: ReadAs) -> Iterator[list[Any] | LongLine]:
     iterator of lists of str or of bytes, or of a LongLine
         Lines without their ends, which are ``\n`` or ``\r\n``; the last may lack an end. None stands for a skipped
         line. A line longer than `LONG_LINE` comes alone and must be read before the next.
-
-    Raises
-    ------
-    OSError, InvalidInputError
-        While reading, if the text cannot be read or is not UTF-8.
-
-    Examples
-    --------
-    >>> import os, tempfile
-    >>> from pathlib import Path
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "text")
-    ...     _ = Path(path).write_text("to be\nor not", encoding="utf-8")
-    ...     list(read_lines(path, ReadAs(as_bytes=False)))
-    [['to be'], ['or not']]
     """
     with opened(path) as raw:
         file = Decompressed(raw, "standard input" if path == STANDARD else path)

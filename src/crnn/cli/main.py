@@ -43,12 +43,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit code: 0, 1 (an error) or 130 (interrupted). Wrong usage, ``--help`` and ``--version`` raise SystemExit,
         like argparse.
-
-    Examples
-    --------
-    >>> main(["info", "--build"])  # doctest: +ELLIPSIS
-    crnn ...
-    0
     """
     with _standard_error():
         for stream in (sys.stdout, sys.stderr):

@@ -58,14 +58,6 @@ def add_options(
         Defaults to show instead of the table's.
     aliases : dict, optional
         Further option strings for a parameter.
-
-    Examples
-    --------
-    >>> from crnn.parameters.table import PARAMETERS
-    >>> parser = argparse.ArgumentParser()
-    >>> add_options(parser, PARAMETERS, lambda name, value: None)
-    >>> parser.parse_args(["--hidden-size", "64", "--learning-rate", "none"])
-    Namespace(hidden_size=64, learning_rate=None)
     """
     for name, parameter in parameters.items():
         shown = (defaults or {}).get(name, parameter.default)
@@ -108,12 +100,6 @@ def documented(function: Callable[..., Any]) -> dict[str, Option]:
     -------
     dict of str to Option
         An entry for each parameter with a default.
-
-    Examples
-    --------
-    >>> from crnn import CharRNN
-    >>> documented(CharRNN.adapt)["decay"].kind
-    'float'
     """
     doc = inspect.getdoc(function) or ""
     section = re.search(r"^Parameters\n-+\n(.*?)(?=^\w[^\n]*\n-+\n|\Z)", doc, re.DOTALL | re.MULTILINE)
@@ -139,13 +125,6 @@ def value_of(text: str, default: object = None) -> Any:
     Returns
     -------
     int, float, bool, None or str
-
-    Examples
-    --------
-    >>> [value_of(text) for text in ("12", "1e-3", "none", "true", "Adam")]
-    [12, 0.001, None, True, 'Adam']
-    >>> value_of("12", default="adagrad")
-    '12'
     """
     if isinstance(default, str):
         return text

@@ -10,15 +10,7 @@ from collections.abc import Iterator, Mapping
 
 @contextlib.contextmanager
 def named() -> Iterator[None]:
-    """Let an error of standard output name it, since the system reports no file name for it.
-
-    Examples
-    --------
-    >>> with named():
-    ...     raise OSError(28, "No space left on device")
-    Traceback (most recent call last):
-    OSError: [Errno 28] No space left on device: 'standard output'
-    """
+    """Let an error of standard output name it, since the system reports no file name for it."""
     try:
         yield
     except BrokenPipeError:

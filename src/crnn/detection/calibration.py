@@ -28,12 +28,6 @@ class Calibration(NamedTuple):
     rank : float
         The rank, from 1 for the lowest, of the first score above `offset`. The false-positive rate on new texts has the
         distribution Beta(rank, n_texts + 1 - rank).
-
-    Examples
-    --------
-    >>> low, high = Calibration(-7.5, n_texts=999, rank=10).interval
-    >>> round(low, 4), round(high, 4)
-    (0.0048, 0.017)
     """
 
     offset: float
@@ -80,13 +74,6 @@ def calibrated(
         The expected false-positive rate, between 0 and 1/2.
     weights : ndarray of shape (n,), optional
         The number of texts with each score. None: 1 each.
-
-    Examples
-    --------
-    >>> calibrated(np.arange(-99.0, 0.0), 0.05)
-    Calibration(offset=-95.0048, n_texts=99.0, rank=5.0)
-    >>> calibrated(np.array([-9.0, -1.0, -5.0]), 0.3, weights=np.array([1.0, 97.0, 2.0]))
-    Calibration(offset=-1.0001, n_texts=100.0, rank=4.0)
     """
     order = np.argsort(scores, kind="stable")
     ordered = scores[order]
@@ -108,13 +95,7 @@ def calibrated(
 
 
 def _in_a_gap(ordered: NDArray[np.float64], score: float) -> float:
-    """Return the middle of the widest gap between scores, not further below `score` than rounding errors require.
-
-    Examples
-    --------
-    >>> _in_a_gap(np.array([-9.0, -4.0000001, -4.0, -1.0]), -4.0)
-    -4.00025005
-    """
+    """Return the middle of the widest gap between scores, not further below `score` than rounding errors require."""
     lowest = score - SLACK * (1 + abs(score))
     near = ordered[(ordered > lowest) & (ordered < score)]
     edges = np.array([lowest, *near, score])

@@ -49,12 +49,6 @@ class CleanTexts:
         The number of texts read.
     share : float
         The fraction of texts in memory.
-
-    Examples
-    --------
-    >>> texts = CleanTexts(["to", "be", "or", "not", "to", "be"], np.random.default_rng(0))
-    >>> texts.counts
-    {'to': 2, 'be': 2, 'or': 1, 'not': 1}
     """
 
     def __init__(self, X: Iterable[Any], rng: np.random.Generator, max_symbols: int = MAX_SYMBOLS) -> None:
@@ -85,18 +79,6 @@ class CleanTexts:
         Each occurrence of a text is held out or trained on by itself. So the held-out texts relate to the model as new
         texts will: as many of them equal a text that it has read once, or twice, or never. Dividing the distinct texts
         instead would make common texts look new. Repeating all texts k times changes nothing.
-
-        Raises
-        ------
-        InvalidInputError
-            If all texts are equal.
-
-        Examples
-        --------
-        >>> texts = CleanTexts(["be", "be", "to", "or", "not", "be"], np.random.default_rng(0))
-        >>> split = texts.split(0.3, np.random.default_rng(0))
-        >>> sorted(split.train), split.calibration, split.weights
-        (['be', 'not', 'or', 'to'], ['be'], array([2.]))
         """
         if len(self.counts) < 2 and self.share < 1:
             raise InvalidInputError(
@@ -125,14 +107,7 @@ class CleanTexts:
 
 
 def iterable_of_texts(X: Any, name: str = "X") -> Iterable[Any]:
-    """Return a collection of texts, or raise an error for a single text or any other object.
-
-    Examples
-    --------
-    >>> iterable_of_texts("to be")
-    Traceback (most recent call last):
-    crnn.errors.InvalidInputError: X must be a list or another iterable of texts, not str. Put a single text in a list.
-    """
+    """Return a collection of texts, or raise an error for a single text or any other object."""
     if isinstance(X, os.PathLike):
         raise InvalidInputError(f"{name} is the path {X}. Pass crnn.Lines({name}), or a list of texts.")
     if isinstance(X, (str, bytes, bytearray, memoryview)) or not isinstance(X, Iterable):

@@ -19,17 +19,6 @@ def needed(package: str, extra: str, purpose: str) -> Any:
         The extra of crnn that installs the package.
     purpose : str
         The feature that needs the package, for the message.
-
-    Raises
-    ------
-    ModuleNotFoundError
-        If the package is not installed. The message names the extra.
-
-    Examples
-    --------
-    >>> needed("no_such_package", "torch", "to_torch")
-    Traceback (most recent call last):
-    ModuleNotFoundError: to_torch needs no_such_package, which is not installed. Run: pip install "crnn[torch]"
     """
     try:
         with signals_deferred():

@@ -49,13 +49,7 @@ def export_html(
 
 
 def page_weights(model: FittedModel, *, float16: bool = False, int8: bool = False) -> Weights:
-    """Return a model's weights for the pages' engine.
-
-    Raises
-    ------
-    InvalidInputError
-        If `float16` is requested for 8-bit weights.
-    """
+    """Return a model's weights for the pages' engine."""
     float16, int8 = checked_bool("float16", float16), checked_bool("int8", int8)
     if float16 and (int8 or model.scales_ is not None):
         weights = "int8=True stores 8-bit weights" if int8 else "the model's weights are already 8-bit"
@@ -64,15 +58,7 @@ def page_weights(model: FittedModel, *, float16: bool = False, int8: bool = Fals
 
 
 def live_data(model: FittedModel, weights: Weights, *, float16: bool = False) -> dict[str, Any]:
-    """Return a model's data for the engine and the live page, except the weights.
-
-    Examples
-    --------
-    >>> from crnn import CharRNN
-    >>> model = CharRNN(8, max_steps=0, random_state=0).fit("abc")
-    >>> live_data(model, Weights.of(model))["vocabulary"]
-    {'kind': 'characters', 'codes': [97, 98, 99], 'unknown': None, 'boundary': None}
-    """
+    """Return a model's data for the engine and the live page, except the weights."""
     vocabulary = model.vocabulary_
     return {
         "model": {
@@ -106,14 +92,9 @@ def _expression(model: FittedModel, weights: Weights) -> str:
 
 
 def opening(vocabulary: Vocabulary) -> str:
-    r"""Return the text that precedes the user's first character: a newline, otherwise a space, otherwise nothing.
+    """Return the text that precedes the user's first character: a newline, otherwise a space, otherwise nothing.
 
     The opening is also empty for a model of documents, which starts a new document.
-
-    Examples
-    --------
-    >>> opening(Vocabulary.from_text("a line\n")), opening(Vocabulary.from_text("a word"))
-    ('\n', ' ')
     """
     if vocabulary.boundary is not None:
         return ""
@@ -124,11 +105,6 @@ def encoded_weights(weights: Weights, *, float16: bool = False) -> str:
     """Return all weights as base64, in the order expected by ``network.js``.
 
     For 8-bit weights, each matrix's integers are followed by its scales. Scales and biases are float32.
-
-    Raises
-    ------
-    InvalidInputError
-        If a weight is too large for float16.
     """
     scales = weights.scales or {}
     arrays: list[tuple[str, Any]] = [("bigrams", weights.pair_table), ("embedding", weights.embedding)]
@@ -161,15 +137,7 @@ def _as_floats(array: Any, float16: bool) -> bytes:
 
 
 def summary(model: FittedModel, weights: Weights) -> str:
-    """Return a one-line summary of a model.
-
-    Examples
-    --------
-    >>> from crnn import CharRNN
-    >>> model = CharRNN(8, max_steps=0, random_state=0).fit("abc")
-    >>> summary(model, Weights.of(model))
-    'RNN, 8 hidden units, 3 symbols, 123 weights'
-    """
+    """Return a one-line summary of a model."""
     count, layers = sum(array.size for array in model.params_.values()), len(weights.layers)
     units = f"{weights.hidden_size} hidden units" if layers == 1 else f"{layers} layers of {weights.hidden_size} units"
     return f"{weights.cell.upper()}, {units}, {len(model.vocabulary_)} symbols, {count:,} weights"

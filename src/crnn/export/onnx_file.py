@@ -45,15 +45,6 @@ def onnx_model(model: FittedModel) -> Any:
     model : CharRNN
         A fitted model. Weights of float64 are rounded to float32, since runtimes only have float32 recurrent operators.
 
-    Raises
-    ------
-    ModuleNotFoundError
-        If onnx is not installed.
-    NotFittedError
-        Before `fit`.
-    InvalidInputError
-        If a weight is not finite.
-
     Examples
     --------
     >>> from crnn import CharRNN

@@ -63,10 +63,6 @@ class TorchCharRNN(nn.Module):  # type: ignore[misc]
         E, the size of the vectors of `embedding`, a `torch.nn.Embedding`. None: no embedding.
     pairs : array of int, shape (R, 2), default=None
         Pairs of consecutive symbols, as ids, in the buffer `pairs`; -1 marks an unused row. None: no pairs.
-
-    Examples
-    --------
-    `CharRNN.to_torch` converts a fitted model; see ``docs/export.md`` for examples.
     """
 
     def __init__(

@@ -47,11 +47,6 @@ def model_from_torch(
         As in `crnn.CharRNN.from_torch`.
     defaults : dict
         The constructor's parameters, for settings that the weights do not determine.
-
-    Raises
-    ------
-    InvalidInputError
-        If the weights do not form a supported network.
     """
     tensors = _tensors(state_dict)
     symbols, order = _sorted_vocabulary(vocabulary)
@@ -243,13 +238,7 @@ def _read(path: str) -> Any:
 
 
 def _sorted_vocabulary(vocabulary: Any) -> tuple[Vocabulary, Array]:
-    """Return the symbols in crnn's order, and each symbol's id in the state_dict.
-
-    Examples
-    --------
-    >>> _sorted_vocabulary(["b", BOUNDARY, "a"])
-    (Vocabulary(2 characters: 'ab', crnn.BOUNDARY), array([2, 0, 1]))
-    """
+    """Return the symbols in crnn's order, and each symbol's id in the state_dict."""
     if isinstance(vocabulary, Vocabulary):
         return vocabulary, np.arange(len(vocabulary))
     if isinstance(vocabulary, Mapping) or not has_items(vocabulary):

@@ -52,15 +52,7 @@ class LayerWeights(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """All weights of a model.
-
-    Examples
-    --------
-    >>> from crnn import CharRNN
-    >>> weights = Weights.of(CharRNN(8, cell="gru", num_layers=2, max_steps=0, random_state=0).fit("abc"))
-    >>> weights.cell, weights.hidden_size, [layer.Wx.shape for layer in weights.layers], weights.Why.shape
-    ('gru', 8, [(24, 3), (24, 8)], (3, 8))
-    """
+    """All weights of a model."""
 
     cell: str
     layers: tuple[LayerWeights, ...]
@@ -84,13 +76,6 @@ class Weights(NamedTuple):
         int8 : bool, default=False
             Whether to round float32 matrices like `CharRNN.quantize`. The matrices of a quantized model are already
             rounded.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        InvalidInputError
-            If a weight is not finite.
         """
         params = {}
         for name, view in model.params_.items():
@@ -122,20 +107,7 @@ class Weights(NamedTuple):
         return self.Why.dtype
 
     def for_torch(self) -> Self:
-        """Return the weights for PyTorch's cell classes; coupled gates get a separate input gate.
-
-        Raises
-        ------
-        InvalidInputError
-            If PyTorch has no equivalent cell.
-
-        Examples
-        --------
-        >>> from crnn import CharRNN
-        >>> weights = Weights.of(CharRNN(8, cell="cifg", max_steps=0, random_state=0).fit("abc")).for_torch()
-        >>> weights.cell, weights.layers[0].Wh.shape
-        ('lstm', (32, 8))
-        """
+        """Return the weights for PyTorch's cell classes; coupled gates get a separate input gate."""
         cell = CELLS[self.cell].coupled
         if cell is None and CELLS[self.cell].torch_class is None:
             raise InvalidInputError(f"cell is {self.cell!r}, which PyTorch and ONNX do not have")
@@ -149,13 +121,7 @@ class Weights(NamedTuple):
         )
 
     def for_engine(self) -> Self:
-        """Return the weights for the C source and the pages' engine.
-
-        Raises
-        ------
-        InvalidInputError
-            If the C source and the engine do not implement the cell.
-        """
+        """Return the weights for the C source and the pages' engine."""
         if not CELLS[self.cell].c_order:
             raise InvalidInputError(f"cell is {self.cell!r}, which C files and HTML pages do not implement")
         return self
@@ -183,12 +149,6 @@ class Weights(NamedTuple):
         """Return a key for each pair, (R,): V * (first id + 1) + second id, or -1 for an unused row.
 
         The last symbol read is stored as its id plus 1, or 0 at the start, which matches no key.
-
-        Examples
-        --------
-        >>> from crnn import CharRNN
-        >>> Weights.of(CharRNN(8, n_bigrams=3, max_steps=0).fit("abcab")).pair_keys()  # ab, bc, ca
-        array([4, 8, 9])
         """
         assert self.pairs is not None
         before, symbol = self.pairs.astype(np.int64).T
@@ -199,12 +159,6 @@ class Weights(NamedTuple):
 
         For a model with pairs, the weights are those of `pairs_read_one_hot`, since PyTorch has no pair table;
         ``pairs`` lists the pairs.
-
-        Examples
-        --------
-        >>> from crnn import CharRNN
-        >>> list(Weights.of(CharRNN(8, max_steps=0, random_state=0).fit("abc")).torch_named())[:2]
-        ['rnn.weight_ih_l0', 'rnn.weight_hh_l0']
         """
         named: dict[str, Array] = {} if self.embedding is None else {"embedding.weight": self.embedding}
         if self.pairs is not None:

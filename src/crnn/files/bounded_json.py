@@ -26,19 +26,6 @@ def bounded_json(text: bytes, what: str) -> Any:
         ASCII, as `json.dumps` writes it.
     what : str
         The name of the document, for the error.
-
-    Raises
-    ------
-    ModelFileError
-        If the document is too large, not ASCII or not JSON, or an object in it has a name twice.
-
-    Examples
-    --------
-    >>> bounded_json(b'{"a": [1, 2]}', "example")
-    {'a': [1, 2]}
-    >>> bounded_json(b"[" + b"0," * 10**6 + b"0]", "example")
-    Traceback (most recent call last):
-    crnn.errors.ModelFileError: its example is larger than any that crnn writes
     """
     if memory_bound(text) > MAX_MEMORY:
         raise ModelFileError(f"its {what} is larger than any that crnn writes")
@@ -71,25 +58,13 @@ def without_codes(header: bytes) -> tuple[bytes, bytes]:
 
 
 def with_codes(vocabulary: str, codes: bytes) -> str:
-    """Return a vocabulary's document with the list of codes put back.
-
-    Examples
-    --------
-    >>> with_codes('{"kind": "bytes", "codes": []}', b"1, 2")
-    '{"kind": "bytes", "codes": [1, 2]}'
-    """
+    """Return a vocabulary's document with the list of codes put back."""
     head, bracket, tail = vocabulary.partition('"codes": [')
     return "".join((head, bracket, codes.decode("ascii"), tail))
 
 
 def vocabulary_document(text: str) -> Any:
-    """Parse a vocabulary's document; a long list of codes becomes an array.
-
-    Examples
-    --------
-    >>> vocabulary_document('{"kind": "bytes", "codes": [1, 2]}')
-    {'kind': 'bytes', 'codes': [1, 2]}
-    """
+    """Parse a vocabulary's document; a long list of codes becomes an array."""
     plain = text.encode("ascii", "replace")
     match = _CODES.search(plain) if memory_bound(plain) > MAX_MEMORY else None
     if match is None:

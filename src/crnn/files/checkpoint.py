@@ -53,7 +53,8 @@ def write(
     """Write a model to a file.
 
     The state must not change during the call: if another thread may be training the model, pass a snapshot
-    (`ModelState.copy_between_steps`).
+    (`ModelState.copy_between_steps`). Parameters that training would refuse are refused, because `read` would then
+    refuse the file.
 
     Parameters
     ----------
@@ -67,11 +68,6 @@ def write(
         The state of the run that is training the model, for `read_checkpoint`.
     best : ModelState, optional
         The snapshot at the run's lowest validation loss; `read` returns it.
-
-    Raises
-    ------
-    InvalidInputError
-        If training would refuse a parameter, because `read` would then refuse the file.
     """
     file = _file_with(state, parameters, training_state=checked_bool("training_state", training_state))
     if best is not None:
@@ -185,11 +181,6 @@ def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], Model
     path : str, bytes or os.PathLike
     defaults : dict
         The constructor's parameters, for those missing from the file.
-
-    Raises
-    ------
-    ModelFileError
-        If the file is damaged, or has an unknown or invalid parameter.
     """
     found = read_checkpoint(path, defaults)
     return found.parameters, (found.state if found.best is None else found.best).averaged()

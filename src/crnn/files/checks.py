@@ -96,17 +96,6 @@ def expected_tensors(architecture: Architecture) -> dict[str, Shape]:
         The shapes. Weights are (outputs, inputs), with the gates stacked along the first axis. As in PyTorch, the
         recurrence has two biases that add up; crnn writes zeros into the second, except for a GRU's gate n, where they
         differ. For ``"cifg"``, the weights have an LSTM's form, see `crnn.model.coupled_gates`.
-
-    Examples
-    --------
-    >>> for name, shape in expected_tensors(Architecture("rnn", 1, 100, 65, "float32")).items():
-    ...     print(name, shape)
-    rnn.weight_ih_l0 (100, 65)
-    rnn.weight_hh_l0 (100, 100)
-    rnn.bias_ih_l0 (100,)
-    rnn.bias_hh_l0 (100,)
-    decoder.weight (65, 100)
-    decoder.bias (65,)
     """
     H, V, E = architecture.hidden_size, architecture.vocab_size, architecture.embedding_size
     rows = CELLS[architecture.cell].torch_gates * H

@@ -75,13 +75,7 @@ def write(
 
 
 def read(path: Path, defaults: Mapping[str, Any]) -> StoredClassifier:
-    """Return a classifier from a file.
-
-    Raises
-    ------
-    ModelFileError
-        If the file is damaged, or does not contain a classifier.
-    """
+    """Return a classifier from a file."""
     parameters, state = checkpoint.read(path, defaults)
     record = state.labels
     shown = path_name(path)

@@ -63,11 +63,6 @@ def read_header(stream: BinaryIO, size: int) -> Header:
         The file, at its start; afterwards at the first tensor.
     size : int
         The file's size in bytes.
-
-    Raises
-    ------
-    ModelFileError
-        If this is not a safetensors file, or its header cannot belong to a model.
     """
     if size < 8:
         raise ModelFileError(f"it is too short ({size} bytes)")
@@ -115,13 +110,7 @@ def _entry(entry: Any) -> tuple[Declared, tuple[int, int]]:
 
 
 def read_tensors(stream: BinaryIO, header: Header) -> dict[str, Array]:
-    """Read the tensors that follow the header, as views of one array, in the order of their names.
-
-    Raises
-    ------
-    ModelFileError
-        If the file has become shorter or longer since its size was determined.
-    """
+    """Read the tensors that follow the header, as views of one array, in the order of their names."""
     content = np.frombuffer(_read(stream, header.size), np.uint8)
     if stream.read(1):
         raise ModelFileError("it grew while it was being read")
@@ -149,18 +138,13 @@ def _read(stream: BinaryIO, size: int) -> bytearray:
 
 
 def file_chunks(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> Iterator[bytes | memoryview]:
-    r"""Yield the bytes of a file in pieces: the header, then each tensor.
+    """Yield the bytes of a file in pieces: the header, then each tensor.
 
     Parameters
     ----------
     metadata : dict of str
     tensors : dict of ndarray
         Arrays of any memory layout; each is made contiguous in turn.
-
-    Examples
-    --------
-    >>> b"".join(file_chunks({"a": "b"}, {"c": np.array([1, 2], "uint8")}))[8:]
-    b'{"__metadata__":{"a":"b"},"c":{"dtype":"U8","shape":[2],"data_offsets":[0,2]}}  \x01\x02'
     """
     # Larger dtypes come first, as in safetensors, so that every tensor is aligned.
     names = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))

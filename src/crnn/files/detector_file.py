@@ -47,10 +47,7 @@ class Stored(NamedTuple):
 def write(path: Path, content: bytes, entry: Mapping[str, Any]) -> None:
     """Write the file of a model, given as bytes, with an entry.
 
-    Raises
-    ------
-    OSError
-        If the file cannot be written. An existing file is then unchanged.
+    If the file cannot be written, an existing file is unchanged.
     """
     write_path(path, partial(_chunks, content, entry))
 
@@ -64,13 +61,6 @@ def read(path: Path, checks: Mapping[str, Check]) -> Stored:
     checks : dict of str to callable
         For each value of the entry a check, which is called with the value's name and the value, and raises an
         InvalidInputError.
-
-    Raises
-    ------
-    ModelFileError
-        If the file is damaged, does not contain a detector, or a value of the entry is missing or cannot be used.
-    OSError
-        If the file cannot be read.
     """
     stored = read_path(path, partial(_read, checks=checks))
     stored.content.name = path_name(path)

@@ -21,7 +21,7 @@ Array = NDArray[Any]
 
 
 class HistoryTable(Sequence[dict[str, Any]]):
-    r"""Training records in arrays; a sequence of dicts, each made on access.
+    """Training records in arrays; a sequence of dicts, each made on access.
 
     Parameters
     ----------
@@ -33,14 +33,6 @@ class HistoryTable(Sequence[dict[str, Any]]):
         The integer, or the bits of the float64.
     texts : array of uint8
         JSON of all other values, row by row, each ended by a line feed.
-
-    Examples
-    --------
-    >>> table = HistoryTable.of([{"step": 3, "loss": 0.5}, {"step": 5, "loss": None, "note": "best"}])
-    >>> table[1]
-    {'step': 5, 'loss': None, 'note': 'best'}
-    >>> table.bits[0].tolist(), table.texts.tobytes()
-    ([3, 4602678819172646912, 0], b'"best"\n')
     """
 
     def __init__(self, columns: Sequence[str], kinds: Array, bits: Array, texts: Array) -> None:
@@ -48,15 +40,7 @@ class HistoryTable(Sequence[dict[str, Any]]):
 
     @classmethod
     def of(cls, records: Iterable[dict[str, Any]]) -> HistoryTable:
-        """Return the table of records, iterating over them twice.
-
-        Raises
-        ------
-        TypeError
-            If JSON cannot hold a value.
-        ValueError
-            If a value needs more JSON than a file may contain, or there are more than a thousand names.
-        """
+        """Return the table of records, iterating over them twice."""
         places: dict[str, int] = {}
         n = 0
         for record in records:

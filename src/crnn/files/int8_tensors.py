@@ -18,13 +18,7 @@ TABLES = tuple(f"{name}.weight" for name in int8_weights.TABLES)  # their column
 
 
 def outputs(name: str, shape: tuple[int, ...]) -> int:
-    """Return the number of scales of a matrix, given PyTorch's name and shape.
-
-    Examples
-    --------
-    >>> outputs("decoder.weight", (65, 256)), outputs("embedding.weight", (65, 32))
-    (65, 32)
-    """
+    """Return the number of scales of a matrix, given PyTorch's name and shape."""
     return shape[1] if name in TABLES else shape[0]
 
 
@@ -37,12 +31,6 @@ def int8_tensors(tensors: Mapping[str, Array], scales: Mapping[str, Array]) -> d
         Weights by PyTorch's names.
     scales : dict of array
         The matrices' scales, by the same names.
-
-    Examples
-    --------
-    >>> weights, scale = np.array([[0.5, -1.27]], "f"), np.array([0.01], "f")
-    >>> int8_tensors({"decoder.weight": weights}, {"decoder.weight": scale})["decoder.weight"]
-    array([[  50, -127]], dtype=int8)
     """
     out = dict(tensors)
     for name, scale in scales.items():
@@ -67,13 +55,7 @@ def scale_names(names: Iterable[str]) -> list[str]:
 
 
 def int8_fault(tensors: Mapping[str, Array]) -> str | None:
-    """Return what is wrong with finite integers and scales, or None.
-
-    Examples
-    --------
-    >>> int8_fault({"decoder.weight": np.array([[-128]], np.int8), "decoder.weight.scale": np.array([1], "f")})
-    "its tensor 'decoder.weight' contains -128, which is not a valid 8-bit weight"
-    """
+    """Return what is wrong with finite integers and scales, or None."""
     largest = np.finfo(np.float32).max / LARGEST
     for name in scale_names(tensors):
         scale, matrix = tensors[name], name.removesuffix(SCALE)

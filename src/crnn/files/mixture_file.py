@@ -38,24 +38,13 @@ Parts = list[tuple[str, bytes]]  # each model's class, and the bytes of its file
 def write(path: Path, parts: Sequence[tuple[str, bytes]], weights: NDArray[np.float64]) -> None:
     """Write a mixture to a file, all or nothing.
 
-    Raises
-    ------
-    OSError
-        If the file cannot be written; an existing file is then unchanged.
+    If the file cannot be written, an existing file is unchanged.
     """
     write_path(path, partial(_chunks, parts, weights))
 
 
 def read(path: Path) -> tuple[Parts, NDArray[np.float64]]:
-    """Return the arguments of `write`; the models' bytes are not examined.
-
-    Raises
-    ------
-    ModelFileError
-        If the file is damaged, of another kind or of a newer format.
-    OSError
-        If the file cannot be read.
-    """
+    """Return the arguments of `write`; the models' bytes are not examined."""
     return read_path(path, _read)
 
 

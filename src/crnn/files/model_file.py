@@ -126,7 +126,8 @@ class ModelFile:
 def write(path: Path, model_file: ModelFile) -> None:
     """Write a model file, all or nothing.
 
-    After any failure an existing file is unchanged (see `crnn.runtime.atomic_file`).
+    After any failure an existing file is unchanged (see `crnn.runtime.atomic_file`). What `read` would refuse is
+    refused: tensors that do not fit the architecture, and non-finite weights.
 
     Parameters
     ----------
@@ -134,27 +135,6 @@ def write(path: Path, model_file: ModelFile) -> None:
         The path of the new file.
     model_file : ModelFile
         The contents to write.
-
-    Raises
-    ------
-    ModelFileError
-        If `read` would refuse the file: tensors that do not fit the architecture, or non-finite weights.
-    TypeError
-        If JSON cannot hold a value of `configuration` or `training`.
-    OSError
-        If the file cannot be written, as reported by the system.
-
-    Examples
-    --------
-    >>> import os, tempfile
-    >>> architecture = Architecture("rnn", 1, hidden_size=2, vocab_size=3, dtype="float32")
-    >>> weights = {name: np.zeros(shape, "float32") for name, shape in expected_tensors(architecture).items()}
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "abc.safetensors")
-    ...     write(path, ModelFile({"hidden_size": 2}, architecture, Vocabulary.from_text("abc"), weights))
-    ...     model = read(path)
-    >>> model.configuration, list(model.vocabulary), model.tensors["decoder.weight"].shape
-    ({'hidden_size': 2}, ['a', 'b', 'c'], (3, 2))
     """
     write_path(path, lambda: _chunks(model_file))
 
@@ -227,23 +207,6 @@ def read(path: Path) -> ModelFile:
     -------
     ModelFile
         The contents, with separate, writable arrays.
-
-    Raises
-    ------
-    ModelFileError
-        If the file is not a model file, is damaged, or has a newer format.
-    OSError
-        If the file cannot be read, as reported by the system: FileNotFoundError, PermissionError, and so on.
-
-    Examples
-    --------
-    >>> import os, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "empty.safetensors")
-    ...     open(path, "wb").close()
-    ...     read(path)  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    crnn.errors.ModelFileError: model file '...empty.safetensors': it is too short (0 bytes); ...
     """
     return read_path(path, _read)
 

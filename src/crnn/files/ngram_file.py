@@ -43,12 +43,7 @@ class CountedText(NamedTuple):
 def write(path: Path, learned: CountedText, parameters: Mapping[str, Any]) -> None:
     """Write a model to a file, all or nothing.
 
-    Raises
-    ------
-    InvalidInputError
-        If `read` would refuse a parameter's value.
-    OSError
-        If the file cannot be written; an existing file is then unchanged.
+    If the file cannot be written, an existing file is unchanged.
     """
     NGramSettings.check(parameters)
     write_path(path, partial(_chunks, learned, parameters))
@@ -67,13 +62,6 @@ def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], Count
     path : str, bytes or os.PathLike
     defaults : dict
         The constructor's parameters, for those missing from the file.
-
-    Raises
-    ------
-    ModelFileError
-        If the file is damaged, of another kind or of a newer format, or has an unknown or invalid parameter.
-    OSError
-        If the file cannot be read.
     """
     return read_path(path, partial(_read, defaults=defaults))
 

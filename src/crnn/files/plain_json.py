@@ -9,18 +9,7 @@ import numpy as np
 
 
 def plain_json(document: Any) -> str:
-    """Return a document as JSON, with NumPy scalars and arrays as numbers and lists.
-
-    Raises
-    ------
-    TypeError
-        If JSON cannot hold a value.
-
-    Examples
-    --------
-    >>> plain_json({"a": np.float32(0.5)})
-    '{"a": 0.5}'
-    """
+    """Return a document as JSON, with NumPy scalars and arrays as numbers and lists."""
     return json.dumps(document, default=_plain)
 
 

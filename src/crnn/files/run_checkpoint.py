@@ -24,13 +24,7 @@ def write_run(state: ModelState, *, run: RunState, parameters: Mapping[str, Any]
 
 
 def read_run(path: FilePath, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], ModelState, RunState | None]:
-    """Return the parameters and the state of a model, and its run if the file has one.
-
-    Raises
-    ------
-    ModelFileError
-        If the file is damaged, or has a run that cannot be of this model.
-    """
+    """Return the parameters and the state of a model, and its run if the file has one."""
     found = checkpoint.read_checkpoint(path, defaults)
     if found.run is None:
         return found.parameters, found.state, None
@@ -49,11 +43,6 @@ def unfinished_run(
     """Return the result of `read_run` for a call that can be finished; rank 0 reads for all processes.
 
     The `given` parameters, except those that are None, replace the file's.
-
-    Raises
-    ------
-    InvalidInputError
-        If the file has no such call, or one that diverged, or a given parameter is not usable.
     """
     processes = processes_of(comm)
     read = partial(read_run, path, defaults)

@@ -43,12 +43,8 @@ T = TypeVar("T")
 def write_path(path: Path, chunks: Callable[[], Iterator[bytes | memoryview]]) -> None:
     """Write a file, all or nothing, or a stream; `chunks` checks the contents and returns their parts.
 
-    Raises
-    ------
-    ModelFileError
-        If `chunks` raises a ValueError.
-    OSError
-        If the file cannot be written; an existing file is then unchanged.
+    If the file cannot be written, an existing file is unchanged. A ValueError raised by `chunks` becomes a
+    ModelFileError.
     """
     name = path_name(path)
     try:
@@ -90,53 +86,26 @@ def _stream(path: Path) -> BinaryIO | None:
 
 
 def bytes_stream(content: Any) -> BinaryIO:
-    """Return bytes as a readable stream.
-
-    Examples
-    --------
-    >>> bytes_stream(b"ab").read()
-    b'ab'
-    >>> bytes_stream("ab")
-    Traceback (most recent call last):
-    crnn.errors.InvalidInputError: content must be bytes, as returned by to_bytes, not 'ab'
-    """
+    """Return bytes as a readable stream."""
     if not isinstance(content, bytes | bytearray | memoryview):
         raise InvalidInputError(f"content must be bytes, as returned by to_bytes, not {short_repr(content)}")
     return io.BytesIO(content)
 
 
 def path_name(path: Path) -> str:
-    """Return the name of a file or stream for errors.
-
-    Examples
-    --------
-    >>> path_name("book.crnn"), path_name(io.BytesIO())
-    ("'book.crnn'", 'in a stream')
-    """
+    """Return the name of a file or stream for errors."""
     stream = _stream(path)
     return repr(checked_path("path", path)) if stream is None else str(getattr(stream, "name", "in a stream"))
 
 
 def file_kind(path: Path) -> str:
-    """Return which of `KINDS` a model file is, without checking the rest of the file.
-
-    Raises
-    ------
-    ModelFileError
-        If the file is not a model file, or its kind or format needs a newer crnn.
-    """
+    """Return which of `KINDS` a model file is, without checking the rest of the file."""
     kind: str = peek_header(path).metadata["kind"]
     return kind
 
 
 def peek_header(path: Path) -> Header:
-    """Return the header of a model file of any of `KINDS`; a stream is then where it was.
-
-    Raises
-    ------
-    ModelFileError
-        As by `file_kind`.
-    """
+    """Return the header of a model file of any of `KINDS`; a stream is then where it was."""
     stream = _stream(path)
     start = 0 if stream is None else stream.tell()
     header = read_path(path, lambda stream, size: read_sealed_header(stream, size, *KINDS))

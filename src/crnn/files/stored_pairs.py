@@ -15,13 +15,7 @@ PAIRS = "bigrams.pairs"  # the tensor's name; the table itself is ``bigrams.weig
 
 
 def expected_pairs(n_pairs: int | None) -> dict[str, Declared]:
-    """Return the declaration of a table with this many pairs in a file's header; None: no table.
-
-    Examples
-    --------
-    >>> expected_pairs(3)
-    {'bigrams.pairs': Declared(dtype='I32', shape=(3, 2))}
-    """
+    """Return the declaration of a table with this many pairs in a file's header; None: no table."""
     return {} if n_pairs is None else {PAIRS: Declared("I32", (n_pairs, 2))}
 
 

@@ -18,26 +18,14 @@ from .plain_json import plain_json
 
 
 def vocabulary_json(vocabulary: Vocabulary) -> str:
-    """Return a vocabulary as JSON.
-
-    Examples
-    --------
-    >>> vocabulary_json(Vocabulary.from_text("abc"))
-    '{"kind": "characters", "codes": [97, 98, 99]}'
-    """
+    """Return a vocabulary as JSON."""
     document: dict[str, Any] = {"kind": vocabulary.kind, "codes": vocabulary.codes}
     document |= {key: True for key in ("unknown", "boundary") if getattr(vocabulary, key) is not None}
     return plain_json(document | ({"labels": list(vocabulary.labels)} if vocabulary.labels else {}))
 
 
 def read_vocabulary(text: str) -> Vocabulary:
-    r"""Return the vocabulary in a file, or raise ModelFileError.
-
-    Examples
-    --------
-    >>> read_vocabulary('{"kind": "bytes", "codes": [1, 2]}')
-    Vocabulary(2 bytes: b'\x01\x02')
-    """
+    """Return the vocabulary in a file, or raise ModelFileError."""
     document = vocabulary_document(text)
     if fault := _fault(document):
         raise ModelFileError(fault)
@@ -65,13 +53,7 @@ def _fault(document: Any) -> str | None:
 
 
 def labels_are_sorted(labels: list[Any]) -> bool:
-    """Return whether values from a file are distinct labels of one type, in order.
-
-    Examples
-    --------
-    >>> labels_are_sorted(["de", "fr"]), labels_are_sorted(["fr", "de"]), labels_are_sorted([1, "fr"])
-    (True, False, False)
-    """
+    """Return whether values from a file are distinct labels of one type, in order."""
     if {type(label) for label in labels} - {str, int, float, bool} or len({type(label) for label in labels}) > 1:
         return False
     return all(a < b for a, b in itertools.pairwise(labels))

@@ -24,33 +24,16 @@ def with_input_gate(rows: Array) -> Array:
     Returns
     -------
     array of shape (4 H, ...)
-
-    Examples
-    --------
-    >>> with_input_gate(np.array([1.0, 2.0, 3.0]))
-    array([-1.,  1.,  2.,  3.])
     """
     return np.concatenate([-rows[: len(rows) // 3], rows])
 
 
 def without_input_gate(rows: Array) -> Array:
-    """Return weights of the gates i, f, g, o without the rows of i: (3 H, ...) of (4 H, ...).
-
-    Examples
-    --------
-    >>> without_input_gate(np.array([-1.0, 1.0, 2.0, 3.0]))
-    array([1., 2., 3.])
-    """
+    """Return weights of the gates i, f, g, o without the rows of i: (3 H, ...) of (4 H, ...)."""
     return rows[len(rows) // 4 :]
 
 
 def is_coupled(rows: Array) -> bool:
-    """Return whether weights of the gates i, f, g, o, (4 H, ...), make the input gate equal to 1 - f.
-
-    Examples
-    --------
-    >>> is_coupled(np.array([-1.0, 1.0, 2.0, 3.0])), is_coupled(np.array([1.0, 1.0, 2.0, 3.0]))
-    (True, False)
-    """
+    """Return whether weights of the gates i, f, g, o, (4 H, ...), make the input gate equal to 1 - f."""
     H = len(rows) // 4
     return bool((rows[:H] == -rows[H : 2 * H]).all())

@@ -52,18 +52,6 @@ class Draft:
     ----------
     arrays : LearnedArrays
         The copies. A dictionary entry may also be replaced by another array of the same shape.
-
-    Examples
-    --------
-    >>> from crnn import CharRNN
-    >>> state = CharRNN(3, max_steps=0).fit("abc")._learned
-    >>> draft = Draft(state)
-    >>> draft.arrays.params["by"][:] = 7
-    >>> state.layout.named(state.params)["by"].tolist()
-    [0.0, 0.0, 0.0]
-    >>> draft.commit()
-    >>> state.layout.named(state.params)["by"].tolist()
-    [7.0, 7.0, 7.0]
     """
 
     def __init__(self, state: ModelState) -> None:
@@ -74,10 +62,7 @@ class Draft:
     def commit(self) -> None:
         """Copy the draft into the state; Ctrl-C waits.
 
-        Raises
-        ------
-        InvalidInputError
-            If an array is missing, added, of another shape, or not finite. The state is then unchanged.
+        If an array is missing, added, of another shape or not finite, the state is unchanged.
         """
         own = LearnedArrays.of(self._copy)
         _fill("params_", self.arrays.params, own.params)

@@ -17,13 +17,7 @@ Array = NDArray[Any]
 
 
 def extended(vocabulary: Vocabulary, other: Vocabulary) -> Vocabulary:
-    """Return a vocabulary with the characters of both, and the special symbols of the first.
-
-    Examples
-    --------
-    >>> list(extended(Vocabulary.from_text("bd"), Vocabulary.from_text("abc")))
-    ['a', 'b', 'c', 'd']
-    """
+    """Return a vocabulary with the characters of both, and the special symbols of the first."""
     if other.kind != vocabulary.kind:
         return vocabulary  # encoding the text will raise the error
     codes = np.union1d(vocabulary.codes, other.codes)

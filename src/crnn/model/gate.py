@@ -25,18 +25,6 @@ class Gate:
         The number of changes of the weights, for recognizing outdated copies. Code that changes the weights
         holds the gate, and adds 1 in a ``finally`` clause: an addition calls no function, so Ctrl-C cannot come
         between an interrupted change and its count.
-
-    Examples
-    --------
-    >>> gate = Gate()
-    >>> with gate.steps():  # steps of training
-    ...     try:
-    ...         pass
-    ...     finally:
-    ...         gate.changes += 1
-    >>> with gate.turn, gate.steps():  # a copy
-    ...     gate.changes
-    1
     """
 
     def __init__(self) -> None:

@@ -30,18 +30,6 @@ def gradient_rms(state: ModelState, beta_2: float) -> Array | None:
     -------
     array of float16, shape (n_weights,), or None
         The values in the order of `Layout.torch_named`, each tensor flattened, without padding.
-
-    Examples
-    --------
-    >>> from crnn.text.symbols.vocabulary import Vocabulary
-    >>> from crnn.model.layout import Layout
-    >>> vocabulary = Vocabulary.from_text("abcd")
-    >>> layout = Layout(len(vocabulary), 3, np.dtype("float32"))
-    >>> state = ModelState.initial(layout, vocabulary, np.random.default_rng(0), optimizer="adagrad")
-    >>> state.optimizer_state["sum"][:] = 36.0
-    >>> state.n_steps = 9
-    >>> gradient_rms(state, beta_2=0.999)[:3]
-    array([2., 2., 2.], dtype=float16)
     """
     steps = state.n_steps - state.optimizer_start
     if steps <= 0:
@@ -60,15 +48,7 @@ def gathered(layout: Layout, flat: Array) -> Array:
 
 
 def spread(layout: Layout, rms: Array) -> Array:
-    """Return a layout's flat vector with the elements of `gradient_rms`; the padding is 0.
-
-    Examples
-    --------
-    >>> layout = Layout(4, 3, np.dtype("float64"))
-    >>> rms = np.arange(40).astype(np.float16)
-    >>> bool((gathered(layout, spread(layout, rms)) == rms).all())
-    True
-    """
+    """Return a layout's flat vector with the elements of `gradient_rms`; the padding is 0."""
     flat, done = layout.zeros(), 0
     for array in layout.torch_named(flat).values():
         array[...] = rms[done : done + array.size].reshape(array.shape)

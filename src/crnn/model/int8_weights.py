@@ -23,30 +23,13 @@ def int8_weights(layout: Layout, params: Array) -> tuple[Array, Scales]:
     """Return flat weights rounded to the nearest 8-bit integers times a scale, and the scales.
 
     The largest weight of a column becomes 127 times its scale. Biases stay as they are.
-
-    Examples
-    --------
-    >>> layout = Layout(2, 1, np.dtype("float32"))
-    >>> flat = layout.zeros()
-    >>> layout.tensors(flat).Wy[:] = 0.5, -1
-    >>> layout.tensors(flat).layers[0].Wx[:, 0] = 0.3, 1.27
-    >>> rounded, scales = int8_weights(layout, flat)
-    >>> integers_of(layout.named(rounded)["Wxh_l0"], scales["Wxh_l0"]), scales["Wxh_l0"]
-    (array([[ 30, 127]], dtype=int8), array([0.01], dtype=float32))
     """
     params = copied(params)
     return params, rounded(layout.named(params))
 
 
 def rounded(named: Mapping[str, Array]) -> Scales:
-    """Round the matrices among named weights in place; return their scales.
-
-    Examples
-    --------
-    >>> named = {"Why": np.array([[0.5, -1.27]], "f"), "by": np.array([0.3], "f")}
-    >>> rounded(named), named["Why"] / 0.01
-    ({'Why': array([0.01], dtype=float32)}, array([[  50., -127.]], dtype=float32))
-    """
+    """Round the matrices among named weights in place; return their scales."""
     scales = {}
     for name, weights in named.items():
         if weights.ndim == 2:
@@ -66,12 +49,6 @@ def by_output(matrix: Array, is_table: bool) -> Array:
 
 
 def integers_of(weights: Array, scale: NDArray[np.float32]) -> NDArray[np.int8]:
-    """Return the integers (outputs, inputs) that rounded weights represent, or the nearest ones.
-
-    Examples
-    --------
-    >>> integers_of(np.array([[0.25, -1.0], [0.0, 0.0]], "f"), np.array([0.25, 0], "f")).tolist()
-    [[1, -4], [0, 0]]
-    """
+    """Return the integers (outputs, inputs) that rounded weights represent, or the nearest ones."""
     nearest = np.rint(weights / np.where(scale > 0, scale, np.float32(np.inf))[:, None])
     return np.asarray(np.clip(nearest, -LARGEST, LARGEST).astype(np.int8))

@@ -28,16 +28,6 @@ def of_label(state: ModelState, number: int) -> ModelState:
         A state with labels.
     number : int
         The label's number.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from crnn.text.symbols.vocabulary import Vocabulary
-    >>> vocabulary = Vocabulary([97, 98], boundary=True, labels=["de", "fr"])
-    >>> layout = Layout(len(vocabulary), 5, np.dtype("float32"))
-    >>> state = ModelState.initial(layout, vocabulary, np.random.default_rng(0), optimizer="adagrad")
-    >>> of_label(state, 1).vocabulary
-    Vocabulary(2 characters: 'ab', crnn.BOUNDARY)
     """
     vocabulary = state.vocabulary.with_labels(())
     places = _places(state.layout.vocab_size, len(vocabulary), number)

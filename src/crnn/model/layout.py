@@ -85,15 +85,6 @@ class Layout:
         E, the length of the symbols' vectors that the first layer reads. None: it reads the symbols directly.
     pairs : SymbolPairs or None, default=None
         The R pairs of consecutive symbols that have input weights of their own. None: no pairs.
-
-    Examples
-    --------
-    >>> layout = Layout(vocab_size=5, hidden_size=3, dtype=np.dtype("float64"), cell="lstm", num_layers=2)
-    >>> flat = layout.zeros()
-    >>> [layer.Wx.shape for layer in layout.tensors(flat).layers]
-    [(5, 12), (3, 12)]
-    >>> layout.named(flat)["Wxh_l0"].shape  # min-char-rnn's shape: a view, not a copy
-    (12, 5)
     """
 
     vocab_size: int
@@ -140,14 +131,7 @@ class Layout:
 
     @property
     def states(self) -> tuple[str, ...]:
-        """The names of what is carried between time steps: h, an LSTM's c, and with pairs the previous symbol.
-
-        Examples
-        --------
-        >>> pairs = SymbolPairs(np.array([[0, 1], [1, 2]]))
-        >>> Layout(5, 3, np.dtype("float32"), "lstm", pairs=pairs).states
-        ('h', 'c', 'symbol')
-        """
+        """The names of what is carried between time steps: h, an LSTM's c, and with pairs the previous symbol."""
         return self.kind.states if self.pairs is None else (*self.kind.states, "symbol")
 
     def state_shapes(self, streams: int) -> dict[str, Shape]:
@@ -159,27 +143,13 @@ class Layout:
         return shapes if self.pairs is None else {**shapes, "symbol": (1, streams, 1)}
 
     def zero_states(self, streams: int) -> tuple[Array, ...]:
-        """Return the states before any text: zeros.
-
-        Examples
-        --------
-        >>> pairs = SymbolPairs(np.array([[0, 1], [1, 2]]))
-        >>> [array.shape for array in Layout(5, 3, np.dtype("float32"), pairs=pairs).zero_states(2)]
-        [(1, 2, 3), (1, 2, 1)]
-        """
+        """Return the states before any text: zeros."""
         return tuple(aligned_zeros(shape, self.dtype) for shape in self.state_shapes(streams).values())
 
     def renumbered_states(self, states: tuple[Array, ...], places: NDArray[Any]) -> tuple[Array, ...]:
         """Return states for a vocabulary in which symbol v has the id places[v].
 
         A symbol that maps to -1, or is invalid, is replaced by none: a caller may have written any number.
-
-        Examples
-        --------
-        >>> layout = Layout(3, 2, np.dtype("float32"), pairs=SymbolPairs(np.array([[0, 1]])))
-        >>> states = (np.zeros((1, 4, 2), "float32"), np.array([[[0], [1], [3], [9]]], "float32"))
-        >>> layout.renumbered_states(states, np.array([5, -1, 7]))[-1].ravel().tolist()
-        [0.0, 6.0, 8.0, 0.0]
         """
         if self.pairs is None:
             return states
@@ -255,14 +225,7 @@ def input_tables(vocab_size: int, columns: int, embedding_size: int | None, n_pa
 
 
 def described(parameters: Mapping[str, Any]) -> str:
-    """Return a readable description of the network's shape, given a model's parameters.
-
-    Examples
-    --------
-    >>> from crnn import CharRNN
-    >>> described(CharRNN(100, num_layers=2, cell="gru", embedding_size=32).get_params())
-    'gru, layers: 2, hidden units: 100, embedding: 32, float32'
-    """
+    """Return a readable description of the network's shape, given a model's parameters."""
     sizes = {"layers": "num_layers", "hidden units": "hidden_size"}
     sizes |= {"embedding": "embedding_size", "bigrams": "n_bigrams"}
     shown = [f"{name}: {parameters[key]}" for name, key in sizes.items() if parameters[key] is not None]
@@ -274,14 +237,7 @@ SHAPING = ("hidden_size", "num_layers", "cell", "dtype", "embedding_size", "n_bi
 
 
 def layout_of(settings: Settings, vocab_size: int, pairs: SymbolPairs | None = None) -> Layout:
-    """Return the layout of a network with these settings and, if any, these pairs of symbols.
-
-    Examples
-    --------
-    >>> from crnn import CharRNN
-    >>> layout_of(Settings.check(CharRNN(7, cell="gru").get_params()), vocab_size=5).shapes[:2]
-    ((5, 21), (7, 21))
-    """
+    """Return the layout of a network with these settings and, if any, these pairs of symbols."""
     shaping = {name: getattr(settings, name) for name in SHAPING if name != "n_bigrams"}
     return Layout(vocab_size, **shaping, pairs=pairs)
 
@@ -310,24 +266,12 @@ _TORCH_KINDS = {"Wxh": "weight_ih", "Whh": "weight_hh", "bh": "bias_ih", "bhn": 
 
 
 def n_labels(layout: Layout, boundary: int | None) -> int:
-    """Return the number of label symbols, which follow the boundary, the last symbol of texts.
-
-    Examples
-    --------
-    >>> n_labels(Layout(10, 3, np.dtype("float32")), boundary=7), n_labels(Layout(10, 3, np.dtype("float32")), None)
-    (2, 0)
-    """
+    """Return the number of label symbols, which follow the boundary, the last symbol of texts."""
     return 0 if boundary is None else layout.vocab_size - 1 - boundary
 
 
 def aligned_zeros(shape: int | tuple[int, ...], dtype: Any) -> Array:
-    """Return an array of zeros whose first element is aligned with a cache line.
-
-    Examples
-    --------
-    >>> aligned_zeros((2, 3), np.float32).ctypes.data % 64
-    0
-    """
+    """Return an array of zeros whose first element is aligned with a cache line."""
     dtype = np.dtype(dtype)
     count = math.prod(shape) if isinstance(shape, tuple) else shape
     raw = np.zeros(count * dtype.itemsize + ALIGNMENT, np.uint8)
@@ -337,13 +281,7 @@ def aligned_zeros(shape: int | tuple[int, ...], dtype: Any) -> Array:
 
 
 def copied(array: Array) -> Array:
-    """Return a copy, made in pieces so that Ctrl-C gets through: a large model takes tenths of a second.
-
-    Examples
-    --------
-    >>> copied(np.array([3, 5])).tolist()
-    [3, 5]
-    """
+    """Return a copy, made in pieces so that Ctrl-C gets through: a large model takes tenths of a second."""
     out = np.empty_like(array)
     for piece, own in zip(_pieces(array), _pieces(out), strict=True):
         own[...] = piece
@@ -370,12 +308,6 @@ def initialise(layout: Layout, rng: np.random.Generator, scale: float | None) ->
         otherwise weights and biases from U(-1/sqrt(H), 1/sqrt(H)), as in PyTorch. The forget gate's bias in an LSTM is
         1 (Jozefowicz et al. 2015), also with coupled gates. An embedding is drawn from N(0, 1) at any scale, as in
         PyTorch. A table of pairs starts from zeros.
-
-    Examples
-    --------
-    >>> layout = Layout(5, 4, np.dtype("float32"), cell="lstm")
-    >>> layout.tensors(initialise(layout, np.random.default_rng(0), None)).layers[0].bh[4:8].tolist()
-    [1.0, 1.0, 1.0, 1.0]
     """
     flat = layout.zeros()
     part = layout.tensors(flat)

@@ -20,21 +20,6 @@ def quantized(state: ModelState) -> ModelState:
     ----------
     state : ModelState
         The float state, which another thread may be training.
-
-    Raises
-    ------
-    InvalidInputError
-        If the weights are float64, not finite, or already have 8 bits.
-
-    Examples
-    --------
-    >>> from crnn.text.symbols.vocabulary import Vocabulary
-    >>> from crnn.model.layout import Layout
-    >>> layout = Layout(3, 5, np.dtype("float32"))
-    >>> state = ModelState.initial(layout, Vocabulary.from_text("abc"), np.random.default_rng(0), optimizer="adam")
-    >>> small = quantized(state)
-    >>> {name: len(scale) for name, scale in small.scales.items()}, small.optimizer_state
-    ({'Wxh_l0': 5, 'Whh_l0': 5, 'Why': 3}, {})
     """
     if state.scales is not None:
         raise InvalidInputError("the model already has 8-bit weights. Call quantize on the float model.")

@@ -87,17 +87,6 @@ class ModelState:
     gate : Gate
         Separates changes of the arrays from copies by other threads, and counts the changes. States that share arrays
         share the gate.
-
-    Examples
-    --------
-    >>> vocabulary = Vocabulary.from_text("abcd")
-    >>> layout = Layout(len(vocabulary), 3, np.dtype("float32"), cell="lstm")
-    >>> state = ModelState.initial(layout, vocabulary, np.random.default_rng(0), optimizer="adagrad")
-    >>> snapshot = state.copy()
-    >>> state.params[:] = 0
-    >>> state.restore(snapshot)
-    >>> bool(state.params.any()), len(state.hidden), list(state.optimizer_state)
-    (True, 2, ['sum'])
     """
 
     layout: Layout

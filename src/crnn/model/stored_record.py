@@ -21,11 +21,6 @@ class StoredRecord:
         Names and JSON values, at most about ten thousand.
     tensors : dict of str to ndarray
         Arrays of one of `RECORD_DTYPES`, under names of letters, digits, ``_``, ``-`` and ``.``.
-
-    Examples
-    --------
-    >>> StoredRecord({"epoch": 3}, {"order": np.arange(3)}).values
-    {'epoch': 3}
     """
 
     values: dict[str, Any]

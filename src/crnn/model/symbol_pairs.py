@@ -24,11 +24,6 @@ class SymbolPairs:
         The previous symbol and the current symbol. A row of -1 means no pair.
     limit : int, optional
         The maximum number of pairs: a text may have fewer. The default is R.
-
-    Examples
-    --------
-    >>> SymbolPairs.most_frequent(np.array([0, 1, 0, 1, 2]), 3, vocab_size=3)
-    SymbolPairs([[0, 1], [1, 0], [1, 2]])
     """
 
     def __init__(self, pairs: NDArray[Any], limit: int | None = None) -> None:
@@ -68,11 +63,6 @@ class SymbolPairs:
             The start of each previous symbol's pairs in the other arrays, and the end of the last.
         symbols, rows : array of int32, shape (n,)
             The current symbols and the rows of the n pairs.
-
-        Examples
-        --------
-        >>> SymbolPairs(np.array([[1, 2], [-1, -1], [1, 0], [0, 2]])).sorted_by_symbol(3)
-        (array([0, 1, 3, 3], dtype=int32), array([2, 0, 2], dtype=int32), array([3, 2, 0], dtype=int32))
         """
         before, symbols, rows = self._sorted
         first = np.searchsorted(before, np.arange(vocab_size + 1, dtype=np.int32)).astype(np.int32)
@@ -88,13 +78,7 @@ class SymbolPairs:
         return before.copy(), symbols.copy(), rows
 
     def rows(self, before: NDArray[Any], symbols: NDArray[Any], boundary: int | None = None) -> NDArray[np.intp]:
-        """Return the row of each symbol and its previous symbol (-1 for none), or -1 for a pair without a row.
-
-        Examples
-        --------
-        >>> SymbolPairs(np.array([[0, 1], [1, 2]])).rows(np.array([-1, 0, 1, 2]), np.array([0, 1, 2, 0])).tolist()
-        [-1, 0, 1, -1]
-        """
+        """Return the row of each symbol and its previous symbol (-1 for none), or -1 for a pair without a row."""
         numbers = {tuple(pair): row for row, pair in enumerate(self.pairs.tolist())}
         of_pairs = zip(np.ravel(before).tolist(), np.ravel(symbols).tolist(), strict=True)
         rows = np.array([-1 if pair[0] < 0 else numbers.get(pair, -1) for pair in of_pairs], np.intp)
@@ -102,13 +86,7 @@ class SymbolPairs:
         return rows if boundary is None else np.where(symbols < boundary, rows, -1)
 
     def renumbered(self, places: NDArray[Any]) -> Self:
-        """Return the pairs for a vocabulary in which symbol v has the id places[v], omitting pairs that map to -1.
-
-        Examples
-        --------
-        >>> SymbolPairs(np.array([[0, 1], [1, 2], [-1, -1]])).renumbered(np.array([5, 3, -1]))
-        SymbolPairs([[5, 3], [-1, -1], [-1, -1]])
-        """
+        """Return the pairs for a vocabulary in which symbol v has the id places[v], omitting pairs that map to -1."""
         moved = np.append(places, -1)[self.pairs]
         moved[(moved < 0).any(axis=1)] = -1
         return type(self)(moved, self.limit)

@@ -44,14 +44,6 @@ class AdaptiveCounts:
     ----------
     counts : Counts
         The model's counts, which must no longer change.
-
-    Examples
-    --------
-    >>> counts = Counts(order=3, symbols=2)
-    >>> counts.add(np.array([0, 1] * 20))
-    >>> reading, surprisals = AdaptiveCounts(counts).read(np.array([1, 1, 1, 1, 1]))
-    >>> bool(surprisals[-1] < surprisals[2]), counts.n_grams
-    (True, [2, 2, 2])
     """
 
     def __init__(self, counts: Counts) -> None:

@@ -40,12 +40,6 @@ class Builder:
         choosing the order.
     progress : function, optional
         Called with the number of symbols counted so far and the total number.
-
-    Examples
-    --------
-    >>> counts = Builder(5, None).build(np.random.default_rng(0).integers(0, 5, 400), None)
-    >>> counts.order
-    1
     """
 
     def __init__(
@@ -57,6 +51,8 @@ class Builder:
     def build(self, ids: TextIds, order: int | None) -> Counts:
         """Return a text's counts.
 
+        The error for an order that needs too much memory names the largest order that fits.
+
         Parameters
         ----------
         ids : (n,) int array, or StoredIds
@@ -64,11 +60,6 @@ class Builder:
         order : int or None
             None: the order up to 24 that best predicts the last twentieth of the text from the rest. The last twentieth
             is then counted as well. For a text longer than `CHOICE_SYMBOLS`, only its end is used for the choice.
-
-        Raises
-        ------
-        InvalidInputError
-            If the order needs too much memory. The message names the largest order that fits.
         """
         if order is None:
             return self._best(ids)

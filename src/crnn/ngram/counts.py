@@ -33,15 +33,6 @@ class Counts:
         The symbol that ends a document and starts the context of the next document.
     base : Counts, optional
         Counts to extend, with the same order and symbols. They must no longer change.
-
-    Examples
-    --------
-    >>> counts = Counts(order=3, symbols=2)
-    >>> counts.add(np.array([0, 1] * 20))
-    >>> counts.n_grams
-    [2, 2, 2]
-    >>> np.exp(counts.rows([[0, 1]])).round(3).tolist()
-    [[0.984, 0.016]]
     """
 
     def __init__(self, order: int, symbols: int, boundary: int | None = None, base: Counts | None = None) -> None:

@@ -31,16 +31,6 @@ class CountsNetwork(InferenceNetwork):
     ----------
     counts : Counts
         The counts, which must no longer change.
-
-    Examples
-    --------
-    >>> counts = Counts(order=3, symbols=2)
-    >>> counts.add(np.array([0, 1] * 20))
-    >>> network = CountsNetwork(counts)
-    >>> state = network.zero_state(1)
-    >>> network.feed(np.array([[0], [1]], np.int32), state)
-    >>> network.probabilities_after(state).round(3).tolist()
-    [[0.984, 0.016]]
     """
 
     def __init__(self, counts: Counts) -> None:

@@ -18,11 +18,6 @@ def discounts(counts_of_counts: NDArray[np.int64]) -> NDArray[np.float64]:
     ----------
     counts_of_counts : array of int, shape (order, 4)
         The number of n-grams of each length that have count 1, 2, 3 and 4.
-
-    Examples
-    --------
-    >>> discounts(np.array([[40, 10, 5, 3], [2, 1, 0, 0]])).round(3).tolist()
-    [[0.0, 0.667, 1.0, 1.4], [0.0, 0.5, 1.0, 1.5]]
     """
     found = np.zeros((len(counts_of_counts), 4))
     found[:, 1:] = FALLBACK

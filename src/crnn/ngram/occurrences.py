@@ -40,13 +40,6 @@ class Occurrences:
     ----------
     counts : Counts
         They must not change while this object is in use.
-
-    Examples
-    --------
-    >>> counts = Counts(order=4, symbols=2)
-    >>> counts.add(np.array([0, 1] * 50))
-    >>> Occurrences(counts).losses(np.array([0, 1, 0, 1])).round(1).tolist()
-    [2.8, 0.6, 0.9, 1.0]
     """
 
     def __init__(self, counts: Counts) -> None:

@@ -34,15 +34,6 @@ def pack(counts: Counts, occurrences: Occurrences | None = None, order: int | No
     dict
         ``lengths`` (order,): the number of n-grams of each length. The other arrays are bytes, see `levels.pxd`: the
         number of symbols that followed each context, these symbols, and their counts.
-
-    Examples
-    --------
-    >>> counts = Counts(order=3, symbols=2)
-    >>> counts.add(np.array([0, 1, 0, 1, 1]))
-    >>> {name: array.tolist() for name, array in pack(counts).items()}
-    ... # doctest: +NORMALIZE_WHITESPACE
-    {'lengths': [2, 3, 3], 'sizes': [2, 1, 2, 2, 1, 0], 'symbols': [0, 0, 1, 0, 0, 0, 0, 1],
-     'counts': [2, 2, 2, 1, 1, 1, 1, 1]}
     """
     order = counts.order if order is None else order
     parts: list[tuple[Bytes, ...]] = []
@@ -66,18 +57,6 @@ def unpack(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | Non
         Arrays in the format of `pack`, possibly from an untrusted source.
     symbols : int
     boundary : int or None
-
-    Raises
-    ------
-    InvalidInputError
-        If the arrays are not valid n-grams over that many symbols.
-
-    Examples
-    --------
-    >>> counts = Counts(order=3, symbols=2)
-    >>> counts.add(np.array([0, 1, 0, 1, 1]))
-    >>> unpack(pack(counts), 2, None).n_grams
-    [2, 3, 3]
     """
     lengths = _checked_lengths(arrays)
     packed = tuple(arrays[name] for name in NAMES)

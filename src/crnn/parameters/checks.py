@@ -81,14 +81,7 @@ def checked_bool(name: str, value: Any) -> bool:
 
 
 def checked_choice(name: str, value: Any, known: Iterable[str]) -> str:
-    """Return `value` if it is one of the known words.
-
-    Examples
-    --------
-    >>> checked_choice("cell", "LSTM", ["gru", "lstm"])
-    Traceback (most recent call last):
-    crnn.errors.InvalidInputError: cell must be one of 'gru', 'lstm', not 'LSTM'; did you mean 'lstm'?
-    """
+    """Return `value` if it is one of the known words."""
     if isinstance(value, str) and value in known:
         return value
     raise InvalidInputError(
@@ -147,16 +140,7 @@ def checked_vocabulary(name: str, value: Any) -> str | bytes:
 
 
 def checked_path(name: str, value: Any) -> str:
-    """Return the path of a file, given as a str, bytes or a path object, as a str.
-
-    Examples
-    --------
-    >>> checked_path("path", b"book.crnn")
-    'book.crnn'
-    >>> checked_path("path", 3)
-    Traceback (most recent call last):
-    crnn.errors.InvalidInputError: path must be the path of a file, as a str, bytes or a path object, not 3
-    """
+    """Return the path of a file, given as a str, bytes or a path object, as a str."""
     if isinstance(value, str | bytes | os.PathLike):
         path = os.fsdecode(value)
         try:
@@ -195,11 +179,6 @@ def generator(random_state: Any) -> np.random.Generator:
     ----------
     random_state : None, int, numpy.random.SeedSequence, BitGenerator or Generator
         None: fresh entropy. A Generator is used itself, and its state advances.
-
-    Examples
-    --------
-    >>> int(generator(3).integers(100)) == int(generator(3).integers(100))
-    True
     """
     sources = np.random.SeedSequence | np.random.BitGenerator | np.random.Generator | np.random.RandomState
     if random_state is None or isinstance(random_state, sources) or (is_int(random_state) and random_state >= 0):
@@ -229,14 +208,6 @@ def checked_floats(name: str, values: Any, n: int, each: str) -> NDArray[np.floa
     """Return n weights as an array, or raise an error that names what is wrong; `each` is what each is for.
 
     A weight is a number from 0 to 1e30: a sum of larger ones may be infinite.
-
-    Examples
-    --------
-    >>> checked_floats("weights", [1, 2], 2, "model").tolist()
-    [1.0, 2.0]
-    >>> checked_floats("weights", [1, 2], 3, "model")
-    Traceback (most recent call last):
-    crnn.errors.InvalidInputError: weights must be 3 numbers, one for each model, not of shape (2,)
     """
     require_unmasked(name, values, "Give it a number.")
     try:

@@ -22,35 +22,17 @@ def constant(progress: Array, epochs: Array) -> Array:
 
 
 def linear(progress: Array, epochs: Array) -> Array:
-    """Return a factor that falls linearly from 1 at the start to 0 at the end.
-
-    Examples
-    --------
-    >>> linear(np.array([0.0, 0.25, 1.0]), np.zeros(3)).tolist()
-    [1.0, 0.75, 0.0]
-    """
+    """Return a factor that falls linearly from 1 at the start to 0 at the end."""
     return 1 - progress
 
 
 def cosine(progress: Array, epochs: Array) -> Array:
-    """Return a factor that falls from 1 at the start to 0 at the end along half a period of the cosine.
-
-    Examples
-    --------
-    >>> cosine(np.array([0.0, 0.5, 1.0]), np.zeros(3)).round(3).tolist()
-    [1.0, 0.5, 0.0]
-    """
+    """Return a factor that falls from 1 at the start to 0 at the end along half a period of the cosine."""
     return 0.5 * (1 + np.cos(math.pi * progress))
 
 
 def exponential(progress: Array, epochs: Array) -> Array:
-    """Return char-rnn's decay: 1 for the first ten epochs, then multiplied by 0.97 in each epoch.
-
-    Examples
-    --------
-    >>> exponential(np.zeros(3), np.array([9.9, 10.0, 11.5])).round(4).tolist()
-    [1.0, 0.97, 0.9409]
-    """
+    """Return char-rnn's decay: 1 for the first ten epochs, then multiplied by 0.97 in each epoch."""
     return np.asarray(DECAY ** np.maximum(np.floor(epochs) - (DECAY_AFTER - 1), 0))
 
 
@@ -74,12 +56,6 @@ class Schedule:
     warmup : int or float, default=0
         The first steps (an int), or the first part of training (a float below 1), while the rate rises linearly to
         the schedule's value. 0: no warm-up.
-
-    Examples
-    --------
-    >>> schedule = Schedule("linear", learning_rate=0.8, warmup=2)
-    >>> schedule.rates(0, np.array([0, 0.25, 0.5, 0.75, 1.0]), np.zeros(4)).round(3).tolist()
-    [0.4, 0.6, 0.4, 0.2]
     """
 
     name: str

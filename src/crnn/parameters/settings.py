@@ -17,17 +17,7 @@ class Settings(Parameters):
 
     @classmethod
     def check(cls, parameters: Mapping[str, Any]) -> Settings:
-        """Return the settings, or raise an `InvalidInputError` that names the first invalid parameter.
-
-        Examples
-        --------
-        >>> from crnn import CharRNN
-        >>> Settings.check(CharRNN(hidden_size=0).get_params())
-        Traceback (most recent call last):
-        crnn.errors.InvalidInputError: hidden_size must be a whole number of at least 1, not 0
-        >>> Settings.check(CharRNN(optimizer="adam").get_params()).learning_rate
-        0.002
-        """
+        """Return the settings, or raise an `InvalidInputError` that names the first invalid parameter."""
         values = {name: checked_parameter(name, parameters[name]) for name in PARAMETERS}
         if values["weight_decay"] and not OPTIMIZERS[values["optimizer"]].decays_weights:
             able = " or ".join(repr(name) for name, kind in OPTIMIZERS.items() if kind.decays_weights)
@@ -50,11 +40,6 @@ def checked_parameter(name: str, value: Any) -> Any:
         The parameter.
     value : object
         The value, checked independently of other parameters.
-
-    Examples
-    --------
-    >>> checked_parameter("clip", None)
-    inf
     """
     check = PARAMETERS[name].check
     return value if check is None else check(name, value)

@@ -23,18 +23,6 @@ def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed; the message names the extra that provides it.
-    InvalidInputError
-        If `ax` is anything else.
-
-    Examples
-    --------
-    >>> axes_for(None, 4, 3).figure.get_size_inches().tolist()
-    [4.0, 3.0]
     """
     try:
         from matplotlib import axes, pyplot

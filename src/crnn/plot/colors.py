@@ -17,13 +17,7 @@ DARK = 0.5  # a background of lower luminance is dark
 
 
 def luminance(color: Any) -> float:
-    """Return the relative luminance of a color, from 0 (black) to 1 (white), as defined by WCAG 2.
-
-    Examples
-    --------
-    >>> luminance("black"), luminance("white"), round(luminance("#D55E00"), 2)
-    (0.0, 1.0, 0.22)
-    """
+    """Return the relative luminance of a color, from 0 (black) to 1 (white), as defined by WCAG 2."""
     from matplotlib.colors import to_rgb
 
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color)]
@@ -31,13 +25,7 @@ def luminance(color: Any) -> float:
 
 
 def contrasting(color: Any) -> str:
-    """Return black or white, whichever is easier to read on a background of this color.
-
-    Examples
-    --------
-    >>> contrasting("yellow"), contrasting("navy")
-    ('black', 'white')
-    """
+    """Return black or white, whichever is easier to read on a background of this color."""
     # The ratios (L + 0.05) / 0.05 against black and 1.05 / (L + 0.05) against white are equal at L = 0.179.
     return "black" if luminance(color) > 0.179 else "white"
 

@@ -23,18 +23,6 @@ def labeled(models: CharRNN | Iterable[CharRNN] | Mapping[str, CharRNN]) -> dict
     Returns
     -------
     dict of str to CharRNN
-
-    Raises
-    ------
-    InvalidInputError
-        If there are no models, or an item is not a model.
-
-    Examples
-    --------
-    >>> list(labeled([CharRNN(50), CharRNN(99, cell="gru"), CharRNN(99, cell="gru")]))
-    ['hidden_size=50, cell=rnn', 'hidden_size=99, cell=gru', 'hidden_size=99, cell=gru (2)']
-    >>> list(labeled(CharRNN(50)))
-    ['model']
     """
     if isinstance(models, CharRNN):
         return {"model": models}

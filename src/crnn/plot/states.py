@@ -89,11 +89,6 @@ def project(x: NDArray[np.float64]) -> Projection:
     """Project points (n, d) onto the two directions of greatest variance.
 
     The sign of a direction makes its largest coefficient positive.
-
-    Examples
-    --------
-    >>> project(np.array([[0.0, -1.0, 5.0], [0.0, 1.0, 5.0], [3.0, 0.0, 5.0], [-3.0, 0.0, 5.0]])).points.tolist()
-    [[0.0, -1.0], [0.0, 1.0], [3.0, 0.0], [-3.0, 0.0]]
     """
     centred = x - x.mean(axis=0)
     _, sizes, directions = np.linalg.svd(centred, full_matrices=False)

@@ -48,11 +48,6 @@ class TextGrid(NamedTuple):
         copies : int, default=1
             The number of times the text is drawn.
 
-        Raises
-        ------
-        InvalidInputError
-            If the text is empty or too long to plot.
-
         Examples
         --------
         >>> grid = TextGrid.of("to be\nor not", width=4)
@@ -139,13 +134,7 @@ def write(
 
 
 def figure_size(rows: int, columns: int) -> tuple[float, float]:
-    """Return the width and height, in inches, of a figure with this many cells and a color bar.
-
-    Examples
-    --------
-    >>> figure_size(10, 64)
-    (9.4, 2.7)
-    """
+    """Return the width and height, in inches, of a figure with this many cells and a color bar."""
     rows, columns = max(rows, MIN_ROWS), max(columns, MIN_COLUMNS)
     return 1.4 + CELL_WIDTH * columns, 0.6 + CELL_HEIGHT * rows
 

@@ -77,13 +77,7 @@ def word_length(text: str) -> Array:
 
 
 def indentation(text: str) -> Array:
-    r"""Return the number of leading spaces in the line so far; a tab counts as 4.
-
-    Examples
-    --------
-    >>> indentation("  a\nb").tolist()
-    [1.0, 2.0, 2.0, 0.0, 0.0]
-    """
+    """Return the number of leading spaces in the line so far; a tab counts as 4."""
     spaces, count, at_head = np.zeros(len(text)), 0, True
     for i, character in enumerate(text):
         if character == "\n":

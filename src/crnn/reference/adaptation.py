@@ -31,15 +31,6 @@ def adaptation_step(
         The rates per symbol.
     count : int
         The number of losses in the block.
-
-    Examples
-    --------
-    >>> from crnn.model.layout import Layout
-    >>> layout = Layout(2, 1, np.dtype("float64"))
-    >>> p, d, trained, rms = (layout.tensors(layout.zeros() + x) for x in (1.0, 8.0, 0.0, 4.0))
-    >>> adaptation_step(p, d, trained, rms, learning_rate=1e-3, decay=1e-2, count=20)
-    >>> p.by.round(4)  # 1 - 1e-3 * 8 * sqrt(32) / 4.04 - 20 * 1e-2
-    array([0.7888, 0.7888])
     """
     mean, unit = float(np.concatenate([part.ravel() for part in rms]).mean()), np.linalg.norm(rms.by)
     for w, dw, before, scale in zip(p, d, trained, rms, strict=True):
@@ -73,17 +64,6 @@ def adaptive_surprisal(
     block_length : int
         The number of predicted symbols in a block; the last block may be shorter.
     boundary : int, optional
-
-    Examples
-    --------
-    >>> from crnn.model.layout import Layout, initialise
-    >>> layout = Layout(5, 3, np.dtype("float64"))
-    >>> flat = initialise(layout, np.random.default_rng(0), None)
-    >>> p, trained, rms = (layout.tensors(a) for a in (flat, flat.copy(), np.ones_like(flat)))
-    >>> ids = np.array([0, 1] * 20)
-    >>> nats = adaptive_surprisal(p, "rnn", ids, trained, rms, learning_rate=0.1, decay=0.0, block_length=10)
-    >>> [bool(block.mean() < 0.9 * np.log(5)) for block in np.split(nats, 4)]
-    [False, True, True, True]
     """
     state = zero_state(p, cell, 1)
     nats = [-log_softmax(p.by)[ids[:1]]]

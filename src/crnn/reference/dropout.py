@@ -50,11 +50,6 @@ def dropout_mask(seed: int, step: int, layer: int, t: int, stream: int, H: int, 
     Returns
     -------
     (H,) float64 array
-
-    Examples
-    --------
-    >>> dropout_mask(seed=7, step=0, layer=0, t=0, stream=0, H=8, rate=0.5).tolist()
-    [2.0, 0.0, 0.0, 0.0, 2.0, 2.0, 2.0, 0.0]
     """
     return _factors(step_hash(seed, step, layer * 0x9E3779B9 + t, stream), H, rate)
 
@@ -80,11 +75,6 @@ def weight_mask(seed: int, step: int, layer: int, shape: tuple[int, int], rate: 
     Returns
     -------
     array of float64 of that shape
-
-    Examples
-    --------
-    >>> weight_mask(seed=7, step=0, layer=0, shape=(2, 3), rate=0.5).tolist()
-    [[2.0, 2.0, 2.0], [2.0, 0.0, 0.0]]
     """
     key = mix(~step_hash(seed, step) ^ _uint32(layer * 0x9E3779B9))
     return _factors(key, shape[0] * shape[1], rate).reshape(shape)
@@ -105,11 +95,6 @@ def state_resets(seed: int, step: int, streams: int, rate: float) -> Array:
     Returns
     -------
     (streams,) array of bool
-
-    Examples
-    --------
-    >>> state_resets(seed=7, step=0, streams=8, rate=0.3).tolist()
-    [False, False, True, True, False, False, False, False]
     """
     key = mix(step_hash(seed, step) ^ _uint32(0x85EBCA6B))
     return np.asarray(mix(key ^ np.arange(streams, dtype=np.uint32)) >> np.uint32(8) < round(rate * 2**24))

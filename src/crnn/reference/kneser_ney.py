@@ -31,16 +31,6 @@ class KneserNey:
         the number of different symbols before it plus the number of times it begins a text.
     discounts : list of list of float
         0, D1, D2 and D3+ for each length.
-
-    Examples
-    --------
-    >>> model = KneserNey([[0, 1, 0, 1, 2]], order=2, symbols=3)
-    >>> model.counts[1] == {(0, 1): 2, (1, 0): 1, (1, 2): 1}
-    True
-    >>> model.counts[0] == {(0,): 2, (1,): 1, (2,): 1}  # 0 follows 1 and begins the text
-    True
-    >>> round(sum(model.probabilities([0])), 12)
-    1.0
     """
 
     def __init__(
@@ -103,13 +93,6 @@ def discounts(counts: Sequence[int]) -> list[float]:
     """Return 0, D1, D2 and D3+ from the counts of all n-grams of a length.
 
     If small counts are too rare to estimate a discount, it is half the count.
-
-    Examples
-    --------
-    >>> discounts([1, 1, 2])
-    [0.0, 0.5, 1.0, 1.5]
-    >>> [round(D, 3) for D in discounts([1] * 40 + [2] * 10 + [3] * 5 + [4] * 3)]
-    [0.0, 0.667, 1.0, 1.4]
     """
     n = [counts.count(k) for k in range(5)]
     found = [0.0, 0.5, 1.0, 1.5]

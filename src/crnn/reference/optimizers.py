@@ -19,14 +19,7 @@ PAIR_SHARE = 0.3  # of the learning rate, for a row of the table of pairs
 
 
 def clipped(d: Iterable[Array], clip: float, clip_norm: float) -> tuple[list[Array], float]:
-    """Return the gradients clipped, first by their common norm, then by value, and the norm before clipping.
-
-    Examples
-    --------
-    >>> (g,), norm = clipped([np.array([30.0, -40.0])], clip=3.5, clip_norm=5.0)
-    >>> g.round(3).tolist(), norm  # the norm of 5 gives 3, -4; the value of 3.5 then clips the second
-    ([3.0, -3.5], 50.0)
-    """
+    """Return the gradients clipped, first by their common norm, then by value, and the norm before clipping."""
     d = list(d)
     norm = math.sqrt(sum(float(np.square(g, dtype=np.float64).sum()) for g in d))
     # PyTorch's clip_grad_norm_ adds 1e-6, too.
@@ -111,14 +104,6 @@ def update(
     -------
     float
         The norm of all gradients before clipping.
-
-    Examples
-    --------
-    >>> p, m, v = np.ones(2), np.zeros(2), np.zeros(2)
-    >>> update("adam", [p], [np.array([3.0, -4.0])], [[m], [v]], 0.1)
-    5.0
-    >>> p.round(6).tolist()  # Adam's first step is as long as the learning rate
-    [0.9, 1.1]
     """
     d, norm = clipped(d, clip, clip_norm)
     parts, memories = list(p), [list(memory) for memory in optimizer_state]

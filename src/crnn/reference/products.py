@@ -18,28 +18,14 @@ _rounding = ""  # "bfloat16" or "int8" while products round their operands
 
 @contextmanager
 def operands_in_bfloat16() -> Iterator[None]:
-    """Round the operands of all products of this module to bfloat16, like ``matmul_precision="bfloat16"``.
-
-    Examples
-    --------
-    >>> with operands_in_bfloat16():
-    ...     product(np.array([[1.01]]), np.array([[100.0]])).tolist()
-    [[100.78125]]
-    """
+    """Round the operands of all products of this module to bfloat16, like ``matmul_precision="bfloat16"``."""
     with _rounded("bfloat16"):
         yield
 
 
 @contextmanager
 def operands_in_int8() -> Iterator[None]:
-    """Multiply states by weights like an int8 model: round both to 8-bit integers.
-
-    Examples
-    --------
-    >>> with operands_in_int8():
-    ...     product(np.array([[0.5, 1.0]]), np.array([[100.0], [127.0]])).round(3).tolist()  # 64 / 127 for 0.5
-    [[177.394]]
-    """
+    """Multiply states by weights like an int8 model: round both to 8-bit integers."""
     with _rounded("int8"):
         yield
 
@@ -59,11 +45,6 @@ def to_bfloat16(a: Array) -> Array:
 
     A bfloat16 is the upper half of a float32: the sign, the exponent and the first 7 bits of the fraction. Float64
     numbers are rounded to float32 first, since the kernels have float32 operands.
-
-    Examples
-    --------
-    >>> to_bfloat16(np.array([3.14159, 1.00390625, 1.01171875])).tolist()  # the last two are ties
-    [3.140625, 1.0, 1.015625]
     """
     bits = a.astype(np.float32).view(np.uint32)
     nearest = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000
@@ -89,12 +70,6 @@ def int8_product(h: Array, integers: NDArray[np.int8], scale: Array) -> Array:
 
     A state becomes an unsigned byte, round(127 h) + 128, since the processor multiplies unsigned by signed bytes. The
     sums are exact 32-bit integers. The offset of 128 adds 128 times the sum of the column, subtracted here.
-
-    Examples
-    --------
-    >>> integers = np.array([[100], [-127]], np.int8)
-    >>> (127 * int8_product(np.array([[1.0, -1.0]]), integers, np.array([1.0]))).tolist()  # 127 * 100 + 127 * 127
-    [[28829.0]]
     """
     unsigned = (np.rint(LEVELS * np.clip(h, -1, 1)) + 128).astype(np.uint8)
     sums = unsigned.astype(np.int32) @ integers.astype(np.int32) - 128 * integers.sum(axis=0, dtype=np.int32)

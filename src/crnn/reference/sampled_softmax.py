@@ -40,14 +40,6 @@ def candidates(
     more : (C,) float64 array
         0 for the targets' symbols, and ln((V - m) / n) for the n = C - m drawn symbols, each representing
         (V - m) / n symbols.
-
-    Examples
-    --------
-    >>> symbols, more = candidates(np.array([[3], [1], [3]]), vocab_size=40, sampled=10, seed=7, step=0)
-    >>> symbols.tolist()
-    [3, 1, 4, 5, 6, 7, 8, 10, 12, 13, 23, 26, 31, 32, 36, 39]
-    >>> more[:3].round(3).tolist()  # ln(38 / 14)
-    [0.0, 0.0, 0.999]
     """
     occurring = list(dict.fromkeys(targets.ravel().tolist()))
     m = len(occurring)

@@ -43,16 +43,6 @@ def filtered(
         Added to the logits.
     repetition_penalty, temperature, top_k, top_p, min_p
         As in `SamplingControls`.
-
-    Examples
-    --------
-    >>> y = np.log([0.5, 0.25, 0.125, 0.125])
-    >>> filtered(y, top_k=3).round(3).tolist()  # the last two are tied
-    [0.571, 0.286, 0.143, 0.0]
-    >>> filtered(y, top_p=0.6).round(3).tolist()
-    [0.667, 0.333, 0.0, 0.0]
-    >>> filtered(y, min_p=0.4, temperature=0.5).round(3).tolist()  # the temperature turns the half into a quarter
-    [1.0, 0.0, 0.0, 0.0]
     """
     y = np.asarray(y, np.float64) + bias
     if seen is not None:

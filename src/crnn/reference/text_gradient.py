@@ -39,15 +39,6 @@ def text_gradient(
         The gradients of the parameters.
     states : tuple of (L, n, H) arrays
         The gradients of h, and of an LSTM's c, after each symbol of the text.
-
-    Examples
-    --------
-    >>> from crnn.model.layout import Layout, initialise
-    >>> layout = Layout(5, 3, np.dtype("float64"), cell="lstm", num_layers=2)
-    >>> p = layout.tensors(initialise(layout, np.random.default_rng(0), None))
-    >>> loss, gradients, (dh, dc) = text_gradient(p, "lstm", np.array([0, 4, 2, 1]), at=2)
-    >>> dh.shape, dh.any(axis=(0, 2)).tolist()  # the prediction of ids[2] depends on ids[:2] only
-    ((2, 4, 3), [True, True, False, False])
     """
     n, H, n_states = len(ids), len(p.Wy), len(CELLS[cell].states)
     first = [] if boundary is None else [boundary]

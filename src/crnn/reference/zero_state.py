@@ -14,15 +14,7 @@ Array = NDArray[Any]
 
 
 def zero_state(p: Tensors, cell: str, B: int) -> tuple[Array, ...]:
-    """Return zeros: h (L, B, H), c for an LSTM, and with pairs the previous symbol, (1, B, 1).
-
-    Examples
-    --------
-    >>> from crnn.model.layout import Layout
-    >>> layout = Layout(5, 3, np.dtype("float64"), "lstm")
-    >>> [array.shape for array in zero_state(layout.tensors(layout.zeros()), "lstm", 7)]
-    [(1, 7, 3), (1, 7, 3)]
-    """
+    """Return zeros: h (L, B, H), c for an LSTM, and with pairs the previous symbol, (1, B, 1)."""
     L, H, dtype = len(p.layers), len(p.Wy), p.Wy.dtype
     h_and_c = [np.zeros((L, B, H), dtype) for _ in CELLS[cell].states]
     return (*h_and_c, *([] if p.pairs is None else [np.zeros((1, B, 1), dtype)]))

@@ -35,13 +35,7 @@ class LabeledTexts(NamedTuple):
 
 
 def labeled_texts(classifier: CharRNNClassifier, texts: Any, labels: ArrayLike) -> LabeledTexts:
-    """Return as many texts and labels as can be classified in a few seconds.
-
-    Raises
-    ------
-    InvalidInputError
-        If the numbers of labels and texts differ, or the classifier was not fitted with a label.
-    """
+    """Return as many texts and labels as can be classified in a few seconds."""
     if texts is None or isinstance(texts, str | bytes | Path):
         raise InvalidInputError("labels need a list of texts, but text is not a list. Pass one text per label.")
     whole = list(python_values(texts))

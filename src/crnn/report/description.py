@@ -18,15 +18,7 @@ LOSSES = ("training", "validation")
 
 
 def facts(model: CharRNN, part: TextPart) -> list[tuple[str, str]]:
-    """Return names and values that describe a model.
-
-    Examples
-    --------
-    >>> from .shown_text import text_part
-    >>> model = CharRNN(8, cell="gru", max_steps=100, random_state=0).fit("abc" * 100)
-    >>> dict(facts(model, text_part(model, "abcab")))["trained"]
-    '100 steps of 1 x 25 characters'
-    """
+    """Return names and values that describe a model."""
     symbols = model.vocabulary_
     shown = repr(symbols)
     loss = model.bits_per_char(part.measured, exact=part.exact)
@@ -43,14 +35,7 @@ def facts(model: CharRNN, part: TextPart) -> list[tuple[str, str]]:
 
 
 def curves(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]]:
-    """Return the training curves, with losses in bits, and None for missing measurements.
-
-    Examples
-    --------
-    >>> records = [{"step": 5, "train_loss": 2 * math.log(2), "validation_loss": None, "learning_rate": 0.1}]
-    >>> curves(records)["training"], curves(records)["validation"], curves(records)["norm"]
-    ([2.0], [None], [None])
-    """
+    """Return the training curves, with losses in bits, and None for missing measurements."""
     records = thinned([record for record in history if number_in(record, "step") is not None])
     out: dict[str, list[float | None]] = {"step": [number_in(record, "step") for record in records]}
     for name, key in CURVES.items():

@@ -17,16 +17,7 @@ MAX_LENGTH = 200  # characters shown of a document
 
 
 def document_tables(model: CharRNN, part: TextPart) -> dict[str, Any]:
-    """Return the documents with the lowest and highest mean surprisal, and new ones, with their bits.
-
-    Examples
-    --------
-    >>> from .shown_text import text_part
-    >>> model = CharRNN(16, max_steps=500, random_state=0).fit(["abc", "abc", "abc", "cba"] * 20)
-    >>> tables = document_tables(model, text_part(model, ["abc", "cab"]))["tables"]
-    >>> tables["likeliest"][0]["text"], tables["strangest"][0]["text"]
-    ('abc', 'cab')
-    """
+    """Return the documents with the lowest and highest mean surprisal, and new ones, with their bits."""
     documents = list(dict.fromkeys(part.measured))
     rows = _rows(model, documents)
     order = sorted(rows, key=lambda row: row["mean"])

@@ -12,14 +12,7 @@ DOCUMENTS = 10
 
 
 def samples(model: CharRNN) -> list[dict[str, Any]]:
-    """Return a sample at each temperature with seed 0; for a model of documents, several documents, one per line.
-
-    Examples
-    --------
-    >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
-    >>> [sample["temperature"] for sample in samples(model)]
-    [0.5, 0.8, 1.1]
-    """
+    """Return a sample at each temperature with seed 0; for a model of documents, several documents, one per line."""
     out = []
     for temperature in TEMPERATURES:
         if model.vocabulary_.boundary is None:
@@ -32,11 +25,5 @@ def samples(model: CharRNN) -> list[dict[str, Any]]:
 
 
 def shown(text: str | bytes) -> str:
-    """Return a text for display; bytes are decoded as UTF-8.
-
-    Examples
-    --------
-    >>> shown("ä".encode())
-    'ä'
-    """
+    """Return a text for display; bytes are decoded as UTF-8."""
     return text if isinstance(text, str) else text.decode("utf-8", "replace")

@@ -39,13 +39,7 @@ class TextPart(NamedTuple):
     own: bool  # whether the part is a sample of the model
 
     def documents(self, limit: int) -> list[Text]:
-        """Return the first documents with at most `limit` symbols and ends in total, but at least one document.
-
-        Examples
-        --------
-        >>> TextPart(["ab", "c", "def"], "", True, False).documents(5)
-        ['ab', 'c']
-        """
+        """Return the first documents with at most `limit` symbols and ends in total, but at least one document."""
         ends = np.cumsum([len(document) + 1 for document in self.measured])
         return list(self.measured[: max(1, int(np.searchsorted(ends, limit, side="right")))])
 
@@ -62,14 +56,7 @@ class TextPart(NamedTuple):
 
 
 def text_part(model: CharRNN, text: Any) -> TextPart:
-    """Return the part of a text that can be scored in a few seconds.
-
-    Examples
-    --------
-    >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
-    >>> text_part(model, "abcab").described, len(text_part(model, None).measured)
-    ('all 5 characters', 2000)
-    """
+    """Return the part of a text that can be scored in a few seconds."""
     of_documents, own = model.vocabulary_.boundary is not None, text is None
     if own:
         text = model.sample(num_samples=OWN_DOCUMENTS, random_state=0) if of_documents else (
@@ -109,13 +96,6 @@ def judged(model: CharRNN, text: Text) -> tuple[Array, Array, Array]:
     """Return the bits of each symbol, and the most likely symbols and their probabilities at each position.
 
     A document's end is one of the symbols.
-
-    Examples
-    --------
-    >>> model = CharRNN(8, max_steps=500, random_state=0).fit("abc" * 100)
-    >>> bits, ids, p = judged(model, "abca")
-    >>> ids[1:, 0].tolist(), bool(np.allclose(bits * np.log(2), model.surprisal("abca"), atol=1e-4))
-    ([1, 2, 0], True)
     """
     vocabulary, (Why, by) = model.vocabulary_, (model.params_["Why"].T, model.params_["by"])
     ids = vocabulary.encode(text).astype(np.intp)

@@ -27,15 +27,7 @@ class Subject(NamedTuple):
 
 
 def subject_of(model: CharRNN | CharRNNClassifier, text: Any, labels: ArrayLike | None) -> Subject:
-    """Return the subject of the report.
-
-    Examples
-    --------
-    >>> classifier = CharRNNClassifier(CharRNN(8, max_steps=5)).fit(["ab", "ba", "a"], ["x", "y", "x"])
-    >>> subject = subject_of(classifier, ["ab", "b", "aa"], ["x", "y", "x"])
-    >>> subject.text, subject.classes["names"]
-    (['ab', 'aa'], ['x', 'y'])
-    """
+    """Return the subject of the report."""
     if isinstance(model, CharRNNClassifier):
         return _of_classifier(model, text, labels)
     if not isinstance(model, CharRNN):

@@ -12,16 +12,7 @@ SEARCHED = 6_000  # symbols of the text
 
 
 def units_followed(model: CharRNN, part: TextPart) -> list[dict[str, Any]]:
-    r"""Return the units that follow a property, numbered across layers; empty for a model of documents.
-
-    Examples
-    --------
-    >>> from .shown_text import text_part
-    >>> text = "to be or not to be\n" * 30
-    >>> model = CharRNN(16, max_steps=500, random_state=0).fit(text)
-    >>> sorted(unit["property"] for unit in units_followed(model, text_part(model, text)))
-    ['between words', 'line length', 'word length']
-    """
+    """Return the units that follow a property, numbered across layers; empty for a model of documents."""
     if model.vocabulary_.boundary is not None or len(part.measured) < MIN_SYMBOLS:
         return []
     found = find_units(model, part.measured[:SEARCHED])

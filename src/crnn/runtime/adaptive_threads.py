@@ -29,14 +29,6 @@ class AdaptiveThreads:
     ----------
     n_threads : int
         The number of threads for the next call.
-
-    Examples
-    --------
-    >>> threads = AdaptiveThreads(2)
-    >>> for _ in range(4):  # a busy machine: two threads wait for each other
-    ...     threads.record({1: 0.010, 2: 0.025}[threads.n_threads], now=0.0)
-    >>> threads.n_threads
-    1
     """
 
     def __init__(self, max_threads: int) -> None:
@@ -56,18 +48,7 @@ class AdaptiveThreads:
         return self.n_threads != self._chosen
 
     def steps(self, n: int) -> int:
-        """Return how many of the next n steps the next call should take: all, or at most half of them in a trial.
-
-        Examples
-        --------
-        >>> threads = AdaptiveThreads(2)
-        >>> threads.steps(16)
-        16
-        >>> for _ in range(2):
-        ...     threads.record(0.01, now=0.0)
-        >>> threads.on_trial, threads.steps(16)
-        (True, 3)
-        """
+        """Return how many of the next n steps the next call should take: all, or at most half of them in a trial."""
         if not self.on_trial:
             return n
         return min((n + 1) // 2, math.ceil(TRIAL_SECONDS / max(self._seconds[self._chosen], 1e-9)))

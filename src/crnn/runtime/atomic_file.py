@@ -21,7 +21,8 @@ def write_atomically(path: str, data: bytes | Iterable[bytes | memoryview]) -> N
     The bytes go to a temporary file in the same folder, then to the disk, and only then is the file renamed to the
     target. After any failure the temporary file is removed, and so are temporary files left by killed processes. An
     existing file keeps its mode, and a symbolic link keeps pointing to its target. Anything but a regular file (a pipe,
-    ``/dev/null``) is written directly.
+    ``/dev/null``) is written directly. An existing file without write permission is a PermissionError, as for `open`,
+    although it could be replaced by renaming.
 
     Parameters
     ----------
@@ -29,22 +30,6 @@ def write_atomically(path: str, data: bytes | Iterable[bytes | memoryview]) -> N
         The file's name.
     data : bytes, or iterable of bytes-like
         The whole contents.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written, as reported by the system. An existing file without write permission is a
-        PermissionError, as for `open`, although it could be replaced by renaming.
-    InvalidInputError
-        If the path ends with a slash.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_atomically(os.path.join(folder, "new"), b"all of it")
-    ...     os.listdir(folder)
-    ['new']
     """
     mode, folder, temporary = mode_of_target(path), "", ""
     source = _Source([data] if isinstance(data, bytes) else data)

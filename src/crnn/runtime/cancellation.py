@@ -12,18 +12,7 @@ class Cancelled(Exception):  # noqa: N818 (an order, not an error)
 
 
 class Cancellation:
-    """The first error of a group of threads.
-
-    Examples
-    --------
-    >>> cancellation = Cancellation()
-    >>> with cancellation.shared():
-    ...     check_cancelled()
-    ...     cancellation.fail(KeyboardInterrupt())
-    ...     check_cancelled()
-    Traceback (most recent call last):
-    crnn.runtime.cancellation.Cancelled
-    """
+    """The first error of a group of threads."""
 
     def __init__(self) -> None:
         self.error: BaseException | None = None

@@ -61,10 +61,5 @@ def whole_number(text: str | None) -> int | None:
 
     `int` is not called for other texts: Python 3.11 drops the exception of a signal that arrives while `int` composes
     its error message.
-
-    Examples
-    --------
-    >>> whole_number("17"), whole_number("max"), whole_number("-1"), whole_number(None)
-    (17, None, None, None)
     """
     return int(text) if text is not None and text.isascii() and text.isdecimal() else None

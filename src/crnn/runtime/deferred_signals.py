@@ -17,11 +17,6 @@ def signals_deferred() -> Iterator[None]:
 
     Modules compiled by Cython, including SciPy's, ignore errors in some of their first statements, and ctypes ignores
     errors in callbacks. An interrupted import may also leave a module that cannot be imported again.
-
-    Examples
-    --------
-    >>> with signals_deferred():
-    ...     import scipy.linalg.cython_blas
     """
     handlers = signal_handlers()
     noted: dict[int, Any] = {}  # frames by signal number: like the system, keep one signal per number

@@ -59,13 +59,6 @@ def training_threads(n_threads: int | None, streams: int, work: int, weights: in
         Multiplications of one step over all streams.
     weights : int
         Bytes of the weights that a layer uses at each time step.
-
-    Examples
-    --------
-    >>> training_threads(10**6, streams=300, work=0, weights=0) == min(cores(), MAX_THREADS)
-    True
-    >>> training_threads(None, streams=1, work=10**9, weights=10**7)
-    1
     """
     if n_threads is not None:
         return min(n_threads, streams, cores(), MAX_THREADS)
@@ -83,36 +76,17 @@ def inference_threads(n_threads: int | None) -> int:
     ----------
     n_threads : int or None
         The parameter of `CharRNN`; None: one per usable core.
-
-    Examples
-    --------
-    >>> inference_threads(1), inference_threads(10**6) == cores() >= inference_threads(None)
-    (1, True)
     """
     return min(n_threads or default_threads(), cores())
 
 
 def split_range(n: int, parts: int) -> list[range]:
-    """Split 0 … n - 1 into consecutive ranges of nearly equal length.
-
-    Examples
-    --------
-    >>> split_range(5, 2)
-    [range(0, 2), range(2, 5)]
-    """
+    """Split 0 … n - 1 into consecutive ranges of nearly equal length."""
     return [range(n * i // parts, n * (i + 1) // parts) for i in range(parts)]
 
 
 def run_tasks(tasks: Iterable[T], work: Callable[[T], object], n_threads: int) -> None:
-    """Call ``work(task)`` for all tasks on several threads; each takes the next task when free.
-
-    Examples
-    --------
-    >>> done = []
-    >>> run_tasks(range(5), done.append, n_threads=2)
-    >>> sorted(done)
-    [0, 1, 2, 3, 4]
-    """
+    """Call ``work(task)`` for all tasks on several threads; each takes the next task when free."""
     left, cancellation = deque(tasks), Cancellation()
     if n_threads <= 1 or len(left) <= 1:  # nothing to share or cancel
         for task in left:

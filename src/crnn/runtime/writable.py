@@ -15,12 +15,6 @@ def check_writable(path: str) -> None:
     ----------
     path : str
         The file's path.
-
-    Examples
-    --------
-    >>> check_writable("no-such-folder/book.crnn")
-    Traceback (most recent call last):
-    FileNotFoundError: [Errno 2] No such file or directory: 'no-such-folder/book.crnn'
     """
     mode = mode_of_target(path)
     if mode is None or stat.S_ISREG(mode):  # a new file is created next to it; /dev/null is written to

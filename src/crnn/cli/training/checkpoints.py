@@ -26,13 +26,7 @@ FREE = {"verbose", "n_threads"}  # parameters that do not affect the trained mod
 
 
 def checkpoint_every(text: str) -> int | float | None:
-    """Return the checkpoint interval, in seconds or steps, or None for never.
-
-    Examples
-    --------
-    >>> checkpoint_every("5m"), checkpoint_every("1000"), checkpoint_every("none")
-    (300.0, 1000, None)
-    """
+    """Return the checkpoint interval, in seconds or steps, or None for never."""
     if text.lower() == "none":
         return None
     return checked_every(int(text)) if text.isdecimal() else duration(text)
@@ -56,13 +50,7 @@ def checkpoint_of(arguments: argparse.Namespace) -> str | None:
 
 
 def contains_model(path: str, model: CharRNN) -> bool:
-    """Return whether a file contains a network with the same weights after the same number of steps.
-
-    Examples
-    --------
-    >>> contains_model("no-such-file.crnn", CharRNN(5, max_steps=0).fit("to be"))
-    False
-    """
+    """Return whether a file contains a network with the same weights after the same number of steps."""
     try:
         stored = CharRNN.load(path)
     except (OSError, ValueError):

@@ -14,13 +14,7 @@ SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS")  # set by the la
 
 
 def communicator() -> Any:
-    """Return the communicator of all processes if a launcher such as mpiexec has started several, otherwise None.
-
-    Raises
-    ------
-    InvalidInputError
-        If mpi4py is missing.
-    """
+    """Return the communicator of all processes if a launcher such as mpiexec has started several, otherwise None."""
     if not any(os.environ.get(name, "1") not in ("", "1") for name in SIZES):
         return None
     try:

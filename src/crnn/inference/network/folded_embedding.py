@@ -30,11 +30,6 @@ def folded_weights(embedding: Array, Wx: Array, *, out: Array | None = None, bfl
         Zeros, to which the product is added.
     bfloat16 : bool, default=False
         Whether to round the operands to bfloat16, as in training.
-
-    Examples
-    --------
-    >>> folded_weights(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0], [10.0]])).tolist()
-    [[21.0], [43.0]]
     """
     (V, E), N = embedding.shape, Wx.shape[1]
     panels = aligned_zeros(core.packed_size(E, N, Wx.itemsize, bfloat16), Wx.dtype)
@@ -52,15 +47,7 @@ def folded_weights(embedding: Array, Wx: Array, *, out: Array | None = None, bfl
 
 
 def folded_network(layout: Layout, params: Array, *, bfloat16: bool = False) -> tuple[Layout, Array]:
-    """Return the layout and flat weights of the same network without its embedding, if it has one.
-
-    Examples
-    --------
-    >>> layout = Layout(7, 3, np.dtype("float32"), "gru", embedding_size=2)
-    >>> folded, flat = folded_network(layout, layout.zeros())
-    >>> folded.tensors(flat).layers[0].Wx.shape
-    (7, 9)
-    """
+    """Return the layout and flat weights of the same network without its embedding, if it has one."""
     part = layout.tensors(params)
     if part.embedding is None:
         return layout, params

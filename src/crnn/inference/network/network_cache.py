@@ -16,18 +16,6 @@ class NetworkCache:
     packs waits for the running training steps to end, so that the network has the weights between two steps.
 
     Copying or pickling a cache gives an empty one. A forked child may use its parent's packed networks.
-
-    Examples
-    --------
-    >>> from crnn import CharRNN
-    >>> state = CharRNN(8, max_steps=5, random_state=0).fit("abc" * 100)._learned
-    >>> cache = NetworkCache()
-    >>> first = cache.network(state, "score", one_row=True, scoring=True)
-    >>> cache.network(state, "score", one_row=True, scoring=True) is first
-    True
-    >>> state.restore(state.copy())
-    >>> cache.network(state, "score", one_row=True, scoring=True) is first
-    False
     """
 
     def __init__(self) -> None:
@@ -62,11 +50,6 @@ class NetworkCache:
             The method that needs the network, for the error.
         one_row, scoring, bfloat16, n_threads
             As for `PackedNetwork.pack`.
-
-        Raises
-        ------
-        InvalidInputError
-            If a weight is not finite.
         """
         bfloat16 = bfloat16 and state.scales is None
         scoring = scoring and one_row  # many rows have only one form

@@ -25,13 +25,7 @@ def log_prior(network: InferenceNetwork, n_labels: int) -> NDArray[np.float64]:
 
 
 def mixed(log_weights: Array, log_p: Array) -> NDArray[np.float64]:
-    """Return ln sum over k of exp(log_weights[k] + log_p[k]), for (K,) and (K, n).
-
-    Examples
-    --------
-    >>> mixed(np.log([0.25, 0.75]), np.log([[0.4, 0.8], [0.4, 0.0001]])).round(3).tolist()
-    [-0.916, -1.609]
-    """
+    """Return ln sum over k of exp(log_weights[k] + log_p[k]), for (K,) and (K, n)."""
     with np.errstate(invalid="ignore"):  # for texts that cannot be scored
         total: NDArray[np.float64] = np.logaddexp.reduce(log_weights[:, None] + log_p, axis=0)
     return total

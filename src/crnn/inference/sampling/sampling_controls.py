@@ -216,15 +216,6 @@ class SamplingControls:
         vocabulary : Vocabulary
         options : dict
             The arguments of `CharRNN.sample`.
-
-        Examples
-        --------
-        >>> from crnn.text.symbols.vocabulary import Vocabulary
-        >>> SamplingControls.check(Vocabulary.from_text("abc"), {"logit_bias": {"b": 2}}).bias
-        array([0., 2., 0.])
-        >>> SamplingControls.check(Vocabulary.from_text("abc"), {"top_k": 0})
-        Traceback (most recent call last):
-        crnn.errors.InvalidInputError: top_k must be a whole number of at least 1, or None for all symbols, not 0
         """
         for name in options:
             if name not in CONTROLS:

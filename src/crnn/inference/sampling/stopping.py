@@ -29,11 +29,6 @@ class Stops:
         Non-empty texts.
     end : int, optional
         The id of the symbol that ends a text, equivalent to a stop of just this symbol.
-
-    Examples
-    --------
-    >>> Stops([np.array([1, 2, 3]), np.array([2])]).begun(np.array([0, 1, 2]))  # 1, 2 may continue as 1, 2, 3
-    2
     """
 
     def __init__(self, texts: Iterable[Ids], end: int | None = None) -> None:
@@ -47,13 +42,7 @@ class Stops:
         return bool(self._texts)
 
     def packed(self) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
-        """Return the symbols of all stops, longer ones first, and the end of each.
-
-        Examples
-        --------
-        >>> Stops([np.array([3]), np.array([1, 2])]).packed()
-        (array([1, 2, 3], dtype=int32), array([2, 3]))
-        """
+        """Return the symbols of all stops, longer ones first, and the end of each."""
         if not self._texts:
             return _NONE
         texts = sorted(self._texts, key=len, reverse=True)

@@ -47,12 +47,6 @@ class Uniforms:
         The states of the streams: the halves of PCG64's state, upper half first. A draw advances its stream's state.
     increment : (2,) uint64 array
         PCG64's increment, the same for all streams.
-
-    Examples
-    --------
-    >>> both, second = Uniforms(root(7), range(2)), Uniforms(root(7), range(1, 2))
-    >>> bool((both.draw(3)[:, 1] == second.draw(3)[:, 0]).all())
-    True
     """
 
     def __init__(self, root: np.random.PCG64, samples: range) -> None:

@@ -21,13 +21,7 @@ Array = NDArray[Any]
 
 
 def accuracy(predicted: Array, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Return the weighted share of correct labels.
-
-    Examples
-    --------
-    >>> accuracy(np.array(["a", "b", "b"]), ["a", "b", "a"], sample_weight=[1, 2, 1])
-    0.75
-    """
+    """Return the weighted share of correct labels."""
     given = checked_labels(y, len(predicted), name="y")
     right = given.labels[given.numbers] == predicted
     weights = None if sample_weight is None else checked_sample_weights(sample_weight, len(predicted))

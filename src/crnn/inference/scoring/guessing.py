@@ -84,12 +84,6 @@ def guess_numbers(log_p: Array, sampled: Array) -> GuessNumbers:
     -------
     GuessNumbers
         Estimates, infinite if they exceed float64.
-
-    Examples
-    --------
-    >>> die = np.full(1000, np.log(1 / 6))
-    >>> guess_numbers(np.log([0.5, 0.1]), die).estimate.round(9).tolist()  # its six faces come before 0.1
-    [1.0, 7.0]
     """
     n = len(sampled)
     inverse = -np.sort(sampled)[::-1]  # log 1 / q, ascending: the most likely first

@@ -20,14 +20,6 @@ class RecentScores:
 
     There are two generations. A text is looked up in both, and moves to the younger one. When that is full it becomes
     the older one, and the older one is dropped. So frequent texts stay, and memory is bounded.
-
-    Examples
-    --------
-    >>> recent = RecentScores()
-    >>> recent.look_up(["to", "be", "to"], lambda texts: np.array([float(len(text)) for text in texts]))
-    array([2., 2., 2.])
-    >>> recent.look_up(["be", None, "or"], lambda texts: np.array([-1.0] * len(texts)))
-    array([ 2., nan, -1.])
     """
 
     def __init__(self) -> None:

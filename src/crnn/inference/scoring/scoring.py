@@ -151,11 +151,5 @@ def ranks(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.intp]
 
 
 def cuts(n: int, parts: int) -> list[range]:
-    """Cut n symbols into up to `parts` ranges of at least `PART` symbols, or into one range.
-
-    Examples
-    --------
-    >>> cuts(5000, 32)
-    [range(0, 2500), range(2500, 5000)]
-    """
+    """Cut n symbols into up to `parts` ranges of at least `PART` symbols, or into one range."""
     return split_range(n, max(1, min(parts, n // PART)))

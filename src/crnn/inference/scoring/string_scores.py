@@ -42,14 +42,7 @@ class Strings(NamedTuple):
 
     @classmethod
     def join(cls, arrays: Iterable[NDArray[Any]]) -> Strings:
-        """Join strings given as arrays of ids.
-
-        Examples
-        --------
-        >>> strings = Strings.join([np.array([2, 0]), np.array([1])])
-        >>> strings.ids, strings.starts
-        (array([2, 0, 1], dtype=int32), array([0, 2]))
-        """
+        """Join strings given as arrays of ids."""
         parts = [np.zeros(0, np.int32), *arrays]
         return cls(np.concatenate(parts, dtype=np.int32, casting="unsafe"), np.array([*map(len, parts[1:])], np.intp))
 
@@ -161,6 +154,8 @@ def text_blocks(
 ) -> Iterator[TextBlock]:
     """Yield texts in blocks of at most `BLOCK_STRINGS` texts and about `BLOCK_SYMBOLS` symbols.
 
+    A single text is refused at the call, an item that is not a text of the model's kind when it is reached.
+
     Parameters
     ----------
     texts : iterable of str or bytes
@@ -173,11 +168,6 @@ def text_blocks(
         How to handle missing values, and bytes instead of characters. "strict": raise an error. "replace":
         decode bytes, with U+FFFD for invalid UTF-8, and yield None for a missing value. "skip": also yield None for
         invalid bytes. None: "strict", without mentioning the option to the user.
-
-    Raises
-    ------
-    InvalidInputError
-        At the call if `texts` is a single text; later if an item is not a text of the model's kind.
     """
     wanted = str if vocabulary.kind == "characters" else bytes
     if isinstance(texts, (str, bytes, bytearray, memoryview)) or not has_items(texts):

@@ -30,14 +30,6 @@ class Decompressed:
         If False, the file is read unchanged.
     seen : callable, optional
         Called with the raw bytes as they are read.
-
-    Examples
-    --------
-    >>> import gzip, io
-    >>> Decompressed(io.BytesIO(gzip.compress(b"to be ") + gzip.compress(b"or not")), "text.gz").read()
-    b'to be or not'
-    >>> Decompressed(io.BytesIO(b"as it is"), "text").read()
-    b'as it is'
     """
 
     def __init__(
@@ -49,13 +41,7 @@ class Decompressed:
         self._member: zlib._Decompress | None = None
 
     def read1(self, size: int) -> bytes:
-        """Return up to `size` bytes as soon as any are available; b"" at the end.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be read, or its gzip data are damaged or incomplete.
-        """
+        """Return up to `size` bytes as soon as any are available; b"" at the end."""
         if self._compressed is None:
             self._look_at_the_start(size)
         if not self._compressed:
@@ -112,13 +98,7 @@ class Decompressed:
 
 
 def plain_size(path: str, *, decompress: bool = True) -> int:
-    """Return the size of a file's contents in bytes; a gzip file is read for this, once until it changes.
-
-    Examples
-    --------
-    >>> plain_size(os.devnull)
-    0
-    """
+    """Return the size of a file's contents in bytes; a gzip file is read for this, once until it changes."""
     found = os.stat(path)
     if not decompress or not os.path.isfile(path):
         return found.st_size

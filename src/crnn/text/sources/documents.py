@@ -32,16 +32,6 @@ def join(texts: Iterable[Any], name: str = "X") -> JoinedTexts:
         At least one text; a text may be empty.
     name : str, default="X"
         The name of the collection in error messages.
-
-    Raises
-    ------
-    InvalidInputError
-        If the collection is empty, or a text differs in type from the first; its index is named.
-
-    Examples
-    --------
-    >>> join(["to be", "", "or not"]).lengths
-    array([5, 0, 6])
     """
     own = list(python_values(texts))
     if not own:
@@ -74,11 +64,6 @@ def pack(ids: Ids, lengths: NDArray[np.int64], boundary: int) -> Ids:
     Returns
     -------
     array like `ids`, shape (N + n + 1,)
-
-    Examples
-    --------
-    >>> pack(np.array([4, 5, 6], np.uint8), np.array([2, 0, 1]), 9)
-    array([9, 4, 5, 9, 9, 6, 9], dtype=uint8)
     """
     packed = np.full(len(ids) + len(lengths) + 1, boundary, ids.dtype)
     inside = np.ones(len(packed), np.bool_)
@@ -94,11 +79,6 @@ def n_given(boundary: int | None) -> int:
     ----------
     boundary : int or None
         The boundary's id; None for a running text.
-
-    Examples
-    --------
-    >>> n_given(9), n_given(None)
-    (1, 0)
     """
     return 0 if boundary is None else 1
 
@@ -107,10 +87,5 @@ def boundaries(packed: Ids, boundary: int) -> NDArray[np.intp]:
     """Return the positions of the boundaries, one more than there are documents.
 
     Document i is packed[places[i] + 1 : places[i + 1]].
-
-    Examples
-    --------
-    >>> boundaries(np.array([9, 4, 5, 9, 9, 6, 9]), 9)
-    array([0, 3, 4, 6])
     """
     return np.flatnonzero(packed == boundary)

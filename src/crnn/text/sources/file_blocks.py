@@ -18,11 +18,6 @@ Paths = FilePath | Iterable[FilePath]
 def paths_of(paths: Paths) -> tuple[str, ...]:
     """Return one or more paths as a tuple of str.
 
-    Raises
-    ------
-    InvalidInputError
-        If the list is empty, or an item is not a path.
-
     Examples
     --------
     >>> paths_of("names.txt"), paths_of(["a.txt", b"b.txt"])
@@ -73,11 +68,6 @@ def ended_lines(files: Iterable[Iterable[Any]], kind: Kind) -> Iterator[Any]:
     files : iterable of iterables of str or bytes
         The blocks of each file.
     kind : {"characters", "bytes"}
-
-    Examples
-    --------
-    >>> "".join(ended_lines([["Anna\r", "\nBob"], ["Eve"]], "characters"))
-    'Anna\nBob\nEve\n'
     """
     empty: Any
     end: Any

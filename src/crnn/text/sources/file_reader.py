@@ -16,7 +16,7 @@ Seen = Callable[[bytes], object]
 
 
 class FileReader(NamedTuple):
-    r"""Files and the way to read them; each method reads them again.
+    """Files and the way to read them; each method reads them again.
 
     Attributes
     ----------
@@ -28,17 +28,6 @@ class FileReader(NamedTuple):
         How to handle invalid UTF-8. "skip" is for lines only.
     transform : callable, optional
         Turns each line into a document.
-
-    Examples
-    --------
-    >>> import os, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "lines")
-    ...     with open(path, "wb") as file:
-    ...         _ = file.write(b"to\nbe\xff\nor\n")
-    ...     reader = FileReader((path,), lines=True, errors="skip", transform=str.upper)
-    ...     list(reader.batches(100)), list(reader.blocks(100))
-    ([['TO', None, 'OR']], ['TO\nOR\n'])
     """
 
     paths: tuple[str, ...]
@@ -82,13 +71,7 @@ class FileReader(NamedTuple):
             yield decoded if self.transform is None else self.transformed(decoded)
 
     def transformed(self, lines: list[Any]) -> list[Any]:
-        """Return the transformed lines; each must be a text of the same kind without a line end.
-
-        Raises
-        ------
-        InvalidInputError
-            If a result is anything else.
-        """
+        """Return the transformed lines; each must be a text of the same kind without a line end."""
         if self.transform is None:
             return lines
         found = [None if line is None else self.transform(line) for line in lines]

@@ -28,16 +28,6 @@ class FileSource(TextSource):
     ----------
     reader : FileReader
     name : str, default="X"
-
-    Examples
-    --------
-    >>> import pathlib, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder, "names.txt")
-    ...     _ = path.write_text("Zoë", encoding="utf-8")
-    ...     source = FileSource(FileReader((str(path),)))
-    ...     source.max_length, source.vocabulary()
-    (4, Vocabulary(3 characters: 'Zoë'))
     """
 
     def __init__(self, reader: FileReader, name: str = "X") -> None:
@@ -57,7 +47,7 @@ class FileSource(TextSource):
 
 
 class StoredSource(TextSource):
-    r"""Files that form one text, or lines, and are never held in memory as a whole.
+    """Files that form one text, or lines, and are never held in memory as a whole.
 
     The ids are stored in a cache file: see `id_cache`. It is opened or written when the vocabulary or the ids are first
     needed.
@@ -70,16 +60,6 @@ class StoredSource(TextSource):
         The folder of the cache file. The default is the folder of the first file, or the one in the environment
         variable ``CRNN_CACHE``; if that cannot be written, a temporary folder. Transformed lines have a temporary file
         there.
-
-    Examples
-    --------
-    >>> import pathlib, tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder, "names.txt")
-    ...     _ = path.write_text("Zoë\nAnna", encoding="utf-8")
-    ...     source = StoredSource(FileReader((str(path),), lines=True))
-    ...     source.ids(source.vocabulary()).read().tolist()
-    [6, 1, 4, 5, 6, 0, 3, 3, 2, 6]
     """
 
     def __init__(self, reader: FileReader, name: str = "X", *, cache: str | None = None) -> None:

@@ -16,12 +16,6 @@ class HashedTexts:
     Parameters
     ----------
     lines : Lines
-
-    Examples
-    --------
-    >>> import os
-    >>> "Anna" in HashedTexts(Lines(os.devnull))
-    False
     """
 
     def __init__(self, lines: Lines) -> None:

@@ -139,11 +139,6 @@ def cache_name(paths: Sequence[str], *, lines: bool, beside: bool) -> str:
 
     Next to a file, its name is enough. In a folder for caches, and for several files, a hash of the full paths
     prevents clashes.
-
-    Examples
-    --------
-    >>> cache_name(["texts/book.txt"], lines=False, beside=True)
-    'book.txt.crnn-ids'
     """
     name = os.path.basename(paths[0])
     if not beside or len(paths) > 1:
@@ -164,13 +159,6 @@ def write_cache(target: str, reader: FileReader) -> None:
     ----------
     target : str
     reader : FileReader
-
-    Raises
-    ------
-    InvalidInputError
-        If a file changes during reading, or has no lines.
-    UnicodeDecodeError, OSError
-        If a file is not UTF-8 or cannot be read, or the cache cannot be written.
     """
     before = [_stat(path) for path in reader.paths]
     counts, hashes = _counted(reader)

@@ -34,18 +34,6 @@ class IdFile:
     path : str
     temporary : bool, default=False
         Whether to delete the file's folder with this object.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "ids")
-    ...     with open(path, "wb") as file:
-    ...         _ = file.write(bytes([7, 5, 3, 2]))
-    ...     ids = np.empty(2, np.uint8)
-    ...     IdFile(path).read_into(ids, 1)
-    ...     ids
-    array([5, 3], dtype=uint8)
     """
 
     def __init__(self, path: str, *, temporary: bool = False) -> None:
@@ -57,15 +45,7 @@ class IdFile:
         weakref.finalize(self, _close, self._descriptor, folder)
 
     def read_into(self, out: NDArray[Any], offset: int) -> None:
-        """Fill a contiguous array with bytes from an offset.
-
-        Raises
-        ------
-        InvalidInputError
-            If the file is too short.
-        OSError
-            If it cannot be read.
-        """
+        """Fill a contiguous array with bytes from an offset."""
         view = out.reshape(-1).view(np.uint8).data
         while len(view):
             n = self._read(view, offset)
@@ -97,36 +77,14 @@ def _close(descriptor: int, folder: str | None) -> None:
 
 
 class CheckedBlocks(NamedTuple):
-    """The blocks at the start of a file, each verified against its checksum when read.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "ids")
-    ...     checksums = []
-    ...     with open(path, "wb") as file:
-    ...         file.writelines(with_checksums([bytes([7, 5, 3, 2])], checksums))
-    ...     ids = np.empty(2, np.uint8)
-    ...     CheckedBlocks(IdFile(path), 4, np.array(checksums, np.uint32)).read_into(ids, 1)
-    ...     ids
-    array([5, 3], dtype=uint8)
-    """
+    """The blocks at the start of a file, each verified against its checksum when read."""
 
     file: IdFile
     size: int  # bytes of all blocks
     checksums: NDArray[np.uint32]  # of each block
 
     def read_into(self, out: NDArray[Any], offset: int) -> None:
-        """Fill a contiguous array with bytes from an offset.
-
-        Raises
-        ------
-        InvalidInputError
-            If the file is too short, or one of its blocks is damaged.
-        OSError
-            If it cannot be read.
-        """
+        """Fill a contiguous array with bytes from an offset."""
         wanted = out.reshape(-1).view(np.uint8)
         end = offset + len(wanted)
         for i in range(offset // CHECKED_SIZE, n_blocks(end)):

@@ -19,27 +19,14 @@ ERRORS = get_args(Errors)
 
 
 def checked_errors(errors: Any) -> Errors:
-    """Return `errors` if it is a valid way to handle missing and damaged texts.
-
-    Examples
-    --------
-    >>> checked_errors("ignore")
-    Traceback (most recent call last):
-    crnn.errors.InvalidInputError: errors must be 'strict', 'replace' or 'skip', not 'ignore'
-    """
+    """Return `errors` if it is a valid way to handle missing and damaged texts."""
     if not isinstance(errors, str) or errors not in ERRORS:
         raise InvalidInputError(f"errors must be 'strict', 'replace' or 'skip', not {short_repr(errors)}")
     return errors  # type: ignore[return-value]
 
 
 def is_missing(value: object) -> bool:
-    """Return whether a value marks a missing entry in a table: None, NaN, or pandas' NA and NaT.
-
-    Examples
-    --------
-    >>> is_missing(None), is_missing(float("nan")), is_missing("")
-    (True, True, False)
-    """
+    """Return whether a value marks a missing entry in a table: None, NaN, or pandas' NA and NaT."""
     if isinstance(value, float):
         return value != value
     return value is None or type(value).__name__ in ("NAType", "NaTType")
@@ -99,11 +86,6 @@ def refuse_other_collections(X: Any, name: str) -> None:
     X : object
     name : str
         The name of the argument in the error message.
-
-    Raises
-    ------
-    InvalidInputError
-        For a dict, a table, a set, an open file, or an array unless one-dimensional; it names the remedy.
 
     Examples
     --------

@@ -28,16 +28,6 @@ class LabeledSource(TextSource):
         The labels known to a model; others are refused. By default all labels are new.
     name : str, default="labels"
         The name of the argument in error messages.
-
-    Examples
-    --------
-    >>> from crnn.text.sources.sources import text_source
-    >>> source = LabeledSource(text_source(["cab", "a"]), ["x", "y"])
-    >>> vocabulary = source.vocabulary()
-    >>> vocabulary
-    Vocabulary(3 characters: 'abc', crnn.BOUNDARY, Label('x'), Label('y'))
-    >>> source.ids(vocabulary)
-    array([3, 4, 2, 0, 1, 3, 5, 0, 3], dtype=uint8)
     """
 
     holds_documents = True

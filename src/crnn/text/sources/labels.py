@@ -36,11 +36,6 @@ def checked_labels(values: ArrayLike, n: int | None = None, *, name: str = "labe
     n : int, optional
         The number of documents; None: any number of at least one.
     name : str, default="labels"
-
-    Examples
-    --------
-    >>> checked_labels(["fr", "de", "fr"], 3)
-    Labeled(labels=array(['de', 'fr'], dtype='<U2'), numbers=array([1, 0, 1]))
     """
     given = _array(values, name)
     if given.ndim != 1:
@@ -53,16 +48,7 @@ def checked_labels(values: ArrayLike, n: int | None = None, *, name: str = "labe
 
 
 def label_number(label: Any, labels: Labels, *, name: str = "label") -> int:
-    """Return the index of a label among a model's sorted labels.
-
-    Examples
-    --------
-    >>> label_number("fr", np.array(["de", "fr"]))
-    1
-    >>> label_number("fR", np.array(["de", "fr"]))
-    Traceback (most recent call last):
-    crnn.errors.InvalidInputError: label must be one of 'de', 'fr', not 'fR'; did you mean 'fr'?
-    """
+    """Return the index of a label among a model's sorted labels."""
     value = label.item() if isinstance(label, np.generic) else label
     known = labels.tolist()
     if not isinstance(value, np.ndarray) and value in known:
@@ -81,11 +67,6 @@ def label_numbers(values: Any, labels: Labels, n: int | None = None, *, name: st
     labels : ndarray, shape (K,)
     n : int, optional
     name : str, default="labels"
-
-    Examples
-    --------
-    >>> label_numbers(["fr", "de", "fr"], np.array(["de", "en", "fr"]))
-    array([2, 0, 2])
     """
     found = checked_labels(values, n, name=name)
     places = []
@@ -109,11 +90,6 @@ def labeled_ids(packed: NDArray[Any], boundary: int, numbers: Numbers, n_labels:
     numbers : array of int, shape (n,)
     n_labels : int
         K.
-
-    Examples
-    --------
-    >>> labeled_ids(np.array([3, 0, 1, 3, 2, 3], np.uint8), 3, np.array([1, 0]), 2)
-    array([3, 5, 0, 1, 3, 4, 2, 3], dtype=uint8)
     """
     dtype = np.promote_types(packed.dtype, np.min_scalar_type(boundary + n_labels))
     starts = boundaries(packed, boundary)[:-1]

@@ -27,6 +27,8 @@ TextLike = Text | AnyPath | TextFile | Iterable[Text] | Sequence[AnyPath]
 def text_source(X: TextLike, name: str = "X") -> TextSource:
     """Return the source of a text or of documents.
 
+    Errors of reading come at once for a pipe or device, and with the reading for a file.
+
     Parameters
     ----------
     X : str, bytes-like, os.PathLike, TextFile, Lines or iterable of str or bytes-like
@@ -43,20 +45,6 @@ def text_source(X: TextLike, name: str = "X") -> TextSource:
     Returns
     -------
     TextSource
-
-    Raises
-    ------
-    InvalidInputError
-        If `X` is anything else.
-    UnicodeDecodeError, OSError
-        If a pipe or device is not UTF-8 or cannot be read. A file raises them when it is read.
-
-    Examples
-    --------
-    >>> text_source("to be").vocabulary()
-    Vocabulary(5 characters: ' beot')
-    >>> text_source(["to", "be"]).vocabulary()
-    Vocabulary(4 characters: 'beot', crnn.BOUNDARY)
     """
     if isinstance(X, str):
         warn_of_file_name(X)
@@ -83,13 +71,7 @@ def text_source(X: TextLike, name: str = "X") -> TextSource:
 
 
 def documents_of(X: TextLike) -> list[Any]:
-    """Return documents as a list; a single text or file is one document.
-
-    Examples
-    --------
-    >>> documents_of(["to", "be"]), documents_of("to be")
-    (['to', 'be'], ['to be'])
-    """
+    """Return documents as a list; a single text or file is one document."""
     own: Any = list(X) if isinstance(X, Iterator) else X
     source = text_source(own)
     if source.holds_documents:
@@ -106,11 +88,6 @@ class MemorySource(TextSource):
     ----------
     text : str or bytes-like
     name : str, default="X"
-
-    Examples
-    --------
-    >>> MemorySource(b"to be").kind
-    'bytes'
     """
 
     def __init__(self, text: Text, name: str = "X") -> None:
@@ -146,11 +123,6 @@ class DocumentsSource(TextSource):
     ----------
     lengths : ndarray of int, shape (n,)
         The number of symbols of each document.
-
-    Examples
-    --------
-    >>> DocumentsSource(["to be", "", "or not"]).max_length
-    15
     """
 
     holds_documents = True

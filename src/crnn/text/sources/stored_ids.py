@@ -140,14 +140,7 @@ TextIds = Ids | StoredIds
 
 
 def columns(ids: TextIds, starts: NDArray[Any], n: int) -> Ids:
-    """Return n ids from each of several positions, side by side, (n, len(starts)).
-
-    Examples
-    --------
-    >>> columns(np.array([7, 5, 3, 2], np.uint8), np.array([0, 2]), 2)
-    array([[7, 3],
-           [5, 2]], dtype=uint8)
-    """
+    """Return n ids from each of several positions, side by side, (n, len(starts))."""
     if not isinstance(ids, StoredIds):
         return np.asarray(ids[starts + np.arange(n)[:, None]])
     rows = np.empty((len(starts), n), ids.dtype)
@@ -157,13 +150,7 @@ def columns(ids: TextIds, starts: NDArray[Any], n: int) -> Ids:
 
 
 def n_documents(ids: TextIds, boundary: int) -> int:
-    """Return the number of packed documents.
-
-    Examples
-    --------
-    >>> n_documents(np.array([9, 4, 5, 9, 9, 6, 9], np.uint8), 9)
-    3
-    """
+    """Return the number of packed documents."""
     if isinstance(ids, StoredDocuments):
         return ids.n_documents
     parts = (ids[i : i + SCAN].astype(ids.dtype) for i in range(0, len(ids), SCAN))

@@ -45,15 +45,12 @@ class TextSource(ABC):
 
         For a text in memory, and for documents with their boundaries, it is exact; for a file it is the number of
         bytes.
-
-        Raises
-        ------
-        OSError
-            If a file does not exist.
         """
 
     def blocks(self, block_size: int = BLOCK_SIZE) -> Iterator[str] | Iterator[bytes]:
         """Yield the text in blocks; documents are concatenated.
+
+        A `block_size` below 1 is refused at the call; errors of reading come with a block.
 
         Parameters
         ----------
@@ -64,13 +61,6 @@ class TextSource(ABC):
         -------
         iterator of str or of bytes
             Non-empty blocks that form the text when joined.
-
-        Raises
-        ------
-        InvalidInputError
-            Immediately, if `block_size` is less than 1.
-        UnicodeDecodeError, OSError
-            With a block, if a file is not UTF-8 or cannot be read: see `utf8_file.utf8_blocks`.
 
         Examples
         --------
@@ -120,14 +110,6 @@ class TextSource(ABC):
         -------
         ndarray of `vocabulary.id_dtype`, shape (N,), or StoredIds
             The ids, stored in a file if the source's files are too large for memory.
-
-        Raises
-        ------
-        InvalidInputError
-            If a symbol is not in the vocabulary, the text is of another kind, or there are documents but the vocabulary
-            has no boundary.
-        UnicodeDecodeError, OSError
-            As for `blocks`.
 
         Examples
         --------

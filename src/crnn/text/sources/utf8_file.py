@@ -21,6 +21,9 @@ def utf8_blocks(
 ) -> Iterator[str]:
     """Yield the text of a file, pipe or device in blocks.
 
+    The `start` of a UnicodeDecodeError counts bytes from the start of the text; in its `object` the bytes of earlier
+    blocks are NUL. A note names the file.
+
     Parameters
     ----------
     path : str or os.PathLike
@@ -36,15 +39,6 @@ def utf8_blocks(
     ------
     str
         Non-empty blocks that form the text when joined.
-
-    Raises
-    ------
-    UnicodeDecodeError
-        If the file is not UTF-8. `start` counts bytes from the start of the text; in `object` the bytes of earlier
-        blocks are NUL. A note names the file.
-    OSError
-        If the file cannot be read, as raised by `open` (`FileNotFoundError`, `IsADirectoryError`), or because its gzip
-        data are damaged.
     """
     decoder = codecs.getincrementaldecoder("utf-8")(errors)
     position = 0  # of the next byte to read

@@ -64,19 +64,6 @@ class DocumentStreams:
     steps_per_epoch : int
         Chunks of an epoch, rounded up.
     position : DocumentsPosition
-
-    Examples
-    --------
-    >>> packed = np.array([9, 1, 2, 9, 3, 9, 4, 5, 6, 9], np.uint8)  # 12, 3 and 456
-    >>> streams = DocumentStreams(packed, 9, batch_size=1, seq_length=3, rng=np.random.default_rng(0))
-    >>> start = streams.position
-    >>> streams.next_block().ids[:, :10]
-    array([[9, 4, 5, 6, 9, 1, 2, 9, 3, 9]], dtype=uint8)
-    >>> streams.position = start
-    >>> streams.next_block().ids[:, :10]
-    array([[9, 4, 5, 6, 9, 1, 2, 9, 3, 9]], dtype=uint8)
-    >>> streams.steps_per_epoch
-    3
     """
 
     def __init__(

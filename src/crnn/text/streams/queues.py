@@ -76,14 +76,7 @@ def shortest(queues: tuple[Queue, ...]) -> int:
 
 
 def block_length(queues: tuple[Queue, ...], seq_length: int) -> int:
-    """Return the transitions of the next block: whole chunks available in all streams, up to `MAX_BLOCK` symbols.
-
-    Examples
-    --------
-    >>> parts = np.array([0]), np.array([50])
-    >>> block_length((Queue(*parts, 0, 50), Queue(*parts, 13, 37)), seq_length=10)
-    30
-    """
+    """Return the transitions of the next block: whole chunks available in all streams, up to `MAX_BLOCK` symbols."""
     most = max(1, MAX_BLOCK // (len(queues) * seq_length))
     return min(shortest(queues) // seq_length, most) * seq_length
 

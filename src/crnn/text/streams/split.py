@@ -23,17 +23,6 @@ def split_text(ids: TextIds, fraction: float, batch_size: int) -> tuple[TextIds,
     -------
     training, validation : arrays like `ids`
         Views of the text.
-
-    Raises
-    ------
-    InvalidInputError
-        If either part would be too short.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> split_text(np.arange(10), 0.3, batch_size=1)
-    (array([0, 1, 2, 3, 4, 5, 6]), array([7, 8, 9]))
     """
     n, held_out, needed = len(ids), round(len(ids) * fraction), min_symbols(batch_size)
     if not held_out or n - held_out < needed:
@@ -60,17 +49,6 @@ def split_documents(packed: TextIds, boundary: int, fraction: float) -> tuple[Te
     -------
     training, validation : arrays like `packed`
         Views with a boundary at both ends; both include the boundary between them.
-
-    Raises
-    ------
-    InvalidInputError
-        If either part would have no documents.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> split_documents(np.array([9, 4, 5, 9, 9, 6, 9]), 9, 0.3)
-    (array([9, 4, 5, 9, 9]), array([9, 6, 9]))
     """
     n = n_documents(packed, boundary)
     held_out = round(n * fraction)

@@ -27,12 +27,6 @@ def symbols_for_epoch(n_steps: int, batch_size: int, seq_length: int) -> int:
     """Return the length of the shortest text whose epochs have this many steps.
 
     Each stream has one more transition than the steps read: at the last, min-char-rnn's rule starts the text over.
-
-    Examples
-    --------
-    >>> n = symbols_for_epoch(3, batch_size=2, seq_length=5)
-    >>> [TextStreams(np.zeros(i, np.uint8), 2, 5).steps_per_epoch for i in (n - 1, n)]
-    [2, 3]
     """
     return batch_size * (n_steps * seq_length + 1) + 1
 
@@ -72,25 +66,6 @@ class TextStreams:
         Chunks per epoch.
     position : int
         p of the next chunk, before the rule for the end of the text is applied.
-
-    Raises
-    ------
-    InvalidInputError
-        If the text is shorter than two symbols or than B + 1, `ids` is not one-dimensional integers, or a
-        size is less than 1.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from crnn.text.streams.text_streams import TextStreams
-    >>> streams = TextStreams(np.arange(17, dtype=np.uint8), batch_size=2, seq_length=3)
-    >>> streams.stream_length, streams.steps_per_epoch
-    (9, 2)
-    >>> streams.next_block()
-    Block(ids=array([[ 0,  1,  2,  3,  4,  5,  6],
-           [ 8,  9, 10, 11, 12, 13, 14]], dtype=uint8), starts_epoch=False, loss_weights=None)
-    >>> streams.position, streams.next_block().starts_epoch
-    (6, True)
     """
 
     __slots__ = ("_block_chunks", "_position", "batch_size", "ids", "seq_length", "steps_per_epoch", "stream_length")

@@ -40,11 +40,6 @@ def collect(blocks: Iterable[Text], kind: Kind | None, min_count: int) -> tuple[
         The kind; None if there were no blocks.
     empty : bool
         Whether the text has no symbols.
-
-    Examples
-    --------
-    >>> collect(["to be", " or not"], None, 2)
-    (array([ 32, 111, 116]), 'characters', False)
     """
     counts: NDArray[Any] = np.zeros(0, np.bool_)  # a byte per code point (of 1,114,112) if min_count is 1, otherwise 8
     for block in blocks:

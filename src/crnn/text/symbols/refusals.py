@@ -12,14 +12,7 @@ from .codes import Kind, kind_of
 
 
 def refuse_other_kind(text: object, kind: Kind, name: str) -> None:
-    """Raise an error unless a text is of this kind.
-
-    Examples
-    --------
-    >>> refuse_other_kind(b"to be", "characters", "X")  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    crnn.errors.InvalidInputError: X is bytes, but the symbols of this model are characters. Pass a str ...
-    """
+    """Raise an error unless a text is of this kind."""
     if kind_of(text, name) == kind:
         return
     if kind == "bytes":
@@ -35,14 +28,7 @@ def refuse_other_kind(text: object, kind: Kind, name: str) -> None:
 def refuse_other_ids(
     ids: NDArray[Any], n_symbols: int, boundary: int | None, *, documents: bool = False
 ) -> None:
-    """Raise an error unless all ids are ids of characters or, between documents, the boundary.
-
-    Examples
-    --------
-    >>> refuse_other_ids(np.array([0, 2]), 3, boundary=2)
-    Traceback (most recent call last):
-    crnn.errors.InvalidInputError: ids[1] is the boundary, not a character. Use decode_documents.
-    """
+    """Raise an error unless all ids are ids of characters or, between documents, the boundary."""
     if ids.size and (ids.min() < 0 or ids.max() >= n_symbols):
         i = int(np.flatnonzero((ids < 0) | (ids >= n_symbols))[0])
         raise InvalidInputError(f"ids[{i}] is {ids[i]}, but the ids of this vocabulary run from 0 to {n_symbols - 1}")
@@ -55,13 +41,7 @@ def refuse_other_ids(
 
 
 def not_a_symbol(symbol: str | bytes, position: int, name: str, n_symbols: int) -> InvalidInputError:
-    """Return the error for a symbol outside a model's `n_symbols` symbols.
-
-    Examples
-    --------
-    >>> str(not_a_symbol("q", 3, "X", 20))[:81]
-    "X contains 'q' (U+0071) at position 3, which is not one of the model's 20 symbols"
-    """
+    """Return the error for a symbol outside a model's `n_symbols` symbols."""
     code = ord(symbol)
     point = f"U+{code:04X}" if isinstance(symbol, str) else f"byte 0x{code:02X}"
     return InvalidInputError(

@@ -7,15 +7,7 @@ from enum import Enum
 
 
 class Special(Enum):
-    """A non-character symbol of a vocabulary; equal to no text.
-
-    Examples
-    --------
-    >>> from crnn import BOUNDARY, CharRNN
-    >>> model = CharRNN(hidden_size=4, max_steps=0).fit(["to be", "or not"])
-    >>> model.vocabulary_[-1]
-    crnn.BOUNDARY
-    """
+    """A non-character symbol of a vocabulary; equal to no text."""
 
     UNKNOWN = "unknown"
     BOUNDARY = "boundary"
@@ -33,15 +25,7 @@ BOUNDARY = Special.BOUNDARY
 
 @dataclass(frozen=True)
 class Label:
-    """A label as a symbol of a vocabulary: documents with this label start with it.
-
-    Examples
-    --------
-    >>> from crnn import CharRNN
-    >>> model = CharRNN(hidden_size=4, max_steps=0).fit(["Anna", "Bob"], labels=["f", "m"])
-    >>> model.vocabulary_
-    Vocabulary(6 characters: 'ABabno', crnn.BOUNDARY, Label('f'), Label('m'))
-    """
+    """A label as a symbol of a vocabulary: documents with this label start with it."""
 
     value: str | int | float | bool
 

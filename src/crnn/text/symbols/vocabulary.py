@@ -24,7 +24,7 @@ _REPLACEMENT = {"characters": 0xFFFD, "bytes": ord("?")}
 
 
 class Vocabulary(Sequence[Symbol]):
-    r"""The symbols of a model in id order; encodes text as ids and decodes ids.
+    """The symbols of a model in id order; encodes text as ids and decodes ids.
 
     Symbols are characters (Unicode code points, including lone surrogates) or bytes. Ids follow the sorted
     code points or byte values. A vocabulary is an immutable sequence of its symbols, each a `str` of one
@@ -55,27 +55,6 @@ class Vocabulary(Sequence[Symbol]):
         The ids of these symbols; None if there is no such symbol.
     id_dtype : numpy.dtype
         The smallest unsigned type that holds every id: 1, 2 or 4 bytes.
-
-    Raises
-    ------
-    InvalidInputError
-        If there are no symbols, `codes` is not a strictly increasing row of valid integers, or `kind` is unknown.
-
-    Examples
-    --------
-    >>> vocabulary = Vocabulary.from_text("hello")
-    >>> list(vocabulary)
-    ['e', 'h', 'l', 'o']
-    >>> ids = vocabulary.encode("hole")
-    >>> ids
-    array([1, 3, 2, 0], dtype=uint8)
-    >>> vocabulary.decode(ids)
-    'hole'
-    >>> Vocabulary([10, 255], kind="bytes")[1]
-    b'\xff'
-    >>> documents = Vocabulary([97, 98], unknown=True, boundary=True)
-    >>> documents.encode("abc"), documents.boundary
-    (array([0, 1, 2], dtype=uint8), 3)
     """
 
     __slots__ = ("_boundary", "_codes", "_id_dtype", "_kind", "_labels", "_single", "_table", "_unknown")
@@ -135,18 +114,6 @@ class Vocabulary(Sequence[Symbol]):
         -------
         Vocabulary
             A vocabulary of characters for `str` blocks, of bytes for bytes-like blocks.
-
-        Raises
-        ------
-        InvalidInputError
-            If the text is empty, its blocks differ in type, or no symbol occurs `min_count` times.
-
-        Examples
-        --------
-        >>> Vocabulary.from_blocks(["to be", " or not"])
-        Vocabulary(7 characters: ' benort')
-        >>> Vocabulary.from_blocks(["to be", " or not"], min_count=2)
-        Vocabulary(3 characters: ' ot', crnn.UNKNOWN)
         """
         codes, kind, empty = collect(blocks, kind, min_count)
         return cls.of_codes(codes, kind, empty, min_count=min_count, boundary=boundary)
@@ -160,13 +127,7 @@ class Vocabulary(Sequence[Symbol]):
 
     @classmethod
     def from_text(cls, text: Text) -> Vocabulary:
-        """Collect the distinct symbols of one text, `str` or bytes-like, which must not be empty.
-
-        Examples
-        --------
-        >>> Vocabulary.from_text(b"abba")
-        Vocabulary(2 bytes: b'ab')
-        """
+        """Collect the distinct symbols of one text, `str` or bytes-like, which must not be empty."""
         return cls.from_blocks([text])
 
     @property
@@ -219,17 +180,6 @@ class Vocabulary(Sequence[Symbol]):
         Returns
         -------
         ndarray of `id_dtype`, shape (N,)
-
-        Raises
-        ------
-        InvalidInputError
-            If `text` or `name` is of the wrong type, or if `text` contains a symbol unknown to a vocabulary without an
-            unknown symbol.
-
-        Examples
-        --------
-        >>> Vocabulary.from_text("abc").encode("cab")
-        array([2, 0, 1], dtype=uint8)
         """
         if type(text) is not _TYPES[self._kind] or len(text) != 1:
             if not isinstance(name, str):
@@ -255,8 +205,9 @@ class Vocabulary(Sequence[Symbol]):
     def encode_blocks(self, blocks: Iterable[Text], *, name: str = "X") -> Ids:
         """Encode a text given in blocks, of unknown total length, as ids.
 
-        Memory is needed for the ids, in a buffer that grows by an eighth when full, and of one block. Systems
-        that cannot enlarge memory in place also hold the old ids while copying them.
+        Memory is needed for the ids, in a buffer that grows by an eighth when full, and of one block. Systems that
+        cannot enlarge memory in place also hold the old ids while copying them. Positions in errors count from the
+        start of the first block.
 
         Parameters
         ----------
@@ -268,16 +219,6 @@ class Vocabulary(Sequence[Symbol]):
         Returns
         -------
         ndarray of `id_dtype`, shape (N,)
-
-        Raises
-        ------
-        InvalidInputError
-            As for `encode`; positions count from the start of the first block.
-
-        Examples
-        --------
-        >>> Vocabulary.from_text("abc").encode_blocks(["ca", "b"])
-        array([2, 0, 1], dtype=uint8)
         """
         # A bytearray is enlarged by realloc and leaves its reserve untouched, so that pages beyond the last id take no
         # memory; ndarray.resize would write zeros there.
@@ -303,16 +244,6 @@ class Vocabulary(Sequence[Symbol]):
         str or bytes
             The text of N symbols; bytes for a vocabulary of bytes. The unknown symbol becomes U+FFFD, or a question
             mark in bytes.
-
-        Raises
-        ------
-        InvalidInputError
-            If `ids` is not one-dimensional, not integers, or contains the boundary or an invalid id.
-
-        Examples
-        --------
-        >>> Vocabulary.from_text("abc").decode([2, 0, 1])
-        'cab'
         """
         numbers = integers(ids, "ids")
         refuse_other_ids(numbers, len(self), self._boundary)
@@ -336,16 +267,6 @@ class Vocabulary(Sequence[Symbol]):
         -------
         list of str or bytes
             One more text than there are boundaries, each decoded as by `decode`; the first precedes the first boundary.
-
-        Raises
-        ------
-        InvalidInputError
-            If `ids` is not one-dimensional, not integers, or contains the id of a label or an invalid id.
-
-        Examples
-        --------
-        >>> Vocabulary([97, 98], boundary=True).decode_documents([2, 0, 1, 2, 2, 0])
-        ['', 'ab', '', 'a']
         """
         numbers = integers(ids, "ids")
         refuse_other_ids(numbers, len(self), self._boundary, documents=True)
@@ -353,12 +274,7 @@ class Vocabulary(Sequence[Symbol]):
         return [self.decode(part[1:] if i else part) for i, part in enumerate(parts)]
 
     def check_kind(self, text: object, name: str) -> None:
-        """Raise an InvalidInputError with a text's name unless it is `str`, or for a vocabulary of bytes bytes-like.
-
-        Examples
-        --------
-        >>> Vocabulary.from_text("abc").check_kind("unknown symbols are fine", "X")
-        """
+        """Raise an InvalidInputError with a text's name unless it is `str`, or for a vocabulary of bytes bytes-like."""
         refuse_other_kind(text, self._kind, name)
 
     def _look_up(self, codes: NDArray[Any], start: int, name: str) -> Ids:

@@ -110,13 +110,7 @@ class CheckpointWriter:
 
 
 def checked_every(value: int | float) -> int | float:
-    """Return a checked `checkpoint_every`: an int of steps, or a float of seconds.
-
-    Examples
-    --------
-    >>> checked_every(100), checked_every(0.5)
-    (100, 0.5)
-    """
+    """Return a checked `checkpoint_every`: an int of steps, or a float of seconds."""
     is_steps = isinstance(value, int | np.integer)
     try:
         if is_steps:

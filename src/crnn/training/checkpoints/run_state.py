@@ -139,11 +139,6 @@ class RunState:
             The model in the same file.
         best : ModelState, optional
             The best model in the same file.
-
-        Raises
-        ------
-        InvalidInputError
-            If the arguments do not describe a run of this model.
         """
         names = {field.name for field in fields(cls)} - {_WEIGHTS, "best", "sound"}
         known = isinstance(document, dict) and document.keys() in (names, names - {"ruin"})

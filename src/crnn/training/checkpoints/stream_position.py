@@ -24,11 +24,6 @@ def position_parts(position: int | DocumentsPosition) -> tuple[Any, dict[str, Ar
     ----------
     position : int or DocumentsPosition
         The position of `TextStreams` or `DocumentStreams`.
-
-    Examples
-    --------
-    >>> position_parts(75)
-    (75, {})
     """
     if not isinstance(position, DocumentsPosition):
         return int(position), {}
@@ -51,21 +46,7 @@ def _joined(parts: list[Any], dtype: Any = np.int64) -> Array | None:
 
 
 def position_from(document: Any, arrays: dict[str, Array]) -> Any:
-    """Return the position that `position_parts` has taken apart.
-
-    Raises
-    ------
-    InvalidInputError
-        If the parts do not describe a position.
-
-    Examples
-    --------
-    >>> nothing = np.zeros(0, np.int64)
-    >>> state = np.random.default_rng(0).bit_generator.state
-    >>> start = DocumentsPosition(state, (Held(nothing, 0, first=nothing),) * 3, 0, 0)
-    >>> len(position_from(*position_parts(start)).held)
-    3
-    """
+    """Return the position that `position_parts` has taken apart."""
     if isinstance(document, int) and not isinstance(document, bool) and document >= 0 and not arrays:
         return document
     try:

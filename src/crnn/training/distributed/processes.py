@@ -148,15 +148,7 @@ class Processes:
 
 
 def processes_of(comm: Any) -> Processes | None:
-    """Return the processes of a communicator, or None if this process is alone.
-
-    Examples
-    --------
-    >>> processes_of(None)
-    >>> processes_of(4)
-    Traceback (most recent call last):
-    crnn.errors.InvalidInputError: comm is 4. Pass a communicator of mpi4py, such as MPI.COMM_WORLD, or None.
-    """
+    """Return the processes of a communicator, or None if this process is alone."""
     if comm is None:
         return None
     if not all(hasattr(comm, name) for name in ("Allreduce", "bcast", "allgather", "Abort")):

@@ -22,13 +22,6 @@ class Budget:
     n_steps : int or None
     seconds : float or None
         Time since the beginning of the call. At least one step is taken.
-
-    Examples
-    --------
-    >>> Budget(n_steps=100).steps_left(done=30, seconds=7.0, seconds_per_step=0.1)
-    70
-    >>> Budget(seconds=10.0).steps_left(done=30, seconds=9.8, seconds_per_step=0.1)
-    2
     """
 
     n_steps: int | None = None
@@ -45,12 +38,6 @@ class Budget:
         steps_per_epoch : int
         max_epochs : int or None
             May be None if another limit is set.
-
-        Examples
-        --------
-        >>> from crnn import CharRNN
-        >>> Budget.of_call(Settings.check(CharRNN(max_steps=50).get_params()), steps_per_epoch=15, max_epochs=2)
-        Budget(n_steps=30, seconds=None)
         """
         limits = [settings.max_steps, None if max_epochs is None else int(max_epochs) * steps_per_epoch]
         n_steps = min((limit for limit in limits if limit is not None), default=None)
@@ -75,13 +62,7 @@ class Budget:
         return left
 
     def part_done(self, done: int, seconds: float) -> float:
-        """Return the part of the budget used, 0 … 1: of the seconds if limited, otherwise of the steps.
-
-        Examples
-        --------
-        >>> Budget(n_steps=8).part_done(done=2, seconds=0.5), Budget(8, 1.0).part_done(done=2, seconds=0.5)
-        (0.25, 0.5)
-        """
+        """Return the part of the budget used, 0 … 1: of the seconds if limited, otherwise of the steps."""
         if self.seconds is not None:
             return min(1.0, seconds / self.seconds)
         return done / self.n_steps if self.n_steps else 0.0

@@ -40,17 +40,6 @@ class ChunkGradient:
     ----------
     flat : array of shape (layout.size,)
         The gradient of the latest chunk.
-
-    Examples
-    --------
-    >>> from crnn.model.state import zero_hidden
-    >>> layout = Layout(4, 3, np.dtype("float64"))
-    >>> gradient = ChunkGradient(layout, 2, None)
-    >>> weights, ids = layout.zeros(), np.array([0, 1, 3])
-    >>> round(gradient.compute(weights, ids, np.ones(2), zero_hidden(layout, 1)), 4)  # 2 ln 4
-    2.7726
-    >>> layout.named(gradient.flat)["by"].tolist()
-    [0.5, -0.5, 0.5, -0.5]
     """
 
     def __init__(self, layout: Layout, seq_length: int, boundary: int | None, *, bfloat16: bool = False) -> None:

@@ -53,13 +53,6 @@ def evaluate(
     -------
     float
         Nats per symbol.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> layout = Layout(4, 3, np.dtype("float32"))
-    >>> round(evaluate(layout, layout.zeros(), np.array([0, 1, 3], np.uint8), None), 4)  # ln 4
-    1.3863
     """
     network = PackedNetwork.pack(
         layout, params, one_row=False, scoring=True, boundary=boundary, bfloat16=bfloat16
@@ -70,12 +63,6 @@ def evaluate(
 
 
 def shape_of(n: int) -> tuple[int, int]:
-    """Return the numbers of time steps and streams for reading a text of n symbols.
-
-    Examples
-    --------
-    >>> shape_of(100), shape_of(5000)
-    ((100, 1), (3012, 2))
-    """
+    """Return the numbers of time steps and streams for reading a text of n symbols."""
     parts = cuts(n, MAX_PARTS)
     return (n, 1) if len(parts) == 1 else (len(parts[-1]) + WARM_UP, len(parts))

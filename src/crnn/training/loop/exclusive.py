@@ -41,23 +41,7 @@ _register = threading.RLock()  # a signal handler may train another model
 
 
 def begin_use(model: object, call: ExclusiveUse) -> None:
-    """Mark a model as used by a call that holds its lock.
-
-    Raises
-    ------
-    InvalidInputError
-        If another call, from a callback or another thread, is training or editing the model.
-
-    Examples
-    --------
-    >>> from crnn import CharRNN
-    >>> model, call = CharRNN(hidden_size=4), ExclusiveUse()
-    >>> with call.running:
-    ...     begin_use(model, call)
-    ...     model.fit("abab")
-    Traceback (most recent call last):
-    crnn.errors.InvalidInputError: this model is being trained by another call. Wait until it ends, or use a copy.
-    """
+    """Mark a model as used by a call that holds its lock."""
     with _register:
         for key, other in list(_in_use.items()):
             if not other.running.locked():
@@ -68,13 +52,7 @@ def begin_use(model: object, call: ExclusiveUse) -> None:
 
 
 def use_for_editing(model: object, call: ExclusiveUse) -> ExclusiveUse:
-    """Return the use under which a call edits a model: its own, or training's when a callback edits.
-
-    Raises
-    ------
-    InvalidInputError
-        As for `begin_use`, and if this thread is already editing the model.
-    """
+    """Return the use under which a call edits a model: its own, or training's when a callback edits."""
     other = _in_use.get(id(model))
     if other is None or other.thread != call.thread or not other.running.locked():
         begin_use(model, call)
@@ -91,17 +69,7 @@ def draft_of(model: object) -> Draft | None:
 
 
 def request_stop(model: object) -> None:
-    """Ask the call that is training a model, if any, to end after the current step.
-
-    Examples
-    --------
-    >>> model, call = object(), ExclusiveUse()
-    >>> with call.running:
-    ...     begin_use(model, call)
-    ...     request_stop(model)
-    ...     call.stopped
-    True
-    """
+    """Ask the call that is training a model, if any, to end after the current step."""
     call = _in_use.get(id(model))
     if call is not None:
         call.stopped = True

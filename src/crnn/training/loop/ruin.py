@@ -64,16 +64,6 @@ class RuinWatch(Generic[Snapshot]):
         The smoothed loss at this step.
     snapshot : object
         The model at this step.
-
-    Examples
-    --------
-    >>> watch = RuinWatch(104.4, 25, 0, 104.4, "first")
-    >>> watch.see(50, 110.0, 112.0, scale=1.0)
-    >>> watch.keep("second")
-    >>> watch.see(90, 1e20, 1e21, scale=1.0)
-    >>> watch.keep("third")
-    >>> watch.ruined(100), watch.sound
-    (True, 'second')
     """
 
     def __init__(self, uniform: float, seq_length: int, step: int, smooth_loss: float, snapshot: Snapshot) -> None:

@@ -46,16 +46,7 @@ class Arrangement(NamedTuple):
 def shard_ranges(
     layout: Layout, streams: Streams, own: range | None = None, *, bfloat16: bool = False
 ) -> list[range]:
-    """Return the streams of each shard, cut from `own` (by default all streams).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from crnn.text.streams.text_streams import TextStreams
-    >>> streams = TextStreams(np.zeros(9999, np.uint8), batch_size=50, seq_length=50)
-    >>> shard_ranges(Layout(65, 128, np.dtype("float32")), streams)
-    [range(0, 12), range(12, 25), range(25, 37), range(37, 50)]
-    """
+    """Return the streams of each shard, cut from `own` (by default all streams)."""
     own = range(streams.batch_size) if own is None else own
     weights = recurrent_bytes(layout, bfloat16=bfloat16)
     n = shard_count(len(own), streams.seq_length, weights, layout.size * layout.dtype.itemsize)
@@ -63,13 +54,7 @@ def shard_ranges(
 
 
 def cut(streams: range, n_shards: int) -> list[range]:
-    """Cut the streams into ranges of nearly equal length, since all threads wait for the longest.
-
-    Examples
-    --------
-    >>> cut(range(50, 55), 2)
-    [range(50, 52), range(52, 55)]
-    """
+    """Cut the streams into ranges of nearly equal length, since all threads wait for the longest."""
     return [streams[part.start : part.stop] for part in split_range(len(streams), n_shards)]
 
 
@@ -86,13 +71,6 @@ def shard_count(streams: int, seq_length: int, weights: int, gradient: int) -> i
         Bytes of the weights that a layer uses at each time step.
     gradient : int
         Bytes of a gradient.
-
-    Examples
-    --------
-    >>> shard_count(1, 1000, 0, 0), shard_count(16, 24, 10**6, 10**6), shard_count(16, 24, 4 * 10**6, 5 * 10**6)
-    (1, 2, 1)
-    >>> shard_count(256, 50, 4 * 10**6, 5 * 10**6), shard_count(256, 50, 64 * 10**6, 84 * 10**6)
-    (8, 2)
     """
     cachefuls = STREAMS_PER_CACHEFUL * (weights / CACHED_BYTES - 1)
     enough = max(MIN_STREAMS, min(MAX_GROUPED_STREAMS, cachefuls))
@@ -132,12 +110,6 @@ def arrange(n_threads: int, n_shards: int, hidden_size: int, *, grouped: bool) -
         The units that the threads of a group share.
     grouped : bool
         Whether threads can form groups; chunks of few rows do not allow groups.
-
-    Examples
-    --------
-    >>> arrange(3, 4, 128, grouped=True), arrange(8, 4, 128, grouped=True), arrange(8, 4, 128, grouped=False)
-    (Arrangement(n_threads=3, group_size=1), Arrangement(n_threads=8, group_size=2), Arrangement(n_threads=4, \
-group_size=1))
     """
     if n_threads <= n_shards:
         return Arrangement(n_threads, 1)
@@ -156,13 +128,6 @@ def threads_for(layout: Layout, streams: Streams, n_threads: int | None, *, bflo
         The user's choice; None: as many as help.
     bfloat16 : bool, default=False
         Whether products round their operands to bfloat16.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from crnn.text.streams.text_streams import TextStreams
-    >>> threads_for(Layout(5, 3, np.dtype("float32")), TextStreams(np.zeros(90, np.uint8), 4, 5), 1)
-    1
     """
     # The first layer's input is a row of its weights, not a product.
     products = [math.prod(shape) for shape in layout.shapes[1:] if len(shape) == 2]

@@ -34,19 +34,6 @@ def sound_from(arrays: Mapping[str, Array], state: ModelState, n_steps: int, smo
         The model in the same file.
     n_steps, smooth_loss
         Values for the returned model.
-
-    Raises
-    ------
-    InvalidInputError
-        If the arrays do not fit a model like `state`, or a weight is not finite.
-
-    Examples
-    --------
-    >>> from crnn import CharRNN
-    >>> state = CharRNN(3, max_steps=2, random_state=0).fit("to be")._learned
-    >>> again = sound_from(sound_arrays(state), state, 1, 2.5)
-    >>> again.n_steps, (again.params == state.params).all(), again.params is state.params
-    (1, np.True_, False)
     """
     sound = replace(state.copy(), n_steps=n_steps, smooth_loss=smooth_loss)
     own = sound_arrays(sound)

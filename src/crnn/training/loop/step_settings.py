@@ -31,11 +31,6 @@ class StepSettings:
         Whether products round their operands to bfloat16.
     sampled_softmax : int
         Symbols drawn for each chunk's softmax in addition to its targets; 0: the full softmax.
-
-    Examples
-    --------
-    >>> StepSettings(seq_length=25).clip
-    inf
     """
 
     seq_length: int

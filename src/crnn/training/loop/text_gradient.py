@@ -51,13 +51,6 @@ def text_gradient(
         The position of the only symbol whose loss counts. By default all losses are summed.
     bfloat16 : bool, default=False
         Whether products round their operands to bfloat16.
-
-    Examples
-    --------
-    >>> from crnn import CharRNN
-    >>> model = CharRNN(5, max_steps=0, random_state=0).fit("abc")
-    >>> model.gradient("abca", at=2).states.any(axis=(0, 2)).tolist()  # only earlier symbols contribute
-    [True, True, False, False]
     """
     layout, boundary = state.layout, state.vocabulary.boundary
     last = len(ids) - 1 if at is None else at

@@ -210,10 +210,8 @@ class Trainer:
     def advance(self, rates: NDArray[np.float64]) -> None:
         """Take one step at each of these learning rates.
 
-        Raises
-        ------
-        DivergenceError
-            If a loss is not finite. The state is then the one before the update of the last step with a finite loss.
+        If a loss is not finite, raise DivergenceError. The state is then the one before the update of the last step
+        with a finite loss.
         """
         if os.getpid() != self._process:  # a callback has forked, and the child has no threads
             self._start_threads()
@@ -435,11 +433,5 @@ class Trainer:
 
 
 def _next_snapshot(start: float, end: float) -> float:
-    """Return the time of the next snapshot, after one that took from `start` to `end`.
-
-    Examples
-    --------
-    >>> _next_snapshot(0.0, 0.001), _next_snapshot(10.0, 10.5)
-    (1.001, 60.5)
-    """
+    """Return the time of the next snapshot, after one that took from `start` to `end`."""
     return end + max(SNAPSHOT_SECONDS, (end - start) / SNAPSHOT_SHARE)

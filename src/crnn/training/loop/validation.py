@@ -164,19 +164,6 @@ def training_and_validation_ids(
     source, validation : TextSource
     vocabulary : Vocabulary
     settings : Settings
-
-    Raises
-    ------
-    InvalidInputError
-        If a symbol is not in the vocabulary, a part of the text is too short, or two settings conflict.
-
-    Examples
-    --------
-    >>> from crnn import CharRNN
-    >>> from crnn.text.sources.sources import text_source
-    >>> settings = Settings.check(CharRNN(validation_fraction=0.25).get_params())
-    >>> training_and_validation_ids(text_source("abcdabca"), None, Vocabulary.from_text("abcd"), settings)[1]
-    array([2, 0], dtype=uint8)
     """
     fraction = settings.validation_fraction
     if validation is not None and fraction:

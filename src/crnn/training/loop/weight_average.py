@@ -30,16 +30,6 @@ class WeightAverage:
         The model's `n_steps` now.
     params, average : array of shape (layout.size,)
         The weights and their average; the latter changes in place.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> average = WeightAverage(1.0, 0, 0, np.array([3.0]), np.array([0.0]))
-    >>> for step in range(1, 5):
-    ...     average.params[0] = step
-    ...     average.update(step)
-    >>> average.average.tolist()
-    [2.5]
     """
 
     def __init__(
@@ -78,11 +68,5 @@ class WeightAverage:
 
 
 def _gap(done: int) -> int:
-    """Return the number of steps between the update after `done` steps and the next; updates are at its multiples.
-
-    Examples
-    --------
-    >>> [_gap(done) for done in (0, 1, 15, 16, 31, 32, 10_000)]
-    [1, 1, 1, 2, 2, 4, 32]
-    """
+    """Return the number of steps between the update after `done` steps and the next; updates are at its multiples."""
     return min(STEPS, 1 << max((done // FIRST_PART).bit_length() - 1, 0))

@@ -39,13 +39,7 @@ class ClassData(NamedTuple):
 
     @classmethod
     def checked(cls, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
-        """Return the data of a call of `fit`, or raise InvalidInputError.
-
-        Examples
-        --------
-        >>> ClassData.checked(["ab", "c"], ["x", "y"]).n_symbols
-        8
-        """
+        """Return the data of a call of `fit`, or raise InvalidInputError."""
         texts = _listed(X)
         source = text_source(texts)
         labeled = checked_labels(y, source.n_documents, name="y")
@@ -62,11 +56,6 @@ class ClassData(NamedTuple):
         direction : {"forward", "backward"}
         shuffled : bool
             Whether to shuffle the texts, always in the same way; the last texts are held out for validation.
-
-        Examples
-        --------
-        >>> ClassData.checked(["ab", "c"], ["x", "y"]).in_direction("backward", shuffled=False)[0]
-        ['ba', 'c']
         """
         order = np.arange(len(self.texts))
         if shuffled:
@@ -90,13 +79,6 @@ class ClassData(NamedTuple):
             The part of `max_seconds` already used.
         directions : int
             The number of directions that share the remaining time.
-
-        Examples
-        --------
-        >>> data = ClassData.checked(["ab", "c"], ["x", "y"])
-        >>> parameters = {"epochs": 8, "batch_size": 2, "seq_length": 2, "max_steps": None, "max_seconds": None}
-        >>> data.limits(parameters, 20, 0.0, 2)  # two steps of two streams are an epoch
-        {'epochs': 10}
         """
         known = ("epochs", "batch_size", "seq_length", "max_steps", "max_seconds")
         epochs, B, T, max_steps, max_seconds = (checked_parameter(name, parameters[name]) for name in known)

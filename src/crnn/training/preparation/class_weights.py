@@ -23,15 +23,6 @@ def class_prior(labeled: Labeled, class_weight: Any, sample_weight: ArrayLike | 
     class_weight : "balanced", dict or None
     sample_weight : array-like of shape (n,), optional
         The weight of each text.
-
-    Examples
-    --------
-    >>> from crnn.text.sources.labels import checked_labels
-    >>> labeled = checked_labels(["a", "b", "b", "b"])
-    >>> class_prior(labeled, None).round(2).tolist(), class_prior(labeled, "balanced").round(2).tolist()
-    ([0.25, 0.75], [0.5, 0.5])
-    >>> class_prior(labeled, {"a": 3}).round(2).tolist()
-    [0.5, 0.5]
     """
     weights = None if sample_weight is None else checked_sample_weights(sample_weight, len(labeled.numbers))
     counts = np.bincount(labeled.numbers, weights, len(labeled.labels)).astype(np.float64)

@@ -30,6 +30,8 @@ def check_memory(
 ) -> None:
     """Raise if training needs more memory than is available.
 
+    Nothing is checked if the available memory is unknown.
+
     Parameters
     ----------
     layout : Layout
@@ -50,18 +52,6 @@ def check_memory(
         Symbols drawn for a chunk's softmax; 0: the full softmax.
     dropout : bool, default=False
         Whether outputs are dropped.
-
-    Raises
-    ------
-    InvalidInputError
-        If more is needed than available; the message gives both. Nothing is checked if the latter is unknown.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from crnn.text.streams.text_streams import TextStreams
-    >>> streams = TextStreams(np.zeros(9, np.uint8))
-    >>> check_memory(Layout(5, 7, np.dtype("float32")), streams, 1, keep_best=False)
     """
     available = available_bytes()
     if available is None:
@@ -97,14 +87,6 @@ def training_bytes(
 
     If the vectors of weights and the streams' objects alone take more than `enough` bytes, their size is returned:
     the other sizes might overflow the kernels' integers.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from crnn.text.streams.text_streams import TextStreams
-    >>> streams = TextStreams(np.zeros(99, np.uint8), 2, 7)
-    >>> training_bytes(Layout(5, 1000, np.dtype("float32")), streams, 1, keep_best=False) > 7 * 4 * 1000**2
-    True
     """
     own = range(streams.batch_size) if own is None else own
     parts = shard_ranges(layout, streams, own, bfloat16=bfloat16)

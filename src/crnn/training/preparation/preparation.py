@@ -101,11 +101,6 @@ def prepared_run(call: Call, settings: Settings, state: ModelState | None, start
     start : float
         When the call began, by `time.perf_counter`.
     hooks : Hooks
-
-    Raises
-    ------
-    InvalidInputError
-        If a text or setting is invalid.
     """
     resumed = call.resumed
     average_every = checked_average_every(call.average_every) if resumed is None else resumed.average_every

@@ -70,6 +70,8 @@ class CheckpointPlan(NamedTuple):
 def train(trainee: Trainee, call: Call, plan: CheckpointPlan, comm: Any = None) -> None:
     """Train a model until the first of `max_seconds`, `max_steps` and `max_epochs`.
 
+    If an argument is invalid, or another call is training the model, the model is unchanged.
+
     Parameters
     ----------
     trainee : Trainee
@@ -77,11 +79,6 @@ def train(trainee: Trainee, call: Call, plan: CheckpointPlan, comm: Any = None) 
     plan : CheckpointPlan
     comm : mpi4py.MPI.Comm or None
         The processes that train the model together.
-
-    Raises
-    ------
-    InvalidInputError
-        If an argument is invalid, or another call is training the model. The model is then unchanged.
     """
     if comm is None and checked_average_every(call.average_every) > 1:
         raise InvalidInputError(

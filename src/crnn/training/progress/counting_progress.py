@@ -21,11 +21,6 @@ class CountingProgress:
         0: nothing is shown.
     summary : str
         A line shown first.
-
-    Examples
-    --------
-    >>> with CountingProgress(0, "data: 5 characters") as progress:
-    ...     progress.show(3, 5)
     """
 
     def __init__(self, verbose: int, summary: str) -> None:

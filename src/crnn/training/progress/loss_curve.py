@@ -38,13 +38,7 @@ def number_in(record: Any, name: str) -> float | None:
 
 
 def points_of(records: Iterable[Any], name: str) -> list[Point]:
-    """Return step and loss of each record that has both.
-
-    Examples
-    --------
-    >>> points_of([{"step": 3, "train_loss": 1.5}, {"step": 5}, {"train_loss": 1.0}], "train_loss")
-    [(3.0, 1.5)]
-    """
+    """Return step and loss of each record that has both."""
     pairs = ((number_in(record, "step"), number_in(record, name)) for record in records)
     return [(step, loss) for step, loss in pairs if step is not None and loss is not None]
 
@@ -64,14 +58,6 @@ def loss_curve(
         The label of the horizontal axis.
     end : float or None, default=None
         The end of the axis; None: the last point.
-
-    Examples
-    --------
-    >>> picture = loss_curve([(0, 4.0), (100, 2.0)], [(100, 2.5)])
-    >>> picture.startswith("<svg"), picture.count("<path"), picture.count("<circle")
-    (True, 1, 1)
-    >>> loss_curve([(0, 4.0)])
-    ''
     """
     curves = {
         "training": [point for point in training if math.isfinite(point[1])],
@@ -97,15 +83,7 @@ def loss_curve(
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Return at most `TICKS` + 1 round numbers between two numbers.
-
-    Examples
-    --------
-    >>> ticks(1.32, 4.2)
-    [2.0, 3.0, 4.0]
-    >>> ticks(0, 12_300)
-    [0.0, 5000.0, 10000.0]
-    """
+    """Return at most `TICKS` + 1 round numbers between two numbers."""
     rough = (high - low) / TICKS
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in STEPS if power * factor >= rough * (1 - 1e-9))

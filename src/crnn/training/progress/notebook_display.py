@@ -17,13 +17,7 @@ MAX_POINTS = 400  # per curve; beyond, every second point is dropped
 
 
 def in_notebook() -> bool:
-    """Return whether this process is the kernel of a notebook, without importing IPython.
-
-    Examples
-    --------
-    >>> in_notebook()
-    False
-    """
+    """Return whether this process is the kernel of a notebook, without importing IPython."""
     ipython = sys.modules.get("IPython")  # a kernel has imported it
     shell = ipython.get_ipython() if ipython is not None else None
     return getattr(shell, "kernel", None) is not None  # IPython in a terminal has no kernel

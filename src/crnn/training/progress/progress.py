@@ -39,11 +39,6 @@ class Progress:
         Returns samples of the current model.
     elapsed : float, default=0.0
         Seconds that the call had taken when it was interrupted.
-
-    Examples
-    --------
-    >>> with Progress(Budget(n_steps=10), chars_per_step=25, verbose=0, summary="", sample=list) as progress:
-    ...     progress.show(10, 1.5)
     """
 
     def __init__(
@@ -116,14 +111,7 @@ class Progress:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Return whether a stream can show a bar: it is a terminal, and its size is known.
-
-    Examples
-    --------
-    >>> import io
-    >>> is_terminal(io.StringIO())
-    False
-    """
+    """Return whether a stream can show a bar: it is a terminal, and its size is known."""
     try:
         if stream is None or not stream.isatty():
             return False
@@ -233,7 +221,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line f
 
 
 def printable(text: str | bytes) -> str:
-    r"""Return a sample in a form that is safe to print on a terminal.
+    """Return a sample in a form that is safe to print on a terminal.
 
     Parameters
     ----------
@@ -244,13 +232,6 @@ def printable(text: str | bytes) -> str:
     -------
     str
         The sample with control characters and lone surrogates escaped, and CR LF as a line feed.
-
-    Examples
-    --------
-    >>> printable("a\ud800b\x1b[2J")
-    'a\\ud800b\\x1b[2J'
-    >>> printable(b"na\xefve\r\n")
-    'naïve\n'
     """
     if isinstance(text, bytes):
         text = text.decode("latin-1")

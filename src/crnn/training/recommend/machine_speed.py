@@ -87,12 +87,6 @@ def best_speed(found: Mapping[str, Iterable[float]], operations: float) -> Speed
         Times of runs in each precision, in seconds.
     operations : float
         Operations per run.
-
-    Examples
-    --------
-    >>> runs = {"float32": [2.1, 2.0, 2.2, 2.0], "bfloat16": [1.0, 1.1, 9.0, 1.0]}
-    >>> best_speed(runs, 2.0**40 * 1e-12).matmul_precision, best_speed({"float32": [2.0]}, 4e11).matmul_precision
-    ('bfloat16', 'float32')
     """
     speeds = {precision: operations / float(np.quantile([*times], QUARTILE)) for precision, times in found.items()}
     first, best = next(iter(speeds)), max(speeds, key=speeds.__getitem__)
@@ -101,13 +95,7 @@ def best_speed(found: Mapping[str, Iterable[float]], operations: float) -> Speed
 
 
 def rounded(speed: float) -> float:
-    """Return the nearest power of 2**(1/4), so that measurements a few percent apart mostly agree.
-
-    Examples
-    --------
-    >>> rounded(1000.0), rounded(1060.0), round(rounded(1150.0))
-    (1024.0, 1024.0, 1218)
-    """
+    """Return the nearest power of 2**(1/4), so that measurements a few percent apart mostly agree."""
     return float(2.0 ** (round(SPEEDS_PER_DOUBLING * math.log2(speed)) / SPEEDS_PER_DOUBLING))
 
 
@@ -125,11 +113,6 @@ def usable_precisions(matmul_precision: str | None, dtype: Any = None) -> tuple[
     -------
     tuple of str
         The precisions. Unless requested, bfloat16 is included only if the processor has instructions for it.
-
-    Examples
-    --------
-    >>> usable_precisions("bfloat16"), usable_precisions(None, "float64")
-    (('bfloat16',), ('float32',))
     """
     if matmul_precision is not None:
         return (matmul_precision,)

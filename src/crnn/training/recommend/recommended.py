@@ -116,11 +116,6 @@ def recommend(
     -------
     dict
         Parameters of `CharRNN`.
-
-    Examples
-    --------
-    >>> recommend(1_000_000, 15.0, speed=2e11)["cell"]
-    'cifg'
     """
     gates, advice = CELLS[cell].gates, ADVICE[cell]
     recipes = [*_with_sizes_between(advice.recipes)]
@@ -171,14 +166,6 @@ def overridden(parameters: dict[str, Any], overrides: dict[str, Any]) -> dict[st
     If the optimizer is replaced, the learning rate and weight decay become its usual ones. If bigrams are added or
     removed, the learning rate changes accordingly. If `seq_length` is replaced, the bound of the gradient's norm scales
     with it.
-
-    Examples
-    --------
-    >>> found = overridden(recommend(1_000_000, 15.0, speed=2e11), {"optimizer": "rmsprop", "min_count": 2})
-    >>> found["learning_rate"], found["weight_decay"], found["min_count"]
-    (0.002, 0.0, 2)
-    >>> overridden(found, {"seq_length": 48})["clip_norm"]
-    2.0
     """
     optimizer = overrides.get("optimizer", parameters["optimizer"])
     if optimizer != parameters["optimizer"]:
@@ -229,17 +216,7 @@ def _dropout(epochs: float, hidden_size: int, rates: tuple[float, ...]) -> float
 
 
 def described(parameters: dict[str, Any], speed: float) -> str:
-    """Return a recommendation as a line of text.
-
-    Examples
-    --------
-    >>> print(described(recommend(1_000_000, 1.0, speed=2e11, cell="gru"), 2e11))
-    gru of 128 units, 16 streams of 24 characters a step, adam at 0.01, dropout 0, for 1 s at 200 GFLOP/s
-    >>> print(described(recommend(1_000_000, 15.0, speed=2e11), 2e11).partition(",")[0])
-    cifg of 224 units and 1024 bigrams
-    >>> print(described(recommend(10_000, 600.0, speed=2e11), 2e11).partition("dropout ")[2])
-    0.5, weight dropout 0.5, for 600 s or 1302 steps (more would memorize the text) at 200 GFLOP/s
-    """
+    """Return a recommendation as a line of text."""
     layers, streams, steps = (parameters[name] for name in ("num_layers", "batch_size", "max_steps"))
     rate, limit = parameters["learning_rate"], parameters["max_seconds"]
     rate = OPTIMIZERS[parameters["optimizer"]].learning_rate if rate is None else rate

@@ -76,12 +76,6 @@ def recommend(n_symbols: int, seconds: float, *, speed: float, n_directions: int
     speed : float
         Operations per second: see `machine_speed.measured_speed`.
     n_directions : int, default=2
-
-    Examples
-    --------
-    >>> few, more = (recommend(200_000, seconds, speed=1e11) for seconds in (5.0, 20.0))
-    >>> few["hidden_size"], more["hidden_size"], more["max_steps"]
-    (64, 128, 3125)
     """
     affordable = seconds * speed / (OPERATIONS * n_symbols * n_directions)  # weights times epochs
     sizes = [size for size in SIZES if n_symbols >= MIN_SYMBOLS.get(size.hidden_size, 0)]
@@ -101,13 +95,7 @@ def _weights(hidden_size: int) -> int:
 
 
 def described(parameters: dict[str, Any], speed: float) -> str:
-    """Return a recommendation as a line of text.
-
-    Examples
-    --------
-    >>> print(described(recommend(200_000, 20.0, speed=1e11), 1e11))
-    lstm of 128 units in each direction, 32 streams of 24 characters a step, for 20 s or 3125 steps at 100 GFLOP/s
-    """
+    """Return a recommendation as a line of text."""
     return (
         "lstm of {hidden_size} units in each direction, {batch_size} streams of 24 characters a step, for "
         "{max_seconds:g} s or {max_steps} steps at {gflops:.0f} GFLOP/s"
