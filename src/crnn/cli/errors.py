@@ -35,10 +35,6 @@ def described(error: BaseException, files: Mapping[str, str | list[str] | None] 
     error : exception
     files : dict of str to str or list of str, optional
         The files that the library calls X and validation.
-
-    Returns
-    -------
-    str
     """
     names = {
         name: "standard input" if file == "-" else file if isinstance(file, str) else ", ".join(file)

@@ -121,10 +121,6 @@ def value_of(text: str, default: object = None) -> Any:
     text : str
     default : object, optional
         The parameter's default: if it is a str, every value is a str.
-
-    Returns
-    -------
-    int, float, bool, None or str
     """
     if isinstance(default, str):
         return text

@@ -17,21 +17,12 @@ SLACK = 1e-4  # how far below a score the threshold may be, relative to 1 + |sco
 
 
 class Calibration(NamedTuple):
-    """A threshold and the texts that set it.
+    """A threshold and the texts that set it."""
 
-    Attributes
-    ----------
-    offset : float
-        Scores below it are anomalies.
-    n_texts : float
-        The number of clean texts, equal ones included.
-    rank : float
-        The rank, from 1 for the lowest, of the first score above `offset`. The false-positive rate on new texts has the
-        distribution Beta(rank, n_texts + 1 - rank).
-    """
-
-    offset: float
-    n_texts: float
+    offset: float  # scores below it are anomalies
+    n_texts: float  # the number of clean texts, equal ones included
+    # The rank, from 1 for the lowest, of the first score above `offset`. The false-positive rate on new texts has the
+    # distribution Beta(rank, n_texts + 1 - rank).
     rank: float
 
     @property

@@ -129,10 +129,6 @@ class TorchCharRNN(nn.Module):  # type: ignore[misc]
         ----------
         ids : int64 tensor of shape (T, B)
             The texts, without a boundary before them. A boundary after a document adds the document's end.
-
-        Returns
-        -------
-        tensor of shape (T, B)
         """
         first, state = self.start(ids.shape[1])
         logits, _ = self(ids, state)

@@ -50,35 +50,17 @@ HISTORY = {"history.kinds": "U8", "history.bits": "I64", "history.texts": "U8"}
 
 @dataclass(frozen=True)
 class Architecture:
-    """The values that determine the name, shape and dtype of every weight.
+    """The values that determine the name, shape and dtype of every weight."""
 
-    Parameters
-    ----------
-    cell : str
-        Kind of recurrent cell: ``"rnn"``, ``"gru"``, ``"lstm"`` or ``"cifg"``.
-    num_layers : int
-        The number of layers, L: 1 to 64.
-    hidden_size : int
-        The number of hidden units, H.
-    vocab_size : int
-        The number of symbols, V.
-    dtype : str
-        ``"float32"`` or ``"float64"``.
-    embedding_size : int or None, default=None
-        E, the number of columns of the embedding; None: no embedding. Omitted from a file if None.
-    n_pairs : int or None, default=None
-        R, the number of rows of the table of symbol pairs, in the same form.
-    int8 : bool or None, default=None
-        True: matrices are 8-bit integers, with scales for their outputs. Omitted from a file unless True.
-    """
-
-    cell: str
-    num_layers: int
-    hidden_size: int
-    vocab_size: int
-    dtype: str
+    cell: str  # kind of recurrent cell: ``"rnn"``, ``"gru"``, ``"lstm"`` or ``"cifg"``
+    num_layers: int  # the number of layers, L: 1 to 64
+    hidden_size: int  # the number of hidden units, H
+    vocab_size: int  # the number of symbols, V
+    dtype: str  # ``"float32"`` or ``"float64"``
+    # E, the number of columns of the embedding; None: no embedding. Omitted from a file if None.
     embedding_size: int | None = None
-    n_pairs: int | None = None
+    n_pairs: int | None = None  # R, the number of rows of the table of symbol pairs, in the same form
+    # True: matrices are 8-bit integers, with scales for their outputs. Omitted from a file unless True.
     int8: bool | None = None
 
 

@@ -78,49 +78,28 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class ModelFile:
-    """The contents of a model file.
+    """The contents of a model file."""
 
-    Parameters
-    ----------
-    configuration : dict
-        The constructor's parameters: names and JSON values (including infinities and NaN).
-    architecture : Architecture
-        The architecture, which implies the shapes of the weights.
-    vocabulary : Vocabulary
-        The V symbols in id order.
-    tensors : dict of ndarray
-        The weights, with names and shapes according to `expected_tensors`.
-    training : dict, optional
-        The rest of the training state as JSON values: ``n_steps`` (int), ``smooth_loss`` (float, nats),
-        ``loss_length`` (int), ``random_state`` (dict, the state of a bit generator, or None), ``history`` (sequence of
-        records; `read` returns a `HistoryTable`), ``optimizer`` (str), ``optimizer_start`` (int, the step at which its
-        state was zero). None: a file of weights alone.
-    training_tensors : dict of ndarray, optional
-        Only with `training`: ``state.h`` (L, B, H), for an LSTM (coupled or not) also ``state.c``, and the optimizer's
-        ``optimizer.<name>.<weight>``, of the weight's shape, under the names of `Layout.torch_named`.
-    best : dict, optional
-        Only with `training`: ``n_steps`` and ``smooth_loss`` at the lowest validation loss.
-    best_tensors : dict of ndarray, optional
-        Only with `best`: the tensors of `tensors` and `training_tensors` at that step, under the same names.
-    run, labels : StoredRecord, optional
-    pairs : array of int32, optional
-        The pairs of symbols with rows in a table, (R, 2).
-    gradient_rms : array of float16, optional
-        One number for each trained weight.
-    """
-
-    configuration: dict[str, Any]
-    architecture: Architecture
-    vocabulary: Vocabulary
-    tensors: dict[str, Array]
+    configuration: dict[str, Any]  # the constructor's parameters: names and JSON values (including infinities and NaN)
+    architecture: Architecture  # the architecture, which implies the shapes of the weights
+    vocabulary: Vocabulary  # the V symbols in id order
+    tensors: dict[str, Array]  # the weights, with names and shapes according to `expected_tensors`
+    # The rest of the training state as JSON values: ``n_steps`` (int), ``smooth_loss`` (float, nats), ``loss_length``
+    # (int), ``random_state`` (dict, the state of a bit generator, or None), ``history`` (sequence of records; `read`
+    # returns a `HistoryTable`), ``optimizer`` (str), ``optimizer_start`` (int, the step at which its state was zero).
+    # None: a file of weights alone.
     training: dict[str, Any] | None = None
+    # Only with `training`: ``state.h`` (L, B, H), for an LSTM (coupled or not) also ``state.c``, and the optimizer's
+    # ``optimizer.<name>.<weight>``, of the weight's shape, under the names of `Layout.torch_named`.
     training_tensors: dict[str, Array] = field(default_factory=dict)
+    # Only with `training`: ``n_steps`` and ``smooth_loss`` at the lowest validation loss.
     best: dict[str, Any] | None = None
+    # Only with `best`: the tensors of `tensors` and `training_tensors` at that step, under the same names.
     best_tensors: dict[str, Array] = field(default_factory=dict)
     run: StoredRecord | None = None
     labels: StoredRecord | None = None
-    pairs: Array | None = None
-    gradient_rms: Array | None = None
+    pairs: Array | None = None  # the pairs of symbols with rows in a table, (R, 2)
+    gradient_rms: Array | None = None  # one number for each trained weight
 
 
 def write(path: Path, model_file: ModelFile) -> None:

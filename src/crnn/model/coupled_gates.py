@@ -20,10 +20,6 @@ def with_input_gate(rows: Array) -> Array:
     ----------
     rows : array of shape (3 H, ...)
         A matrix or a bias.
-
-    Returns
-    -------
-    array of shape (4 H, ...)
     """
     return np.concatenate([-rows[: len(rows) // 3], rows])
 

@@ -69,30 +69,16 @@ class Layout:
     part starts on a cache line. The input tables, for looking up symbols, come first: the table of pairs, and
     the embedding or the first layer's ``Wx``. An update treats them separately, since rows that a chunk does not read
     have no gradient.
-
-    Parameters
-    ----------
-    vocab_size : int
-        V, the number of symbols.
-    hidden_size : int
-        H, the number of hidden units of each layer.
-    dtype : dtype
-        float32 or float64.
-    cell : {"rnn", "gru", "lstm", "cifg"}, default="rnn"
-    num_layers : int, default=1
-        L.
-    embedding_size : int or None, default=None
-        E, the length of the symbols' vectors that the first layer reads. None: it reads the symbols directly.
-    pairs : SymbolPairs or None, default=None
-        The R pairs of consecutive symbols that have input weights of their own. None: no pairs.
     """
 
-    vocab_size: int
-    hidden_size: int
-    dtype: np.dtype[Any]
+    vocab_size: int  # V, the number of symbols
+    hidden_size: int  # H, the number of hidden units of each layer
+    dtype: np.dtype[Any]  # float32 or float64
     cell: str = "rnn"
-    num_layers: int = 1
+    num_layers: int = 1  # L
+    # E, the length of the symbols' vectors that the first layer reads. None: it reads the symbols directly.
     embedding_size: int | None = None
+    # The R pairs of consecutive symbols that have input weights of their own. None: no pairs.
     pairs: SymbolPairs | None = field(default=None, repr=False)
     shapes: tuple[Shape, ...] = field(init=False, repr=False)
     offsets: tuple[int, ...] = field(init=False, repr=False)

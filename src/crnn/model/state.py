@@ -52,58 +52,32 @@ class ModelState:
     A `CharRNN` holds one state. `fit` makes it, training changes it in place, `partial_fit` continues from it, and a
     model file stores it. A copy is a snapshot: training keeps one to return to after divergence, and one with the
     lowest validation loss.
-
-    Parameters
-    ----------
-    layout : Layout
-        Shapes of the tensors in `params` and in each array of `optimizer_state`.
-    params : array of shape (layout.size,)
-        The weights.
-    optimizer : str
-        Name of the optimizer to which `optimizer_state` belongs.
-    optimizer_state : dict of str to array of shape (layout.size,)
-        Arrays under PyTorch's names, such as ``exp_avg``, and the average of the weights while training keeps one.
-    optimizer_start : int
-        The value of `n_steps` when `optimizer_state` was zero. Adam's bias correction counts from this step.
-    hidden : tuple of arrays
-        The states carried from the last chunk to the next, as given by `Layout.state_shapes`.
-    vocabulary : Vocabulary
-    rng : numpy.random.Generator
-        Seeds dropout and the order of documents. Training reads copies of it and does not advance it.
-    n_steps : int
-        Training steps so far.
-    smooth_loss : float
-        The smoothed loss in nats per chunk of `loss_length` symbols.
-    loss_length : int
-        T of the chunks to which `smooth_loss` refers.
-    history : list of dict
-        The records of training, or a function that returns them and is called when they are first read.
-    gradient_rms : array of float16 or None
-        Root mean squares of the gradients before `optimizer_state` was zero, from a file: see `gradient_rms.py`.
-    scales : dict or None
-        The scales of 8-bit matrices, see `int8_weights`. A model with 8-bit weights has no optimizer state.
-    labels : StoredRecord or None
-        The labels' data, for a model trained with labels.
-    gate : Gate
-        Separates changes of the arrays from copies by other threads, and counts the changes. States that share arrays
-        share the gate.
     """
 
-    layout: Layout
-    params: Array
-    optimizer: str
+    layout: Layout  # shapes of the tensors in `params` and in each array of `optimizer_state`
+    params: Array  # (layout.size,): the weights
+    optimizer: str  # name of the optimizer to which `optimizer_state` belongs
+    # (layout.size,): arrays under PyTorch's names, such as ``exp_avg``, and the average of the weights while training
+    # keeps one
     optimizer_state: dict[str, Array]
+    # The value of `n_steps` when `optimizer_state` was zero. Adam's bias correction counts from this step.
     optimizer_start: int
-    hidden: Hidden
+    hidden: Hidden  # the states carried from the last chunk to the next, as given by `Layout.state_shapes`
     vocabulary: Vocabulary
+    # Seeds dropout and the order of documents. Training reads copies of it and does not advance it.
     rng: np.random.Generator
-    n_steps: int
-    smooth_loss: float
-    loss_length: int
+    n_steps: int  # training steps so far
+    smooth_loss: float  # the smoothed loss in nats per chunk of `loss_length` symbols
+    loss_length: int  # T of the chunks to which `smooth_loss` refers
+    # The records of training, or a function that returns them and is called when they are first read.
     history: _Deferred = _Deferred()
+    # Root mean squares of the gradients before `optimizer_state` was zero, from a file: see `gradient_rms.py`.
     gradient_rms: Array | None = None
+    # The scales of 8-bit matrices, see `int8_weights`. A model with 8-bit weights has no optimizer state.
     scales: Scales | None = None
-    labels: StoredRecord | None = None
+    labels: StoredRecord | None = None  # the labels' data, for a model trained with labels
+    # Separates changes of the arrays from copies by other threads, and counts the changes. States that share arrays
+    # share the gate.
     gate: Gate = field(default_factory=Gate, repr=False)
 
     @classmethod

@@ -13,17 +13,10 @@ RECORD_DTYPES = ("float16", "float32", "float64", "int8", "int32", "int64", "uin
 
 @dataclass(eq=False)
 class StoredRecord:
-    """Data of a part of the library, stored in a model file without knowledge of its meaning.
+    """Data of a part of the library, stored in a model file without knowledge of its meaning."""
 
-    Parameters
-    ----------
-    values : dict
-        Names and JSON values, at most about ten thousand.
-    tensors : dict of str to ndarray
-        Arrays of one of `RECORD_DTYPES`, under names of letters, digits, ``_``, ``-`` and ``.``.
-    """
-
-    values: dict[str, Any]
+    values: dict[str, Any]  # names and JSON values, at most about ten thousand
+    # Arrays of one of `RECORD_DTYPES`, under names of letters, digits, ``_``, ``-`` and ``.``.
     tensors: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def copy(self) -> StoredRecord:

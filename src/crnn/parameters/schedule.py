@@ -46,20 +46,12 @@ SCHEDULES: dict[str, Callable[[Array, Array], Array]] = {
 
 @dataclass(frozen=True)
 class Schedule:
-    """The learning rate of each training step, the product of schedule and warm-up.
-
-    Parameters
-    ----------
-    name : {"constant", "linear", "cosine", "exponential"}
-    learning_rate : float
-        The rate that both factors multiply.
-    warmup : int or float, default=0
-        The first steps (an int), or the first part of training (a float below 1), while the rate rises linearly to
-        the schedule's value. 0: no warm-up.
-    """
+    """The learning rate of each training step, the product of schedule and warm-up."""
 
     name: str
-    learning_rate: float
+    learning_rate: float  # the rate that both factors multiply
+    # The first steps (an int), or the first part of training (a float below 1), while the rate rises linearly to the
+    # schedule's value. 0: no warm-up.
     warmup: int | float = 0
 
     def rates(self, done: int, progress: NDArray[Any], epochs: NDArray[Any]) -> Array:

@@ -19,10 +19,6 @@ def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
         None creates a figure with pyplot, so that notebooks and ``plt.show()`` display it.
     width, height : float
         Size of the new figure, in inches.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
     """
     try:
         from matplotlib import axes, pyplot

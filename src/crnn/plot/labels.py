@@ -19,10 +19,6 @@ def labeled(models: CharRNN | Iterable[CharRNN] | Mapping[str, CharRNN]) -> dict
     ----------
     models : CharRNN, iterable of CharRNN, or mapping of str to CharRNN
         A mapping's keys are the names. Otherwise models are named after their differing parameters.
-
-    Returns
-    -------
-    dict of str to CharRNN
     """
     if isinstance(models, CharRNN):
         return {"model": models}

@@ -46,10 +46,6 @@ def dropout_mask(seed: int, step: int, layer: int, t: int, stream: int, H: int, 
         The number of hidden units.
     rate : float
         The probability that an output is dropped, at least 0 and below 1.
-
-    Returns
-    -------
-    (H,) float64 array
     """
     return _factors(step_hash(seed, step, layer * 0x9E3779B9 + t, stream), H, rate)
 
@@ -71,10 +67,6 @@ def weight_mask(seed: int, step: int, layer: int, shape: tuple[int, int], rate: 
         The shape of the weights, (H, G H).
     rate : float
         The probability that a weight is dropped, at least 0 and below 1.
-
-    Returns
-    -------
-    array of float64 of that shape
     """
     key = mix(~step_hash(seed, step) ^ _uint32(layer * 0x9E3779B9))
     return _factors(key, shape[0] * shape[1], rate).reshape(shape)
@@ -91,10 +83,6 @@ def state_resets(seed: int, step: int, streams: int, rate: float) -> Array:
         The number of streams in the whole batch.
     rate : float
         The probability of a reset, 0 to 1.
-
-    Returns
-    -------
-    (streams,) array of bool
     """
     key = mix(step_hash(seed, step) ^ _uint32(0x85EBCA6B))
     return np.asarray(mix(key ^ np.arange(streams, dtype=np.uint32)) >> np.uint32(8) < round(rate * 2**24))

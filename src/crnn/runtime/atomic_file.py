@@ -135,10 +135,6 @@ def remove_stale_files(folder: str) -> None:
 
     The system unlocks a file when the process that locked it ends, however it ends. So a file that can be locked
     belongs to no running process on this machine, or on any other if the file system shares locks.
-
-    Parameters
-    ----------
-    folder : str
     """
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:

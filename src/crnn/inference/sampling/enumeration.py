@@ -25,20 +25,11 @@ Array = NDArray[Any]
 
 
 class EnumeratedDocuments(NamedTuple):
-    """The most probable documents, the most probable first.
-
-    Attributes
-    ----------
-    documents : list of str or bytes
-    log_probs : ndarray of float64
-        log P of each, including its end, in nats.
-    bound : float
-        Every document with a larger log P is in the list.
-    """
+    """The most probable documents, the most probable first."""
 
     documents: list[Any]
-    log_probs: NDArray[np.float64]
-    bound: float
+    log_probs: NDArray[np.float64]  # log P of each, including its end, in nats
+    bound: float  # every document with a larger log P is in the list
 
 
 def enumerated_documents(

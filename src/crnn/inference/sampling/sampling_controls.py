@@ -189,21 +189,12 @@ def _expanded(line: str) -> str:
 
 @dataclass(frozen=True)
 class SamplingControls:
-    """The checked controls of a draw, as numbers and ids.
+    """The checked controls of a draw, as numbers and ids."""
 
-    Attributes
-    ----------
-    numbers : dict of str to number
-        The value of each numeric control; `OFF` has the values that change nothing.
-    bias : (V,) float64 array or None
-        Added to the logits; -inf for a forbidden symbol. None: nothing is added.
-    stops : Stops
-        The texts before which a drawn text ends.
-    """
-
+    # The value of each numeric control; `OFF` has the values that change nothing.
     numbers: dict[str, Any] = field(default_factory=lambda: OFF)
-    bias: Array | None = None
-    stops: Stops = field(default_factory=lambda: Stops([]))
+    bias: Array | None = None  # (V,): added to the logits; -inf for a forbidden symbol. None: nothing is added.
+    stops: Stops = field(default_factory=lambda: Stops([]))  # the texts before which a drawn text ends
 
     @classmethod
     def check(cls, vocabulary: Vocabulary, options: SamplingOptions) -> Self:

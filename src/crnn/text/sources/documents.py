@@ -60,10 +60,6 @@ def pack(ids: Ids, lengths: NDArray[np.int64], boundary: int) -> Ids:
         The number of symbols of each document; their sum is N.
     boundary : int
         The boundary's id.
-
-    Returns
-    -------
-    array like `ids`, shape (N + n + 1,)
     """
     packed = np.full(len(ids) + len(lengths) + 1, boundary, ids.dtype)
     inside = np.ones(len(packed), np.bool_)

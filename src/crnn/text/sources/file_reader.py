@@ -16,25 +16,13 @@ Seen = Callable[[bytes], object]
 
 
 class FileReader(NamedTuple):
-    """Files and the way to read them; each method reads them again.
-
-    Attributes
-    ----------
-    paths : tuple of str
-    kind : {"characters", "bytes"}, default="characters"
-    lines : bool, default=False
-        Whether each line is a document.
-    errors : {"strict", "replace", "skip"}, default="strict"
-        How to handle invalid UTF-8. "skip" is for lines only.
-    transform : callable, optional
-        Turns each line into a document.
-    """
+    """Files and the way to read them; each method reads them again."""
 
     paths: tuple[str, ...]
     kind: Kind = "characters"
-    lines: bool = False
-    errors: Errors = "strict"
-    transform: Callable[[Any], Any] | None = None
+    lines: bool = False  # whether each line is a document
+    errors: Errors = "strict"  # how to handle invalid UTF-8. "skip" is for lines only.
+    transform: Callable[[Any], Any] | None = None  # turns each line into a document
 
     @property
     def decompresses(self) -> bool:

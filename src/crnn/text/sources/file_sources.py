@@ -22,13 +22,7 @@ FOLDER_VARIABLE = "CRNN_CACHE"
 
 
 class FileSource(TextSource):
-    """Files that form one text, reopened and read by each method.
-
-    Parameters
-    ----------
-    reader : FileReader
-    name : str, default="X"
-    """
+    """Files that form one text, reopened and read by each method."""
 
     def __init__(self, reader: FileReader, name: str = "X") -> None:
         super().__init__(name)

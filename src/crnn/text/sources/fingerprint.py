@@ -13,23 +13,12 @@ from ..symbols.codes import Kind
 
 
 class Fingerprint(NamedTuple):
-    """The kind, size and hash of a text or of documents.
-
-    Attributes
-    ----------
-    kind : {"characters", "bytes"}
-    symbols : int
-        The number of symbols, without boundaries.
-    documents : int or None
-        The number of documents; None for a running text.
-    sha256 : str
-        The hash of the symbols (characters as UTF-8) and of the documents' lengths.
-    """
+    """The kind, size and hash of a text or of documents."""
 
     kind: Kind
-    symbols: int
-    documents: int | None
-    sha256: str
+    symbols: int  # the number of symbols, without boundaries
+    documents: int | None  # the number of documents; None for a running text
+    sha256: str  # the hash of the symbols (characters as UTF-8) and of the documents' lengths
 
     def difference(self, other: Fingerprint) -> str | None:
         """Return how another text differs from this one, or None if it is the same."""

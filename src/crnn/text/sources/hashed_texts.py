@@ -12,10 +12,6 @@ class HashedTexts:
 
     A line is always found. A new text is mistaken for one of n lines with probability n / 2⁶⁴: the test compares
     Python's 64-bit hashes, whose key differs in each process.
-
-    Parameters
-    ----------
-    lines : Lines
     """
 
     def __init__(self, lines: Lines) -> None:

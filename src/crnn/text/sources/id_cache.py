@@ -154,11 +154,6 @@ def write_cache(target: str, reader: FileReader) -> None:
     """Write the cache of files; it exists as a whole or not at all.
 
     The first pass over the text counts the symbols, the second writes them, holding one block at a time.
-
-    Parameters
-    ----------
-    target : str
-    reader : FileReader
     """
     before = [_stat(path) for path in reader.paths]
     counts, hashes = _counted(reader)

@@ -59,15 +59,7 @@ def label_number(label: Any, labels: Labels, *, name: str = "label") -> int:
 
 
 def label_numbers(values: Any, labels: Labels, n: int | None = None, *, name: str = "labels") -> Numbers:
-    """Return the indices of n documents' labels among a model's sorted labels.
-
-    Parameters
-    ----------
-    values : array-like of shape (n,)
-    labels : ndarray, shape (K,)
-    n : int, optional
-    name : str, default="labels"
-    """
+    """Return the indices of n documents' labels among a model's sorted labels."""
     found = checked_labels(values, n, name=name)
     places = []
     for k, label in enumerate(found.labels):

@@ -41,10 +41,6 @@ def text_source(X: TextLike, name: str = "X") -> TextSource:
         or a two-dimensional array is refused.
     name : str, default="X"
         The name of the argument in error messages.
-
-    Returns
-    -------
-    TextSource
     """
     if isinstance(X, str):
         warn_of_file_name(X)
@@ -82,13 +78,7 @@ def documents_of(X: TextLike) -> list[Any]:
 
 
 class MemorySource(TextSource):
-    """A text in memory.
-
-    Parameters
-    ----------
-    text : str or bytes-like
-    name : str, default="X"
-    """
+    """A text in memory."""
 
     def __init__(self, text: Text, name: str = "X") -> None:
         super().__init__(name)

@@ -10,23 +10,14 @@ MAX_BLOCK = 1 << 20  # maximum symbols of a copied block, over all streams
 
 
 class Block(NamedTuple):
-    """The next symbols of every stream.
+    """The next symbols of every stream."""
 
-    Attributes
-    ----------
-    ids : ndarray of 1-, 2- or 4-byte unsigned integers, shape (B, n + 1)
-        n transitions of each stream, a multiple of T. The last symbol is only a target: the stream's next block starts
-        with it, unless the text starts over. Each row is contiguous; rows may be any distance apart, and may
-        overlap. The array must not be written to.
-    starts_epoch : bool
-        Whether the carried state must be reset before the first chunk, because the text starts over.
-    loss_weights : ndarray of float64, shape (B, n), or None
-        A factor for each transition's loss; None: 1.
-    """
-
+    # (B, n + 1): n transitions of each stream, a multiple of T. The last symbol is only a target: the stream's next
+    # block starts with it, unless the text starts over. Each row is contiguous; rows may be any distance apart, and may
+    # overlap. The array must not be written to.
     ids: NDArray[Any]
-    starts_epoch: bool
-    loss_weights: NDArray[Any] | None = None
+    starts_epoch: bool  # whether the carried state must be reset before the first chunk, because the text starts over
+    loss_weights: NDArray[Any] | None = None  # (B, n): a factor for each transition's loss; None: 1
 
     @property
     def n_transitions(self) -> int:

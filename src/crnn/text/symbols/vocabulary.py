@@ -176,10 +176,6 @@ class Vocabulary(Sequence[Symbol]):
             A text of N symbols: `str` for a vocabulary of characters, bytes-like for one of bytes.
         name : str, default="X"
             The name of the argument in error messages.
-
-        Returns
-        -------
-        ndarray of `id_dtype`, shape (N,)
         """
         if type(text) is not _TYPES[self._kind] or len(text) != 1:
             if not isinstance(name, str):
@@ -215,10 +211,6 @@ class Vocabulary(Sequence[Symbol]):
             The text, cut in any way.
         name : str, default="X"
             The name of the argument in error messages.
-
-        Returns
-        -------
-        ndarray of `id_dtype`, shape (N,)
         """
         # A bytearray is enlarged by realloc and leaves its reserve untouched, so that pages beyond the last id take no
         # memory; ndarray.resize would write zeros there.

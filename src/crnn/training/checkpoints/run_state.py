@@ -24,87 +24,38 @@ Array = NDArray[Any]
 
 
 class PollState(NamedTuple):
-    """The outcome of a call's polls so far; each poll replaces it as a whole.
+    """The outcome of a call's polls so far; each poll replaces it as a whole."""
 
-    Attributes
-    ----------
-    step : int
-        Steps of the call at the last poll. An interrupted poll is repeated.
-    recorded_step : int
-        The model's `n_steps` at the last record.
-    recorded_loss, recorded_seconds : float
-        The smoothed loss and the time at the last record.
-    stopped : bool
-        Whether patience or a callback has ended training.
-    validation : ValidationState
-    """
-
-    step: int
-    recorded_step: int
-    recorded_loss: float
+    step: int  # steps of the call at the last poll. An interrupted poll is repeated.
+    recorded_step: int  # the model's `n_steps` at the last record
+    recorded_loss: float  # `recorded_loss`, `recorded_seconds`: the smoothed loss and the time at the last record
     recorded_seconds: float
-    stopped: bool
+    stopped: bool  # whether patience or a callback has ended training
     validation: ValidationState
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class RunState:
-    """A call of `fit` or `partial_fit`: its limits, and its progress at the moment of the model state.
+    """A call of `fit` or `partial_fit`: its limits, and its progress at the moment of the model state."""
 
-    Parameters
-    ----------
-    outcome : {"running", "finished", "diverged"}
-        Only a running call can be resumed.
-    texts : dict of str to Fingerprint
-        The text ``X`` and, if given, the text ``validation``.
-    max_steps : int or None
-        The maximum number of steps of the call, over all epochs.
-    max_seconds : float or None
-    first_step : int
-        The model's `n_steps` when the call began.
-    dropout_seed : int
-        See `StepSettings`.
-    seconds : float
-        Time the call has taken.
-    checkpoint_every : int or float
-        Steps or seconds between checkpoints.
-    average_every : int
-        Steps between averages over several processes; 1: the processes sum gradients.
-    position : object
-        The streams' position before the current block.
-    block_step : int
-        The model's `n_steps` when the current block began.
-    last_loss, gradient_norm : float
-        Values at the last step; NaN if unknown.
-    polled : PollState
-    best : ModelState or None
-        The model with the lowest validation loss, if training has continued since.
-    sample_weight : array of float64, shape (n,), or None
-        Weights of the documents' losses.
-    ruin : RuinState or None
-        The ruin watch of a running call.
-    sound : ModelState or None
-        The model before its loss rose above the limit, if the loss is above the limit.
-    """
-
-    outcome: str
-    texts: dict[str, Fingerprint]
-    max_steps: int | None
+    outcome: str  # only a running call can be resumed
+    texts: dict[str, Fingerprint]  # the text ``X`` and, if given, the text ``validation``
+    max_steps: int | None  # the maximum number of steps of the call, over all epochs
     max_seconds: float | None
-    first_step: int
-    dropout_seed: int
-    seconds: float
-    checkpoint_every: int | float
-    average_every: int
-    position: Any
-    block_step: int
-    last_loss: float
+    first_step: int  # the model's `n_steps` when the call began
+    dropout_seed: int  # see `StepSettings`
+    seconds: float  # time the call has taken
+    checkpoint_every: int | float  # steps or seconds between checkpoints
+    average_every: int  # steps between averages over several processes; 1: the processes sum gradients
+    position: Any  # the streams' position before the current block
+    block_step: int  # the model's `n_steps` when the current block began
+    last_loss: float  # `last_loss`, `gradient_norm`: values at the last step; NaN if unknown
     gradient_norm: float
     polled: PollState
-    best: ModelState | None = None
-    sample_weight: Array | None = None
-    ruin: RuinState | None = None
-    sound: ModelState | None = None
+    best: ModelState | None = None  # the model with the lowest validation loss, if training has continued since
+    sample_weight: Array | None = None  # (n,): weights of the documents' losses
+    ruin: RuinState | None = None  # the ruin watch of a running call
+    sound: ModelState | None = None  # the model before its loss rose above the limit, if the loss is above the limit
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the arrays and the best model, ready for JSON."""

@@ -19,12 +19,7 @@ T = TypeVar("T")
 
 
 class Processes:
-    """The processes of a communicator; rank 0 decides for all.
-
-    Parameters
-    ----------
-    comm : mpi4py.MPI.Comm
-    """
+    """The processes of a communicator; rank 0 decides for all."""
 
     def __init__(self, comm: Any) -> None:
         self._comm = comm

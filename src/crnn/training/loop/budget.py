@@ -15,17 +15,10 @@ from ...parameters.settings import Settings
 
 @dataclass(frozen=True)
 class Budget:
-    """A limit in steps, in seconds or both; the first limit reached ends the call.
-
-    Parameters
-    ----------
-    n_steps : int or None
-    seconds : float or None
-        Time since the beginning of the call. At least one step is taken.
-    """
+    """A limit in steps, in seconds or both; the first limit reached ends the call."""
 
     n_steps: int | None = None
-    seconds: float | None = None
+    seconds: float | None = None  # time since the beginning of the call. At least one step is taken.
 
     @classmethod
     def of_call(cls, settings: Settings, steps_per_epoch: int, max_epochs: int | None) -> Budget:

@@ -17,31 +17,16 @@ ROUNDING = 4e-16  # relative rounding error of a smoothed loss per step
 
 
 class RuinState(NamedTuple):
-    """The observations of a watch; replaced as a whole, since Ctrl-C may come between any two lines.
+    """The observations of a watch; replaced as a whole, since Ctrl-C may come between any two lines."""
 
-    Attributes
-    ----------
-    step : int
-        The model's `n_steps` at the beginning of the window.
-    smooth_loss : float
-        The smoothed loss at the beginning of the window.
-    sound_step : int
-        The last step after which the loss was within the limit.
-    above, extreme : bool
-        Whether the last mean loss was above the limit, and whether it was extreme.
-    warned : bool
-        Whether a warning was given since the loss last was within the limit.
-    factor : float
-        The largest factor applied to a loss so far: see `RuinWatch.see`.
-    """
-
-    step: int
-    smooth_loss: float
-    sound_step: int
+    step: int  # the model's `n_steps` at the beginning of the window
+    smooth_loss: float  # the smoothed loss at the beginning of the window
+    sound_step: int  # the last step after which the loss was within the limit
+    # `above`, `extreme`: whether the last mean loss was above the limit, and whether it was extreme
     above: bool = False
     extreme: bool = False
-    warned: bool = False
-    factor: float = 1.0
+    warned: bool = False  # whether a warning was given since the loss last was within the limit
+    factor: float = 1.0  # the largest factor applied to a loss so far: see `RuinWatch.see`
 
 
 class RuinWatch(Generic[Snapshot]):

@@ -14,27 +14,10 @@ from ...parameters.settings import Settings, rounds_operands
 
 @dataclass(frozen=True)
 class StepSettings:
-    """Clipping, weight decay, Adam's moments, dropout, state resets, the scale of the loss, and precision.
+    """Clipping, weight decay, Adam's moments, dropout, state resets, the scale of the loss, and precision."""
 
-    Parameters
-    ----------
-    seq_length : int
-        The chunk length to which losses are scaled. Chunks are shorter if the text is.
-    clip, clip_norm : float
-        Bounds of the gradient; infinity: no clipping.
-    weight_decay, beta_1, beta_2 : float
-    dropout, weight_dropout, state_reset : float
-    dropout_seed : int
-        The seed which, with the number of the step, decides which units and weights are dropped, which streams' states
-        are reset, and which symbols are drawn.
-    bfloat16 : bool
-        Whether products round their operands to bfloat16.
-    sampled_softmax : int
-        Symbols drawn for each chunk's softmax in addition to its targets; 0: the full softmax.
-    """
-
-    seq_length: int
-    clip: float = math.inf
+    seq_length: int  # the chunk length to which losses are scaled. Chunks are shorter if the text is.
+    clip: float = math.inf  # `clip`, `clip_norm`: bounds of the gradient; infinity: no clipping
     clip_norm: float = math.inf
     weight_decay: float = 0.0
     beta_1: float = 0.9
@@ -42,9 +25,11 @@ class StepSettings:
     dropout: float = 0.0
     weight_dropout: float = 0.0
     state_reset: float = 0.0
+    # The seed which, with the number of the step, decides which units and weights are dropped, which streams' states
+    # are reset, and which symbols are drawn.
     dropout_seed: int = 0
-    bfloat16: bool = False
-    sampled_softmax: int = 0
+    bfloat16: bool = False  # whether products round their operands to bfloat16
+    sampled_softmax: int = 0  # symbols drawn for each chunk's softmax in addition to its targets; 0: the full softmax
 
     @classmethod
     def of(cls, settings: Settings, rng: np.random.Generator) -> Self:

@@ -27,27 +27,13 @@ Array = NDArray[Any]
 
 
 class ValidationState(NamedTuple):
-    """The results of a call's evaluations so far; each evaluation replaces it as a whole.
+    """The results of a call's evaluations so far; each evaluation replaces it as a whole."""
 
-    Attributes
-    ----------
-    best_loss : float
-        The lowest loss; infinity before the first measurement.
-    since_best : int
-        Evaluations since then.
-    last_step : int
-        Steps of the call at the last evaluation; -1 before the first.
-    last_seconds : float
-        Time of the call after the last evaluation.
-    cost : float or None
-        Seconds that the last evaluation took.
-    """
-
-    best_loss: float = math.inf
-    since_best: int = 0
-    last_step: int = -1
-    last_seconds: float = 0.0
-    cost: float | None = None
+    best_loss: float = math.inf  # the lowest loss; infinity before the first measurement
+    since_best: int = 0  # evaluations since then
+    last_step: int = -1  # steps of the call at the last evaluation; -1 before the first
+    last_seconds: float = 0.0  # time of the call after the last evaluation
+    cost: float | None = None  # seconds that the last evaluation took
 
 
 class Validation:
@@ -76,10 +62,6 @@ class Validation:
         Whether products round their operands to bfloat16.
     state : ValidationState, optional
         The state of an interrupted call.
-
-    Attributes
-    ----------
-    state : ValidationState
     """
 
     def __init__(
@@ -157,14 +139,7 @@ def _rows(steps: int, streams: int) -> int:
 def training_and_validation_ids(
     source: TextSource, validation: TextSource | None, vocabulary: Vocabulary, settings: Settings
 ) -> tuple[TextIds, TextIds | None]:
-    """Return the ids to train on, and those for validation if any.
-
-    Parameters
-    ----------
-    source, validation : TextSource
-    vocabulary : Vocabulary
-    settings : Settings
-    """
+    """Return the ids to train on, and those for validation if any."""
     fraction = settings.validation_fraction
     if validation is not None and fraction:
         raise InvalidInputError(

@@ -20,22 +20,12 @@ LEAST_SECONDS = 1e-3  # for a direction when the others have used up its time
 
 
 class ClassData(NamedTuple):
-    """Texts, their labels and weights.
-
-    Attributes
-    ----------
-    texts : list of str or bytes
-    labeled : Labeled
-    sample_weight : array-like or None
-        Weights, not yet checked.
-    n_symbols : int
-        Total number of symbols, with an end and a label for each text.
-    """
+    """Texts, their labels and weights."""
 
     texts: list[Any]
     labeled: Labeled
-    sample_weight: ArrayLike | None
-    n_symbols: int
+    sample_weight: ArrayLike | None  # weights, not yet checked
+    n_symbols: int  # total number of symbols, with an end and a label for each text
 
     @classmethod
     def checked(cls, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:

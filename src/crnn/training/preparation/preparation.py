@@ -39,54 +39,28 @@ MAX_STEPS_BEFORE = 2**61  # limit of `n_steps` when a call begins: a file holds 
 
 @dataclass(frozen=True)
 class Call:
-    """The arguments of a call of `fit` or `partial_fit`, or of a call that finishes one.
-
-    Parameters
-    ----------
-    X : text, bytes, path or iterable of texts
-    validation : like X, or None
-    sample_weight : array-like or None
-    labels, validation_labels : array-like or None
-        Labels of the documents of `X` and of `validation`.
-    max_epochs : int or None
-    extend_vocabulary : bool
-    average_every : int
-        Steps each process takes alone before the processes average.
-    resumed : RunState or None
-        The interrupted run; all arguments above except the texts then follow from it.
-    """
+    """The arguments of a call of `fit` or `partial_fit`, or of a call that finishes one."""
 
     X: TextLike
     validation: TextLike | None = None
     sample_weight: ArrayLike | None = None
-    labels: ArrayLike | None = None
+    labels: ArrayLike | None = None  # `labels`, `validation_labels`: labels of the documents of `X` and of `validation`
     validation_labels: ArrayLike | None = None
     max_epochs: int | None = None
     extend_vocabulary: bool = False
-    average_every: int = 1
-    resumed: RunState | None = None
+    average_every: int = 1  # steps each process takes alone before the processes average
+    resumed: RunState | None = None  # the interrupted run; all arguments above except the texts then follow from it
 
 
 @dataclass(frozen=True)
 class Hooks:
-    """The functions that a run calls and the flag that it polls.
-
-    Parameters
-    ----------
-    callbacks : sequence of functions
-    sample : function
-        Returns the samples that ``verbose=2`` shows.
-    stop : ExclusiveUse
-    writer : CheckpointWriter or None
-    processes : Processes or None
-        The processes that train together.
-    """
+    """The functions that a run calls and the flag that it polls."""
 
     callbacks: Sequence[Callable[[dict[str, Any]], Any]]
-    sample: Callable[[], Iterable[str | bytes]]
+    sample: Callable[[], Iterable[str | bytes]]  # returns the samples that ``verbose=2`` shows
     stop: ExclusiveUse
     writer: CheckpointWriter | None
-    processes: Processes | None = None
+    processes: Processes | None = None  # the processes that train together
 
 
 def prepared_run(call: Call, settings: Settings, state: ModelState | None, start: float, hooks: Hooks) -> TrainingRun:

@@ -26,45 +26,21 @@ from .preparation import Call, Hooks, prepared_run
 
 
 class Trainee(NamedTuple):
-    """A model as a call of training sees it.
+    """A model as a call of training sees it."""
 
-    Attributes
-    ----------
-    model : object
-        The model, passed to callbacks. Only one call at a time trains it.
-    parameters : mapping of str to object
-        The constructor's parameters.
-    learned : callable
-        Returns the state to continue from, or None for a new model.
-    keep : callable
-        Makes a state the model's own.
-    sample : callable
-        Returns the samples that ``verbose=2`` shows.
-    """
-
-    model: object
-    parameters: Mapping[str, Any]
-    learned: Callable[[], ModelState | None]
-    keep: Callable[[ModelState], object]
-    sample: Callable[[], Iterable[str | bytes]]
+    model: object  # the model, passed to callbacks. Only one call at a time trains it.
+    parameters: Mapping[str, Any]  # the constructor's parameters
+    learned: Callable[[], ModelState | None]  # returns the state to continue from, or None for a new model
+    keep: Callable[[ModelState], object]  # makes a state the model's own
+    sample: Callable[[], Iterable[str | bytes]]  # returns the samples that ``verbose=2`` shows
 
 
 class CheckpointPlan(NamedTuple):
-    """Where and how often a call saves checkpoints.
+    """Where and how often a call saves checkpoints."""
 
-    Attributes
-    ----------
-    path : str, bytes, os.PathLike or None
-        The file's path; None: no checkpoints.
-    every : int or float
-        Steps (an int) or seconds (a float).
-    write : callable
-        Writes a file, given the state and, by keyword, the run, the parameters and the path.
-    """
-
-    path: FilePath | None
-    every: int | float
-    write: Callable[..., None]
+    path: FilePath | None  # the file's path; None: no checkpoints
+    every: int | float  # steps (an int) or seconds (a float)
+    write: Callable[..., None]  # writes a file, given the state and, by keyword, the run, the parameters and the path
 
 
 def train(trainee: Trainee, call: Call, plan: CheckpointPlan, comm: Any = None) -> None:
