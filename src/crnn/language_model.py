@@ -72,16 +72,9 @@ class LanguageModel(Estimator):
     ) -> tuple[InferenceNetwork, Vocabulary]:
         """Return a network with the current weights, unaffected by later changes, and its symbols.
 
-        Both are read at once, since another thread may fit the model to other symbols in between.
-
-        Parameters
-        ----------
-        what : str
-            The method that needs the network, for the error of an unfitted model.
-        one_row : bool
-            Whether to prepare for one stream rather than many; the results have the same bits.
-        scoring : bool, default=False
-            Whether the network will score texts rather than draw.
+        Both are read at once, since another thread may fit the model to other symbols in between. `what` is the method
+        that needs the network, for the error of an unfitted model. With `one_row`, one stream is fast rather than many,
+        with the same bits; with `scoring`, the network will score texts rather than draw.
         """
         raise NotImplementedError
 

@@ -23,14 +23,8 @@ LIMIT = 5.0
 class AdaptationRule:
     """One step on a block: against its gradient, and back toward the trained weights.
 
-    Parameters
-    ----------
-    layout : Layout
-    trained : array of shape (layout.size,)
-        The trained weights, protected from later changes.
-    rms : array of float16, shape (n_weights,)
-        Root mean squares of the training gradients, from `gradient_rms`.
-    options : AdaptationOptions
+    `trained` are the trained weights (layout.size,), protected from later changes; `rms` are the root mean squares of
+    the training gradients (n_weights,), from `gradient_rms`.
     """
 
     def __init__(self, layout: Layout, trained: Array, rms: Array, options: AdaptationOptions) -> None:
@@ -50,15 +44,8 @@ class AdaptationRule:
     def step(self, params: Array, gradient: Array, count: int) -> Array:
         """Return the weights after a block.
 
-        Parameters
-        ----------
-        params : array of shape (layout.size,)
-            The weights before the step; left unchanged.
-        gradient : array of shape (layout.size,)
-            The gradient of the summed losses. It is overwritten, because new memory would cost as much as the
-            arithmetic.
-        count : int
-            The number of losses.
+        `gradient` is the gradient of the sum of `count` losses. It is overwritten, because new memory would cost as
+        much as the arithmetic; `params` stays unchanged.
         """
         limit = LIMIT * self.options.learning_rate * math.sqrt(count)
         with np.errstate(over="ignore", invalid="ignore"):

@@ -50,19 +50,8 @@ class AdaptiveReading(NamedTuple):
         return self
 
     def read(self, ids: Ids, *, learn: bool = True) -> tuple[AdaptiveReading, NDArray[np.float64]]:
-        """Read more symbols.
-
-        Parameters
-        ----------
-        ids : array of int, shape (n,)
-        learn : bool, default=True
-            Whether to learn from these symbols once their block is complete.
-
-        Returns
-        -------
-        AdaptiveReading
-        surprisal : ndarray of float64, shape (n,)
-            -log P of each symbol, in nats, bitwise the same however the text is cut into calls.
+        """Read symbols (n,); return the new reading and -log P of each symbol, in nats, bitwise the same however the
+        text is cut into calls. With `learn`, the weights learn from these symbols once their block is complete.
         """
         reading, out = self._read(ids, learn, surprisal)
         return reading, np.concatenate([np.empty(0), *out])

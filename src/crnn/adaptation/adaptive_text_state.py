@@ -20,15 +20,6 @@ class AdaptiveTextState(TextState):
     """A text state that learns from the text fed to it; made by ``model.start(adapt=True)``.
 
     The model itself does not change, and copies learn independently.
-
-    Parameters
-    ----------
-    vocabulary : Vocabulary
-    reading : Reading
-    seen : array of bool, shape (V,)
-        As for `Context`.
-    sums : Sums, optional
-        The sums over the text read so far.
     """
 
     __slots__ = ("_reading",)

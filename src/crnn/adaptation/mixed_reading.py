@@ -34,14 +34,7 @@ class FixedReading(NamedTuple):
 
 
 class MixedReading:
-    """A `Reading` that mixes the logits of several readings.
-
-    Parameters
-    ----------
-    readings : sequence of Reading or FixedReading
-        Readings of the same text, by models with the same symbols.
-    weights : array of float, shape (k,)
-    """
+    """A `Reading` that mixes the logits of several readings of the same text, by models with the same symbols."""
 
     def __init__(self, readings: Sequence[Reading | FixedReading], weights: NDArray[np.float64]) -> None:
         self._readings, self._weights = tuple(readings), weights

@@ -37,21 +37,9 @@ class Reading(Protocol):
         """The network's state after the text so far, for one stream; it must not be changed."""
 
     def read(self, ids: Ids, *, learn: bool = True) -> tuple[Self, NDArray[np.float64]]:
-        """Read more symbols.
-
-        Parameters
-        ----------
-        ids : array of int, shape (n,)
-        learn : bool, default=True
-            Whether to learn from these symbols.
-
-        Returns
-        -------
-        Reading
-            The new reading. It may take over what this one has learned, which must then be learned again if this one is
-            read further.
-        surprisal : ndarray of float64, shape (n,)
-            -log P of each symbol, in nats, bitwise the same however the text is cut into calls.
+        """Read symbols (n,); return the new reading and -log P of each symbol, in nats, bitwise the same however the
+        text is cut into calls. The new reading may take over what this one has learned, which must then be learned
+        again if this one is read further.
         """
 
     def read_rows(self, ids: Ids, *, learn: bool = True) -> tuple[Self, Array]:

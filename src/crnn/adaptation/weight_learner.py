@@ -23,20 +23,8 @@ Ids = NDArray[Any]
 class WeightLearner:
     """Weights that learn from blocks. A learner never changes: learning returns a new one.
 
-    Parameters
-    ----------
-    rule : AdaptationRule
-    params : array of shape (layout.size,)
-        The weights; left unchanged.
-    boundary : int or None
-    n_blocks : int, default=0
-        The number of blocks learned from so far.
-    scoring : bool, default=False
-        As for `PackedNetwork.pack`.
-    bfloat16 : bool, default=False
-        Whether products round their operands to bfloat16.
-    spare : list of ChunkGradient, optional
-        Unused gradients of whole blocks, which learners of one text share. Copies on other threads make their own.
+    `params` stays unchanged. `spare` holds unused gradients of whole blocks, which learners of one text share; copies
+    on other threads make their own.
     """
 
     def __init__(
@@ -78,16 +66,8 @@ class WeightLearner:
         )
 
     def learned(self, symbols: Ids, counted: NDArray[np.bool_], state: State) -> WeightLearner:
-        """Return the weights after one step on a block.
-
-        Parameters
-        ----------
-        symbols : array of int, shape (T + 1,)
-            The inputs and, shifted by one, the targets.
-        counted : array of bool, shape (T,)
-            The targets whose losses count.
-        state : tuple of arrays (L, 1, H)
-            The state before the first input.
+        """Return the weights after one step on a block: its T + 1 symbols (inputs and, shifted by one, targets), which
+        of the T losses count, and the state (L, 1, H) before the first input.
         """
         gradient = self._gradient(len(counted))
         loss = gradient.compute(self.params, symbols, counted, state)

@@ -77,12 +77,7 @@ def add_errors(parser: argparse._ActionsContainer, description: str) -> None:
 def refuse_two_standard_inputs(arguments: argparse.Namespace, **shown: str) -> None:
     """Stop if two inputs are standard input, since the second could not read anything.
 
-    Parameters
-    ----------
-    arguments : argparse.Namespace
-        The arguments, with their parser in `parser`.
-    **shown : str
-        The names of input arguments, each with its name in the usage message.
+    `shown` maps each input argument to its name in the usage message.
     """
     standard = [shown[name] for name in shown if getattr(arguments, name) == STANDARD]
     if len(standard) > 1:
@@ -116,13 +111,7 @@ def seed(value: Any) -> Any:
 
 
 def duration(text: str) -> float:
-    """Return a duration in seconds.
-
-    Parameters
-    ----------
-    text : str
-        A number with its unit, s, m or h; without a unit, seconds.
-    """
+    """Return a duration in seconds: a number with its unit, s, m or h, or without a unit, in seconds."""
     number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "s")
     try:
         return checked_float("time", float(number) * UNITS[unit], above=0.0)

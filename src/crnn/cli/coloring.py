@@ -36,21 +36,8 @@ def colored(
 ) -> Iterator[str]:
     """Yield a text line by line, with each character colored by its surprisal, then a key to the colors.
 
-    Parameters
-    ----------
-    text : str or bytes
-        Bytes are shown as Latin-1. Control characters and those that cannot be shown are escaped.
-    bits : sequence of len(text) float
-        The surprisal of each character.
-    environment : mapping of str to str
-        Whether the background is light, if the terminal sets ``COLORFGBG``.
-    encoding : str, default="utf-8"
-        The terminal's encoding; characters outside it are escaped.
-
-    Returns
-    -------
-    iterator of str
-        Lines with their ends. Line ends of the text are shown as arrows.
+    Bytes are shown as Latin-1; control characters, and those outside the terminal's `encoding`, are escaped; line ends
+    are shown as arrows. The background is light if the terminal says so in ``COLORFGBG``.
     """
     light = environment.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15")
     palette = [f"\x1b[48;5;{back}m\x1b[38;5;{letter}m" for back, letter in (ON_LIGHT if light else ON_DARK)]
@@ -69,18 +56,8 @@ def colored(
 def marked(text: str | bytes, bits: Sequence[float], width: int, *, encoding: str = "utf-8") -> Iterator[str]:
     """Yield a text line by line, followed by a line of marks: the bits of each character as a digit.
 
-    Parameters
-    ----------
-    text, bits, encoding
-        As for `colored`.
-    width : int
-        The number of columns; longer lines are cut.
-
-    Returns
-    -------
-    iterator of str
-        Two lines at a time. Each digit is below the first column of its character; bits are rounded down, values
-        below 1 are not marked, and 9 means 9 or more.
+    Lines are cut to `width` columns. Each digit is below the first column of its character; bits are rounded down,
+    values below 1 are not marked, and 9 means 9 or more.
     """
     for cells in _lines(text, bits, encoding):
         line, marks, used = "", "", 0

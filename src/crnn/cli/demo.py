@@ -98,17 +98,11 @@ def text() -> str:
 
 
 def learn(model: CharRNN, seconds: float) -> None:
-    """Train a model on `text`, and show its progress on standard output.
+    """Train an untrained model on `text` for some seconds, not counting tests, and show its progress on standard
+    output.
 
     The loss shown is measured on the last tenth of the text, held out from training. On Ctrl-C, the model has the last
     complete update.
-
-    Parameters
-    ----------
-    model : CharRNN
-        An untrained model from `network`.
-    seconds : float
-        The training time, without the tests.
     """
     from tqdm import tqdm
 

@@ -47,11 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_threshold_options(group: _Group, otherwise: str = "") -> None:
     """Add the options that set a threshold, which are None unless they are given.
 
-    Parameters
-    ----------
-    group : argument group
-    otherwise : str, optional
-        Named as the default before the value that a new detector has.
+    `otherwise` is named as the default in place of a new detector's value.
     """
     group.add_argument(
         "--contamination",

@@ -30,11 +30,7 @@ def warnings_said() -> Iterator[None]:
 def described(error: BaseException, files: Mapping[str, str | list[str] | None] | None = None) -> str:
     """Return an error as one line, with the names of files and lines instead of the library's names.
 
-    Parameters
-    ----------
-    error : exception
-    files : dict of str to str or list of str, optional
-        The files that the library calls X and validation.
+    `files` are the files that the library calls X and validation.
     """
     names = {
         name: "standard input" if file == "-" else file if isinstance(file, str) else ", ".join(file)

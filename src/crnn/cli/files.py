@@ -49,23 +49,10 @@ def one_or_more(paths: str | Sequence[str]) -> list[str]:
 def read_text(
     path: str | Sequence[str], *, as_bytes: bool, cache: str | None = None
 ) -> str | bytes | Path | TextFile:
-    """Return a text in a form for `CharRNN.fit`.
+    """Return a text, from a file, from ``-`` for standard input, or from several files that form one text.
 
-    A file whose path is returned has not been read yet.
-
-    Parameters
-    ----------
-    path : str or sequence of str
-        A file, or ``-`` for standard input, or several files that form one text.
-    as_bytes : bool
-        Whether the symbols are bytes; otherwise the file is UTF-8.
-    cache : str, optional
-        The folder for a cache of the ids: see `TextFile`.
-
-    Returns
-    -------
-    str, bytes, Path or TextFile
-        A path rather than a text if the files can be read block by block, and more than once.
+    The result is a path or a `TextFile`, not yet read, if the files can be read block by block and more than once.
+    `cache` is the folder for a cache of the ids.
     """
     paths = one_or_more(path)
     cached = _is_cached(paths, cache)
@@ -81,22 +68,9 @@ def read_text(
 def read_documents(
     path: str | Sequence[str], *, as_bytes: bool, cache: str | None = None, errors: Errors = "strict"
 ) -> list[str] | list[bytes] | Lines:
-    r"""Return the lines of a text as documents for `CharRNN.fit`.
+    """Return the lines of a text as documents for `CharRNN.fit`, without their ends; see `read_text`.
 
-    Files whose `Lines` are returned have not been read yet.
-
-    Parameters
-    ----------
-    path, as_bytes, cache
-        As for `read_text`.
-    errors : {"strict", "replace", "skip"}, default="strict"
-        How to handle lines with invalid UTF-8.
-
-    Returns
-    -------
-    list of str or of bytes, or Lines
-        Lines without their ends, which are ``\n`` or ``\r\n``; the last may lack an end. `Lines` are returned for
-        several files, and for large ones.
+    Several files, and large ones, become `Lines`, which have not been read yet.
     """
     paths = one_or_more(path)
     cached = _is_cached(paths, cache)
@@ -152,12 +126,8 @@ class _NamedBytes(io.BytesIO):
 def load(path: str, label: str | None = None) -> CharRNN | CharNGram | Mixture:
     """Load a language model from a file, or from standard input for ``-``.
 
-    Parameters
-    ----------
-    path : str
-        A file of any kind; a classifier's file is read as the language model with labels that it starts with.
-    label : str, optional
-        Return the model of the texts with this label.
+    A classifier's file is read as the language model with labels that it starts with. With `label`, return the model of
+    the texts with this label.
     """
     return loaded(model_source(path), label)
 
@@ -192,13 +162,7 @@ def _standard_input() -> BufferedReader:
 
 
 def check_writable(path: str) -> None:
-    """Raise an OSError now if writing after training would fail.
-
-    Parameters
-    ----------
-    path : str
-        A file, or ``-`` for standard output.
-    """
+    """Raise an OSError now if writing after training would fail."""
     if path == STANDARD:
         if sys.stdout is None:
             raise OSError("standard output is closed. Redirect it to a file or a program.")
@@ -209,19 +173,7 @@ def check_writable(path: str) -> None:
 def save(model: CharRNN | CharNGram | Mixture | AnomalyDetector, path: str) -> tuple[str, OSError | None]:
     """Save a trained model; if that fails, save it in the folder for temporary files.
 
-    Parameters
-    ----------
-    model : CharRNN, CharNGram, Mixture or AnomalyDetector
-        A fitted model.
-    path : str
-        A file, or ``-`` for standard output.
-
-    Returns
-    -------
-    str
-        Where the model was saved.
-    OSError or None
-        Why it was not saved at `path`.
+    Return where the model was saved, and the error that prevented saving it at `path`, if any.
     """
     try:
         if path == STANDARD:

@@ -14,16 +14,6 @@ def int8_cost(model: CharRNN) -> float:
 
     The cost is the mean Kullback-Leibler divergence of the quantized model's predictions from the model's own. It needs
     no text and varies less than the difference of two scores.
-
-    Parameters
-    ----------
-    model : CharRNN
-        A fitted float32 model.
-
-    Returns
-    -------
-    float
-        A cost of at least 0.
     """
     from scipy.special import rel_entr  # here, since importing it doubles the time that any command takes to start
 

@@ -12,13 +12,7 @@ from ..runtime.deferred_signals import SIGNALS
 
 
 class Interruption(KeyboardInterrupt):
-    """One of the signals.
-
-    Parameters
-    ----------
-    number : int
-        The number of the signal.
-    """
+    """One of the signals."""
 
     def __init__(self, number: int = signal.SIGINT) -> None:
         super().__init__(number)

@@ -39,17 +39,9 @@ class ReadAs(NamedTuple):
 
 
 class LongLine:
-    """The pieces of one line of an open file. Finish the line before reading more of the file.
+    """The rest of one line of an open file, after the pieces read so far.
 
-    Parameters
-    ----------
-    pieces : list of bytes
-        The beginning of the line.
-    file : Decompressed
-        The file, positioned at the rest of the line.
-    number : int
-        The number of the line, from 1, for errors.
-    read_as : ReadAs
+    Finish the line before reading more of the file.
     """
 
     def __init__(self, pieces: list[bytes], file: Decompressed, number: int, read_as: ReadAs) -> None:
@@ -114,21 +106,10 @@ class LongLine:
 
 
 def read_lines(path: str, read_as: ReadAs) -> Iterator[list[Any] | LongLine]:
-    r"""Yield the lines of a text in batches, each as soon as it has come through a pipe.
+    """Yield the lines of a text, without their ends, in batches, each as soon as it has come through a pipe.
 
-    A gzip file is decompressed as it arrives. If there is an error, the lines before it come first.
-
-    Parameters
-    ----------
-    path : str
-        A file, or ``-`` for standard input.
-    read_as : ReadAs
-
-    Returns
-    -------
-    iterator of lists of str or of bytes, or of a LongLine
-        Lines without their ends, which are ``\n`` or ``\r\n``; the last may lack an end. None stands for a skipped
-        line. A line longer than `LONG_LINE` comes alone and must be read before the next.
+    A gzip file is decompressed as it arrives. If there is an error, the lines before it come first. None stands for a
+    skipped line. A line longer than `LONG_LINE` comes alone and must be read before the next.
     """
     with opened(path) as raw:
         file = Decompressed(raw, "standard input" if path == STANDARD else path)

@@ -31,18 +31,9 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line.
+    """Run the command line; return the exit code: 0, 1 (an error) or 130 (interrupted).
 
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        The arguments; the process's own by default.
-
-    Returns
-    -------
-    int
-        The exit code: 0, 1 (an error) or 130 (interrupted). Wrong usage, ``--help`` and ``--version`` raise SystemExit,
-        like argparse.
+    Wrong usage, ``--help`` and ``--version`` raise SystemExit, like argparse.
     """
     with _standard_error():
         for stream in (sys.stdout, sys.stderr):

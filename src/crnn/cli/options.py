@@ -43,21 +43,9 @@ def add_options(
 ) -> None:
     """Add an option for each parameter, by name; for booleans also ``--no-...``.
 
-    An omitted option sets nothing in the namespace, so that "not given" and "given the default" differ.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser or argument group
-        The parser or group that gets the options.
-    parameters : dict
-        The table.
-    check : callable
-        Takes a parameter's name and value, and raises a ValueError if it is invalid. It is called while the
-        command line is parsed.
-    defaults : dict, optional
-        Defaults to show instead of the table's.
-    aliases : dict, optional
-        Further option strings for a parameter.
+    An omitted option sets nothing in the namespace, so that "not given" and "given the default" differ. `check` takes a
+    name and a value while the command line is parsed, and raises a ValueError for an invalid one. `defaults` are shown
+    instead of the table's.
     """
     for name, parameter in parameters.items():
         shown = (defaults or {}).get(name, parameter.default)
@@ -89,17 +77,10 @@ def option_of(name: str) -> str:
 
 
 def documented(function: Callable[..., Any]) -> dict[str, Option]:
-    """Read the table of a function's parameters: defaults from its signature, the rest from its docstring.
+    """Read the table of a function's parameters with defaults: defaults from its signature, the rest from its
+    docstring.
 
-    Parameters
-    ----------
-    function : callable
-        The function. Without a docstring (``python -OO``), only names and defaults are known.
-
-    Returns
-    -------
-    dict of str to Option
-        An entry for each parameter with a default.
+    Without a docstring (``python -OO``), only names and defaults are known.
     """
     doc = inspect.getdoc(function) or ""
     section = re.search(r"^Parameters\n-+\n(.*?)(?=^\w[^\n]*\n-+\n|\Z)", doc, re.DOTALL | re.MULTILINE)
@@ -114,13 +95,8 @@ def documented(function: Callable[..., Any]) -> dict[str, Option]:
 
 
 def value_of(text: str, default: object = None) -> Any:
-    """Convert a word of the command line to the value it represents.
-
-    Parameters
-    ----------
-    text : str
-    default : object, optional
-        The parameter's default: if it is a str, every value is a str.
+    """Convert a word of the command line to the value it represents; if the parameter's default is a str, every value
+    is.
     """
     if isinstance(default, str):
         return text

@@ -316,28 +316,12 @@ def train_and_save(
     *,
     resumed: bool = False,
 ) -> int:
-    """Train, save the model to `arguments.output` even if training is interrupted or diverges, and report it.
+    """Train, save the model to `arguments.output` even if training is interrupted or diverges, report it, and return
+    the exit code.
 
     If there is a checkpoint, an existing output is replaced only after training has ended normally, and the checkpoint
     is then removed. If training ends otherwise and the last checkpoint could not be written, the model is saved next to
-    the output.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
-    model : CharRNN
-        The model before training.
-    train : callable
-        Trains the model and returns it.
-    checkpoint : str, optional
-        The file for checkpoints during training.
-    resumed : bool, default=False
-        Whether `train` trains another model, read from the checkpoint.
-
-    Returns
-    -------
-    int
-        The exit code.
+    the output. With `resumed`, `train` trains another model, read from the checkpoint.
     """
     first = model.n_steps_ if hasattr(model, "vocabulary_") else 0
     code, reason, start, verbose = 0, "", time.perf_counter(), model.verbose

@@ -57,14 +57,7 @@ def calibrated(
     the chosen score: many texts may have this very score, and a rounding error on another processor must not make them
     anomalies.
 
-    Parameters
-    ----------
-    scores : ndarray of shape (n,)
-        The scores of at least one clean text. The score may be -inf for texts that the model cannot generate.
-    contamination : float
-        The expected false-positive rate, between 0 and 1/2.
-    weights : ndarray of shape (n,), optional
-        The number of texts with each score. None: 1 each.
+    `weights` are the number of texts with each score; None: 1 each.
     """
     order = np.argsort(scores, kind="stable")
     ordered = scores[order]

@@ -35,20 +35,8 @@ class Split(NamedTuple):
 class CleanTexts:
     """Texts with their frequencies: all texts, or a random sample of about 130 million characters.
 
-    Parameters
-    ----------
-    X : iterable of str, or of bytes
-        The texts, which are read once.
-    rng : numpy.random.Generator
-    max_symbols : int, optional
-        The limit for texts in memory, including their ends.
-
-    Attributes
-    ----------
-    n_given : int
-        The number of texts read.
-    share : float
-        The fraction of texts in memory.
+    `n_given` texts have been read, once; the fraction `share` of them is in memory, at most `max_symbols` with their
+    ends.
     """
 
     def __init__(self, X: Iterable[Any], rng: np.random.Generator, max_symbols: int = MAX_SYMBOLS) -> None:

@@ -9,16 +9,8 @@ from ..runtime.deferred_signals import signals_deferred
 
 
 def needed(package: str, extra: str, purpose: str) -> Any:
-    """Import an optional package.
-
-    Parameters
-    ----------
-    package : str
-        The package to import.
-    extra : str
-        The extra of crnn that installs the package.
-    purpose : str
-        The feature that needs the package, for the message.
+    """Import an optional package; if it is missing, the error names the extra that installs it and the `purpose` that
+    needs it.
     """
     try:
         with signals_deferred():

@@ -40,10 +40,7 @@ def export_onnx(model: FittedModel, path: FilePath) -> None:
 def onnx_model(model: FittedModel) -> Any:
     """Return a model as a checked ONNX ModelProto.
 
-    Parameters
-    ----------
-    model : CharRNN
-        A fitted model. Weights of float64 are rounded to float32, since runtimes only have float32 recurrent operators.
+    Weights of float64 are rounded to float32, since runtimes only have float32 recurrent operators.
 
     Examples
     --------

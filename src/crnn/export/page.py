@@ -48,20 +48,8 @@ def html_page(
 ) -> bytes:
     """Return a page, encoded as UTF-8.
 
-    Parameters
-    ----------
-    title : str
-        Any text; it is escaped here.
-    body : str
-        HTML in which untrusted text is already escaped.
-    style : str
-        CSS.
-    engine, script : str
-        JavaScript. The engine also runs in a worker.
-    data : dict
-        Values for the script, as accepted by `embedded_json`.
-    weights : str
-        The weights in base64.
+    `title` is escaped here; untrusted text in `body` must already be escaped. The engine also runs in a worker;
+    `weights` are in base64.
     """
     for source in (engine, script):  # sequences that would end the element or start a comment in it
         assert "</script" not in source.lower()

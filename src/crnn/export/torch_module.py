@@ -48,21 +48,7 @@ class TorchCharRNN(nn.Module):  # type: ignore[misc]
     second one-hot vector is appended to each vector: the pair formed by the symbol and its predecessor, or zeros.
 
     As in PyTorch, time comes first: T symbols of B streams. A stream that reads the document boundary restarts from a
-    state of zeros, and no gradient flows back past the boundary.
-
-    Parameters
-    ----------
-    vocabulary : Vocabulary
-        The symbols in id order.
-    hidden_size : int
-        H.
-    cell : {"rnn", "gru", "lstm"}, default="rnn"
-    num_layers : int, default=1
-        L, the number of layers.
-    embedding_size : int or None, default=None
-        E, the size of the vectors of `embedding`, a `torch.nn.Embedding`. None: no embedding.
-    pairs : array of int, shape (R, 2), default=None
-        Pairs of consecutive symbols, as ids, in the buffer `pairs`; -1 marks an unused row. None: no pairs.
+    state of zeros, and no gradient flows back past the boundary. `pairs` (R, 2) holds ids; a row of -1 is unused.
     """
 
     def __init__(
@@ -84,21 +70,10 @@ class TorchCharRNN(nn.Module):  # type: ignore[misc]
         self.register_buffer("pairs", None if pairs is None else torch.tensor(pairs, dtype=torch.int64))
 
     def forward(self, ids: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-        """Read symbols and predict the next ones.
+        """Return the logits (T, B, V) of the symbol after each of `ids` (T, B), and the state after the last.
 
-        Parameters
-        ----------
-        ids : int64 tensor of shape (T, B)
-        state : tensor of shape (L, B, H), for an LSTM a pair of them, default=None
-            The state after the symbols read so far. None: zeros. With `pairs`, a tuple whose last element is an int64
-            tensor of shape (1, B, 1): each stream's last symbol plus 1, or 0 at the start.
-
-        Returns
-        -------
-        logits : tensor of shape (T, B, V)
-            Predictions of the symbol after each of `ids`.
-        state : as `state`
-            The state after the last of `ids`.
+        The state is (L, B, H), for an LSTM a pair of these; None: zeros. With `pairs`, it is a tuple whose last element
+        is an int64 tensor (1, B, 1): each stream's last symbol plus 1, or 0 at the start.
         """
         if ids.ndim != 2:
             raise InvalidInputError(
@@ -123,12 +98,9 @@ class TorchCharRNN(nn.Module):  # type: ignore[misc]
         return self.decoder(state[0][-1] if isinstance(state, tuple) else state[-1]), state
 
     def log_probabilities(self, ids: Tensor) -> Tensor:
-        """Return the log probability of each symbol of texts given the preceding symbols.
+        """Return the log probability of each symbol of texts (T, B) given the preceding symbols.
 
-        Parameters
-        ----------
-        ids : int64 tensor of shape (T, B)
-            The texts, without a boundary before them. A boundary after a document adds the document's end.
+        The texts have no boundary before them. A boundary after a document adds the document's end.
         """
         first, state = self.start(ids.shape[1])
         logits, _ = self(ids, state)

@@ -39,14 +39,9 @@ COUPLED = {kind.coupled: name for name, kind in CELLS.items() if kind.coupled is
 def model_from_torch(
     state_dict: Any, vocabulary: Any, defaults: Mapping[str, Any]
 ) -> tuple[dict[str, Any], ModelState]:
-    """Return the parameters and the state of a model with PyTorch's weights.
+    """Return the parameters and the state of a model with PyTorch's weights; see `crnn.CharRNN.from_torch`.
 
-    Parameters
-    ----------
-    state_dict, vocabulary
-        As in `crnn.CharRNN.from_torch`.
-    defaults : dict
-        The constructor's parameters, for settings that the weights do not determine.
+    The constructor's `defaults` hold for settings that the weights do not determine.
     """
     tensors = _tensors(state_dict)
     symbols, order = _sorted_vocabulary(vocabulary)

@@ -65,17 +65,9 @@ class Weights(NamedTuple):
 
     @classmethod
     def of(cls, model: FittedModel, dtype: Any = None, *, int8: bool = False) -> Self:
-        """Return copies of a model's weights.
+        """Return copies of a fitted model's weights, in the model's dtype unless another is given.
 
-        Parameters
-        ----------
-        model : FittedModel
-            A fitted model.
-        dtype : dtype or None, default=None
-            The dtype of the copies. None: the model's dtype.
-        int8 : bool, default=False
-            Whether to round float32 matrices like `CharRNN.quantize`. The matrices of a quantized model are already
-            rounded.
+        With `int8`, float32 matrices are rounded as by `CharRNN.quantize`; a quantized model's already are.
         """
         params = {}
         for name, view in model.params_.items():

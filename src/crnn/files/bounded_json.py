@@ -18,15 +18,7 @@ _CODES = re.compile(rb'"codes": \[' + _LONG_LIST)
 
 
 def bounded_json(text: bytes, what: str) -> Any:
-    """Parse a JSON document whose result takes at most `MAX_MEMORY`.
-
-    Parameters
-    ----------
-    text : bytes
-        ASCII, as `json.dumps` writes it.
-    what : str
-        The name of the document, for the error.
-    """
+    """Parse a JSON document, in ASCII, whose result takes at most `MAX_MEMORY`; `what` is its name in the error."""
     if memory_bound(text) > MAX_MEMORY:
         raise ModelFileError(f"its {what} is larger than any that crnn writes")
     try:

@@ -50,24 +50,12 @@ def write(
     run: StoredRecord | None = None,
     best: ModelState | None = None,
 ) -> None:
-    """Write a model to a file.
+    """Write a model to a file, with `training_state` also its optimizer state, hidden state, counters and random state.
 
     The state must not change during the call: if another thread may be training the model, pass a snapshot
     (`ModelState.copy_between_steps`). Parameters that training would refuse are refused, because `read` would then
-    refuse the file.
-
-    Parameters
-    ----------
-    state : ModelState
-    parameters : dict
-        The model's constructor parameters.
-    path : str, bytes or os.PathLike
-    training_state : bool
-        Whether to write optimizer state, hidden state, counters and random state, too.
-    run : StoredRecord, optional
-        The state of the run that is training the model, for `read_checkpoint`.
-    best : ModelState, optional
-        The snapshot at the run's lowest validation loss; `read` returns it.
+    refuse the file. `run` is the state of the run that is training the model, and `best` the snapshot at its lowest
+    validation loss.
     """
     file = _file_with(state, parameters, training_state=checked_bool("training_state", training_state))
     if best is not None:
@@ -171,16 +159,10 @@ def _training(state: ModelState) -> tuple[dict[str, Any], dict[str, Array]]:
 
 
 def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], ModelState]:
-    """Return the parameters and the state of a model from a file.
+    """Return the parameters and the state of a model from a file; `defaults` hold for parameters missing from the file.
 
     For an unfinished run, the state is the one that the run would have kept if stopped there: the state at the lowest
     validation loss, if the file has it, with averaged weights if the run averages.
-
-    Parameters
-    ----------
-    path : str, bytes or os.PathLike
-    defaults : dict
-        The constructor's parameters, for those missing from the file.
     """
     found = read_checkpoint(path, defaults)
     return found.parameters, (found.state if found.best is None else found.best).averaged()

@@ -65,19 +65,11 @@ class Architecture:
 
 
 def expected_tensors(architecture: Architecture) -> dict[str, Shape]:
-    """Return the name and shape of every weight of an architecture, as in PyTorch.
+    """Return the name and shape of every weight of an architecture, as in PyTorch: (outputs, inputs), with the gates
+    stacked along the first axis.
 
-    Parameters
-    ----------
-    architecture : Architecture
-        The architecture, with H hidden units and V symbols.
-
-    Returns
-    -------
-    dict of str to tuple of int
-        The shapes. Weights are (outputs, inputs), with the gates stacked along the first axis. As in PyTorch, the
-        recurrence has two biases that add up; crnn writes zeros into the second, except for a GRU's gate n, where they
-        differ. For ``"cifg"``, the weights have an LSTM's form, see `crnn.model.coupled_gates`.
+    As in PyTorch, the recurrence has two biases that add up; crnn writes zeros into the second, except for a GRU's gate
+    n, where they differ. For ``"cifg"``, the weights have an LSTM's form, see `crnn.model.coupled_gates`.
     """
     H, V, E = architecture.hidden_size, architecture.vocab_size, architecture.embedding_size
     rows = CELLS[architecture.cell].torch_gates * H

@@ -43,18 +43,8 @@ def write(
     networks: Mapping[str, ModelState], prior: Array, parameters: Mapping[str, Any], own: Mapping[str, Any],
     path: Path,
 ) -> None:  # fmt: skip
-    """Write a classifier to a file.
-
-    Parameters
-    ----------
-    networks : dict of str to ModelState
-        The networks by direction.
-    prior : array of shape (K,)
-    parameters : dict
-        The language models' parameters.
-    own : dict
-        The classifier's own parameters: class_weight and min_steps.
-    path : str, bytes or os.PathLike
+    """Write a classifier to a file: its networks by direction, prior (K,), the language models' parameters and its own
+    (class_weight and min_steps).
     """
     directions = list(networks)
     first, *others = networks.values()

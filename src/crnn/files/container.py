@@ -55,15 +55,7 @@ class Header(NamedTuple):
 
 
 def read_header(stream: BinaryIO, size: int) -> Header:
-    """Read and check the header of an open file.
-
-    Parameters
-    ----------
-    stream : binary file
-        The file, at its start; afterwards at the first tensor.
-    size : int
-        The file's size in bytes.
-    """
+    """Read and check the header of an open file of `size` bytes; the file is then at the first tensor."""
     if size < 8:
         raise ModelFileError(f"it is too short ({size} bytes)")
     (length,) = struct.unpack("<Q", _read(stream, 8))
@@ -140,11 +132,7 @@ def _read(stream: BinaryIO, size: int) -> bytearray:
 def file_chunks(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> Iterator[bytes | memoryview]:
     """Yield the bytes of a file in pieces: the header, then each tensor.
 
-    Parameters
-    ----------
-    metadata : dict of str
-    tensors : dict of ndarray
-        Arrays of any memory layout; each is made contiguous in turn.
+    Arrays may have any memory layout; each is made contiguous in turn.
     """
     # Larger dtypes come first, as in safetensors, so that every tensor is aligned.
     names = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))

@@ -55,12 +55,7 @@ def write(path: Path, content: bytes, entry: Mapping[str, Any]) -> None:
 def read(path: Path, checks: Mapping[str, Check]) -> Stored:
     """Return the bytes of a model's file and the entry; the bytes are not looked into beyond their header.
 
-    Parameters
-    ----------
-    path : str, os.PathLike or binary file
-    checks : dict of str to callable
-        For each value of the entry a check, which is called with the value's name and the value, and raises an
-        InvalidInputError.
+    For each value of the entry, `checks` has a function that takes its name and value and raises an InvalidInputError.
     """
     stored = read_path(path, partial(_read, checks=checks))
     stored.content.name = path_name(path)

@@ -23,16 +23,8 @@ Array = NDArray[Any]
 class HistoryTable(Sequence[dict[str, Any]]):
     """Training records in arrays; a sequence of dicts, each made on access.
 
-    Parameters
-    ----------
-    columns : sequence of str
-        Names that occur in the records.
-    kinds : array of uint8, shape (n, len(columns))
-        The kind of each value: absent, None, integer, real or other.
-    bits : array of int64, shape (n, len(columns))
-        The integer, or the bits of the float64.
-    texts : array of uint8
-        JSON of all other values, row by row, each ended by a line feed.
+    For each value of n records, `kinds` (n, len(columns)) says absent, None, integer, real or other, and `bits` has the
+    integer or the float64's bits. `texts` is JSON of all other values, row by row, each ended by a line feed.
     """
 
     def __init__(self, columns: Sequence[str], kinds: Array, bits: Array, texts: Array) -> None:

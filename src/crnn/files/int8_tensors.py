@@ -23,15 +23,7 @@ def outputs(name: str, shape: tuple[int, ...]) -> int:
 
 
 def int8_tensors(tensors: Mapping[str, Array], scales: Mapping[str, Array]) -> dict[str, Array]:
-    """Return tensors with the matrices as integers, followed by their scales.
-
-    Parameters
-    ----------
-    tensors : dict of array
-        Weights by PyTorch's names.
-    scales : dict of array
-        The matrices' scales, by the same names.
-    """
+    """Return tensors with the matrices as integers, followed by their scales."""
     out = dict(tensors)
     for name, scale in scales.items():
         out[name] = by_output(integers_of(by_output(tensors[name], name in TABLES), scale), name in TABLES)

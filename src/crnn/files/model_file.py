@@ -107,13 +107,6 @@ def write(path: Path, model_file: ModelFile) -> None:
 
     After any failure an existing file is unchanged (see `crnn.runtime.atomic_file`). What `read` would refuse is
     refused: tensors that do not fit the architecture, and non-finite weights.
-
-    Parameters
-    ----------
-    path : str, bytes or path-like
-        The path of the new file.
-    model_file : ModelFile
-        The contents to write.
     """
     write_path(path, lambda: _chunks(model_file))
 
@@ -174,18 +167,8 @@ def _declared_architecture(metadata: Mapping[str, str], tensors: Mapping[str, Ar
 def read(path: Path) -> ModelFile:
     """Read a model file, and trust nothing in it until it is checked.
 
-    Any bytes at all give either the argument of `write` or `ModelFileError`. The file is read, not mapped. At most
-    three times its size plus 16 MB are allocated.
-
-    Parameters
-    ----------
-    path : str, bytes or path-like
-        The file.
-
-    Returns
-    -------
-    ModelFile
-        The contents, with separate, writable arrays.
+    Any bytes at all give either the argument of `write`, with separate, writable arrays, or `ModelFileError`. The file
+    is read, not mapped. At most three times its size plus 16 MB are allocated.
     """
     return read_path(path, _read)
 

@@ -55,14 +55,7 @@ def to_bytes(learned: CountedText, parameters: Mapping[str, Any]) -> bytes:
 
 
 def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], CountedText]:
-    """Return the parameters and the counts in an untrusted file.
-
-    Parameters
-    ----------
-    path : str, bytes or os.PathLike
-    defaults : dict
-        The constructor's parameters, for those missing from the file.
-    """
+    """Return the parameters and the counts in an untrusted file; `defaults` replace missing parameters."""
     return read_path(path, partial(_read, defaults=defaults))
 
 

@@ -14,13 +14,7 @@ Array = NDArray[Any]
 
 
 def with_input_gate(rows: Array) -> Array:
-    """Return weights of the gates f, g, o as weights of i, f, g, o.
-
-    Parameters
-    ----------
-    rows : array of shape (3 H, ...)
-        A matrix or a bias.
-    """
+    """Return weights of the gates f, g, o, (3 H, ...), as weights of i, f, g, o, (4 H, ...)."""
     return np.concatenate([-rows[: len(rows) // 3], rows])
 
 

@@ -41,17 +41,9 @@ class LearnedArrays(NamedTuple):
 
 
 class Draft:
-    """Copies of a state's arrays that may be written to until `commit`.
+    """Copies of a state's arrays that may be written to until `commit`; no other thread may be training the state.
 
-    Parameters
-    ----------
-    state : ModelState
-        The state, which no other thread may be training.
-
-    Attributes
-    ----------
-    arrays : LearnedArrays
-        The copies. A dictionary entry may also be replaced by another array of the same shape.
+    An entry of a dictionary in `arrays` may also be replaced by another array of the same shape.
     """
 
     def __init__(self, state: ModelState) -> None:

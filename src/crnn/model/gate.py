@@ -19,12 +19,9 @@ class Gate:
     run between two steps. They are held directly by ``with``, without a generator: entering and leaving is compiled
     code, so that Ctrl-C cannot come before the release.
 
-    Attributes
-    ----------
-    changes : int
-        The number of changes of the weights, for recognizing outdated copies. Code that changes the weights
-        holds the gate, and adds 1 in a ``finally`` clause: an addition calls no function, so Ctrl-C cannot come
-        between an interrupted change and its count.
+    `changes` counts the changes of the weights, for recognizing outdated copies. Code that changes the weights holds
+    the gate, and adds 1 in a ``finally`` clause: an addition calls no function, so Ctrl-C cannot come between an
+    interrupted change and its count.
     """
 
     def __init__(self) -> None:

@@ -18,18 +18,9 @@ def gradient_rms(state: ModelState, beta_2: float) -> Array | None:
     """Return the root mean square of each weight's gradient in training, as float16, or None if unknown.
 
     The values come from the optimizer state. A model loaded from a file of weights alone, and not trained since, has
-    the values in the file. Half precision suffices for a scale, and adds only half to a file of weights.
-
-    Parameters
-    ----------
-    state : ModelState
-    beta_2 : float
-        Adam's, for its bias correction.
-
-    Returns
-    -------
-    array of float16, shape (n_weights,), or None
-        The values in the order of `Layout.torch_named`, each tensor flattened, without padding.
+    the values in the file. Half precision suffices for a scale, and adds only half to a file of weights. The values
+    (n_weights,) are in the order of `Layout.torch_named`, each tensor flattened, without padding. `beta_2` is Adam's,
+    for its bias correction.
     """
     steps = state.n_steps - state.optimizer_start
     if steps <= 0:

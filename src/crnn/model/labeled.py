@@ -21,13 +21,6 @@ def of_label(state: ModelState, number: int) -> ModelState:
     A document of a labeled model starts with the symbol of its label, which is read from a zero state, like a
     boundary. So the new model's boundary gets that symbol's input weights. Without the output weights of the labels'
     symbols the softmax covers just the other symbols, which gives the probabilities conditional on the label.
-
-    Parameters
-    ----------
-    state : ModelState
-        A state with labels.
-    number : int
-        The label's number.
     """
     vocabulary = state.vocabulary.with_labels(())
     places = _places(state.layout.vocab_size, len(vocabulary), number)

@@ -188,18 +188,10 @@ class Layout:
 
 
 def input_tables(vocab_size: int, columns: int, embedding_size: int | None, n_pairs: int | None) -> dict[str, Shape]:
-    """Return the shape of each lookup table by its name, in the order of the flat vector.
+    """Return the shape of each lookup table by its name, in the order of the flat vector; rows of G H `columns` are
+    added to the input of the first layer.
 
     A network without an embedding looks symbols up in the first layer's Wx, not included here.
-
-    Parameters
-    ----------
-    vocab_size : int
-        V.
-    columns : int
-        G H, the length of a row added to the input of the first layer.
-    embedding_size, n_pairs : int or None
-        E and R. None: no such table.
 
     Examples
     --------
@@ -282,18 +274,13 @@ def _pieces(array: Array) -> Iterator[Array]:
 
 
 def initialise(layout: Layout, rng: np.random.Generator, scale: float | None) -> Array:
-    """Return a flat vector of new weights.
+    """Return a flat vector of new weights, drawn in float64 for either dtype, so that a seed gives the same weights in
+    both.
 
-    Parameters
-    ----------
-    layout : Layout
-    rng : numpy.random.Generator
-        The generator. It draws in float64 for either dtype, so that a seed gives the same weights in both.
-    scale : float or None
-        Standard deviation of the weights; biases are zero, as in min-char-rnn. None: 0.01 for a single "rnn" layer;
-        otherwise weights and biases from U(-1/sqrt(H), 1/sqrt(H)), as in PyTorch. The forget gate's bias in an LSTM is
-        1 (Jozefowicz et al. 2015), also with coupled gates. An embedding is drawn from N(0, 1) at any scale, as in
-        PyTorch. A table of pairs starts from zeros.
+    With a `scale`, the weights' standard deviation, biases are zero, as in min-char-rnn. None: 0.01 for a single "rnn"
+    layer; otherwise weights and biases from U(-1/sqrt(H), 1/sqrt(H)), as in PyTorch. The forget gate's bias in an LSTM
+    is 1 (Jozefowicz et al. 2015), also with coupled gates. An embedding is drawn from N(0, 1) at any scale, as in
+    PyTorch. A table of pairs starts from zeros.
     """
     flat = layout.zeros()
     part = layout.tensors(flat)

@@ -14,12 +14,8 @@ MAX_UNITS = 1 << 16  # sums of this many products of two bytes fit into 32 bits
 
 
 def quantized(state: ModelState) -> ModelState:
-    """Return a state with 8-bit weights, which shares no array with the float state.
-
-    Parameters
-    ----------
-    state : ModelState
-        The float state, which another thread may be training.
+    """Return a state with 8-bit weights, which shares no array with the float state; another thread may be training
+    that.
     """
     if state.scales is not None:
         raise InvalidInputError("the model already has 8-bit weights. Call quantize on the float model.")

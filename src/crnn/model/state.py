@@ -92,19 +92,8 @@ class ModelState:
         seq_length: int = 25,
         init_scale: float | None = None,
     ) -> Self:
-        """Return the state of a model that has not read any text yet.
-
-        Parameters
-        ----------
-        layout : Layout
-        vocabulary : Vocabulary
-        rng : numpy.random.Generator
-            Draws the weights, and becomes the state's generator.
-        optimizer : str
-        batch_size, seq_length : int
-            B and T of the training to follow.
-        init_scale : float or None
-            See `initialise`.
+        """Return the state of a model that has not read any text yet; `rng` draws the weights, and becomes the state's
+        generator.
         """
         return cls(
             layout=layout,
@@ -233,12 +222,8 @@ class ModelState:
                 )
 
     def require_float(self, what: str) -> None:
-        """Raise InvalidInputError if the weights have 8 bits.
-
-        Parameters
-        ----------
-        what : str
-            The method that would change or differentiate them.
+        """Raise InvalidInputError if the weights have 8 bits; `what` is the method that would change or differentiate
+        them.
         """
         if self.scales is not None:
             raise InvalidInputError(
@@ -247,13 +232,7 @@ class ModelState:
             )
 
     def check_finite(self, what: str) -> None:
-        """Raise InvalidInputError if a weight is not finite.
-
-        Parameters
-        ----------
-        what : str
-            The method that needs the weights.
-        """
+        """Raise InvalidInputError if a weight is not finite; `what` is the method that needs the weights."""
         if np.isfinite(self.params).all():
             return
         name, array = next((n, a) for n, a in self.layout.named(self.params).items() if not np.isfinite(a).all())

@@ -16,14 +16,9 @@ Pairs = NDArray[np.int32]
 
 
 class SymbolPairs:
-    """Pairs of symbols, one for each row of a table.
+    """Pairs of symbols (R, 2), previous and current, one for each row of a table; a row of -1 means no pair.
 
-    Parameters
-    ----------
-    pairs : array of int32, shape (R, 2)
-        The previous symbol and the current symbol. A row of -1 means no pair.
-    limit : int, optional
-        The maximum number of pairs: a text may have fewer. The default is R.
+    A text may have fewer pairs than `limit`, which is R by default.
     """
 
     def __init__(self, pairs: NDArray[Any], limit: int | None = None) -> None:
@@ -35,15 +30,8 @@ class SymbolPairs:
     def most_frequent(cls, ids: TextIds, n: int, *, vocab_size: int, boundary: int | None = None) -> Self:
         """Return the n most frequent pairs of a text; ties go to smaller ids.
 
-        A text with fewer pairs has a row for each; a text without pairs has one row without a pair.
-
-        Parameters
-        ----------
-        ids : array of unsigned integers, shape (N,), or StoredIds
-        n : int
-        vocab_size : int
-        boundary : int, optional
-            The first symbol read from a zero state: these symbols form no pair with the previous symbol.
+        A text with fewer pairs has a row for each; a text without pairs has one row without a pair. Symbols from
+        `boundary` on are read from a zero state: they form no pair with the previous symbol.
         """
         V = vocab_size
         keys, counts = _counted(ids, V)
@@ -57,12 +45,8 @@ class SymbolPairs:
     def sorted_by_symbol(self, vocab_size: int) -> tuple[Pairs, Pairs, Pairs]:
         """Return the pairs sorted for searching: by the previous symbol, then by the current symbol.
 
-        Returns
-        -------
-        first : array of int32, shape (vocab_size + 1,)
-            The start of each previous symbol's pairs in the other arrays, and the end of the last.
-        symbols, rows : array of int32, shape (n,)
-            The current symbols and the rows of the n pairs.
+        `first` (vocab_size + 1,) has the start of each previous symbol's pairs in the other arrays, and the end of the
+        last; `symbols` and `rows` (n,) are the current symbols and the rows of the n pairs.
         """
         before, symbols, rows = self._sorted
         first = np.searchsorted(before, np.arange(vocab_size + 1, dtype=np.int32)).astype(np.int32)

@@ -35,15 +35,10 @@ class Piece(NamedTuple):
 
 
 class AdaptiveCounts:
-    """The immutable state of reading a text; `read` returns a new reading.
+    """The immutable state of reading a text; `read` returns a new reading. The model's counts must no longer change.
 
     The new reading takes over the counts. A reading without counts, because it was read from before or interrupted by
     Ctrl-C, recounts its text when needed. `copy` returns a reading with its own counts immediately.
-
-    Parameters
-    ----------
-    counts : Counts
-        The model's counts, which must no longer change.
     """
 
     def __init__(self, counts: Counts) -> None:
@@ -69,20 +64,9 @@ class AdaptiveCounts:
         return CountsNetwork(self.counts)
 
     def read(self, ids: Ids, *, learn: bool = True) -> tuple[AdaptiveCounts, NDArray[np.float64]]:
-        """Read more symbols.
+        """Read symbols (n,), with `learn` counting them; return the new reading and -log P of each symbol, in nats.
 
-        Parameters
-        ----------
-        ids : array of int, shape (n,)
-        learn : bool, default=True
-            Whether to count these symbols.
-
-        Returns
-        -------
-        AdaptiveCounts
-        surprisal : ndarray of float64, shape (n,)
-            The negative log probability of each symbol, in nats. The bits do not depend on how a text is split into
-            calls.
+        The bits do not depend on how a text is split into calls.
         """
         reading, log_p, _ = self._read(ids, learn, rows=False)
         return reading, -log_p

@@ -28,18 +28,10 @@ Progress = Callable[[int, int], None]
 
 
 class Builder:
-    """Count the n-grams of a text within a memory limit.
+    """Count the n-grams of a text within a memory limit in bytes, by default 2 GB.
 
-    Parameters
-    ----------
-    symbols : int
-        V.
-    boundary : int or None
-    max_memory : int, optional
-        The limit in bytes, by default 2 GB. The counts get half of it; the rest is for copies when they grow, and for
-        choosing the order.
-    progress : function, optional
-        Called with the number of symbols counted so far and the total number.
+    The counts get half of the limit; the rest is for copies when they grow, and for choosing the order. `progress` is
+    called with the number of symbols counted so far and the total number.
     """
 
     def __init__(
@@ -49,17 +41,11 @@ class Builder:
         self._max_memory = DEFAULT_MEMORY if max_memory is None else max_memory
 
     def build(self, ids: TextIds, order: int | None) -> Counts:
-        """Return a text's counts.
+        """Return the counts of a text or, with a boundary, of packed documents.
 
-        The error for an order that needs too much memory names the largest order that fits.
-
-        Parameters
-        ----------
-        ids : (n,) int array, or StoredIds
-            With a boundary: packed documents.
-        order : int or None
-            None: the order up to 24 that best predicts the last twentieth of the text from the rest. The last twentieth
-            is then counted as well. For a text longer than `CHOICE_SYMBOLS`, only its end is used for the choice.
+        Without an order, it is the one up to 24 that best predicts the last twentieth of the text from the rest; the
+        last twentieth is then counted as well. For a text longer than `CHOICE_SYMBOLS`, only its end is used for the
+        choice. The error for an order that needs too much memory names the largest order that fits.
         """
         if order is None:
             return self._best(ids)

@@ -21,18 +21,9 @@ Ids = NDArray[Any]
 class Counts:
     """Interpolated modified Kneser-Ney counts of which symbols followed which contexts.
 
-    Counts do not depend on the order in which texts are added, or on how a text is split into blocks.
-
-    Parameters
-    ----------
-    order : int
-        The length of the longest n-gram. The context of a prediction is the last order - 1 symbols.
-    symbols : int
-        V.
-    boundary : int, optional
-        The symbol that ends a document and starts the context of the next document.
-    base : Counts, optional
-        Counts to extend, with the same order and symbols. They must no longer change.
+    Counts do not depend on the order in which texts are added, or on how a text is split into blocks. `order` is the
+    length of the longest n-gram: the context of a prediction is the last order - 1 symbols. The `boundary` ends a
+    document and starts the context of the next. Counts with a `base` extend it; it must no longer change.
     """
 
     def __init__(self, order: int, symbols: int, boundary: int | None = None, base: Counts | None = None) -> None:
@@ -64,14 +55,7 @@ class Counts:
         return NODE_BYTES * self.trie.node_count + NUMBER_BYTES * self.trie.pool_used
 
     def add(self, ids: Ids, context: ArrayLike = ()) -> None:
-        """Count symbols.
-
-        Parameters
-        ----------
-        ids : array of int, shape (n,)
-        context : array of int, shape (k,)
-            The symbols before the first one; the last order - 1 matter. They are already counted.
-        """
+        """Count symbols; `context` are the counted symbols before the first one; the last order - 1 matter."""
         ids, before = _int32(ids), self._last(_int32(context))
         done = 0
         while done < len(ids):
@@ -90,12 +74,7 @@ class Counts:
     ) -> NDArray[np.float64]:
         """Count symbols, and return the log probability of each from the counts before it; see `add`.
 
-        Parameters
-        ----------
-        ids, context
-            As in `add`.
-        rows : array of float64, shape (n, V), optional
-            Filled with the log probabilities of all symbols at each position.
+        `rows` (n, V) is filled with the log probabilities of all symbols at each position.
         """
         ids, before = _int32(ids), self._last(_int32(context))
         out, done = np.empty(len(ids)), 0

@@ -11,13 +11,9 @@ FALLBACK = (0.5, 1.0, 1.5)  # for counts 1, 2 and 3 or more, if the text is too 
 def discounts(counts_of_counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the discounts subtracted from the counts 0, 1, 2 and 3 or more, for each n-gram length.
 
-    These are Chen and Goodman's estimates, D_k = k - (k + 1) Y n_(k+1) / n_k with Y = n_1 / (n_1 + 2 n_2). Half the
-    count replaces an estimate that is not positive, and all three estimates unless n_1, …, n_4 are all positive.
-
-    Parameters
-    ----------
-    counts_of_counts : array of int, shape (order, 4)
-        The number of n-grams of each length that have count 1, 2, 3 and 4.
+    `counts_of_counts` (order, 4) are the numbers of n-grams of each length that have count 1, 2, 3 and 4. These are
+    Chen and Goodman's estimates, D_k = k - (k + 1) Y n_(k+1) / n_k with Y = n_1 / (n_1 + 2 n_2). Half the count
+    replaces an estimate that is not positive, and all three estimates unless n_1, …, n_4 are all positive.
     """
     found = np.zeros((len(counts_of_counts), 4))
     found[:, 1:] = FALLBACK

@@ -34,13 +34,7 @@ def levels_of(counts: Counts, order: int) -> Iterator[Nodes]:
 
 
 class Occurrences:
-    """The number of occurrences of each n-gram.
-
-    Parameters
-    ----------
-    counts : Counts
-        They must not change while this object is in use.
-    """
+    """The number of occurrences of each n-gram; the counts must not change while this object is in use."""
 
     def __init__(self, counts: Counts) -> None:
         self._counts, trie = counts, counts.trie

@@ -19,21 +19,10 @@ NAMES = ("sizes", "symbols", "counts")
 
 
 def pack(counts: Counts, occurrences: Occurrences | None = None, order: int | None = None) -> dict[str, NDArray[Any]]:
-    """Return arrays from which `unpack` restores the counts.
+    """Return arrays from which `unpack` restores the counts, or counts of a smaller order, which needs `occurrences`.
 
-    Parameters
-    ----------
-    counts : Counts
-    occurrences : Occurrences, optional
-        Required for a smaller order.
-    order : int, optional
-        The order of the packed model, by default that of `counts`.
-
-    Returns
-    -------
-    dict
-        ``lengths`` (order,): the number of n-grams of each length. The other arrays are bytes, see `levels.pxd`: the
-        number of symbols that followed each context, these symbols, and their counts.
+    ``lengths`` (order,) are the numbers of n-grams of each length. The other arrays are bytes, see `levels.pxd`: the
+    number of symbols that followed each context, these symbols, and their counts.
     """
     order = counts.order if order is None else order
     parts: list[tuple[Bytes, ...]] = []
@@ -49,15 +38,7 @@ def pack(counts: Counts, occurrences: Occurrences | None = None, order: int | No
 
 
 def unpack(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | None) -> Counts:
-    """Return the counts in packed arrays.
-
-    Parameters
-    ----------
-    arrays : mapping
-        Arrays in the format of `pack`, possibly from an untrusted source.
-    symbols : int
-    boundary : int or None
-    """
+    """Return the counts in arrays packed by `pack`, possibly from an untrusted source."""
     lengths = _checked_lengths(arrays)
     packed = tuple(arrays[name] for name in NAMES)
     counts = Counts(len(lengths), symbols, boundary)

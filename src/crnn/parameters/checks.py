@@ -175,10 +175,7 @@ def checked_threads(value: Any) -> int | None:
 def generator(random_state: Any) -> np.random.Generator:
     """Return the generator specified by `random_state`.
 
-    Parameters
-    ----------
-    random_state : None, int, numpy.random.SeedSequence, BitGenerator or Generator
-        None: fresh entropy. A Generator is used itself, and its state advances.
+    None: fresh entropy. A Generator is used itself, and its state advances.
     """
     sources = np.random.SeedSequence | np.random.BitGenerator | np.random.Generator | np.random.RandomState
     if random_state is None or isinstance(random_state, sources) or (is_int(random_state) and random_state >= 0):

@@ -55,22 +55,11 @@ class Schedule:
     warmup: int | float = 0
 
     def rates(self, done: int, progress: NDArray[Any], epochs: NDArray[Any]) -> Array:
-        """Return the learning rates of the next n steps.
+        """Return the learning rates of the next n steps, after `done` steps of this call.
 
-        Parameters
-        ----------
-        done : int
-            Steps of this call so far.
-        progress : array of shape (n + 1,)
-            The part of training completed before each step and after the last, 0 … 1; greater values count as 1.
-        epochs : array of shape (n,)
-            The epochs completed before each step.
-
-        Returns
-        -------
-        array of float64, shape (n,)
-            The rates. The schedule is evaluated at the step's start and the warm-up at its end, so that neither the
-            first nor the last step has a rate of 0.
+        `progress` (n + 1,) is the part of training completed before each step and after the last, 0 … 1; greater values
+        count as 1. `epochs` (n,) are those completed before each step. The schedule is evaluated at the step's start
+        and the warm-up at its end, so that neither the first nor the last step has a rate of 0.
         """
         progress = np.clip(progress, 0.0, 1.0)
         rates = self.learning_rate * SCHEDULES[self.name](progress[:-1], epochs)

@@ -32,14 +32,8 @@ class Settings(Parameters):
 
 
 def checked_parameter(name: str, value: Any) -> Any:
-    """Return a parameter's value in the type that training uses, or raise `InvalidInputError`.
-
-    Parameters
-    ----------
-    name : str
-        The parameter.
-    value : object
-        The value, checked independently of other parameters.
+    """Return a parameter's value in the type that training uses, or raise `InvalidInputError`; other parameters do not
+    matter.
     """
     check = PARAMETERS[name].check
     return value if check is None else check(name, value)

@@ -6,20 +6,10 @@ from collections.abc import Iterable, Mapping
 
 
 def did_you_mean(given: object, known: Iterable[str], synonyms: Mapping[str, str] | None = None) -> str:
-    """Return the end of an error message that suggests the closest known name.
+    """Return the end of an error message that suggests the closest known name; empty if no name is close, or if `given`
+    is no `str`.
 
-    Parameters
-    ----------
-    given : object
-        The given value. Nothing is suggested unless it is a `str`.
-    known : iterable of str
-    synonyms : dict of str to str, optional
-        Known names, by other names for the same thing.
-
-    Returns
-    -------
-    str
-        The suggestion; empty if no name is close.
+    `synonyms` are known names, by other names for the same thing.
 
     Examples
     --------

@@ -11,14 +11,9 @@ if TYPE_CHECKING:
 
 
 def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
-    """Return the Axes to draw on: `ax`, or new Axes in a new figure.
+    """Return the Axes to draw on: `ax`, or new Axes in a new figure, whose size is in inches.
 
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes or None
-        None creates a figure with pyplot, so that notebooks and ``plt.show()`` display it.
-    width, height : float
-        Size of the new figure, in inches.
+    The figure is made with pyplot, so that notebooks and ``plt.show()`` display it.
     """
     try:
         from matplotlib import axes, pyplot

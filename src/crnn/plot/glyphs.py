@@ -13,20 +13,11 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def glyph(symbol: Any, *, space: bool = False) -> str:
-    r"""Return one visible character for any symbol.
+    r"""Return one visible character for any symbol; bytes are read as Latin-1.
 
-    Parameters
-    ----------
-    symbol : str of length 1, bytes of length 1 or Special
-    space : bool, default=False
-        Whether to show a space as an open box.
-
-    Returns
-    -------
-    str
-        Line ends and tabs become arrows, the end of a document a square; a combining mark stands on a dotted circle.
-        Everything else that cannot be shown becomes the replacement character: control characters, surrogates,
-        characters that change the writing direction, unknown symbols. Bytes are read as Latin-1.
+    Line ends and tabs become arrows, the end of a document a square; a combining mark stands on a dotted circle.
+    Everything else that cannot be shown becomes the replacement character: control characters, surrogates, characters
+    that change the writing direction, unknown symbols. With `space`, a space becomes an open box.
 
     Examples
     --------

@@ -13,13 +13,7 @@ _SILENT = frozenset({"callbacks", "n_threads", "random_state", "verbose"})
 
 
 def labeled(models: CharRNN | Iterable[CharRNN] | Mapping[str, CharRNN]) -> dict[str, CharRNN]:
-    """Return models by their names in a legend.
-
-    Parameters
-    ----------
-    models : CharRNN, iterable of CharRNN, or mapping of str to CharRNN
-        A mapping's keys are the names. Otherwise models are named after their differing parameters.
-    """
+    """Return models by their names in a legend: a mapping's keys, otherwise the models' differing parameters."""
     if isinstance(models, CharRNN):
         return {"model": models}
     if not has_items(models):

@@ -37,16 +37,7 @@ class TextGrid(NamedTuple):
 
     @classmethod
     def of(cls, text: str | bytes, width: int = COLUMNS, *, copies: int = 1) -> TextGrid:
-        r"""Lay out a text.
-
-        Parameters
-        ----------
-        text : str or bytes
-            At least one symbol; at most `MAX_SYMBOLS` over all copies.
-        width : int, default=64
-            Cells per row.
-        copies : int, default=1
-            The number of times the text is drawn.
+        r"""Lay out a text in rows of `width` cells; all copies together have at most `MAX_SYMBOLS` symbols.
 
         Examples
         --------
@@ -73,15 +64,7 @@ class TextGrid(NamedTuple):
 
 
 def draw_values(ax: Axes, matrix: ArrayLike, **options: Any) -> AxesImage:
-    """Color the cells of `ax` by a matrix; NaN leaves a cell empty. Row 0 is on top, cell (i, j) at y=i, x=j.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    matrix : array-like of float, shape (rows, columns)
-    **options
-        Passed to ``ax.imshow``: cmap, norm, vmin, vmax.
-    """
+    """Color the cells of `ax` by a matrix; NaN leaves a cell empty. Row 0 is on top, cell (i, j) at y=i, x=j."""
     image = ax.imshow(np.ma.masked_invalid(matrix), aspect="auto", interpolation="nearest", **options)
     rows, columns = _room(image)
     ax.set(xticks=[], yticks=[], xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
@@ -101,17 +84,7 @@ def write(
 ) -> None:
     """Write a symbol into each of the cells colored by `image`, in black or white for contrast.
 
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    image : matplotlib.image.AxesImage
-        Returned by `draw_values`.
-    rows, columns : ndarray of int, shape (n,)
-    symbols : sequence of n symbols
-    space : bool, default=False
-        Whether to show a space as an open box.
-    **style
-        Passed to ``ax.text``.
+    With `space`, a space is shown as an open box.
     """
     import matplotlib as mpl
 

@@ -22,15 +22,8 @@ def adaptation_step(
 ) -> None:
     """Take one step on a block, in place on `p`.
 
-    Parameters
-    ----------
-    p, d, trained, rms : Tensors
-        The weights; the gradient of the summed losses of the block; the trained weights; and the root mean squares of
-        the training gradients, in any unit: they are rescaled so that the norm for `by` is 1.
-    learning_rate, decay : float
-        The rates per symbol.
-    count : int
-        The number of losses in the block.
+    `d` is the gradient of the sum of `count` losses of the block; `rms` are the root mean squares of the training
+    gradients, in any unit: they are rescaled so that the norm for `by` is 1. The rates are per symbol.
     """
     mean, unit = float(np.concatenate([part.ravel() for part in rms]).mean()), np.linalg.norm(rms.by)
     for w, dw, before, scale in zip(p, d, trained, rms, strict=True):
@@ -52,18 +45,8 @@ def adaptive_surprisal(
 ) -> Array:
     """Return -log P of each symbol of a text, while `p` adapts to the text in place.
 
-    Parameters
-    ----------
-    p : Tensors
-        The weights, initially equal to `trained`.
-    cell : {"rnn", "gru", "lstm"}
-    ids : (n,) int array
-        The text; the zero state predicts its first symbol.
-    trained, rms, learning_rate, decay
-        As for `adaptation_step`.
-    block_length : int
-        The number of predicted symbols in a block; the last block may be shorter.
-    boundary : int, optional
+    `p` initially equals `trained`. The zero state predicts the first symbol. A block predicts `block_length` symbols;
+    the last may be shorter.
     """
     state = zero_state(p, cell, 1)
     nats = [-log_softmax(p.by)[ids[:1]]]

@@ -34,18 +34,8 @@ def mix(x: Array) -> Array:
 def dropout_mask(seed: int, step: int, layer: int, t: int, stream: int, H: int, rate: float) -> Array:
     """Return the factors of one layer's H outputs for one stream at one time step: 0 or 1 / (1 - rate).
 
-    Parameters
-    ----------
-    seed : int
-        A 64-bit number.
-    step : int
-        The number of earlier steps; only the low 32 bits are used.
-    layer, t, stream : int
-        Numbers from 0; the stream is numbered within the whole batch, not within a thread's share.
-    H : int
-        The number of hidden units.
-    rate : float
-        The probability that an output is dropped, at least 0 and below 1.
+    The seed has 64 bits; of `step`, the number of earlier steps, only the low 32 bits are used. The stream is numbered
+    within the whole batch, not within a thread's share.
     """
     return _factors(step_hash(seed, step, layer * 0x9E3779B9 + t, stream), H, rate)
 
@@ -57,33 +47,13 @@ def dropout_masks(seed: int, step: int, shape: tuple[int, int, int, int], rate: 
 
 
 def weight_mask(seed: int, step: int, layer: int, shape: tuple[int, int], rate: float) -> Array:
-    """Return the factors of a layer's recurrent weights in one training step: 0 or 1 / (1 - rate).
-
-    Parameters
-    ----------
-    seed, step, layer : int
-        As for `dropout_mask`.
-    shape : (int, int)
-        The shape of the weights, (H, G H).
-    rate : float
-        The probability that a weight is dropped, at least 0 and below 1.
-    """
+    """Return the factors of a layer's recurrent weights (H, G H) in one training step: 0 or 1 / (1 - rate)."""
     key = mix(~step_hash(seed, step) ^ _uint32(layer * 0x9E3779B9))
     return _factors(key, shape[0] * shape[1], rate).reshape(shape)
 
 
 def state_resets(seed: int, step: int, streams: int, rate: float) -> Array:
-    """Return which streams start a step's chunk from the zero state.
-
-    Parameters
-    ----------
-    seed, step : int
-        As for `dropout_mask`.
-    streams : int
-        The number of streams in the whole batch.
-    rate : float
-        The probability of a reset, 0 to 1.
-    """
+    """Return which streams of the whole batch start a step's chunk from the zero state."""
     key = mix(step_hash(seed, step) ^ _uint32(0x85EBCA6B))
     return np.asarray(mix(key ^ np.arange(streams, dtype=np.uint32)) >> np.uint32(8) < round(rate * 2**24))
 

@@ -13,24 +13,10 @@ NGram = tuple[int, ...]
 class KneserNey:
     """A model of n-grams of up to `order` symbols, counted in a fixed list of texts.
 
-    Parameters
-    ----------
-    texts : sequence of sequences of int
-        The texts. Each starts with an empty context.
-    order : int
-        The length of the longest n-gram: a symbol is predicted from up to order - 1 symbols before it.
-    symbols : int
-        V; symbols are 0, …, V - 1.
-    boundary : int, optional
-        The symbol that ends a document and starts the context of the next. Each text then follows a boundary.
-
-    Attributes
-    ----------
-    counts : list of dict
-        The count of each n-gram of 1, …, `order` symbols: the number of occurrences for the longest; for a shorter one,
-        the number of different symbols before it plus the number of times it begins a text.
-    discounts : list of list of float
-        0, D1, D2 and D3+ for each length.
+    Each text starts with an empty context or, if there is a boundary, with the boundary. `counts` has the count of each
+    n-gram of 1, …, `order` symbols: the number of occurrences for the longest; for a shorter one, the number of
+    different symbols before it plus the number of times it begins a text. `discounts` are 0, D1, D2 and D3+ for each
+    length.
     """
 
     def __init__(

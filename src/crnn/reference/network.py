@@ -121,29 +121,12 @@ FORWARD: dict[str, Callable[..., Activations]] = {
 def forward(
     p: Tensors, cell: str, x: Array, state: State, masks: Array | None = None, boundary: int | None = None
 ) -> tuple[list[Activations], Array]:
-    """Run the network over a chunk.
+    """Run the network over a chunk x (T, B); return the layers' activations, from the first to the last, and the logits
+    (T, B, V).
 
-    Parameters
-    ----------
-    p : Tensors
-        Parameters. With an embedding, the first layer reads its rows.
-    cell : {"rnn", "gru", "lstm", "cifg"}
-    x : (T, B) int array
-        Symbols.
-    state : tuple of arrays
-        The state before the chunk.
-    masks : (L, T, B, H) array, optional
-        Dropout factors of each layer's outputs, applied for the next layer or the decoder. The state
-        carried to the next time step is not masked.
-    boundary : int, optional
-        The symbol that resets the state to zero before it is read; so do the labels' symbols, which follow it.
-
-    Returns
-    -------
-    layers : list of Activations
-        From the first layer to the last.
-    y : (T, B, V) array
-        Logits.
+    The `masks` (L, T, B, H) are dropout factors of each layer's outputs, applied for the next layer or the decoder; the
+    state carried to the next time step is not masked. The symbols from `boundary` on (the labels' symbols follow it)
+    reset the state to zero before they are read.
     """
     layers: list[Activations] = []
     below = x
@@ -329,16 +312,9 @@ def loss_and_gradients(
     boundary: int | None = None,
     loss_of: Callable[[Array, Array], tuple[float, Array]] = softmax_loss,
 ) -> tuple[float, Tensors, State]:
-    """Return the chunk's loss, its unclipped gradients, and the state after it.
+    """Return the chunk's loss, its unclipped gradients, and the state after it; see `forward`.
 
-    Parameters
-    ----------
-    p, cell, x, state, masks, boundary
-        As in `forward`.
-    targets : (T, B) int array
-        The symbol that follows each symbol of x.
-    loss_of : callable, default=softmax_loss
-        Maps logits and targets to the loss and the gradient of the logits.
+    `targets` (T, B) follow the symbols x. `loss_of` maps logits and targets to the loss and the gradient of the logits.
     """
     layers, y = forward(p, cell, x, state, masks, boundary)
     loss, dy = loss_of(y, targets)

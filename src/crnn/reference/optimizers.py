@@ -79,31 +79,12 @@ def update(
     beta_2: float = 0.999,
     rows: Array | None = None,
 ) -> float:
-    """Clip the gradients and take one step of an optimizer, in place on `p` and `optimizer_state`.
+    """Clip the gradients and take one step of an optimizer, in place on `p` and `optimizer_state`; return the
+    gradients' norm before clipping.
 
-    Parameters
-    ----------
-    optimizer : {"adagrad", "rmsprop", "adam"}
-    p, d : Tensors
-        Parameters and their gradients; the latter stay unchanged.
-    optimizer_state : sequence of Tensors
-        ``[sum]``, ``[square_avg]`` or ``[exp_avg, exp_avg_sq]``.
-    learning_rate, clip, clip_norm : float
-        The gradients are clipped by their common norm, then element by element.
-    weight_decay : float
-        Decay of all parameters, supported by Adam only: for other optimizers it must be 0.
-    step : int
-        The number of Adam's steps, including this one.
-    beta_1, beta_2 : float
-        The share of Adam's mean and mean square kept in each step.
-    rows : array of int, optional
-        The rows of the first parameter, the table of pairs, to update; they change at `PAIR_SHARE` of the learning
-        rate. Other rows and their optimizer state stay as they are.
-
-    Returns
-    -------
-    float
-        The norm of all gradients before clipping.
+    The gradients `d` stay unchanged. They are clipped by their common norm, then element by element. `step` counts
+    Adam's steps, including this one; `weight_decay` is for Adam only. In the first parameter, the table of pairs, only
+    `rows` change, at `PAIR_SHARE` of the learning rate; other rows and their optimizer state stay as they are.
     """
     d, norm = clipped(d, clip, clip_norm)
     parts, memories = list(p), [list(memory) for memory in optimizer_state]

@@ -77,14 +77,7 @@ def int8_product(h: Array, integers: NDArray[np.int8], scale: Array) -> Array:
 
 
 def product(a: Array, W: Array, *, of_states: bool = True) -> Array:
-    """Return a W.
-
-    Parameters
-    ----------
-    a, W : array
-    of_states : bool, default=True
-        Whether `a` holds states, within [-1, 1]: only states are rounded to integers.
-    """
+    """Return a W. Only states, which are within [-1, 1], are rounded to integers."""
     if _rounding == "int8":
         return int8_product(a, *to_int8(W)) if of_states else np.asarray(a @ W)
     return np.asarray(_operand(a) @ _operand(W))

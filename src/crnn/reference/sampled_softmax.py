@@ -19,27 +19,11 @@ CANDIDATE_UNIT = 16  # the number of candidates is a multiple of this, unless th
 def candidates(
     targets: Array, *, vocab_size: int, sampled: int, seed: int, step: int, first_stream: int = 0
 ) -> tuple[Array, Array]:
-    """Return the symbols in a chunk's softmax, and the numbers added to their logits.
+    """Return the symbols (C,) in a chunk's softmax, and the numbers (C,) added to their logits.
 
-    Parameters
-    ----------
-    targets : (T, B) int array
-        All targets of a shard. Their m symbols come first, in order of occurrence.
-    vocab_size : int
-        V.
-    sampled : int
-        The minimum number of further symbols, drawn without replacement to a total that is a multiple of 16.
-    seed, step : int
-        As for `dropout_mask`.
-    first_stream : int, default=0
-        The shard's first stream, among all streams.
-
-    Returns
-    -------
-    symbols : (C,) int array
-    more : (C,) float64 array
-        0 for the targets' symbols, and ln((V - m) / n) for the n = C - m drawn symbols, each representing
-        (V - m) / n symbols.
+    The m symbols of a shard's targets (T, B) come first, in order of occurrence. At least `sampled` more are drawn,
+    without replacement, to a total that is a multiple of 16. Each of these n stands for (V - m) / n symbols: ln((V - m)
+    / n) is added to its logit. `first_stream` is the shard's first, among all streams.
     """
     occurring = list(dict.fromkeys(targets.ravel().tolist()))
     m = len(occurring)
@@ -61,17 +45,9 @@ def candidates(
 def sampled_softmax_loss(
     y: Array, targets: Array, *, sampled: int, seed: int, step: int, shards: Sequence[range]
 ) -> tuple[float, Array]:
-    """Return the loss (sum over t, mean over b, in nats) and its gradient dy, (T, B, V).
+    """Return the loss (sum over t, mean over b, in nats) of logits (T, B, V), and its gradient dy.
 
-    Parameters
-    ----------
-    y : (T, B, V) array
-        Logits.
-    targets : (T, B) int array
-    sampled, seed, step : int
-        As for `candidates`.
-    shards : sequence of range
-        Groups of streams that share candidates.
+    `shards` are the groups of streams that share candidates; see `candidates`.
     """
     loss, dy = 0.0, np.zeros_like(y)
     for part in shards:

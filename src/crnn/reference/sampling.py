@@ -32,18 +32,7 @@ def filtered(
     top_p: float = 1.0,
     min_p: float = 0.0,
 ) -> Array:
-    """Return the probabilities of logits y (V,) after all controls.
-
-    Parameters
-    ----------
-    y : (V,) array
-    seen : (V,) bool array, optional
-        The symbols to penalize.
-    bias : (V,) array or float
-        Added to the logits.
-    repetition_penalty, temperature, top_k, top_p, min_p
-        As in `SamplingControls`.
-    """
+    """Return the probabilities of logits y (V,) after all controls; `seen` (V,) are the symbols to penalize."""
     y = np.asarray(y, np.float64) + bias
     if seen is not None:
         penalised = np.where(y > 0, y / repetition_penalty, y * repetition_penalty).clip(-LARGEST_LOGIT, LARGEST_LOGIT)
@@ -73,14 +62,7 @@ def sample(
 ) -> tuple[Array, reference.State]:
     """Draw one symbol for each of the uniforms (n, B) and feed it back; return the symbols and the final state.
 
-    Parameters
-    ----------
-    p, cell, state, uniforms
-        As in `reference.sample`.
-    seen : (B, V) bool array
-        The symbols to penalize. Drawn symbols are added to it.
-    controls
-        The options of `filtered`.
+    `seen` (B, V) are the symbols to penalize; drawn symbols are added to it.
     """
     out = np.empty(uniforms.shape, np.intp)
     for i, row in enumerate(uniforms):

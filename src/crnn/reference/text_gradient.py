@@ -18,27 +18,10 @@ Array = NDArray[Any]
 def text_gradient(
     p: Tensors, cell: str, ids: Array, at: int | None = None, boundary: int | None = None
 ) -> tuple[float, Tensors, State]:
-    """Return the loss of a text, or of one of its symbols, and its gradients.
+    """Return the loss of a text, or of the symbol at `at` alone, in nats, and its gradients: of the parameters, and of
+    the states (L, n, H) after each symbol.
 
-    Parameters
-    ----------
-    p : Tensors
-        Parameters.
-    cell : {"rnn", "gru", "lstm", "cifg"}
-    ids : (n,) int array
-        The text. The zero state, or the state after the boundary, predicts its first symbol.
-    at : int, optional
-        The position of the only symbol whose loss counts, -log P(ids[at] | ids[:at]). By default all losses are summed.
-    boundary : int, optional
-
-    Returns
-    -------
-    loss : float
-        In nats.
-    gradients : Tensors
-        The gradients of the parameters.
-    states : tuple of (L, n, H) arrays
-        The gradients of h, and of an LSTM's c, after each symbol of the text.
+    The zero state, or the state after the boundary, predicts the first symbol.
     """
     n, H, n_states = len(ids), len(p.Wy), len(CELLS[cell].states)
     first = [] if boundary is None else [boundary]

@@ -17,18 +17,8 @@ class AdaptiveThreads:
     Work begins with the largest number. The first call is not measured, since it also allocates memory; after the
     second, a call with one thread is tried. From then on the faster number is used, and occasionally a call is tried
     with the next smaller or larger number. Threads that must share their cores with another program thus become fewer,
-    and more again when that program ends. The number may change between any two calls, since the results do not depend
+    and more again when that program ends. `n_threads` may change between any two calls, since the results do not depend
     on it.
-
-    Parameters
-    ----------
-    max_threads : int
-        The largest number, at least 1.
-
-    Attributes
-    ----------
-    n_threads : int
-        The number of threads for the next call.
     """
 
     def __init__(self, max_threads: int) -> None:
@@ -54,13 +44,8 @@ class AdaptiveThreads:
         return min((n + 1) // 2, math.ceil(TRIAL_SECONDS / max(self._seconds[self._chosen], 1e-9)))
 
     def record(self, seconds_per_step: float, now: float) -> None:
-        """Add the time of a step with `n_threads`, and decide on the next call.
-
-        Parameters
-        ----------
-        seconds_per_step : float
-        now : float
-            The time, in seconds from any fixed moment.
+        """Add the time of a step with `n_threads`, and decide on the next call; `now` is in seconds from any fixed
+        moment.
         """
         if len(self._choices) == 1 or self._first:
             self._first = False

@@ -23,13 +23,6 @@ def write_atomically(path: str, data: bytes | Iterable[bytes | memoryview]) -> N
     existing file keeps its mode, and a symbolic link keeps pointing to its target. Anything but a regular file (a pipe,
     ``/dev/null``) is written directly. An existing file without write permission is a PermissionError, as for `open`,
     although it could be replaced by renaming.
-
-    Parameters
-    ----------
-    path : str
-        The file's name.
-    data : bytes, or iterable of bytes-like
-        The whole contents.
     """
     mode, folder, temporary = mode_of_target(path), "", ""
     source = _Source([data] if isinstance(data, bytes) else data)

@@ -15,15 +15,8 @@ VARIABLES = ("CRNN_ISA", "OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "OMP_NUM_T
 
 
 def build_info() -> dict[str, str]:
-    """Return the facts that a bug report or benchmark should name.
-
-    Returns
-    -------
-    dict of str to str
-        ``crnn``; ``instruction set`` (in use and available), and the same ``for bfloat16`` and
-        ``for int8``; ``BLAS`` (SciPy's, with name, version, kernel and threads of each library); ``threads``; the
-        versions of Python and the packages; ``processor``, ``system``; and each relevant environment variable
-        that is set.
+    """Return the facts that a bug report or benchmark should name: versions, instruction sets in use and available,
+    SciPy's BLAS, the number of threads, the processor and the relevant environment variables.
     """
     # Imported here and below, since `import crnn` should be fast and rarely needs these.
     import platform

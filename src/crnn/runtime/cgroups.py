@@ -10,13 +10,8 @@ def control_groups(controller: str, root: Path = Path("/")) -> Iterator[Path]:
     """Yield the folders of this process's control groups, from its own group up to the root.
 
     Both versions of control groups are read. In a container the path in ``/proc`` may name a group that only the host
-    can see; the root of the mounted hierarchy is then the container's group.
-
-    Parameters
-    ----------
-    controller : {"cpu", "memory"}
-    root : Path, default="/"
-        The folder that contains ``proc`` and ``sys``; tests pass their own.
+    can see; the root of the mounted hierarchy is then the container's group. `root` is the folder of ``proc`` and
+    ``sys``; tests pass their own.
 
     Examples
     --------

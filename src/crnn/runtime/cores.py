@@ -13,20 +13,11 @@ VARIABLES = ("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")  # joblib and Dask set the
 
 
 def usable_cores(root: Path = Path("/"), environment: Mapping[str, str] = os.environ) -> int:
-    """Return the number of threads that can run at full speed at the same time.
+    """Return the number of threads that can run at full speed at the same time: at least 1.
 
-    Parameters
-    ----------
-    root : Path, default="/"
-        The folder that contains ``proc`` and ``sys``; tests pass their own.
-    environment : mapping, default=os.environ
-        Environment variables.
-
-    Returns
-    -------
-    int
-        The least of: the processors that the process may run on, the physical cores among them, the quota of its
-        control groups (rounded up) and ``OMP_NUM_THREADS``; at least 1.
+    This is the least of: the processors that the process may run on, the physical cores among them, the quota of its
+    control groups (rounded up) and ``OMP_NUM_THREADS``. `root` is the folder of ``proc`` and ``sys``; tests pass their
+    own.
     """
     processors = affinity()
     limits = [

@@ -12,16 +12,8 @@ from .cgroups import control_groups, first_line, whole_number
 def available_bytes(root: Path = Path("/")) -> int | None:
     """Return the memory that this process can still get, in bytes, or None if unknown.
 
-    Parameters
-    ----------
-    root : Path, default="/"
-        The folder that contains ``proc`` and ``sys``; tests pass their own.
-
-    Returns
-    -------
-    int or None
-        The lesser of the machine's available memory and what is left within the limits of the process's control
-        groups, as set for containers.
+    This is the lesser of the machine's available memory and what is left within the limits of the process's control
+    groups, as set for containers.
     """
     known = [_machine_bytes(root), *map(_group_bytes, control_groups("memory", root))]
     return min((n for n in known if n is not None), default=None)

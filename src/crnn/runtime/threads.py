@@ -44,21 +44,13 @@ def _default_threads(processors: frozenset[int], *variables: str | None) -> int:
 
 
 def training_threads(n_threads: int | None, streams: int, work: int, weights: int) -> int:
-    """Return the number of training threads, each with its own streams or in unit-parallel groups.
+    """Return the number of training threads, each with its own streams or in unit-parallel groups; None: one per usable
+    core if each has enough work.
 
-    There are never more threads than logical processors that the process may use, even if more are requested: the
-    results do not depend on the number, and threads that share a processor are slower than fewer threads.
-
-    Parameters
-    ----------
-    n_threads : int or None
-        The parameter of `CharRNN`; None: one per usable core if each has enough work.
-    streams : int
-        Total number of streams; there are never more threads.
-    work : int
-        Multiplications of one step over all streams.
-    weights : int
-        Bytes of the weights that a layer uses at each time step.
+    There are never more threads than streams, or than logical processors that the process may use, even if more are
+    requested: the results do not depend on the number, and threads that share a processor are slower than fewer
+    threads. `work` is multiplications of one step over all streams; `weights` is bytes that a layer uses at each time
+    step.
     """
     if n_threads is not None:
         return min(n_threads, streams, cores(), MAX_THREADS)
@@ -67,15 +59,10 @@ def training_threads(n_threads: int | None, streams: int, work: int, weights: in
 
 
 def inference_threads(n_threads: int | None) -> int:
-    """Return the number of threads for scoring and sampling; their results do not depend on it.
+    """Return the number of threads for scoring and sampling; None: one per usable core.
 
-    There are never more threads than cores, even if more are requested: the model may come from a larger machine, and
-    threads that share a core are slower than fewer threads.
-
-    Parameters
-    ----------
-    n_threads : int or None
-        The parameter of `CharRNN`; None: one per usable core.
+    There are never more threads than cores, even if more are requested: the results do not depend on the number, the
+    model may come from a larger machine, and threads that share a core are slower than fewer threads.
     """
     return min(n_threads or default_threads(), cores())
 

@@ -9,13 +9,7 @@ from .atomic_file import mode_of_target
 
 
 def check_writable(path: str) -> None:
-    """Raise an error now if writing there later would fail; see `write_atomically`.
-
-    Parameters
-    ----------
-    path : str
-        The file's path.
-    """
+    """Raise an error now if writing there later would fail; see `write_atomically`."""
     mode = mode_of_target(path)
     if mode is None or stat.S_ISREG(mode):  # a new file is created next to it; /dev/null is written to
         try:

@@ -36,16 +36,7 @@ def refuse_ngram_options(arguments: argparse.Namespace) -> None:
 
 
 def counts_of(arguments: argparse.Namespace, origin: CharRNN | CharNGram | None, verbose: int) -> CharNGram:
-    """Return the model of counts that the options describe, before it has read the text.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
-    origin : CharRNN, CharNGram or None
-        The model of ``--from``.
-    verbose : int
-        The default verbosity.
-    """
+    """Return the unread model of counts that the options describe, or the one that ``--from`` continues."""
     if isinstance(origin, CharRNN):
         raise InvalidInputError(f"{arguments.origin} contains a CharRNN. Omit --model ngram to continue with it.")
     own = CharNGram().get_params()

@@ -50,14 +50,7 @@ def _given(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def detect_and_save(arguments: argparse.Namespace, verbose: int) -> int:
-    """Fit a detector to the lines of a text, save it and report it; return the exit code.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
-    verbose : int
-        Where no other number is given.
-    """
+    """Fit a detector to the lines of a text, save it and report it; return the exit code."""
     others = [name for name in (*PARAMETERS, "order", "max_memory") if name not in OWN]
     refuse_unused(arguments, "detector", UNUSED, others)
     start, verbose = time.perf_counter(), getattr(arguments, "verbose", verbose)

@@ -33,15 +33,8 @@ def mix_and_save(
 ) -> int:
     """Fit counts and a network within the time, save and report their mixture, and return the exit code.
 
-    If the network is interrupted or diverges, the mixture has its last good weights.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
-    given : dict
-        The given network parameters, and the verbosity.
-    text, validation : text
-        `validation`, if given, determines the weights.
+    If the network is interrupted or diverges, the mixture has its last good weights. `validation`, if given, determines
+    the weights.
     """
     start, shared, verbose = time.perf_counter(), SharedTime(arguments.seconds), given["verbose"]
     names = CharNGram().get_params()

@@ -12,17 +12,8 @@ from .checkpoints import CHECKPOINT_TIME, checkpoint_every
 def refuse_unused(
     arguments: argparse.Namespace, kind: str, options: Mapping[str, str], parameters: Iterable[str] = ()
 ) -> None:
-    """Stop if an option is given that this kind of model does not use.
-
-    Parameters
-    ----------
-    arguments : argparse.Namespace
-    kind : str
-        The value of ``--model``. It has no checkpoints.
-    options : dict of str to str
-        Options by name in the namespace, where they are false unless given.
-    parameters : iterable of str
-        Parameters, which are in the namespace only if given.
+    """Stop if an option is given that this kind of model (``--model``) does not use, or a parameter, which is in the
+    namespace only if given.
     """
     for name, option in options.items():
         if getattr(arguments, name):

@@ -24,21 +24,8 @@ def save_and_report(
 ) -> int:
     """Save a model, say where it is, and return the exit code.
 
-    Parameters
-    ----------
-    model : CharRNN, CharNGram, Mixture or AnomalyDetector
-    output : str
-        A file, or ``-`` for standard output.
-    summary : str
-        What was saved.
-    start : float, optional
-        When the work began, by `time.perf_counter`. The summary then ends with the seconds since.
-    report : bool
-        Whether to print the summary.
-    code : int, default=0
-        The exit code so far.
-    what : str, default="model"
-        What a message about a failure calls the model.
+    The summary ends with the seconds since `start`, by `time.perf_counter`. A message about a failure calls the model
+    `what`.
 
     Examples
     --------

@@ -18,19 +18,7 @@ CALL_PRODUCTS = 1 << 28  # multiplications from one poll for Ctrl-C to the next
 
 
 def folded_weights(embedding: Array, Wx: Array, *, out: Array | None = None, bfloat16: bool = False) -> Array:
-    """Return the input weights (V, G H) that replace the embedding: embedding @ Wx.
-
-    Rows are multiplied by panels, so the bits do not depend on the BLAS or the number of threads.
-
-    Parameters
-    ----------
-    embedding : array of shape (V, E)
-    Wx : array of shape (E, G H)
-    out : array of shape (V, G H), optional
-        Zeros, to which the product is added.
-    bfloat16 : bool, default=False
-        Whether to round the operands to bfloat16, as in training.
-    """
+    """Return the input weights (V, G H) that replace the embedding: embedding @ Wx, added to `out` if it is given."""
     (V, E), N = embedding.shape, Wx.shape[1]
     panels = aligned_zeros(core.packed_size(E, N, Wx.itemsize, bfloat16), Wx.dtype)
     core.pack_panels(np.ascontiguousarray(Wx), False, False, panels, bfloat16)

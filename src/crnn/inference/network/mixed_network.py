@@ -34,13 +34,6 @@ class MixedNetwork(InferenceNetwork):
 
     Its state is the list of their states. Logits are added in float64. Constants that a network subtracts from all its
     logits do not matter, so individual softmaxes are not needed.
-
-    Parameters
-    ----------
-    members : sequence of InferenceNetwork
-        Networks with the same symbols.
-    weights : array of float, shape (k,)
-        Weights of at least 0.
     """
 
     def __init__(self, members: Sequence[InferenceNetwork], weights: NDArray[np.float64]) -> None:

@@ -58,14 +58,7 @@ class InferenceNetwork(Protocol):
         """Return a copy that shares no memory with the state."""
 
     def select(self, state: State, streams: NDArray[np.intp]) -> State:
-        """Return a copy of some streams of a state, in this order; a stream may occur several times or not at all.
-
-        Parameters
-        ----------
-        state : State
-        streams : array of int, shape (n,)
-            Indices from 0 to B - 1.
-        """
+        """Return a copy of some streams of a state, in this order; a stream may occur several times or not at all."""
 
     def join(self, states: Sequence[State]) -> State:
         """Return the streams of several states as one state, in order."""

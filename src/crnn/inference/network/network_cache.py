@@ -40,16 +40,10 @@ class NetworkCache:
         bfloat16: bool = False,
         n_threads: int | None = 1,
     ) -> PackedNetwork:
-        """Return a network with a state's current weights.
+        """Return a network with a state's current weights, which another thread may be training; see
+        `PackedNetwork.pack`.
 
-        Parameters
-        ----------
-        state : ModelState
-            The state, which another thread may be training.
-        what : str
-            The method that needs the network, for the error.
-        one_row, scoring, bfloat16, n_threads
-            As for `PackedNetwork.pack`.
+        `what` is the method that needs the network, for the error.
         """
         bfloat16 = bfloat16 and state.scales is None
         scoring = scoring and one_row  # many rows have only one form
@@ -76,12 +70,7 @@ class NetworkCache:
 class _Forms:
     """The packed forms of a state's weights at one moment.
 
-    Parameters
-    ----------
-    state : ModelState
-        The state, locked by its gate, so that no thread changes it.
-    first : PackedNetwork
-        A network with its weights.
+    The state must be locked by its gate, so that no thread changes it.
     """
 
     def __init__(self, state: ModelState, first: PackedNetwork) -> None:

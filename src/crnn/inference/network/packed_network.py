@@ -68,28 +68,12 @@ class PackedNetwork(NamedTuple):
         n_threads: int | None = 1,
         scales: Scales | None = None,
     ) -> PackedNetwork:
-        """Copy and pack the parameters in the flat vector `params`.
+        """Copy and pack the parameters, so that later changes do not affect the network.
 
-        An embedding is folded into the first layer, so the packed network has none.
-
-        Parameters
-        ----------
-        layout : Layout
-        params : (size,) array
-            The parameters, copied so that later changes do not affect the network.
-        one_row : bool
-            Whether to pack for the speed of one stream rather than many. The results have the same bits.
-        scoring : bool, default=False
-            Whether to prepare for scoring: even in one stream, all but the recurrent products then take many symbols
-            at once.
-        boundary : int, optional
-            The symbol that a stream reads from the zero state.
-        bfloat16 : bool, default=False
-            Whether products round their operands to bfloat16.
-        n_threads : int or None, default=1
-            Threads that may share the steps of one stream; None: the fastest number.
-        scales : dict, optional
-            The scales of an int8 model, whose products use integers whatever `bfloat16` is.
+        An embedding is folded into the first layer, so the packed network has none. With `one_row`, one stream is fast
+        rather than many, with the same bits. With `scoring`, all but the recurrent products take many symbols at once,
+        even in one stream. `n_threads` may share the steps of one stream; None: the fastest number. `scales` are those
+        of an int8 model, whose products use integers whatever `bfloat16` is.
         """
         bfloat16 = bfloat16 and scales is None
         layout, params = folded_network(layout, params, bfloat16=bfloat16)
@@ -261,14 +245,10 @@ class PackedNetwork(NamedTuple):
         return out
 
     def states(self, x: NDArray[np.int32], state: State) -> State:
-        """Return the states after each of the symbols x (n, B), advancing the state in place.
+        """Return the states (n, B, L, H), h and an LSTM's c, after each of the symbols x (n, B), advancing the state in
+        place.
 
         The workspace holds all of them at once, so n B should not be much larger than `SCORE_ROWS`.
-
-        Returns
-        -------
-        tuple of (n, B, L, H) arrays
-            h, and an LSTM's c.
         """
         check_cancelled()
         work = self.workspace(len(x), state)

@@ -27,15 +27,6 @@ class SharedStream:
     Each thread has a part of the layers' weights, which stays in its core's cache. A stream has the same bits for every
     number of threads. An explicit number is used as given. Otherwise one thread is used for small networks; for large
     ones, short trial calls find the currently fastest number.
-
-    Parameters
-    ----------
-    network : Network
-    layout : Layout
-        The network's layout.
-    n_threads : int or None
-    bytes_each : int or None, default=None
-        Bytes per packed weight; None: the size of the dtype.
     """
 
     def __init__(

@@ -18,17 +18,8 @@ MAX_SPARE = 16  # arrays kept after many calls at once; further ones are freed
 class CallMemory:
     """What a network's calls leave for later calls, on any thread.
 
-    Parameters
-    ----------
-    n : int
-        Maximum symbols of a short call.
-
-    Attributes
-    ----------
-    spare : list of ShortCall
-        Arrays not in use by a call. Allocating them takes longer than reading a few symbols.
-    empty, start : tuple of arrays or None
-        The states before any text and after a boundary, once they have been needed. These arrays must not be changed.
+    Short calls, of up to n symbols, reuse the `spare` arrays: allocating them takes longer than reading a few symbols.
+    The arrays of `empty` and `start`, the states before any text and after a boundary, must not be changed.
     """
 
     def __init__(self, n: int) -> None:

@@ -41,26 +41,11 @@ def beam_search(
     forbidden: Collection[int] = (),
     end: int | None = None,
 ) -> list[tuple[NDArray[np.int32], float]]:
-    """Return the most probable continuations that the search finds, the best first.
+    """Return the most probable continuations of n symbols that the search finds, the best first, each with its log P in
+    nats.
 
-    Parameters
-    ----------
-    network : InferenceNetwork
-    state : State
-        The state of one stream, after the text to continue.
-    n : int
-        Symbols in a continuation.
-    beams : int
-        Continuations kept after each symbol; fewer are returned if there are no more.
-    forbidden : collection of int
-        Ids of symbols excluded from continuations.
-    end : int, optional
-        The id of a symbol that ends a continuation; its probability counts, but it is not returned.
-
-    Returns
-    -------
-    list of (ids, float)
-        Each continuation with its log P, in nats.
+    `beams` continuations are kept after each symbol; fewer are returned if there are no more. The `end` symbol ends a
+    continuation; its probability counts, but it is not returned.
     """
     end = -1 if end is None else end
     texts, log_p = np.empty((1, 0), np.int32), np.zeros(1)

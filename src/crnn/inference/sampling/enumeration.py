@@ -62,24 +62,10 @@ class _Beginning:
 def most_probable(
     network: InferenceNetwork, n: int, max_beginnings: int, *, end: int, forbidden: Collection[int] = ()
 ) -> tuple[list[tuple[tuple[int, ...], float]], float]:
-    """Return up to n documents as ids with their log P, the most probable first, and a bound.
+    """Return up to n documents as ids with their log P, the most probable first, and a bound: every document with a
+    larger log P is among them.
 
-    Parameters
-    ----------
-    network : InferenceNetwork
-    n : int
-    max_beginnings : int
-        The maximum number of prefixes to read, rounded up to a multiple of `BEGINNINGS`.
-    end : int
-        The id of the symbol that ends a document.
-    forbidden : collection of int
-        Ids of symbols excluded from documents.
-
-    Returns
-    -------
-    documents : list of (ids, float)
-    bound : float
-        Every document with a larger log P is among the documents.
+    At most `max_beginnings` prefixes are read, rounded up to a multiple of `BEGINNINGS`.
     """
     # The waiting strings: -log P, a tie-breaking number, a prefix, and the rank of its next symbol.
     # For each prefix, only the most probable string not yet taken is waiting.

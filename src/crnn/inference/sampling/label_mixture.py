@@ -34,16 +34,10 @@ def mixed(log_weights: Array, log_p: Array) -> NDArray[np.float64]:
 def mixed_drawer(log_weights: Array, drawer: Callable[[int, int], Draw], seed: int) -> Draw:
     """Return a function that draws samples by their numbers, each with a label drawn by weight.
 
-    Sample i depends only on the seed and i: it is the next one in its label's own sequence.
-
-    Parameters
-    ----------
-    log_weights : array of shape (K,)
-    drawer : callable
-        Given label k and its own seed, returns the function that draws samples by their numbers in the
-        label's sequence. It is called once per label: for label 0 at once, so that what it refuses is refused
-        before labels are drawn, and for another when its first sample is drawn.
-    seed : int
+    Sample i depends only on the seed and i: it is the next one in its label's own sequence. `drawer` takes a label's
+    number and its own seed, and returns the function that draws from that sequence. It is called once per label: for
+    label 0 at once, so that what it refuses is refused before labels are drawn, and for another when its first sample
+    is drawn.
     """
     weights = np.exp(log_weights - np.logaddexp.reduce(log_weights))
     bounds = np.cumsum(weights) / weights.sum()

@@ -20,12 +20,7 @@ MAX_BIAS = 1e30  # larger than any logit, and far below the largest float
 def checked_bias(logit_bias: Any, vocabulary: Vocabulary) -> NDArray[np.float64] | None:
     """Return the numbers to add to the logits, or None if all are 0.
 
-    Parameters
-    ----------
-    logit_bias : dict or None
-        The argument of `CharRNN.sample`.
-    vocabulary : Vocabulary
-        The vocabulary; its symbol for unknown characters gets -inf, so that it is never drawn.
+    The symbol for unknown characters gets -inf, so that it is never drawn.
 
     Examples
     --------

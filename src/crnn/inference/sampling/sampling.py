@@ -59,14 +59,6 @@ def distinct(
     """Draw until there are `num_samples` texts outside `exclude` and, if `unique`, all distinct.
 
     The first samples that qualify are returned; at most `TRIES` are drawn for each.
-
-    Parameters
-    ----------
-    draw : callable
-        Returns the samples with these numbers as texts.
-    num_samples : int
-    unique : bool
-    exclude : container of texts
     """
     texts: list[Any] = []
     found, drawn, limit = set[Any](), 0, TRIES * num_samples

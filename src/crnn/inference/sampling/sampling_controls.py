@@ -201,12 +201,6 @@ class SamplingControls:
         """Return the controls, or raise an `InvalidInputError` that names the first invalid one.
 
         The vocabulary's boundary ends a text; its symbol for unknown characters is never drawn.
-
-        Parameters
-        ----------
-        vocabulary : Vocabulary
-        options : dict
-            The arguments of `CharRNN.sample`.
         """
         for name in options:
             if name not in CONTROLS:

@@ -20,15 +20,9 @@ _NONE = np.zeros(0, np.int32), np.zeros(0, np.intp)
 class Stops:
     """Texts, as ids, before the first of which a drawn text ends.
 
-    The first is the one completed first; of two completed by the same symbol, the longer. So a text ends
-    at the same symbol however many symbols are drawn per call. Stops are found by ``_kernels/inference/texts.pxd``.
-
-    Parameters
-    ----------
-    texts : iterable of (N,) int arrays
-        Non-empty texts.
-    end : int, optional
-        The id of the symbol that ends a text, equivalent to a stop of just this symbol.
+    The first is the one completed first; of two completed by the same symbol, the longer. So a text ends at the same
+    symbol however many symbols are drawn per call. Stops are found by ``_kernels/inference/texts.pxd``. `end` is a
+    symbol that ends a text, equivalent to a stop of just this symbol.
     """
 
     def __init__(self, texts: Iterable[Ids], end: int | None = None) -> None:

@@ -23,14 +23,7 @@ MAX_STEPS = 64  # symbols of each text drawn between two checks by a caller
 
 
 class SymbolSampler(TextSampler):
-    """A `TextSampler` for networks without compiled sampling; networks with equal logits draw the same texts.
-
-    Parameters
-    ----------
-    network : InferenceNetwork
-    context, n, uniforms, controls, room
-        As for `TextSampler`.
-    """
+    """A `TextSampler` for networks without compiled sampling; networks with equal logits draw the same texts."""
 
     def __init__(
         self,

@@ -25,27 +25,13 @@ CALL_WEIGHTS = 1 << 29  # weights multiplied in one call: a tenth of a second, s
 class TextSampler:
     """Draws one text from each stream of random numbers, all from the same context.
 
-    This is the only drawing loop: `sample`, `stream`, `TextState.sample` and guess numbers use it. `advance` draws
-    some symbols of each text, so that a caller can use them before the texts are complete.
+    This is the only drawing loop: `sample`, `stream`, `TextState.sample` and guess numbers use it. `advance` draws some
+    symbols of each text, so that a caller can use them before the texts are complete. `lengths` counts the symbols of
+    each text so far, without a stop that it has met.
 
-    Parameters
-    ----------
-    network : PackedNetwork
-    context : Context
-    n : int or None
-        Symbols of each text that meets no stop; None: no limit.
-    uniforms : Uniforms
-        Random numbers, one for each symbol drawn. A text does not depend on the other texts.
-    controls : SamplingControls
-    room : int, optional
-        Symbols of a text to allocate memory for at first. The default is n, or little if a stop may end a text.
-    mixture : core.MixedRows, optional
-        Another model, whose logits are added to the network's.
-
-    Attributes
-    ----------
-    lengths : (texts,) array of int
-        The number of symbols of each text so far, without a stop that it has met.
+    A text that meets no stop has n symbols; None: no limit. Each symbol takes one of its own stream's `uniforms`, so a
+    text does not depend on the other texts. Memory is allocated for `room` symbols at first: n, or few if a stop may
+    end a text. The logits of `mixture` are added to the network's.
     """
 
     def __init__(

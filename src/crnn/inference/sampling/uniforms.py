@@ -37,16 +37,10 @@ _TO_NEXT_STREAM = _advance(GOLDEN)
 
 
 class Uniforms:
-    """One stream of uniform numbers in [0, 1) for each sample.
+    """One stream of uniform numbers in [0, 1) for each sample: stream i is `root` advanced by i * GOLDEN draws.
 
-    Stream i is `root` advanced by i * GOLDEN draws.
-
-    Attributes
-    ----------
-    states : (samples, 2) uint64 array
-        The states of the streams: the halves of PCG64's state, upper half first. A draw advances its stream's state.
-    increment : (2,) uint64 array
-        PCG64's increment, the same for all streams.
+    `states` (samples, 2) are the halves of PCG64's states, upper half first; a draw advances its stream's. `increment`
+    (2,) is PCG64's, the same for all streams.
     """
 
     def __init__(self, root: np.random.PCG64, samples: range) -> None:

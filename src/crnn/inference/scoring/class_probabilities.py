@@ -36,21 +36,10 @@ def log_posteriors(
     *,
     bfloat16: bool = False,
 ) -> NDArray[np.float64]:
-    """Return the logarithms of the label probabilities of texts, (n, K).
+    """Return the logarithms of the label probabilities of texts, (n, K), given the prior (K,).
 
-    Each network gives the probability of a text given each label; their logarithms are averaged.
-
-    Parameters
-    ----------
-    networks : dict of str to ModelState
-        Networks with the same vocabulary and K labels: "forward" reads texts from start to end, "backward" from
-        end to start.
-    prior : array of shape (K,)
-        The probability of each label before a text is read.
-    texts : iterable of str or bytes
-    n_threads : int or None
-    bfloat16 : bool, default=False
-        Whether products round their operands to bfloat16.
+    Each network gives the probability of a text given each label; their logarithms are averaged. The networks have the
+    same symbols and labels: "forward" reads texts from start to end, "backward" from end to start.
     """
     with np.errstate(divide="ignore"):  # a class of weight 0 is never predicted
         log_prior = np.log(prior)

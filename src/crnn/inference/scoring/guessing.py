@@ -63,27 +63,15 @@ def estimated_guess_numbers(
 
 
 def guess_numbers(log_p: Array, sampled: Array) -> GuessNumbers:
-    """Estimate guess numbers from the log-probabilities of samples.
+    """Estimate guess numbers from the log-probabilities of samples, drawn from the same model.
 
     A sample of probability q represents 1 / q strings. So the number of strings more probable than p is estimated by
-    the mean, over all n samples, of 1 / q where q > p and 0 elsewhere. The guess number is one more. Its bounds come
-    from the variance of this mean. They also use that
+    the mean, over all n samples, of 1 / q where q > p and 0 elsewhere. The guess number is one more, infinite if it
+    exceeds float64. Its bounds come from the variance of this mean. They also use that
 
     - at most 1 / p strings can be more probable than p;
     - the strings that are more probable than all samples, or less probable than all, together have a probability below
       3 / n, at 95 % confidence; so there are fewer than 3 / (n p) of them.
-
-    Parameters
-    ----------
-    log_p : (k,) array
-        Log-probabilities of the strings, in nats.
-    sampled : (n,) array
-        Log-probabilities of strings drawn from the same model.
-
-    Returns
-    -------
-    GuessNumbers
-        Estimates, infinite if they exceed float64.
     """
     n = len(sampled)
     inverse = -np.sort(sampled)[::-1]  # log 1 / q, ascending: the most likely first

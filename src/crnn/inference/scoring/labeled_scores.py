@@ -28,18 +28,8 @@ def labeled_scores(
 ) -> NDArray[np.float64]:
     """Return the score of each text, (n,); see `LanguageModel.score_samples`.
 
-    Parameters
-    ----------
-    texts : list of str, bytes or None
-    labels : array-like of shape (n,), one label, or None
-        The label of each text, on which its probability is conditional. None: the probability whatever the label.
-    known : tuple
-        The model's labels.
-    score : callable
-        Given a label, texts and how to reduce, returns the score of each text given the label.
-    log_prior : callable
-        Returns log P of each label before a text is read; called only without labels.
-    reduce : {"sum", "mean", "min"}
+    `score` scores texts given a label. Without `labels`, a text's probability is summed over all labels, with
+    `log_prior`, which returns log P of each label before a text is read.
     """
     if checked_reduce(reduce) == "min" and labels is None:
         raise InvalidInputError(

@@ -17,15 +17,7 @@ def fitted_weights(network: MixedNetwork, ids: TextIds, given: int) -> NDArray[n
     """Return the weights, each at least 0, with the lowest loss on (the beginning of) a text.
 
     The loss of a log-linear mixture is convex in the weights, so there is a single minimum. L-BFGS-B finds it from
-    equal weights; the same text gives the same weights.
-
-    Parameters
-    ----------
-    network : MixedNetwork
-        The mixture, whose own weights do not matter.
-    ids : array of int, shape (n,), or StoredIds
-    given : int
-        The number of initial symbols that are read but not predicted.
+    equal weights; the same text gives the same weights. The first `given` symbols are read but not predicted.
     """
     from scipy.optimize import minimize  # here, since importing it takes a while
 

@@ -68,22 +68,12 @@ def parallel_log_likelihood(
     warm_up: int | None = None,
     given: int = 0,
 ) -> float:
-    """Return log P(ids) in nats, with the text cut into parts that are read in parallel.
+    """Return log P(ids) in nats, with the text cut into at most `parts` parts (of at least `PART` symbols) that are
+    read in parallel.
 
-    The result is not exact: except in the first part, the initial state comes from reading the `warm_up` symbols
-    before the part (`WARM_UP`) from zeros. The cuts depend only on the length of the text, and each part is summed
-    separately, so the result is the same for every `n_threads`.
-
-    Parameters
-    ----------
-    network : InferenceNetwork
-    ids : (n,) int array, or StoredIds
-    n_threads : int or None
-    parts : int, optional
-        The maximum number of parts (`MAX_PARTS`); each has at least `PART` symbols.
-    warm_up : int, optional
-    given : int, default=0
-        The number of initial symbols that are read but not counted.
+    The result is not exact: except in the first part, the initial state comes from reading the `warm_up` symbols before
+    the part from zeros. The cuts depend only on the length of the text, and each part is summed separately, so the
+    result is the same for every `n_threads`. The first `given` symbols are read but not counted.
     """
     ranges = cuts(len(ids), MAX_PARTS if parts is None else parts)
     if len(ranges) == 1:

@@ -152,22 +152,13 @@ def errors_of(texts: Any, errors: Any) -> Errors:
 def text_blocks(
     texts: Iterable[Text], vocabulary: Vocabulary, *, name: str, first: int = 0, errors: Errors | None = None
 ) -> Iterator[TextBlock]:
-    """Yield texts in blocks of at most `BLOCK_STRINGS` texts and about `BLOCK_SYMBOLS` symbols.
+    """Yield texts in blocks of at most `BLOCK_STRINGS` texts and about `BLOCK_SYMBOLS` symbols; errors count texts from
+    `first`.
 
-    A single text is refused at the call, an item that is not a text of the model's kind when it is reached.
-
-    Parameters
-    ----------
-    texts : iterable of str or bytes
-    vocabulary : Vocabulary
-    name : str
-        The name of `texts` in errors.
-    first : int, default=0
-        The index of the first text in errors.
-    errors : {"strict", "replace", "skip"}, optional
-        How to handle missing values, and bytes instead of characters. "strict": raise an error. "replace":
-        decode bytes, with U+FFFD for invalid UTF-8, and yield None for a missing value. "skip": also yield None for
-        invalid bytes. None: "strict", without mentioning the option to the user.
+    `errors` says how to handle missing values, and bytes instead of characters. "replace": decode bytes, with U+FFFD
+    for invalid UTF-8, and yield None for a missing value; "skip": also yield None for invalid bytes; None: "strict",
+    without mentioning the option to the user. A single text is refused at the call, an item that is no text of the
+    model's kind when it is reached.
     """
     wanted = str if vocabulary.kind == "characters" else bytes
     if isinstance(texts, (str, bytes, bytearray, memoryview)) or not has_items(texts):

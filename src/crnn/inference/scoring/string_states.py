@@ -131,13 +131,8 @@ def _advance(
 ) -> Iterator[tuple[NDArray[np.intp], int, State]]:
     """Read a group of strings, sorted by decreasing length, in parallel.
 
-    Yields
-    ------
-    rows : array of int, shape (B,)
-        The strings longer than t.
-    t : int
-    states : tuple of (steps, B, L, H) arrays
-        Their states after the symbols from t on.
+    Yield the indices (B,) of the strings longer than t, t, and their states (steps, B, L, H) after the symbols from t
+    on.
     """
     starts, lengths = strings.starts[group], strings.lengths[group]
     B, t = int(np.count_nonzero(lengths)), 0

@@ -15,21 +15,10 @@ BLOCK_SIZE = 1 << 20
 
 
 class Decompressed:
-    """A binary file, or its decompressed contents if it starts like a gzip file.
+    """A binary file, read from its current position, or its decompressed contents if it starts like a gzip file.
 
-    A gzip file may have several members, as concatenated logs do. Data from a pipe are
-    decompressed as they arrive.
-
-    Parameters
-    ----------
-    file : binary file
-        The file, read from its current position. It must have a `read1` method.
-    name : str
-        The file's name in errors.
-    decompress : bool, default=True
-        If False, the file is read unchanged.
-    seen : callable, optional
-        Called with the raw bytes as they are read.
+    A gzip file may have several members, as concatenated logs do. Data from a pipe are decompressed as they arrive.
+    `seen` is called with the raw bytes as they are read.
     """
 
     def __init__(

@@ -24,15 +24,7 @@ class JoinedTexts(NamedTuple):
 
 
 def join(texts: Iterable[Any], name: str = "X") -> JoinedTexts:
-    """Read a collection of texts once.
-
-    Parameters
-    ----------
-    texts : iterable of str, or of bytes-like
-        At least one text; a text may be empty.
-    name : str, default="X"
-        The name of the collection in error messages.
-    """
+    """Read a collection of texts once: at least one text, which may be empty."""
     own = list(python_values(texts))
     if not own:
         raise InvalidInputError(f"{name} is an empty list. Pass at least 1 document (which may be an empty text).")
@@ -50,17 +42,7 @@ def join(texts: Iterable[Any], name: str = "X") -> JoinedTexts:
 
 
 def pack(ids: Ids, lengths: NDArray[np.int64], boundary: int) -> Ids:
-    """Put a boundary before, between and after documents.
-
-    Parameters
-    ----------
-    ids : array of unsigned integers, shape (N,)
-        The concatenated documents.
-    lengths : array of int, shape (n,)
-        The number of symbols of each document; their sum is N.
-    boundary : int
-        The boundary's id.
-    """
+    """Put a boundary before, between and after documents: N concatenated ids, and the n documents' lengths."""
     packed = np.full(len(ids) + len(lengths) + 1, boundary, ids.dtype)
     inside = np.ones(len(packed), np.bool_)
     inside[np.cumsum(np.append(0, lengths + 1))] = False
@@ -69,13 +51,7 @@ def pack(ids: Ids, lengths: NDArray[np.int64], boundary: int) -> Ids:
 
 
 def n_given(boundary: int | None) -> int:
-    """Return how many of the first ids of a text are read but not predicted, namely the boundary before a document.
-
-    Parameters
-    ----------
-    boundary : int or None
-        The boundary's id; None for a running text.
-    """
+    """Return how many of the first ids of a text are read but not predicted, namely the boundary before a document."""
     return 0 if boundary is None else 1
 
 

@@ -59,15 +59,10 @@ def file_blocks(
 
 
 def ended_lines(files: Iterable[Iterable[Any]], kind: Kind) -> Iterator[Any]:
-    r"""Yield the lines of files in blocks, ending each line with ``\n``, which also replaces ``\r\n``.
+    r"""Yield the lines of files, each given by its blocks, in blocks, ending each line with ``\n``, which also replaces
+    ``\r\n``.
 
     A block may end within a line. The last line of a file gets an end even if the file lacks it.
-
-    Parameters
-    ----------
-    files : iterable of iterables of str or bytes
-        The blocks of each file.
-    kind : {"characters", "bytes"}
     """
     empty: Any
     end: Any

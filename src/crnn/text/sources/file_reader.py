@@ -37,12 +37,8 @@ class FileReader(NamedTuple):
     def blocks(self, block_size: int, seen: Sequence[Seen] | None = None) -> Iterator[Any]:
         r"""Yield the text in blocks of str or bytes; every line ends with ``\n``, and skipped lines are left out.
 
-        Parameters
-        ----------
-        block_size : int
-            The number of bytes to read at a time.
-        seen : sequence of callables, optional
-            One per file, called with the file's bytes as they are read.
+        `block_size` bytes are read at a time. `seen` has a function per file, called with the file's bytes as they are
+        read.
         """
         if not self.lines:
             return chain.from_iterable(self._files(self.kind, block_size, seen))

@@ -44,16 +44,8 @@ class StoredSource(TextSource):
     """Files that form one text, or lines, and are never held in memory as a whole.
 
     The ids are stored in a cache file: see `id_cache`. It is opened or written when the vocabulary or the ids are first
-    needed.
-
-    Parameters
-    ----------
-    reader : FileReader
-    name : str, default="X"
-    cache : str, optional
-        The folder of the cache file. The default is the folder of the first file, or the one in the environment
-        variable ``CRNN_CACHE``; if that cannot be written, a temporary folder. Transformed lines have a temporary file
-        there.
+    needed, in the folder `cache`, by default the folder of the first file, or the one in the environment variable
+    ``CRNN_CACHE``; if that cannot be written, in a temporary folder. Transformed lines have a temporary file there.
     """
 
     def __init__(self, reader: FileReader, name: str = "X", *, cache: str | None = None) -> None:

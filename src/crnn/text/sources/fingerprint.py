@@ -36,14 +36,7 @@ class Fingerprint(NamedTuple):
 
 
 class Hasher:
-    """Computes the fingerprint of a text, or of documents, block by block.
-
-    Parameters
-    ----------
-    kind : {"characters", "bytes"}
-    documents : bool
-        Whether documents will be hashed, with their lengths.
-    """
+    """Computes the fingerprint of a text, or of documents with their lengths, block by block."""
 
     def __init__(self, kind: Kind, *, documents: bool) -> None:
         self._kind, self._symbols = kind, 0
@@ -73,15 +66,7 @@ class Hasher:
 def fingerprint(
     kind: Kind, blocks: Iterable[str] | Iterable[bytes], lengths: NDArray[Any] | None = None
 ) -> Fingerprint:
-    """Return the fingerprint of a text given in blocks, independent of how it is cut into blocks.
-
-    Parameters
-    ----------
-    kind : {"characters", "bytes"}
-    blocks : iterable of str or of bytes
-    lengths : array of int, optional
-        The lengths of documents.
-    """
+    """Return the fingerprint of a text given in blocks, independent of how it is cut into blocks."""
     hasher = Hasher(kind, documents=lengths is not None)
     for block in blocks:
         hasher.text(block)

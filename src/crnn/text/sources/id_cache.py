@@ -263,14 +263,8 @@ def open_cache(path: str, reader: FileReader, *, temporary: bool = False) -> IdC
     """Open a cache if it belongs to the current versions of these files; otherwise return None.
 
     A text file whose size differs has changed. If just its time differs, it is read and its hash compared. A damaged
-    cache, or one by another version of crnn, causes a warning, and the caller writes it again.
-
-    Parameters
-    ----------
-    path : str
-    reader : FileReader
-    temporary : bool, default=False
-        Whether to delete its folder with it.
+    cache, or one by another version of crnn, causes a warning, and the caller writes it again. The folder of a
+    `temporary` cache is deleted with it.
     """
     try:
         file = IdFile(path, temporary=temporary)

@@ -24,16 +24,10 @@ REMEDY = "Delete the file and try again: it will be rebuilt from the text."
 
 
 class IdFile:
-    """A file opened for reading at any position.
+    """A file opened for reading at any position; a `temporary` file's folder is deleted with this object.
 
     Parts are read into the caller's arrays. A memory mapping would be simpler, but each page it has touched counts as
     memory of the process.
-
-    Parameters
-    ----------
-    path : str
-    temporary : bool, default=False
-        Whether to delete the file's folder with this object.
     """
 
     def __init__(self, path: str, *, temporary: bool = False) -> None:

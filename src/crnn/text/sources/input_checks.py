@@ -48,13 +48,7 @@ def _sliced(array: Any) -> Iterator[Any]:
 
 
 def warn_of_file_name(text: str) -> None:
-    """Warn if a text is the name of a file, because the name itself is learned, letter by letter.
-
-    Parameters
-    ----------
-    text : str
-        The text, checked only if it is short and has no line end.
-    """
+    """Warn if a text is the name of a file, because the name itself is learned, letter by letter."""
     if len(text) <= LONGEST_NAME and "\n" not in text and os.path.isfile(text):
         warn_caller(f"the text is the {len(text)} letters {text!r}; to read the file, pass Path({text!r})")
 
@@ -80,12 +74,6 @@ def refuse_other_collections(X: Any, name: str) -> None:
     """Raise an error for iterables that do not contain texts, or contain them in no order.
 
     Tables are recognized by their attributes, so that no other package is imported.
-
-    Parameters
-    ----------
-    X : object
-    name : str
-        The name of the argument in the error message.
 
     Examples
     --------

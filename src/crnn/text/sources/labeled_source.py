@@ -17,17 +17,9 @@ from .text_source import TextSource
 
 
 class LabeledSource(TextSource):
-    """Documents from another source, each starting with the symbol of its label.
+    """Documents from another source, in memory, each starting with the symbol of its label.
 
-    Parameters
-    ----------
-    source : TextSource
-        The source of n documents in memory.
-    labels : array-like of shape (n,)
-    known : sequence of labels, optional
-        The labels known to a model; others are refused. By default all labels are new.
-    name : str, default="labels"
-        The name of the argument in error messages.
+    Labels other than the `known` ones of a model are refused; without these, all labels are new.
     """
 
     holds_documents = True

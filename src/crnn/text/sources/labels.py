@@ -29,13 +29,7 @@ class Labeled(NamedTuple):
 def checked_labels(values: ArrayLike, n: int | None = None, *, name: str = "labels") -> Labeled:
     """Return the labels of n documents, or raise an error that names the faulty label and its position.
 
-    Parameters
-    ----------
-    values : array-like of shape (n,)
-        All str, all integers, all floats or all bool.
-    n : int, optional
-        The number of documents; None: any number of at least one.
-    name : str, default="labels"
+    Labels are all str, all integers, all floats or all bool. Without n, there is at least one.
     """
     given = _array(values, name)
     if given.ndim != 1:
@@ -69,19 +63,9 @@ def label_numbers(values: Any, labels: Labels, n: int | None = None, *, name: st
 
 
 def labeled_ids(packed: NDArray[Any], boundary: int, numbers: Numbers, n_labels: int) -> NDArray[Any]:
-    """Return packed documents, each with the symbol of its label at the start.
+    """Return packed documents (see `documents.pack`), each with the symbol of its label at the start.
 
     The symbol of label k has the id boundary + 1 + k.
-
-    Parameters
-    ----------
-    packed : array of unsigned integers, shape (N,)
-        The result of `documents.pack`.
-    boundary : int
-        The last id of the vocabulary.
-    numbers : array of int, shape (n,)
-    n_labels : int
-        K.
     """
     dtype = np.promote_types(packed.dtype, np.min_scalar_type(boundary + n_labels))
     starts = boundaries(packed, boundary)[:-1]

@@ -10,13 +10,6 @@ from .file_blocks import Paths, paths_of
 class NamedFiles:
     """Files named now and read later.
 
-    Parameters
-    ----------
-    paths : path or list of paths
-    kind : {"characters", "bytes"}, default="characters"
-    cache : path or None, default=None
-        The folder for the cache file.
-
     Examples
     --------
     >>> NamedFiles(b"names.txt", kind="bytes")

@@ -27,20 +27,13 @@ TextLike = Text | AnyPath | TextFile | Iterable[Text] | Sequence[AnyPath]
 def text_source(X: TextLike, name: str = "X") -> TextSource:
     """Return the source of a text or of documents.
 
-    Errors of reading come at once for a pipe or device, and with the reading for a file.
-
-    Parameters
-    ----------
-    X : str, bytes-like, os.PathLike, TextFile, Lines or iterable of str or bytes-like
-        A `str` is the text itself, never a file name; a UserWarning says so if a file of this name exists. Bytes are
-        a text whose symbols are bytes. A path is a file of UTF-8 text, read again each time; a pipe or device, which
-        can be read only once, is read here. A list of paths is one text, the concatenated files; a `TextFile` also
-        names files, and `Lines` are the lines of files as documents. Files of more than 64 MB in total are not held in
-        memory (`StoredSource`). Any other iterable is a collection of documents, such as a list, a column of a table or
-        an array of str. It is read exactly once, here, so it may be a generator. A dict, a table, a set, an open file
-        or a two-dimensional array is refused.
-    name : str, default="X"
-        The name of the argument in error messages.
+    A `str` is the text itself, never a file name; a UserWarning says so if a file of this name exists. Bytes are a text
+    whose symbols are bytes. A path is a file of UTF-8 text, read again each time; a pipe or device, which can be read
+    only once, is read here. A list of paths is one text, the concatenated files; a `TextFile` also names files, and
+    `Lines` are the lines of files as documents. Files of more than 64 MB in total are not held in memory
+    (`StoredSource`). Any other iterable is a collection of documents, such as a list, a column of a table or an array
+    of str. It is read exactly once, here, so it may be a generator. A dict, a table, a set, an open file or a
+    two-dimensional array is refused.
     """
     if isinstance(X, str):
         warn_of_file_name(X)
@@ -101,18 +94,9 @@ class MemorySource(TextSource):
 
 
 class DocumentsSource(TextSource):
-    """Documents: many texts in memory, each with its own start and end.
+    """Documents: many texts in memory, each with its own start and end. The iterable is read once.
 
-    Parameters
-    ----------
-    texts : iterable of str, or of bytes-like
-        At least one text, all of the same kind. The iterable is read once.
-    name : str, default="X"
-
-    Attributes
-    ----------
-    lengths : ndarray of int, shape (n,)
-        The number of symbols of each document.
+    `lengths` (n,) are the numbers of symbols of the documents.
     """
 
     holds_documents = True

@@ -31,18 +31,7 @@ class Slots(NamedTuple):
 class StoredIds:
     """An array of ids in a file. A slice is another view of the file; only `read` and `astype` read it.
 
-    Parameters
-    ----------
-    slots : Slots
-    offset : int
-        The position of the first slot in the file, in bytes.
-    n : int
-        The number of ids.
-
-    Attributes
-    ----------
-    dtype : numpy.dtype
-        The dtype of the ids.
+    Its n ids begin `offset` bytes into the file.
     """
 
     ndim = 1
@@ -96,16 +85,8 @@ class StoredIds:
 class StoredDocuments(StoredIds):
     """Documents in a file, packed as by `documents.pack`, with an index of some of them.
 
-    Parameters
-    ----------
-    ids : StoredIds
-    places : array of int
-        The positions of the boundaries before some documents, including the first, in increasing order.
-    numbers : array of int
-        The numbers of these documents, from 0.
-    n_documents : int
-    boundary : int
-        The id of the boundary.
+    `places` are the positions of the boundaries before these documents, including the first, in increasing order;
+    `numbers` are the documents' numbers, from 0.
     """
 
     def __init__(

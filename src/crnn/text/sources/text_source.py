@@ -20,16 +20,8 @@ BLOCK_SIZE = 1 << 20
 
 
 class TextSource(ABC):
-    """A text or documents, independent of their storage.
-
-    Attributes
-    ----------
-    name : str
-        The name of the argument in error messages.
-    kind : {"characters", "bytes"}
-        Whether the symbols are characters or bytes.
-    holds_documents : bool
-        Whether there are many texts, each with its own start and end, rather than one.
+    """A text or documents (`holds_documents`: many texts, each with its own start and end), independent of their
+    storage.
     """
 
     holds_documents: bool = False
@@ -48,19 +40,10 @@ class TextSource(ABC):
         """
 
     def blocks(self, block_size: int = BLOCK_SIZE) -> Iterator[str] | Iterator[bytes]:
-        """Yield the text in blocks; documents are concatenated.
+        """Yield the text in non-empty blocks of at most `block_size` symbols, for a file also bytes; documents are
+        concatenated.
 
         A `block_size` below 1 is refused at the call; errors of reading come with a block.
-
-        Parameters
-        ----------
-        block_size : int, default=1048576
-            The maximum number of symbols in a block (for a file, also the number of bytes read at once).
-
-        Returns
-        -------
-        iterator of str or of bytes
-            Non-empty blocks that form the text when joined.
 
         Examples
         --------
@@ -73,16 +56,11 @@ class TextSource(ABC):
         return self._blocks(block_size)
 
     def vocabulary(self, min_count: int = 1, *, boundary: bool = False, given: str | bytes | None = None) -> Vocabulary:
-        """Collect the symbols, or take the given ones; documents have a boundary, too.
+        """Collect the symbols that occur `min_count` times, or take the given ones without reading; documents have a
+        boundary, too.
 
-        Parameters
-        ----------
-        min_count : int, default=1
-            See `Vocabulary.from_blocks`.
-        boundary : bool, default=False
-            Whether to treat one text as one document, which may be empty.
-        given : str or bytes, optional
-            The symbols; the text is then not read. If `min_count` is above 1, there is an unknown symbol, too.
+        With `boundary`, one text is treated as one document, which may be empty. If `min_count` is above 1, given
+        symbols get an unknown symbol, too.
 
         Examples
         --------
@@ -97,19 +75,11 @@ class TextSource(ABC):
         return Vocabulary.from_blocks(self.blocks(), min_count=min_count, boundary=boundary, kind=self.kind)
 
     def ids(self, vocabulary: Vocabulary) -> TextIds:
-        """Convert the symbols to ids; if the vocabulary has a boundary, put one around each document.
+        """Convert the symbols to ids (N,); if the vocabulary has a boundary, put one around each document, or around a
+        single text.
 
-        At most one block of the text and its temporaries are held in addition to the ids.
-
-        Parameters
-        ----------
-        vocabulary : Vocabulary
-            If it has a boundary, one text is treated as one document.
-
-        Returns
-        -------
-        ndarray of `vocabulary.id_dtype`, shape (N,), or StoredIds
-            The ids, stored in a file if the source's files are too large for memory.
+        At most one block of the text and its temporaries are held in addition to the ids, which are `StoredIds` if the
+        source's files are too large for memory.
 
         Examples
         --------

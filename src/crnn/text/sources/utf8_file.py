@@ -19,26 +19,11 @@ def utf8_blocks(
     *,
     errors: Literal["strict", "replace"] = "strict",
 ) -> Iterator[str]:
-    """Yield the text of a file, pipe or device in blocks.
+    """Yield the text of a file, pipe or device, opened with the first block, in non-empty blocks.
 
-    The `start` of a UnicodeDecodeError counts bytes from the start of the text; in its `object` the bytes of earlier
-    blocks are NUL. A note names the file.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-        The file, opened with the first block.
-    block_size : int
-        The number of bytes per read, and therefore the maximum number of characters in a block.
-    seen : callable, optional
-        Called with the raw bytes as they are read.
-    errors : {"strict", "replace"}, default="strict"
-        "replace": U+FFFD replaces invalid UTF-8.
-
-    Yields
-    ------
-    str
-        Non-empty blocks that form the text when joined.
+    `block_size` is the number of bytes per read, and therefore the maximum number of characters in a block. `seen` is
+    called with the raw bytes as they are read. The `start` of a UnicodeDecodeError counts bytes from the start of the
+    text; in its `object` the bytes of earlier blocks are NUL. A note names the file.
     """
     decoder = codecs.getincrementaldecoder("utf-8")(errors)
     position = 0  # of the next byte to read

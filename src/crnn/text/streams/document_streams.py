@@ -40,30 +40,9 @@ class DocumentStreams:
     then read as separate documents, like the parts of one long text.
 
     Documents in memory are shuffled one by one (`ShuffledDocuments`), documents in a file by runs of neighbors
-    (`ShuffledRuns`), so that the file is never held.
-
-    Parameters
-    ----------
-    packed : array of unsigned integers, shape (N,), or StoredDocuments
-        Documents packed by `documents.pack`.
-    boundary : int
-        The id before, between and after documents.
-    batch_size : int
-        The number of streams, B.
-    seq_length : int
-        The number of transitions in a chunk, T. It is reduced if a stream's share of the epoch, and every document,
-        has fewer.
-    rng : numpy.random.Generator
-        The generator for shuffling, used by these streams alone from now on.
-    weights : array of float, shape (n,), optional
-        A factor for each document's loss.
-
-    Attributes
-    ----------
-    batch_size, seq_length : int
-    steps_per_epoch : int
-        Chunks of an epoch, rounded up.
-    position : DocumentsPosition
+    (`ShuffledRuns`), so that the file is never held. A chunk has `seq_length` transitions, or fewer if a stream's share
+    of the epoch, and every document, has fewer. `weights` (n,) are factors for the documents' losses. `steps_per_epoch`
+    counts chunks, rounded up.
     """
 
     def __init__(

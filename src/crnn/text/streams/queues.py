@@ -49,15 +49,9 @@ class Held(NamedTuple):
 
 
 def distributed(queues: tuple[Queue, ...], first: Places, length: Places) -> tuple[Queue, ...]:
-    """Return the queues with more parts of documents appended.
+    """Return the queues with more parts of documents appended, in reading order: see `Queue`.
 
     Each stream gets enough to reach the common level, in whole parts: those whose middle is in its share.
-
-    Parameters
-    ----------
-    queues : tuple of Queue
-    first, length : arrays of int, shape (n,)
-        The parts in reading order: see `Queue`.
     """
     ends = np.cumsum(length)
     quotas = _quotas(np.array([queue.symbols for queue in queues]), int(ends[-1]))
@@ -86,15 +80,7 @@ def block_of(
 ) -> tuple[Ids, NDArray[np.float64] | None, tuple[Queue, ...]]:
     """Return the next n + 1 symbols of every stream, the weights of n transitions, and the queues after them.
 
-    Parameters
-    ----------
-    queues : tuple of Queue
-        Queues with at least n symbols each.
-    n : int
-    packed : array of unsigned integers
-        The symbols to which the queues refer.
-    boundary : int
-    weights : array of float like `packed`, or None
+    Each queue has at least n symbols. `packed` are the symbols to which the queues refer, and `weights` their weights.
     """
     ids = np.empty((len(queues), n + 1), packed.dtype)
     of_block = None if weights is None else np.empty((len(queues), n))

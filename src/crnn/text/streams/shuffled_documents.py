@@ -19,18 +19,9 @@ Ids = NDArray[Any]
 class ShuffledDocuments:
     """The documents in memory behind `DocumentStreams`; parameters as there.
 
-    Attributes
-    ----------
-    ids : array of unsigned integers
-        The symbols to which the queues refer.
-    weights : array of float, or None
-        The weight of the transition from each symbol.
-    transitions : int
-        Transitions per epoch.
-    seq_length : int
-        T, or fewer if an epoch has fewer.
-    order : dict
-        The generator's state, which determines the next shuffle.
+    `ids` are the symbols to which the queues refer, and `weights` the weights of the transitions from each symbol.
+    `transitions` is the number of transitions per epoch; `seq_length` is T, or fewer if an epoch has fewer. `order` is
+    the generator's state, which determines the next shuffle.
     """
 
     def __init__(

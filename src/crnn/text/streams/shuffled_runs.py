@@ -23,16 +23,8 @@ class ShuffledRuns:
     are read together; their documents are shuffled and distributed to the streams. Neighbors in the file are thus read
     far apart, and never more than a group is held. Documents that fit into one group are shuffled evenly.
 
-    Attributes
-    ----------
-    ids, weights : array
-        The symbols of the last groups, to which the queues refer, and the weight of each.
-    transitions : int
-        Transitions per epoch.
-    seq_length : int
-        T, or fewer if a stream's share of an epoch has fewer.
-    order : dict
-        A seed, and the group's number counted from the first epoch; they determine the next group.
+    `ids` are the symbols of the last groups, to which the queues refer, and `weights` the weight of each. `order` is a
+    seed, and the group's number counted from the first epoch; they determine the next group.
     """
 
     def __init__(

@@ -9,20 +9,9 @@ from .text_streams import min_symbols
 
 
 def split_text(ids: TextIds, fraction: float, batch_size: int) -> tuple[TextIds, TextIds]:
-    """Return the beginning of a text for training, and its end for validation.
+    """Return the beginning of a text for training, and its end for validation, as views.
 
-    Parameters
-    ----------
-    ids : array of shape (N,)
-    fraction : float
-        The part of the text to hold out, to the nearest symbol.
-    batch_size : int
-        The number of training streams: more streams need more symbols.
-
-    Returns
-    -------
-    training, validation : arrays like `ids`
-        Views of the text.
+    The `fraction` is held out, to the nearest symbol. More training streams (`batch_size`) need more symbols.
     """
     n, held_out, needed = len(ids), round(len(ids) * fraction), min_symbols(batch_size)
     if not held_out or n - held_out < needed:
@@ -35,20 +24,9 @@ def split_text(ids: TextIds, fraction: float, batch_size: int) -> tuple[TextIds,
 
 
 def split_documents(packed: TextIds, boundary: int, fraction: float) -> tuple[TextIds, TextIds]:
-    """Return the first documents for training, and the last ones for validation.
+    """Return the first of packed documents for training, and the last ones for validation, as views.
 
-    Parameters
-    ----------
-    packed : array of shape (N,)
-        Documents packed by `documents.pack`.
-    boundary : int
-    fraction : float
-        The part of the documents to hold out, to the nearest document.
-
-    Returns
-    -------
-    training, validation : arrays like `packed`
-        Views with a boundary at both ends; both include the boundary between them.
+    The `fraction` is held out, to the nearest document. Both views include the boundary between them.
     """
     n = n_documents(packed, boundary)
     held_out = round(n * fraction)

@@ -41,31 +41,10 @@ class TextStreams:
     An epoch reads chunks at p = 0, T, 2 T, ... As in min-char-rnn the text starts over, from zero states, when
     p + T + 1 >= S + 1. The first epoch starts with the model's current states, unless S <= T.
 
-    Parameters
-    ----------
-    ids : ndarray of unsigned integers, shape (N,), or StoredIds
-        The text. It is not copied if contiguous: blocks are views of it. If the ids are in a file, a block holds at
-        most `MAX_BLOCK` of them, or one chunk.
-    batch_size : int, default=1
-        The number of streams, B.
-    seq_length : int, default=25
-        The number of transitions in a chunk, T, reduced if a stream has fewer.
-    name : str, default="X"
-        The text's name in error messages.
-
-    Attributes
-    ----------
-    ids : ndarray, shape (N,), or StoredIds
-    batch_size : int
-        B.
-    seq_length : int
-        T, no more than S.
-    stream_length : int
-        S + 1, the symbols of a stream.
-    steps_per_epoch : int
-        Chunks per epoch.
-    position : int
-        p of the next chunk, before the rule for the end of the text is applied.
+    `seq_length` is T, reduced if a stream has fewer than T transitions; `stream_length` is S + 1; `steps_per_epoch`
+    counts chunks; `position` is p of the next chunk, before the rule for the end of the text is applied. The ids are
+    not copied if contiguous: blocks are views. If they are in a file, a block holds at most `MAX_BLOCK` of them, or one
+    chunk.
     """
 
     __slots__ = ("_block_chunks", "_position", "batch_size", "ids", "seq_length", "steps_per_epoch", "stream_length")

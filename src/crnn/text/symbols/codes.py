@@ -22,24 +22,10 @@ _PIECE = 1 << 16
 
 
 def collect(blocks: Iterable[Text], kind: Kind | None, min_count: int) -> tuple[NDArray[np.intp], Kind | None, bool]:
-    """Return the codes that occur at least `min_count` times in a text.
+    """Return the sorted codes that occur at least `min_count` times in a text, the text's kind, and whether it has no
+    symbols.
 
-    Parameters
-    ----------
-    blocks : iterable of str, or of bytes-like
-        The text, cut in any way.
-    kind : {"characters", "bytes"} or None
-        The kind of the text; None: the kind of its first block.
-    min_count : int
-
-    Returns
-    -------
-    codes : ndarray of int
-        The codes, sorted.
-    kind : {"characters", "bytes"} or None
-        The kind; None if there were no blocks.
-    empty : bool
-        Whether the text has no symbols.
+    The text is cut into blocks in any way. Without a kind, it is the first block's; None if there were no blocks.
     """
     counts: NDArray[Any] = np.zeros(0, np.bool_)  # a byte per code point (of 1,114,112) if min_count is 1, otherwise 8
     for block in blocks:

@@ -34,27 +34,9 @@ class Vocabulary(Sequence[Symbol]):
     `crnn.BOUNDARY`, the start and the end of a document; and, last of all, a `Label` for each label of documents. A
     label never occurs in a text.
 
-    Parameters
-    ----------
-    codes : array-like of int, shape (V,)
-        Code points (0 to 0x10FFFF) or byte values (0 to 255), strictly increasing; at least one, unless there is a
-        boundary.
-    kind : {"characters", "bytes"}, default="characters"
-        Whether the codes are code points or byte values.
-    unknown, boundary : bool, default=False
-        Whether to add a symbol for all other characters, and one for the start and end of a document.
-    labels : sequence of str or numbers, default=()
-        Sorted labels; they require a boundary.
-
-    Attributes
-    ----------
-    kind : {"characters", "bytes"}
-    codes : ndarray of uint32
-        The characters' codes in id order, read-only.
-    unknown, boundary : int or None
-        The ids of these symbols; None if there is no such symbol.
-    id_dtype : numpy.dtype
-        The smallest unsigned type that holds every id: 1, 2 or 4 bytes.
+    `codes` (V,) are strictly increasing, read-only and in id order; at least one, unless there is a boundary. Labels
+    are sorted, and require a boundary. `unknown` and `boundary` are given as flags, and become ids, or None. `id_dtype`
+    is the smallest unsigned type that holds every id: 1, 2 or 4 bytes.
     """
 
     __slots__ = ("_boundary", "_codes", "_id_dtype", "_kind", "_labels", "_single", "_table", "_unknown")
@@ -97,23 +79,11 @@ class Vocabulary(Sequence[Symbol]):
     def from_blocks(
         cls, blocks: Iterable[Text], *, min_count: int = 1, boundary: bool = False, kind: Kind | None = None
     ) -> Vocabulary:
-        """Collect the distinct symbols of a text given in blocks.
+        """Collect the distinct symbols of a text given in blocks, which are held one at a time: characters for `str`,
+        else bytes.
 
-        Parameters
-        ----------
-        blocks : iterable of str, or of bytes-like
-            The text, cut in any way. Blocks are held one at a time.
-        min_count : int, default=1
-            Omit symbols that occur less often. If above 1, the unknown symbol represents all omitted ones.
-        boundary : bool, default=False
-            Whether to add a boundary; the text may then be empty.
-        kind : {"characters", "bytes"}, optional
-            The kind of the blocks; by default the kind of the first.
-
-        Returns
-        -------
-        Vocabulary
-            A vocabulary of characters for `str` blocks, of bytes for bytes-like blocks.
+        Symbols that occur less than `min_count` times are omitted; if it is above 1, the unknown symbol represents
+        them. With a boundary, the text may be empty.
         """
         codes, kind, empty = collect(blocks, kind, min_count)
         return cls.of_codes(codes, kind, empty, min_count=min_count, boundary=boundary)
@@ -166,17 +136,7 @@ class Vocabulary(Sequence[Symbol]):
         return _rebuilt(codes, kind, unknown, boundary, tuple(labels))
 
     def encode(self, text: Text, *, name: str = "X") -> Ids:
-        """Encode a text as ids.
-
-        Temporary memory is that for 65,536 symbols, however long the text.
-
-        Parameters
-        ----------
-        text : str or bytes-like
-            A text of N symbols: `str` for a vocabulary of characters, bytes-like for one of bytes.
-        name : str, default="X"
-            The name of the argument in error messages.
-        """
+        """Encode a text of N symbols as ids (N,), with temporary memory for 65,536 symbols, however long the text."""
         if type(text) is not _TYPES[self._kind] or len(text) != 1:
             if not isinstance(name, str):
                 raise InvalidInputError(f"name must be str, not {type(name).__name__}")
@@ -199,18 +159,11 @@ class Vocabulary(Sequence[Symbol]):
         return ids
 
     def encode_blocks(self, blocks: Iterable[Text], *, name: str = "X") -> Ids:
-        """Encode a text given in blocks, of unknown total length, as ids.
+        """Encode a text given in blocks, of unknown total length, as ids (N,).
 
         Memory is needed for the ids, in a buffer that grows by an eighth when full, and of one block. Systems that
         cannot enlarge memory in place also hold the old ids while copying them. Positions in errors count from the
         start of the first block.
-
-        Parameters
-        ----------
-        blocks : iterable of str, or of bytes-like
-            The text, cut in any way.
-        name : str, default="X"
-            The name of the argument in error messages.
         """
         # A bytearray is enlarged by realloc and leaves its reserve untouched, so that pages beyond the last id take no
         # memory; ndarray.resize would write zeros there.
@@ -224,19 +177,7 @@ class Vocabulary(Sequence[Symbol]):
         return np.frombuffer(buffer, self._id_dtype)
 
     def decode(self, ids: ArrayLike) -> str | bytes:
-        """Decode ids to text.
-
-        Parameters
-        ----------
-        ids : array-like of int, shape (N,)
-            Ids from 0 to V - 1, without the boundary.
-
-        Returns
-        -------
-        str or bytes
-            The text of N symbols; bytes for a vocabulary of bytes. The unknown symbol becomes U+FFFD, or a question
-            mark in bytes.
-        """
+        """Decode ids, without the boundary, to text. The unknown symbol becomes U+FFFD, or a question mark in bytes."""
         numbers = integers(ids, "ids")
         refuse_other_ids(numbers, len(self), self._boundary)
         codes = self._codes
@@ -248,17 +189,8 @@ class Vocabulary(Sequence[Symbol]):
         return codes.astype("<u4", copy=False).tobytes().decode(UTF32, "surrogatepass")
 
     def decode_documents(self, ids: ArrayLike) -> list[str | bytes]:
-        """Decode ids to the texts between boundaries.
-
-        Parameters
-        ----------
-        ids : array-like of int, shape (N,)
-            Ids from 0 to V - 1.
-
-        Returns
-        -------
-        list of str or bytes
-            One more text than there are boundaries, each decoded as by `decode`; the first precedes the first boundary.
+        """Decode ids to the texts between boundaries: one more than there are boundaries; the first precedes the first
+        boundary.
         """
         numbers = integers(ids, "ids")
         refuse_other_ids(numbers, len(self), self._boundary, documents=True)

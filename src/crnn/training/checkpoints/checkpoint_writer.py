@@ -27,17 +27,9 @@ class Write(Protocol):
 class CheckpointWriter:
     """Writes checkpoints at intervals of steps or seconds, on a background thread.
 
-    Training pauses only while the snapshot is copied. No checkpoint begins while another is being written.
-    A checkpoint that cannot be written causes a warning, not an error: training matters more, and the next write may
-    succeed.
-
-    Parameters
-    ----------
-    write : function
-    path : str
-        The file's path, for the warning.
-    every : int or float
-        Steps or seconds between two checkpoints.
+    Training pauses only while the snapshot is copied. No checkpoint begins while another is being written. A checkpoint
+    that cannot be written causes a warning, not an error: training matters more, and the next write may succeed.
+    `every` is steps (an int) or seconds (a float) between two checkpoints.
     """
 
     def __init__(self, write: Write, path: str, every: int | float) -> None:

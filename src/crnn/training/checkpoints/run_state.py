@@ -80,16 +80,8 @@ class RunState:
     def from_dict(
         cls, document: Any, arrays: dict[str, Array], state: ModelState, best: ModelState | None = None
     ) -> Self:
-        """Return the run described by `to_dict` and `arrays`, checked.
-
-        Parameters
-        ----------
-        document : dict
-        arrays : dict of str to array
-        state : ModelState
-            The model in the same file.
-        best : ModelState, optional
-            The best model in the same file.
+        """Return the run described by `to_dict` and `arrays`, checked against the model and the best model in the same
+        file.
         """
         names = {field.name for field in fields(cls)} - {_WEIGHTS, "best", "sound"}
         known = isinstance(document, dict) and document.keys() in (names, names - {"ruin"})

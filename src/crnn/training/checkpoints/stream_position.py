@@ -18,13 +18,7 @@ Array = NDArray[Any]
 
 
 def position_parts(position: int | DocumentsPosition) -> tuple[Any, dict[str, Array]]:
-    """Return a position as a JSON value and named arrays.
-
-    Parameters
-    ----------
-    position : int or DocumentsPosition
-        The position of `TextStreams` or `DocumentStreams`.
-    """
+    """Return a position of `TextStreams` or `DocumentStreams` as a JSON value and named arrays."""
     if not isinstance(position, DocumentsPosition):
         return int(position), {}
     held = position.held

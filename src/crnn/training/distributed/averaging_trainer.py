@@ -36,17 +36,9 @@ class AveragingTrainer(JointTrainer):
     """A trainer that takes several steps on its own streams, then averages with all processes.
 
     Parameters and optimizer state are averaged, each process weighted by its number of streams. All processes have
-    bitwise equal weights after each average and whenever `advance` returns. Dropout differs between processes.
-
-    Parameters
-    ----------
-    processes : Processes
-    average_every : int
-        Steps between averages, at least 2.
-    first_step : int
-        The model's `n_steps` when the call began: steps are counted from here.
-    state, streams, settings, **options
-        As for `Trainer`; the streams cover all processes.
+    bitwise equal weights after each average and whenever `advance` returns. Dropout differs between processes. Steps
+    between averages are counted from `first_step`, the model's `n_steps` when the call began. The streams cover all
+    processes.
     """
 
     def __init__(

@@ -16,13 +16,7 @@ class JointTrainer(Trainer):
     """A trainer that sums its gradient over processes before each update, so that all have the same weights.
 
     Rank 0 is used like any trainer: it sends commands to the other processes, which `follow`. Every process holds the
-    complete hidden state between two calls.
-
-    Parameters
-    ----------
-    processes : Processes
-    *arguments, **options
-        As for `Trainer`; the streams cover all processes.
+    complete hidden state between two calls. The streams cover all processes.
     """
 
     def __init__(self, processes: Processes, *arguments: Any, **options: Any) -> None:

@@ -22,16 +22,7 @@ class Budget:
 
     @classmethod
     def of_call(cls, settings: Settings, steps_per_epoch: int, max_epochs: int | None) -> Budget:
-        """Return the budget of a call, which ends at the first limit reached.
-
-        Parameters
-        ----------
-        settings : Settings
-            The settings, with `max_steps` and `max_seconds`.
-        steps_per_epoch : int
-        max_epochs : int or None
-            May be None if another limit is set.
-        """
+        """Return the budget of a call, which ends at the first limit reached."""
         limits = [settings.max_steps, None if max_epochs is None else int(max_epochs) * steps_per_epoch]
         n_steps = min((limit for limit in limits if limit is not None), default=None)
         return cls(n_steps, settings.max_seconds)
@@ -39,14 +30,7 @@ class Budget:
     def steps_left(self, done: int, seconds: float, seconds_per_step: float) -> float:
         """Return how many steps may still be taken: a whole number or infinity.
 
-        Parameters
-        ----------
-        done : int
-            Steps taken so far.
-        seconds : float
-            Time taken so far.
-        seconds_per_step : float
-            Expected time of a step. The last step is taken only if the call then ends closer to the limit.
+        The last step is taken only if the call then ends closer to the limit, judging by `seconds_per_step`.
         """
         left = math.inf if self.n_steps is None else self.n_steps - done
         if self.seconds is not None and left > 0:

@@ -23,23 +23,9 @@ Array = NDArray[Any]
 class ChunkGradient:
     """The training kernels for chunks of T symbols of one stream, on one thread.
 
-    A training step at a learning rate of 0 on a copy of the weights computes the gradient. The reducer, which
-    otherwise sums gradients over processes, keeps the gradient of the step.
-
-    Parameters
-    ----------
-    layout : Layout
-    seq_length : int
-        T.
-    boundary : int or None
-        The symbol that resets the state to zero.
-    bfloat16 : bool, default=False
-        Whether products round their operands to bfloat16.
-
-    Attributes
-    ----------
-    flat : array of shape (layout.size,)
-        The gradient of the latest chunk.
+    A training step at a learning rate of 0 on a copy of the weights computes the gradient. The reducer, which otherwise
+    sums gradients over processes, keeps the gradient of the step. `flat` (layout.size,) is the gradient of the latest
+    chunk.
     """
 
     def __init__(self, layout: Layout, seq_length: int, boundary: int | None, *, bfloat16: bool = False) -> None:
@@ -70,24 +56,12 @@ class ChunkGradient:
         state: tuple[Array, ...],
         state_gradients: tuple[Array, ...] | None = None,
     ) -> float:
-        """Return the loss of a chunk in nats, and leave its gradient in `flat`.
+        """Return the loss of a chunk in nats, and leave its gradient in `flat`; if the loss is NaN, `flat` is
+        meaningless.
 
-        Parameters
-        ----------
-        params : array of shape (layout.size,)
-        symbols : array of int, shape (T + 1,)
-            The inputs and, shifted by one, the targets.
-        loss_weights : array of shape (T,)
-            A factor for each target's loss.
-        state : tuple of arrays of shape (L, 1, H)
-            The state before the first input.
-        state_gradients : tuple of arrays of shape (L, T, 1, H), optional
-            Output buffers for the gradients of the states.
-
-        Returns
-        -------
-        float
-            NaN if the loss is not finite; `flat` is then meaningless.
+        The T + 1 symbols are the inputs and, shifted by one, the targets, whose losses are multiplied by `loss_weights`
+        (T,). `state` (L, 1, H) precedes the first input. `state_gradients` (L, T, 1, H) are filled with the gradients
+        of the states.
         """
         self._params[...] = params
         core.pack_weights(self._network, self._params, self._panels)

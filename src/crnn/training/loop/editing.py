@@ -14,11 +14,7 @@ from .exclusive import ExclusiveUse, use_for_editing
 def editing(model: object, learned: Callable[[], ModelState]) -> Iterator[None]:
     """Let this thread edit a model's arrays: see `CharRNN.editing`.
 
-    Parameters
-    ----------
-    model : object
-    learned : callable
-        Returns the model's state once no other thread can replace it.
+    `learned` returns the model's state, and is called once no other thread can replace it.
     """
     call = ExclusiveUse("edited")
     with call.running:

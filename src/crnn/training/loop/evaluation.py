@@ -27,32 +27,14 @@ def evaluate(
     *,
     bfloat16: bool = False,
 ) -> float:
-    """Return the mean of -ln P per symbol of a text; the zero state predicts the first symbol.
+    """Return the mean of -ln P per symbol of a text of at least one symbol; the zero state predicts the first symbol.
 
-    Documents are packed with boundaries between them. The first boundary is only read; each document's end counts as
-    a symbol. The probability of a document of up to 512 symbols is exact.
+    Documents are packed with boundaries between them. The first boundary is only read; each document's end counts as a
+    symbol. The probability of a document of up to 512 symbols is exact.
 
-    A text of 4096 symbols or more is cut into up to 32 parts, which are read in parallel. Each part but the first
-    finds its hidden state by reading the 512 symbols before it, so the influence of earlier symbols is neglected.
-    The result is the same for every number of threads.
-
-    Parameters
-    ----------
-    layout : Layout
-    params : array of shape (size,)
-    ids : array of unsigned integers, shape (N,), or StoredIds
-        The text, of at least one symbol.
-    n_threads : int or None
-        Threads that read the parts; None: one per core.
-    boundary : int, optional
-        The symbol that separates documents.
-    bfloat16 : bool, default=False
-        Whether products round their operands to bfloat16.
-
-    Returns
-    -------
-    float
-        Nats per symbol.
+    A text of 4096 symbols or more is cut into up to 32 parts, which are read in parallel. Each part but the first finds
+    its hidden state by reading the 512 symbols before it, so the influence of earlier symbols is neglected. The result
+    is the same for every number of threads.
     """
     network = PackedNetwork.pack(
         layout, params, one_row=False, scoring=True, boundary=boundary, bfloat16=bfloat16

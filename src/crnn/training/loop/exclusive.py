@@ -13,19 +13,9 @@ class ExclusiveUse:
     """A call that trains or edits a model, and excludes all others.
 
     The call holds the lock `running` directly in a ``with`` statement. Entering and leaving it is compiled code, so
-    Ctrl-C cannot strike between the end of the call and the release of the lock.
-
-    Parameters
-    ----------
-    what : {"trained", "edited"}
-        The participle for the error message.
-
-    Attributes
-    ----------
-    stopped : bool
-        Whether the call has been asked to end after the current step.
-    draft : Draft or None
-        The draft that the call, or one of its callbacks, is editing.
+    Ctrl-C cannot strike between the end of the call and the release of the lock. A call is "trained" or "edited", as
+    the error message says. `stopped` asks it to end after the current step; `draft` is what the call, or one of its
+    callbacks, is editing.
     """
 
     def __init__(self, what: str = "trained") -> None:

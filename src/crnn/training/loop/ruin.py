@@ -37,18 +37,7 @@ class RuinWatch(Generic[Snapshot]):
     when training ends, the call has diverged; in a call of fewer than 2,000 steps, half of them must have been above
     the limit. A handful of steps count only if the loss is extreme.
 
-    Parameters
-    ----------
-    uniform : float
-        The loss of a uniform guess, scaled like the smoothed loss: nats for as many symbols.
-    seq_length : int
-        T.
-    step : int
-        The first step of the call.
-    smooth_loss : float
-        The smoothed loss at this step.
-    snapshot : object
-        The model at this step.
+    Losses are scaled like the smoothed loss: nats for as many symbols.
     """
 
     def __init__(self, uniform: float, seq_length: int, step: int, smooth_loss: float, snapshot: Snapshot) -> None:
@@ -61,12 +50,7 @@ class RuinWatch(Generic[Snapshot]):
     def go_on(self, first_step: int, seen: RuinState, sound: Snapshot | None) -> None:
         """Continue the watch of an interrupted call, which began at `first_step`.
 
-        Parameters
-        ----------
-        first_step : int
-        seen : RuinState
-        sound : object or None
-            Its sound snapshot; None: the snapshot at the interruption, when the loss was within the limit.
+        Without `sound`, its sound snapshot is the one at the interruption, when the loss was within the limit.
         """
         self._first_step, self.seen = first_step, seen
         if sound is not None:
@@ -75,15 +59,8 @@ class RuinWatch(Generic[Snapshot]):
     def see(self, step: int, smooth_loss: float, last_loss: float, scale: float) -> None:
         """Observe the loss after some steps.
 
-        Parameters
-        ----------
-        step : int
-        smooth_loss : float
-        last_loss : float
-            The loss of the last step, for as many symbols. It decides when the smoothed loss is so large, after a bad
-            start, that the mean loss is lost in rounding.
-        scale : float
-            The largest factor applied to a loss: see `sample_weight`.
+        `last_loss`, of the last step, decides when the smoothed loss is so large, after a bad start, that the mean loss
+        is lost in rounding. `scale` is the largest factor applied to a loss: see `sample_weight`.
         """
         before, factor = self.seen, max(self.seen.factor, scale)
         n = step - before.step

@@ -50,39 +50,13 @@ class Checkpoints(NamedTuple):
 
 
 class TrainingRun:
-    """One call of training: trains a model state until a budget is used up.
+    """One call of training: trains a model state in place until a budget is used up.
 
-    Python code runs once per poll, about every 50 ms, never per step.
-
-    Parameters
-    ----------
-    state : ModelState
-        The state, trained in place.
-    settings : Settings
-    streams : Streams
-        The text or the documents.
-    budget : Budget
-        The limits of the call.
-    validation_ids : array or None
-        The text whose loss is measured during training.
-    start : float
-        When the call began, by `time.perf_counter`; for an interrupted call, less the seconds already used.
-    callbacks : sequence of functions
-        Called with the newest record; a result of True ends training.
-    summary : str
-        The line that ``verbose=1`` shows first.
-    sample : function
-        Returns the samples that ``verbose=2`` shows.
-    stop : ExclusiveUse
-    texts : dict of str to Fingerprint, optional
-        The fingerprints of the texts; required with `checkpoints`.
-    checkpoints : Checkpoints, optional
-    resumed : RunState, optional
-        The interrupted run; `state` must be from the same moment.
-    processes : Processes, optional
-        The processes that train together; rank 0 decides for all.
-    average_every : int, default=1
-        Steps each process takes alone before the processes average; 1: they sum the gradient of each step.
+    Python code runs once per poll, about every 50 ms, never per step. `start` is when the call began, by
+    `time.perf_counter`; for an interrupted call (`resumed`, whose state is from the same moment), less the seconds
+    already used. A callback that returns True ends training. The fingerprints in `texts` are required with
+    `checkpoints`. With `processes`, rank 0 decides for all; they average every `average_every` steps or, if 1, sum the
+    gradient of each step.
     """
 
     def __init__(
@@ -413,20 +387,10 @@ def streams_for(
     n_steps: int,
     weights: NDArray[np.float64] | None = None,
 ) -> Streams:
-    """Return a text or documents as the streams read by training.
+    """Return a text or, if the vocabulary has a boundary, documents as the streams read by training.
 
-    Parameters
-    ----------
-    ids : array of unsigned integers, shape (N,), or StoredIds
-    vocabulary : Vocabulary
-        If it has a boundary, the ids are documents.
-    settings : Settings
-    rng : numpy.random.Generator
-        The model's generator; it does not advance.
-    n_steps : int
-        Steps taken before: the order of the documents continues from there.
-    weights : array of float, optional
-        Weights of the documents' losses, for the training documents followed by the held-out documents.
+    The model's generator does not advance: the order of the documents continues from `n_steps` earlier steps. `weights`
+    are factors of the documents' losses, for the training documents followed by the held-out documents.
     """
     if vocabulary.boundary is None:
         return TextStreams(ids, settings.batch_size, settings.seq_length)

@@ -61,16 +61,7 @@ def cut(streams: range, n_shards: int) -> list[range]:
 def shard_count(streams: int, seq_length: int, weights: int, gradient: int) -> int:
     """Return the number of shards: 1, 2, 4 or 8.
 
-    Parameters
-    ----------
-    streams : int
-        Total number of streams.
-    seq_length : int
-        Time steps of a chunk.
-    weights : int
-        Bytes of the weights that a layer uses at each time step.
-    gradient : int
-        Bytes of a gradient.
+    `weights` is bytes that a layer uses at each time step, `gradient` bytes of a gradient.
     """
     cachefuls = STREAMS_PER_CACHEFUL * (weights / CACHED_BYTES - 1)
     enough = max(MIN_STREAMS, min(MAX_GROUPED_STREAMS, cachefuls))
@@ -99,17 +90,10 @@ def packs_all(seq_length: int, parts: Sequence[range], *, bfloat16: bool, sample
 
 
 def arrange(n_threads: int, n_shards: int, hidden_size: int, *, grouped: bool) -> Arrangement:
-    """Distribute threads over shards: several shards per thread, or a group of threads per shard.
+    """Distribute threads over shards: several shards per thread or, if `grouped`, a group of threads per shard, which
+    share the hidden units.
 
-    Parameters
-    ----------
-    n_threads : int
-        The maximum number of threads.
-    n_shards : int
-    hidden_size : int
-        The units that the threads of a group share.
-    grouped : bool
-        Whether threads can form groups; chunks of few rows do not allow groups.
+    Chunks of few rows do not allow groups.
     """
     if n_threads <= n_shards:
         return Arrangement(n_threads, 1)
@@ -118,17 +102,7 @@ def arrange(n_threads: int, n_shards: int, hidden_size: int, *, grouped: bool) -
 
 
 def threads_for(layout: Layout, streams: Streams, n_threads: int | None, *, bfloat16: bool = False) -> int:
-    """Return the number of threads to train on.
-
-    Parameters
-    ----------
-    layout : Layout
-    streams : Streams
-    n_threads : int or None
-        The user's choice; None: as many as help.
-    bfloat16 : bool, default=False
-        Whether products round their operands to bfloat16.
-    """
+    """Return the number of threads to train on; `n_threads` is the user's choice, or None for as many as help."""
     # The first layer's input is a row of its weights, not a product.
     products = [math.prod(shape) for shape in layout.shapes[1:] if len(shape) == 2]
     work = streams.seq_length * streams.batch_size * sum(products)

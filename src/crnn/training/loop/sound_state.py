@@ -24,16 +24,8 @@ def sound_arrays(sound: ModelState) -> dict[str, Array]:
 
 
 def sound_from(arrays: Mapping[str, Array], state: ModelState, n_steps: int, smooth_loss: float) -> ModelState:
-    """Return the model that `sound_arrays` has taken apart.
-
-    Parameters
-    ----------
-    arrays : dict of str to array
-        The arrays; unrelated ones are ignored.
-    state : ModelState
-        The model in the same file.
-    n_steps, smooth_loss
-        Values for the returned model.
+    """Return the model that `sound_arrays` has taken apart; unrelated arrays are ignored, and `state` is the model in
+    the same file.
     """
     sound = replace(state.copy(), n_steps=n_steps, smooth_loss=smooth_loss)
     own = sound_arrays(sound)

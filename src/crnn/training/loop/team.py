@@ -32,18 +32,10 @@ class ThreadWorkspace:
 
 
 class Shard:
-    """A range of neighboring streams, with their gradient, a workspace for one chunk, and their threads.
+    """A range of neighboring streams, with their gradient, a workspace for one chunk (larger with dropout), and their
+    threads.
 
-    Parameters
-    ----------
-    network : Network
-    layout : Layout
-    seq_length : int
-    streams : range
-    dropout : bool
-        Whether dropout is used, which needs more memory.
-    first_row : int, default=0
-        The stream in the first row of a block.
+    The first row of a block is the stream `first_row`.
     """
 
     h: Array  # (L, T + 1, B, H): states; h[:, 0] is carried from chunk to chunk
@@ -74,29 +66,13 @@ class Shard:
 class Team:
     """All shards and the threads that work on them.
 
-    Parameters
-    ----------
-    network : Network
-    layout : Layout
-    seq_length : int
-    parts : sequence of range
-        The streams of each shard.
-    dropout : bool
-    reduce : callable, optional
-        Called by the first thread after each step with the flat gradient of all shards, to sum the gradients of several
-        processes in place. The vector also has a flag for each symbol that occurred, the sum of the losses and the
-        number of streams, all summed in the same way.
-    rows : range, optional
-        Streams over which losses and gradients are averaged; more than the shards' own if other processes have the
-        rest. The default is the shards' streams.
+    `parts` are the streams of each shard. `reduce` is called by the first thread after each step with the flat gradient
+    of all shards, to sum the gradients of several processes in place; the vector also has a flag for each symbol that
+    occurred, the sum of the losses and the number of streams, all summed in the same way. Losses and gradients are
+    averaged over `rows`: more than the shards' own streams if other processes have the rest.
 
-    Attributes
-    ----------
-    n_threads : int
-        The number of working threads; see `start`.
-    fresh : bool
-        Whether the memory is still unused. The kernel's first call then touches it before it begins, and polls, so that
-        Ctrl-C is handled during this time.
+    While the memory is unused (`fresh`), the kernel's first call touches it before it begins, and polls, so that
+    Ctrl-C is handled during this time.
     """
 
     def __init__(

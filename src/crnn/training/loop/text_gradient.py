@@ -39,18 +39,9 @@ def gradient_of_text(
 def text_gradient(
     state: ModelState, ids: NDArray[np.unsignedinteger[Any]], at: int | None = None, *, bfloat16: bool = False
 ) -> TextGradient:
-    """Return the loss of a text, or of one of its symbols, and its gradients, reading the text as one chunk.
+    """Return the loss of a text, or of its symbol at `at` alone, and its gradients, reading the text as one chunk.
 
-    Parameters
-    ----------
-    state : ModelState
-        Only its weights are used: the text starts from the zero state, or the state after the boundary.
-    ids : array of shape (n,)
-        The text, at least one symbol.
-    at : int, optional
-        The position of the only symbol whose loss counts. By default all losses are summed.
-    bfloat16 : bool, default=False
-        Whether products round their operands to bfloat16.
+    Of the state only the weights are used: the text starts from the zero state, or the state after the boundary.
     """
     layout, boundary = state.layout, state.vocabulary.boundary
     last = len(ids) - 1 if at is None else at

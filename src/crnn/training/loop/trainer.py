@@ -55,31 +55,15 @@ class Snapshot:
 class Trainer:
     """Trains a model state in place; a context manager, since it owns threads and holds SciPy's BLAS at one thread.
 
-    Parameters
-    ----------
-    state : ModelState
-        The state to train. Its `params`, `optimizer_state` and `hidden` are changed in place and always belong to a
-        whole number of steps; `n_steps` and `smooth_loss` are set after each series of steps.
-    streams : Streams
-        The symbols. The hidden state is carried from block to block, except where the text starts over.
-    settings : StepSettings
-    n_threads : int, default=1
-        The maximum number of threads; the results do not depend on it.
-    adaptive : bool, default=False
-        Whether to use fewer threads if that is faster: see `AdaptiveThreads`.
-    n_shards : int, optional
-        Ranges of streams with a gradient each; by default `shards.shard_ranges` decides.
-    boundary : int, optional
-        The symbol that resets a stream's hidden state to zero.
-    block_step : int, optional
-        The model's `n_steps` at the start of the next block, for a call that continues within a block.
-    reduce : callable, optional
-        Sums the gradients of several processes: see `Team`.
-    own_streams : callable, optional
-        Maps B to this process's share of the streams that all processes read together. Losses and gradients are
-        averaged over all of these with `reduce`, otherwise over the share.
-    average : WeightAverage, optional
-        The average, updated after some of the steps.
+    The state's `params`, `optimizer_state` and `hidden` always belong to a whole number of steps; `n_steps` and
+    `smooth_loss` are set after each series of steps. The hidden state is carried from block to block, except where the
+    text starts over. The results do not depend on `n_threads`, the maximum; an `adaptive` trainer uses fewer if that is
+    faster.
+
+    `n_shards` ranges of streams have a gradient each; by default `shards.shard_ranges` decides. `block_step` is the
+    model's `n_steps` at the start of the next block, for a call that continues within a block. `own_streams` maps B to
+    this process's share of the streams that all processes read together: losses and gradients are averaged over all of
+    these with `reduce` (see `Team`), otherwise over the share.
     """
 
     def __init__(

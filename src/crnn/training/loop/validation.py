@@ -43,25 +43,8 @@ class Validation:
     every run finds the same best weights. If it is limited by seconds, they depend on the clock, and no evaluation
     starts that would end after the limit, judging by the cost of the previous one.
 
-    Parameters
-    ----------
-    ids : array of unsigned integers, shape (N,)
-        The text, at least one symbol.
-    budget : Budget
-        The budget of the training call.
-    chunk : tuple of int
-        T and B in training.
-    every : int, float or None
-        Steps or seconds between evaluations; None: about 20 evaluations, fewer if they cost too much.
-    patience : int or None
-        Evaluations without a new best until `exhausted` is true.
-    n_threads : int or None
-    boundary : int, optional
-        The symbol that separates documents.
-    bfloat16 : bool, default=False
-        Whether products round their operands to bfloat16.
-    state : ValidationState, optional
-        The state of an interrupted call.
+    `chunk` is T and B in training. `every` is steps (an int) or seconds (a float) between evaluations; None: about 20
+    evaluations, fewer if they cost too much. After `patience` evaluations without a new best, `exhausted` is true.
     """
 
     def __init__(
@@ -89,17 +72,7 @@ class Validation:
             self.every_steps = -(-budget.n_steps // max(1, min(EVALUATIONS, affordable)))
 
     def due(self, done: int, seconds: float, seconds_per_step: float) -> bool:
-        """Return whether an evaluation is due and there is time for it.
-
-        Parameters
-        ----------
-        done : int
-            Steps of this call so far.
-        seconds : float
-            Time since the call began.
-        seconds_per_step : float
-            Mean time per training step so far.
-        """
+        """Return whether an evaluation is due and there is time for it, after `done` steps of this call."""
         cost = self._cost_in_steps * seconds_per_step if self.state.cost is None else self.state.cost
         total = self._budget.seconds
         if total is not None and seconds + cost > total:

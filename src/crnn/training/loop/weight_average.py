@@ -20,16 +20,8 @@ class WeightAverage:
     after the previous one, moves the average toward the weights by the part ``gap / (gap + share (done - gap))`` of
     their distance. The average thus covers about the last ``share`` of the steps, however many there will be.
 
-    Parameters
-    ----------
-    share : float
-        A number above 0 and at most 1; 1: all steps count alike.
-    first_step : int
-        The model's `n_steps` when the call began.
-    n_steps : int
-        The model's `n_steps` now.
-    params, average : array of shape (layout.size,)
-        The weights and their average; the latter changes in place.
+    With a share of 1, all steps count alike. `first_step` is the model's `n_steps` when the call began. The `average`
+    changes in place.
     """
 
     def __init__(

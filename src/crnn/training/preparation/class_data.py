@@ -39,13 +39,9 @@ class ClassData(NamedTuple):
         return cls(texts, labeled, sample_weight, source.max_length + source.n_documents)
 
     def in_direction(self, direction: str, *, shuffled: bool) -> tuple[list[Any], Any, Any]:
-        """Return the texts as a direction reads them, with their labels and weights.
+        """Return the texts as a direction, "forward" or "backward", reads them, with their labels and weights.
 
-        Parameters
-        ----------
-        direction : {"forward", "backward"}
-        shuffled : bool
-            Whether to shuffle the texts, always in the same way; the last texts are held out for validation.
+        Shuffling is always the same; the last texts are held out for validation.
         """
         order = np.arange(len(self.texts))
         if shuffled:
@@ -59,16 +55,8 @@ class ClassData(NamedTuple):
     ) -> dict[str, Any]:
         """Return the language model's parameters that limit training in the next direction.
 
-        Parameters
-        ----------
-        parameters : mapping of str to object
-            The language model's parameters.
-        min_steps : int
-            The texts are read more than `epochs` times until this many steps are taken.
-        seconds : float
-            The part of `max_seconds` already used.
-        directions : int
-            The number of directions that share the remaining time.
+        The texts are read more than `epochs` times until `min_steps` steps are taken. `directions` share the rest of
+        `max_seconds`, of which `seconds` are used.
         """
         known = ("epochs", "batch_size", "seq_length", "max_steps", "max_seconds")
         epochs, B, T, max_steps, max_seconds = (checked_parameter(name, parameters[name]) for name in known)

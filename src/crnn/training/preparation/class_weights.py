@@ -14,16 +14,7 @@ from ...text.sources.labels import Labeled, label_number
 
 
 def class_prior(labeled: Labeled, class_weight: Any, sample_weight: ArrayLike | None = None) -> NDArray[np.float64]:
-    """Return the classes' relative frequencies times their weights, normalized, (K,).
-
-    Parameters
-    ----------
-    labeled : Labeled
-        The labels of n texts.
-    class_weight : "balanced", dict or None
-    sample_weight : array-like of shape (n,), optional
-        The weight of each text.
-    """
+    """Return the classes' relative frequencies times their weights, normalized, (K,)."""
     weights = None if sample_weight is None else checked_sample_weights(sample_weight, len(labeled.numbers))
     counts = np.bincount(labeled.numbers, weights, len(labeled.labels)).astype(np.float64)
     if isinstance(class_weight, str) and class_weight == "balanced":

@@ -9,13 +9,6 @@ from ...text.symbols.vocabulary import Vocabulary
 def data_summary(ids: TextIds, validation_ids: TextIds | None, vocabulary: Vocabulary) -> str:
     """Return a line with the numbers of training symbols, distinct symbols and validation symbols.
 
-    Parameters
-    ----------
-    ids : array of unsigned integers, shape (N,), or StoredIds
-        A text, or documents with a boundary before, between and after them.
-    validation_ids : array, StoredIds or None
-    vocabulary : Vocabulary
-
     Examples
     --------
     >>> import numpy as np

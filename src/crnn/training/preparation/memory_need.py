@@ -28,30 +28,10 @@ def check_memory(
     sampled_softmax: int = 0,
     dropout: bool = False,
 ) -> None:
-    """Raise if training needs more memory than is available.
+    """Raise if training needs more memory than is available; nothing is checked if the available memory is unknown.
 
-    Nothing is checked if the available memory is unknown.
-
-    Parameters
-    ----------
-    layout : Layout
-        The network's layout.
-    streams : Streams
-        The text.
-    optimizer_arrays : int
-        Arrays of the size of the weights that the optimizer keeps.
-    keep_best : bool
-        Whether the best weights are kept in addition to the last.
-    checkpoints : bool, default=False
-        Whether snapshots are written to a file during training.
-    own : range, optional
-        This process's streams; by default all.
-    bfloat16 : bool, default=False
-        Whether products round their operands to bfloat16.
-    sampled_softmax : int, default=0
-        Symbols drawn for a chunk's softmax; 0: the full softmax.
-    dropout : bool, default=False
-        Whether outputs are dropped.
+    The optimizer keeps `optimizer_arrays` of the size of the weights. Further weights are kept as the best ones
+    (`keep_best`) and as snapshots for `checkpoints`. `own` are this process's streams, by default all.
     """
     available = available_bytes()
     if available is None:

@@ -64,17 +64,8 @@ class Hooks:
 
 
 def prepared_run(call: Call, settings: Settings, state: ModelState | None, start: float, hooks: Hooks) -> TrainingRun:
-    """Return the run for a call of training.
-
-    Parameters
-    ----------
-    call : Call
-    settings : Settings
-    state : ModelState or None
-        The state to continue from; None: a new one.
-    start : float
-        When the call began, by `time.perf_counter`.
-    hooks : Hooks
+    """Return the run for a call of training, which continues from a state or, without one, starts anew; `start` is when
+    the call began, by `time.perf_counter`.
     """
     resumed = call.resumed
     average_every = checked_average_every(call.average_every) if resumed is None else resumed.average_every
@@ -168,13 +159,6 @@ def _check_steps(state: ModelState) -> None:
 
 def check_texts(expected: dict[str, Fingerprint], call: Call, labels: tuple[Any, ...] = ()) -> None:
     """Raise InvalidInputError if a text is not the one that an interrupted call was reading.
-
-    Parameters
-    ----------
-    expected : dict of str to Fingerprint
-    call : Call
-    labels : tuple
-        The model's labels.
 
     Examples
     --------

@@ -12,14 +12,9 @@ from ...text.symbols.vocabulary import Vocabulary
 
 
 def checked_weights(sample_weight: ArrayLike, source: TextSource, vocabulary: Vocabulary) -> NDArray[np.float64]:
-    """Return the weights of documents, or raise an error that names the faulty weight and its position.
+    """Return the weights of n documents, or raise an error that names the faulty weight and its position.
 
-    Parameters
-    ----------
-    sample_weight : array-like of float, shape (n,)
-    source : TextSource
-        The source of n documents; if the vocabulary has a boundary, a single text is one document.
-    vocabulary : Vocabulary
+    If the vocabulary has a boundary, a single text is one document.
 
     Examples
     --------

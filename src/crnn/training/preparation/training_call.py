@@ -47,14 +47,6 @@ def train(trainee: Trainee, call: Call, plan: CheckpointPlan, comm: Any = None) 
     """Train a model until the first of `max_seconds`, `max_steps` and `max_epochs`.
 
     If an argument is invalid, or another call is training the model, the model is unchanged.
-
-    Parameters
-    ----------
-    trainee : Trainee
-    call : Call
-    plan : CheckpointPlan
-    comm : mpi4py.MPI.Comm or None
-        The processes that train the model together.
     """
     if comm is None and checked_average_every(call.average_every) > 1:
         raise InvalidInputError(

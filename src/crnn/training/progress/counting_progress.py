@@ -11,16 +11,9 @@ from .progress import Display, display_on, rate_of
 
 
 class CountingProgress:
-    """Shows how much of a text has been counted; its `show` is the `progress` of a `Builder`.
+    """Shows how much of a text has been counted, after the line `summary`; its `show` is the `progress` of a `Builder`.
 
     Errors of standard error never interrupt the counting.
-
-    Parameters
-    ----------
-    verbose : int
-        0: nothing is shown.
-    summary : str
-        A line shown first.
     """
 
     def __init__(self, verbose: int, summary: str) -> None:

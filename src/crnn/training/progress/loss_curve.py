@@ -48,16 +48,8 @@ def loss_curve(
 ) -> str:
     """Return the curves of two losses as an SVG element, or an empty string if fewer than two points are finite.
 
-    Axes and letters take the color of the surrounding text, to suit light and dark notebooks.
-
-    Parameters
-    ----------
-    training, validation : sequence of (float, float)
-        Training progress, in `unit`, and the loss in nats per character. Non-finite losses are left out.
-    unit : str, default="steps"
-        The label of the horizontal axis.
-    end : float or None, default=None
-        The end of the axis; None: the last point.
+    Points are (training progress in `unit`, nats per character); non-finite losses are left out. Axes and letters take
+    the color of the surrounding text, to suit light and dark notebooks.
     """
     curves = {
         "training": [point for point in training if math.isfinite(point[1])],

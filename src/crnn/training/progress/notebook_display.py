@@ -27,14 +27,7 @@ class NotebookDisplay:
     """A bar, figures and the loss curve in the output of a notebook's cell, redrawn at intervals.
 
     The output is replaced and does not grow, and the last version stays in the notebook. Programs that cannot show HTML
-    get the figures as a line of text.
-
-    Parameters
-    ----------
-    stream : file
-        The stream for samples.
-    total : int or None
-        Characters of the whole call, if known.
+    get the figures as a line of text. Samples go to `stream`. `total` is characters of the whole call, if known.
     """
 
     def __init__(self, stream: TextIO, total: int | None) -> None:

@@ -14,16 +14,8 @@ from .loss_curve import loss_curve, points_of
 def summary_html(
     name: str, parameters: Mapping[str, Any], defaults: Mapping[str, Any], *, words: str, picture: str
 ) -> str:
-    """Return an estimator as HTML: what it has learned, and its parameters, changed ones in bold.
-
-    Parameters
-    ----------
-    name : str
-        The name of the class.
-    parameters, defaults : mapping of str to object
-        The constructor's parameters, and their defaults.
-    words, picture : str
-        What the estimator has learned, as a line of text and as SVG.
+    """Return an estimator as HTML: what it has learned, as a line of text and as an SVG, and its parameters, changed
+    ones in bold.
 
     Examples
     --------

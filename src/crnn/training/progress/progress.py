@@ -23,22 +23,8 @@ class Progress:
     """Shows the progress of training on standard error: loss, bits per character, characters per second, time left.
 
     A terminal gets a tqdm bar, a notebook a bar and a curve, anything else a line every few seconds. Errors of standard
-    error (a closed pipe, a full disk) never interrupt training.
-
-    Parameters
-    ----------
-    budget : Budget
-        The limits of the call.
-    chars_per_step : int
-        T * B.
-    verbose : int
-        0: show nothing; 2 or more: show samples, too.
-    summary : str
-        A line shown first.
-    sample : function
-        Returns samples of the current model.
-    elapsed : float, default=0.0
-        Seconds that the call had taken when it was interrupted.
+    error (a closed pipe, a full disk) never interrupt training. The line `summary` comes first. `chars_per_step` is T *
+    B; `elapsed` is seconds that the call had taken when it was interrupted.
     """
 
     def __init__(
@@ -70,16 +56,9 @@ class Progress:
             self._guarded(self._display.close)
 
     def show(self, steps_done: int, loss: float, validation_loss: float | None = None) -> None:
-        """Show the progress of training.
+        """Show the progress after `steps_done` steps of this call; losses are in nats per character.
 
-        Parameters
-        ----------
-        steps_done : int
-            Steps of this call.
-        loss : float
-            The smoothed loss, in nats per character.
-        validation_loss : float, optional
-            The validation loss in nats per character, if just measured. The last value stays visible.
+        The last validation loss stays visible.
         """
         if self._display is None:
             return
@@ -221,17 +200,9 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line f
 
 
 def printable(text: str | bytes) -> str:
-    """Return a sample in a form that is safe to print on a terminal.
+    """Return a sample in a form that is safe to print on a terminal; bytes are shown as Latin-1.
 
-    Parameters
-    ----------
-    text : str or bytes
-        Bytes are shown as Latin-1.
-
-    Returns
-    -------
-    str
-        The sample with control characters and lone surrogates escaped, and CR LF as a line feed.
+    Control characters and lone surrogates are escaped, and CR LF becomes a line feed.
     """
     if isinstance(text, bytes):
         text = text.decode("latin-1")

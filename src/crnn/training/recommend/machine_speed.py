@@ -46,21 +46,9 @@ def measured_speed(
     precisions: Sequence[str] = ("float32",),
     seconds: float = PROBE_SECONDS,
 ) -> Speed:
-    """Return the current training speed of this machine, in its best precision.
+    """Return the current training speed of this machine, in its best precision, rounded by `rounded`.
 
-    Parameters
-    ----------
-    n_threads : int or None, default=None
-        As for `CharRNN`.
-    precisions : sequence of str, default=("float32",)
-        Usable values of `matmul_precision`; see `usable_precisions`.
-    seconds : float, default=0.5
-        Duration of the measurement.
-
-    Returns
-    -------
-    Speed
-        The speed for an LSTM of 128 units and 16 streams of 24 characters, rounded by `rounded`.
+    It is measured for some seconds with an LSTM of 128 units and 16 streams of 24 characters.
     """
     T, B, H = SEQ_LENGTH, BATCH_SIZE, HIDDEN_SIZE
     found: dict[str, list[float]] = {precision: [] for precision in precisions}
@@ -81,12 +69,7 @@ def measured_speed(
 def best_speed(found: Mapping[str, Iterable[float]], operations: float) -> Speed:
     """Return the speed of the best precision: the first, unless another is `MIN_GAIN` times as fast.
 
-    Parameters
-    ----------
-    found : mapping of str to iterable of float
-        Times of runs in each precision, in seconds.
-    operations : float
-        Operations per run.
+    `found` are seconds of runs in each precision.
     """
     speeds = {precision: operations / float(np.quantile([*times], QUARTILE)) for precision, times in found.items()}
     first, best = next(iter(speeds)), max(speeds, key=speeds.__getitem__)
@@ -102,17 +85,8 @@ def rounded(speed: float) -> float:
 def usable_precisions(matmul_precision: str | None, dtype: Any = None) -> tuple[str, ...]:
     """Return the usable precisions for training a model.
 
-    Parameters
-    ----------
-    matmul_precision : str or None
-        The requested precision.
-    dtype : data type, default=None
-        The dtype of the weights; None: float32. Weights in float64 are never rounded to bfloat16.
-
-    Returns
-    -------
-    tuple of str
-        The precisions. Unless requested, bfloat16 is included only if the processor has instructions for it.
+    Weights in float64 are never rounded to bfloat16. Unless requested, bfloat16 is included only if the processor has
+    instructions for it.
     """
     if matmul_precision is not None:
         return (matmul_precision,)

@@ -59,14 +59,7 @@ def recommended_parameters(
 ) -> dict[str, Any]:
     """Measure this machine and return constructor parameters for a text and a time; see `CharRNN.recommended`.
 
-    Parameters
-    ----------
-    X : str, bytes, os.PathLike or iterable of str or bytes
-    seconds : float
-    overrides : dict
-        Parameters given by the user, not chosen.
-    verbose : int, default=1
-        0: do not print the choice.
+    `overrides` are parameters given by the user, not chosen.
     """
     seconds = checked_float("seconds", seconds, above=0.0)
     for name, value in overrides.items():
@@ -97,25 +90,9 @@ def recommend(
     cell: str = DEFAULT_CELL,
     n_documents: int | None = None,
 ) -> dict[str, Any]:
-    """Return constructor parameters for a text and a time.
+    """Return constructor parameters for a text (or, with `n_documents`, documents) and a time in seconds.
 
-    Parameters
-    ----------
-    n_symbols : int
-        Length of the text.
-    seconds : float
-        Time for training.
-    speed : float
-        Operations per second of training in this precision; see `measured_speed`.
-    matmul_precision : {"float32", "bfloat16"}, default="float32"
-    cell : {"cifg", "lstm", "gru", "rnn"}, default="cifg"
-    n_documents : int or None, default=None
-        The number of documents; None: one running text.
-
-    Returns
-    -------
-    dict
-        Parameters of `CharRNN`.
+    `speed` is operations per second of training in this precision; see `measured_speed`.
     """
     gates, advice = CELLS[cell].gates, ADVICE[cell]
     recipes = [*_with_sizes_between(advice.recipes)]

@@ -46,15 +46,7 @@ def recommended_parameters(
 ) -> dict[str, Any]:
     """Measure this machine and return the language model's parameters; see `CharRNNClassifier.recommended`.
 
-    Parameters
-    ----------
-    data : ClassData
-    seconds : float
-    parameters : mapping of str to object
-        The language model's parameters, including `n_threads` and `matmul_precision`.
-    n_directions : int
-    verbose : int, default=1
-        0: do not print the choice.
+    `parameters` are those given for the language model, including `n_threads` and `matmul_precision`.
     """
     seconds, settings = checked_float("seconds", seconds, above=0.0), Settings.check(parameters)
     speed = machine_speed.measured_speed(settings.n_threads, precisions=(settings.matmul_precision,)).operations
@@ -65,17 +57,10 @@ def recommended_parameters(
 
 
 def recommend(n_symbols: int, seconds: float, *, speed: float, n_directions: int = 2) -> dict[str, Any]:
-    """Return constructor parameters for labeled texts and a time.
+    """Return constructor parameters for labeled texts and a time in seconds.
 
-    Parameters
-    ----------
-    n_symbols : int
-        Total number of symbols, with an end and a label for each text.
-    seconds : float
-        Time for training.
-    speed : float
-        Operations per second: see `machine_speed.measured_speed`.
-    n_directions : int, default=2
+    `n_symbols` is the total, with an end and a label for each text. `speed` is operations per second: see
+    `machine_speed.measured_speed`.
     """
     affordable = seconds * speed / (OPERATIONS * n_symbols * n_directions)  # weights times epochs
     sizes = [size for size in SIZES if n_symbols >= MIN_SYMBOLS.get(size.hidden_size, 0)]
