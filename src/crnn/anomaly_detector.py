@@ -60,7 +60,7 @@ class Learned(NamedTuple):
 
     def scores(self, X: Iterable[Text], errors: Errors) -> NDArray[np.float64]:
         """Return the score of each text."""
-        return self.model.score_samples(X, reduce=self.reduce, errors=errors)
+        return self.model.score_samples(iterable_of_texts(X), reduce=self.reduce, errors=errors)
 
     def decisions(self, X: Iterable[Text], errors: Errors) -> NDArray[np.float64]:
         """Return the scores minus the threshold."""

@@ -29,7 +29,7 @@ from .model.draft import LearnedArrays
 from .model.labeled import of_label
 from .model.quantized import quantized
 from .model.state import ModelState
-from .parameters.checks import FilePath, checked_bool, checked_threads, has_items
+from .parameters.checks import FilePath, checked_bool, checked_int, checked_threads, has_items
 from .parameters.documentation import with_parameters
 from .parameters.settings import checked_parameter, rounds_operands
 from .text.sources.labels import label_number
@@ -513,7 +513,7 @@ class CharRNN(LanguageModel):
         """
         from .training.recommend.recommended import recommended_parameters
 
-        fit = checked_bool("fit", fit)
+        fit, verbose = checked_bool("fit", fit), checked_int("verbose", verbose, 0)
         X = list(X) if isinstance(X, Iterator) else X  # `fit` reads it again
         cls().set_params(**overrides)  # refuses unknown parameters
         model = cls(**recommended_parameters(X, seconds, overrides, verbose=verbose))

@@ -232,7 +232,7 @@ class CharRNNClassifier(Estimator):
         """
         from .training.recommend.recommended_classifier import recommended_parameters
 
-        fit = checked_bool("fit", fit)
+        fit, verbose = checked_bool("fit", fit), checked_int("verbose", verbose, 0)
         own = {name: overrides.pop(name) for name in cls._defaults() if name in overrides}
         if "estimator" in own:
             raise InvalidInputError("estimator is chosen by recommended. Pass some of its parameters instead.")

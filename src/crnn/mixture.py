@@ -23,7 +23,15 @@ from .inference.network.packed_network import PackedNetwork
 from .inference.scoring.mixture_weights import fitted_weights
 from .inference.scoring.scoring import scored_ids
 from .language_model import OF_NETWORKS, LanguageModel
-from .parameters.checks import MAX_SIZE, FilePath, checked_float, checked_floats, checked_threads, has_items
+from .parameters.checks import (
+    MAX_SIZE,
+    FilePath,
+    checked_float,
+    checked_floats,
+    checked_int,
+    checked_threads,
+    has_items,
+)
 from .text.sources.sources import TextLike
 from .text.symbols.vocabulary import Vocabulary
 
@@ -121,6 +129,7 @@ class Mixture(LanguageModel):
             if not isinstance(model, LanguageModel):
                 raise InvalidInputError(f"models[{i}] is of type {type(model).__name__}. Pass a fitted language model.")
         _shared_vocabulary([model.vocabulary_ for model in self.models])
+        checked_threads(n_threads)
         self.weights, self.n_threads = weights, n_threads
         self.weights_ = _checked_weights(weights, len(self.models))
 
@@ -209,7 +218,7 @@ class Mixture(LanguageModel):
         """
         if fit is not True:
             raise InvalidInputError(f"fit is {short_repr(fit)}, but must be True, since a mixture needs fitted models")
-        shared_time = SharedTime(seconds)
+        shared_time, verbose = SharedTime(seconds), checked_int("verbose", verbose, 0)
         X = list(X) if isinstance(X, Iterator) else X  # X is read twice
         of_counts = {name: value for name, value in overrides.items() if name in OF_COUNTS}
         of_network = {name: value for name, value in overrides.items() if name not in ("order", "max_memory")}
@@ -262,7 +271,7 @@ class Mixture(LanguageModel):
         OSError
             If the file cannot be read.
         """
-        return cls._of_parts(*mixture_file.read(path), n_threads)
+        return cls._of_parts(*mixture_file.read(path), checked_threads(n_threads))
 
     @classmethod
     def _of_parts(

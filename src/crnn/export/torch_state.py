@@ -241,6 +241,8 @@ def _sorted_vocabulary(vocabulary: Any) -> tuple[Vocabulary, Array]:
             f"vocabulary is of type {type(vocabulary).__name__}. Pass a text or a list of symbols in id order."
         )
     symbols = [bytes([s]) if isinstance(s, int) else s for s in vocabulary]
+    if not symbols:
+        raise InvalidInputError("vocabulary is empty. Pass a text or a list of symbols in id order.")
     kinds = {type(symbol) for symbol in symbols if not isinstance(symbol, Special)}
     for i, symbol in enumerate(symbols):
         if not isinstance(symbol, str | bytes | Special) or (len(kinds) > 1 and kinds == {str, bytes}):

@@ -1,0 +1,371 @@
+"""Every parameter of every public callable: invalid values are refused by the parameter's name, and nothing changes."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import math
+import re
+from functools import cache
+
+import numpy as np
+import pytest
+
+import crnn
+from crnn import (
+    AnomalyDetector,
+    CharNGram,
+    CharRNN,
+    CharRNNClassifier,
+    InvalidInputError,
+    Lines,
+    Mixture,
+    TextFile,
+    plot,
+)
+from crnn.errors import short_repr
+from crnn.inference.network.text_state import TextState
+from crnn.loading import load_model
+from crnn.report import write_report
+
+TEXT = "to be or not to be, that is the question. " * 9
+NAMES = ["anna", "bob", "eve", "ab", "b", "hannah"]
+SMALL = {"hidden_size": 3, "seq_length": 5, "max_steps": 3, "random_state": 0, "n_threads": 1, "validation_fraction": 0}
+
+
+class NoRepr:
+    """A value that a message cannot show."""
+
+    def __repr__(self):
+        raise RuntimeError
+
+
+OF_ITSELF = []
+OF_ITSELF.append(OF_ITSELF)  # NumPy follows it until the process crashes
+
+THINGS = [object(), NoRepr(), len, np, 1j]
+NOT_INTEGERS = [*THINGS, {}, True, np.True_, 2.0, np.float64(3), math.nan, math.inf, "2", b"2", [2], np.array([2, 3])]
+NOT_REALS = [*THINGS, {}, True, np.False_, math.nan, math.inf, -math.inf, np.float32("nan"), "0.1", [0.1], 10**400]
+NOT_BOOLS = [*THINGS, {}, None, 0, 1, 2.0, "yes", np.array([True])]
+NOT_CHOICES = [*THINGS, {}, None, "", "magic", "SUM", 3, ["sum"], b"sum"]
+NOT_PATHS = [*THINGS, {}, None, 7, "a\0b", b"a\0b", "\ud800", io.StringIO()]
+NOT_TEXTS = [*THINGS, None, 3, b"ab", np.array("ab"), np.array([["a"]])]
+NOT_LISTS = [*THINGS, None, 3, "ab", b"ab", np.array(3), [None], ["ab", 3], ["ab", b"b"], np.ones(2)]
+NOT_SOURCES = [*THINGS, {}, {"a"}, None, 3, np.array(3), [None], ["ab", 3], ["ab", b"b"], io.StringIO("ab"), np.ones(2)]
+NOT_SEEDS = [*THINGS, {}, -1, -(10**5000), 1.5, math.nan, "0", True, [1, 2], np.array(1), OF_ITSELF]
+NOT_WEIGHTS = [*THINGS, 3, "ab", [1] * 5, [[1]] * 6, [-1] * 6, [math.nan] * 6, [1e31] * 6, ["1"] * 6, [10**400] * 6,
+               np.ma.array([1.0] * 6, mask=[1, 0, 0, 0, 0, 1])]  # fmt: skip
+NOT_AXES = [*THINGS, {}, 3, "ax", np.zeros(2)]
+NOT_MODELS = [*THINGS, {}, None, "model", 3, [], CharRNN]
+
+
+def integers(minimum, *, none=False):
+    """Return invalid values of a whole number of at least `minimum`."""
+    return [*NOT_INTEGERS, minimum - 1, np.int64(minimum - 1), -(10**30), -(10**5000), *[None] * (not none)]
+
+
+def reals(*beyond, none=False):
+    """Return invalid values of a real number: those of other types, -0.5, and what is out of its bounds."""
+    return [*NOT_REALS, -0.5, *beyond, *[None] * (not none)]
+
+
+# The invalid values of each parameter, wherever it occurs. No values: the parameter is ignored, as scikit-learn asks,
+# or takes anything.
+INVALID = {
+    "X": NOT_SOURCES,
+    "text": NOT_TEXTS,
+    "texts": NOT_LISTS,
+    "prefixes": NOT_LISTS,
+    "strings": NOT_LISTS,
+    "batches": [*THINGS, None, 3],
+    "validation": [value for value in NOT_SOURCES if value is not None],
+    "y": (),
+    "input_features": (),
+    "deep": (),
+    # labels and weights
+    "labels": [*THINGS, 3, ["a"] * 5, ["a", None] * 3, [math.nan] * 6],
+    "validation_labels": [*THINGS, 3, ["a"]],
+    "sample_weight": NOT_WEIGHTS,
+    "weights": [*THINGS, 3, "ab", [1], [[1], [2]], [-1, 1], [math.nan, 1], [1e31, 1], ["1", "2"]],
+    "label": [*THINGS, 3, "z", ["a"]],
+    # files
+    "path": NOT_PATHS,
+    "paths": [value for value in NOT_PATHS if value not in ({}, None)],
+    "checkpoint": [value for value in NOT_PATHS if value is not None],
+    "cache": [value for value in NOT_PATHS if value is not None],
+    "content": [*THINGS, {}, None, "ab", 3, [1, 2]],
+    "kind": NOT_CHOICES,
+    "transform": [{}, "upper", 3],
+    # sampling
+    "n": integers(0, none=True),
+    "prime": [*THINGS, None, 3, b"ab", ["ab"], np.array("ab"), "z", "a\U0010ffff"],
+    "num_samples": integers(1),
+    "max_length": integers(0, none=True),
+    "unique": NOT_BOOLS,
+    "exclude": [*THINGS, None, 3, "ab", b"ab", ["ab", 3]],
+    "beams": integers(1),
+    "max_beginnings": integers(1),
+    "random_state": NOT_SEEDS,
+    "length": integers(0, none=True),
+    "temperature": reals(),
+    "repetition_penalty": reals(0, 0.0),
+    "top_k": integers(1, none=True),
+    "top_p": reals(1.5, 2, none=True),
+    "min_p": reals(1.5, 2, none=True),
+    "stop": [*THINGS, {"a": 1}, 3, "", b"a", ["a", ""], ["a", b"b"], ["a", 3]],
+    "logit_bias": [
+        *THINGS, 3, "a", [1], {"ab": 1}, {"": 1}, {"z": 1}, {b"a": 1}, {3: 1}, {"a": math.inf}, {"a": math.nan},
+        {"a": "1"}, {"a": 1e31}, {"a": None}, {"a": True}, dict.fromkeys([*"abehnov", crnn.BOUNDARY], -math.inf),
+    ],
+    # scoring
+    "reduce": NOT_CHOICES,
+    "errors": NOT_CHOICES,
+    "exact": NOT_BOOLS,
+    "adapt": [*THINGS, None, 0, 1, "yes", [], {"learning_rat": 1}],
+    "end": NOT_BOOLS,
+    "cells": NOT_BOOLS,
+    "pooling": NOT_CHOICES,
+    "at": integers(-3, none=True),
+    "n_alternatives": integers(0),
+    "decay": reals(),
+    "block_length": integers(1),
+    # training
+    "seconds": reals(0, 0.0),
+    "fit": NOT_BOOLS,
+    "extend_vocabulary": NOT_BOOLS,
+    "checkpoint_every": reals(),
+    "comm": [*THINGS, {}, 3, "world"],
+    "average_every": integers(1),
+    "training_state": NOT_BOOLS,
+    "state_dict": [*THINGS, None, 3, [1]],
+    # export and pictures
+    "float16": NOT_BOOLS,
+    "int8": NOT_BOOLS,
+    "title": [*THINGS, {}, 3, b"ab"],
+    "model": NOT_MODELS,
+    "models": [*THINGS, None, 3, np.array(3)],
+    "ax": NOT_AXES,
+    "by": NOT_CHOICES,
+    "x": NOT_CHOICES,
+    "width": integers(1),
+    "max_bits": reals(0, 5e-324, 1e308),
+    "max_distance": integers(1),
+    "n_positions": integers(1),
+    "vanished": reals(0),
+    "layer": [*NOT_INTEGERS, None, 1, -2],
+    "units": [*THINGS, True, 0, 1.5, "ab", [], ["a"], [(0, 1, 2)], [[0.5, 1]], [7]],
+    "search_text": [*THINGS, 3, b"ab", ["ab"]],
+    "properties": [*THINGS, 3, ["a"], {"a": 5}, {"a": lambda text: 1.0}, {"a": lambda text: text},
+                   {"a": lambda text: [math.nan] * len(text)}],
+    # models
+    "hidden_size": integers(1),
+    "num_layers": integers(1),
+    "cell": NOT_CHOICES,
+    "embedding_size": integers(1, none=True),
+    "n_bigrams": integers(1, none=True),
+    "vocabulary": [*THINGS, {"a": 1}, "", b"", [], ["ab"], ["a", ""], ["a", b"a"], ["a", None], 3, np.ones(2)],
+    "min_count": integers(1),
+    "init_scale": reals(1e300, none=True),
+    "dtype": [*THINGS, {}, None, "", "float16", "f8,f4", "f4,,", "1" * 10_001 + "f4", ">f4", "half", "\ud800", int, 3,
+              np.dtype("f4,f4"), (1, 2), [("a", "f4")]],
+    "seq_length": integers(1),
+    "batch_size": integers(1),
+    "optimizer": NOT_CHOICES,
+    "learning_rate": reals(0, 0.0, -0.0, none=True),
+    "schedule": NOT_CHOICES,
+    "warmup": reals(-1, 1.0, 2.5),
+    "clip": reals(0, 0.0, none=True),
+    "clip_norm": reals(0, 0.0, none=True),
+    "beta_1": reals(1, 1.0, 2.5),
+    "beta_2": reals(1, 1.0, 2.5),
+    "sampled_softmax": integers(1, none=True),
+    "weight_average": reals(1.5, 2),
+    "weight_decay": reals(),
+    "dropout": reals(1, 1.0, 2.5),
+    "weight_dropout": reals(1, 1.0, 2.5),
+    "state_reset": reals(1.5, 2),
+    "epochs": integers(1),
+    "max_steps": integers(0, none=True),
+    "max_seconds": reals(0, 0.0, none=True),
+    "validation_fraction": reals(1, 1.0, 2.5),
+    "eval_every": reals(0, -1, 0.0, none=True),
+    "patience": integers(1, none=True),
+    "restore_best": NOT_BOOLS,
+    "callbacks": [*THINGS, print, [3], "print", [print, None], 3, iter([print])],
+    "matmul_precision": NOT_CHOICES,
+    "n_threads": integers(1, none=True),
+    "verbose": integers(0),
+    "order": integers(1, none=True),
+    "max_memory": reals(0, none=True),
+    "estimator": [*THINGS, {}, "model", 3, CharRNN],
+    "contamination": reals(0, 0.6),
+    "calibration_fraction": reals(0, 1),
+    "class_weight": [*THINGS, 3, "magic", {"a": -1}],
+    "directions": NOT_CHOICES,
+    "min_steps": integers(0),
+}  # fmt: skip
+
+# The same for one callable, where it differs.
+DETECTED = [*THINGS, {}, {"a"}, None, 3, "ab", b"ab", np.array(3)]  # any items: a missing value has the score NaN
+INVALID_HERE = {
+    **{
+        f"AnomalyDetector.{name}-X": DETECTED for name in ("calibrate", "decision_function", "predict", "score_samples")
+    },
+    **{f"CharRNNClassifier.{name}-X": NOT_LISTS for name in ("predict", "predict_proba", "predict_log_proba", "score")},
+    **{f"CharNGram.{name}-labels": () for name in ("fit", "partial_fit")},  # refused, whatever their value
+    "CharRNN.adapt-learning_rate": reals(),
+    "CharRNN.partial_fit-epochs": integers(1, none=True),
+    "TextState.feed-adapt": [*THINGS, 0, 1, "yes", []],
+    "CharRNN.resume-callbacks": [*THINGS, 3, [3]],
+    "CharRNN.resume-n_threads": integers(1, none=True),
+    "CharRNN.resume-verbose": integers(0, none=True),
+    "CharRNN.resume-validation_labels": (),  # as those of `fit`
+    "write_report-text": [*THINGS, 3],
+    "Mixture.recommended-validation": (),  # as the text of `fit_weights`
+    "CharRNNClassifier-class_weight": [*THINGS, 3, "magic"],
+}
+
+# What a message begins with where this isn't the parameter's name.
+SHOWN = {"logit_bias": r"(a symbol in )?logit_bias", "search_text": "text", "labels": "labels?"}
+
+# What a parameter without a default gets when another one is tried.
+USUAL = {
+    "X": NAMES, "texts": NAMES, "prefixes": NAMES, "strings": NAMES, "batches": [NAMES], "y": [0, 1] * 3, "text": TEXT,
+    "n": 3, "seconds": 0.02, "label": "a", "vocabulary": "ab", "state_dict": {}, "path": "never-written",
+    "paths": "text", "content": b"", "models": [], "model": None,
+}  # fmt: skip
+LABELED = {"labels": ["a", "b"] * 3, "validation": NAMES}
+USUAL_HERE = {
+    "CharRNN.resume": {"path": "run", "X": TEXT},
+    "Mixture.load": {"path": "mixture"},
+    **{f"CharRNN.{name}-checkpoint_every": {"checkpoint": "checkpoint"} for name in ("fit", "partial_fit")},
+    **{f"CharRNN.{name}-validation_labels": LABELED for name in ("fit", "partial_fit")},
+}
+
+ESTIMATORS = [AnomalyDetector, CharNGram, CharRNN, CharRNNClassifier, Mixture]
+FUNCTIONS = [getattr(plot, name) for name in plot.__all__ if name.islower()] + [
+    load_model,
+    write_report,
+    Lines,
+    TextFile,
+]
+INHERITED = {"get_params", "set_params"}  # checked with scikit-learn's own tests
+
+
+def methods_of(cls):
+    """Return the names of a class's public methods that have parameters."""
+    names = [name for name in dir(cls) if not name.startswith("_") and name not in INHERITED]
+    return [name for name in names if inspect.isroutine(getattr(cls, name))]
+
+
+def parameters_of(function):
+    """Return the parameters of a public callable but for `self`."""
+    kinds = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    parameters = inspect.signature(function).parameters.values()
+    return [parameter for parameter in parameters if parameter.kind not in kinds and parameter.name != "self"]
+
+
+METHODS = {f"{cls.__name__}.{name}": getattr(cls, name) for cls in [*ESTIMATORS, TextState] for name in methods_of(cls)}
+CALLABLES = {**METHODS, **{thing.__name__: thing for thing in [*ESTIMATORS, *FUNCTIONS]}}
+PLACES = [(name, parameter.name) for name, function in CALLABLES.items() for parameter in parameters_of(function)]
+CASES = {
+    f"{name}-{parameter}": INVALID_HERE.get(f"{name}-{parameter}", INVALID[parameter]) for name, parameter in PLACES
+}
+
+
+@cache
+def fitted(name):
+    """Return a fitted model, of documents unless its name says otherwise."""
+    if name == "CharRNN":
+        return CharRNN(**SMALL).fit(NAMES)
+    if name == "CharRNN of a text":
+        return CharRNN(**SMALL).fit(TEXT)
+    if name == "CharRNN with labels":
+        return CharRNN(**SMALL).fit(NAMES, labels=["a", "b"] * 3)
+    if name == "CharNGram":
+        return CharNGram(3).fit(NAMES)
+    if name == "Mixture":
+        return Mixture([fitted("CharRNN"), fitted("CharNGram")])
+    if name == "CharRNNClassifier":
+        return CharRNNClassifier(CharRNN(**SMALL)).fit(NAMES, [0, 1] * 3)
+    if name == "AnomalyDetector":
+        lines = [f"{name} {i}" for i in range(60) for name in NAMES]
+        return AnomalyDetector(CharNGram(3), contamination=0.4, random_state=0).fit(lines)
+    return fitted("CharRNN of a text").start("to ")
+
+
+def object_of(name, parameter):
+    """Return the object whose method is tried."""
+    owner, method = name.split(".")
+    if owner == "CharRNN" and (method == "for_label" or parameter in ("label", "labels", "validation_labels")):
+        return fitted("CharRNN with labels")
+    if owner == "CharRNN" and method in ("adapt", "gradient", "hidden_states"):
+        return fitted("CharRNN of a text")
+    return fitted(owner)
+
+
+def attempt(name, parameter, value):
+    """Call with an invalid value; estimators are fitted, since they store their parameters unchecked."""
+    function = CALLABLES[name]
+    given = {other.name: USUAL[other.name] for other in parameters_of(function) if other.default is other.empty}
+    given |= USUAL_HERE.get(name, {}) | USUAL_HERE.get(f"{name}-{parameter}", {})
+    if "." in name:
+        result = getattr(object_of(name, parameter), name.split(".")[1])(**given | {parameter: value})
+    else:
+        model = fitted("CharRNN of a text")
+        models = {"model": model, "models": [fitted("CharRNN"), fitted("CharNGram")] if function is Mixture else model}
+        given |= {other: models[other] for other in models if other in given}
+        result = function(**given | {parameter: value})
+        if name in ("CharRNN", "CharNGram", "AnomalyDetector"):
+            result.fit(NAMES)
+        elif name == "CharRNNClassifier":
+            result.fit(NAMES, [0, 1] * 3)
+    if inspect.isgenerator(result):
+        next(result)
+
+
+def learned(name, parameter):
+    """Return what an error must leave as it was."""
+    thing = object_of(name, parameter) if "." in name else None
+    if isinstance(thing, CharRNN):
+        return thing.to_bytes(), thing.n_steps_
+    if isinstance(thing, TextState):
+        return thing.log_prob
+    return thing.score_samples(["ab", "anna"]).tobytes() if hasattr(thing, "score_samples") else None
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _folder(tmp_path_factory):
+    """Files that `USUAL` and `USUAL_HERE` name."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("refusals"))
+        write_files()
+        yield
+
+
+def write_files():
+    with open("text", "w") as file:
+        file.write(TEXT)
+    stopping = CharRNN(**SMALL | {"max_steps": 99}, callbacks=[lambda model, record: model.stop()])
+    stopping.fit(TEXT, checkpoint="run")
+    fitted("Mixture").save("mixture")
+
+
+def fault_of(name, parameter, value):
+    """Say what is wrong with how a value is refused, or return None."""
+    try:
+        attempt(name, parameter, value)
+    except InvalidInputError as error:
+        named = re.match(SHOWN.get(parameter, parameter) + r"\b", str(error))
+        return None if named else f"{short_repr(value)}: {error}"
+    except Exception as error:
+        return f"{short_repr(value)}: {type(error).__name__}: {error}"
+    return f"{short_repr(value)} is accepted"
+
+
+@pytest.mark.parametrize("case", [case for case, values in CASES.items() if values])
+def test_invalid_value_is_refused_by_name(case):
+    name, parameter = case.split("-")
+    before = learned(name, parameter)
+    assert [fault for value in CASES[case] if (fault := fault_of(name, parameter, value))] == []
+    assert learned(name, parameter) == before
