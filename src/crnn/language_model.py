@@ -14,7 +14,7 @@ from .adaptation.reading import Adapt, Reading, adaptive_score, adaptive_surpris
 from .errors import InvalidInputError, short_repr
 from .estimator import Estimator
 from .inference.network.context import Context
-from .inference.network.network import InferenceNetwork
+from .inference.network.protocol import InferenceNetwork
 from .inference.network.text_state import TextState
 from .inference.sampling.beam_search import best_continuations
 from .inference.sampling.enumeration import EnumeratedDocuments, enumerated_documents

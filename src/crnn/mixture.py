@@ -18,8 +18,8 @@ from .errors import InvalidInputError, ModelFileError, short_repr
 from .files import mixture_file
 from .files.mixture_file import MAX_MODELS
 from .inference.network.mixed_network import MixedNetwork
-from .inference.network.network import InferenceNetwork
 from .inference.network.packed_network import PackedNetwork
+from .inference.network.protocol import InferenceNetwork
 from .inference.scoring.mixture_weights import fitted_weights
 from .inference.scoring.scoring import scored_ids
 from .language_model import OF_NETWORKS, LanguageModel

@@ -8,8 +8,8 @@ import pytest
 from crnn._kernels.entry import core
 from crnn.inference.network.context import Context
 from crnn.inference.network.mixed_network import MixedNetwork
-from crnn.inference.network.network import log_softmax
 from crnn.inference.network.packed_network import PackedNetwork
+from crnn.inference.network.protocol import log_softmax
 from crnn.inference.sampling.sampling_controls import SamplingControls
 from crnn.inference.sampling.symbol_sampler import SymbolSampler, text_sampler
 from crnn.inference.sampling.text_sampler import TextSampler

@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from crnn.inference.network.network import InferenceNetwork
+from crnn.inference.network.protocol import InferenceNetwork
 from crnn.inference.scoring import scoring
 from crnn.inference.scoring.string_scores import Strings, log_likelihoods
 from crnn.ngram import counts_network as module

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..inference.network.context import Context, seen_after
-from ..inference.network.network import InferenceNetwork
+from ..inference.network.protocol import InferenceNetwork
 from ..inference.network.text_state import Sums, TextState
 from ..text.symbols.vocabulary import Vocabulary
 from .reading import Reading

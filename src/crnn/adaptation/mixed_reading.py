@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..inference.network.mixed_network import ROWS, MixedNetwork
-from ..inference.network.network import InferenceNetwork, State
+from ..inference.network.protocol import InferenceNetwork, State
 from .reading import Reading
 
 Ids = NDArray[Any]

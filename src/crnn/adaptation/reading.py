@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..inference.network.network import InferenceNetwork, State
+from ..inference.network.protocol import InferenceNetwork, State
 from ..inference.sampling.text_drawing import encoded_prime
 from ..inference.scoring.scoring import BLOCK, scored_ids
 from ..text.sources.sources import TextLike

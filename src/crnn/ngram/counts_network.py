@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels.ngram import ngrams
-from ..inference.network.network import InferenceNetwork
+from ..inference.network.protocol import InferenceNetwork
 from ..inference.network.scratch import Scratch
 from ..runtime.cancellation import check_cancelled
 from .counts import Counts

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .network import InferenceNetwork, State
+from .protocol import InferenceNetwork, State
 
 Ids = NDArray[Any]
 

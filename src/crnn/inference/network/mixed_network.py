@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._kernels.entry import core
-from .network import SCORE_ROWS, InferenceNetwork, State
+from .protocol import SCORE_ROWS, InferenceNetwork, State
 from .scratch import Scratch
 
 Array = NDArray[Any]

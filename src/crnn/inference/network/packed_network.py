@@ -21,8 +21,8 @@ from ...model.layout import Layout, aligned_zeros, n_labels
 from ...runtime.cancellation import check_cancelled
 from ..sampling.sampling_controls import SamplingControls
 from .folded_embedding import folded_network
-from .network import SCORE_ROWS
 from .packed_integers import column_scales, with_integers, without_integers
+from .protocol import SCORE_ROWS
 from .scratch import Scratch
 from .shared_stream import TRIAL_SYMBOLS, SharedStream
 from .short_calls import CallMemory

@@ -16,7 +16,7 @@ from ..sampling.symbol_sampler import text_sampler
 from ..sampling.uniforms import Uniforms, root
 from ..scoring import scoring
 from .context import Context, seen_after
-from .network import InferenceNetwork
+from .protocol import InferenceNetwork
 
 Ids = NDArray[Any]
 

@@ -12,7 +12,7 @@ from ...errors import InvalidInputError
 from ...runtime.free_memory import available_bytes
 from ...text.symbols.vocabulary import Vocabulary
 from ..network.context import Context
-from ..network.network import InferenceNetwork, State, log_softmax
+from ..network.protocol import InferenceNetwork, State, log_softmax
 from .text_drawing import encoded_prime
 
 BYTES_PER_SYMBOL = 40  # of each beam: five arrays of 8 bytes per symbol of the vocabulary

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
 from ...text.symbols.vocabulary import Vocabulary
-from ..network.network import InferenceNetwork, State, log_softmax
+from ..network.protocol import InferenceNetwork, State, log_softmax
 
 BEGINNINGS = 64  # prefixes continued in parallel: enough for the register tile
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..network.network import InferenceNetwork
+from ..network.protocol import InferenceNetwork
 from .text_drawing import Draw
 
 Array = NDArray[Any]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...errors import InvalidInputError
 from ...runtime.threads import inference_threads, run_tasks, split_range
 from ..network.context import Context
-from ..network.network import InferenceNetwork
+from ..network.protocol import InferenceNetwork
 from ..scoring.string_scores import Strings
 from .sampling_controls import SamplingControls
 from .symbol_sampler import text_sampler

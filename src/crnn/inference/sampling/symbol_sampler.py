@@ -13,8 +13,8 @@ from ..._kernels.entry import core
 from ...runtime.cancellation import check_cancelled
 from ..network.context import Context
 from ..network.mixed_network import MixedNetwork, RowFiller
-from ..network.network import InferenceNetwork
 from ..network.packed_network import PackedNetwork, silent_network
+from ..network.protocol import InferenceNetwork
 from .sampling_controls import SamplingControls
 from .text_sampler import ROOM, TextSampler
 from .uniforms import Uniforms

@@ -15,7 +15,7 @@ from ...text.sources.input_checks import python_values, warn_caller
 from ...text.sources.lines import Lines
 from ...text.symbols.vocabulary import Vocabulary
 from ..network.context import Context
-from ..network.network import InferenceNetwork
+from ..network.protocol import InferenceNetwork
 from . import sampling
 from .sampling_controls import SamplingControls, SamplingOptions
 from .uniforms import root

@@ -15,7 +15,7 @@ from ...runtime.threads import inference_threads
 from ...text.symbols.codes import Text
 from ...text.symbols.vocabulary import Vocabulary
 from ..network.context import Context
-from ..network.network import InferenceNetwork
+from ..network.protocol import InferenceNetwork
 from ..sampling import sampling
 from ..sampling.sampling_controls import SamplingControls
 from ..sampling.stopping import Stops

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ...text.sources.stored_ids import TextIds
 from ..network.mixed_network import MixedNetwork
-from ..network.network import SCORE_ROWS, log_softmax
+from ..network.protocol import SCORE_ROWS, log_softmax
 
 MAX_BYTES = 1 << 27  # of log-probabilities: two models of 65 symbols take 1 kB per symbol, so 130,000 symbols are read
 MAX_SYMBOLS = 1 << 17

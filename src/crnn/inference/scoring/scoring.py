@@ -15,7 +15,7 @@ from ...text.sources.sources import TextLike, text_source
 from ...text.sources.stored_ids import TextIds, columns
 from ...text.symbols.codes import Text
 from ...text.symbols.vocabulary import Vocabulary
-from ..network.network import SCORE_ROWS, InferenceNetwork, State
+from ..network.protocol import SCORE_ROWS, InferenceNetwork, State
 from ..network.scratch import Scratch
 
 BLOCK = 1 << 14  # symbols scored in one call of the kernel

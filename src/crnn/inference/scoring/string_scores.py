@@ -16,7 +16,7 @@ from ...text.sources.input_checks import Errors, checked_errors, is_missing, pyt
 from ...text.sources.lines import Lines
 from ...text.symbols.codes import Text, byte_view, pieces
 from ...text.symbols.vocabulary import Vocabulary
-from ..network.network import InferenceNetwork, State
+from ..network.protocol import InferenceNetwork, State
 from ..network.scratch import ScratchPool
 from .recent_scores import RecentScores
 

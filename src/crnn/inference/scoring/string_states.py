@@ -14,8 +14,8 @@ from ...parameters.checks import checked_bool, checked_choice
 from ...runtime.threads import inference_threads, run_tasks
 from ...text.symbols.codes import Text
 from ...text.symbols.vocabulary import Vocabulary
-from ..network.network import SCORE_ROWS
 from ..network.packed_network import PackedNetwork, State
+from ..network.protocol import SCORE_ROWS
 from .string_scores import ROWS, Strings, final_states, text_blocks
 
 Array = NDArray[Any]
