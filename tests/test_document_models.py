@@ -16,7 +16,7 @@ from crnn.files.stored_vocabulary import read_vocabulary
 from crnn.parameters.cells import CELLS
 from crnn.reference import network as reference
 from crnn.text.symbols.vocabulary import Vocabulary
-from crnn.training.loop import evaluation
+from crnn.training.loop import validation
 
 NAMES = ["anna", "bob", "eve", "otto", "maria", "", "li\nly"] * 9
 
@@ -206,7 +206,7 @@ def test_a_score_is_that_of_each_document_alone(cell, num_layers, exact):
 def test_many_documents_are_scored_in_parts_exactly():
     model = small(50).fit(NAMES)
     documents = NAMES * 30
-    assert evaluation.shape_of(sum(map(len, documents)))[1] > 1
+    assert validation.shape_of(sum(map(len, documents)))[1] > 1
     assert model.score(documents, exact=False) == pytest.approx(model.score(documents), rel=1e-9)
     expected = sum(log_p_alone(model, name) for name in set(NAMES)) * 270
     assert model.score(documents) == pytest.approx(expected / (sum(map(len, documents)) + len(documents)), rel=1e-9)

@@ -38,11 +38,9 @@ from .text.symbols.codes import Text
 from .text.symbols.special import Special
 from .text.symbols.vocabulary import Vocabulary
 from .training.checkpoints.run_state import FINISHED
-from .training.loop.editing import editing
-from .training.loop.exclusive import draft_of, request_stop
+from .training.fit import CHECKPOINT_SECONDS, Call, check_texts, new_run
+from .training.loop.exclusive import ExclusiveUse, begin_use, draft_of, editing, request_stop
 from .training.loop.text_gradient import TextGradient, gradient_of_text
-from .training.preparation.preparation import Call, check_texts
-from .training.preparation.training_call import CheckpointPlan, Trainee, train
 from .training.progress.notebook_summary import curves_of, network_in_words
 
 if TYPE_CHECKING:
@@ -50,7 +48,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-CHECKPOINT_SECONDS = 60.0
 SAMPLES = 5  # documents shown at a time by verbose=2
 SAMPLE_LENGTH = 200  # symbols shown of a running text
 
@@ -283,10 +280,10 @@ class CharRNN(LanguageModel):
         """
         limited = self.max_steps is not None or self.max_seconds is not None
         call = Call(
-            X, validation, sample_weight, labels, validation_labels, None if limited else self.epochs,
-            average_every=average_every,
+            X, validation, sample_weight, labels, validation_labels, None if limited else self.epochs, False,
+            checkpoint, checkpoint_every, comm, average_every,
         )  # fmt: skip
-        return self._train(call, checkpoint, checkpoint_every, anew=True, comm=comm)
+        return self._train(call, anew=True)
 
     def partial_fit(
         self,
@@ -365,9 +362,10 @@ class CharRNN(LanguageModel):
         usual = 1 if self.max_seconds is None else None
         max_epochs = usual if epochs is None else checked_parameter("epochs", epochs)
         call = Call(
-            X, validation, sample_weight, labels, validation_labels, max_epochs, extend_vocabulary, average_every
-        )
-        return self._train(call, checkpoint, checkpoint_every, comm=comm)
+            X, validation, sample_weight, labels, validation_labels, max_epochs, extend_vocabulary,
+            checkpoint, checkpoint_every, comm, average_every,
+        )  # fmt: skip
+        return self._train(call)
 
     @classmethod
     def resume(
@@ -446,11 +444,14 @@ class CharRNN(LanguageModel):
         given = {"callbacks": callbacks, "n_threads": n_threads, "verbose": verbose}
         parameters, state, run = unfinished_run(path, cls._defaults(), given, comm)
         model = cls._from_state(parameters, state)
-        call = Call(X, validation, labels=labels, validation_labels=validation_labels, resumed=run)
+        call = Call(
+            X, validation, labels=labels, validation_labels=validation_labels,
+            checkpoint=path, checkpoint_every=run.checkpoint_every, comm=comm, resumed=run,
+        )  # fmt: skip
         if run.outcome == FINISHED:
             check_texts(run.texts, call, state.vocabulary.labels)
             return model
-        return model._train(call, path, run.checkpoint_every, comm=comm)
+        return model._train(call)
 
     def stop(self) -> None:
         """End the call of `fit` or `partial_fit` that is training this model, after the current step.
@@ -519,19 +520,20 @@ class CharRNN(LanguageModel):
         model = cls(**recommended_parameters(X, seconds, overrides, verbose=verbose))
         return model.fit(X) if fit else model
 
-    def _train(
-        self,
-        call: Call,
-        checkpoint: FilePath | None = None,
-        checkpoint_every: int | float = CHECKPOINT_SECONDS,
-        *,
-        anew: bool = False,
-        comm: Any = None,
-    ) -> Self:
+    def _train(self, call: Call, *, anew: bool = False) -> Self:
         """Train a new state, or continue from the model's."""
-        learned = (lambda: None) if anew else partial(vars(self).get, "_learned")
-        trainee = Trainee(self, self.get_params(), learned, self._keep, self._samples)
-        train(trainee, call, CheckpointPlan(checkpoint, checkpoint_every, write_run), comm)
+        use = ExclusiveUse()
+        with use.running:
+            begin_use(self, use)
+            state = None if anew else vars(self).get("_learned")
+            run = new_run(
+                call, self.get_params(), state, model=self, stop=use, sample=self._samples, write=write_run
+            )
+            self._keep(run.state)
+            try:
+                run.run()
+            finally:
+                self._keep(run.final_state)  # a single assignment: a second Ctrl-C comes before or after it
         return self
 
     def _samples(self) -> Iterable[str | bytes]:

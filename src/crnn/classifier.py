@@ -21,8 +21,7 @@ from .parameters.settings import checked_parameter, rounds_operands
 from .text.symbols.codes import Text
 from .text.symbols.vocabulary import Vocabulary
 from .training.loop.exclusive import ExclusiveUse, begin_use
-from .training.preparation.class_data import ClassData
-from .training.preparation.class_weights import class_prior
+from .training.preparation.class_data import ClassData, class_prior
 from .training.progress.notebook_summary import classifier_in_words, curves_of
 
 Array = NDArray[Any]

@@ -22,7 +22,7 @@ from crnn.ngram.occurrences import Occurrences
 from crnn.ngram.packed_counts import pack, unpack
 from crnn.runtime.cancellation import Cancellation, Cancelled, check_cancelled
 from crnn.runtime.threads import Helpers, run_tasks
-from crnn.training.loop.evaluation import evaluate
+from crnn.training.loop.validation import evaluate
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
 

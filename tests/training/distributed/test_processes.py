@@ -29,7 +29,7 @@ def test_a_process_without_a_stream_is_refused(monkeypatch):
     processes.check_batch_size(3)
     with pytest.raises(InvalidInputError, match=r"^batch_size is 2, but each of the 3 processes needs a stream"):
         processes.check_batch_size(2)
-    monkeypatch.setattr("crnn.training.preparation.training_call.processes_of", lambda comm: processes)
+    monkeypatch.setattr("crnn.training.fit.processes_of", lambda comm: processes)
     with pytest.raises(InvalidInputError, match=r"^batch_size is 2"):
         CharRNN(5, batch_size=2, max_steps=1, random_state=0).fit("abc" * 9)
 

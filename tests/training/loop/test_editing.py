@@ -13,7 +13,7 @@ from test_char_rnn import TEXT, bits, small
 
 from crnn import CharRNN, InvalidInputError, Mixture, NotFittedError
 from crnn.model import draft
-from crnn.training.loop import editing, exclusive
+from crnn.training.loop import exclusive
 
 
 def in_thread(work):
@@ -170,7 +170,7 @@ def test_pickles_and_copies_made_within_have_what_the_model_had():
 
 
 def test_wherever_ctrl_c_comes_all_is_written_or_nothing():
-    files = {editing.__file__, exclusive.__file__, draft.__file__}
+    files = {exclusive.__file__, draft.__file__}
 
     def edit():
         edited(model, len(places))

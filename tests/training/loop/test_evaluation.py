@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from crnn.parameters.cells import CELLS
 from crnn.reference import network as reference
-from crnn.training.loop import evaluation
-from crnn.training.loop.evaluation import evaluate, shape_of
+from crnn.training.loop import validation
+from crnn.training.loop.validation import evaluate, shape_of
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
 
@@ -68,6 +68,6 @@ def test_weights_that_are_not_finite_have_no_loss():
 @given(st.integers(1, 10**6))
 def test_what_is_read(n):
     steps, streams = shape_of(n)
-    assert 1 <= streams <= evaluation.MAX_PARTS
-    assert n <= steps * streams <= n + streams * (1 + evaluation.WARM_UP)
+    assert 1 <= streams <= validation.MAX_PARTS
+    assert n <= steps * streams <= n + streams * (1 + validation.WARM_UP)
     assert steps < n or streams == 1

@@ -36,7 +36,7 @@ class Clock:
         fake = SimpleNamespace(perf_counter=lambda: self.now)
         for module in (training, validation):
             monkeypatch.setattr(module, "time", fake)
-        monkeypatch.setattr("crnn.training.preparation.training_call.time", fake)
+        monkeypatch.setattr("crnn.training.fit.time", fake)
         advance, evaluate = Trainer.advance, validation.evaluate
 
         def timed_advance(trainer, rates):

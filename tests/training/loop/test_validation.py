@@ -15,8 +15,15 @@ from crnn.parameters.settings import Settings
 from crnn.text.sources.sources import text_source
 from crnn.training.loop import validation
 from crnn.training.loop.budget import Budget
-from crnn.training.loop.evaluation import shape_of
-from crnn.training.loop.validation import EVALUATIONS, MIN_ROWS, PASSES, SHARE, Validation, training_and_validation_ids
+from crnn.training.loop.validation import (
+    EVALUATIONS,
+    MIN_ROWS,
+    PASSES,
+    SHARE,
+    Validation,
+    shape_of,
+    training_and_validation_ids,
+)
 
 V, H = 7, 5
 

@@ -7,7 +7,7 @@ import pytest
 
 from crnn import InvalidInputError
 from crnn.text.sources.labels import checked_labels
-from crnn.training.preparation.class_weights import class_prior
+from crnn.training.preparation.class_data import class_prior
 
 LABELS = ["c", "a", "b", "b", "c", "c", "b", "c"]  # 1, 3 and 4 of 8
 

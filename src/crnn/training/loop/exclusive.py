@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from ...errors import InvalidInputError
 from ...model.draft import Draft
+from ...model.state import ModelState
 
 
 class ExclusiveUse:
@@ -50,6 +53,27 @@ def use_for_editing(model: object, call: ExclusiveUse) -> ExclusiveUse:
     if other.draft is not None or other.what != "trained":
         raise InvalidInputError("this model is already being edited. Write to it within the first editing() block.")
     return other
+
+
+@contextmanager
+def editing(model: object, learned: Callable[[], ModelState]) -> Iterator[None]:
+    """Let this thread edit a model's arrays: see `CharRNN.editing`.
+
+    Parameters
+    ----------
+    model : object
+    learned : callable
+        Returns the model's state once no other thread can replace it.
+    """
+    call = ExclusiveUse("edited")
+    with call.running:
+        use = use_for_editing(model, call)
+        try:
+            use.draft = Draft(learned())
+            yield
+            use.draft.commit()
+        finally:
+            use.draft = None
 
 
 def draft_of(model: object) -> Draft | None:

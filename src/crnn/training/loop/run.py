@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -42,11 +42,13 @@ HISTORY_LENGTH = 200  # maximum records of a call limited by steps; usually one 
 HISTORY_PART = 1 / 100  # of the time between two records of a call limited by seconds
 
 
-class Checkpoints(NamedTuple):
-    """The writer of a run's checkpoints, and the arguments stored with them."""
+class TrainingData(NamedTuple):
+    """What a run reads: the streams of its text or documents, and the text whose loss it measures."""
 
-    writer: CheckpointWriter
-    sample_weight: NDArray[np.float64] | None
+    streams: Streams
+    validation_ids: TextIds | None
+    sample_weight: NDArray[np.float64] | None  # of the documents, for a checkpoint
+    texts: dict[str, Fingerprint]  # of both, for a checkpoint and for comparison between processes
 
 
 class TrainingRun:
@@ -54,33 +56,29 @@ class TrainingRun:
 
     Python code runs once per poll, about every 50 ms, never per step. `start` is when the call began, by
     `time.perf_counter`; for an interrupted call (`resumed`, whose state is from the same moment), less the seconds
-    already used. A callback that returns True ends training. The fingerprints in `texts` are required with
-    `checkpoints`. With `processes`, rank 0 decides for all; they average every `average_every` steps or, if 1, sum the
-    gradient of each step.
+    already used. A callback that returns True ends training. With `processes`, rank 0 decides for
+    all; they average every `average_every` steps or, if 1, sum the gradient of each step.
     """
 
     def __init__(
         self,
         state: ModelState,
         settings: Settings,
-        streams: Streams,
+        data: TrainingData,
         budget: Budget,
-        validation_ids: TextIds | None,
         *,
         start: float,
         callbacks: Sequence[Callable[[dict[str, Any]], Any]],
-        summary: str,
-        sample: Callable[[], Iterable[str | bytes]],
+        progress: Progress,
         stop: ExclusiveUse,
-        texts: dict[str, Fingerprint] | None = None,
-        checkpoints: Checkpoints | None = None,
+        writer: CheckpointWriter | None = None,
         resumed: RunState | None = None,
         processes: Processes | None = None,
         average_every: int = 1,
     ) -> None:
-        self.state, self._settings, self._callbacks = state, settings, callbacks
-        self._budget, self._start, self._stop, self._checkpoints = budget, start, stop, checkpoints
-        self.texts = {} if texts is None else texts
+        self.state, self.data, streams = state, data, data.streams
+        self._settings, self._budget, self._start, self._callbacks = settings, budget, start, callbacks
+        self._progress, self._stop, self._writer = progress, stop, writer
         self._first_step = state.n_steps if resumed is None else resumed.first_step
         self._per_epoch = streams.steps_per_epoch
         self._chars_per_step = streams.seq_length * streams.batch_size
@@ -102,10 +100,6 @@ class TrainingRun:
             block_step=None if resumed is None else resumed.block_step,
             average=WeightAverage.of(state, settings.weight_average, self._first_step),
         )
-        self._progress = Progress(
-            budget, self._chars_per_step, verbose=settings.verbose, summary=summary, sample=sample,
-            elapsed=0.0 if resumed is None else resumed.seconds,
-        )  # fmt: skip
         self._polled = PollState(0, state.n_steps, state.smooth_loss, 0.0, False, ValidationState())
         self._best: ModelState | None = None  # a snapshot at the lowest validation loss, if training continued since
         if resumed is not None:
@@ -116,7 +110,7 @@ class TrainingRun:
             if resumed.ruin is not None:
                 self._trainer.ruin.go_on(resumed.first_step, resumed.ruin, resumed.sound)
         self._history_length = len(state.history)  # at the last poll
-        self._validation = self._validation_of(validation_ids, streams)
+        self._validation = self._validation_of(data)
         self._every: int | None = None  # steps between two records
         if budget.seconds is None:
             n_steps = budget.n_steps or 0
@@ -141,13 +135,13 @@ class TrainingRun:
         every = self._average_every if self._processes else 1
         return -(-done // every) * every
 
-    def _validation_of(self, ids: TextIds | None, streams: Streams) -> Validation | None:
-        if ids is None:
+    def _validation_of(self, data: TrainingData) -> Validation | None:
+        if data.validation_ids is None:
             return None
         validation = Validation(
-            ids,
+            data.validation_ids,
             self._budget,
-            (streams.seq_length, streams.batch_size),
+            (data.streams.seq_length, data.streams.batch_size),
             every=self._settings.eval_every,
             patience=self._settings.patience,
             n_threads=self._settings.n_threads,
@@ -166,13 +160,22 @@ class TrainingRun:
         """
         outcome = RUNNING
         try:
-            if self._processes and self._processes.rank:
-                assert isinstance(self._trainer, JointTrainer)
-                with self._trainer:
+            with self._progress, self._trainer:
+                if self._processes and self._processes.rank:
+                    assert isinstance(self._trainer, JointTrainer)
                     self._trainer.follow()
-            else:
-                with self._progress, self._trainer:
-                    self._steps()
+                else:
+                    self._begin()
+                    while not self._stopped and (n := self._steps_to_poll()):
+                        start, rates = time.perf_counter(), self._rates_of(self._done, n)
+                        self._trainer.advance(rates)
+                        self._rate = float(rates[-1])
+                        self._seconds_per_step = (time.perf_counter() - start) / n
+                        wanted = round(POLL_SECONDS / max(self._seconds_per_step, 1e-9))
+                        self._steps_per_poll = max(1, min(wanted, GROWTH * self._steps_per_poll))
+                        self._poll()
+                        self._write_checkpoint_if_due()
+                    self._end()
             if self._processes:
                 self._share_final_state(self._processes)
             outcome = FINISHED
@@ -181,8 +184,8 @@ class TrainingRun:
             raise
         finally:
             try:
-                if self._checkpoints:
-                    self._write_last_checkpoint(self._checkpoints.writer, outcome)
+                if self._writer:
+                    self._write_last_checkpoint(self._writer, outcome)
             finally:
                 self._trainer.close()
 
@@ -207,24 +210,18 @@ class TrainingRun:
             return self.state
         return replace(self._best, history=self.state.history, rng=self.state.rng)
 
-    def _steps(self) -> None:
-        if self._checkpoints:
-            self._checkpoints.writer.begin(self._done, self._seconds)
-        if self._done > self._polled.step:  # the call was interrupted after these steps and before the end of a poll
+    def _begin(self) -> None:
+        """Begin counting toward a checkpoint, and repeat a poll that was interrupted after its steps."""
+        if self._writer:
+            self._writer.begin(self._done, self._seconds)
+        if self._done > self._polled.step:
             self._rate = float(self._rates_of(self._done - 1, 1)[-1])
             self._poll()
-        while not self._stopped and (n := self._steps_to_poll()):
-            start = time.perf_counter()
-            rates = self._rates_of(self._done, n)
-            self._trainer.advance(rates)
-            self._rate = float(rates[-1])
-            self._seconds_per_step = (time.perf_counter() - start) / n
-            wanted = round(POLL_SECONDS / max(self._seconds_per_step, 1e-9))
-            self._steps_per_poll = max(1, min(wanted, GROWTH * self._steps_per_poll))
-            self._poll()
-            self._write_checkpoint_if_due()
+
+    def _end(self) -> None:
+        """Check the last weights, and measure their validation loss if a callback ended training before a poll did."""
         self._trainer.finish()
-        if self._validation and self._done and not self._validation.measured(self._done):  # a callback ended it
+        if self._validation and self._done and not self._validation.measured(self._done):
             self._last_record["validation_loss"] = self._validate(self._validation, over=True)
 
     # ------------------------------------------------------------------ a poll
@@ -293,36 +290,34 @@ class TrainingRun:
     # -------------------------------------------------------------- checkpoints
 
     def _write_checkpoint_if_due(self) -> None:
-        if self._checkpoints and not self._stopped and self._steps_left():
-            writer, done = self._checkpoints.writer, self._done
-            if writer.due(done, self._seconds):
-                snapshot = self._trainer.snapshot()
-                writer.start(snapshot.state, self._run_state(RUNNING), done)
+        writer, done = self._writer, self._done
+        if writer and not self._stopped and self._steps_left() and writer.due(done, self._seconds):
+            snapshot = self._trainer.snapshot()
+            writer.start(snapshot.state, self._run_state(writer, RUNNING), done)
 
     def _write_last_checkpoint(self, writer: CheckpointWriter, outcome: str) -> None:
         """Write the finished model, or the progress of an interrupted call."""
         if outcome != RUNNING:
-            writer.write_last(self.final_state, self._run_state(outcome))
+            writer.write_last(self.final_state, self._run_state(writer, outcome))
             return
         if not self._done:
             return
         # Records of an interrupted poll will be made again.
         state = replace(self.state, history=self.state.history[: self._history_length])
-        writer.write_last(state, self._run_state(RUNNING))
+        writer.write_last(state, self._run_state(writer, RUNNING))
 
-    def _run_state(self, outcome: str) -> RunState:
-        checkpoints, block, cursor = self._checkpoints, self._trainer.block_start, self._trainer.cursor
+    def _run_state(self, writer: CheckpointWriter, outcome: str) -> RunState:
+        block, cursor = self._trainer.block_start, self._trainer.cursor
         ruin, running = self._trainer.ruin, outcome == RUNNING
-        assert checkpoints is not None
         return RunState(
             outcome=outcome,
-            texts=self.texts,
+            texts=self.data.texts,
             max_steps=self._budget.n_steps,
             max_seconds=self._budget.seconds,
             first_step=self._first_step,
             dropout_seed=self._step_settings.dropout_seed,
             seconds=self._seconds,
-            checkpoint_every=checkpoints.writer.every,
+            checkpoint_every=writer.every,
             average_every=self._average_every,
             position=block.position,
             block_step=block.n_steps,
@@ -330,7 +325,7 @@ class TrainingRun:
             gradient_norm=cursor.gradient_norm,
             polled=self._polled,
             best=self._best if running else None,
-            sample_weight=checkpoints.sample_weight,
+            sample_weight=self.data.sample_weight,
             ruin=ruin.seen if running else None,
             sound=ruin.sound if running and ruin.seen.above else None,
         )
@@ -359,7 +354,7 @@ class TrainingRun:
         for every in (self._every, self._validation.every_steps if self._validation else None):
             if every is not None:
                 n = min(n, every - done % every)
-        to_checkpoint = self._checkpoints.writer.steps_left(done) if self._checkpoints else None
+        to_checkpoint = self._writer.steps_left(done) if self._writer else None
         n = int(n if to_checkpoint is None else min(n, to_checkpoint))
         if self._budget.seconds is None or self._seconds_per_step:  # before a step is timed, the time may be up already
             n = int(min(self._at_average(done + n) - done, left))

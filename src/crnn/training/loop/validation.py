@@ -9,18 +9,22 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
+from ...inference.network.packed_network import PackedNetwork
+from ...inference.scoring.scoring import cuts, parallel_log_likelihood
 from ...model.layout import Layout
 from ...parameters.settings import Settings
+from ...text.sources.documents import n_given
 from ...text.sources.stored_ids import TextIds
 from ...text.sources.text_source import TextSource
 from ...text.streams.split import split_documents, split_text
 from ...text.symbols.vocabulary import Vocabulary
 from .budget import Budget
-from .evaluation import evaluate, shape_of
 
 EVALUATIONS = 20  # approximate number per training call by default,
 SHARE = 0.05  # but fewer if they would take more than this part of the time
 PASSES = 3  # training passes over a symbol forward, backward and for the weights' gradients; scoring only forward
+MAX_PARTS = 32  # of the text, read in parallel
+WARM_UP = 512  # symbols read before a part to find its hidden state
 MIN_ROWS = 8  # fewer streams take hardly less time, since all weights must be read anyway
 
 Array = NDArray[Any]
@@ -134,3 +138,66 @@ def training_and_validation_ids(
     if not len(validation_ids):
         raise InvalidInputError("validation is empty. Pass at least 1 symbol.")
     return ids, validation_ids
+
+
+def evaluate(
+    layout: Layout,
+    params: Array,
+    ids: TextIds,
+    n_threads: int | None,
+    boundary: int | None = None,
+    *,
+    bfloat16: bool = False,
+) -> float:
+    """Return the mean of -ln P per symbol of a text; the zero state predicts the first symbol.
+
+    Documents are packed with boundaries between them. The first boundary is only read; each document's end counts as
+    a symbol. The probability of a document of up to 512 symbols is exact.
+
+    A text of 4096 symbols or more is cut into up to 32 parts, which are read in parallel. Each part but the first
+    finds its hidden state by reading the 512 symbols before it, so the influence of earlier symbols is neglected.
+    The result is the same for every number of threads.
+
+    Parameters
+    ----------
+    layout : Layout
+    params : array of shape (size,)
+    ids : array of unsigned integers, shape (N,), or StoredIds
+        The text, of at least one symbol.
+    n_threads : int or None
+        Threads that read the parts; None: one per core.
+    boundary : int, optional
+        The symbol that separates documents.
+    bfloat16 : bool, default=False
+        Whether products round their operands to bfloat16.
+
+    Returns
+    -------
+    float
+        Nats per symbol.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layout = Layout(4, 3, np.dtype("float32"))
+    >>> round(evaluate(layout, layout.zeros(), np.array([0, 1, 3], np.uint8), None), 4)  # ln 4
+    1.3863
+    """
+    network = PackedNetwork.pack(
+        layout, params, one_row=False, scoring=True, boundary=boundary, bfloat16=bfloat16
+    )
+    given = n_given(boundary)
+    log_p = parallel_log_likelihood(network, ids, n_threads, parts=MAX_PARTS, warm_up=WARM_UP, given=given)
+    return -log_p / (len(ids) - given)
+
+
+def shape_of(n: int) -> tuple[int, int]:
+    """Return the numbers of time steps and streams for reading a text of n symbols.
+
+    Examples
+    --------
+    >>> shape_of(100), shape_of(5000)
+    ((100, 1), (3012, 2))
+    """
+    parts = cuts(n, MAX_PARTS)
+    return (n, 1) if len(parts) == 1 else (len(parts[-1]) + WARM_UP, len(parts))

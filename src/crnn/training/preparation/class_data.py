@@ -1,4 +1,4 @@
-"""ClassData: a classifier's texts and labels, checked, in the reading order of a direction."""
+"""ClassData: a classifier's texts and labels, checked, in the reading order of a direction; and the class prior."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ...errors import InvalidInputError, short_repr
-from ...parameters.checks import has_items
+from ...parameters.checks import checked_float, checked_sample_weights, has_items
 from ...parameters.settings import checked_parameter
 from ...text.sources.input_checks import python_values, refuse_other_collections
-from ...text.sources.labels import Labeled, checked_labels
+from ...text.sources.labels import Labeled, checked_labels, label_number
 from ...text.sources.sources import text_source
 
 LEAST_SECONDS = 1e-3  # for a direction when the others have used up its time
@@ -78,3 +78,32 @@ def _listed(X: Any) -> list[Any]:
         raise InvalidInputError(f"X is of type {type(X).__name__}. Pass a list of texts.")
     refuse_other_collections(X, "X")
     return list(python_values(X))
+
+
+def class_prior(labeled: Labeled, class_weight: Any, sample_weight: ArrayLike | None = None) -> NDArray[np.float64]:
+    """Return the classes' relative frequencies times their weights, normalized, (K,).
+
+    Examples
+    --------
+    >>> from crnn.text.sources.labels import checked_labels
+    >>> labeled = checked_labels(["a", "b", "b", "b"])
+    >>> class_prior(labeled, None).round(2).tolist(), class_prior(labeled, "balanced").round(2).tolist()
+    ([0.25, 0.75], [0.5, 0.5])
+    >>> class_prior(labeled, {"a": 3}).round(2).tolist()
+    [0.5, 0.5]
+    """
+    weights = None if sample_weight is None else checked_sample_weights(sample_weight, len(labeled.numbers))
+    counts = np.bincount(labeled.numbers, weights, len(labeled.labels)).astype(np.float64)
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        counts = np.ones(len(counts))
+    elif isinstance(class_weight, Mapping):
+        for label, value in class_weight.items():
+            k = label_number(label, labeled.labels, name="a label of class_weight")
+            counts[k] *= checked_float(f"class_weight[{short_repr(label)}]", value, minimum=0.0)
+    elif class_weight is not None:
+        raise InvalidInputError(
+            f"class_weight is {short_repr(class_weight)}. Pass None, 'balanced', or a dict from labels to numbers."
+        )
+    if not counts.sum() > 0 or not np.isfinite(counts).all():
+        raise InvalidInputError("the weights of all classes are 0 or not finite. Give at least one a weight above 0.")
+    return np.asarray(counts / counts.sum())

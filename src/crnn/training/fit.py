@@ -1,0 +1,311 @@
+"""Fit: a call of `fit`, `partial_fit` or `resume`, from its arguments to a run, with every check before any change."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import InvalidInputError
+from ..model.extension import extended, places, widened
+from ..model.layout import copied, layout_of
+from ..model.state import WEIGHT_AVERAGE, ModelState
+from ..model.symbol_pairs import SymbolPairs
+from ..parameters.checks import FilePath, checked_bool, checked_path, checked_sample_weights, generator
+from ..parameters.optimizers import OPTIMIZERS
+from ..parameters.settings import Settings, rounds_operands
+from ..runtime.writable import check_writable
+from ..text.sources.fingerprint import Fingerprint
+from ..text.sources.labeled_source import LabeledSource
+from ..text.sources.sources import TextLike, text_source
+from ..text.sources.stored_ids import TextIds
+from ..text.sources.text_source import TextSource
+from ..text.symbols.vocabulary import Vocabulary
+from .checkpoints.checkpoint_writer import CheckpointWriter, checked_every
+from .checkpoints.run_state import RunState
+from .distributed.averaging_trainer import checked_average_every
+from .distributed.processes import Processes, processes_of
+from .loop.budget import Budget
+from .loop.exclusive import ExclusiveUse
+from .loop.run import TrainingData, TrainingRun, streams_for
+from .loop.validation import training_and_validation_ids
+from .preparation.data_summary import data_summary
+from .preparation.memory_need import check_memory
+from .progress.progress import Progress
+
+MAX_STEPS_BEFORE = 2**61  # limit of `n_steps` when a call begins: a file holds up to 2**62, which no call can reach
+CHECKPOINT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Call:
+    """The arguments of a call of `fit` or `partial_fit`, or of a call that finishes one, named as there.
+
+    With `resumed`, the interrupted run, all other arguments follow from it, except the texts and their labels.
+    """
+
+    X: TextLike
+    validation: TextLike | None = None
+    sample_weight: ArrayLike | None = None
+    labels: ArrayLike | None = None
+    validation_labels: ArrayLike | None = None
+    max_epochs: int | None = None
+    extend_vocabulary: bool = False
+    checkpoint: FilePath | None = None
+    checkpoint_every: int | float = CHECKPOINT_SECONDS
+    comm: Any = None
+    average_every: int = 1
+    resumed: RunState | None = None
+
+
+def new_run(
+    call: Call,
+    parameters: Mapping[str, Any],
+    state: ModelState | None,
+    *,
+    model: object,
+    stop: ExclusiveUse,
+    sample: Callable[[], Iterable[str | bytes]],
+    write: Callable[..., None],
+) -> TrainingRun:
+    """Return the run of a call, after checking everything; nothing has changed yet.
+
+    Parameters
+    ----------
+    call : Call
+    parameters : mapping of str to object
+        The constructor's parameters.
+    state : ModelState or None
+        The state to continue from; None: a new one.
+    model : object
+        The model, passed to callbacks.
+    stop : ExclusiveUse
+        The use under which the call trains the model.
+    sample : callable
+        Returns the samples that ``verbose=2`` shows.
+    write : callable
+        Writes a checkpoint, given the state and, by keyword, the run, the parameters and the path.
+
+    Raises
+    ------
+    InvalidInputError
+        If an argument is invalid; with several processes, in all of them.
+    """
+    start = time.perf_counter()
+    if call.comm is None and checked_average_every(call.average_every) > 1:
+        raise InvalidInputError(
+            f"average_every is {call.average_every}, but comm is None, and one process has nothing to average. Pass a "
+            "communicator as comm, or omit average_every."
+        )
+    processes = processes_of(call.comm)
+    check = partial(_checked, call, parameters, write, first=not processes or processes.rank == 0)
+    if processes is None:
+        return _prepared_run(call, *check(), state, start, None, model=model, stop=stop, sample=sample)
+    # Weights, dropout and the order of documents follow from rank 0's generator.
+    settings, writer = processes.agreed(check)
+    rng = processes.agreed(partial(generator, settings.random_state))
+    settings = replace(settings, random_state=processes.of_first(rng))
+    state = None if state is None else replace(state, rng=processes.of_first(state.rng))
+    prepare = partial(_prepared_run, call, settings, writer, state, start, processes)
+    run = processes.agreed(partial(prepare, model=model, stop=stop, sample=sample))
+    free: Any = {"random_state": None, "n_threads": None, "verbose": 0, "callbacks": ()}
+    processes.require_same("a parameter of the model", repr(replace(settings, **free)))
+    processes.require_same("average_every", call.average_every)
+    for name, values in (("sample_weight", call.sample_weight), ("labels", call.labels)):
+        processes.require_same(name, None if values is None else _digest(values))
+    processes.require_same("a text", repr(run.data.texts))  # includes the labels: see `LabeledSource.fingerprint`
+    if state is not None:
+        processes.require_same("the model", state.digest())
+    return run
+
+
+def _checked(
+    call: Call, parameters: Mapping[str, Any], write: Callable[..., None], *, first: bool
+) -> tuple[Settings, CheckpointWriter | None]:
+    """Return the settings and the checkpoint writer; only the first of several processes prints and writes."""
+    settings = Settings.check(parameters)
+    if not first:
+        return replace(settings, verbose=0), None
+    if call.checkpoint is None:
+        return settings, None
+    path = checked_path("checkpoint", call.checkpoint)
+    check_writable(path)
+    to_path = partial(write, parameters=parameters, path=path)
+    return settings, CheckpointWriter(to_path, path, checked_every(call.checkpoint_every))
+
+
+def _digest(values: ArrayLike) -> str:
+    """Return a digest of numbers or labels, whatever their container, for comparison between processes."""
+    return hashlib.sha256(repr(np.asarray(values).tolist()).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _prepared_run(
+    call: Call,
+    settings: Settings,
+    writer: CheckpointWriter | None,
+    state: ModelState | None,
+    start: float,
+    processes: Processes | None,
+    *,
+    model: object,
+    stop: ExclusiveUse,
+    sample: Callable[[], Iterable[str | bytes]],
+) -> TrainingRun:
+    """Return the run of a call that began at `start`; the arguments not in `call` are those of `new_run`, checked."""
+    resumed = call.resumed
+    average_every = checked_average_every(call.average_every) if resumed is None else resumed.average_every
+    source, held_out = _sources(call, None if state is None else state.vocabulary.labels)
+    if state is not None and resumed is None:
+        state = state.averaged()
+    if state is None:
+        vocabulary, n_steps = source.vocabulary(settings.min_count, given=settings.vocabulary), 0
+    else:
+        state.check(settings)
+        _check_steps(state)
+        vocabulary, n_steps = state.vocabulary, state.n_steps if resumed is None else resumed.first_step
+        if checked_bool("extend_vocabulary", call.extend_vocabulary):
+            vocabulary = extended(vocabulary, source.vocabulary(boundary=vocabulary.boundary is not None))
+    texts = _fingerprints(source, held_out) if resumed or writer or processes else {}
+    if resumed is not None:
+        _compare(resumed.texts, texts)
+    ids, validation_ids = training_and_validation_ids(source, held_out, vocabulary, settings)
+    rng = generator(settings.random_state)  # checked even if unused
+    rng = rng if state is None else state.rng
+    if processes:
+        processes.check_batch_size(settings.batch_size)
+    weights = None if resumed is None else resumed.sample_weight
+    if call.sample_weight is not None:
+        weights = _checked_weights(call.sample_weight, source, vocabulary)
+    streams = streams_for(ids, vocabulary, settings, rng, n_steps, weights)
+    layout = layout_of(settings, len(vocabulary), _pairs(settings, ids, vocabulary, state))
+    check_memory(
+        layout,
+        streams,
+        len(OPTIMIZERS[settings.optimizer].state) + (settings.weight_average > 0),
+        keep_best=validation_ids is not None and settings.restore_best,
+        checkpoints=writer is not None,
+        own=processes.own(settings.batch_size) if processes else None,
+        bfloat16=rounds_operands(settings.matmul_precision, settings.dtype),
+        sampled_softmax=settings.sampled_softmax or 0,
+        dropout=settings.dropout > 0,
+    )
+    options: Any = {name: getattr(settings, name) for name in ("optimizer", "batch_size", "seq_length")}
+    if state is None:
+        state = ModelState.initial(layout, vocabulary, rng, init_scale=settings.init_scale, **options)
+    else:
+        state = state.carried_on(**options)
+        if vocabulary is not state.vocabulary:
+            state = widened(state, vocabulary, layout)
+    if settings.weight_average and resumed is None:
+        state.optimizer_state = {**state.optimizer_state, WEIGHT_AVERAGE: copied(state.params)}
+    if resumed is None:
+        seconds, budget = 0.0, Budget.of_call(settings, streams.steps_per_epoch, call.max_epochs)
+    else:
+        seconds, budget = resumed.seconds, Budget(resumed.max_steps, resumed.max_seconds)
+    progress = Progress(
+        budget,
+        streams.seq_length * streams.batch_size,
+        verbose=settings.verbose,
+        summary=data_summary(ids, validation_ids, vocabulary) if settings.verbose else "",
+        sample=sample,
+        elapsed=seconds,
+    )
+    return TrainingRun(
+        state,
+        settings,
+        TrainingData(streams, validation_ids, weights, texts),
+        budget,
+        start=start - seconds,
+        callbacks=[partial(callback, model) for callback in settings.callbacks],
+        progress=progress,
+        stop=stop,
+        writer=writer,
+        resumed=resumed,
+        processes=processes,
+        average_every=average_every,
+    )
+
+
+def _checked_weights(sample_weight: ArrayLike, source: TextSource, vocabulary: Vocabulary) -> NDArray[np.float64]:
+    """Return the weights of documents, or raise an error that names the faulty weight and its position."""
+    if vocabulary.boundary is None:
+        raise InvalidInputError("sample_weight needs documents, but X is a single text. Pass a list of texts.")
+    return checked_sample_weights(sample_weight, source.n_documents)
+
+
+def _pairs(settings: Settings, ids: TextIds, vocabulary: Vocabulary, state: ModelState | None) -> SymbolPairs | None:
+    """Return the symbol pairs with rows of their own: the text's, or the continued model's."""
+    if state is None:
+        if settings.n_bigrams is None:
+            return None
+        n, V = settings.n_bigrams, len(vocabulary)
+        return SymbolPairs.most_frequent(ids, n, vocab_size=V, boundary=vocabulary.boundary)
+    pairs = state.layout.pairs
+    if pairs is None or vocabulary is state.vocabulary:
+        return pairs
+    return pairs.renumbered(places(state.vocabulary, vocabulary))
+
+
+def _check_steps(state: ModelState) -> None:
+    """Raise InvalidInputError unless a file can hold the number of steps after any call."""
+    if not state.optimizer_start <= state.n_steps <= MAX_STEPS_BEFORE:
+        raise InvalidInputError(
+            f"n_steps_ is {state.n_steps}, but training started at {state.optimizer_start} and can continue only up to "
+            "2**61 steps. Call fit to start anew."
+        )
+
+
+def check_texts(expected: dict[str, Fingerprint], call: Call, labels: tuple[Any, ...] = ()) -> None:
+    """Raise InvalidInputError if a text is not the one that an interrupted call was reading.
+
+    `labels` are the model's.
+
+    Examples
+    --------
+    >>> check_texts({"X": text_source("to be").fingerprint()}, Call("to be!"))
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: X is not the text of the interrupted run: it has 6 characters, not 5
+    """
+    _compare(expected, _fingerprints(*_sources(call, labels)))
+
+
+def _sources(call: Call, known: tuple[Any, ...] | None) -> tuple[TextSource, TextSource | None]:
+    """Return the sources of the texts; `known` are the labels of the model to be continued, if any."""
+    source = text_source(call.X)
+    held_out = None if call.validation is None else text_source(call.validation, "validation")
+    if call.labels is None and (known or call.validation_labels is not None):
+        raise InvalidInputError("labels is missing, but the model has labels. Pass one label per document.")
+    if call.labels is not None:
+        if known == ():
+            raise InvalidInputError("labels is given, but the model was fitted without labels. Omit it, or call fit.")
+        if held_out is not None and call.validation_labels is None:
+            raise InvalidInputError("validation_labels is missing. Pass one label per document of validation.")
+        if held_out is None and call.validation_labels is not None:
+            raise InvalidInputError("validation_labels is given without validation. Pass its documents, too.")
+        source = labeled = LabeledSource(source, call.labels, known)
+        if held_out is not None and call.validation_labels is not None:
+            of_model = known or labeled.labels
+            held_out = LabeledSource(held_out, call.validation_labels, of_model, "validation_labels")
+    return source, held_out
+
+
+def _compare(expected: dict[str, Fingerprint], given: dict[str, Fingerprint]) -> None:
+    for name in ("X", "validation"):
+        if name in given and name not in expected:
+            raise InvalidInputError(f"{name} is given, but the interrupted run has none. Omit it.")
+        if name in expected and name not in given:
+            raise InvalidInputError(f"{name} is missing. Pass the text on which the interrupted run measures its loss.")
+        difference = expected[name].difference(given[name]) if name in expected else None
+        if difference:
+            raise InvalidInputError(f"{name} is not the text of the interrupted run: {difference}")
+
+
+def _fingerprints(source: TextSource, held_out: TextSource | None) -> dict[str, Fingerprint]:
+    texts = {"X": source.fingerprint()}
+    return texts if held_out is None else texts | {"validation": held_out.fingerprint()}
