@@ -1,4 +1,4 @@
-"""What do bigrams cost? That such steps are right is shown by tests/kernels/test_bigrams.py."""
+"""What do bigrams cost? That such steps are right is shown by tests/kernels/test_variants.py."""
 
 import pytest
 

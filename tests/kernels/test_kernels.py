@@ -1,7 +1,7 @@
 """The entry points of the kernels: each against its NumPy twin, in every instruction set and both dtypes.
 
 Training goes through `Trainer` and inference through `PackedNetwork`, which are no more than the kernels with their
-buffers; exp, tanh and sigmoid have a file of their own.
+buffers. Products, variants of the network, and exp, tanh and sigmoid have files of their own.
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ from examples import (
     states,
     symbols,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 from reference_checks import (
     check_against_reference,
     check_gradients,
@@ -109,76 +107,6 @@ def test_by_default_the_best_set_of_each_kind_is_used():
         assert _kernels.int8_set == _kernels.available_for_int8()[-1]
     finally:
         _kernels.use(before)
-
-
-# --------------------------------------------------------------------- panel product
-
-
-def packed(core, W, *, transposed=False, one_row=False):
-    """Pack W into a buffer of NaN, so that what packing leaves out shows."""
-    K, N = W.shape[::-1] if transposed else W.shape
-    panels = aligned_zeros(core.packed_size(K, N, W.itemsize), W.dtype)
-    panels[:] = np.nan
-    core.pack_panels(W, transposed, one_row, panels)
-    return panels
-
-
-def check_product(core, M, K, N, dtype, transposed, one_row, seed=0):
-    rng = np.random.default_rng(seed)
-    a = rng.standard_normal((M, K)).astype(dtype)
-    W = rng.standard_normal((N, K) if transposed else (K, N)).astype(dtype)
-    start = rng.standard_normal((M, N)).astype(dtype)
-    beyond = np.full(M * N + 64, 7, dtype)  # whatever a kernel writes outside c
-    c = beyond[: M * N].reshape(M, N)
-    c[...] = start
-    core.multiply(a, packed(core, W, transposed=transposed, one_row=one_row), one_row, c)
-    right = W.T if transposed else W
-    bound = np.finfo(dtype).eps * (K + 1) * (np.abs(a) @ np.abs(right) + np.abs(start))
-    assert (np.abs(c - (start + a.astype(np.float64) @ right)) <= bound).all()
-    assert (beyond[M * N :] == 7).all()
-
-
-SIZES = [(1, 1, 1), (1, 1, 97), (7, 1, 1), (1, 7, 1), (31, 2, 1), (1, 101, 67), (8, 17, 48), (9, 13, 49)]
-SIZES += [(3, K_BLOCK, 31), (13, K_BLOCK + 1, 16), (6, 2 * K_BLOCK + 9, 33), (101, 5, 3)]
-# Every size with one of the four ways to pack (transposed, one_row); the test after it draws from all combinations.
-PRODUCTS = list(zip(SIZES, itertools.cycle(itertools.product([False, True], repeat=2))))
-
-
-@pytest.mark.parametrize(("size", "packing"), PRODUCTS, ids=lambda value: "-".join(map(str, value)))
-def test_panel_product(kernels, dtype, size, packing):
-    check_product(kernels, *size, dtype, *packing)
-
-
-@given(
-    st.sampled_from(_kernels.available()),
-    st.integers(1, 19),
-    st.integers(1, 2 * K_BLOCK),
-    st.integers(1, 103),
-    st.sampled_from([np.dtype("float32"), np.dtype("float64")]),
-    st.booleans(),
-    st.booleans(),
-)
-def test_panel_product_of_any_size(name, M, K, N, dtype, transposed, one_row):
-    with instruction_set(name):
-        check_product(core, M, K, N, dtype, transposed, one_row)
-
-
-@pytest.mark.parametrize("K", [11, K_BLOCK + 11])
-@pytest.mark.parametrize("N", [7, 16, 53])
-def test_a_row_of_the_product_is_the_same_bits_among_any_others(kernels, dtype, K, N):
-    rng = np.random.default_rng(1)
-    M = 19
-    a, start = rng.standard_normal((M, K)).astype(dtype), rng.standard_normal((M, N)).astype(dtype)
-    W = rng.standard_normal((K, N)).astype(dtype)
-    together = start.copy()
-    kernels.multiply(a, packed(kernels, W), False, together)
-    for one_row in (False, True):  # nor does it depend on how the matrix is packed
-        panels = packed(kernels, W, one_row=one_row)
-        for first in range(M):
-            for last in range(first + 1, M + 1):
-                c = start[first:last].copy()
-                kernels.multiply(a[first:last], panels, one_row, c)
-                np.testing.assert_array_equal(c, together[first:last])
 
 
 # -------------------------------------------------------------------------- training
@@ -1191,19 +1119,3 @@ def test_a_batch_of_texts_without_room_for_their_symbols_is_refused(kernels, len
     arguments["lengths"][:] = length  # there is room for 7
     with pytest.raises(ValueError, match="the batch is one of other texts"):
         draw_texts(kernels, arguments)
-
-
-def test_panels_refuse_shapes_that_do_not_fit(kernels, dtype):
-    W = np.ones((3, 5), dtype)
-    panels = packed(kernels, W)
-    for transposed in (False, True):
-        with pytest.raises(ValueError, match="size"):
-            kernels.pack_panels(W, transposed, False, panels[:-1])
-    a, c = np.ones((2, 3), dtype), np.ones((2, 5), dtype)
-    for bad in [(a[:1], panels, c), (a[:, :2].copy(), panels, c), (a, panels[:-1], c), (a, panels, c[:1])]:
-        with pytest.raises(ValueError, match="size"):
-            kernels.multiply(bad[0], bad[1], False, bad[2])
-    other = np.float32 if dtype == np.float64 else np.float64
-    for wrong in (a.astype(other), np.asfortranarray(a)):
-        with pytest.raises((ValueError, TypeError)):
-            kernels.multiply(wrong, panels, False, c)

@@ -1,0 +1,598 @@
+"""Every variant of the network in every instruction set: one test a property, over a table of variants.
+
+The plain network is in test_kernels.py, products alone are in test_products.py, and documents in test_boundary.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import itertools
+import math
+import os
+import pickle
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from examples import (
+    Run,
+    check_packed_weights,
+    drawn,
+    in_double,
+    instruction_set,
+    memory,
+    network,
+    repeated,
+    states,
+    symbols,
+)
+from reference_checks import (
+    check_gradients,
+    check_reduction,
+    check_run,
+    check_scores,
+    check_threads,
+    expected_in_double,
+    expected_scores,
+    gradient_of,
+    in_dtype,
+)
+
+from crnn import _kernels
+from crnn._kernels.entry import core
+from crnn._kernels.entry.structures import Packing
+from crnn.inference.network.packed_network import PackedNetwork
+from crnn.model.int8_weights import int8_weights
+from crnn.model.layout import Layout, aligned_zeros
+from crnn.model.symbol_pairs import SymbolPairs
+from crnn.parameters.cells import CELLS
+from crnn.parameters.optimizers import OPTIMIZERS
+from crnn.reference import network as reference
+from crnn.reference.products import operands_in_bfloat16, operands_in_int8
+
+SINGLE = np.dtype("float32")
+WIDE = {"rnn": 192, "gru": 112, "cifg": 112, "lstm": 96}  # multiples of 16, and weights enough not to be packed
+# Streams, steps and threads; first few rows and then many, which a BLAS and packed weights multiply: one stream or
+# several; fewer rows than symbols; several blocks of time steps; a thread for each stream.
+SHAPES = [(1, 7, 1), (3, 3, 1), (7, 2, 2), (1, 67, 1), (5, 31, 1), (50, 23, 1), (5, 1, 3)]
+
+
+@dataclasses.dataclass
+class Variant:
+    """A variant of the network, how it is trained, and the sizes that it is trained at."""
+
+    network: dict[str, Any] = dataclasses.field(default_factory=dict)  # arguments of `network`
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)  # of a run
+    V: int = 13
+    H: int | dict[str, int] = 11
+    shapes: list[tuple[int, int, int]] = dataclasses.field(default_factory=lambda: SHAPES)
+
+    @property
+    def boundary(self):
+        return self.options.get("boundary")
+
+    def start(self, dtype, B, T, *, cell="lstm", num_layers=1, optimizer="adagrad", V=None, H=None, **of_network):
+        """Return what a run starts from: layout, parameters, optimizer state, hidden state, four chunks of text."""
+        V, H = V or self.V, H or (self.H[cell] if isinstance(self.H, dict) else self.H)
+        arguments = {**self.network, **of_network}
+        layout, params = network(V, H, dtype, cell=cell, num_layers=num_layers, **arguments)
+        of_pairs = V if arguments.get("n_bigrams") else None
+        state = states(B, H, dtype, cell=cell, num_layers=num_layers, V=of_pairs)
+        return layout, params, memory(layout, optimizer), state, symbols(V, B * (4 * T + 1) + 1, np.uint16)
+
+
+DROPOUT = {"dropout": 0.2, "dropout_seed": 5}
+VARIANTS = {
+    "embedding": Variant({"embedding_size": 5}, {**DROPOUT, "weight_dropout": 0.1}),
+    "bigrams": Variant({"n_bigrams": 67}, {**DROPOUT, "weight_dropout": 0.1, "state_reset": 0.3, "boundary": 11}),
+    "boundary": Variant({}, {"dropout": 0.3, "dropout_seed": 2**62 + 11, "state_reset": 0.4, "boundary": 2}, V=3, H=5),
+    "labels": Variant({}, {"boundary": 5}, V=9, H=5),  # the symbols above the boundary are labels
+    "in_place": Variant({}, {**DROPOUT, "state_reset": 0.5}, V=7, H=WIDE, shapes=[(1, 5, 1), (1, 3, 1)]),
+}
+WITH_TABLES = ["embedding", "bigrams"]
+
+
+# ------------------------------------------------------------------------------ training
+
+STEPS = [
+    (name, *kind, *shape)
+    for name, variant in VARIANTS.items()
+    for kind, shape in zip(itertools.product(CELLS, [1, 2], OPTIMIZERS), itertools.cycle(variant.shapes), strict=False)
+]
+
+
+@functools.cache
+def expected_steps(name, cell, num_layers, optimizer, B, T):
+    variant = VARIANTS[name]
+    arguments = variant.start("float32", B, T, cell=cell, num_layers=num_layers, optimizer=optimizer)
+    rate = 0.003 if name == "in_place" else 0.01
+    options = {"T": T, "learning_rate": rate, "optimizer": optimizer, "clip_norm": 0.7, **variant.options}
+    options |= {"weight_decay": 0.1} if optimizer == "adam" else {}
+    return arguments, options, expected_in_double(arguments, 5, **options)
+
+
+@pytest.mark.parametrize(("name", "cell", "num_layers", "optimizer", "B", "T", "n_threads"), STEPS)
+def test_training_step_matches_reference(kernels, dtype, name, cell, num_layers, optimizer, B, T, n_threads):
+    arguments, options, wanted = expected_steps(name, cell, num_layers, optimizer, B, T)
+    run = Run(*in_dtype(arguments, dtype), n_threads=n_threads, **options)
+    assert run.trainer.network.in_place == (name == "in_place")
+    check_run(run.steps(1, 1, 3), wanted)  # past the end of an epoch
+
+
+# Symbols, units, and the size of the variant: around the width of a vector and of a panel; vectors longer than the
+# layer, and than the alphabet; fewer pairs than rows; all pairs of a large alphabet; strips of weights used in place.
+SIZES = [
+    *(("embedding", V, H, {"embedding_size": E}, 5) for V, H, E in [
+        (1, 1, 1), (2, 16, 3), (67, 31, 16), (17, 3, 37), (131, 67, 33), (5, 97, 130)
+    ]),
+    *(("bigrams", V, H, {"n_bigrams": R, "embedding_size": E}, 5) for V, H, R, E in [
+        (2, 1, 7, None), (17, 37, 1, None), (13, 67, 100, 5), (300, 5, 9001, None)
+    ]),
+]  # fmt: skip
+CELLS_AND_SIZES = [(cell, *size, T) for (cell, size), T in zip(
+    itertools.product(CELLS, SIZES), itertools.cycle([3, 17, 17, 3, 17]), strict=False
+) if size[0] == "embedding" or cell == "cifg"]  # fmt: skip
+CELLS_AND_SIZES += [(cell, "in_place", 7, H, {}, 1, 3) for cell, H in [("rnn", 208), ("gru", 144), ("lstm", 176)]]
+CELLS_AND_SIZES += [("rnn", "in_place", 7, 192, {}, 1, 67)]  # from 64 rows on, the update computes no gradients
+CELLS_AND_SIZES += [("gru", "embedding", 1009, 5, {}, 31, 50)]  # more symbols than a block has rows
+
+
+@functools.cache
+def expected_size(cell, name, V, H, of_network, B, T):
+    arguments = VARIANTS[name].start("float32", B, T, cell=cell, V=V, H=H, **dict(of_network))
+    options = {"T": T, "learning_rate": 0.001 if name == "in_place" else 0.01}
+    return arguments, options, expected_in_double(arguments, 2, **options)
+
+
+@pytest.mark.parametrize(("cell", "name", "V", "H", "of_network", "B", "T"), CELLS_AND_SIZES)
+def test_training_matches_reference_at_any_size(kernels, dtype, cell, name, V, H, of_network, B, T):
+    arguments, options, wanted = expected_size(cell, name, V, H, tuple(of_network.items()), B, T)
+    check_run(Run(*in_dtype(arguments, dtype), **options).steps(2), wanted)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(
+    ("of_network", "parts"),
+    [
+        ({"embedding_size": 2}, lambda p: [p.embedding, p.layers[0].Wx]),
+        ({"n_bigrams": 11}, lambda p: [p.pair_table[:7]]),
+        ({}, lambda p: [p.layers[0].Wh, p.layers[1].Wx, p.Wy]),
+    ],
+    ids=["embedding", "bigrams", "boundary"],
+)
+def test_gradients_match_central_differences(kernels, cell, of_network, parts):
+    B, T = 3, 7
+    layout, params, _, state, ids = Variant(of_network, V=5, H=3).start("float64", B, T, cell=cell, num_layers=2)
+    gradients = check_gradients(layout, params, ids, state, parts, T=T, n_threads=2, boundary=3, every=2)
+    assert all(np.count_nonzero(gradient.any(axis=1)) > 1 for gradient in gradients)
+
+
+# A thread for each shard, fewer, and groups of threads; tests/kernels/test_thread_groups.py has every cell in groups.
+ON_THREADS = [("rnn", 2, (2, 4)), ("gru", 5, (3, 5)), ("gru", 1, (2,)), ("lstm", 1, (2, 3)), ("cifg", 1, (2, 3))]
+
+
+@pytest.mark.parametrize("name", WITH_TABLES)
+@pytest.mark.parametrize(("cell", "n_shards", "n_threads"), ON_THREADS)
+def test_threads_do_not_change_bits(kernels, dtype, name, cell, n_threads, n_shards):
+    arguments = VARIANTS[name].start(dtype, 11, 29, cell=cell, num_layers=2, H=101, optimizer="adam")
+    check_threads(arguments, n_threads, n_shards, T=29, weight_dropout=0.1, state_reset=0.3)
+
+
+@pytest.mark.parametrize("of_network", [{}, {"embedding_size": 37}], ids=["plain", "embedding"])
+@pytest.mark.parametrize(("cell", "n_shards", "n_threads"), ON_THREADS)
+def test_threads_do_not_change_bits_of_bfloat16(bfloat16_kernels, of_network, cell, n_threads, n_shards):
+    arguments = Variant(of_network).start(SINGLE, 11, 29, cell=cell, num_layers=2, H=101, optimizer="adam")
+    check_threads(arguments, n_threads, n_shards, T=29, weight_dropout=0.1, bfloat16=True)
+
+
+@pytest.mark.parametrize("name", WITH_TABLES)
+@pytest.mark.parametrize(("B", "T"), [(3, 5), (5, 31)], ids=["few", "many"])
+def test_packed_weights_follow_update(kernels, dtype, name, B, T):
+    check_packed_weights(Run(*VARIANTS[name].start(dtype, B, T, num_layers=2), T=T, n_threads=2), kernels)
+
+
+def table_of(layout, flat):
+    """Return the rows of a network's embedding, or of its pairs."""
+    parts = layout.tensors(flat)
+    return parts.embedding if layout.embedding_size else parts.pair_table
+
+
+@pytest.mark.parametrize("name", WITH_TABLES)
+def test_gradients_of_processes_add_up(kernels, dtype, name):
+    arguments = VARIANTS[name].start(dtype, 5, 7)
+    run = check_reduction(arguments, 7)
+    before, after = (table_of(arguments[0], params) for params in (arguments[1], run.params))
+    assert (after != before).any()
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("name", WITH_TABLES)
+def test_unread_rows_of_tables_stay(kernels, dtype, name, optimizer):
+    layout, params, memories, state, ids = VARIANTS[name].start(dtype, 3, 5, optimizer=optimizer)
+    ids %= 7
+    if name == "bigrams":
+        state[-1][:] = 0
+        read = set(zip(ids[:-1].tolist(), ids[1:].tolist(), strict=True))
+        unread = [i for i, pair in enumerate(layout.pairs.pairs.tolist()) if tuple(pair) not in read]
+    else:
+        unread = list(range(7, 13))
+    run = Run(layout, params, memories, state, ids, T=5, optimizer=optimizer, learning_rate=0.1).steps(3)
+    before, after = (table_of(layout, flat) for flat in (params, run.params))
+    assert (np.delete(after, unread, axis=0) != np.delete(before, unread, axis=0)).any()
+    # Adam continues in the direction of its mean, except for pairs, whose rows are skipped.
+    stays = name == "bigrams" or optimizer == "adagrad" or optimizer == "rmsprop"
+    assert (after[unread] == before[unread]).all() == stays
+    if name == "bigrams":
+        for old, new in zip(memories, run.memory, strict=True):
+            assert (table_of(layout, new)[unread] == table_of(layout, old)[unread]).all()
+
+
+WRONG_SIZES = [("embedding", name) for name in ("table", "vectors", "rows", "symbols", "numbers")]
+WRONG_SIZES += [("bigrams", name) for name in ("before", "rows_of_pairs", "occurs")]
+
+
+@pytest.mark.parametrize(("variant", "name"), WRONG_SIZES)
+def test_training_refuses_arrays_of_another_size(variant, name):
+    run = Run(*VARIANTS[variant].start("float64", 5, 13), T=13)
+    with run.trainer:
+        shard = run.trainer.team.shards[0]
+        owner = shard if hasattr(shard, name) else shard.threads[0]
+        setattr(owner, name, np.ascontiguousarray(getattr(owner, name)[:-1]))
+        with pytest.raises(ValueError, match="size"):
+            run.trainer._take_steps(np.full(1, 0.1))
+
+
+# ------------------------------------------------------------------------------ inference
+
+SCORED = [
+    *((name, {}, cell) for name in ("embedding", "bigrams", "boundary", "labels") for cell in CELLS),
+    *(("bigrams", {"embedding_size": 5}, cell) for cell in CELLS),
+]
+
+
+@pytest.mark.parametrize(("name", "more", "cell"), SCORED)
+@pytest.mark.parametrize("B", [1, 3])
+def test_scores_match_reference(kernels, dtype, name, more, cell, B):
+    variant = VARIANTS[name]
+    layout, params, _, state, ids = variant.start(dtype, B, 11, cell=cell, num_layers=2, **more)
+    x = ids[: 31 * B].reshape(31, B).astype(np.int32)
+    packed = PackedNetwork.pack(layout, params, one_row=B == 1, boundary=variant.boundary)
+    check_scores(packed, x, state, expected_scores(layout, params, x, state, variant.boundary), cut=11)
+
+
+@pytest.mark.parametrize("name", ["bigrams", "boundary"])
+@pytest.mark.parametrize(("cell", "B"), [("rnn", 1), ("gru", 9), ("cifg", 3), ("lstm", 1)])
+def test_draws_match_reference(kernels, dtype, name, cell, B):
+    variant = VARIANTS[name]
+    layout, params, _, state, _ = variant.start(dtype, 1, 7, cell=cell, num_layers=2)
+    packed = PackedNetwork.pack(layout, params, one_row=B == 1, boundary=variant.boundary)
+    found, after, uniforms = drawn(packed, state, range(B), 47, temperature=0.7)
+    wide, flat = in_double(layout, params)
+    before = repeated(tuple(array.astype(np.float64) for array in state), B)
+    wanted, last = reference.sample(wide.tensors(flat), cell, before, uniforms, 0.7, boundary=variant.boundary)
+    assert (wanted == variant.boundary).any()
+    np.testing.assert_array_equal(found, wanted)
+    for mine, right in zip(after, last, strict=True):
+        np.testing.assert_allclose(mine, right, atol=1e-4 if dtype == np.float32 else 1e-9)
+
+
+# ------------------------------------------------------------------------------ rounded operands
+
+# Where a number to be rounded is itself a sum, two right programs may round it to different neighbors. Such cases are
+# rare: what is computed must be far nearer to the reference with rounding than the reference without.
+
+ROUNDING = {"bfloat16": operands_in_bfloat16, "int8": operands_in_int8, "": contextlib.nullcontext}
+BUILDS = [("bfloat16", name) for name in _kernels.available_for_bfloat16()]
+BUILDS += [("int8", name) for name in _kernels.available_for_int8()]
+
+
+@pytest.fixture(params=BUILDS, ids="-".join)
+def precision(request):
+    """Run the test with each rounding of operands and each instruction set that has it; return the rounding."""
+    precision, name = request.param
+    with instruction_set(name):
+        yield precision
+
+
+def check_nearness(found, rounded, plain):
+    """Check that `found` is less than half as far from the result of rounded operands as the result of plain ones is.
+
+    A single state rounded to its other neighbor causes up to a third of that distance; an unrounded operand, 0.7.
+    """
+    scale = np.linalg.norm(rounded)
+    assert np.linalg.norm(found - rounded) <= 0.45 * np.linalg.norm(plain - rounded) + 2e-6 * scale
+
+
+@functools.cache
+def expected_rounded_step(rounding, cell, V, H, E, B, T, options):
+    """Return layout, gradient, states and loss of a step by the reference, in double precision."""
+    layout, params, _, state, ids = rounded_start(cell, V, H, E, B, T)
+    arguments = layout, params, [layout.zeros()], state, ids
+    with ROUNDING[rounding]():
+        wide, after, (sum_,), state, (loss,) = expected_in_double(arguments, 1, **dict(options))
+    return wide, gradient_of(in_double(layout, params)[1], after, sum_), state, loss
+
+
+def rounded_start(cell, V, H, E, B, T):
+    return Variant({"embedding_size": E}).start(SINGLE, B, T, cell=cell, num_layers=1 if E else 2, V=V, H=H)
+
+
+# Units and symbols around the width of a vector, of a panel, of a tile, odd and even; few rows and many; an embedding,
+# whose sums of dz are operands; dropout.
+ROUNDED_STEPS = [(13, 11, None, B, T, {}) for B, T in [(1, 3), (1, 67), (3, 5), (50, 23)]]
+ROUNDED_STEPS += [(V, H, None, 5, 17, {}) for V, H in [(2, 16), (17, 1), (67, 31), (13, 97), (131, 67), (65, 128)]]
+ROUNDED_STEPS += [(13, 11, 5, B, T, {}) for B, T in [(1, 3), (5, 31), (50, 23)]]
+ROUNDED_STEPS += [(13, 11, None, 5, 7, {"dropout_seed": 5, rate: 0.3}) for rate in ("dropout", "weight_dropout")]
+ROUNDED_STEPS += [(13, 11, None, 5, 31, {"n_threads": 2})]
+
+
+@pytest.mark.parametrize(("V", "H", "E", "B", "T", "options"), ROUNDED_STEPS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_bfloat16_gradients_match_reference(bfloat16_kernels, cell, V, H, E, B, T, options):
+    layout, params, _, state, ids = rounded_start(cell, V, H, E, B, T)
+    options = {"clip": math.inf, "learning_rate": 0.001, "T": T, **options}
+    run = Run(layout, params, [layout.zeros()], state, ids, bfloat16=True, **options).steps(1)
+    options.pop("n_threads", None)
+    of_reference = cell, V, H, E, B, T, tuple(options.items())
+    rounded, plain = (expected_rounded_step(rounding, *of_reference) for rounding in ("bfloat16", ""))
+    assert run.loss == pytest.approx(rounded[-1], rel=1e-4)
+    found = layout.tensors(gradient_of(params, run.params, run.sum))
+    for part in zip(found, rounded[0].tensors(rounded[1]), plain[0].tensors(plain[1]), strict=True):
+        check_nearness(*part)
+    for part in zip(run.state, rounded[2], plain[2], strict=True):
+        check_nearness(*part)
+
+
+# The last has an embedding, bigrams and a boundary.
+ROUNDED_SIZES = [(13, 5), (65, 16), (13, 37), (67, 65), (97, 100), (2, 1)]
+ROUNDED_NETWORKS = [(V, H, {}, None) for V, H in ROUNDED_SIZES]
+ROUNDED_NETWORKS += [(13, 37, {"embedding_size": 7, "n_bigrams": 17}, 11)]
+
+
+def rounded_network(precision, V, H, cell, boundary=None, **of_network):
+    """Return a layout and its weights, and the arguments that pack them for this precision."""
+    layout, params = network(V, H, SINGLE, cell=cell, num_layers=2, **of_network)
+    if precision == "bfloat16":
+        return layout, params, {"bfloat16": True, "boundary": boundary}
+    params, scales = int8_weights(layout, params)
+    return layout, params, {"scales": scales, "boundary": boundary}
+
+
+@pytest.mark.parametrize(("V", "H", "of_network", "boundary"), ROUNDED_NETWORKS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_rounded_scores_match_reference(precision, cell, V, H, of_network, boundary):
+    layout, params, packing = rounded_network(precision, V, H, cell, boundary, **of_network)
+    B, n = 3, 29
+    x, state = symbols(V, n * B, np.int32).reshape(n, B), states(
+        B, H, SINGLE, cell=cell, num_layers=2, V=V if layout.pairs else None
+    )
+    wanted = {}
+    for rounding in (precision, ""):
+        with ROUNDING[rounding]():
+            wanted[rounding] = expected_scores(layout, params, x, state, boundary)
+    found = PackedNetwork.pack(layout, params, one_row=False, **packing).log_probabilities(x, state)
+    (rounded, after), (plain, _) = wanted[precision], wanted[""]
+    check_nearness(found, rounded, plain)
+    for a, b in zip(state, after, strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-2)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_rounded_results_do_not_depend_on_batch(precision, cell):
+    V, H, B, n = 13, 37, 35, 23
+    layout, params, packing = rounded_network(precision, V, H, cell)
+    x, state = symbols(V, n * B, np.int32).reshape(n, B), states(B, H, SINGLE, cell=cell, num_layers=2)
+    many = PackedNetwork.pack(layout, params, one_row=False, **packing)
+    together, first_state = tuple(a.copy() for a in state), tuple(a[:, :1].copy() for a in state)
+    log_p = many.log_probabilities(x, together)
+    out, after, _ = drawn(many, first_state, range(B), n)
+    for first, last in [(0, 1), (34, 35), (3, 20), (1, 34)]:
+        for one_row, scoring in itertools.product([False, True], repeat=2):
+            packed = PackedNetwork.pack(layout, params, one_row=one_row, scoring=scoring, **packing)
+            part = slice(first, last)
+            own = tuple(a[:, part].copy() for a in state)
+            np.testing.assert_array_equal(packed.log_probabilities(x[:, part].copy(), own), log_p[:, part])
+            np.testing.assert_array_equal(own[0], together[0][:, part])
+            ids, own, _ = drawn(packed, first_state, range(first, last), n)
+            np.testing.assert_array_equal(ids, out[:, part])
+            np.testing.assert_array_equal(packed.logits_after(own), many.logits_after(after)[part])
+
+
+def test_rounded_network_keeps_its_bits_when_pickled_or_repacked(precision):
+    layout, params, packing = rounded_network(precision, 13, 37, "lstm")
+    packed, x = PackedNetwork.pack(layout, params, one_row=False, **packing), symbols(13, 29, np.int32)[:, None]
+    wanted = packed.log_probabilities(x, packed.zero_state(1))
+    for same in (pickle.loads(pickle.dumps(packed)), packed.repacked(one_row=True, scoring=True)):
+        np.testing.assert_array_equal(same.log_probabilities(x, same.zero_state(1)), wanted)
+
+
+@pytest.mark.parametrize("V", [16, 17])  # a whole vector, and a symbol left over
+@pytest.mark.parametrize("H", [37, 131])
+def test_bfloat16_gradient_rounds_both_operands(bfloat16_kernels, V, H):
+    # Of a single row, each element is one product of two numbers with 8 bits, so its last 8 bits are zero.
+    run = Run(*Variant().start(SINGLE, 1, 1, V=V, H=H), T=1, bfloat16=True).steps(1)
+    Wy = run.layout.tensors(run.trainer.team.shards[0].gradient).Wy
+    assert Wy.all()
+    assert not (Wy.view(np.uint32) & 0xFF).any()
+
+
+def test_bfloat16_steps_multiply_by_updated_weights(bfloat16_kernels):
+    arguments = Variant().start(SINGLE, 5, 7, H=17, num_layers=2)
+    options = {"T": 7, "learning_rate": 0.1, "weight_dropout": 0.2, "dropout_seed": 3}
+    run = Run(*arguments, bfloat16=True, **options).steps(3)
+    with operands_in_bfloat16():
+        wide, expected, _, _, losses = expected_in_double(arguments, 3, **options)
+    for a, b in zip(run.layout.tensors(run.params), wide.tensors(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-2, atol=1e-3)
+    assert run.loss == pytest.approx(losses[-1], rel=1e-3)
+
+
+SMALL_SIGNAL_STACK = """
+import ctypes
+class Stack(ctypes.Structure):
+    _fields_ = [("first", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
+room = ctypes.create_string_buffer(4096)  # too small for the registers of AMX: Linux then refuses them
+assert ctypes.CDLL(None).sigaltstack(ctypes.byref(Stack(ctypes.addressof(room), 0, 4096)), None) == 0
+from crnn import CharRNN, _kernels
+CharRNN(5, max_steps=3, matmul_precision="bfloat16").fit("to be or not to be")
+print(_kernels.bfloat16_set)
+"""
+
+
+@pytest.mark.skipif("amx" not in _kernels.available_for_bfloat16(), reason="this processor has no AMX")
+def test_amx_refused_by_the_system_falls_back_to_avx512_bf16():
+    environment = {name: value for name, value in os.environ.items() if name != "CRNN_ISA"}
+    command = [sys.executable, "-c", SMALL_SIGNAL_STACK]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["avx512_bf16"]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "packing", "message"),
+    [
+        ("float32", {"bfloat16": True, "training": True, "many": False}, "the BLAS does not round operands"),
+        ("float64", {"bfloat16": True, "training": True}, "4 for products in bfloat16"),
+        ("float64", {"int8": True}, "4 for products in bfloat16 or int8"),
+        *(("float32", {"int8": True, **more}, "int8: such a network is for inference") for more in (
+            {"training": True}, {"many": False}, {"bfloat16": True}
+        )),
+    ],
+)  # fmt: skip
+def test_network_refuses_precision_it_cannot_have(dtype, packing, message):
+    with pytest.raises(ValueError, match=message):
+        core.Network(Layout(3, 5, np.dtype(dtype)), Packing(one_row=True, **packing))
+
+
+@pytest.mark.parametrize("scales", [None, np.ones(1, SINGLE)])
+def test_packing_int8_refuses_missing_scales(scales):
+    layout = Layout(16, 16, SINGLE)
+    network = core.Network(layout, Packing(one_row=True, int8=True))
+    with pytest.raises((TypeError, ValueError), match="scales"):
+        core.pack_weights(network, layout.zeros(), aligned_zeros(network.panels_size, SINGLE), scales)
+
+
+# ------------------------------------------------------------------------------ embeddings and labels
+
+
+def test_inference_network_refuses_an_embedding():
+    layout = Layout(13, 11, SINGLE, embedding_size=5)
+    with pytest.raises(ValueError, match="fold it into the first layer's Wx"):
+        core.Network(layout, Packing(one_row=True))
+
+
+@pytest.mark.parametrize(("labels", "boundary"), [(-1, 5), (1, None), (5, 5)])
+def test_network_refuses_labels_beyond_its_symbols(labels, boundary):
+    packing = Packing(one_row=True, many=False, training=True)
+    with pytest.raises(ValueError, match=f"{labels} labels"):
+        core.Network(network(9, 5)[0], packing, boundary=boundary, labels=labels)
+
+
+# ------------------------------------------------------------------------------ bigrams
+
+
+def test_bigrams_read_by_another_process_are_updated(kernels, dtype):
+    layout, params, memories, state, ids = VARIANTS["bigrams"].start(dtype, 5, 7)
+    place, n = layout.tensors(np.arange(layout.size)).pair_table, len(layout.pairs)
+    pairs = np.where(np.arange(n)[:, None] == n - 1, -1, layout.pairs.pairs)  # no text reads the last row
+    layout = dataclasses.replace(layout, pairs=SymbolPairs(pairs))
+
+    def other(gradient):
+        gradient[place[-1]] += 1
+        gradient[layout.size + layout.vocab_size + n - 1] = 1  # its flag
+
+    run = Run(layout, params, memories, state, ids, T=7, reduce=other).steps(1)
+    assert (layout.tensors(run.params).pair_table[-1] != layout.tensors(params).pair_table[-1]).all()
+
+
+def crafted_pairs(V, n):
+    """Return n pairs with the same multiplicative hash in a table of 1,024, and n pairs with the same symbol.
+
+    A hash table would search them all linearly to find one pair. A binary search covers only the pairs with the same
+    first symbol, at most V.
+    """
+    keys = np.arange(V, dtype=np.uint64)[:, None] << np.uint64(32) | np.arange(V, dtype=np.uint64)
+    places = (keys * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(32)) % 1024
+    same = np.argwhere(places == 7)[:n]
+    return np.concatenate([same, np.stack([np.full(n, 5), np.arange(n)], axis=1)])
+
+
+def test_crafted_bigrams_are_found_as_fast_as_others(kernels):
+    V, n = 2003, 512
+    pairs = SymbolPairs(np.unique(crafted_pairs(V, n), axis=0))
+    layout = Layout(V, 3, np.dtype("float64"), pairs=pairs)
+    params = 0.1 * np.random.default_rng(0).standard_normal(layout.size)
+    first, symbols, _ = pairs.sorted_by_symbol(V)
+    assert len(symbols) == len(pairs) >= 2 * n - 1
+    assert np.diff(first).max() <= V  # so that a search takes at most 11 comparisons
+    ids = np.random.default_rng(1).permutation(pairs.pairs)[:300].ravel().astype(np.int32)[:, None]
+    packed = PackedNetwork.pack(layout, params, one_row=True)
+    wanted, _ = expected_scores(layout, params, ids, packed.zero_state(1))
+    np.testing.assert_allclose(packed.log_probabilities(ids, packed.zero_state(1)), wanted, rtol=1e-9)
+
+
+def test_training_refuses_bigram_rows_of_wider_integers():
+    run = Run(*VARIANTS["bigrams"].start("float64", 5, 13), T=13)
+    with run.trainer:
+        own = run.trainer.team.shards[0].threads[0]
+        own.rows_of_pairs = own.rows_of_pairs.astype(np.int64)
+        with pytest.raises(ValueError, match=r"rows_of_pairs: elements of type '[lq]', but int32 is wanted"):
+            run.trainer._take_steps(np.full(1, 0.1))
+
+
+@pytest.mark.parametrize("written", [math.nan, math.inf, -3.0, 1e30, 0.5])
+def test_previous_symbol_out_of_range_means_none(written):
+    layout, params, _, state, ids = VARIANTS["bigrams"].start("float64", 1, 7)
+    packed, x = PackedNetwork.pack(layout, params, one_row=True), ids[:5].astype(np.int32)[:, None]
+    none = tuple(array.copy() for array in state)
+    state[-1][:], none[-1][:] = written, 0
+    assert (packed.log_probabilities(x, state) == packed.log_probabilities(x, none)).all()
+
+
+def test_duplicate_bigrams_read_one_row():
+    layout, params, _, state, ids = VARIANTS["bigrams"].start("float64", 3, 7)
+    pairs = np.concatenate([layout.pairs.pairs[:1], layout.pairs.pairs[:-1]])
+    twice = dataclasses.replace(layout, pairs=SymbolPairs(pairs))
+    x = ids[: 3 * 29].reshape(29, 3).astype(np.int32)
+    assert np.isfinite(PackedNetwork.pack(twice, params, one_row=False).log_probabilities(x, state)).all()
+
+
+# ------------------------------------------------------------------------------ weights used in place
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradient_has_the_same_bits_in_the_update_and_before_it(kernels, dtype, cell, optimizer):
+    # The last step of a call measures the whole gradient, and a reducer sees it.
+    arguments = VARIANTS["in_place"].start(dtype, 1, 5, cell=cell, num_layers=2, optimizer=optimizer)
+    options = {"T": 5, "optimizer": optimizer, "learning_rate": 0.01, "clip": 0.02}
+    together = Run(*arguments, **options).steps(4)
+    assert Run(*arguments, **options).steps(1, 1, 1, 1).bits() == together.bits()
+    reduced = Run(*arguments, reduce=lambda vector: None, **options).steps(4)
+    assert reduced.trainer.network.in_place
+    for ours, theirs in zip((reduced.params, *reduced.memory), (together.params, *together.memory), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+IN_PLACE = Packing(one_row=True, many=False, training=True, in_place=True)
+PACKED = [{"one_row": False}, {"in_place": False}, {"bfloat16": True, "many": True}, {"group_size": 2, "many": True}]
+
+
+@pytest.mark.parametrize("change", PACKED, ids=str)
+def test_other_networks_pack_their_weights(change):
+    assert core.Network(Layout(7, 192, SINGLE), IN_PLACE).in_place
+    assert not core.Network(Layout(7, 192, SINGLE), IN_PLACE._replace(**change)).in_place
+    assert not core.Network(Layout(7, 193, SINGLE), IN_PLACE).in_place
+
+
+def test_weight_dropout_needs_packed_weights():
+    arguments = VARIANTS["in_place"].start("float64", 1, 5)
+    run = Run(*arguments, T=5, weight_dropout=0.2)
+    assert not run.trainer.network.in_place
+    run = Run(*arguments, T=5)
+    run.trainer.settings = dataclasses.replace(run.trainer.settings, weight_dropout=0.2)
+    with pytest.raises(ValueError, match="must be packed"):
+        run.steps(1)
