@@ -21,7 +21,7 @@ print(time.perf_counter() - start)
 @pytest.mark.parametrize("contender", ["crnn", "torch", "jax"])
 def test_import(timed, contender):
     needs(contender)
-    # `import crnn` alone imports next to nothing: see benchmarks/import_time.py.
+    # `import crnn` alone imports next to nothing: see `tools/reliability.py --figures imports`.
     statement = "from crnn import CharRNN" if contender == "crnn" else f"import {contender}"
     command = [sys.executable, "-c", PROBE.format(statement)]
 

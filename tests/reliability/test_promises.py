@@ -4,6 +4,7 @@ import os
 import sys
 
 import pytest
+from measurements import FIGURES
 from promises import PROMISES
 from write_faults import NO_COMPILER
 
@@ -20,3 +21,12 @@ def test_promise(name):
         pytest.skip(NO_COMPILER)
     assert outcome.tries
     assert outcome.failures == []
+
+
+@linux
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "count"), [("responses", 1), ("pauses", 20), ("memory", 1), ("imports", 1)])
+def test_figures(name, count):
+    header, _, *rows = FIGURES[name][0](count)
+    assert len(rows) > 1
+    assert all(row.count("|") == header.count("|") for row in rows)

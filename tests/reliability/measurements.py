@@ -1,0 +1,229 @@
+"""The figures of docs/reliability.md: `python tools/reliability.py --figures` prints them. Linux only."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from trials import environment
+
+from crnn import CharRNN
+from crnn.training.loop.run import TrainingRun
+
+TEXT = "to be or not to be, that is the question: whether 'tis nobler in the mind to suffer. " * 30
+MB = 10**6
+
+# ------------------------------------------------------------------------------------------------ responses
+
+SENDER = """
+import os, sys, time
+for line in sys.stdin:
+    process, delay = line.split()
+    time.sleep(float(delay))
+    seconds = time.clock_gettime(~int(process) << 3 | 2)  # of all threads, by the clock of clock_getcpuclockid
+    os.kill(int(process), 2)
+    print(seconds, flush=True)
+"""
+
+
+def trained(**parameters):
+    """Return a model of one step: only its size matters."""
+    return CharRNN(**{"cell": "lstm", "random_state": 0, "max_steps": 1} | parameters)
+
+
+def calls():
+    """Yield each call's name, the seconds within which a signal comes, and a function that prepares the call."""
+    names = [f"{a}{b}" for a in ("anna", "bob", "eve", "otto", "lena") for b in range(20)]
+    long = TEXT * (MB // len(TEXT))
+
+    def fit(text=TEXT * 200, **parameters):
+        return lambda: trained(**{"optimizer": "adam", "max_steps": 9} | parameters).fit(text)
+
+    def of_model(work):
+        model = trained(hidden_size=512).fit(TEXT)
+        return lambda: work(model)
+
+    def guesses():
+        model = trained(hidden_size=64, max_steps=300, batch_size=16, optimizer="adam").fit(names)
+        return lambda: model.guess_number(names[:9], n=10**6)
+
+    def validation():
+        return lambda: trained(hidden_size=512, eval_every=1, max_steps=3).fit(TEXT, validation=long)
+
+    yield "guess_number of 10**6 samples", 3.0, guesses
+    yield "validation of 1 MB", 3.0, validation
+    yield "a step of H = 2048, B = 64, T = 200", 12.0, lambda: fit(hidden_size=2048, batch_size=64, seq_length=200)
+    yield "the first second of that", 1.0, lambda: fit(hidden_size=2048, batch_size=64, seq_length=200)
+    yield "steps of 3 layers, H = 1024, B = 8", 3.0, lambda: fit(hidden_size=1024, num_layers=3, batch_size=8)
+    yield "steps of 3 layers, H = 1600, B = 8", 6.0, lambda: fit(hidden_size=1600, num_layers=3, batch_size=8)
+    yield "steps of H = 100", 1.0, lambda: fit(hidden_size=100)
+    yield "sample one text", 2.0, lambda: of_model(lambda model: model.sample(MB))
+    yield "score 1 MB", 2.0, lambda: of_model(lambda model: model.score(long))
+    strings = [TEXT[:99]] * 20_000
+    yield "score_samples of 20,000 strings", 2.0, lambda: of_model(lambda model: model.score_samples(strings))
+    yield "fit a text of 300 MB", 2.0, lambda: fit(("naïve " + TEXT) * (300 * MB // len(TEXT)), hidden_size=50)
+
+
+def order(sender, process, delay):
+    """Have SIGINT sent to a process after a delay; this returns at once."""
+    sender.stdin.write(f"{process} {delay}\n")
+    sender.stdin.flush()
+
+
+def response(sender, call, delay):
+    """Return the processor seconds from a signal during a call, repeated if it is short, to KeyboardInterrupt."""
+    try:
+        order(sender, os.getpid(), delay)
+        while True:
+            call()
+    except KeyboardInterrupt:
+        return time.process_time() - float(sender.stdout.readline())
+
+
+def command_response(sender, folder, delay):
+    """Return the processor seconds from a signal to the end of ``crnn train``, which includes saving the model."""
+    (folder / "text").write_text(TEXT, encoding="utf-8")
+    for old in folder.glob("model*"):
+        old.unlink()
+    command = [sys.executable, "-m", "crnn", "train", "text", "-o", "model", "--max-seconds", "3600"]
+    with subprocess.Popen(command, cwd=folder, env=environment(), stderr=subprocess.PIPE) as process:
+        process.stderr.readline()  # the command has read the text: training begins
+        order(sender, process.pid, delay)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 128 + signal.SIGINT, process.returncode
+    return usage.ru_utime + usage.ru_stime - float(sender.stdout.readline())
+
+
+def responses(count):
+    """Yield a table of the time from Ctrl-C to KeyboardInterrupt; `count` signals for each call."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
+    moments = random.Random(0)
+    command = [sys.executable, "-c", SENDER]  # a process of its own: no lock of this one delays a signal
+    yield "| processor ms from the signal to KeyboardInterrupt | signals | median | 99 of 100 | longest |"
+    yield "|---|---:|---:|---:|---:|"
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as sender,
+    ):
+        for name, longest, prepared in calls():
+            call = prepared()
+            yield row(name, [response(sender, call, moments.uniform(0, longest)) for _ in range(count)])
+        times = [command_response(sender, Path(folder), moments.uniform(0, 2)) for _ in range(count)]
+        yield row("crnn train, to the end of the process", times)
+
+
+def row(name, times):
+    """Return a row of the table, in milliseconds."""
+    quantiles = 1000 * np.quantile(times, (0.5, 0.99, 1.0), method="higher")
+    return f"| {name} | {len(times)} | " + " | ".join(f"{ms:.0f}" for ms in quantiles) + " |"
+
+
+# ------------------------------------------------------------------------------------------------ checkpoints
+
+MODELS = {
+    "rnn, 100 units": {"hidden_size": 100},
+    "lstm, 3 × 1024, adam": {
+        "hidden_size": 1024, "num_layers": 3, "cell": "lstm", "optimizer": "adam", "batch_size": 8,
+    },
+}  # fmt: skip
+
+
+def pauses(count):
+    """Yield a table: for how long a checkpoint a second holds training up; `count` seconds of training a model."""
+    yield "| model | weights | pauses | pause, ms | processor ms | of 1 s | of 60 s |"
+    yield "|---|---:|---:|---:|---:|---:|---:|"
+    due = TrainingRun._write_checkpoint_if_due
+    for name, given in MODELS.items():
+        found = []
+
+        def timed(training, found=found):
+            before, start, processor = training._checkpoints.writer._last_step, time.perf_counter(), time.thread_time()
+            due(training)
+            if training._checkpoints.writer._last_step != before:
+                found.append((time.perf_counter() - start, time.thread_time() - processor))
+
+        TrainingRun._write_checkpoint_if_due = timed
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                model = CharRNN(**given, max_seconds=count, random_state=0, n_threads=1)
+                model.fit(TEXT * 10, checkpoint=Path(folder) / "run", checkpoint_every=1.0)
+        finally:
+            TrainingRun._write_checkpoint_if_due = due
+        if not found:
+            raise SystemExit(f"{name}: no checkpoint in {count} seconds; train for longer with --count")
+        seen, pause = np.mean(found, axis=0)
+        weights = sum(array.size for array in model.params_.values())
+        shares = " | ".join(f"{pause / (interval + pause):.3%}" for interval in (1, 60))
+        yield f"| {name} | {weights:,} | {len(found)} | {1000 * seen:.1f} | {1000 * pause:.1f} | {shares} |"
+
+
+# ------------------------------------------------------------------------------------------------ memory and import
+
+PEAK = """
+from crnn import CharRNN, ModelFileError
+from crnn.cli.main import main
+def peak():
+    return int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))) / 1024
+{}
+before = peak()
+{}
+print(peak() - before)
+"""
+LOAD, SCORE = "CharRNN.load({!r})", "main(['score', {!r}, '--lines', {!r}])"
+REFUSED = "try:\n    CharRNN.load({!r})\nexcept ModelFileError: pass"
+
+
+def memory(count):
+    """Yield a table: by how much a process grows at most when it loads a model and when it scores a line."""
+    yield "| | MB | growth, MB |"
+    yield "|---|---:|---:|"
+    with tempfile.TemporaryDirectory() as folder:
+        small, large, hostile, short, line = (
+            str(Path(folder) / name) for name in ("small", "large", "hostile", "short", "line")
+        )
+        CharRNN(4, max_steps=1, random_state=0).fit("ab").save(small)
+        CharRNN(1024, cell="lstm", optimizer="adam", num_layers=2, max_steps=1, n_threads=1).fit("ab" * 50).save(large)
+        header = b'{"__metadata__":{},' + b'"a":[[],[],[]],' * MB + b"}"
+        Path(hostile).write_bytes(len(header).to_bytes(8, "little") + header)
+        Path(short).write_bytes(b"ab\n")
+        Path(line).write_bytes(b"ab" * (100 * MB))
+        for name, path, warm_up, measured in (
+            ("load a model", large, LOAD.format(small), LOAD.format(large)),
+            ("refuse a header of a million lists", hostile, LOAD.format(small), REFUSED.format(hostile)),
+            ("score one line", line, SCORE.format(small, short), SCORE.format(small, line)),
+        ):
+            growth = max(float(printed(PEAK.format(warm_up, measured)).split()[-1]) for _ in range(count))
+            yield f"| {name} | {Path(path).stat().st_size / MB:.0f} | {growth:.0f} |"
+
+
+IMPORTS = {
+    "import numpy": ("", "import numpy"),
+    "import crnn, after it": ("import numpy", "import crnn"),
+    "from crnn import CharRNN, after it": ("import numpy", "from crnn import CharRNN"),
+}
+
+
+def imports(count):
+    """Yield a table: what the import costs beyond NumPy's, the shortest of `count` runs."""
+    yield "| | ms |"
+    yield "|---|---:|"
+    for name, (before, measured) in IMPORTS.items():
+        program = f"import time\n{before}\nstart = time.perf_counter()\n{measured}\nprint(time.perf_counter() - start)"
+        yield f"| {name} | {1000 * min(float(printed(program)) for _ in range(count)):.1f} |"
+
+
+def printed(program):
+    """Return what a program prints."""
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, env=environment(), capture_output=True, text=True, check=True).stdout
+
+
+FIGURES = {"responses": (responses, 100), "pauses": (pauses, 30), "memory": (memory, 1), "imports": (imports, 15)}
