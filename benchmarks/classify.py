@@ -28,7 +28,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import labeled_texts, peers
-from benchmarks.label_variants import LabelAtTheEnd, OneModelPerClass
 from crnn import CharRNNClassifier
 
 N_SPLITS = 5
@@ -96,10 +95,10 @@ def check(p: NDArray[np.float64], n: int, n_classes: int) -> None:
     np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-4)
 
 
-def classifier(epochs: int | None, **own: Any) -> CharRNNClassifier:
+def classifier(epochs: int | None) -> CharRNNClassifier:
     """Return a classifier with its defaults, but for the epochs if they are given."""
     given = {} if epochs is None else {"estimator__epochs": epochs}
-    return CharRNNClassifier(**own).set_params(estimator__random_state=0, **given)
+    return CharRNNClassifier().set_params(estimator__random_state=0, **given)
 
 
 def contenders(data: str, seconds: float | None = None) -> dict[str, Maker]:
@@ -119,17 +118,6 @@ def contenders(data: str, seconds: float | None = None) -> dict[str, Maker]:
 
         found["fastText"] = lambda X, y: FastTextClassifier()
     return found
-
-
-def variants(data: str) -> dict[str, Maker]:
-    """Return a function for each way to tell labels by language models."""
-    epochs = EPOCHS[data] or 8
-    return {
-        "label first, two directions": lambda X, y: classifier(epochs),
-        "label first, forward": lambda X, y: classifier(epochs, directions="forward"),
-        "label last": lambda X, y: LabelAtTheEnd(epochs=epochs),
-        "one model a class": lambda X, y: OneModelPerClass(epochs=epochs),
-    }
 
 
 def compare(data: str, n_splits: int, makers: dict[str, Maker]) -> list[str]:
@@ -179,15 +167,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--splits", type=int, default=N_SPLITS)
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--tune", action="store_true")
-    parser.add_argument("--variants", action="store_true")
     options = parser.parse_args(argv)
     for data in options.data or DATA:
         if options.tune:
             chosen, seconds = tune(data)
             print(f"{data}: {chosen}, found in {seconds:.0f} s")
         else:
-            makers = variants(data) if options.variants else contenders(data, options.seconds)
-            print("\n".join(compare(data, options.splits, makers)), flush=True)
+            print("\n".join(compare(data, options.splits, contenders(data, options.seconds))), flush=True)
 
 
 if __name__ == "__main__":

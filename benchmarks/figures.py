@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,18 +65,3 @@ def replace_between(path: Path, begin: str, end: str, lines: Sequence[str]) -> N
     before, _, rest = check_markers(path, begin, end).partition(begin)
     after = rest.partition(end)[2]
     path.write_text(f"{before}{begin}\n" + "\n".join(lines) + f"\n{end}{after}", encoding="utf-8")
-
-
-def publish(lines: Iterable[str], page: Path | None, begin: str, end: str) -> None:
-    """Print lines as they come; then put them between two markers of a page, if one is given.
-
-    The markers are looked for first: lines may take minutes to come.
-    """
-    if page:
-        check_markers(page, begin, end)
-    printed = []
-    for line in lines:
-        print(line, flush=True)
-        printed.append(line)
-    if page:
-        replace_between(page, begin, end, ["", *printed, ""])

@@ -1,9 +1,9 @@
 """How long does a short call take? `python -m benchmarks.latency [--rounds 20] [--calls 20] [--quantile 0.5]`.
 
 Microseconds of single calls of an LSTM on one thread, next to what the arithmetic of their symbols takes in a long text
-(exact scoring, as in `benchmarks.shared_stream`), and to PyTorch's eager module with the same weights. All of them take
-turns in this process, a few calls at a time; each figure is the median of all its calls. What they compute must agree.
-On a busy machine, `--quantile 0.1` shows the times of uninterrupted calls.
+(exact scoring), and to PyTorch's eager module with the same weights. All of them take turns in this process, a few
+calls at a time; each figure is the median of all its calls. What they compute must agree. On a busy
+machine, `--quantile 0.1` shows the times of uninterrupted calls.
 """
 
 from __future__ import annotations

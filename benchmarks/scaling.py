@@ -1,12 +1,9 @@
-"""What do several processes gain? `python -m benchmarks.scaling speed|network|table|loss [--page docs/scaling.md]`.
+"""What do several processes gain? `python -m benchmarks.scaling speed|loss`.
 
 speed    On this machine: 2 processes of one thread and one process of two threads, in turns.
-network  Steps of one of p machines that a network connects: measured with sums that take the time of the network, and
-         predicted. The other machines are not there: the communicator answers as if they did the same.
-table    Speed-ups of 2 to 64 machines that the prediction gives, for the step time of this machine.
 loss     The loss after the same steps, against the number of steps that each process takes alone. Needs TEXT.
 
-With --page the table goes into a Markdown page, between the markers of its name. Nothing else may run at the time.
+Nothing else may run at the time.
 """
 
 from __future__ import annotations
@@ -24,12 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.figures import publish
-from benchmarks.network_model import EmulatedCommunicator, Network, step_seconds
 from crnn import CharRNN
 
-NETWORKS, MEASURED = (1, 10, 25, 100), (1, 10)  # gigabits a second
-PROCESSES = (2, 4, 8, 16, 32, 64)
 EVERY = (1, 16)
 LOSS_EVERY = (1, 4, 16, 64)
 SENT = ("hidden_size", "steps", "learning_rate")  # arguments of a process
@@ -124,48 +117,6 @@ def _two(every: int) -> str:
     return "2 processes, 1 thread" + ("" if every == 1 else f", average_every={every}")
 
 
-def n_bytes(arguments: argparse.Namespace, every: int) -> int:
-    """Return the bytes summed at a time: the gradient, or parameters and Adam's state."""
-    model = CharRNN(**options(arguments, max_steps=0)).fit("".join(map(chr, range(32, 97))))
-    size = sum(array.nbytes for array in model.params_.values())
-    return size if every == 1 else 3 * size
-
-
-def network(arguments: argparse.Namespace) -> Iterator[str]:
-    """Yield the lines of the table of measured and predicted steps."""
-    yield "Measured steps, with sums delayed by the time a network would take, and the prediction. An LSTM of"
-    yield f"{arguments.hidden_size} units, {arguments.streams} streams on each machine:"
-    yield ""
-    yield "| network | machines | average_every | ms a step | predicted |"
-    yield "|---|---|---|---|---|"
-    for gigabits in MEASURED:
-        for processes in PROCESSES[:3:2]:
-            for every in EVERY:
-                connected = Network(gigabits)
-                comm, streams = EmulatedCommunicator(processes, connected), arguments.streams * processes
-                alone = trained_seconds(arguments, arguments.streams)
-                found = trained_seconds(arguments, streams, comm, every)
-                predicted = step_seconds(alone, n_bytes(arguments, every), processes, connected, every)
-                yield f"| {gigabits} GbE | {processes} | {every} | {1e3 * found:.1f} | {1e3 * predicted:.1f} |"
-
-
-def table(arguments: argparse.Namespace) -> Iterator[str]:
-    """Yield the lines of the table of speed-ups."""
-    alone = arguments.step_seconds or trained_seconds(arguments, arguments.streams)
-    size = n_bytes(arguments, 1)
-    yield "Predicted speed relative to one machine, for an LSTM of"
-    yield f"{arguments.hidden_size} units with {arguments.streams} streams of 50 characters on each machine:"
-    yield f"{1e3 * alone:.0f} ms a step, {size / 1e6:.1f} MB of weights, {1e6 * Network(10).alpha:.0f} µs a message."
-    yield ""
-    yield "| network | average_every | " + " | ".join(f"{p} machines" for p in PROCESSES) + " |"
-    yield "|---|---|" + "---|" * len(PROCESSES)
-    for gigabits in NETWORKS:
-        for every in EVERY:
-            steps = [step_seconds(alone, n_bytes(arguments, every), p, Network(gigabits), every) for p in PROCESSES]
-            cells = [f"{p * alone / step:.1f}" for p, step in zip(PROCESSES, steps, strict=True)]
-            yield f"| {gigabits} GbE | {every} | " + " | ".join(cells) + " |"
-
-
 def loss(arguments: argparse.Namespace) -> Iterator[str]:
     """Yield the lines of the table of losses."""
     if arguments.text is None:
@@ -194,11 +145,11 @@ def loss_of(arguments: argparse.Namespace, text: str, comm: Any, every: int, **m
     return float(model.bits_per_char("".join(symbol for symbol in text[cut:] if symbol in known), exact=False))
 
 
-PARTS = {"speed": speed, "network": network, "table": table, "loss": loss}
+PARTS = {"speed": speed, "loss": loss}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Print a table, or write it into a page."""
+    """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=[*PARTS, "process"])
     parser.add_argument("text", nargs="?", type=Path)
@@ -208,15 +159,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--learning-rate", type=float, default=0.01)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--step-seconds", type=float, help="of one machine, in place of a measurement")
-    parser.add_argument("--page", type=Path)
     parser.add_argument("--job", help=argparse.SUPPRESS)
     arguments = parser.parse_args(argv)
     if arguments.part == "process":
         process(arguments)
         return
-    begin, end = (f"<!-- benchmarks.scaling {arguments.part}: {place} -->" for place in ("begin", "end"))
-    publish(PARTS[arguments.part](arguments), arguments.page, begin, end)
+    for line in PARTS[arguments.part](arguments):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":
