@@ -247,8 +247,9 @@ class CharRNN(LanguageModel):
         UnicodeDecodeError
             If a file is not UTF-8; the error gives the offset.
         DivergenceError
-            If a loss is not finite. The model then has the last good weights, or those with the lowest validation
-            loss.
+            If a loss is not finite, or the mean loss of the last 100 or more steps is above 10 times that of a uniform
+            guess. The model then has the weights of the last good snapshot, about a second old, or those with the
+            lowest validation loss.
         KeyboardInterrupt
             On Ctrl-C. The model then has the last complete update, or the weights with the lowest validation loss.
 

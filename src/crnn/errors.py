@@ -70,21 +70,21 @@ class NotFittedError(ValueError, AttributeError):
 
 
 class DivergenceError(ArithmeticError):
-    """Training reached a non-finite loss, or ruined the model; the model keeps its last good weights.
+    """Training reached a non-finite loss, or ruined the model; the model returns to its last good snapshot.
 
     Adaptation raises it, too; the original model is then unchanged.
 
     Parameters
     ----------
     step : int
-        The training step with a non-finite loss, counted like `n_steps_`.
+        The training step after which the error was found, counted like `n_steps_`.
     last_loss : float
-        The last finite loss before it, in nats per chunk (summed over time, mean over streams);
-        NaN if missing. For a ruined model, the loss of `step`.
+        The last finite loss before it, in nats per chunk (summed over time, mean over streams); NaN if missing. For
+        a ruined model, the mean loss of the last 100 or more steps.
     kind : {"loss", "weights", "ruin", "adaptation"}, default="loss"
         What went wrong. "loss": the loss of `step` is not finite. "weights": the loss is finite, but weights or the
-        optimizer state after it are not. "ruin": all are finite, but the loss stayed far above that of a uniform guess
-        until the end. "adaptation": the loss of block `step`, or the weights after it, are not finite.
+        optimizer state are not. "ruin": all are finite, but at the end of training, the mean loss is more than 10 times
+        that of a uniform guess. "adaptation": the loss of block `step`, or the weights after it, are not finite.
 
     Attributes
     ----------
@@ -113,8 +113,8 @@ class DivergenceError(ArithmeticError):
     def __str__(self) -> str:
         if self.kind == "ruin":
             return (
-                f"the loss of step {self.step} is {self.last_loss:.6g} nats per chunk, far above that of a uniform "
-                f"guess, and did not recover. Lower learning_rate or clip."
+                f"the mean loss before step {self.step} is {self.last_loss:.6g} nats per chunk, more than 10 times "
+                f"that of a uniform guess. Lower learning_rate or clip."
             )
         if self.kind == "adaptation":
             return (

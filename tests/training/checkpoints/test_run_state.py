@@ -13,7 +13,6 @@ from interrupted_runs import train_until
 from crnn import CharRNN, InvalidInputError
 from crnn.files.run_checkpoint import read_run
 from crnn.training.checkpoints.run_state import RunState
-from crnn.training.loop.sound_state import sound_arrays
 
 FIRST, DONE, STEPS = 7, 41, 60  # steps before the call, and in it until it is interrupted, of those it may take
 TEXT = "to be or not to be, that is the question. " * 9
@@ -51,7 +50,7 @@ def changed(stored, place, value):
         ("max_steps", DONE), ("block_step", FIRST), ("block_step", FIRST + DONE), ("average_every", 1),
         ("dropout_seed", 0), ("dropout_seed", 2**63 - 1), ("seconds", 0), ("seconds", 1e300), ("last_loss", -1.0),
         ("polled.validation.last_step", -1), ("polled.validation.since_best", 0), ("polled.stopped", True),
-        ("ruin.step", FIRST + DONE), ("ruin.factor", 1), ("ruin.sound_step", FIRST), ("texts.X.symbols", 0),
+        ("texts.X.symbols", 0),
         ("texts.X.documents", 0), ("checkpoint_every", 3), ("checkpoint_every", 3.0), ("max_steps", 2**63 - 1),
         ("first_step", 0), ("max_seconds", 0.0), ("polled.recorded_seconds", 0), ("polled.validation.cost", 0),
     ],
@@ -73,23 +72,21 @@ def test_numbers_at_their_limits(stored, place, value):
         ("first_step", FIRST + DONE + 1, "its step counts are not in order"),
         ("block_step", FIRST - 1, "its step counts are not in order"),
         ("block_step", FIRST + DONE + 1, "its step counts are not in order"),
-        ("ruin.step", FIRST + DONE + 1, "its ruin watch refers to a step outside the run"),
-        ("ruin.sound_step", FIRST - 1, "its ruin watch refers to a step outside the run"),
         ("average_every", 0, "its average_every is 0, but must be a number of at least 1"),
         ("dropout_seed", -1, "its dropout_seed is -1"), ("dropout_seed", 2**63, "its dropout_seed is 9"),
         ("dropout_seed", 1.0, "its dropout_seed is 1.0"), ("seconds", -0.1, "its seconds is -0.1"),
         ("seconds", None, "its seconds is None"), ("seconds", math.inf, "its seconds is inf"),
         ("last_loss", math.nan, "its last_loss is nan"), ("last_loss", True, "its last_loss is True"),
         ("polled.validation.last_step", -2, "its last_step is -2"), ("polled.stopped", 1, "its stopped is 1"),
-        ("ruin.factor", 0.5, "its factor is 0.5"), ("outcome", "begun", "its outcome is unknown"),
+        ("outcome", "begun", "its outcome is unknown"),
         ("polled", [], "its polls are missing or incomplete"), ("polled.validation", {}, "its validation is missing"),
         ("texts", {}, "it must name the text X"), ("texts.X", {}, "its text X has no fingerprint"),
-        ("texts.X.symbols", -1, "its text X has no fingerprint"), ("ruin", {}, "its ruin watch is missing"),
+        ("texts.X.symbols", -1, "its text X has no fingerprint"),
         ("texts.X.symbols", 1.0, "its text X has no fingerprint"), ("texts.X.symbols", None, "its text X has no f"),
         ("texts.X.documents", -1, "its text X has no fingerprint"), ("texts.X.kind", "words", "its text X has no f"),
         ("texts.X.sha256", 7, "its text X has no fingerprint"), ("texts", {"X": 3}, "its text X has no fingerprint"),
         ("texts", [], "it must name the text X, and may name the text validation"),
-        ("polled.validation", [], "its validation is missing"), ("ruin", [], "its ruin watch is missing"),
+        ("polled.validation", [], "its validation is missing"),
         ("first_step", -1, "its first_step is -1"), ("polled.step", -1, "its step is -1"),
         ("checkpoint_every", -1, "its checkpoint_every is -1"), ("max_seconds", -0.1, "its max_seconds is -0.1"),
         ("polled.validation.since_best", -1, "its since_best is -1"), ("polled.validation.cost", -1, "its cost is -1"),
@@ -112,20 +109,6 @@ def test_a_number_of_seconds_stays_one_although_it_is_whole(stored, every):
     assert type(changed(stored, "max_seconds", every).max_seconds) is float
 
 
-@pytest.mark.parametrize(("step", "within"), [(FIRST - 1, False), (FIRST, True), (FIRST + DONE, True)])
-def test_a_sound_model_is_from_within_the_run(stored, step, within):
-    document, arrays, state = stored
-    ruin = {**document["ruin"], "sound": {"n_steps": step, "smooth_loss": 2.5}}
-    arguments = document | {"ruin": ruin}, arrays | sound_arrays(state), state
-    if within:
-        found = RunState.from_dict(*arguments)
-        assert (found.sound.n_steps, found.sound.smooth_loss) == (step, 2.5)
-        assert found.to_dict()["ruin"]["sound"] == ruin["sound"]
-        return
-    with pytest.raises(InvalidInputError, match="its sound model refers to a step outside the run"):
-        RunState.from_dict(*arguments)
-
-
 def test_what_is_not_finite_is_stored_as_none(stored):
     assert math.isnan(changed(stored, "last_loss", None).last_loss)
     assert changed(stored, "polled.validation.best_loss", None).polled.validation.best_loss == math.inf
@@ -133,13 +116,11 @@ def test_what_is_not_finite_is_stored_as_none(stored):
 
 def test_fields_are_neither_missing_nor_more(stored):
     document, arrays, state = stored
-    for name in document.keys() - {"ruin"}:
+    for name in document:
         with pytest.raises(InvalidInputError, match="it must have exactly the fields"):
             RunState.from_dict({key: value for key, value in document.items() if key != name}, arrays, state)
     with pytest.raises(InvalidInputError, match="it must have exactly the fields"):
         RunState.from_dict(document | {"more": 1}, arrays, state)
-    without = RunState.from_dict({key: value for key, value in document.items() if key != "ruin"}, arrays, state)
-    assert without.ruin is None
 
 
 @pytest.mark.parametrize("weights", [[0.0, 1e30], [1e-300]])

@@ -175,15 +175,14 @@ def test_weights_that_are_not_finite_at_the_end_are_a_divergence():
         work()
     assert raised.value.kind == "weights"
     assert (told, ended) == (["advance", "finish"], [])
-    assert np.isfinite(trainer.params).all()
-    assert trainer.params.tobytes() != before  # the first step is repeated
+    assert trainer.params.tobytes() == before
 
 
 def test_the_first_process_decides_when_to_take_a_snapshot(monkeypatch):
     monkeypatch.setattr(trainer_module, "SNAPSHOT_SECONDS", 1e9)
     trainer, _, _ = joint()
-    snapshot, taken = trainer.snapshot, []
-    trainer.snapshot = lambda: taken.append(trainer.cursor.n_steps) or snapshot()
+    copy, taken = trainer.state.copy, []
+    trainer.state.copy = lambda: taken.append(trainer.cursor.n_steps) or copy()
     of_first = trainer._processes.of_first
     with trainer:
         for due in (False, True, False):

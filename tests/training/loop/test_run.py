@@ -21,7 +21,7 @@ from crnn.parameters.cells import CELLS
 from crnn.parameters.schedule import Schedule
 from crnn.reference import network as reference
 from crnn.training.loop import run as training
-from crnn.training.loop import validation
+from crnn.training.loop import trainer, validation
 from crnn.training.loop.trainer import Trainer
 
 GATED = {"cell": "lstm", "num_layers": 2, "optimizer": "adam", "learning_rate": 0.01, "dropout": 0.3, "batch_size": 3}
@@ -488,12 +488,15 @@ def test_divergence_keeps_what_a_callback_wrote():
     with pytest.raises(DivergenceError):
         model.fit(TEXT)
     assert sorted(seen) == [100, 200, 300]
-    assert model.n_steps_ == 299
-    assert model.params_["by"][0] > seen[200] - 5  # less what 99 steps have learned
+    assert model.n_steps_ >= 200
+    assert model.params_["by"][0] > seen[200] - 5  # less what up to 99 steps have learned
     assert np.isfinite(model._learned.params).all()
 
 
-def test_divergence_keeps_an_older_model_than_a_callback_spoiled():
+def test_divergence_keeps_an_older_model_than_a_callback_spoiled(monkeypatch):
+    monkeypatch.setattr(trainer, "SNAPSHOT_SECONDS", 0.0)
+    monkeypatch.setattr(trainer, "SNAPSHOT_SHARE", math.inf)
+
     def poison(model, record):
         if record["step"] >= 100:
             spoil(model, "by", 0, np.nan)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from test_char_rnn import TEXT, bits, explosive, small
 
 from crnn import CharRNN, DivergenceError
 from crnn.runtime.threads import Helpers
-from crnn.training.loop import trainer
+from crnn.training.loop import run, trainer
 from crnn.training.loop.weight_average import STEPS, WeightAverage
 
 TOLERANCE = {"float32": 1e-6, "float64": 1e-14}
@@ -161,18 +163,20 @@ def test_ctrl_c_between_a_step_and_its_update_loses_neither(tmp_path, monkeypatc
     assert bits(CharRNN.resume(tmp_path / "run.crnn", TEXT)) == bits(whole)
 
 
-@pytest.mark.parametrize("keep_seconds", [0.0, 1.0])
-def test_steps_that_are_taken_again_after_divergence_are_averaged_again(monkeypatch, keep_seconds):
+@pytest.mark.parametrize(("keep_seconds", "returned_to"), [(0.0, 39), (1e9, 0)])
+def test_divergence_returns_to_the_average_of_the_snapshot(monkeypatch, keep_seconds, returned_to):
     monkeypatch.setattr(trainer, "SNAPSHOT_SECONDS", keep_seconds)
+    monkeypatch.setattr(trainer, "SNAPSHOT_SHARE", math.inf)
+    monkeypatch.setattr(run, "POLL_SECONDS", 0.0)
     text = TEXT[:203] + "!" + TEXT[204:340]
 
     def learning(max_steps):
         return explosive(1, text).set_params(max_steps=max_steps, weight_average=0.25)
 
     model = learning(100)
-    with pytest.raises(DivergenceError) as caught:
+    with pytest.raises(DivergenceError):
         model.partial_fit(text)
-    assert bits(model) == bits(learning(caught.value.step - 1).partial_fit(text))
+    assert bits(model) == bits(learning(returned_to).partial_fit(text))
 
 
 def updated_at(average, steps):
@@ -191,19 +195,6 @@ def test_steps_left_lead_to_the_next_update():
     assert updates[:17] == [*range(8, 24), 25]
     for step in range(7, updates[-1]):
         assert step + average.steps_left(step) == next(update for update in updates if update > step)
-
-
-@pytest.mark.parametrize("back_to", [12, 23, 39])
-def test_steps_that_are_repeated_count_again(back_to):
-    average = WeightAverage(0.5, 7, 7, np.zeros(1), np.zeros(1))
-    updated_at(average, range(8, back_to + 1))
-    kept = average.average.copy()
-    updated_at(average, range(back_to + 1, 64))
-    end = average.average.copy()
-    average.average[:] = kept
-    average.restored(back_to)
-    updated_at(average, range(back_to + 1, 64))
-    assert average.average == end
 
 
 def test_an_update_is_made_once():

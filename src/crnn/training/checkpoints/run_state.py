@@ -13,8 +13,6 @@ from ...errors import InvalidInputError
 from ...model.state import ModelState
 from ...parameters.checks import MAX_SCALE
 from ...text.sources.fingerprint import Fingerprint
-from ..loop.ruin import RuinState
-from ..loop.sound_state import SOUND, sound_arrays, sound_from
 from ..loop.validation import ValidationState
 from .stream_position import position_from, position_parts
 
@@ -54,12 +52,9 @@ class RunState:
     polled: PollState
     best: ModelState | None = None  # the model with the lowest validation loss, if training has continued since
     sample_weight: Array | None = None  # (n,): weights of the documents' losses
-    ruin: RuinState | None = None  # the ruin watch of a running call
-    sound: ModelState | None = None  # the model before its loss rose above the limit, if the loss is above the limit
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the arrays and the best model, ready for JSON."""
-        ruin = {} if self.ruin is None else {"ruin": {**self.ruin._asdict(), "sound": _counters(self.sound)}}
         plain = {name: getattr(self, name) for name in _NUMBERS}
         return {
             **{name: _finite_or_none(value) for name, value in plain.items()},
@@ -67,14 +62,12 @@ class RunState:
             "texts": {name: text._asdict() for name, text in self.texts.items()},
             "position": position_parts(self.position)[0],
             "polled": {**_plain(self.polled), "validation": _plain(self.polled.validation)},
-            **ruin,
         }
 
     def arrays(self) -> dict[str, Array]:
         """Return the arrays by name."""
         arrays = {f"position.{name}": array for name, array in position_parts(self.position)[1].items()}
-        arrays |= {} if self.sample_weight is None else {_WEIGHTS: self.sample_weight}
-        return arrays if self.sound is None else arrays | sound_arrays(self.sound)
+        return arrays if self.sample_weight is None else arrays | {_WEIGHTS: self.sample_weight}
 
     @classmethod
     def from_dict(
@@ -83,15 +76,13 @@ class RunState:
         """Return the run described by `to_dict` and `arrays`, checked against the model and the best model in the same
         file.
         """
-        names = {field.name for field in fields(cls)} - {_WEIGHTS, "best", "sound"}
-        known = isinstance(document, dict) and document.keys() in (names, names - {"ruin"})
+        names = {field.name for field in fields(cls)} - {_WEIGHTS, "best"}
+        known = isinstance(document, dict) and document.keys() == names
         _require(known, f"it must have exactly the fields {', '.join(sorted(names))}")
         _require(document["outcome"] in (RUNNING, FINISHED, DIVERGED), "its outcome is unknown")
         weights = arrays.get(_WEIGHTS)
-        others = {name for name in arrays if name == _WEIGHTS or name.startswith(SOUND)}
-        places = {name.removeprefix("position."): array for name, array in arrays.items() if name not in others}
+        places = {name.removeprefix("position."): array for name, array in arrays.items() if name != _WEIGHTS}
         numbers = {name: _number(name, document[name], *limits) for name, limits in _NUMBERS.items()}
-        ruin, sound = _watch(document.get("ruin"), arrays, state)
         run = cls(
             outcome=document["outcome"],
             texts=_texts(document["texts"]),
@@ -99,8 +90,6 @@ class RunState:
             polled=_poll_state(document["polled"]),
             best=best,
             sample_weight=None if weights is None else _checked_weights(weights),
-            ruin=ruin,
-            sound=sound,
             **numbers,
         )
         run._check_order(state)
@@ -116,10 +105,6 @@ class RunState:
             _require(0 <= self.polled.step <= done, "its last poll comes after its last step")
             _require(self.polled.recorded_step <= state.n_steps, "its last record comes after its last step")
             _require(self.max_steps is None or done <= self.max_steps, "it has taken more than max_steps steps")
-        watched = self.ruin is None or self.first_step <= self.ruin.sound_step <= self.ruin.step <= state.n_steps
-        _require(watched, "its ruin watch refers to a step outside the run")
-        kept = self.sound is None or self.first_step <= self.sound.n_steps <= state.n_steps
-        _require(kept, "its sound model refers to a step outside the run")
 
 
 _WEIGHTS = "sample_weight"  # an optional array of a RunState
@@ -149,15 +134,6 @@ _VALIDATION_NUMBERS: dict[str, tuple[tuple[type, ...], bool, float]] = {
     "last_step": ((int,), False, -1),
     "last_seconds": ((float, int), False, 0),
     "cost": ((float, int), True, 0),
-}
-_RUIN_NUMBERS: dict[str, tuple[tuple[type, ...], bool, float]] = {
-    "step": ((int,), False, 0),
-    "smooth_loss": ((float, int), False, -math.inf),
-    "sound_step": ((int,), False, 0),
-    "above": ((bool,), False, 0),
-    "extreme": ((bool,), False, 0),
-    "warned": ((bool,), False, 0),
-    "factor": ((float, int), False, 1),
 }
 _NOT_FINITE = {"last_loss": math.nan, "gradient_norm": math.nan, "best_loss": math.inf}  # stored as None
 
@@ -192,25 +168,6 @@ def _poll_state(document: Any) -> PollState:
     numbers = {name: _number(name, document[name], *limits) for name, limits in _POLL_NUMBERS.items()}
     measured = {name: _number(name, validation[name], *limits) for name, limits in _VALIDATION_NUMBERS.items()}
     return PollState(**numbers, validation=ValidationState(**measured))
-
-
-def _counters(sound: ModelState | None) -> dict[str, Any] | None:
-    return None if sound is None else {"n_steps": sound.n_steps, "smooth_loss": sound.smooth_loss}
-
-
-def _watch(document: Any, arrays: dict[str, Array], state: ModelState) -> tuple[RuinState | None, ModelState | None]:
-    if document is None:
-        return None, None
-    names = {*_RUIN_NUMBERS, "sound"}
-    _require(isinstance(document, dict) and document.keys() == names, "its ruin watch is missing or incomplete")
-    ruin = RuinState(**{name: _number(name, document[name], *limits) for name, limits in _RUIN_NUMBERS.items()})
-    sound = document["sound"]
-    if sound is None:
-        return ruin, None
-    counters = {"n_steps": _RUIN_NUMBERS["step"], "smooth_loss": _RUIN_NUMBERS["smooth_loss"]}
-    _require(isinstance(sound, dict) and sound.keys() == counters.keys(), "its sound model is incomplete")
-    numbers = {name: _number(name, sound[name], *limits) for name, limits in counters.items()}
-    return ruin, sound_from(arrays, state, **numbers)
 
 
 def _texts(document: Any) -> dict[str, Fingerprint]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import DivergenceError
 from ...model.state import ModelState
 from ...parameters.checks import checked_int
 from ...text.streams.streams import Streams
@@ -56,43 +55,30 @@ class AveragingTrainer(JointTrainer):
         super().__init__(processes, state, streams, settings, reduce=None, **options)
         self._weight = len(processes.own(streams.batch_size))
 
-    def _advance(self, rates: NDArray[np.float64]) -> None:
+    def _take_steps(self, rates: NDArray[np.float64]) -> None:
         every = self._average_every
-        while len(rates):
+        while len(rates) and not self.cursor.diverged:
             n = every - (self.cursor.n_steps - self._first_step) % every
-            self._take_steps(rates[:n])
+            super()._take_steps(rates[:n])
             self._average()
             rates = rates[n:]
 
-    def _load(self, *arguments: Any) -> None:
-        super()._load(*arguments)
-        self._snapshot = self.snapshot()
-
     def _average(self) -> None:
-        """Average the processes' models, or return to the last average if a process has diverged."""
+        """Average the processes' models, unless a process has diverged."""
         cursor = self.cursor
         losses = cursor.smooth_loss, cursor.last_loss, cursor.gradient_norm
         found = self._processes.gathered((cursor.diverged, cursor.n_steps, self._weight, losses))
         diverged = [(step, of_process[1]) for bad, step, _, of_process in found if bad]
         if diverged:
-            self._return_to_last_average(*min(diverged), "loss")
+            cursor.diverged, (cursor.n_steps, cursor.last_loss) = True, min(diverged)
+            return
         weights = [weight for _, _, weight, _ in found]
         for array in (self.params, *self.optimizer_state):
             self._processes.average(array, weights)
         columns = zip(*(of_process for _, _, _, of_process in found), strict=True)
         cursor.smooth_loss, cursor.last_loss, cursor.gradient_norm = (_mean(column, weights) for column in columns)
         self.state.smooth_loss = cursor.smooth_loss
-        if not self._is_sound():
-            self._return_to_last_average(cursor.n_steps, cursor.last_loss, "weights")
         self._load_arrays()
-        self._snapshot = self.snapshot()
-
-    def _return_to_last_average(self, step: int, last_loss: float, kind: str) -> NoReturn:
-        self._restore(self._snapshot)
-        raise DivergenceError(step, last_loss, kind)
-
-    def _return_to_last_good_state(self) -> NoReturn:
-        self._return_to_last_average(self.cursor.n_steps, self.cursor.last_loss, "weights")
 
 
 def _mean(values: Sequence[float], weights: Sequence[int]) -> float:

@@ -113,5 +113,5 @@ class JointTrainer(Trainer):
         due: bool = self._processes.of_first(super()._snapshot_due(now))
         return due
 
-    def _is_sound(self) -> bool:
-        return self._processes.all(super()._is_sound())
+    def _is_finite(self) -> bool:
+        return self._processes.all(super()._is_finite())

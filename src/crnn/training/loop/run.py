@@ -107,8 +107,6 @@ class TrainingRun:
             self._best = None if processes and processes.rank else resumed.best  # rank 0 sends it to the others
             self._trainer.cursor.last_loss = resumed.last_loss
             self._trainer.cursor.gradient_norm = resumed.gradient_norm
-            if resumed.ruin is not None:
-                self._trainer.ruin.go_on(resumed.first_step, resumed.ruin, resumed.sound)
         self._history_length = len(state.history)  # at the last poll
         self._validation = self._validation_of(data)
         self._every: int | None = None  # steps between two records
@@ -292,8 +290,7 @@ class TrainingRun:
     def _write_checkpoint_if_due(self) -> None:
         writer, done = self._writer, self._done
         if writer and not self._stopped and self._steps_left() and writer.due(done, self._seconds):
-            snapshot = self._trainer.snapshot()
-            writer.start(snapshot.state, self._run_state(writer, RUNNING), done)
+            writer.start(self.state.copy(), self._run_state(writer, RUNNING), done)
 
     def _write_last_checkpoint(self, writer: CheckpointWriter, outcome: str) -> None:
         """Write the finished model, or the progress of an interrupted call."""
@@ -308,7 +305,6 @@ class TrainingRun:
 
     def _run_state(self, writer: CheckpointWriter, outcome: str) -> RunState:
         block, cursor = self._trainer.block_start, self._trainer.cursor
-        ruin, running = self._trainer.ruin, outcome == RUNNING
         return RunState(
             outcome=outcome,
             texts=self.data.texts,
@@ -324,10 +320,8 @@ class TrainingRun:
             last_loss=cursor.last_loss,
             gradient_norm=cursor.gradient_norm,
             polled=self._polled,
-            best=self._best if running else None,
+            best=self._best if outcome == RUNNING else None,
             sample_weight=self.data.sample_weight,
-            ruin=ruin.seen if running else None,
-            sound=ruin.sound if running and ruin.seen.above else None,
         )
 
     # ------------------------------------------------------------ steps and time

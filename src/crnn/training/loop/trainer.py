@@ -6,8 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,6 @@ from ...runtime.adaptive_threads import AdaptiveThreads
 from ...runtime.deferred_signals import signals_deferred
 from ...runtime.threads import Helpers, scipy_blas
 from ...text.streams.streams import Streams
-from .ruin import RuinWatch
 from .shards import Arrangement, arrange, cut, packs_all, shard_ranges
 from .step_settings import StepSettings
 from .team import Team
@@ -30,6 +28,10 @@ from .weight_average import WeightAverage
 
 SNAPSHOT_SECONDS = 1.0  # minimum between two snapshots to return to after divergence
 SNAPSHOT_SHARE = 0.01  # maximum part of the time spent on snapshots: for a large model they take a while
+
+UNIFORM_GUESSES = 10  # times the loss of a uniform guess: the mean loss of a model that learns stays below
+JUDGED_STEPS = 100  # minimum steps in the mean that a call is judged by: a bad start is no divergence
+ROUNDING = 4e-16  # relative rounding error of a smoothed loss per step
 
 NO_HELPERS = Helpers(0, print)
 
@@ -43,13 +45,20 @@ class BlockStart(NamedTuple):
     n_steps: int  # the model's steps
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """A model in training at one moment."""
+class SmoothedLoss(NamedTuple):
+    """The smoothed loss after a step."""
 
-    state: ModelState
-    cursor: core.Cursor
-    block_start: BlockStart
+    step: int
+    value: float
+
+    def mean_until(self, later: SmoothedLoss) -> float:
+        """Return the mean loss of the steps in between, or a little less if rounding hides it.
+
+        The smoothed loss forgets 0.001 per step; what it has taken in is the mean of the losses.
+        """
+        n = later.step - self.step
+        kept = 0.999**n
+        return (later.value - kept * self.value - n * ROUNDING * self.value) / (1 - kept)
 
 
 class Trainer:
@@ -114,14 +123,16 @@ class Trainer:
         self.panels = aligned_zeros(self.network.panels_size, layout.dtype)
         self.cursor = core.Cursor(0, state.n_steps, state.smooth_loss, math.nan, state.optimizer_start)
         self._stored_step = state.n_steps
+        self._chunks_of_loss = state.loss_length / streams.seq_length  # covered by the smoothed loss
+        self._loss_limit = UNIFORM_GUESSES * state.loss_length * math.log(layout.vocab_size)
+        self._heaviest = 1.0  # the largest factor applied to a loss so far: see `sample_weight`
+        self._loss_before_last_call = self._smoothed_loss
+        self._judged_from = (self._smoothed_loss,) * 2  # at least `JUDGED_STEPS` steps apart, the later one last
         self._load_arrays()
         self._read_block(state.n_steps if block_step is None else block_step)
         start = time.perf_counter()
-        self._snapshot = self.snapshot()
-        uniform = state.loss_length * math.log(layout.vocab_size)
-        self._chunks_of_loss = state.loss_length / streams.seq_length  # covered by the smoothed loss
-        self.ruin = RuinWatch(uniform, streams.seq_length, state.n_steps, state.smooth_loss, self._snapshot.state)
-        self._rates: list[NDArray[np.float64]] = []  # of the steps since the snapshot
+        self._snapshot = state.copy()  # the newest from which training has continued with a finite loss
+        self._next_snapshot: ModelState | None = None  # replaces it after the next step
         self._helpers = NO_HELPERS
         self._snapshot_at = _next_snapshot(start, time.perf_counter())
 
@@ -194,77 +205,73 @@ class Trainer:
     def advance(self, rates: NDArray[np.float64]) -> None:
         """Take one step at each of these learning rates.
 
-        If a loss is not finite, raise DivergenceError. The state is then the one before the update of the last step
-        with a finite loss.
+        If a loss, or a weight when a snapshot is due, is not finite, raise DivergenceError. The state is then the last
+        good snapshot.
         """
         if os.getpid() != self._process:  # a callback has forked, and the child has no threads
             self._start_threads()
+        before = self._smoothed_loss
         with self.state.gate.steps():
             try:
                 self._advance(rates)
             finally:
                 self.state.gate.changes += 1
-        self._watch_loss()
-
-    def _watch_loss(self) -> None:
-        block_weights = self._block.loss_weights
-        heaviest = 1.0 if block_weights is None else float(block_weights.max())
-        last_loss = self.cursor.last_loss * self._chunks_of_loss
-        self.ruin.see(self.cursor.n_steps, self.cursor.smooth_loss, last_loss, heaviest)
-        self.ruin.keep(self._snapshot.state)
+        self._loss_before_last_call = before
+        if self.cursor.n_steps - self._judged_from[-1].step >= JUDGED_STEPS:
+            self._judged_from = self._judged_from[-1], self._smoothed_loss
 
     def _advance(self, rates: NDArray[np.float64]) -> None:
-        start = time.perf_counter()
-        snapshot = None
-        if self._snapshot_due(start):
-            # A bias can be infinite while the loss is finite. What a callback has written is not an error of training.
-            if self._snapshot_at > -math.inf and not self._is_sound():
-                self._return_to_last_good_state()
-            # It replaces the older snapshot once its loss is known to be finite, after the next step.
-            snapshot = self.snapshot()
-        taken = time.perf_counter()
-        self._rates.append(rates)
+        if self._snapshot_due(time.perf_counter()):
+            self._take_snapshot()
         self._take_steps(rates)
-        if snapshot and self.cursor.n_steps > snapshot.cursor.n_steps:
-            self._snapshot, self._rates = snapshot, [rates]
-            self._snapshot_at = _next_snapshot(start, taken)
+        if self._next_snapshot and self.cursor.n_steps > self._next_snapshot.n_steps:
+            self._snapshot, self._next_snapshot = self._next_snapshot, None
         if self.cursor.diverged:
-            self._return_to_last_good_state()
+            self._return_to_snapshot("loss")
+
+    def _take_snapshot(self) -> None:
+        """Take a snapshot of finite weights, unless the loss is so high that they may be ruined."""
+        start = time.perf_counter()
+        if not self._is_finite():  # a gate maps an infinite bias to 0 or 1, so the loss may be finite
+            self._return_to_snapshot("weights")
+        if self._mean_loss_since(self._loss_before_last_call) <= self._loss_limit * self._heaviest:
+            self._next_snapshot = self.state.copy()
+        self._snapshot_at = _next_snapshot(start, time.perf_counter())
 
     def _snapshot_due(self, now: float) -> bool:
         return now > self._snapshot_at
 
+    @property
+    def _smoothed_loss(self) -> SmoothedLoss:
+        return SmoothedLoss(self.cursor.n_steps, self.cursor.smooth_loss)
+
+    def _mean_loss_since(self, start: SmoothedLoss) -> float:
+        """Return the mean loss of the steps since then; 0 if there were none."""
+        now = self._smoothed_loss
+        return start.mean_until(now) if now.step > start.step else 0.0
+
     def resume_from_arrays(self) -> None:
         """Continue with weights, optimizer state and hidden state edited by a callback."""
         self._load_arrays()
-        self._snapshot_at = -math.inf  # no replay of steps leads to these arrays: take a snapshot before the next steps
+        self._next_snapshot = self.state.copy()
 
     def finish(self) -> None:
-        """Raise DivergenceError, like `advance`, if an update made non-finite weights or the model is ruined.
+        """Raise DivergenceError, like `advance`, if weights are not finite or the loss shows that they are ruined.
 
-        The loss of the last weights is not known yet. Weights that were not finite when training began are not a
-        training error.
+        A call of fewer than `JUDGED_STEPS` steps is not judged by its loss.
         """
         with self.state.gate.steps():
-            if not self._is_sound():
-                self._return_to_last_good_state()
-            self._watch_loss()  # of the steps before an interruption
-            if self.ruin.ruined(self.cursor.n_steps):
-                step, loss = self.cursor.n_steps, self.cursor.last_loss
-                self._restore_state(self.ruin.sound)  # no step follows, so the position in the text does not matter
-                raise DivergenceError(step, loss, "ruin")
+            if not self._is_finite():
+                self._return_to_snapshot("weights")
+            started = [loss for loss in self._judged_from if self.cursor.n_steps - loss.step >= JUDGED_STEPS]
+            if started and (mean := self._mean_loss_since(started[-1])) > self._loss_limit * self._heaviest:
+                self.cursor.last_loss = mean / self._chunks_of_loss
+                self._return_to_snapshot("ruin")
 
-    def _is_sound(self) -> bool:
-        """Return whether all numbers that were finite in the snapshot still are; sums of squares may overflow."""
-        old = self._snapshot.state
-        arrays = [(self.params, old.params), *zip(self.hidden, old.hidden, strict=True)]
-        finite = all(np.isfinite(new).all() or (np.isfinite(new) | ~np.isfinite(was)).all() for new, was in arrays)
-        kept = zip(self.optimizer_state, old.optimizer_state.values(), strict=True)
-        return finite and not any(np.isnan(new).any() and (np.isnan(new) & ~np.isnan(was)).any() for new, was in kept)
-
-    def snapshot(self) -> Snapshot:
-        """Return a copy of everything that training changes."""
-        return Snapshot(self.state.copy(), self.cursor.copy(), self._block_start)
+    def _is_finite(self) -> bool:
+        """Return whether all numbers are finite, except for sums of squares that have overflowed."""
+        finite = all(np.isfinite(array).all() for array in (self.params, *self.hidden))
+        return finite and not any(np.isnan(array).any() for array in self.optimizer_state)
 
     def _take_steps(self, rates: NDArray[np.float64]) -> None:
         """Take steps in compiled code: the first thread is this one, the others are helper threads."""
@@ -322,6 +329,8 @@ class Trainer:
         """Read the next block, which the model began after `first_step` steps."""
         position = self.streams.position
         self._block = self.streams.next_block()
+        if self._block.loss_weights is not None:
+            self._heaviest = max(self._heaviest, float(self._block.loss_weights.max()))
         self._block_start = BlockStart(position, first_step)
         if self._chunks_left < 0:
             raise InvalidInputError(
@@ -367,53 +376,14 @@ class Trainer:
             for array, carried in zip(self.hidden, shard.carried, strict=True):
                 carried[...] = array[:, shard.streams.start : shard.streams.stop]
 
-    def _restore(self, snapshot: Snapshot) -> None:
-        """Restore a snapshot as a whole: Ctrl-C waits."""
+    def _return_to_snapshot(self, kind: str) -> NoReturn:
+        """Restore the last good snapshot, from which no steps will follow, and raise DivergenceError; Ctrl-C waits."""
+        error, snapshot = DivergenceError(self.cursor.n_steps, self.cursor.last_loss, kind), self._snapshot
         with signals_deferred():
-            self.cursor = snapshot.cursor.copy()
-            self.streams.position = snapshot.block_start.position
-            self._read_block(snapshot.block_start.n_steps)
-            self._restore_state(snapshot.state)
-
-    def _restore_state(self, state: ModelState) -> None:
-        """Restore the learned arrays and counts of a model."""
-        with signals_deferred():
-            self.state.restore(state)
-            self.cursor.n_steps, self.cursor.smooth_loss = state.n_steps, state.smooth_loss
-            if self._weight_average:
-                self._weight_average.restored(state.n_steps)
-            for shard in self.team.shards:
-                shard.gradient[:] = 0
-            self._load_arrays()
-            self._stored_step = self.cursor.n_steps
-
-    def _return_to_last_good_state(self) -> None:
-        """Restore the last state whose numbers and loss were finite, and raise DivergenceError.
-
-        Training is deterministic: the same steps from the snapshot lead back to the weights before the last update. If
-        these are not finite either, although their losses were, the steps are repeated one by one.
-        """
-        bad_step, last_loss = self.cursor.n_steps, self.cursor.last_loss
-        kind = "loss" if self.cursor.diverged else "weights"
-        n_steps = bad_step - 1 - self._snapshot.cursor.n_steps
-        self._replay(n_steps)
-        if not self._is_sound():
-            self._restore(self._snapshot)
-            rates, kind = np.concatenate(self._rates), "weights"
-            n_steps = next((i for i in range(n_steps) if not self._is_sound_after(rates[i : i + 1])), n_steps)
-            self._replay(n_steps)
-            bad_step, last_loss = self.cursor.n_steps + 1, self.cursor.last_loss
-        raise DivergenceError(bad_step, last_loss, kind)
-
-    def _is_sound_after(self, rates: NDArray[np.float64]) -> bool:
-        self._take_steps(rates)
-        return self._is_sound()
-
-    def _replay(self, n_steps: int) -> None:
-        """Restore the state `n_steps` after the snapshot."""
-        self._restore(self._snapshot)
-        if n_steps > 0:
-            self._take_steps(np.concatenate(self._rates)[:n_steps])
+            self.state.restore(snapshot)
+            self.cursor.n_steps, self.cursor.smooth_loss = snapshot.n_steps, snapshot.smooth_loss
+            self._stored_step = snapshot.n_steps
+        raise error
 
 
 def _next_snapshot(start: float, end: float) -> float:

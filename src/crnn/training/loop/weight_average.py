@@ -54,10 +54,6 @@ class WeightAverage:
             self.average += change
             self._updated = n_steps
 
-    def restored(self, n_steps: int) -> None:
-        """Continue with an average that has been set to its value after `n_steps`."""
-        self._updated = n_steps
-
 
 def _gap(done: int) -> int:
     """Return the number of steps between the update after `done` steps and the next; updates are at its multiples."""
