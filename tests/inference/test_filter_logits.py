@@ -161,9 +161,9 @@ def test_arrays_of_the_wrong_size_are_refused(kernels):
         (None, None, order[:4]),
     ]:
         controls = kernels.Controls(OFF, bias=bias, seen=seen, order=scratch)
-        with pytest.raises(ValueError, match="size"):
+        with pytest.raises(ValueError, match=r"size|shape"):
             kernels.filter_logits(y, controls)
-    with pytest.raises(ValueError, match="without `order`"):
+    with pytest.raises(ValueError, match="need an `order`"):
         kernels.filter_logits(y, kernels.Controls(OFF))
 
 

@@ -405,16 +405,16 @@ def score_strings(model, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"starts": np.array([0, 3])}, "string 1 does not lie within the 3 symbols"),
-        ({"starts": np.array([-1, 0])}, "string 0 does not lie"),
-        ({"lengths": np.array([2, -1])}, "string 1 does not lie"),
-        ({"lengths": np.array([1, 2]), "starts": np.array([0, 1])}, "longest strings must come first"),
-        ({"ids": np.array([0, 99, 2], np.int32)}, "a symbol's id is not below the vocabulary's size 11"),
-        ({"ids": np.array([0, 1, -1], np.int32)}, "a symbol's id is not below"),
+        ({"starts": np.array([0, 3])}, "string 1 is not within the 3 symbols"),
+        ({"starts": np.array([-1, 0])}, "string 0 is not"),
+        ({"lengths": np.array([2, -1])}, "string 1 is not"),
+        ({"lengths": np.array([1, 2]), "starts": np.array([0, 1])}, "the longest first"),
+        ({"ids": np.array([0, 99, 2], np.int32)}, "below the vocabulary's size 11"),
+        ({"ids": np.array([0, 1, -1], np.int32)}, "ids must be from"),
         ({"x": np.zeros(3, np.int32)}, "scratch of symbols"),
         ({"out": np.zeros(3)}, "sums"),
         ({"starts": np.array([0])}, "starts"),
-        ({"first": -1}, "first: -1 is no symbol of a string"),
+        ({"first": -1}, "first must be at least 0, not -1"),
     ],
 )
 def test_the_entry_point_refuses_what_does_not_fit(model, changes, message):

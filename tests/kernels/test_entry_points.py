@@ -36,7 +36,7 @@ def test_inference_refuses_a_network_that_is_packed_for_training(call):
     call(packed.kernel_arguments, work, x, y)
     training = core.Network(layout, Packing(one_row=True, training=True))
     weights = PackedWeights(training, params, aligned_zeros(training.panels_size, layout.dtype))
-    with pytest.raises(ValueError, match="packed for training, but inference is wanted"):
+    with pytest.raises(ValueError, match="packed for training, but must be packed for inference"):
         call(weights, work, x, y)
 
 
@@ -92,8 +92,8 @@ def test_logits_take_denormal_units_for_zero_and_leave_others_theirs():
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        (np.zeros(3, np.int32), "numbers of type 'i', but float32 or float64 is wanted"),
-        (np.zeros((3, 3), np.float32), r"shape \(3, 3\), but 1 dimensions are wanted"),
+        (np.zeros(3, np.int32), "type is 'i', but must be float32 or float64"),
+        (np.zeros((3, 3), np.float32), r"shape is \(3, 3\), but must have 1 dimensions"),
     ],
 )
 def test_numbers_are_floats_in_as_many_dimensions_as_wanted(x, message):
@@ -103,7 +103,7 @@ def test_numbers_are_floats_in_as_many_dimensions_as_wanted(x, message):
 
 def test_inference_refuses_an_embedding():
     layout, _ = network(V, H, "float32", embedding_size=3)
-    with pytest.raises(ValueError, match="inference wants a network without an embedding"):
+    with pytest.raises(ValueError, match="inference needs a network without an embedding"):
         core.Network(layout, Packing(one_row=True))
 
 
@@ -112,7 +112,7 @@ def test_logits_refuse_an_id_out_of_range(symbol):
     layout, params = network(V, H, "float32")
     packed = PackedNetwork.pack(layout, params, one_row=True)
     x, y = np.array([[0], [symbol]], np.int32), np.empty((2, 1, V), np.float32)
-    with pytest.raises(ValueError, match=f"a symbol's id is not below the vocabulary's size {V}"):
+    with pytest.raises(ValueError, match=f"below the vocabulary's size {V}"):
         core.logits_before(packed.kernel_arguments, x, packed.workspace(2, packed.zero_state(1)), y)
 
 
@@ -122,7 +122,7 @@ def test_inference_refuses_no_stream(call, options):
     layout, params = network(V, H, "float32")
     packed = PackedNetwork.pack(layout, params, one_row=False, **options)
     work, y = packed.workspace(2, packed.zero_state(1)), np.empty((2, 0, V), np.float32)
-    with pytest.raises(ValueError, match="a workspace of size 2 x 0: no symbol fits in"):
+    with pytest.raises(ValueError, match="at least 1 time step and 1 stream, not 2 x 0"):
         call(packed.kernel_arguments, work, np.empty((2, 0), np.int32), y)
 
 
@@ -138,7 +138,7 @@ def test_inference_refuses_no_stream(call, options):
 @pytest.mark.parametrize("options", [{}, {"int8": True}, {"bfloat16": True}], ids=str)
 def test_training_refuses_a_network_that_is_packed_for_inference(call, options):
     found = core.Network(network(V, H, "float32")[0], Packing(one_row=True, **options))
-    with pytest.raises(ValueError, match="packed for inference, but training is wanted"):
+    with pytest.raises(ValueError, match="packed for inference, but must be packed for training"):
         call(found)
 
 
@@ -150,7 +150,7 @@ def test_a_step_refuses_a_network_that_is_packed_for_inference(options):
     with run.trainer as trainer:
         wanted = trainer.network
         trainer.network = core.Network(layout, Packing(one_row=False, **options))
-        with pytest.raises(ValueError, match="packed for inference, but training is wanted"):
+        with pytest.raises(ValueError, match="packed for inference, but must be packed for training"):
             trainer._train(0, np.full(1, 0.1))
         trainer.network = wanted
     assert run.bits() == before
@@ -160,7 +160,7 @@ def test_a_step_refuses_a_network_that_is_packed_for_inference(options):
 @pytest.mark.parametrize("of_thread", [False, True])
 def test_a_workspace_has_at_least_a_symbol(T, B, of_thread):
     found = core.Network(network(V, H, "float32")[0], Packing(one_row=False, training=True))
-    with pytest.raises(ValueError, match=f"workspace of size {T} x {B}: no symbol fits in"):
+    with pytest.raises(ValueError, match=f"at least 1 time step and 1 stream, not {T} x {B}"):
         core.thread_workspace(found, T, B) if of_thread else core.workspace(found, T, B, False)
 
 
@@ -185,7 +185,7 @@ def test_a_team_has_a_shard():
     run = Run(layout, params, memory(layout), states(5, H), symbols(V, 100), T=4)
     with run.trainer as trainer:
         shards, trainer.team.shards = trainer.team.shards, []
-        with pytest.raises(ValueError, match="a team without shards"):
+        with pytest.raises(ValueError, match="at least 1 shard"):
             trainer._train(0, np.full(1, 0.1))
         trainer.team.shards = shards
 
@@ -194,16 +194,16 @@ def test_a_team_has_a_shard():
     ("of", "name", "value", "message"),
     [
         ("team", "barrier", None, "the team has no barrier"),
-        ("team", "barrier", core.Barrier(3), "threads at the barrier: size 3, but 2 is wanted"),
+        ("team", "barrier", core.Barrier(3), "threads at the barrier: size is 3, but must be 2"),
         ("shard", "barrier", None, "a shard has no barrier"),
-        ("shard", "barrier", core.Barrier(2), "threads at a shard's barrier: size 2, but 1 is wanted"),
-        ("shard", "threads", [], "0 threads of a shard: 1 are wanted"),
-        ("shard", "gradient", None, "gradient: None, but an array is wanted"),
-        ("shard", "losses", None, "losses: None, but an array is wanted"),
-        ("thread", "x", None, "x and occurs: arrays are wanted, not None"),
-        ("thread", "occurs", None, "x and occurs: arrays are wanted, not None"),
-        ("thread", "x", np.empty((1, 2), np.int32), "a workspace of size 0 x 2: no symbol fits in"),
-        ("thread", "x", np.empty((5, 0), np.int32), "a workspace of size 4 x 0: no symbol fits in"),
+        ("shard", "barrier", core.Barrier(2), "threads at a shard's barrier: size is 2, but must be 1"),
+        ("shard", "threads", [], "needs the arrays of 1 threads, but has those of 0"),
+        ("shard", "gradient", None, "gradient must be an array, not None"),
+        ("shard", "losses", None, "losses must be an array, not None"),
+        ("thread", "x", None, "x and occurs must be arrays, not None"),
+        ("thread", "occurs", None, "x and occurs must be arrays, not None"),
+        ("thread", "x", np.empty((1, 2), np.int32), "at least 1 time step and 1 stream, not 0 x 2"),
+        ("thread", "x", np.empty((5, 0), np.int32), "at least 1 time step and 1 stream, not 4 x 0"),
     ],
 )
 def test_a_step_begins_with_a_whole_team(of, name, value, message):

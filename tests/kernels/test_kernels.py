@@ -290,7 +290,7 @@ def test_training_has_no_limit_of_a_blas_that_it_does_not_call():
 def test_training_has_no_more_rows_than_a_blas_counts():
     trainer = Run(*start("float32", 1, 3), T=3).trainer
     give_size(trainer, Layout(1, 1, np.dtype("float32")), 1, 2**31, many=False)
-    with pytest.raises(ValueError, match="a BLAS counts to 2147483647"), trainer:
+    with pytest.raises(ValueError, match="a BLAS's largest size, 2147483647"), trainer:
         trainer._train(0, np.full(1, 0.1))
     del trainer.team.shards[0]  # not read when training ends
 
@@ -681,7 +681,7 @@ def test_training_refuses_an_array_of_another_size(name, axis, change):
 @pytest.mark.parametrize("rank", [-1, 2])
 def test_training_refuses_a_thread_too_many(rank):
     refusal = Refusal()
-    with pytest.raises(ValueError, match=f"thread {rank} of 2"), refusal.run.trainer as trainer:
+    with pytest.raises(ValueError, match=f"rank must be from 0 to 1, not {rank}"), refusal.run.trainer as trainer:
         trainer._train(rank, np.full(2, 0.1))
     assert refusal.run.bits() == refusal.before
 
@@ -701,7 +701,7 @@ def test_training_reads_no_further_than_a_block_holds(dtype, position, n):
     with expected.trainer as trainer:
         trainer._train(0, np.full(n, 0.1))
     assert (expected.cursor.position, expected.cursor.n_steps) == (wanted - 1, n)
-    with pytest.raises(ValueError, match=f"too few for {n} steps of 3 at {position}"), refused.trainer as trainer:
+    with pytest.raises(ValueError, match=f"too few for {n} steps of 3 at"), refused.trainer as trainer:
         trainer._train(1, np.full(n, 0.1))
     refused.cursor.position = 0
     assert refused.bits() == before
@@ -710,13 +710,13 @@ def test_training_reads_no_further_than_a_block_holds(dtype, position, n):
 @pytest.mark.parametrize(
     ("spoilt", "message"),
     [
-        (lambda ids: ids[1:], "streams in the block: size 4, but 5"),
+        (lambda ids: ids[1:], "streams in the block: size is 4, but must be 5"),
         (lambda ids: np.repeat(ids, 2, axis=1)[:, ::2], "contiguous"),
         (lambda ids: ids[:, ::-1], "contiguous"),
         (lambda ids: ids[0], "dimensions"),
-        (lambda ids: ids.astype("V3"), "ids of 3 bytes"),
-        (lambda ids: ids.astype(np.uint64), "ids of 8 bytes"),
-        (lambda ids: ids.astype(np.int16), "ids of 2 bytes, of type 'h'"),
+        (lambda ids: ids.astype("V3"), "with 3 bytes"),
+        (lambda ids: ids.astype(np.uint64), "with 8 bytes"),
+        (lambda ids: ids.astype(np.int16), "of type 'h' with 2 bytes"),
     ],
 )
 def test_training_refuses_a_block_of_another_form(spoilt, message):
@@ -742,9 +742,9 @@ def test_training_zeroes_the_states_when_told_to():
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda trainer: setattr(trainer.team.shards[1], "first_stream", 3), "not within"),
-        (lambda trainer: setattr(trainer.team.shards[1], "first_stream", -1), "not within"),
-        (lambda trainer: setattr(trainer.cursor, "position", -1), "not within"),
+        (lambda trainer: setattr(trainer.team.shards[1], "first_stream", 3), "exceed"),
+        (lambda trainer: setattr(trainer.team.shards[1], "first_stream", -1), "exceed"),
+        (lambda trainer: setattr(trainer.cursor, "position", -1), "position must be at least 0"),
         (lambda trainer: setattr(trainer, "optimizer_state", ()), "optimizer state"),
         (lambda trainer: setattr(trainer, "network", None), "network"),
         (lambda trainer: setattr(trainer, "cursor", None), "cursor"),
@@ -768,7 +768,7 @@ def test_many_rows_want_a_network_for_many(kernels):
     run = Run(layout, params, *start("float64", 7, 83)[2:], T=83)
     run.trainer.network = kernels.Network(layout, Packing(one_row=False, many=False, training=True))
     run.trainer.panels = np.zeros(run.trainer.network.panels_size)
-    with pytest.raises(ValueError, match="is one for few"), run.trainer as trainer:
+    with pytest.raises(ValueError, match="for few rows"), run.trainer as trainer:
         trainer._train(0, np.full(1, 0.1))
 
 
@@ -819,7 +819,7 @@ def test_training_refuses_an_id_out_of_range(kernels, cell, ids, bad, n_threads)
     layout, params, sum_, state, text = start("float64", 5, 3, ids=ids, cell=cell)
     text[len(text) // 2] = bad
     run = Run(layout, params, sum_, state, text, T=3, n_threads=n_threads)
-    with pytest.raises(ValueError, match="id is not below the vocabulary's size 13"):
+    with pytest.raises(ValueError, match="below the vocabulary's size 13"):
         run.steps(4)
     assert np.isfinite(run.params).all()
 
@@ -832,7 +832,7 @@ def test_packing_refuses_what_does_not_fit(kernels, dtype, cell):
     kernels.pack_weights(net, params, panels)
     other = np.float32 if dtype == np.float64 else np.float64
     for wrong in [(params[:-1], panels), (params, panels[:-1]), (params.astype(other), panels.astype(other))]:
-        with pytest.raises(ValueError, match=r"size|bytes"):
+        with pytest.raises(ValueError, match=r"shape|bytes"):
             kernels.pack_weights(net, *wrong)
     with pytest.raises((ValueError, TypeError)):
         kernels.pack_weights(net, params.astype(other), panels)
@@ -844,7 +844,7 @@ def test_a_network_has_no_more_layers_than_there_are_places(kernels):
         return kernels.Network(layout, Packing(one_row=True, many=False, training=True))
 
     stacked(MAX_LAYERS)
-    with pytest.raises(ValueError, match=f"{MAX_LAYERS + 1} layers: at most {MAX_LAYERS}"):
+    with pytest.raises(ValueError, match=f"at most {MAX_LAYERS} layers, not {MAX_LAYERS + 1}"):
         stacked(MAX_LAYERS + 1)
 
 
@@ -853,7 +853,7 @@ def test_there_are_no_more_shards_than_there_are_places():
     with refusal.run.trainer as trainer:
         shards = trainer.team.shards
         trainer.team.shards = [shards[0]] * (MAX_SHARDS + 1)
-        with pytest.raises(ValueError, match=f"{MAX_SHARDS + 1} shards: at most {MAX_SHARDS}$"):
+        with pytest.raises(ValueError, match=f"at most {MAX_SHARDS} shards, not {MAX_SHARDS + 1}$"):
             trainer._train(0, np.full(2, 0.1))
         trainer.team.shards = shards
     assert refusal.run.bits() == refusal.before
@@ -931,7 +931,7 @@ def test_inference_refuses_a_workspace_that_no_symbol_fits_in(kernels, cell, nam
         if part in arguments and arguments[part].shape[axis]:
             rows = [slice(None)] * axis + [slice(1 if part in ("h", "c") else 0)]
             arguments[part] = np.ascontiguousarray(arguments[part][tuple(rows)])
-    with pytest.raises(ValueError, match="no symbol fits in"):  # it would read none at a time, for ever
+    with pytest.raises(ValueError, match="at least 1 time step"):  # it would read none at a time, for ever
         call(kernels, name, arguments)
 
 
@@ -959,7 +959,7 @@ def test_inference_refuses_an_id_out_of_range(kernels, name, bad):
 @pytest.mark.parametrize("name", ENTRY_POINTS)
 def test_inference_refuses_a_network_without_all_weights_packed(kernels, name):
     arguments = arguments_of(kernels, "gru")[name]
-    with pytest.raises(ValueError, match="inference wants a network with all weights packed"):
+    with pytest.raises(ValueError, match="inference needs a network with all weights packed"):
         call(kernels, name, arguments | partly_packed(kernels, arguments))
 
 
@@ -1049,19 +1049,19 @@ def test_texts_are_refused_with_another_dtype_or_order(kernels, cell):
 
 def test_texts_are_refused_without_all_weights_packed(kernels):
     arguments = arguments_of_texts(kernels, "gru")
-    with pytest.raises(ValueError, match="inference wants a network with all weights packed"):
+    with pytest.raises(ValueError, match="inference needs a network with all weights packed"):
         draw_texts(kernels, arguments | partly_packed(kernels, arguments))
 
 
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("stop_ends", np.array([2, 4], np.intp), "stop 1 is empty, or does not lie within the 3 symbols"),
+        ("stop_ends", np.array([2, 4], np.intp), "stop 1 is empty, or ends outside the 3 symbols"),
         ("stop_ends", np.array([2, 2], np.intp), "stop 1 is empty"),
         ("stop_ends", np.array([0, 2], np.intp), "stop 0 is empty"),
-        ("max_length", 0, "5 texts of 0 symbols, room for 7: nothing to draw"),
-        ("symbols", np.zeros((5, 0), np.int32), "room for 0: nothing to draw"),
-        ("batch", core.Batch(np.zeros(3, np.intp)), "rows of the batch: size 3, but 2 is wanted"),
+        ("max_length", 0, "nothing to draw: 5 texts of at most 0 symbols, in 7 columns"),
+        ("symbols", np.zeros((5, 0), np.int32), "nothing to draw: .* in 0 columns"),
+        ("batch", core.Batch(np.zeros(3, np.intp)), "rows of the batch: size is 3, but must be 2"),
     ],
 )
 def test_texts_are_refused_by_name(kernels, name, value, message):
@@ -1073,7 +1073,7 @@ def test_texts_are_refused_by_name(kernels, name, value, message):
 def test_a_mixture_with_other_symbols_is_refused(kernels):
     counts = CountsNetwork(Counts(order=2, symbols=V + 1))
     mixture = kernels.MixedRows(1.0, 1.0, *counts.row_source(counts.zero_state(1)))
-    with pytest.raises(ValueError, match=f"symbols of the mixture: size {V + 1}, but {V} is wanted"):
+    with pytest.raises(ValueError, match=f"symbols of the mixture: size is {V + 1}, but must be {V}"):
         draw_texts(kernels, arguments_of_texts(kernels, "rnn"), mixture)
 
 
@@ -1108,7 +1108,7 @@ def test_a_batch_of_other_texts_is_refused(kernels):
     draw_texts(kernels, arguments)
     for name, rows in [("symbols", 1), ("lengths", 1), ("random_states", 1), ("seen", 1)]:
         arguments[name] = arguments[name][:rows]
-    with pytest.raises(ValueError, match="the batch is one of other texts"):
+    with pytest.raises(ValueError, match="batch does not belong to these"):
         draw_texts(kernels, arguments)
 
 
@@ -1117,5 +1117,5 @@ def test_a_batch_of_texts_without_room_for_their_symbols_is_refused(kernels, len
     arguments = arguments_of_texts(kernels, "gru")
     draw_texts(kernels, arguments)
     arguments["lengths"][:] = length  # there is room for 7
-    with pytest.raises(ValueError, match="the batch is one of other texts"):
+    with pytest.raises(ValueError, match="batch does not belong to these"):
         draw_texts(kernels, arguments)

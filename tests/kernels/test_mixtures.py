@@ -112,12 +112,12 @@ def test_a_member_without_weight_may_forbid_symbols():
 @pytest.mark.parametrize(
     ("logits", "weights", "x", "what"),
     [
-        ((), [], [0], "0 members"),
-        ((np.zeros((1, V)),), [1.0, 1.0], [0], "weights: size 2"),
+        ((), [], [0], "1 to 64 members, not 0"),
+        ((np.zeros((1, V)),), [1.0, 1.0], [0], "weights: size is 2"),
         ((np.zeros((2, V)),), [1.0], [0], "rows of logits"),
-        ((np.zeros((1, V - 1)),), [1.0], [0], "columns of logits"),
-        ((np.zeros((1, V)),), [1.0], [V], "id is not below"),
-        ((np.zeros((1, V)),), [1.0], [-1], "id is not below"),
+        ((np.zeros((1, V - 1)),), [1.0], [0], "logits must have at least"),
+        ((np.zeros((1, V)),), [1.0], [V], "ids must be from"),
+        ((np.zeros((1, V)),), [1.0], [-1], "ids must be from"),
     ],
 )
 def test_wrong_arrays_are_refused(logits, weights, x, what):
@@ -128,7 +128,7 @@ def test_wrong_arrays_are_refused(logits, weights, x, what):
 
 
 def test_the_output_has_a_number_for_each_symbol():
-    with pytest.raises(ValueError, match="output: size 2, but 1 is wanted"):
+    with pytest.raises(ValueError, match="output: size is 2, but must be 1"):
         core.mixture_log_probabilities(
             (np.zeros((1, V)),), np.ones(1), np.zeros(1, np.int32), np.empty(V), np.empty(2)
         )
@@ -138,7 +138,7 @@ def test_a_wrong_mixture_is_refused(counts):
     source, before = counts.row_source(counts.zero_state(1))
     with pytest.raises(ValueError, match="factors"):
         core.MixedRows(-1.0, 1.0, source, before)
-    with pytest.raises(ValueError, match="symbols before: size 2"):
+    with pytest.raises(ValueError, match="symbols before: size is 2"):
         core.MixedRows(1.0, 1.0, source, before[:2].copy())
     with pytest.raises(ValueError, match="PyCapsule"):
         core.MixedRows(1.0, 1.0, object(), before)

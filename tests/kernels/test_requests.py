@@ -144,8 +144,8 @@ def test_keeping_gradients_of_states_changes_nothing(kernels, dtype):
     ("name", "value", "message"),
     [
         ("loss_weights", np.ones((4, 3)), "weights of the losses: shape"),
-        ("loss_weights", np.ones((5, 3), np.float32), "weights of the losses: numbers of 4 bytes"),
-        ("state_gradients", (np.ones((2, 5, 3, H)),), "gradients of states: size 1, but 2"),
+        ("loss_weights", np.ones((5, 3), np.float32), "weights of the losses: numbers have 4 bytes"),
+        ("state_gradients", (np.ones((2, 5, 3, H)),), "gradients of states: size is 1, but must be 2"),
         ("state_gradients", (np.ones((2, 5, 3, H)), np.ones((2, 5, 3, H + 1))), "gradients of c: shape"),
     ],
 )

@@ -94,7 +94,7 @@ def test_with_all_symbols_it_is_the_softmax():
     np.testing.assert_allclose(dy, gradient, rtol=1e-12, atol=1e-15)
 
 
-@pytest.mark.parametrize(("options", "message"), [({"training": False}, "that trains"), ({"many": False}, "many=True")])
+@pytest.mark.parametrize(("options", "message"), [({"training": False}, "trains"), ({"many": False}, "packed")])
 def test_a_network_that_cannot_sample_is_refused(options, message):
     layout = Layout(V, H, np.dtype("float32"))
     with pytest.raises(ValueError, match=message):
@@ -111,5 +111,5 @@ def test_arrays_of_another_size_are_refused():
             shard = run.trainer.team.shards[0]
             owner = shard if hasattr(shard, name) else shard.threads[0]
             setattr(owner, name, np.ascontiguousarray(getattr(owner, name)[:-1]))
-            with pytest.raises(ValueError, match="size"):
+            with pytest.raises(ValueError, match=r"size|shape"):
                 run.trainer._take_steps(np.full(1, 0.1))

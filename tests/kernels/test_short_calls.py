@@ -70,18 +70,18 @@ def read_only(shape):
 @pytest.mark.parametrize(
     ("x", "changes", "message"),
     [
-        (np.zeros((N + 1, 1), np.int32), {}, rf"symbols of shape \({N + 1}, 1\), but at most {N} of one stream fit"),
-        (np.zeros((2, 2), np.int32), {}, r"symbols of shape \(2, 2\)"),
-        (np.array([[0], [V]], np.int32), {}, f"a symbol's id is not below the vocabulary's size {V}"),
-        (np.array([[-1], [0]], np.int32), {}, "a symbol's id is not below"),
-        (ids(2), {"k": 0, "part": np.ones((2, 1, H + 1), np.float32)}, rf"but \(2, 1, {H}\) of 4 bytes is wanted"),
+        (np.zeros((N + 1, 1), np.int32), {}, rf"symbols: shape is \({N + 1}, 1\), but must be at most \({N}, 1\)"),
+        (np.zeros((2, 2), np.int32), {}, r"symbols: shape is \(2, 2\)"),
+        (np.array([[0], [V]], np.int32), {}, f"below the vocabulary's size {V}"),
+        (np.array([[-1], [0]], np.int32), {}, "ids must be from"),
+        (ids(2), {"k": 0, "part": np.ones((2, 1, H + 1), np.float32)}, rf"but must be \(2, 1, {H}\) with 4 bytes"),
         (ids(2), {"k": 1, "part": np.ones((1, 1, H), np.float32)}, "state: shape"),
         (ids(2), {"k": 1, "part": np.ones((2, 1, H))}, "of 8 bytes"),
         (ids(2), {"k": 1, "part": np.ones((2, 3, H), np.float32)}, "state: shape"),
-        (ids(2), {"k": 2, "part": np.ones((1, 1, 2), np.float32)}, r"but \(1, 1, 1\)"),
+        (ids(2), {"k": 2, "part": np.ones((1, 1, 2), np.float32)}, r"but must be \(1, 1, 1\)"),
         (ids(2), {"k": 1, "part": np.ones((2, 1, 2 * H), np.float32)[..., ::2]}, "contiguous"),
         (ids(2), {"k": 1, "part": read_only((2, 1, H))}, "read-only"),
-        (ids(2), {"k": 2, "part": None}, "None, but an array is wanted"),
+        (ids(2), {"k": 2, "part": None}, "must be an array, not None"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_the_state_stays(x, changes, message):
@@ -111,10 +111,10 @@ def test_the_output_has_a_number_for_each_symbol(shape):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"x": np.empty(N - 1, np.int32)}, f"scratch of symbols: size {N - 1}, but {N} is wanted"),
+        ({"x": np.empty(N - 1, np.int32)}, f"scratch of symbols: size is {N - 1}, but must be {N}"),
         ({"y": np.empty((N, 2, 16), np.float32)}, "logits: shape"),
         ({"work": packed().workspace(N, packed().zero_state(2))}, "h: shape"),
-        ({"weights": (None, None, None)}, "network: None is none"),
+        ({"weights": (None, None, None)}, "network must be a core.Network, not None"),
     ],
 )
 def test_its_arrays_are_checked_when_it_is_made(changes, message):

@@ -108,7 +108,7 @@ def test_an_n_gram_without_its_shorter_one_is_refused():
     # After 1 comes 0, and after 0 come 0 and 1: without the unigram 1 the bigram (0, 1) has no shorter one.
     damaged = {**arrays, "lengths": np.array([1, 2], np.int64), "sizes": np.array([1, 2], np.uint8)}
     damaged |= {"symbols": np.array([0, 0, 0], np.uint8), "counts": np.array([2, 1, 1], np.uint8)}
-    with pytest.raises(InvalidInputError, match="lacks its first symbol"):
+    with pytest.raises(InvalidInputError, match="an n-gram's suffix"):
         unpack(damaged, 2, None)
 
 

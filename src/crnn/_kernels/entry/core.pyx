@@ -55,14 +55,14 @@ def use(float32, float64, bfloat16, int8):
         table = <const Kernels*>PyCapsule_GetPointer(module.table, "crnn._kernels.Kernels")
         if (table.size != sizeof(Kernels) or table.itemsize != (sizeof(double) if i == DOUBLE else sizeof(float))
                 or table.operands != (OF_INT8 if i == INT8 else OF_BFLOAT16 if i == BFLOAT16 else OF_NUMBERS)):
-            raise ImportError(f"{module.__name__} is of another build than this module: build the package anew")
+            raise ImportError(f"{module.__name__} and this module are of different builds. Build the package again.")
         kernels_of[i] = table
 
 
 cdef const Kernels* kernels_for(Py_ssize_t itemsize, bint bfloat16=False, bint int8=False) except NULL:
     """The kernels for numbers of `itemsize` bytes, optionally with rounded operands of products."""
     if itemsize != <Py_ssize_t>sizeof(float) and (itemsize != <Py_ssize_t>sizeof(double) or bfloat16 or int8):
-        raise ValueError(f"numbers of {itemsize} bytes: 4 or 8 are wanted, and 4 for products in bfloat16 or int8")
+        raise ValueError(f"numbers must have 4 or 8 bytes (4 for products in bfloat16 or int8), not {itemsize}")
     return kernels_of[INT8 if int8 else BFLOAT16 if bfloat16 else DOUBLE if itemsize == sizeof(double) else SINGLE]
 
 
@@ -92,14 +92,14 @@ cdef Numbers numbers(str name, array, int ndim, bint writable) except *:
     cdef int i
     cdef bint empty = False
     if array is None:
-        raise TypeError(f"{name}: None, but an array is wanted")
+        raise TypeError(f"{name} must be an array, not None")
     memset(&found, 0, sizeof(found))
     PyObject_GetBuffer(array, &view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (PyBUF_WRITABLE if writable else 0))
     try:
         if view.format[0] not in b"fd" or view.format[1] != 0:
-            raise ValueError(f"{name}: numbers of type {view.format.decode()!r}, but float32 or float64 is wanted")
+            raise ValueError(f"{name}: type is {view.format.decode()!r}, but must be float32 or float64")
         if view.ndim != ndim:
-            raise ValueError(f"{name}: shape {array.shape}, but {ndim} dimensions are wanted")
+            raise ValueError(f"{name}: shape is {array.shape}, but must have {ndim} dimensions")
         for i in range(ndim):
             found.shape[i] = view.shape[i]
             empty = empty or view.shape[i] == 0
@@ -115,20 +115,20 @@ cdef real* address(str name, array, Py_ssize_t itemsize, tuple shape, bint writa
     """The first element of an array, after checking its shape and itemsize; NULL if empty."""
     cdef Numbers found = numbers(name, array, len(shape), writable)
     if found.itemsize != itemsize:
-        raise ValueError(f"{name}: numbers of {found.itemsize} bytes, but the network's have {itemsize} bytes")
+        raise ValueError(f"{name}: numbers have {found.itemsize} bytes, but the network's have {itemsize} bytes")
     if array.shape != shape:
-        raise ValueError(f"{name}: shape {array.shape}, but size {shape} is wanted")
+        raise ValueError(f"{name}: shape is {array.shape}, but must be {shape}")
     return found.first
 
 
 def require_size(str what, Py_ssize_t found, Py_ssize_t wanted):
     if found != wanted:
-        raise ValueError(f"{what}: size {found}, but {wanted} is wanted")
+        raise ValueError(f"{what}: size is {found}, but must be {wanted}")
 
 
 def require_rows(Py_ssize_t T, Py_ssize_t B):
     if T < 1 or B < 1:
-        raise ValueError(f"a workspace of size {T} x {B}: no symbol fits in")
+        raise ValueError(f"a workspace needs at least 1 time step and 1 stream, not {T} x {B}")
 
 
 def require_known_ids(const int[:, ::1] x, Py_ssize_t V):
@@ -138,7 +138,7 @@ def require_known_ids(const int[:, ::1] x, Py_ssize_t V):
         for b in range(x.shape[1]):
             largest = max(largest, <unsigned int>x[t, b])
     if x.shape[0] * x.shape[1] and largest >= <size_t>V:
-        raise ValueError(f"a symbol's id is not below the vocabulary's size {V}")
+        raise ValueError(f"ids must be from 0 to {V - 1}, below the vocabulary's size {V}")
 
 
 # ------------------------------------------------------------------------------------------------- the network
@@ -165,19 +165,19 @@ cdef class Network:
         cdef int group_size = packing.group_size
         kind = layout.kind
         if layout.num_layers > MAX_LAYERS:
-            raise ValueError(f"{layout.num_layers} layers: at most {MAX_LAYERS}")
+            raise ValueError(f"a network has at most {MAX_LAYERS} layers, not {layout.num_layers}")
         if group_size < 1 or group_size > 1 and not many:
-            raise ValueError(f"a group of {group_size} threads: at least one, and with few rows only one")
+            raise ValueError(f"group_size must be 1, or more in a network packed for many rows, not {group_size}")
         net.E = layout.embedding_size or 0
         if net.E and not training:
-            raise ValueError("inference wants a network without an embedding: fold it into the first layer's Wx")
+            raise ValueError("inference needs a network without an embedding: fold it into the first layer's Wx")
         if bfloat16 and not many:
-            raise ValueError("bfloat16: the BLAS does not round operands; pack all weights (many=True)")
+            raise ValueError("bfloat16: the BLAS does not round operands. Pack all weights (many=True).")
         if int8 and (bfloat16 or training or not many):
-            raise ValueError("int8: such a network is for inference, and all weights are packed (many=True)")
+            raise ValueError("int8 is only for inference in float32, with all weights packed (many=True)")
         if sampled < 0 or sampled and not (training and many):
-            raise ValueError(f"sampled: {sampled} symbols, but a number of 0 or more is wanted, and of a network that "
-                             "trains with all weights packed (many=True)")
+            raise ValueError("sampled must be 0, or more in a network that trains with all weights packed, "
+                             f"not {sampled}")
         net.sampled = sampled
         net.cell, net.z_in_h, net.has_c = kind.number, kind.saved_blocks == 0, "c" in kind.states
         net.split_gate = kind.gates - 1 if kind.separate_bias else -1
@@ -189,8 +189,8 @@ cdef class Network:
         net.last_start = net.boundary + labels
         if not (1 <= net.units <= net.H and 1 <= net.symbols <= net.V and -1 <= net.boundary < net.symbols
                 and 0 <= labels < net.symbols - net.boundary and (boundary is not None or not labels)):
-            raise ValueError(f"{units} of {net.H} units, {symbols} of {net.V} symbols, boundary {boundary}, "
-                             f"{labels} labels: do not fit")
+            raise ValueError(f"units={units} of {net.H}, symbols={symbols} of {net.V}, boundary={boundary} and "
+                             f"labels={labels} do not fit together")
         self.itemsize = layout.dtype.itemsize
         self.kernels = kernels_for(self.itemsize, bfloat16, int8)
         net.gemm = NULL if many else find_gemm(self.itemsize)
@@ -244,8 +244,8 @@ cdef class Network:
     cdef int require_mode(self, bint training) except -1:
         """Raise an error unless the network is packed for training or inference as needed."""
         if self.net.training != training:
-            raise ValueError(f"the network is packed for {'inference' if training else 'training'}, but "
-                             f"{'training' if training else 'inference'} is wanted: see Packing.training")
+            raise ValueError(f"the network is packed for {'inference' if training else 'training'}, but must be "
+                             f"packed for {'training' if training else 'inference'} (Packing.training)")
         return 0
 
     cdef Weights weights(self, params, panels, bint writable=False) except *:

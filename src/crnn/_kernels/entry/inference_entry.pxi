@@ -64,7 +64,7 @@ cdef Network network_of(weights):
     """The network of `PackedWeights`."""
     network, _, _ = weights
     if not isinstance(network, Network):
-        raise TypeError(f"network: {network!r} is none")
+        raise TypeError(f"network must be a core.Network, not {network!r}")
     return network
 
 
@@ -82,7 +82,7 @@ cdef Workspace inference_work(Network network, Py_ssize_t n, Py_ssize_t T, Py_ss
     cdef Py_ssize_t used = 0 if network.net.z_in_h else T
     h, c, before, gates, shared = arrays
     if B < 1 or T < 1 and n:
-        raise ValueError(f"a workspace of size {T} x {B}: no symbol fits in")
+        raise ValueError(f"a workspace needs at least 1 time step and 1 stream, not {T} x {B}")
     network.kernels.size_workspace(&network.net, T, B, &work)
     shapes = inference_workspace(network, T, B)
     work.h = address("h", h, size, shapes["h"])
@@ -90,7 +90,7 @@ cdef Workspace inference_work(Network network, Py_ssize_t n, Py_ssize_t T, Py_ss
     work.before = address("symbols before", before, size, shapes["before"])
     work.gates = address("gates", gates, size, shapes["gates"])
     if not network.net.many:
-        raise ValueError("inference wants a network with all weights packed")
+        raise ValueError("inference needs a network with all weights packed (many=True)")
     work.gates_stride = 0  # all layers use the same array in turn
     work.cut = work.scratch = NULL
     if network.net.boundary >= 0:
@@ -115,7 +115,7 @@ cdef class SharedStep:
 
     def __cinit__(self, Network network not None, int n_threads):
         if n_threads < 2:
-            raise ValueError(f"{n_threads} threads: a step is shared by two or more")
+            raise ValueError(f"a shared step needs at least 2 threads, not {n_threads}")
         fork_init(&self.fork, n_threads - 1)
         self.network = network
         self.step.threads, self.step.fork = n_threads, &self.fork
@@ -123,13 +123,14 @@ cdef class SharedStep:
     cdef SharedStepPlaces* checked(self, Network network, Py_ssize_t B) except NULL:
         """The step, after checking that it belongs to this network and that there is one stream."""
         if network is not self.network or B != 1:
-            raise ValueError(f"{B} streams of a network: threads share the steps of one stream of the same network")
+            raise ValueError("threads share the steps of 1 stream and of the network that they were started for, not "
+                             f"of {B} streams")
         return &self.step
 
     def serve(self, int rank):
         """Compute this thread's part of each step until the context ends."""
         if not 0 < rank < self.step.threads:
-            raise ValueError(f"rank {rank}: not one of the {self.step.threads - 1} other threads")
+            raise ValueError(f"rank must be from 1 to {self.step.threads - 1}, not {rank}")
         cdef float_mode mode
         with nogil:
             mode = flush_denormals()
@@ -157,7 +158,7 @@ cdef DrawSettings draw_settings(Network network, Controls controls, double[::1] 
     """The settings of a draw, after checking that their arrays fit this many texts."""
     cdef DrawSettings settings
     if sums is None:
-        raise TypeError("sums: None, but an array is wanted")
+        raise TypeError("sums must be an array, not None")
     require_size("sums", sums.shape[0], sums_size(network.net.V))
     settings.sums, settings.mixture = &sums[0], NULL
     controls.fill(&settings, network.itemsize, texts, network.net.V)
@@ -198,7 +199,7 @@ cdef class MixedRows:
     def __cinit__(self, double own, double other, source, before not None):
         cdef const RowSource* rows = <const RowSource*>PyCapsule_GetPointer(source, "crnn._kernels.RowSource")
         if not (own >= 0 and other >= 0):
-            raise ValueError(f"factors {own} and {other}: numbers of at least 0 are wanted")
+            raise ValueError(f"factors must be at least 0, not {own} and {other}")
         self.source, self.before, self.symbols_before = source, before, before
         require_size("symbols before", self.symbols_before.shape[0], rows.context)
         self.symbols, self.row = np.empty(max(rows.context, 1), np.int32), np.empty(rows.symbols)
@@ -233,26 +234,27 @@ cdef void fill_texts(Texts* texts, drawn, Py_ssize_t rows) except *:
     cdef int[:, ::1] symbols = drawn.symbols
     cdef Py_ssize_t[::1] lengths = drawn.lengths
     if batch is None or symbols is None or lengths is None:
-        raise TypeError("batch, symbols and lengths: arrays are wanted, not None")
+        raise TypeError("batch, symbols and lengths must be arrays, not None")
     require_size("rows of the batch", batch.texts.shape[0], rows)
     texts.count, texts.width, texts.longest = symbols.shape[0], symbols.shape[1], 0
     texts.max_length = drawn.max_length
     if texts.count < 1 or texts.width < 1 or texts.max_length < 1:
-        raise ValueError(f"{texts.count} texts of {texts.max_length} symbols, room for {texts.width}: nothing to draw")
+        raise ValueError(f"nothing to draw: {texts.count} texts of at most {texts.max_length} symbols, in "
+                         f"{texts.width} columns")
     require_size("lengths", lengths.shape[0], texts.count)
     texts.symbols, texts.lengths = &symbols[0, 0], &lengths[0]
     texts.rows, texts.begun, texts.active = &batch.texts[0], batch.begun, batch.active
     for i in range(batch.active):
         if not (batch.begun <= texts.count and 0 <= batch.texts[i] < batch.begun
                 and 0 <= lengths[batch.texts[i]] <= texts.width):
-            raise ValueError("the batch is one of other texts")
+            raise ValueError(f"batch does not belong to these {texts.count} texts of at most {texts.width} symbols")
         texts.longest = max(texts.longest, lengths[batch.texts[i]])
 
 
 cdef void fill_random(Texts* texts, uint64_t[:, ::1] states, const uint64_t[::1] increment) except *:
     """The streams of random numbers, after checking that there is one for each text."""
     if states is None or increment is None:
-        raise TypeError("random numbers: arrays are wanted, not None")
+        raise TypeError("states and increment of the random numbers must be arrays, not None")
     require_size("streams of numbers", states.shape[0], texts.count)
     require_size("halves of a state", states.shape[1], 2)
     require_size("halves of an increment", increment.shape[0], 2)
@@ -263,10 +265,10 @@ cdef void fill_stops(Texts* texts, const int[::1] stops, const Py_ssize_t[::1] e
     """The stops, after checking that none is empty."""
     cdef Py_ssize_t i
     if stops is None or ends is None:
-        raise TypeError("stops: arrays are wanted, not None")
+        raise TypeError("stops and their ends must be arrays, not None")
     for i in range(ends.shape[0]):
         if not (ends[i - 1] if i else 0) < ends[i] <= stops.shape[0]:
-            raise ValueError(f"stop {i} is empty, or does not lie within the {stops.shape[0]} symbols of all stops")
+            raise ValueError(f"stop {i} is empty, or ends outside the {stops.shape[0]} symbols of all stops")
     texts.stop_count = ends.shape[0]
     texts.stops = &stops[0] if texts.stop_count else NULL
     texts.stop_ends = &ends[0] if texts.stop_count else NULL
@@ -299,7 +301,7 @@ def sample_texts(weights not None, drawn not None, Controls controls not None, P
     cdef Py_ssize_t V = network.net.V, size = network.itemsize
     cdef int[::1] x = scratch.x
     if x is None:
-        raise TypeError("x: None, but an array is wanted")
+        raise TypeError("x must be an array, not None")
     cdef Py_ssize_t B = x.shape[0]
     cdef Workspace space = inference_work(network, max_steps, 1, B, work)
     cdef Weights w = inference_weights(weights)
@@ -332,7 +334,7 @@ def filter_logits(y, Controls controls not None):
     settings.sums, settings.mixture = NULL, NULL
     controls.fill(&settings, logits.itemsize, B, V)
     if settings.control == NULL:
-        raise ValueError("controls without `order` change nothing but the temperature")
+        raise ValueError("controls need an `order` to change more than the temperature")
     cdef float_mode mode = flush_denormals()
     kernels_for(logits.itemsize).filter_logits(logits.first, B, V, &settings)
     restore_denormals(mode)
@@ -420,11 +422,11 @@ def log_likelihoods(weights not None, const int[::1] ids not None, const Py_ssiz
     space.x, space.y = &x[0], address("logits", y, network.itemsize, (T * B, network.net.V))
     for b in range(B):
         if starts[b] < 0 or lengths[b] < 0 or lengths[b] > ids.shape[0] - starts[b]:
-            raise ValueError(f"string {b} does not lie within the {ids.shape[0]} symbols")
+            raise ValueError(f"string {b} is not within the {ids.shape[0]} symbols")
         if b and lengths[b] > lengths[b - 1]:
-            raise ValueError("the longest strings must come first")
+            raise ValueError("strings must be sorted by length, the longest first")
     if first < 0:
-        raise ValueError(f"first: {first} is no symbol of a string")
+        raise ValueError(f"first must be at least 0, not {first}")
     strings.ids, strings.starts, strings.lengths = &ids[0], &starts[0], &lengths[0]
     strings.first, strings.last, strings.least = first, last, least
     cdef bint known
@@ -434,4 +436,5 @@ def log_likelihoods(weights not None, const int[::1] ids not None, const Py_ssiz
         known = network.kernels.log_likelihoods(&w, &space, &strings, &out[0])
         restore_denormals(mode)
     if not known:
-        raise ValueError(f"a symbol's id is not below the vocabulary's size {network.net.symbols}")
+        raise ValueError(f"ids must be from 0 to {network.net.symbols - 1}, below the vocabulary's size "
+                         f"{network.net.symbols}")

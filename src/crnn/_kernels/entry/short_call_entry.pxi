@@ -42,7 +42,7 @@ cdef class ShortCall:
         cdef Py_ssize_t of_h_and_c, size
         net, size, of_h_and_c = &self.network.net, self.network.itemsize, 2 if self.network.net.has_c else 1
         if x.shape[0] > self.n or x.shape[1] != 1:
-            raise ValueError(f"symbols of shape ({x.shape[0]}, {x.shape[1]}), but at most {self.n} of one stream fit")
+            raise ValueError(f"symbols: shape is ({x.shape[0]}, {x.shape[1]}), but must be at most ({self.n}, 1)")
         require_known_ids(x, net.symbols)
         require_size("arrays of a state", 0 if state is None else len(state), of_h_and_c + net.has_before)
         found.h = state_address(state[0], size, net.L, net.units, writable)
@@ -125,6 +125,6 @@ cdef char* state_address(array, Py_ssize_t itemsize, Py_ssize_t layers, Py_ssize
     """The address of an array (layers, 1, units) of a state, after checking it."""
     cdef Numbers found = numbers("state", array, 3, writable)
     if found.itemsize != itemsize or found.shape[0] != layers or found.shape[1] != 1 or found.shape[2] != units:
-        raise ValueError(f"state: shape {array.shape} of numbers of {found.itemsize} bytes, but ({layers}, 1, {units}) "
-                         f"of {itemsize} bytes is wanted")
+        raise ValueError(f"state: shape is {array.shape} with numbers of {found.itemsize} bytes, but must be "
+                         f"({layers}, 1, {units}) with {itemsize} bytes")
     return <char*>found.first

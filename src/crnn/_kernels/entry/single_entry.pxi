@@ -146,17 +146,17 @@ def mixture_log_probabilities(tuple logits not None, const double[::1] weights n
     cdef double largest, total, at_target
     cdef const Kernels* kernels = kernels_for(sizeof(double))
     if not 1 <= members <= 64:
-        raise ValueError(f"{members} members: a number from 1 to 64 is wanted")
+        raise ValueError(f"a mixture has 1 to 64 members, not {members}")
     require_size("weights", weights.shape[0], members)
     require_size("output", out.shape[0], n)
     for k in range(members):
         rows[k] = numbers("logits", logits[k], 2, False)
         require_size("rows of logits", rows[k].shape[0], n)
         if rows[k].shape[1] < V:
-            raise ValueError(f"{rows[k].shape[1]} columns of logits, but {V} symbols")
+            raise ValueError(f"logits must have at least {V} columns, one per symbol, not {rows[k].shape[1]}")
     for i in range(n):
         if not 0 <= x[i] < V:
-            raise ValueError(f"a symbol's id is not below the vocabulary's size {V}")
+            raise ValueError(f"ids must be from 0 to {V - 1}, below the vocabulary's size {V}")
     with nogil:
         for i in range(n):
             for w in range(V):

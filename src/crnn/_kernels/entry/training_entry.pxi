@@ -149,15 +149,15 @@ cdef void fill_team(Training* run, Network network, team, int rank, Reduction* r
     cdef int[:, ::1] x
     cdef Py_ssize_t size, T = 0
     if len(shards) > MAX_SHARDS:
-        raise ValueError(f"{len(shards)} shards: at most {MAX_SHARDS}")
+        raise ValueError(f"a team has at most {MAX_SHARDS} shards, not {len(shards)}")
     if not shards:
-        raise ValueError("a team without shards")
+        raise ValueError("a team needs at least 1 shard")
     run.team.shards, run.team.threads, run.team.rank = len(shards), team.n_threads, rank
     if not 0 <= rank < run.team.threads:
-        raise ValueError(f"thread {rank} of {run.team.threads}")
+        raise ValueError(f"rank must be from 0 to {run.team.threads - 1}, not {rank}")
     most = run.team.shards * group_size
     if run.team.threads > most or group_size > 1 and run.team.threads < most:
-        raise ValueError(f"{run.team.threads} threads in groups of {group_size} for {run.team.shards} shards")
+        raise ValueError(f"{run.team.shards} shards in groups of {group_size} threads cannot use {run.team.threads}")
     run.team.streams, run.team.reduce = team.n_streams, NULL
     # Small arrays are not worth it: a page that is read before it is written costs the system two faults.
     run.fresh = team.fresh and network.net.end * network.itemsize >= TOUCHED_BYTES
@@ -168,10 +168,11 @@ cdef void fill_team(Training* run, Network network, team, int rank, Reduction* r
         size = reduced_size(network) if s == 0 and run.team.reduce != NULL else network.net.end
         run.team.d[s] = address("gradient", shards[s].gradient, network.itemsize, (size,))
         if len(shards[s].threads) < group_size:
-            raise ValueError(f"{len(shards[s].threads)} threads of a shard: {group_size} are wanted")
+            raise ValueError(f"a shard needs the arrays of {group_size} threads, but has those of "
+                             f"{len(shards[s].threads)}")
         x, occurs = shards[s].threads[0].x, shards[s].threads[0].occurs
         if x is None or occurs is None:
-            raise TypeError("x and occurs: arrays are wanted, not None")
+            raise TypeError("x and occurs must be arrays, not None")
         require_rows(x.shape[0] - 1, x.shape[1])
         T = T or x.shape[0] - 1
         require_size("time steps of a shard", x.shape[0] - 1, T)
@@ -211,12 +212,13 @@ cdef void fill_workspace(Training* run, Workspace* work, Network network, shard,
     work.dropout.rate, work.dropout.first_stream = dropout, shard.first_stream
     fill_requests(work, network, shard)
     if not net.many and work.block < T:
-        raise ValueError(f"{T} steps of {B} streams are many rows, and the network is one for few")
+        raise ValueError(f"a network packed for few rows takes at most {work.block} time steps of {B} streams, not "
+                         f"{T}. Pack it with many=True.")
     if net.gemm != NULL and max(T * B, net.V, net.E, net.G * net.H, net.ldg) > INT_MAX:
-        raise ValueError(f"{T} steps of {B} streams, {net.G * net.H} gates, {net.V} symbols: a BLAS counts to {INT_MAX}"
-                         )
+        raise ValueError(f"{T} time steps x {B} streams, {net.G * net.H} gates or {net.V} symbols exceed a BLAS's "
+                         f"largest size, {INT_MAX}")
     if not 0 <= work.dropout.first_stream <= run.team.streams - B:
-        raise ValueError(f"{B} streams from {shard.first_stream} on: not within {run.team.streams} streams")
+        raise ValueError(f"{B} streams from {shard.first_stream} on exceed the team's {run.team.streams} streams")
 
 
 cdef void fill_requests(Workspace* work, Network network, shard) except *:
@@ -261,13 +263,13 @@ cdef void fill_block(Training* run, ids, Py_ssize_t position) except *:
     PyObject_GetBuffer(ids, &view, PyBUF_STRIDES | PyBUF_FORMAT)
     try:
         if view.format.decode() not in ("B", "H", "I", "L") or view.itemsize > 4:
-            raise ValueError(f"ids of {view.itemsize} bytes, of type {view.format.decode()!r}: "
-                             "unsigned integers of 1, 2 or 4 are wanted")
+            raise ValueError(f"ids must be unsigned integers of 1, 2 or 4 bytes, not of type "
+                             f"{view.format.decode()!r} with {view.itemsize} bytes")
         if view.ndim != 2:
-            raise ValueError(f"ids of {view.ndim} dimensions: 2 are wanted")
+            raise ValueError(f"ids must have 2 dimensions, not {view.ndim}")
         require_size("streams in the block", view.shape[0], run.team.streams)
         if view.strides[1] != view.itemsize or view.strides[0] % view.itemsize:
-            raise ValueError(f"a block's rows must be contiguous ids of {view.itemsize} bytes, not of strides "
+            raise ValueError(f"a block's rows must be contiguous ids of {view.itemsize} bytes, but their strides are "
                              f"({view.strides[0]}, {view.strides[1]})")
         symbols = view.shape[1]
         run.id_width, run.row_stride, run.position = view.itemsize, view.strides[0], position
@@ -275,10 +277,11 @@ cdef void fill_block(Training* run, ids, Py_ssize_t position) except *:
     finally:
         PyBuffer_Release(&view)
     if position < 0:
-        raise ValueError(f"position {position}: not within the block")
+        raise ValueError(f"position must be at least 0, not {position}")
     # The last chunk's targets are read last; compare by division, since a product of sizes may overflow.
     if symbols - 1 < position or (symbols - 1 - position) // T < run.n_steps:
-        raise ValueError(f"a block of {symbols} symbols a stream: too few for {run.n_steps} steps of {T} at {position}")
+        raise ValueError(f"{symbols} symbols per stream are too few for {run.n_steps} steps of {T} at position "
+                         f"{position}")
 
 
 cdef void update_cursor(Cursor cursor, const Training* run) except *:
@@ -313,7 +316,7 @@ def train(Network network not None, params, panels, Optimizer optimizer not None
     run.optimizer_steps = cursor.n_steps - cursor.optimizer_start
     run.team.weight_dropout, run.team.state_reset = settings.weight_dropout, settings.state_reset
     if network.net.in_place and (run.team.weight_dropout > 0 or run.team.streams != 1):
-        raise ValueError("weight dropout, or several streams: the recurrent weights must be packed (in_place=False)")
+        raise ValueError("weight dropout and several streams need packed recurrent weights (in_place=False)")
     run.dropout_seed = settings.dropout_seed
     run.loss_scale = settings.seq_length / <double>run.work[0].T
     run.smooth_loss, run.last_loss = cursor.smooth_loss, cursor.last_loss
@@ -328,4 +331,4 @@ def train(Network network not None, params, panels, Optimizer optimizer not None
         team.fresh = False  # the other threads have read it
         update_cursor(cursor, &run)
     if not run.known:
-        raise ValueError(f"a symbol's id is not below the vocabulary's size {network.net.V}")
+        raise ValueError(f"ids must be from 0 to {network.net.V - 1}, below the vocabulary's size {network.net.V}")

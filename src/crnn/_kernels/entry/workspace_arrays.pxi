@@ -108,13 +108,13 @@ cdef void* integers(str name, array, str kind, tuple shape) except? NULL:
     """The first element of an array of one of the types in `FORMATS`, after checking it; NULL if empty."""
     cdef Py_buffer view
     if array is None:
-        raise TypeError(f"{name}: None, but an array is wanted")
+        raise TypeError(f"{name} must be an array, not None")
     PyObject_GetBuffer(array, &view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | PyBUF_WRITABLE)
     try:
         if view.format[0] not in FORMATS[kind] or view.format[1] != 0 or view.itemsize != SIZES[kind]:
-            raise ValueError(f"{name}: elements of type {view.format.decode()!r}, but {kind} is wanted")
+            raise ValueError(f"{name}: type is {view.format.decode()!r}, but must be {kind}")
         if array.shape != shape:
-            raise ValueError(f"{name}: shape {array.shape}, but size {shape} is wanted")
+            raise ValueError(f"{name}: shape is {array.shape}, but must be {shape}")
         return view.buf if view.len else NULL
     finally:
         PyBuffer_Release(&view)

@@ -67,10 +67,10 @@ cdef int _check_raw(Raw raw, Trie trie) except -1:
 cdef int _check_nodes(Trie trie, const int[::1] nodes) except -1:
     cdef Py_ssize_t i
     if trie.t.base != NULL:
-        raise ValueError("the trie lies over another one")
+        raise ValueError("this call needs a trie without a base")
     for i in range(nodes.shape[0]):
         if not -1 <= nodes[i] < trie.t.node_count:
-            raise ValueError(f"node {nodes[i]} of {trie.t.node_count}")
+            raise ValueError(f"nodes must be from -1 to {trie.t.node_count - 1}, not {nodes[i]}")
     return 0
 
 
@@ -91,7 +91,7 @@ def depths(Trie trie not None, unsigned char[::1] out not None):
     """Write the number of symbols of each node's context."""
     _check(trie, NULL, 0)
     if trie.t.base != NULL:
-        raise ValueError("the trie lies over another one")
+        raise ValueError("this call needs a trie without a base")
     require_size("depths", out.shape[0], trie.t.node_count)
     with nogil:
         depths_of_nodes(&trie.t, &out[0])
@@ -112,7 +112,7 @@ def pack(Trie trie not None, const int[::1] nodes not None, unsigned char[::1] s
     for i in range(nodes.shape[0]):
         n += edges_of_node(&trie.t, nodes[i])
     if sizes.shape[0] < 5 * nodes.shape[0] or min(symbols.shape[0], counts.shape[0]) < 5 * n:
-        raise ValueError("five bytes a number are wanted")
+        raise ValueError("the buffers need 5 bytes per number")
     of_sizes.at, of_symbols.at, of_counts.at = _bytes(sizes), _bytes(symbols), _bytes(counts)
     with nogil:
         pack_level(&trie.t, _first(nodes), nodes.shape[0], raw.raw.nodes if raw is not None else NULL,
@@ -137,7 +137,7 @@ def unpacked_size(const unsigned char[::1] sizes not None, int symbols) -> tuple
     with nogil:
         words = words_of_sizes(_run(sizes), symbols, &nodes)
     if words < 0:
-        raise ValueError("the number of symbols that follow a context is damaged")
+        raise ValueError("the number of symbols after a context is invalid")
     return nodes, words
 
 
@@ -159,15 +159,16 @@ def unpack(Trie trie not None, int depth, const int[::1] owners not None, const 
     require_size("symbols of the level", owner_symbols.shape[0], owners.shape[0])
     require_size("symbols of the next level", next_symbols.shape[0], next_owners.shape[0])
     if not 0 <= depth < trie.t.order or trie.t.base != NULL:
-        raise ValueError(f"depth {depth} of order {trie.t.order}: not one of a trie that lies over none")
+        raise ValueError(f"depth must be from 0 to {trie.t.order - 1}, and the trie must have no base; got depth "
+                         f"{depth}")
     if depth != trie.next_level or depth == 0 and trie.t.edges[0]:
-        raise ValueError(f"level {depth} does not follow: the levels of an empty trie come one after another")
+        raise ValueError(f"level {depth} is out of order: unpack the levels of an empty trie from 0 on")
     for i in range(owners.shape[0]):
         if not _is_owner(trie, depth, owners[i], owner_symbols[i]):
-            raise ValueError(f"node {owners[i]} owns no edge to a context of {depth} symbols")
+            raise ValueError(f"node {owners[i]} has no edge to a context of {depth} symbols")
     words = words_of_sizes(of_sizes, trie.t.symbols, &nodes)
     if words < 0 or nodes > trie.t.node_room - trie.t.node_count or words > trie.t.pool_room - trie.t.pool_used:
-        raise ValueError("the arrays have no room, or the sizes are damaged")
+        raise ValueError("the trie's arrays are too small for these sizes")
     level.size, level.nodes, level.symbols = owners.shape[0], <int*>_first(owners), <int*>_first(owner_symbols)
     following.size = next_owners.shape[0]
     following.nodes, following.symbols = <int*>_first(next_owners), <int*>_first(next_symbols)
@@ -175,13 +176,13 @@ def unpack(Trie trie not None, int depth, const int[::1] owners not None, const 
     with nogil:
         used = unpack_level(&trie.t, depth, level, &of_sizes, &of_symbols, &of_counts, following)
     if used == NO_SYMBOL:
-        raise ValueError(f"a symbol of an n-gram is not below the vocabulary's size {trie.t.symbols}")
+        raise ValueError(f"an n-gram has a symbol that is not below the vocabulary's size {trie.t.symbols}")
     if used == NO_COUNT:
         raise ValueError("the count of an n-gram is 0 or too large")
     if used == NO_SUFFIX:
-        raise ValueError("an n-gram is there without the one that lacks its first symbol")
+        raise ValueError("an n-gram's suffix (the n-gram without its first symbol) is missing")
     if used != next_owners.shape[0]:
-        raise ValueError("the n-grams of a length are more or fewer than they should be")
+        raise ValueError(f"there are not {next_owners.shape[0]} n-grams of length {depth + 1} with valid sizes")
     trie.next_level, trie.level_end = depth + 1, <int>trie.t.node_count
     return of_sizes.at - _bytes(sizes), of_symbols.at - _bytes(symbols), of_counts.at - _bytes(counts)
 

@@ -42,15 +42,16 @@ cdef class Trie:
     def __cinit__(self, int order, int symbols, boundary=None, Trie base=None):
         cdef Places* t = &self.t
         if not 1 <= order <= MAX_ORDER:
-            raise ValueError(f"order {order}: a number from 1 to {MAX_ORDER} is wanted")
+            raise ValueError(f"order must be from 1 to {MAX_ORDER}, not {order}")
         if symbols < 1 or boundary is not None and not 0 <= boundary < symbols:
-            raise ValueError(f"{symbols} symbols, boundary {boundary}: do not fit")
+            raise ValueError(f"boundary must be None or below the number of symbols, at least 1; got {boundary} and "
+                             f"{symbols}")
         memset(t, 0, sizeof(t[0]))
         t.order, t.symbols, t.boundary = order, symbols, -1 if boundary is None else boundary
         t.start = order > 1 and boundary is not None
         if base is not None:
             if base.base is not None or (base.t.order, base.t.symbols, base.t.boundary) != (order, symbols, t.boundary):
-                raise ValueError("the base lies over another trie, or has another order or other symbols")
+                raise ValueError("base must have no base of its own, and this trie's order, symbols and boundary")
             t.base, t.base_count = &base.t, <int>base.t.node_count
             memcpy(t.edges, base.t.edges, sizeof(t.edges))
             memcpy(t.counts_of_counts, base.t.counts_of_counts, sizeof(t.counts_of_counts))
@@ -64,12 +65,13 @@ cdef class Trie:
         cdef Py_ssize_t i, old_count = t.slot_count
         if (nodes.shape[1] != 4 or nodes.shape[0] < max(t.node_count, 2) or pool.shape[0] < max(t.pool_used, 1)
                 or max(nodes.shape[0] + t.base_count, pool.shape[0]) > MAX_NUMBER):
-            raise ValueError(f"{nodes.shape[0]} nodes, a pool of {pool.shape[0]}: too few or too many")
+            raise ValueError(f"nodes ({nodes.shape[0]}) or pool ({pool.shape[0]}) is too small or too large")
         if (slots is not None) != (t.base != NULL):
-            raise ValueError("slots belong to a trie over a base")
+            raise ValueError("slots must be given if, and only if, the trie has a base")
         if slots is not None and (slots.shape[1] != 2 or slots.shape[0] & (slots.shape[0] - 1)
                                   or slots.shape[0] <= 2 * t.slots_used):
-            raise ValueError(f"{slots.shape[0]} slots: a power of 2 above {2 * t.slots_used} is wanted")
+            raise ValueError(f"slots must have 2 columns and as many rows as a power of 2 above {2 * t.slots_used}, "
+                             f"not {slots.shape[0]}")
         if t.node_count:
             memcpy(&nodes[0, 0], t.nodes, t.node_count * sizeof(Node))
             memcpy(&pool[0], t.pool, t.pool_used * sizeof(int))
@@ -93,7 +95,7 @@ cdef class Trie:
         cdef Places* t = &self.t
         if self.base is not other.base or (
                 (other.t.order, other.t.symbols, other.t.boundary) != (t.order, t.symbols, t.boundary)):
-            raise ValueError("the trie lies over another one, or has another order or other symbols")
+            raise ValueError("other must have this trie's base, order, symbols and boundary")
         cdef Places before = t[0]
         t[0] = other.t
         try:
@@ -179,7 +181,8 @@ cdef int _check(Trie trie, const int* ids, Py_ssize_t n, int least=0) except -1:
     for i in range(n):
         good &= least <= ids[i] < trie.t.symbols
     if not good:
-        raise ValueError(f"a symbol's id is not below the vocabulary's size {trie.t.symbols}")
+        raise ValueError(f"ids must be from {least} to {trie.t.symbols - 1}, below the vocabulary's size "
+                         f"{trie.t.symbols}")
     return 0
 
 
@@ -263,7 +266,7 @@ def log_likelihoods(Trie trie not None, const int[::1] ids not None, const Py_ss
     require_size("sums", out.shape[0], B)
     for b in range(B):
         if starts[b] < 0 or lengths[b] < 0 or lengths[b] > ids.shape[0] - starts[b]:
-            raise ValueError(f"string {b} does not lie within the {ids.shape[0]} symbols")
+            raise ValueError(f"string {b} is not within the {ids.shape[0]} symbols")
         _check(trie, &ids[starts[b]] if lengths[b] else NULL, lengths[b])
     _check(trie, _first(context), context.shape[0], -1)
     with nogil:
