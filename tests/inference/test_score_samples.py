@@ -252,6 +252,23 @@ def test_lines_have_the_scores_of_their_texts(model, tmp_path, monkeypatch, bloc
     np.testing.assert_array_equal(scores, model.score_samples(texts))
 
 
+@pytest.mark.parametrize("change", [lambda file: file.truncate(30_000), lambda file: file.write("abc\n" * 20_000)])
+def test_a_file_that_changes_while_it_is_scored_has_the_scores_of_the_lines_read(model, tmp_path, change):
+    path, read = tmp_path / "lines", []
+    path.write_text("abc\n" * (1 << 19))
+
+    def changing(line):
+        if not read:
+            with path.open("a") as file:
+                change(file)
+        read.append(line)
+        return line
+
+    scores = model.score_samples(lines.Lines(path, transform=changing))
+    assert len(scores) == len(read) != 1 << 19
+    np.testing.assert_array_equal(scores, np.full(len(read), model.score_samples(["abc"])[0]))
+
+
 def test_the_next_batch_is_asked_for_after_the_scores_of_the_one_before():
     model, asked = random_language_model(SYMBOLS), []
     scores = model.score_batches(asked.append(i) or [SYMBOLS[i]] for i in range(3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -265,11 +266,10 @@ def score_texts(
         found = score_batches(network, vocabulary, [texts], n_threads, reduce=reduce, errors=errors)
         return _joined_scores(found)
     errors = errors_of(texts, errors)
-    scores, n = np.empty(len(texts)), 0  # joining the scores of batches would hold all of them twice
-    for of_batch in score_batches(network, vocabulary, texts.batches(), n_threads, reduce=reduce, errors=errors):
-        scores[n : n + len(of_batch)] = of_batch
-        n += len(of_batch)
-    return scores
+    scores = array("d")  # it grows in place, while joining the scores of batches would hold all of them twice
+    for batch in score_batches(network, vocabulary, texts.batches(), n_threads, reduce=reduce, errors=errors):
+        scores.frombytes(batch.tobytes())
+    return np.asarray(scores)
 
 
 def score_batches(
