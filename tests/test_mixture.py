@@ -343,6 +343,15 @@ def test_counts_of_a_mixture_in_a_mixture_follow_the_text(models):
     assert nested.score(text, adapt="counts") > nested.score(text) + 0.05
 
 
+def test_adaptive_surprisal_has_the_sum_of_the_adaptive_score(namers):
+    counts = CharNGram(order=3).fit(NAMES)
+    mixture = Mixture([namers[0], counts])
+    for model, adapt in [(counts, True), (mixture, True), (mixture, "counts"), (namers[0], True)]:
+        found = model.surprisal("nabo", end=True, adapt=adapt)
+        assert found[0] == pytest.approx(model.surprisal("nabo")[0], rel=1e-12)  # nothing to learn from yet
+        assert -found.mean() == pytest.approx(model.score(["nabo"], adapt=adapt), rel=1e-12)
+
+
 # ------------------------------------------------------------------ files
 
 

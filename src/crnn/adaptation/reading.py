@@ -66,7 +66,7 @@ def adaptive_score(reading: Reading, vocabulary: Vocabulary, X: TextLike, *, exa
 
 def adaptive_surprisal(reading: Reading, vocabulary: Vocabulary, ids: Ids) -> NDArray[np.float64]:
     """Return -log P of each symbol of a text, (n,), in nats, while learning from it."""
-    return reading.read(encoded_prime("", vocabulary))[0].read(ids)[1]
+    return reading.read(encoded_prime("", vocabulary), learn=False)[0].read(ids)[1]
 
 
 def read_all(reading: AnyReading, ids: TextIds) -> Iterator[tuple[AnyReading, NDArray[np.float64]]]:
