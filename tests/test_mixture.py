@@ -228,6 +228,21 @@ def test_bad_input_is_refused_before_a_network_is_trained(monkeypatch, X, second
         Mixture.recommended(X, seconds, verbose=0, **options)
 
 
+@pytest.mark.parametrize(
+    ("validation", "message"),
+    [("xyz", "^validation contains 'x'"), ("", "^validation is empty"), (3, "^validation must be a str")],
+)
+def test_the_validation_text_is_checked_before_a_network_is_trained(monkeypatch, validation, message):
+    monkeypatch.delattr(CharRNN, "fit")
+    with pytest.raises(InvalidInputError, match=message):
+        Mixture.recommended(TEXT, 1, verbose=0, validation=validation)
+
+
+def test_a_validation_text_may_be_a_generator():
+    recommended = Mixture.recommended(NAMES * 9, 0.2, verbose=0, validation=iter(["nabo", "oba"]), max_steps=3)
+    assert recommended.weights_.tolist() == Mixture(recommended.models).fit_weights(["nabo", "oba"]).weights_.tolist()
+
+
 def test_an_unknown_parameter_is_refused_before_the_text_is_counted(monkeypatch):
     monkeypatch.delattr(CharNGram, "_fit")
     with pytest.raises(InvalidInputError, match=r"CharRNN has no parameter 'hiden_size'.*did you mean"):
@@ -366,6 +381,45 @@ def test_a_file_holds_the_models_and_the_weights(models, tmp_path):
     models[1].save(tmp_path / "one")
     with pytest.raises(ModelFileError, match=r"load it with CharRNN.load"):
         Mixture.load(tmp_path / "one")
+
+
+def test_weights_that_are_all_zero_are_saved(tmp_path):
+    mixture = Mixture([CharNGram(order=order).fit("ab" * 100) for order in (2, 3)]).fit_weights("aabbbbaaaabb")
+    assert mixture.weights_.tolist() == [0, 0]  # each model predicts this text worse than a uniform guess
+    mixture.save(tmp_path / "zero")
+    assert Mixture.load(tmp_path / "zero").weights_.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda mixture: mixture.models[1].fit(["xyz"]), r"^models\[1\] has different symbols"),
+        (lambda mixture: mixture.models[1].fit(["abba", "ab"]), r"^models\[1\] has different symbols"),
+        (lambda mixture: mixture.models.clear(), "^models is an empty list"),
+        (lambda mixture: mixture.models.pop(), "^weights_ must be 1 numbers"),
+        (lambda mixture: mixture.models.append(mixture.models[0]), "^weights_ must be 3 numbers"),
+        (lambda mixture: mixture.models.extend(mixture.models[:1] * 63), "^models contains 65 models"),
+        (lambda mixture: setattr(mixture, "weights_", np.array([0.5, -1])), r"^weights_\[1\] must be a number"),
+        (lambda mixture: setattr(mixture, "weights_", np.array([np.nan, 1])), r"^weights_\[0\] must be a number"),
+    ],
+)
+def test_what_could_not_be_loaded_is_not_saved(tmp_path, change, message):
+    path = tmp_path / "two"
+    mixture = Mixture([CharNGram(order=order).fit("abba" * 9) for order in (2, 3)])
+    mixture.save(path)
+    content = path.read_bytes()
+    change(mixture)
+    with pytest.raises(InvalidInputError, match=message):
+        mixture.save(path)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("weights", [np.array([2, 1]), np.array([2, 1], np.float32), [2, 1]])
+def test_weights_of_any_type_are_saved(tmp_path, weights):
+    mixture = Mixture([CharNGram(order=order).fit("abba" * 9) for order in (2, 3)])
+    mixture.weights_ = weights
+    mixture.save(tmp_path / "two")
+    assert Mixture.load(tmp_path / "two").weights_.tolist() == [2, 1]
 
 
 def test_a_damaged_file_is_refused(models, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, Self
@@ -17,11 +18,12 @@ from .char_rnn import CharRNN
 from .errors import InvalidInputError, ModelFileError, short_repr
 from .files import mixture_file
 from .files.mixture_file import MAX_MODELS
+from .files.sealed_file import path_name
 from .inference.network.mixed_network import MixedNetwork
 from .inference.network.packed_network import PackedNetwork
 from .inference.network.protocol import InferenceNetwork
 from .inference.scoring.mixture_weights import fitted_weights
-from .inference.scoring.scoring import scored_ids
+from .inference.scoring.scoring import scored_ids, source_ids
 from .language_model import OF_NETWORKS, LanguageModel
 from .parameters.checks import (
     MAX_SIZE,
@@ -32,7 +34,8 @@ from .parameters.checks import (
     checked_threads,
     has_items,
 )
-from .text.sources.sources import TextLike
+from .text.sources.sources import TextLike, text_source
+from .text.sources.stored_ids import TextIds
 from .text.symbols.vocabulary import Vocabulary
 
 COUNTED_PER_SECOND = 250_000  # symbols counted per second of the budget, which take at most a second on one core
@@ -121,14 +124,7 @@ class Mixture(LanguageModel):
         if isinstance(models, LanguageModel) or not has_items(models):
             raise InvalidInputError(f"models is of type {type(models).__name__}. Pass a list of fitted models.")
         self.models: list[LanguageModel] = models if isinstance(models, list) else list(models)
-        if not self.models:
-            raise InvalidInputError("models is an empty list. Pass at least 1 fitted model.")
-        if len(self.models) > MAX_MODELS:
-            raise InvalidInputError(f"models contains {len(self.models)} models. Pass at most {MAX_MODELS}.")
-        for i, model in enumerate(self.models):
-            if not isinstance(model, LanguageModel):
-                raise InvalidInputError(f"models[{i}] is of type {type(model).__name__}. Pass a fitted language model.")
-        _shared_vocabulary([model.vocabulary_ for model in self.models])
+        _check_models(self.models)
         checked_threads(n_threads)
         self.weights, self.n_threads = weights, n_threads
         self.weights_ = _checked_weights(weights, len(self.models))
@@ -163,8 +159,8 @@ class Mixture(LanguageModel):
         >>> mixture.fit_weights("not to be").weights_.argmax()
         np.int64(1)
         """
-        network, vocabulary = self._network("fit_weights", one_row=True, scoring=True)
-        self.weights_ = fitted_weights(network, *scored_ids(X, vocabulary))
+        _, vocabulary = self._network("fit_weights", one_row=True, scoring=True)
+        fit_weights_to_ids(self, *scored_ids(X, vocabulary))
         return self
 
     @classmethod
@@ -193,7 +189,7 @@ class Mixture(LanguageModel):
         fit : bool, default=True
             Must be True, since a mixture needs fitted models.
         validation : str, bytes, os.PathLike or iterable of str or bytes, default=None
-            A held-out text for `fit_weights`. None: equal weights.
+            A held-out text for `fit_weights`, checked before the network is trained. None: equal weights.
         verbose : int, default=1
             As in `CharRNN.recommended`.
         **overrides
@@ -219,14 +215,18 @@ class Mixture(LanguageModel):
         if fit is not True:
             raise InvalidInputError(f"fit is {short_repr(fit)}, but must be True, since a mixture needs fitted models")
         shared_time, verbose = SharedTime(seconds), checked_int("verbose", verbose, 0)
+        source = None if validation is None else text_source(validation, "validation")
         X = list(X) if isinstance(X, Iterator) else X  # X is read twice
         of_counts = {name: value for name, value in overrides.items() if name in OF_COUNTS}
         of_network = {name: value for name, value in overrides.items() if name not in ("order", "max_memory")}
         CharRNN().set_params(**of_network)  # rejects unknown parameters before counting starts
         counts = shared_time.counted(X, **of_counts)
+        held_out = None if source is None else source_ids(source, counts.vocabulary_)
         network = shared_time.network(X, verbose=verbose, **of_network).fit(X)
         mixture = cls([network, counts], n_threads=network.n_threads)
-        return mixture if validation is None else mixture.fit_weights(validation)
+        if held_out is not None:
+            fit_weights_to_ids(mixture, *held_out)
+        return mixture
 
     def save(self, path: FilePath | BinaryIO) -> None:
         """Write the mixture to a single file that contains the models' files.
@@ -238,7 +238,8 @@ class Mixture(LanguageModel):
         Raises
         ------
         ValueError
-            If a model is neither a `CharRNN` nor a `CharNGram`.
+            If a model is neither a `CharRNN` nor a `CharNGram`, the models no longer fit together because one was
+            fitted again, or `models` and `weights_` differ in length. An existing file is then unchanged.
         OSError
             If the file cannot be written. An existing file is then unchanged.
 
@@ -252,7 +253,9 @@ class Mixture(LanguageModel):
         ...     Mixture.load(f"{folder}/two.crnn").score("ab") == mixture.score("ab")
         True
         """
-        mixture_file.write(path, [_file_of(model, i) for i, model in enumerate(self.models)], self.weights_)
+        _check_models(self.models)  # which may have been changed or fitted again
+        weights = checked_floats("weights_", self.weights_, len(self.models), "model")
+        mixture_file.write(path, [_file_of(model, i) for i, model in enumerate(self.models)], weights)
 
     @classmethod
     def load(cls, path: FilePath | BinaryIO, *, n_threads: int | None = None) -> Self:
@@ -271,17 +274,14 @@ class Mixture(LanguageModel):
         OSError
             If the file cannot be read.
         """
-        return cls._of_parts(*mixture_file.read(path), checked_threads(n_threads))
-
-    @classmethod
-    def _of_parts(
-        cls, parts: Iterable[tuple[str, bytes]], weights: NDArray[np.float64], n_threads: int | None
-    ) -> Self:
-        kinds: dict[str, Any] = {"CharRNN": CharRNN, "CharNGram": CharNGram}
+        checked_threads(n_threads)
+        parts, weights = mixture_file.read(path)
+        name = path_name(path)
+        models = [_model_of(kind, content, f"{name}, models[{i}]") for i, (kind, content) in enumerate(parts)]
         try:
-            mixture = cls([kinds[kind].from_bytes(content) for kind, content in parts], n_threads=n_threads)
+            mixture = cls(models, n_threads=n_threads)
         except InvalidInputError as error:
-            raise ModelFileError(f"the models in the file do not fit together: {error}") from error
+            raise ModelFileError(f"model file {name}: its models do not fit together: {error}") from error
         mixture.weights_ = weights
         return mixture
 
@@ -357,6 +357,12 @@ class Mixture(LanguageModel):
         return MixedReading([reading for reading, _ in members], self.weights_.copy()), vocabulary
 
 
+def fit_weights_to_ids(mixture: Mixture, ids: TextIds, given: int) -> None:
+    """Set the weights that best predict these ids, of which the first `given` are read but not counted."""
+    network, _ = mixture._network("fit_weights", one_row=True, scoring=True)
+    mixture.weights_ = fitted_weights(network, ids, given)
+
+
 def _has_counts(model: LanguageModel) -> bool:
     """Return whether a model is a `CharNGram`, or a mixture with one."""
     return isinstance(model, CharNGram) or (isinstance(model, Mixture) and any(map(_has_counts, model.models)))
@@ -371,6 +377,13 @@ def _file_of(model: LanguageModel, i: int) -> tuple[str, bytes]:
     return ("CharRNN" if isinstance(model, CharRNN) else "CharNGram"), model.to_bytes()
 
 
+def _model_of(kind: str, content: bytes, name: str) -> LanguageModel:
+    """Return the model of a class from its file content; errors contain the name."""
+    stream = io.BytesIO(content)
+    stream.name = name  # type: ignore[attr-defined]
+    return CharRNN.load(stream) if kind == "CharRNN" else CharNGram.load(stream)
+
+
 def _checked_weights(weights: Any, n: int) -> NDArray[np.float64]:
     """Return the checked weights of n models."""
     if weights is None:
@@ -379,6 +392,18 @@ def _checked_weights(weights: Any, n: int) -> NDArray[np.float64]:
     if not own.any():
         raise InvalidInputError("weights are all 0. Pass at least one positive weight.")
     return np.array(own)
+
+
+def _check_models(models: list[LanguageModel]) -> None:
+    """Raise an error unless a mixture can have these models."""
+    if not models:
+        raise InvalidInputError("models is an empty list. Pass at least 1 fitted model.")
+    if len(models) > MAX_MODELS:
+        raise InvalidInputError(f"models contains {len(models)} models. Pass at most {MAX_MODELS}.")
+    for i, model in enumerate(models):
+        if not isinstance(model, LanguageModel):
+            raise InvalidInputError(f"models[{i}] is of type {type(model).__name__}. Pass a fitted language model.")
+    _shared_vocabulary([model.vocabulary_ for model in models])
 
 
 def _shared_vocabulary(vocabularies: list[Vocabulary]) -> Vocabulary:

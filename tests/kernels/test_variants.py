@@ -457,7 +457,7 @@ def test_amx_refused_by_the_system_falls_back_to_avx512_bf16():
         ("float32", {"bfloat16": True, "training": True, "many": False}, "the BLAS does not round operands"),
         ("float64", {"bfloat16": True, "training": True}, "4 for products in bfloat16"),
         ("float64", {"int8": True}, "4 for products in bfloat16 or int8"),
-        *(("float32", {"int8": True, **more}, "int8: such a network is for inference") for more in (
+        *(("float32", {"int8": True, **more}, "int8 is only for inference") for more in (
             {"training": True}, {"many": False}, {"bfloat16": True}
         )),
     ],

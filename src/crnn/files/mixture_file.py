@@ -67,6 +67,6 @@ def _read(stream: BinaryIO, size: int) -> tuple[Parts, NDArray[np.float64]]:
         raise ModelFileError("its tensors do not form a mixture")
     tensors = read_sealed_tensors(stream, header)
     weights = tensors["weights"].astype(np.float64)
-    if not ((weights >= 0) & (weights <= MAX_SCALE)).all() or not weights.any():
-        raise ModelFileError(f"its weights must be numbers from 0 to {MAX_SCALE:g}, and not all 0")
+    if not ((weights >= 0) & (weights <= MAX_SCALE)).all():
+        raise ModelFileError(f"its weights must be numbers from 0 to {MAX_SCALE:g}")
     return [(name, tensors[f"models.{i}"].tobytes()) for i, name in enumerate(names)], weights

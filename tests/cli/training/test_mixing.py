@@ -31,6 +31,17 @@ def test_a_validation_text_chooses_the_weights(folder):
     assert mixture.score("not to be, to be") >= Mixture(mixture.models).score("not to be, to be")
 
 
+@pytest.mark.parametrize(
+    ("validation", "message"),
+    [("to be ZZ", "crnn: error: validation.txt contains 'Z' (U+005A) at position 6"), ("", "validation.txt is empty")],
+)
+def test_a_validation_text_is_checked_before_a_network_is_trained(folder, capsys, monkeypatch, validation, message):
+    monkeypatch.delattr(CharRNN, "fit")
+    (folder / "validation.txt").write_text(validation, encoding="utf-8")
+    assert cli.main([*TRAIN, "--time", "1s", "--validation", "validation.txt"]) == 1
+    assert message in capsys.readouterr().err
+
+
 @POSIX
 def test_an_interrupted_network_is_saved_as_it_is(folder, capsys, monkeypatch):
     fit = CharRNN.fit

@@ -9,8 +9,9 @@ from typing import Any
 
 from ...char_ngram import CharNGram
 from ...errors import DivergenceError
-from ...mixture import Mixture, SharedTime
-from ...text.sources.sources import TextLike
+from ...inference.scoring.scoring import source_ids
+from ...mixture import Mixture, SharedTime, fit_weights_to_ids
+from ...text.sources.sources import TextLike, text_source
 from ..errors import ERROR, say
 from ..interruptions import interruptible, interruption, uninterrupted
 from .refusals import refuse_unused
@@ -47,6 +48,7 @@ def mix_and_save(
         except KeyboardInterrupt as error:
             say(f"crnn: {interruption(error).reason}; there was nothing to save yet")
             return interruption(error).code
+        held_out = None if validation is None else source_ids(text_source(validation, "validation"), counts.vocabulary_)
         network = shared.network(text, verbose=verbose, **chosen).set_params(verbose=verbose)
         try:
             network.fit(text)
@@ -62,8 +64,8 @@ def mix_and_save(
                 say(f"crnn: {reason}; saving the mixture with the network after step {network.n_steps_:,}")
             network.verbose = counts.verbose = 0  # this command's display setting is not to be saved
             mixture = Mixture([network, counts])
-            if validation is not None and not code:
-                mixture.fit_weights(validation)
+            if held_out is not None and not code:
+                fit_weights_to_ids(mixture, *held_out)
             weights = ", ".join(f"{weight:.2f}" for weight in mixture.weights_)
             members = f"a network after {network.n_steps_:,} steps and {sum(counts.n_grams_):,} n-grams"
             summary, report = f"{members}, weights {weights},", bool(code or verbose)

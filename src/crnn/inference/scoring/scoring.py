@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...errors import InvalidInputError
 from ...runtime.threads import inference_threads, run_tasks, split_range
 from ...text.sources.documents import n_given
-from ...text.sources.sources import TextLike, text_source
+from ...text.sources.sources import TextLike, TextSource, text_source
 from ...text.sources.stored_ids import TextIds, columns
 from ...text.symbols.codes import Text
 from ...text.symbols.vocabulary import Vocabulary
@@ -40,9 +40,14 @@ def mean_log_likelihood(
 
 def scored_ids(X: TextLike, vocabulary: Vocabulary) -> tuple[TextIds, int]:
     """Return the ids of a text, and how many of the first ones are read but not counted."""
-    ids = text_source(X).ids(vocabulary)
+    return source_ids(text_source(X), vocabulary)
+
+
+def source_ids(source: TextSource, vocabulary: Vocabulary) -> tuple[TextIds, int]:
+    """Return the same as `scored_ids`; errors have the name of the source."""
+    ids = source.ids(vocabulary)
     if not len(ids):
-        raise InvalidInputError("X is empty. Pass at least 1 character.")
+        raise InvalidInputError(f"{source.name} is empty. Pass at least 1 character.")
     return ids, n_given(vocabulary.boundary)
 
 
