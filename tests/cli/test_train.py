@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ import crnn
 from crnn import CharRNN, DivergenceError, char_rnn
 from crnn.cli import files as command_files
 from crnn.cli import main as cli
+from crnn.cli.train import MPI_SIZES, aborting, communicator
 from crnn.training.progress import progress
 
 
@@ -572,3 +574,70 @@ def test_a_signal_that_is_ignored_stays_ignored(folder, monkeypatch):
         assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "9"]) == 0
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.fixture(autouse=True)
+def _no_launcher(monkeypatch):
+    for name in MPI_SIZES:
+        monkeypatch.delenv(name, raising=False)
+
+
+class Processes:
+    """A communicator that notes how it was ended."""
+
+    def __init__(self, n=2):
+        self.n, self.aborted = n, []
+
+    def Get_size(self):
+        return self.n
+
+    def Get_rank(self):
+        return 1
+
+    def Abort(self, code):
+        self.aborted.append(code)
+
+
+@pytest.mark.parametrize("name", MPI_SIZES)
+@pytest.mark.parametrize("size", ["", "1", "2"])
+def test_several_processes_need_mpi4py(folder, capsys, monkeypatch, name, size):
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    monkeypatch.setenv(name, size)
+    if size != "2":
+        assert communicator() is None
+        return
+    message = error(capsys, "train", "text.txt", "-o", "new.crnn")
+    assert "training with several processes needs mpi4py (" in message
+    assert message.endswith("Install it with pip install 'crnn[mpi]'.\n")
+
+
+def test_one_process_has_no_communicator(monkeypatch):
+    monkeypatch.setenv(MPI_SIZES[0], "2")
+    for world in (Processes(1), Processes(2)):
+        monkeypatch.setitem(sys.modules, "mpi4py", SimpleNamespace(MPI=SimpleNamespace(COMM_WORLD=world)))
+        assert communicator() is (world if world.n > 1 else None)
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "told"),
+    [
+        (ValueError("X is\nodd"), 1, "crnn: error: process 1: X is odd\n"),
+        (SystemExit(2), 2, ""),
+        (KeyboardInterrupt(), None, ""),
+    ],
+)
+def test_a_process_that_fails_ends_all(capsys, raised, code, told):
+    comm = Processes()
+
+    def fail():
+        with aborting(comm):
+            raise raised
+
+    with pytest.raises(type(raised)) as caught:
+        fail()
+    assert caught.value is raised
+    assert comm.aborted == ([] if code is None else [code])
+    assert capsys.readouterr().err == told
+    with aborting(comm):
+        pass
+    assert comm.aborted == ([] if code is None else [code])

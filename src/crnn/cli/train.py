@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -32,7 +32,7 @@ from .arguments import (
     duration,
     refuse_two_standard_inputs,
 )
-from .errors import ERROR, say
+from .errors import ERROR, described, say
 from .files import STANDARD, check_writable, loaded, model_source, one_or_more, read_documents, read_text
 from .interruptions import interruptible, interruption, uninterrupted
 from .options import add_options, value_of
@@ -50,7 +50,6 @@ from .training.checkpoints import (
 from .training.counting import add_ngram_options, count_and_save, counts_of, refuse_ngram_options
 from .training.detecting import add_detector_options, detect_and_save, refuse_detector_options
 from .training.mixing import mix_and_save, refuse_mixture_options
-from .training.mpi import aborting, communicator
 from .training.saving import save_and_report
 
 PYTHON_ONLY = ("callbacks", "vocabulary")  # parameters without an option
@@ -59,6 +58,7 @@ INTERRUPTED = ".interrupted"  # after the output's name: the model of a failed r
 VERBOSE = 2  # the command's default; the constructor's is 0
 FIRST = ("hidden_size", "cell", "epochs", "random_state")  # parameters among the ten options that most people use
 OPTIMIZER_PARAMETERS = ("learning_rate", "weight_decay", "beta_1", "beta_2")
+MPI_SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS")  # set by Open MPI, MPICH, Intel MPI
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -422,3 +422,30 @@ def _check_parameter(name: str, value: Any) -> None:
     checked_parameter(name, value)
     if name == "random_state":
         generator(value)
+
+
+def communicator() -> Any:
+    """Return the communicator of all processes if a launcher such as mpiexec has started several, otherwise None."""
+    if not any(os.environ.get(name, "1") not in ("", "1") for name in MPI_SIZES):
+        return None
+    try:
+        from mpi4py import MPI
+    except ImportError as error:
+        raise InvalidInputError(
+            f"training with several processes needs mpi4py ({error}). Install it with pip install 'crnn[mpi]'."
+        ) from None
+    return MPI.COMM_WORLD if MPI.COMM_WORLD.Get_size() > 1 else None
+
+
+@contextlib.contextmanager
+def aborting(comm: Any) -> Iterator[None]:
+    """End all processes if this one fails, since the others may be waiting for it."""
+    try:
+        yield
+    except Exception as error:
+        say(f"crnn: error: process {comm.Get_rank()}: {described(error)}")
+        comm.Abort(1)
+        raise
+    except SystemExit:  # wrong usage, already reported by argparse
+        comm.Abort(2)
+        raise
