@@ -1,19 +1,21 @@
-"""Threads: how many a call uses, helper threads, and the limit of one thread for SciPy's BLAS."""
+"""Threads: usable cores, how many threads a call uses, helper threads, and the limit of one thread for SciPy's BLAS."""
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Self, TypeVar
 
 from .cancellation import Cancellation, Cancelled
-from .cores import VARIABLES, affinity, usable_cores
+from .cgroups import control_groups, first_line, whole_number
 from .deferred_signals import signals_deferred
 
 T = TypeVar("T")
@@ -25,6 +27,7 @@ WORK_PER_THREAD = 500_000  # multiplications per step in training
 MAX_THREADS = 256  # as in the training kernel
 # Measured on cores with second-level caches of 2 MB (docs/development/performance.md).
 CACHED_BYTES = 1_000_000  # of weights that surely stay in such a cache from one time step to the next
+VARIABLES = ("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")  # joblib and Dask set the first one in their workers
 
 
 def cores() -> int:
@@ -269,3 +272,73 @@ scipy_blas = _SciPyBlas()
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=scipy_blas.after_fork)
+
+
+def usable_cores(root: Path = Path("/"), environment: Mapping[str, str] = os.environ) -> int:
+    """Return the number of threads that can run at full speed at the same time: at least 1.
+
+    This is the least of: the processors that the process may run on, the physical cores among them, the quota of its
+    control groups (rounded up) and ``OMP_NUM_THREADS``. `root` is the folder of ``proc`` and ``sys``; tests pass their
+    own.
+    """
+    processors = affinity()
+    limits = [
+        physical_cores(processors, root),
+        cgroup_quota(root),
+        *(variable_limit(environment.get(name)) for name in VARIABLES),
+    ]
+    return max(1, min([len(processors), *(limit for limit in limits if limit is not None)]))
+
+
+def affinity() -> frozenset[int]:
+    """Return the numbers of the logical processors that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(os.cpu_count() or 1))
+
+
+def physical_cores(processors: frozenset[int], root: Path = Path("/")) -> int | None:
+    """Return the number of physical cores that some logical processors belong to, or None if unknown.
+
+    Two hyper-threads of a core share its arithmetic units, so for products they count as one core.
+    """
+    cores = set()
+    for number in processors:
+        topology = root / "sys/devices/system/cpu" / f"cpu{number}" / "topology"
+        siblings = first_line(topology / "core_cpus_list") or first_line(topology / "thread_siblings_list")
+        if not siblings:
+            return None
+        cores.add(siblings)
+    return len(cores)
+
+
+def cgroup_quota(root: Path = Path("/")) -> int | None:
+    """Return the number of processors granted by the process's control groups, rounded up; None without a quota.
+
+    Both versions of control groups are read, and every group from the process's own up to the root; the smallest
+    quota counts. In a container the path in ``/proc`` may name a group that only the host can see; the root of
+    the mounted hierarchy is then the container's group.
+    """
+    quotas = [quota for folder in control_groups("cpu", root) if (quota := _quota_of(folder)) is not None]
+    return math.ceil(min(quotas)) if quotas else None
+
+
+def variable_limit(value: str | None) -> int | None:
+    """Return the limit set by a variable like ``OMP_NUM_THREADS``, or None if it is unset or not a number.
+
+    In a list, which OpenMP reads as one number per nesting level, the first number counts.
+    """
+    return whole_number((value or "").split(",")[0].strip()) or None
+
+
+def _quota_of(folder: Path) -> float | None:
+    """Return the number of processors granted by one control group, or None without a quota."""
+    version_2 = first_line(folder / "cpu.max")
+    quota: str | None
+    period: str | None
+    if version_2 is not None:
+        quota, _, period = version_2.partition(" ")
+    else:
+        quota, period = first_line(folder / "cpu.cfs_quota_us"), first_line(folder / "cpu.cfs_period_us")
+    granted = whole_number(quota)  # None means no quota: "max", or -1 in version 1
+    return granted / (whole_number(period) or 100_000) if granted else None
