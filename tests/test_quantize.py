@@ -114,9 +114,9 @@ def test_models_that_cannot_be_quantized(model):
 
 def test_too_many_units_for_sums_in_32_bits(model, monkeypatch):
     H = model.hidden_size
-    monkeypatch.setattr("crnn.model.quantized.MAX_UNITS", H)
+    monkeypatch.setattr("crnn.model.state.MAX_INT8_UNITS", H)
     model.quantize()
-    monkeypatch.setattr("crnn.model.quantized.MAX_UNITS", H - 1)
+    monkeypatch.setattr("crnn.model.state.MAX_INT8_UNITS", H - 1)
     with pytest.raises(InvalidInputError, match=f"hidden_size is {H}, but quantize supports at most {H - 1}, "):
         model.quantize()
 

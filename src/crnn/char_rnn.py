@@ -27,11 +27,10 @@ from .inference.scoring import string_states
 from .language_model import LanguageModel
 from .model.draft import LearnedArrays
 from .model.labeled import of_label
-from .model.quantized import quantized
 from .model.state import ModelState
 from .parameters.checks import FilePath, checked_bool, checked_int, checked_threads, has_items
-from .parameters.documentation import with_parameters
 from .parameters.settings import checked_parameter, rounds_operands
+from .parameters.table import with_parameters
 from .text.sources.labels import label_number
 from .text.sources.sources import TextLike
 from .text.symbols.codes import Text
@@ -765,7 +764,7 @@ class CharRNN(LanguageModel):
         >>> abs(model.quantize().score("abab") - model.score("abab")) < 0.01
         True
         """
-        return self._from_state(self.get_params(), quantized(self._fitted("quantize")))
+        return self._from_state(self.get_params(), self._fitted("quantize").quantized())
 
     # ------------------------------------------------------ model file, exports
 

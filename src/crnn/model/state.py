@@ -18,7 +18,7 @@ from ..parameters.optimizers import OPTIMIZERS
 from ..parameters.settings import Settings
 from ..text.symbols.vocabulary import Vocabulary
 from .gate import Gate
-from .int8_weights import Scales
+from .int8_weights import Scales, int8_weights
 from .layout import SHAPING, Layout, copied, initialise
 from .stored_record import StoredRecord
 
@@ -27,6 +27,7 @@ Hidden = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H); with p
 Records = list[dict[str, Any]]
 
 WEIGHT_AVERAGE = "weight_average"  # in `optimizer_state`, while training averages weights
+MAX_INT8_UNITS = 1 << 16  # sums of this many products of two bytes fit into 32 bits
 
 
 class _Deferred:
@@ -220,6 +221,24 @@ class ModelState:
                     f"{name} is now {getattr(settings, name)}, but the model was fitted with "
                     f"{getattr(self.layout, name)}. Set it back, or call fit to start anew."
                 )
+
+    def quantized(self) -> ModelState:
+        """Return a state with 8-bit weights, which shares no array with this one; another thread may be training it."""
+        if self.scales is not None:
+            raise InvalidInputError("the model already has 8-bit weights. Call quantize on the float model.")
+        if self.layout.dtype != np.float32:
+            raise InvalidInputError(
+                f"quantize needs float32 weights, but the model has {self.layout.dtype}. Fit it with dtype='float32'."
+            )
+        if self.layout.hidden_size > MAX_INT8_UNITS:
+            raise InvalidInputError(
+                f"hidden_size is {self.layout.hidden_size}, but quantize supports at most {MAX_INT8_UNITS}, because it "
+                "sums products in 32 bits. Fit a smaller model."
+            )
+        rounded = self.copy_between_steps().averaged()
+        rounded.check_finite("quantize")
+        params, scales = int8_weights(rounded.layout, rounded.params)
+        return replace(rounded, params=params, scales=scales, optimizer_state={}, gradient_rms=None)
 
     def require_float(self, what: str) -> None:
         """Raise InvalidInputError if the weights have 8 bits; `what` is the method that would change or differentiate
