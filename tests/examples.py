@@ -12,7 +12,7 @@ from crnn import CharRNN, CharRNNClassifier, _kernels
 from crnn.inference.network.context import Context
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.inference.sampling.sampling_controls import OFF, SamplingControls
-from crnn.inference.sampling.text_sampler import ROWS, TextSampler
+from crnn.inference.sampling.text_sampler import ROWS, text_sampler
 from crnn.inference.sampling.uniforms import Uniforms, root
 from crnn.model.gradient_rms import gradient_rms, spread
 from crnn.model.layout import Layout
@@ -343,11 +343,11 @@ def drawn(packed, state, samples, n, *, temperature=1.0, calls=None):
     context = Context(state, np.zeros(packed.symbols, np.bool_))
     controls = SamplingControls(numbers={**OFF, "temperature": temperature})
     assert len(samples) <= ROWS  # else a text waits until another one ends
-    sampler = TextSampler(packed, context, n + 1, uniforms, controls)  # no text ends: it may have one symbol more
+    sampler = text_sampler(packed, context, n + 1, uniforms, controls)  # no text ends: it may have one symbol more
     for steps in [n] if calls is None else calls:
         sampler.advance(steps)
     assert (sampler.lengths == n).all()
-    after = tuple(array[..., : packed.hidden_size].copy() for array in packed.carried(sampler._work))
+    after = tuple(array[..., : packed.hidden_size].copy() for array in packed.carried(sampler._draws._work))
     uniforms.states = numbers
     return sampler._symbols[:, :n].T.copy(), after, uniforms.draw(n)
 

@@ -521,7 +521,7 @@ def test_counts_read_the_end_of_a_text_that_is_long_for_the_time(monkeypatch, X)
 FAILURES = [
     ("crnn.ngram.counts.ngrams.count_and_score", KeyboardInterrupt),
     ("crnn.ngram.adaptive_counts.CountsNetwork.feed", MemoryError),
-    ("crnn.adaptation.adaptive_text_state.seen_after", KeyboardInterrupt),
+    ("crnn.inference.network.text_state.seen_after", KeyboardInterrupt),
 ]
 
 

@@ -9,13 +9,12 @@ from typing import Any, Literal, Self, Unpack, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from .adaptation.adaptive_text_state import AdaptiveTextState
-from .adaptation.reading import Adapt, Reading, adaptive_score, adaptive_surprisal
+from .adaptation.reading import Adapt, Reading, adaptive_score, adaptive_surprisal, adaptive_text_state
 from .errors import InvalidInputError, short_repr
 from .estimator import Estimator
 from .inference.network.context import Context
 from .inference.network.protocol import InferenceNetwork
-from .inference.network.text_state import TextState
+from .inference.network.text_state import FixedReading, TextState
 from .inference.sampling.beam_search import best_continuations
 from .inference.sampling.enumeration import EnumeratedDocuments, enumerated_documents
 from .inference.sampling.label_mixture import log_prior, mixed_drawer
@@ -24,9 +23,10 @@ from .inference.sampling.text_drawing import (
     Draw,
     TextRequest,
     check_prime,
+    distinct,
     drawer,
-    drawn_texts,
     encoded_prime,
+    excluded_texts,
     streamed,
     warn_of_length,
 )
@@ -204,7 +204,9 @@ class LanguageModel(Estimator):
         draw, symbols = model._drawer(request, random_state, one_row=k == 1)
         if not vocabulary.labels:
             warn_of_length(request, symbols, k)
-        texts = drawn_texts(draw, k, symbols, unique=checked_bool("unique", unique), exclude=exclude)
+        excluded, unique = excluded_texts(exclude, symbols), checked_bool("unique", unique)
+        all_count = not unique and not len(excluded)
+        texts = draw(range(k)) if all_count else distinct(draw, k, unique=unique, exclude=excluded)
         return texts[0] if k == 1 else texts
 
     @overload
@@ -384,9 +386,10 @@ class LanguageModel(Estimator):
         """
         if adapt is not False:
             reading, vocabulary = self._adaptive_reading("start", adapt)
-            return AdaptiveTextState.after(vocabulary, reading, encoded_prime(prime, vocabulary))
+            return adaptive_text_state(vocabulary, reading, encoded_prime(prime, vocabulary))
         network, vocabulary = self._text_network("start", one_row=True)
-        return TextState(network, vocabulary, Context.after(network, encoded_prime(prime, vocabulary)))
+        context = Context.after(network, encoded_prime(prime, vocabulary))
+        return TextState(vocabulary, FixedReading(network, context.state), context.seen)
 
     # ----------------------------------------------------------------- scoring
 

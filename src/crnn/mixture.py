@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .adaptation.mixed_reading import FixedReading, MixedReading
+from .adaptation.mixed_reading import MixedReading
 from .adaptation.options import AdaptationOptions
 from .adaptation.reading import Adapt, Reading
 from .char_ngram import CharNGram
@@ -22,6 +22,7 @@ from .files.sealed_file import path_name
 from .inference.network.mixed_network import MixedNetwork
 from .inference.network.packed_network import PackedNetwork
 from .inference.network.protocol import InferenceNetwork
+from .inference.network.text_state import FixedReading
 from .inference.scoring.mixture_weights import fitted_weights
 from .inference.scoring.scoring import scored_ids, source_ids
 from .language_model import OF_NETWORKS, LanguageModel
@@ -380,7 +381,7 @@ def _file_of(model: LanguageModel, i: int) -> tuple[str, bytes]:
 def _model_of(kind: str, content: bytes, name: str) -> LanguageModel:
     """Return the model of a class from its file content; errors contain the name."""
     stream = io.BytesIO(content)
-    stream.name = name  # type: ignore[attr-defined]
+    stream.name = name
     return CharRNN.load(stream) if kind == "CharRNN" else CharNGram.load(stream)
 
 

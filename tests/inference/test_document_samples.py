@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from crnn import BOUNDARY, CharRNN, InvalidInputError
-from crnn.inference.sampling import sampling
+from crnn.inference.sampling.text_drawing import distinct
 from crnn.inference.sampling.uniforms import Uniforms, root
 from crnn.reference import network as reference
 
@@ -115,15 +115,15 @@ def test_few_more_texts_are_drawn_than_are_needed():
         asked.append(samples)
         return [str(i % 7) for i in samples]
 
-    assert sampling.distinct(draw, 20, unique=False, exclude={"3"}) == [c for c in "0123456" * 4 if c != "3"][:20]
+    assert distinct(draw, 20, unique=False, exclude={"3"}) == [c for c in "0123456" * 4 if c != "3"][:20]
     assert asked == [range(20), range(20, 36)]
     asked.clear()
     with pytest.raises(InvalidInputError, match=r"only 7 of 8 samples were found among 800 drawn; .* or duplicates"):
-        sampling.distinct(draw, 8, unique=True, exclude=set())
+        distinct(draw, 8, unique=True, exclude=set())
     assert asked == [range(i, i + 16) for i in range(0, 800, 16)]
     asked.clear()
     with pytest.raises(InvalidInputError, match=r"only 0 of 1 samples .* 100 drawn; the others were excluded\. "):
-        sampling.distinct(draw, 1, unique=False, exclude=set("0123456"))
+        distinct(draw, 1, unique=False, exclude=set("0123456"))
     assert asked[-1] == range(96, 100)
 
 

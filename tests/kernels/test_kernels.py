@@ -44,7 +44,7 @@ from crnn._kernels.entry.structures import DrawnTexts, DrawScratch, InferenceWor
 from crnn.inference.network.context import Context
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.inference.sampling.sampling_controls import OFF, SamplingControls
-from crnn.inference.sampling.text_sampler import TextSampler
+from crnn.inference.sampling.text_sampler import text_sampler
 from crnn.inference.sampling.uniforms import MODULUS, MULTIPLIER, Uniforms, root
 from crnn.model.layout import Layout, aligned_zeros
 from crnn.ngram.counts import Counts
@@ -562,7 +562,7 @@ def test_sampled_symbols_have_the_probabilities_of_the_softmax(kernels, dtype):
     layout, params = network(7, 5, dtype)
     n, packed = 20_011, pack(layout, params)
     uniforms = Uniforms(root(6), range(n))
-    out = TextSampler(packed, Context.empty(packed), 1, uniforms, SamplingControls()).run().ids
+    out = text_sampler(packed, Context.empty(packed), 1, uniforms, SamplingControls()).run().ids
     p = np.exp(reference.log_softmax(layout.tensors(params).by.astype(np.float64)))
     assert (np.abs(np.bincount(out, minlength=7) / n - p) < 5 * np.sqrt(p * (1 - p) / n)).all()
 
@@ -588,7 +588,7 @@ def test_a_symbol_without_probability_is_never_drawn(kernels, dtype, u):
     for temperature, allowed in [(1.0, {1, 3}), (1e-4, {3}), (1e-300, {3}), (0.0, {3}), (1e6, {1, 2, 3})]:
         controls = SamplingControls(numbers={**OFF, "temperature": temperature})
         uniforms = numbers_that_begin_with(u, 2)
-        sampler = TextSampler(network, Context.empty(network), 3, uniforms, controls)
+        sampler = text_sampler(network, Context.empty(network), 3, uniforms, controls)
         for _ in range(3):
             uniforms.states[:] = numbers_that_begin_with(u, 2).states
             sampler.advance(1)
@@ -603,7 +603,7 @@ def test_a_number_at_the_border_of_two_symbols_draws_the_second(kernels, dtype, 
     layout.tensors(params).by[:] = -np.inf
     layout.tensors(params).by[[17, 34]] = 0
     network, uniforms = pack(layout, params), numbers_that_begin_with(u, 1)
-    assert TextSampler(network, Context.empty(network), 1, uniforms, SamplingControls()).run().ids == [symbol]
+    assert text_sampler(network, Context.empty(network), 1, uniforms, SamplingControls()).run().ids == [symbol]
 
 
 def test_the_first_of_equal_logits_is_the_likeliest(kernels, dtype):

@@ -11,8 +11,7 @@ from crnn.inference.network.mixed_network import MixedNetwork
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.inference.network.protocol import log_softmax
 from crnn.inference.sampling.sampling_controls import SamplingControls
-from crnn.inference.sampling.symbol_sampler import SymbolSampler, text_sampler
-from crnn.inference.sampling.text_sampler import TextSampler
+from crnn.inference.sampling.text_sampler import NetworkDraws, PythonDraws, TextSampler, symbol_draws, text_sampler
 from crnn.inference.sampling.uniforms import Uniforms, root
 from crnn.model.layout import Layout
 from crnn.ngram.counts import Counts
@@ -48,17 +47,17 @@ def test_the_compiled_loop_draws_what_python_draws(counts, members, controls, te
     mixed = counts if len(chosen) == 1 else MixedNetwork(chosen, np.array([0.7, 0.4]))
     checked = SamplingControls.check(Vocabulary.from_text(SYMBOLS), controls)
 
-    def drawn(sampler):
+    def drawn(draws):
         prime = np.array([[3], [1], [4], [1], [5]], np.int32)
         state = mixed.zero_state(1)
         mixed.feed(prime, state)
         seen = np.zeros(V, np.bool_)
         seen[prime] = True
-        return sampler(mixed, Context(state, seen), 67, Uniforms(root(5), range(texts)), checked)
+        return draws(mixed, Context(state, seen), Uniforms(root(5), range(texts)), checked)
 
-    compiled = drawn(text_sampler)
-    assert type(compiled) is TextSampler
-    found, expected = compiled.run(), drawn(SymbolSampler).run()
+    compiled = drawn(symbol_draws)
+    assert type(compiled) is NetworkDraws
+    found, expected = (TextSampler(draws, 67, checked.stops).run() for draws in (compiled, drawn(PythonDraws)))
     np.testing.assert_array_equal(found.lengths, expected.lengths)
     np.testing.assert_array_equal(found.ids, expected.ids)
 
@@ -82,9 +81,9 @@ def test_two_networks_and_counts_are_drawn_in_python(counts):
     mixed = MixedNetwork([network("float32"), network("float32", 1), counts], np.ones(3))
     context = Context(mixed.zero_state(1), np.zeros(V, np.bool_))
     controls = SamplingControls.check(Vocabulary.from_text(SYMBOLS), {})
-    sampler = text_sampler(mixed, context, 3, Uniforms(root(2), range(2)), controls)
-    assert type(sampler) is SymbolSampler
-    assert len(sampler.run().ids) == 6
+    draws = symbol_draws(mixed, context, Uniforms(root(2), range(2)), controls)
+    assert type(draws) is PythonDraws
+    assert len(TextSampler(draws, 3, controls.stops).run().ids) == 6
 
 
 def test_log_probabilities_of_mixed_logits():

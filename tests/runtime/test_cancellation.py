@@ -13,8 +13,7 @@ from crnn.inference.network import packed_network
 from crnn.inference.network.context import Context
 from crnn.inference.sampling import text_sampler
 from crnn.inference.sampling.sampling_controls import SamplingControls
-from crnn.inference.sampling.symbol_sampler import SymbolSampler
-from crnn.inference.sampling.text_sampler import TextSampler
+from crnn.inference.sampling.text_sampler import NetworkDraws, PythonDraws, TextSampler
 from crnn.inference.sampling.uniforms import Uniforms, root
 from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork
@@ -119,7 +118,8 @@ def counted(order=3):
 
 def sampler(make, network):
     context = Context(network.empty_state(), np.zeros(network.symbols, np.bool_))
-    return make(network, context, 3, Uniforms(root(0), range(2)), SamplingControls())
+    controls = SamplingControls()
+    return TextSampler(make(network, context, Uniforms(root(0), range(2)), controls), 3, controls.stops)
 
 
 def long_work():
@@ -143,8 +143,8 @@ def long_work():
         "score strings": lambda: network.string_log_likelihoods(IDS, *one, network.start()),
         "logits": lambda: network.logits_before(x, network.zero_state(1)),
         "states": lambda: network.states(x, network.zero_state(1)),
-        "draw": lambda: sampler(TextSampler, network).run(),
-        "draw in Python": lambda: sampler(SymbolSampler, of_counts).run(),
+        "draw": lambda: sampler(NetworkDraws, network).run(),
+        "draw in Python": lambda: sampler(PythonDraws, of_counts).run(),
     }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..inference.network.packed_network import PackedNetwork, State
-from ..inference.scoring.scoring import scored_ids, surprisal
+from ..inference.scoring.scoring import log_probabilities, scored_ids
 from ..model.state import ModelState
 from ..text.sources.sources import TextLike
 from .reading import read_all
@@ -41,6 +41,11 @@ class AdaptiveReading(NamedTuple):
         return cls(learner, zero, zero, np.empty(0, np.int32), np.empty(0, np.bool_))
 
     @property
+    def learns(self) -> bool:
+        """Whether the network can learn from the text."""
+        return True
+
+    @property
     def network(self) -> PackedNetwork:
         """The network with weights that have learned from the complete blocks."""
         return self.learner.network
@@ -50,10 +55,10 @@ class AdaptiveReading(NamedTuple):
         return self
 
     def read(self, ids: Ids, *, learn: bool = True) -> tuple[AdaptiveReading, NDArray[np.float64]]:
-        """Read symbols (n,); return the new reading and -log P of each symbol, in nats, bitwise the same however the
+        """Read symbols (n,); return the new reading and log P of each symbol, in nats, bitwise the same however the
         text is cut into calls. With `learn`, the weights learn from these symbols once their block is complete.
         """
-        reading, out = self._read(ids, learn, surprisal)
+        reading, out = self._read(ids, learn, log_probabilities)
         return reading, np.concatenate([np.empty(0), *out])
 
     def read_rows(self, ids: Ids, *, learn: bool = True) -> tuple[AdaptiveReading, Array]:

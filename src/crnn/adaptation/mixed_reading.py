@@ -3,38 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..inference.network.mixed_network import ROWS, MixedNetwork
-from ..inference.network.protocol import InferenceNetwork, State
+from ..inference.network.protocol import State
+from ..inference.network.text_state import FixedReading
 from .reading import Reading
 
 Ids = NDArray[Any]
 Array = NDArray[Any]
 
 
-class FixedReading(NamedTuple):
-    """A `Reading` by a network that does not learn."""
-
-    network: InferenceNetwork
-    state: State
-
-    def read_rows(self, ids: Ids, *, learn: bool = True) -> tuple[FixedReading, Array]:
-        """Read more symbols; see `Reading.read_rows`."""
-        state = self.network.copy(self.state)
-        rows = self.network.logits_before(ids.astype(np.int32)[:, None], state)[:, 0]
-        return FixedReading(self.network, state), rows
-
-    def copy(self) -> FixedReading:
-        """Return the reading itself, because it never changes."""
-        return self
-
-
 class MixedReading:
     """A `Reading` that mixes the logits of several readings of the same text, by models with the same symbols."""
+
+    learns = True
 
     def __init__(self, readings: Sequence[Reading | FixedReading], weights: NDArray[np.float64]) -> None:
         self._readings, self._weights = tuple(readings), weights
@@ -56,7 +42,7 @@ class MixedReading:
         for i in range(0, len(ids), steps):
             piece = ids[i : i + steps].astype(np.int32)
             found = [member.read_rows(piece, learn=learn) for member in reading._readings]
-            out[i : i + steps] = -network.log_probabilities_of([rows for _, rows in found], piece)
+            out[i : i + steps] = network.log_probabilities_of([rows for _, rows in found], piece)
             reading = MixedReading([member for member, _ in found], self._weights)
         return reading, out
 

@@ -41,6 +41,8 @@ class AdaptiveCounts:
     Ctrl-C, recounts its text when needed. `copy` returns a reading with its own counts immediately.
     """
 
+    learns = True
+
     def __init__(self, counts: Counts) -> None:
         self._base = counts
         self._own: Counts | None = counts.over()  # None after another reading took them over
@@ -64,12 +66,12 @@ class AdaptiveCounts:
         return CountsNetwork(self.counts)
 
     def read(self, ids: Ids, *, learn: bool = True) -> tuple[AdaptiveCounts, NDArray[np.float64]]:
-        """Read symbols (n,), with `learn` counting them; return the new reading and -log P of each symbol, in nats.
+        """Read symbols (n,), with `learn` counting them; return the new reading and log P of each symbol, in nats.
 
         The bits do not depend on how a text is split into calls.
         """
         reading, log_p, _ = self._read(ids, learn, rows=False)
-        return reading, -log_p
+        return reading, log_p
 
     def read_rows(self, ids: Ids, *, learn: bool = True) -> tuple[AdaptiveCounts, NDArray[np.float64]]:
         """Read more symbols, and return the logits (n, V) that predict each symbol."""

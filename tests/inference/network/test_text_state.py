@@ -115,7 +115,7 @@ def test_copies_go_their_own_ways(model):
         assert same(one, state)
         one.feed("defg").sample(3)
         assert (state.log_prob, state.predict_proba().tobytes()) == before
-    assert state.copy()._network is state._network
+    assert state.copy()._reading is state._reading
 
 
 # Every cell with one layer and three, and sizes in turns.
@@ -127,8 +127,8 @@ def test_pickled_it_is_the_same_to_the_bit(dtype, kernels, cell, num_layers, hid
     model = random_language_model(SYMBOLS, cell=cell, num_layers=num_layers, hidden_size=hidden_size, dtype=dtype)
     state = model.start("ab").feed("cd")
     other = pickle.loads(pickle.dumps(state))
-    np.testing.assert_array_equal(other._network.params, state._network.params)
-    np.testing.assert_array_equal(other._network.panels, state._network.panels)
+    np.testing.assert_array_equal(other._reading.network.params, state._reading.network.params)
+    np.testing.assert_array_equal(other._reading.network.panels, state._reading.network.panels)
     assert same(other, state)
     assert same(other.feed("efg"), state.feed("efg"))
     assert other.sample(20, random_state=0) == state.sample(20, random_state=0)
@@ -139,7 +139,7 @@ def test_pickled_together_they_share_the_weights():
     states = [model.start("ab")]
     states += [states[0].copy().feed(symbol) for symbol in SYMBOLS]
     others = pickle.loads(pickle.dumps(states))
-    assert len({id(state._network) for state in others}) == 1
+    assert len({id(state._reading.network) for state in others}) == 1
     assert len(pickle.dumps(states)) < 1.5 * len(pickle.dumps(states[:1]))
 
 
@@ -215,7 +215,7 @@ def test_an_end_counts(ending):
 def test_the_next_document_starts_after_the_end(ending):
     state = ending.start("ab").end()
     reference = packed(ending, one_row=True).zero_state(1)
-    network = state._network
+    network = state._reading.network
     network.feed(np.array([[3], [0], [1], [3]], np.int32), reference)
     np.testing.assert_array_equal(state.predict_proba(), network.probabilities(reference[0][-1])[0])
 

@@ -13,7 +13,7 @@ from scipy import stats
 
 from crnn import CharRNN, InvalidInputError, NotFittedError
 from crnn.inference.network.text_state import TextState
-from crnn.inference.sampling import sampling, text_sampler
+from crnn.inference.sampling import text_drawing, text_sampler
 from crnn.inference.sampling.sampling_controls import CONTROLS, SamplingControls
 from crnn.parameters.cells import CELLS
 from crnn.reference import sampling as reference_sampling
@@ -92,7 +92,7 @@ def test_sample_i_is_the_same_whatever_is_beside_it(kernels, dtype, monkeypatch,
     assert texts[0] == model.sample(97, random_state=0, **given)
     assert model.sample(97, num_samples=13, random_state=0, **given) == texts[:13]
     monkeypatch.setattr(text_sampler, "ROWS", 5)
-    monkeypatch.setattr(sampling, "SHARE", 17)
+    monkeypatch.setattr(text_drawing, "SHARE", 17)
     monkeypatch.setattr(text_sampler, "CALL_WEIGHTS", 1)
     monkeypatch.setattr(text_sampler, "ROOM", 3)
     for n_threads in (1, 3):

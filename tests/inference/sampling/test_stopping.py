@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from crnn import CharRNN
 from crnn.inference.network.context import Context
-from crnn.inference.sampling import sampling, text_sampler
+from crnn.inference.sampling import text_sampler as text_sampler_module
 from crnn.inference.sampling.sampling_controls import SamplingControls
 from crnn.inference.sampling.stopping import Stops
-from crnn.inference.sampling.text_sampler import TextSampler
+from crnn.inference.sampling.text_drawing import sample
+from crnn.inference.sampling.text_sampler import text_sampler
 from crnn.inference.sampling.uniforms import Uniforms, root
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
@@ -42,8 +43,8 @@ def cut(text, stops):
 def test_text_ends_before_the_first_stop(room, stops, n, seed):
     model = TWO_SYMBOLS
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_sampler, "ROOM", room)
-        patch.setattr(text_sampler, "ROWS", 2)
+        patch.setattr(text_sampler_module, "ROOM", room)
+        patch.setattr(text_sampler_module, "ROWS", 2)
         whole = model.sample(n, prime="ab", num_samples=3, random_state=seed)
         expected = [cut(text, stops) for text in whole]
         assert model.sample(n, prime="ab", num_samples=3, random_state=seed, stop=stops) == expected
@@ -65,12 +66,12 @@ def test_stop_that_is_never_met(model):
 @pytest.mark.parametrize("stops", [["ab"], ["a"], ["abc", "d"], ["zz"]], ids=str)
 @pytest.mark.parametrize("count", [1, 31])
 def test_nothing_is_drawn_after_a_stop(kernels, model, monkeypatch, count, stops):
-    monkeypatch.setattr(text_sampler, "ROWS", 5)
+    monkeypatch.setattr(text_sampler_module, "ROWS", 5)
     network = packed(model, one_row=count == 1)
     uniforms, n = Uniforms(root(3), range(count)), 53
     context = Context.after(network, model.vocabulary_.encode("ab"))
     controls = SamplingControls.check(model.vocabulary_, {"stop": stops})
-    texts = TextSampler(network, context, n, uniforms, controls).run().decode(model.vocabulary_)
+    texts = text_sampler(network, context, n, uniforms, controls).run().decode(model.vocabulary_)
     samples = model.sample(n, prime="ab", num_samples=count, random_state=3)
     for i, text in enumerate([samples] if count == 1 else samples):
         shorter = cut(text, stops)
@@ -116,8 +117,9 @@ def test_the_boundary_ends_a_text_and_the_unknown_symbol_is_never_drawn(num_samp
     model = CharRNN(7, max_steps=0, init_scale=0.7, min_count=4, random_state=0).fit(texts)
     assert model.vocabulary_.unknown is not None
     network = packed(model, one_row=num_samples == 1)
-    drawn = sampling.sample(
+    drawn = sample(
         network, Context.empty(network), 400, range(num_samples), bits=root(3), n_threads=2,
+        then=lambda strings: strings,
         controls=SamplingControls.check(model.vocabulary_, {"logit_bias": {"a": 1}}),
     )  # fmt: skip
     assert not np.isin([model.vocabulary_.unknown, model.vocabulary_.boundary], drawn.ids).any()

@@ -47,9 +47,6 @@ class InferenceWorkspace(NamedTuple):
 class DrawnTexts(NamedTuple):
     """Texts drawn in parallel, each with its own random numbers, and their progress."""
 
-    symbols: Array  # (texts, width): symbols[i, :lengths[i]] has been drawn for text i
-    lengths: Array  # (texts,)
-    max_length: int
     batch: core.Batch
     random_states: Array  # (texts, 2): of the random generators
     increment: Array  # (2,): of all generators
@@ -57,6 +54,9 @@ class DrawnTexts(NamedTuple):
     stop_ends: Array  # the end of each stop
     start: list[Array]  # the initial states (L, 1, H) of all texts
     start_logits: Array  # (V,): the logits that follow from these
+    symbols: Array | None = None  # (texts, width): symbols[i, :lengths[i]] has been drawn for text i
+    lengths: Array | None = None  # (texts,)
+    max_length: int = 0
 
 
 class DrawScratch(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Unpack
+from typing import Any, NamedTuple, Protocol, Self, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,11 @@ from ...parameters.checks import checked_bool, checked_int
 from ...text.symbols.codes import Text
 from ...text.symbols.vocabulary import Vocabulary
 from ..sampling.sampling_controls import SamplingControls, SamplingOptions, with_controls
-from ..sampling.symbol_sampler import text_sampler
+from ..sampling.text_sampler import text_sampler
 from ..sampling.uniforms import Uniforms, root
 from ..scoring import scoring
 from .context import Context, seen_after
-from .protocol import InferenceNetwork
+from .protocol import InferenceNetwork, State
 
 Ids = NDArray[Any]
 
@@ -42,6 +42,56 @@ class Sums(NamedTuple):
 NO_SUMS = Sums()
 
 
+class TextReading(Protocol):
+    """The position in a text being read. A reading never changes: reading more returns a new one."""
+
+    @property
+    def network(self) -> InferenceNetwork:
+        """The network that predicts the next symbol."""
+
+    @property
+    def state(self) -> State:
+        """The network's state after the text so far, for one stream; it must not be changed."""
+
+    @property
+    def learns(self) -> bool:
+        """Whether the network can learn from the text."""
+
+    def read(self, ids: Ids, *, learn: bool = True) -> tuple[Self, NDArray[np.float64]]:
+        """Read symbols (n,); return the new reading and log P of each symbol, in nats."""
+
+    def copy(self) -> Self:
+        """Return a reading that continues independently."""
+
+
+class FixedReading(NamedTuple):
+    """A `TextReading` by a network that does not learn."""
+
+    network: InferenceNetwork
+    state: State
+
+    @property
+    def learns(self) -> bool:
+        """Whether the network can learn from the text."""
+        return False
+
+    def read(self, ids: Ids, *, learn: bool = True) -> tuple[FixedReading, NDArray[np.float64]]:
+        """Read symbols (n,); return the new reading and log P of each symbol."""
+        state = self.network.copy(self.state)
+        log_p = scoring.log_probabilities(self.network, ids, state)
+        return FixedReading(self.network, state), log_p
+
+    def read_rows(self, ids: Ids, *, learn: bool = True) -> tuple[FixedReading, NDArray[Any]]:
+        """Read symbols (n,); return the new reading and the logits (n, V) that predict each symbol."""
+        state = self.network.copy(self.state)
+        rows = self.network.logits_before(ids.astype(np.int32)[:, None], state)[:, 0]
+        return FixedReading(self.network, state), rows
+
+    def copy(self) -> FixedReading:
+        """Return the reading itself, because it never changes."""
+        return self
+
+
 class TextState:
     """The state of a model within a text: it reads, predicts and draws, and can be copied and pickled.
 
@@ -60,15 +110,12 @@ class TextState:
     'bab'
     """
 
-    __slots__ = ("_context", "_network", "_sums", "_vocabulary")
+    __slots__ = ("_reading", "_seen", "_sums", "_vocabulary")
 
     def __init__(
-        self, network: InferenceNetwork, vocabulary: Vocabulary, context: Context, sums: Sums | None = None
+        self, vocabulary: Vocabulary, reading: TextReading, seen: NDArray[np.bool_], sums: Sums = NO_SUMS
     ) -> None:
-        self._network = network
-        self._vocabulary = vocabulary
-        self._context = context
-        self._sums = sums or NO_SUMS
+        self._vocabulary, self._reading, self._seen, self._sums = vocabulary, reading, seen, sums
 
     @property
     def log_prob(self) -> float:
@@ -153,7 +200,7 @@ class TextState:
         >>> model.start().predict_proba().round(2).tolist()
         [0.25, 0.25, 0.25, 0.25]
         """
-        (p,) = self._network.probabilities_after(self._context.state)
+        (p,) = self._reading.network.probabilities_after(self._reading.state)
         return np.asarray(p)
 
     @with_controls
@@ -190,7 +237,8 @@ class TextState:
         """
         vocabulary, n = self._vocabulary, checked_int("n", n, 0)
         checked = SamplingControls.check(vocabulary, controls)
-        sampler = text_sampler(self._network, self._context, n, Uniforms(root(random_state), range(1)), checked)
+        network, context = self._reading.network, Context(self._reading.state, self._seen)
+        sampler = text_sampler(network, context, n, Uniforms(root(random_state), range(1)), checked)
         ids, boundary = sampler.run().ids, vocabulary.boundary
         ended = boundary is not None and sampler.ended_by(boundary)[0]
         self._advance(np.append(ids, np.int32(boundary or 0)) if ended else ids, drawn=True)  # also adds to log_prob
@@ -206,24 +254,23 @@ class TextState:
         >>> state.copy().feed("abc").log_prob == state.log_prob
         False
         """
-        return TextState(self._network, self._vocabulary, self._context, self._sums)
+        return TextState(self._vocabulary, self._reading.copy(), self._seen, self._sums)
 
     __copy__ = copy
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return TextState, (self._network, self._vocabulary, self._context, self._sums)
+        return TextState, (self._vocabulary, self._reading, self._seen, self._sums)
 
     def __repr__(self) -> str:
         return f"TextState(log_prob={self.log_prob:.6g})"
 
     def _advance(self, ids: Ids, *, learn: bool | None = None, drawn: bool = False) -> TextState:
         """Read ids, which may have been `drawn` here; an interruption leaves the state unchanged."""
-        if learn:
+        if learn and not self._reading.learns:
             raise InvalidInputError(
                 "adapt=True, but this state was started without adaptation. Use model.start(prime, adapt=True)."
             )
-        state = self._network.copy(self._context.state)
-        sums = self._sums.after(scoring.log_probabilities(self._network, ids, state))
-        seen = seen_after(self._context.seen, ids, self._vocabulary.boundary)
-        self._context, self._sums = Context(state, seen), sums
+        reading, log_p = self._reading.read(ids, learn=not drawn and learn is not False)
+        sums, seen = self._sums.after(log_p), seen_after(self._seen, ids, self._vocabulary.boundary)
+        self._reading, self._seen, self._sums = reading, seen, sums
         return self

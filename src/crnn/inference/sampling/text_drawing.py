@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Container, Iterator
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
 from ...parameters.checks import MAX_SIZE, checked_int, has_items
+from ...runtime.threads import inference_threads, run_tasks, split_range
 from ...text.sources.hashed_texts import HashedTexts
 from ...text.sources.input_checks import python_values, warn_caller
 from ...text.sources.lines import Lines
 from ...text.symbols.vocabulary import Vocabulary
 from ..network.context import Context
 from ..network.protocol import InferenceNetwork
-from . import sampling
+from ..scoring.string_scores import Strings
 from .sampling_controls import SamplingControls, SamplingOptions
-from .uniforms import root
+from .text_sampler import ROOM, ROWS, TextSampler, text_sampler
+from .uniforms import Uniforms, root
 
 Draw = Callable[[range], list[Any]]  # returns the samples with these numbers
 
 LENGTH = 200  # default symbols of a sample
 MAX_LENGTH = 1000  # default maximum symbols of a document
 NO_IDS = np.zeros(0, np.int32)
+TRIES = 100  # samples drawn for each wanted one, if some are refused
+MIN_TRIES = 16  # samples drawn at a time in that case
+SHARE = 1024  # maximum samples that a thread draws as one task
+SHARE_BYTES = 1 << 26  # of the symbols seen by each of them, for a repetition penalty
+STREAM_BLOCK = 64  # maximum symbols of a stream drawn in one call: enough to hide the cost of the call
+
+T = TypeVar("T")
 
 
 class TextRequest(NamedTuple):
@@ -49,19 +59,64 @@ def drawer(
     length = _length(vocabulary, request.n, request.max_length, len(head))
     bits, context = root(random_state), Context.after(network, ids)
 
-    def draw(samples: range) -> list[Any]:
-        drawn = sampling.sample(network, context, length, samples, controls=controls, bits=bits, n_threads=n_threads)
+    def texts(drawn: Strings) -> list[Any]:
         return [head + text for text in drawn.decode(vocabulary)]
 
-    return draw
+    return partial(sample, network, context, length, controls=controls, bits=bits, n_threads=n_threads, then=texts)
 
 
-def drawn_texts(draw: Draw, num_samples: int, vocabulary: Vocabulary, *, unique: bool, exclude: Any) -> list[Any]:
-    """Return `num_samples` texts, all distinct if `unique`, and none of them in `exclude`."""
-    excluded = _excluded(exclude, vocabulary)
-    if not unique and not len(excluded):
-        return draw(range(num_samples))
-    return sampling.distinct(draw, num_samples, unique=unique, exclude=excluded)
+def sample(
+    network: InferenceNetwork,
+    context: Context,
+    n: int,
+    samples: range,
+    *,
+    controls: SamplingControls,
+    bits: np.random.PCG64,
+    n_threads: int | None,
+    then: Callable[[Strings], T],
+) -> T:
+    """Draw the samples with these numbers, of n symbols each or up to a stop; return what `then` makes of them.
+
+    Sample i depends only on `bits` and i.
+    """
+    threads = max(1, min(inference_threads(n_threads), len(samples) // ROWS))
+    share = max(1, min(SHARE, SHARE_BYTES // network.symbols))
+    parts = split_range(len(samples), threads * -(-len(samples) // (threads * share)))
+    drawn: dict[int, Strings] = {}
+
+    def draw(i: int) -> None:
+        part = samples[parts[i].start : parts[i].stop]
+        drawn[i] = text_sampler(network, context, n, Uniforms(bits, part), controls).run()
+
+    run_tasks(range(len(parts)), draw, threads)
+    ids, lengths = zip(*(drawn[i] for i in range(len(parts))), strict=True)
+    return then(Strings(np.concatenate(ids), np.concatenate(lengths)))
+
+
+def distinct(
+    draw: Callable[[range], list[Any]], num_samples: int, *, unique: bool, exclude: Container[Any]
+) -> list[Any]:
+    """Draw until there are `num_samples` texts outside `exclude` and, if `unique`, all distinct.
+
+    The first samples that qualify are returned; at most `TRIES` are drawn for each.
+    """
+    texts: list[Any] = []
+    found, drawn, limit = set[Any](), 0, TRIES * num_samples
+    while len(texts) < num_samples:
+        if drawn >= limit:
+            raise InvalidInputError(
+                f"only {len(texts)} of {num_samples} samples were found among {drawn:,} drawn; the others were "
+                f"excluded{' or duplicates' if unique else ''}. Request fewer, or raise the temperature."
+            )
+        count = min(max(num_samples - len(texts), MIN_TRIES), limit - drawn)
+        for text in draw(range(drawn, drawn + count)):
+            if text not in exclude and text not in found and len(texts) < num_samples:
+                texts.append(text)
+                if unique:
+                    found.add(text)
+        drawn += count
+    return texts
 
 
 def streamed(
@@ -75,8 +130,20 @@ def streamed(
     """Return one sample symbol by symbol; arguments are checked at the call."""
     checked, bits = SamplingControls.check(vocabulary, controls), root(random_state)
     context = Context.after(network, encoded_prime(prime, vocabulary))
-    blocks = sampling.stream(network, context, n, controls=checked, bits=bits)
-    return (vocabulary[int(i)] for block in blocks for i in block)
+    sampler = text_sampler(network, context, n, Uniforms(bits, range(1)), checked, room=ROOM)
+    return (vocabulary[int(i)] for block in _blocks(sampler) for i in block)
+
+
+def _blocks(sampler: TextSampler) -> Iterator[NDArray[np.int32]]:
+    """Yield the symbols of one sample in blocks that grow from one symbol.
+
+    Symbols that may begin a stop are withheld until later symbols decide.
+    """
+    steps = 1
+    while not sampler.finished:
+        sampler.advance(steps)
+        yield sampler.take()
+        steps = min(2 * steps, STREAM_BLOCK)
 
 
 def check_prime(prime: Any, vocabulary: Vocabulary) -> None:
@@ -135,7 +202,7 @@ def _length(vocabulary: Vocabulary, n: Any, max_length: Any, head: int) -> int:
     return LENGTH if vocabulary.boundary is None else max(0, limit - head)
 
 
-def _excluded(texts: Any, vocabulary: Vocabulary) -> frozenset[Any] | HashedTexts:
+def excluded_texts(texts: Any, vocabulary: Vocabulary) -> frozenset[Any] | HashedTexts:
     """Return texts never to draw, after checking that they are of the model's kind."""
     if isinstance(texts, Lines):
         vocabulary.check_kind("" if texts.kind == "characters" else b"", "exclude")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,9 +17,9 @@ from ...text.symbols.codes import Text
 from ...text.symbols.vocabulary import Vocabulary
 from ..network.context import Context
 from ..network.protocol import InferenceNetwork
-from ..sampling import sampling
 from ..sampling.sampling_controls import SamplingControls
 from ..sampling.stopping import Stops
+from ..sampling.text_drawing import sample
 from ..sampling.uniforms import root
 from .string_scores import Strings, TextBlock, log_likelihoods, text_blocks
 
@@ -100,18 +101,16 @@ def sampled_log_likelihoods(
     context = Context(network.start(), np.zeros(network.symbols, np.bool_))
     controls = SamplingControls(stops=Stops([], end))
     drawn = length if end is None else length + 1
-    log_p = list[Array]()
-    for first in range(0, n, BLOCK):
-        samples = range(first, min(n, first + BLOCK))
-        strings = sampling.sample(
-            network, context, drawn, samples, controls=controls, bits=bits, n_threads=n_threads
-        )
+
+    def score(strings: Strings) -> Array:
         if end is not None and (strings.lengths == drawn).any():
             raise InvalidInputError(
                 f"a string drawn from the model has no end within {length:,} symbols. Train the model longer."
             )
-        log_p.append(log_likelihoods(network, strings.followed_by(end), context.state, n_threads))
-    return np.concatenate(log_p)
+        return log_likelihoods(network, strings.followed_by(end), context.state, n_threads)
+
+    draw = partial(sample, network, context, drawn, controls=controls, bits=bits, n_threads=n_threads, then=score)
+    return np.concatenate([draw(range(first, min(n, first + BLOCK))) for first in range(0, n, BLOCK)])
 
 
 def checked_length(length: int | None, end: int | None) -> int:

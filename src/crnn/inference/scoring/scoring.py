@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from ...errors import InvalidInputError
 from ...runtime.threads import inference_threads, run_tasks, split_range
 from ...text.sources.documents import n_given
-from ...text.sources.sources import TextLike, TextSource, text_source
+from ...text.sources.sources import TextLike, text_source
 from ...text.sources.stored_ids import TextIds, columns
+from ...text.sources.text_source import TextSource
 from ...text.symbols.codes import Text
 from ...text.symbols.vocabulary import Vocabulary
 from ..network.protocol import SCORE_ROWS, InferenceNetwork, State

@@ -9,7 +9,7 @@ from examples import reference_sample, reference_state
 from scipy import stats
 
 from crnn import CharRNN, InvalidInputError
-from crnn.inference.sampling import sampling, text_sampler
+from crnn.inference.sampling import text_drawing, text_sampler
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
 
@@ -183,7 +183,7 @@ def test_sample_i_depends_on_the_seed_and_on_i_alone(model, seed, monkeypatch):
     assert drawn(1) == texts[0]
     assert [drawn(k) for k in (2, 13)] == [texts[:2], texts[:13]]
     monkeypatch.setattr(text_sampler, "ROWS", 3)
-    monkeypatch.setattr(sampling, "SHARE", 5)
+    monkeypatch.setattr(text_drawing, "SHARE", 5)
     monkeypatch.setattr(text_sampler, "CALL_WEIGHTS", 1)
     assert drawn(31) == texts
     for n_threads in (1, 2, 3, 7):
@@ -221,7 +221,7 @@ def test_samples_of_other_networks_do_not_depend_on_their_company(kernels, dtype
     assert texts[0] == model.sample(41, prime="ab", random_state=0)
     assert texts[0] == "".join(model.stream(41, prime="ab", random_state=0))
     monkeypatch.setattr(text_sampler, "ROWS", 5)
-    monkeypatch.setattr(sampling, "SHARE", 11)
+    monkeypatch.setattr(text_drawing, "SHARE", 11)
     for n_threads in (1, 2, 3):
         model.set_params(n_threads=n_threads)
         assert texts == model.sample(41, prime="ab", num_samples=67, random_state=0)

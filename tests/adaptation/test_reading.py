@@ -1,4 +1,4 @@
-"""AdaptiveTextState: in pieces as whole, independent copies, and what is not learned from."""
+"""Text states that learn: in pieces as whole, independent copies, and what is not learned from."""
 
 import copy
 import pickle
@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn import InvalidInputError
-from crnn.adaptation.adaptive_text_state import AdaptiveTextState
-from crnn.inference.network.text_state import Sums
+from crnn.inference.network.text_state import Sums, TextState
 from crnn.parameters.cells import CELLS
 
 OPTIONS = {"learning_rate": 3e-3, "decay": 2e-2, "block_length": 7}
@@ -39,7 +38,7 @@ def test_pieces_are_the_whole_to_the_bit(model, pieces):
 
 def test_it_has_the_numbers_of_the_model(model):
     state = model.start(adapt=OPTIONS)
-    assert isinstance(state, AdaptiveTextState)
+    assert state._reading.learns
     for i in range(0, len(TEXT), 5):
         state.feed(TEXT[i : i + 5])
     nats = model.surprisal(TEXT, adapt=OPTIONS)
@@ -77,7 +76,7 @@ def test_copies_and_pickles_go_on_independently(model):
     before = state.log_prob
     for other in (state.copy(), copy.copy(state), copy.deepcopy(state), pickle.loads(pickle.dumps(state))):
         assert same(other.feed(TEXT), expected)
-        assert type(other) is AdaptiveTextState
+        assert type(other) is TextState
         assert state.log_prob == before
     assert same(state.feed(TEXT), expected)
 
