@@ -1,0 +1,50 @@
+"""The split and the tables of `benchmarks.published`, on small texts."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import published
+from benchmarks.published import Split
+
+TEXT = "to be or not to be, that is the question; " * 200
+SPLIT = Split(TEXT[:6000], TEXT[6000:7000], TEXT[7000:])
+
+
+def test_each_row_of_the_text_is_cut_into_three_parts():
+    content = b"".join(bytes([65 + i % 7]) * 32_500 for i in range(100)) + b"rest"
+    split = published.paper_split(content)
+    assert [len(part) for part in split] == [2_600_000, 320_000, 330_000]
+    assert split.test[3299:3301] == "AB"  # 33 chunks of each row
+    assert split.training[26_000] == "B"
+
+
+def test_refuses_another_text(tmp_path):
+    path = tmp_path / "book.txt"
+    path.write_bytes(b"another book")
+    with pytest.raises(SystemExit, match="would not compare"):
+        published.read("warpeace", path)
+
+
+def test_other_splits(tmp_path):
+    path = tmp_path / "text8"
+    path.write_text("a" * 90 + "b" * 5 + "c" * 5, encoding="utf-8")
+    assert published.read("text8", path) == ("a" * 90, "b" * 5, "c" * 5)
+    for part in ("train", "valid", "test"):
+        (tmp_path / f"ptb.char.{part}.txt").write_text(part, encoding="utf-8")
+    assert published.read("ptb", tmp_path) == ("train", "valid", "test")
+
+
+def test_rows():
+    columns = published.HEAD[0].count("|")
+    few = [*published.ngrams(SPLIT, (1, 3)), *published.recommended(SPLIT, 0.3, 1, {"hidden_size": 8})]
+    assert {line.count("|") for line in few} == {columns}
+    first, third, *_, adapting = (float(line.split("|")[-3]) for line in few)
+    assert first > third > adapting
+
+
+def test_networks(monkeypatch):
+    monkeypatch.setattr(published, "NETWORKS", (("rnn", 2),))
+    (line,) = published.networks(Split(TEXT * 4, TEXT[:900], TEXT[:500]), 1, 1)
+    name, _, steps = (cell.strip() for cell in line.split("|")[1:4])
+    assert (name, steps) == ("rnn, 2 × 128, 1 epochs", "3")
