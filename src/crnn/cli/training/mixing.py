@@ -10,8 +10,8 @@ from typing import Any
 from ...char_ngram import CharNGram
 from ...errors import DivergenceError
 from ...inference.scoring.scoring import source_ids
-from ...mixture import Mixture, SharedTime, fit_weights_to_ids
-from ...text.sources.sources import TextLike, text_source
+from ...mixture import Mixture, SharedTime, fit_weights_to_ids, with_held_out
+from ...text.sources.sources import TextLike
 from ..errors import ERROR, say
 from ..interruptions import interruptible, interruption, uninterrupted
 from .refusals import refuse_unused
@@ -34,8 +34,8 @@ def mix_and_save(
 ) -> int:
     """Fit counts and a network within the time, save and report their mixture, and return the exit code.
 
-    If the network is interrupted or diverges, the mixture has its last good weights. `validation`, if given, determines
-    the weights.
+    If the network is interrupted or diverges, the mixture has its last good weights. The weights are fitted to
+    `validation`, or to a small part of a long text.
     """
     start, shared, verbose = time.perf_counter(), SharedTime(arguments.seconds), given["verbose"]
     names = CharNGram().get_params()
@@ -44,11 +44,12 @@ def mix_and_save(
     code, reason = 0, ""
     with interruptible():
         try:
+            text, source = with_held_out(text, validation)
             counts = shared.counted(text, **of_counts | {"verbose": verbose})
         except KeyboardInterrupt as error:
             say(f"crnn: {interruption(error).reason}; there was nothing to save yet")
             return interruption(error).code
-        held_out = None if validation is None else source_ids(text_source(validation, "validation"), counts.vocabulary_)
+        held_out = None if source is None else source_ids(source, counts.vocabulary_)
         network = shared.network(text, verbose=verbose, **chosen).set_params(verbose=verbose)
         try:
             network.fit(text)
@@ -65,7 +66,7 @@ def mix_and_save(
             network.verbose = counts.verbose = 0  # this command's display setting is not to be saved
             mixture = Mixture([network, counts])
             if held_out is not None and not code:
-                fit_weights_to_ids(mixture, *held_out)
+                fit_weights_to_ids(mixture, *held_out, sum_to_one=validation is None)
             weights = ", ".join(f"{weight:.2f}" for weight in mixture.weights_)
             members = f"a network after {network.n_steps_:,} steps and {sum(counts.n_grams_):,} n-grams"
             summary, report = f"{members}, weights {weights},", bool(code or verbose)
