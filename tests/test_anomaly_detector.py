@@ -95,7 +95,7 @@ def test_the_reduction_of_the_threshold_counts():
     assert detector.calibrate(words(500, 3)).score_samples(["kano"]) > before
 
 
-def test_what_cannot_be_scored_is_an_anomaly():
+def test_unscorable_texts_are_anomalies():
     detector = AnomalyDetector(CharNGram(3).fit(NAMES), 0.1).calibrate(["nana"] * 100)
     texts = ["nana", "bob", None, np.nan, b"nan\xff", b"nan"]
     assert detector.score_samples(texts)[1] == -np.inf
@@ -216,7 +216,7 @@ def test_a_model_is_chosen(capsys):
 
 @pytest.mark.parametrize("probe", [2048, 1 << 20])
 @pytest.mark.parametrize("memory", [60_000, 200_000, 1_500_000])
-def test_as_many_texts_are_counted_as_fit_in_memory(memory, probe, monkeypatch, capsys):
+def test_counted_texts_are_limited_by_memory(memory, probe, monkeypatch, capsys):
     """The error of a model that needs more memory would name parameters that a detector lacks."""
     monkeypatch.setattr(anomaly_detector, "PROBE", probe)
     monkeypatch.setattr(anomaly_detector, "available_bytes", lambda: 2 * memory)
@@ -225,7 +225,7 @@ def test_as_many_texts_are_counted_as_fit_in_memory(memory, probe, monkeypatch, 
     assert memory / 10_000 < n < memory / 700
 
 
-def test_as_many_texts_are_counted_as_there_is_time_for(monkeypatch, capsys):
+def test_counted_texts_are_limited_by_time(monkeypatch, capsys):
     monkeypatch.setattr(anomaly_detector, "PROBE", 2048)
     for seconds, counted in ((1e-9, r"1\d\d"), (1e9, "2,700")):  # no time for more than the first, or for all
         AnomalyDetector(contamination=0.05, max_seconds=seconds, random_state=0, verbose=1).fit(words(3000))

@@ -115,7 +115,7 @@ def test_texts_may_be_added_in_any_order(blocks, order, random):
 
 @given(st.text("abc", min_size=1, max_size=30), st.text("abc", max_size=9), st.integers(1, 7))
 @settings(max_examples=60, deadline=None)
-def test_probabilities_sum_to_one_whatever_the_text(text, prefix, order):
+def test_probabilities_sum_to_one_for_every_text(text, prefix, order):
     model = CharNGram(order, vocabulary="abc").fit(text)
     p = model.predict_proba([prefix])[0]
     assert p.sum() == pytest.approx(1, rel=1e-13)
@@ -200,7 +200,7 @@ def test_adaptation_counts_what_is_read(model):
     assert pickle.dumps(model) == before
 
 
-def test_adaptive_states_go_on_independently(model):
+def test_adaptive_states_continue_independently(model):
     state = model.start("to be ", adapt=True).feed("arrows arrows ")
     other, again = state.copy(), pickle.loads(pickle.dumps(state))
     state.feed("arrows " * 9)
@@ -314,7 +314,7 @@ def test_before_fit():
 # ------------------------------------------------- interruption, copies, files
 
 
-def test_an_interruption_leaves_the_model_as_it_was(model, monkeypatch):
+def test_an_interruption_leaves_the_model_unchanged(model, monkeypatch):
     other, add, calls = copy.copy(model), Counts.add, []
 
     def interrupted(self, ids, context=()):

@@ -259,7 +259,7 @@ def test_other_batch_size_starts_from_a_zero_state(sizes):
     assert old.shape == (1, sizes[0], 7)
 
 
-def test_other_seq_length_goes_on_and_keeps_the_loss_per_character():
+def test_other_seq_length_continues_and_keeps_the_loss_per_character():
     model = small(2000).fit(TEXT)
     before = model.history_[-1]["smooth_loss"]
     model.set_params(seq_length=50, max_steps=1).partial_fit(TEXT)
@@ -269,7 +269,7 @@ def test_other_seq_length_goes_on_and_keeps_the_loss_per_character():
 
 
 @pytest.mark.parametrize(("name", "value", "shown"), [("hidden_size", 8, "8"), ("dtype", "float64", "float64")])
-def test_parameter_that_no_longer_fits_the_weights(name, value, shown):
+def test_refuses_parameters_that_no_longer_fit_the_weights(name, value, shown):
     model = small().fit(TEXT).set_params(**{name: value})
     before = everything(model)
     with pytest.raises(InvalidInputError, match=rf"^{name} is now {shown}, but the model was fitted with "):
@@ -278,7 +278,7 @@ def test_parameter_that_no_longer_fits_the_weights(name, value, shown):
     assert model.fit(TEXT).n_steps_ == 20
 
 
-def test_what_was_edited_is_trained_from():
+def test_training_starts_from_edited_weights():
     model, other = small(1).fit(TEXT), small(1).fit(TEXT)
     with model.editing():
         for array in (*model.params_.values(), *model.optimizer_state_["sum"].values(), model.state_):
@@ -396,7 +396,7 @@ class Path:
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
-def test_one_content_is_one_model_however_it_comes(batch_size, tmp_path):
+def test_file_stream_and_bytes_load_the_same_model(batch_size, tmp_path):
     text = TEXT + "\r\n\t\n"
     path = tmp_path / "text"
     path.write_bytes(text.encode("ascii"))
@@ -488,7 +488,7 @@ FAILURES = {
     [("partial_fit", failure) for failure in FAILURES]
     + [("fit", failure) for failure in FAILURES if failure not in ("unseen in file", "unseen", "bytes", "list")],
 )
-def test_failed_training_leaves_the_model_as_it_was(start, failure, folder):
+def test_failed_training_leaves_the_model_unchanged(start, failure, folder):
     X, error, message = FAILURES[failure]
     X = folder / X if isinstance(X, pathlib.Path) else X
     model = small(random_state=np.random.default_rng(0), batch_size=2).fit(TEXT)
@@ -511,7 +511,7 @@ def test_failed_start_leaves_the_callers_generator_where_it_was(start):
 
 
 @pytest.mark.parametrize("start", ["fit", "partial_fit"])
-def test_bad_parameter_leaves_the_model_as_it_was(start):
+def test_bad_parameter_leaves_the_model_unchanged(start):
     model = small().fit(TEXT).set_params(seq_length=0)
     before = everything(model)
     with pytest.raises(InvalidInputError, match="seq_length"):
@@ -519,7 +519,7 @@ def test_bad_parameter_leaves_the_model_as_it_was(start):
     assert everything(model) == before
 
 
-def test_failing_allocation_leaves_the_model_as_it_was(monkeypatch):
+def test_failing_allocation_leaves_the_model_unchanged(monkeypatch):
     def fail(*arguments, **keywords):
         raise MemoryError
 
@@ -705,7 +705,7 @@ def test_ctrl_c_while_threads_wait_for_one_another():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes as POSIX has them")
-def test_a_fork_in_a_callback_goes_on_in_both_processes():
+def test_a_fork_in_a_callback_continues_in_both_processes():
     program = f"""
         import os
         import sys

@@ -65,13 +65,13 @@ def test_one_direction(direction):
     assert one.n_steps_ == 60
 
 
-def test_it_learns():
+def test_classifier_learns():
     model = small(hidden_size=16, max_steps=300).fit(X, Y)
     assert model.score(X, Y) == 1
     assert model.predict_proba(X).max(axis=1).min() > 0.6
 
 
-def test_what_is_learned(model):
+def test_learned_attributes(model):
     assert model.classes_.tolist() == ["f", "m", "x"]
     assert model.vocabulary_.labels == ("f", "m", "x")
     assert model.n_steps_ == 120
@@ -154,7 +154,7 @@ def test_few_texts_are_read_until_there_are_enough_steps(tmp_path):
     assert (again.min_steps, again.estimator.epochs) == (0, 8)
 
 
-def test_a_model_is_no_classifier(tmp_path):
+def test_refuses_models_that_are_not_classifiers(tmp_path):
     CharRNN(5, max_steps=1, random_state=0).fit(X, labels=Y).save(tmp_path / "m.crnn")
     with pytest.raises(ModelFileError, match=r"it does not contain a classifier; load it with CharRNN.load"):
         CharRNNClassifier.load(tmp_path / "m.crnn")
@@ -208,7 +208,7 @@ def test_callbacks_see_the_direction():
         ((["a", "b"], ["f", "m"]), {"callbacks": 3}, "callbacks must be"),
     ],
 )
-def test_what_cannot_be_used_changes_nothing(arguments, parameters, message):
+def test_invalid_arguments_change_nothing(arguments, parameters, message):
     model = small(max_steps=2).fit(["ab", "b"], [3, 4])
     model.set_params(**{name if name in OWN else f"estimator__{name}": parameters[name] for name in parameters})
     with pytest.raises(InvalidInputError, match=message):

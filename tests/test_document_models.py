@@ -53,7 +53,7 @@ def test_ids_are_characters_then_unknown_then_boundary():
         vocabulary[4]
 
 
-def test_without_them_the_ids_are_none():
+def test_ids_without_documents_are_none():
     vocabulary = Vocabulary.from_text("abc")
     assert vocabulary.unknown is vocabulary.boundary is None
     assert BOUNDARY not in vocabulary
@@ -127,7 +127,7 @@ def test_bytes_are_documents_of_bytes():
         (None, "not NoneType"),
     ],
 )
-def test_what_is_no_text_and_no_documents_is_refused(X, message):
+def test_refuses_neither_text_nor_documents(X, message):
     model = small()
     with pytest.raises(InvalidInputError, match=message):
         model.fit(X)
@@ -143,7 +143,7 @@ def test_one_empty_document_teaches_the_boundary_alone():
 
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
 @pytest.mark.parametrize("cell", CELLS)
-def test_it_learns_where_documents_end(cell, batch_size):
+def test_model_learns_where_documents_end(cell, batch_size):
     model = CharRNN(16, cell=cell, batch_size=batch_size, optimizer="adam", learning_rate=0.01, max_steps=600,
                     random_state=0).fit(["ab", "cde"] * 20)  # fmt: skip
     assert model.score(["ab"]) == pytest.approx(math.log(0.5) / 3, abs=0.02)
@@ -152,7 +152,7 @@ def test_it_learns_where_documents_end(cell, batch_size):
     assert model.score("abcde") < -1
 
 
-def test_the_order_is_that_of_the_seed_and_goes_on():
+def test_the_order_is_that_of_the_seed_and_continues():
     first, again, other = (small(40, random_state=seed, init_scale=0.1).fit(NAMES) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first._learned.params, again._learned.params)
     assert (first._learned.params != other._learned.params).any()
@@ -170,7 +170,7 @@ def test_threads_change_rounding_alone():
     np.testing.assert_allclose(two._learned.params, one._learned.params, rtol=1e-9, atol=1e-9)
 
 
-def test_partial_fit_goes_on_and_takes_a_text_as_one_document():
+def test_partial_fit_continues_and_takes_a_text_as_one_document():
     model = small().fit(NAMES)
     before = model._learned.params.copy()
     model.partial_fit(["eve", "bob"]).partial_fit("anna")
@@ -283,7 +283,7 @@ def test_min_count_is_checked(bad):
 
 @pytest.mark.parametrize("min_count", [1, 2])
 @pytest.mark.parametrize("X", ["to be or not to be ", NAMES, [name.encode() for name in NAMES]], ids=["text", "", "b"])
-def test_a_saved_model_is_the_same_and_goes_on(tmp_path, X, min_count):
+def test_a_saved_model_is_the_same_and_continues(tmp_path, X, min_count):
     model = small(min_count=min_count, batch_size=2).fit(X)
     model.save(tmp_path / "model.crnn")
     again = CharRNN.load(tmp_path / "model.crnn")
@@ -306,7 +306,7 @@ def test_a_file_without_them_holds_no_word_of_them(tmp_path):
         ({"kind": "characters", "codes": [97, 98], "end": True}, "with kind and codes, and optionally unknown,"),
     ],
 )
-def test_a_vocabulary_that_is_none_is_a_fault(vocabulary, message):
+def test_invalid_vocabulary_is_a_fault(vocabulary, message):
     with pytest.raises(ModelFileError, match=message):
         read_vocabulary(json.dumps(vocabulary))
     assert len(read_vocabulary(json.dumps({"kind": "characters", "codes": [97, 98], "boundary": True}))) == 3

@@ -37,7 +37,7 @@ def cloned(model):
 # --- parameters
 
 
-def test_init_stores_what_it_is_given_and_nothing_else():
+def test_init_stores_its_arguments_only():
     names = list(inspect.signature(CharRNN).parameters)
     given = {name: object() for name in names}
     model = CharRNN(**given)
@@ -151,7 +151,7 @@ def test_learned_attributes_after_fit():
     assert all(hasattr(model, name) for name in LEARNED)
 
 
-def test_unknown_attribute_is_no_question_of_fitting():
+def test_unknown_attribute_is_not_reported_as_unfitted():
     for model in (CharRNN(), CharRNN(3, max_steps=0).fit("ab")):
         with pytest.raises(AttributeError, match="'CharRNN' object has no attribute 'weights_'") as caught:
             _ = model.weights_
@@ -191,7 +191,7 @@ def test_copy_of_a_model_without_weights(copied):
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_pickled_model_goes_on_as_the_first(protocol, dtype):
+def test_pickled_model_continues_as_the_first(protocol, dtype):
     model = CharRNN(5, batch_size=2, seq_length=3, max_steps=7, dtype=dtype, random_state=0).fit(TEXT * 5)
     new = pickle.loads(pickle.dumps(model, protocol))
     assert vars(new).keys() == vars(model).keys()

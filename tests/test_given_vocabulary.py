@@ -49,7 +49,7 @@ def test_lines_in_a_cache_have_no_line_ends(tmp_path):
         small(vocabulary="ac").fit(lines)
 
 
-def test_what_is_outside_is_unknown_or_an_error():
+def test_symbols_outside_are_unknown_or_errors():
     with pytest.raises(InvalidInputError, match=r"^X contains 'c' .* at position 2"):
         small(vocabulary="ab").fit("abc")
     with pytest.raises(InvalidInputError, match=r"^X is bytes, but the symbols of this model are characters"):
@@ -57,7 +57,7 @@ def test_what_is_outside_is_unknown_or_an_error():
     assert small(vocabulary="ab", min_count=2).fit("abc").score("abz") < 0
 
 
-def test_it_is_saved_as_the_vocabulary_of_the_model(tmp_path):
+def test_given_vocabulary_is_saved_with_the_model(tmp_path):
     model = small(vocabulary={"a", "b"}).fit("ab")
     model.save(tmp_path / "model")
     again = CharRNN.load(tmp_path / "model")

@@ -89,7 +89,7 @@ def test_no_module_imports_a_higher_layer(graph):
     assert not upward
 
 
-def test_there_is_no_circle_of_imports(graph):
+def test_imports_have_no_cycles(graph):
     left = {module: targets - {module} for module, targets in graph.items()}
     while free := [module for module, targets in left.items() if not targets & left.keys()]:
         for module in free:

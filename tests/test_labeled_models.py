@@ -67,7 +67,7 @@ def test_labels_in_a_list_are_those_of_one_label_each(model):
     assert model.score(TEXTS[:5], labels=LABELS[:5]) == pytest.approx(sum(alone) / (len("annabobeveotto") + 5))
 
 
-def test_without_a_label_it_is_summed_over():
+def test_scores_without_a_label_sum_over_labels():
     model = small(max_steps=0, init_scale=0.4).fit(["ab", "b", "ba"], labels=[3, 1, 2])
     marginal = model.score_samples(["ab", "b"])
     # P(label) is what follows the first boundary.
@@ -138,7 +138,7 @@ def test_labels_keep_their_type(labels, tmp_path):
     assert np.isfinite(again.score_samples(["ab"], labels=labels[0])).all()
 
 
-def test_training_goes_on_with_the_same_labels(model):
+def test_training_continues_with_the_same_labels(model):
     state = pickle.loads(pickle.dumps(model))
     state.partial_fit(["anna!"], labels=["f"], extend_vocabulary=True)
     assert state.labels_.tolist() == ["f", "m", "x"]
@@ -208,7 +208,7 @@ def test_labels_that_cannot_be_used(arguments, message):
         lambda model: next(iter(model.stream())),
     ],
 )
-def test_what_needs_one_label_says_so(model, call):
+def test_methods_that_need_a_label_say_so(model, call):
     with pytest.raises(InvalidInputError, match=r"Use the model of one label, such as model.for_label\('f'\)"):
         call(model)
 

@@ -84,7 +84,7 @@ def pair_of_documents():
     return model, SmallModel(model)
 
 
-def test_what_a_subclass_must_define():
+def test_subclass_must_define_its_network():
     for ask in (lambda model: model.vocabulary_, lambda model: model.start(), lambda model: model.score("to be")):
         with pytest.raises(NotImplementedError):
             ask(LanguageModel())
@@ -144,7 +144,7 @@ def test_strings_have_the_same_scores(pair_of_documents):
     np.testing.assert_allclose(found.estimate, expected.estimate, rtol=1e-9)
 
 
-def test_what_a_subclass_does_not_offer_is_refused(pair):
+def test_refuses_methods_that_a_subclass_lacks(pair):
     small = pair[1]
     with pytest.raises(InvalidInputError, match="a SmallModel cannot adapt"):
         small.score(TEXT, adapt=True)

@@ -63,7 +63,7 @@ def test_modules_are_found_as_attributes():
     assert "crnn.errors" in modules
 
 
-def test_a_module_that_cannot_be_imported_is_no_missing_attribute(monkeypatch):
+def test_failed_import_is_not_a_missing_attribute(monkeypatch):
     monkeypatch.delattr(crnn, "loading", raising=False)
     monkeypatch.delitem(sys.modules, "crnn.loading", raising=False)
     monkeypatch.setitem(sys.modules, "crnn.mixture", None)

@@ -31,7 +31,7 @@ def test_a_mixture_comes_back(tmp_path):
     assert load_model(tmp_path / "model.crnn").score(NAMES) == model.score(NAMES)
 
 
-def test_what_is_no_model_is_refused(tmp_path):
+def test_refuses_non_models(tmp_path):
     (tmp_path / "text").write_text("to be or not to be")
     with pytest.raises(ModelFileError, match=r"text': it is not a complete safetensors file.*; the file is damaged"):
         load_model(tmp_path / "text")

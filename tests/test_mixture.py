@@ -140,7 +140,7 @@ def test_beams_find_the_most_probable(models):
     assert log_p == pytest.approx(scores.max())
 
 
-def test_what_is_of_one_model(models):
+def test_attributes_of_one_model(models):
     mixture = Mixture(models)
     for ask in (lambda: mixture.params_, lambda: mixture.hidden_states("to"), lambda: mixture.transform(["to"])):
         with pytest.raises(AttributeError, match=r"single network's: mixture.models\[0\]"):
@@ -162,12 +162,12 @@ def test_what_is_of_one_model(models):
         (lambda models: ([models[0], CharRNN(max_steps=0).fit("ab")],), r"models\[1\] has different symbols"),
     ],
 )
-def test_models_that_do_not_fit(models, arguments, message):
+def test_refuses_models_that_do_not_fit(models, arguments, message):
     with pytest.raises(InvalidInputError, match=message):
         Mixture(*arguments(models))
 
 
-def test_there_are_at_most_64_models():
+def test_refuses_more_than_64_models():
     counts = CharNGram(order=2).fit("abba")
     assert Mixture([counts] * 64).score("ab", adapt=True) < 0
     with pytest.raises(InvalidInputError, match=r"^models contains 65 models\. Pass at most 64\.$"):
@@ -199,7 +199,7 @@ def test_models_must_be_fitted(models):
 
 
 @pytest.mark.parametrize("weights", [[1], [1, -1, 1], [0, 0, 0], [1, np.nan, 1], ["a", "b", "c"]])
-def test_weights_that_do_not_fit(models, weights):
+def test_refuses_weights_that_do_not_fit(models, weights):
     with pytest.raises(InvalidInputError, match=r"^weights(\[1\])? (must be|are all 0)"):
         Mixture(models, weights=weights)
 
@@ -403,7 +403,7 @@ def test_weights_that_are_all_zero_are_saved(tmp_path):
         (lambda mixture: setattr(mixture, "weights_", np.array([np.nan, 1])), r"^weights_\[0\] must be a number"),
     ],
 )
-def test_what_could_not_be_loaded_is_not_saved(tmp_path, change, message):
+def test_unloadable_mixtures_are_not_saved(tmp_path, change, message):
     path = tmp_path / "two"
     mixture = Mixture([CharNGram(order=order).fit("abba" * 9) for order in (2, 3)])
     mixture.save(path)

@@ -36,21 +36,21 @@ def conda(requirements):
     return {f"{CONDA_NAMES.get(name, name)} >={version}" for name, version in pairs}
 
 
-def test_what_it_is_built_with(recipe, pyproject):
+def test_build_requirements(recipe, pyproject):
     wanted = conda(pyproject["build-system"]["requires"])
     assert section(recipe, "host:", "run:") == wanted | {"python", "pip"}
 
 
-def test_what_it_runs_with(recipe, pyproject):
+def test_runtime_requirements(recipe, pyproject):
     assert section(recipe, "run:", "tests:") == conda(pyproject["project"]["dependencies"]) | {"python"}
 
 
-def test_what_it_is_tested_with(recipe, pyproject):
+def test_test_requirements(recipe, pyproject):
     tests = recipe[recipe.index("tests:") :]
     assert section(tests, "run:", "about:") == conda(pyproject["project"]["optional-dependencies"]["test"])
 
 
-def test_what_it_is(recipe, pyproject):
+def test_project_description(recipe, pyproject):
     project = pyproject["project"]
     assert re.findall(r'^ +version: "(.*)"$', recipe, re.MULTILINE) == [__version__]
     assert f'summary: "{project["description"]}"' in recipe

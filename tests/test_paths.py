@@ -45,7 +45,7 @@ def test_paths_of_every_kind(tmp_path, model, kind):
 
 @pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize("value", [7, ["a"], {}, "a\0b", b"a\0b", "\ud800", io.StringIO(), object()])
-def test_what_is_no_path_is_named(model, use, value):
+def test_invalid_paths_are_named(model, use, value):
     calls = {
         "report": partial(write_report, model),
         "resume": lambda path: CharRNN.resume(path, TEXT),

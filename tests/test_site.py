@@ -105,7 +105,7 @@ def test_a_block_that_fails_is_named(tmp_path, extension, monkeypatch):
     assert "ZeroDivisionError" in extension("executed_pages").run(tmp_path / "page.md", tmp_path)
 
 
-def test_what_a_page_needs_and_lacks(extension):
+def test_missing_files_of_a_page(extension):
     page = "```python\nimport os.path\nfrom no_such import x\nif 1:\n    import nor_this.part as y\n```\n"
     assert extension("executed_pages").missing_packages(page) == ["no_such", "nor_this"]
 

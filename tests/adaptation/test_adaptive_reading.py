@@ -106,7 +106,7 @@ def test_a_file_of_weights_alone_adapts_the_same(tmp_path):
     assert again.score(TEXT, adapt=OPTIONS) == model.score(TEXT, adapt=OPTIONS)
 
 
-def test_other_measures_take_adapt():
+def test_other_scoring_methods_accept_adapt():
     model = adaptable("rnn", "float64")
     score = model.score(TEXT, adapt=OPTIONS)
     assert model.bits_per_char(TEXT, adapt=OPTIONS) == pytest.approx(-score / np.log(2))
@@ -129,7 +129,7 @@ def test_a_file_is_read_as_its_text(tmp_path):
     assert model.score(tmp_path / "text", adapt=OPTIONS) == model.score(TEXT, adapt=OPTIONS)
 
 
-def test_it_learns_a_text_that_differs():
+def test_adaptation_improves_on_a_different_text():
     model = CharRNN(32, cell="gru", optimizer="adam", max_steps=300, random_state=0).fit("to be or not to be, " * 50)
     other = "to be or to be, " * 60
     assert model.score(other, adapt=True) > model.score(other) + 0.1

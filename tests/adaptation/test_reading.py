@@ -36,7 +36,7 @@ def test_pieces_are_the_whole_to_the_bit(model, pieces):
     assert same(state, model.start(adapt=OPTIONS).feed("".join(pieces)))
 
 
-def test_it_has_the_numbers_of_the_model(model):
+def test_state_matches_the_model(model):
     state = model.start(adapt=OPTIONS)
     assert state._reading.learns
     for i in range(0, len(TEXT), 5):
@@ -70,7 +70,7 @@ def test_documents_end(dtype):
     assert state.log_prob == pytest.approx(score, rel=1e-12)
 
 
-def test_copies_and_pickles_go_on_independently(model):
+def test_copies_and_pickles_continue_independently(model):
     state = model.start("abca", adapt=OPTIONS).feed(TEXT[:17])
     expected = model.start("abca", adapt=OPTIONS).feed(TEXT[:17] + TEXT)
     before = state.log_prob
@@ -91,7 +91,7 @@ def test_copies_learn_on_several_threads(model):
         assert same(state, start.copy().feed(text))
 
 
-def test_what_is_only_read_is_not_learned_from(model):
+def test_text_read_without_learning_changes_nothing(model):
     still = model.start(adapt=OPTIONS)
     read = still.feed(TEXT, adapt=False).log_prob
     assert read == model.start().feed(TEXT).log_prob
@@ -108,7 +108,7 @@ def _without_score(state):
 
 
 @pytest.mark.parametrize("n", [3, 20])
-def test_what_is_drawn_is_read_but_not_learned_from(model, n):
+def test_drawn_text_is_read_but_not_learned(model, n):
     state = model.start("ab", adapt=OPTIONS).feed("cab")
     text = state.sample(n, random_state=0)
     assert text == model.start("ab").feed("cab").sample(n, random_state=0)[: len(text)] or n > 5

@@ -122,7 +122,7 @@ def test_calibrate_a_model_with_labels_for_one_of_them(clean, capsys):
     assert "argument --label: MODEL is a detector, which has no labels" in refused
 
 
-def test_bytes_that_are_no_text(detector, capsys):
+def test_refuses_bytes_that_are_not_text(detector, capsys):
     content = "\n".join(lines(3)).encode() + b"\nuser \xff read file 7\nuser bob"
     with gzip.open("today.log.gz", "wb") as file:
         file.write(content)

@@ -19,7 +19,7 @@ def names(folder):
     return CharRNN.load("names.crnn")
 
 
-def test_labels_are_learned_and_training_goes_on(names, folder):
+def test_labels_are_learned_and_training_continues(names, folder):
     expected = CharRNN(7, max_steps=20, random_state=0).fit(["anna", "bob", "eve", "otto"], labels=[*"fmfm"])
     assert names.labels_.tolist() == ["f", "m"]
     assert (names.score_samples(["anna"], labels="f") == expected.score_samples(["anna"], labels="f")).all()

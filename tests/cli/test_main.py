@@ -139,7 +139,7 @@ def test_closed_standard_error_leaves_the_model_alone(folder):
 
 
 @pytest.mark.parametrize("option", [["--max-steps", "2"], ["--time", "0.1s"]])
-def test_other_messages_that_nobody_reads_leave_the_model_alone(folder, capsysbinary, monkeypatch, option):
+def test_unread_messages_leave_the_model_alone(folder, capsysbinary, monkeypatch, option):
     monkeypatch.setattr(sys, "stderr", None)
     assert cli.main(["train", "text.txt", "-o", "-", *option]) == 0
     (folder / "new.crnn").write_bytes(capsysbinary.readouterr().out)

@@ -63,7 +63,7 @@ def test_help():
     assert "--new VALUE (default: 8)" in text
 
 
-def test_only_what_is_given_is_there():
+def test_omitted_options_are_absent():
     assert vars(parser().parse_args([])) == {}
     assert vars(parser().parse_args(["--new", "none", "--mode", "12"])) == {"new": None, "mode": "12"}
 

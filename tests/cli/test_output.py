@@ -53,7 +53,7 @@ def test_standard_output_that_is_closed_has_nothing_to_flush(monkeypatch):
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), ValueError("I/O operation on closed file")])
-def test_what_cannot_be_written_is_discarded(monkeypatch, tmp_path, error):
+def test_unwritable_output_is_discarded(monkeypatch, tmp_path, error):
     """The file behind standard output is then the null device, to which the interpreter can write when it exits."""
     with open(tmp_path / "out", "w", encoding="utf-8") as file:
 

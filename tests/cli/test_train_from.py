@@ -20,7 +20,7 @@ def go_on(*options):
 
 
 @pytest.mark.parametrize(("options", "epochs"), [([], 1), (["--epochs", "3"], 3)])
-def test_go_on_epoch_by_epoch(folder, options, epochs):
+def test_continue_epoch_by_epoch(folder, options, epochs):
     assert go_on(*options) == 0
     expected = CharRNN.load("model.crnn").set_params(max_steps=None)
     for epoch in range(epochs):
@@ -43,7 +43,7 @@ def test_a_schedule_runs_over_all_epochs(folder):
 
 
 @pytest.mark.parametrize("steps", [0, 3, 1000])
-def test_go_on_for_so_many_steps(folder, steps):
+def test_continue_for_so_many_steps(folder, steps):
     assert go_on("--max-steps", str(steps)) == 0
     model = CharRNN.load("more.crnn")
     assert model.n_steps_ == 50 + steps
@@ -70,7 +70,7 @@ def test_time(folder, monkeypatch, time, seconds, origin):
     assert [budget.n_steps for budget in seen] == [None if origin else MIN_STEPS]  # for so short a text
 
 
-def test_what_is_given_beside_a_time_replaces_what_is_recommended(folder, capsys):
+def test_given_parameters_replace_recommended_ones(folder, capsys):
     command = ["train", "text.txt", "-o", "new.crnn", "--time", "0.05s", "--optimizer", "adagrad", "--hidden-size", "7"]
     assert cli.main([*command, "--batch-size", "1"]) == 0
     model = CharRNN.load("new.crnn")
@@ -82,7 +82,7 @@ def test_what_is_given_beside_a_time_replaces_what_is_recommended(folder, capsys
     assert capsys.readouterr().err == ""
 
 
-def test_what_is_recommended_depends_on_what_is_given_beside_a_time(folder, monkeypatch):
+def test_recommendation_depends_on_given_parameters(folder, monkeypatch):
     asked = []
     monkeypatch.setattr(
         machine_speed, "measured_speed", lambda n, precisions: asked.append(precisions) or Speed(1e11, precisions[0])
@@ -96,7 +96,7 @@ def test_what_is_recommended_depends_on_what_is_given_beside_a_time(folder, monk
     assert asked == [("bfloat16",), ("float32",)]
 
 
-def test_a_time_that_the_model_was_given_is_no_wish_for_the_next_call(folder):
+def test_time_limit_of_the_model_does_not_change_the_recommendation(folder):
     CharRNN(7, seq_length=5, max_seconds=1e-9, random_state=0).fit(TEXT).save("model.crnn")
     assert go_on() == 0
     model = CharRNN.load("more.crnn")
@@ -104,13 +104,13 @@ def test_a_time_that_the_model_was_given_is_no_wish_for_the_next_call(folder):
     assert model.max_seconds == 1e-9
 
 
-def test_go_on_with_a_new_symbol(folder, capsys):
+def test_continue_with_a_new_symbol(folder, capsys):
     (folder / "text.txt").write_text("to be!" * 9)
     message = error(capsys, "train", "text.txt", "--from", "model.crnn", "-o", "more.crnn")
     assert "text.txt contains '!' (U+0021) at position 5" in message
 
 
-def test_go_on_with_bytes(folder):
+def test_continue_with_bytes(folder):
     (folder / "text.txt").write_bytes(b"\xff\0" * 50)
     train = ["train", "text.txt", "-q", "--max-steps", "3", "-o", "model.crnn"]
     assert cli.main([*train, "--bytes"]) == 0
@@ -118,12 +118,12 @@ def test_go_on_with_bytes(folder):
     assert CharRNN.load("model.crnn").n_steps_ == 6
 
 
-def test_go_on_interrupted(folder, capsys, monkeypatch):
+def test_continue_interrupted(folder, capsys, monkeypatch):
     stop_after(monkeypatch, 4, KeyboardInterrupt)
     assert go_on() == 130
     model = CharRNN.load("more.crnn")
     assert (model.n_steps_, model.max_steps) == (55, 50)
 
 
-def test_go_on_from_what_is_no_model(folder, capsys):
+def test_continue_refuses_non_models(folder, capsys):
     assert "model file 'text.txt'" in error(capsys, "train", "text.txt", "--from", "text.txt", "-o", "more.crnn")

@@ -32,7 +32,7 @@ def train(n, folder, *options):
 
 
 @pytest.mark.parametrize("n", [3, pytest.param(4, marks=pytest.mark.slow)])  # four are more than many machines' cores
-def test_processes_train_a_new_model_and_go_on_with_it(folder, n):
+def test_processes_train_a_new_model_and_continue_with_it(folder, n):
     done = train(n, folder, "--max-steps", "13", "--dtype", "float64", "--cell", "gru", "--verbose", "1")
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.count("crnn: saved ") == 1  # by the first process alone
@@ -67,7 +67,7 @@ def test_an_error_of_one_process_is_told_once_and_ends_all(folder):
         (["-o", "text.txt"], "the model would replace the text"),  # which the first process alone finds out
     ],
 )
-def test_what_several_processes_cannot_do_is_refused(folder, monkeypatch, options, message):
+def test_refuses_options_that_several_processes_cannot_use(folder, monkeypatch, options, message):
     monkeypatch.chdir(folder)
     done = train(2, folder, *options)
     assert done.returncode != 0

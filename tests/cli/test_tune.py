@@ -43,7 +43,7 @@ def test_a_seed_that_is_refused(folder, capsys, seed):
     assert "argument --seed: seed must be " in usage_error(capsys, "tune", "text.txt", "-o", "m", "--seed", seed)
 
 
-def test_a_search_ends_with_the_best_model_and_goes_on(folder, capsys):
+def test_a_search_ends_with_the_best_model_and_continues(folder, capsys):
     words = ["tune", "text.txt", "-o", "best.crnn", "--time", "1.5s"]
     assert cli.main([*words, "--trials", "3"]) == 0
     out, err = capsys.readouterr()
@@ -138,7 +138,7 @@ def test_a_trial_that_diverges_is_given_up(folder, capsys, monkeypatch):
     assert not (folder / "best.crnn").exists()
 
 
-def test_an_interrupted_search_goes_on(folder, capsys, monkeypatch):
+def test_an_interrupted_search_continues(folder, capsys, monkeypatch):
     words = ["tune", "text.txt", "-o", "best.crnn", "--time", "0.4s", "--trials", "2"]
     with monkeypatch.context() as patch:
         patch.setattr(CharRNN, "fit", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))

@@ -66,7 +66,7 @@ def test_weights_count_as_repeated_scores():
         assert calibrated(scores, contamination, weights.astype(float)) == expected
 
 
-def test_minus_infinity_counts_but_is_no_threshold():
+def test_minus_infinity_counts_but_is_not_a_threshold():
     scores = np.array([-np.inf, *range(-99, 0)])
     assert calibrated(scores, 0.05).offset == pytest.approx(-96, abs=0.01)
     with pytest.raises(InvalidInputError, match=r"0\.092 of the texts.*symbols that the model never saw.*min_count=2"):

@@ -77,7 +77,7 @@ def test_a_sample_of_two_texts_can_be_split():
     assert set(texts.split(0.5, rng()).calibration) <= {"a", "b"}
 
 
-def test_of_too_many_texts_a_random_sample_is_held(monkeypatch):
+def test_random_sample_of_too_many_texts_is_held(monkeypatch):
     monkeypatch.setattr("crnn.detection.clean_texts.BATCH", 64)
     words = ["common"] * 2000 + [f"{i:06}" for i in range(2000)]
     texts = CleanTexts(words, rng(), max_symbols=7000)
@@ -130,7 +130,7 @@ def test_texts_of_other_types_are_refused(monkeypatch, X, message):
         (np.array([["a"]]), "2 dimensions"),
     ],
 )
-def test_what_is_no_collection_of_texts_is_refused(X, message):
+def test_refuses_non_collections(X, message):
     with pytest.raises(InvalidInputError, match=message):
         iterable_of_texts(X)
 

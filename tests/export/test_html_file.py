@@ -407,7 +407,7 @@ def test_by_keyboard_alone(page_of):
     )
 
 
-def test_the_policy_stops_what_is_not_the_pages_own(page_of):
+def test_content_policy_blocks_foreign_content(page_of):
     driver = page_of(model_of("rnn"))
     driver.execute_script("""
         const add = (tag, values) => document.body.append(Object.assign(document.createElement(tag), values));

@@ -64,6 +64,6 @@ def test_a_part_that_looks_like_a_mark_is_left_alone():
 
 
 @pytest.mark.parametrize("title", [5, b"Names", ["Names"]])
-def test_a_title_that_is_no_text(title):
+def test_refuses_non_text_titles(title):
     with pytest.raises(InvalidInputError, match=r"^title must be a str or None, not "):
         printable_title(title)

@@ -71,7 +71,7 @@ def test_boundaries(cell, layers, n_bigrams, torch):
         np.testing.assert_allclose(h[:, i].detach(), read[-1], atol=1e-12)
 
 
-def test_state_goes_on(torch):
+def test_state_continues(torch):
     model = random_language_model("abcde", cell="lstm", num_layers=2)
     module = model.to_torch()
     ids = torch.tensor([[0, 3], [2, 2], [4, 0]])
@@ -103,7 +103,7 @@ def test_weights_are_copies_that_train(torch):
     np.testing.assert_array_equal(model.params_["Why"], before)
 
 
-def test_a_module_of_ones_own(torch):
+def test_custom_module(torch):
     """One layer of the vanilla cell, which reads one-hot vectors."""
     from crnn.export.torch_module import TorchCharRNN
 

@@ -118,7 +118,7 @@ def test_the_pairs_get_the_ids_of_their_symbols():
     ],
     ids=["width", "axes", "id", "half a pair", "fraction", "twice", "table"],
 )
-def test_pairs_that_are_none_are_refused(more, message):
+def test_refuses_invalid_pairs(more, message):
     with pytest.raises(InvalidInputError, match=message):
         CharRNN.from_torch(tensors() | {"rnn.weight_ih_l0": np.ones((6, 5))} | more, "bca")
 
@@ -204,7 +204,7 @@ def test_bytes():
     assert CharRNN.from_torch(tensors(), b"cab").vocabulary_ == CharRNN(2, max_steps=0).fit(b"abc").vocabulary_
 
 
-def test_goes_on_training():
+def test_continues_training():
     model = CharRNN.from_torch(tensors(), "abc")
     before = model.score("abcabcabc")
     assert model.set_params(epochs=1).partial_fit("abc" * 100).score("abcabcabc") > before

@@ -30,7 +30,7 @@ def little_memory(monkeypatch):
         (b" " * 1501, "larger than any that crnn writes"),
     ],
 )
-def test_what_is_not_parsed(little_memory, monkeypatch, text, message):
+def test_invalid_json_is_refused(little_memory, monkeypatch, text, message):
     if b"[[" in text:
         monkeypatch.setattr(module, "MAX_MEMORY", 10**6)
     with pytest.raises(ModelFileError, match=f"^its example is {message}$"):

@@ -85,7 +85,7 @@ def reloaded(model, path, **keywords):
           for kind in (np.random.MT19937, np.random.Philox, np.random.SFC64, np.random.PCG64DXSM)),
     ],
 )  # fmt: skip
-def test_loaded_model_goes_on_as_if_nothing_had_happened(path, parameters):
+def test_loaded_model_continues_training_exactly(path, parameters):
     model = small(**parameters).fit(TEXT)
     again = reloaded(model, path)
     assert bits(again) == bits(model)
@@ -98,7 +98,7 @@ def test_loaded_model_goes_on_as_if_nothing_had_happened(path, parameters):
     assert bits(reloaded(again, path)) == bits(again)
 
 
-def test_optimizer_that_began_late_goes_on(path):
+def test_optimizer_that_began_late_continues(path):
     # Adam's bias corrections count from the step at which Adam began, not from the first step of training.
     model = small().fit(TEXT)
     model.set_params(optimizer="adam").partial_fit(TEXT)
@@ -209,7 +209,7 @@ def test_parameters_changed_after_training_are_saved_as_they_are(path):
     [("hidden_size", 0), ("clip", math.nan), ("n_threads", -1), ("dtype", "float16"), ("dtype", "no"),
      ("epochs", object()), ("verbose", True), ("optimizer", "lion"), ("seq_length", 2.5), ("random_state", -1)],
 )  # fmt: skip
-def test_what_could_not_be_loaded_is_not_saved(path, name, value):
+def test_unloadable_models_are_not_saved(path, name, value):
     model = small().fit(TEXT)
     model.save(path)
     old = path.read_bytes()
@@ -435,7 +435,7 @@ def test_callbacks_are_not_written(path):
 # --- without the state of training
 
 
-def test_file_without_training_state_goes_on_from_zero_memory(path, dtype):
+def test_file_without_training_state_continues_from_zero_memory(path, dtype):
     model = small(batch_size=3, dtype=dtype).fit(TEXT)
     again = reloaded(model, path, training_state=False)
     assert (again.n_steps_, again.history_) == (0, [])

@@ -70,7 +70,7 @@ def test_training_without_a_generator(change, fault):
     assert training_fault(TRAINING | change, ()) == fault
 
 
-def test_a_training_that_is_no_object():
+def test_refuses_non_object_training():
     assert training_fault([], ()) == "its training is not an object"
     assert counter_fault("best", []) == "its best has no n_steps or smooth_loss, or one of the wrong type"
 
@@ -118,7 +118,7 @@ def test_architectures(change, fault):
     assert architecture_fault(ARCHITECTURE | change) == fault
 
 
-def test_what_is_no_architecture():
+def test_refuses_invalid_architectures():
     lacking = {name: value for name, value in ARCHITECTURE.items() if name != "dtype"}
     others = [ARCHITECTURE | change for change in ({"more": 1}, {"cell": 3}, {"int8": 1}, {"n_pairs": None})]
     for document in ([], "rnn", lacking, *others):

@@ -38,7 +38,7 @@ def networks():
         (OWN, np.zeros(2)),
     ],
 )
-def test_what_is_no_classifier(tmp_path, networks, own, prior):
+def test_refuses_non_classifiers(tmp_path, networks, own, prior):
     classifier_file.write(networks, PRIOR, PARAMETERS, OWN | {"class_weight": {"f": 2.0}}, tmp_path / "good.crnn")
     assert CharRNNClassifier.load(tmp_path / "good.crnn").class_weight == {"f": 2.0}
     classifier_file.write(networks, prior, PARAMETERS, own, tmp_path / "bad.crnn")
@@ -67,7 +67,7 @@ def test_the_directions(tmp_path, networks, directions):
 
 
 @pytest.mark.parametrize("record", [None, StoredRecord({"classes": [1]}, {})])
-def test_a_language_model_is_no_classifier(tmp_path, networks, record):
+def test_refuses_files_of_language_models(tmp_path, networks, record):
     state = networks["forward"].copy()
     state.labels = record
     checkpoint.write(state, PARAMETERS, tmp_path / "m.crnn", training_state=False)

@@ -55,7 +55,7 @@ def test_any_seed_that_fit_accepts_can_be_saved(seed, saved, tmp_path):
     assert AnomalyDetector.load(tmp_path / "d.crnn").random_state == saved
 
 
-def test_a_chosen_model_is_no_parameter(tmp_path):
+def test_chosen_model_is_not_a_parameter(tmp_path):
     detector = AnomalyDetector(MODELS["counts"](), 0.1).calibrate(CLEAN).set_params(estimator=None)
     detector.save(tmp_path / "d.crnn")
     assert AnomalyDetector.load(tmp_path / "d.crnn").estimator is None
@@ -125,7 +125,7 @@ def test_damage_in_the_model_is_told_with_the_file_name(content, tmp_path):
         AnomalyDetector.load(tmp_path / "d.crnn")
 
 
-def test_a_model_without_a_threshold_is_no_detector(tmp_path):
+def test_refuses_models_without_a_threshold(tmp_path):
     MODELS["counts"]().save(tmp_path / "m.crnn")
     with pytest.raises(ModelFileError, match=r"m\.crnn.*contains a model but no detector.*call calibrate"):
         AnomalyDetector.load(tmp_path / "m.crnn")

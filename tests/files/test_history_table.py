@@ -33,7 +33,7 @@ def test_names_that_no_file_holds(names):
         (["note", "more"], 4, b'"best"\n', "differ in shape"),
     ],
 )
-def test_arrays_that_are_no_history(columns, kind, texts, fault):
+def test_refuses_arrays_without_history(columns, kind, texts, fault):
     kinds, bits = np.array([[kind]], np.uint8), np.zeros((1, 1), np.int64)
     found = HistoryTable(columns, kinds, bits, np.frombuffer(texts, np.uint8)).fault()
     assert found is None if fault is None else fault in found

@@ -30,7 +30,7 @@ def read(content):
 
 
 @pytest.mark.parametrize("weights", [[0.25, 0.75], [0, 1e-300], [1e30, 1e30], [0.0, 0.0]])
-def test_what_is_written_is_read(weights):
+def test_round_trip(weights):
     parts, found = read(written(weights))
     assert parts == MODELS
     assert found.tolist() == weights
@@ -63,7 +63,7 @@ def test_models_that_are_refused(models):
         read(written([1, 1], models=models))
 
 
-def test_models_that_do_not_fit_each_other(tmp_path):
+def test_refuses_models_with_different_symbols(tmp_path):
     other = np.frombuffer(CharNGram(2).fit(["xy"]).to_bytes(), np.uint8)
     path = tmp_path / "two.crnn"
     path.write_bytes(written([1, 1], **{"models.1": other}))

@@ -199,7 +199,7 @@ def test_a_file_longer_than_what_is_read_at_a_time(path, chunk, monkeypatch):
 
 @networks
 @pytest.mark.parametrize("optimizer", MEMORIES)
-def test_round_trip_of_every_network_and_optimiser(path, cell, L, optimizer):
+def test_round_trip_of_every_network_and_optimizer(path, cell, L, optimizer):
     model = make(cell=cell, L=L, training=TRAINING | {"optimizer": optimizer, "optimizer_start": 3})
     write(path, model)
     assert_same(read(path), model)
@@ -257,7 +257,7 @@ def test_round_trip_of_anything(
     assert_same(read(path), model)
 
 
-def test_generator_goes_on_where_it_was(path):
+def test_generator_continues_where_it_was(path):
     generator = np.random.default_rng(3)
     generator.random(5)
     write(path, make(training=TRAINING | {"random_state": generator.bit_generator.state}))
@@ -691,7 +691,7 @@ def test_incomplete_training(path, cell, name):
 
 
 @pytest.mark.parametrize("missing", MEMORIES["adam"])
-def test_half_of_an_optimisers_memory(path, missing):
+def test_half_of_an_optimizers_memory(path, missing):
     model = make(training=TRAINING | {"optimizer": "adam"})
     for name in [name for name in model.training_tensors if name.startswith(f"optimizer.{missing}.")]:
         del model.training_tensors[name]
@@ -700,7 +700,7 @@ def test_half_of_an_optimisers_memory(path, missing):
 
 
 @pytest.mark.parametrize(("cell", "name"), [("rnn", "state.c"), ("lstm", "optimizer.sum.rnn.bias_hn_l0")])
-def test_what_the_cell_has_not(path, cell, name):
+def test_tensors_that_the_cell_lacks(path, cell, name):
     model = make(cell=cell, training=TRAINING)
     model.training_tensors[name] = np.zeros_like(model.training_tensors["state.h"])
     with pytest.raises(ModelFileError, match=f"{name}.*does not belong to its architecture"):
@@ -721,7 +721,7 @@ def test_memory_of_an_unknown_kind_is_unknown_before_it_is_counted(path):
         tracemalloc.stop()
 
 
-def test_optimiser_without_memory(path):
+def test_optimizer_without_memory(path):
     model = make(training=TRAINING)
     model = replace(model, training_tensors={"state.h": model.training_tensors["state.h"]})
     write(path, model)
@@ -767,7 +767,7 @@ def test_weights_that_are_not_finite(path, data, name, value):
     assert "learning_rate" in refused(path, sign(header, body))
 
 
-def test_optimiser_memory_may_overflow_but_not_be_nan(path):
+def test_optimizer_memory_may_overflow_but_not_be_nan(path):
     model = make(training=TRAINING)
     memory = model.training_tensors["optimizer.sum.decoder.bias"]
     memory[1] = np.inf
@@ -891,7 +891,7 @@ def test_full_disk_leaves_the_old_file(path, data, monkeypatch):
 
 
 @pytest.mark.parametrize("part", ["configuration", "training"])
-def test_what_json_cannot_hold(path, data, part):
+def test_values_that_json_cannot_store(path, data, part):
     model = replace(make(training=TRAINING), **{part: TRAINING | {"callback": print}})
     with pytest.raises(TypeError, match="JSON"):
         write(path, model)

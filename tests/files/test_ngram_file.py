@@ -126,7 +126,7 @@ def test_damage_under_a_true_checksum_is_refused_or_gives_probabilities(learned)
     assert 200 < refused < 700
 
 
-def test_a_document_about_symbols_that_are_none(learned):
+def test_document_names_invalid_symbols(learned):
     codes = json.dumps({"kind": "characters", "codes": [98, 97, *range(200, 200 + len(learned.vocabulary) - 2)]})
     with pytest.raises(ModelFileError, match="its vocabulary is invalid"):
         ngram_file.from_bytes(sealed(learned, vocabulary=codes), DEFAULTS)

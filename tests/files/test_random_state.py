@@ -19,7 +19,7 @@ def state_of(kind):
 
 
 @kinds
-def test_generator_goes_on(kind):
+def test_generator_continues(kind):
     generator, state = state_of(kind)
     assert random_state_fault(state) is None
     again = restored_generator(state)

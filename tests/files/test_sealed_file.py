@@ -40,7 +40,7 @@ def opened(data, *kinds):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_sealed_comes_back(kind, tmp_path):
+def test_round_trip(kind, tmp_path):
     metadata, tensors = opened(content(kind), "network", kind)
     assert (metadata["kind"], metadata["own"]) == (kind, "word")
     assert all(np.array_equal(tensors[name], array) for name, array in TENSORS.items())
@@ -69,7 +69,7 @@ def test_every_bit_is_sealed():
         ({"format_version": "two"}, "is not a number"),
     ],
 )
-def test_what_is_something_else_is_refused(metadata, message):
+def test_refuses_other_files(metadata, message):
     with pytest.raises(ModelFileError, match=message):
         opened(content(**metadata), "ngram", "classifier")
 
@@ -133,7 +133,7 @@ def test_bytes_as_a_stream(data):
 
 
 @pytest.mark.parametrize("data", ["ab", None, [97], io.BytesIO(b"ab")])
-def test_what_are_no_bytes(data):
+def test_refuses_non_bytes(data):
     with pytest.raises(InvalidInputError, match=r"^content must be bytes, as returned by to_bytes, not "):
         bytes_stream(data)
 

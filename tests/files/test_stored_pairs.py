@@ -35,6 +35,6 @@ def test_a_text_may_have_had_fewer_pairs(configuration, limit):
     assert found.pairs.tolist() == [[0, 1], [1, 0]]
 
 
-def test_without_pairs_there_is_no_table():
+def test_file_without_pairs_has_no_table():
     assert stored_pairs(None, {"n_bigrams": 5}) is None
     assert expected_pairs(None) == {}

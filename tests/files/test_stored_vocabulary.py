@@ -26,7 +26,7 @@ LABELS = "its vocabulary's labels are not sorted words or numbers, or lack a bou
     ],
     ids=repr,
 )
-def test_what_is_written_is_read(vocabulary):
+def test_round_trip(vocabulary):
     assert read_vocabulary(vocabulary_json(vocabulary)) == vocabulary
 
 

@@ -154,7 +154,7 @@ def test_a_document_begins_with_the_prime_as_it_was_given():
         (None, r"^exclude\[1\] must be str or bytes, not NoneType\. Leave out missing texts\.$"),
     ],
 )
-def test_what_is_excluded_is_of_the_kind_that_the_model_writes(model, wrong, message):
+def test_excluded_texts_have_the_kind_of_the_model(model, wrong, message):
     with pytest.raises(InvalidInputError, match=message):
         model.sample(temperature=0, exclude=["bob", wrong])
     of_bytes = CharRNN(16, max_steps=3, random_state=0).fit([b"anna", b"bob"])
@@ -196,7 +196,7 @@ def test_stream_writes_one_document(model, untaught):
     assert all(isinstance(symbol, str) for symbol in untaught.stream(random_state=0))
 
 
-def test_the_boundary_is_not_penalised_for_the_start(model):
+def test_the_boundary_is_not_penalized_for_the_start(model):
     # Whoever reads the boundary as something that was there would make the end less likely.
     p, vocabulary = model._learned.layout.tensors(model._learned.params), model.vocabulary_
     assert p.by.shape == (len(vocabulary),)

@@ -66,14 +66,14 @@ def scores(cell, num_layers, dtype):
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("num_layers", [1, 2])
-def test_it_is_that_of_the_reference(kernels, dtype, cell, num_layers):
+def test_scores_match_reference(kernels, dtype, cell, num_layers):
     model = random_language_model(SYMBOLS, cell=cell, num_layers=num_layers, dtype=dtype)
     texts, expected = scores(cell, num_layers, dtype)
     rel = 1e-12 if dtype == "float64" else 1e-5
     np.testing.assert_allclose(model.score_samples(texts), expected, rtol=rel)
 
 
-def test_it_is_that_of_the_reference_with_an_end(ending, kernels):
+def test_scores_with_an_end_match_reference(ending, kernels):
     texts = ["", "a", "abcabc", "cc"]
     expected = [reference_score(ending, text, end=3) for text in texts]
     np.testing.assert_allclose(ending.score_samples(texts), expected, rtol=1e-12)
@@ -115,7 +115,7 @@ def test_the_least_is_that_of_the_surprisals(dtype, n_threads, rows, monkeypatch
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
 @pytest.mark.parametrize("rows", [1, 2, 9, 128])
-def test_it_is_the_sum_of_surprisals(dtype, n_threads, rows, monkeypatch):
+def test_score_is_the_sum_of_surprisals(dtype, n_threads, rows, monkeypatch):
     model = random_language_model(SYMBOLS, dtype=dtype).set_params(n_threads=n_threads)
     monkeypatch.setattr(string_scores, "ROWS", rows)
     monkeypatch.setattr(string_scores, "MIN_ROWS", min(rows, 2))
@@ -143,7 +143,7 @@ def test_a_single_string_is_read_by_a_network_for_one_stream_to_the_same_bits(dt
     assert forms == [True, False] * 3
 
 
-def test_it_is_score(model):
+def test_score_samples_matches_score(model):
     for text in random_strings(20):
         if text:
             assert model.score_samples([text], reduce="mean")[0] == pytest.approx(model.score(text), rel=1e-13)
@@ -253,7 +253,7 @@ def test_lines_have_the_scores_of_their_texts(model, tmp_path, monkeypatch, bloc
 
 
 @pytest.mark.parametrize("change", [lambda file: file.truncate(30_000), lambda file: file.write("abc\n" * 20_000)])
-def test_a_file_that_changes_while_it_is_scored_has_the_scores_of_the_lines_read(model, tmp_path, change):
+def test_lines_of_a_changing_file_are_scored_once(model, tmp_path, change):
     path, read = tmp_path / "lines", []
     path.write_text("abc\n" * (1 << 19))
 
@@ -356,7 +356,7 @@ def test_arrays_tuples_and_subclasses(model):
         (["a", "", "abz", "z"], r"s\[2\] contains 'z' \(U\+007A\) at position 2, .*Remove or replace it"),
     ],
 )
-def test_what_is_no_list_of_its_strings(model, method, texts, message):
+def test_refuses_non_lists(model, method, texts, message):
     with pytest.raises(InvalidInputError, match="^(text|prefixe)" + message):
         getattr(model, method)(texts)
 

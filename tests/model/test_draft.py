@@ -114,7 +114,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("write", "message"), WRONG.values(), ids=WRONG)
-def test_what_is_wrong_is_named_and_nothing_is_written(write, message):
+def test_invalid_edits_are_named_and_not_written(write, message):
     state = learned(cell="lstm")
     before, draft = everything(state), Draft(state)
     draft.arrays.params["Wxh_l0"][:] = 7

@@ -43,7 +43,7 @@ def copying(gate):
 
 
 @pytest.mark.parametrize("use", [steps, copying])
-def test_wherever_ctrl_c_comes_it_is_open_for_other_threads(use):
+def test_ctrl_c_anywhere_leaves_the_gate_open(use):
     def work():
         try:
             use(gate)
@@ -76,7 +76,7 @@ def test_one_begins_with_no_changes_and_equals_any_other():
         assert gate.arrays is gate.steps() is not gate.turn
 
 
-def test_dead_ones_are_forgotten():
+def test_dead_threads_are_forgotten():
     kept = [Gate() for _ in range(3)]
     for _ in range(5 * gate_module.MANY):
         Gate()

@@ -31,7 +31,7 @@ TRAININGS = [
 
 
 @pytest.mark.parametrize("training", TRAININGS, ids=str)
-def test_its_proportions_hardly_depend_on_how_the_model_was_trained(training):
+def test_proportions_hardly_depend_on_training(training):
     expected, found = rms_of(seq_length=25), rms_of(**training)
     assert found.mean() == pytest.approx(expected.mean(), rel=0.25)
     np.testing.assert_allclose(found, expected, rtol=1.0, atol=0.2 * expected.mean())
@@ -47,7 +47,7 @@ def loaded_weights(tmp_path, model):
     return CharRNN.load(tmp_path / "weights.crnn")._learned
 
 
-def test_it_follows_a_larger_vocabulary(tmp_path):
+def test_sizes_follow_a_larger_vocabulary(tmp_path):
     state = loaded_weights(tmp_path, CharRNN(3, max_steps=9, random_state=0).fit("bdbbd"))
     vocabulary = Vocabulary.from_text("abcd")
     layout = CharRNN(3, max_steps=0).fit("abcd")._learned.layout
@@ -59,7 +59,7 @@ def test_it_follows_a_larger_vocabulary(tmp_path):
     np.testing.assert_array_equal(new["Whh_l0"], old["Whh_l0"])
 
 
-def test_it_follows_a_label(tmp_path):
+def test_sizes_follow_a_label(tmp_path):
     model = CharRNN(3, max_steps=9, random_state=0).fit(["ab", "ba", "b"], labels=["x", "y", "x"])
     wide = loaded_weights(tmp_path, model)
     narrow = of_label(wide, 1)

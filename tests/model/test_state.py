@@ -186,7 +186,7 @@ def test_a_digest_tells_states_apart():
     assert replace(state(), history=[], rng=np.random.default_rng(7)).digest() == digest
 
 
-def test_whatever_overwrites_arrays_counts_as_a_change_of_the_weights():
+def test_overwriting_arrays_counts_as_a_change():
     first, other = state(), state("lstm")
     first.restore(other)
     first.take(other.params, other.optimizer_state, other.hidden, 3, 0.5, [])

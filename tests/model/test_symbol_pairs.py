@@ -16,7 +16,7 @@ from crnn.model.symbol_pairs import SymbolPairs
 
 
 @given(ids=st.lists(st.integers(0, 6), max_size=60), n=st.integers(1, 60), boundary=st.none() | st.integers(1, 6))
-def test_they_are_those_that_a_counter_finds(ids, n, boundary):
+def test_pairs_match_a_counter(ids, n, boundary):
     counts = Counter(pair for pair in itertools.pairwise(ids) if boundary is None or pair[1] < boundary)
     wanted = sorted(counts, key=lambda pair: (-counts[pair], pair))[:n] or [(-1, -1)]
     found = SymbolPairs.most_frequent(np.array(ids, np.uint8), n, vocab_size=7, boundary=boundary)
@@ -39,7 +39,7 @@ def test_a_text_is_counted_in_parts_with_or_without_a_table(monkeypatch, scan):
     empty=st.integers(0, 3),
     vocab_size=st.integers(1, 9),
 )
-def test_they_are_sorted_for_a_search(pairs, empty, vocab_size):
+def test_pairs_are_sorted(pairs, empty, vocab_size):
     table = np.array([(-1, -1)] * empty + pairs, np.int32).reshape(-1, 2)
     first, symbols, rows = SymbolPairs(table).sorted_by_symbol(vocab_size)
     assert len(first) == vocab_size + 1
@@ -79,7 +79,7 @@ def test_symbols_are_renumbered(places, moved):
     assert found == SymbolPairs(np.array(moved), 11)
 
 
-def test_they_tell_layouts_apart():
+def test_pairs_tell_layouts_apart():
     pairs = np.array([[0, 1], [1, 2]])
     layouts = [
         Layout(5, 3, np.dtype("float32"), pairs=own)
@@ -90,7 +90,7 @@ def test_they_tell_layouts_apart():
     assert all(layouts[0] != other for other in layouts[2:])
 
 
-def test_they_cannot_be_changed():
+def test_pairs_are_read_only():
     own = np.array([[0, 1]], np.int32)
     pairs = SymbolPairs(own)
     own[:] = 7

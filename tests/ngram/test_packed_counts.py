@@ -98,12 +98,12 @@ def changed(name, i, value):
         ({**GOOD, "symbols": np.concatenate([GOOD["symbols"][:-1], np.full(9, 255, np.uint8)])}, "damaged"),
     ],
 )
-def test_what_is_damaged_is_refused(arrays, message):
+def test_refuses_damaged_arrays(arrays, message):
     with pytest.raises(InvalidInputError, match=message):
         unpack(arrays, 4, 3)
 
 
-def test_an_n_gram_without_its_shorter_one_is_refused():
+def test_refuses_n_grams_without_their_suffix():
     arrays = pack(counted([[0, 0, 1, 0]], 2, None, 2))
     # After 1 comes 0, and after 0 come 0 and 1: without the unigram 1 the bigram (0, 1) has no shorter one.
     damaged = {**arrays, "lengths": np.array([1, 2], np.int64), "sizes": np.array([1, 2], np.uint8)}

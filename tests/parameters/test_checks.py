@@ -124,7 +124,7 @@ def test_a_dtype(value):
 
 
 @pytest.mark.parametrize("value", ["float16", np.float16, np.dtype(">f4"), int, None, 32, "Float32"])
-def test_what_is_no_dtype(value):
+def test_refuses_invalid_dtypes(value):
     with pytest.raises(InvalidInputError, match=r"^dtype must be 'float32' or 'float64', not "):
         checked_dtype("dtype", value)
 
@@ -137,7 +137,7 @@ def test_a_number_of_threads(value):
 
 
 @pytest.mark.parametrize("value", [0, -1, np.int32(0), 1.0, True, "1"])
-def test_what_is_no_number_of_threads(value):
+def test_refuses_invalid_numbers_of_threads(value):
     with pytest.raises(InvalidInputError, match=r"^n_threads must be a whole number of at least 1, not "):
         checked_threads(value)
 
@@ -165,7 +165,7 @@ def test_a_vocabulary_is_sorted_and_has_each_symbol_once(value, found):
     "value",
     ["", b"", [], ["a", "bc"], ["a", ""], ["a", b"b"], ["a", 3], {"a": 1}, iter("ab"), memoryview(b"ab"), 3, None],
 )
-def test_what_is_no_vocabulary(value):
+def test_refuses_invalid_vocabularies(value):
     with pytest.raises(InvalidInputError, match=r"^vocabulary must be None, a str, bytes, or a list of single"):
         checked_vocabulary("vocabulary", value)
 
@@ -185,7 +185,7 @@ def test_a_whole_number_without_a_maximum_has_64_bits(value):
 
 
 @pytest.mark.parametrize("value", [0, 1, None, "yes", [], [True], np.array(True), np.array([True, False])])
-def test_what_is_no_flag(value):
+def test_refuses_non_bools(value):
     assert checked_bool("exact", np.True_) is checked_bool("exact", True) is True
     assert checked_bool("exact", np.False_) is checked_bool("exact", False) is False
     with pytest.raises(InvalidInputError, match=r"^exact must be True or False, not "):
@@ -221,7 +221,7 @@ def test_paths_of_every_kind(value):
 
 
 @pytest.mark.parametrize("value", [None, 3, ["a"], bytearray(b"a")])
-def test_what_is_no_path(value):
+def test_refuses_non_paths(value):
     with pytest.raises(InvalidInputError, match=r"^path must be the path of a file, as a str, bytes or"):
         checked_path("path", value)
 
@@ -244,7 +244,7 @@ def test_generator_is_used_as_it_is():
     assert generator(rng) is rng
 
 
-def test_what_is_no_seed():
+def test_refuses_invalid_seeds():
     for value in NO_SEEDS:
         with pytest.raises(InvalidInputError, match=r"^random_state must be "):
             generator(value)

@@ -91,7 +91,7 @@ def test_bad_parameter_is_stored_and_then_named_by_training(start, name):
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_parameter_is_named_when_a_model_goes_on(name):
+def test_bad_parameter_is_named_when_a_model_continues(name):
     model = CharRNN(3, max_steps=1).fit(TEXT)
     with pytest.raises(InvalidInputError, match=f"^{name} must be "):
         model.set_params(**{name: BAD[name][0]}).partial_fit(TEXT)
@@ -187,7 +187,7 @@ def test_reals_of_every_kind(kind):
     assert {type(getattr(settings, name)) for name in ("learning_rate", "clip", "init_scale")} == {float}
 
 
-def test_clip_none_is_no_bound():
+def test_clip_none_sets_no_bound():
     assert Settings.check(CharRNN(clip=None).get_params()).clip == math.inf
 
 

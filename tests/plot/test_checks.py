@@ -15,14 +15,14 @@ def model():
 
 @pytest.mark.parametrize("draw", ON_TEXTS)
 @pytest.mark.parametrize("other", [None, "model", 3, [], CharRNN, CharNGram()])
-def test_what_is_no_model(draw, other):
+def test_refuses_non_models(draw, other):
     with pytest.raises(InvalidInputError, match=r"^model must be a fitted CharRNN, not "):
         draw(other, TEXT)
 
 
 @pytest.mark.parametrize("draw", [*ON_TEXTS, plot.compare])
 @pytest.mark.parametrize("text", [None, 3, ["to be"], b"to be", np.array("to be"), len])
-def test_what_is_no_text(draw, model, text):
+def test_refuses_non_texts(draw, model, text):
     with pytest.raises(InvalidInputError, match=r"^text (must be str or bytes|is bytes), "):
         draw(model, text)
 
@@ -35,13 +35,13 @@ def test_a_model_that_is_not_fitted(draw):
 
 @pytest.mark.parametrize("draw", [*DRAWN, plot.compare, lambda model, _, ax: plot.history(model, ax=ax)])
 @pytest.mark.parametrize("ax", [3, "ax", np.zeros(2), object()])
-def test_what_is_no_axes(draw, model, ax):
+def test_refuses_non_axes(draw, model, ax):
     with pytest.raises(InvalidInputError, match=r"^ax must be a matplotlib Axes or None, not "):
         draw(model, TEXT[:150], ax=ax)
 
 
 @pytest.mark.parametrize("models", [None, 3, object(), np.array(3)])
-def test_what_are_no_models(models):
+def test_refuses_lists_of_non_models(models):
     for draw in (plot.history, lambda models: plot.compare(models, TEXT)):
         with pytest.raises(InvalidInputError, match=r"^models must be a CharRNN, or a list or dict of them, not "):
             draw(models)

@@ -50,7 +50,7 @@ def test_history_of_losses(trained):
 
 
 @pytest.mark.parametrize(("x", "places"), [("seconds", [1, 2, 3, 3.5]), ("epoch", [0.5, 1, 1.5, 1.75])])
-def test_history_by_time_goes_on_from_call_to_call(trained, x, places):
+def test_history_by_time_continues_from_call_to_call(trained, x, places):
     ax = plot.history(trained, x=x)
     assert lines(ax)["training"] == [places, [3.0, 2.5, 2.0, 1.5]]
     assert ax.get_xlabel() == x

@@ -208,7 +208,7 @@ def test_correlations_are_numpys():
         ([(-1, 0)], r"units contains \(-1, 0\)"),
     ],
 )
-def test_units_that_there_are_not(letters_seen, units, message):
+def test_refuses_nonexistent_units(letters_seen, units, message):
     with pytest.raises(InvalidInputError, match=message):
         plot.neurons(letters_seen, "ab", units)
 

@@ -276,7 +276,7 @@ def test_train_step_changes_parameters_and_memory_in_place(chunk):
 
 
 @pytest.mark.parametrize("name", STATE_NAMES)
-def test_every_optimizer_learns_a_chunk_by_heart(chunk, name):
+def test_every_optimizer_overfits_one_chunk(chunk, name):
     layout, flat, x, targets, state = chunk
     p, optimizer_state = layout.tensors(flat.copy()), [layout.tensors(layout.zeros()) for _ in STATE_NAMES[name]]
     losses = [

@@ -58,7 +58,7 @@ def test_the_most_confident_come_first():
     ]
 
 
-def test_of_many_texts_in_a_cell_and_of_long_ones_a_part_is_shown():
+def test_long_texts_and_full_cells_are_shortened():
     texts = ["a" * n for n in range(4, 11)] + ["c" * 250] + ["b" * (i % 7 + 4) for i in range(17)]
     tables = tables_of(texts, ["a"] * 7 + ["a"] + ["c"] * 17)
     assert [row["text"] for row in tables["cells"]["0,0"]] == ["a" * n for n in (10, 9, 8, 7, 6)]
@@ -68,7 +68,7 @@ def test_of_many_texts_in_a_cell_and_of_long_ones_a_part_is_shown():
     assert tables["note"] == "The classifier is right for 28.0% of all 25 texts."
 
 
-def test_as_many_classes_as_rows_share_none(monkeypatch):
+def test_every_class_gets_a_row(monkeypatch):
     monkeypatch.setattr(classes, "MAX_CLASSES", 3)
     assert tables_of()["names"] == ["a", "b", "c"]
 
@@ -82,7 +82,7 @@ def test_rare_classes_share_a_row(monkeypatch):
     assert tables["accuracy"] == 4 / 6  # of the classes themselves
 
 
-def test_of_many_texts_the_first_are_classified(monkeypatch):
+def test_only_the_first_of_many_texts_are_classified(monkeypatch):
     monkeypatch.setattr(classes, "MIN_TEXTS", 2)
     monkeypatch.setattr(classes, "WORK", (2 * 4 + 3) * 3 * 13)  # 13 symbols with their ends
     part = labeled_texts(Fixed(), TEXTS, LABELS)
@@ -117,7 +117,7 @@ def test_the_report_is_about_the_most_frequent_class(fitted):
     assert subject.model.vocabulary_.labels == ()
 
 
-def test_without_labels_there_is_no_table(fitted):
+def test_report_without_labels_has_no_table(fitted):
     subject = subject_of(fitted, None, None)
     assert subject.classes is None
     assert dict(subject.facts)["shown here"].startswith("the network for texts of '3'")

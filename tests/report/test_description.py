@@ -48,7 +48,7 @@ def test_many_records_are_thinned(monkeypatch):
 @pytest.mark.parametrize(
     ("options", "named"), [({"embedding_size": 3}, "embedding: 3"), ({"n_bigrams": 2}, "bigrams: 2")]
 )
-def test_what_else_is_read_is_named(options, named):
+def test_other_inputs_are_named(options, named):
     model = random_language_model("abc", cell="gru", **options)
     assert dict(facts(model, text_part(model, "ab")))["network"] == f"gru, layers: 1, hidden units: 7, {named}, float64"
 

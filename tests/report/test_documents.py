@@ -31,7 +31,7 @@ def test_new_documents_are_samples_that_are_not_in_the_text():
     assert new == [text[:200] for text in model.sample(**wanted)]
 
 
-def test_of_many_documents_fifteen_are_listed():
+def test_at_most_fifteen_documents_are_listed():
     model = random_language_model(["ab"])
     texts = ["a" * n for n in range(17)]
     tables = document_tables(model, text_part(model, texts))["tables"]

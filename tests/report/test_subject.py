@@ -44,6 +44,6 @@ def test_one_of_two_directions_is_shown():
         (CharNGram(2).fit("ab"), None, "but must be a CharRNN or a CharRNNClassifier"),
     ],
 )
-def test_what_no_report_can_be_about(model, labels, message):
+def test_refuses_models_without_a_report(model, labels, message):
     with pytest.raises(InvalidInputError, match=message):
         subject_of(model, ["ab"], labels)

@@ -38,7 +38,7 @@ def test_one_thread_stays_one():
 
 
 @pytest.mark.parametrize("seconds", [IDLE, CROWDED, FOUR_CORES], ids=["idle", "crowded", "four cores"])
-def test_it_finds_the_best_number_and_stays_near_its_speed(seconds):
+def test_search_finds_the_best_number_of_threads(seconds):
     machine = Machine(6)
     machine.run(seconds, 10.0)
     assert machine.run(seconds, 60.0) > 0.97

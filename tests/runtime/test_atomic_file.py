@@ -96,7 +96,7 @@ def test_old_file_keeps_mode(target):
 
 
 @posix
-def test_link_goes_on_pointing_at_its_target(target):
+def test_link_continues_pointing_at_its_target(target):
     link = target.parent / "link"
     link.symlink_to(target.name)
     write_atomically(str(link), NEW)
@@ -192,7 +192,7 @@ def test_data_is_on_the_disk_before_the_rename_and_the_folder_after(target, monk
 
 
 @posix
-def test_folder_that_cannot_be_synced_is_no_failure(target, monkeypatch):
+def test_unsyncable_folder_is_not_a_failure(target, monkeypatch):
     monkeypatch.setattr(os, "open", raiser(PermissionError(errno.EACCES, "Permission denied")))
     write_atomically(str(target), NEW)
     monkeypatch.undo()

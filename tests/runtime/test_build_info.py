@@ -12,7 +12,7 @@ from crnn import _kernels
 from crnn.runtime import build_info
 
 
-def test_it_names_what_is_in_use():
+def test_build_info_names_what_is_in_use():
     info = build_info.build_info()
     assert info["crnn"] == crnn.__version__
     assert info["instruction set"].startswith(_kernels.instruction_set)

@@ -198,7 +198,7 @@ def test_a_call_has_a_bounded_number_of_products():
 
 
 @pytest.mark.parametrize("what", ["guess_number", "score", "score_samples", "transform", "validation"])
-def test_it_ends_soon_after_ctrl_c(monkeypatch, what):
+def test_tasks_end_soon_after_ctrl_c(monkeypatch, what):
     model = random_language_model("abcdefg", n_threads=2)
     text = "abcdefg" * 5000
     calls, interrupting = [], [False]

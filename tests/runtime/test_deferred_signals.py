@@ -16,7 +16,7 @@ pytestmark = POSIX
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_waits_for_the_end(number):
+def test_signal_waits_for_the_end(number):
     def handler(number, frame):
         seen.append(number)
         raise KeyboardInterrupt
@@ -60,7 +60,7 @@ def test_without_a_signal_all_handlers_are_back():
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_wherever_one_comes_all_handlers_are_back():
+def test_signal_anywhere_restores_all_handlers():
     def work():
         with signals_deferred():
             pass
@@ -78,7 +78,7 @@ def test_wherever_one_comes_all_handlers_are_back():
             signal.signal(number, handler)
 
 
-def test_one_that_is_ignored_stays_ignored():
+def test_ignored_signal_stays_ignored():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with signals_deferred():
@@ -87,7 +87,7 @@ def test_one_that_is_ignored_stays_ignored():
         signal.signal(signal.SIGINT, before)
 
 
-def test_on_another_thread_it_does_nothing():
+def test_signals_are_not_deferred_on_other_threads():
     def work():
         with signals_deferred():
             done.append(signal.getsignal(signal.SIGINT))
@@ -99,7 +99,7 @@ def test_on_another_thread_it_does_nothing():
     assert done == [before]
 
 
-def test_where_handlers_cannot_be_replaced_it_does_nothing(monkeypatch):
+def test_signals_are_not_deferred_without_handlers(monkeypatch):
     def refuse(number, handler):
         raise ValueError("signal only works in main thread of the main interpreter")
 

@@ -10,7 +10,7 @@ from crnn.runtime import free_memory
 from crnn.runtime.free_memory import available_bytes
 
 
-def test_without_meminfo_it_is_the_whole_memory_or_unknown(monkeypatch, tmp_path):
+def test_free_memory_without_meminfo_is_total_or_unknown(monkeypatch, tmp_path):
     whole = available_bytes(tmp_path)
     if hasattr(os, "sysconf"):
         assert whole == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -82,7 +82,7 @@ def test_cores_without_affinity(monkeypatch):
 
 
 @given(st.integers(1, 100), st.integers(1, 100), st.integers(0, 10**12), st.integers(0, 10**9))
-def test_what_was_asked_for_is_used_as_far_as_there_are_streams(n_threads, streams, work, weights):
+def test_requested_threads_are_limited_by_streams(n_threads, streams, work, weights):
     assert training_threads(n_threads, streams, work, weights) == min(n_threads, streams, cores())
 
 
@@ -126,7 +126,7 @@ def test_large_weights_are_worth_threads_that_few_streams_are_not(monkeypatch):
     assert training_threads(None, streams=4, work=10**12, weights=99 * threads.CACHED_BYTES) == 4
 
 
-def test_inference_threads_are_no_more_than_cores(monkeypatch):
+def test_inference_threads_are_limited_by_cores(monkeypatch):
     monkeypatch.setattr(threads, "cores", lambda: 5)
     monkeypatch.setattr(threads, "default_threads", lambda: 5)
     assert [inference_threads(n) for n in (1, 4, 5, 6, 1000, None)] == [1, 4, 5, 5, 5, 5]
@@ -179,7 +179,7 @@ def test_the_limit_is_lifted_at_the_end(two):
 
 @POSIX
 @needs_threads_that_can_be_set
-def test_wherever_ctrl_c_comes_the_limit_is_lifted(two):
+def test_ctrl_c_anywhere_lifts_the_limit(two):
     def work():
         with scipy_blas.one_thread():
             pass

@@ -67,18 +67,18 @@ def test_a_resumed_run_is_judged_by_its_own_steps(tmp_path, monkeypatch):
     assert CharRNN.load(path).n_steps_ == 150
 
 
-def test_a_loss_that_recovers_is_no_ruin():
+def test_recovered_loss_is_not_ruin():
     model = CharRNN(8, init_scale=3.0, max_steps=3000, random_state=0).fit(TEXT)  # first losses: hundreds of nats
     assert model.n_steps_ == 3000
 
 
 @pytest.mark.parametrize("text", ["ab", "abc", b"aab"])
-def test_a_text_shorter_than_a_chunk_is_no_ruin(text):
+def test_text_shorter_than_a_chunk_is_not_ruin(text):
     """Its chunk has fewer symbols than those that the smoothed loss refers to."""
     CharRNN(4, max_steps=200, random_state=0).fit(text).set_params(seq_length=99).partial_fit(text)
 
 
-def test_weighted_documents_are_no_ruin():
+def test_weighted_documents_are_not_ruin():
     CharRNN(8, max_steps=200, random_state=0).fit(["anna", "bob"] * 9, sample_weight=[1e9, 1.0] * 9)
 
 

@@ -63,7 +63,7 @@ WEIGHTS, LABELS = [1.0, 2.0, 0.5, 1.0, 1.0, 1.0, 3.0], list("abbabba")
         ({"labels": list("cbbcbbc")}, "labels"), ({"labels": np.array(LABELS)}, None),
     ],
 )  # fmt: skip
-def test_what_must_be_the_same_in_all_processes(told, change, what):
+def test_arguments_that_all_processes_share(told, change, what):
     arguments = {"text": NAMES, "sample_weight": WEIGHTS, "labels": LABELS}
     fitted(**arguments, comm=Both(0, 2))
     first = dict(told)
@@ -74,7 +74,7 @@ def test_what_must_be_the_same_in_all_processes(told, change, what):
 
 
 @pytest.mark.parametrize("name", ["a parameter of the model", "a text", "average_every", "sample_weight", "labels"])
-def test_what_differs_is_named(name, monkeypatch):
+def test_differing_arguments_are_named(name, monkeypatch):
     require_same = Processes.require_same
 
     def different(processes, what, value):
@@ -88,7 +88,7 @@ def test_what_differs_is_named(name, monkeypatch):
         fitted(comm=Both(1, 2))
 
 
-def test_a_call_that_goes_on_needs_the_same_model_in_all_processes(told):
+def test_a_call_that_continues_needs_the_same_model_in_all_processes(told):
     models = [fitted(comm=None) for _ in range(3)]
     with models[2].editing():
         models[2].params_["by"][0] += 1

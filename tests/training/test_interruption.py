@@ -213,7 +213,7 @@ def test_packing_is_broken_off():
 
 
 @pytest.mark.skipif(threads.cores() < 2, reason="one processor, one thread")
-def test_wherever_ctrl_c_comes_no_thread_and_no_limit_is_left():
+def test_ctrl_c_anywhere_leaves_no_thread_and_no_limit():
     """In the beginning and at the end of training, where threads and the limit of the BLAS come and go."""
     names = {"__enter__", "__exit__", "close", "_start_threads", "enter", "leave", "one_thread"}
 

@@ -77,7 +77,7 @@ def test_a_little_training_learns_a_little(text, B):
 
 
 @pytest.mark.parametrize("B", [1, 7])
-def test_a_text_without_surprises_is_learned_by_heart(dtype, B):
+def test_predictable_text_is_memorized(dtype, B):
     # The classic's first steps are violent, and rounding decides where they lead: one start of three may be unlucky.
     text = "the quick brown fox jumps over the lazy dog. " * 100
     by_heart = seed = 0

@@ -62,7 +62,7 @@ def test_resumed_after_any_step_it_is_the_same_to_the_bit(tmp_path, monkeypatch,
 
 @pytest.mark.parametrize("text", [TEXT[:331], NAMES], ids=["text", "documents"])
 @pytest.mark.parametrize("option", [{"embedding_size": 3}, {"n_bigrams": 17}], ids=["embedding", "bigrams"])
-def test_a_model_with_other_inputs_goes_on_too(tmp_path, monkeypatch, text, option):
+def test_a_model_with_other_inputs_continues_too(tmp_path, monkeypatch, text, option):
     parameters = {"cell": "lstm", "optimizer": "adam", **option, "batch_size": 3, "learning_rate": 0.01}
     check_every_split(tmp_path, monkeypatch, 8, text, parameters)
 
@@ -83,7 +83,7 @@ def test_resumed_after_any_step_of_every_kind_of_run(tmp_path, monkeypatch, shap
         {"schedule": "exponential", "batch_size": 2, "patience": 2, "weight_average": 0.5},
     ],
 )  # fmt: skip
-def test_validation_patience_and_the_best_weights_go_on_too(tmp_path, monkeypatch, rest):
+def test_validation_patience_and_the_best_weights_continue_too(tmp_path, monkeypatch, rest):
     held_out = "".join(sorted(TEXT))[::3]
     parameters = {"eval_every": 3, "learning_rate": 0.3, **rest}
     whole = small(26, **parameters).fit(TEXT, validation=held_out)
@@ -97,7 +97,7 @@ def test_validation_patience_and_the_best_weights_go_on_too(tmp_path, monkeypatc
         assert whole.n_steps_ < whole.history_[-1]["step"]  # or the test shows little
 
 
-def test_weights_of_documents_and_a_part_held_out_go_on_too(tmp_path, monkeypatch):
+def test_weights_of_documents_and_a_part_held_out_continue_too(tmp_path, monkeypatch):
     parameters = {"validation_fraction": 0.3, "eval_every": 2, "batch_size": 2, "optimizer": "adam"}
     check_every_split(tmp_path, monkeypatch, 9, NAMES, parameters, sample_weight=range(1, 9))
 
@@ -190,7 +190,7 @@ def test_every_file_on_the_way_leads_to_the_same_model(tmp_path, monkeypatch, ki
         assert bits(CharRNN.resume(copy, TEXT)) == bits(whole)
 
 
-def test_a_checkpoint_is_a_snapshot_though_training_goes_on(tmp_path, monkeypatch):
+def test_a_checkpoint_is_a_snapshot_though_training_continues(tmp_path, monkeypatch):
     written, go_on, seen = threading.Event(), threading.Event(), []
 
     def slow(state, *, run, **rest):
@@ -212,7 +212,7 @@ def test_a_checkpoint_is_a_snapshot_though_training_goes_on(tmp_path, monkeypatc
     assert [step for step, _ in seen] == [5, 12, 5]
 
 
-def test_what_load_reads_is_what_an_interruption_leaves(tmp_path, monkeypatch):
+def test_checkpoint_equals_the_interrupted_model(tmp_path, monkeypatch):
     parameters = {"eval_every": 2, "learning_rate": 0.5, "validation_fraction": 0.2}
     for step in (1, 4, 9, 16):
         model = small(20, **parameters)
@@ -258,7 +258,7 @@ def test_weights_that_are_not_finite_are_not_written(tmp_path):
     assert np.isfinite(CharRNN.load(tmp_path / "run")._learned.params).all()
 
 
-def test_without_a_thread_to_write_on_it_is_written_all_the_same(tmp_path, monkeypatch):
+def test_checkpoint_is_written_without_a_thread(tmp_path, monkeypatch):
     class NoThread(threading.Thread):
         def start(self):
             raise RuntimeError("can't start new thread")
@@ -271,7 +271,7 @@ def test_without_a_thread_to_write_on_it_is_written_all_the_same(tmp_path, monke
 
 
 @POSIX
-def test_a_handlers_runtime_error_is_no_lack_of_threads(tmp_path, monkeypatch):
+def test_runtime_error_of_a_handler_is_not_a_lack_of_threads(tmp_path, monkeypatch):
     class StopError(RuntimeError):
         """What a handler raises."""
 
@@ -342,7 +342,7 @@ def test_the_interval_to_the_next_checkpoint_begins_at_the_interruption(tmp_path
     assert written == [16, 20]
 
 
-def test_of_a_finished_run_it_returns_the_model(tmp_path):
+def test_resume_returns_a_finished_model(tmp_path):
     path, model = finished(tmp_path)
     before = path.read_bytes()
     assert bits(CharRNN.resume(path, TEXT)) == bits(model)
@@ -398,7 +398,7 @@ def test_a_run_that_diverged_is_not_repeated(tmp_path):
         CharRNN.resume(tmp_path / "run", TEXT)
 
 
-def test_what_is_given_replaces_what_was(tmp_path, monkeypatch, capsys):
+def test_resume_replaces_given_parameters(tmp_path, monkeypatch, capsys):
     steps = []
     train_until(9, small(20, batch_size=2, n_threads=2), monkeypatch, tmp_path / "run", TEXT)
     callbacks = [lambda model, record: steps.append(record["step"])]
@@ -411,7 +411,7 @@ def test_what_is_given_replaces_what_was(tmp_path, monkeypatch, capsys):
         CharRNN.resume(tmp_path / "run", TEXT, n_threads=0)  # of the finished run, too
 
 
-def test_of_a_number_of_seconds_those_that_were_left_are_trained(tmp_path):
+def test_resume_trains_the_seconds_left(tmp_path):
     def interrupt(model, record):
         if record["seconds"] > 0.2:
             raise KeyboardInterrupt

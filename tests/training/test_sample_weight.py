@@ -63,7 +63,7 @@ def test_weights_of_documents_held_out_do_not_count():
         (NAMES, [1] * 5 + [10**400], r"^sample_weight must be 6 numbers, one for each document: "),
     ],
 )
-def test_what_is_no_weight(X, weights, message):
+def test_refuses_invalid_weights(X, weights, message):
     with pytest.raises(InvalidInputError, match=message):
         small().fit(X, sample_weight=weights)
 

@@ -137,7 +137,7 @@ def test_wrong_usage(folder, capsys, options, message):
         (["--model", "ngram", "--max-memory", "100"], "max_memory is 100 bytes, too little for any order"),
     ],
 )
-def test_models_that_do_not_fit(counts, folder, capsys, options, message):
+def test_refuses_models_that_do_not_fit(counts, folder, capsys, options, message):
     assert cli.main(["train", "text.txt", "-o", "other.crnn", *options]) == 1
     assert message in capsys.readouterr().err
     assert not (folder / "other.crnn").exists()

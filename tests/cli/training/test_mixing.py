@@ -59,7 +59,7 @@ def test_an_interrupted_network_is_saved_as_it_is(folder, capsys, monkeypatch):
 
 @POSIX
 @pytest.mark.parametrize(("owner", "name"), [(SharedTime, "counted"), (CharRNN, "fit")])
-def test_an_interruption_before_there_is_anything_saves_nothing(folder, capsys, monkeypatch, owner, name):
+def test_interruption_before_training_saves_nothing(folder, capsys, monkeypatch, owner, name):
     def interrupted(self, text, **options):
         raise KeyboardInterrupt
 

@@ -40,7 +40,7 @@ def test_rows_in_pieces_have_the_same_bits(monkeypatch, bfloat16):
     np.testing.assert_array_equal(folded_weights(embedding, Wx, bfloat16=bfloat16), whole)
 
 
-def test_it_ends_soon_after_another_thread_has_failed(monkeypatch):
+def test_folding_ends_soon_after_another_thread_fails(monkeypatch):
     monkeypatch.setattr(folded_embedding, "CALL_PRODUCTS", 7 * 5 * 33)
     embedding, Wx, out = np.ones((67, 5)), np.ones((5, 33)), np.zeros((67, 33))
     cancellation, multiply = Cancellation(), folded_embedding.core.multiply

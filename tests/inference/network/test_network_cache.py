@@ -104,7 +104,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_after_a_change_of_the_weights_all_forms_are_new(change):
+def test_changed_weights_are_packed_again(change):
     cache, state = NetworkCache(), learned()
     before = {form: log_p(asked(cache, state, form)) for form in FORMS}
     change(state)
@@ -201,7 +201,7 @@ def test_threads_that_come_together_pack_once(monkeypatch):
     assert len(packed) == len(FORMS)
 
 
-def test_wherever_ctrl_c_comes_the_next_call_has_the_weights_of_now():
+def test_ctrl_c_anywhere_leaves_no_stale_weights():
     files = {network_cache.__file__, packed_network.__file__}
     places = []
     for form in ((True, True), (False, False)):
@@ -218,7 +218,7 @@ def test_wherever_ctrl_c_comes_the_next_call_has_the_weights_of_now():
 
 
 @POSIX
-def test_a_forked_child_uses_what_is_kept_and_packs_what_is_not():
+def test_forked_child_reuses_cached_networks():
     cache, state = NetworkCache(), learned()
     wanted = [log_p(fresh(state, form)) for form in FORMS]
     asked(cache, state)

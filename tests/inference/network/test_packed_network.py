@@ -216,7 +216,7 @@ def test_nothing_to_read_is_nothing(dtype, cell):
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(("V", "H"), [(1, 1), (16, 16), (17, 15), (33, 37)])
-def test_the_padding_is_no_part_of_the_network(dtype, cell, V, H):
+def test_padding_is_not_part_of_the_network(dtype, cell, V, H):
     layout, params = network(V, H, dtype, cell=cell, num_layers=2)
     packed = PackedNetwork.pack(layout, params, one_row=False)
     assert packed.hidden_size == H

@@ -156,7 +156,7 @@ def test_fewer_threads_where_the_system_refuses_them(monkeypatch, allowed):
         assert (shared is None) == (allowed == 0)
 
 
-def test_what_is_no_shared_step_is_refused():
+def test_refuses_invalid_shared_steps():
     found = packed("lstm", np.dtype("float64"), 1)
     with pytest.raises(ValueError, match="1 threads"):
         core.SharedStep(found.network, 1)

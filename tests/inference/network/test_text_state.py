@@ -59,7 +59,7 @@ def test_a_prime_is_read_but_does_not_count(model):
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 70, 3000])
-def test_what_is_drawn_is_what_the_model_draws(model, n):
+def test_state_draws_the_same_as_the_model(model, n):
     state = model.start("abc")
     text = state.sample(n, temperature=0.7, random_state=3)
     assert text == model.sample(n, prime="abc", temperature=0.7, random_state=3)
@@ -86,14 +86,14 @@ def test_every_control_is_that_of_the_model(model, options, n):
     assert same(state, model.start("ab").feed("c" + text))  # a stop is not read
 
 
-def test_what_was_drawn_is_penalised_in_the_next_draw(model):
+def test_drawn_symbols_are_penalized_in_the_next_draw(model):
     options = {"repetition_penalty": 3.0, "temperature": 0}
     whole = model.sample(20, prime="abc", **options)
     for state in (model.start("abc"), pickle.loads(pickle.dumps(model.start("abc"))), model.start("ab").feed("c")):
         assert "".join(state.sample(1, **options) for _ in range(20)) == whole
 
 
-def test_a_new_document_is_not_penalised_for_the_one_before(ending):
+def test_a_new_document_is_not_penalized_for_the_one_before(ending):
     options = {"repetition_penalty": 2.0, "random_state": 0}
     assert ending.start("ab").end().sample(5, **options) == ending.start().sample(5, **options)
     assert ending.start("ab").sample(5, **options) == ending.sample(5, prime="ab", **options).removeprefix("ab")
@@ -143,7 +143,7 @@ def test_pickled_together_they_share_the_weights():
     assert len(pickle.dumps(states)) < 1.5 * len(pickle.dumps(states[:1]))
 
 
-def test_it_keeps_the_weights_that_it_was_started_with():
+def test_state_keeps_the_weights_of_its_start():
     model = CharRNN(5, max_steps=20, dtype="float64", random_state=0).fit("to be or not to be" * 9)
     state, other = model.start("to"), model.start("to")
     expected = other.feed(" be").predict_proba()
@@ -174,7 +174,7 @@ def test_states_on_many_threads(model):
         (3, r"^text must be str or bytes, not int"),
     ],
 )
-def test_after_an_error_it_is_what_it_was(model, text, message):
+def test_failed_calls_leave_the_state_unchanged(model, text, message):
     state, other = model.start("ab").feed("c"), model.start("ab").feed("c")
     with pytest.raises(InvalidInputError, match=message):
         state.feed(text)

@@ -71,7 +71,7 @@ def test_a_model_of_empty_documents_has_one():
         (NAMES, (3.0,), r"^n must be"),
     ],
 )
-def test_what_cannot_be_enumerated(X, arguments, message):
+def test_refuses_models_without_documents(X, arguments, message):
     with pytest.raises(InvalidInputError, match=message):
         small(X, max_steps=0).enumerate_documents(*arguments)
     with pytest.raises(NotFittedError, match="enumerate_documents"):

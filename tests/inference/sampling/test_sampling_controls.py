@@ -65,7 +65,7 @@ def test_stream_is_the_sample(model, given, n):
 
 
 @pytest.mark.parametrize("temperature", [0, 0.5, 1.0, 3.0, 1e39])
-def test_controls_that_control_nothing_change_no_bit(kernels, dtype, monkeypatch, temperature):
+def test_neutral_controls_change_no_bit(kernels, dtype, monkeypatch, temperature):
     model = random_language_model(SYMBOLS, dtype=dtype)
     expected = model.sample(500, temperature=temperature, random_state=0)
     nothing = {"top_k": None, "top_p": 1.0, "min_p": 0, "repetition_penalty": 1, "logit_bias": {"a": 0}, "stop": []}
@@ -86,7 +86,7 @@ def test_controls_that_leave_one_symbol(dtype, given):
 
 
 @pytest.mark.parametrize("given", [*OPTIONS, {"stop": ["ab", "cb", "d"], "repetition_penalty": 1.2}], ids=str)
-def test_sample_i_is_the_same_whatever_is_beside_it(kernels, dtype, monkeypatch, given):
+def test_sample_does_not_depend_on_batch(kernels, dtype, monkeypatch, given):
     model = random_language_model(SYMBOLS, dtype=dtype)
     texts = model.sample(97, num_samples=61, random_state=0, **given)
     assert texts[0] == model.sample(97, random_state=0, **given)

@@ -12,7 +12,7 @@ from crnn.inference.sampling.uniforms import Uniforms, root
 
 
 @given(st.integers(0, 2**200), st.integers(0, 2**63), st.integers(1, 7), st.integers(0, 5))
-def test_a_stream_does_not_depend_on_its_company_or_on_how_it_is_cut(seed, i, n, more):
+def test_stream_does_not_depend_on_other_streams_or_cuts(seed, i, n, more):
     numbers = Uniforms(root(seed), range(i, i + 1)).draw(n + more)[:, 0]
     group = Uniforms(root(seed), range(max(i - 1, 0), i + 2))
     parts = np.concatenate([group.draw(n), group.draw(more)])

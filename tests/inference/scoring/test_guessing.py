@@ -161,7 +161,7 @@ def test_equally_probable_strings_do_not_come_before():
     assert found.estimate[0] == pytest.approx(1 + 2 / 4)
 
 
-def test_what_is_beyond_float64_is_infinite():
+def test_ranks_beyond_float64_are_infinite():
     found = guessing.guess_numbers(np.array([-1e4, -10.0]), np.array([-5000.0, -2000.0, -1.0]))
     assert found.estimate[0] == found.upper[0] == np.inf
     assert not np.isnan(found).any()
@@ -184,7 +184,7 @@ def test_what_is_beyond_float64_is_infinite():
         (["abc"], {"length": 3, "random_state": "a"}, r"^random_state must be "),
     ],
 )
-def test_what_cannot_be_guessed(model, strings, options, message):
+def test_refuses_strings_that_cannot_be_guessed(model, strings, options, message):
     with pytest.raises(InvalidInputError, match=message):
         model.guess_number(strings, **options)
 

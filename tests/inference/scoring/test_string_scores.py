@@ -50,7 +50,7 @@ def reference_of(cell, num_layers, n, dtype):
     ("cell", "num_layers", "n"),
     [(cell, 1 + i % 2, n) for i, (cell, n) in enumerate(itertools.product(CELLS, [1, 2, 511, 512, 1300]))],
 )
-def test_they_are_those_of_the_reference(kernels, dtype, cell, num_layers, n):
+def test_scores_match_reference(kernels, dtype, cell, num_layers, n):
     model, text = random_language_model(SYMBOLS, cell=cell, num_layers=num_layers, dtype=dtype), random_text(n)
     y, units = reference_of(cell, num_layers, n, dtype)
     log_p = reference.log_softmax(y)
@@ -194,7 +194,7 @@ def test_perplexity(model):
         (None, r"^text must be str or bytes, not NoneType"),
     ],
 )
-def test_what_is_no_text(model, method, text, message):
+def test_refuses_non_texts(model, method, text, message):
     with pytest.raises(InvalidInputError, match=message):
         getattr(model, method)(text)
 

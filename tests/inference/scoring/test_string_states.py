@@ -95,7 +95,7 @@ def test_names_of_features():
         (["a", "x"], {}, r"^texts\[1\] contains 'x'"),
     ],
 )
-def test_what_has_no_features(texts, options, message):
+def test_refuses_models_without_features(texts, options, message):
     with pytest.raises(InvalidInputError, match=message):
         small().transform(texts, **options)
     for method in ("transform", "get_feature_names_out", "hidden_states"):

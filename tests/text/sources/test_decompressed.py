@@ -75,7 +75,7 @@ def test_damaged_files_are_errors_that_name_the_file(damage, message):
     assert error.value.filename == "text.gz"
 
 
-def test_what_comes_through_a_pipe_is_given_at_once():
+def test_data_from_a_pipe_are_given_at_once():
     reading, writing = os.pipe()
     with open(reading, "rb") as source, open(writing, "wb", buffering=0) as sink:
         file, member = Decompressed(source, "pipe"), gzip.compress(b"first line\n")

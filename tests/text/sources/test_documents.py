@@ -38,7 +38,7 @@ def test_bytes_of_every_kind():
         ([["a"], "b"], r"X\[0\] must be str or bytes, not list"),
     ],
 )
-def test_what_is_no_collection_of_texts_is_named(X, message):
+def test_non_collections_are_named(X, message):
     with pytest.raises(InvalidInputError, match=message):
         join(X)
 

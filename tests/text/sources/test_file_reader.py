@@ -52,7 +52,7 @@ def test_a_text_of_bytes_is_never_decompressed(folder):
 
 
 @pytest.mark.parametrize("result", [None, 3, b"a", "a\nb"])
-def test_what_a_transform_returns_is_checked(folder, result):
+def test_results_of_a_transform_are_checked(folder, result):
     (folder / "text").write_text("to\nbe")
     reader = FileReader((str(folder / "text"),), lines=True, transform=lambda line: result)
     with pytest.raises(InvalidInputError, match=r"^transform returned .* for the line 'to'. It must return a str"):

@@ -260,7 +260,7 @@ ODD = [None, True, -1, 0, 2**63, 10**30, 1.5, float("nan"), "x", "", [], [None],
 
 
 @pytest.mark.parametrize("text", NO_DOCUMENTS)
-def test_a_cache_without_its_document_is_made_anew(book, text):
+def test_cache_without_its_index_is_rebuilt(book, text):
     cache, expected = cache_of(book)
     cache.write_bytes(join(split(cache.read_bytes())[0], text))
     assert written_again(book) == expected
@@ -296,7 +296,7 @@ def test_odd_json_is_made_anew(book, lines):
         assert len(caught) == (not others), changed
 
 
-def test_a_number_that_is_no_slot_is_refused(book):
+def test_refuses_invalid_slots(book):
     cache, (vocabulary, *_) = cache_of(book)
     blocks, _, document = split(cache.read_bytes())
     boundary = len(document["codes"])
@@ -354,7 +354,7 @@ def test_a_part_of_checked_blocks_is_that_of_the_file_or_an_error(folder, data, 
         blocks.read_into(found, start)
 
 
-def test_characters_in_a_cache_are_no_bytes(book):
+def test_cached_characters_are_not_bytes(book):
     (book.parent / "ids").mkdir()
     with pytest.raises(InvalidInputError, match=r"^X is text, but the symbols of this model are bytes"):
         stored(book).ids(Vocabulary(np.arange(256), "bytes"))

@@ -84,7 +84,7 @@ def test_refused_with_the_remedy(X, message):
     ],
     ids=lambda X: type(X).__name__,
 )
-def test_what_gives_texts_in_order_is_documents(X):
+def test_ordered_collections_are_documents(X):
     source = text_source(X)
     assert source.holds_documents
     assert source.lengths.tolist() == [4, 3]
@@ -141,12 +141,12 @@ class NaTType:
     [(NaTType(), True), (None, True), (float("nan"), True), (np.float32("nan"), False), ("", False), ("NaN", False),
      (0.0, False)],
 )  # fmt: skip
-def test_what_is_missing(value, missing):
+def test_missing_values(value, missing):
     assert is_missing(value) == missing
 
 
 @pytest.mark.parametrize("errors", ["ignore", None, True, ["strict"], np.array(["strict"])])
-def test_what_is_no_way_to_handle_errors(errors):
+def test_refuses_unknown_ways_to_handle_errors(errors):
     with pytest.raises(InvalidInputError, match=r"^errors must be 'strict', 'replace' or 'skip', not "):
         checked_errors(errors)
 

@@ -70,7 +70,7 @@ def test_the_first_label_that_a_model_does_not_have():
 
 
 @pytest.mark.parametrize("values", [None, 3, "ab", {"a": 1}, {1, 2}, np.dtype("f4"), len, np.array("a"), np.array(3)])
-def test_what_are_no_labels(values):
+def test_refuses_invalid_labels(values):
     with pytest.raises(InvalidInputError, match=r"^labels must be "):
         checked_labels(values)
 
@@ -92,7 +92,7 @@ def test_the_number_of_a_label(label, known, k):
 
 
 @pytest.mark.parametrize("label", [np.array([5]), np.array(5), np.array([5, 7]), [5], (5,), {5: 7}, "5", None, b"5"])
-def test_what_is_no_label_of_a_model(label):
+def test_refuses_labels_unknown_to_the_model(label):
     with pytest.raises(InvalidInputError, match=r"^label must be one of 5, 7, not "):
         label_number(label, np.array([5, 7]))
 

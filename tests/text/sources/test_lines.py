@@ -33,7 +33,7 @@ SIZES = st.integers(1, 7)
 
 
 @given(st.lists(TEXTS, min_size=1, max_size=3), SIZES, SIZES, st.booleans())
-def test_they_are_the_lines_of_the_files(folder, texts, block, step, kind):
+def test_lines_match_the_files(folder, texts, block, step, kind):
     paths = [folder / f"{i}.txt" for i in range(len(texts))]
     expected = []
     for path, text in zip(paths, texts, strict=True):
@@ -189,7 +189,7 @@ def test_training_on_damaged_masked_gzip_lines_is_training_on_their_list(folder,
     CharRNN(3, max_steps=5, random_state=0).fit(found)
 
 
-def test_the_cache_of_lines_knows_what_was_done_with_damaged_ones(folder, monkeypatch):
+def test_cache_of_lines_records_how_errors_were_handled(folder, monkeypatch):
     monkeypatch.setattr("crnn.text.sources.sources.IN_MEMORY", 3)
     path = folder / "cached"
     path.write_bytes(MIXED * 9)

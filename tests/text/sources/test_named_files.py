@@ -20,7 +20,7 @@ def test_names_are_kept_as_str(named):
 @pytest.mark.parametrize(
     ("paths", "message"), [([], "empty list"), (3, "paths is of type int"), (["a", 3], r"paths\[1\] must be the path")]
 )
-def test_what_is_no_path_is_refused(paths, message):
+def test_refuses_non_paths(paths, message):
     with pytest.raises(InvalidInputError, match=message):
         Lines(paths)
 

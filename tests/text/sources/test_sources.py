@@ -138,7 +138,7 @@ def test_an_unknown_character_of_a_file_has_its_position_in_the_whole_text(path)
         text_source(path, "text").ids(Vocabulary.from_text("é"))
 
 
-def test_a_text_file_is_no_text_for_a_model_of_bytes(path):
+def test_refuses_text_files_for_models_of_bytes(path):
     path.write_bytes(b"abc")
     with pytest.raises(InvalidInputError, match=r"^X is text, .* bytes.*read_bytes"):
         text_source(path).ids(Vocabulary.from_text(b"abc"))

@@ -53,7 +53,7 @@ def test_the_shortest_text_of_an_epoch_of_some_steps(n, B, T):
 
 
 @given(length=st.integers(2, 60), T=st.integers(1, 9), position=st.integers(0, 59))
-def test_a_position_is_where_min_char_rnn_would_go_on(length, T, position):
+def test_position_matches_min_char_rnn(length, T, position):
     streams = TextStreams(np.arange(length, dtype=np.uint8), seq_length=T)
     T = streams.seq_length
     if position >= length:

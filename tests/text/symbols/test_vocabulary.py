@@ -250,7 +250,7 @@ def test_blocks_of_one_text_are_of_one_type(blocks):
 
 
 @pytest.mark.parametrize("text", [7, ["a"], None, np.zeros(3, np.uint8)])
-def test_what_is_no_text_has_no_vocabulary(text):
+def test_refuses_vocabularies_of_non_texts(text):
     with pytest.raises(InvalidInputError, match=f"must be str or bytes, not {type(text).__name__}"):
         Vocabulary.from_text(text)
 
@@ -274,7 +274,7 @@ def test_a_memoryview_of_wider_items_is_refused():
         (np.ma.array([0, 1, 2], mask=[0, 1, 0]), r"ids\[1\] is masked\. Leave it out"),
     ],
 )
-def test_numbers_that_are_no_ids_are_not_decoded(ids, message):
+def test_decoding_refuses_invalid_ids(ids, message):
     with pytest.raises(InvalidInputError, match=message):
         Vocabulary.from_text("abc").decode(ids)
 
@@ -288,7 +288,7 @@ def test_numbers_that_are_no_ids_are_not_decoded(ids, message):
         ([0.5], "integers, not float64"),
     ],
 )
-def test_numbers_that_are_no_ids_of_documents_are_not_decoded(ids, message):
+def test_decoding_documents_refuses_invalid_ids(ids, message):
     with pytest.raises(InvalidInputError, match=message):
         Vocabulary([97, 98, 99], boundary=True, labels="fm").decode_documents(ids)
 

@@ -112,7 +112,7 @@ def test_weights_that_are_not_finite_are_not_written(writer, disk, weight):
     assert disk.written == []
 
 
-def test_one_that_fails_is_one_warning_and_the_next_is_written(writer, disk):
+def test_failed_checkpoint_warns_once_and_the_next_is_written(writer, disk):
     disk.full, message = True, r"^the checkpoint book\.run was not written: No space left on device$"
     writer.start(state(35), run(1.0), 35)
     writer.wait()
@@ -129,7 +129,7 @@ def test_one_that_fails_is_one_warning_and_the_next_is_written(writer, disk):
     assert disk.written == [(37, 2.0)]
 
 
-def test_without_a_second_thread_the_second_one_is_written_all_the_same(writer, disk, monkeypatch):
+def test_checkpoint_is_written_without_a_second_thread(writer, disk, monkeypatch):
     def refuse(thread):
         raise RuntimeError("can't start new thread")
 

@@ -109,7 +109,7 @@ def test_a_number_of_seconds_stays_one_although_it_is_whole(stored, every):
     assert type(changed(stored, "max_seconds", every).max_seconds) is float
 
 
-def test_what_is_not_finite_is_stored_as_none(stored):
+def test_non_finite_numbers_are_stored_as_none(stored):
     assert math.isnan(changed(stored, "last_loss", None).last_loss)
     assert changed(stored, "polled.validation.best_loss", None).polled.validation.best_loss == math.inf
 

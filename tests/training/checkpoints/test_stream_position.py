@@ -76,7 +76,7 @@ def test_counts_at_their_limits(change, found):
 @pytest.mark.parametrize(("document", "arrays"), [
     (-1, {}), (True, {}), (False, {}), (1.0, {}), (None, {}), ("75", {}), ([], {}), (75, {"parts": np.zeros(1, int)}),
 ])  # fmt: skip
-def test_what_is_no_position(document, arrays):
+def test_refuses_invalid_positions(document, arrays):
     with pytest.raises(InvalidInputError, match=r"^the checkpoint's position is invalid: "):
         position_from(document, arrays)
 

@@ -101,7 +101,7 @@ def test_processes_train_as_models_side_by_side_that_are_averaged(tmp_path, n):
 
 
 @needs_mpi
-def test_calls_that_go_on_and_divergence(tmp_path):
+def test_calls_that_continue_and_divergence(tmp_path):
     output = tmp_path / "found.json"
     done = mpi(2, TRAINING, output, "goes on")
     assert done.returncode == 0, done.stderr

@@ -63,7 +63,7 @@ def test_ctrl_c_in_one_process_ends_all_and_one_process_can_finish(tmp_path):
 
 @needs_mpi
 @pytest.mark.parametrize(("case", "what"), [("text differs", "a text"), ("weights differ", "sample_weight")])
-def test_what_differs_between_processes_is_refused_in_all(tmp_path, case, what):
+def test_differences_between_processes_are_refused_in_all(tmp_path, case, what):
     done = mpi(2, TRAINING, tmp_path / "none", case, timeout=50)
     assert done.returncode != 0
     assert f"{what} differs between processes" in done.stderr

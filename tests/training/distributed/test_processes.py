@@ -34,7 +34,7 @@ def test_a_process_without_a_stream_is_refused(monkeypatch):
         CharRNN(5, batch_size=2, max_steps=1, random_state=0).fit("abc" * 9)
 
 
-def test_what_processes_agree_on():
+def test_values_that_processes_agree_on():
     processes = Processes(Communicator(2, 3))
     assert processes.gathered("a") == ["a", "a", "a"]
     assert processes.of_first(5) == 5
@@ -42,7 +42,7 @@ def test_what_processes_agree_on():
     assert not processes.all(False)
 
 
-def test_what_the_first_process_alone_reads():
+def test_only_the_first_process_reads():
     first, second = (Processes(Communicator(rank, 2)) for rank in (0, 1))
     assert first.read_by_first(lambda: "text") == "text"
     second._comm.bcast = lambda value, root: "text" if value is None else value
@@ -177,7 +177,7 @@ def test_an_error_ends_all_processes_and_is_told(capsys):
     assert last == "MemoryError: no memory left"
 
 
-def test_what_fails_in_another_process_is_raised_in_all():
+def test_failure_in_one_process_is_raised_in_all():
     communicator = Communicator(0, 3)
     communicator.allgather = lambda value: [value, None, "OSError: no such file"]
     with pytest.raises(InvalidInputError, match=r"^process 2 cannot start training: OSError: no such file$"):
@@ -185,7 +185,7 @@ def test_what_fails_in_another_process_is_raised_in_all():
 
 
 @pytest.mark.parametrize("comm", [3, "world", [], object()])
-def test_what_is_no_communicator(comm):
+def test_refuses_non_communicators(comm):
     with pytest.raises(InvalidInputError, match=r"^comm "):
         processes_of(comm)
 

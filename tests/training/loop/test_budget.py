@@ -28,7 +28,7 @@ def test_the_budget_of_a_call_has_its_first_limit(max_steps, max_epochs, n_steps
 
 
 @given(counts, counts, seconds, paces)
-def test_a_budget_of_steps_is_exact_whatever_the_time(n_steps, done, now, pace):
+def test_a_budget_of_steps_is_exact_for_every_time(n_steps, done, now, pace):
     assert Budget(n_steps).steps_left(done, now, pace) == n_steps - done
 
 
@@ -49,13 +49,13 @@ def test_one_step_is_taken_however_short_the_time():
 
 
 @given(counts, counts, st.floats(1e-6, 1e6), seconds, paces)
-def test_of_steps_and_seconds_the_first_ends_it(n_steps, done, total, now, pace):
+def test_first_limit_of_steps_and_seconds_ends_training(n_steps, done, total, now, pace):
     both = Budget(n_steps, total).steps_left(done, now, pace)
     assert both <= n_steps - done
     assert both == min(n_steps - done, Budget(seconds=total).steps_left(done, now, pace)) or n_steps <= done
 
 
-def test_without_a_number_of_steps_a_speed_that_is_not_known_yet_bounds_nothing():
+def test_unknown_speed_limits_no_steps():
     assert Budget(seconds=10.0).steps_left(0, 0.0, 0.0) > 1e9
     assert Budget().steps_left(7, 1.0, 1.0) == math.inf
 
@@ -89,6 +89,6 @@ def test_a_time_beyond_all_counting():
 
 
 @pytest.mark.parametrize(("done", "left"), [(9, 0), (10, 0), (11, 0)])
-def test_after_the_time_no_step_is_left_of_those_that_were_allowed(done, left):
+def test_no_steps_are_allowed_after_the_time(done, left):
     assert Budget(11, 1.0).steps_left(done, 5.0, 0.1) == left
     assert Budget(11, 9.0).steps_left(done, 5.0, 0.1) == 11 - done

@@ -63,7 +63,7 @@ def test_all_arrays_can_be_written_to_within_and_none_without():
             setattr(model, name, getattr(model, name))
 
 
-def test_after_an_error_the_model_is_as_it_was():
+def test_failed_edits_leave_the_model_unchanged():
     model = small().fit(TEXT)
     before = bits(model)
     with pytest.raises(ZeroDivisionError):
@@ -150,7 +150,7 @@ def test_a_callback_edits_between_two_steps():
     np.testing.assert_allclose(model.params_["by"], 3, atol=1e-4)
 
 
-def test_what_is_read_within_can_be_kept():
+def test_arrays_read_while_editing_can_be_kept():
     model = small().fit(TEXT)
     with model.editing():
         kept = model.params_
@@ -169,7 +169,7 @@ def test_pickles_and_copies_made_within_have_what_the_model_had():
         assert "draft" not in str(vars(model)).lower()
 
 
-def test_wherever_ctrl_c_comes_all_is_written_or_nothing():
+def test_ctrl_c_anywhere_writes_all_edits_or_none():
     files = {exclusive.__file__, draft.__file__}
 
     def edit():

@@ -66,7 +66,7 @@ def test_weights_that_are_not_finite_have_no_loss():
 
 @settings(max_examples=100)
 @given(st.integers(1, 10**6))
-def test_what_is_read(n):
+def test_symbols_read_by_evaluation(n):
     steps, streams = shape_of(n)
     assert 1 <= streams <= validation.MAX_PARTS
     assert n <= steps * streams <= n + streams * (1 + validation.WARM_UP)

@@ -13,7 +13,7 @@ from crnn.training.loop import exclusive
 from crnn.training.loop.exclusive import ExclusiveUse, begin_use, draft_of, request_stop, use_for_editing
 
 
-def test_wherever_ctrl_c_comes_the_next_call_can_train():
+def test_ctrl_c_anywhere_leaves_the_model_trainable():
     def wanted(code):
         name = code.co_filename
         return name == exclusive.__file__ or (name, code.co_name) == (char_rnn.__file__, "_train")
@@ -99,7 +99,7 @@ def test_a_request_to_stop_is_for_the_call_that_runs(model):
 
 @POSIX
 @pytest.mark.parametrize("by_another_thread", [False, True])
-def test_in_a_forked_child_only_this_threads_calls_go_on(model, by_another_thread):
+def test_forked_child_keeps_only_its_threads_calls(model, by_another_thread):
     """The other threads are not there. This thread's call goes on, if a callback has forked."""
 
     def use():

@@ -358,7 +358,7 @@ def test_a_validation_text_shorter_than_a_chunk(text):
         ({"validation_fraction": 0.999, "batch_size": 3}, None, r"leaves 594 for validation and 1 for .* and 4 are"),
     ],
 )
-def test_what_cannot_be_validated_with_leaves_the_model_as_it_was(start, parameters, text, message):
+def test_invalid_validation_leaves_the_model_unchanged(start, parameters, text, message):
     model = small(random_state=np.random.default_rng(0)).fit(TEXT).set_params(**parameters)
     before = everything(model)
     with pytest.raises(InvalidInputError, match=message):
@@ -398,7 +398,7 @@ def test_restore_best_false_leaves_the_last():
     assert model.fit(TEXT, validation=other).n_steps_ == 300
 
 
-def test_after_a_restore_training_goes_on_from_there():
+def test_training_continues_from_a_restored_state():
     model, other = overfitting()
     model.fit(TEXT, validation=other)
     other = small(model.n_steps_, learning_rate=0.05).fit(TEXT)
@@ -529,7 +529,7 @@ def test_callbacks_are_called_with_each_record():
     assert second == [record["step"] for record in model.history_]
 
 
-def test_in_a_callback_the_model_is_the_one_of_the_record(tmp_path):
+def test_callback_sees_the_model_of_its_record(tmp_path):
     seen = []
 
     def look(model, record):
@@ -595,7 +595,7 @@ def test_a_callback_that_only_looks_changes_nothing(kind):
 @pytest.mark.parametrize("kind", [
     {"optimizer": "adam"}, {"cell": "lstm", "num_layers": 2}, {"cell": "gru", "batch_size": 16, "n_threads": 2},
 ])  # fmt: skip
-def test_what_a_callback_writes_counts_from_the_next_step_on(kind):
+def test_edits_of_a_callback_count_from_the_next_step(kind):
     kind = {"learning_rate": 0.01, "dtype": "float64", "seq_length": 5, **kind}
 
     def write(model, record=None):
@@ -695,7 +695,7 @@ def test_another_optimizer_begins_with_an_empty_memory(optimizers):
 
 
 @pytest.mark.parametrize("n_steps", [2**62, 2**61 + 1, 2**70, 19, -1])
-def test_a_count_of_steps_from_which_training_does_not_go_on(n_steps):
+def test_a_count_of_steps_from_which_training_does_not_continue(n_steps):
     model = small(20).fit(TEXT).set_params(optimizer="adam", max_steps=2).partial_fit(TEXT)
     model._learned.n_steps = n_steps
     before = bits(model)
@@ -732,7 +732,7 @@ def test_the_same_optimizer_keeps_its_memory():
         ({"num_layers": 3}, "^num_layers is now 3, but the model was fitted with 2. Set it back, or call fit"),
     ],
 )
-def test_what_the_weights_do_not_fit(parameters, message):
+def test_refuses_weights_of_another_shape(parameters, message):
     model = small(5, **GATED).fit(TEXT)
     before = {name: value for name, value in everything(model).items() if name not in parameters}
     with pytest.raises(InvalidInputError, match=message):
@@ -740,7 +740,7 @@ def test_what_the_weights_do_not_fit(parameters, message):
     assert {name: value for name, value in everything(model).items() if name not in parameters} == before
 
 
-def test_what_is_written_into_both_states_is_trained_from():
+def test_training_starts_from_edited_states():
     model = small(0, **GATED).fit(TEXT)
     other = copy.deepcopy(model)
     with model.editing():

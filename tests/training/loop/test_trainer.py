@@ -309,7 +309,7 @@ def test_an_exception_between_pieces_leaves_whole_steps(n_threads):
     assert run.bits() == Run(*start(B=3), T=T, n_threads=n_threads).steps(6).bits()
 
 
-def test_wherever_ctrl_c_comes_changed_weights_are_counted_as_changed():
+def test_ctrl_c_anywhere_counts_changed_weights():
     places, runs = [], []
 
     def work():

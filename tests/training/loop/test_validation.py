@@ -43,7 +43,7 @@ def steps_due(subject, n_steps):
 
 
 @given(st.integers(1, 3000), st.integers(1, 20_000), st.integers(1, 100), st.integers(1, 30))
-def test_in_a_budget_of_steps_it_depends_on_the_steps_alone(n_steps, n, T, B):
+def test_evaluations_in_a_step_budget_depend_on_steps_only(n_steps, n, T, B):
     subject = made(n, Budget(n_steps), (T, B))
     due = steps_due(subject, n_steps)
     assert len(due) <= EVALUATIONS
@@ -72,13 +72,13 @@ def test_every_so_many_seconds(monkeypatch):
         assert subject.due(4, 5.1, 0.1)
 
 
-def test_in_a_budget_of_seconds_about_twenty_times():
+def test_a_time_budget_has_about_twenty_evaluations():
     subject = made(budget=Budget(seconds=100.0))
     assert not subject.due(50, 4.9, 1e-4)
     assert subject.due(50, 5.0, 1e-4)
 
 
-def test_what_costs_too_much_comes_less_often_and_what_would_end_late_not_at_all():
+def test_costly_evaluations_are_rare_and_late_ones_skipped():
     # Training reads 25 symbols in a second: 100 are evaluated in 100 / 3 / 25 seconds, as far as is known.
     subject = made(100, Budget(seconds=100.0))
     cost = 100 / PASSES / 25
@@ -89,7 +89,7 @@ def test_what_costs_too_much_comes_less_often_and_what_would_end_late_not_at_all
     assert not made(100, Budget(seconds=100.0), every=5.0).due(10, 99.9, 1.0)
 
 
-def test_what_it_cost_is_what_counts_then(monkeypatch):
+def test_measured_cost_replaces_the_estimate(monkeypatch):
     now = iter([0.0, 4.0])
     layout, params = network(V, H)
     with monkeypatch.context() as patch:
@@ -118,7 +118,7 @@ def losses(subject, monkeypatch, *values):
     return out
 
 
-def test_only_what_is_lower_is_better(monkeypatch):
+def test_only_a_lower_loss_is_better(monkeypatch):
     found = losses(made(), monkeypatch, 3.0, 3.0, 2.0, math.nan, 2.5, math.inf, 1.9)
     assert [improved for improved, _ in found] == [True, False, True, False, False, False, True]
     assert not any(exhausted for _, exhausted in found)
@@ -130,7 +130,7 @@ def test_patience(monkeypatch):
     assert losses(made(patience=1), monkeypatch, 3.0, 3.0) == [(True, False), (False, True)]
 
 
-def test_it_is_the_loss():
+def test_validation_measures_the_loss():
     layout, params = network(V, H)
     params[:] = 0
     assert made().measure(layout, params, 1, 0.0) == (pytest.approx(math.log(V)), True)
@@ -149,7 +149,7 @@ def ids_of(X, validation=None, vocabulary=None, **parameters):
     )
 
 
-def test_without_validation_all_is_trained_on():
+def test_all_text_is_trained_on_without_validation():
     training, held_out = ids_of("abcab")
     assert (training.tolist(), held_out) == ([0, 1, 2, 0, 1], None)
 

@@ -38,7 +38,7 @@ def test_an_average_is_the_sum_of_the_weights_at_its_updates_by_their_parts(shar
     assert all(gap <= max(1, before / 8) for gap, before in zip(gaps[1:], updates, strict=False))
 
 
-def test_it_reaches_back_over_its_share_of_the_steps():
+def test_average_covers_its_share_of_the_steps():
     """With a share of 0.1 the last tenth of the steps counts 1 - 0.9^10, whenever training is ended."""
     for done in (12_800, 51_200):
         params, average = np.zeros(1), np.zeros(1)
@@ -73,7 +73,7 @@ def test_fit_leaves_the_average_of_its_weights(dtype):
     assert all(np.array_equal(a, b) for a, b in zip(averaged.state_, last.state_, strict=True))
 
 
-def test_it_lowers_the_loss_at_a_constant_rate():
+def test_averaging_lowers_the_loss_at_a_constant_rate():
     text = "".join(np.random.default_rng(0).choice(list("aabcd"), 9000))
     options = {"optimizer": "adam", "learning_rate": 0.03, "batch_size": 4}
     plain, averaged = (

@@ -32,7 +32,7 @@ def test_symbols_are_counted_with_an_end_and_a_label_for_each_text(kind):
         (dict.fromkeys(TEXTS), LABELS, "^X "),
     ],
 )  # fmt: skip
-def test_what_is_refused(X, y, message):
+def test_refuses_invalid_texts_and_classes(X, y, message):
     with pytest.raises(InvalidInputError, match=message):
         ClassData.checked(X, y)
 

@@ -37,6 +37,6 @@ def test_prior(class_weight, sample_weight, found):
         (None, [0] * 8, "0"), (None, [1, 2], "^sample_weight "),
     ],
 )  # fmt: skip
-def test_what_is_refused(class_weight, sample_weight, message):
+def test_refuses_invalid_class_weights(class_weight, sample_weight, message):
     with pytest.raises(InvalidInputError, match=message):
         class_prior(checked_labels(LABELS), class_weight, sample_weight)

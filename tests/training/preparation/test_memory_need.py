@@ -55,7 +55,7 @@ def test_the_need_is_about_what_is_taken(parameters, validation_fraction):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("start", ["fit", "partial_fit"])
-def test_what_does_not_fit_is_refused_with_both_sizes(parameters, start):
+def test_refuses_models_beyond_memory_with_both_sizes(parameters, start):
     message = r"^hidden_size=\d+ and num_layers=\d+ with .* need about [\d,.]+ GB of memory, but [\d,.]+ GB are "
     with pytest.raises(InvalidInputError, match=message):
         getattr(CharRNN(**parameters), start)(TEXT)
@@ -96,7 +96,7 @@ def test_dropout_needs_more():
 
 
 @pytest.mark.parametrize(("less", "fits"), [(0, True), (1, False)])
-def test_what_is_available_may_be_used_up(monkeypatch, less, fits):
+def test_all_available_memory_may_be_used(monkeypatch, less, fits):
     layout = Layout(29, 13, np.dtype("float32"))
     needed = training_bytes(layout, STREAMS, 1, keep_best=False)
     monkeypatch.setattr(memory_need, "available_bytes", lambda: needed - less)
@@ -148,7 +148,7 @@ def test_memories_of_the_optimizer_and_averages_are_counted(parameters, arrays, 
             CharRNN(300, batch_size=7, seq_length=25, max_steps=1, **parameters).fit(TEXT)
 
 
-def test_a_fitted_model_is_as_it_was(monkeypatch):
+def test_a_fitted_model_is_unchanged(monkeypatch):
     model = CharRNN(5, max_steps=3, random_state=0).fit(TEXT)
     before = model._learned.params.copy()
     monkeypatch.setattr(memory_need, "available_bytes", lambda: 10)
@@ -159,7 +159,7 @@ def test_a_fitted_model_is_as_it_was(monkeypatch):
     assert model.n_steps_ == 3
 
 
-def test_where_nothing_is_known_nothing_is_checked(monkeypatch):
+def test_unknown_memory_is_not_checked(monkeypatch):
     monkeypatch.setattr(memory_need, "available_bytes", lambda: None)
     assert CharRNN(5, max_steps=3).fit(TEXT).n_steps_ == 3
 

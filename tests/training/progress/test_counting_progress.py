@@ -27,7 +27,7 @@ def test_a_log_has_the_summary_and_a_line(monkeypatch):
     assert "char/s" in second
 
 
-def test_a_silent_one_shows_no_progress(monkeypatch):
+def test_silent_command_shows_no_progress(monkeypatch):
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     with CountingProgress(0, "data") as progress:

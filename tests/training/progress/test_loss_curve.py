@@ -64,7 +64,7 @@ def test_one_validation_is_a_dot():
 
 
 @pytest.mark.parametrize("training", [[], [(1, 2.0)], [(1, math.nan), (2, math.inf), (3, 1.0)]])
-def test_less_than_two_points_are_no_curve(training):
+def test_curve_needs_two_points(training):
     assert loss_curve(training) == ""
 
 

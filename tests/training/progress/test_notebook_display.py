@@ -77,7 +77,7 @@ def test_a_curve_that_grows_keeps_few_points(outputs):
     assert points(shown[3]) == 4  # one picture for each point
 
 
-def test_its_points_are_spread_evenly(outputs):
+def test_points_are_spread_evenly(outputs):
     display, n = NotebookDisplay(sys.stderr, None), 9 * MAX_POINTS
     for i in range(1, n):
         display.update(i / n, 1000 * i, float(i), "text", (1 / i, None))
@@ -124,7 +124,7 @@ def test_samples_are_written_below(outputs):
     assert outputs == []
 
 
-def test_what_is_shown_is_text(outputs):
+def test_display_has_a_text_form(outputs):
     NotebookDisplay(sys.stderr, None).update(0.0, 0, 0.0, "<img>", (None, None))
     assert "<img>" not in outputs[0][0]["text/html"]
 

@@ -163,7 +163,7 @@ def test_a_terminal_has_lines(lines, found):
         os.close(controller)
 
 
-def test_a_closed_stream_is_no_terminal():
+def test_closed_stream_is_not_a_terminal():
     stream = io.StringIO()
     stream.close()
     assert not progress.is_terminal(stream)
@@ -203,7 +203,7 @@ def test_log_says_what_is_left(capsys, clock):
 
 
 @pytest.mark.parametrize(("part", "chars"), [(0.0, 0), (0.0, 7), (1.0, 0)])
-def test_nothing_is_reckoned_from_no_progress(part, chars):
+def test_no_estimate_without_progress(part, chars):
     stream = io.StringIO()
     display = progress.display_on(stream, 9)
     display.update(part, chars, 3.0, "text", (1.0, None))
@@ -292,7 +292,7 @@ def closed():
     [Full, FullTerminal, closed, lambda: None, lambda: io.TextIOWrapper(io.BytesIO(), encoding="ascii")],
     ids=["full", "full terminal", "closed", "none", "ascii"],
 )
-def test_training_goes_on_where_nothing_can_be_shown(stream, monkeypatch):
+def test_training_continues_where_nothing_can_be_shown(stream, monkeypatch):
     monkeypatch.setattr(progress, "SAMPLE_SECONDS", 0.0)
     monkeypatch.setattr(training, "POLL_SECONDS", 0.0)
     text = "naïve 🙂 " * 50
@@ -332,7 +332,7 @@ def test_display_is_closed_when_training_is_interrupted(kind, monkeypatch):
     assert "loss " in shown.getvalue()
 
 
-def test_error_of_the_model_is_no_error_of_the_display(monkeypatch):
+def test_model_errors_are_not_display_errors(monkeypatch):
     def fail(self, *arguments, **rest):
         raise ZeroDivisionError
 

@@ -94,7 +94,7 @@ def test_more_time_buys_a_larger_model_at_a_lower_rate(cell):
 
 
 @pytest.mark.parametrize("cell", [*ADVICE])
-def test_the_same_time_on_a_shorter_text_wants_more_dropout(cell):
+def test_shorter_text_gets_more_dropout(cell):
     for kind in ("dropout", "weight_dropout"):
         found = [recommend(n, 60, speed=2e11, cell=cell)[kind] for n in (10**8, 10**6, 3 * 10**5)]
         assert found == sorted(found)
@@ -217,7 +217,7 @@ def test_the_faster_precision_is_recommended_and_what_its_speed_allows(capsys):
 
 
 @pytest.mark.usefixtures("fast_in_bfloat16")
-def test_what_is_recommended_in_bfloat16_can_be_fitted():
+def test_bfloat16_recommendation_can_be_fitted():
     assert CharRNN.recommended(TEXT, 0.2, n_threads=1, max_steps=3, fit=True).matmul_precision == "bfloat16"
 
 
@@ -229,7 +229,7 @@ def test_the_bound_of_the_norm_follows_the_chunks_length(capsys):
 
 
 @pytest.mark.parametrize("cell", [*ADVICE])
-def test_what_is_recommended_can_be_fitted(cell, capsys):
+def test_recommendation_can_be_fitted(cell, capsys):
     model = CharRNN.recommended(TEXT, 0.2, cell=cell, n_threads=1)
     assert cell in capsys.readouterr().err
     assert model.set_params(random_state=0).fit(TEXT).n_steps_ > 0
@@ -267,7 +267,7 @@ def test_parameters_are_checked_before_the_machine_is_measured(overrides, messag
 
 
 @pytest.mark.parametrize(("seconds", "cell"), [(0, "lstm"), (-1.0, "lstm"), ("1m", "lstm"), (1.0, "transformer")])
-def test_what_cannot_be_recommended(seconds, cell):
+def test_refuses_impossible_recommendations(seconds, cell):
     with pytest.raises(InvalidInputError, match=r"seconds|cell"):
         CharRNN.recommended(TEXT, seconds, cell=cell)
 
