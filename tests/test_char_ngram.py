@@ -223,14 +223,6 @@ def test_adaptive_documents_start_anew(namer):
     assert state.log_prob == pytest.approx(namer.score(names, adapt=True) * sum(len(name) + 1 for name in names))
 
 
-@pytest.mark.parametrize("adapt", [{"learning_rate": 1e-3}, {}, None, "yes", 1])
-def test_adaptation_has_no_options(model, adapt):
-    with pytest.raises(InvalidInputError, match=r"adapt is .*, but must be True or False"):
-        model.score("to be", adapt=adapt)
-    with pytest.raises(InvalidInputError, match="exact=False"):
-        model.score("to be", adapt=True, exact=False)
-
-
 # ------------------------------------------------------------------- bad input
 
 

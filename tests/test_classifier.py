@@ -216,13 +216,6 @@ def test_invalid_arguments_change_nothing(arguments, parameters, message):
     assert model.classes_.tolist() == [3, 4]
 
 
-@pytest.mark.parametrize("weights", [[1], ["x", "y"], [1, -1]])
-def test_weights_of_a_score_that_do_not_fit(weights):
-    model = small(max_steps=2).fit(["ab", "b"], [3, 4])
-    with pytest.raises(InvalidInputError, match=r"^sample_weight"):
-        model.score(["ab", "b"], [3, 4], sample_weight=weights)
-
-
 def test_before_fit():
     with pytest.raises(NotFittedError, match=r"not fitted yet. Call fit, or load a model, before predict.$"):
         small().predict(["a"])

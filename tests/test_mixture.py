@@ -153,20 +153,6 @@ def test_attributes_of_one_model(models):
     assert mixture.get_params()["models"] is mixture.models
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (lambda models: (models[0],), r"models is of type CharRNN\. Pass a list of fitted"),
-        (lambda models: ([],), "empty list"),
-        (lambda models: ([models[0], "model"],), r"models\[1\] is of type str\. Pass a fitted language model"),
-        (lambda models: ([models[0], CharRNN(max_steps=0).fit("ab")],), r"models\[1\] has different symbols"),
-    ],
-)
-def test_refuses_models_that_do_not_fit(models, arguments, message):
-    with pytest.raises(InvalidInputError, match=message):
-        Mixture(*arguments(models))
-
-
 def test_refuses_more_than_64_models():
     counts = CharNGram(order=2).fit("abba")
     assert Mixture([counts] * 64).score("ab", adapt=True) < 0
@@ -196,12 +182,6 @@ def test_a_model_that_was_fitted_again_is_checked_again(adapt):
 def test_models_must_be_fitted(models):
     with pytest.raises(NotFittedError):
         Mixture([models[0], CharRNN()])
-
-
-@pytest.mark.parametrize("weights", [[1], [1, -1, 1], [0, 0, 0], [1, np.nan, 1], ["a", "b", "c"]])
-def test_refuses_weights_that_do_not_fit(models, weights):
-    with pytest.raises(InvalidInputError, match=r"^weights(\[1\])? (must be|are all 0)"):
-        Mixture(models, weights=weights)
 
 
 def test_the_difference_of_the_symbols_is_named(models):
@@ -433,13 +413,6 @@ def test_a_damaged_file_is_refused(models, tmp_path):
         path.write_bytes(damaged)
         with pytest.raises(ModelFileError):
             Mixture.load(path)
-
-
-@pytest.mark.parametrize("adapt", [None, 0, "cuonts", {"lerning_rate": 1}])
-def test_an_unknown_way_to_adapt_is_refused(adapt):
-    mixture = Mixture([CharNGram(order=2).fit("abba"), CharNGram(order=3).fit("abab")])
-    with pytest.raises(InvalidInputError, match="adapt"):
-        mixture.score("ab", adapt=adapt)
 
 
 @pytest.mark.parametrize("nested", [False, True])

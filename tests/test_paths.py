@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import os
 from functools import partial
 
 import pytest
 
-from crnn import CharNGram, CharRNN, CharRNNClassifier, InvalidInputError, Lines, Mixture, TextFile
+from crnn import CharNGram, CharRNN, CharRNNClassifier, Lines, Mixture, TextFile
 from crnn.files import model_file
 from crnn.files.container import file_chunks
 from crnn.report import write_report
 
 TEXT = "to be or not to be, that is the question. " * 9
 OPTIONS = {"hidden_size": 5, "max_steps": 3, "random_state": 0}
-USES = ["save", "load", "export_c", "export_html", "export_onnx", "report", "resume", "checkpoint", "cache", "paths"]
 
 
 @pytest.fixture(scope="module")
@@ -41,19 +39,3 @@ def test_paths_of_every_kind(tmp_path, model, kind):
     (tmp_path / "file").write_text("Anna")
     assert list(Lines(name, cache=kind(tmp_path))) == ["Anna"]
     assert TextFile([name], cache=kind(tmp_path)).read() == "Anna"
-
-
-@pytest.mark.parametrize("use", USES)
-@pytest.mark.parametrize("value", [7, ["a"], {}, "a\0b", b"a\0b", "\ud800", io.StringIO(), object()])
-def test_invalid_paths_are_named(model, use, value):
-    calls = {
-        "report": partial(write_report, model),
-        "resume": lambda path: CharRNN.resume(path, TEXT),
-        "checkpoint": lambda path: CharRNN(**OPTIONS).fit(TEXT, checkpoint=path),
-        "cache": lambda path: Lines("names", cache=path),
-        "paths": lambda path: TextFile([path]),
-    }
-    call = calls.get(use) or getattr(model, use)
-    name = {"checkpoint": "checkpoint", "cache": "cache", "paths": r"paths\[0\]"}.get(use, "path")
-    with pytest.raises(InvalidInputError, match=f"^{name} (must be the path of a file|is a file opened)"):
-        call(value)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 import io
 import math
+import os
 import re
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 
 import numpy as np
@@ -20,6 +22,7 @@ from crnn import (
     InvalidInputError,
     Lines,
     Mixture,
+    NotFittedError,
     TextFile,
     plot,
 )
@@ -98,7 +101,7 @@ INVALID = {
     "transform": [{}, "upper", 3],
     # sampling
     "n": integers(0, none=True),
-    "prime": [*THINGS, None, 3, b"ab", ["ab"], np.array("ab"), "z", "a\U0010ffff"],
+    "prime": [*THINGS, None, 3, b"ab", ["ab"], np.array("ab"), "a\U0010ffff", "a\0", "a\ud800", "a" * 70_000 + "z"],
     "num_samples": integers(1),
     "max_length": integers(0, none=True),
     "unique": NOT_BOOLS,
@@ -121,7 +124,7 @@ INVALID = {
     "reduce": NOT_CHOICES,
     "errors": NOT_CHOICES,
     "exact": NOT_BOOLS,
-    "adapt": [*THINGS, None, 0, 1, "yes", [], {"learning_rat": 1}],
+    "adapt": [*THINGS, None, 0, 1, "yes", [], {"learning_rat": 1}, {"learning_rate": -1}],
     "end": NOT_BOOLS,
     "cells": NOT_BOOLS,
     "pooling": NOT_CHOICES,
@@ -151,9 +154,9 @@ INVALID = {
     "max_bits": reals(0, 5e-324, 1e308),
     "max_distance": integers(1),
     "n_positions": integers(1),
-    "vanished": reals(0),
+    "vanished": reals(0, 1.0),
     "layer": [*NOT_INTEGERS, None, 1, -2],
-    "units": [*THINGS, True, 0, 1.5, "ab", [], ["a"], [(0, 1, 2)], [[0.5, 1]], [7]],
+    "units": [*THINGS, True, 0, 1.5, "ab", [], ["a"], [(0, 1, 2)], [[0.5, 1]], [7], [(1, 0)], [-1], [(-1, 0)]],
     "search_text": [*THINGS, 3, b"ab", ["ab"]],
     "properties": [*THINGS, 3, ["a"], {"a": 5}, {"a": lambda text: 1.0}, {"a": lambda text: text},
                    {"a": lambda text: [math.nan] * len(text)}],
@@ -226,7 +229,12 @@ INVALID_HERE = {
 }
 
 # What a message begins with where this isn't the parameter's name.
-SHOWN = {"logit_bias": r"(a symbol in )?logit_bias", "search_text": "text", "labels": "labels?"}
+SHOWN = {
+    "logit_bias": r"(a symbol in )?logit_bias",
+    "search_text": "text",
+    "labels": "labels?",
+    "adapt": "adapt|learning_rate",
+}
 
 # What a parameter without a default gets when another one is tried.
 USUAL = {
@@ -242,6 +250,7 @@ USUAL_HERE = {
     **{f"CharRNN.{name}-validation_labels": LABELED for name in ("fit", "partial_fit")},
 }
 
+UNFITTED = [AnomalyDetector, CharNGram, CharRNN, CharRNNClassifier]
 ESTIMATORS = [AnomalyDetector, CharNGram, CharRNN, CharRNNClassifier, Mixture]
 FUNCTIONS = [getattr(plot, name) for name in plot.__all__ if name.islower()] + [
     load_model,
@@ -356,7 +365,7 @@ def fault_of(name, parameter, value):
     try:
         attempt(name, parameter, value)
     except InvalidInputError as error:
-        named = re.match(SHOWN.get(parameter, parameter) + r"\b", str(error))
+        named = re.match(rf"({SHOWN.get(parameter, parameter)})\b", str(error))
         return None if named else f"{short_repr(value)}: {error}"
     except Exception as error:
         return f"{short_repr(value)}: {type(error).__name__}: {error}"
@@ -369,3 +378,62 @@ def test_invalid_value_is_refused_by_name(case):
     before = learned(name, parameter)
     assert [fault for value in CASES[case] if (fault := fault_of(name, parameter, value))] == []
     assert learned(name, parameter) == before
+
+
+# Methods that make a model, and those whose message names the method that they call.
+MAKING = {"calibrate", "fit", "fit_predict", "from_bytes", "from_torch", "load", "partial_fit", "recommended", "resume"}
+NAMED_AS = {"bits_per_char": "score", "perplexity": "score", "CharRNNClassifier.score": "predict"}
+NAMED_AS |= {f"CharRNNClassifier.{name}": "predict" for name in ("predict_proba", "predict_log_proba")}
+USES = [name for name in METHODS if name.split(".")[1] not in MAKING | {"stop"}]
+UNFITTED = (AnomalyDetector, CharNGram, CharRNN, CharRNNClassifier)
+LEARNED = [f"{cls.__name__}.{name}" for cls in UNFITTED for name in dir(cls) if name.endswith("_") and name[0] != "_"]
+WITHOUT_LABEL = {  # of the methods of a CharRNN, those that work for a model with labels
+    "bits_per_char", "editing", "for_label", "get_feature_names_out", "perplexity", "quantize", "sample", "save",
+    "score", "score_samples", "to_bytes",
+}  # fmt: skip
+
+
+def use(model, name):
+    """Read an attribute, or call a method with usual arguments."""
+    value = getattr(model, name)
+    if callable(value):
+        arguments = {other.name: USUAL[other.name] for other in parameters_of(value) if other.default is other.empty}
+        value = value(**arguments)
+        if inspect.isgenerator(value):
+            next(value)
+        if isinstance(value, AbstractContextManager):
+            with value:
+                pass
+
+
+@pytest.mark.parametrize("name", [name for name in [*LEARNED, *USES] if not name.startswith(("Mixture", "TextState"))])
+def test_a_model_that_is_not_fitted_names_the_call(name):
+    owner, attribute = name.split(".")
+    named = f"reading {attribute}" if name in LEARNED else NAMED_AS.get(name, NAMED_AS.get(attribute, attribute))
+    files = os.listdir()
+    with pytest.raises(
+        NotFittedError, match=rf"^this {owner} is not fitted yet\. Call fit.*, or load a model, before {named}\.$"
+    ):
+        use(getattr(crnn, owner)(), attribute)
+    assert os.listdir() == files
+
+
+@pytest.mark.parametrize("name", [name for name in USES if name.startswith("CharRNN.")])
+def test_a_model_with_labels_asks_for_one_where_it_needs_one(name):
+    model, method = fitted("CharRNN with labels"), name.split(".")[1]
+    message = rf"^{method} needs a label, .* Use the model of one label, such as model\.for_label\('a'\)\.{method}\.$"
+    with nullcontext() if method in WITHOUT_LABEL else pytest.raises(InvalidInputError, match=message):
+        use(model, method)
+
+
+@pytest.mark.parametrize("call", ["sample", "predict_proba", "score", "score_samples"])
+def test_a_number_of_threads_that_was_set_later_is_checked(call):
+    model = CharRNN(**SMALL).fit(NAMES).set_params(n_threads=0)
+    with pytest.raises(InvalidInputError, match=r"^n_threads must be "):
+        use(model, call)
+
+
+@pytest.mark.parametrize("draw", [plot.surprisal, plot.probabilities, plot.neurons, plot.states, plot.gradient_flow])
+def test_a_plot_of_a_model_that_is_not_fitted(draw):
+    with pytest.raises(NotFittedError):
+        draw(CharRNN(), TEXT)

@@ -162,23 +162,6 @@ def test_labels_are_chosen_first():
         of_label.score(["abc"], labels=["x"], adapt=True)
 
 
-@pytest.mark.parametrize(
-    ("adapt", "message"),
-    [
-        (None, "adapt is None. Pass True, False or a dict"),
-        (1, "adapt is 1. Pass True, False or a dict"),
-        ({"rate": 1}, "did you mean 'learning_rate'"),
-        ({"learning_rate": -1.0}, "learning_rate must be a finite number of at least 0"),
-        ({"decay": np.nan}, "decay must be a finite number"),
-        ({"decay": 1e308}, "decay must be a finite number of at least 0 and at most 1, not 1e.308"),
-        ({"block_length": 0}, "block_length must be a whole number of at least 1"),
-    ],
-)
-def test_wrong_options_are_refused(adapt, message):
-    with pytest.raises(InvalidInputError, match=message):
-        adaptable("rnn", "float32").score(TEXT, adapt=adapt)
-
-
 def test_errors(tmp_path):
     model = adaptable("rnn", "float32")
     with pytest.raises(NotFittedError, match="before adapt"):

@@ -118,23 +118,6 @@ def test_texts_of_other_types_are_refused(monkeypatch, X, message):
         CleanTexts(X, rng())
 
 
-@pytest.mark.parametrize(
-    ("X", "message"),
-    [
-        ("a", "Put a single text in a list"),
-        (b"a", "Put a single text in a list"),
-        (7, "not int"),
-        (None, "not NoneType"),
-        ({"a": 1}, "keys"),
-        ({"a"}, "has no order"),
-        (np.array([["a"]]), "2 dimensions"),
-    ],
-)
-def test_refuses_non_collections(X, message):
-    with pytest.raises(InvalidInputError, match=message):
-        iterable_of_texts(X)
-
-
 def test_a_path_is_refused(tmp_path):
     with pytest.raises(InvalidInputError, match=r"Pass crnn\.Lines"):
         iterable_of_texts(tmp_path)

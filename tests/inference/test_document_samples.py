@@ -170,12 +170,6 @@ def test_more_than_can_be_counted_is_refused(model, name):
     assert model.sample(random_state=0, top_k=10**30) == model.sample(random_state=0)
 
 
-@pytest.mark.parametrize("exclude", ["anna", b"anna", None, 3])
-def test_exclude_is_a_collection(model, exclude):
-    with pytest.raises(InvalidInputError, match=r"exclude is of type .*Pass a list or set of texts"):
-        model.sample(exclude=exclude)
-
-
 def test_unique_and_exclude_are_for_texts_too():
     model = CharRNN(5, max_steps=0, random_state=0).fit("ab")
     assert sorted(model.sample(2, num_samples=4, unique=True, random_state=0)) == ["aa", "ab", "ba", "bb"]

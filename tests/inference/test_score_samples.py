@@ -342,25 +342,6 @@ def test_arrays_tuples_and_subclasses(model):
 # --- what it refuses
 
 
-@pytest.mark.parametrize("method", ["score_samples", "predict_proba"])
-@pytest.mark.parametrize(
-    ("texts", "message"),
-    [
-        ("abc", r"s is of type str\. Pass a list or another iterable of str, such as a list with one text\.$"),
-        (b"abc", r"s is of type bytes\. Pass a list"),
-        (7, r"s is of type int\. Pass a list"),
-        (None, r"s is of type NoneType\. Pass a list"),
-        (["a", "b", b"c"], r"s\[2\] is bytes, but the symbols of this model are characters. Pass a str"),
-        (["a", 1.5], r"s\[1\] must be str, not float\. Convert it, or leave it out\.$"),
-        (["a", None], r"s\[1\] must be str, not NoneType\. Convert it"),
-        (["a", "", "abz", "z"], r"s\[2\] contains 'z' \(U\+007A\) at position 2, .*Remove or replace it"),
-    ],
-)
-def test_refuses_non_lists(model, method, texts, message):
-    with pytest.raises(InvalidInputError, match="^(text|prefixe)" + message):
-        getattr(model, method)(texts)
-
-
 def test_indices_count_from_the_first_text(model, monkeypatch):
     monkeypatch.setattr(string_scores, "BLOCK_STRINGS", 10)
     for bad, message in (("z", r"^texts\[37\] contains 'z'"), (3, r"^texts\[37\] must be str, not int")):
@@ -374,21 +355,6 @@ def test_text_for_a_model_of_bytes():
         model.score_samples([b"a", "b"])
     with pytest.raises(InvalidInputError, match=r"^texts is of type bytes\. Pass a list or another iterable of bytes"):
         model.score_samples(b"ab")
-
-
-@pytest.mark.parametrize("reduce", ["char", True, None, ["sum"]])
-def test_bad_reduce(model, reduce):
-    with pytest.raises(InvalidInputError, match=r"^reduce must be 'sum', 'mean' or 'min', not "):
-        model.score_samples(["a"], reduce=reduce)
-
-
-def test_before_fit_and_bad_threads():
-    with pytest.raises(NotFittedError, match="score_samples"):
-        CharRNN().score_samples(["a"])
-    model = random_language_model(SYMBOLS).set_params(n_threads=0)
-    for method in (model.score_samples, model.predict_proba):
-        with pytest.raises(InvalidInputError, match=r"^n_threads must be "):
-            method(["a"])
 
 
 def test_an_error_on_a_helper_thread_is_raised(model, monkeypatch):
@@ -545,13 +511,6 @@ def test_bytes_are_decoded_where_errors_are_not_strict():
     np.testing.assert_array_equal(model.score_samples(texts, errors="skip"), [*expected[:3], np.nan])
     with pytest.raises(InvalidInputError, match=r"^texts\[0\] is bytes, but the symbols of this model are characters"):
         model.score_samples(texts)
-
-
-def test_bad_errors(model):
-    with pytest.raises(InvalidInputError, match=r"^errors must be 'strict', 'replace' or 'skip', not 'ignore'$"):
-        model.score_samples(["a"], errors="ignore")
-    with pytest.raises(InvalidInputError, match=r"^errors must be .*, not None$"):
-        model.score_batches([["a"]], errors=None)
 
 
 def test_the_end_is_the_last_surprisal(ending):

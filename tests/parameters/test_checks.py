@@ -34,11 +34,6 @@ class FileName:
         return self.name
 
 
-OF_ITSELF = []
-OF_ITSELF.append(OF_ITSELF)  # NumPy follows it until the process crashes
-NO_SEEDS = [-1, -(10**5000), 1.5, math.nan, "0", object(), {}, True, [1, 2], np.array([1, 2]), np.array(1), OF_ITSELF]
-
-
 def test_checked_int():
     assert checked_int("n", 7, 7) == 7
     with pytest.raises(InvalidInputError, match=r"^n must be a whole number of at least 7, not 6$"):
@@ -123,23 +118,11 @@ def test_a_dtype(value):
     assert checked_dtype("dtype", float) == np.float64
 
 
-@pytest.mark.parametrize("value", ["float16", np.float16, np.dtype(">f4"), int, None, 32, "Float32"])
-def test_refuses_invalid_dtypes(value):
-    with pytest.raises(InvalidInputError, match=r"^dtype must be 'float32' or 'float64', not "):
-        checked_dtype("dtype", value)
-
-
 @pytest.mark.parametrize("value", [None, 1, 7])
 def test_a_number_of_threads(value):
     assert same(checked_threads(value), value)
     if value:
         assert same(checked_threads(np.int32(value)), value)
-
-
-@pytest.mark.parametrize("value", [0, -1, np.int32(0), 1.0, True, "1"])
-def test_refuses_invalid_numbers_of_threads(value):
-    with pytest.raises(InvalidInputError, match=r"^n_threads must be a whole number of at least 1, not "):
-        checked_threads(value)
 
 
 def test_functions_are_kept_in_their_order():
@@ -159,15 +142,6 @@ def test_functions_are_kept_in_their_order():
 )  # fmt: skip
 def test_a_vocabulary_is_sorted_and_has_each_symbol_once(value, found):
     assert same(checked_vocabulary("vocabulary", value), found)
-
-
-@pytest.mark.parametrize(
-    "value",
-    ["", b"", [], ["a", "bc"], ["a", ""], ["a", b"b"], ["a", 3], {"a": 1}, iter("ab"), memoryview(b"ab"), 3, None],
-)
-def test_refuses_invalid_vocabularies(value):
-    with pytest.raises(InvalidInputError, match=r"^vocabulary must be None, a str, bytes, or a list of single"):
-        checked_vocabulary("vocabulary", value)
 
 
 def test_a_number_that_cannot_be_printed():
@@ -197,18 +171,6 @@ def test_arrays_of_no_dimension_have_no_items():
     assert not any(map(has_items, [None, 3, object(), np.array(3), np.array("ab"), np.float64(3), np.ma.masked]))
 
 
-@pytest.mark.parametrize("weight", [-1, math.nan, math.inf, 1e308, 10**400, "a", None, 1j, np.float64(1.1e30), [1]])
-def test_a_weight_that_is_refused(weight):
-    with pytest.raises(InvalidInputError, match=r"^weights(\[1\])? must be "):
-        checked_floats("weights", [0, weight], 2, "model")
-
-
-@pytest.mark.parametrize("weights", [3, [1], [[1], [2]], np.ones((2, 1)), np.ma.array([1, 2], mask=[0, 1]), ["1", "2"]])
-def test_weights_of_other_shapes_and_types(weights):
-    with pytest.raises(InvalidInputError, match=r"^weights(\[1\])? (must be|is masked)"):
-        checked_floats("weights", weights, 2, "model")
-
-
 def test_weights():
     for weights in ([0, 1e30], (0.0, 1e30), np.array([0, 1e30]), [False, 10**30]):
         assert checked_floats("weights", weights, 2, "model").tolist() == [0, 1e30]
@@ -218,18 +180,6 @@ def test_weights():
 @pytest.mark.parametrize("value", ["a/b", b"a/b", Path("a/b"), FileName("a/b"), FileName(b"a/b")])
 def test_paths_of_every_kind(value):
     assert checked_path("path", value) == "a/b"
-
-
-@pytest.mark.parametrize("value", [None, 3, ["a"], bytearray(b"a")])
-def test_refuses_non_paths(value):
-    with pytest.raises(InvalidInputError, match=r"^path must be the path of a file, as a str, bytes or"):
-        checked_path("path", value)
-
-
-@pytest.mark.parametrize("value", ["a\0b", b"a\0", "\ud800", FileName("a\0")])
-def test_a_path_that_no_file_can_have(value):
-    with pytest.raises(InvalidInputError, match=r"^path must be the path of a file, and none can be named '"):
-        checked_path("path", value)
 
 
 def test_generators_of_one_seed_agree():
@@ -242,9 +192,3 @@ def test_generators_of_one_seed_agree():
 def test_generator_is_used_as_it_is():
     rng = np.random.default_rng(3)
     assert generator(rng) is rng
-
-
-def test_refuses_invalid_seeds():
-    for value in NO_SEEDS:
-        with pytest.raises(InvalidInputError, match=r"^random_state must be "):
-            generator(value)

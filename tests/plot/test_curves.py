@@ -107,15 +107,6 @@ def test_models_with_equal_parameters_are_numbered(trained, blank, draw):
     assert {label.split(",")[0] for label in in_legend(draw({5: trained, "b": trained}))} == {"5", "b"}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [({"x": "hours"}, "x must be one of .*, not 'hours'"), ({"y": "acc"}, "y must be one of .*, not 'acc'")],
-)
-def test_history_of_what_is_not_recorded(trained, arguments, message):
-    with pytest.raises(InvalidInputError, match=message):
-        plot.history(trained, **arguments)
-
-
 @pytest.mark.parametrize(("models", "message"), [([], "models is empty"), (["m.crnn"], "models contains 'm.crnn'")])
 def test_models_must_be_models(models, message):
     with pytest.raises(InvalidInputError, match=message):

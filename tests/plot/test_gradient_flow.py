@@ -78,12 +78,6 @@ def test_text_must_be_long_enough(linear):
     assert positions.tolist() == list(range(13, 45))
 
 
-@pytest.mark.parametrize("vanished", [0.0, 1.0])
-def test_threshold_is_a_part(linear, vanished):
-    with pytest.raises(InvalidInputError, match="vanished"):
-        plot.gradient_flow(linear, "ab" * 30, max_distance=12, vanished=vanished)
-
-
 def test_a_gradient_of_zero_is_left_out_of_a_log_scale(blank):
     model = blank("ab", hidden_size=1)
     with model.editing():

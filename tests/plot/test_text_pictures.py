@@ -199,20 +199,6 @@ def test_correlations_are_numpys():
     np.testing.assert_allclose(correlations(activations, values), expected)
 
 
-@pytest.mark.parametrize(
-    ("units", "message"),
-    [
-        ([3], "units contains 3"),
-        ([(1, 0)], r"units contains \(1, 0\)"),
-        ([-1], "units contains -1"),
-        ([(-1, 0)], r"units contains \(-1, 0\)"),
-    ],
-)
-def test_refuses_nonexistent_units(letters_seen, units, message):
-    with pytest.raises(InvalidInputError, match=message):
-        plot.neurons(letters_seen, "ab", units)
-
-
 @pytest.mark.parametrize("units", [2, None])
 def test_units_that_follow_nothing(abc, units):
     with pytest.raises(InvalidInputError, match="no unit follows a property"):

@@ -96,21 +96,6 @@ def test_beams_among_equals_come_in_the_order_of_the_vocabulary():
     assert len(model.beam_search(1, beams=100)) == 3
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"beams": 0}, r"^beams must be a whole number of at least 1, not 0$"),
-        ({"beams": 2.0}, r"^beams must be "),
-        ({"n": -1}, r"^n must be a whole number of at least 0, not -1$"),
-        ({"n": None}, r"^n must be "),
-        ({"prime": "z"}, r"^prime contains 'z'"),
-    ],
-)
-def test_bad_argument_of_beam_search(model, arguments, message):
-    with pytest.raises(InvalidInputError, match=message):
-        model.beam_search(**arguments)
-
-
 def test_more_beams_than_fit_in_memory_are_refused(model, monkeypatch):
     V = len(model.vocabulary_)
     monkeypatch.setattr("crnn.inference.sampling.beam_search.SMALL", 0)

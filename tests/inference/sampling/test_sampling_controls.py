@@ -161,48 +161,6 @@ def test_unknown_control(model, method):
         getattr(model, method)(tempreture=1)
 
 
-@pytest.mark.parametrize("method", ["sample", "stream"])
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"top_k": 0}, r"^top_k must be a whole number of at least 1, or None for all symbols, not 0$"),
-        ({"top_k": -3}, r"^top_k must be .* None for all symbols, not -3$"),
-        ({"top_k": 2.0}, r"^top_k must be .* not 2\.0$"),
-        ({"top_k": True}, r"^top_k must be .* not True$"),
-        ({"top_p": -0.1}, r"^top_p must be a number from 0 to 1, not -0\.1: 1 or None keeps all symbols"),
-        ({"top_p": 1.5}, r"^top_p must be .* not 1\.5"),
-        ({"top_p": math.nan}, r"^top_p must be .* not nan"),
-        ({"top_p": "0.5"}, r"^top_p must be .* not '0\.5'"),
-        ({"min_p": 2}, r"^min_p must be a number from 0 to 1, not 2: 0 or None keeps all symbols"),
-        ({"min_p": -INF}, r"^min_p must be .* not -inf"),
-        ({"repetition_penalty": 0}, r"^repetition_penalty must be a finite number above 0, not 0: .* 1 is no penalty"),
-        ({"repetition_penalty": INF}, r"^repetition_penalty must be .* not inf"),
-        ({"repetition_penalty": None}, r"^repetition_penalty must be .* not None"),
-        ({"stop": ""}, r"^stop is empty\. Pass the text that ends a sample, or None"),
-        ({"stop": ["a", ""]}, r"^stop\[1\] is empty"),
-        ({"stop": b"a"}, r"^stop is bytes, but the symbols of this model are characters"),
-        ({"stop": ["a", b"b"]}, r"^stop\[1\] is bytes, but"),
-        ({"stop": ["a", 3]}, r"^stop\[1\] must be str or bytes, not int$"),
-        ({"stop": 3}, r"^stop is of type int\. Pass None, a text or a list of texts\.$"),
-        ({"stop": {"a": 1}}, r"^stop is of type dict\. Pass None, a text or a list of texts\.$"),
-        ({"logit_bias": [1]}, r"^logit_bias is of type list\. Pass None or a dict from symbols to numbers\.$"),
-        ({"logit_bias": {"ab": 1}}, r"^logit_bias contains 'ab', which is not a single symbol"),
-        ({"logit_bias": {"": 1}}, r"^logit_bias contains '', which is not a single symbol"),
-        ({"logit_bias": {"z": 1}}, r"^a symbol in logit_bias contains 'z' .* the model's 11 symbols"),
-        ({"logit_bias": {b"a": 1}}, r"^a symbol in logit_bias is bytes, but"),
-        ({"logit_bias": {3: 1}}, r"^a symbol in logit_bias must be str or bytes, not int$"),
-        ({"logit_bias": {"a": INF}}, r"^logit_bias\['a'\] must be a number from -1e30 to 1e30, or -inf .* not inf$"),
-        ({"logit_bias": {"a": math.nan}}, r"^logit_bias\['a'\] must be .* not nan$"),
-        ({"logit_bias": {"a": "1"}}, r"^logit_bias\['a'\] must be .* not '1'$"),
-        ({"logit_bias": {"a": 1e31}}, r"^logit_bias\['a'\] must be "),
-        ({"logit_bias": dict.fromkeys(SYMBOLS, -INF)}, r"^logit_bias forbids all 11 symbols of the model. Leave"),
-    ],
-)
-def test_bad_argument_is_named_at_the_call(model, method, arguments, message):
-    with pytest.raises(InvalidInputError, match=message):
-        getattr(model, method)(**arguments)
-
-
 @pytest.mark.parametrize("method", ["sample", "stream", "beam_search"])
 def test_before_fit(method):
     with pytest.raises(NotFittedError, match=rf"before {method}\.$"):

@@ -192,13 +192,6 @@ def test_every_symbol_counts_once(n, part, most):
         assert model.score(text, exact=False) == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("n_threads", [0, -1, 1.5, "a"])
-def test_bad_number_of_threads_is_named(model, n_threads):
-    model = random_model().set_params(n_threads=n_threads)
-    with pytest.raises(InvalidInputError, match=r"^n_threads must be "):
-        model.score(random_text(3 * scoring.PART), exact=False)
-
-
 # --- bits that do not depend on company
 
 

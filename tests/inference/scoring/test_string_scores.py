@@ -11,7 +11,7 @@ from examples import bounded, random_language_model, reference_state
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn import CharRNN, InvalidInputError, NotFittedError
+from crnn import CharRNN
 from crnn.inference.scoring import scoring, string_scores
 from crnn.parameters.cells import CELLS
 from crnn.reference import network as reference
@@ -182,27 +182,3 @@ def test_perplexity(model):
 
 
 # --- errors
-
-
-@pytest.mark.parametrize("method", ["surprisal", "rank", "hidden_states"])
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("abz", r"^text contains 'z' \(U\+007A\) at position 2, .*Remove or replace it"),
-        (b"ab", r"^text is bytes, but the symbols of this model are characters. Pass a str"),
-        (1, r"^text must be str or bytes, not int"),
-        (None, r"^text must be str or bytes, not NoneType"),
-    ],
-)
-def test_refuses_non_texts(model, method, text, message):
-    with pytest.raises(InvalidInputError, match=message):
-        getattr(model, method)(text)
-
-
-def test_before_fit():
-    for method, argument in {
-        "surprisal": "a", "rank": "a", "hidden_states": "a", "start": "a", "predict_proba": ["a"],
-        "score_samples": ["a"], "guess_number": ["a"], "perplexity": "a",
-    }.items():  # fmt: skip
-        with pytest.raises(NotFittedError, match="fit"):
-            getattr(CharRNN(), method)(argument)

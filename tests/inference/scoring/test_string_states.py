@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from examples import random_language_model, reference_state
 
-from crnn import CharRNN, InvalidInputError, NotFittedError
+from crnn import CharRNN, InvalidInputError
 from crnn.inference.scoring import string_states
 from crnn.parameters.cells import CELLS
 
@@ -85,19 +85,3 @@ def test_features_do_not_depend_on_the_other_strings_nor_on_threads(pooling):
 
 def test_names_of_features():
     assert small().get_feature_names_out().tolist() == [f"h_l{k}_{i}" for k in (0, 1) for i in range(5)]
-
-
-@pytest.mark.parametrize(
-    ("texts", "options", "message"),
-    [
-        (["a"], {"pooling": "Mean"}, r"^pooling must be one of 'last', 'mean', not 'Mean'; did you mean 'mean'\?$"),
-        ("abc", {}, r"^texts is of type str\. Pass a list"),
-        (["a", "x"], {}, r"^texts\[1\] contains 'x'"),
-    ],
-)
-def test_refuses_models_without_features(texts, options, message):
-    with pytest.raises(InvalidInputError, match=message):
-        small().transform(texts, **options)
-    for method in ("transform", "get_feature_names_out", "hidden_states"):
-        with pytest.raises(NotFittedError, match=method):
-            getattr(CharRNN(), method)(texts)

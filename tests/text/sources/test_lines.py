@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn import CharRNN, InvalidInputError, Lines
+from crnn import CharRNN, Lines
 from crnn.text.sources import file_blocks, lines
 from crnn.text.sources.hashed_texts import HashedTexts
 from crnn.text.sources.sources import text_source
@@ -149,16 +149,6 @@ def test_damaged_lines_keep_their_places(folder, monkeypatch, compress, block):
     assert list(Lines(path, kind="bytes", transform=bytes.upper))[:2] == [b"TO BE", b"B\xff"]
     assert Lines(path, kind="bytes", transform=bytes.upper)[1] == b"B\xff"
     assert len(HashedTexts(Lines(path, errors="skip"))) == 200
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [({"errors": "ignore"}, "errors must be 'strict', 'replace' or 'skip', not 'ignore'"),
-     ({"transform": "upper"}, "transform must be a function of a line, not str")],
-)  # fmt: skip
-def test_bad_options_of_lines(folder, options, message):
-    with pytest.raises(InvalidInputError, match=message):
-        Lines(folder / "damaged", **options)
 
 
 @pytest.mark.parametrize("stored", [False, True])

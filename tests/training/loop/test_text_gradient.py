@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from reference_checks import central_difference
 
-from crnn import CharRNN, DivergenceError, InvalidInputError, NotFittedError
+from crnn import CharRNN, DivergenceError
 from crnn.parameters.cells import CELLS
 from crnn.reference.text_gradient import text_gradient as reference
 
@@ -127,29 +127,9 @@ def test_a_first_symbol_that_is_certain_or_impossible(bias, loss):
     np.testing.assert_allclose(found.params["by"], expected)
 
 
-@pytest.mark.parametrize(
-    ("text", "at", "message"),
-    [
-        ("", None, "text is empty"),
-        ("abx", None, "'x'"),
-        ("ab", 2, "at is 2"),
-        ("ab", -1, "at must be"),
-        ("ab", 0.5, "at must be"),
-    ],
-)
-def test_bad_input(text, at, message):
-    with pytest.raises(InvalidInputError, match=message):
-        random_model("rnn").gradient(text, at=at)
-
-
 def test_a_loss_that_is_not_a_number_is_divergence():
     model = random_model("rnn")
     with model.editing():
         model.params_["Why"][:] = 1e308 * np.where(np.arange(H) % 2, 1, -1)
     with pytest.raises(DivergenceError, match="step 1"), np.errstate(all="ignore"):
         model.gradient(TEXT)
-
-
-def test_not_fitted():
-    with pytest.raises(NotFittedError, match="gradient"):
-        CharRNN().gradient("ab")
