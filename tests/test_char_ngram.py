@@ -334,18 +334,6 @@ def test_progress_is_shown(capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_copies_and_pickles(namer):
-    for again in (copy.copy(namer), copy.deepcopy(namer), pickle.loads(pickle.dumps(namer))):
-        assert repr(again) == repr(namer) == "CharNGram(order=4)"
-        assert again.score(NAMES) == namer.score(NAMES)
-        before = namer.n_grams_
-        again.partial_fit(["obo"])
-        assert namer.n_grams_ == before
-    listed = CharNGram(vocabulary=["a", "b"])
-    assert copy.deepcopy(listed).vocabulary is not listed.vocabulary
-    assert not pickle.loads(pickle.dumps(listed)).__sklearn_is_fitted__()
-
-
 def test_saved_models_come_back(namer, tmp_path):
     path = tmp_path / "names.crnn"
     for changed in (namer, copy.copy(namer).set_params(max_memory=1e8, n_threads=2, vocabulary="abno")):

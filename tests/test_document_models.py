@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 import pickle
@@ -59,17 +58,6 @@ def test_ids_without_documents_are_none():
     assert BOUNDARY not in vocabulary
     assert vocabulary != Vocabulary.from_blocks(["abc"], boundary=True)
     assert vocabulary != Vocabulary([97, 98, 99], unknown=True) != Vocabulary([97, 98, 99], boundary=True)
-
-
-@pytest.mark.parametrize("unknown", [False, True])
-@pytest.mark.parametrize("boundary", [False, True])
-@pytest.mark.parametrize("kind", ["characters", "bytes"])
-def test_copies_are_equal(kind, unknown, boundary):
-    vocabulary = Vocabulary([3, 200], kind, unknown=unknown, boundary=boundary)
-    for again in (copy.deepcopy(vocabulary), pickle.loads(pickle.dumps(vocabulary))):
-        assert again == vocabulary
-        assert hash(again) == hash(vocabulary)
-        assert list(again) == list(vocabulary)
 
 
 def test_sentinels_equal_no_text_and_survive_pickling():

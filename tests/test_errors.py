@@ -1,4 +1,3 @@
-import copy
 import math
 import pickle
 
@@ -18,13 +17,6 @@ from crnn.errors import DivergenceError, InvalidInputError, ModelFileError, NotF
 )
 def test_each_error_is_the_built_in_one_that_callers_expect(error, bases):
     assert all(issubclass(error, base) for base in bases)
-
-
-@pytest.mark.parametrize("error", [InvalidInputError, ModelFileError, NotFittedError])
-def test_a_message_survives_pickling(error):
-    back = pickle.loads(pickle.dumps(error("what is wrong")))
-    assert type(back) is error
-    assert str(back) == "what is wrong"
 
 
 def test_not_fitted_names_what_was_asked_for_and_the_remedy():
@@ -57,15 +49,6 @@ def test_divergence_at_once_does_not_call_the_last_loss_finite(last_loss):
     message = str(DivergenceError(0, last_loss))
     assert "no finite loss" in message
     assert "nats" not in message
-
-
-@pytest.mark.parametrize("again", [lambda e: pickle.loads(pickle.dumps(e)), copy.copy, copy.deepcopy])
-def test_divergence_survives_pickling_and_copying(again):
-    error = DivergenceError(7, 3.5)
-    error.add_note("a note")
-    back = again(error)
-    assert type(back) is DivergenceError
-    assert (back.step, back.last_loss, str(back), back.__notes__) == (7, 3.5, str(error), ["a note"])
 
 
 LOWER = "Lower learning_rate or clip."

@@ -182,30 +182,6 @@ def test_learned_views_cannot_be_replaced():
 # --- copies
 
 
-@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
-def test_copy_of_a_model_without_weights(copied):
-    new = copied(CharRNN(7, random_state=3))
-    assert new.get_params() == CharRNN(7, random_state=3).get_params()
-    assert not hasattr(new, "params_")
-
-
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_pickled_model_continues_as_the_first(protocol, dtype):
-    model = CharRNN(5, batch_size=2, seq_length=3, max_steps=7, dtype=dtype, random_state=0).fit(TEXT * 5)
-    new = pickle.loads(pickle.dumps(model, protocol))
-    assert vars(new).keys() == vars(model).keys()
-    assert new.history_ == model.history_
-    for m in (model, new):
-        m.partial_fit(TEXT * 7)
-    assert new.n_steps_ == model.n_steps_ == 14
-    assert new.smooth_loss_ == model.smooth_loss_
-    for name in model.params_:
-        np.testing.assert_array_equal(new.params_[name], model.params_[name])
-        np.testing.assert_array_equal(new.optimizer_state_["sum"][name], model.optimizer_state_["sum"][name])
-    np.testing.assert_array_equal(new.state_, model.state_)
-
-
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
 def test_copy_has_weights_of_its_own_that_can_be_written_to(copied):
     model = CharRNN(5, max_steps=7, random_state=0).fit(TEXT * 5)
@@ -283,9 +259,3 @@ def test_parameters_and_weights_that_no_file_can_hold_are_pickled_all_the_same()
     np.testing.assert_array_equal(new.params_["by"], model.params_["by"])
 
 
-def test_the_scale_of_gradients_is_pickled(tmp_path):
-    CharRNN(5, max_steps=7, random_state=0).fit(TEXT * 5).save(tmp_path / "weights", training_state=False)
-    model = CharRNN.load(tmp_path / "weights")
-    new = pickle.loads(pickle.dumps(model))
-    assert model._learned.gradient_rms.any()
-    np.testing.assert_array_equal(new._learned.gradient_rms, model._learned.gradient_rms)

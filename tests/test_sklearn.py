@@ -1,6 +1,5 @@
 """Use with scikit-learn: model selection, pipelines, clone, and the estimator checks that apply to texts."""
 
-import pickle
 
 import numpy as np
 import pytest
@@ -101,11 +100,6 @@ def test_last_step_of_a_pipeline():
     lower = FunctionTransformer(lambda names: [name.lower() for name in names])
     model = make_pipeline(lower, small()).fit([name.title() for name in NAMES])
     assert model.score(["Anna"]) == small().fit(NAMES).score(["anna"])
-
-
-def test_a_fitted_model_travels_by_pickle():
-    model = small().fit(NAMES)
-    assert pickle.loads(pickle.dumps(model)).score(NAMES) == model.score(NAMES)
 
 
 def test_a_detector_is_an_outlier_detector():

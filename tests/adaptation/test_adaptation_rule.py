@@ -1,6 +1,5 @@
 """One step of an adaptation, worked out by hand and by the reference implementation."""
 
-import pickle
 
 import numpy as np
 import pytest
@@ -48,12 +47,6 @@ def test_decay_goes_no_further_than_the_trained_weights():
     rule, params, gradient = made("float64", learning_rate=0.0, decay=1e3)
     moved = np.abs(rule._pull) > 0
     np.testing.assert_allclose(rule.step(params, gradient, 1000)[moved], rule.trained[moved], rtol=1e-12)
-
-
-def test_a_rule_is_pickled_with_its_options():
-    rule, params, gradient = made("float32", learning_rate=0.02, decay=1e-3)
-    again = pickle.loads(pickle.dumps(rule))
-    assert again.step(params, gradient.copy(), 7).tobytes() == rule.step(params, gradient, 7).tobytes()
 
 
 def test_weights_without_any_gradient_stay():

@@ -1,7 +1,5 @@
 """Text states that learn: in pieces as whole, independent copies, and what is not learned from."""
 
-import copy
-import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn import InvalidInputError
-from crnn.inference.network.text_state import Sums, TextState
+from crnn.inference.network.text_state import Sums
 from crnn.parameters.cells import CELLS
 
 OPTIONS = {"learning_rate": 3e-3, "decay": 2e-2, "block_length": 7}
@@ -68,17 +66,6 @@ def test_documents_end(dtype):
         state.feed(text).end()
     score = model.score(texts, adapt=OPTIONS) * (len(TEXT) + len(texts))
     assert state.log_prob == pytest.approx(score, rel=1e-12)
-
-
-def test_copies_and_pickles_continue_independently(model):
-    state = model.start("abca", adapt=OPTIONS).feed(TEXT[:17])
-    expected = model.start("abca", adapt=OPTIONS).feed(TEXT[:17] + TEXT)
-    before = state.log_prob
-    for other in (state.copy(), copy.copy(state), copy.deepcopy(state), pickle.loads(pickle.dumps(state))):
-        assert same(other.feed(TEXT), expected)
-        assert type(other) is TextState
-        assert state.log_prob == before
-    assert same(state.feed(TEXT), expected)
 
 
 def test_copies_learn_on_several_threads(model):

@@ -84,19 +84,7 @@ def test_a_reading_remembers_every_symbol(symbols):
     np.testing.assert_array_equal(again.network.logits_after(again.state), reading.network.logits_after(reading.state))
 
 
-def test_a_reading_is_pickled_before_it_has_read(counts):
-    again = pickle.loads(pickle.dumps(AdaptiveCounts(counts)))
-    np.testing.assert_array_equal(again.read(TEXT[300:400])[1], AdaptiveCounts(counts).read(TEXT[300:400])[1])
-
-
-def test_pickled_reading_continues_the_same(counts):
-    reading, _ = AdaptiveCounts(counts).read(TEXT[300:350])
-    reading, _ = reading.read(TEXT[350:400], learn=False)
-    again = pickle.loads(pickle.dumps(reading))
-    np.testing.assert_array_equal(again.read(TEXT[400:600])[1], reading.read(TEXT[400:600])[1])
-
-
-def test_symbols_read_one_by_one_are_kept_in_few_pieces(counts):
+def test_what_was_read_symbol_by_symbol_is_kept_in_few_pieces(counts):
     reading, expected = AdaptiveCounts(counts), AdaptiveCounts(counts)
     learned = [True] * 300 + [False] * 100 + [True] * 200
     for symbol, learn in zip(TEXT[300:], learned, strict=True):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-
 import numpy as np
 import pytest
 
@@ -88,13 +86,6 @@ def test_documents_start_after_a_boundary():
     net.feed(np.array([[0], [1], [BOUNDARY]], np.int32), after)
     np.testing.assert_array_equal(net.logits_after(after), net.logits_after(state))
     assert (net.logits_after(net.zero_state(1)) != net.logits_after(state)).any()
-
-
-def test_a_pickled_network_is_the_same(net):
-    again = pickle.loads(pickle.dumps(net))
-    contexts = RNG.integers(0, V, (9, net.counts.order - 1)).astype(np.int32)
-    np.testing.assert_array_equal(again.logits_after(contexts), net.logits_after(contexts))
-    assert (again.symbols, again.boundary) == (V, BOUNDARY)
 
 
 def test_rows_at_a_time_are_limited_by_memory():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
@@ -118,32 +117,7 @@ def test_copies_go_their_own_ways(model):
     assert state.copy()._reading is state._reading
 
 
-# Every cell with one layer and three, and sizes in turns.
-@pytest.mark.parametrize(
-    ("cell", "num_layers", "hidden_size"),
-    [(*kind, size) for kind, size in zip(itertools.product(CELLS, [1, 3]), itertools.cycle([1, 16, 37]))],
-)
-def test_pickled_it_is_the_same_to_the_bit(dtype, kernels, cell, num_layers, hidden_size):
-    model = random_language_model(SYMBOLS, cell=cell, num_layers=num_layers, hidden_size=hidden_size, dtype=dtype)
-    state = model.start("ab").feed("cd")
-    other = pickle.loads(pickle.dumps(state))
-    np.testing.assert_array_equal(other._reading.network.params, state._reading.network.params)
-    np.testing.assert_array_equal(other._reading.network.panels, state._reading.network.panels)
-    assert same(other, state)
-    assert same(other.feed("efg"), state.feed("efg"))
-    assert other.sample(20, random_state=0) == state.sample(20, random_state=0)
-
-
-def test_pickled_together_they_share_the_weights():
-    model = random_language_model(SYMBOLS, hidden_size=50)
-    states = [model.start("ab")]
-    states += [states[0].copy().feed(symbol) for symbol in SYMBOLS]
-    others = pickle.loads(pickle.dumps(states))
-    assert len({id(state._reading.network) for state in others}) == 1
-    assert len(pickle.dumps(states)) < 1.5 * len(pickle.dumps(states[:1]))
-
-
-def test_state_keeps_the_weights_of_its_start():
+def test_it_keeps_the_weights_that_it_was_started_with():
     model = CharRNN(5, max_steps=20, dtype="float64", random_state=0).fit("to be or not to be" * 9)
     state, other = model.start("to"), model.start("to")
     expected = other.feed(" be").predict_proba()

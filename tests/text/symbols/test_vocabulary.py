@@ -1,4 +1,3 @@
-import copy
 import itertools
 import pickle
 import tracemalloc
@@ -386,15 +385,6 @@ def test_equality_and_hash_of_vocabularies_with_labels():
     assert one == same
     assert hash(one) == hash(same)
     assert one != other
-
-
-@pytest.mark.parametrize("text", ["a\ud800\U0001f600", b"\x00\xff"])
-@pytest.mark.parametrize("again", [lambda v: pickle.loads(pickle.dumps(v)), copy.copy, copy.deepcopy])
-def test_pickling_and_copying(text, again):
-    vocabulary = Vocabulary.from_text(text)
-    back = again(vocabulary)
-    assert back == vocabulary
-    assert back.encode(text).tolist() == vocabulary.encode(text).tolist()
 
 
 def test_repr_is_short_and_printable():
