@@ -191,15 +191,6 @@ def test_output_is_checked_first(folder, capsys, monkeypatch):
     assert capsys.readouterr().err.startswith(f"crnn: error: {path}: ")
 
 
-@pytest.mark.parametrize("options", [["-o", "-"], ["--seconds", "0"], ["--seconds", "nan"], ["--seconds", "soon"]])
-def test_wrong_usage(folder, capsys, options):
-    with pytest.raises(SystemExit) as caught:
-        cli.main(["demo", *options])
-    assert caught.value.code == 2
-    assert options[0] in capsys.readouterr().err.splitlines()[-1]
-    assert os.listdir() == []
-
-
 def test_own_command(folder, monkeypatch):
     installed = folder / "my bin" / "crnn"
     installed.parent.mkdir()

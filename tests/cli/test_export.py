@@ -104,24 +104,6 @@ def test_onnx_is_not_installed(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.usefixtures("model")
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["names.txt"], "argument OUT: 'names.txt' must end in .c, .onnx or .html"),
-        (["names.onnx", "--float16"], "--float16: only for OUT.html"),
-        (["names.onnx", "--int8"], "--int8: only for OUT.c and OUT.html"),
-        (["names.html", "--int8", "--float16"], "not allowed with argument"),
-        (["names.c", "--float16"], "--float16: only for OUT.html"),
-    ],
-)
-def test_usage(arguments, message, capsys):
-    with pytest.raises(SystemExit) as error:
-        main(["export", "names.crnn", *arguments])
-    assert error.value.code == 2
-    assert message in capsys.readouterr().err
-
-
-@pytest.mark.usefixtures("model")
 def test_folder_that_is_not_there(capsys):
     for model in ("names.crnn", "missing.crnn"):  # before the model is read
         assert main(["export", model, "nowhere/names.c"]) == 1

@@ -322,11 +322,6 @@ def test_standard_input_is_read_once(folder, capsys, monkeypatch, arguments, inp
     assert not os.path.exists("new.crnn")
 
 
-@pytest.mark.parametrize("arguments", [[], ["dance"], ["sample"], ["score", "model.crnn"]])
-def test_wrong_usage(capsys, arguments):
-    usage_error(capsys, *arguments)
-
-
 def test_import_leaves_the_command_line_alone():
     program = "import sys, crnn; print([name for name in ('tqdm', 'crnn.cli') if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -57,20 +57,3 @@ def test_a_model_of_standard_input_has_no_name(model, monkeypatch):
     assert "<title>A character model</title>" in (model / "report.html").read_text("utf-8")
 
 
-@pytest.mark.usefixtures("model")
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["-", "-"], "MODEL and FILE cannot both be standard input"),
-        (["-", "text", "--labels", "-"], "MODEL and LABELS cannot both be standard input"),
-        (["text.crnn", "-", "--labels", "-"], "FILE and LABELS cannot both be standard input"),
-        (["text.crnn", "--labels", "labels"], "argument --labels: needs FILE"),
-        (["text.crnn", "text", "--labels", "labels", "--label", "a"], "argument --labels: needs FILE"),
-        (["text.crnn", "-o", "-"], "name a file, since the report is for a browser"),
-    ],
-)
-def test_usage(arguments, message, capsys):
-    with pytest.raises(SystemExit) as error:
-        main(["report", *arguments])
-    assert error.value.code == 2
-    assert message in capsys.readouterr().err

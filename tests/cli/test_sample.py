@@ -6,7 +6,7 @@ import math
 import os
 
 import pytest
-from command_line import error, usage_error
+from command_line import error
 from examples import random_language_model
 
 from crnn import CharRNN
@@ -79,17 +79,6 @@ def test_lone_surrogates_and_line_ends(folder, capsysbinary):
     assert out.decode().count("\n") == sample.count("\n") + 1
 
 
-@pytest.mark.parametrize(
-    "option",
-    [
-        ["-n", "-1"], ["-n", "x"], ["-n", "none"], ["--temperature", "nan"], ["--temperature", "-1"], ["--seed", "-1"],
-        ["--seed", "x"], ["--num-samples", "0"],
-    ],
-)  # fmt: skip
-def test_bad_option_of_sample(folder, capsys, option):
-    assert f"argument {option[0]}: " in usage_error(capsys, "sample", "model.crnn", *option)
-
-
 def test_prime_with_an_unknown_symbol(folder, capsys):
     assert "prime contains 'é' (U+00E9) at position 2" in error(capsys, "sample", "model.crnn", "--prime", "toé")
 
@@ -154,22 +143,6 @@ def test_options_of_the_command_for_a_model_of_bytes(tmp_path, capfdbinary):
     assert cli.main(["sample", str(tmp_path / "b.crnn"), "--seed", "3", "-n", "90", *options]) == 0
     forbidden = dict.fromkeys([b"x", b"y", b"z"], -INF)
     assert capfdbinary.readouterr().out == model.sample(90, random_state=3, stop=b"ab", logit_bias=forbidden)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--top-k", "0"], "--top-k: top_k must be a whole number of at least 1"),
-        (["--top-p", "2"], "--top-p: top_p must be a number from 0 to 1, not 2"),
-        (["--min-p", "x"], "--min-p: min_p must be a number from 0 to 1, not 'x'"),
-        (["--repetition-penalty", "0"], "--repetition-penalty: repetition_penalty must be a finite number above 0"),
-    ],
-)
-def test_bad_option_of_the_command(saved, capsys, options, message):
-    with pytest.raises(SystemExit) as exit_:
-        cli.main(["sample", saved, *options])
-    assert exit_.value.code == 2
-    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

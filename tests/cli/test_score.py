@@ -65,14 +65,6 @@ def test_shown_surprisal_is_that_of_adapted_weights(folder, capsys, monkeypatch)
     assert marks == expected != still
 
 
-def test_wrong_options_of_adaptation(folder, capsys):
-    command = ("score", "model.crnn", "text.txt")
-    assert "--learning-rate needs --adapt" in usage_error(capsys, *command, "--learning-rate", "1")
-    assert "not allowed with" in usage_error(capsys, *command, "--adapt", "--lines")
-    message = usage_error(capsys, *command, "--adapt", "--block-length", "0")
-    assert "block_length must be a whole number of at least 1" in message
-
-
 def test_adaptation_that_diverges_is_an_error(folder, capsys):
     (folder / "text.txt").write_text(TEXT * 3)
     assert "Lower the learning_rate of adapt" in error(

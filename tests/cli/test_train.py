@@ -51,41 +51,6 @@ def test_samples_while_training(folder, capsys, monkeypatch):
     assert "----\n" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [
-        (["--hidden-size", "0"], "--hidden-size: hidden_size must be a whole number of at least 1, not 0"),
-        (["--hidden-size", "1.5"], "--hidden-size"),
-        (["--hidden-size", "many"], "--hidden-size"),
-        (["--seq-length", "-3"], "--seq-length"),
-        (["--batch-size", "none"], "--batch-size"),
-        (["--optimizer", "magic"], "--optimizer"),
-        (["--learning-rate", "nan"], "--learning-rate"),
-        (["--learning-rate", "inf"], "--learning-rate"),
-        (["--clip", "0"], "--clip"),
-        (["--dtype", "float16"], "--dtype: dtype must be 'float32' or 'float64', not 'float16'"),
-        (["--max-steps", "-1"], "--max-steps"),
-        (["--seed", "-1"], "--random-state"),
-        (["--dropout", "1"], "--dropout: dropout must be a finite number of at least 0 and below 1, not 1"),
-        (["--cell", "grue"], "--cell"),
-        (["--warmup", "1.5"], "--warmup"),
-        (["--time", "soon"], "--time: time must be above 0 and have a unit, like 10s, 3m or 1h, not 'soon'"),
-        (["--time", "0s"], "--time"),
-        (["--time", "nan"], "--time"),
-        (["--time", ""], "--time"),
-        (["--time", "3m", "--max-seconds", "5"], "--time and --max-seconds mean the same"),
-        (["--restore-best", "maybe"], "maybe"),
-        (["--average-every", "0"], "--average-every: average_every must be a whole number of at least 1, not 0"),
-        (["--errors", "replace"], "--errors is for --lines"),
-        (["--hidden", "5"], "--hidden"),  # no abbreviations: a later parameter could make them ambiguous
-        (["--magic", "5"], "--magic"),
-    ],
-)
-def test_bad_option_of_train(folder, capsys, options, named):
-    assert named in usage_error(capsys, "train", "text.txt", "-o", "new.crnn", *options)
-    assert not os.path.exists("new.crnn")
-
-
 def test_output_is_needed(folder, capsys):
     assert "-o/--output" in usage_error(capsys, "train", "text.txt")
 
@@ -471,12 +436,6 @@ def test_without_a_checkpoint(folder, capsysbinary, every):
     with pytest.raises(SystemExit):
         cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--resume", *every])
     assert b"argument --resume: there is no checkpoint" in capsysbinary.readouterr().err
-
-
-@pytest.mark.parametrize("every", ["soon", "0", "-3", "0s", "1.5.2", ""])
-def test_bad_times_between_checkpoints(folder, capsys, every):
-    message = usage_error(capsys, "train", "text.txt", "-o", "new.crnn", "--checkpoint-every", every)
-    assert "--checkpoint-every: " in message
 
 
 def test_resume_without_a_checkpoint(folder, capsys):

@@ -8,7 +8,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from command_line import POSIX, TEXT, rows, usage_error
+from command_line import POSIX, TEXT, rows
 
 from crnn import CharNGram, CharRNN, Mixture
 from crnn.cli import main as cli
@@ -106,27 +106,6 @@ def test_a_mixture_is_a_model_like_the_others(counts, capsys):
 def test_a_label_is_refused(counts, capsys):
     assert cli.main(["sample", counts, "--label", "French"]) == 1
     assert "fitted without labels" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--model", "ngram", "--hidden-size", "9"], "argument --hidden-size: not allowed with"),
-        (["--model", "ngram", "--seed", "1"], "argument --random-state: not allowed with --model ngram"),
-        (["--model", "ngram", "--time", "3s"], "argument --time: not allowed with --model ngram"),
-        (["--model", "ngram", "--validation", "text.txt"], "argument --validation: not allowed with"),
-        (["--model", "ngram", "--labels", "text.txt", "--lines"], "argument --labels: not allowed with"),
-        (["--model", "ngram", "--checkpoint-every", "5m"], "argument --checkpoint-every: not allowed with"),
-        (["--model", "ngram", "--resume"], "argument --resume: not allowed with"),
-        (["--model", "ngram", "--order", "0"], "order must be a whole number of at least 1, not 0"),
-        (["--order", "3"], "argument --order: needs --model ngram"),
-        (["--max-memory", "1e9", "--model", "network"], "argument --max-memory: needs --model ngram"),
-        (["--model", "grammar"], "invalid choice: 'grammar'"),
-    ],
-)
-def test_wrong_usage(folder, capsys, options, message):
-    assert message in usage_error(capsys, "train", "text.txt", "-o", "other.crnn", *options)
-    assert not (folder / "other.crnn").exists()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from command_line import POSIX, TEXT, usage_error
+from command_line import POSIX, TEXT
 
 from crnn import CharRNN, DivergenceError, Mixture
 from crnn.cli import main as cli
@@ -83,15 +83,3 @@ def test_a_diverging_network_is_saved_as_it_was(folder, capsys, monkeypatch):
     assert Mixture.load("both.crnn").models[0].n_steps_ == 7
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ([], "a mixture needs --time"),
-        (["--time", "1s", "--from", "model.crnn"], "argument --from: not allowed with --model mixture"),
-        (["--time", "1s", "--checkpoint-every", "50"], "argument --checkpoint-every: not allowed with --model mixture"),
-        (["--time", "1s", "--resume"], "argument --resume: not allowed with --model mixture"),
-        (["--time", "1s", "--lines", "--labels", "text.txt"], "argument --labels: not allowed with --model mixture"),
-    ],
-)
-def test_options_that_do_not_fit(folder, capsys, options, message):
-    assert message in usage_error(capsys, *TRAIN, *options)
