@@ -84,7 +84,7 @@ def test_a_reading_remembers_every_symbol(symbols):
     np.testing.assert_array_equal(again.network.logits_after(again.state), reading.network.logits_after(reading.state))
 
 
-def test_what_was_read_symbol_by_symbol_is_kept_in_few_pieces(counts):
+def test_symbols_read_one_by_one_are_kept_in_few_pieces(counts):
     reading, expected = AdaptiveCounts(counts), AdaptiveCounts(counts)
     learned = [True] * 300 + [False] * 100 + [True] * 200
     for symbol, learn in zip(TEXT[300:], learned, strict=True):

@@ -117,7 +117,7 @@ def test_copies_go_their_own_ways(model):
     assert state.copy()._reading is state._reading
 
 
-def test_it_keeps_the_weights_that_it_was_started_with():
+def test_state_keeps_the_weights_of_its_start():
     model = CharRNN(5, max_steps=20, dtype="float64", random_state=0).fit("to be or not to be" * 9)
     state, other = model.start("to"), model.start("to")
     expected = other.feed(" be").predict_proba()
