@@ -30,7 +30,7 @@ TESTS = (
     "tests/training/loop/test_trainer.py",
     "tests/training/test_learning.py",
     "tests/inference/network/test_packed_network.py",
-    "tests/inference/sampling/test_sampling.py",
+    "tests/inference/sampling/test_text_drawing.py",
     "tests/files",
     "tests/test_golden.py",
     "tests/runtime/test_build_info.py",
