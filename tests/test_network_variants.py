@@ -1,0 +1,545 @@
+"""Models with an embedding, bigrams, products in bfloat16, or 8-bit weights: one test a property, over these variants.
+
+Each kernel of a variant is compared with the reference in tests/kernels/test_variants.py.
+"""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from command_line import run
+from examples import (
+    adaptable,
+    adapted_by_reference,
+    classifier_of,
+    random_language_model,
+    reference_sample,
+    reference_state,
+)
+
+from crnn import CharRNN, CharRNNClassifier, InvalidInputError, Mixture, ModelFileError, NotFittedError
+from crnn._kernels.entry import core
+from crnn.files import model_file
+from crnn.parameters.cells import CELLS
+from crnn.reference import network as reference
+from crnn.reference.products import operands_in_bfloat16
+from crnn.reference.text_gradient import text_gradient
+
+TEXT = "to be or not to be, that is the question. " * 20
+NAMES, LABELS = ["anna", "eva", "olga", "bob", "otto", "tom"] * 5, ["f", "f", "f", "m", "m", "m"] * 5
+VARIANTS = {
+    "embedding": {"embedding_size": 5},
+    "bigrams": {"n_bigrams": 17},
+    "bfloat16": {"matmul_precision": "bfloat16"},
+    "int8": {"embedding_size": 7, "n_bigrams": 11},  # quantized once it is fitted
+}
+WITH_TABLES = ["embedding", "bigrams"]
+
+
+def small(**parameters):
+    usual = {"hidden_size": 19, "cell": "gru", "batch_size": 3, "max_steps": 30, "random_state": 0, "optimizer": "adam"}
+    return CharRNN(**{**usual, **parameters})
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def fitted(request):
+    """A fitted model of each variant; tests that change it copy it."""
+    model = small(**VARIANTS[request.param]).fit(TEXT)
+    return model.quantize() if request.param == "int8" else model
+
+
+def quantized(**parameters):
+    """Return a model of 8-bit weights, and the model that it was made of."""
+    model = small(**{"cell": "lstm", "max_steps": 120, "learning_rate": 0.01, **parameters}).fit(TEXT)
+    return model.quantize(), model
+
+
+def same_weights(model, other):
+    """Say whether two models have the same weights, for the same pairs of symbols."""
+    assert model.params_.keys() == other.params_.keys()
+    return model.bigrams_ == other.bigrams_ and all(
+        np.array_equal(other.params_[name], array) for name, array in model.params_.items()
+    )
+
+
+# ------------------------------------------------------------ training and results
+
+
+@pytest.mark.parametrize(("name", "shape"), [("embedding", (15, 5)), ("bigrams", (17, 4 * 19))])
+def test_model_learns_its_table(name, shape):
+    model = small(cell="lstm", max_steps=300, learning_rate=0.01, **VARIANTS[name]).fit(TEXT)
+    assert next(iter(model.params_)) == name
+    assert model.params_[name].shape == shape
+    assert model.optimizer_state_["exp_avg"][name].any()
+    assert {"embedding": "embedding_size=5", "bigrams": "n_bigrams=17"}[name] in repr(model)
+    before = model.score(TEXT)
+    assert before > -0.5
+    with model.editing():
+        model.params_[name][:] = 0
+    assert model.score(TEXT) < before - 0.005
+
+
+def test_bfloat16_training_stays_near_float32_training():
+    plain, rounded = (small(num_layers=2, matmul_precision=name).fit(TEXT) for name in ("float32", "bfloat16"))
+    losses = [model.history_[-1]["train_loss"] for model in (plain, rounded)]
+    assert losses[0] != losses[1]
+    assert losses[1] == pytest.approx(losses[0], rel=0.1)
+    assert rounded.params_["Why"].dtype == np.float32
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("options", [{"num_layers": 2}, VARIANTS["int8"]])
+def test_quantized_scores_stay_near_float_scores(cell, options):
+    small, model = quantized(cell=cell, **options)
+    assert 0 < abs(small.score(TEXT) - model.score(TEXT)) < 0.02
+    for name, weights in model.params_.items():
+        rounded = small.params_[name]
+        if weights.ndim == 1:
+            np.testing.assert_array_equal(rounded, weights)
+        else:
+            rows, values = (rounded.T, weights.T) if name in WITH_TABLES else (rounded, weights)
+            steps = np.abs(values).max(axis=1, keepdims=True) / 127
+            assert (np.abs(rows - values) <= 0.501 * steps).all()
+            assert max(len(np.unique(row)) for row in rows) <= 255
+
+
+@pytest.mark.parametrize("name", WITH_TABLES)
+def test_results_match_reference(name, dtype):
+    model = random_language_model("abcdefgabeadgfceb", dtype=dtype, cell="gru", num_layers=2, **VARIANTS[name])
+    assert model.sample(50, prime="gab", random_state=7) == reference_sample(model, 50, "gab", seed=7)
+    state = model.start().feed("gab").feed("ba")
+    parameters, after = reference_state(model, "gabba")
+    y = after[0][-1] @ parameters.Wy + parameters.by
+    np.testing.assert_allclose(state.predict_proba(), (np.exp(y) / np.exp(y).sum())[0], rtol=1e-4)
+    assert state.copy().feed("d").log_prob == pytest.approx(-model.surprisal("gabbad").sum(), rel=1e-5)
+    found, layout = model.gradient("gabbadeaf"), model._learned.layout
+    ids = model.vocabulary_.encode("gabbadeaf").astype(np.intp)
+    loss, wanted, _ = text_gradient(layout.tensors(model._learned.params.astype(np.float64)), "gru", ids)
+    rtol, atol = (1e-9, 1e-12) if dtype == np.float64 else (1e-3, 1e-5)
+    assert found.loss == pytest.approx(loss, rel=rtol)
+    table = wanted.embedding if name == "embedding" else wanted.pair_table
+    assert table.any()
+    np.testing.assert_allclose(found.params[name], table, rtol=rtol, atol=atol)
+    if name == "embedding":
+        np.testing.assert_allclose(found.params["Wxh_l0"], wanted.layers[0].Wx.T, rtol=rtol, atol=atol)
+
+
+def test_bfloat16_scores_match_reference_with_rounded_operands():
+    model = random_language_model("abcdefg", hidden_size=31, dtype="float32", cell="gru", num_layers=2)
+    p = model._learned.layout.tensors(model._learned.params)
+    x, state = model.vocabulary_.encode("gabbadeaf")[:, None], (np.zeros((2, 1, 31), np.float32),)
+    found = -model.set_params(matmul_precision="bfloat16").surprisal("gabbadeaf")
+    with operands_in_bfloat16():
+        rounded = reference.log_probabilities(p, "gru", x, state)[0][:, 0]
+    plain = reference.log_probabilities(p, "gru", x, state)[0][:, 0]
+    assert np.linalg.norm(found - rounded) < 0.1 * np.linalg.norm(plain - rounded)
+
+
+@pytest.mark.parametrize("method", ["surprisal", "score_samples", "predict_proba", "hidden_states", "gradient"])
+def test_matmul_precision_can_be_changed_on_a_fitted_model(method):
+    model = random_language_model("abcdefg", dtype="float32", cell="lstm", num_layers=2)
+    given = ["gabba"] if method in ("score_samples", "predict_proba") else "gabba"
+
+    def result():
+        found = getattr(model, method)(given)
+        return np.asarray(found.params["Why"] if method == "gradient" else found)
+
+    plain = result()
+    rounded = model.set_params(matmul_precision="bfloat16") and result()
+    assert not np.array_equal(rounded, plain)
+    np.testing.assert_allclose(rounded, plain, rtol=0.1, atol=0.02)
+    np.testing.assert_array_equal(model.set_params(matmul_precision="float32") and result(), plain)
+
+
+def test_bfloat16_model_samples_in_bfloat16(monkeypatch):
+    made = []
+    monkeypatch.setattr(core, "Network", lambda *a, network=core.Network, **k: made.append(a[1]) or network(*a, **k))
+    model = random_language_model("abcdefg", dtype="float32", matmul_precision="bfloat16")
+    made.clear()
+    assert len(model.sample(50, random_state=0)) == 50
+    assert [packing.bfloat16 for packing in made] == [True]
+
+
+def test_bfloat16_model_validates_in_bfloat16():
+    model = small(matmul_precision="bfloat16", validation_fraction=0.3, eval_every=30).fit(TEXT)
+    held_out = TEXT[len(TEXT) - len(TEXT) * 3 // 10 :]
+    assert -model.score(held_out, exact=False) == pytest.approx(model.history_[-1]["validation_loss"], abs=2e-3)
+
+
+def test_scores_do_not_depend_on_other_texts_or_threads(fitted):
+    texts = [TEXT[i : i + 3 + 5 * i] for i in range(13)]
+    together = fitted.score_samples(texts)
+    assert together.tolist() == [float(fitted.score_samples([text])[0]) for text in texts]
+    sample, model = fitted.sample(50, random_state=3), copy.deepcopy(fitted).set_params(n_threads=2)
+    np.testing.assert_array_equal(model.score_samples(texts), together)
+    assert model.sample(50, random_state=3) == sample
+    fed = [fitted.start().feed(text).log_prob for text in texts]
+    np.testing.assert_allclose(together, fed, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["embedding", "bigrams", "bfloat16"])
+def test_threads_train_the_same_model(name):
+    one, two = (small(n_threads=n, batch_size=32, dropout=0.2, **VARIANTS[name]).fit(TEXT) for n in (1, 2))
+    assert same_weights(one, two)
+
+
+# ------------------------------------------------------------ continuing
+
+
+def test_files_and_pickles_keep_the_model(fitted, tmp_path):
+    fitted.save(tmp_path / "model.crnn")
+    fitted.save(tmp_path / "weights.crnn", training_state=False)
+    models = [CharRNN.load(tmp_path / "model.crnn"), pickle.loads(pickle.dumps(fitted))]
+    for again in (*models, CharRNN.load(tmp_path / "weights.crnn")):
+        assert again.get_params() == fitted.get_params()
+        assert same_weights(fitted, again)
+        np.testing.assert_array_equal(again.surprisal(TEXT), fitted.surprisal(TEXT))
+    state = pickle.loads(pickle.dumps(fitted.start().feed("to be")))
+    np.testing.assert_array_equal(state.predict_proba(), fitted.start().feed("to be").predict_proba())
+    if fitted.scales_ is None:
+        more = copy.deepcopy(fitted).partial_fit(TEXT)
+        assert all(same_weights(more, again.partial_fit(TEXT)) for again in models)
+    else:
+        with pytest.raises(InvalidInputError, match="on the float model"):
+            models[0].partial_fit(TEXT)
+
+
+@pytest.mark.parametrize(("name", "parameter"), [("embedding", "embedding_size"), ("bigrams", "n_bigrams")])
+@pytest.mark.parametrize("value", [None, 4])
+def test_fitted_model_keeps_the_size_of_its_table(name, parameter, value, tmp_path):
+    fitted = small(**VARIANTS[name]).fit(TEXT)
+    model, size = copy.deepcopy(fitted).set_params(**{parameter: value}), VARIANTS[name][parameter]
+    message = f"{parameter} is now {value}, but the model was fitted with {size}"
+    with pytest.raises(InvalidInputError, match=message):
+        model.partial_fit(TEXT)
+    assert same_weights(model, fitted)
+    model.save(tmp_path / "model.crnn")
+    again = CharRNN.load(tmp_path / "model.crnn")
+    assert getattr(again, parameter) == value
+    with pytest.raises(InvalidInputError, match=message):
+        again.partial_fit(TEXT)
+    again.set_params(**{parameter: size}).partial_fit("a question, " * 10)
+    assert again.bigrams_ == fitted.bigrams_
+
+
+# New symbols have the highest numbers, or the lowest.
+@pytest.mark.parametrize("text", ["abxcdxy", "abAcdAB"])
+@pytest.mark.parametrize("name", WITH_TABLES)
+def test_new_symbols_get_zero_vectors_and_no_bigrams(name, text):
+    model = random_language_model("bdacbdba", cell="lstm", optimizer="adam", **VARIANTS[name])
+    before = copy.deepcopy(model)
+    model.set_params(max_steps=0).partial_fit(text, extend_vocabulary=True)
+    old = [list(model.vocabulary_).index(symbol) for symbol in "abcd"]
+    assert model.bigrams_ == before.bigrams_
+    p, q = before.predict_proba(["ab", "cad"]), model.predict_proba(["ab", "cad"])[:, old]
+    np.testing.assert_allclose(q / q.sum(axis=1, keepdims=True), p, rtol=1e-9)
+    if name == "embedding":
+        vectors = model.params_["embedding"]
+        np.testing.assert_array_equal(vectors[old], before.params_["embedding"])
+        assert not np.delete(vectors, old, axis=0).any()
+        np.testing.assert_array_equal(model.params_["Wxh_l0"], before.params_["Wxh_l0"])
+        model.set_params(max_steps=200, learning_rate=0.02).partial_fit(text * 30)
+        assert np.abs(model.params_["embedding"]).sum(axis=1).all()  # they learn
+
+
+@pytest.mark.parametrize("documents", [False, True])
+@pytest.mark.parametrize(("name", "option"), [("embedding", {"embedding_size": 3}), ("bigrams", {"n_bigrams": 3})])
+def test_adaptation_matches_reference(name, option, documents):
+    options = {"learning_rate": 0.02, "decay": 0.05, "block_length": 5}
+    model = adaptable("lstm", "float64", documents=documents, **option)
+    text = ["abcdabbacd"] if documents else "abcdabbacdab"
+    nats, weights = adapted_by_reference(model, text, **options)
+    given = text[0] if documents else text
+    np.testing.assert_allclose(model.surprisal(given, adapt=options)[: len(given)], nats[: len(given)], rtol=1e-6)
+    if not documents:
+        adapted = model.adapt(given, **options)
+        np.testing.assert_allclose(adapted.params_[name], weights[name], rtol=1e-6, atol=1e-9)
+        assert not np.array_equal(adapted.params_[name], model.params_[name])
+
+
+def test_bfloat16_model_adapts_in_bfloat16():
+    model = small(matmul_precision="bfloat16").fit(TEXT)
+    rounded = model.score(TEXT[:300], adapt=True)
+    plain = model.set_params(matmul_precision="float32").score(TEXT[:300], adapt=True)
+    assert rounded != plain
+    assert rounded == pytest.approx(plain, rel=0.05)
+
+
+# ------------------------------------------------------------ labels, classifiers, mixtures, the command line
+
+
+@pytest.mark.parametrize("option", [{"embedding_size": 5}, {"n_bigrams": 100}])
+def test_model_for_label_keeps_its_table(option):
+    texts, labels = ["anna", "bob", "eve", "otto"], ["f", "m", "f", "m"]
+    model = small(cell="lstm", max_steps=200, dtype="float64", **option).fit(texts * 5, labels=labels * 5)
+    of_label = model.for_label("m")
+    boundary = of_label.vocabulary_.boundary
+    np.testing.assert_allclose(of_label.score_samples(texts), model.score_samples(texts, labels="m"), rtol=1e-12)
+    if "embedding" in model.params_:
+        ours, theirs = of_label.params_["embedding"], model.params_["embedding"]
+        np.testing.assert_array_equal(ours[boundary], theirs[boundary + 2])
+        np.testing.assert_array_equal(ours[:boundary], theirs[:boundary])
+    else:
+        rows, rows_of_label = (dict(zip(m.bigrams_, m.params_["bigrams"], strict=True)) for m in (model, of_label))
+        start, label = list(of_label.vocabulary_)[boundary], list(model.vocabulary_)[boundary + 2]
+        np.testing.assert_array_equal(rows_of_label[start, "b"], rows[label, "b"])
+        np.testing.assert_array_equal(rows_of_label["t", "o"], rows["t", "o"])
+
+
+@pytest.mark.parametrize("option", [{"embedding_size": 7}, {"n_bigrams": 7}, {"matmul_precision": "bfloat16"}])
+def test_classifier_of_variant_learns_and_keeps_it(tmp_path, option):
+    model = classifier_of(hidden_size=16, random_state=0, **option).fit(NAMES, LABELS)
+    assert model.score(NAMES, LABELS) == 1
+    model.save(tmp_path / "classifier.crnn")
+    again = CharRNNClassifier.load(tmp_path / "classifier.crnn")
+    assert {name: again.estimator.get_params()[name] for name in option} == option
+    p = model.predict_proba(NAMES)
+    np.testing.assert_array_equal(again.predict_proba(NAMES), p)
+    if "matmul_precision" in option:
+        plain = model.set_params(estimator__matmul_precision="float32").predict_proba(NAMES)
+        assert not np.array_equal(plain, p)
+        np.testing.assert_allclose(plain, p, atol=0.02)
+
+
+def test_quantized_classifier_stays_near_its_classifier(tmp_path):
+    model = classifier_of(hidden_size=19, random_state=0).fit(NAMES, LABELS)
+    small = model.quantize()
+    np.testing.assert_allclose(small.predict_proba(NAMES), model.predict_proba(NAMES), atol=0.05)
+    assert (small.predict_proba(NAMES) != model.predict_proba(NAMES)).any()
+    small.save(tmp_path / "names")
+    again = CharRNNClassifier.load(tmp_path / "names")
+    np.testing.assert_array_equal(again.predict_proba(NAMES), small.predict_proba(NAMES))
+    assert small.models_["forward"].for_label("f").score_samples(["anna"]).shape == (1,)
+
+
+def test_labels_are_summed_in_bfloat16():
+    model = small(matmul_precision="bfloat16").fit(["anna", "bob", "eva"] * 9, labels=["f", "m", "f"] * 9)
+    rounded = model.score_samples(["anna"])
+    assert rounded != model.set_params(matmul_precision="float32").score_samples(["anna"])
+
+
+def test_mixture_keeps_the_precision_of_its_models():
+    models = [small(matmul_precision="bfloat16").fit(TEXT), small(cell="lstm").fit(TEXT)]
+    product = np.sqrt(np.prod([model.predict_proba(["to b"]) for model in models], axis=0))
+    np.testing.assert_allclose(Mixture(models).predict_proba(["to b"]), product / product.sum(), rtol=1e-5)
+
+
+def test_command_line_trains_every_variant(tmp_path):
+    (tmp_path / "text.txt").write_text(TEXT)
+    options = ["--embedding-size", "5", "--n-bigrams", "3", "--matmul-precision", "bfloat16", "--hidden-size", "11"]
+    run("train", str(tmp_path / "text.txt"), "-o", str(tmp_path / "model"), *options, "--max-steps", "5", "--quiet")
+    model = CharRNN.load(tmp_path / "model")
+    assert (model.params_["embedding"].shape[1], model.params_["bigrams"].shape) == (5, (3, 11))
+    assert model.matmul_precision == "bfloat16"
+    assert b"hidden units: 11, embedding: 5, " in run("info", str(tmp_path / "model")).stdout
+
+
+def test_recommended_takes_an_embedding():
+    assert CharRNN.recommended(TEXT, seconds=1, embedding_size=32).embedding_size == 32
+
+
+# ------------------------------------------------------------ bigrams
+
+
+def test_text_with_fewer_bigrams_has_fewer_rows(tmp_path):
+    assert small(n_bigrams=2).fit(TEXT).bigrams_ == [(" ", "t"), (" ", "b")]  # the most frequent, the first of the next
+    assert small(n_bigrams=3, batch_size=1, max_steps=0).fit("aa").bigrams_ == [("a", "a")]
+    assert small(n_bigrams=None).fit("abababab").bigrams_ == []
+    assert small(n_bigrams=3, max_steps=0).fit(["a", "b"]).params_["bigrams"].shape[0] == 2  # after the boundary
+    assert small(n_bigrams=2**31 - 1).fit("abababab").params_["bigrams"].shape[0] == 2
+    model = small(n_bigrams=1000).fit("abababab")
+    assert model.bigrams_ == [("a", "b"), ("b", "a")]
+    model.save(tmp_path / "model.crnn")
+    again = CharRNN.load(tmp_path / "model.crnn")
+    assert again.n_bigrams == 1000
+    assert same_weights(model.partial_fit("abababab"), again.partial_fit("abababab"))
+
+
+def test_previous_symbol_is_part_of_the_state():
+    model = small(batch_size=1, seq_length=7, n_bigrams=17).fit(TEXT)
+    *_, symbol = model.state_
+    position = 7 * model.n_steps_
+    assert symbol.shape == (1, 1, 1)
+    assert list(model.vocabulary_)[int(symbol[0, 0, 0]) - 1] == TEXT[(position - 1) % len(TEXT)]
+    with model.editing():
+        model.state_[-1][:] = 1e9  # an invalid symbol stands for none
+    model.set_params(max_steps=2).partial_fit(TEXT)
+
+
+def test_previous_symbol_keeps_its_meaning_in_another_vocabulary():
+    model = small(batch_size=1, seq_length=3, max_steps=2, n_bigrams=17).fit("bcdbcdbcd")
+    for _ in range(2):
+        (last,) = model.state_[-1].ravel()
+        assert list(model.vocabulary_)[int(last) - 1] == "d"
+        model.set_params(max_steps=0).partial_fit("abcd", extend_vocabulary=True)
+    model = small(batch_size=1, max_steps=2, n_bigrams=100).fit(["anna", "bob"], labels=["f", "m"])
+    with model.editing():
+        model.state_[-1][:] = len(model.vocabulary_)  # the last label
+    assert [model.for_label(label).state_[-1].item() for label in ("f", "m")] == [0, len(model.vocabulary_) - 2]
+
+
+# ------------------------------------------------------------ refusals
+
+
+def test_embedding_beyond_memory_is_refused():
+    with pytest.raises(InvalidInputError, match=r"embedding_size=2147483647 .* GB of memory"):
+        CharRNN(embedding_size=2**31 - 1).fit("abc" * 100)
+
+
+@pytest.mark.parametrize(("estimator", "name"), [(CharRNN, ""), (classifier_of, "estimator__")])
+def test_float64_model_refuses_bfloat16(estimator, name):
+    name += "matmul_precision"
+    model = estimator(hidden_size=4, max_steps=3, dtype="float64", matmul_precision="bfloat16")
+    arguments = (TEXT,) if estimator is CharRNN else (["ab", "ba"], [0, 1])
+    with pytest.raises(InvalidInputError, match=r"matmul_precision is 'bfloat16', but dtype is 'float64'. Set dtype"):
+        model.fit(*arguments)
+    model.set_params(**{name: "float32"}).fit(*arguments).set_params(**{name: "bfloat16"})
+    with pytest.raises(InvalidInputError, match="matmul_precision is 'bfloat16', but dtype is 'float64'"):
+        model.score("to be") if estimator is CharRNN else model.predict(["ab"])
+
+
+NEED_FLOAT_WEIGHTS = {
+    "partial_fit": lambda small: small.partial_fit("to be"),
+    "adapt": lambda small: small.adapt("to be"),
+    "score": lambda small: small.score("to be", adapt=True),
+    "surprisal": lambda small: small.surprisal("to be", adapt=True),
+    "gradient": lambda small: small.gradient("to be"),
+}
+
+
+@pytest.mark.parametrize("call", NEED_FLOAT_WEIGHTS)
+def test_quantized_model_refuses_what_needs_float_weights(call):
+    small = random_language_model("to be, that is", dtype="float32").quantize()
+    before = small.surprisal("to be")
+    with pytest.raises(InvalidInputError, match="on the float model"):
+        NEED_FLOAT_WEIGHTS[call](small)
+    np.testing.assert_array_equal(small.surprisal("to be"), before)
+
+
+def test_quantized_model_can_be_fitted_anew():
+    small = random_language_model(TEXT, dtype="float32").quantize().set_params(max_steps=3).fit(TEXT)
+    assert small.partial_fit(TEXT).n_steps_ == 6
+
+
+def test_quantize_refuses_other_models(monkeypatch):
+    for unfitted in (CharRNN(), CharRNNClassifier()):
+        with pytest.raises(NotFittedError):
+            unfitted.quantize()
+    model = random_language_model("abc", dtype="float32")
+    with pytest.raises(InvalidInputError, match="already has 8-bit weights"):
+        model.quantize().quantize()
+    with pytest.raises(InvalidInputError, match="Fit it with dtype='float32'"):
+        random_language_model("abc", dtype="float64").quantize()
+    H = model.hidden_size  # more units would overflow sums in 32 bits
+    monkeypatch.setattr("crnn.model.state.MAX_INT8_UNITS", H - 1)
+    with pytest.raises(InvalidInputError, match=f"hidden_size is {H}, but quantize supports at most {H - 1}, "):
+        model.quantize()
+    monkeypatch.setattr("crnn.model.state.MAX_INT8_UNITS", H)
+    model.quantize()
+    model._learned.params[3] = np.nan
+    with pytest.raises(InvalidInputError, match="finite"):
+        model.quantize()
+
+
+def test_columns_of_tiny_weights_become_zeros():
+    model = random_language_model("to be, that is", dtype="float32")
+    model._learned.params[...] *= np.float32(1e-36)
+    small = model.quantize()
+    assert not any(array.any() for array in small.params_.values() if array.ndim == 2)
+    assert np.isfinite(small.score("to be"))
+
+
+# ------------------------------------------------------------ files
+
+
+def test_quantized_file_is_at_most_0_35_of_the_float_one(tmp_path):
+    model = CharRNN(256, cell="lstm", max_steps=0, random_state=0).fit(TEXT)
+    model.save(tmp_path / "float", training_state=False)
+    model.quantize().save(tmp_path / "small", training_state=False)
+    weights = sum(array.nbytes for array in model.params_.values())
+    assert (tmp_path / "small").stat().st_size < 0.35 * weights < 0.35 * (tmp_path / "float").stat().st_size
+
+
+def test_file_without_embedding_does_not_name_it(tmp_path):
+    small(max_steps=0).fit(TEXT).save(tmp_path / "model.crnn")
+    assert b"embedding.weight" not in (tmp_path / "model.crnn").read_bytes()
+    assert model_file.read(tmp_path / "model.crnn").architecture.embedding_size is None
+
+
+def test_file_of_another_embedding_size_is_refused(tmp_path):
+    path = tmp_path / "model.crnn"
+    small(embedding_size=5, max_steps=0).fit(TEXT).save(path)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b'embedding_size\\": 5', b'embedding_size\\": 4'))
+    assert path.read_bytes() != content
+    with pytest.raises(ModelFileError, match="embedding"):
+        CharRNN.load(path)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        ([[0, 99], [1, 2]], "contains an invalid pair of symbols"),
+        ([[-1, 2], [1, 2]], "contains an invalid pair of symbols"),
+        ([[1, 2], [1, 2]], "contains a pair twice"),
+        ([[0, 1]], "its tensor 'bigrams.pairs' is I32"),
+    ],
+)
+def test_file_with_invalid_bigrams_is_refused(tmp_path, pairs, message):
+    small(n_bigrams=2, max_steps=0).fit(TEXT).save(tmp_path / "model.crnn")
+    file = model_file.read(tmp_path / "model.crnn")
+    changed = {**vars(file), "pairs": np.array(pairs, np.int32)}
+    with pytest.raises(ModelFileError, match=message):
+        model_file.write(tmp_path / "other.crnn", model_file.ModelFile(**changed))
+
+
+FIRST, SECOND = "decoder.weight", "second.rnn.weight_hh_l0"
+NO_SECOND = "its second network has no rnn.weight_hh_l0"
+CRAFTED = {
+    "-128": (FIRST, lambda a: np.full_like(a, -128), "contains -128, which is not a valid 8-bit weight"),
+    "floats": (FIRST, lambda a: a.astype(np.float32), "its architecture implies I8"),
+    "negative scale": (f"{FIRST}.scale", lambda a: -a, "contains an invalid scale"),
+    "tiny scale": (f"{FIRST}.scale", lambda a: a * np.float32(1e-38), "contains an invalid scale"),
+    "huge scale": (f"{FIRST}.scale", lambda a: np.full_like(a, 3e38), "contains an invalid scale"),
+    "NaN": (f"{FIRST}.scale", lambda a: np.full_like(a, np.nan), "contains NaN or infinity"),
+    "scale of another size": (f"{FIRST}.scale", lambda a: a[:-1].copy(), "its architecture implies F32"),
+    "second, -128": (SECOND, lambda a: np.full_like(a, -128), NO_SECOND),
+    "second, floats": (SECOND, lambda a: a.astype(np.float32), NO_SECOND),
+    "second, another shape": (SECOND, lambda a: a[:-1].copy(), NO_SECOND),
+    "second, missing": (SECOND, None, NO_SECOND),
+    "second, scale of another type": (f"{SECOND}.scale", lambda a: a.astype(np.float64), NO_SECOND),
+    "second, scale of another size": (f"{SECOND}.scale", lambda a: a[:-1].copy(), NO_SECOND),
+    "second, negative scale": (f"{SECOND}.scale", lambda a: -a, NO_SECOND),
+    "second, huge scale": (f"{SECOND}.scale", lambda a: np.full_like(a, 3e38), NO_SECOND),
+    "second, NaN": (f"{SECOND}.scale", lambda a: np.full_like(a, np.nan), f"NaN|{NO_SECOND}"),
+    "second, no scale": (f"{SECOND}.scale", None, NO_SECOND),
+}
+
+
+@pytest.fixture(scope="module")
+def quantized_classifier(tmp_path_factory):
+    """The path of a classifier with 8-bit weights."""
+    path = tmp_path_factory.mktemp("int8") / "classifier"
+    classifier_of(hidden_size=7, max_steps=20).fit(NAMES, LABELS).quantize().save(path)
+    return path
+
+
+@pytest.mark.parametrize("case", CRAFTED)
+def test_crafted_int8_files_are_refused(tmp_path, monkeypatch, quantized_classifier, case):
+    """Bypass all checks when writing, but write a correct checksum."""
+    name, change, message = CRAFTED[case]
+    file = model_file.read(quantized_classifier)
+    tensors = file.tensors if name in file.tensors else file.labels.tensors
+    if change is None:
+        del tensors[name]
+    else:
+        tensors[name] = change(tensors[name])
+    with monkeypatch.context() as patch:
+        patch.setattr(model_file, "_declared_architecture", lambda metadata, tensors: None)
+        patch.setattr(model_file, "_checked_parts", lambda tensors, architecture: None)
+        model_file.write(tmp_path / "crafted", file)
+    with pytest.raises(ModelFileError, match=message):
+        CharRNNClassifier.load(tmp_path / "crafted")
