@@ -63,7 +63,7 @@ def small(max_steps=20, **parameters):
 
 @pytest.mark.parametrize("batch_size", [1, 3])
 @pytest.mark.parametrize("clip", [5.0, 0.1, None])
-def test_fit_is_that_of_the_reference(kernels, batch_size, clip):
+def test_fit_with_each_clip_matches_reference(kernels, batch_size, clip):
     model = small(0, batch_size=batch_size, clip=clip, learning_rate=0.03, dtype="float64").fit(TEXT)
     layout, start, ids = model._learned.layout, model._learned, model.vocabulary_.encode(TEXT)
     wanted = expected_run(

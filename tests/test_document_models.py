@@ -135,11 +135,6 @@ def test_epochs_count_the_symbols_with_their_boundaries():
     assert small(None, batch_size=4, seq_length=5).fit(NAMES).partial_fit(NAMES).n_steps_ == 11 * -(-symbols // 20)
 
 
-def test_threads_change_rounding_alone():
-    one, two = (small(n_threads=n, batch_size=4).fit(NAMES) for n in (1, 2))
-    np.testing.assert_allclose(two._learned.params, one._learned.params, rtol=1e-9, atol=1e-9)
-
-
 def test_partial_fit_continues_and_takes_a_text_as_one_document():
     model = small().fit(NAMES)
     before = model._learned.params.copy()

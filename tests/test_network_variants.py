@@ -180,12 +180,6 @@ def test_scores_do_not_depend_on_other_texts_or_threads(fitted):
     np.testing.assert_allclose(together, fed, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["embedding", "bigrams", "bfloat16"])
-def test_threads_train_the_same_model(name):
-    one, two = (small(n_threads=n, batch_size=32, dropout=0.2, **VARIANTS[name]).fit(TEXT) for n in (1, 2))
-    assert same_weights(one, two)
-
-
 # ------------------------------------------------------------ continuing
 
 
@@ -275,9 +269,9 @@ def test_bfloat16_model_adapts_in_bfloat16():
 def test_model_for_label_keeps_its_table(option):
     texts, labels = ["anna", "bob", "eve", "otto"], ["f", "m", "f", "m"]
     model = small(cell="lstm", max_steps=200, dtype="float64", **option).fit(texts * 5, labels=labels * 5)
-    of_label = model.for_label("m")
+    scores, of_label = model.score_samples(texts, labels="m"), model.for_label("m")
     boundary = of_label.vocabulary_.boundary
-    np.testing.assert_allclose(of_label.score_samples(texts), model.score_samples(texts, labels="m"), rtol=1e-12)
+    np.testing.assert_allclose(of_label.score_samples(texts), scores, rtol=1e-12)
     if "embedding" in model.params_:
         ours, theirs = of_label.params_["embedding"], model.params_["embedding"]
         np.testing.assert_array_equal(ours[boundary], theirs[boundary + 2])

@@ -50,7 +50,7 @@ def test_samples_are_the_documents_it_was_taught(model):
 
 
 @pytest.mark.parametrize("k", [1, 7, 101])
-def test_samples_are_those_of_the_reference(untaught, k):
+def test_samples_match_reference(untaught, k):
     n = 90
     samples = untaught.sample(max_length=n, num_samples=k, random_state=3)
     assert ([samples] if k == 1 else samples) == by_the_reference(untaught, k, n, 3)
@@ -58,7 +58,7 @@ def test_samples_are_those_of_the_reference(untaught, k):
     assert ([primed] if k == 1 else primed) == by_the_reference(untaught, k, n, 3, "ev")
 
 
-def test_a_sample_depends_on_its_number_alone(untaught):
+def test_sample_depends_on_its_number_alone(untaught):
     many = untaught.sample(num_samples=40, random_state=1)
     assert untaught.sample(num_samples=5, random_state=1) == many[:5]
     assert untaught.set_params(n_threads=1).sample(random_state=1) == many[0]

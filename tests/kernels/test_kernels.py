@@ -1,4 +1,4 @@
-"""The entry points of the kernels: each against its NumPy twin, in every instruction set and both dtypes.
+"""The entry points of the kernels: each against its NumPy reference, in every instruction set and both dtypes.
 
 Training goes through `Trainer` and inference through `PackedNetwork`, which are no more than the kernels with their
 buffers. Products, variants of the network, and exp, tanh and sigmoid have files of their own.
@@ -146,7 +146,7 @@ RUNS = [
 
 @functools.cache
 def a_run(i):
-    """Return arguments, options and the twin of one of RUNS: every build is compared with the same."""
+    """Return arguments, options and the expected result of one of RUNS: every build is compared with the same."""
     cell, num_layers, optimizer, B, T, n_threads, options = RUNS[i]
     # Six steps of a text of four chunks: across the end of the epoch.
     options = {"T": T, "learning_rate": 0.01, "optimizer": optimizer, "optimizer_start": 0, **options}
@@ -157,7 +157,7 @@ def a_run(i):
 
 
 @pytest.mark.parametrize("i", range(len(RUNS)), ids=lambda i: "-".join(map(str, RUNS[i][:6])))
-def test_training_is_its_twin(kernels, dtype, i):
+def test_training_step_matches_reference(kernels, dtype, i):
     arguments, options, expected = a_run(i)
     check_run(Run(*in_dtype(arguments, dtype), **options).steps(*[1] * 6), expected)
 
@@ -176,7 +176,7 @@ CELLS_AND_SHAPES = [case for i, case in enumerate(CELLS_AND_SHAPES) if i % 2 or 
 
 
 @pytest.mark.parametrize(("cell", "B", "T", "n_threads"), CELLS_AND_SHAPES)
-def test_training_is_its_twin_on_any_streams_and_threads(kernels, dtype, cell, B, T, n_threads):
+def test_training_matches_reference_on_any_streams_and_threads(kernels, dtype, cell, B, T, n_threads):
     arguments, options, expected = a_shape(cell, B, T)
     check_run(Run(*in_dtype(arguments, dtype), n_threads=n_threads, **options).steps(1, 1), expected)
 
@@ -199,13 +199,13 @@ CELLS_AND_SIZES = [(*pair[0], *pair[1], T) for pair, T in zip(
 
 
 @pytest.mark.parametrize(("cell", "V", "H", "T"), CELLS_AND_SIZES)
-def test_training_is_its_twin_at_any_size_of_the_network(kernels, dtype, cell, V, H, T):
+def test_training_matches_reference_at_any_size(kernels, dtype, cell, V, H, T):
     arguments, options, expected = a_size(cell, V, H, T)
     check_run(Run(*in_dtype(arguments, dtype), **options).steps(1, 1), expected)
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_training_is_its_twin_where_a_product_is_cut(kernels, cell):
+def test_training_matches_reference_where_a_product_is_cut(kernels, cell):
     arguments = start("float32", 3, 23, V=3, H=K_BLOCK // 2 + 7, cell=cell)  # the gates of a GRU or an LSTM go beyond
     check_run(Run(*arguments, T=23, learning_rate=0.01).steps(1), a_cut_product(cell))
 
@@ -241,7 +241,7 @@ def a_large_product():
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_one_stream_of_a_wide_network_is_its_twin(kernels, dtype, cell):
+def test_training_of_one_wide_stream_matches_reference(kernels, dtype, cell):
     # Its panels are as wide as they come: more columns than the strip of any register file.
     arguments = start(dtype, 1, 3, V=5, H=149, cell=cell, num_layers=2)
     check_against_reference(arguments, 2, T=3, learning_rate=0.01)
@@ -335,7 +335,7 @@ def test_the_norm_is_also_that_of_rows_of_more_than_2048_elements(kernels, dtype
     ids=["few", "dropout", "many", "weights"],
 )
 @pytest.mark.parametrize("cell", CELLS)
-def test_gradients_are_those_of_central_differences(kernels, cell, B, T, dropout, weight_dropout):
+def test_gradients_match_central_differences(kernels, cell, B, T, dropout, weight_dropout):
     layout, params = network(5, 3, cell=cell, num_layers=2)
     ids, state = symbols(5, B * (T + 1) + 1), states(B, 3, cell=cell, num_layers=2)
     options = {"T": T, "dropout": dropout, "weight_dropout": weight_dropout, "dropout_seed": 11}
@@ -345,7 +345,7 @@ def test_gradients_are_those_of_central_differences(kernels, cell, B, T, dropout
 
 @pytest.mark.parametrize(("B", "T"), [(7, 3), (7, 13)], ids=["few", "many"])
 @pytest.mark.parametrize(("cell", "optimizer"), list(zip(CELLS, itertools.cycle(OPTIMIZERS), strict=False)))
-def test_any_number_of_threads_gives_the_same_numbers(kernels, dtype, cell, optimizer, B, T):
+def test_shards_change_rounding_alone(kernels, dtype, cell, optimizer, B, T):
     arguments = start(dtype, B, T, cell=cell, num_layers=2, optimizer=optimizer)
     options = {"T": T, "learning_rate": 0.01, "optimizer": optimizer, "dropout": 0.3, "clip_norm": 1.0}
     one = Run(*arguments, **options).steps(3)
@@ -385,7 +385,7 @@ def test_huge_logits_keep_the_loss_finite(kernels, dtype):
     [(1, 3, 1, 37), (5, 3, 1, 16), (5, 3, 3, 131), (5, 17, 2, 37), (5, 67, 5, 131), (1, 67, 1, 1)],
 )
 @pytest.mark.parametrize("cell", CELLS)
-def test_packed_weights_follow_the_update(kernels, dtype, cell, B, T, n_threads, H):
+def test_packed_weights_follow_update(kernels, dtype, cell, B, T, n_threads, H):
     run = Run(*start(dtype, B, T, H=H, cell=cell, num_layers=2), T=T, n_threads=n_threads)
     check_packed_weights(run, kernels)
 
@@ -415,7 +415,7 @@ def masks_of(core, shape, dtype, *arguments):
         (1 - 2**-24, 7, 1, 1, 0),
     ],
 )
-def test_dropout_masks_are_their_twins(kernels, dtype, rate, seed, step, layer, first_stream):
+def test_dropout_masks_match_reference(kernels, dtype, rate, seed, step, layer, first_stream):
     T, B, H = 3, 2, 131
     factors = masks_of(kernels, (T, B, H), dtype, rate, seed, step, layer, first_stream)
     for t, b in np.ndindex(T, B):
@@ -434,7 +434,7 @@ def test_dropout_masks_are_their_twins(kernels, dtype, rate, seed, step, layer, 
         (1 - 2**-24, 7, 1, 1),
     ],
 )
-def test_masks_of_weights_are_their_twins(kernels, dtype, rate, seed, step, layer):
+def test_weight_masks_match_reference(kernels, dtype, rate, seed, step, layer):
     shape = 37, 4 * 37
     expected = reference_dropout.weight_mask(seed, step, layer, shape, rate).astype(dtype).ravel()
     for first in (0, 1, 3001):
@@ -471,7 +471,7 @@ INFERRED = [(1, 1, 1), (2, 3, 2), (13, 11, 1), (67, 37, 7), (257, 101, 3)]  # V,
 
 
 def a_network(dtype, V, H, B, cell, num_layers=2):
-    """Return a layout, parameters, the same for the twin in double precision, and states."""
+    """Return a layout, parameters, the same for the reference in double precision, and states."""
     layout, params = network(V, H, dtype, cell=cell, num_layers=num_layers, scale=0.3)
     wide, doubled = in_double(layout, params)
     return layout, params, wide.tensors(doubled), states(B, H, dtype, cell=cell, num_layers=num_layers)
@@ -481,7 +481,7 @@ def copied(state):
     return tuple(array.copy() for array in state)
 
 
-def in_twin(state):
+def in_double_precision(state):
     return tuple(array.astype(np.float64) for array in state)
 
 
@@ -497,15 +497,15 @@ def with_lengths(*lengths):
 
 @functools.cache
 def a_text(name, cell, V, H, B, n):
-    """Return a network, its states, symbols, and the twin's log-probabilities and last states: one for all sets."""
+    """Return a network, its states, symbols, and the log-probabilities and last states of the reference."""
     layout, params, p, before = a_network(np.dtype(name), V, H, B, cell)
     x = symbols(V, n * B, np.int32).reshape(n, B)
-    return layout, params, before, x, *reference.log_probabilities(p, cell, x, in_twin(before))
+    return layout, params, before, x, *reference.log_probabilities(p, cell, x, in_double_precision(before))
 
 
 @pytest.mark.parametrize(("V", "H", "B", "n"), with_lengths(67, 5))
 @pytest.mark.parametrize("cell", CELLS)
-def test_feed_is_its_twin(kernels, dtype, cell, V, H, B, n):
+def test_fed_states_match_reference(kernels, dtype, cell, V, H, B, n):
     layout, params, before, x, _, last = a_text(dtype.name, cell, V, H, B, n)
     state = copied(before)
     pack(layout, params).feed(x, state)
@@ -514,7 +514,7 @@ def test_feed_is_its_twin(kernels, dtype, cell, V, H, B, n):
 
 @pytest.mark.parametrize(("V", "H", "B", "n"), with_lengths(523, 1))
 @pytest.mark.parametrize("cell", CELLS)
-def test_log_probabilities_are_their_twin(kernels, dtype, cell, V, H, B, n):
+def test_log_probabilities_match_reference(kernels, dtype, cell, V, H, B, n):
     layout, params, before, x, expected, last = a_text(dtype.name, cell, V, H, B, n)
     state = copied(before)
     log_p = pack(layout, params).log_probabilities(x, state)
@@ -535,12 +535,12 @@ SAMPLED = [
 
 
 @pytest.mark.parametrize(("cell", "num_layers", "V", "H", "B", "temperature"), SAMPLED)
-def test_sample_is_its_twin(kernels, dtype, cell, num_layers, V, H, B, temperature):
+def test_samples_match_reference(kernels, dtype, cell, num_layers, V, H, B, temperature):
     n = 41
     layout, params, p, before = a_network(dtype, V, H, 1, cell, num_layers)
     out, state, uniforms = drawn(pack(layout, params), before, range(B), n, temperature=temperature)
     # Compare the states for the drawn symbols, since rounding may decide a draw differently.
-    layers, _ = reference.forward(p, cell, out, repeated(in_twin(before), B))
+    layers, _ = reference.forward(p, cell, out, repeated(in_double_precision(before), B))
     states_are_close(state, reference.state_after(layers), dtype)
     margin = tolerance(dtype)
     differing = 0

@@ -49,7 +49,7 @@ def reference_texts(cell, number, prime):
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(("number", "given"), list(enumerate(OPTIONS)), ids=str)
-def test_sample_is_that_of_the_reference(kernels, cell, number, given):
+def test_controlled_samples_match_reference(kernels, cell, number, given):
     model = random_language_model(SYMBOLS, cell=cell, num_layers=2)
     for prime in ("", "abk"):
         texts = model.sample(60, prime=prime, num_samples=3, random_state=5, **given)

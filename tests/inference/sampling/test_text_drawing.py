@@ -4,8 +4,7 @@ import types
 
 import numpy as np
 import pytest
-from examples import reference_sample, reference_state
-from scipy import stats
+from examples import reference_sample
 
 from crnn import CharRNN, InvalidInputError
 from crnn.inference.sampling import text_drawing, text_sampler
@@ -35,23 +34,6 @@ def model():
 # --- the reference implementation
 
 
-@pytest.mark.parametrize("prime", ["", "a", "kab" * 700])
-@pytest.mark.parametrize("temperature", [0, 0.3, 1.0, 3.0])
-def test_sample_is_that_of_the_reference(kernels, model, prime, temperature):
-    text = model.sample(300, prime=prime, temperature=temperature, random_state=5)
-    assert text == reference_sample(model, 300, prime, temperature=temperature, seed=5)
-
-
-def test_samples_of_a_batch_are_those_of_the_reference(kernels, model):
-    texts = model.sample(50, prime="ab", num_samples=3, random_state=5)
-    assert texts == [reference_sample(model, 50, "ab", seed=5, i=i) for i in range(3)]
-
-
-def test_likeliest_text_in_float32_is_that_of_the_reference():
-    text = random_model("float32").sample(30, temperature=0)
-    assert text == reference_sample(random_model("float64"), 30, temperature=0, seed=0)
-
-
 KINDS = [{"cell": "rnn", "num_layers": 2}, {"cell": "gru"}, {"cell": "lstm", "num_layers": 2}]
 
 
@@ -62,54 +44,16 @@ def reference_samples(number, temperature, prime):
     return [reference_sample(model, 100, prime, temperature=temperature, seed=5, i=i) for i in range(3)]
 
 
-@pytest.mark.parametrize("prime", ["", "kab" * 67])
+@pytest.mark.parametrize("prime", ["", "kab" * 700])
 @pytest.mark.parametrize("temperature", [0, 0.7])
 @pytest.mark.parametrize(("number", "kind"), list(enumerate(KINDS)), ids=str)
-def test_samples_of_other_networks_are_those_of_the_reference(kernels, number, kind, temperature, prime):
+def test_samples_match_reference(kernels, number, kind, temperature, prime):
     model, expected = random_model(**kind), reference_samples(number, temperature, prime)
     assert model.sample(100, prime=prime, temperature=temperature, random_state=5) == expected[0]
     assert model.sample(100, prime=prime, temperature=temperature, num_samples=3, random_state=5) == expected
 
 
 # --- the distribution
-
-
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
-def test_draws_follow_the_softmax(dtype, temperature):
-    model = random_model(dtype, "abcde", scale=0.5)
-    with model.editing():
-        model.params_["Whh_l0"][:] = 0  # then the next symbol depends on the last one alone
-    text = model.sample(150_000, temperature=temperature, random_state=11)
-    ids = model.vocabulary_.encode(text)
-    counts = np.zeros((5, 5))
-    np.add.at(counts, (ids[:-1], ids[1:]), 1)
-    part, _ = reference_state(model)
-    (layer,) = part.layers
-    y = np.tanh(layer.Wx + layer.bh) @ part.Wy + part.by
-    p = np.exp(y.astype(np.float64) / temperature)
-    p /= p.sum(axis=1, keepdims=True)
-    for row, expected in zip(counts, p, strict=True):
-        assert row.sum() > 3000
-        assert stats.chisquare(row, expected * row.sum()).pvalue > 1e-3
-
-
-def test_first_symbols_of_many_samples_follow_the_softmax(model):
-    texts = model.sample(2, num_samples=20_000, random_state=11)
-    p = np.exp(model.params_["by"])
-    p /= p.sum()
-    counts = np.bincount(model.vocabulary_.encode("".join(text[0] for text in texts)), minlength=len(p))
-    assert stats.chisquare(counts, p * len(texts)).pvalue > 1e-3
-
-
-def test_temperature_zero_takes_the_likeliest(model):
-    expected = ""
-    for _ in range(20):
-        p, (h,) = reference_state(model, expected)
-        expected += model.vocabulary_[int(np.argmax(h[0, 0] @ p.Wy + p.by))]
-    assert len(set(expected)) > 1
-    for seed in (0, 1):
-        assert model.sample(20, temperature=0, random_state=seed) == expected
-        assert model.sample(20, temperature=1e-9, random_state=seed) == expected
 
 
 def test_temperatures_at_the_ends_of_the_range(dtype):
@@ -119,19 +63,6 @@ def test_temperatures_at_the_ends_of_the_range(dtype):
         assert model.sample(20, temperature=temperature, random_state=0) == likeliest
     for temperature in (1e300, 1e39):
         assert set(model.sample(500, temperature=temperature, random_state=0)) == set(SYMBOLS)
-
-
-def test_among_equals_the_first_is_the_likeliest():
-    model = CharRNN(3, max_steps=0, init_scale=0, random_state=0).fit("cab")
-    assert model.sample(5, temperature=0) == "aaaaa"
-    assert set(model.sample(100, random_state=0)) == set("abc")
-
-
-def test_symbol_without_probability_is_never_drawn(model):
-    model = random_model("float32")
-    with model.editing():
-        model.params_["by"][[0, 3, 10]] = -1e30
-    assert not set(model.sample(5000, temperature=3, random_state=0)) & set("adk")
 
 
 # --- prime, length, number
@@ -171,7 +102,7 @@ def test_only_n_is_positional(model):
 
 
 @pytest.mark.parametrize("seed", [0, np.random.SeedSequence(3), np.random.default_rng(3), np.random.PCG64(3)])
-def test_sample_i_depends_on_the_seed_and_on_i_alone(model, seed, monkeypatch):
+def test_samples_depend_on_seed_and_number_alone(model, seed, monkeypatch):
     def drawn(k):
         fresh = np.random.default_rng(3) if isinstance(seed, np.random.Generator) else seed
         fresh = np.random.PCG64(3) if isinstance(seed, np.random.BitGenerator) else fresh
@@ -199,31 +130,6 @@ def test_a_text_that_ends_changes_no_other_one(cell, monkeypatch):
     assert len(set(map(len, texts))) > 5
     monkeypatch.setattr(text_sampler, "ROWS", 1)  # one after another
     assert model.sample(23, num_samples=31, stop="a", random_state=3) == texts
-
-
-@pytest.mark.parametrize("hidden_size", [3, 8, 67])
-def test_place_in_a_large_batch_does_not_matter(kernels, dtype, hidden_size):
-    model = random_model(dtype, hidden_size=hidden_size, scale=1.5)
-    texts = model.sample(97, num_samples=600, random_state=0)
-    for k in (2, 7, 257):
-        assert texts[:k] == model.sample(97, num_samples=k, random_state=0)
-    assert texts[0] == model.sample(97, random_state=0)
-
-
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind["cell"])
-def test_samples_of_other_networks_do_not_depend_on_their_company(kernels, dtype, kind, monkeypatch):
-    model = random_model(dtype, hidden_size=17, scale=1.5, **kind)
-    texts = model.sample(41, prime="ab", num_samples=67, random_state=0)
-    assert len(set(texts)) > 60
-    for k in (2, 7, 31):
-        assert texts[:k] == model.sample(41, prime="ab", num_samples=k, random_state=0)
-    assert texts[0] == model.sample(41, prime="ab", random_state=0)
-    assert texts[0] == "".join(model.stream(41, prime="ab", random_state=0))
-    monkeypatch.setattr(text_sampler, "ROWS", 5)
-    monkeypatch.setattr(text_drawing, "SHARE", 11)
-    for n_threads in (1, 2, 3):
-        model.set_params(n_threads=n_threads)
-        assert texts == model.sample(41, prime="ab", num_samples=67, random_state=0)
 
 
 # --- random_state

@@ -31,7 +31,7 @@ def test_states_of_many_texts_are_those_of_each(X, cell, monkeypatch):
 
 
 @pytest.mark.parametrize("n_bigrams", [None, 3])
-def test_states_are_those_of_the_reference(n_bigrams, monkeypatch):
+def test_states_match_reference(n_bigrams, monkeypatch):
     model = random_language_model("abdbbaccd", cell="lstm", num_layers=2, n_bigrams=n_bigrams)
     monkeypatch.setattr(string_states, "SCORE_ROWS", 3)
     texts = ["abbacdbbabd", "bb", "accd"]
@@ -74,7 +74,7 @@ def test_features_are_the_last_states_or_their_means(X):
 
 
 @pytest.mark.parametrize("pooling", ["last", "mean"])
-def test_features_do_not_depend_on_the_other_strings_nor_on_threads(pooling):
+def test_features_do_not_depend_on_other_strings_or_threads(pooling):
     model = small()
     texts = TEXTS * 13
     found = model.set_params(n_threads=3).transform(texts, pooling=pooling)

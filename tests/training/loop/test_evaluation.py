@@ -52,7 +52,7 @@ def test_every_symbol_counts_once(monkeypatch):
 
 
 @pytest.mark.parametrize("n", [100, 5000, 32 * 2048, 100_003])
-def test_the_same_bits_on_any_number_of_threads(n):
+def test_threads_do_not_change_losses(n):
     layout, params = network(V, H, np.float32, cell="gru")
     ids = symbols(V, n)
     assert len({evaluate(layout, params, ids, n_threads) for n_threads in (1, 2, 3, 5, None)}) == 1

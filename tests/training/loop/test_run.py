@@ -73,7 +73,7 @@ def overfitting(**parameters):
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("optimizer", ["adagrad", "rmsprop", "adam"])
-def test_fit_is_that_of_the_reference_for_every_cell(cell, optimizer):
+def test_fit_matches_reference(cell, optimizer):
     parameters = {
         "cell": cell, "num_layers": 2, "optimizer": optimizer, "batch_size": 3, "dtype": "float64", "dropout": 0.25,
         "clip_norm": 2.0, "learning_rate": 0.02, "schedule": "cosine", "warmup": 3,
@@ -112,13 +112,6 @@ def test_every_cell_learns(cell):
     model = CharRNN(24, cell=cell, optimizer="adam", learning_rate=0.01, batch_size=4, max_steps=500, random_state=0)
     assert model.fit(TEXT).score(TEXT) > -0.7
     assert set(model.sample(50)) <= set(TEXT)
-
-
-@pytest.mark.parametrize("parameters", [GATED, {**GATED, "n_threads": 2}, {"cell": "gru", "dropout": 0.5}])
-def test_the_same_seed_gives_the_same_bits(parameters):
-    model = small(40, **parameters).fit(TEXT)
-    assert bits(model) == bits(small(40, **parameters).fit(TEXT))
-    assert bits(model) != bits(small(40, **parameters, random_state=1).fit(TEXT))
 
 
 def test_steps_one_by_one_are_one_pass_with_the_same_dropout():

@@ -111,7 +111,7 @@ KINDS = [
 
 
 @pytest.mark.parametrize(("cell", "optimizer", "options"), KINDS)
-def test_every_number_of_threads_gives_the_same_bits(kernels, cell, optimizer, options):
+def test_threads_do_not_change_bits(kernels, cell, optimizer, options):
     options = {"dropout_seed": 3, **options}
     one = run_with(1, cell=cell, optimizer=optimizer, **options)
     assert one[1] > 0
@@ -125,12 +125,12 @@ def test_the_kinds_are_all_cells_and_optimizers():
 
 
 @pytest.mark.parametrize("change", [(1, 8, 3), (8, 1, 2), (2, 3, 1)])
-def test_a_team_that_changes_gives_the_same_bits(change):
+def test_changing_threads_does_not_change_bits(change):
     assert run_with(8, change=change, clip_norm=0.02) == run_with(1, clip_norm=0.02)
 
 
 @pytest.mark.parametrize("text", [TEXT, NAMES], ids=["text", "documents"])
-def test_a_model_is_the_same_at_every_number_of_threads(text):
+def test_threads_do_not_change_models(text):
     options = {
         "cell": "gru", "optimizer": "adam", "clip_norm": 1.0, "dropout": 0.2, "weight_dropout": 0.1, "batch_size": B,
         "seq_length": T, "max_steps": 30, "random_state": 3, "validation_fraction": 0.2, "eval_every": 10,

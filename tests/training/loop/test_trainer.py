@@ -19,11 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from interrupted_runs import interrupted_everywhere
 from mpi_processes import trainer_after
-from reference_checks import check_against_reference, check_run, expected_in_double, expected_run
+from reference_checks import check_against_reference, expected_run
 
 from crnn import CharRNN
 from crnn.errors import DivergenceError, InvalidInputError
-from crnn.parameters.cells import CELLS
 from crnn.reference.dropout import state_resets
 from crnn.runtime.threads import scipy_blas
 from crnn.text.streams.streams import Block
@@ -73,29 +72,6 @@ def test_an_epoch_is_that_of_min_char_rnn(length):
 def test_each_stream_reads_its_part_of_the_text():
     arguments = start(B=3, chunks=3)
     check_against_reference(arguments, 8, rtol=1e-9, T=T, learning_rate=0.01)
-
-
-OPTIONS = [
-    {},
-    {"optimizer": "adagrad", "clip": math.inf, "clip_norm": 0.7},
-    {"optimizer": "rmsprop", "learning_rate": 0.003, "clip": 0.02},
-    {"optimizer": "adam", "learning_rate": lambda step: 0.01 / (1 + step), "weight_decay": 0.1, "clip_norm": 0.5},
-    {"optimizer": "adam", "learning_rate": 0.003, "dropout": 0.3, "dropout_seed": 2**62 + 11},
-    {"optimizer": "adam", "learning_rate": 0.003, "weight_dropout": 0.3, "dropout_seed": 7, "clip_norm": 0.5},
-    {"optimizer": "adagrad", "dropout": 0.1, "weight_dropout": 0.5, "dropout_seed": 2**62 + 11},
-]
-
-
-@pytest.mark.parametrize("n_threads", [1, 2])
-@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: options.get("optimizer", "default"))
-@pytest.mark.parametrize("cell", CELLS)
-def test_every_cell_and_optimizer_is_that_of_the_reference_over_epochs(cell, options, n_threads):
-    arguments = start(B=3, chunks=3, cell=cell, num_layers=2, optimizer=options.get("optimizer", "adagrad"))
-    options = {"T": T, "learning_rate": 0.01, "optimizer_start": 4, **options}
-    run = Run(*arguments, n_threads=n_threads, n_steps=13, **options).steps(3, 5)
-    check_run(run, expected_in_double(arguments, 8, n_before=13, **options), 1e-7)
-    assert run.cursor.n_steps == 21
-    assert run.cursor.gradient_norm > 0
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
@@ -231,25 +207,6 @@ def test_the_size_of_the_blocks_does_not_change_the_bits(whole):
     assert all(other == learned[0] for other in learned[1:])
     assert len({run.cursor.smooth_loss for run in runs}) == len({run.cursor.last_loss for run in runs}) == 1
     assert runs[0].streams.steps_per_epoch % 2  # the last block of an epoch is a smaller one
-
-
-@pytest.mark.parametrize("n_threads", [1, 2, 3, 7])
-def test_the_same_number_of_threads_gives_the_same_bits(kernels, dtype, n_threads):
-    arguments = start(dtype, B=7)
-    runs = [Run(*arguments, T=T, n_threads=n_threads).steps(41) for _ in range(3)]
-    assert len(runs[0].trainer.team.shards) == n_threads
-    assert runs[0].bits() == runs[1].bits() == runs[2].bits()
-
-
-def test_any_number_of_threads_gives_the_same_numbers():
-    arguments = start(B=7)
-    one = Run(*arguments, T=T, n_threads=1).steps(3)
-    for n_threads in range(2, 8):
-        run = Run(*arguments, T=T, n_threads=n_threads).steps(3)
-        assert run.loss == pytest.approx(one.loss, rel=1e-12)
-        np.testing.assert_allclose(run.params, one.params, rtol=1e-10)
-        np.testing.assert_allclose(run.sum, one.sum, rtol=1e-10)
-        np.testing.assert_allclose(run.state, one.state, rtol=1e-10)
 
 
 def test_there_are_no_more_threads_than_streams():
