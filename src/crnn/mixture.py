@@ -44,8 +44,8 @@ from .text.symbols.vocabulary import Vocabulary
 
 COUNTED_PER_SECOND = 250_000  # symbols counted per second of the budget, which take at most a second on one core
 OF_COUNTS = ("order", "max_memory", "min_count", "vocabulary", "n_threads")  # overrides that apply to the counts
-# A text's own part for the weights: 5,000 symbols determine them to 0.03, which costs 0.0002 nats on War and Peace.
-MIN_LENGTH_FOR_WEIGHTS, HELD_OUT_EVERY, MAX_HELD_OUT, HELD_OUT_PASSAGES = 500_000, 100, 16_384, 8
+# A text's own part for the weights: 2,500 of names gain 0.003 nats, 16,384 of War and Peace 0.005.
+MIN_LENGTH_FOR_WEIGHTS, HELD_OUT_EVERY, MAX_HELD_OUT, HELD_OUT_PASSAGES = 200_000, 100, 16_384, 8
 MIN_SHARE = 0.1  # minimum fraction of the time for the network, however long counting takes
 
 
@@ -195,7 +195,7 @@ class Mixture(LanguageModel):
             Must be True, since a mixture needs fitted models.
         validation : str, bytes, os.PathLike or iterable of str or bytes, default=None
             A held-out text for `fit_weights`, checked before the network is trained; the models then learn from all of
-            `X`. None: a text of at least 500,000 symbols and 64 MB at most is its own held-out text: eight passages, or
+            `X`. None: a text of at least 200,000 symbols and 64 MB at most is its own held-out text: eight passages, or
             every hundredth document, with 1 % of its symbols or 16,384, whichever is less. These weights sum to 1.
             Other texts have equal weights.
         verbose : int, default=1
