@@ -17,9 +17,8 @@ from .ngram.counts_network import CountsNetwork
 from .ngram.settings import NGramSettings
 from .parameters.checks import FilePath
 from .text.sources.sources import TextLike, text_source
-from .text.sources.stored_ids import TextIds
 from .text.sources.text_source import TextSource
-from .text.symbols.vocabulary import Vocabulary
+from .text.symbols.vocabulary import Ids, Vocabulary
 from .training.preparation.data_summary import data_summary
 from .training.progress.counting_progress import CountingProgress
 
@@ -410,7 +409,7 @@ def _refuse_labels(labels: Any) -> None:
         )
 
 
-def _ids(source: TextSource, vocabulary: Vocabulary) -> TextIds:
+def _ids(source: TextSource, vocabulary: Vocabulary) -> Ids:
     """Return the ids of a nonempty text."""
     ids = source.ids(vocabulary)
     if not len(ids):

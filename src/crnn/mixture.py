@@ -38,9 +38,8 @@ from .parameters.checks import (
 )
 from .text.sources.file_sources import IN_MEMORY
 from .text.sources.sources import TextLike, documents_of, text_source
-from .text.sources.stored_ids import TextIds
 from .text.sources.text_source import TextSource
-from .text.symbols.vocabulary import Vocabulary
+from .text.symbols.vocabulary import Ids, Vocabulary
 
 COUNTED_PER_SECOND = 250_000  # symbols counted per second of the budget, which take at most a second on one core
 OF_COUNTS = ("order", "max_memory", "min_count", "vocabulary", "n_threads")  # overrides that apply to the counts
@@ -395,7 +394,7 @@ def with_held_out(X: TextLike, validation: TextLike | None) -> tuple[TextLike, T
     return rest, text_source(held_out)
 
 
-def fit_weights_to_ids(mixture: Mixture, ids: TextIds, given: int, *, sum_to_one: bool = False) -> None:
+def fit_weights_to_ids(mixture: Mixture, ids: Ids, given: int, *, sum_to_one: bool = False) -> None:
     """Set the weights that best predict these ids, of which the first `given` are read but not counted.
 
     A sum of 1 is for a part of the training text: it is more like the rest of that text than a new text is, and

@@ -85,9 +85,9 @@ def test_info_of_this_build(capsys):
     assert rows(capsys.readouterr().out)["crnn"] == crnn.__version__
 
 
-@pytest.mark.parametrize("arguments", [[], ["model.crnn", "--build"]])
+@pytest.mark.parametrize("arguments", [[], ["model.crnn", "--build"], ["--check", "a.json", "model.crnn"]])
 def test_info_of_one_thing_at_a_time(folder, capsys, arguments):
-    assert "MODEL or --build" in usage_error(capsys, "info", *arguments)
+    assert "one of MODEL, --build and --check" in usage_error(capsys, "info", *arguments)
 
 
 def test_info_of_counts(folder, capsys):
@@ -102,3 +102,14 @@ def test_info_of_counts(folder, capsys):
     crnn.CharNGram(2, min_count=3).fit(["aaab", "ab"]).save("counts.crnn")
     assert cli.main(["info", "counts.crnn"]) == 0
     assert rows(capsys.readouterr().out)["other symbols"] == "unknown, boundary"
+
+
+def test_a_cache_of_ids_is_checked(folder, capsys):
+    cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "1", "--cache", str(folder)])
+    (description,) = folder.glob("*.crnn-ids.json")
+    (array,) = folder.glob("*.crnn-ids")
+    assert cli.main(["info", "--check", str(description)]) == 0
+    assert rows(capsys.readouterr().out) == {array.name: "intact"}
+    array.write_bytes(bytes([array.read_bytes()[0] ^ 1]) + array.read_bytes()[1:])
+    assert cli.main(["info", "--check", str(description)]) == 1
+    assert rows(capsys.readouterr().out)[array.name].startswith("damaged")

@@ -172,7 +172,6 @@ def test_a_text_in_a_file_gives_the_same_counts(tmp_path, monkeypatch):
     in_memory, symbols, boundary = of_text(TEXT)
     monkeypatch.setattr(sources, "IN_MEMORY", 0)
     stored, _, _ = of_text(path)
-    assert not isinstance(stored, np.ndarray)
     assert same(Builder(symbols, boundary).build(stored, None), Builder(symbols, boundary).build(in_memory, None))
 
 

@@ -15,7 +15,6 @@ from ..inference.network.text_state import TextReading, TextState
 from ..inference.sampling.text_drawing import encoded_prime
 from ..inference.scoring.scoring import BLOCK, scored_ids
 from ..text.sources.sources import TextLike
-from ..text.sources.stored_ids import TextIds
 from ..text.symbols.vocabulary import Vocabulary
 
 Ids = NDArray[Any]
@@ -55,7 +54,7 @@ def adaptive_surprisal(reading: Reading, vocabulary: Vocabulary, ids: Ids) -> ND
     return -reading.read(encoded_prime("", vocabulary), learn=False)[0].read(ids)[1]
 
 
-def read_all(reading: AnyReading, ids: TextIds) -> Iterator[tuple[AnyReading, NDArray[np.float64]]]:
+def read_all(reading: AnyReading, ids: Ids) -> Iterator[tuple[AnyReading, NDArray[np.float64]]]:
     """Read a text in blocks that fit into memory, and yield the result of `Reading.read` for each."""
     for i in range(0, len(ids), BLOCK):
         reading, log_p = reading.read(ids[i : i + BLOCK].astype(np.int32))

@@ -1,4 +1,4 @@
-"""The command ``crnn info``: describe a model file, or this build of crnn."""
+"""The command ``crnn info``: describe a model file, or this build of crnn, or check a cache of ids."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ..loading import load_model
 from ..mixture import Mixture
 from ..model.layout import described
 from ..runtime import build_info
+from ..text.sources.id_cache import check
 from ..text.symbols.special import Special
 from ..text.symbols.vocabulary import Vocabulary
 from .arguments import MODEL_HELP
@@ -29,12 +30,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--build", action="store_true", help="describe instruction set, BLAS, versions and processor, not a model"
     )
+    parser.add_argument(
+        "--check",
+        metavar="JSON",
+        help="compare each array of ids in a cache with its CRC-32; JSON is the file next to them, TEXT.crnn-ids.json",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the description, and return the exit code."""
-    if arguments.build == (arguments.model is not None):
-        arguments.parser.error("give either MODEL or --build")
+    if [arguments.build, arguments.model is not None, arguments.check is not None].count(True) != 1:
+        arguments.parser.error("give one of MODEL, --build and --check")
+    if arguments.check is not None:
+        return _check_cache(arguments.check)
     if arguments.build:
         build_info.show_config()
         return 0
@@ -53,6 +61,13 @@ def run(arguments: argparse.Namespace) -> int:
         rows.pop("resumable", None)  # crnn train would lose the threshold
     table(named | rows)
     return 0
+
+
+def _check_cache(path: str) -> int:
+    """Print which arrays of a cache are intact, and return the exit code."""
+    intact, damaged = check(path), "damaged: delete it, and it will be written again"
+    table({name: "intact" if good else damaged for name, good in intact.items()})
+    return 0 if all(intact.values()) else 1
 
 
 def _threshold_described(detector: AnomalyDetector) -> dict[str, str]:

@@ -8,7 +8,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..text.sources.stored_ids import SCAN, StoredIds, TextIds
+from ..text.sources.documents import SCAN
+from ..text.symbols.vocabulary import Ids
 
 MAX_TABLE = 1 << 20  # size up to which all pairs are counted in a table; beyond, only those that occur are kept
 
@@ -27,7 +28,7 @@ class SymbolPairs:
         self.limit = len(self.pairs) if limit is None else limit
 
     @classmethod
-    def most_frequent(cls, ids: TextIds, n: int, *, vocab_size: int, boundary: int | None = None) -> Self:
+    def most_frequent(cls, ids: Ids, n: int, *, vocab_size: int, boundary: int | None = None) -> Self:
         """Return the n most frequent pairs of a text; ties go to smaller ids.
 
         A text with fewer pairs has a row for each; a text without pairs has one row without a pair. Symbols from
@@ -92,13 +93,13 @@ class SymbolPairs:
         return f"SymbolPairs({self.pairs.tolist()})"
 
 
-def _counted(ids: TextIds, V: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _counted(ids: Ids, V: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the pairs V * before + symbol that occur, in increasing order, and their counts."""
     keys = counts = np.empty(0, np.int64)
     table = np.zeros(V * V, np.int64) if V * V <= MAX_TABLE else None
     for first in range(0, len(ids) - 1, SCAN):
         stop = min(first + SCAN + 1, len(ids))
-        part = (ids.read(first, stop) if isinstance(ids, StoredIds) else ids[first:stop]).astype(np.int64)
+        part = ids[first:stop].astype(np.int64)
         pairs = V * part[:-1] + part[1:]
         if table is not None:
             table += np.bincount(pairs, minlength=V * V)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..runtime.free_memory import available_bytes
 from ..text.sources.documents import n_given
-from ..text.sources.stored_ids import TextIds
+from ..text.symbols.vocabulary import Ids
 from .counts import MAX_ORDER, Counts
 from .occurrences import Occurrences
 from .packed_counts import pack, unpack
@@ -40,7 +40,7 @@ class Builder:
         self._symbols, self._boundary, self._progress = symbols, boundary, progress
         self._max_memory = DEFAULT_MEMORY if max_memory is None else max_memory
 
-    def build(self, ids: TextIds, order: int | None) -> Counts:
+    def build(self, ids: Ids, order: int | None) -> Counts:
         """Return the counts of a text or, with a boundary, of packed documents.
 
         Without an order, it is the one up to 24 that best predicts the last twentieth of the text from the rest; the
@@ -58,7 +58,7 @@ class Builder:
             )
         return counts
 
-    def add(self, counts: Counts, ids: TextIds) -> Counts:
+    def add(self, counts: Counts, ids: Ids) -> Counts:
         """Return counts that include another text; the given counts are unchanged."""
         self._check_free_memory(len(ids), counts.order)
         added = self._counted(counts.copy(), ids, 0, len(ids), parts=0)
@@ -72,7 +72,7 @@ class Builder:
     def _new(self, order: int) -> Counts:
         return Counts(order, self._symbols, self._boundary)
 
-    def _best(self, ids: TextIds) -> Counts:
+    def _best(self, ids: Ids) -> Counts:
         """Return the counts with the order that best predicts the end of the text."""
         last = last_symbols(ids, CHOICE_SYMBOLS, self._boundary)
         self._check_free_memory(len(last), ORDERS[-1])
@@ -85,7 +85,7 @@ class Builder:
         self._check_free_memory(len(ids), order)
         return self._counted(self._new(order), ids, 0, len(ids), parts=4)
 
-    def _of_best_order(self, ids: TextIds, cut: int, orders: Sequence[int]) -> Counts:
+    def _of_best_order(self, ids: Ids, cut: int, orders: Sequence[int]) -> Counts:
         """Return the counts of the symbols before `cut`, with the order that best predicts the symbols after it.
 
         The maximum orders are tried in turn, as long as the maximum is the best.
@@ -103,13 +103,13 @@ class Builder:
             counts = unpack(arrays, self._symbols, self._boundary)
         return counts
 
-    def _cut(self, ids: TextIds) -> int:
+    def _cut(self, ids: Ids) -> int:
         """Return the start of the held-out tail; with documents, a position after a boundary."""
         n = len(ids)
         cut = max(n_given(self._boundary), n - max(1, n // TAIL))
         return cut if self._boundary is None else 1 + _boundary_before(ids, cut, self._boundary)
 
-    def _counted(self, counts: Counts, ids: TextIds, start: int, stop: int, *, parts: int = MAX_ORDER) -> Counts:
+    def _counted(self, counts: Counts, ids: Ids, start: int, stop: int, *, parts: int = MAX_ORDER) -> Counts:
         """Count a part of a text, reducing the order of the counts whenever they exceed the memory limit.
 
         Each reduction divides the order by `parts` and subtracts the result, at least 1. With 0 parts, counting stops
@@ -148,7 +148,7 @@ class Builder:
             )
 
 
-def last_symbols(ids: TextIds, n: int, boundary: int | None) -> TextIds:
+def last_symbols(ids: Ids, n: int, boundary: int | None) -> Ids:
     """Return the last n symbols of a text, or with a boundary the fewest last documents that contain n symbols.
 
     Examples
@@ -162,7 +162,7 @@ def last_symbols(ids: TextIds, n: int, boundary: int | None) -> TextIds:
     return ids[start if boundary is None else _boundary_before(ids, start, boundary) :]
 
 
-def _boundary_before(ids: TextIds, stop: int, boundary: int) -> int:
+def _boundary_before(ids: Ids, stop: int, boundary: int) -> int:
     """Return the position of the last boundary before `stop`; the first symbol is a boundary."""
     while stop > 1:
         start = max(0, stop - BLOCK)
@@ -173,7 +173,7 @@ def _boundary_before(ids: TextIds, stop: int, boundary: int) -> int:
     return 0
 
 
-def _read(ids: TextIds, start: int, stop: int) -> NDArray[Any]:
+def _read(ids: Ids, start: int, stop: int) -> NDArray[Any]:
     return ids[start:stop].astype(np.int32)
 
 

@@ -24,9 +24,8 @@ from ..runtime.writable import check_writable
 from ..text.sources.fingerprint import Fingerprint
 from ..text.sources.labeled_source import LabeledSource
 from ..text.sources.sources import TextLike, text_source
-from ..text.sources.stored_ids import TextIds
 from ..text.sources.text_source import TextSource
-from ..text.symbols.vocabulary import Vocabulary
+from ..text.symbols.vocabulary import Ids, Vocabulary
 from .checkpoints.checkpoint_writer import CheckpointWriter, checked_every
 from .checkpoints.run_state import RunState
 from .distributed.averaging_trainer import checked_average_every
@@ -239,7 +238,7 @@ def _checked_weights(sample_weight: ArrayLike, source: TextSource, vocabulary: V
     return checked_sample_weights(sample_weight, source.n_documents)
 
 
-def _pairs(settings: Settings, ids: TextIds, vocabulary: Vocabulary, state: ModelState | None) -> SymbolPairs | None:
+def _pairs(settings: Settings, ids: Ids, vocabulary: Vocabulary, state: ModelState | None) -> SymbolPairs | None:
     """Return the symbol pairs with rows of their own: the text's, or the continued model's."""
     if state is None:
         if settings.n_bigrams is None:

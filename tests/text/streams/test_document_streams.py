@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from crnn import InvalidInputError
 from crnn.text.sources.documents import pack
-from crnn.text.streams import queues, shuffled_documents
+from crnn.text.streams import document_streams, queues
 from crnn.text.streams.document_streams import DocumentStreams
-from crnn.text.streams.queues import Held
+from crnn.text.streams.queues import Queue
 
 DOCUMENTS = st.lists(st.lists(st.integers(0, 3), max_size=7), min_size=1, max_size=20)
 
@@ -47,7 +47,7 @@ def complete(row):
 @given(DOCUMENTS, st.integers(1, 5), st.integers(1, 9), st.integers(1, 6), st.sampled_from([1, 1 << 12]))
 def test_every_document_is_read_whole_and_once_an_epoch(documents, B, T, n_blocks, shuffled):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shuffled_documents, "MIN_SHUFFLED", shuffled)
+        patch.setattr(document_streams, "MIN_SHUFFLED", shuffled)
         patch.setattr(queues, "MAX_BLOCK", 50)
         streams = streams_of(documents, B, T, seed=1)
         read = blocks_read(streams, n_blocks)
@@ -57,15 +57,15 @@ def test_every_document_is_read_whole_and_once_an_epoch(documents, B, T, n_block
         found.update(complete(row))
     once = Counter(map(tuple, documents))
     assert set(found) <= set(once)
-    packed = streams._documents.ids
-    for row, (first, length, done, symbols) in zip(read, streams._queues, strict=True):
-        assert symbols == length.sum() - done
+    packed, parts = streams._ids, streams._parts
+    for row, (numbers, done, symbols) in zip(read, streams._queues, strict=True):
+        assert symbols == parts.lengths(numbers).sum() - done
         rest = [row[np.flatnonzero(row == 9)[-1] : -1]]  # what is left of the streams makes the epochs whole
-        for i in range(len(first)):
-            part = packed[first[i] : first[i] + length[i]]
+        for i, number in enumerate(numbers):
+            part = packed[parts.starts[number] : parts.stops[number]]
             rest.append(part[done:] if i == 0 else part)
         found.update(unpacked_documents(np.append(np.concatenate(rest), 9).astype(np.uint8)))
-    rounds = {found[document] / (n * streams._documents._epochs) for document, n in once.items()}
+    rounds = {found[document] / (n * streams._epochs) for document, n in once.items()}
     assert len(rounds) == 1
     assert rounds.pop() % 1 == 0
 
@@ -86,7 +86,7 @@ def test_each_epoch_has_another_order_and_a_seed_the_same():
 @given(DOCUMENTS, st.integers(1, 5), st.integers(1, 9), st.integers(0, 12))
 def test_other_streams_continue_from_a_position(shuffled, documents, B, T, n_blocks):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shuffled_documents, "MIN_SHUFFLED", shuffled)
+        patch.setattr(document_streams, "MIN_SHUFFLED", shuffled)
         patch.setattr(queues, "MAX_BLOCK", 50)
         streams = streams_of(documents, B, T)
         for _ in range(n_blocks):
@@ -108,7 +108,7 @@ def test_a_position_is_small(monkeypatch):
     most = 0
     for _ in range(300):  # more than two epochs
         streams.next_block()
-        most = max(most, sum(len(held.lengths) for held in streams.position.held))
+        most = max(most, sum(len(held.numbers) for held in streams.position.held))
     assert most < 100  # documents, of 20,011
 
 
@@ -128,12 +128,11 @@ def test_the_size_of_the_blocks_does_not_matter(monkeypatch, size):
 
 
 def test_a_document_longer_than_an_epoch_of_a_stream_is_read_in_parts(monkeypatch):
-    monkeypatch.setattr(shuffled_documents, "MIN_PART", 10)
+    monkeypatch.setattr(document_streams, "MIN_PART", 10)
     document = np.arange(97, dtype=np.uint8) % 7
     streams = streams_of([document.tolist(), [3], []], 4, 5)
-    packed, (firsts, lengths) = streams._documents.ids, (streams._documents._first, streams._documents._length)
-    assert lengths.max() <= -(-100 // 4) + 1
-    parts = [packed[first + 1 : first + n] for first, n in zip(firsts, lengths, strict=True)]
+    assert streams._parts.longest <= -(-100 // 4) + 1
+    parts = [streams._ids[start + 1 : stop] for start, stop, _ in zip(*streams._parts, strict=True)]
     np.testing.assert_array_equal(np.concatenate(parts), np.append(document, 3))
     for row in blocks_read(streams, 3):
         for part in complete(row):
@@ -180,15 +179,54 @@ def test_a_position_of_other_documents_is_refused():
     streams.next_block()
     before = streams.position
 
-    last = Held(np.array([2]), 0, first=np.array([5]))
+    last = Queue(np.array([2]), 0, 2)
     for parts, message in (
         ((last,), "^the position is for batch_size=1, but batch_size is 2"),
-        ((last, last._replace(first=np.array([6]))), "^the position is for other documents"),
-        ((last._replace(lengths=np.array([3])), last), "^the position is for other documents"),
-        ((last, last._replace(first=None, ids=np.array([9, 0]))), "^the position is for documents in a file"),
+        ((last, last._replace(numbers=np.array([3]))), "^the position is for other documents"),
+        ((last._replace(read=2), last), "^the position is for other documents"),
+        ((last, Queue(np.zeros(0, int), 1, 0)), "^the position is for other documents"),
     ):
         with pytest.raises(InvalidInputError, match=message):
             streams.position = before._replace(held=parts)
         assert streams.position is before
     streams.position = before._replace(held=(last, last), shuffles=0, read=0)
     np.testing.assert_array_equal(streams.next_block().ids[:, :2], [[9, 0]] * 2)
+
+
+LONG_DOCUMENTS = st.lists(st.integers(1, 90).map(lambda n: [n % 4] * n), min_size=1, max_size=9)
+
+
+@given(st.one_of(DOCUMENTS, LONG_DOCUMENTS), st.integers(1, 5), st.integers(1, 9), st.integers(1, 8))
+def test_each_transition_has_the_weight_of_its_document(documents, B, T, n_blocks):
+    lengths = np.array([len(document) for document in documents])
+    packed = pack(np.repeat(np.arange(len(documents), dtype=np.uint8), lengths), lengths, 255)  # symbols name documents
+    weights = np.arange(3.0, 3.0 + len(documents))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(document_streams, "MIN_PART", 12)
+        patch.setattr(queues, "FIRST_PARTS", 1)
+        streams = DocumentStreams(packed, 255, B, T, rng=np.random.default_rng(0), weights=weights)
+        for _ in range(n_blocks):
+            block = streams.next_block()
+            for ids, of_row in zip(block.ids, block.loss_weights, strict=True):
+                named = np.where(ids[1:] < 255, ids[1:], ids[:-1])  # a boundary ends the document before it
+                known = named < 255  # an empty document has no symbol that names it
+                np.testing.assert_array_equal(of_row[known], weights[named[known]])
+                empty = {3.0 + i for i, document in enumerate(documents) if not document}
+                assert set(of_row[~known]) <= empty
+
+
+def test_ids_mapped_from_a_file_are_read_as_in_memory(tmp_path):
+    documents = np.random.default_rng(0).integers(4, size=(50, 7)).tolist()
+    packed = packed_documents(documents)
+    packed.tofile(tmp_path / "ids")
+    mapped = np.memmap(tmp_path / "ids", packed.dtype, "r")
+    both = [DocumentStreams(ids, 9, 3, 5, rng=np.random.default_rng(0)) for ids in (packed, mapped)]
+    np.testing.assert_array_equal(*(blocks_read(streams, 5) for streams in both))
+
+
+def test_parts_are_distributed_alike_whatever_is_added_at_once(monkeypatch):
+    documents = [[1] * n for n in np.random.default_rng(0).integers(40, size=99)]
+    expected = blocks_read(streams_of(documents, 7, 5), 4)
+    monkeypatch.setattr(queues, "CHUNK", 3)
+    monkeypatch.setattr(queues, "FIRST_PARTS", 1)
+    np.testing.assert_array_equal(blocks_read(streams_of(documents, 7, 5), 4), expected)

@@ -25,7 +25,7 @@ from crnn import CharRNN
 from crnn.errors import DivergenceError, InvalidInputError
 from crnn.reference.dropout import state_resets
 from crnn.runtime.threads import scipy_blas
-from crnn.text.streams.streams import Block
+from crnn.text.streams.protocol import Block
 from crnn.text.streams.text_streams import TextStreams
 from crnn.training.loop import trainer
 

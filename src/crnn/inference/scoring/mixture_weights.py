@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...text.sources.stored_ids import TextIds
+from ...text.symbols.vocabulary import Ids
 from ..network.mixed_network import MixedNetwork
 from ..network.protocol import SCORE_ROWS, log_softmax
 
@@ -13,7 +13,7 @@ MAX_BYTES = 1 << 27  # of log-probabilities: two models of 65 symbols take 1 kB 
 MAX_SYMBOLS = 1 << 17
 
 
-def fitted_weights(network: MixedNetwork, ids: TextIds, given: int) -> NDArray[np.float64]:
+def fitted_weights(network: MixedNetwork, ids: Ids, given: int) -> NDArray[np.float64]:
     """Return the weights, each at least 0, with the lowest loss on (the beginning of) a text.
 
     The loss of a log-linear mixture is convex in the weights, so there is a single minimum. L-BFGS-B finds it from

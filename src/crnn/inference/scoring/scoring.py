@@ -12,7 +12,6 @@ from ...errors import InvalidInputError
 from ...runtime.threads import inference_threads, run_tasks, split_range
 from ...text.sources.documents import n_given
 from ...text.sources.sources import TextLike, text_source
-from ...text.sources.stored_ids import TextIds, columns
 from ...text.sources.text_source import TextSource
 from ...text.symbols.codes import Text
 from ...text.symbols.vocabulary import Vocabulary
@@ -39,12 +38,12 @@ def mean_log_likelihood(
     return parallel_log_likelihood(network, ids, n_threads, given=given) / (len(ids) - given)
 
 
-def scored_ids(X: TextLike, vocabulary: Vocabulary) -> tuple[TextIds, int]:
+def scored_ids(X: TextLike, vocabulary: Vocabulary) -> tuple[Ids, int]:
     """Return the ids of a text, and how many of the first ones are read but not counted."""
     return source_ids(text_source(X), vocabulary)
 
 
-def source_ids(source: TextSource, vocabulary: Vocabulary) -> tuple[TextIds, int]:
+def source_ids(source: TextSource, vocabulary: Vocabulary) -> tuple[Ids, int]:
     """Return the same as `scored_ids`; errors have the name of the source."""
     ids = source.ids(vocabulary)
     if not len(ids):
@@ -52,7 +51,7 @@ def source_ids(source: TextSource, vocabulary: Vocabulary) -> tuple[TextIds, int
     return ids, n_given(vocabulary.boundary)
 
 
-def log_likelihood(network: InferenceNetwork, ids: TextIds, given: int = 0) -> float:
+def log_likelihood(network: InferenceNetwork, ids: Ids, given: int = 0) -> float:
     """Return log P(ids) in nats, carrying one state through the whole text from zeros.
 
     The first `given` symbols, fewer than `BLOCK`, are read but not counted.
@@ -67,7 +66,7 @@ def log_likelihood(network: InferenceNetwork, ids: TextIds, given: int = 0) -> f
 
 def parallel_log_likelihood(
     network: InferenceNetwork,
-    ids: TextIds,
+    ids: Ids,
     n_threads: int | None,
     *,
     parts: int | None = None,
@@ -97,7 +96,7 @@ def parallel_log_likelihood(
         blocks = []
         for i in range(0, length, BLOCK // STREAMS):
             steps = min(BLOCK // STREAMS, length - i)
-            log_p = network.log_probabilities(columns(ids, begin + i, steps).astype(np.int32), h, scratch)
+            log_p = network.log_probabilities(ids[begin + i + np.arange(steps)[:, None]].astype(np.int32), h, scratch)
             at = begin + i + np.arange(steps)[:, None]
             blocks.append(np.where((first <= at) & (at < last), log_p, 0.0).sum(axis=0))
         return [math.fsum(of_part) for of_part in zip(*blocks, strict=True)]

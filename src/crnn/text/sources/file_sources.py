@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from typing import Any
-
-import numpy as np
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from ...errors import InvalidInputError
 from ..symbols.vocabulary import Ids, Vocabulary
 from .file_reader import FileReader
 from .fingerprint import Fingerprint
-from .id_cache import INDEX_STEP, IdCache, cache_name, open_cache, write_cache
+from .id_cache import Described, IdCache, cache_name
 from .input_checks import warn_caller
-from .stored_ids import SCAN, StoredDocuments, TextIds
 from .text_source import TextSource
 
 IN_MEMORY = 1 << 26  # maximum bytes of files whose ids are held in memory
 FOLDER_VARIABLE = "CRNN_CACHE"
+
+T = TypeVar("T")
 
 
 class FileSource(TextSource):
@@ -43,14 +42,14 @@ class FileSource(TextSource):
 class StoredSource(TextSource):
     """Files that form one text, or lines, and are never held in memory as a whole.
 
-    The ids are stored in a cache file: see `id_cache`. It is opened or written when the vocabulary or the ids are first
+    Their ids are mapped from a cache: see `id_cache`. It is opened or written when the vocabulary or the ids are first
     needed, in the folder `cache`, by default the folder of the first file, or the one in the environment variable
-    ``CRNN_CACHE``; if that cannot be written, in a temporary folder. Transformed lines have a temporary file there.
+    ``CRNN_CACHE``; if that cannot be written, in a temporary folder. Transformed lines have a temporary folder there.
     """
 
     def __init__(self, reader: FileReader, name: str = "X", *, cache: str | None = None) -> None:
         super().__init__(name)
-        self.reader, self.kind, self._folder = reader, reader.kind, cache
+        self.reader, self.kind, self._given = reader, reader.kind, cache
         self.holds_documents = reader.lines
         self._cache: IdCache | None = None
 
@@ -58,59 +57,39 @@ class StoredSource(TextSource):
     def max_length(self) -> int:
         """The number of bytes plus the maximum number of boundaries, at least the number of symbols."""
         if self.reader.transform is not None:  # it may lengthen lines
-            return self._opened().described.n
+            return self._described.n_ids(boundary=0)
         return self.reader.max_length
 
     @property
     def n_documents(self) -> int:
         """The number of documents."""
-        return self._opened().n_documents
+        return self._described.n_documents
 
     def fingerprint(self) -> Fingerprint:
         """Return the text's fingerprint, which the cache stores."""
-        return self._opened().fingerprint
+        return self._described.fingerprint
 
     def vocabulary(self, min_count: int = 1, *, boundary: bool = False, given: str | bytes | None = None) -> Vocabulary:
         """Return the given symbols, or the text's symbols, counted by the cache."""
         if given is not None:
             return super().vocabulary(min_count, boundary=boundary, given=given)
-        cache, boundary = self._opened(), boundary or self.holds_documents
-        kept = cache.codes[cache.counts >= min_count]
-        return Vocabulary.of_codes(kept, self.kind, not len(cache.codes), min_count=min_count, boundary=boundary)
+        text, boundary = self._described, boundary or self.holds_documents
+        kept = text.codes[text.counts >= min_count]
+        return Vocabulary.of_codes(kept, self.kind, not len(text.codes), min_count=min_count, boundary=boundary)
 
-    def ids(self, vocabulary: Vocabulary) -> TextIds:
-        """Return the ids as stored in the file; for a vocabulary with a boundary, as documents."""
+    def ids(self, vocabulary: Vocabulary) -> Ids:
+        """Return the ids, mapped from a file; for a vocabulary with a boundary, as documents."""
         if self.holds_documents and vocabulary.boundary is None:
             raise InvalidInputError(
                 f"{self.name} contains documents, but the model was fitted on one text and has no document ends. Fit "
                 f"it on lines, or pass the path."
             )
-        cache = self._opened()
-        table = np.zeros(len(cache.codes) + 1, vocabulary.id_dtype)
-        table[:-1] = self._ids_of_slots(vocabulary, cache)
-        if vocabulary.boundary is not None:
-            table[-1] = vocabulary.boundary
-        ids = cache.ids(table)
-        if vocabulary.boundary is None:
-            return ids[1:-1]
-        places = cache.places()
-        numbers = np.arange(len(places), dtype=np.int64) * INDEX_STEP
-        return StoredDocuments(ids, places, numbers, cache.n_documents, vocabulary.boundary)
-
-    def _ids_of_slots(self, vocabulary: Vocabulary, cache: IdCache) -> Ids:
-        """Return the ids of the text's own symbols, or raise an error for the first one unknown to the model."""
         vocabulary.check_kind("" if self.kind == "characters" else b"", self.name)
-        found = vocabulary.ids_of_codes(cache.codes)
-        if not (found < 0).any():
-            return found.astype(vocabulary.id_dtype)
-        missing = np.append(found < 0, False)
-        slots = cache.ids(np.arange(len(missing), dtype=np.uint32))
-        for start in range(0, len(slots), SCAN):
-            part = slots.read(start, min(start + SCAN, len(slots)))
-            if missing[part].any():
-                i = int(np.argmax(missing[part]))
-                raise vocabulary.unknown_symbol(int(cache.codes[part[i]]), start + i - 1, self.name)
-        raise AssertionError("a symbol of the vocabulary of the text does not occur in it")
+        found = vocabulary.ids_of_codes(self._described.codes)
+        if (found < 0).any():
+            for _ in vocabulary.encoded(self.blocks(), self.name):  # raises an error at the first unknown symbol
+                pass
+        return self._from_cache(lambda cache: cache.ids(found.astype(vocabulary.id_dtype), vocabulary.boundary))
 
     def _blocks(self, block_size: int) -> Iterator[Any]:
         if not self.holds_documents:
@@ -122,47 +101,28 @@ class StoredSource(TextSource):
     def _ids(self, vocabulary: Vocabulary) -> Ids:
         raise NotImplementedError  # `ids` does everything
 
-    def _opened(self) -> IdCache:
-        """Return the cache, opened or written by the first call."""
-        if self._cache is None:
-            folder = self._folder or os.environ.get(FOLDER_VARIABLE)
-            beside, paths = not folder, self.reader.paths
-            name = cache_name(paths, lines=self.holds_documents, beside=beside)
-            path = os.path.join(folder or os.path.dirname(paths[0]), name)
-            try:
-                if self.reader.transform is None:
-                    self._cache = self._open(path)
-                else:  # not reused: the same function may give different results tomorrow
-                    self._cache = self._open_temporary(name, os.path.dirname(path))
-            except OSError as error:
-                if self._folder is not None or not _is_of_cache(error, path):
-                    raise
-                warn_caller(
-                    f"{error}: the ids of {paths[0]} are kept in a temporary file, and computed again by each call. To "
-                    f"keep them, pass a folder: TextFile(paths, cache=...), Lines(paths, cache=...), or set "
-                    f"{FOLDER_VARIABLE}"
-                )
-                self._cache = self._open_temporary(name)
-        return self._cache
+    @property
+    def _described(self) -> Described:
+        return self._from_cache(lambda cache: cache.described)
 
-    def _open_temporary(self, name: str, folder: str | None = None) -> IdCache:
-        """Write a cache into its own folder, to be deleted with the cache."""
-        import tempfile  # here, since importing it takes a while
-
-        return self._open(os.path.join(tempfile.mkdtemp(prefix="crnn-", dir=folder), name), temporary=True)
-
-    def _open(self, path: str, *, temporary: bool = False) -> IdCache:
-        cache = open_cache(path, self.reader)
-        if cache is None:
-            write_cache(path, self.reader)
-            cache = open_cache(path, self.reader, temporary=temporary)
-        if cache is None:
-            raise InvalidInputError(
-                f"{self.reader.paths[0]} changed while it was being read. Try again when it is complete."
+    def _from_cache(self, use: Callable[[IdCache], T]) -> T:
+        """Return what a function finds in the cache, or in a temporary one if the folder cannot be written."""
+        folder, paths = self._given or os.environ.get(FOLDER_VARIABLE), self.reader.paths
+        name = cache_name(paths, beside=not folder)
+        folder = folder or os.path.dirname(paths[0])
+        try:
+            if self._cache is None and self.reader.transform is None:
+                self._cache = IdCache(folder, name, self.reader)
+            elif self._cache is None:  # not reused: the same function may give different results tomorrow
+                self._cache = IdCache.temporary(name, self.reader, folder)
+            return use(self._cache)
+        except OSError as error:
+            if self._given is not None or error.filename is None or error.filename in paths:
+                raise
+            warn_caller(
+                f"{error}: the ids of {paths[0]} are kept in a temporary file, and computed again by each call. To "
+                f"keep them, pass a folder: TextFile(paths, cache=...), Lines(paths, cache=...), or set "
+                f"{FOLDER_VARIABLE}"
             )
-        return cache
-
-
-def _is_of_cache(error: OSError, path: str) -> bool:
-    """Return whether writing the cache failed, rather than reading the text."""
-    return error.filename in (path, os.path.dirname(path))
+            self._cache = IdCache.temporary(name, self.reader)
+            return use(self._cache)

@@ -1,30 +1,29 @@
-"""IdCache: the ids of text files, written once to a file, so that training need not hold them in memory.
+"""IdCache: the ids of text files in plain array files, written once and mapped into memory when they are used.
 
-The file consists of eight bytes, followed by
+In the folder of the first text file, or in a folder for caches, there are
 
-- the text as slots of 1, 2 or 4 bytes, little-endian: slot i is the i-th of the text's own symbols in the order of
-  their codes, and the next slot number is a boundary. Boundaries stand before, between and after documents; a running
-  text is one document;
-- the index: the start of every 64th document, as 8-byte integers;
-- the CRC-32 of each 4 kB block of all the above, verified when any part of the block is read;
-- JSON with everything needed to read the rest, to know the vocabulary without reading the text, and to notice changes
-  of a text file;
-- the length of the JSON and the CRC-32 of checksums and JSON, 4 bytes each, and the same eight bytes as at the
-  start.
+- ``NAME.crnn-ids.json``, or ``.crnn-lines.json``: what is known of the text (`Described`), and the CRC-32 of each
+  array;
+- ``NAME.HASH.crnn-ids``, or ``.crnn-lines``: the text's ids for some vocabulary, an array of unsigned integers of 1, 2
+  or 4 bytes, little-endian, with boundaries before, between and after documents. The hash is that of the text and of
+  its symbols' ids, so an array that is in use is never overwritten.
 
-The JSON and the checksums are verified when the file is opened. An incomplete file is written again.
+The length of an array is compared when it is opened, its CRC-32 by `check`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import itertools
 import json
 import os
-import struct
+import re
+import shutil
+import tempfile
+import weakref
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, cast, get_args
+from typing import Any, NamedTuple, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,14 +34,10 @@ from ..symbols.codes import MAX_CODE, Kind, pieces
 from ..symbols.vocabulary import Ids
 from .file_reader import FileReader
 from .fingerprint import Fingerprint, Hasher
-from .id_file import REMEDY, CheckedBlocks, IdFile, n_blocks, with_checksums
 from .input_checks import Errors, warn_caller
-from .stored_ids import Slots, StoredIds
 
-MAGIC = b"crnnids2"
-TAIL = struct.Struct("<II8s")
+FORMAT = "crnn ids 3"
 BLOCK_SIZE = 1 << 20
-INDEX_STEP = 64  # documents per index entry: an eighth of a byte per document
 MAX_JSON = 1 << 25  # bytes
 MAX_COUNT = 2**48  # for any count
 SUFFIX = {False: ".crnn-ids", True: ".crnn-lines"}
@@ -56,22 +51,17 @@ class _Changed(NamedTuple):
     sha256: str
 
 
-class _Description(NamedTuple):
-    """The contents of a cache's JSON."""
+class Described(NamedTuple):
+    """What is known of a text without reading it again."""
 
     kind: Kind
     lines: bool
     errors: Errors  # how invalid UTF-8 was handled
-    codes: NDArray[np.uint32]  # of the text's own symbols
+    codes: NDArray[np.int64]  # of the text's own symbols
     counts: NDArray[np.int64]  # of each symbol in the text
     n_documents: int
     sha256: str  # of the text's fingerprint
     files: list[_Changed]
-
-    @property
-    def slot_dtype(self) -> np.dtype[np.unsignedinteger[Any]]:
-        """The dtype of the slots."""
-        return np.min_scalar_type(len(self.codes)).newbyteorder("<")
 
     @property
     def n_symbols(self) -> int:
@@ -79,160 +69,186 @@ class _Description(NamedTuple):
         return int(self.counts.sum())
 
     @property
-    def n(self) -> int:
-        """The number of slots, including boundaries."""
-        return self.n_symbols + self.n_documents + 1
-
-    @property
-    def index_offset(self) -> int:
-        """The position of the index."""
-        return len(MAGIC) + _padded(self.n * self.slot_dtype.itemsize)
-
-    @property
-    def checked_size(self) -> int:
-        """The number of bytes before the checksums."""
-        return self.index_offset + 8 * -(-self.n_documents // INDEX_STEP)
-
-
-class IdCache(NamedTuple):
-    """An open cache."""
-
-    blocks: CheckedBlocks
-    described: _Description
-
-    @property
-    def codes(self) -> NDArray[np.uint32]:
-        """The codes of the text's own symbols."""
-        return self.described.codes
-
-    @property
-    def counts(self) -> NDArray[np.int64]:
-        """The number of occurrences of each symbol in the text."""
-        return self.described.counts
-
-    @property
-    def n_documents(self) -> int:
-        """The number of documents."""
-        return self.described.n_documents
-
-    @property
     def fingerprint(self) -> Fingerprint:
         """The text's fingerprint."""
-        found = self.described
-        return Fingerprint(found.kind, found.n_symbols, found.n_documents if found.lines else None, found.sha256)
+        return Fingerprint(self.kind, self.n_symbols, self.n_documents if self.lines else None, self.sha256)
 
-    def ids(self, table: Ids) -> StoredIds:
-        """Return the text, including boundaries, given a table with the id of each slot."""
-        return StoredIds(Slots.of(self.blocks, self.described.slot_dtype, table), len(MAGIC), self.described.n)
+    def n_ids(self, boundary: int | None) -> int:
+        """Return the number of ids, including boundaries."""
+        return self.n_symbols + (0 if boundary is None else self.n_documents + 1)
 
-    def places(self) -> NDArray[np.int64]:
-        """Return the start of every 64th document."""
-        places = np.empty(-(-self.n_documents // INDEX_STEP), "<i8")
-        self.blocks.read_into(places, self.described.index_offset)
-        if places[0] or (np.diff(places) < INDEX_STEP).any() or places[-1] >= self.described.n - 1:
-            raise InvalidInputError(f"{self.blocks.file.path} has an index for a different text. {REMEDY}")
-        return places.astype(np.int64, copy=False)
+    def is_of(self, reader: FileReader) -> bool:
+        """Return whether these are the current versions of files; if just the time differs, a file is read."""
+        read_as = (reader.kind, reader.lines, reader.errors, len(reader.paths))
+        if (self.kind, self.lines, self.errors, len(self.files)) != read_as:
+            return False
+        return all(map(_unchanged, self.files, reader.paths))
 
 
-def cache_name(paths: Sequence[str], *, lines: bool, beside: bool) -> str:
-    """Return the name of the cache for some files.
+class IdCache:
+    """The cache of some files in a folder, described anew if they have changed. A `temporary` folder is deleted."""
+
+    def __init__(self, folder: str, name: str, reader: FileReader, *, temporary: bool = False) -> None:
+        self._folder, self._name, self._suffix = folder, name, SUFFIX[reader.lines]
+        self._reader, self._temporary = reader, temporary
+        if temporary:
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self._states = [_stat(path) for path in reader.paths]
+        found = _read(self._json)
+        if found is None and os.path.isfile(self._json):
+            warn_caller(
+                f"{self._json} does not describe a cache of ids for this version of crnn; writing it again"
+            )
+        if found is not None and found[0].is_of(reader):
+            self.described, self._arrays = found
+            return
+        self.described, self._arrays = describe(reader), {}  # the CRC-32 of each array, by its file's name
+        self._require_unchanged()
+        self._write_description()
+
+    @classmethod
+    def temporary(cls, name: str, reader: FileReader, folder: str | None = None) -> Self:
+        """Return a cache in a new folder, within a given one or the system's, which is deleted after use."""
+        return cls(tempfile.mkdtemp(prefix="crnn-", dir=folder), name, reader, temporary=True)
+
+    @property
+    def _json(self) -> str:
+        return os.path.join(self._folder, f"{self._name}{self._suffix}.json")
+
+    def ids(self, table: Ids, boundary: int | None) -> Ids:
+        """Return the text's ids, mapped from a file, given the id of each of its symbols and of the boundary."""
+        n = self.described.n_ids(boundary)
+        if not n:
+            return np.zeros(0, table.dtype)
+        own = [FORMAT, *self.described[1:2], *self.described[5:7], table.dtype.name, boundary]
+        digest = hashlib.sha256(json.dumps(own).encode() + table.tobytes()).hexdigest()[:16]
+        name = f"{self._name}.{digest}{self._suffix}"
+        path = os.path.join(self._folder, name)
+        if name in self._arrays and os.path.exists(path):
+            if os.path.getsize(path) == n * table.itemsize:
+                return self._mapped(path, table.dtype, n)
+            warn_caller(f"{path} does not have the length of its text; writing it again")
+        checksum = self._write_ids(path, table, boundary)
+        ids = self._mapped(path, table.dtype, n)
+        self._arrays[name] = checksum
+        self._write_description()
+        return ids
+
+    def _write_ids(self, path: str, table: Ids, boundary: int | None) -> int:
+        """Write the ids of the text into a file, and return their CRC-32."""
+        checksum = 0
+
+        def parts() -> Iterator[memoryview]:
+            nonlocal checksum
+            for ids in _ids(self._reader, self.described.codes, table, boundary):
+                checksum = zlib.crc32(ids, checksum)
+                yield ids
+            self._require_unchanged()
+
+        write_atomically(path, parts())
+        return checksum
+
+    def _require_unchanged(self) -> None:
+        for path, state in zip(self._reader.paths, self._states, strict=True):
+            if _stat(path) != state:
+                raise InvalidInputError(f"{path} changed while it was being read. Try again when it is complete.")
+
+    def _mapped(self, path: str, dtype: np.dtype[Any], n: int) -> Ids:
+        mapped = np.memmap(path, dtype.newbyteorder("<"), "r", shape=(n,))
+        if self._temporary:  # Windows deletes no file that is mapped
+            weakref.finalize(mapped.base, shutil.rmtree, self._folder, ignore_errors=True)
+        return mapped.view(np.ndarray)
+
+    def _write_description(self) -> None:
+        """Write the JSON, and delete arrays of earlier versions of the text, except those that Windows holds open."""
+        document = {"format": FORMAT, **self.described._asdict(), "arrays": self._arrays}
+        document |= {"codes": self.described.codes.tolist(), "counts": self.described.counts.tolist()}
+        write_atomically(self._json, json.dumps(document, separators=(",", ":")).encode())
+        array = re.compile(rf"{re.escape(self._name)}\.[0-9a-f]{{16}}{re.escape(self._suffix)}")
+        for name in os.listdir(self._folder or "."):
+            if array.fullmatch(name) and name not in self._arrays:
+                with contextlib.suppress(OSError):
+                    os.unlink(os.path.join(self._folder, name))
+
+
+def cache_name(paths: Sequence[str], *, beside: bool) -> str:
+    """Return the name of the cache for some files, without a suffix.
 
     Next to a file, its name is enough. In a folder for caches, and for several files, a hash of the full paths
     prevents clashes.
     """
     name = os.path.basename(paths[0])
-    if not beside or len(paths) > 1:
-        together = "\0".join(map(os.path.abspath, paths))
-        name = f"{name[:150]}-{hashlib.sha256(os.fsencode(together)).hexdigest()[:16]}"
-    return name + SUFFIX[lines]
+    if beside and len(paths) == 1:
+        return name
+    together = "\0".join(map(os.path.abspath, paths))
+    return f"{name[:150]}-{hashlib.sha256(os.fsencode(together)).hexdigest()[:16]}"
+
+
+def check(path: str) -> dict[str, bool]:
+    """Return whether each array in a cache, given the path of its JSON, has the CRC-32 with which it was written."""
+    found = _read(path)
+    if found is None:
+        raise InvalidInputError(f"{path} does not describe a cache of ids. Pass a file that ends with .json.")
+    intact = {}
+    for name, checksum in found[1].items():
+        with open(os.path.join(os.path.dirname(path), name), "rb") as file:
+            own = 0
+            while block := file.read(BLOCK_SIZE):
+                own = zlib.crc32(block, own)
+        intact[name] = own == checksum
+    return intact
 
 
 # -------------------------------------------------------------------- writing
 
 
-def write_cache(target: str, reader: FileReader) -> None:
-    """Write the cache of files; it exists as a whole or not at all.
-
-    The first pass over the text counts the symbols, the second writes them, holding one block at a time.
-    """
-    before = [_stat(path) for path in reader.paths]
-    counts, hashes = _counted(reader)
-    files = [_Changed(*state, sha256) for state, sha256 in zip(before, hashes, strict=True)]
-    if reader.lines:
-        counts[ord("\n")] = 0
-    codes = np.flatnonzero(counts)
-    read_as = (reader.kind, reader.lines, reader.errors)
-    described = _Description(*read_as, codes.astype(np.uint32), counts[codes], 0, "", files)
-    write_atomically(target, _contents(reader, described))
-    for path, (size, time) in zip(reader.paths, before, strict=True):
-        if _stat(path) != (size, time):
-            os.unlink(target)
-            raise InvalidInputError(f"{path} changed while it was being read. Try again when it is complete.")
-
-
-def _counted(reader: FileReader) -> tuple[NDArray[np.int64], list[str]]:
-    """Return the number of occurrences of each code, including line ends, and the SHA-256 of each file."""
-    digests = [hashlib.sha256() for _ in reader.paths]
-    counts = np.zeros(MAX_CODE[reader.kind] + 1, np.int64)
-    for block in reader.blocks(BLOCK_SIZE, [digest.update for digest in digests]):
-        for codes in pieces(_plain(block)):
+def describe(reader: FileReader) -> Described:
+    """Read files once, and return their description."""
+    kind, lines = reader.kind, reader.lines
+    states = [_stat(path) for path in reader.paths]
+    digests, hasher = [hashlib.sha256() for _ in reader.paths], Hasher(kind, documents=lines)
+    counts = np.zeros(MAX_CODE[kind] + 1, np.int64)
+    n, last = 0, -1  # symbols and ends of lines so far; the position of the last end
+    for block in map(_plain, reader.blocks(BLOCK_SIZE, [digest.update for digest in digests])):
+        for codes in pieces(block):
             of_piece = np.bincount(codes)
             counts[: len(of_piece)] += of_piece
-    return counts, [digest.hexdigest() for digest in digests]
-
-
-def _contents(reader: FileReader, described: _Description) -> Iterator[bytes | memoryview]:
-    """Yield the parts of a cache; the description still lacks the number of documents and the text's hash."""
-    checksums: list[int] = []
-    found: list[_Description] = []
-    yield from with_checksums(_checked_parts(reader, described, found), checksums)
-    (described,) = found
-    table = np.array(checksums, "<u4")
-    yield table.view(np.uint8).data
-    document = described._asdict() | {"codes": described.codes.tolist(), "counts": described.counts.tolist()}
-    text = json.dumps(document, separators=(",", ":")).encode()
-    yield text
-    yield TAIL.pack(len(text), _checksum(table, text), MAGIC)
-
-
-def _checked_parts(
-    reader: FileReader, described: _Description, found: list[_Description]
-) -> Iterator[bytes | memoryview]:
-    """Yield slots and index, then put the complete description into a list."""
-    kind, lines, codes, dtype = described.kind, described.lines, described.codes, described.slot_dtype
-    boundary = np.array([len(codes)], dtype)
-    table = np.zeros(MAX_CODE[kind] + 2, dtype)
-    table[codes] = np.arange(len(codes))
-    if lines:
-        table[ord("\n")] = len(codes)
-    yield MAGIC
-    yield boundary.view(np.uint8).data
-    n, n_documents = 1, 0
-    places = [np.zeros(1, np.int64)]  # of every 64th document
-    hasher, previous = Hasher(kind, documents=lines), 0
-    for block in map(_plain, reader.blocks(BLOCK_SIZE)):
-        slots = _slots(block, table)
+            if lines:
+                ends = np.flatnonzero(codes == ord("\n")) + n
+                hasher.lengths(np.diff(ends, prepend=last) - 1)
+                last = int(ends[-1]) if len(ends) else last
+            n += len(codes)
+        own: Any = block
         if lines:
-            ends = np.flatnonzero(slots == boundary) + n
-            hasher.lengths(np.diff(ends, prepend=previous) - 1)
-            previous = int(ends[-1]) if len(ends) else previous
-            skipped = -(n_documents + 1) % INDEX_STEP  # a document begins where one ends
-            places.append(ends[skipped::INDEX_STEP])
-            n_documents += len(ends)
-            hasher.text(block.replace("\n", "") if isinstance(block, str) else block.replace(b"\n", b""))
-        else:
-            hasher.text(block)
-        n += len(slots)
-        yield slots.view(np.uint8).data
-    if not lines:
-        n, n_documents = n + 1, 1
-        yield boundary.view(np.uint8).data
+            own = block.replace("\n", "") if isinstance(block, str) else block.replace(b"\n", b"")
+        hasher.text(own)
+    n_documents = int(counts[ord("\n")]) if lines else 1
     if not n_documents:
         raise InvalidInputError(f"{reader.paths[0]} is empty. Pass a file with at least 1 line.")
-    size = n * dtype.itemsize
-    yield bytes(_padded(size) - size)
-    yield np.concatenate(places)[: -(-n_documents // INDEX_STEP)].astype("<i8").view(np.uint8).data
-    found.append(described._replace(n_documents=n_documents, sha256=hasher.fingerprint().sha256))
+    if lines:
+        counts[ord("\n")] = 0
+    codes = np.flatnonzero(counts)
+    files = [_Changed(*state, digest.hexdigest()) for state, digest in zip(states, digests, strict=True)]
+    return Described(kind, lines, reader.errors, codes, counts[codes], n_documents, hasher.fingerprint().sha256, files)
+
+
+def _ids(reader: FileReader, codes: NDArray[np.int64], table: Ids, boundary: int | None) -> Iterator[memoryview]:
+    """Yield the ids of a text, block by block."""
+    dtype = table.dtype.newbyteorder("<")
+    ids_of_codes = np.zeros(MAX_CODE[reader.kind] + 2, dtype)
+    ids_of_codes[codes] = table
+    edge = np.zeros(0, dtype) if boundary is None else np.array([boundary], dtype)
+    if reader.lines:
+        ids_of_codes[ord("\n") : ord("\n") + 1] = edge
+    yield edge.view(np.uint8).data
+    for block in map(_plain, reader.blocks(BLOCK_SIZE)):
+        if dtype.itemsize == 1 and isinstance(block, bytes):  # many times as fast
+            yield memoryview(block.translate(ids_of_codes[:256].tobytes().ljust(256, b"\0")))
+            continue
+        for found in pieces(block):
+            yield ids_of_codes.take(found, mode="clip").view(np.uint8).data
+    if not reader.lines:
+        yield edge.view(np.uint8).data
 
 
 def _plain(block: Any) -> Any:
@@ -240,110 +256,9 @@ def _plain(block: Any) -> Any:
     return block.encode("ascii") if isinstance(block, str) and block.isascii() else block
 
 
-def _slots(block: Any, table: NDArray[Any]) -> NDArray[Any]:
-    """Return the slots of a block of text."""
-    if table.itemsize == 1 and isinstance(block, bytes):  # many times as fast
-        return np.frombuffer(block.translate(table[:256].tobytes().ljust(256, b"\0")), np.uint8)
-    return np.concatenate([table.take(codes, mode="clip") for codes in pieces(block)])
-
-
-def _padded(size: int) -> int:
-    return -(-size // 8) * 8
-
-
 def _stat(path: str) -> tuple[int, int]:
     found = os.stat(path)
     return found.st_size, found.st_mtime_ns
-
-
-# -------------------------------------------------------------------- reading
-
-
-def open_cache(path: str, reader: FileReader, *, temporary: bool = False) -> IdCache | None:
-    """Open a cache if it belongs to the current versions of these files; otherwise return None.
-
-    A text file whose size differs has changed. If just its time differs, it is read and its hash compared. A damaged
-    cache, or one by another version of crnn, causes a warning, and the caller writes it again. The folder of a
-    `temporary` cache is deleted with it.
-    """
-    try:
-        file = IdFile(path, temporary=temporary)
-    except (FileNotFoundError, IsADirectoryError):
-        return None
-    cache = _whole(file)
-    if cache is None:
-        warn_caller(f"{path} is not a complete cache of ids for this version of crnn; writing it again")
-        return None
-    described = cache.described
-    read_as = (reader.kind, reader.lines, reader.errors, len(reader.paths))
-    if (described.kind, described.lines, described.errors, len(described.files)) != read_as:
-        return None
-    return cache if all(map(_unchanged, described.files, reader.paths)) else None
-
-
-def _whole(file: IdFile) -> IdCache | None:
-    """Return the cache in a file, or None if it is not a cache, is incomplete or inconsistent."""
-    if file.size < len(MAGIC) + TAIL.size or _bytes(file, 0, len(MAGIC)) != MAGIC:
-        return None
-    length, checksum, magic = TAIL.unpack(_bytes(file, file.size - TAIL.size, TAIL.size))
-    start = file.size - TAIL.size - length
-    if magic != MAGIC or start < len(MAGIC) or length > MAX_JSON:
-        return None
-    text = _bytes(file, start, length)
-    described = _described(text)
-    if described is None:
-        return None
-    n = n_blocks(described.checked_size)
-    if start != described.checked_size + 4 * n:
-        return None
-    table = np.empty(n, "<u4")
-    file.read_into(table, described.checked_size)
-    if _checksum(table, text) != checksum:
-        return None
-    blocks = CheckedBlocks(file, described.checked_size, table.astype(np.uint32, copy=False))
-    return IdCache(blocks, described)
-
-
-def _bytes(file: IdFile, offset: int, size: int) -> bytes:
-    read = np.empty(size, np.uint8)
-    file.read_into(read, offset)
-    return read.tobytes()
-
-
-def _checksum(table: NDArray[Any], text: bytes) -> int:
-    """Return the checksum of the blocks' checksums and the JSON."""
-    return zlib.crc32(text, zlib.crc32(table.view(np.uint8).data))
-
-
-def _described(text: bytes) -> _Description | None:
-    """Return the contents of a cache's JSON, or None if they are invalid."""
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(document, dict) or document.keys() != set(_Description._fields):
-        return None
-    kind, lines, errors, codes, counts, n_documents, sha256, files = (document[name] for name in _Description._fields)
-    if not (isinstance(kind, str) and kind in MAX_CODE and type(lines) is bool and isinstance(sha256, str)):
-        return None
-    if errors not in get_args(Errors):
-        return None
-    if not (_are_counts(codes, 0, MAX_CODE[kind]) and _are_counts(counts, 1, MAX_COUNT)):
-        return None
-    if len(codes) != len(counts) or any(a >= b for a, b in itertools.pairwise(codes)):
-        return None
-    if not (_are_counts([n_documents], 1, MAX_COUNT if lines else 1) and isinstance(files, list)):
-        return None
-    if not all(isinstance(file, list) and [type(value) for value in file] == [int, int, str] for file in files):
-        return None
-    own = np.array(codes, np.uint32), np.array(counts, np.int64)
-    changed = [_Changed(*file) for file in files]
-    return _Description(kind, lines, cast("Errors", errors), *own, n_documents, sha256, changed)
-
-
-def _are_counts(values: Any, minimum: int, maximum: int) -> bool:
-    """Return whether a JSON value is a list of integers within bounds."""
-    return isinstance(values, list) and all(type(value) is int and minimum <= value <= maximum for value in values)
 
 
 def _unchanged(file: _Changed, path: str) -> bool:
@@ -354,3 +269,40 @@ def _unchanged(file: _Changed, path: str) -> bool:
         return True
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest() == file.sha256
+
+
+# -------------------------------------------------------------------- reading
+
+
+def _read(path: str) -> tuple[Described, dict[str, int]] | None:
+    """Return the contents of a cache's JSON; None if it is missing, damaged or of another version."""
+    try:
+        with open(path, "rb") as file:
+            text = file.read(MAX_JSON + 1)
+    except (FileNotFoundError, IsADirectoryError):
+        return None
+    try:
+        return _checked(json.loads(text))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
+        return None
+
+
+def _checked(document: Any) -> tuple[Described, dict[str, int]]:
+    """Return the parts of a cache's JSON, or raise one of several errors."""
+    if document["format"] != FORMAT or document["kind"] not in MAX_CODE or document["errors"] not in get_args(Errors):
+        raise ValueError
+    codes, counts = (np.array(document[name] or np.zeros(0, np.int64)) for name in ("codes", "counts"))
+    for values, smallest, largest in ((codes, 0, MAX_CODE[document["kind"]]), (counts, 1, MAX_COUNT)):
+        if values.dtype != np.int64 or values.shape != codes.shape or ((values < smallest) | (values > largest)).any():
+            raise ValueError
+    n_documents, arrays = document["n_documents"], document["arrays"]
+    whole = [n_documents, *arrays.values()]
+    if (np.diff(codes) <= 0).any() or not all(type(value) is int and 0 <= value < MAX_COUNT for value in whole):
+        raise ValueError
+    if type(document["lines"]) is not bool or n_documents < 1 or not isinstance(document["sha256"], str):
+        raise ValueError
+    files = [_Changed(*file) for file in document["files"]]
+    if any([type(value) for value in file] != [int, int, str] for file in files):
+        raise ValueError
+    own: dict[str, Any] = {"codes": codes, "counts": counts, "files": files}
+    return Described(**{name: own.get(name, document[name]) for name in Described._fields}), arrays

@@ -58,8 +58,7 @@ class LabeledSource(TextSource):
     def ids(self, vocabulary: Vocabulary) -> Ids:
         """Turn the documents into ids, with a boundary and the label before each: see `TextSource.ids`."""
         packed = self._source.ids(vocabulary)
-        if not isinstance(packed, np.ndarray) or vocabulary.boundary is None:
-            raise InvalidInputError(f"{self.name} is too large for labels, which need texts in memory. Pass a list.")
+        assert vocabulary.boundary is not None  # the source has refused a vocabulary without it
         return labeled_ids(packed, vocabulary.boundary, self._numbers, len(vocabulary.labels))
 
     def fingerprint(self) -> Fingerprint:

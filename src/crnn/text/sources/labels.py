@@ -68,7 +68,7 @@ def labeled_ids(packed: NDArray[Any], boundary: int, numbers: Numbers, n_labels:
     The symbol of label k has the id boundary + 1 + k.
     """
     dtype = np.promote_types(packed.dtype, np.min_scalar_type(boundary + n_labels))
-    starts = boundaries(packed, boundary)[:-1]
+    starts = boundaries(packed, boundary)[:-1].astype(np.intp)
     return np.insert(packed.astype(dtype), starts + 1, (boundary + 1 + numbers).astype(dtype))
 
 

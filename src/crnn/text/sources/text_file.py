@@ -15,9 +15,9 @@ class TextFile(NamedFiles):
     """One text in one or more files, concatenated, for `CharRNN.fit` and other methods that take a text.
 
     ``fit(Path("book.txt"))`` and ``fit([Path("a.txt"), Path("b.txt")])`` are shortcuts for it. Files of more than 64 MB
-    in total are not held in memory: their symbols are written once, as ids, to a cache file, which is read in parts.
-    The cache takes as many bytes as the text has symbols, or 2 or 4 times as many if there are more than 255 different
-    ones. It is reused while the files have the same size, and the same modification time or contents.
+    in total are mapped from a cache file, to which their symbols are written once, as ids. It takes as many bytes as
+    the text has symbols, or 2 or 4 times as many if there are more than 256 different ones. It is reused while the
+    files have the same size, and the same modification time or contents.
 
     Parameters
     ----------

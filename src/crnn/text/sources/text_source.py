@@ -14,7 +14,6 @@ from ..symbols.codes import Kind, collect
 from ..symbols.vocabulary import Ids, Vocabulary
 from .documents import pack
 from .fingerprint import Fingerprint, fingerprint
-from .stored_ids import TextIds
 
 BLOCK_SIZE = 1 << 20
 
@@ -74,12 +73,12 @@ class TextSource(ABC):
             return Vocabulary(codes, kind or self.kind, unknown=min_count > 1, boundary=boundary)
         return Vocabulary.from_blocks(self.blocks(), min_count=min_count, boundary=boundary, kind=self.kind)
 
-    def ids(self, vocabulary: Vocabulary) -> TextIds:
+    def ids(self, vocabulary: Vocabulary) -> Ids:
         """Convert the symbols to ids (N,); if the vocabulary has a boundary, put one around each document, or around a
         single text.
 
-        At most one block of the text and its temporaries are held in addition to the ids, which are `StoredIds` if the
-        source's files are too large for memory.
+        At most one block of the text and its temporaries are held in addition to the ids, which are mapped from a file
+        if the source's files are too large for memory.
 
         Examples
         --------

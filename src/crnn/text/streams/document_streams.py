@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
-from ..sources.stored_ids import StoredDocuments, TextIds
-from .queues import Held, Queue, block_length, block_of, shortest
-from .shuffled_documents import ShuffledDocuments
-from .shuffled_runs import ShuffledRuns
-from .streams import Block
+from ..sources.documents import boundaries
+from ..symbols.vocabulary import Ids
+from .protocol import Block
+from .queues import MIN_PART, Parts, Queue, block_length, block_of, distributed, shortest
+
+MIN_SHUFFLED = 1 << 12  # symbols; with fewer, several epochs are shuffled together, which takes less time
 
 
 class DocumentsPosition(NamedTuple):
@@ -21,8 +22,8 @@ class DocumentsPosition(NamedTuple):
     Shuffling again restores the order of the documents, so the position need not store the order.
     """
 
-    order: dict[str, Any]  # determines the next shuffle: a generator's state, or a seed and a group of runs
-    held: tuple[Held, ...]  # the unread rest of each stream: little, since the shortest was about to run out
+    order: dict[str, Any]  # the generator's state, which determines the next shuffle
+    held: tuple[Queue, ...]  # the unread rest of each stream: little, since the shortest was about to run out
     shuffles: int  # made since; more than one only if a shuffle brings few symbols
     read: int  # symbols of each stream read since
 
@@ -39,15 +40,15 @@ class DocumentStreams:
     A document is not cut, unless it is longer than an epoch of a whole stream and than 65,536 symbols: its parts are
     then read as separate documents, like the parts of one long text.
 
-    Documents in memory are shuffled one by one (`ShuffledDocuments`), documents in a file by runs of neighbors
-    (`ShuffledRuns`), so that the file is never held. A chunk has `seq_length` transitions, or fewer if a stream's share
-    of the epoch, and every document, has fewer. `weights` (n,) are factors for the documents' losses. `steps_per_epoch`
-    counts chunks, rounded up.
+    The ids may be mapped from a file. In memory are the positions of the boundaries and the shuffled numbers of the
+    documents, 4 bytes each, or 8 for more than 2³² symbols. A chunk has `seq_length` transitions, or fewer if a
+    stream's share of the epoch, and every document, has fewer. `weights` (n,) are factors for the documents' losses.
+    `steps_per_epoch` counts chunks, rounded up.
     """
 
     def __init__(
         self,
-        packed: TextIds,
+        packed: Ids,
         boundary: int,
         batch_size: int,
         seq_length: int,
@@ -55,15 +56,15 @@ class DocumentStreams:
         rng: np.random.Generator,
         weights: NDArray[np.float64] | None = None,
     ) -> None:
-        self.batch_size, sizes = int(batch_size), (int(batch_size), int(seq_length))
-        self._documents: ShuffledDocuments | ShuffledRuns
-        if isinstance(packed, StoredDocuments):
-            self._documents = ShuffledRuns(packed, *sizes, rng=rng, weights=weights)
-        else:
-            self._documents = ShuffledDocuments(np.asarray(packed), boundary, *sizes, rng=rng, weights=weights)
-        self._boundary = boundary
-        self.seq_length = self._documents.seq_length
-        self.steps_per_epoch = -(-self._documents.transitions // (self.batch_size * self.seq_length))
+        B, places = int(batch_size), boundaries(packed, boundary)
+        self._ids, self._boundary, self._rng, self._weights = packed, boundary, rng, weights
+        transitions, documents = len(packed) - 1, Parts(places[:-1], places[1:])
+        self.batch_size = B
+        self.seq_length = min(int(seq_length), max(transitions // B, documents.longest))
+        self.steps_per_epoch = -(-transitions // (B * self.seq_length))
+        self._parts = documents.cut(max(MIN_PART, -(-transitions // B)))
+        self._symbols = self._parts.symbols
+        self._epochs = -(-max(MIN_SHUFFLED, 4 * B * self.seq_length) // transitions)  # shuffled together
         self._queues: tuple[Queue, ...] = ()
         self._position: DocumentsPosition | None = None  # computed when needed: with many streams it takes much memory
 
@@ -71,7 +72,8 @@ class DocumentStreams:
     def position(self) -> DocumentsPosition:
         """The position of the next block; assign an earlier position to return there."""
         if self._position is None:
-            self._queues = self._documents.queues((self._documents.nothing,) * self.batch_size)
+            nothing = np.zeros(0, self._parts.starts.dtype)
+            self._queues = (Queue(nothing, 0, 0),) * self.batch_size
             self._position = self._position_now()
         return self._position
 
@@ -81,30 +83,50 @@ class DocumentStreams:
             raise InvalidInputError(
                 f"the position is for batch_size={len(position.held)}, but batch_size is {self.batch_size}. Restore it."
             )
-        queues = self._documents.return_to(position.order, position.held)
+        queues = self._return_to(position)
         for _ in range(position.shuffles):
-            queues = self._documents.shuffled(queues)
+            queues = self._shuffled(queues)
         if position.read:
-            queues = tuple(queue.advanced(position.read) for queue in queues)
+            queues = tuple(queue.advanced(position.read, self._parts) for queue in queues)
         self._position, self._queues = position, queues
 
     def next_block(self) -> Block:
         """Return the next block, a new array of at most `MAX_BLOCK` symbols, or of one chunk."""
         if shortest(self._queues) < self.seq_length:
             self._shuffle()
-        n, documents = block_length(self._queues, self.seq_length), self._documents
-        ids, weights, self._queues = block_of(self._queues, n, documents.ids, self._boundary, documents.weights)
+        n = block_length(self._queues, self.seq_length)
+        ids, weights, self._queues = block_of(
+            self._queues, n, self._ids, self._parts, self._boundary, self._weights
+        )
         self._position = self.position._replace(read=self.position.read + n)
         return Block(ids, starts_epoch=False, loss_weights=weights)
 
     def _shuffle(self) -> None:
         """Distribute more documents until every stream has a chunk."""
         position = self._position_now() if self._queues else self.position
-        self._queues = self._documents.return_to(position.order, position.held)
         while shortest(self._queues) < self.seq_length:
-            self._queues = self._documents.shuffled(self._queues)
+            self._queues = self._shuffled(self._queues)
             position = position._replace(shuffles=position.shuffles + 1)
         self._position = position
 
+    def _shuffled(self, queues: tuple[Queue, ...]) -> tuple[Queue, ...]:
+        """Return the queues with the shuffled documents of further epochs appended."""
+        order = np.tile(np.arange(len(self._parts.starts), dtype=self._parts.starts.dtype), (self._epochs, 1))
+        self._rng.permuted(order, axis=1, out=order)
+        return distributed(queues, order.reshape(-1), self._epochs * self._symbols, self._parts)
+
     def _position_now(self) -> DocumentsPosition:
-        return DocumentsPosition(self._documents.order, self._documents.held(self._queues), 0, 0)
+        # Copies: slices would keep the numbers of a whole epoch in memory.
+        held = tuple(queue._replace(numbers=queue.numbers.copy()) for queue in self._queues)
+        return DocumentsPosition(dict(self._rng.bit_generator.state), held, 0, 0)
+
+    def _return_to(self, position: DocumentsPosition) -> tuple[Queue, ...]:
+        """Return to the order and the queues of an earlier position, which may come from a file."""
+        queues, parts = [], self._parts
+        for numbers, read, _ in position.held:
+            if (numbers >= len(parts.starts)).any() or read > (parts.lengths(numbers[:1]) - 1).sum():
+                raise InvalidInputError("the position is for other documents. Pass the same documents.")
+            own = numbers.astype(parts.starts.dtype)
+            queues.append(Queue(own, read, int(parts.lengths(own).sum()) - read))
+        self._rng.bit_generator.state = position.order
+        return tuple(queues)

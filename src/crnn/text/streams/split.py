@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ...errors import InvalidInputError
-from ..sources.documents import boundaries
-from ..sources.stored_ids import StoredDocuments, StoredIds, TextIds, n_documents
+from ..sources.documents import boundaries, n_documents
+from ..symbols.vocabulary import Ids
 from .text_streams import min_symbols
 
 
-def split_text(ids: TextIds, fraction: float, batch_size: int) -> tuple[TextIds, TextIds]:
+def split_text(ids: Ids, fraction: float, batch_size: int) -> tuple[Ids, Ids]:
     """Return the beginning of a text for training, and its end for validation, as views.
 
     The `fraction` is held out, to the nearest symbol. More training streams (`batch_size`) need more symbols.
@@ -23,7 +23,7 @@ def split_text(ids: TextIds, fraction: float, batch_size: int) -> tuple[TextIds,
     return ids[: n - held_out], ids[n - held_out :]
 
 
-def split_documents(packed: TextIds, boundary: int, fraction: float) -> tuple[TextIds, TextIds]:
+def split_documents(packed: Ids, boundary: int, fraction: float) -> tuple[Ids, Ids]:
     """Return the first of packed documents for training, and the last ones for validation, as views.
 
     The `fraction` is held out, to the nearest document. Both views include the boundary between them.
@@ -35,8 +35,5 @@ def split_documents(packed: TextIds, boundary: int, fraction: float) -> tuple[Te
             f"validation_fraction={fraction:g} of {n} documents leaves {held_out} for validation and {n - held_out} "
             f"for training, but at least 1 of each is needed. Change validation_fraction, or pass more documents."
         )
-    if isinstance(packed, StoredDocuments):
-        return packed.split(n - held_out)
-    assert not isinstance(packed, StoredIds)
-    cut = boundaries(packed, boundary)[n - held_out]
+    cut = int(boundaries(packed, boundary)[n - held_out])
     return packed[: cut + 1], packed[cut:]

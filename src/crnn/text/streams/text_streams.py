@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InvalidInputError, short_repr
-from ..sources.stored_ids import StoredIds, TextIds
-from .streams import MAX_BLOCK, Block
+from .protocol import Block
 
 
 def min_symbols(batch_size: int) -> int:
@@ -43,14 +42,13 @@ class TextStreams:
 
     `seq_length` is T, reduced if a stream has fewer than T transitions; `stream_length` is S + 1; `steps_per_epoch`
     counts chunks; `position` is p of the next chunk, before the rule for the end of the text is applied. The ids are
-    not copied if contiguous: blocks are views. If they are in a file, a block holds at most `MAX_BLOCK` of them, or one
-    chunk.
+    not copied if contiguous, and may be mapped from a file: blocks are views.
     """
 
-    __slots__ = ("_block_chunks", "_position", "batch_size", "ids", "seq_length", "steps_per_epoch", "stream_length")
+    __slots__ = ("_position", "batch_size", "ids", "seq_length", "steps_per_epoch", "stream_length")
 
     def __init__(
-        self, ids: NDArray[np.integer[Any]] | StoredIds, batch_size: int = 1, seq_length: int = 25, *, name: str = "X"
+        self, ids: NDArray[np.integer[Any]], batch_size: int = 1, seq_length: int = 25, *, name: str = "X"
     ) -> None:
         for size, what in ((batch_size, "batch_size"), (seq_length, "seq_length")):
             if not isinstance(size, (int, np.integer)) or size < 1:
@@ -68,13 +66,12 @@ class TextStreams:
                 f"{name} is too short for batch_size={batch_size}: its length is {n}, but at least "
                 f"{min_symbols(batch_size)} symbols are needed. Lower batch_size, or pass a longer text."
             )
-        self.ids: TextIds = ids if isinstance(ids, StoredIds) else _read_only(ids)
+        self.ids = np.ascontiguousarray(ids).view()
+        self.ids.flags.writeable = False
         self.batch_size = int(batch_size)
         self.stream_length = (n - 1) // self.batch_size + 1
         self.seq_length = min(int(seq_length), self.stream_length - 1)
         self.steps_per_epoch = self._chunks_from(0)
-        block = MAX_BLOCK // (self.seq_length * self.batch_size)
-        self._block_chunks = max(1, block) if isinstance(ids, StoredIds) else self.steps_per_epoch
         self._position = 0
 
     @property
@@ -92,13 +89,11 @@ class TextStreams:
         self._position = position
 
     def next_block(self) -> Block:
-        """Return the rest of the epoch, or else the next epoch, as a view; from a file, as much as fits."""
+        """Return the rest of the epoch, or else the next epoch, as a view."""
         starts_epoch = self._ends_before(self._position)
         p = 0 if starts_epoch else self._position
-        n = min(self._chunks_from(p), self._block_chunks) * self.seq_length
+        n = self._chunks_from(p) * self.seq_length
         self._position = p + n
-        if isinstance(self.ids, StoredIds):
-            return Block(self._read_rows(self.ids, p, n + 1), starts_epoch)
         return Block(self._rows(p, n + 1), starts_epoch)
 
     def _ends_before(self, p: int) -> bool:
@@ -112,30 +107,13 @@ class TextStreams:
 
     def _rows(self, p: int, n: int) -> NDArray[np.integer[Any]]:
         """Return n symbols of each stream from p, as a view of the text."""
-        assert not isinstance(self.ids, StoredIds)
         size = self.ids.itemsize
         strides = ((self.stream_length - 1) * size, size)
         # The constructor takes half a microsecond, `as_strided` 20 times as long; a text may be a single chunk.
         return np.ndarray((self.batch_size, n), self.ids.dtype, self.ids.data, p * size, strides)
-
-    def _read_rows(self, ids: StoredIds, p: int, n: int) -> NDArray[np.integer[Any]]:
-        """Return n symbols of each stream from p, read from the file, and ask the system to read ahead."""
-        rows = np.empty((self.batch_size, n), ids.dtype)
-        for b, row in enumerate(rows):
-            start = b * (self.stream_length - 1) + p
-            ids.read_into(row, start)
-            ids.will_need(start + n, min(n, self.stream_length - p - n))
-        rows.flags.writeable = False
-        return rows
 
     def __repr__(self) -> str:
         return (
             f"TextStreams({len(self.ids)} ids, batch_size={self.batch_size}, seq_length={self.seq_length}, "
             f"stream_length={self.stream_length}, steps_per_epoch={self.steps_per_epoch})"
         )
-
-
-def _read_only(ids: NDArray[np.integer[Any]]) -> Any:
-    view = np.ascontiguousarray(ids).view()
-    view.flags.writeable = False
-    return view

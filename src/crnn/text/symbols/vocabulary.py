@@ -167,13 +167,18 @@ class Vocabulary(Sequence[Symbol]):
         # A bytearray is enlarged by realloc and leaves its reserve untouched, so that pages beyond the last id take no
         # memory; ndarray.resize would write zeros there.
         buffer = bytearray()
+        for ids in self.encoded(blocks, name):
+            buffer += ids.data
+        return np.frombuffer(buffer, self._id_dtype)
+
+    def encoded(self, blocks: Iterable[Text], name: str) -> Iterator[Ids]:
+        """Yield the ids of a text given in blocks, piece by piece."""
         start = 0
         for block in blocks:
             self.check_kind(block, name)
             for codes in pieces(block):
-                buffer += self._look_up(codes, start, name).data
+                yield self._look_up(codes, start, name)
                 start += len(codes)
-        return np.frombuffer(buffer, self._id_dtype)
 
     def decode(self, ids: ArrayLike) -> str | bytes:
         """Decode ids, without the boundary, to text. The unknown symbol becomes U+FFFD, or a question mark in bytes."""

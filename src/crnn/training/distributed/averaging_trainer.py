@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...model.state import ModelState
 from ...parameters.checks import checked_int
-from ...text.streams.streams import Streams
+from ...text.streams.protocol import Streams
 from ..loop.step_settings import StepSettings
 from .joint_trainer import JointTrainer
 from .processes import Processes

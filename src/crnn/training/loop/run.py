@@ -16,12 +16,12 @@ from ...errors import DivergenceError, InvalidInputError
 from ...model.state import ModelState
 from ...parameters.schedule import Schedule
 from ...parameters.settings import Settings
+from ...text.sources.documents import n_documents
 from ...text.sources.fingerprint import Fingerprint
-from ...text.sources.stored_ids import TextIds, n_documents
 from ...text.streams.document_streams import DocumentStreams
-from ...text.streams.streams import Streams
+from ...text.streams.protocol import Streams
 from ...text.streams.text_streams import TextStreams
-from ...text.symbols.vocabulary import Vocabulary
+from ...text.symbols.vocabulary import Ids, Vocabulary
 from ..checkpoints.checkpoint_writer import CheckpointWriter
 from ..checkpoints.run_state import DIVERGED, FINISHED, RUNNING, PollState, RunState
 from ..distributed.averaging_trainer import AveragingTrainer
@@ -46,7 +46,7 @@ class TrainingData(NamedTuple):
     """What a run reads: the streams of its text or documents, and the text whose loss it measures."""
 
     streams: Streams
-    validation_ids: TextIds | None
+    validation_ids: Ids | None
     sample_weight: NDArray[np.float64] | None  # of the documents, for a checkpoint
     texts: dict[str, Fingerprint]  # of both, for a checkpoint and for comparison between processes
 
@@ -369,7 +369,7 @@ def restore_position(streams: Streams, position: Any) -> None:
 
 
 def streams_for(
-    ids: TextIds,
+    ids: Ids,
     vocabulary: Vocabulary,
     settings: Settings,
     rng: np.random.Generator,

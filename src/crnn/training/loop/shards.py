@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ..._kernels.entry import core
 from ...model.layout import Layout
 from ...runtime.threads import CACHED_BYTES, split_range, training_threads
-from ...text.streams.streams import Streams
+from ...text.streams.protocol import Streams
 
 MAX_SHARDS = 8  # as in the kernels; further threads form groups
 MIN_STREAMS = 8  # per shard: fewer leave the register tile mostly idle

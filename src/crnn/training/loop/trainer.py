@@ -20,7 +20,7 @@ from ...parameters.optimizers import OPTIMIZERS
 from ...runtime.adaptive_threads import AdaptiveThreads
 from ...runtime.deferred_signals import signals_deferred
 from ...runtime.threads import Helpers, scipy_blas
-from ...text.streams.streams import Streams
+from ...text.streams.protocol import Streams
 from .shards import Arrangement, arrange, cut, packs_all, shard_ranges
 from .step_settings import StepSettings
 from .team import Team

@@ -14,10 +14,9 @@ from ...inference.scoring.scoring import cuts, parallel_log_likelihood
 from ...model.layout import Layout
 from ...parameters.settings import Settings
 from ...text.sources.documents import n_given
-from ...text.sources.stored_ids import TextIds
 from ...text.sources.text_source import TextSource
 from ...text.streams.split import split_documents, split_text
-from ...text.symbols.vocabulary import Vocabulary
+from ...text.symbols.vocabulary import Ids, Vocabulary
 from .budget import Budget
 
 EVALUATIONS = 20  # approximate number per training call by default,
@@ -53,7 +52,7 @@ class Validation:
 
     def __init__(
         self,
-        ids: TextIds,
+        ids: Ids,
         budget: Budget,
         chunk: tuple[int, int],
         *,
@@ -115,7 +114,7 @@ def _rows(steps: int, streams: int) -> int:
 
 def training_and_validation_ids(
     source: TextSource, validation: TextSource | None, vocabulary: Vocabulary, settings: Settings
-) -> tuple[TextIds, TextIds | None]:
+) -> tuple[Ids, Ids | None]:
     """Return the ids to train on, and those for validation if any."""
     fraction = settings.validation_fraction
     if validation is not None and fraction:
@@ -143,7 +142,7 @@ def training_and_validation_ids(
 def evaluate(
     layout: Layout,
     params: Array,
-    ids: TextIds,
+    ids: Ids,
     n_threads: int | None,
     boundary: int | None = None,
     *,
@@ -162,7 +161,7 @@ def evaluate(
     ----------
     layout : Layout
     params : array of shape (size,)
-    ids : array of unsigned integers, shape (N,), or StoredIds
+    ids : array of unsigned integers, shape (N,)
         The text, of at least one symbol.
     n_threads : int or None
         Threads that read the parts; None: one per core.

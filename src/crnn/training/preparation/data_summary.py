@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ...text.sources.stored_ids import TextIds, n_documents
-from ...text.symbols.vocabulary import Vocabulary
+from ...text.sources.documents import n_documents
+from ...text.symbols.vocabulary import Ids, Vocabulary
 
 
-def data_summary(ids: TextIds, validation_ids: TextIds | None, vocabulary: Vocabulary) -> str:
+def data_summary(ids: Ids, validation_ids: Ids | None, vocabulary: Vocabulary) -> str:
     """Return a line with the numbers of training symbols, distinct symbols and validation symbols.
 
     Examples
@@ -22,7 +22,7 @@ def data_summary(ids: TextIds, validation_ids: TextIds | None, vocabulary: Vocab
     return line if validation_ids is None else f"{line}; validation: {_amount(validation_ids, vocabulary)}"
 
 
-def _amount(ids: TextIds, vocabulary: Vocabulary) -> str:
+def _amount(ids: Ids, vocabulary: Vocabulary) -> str:
     symbol = vocabulary.kind.removesuffix("s")
     if vocabulary.boundary is None:
         return _count(len(ids), symbol)

@@ -8,7 +8,7 @@ from ...errors import InvalidInputError
 from ...model.layout import Layout
 from ...runtime.free_memory import available_bytes
 from ...text.streams.document_streams import DocumentStreams
-from ...text.streams.streams import Streams
+from ...text.streams.protocol import Streams
 from ..loop.shards import packs_all, shard_ranges
 from ..loop.team import workspace_bytes
 
