@@ -592,7 +592,7 @@ def _clean_scores(model: LanguageModel, X: Iterable[Text], reduce: Reduce) -> ND
     if len(missing) and not (isinstance(X, Lines) and X.errors == "skip"):
         raise InvalidInputError(f"X[{missing[0]}] is a missing value. Leave it out of the texts to calibrate with.")
     if len(missing) == len(scores):
-        raise InvalidInputError("X is empty. Pass at least 1 text, or better 10 / contamination texts.")
+        raise InvalidInputError("X is empty. Pass at least 1 text, or better 10 / contamination texts.", argument="X")
     return np.delete(scores, missing)
 
 

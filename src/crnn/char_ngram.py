@@ -413,5 +413,5 @@ def _ids(source: TextSource, vocabulary: Vocabulary) -> Ids:
     """Return the ids of a nonempty text."""
     ids = source.ids(vocabulary)
     if not len(ids):
-        raise InvalidInputError(f"{source.name} is empty. Pass at least 1 character.")
+        raise InvalidInputError(f"{source.name} is empty. Pass at least 1 character.", argument=source.name)
     return ids

@@ -11,12 +11,34 @@ LONGEST_REPR = 200  # maximum characters of a value in an error message
 class InvalidInputError(ValueError, TypeError):
     """An argument or text is invalid; the message names it, its position and the remedy.
 
+    Parameters
+    ----------
+    message : str
+    argument : str, optional
+        The argument with which the message begins.
+    index : int, optional
+        The index of the invalid item of this argument.
+
+    Attributes
+    ----------
+    argument : str or None
+        The name of an invalid text or collection of texts, with which the message begins. None: another argument.
+    index : int or None
+        The index of the invalid text in the collection; the message begins with ``argument[index]``.
+
     Examples
     --------
     >>> from crnn.errors import InvalidInputError
     >>> issubclass(InvalidInputError, ValueError) and issubclass(InvalidInputError, TypeError)
     True
+    >>> error = InvalidInputError("X is empty", argument="X")
+    >>> error.argument, error.index
+    ('X', None)
     """
+
+    def __init__(self, message: str = "", *, argument: str | None = None, index: int | None = None) -> None:
+        super().__init__(message)
+        self.argument, self.index = argument, index
 
 
 class ModelFileError(ValueError):

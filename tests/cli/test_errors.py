@@ -2,6 +2,7 @@
 
 import pytest
 
+from crnn import InvalidInputError
 from crnn.cli.errors import described
 
 FILES = {"X": "book.txt", "validation": "held.txt"}
@@ -29,14 +30,13 @@ def test_the_file_that_is_not_utf_8(note, files, name):
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (ValueError("X is too short:\n  its length is 1"), "book.txt is too short: its length is 1"),
-        (ValueError("validation contains 'z'"), "held.txt contains 'z'"),
-        (ValueError("X needs two lines"), "book.txt needs two lines"),
-        (ValueError("X holds no text"), "book.txt holds no text"),
-        (ValueError("X-rays are short"), "X-rays are short"),
-        (ValueError("validation_fraction is 2"), "validation_fraction is 2"),
-        (ValueError("the text is empty"), "book.txt is empty"),
-        (ValueError("texts[0] is empty"), "line 1 is empty"),
+        (InvalidInputError("X is short:\n  its length is 1", argument="X"), "book.txt is short: its length is 1"),
+        (InvalidInputError("validation contains 'z'", argument="validation"), "held.txt contains 'z'"),
+        (InvalidInputError("the text is empty", argument="the text"), "book.txt is empty"),
+        (InvalidInputError("y is empty", argument="y"), "y is empty"),
+        (InvalidInputError("texts[0] is empty", argument="texts", index=0), "line 1 is empty"),
+        (InvalidInputError("validation_fraction is 2"), "validation_fraction is 2"),
+        (ValueError("X is short"), "X is short"),
         (FileNotFoundError(2, "No such file", b"caf\xc3\xa9"), "caf\xe9: No such file"),
         (OSError("standard input is closed"), "standard input is closed"),
     ],

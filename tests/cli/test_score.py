@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import subprocess
 import sys
 import tracemalloc
@@ -15,8 +14,6 @@ from command_line import TEXT, error, feed_standard_input, rows, usage_error
 from crnn import CharRNN
 from crnn.cli import lines as command_lines
 from crnn.cli import main as cli
-from crnn.cli.lines import LongLine, ReadAs
-from crnn.text.sources.decompressed import Decompressed
 
 
 @pytest.mark.parametrize(("option", "exact"), [([], True), (["--exact"], True), (["--fast"], False)])
@@ -157,93 +154,29 @@ def test_score_of_lines(folder, capsys, monkeypatch, end, last, size):
             assert err == ""
 
 
-@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
-@pytest.mark.parametrize("limit", [0, 3, 9])
-def test_score_of_long_lines(folder, capsys, monkeypatch, limit, end):
-    """Each piece by piece, with the scores that they have as a whole."""
-    monkeypatch.setattr(command_lines, "LINES_SIZE", 2)
-    monkeypatch.setattr(command_lines, "LONG_LINE", limit)
-    model = CharRNN.load("model.crnn")
-    for options, expected in {
-        (): model.score_samples(LINES),
-        ("--reduce", "mean"): model.score_samples(LINES, reduce="mean"),
-        ("--reduce", "min"): model.score_samples(LINES, reduce="min"),
-    }.items():
-        for last in (b"", end):
-            (folder / "lines.txt").write_bytes(end.join(line.encode() for line in LINES) + last)
-            assert cli.main(["score", "model.crnn", "--lines", "lines.txt", *options]) == 0
-            assert capsys.readouterr().out == written(expected)
-
-
-@pytest.mark.parametrize("text", ["to b", "to be", "to be "])
-def test_a_long_line_may_end_where_the_file_does(folder, capsys, monkeypatch, text):
-    monkeypatch.setattr(command_lines, "LINES_SIZE", 2)
-    monkeypatch.setattr(command_lines, "LONG_LINE", 3)
-    (folder / "lines.txt").write_text(text)
-    assert cli.main(["score", "model.crnn", "--lines", "lines.txt"]) == 0
-    assert capsys.readouterr().out == written(CharRNN.load("model.crnn").score_samples([text]))
-
-
-def test_score_of_long_documents(folder, capsys, monkeypatch):
-    monkeypatch.setattr(command_lines, "LINES_SIZE", 2)
-    monkeypatch.setattr(command_lines, "LONG_LINE", 4)
-    CharRNN(5, max_steps=9, random_state=0).fit(["to be", "or not na\u00efve"]).save("documents.crnn")
-    names = ["to be", "or", "na\u00efve to be or", "to"]
-    (folder / "lines").write_text("\n".join(names), encoding="utf-8")
-    for reduce in ("sum", "mean", "min"):
-        assert cli.main(["score", "documents.crnn", "--lines", "lines", "--reduce", reduce]) == 0
-        expected = CharRNN.load("documents.crnn").score_samples(names, reduce=reduce)
-        assert capsys.readouterr().out == written(expected)
-
-
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (b"to be or not\nto be \xff\n", "line 2 is not UTF-8"),
-        (b"to be or not\nto be or\xc3\n", "line 2 is not UTF-8"),
-        (b"to be or not\nto be or Z\n", "line 2: contains 'Z'"),
-        (b"to be or not\nto\nbe\nZ\n", "line 4 contains 'Z'"),
-        (b"to\nto be or not\nbe\nZ\n", "line 4 contains 'Z'"),
-    ],
-)
-def test_score_of_bad_long_lines(folder, capsys, monkeypatch, data, message):
-    monkeypatch.setattr(command_lines, "LINES_SIZE", 2)
-    monkeypatch.setattr(command_lines, "LONG_LINE", 5)
-    (folder / "lines").write_bytes(data)
+@pytest.mark.parametrize("size", [1, 4, 1 << 18])
+def test_lines_beyond_the_limit_are_refused(folder, capsys, monkeypatch, size):
+    monkeypatch.setattr(command_lines, "LINES_SIZE", size)
+    monkeypatch.setattr(command_lines, "MAX_LINE", 9)
+    (folder / "lines").write_text("to\nbe or not\nto be or not to be\nbe")
+    if size > 9:  # the whole line was read at once
+        assert cli.main(["score", "model.crnn", "--lines", "lines"]) == 0
+        return
     assert cli.main(["score", "model.crnn", "--lines", "lines"]) == 1
     out, err = capsys.readouterr()
-    assert message in err
-    before = data.decode(errors="replace").split("\n")[: int(message.split()[1].strip(":")) - 1]
-    assert out == written(CharRNN.load("model.crnn").score_samples(before))
+    assert err == "crnn: error: line 3 has more than 9 bytes, the most that fit. Break it into several.\n"
+    assert out == written(CharRNN.load("model.crnn").score_samples(["to", "be or not"]))
 
 
-def test_errors_name_lines_after_batches_and_long_lines(folder, capsys, monkeypatch):
-    monkeypatch.setattr(command_lines, "LINES_SIZE", 4)
-    monkeypatch.setattr(command_lines, "LONG_LINE", 9)
-    lines = ["to", "be", "or", "not to be or not", "to", "be", "or", "Z"]
-    (folder / "lines").write_text("\n".join(lines))
-    assert cli.main(["score", "model.crnn", "--lines", "lines"]) == 1
-    out, err = capsys.readouterr()
-    assert "line 8 contains 'Z'" in err
-    assert len(out.splitlines()) == 7
-
-
-def test_a_long_line_may_have_been_read_to_its_end():
-    """No bytes are left in the file, and none were read beyond the line."""
-    line = LongLine([b"to ", b"be"], Decompressed(io.BytesIO(b""), "text"), 1, ReadAs(as_bytes=False))
-    assert [*line] == ["to ", "be"]
-    assert line.finish() == b""
-
-
-def test_a_long_line_is_not_held(folder, capsys, monkeypatch):
+def test_memory_for_a_line_is_bounded(folder, capsys, monkeypatch):
+    """An endless line is refused once it is longer than the limit."""
     monkeypatch.setattr(command_lines, "LINES_SIZE", 1 << 14)
-    monkeypatch.setattr(command_lines, "LONG_LINE", 1 << 17)
-    CharRNN(2, max_steps=0, random_state=0).fit("ab").save("small.crnn")
-    (folder / "lines").write_bytes(b"ab" * 1_000_000)
-    cli.main(["score", "small.crnn", "--lines", "lines"])  # what a first call imports is there
+    monkeypatch.setattr(command_lines, "MAX_LINE", 1 << 17)
+    (folder / "lines").write_bytes(b"to" * 1_000_000)
+    assert "line 1 has more than" in error(capsys, "score", "model.crnn", "--lines", "lines")  # imports are done
     tracemalloc.start()
     try:
-        assert cli.main(["score", "small.crnn", "--lines", "lines"]) == 0
+        assert cli.main(["score", "model.crnn", "--lines", "lines"]) == 1
         assert tracemalloc.get_traced_memory()[1] < 1_500_000
     finally:
         tracemalloc.stop()
@@ -312,11 +245,9 @@ def test_the_scores_before_an_error_are_written(folder, capsys, data, n, message
     assert out == written(CharRNN.load("model.crnn").score_samples(["to be", "or"][:n]))
 
 
-@pytest.mark.parametrize("limit", [3, 1 << 22])  # with and without long lines
 @pytest.mark.parametrize("errors", ["replace", "skip"])
-def test_bad_lines_are_scored_in_their_places(folder, capsys, monkeypatch, errors, limit):
+def test_bad_lines_are_scored_in_their_places(folder, capsys, monkeypatch, errors):
     monkeypatch.setattr(command_lines, "LINES_SIZE", 2)
-    monkeypatch.setattr(command_lines, "LONG_LINE", limit)
     CharRNN(5, max_steps=0, random_state=0).fit(["to be", "or not"]).save("documents.crnn")
     (folder / "lines").write_bytes(b"to be\nor\xff not to be\nnot\nor notZ to be\nbe\n\xff\nor not\nto be or\xc3\n")
     arguments = ["score", "documents.crnn", "--lines", "lines", "--errors", errors, "--reduce", "min"]

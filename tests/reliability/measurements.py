@@ -194,7 +194,7 @@ def memory(count):
         header = b'{"__metadata__":{},' + b'"a":[[],[],[]],' * MB + b"}"
         Path(hostile).write_bytes(len(header).to_bytes(8, "little") + header)
         Path(short).write_bytes(b"ab\n")
-        Path(line).write_bytes(b"ab" * (100 * MB))
+        Path(line).write_bytes(b"ab" * (8 * MB))
         for name, path, warm_up, measured in (
             ("load a model", large, LOAD.format(small), LOAD.format(large)),
             ("refuse a header of a million lists", hostile, LOAD.format(small), REFUSED.format(hostile)),

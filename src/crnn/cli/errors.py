@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -46,11 +45,11 @@ def described(error: BaseException, files: Mapping[str, str | list[str] | None] 
         text = f"{name} is not UTF-8: {error}. Convert it, or train a model of bytes with crnn train --bytes."
     else:
         text = str(error)
-    if "X" in names:
-        text = re.sub(r"^the text\b", "X", text)
-    text = re.sub(r"^texts\[(\d+)\]", lambda match: f"line {int(match[1]) + 1}", text)
-    subject = r"^(X|validation)\b(?= (?:is|contains|needs|holds)\b)"
-    text = re.sub(subject, lambda match: names.get(match[0], match[0]), text)
+    argument, index = getattr(error, "argument", None), getattr(error, "index", None)
+    if index is not None:
+        text = f"line {index + 1}{text.removeprefix(f'{argument}[{index}]')}"
+    elif argument is not None:
+        text = names.get("X" if argument == "the text" else argument, argument) + text.removeprefix(argument)
     return " ".join(text.split())
 
 

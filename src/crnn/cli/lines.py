@@ -1,12 +1,8 @@
-"""The lines of a file or a pipe, read and scored as they arrive, in constant memory."""
+"""The lines of a file or a pipe, read and scored as they arrive, in bounded memory."""
 
 from __future__ import annotations
 
-import codecs
-import math
-import re
 from collections.abc import Iterable, Iterator
-from itertools import chain, groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +17,7 @@ from ..text.sources.input_checks import Errors
 from .files import STANDARD, opened
 
 LINES_SIZE = 1 << 18  # maximum bytes of lines read at a time
-LONG_LINE = 1 << 22  # bytes; longer lines are not held in memory
+MAX_LINE = 1 << 24  # bytes in a line, which take about ten times as much memory while the line is scored
 
 
 class ReadAs(NamedTuple):
@@ -38,78 +34,14 @@ class ReadAs(NamedTuple):
         )
 
 
-class LongLine:
-    """The rest of one line of an open file, after the pieces read so far.
-
-    Finish the line before reading more of the file.
-    """
-
-    def __init__(self, pieces: list[bytes], file: Decompressed, number: int, read_as: ReadAs) -> None:
-        self._pieces, self._file = pieces, file
-        self._number, self._read_as = number, read_as
-        self._after = b""  # bytes read beyond the line
-        self._rest = self._raw()
-
-    def __iter__(self) -> Iterator[str | bytes]:
-        errors = "replace" if self._read_as.errors == "replace" else "strict"
-        decoder = codecs.getincrementaldecoder("utf-8")(errors)
-        held = b""  # a carriage return that may belong to the line's end
-        try:
-            for read in self._rest:
-                piece = held + read
-                held = piece[len(piece.removesuffix(b"\r")) :]
-                piece = piece.removesuffix(b"\r")
-                yield piece if self._read_as.as_bytes else decoder.decode(piece)
-            if not self._read_as.as_bytes and (last := decoder.decode(b"", final=True)):
-                yield last
-        except UnicodeDecodeError:
-            raise self._read_as.refusal(self._number) from None
-
-    def _raw(self) -> Iterator[bytes]:
-        """Yield the part of the line read so far, then the rest."""
-        pieces, self._pieces = self._pieces, []
-        yield from pieces
-        pieces.clear()
-        while data := self._file.read1(LINES_SIZE):
-            piece, end, after = data.partition(b"\n")
-            self._after = after
-            yield piece
-            if end:
-                return
-
-    def finish(self) -> bytes:
-        """Return the bytes read beyond the line."""
-        return self._after
-
-    def score(self, model: LanguageModel, reduce: Reduce) -> float:
-        """Return the line's score, like `LanguageModel.score_samples`; NaN or -inf according to `errors`."""
-        state, n = model.start(), 0
-        try:
-            for piece in self:
-                state.feed(piece)
-                n += len(piece)
-        except InvalidInputError as error:
-            if self._read_as.errors == "strict":
-                raise InvalidInputError(f"line {self._number}: {str(error).removeprefix('text ')}") from error
-            for _ in self._rest:
-                pass
-            return -math.inf if self._read_as.errors == "replace" else math.nan
-        if model.vocabulary_.boundary is not None:
-            state.end()
-            n += 1
-        if reduce == "min":
-            return state.min_log_prob
-        return state.log_prob / max(n, 1) if reduce == "mean" else state.log_prob
-
-
 # -------------------------------------------------------------------- reading
 
 
-def read_lines(path: str, read_as: ReadAs) -> Iterator[list[Any] | LongLine]:
+def read_lines(path: str, read_as: ReadAs) -> Iterator[list[Any]]:
     """Yield the lines of a text, without their ends, in batches, each as soon as it has come through a pipe.
 
     A gzip file is decompressed as it arrives. If there is an error, the lines before it come first. None stands for a
-    skipped line. A line longer than `LONG_LINE` comes alone and must be read before the next.
+    skipped line. A line of more than `MAX_LINE` bytes is an error.
     """
     with opened(path) as raw:
         file = Decompressed(raw, "standard input" if path == STANDARD else path)
@@ -122,12 +54,11 @@ def read_lines(path: str, read_as: ReadAs) -> Iterator[list[Any] | LongLine]:
                 yield from _lines(whole, count, read_as)
                 pieces, count = [], count + len(whole)
             pieces.append(rest)
-            data = b""
-            if len(pieces) * LINES_SIZE > LONG_LINE and sum(map(len, pieces)) > LONG_LINE:
-                line = LongLine(pieces, file, count + 1, read_as)
-                yield line
-                data, pieces, count = line.finish(), [], count + 1
-            data = data or file.read1(LINES_SIZE)
+            if len(pieces) * LINES_SIZE > MAX_LINE and sum(map(len, pieces)) > MAX_LINE:
+                raise InvalidInputError(
+                    f"line {count + 1} has more than {MAX_LINE:,} bytes, the most that fit. Break it into several."
+                )
+            data = file.read1(LINES_SIZE)
         if last := b"".join(pieces):
             yield from _lines([last], count, read_as)
 
@@ -150,30 +81,9 @@ def _lines(lines: list[bytes], first: int, read_as: ReadAs) -> Iterator[list[Any
 
 
 def line_scores(
-    model: LanguageModel, lines: Iterable[list[Any] | LongLine], reduce: Reduce, errors: Errors
+    model: LanguageModel, batches: Iterable[list[Any]], reduce: Reduce, errors: Errors
 ) -> Iterator[NDArray[np.float64]]:
-    """Yield the scores of lines in batches; a long line's score as soon as it has been read.
-
-    If there is an error, the scores of the lines before it come first.
-    """
-    done = 0
-    for _, group in groupby(lines, type):
-        batches: Iterator[Any] = iter(group)
-        first = next(batches)
-        if isinstance(first, LongLine):
-            for line in chain([first], batches):
-                done += 1
-                yield np.array([line.score(model, reduce)])
-            continue
-        for scores in _batch_scores(model, chain([first], batches), done, reduce=reduce, errors=errors):
-            done += len(scores)
-            yield scores
-
-
-def _batch_scores(
-    model: LanguageModel, batches: Iterable[list[Any]], first: int, **options: Any
-) -> Iterator[NDArray[np.float64]]:
-    """Yield the scores of batches of lines; `first` is the number of lines before them."""
+    """Yield the scores of batches of lines. If there is an error, the scores of the lines before it come first."""
     done, batch = 0, list[Any]()
 
     def noted() -> Iterator[list[Any]]:
@@ -182,13 +92,10 @@ def _batch_scores(
             yield batch
 
     try:
-        for scores in model.score_batches(noted(), **options):
+        for scores in model.score_batches(noted(), reduce=reduce, errors=errors):
             done += len(scores)
             yield scores
-    except InvalidInputError as error:  # its index counts from the first batch
-        number = re.match(r"texts\[(\d+)\]", str(error))
-        if number is None:
-            raise
-        if good := batch[: int(number[1]) - done]:
-            yield from model.score_batches([good], **options)
-        raise InvalidInputError(f"texts[{int(number[1]) + first}]{str(error)[number.end() :]}") from error
+    except InvalidInputError as error:
+        if error.index is not None and (good := batch[: error.index - done]):
+            yield from model.score_batches([good], reduce=reduce, errors=errors)
+        raise

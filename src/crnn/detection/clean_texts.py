@@ -71,12 +71,15 @@ class CleanTexts:
         if len(self.counts) < 2 and self.share < 1:
             raise InvalidInputError(
                 f"X needs at least 2 different texts, but a random sample of it, of {self._max_symbols:,} characters, "
-                f"contains {len(self.counts)}. Pass shorter texts, or more different texts."
+                f"contains {len(self.counts)}. Pass shorter texts, or more different texts.",
+                argument="X",
             )
         if len(self.counts) < 2:
             shown = f"all {self.n_given:,} texts are equal" if self.counts else "it is empty"
             raise InvalidInputError(
-                f"X needs at least 2 different texts, but {shown}. Pass texts to train on and others to calibrate with."
+                f"X needs at least 2 different texts, but {shown}. Pass texts to train on and others to calibrate "
+                "with.",
+                argument="X",
             )
         texts, given = list(self.counts), np.array([*self.counts.values()])
         times = math.gcd(*given.tolist())

@@ -117,7 +117,9 @@ class Builder:
         """
         n = len(ids)
         if n > MAX_SYMBOLS:
-            raise InvalidInputError(f"the text has {n:,} symbols, but at most {MAX_SYMBOLS:,} can be counted")
+            raise InvalidInputError(
+                f"the text has {n:,} symbols, but at most {MAX_SYMBOLS:,} can be counted", argument="the text"
+            )
         start = max(start, n_given(self._boundary))
         counts.reserve(min(stop - start, self._max_memory // 64))
         for i in range(start, stop, BLOCK):

@@ -297,12 +297,14 @@ def _sources(call: Call, known: tuple[Any, ...] | None) -> tuple[TextSource, Tex
 def _compare(expected: dict[str, Fingerprint], given: dict[str, Fingerprint]) -> None:
     for name in ("X", "validation"):
         if name in given and name not in expected:
-            raise InvalidInputError(f"{name} is given, but the interrupted run has none. Omit it.")
+            raise InvalidInputError(f"{name} is given, but the interrupted run has none. Omit it.", argument=name)
         if name in expected and name not in given:
-            raise InvalidInputError(f"{name} is missing. Pass the text on which the interrupted run measures its loss.")
+            raise InvalidInputError(
+                f"{name} is missing. Pass the text on which the interrupted run measures its loss.", argument=name
+            )
         difference = expected[name].difference(given[name]) if name in expected else None
         if difference:
-            raise InvalidInputError(f"{name} is not the text of the interrupted run: {difference}")
+            raise InvalidInputError(f"{name} is not the text of the interrupted run: {difference}", argument=name)
 
 
 def _fingerprints(source: TextSource, held_out: TextSource | None) -> dict[str, Fingerprint]:

@@ -50,7 +50,7 @@ def log_posteriors(
     for block in text_blocks(texts, plain, name="X"):
         log_p = np.zeros((len(log_prior), len(block.texts)))
         for direction, (network, starts) in packed.items():
-            strings = Strings.encode(_turned(block, direction), plain, name="X[{}]", ended=True)
+            strings = Strings.encode(_turned(block, direction), plain, name="X", ended=True)
             for k, start in enumerate(starts):
                 log_p[k] += log_likelihoods(network, strings, start, n_threads) / len(networks)
         joint = log_p.T + log_prior

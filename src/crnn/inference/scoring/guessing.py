@@ -55,7 +55,7 @@ def estimated_guess_numbers(
     blocks, log_p, start = text_blocks(strings, vocabulary, name="strings"), [np.empty(0)], network.start()
     for block in blocks:
         check_lengths(block, length)
-        encoded = Strings.encode(block, vocabulary, name="strings[{}]", ended=True)
+        encoded = Strings.encode(block, vocabulary, name="strings", ended=True)
         log_p.append(log_likelihoods(network, encoded, start, threads))
     sampled = sampled_log_likelihoods(
         network, n, end=end, length=drawn_length, bits=root(random_state), n_threads=threads

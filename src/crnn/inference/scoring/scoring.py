@@ -47,7 +47,7 @@ def source_ids(source: TextSource, vocabulary: Vocabulary) -> tuple[Ids, int]:
     """Return the same as `scored_ids`; errors have the name of the source."""
     ids = source.ids(vocabulary)
     if not len(ids):
-        raise InvalidInputError(f"{source.name} is empty. Pass at least 1 character.")
+        raise InvalidInputError(f"{source.name} is empty. Pass at least 1 character.", argument=source.name)
     return ids, n_given(vocabulary.boundary)
 
 

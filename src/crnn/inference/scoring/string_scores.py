@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -53,15 +54,16 @@ class Strings(NamedTuple):
     ) -> Strings:
         """Encode a block of texts, without those that are None.
 
-        If they are `ended`, the vocabulary's boundary, if any, follows each. Errors refer to a text by `name`, with its
-        index in place of {}.
+        If they are `ended`, the vocabulary's boundary, if any, follows each. Errors refer to a text by `name` and its
+        index.
         """
         texts = block.texts if texts is None else texts
         try:
             ids = vocabulary.encode(_joined(texts, vocabulary)).astype(np.int32)
         except InvalidInputError:
             for i, text in enumerate(block.texts, block.first):  # find the one that raises
-                vocabulary.encode(text, name=name.format(i))
+                with item_of(name, i):
+                    vocabulary.encode(text, name=f"{name}[{i}]")
             raise
         strings = cls(ids, np.array([*map(len, texts)], np.intp))
         return strings.followed_by(vocabulary.boundary if ended else None)
@@ -125,6 +127,16 @@ def _joined(texts: list[Any], vocabulary: Vocabulary) -> Any:
     return empty.join(texts)
 
 
+@contextmanager
+def item_of(name: str, i: int) -> Iterator[None]:
+    """Give an error the name of the texts and the index of the invalid one."""
+    try:
+        yield
+    except InvalidInputError as error:
+        error.argument, error.index = name, i
+        raise
+
+
 def checked_texts(texts: Iterable[Text], vocabulary: Vocabulary, errors: Errors) -> list[Any]:
     """Return all texts in a list, with None for those left out, after the check that the others can be scored.
 
@@ -133,7 +145,7 @@ def checked_texts(texts: Iterable[Text], vocabulary: Vocabulary, errors: Errors)
     found = list[Any]()
     for block in text_blocks(texts, vocabulary, name="texts", errors=errors):
         if errors == "strict":
-            Strings.encode(block, vocabulary, name="texts[{}]", ended=False)
+            Strings.encode(block, vocabulary, name="texts", ended=False)
         found += block.texts
     return found
 
@@ -185,7 +197,9 @@ def _text_blocks(
     block, size = list[Any](), 0
     for text in texts:
         if not isinstance(text, wanted):
-            text = _of_another_type(text, vocabulary, f"{name}[{first + len(block)}]", errors)
+            i = first + len(block)
+            with item_of(name, i):
+                text = _of_another_type(text, vocabulary, f"{name}[{i}]", errors)
         block.append(text)
         size += 0 if text is None else len(text)
         if len(block) == BLOCK_STRINGS or size >= BLOCK_SYMBOLS:
@@ -332,7 +346,7 @@ def score_blocks(
 
         def score(texts: list[Any], block: TextBlock = block) -> NDArray[np.float64]:
             if errors == "strict":
-                strings = Strings.encode(block, vocabulary, name="texts[{}]", ended=True, texts=texts)
+                strings = Strings.encode(block, vocabulary, name="texts", ended=True, texts=texts)
                 return log_likelihoods(network, strings, start, n_threads, reduce=reduce)
             strings, lacking = Strings.encode_any(texts, vocabulary)
             scores = log_likelihoods(network, strings, start, n_threads, reduce=reduce)
@@ -348,7 +362,7 @@ def next_probabilities(
     """Return the probabilities of the next symbol after each prefix, (n, V), with the same bits in any company."""
     start, found, n_threads = network.start(), [], inference_threads(n_threads)
     for block in text_blocks(prefixes, vocabulary, name="prefixes"):
-        strings = Strings.encode(block, vocabulary, name="prefixes[{}]", ended=False)
+        strings = Strings.encode(block, vocabulary, name="prefixes", ended=False)
         p = np.empty((len(strings.lengths), len(vocabulary)))
 
         def read(group: NDArray[np.intp], strings: Strings = strings, p: NDArray[np.float64] = p) -> None:

@@ -42,7 +42,7 @@ def states_of_texts(
     """Return the states (length, L, H) after each symbol of each text."""
     start, threads, found = network.start(), inference_threads(n_threads), list[Array]()
     for block in text_blocks(texts, vocabulary, name="text"):
-        strings = Strings.encode(block, vocabulary, name="text[{}]", ended=False)
+        strings = Strings.encode(block, vocabulary, name="text", ended=False)
         found += all_states(network, strings, start, threads, part=part)
     return found
 
@@ -55,7 +55,7 @@ def features(
     start, threads = network.start(), inference_threads(n_threads)
     found = [np.empty((0, network.layout.num_layers * network.hidden_size), network.layout.dtype)]
     for block in text_blocks(texts, vocabulary, name="texts"):
-        strings = Strings.encode(block, vocabulary, name="texts[{}]", ended=False)
+        strings = Strings.encode(block, vocabulary, name="texts", ended=False)
         states = POOLING[pooling](network, strings, start, threads)
         found.append(states.reshape(len(states), -1))
     return np.concatenate(found)

@@ -29,7 +29,9 @@ def join(texts: Iterable[Any], name: str = "X") -> JoinedTexts:
     """Read a collection of texts once: at least one text, which may be empty."""
     own = list(python_values(texts))
     if not own:
-        raise InvalidInputError(f"{name} is an empty list. Pass at least 1 document (which may be an empty text).")
+        raise InvalidInputError(
+            f"{name} is an empty list. Pass at least 1 document (which may be an empty text).", argument=name
+        )
     kind = kind_of(own[0], f"{name}[0]")
     for i, text in enumerate(own):
         if kind_of(text, f"{name}[{i}]") != kind:

@@ -82,7 +82,8 @@ class StoredSource(TextSource):
         if self.holds_documents and vocabulary.boundary is None:
             raise InvalidInputError(
                 f"{self.name} contains documents, but the model was fitted on one text and has no document ends. Fit "
-                f"it on lines, or pass the path."
+                f"it on lines, or pass the path.",
+                argument=self.name,
             )
         vocabulary.check_kind("" if self.kind == "characters" else b"", self.name)
         found = vocabulary.ids_of_codes(self._described.codes)

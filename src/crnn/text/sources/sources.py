@@ -124,7 +124,8 @@ class DocumentsSource(TextSource):
         if vocabulary.boundary is None:
             raise InvalidInputError(
                 f"{self.name} is a list of documents, but the model was fitted on one text and has no document ends. "
-                f"Fit it on a list, or pass one str."
+                f"Fit it on a list, or pass one str.",
+                argument=self.name,
             )
         return self._joined._ids(vocabulary)
 

@@ -59,12 +59,14 @@ class TextStreams:
         if n < min_symbols(1):
             raise InvalidInputError(
                 f"{name} is too short: its length is {n}, but at least {min_symbols(1)} symbols are needed, "
-                "one to read and one to predict"
+                "one to read and one to predict",
+                argument=name,
             )
         if n < min_symbols(batch_size):
             raise InvalidInputError(
                 f"{name} is too short for batch_size={batch_size}: its length is {n}, but at least "
-                f"{min_symbols(batch_size)} symbols are needed. Lower batch_size, or pass a longer text."
+                f"{min_symbols(batch_size)} symbols are needed. Lower batch_size, or pass a longer text.",
+                argument=name,
             )
         self.ids = np.ascontiguousarray(ids).view()
         self.ids.flags.writeable = False

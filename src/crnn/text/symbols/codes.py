@@ -49,7 +49,8 @@ def found_kind(codes: NDArray[Any], kind: Kind | None, empty: bool, min_count: i
     """Return the kind of the codes found by `collect`, or raise an error if they cannot form a vocabulary."""
     if kind is None or (empty and not boundary):
         raise InvalidInputError(
-            "the text is empty, too short to train on: its length is 0, but at least 2 symbols are needed"
+            "the text is empty, too short to train on: its length is 0, but at least 2 symbols are needed",
+            argument="the text",
         )
     if not len(codes) and not empty:
         raise InvalidInputError(f"min_count is {min_count}, but no symbol occurs that often. Lower min_count.")

@@ -298,10 +298,12 @@ def refuse_other_kind(text: object, kind: Kind, name: str) -> None:
     if kind == "bytes":
         raise InvalidInputError(
             f"{name} is text, but the symbols of this model are bytes. "
-            "Pass bytes (from encode() of a str, or read_bytes() of a path)."
+            "Pass bytes (from encode() of a str, or read_bytes() of a path).",
+            argument=name,
         )
     raise InvalidInputError(
-        f"{name} is bytes, but the symbols of this model are characters. Pass a str (from decode())."
+        f"{name} is bytes, but the symbols of this model are characters. Pass a str (from decode()).",
+        argument=name,
     )
 
 
@@ -326,5 +328,6 @@ def not_a_symbol(symbol: str | bytes, position: int, name: str, n_symbols: int) 
     point = f"U+{code:04X}" if isinstance(symbol, str) else f"byte 0x{code:02X}"
     return InvalidInputError(
         f"{name} contains {symbol!r} ({point}) at position {position}, which is not one of the model's {n_symbols} "
-        f"symbols. Remove or replace it, or fit on text that contains it, or with min_count=2 or more."
+        f"symbols. Remove or replace it, or fit on text that contains it, or with min_count=2 or more.",
+        argument=name,
     )

@@ -135,7 +135,7 @@ def training_and_validation_ids(
         return ids, None
     validation_ids = validation.ids(vocabulary)
     if not len(validation_ids):
-        raise InvalidInputError("validation is empty. Pass at least 1 symbol.")
+        raise InvalidInputError("validation is empty. Pass at least 1 symbol.", argument="validation")
     return ids, validation_ids
 
 

@@ -68,7 +68,9 @@ def recommended_parameters(
     source = text_source(X)
     length = source.max_length
     if length < 2:
-        raise InvalidInputError(f"X is too short: its length is {length}, but at least 2 symbols are needed")
+        raise InvalidInputError(
+            f"X is too short: its length is {length}, but at least 2 symbols are needed", argument="X"
+        )
     precisions = machine_speed.usable_precisions(overrides.get("matmul_precision"), overrides.get("dtype"))
     speed, precision = machine_speed.measured_speed(checked_threads(overrides.get("n_threads")), precisions=precisions)
     n_documents = source.n_documents if source.holds_documents else None
