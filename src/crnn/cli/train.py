@@ -35,7 +35,7 @@ from .arguments import (
 from .errors import ERROR, described, say
 from .files import STANDARD, check_writable, loaded, model_source, one_or_more, read_documents, read_text
 from .interruptions import interruptible, interruption, uninterrupted
-from .options import add_options, value_of
+from .options import add_options, option_of, value_of
 from .training.checkpoints import (
     CHECKPOINT_TIME,
     average_every_of,
@@ -47,13 +47,24 @@ from .training.checkpoints import (
     refuse_undelivered,
     remove_checkpoint,
 )
-from .training.counting import add_ngram_options, count_and_save, counts_of, refuse_ngram_options
-from .training.detecting import add_detector_options, detect_and_save, refuse_detector_options
-from .training.mixing import mix_and_save, refuse_mixture_options
+from .training.counting import add_ngram_options, count_and_save, counts_of
+from .training.detecting import add_detector_options, detect_and_save
+from .training.mixing import mix_and_save
 from .training.saving import save_and_report
 
 PYTHON_ONLY = ("callbacks", "vocabulary")  # parameters without an option
 MODELS = ("network", "ngram", "mixture", "detector")
+# The kinds of model that accept an option, by name in the namespace; all accept the other options.
+ACCEPTED_BY = dict.fromkeys(PARAMETERS, ("network", "mixture")) | {
+    **dict.fromkeys(("min_count", "n_threads", "cache"), ("network", "ngram", "mixture")),
+    **dict.fromkeys(("seconds", "random_state"), ("network", "mixture", "detector")),
+    **dict.fromkeys(("order", "max_memory"), ("ngram", "mixture")),
+    **dict.fromkeys(("contamination", "reduce", "calibration_fraction"), ("detector",)),
+    **dict.fromkeys(("resume", "labels", "validation_labels", "average_every", "checkpoint_every"), ("network",)),
+    "validation": ("network", "mixture"),
+    "origin": ("network", "ngram"),
+    "verbose": MODELS,
+}
 INTERRUPTED = ".interrupted"  # after the output's name: the model of a failed run whose checkpoint failed, too
 VERBOSE = 2  # the command's default; the constructor's is 0
 FIRST = ("hidden_size", "cell", "epochs", "random_state")  # parameters among the ten options that most people use
@@ -164,7 +175,7 @@ def _add_execution_options(group: argparse._ActionsContainer) -> None:
         "--checkpoint-every",
         metavar="TIME",
         type=checked_text(checkpoint_every),
-        default=CHECKPOINT_TIME,
+        default=checkpoint_every(CHECKPOINT_TIME),
         help="how often to save a checkpoint in MODEL.checkpoint, such as 10s, 3m, 1h, or a number of steps; none: "
         "never. After training, MODEL is replaced and MODEL.checkpoint removed (default: 1m)",
     )
@@ -182,18 +193,20 @@ def run(arguments: argparse.Namespace) -> int:
     comm = communicator()
     with contextlib.nullcontext() if comm is None else aborting(comm):
         origin = _checked_origin(arguments, comm)
-        if arguments.model_kind == "detector":
+        kind = "ngram" if isinstance(origin, CharNGram) else arguments.model_kind or "network"
+        _refuse_options_of_others(arguments, kind)
+        if kind == "detector":
             return detect_and_save(arguments, VERBOSE)
-        refuse_detector_options(arguments)
-        if arguments.model_kind == "ngram" or isinstance(origin, CharNGram):
+        if kind == "ngram":
             counts = counts_of(arguments, origin, VERBOSE)
             return count_and_save(arguments, counts, _texts(arguments, counts)[0])
-        if arguments.model_kind == "mixture":
-            refuse_mixture_options(arguments)
+        if kind == "mixture":
+            if arguments.seconds is None:
+                arguments.parser.error("argument --model: a mixture needs --time, which its two models share")
             given = _given_parameters(arguments)
             text, others = _texts(arguments, CharRNN())
             return mix_and_save(arguments, given, text, others["validation"])
-        refuse_ngram_options(arguments)
+        assert not isinstance(origin, CharNGram)
         model, train, checkpoint = _prepared(arguments, origin, comm)
     if comm is None or comm.Get_rank() == 0:
         return train_and_save(arguments, model, train, checkpoint, resumed=arguments.resume)
@@ -203,6 +216,20 @@ def run(arguments: argparse.Namespace) -> int:
         except (KeyboardInterrupt, DivergenceError):  # reported by the first process
             return 0
     return 0
+
+
+def _refuse_options_of_others(arguments: argparse.Namespace, kind: str) -> None:
+    """Stop if an option is given that this kind of model does not accept."""
+    for name, kinds in ACCEPTED_BY.items():
+        default = arguments.parser.get_default(name)
+        if default == argparse.SUPPRESS:
+            given = hasattr(arguments, name)
+        else:
+            given = getattr(arguments, name, None) not in (None, False, default)
+        if given and kind not in kinds:
+            option = {"seconds": "--time", "origin": "--from"}.get(name) or option_of(name)
+            reason = f"needs --model {kinds[0]}" if kind == "network" else f"not allowed with --model {kind}"
+            arguments.parser.error(f"argument {option}: {reason}")
 
 
 def _checked_origin(arguments: argparse.Namespace, comm: Any) -> CharRNN | CharNGram | None:

@@ -9,18 +9,13 @@ from ...char_ngram import CharNGram
 from ...char_rnn import CharRNN
 from ...errors import InvalidInputError
 from ...ngram.settings import checked_ngram_parameter
-from ...parameters.table import PARAMETERS
 from ...text.sources.sources import TextLike
 from ..errors import say
 from ..interruptions import interruptible, interruption, uninterrupted
 from ..options import add_options, documented
-from .refusals import refuse_foreign, refuse_unused
 from .saving import save_and_report
 
 OWN = ("order", "max_memory")  # parameters that a network lacks
-# Options of ``crnn train`` for networks only, by name in the namespace; so are all other parameters.
-OF_NETWORKS = {"seconds": "--time", "resume": "--resume", "validation": "--validation", "labels": "--labels",
-               "validation_labels": "--validation-labels", "average_every": "--average-every"}  # fmt: skip
 
 
 def add_ngram_options(parser: argparse.ArgumentParser) -> None:
@@ -30,18 +25,12 @@ def add_ngram_options(parser: argparse.ArgumentParser) -> None:
     add_options(group, {name: options[name] for name in OWN}, checked_ngram_parameter)
 
 
-def refuse_ngram_options(arguments: argparse.Namespace) -> None:
-    """Stop if an option for counts is given for a network."""
-    refuse_foreign(arguments, "ngram", [name for name in OWN if hasattr(arguments, name)])
-
-
 def counts_of(arguments: argparse.Namespace, origin: CharRNN | CharNGram | None, verbose: int) -> CharNGram:
     """Return the unread model of counts that the options describe, or the one that ``--from`` continues."""
     if isinstance(origin, CharRNN):
         raise InvalidInputError(f"{arguments.origin} contains a CharRNN. Omit --model ngram to continue with it.")
     own = CharNGram().get_params()
     given = {"verbose": verbose} | {name: value for name, value in vars(arguments).items() if name in own}
-    refuse_unused(arguments, "ngram", OF_NETWORKS, [name for name in PARAMETERS if name not in own])
     return CharNGram(**given) if origin is None else origin.set_params(**given)
 
 

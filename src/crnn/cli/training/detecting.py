@@ -9,20 +9,12 @@ from typing import Any
 
 from ...anomaly_detector import AnomalyDetector
 from ...parameters.checks import checked_float
-from ...parameters.table import PARAMETERS
 from ..arguments import checked
 from ..detect import add_threshold_options, threshold_options
 from ..errors import say, warnings_said
 from ..files import read_documents
 from ..interruptions import interruptible, interruption, uninterrupted
-from .refusals import refuse_foreign, refuse_unused
 from .saving import save_and_report
-
-OWN = ("random_state", "verbose")  # of the parameters of networks and counts, those that a detector has
-# Names in the namespace of the ``crnn train`` options that a detector does not use.
-UNUSED = {"origin": "--from", "resume": "--resume", "validation": "--validation", "labels": "--labels",
-          "validation_labels": "--validation-labels", "cache": "--cache",
-          "average_every": "--average-every"}  # fmt: skip
 
 
 def add_detector_options(parser: argparse.ArgumentParser) -> None:
@@ -38,11 +30,6 @@ def add_detector_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def refuse_detector_options(arguments: argparse.Namespace) -> None:
-    """Stop if an option of detectors is given for another model."""
-    refuse_foreign(arguments, "detector", _given(arguments))
-
-
 def _given(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the given parameters that only detectors have."""
     fraction = arguments.calibration_fraction
@@ -51,8 +38,6 @@ def _given(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def detect_and_save(arguments: argparse.Namespace, verbose: int) -> int:
     """Fit a detector to the lines of a text, save it and report it; return the exit code."""
-    others = [name for name in (*PARAMETERS, "order", "max_memory") if name not in OWN]
-    refuse_unused(arguments, "detector", UNUSED, others)
     start, verbose = time.perf_counter(), getattr(arguments, "verbose", verbose)
     detector = AnomalyDetector(
         **_given(arguments),

@@ -14,19 +14,7 @@ from ...mixture import Mixture, SharedTime, fit_weights_to_ids, with_held_out
 from ...text.sources.sources import TextLike
 from ..errors import ERROR, say
 from ..interruptions import interruptible, interruption, uninterrupted
-from .refusals import refuse_unused
 from .saving import save_and_report
-
-# Options of ``crnn train`` that a mixture does not support, by name in the namespace.
-UNUSED = {"origin": "--from", "resume": "--resume", "labels": "--labels", "validation_labels": "--validation-labels",
-          "average_every": "--average-every"}  # fmt: skip
-
-
-def refuse_mixture_options(arguments: argparse.Namespace) -> None:
-    """Stop if an option is given that a mixture does not support, or if no time is given."""
-    refuse_unused(arguments, "mixture", UNUSED)
-    if arguments.seconds is None:
-        arguments.parser.error("argument --model: a mixture needs --time, which its two models share")
 
 
 def mix_and_save(
