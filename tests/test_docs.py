@@ -26,10 +26,11 @@ MATHEMATICS = ["mathematics.md", "questions.md"]  # pages that prove what they s
 NEEDED = {  # what a page's blocks import that tests may lack
     "export.md": ("torch", "onnx", "onnxruntime"),
     "many_processes.md": ("joblib",),
+    "search.md": ("optuna", "sklearn"),
     "tasks.md": ("sklearn",),
     "curves.md": ("pandas", "tensorboardX"),
 }
-PEERS = {"export.md", "curves.md"}  # pages that need the extra of that name
+PEERS = {"export.md", "curves.md", "search.md"}  # pages that need the extra of that name
 SLOW = {"README.md", "tutorial.md"}  # pages that train for half a minute
 
 

@@ -1,4 +1,4 @@
-"""The command ``crnn``: train, tune, sample, score, detect, report, export, info, demo.
+"""The command ``crnn``: train, sample, score, detect, report, export, info, demo.
 
 Exit codes: 0; 1 for an error, reported in one line; 2 for wrong usage; 130 for Ctrl-C.
 """
@@ -13,13 +13,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .._version import __version__
-from . import demo, detect, export, info, output, report, sample, score, train, tune
+from . import demo, detect, export, info, output, report, sample, score, train
 from .errors import ERROR, INTERRUPTED, described, say
 from .files import STANDARD, check_writable
 
 COMMANDS = {
     "train": (train, "Train a model on a text and save it."),
-    "tune": (tune, "Search for the best parameters for a text, and save the best model."),
     "sample": (sample, "Generate text with a model and write it to standard output."),
     "score": (score, "Measure how well a model predicts a text."),
     "detect": (detect, "Score each line of a text and label it as normal or an anomaly."),
