@@ -10,7 +10,7 @@ from examples import classifier_of
 from crnn.errors import InvalidInputError
 from crnn.report import classes
 from crnn.report.classes import class_tables, labeled_texts
-from crnn.report.subject import subject_of
+from crnn.report.report_file import subject_of
 
 
 class Fixed:

@@ -1,4 +1,4 @@
-"""The report in headless Chromium."""
+"""The report: what it describes, its data, and its page in headless Chromium."""
 
 import json
 import math
@@ -9,12 +9,17 @@ import pytest
 from browser import CONTRAST, browser, faults, fill, opened, set_size, text_of, wait
 from examples import classifier_of, random_language_model
 
-from crnn import CharRNN
-from crnn.report import write_report
+from crnn import CharNGram, CharRNN, plot
+from crnn.errors import InvalidInputError
+from crnn.report import report_file, write_report
+from crnn.report.report_file import curves, document_tables, facts, subject_of, thinned, units_followed
+from crnn.report.shown_text import text_part
 
 STRANGE = "ab</script><script>window.ran=1</script><img src=x onerror=window.ran=1>\u2028\u2029\ud800\u202e\u200f&'\"`"
 TABS = ["overview", "text", "neurons", "documents", "classes", "live"]
 ARROW_LEFT, ARROW_RIGHT = "\ue012", "\ue014"
+TEXT = "to be or not to be\n" * 9
+DOCUMENTS = ["".join(letters) for letters in ("ab", "ba", "aab", "abb", "", "a", "b", "ab" * 3, "bb" * 150)]
 
 
 @pytest.fixture(scope="module")
@@ -249,3 +254,177 @@ def test_strangers_in_the_file(tmp_path):
     assert "\u2028" not in page.partition('id="data">')[2]
     data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
     assert "".join(map(chr, data["text"]["codes"])) == STRANGE
+
+
+@pytest.fixture(scope="module")
+def model():
+    return CharRNN(5, num_layers=2, max_steps=20, random_state=0).fit(TEXT)
+
+
+def test_units_are_numbered_across_layers(model):
+    found = plot.find_units(model, TEXT)
+    assert {unit.layer for unit in found} == {0, 1}
+    assert units_followed(model, text_part(model, TEXT)) == [
+        {"unit": 5 * unit.layer + unit.unit, "property": unit.property, "correlation": unit.correlation}
+        for unit in found
+    ]
+
+
+def test_the_beginning_of_a_long_text_is_searched(model, monkeypatch):
+    monkeypatch.setattr(report_file, "SEARCHED", 40)
+    assert units_followed(model, text_part(model, TEXT)) == units_followed(
+        model, text_part(model, TEXT[:40])
+    )
+
+
+def test_a_short_text_and_documents_have_no_units(model):
+    assert units_followed(model, text_part(model, TEXT[:20]))
+    assert units_followed(model, text_part(model, TEXT[:19])) == []
+    of_documents = CharRNN(5, max_steps=2, random_state=0).fit([TEXT])
+    assert units_followed(of_documents, text_part(of_documents, [TEXT] * 30)) == []
+
+
+def test_documents_are_sorted_by_their_mean_surprisal():
+    model = random_language_model(["ab"])
+    found = document_tables(model, text_part(model, DOCUMENTS + DOCUMENTS[::-1]))  # each of them once
+    bits = -model.score_samples(DOCUMENTS) / np.log(2)
+    means = bits / np.array([len(name) + 1 for name in DOCUMENTS])
+    order = np.argsort(means)
+    rows = found["tables"]["likeliest"]
+    assert [row["text"] for row in rows] == [DOCUMENTS[i][:200] for i in order]
+    assert [row["bits"] for row in rows] == pytest.approx(bits[order])
+    assert [row["mean"] for row in rows] == pytest.approx(means[order])
+    assert found["tables"]["strangest"] == rows[::-1]
+    characters = sum(map(len, DOCUMENTS * 2))
+    assert found["note"].startswith(f"Distinct documents of all 18 documents, {characters} characters, ")
+
+
+def test_new_documents_are_samples_that_are_not_in_the_text():
+    model = random_language_model(["ab"])
+    new = [row["text"] for row in document_tables(model, text_part(model, DOCUMENTS))["tables"]["new"]]
+    wanted = {"num_samples": 15, "unique": True, "exclude": DOCUMENTS, "temperature": 0.8, "random_state": 0}
+    assert new == [text[:200] for text in model.sample(**wanted)]
+
+
+def test_at_most_fifteen_documents_are_listed():
+    model = random_language_model(["ab"])
+    texts = ["a" * n for n in range(17)]
+    tables = document_tables(model, text_part(model, texts))["tables"]
+    assert [len(rows) for rows in tables.values()] == [15, 15, 15]
+    assert {row["text"] for rows in (tables["likeliest"], tables["strangest"]) for row in rows} == set(texts)
+
+
+def test_losses_are_in_bits_and_what_is_missing_is_none():
+    records = [
+        {"step": 1, "train_loss": math.log(2), "validation_loss": None, "gradient_norm": 3.0, "learning_rate": 0.5},
+        {"step": 2, "train_loss": math.nan, "validation_loss": math.log(4), "gradient_norm": math.inf},
+    ]
+    assert curves(records) == {
+        "step": [1, 2],
+        "training": [1.0, None],
+        "validation": [None, 2.0],
+        "norm": [3.0, None],
+        "rate": [0.5, None],
+    }
+
+
+def test_damaged_records_are_left_out():
+    whole = {"step": 5, "train_loss": math.log(2), "validation_loss": None, "gradient_norm": 3.0, "learning_rate": 0.5}
+    odd = dict.fromkeys(("train_loss", "validation_loss", "gradient_norm", "learning_rate"), "odd")
+    damaged = [{}, {"step": "odd"}, {**whole, "step": None}, {"step": 3, **odd}]
+    found = curves([*damaged, whole])
+    assert found["step"] == [3, 5]
+    assert [found[name] for name in ("training", "norm", "rate")] == [[None, 1.0], [None, 3.0], [None, 0.5]]
+
+
+def test_without_records():
+    assert curves([])["step"] == []
+
+
+def test_many_records_are_thinned(monkeypatch):
+    monkeypatch.setattr(report_file, "MAX_RECORDS", 3)
+    records = [{"step": i, "validation_loss": 1.0 if i == 4 else None} for i in range(9)]
+    assert [record["step"] for record in thinned(records)] == [0, 3, 4, 6, 8]
+
+
+@pytest.mark.parametrize(
+    ("options", "named"), [({"embedding_size": 3}, "embedding: 3"), ({"n_bigrams": 2}, "bigrams: 2")]
+)
+def test_other_inputs_are_named(options, named):
+    model = random_language_model("abc", cell="gru", **options)
+    assert dict(facts(model, text_part(model, "ab")))["network"] == f"gru, layers: 1, hidden units: 7, {named}, float64"
+
+
+def test_as_many_records_as_are_drawn_are_all_kept(monkeypatch):
+    monkeypatch.setattr(report_file, "MAX_RECORDS", 3)
+    assert len(thinned([{"step": i} for i in range(3)])) == 3
+    assert [record["step"] for record in thinned([{"step": i} for i in range(4)])] == [0, 2, 3]
+
+
+@pytest.mark.parametrize("symbols", ["abc", b"abc"])
+def test_facts(symbols):
+    model = random_language_model(symbols)
+    found = dict(facts(model, text_part(model, symbols[:2])))
+    bits = model.bits_per_char(symbols[:2])
+    unit = "characters" if isinstance(symbols, str) else "bytes"
+    assert found["bits per symbol"] == f"{bits:.3f}, perplexity {2**bits:.2f}, on all 2 {unit}"
+    assert found["parameters"] == repr(model)
+    assert found["vocabulary"] == repr(model.vocabulary_)
+    assert "trained" not in found
+    assert dict(facts(model, text_part(model, None)))["bits per symbol"].endswith(", on a sample of its own")
+
+
+def test_a_long_vocabulary_is_cut():
+    model = random_language_model(list(map(chr, range(0x4E00, 0x4E00 + 300))))
+    shown = dict(facts(model, text_part(model, ["\u4e00"])))
+    assert len(shown["vocabulary"]) <= 202
+    assert shown["weights"] == f"{sum(array.size for array in model.params_.values()):,}"
+
+
+def test_nothing_new():
+    """A model that writes but one document has no new ones."""
+    model = CharRNN(8, max_steps=300, random_state=0).fit(["a"] * 50)
+    tables = document_tables(model, text_part(model, ["a", "aa"]))["tables"]
+    assert [row["text"] for row in tables["likeliest"]] == ["a", "aa"]
+    assert isinstance(tables["new"], list)
+
+
+def test_a_model_is_its_own_subject():
+    model = CharRNN(3, max_steps=2).fit("abab")
+    subject = subject_of(model, "ab", None)
+    assert (subject.model, subject.text, subject.classes, list(subject.facts)) == (model, "ab", None, [])
+    assert subject.history == model.history_
+
+
+@pytest.mark.parametrize("n", [20, 21])
+def test_many_classes_are_not_all_named(n):
+    labels = list(range(n))
+    model = classifier_of(hidden_size=3, max_steps=2, random_state=0).fit(["ab"] * n, labels)
+    names = ", ".join(map(str, labels[:20])) + (", \u2026" if n > 20 else "")
+    facts = dict(subject_of(model, None, None).facts)
+    assert facts["classifier"] == f"{n} classes: {names}"
+    assert facts["steps"] == f"{model.n_steps_} in total"
+    assert facts["shown here"] == "the network for texts of '0'"
+    assert "accuracy" not in facts
+
+
+def test_one_of_two_directions_is_shown():
+    model = classifier_of(hidden_size=3, max_steps=5, directions="both", random_state=0).fit(["ab", "ba"], ["x", "y"])
+    subject = subject_of(model, ["ab", "bb"], ["y", "y"])
+    assert subject.text == ["ab", "bb"]
+    assert {record["direction"] for record in model.history_} == {"forward", "backward"}
+    assert {record["direction"] for record in subject.history} == {"forward"}
+    expected = model.models_["forward"].for_label("y")
+    assert subject.model.score("ab") == expected.score("ab")
+
+
+@pytest.mark.parametrize(
+    ("model", "labels", "message"),
+    [
+        (random_language_model("ab"), ["x"], "labels need a classifier, but model is a CharRNN. Omit labels"),
+        (CharNGram(2).fit("ab"), None, "but must be a CharRNN or a CharRNNClassifier"),
+    ],
+)
+def test_refuses_models_without_a_report(model, labels, message):
+    with pytest.raises(InvalidInputError, match=message):
+        subject_of(model, ["ab"], labels)

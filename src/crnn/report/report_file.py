@@ -1,30 +1,83 @@
-"""Write the report: measure the model, and fill the page."""
+"""Write the report: choose its subject, measure the model, and fill the page."""
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from ..char_rnn import CharRNN
 from ..classifier import CharRNNClassifier
+from ..errors import InvalidInputError, short_repr
 from ..export.html_file import ENGINE, INTERFACE, encoded_weights, live_data, page_weights, summary
 from ..export.page import assets, filled, html_page, printable_title
+from ..model.layout import described
 from ..parameters.checks import FilePath, checked_path
+from ..plot.unit_search import MIN_SYMBOLS, find_units
 from ..runtime.atomic_file import write_atomically
-from .description import curves, facts
-from .documents import document_tables
-from .samples import samples
+from ..training.progress.loss_curve import number_in
+from .classes import class_tables, labeled_texts
+from .samples import samples, shown
 from .shown_text import TextPart, document_view, text_part, text_view
-from .subject import Subject, subject_of
-from .units import units_followed
 
 EXPORT = "crnn.export"
 STYLES = ("page.css", "live.css")
 SCRIPTS = ("curves.js", "neurons.js", "classes.js", "report.js")
+SEARCHED = 6_000  # symbols of the text
+ROWS = 15
+MAX_LENGTH = 200  # characters shown of a document
+MAX_RECORDS = 400  # plotted training records
+MAX_REPR = 200  # characters shown of the vocabulary
+CURVES = {"training": "train_loss", "validation": "validation_loss", "rate": "learning_rate", "norm": "gradient_norm"}
+LOSSES = ("training", "validation")
+SHOWN = 20  # classes listed by name
+
+
+class Subject(NamedTuple):
+    """A report's model, training records and text, and for a classifier the additional facts and tables."""
+
+    model: CharRNN
+    text: Any  # None: use a sample of the model
+    history: Sequence[dict[str, Any]]
+    facts: Sequence[tuple[str, str]] = ()  # about a classifier
+    classes: dict[str, Any] | None = None  # the classifier's tables
+
+
+def subject_of(model: CharRNN | CharRNNClassifier, text: Any, labels: ArrayLike | None) -> Subject:
+    """Return the subject of the report."""
+    if isinstance(model, CharRNNClassifier):
+        return _of_classifier(model, text, labels)
+    if not isinstance(model, CharRNN):
+        raise InvalidInputError(f"model is {short_repr(model)}, but must be a CharRNN or a CharRNNClassifier")
+    if labels is not None:
+        raise InvalidInputError("labels need a classifier, but model is a CharRNN. Omit labels.")
+    return Subject(model, text, model.history_)
+
+
+def _of_classifier(classifier: CharRNNClassifier, texts: Any, labels: ArrayLike | None) -> Subject:
+    """Return the model and texts of the most frequent class or, without labels, of the first class."""
+    classes, number, tables = classifier.classes_, 0, None
+    named = ", ".join([*map(str, classes[:SHOWN].tolist()), *(["…"] if len(classes) > SHOWN else [])])
+    facts = [("classifier", f"{len(classes):,} classes: {named}")]
+    if labels is not None:
+        part = labeled_texts(classifier, texts, labels)
+        tables = class_tables(classifier, part)
+        facts.append(("accuracy", f"{tables['accuracy']:.1%} of {part.described}"))
+        number = int(np.bincount(part.numbers).argmax())
+        texts = [text for text, own in zip(part.texts, part.numbers.tolist(), strict=True) if own == number]
+    direction, turned = "forward", ""
+    if classifier.directions == "backward":
+        direction, turned = "backward", ", written and read in reverse"
+        texts = None if texts is None else [text[::-1] for text in texts]
+    facts.append(("steps", f"{classifier.n_steps_:,} in total"))
+    facts.append(("shown here", f"the network for texts of {str(classes[number])!r}{turned}"))
+    history = [record for record in classifier.history_ if record["direction"] == direction]
+    return Subject(classifier.models_[direction].for_label(classes[number].item()), texts, history, facts, tables)
 
 
 def write_report(
@@ -126,3 +179,81 @@ def report_data(subject: Subject) -> dict[str, Any]:
         "documents": None if boundary is None else document_tables(model, part),
         "classes": subject.classes,
     }
+
+
+def units_followed(model: CharRNN, part: TextPart) -> list[dict[str, Any]]:
+    """Return the units that follow a property, numbered across layers; empty for a model of documents."""
+    if model.vocabulary_.boundary is not None or len(part.measured) < MIN_SYMBOLS:
+        return []
+    found = find_units(model, part.measured[:SEARCHED])
+    return [
+        {
+            "unit": unit.layer * model.hidden_size + unit.unit,
+            "property": unit.property,
+            "correlation": unit.correlation,
+        }
+        for unit in found
+    ]
+
+
+def document_tables(model: CharRNN, part: TextPart) -> dict[str, Any]:
+    """Return the documents with the lowest and highest mean surprisal, and new ones, with their bits."""
+    documents = list(dict.fromkeys(part.measured))
+    rows = _rows(model, documents)
+    order = sorted(rows, key=lambda row: row["mean"])
+    try:
+        new = model.sample(num_samples=ROWS, unique=True, exclude=documents, temperature=0.8, random_state=0)
+    except InvalidInputError:  # the model writes hardly any other documents
+        new = []
+    return {
+        "note": f"Distinct documents of {part.described}, sorted by the mean over their characters and end. New "
+        "documents are samples at temperature 0.8 that are not in the text.",
+        "tables": {"likeliest": order[:ROWS], "strangest": order[::-1][:ROWS], "new": _rows(model, new)},
+    }
+
+
+def _rows(model: CharRNN, documents: list[Any]) -> list[dict[str, Any]]:
+    """Return each document's text, bits, and mean bits per symbol, counting the end as a symbol."""
+    bits = -model.score_samples(documents) / math.log(2)
+    means = bits / (np.array([len(document) for document in documents]) + 1) if documents else bits
+    return [
+        {"text": shown(document[:MAX_LENGTH]), "bits": float(b), "mean": float(mean)}
+        for document, b, mean in zip(documents, bits, means, strict=True)
+    ]
+
+
+def facts(model: CharRNN, part: TextPart) -> list[tuple[str, str]]:
+    """Return names and values that describe a model."""
+    symbols = model.vocabulary_
+    shown = repr(symbols)
+    loss = model.bits_per_char(part.measured, exact=part.exact)
+    seen = "a sample of its own" if part.own else part.described
+    steps = f"{model.n_steps_:,} steps of {model.batch_size} x {model.seq_length} {symbols.kind}"
+    return [
+        ("network", described(model.get_params())),
+        ("weights", f"{sum(array.size for array in model.params_.values()):,}"),
+        ("vocabulary", shown if len(shown) <= MAX_REPR else f"{shown[:MAX_REPR]} …"),
+        *([("trained", steps)] if model.n_steps_ else []),  # omitted for an untrained model, and for one label's model
+        ("bits per symbol", f"{loss:.3f}, perplexity {2 ** min(loss, 1000):.2f}, on {seen}"),
+        ("parameters", repr(model)),
+    ]
+
+
+def curves(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]]:
+    """Return the training curves, with losses in bits, and None for missing measurements."""
+    records = thinned([record for record in history if number_in(record, "step") is not None])
+    out: dict[str, list[float | None]] = {"step": [number_in(record, "step") for record in records]}
+    for name, key in CURVES.items():
+        unit = math.log(2) if name in LOSSES else 1.0
+        values = (number_in(record, key) for record in records)
+        out[name] = [None if value is None else value / unit for value in values]
+    return out
+
+
+def thinned(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return at most `MAX_RECORDS` evenly spaced records, plus those with a validation loss and the last one."""
+    every = -(-len(history) // MAX_RECORDS)
+    last = len(history) - 1
+    measured = (number_in(record, "validation_loss") is not None for record in history)
+    kept = [i for i, of_validation in enumerate(measured) if i % every == 0 or i == last or of_validation]
+    return [history[i] for i in kept]
