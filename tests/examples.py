@@ -23,7 +23,7 @@ from crnn.parameters.optimizers import OPTIMIZERS
 from crnn.reference import network as reference
 from crnn.reference import sampling as reference_sampling
 from crnn.reference.adaptation import adaptive_surprisal
-from crnn.reference.zero_state import zero_state
+from crnn.reference.network import zero_state
 from crnn.text.sources.documents import boundaries, n_given, pack
 from crnn.text.sources.sources import text_source
 from crnn.text.streams.text_streams import TextStreams

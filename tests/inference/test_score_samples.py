@@ -19,7 +19,7 @@ from crnn.inference.scoring import string_scores
 from crnn.inference.scoring.recent_scores import RecentScores
 from crnn.parameters.cells import CELLS
 from crnn.reference import network as reference
-from crnn.reference.string_score import string_score
+from crnn.reference.network import string_score
 from crnn.text.sources import lines
 
 pytestmark = pytest.mark.usefixtures("seven_cores")

@@ -19,6 +19,7 @@ from crnn.parameters.cells import CELLS
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
 from crnn.reference import optimizers as reference_optimizers
+from crnn.reference.network import string_score
 
 V, H, T, B = 7, 5, 3, 2
 NETWORKS = [("rnn", 1), ("rnn", 3), ("gru", 1), ("gru", 2), ("lstm", 1), ("lstm", 2), ("cifg", 2)]
@@ -438,3 +439,17 @@ def test_updates_are_pytorchs(torch, name, clip_norm):
 
 def test_every_cell_is_compared():
     assert {cell for cell, _ in NETWORKS} == set(CELLS) == set(reference.FORWARD) == set(reference.BACKWARD)
+
+
+@pytest.mark.parametrize(
+    ("ids", "reduce", "p"),
+    [([0, 0, 1], "sum", 3 * 3 * 1), ([0, 0, 1], "mean", (3 * 3 * 1) ** (1 / 3)), ([0, 0, 1], "min", 1), ([], "min", 4),
+     ([], "mean", 4)],
+)  # fmt: skip
+def test_probabilities_of_three_quarters_and_one(ids, reduce, p):
+    layout = Layout(2, 3, np.dtype("float64"), "rnn", 1)
+    params = layout.zeros()
+    layout.tensors(params).by[:] = math.log(3), 0.0
+    n = {"sum": len(ids), "mean": 1, "min": 1}[reduce]
+    score = string_score(layout.tensors(params), "rnn", np.array(ids, np.intp), layout.zero_states(1), reduce)
+    assert score == pytest.approx(math.log(p / 4**n), abs=1e-12)

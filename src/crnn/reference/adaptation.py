@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.layout import Tensors
-from .network import backward, forward, log_softmax, softmax_loss, state_after
-from .zero_state import zero_state
+from .network import backward, forward, log_softmax, softmax_loss, state_after, zero_state
 
 Array = NDArray[Any]
 

@@ -18,12 +18,50 @@ from numpy.typing import NDArray
 
 from ..model.layout import LayerTensors, Tensors
 from ..parameters.cells import CELLS
-from .input_tables import pair_gradient, pair_input, rows_of_pairs, symbol_table
 from .optimizers import update
 from .products import over_rows, product
 
 Array = NDArray[Any]
 State = tuple[Array, ...]
+
+
+def symbol_table(p: Tensors) -> Array:
+    """Return each symbol's contribution to the gates of the first layer, (V, G H)."""
+    return p.layers[0].Wx if p.embedding is None else product(p.embedding, p.layers[0].Wx, of_states=False)
+
+
+def rows_of_pairs(p: Tensors, x: Array, state: tuple[Array, ...], boundary: int | None) -> Array | None:
+    """Return the row for each of the symbols x (T, B), -1 for none; None without a table of pairs.
+
+    The last part of the state is the symbol before the chunk, plus 1, or 0.
+    """
+    if p.pairs is None:
+        return None
+    before = state[-1][0, :, 0].astype(np.intp) - 1
+    return p.pairs.rows(np.concatenate([before[None], x[:-1]]), x, boundary)
+
+
+def pair_input(p: Tensors, rows: Array | None) -> Array | float:
+    """Return the contribution of the rows (T, B) to the first layer's input, (T, B, G H), or 0 without a table."""
+    if rows is None or p.pair_table is None:
+        return 0.0
+    return np.where(rows[..., None] < 0, 0, p.pair_table[rows])
+
+
+def pair_gradient(p: Tensors, rows: Array | None, da: Array) -> Array | None:
+    """Return the gradient (R, G H) of the table of pairs, given the input's gradient da (T, B, G H)."""
+    if rows is None or p.pair_table is None:
+        return None
+    gradient = np.zeros_like(p.pair_table)
+    np.add.at(gradient, rows[rows >= 0], da[rows >= 0])
+    return gradient
+
+
+def zero_state(p: Tensors, cell: str, B: int) -> tuple[Array, ...]:
+    """Return zeros: h (L, B, H), c for an LSTM, and with pairs the previous symbol, (1, B, 1)."""
+    L, H, dtype = len(p.layers), len(p.Wy), p.Wy.dtype
+    h_and_c = [np.zeros((L, B, H), dtype) for _ in CELLS[cell].states]
+    return (*h_and_c, *([] if p.pairs is None else [np.zeros((1, B, 1), dtype)]))
 
 
 class Activations(NamedTuple):
@@ -397,3 +435,11 @@ def sample(
         out[i] = [draw(y[b], u, temperature) for b, u in enumerate(row)]
         state = state_after(forward(p, cell, out[i : i + 1], state, boundary=boundary)[0])
     return out, state
+
+
+def string_score(p: Tensors, cell: str, ids: NDArray[Any], state: State, reduce: str = "sum") -> float:
+    """Return the score of the string ids (n,), starting from the state of one stream; an empty string has score 0."""
+    log_p, _ = log_probabilities(p, cell, ids[:, None], state)
+    if reduce == "min":
+        return float(log_p.min(initial=0.0))
+    return float(log_p.sum() / (max(len(ids), 1) if reduce == "mean" else 1))

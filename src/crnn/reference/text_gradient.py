@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from ..model.layout import Tensors
 from ..parameters.cells import CELLS
-from .network import State, backward, forward, log_softmax
-from .zero_state import zero_state
+from .network import State, backward, forward, log_softmax, zero_state
 
 Array = NDArray[Any]
 
