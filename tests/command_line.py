@@ -12,7 +12,7 @@ import pytest
 
 from crnn.cli import main as cli
 from crnn.training.loop import run as training
-from crnn.training.progress import progress
+from crnn.training.progress import display as progress_display
 
 TEXT = "to be or not to be, " * 31
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and files")
@@ -69,4 +69,4 @@ def stop_after(monkeypatch, looks, exception):
         if next(left, None) is None:
             raise exception
 
-    monkeypatch.setattr(progress.Progress, "show", show)
+    monkeypatch.setattr(progress_display.Progress, "show", show)

@@ -19,7 +19,7 @@ from crnn import CharRNN, DivergenceError, InvalidInputError
 from crnn.text.symbols.vocabulary import Vocabulary
 from crnn.training.loop import run as training
 from crnn.training.loop import team, trainer
-from crnn.training.progress.progress import Progress
+from crnn.training.progress.display import Progress
 
 TEXT = "to be or not to be, that is the question: whether 'tis nobler in the mind to suffer. " * 7
 

@@ -20,7 +20,7 @@ from .text.sources.sources import TextLike, text_source
 from .text.sources.text_source import TextSource
 from .text.symbols.vocabulary import Ids, Vocabulary
 from .training.preparation.data_summary import data_summary
-from .training.progress.counting_progress import CountingProgress
+from .training.progress.display import CountingProgress
 
 
 class CharNGram(LanguageModel):

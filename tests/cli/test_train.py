@@ -18,7 +18,7 @@ from crnn import CharRNN, DivergenceError, char_rnn
 from crnn.cli import files as command_files
 from crnn.cli import main as cli
 from crnn.cli.train import MPI_SIZES, aborting, communicator
-from crnn.training.progress import progress
+from crnn.training.progress import display as progress_display
 
 
 def test_options_reach_the_model(folder):
@@ -46,7 +46,7 @@ def test_quiet(folder, capsys, option, loud):
 
 
 def test_samples_while_training(folder, capsys, monkeypatch):
-    monkeypatch.setattr(progress, "SAMPLE_SECONDS", 0.0)
+    monkeypatch.setattr(progress_display, "SAMPLE_SECONDS", 0.0)
     assert cli.main(["train", "text.txt", "-o", "new.crnn", "--max-steps", "300"]) == 0
     assert "----\n" in capsys.readouterr().err
 
@@ -501,7 +501,7 @@ def test_a_signal_saves_what_there_is(folder, capsys, monkeypatch, request, name
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # it is ignored where the tests run under nohup
     request.addfinalizer(lambda: signal.signal(signal.SIGHUP, before))
     handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
-    show, polls = progress.Progress.show, iter(range(4))
+    show, polls = progress_display.Progress.show, iter(range(4))
 
     def show_and_kill(self, *arguments):
         show(self, *arguments)
@@ -511,7 +511,7 @@ def test_a_signal_saves_what_there_is(folder, capsys, monkeypatch, request, name
 
     with monkeypatch.context() as patch:
         patch.setattr("crnn.training.loop.run.POLL_SECONDS", 0.0)
-        patch.setattr(progress.Progress, "show", show_and_kill)
+        patch.setattr(progress_display.Progress, "show", show_and_kill)
         assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q"]) == code
     told = "Ctrl-C" if name == "SIGINT" else name
     assert f"crnn: stopped by {told}; saving the model after step 5" in capsys.readouterr().err
@@ -521,13 +521,13 @@ def test_a_signal_saves_what_there_is(folder, capsys, monkeypatch, request, name
 
 @POSIX
 def test_a_signal_that_is_ignored_stays_ignored(folder, monkeypatch):
-    show = progress.Progress.show
+    show = progress_display.Progress.show
 
     def show_and_hang_up(self, *arguments):
         show(self, *arguments)
         os.kill(os.getpid(), signal.SIGHUP)
 
-    monkeypatch.setattr(progress.Progress, "show", show_and_hang_up)
+    monkeypatch.setattr(progress_display.Progress, "show", show_and_hang_up)
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     try:
         assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "9"]) == 0

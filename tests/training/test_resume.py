@@ -20,7 +20,7 @@ from crnn.files import run_checkpoint
 from crnn.parameters.cells import CELLS
 from crnn.training.checkpoints.checkpoint_writer import CheckpointWriter
 from crnn.training.loop import validation
-from crnn.training.progress.progress import Progress
+from crnn.training.progress.display import Progress
 
 NAMES = ["anna", "bob", "", "eve", "otto", "a", "maximilian the second", "lena"]
 CLOCK = {"seconds", "chars_per_second"}

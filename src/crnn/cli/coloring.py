@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple, TextIO
 
-from ..training.progress.progress import printable
+from ..training.progress.display import printable
 
 # Backgrounds and letters for 1, 2, … 8 and more bits, of xterm's 256 colors; text below 1 bit is unchanged.
 # Luminance changes monotonically, away from the terminal's own background.

@@ -20,7 +20,7 @@ from ..parameters.checks import checked_float
 from ..runtime.build_info import processor_name
 from ..runtime.threads import cores
 from ..text.streams.text_streams import symbols_for_epoch
-from ..training.progress.progress import is_terminal, printable
+from ..training.progress.display import is_terminal, printable
 from .arguments import add_output, checked
 from .files import STANDARD
 from .output import named, write

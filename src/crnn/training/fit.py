@@ -36,7 +36,7 @@ from .loop.run import TrainingData, TrainingRun, streams_for
 from .loop.validation import training_and_validation_ids
 from .preparation.data_summary import data_summary
 from .preparation.memory_need import check_memory
-from .progress.progress import Progress
+from .progress.display import Progress
 
 MAX_STEPS_BEFORE = 2**61  # limit of `n_steps` when a call begins: a file holds up to 2**62, which no call can reach
 CHECKPOINT_SECONDS = 60.0

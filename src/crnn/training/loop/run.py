@@ -27,7 +27,7 @@ from ..checkpoints.run_state import DIVERGED, FINISHED, RUNNING, PollState, RunS
 from ..distributed.averaging_trainer import AveragingTrainer
 from ..distributed.joint_trainer import JointTrainer
 from ..distributed.processes import Processes
-from ..progress.progress import Progress
+from ..progress.display import Progress
 from .budget import Budget
 from .exclusive import ExclusiveUse
 from .shards import threads_for

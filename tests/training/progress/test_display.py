@@ -15,8 +15,8 @@ from crnn import CharRNN
 from crnn.char_rnn import SAMPLE_LENGTH, SAMPLES
 from crnn.training.loop import run as training
 from crnn.training.loop.budget import Budget
-from crnn.training.progress import progress
-from crnn.training.progress.progress import Progress, printable
+from crnn.training.progress import display as module
+from crnn.training.progress.display import CountingProgress, Progress, printable
 
 TEXT = "to be or not to be, " * 30
 
@@ -130,8 +130,8 @@ def test_no_steps_no_trouble(kind, capsys):
 @terminal_and_log
 @pytest.mark.parametrize("text", [TEXT, TEXT.encode(), "a\0b\ud800" * 30, "naïve 🙂\r\n\ufeff\x1b[2J" * 30])
 def test_samples_are_shown(kind, monkeypatch, text):
-    monkeypatch.setattr(progress, "SAMPLE_SECONDS", 0.0)
-    monkeypatch.setattr(progress, "GROWTH", 0.0)
+    monkeypatch.setattr(module, "SAMPLE_SECONDS", 0.0)
+    monkeypatch.setattr(module, "GROWTH", 0.0)
     with redirect_stderr(kind()) as shown:
         train(2, text)
     parts = shown.getvalue().split("----\n")
@@ -158,7 +158,7 @@ def test_a_terminal_has_lines(lines, found):
     try:
         with open(end, "w", encoding="utf-8") as terminal:
             fcntl.ioctl(terminal.fileno(), termios.TIOCSWINSZ, struct.pack("HHHH", lines, 80, 0, 0))
-            assert progress.is_terminal(terminal) is found
+            assert module.is_terminal(terminal) is found
     finally:
         os.close(controller)
 
@@ -166,14 +166,14 @@ def test_a_terminal_has_lines(lines, found):
 def test_closed_stream_is_not_a_terminal():
     stream = io.StringIO()
     stream.close()
-    assert not progress.is_terminal(stream)
+    assert not module.is_terminal(stream)
 
 
 @pytest.fixture
 def clock(monkeypatch):
     """A clock that a test sets: a list of one number of seconds."""
     now = [0.0]
-    monkeypatch.setattr(progress, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: now[0]))
     return now
 
 
@@ -205,7 +205,7 @@ def test_log_says_what_is_left(capsys, clock):
 @pytest.mark.parametrize(("part", "chars"), [(0.0, 0), (0.0, 7), (1.0, 0)])
 def test_no_estimate_without_progress(part, chars):
     stream = io.StringIO()
-    display = progress.display_on(stream, 9)
+    display = module.display_on(stream, 9)
     display.update(part, chars, 3.0, "text", (1.0, None))
     display.close()
     assert stream.getvalue() == f"{part:4.0%}  {chars:.2f}/9.00\n"
@@ -245,8 +245,8 @@ def test_a_budget_of_seconds(kind, clock):
 
 @terminal_and_log
 def test_the_validation_loss_stays_in_view(kind, monkeypatch):
-    monkeypatch.setattr(progress, "LINE_SECONDS", -1.0)
-    monkeypatch.setattr(progress, "GROWTH", 0.0)
+    monkeypatch.setattr(module, "LINE_SECONDS", -1.0)
+    monkeypatch.setattr(module, "GROWTH", 0.0)
     with redirect_stderr(kind()) as shown, progress_of(Budget(40)) as display:
         display.show(10, 1.0)
         assert "validation" not in shown.getvalue()
@@ -260,7 +260,7 @@ def test_the_validation_loss_stays_in_view(kind, monkeypatch):
 
 @terminal_and_log
 def test_showing_does_not_change_training(kind, monkeypatch):
-    monkeypatch.setattr(progress, "SAMPLE_SECONDS", 0.0)
+    monkeypatch.setattr(module, "SAMPLE_SECONDS", 0.0)
     monkeypatch.setattr(training, "POLL_SECONDS", 0.0)
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     silent = train(0)
@@ -293,7 +293,7 @@ def closed():
     ids=["full", "full terminal", "closed", "none", "ascii"],
 )
 def test_training_continues_where_nothing_can_be_shown(stream, monkeypatch):
-    monkeypatch.setattr(progress, "SAMPLE_SECONDS", 0.0)
+    monkeypatch.setattr(module, "SAMPLE_SECONDS", 0.0)
     monkeypatch.setattr(training, "POLL_SECONDS", 0.0)
     text = "naïve 🙂 " * 50
     with redirect_stderr(stream()):
@@ -336,7 +336,7 @@ def test_model_errors_are_not_display_errors(monkeypatch):
     def fail(self, *arguments, **rest):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(progress, "SAMPLE_SECONDS", 0.0)
+    monkeypatch.setattr(module, "SAMPLE_SECONDS", 0.0)
     monkeypatch.setattr(CharRNN, "sample", fail)
     with pytest.raises(ZeroDivisionError):
         train(2)
@@ -368,3 +368,48 @@ def test_printable():
     assert printable(b"\xe9\0") == "é\\0"
     assert printable("\ud83d\ude42") == "\\ud83d\\ude42"
     assert printable("a\r\nb\rc") == "a\nb\\x0dc"
+
+
+def shown(stream, monkeypatch, verbose=1):
+    monkeypatch.setattr(sys, "stderr", stream)
+    with CountingProgress(verbose, "data: 5 characters") as progress:
+        progress.show(2, 5)
+        progress.show(5, 5)
+    progress.write("done")
+
+
+def test_a_log_has_the_summary_and_a_line(monkeypatch):
+    stream = io.StringIO()
+    shown(stream, monkeypatch)
+    first, second, last = stream.getvalue().splitlines()
+    assert (first, last) == ("data: 5 characters", "done")
+    assert second.startswith("100%  5.00/5.00 [")
+    assert "char/s" in second
+
+
+def test_silent_command_shows_no_progress(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with CountingProgress(0, "data") as progress:
+        progress.show(5, 5)
+    assert stream.getvalue() == ""
+
+
+class Broken(io.StringIO):
+    def write(self, text):
+        raise OSError("disk full")
+
+
+@pytest.mark.parametrize("stream", [Broken(), None])
+def test_a_broken_stream_does_not_matter(monkeypatch, stream):
+    shown(stream, monkeypatch)
+
+
+def test_a_stream_that_breaks_in_between_does_not_matter(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with CountingProgress(1, "data") as progress:
+        progress.show(2, 5)
+        stream.close()
+        progress.show(5, 5)
+    progress.write("done")
