@@ -30,7 +30,7 @@ from .inference.sampling.text_drawing import (
     streamed,
     warn_of_length,
 )
-from .inference.scoring import scoring, string_scores
+from .inference.scoring import string_scores, text_scores
 from .inference.scoring.guessing import GuessNumbers, estimated_guess_numbers
 from .inference.scoring.labeled_scores import labeled_scores, mean_score, refuse_labels
 from .inference.scoring.string_scores import Reduce
@@ -451,7 +451,7 @@ class LanguageModel(Estimator):
         refuse_labels(labels)
         network, vocabulary = self._text_network("score", one_row=exact, scoring=True)
         n_threads = checked_threads(self.n_threads)
-        return scoring.mean_log_likelihood(network, vocabulary, X, exact=exact, n_threads=n_threads)
+        return text_scores.mean_log_likelihood(network, vocabulary, X, exact=exact, n_threads=n_threads)
 
     def bits_per_char(self, X: TextLike, *, exact: bool = True, adapt: Adapt = False) -> float:
         """Return the mean of -log2 P per symbol: `score` in bits, lower is better.
@@ -649,9 +649,9 @@ class LanguageModel(Estimator):
         end = checked_bool("end", end)
         if adapt is not False:
             reading, vocabulary = self._adaptive_reading("surprisal", adapt, scoring=True)
-            return adaptive_surprisal(reading, vocabulary, scoring.text_ids(text, vocabulary, end=end))
+            return adaptive_surprisal(reading, vocabulary, text_scores.text_ids(text, vocabulary, end=end))
         network, vocabulary = self._text_network("surprisal", one_row=True, scoring=True)
-        return scoring.surprisal(network, scoring.text_ids(text, vocabulary, end=end), network.start())
+        return text_scores.surprisal(network, text_scores.text_ids(text, vocabulary, end=end), network.start())
 
     def rank(self, text: Text) -> NDArray[np.intp]:
         """Return the rank of each character among all symbols: 1 for the most probable.
@@ -674,7 +674,7 @@ class LanguageModel(Estimator):
         [1, 1, 2]
         """
         network, vocabulary = self._text_network("rank", one_row=True, scoring=True)
-        return scoring.ranks(network, vocabulary.encode(text, name="text"), network.start())
+        return text_scores.ranks(network, vocabulary.encode(text, name="text"), network.start())
 
     def guess_number(
         self, strings: Iterable[Text], n: int = 10_000, random_state: Any = None, *, length: int | None = None

@@ -25,7 +25,7 @@ from .inference.network.packed_network import PackedNetwork
 from .inference.network.protocol import InferenceNetwork
 from .inference.network.text_state import FixedReading
 from .inference.scoring.mixture_weights import fitted_weights
-from .inference.scoring.scoring import scored_ids, source_ids
+from .inference.scoring.text_scores import scored_ids, source_ids
 from .language_model import OF_NETWORKS, LanguageModel
 from .parameters.checks import (
     MAX_SIZE,

@@ -16,7 +16,7 @@ from crnn import CharRNN, InvalidInputError, NotFittedError
 from crnn.inference.network import packed_network as inference
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.inference.scoring import string_scores
-from crnn.inference.scoring.recent_scores import RecentScores
+from crnn.inference.scoring.string_scores import RecentScores
 from crnn.parameters.cells import CELLS
 from crnn.reference import network as reference
 from crnn.reference.network import string_score

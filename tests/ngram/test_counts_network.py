@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crnn.inference.network.protocol import InferenceNetwork
-from crnn.inference.scoring import scoring
+from crnn.inference.scoring import text_scores
 from crnn.inference.scoring.string_scores import Strings, log_likelihoods
 from crnn.ngram import counts_network as module
 from crnn.ngram.counts import Counts
@@ -74,8 +74,8 @@ def test_a_text_fed_in_pieces_leads_to_the_same_state(net, n):
 
 def test_parts_of_a_text_that_are_read_side_by_side_are_exact():
     net, ids = network(5, None), RNG.integers(0, V, 9000).astype(np.uint8)
-    exact = scoring.log_likelihood(net, ids)
-    assert scoring.parallel_log_likelihood(net, ids, 2, parts=4) == pytest.approx(exact, rel=1e-13)
+    exact = text_scores.log_likelihood(net, ids)
+    assert text_scores.parallel_log_likelihood(net, ids, 2, parts=4) == pytest.approx(exact, rel=1e-13)
 
 
 def test_documents_start_after_a_boundary():

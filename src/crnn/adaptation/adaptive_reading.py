@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..inference.network.packed_network import PackedNetwork, State
-from ..inference.scoring.scoring import log_probabilities, scored_ids
+from ..inference.scoring.text_scores import log_probabilities, scored_ids
 from ..model.state import ModelState
 from ..text.sources.sources import TextLike
 from .reading import read_all

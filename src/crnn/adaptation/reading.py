@@ -13,7 +13,7 @@ from ..errors import InvalidInputError
 from ..inference.network.context import seen_after
 from ..inference.network.text_state import TextReading, TextState
 from ..inference.sampling.text_drawing import encoded_prime
-from ..inference.scoring.scoring import BLOCK, scored_ids
+from ..inference.scoring.text_scores import BLOCK, scored_ids
 from ..text.sources.sources import TextLike
 from ..text.symbols.vocabulary import Vocabulary
 

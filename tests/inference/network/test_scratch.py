@@ -5,7 +5,7 @@ import pytest
 from examples import packed, random_language_model
 
 from crnn.inference.network.scratch import Scratch, ScratchPool
-from crnn.inference.scoring import scoring, string_scores
+from crnn.inference.scoring import string_scores, text_scores
 from crnn.inference.scoring.string_scores import Strings
 from crnn.parameters.cells import CELLS
 
@@ -114,11 +114,11 @@ def test_strings_in_groups_share_a_scratch_a_thread(made, monkeypatch, cell, n_t
 
 
 def test_parts_of_a_text_share_a_scratch(made, monkeypatch):
-    monkeypatch.setattr(scoring, "PART", 5)
-    monkeypatch.setattr(scoring, "STREAMS", 7)
-    monkeypatch.setattr(scoring, "BLOCK", 21)
+    monkeypatch.setattr(text_scores, "PART", 5)
+    monkeypatch.setattr(text_scores, "STREAMS", 7)
+    monkeypatch.setattr(text_scores, "BLOCK", 21)
     network, ids = network_of("lstm"), np.concatenate(random_ids(31))
-    expected = scoring.parallel_log_likelihood(network, ids, 1, parts=11, warm_up=3)
+    expected = text_scores.parallel_log_likelihood(network, ids, 1, parts=11, warm_up=3)
     made.clear()
-    assert scoring.parallel_log_likelihood(network, ids, 1, parts=11, warm_up=3) == expected
+    assert text_scores.parallel_log_likelihood(network, ids, 1, parts=11, warm_up=3) == expected
     assert len(made) == 2  # one for each group of up to 7 parts

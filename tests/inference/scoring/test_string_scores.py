@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn import CharRNN
-from crnn.inference.scoring import scoring, string_scores
+from crnn.inference.scoring import string_scores, text_scores
+from crnn.inference.scoring.string_scores import RecentScores
 from crnn.parameters.cells import CELLS
 from crnn.reference import network as reference
 
@@ -89,8 +91,8 @@ def test_rank_of_equals_is_the_best_one():
 def test_long_texts_are_read_in_pieces(model, monkeypatch, n):
     text = random_text(n)
     expected = model.surprisal(text), model.rank(text), model.score(text)
-    monkeypatch.setattr(scoring, "BLOCK", 7)
-    monkeypatch.setattr(scoring, "SCORE_ROWS", 7)
+    monkeypatch.setattr(text_scores, "BLOCK", 7)
+    monkeypatch.setattr(text_scores, "SCORE_ROWS", 7)
     np.testing.assert_array_equal(model.surprisal(text), expected[0])
     np.testing.assert_array_equal(model.rank(text), expected[1])
     assert model.score(text) == pytest.approx(expected[2], rel=1e-14)
@@ -173,3 +175,48 @@ def test_perplexity(model):
 
 
 # --- errors
+
+
+def scorer(asked):
+    """Return a function that scores a text by its hash, and notes the texts it is asked for."""
+
+    def score(texts):
+        asked.append(list(texts))
+        return np.array([hash(text) / 7 for text in texts])
+
+    return score
+
+
+@given(st.lists(st.lists(st.one_of(st.none(), st.text("ab", max_size=3)), max_size=9), max_size=9), st.integers(1, 5))
+def test_scores_are_those_of_the_texts_in_their_places(blocks, limit):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(string_scores, "RECENT_TEXTS", limit)
+        recent = RecentScores()
+        for block in blocks:
+            expected = [math.nan if text is None else hash(text) / 7 for text in block]
+            np.testing.assert_array_equal(recent.look_up(block, scorer([])), np.array(expected, np.float64))
+
+
+def test_a_text_is_scored_once():
+    recent, asked = RecentScores(), []
+    for block in (["b", "a", "b"], ["a", "c", "c"], ["b", None], ["c"]):
+        recent.look_up(block, scorer(asked))
+    assert asked == [["b", "a"], ["c"]]
+
+
+def test_frequent_texts_stay_and_others_are_dropped(monkeypatch):
+    monkeypatch.setattr(string_scores, "RECENT_TEXTS", 3)
+    recent, asked = RecentScores(), []
+    for i in range(20):
+        recent.look_up(["often", str(i)], scorer(asked))
+    recent.look_up(["0"], scorer(asked))
+    assert sum(texts.count("often") for texts in asked) == 1
+    assert asked[-1] == ["0"]
+
+
+def test_long_texts_are_dropped_by_their_symbols(monkeypatch):
+    monkeypatch.setattr(string_scores, "RECENT_SYMBOLS", 10)
+    recent, asked = RecentScores(), []
+    for text in ("a" * 11, "b" * 11, "b" * 11, "c", "a" * 11):
+        recent.look_up([text], scorer(asked))
+    assert [texts[0][0] for texts in asked] == ["a", "b", "c", "a"]

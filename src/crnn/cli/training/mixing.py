@@ -9,7 +9,7 @@ from typing import Any
 
 from ...char_ngram import CharNGram
 from ...errors import DivergenceError
-from ...inference.scoring.scoring import source_ids
+from ...inference.scoring.text_scores import source_ids
 from ...mixture import Mixture, SharedTime, fit_weights_to_ids, with_held_out
 from ...text.sources.sources import TextLike
 from ..errors import ERROR, say

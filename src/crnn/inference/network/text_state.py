@@ -14,7 +14,7 @@ from ...text.symbols.vocabulary import Vocabulary
 from ..sampling.sampling_controls import SamplingControls, SamplingOptions, with_controls
 from ..sampling.text_sampler import text_sampler
 from ..sampling.uniforms import Uniforms, root
-from ..scoring import scoring
+from ..scoring import text_scores
 from .context import Context, seen_after
 from .protocol import InferenceNetwork, State
 
@@ -78,7 +78,7 @@ class FixedReading(NamedTuple):
     def read(self, ids: Ids, *, learn: bool = True) -> tuple[FixedReading, NDArray[np.float64]]:
         """Read symbols (n,); return the new reading and log P of each symbol."""
         state = self.network.copy(self.state)
-        log_p = scoring.log_probabilities(self.network, ids, state)
+        log_p = text_scores.log_probabilities(self.network, ids, state)
         return FixedReading(self.network, state), log_p
 
     def read_rows(self, ids: Ids, *, learn: bool = True) -> tuple[FixedReading, NDArray[Any]]:

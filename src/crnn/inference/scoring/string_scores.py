@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -20,7 +20,6 @@ from ...text.symbols.codes import Text, byte_view, pieces
 from ...text.symbols.vocabulary import Vocabulary
 from ..network.protocol import InferenceNetwork, State
 from ..network.scratch import ScratchPool
-from .recent_scores import RecentScores
 
 Reduce = Literal["sum", "mean", "min"]  # how to combine the log-probabilities of a string's symbols
 REDUCTIONS = get_args(Reduce)
@@ -29,6 +28,43 @@ BLOCK_STRINGS = 1 << 15  # maximum strings held at a time
 BLOCK_SYMBOLS = 1 << 22  # maximum total symbols of these, unless one string has more
 ROWS = 128  # strings read in parallel: they fill the register tile many times, and their states stay in the cache
 MIN_ROWS = 16  # minimum strings per thread
+RECENT_TEXTS = 1 << 16  # maximum remembered texts of a generation, and
+RECENT_SYMBOLS = 1 << 22  # their symbols; one block may exceed both
+
+Scores = NDArray[np.float64]
+
+
+class RecentScores:
+    """Scores by text, forgetting texts not looked up recently.
+
+    There are two generations. A text is looked up in both, and moves to the younger one. When that is full it becomes
+    the older one, and the older one is dropped. So frequent texts stay, and memory is bounded.
+    """
+
+    def __init__(self) -> None:
+        self._younger: dict[Any, float] = {}
+        self._older: dict[Any, float] = {}
+        self._symbols = 0  # of the younger texts
+
+    def look_up(self, texts: list[Any], score: Callable[[list[Any]], Scores]) -> Scores:
+        """Return the score of each text, NaN for None; `score` is called for new texts, each once."""
+        younger, older = self._younger, self._older
+        found: Scores | None = None
+        absent = [text for text in dict.fromkeys(texts) if text not in younger]
+        if absent:
+            new = [text for text in absent if text not in older and text is not None]
+            scores = score(new) if new else np.empty(0)
+            if len(new) < len(absent):
+                younger.update((text, older.get(text, math.nan)) for text in absent)
+            younger.update(zip(new, scores.tolist(), strict=True))
+            if len(new) == len(texts):  # all are new and different, so that their order is the same
+                found = scores
+        if found is None:
+            found = np.fromiter(map(younger.__getitem__, texts), np.float64, len(texts))
+        self._symbols += sum(len(text) for text in absent if text is not None)
+        if len(younger) >= RECENT_TEXTS or self._symbols >= RECENT_SYMBOLS:
+            self._younger, self._older, self._symbols = {}, younger, 0
+        return found
 
 
 class Strings(NamedTuple):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
 from ...inference.network.packed_network import PackedNetwork
-from ...inference.scoring.scoring import cuts, parallel_log_likelihood
+from ...inference.scoring.text_scores import cuts, parallel_log_likelihood
 from ...model.layout import Layout
 from ...parameters.settings import Settings
 from ...text.sources.documents import n_given

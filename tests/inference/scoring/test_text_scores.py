@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from crnn import CharRNN, InvalidInputError
 from crnn.inference.network.packed_network import PackedNetwork
-from crnn.inference.scoring import scoring
+from crnn.inference.scoring import text_scores
 from crnn.reference import network as reference
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
@@ -50,7 +50,7 @@ KINDS = [{"cell": "rnn", "num_layers": 2}, {"cell": "gru"}, {"cell": "lstm", "nu
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind["cell"])
-@pytest.mark.parametrize("n", [1, 64, scoring.BLOCK + 1])
+@pytest.mark.parametrize("n", [1, 64, text_scores.BLOCK + 1])
 def test_score_matches_reference(dtype, kind, n):
     model, text = random_model(dtype, **kind), random_text(n)
     assert model.score(text) == pytest.approx(reference_score(model, text), rel=1e-13 if dtype == "float64" else 1e-6)
@@ -59,7 +59,7 @@ def test_score_matches_reference(dtype, kind, n):
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind["cell"])
 def test_threads_do_not_change_score(monkeypatch, dtype, kind):
     # Parts so short that there are several groups of them, and of the last one not a whole one.
-    monkeypatch.setattr(scoring, "PART", 37)
+    monkeypatch.setattr(text_scores, "PART", 37)
     model, text = random_model(dtype, **kind), random_text(5003)
     exact = model.score(text)
     scores = {model.set_params(n_threads=n).score(text, exact=False) for n in (1, 2, 3, 7)}
@@ -125,14 +125,14 @@ def test_weights_that_are_written_to_are_scored_with():
 
 
 def test_short_text_is_one_part(model):
-    for n in (1, 100, 2 * scoring.PART - 1):
+    for n in (1, 100, 2 * text_scores.PART - 1):
         text = random_text(n)
         assert model.score(text, exact=False) == model.score(text)
 
 
 def test_parts_differ_from_the_whole_by_their_beginnings_alone(model, monkeypatch):
     text = random_text(5000)
-    monkeypatch.setattr(scoring, "WARM_UP", 0)
+    monkeypatch.setattr(text_scores, "WARM_UP", 0)
     cold = model.score(text, exact=False)
     assert cold != model.score(text)
     log_p = [len(part) * model.score(part) for part in (text[:2500], text[2500:])]
@@ -151,9 +151,9 @@ def test_every_symbol_counts_once(n, part, most):
     by = model.params_["by"]
     expected = counts @ (by - np.log(np.exp(by).sum())) / n
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scoring, "PART", part)
-        patch.setattr(scoring, "MAX_PARTS", most)
-        patch.setattr(scoring, "WARM_UP", part // 2)
+        patch.setattr(text_scores, "PART", part)
+        patch.setattr(text_scores, "MAX_PARTS", most)
+        patch.setattr(text_scores, "WARM_UP", part // 2)
         assert model.score(text, exact=False) == pytest.approx(expected, rel=1e-12)
 
 
