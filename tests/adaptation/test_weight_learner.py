@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from examples import network, states
 
-from crnn.adaptation.adaptation_rule import AdaptationRule
 from crnn.adaptation.options import AdaptationOptions
-from crnn.adaptation.weight_learner import WeightLearner
+from crnn.adaptation.weight_learner import AdaptationRule, WeightLearner
 from crnn.errors import DivergenceError
-from crnn.model.gradient_rms import gathered
+from crnn.model.gradient_rms import gathered, spread
+from crnn.model.layout import Layout
+from crnn.reference.adaptation import adaptation_step
 from crnn.training.loop.chunk_gradient import ChunkGradient
 
 COUNTED = np.array([True, False, False, True, True, False, True])
@@ -57,3 +58,53 @@ def test_a_loss_that_is_not_finite_is_an_error(learner, loss, monkeypatch):
     monkeypatch.setattr(ChunkGradient, "compute", compute)
     with pytest.raises(DivergenceError, match="block 4,"):
         learner.learned(np.zeros(8, np.intp), COUNTED, states(1, 5, cell="gru"))
+
+
+def made(dtype, **options):
+    """Return a rule, weights and a gradient, all random."""
+    layout, trained = network(11, 5, dtype, cell="gru", num_layers=2)
+    rng = np.random.default_rng(4)
+    flats = []
+    for _ in range(3):
+        flat = layout.zeros()
+        for part in layout.tensors(flat):
+            part[...] = rng.standard_normal(part.shape)
+        flats.append(flat)
+    params, gradient, rms = flats
+    rule = AdaptationRule(layout, trained, gathered(layout, np.abs(rms)), AdaptationOptions(**options))
+    return rule, params, gradient
+
+
+@pytest.mark.parametrize("decay", [0.0, 1e-3, 1.0])
+def test_step_is_the_references(dtype, decay):
+    rule, params, gradient = made(dtype, learning_rate=0.02, decay=decay)
+    before = params.copy()
+    stepped = rule.step(params, gradient.copy(), 13)
+    np.testing.assert_array_equal(params, before)
+    p, d, trained, rms = (
+        rule.layout.tensors(flat.astype(np.float64))
+        for flat in (params, gradient, rule.trained, spread(rule.layout, rule.rms))
+    )
+    adaptation_step(p, d, trained, rms, 0.02, decay, 13)
+    for found, expected in zip(rule.layout.tensors(stepped), p, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12 if dtype == np.float64 else 2e-5, atol=1e-6)
+    assert stepped.dtype == dtype
+
+
+def test_decay_goes_no_further_than_the_trained_weights():
+    rule, params, gradient = made("float64", learning_rate=0.0, decay=1e3)
+    moved = np.abs(rule._pull) > 0
+    np.testing.assert_allclose(rule.step(params, gradient, 1000)[moved], rule.trained[moved], rtol=1e-12)
+
+
+def test_weights_without_any_gradient_stay():
+    layout = Layout(5, 3, np.dtype("float64"))
+    rule = AdaptationRule(layout, layout.zeros(), np.zeros(5 * 3 * 2 + 9 + 3 + 5, np.float16), AdaptationOptions())
+    assert not rule.step(layout.zeros(), layout.zeros() + 1, 9).any()
+
+
+def test_a_step_has_a_limit(dtype):
+    """An exploded gradient moves a weight no further than 5 root mean squares of training would, in 16 symbols."""
+    rule, params, gradient = made(dtype, learning_rate=1e-3, decay=0.0)
+    expected = np.where(gradient == 0, params, params - 5 * 4 * 1e-3 * np.sign(gradient))
+    np.testing.assert_allclose(rule.step(params, gradient * np.dtype(dtype).type(1e20), 16), expected, rtol=1e-5)
