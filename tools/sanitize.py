@@ -30,7 +30,6 @@ COMPILED = (
     "kernels/test_elementwise.py",
     "kernels/test_boundary.py",
     "kernels/test_variants.py",
-    "kernels/test_sampled_softmax.py",
     "kernels/test_entry_points.py",
     "kernels/test_mixtures.py",
     "kernels/test_ngram.py",

@@ -33,6 +33,7 @@ from reference_checks import (
     check_against_reference,
     check_gradients,
     check_run,
+    check_scores,
     expected_in_double,
     in_dtype,
     tolerance,
@@ -503,25 +504,11 @@ def a_text(name, cell, V, H, B, n):
     return layout, params, before, x, *reference.log_probabilities(p, cell, x, in_double_precision(before))
 
 
-@pytest.mark.parametrize(("V", "H", "B", "n"), with_lengths(67, 5))
+@pytest.mark.parametrize(("V", "H", "B", "n"), with_lengths(523, 5, 67, 1))
 @pytest.mark.parametrize("cell", CELLS)
-def test_fed_states_match_reference(kernels, dtype, cell, V, H, B, n):
-    layout, params, before, x, _, last = a_text(dtype.name, cell, V, H, B, n)
-    state = copied(before)
-    pack(layout, params).feed(x, state)
-    states_are_close(state, last, dtype)
-
-
-@pytest.mark.parametrize(("V", "H", "B", "n"), with_lengths(523, 1))
-@pytest.mark.parametrize("cell", CELLS)
-def test_log_probabilities_match_reference(kernels, dtype, cell, V, H, B, n):
-    layout, params, before, x, expected, last = a_text(dtype.name, cell, V, H, B, n)
-    state = copied(before)
-    log_p = pack(layout, params).log_probabilities(x, state)
-    assert log_p.shape == (n, B)
-    assert log_p.dtype == np.float64
-    np.testing.assert_allclose(log_p, expected, rtol=tolerance(dtype), atol=tolerance(dtype))
-    states_are_close(state, last, dtype)
+def test_scores_match_reference(kernels, dtype, cell, V, H, B, n):
+    layout, params, before, x, *wanted = a_text(dtype.name, cell, V, H, B, n)
+    check_scores(pack(layout, params), x, before, wanted)
 
 
 # Every network at every size, and each of these with some of the temperatures.

@@ -53,12 +53,15 @@ from crnn.parameters.cells import CELLS
 from crnn.parameters.optimizers import OPTIMIZERS
 from crnn.reference import network as reference
 from crnn.reference.products import operands_in_bfloat16, operands_in_int8
+from crnn.reference.sampled_softmax import candidates, sampled_softmax_loss
+from crnn.training.loop.shards import cut
 
 SINGLE = np.dtype("float32")
 WIDE = {"rnn": 192, "gru": 112, "cifg": 112, "lstm": 96}  # multiples of 16, and weights enough not to be packed
 # Streams, steps and threads; first few rows and then many, which a BLAS and packed weights multiply: one stream or
 # several; fewer rows than symbols; several blocks of time steps; a thread for each stream.
 SHAPES = [(1, 7, 1), (3, 3, 1), (7, 2, 2), (1, 67, 1), (5, 31, 1), (50, 23, 1), (5, 1, 3)]
+ONE_THREAD = [shape for shape in SHAPES if shape[2] == 1]
 
 
 @dataclasses.dataclass
@@ -74,6 +77,10 @@ class Variant:
     @property
     def boundary(self):
         return self.options.get("boundary")
+
+    @property
+    def sampled(self):
+        return self.options.get("sampled_softmax", 0)
 
     def start(self, dtype, B, T, *, cell="lstm", num_layers=1, optimizer="adagrad", V=None, H=None, **of_network):
         """Return what a run starts from: layout, parameters, optimizer state, hidden state, four chunks of text."""
@@ -92,8 +99,10 @@ VARIANTS = {
     "boundary": Variant({}, {"dropout": 0.3, "dropout_seed": 2**62 + 11, "state_reset": 0.4, "boundary": 2}, V=3, H=5),
     "labels": Variant({}, {"boundary": 5}, V=9, H=5),  # the symbols above the boundary are labels
     "in_place": Variant({}, {**DROPOUT, "state_reset": 0.5}, V=7, H=WIDE, shapes=[(1, 5, 1), (1, 3, 1)]),
+    "sampled": Variant({"embedding_size": 5}, {**DROPOUT, "sampled_softmax": 29}, V=131, shapes=ONE_THREAD),
 }
 WITH_TABLES = ["embedding", "bigrams"]
+PACKED = [*WITH_TABLES, "sampled"]
 
 
 # ------------------------------------------------------------------------------ training
@@ -175,24 +184,26 @@ def test_gradients_match_central_differences(kernels, cell, of_network, parts):
 ON_THREADS = [("rnn", 2, (2, 4)), ("gru", 5, (3, 5)), ("gru", 1, (2,)), ("lstm", 1, (2, 3)), ("cifg", 1, (2, 3))]
 
 
-@pytest.mark.parametrize("name", WITH_TABLES)
+@pytest.mark.parametrize("name", PACKED)
 @pytest.mark.parametrize(("cell", "n_shards", "n_threads"), ON_THREADS)
 def test_threads_do_not_change_bits(kernels, dtype, name, cell, n_threads, n_shards):
     arguments = VARIANTS[name].start(dtype, 11, 29, cell=cell, num_layers=2, H=101, optimizer="adam")
-    check_threads(arguments, n_threads, n_shards, T=29, weight_dropout=0.1, state_reset=0.3)
+    options = {"T": 29, "weight_dropout": 0.1, "state_reset": 0.3, "sampled_softmax": VARIANTS[name].sampled}
+    check_threads(arguments, n_threads, n_shards, **options)
 
 
-@pytest.mark.parametrize("of_network", [{}, {"embedding_size": 37}], ids=["plain", "embedding"])
+@pytest.mark.parametrize("variant", [Variant(), Variant({"embedding_size": 37}, {"sampled_softmax": 5})])
 @pytest.mark.parametrize(("cell", "n_shards", "n_threads"), ON_THREADS)
-def test_threads_do_not_change_bits_of_bfloat16(bfloat16_kernels, of_network, cell, n_threads, n_shards):
-    arguments = Variant(of_network).start(SINGLE, 11, 29, cell=cell, num_layers=2, H=101, optimizer="adam")
-    check_threads(arguments, n_threads, n_shards, T=29, weight_dropout=0.1, bfloat16=True)
+def test_threads_do_not_change_bits_of_bfloat16(bfloat16_kernels, variant, cell, n_threads, n_shards):
+    arguments = variant.start(SINGLE, 11, 29, cell=cell, num_layers=2, H=101, optimizer="adam")
+    check_threads(arguments, n_threads, n_shards, T=29, weight_dropout=0.1, bfloat16=True, **variant.options)
 
 
-@pytest.mark.parametrize("name", WITH_TABLES)
+@pytest.mark.parametrize("name", PACKED)
 @pytest.mark.parametrize(("B", "T"), [(3, 5), (5, 31)], ids=["few", "many"])
 def test_packed_weights_follow_update(kernels, dtype, name, B, T):
-    check_packed_weights(Run(*VARIANTS[name].start(dtype, B, T, num_layers=2), T=T, n_threads=2), kernels)
+    arguments, options = VARIANTS[name].start(dtype, B, T, num_layers=2), {"sampled_softmax": VARIANTS[name].sampled}
+    check_packed_weights(Run(*arguments, T=T, n_threads=2, **options), kernels)
 
 
 def table_of(layout, flat):
@@ -233,11 +244,15 @@ def test_unread_rows_of_tables_stay(kernels, dtype, name, optimizer):
 
 WRONG_SIZES = [("embedding", name) for name in ("table", "vectors", "rows", "symbols", "numbers")]
 WRONG_SIZES += [("bigrams", name) for name in ("before", "rows_of_pairs", "occurs")]
+WRONG_SIZES += [("sampled", name) for name in (
+    "columns", "dcolumns", "column_bias", "dcolumn_bias", "column_panels", "column_panels_back", "targets",
+    "candidates", "candidate_places",
+)]  # fmt: skip
 
 
 @pytest.mark.parametrize(("variant", "name"), WRONG_SIZES)
 def test_training_refuses_arrays_of_another_size(variant, name):
-    run = Run(*VARIANTS[variant].start("float64", 5, 13), T=13)
+    run = Run(*VARIANTS[variant].start("float64", 5, 13), T=13, sampled_softmax=VARIANTS[variant].sampled)
     with run.trainer:
         shard = run.trainer.team.shards[0]
         owner = shard if hasattr(shard, name) else shard.threads[0]
@@ -491,6 +506,52 @@ def test_network_refuses_labels_beyond_its_symbols(labels, boundary):
         core.Network(network(9, 5)[0], packing, boundary=boundary, labels=labels)
 
 
+# ------------------------------------------------------------------------------ sampled softmax
+
+
+# Each shard draws symbols of its own; one symbol, or all of them; weights used in place.
+@pytest.mark.parametrize(
+    ("name", "B", "n_shards", "sampled"), [("sampled", 11, 3, 13), ("sampled", 7, 1, 1), ("sampled", 2, 1, 200),
+                                           ("in_place", 1, 1, 2)]
+)  # fmt: skip
+def test_sampled_softmax_matches_reference(kernels, dtype, name, B, n_shards, sampled):
+    arguments = VARIANTS[name].start(dtype, B, 7)
+    options = {"T": 7, "learning_rate": 0.003, "sampled_softmax": sampled}
+    wanted = expected_in_double(arguments, 3, shards=cut(range(B), n_shards), **options)
+    check_run(Run(*arguments, n_shards=n_shards, **options).steps(3), wanted)
+
+
+def logits_and_targets():
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(3, 2, 131)), rng.integers(131, size=(3, 2))
+
+
+def test_sampled_sum_is_on_average_the_sum_over_all_symbols():
+    y, targets = logits_and_targets()
+    whole, sums = np.exp(y).sum(axis=-1), []
+    for step in range(4000):
+        drawn, more = candidates(targets, vocab_size=131, sampled=20, seed=3, step=step)
+        assert len(set(drawn.tolist())) == len(drawn) == len(set(targets.ravel().tolist())) + 26
+        sums.append(np.exp(y[..., drawn] + more).sum(axis=-1))
+    error = np.std(sums, axis=0) / np.sqrt(len(sums))
+    assert (np.abs(np.mean(sums, axis=0) - whole) < 4 * error).all()
+    assert (error < 0.01 * whole).all()
+
+
+def test_sampled_softmax_of_all_symbols_is_the_softmax():
+    y, targets = logits_and_targets()
+    loss, dy = sampled_softmax_loss(y, targets, sampled=131, seed=0, step=0, shards=[range(2)])
+    wanted, gradient = reference.softmax_loss(y, targets)
+    assert loss == pytest.approx(wanted, rel=1e-12)
+    np.testing.assert_allclose(dy, gradient, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("options", [{"training": False}, {"many": False}])
+def test_network_refuses_sampled_softmax_it_cannot_have(options):
+    with pytest.raises(ValueError, match="in a network that trains with all weights packed"):
+        core.Network(Layout(131, 11, SINGLE), Packing(**{"one_row": True, "training": True} | options), sampled=3)
+
+
 # ------------------------------------------------------------------------------ bigrams
 
 
@@ -578,10 +639,11 @@ def test_gradient_has_the_same_bits_in_the_update_and_before_it(kernels, dtype, 
 
 
 IN_PLACE = Packing(one_row=True, many=False, training=True, in_place=True)
-PACKED = [{"one_row": False}, {"in_place": False}, {"bfloat16": True, "many": True}, {"group_size": 2, "many": True}]
+NOT_IN_PLACE = [{"one_row": False}, {"in_place": False}]
+NOT_IN_PLACE += [{"bfloat16": True, "many": True}, {"group_size": 2, "many": True}]
 
 
-@pytest.mark.parametrize("change", PACKED, ids=str)
+@pytest.mark.parametrize("change", NOT_IN_PLACE, ids=str)
 def test_other_networks_pack_their_weights(change):
     assert core.Network(Layout(7, 192, SINGLE), IN_PLACE).in_place
     assert not core.Network(Layout(7, 192, SINGLE), IN_PLACE._replace(**change)).in_place
