@@ -54,13 +54,14 @@ class CtrlC:
         return self
 
 
-def interrupted_everywhere(work, wanted):
+def interrupted_everywhere(work, wanted, places=None):
     """Call `work` once for each place of the wanted functions at which Python handles signals, with Ctrl-C there.
 
-    These places are the starts of functions, and what follows a call or a jump back. Yields where that was.
+    These places are the starts of functions, and what follows a call or a jump back; `places` numbers those that are
+    tried, until one is beyond the last. Yields where that was.
     """
     before = sys.gettrace()
-    for n in itertools.count():
+    for n in itertools.count() if places is None else places:
         tracer = CtrlC(n, wanted)
         sys.settrace(tracer)
         try:

@@ -1,0 +1,130 @@
+"""Ctrl-C anywhere in the Python code of a public call: the model is as before, or some whole steps further."""
+
+from __future__ import annotations
+
+import copy
+import io
+import itertools
+import os
+import pickle
+import threading
+from functools import partial
+
+import numpy as np
+import pytest
+from command_line import POSIX
+from interrupted_runs import interrupted_everywhere
+
+import crnn
+from crnn import AnomalyDetector, CharNGram, CharRNN, CharRNNClassifier, Mixture
+from crnn.runtime.threads import scipy_blas
+
+pytestmark = POSIX
+
+PACKAGE = os.path.dirname(crnn.__file__)
+TEXT = "to be or not to be, that is the question. " * 3
+NAMES = ["anna", "bob", "eve", "ab", "b", "hannah"] * 3
+STEPS = 4  # of a call
+
+
+def network(X=TEXT, steps=2, **given):
+    return CharRNN(
+        **{"hidden_size": 3, "seq_length": 5, "random_state": 0, "n_threads": 1} | given, max_steps=steps
+    ).fit(X)
+
+
+def two_threads():
+    return network(batch_size=16, n_threads=2)
+
+
+def counts():
+    return CharNGram(3).fit(NAMES)
+
+
+def train(model, steps, X=TEXT):
+    model.set_params(max_steps=steps).partial_fit(X, epochs=99)
+
+
+def train_anew(model, steps):
+    model.set_params(max_steps=steps).fit(TEXT)
+
+
+def edit(model, _):
+    with model.editing():
+        model.params_["by"][:] = 7
+        model.params_["Why"][:] = 7
+
+
+def classifier():
+    return CharRNNClassifier(CharRNN(3, max_steps=2, random_state=0), min_steps=1).fit(NAMES, [0, 1] * 9)
+
+
+def detector():
+    return AnomalyDetector(counts(), contamination=0.4, random_state=0).calibrate(NAMES * 3)
+
+
+# A model, and a call that is interrupted, which may train for some steps.
+CALLS = {
+    "partial_fit": (network, train),
+    "partial_fit of two threads": (two_threads, train),
+    "partial_fit with an average": (lambda: network(weight_average=0.25), train),
+    "partial_fit of documents": (lambda: network(NAMES, batch_size=2), partial(train, X=NAMES)),
+    "fit": (network, train_anew),
+    "editing": (network, edit),
+    "adapt": (lambda: network(optimizer="adam"), lambda model, _: model.adapt(TEXT)),
+    "score": (network, lambda model, _: model.score(TEXT, exact=False)),
+    "sample": (network, lambda model, _: model.sample(20)),
+    "quantize": (network, lambda model, _: model.quantize()),
+    "save": (network, lambda model, _: model.save("model")),
+    "counts: fit": (counts, lambda model, _: model.fit(NAMES * 2)),
+    "counts: partial_fit": (counts, lambda model, _: model.partial_fit(NAMES * 2)),
+    "counts: feed": (counts, lambda model, _: model.start(adapt=True).feed("anna")),
+    "mixture": (lambda: Mixture([counts(), network(NAMES)]), lambda model, _: model.fit_weights(NAMES)),
+    "classifier": (classifier, lambda model, _: model.fit(NAMES, [0, 1, 1] * 6)),
+    "detector": (detector, lambda model, _: model.fit([name + end for end in "abcdefgh" for name in NAMES])),
+}
+
+
+def learned(model):
+    """Return what a model has learned, without the seconds of its history."""
+    if isinstance(model, CharRNN):
+        return pickle.dumps([model.params_, model.optimizer_state_, model.n_steps_, model.smooth_loss_, model.state_])
+    content = io.BytesIO()
+    model.save(content)
+    return content.getvalue()
+
+
+def use(model):
+    """Return scores by the packed weights that a model keeps."""
+    return model.score_samples(["ab", "b"]) if hasattr(model, "score_samples") else model.predict_proba(["ab", "b"])
+
+
+@pytest.mark.filterwarnings("ignore:the threshold was set by")
+@pytest.mark.parametrize("stride", [293, pytest.param(17, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", CALLS)
+def test_ctrl_c_leaves_whole_steps_no_thread_and_no_lock(name, stride, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make, call = CALLS[name]
+    original, allowed = make(), []
+    use(original)  # with packed weights, which must not outlive a change
+    for steps in range(STEPS + 1):
+        allowed.append(learned(original))
+        model = copy.deepcopy(original)
+        call(model, steps)
+        allowed.append(learned(model))
+    current, n_threads, files = [copy.deepcopy(original)], threading.active_count(), set(os.listdir()) | {"model"}
+
+    def work():
+        call(current[0], STEPS)
+
+    def wanted(code):  # not where an iterator is closed, since that only reports an error
+        return code.co_filename.startswith(PACKAGE) and code.co_name != "__iter__"
+
+    for place in interrupted_everywhere(work, wanted, itertools.count(0, stride)):
+        model = current.pop()
+        assert learned(model) in allowed, place
+        assert (threading.active_count(), scipy_blas._uses) == (n_threads, []), place
+        assert set(os.listdir()) <= files, place
+        np.testing.assert_array_equal(use(model), use(pickle.loads(pickle.dumps(model))), err_msg=place)
+        call(model, STEPS)  # nothing is left locked
+        current.append(copy.deepcopy(original))
