@@ -318,18 +318,6 @@ def test_wrong_texts_to_calibrate_with(X, message):
     assert detector.__dict__["_learned"] is learned
 
 
-def test_a_failed_training_changes_nothing():
-    def fail(model, record):
-        raise KeyboardInterrupt
-
-    detector = detector_of().fit(words(3000))
-    learned = detector.__dict__["_learned"]
-    broken = small_network().set_params(callbacks=[fail], max_steps=500)
-    with pytest.raises(KeyboardInterrupt):
-        detector.set_params(estimator=broken).fit(words(3000))
-    assert detector.__dict__["_learned"] is learned
-
-
 @pytest.mark.parametrize("as_bytes", [False, True])
 @pytest.mark.parametrize("model", [CharNGram(3), CharRNN(5, max_steps=3)], ids=repr)
 def test_a_held_out_text_with_an_unseen_symbol_is_refused_before_training(model, as_bytes, monkeypatch):

@@ -306,24 +306,6 @@ def test_before_fit():
 # ------------------------------------------------- interruption, copies, files
 
 
-def test_an_interruption_leaves_the_model_unchanged(model, monkeypatch):
-    other, add, calls = copy.copy(model), Counts.add, []
-
-    def interrupted(self, ids, context=()):
-        calls.append(len(ids))
-        add(self, ids, context)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(building, "BLOCK", 499)
-    monkeypatch.setattr(Counts, "add", interrupted)
-    for fit in (other.fit, other.partial_fit):
-        calls.clear()
-        with pytest.raises(KeyboardInterrupt):
-            fit(TEXT)
-    assert pickle.dumps(other) == pickle.dumps(model)
-
-
 def test_progress_is_shown(capsys):
     CharNGram(3, verbose=1).fit(TEXT)
     lines = capsys.readouterr().err.splitlines()

@@ -626,20 +626,6 @@ def replay(model, **parameters):
     return bits(small(model.n_steps_, **parameters).fit(TEXT))
 
 
-@pytest.mark.parametrize("parameters", [{}, {"batch_size": 16, "n_threads": 2}])
-def test_ctrl_c_keeps_every_complete_step(parameters):
-    model = small(10**9, **parameters)
-    timer = threading.Timer(0.2, signal.raise_signal, [signal.SIGINT])
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        model.fit(TEXT)
-    timer.join()
-    assert model.n_steps_ > 10
-    assert bits(model) == replay(model, **parameters)
-    assert len(model.sample(30)) == 30
-    assert model.set_params(max_steps=3).partial_fit(TEXT).n_steps_ > 3
-
-
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
 @pytest.mark.parametrize("parameters", [{}, {"batch_size": 16, "n_threads": 2}])
 def test_exception_between_steps_keeps_them(parameters, error, monkeypatch):

@@ -24,13 +24,12 @@ pytestmark = POSIX
 PACKAGE = os.path.dirname(crnn.__file__)
 TEXT = "to be or not to be, that is the question. " * 3
 NAMES = ["anna", "bob", "eve", "ab", "b", "hannah"] * 3
+SMALL = {"hidden_size": 3, "seq_length": 5, "random_state": 0, "n_threads": 1}
 STEPS = 4  # of a call
 
 
 def network(X=TEXT, steps=2, **given):
-    return CharRNN(
-        **{"hidden_size": 3, "seq_length": 5, "random_state": 0, "n_threads": 1} | given, max_steps=steps
-    ).fit(X)
+    return CharRNN(**SMALL | given, max_steps=steps).fit(X)
 
 
 def two_threads():
@@ -56,7 +55,7 @@ def edit(model, _):
 
 
 def classifier():
-    return CharRNNClassifier(CharRNN(3, max_steps=2, random_state=0), min_steps=1).fit(NAMES, [0, 1] * 9)
+    return CharRNNClassifier(CharRNN(**SMALL, max_steps=2), min_steps=1).fit(NAMES, [0, 1] * 9)
 
 
 def detector():
@@ -100,7 +99,7 @@ def use(model):
 
 
 @pytest.mark.filterwarnings("ignore:the threshold was set by")
-@pytest.mark.parametrize("stride", [293, pytest.param(17, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [487, pytest.param(17, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", CALLS)
 def test_ctrl_c_leaves_whole_steps_no_thread_and_no_lock(name, stride, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -32,7 +32,7 @@ PROMISES = {
     "interrupt": Promise("after Ctrl-C a model holds whole steps", signals.interrupts, 200, 3),
     "terminate": Promise("SIGTERM and Ctrl-C end crnn train with a saved model", signals.terminations, 50, 2),
     "faults": Promise("a full or broken disk leaves the old file or the new one", write_faults.run, 10**6, 12),
-    "mutations": Promise("a crafted file works or is refused", partial(run_cases, "mutated_files"), 200_000, 1000),
+    "mutations": Promise("a crafted file works or is refused", partial(run_cases, "mutated_files"), 200_000, 300),
     "bits": Promise("a model file with any bit changed is refused", flipped_bits.run, 10**6, 100),
     "saves": Promise("a file saved during training is of one step", saves.run, 400, 4),
     "texts": Promise("any text is learned, scored and saved", partial(run_cases, "random_texts"), 100_000, 30),

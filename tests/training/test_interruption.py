@@ -6,22 +6,18 @@ import _thread
 import gc
 import operator
 import signal
-import threading
 import traceback
 
 import numpy as np
 import pytest
 from command_line import POSIX
 from examples import Run, memory, network, states, symbols
-from interrupted_runs import interrupted_everywhere
 from test_char_rnn import TEXT, bits, small
 
 from crnn import CharRNN
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing
 from crnn.model.layout import Layout
-from crnn.runtime import threads
-from crnn.training.loop import trainer
 from crnn.training.loop.team import Team
 from crnn.training.loop.trainer import Trainer
 
@@ -212,16 +208,3 @@ def test_packing_is_broken_off():
     assert not np.isnan(panels).any()
 
 
-@pytest.mark.skipif(threads.cores() < 2, reason="one processor, one thread")
-def test_ctrl_c_anywhere_leaves_no_thread_and_no_limit():
-    """In the beginning and at the end of training, where threads and the limit of the BLAS come and go."""
-    names = {"__enter__", "__exit__", "close", "_start_threads", "enter", "leave", "one_thread"}
-
-    def wanted(code):
-        return code.co_filename in (trainer.__file__, threads.__file__) and code.co_name in names
-
-    model, before, places = small(1, batch_size=16, n_threads=2), threading.active_count(), []
-    for place in interrupted_everywhere(lambda: model.fit(TEXT * 9), wanted):
-        assert (threading.active_count(), threads.scipy_blas._uses) == (before, []), place
-        places.append(place)
-    assert {name for name in names if any(f" {name} " in place for place in places)} >= {"__enter__", "__exit__"}

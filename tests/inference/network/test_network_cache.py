@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 from command_line import POSIX
 from examples import memory, model_state, network, symbols
-from interrupted_runs import interrupted_everywhere
 
-from crnn.inference.network import network_cache, packed_network
+from crnn.inference.network import packed_network
 from crnn.inference.network.network_cache import NetworkCache
 from crnn.inference.network.packed_network import PackedNetwork
 
@@ -199,22 +198,6 @@ def test_threads_that_come_together_pack_once(monkeypatch):
     for thread in threads:
         thread.join()
     assert len(packed) == len(FORMS)
-
-
-def test_ctrl_c_anywhere_leaves_no_stale_weights():
-    files = {network_cache.__file__, packed_network.__file__}
-    places = []
-    for form in ((True, True), (False, False)):
-        cache, state = NetworkCache(), learned()
-        asked(cache, state, (True, True))
-        for place in interrupted_everywhere(
-            lambda cache=cache, state=state, form=form: (state.restore(learned(seed=len(places))),
-                                                         asked(cache, state, form)),
-            lambda code: code.co_filename in files,
-        ):  # fmt: skip
-            assert log_p(asked(cache, state, form)) == log_p(fresh(state, form)), place
-            places.append(place)
-    assert len(places) > 20
 
 
 @POSIX

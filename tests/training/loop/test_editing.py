@@ -8,12 +8,9 @@ import threading
 
 import numpy as np
 import pytest
-from interrupted_runs import interrupted_everywhere
 from test_char_rnn import TEXT, bits, small
 
 from crnn import CharRNN, InvalidInputError, Mixture, NotFittedError
-from crnn.model import draft
-from crnn.training.loop import exclusive
 
 
 def in_thread(work):
@@ -169,18 +166,3 @@ def test_pickles_and_copies_made_within_have_what_the_model_had():
         assert "draft" not in str(vars(model)).lower()
 
 
-def test_ctrl_c_anywhere_writes_all_edits_or_none():
-    files = {exclusive.__file__, draft.__file__}
-
-    def edit():
-        edited(model, len(places))
-
-    model, places = small().fit(TEXT), []
-    for place in interrupted_everywhere(edit, lambda code: code.co_filename in files):
-        by = model.params_["by"]
-        written = bool((by == len(places)).all())
-        assert written or not (by == len(places)).any(), place
-        model.partial_fit(TEXT)  # nothing is left locked
-        places.append(written)
-    assert len(places) > 30
-    assert set(places) == {False, True}

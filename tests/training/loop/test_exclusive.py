@@ -5,25 +5,11 @@ import threading
 
 import pytest
 from command_line import POSIX
-from interrupted_runs import interrupted_everywhere
 from test_char_rnn import TEXT, small
 
-from crnn import InvalidInputError, char_rnn
+from crnn import InvalidInputError
 from crnn.training.loop import exclusive
 from crnn.training.loop.exclusive import ExclusiveUse, begin_use, draft_of, request_stop, use_for_editing
-
-
-def test_ctrl_c_anywhere_leaves_the_model_trainable():
-    def wanted(code):
-        name = code.co_filename
-        return name == exclusive.__file__ or (name, code.co_name) == (char_rnn.__file__, "_train")
-
-    model = small(1)
-    places = []
-    for place in interrupted_everywhere(lambda: model.fit(TEXT), wanted):
-        assert model.fit(TEXT).n_steps_ == 1, place
-        places.append(place)
-    assert sum(exclusive.__file__ in place for place in places) > 5
 
 
 def test_calls_that_have_ended_are_forgotten():

@@ -96,17 +96,6 @@ def test_another_call_starts_an_average_of_its_own():
     assert all(np.array_equal(array, before[name]) for name, array in model.params_.items())
 
 
-def test_an_interrupted_training_leaves_its_average():
-    def interrupt(model, record):
-        if record["step"] == 5:
-            raise KeyboardInterrupt
-
-    model = small(11, weight_average=0.25, callbacks=[interrupt])
-    with pytest.raises(KeyboardInterrupt):
-        model.fit(TEXT)
-    assert bits(model) == bits(small(5, weight_average=0.25).fit(TEXT))
-
-
 def test_a_diverged_training_leaves_a_finite_average():
     model = small(300, weight_average=0.25, cell="rnn", learning_rate=1e38, clip=None)
     with pytest.raises(DivergenceError):
