@@ -4,7 +4,7 @@ import types
 
 import numpy as np
 import pytest
-from examples import reference_sample
+from examples import random_language_model, reference_sample
 
 from crnn import CharRNN, InvalidInputError
 from crnn.inference.sampling import text_drawing, text_sampler
@@ -12,23 +12,11 @@ from crnn.inference.sampling import text_drawing, text_sampler
 pytestmark = pytest.mark.usefixtures("seven_cores")
 
 SYMBOLS = "abcdefghijk"
-H = 7
-
-
-def random_model(dtype="float64", symbols=SYMBOLS, hidden_size=H, scale=0.7, **kind):
-    """A model that has learned nothing but is sure of itself, differently after every symbol."""
-    model = CharRNN(hidden_size, max_steps=0, init_scale=scale, dtype=dtype, random_state=0, **kind).fit(symbols)
-    rng = np.random.default_rng(1)
-    with model.editing():
-        for weights in model.params_.values():
-            if weights.ndim == 1:
-                weights[:] = scale * rng.standard_normal(len(weights))
-    return model
 
 
 @pytest.fixture(scope="module")
 def model():
-    return random_model()
+    return random_language_model(SYMBOLS)
 
 
 # --- the reference implementation
@@ -40,7 +28,7 @@ KINDS = [{"cell": "rnn", "num_layers": 2}, {"cell": "gru"}, {"cell": "lstm", "nu
 @functools.cache
 def reference_samples(number, temperature, prime):
     """Return samples of one of the kinds by the reference implementation: every instruction set has the same."""
-    model = random_model(**KINDS[number])
+    model = random_language_model(SYMBOLS, **KINDS[number])
     return [reference_sample(model, 100, prime, temperature=temperature, seed=5, i=i) for i in range(3)]
 
 
@@ -48,7 +36,7 @@ def reference_samples(number, temperature, prime):
 @pytest.mark.parametrize("temperature", [0, 0.7])
 @pytest.mark.parametrize(("number", "kind"), list(enumerate(KINDS)), ids=str)
 def test_samples_match_reference(kernels, number, kind, temperature, prime):
-    model, expected = random_model(**kind), reference_samples(number, temperature, prime)
+    model, expected = random_language_model(SYMBOLS, **kind), reference_samples(number, temperature, prime)
     assert model.sample(100, prime=prime, temperature=temperature, random_state=5) == expected[0]
     assert model.sample(100, prime=prime, temperature=temperature, num_samples=3, random_state=5) == expected
 
@@ -57,7 +45,7 @@ def test_samples_match_reference(kernels, number, kind, temperature, prime):
 
 
 def test_temperatures_at_the_ends_of_the_range(dtype):
-    model = random_model(dtype)
+    model = random_language_model(SYMBOLS, dtype=dtype)
     likeliest = model.sample(20, temperature=0)
     for temperature in (1e-300, 1e-45, 1e-39):
         assert model.sample(20, temperature=temperature, random_state=0) == likeliest
@@ -123,9 +111,7 @@ def test_samples_depend_on_seed_and_number_alone(model, seed, monkeypatch):
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm"])
 def test_a_text_that_ends_changes_no_other_one(cell, monkeypatch):
-    model = random_model(symbols="abcdefgacegbdfadgcfbe", cell=cell, num_layers=2, n_bigrams=19)
-    with model.editing():
-        model.params_["bigrams"][:] = np.random.default_rng(2).standard_normal(model.params_["bigrams"].shape)
+    model = random_language_model("abcdefgacegbdfadgcfbe", cell=cell, num_layers=2, n_bigrams=19)
     texts = model.sample(23, num_samples=31, stop="a", random_state=3)
     assert len(set(map(len, texts))) > 5
     monkeypatch.setattr(text_sampler, "ROWS", 1)  # one after another
@@ -176,7 +162,7 @@ def test_sampling_does_not_change_the_model():
 
 
 def test_weights_that_are_written_to_are_sampled_from():
-    model = random_model()
+    model = random_language_model(SYMBOLS)
     with model.editing():
         model.params_["Why"][:] = 0
         model.params_["by"][:] = np.where(np.array(list(model.vocabulary_)) == "k", 50, 0)

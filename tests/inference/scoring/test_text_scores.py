@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 import pytest
-from examples import reference_state
+from examples import random_language_model, reference_state
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,17 +15,6 @@ from crnn.reference import network as reference
 pytestmark = pytest.mark.usefixtures("seven_cores")
 
 SYMBOLS = "abcdefghijk"
-H = 7
-
-
-def random_model(dtype="float64", hidden_size=H, symbols=SYMBOLS, scale=0.7, **kind):
-    model = CharRNN(hidden_size, max_steps=0, init_scale=scale, dtype=dtype, random_state=0, **kind).fit(symbols)
-    rng = np.random.default_rng(1)
-    with model.editing():
-        for weights in model.params_.values():
-            if weights.ndim == 1:
-                weights[:] = scale * rng.standard_normal(len(weights))
-    return model
 
 
 def random_text(n, seed=0, symbols=SYMBOLS):
@@ -40,7 +29,7 @@ def reference_score(model, text):
 
 @pytest.fixture(scope="module")
 def model():
-    return random_model()
+    return random_language_model(SYMBOLS)
 
 
 # --- exact
@@ -52,7 +41,7 @@ KINDS = [{"cell": "rnn", "num_layers": 2}, {"cell": "gru"}, {"cell": "lstm", "nu
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind["cell"])
 @pytest.mark.parametrize("n", [1, 64, text_scores.BLOCK + 1])
 def test_score_matches_reference(dtype, kind, n):
-    model, text = random_model(dtype, **kind), random_text(n)
+    model, text = random_language_model(SYMBOLS, dtype=dtype, **kind), random_text(n)
     assert model.score(text) == pytest.approx(reference_score(model, text), rel=1e-13 if dtype == "float64" else 1e-6)
 
 
@@ -60,7 +49,7 @@ def test_score_matches_reference(dtype, kind, n):
 def test_threads_do_not_change_score(monkeypatch, dtype, kind):
     # Parts so short that there are several groups of them, and of the last one not a whole one.
     monkeypatch.setattr(text_scores, "PART", 37)
-    model, text = random_model(dtype, **kind), random_text(5003)
+    model, text = random_language_model(SYMBOLS, dtype=dtype, **kind), random_text(5003)
     exact = model.score(text)
     scores = {model.set_params(n_threads=n).score(text, exact=False) for n in (1, 2, 3, 7)}
     assert len(scores) == 1
@@ -84,7 +73,7 @@ def test_certainty_is_zero_and_impossibility_finite():
 
 
 def test_huge_logits_do_not_overflow(dtype):
-    model = random_model(dtype)
+    model = random_language_model(SYMBOLS, dtype=dtype)
     with model.editing():
         model.params_["Why"][:] *= 1e30
     assert np.isfinite(model.score(random_text(100)))
@@ -112,7 +101,7 @@ def test_score_does_not_change_the_model():
 
 
 def test_weights_that_are_written_to_are_scored_with():
-    model = random_model()
+    model = random_language_model(SYMBOLS)
     before = model.score("ab")
     with model.editing():
         model.params_["Whh_l0"][0, 1] += 1
@@ -143,7 +132,7 @@ def test_parts_differ_from_the_whole_by_their_beginnings_alone(model, monkeypatc
 @settings(max_examples=60, deadline=None)
 def test_every_symbol_counts_once(n, part, most):
     # Without a recurrence, and with logits of their own for every symbol, parts need no warm-up to be exact.
-    model = random_model()
+    model = random_language_model(SYMBOLS)
     with model.editing():
         model.params_["Why"][:] = 0
     text = random_text(n, seed=n)
@@ -163,7 +152,7 @@ def test_every_symbol_counts_once(n, part, most):
 @pytest.mark.parametrize("hidden_size", [1, 7, 16, 67])
 @pytest.mark.parametrize("kind", [{}, KINDS[2]], ids=["rnn", "lstm"])
 def test_log_probability_is_the_same_at_every_place_in_a_batch(kernels, dtype, kind, hidden_size):
-    model = random_model(dtype, hidden_size=hidden_size, **kind)
+    model = random_language_model(SYMBOLS, dtype=dtype, hidden_size=hidden_size, **kind)
     one, many = (
         PackedNetwork.pack(model._learned.layout, model._learned.params, one_row=one_row, scoring=True)
         for one_row in (True, False)
