@@ -143,6 +143,7 @@ CONTROL = {
 TRIAL = '''
 import numpy as np
 from crnn import CharRNN
+from crnn.model.state import zero_hidden
 from crnn.reference import network as reference
 from crnn.reference.sampling import filtered
 
@@ -159,7 +160,7 @@ assert again.score(text) == model.score(text), "training continues to the bit"
 state = model._learned
 p = state.layout.tensors(state.params)
 ids = model.vocabulary_.encode(text[:60]).astype(np.intp)[:, None]
-log_p, _ = reference.log_probabilities(p, "toy", ids, state.layout.zero_states(1))
+log_p, _ = reference.log_probabilities(p, "toy", ids, zero_hidden(state.layout, 1))
 np.testing.assert_allclose(-model.surprisal(text[:60]), log_p[:, 0], rtol=1e-10)
 
 # One step of the kernels is one step of the reference, from the same state.
@@ -170,7 +171,7 @@ one.set_params(max_steps=1).partial_fit(text)
 layout = one._learned.layout
 parts, lasts = layout.tensors(start), layout.tensors(np.zeros_like(start))
 ids = one.vocabulary_.encode(text[:12]).astype(np.intp)[:, None]
-reference.train_step(parts, "toy", [lasts], ids[:-1], ids[1:], layout.zero_states(1), 0.05, 5.0, optimizer="toy")
+reference.train_step(parts, "toy", [lasts], ids[:-1], ids[1:], zero_hidden(layout, 1), 0.05, 5.0, optimizer="toy")
 np.testing.assert_allclose(one._learned.params, start, rtol=1e-10, atol=1e-13)
 
 drawn = [set(model.sample(400, toy_limit=limit, random_state=3)) for limit in (None, 1.0)]

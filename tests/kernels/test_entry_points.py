@@ -11,6 +11,7 @@ from crnn._kernels.entry.structures import PackedWeights, Packing
 from crnn._kernels.ngram import ngrams
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.model.layout import aligned_zeros
+from crnn.model.state import zero_hidden
 from crnn.training.loop.team import Shard
 
 V, H = 16, 16  # whole vectors of every instruction set
@@ -246,7 +247,7 @@ def guarded(array):
 def test_training_writes_nothing_beside_its_arrays(of_network, options, B, T, n_threads):
     V, H = 13, 37
     layout, params = network(V, H, "float32", **of_network)
-    hidden, text = layout.zero_states(B), symbols(V, B * (3 * T + 1) + 1)
+    hidden, text = zero_hidden(layout, B), symbols(V, B * (3 * T + 1) + 1)
     run = Run(layout, params, memory(layout), hidden, text, T=T, n_threads=n_threads, **options)
     guards = []
     for shard in run.trainer.team.shards:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from crnn.model import layout as layout_module
 from crnn.model.layout import ALIGNMENT, Layout, aligned_zeros, copied, initialise
+from crnn.model.state import zero_hidden
 from crnn.model.symbol_pairs import SymbolPairs
 from crnn.parameters.cells import CELLS
 
@@ -265,7 +266,7 @@ def test_a_model_with_pairs_carries_the_last_symbol_too(cell, names):
     assert plain.state_shapes(3) == shapes
     assert paired.state_shapes(3) == shapes | {"symbol": (1, 3, 1)}
     for layout in (plain, paired):
-        zeros = layout.zero_states(3)
+        zeros = zero_hidden(layout, 3)
         assert [array.shape for array in zeros] == list(layout.state_shapes(3).values())
         assert not any(array.any() for array in zeros)
 

@@ -15,6 +15,7 @@ from reference_checks import central_difference
 
 from crnn.model.coupled_gates import with_input_gate
 from crnn.model.layout import Layout, Tensors
+from crnn.model.state import zero_hidden
 from crnn.parameters.cells import CELLS
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
@@ -451,5 +452,5 @@ def test_probabilities_of_three_quarters_and_one(ids, reduce, p):
     params = layout.zeros()
     layout.tensors(params).by[:] = math.log(3), 0.0
     n = {"sum": len(ids), "mean": 1, "min": 1}[reduce]
-    score = string_score(layout.tensors(params), "rnn", np.array(ids, np.intp), layout.zero_states(1), reduce)
+    score = string_score(layout.tensors(params), "rnn", np.array(ids, np.intp), zero_hidden(layout, 1), reduce)
     assert score == pytest.approx(math.log(p / 4**n), abs=1e-12)

@@ -128,10 +128,6 @@ class Layout:
         shapes: dict[str, Shape] = dict.fromkeys(self.kind.states, (self.num_layers, streams, self.hidden_size))
         return shapes if self.pairs is None else {**shapes, "symbol": (1, streams, 1)}
 
-    def zero_states(self, streams: int) -> tuple[Array, ...]:
-        """Return the states before any text: zeros."""
-        return tuple(aligned_zeros(shape, self.dtype) for shape in self.state_shapes(streams).values())
-
     def renumbered_states(self, states: tuple[Array, ...], places: NDArray[Any]) -> tuple[Array, ...]:
         """Return states for a vocabulary in which symbol v has the id places[v].
 

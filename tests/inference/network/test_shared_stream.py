@@ -15,6 +15,7 @@ from crnn._kernels.entry.structures import Packing
 from crnn.inference.network import shared_stream
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.inference.network.shared_stream import SharedStream
+from crnn.model.state import zero_hidden
 from crnn.parameters.cells import CELLS
 
 V, H, N = 13, 101, 97  # 101 units are whole vectors and some more, of every instruction set
@@ -56,7 +57,7 @@ def test_reading_numbers_that_vanish(kernels, dtype):
     flat[:] = 0
     layout.tensors(flat).layers[0].bh[:] = np.finfo(dtype).tiny / 4
     for n_threads in (1, 3):
-        state = layout.zero_states(1)
+        state = zero_hidden(layout, 1)
         PackedNetwork.pack(layout, flat, one_row=True, n_threads=n_threads).feed(np.zeros((N, 1), np.int32), state)
         assert not state[0].any()
 
