@@ -22,7 +22,7 @@ def test_the_tutorial_runs_as_a_notebook(tmp_path, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     page = TUTORIAL.read_text(encoding="utf-8")
     assert page.count("seconds=30)") == 1
-    book = nbformat.from_dict(tool("notebook").notebook(page.replace("seconds=30)", "seconds=1)")))
+    book = nbformat.from_dict(tool("guides").notebook(page.replace("seconds=30)", "seconds=1)")))
     nbformat.validate(book)
     resources = {"metadata": {"path": os.fspath(tmp_path)}}
     nbclient.NotebookClient(book, timeout=300, kernel_name="python3", resources=resources).execute()
@@ -35,7 +35,7 @@ def test_the_tutorial_runs_as_a_notebook(tmp_path, monkeypatch):
 
 def test_prose_and_code_stand_in_the_page_s_order():
     text = TUTORIAL.read_text(encoding="utf-8")
-    cells = tool("notebook").notebook(text)["cells"]
+    cells = tool("guides").notebook(text)["cells"]
     places = [text.index(cell["source"]) for cell in cells]
     assert places == sorted(places)
     assert cells[0]["source"].startswith("# Tutorial")
@@ -44,7 +44,7 @@ def test_prose_and_code_stand_in_the_page_s_order():
 
 def test_a_page_becomes_a_file(tmp_path, monkeypatch):
     output = tmp_path / "made.ipynb"
-    monkeypatch.setattr("sys.argv", ["notebook", str(TUTORIAL), str(output)])
-    tool("notebook").main()
+    monkeypatch.setattr("sys.argv", ["guides.py", "notebook", str(TUTORIAL), str(output)])
+    tool("guides").main()
     cells = json.loads(output.read_text(encoding="utf-8"))["cells"]
     assert {cell["cell_type"] for cell in cells[:3]} == {"markdown", "code"}

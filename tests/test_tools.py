@@ -32,15 +32,15 @@ def wheel(tmp_path):
 
 def test_a_build_of_the_kernels_is_one_part_of_a_wheel(wheel):
     parts = {"avx2/float32": 101, "avx2/float64": 103, "avx2/bfloat16": 107, "core and cpu": 31, "Python": 18}
-    assert tool("check_wheel").sizes(wheel) == parts
+    assert tool("release").sizes(wheel) == parts
 
 
 @pytest.mark.parametrize(("limit", "message"), [("MAX_BYTES", "more than 106"), ("MAX_BUILD_BYTES", "avx2/bfloat16")])
 def test_a_wheel_or_a_part_too_large_is_a_fault(wheel, monkeypatch, limit, message):
-    check_wheel = tool("check_wheel")
-    assert check_wheel.fault(wheel) is None
-    monkeypatch.setattr(check_wheel, limit, 106)
-    assert message in check_wheel.fault(wheel)
+    release = tool("release")
+    assert release.wheel_fault(wheel) is None
+    monkeypatch.setattr(release, limit, 106)
+    assert message in release.wheel_fault(wheel)
 
 
 @pytest.mark.parametrize(("local", "needed"), [(True, (2, 17)), (False, (2, 31))])
@@ -50,8 +50,8 @@ def test_a_wheel_of_this_machine_has_its_libm(local, needed):
         "The wheel references external versioned symbols in these system-provided shared libraries: libc.so.6 with "
         "versions {'GLIBC_2.17', 'GLIBC_2.2.5'}, libm.so.6 with versions {'GLIBC_2.29'}"
     )
-    assert tool("check_wheel").glibc(shown, local=local) == needed
-    assert tool("check_wheel").glibc("no tag", local=local) is None
+    assert tool("release").glibc(shown, local=local) == needed
+    assert tool("release").glibc("no tag", local=local) is None
 
 
 def test_the_sanitizers_run_tests_that_exist():
@@ -62,9 +62,9 @@ def test_the_sanitizers_run_tests_that_exist():
 @pytest.fixture
 def release(monkeypatch):
     """The tool that checks a release, and the files of a complete one."""
-    check_tag = tool("check_tag")
-    monkeypatch.setattr(check_tag, "version", lambda: "1.2.3")
-    monkeypatch.setattr(check_tag, "pythons", lambda: ["cp311", "cp314", "cp314t"])
+    tools = tool("release")
+    monkeypatch.setattr(tools, "version", lambda: "1.2.3")
+    monkeypatch.setattr(tools, "pythons", lambda: ["cp311", "cp314", "cp314t"])
     tags = ["cp311-cp311", "cp314-cp314", "cp314-cp314t"]
     platforms = [
         *(f"{libc}_{machine}" for libc in ("manylinux_2_28", "musllinux_1_2") for machine in ("x86_64", "aarch64")),
@@ -72,28 +72,28 @@ def release(monkeypatch):
         "macosx_11_0_arm64",
         "win_amd64",
     ]
-    return check_tag, ["crnn-1.2.3.tar.gz", *(f"crnn-1.2.3-{tag}-{name}.whl" for tag in tags for name in platforms)]
+    return tools, ["crnn-1.2.3.tar.gz", *(f"crnn-1.2.3-{tag}-{name}.whl" for tag in tags for name in platforms)]
 
 
 CHANGES = "# Changelog\n\n## [1.2.3] - 2026-12-01\n"
 
 
 def test_a_release_is_complete(release):
-    check_tag, files = release
-    assert check_tag.faults("v1.2.3", CHANGES, files) == []
+    tools, files = release
+    assert tools.release_faults("v1.2.3", CHANGES, files) == []
 
 
 def test_a_tag_is_the_version_of_the_sources(release):
-    check_tag, files = release
-    assert check_tag.faults("v1.2.4", CHANGES, files) == [
+    tools, files = release
+    assert tools.release_faults("v1.2.4", CHANGES, files) == [
         "the tag is v1.2.4, but the version of the sources is 1.2.3: the tag must be v1.2.3"
     ]
 
 
 @pytest.mark.parametrize("heading", ["## [1.2.3] - Unreleased", "## [1.2.2] - 2026-12-01"])
 def test_a_release_has_its_date_in_the_change_log(release, heading):
-    check_tag, files = release
-    assert check_tag.faults("v1.2.3", heading, files) == ["CHANGELOG.md has no heading '## [1.2.3] - YYYY-MM-DD'"]
+    tools, files = release
+    assert tools.release_faults("v1.2.3", heading, files) == ["CHANGELOG.md has no heading '## [1.2.3] - YYYY-MM-DD'"]
 
 
 @pytest.mark.parametrize(
@@ -105,30 +105,30 @@ def test_a_release_has_its_date_in_the_change_log(release, heading):
     ],
 )
 def test_a_file_that_is_missing_is_a_fault(release, file, what):
-    check_tag, files = release
+    tools, files = release
     files.remove(file)
-    assert check_tag.faults("v1.2.3", CHANGES, files) == [f"{what} is missing"]
+    assert tools.release_faults("v1.2.3", CHANGES, files) == [f"{what} is missing"]
 
 
 @pytest.mark.parametrize("file", ["crnn-1.2.2-cp311-cp311-win_amd64.whl", "other-1.2.3.tar.gz"])
 def test_a_file_of_something_else_is_a_fault(release, file):
-    check_tag, files = release
-    assert check_tag.faults("v1.2.3", CHANGES, [*files, file]) == [f"{file} does not belong to this release"]
+    tools, files = release
+    assert tools.release_faults("v1.2.3", CHANGES, [*files, file]) == [f"{file} does not belong to this release"]
 
 
 def test_wheels_are_wanted_of_the_pythons_that_are_built():
-    assert "cp311" in tool("check_tag").pythons()
-    assert tool("check_tag").version() == crnn.__version__
+    assert "cp311" in tool("release").pythons()
+    assert tool("release").version() == crnn.__version__
 
 
 def test_the_tests_of_an_installed_wheel_find_no_compiler(tmp_path):
-    installed_wheel = tool("installed_wheel")
-    path = installed_wheel.environment(tmp_path)["PATH"].split(os.pathsep)
+    tools = tool("release")
+    path = tools.environment(tmp_path)["PATH"].split(os.pathsep)
     assert path[0] == str(tmp_path)
     for name in ("gcc", "gcc.exe"):
         (tmp_path / name).touch(mode=0o755)
     with pytest.raises(RuntimeError, match="there is a compiler"):
-        installed_wheel.environment(tmp_path)
+        tools.environment(tmp_path)
 
 
 def test_guides_that_were_left_out_are_named(tmp_path):
@@ -140,16 +140,16 @@ def test_guides_that_were_left_out_are_named(tmp_path):
         '<testcase classname="tests.test_tools" name="test_c"><skipped message="no sources"/></testcase>'
         "</testsuite></testsuites>"
     )
-    assert tool("installed_wheel").skipped_guides(report) == ["test_blocks[b.md]"]
+    assert tool("release").skipped_guides(report) == ["test_blocks[b.md]"]
 
 
 def test_tests_of_an_installed_wheel_may_follow_an_option(monkeypatch, tmp_path):
-    installed_wheel, calls = tool("installed_wheel"), []
-    monkeypatch.setattr(installed_wheel, "install", lambda folder, wheels, extras: (extras, {}))
-    monkeypatch.setattr(installed_wheel, "run", lambda *given, guides: calls.append((given[0], given[3], guides)) or 7)
+    tools, calls = tool("release"), []
+    monkeypatch.setattr(tools, "install", lambda folder, wheels, extras: (extras, {}))
+    monkeypatch.setattr(tools, "run", lambda *given, guides: calls.append((given[0], given[3], guides)) or 7)
     for arguments in (["w"], ["w", "--all", "tests/test_docs.py"]):
-        monkeypatch.setattr("sys.argv", ["installed_wheel.py", *arguments])
-        assert installed_wheel.main() == 7
+        monkeypatch.setattr("sys.argv", ["release.py", "test", *arguments])
+        assert tools.main() == 7
     assert calls == [("test", ["tests"], False), ("test,peers", ["tests/test_docs.py"], True)]
 
 

@@ -1,14 +1,22 @@
-"""Make the plots of docs/pictures.md and print the figures next to them.
+"""Make what the guides show and offer: the plots that take minutes to train, and notebooks.
 
-``python tools/guide_pictures.py quotes`` trains an LSTM on the documentation that every Python brings and looks for its
-units; ``gradient-flow`` trains a vanilla network and an LSTM on it and compares how their gradients fade. The steps of
-training are fixed, so that one kind of machine makes the same picture each time. Each takes one to three minutes.
+    python tools/guides.py quotes            an LSTM learns the documentation that every Python brings; its units
+    python tools/guides.py gradient-flow     a vanilla network and an LSTM learn it; how their gradients fade
+    python tools/guides.py notebook docs/tutorial.md tutorial.ipynb      a page as a notebook
+
+The plots of docs/pictures.md come with the figures next to them. The steps of training are fixed, so that one kind of
+machine makes the same picture each time. Each takes one to three minutes.
+
+A notebook has the page's blocks of Python as cells of code, and the prose between them as cells of text, without the
+outputs that the page shows, since the notebook makes its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,10 +24,13 @@ from typing import Any
 os.environ.setdefault("MPLBACKEND", "agg")
 
 import numpy as np
-from matplotlib import pyplot as plt
 
-from crnn import CharRNN, plot
+from crnn import CharRNN
 
+sys.path.append(str(Path(__file__).parent.parent / "docs" / "extensions"))
+from python_blocks import BLOCK
+
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 HELD_OUT = 0.05  # of the text, its end
 EXCERPT = ('3. "remove()" raises', "classes provide it.")  # begin and end of what the picture of quotes shows
@@ -47,6 +58,10 @@ def trained(text: str, cell: str, steps: int, **parameters: Any) -> CharRNN:
 
 def quotes(folder: Path) -> None:
     """Find the units of an LSTM, and draw the one that follows quotes."""
+    from matplotlib import pyplot as plt
+
+    from crnn import plot
+
     text = documentation()
     cut = int(len(text) * (1 - HELD_OUT))
     held_out = text[cut:]
@@ -68,6 +83,10 @@ def quotes(folder: Path) -> None:
 
 def gradient_flow(folder: Path) -> None:
     """Compare how far back a vanilla network and an LSTM learn from."""
+    from matplotlib import pyplot as plt
+
+    from crnn import plot
+
     text = documentation()
     cut = int(len(text) * (1 - HELD_OUT))
     figure, axes = plt.subplots(1, 2, sharex=True, sharey=True, figsize=(9, 3.3), layout="constrained")
@@ -84,16 +103,50 @@ def gradient_flow(folder: Path) -> None:
     figure.savefig(folder / "gradient-flow.png", dpi=100)
 
 
+def notebook(text: str) -> dict[str, Any]:
+    r"""Return a page as a notebook of format 4.5.
+
+    Examples
+    --------
+    >>> made = notebook("# A page\n\n```python\nprint(1)\n```\n\n```text\n1\n```\n\nThe end.\n")
+    >>> [(cell["cell_type"], cell["source"]) for cell in made["cells"]]
+    [('markdown', '# A page'), ('code', 'print(1)'), ('markdown', 'The end.')]
+    """
+    cells, end = [], 0
+    for block in BLOCK.finditer(text):
+        cells += [("markdown", text[end : block.start()]), ("code", block["source"])]
+        end = block.end()
+    cells.append(("markdown", text[end:]))
+    kept = [(kind, source.strip()) for kind, source in cells if source.strip()]
+    return {
+        "cells": [_cell(number, kind, source) for number, (kind, source) in enumerate(kept)],
+        "metadata": {"kernelspec": KERNEL},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+
+
+def _cell(number: int, kind: str, source: str) -> dict[str, Any]:
+    code: dict[str, Any] = {"execution_count": None, "outputs": []} if kind == "code" else {}
+    return {"cell_type": kind, "id": f"cell-{number}", "metadata": {}, "source": source, **code}
+
+
 PICTURES = {"quotes": quotes, "gradient-flow": gradient_flow}
 
 
 def main() -> None:
-    """Make the pictures named on the command line."""
+    """Draw a plot, or write a notebook."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("picture", choices=PICTURES)
-    parser.add_argument("-o", "--output", type=Path, default=IMAGES, help="folder (default: docs/images)")
+    parser.add_argument("made", choices=[*PICTURES, "notebook"])
+    parser.add_argument("files", nargs="*", type=Path, help="notebook: the page and the output")
+    parser.add_argument("-o", "--output", type=Path, default=IMAGES, help="folder of plots (default: docs/images)")
     arguments = parser.parse_args()
-    PICTURES[arguments.picture](arguments.output)
+    if arguments.made == "notebook":
+        page, output = arguments.files
+        made = notebook(page.read_text(encoding="utf-8"))
+        output.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    else:
+        PICTURES[arguments.made](arguments.output)
 
 
 if __name__ == "__main__":
