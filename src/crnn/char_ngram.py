@@ -34,7 +34,7 @@ class CharNGram(LanguageModel):
     A `CharNGram` has the same sampling and scoring methods as a `CharRNN`: `sample`, `stream`, `beam_search`, `score`,
     `bits_per_char`, `score_samples`, `predict_proba`, `surprisal`, `rank`, `guess_number`, `enumerate_documents` and
     `start`. With ``adapt=True``, they also count the text they read, without changing the model. Only a `CharRNN`
-    has labels and exports.
+    has labels and exports. Before `fit`, methods that need a fitted model raise `NotFittedError`.
 
     Long n-grams reproduce the training text nearly word for word, so samples may quote it.
 
@@ -221,8 +221,6 @@ class CharNGram(LanguageModel):
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
         OSError
             If the file cannot be written. An existing file is then unchanged.
 
@@ -273,11 +271,6 @@ class CharNGram(LanguageModel):
 
     def to_bytes(self) -> bytes:
         """Return the bytes that `save` would write to a file.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
 
         Examples
         --------

@@ -59,6 +59,8 @@ class CharRNN(LanguageModel):
     chunks of `seq_length` characters, and the hidden state is carried from chunk to chunk. After each chunk every
     gradient is clipped element by element, and Adagrad updates the weights. See ``docs/mathematics.md``.
 
+    Before `fit`, methods that need a fitted model raise `NotFittedError`.
+
     Parameters
     ----------
     {parameters}
@@ -579,8 +581,6 @@ class CharRNN(LanguageModel):
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
         ValueError
             If an argument is out of range, the text is empty or contains an unknown symbol, the model has
             labels (adapt ``model.for_label(label)`` instead), or the sizes of its training gradients are unknown.
@@ -624,8 +624,6 @@ class CharRNN(LanguageModel):
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
         ValueError
             If a text contains an unknown symbol, or `cells` is True and the model has none.
 
@@ -717,8 +715,6 @@ class CharRNN(LanguageModel):
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
         ValueError
             If the text is empty or contains an unknown symbol, or `at` is not a position in it.
         DivergenceError
@@ -752,8 +748,6 @@ class CharRNN(LanguageModel):
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
         ValueError
             If the weights are float64, already have 8 bits, or are not finite.
 
@@ -784,8 +778,6 @@ class CharRNN(LanguageModel):
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
         ModelFileError
             If the weights are not finite.
         OSError
@@ -848,8 +840,6 @@ class CharRNN(LanguageModel):
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
         ModelFileError
             If the weights are not finite.
 
@@ -901,8 +891,6 @@ class CharRNN(LanguageModel):
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
         ModuleNotFoundError
             If PyTorch is not installed: ``pip install "crnn[torch]"``.
         ValueError
@@ -1001,8 +989,6 @@ class CharRNN(LanguageModel):
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
         ModuleNotFoundError
             If onnx is not installed: ``pip install "crnn[onnx]"``.
         ValueError
@@ -1036,8 +1022,6 @@ class CharRNN(LanguageModel):
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
         ValueError
             If a weight is not finite.
         OSError
@@ -1081,8 +1065,6 @@ class CharRNN(LanguageModel):
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
         ValueError
             If a weight is not finite, or too large for 16 bits, or `float16` is requested with 8-bit weights.
         OSError
@@ -1216,8 +1198,6 @@ class CharRNN(LanguageModel):
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
         ValueError
             If the model was fitted without labels, or without this label.
 
@@ -1287,8 +1267,6 @@ class CharRNN(LanguageModel):
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
         ValueError
             If another thread is training or editing the model. At the end of the block: if an array is missing, has
             another shape or is not finite; the message says which.

@@ -41,6 +41,7 @@ class CharRNNClassifier(Estimator):
     It trains a copy of a language model to predict the probability of a text given its label, by reading the
     label's symbol first. A second copy reads the texts backward. Bayes' rule combines these probabilities with the
     frequencies of the labels into the probabilities of the labels. ``docs/measurements.md`` compares alternatives.
+    Before `fit`, methods that need a fitted model raise `NotFittedError`.
 
     Parameters
     ----------
@@ -257,8 +258,6 @@ class CharRNNClassifier(Estimator):
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
         ValueError
             If an item of `X` is not a text of the model's kind.
 

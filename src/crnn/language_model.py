@@ -175,8 +175,6 @@ class LanguageModel(Estimator):
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
         ValueError
             If an argument is out of range, the prime or `logit_bias` contains an unknown symbol, all
             symbols are forbidden, or `unique` and `exclude` leave too few texts.
@@ -331,8 +329,6 @@ class LanguageModel(Estimator):
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
         ValueError
             If an argument is out of range, or the model was fitted on one text and has no document ends.
 
@@ -426,8 +422,6 @@ class LanguageModel(Estimator):
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
         ValueError
             If the text is empty or contains an unknown symbol; with `adapt` also as for `CharRNN.adapt`.
 
@@ -525,8 +519,6 @@ class LanguageModel(Estimator):
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
         ValueError
             If an item is not a string of the model's symbols; the message names the item and the remedy.
 
