@@ -15,7 +15,7 @@ from ..parameters.checks import checked_choice
 from .axes import axes_for
 from .checks import check_model_and_text
 from .colors import STYLES, line_color
-from .labels import labeled
+from .legend import labeled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

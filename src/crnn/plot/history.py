@@ -14,7 +14,7 @@ from ..parameters.checks import checked_choice
 from ..training.progress.loss_curve import number_in
 from .axes import axes_for
 from .colors import STYLES, line_color
-from .labels import labeled
+from .legend import labeled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
