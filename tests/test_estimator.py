@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from examples import spoil
 
-from crnn import CharRNN, ModelFileError, NotFittedError
+from crnn import CharRNN, InvalidInputError, ModelFileError, NotFittedError
 
 LEARNED = ["params_", "optimizer_state_", "state_", "vocabulary_", "history_", "n_steps_", "smooth_loss_"]
 TEXT = "to be or not to be"
@@ -44,6 +44,12 @@ def test_init_stores_its_arguments_only():
     assert vars(model) == given
     assert all(getattr(model, name) is given[name] for name in names)
     assert list(model.get_params()) == list(model.get_params(deep=False)) == names
+
+
+@pytest.mark.parametrize("deep", [np.array([1, 2]), None, "yes"])
+def test_get_params_refuses_non_bools(deep):
+    with pytest.raises(InvalidInputError, match=r"^deep must be True or False"):
+        CharRNN().get_params(deep=deep)
 
 
 def test_only_hidden_size_is_positional():

@@ -418,6 +418,22 @@ def test_only_a_mixture_with_counts_can_adapt_counts(models, nested):
         Mixture([Mixture(models)] if nested else models).score(TEXT, adapt="counts")
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_mixture_that_contains_itself_is_refused(tmp_path, nested):
+    mixture = Mixture([CharNGram(order=2).fit("abba"), CharNGram(order=3).fit("abab")])
+    mixture.models[1] = Mixture([mixture]) if nested else mixture
+    calls = [
+        lambda: mixture.score("ab"), lambda: mixture.score("ab", adapt=True),
+        lambda: mixture.score("ab", adapt="counts"), lambda: mixture.sample(3), lambda: mixture.start("a"),
+        lambda: mixture.fit_weights("ab"),
+        lambda: mixture.vocabulary_, lambda: mixture.save(tmp_path / "two"), lambda: mixture._repr_html_(),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(InvalidInputError, match=r"^models\[[01]\] is the mixture that contains it"):
+            call()
+    assert not (tmp_path / "two").exists()
+
+
 def test_parameters_can_be_changed(models):
     mixture = Mixture(models).fit_weights(TEXT[:60][::-1])
     fitted = mixture.weights_

@@ -6,6 +6,7 @@ import inspect
 from typing import Any, Self
 
 from .errors import InvalidInputError, NotFittedError, any_repr, short_repr
+from .parameters.checks import checked_bool
 from .parameters.suggestion import did_you_mean
 from .training.progress.notebook_summary import summary_html
 
@@ -39,6 +40,11 @@ class Estimator:
         deep : bool, default=True
             Whether to include the parameters of estimators that are parameters, such as ``estimator__hidden_size``.
 
+        Raises
+        ------
+        ValueError
+            If `deep` is not True or False.
+
         Examples
         --------
         >>> from crnn import CharRNN
@@ -46,7 +52,8 @@ class Estimator:
         64
         """
         params = {name: getattr(self, name) for name in self._defaults()}
-        inner = {name: value for name, value in params.items() if isinstance(value, Estimator)} if deep else {}
+        nested = checked_bool("deep", deep)
+        inner = {name: value for name, value in params.items() if isinstance(value, Estimator)} if nested else {}
         for name, estimator in inner.items():
             params |= {f"{name}__{key}": value for key, value in estimator.get_params().items()}
         return params

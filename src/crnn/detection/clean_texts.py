@@ -101,11 +101,11 @@ def iterable_of_texts(X: Any, name: str = "X") -> Iterable[Any]:
     """Return a collection of texts, or raise an error for a single text or any other object."""
     if isinstance(X, os.PathLike):
         raise InvalidInputError(f"{name} is the path {X}. Pass crnn.Lines({name}), or a list of texts.")
+    refuse_other_collections(X, name)
     if isinstance(X, (str, bytes, bytearray, memoryview)) or not isinstance(X, Iterable):
         raise InvalidInputError(
             f"{name} must be a list or another iterable of texts, not {type(X).__name__}. Put a single text in a list."
         )
-    refuse_other_collections(X, name)
     return X
 
 

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from crnn import CharRNN, CharRNNClassifier, InvalidInputError
+from crnn import AnomalyDetector, CharNGram, CharRNN, CharRNNClassifier, InvalidInputError
 from crnn.text.sources import input_checks
 from crnn.text.sources.input_checks import is_missing, python_values
 from crnn.text.sources.sources import text_source
@@ -238,3 +238,23 @@ def test_sample_of_documents_warns_where_their_number_may_be_meant():
     model.sample(5, prime="an")
     model.sample(5, num_samples=2)
     CharRNN(3, max_steps=0).fit("anna").sample(20)
+
+
+class ColumnsAlone:
+    """Like a table of Arrow, which cannot be iterated over."""
+
+    column_names = ("name",)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda table: CharRNN().fit(table),
+        lambda table: CharRNNClassifier().fit(table, [0, 1]),
+        lambda table: AnomalyDetector().fit(table),
+        lambda table: CharNGram(order=2).fit(["ab"]).score_samples(table),
+    ],
+)
+def test_tables_that_cannot_be_iterated_over_are_refused_with_the_remedy(call):
+    with pytest.raises(InvalidInputError, match=r"is a table \(ColumnsAlone\)\. Pass its column of texts"):
+        call(ColumnsAlone())

@@ -211,6 +211,7 @@ def text_blocks(
     """
     wanted = str if vocabulary.kind == "characters" else bytes
     if isinstance(texts, (str, bytes, bytearray, memoryview)) or not has_items(texts):
+        refuse_other_collections(texts, name)  # such as a table that cannot be iterated over
         raise InvalidInputError(
             f"{name} is of type {type(texts).__name__}. Pass a list or another iterable of {wanted.__name__}, such as "
             f"a list with one text."

@@ -74,9 +74,9 @@ def _listed(X: Any) -> list[Any]:
         raise InvalidInputError(f"X is the path {X}. Pass crnn.Lines(X), or a list of texts.")
     if isinstance(X, str | bytes):
         raise InvalidInputError("X is a single text. Pass a list of texts.")
+    refuse_other_collections(X, "X")
     if not has_items(X):
         raise InvalidInputError(f"X is of type {type(X).__name__}. Pass a list of texts.")
-    refuse_other_collections(X, "X")
     return list(python_values(X))
 
 
