@@ -26,7 +26,7 @@ from .inference.network.packed_network import PackedNetwork
 from .inference.scoring import string_states
 from .language_model import LanguageModel
 from .model.draft import LearnedArrays
-from .model.labeled import of_label
+from .model.labeled import state_of_label
 from .model.state import ModelState
 from .parameters.checks import FilePath, checked_bool, checked_int, checked_threads, has_items
 from .parameters.settings import checked_parameter, rounds_operands
@@ -1212,7 +1212,7 @@ class CharRNN(LanguageModel):
         state = self._fitted("for_label")
         if not state.vocabulary.labels:
             return super().for_label(label)  # raises
-        return self._from_state(self.get_params(), of_label(state, label_number(label, self.labels_)))
+        return self._from_state(self.get_params(), state_of_label(state, label_number(label, self.labels_)))
 
     @property
     def labels_(self) -> Array:

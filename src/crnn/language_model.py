@@ -740,8 +740,8 @@ class LanguageModel(Estimator):
         vocabulary, errors = self.vocabulary_, string_scores.errors_of(texts, errors)
         checked = string_scores.checked_texts(texts, vocabulary, errors)
 
-        def score(label: Any, of_label: list[Any], reduce: Reduce) -> NDArray[np.float64]:
-            return self.for_label(label).score_samples(of_label, reduce=reduce, errors=errors)
+        def score(label: Any, own_texts: list[Any], reduce: Reduce) -> NDArray[np.float64]:
+            return self.for_label(label).score_samples(own_texts, reduce=reduce, errors=errors)
 
         def prior() -> NDArray[np.float64]:
             return self._log_prior("score_samples")

@@ -6,7 +6,7 @@ import pytest
 from crnn import CharRNN
 from crnn.model.extension import widened
 from crnn.model.gradient_rms import gradient_rms, spread
-from crnn.model.labeled import of_label
+from crnn.model.labeled import state_of_label
 from crnn.text.symbols.vocabulary import Vocabulary
 
 TEXT = "".join(np.random.default_rng(0).choice(list("abcdefg"), 20_000))
@@ -62,7 +62,7 @@ def test_sizes_follow_a_larger_vocabulary(tmp_path):
 def test_sizes_follow_a_label(tmp_path):
     model = CharRNN(3, max_steps=9, random_state=0).fit(["ab", "ba", "b"], labels=["x", "y", "x"])
     wide = loaded_weights(tmp_path, model)
-    narrow = of_label(wide, 1)
+    narrow = state_of_label(wide, 1)
     old = wide.layout.named(spread(wide.layout, wide.gradient_rms))
     new = narrow.layout.named(spread(narrow.layout, narrow.gradient_rms))
     np.testing.assert_array_equal(new["Wxh_l0"], old["Wxh_l0"][:, [0, 1, 4]])  # a, b, and for the boundary the label y

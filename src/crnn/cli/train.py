@@ -368,16 +368,16 @@ def train_and_save(
                 return code
             taken, output = f"{steps:,} steps in {time.perf_counter() - start:.1f} s", arguments.output
             kept = bool(code) and checkpoint is not None and contains_model(checkpoint, model)
-            go_on = f"; add --resume to continue from {checkpoint}" if kept and code != ERROR else ""
+            remedy = f"; add --resume to continue from {checkpoint}" if kept and code != ERROR else ""
             if code and checkpoint is not None and os.path.exists(output):
                 after = f"crnn: {reason}; the model after step {model.n_steps_:,} is"
                 if kept:
-                    say(f"{after} in {checkpoint}, and {output} is unchanged{go_on}")
+                    say(f"{after} in {checkpoint}, and {output} is unchanged{remedy}")
                     return code
                 say(f"{after} not in {checkpoint}; saving it in {output}{INTERRUPTED}, and {output} is unchanged")
                 return _save(output + INTERRUPTED, model, code, verbose, taken)
             if code:
-                say(f"crnn: {reason}; saving the model after step {model.n_steps_:,}{go_on}")
+                say(f"crnn: {reason}; saving the model after step {model.n_steps_:,}{remedy}")
             code = _save(output, model, code, verbose, taken)
             if not code and checkpoint is not None:  # the model is on the disk, under its final name
                 remove_checkpoint(checkpoint)

@@ -15,7 +15,7 @@ from .state import ModelState
 Array = NDArray[Any]
 
 
-def of_label(state: ModelState, number: int) -> ModelState:
+def state_of_label(state: ModelState, number: int) -> ModelState:
     """Return the state of a model of the documents with one label.
 
     A document of a labeled model starts with the symbol of its label, which is read from a zero state, like a

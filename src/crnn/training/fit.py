@@ -109,8 +109,8 @@ def new_run(
     # Weights, dropout and the order of documents follow from rank 0's generator.
     settings, writer = processes.agreed(check)
     rng = processes.agreed(partial(generator, settings.random_state))
-    settings = replace(settings, random_state=processes.of_first(rng))
-    state = None if state is None else replace(state, rng=processes.of_first(state.rng))
+    settings = replace(settings, random_state=processes.from_first(rng))
+    state = None if state is None else replace(state, rng=processes.from_first(state.rng))
     prepare = partial(_prepared_run, call, settings, writer, state, start, processes)
     run = processes.agreed(partial(prepare, model=model, stop=stop, sample=sample))
     free: Any = {"random_state": None, "n_threads": None, "verbose": 0, "callbacks": ()}

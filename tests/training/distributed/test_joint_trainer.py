@@ -76,13 +76,13 @@ def joint(rank=0, size=1):
     """Return a trainer, the commands that it tells or hears, and the errors with which it ends all processes."""
     processes, told, ended, shared = Processes(Communicator(rank, size)), [], [], []
 
-    def of_first(value):
+    def from_first(value):
         if not isinstance(value, tuple):
             return value
         told.append(value[0]) if rank == 0 else None
         return value if rank == 0 else told.pop(0)
 
-    processes.of_first, processes.abort = of_first, ended.append
+    processes.from_first, processes.abort = from_first, ended.append
     processes.reduce, processes.share_rows = (lambda vector: None), (lambda array: shared.append(array.shape))
     trainer = trainer_after(3, partial(JointTrainer, processes))
     trainer.shared = shared  # what was completed with the rows of others
@@ -129,8 +129,8 @@ def test_the_others_follow_until_the_end(command, error, message):
 def test_an_error_between_two_commands_is_told_to_the_others(error):
     trainer, told, ended = joint()
     said = []
-    of_first = trainer._processes.of_first
-    trainer._processes.of_first = lambda value: said.append(value) or of_first(value)
+    from_first = trainer._processes.from_first
+    trainer._processes.from_first = lambda value: said.append(value) or from_first(value)
     with pytest.raises(type(error)), trainer:
         raise error
     assert (told, ended) == (["end"], [])
@@ -183,10 +183,10 @@ def test_the_first_process_decides_when_to_take_a_snapshot(monkeypatch):
     trainer, _, _ = joint()
     copy, taken = trainer.state.copy, []
     trainer.state.copy = lambda: taken.append(trainer.cursor.n_steps) or copy()
-    of_first = trainer._processes.of_first
+    from_first = trainer._processes.from_first
     with trainer:
         for due in (False, True, False):
-            trainer._processes.of_first = lambda value, due=due: due if isinstance(value, bool) else of_first(value)
+            trainer._processes.from_first = lambda value, due=due: due if isinstance(value, bool) else from_first(value)
             trainer.advance(np.full(2, 0.1))
     assert taken == [5]
 

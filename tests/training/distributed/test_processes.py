@@ -37,7 +37,7 @@ def test_a_process_without_a_stream_is_refused(monkeypatch):
 def test_values_that_processes_agree_on():
     processes = Processes(Communicator(2, 3))
     assert processes.gathered("a") == ["a", "a", "a"]
-    assert processes.of_first(5) == 5
+    assert processes.from_first(5) == 5
     assert processes.all(True)
     assert not processes.all(False)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...model.labeled import of_label
+from ...model.labeled import state_of_label
 from ...model.state import ModelState
 from ...parameters.checks import checked_sample_weights
 from ...runtime.threads import inference_threads
@@ -67,10 +67,10 @@ def _packed(state: ModelState, bfloat16: bool) -> tuple[PackedNetwork, list[Stat
     together = whole.zero_state(labels)
     whole.feed(boundary + 1 + np.arange(labels, dtype=np.int32)[None, :], together)
     starts = [tuple(np.ascontiguousarray(part[:, k : k + 1]) for part in together) for k in range(labels)]
-    of_one = of_label(state, 0)
+    first_state = state_of_label(state, 0)
     network = PackedNetwork.pack(
-        of_one.layout, of_one.params, one_row=False, scoring=True, boundary=boundary, bfloat16=bfloat16,
-        scales=of_one.scales,
+        first_state.layout, first_state.params, one_row=False, scoring=True, boundary=boundary, bfloat16=bfloat16,
+        scales=first_state.scales,
     )  # fmt: skip
     return network, starts
 

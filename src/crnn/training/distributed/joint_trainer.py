@@ -75,7 +75,7 @@ class JointTrainer(Trainer):
         except BaseException:
             self._ended = True
             raise
-        command: tuple[str, Any] = self._processes.of_first((name, argument))
+        command: tuple[str, Any] = self._processes.from_first((name, argument))
         return command
 
     def _do(self, name: str, argument: Any) -> None:
@@ -96,10 +96,10 @@ class JointTrainer(Trainer):
             raise
 
     def _load(self, params: NDArray[Any], optimizer_state: tuple[NDArray[Any], ...], hidden: Any) -> None:
-        own, of_first = (self.params, *self.optimizer_state, *self.hidden), (params, *optimizer_state, *hidden)
+        own, first_arrays = (self.params, *self.optimizer_state, *self.hidden), (params, *optimizer_state, *hidden)
         with self.state.gate.arrays:
             try:
-                for array, first in zip(own, of_first, strict=True):
+                for array, first in zip(own, first_arrays, strict=True):
                     array[...] = first
             finally:
                 self.state.gate.changes += 1
@@ -110,7 +110,7 @@ class JointTrainer(Trainer):
             self._processes.share_rows(array)
 
     def _snapshot_due(self, now: float) -> bool:
-        due: bool = self._processes.of_first(super()._snapshot_due(now))
+        due: bool = self._processes.from_first(super()._snapshot_due(now))
         return due
 
     def _is_finite(self) -> bool:

@@ -63,7 +63,7 @@ class Processes:
         values: list[T] = self._comm.allgather(value)
         return values
 
-    def of_first(self, value: Any) -> Any:
+    def from_first(self, value: Any) -> Any:
         """Return the value of rank 0."""
         return self._comm.bcast(value, root=0)
 
@@ -94,12 +94,12 @@ class Processes:
 
     def read_by_first(self, read: Callable[[], T]) -> T:
         """Return the result of a function called in rank 0 alone; raise in every process if it fails."""
-        found: T = self.of_first(self.agreed(read if self.rank == 0 else lambda: None))
+        found: T = self.from_first(self.agreed(read if self.rank == 0 else lambda: None))
         return found
 
     def require_same(self, what: str, value: Any) -> None:
         """Raise InvalidInputError if a value differs from rank 0's in some process."""
-        own = value == self.of_first(value)
+        own = value == self.from_first(value)
         if not self.all(own):
             raise InvalidInputError(f"{what} differs between processes. Pass the same value in all of them.")
 

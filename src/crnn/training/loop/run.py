@@ -192,7 +192,7 @@ class TrainingRun:
         final = self._last_or_best
         n_steps, smooth_loss = final.n_steps, final.smooth_loss
         first = final.params, final.optimizer_state, final.hidden, n_steps, smooth_loss, final.history
-        first = processes.of_first(first)
+        first = processes.from_first(first)
         if processes.rank:
             self.state.take(*first)
 
