@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import copy
 import pickle
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn import BOUNDARY, UNKNOWN, CharNGram, CharRNN, InvalidInputError, Lines, ModelFileError, NotFittedError
+from crnn import BOUNDARY, UNKNOWN, CharNGram, CharRNN, InvalidInputError, Lines, ModelFileError
 from crnn.ngram import building
 from crnn.ngram.counts import Counts
 from crnn.reference.kneser_ney import KneserNey
@@ -293,14 +292,6 @@ def test_labels_and_exports_are_for_networks(model):
             getattr(model, name)
     with pytest.raises(AttributeError, match="no attribute 'order__'"):
         model.order__  # noqa: B018 (it raises)
-
-
-def test_before_fit():
-    for use in (lambda m: m.score("a"), lambda m: m.order_, lambda m: m.save("no.crnn"), lambda m: m.start(adapt=True)):
-        with pytest.raises(NotFittedError, match="this CharNGram is not fitted yet"):
-            use(CharNGram())
-    assert not Path("no.crnn").exists()
-    assert not hasattr(CharNGram(), "n_grams_")
 
 
 # ------------------------------------------------- interruption, copies, files

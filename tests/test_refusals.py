@@ -216,6 +216,10 @@ INVALID_HERE = {
     },
     **{f"CharRNNClassifier.{name}-X": NOT_LISTS for name in ("predict", "predict_proba", "predict_log_proba", "score")},
     **{f"CharNGram.{name}-labels": () for name in ("fit", "partial_fit")},  # refused, whatever their value
+    **{
+        f"CharRNNClassifier.{name}-y": [*THINGS, None, 3, ["a"], [0, None] * 3, [0.5, math.nan] * 3, [[0]] * 6]
+        for name in ("fit", "recommended", "score")
+    },
     "CharRNN.adapt-learning_rate": reals(),
     "CharRNN.partial_fit-epochs": integers(1, none=True),
     "TextState.feed-adapt": [*THINGS, 0, 1, "yes", []],

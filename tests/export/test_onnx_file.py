@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from examples import random_language_model
 
-from crnn.errors import NotFittedError
 from crnn.export.onnx_file import IR_VERSION, OPSET
 
 onnx = pytest.importorskip("onnx")
@@ -89,8 +88,3 @@ def test_head(tmp_path):
     assert "zero" in proto.graph.doc_string
 
 
-def test_unfitted(tmp_path):
-    from crnn import CharRNN
-
-    with pytest.raises(NotFittedError):
-        CharRNN().export_onnx(tmp_path / "model.onnx")

@@ -55,12 +55,7 @@ def test_weights_of_documents_held_out_do_not_count():
     [
         ("anna", [1], r"^sample_weight needs documents, but X is a single text. Pass a list"),
         (NAMES, [1, 2], r"^sample_weight must be 6 numbers, one for each document, not of shape \(2,\)$"),
-        (NAMES, "many", r"^sample_weight must be 6 numbers, one for each document: "),
-        (NAMES, [1, 1, -1, 1, 1, 1], r"^sample_weight\[2\] must be a number from 0 to 1e\+30, not -1.0$"),
         (NAMES, np.ma.array([1] * 6, mask=[0, 0, 0, 0, 1, 0]), r"^sample_weight\[4\] is masked\. Give it a number\.$"),
-        (NAMES, [1, 1, 1, np.nan, 1, 1], r"^sample_weight\[3\] must be a number"),
-        (NAMES, [1e308] * 6, r"^sample_weight\[0\] must be a number from 0 to 1e\+30, not 1e\+308$"),
-        (NAMES, [1] * 5 + [10**400], r"^sample_weight must be 6 numbers, one for each document: "),
     ],
 )
 def test_refuses_invalid_weights(X, weights, message):

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from crnn import CharRNN, InvalidInputError, NotFittedError
+from crnn import CharRNN, InvalidInputError
 from crnn.inference.sampling import enumeration
 
 NAMES = ["a", "ab", "ba", "ab", "", "cab", "abba"] * 3
@@ -63,16 +63,6 @@ def test_a_model_of_empty_documents_has_one():
     assert (found.documents, found.bound) == ([""], -np.inf)
 
 
-@pytest.mark.parametrize(
-    ("X", "arguments", "message"),
-    [
-        ("abba", (3,), r"^enumerate_documents needs a model of documents, .*beam_search"),
-        (NAMES, (0,), r"^n must be"),
-        (NAMES, (3.0,), r"^n must be"),
-    ],
-)
-def test_refuses_models_without_documents(X, arguments, message):
-    with pytest.raises(InvalidInputError, match=message):
-        small(X, max_steps=0).enumerate_documents(*arguments)
-    with pytest.raises(NotFittedError, match="enumerate_documents"):
-        CharRNN().enumerate_documents(3)
+def test_refuses_models_without_documents():
+    with pytest.raises(InvalidInputError, match=r"^enumerate_documents needs a model of documents, .*beam_search"):
+        small("abba", max_steps=0).enumerate_documents(3)

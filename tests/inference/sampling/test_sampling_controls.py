@@ -11,7 +11,7 @@ import pytest
 from examples import random_language_model, reference_controls, reference_sample, reference_state
 from scipy import stats
 
-from crnn import CharRNN, InvalidInputError, NotFittedError
+from crnn import CharRNN, InvalidInputError
 from crnn.inference.network.text_state import TextState
 from crnn.inference.sampling import text_drawing, text_sampler
 from crnn.inference.sampling.sampling_controls import CONTROLS, SamplingControls
@@ -159,12 +159,6 @@ def test_every_control_is_in_the_signature_and_described(method):
 def test_unknown_control(model, method):
     with pytest.raises(TypeError, match="unexpected keyword argument 'tempreture'; the controls are logit_bias, "):
         getattr(model, method)(tempreture=1)
-
-
-@pytest.mark.parametrize("method", ["sample", "stream", "beam_search"])
-def test_before_fit(method):
-    with pytest.raises(NotFittedError, match=rf"before {method}\.$"):
-        getattr(CharRNN(), method)()
 
 
 def test_numbers_of_numpy_are_numbers(model):
