@@ -269,7 +269,10 @@ def test_bfloat16_model_adapts_in_bfloat16():
 def test_model_for_label_keeps_its_table(option):
     texts, labels = ["anna", "bob", "eve", "otto"], ["f", "m", "f", "m"]
     model = small(cell="lstm", max_steps=200, dtype="float64", **option).fit(texts * 5, labels=labels * 5)
-    scores, of_label = model.score_samples(texts, labels="m"), model.for_label("m")
+    before, scores = copy.deepcopy(model), model.score_samples(texts, labels="m")
+    of_label = model.for_label("m")
+    assert same_weights(model, before)
+    np.testing.assert_array_equal(of_label.params_["Whh_l0"], before.params_["Whh_l0"])
     boundary = of_label.vocabulary_.boundary
     np.testing.assert_allclose(of_label.score_samples(texts), scores, rtol=1e-12)
     if "embedding" in model.params_:

@@ -159,7 +159,7 @@ def test_fewer_threads_where_the_system_refuses_them(monkeypatch, allowed):
 
 def test_refuses_invalid_shared_steps():
     found = packed("lstm", np.dtype("float64"), 1)
-    with pytest.raises(ValueError, match="1 threads"):
+    with pytest.raises(ValueError, match="at least 2 threads, not 1"):
         core.SharedStep(found.network, 1)
     step = core.SharedStep(found.network, 2)
     with pytest.raises(ValueError, match="rank 2"):
