@@ -96,7 +96,7 @@ def test_a_notebook_shows_that_a_model_is_fitted(pair):
 
 def test_a_detector_of_such_a_model_cannot_be_saved(pair_of_documents, tmp_path):
     detector = AnomalyDetector(pair_of_documents[1], contamination=0.5).calibrate(NAMES * 9)
-    with pytest.raises(InvalidInputError, match=r"a SmallModel as estimator_ cannot be saved\. Use pickle"):
+    with pytest.raises(InvalidInputError, match=r"estimator_ is a SmallModel, which cannot be saved\. Use pickle"):
         detector.save(tmp_path / "names.crnn")
     assert list(tmp_path.iterdir()) == []
 

@@ -490,7 +490,8 @@ class AnomalyDetector(Estimator):
         learned, options, content = self._fitted("save"), self._options(), io.BytesIO()
         seed = _checked_seed("random_state", self.random_state)
         if not isinstance(learned.model, SAVED):
-            raise InvalidInputError(f"a {type(learned.model).__name__} as estimator_ cannot be saved. Use pickle.")
+            kind = type(learned.model).__name__
+            raise InvalidInputError(f"estimator_ is a {kind}, which cannot be saved. Use pickle.")
         learned.model.save(content)
         own = {"random_state": seed, "chosen": self.estimator is None, "scored_by": learned.reduce}
         entry = options._asdict() | own | learned.calibration._asdict()
@@ -575,7 +576,7 @@ class AnomalyDetector(Estimator):
             raise _wrong_kind(model)
         if model.vocabulary_.labels:  # raises NotFittedError without a vocabulary
             label = model.vocabulary_.labels[0]
-            raise InvalidInputError(f"estimator was fitted with labels. Pass for_label({label!r}), the model of one.")
+            raise InvalidInputError(f"estimator was fitted with labels. Pass estimator.for_label({label!r}).")
         return model
 
 

@@ -359,7 +359,7 @@ def test_an_older_model_stays_until_training_has_ended(folder, capsys, monkeypat
     assert stopped(monkeypatch, exception=DivergenceError(6, 7.5)) == 1
     assert "the model after step 5 is in new.crnn.checkpoint, and new.crnn is unchanged" in capsys.readouterr().err
     assert (folder / "new.crnn").read_bytes() == before
-    assert "diverged, and would again" in error(capsys, "train", "text.txt", "-o", "new.crnn", "--resume")
+    assert "diverged, and would diverge again" in error(capsys, "train", "text.txt", "-o", "new.crnn", "--resume")
     assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "3"]) == 0
     assert CharRNN.load("new.crnn").n_steps_ == 3
 

@@ -825,5 +825,5 @@ def test_two_biases_that_add_up_to_infinity(tmp_path):
     file = model_file.read(path)
     biases = {name: np.full_like(file.tensors[name], 3e38) for name in ("rnn.bias_ih_l0", "rnn.bias_hh_l0")}
     model_file.write(path, replace(file, tensors=dict(file.tensors) | biases))
-    with pytest.raises(ModelFileError, match="two biases of a unit add up to infinity"), np.errstate(over="ignore"):
+    with pytest.raises(ModelFileError, match="the sum of a unit's two biases is infinite"), np.errstate(over="ignore"):
         CharRNN.load(path)

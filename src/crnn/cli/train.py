@@ -323,7 +323,7 @@ def _texts(arguments: argparse.Namespace, model: CharRNN | CharNGram) -> tuple[T
     """Return the training text, and by argument the validation text and the labels, if any."""
     as_bytes = arguments.bytes or (hasattr(model, "vocabulary_") and model.vocabulary_.kind == "bytes")
     if arguments.errors and not arguments.lines:
-        arguments.parser.error("--errors is for --lines")
+        arguments.parser.error("--errors needs --lines")
     lines = partial(read_documents, errors=arguments.errors or "strict")
     read: Callable[..., TextLike] = lines if arguments.lines else read_text
     text = read(arguments.file, as_bytes=as_bytes, cache=arguments.cache)

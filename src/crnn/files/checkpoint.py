@@ -217,7 +217,7 @@ def _flat_weights(layout: Layout, tensors: Mapping[str, Array]) -> Array:
             second, layer.bn[...] = np.split(second, [-len(layer.bn)])
         layer.bh[: len(second)] += second
     if not np.isfinite(params).all():  # two finite biases may add up to infinity
-        raise ModelFileError("two biases of a unit add up to infinity")
+        raise ModelFileError("the sum of a unit's two biases is infinite")
     return params
 
 

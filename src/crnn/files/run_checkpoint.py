@@ -54,7 +54,8 @@ def unfinished_run(
         )
     if run.outcome == DIVERGED:
         raise InvalidInputError(
-            f"the training run in {name} diverged, and would again. Load it, lower learning_rate, and call partial_fit."
+            f"the training run in {name} diverged, and would diverge again. Load it, lower learning_rate, and call "
+            "partial_fit."
         )
     parameters |= {name: value for name, value in given.items() if value is not None}
     Settings.check(parameters)

@@ -148,7 +148,7 @@ def checked_path(name: str, value: Any) -> str:
                 return path
         except UnicodeEncodeError:  # a lone surrogate
             pass
-        raise InvalidInputError(f"{name} must be the path of a file, and none can be named {short_repr(path)}")
+        raise InvalidInputError(f"{name} must be the path of a file, but no file can be named {short_repr(path)}")
     raise InvalidInputError(
         f"{name} must be the path of a file, as a str, bytes or a path object, not {short_repr(value)}"
     )
@@ -210,7 +210,7 @@ def checked_floats(name: str, values: Any, n: int, each: str) -> NDArray[np.floa
     try:
         given = np.asarray(values)
         if given.dtype.kind not in "biufO":
-            raise TypeError(f"they are of type {given.dtype}")
+            raise TypeError(f"their type is {given.dtype}")
         array = np.array(given, np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidInputError(f"{name} must be {n} numbers, one for each {each}: {error}") from None

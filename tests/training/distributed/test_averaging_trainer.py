@@ -120,7 +120,7 @@ def test_calls_that_continue_and_divergence(tmp_path):
     assert apart["same"]
     assert apart["n_steps"] % 4 == 0
     assert apart["n_steps"] < apart["step"]
-    assert "diverged, and would again" in found["overflowed"]
+    assert "diverged, and would diverge again" in found["overflowed"]
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def mean_score(X: TextLike, score: Callable[[list[Any]], Array], *, exact: bool)
     if not exact:
         raise InvalidInputError(
             "exact is False, which cuts one text into parts, but documents with labels are scored one by one. "
-            "Leave exact out."
+            "Omit exact."
         )
     texts = documents_of(X)
     return float(score(texts).sum()) / (len(texts) + sum(map(len, texts)))

@@ -79,13 +79,13 @@ def refuse_other_collections(X: Any, name: str) -> None:
     --------
     >>> refuse_other_collections({"Anna": 3, "Bob": 1}, "X")
     Traceback (most recent call last):
-    crnn.errors.InvalidInputError: X is a dict, whose keys alone would be read. Pass list(X.values()) or list(X).
+    crnn.errors.InvalidInputError: X is a dict, of which only the keys would be read. Pass list(X.values()) or list(X).
     >>> refuse_other_collections(["Anna", "Bob"], "X")
     """
     kind = type(X).__name__
     if isinstance(X, Mapping):
         raise InvalidInputError(
-            f"{name} is a {kind}, whose keys alone would be read. Pass list({name}.values()) or list({name})."
+            f"{name} is a {kind}, of which only the keys would be read. Pass list({name}.values()) or list({name})."
         )
     if hasattr(type(X), "columns") or hasattr(X, "column_names"):
         raise InvalidInputError(f"{name} is a table ({kind}). Pass its column of texts, {name}['column'].")
