@@ -162,7 +162,7 @@ def test_refuses_invalid_shared_steps():
     with pytest.raises(ValueError, match="at least 2 threads, not 1"):
         core.SharedStep(found.network, 1)
     step = core.SharedStep(found.network, 2)
-    with pytest.raises(ValueError, match="rank 2"):
+    with pytest.raises(ValueError, match="rank must be from 1 to 1, not 2"):
         step.serve(2)
     work = found.workspace(1, found.zero_state(2))._replace(shared=step)
     with pytest.raises(ValueError, match="2 streams"):
