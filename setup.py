@@ -131,23 +131,23 @@ class BuildExt(build_ext):
 
 
 def extensions() -> list[Extension]:
-    """`core`, `cpu` and `ngrams` once, the kernels once for each instruction set and number type, from one C file."""
-    core, cpu, ngrams, kernels = cythonize(
+    """The kernels once for each instruction set and number type, from one C file; all other modules once."""
+    core, cpu, ngrams, lookahead, kernels = cythonize(
         [
             Extension(f"crnn._kernels.{name}", [f"{FOLDER}/{name.replace('.', '/')}.pyx"])
-            for name in ("entry.core", "platform.cpu", "ngram.ngrams", "entry.kernels")
+            for name in ("entry.core", "platform.cpu", "ngram.ngrams", "ngram.lookahead", "entry.kernels")
         ],
         compiler_directives=DIRECTIVES,
         force=True,  # the C file's age does not tell which directives made it
     )
     core.define_macros = [("CRNN_ENTRY_POINTS", "1")]
-    core.include_dirs = cpu.include_dirs = ROOMS
+    core.include_dirs = cpu.include_dirs = lookahead.include_dirs = ROOMS
     kinds = [(name, dtype) for name, entry in INSTRUCTION_SETS.items() for dtype in DTYPES if dtype in entry.kinds]
     builds = [Kernels(name, dtype, kernels.sources) for name, dtype in kinds]
     headers = sorted(str(p) for pattern in ("*.h", "*.pxd", "*.pxi") for p in Path(FOLDER).rglob(pattern))
-    for ext in (core, cpu, ngrams, *builds):
+    for ext in (core, cpu, ngrams, lookahead, *builds):
         ext.depends = headers
-    return [*builds, core, cpu, ngrams]  # what takes longest to compile comes first
+    return [*builds, core, cpu, ngrams, lookahead]  # what takes longest to compile comes first
 
 
 if __name__ == "__main__":

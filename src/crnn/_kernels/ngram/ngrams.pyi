@@ -42,6 +42,19 @@ def log_likelihoods(
 ) -> None: ...
 def rows_after(trie: Trie, contexts: Ids, out: Floats) -> None: ...
 def rows_before(trie: Trie, x: Ids, contexts: Ids, out: Floats) -> None: ...
+def unroll(
+    trie: Trie,
+    depth: int,
+    nodes: Ids,
+    numbers: Ids,
+    suffixes: Ids,
+    scales: Floats,
+    firsts: Ids,
+    symbols: Ids,
+    nexts: Ids,
+    shorter: Ids,
+    p: Floats,
+) -> bool: ...
 def children(trie: Trie, nodes: Ids, out: Ids) -> None: ...
 def depths(trie: Trie, out: Bytes) -> None: ...
 def pack(

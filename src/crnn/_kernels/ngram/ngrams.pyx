@@ -15,9 +15,14 @@ from libc.string cimport memcpy, memset
 import numpy as np
 from ..entry.core import require_size
 from .counting cimport Cursor, read_on
-from .probabilities cimport after_symbol, after_symbols, fill_after, fill_row, probability
+from .levels cimport edge_at, edge_count, symbol_at
+from .probabilities cimport (
+    after_symbol, after_symbols, back_off, discounted, fill_after, fill_row, probability, sum_of_counts
+)
 from .row_source cimport RowSource
-from .trie cimport MAX_ORDER, NO_EDGE, Node, Slot, slot_of, symbol_room
+from .trie cimport (
+    MAX_ORDER, NO_EDGE, Edge, Node, Place, Slot, edge_of, first_not_below, place_of, slot_of, symbol_room
+)
 from .trie cimport Trie as Places
 
 LONGEST_ORDER = MAX_ORDER
@@ -309,6 +314,75 @@ def rows_before(Trie trie not None, const int[:, ::1] x not None, const int[:, :
             for i in range(n):
                 fill_row(&trie.t, c, &out[i, b, 0])
                 c = after_symbol(&trie.t, c, x[i, b])
+
+
+def unroll(Trie trie not None, int depth, const int[::1] nodes not None, const int[::1] numbers not None, int[::1] suffixes
+           not None, double[::1] scales not None, int[::1] firsts not None, int[::1] symbols not None,
+           int[::1] nexts not None, int[::1] shorter not None, double[::1] p not None) -> bool:
+    """Write the contexts of one length as rows of arrays, from the empty context to the longest ones.
+
+    numbers[node] is a node's row; the nodes' own are consecutive. Row i has entries firsts[i], …, firsts[i + 1] - 1: the
+    symbols that followed the context, sorted, with p(symbol | context), the next context's row, and the same symbol's
+    entry after suffixes[i]. Other symbols have scales[i] times their p after suffixes[i], and the same next context. The
+    empty context has an entry for every symbol. False: a suffix lacks a symbol, possible only in a crafted file.
+    """
+    cdef const Places* t = &trie.t
+    cdef Py_ssize_t n = nodes.shape[0], i, k, edges, room = t.symbols, e = 0, first = 0
+    cdef int symbol, suffix, other
+    cdef double scale
+    cdef bint whole = True
+    cdef Place place
+    cdef Edge edge
+    _check(trie, NULL, 0)
+    for i in range(n):
+        if not 0 <= nodes[i] < numbers.shape[0] <= t.node_count or numbers[nodes[i]] != numbers[nodes[0]] + i:
+            raise ValueError(f"node {nodes[i]} has no number, or the nodes are not in order")
+    if not n:
+        return True
+    first = numbers[nodes[0]]
+    for k in range(t.order):
+        room += t.edges[k]
+    if min(suffixes.shape[0], scales.shape[0], firsts.shape[0] - 1) < first + n:
+        raise ValueError(f"{suffixes.shape[0]} rows: too few")
+    require_size("symbols", symbols.shape[0], room)
+    require_size("next contexts", nexts.shape[0], room)
+    require_size("shorter entries", shorter.shape[0], room)
+    require_size("probabilities", p.shape[0], room)
+    with nogil:
+        e = firsts[first]
+        for i in range(n):
+            place = place_of(t, nodes[i])
+            edges = edge_count(place)
+            scale = back_off(t, place, depth) if edges else 1
+            if depth == 0:
+                suffixes[0] = 0
+                scales[0] = 0
+                for symbol in range(t.symbols):
+                    edge = edge_of(place, symbol)
+                    symbols[e], shorter[e], p[e], nexts[e] = symbol, <int>e, scale / t.symbols, 0
+                    if edge.count != NULL:
+                        p[e] += discounted(t, 0, edge.count[0]) / sum_of_counts(place)
+                        if t.order > 1 and edge.child[0]:
+                            nexts[e] = numbers[edge.child[0]]
+                    if symbol == t.boundary:
+                        nexts[e] = numbers[t.start]
+                    e += 1
+            else:
+                suffix = numbers[place.node.suffix]
+                suffixes[first + i], scales[first + i] = suffix, scale
+                for k in range(edges):
+                    symbol, edge = symbol_at(place, k), edge_at(place, k)
+                    other = firsts[suffix] + <int>first_not_below(
+                        &symbols[firsts[suffix]], firsts[suffix + 1] - firsts[suffix], symbol)
+                    if other == firsts[suffix + 1] or symbols[other] != symbol:
+                        whole, other = False, 0
+                    symbols[e], shorter[e], nexts[e] = symbol, other, nexts[other]
+                    p[e] = discounted(t, depth, edge.count[0]) / sum_of_counts(place) + scale * p[other]
+                    if depth < t.order - 1 and edge.child[0] and symbol != t.boundary:
+                        nexts[e] = numbers[edge.child[0]]
+                    e += 1
+            firsts[first + i + 1] = <int>e
+    return whole
 
 
 include "levels_entry.pxi"

@@ -1,0 +1,92 @@
+"""Goal: a pattern's automaton together with a text's end, which every look-ahead and sampler follows."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InvalidInputError, short_repr
+from ...text.symbols.vocabulary import Vocabulary
+from .pattern import DEAD, Automaton, automaton
+
+
+class Goal(NamedTuple):
+    """The states that a text passes through on its way to a match.
+
+    A document matches when it ends in an accepting state, running text as soon as it reaches one.
+
+    Attributes
+    ----------
+    rows : (S, V) int32 array
+        The state after each state and symbol: S for a match, S + 1 if no continuation matches.
+    steps : (S,) int32 array
+        The least number of symbols to a match, the end of a document not counted.
+    certain : (S,) bool array
+        Whether a document matches whatever follows.
+    start : int
+        The state after the prime; S if the empty text matches.
+    end : int
+        The symbol that ends a document; -1 for running text.
+    """
+
+    rows: NDArray[np.int32]
+    steps: NDArray[np.int32]
+    certain: NDArray[np.bool_]
+    start: int
+    end: int
+
+    @classmethod
+    def of(cls, pattern: Any, vocabulary: Vocabulary, head: Any, bias: NDArray[np.float64] | None = None) -> Goal:
+        """Return the goal of a pattern.
+
+        Parameters
+        ----------
+        pattern : str, bytes or re.Pattern
+        vocabulary : Vocabulary
+        head : str or bytes
+            The beginning of the document, empty for running text. It may have characters that are no symbols.
+        bias : (V,) array or None
+            Symbols with -inf never occur.
+        """
+        vocabulary.check_kind(pattern.pattern if isinstance(pattern, re.Pattern) else pattern, "matching")
+        K, V = len(vocabulary.codes), len(vocabulary)
+        symbols: list[Any] = [vocabulary[i] for i in range(K)]
+        numbers = {symbol: i for i, symbol in enumerate(symbols)}
+        of_head = [numbers.setdefault(head[i : i + 1], len(numbers)) for i in range(len(head))]
+        found = automaton(pattern, list(numbers))
+        possible = np.ones(V, np.bool_) if bias is None else bias > -np.inf
+        allowed = np.append(possible[:K], np.zeros(len(numbers) - K, np.bool_))
+        start, end = found.after(of_head), vocabulary.boundary
+        least = found.minimized(start, allowed)
+        if end is not None and not possible[end]:
+            raise InvalidInputError("logit_bias forbids the end of a document, but a document must end to match.")
+        if least is None:
+            raise _nothing_matches(pattern, head if start == DEAD else "", found, forbidden=not possible[:K].all())
+        table = least.table[:, :K]
+        S = len(table)
+        rows = np.full((S, V), S + 1, np.int32)
+        rows[:, :K] = np.where(table == DEAD, S + 1, table)
+        if end is None:
+            rows[:, :K][(table != DEAD) & least.accepting[table]] = S
+            ended = bool(least.accepting[least.start])
+            return cls(rows, least.steps_to_match(), np.zeros(S, np.bool_), S if ended else least.start, -1)
+        rows[:, end] = np.where(least.accepting, S, S + 1)
+        certain = least.matches_whatever_follows(allowed)
+        return cls(rows, least.steps_to_match(), certain, least.start, end)
+
+
+def _nothing_matches(pattern: Any, head: Any, found: Automaton, *, forbidden: bool) -> InvalidInputError:
+    """Return the error for a pattern that no text of the model matches."""
+    text = f"matching is {short_repr(pattern)}, but no text of the model's symbols matches it"
+    if len(head):
+        return InvalidInputError(
+            f"{text} and starts with prime={short_repr(head)}. The whole document must match, including the prime."
+        )
+    if found.lacking:
+        characters = ", ".join(map(repr, found.lacking[:5]))
+        return InvalidInputError(f"{text}: it has no {characters}. Write the pattern with characters of vocabulary_.")
+    what = "the pattern, or what logit_bias forbids" if forbidden else "the pattern"
+    return InvalidInputError(f"{text}. Change {what}.")
