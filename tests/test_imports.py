@@ -33,7 +33,10 @@ LAYERS = [
     ["cli", "__main__", ""],  # the last is the package itself, which imports the public names
 ]
 RANKS = {prefix: rank for rank, layer in enumerate(LAYERS) for prefix in layer}
-COMPILED = {"crnn._kernels.entry.core", "crnn._kernels.ngram.ngrams", "crnn._kernels.platform.cpu"}
+COMPILED = {
+    "crnn._kernels.entry.core", "crnn._kernels.ngram.lookahead", "crnn._kernels.ngram.ngrams",
+    "crnn._kernels.platform.cpu",
+}  # fmt: skip
 NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}  # public, whatever they are called
 
 # What is still to be mended, "module: name". It may only shrink.

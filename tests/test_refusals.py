@@ -120,6 +120,7 @@ INVALID = {
         *THINGS, 3, "a", [1], {"ab": 1}, {"": 1}, {"z": 1}, {b"a": 1}, {3: 1}, {"a": math.inf}, {"a": math.nan},
         {"a": "1"}, {"a": 1e31}, {"a": None}, {"a": True}, dict.fromkeys([*"abehnov", crnn.BOUNDARY], -math.inf),
     ],
+    "matching": [*THINGS, 3, b"ab", ["ab"], "a(", "a$", "a*?", "(a)\\1", "(?=a)", "z", "(a{1000}){1000}"],
     # scoring
     "reduce": NOT_CHOICES,
     "errors": NOT_CHOICES,
@@ -244,7 +245,7 @@ SHOWN = {
 USUAL = {
     "X": NAMES, "texts": NAMES, "prefixes": NAMES, "strings": NAMES, "batches": [NAMES], "y": [0, 1] * 3, "text": TEXT,
     "n": 3, "seconds": 0.02, "label": "a", "vocabulary": "ab", "state_dict": {}, "path": "never-written",
-    "paths": "text", "content": b"", "models": [], "model": None,
+    "matching": "a.*", "paths": "text", "content": b"", "models": [], "model": None,
 }  # fmt: skip
 LABELED = {"labels": ["a", "b"] * 3, "validation": NAMES}
 USUAL_HERE = {

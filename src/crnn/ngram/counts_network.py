@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels.ngram import ngrams
+from ..inference.matching.goal import Goal
 from ..inference.network.protocol import InferenceNetwork
 from ..inference.network.scratch import Scratch
 from ..runtime.cancellation import check_cancelled
 from .counts import Counts
+from .lookahead import Lookahead, contexts_of, fits_memory
 from .packed_counts import pack, unpack
 
 Array = NDArray[Any]
@@ -117,6 +119,23 @@ class CountsNetwork(InferenceNetwork):
     def row_source(self, state: State) -> tuple[object, NDArray[np.int32]]:
         """Return an object that fills rows of logits in a compiled loop, and the context of a state with one stream."""
         return self.counts.trie.row_source(), state[0].copy()
+
+    def same_as(self, other: object) -> bool:
+        """Return whether another network has the same counts."""
+        return isinstance(other, CountsNetwork) and other.counts is self.counts
+
+    def lookahead(
+        self,
+        goal: Goal,
+        state: State,
+        temperature: float = 1.0,
+        bias: NDArray[np.float64] | None = None,
+        *,
+        maximum: bool = False,
+    ) -> Lookahead | None:
+        """Return the probability of meeting a goal after any text; None if that would take too much memory."""
+        contexts = contexts_of(self.counts, temperature, bias) if fits_memory(self.counts, goal) else None
+        return None if contexts is None else Lookahead(contexts, goal, state, maximum=maximum)
 
     def probabilities_after(self, state: State) -> NDArray[np.float64]:
         """Return the probabilities (B, V) of the next symbols; rows sum to 1."""

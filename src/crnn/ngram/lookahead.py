@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from .._kernels.ngram import ngrams
 from .._kernels.ngram.lookahead import Contexts
 from ..inference.matching.goal import Goal
+from ..inference.sampling.uniforms import Uniforms
 from ..runtime.cancellation import check_cancelled
+from ..runtime.free_memory import available_bytes
 from .counts import Counts
 from .occurrences import levels_of
 
@@ -18,9 +20,7 @@ TOLERANCE = 1e-12  # relative change of the values in the last sweep
 MIN_TEMPERATURE, MAX_BIAS = 0.05, 100.0  # beyond these, a weight may be too small or large for float64
 
 
-def contexts_of(
-    counts: Counts, temperature: float = 1.0, bias: NDArray[np.float64] | None = None
-) -> Contexts | None:
+def contexts_of(counts: Counts, temperature: float, bias: NDArray[np.float64] | None) -> Contexts | None:
     """Return the contexts of counts, with p ** (1 / temperature) * exp(bias / temperature) as weights.
 
     None: the weights may exceed float64, or the counts come from a crafted file.
@@ -41,20 +41,29 @@ def contexts_of(
         arrays = suffixes, scales, firsts, symbols, nexts, shorter, p
         if not ngrams.unroll(counts.trie, depth, of_level, numbers, *arrays):
             return None
-    symbols, nexts, shorter, p = (array[: firsts[-1]] for array in (symbols, nexts, shorter, p))
-    if temperature != 1:
-        scales, p = scales ** (1 / temperature), p ** (1 / temperature)
-    weights = p if bias is None else p * np.exp(bias / temperature)[symbols]
-    return Contexts(suffixes, scales, firsts, symbols, nexts, shorter, weights)
+    symbols, nexts, shorter = (array[: firsts[-1]] for array in (symbols, nexts, shorter))
+    weights = p[: firsts[-1]] ** (1 / temperature)
+    if bias is not None:
+        weights *= np.exp(bias / temperature)[symbols]
+    return Contexts(suffixes, scales ** (1 / temperature), firsts, symbols, nexts, shorter, weights)
+
+
+def fits_memory(counts: Counts, goal: Goal) -> bool:
+    """Return whether a look-ahead takes a moderate part of the memory."""
+    needed = 8 * (len(goal.rows) + 2) * counts.trie.node_count + 60 * sum(counts.n_grams)
+    available = available_bytes()
+    return needed <= MAX_BYTES and (available is None or needed <= available // 2)
 
 
 class Lookahead:
-    """The probability of a match after any text, for one goal.
+    """The probability of a match after any text, for one goal, and samples that match.
 
     Parameters
     ----------
     contexts : Contexts
     goal : Goal
+    state : (1, k) int32 array
+        The last symbols before the texts to draw, -1 for those before the beginning.
     maximum : bool, default=False
         Whether to find an upper bound of the most probable continuation's probability instead of the sum of all.
 
@@ -62,15 +71,19 @@ class Lookahead:
     ----------
     values : (S + 2, N) array
         At least the probability, at most 1, superharmonic: see `_kernels/ngram/lookahead.pyx`.
-    exact : bool
-        Whether the values are the probabilities up to rounding.
+    upper : float
+        The value at the start.
     """
 
-    def __init__(self, contexts: Contexts, goal: Goal, *, maximum: bool = False) -> None:
+    lower = 0.0
+
+    def __init__(self, contexts: Contexts, goal: Goal, state: NDArray[np.int32], *, maximum: bool = False) -> None:
         self.contexts, self.goal = contexts, goal
+        self.start = int(contexts.locate(np.ascontiguousarray(state))[0])
         self.values = np.ones((len(goal.rows) + 2, contexts.n))
         self.values[-1] = 0
-        self.exact = self._solve(maximum)
+        self._exact = self._solve(maximum)
+        self.upper = float(self.values[goal.start, self.start])
 
     def _solve(self, maximum: bool) -> bool:
         """Lower the values until they no longer change, for each cycle of states after the states that follow it."""
@@ -83,15 +96,48 @@ class Lookahead:
                 change = 0.0
                 for state in cycle:
                     check_cancelled()
-                    change = max(change, self.contexts.sweep(self.goal.rows[state], self.values, self.values[state], maximum))
+                    of_state = self.goal.rows[state], self.values, self.values[state]
+                    change = max(change, self.contexts.sweep(*of_state, maximum))
                 visits += len(cycle) * self.contexts.n
                 if len(cycle) == 1 and cycle[0] not in self.goal.rows[cycle[0]]:
                     break
         return True
 
-    def value(self, state: NDArray[np.int32]) -> float:
-        """Return the value at the goal's start, after the last symbols of a text, (1, k)."""
-        return float(self.values[self.goal.start, self.contexts.locate(np.ascontiguousarray(state))[0]])
+    def probability(self, length: int | None) -> float | None:
+        """Return the probability of a match, within a number of symbols if given; None if it takes too long."""
+        if length is None:
+            return self.upper if self._exact else None
+        S, steps = len(self.goal.rows), length + (self.goal.end >= 0)
+        if S * steps * self.contexts.n > MAX_VISITS:
+            return None
+        values = np.zeros_like(self.values)
+        values[S] = 1
+        for _ in range(steps):
+            following = np.ones_like(values)
+            following[S + 1] = 0
+            for state in range(S):
+                check_cancelled()
+                self.contexts.sweep(self.goal.rows[state], values, following[state], False)
+            values = following
+        return float(values[self.goal.start, self.start])
+
+    def run(self, uniforms: Uniforms, n: int) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+        """Make a trial with each stream of random numbers; return texts (B, n) and lengths (B,), -1 for a failure."""
+        check_cancelled()
+        B, goal = len(uniforms.states), self.goal
+        texts, lengths = np.empty((B, n), np.int32), np.empty(B, np.intp)
+        start, random = (self.start, goal.start, goal.end), (uniforms.states, uniforms.increment)
+        self.contexts.draw(goal.rows, goal.steps, self.values, *start, *random, texts, lengths)
+        return texts, lengths
+
+    def log_values(self, state: NDArray[np.int32], q: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return the logarithm of the value after each symbol (B, V), for texts' last symbols (B, k), goal states q."""
+        contexts = self.contexts.locate(np.ascontiguousarray(state))
+        out = np.empty((len(q), self.contexts.V))
+        self.contexts.values(self.goal.rows, self.values, contexts, q.astype(np.int32), out)
+        with np.errstate(divide="ignore"):
+            logarithms: NDArray[np.float64] = np.log(out)
+        return logarithms
 
 
 def _cycles(goal: Goal) -> list[list[int]]:

@@ -1,9 +1,9 @@
 """Counts with a look-ahead: the probability that a text will match, and texts drawn from those that do.
 
-A goal is an automaton: rows (S, V) give the state after a state and a symbol; state S is a match, state S + 1 means that
-no continuation matches. ahead[q, c] is at least the probability that a text in state q and context c will match, at most
-1 and 1 or 0 in the states S and S + 1. It is superharmonic: at least the mean of its value after the next symbol. A
-trial draws each symbol with probability p * (ahead after it) / (ahead before it) and fails with what is left. A text
+A goal is an automaton: rows (S, V) give the state after a state and a symbol. State S is a match, and state S + 1 means
+that nothing matches. ahead[q, c] is at least the probability that a text in state q and context c will match, at
+most 1, and 1 or 0 in the states S and S + 1. It is superharmonic: at least the mean of its value after the next symbol.
+A trial draws each symbol with probability p * (ahead after it) / (ahead before it) and fails with what is left. A text
 that matches is then drawn with probability p(text) / (ahead at the start), whatever the values in between.
 """
 from libc.stdint cimport uint64_t
@@ -12,7 +12,7 @@ from ..entry.core import require_size
 from ..entry.interface cimport UInt128
 from ..inference.pcg64 cimport next_uniform, wide
 
-cdef double GUARD = 1e-14  # relative: more than a sum's rounding error, so that rounded values stay superharmonic
+cdef double ABOVE = 1 + 1e-14  # more than a sum's rounding error, so that rounded values stay superharmonic
 
 
 cdef class Contexts:
@@ -31,13 +31,14 @@ cdef class Contexts:
     cdef double[::1] shorter_weights  # and the weight there, scaled
     cdef double[::1] own_weights  # the difference from that weight
     cdef double[::1] sums, inverse_totals
-    cdef readonly double[::1] totals
+    cdef double[::1] totals
+    cdef double above
     cdef Py_ssize_t longest  # the first context whose entries all have the same next context after the suffix
     cdef readonly Py_ssize_t n, V
 
-    def __init__(self, const int[::1] suffixes not None, const double[::1] scales not None, const int[::1] firsts not None,
-                 const int[::1] symbols not None, const int[::1] nexts not None, const int[::1] shorter not None,
-                 const double[::1] weights not None):
+    def __init__(self, const int[::1] suffixes not None, const double[::1] scales not None,
+                 const int[::1] firsts not None, const int[::1] symbols not None, const int[::1] nexts not None,
+                 const int[::1] shorter not None, const double[::1] weights not None):
         cdef Py_ssize_t N = suffixes.shape[0], E = symbols.shape[0], i
         cdef bint good = N > 0
         require_size("scales", scales.shape[0], N)
@@ -62,11 +63,11 @@ cdef class Contexts:
         same = np.asarray(nexts) == self.shorter_nexts
         same[:self.V] = False
         self.longest = np.searchsorted(firsts, E - np.argmin(same[::-1]) - 1, side="right")
-        self.sums = np.empty(N)
+        self.sums, self.above = np.empty(N), 1
         self.inverse_totals = np.ones(N)
         self.sweep(np.zeros(self.V, np.int32), np.ones((1, N)), np.zeros(N), False)
         self.totals = np.array(self.sums)
-        self.inverse_totals = 1 / np.asarray(self.totals)
+        self.inverse_totals, self.above = 1 / np.asarray(self.totals), ABOVE
 
     def sweep(self, const int[::1] rows not None, double[:, ::1] ahead not None, double[::1] out not None,
               bint maximum) -> float:
@@ -75,7 +76,6 @@ cdef class Contexts:
         rows (V,) are the states after each symbol. The change is relative. `out` may be a row of `ahead`.
         """
         cdef Py_ssize_t i, e, R = ahead.shape[0]
-        cdef int row
         cdef double gain, loss, new, smallest = 1
         cdef const double* at
         require_size("rows", rows.shape[0], self.V)
@@ -100,7 +100,7 @@ cdef class Contexts:
                         at = &ahead[rows[self.symbols[e]], 0]
                         gain += self.weights[e] * at[self.nexts[e]]
                         loss += self.shorter_weights[e] * at[self.shorter_nexts[e]]
-                self.sums[i] = gain * (1 + GUARD) - loss
+                self.sums[i] = gain * self.above - loss
             for i in range(self.n):
                 new = self.sums[i] * self.inverse_totals[i]
                 if new < out[i]:

@@ -316,15 +316,15 @@ def rows_before(Trie trie not None, const int[:, ::1] x not None, const int[:, :
                 c = after_symbol(&trie.t, c, x[i, b])
 
 
-def unroll(Trie trie not None, int depth, const int[::1] nodes not None, const int[::1] numbers not None, int[::1] suffixes
-           not None, double[::1] scales not None, int[::1] firsts not None, int[::1] symbols not None,
+def unroll(Trie trie not None, int depth, const int[::1] nodes not None, const int[::1] numbers not None,
+           int[::1] suffixes not None, double[::1] scales not None, int[::1] firsts not None, int[::1] symbols not None,
            int[::1] nexts not None, int[::1] shorter not None, double[::1] p not None) -> bool:
-    """Write the contexts of one length as rows of arrays, from the empty context to the longest ones.
+    """Write the contexts of one length as rows of arrays; call from the empty context to the longest ones.
 
-    numbers[node] is a node's row; the nodes' own are consecutive. Row i has entries firsts[i], …, firsts[i + 1] - 1: the
-    symbols that followed the context, sorted, with p(symbol | context), the next context's row, and the same symbol's
-    entry after suffixes[i]. Other symbols have scales[i] times their p after suffixes[i], and the same next context. The
-    empty context has an entry for every symbol. False: a suffix lacks a symbol, possible only in a crafted file.
+    numbers[node] is a node's row; the nodes' own are consecutive. Row i has entries firsts[i], …, firsts[i + 1] - 1:
+    the symbols that followed the context, sorted, with p(symbol | context), the next context's row, and the same
+    symbol's entry after suffixes[i]. Other symbols have scales[i] times their p after suffixes[i], and the same next
+    context. The empty context has an entry for every symbol. False: a suffix lacks a symbol, as in a crafted file.
     """
     cdef const Places* t = &trie.t
     cdef Py_ssize_t n = nodes.shape[0], i, k, edges, room = t.symbols, e = 0, first = 0

@@ -60,6 +60,8 @@ class Goal(NamedTuple):
         possible = np.ones(V, np.bool_) if bias is None else bias > -np.inf
         allowed = np.append(possible[:K], np.zeros(len(numbers) - K, np.bool_))
         start, end = found.after(of_head), vocabulary.boundary
+        if end is None:  # the text ends at its first match
+            found.table[found.accepting] = DEAD
         least = found.minimized(start, allowed)
         if end is not None and not possible[end]:
             raise InvalidInputError("logit_bias forbids the end of a document, but a document must end to match.")

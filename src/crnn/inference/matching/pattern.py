@@ -101,7 +101,7 @@ class Automaton(NamedTuple):
     def matches_whatever_follows(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return the states, (S,), from which every text of the allowed symbols matches."""
         fails = ~self.accepting | (self.table[:, allowed] == DEAD).any(axis=1)
-        return _steps(self.table, fails) == len(self.table)
+        return np.asarray(_steps(self.table, fails) == len(self.table))
 
 
 def automaton(pattern: str | bytes | re.Pattern[Any], symbols: Sequence[str | bytes]) -> Automaton:
@@ -113,9 +113,8 @@ def automaton(pattern: str | bytes | re.Pattern[Any], symbols: Sequence[str | by
     symbols : sequence of str or bytes
         The symbols in id order, of the pattern's type.
     """
-    flags = 0
-    if isinstance(pattern, re.Pattern):
-        pattern, flags = pattern.pattern, pattern.flags
+    flags = pattern.flags if isinstance(pattern, re.Pattern) else 0
+    pattern = pattern.pattern if isinstance(pattern, re.Pattern) else pattern
     try:
         tree = parser.parse(pattern, flags)
         places = _Places(tree.state.str, tree.state.flags, symbols)

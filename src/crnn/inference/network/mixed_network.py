@@ -49,6 +49,15 @@ class MixedNetwork(InferenceNetwork):
         """The id of the symbol that starts and ends a document."""
         return self.members[0].boundary
 
+    def same_as(self, other: object) -> bool:
+        """Return whether another network has the same members and weights."""
+        return (
+            isinstance(other, MixedNetwork)
+            and len(other.members) == len(self.members)
+            and np.array_equal(other.weights, self.weights)
+            and all(own.same_as(its) for own, its in zip(self.members, other.members, strict=True))
+        )
+
     def zero_state(self, streams: int) -> State:
         """Return the state of streams that have read nothing."""
         return [member.zero_state(streams) for member in self.members]

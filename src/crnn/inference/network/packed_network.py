@@ -132,6 +132,10 @@ class PackedNetwork(NamedTuple):
         options: Any = {name: getattr(self, name) for name in OPTIONS}
         return partial(PackedNetwork.pack, **options), (layout, params)
 
+    def same_as(self, other: object) -> bool:
+        """Return whether another network has the same weights and rounds alike."""
+        return isinstance(other, PackedNetwork) and other.params is self.params and other.bfloat16 == self.bfloat16
+
     def zero_state(self, streams: int) -> State:
         """Return the state before any text: zeros."""
         layout, dtype = self.layout, self.layout.dtype

@@ -49,6 +49,10 @@ class InferenceNetwork(Protocol):
         A stream that reads it forgets everything before it.
         """
 
+    def same_as(self, other: object) -> bool:
+        """Return whether another network of the same model certainly has the same predictions."""
+        return self is other
+
     # ------------------------------------------------------------------- states
 
     def zero_state(self, streams: int) -> State:

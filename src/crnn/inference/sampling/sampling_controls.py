@@ -140,6 +140,7 @@ class SampleOptions(SamplingOptions, total=False):
     """
 
     max_length: int | None
+    matching: Any
     label: Any
     unique: bool
     exclude: Iterable[Any]

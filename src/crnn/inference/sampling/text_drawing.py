@@ -44,6 +44,7 @@ class TextRequest(NamedTuple):
     prime: Any
     max_length: Any
     controls: SamplingOptions
+    matching: Any = None
 
 
 def drawer(
@@ -55,8 +56,8 @@ def drawer(
 ) -> Draw:
     """Return a function that draws samples by their numbers; sample i depends only on `random_state` and i."""
     controls = SamplingControls.check(vocabulary, request.controls)
-    ids, head = encoded_prime(request.prime, vocabulary), _head(request.prime, vocabulary)
-    length = _length(vocabulary, request.n, request.max_length, len(head))
+    ids, head = encoded_prime(request.prime, vocabulary), document_head(request.prime, vocabulary)
+    length = text_length(vocabulary, request.n, request.max_length, len(head))
     bits, context = root(random_state), Context.after(network, ids)
 
     def texts(drawn: Strings) -> list[Any]:
@@ -184,14 +185,14 @@ def warn_of_length(request: TextRequest, vocabulary: Vocabulary, num_samples: in
         )
 
 
-def _head(prime: str | bytes, vocabulary: Vocabulary) -> Any:
+def document_head(prime: str | bytes, vocabulary: Vocabulary) -> Any:
     """Return the beginning of a sample: the prime for a document, otherwise nothing."""
     if vocabulary.boundary is None or not len(prime):
         return "" if vocabulary.kind == "characters" else b""
     return prime if isinstance(prime, str) else bytes(prime)  # unchanged: its ids may include the unknown symbol
 
 
-def _length(vocabulary: Vocabulary, n: Any, max_length: Any, head: int) -> int:
+def text_length(vocabulary: Vocabulary, n: Any, max_length: Any, head: int) -> int:
     """Return the maximum number of symbols to draw after `head` symbols of a document."""
     if vocabulary.boundary is None and max_length is not None:
         raise InvalidInputError("max_length needs a model of documents, but this one was fitted on one text. Pass n.")

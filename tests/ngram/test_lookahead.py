@@ -1,0 +1,182 @@
+"""The look-ahead of counts: its values are those of a dense system, and a trial has exactly the conditional law."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import chi2
+
+from crnn.inference.matching.goal import Goal
+from crnn.inference.sampling.uniforms import Uniforms, root
+from crnn.ngram import lookahead as module
+from crnn.ngram.counts import Counts
+from crnn.ngram.counts_network import CountsNetwork
+from crnn.reference.lookahead import lookahead as reference
+from crnn.text.symbols.vocabulary import Vocabulary
+
+DOCUMENTS, TEXT = Vocabulary([97, 98, 99, 100], boundary=True), Vocabulary([97, 98, 99, 100])
+PATTERNS = ["a.*", ".*bb.*", "[ab]{1,3}", ".{2,}(ad|ba)", ".*", "(ab|c)*", "a?b?c?d?"]
+BIAS = np.array([0.5, -1.0, -np.inf, 0.3, 0.2])
+
+
+def network(order, vocabulary):
+    V, end = len(vocabulary), vocabulary.boundary
+    counts = Counts(order, V, end)
+    p = [0.4, 0.1, 0.1, 0.1, 0.3][:V]
+    ids = np.random.default_rng(1).choice(V, 300, p=np.array(p) / sum(p))
+    ids[50:60] = 0
+    counts.add(ids, [] if end is None else [end])
+    return CountsNetwork(counts)
+
+
+def dense(net, temperature, bias):
+    """Return all contexts (N, k), their probabilities and the numbers of the contexts after them, (N, V)."""
+    k, V, end = net.counts.order - 1, net.symbols, net.boundary
+    contexts = [text for n in range(k + 1) for text in itertools.product(range(V), repeat=n)]
+    padded = np.array([(-1,) * (k - len(text)) + text for text in contexts], np.int32).reshape(len(contexts), k)
+    p = np.exp(net.counts.rows(padded) / temperature + (0 if bias is None else bias[:V] / temperature))
+    p /= p.sum(axis=1, keepdims=True)
+
+    def after(text, symbol):
+        return (symbol,)[:k] if symbol == end else (*text, symbol)[max(0, len(text) + 1 - k) :]
+
+    numbers = {text: i for i, text in enumerate(contexts)}
+    return padded, p, np.array([[numbers[after(text, s)] for s in range(V)] for text in contexts])
+
+
+def of(net, pattern, temperature=1.0, bias=None, **options):
+    vocabulary = TEXT if net.boundary is None else DOCUMENTS
+    goal = Goal.of(pattern, vocabulary, "", None if bias is None else bias[: len(vocabulary)])
+    return net.lookahead(goal, net.start(), temperature, None if bias is None else bias[: len(vocabulary)], **options)
+
+
+@pytest.mark.parametrize("vocabulary", [DOCUMENTS, TEXT], ids=["documents", "text"])
+@pytest.mark.parametrize("order", [1, 3])
+@pytest.mark.parametrize(("temperature", "bias"), [(1.0, None), (0.6, None), (1.7, BIAS)])
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_values_are_those_of_a_dense_system(vocabulary, order, temperature, bias, pattern):
+    net = network(order, vocabulary)
+    if vocabulary is TEXT and pattern in (".*", "(ab|c)*", "a?b?c?d?"):
+        return  # the empty text matches
+    found = of(net, pattern, temperature, bias)
+    contexts, p, nexts = dense(net, temperature, bias)
+    values = found.values[:, found.contexts.locate(contexts)]
+    expected = reference(p, nexts, found.goal.rows)
+    if vocabulary is TEXT:  # a text that matches has ended
+        expected[:-2][found.goal.steps == 0] = 1
+    np.testing.assert_allclose(values, expected, rtol=1e-10)
+    assert found.upper == values[found.goal.start, [*map(tuple, contexts)].index(tuple(net.start()[0]))]
+    # Superharmonic up to the rounding of this sum: what makes a trial exact.
+    after = np.array([(p * values[row, nexts]).sum(axis=1) for row in found.goal.rows])
+    assert (after / values[:-2]).max() < 1 + 1e-15
+
+
+@pytest.mark.parametrize("maximum", [False, True])
+@pytest.mark.parametrize(("temperature", "bias"), [(1.0, None), (0.7, BIAS)])
+def test_a_text_that_matches_has_its_conditional_probability(temperature, bias, maximum):
+    net = network(3, DOCUMENTS)
+    found = of(net, ".*[ab]d", temperature, bias, maximum=maximum)
+    rows, total = found.goal.rows, 0.0
+    for text in (text for n in range(6) for text in itertools.product(range(4), repeat=n)):
+        state, q, log_p, log_q = net.start(), found.goal.start, 0.0, 0.0
+        for symbol in (*text, 4):
+            row = net.logits_after(state)[0] / temperature + (0 if bias is None else bias / temperature)
+            row = row - np.logaddexp.reduce(row)
+            ahead = found.log_values(state, np.array([q]))[0]
+            log_p += row[symbol]
+            log_q += row[symbol] + ahead[symbol] - math.log(found.values[q, found.contexts.locate(state)[0]])
+            q = rows[q, symbol]
+            net.feed(np.array([[symbol]], np.int32), state)
+            if q >= len(rows):
+                break
+        if q == len(rows) and log_p > -np.inf:
+            assert abs(log_q - (log_p - math.log(found.upper))) < 1e-14 * max(1, -log_q)
+            total += math.exp(log_p)
+    assert 0.1 < total / found.upper <= 1 or maximum
+
+
+@pytest.mark.parametrize(("temperature", "bias", "seed"), [(1.0, None, 101), (0.7, BIAS, 102)])
+def test_trials_follow_the_conditional_law(temperature, bias, seed):
+    net, n = network(3, DOCUMENTS), 40_000
+    found = of(net, ".*[ab]d", temperature, bias)
+    texts, lengths = found.run(Uniforms(root(seed), range(n)), 300)
+    assert (lengths >= 0).all()
+    # Cells are chosen by the model: every matching text that is expected 10 times, and the rest.
+    expected = {}
+    for text in (text for k in range(2, 7) for text in itertools.product(range(4), repeat=k)):
+        if text[-2] in (0, 1) and text[-1] == 3:
+            state, log_p = net.start(), 0.0
+            for symbol in (*text, 4):
+                row = net.logits_after(state)[0] / temperature + (0 if bias is None else bias / temperature)
+                log_p += row[symbol] - np.logaddexp.reduce(row)
+                net.feed(np.array([[symbol]], np.int32), state)
+            if n * math.exp(log_p) / found.upper >= 10:
+                expected[text] = n * math.exp(log_p) / found.upper
+    drawn = dict.fromkeys(expected, 0)
+    for text, length in zip(texts.tolist(), lengths.tolist(), strict=True):
+        if tuple(text[:length]) in drawn:
+            drawn[tuple(text[:length])] += 1
+    e, o = np.array([*expected.values()]), np.array([*drawn.values()])
+    e, o = np.append(e, n - e.sum()), np.append(o, n - o.sum())
+    assert len(e) > 15
+    assert chi2.sf(((o - e) ** 2 / e).sum(), len(e) - 1) > 1e-3
+
+
+def test_the_maximum_bounds_every_continuation():
+    net = network(3, DOCUMENTS)
+    found = of(net, ".*ca.*", maximum=True)
+    best = max(
+        sum(net.log_probabilities(np.array([[*text, 4]], np.int32).T, net.start())[:, 0])
+        for n in range(7) for text in itertools.product(range(4), repeat=n) if "2, 0" in str(text)
+    )
+    assert best - 1e-12 <= math.log(found.upper) < best + 1
+
+
+@pytest.mark.parametrize("vocabulary", [DOCUMENTS, TEXT], ids=["documents", "text"])
+@pytest.mark.parametrize("n", [0, 2, 5])
+def test_the_probability_within_a_length_is_a_sum_over_texts(vocabulary, n):
+    net = network(3, vocabulary)
+    found, total = of(net, ".*(ad|b)"), 0.0
+    for text in (text for k in range(n + 1) for text in itertools.product(range(4), repeat=k)):
+        q = found.goal.start
+        ids = text if vocabulary is TEXT else (*text, 4)
+        for i, symbol in enumerate(ids):
+            q = found.goal.rows[q, symbol]
+            if q == len(found.goal.rows) and i == len(ids) - 1:
+                total += math.exp(net.log_probabilities(np.array([ids], np.int32).T, net.start()).sum())
+            if q >= len(found.goal.rows):
+                break
+    assert found.probability(n) == pytest.approx(total, rel=1e-11, abs=0)
+
+
+def test_a_text_longer_than_its_limit_fails():
+    net = network(3, DOCUMENTS)
+    found = of(net, ".*d")
+    texts, lengths = found.run(Uniforms(root(5), range(300)), 300)
+    short, short_lengths = found.run(Uniforms(root(5), range(300)), 3)
+    assert (lengths > 3).any()
+    np.testing.assert_array_equal(short_lengths, np.where(lengths <= 3, lengths, -1))
+    for i in np.flatnonzero(short_lengths >= 0):
+        np.testing.assert_array_equal(short[i, : lengths[i]], texts[i, : lengths[i]])
+
+
+def test_there_is_none_if_memory_or_float64_does_not_suffice(monkeypatch):
+    net = network(3, DOCUMENTS)
+    assert of(net, "a.*", 0.01) is None
+    assert of(net, "a.*", 1.0, np.array([0, 0, 0, 500.0, 0])) is None
+    monkeypatch.setattr(module, "MAX_BYTES", 1000)
+    assert of(net, "a.*") is None
+
+
+def test_a_search_that_is_cut_short_is_still_a_bound(monkeypatch):
+    net = network(3, DOCUMENTS)
+    whole = of(net, ".{2,}(ad|ba)")
+    monkeypatch.setattr(module, "MAX_VISITS", 100)
+    part = of(net, ".{2,}(ad|ba)")
+    assert part.probability(None) is None
+    assert part.probability(50) is None
+    assert (part.values >= whole.values * (1 - 1e-12)).all()
+    assert (part.values > whole.values).any()
