@@ -170,7 +170,7 @@ class LanguageModel(Estimator):
         matching : str, bytes or re.Pattern, default=None
             A regular expression that the text must match: for a model of documents the whole document, including the
             prime, as in `re.fullmatch`; for running text, the text after the prime ends at its first match, within `n`
-            characters. The samples have exactly the model's probabilities given a match. See ``docs/matching.md``.
+            characters. The samples have exactly the model's probabilities given a match.
             `repetition_penalty`, `top_k`, `top_p`, `min_p`, `stop` and a temperature of 0 are refused.
         label : str, int, float or bool, default=None
             For a model fitted with labels: the label of the text. None: draw a label for each sample from the learned

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,13 +44,13 @@ class Goal(NamedTuple):
         Parameters
         ----------
         pattern : str, bytes or re.Pattern
+            Of the vocabulary's kind.
         vocabulary : Vocabulary
         head : str or bytes
             The beginning of the document, empty for running text. It may have characters that are no symbols.
         bias : (V,) array or None
             Symbols with -inf never occur.
         """
-        vocabulary.check_kind(pattern.pattern if isinstance(pattern, re.Pattern) else pattern, "matching")
         K, V = len(vocabulary.codes), len(vocabulary)
         symbols: list[Any] = [vocabulary[i] for i in range(K)]
         numbers = {symbol: i for i, symbol in enumerate(symbols)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 from weakref import WeakKeyDictionary
@@ -148,11 +149,17 @@ def checked_controls(vocabulary: Vocabulary, options: SamplingOptions) -> Sampli
     return controls
 
 
+def checked_pattern(pattern: Any, vocabulary: Vocabulary) -> Any:
+    """Return a pattern after checking that it is of the vocabulary's kind."""
+    vocabulary.check_kind(pattern.pattern if isinstance(pattern, re.Pattern) else pattern, "matching")
+    return pattern if isinstance(pattern, str | re.Pattern) else bytes(pattern)
+
+
 def trials_of(
     owner: Any, network: InferenceNetwork, vocabulary: Vocabulary, pattern: Any, prime: Any, controls: SamplingControls
 ) -> Trials:
     """Return the sampler of texts that match a pattern; it is kept with its owner, the model."""
-    bias = controls.bias
+    bias, pattern = controls.bias, checked_pattern(pattern, vocabulary)
     key = pattern, prime, controls.numbers["temperature"], None if bias is None else bias.tobytes()
 
     def made() -> Trials:
