@@ -1,7 +1,7 @@
 """Which program tells labels best, and in what time? `python -m benchmarks.classify [surnames] [domains]`.
 
 The texts are surnames of 18 countries, and ordinary domains among domains of eight generators
-(`benchmarks.labeled_texts`: from Faker and wordfreq, the extra `labels`). Contenders: `CharRNNClassifier` with its
+(`benchmarks.labeled_texts`: from Faker and wordfreq, the extra `labels`). Contenders: `TextClassifier` with its
 defaults; TF-IDF of character n-grams within words with a logistic regression, whose n, C and case of letters are tuned;
 PyTorch's tutorial on names (`benchmarks.peers.torch_char_classifier`); fastText with character n-grams, if it is
 installed. Printed are each of five splits (stratified, four fifths to learn) and their means: the accuracy; of domains
@@ -11,7 +11,7 @@ also the area under the curve for "ordinary or not", by one minus the probabilit
 
 The parameters of the baseline are those that `--tune` finds by a grid search, as users do: the most accurate ones in
 three-fold cross-validation on the first split's texts to learn. It prints how long that takes, which the seconds of
-`fit` do not include. `CharRNNClassifier` is not tuned. `--seconds` trains `CharRNNClassifier.recommended` for so long
+`fit` do not include. `TextClassifier` is not tuned. `--seconds` trains `TextClassifier.recommended` for so long
 instead. `--splits 1` is a quick look.
 """
 
@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import labeled_texts, peers
-from crnn import CharRNNClassifier
+from crnn import TextClassifier
 
 N_SPLITS = 5
 N_TUNING_SPLITS = 3
@@ -95,18 +95,18 @@ def check(p: NDArray[np.float64], n: int, n_classes: int) -> None:
     np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-4)
 
 
-def classifier(epochs: int | None) -> CharRNNClassifier:
+def classifier(epochs: int | None) -> TextClassifier:
     """Return a classifier with its defaults, but for the epochs if they are given."""
     given = {} if epochs is None else {"estimator__epochs": epochs}
-    return CharRNNClassifier().set_params(estimator__random_state=0, **given)
+    return TextClassifier().set_params(estimator__random_state=0, **given)
 
 
 def contenders(data: str, seconds: float | None = None) -> dict[str, Maker]:
     """Return a function for each contender that makes a model for the texts to learn."""
     found: dict[str, Maker] = {
-        "CharRNNClassifier": lambda X, y: classifier(EPOCHS.get(data))
+        "TextClassifier": lambda X, y: classifier(EPOCHS.get(data))
         if seconds is None
-        else CharRNNClassifier.recommended(X, y, seconds, random_state=0),
+        else TextClassifier.recommended(X, y, seconds, random_state=0),
         "TF-IDF and logistic regression": lambda X, y: baseline(*TUNED[data]),
     }
     if peers.available("torch"):

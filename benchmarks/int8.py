@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from benchmarks import labeled_texts
 from benchmarks.report import machine
-from crnn import CharRNN, CharRNNClassifier, _kernels
+from crnn import CharRNN, TextClassifier, _kernels
 from crnn.cli import demo
 
 STREAMS, LENGTH = 64, 200
@@ -155,7 +155,7 @@ def losses(name: str, model: CharRNN, held_out: Any) -> tuple[str, float]:
 
 
 def accuracies(
-    name: str, classifier: CharRNNClassifier, held_out: list[str], labels: list[str]
+    name: str, classifier: TextClassifier, held_out: list[str], labels: list[str]
 ) -> tuple[str, float]:
     """Return a row of the second table, and what 8 bits cost in points."""
     plain, rounded = (100 * model.score(held_out, labels) for model in (classifier, classifier.quantize()))
@@ -184,7 +184,7 @@ def quality(text: str, seconds: float, limit: int | None = None) -> list[str]:
         kept = [i for i in order[cut:] if set(strings[i]) <= known]
         held_out = [strings[i] for i in kept]
         compare_losses(name, training, held_out)
-        classifier = CharRNNClassifier.recommended(
+        classifier = TextClassifier.recommended(
             training, [labels[i] for i in order[:cut]], seconds, fit=True, verbose=0
         )
         row, cost = accuracies(name, classifier, held_out, [labels[i] for i in kept])

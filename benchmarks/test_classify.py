@@ -39,7 +39,7 @@ def test_all_data_are_taken_unless_some_are_named(monkeypatch, capsys, arguments
     classify.main([*arguments, "--splits", "3"])
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if line.endswith(", 3")] == [f"{data}, 3" for data in wanted]
-    assert lines.count("CharRNNClassifier") == len(wanted)
+    assert lines.count("TextClassifier") == len(wanted)
 
 
 def test_tuning_takes_the_most_accurate(small):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import int8
-from crnn import CharRNN, CharRNNClassifier, _kernels
+from crnn import CharRNN, TextClassifier, _kernels
 
 
 def test_the_table_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,7 +27,7 @@ def test_a_row_of_losses() -> None:
 
 def test_a_row_of_accuracies() -> None:
     texts, labels = ["anna", "eva", "bob", "tom"] * 5, ["f", "f", "m", "m"] * 5
-    classifier = CharRNNClassifier(CharRNN(8, max_steps=200, random_state=0)).fit(texts, labels)
+    classifier = TextClassifier(CharRNN(8, max_steps=200, random_state=0)).fit(texts, labels)
     row, cost = int8.accuracies("names", classifier, texts[:4], ["f", "f", "m", "f"])  # three of four at best
     cells = row.split("|")
     assert "accuracy of 4" in cells[1]

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from crnn import CharRNN, CharRNNClassifier, _kernels
+from crnn import CharRNN, TextClassifier, _kernels
 from crnn.inference.network.context import Context
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.inference.sampling.sampling_controls import OFF, SamplingControls
@@ -276,7 +276,7 @@ def random_language_model(symbols, *, hidden_size=7, scale=0.7, **parameters):
 def classifier_of(**parameters):
     """Return a classifier; parameters it doesn't have itself go to its language model."""
     own = {name: parameters.pop(name) for name in ("class_weight", "directions", "min_steps") if name in parameters}
-    return CharRNNClassifier(**own).set_params(**{f"estimator__{name}": parameters[name] for name in parameters})
+    return TextClassifier(**own).set_params(**{f"estimator__{name}": parameters[name] for name in parameters})
 
 
 def spoil(model, name, place, value):

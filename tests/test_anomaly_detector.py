@@ -12,11 +12,11 @@ from crnn import (
     AnomalyDetector,
     CharNGram,
     CharRNN,
-    CharRNNClassifier,
     InvalidInputError,
     Lines,
     Mixture,
     NotFittedError,
+    TextClassifier,
     anomaly_detector,
 )
 
@@ -260,7 +260,7 @@ WRONG = [
     ({"random_state": True}, "random_state must be"),
     ({"estimator": "lstm"}, "estimator must be None, a CharRNN, a CharNGram or another language model, not 'lstm'"),
     ({"estimator": CharNGram}, "estimator must be None"),
-    ({"estimator": CharRNNClassifier()}, "estimator must be None"),
+    ({"estimator": TextClassifier()}, "estimator must be None"),
     ({"estimator": CharNGram(order=0)}, "order must be"),
     ({"estimator": Mixture([CharNGram(2).fit(NAMES)])}, r"fit cannot train\. Call calibrate\(X\)"),
 ]

@@ -16,7 +16,7 @@ from command_line import POSIX
 from interrupted_runs import interrupted_everywhere
 
 import crnn
-from crnn import AnomalyDetector, CharNGram, CharRNN, CharRNNClassifier, Mixture
+from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture, TextClassifier
 from crnn.runtime.threads import scipy_blas
 
 pytestmark = POSIX
@@ -55,7 +55,7 @@ def edit(model, _):
 
 
 def classifier():
-    return CharRNNClassifier(CharRNN(**SMALL, max_steps=2), min_steps=1).fit(NAMES, [0, 1] * 9)
+    return TextClassifier(CharRNN(**SMALL, max_steps=2), min_steps=1).fit(NAMES, [0, 1] * 9)
 
 
 def detector():

@@ -15,7 +15,8 @@ pytestmark = needs_sources
 
 # The public classes and their bases: one unit.
 FACADE = [
-    "anomaly_detector", "estimator", "language_model", "char_ngram", "char_rnn", "classifier", "loading", "mixture",
+    "anomaly_detector", "estimator", "language_model", "char_ngram", "char_rnn", "loading", "mixture",
+    "text_classifier",
 ]  # fmt: skip
 
 # From the lowest layer to the highest. A module belongs to its longest prefix here. A layer may import those below it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crnn import CharNGram, CharRNN, CharRNNClassifier, Mixture, ModelFileError
+from crnn import CharNGram, CharRNN, Mixture, ModelFileError, TextClassifier
 from crnn.loading import load_model
 
 NAMES = ["anna", "eva", "bob", "otto"]
@@ -15,7 +15,7 @@ NAMES = ["anna", "eva", "bob", "otto"]
     [
         (CharNGram(3), [NAMES], "score_samples"),
         (CharRNN(3, max_steps=5, random_state=0), [NAMES], "score_samples"),
-        (CharRNNClassifier(CharRNN(3, max_steps=5, random_state=0)), [NAMES, [0, 0, 1, 1]], "predict_proba"),
+        (TextClassifier(CharRNN(3, max_steps=5, random_state=0)), [NAMES, [0, 0, 1, 1]], "predict_proba"),
     ],
 )
 def test_models_come_back(tmp_path, model, texts, use):

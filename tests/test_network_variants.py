@@ -20,7 +20,7 @@ from examples import (
     reference_state,
 )
 
-from crnn import CharRNN, CharRNNClassifier, InvalidInputError, Mixture, ModelFileError, NotFittedError
+from crnn import CharRNN, InvalidInputError, Mixture, ModelFileError, NotFittedError, TextClassifier
 from crnn._kernels.entry import core
 from crnn.files import model_file
 from crnn.parameters.cells import CELLS
@@ -291,7 +291,7 @@ def test_classifier_of_variant_learns_and_keeps_it(tmp_path, option):
     model = classifier_of(hidden_size=16, random_state=0, **option).fit(NAMES, LABELS)
     assert model.score(NAMES, LABELS) == 1
     model.save(tmp_path / "classifier.crnn")
-    again = CharRNNClassifier.load(tmp_path / "classifier.crnn")
+    again = TextClassifier.load(tmp_path / "classifier.crnn")
     assert {name: again.estimator.get_params()[name] for name in option} == option
     p = model.predict_proba(NAMES)
     np.testing.assert_array_equal(again.predict_proba(NAMES), p)
@@ -307,7 +307,7 @@ def test_quantized_classifier_stays_near_its_classifier(tmp_path):
     np.testing.assert_allclose(small.predict_proba(NAMES), model.predict_proba(NAMES), atol=0.05)
     assert (small.predict_proba(NAMES) != model.predict_proba(NAMES)).any()
     small.save(tmp_path / "names")
-    again = CharRNNClassifier.load(tmp_path / "names")
+    again = TextClassifier.load(tmp_path / "names")
     np.testing.assert_array_equal(again.predict_proba(NAMES), small.predict_proba(NAMES))
     assert small.models_["forward"].for_label("f").score_samples(["anna"]).shape == (1,)
 
@@ -422,7 +422,7 @@ def test_quantized_model_can_be_fitted_anew():
 
 
 def test_quantize_refuses_other_models(monkeypatch):
-    for unfitted in (CharRNN(), CharRNNClassifier()):
+    for unfitted in (CharRNN(), TextClassifier()):
         with pytest.raises(NotFittedError):
             unfitted.quantize()
     model = random_language_model("abc", dtype="float32")
@@ -539,4 +539,4 @@ def test_crafted_int8_files_are_refused(tmp_path, monkeypatch, quantized_classif
         patch.setattr(model_file, "_checked_parts", lambda tensors, architecture: None)
         model_file.write(tmp_path / "crafted", file)
     with pytest.raises(ModelFileError, match=message):
-        CharRNNClassifier.load(tmp_path / "crafted")
+        TextClassifier.load(tmp_path / "crafted")

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from crnn import CharNGram, CharRNN, CharRNNClassifier, Lines, Mixture, TextFile
+from crnn import CharNGram, CharRNN, Lines, Mixture, TextClassifier, TextFile
 from crnn.files import model_file
 from crnn.files.container import file_chunks
 from crnn.report import write_report
@@ -25,7 +25,7 @@ def model():
 def test_paths_of_every_kind(tmp_path, model, kind):
     name = kind(tmp_path / "file")
     counts = CharNGram().fit(TEXT)
-    classifier = CharRNNClassifier(CharRNN(**OPTIONS)).fit(["ab", "b"] * 3, [0, 1] * 3)
+    classifier = TextClassifier(CharRNN(**OPTIONS)).fit(["ab", "b"] * 3, [0, 1] * 3)
     for each in (model, counts, classifier, Mixture([model, counts])):
         each.save(name)
         type(each).load(name)

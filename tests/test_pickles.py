@@ -16,13 +16,13 @@ from crnn import (
     AnomalyDetector,
     CharNGram,
     CharRNN,
-    CharRNNClassifier,
     DivergenceError,
     InvalidInputError,
     Lines,
     Mixture,
     ModelFileError,
     NotFittedError,
+    TextClassifier,
     TextFile,
 )
 from crnn.estimator import Estimator
@@ -62,7 +62,7 @@ MODELS = {
     "8-bit weights": lambda: network(cell="gru").quantize(),
     "counts": lambda: counts(NAMES),
     "mixture": mixture,
-    "classifier": lambda: CharRNNClassifier(CharRNN(5, max_steps=7, random_state=0)).fit(NAMES, [0, 1] * 3),
+    "classifier": lambda: TextClassifier(CharRNN(5, max_steps=7, random_state=0)).fit(NAMES, [0, 1] * 3),
     "detector": lambda: AnomalyDetector(counts([*NAMES, "nn"]), contamination=0.2).calibrate(NAMES * 9),
 }
 STATES = {
@@ -86,7 +86,7 @@ OTHERS = {
     "divergence at once": lambda: DivergenceError(0, math.inf),
     "unfitted network": lambda: CharRNN(7, random_state=3, vocabulary=["a", "b"], callbacks=[print]),
     "unfitted counts": lambda: CharNGram(7),
-    "unfitted classifier": lambda: CharRNNClassifier(CharRNN(7)),
+    "unfitted classifier": lambda: TextClassifier(CharRNN(7)),
     "unfitted detector": AnomalyDetector,
 }
 
@@ -160,7 +160,7 @@ def test_a_state_and_its_copy_read_alike_and_apart(name, copied):
 @pytest.mark.parametrize("name", MODELS)
 def test_a_pickle_takes_little_more_than_the_file(name):
     model = MODELS[name]()
-    assert len(pickle.dumps(model)) < len(bits(model)) + 3000 * (1 + 3 * isinstance(model, Mixture | CharRNNClassifier))
+    assert len(pickle.dumps(model)) < len(bits(model)) + 3000 * (1 + 3 * isinstance(model, Mixture | TextClassifier))
 
 
 def test_states_pickled_together_share_the_weights():

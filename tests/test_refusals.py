@@ -18,11 +18,11 @@ from crnn import (
     AnomalyDetector,
     CharNGram,
     CharRNN,
-    CharRNNClassifier,
     InvalidInputError,
     Lines,
     Mixture,
     NotFittedError,
+    TextClassifier,
     TextFile,
     plot,
 )
@@ -215,10 +215,10 @@ INVALID_HERE = {
     **{
         f"AnomalyDetector.{name}-X": DETECTED for name in ("calibrate", "decision_function", "predict", "score_samples")
     },
-    **{f"CharRNNClassifier.{name}-X": NOT_LISTS for name in ("predict", "predict_proba", "predict_log_proba", "score")},
+    **{f"TextClassifier.{name}-X": NOT_LISTS for name in ("predict", "predict_proba", "predict_log_proba", "score")},
     **{f"CharNGram.{name}-labels": () for name in ("fit", "partial_fit")},  # refused, whatever their value
     **{
-        f"CharRNNClassifier.{name}-y": [*THINGS, None, 3, ["a"], [0, None] * 3, [0.5, math.nan] * 3, [[0]] * 6]
+        f"TextClassifier.{name}-y": [*THINGS, None, 3, ["a"], [0, None] * 3, [0.5, math.nan] * 3, [[0]] * 6]
         for name in ("fit", "recommended", "score")
     },
     "CharRNN.adapt-learning_rate": reals(),
@@ -230,7 +230,7 @@ INVALID_HERE = {
     "CharRNN.resume-validation_labels": (),  # as those of `fit`
     "write_report-text": [*THINGS, 3],
     "Mixture.recommended-validation": (),  # as the text of `fit_weights`
-    "CharRNNClassifier-class_weight": [*THINGS, 3, "magic"],
+    "TextClassifier-class_weight": [*THINGS, 3, "magic"],
 }
 
 # What a message begins with where this isn't the parameter's name.
@@ -255,8 +255,8 @@ USUAL_HERE = {
     **{f"CharRNN.{name}-validation_labels": LABELED for name in ("fit", "partial_fit")},
 }
 
-UNFITTED = [AnomalyDetector, CharNGram, CharRNN, CharRNNClassifier]
-ESTIMATORS = [AnomalyDetector, CharNGram, CharRNN, CharRNNClassifier, Mixture]
+UNFITTED = [AnomalyDetector, CharNGram, CharRNN, TextClassifier]
+ESTIMATORS = [AnomalyDetector, CharNGram, CharRNN, TextClassifier, Mixture]
 FUNCTIONS = [getattr(plot, name) for name in plot.__all__ if name.islower()] + [
     load_model,
     write_report,
@@ -300,8 +300,8 @@ def fitted(name):
         return CharNGram(3).fit(NAMES)
     if name == "Mixture":
         return Mixture([fitted("CharRNN"), fitted("CharNGram")])
-    if name == "CharRNNClassifier":
-        return CharRNNClassifier(CharRNN(**SMALL)).fit(NAMES, [0, 1] * 3)
+    if name == "TextClassifier":
+        return TextClassifier(CharRNN(**SMALL)).fit(NAMES, [0, 1] * 3)
     if name == "AnomalyDetector":
         lines = [f"{name} {i}" for i in range(60) for name in NAMES]
         return AnomalyDetector(CharNGram(3), contamination=0.4, random_state=0).fit(lines)
@@ -332,7 +332,7 @@ def attempt(name, parameter, value):
         result = function(**given | {parameter: value})
         if name in ("CharRNN", "CharNGram", "AnomalyDetector"):
             result.fit(NAMES)
-        elif name == "CharRNNClassifier":
+        elif name == "TextClassifier":
             result.fit(NAMES, [0, 1] * 3)
     if inspect.isgenerator(result):
         next(result)
@@ -387,10 +387,10 @@ def test_invalid_value_is_refused_by_name(case):
 
 # Methods that make a model, and those whose message names the method that they call.
 MAKING = {"calibrate", "fit", "fit_predict", "from_bytes", "from_torch", "load", "partial_fit", "recommended", "resume"}
-NAMED_AS = {"bits_per_char": "score", "perplexity": "score", "CharRNNClassifier.score": "predict"}
-NAMED_AS |= {f"CharRNNClassifier.{name}": "predict" for name in ("predict_proba", "predict_log_proba")}
+NAMED_AS = {"bits_per_char": "score", "perplexity": "score", "TextClassifier.score": "predict"}
+NAMED_AS |= {f"TextClassifier.{name}": "predict" for name in ("predict_proba", "predict_log_proba")}
 USES = [name for name in METHODS if name.split(".")[1] not in MAKING | {"stop"}]
-UNFITTED = (AnomalyDetector, CharNGram, CharRNN, CharRNNClassifier)
+UNFITTED = (AnomalyDetector, CharNGram, CharRNN, TextClassifier)
 LEARNED = [f"{cls.__name__}.{name}" for cls in UNFITTED for name in dir(cls) if name.endswith("_") and name[0] != "_"]
 WITHOUT_LABEL = {  # of the methods of a CharRNN, those that work for a model with labels
     "bits_per_char", "editing", "for_label", "get_feature_names_out", "perplexity", "quantize", "sample", "save",

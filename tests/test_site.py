@@ -122,7 +122,7 @@ def test_docstrings_lead_to_guides(extension):
     assert lines == ["See :doc:`/pictures`, :doc:`/recipes/names`."]
 
 
-@pytest.mark.parametrize("name", ["CharRNN", "CharNGram", "Mixture", "CharRNNClassifier", "AnomalyDetector"])
+@pytest.mark.parametrize("name", ["CharRNN", "CharNGram", "Mixture", "TextClassifier", "AnomalyDetector"])
 def test_every_public_member_is_in_one_group(extension, name):
     cls = getattr(crnn, name)
     grouped = [member for _, members in extension("class_reference").grouped_members(cls) for member in members]

@@ -32,7 +32,7 @@ MEMBERS = {
 ATTRIBUTES = "Attributes"
 NAMES = {
     "Models": ("CharRNN", "CharNGram", "Mixture"),
-    "Estimators that use a model": ("CharRNNClassifier", "AnomalyDetector"),
+    "Estimators that use a model": ("TextClassifier", "AnomalyDetector"),
     "Data": ("Lines", "TextFile", "BOUNDARY", "UNKNOWN"),
     "Errors": ("InvalidInputError", "NotFittedError", "DivergenceError", "ModelFileError"),
     "Functions": ("load_model", "show_config"),

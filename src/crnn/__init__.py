@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from .anomaly_detector import AnomalyDetector
     from .char_ngram import CharNGram
     from .char_rnn import CharRNN
-    from .classifier import CharRNNClassifier
     from .errors import DivergenceError, InvalidInputError, ModelFileError, NotFittedError
     from .mixture import Mixture
     from .runtime.build_info import show_config
     from .text.sources.lines import Lines
     from .text.sources.text_file import TextFile
     from .text.symbols.special import BOUNDARY, UNKNOWN
+    from .text_classifier import TextClassifier
 
 __all__ = [
     "BOUNDARY",
@@ -25,13 +25,13 @@ __all__ = [
     "AnomalyDetector",
     "CharNGram",
     "CharRNN",
-    "CharRNNClassifier",
     "DivergenceError",
     "InvalidInputError",
     "Lines",
     "Mixture",
     "ModelFileError",
     "NotFittedError",
+    "TextClassifier",
     "TextFile",
     "__version__",
     "show_config",
@@ -44,13 +44,13 @@ _HOMES = {
     "AnomalyDetector": "anomaly_detector",
     "CharNGram": "char_ngram",
     "CharRNN": "char_rnn",
-    "CharRNNClassifier": "classifier",
     "DivergenceError": "errors",
     "InvalidInputError": "errors",
     "Lines": "text.sources.lines",
     "Mixture": "mixture",
     "ModelFileError": "errors",
     "NotFittedError": "errors",
+    "TextClassifier": "text_classifier",
     "TextFile": "text.sources.text_file",
     "show_config": "runtime.build_info",
 }

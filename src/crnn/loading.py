@@ -6,15 +6,15 @@ from typing import BinaryIO
 
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
-from .classifier import CharRNNClassifier
 from .files.sealed_file import file_kind
 from .mixture import Mixture
 from .parameters.checks import FilePath
+from .text_classifier import TextClassifier
 
 
 def load_model(
     path: FilePath | BinaryIO,
-) -> CharRNN | CharRNNClassifier | CharNGram | Mixture:
+) -> CharRNN | TextClassifier | CharNGram | Mixture:
     """Read a model of any kind from a file.
 
     Parameters
@@ -44,4 +44,4 @@ def load_model(
         return CharNGram.load(path)
     if kind == "mixture":
         return Mixture.load(path)
-    return CharRNNClassifier.load(path) if kind == "classifier" else CharRNN.load(path)
+    return TextClassifier.load(path) if kind == "classifier" else CharRNN.load(path)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from examples import classifier_of
 
-from crnn import CharRNN, CharRNNClassifier, ModelFileError
+from crnn import CharRNN, ModelFileError, TextClassifier
 from crnn.files import checkpoint, classifier_file, model_file
 from crnn.model.stored_record import StoredRecord
 
@@ -40,10 +40,10 @@ def networks():
 )
 def test_refuses_non_classifiers(tmp_path, networks, own, prior):
     classifier_file.write(networks, PRIOR, PARAMETERS, OWN | {"class_weight": {"f": 2.0}}, tmp_path / "good.crnn")
-    assert CharRNNClassifier.load(tmp_path / "good.crnn").class_weight == {"f": 2.0}
+    assert TextClassifier.load(tmp_path / "good.crnn").class_weight == {"f": 2.0}
     classifier_file.write(networks, prior, PARAMETERS, own, tmp_path / "bad.crnn")
     with pytest.raises(ModelFileError, match="its classifier is damaged"):
-        CharRNNClassifier.load(tmp_path / "bad.crnn")
+        TextClassifier.load(tmp_path / "bad.crnn")
 
 
 def test_a_file_has_the_weights_alone(tmp_path, networks):
@@ -100,7 +100,7 @@ def test_a_second_network_without_pairs(tmp_path, networks, pairs):
     classifier_file.write(networks, PRIOR, PARAMETERS, OWN, tmp_path / "m.crnn")
     damaged(tmp_path / "m.crnn", "bigrams.pairs", pairs)
     with pytest.raises(ModelFileError, match=r"its second network has no bigrams\.pairs; restore it from a copy"):
-        CharRNNClassifier.load(tmp_path / "m.crnn")
+        TextClassifier.load(tmp_path / "m.crnn")
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_second_network_without_pairs(tmp_path, networks, pairs):
 def test_a_second_network_without_weights(tmp_path, networks, weights):
     classifier_file.write(networks, PRIOR, PARAMETERS, OWN, tmp_path / "m.crnn")
     damaged(tmp_path / "m.crnn", "decoder.bias", np.zeros(6, np.float32))
-    CharRNNClassifier.load(tmp_path / "m.crnn")
+    TextClassifier.load(tmp_path / "m.crnn")
     damaged(tmp_path / "m.crnn", "decoder.bias", weights)
     with pytest.raises(ModelFileError, match=r"its second network has no decoder\.bias; restore it from a copy"):
-        CharRNNClassifier.load(tmp_path / "m.crnn")
+        TextClassifier.load(tmp_path / "m.crnn")

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from crnn import AnomalyDetector, CharNGram, CharRNN, CharRNNClassifier, Mixture, ModelFileError
+from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture, ModelFileError, TextClassifier
 from crnn.files.sealed_file import read_sealed_header, read_sealed_tensors, sealed_chunks
 
 NAMES = ["anna", "hanna", "nan", "ann", "hannah"]
@@ -129,9 +129,9 @@ def test_refuses_models_without_a_threshold(tmp_path):
     MODELS["counts"]().save(tmp_path / "m.crnn")
     with pytest.raises(ModelFileError, match=r"m\.crnn.*contains a model but no detector.*call calibrate"):
         AnomalyDetector.load(tmp_path / "m.crnn")
-    classifier = CharRNNClassifier().set_params(estimator__hidden_size=4, estimator__max_steps=2)
+    classifier = TextClassifier().set_params(estimator__hidden_size=4, estimator__max_steps=2)
     classifier.fit(["aa", "bb"], [0, 1]).save(tmp_path / "c.crnn")
-    with pytest.raises(ModelFileError, match="contains a CharRNNClassifier"):
+    with pytest.raises(ModelFileError, match="contains a TextClassifier"):
         AnomalyDetector.load(tmp_path / "c.crnn")
     with pytest.raises(FileNotFoundError):
         AnomalyDetector.load(tmp_path / "no.crnn")

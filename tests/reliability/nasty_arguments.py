@@ -25,7 +25,7 @@ import crnn
 import crnn.loading
 import crnn.plot
 import crnn.report
-from crnn import AnomalyDetector, CharNGram, CharRNN, CharRNNClassifier, DivergenceError, Lines, Mixture, TextFile
+from crnn import AnomalyDetector, CharNGram, CharRNN, DivergenceError, Lines, Mixture, TextClassifier, TextFile
 from crnn.errors import any_repr
 from crnn.estimator import Estimator
 
@@ -66,7 +66,7 @@ def estimators():
     found += [CharRNN(**SMALL, cell="gru").fit(DOCUMENTS, labels=["a", "b"] * 3)]
     found += [CharNGram(4).fit(DOCUMENTS * 3), CharNGram(3).fit(TEXT), CharNGram(min_count=2).fit(b"abab"), CharNGram()]
     found += [Mixture([CharRNN(**SMALL).fit(DOCUMENTS * 3), found[6]])]
-    found += [CharRNNClassifier(CharRNN(**SMALL)).fit(DOCUMENTS, [0, 1] * 3), CharRNNClassifier()]
+    found += [TextClassifier(CharRNN(**SMALL)).fit(DOCUMENTS, [0, 1] * 3), TextClassifier()]
     lines = [f"{name} {i}" for i in range(99) for name in DOCUMENTS]
     found += [AnomalyDetector(CharRNN(**SMALL, min_count=2), contamination=0.1).fit(lines), AnomalyDetector()]
     classes = {cls for cls in public_classes() if issubclass(cls, Estimator)} - {type(model) for model in found}
@@ -140,7 +140,7 @@ def used(function, given):
             list(islice(result, 3))
         elif isinstance(function, type) and isinstance(result, Estimator):
             repr(result), result._repr_html_()
-            result.fit(*([DOCUMENTS, [0, 1] * 3] if isinstance(result, CharRNNClassifier) else [TEXT]))
+            result.fit(*([DOCUMENTS, [0, 1] * 3] if isinstance(result, TextClassifier) else [TEXT]))
         elif isinstance(result, AbstractContextManager):
             with result:
                 pass

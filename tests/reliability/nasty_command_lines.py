@@ -15,7 +15,7 @@ import time
 import numpy as np
 from nasty_arguments import DOCUMENTS, SMALL, STUCK, TEXT
 
-from crnn import CharNGram, CharRNN, CharRNNClassifier, Mixture
+from crnn import CharNGram, CharRNN, Mixture, TextClassifier
 from crnn.cli.main import _parser, main
 
 LONGEST = 0.1  # seconds of a command: training is then interrupted
@@ -40,7 +40,7 @@ def contents():
     yield "text", TEXT.encode()
     yield "names", "\n".join(DOCUMENTS * 5).encode()
     yield "labeled", "\n".join(f"{i % 2}\t{name}" for i, name in enumerate(DOCUMENTS * 5)).encode()
-    classifier = CharRNNClassifier(CharRNN(**SMALL)).fit(DOCUMENTS, [0, 1] * 3)
+    classifier = TextClassifier(CharRNN(**SMALL)).fit(DOCUMENTS, [0, 1] * 3)
     for name, model in [("model", CharRNN(**SMALL).fit(TEXT)), ("mixture", mixture), ("classifier", classifier)]:
         model.save(stream := io.BytesIO())
         yield name, stream.getvalue()

@@ -422,7 +422,7 @@ def test_one_of_two_directions_is_shown():
     ("model", "labels", "message"),
     [
         (random_language_model("ab"), ["x"], "labels need a classifier, but model is a CharRNN. Omit labels"),
-        (CharNGram(2).fit("ab"), None, "but must be a CharRNN or a CharRNNClassifier"),
+        (CharNGram(2).fit("ab"), None, "but must be a CharRNN or a TextClassifier"),
     ],
 )
 def test_refuses_models_without_a_report(model, labels, message):

@@ -6,8 +6,8 @@ import argparse
 import os
 from typing import Any
 
-from ..classifier import CharRNNClassifier
 from ..report import write_report
+from ..text_classifier import TextClassifier
 from .arguments import add_model, refuse_two_standard_inputs
 from .errors import say
 from .files import STANDARD, check_writable, load_network, model_source, read_documents, read_text
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.labels is None:
         model = load_network(arguments.model, "crnn report", arguments.label)
     else:
-        model = CharRNNClassifier.load(model_source(arguments.model))
+        model = TextClassifier.load(model_source(arguments.model))
         known: dict[Any, Any] = {str(label): label for label in model.classes_.tolist()}
         labels = [known.get(label, label) for label in read_documents(arguments.labels, as_bytes=False)]
     text: Any = None

@@ -30,7 +30,7 @@ from .container import Header, file_chunks, read_header, read_tensors, tensor_by
 FORMAT = 1
 """The format version that this library writes; files of a higher version are refused."""
 
-KINDS = {"network": "CharRNN", "classifier": "CharRNNClassifier", "ngram": "CharNGram", "mixture": "Mixture"}
+KINDS = {"network": "CharRNN", "classifier": "TextClassifier", "ngram": "CharNGram", "mixture": "Mixture"}
 """The kinds of files, and the class that loads each kind."""
 
 _DAMAGED = "the file is damaged or was not saved by crnn; restore it from a copy, or train and save again"

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..classifier import CharRNNClassifier
 from ..errors import InvalidInputError, short_repr
 from ..text.sources.input_checks import python_values
 from ..text.sources.labels import checked_labels
+from ..text_classifier import TextClassifier
 from .samples import shown
 
 WORK = 2e11  # multiplications by weights for classifying the texts, which take a few seconds in batches
@@ -34,7 +34,7 @@ class LabeledTexts(NamedTuple):
     described: str  # the number of texts, in words
 
 
-def labeled_texts(classifier: CharRNNClassifier, texts: Any, labels: ArrayLike) -> LabeledTexts:
+def labeled_texts(classifier: TextClassifier, texts: Any, labels: ArrayLike) -> LabeledTexts:
     """Return as many texts and labels as can be classified in a few seconds."""
     if texts is None or isinstance(texts, str | bytes | Path):
         raise InvalidInputError("labels need a list of texts, but text is not a list. Pass one text per label.")
@@ -53,7 +53,7 @@ def labeled_texts(classifier: CharRNNClassifier, texts: Any, labels: ArrayLike) 
     return LabeledTexts(whole[:n], numbers[:n], described)
 
 
-def class_tables(classifier: CharRNNClassifier, part: LabeledTexts) -> dict[str, Any]:
+def class_tables(classifier: TextClassifier, part: LabeledTexts) -> dict[str, Any]:
     """Return the confusion matrix with examples, the accuracy, and the most confident mistakes."""
     p = np.asarray(classifier.predict_proba(part.texts))
     predicted = p.argmax(axis=1)

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..char_rnn import CharRNN
-from ..classifier import CharRNNClassifier
 from ..errors import InvalidInputError, short_repr
 from ..export.html_file import ENGINE, INTERFACE, encoded_weights, live_data, page_weights, summary
 from ..export.page import assets, filled, html_page, printable_title
@@ -20,6 +19,7 @@ from ..model.layout import described
 from ..parameters.checks import FilePath, checked_path
 from ..plot.unit_search import MIN_SYMBOLS, find_units
 from ..runtime.atomic_file import write_atomically
+from ..text_classifier import TextClassifier
 from ..training.progress.loss_curve import number_in
 from .classes import class_tables, labeled_texts
 from .samples import samples, shown
@@ -48,18 +48,18 @@ class Subject(NamedTuple):
     classes: dict[str, Any] | None = None  # the classifier's tables
 
 
-def subject_of(model: CharRNN | CharRNNClassifier, text: Any, labels: ArrayLike | None) -> Subject:
+def subject_of(model: CharRNN | TextClassifier, text: Any, labels: ArrayLike | None) -> Subject:
     """Return the subject of the report."""
-    if isinstance(model, CharRNNClassifier):
+    if isinstance(model, TextClassifier):
         return _of_classifier(model, text, labels)
     if not isinstance(model, CharRNN):
-        raise InvalidInputError(f"model is {short_repr(model)}, but must be a CharRNN or a CharRNNClassifier")
+        raise InvalidInputError(f"model is {short_repr(model)}, but must be a CharRNN or a TextClassifier")
     if labels is not None:
         raise InvalidInputError("labels need a classifier, but model is a CharRNN. Omit labels.")
     return Subject(model, text, model.history_)
 
 
-def _of_classifier(classifier: CharRNNClassifier, texts: Any, labels: ArrayLike | None) -> Subject:
+def _of_classifier(classifier: TextClassifier, texts: Any, labels: ArrayLike | None) -> Subject:
     """Return the model and texts of the most frequent class or, without labels, of the first class."""
     classes, number, tables = classifier.classes_, 0, None
     named = ", ".join([*map(str, classes[:SHOWN].tolist()), *(["…"] if len(classes) > SHOWN else [])])
@@ -81,7 +81,7 @@ def _of_classifier(classifier: CharRNNClassifier, texts: Any, labels: ArrayLike 
 
 
 def write_report(
-    model: CharRNN | CharRNNClassifier,
+    model: CharRNN | TextClassifier,
     path: FilePath,
     text: str | bytes | Sequence[str] | Sequence[bytes] | os.PathLike[str] | None = None,
     *,
@@ -97,7 +97,7 @@ def write_report(
 
     Parameters
     ----------
-    model : CharRNN or CharRNNClassifier
+    model : CharRNN or TextClassifier
         A fitted model.
     path : str, bytes or os.PathLike
         The path of the page, usually with the suffix ``.html``.

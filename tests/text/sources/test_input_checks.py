@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from crnn import AnomalyDetector, CharNGram, CharRNN, CharRNNClassifier, InvalidInputError
+from crnn import AnomalyDetector, CharNGram, CharRNN, InvalidInputError, TextClassifier
 from crnn.text.sources import input_checks
 from crnn.text.sources.input_checks import is_missing, python_values
 from crnn.text.sources.sources import text_source
@@ -166,7 +166,7 @@ def test_arrow_arrays_wherever_columns_are(kind):
     assert model.sample(exclude=column(NAMES), random_state=0) not in NAMES
     labeled = CharRNN(3, max_steps=5, random_state=0).fit(column(NAMES * 5), labels=column(["x", "y"] * 5))
     assert labeled.labels_.tolist() == ["x", "y"]
-    classifier = CharRNNClassifier(CharRNN(3, max_steps=5, random_state=0))
+    classifier = TextClassifier(CharRNN(3, max_steps=5, random_state=0))
     classifier.fit(column(NAMES * 5), column(["x", "y"] * 5))
     assert classifier.predict(column(NAMES)).shape == (2,)
     with pytest.raises(InvalidInputError, match="is a table"):
@@ -250,7 +250,7 @@ class ColumnsAlone:
     "call",
     [
         lambda table: CharRNN().fit(table),
-        lambda table: CharRNNClassifier().fit(table, [0, 1]),
+        lambda table: TextClassifier().fit(table, [0, 1]),
         lambda table: AnomalyDetector().fit(table),
         lambda table: CharNGram(order=2).fit(["ab"]).score_samples(table),
     ],

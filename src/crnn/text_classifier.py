@@ -1,4 +1,4 @@
-"""CharRNNClassifier: predicts the labels of short texts with language models trained with labels."""
+"""TextClassifier: predicts the labels of short texts with language models trained with labels."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SHORT_TEXTS: dict[str, Any] = {
 }  # fmt: skip
 
 
-class CharRNNClassifier(Estimator):
+class TextClassifier(Estimator):
     """A classifier of short texts, such as names by language or domains by origin.
 
     It trains a copy of a language model to predict the probability of a text given its label, by reading the
@@ -76,9 +76,9 @@ class CharRNNClassifier(Estimator):
 
     Examples
     --------
-    >>> from crnn import CharRNNClassifier
+    >>> from crnn import TextClassifier
     >>> names = ["anna", "eva", "olga", "bob", "otto", "tom"]
-    >>> model = CharRNNClassifier().set_params(estimator__hidden_size=16, estimator__random_state=0)
+    >>> model = TextClassifier().set_params(estimator__hidden_size=16, estimator__random_state=0)
     >>> model = model.fit(names, ["f", "f", "f", "m", "m", "m"])
     >>> model.predict(["hanna", "rob"])
     array(['f', 'm'], dtype='<U1')
@@ -115,8 +115,8 @@ class CharRNNClassifier(Estimator):
 
         Examples
         --------
-        >>> from crnn import CharRNNClassifier
-        >>> CharRNNClassifier().set_params(estimator__hidden_size=64).estimator.cell
+        >>> from crnn import TextClassifier
+        >>> TextClassifier().set_params(estimator__hidden_size=64).estimator.cell
         'lstm'
         """
         if any(name.startswith("estimator__") for name in params):
@@ -139,7 +139,7 @@ class CharRNNClassifier(Estimator):
 
         Returns
         -------
-        CharRNNClassifier
+        TextClassifier
             The classifier itself.
 
         Raises
@@ -151,8 +151,8 @@ class CharRNNClassifier(Estimator):
 
         Examples
         --------
-        >>> from crnn import CharRNNClassifier
-        >>> model = CharRNNClassifier().set_params(estimator__hidden_size=8, estimator__max_steps=5)
+        >>> from crnn import TextClassifier
+        >>> model = TextClassifier().set_params(estimator__hidden_size=8, estimator__max_steps=5)
         >>> model.fit(["ab", "ba", "a"], [0, 1, 0]).classes_
         array([0, 1])
         """
@@ -183,7 +183,7 @@ class CharRNNClassifier(Estimator):
             return CharRNN(**SHORT_TEXTS)
         if not isinstance(self.estimator, CharRNN):
             raise InvalidInputError(
-                f"estimator is of type {type(self.estimator).__name__}. Pass CharRNNClassifier(CharRNN(...)), or "
+                f"estimator is of type {type(self.estimator).__name__}. Pass TextClassifier(CharRNN(...)), or "
                 "change the default with set_params(estimator__hidden_size=...)."
             )
         return self.estimator
@@ -216,7 +216,7 @@ class CharRNNClassifier(Estimator):
 
         Returns
         -------
-        CharRNNClassifier
+        TextClassifier
 
         Raises
         ------
@@ -225,8 +225,8 @@ class CharRNNClassifier(Estimator):
 
         Examples
         --------
-        >>> from crnn import CharRNNClassifier
-        >>> model = CharRNNClassifier.recommended(["ab", "cd"] * 50, [0, 1] * 50, seconds=2.0, verbose=0)
+        >>> from crnn import TextClassifier
+        >>> model = TextClassifier.recommended(["ab", "cd"] * 50, [0, 1] * 50, seconds=2.0, verbose=0)
         >>> model.estimator.max_seconds
         2.0
         """
@@ -263,8 +263,8 @@ class CharRNNClassifier(Estimator):
 
         Examples
         --------
-        >>> from crnn import CharRNNClassifier
-        >>> model = CharRNNClassifier().set_params(estimator__hidden_size=16, estimator__random_state=0)
+        >>> from crnn import TextClassifier
+        >>> model = TextClassifier().set_params(estimator__hidden_size=16, estimator__random_state=0)
         >>> model.fit(["aaa", "aa", "bb", "bbb"], ["a", "a", "b", "b"]).predict(["aaaa", "bbbb"])
         array(['a', 'b'], dtype='<U1')
         """
@@ -278,8 +278,8 @@ class CharRNNClassifier(Estimator):
 
         Examples
         --------
-        >>> from crnn import CharRNNClassifier
-        >>> model = CharRNNClassifier().set_params(estimator__hidden_size=16, estimator__random_state=0)
+        >>> from crnn import TextClassifier
+        >>> model = TextClassifier().set_params(estimator__hidden_size=16, estimator__random_state=0)
         >>> model = model.fit(["aaa", "aa", "bb", "bbb"], ["a", "a", "b", "b"])
         >>> model.predict_proba(["aaaa", "bbbb"]).round().tolist()
         [[1.0, 0.0], [0.0, 1.0]]
@@ -295,8 +295,8 @@ class CharRNNClassifier(Estimator):
 
         Examples
         --------
-        >>> from crnn import CharRNNClassifier
-        >>> model = CharRNNClassifier().set_params(estimator__hidden_size=8, estimator__max_steps=5)
+        >>> from crnn import TextClassifier
+        >>> model = TextClassifier().set_params(estimator__hidden_size=8, estimator__max_steps=5)
         >>> model.fit(["ab", "ba"], [0, 1]).predict_log_proba(["ab", "x", ""]).shape
         (3, 2)
         """
@@ -320,8 +320,8 @@ class CharRNNClassifier(Estimator):
 
         Examples
         --------
-        >>> from crnn import CharRNNClassifier
-        >>> model = CharRNNClassifier().set_params(estimator__hidden_size=16, estimator__random_state=0)
+        >>> from crnn import TextClassifier
+        >>> model = TextClassifier().set_params(estimator__hidden_size=16, estimator__random_state=0)
         >>> model = model.fit(["aaa", "aa", "bb", "bbb"], ["a", "a", "b", "b"])
         >>> model.score(["aaaa", "bbbb", "bbbb"], ["a", "b", "a"], sample_weight=[1, 2, 1])
         0.75
@@ -345,8 +345,8 @@ class CharRNNClassifier(Estimator):
 
         Examples
         --------
-        >>> from crnn import CharRNNClassifier
-        >>> model = CharRNNClassifier().set_params(estimator__hidden_size=8, estimator__max_steps=5)
+        >>> from crnn import TextClassifier
+        >>> model = TextClassifier().set_params(estimator__hidden_size=8, estimator__max_steps=5)
         >>> list(model.fit(["ab", "ba"], [0, 1]).models_)
         ['forward', 'backward']
         """
@@ -378,7 +378,7 @@ class CharRNNClassifier(Estimator):
 
         Returns
         -------
-        CharRNNClassifier
+        TextClassifier
             It predicts, saves and loads like any other.
 
         Raises
@@ -388,8 +388,8 @@ class CharRNNClassifier(Estimator):
 
         Examples
         --------
-        >>> from crnn import CharRNNClassifier
-        >>> model = CharRNNClassifier().set_params(estimator__hidden_size=16, estimator__random_state=0)
+        >>> from crnn import TextClassifier
+        >>> model = TextClassifier().set_params(estimator__hidden_size=16, estimator__random_state=0)
         >>> model.fit(["aaa", "aa", "bb", "bbb"], ["a", "a", "b", "b"]).quantize().predict(["aaaa", "bbbb"])
         array(['a', 'b'], dtype='<U1')
         """
@@ -427,13 +427,13 @@ class CharRNNClassifier(Estimator):
         Examples
         --------
         >>> import pathlib, tempfile
-        >>> from crnn import CharRNN, CharRNNClassifier
-        >>> model = CharRNNClassifier().set_params(estimator__hidden_size=8, estimator__max_steps=5)
+        >>> from crnn import CharRNN, TextClassifier
+        >>> model = TextClassifier().set_params(estimator__hidden_size=8, estimator__max_steps=5)
         >>> model = model.fit(["ab", "ba"], ["x", "y"])
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = pathlib.Path(folder) / "names.crnn"
         ...     model.save(path)
-        ...     again, told = CharRNNClassifier.load(path), CharRNN.load(path)
+        ...     again, told = TextClassifier.load(path), CharRNN.load(path)
         >>> bool((again.predict_proba(["ab"]) == model.predict_proba(["ab"])).all()), told.labels_.tolist()
         (True, ['x', 'y'])
         """
@@ -451,7 +451,7 @@ class CharRNNClassifier(Estimator):
 
         Returns
         -------
-        CharRNNClassifier
+        TextClassifier
 
         Raises
         ------

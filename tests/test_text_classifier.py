@@ -1,4 +1,4 @@
-"""CharRNNClassifier: prediction by Bayes' rule in both directions, scikit-learn's conventions, files."""
+"""TextClassifier: prediction by Bayes' rule in both directions, scikit-learn's conventions, files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils.validation import check_is_fitted
 
-from crnn import CharRNN, CharRNNClassifier, InvalidInputError, ModelFileError, NotFittedError
+from crnn import CharRNN, InvalidInputError, ModelFileError, NotFittedError, TextClassifier
 from crnn.training.preparation.class_data import ClassData
 
 X = ["anna", "hannah", "eva", "bob", "otto", "rob", "", "tim"] * 3
@@ -120,7 +120,7 @@ def test_labels_of_any_kind(y, tmp_path):
     assert model.classes_.tolist() == sorted(y)
     assert model.predict(["ab"])[0] in list(y)
     model.save(tmp_path / "m.crnn")
-    assert CharRNNClassifier.load(tmp_path / "m.crnn").classes_.tolist() == sorted(y)
+    assert TextClassifier.load(tmp_path / "m.crnn").classes_.tolist() == sorted(y)
 
 
 def test_bytes():
@@ -133,7 +133,7 @@ def test_bytes():
 def test_file_pickle_and_clone(tmp_path, directions, class_weight):
     model = small(max_steps=5, directions=directions, class_weight=class_weight).fit(X, Y)
     model.save(tmp_path / "m.crnn")
-    loaded = CharRNNClassifier.load(tmp_path / "m.crnn")
+    loaded = TextClassifier.load(tmp_path / "m.crnn")
     for again in (loaded, pickle.loads(pickle.dumps(model))):
         assert repr(again) == repr(model)
         assert (again.predict_log_proba(X) == model.predict_log_proba(X)).all()
@@ -150,14 +150,14 @@ def test_few_texts_are_read_until_there_are_enough_steps(tmp_path):
     assert model.n_steps_ == 2 * 8 * model.models_["forward"].history_[-1]["step"] // 8
     assert model.n_steps_ < 100
     model.save(tmp_path / "m.crnn")
-    again = CharRNNClassifier.load(tmp_path / "m.crnn")
+    again = TextClassifier.load(tmp_path / "m.crnn")
     assert (again.min_steps, again.estimator.epochs) == (0, 8)
 
 
 def test_refuses_models_that_are_not_classifiers(tmp_path):
     CharRNN(5, max_steps=1, random_state=0).fit(X, labels=Y).save(tmp_path / "m.crnn")
     with pytest.raises(ModelFileError, match=r"it does not contain a classifier; load it with CharRNN.load"):
-        CharRNNClassifier.load(tmp_path / "m.crnn")
+        TextClassifier.load(tmp_path / "m.crnn")
 
 
 def test_time_is_shared_by_the_directions():
@@ -180,7 +180,7 @@ def test_callbacks_see_the_direction():
     seen = []
     small(callbacks=[lambda model, record: seen.append((type(model), record["direction"]))], max_steps=3).fit(X, Y)
     assert {direction for _, direction in seen} == {"forward", "backward"}
-    assert {kind for kind, _ in seen} == {CharRNNClassifier}
+    assert {kind for kind, _ in seen} == {TextClassifier}
 
 
 @pytest.mark.parametrize(
@@ -217,20 +217,20 @@ def test_a_callback_cannot_train_the_classifier_that_is_being_trained():
 
 
 def test_recommended(capsys):
-    model = CharRNNClassifier.recommended(X, Y, 0.3, random_state=0, dropout=0.0, fit=True)
+    model = TextClassifier.recommended(X, Y, 0.3, random_state=0, dropout=0.0, fit=True)
     assert "units in each direction, 2 streams of 24 characters a step, for 0.3 s" in capsys.readouterr().err
     assert (model.estimator.dropout, model.estimator.max_seconds) == (0.0, 0.3)
     assert model.predict(X).shape == (24,)
-    model = CharRNNClassifier.recommended(X, Y, 0.3, verbose=0, directions="backward", min_steps=7)
+    model = TextClassifier.recommended(X, Y, 0.3, verbose=0, directions="backward", min_steps=7)
     assert (model.directions, model.min_steps, model.estimator.max_seconds) == ("backward", 7, 0.3)
     assert not model.__sklearn_is_fitted__()
     assert capsys.readouterr().err == ""
     with pytest.raises(InvalidInputError, match="fit must be True or False"):
-        CharRNNClassifier.recommended(X, Y, 0.3, fit="yes")
+        TextClassifier.recommended(X, Y, 0.3, fit="yes")
     with pytest.raises(InvalidInputError, match="has no parameter 'droput'"):
-        CharRNNClassifier.recommended(X, Y, 0.3, droput=0.0)
+        TextClassifier.recommended(X, Y, 0.3, droput=0.0)
     with pytest.raises(InvalidInputError, match="estimator is chosen by recommended"):
-        CharRNNClassifier.recommended(X, Y, 0.3, estimator=CharRNN())
+        TextClassifier.recommended(X, Y, 0.3, estimator=CharRNN())
 
 
 def test_cross_validation_is_of_the_accuracy():
@@ -247,33 +247,33 @@ def test_grid_search():
 
 
 def test_the_default_model_is_the_documented_one():
-    model = CharRNNClassifier().set_params(estimator__max_steps=1).fit(X, Y).models_["backward"]
+    model = TextClassifier().set_params(estimator__max_steps=1).fit(X, Y).models_["backward"]
     assert (model.hidden_size, model.cell, model.num_layers, model.optimizer) == (128, "lstm", 1, "adam")
 
 
 def test_a_grid_search_over_the_default():
     grid = {"estimator__hidden_size": [2, 16], "estimator__max_steps": [90], "estimator__random_state": [0]}
-    search = GridSearchCV(CharRNNClassifier(), grid, cv=2).fit(X, Y)
+    search = GridSearchCV(TextClassifier(), grid, cv=2).fit(X, Y)
     assert search.best_params_["estimator__hidden_size"] == 16
     assert search.estimator.estimator is None
     assert search.best_estimator_.estimator.hidden_size == 16
 
 
 def test_the_parameters_of_the_estimator_are_parameters():
-    model = CharRNNClassifier(CharRNN(5), directions="forward")
+    model = TextClassifier(CharRNN(5), directions="forward")
     assert model.get_params()["estimator__hidden_size"] == 5
     assert "estimator__hidden_size" not in model.get_params(deep=False)
     copy = clone(model)
     assert copy.estimator is not model.estimator
-    assert repr(copy) == repr(model) == "CharRNNClassifier(estimator=CharRNN(hidden_size=5), directions='forward')"
+    assert repr(copy) == repr(model) == "TextClassifier(estimator=CharRNN(hidden_size=5), directions='forward')"
     copy.set_params(estimator=CharRNN(7), estimator__cell="gru", directions="both")
     assert (copy.estimator.hidden_size, copy.estimator.cell, model.estimator.cell) == (7, "gru", "rnn")
     for name in ("estimator__hiden_size", "direction", "directions__x"):
         with pytest.raises(InvalidInputError):
             copy.set_params(**{"estimator__cell": "lstm", name: 3})
     assert copy.estimator.cell == "gru"
-    with pytest.raises(InvalidInputError, match=r"estimator is of type int. Pass CharRNNClassifier"):
-        CharRNNClassifier(3).fit(X, Y)
+    with pytest.raises(InvalidInputError, match=r"estimator is of type int. Pass TextClassifier"):
+        TextClassifier(3).fit(X, Y)
 
 
 def test_the_estimator_is_not_changed(model):
