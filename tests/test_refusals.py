@@ -131,7 +131,7 @@ INVALID = {
     "pooling": NOT_CHOICES,
     "at": integers(-3, none=True),
     "n_alternatives": integers(0),
-    "decay": reals(),
+    "decay": reals(1.5, 1e308),
     "block_length": integers(1),
     # training
     "seconds": reals(0, 0.0),
