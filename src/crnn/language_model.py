@@ -41,7 +41,7 @@ from .inference.sampling.text_drawing import (
     warn_of_length,
 )
 from .inference.scoring import string_scores, text_scores
-from .inference.scoring.guessing import GuessNumbers, estimated_guess_numbers
+from .inference.scoring.guess_numbers import GuessNumbers, estimated_guess_numbers
 from .inference.scoring.labeled_scores import labeled_scores, mean_score, refuse_labels
 from .inference.scoring.string_scores import Reduce
 from .parameters.checks import MAX_SIZE, checked_bool, checked_int, checked_threads, generator

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InvalidInputError
-from ..model.extension import extended, places, widened
+from ..model.larger_vocabulary import extended, places, widened
 from ..model.layout import copied, layout_of
 from ..model.state import WEIGHT_AVERAGE, ModelState
 from ..model.symbol_pairs import SymbolPairs

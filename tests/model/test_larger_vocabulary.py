@@ -7,7 +7,7 @@ import pytest
 
 from crnn import CharRNN
 from crnn.errors import InvalidInputError
-from crnn.model.extension import extended, places
+from crnn.model.larger_vocabulary import extended, places
 from crnn.text.symbols.vocabulary import Vocabulary
 
 OLD, NEW = "the cat sat on the mat. " * 9, "Zoë's cat? "

@@ -1,4 +1,4 @@
-"""Extension: a model's state for a larger vocabulary."""
+"""A model's state for a larger vocabulary."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from scipy import stats
 
 from crnn import InvalidInputError
 from crnn.inference.sampling.uniforms import root
-from crnn.inference.scoring import guessing
+from crnn.inference.scoring import guess_numbers as module
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
 
@@ -79,7 +79,7 @@ def test_documents(ending):
 
 def test_samples_are_drawn_as_the_model_says(ending):
     network = packed(ending, one_row=False)
-    log_p = guessing.sampled_log_likelihoods(network, 5000, end=3, length=10**6, bits=root(0), n_threads=2)
+    log_p = module.sampled_log_likelihoods(network, 5000, end=3, length=10**6, bits=root(0), n_threads=2)
     # The mean of 1 / P over the samples with at most 2 symbols is how many such strings there are: 13.
     texts = ["".join(t) for k in range(3) for t in itertools.product("abc", repeat=k)]
     short = {float(p) for p in ending.score_samples(texts)}
@@ -89,17 +89,17 @@ def test_samples_are_drawn_as_the_model_says(ending):
 
 @pytest.mark.parametrize("block", [1 << 14, 7])
 def test_the_strings_drawn_are_the_samples_of_the_same_seed(model, ending, monkeypatch, block):
-    monkeypatch.setattr(guessing, "BLOCK", block)
+    monkeypatch.setattr(module, "BLOCK", block)
     options = {"bits": root(5), "n_threads": 2}
-    documents = guessing.sampled_log_likelihoods(packed(ending, one_row=False), 50, end=3, length=10**6, **options)
+    documents = module.sampled_log_likelihoods(packed(ending, one_row=False), 50, end=3, length=10**6, **options)
     expected = ending.score_samples(ending.sample(num_samples=50, random_state=5))
     np.testing.assert_array_equal(documents, expected)
     longest = max(map(len, ending.sample(num_samples=50, random_state=5)))
-    same = guessing.sampled_log_likelihoods(packed(ending, one_row=False), 50, end=3, length=longest, **options)
+    same = module.sampled_log_likelihoods(packed(ending, one_row=False), 50, end=3, length=longest, **options)
     np.testing.assert_array_equal(same, expected)
     with pytest.raises(InvalidInputError, match=f"has no end within {longest - 1} symbols"):
-        guessing.sampled_log_likelihoods(packed(ending, one_row=False), 50, end=3, length=longest - 1, **options)
-    texts = guessing.sampled_log_likelihoods(packed(model, one_row=False), 50, end=None, length=LENGTH, **options)
+        module.sampled_log_likelihoods(packed(ending, one_row=False), 50, end=3, length=longest - 1, **options)
+    texts = module.sampled_log_likelihoods(packed(model, one_row=False), 50, end=None, length=LENGTH, **options)
     np.testing.assert_array_equal(texts, model.score_samples(model.sample(LENGTH, num_samples=50, random_state=5)))
 
 
@@ -129,7 +129,7 @@ def test_random_states(model):
 
 def test_bounds_where_nothing_was_seen():
     sampled = np.log(np.full(100, 0.01))
-    likely, unlikely = (part for part in np.transpose(guessing.guess_numbers(np.log([0.5, 1e-5]), sampled)))
+    likely, unlikely = (part for part in np.transpose(module.guess_numbers(np.log([0.5, 1e-5]), sampled)))
     assert likely.tolist() == pytest.approx([1, 1, 1 + 0.03 / 0.5])
     assert unlikely.tolist() == pytest.approx([101, 101, 101 + 0.03 / 1e-5])
 
@@ -137,13 +137,13 @@ def test_bounds_where_nothing_was_seen():
 @pytest.mark.parametrize("k", [1, 60])
 def test_the_bounds_are_1_96_standard_errors_from_the_estimate(k):
     """Of 100 samples k have probability 1/2, each for two strings, and the others do not come before."""
-    found = guessing.guess_numbers(np.log([0.2]), np.log([0.5] * k + [0.1] * (100 - k)))
+    found = module.guess_numbers(np.log([0.2]), np.log([0.5] * k + [0.1] * (100 - k)))
     estimate, error = 1 + 2 * k / 100, stats.norm.ppf(0.975) * np.std([2] * k + [0] * (100 - k), ddof=1) / 10
     np.testing.assert_allclose(np.ravel(found), [estimate, max(1, estimate - error), estimate + error])
 
 
 def test_two_samples_bound_little():
-    found = guessing.guess_numbers(np.log([0.1, 0.9]), np.log([0.5, 0.25]))
+    found = module.guess_numbers(np.log([0.1, 0.9]), np.log([0.5, 0.25]))
     np.testing.assert_allclose(found.upper, [11, 1 + 1 / 0.9])
 
 
@@ -151,18 +151,18 @@ def test_there_are_no_more_strings_than_their_probabilities_leave_room_for():
     rng = np.random.default_rng(0)
     sampled = np.log(rng.uniform(1e-4, 1, 30))
     log_p = np.log(np.geomspace(1e-3, 0.9, 20))
-    found = guessing.guess_numbers(log_p, sampled)
+    found = module.guess_numbers(log_p, sampled)
     assert (found.upper <= np.maximum(1 + np.exp(-log_p), found.estimate) * (1 + 1e-12)).all()
     assert (found.lower >= 1).all()
 
 
 def test_equally_probable_strings_do_not_come_before():
-    found = guessing.guess_numbers(np.log([0.25]), np.log([0.25, 0.25, 0.25, 0.5]))
+    found = module.guess_numbers(np.log([0.25]), np.log([0.25, 0.25, 0.25, 0.5]))
     assert found.estimate[0] == pytest.approx(1 + 2 / 4)
 
 
 def test_ranks_beyond_float64_are_infinite():
-    found = guessing.guess_numbers(np.array([-1e4, -10.0]), np.array([-5000.0, -2000.0, -1.0]))
+    found = module.guess_numbers(np.array([-1e4, -10.0]), np.array([-5000.0, -2000.0, -1.0]))
     assert found.estimate[0] == found.upper[0] == np.inf
     assert not np.isnan(found).any()
     assert found.estimate[1] == pytest.approx(1 + math.e / 3)
@@ -188,7 +188,7 @@ def test_refuses_strings_that_cannot_be_guessed(model, strings, options, message
 def test_documents_have_no_length(ending, monkeypatch):
     with pytest.raises(InvalidInputError, match=r"^length is given, but the model's documents have ends"):
         ending.guess_number(["abc"], length=3)
-    monkeypatch.setattr(guessing, "MAX_LENGTH", 30)
+    monkeypatch.setattr(module, "MAX_LENGTH", 30)
     never = random_language_model("abc\U0010ffff")
     with never.editing():
         never.params_["by"][3] = -50
