@@ -111,7 +111,13 @@ def seed(value: Any) -> Any:
 
 
 def duration(text: str) -> float:
-    """Return a duration in seconds: a number with its unit, s, m or h, or without a unit, in seconds."""
+    """Return a duration in seconds: a number with its unit, s, m or h, or without a unit, in seconds.
+
+    Examples
+    --------
+    >>> duration("90"), duration("1.5m"), duration("2h")
+    (90.0, 90.0, 7200.0)
+    """
     number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "s")
     try:
         return checked_float("time", float(number) * UNITS[unit], above=0.0)

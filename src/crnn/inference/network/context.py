@@ -41,7 +41,13 @@ class Context(NamedTuple):
 
 
 def seen_after(seen: NDArray[np.bool_], ids: Ids, boundary: int | None) -> NDArray[np.bool_]:
-    """Return the symbols seen after `ids`; a boundary clears the earlier ones and is not included."""
+    """Return the symbols seen after `ids`; a boundary clears the earlier ones and is not included.
+
+    Examples
+    --------
+    >>> seen_after(np.array([True, False, False, False]), np.array([3, 1]), boundary=3)
+    array([False,  True, False, False])
+    """
     if len(ids) == 1 and (symbol := ids.item()) != boundary:  # the rest takes long for a character
         if not seen[symbol]:
             seen = seen.copy()
