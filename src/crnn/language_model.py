@@ -13,10 +13,13 @@ from .adaptation.reading import Adapt, Reading, adaptive_score, adaptive_surpris
 from .errors import InvalidInputError, short_repr
 from .estimator import Estimator
 from .inference.matching.trials import (
+    Foreseeing,
     MatchProbability,
     OfLabels,
     Trials,
     checked_controls,
+    exact_probability,
+    guide_of,
     match_probability,
     matching_drawer,
     trials_of,
@@ -165,12 +168,14 @@ class LanguageModel(Estimator):
         num_samples : int, default=1
             The number of samples, drawn in parallel. Sample i depends only on `random_state` and i.
         max_length : int or None, default=None
-            For a model of documents: end a document at this many characters, including the prime. None: 1000, unless
-            `n` is given.
+            For a model of documents: cut a document off at this many characters, including the prime. None: 1000,
+            unless `n` is given. For whole documents of at most 8 characters, use ``matching=".{0,8}"``; with
+            `matching`, a document that would be cut off is drawn again.
         matching : str, bytes or re.Pattern, default=None
             A regular expression that the text must match: for a model of documents the whole document, including the
             prime, as in `re.fullmatch`; for running text, the text after the prime ends at its first match, within `n`
-            characters. The samples have exactly the model's probabilities given a match.
+            characters. The samples have exactly the model's probabilities given a match; see
+            ``docs/matching.md``.
             `repetition_penalty`, `top_k`, `top_p`, `min_p`, `stop` and a temperature of 0 are refused.
         label : str, int, float or bool, default=None
             For a model fitted with labels: the label of the text. None: draw a label for each sample from the learned
@@ -281,10 +286,16 @@ class LanguageModel(Estimator):
         return streamed(network, vocabulary, n, prime, controls, random_state)
 
     @overload
-    def beam_search(self, n: int = 20, *, prime: str = "", beams: int = 8) -> list[tuple[str, float]]: ...
+    def beam_search(
+        self, n: int = 20, *, prime: str = "", beams: int = 8, matching: Any = None
+    ) -> list[tuple[str, float]]: ...
     @overload
-    def beam_search(self, n: int = 20, *, prime: bytes, beams: int = 8) -> list[tuple[bytes, float]]: ...
-    def beam_search(self, n: int = 20, *, prime: str | bytes = "", beams: int = 8) -> list[Any]:
+    def beam_search(
+        self, n: int = 20, *, prime: bytes, beams: int = 8, matching: Any = None
+    ) -> list[tuple[bytes, float]]: ...
+    def beam_search(
+        self, n: int = 20, *, prime: str | bytes = "", beams: int = 8, matching: Any = None
+    ) -> list[Any]:
         """Return the most probable continuations of a text, with their log-probabilities.
 
         After each character the `beams` most probable prefixes are kept. The search is certain to find the most
@@ -299,6 +310,9 @@ class LanguageModel(Estimator):
         beams : int, default=8
             Continuations to keep and return, fewer if there are no more. One beam finds the text of
             ``sample(n, prime=prime, temperature=0)``.
+        matching : str, bytes or re.Pattern, default=None
+            A pattern that all continuations match within `n` characters, as in `sample`: a document together with the
+            prime; running text ends at its first match.
 
         Returns
         -------
@@ -321,9 +335,13 @@ class LanguageModel(Estimator):
         """
         n, beams = checked_int("n", n, 0), checked_int("beams", beams, 1)
         network, vocabulary = self._text_network("beam_search", one_row=beams == 1)
-        return best_continuations(network, vocabulary, n, prime, beams)
+        check_prime(prime, vocabulary)
+        guide = None if matching is None else guide_of(self, network, vocabulary, matching, prime)
+        return best_continuations(network, vocabulary, n, prime, beams, guide)
 
-    def enumerate_documents(self, n: int, *, max_beginnings: int = 100_000) -> EnumeratedDocuments:
+    def enumerate_documents(
+        self, n: int, *, matching: Any = None, max_beginnings: int = 100_000
+    ) -> EnumeratedDocuments:
         """Return the n most probable documents, the most probable first.
 
         The list is exact: best-first search misses no more probable document. It reads every prefix that is more
@@ -334,6 +352,9 @@ class LanguageModel(Estimator):
         ----------
         n : int
             The maximum number of documents to return, at least 1.
+        matching : str, bytes or re.Pattern, default=None
+            A pattern that all documents match, as in `sample`. The counts of a `CharNGram` know which prefixes lead to
+            a match, so few are read.
         max_beginnings : int, default=100000
             The maximum number of prefixes to read (approximately: they are read in groups of 64).
 
@@ -342,6 +363,8 @@ class LanguageModel(Estimator):
         EnumeratedDocuments
             `documents`; `log_probs`, the log-probability of each including its end, in nats; and `bound`: every
             document with a larger log-probability is in the list. None contains the symbol for unknown characters.
+            With `matching`, this holds for documents that match, and `match_log_prob` is a pair of bounds of the
+            log-probability that a document matches, which are equal for a `CharNGram`.
 
         Raises
         ------
@@ -358,7 +381,15 @@ class LanguageModel(Estimator):
         """
         n, max_beginnings = checked_int("n", n, 1), checked_int("max_beginnings", max_beginnings, 1)
         network, vocabulary = self._text_network("enumerate_documents", one_row=False)
-        return enumerated_documents(network, vocabulary, n, max_beginnings)
+        if matching is None or vocabulary.boundary is None:
+            return enumerated_documents(network, vocabulary, n, max_beginnings)
+        guide = guide_of(self, network, vocabulary, matching, "")
+        found = enumerated_documents(network, vocabulary, n, max_beginnings, guide)
+        if isinstance(network, Foreseeing):
+            request = TextRequest(None, "", None, {}, matching)
+            exact = exact_probability(self._trials("enumerate_documents", request)[0], None)
+            return found._replace(match_log_prob=(math.log(exact), math.log(exact))) if exact else found
+        return found
 
     def match_probability(self, matching: Any, n: int | None = None, *, prime: str | bytes = "") -> MatchProbability:
         """Return the probability that a text of the model matches a pattern.

@@ -167,3 +167,17 @@ def test_help_tells_the_controls(capsys):
         "--forbid CHARACTERS",
     ):
         assert words in out
+
+
+def test_texts_that_match(folder, capsysbinary):
+    documents, text = random_language_model(["abc" * 9]), random_language_model("ab" * 9)
+    documents.save("documents.crnn")
+    text.save("ab.crnn")
+    command = ["sample", "documents.crnn", "--seed", "5", "--matching", "a.*c", "--prime", "ab", "--num-samples", "4"]
+    assert cli.main(command) == 0
+    lines = capsysbinary.readouterr().out.decode().splitlines()
+    assert lines == documents.sample(num_samples=4, prime="ab", matching="a.*c", random_state=5)
+    assert cli.main(["sample", "ab.crnn", "--seed", "5", "--matching", "[ab]*bb"]) == 0
+    assert capsysbinary.readouterr().out.decode() == text.sample(matching="[ab]*bb", random_state=5) + "\n"
+    assert cli.main(["sample", "ab.crnn", "--matching", "a(", "--seed", "5"]) != 0
+    assert b"position 1" in capsysbinary.readouterr().err

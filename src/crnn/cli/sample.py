@@ -47,6 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--forbid", metavar="CHARACTERS", default="", help="characters never to draw (default: none)"
     )
     parser.add_argument(
+        "--matching",
+        metavar="PATTERN",
+        help="a regular expression that the text after the prime, or the whole document, must match (default: none)",
+    )
+    parser.add_argument(
         "--seed",
         metavar="SEED",
         type=checked(seed),
@@ -72,8 +77,9 @@ def run(arguments: argparse.Namespace) -> int:
     as_bytes, documents = model.vocabulary_.kind == "bytes", model.vocabulary_.boundary is not None
     options = _options(arguments, model)
     excluded = read_documents(arguments.exclude, as_bytes=as_bytes) if arguments.exclude else []
-    if documents or arguments.num_samples > 1 or arguments.unique or excluded:
-        k, which = arguments.num_samples, {"unique": arguments.unique, "exclude": excluded}
+    matching = None if arguments.matching is None else _text(arguments.matching, as_bytes=as_bytes)
+    if documents or arguments.num_samples > 1 or arguments.unique or excluded or matching is not None:
+        k, which = arguments.num_samples, {"unique": arguments.unique, "exclude": excluded, "matching": matching}
         n = arguments.n
         # The same limit, which for a document includes its prime.
         length = {"max_length": n + len(options["prime"])} if documents and n is not None else {"n": n}
@@ -94,14 +100,18 @@ def _options(arguments: argparse.Namespace, model: LanguageModel) -> dict[str, A
     """Return the given arguments of `LanguageModel.sample` and `LanguageModel.stream`."""
 
     def text(given: str) -> Any:
-        return os.fsencode(given) if model.vocabulary_.kind == "bytes" else given
+        return _text(given, as_bytes=model.vocabulary_.kind == "bytes")
 
     forbidden = text(arguments.forbid)
     characters = [forbidden[i : i + 1] for i in range(len(forbidden))]
     return {name: value for name, value in vars(arguments).items() if name in NUMBERS} | {
         "prime": text(arguments.prime),
         "stop": arguments.stop and [text(stop) for stop in arguments.stop],
-        # Characters outside the model's vocabulary are never drawn anyway.
-        "logit_bias": {symbol: -math.inf for symbol in characters if symbol in model.vocabulary_},
+        "logit_bias": dict.fromkeys(characters, -math.inf),
         "random_state": arguments.seed,
     }
+
+
+def _text(given: str, *, as_bytes: bool) -> Any:
+    """Return an argument as text of the model's kind."""
+    return os.fsencode(given) if as_bytes else given

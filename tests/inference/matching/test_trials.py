@@ -48,7 +48,7 @@ def model(request):
 def test_samples_follow_the_conditional_law(model, pattern, seed):
     texts = ["".join(t) for k in range(1, 6) for t in itertools.product(LETTERS, repeat=k)]
     texts = [text for text in texts if re.fullmatch(pattern, text)]
-    p, n = np.exp(model.score_samples(texts)), 5000
+    p, n = np.exp(model.score_samples(texts)), 2500
     whole = model.match_probability(pattern)
     assert whole.lower * (1 - 1e-9) <= whole.estimate <= whole.upper * (1 + 1e-9)
     exact = isinstance(model, CharNGram) or pattern == "[ab].{1,3}(a|b)"
@@ -153,7 +153,7 @@ def test_bytes_take_a_pattern_of_bytes(lstm):
 def test_a_label_is_drawn_given_that_its_text_matches():
     labels = ["x" if "b" in name else "y" for name in NAMES]
     model = CharRNN(7, max_steps=600, random_state=0).fit(NAMES, labels=labels)
-    n, p = 3000, {}
+    n = 1500
     drawn = model.sample(num_samples=n, matching=".{3}", random_state=0)
     assert model.sample(num_samples=9, matching=".{3}", random_state=0) == drawn[:9]
     texts = ["".join(text) for text in itertools.product(LETTERS, repeat=3)]
@@ -228,3 +228,64 @@ def test_a_sampler_is_kept_until_the_model_changes(counts, lstm, monkeypatch):
     for i in range(20):
         pair.sample(matching=f"a.{{1,{i + 1}}}")
     assert len(trials._kept[pair][1]) == trials.KEPT
+
+
+# ------------------------------------------------------------- the most probable
+
+
+@pytest.mark.parametrize("pattern", [".*nn.*", "[bo].*", "(bob|anna|zzz)?"])
+def test_the_most_probable_matches_are_listed_in_order(model, pattern):
+    n = 8 if ".*" in pattern else 3
+    try:
+        found = model.enumerate_documents(n, matching=pattern)
+    except InvalidInputError:
+        assert "z" in pattern
+        return
+    texts = ["".join(t) for k in range(6) for t in itertools.product(LETTERS, repeat=k)]
+    texts = [text for text in texts if re.fullmatch(pattern, text)]
+    log_p = dict(zip(texts, model.score_samples(texts), strict=True))
+    best = sorted(log_p.values(), reverse=True)
+    listed = [log_p[text] for text in found.documents if text in log_p]
+    assert all(re.fullmatch(pattern, text) for text in found.documents)
+    assert listed == sorted(listed, reverse=True)
+    np.testing.assert_allclose(found.log_probs, model.score_samples(found.documents), rtol=1e-5)
+    if len(listed) == len(found.documents):  # none is longer
+        np.testing.assert_allclose(found.log_probs, best[: len(found.documents)], rtol=1e-5)
+    lower, upper = found.match_log_prob
+    estimate = model.match_probability(pattern)
+    assert lower <= math.log(estimate.upper) + 1e-5
+    assert upper >= math.log(max(estimate.lower, 1e-300)) - 1e-5
+    if isinstance(model, CharNGram):
+        assert lower == upper == math.log(estimate.estimate)
+
+
+def test_counts_read_few_prefixes_for_a_rare_match(counts, monkeypatch):
+    found = counts.enumerate_documents(3, matching=".{6,}(tt|bb)o", max_beginnings=1500)
+    assert len(found.documents) == 3
+    plain = Mixture([counts])  # without the look-ahead
+    assert not plain.enumerate_documents(3, matching=".{6,}(tt|bb)o", max_beginnings=1500).documents
+    slow = plain.enumerate_documents(1, matching=".{6,}(tt|bb)o")
+    assert slow.documents == found.documents[:1]
+    assert slow.match_log_prob[0] <= found.match_log_prob[0] <= slow.match_log_prob[1]
+
+
+def test_beams_end_in_a_match(model):
+    for prime, pattern in (("", ".*nn.*"), ("ha", "ha.{2,3}"), ("", "bob")):
+        found = model.beam_search(6, prime=prime, beams=4, matching=pattern)
+        assert all(re.fullmatch(pattern, prime + text) for text, _ in found)
+        scores = model.score_samples([prime + text for text, _ in found])
+        before = 0 if not prime else -model.surprisal(prime).sum()
+        np.testing.assert_allclose([log_p for _, log_p in found], scores - before, rtol=1e-4)
+    assert len(model.beam_search(3, beams=1, matching="...")[0][0]) == 3
+    assert model.beam_search(2, matching="...") == []
+    everything = model.beam_search(3, beams=1000, matching="[an]{3}")
+    assert len(everything) == 8
+    assert [text for text, _ in everything] == model.enumerate_documents(8, matching="[an]{3}").documents
+
+
+def test_beams_of_running_text_end_at_the_first_match():
+    model = CharNGram(order=4).fit("the cat sat. a dog ran! the end. " * 20)
+    found = model.beam_search(30, prime="the", beams=5, matching="[^.]*[.]")
+    assert all(re.fullmatch("[^.]*[.]", text) for text, _ in found)
+    assert {" cat sat.", " end."} <= {text for text, _ in found}
+    assert model.beam_search(3, matching="a?") == [("", 0.0)]

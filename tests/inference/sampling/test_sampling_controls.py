@@ -17,6 +17,7 @@ from crnn.inference.sampling import text_drawing, text_sampler
 from crnn.inference.sampling.sampling_controls import CONTROLS, SamplingControls
 from crnn.parameters.cells import CELLS
 from crnn.reference import sampling as reference_sampling
+from crnn.text.symbols.vocabulary import Vocabulary
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
 
@@ -181,3 +182,9 @@ def test_model_of_bytes():
     with pytest.raises(InvalidInputError, match=r"^a symbol in logit_bias is text, but"):
         model.sample(logit_bias={"a": 1})
     assert all(type(text) is bytes for text, _ in model.beam_search(2, prime=b"\xff"))
+
+
+def test_a_symbol_that_the_model_lacks_may_be_forbidden():
+    vocabulary = Vocabulary.from_text("abc")
+    assert SamplingControls.check(vocabulary, {"logit_bias": {"z": -INF}}).bias is None
+    assert SamplingControls.check(vocabulary, {"logit_bias": {"z": -INF, "b": 1}}).bias.tolist() == [0, 1, 0]

@@ -79,6 +79,34 @@ class Goal(NamedTuple):
         return cls(rows, least.steps_to_match(), certain, least.start, end)
 
 
+class Guide:
+    """What is known of a text's continuations: after each symbol, a bound of the most probable one that matches.
+
+    Parameters
+    ----------
+    goal : Goal
+    lookahead : Lookahead, optional
+        Tighter bounds than 1 after symbols with which a text can still match.
+    """
+
+    def __init__(self, goal: Goal, lookahead: Any = None) -> None:
+        self.goal, self._lookahead = goal, lookahead
+
+    def log_values(self, state: Any, q: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return the logarithms of the bounds, (B, V), for a network's state and goal states q."""
+        if self._lookahead is not None:
+            bounds: NDArray[np.float64] = self._lookahead.log_values(state, q)
+            return bounds
+        return np.where(self.goal.rows[q] > len(self.goal.rows), -np.inf, 0.0)
+
+    def log_values_within(self, state: Any, q: NDArray[np.intp], n: int) -> NDArray[np.float64]:
+        """Return the same, with -inf where n more symbols cannot suffice; -1 leaves only the end of a document."""
+        bounds, after = self.log_values(state, q), self.goal.rows[q]
+        needed = np.append(self.goal.steps, [0, 0])[after]
+        needed[:, [self.goal.end] if self.goal.end >= 0 else []] = -1
+        return np.where(needed <= n, bounds, -np.inf)
+
+
 def _nothing_matches(pattern: Any, head: Any, found: Automaton, *, forbidden: bool) -> InvalidInputError:
     """Return the error for a pattern that no text of the model matches."""
     text = f"matching is {short_repr(pattern)}, but no text of the model's symbols matches it"

@@ -21,7 +21,7 @@ from ..sampling.sampling_controls import CONTROLS, SamplingControls, SamplingOpt
 from ..sampling.text_drawing import MAX_LENGTH, Draw, TextRequest, document_head, encoded_prime, text_length
 from ..sampling.uniforms import Uniforms, root
 from ..scoring.string_scores import Strings
-from .goal import Goal
+from .goal import Goal, Guide
 from .prefix_tree import PrefixTree
 
 MAX_TRIALS, TRIALS_PER_SAMPLE = 1 << 18, 1000  # before giving up: in all, and more for each sample found
@@ -53,9 +53,18 @@ class Foreseeing(Protocol):
     """A network that can compute the probability of a match."""
 
     def lookahead(
-        self, goal: Goal, state: State, temperature: float, bias: NDArray[np.float64] | None
+        self,
+        goal: Goal,
+        state: State,
+        temperature: float,
+        bias: NDArray[np.float64] | None,
+        *,
+        maximum: bool = False,
     ) -> Trials | None:
-        """Return a sampler for the goal after the state of one stream; None if it would take too much memory."""
+        """Return a sampler for the goal after the state of one stream; None if it would take too much memory.
+
+        With `maximum`, it knows bounds of the most probable match instead of probabilities.
+        """
 
 
 @runtime_checkable
@@ -174,6 +183,20 @@ def trials_of(
     return kept(owner, network, key, made)
 
 
+def guide_of(owner: Any, network: InferenceNetwork, vocabulary: Vocabulary, pattern: Any, prime: Any) -> Guide:
+    """Return the guide of a search for the most probable matches; it is kept with its owner, the model."""
+    pattern = checked_pattern(pattern, vocabulary)
+
+    def made() -> Guide:
+        goal, lookahead = Goal.of(pattern, vocabulary, document_head(prime, vocabulary)), None
+        if isinstance(network, Foreseeing) and goal.start < len(goal.rows):
+            state = Context.after(network, encoded_prime(prime, vocabulary)).state
+            lookahead = network.lookahead(goal, state, 1.0, None, maximum=True)
+        return Guide(goal, lookahead)
+
+    return kept(owner, network, (pattern, prime, "guide"), made)
+
+
 def matching_drawer(
     trials: Trials, vocabulary: Vocabulary, request: TextRequest, random_state: Any, n_threads: int | None
 ) -> Draw:
@@ -197,9 +220,14 @@ def matching_drawer(
     return draw
 
 
+def exact_probability(trials: Trials, length: int | None) -> float | None:
+    """Return the probability of a match within a number of symbols, if given; None if it can only be estimated."""
+    return trials.probability(length) if isinstance(trials, Exact) else None
+
+
 def match_probability(trials: Trials, length: int | None, n_threads: int | None) -> MatchProbability:
     """Return the probability of a match, for a text of at most `length` symbols if given."""
-    if isinstance(trials, Exact) and (exact := trials.probability(length)) is not None:
+    if (exact := exact_probability(trials, length)) is not None:
         return MatchProbability(exact, exact, exact)
     found, bits, step = 0, root(0), 1 << 10
     for first in range(0, ESTIMATE_TRIALS, step):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...errors import InvalidInputError
 from ...runtime.free_memory import available_bytes
 from ...text.symbols.vocabulary import Vocabulary
+from ..matching.goal import Guide
 from ..network.context import Context
 from ..network.protocol import InferenceNetwork, State, log_softmax
 from .text_drawing import encoded_prime
@@ -22,13 +23,13 @@ SMALL = 0.1 * GB  # bytes, for which nobody asks how much is free: that would ta
 
 
 def best_continuations(
-    network: InferenceNetwork, vocabulary: Vocabulary, n: int, prime: Any, beams: int
+    network: InferenceNetwork, vocabulary: Vocabulary, n: int, prime: Any, beams: int, guide: Guide | None = None
 ) -> list[tuple[Any, float]]:
     """Return the results of `beam_search` as texts, each with its log P in nats, the best first."""
     _check_free_memory(len(vocabulary), n, beams)
     forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
     state = Context.after(network, encoded_prime(prime, vocabulary)).state
-    found = beam_search(network, state, n, beams, forbidden=forbidden, end=vocabulary.boundary)
+    found = beam_search(network, state, n, beams, forbidden=forbidden, end=vocabulary.boundary, guide=guide)
     return [(vocabulary.decode(ids), log_prob) for ids, log_prob in found]
 
 
@@ -40,34 +41,41 @@ def beam_search(
     *,
     forbidden: Collection[int] = (),
     end: int | None = None,
+    guide: Guide | None = None,
 ) -> list[tuple[NDArray[np.int32], float]]:
     """Return the most probable continuations of n symbols that the search finds, the best first, each with its log P in
     nats.
 
     `beams` continuations are kept after each symbol; fewer are returned if there are no more. The `end` symbol ends a
-    continuation; its probability counts, but it is not returned.
+    continuation; its probability counts, but it is not returned. With a guide, all continuations match its goal.
     """
     end = -1 if end is None else end
     texts, log_p = np.empty((1, 0), np.int32), np.zeros(1)
+    q = np.array([0 if guide is None else guide.goal.start])
     ended: list[tuple[NDArray[np.int32], float]] = []
-    for _ in range(n):
-        follow = log_softmax(network.logits_after(state))
+    if guide is not None and guide.goal.start == len(guide.goal.rows):
+        return [(texts[0], 0.0)]  # the empty continuation matches
+    for t in range(n if guide is None or end < 0 else n + 1):  # a document of n symbols matches if it then ends
+        follow = log_softmax(network.logits_after(state))[:, : network.symbols]
         follow[:, list(forbidden)] = -np.inf
-        total = (log_p[:, None] + follow).ravel()
+        total = log_p[:, None] + follow
+        promise = total if guide is None else total + guide.log_values_within(state, q, n - t - 1)
         # Finished continuations compete with unfinished ones.
-        best = _largest(np.concatenate([[p for _, p in ended], total]), beams)
+        best = _largest(np.concatenate([[p for _, p in ended], promise.ravel()]), beams)
         old, new = best[best < len(ended)], best[best >= len(ended)] - len(ended)
         parent, symbol = np.divmod(new, follow.shape[1])
+        q = q[parent] if guide is None else guide.goal.rows[q[parent], symbol]
+        done = symbol == end if guide is None else q == len(guide.goal.rows)
+        log_p = total[parent, symbol]
+        texts = np.column_stack([texts[parent], symbol.astype(np.int32)])
         ended = [ended[i] for i in old]
-        ended += [(texts[parent[i]], float(total[new[i]])) for i in np.flatnonzero(symbol == end)]
-        going = symbol != end
-        texts = np.column_stack([texts[parent], symbol.astype(np.int32)])[going]
-        log_p = total[new][going]
+        ended += [(texts[i, : t + (symbol[i] != end)], float(log_p[i])) for i in np.flatnonzero(done)]
+        texts, log_p, q = texts[~done], log_p[~done], q[~done]
         if not len(texts):
             break
-        state = network.select(state, parent[going])
+        state = network.select(state, parent[~done])
         network.feed(np.ascontiguousarray(texts[:, -1:].T), state)
-    found = [*ended, *zip(texts, log_p.tolist(), strict=True)]
+    found = ended if guide is not None else [*ended, *zip(texts, log_p.tolist(), strict=True)]
     return sorted(found, key=lambda item: -item[1])
 
 

@@ -1,7 +1,8 @@
 """Enumeration: a model's documents in order of decreasing probability, by best-first search.
 
 No continuation of a string is more probable than the string. So if the most probable of all waiting strings is
-complete, every more probable document has already been found.
+complete, every more probable document has already been found. A guide, which bounds the probability of a continuation
+that matches a pattern, takes the place of the 1 (A*).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
 from ...text.symbols.vocabulary import Vocabulary
+from ..matching.goal import Guide
 from ..network.protocol import InferenceNetwork, State, log_softmax
 
 BEGINNINGS = 64  # prefixes continued in parallel: enough for the register tile
@@ -29,11 +31,13 @@ class EnumeratedDocuments(NamedTuple):
 
     documents: list[Any]
     log_probs: NDArray[np.float64]  # log P of each, including its end, in nats
-    bound: float  # every document with a larger log P is in the list
+    bound: float  # every document with a larger log P, and that matches, is in the list
+    # Bounds of log P that a document matches, equal for a `CharNGram`; without a pattern every document matches.
+    match_log_prob: tuple[float, float] = (0.0, 0.0)
 
 
 def enumerated_documents(
-    network: InferenceNetwork, vocabulary: Vocabulary, n: int, max_beginnings: int
+    network: InferenceNetwork, vocabulary: Vocabulary, n: int, max_beginnings: int, guide: Guide | None = None
 ) -> EnumeratedDocuments:
     """Return the n most probable documents; see `LanguageModel.enumerate_documents`."""
     if vocabulary.boundary is None:
@@ -42,84 +46,113 @@ def enumerated_documents(
             "ends. Use beam_search(n), or fit on a list."
         )
     forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
-    found, bound = most_probable(network, n, max_beginnings, end=vocabulary.boundary, forbidden=forbidden)
+    options: Any = {"end": vocabulary.boundary, "forbidden": forbidden, "guide": guide}
+    found, bound, left = most_probable(network, n, max_beginnings, **options)
     documents = [vocabulary.decode(np.array(ids, np.intp)) for ids, _ in found]
-    return EnumeratedDocuments(documents, np.array([log_p for _, log_p in found]), bound)
+    log_probs = np.array([log_p for _, log_p in found])
+    if guide is None:
+        return EnumeratedDocuments(documents, log_probs, bound)
+    total = float(np.exp(log_probs).sum())
+    with np.errstate(divide="ignore"):
+        lower, upper = np.log([total, min(total + left, 1.0)]).tolist()
+    return EnumeratedDocuments(documents, log_probs, bound, (lower, upper))
 
 
 class _Beginning:
-    """A prefix that has been read: its ids, its state, and its possible next symbols, the most probable first."""
+    """A prefix that has been read: its ids, its state, and its possible next symbols, the most promising first."""
 
-    __slots__ = ("ids", "log_p", "state", "symbols")
+    __slots__ = ("ids", "log_p", "promise", "q", "state", "symbols")
 
-    def __init__(self, ids: tuple[int, ...], log_p: Array, state: State) -> None:
-        self.ids, self.state = ids, state
-        order = np.argsort(-log_p, kind="stable")
-        self.symbols = order[: int(np.count_nonzero(log_p > -np.inf))].astype(np.int32)
-        self.log_p = log_p[self.symbols]  # of the string with each of the symbols appended
+    def __init__(self, ids: tuple[int, ...], log_p: Array, promise: Array, state: State, q: int) -> None:
+        self.ids, self.state, self.q = ids, state, q
+        order = np.argsort(-promise, kind="stable")
+        self.symbols = order[: int(np.count_nonzero(promise > -np.inf))].astype(np.int32)
+        # Of the string with each of the symbols appended: its log P, and a bound for those that begin with it.
+        self.log_p, self.promise = log_p[self.symbols], promise[self.symbols]
 
 
 def most_probable(
-    network: InferenceNetwork, n: int, max_beginnings: int, *, end: int, forbidden: Collection[int] = ()
-) -> tuple[list[tuple[tuple[int, ...], float]], float]:
-    """Return up to n documents as ids with their log P, the most probable first, and a bound: every document with a
-    larger log P is among them.
+    network: InferenceNetwork,
+    n: int,
+    max_beginnings: int,
+    *,
+    end: int,
+    forbidden: Collection[int] = (),
+    guide: Guide | None = None,
+) -> tuple[list[tuple[tuple[int, ...], float]], float, float]:
+    """Return up to n documents as ids with their log P, the most probable first; a bound, such that every document with
+    a larger log P is among them; and the probability of the strings not yet continued.
 
     At most `max_beginnings` prefixes are read, rounded up to a multiple of `BEGINNINGS`.
     """
-    # The waiting strings: -log P, a tie-breaking number, a prefix, and the rank of its next symbol.
-    # For each prefix, only the most probable string not yet taken is waiting.
+    # The waiting strings: minus the bound of log P, a tie-breaking number, a prefix, and the rank of its next symbol.
+    # For each prefix, only the most promising string not yet taken is waiting.
     waiting: list[tuple[float, int, _Beginning, int]] = []
     numbers = itertools.count()
     n_read, found = 0, list[tuple[tuple[int, ...], float]]()
+    taken = list[tuple[_Beginning, int]]()
 
     def wait(beginning: _Beginning, rank: int) -> None:
         if rank < len(beginning.symbols):
-            heapq.heappush(waiting, (-float(beginning.log_p[rank]), next(numbers), beginning, rank))
+            heapq.heappush(waiting, (-float(beginning.promise[rank]), next(numbers), beginning, rank))
 
-    start = network.start()
-    first = _follow(network, start, np.zeros(1), forbidden)[0]
-    wait(_Beginning((), first, start), 0)
-    while waiting:
-        taken = list[tuple[float, _Beginning, int]]()
-        while waiting and len(taken) < BEGINNINGS:
-            cost, _, beginning, rank = waiting[0]
-            symbol = int(beginning.symbols[rank])
-            if symbol == end and taken:
-                break  # a continuation of those taken may be more probable
-            heapq.heappop(waiting)
-            wait(beginning, rank + 1)
-            if symbol != end:
-                taken.append((-cost, beginning, symbol))
+    def search() -> float:
+        nonlocal n_read, taken
+        state, q = network.start(), np.array([0 if guide is None else guide.goal.start])
+        log_p, promise = _follow(network, state, np.zeros(1), forbidden, guide, q)
+        wait(_Beginning((), log_p[0], promise[0], state, int(q[0])), 0)
+        while waiting:
+            taken = []
+            while waiting and len(taken) < BEGINNINGS:
+                cost, _, beginning, rank = waiting[0]
+                symbol = int(beginning.symbols[rank])
+                if symbol == end and taken:
+                    break  # a continuation of those taken may be more probable
+                heapq.heappop(waiting)
+                wait(beginning, rank + 1)
+                if symbol != end:
+                    taken.append((beginning, rank))
+                    continue
+                found.append((beginning.ids, -cost))
+                if len(found) == n:
+                    return -cost
+            if not taken:
                 continue
-            found.append((beginning.ids, -cost))
-            if len(found) == n:
-                return found, -cost
-        if not taken:
-            continue
-        if n_read >= max_beginnings:
-            return found, taken[0][0]
-        n_read += len(taken)
-        for new in _read(network, taken, forbidden):
-            wait(new, 0)
-    return found, -math.inf
+            if n_read >= max_beginnings:
+                return float(taken[0][0].promise[taken[0][1]])
+            n_read += len(taken)
+            for new in _read(network, taken, forbidden, guide):
+                wait(new, 0)
+        taken = []
+        return -math.inf
+
+    bound = search()
+    left = sum(float(np.exp(beginning.log_p[rank:]).sum()) for _, _, beginning, rank in waiting)
+    left += sum(math.exp(beginning.log_p[rank]) for beginning, rank in taken)
+    return found, bound, left
 
 
 def _read(
-    network: InferenceNetwork, taken: list[tuple[float, _Beginning, int]], forbidden: Collection[int]
+    network: InferenceNetwork, taken: list[tuple[_Beginning, int]], forbidden: Collection[int], guide: Guide | None
 ) -> list[_Beginning]:
     """Read strings, each a prefix plus one symbol, and return them as prefixes."""
-    state = network.join([beginning.state for _, beginning, _ in taken])
-    network.feed(np.array([[symbol for _, _, symbol in taken]], np.int32), state)
-    log_p = _follow(network, state, np.array([log_p for log_p, _, _ in taken]), forbidden)
-    return [
-        _Beginning((*beginning.ids, symbol), log_p[k], network.select(state, np.array([k])))
-        for k, (_, beginning, symbol) in enumerate(taken)
-    ]
+    state = network.join([beginning.state for beginning, _ in taken])
+    symbols = np.array([beginning.symbols[rank] for beginning, rank in taken], np.int32)
+    network.feed(symbols[None], state)
+    q = np.array([beginning.q for beginning, _ in taken])
+    q = q if guide is None else guide.goal.rows[q, symbols]
+    before = np.array([beginning.log_p[rank] for beginning, rank in taken])
+    log_p, promise = _follow(network, state, before, forbidden, guide, q)
+    states = [network.select(state, np.array([k])) for k in range(len(taken))]
+    ids = [(*beginning.ids, int(beginning.symbols[rank])) for beginning, rank in taken]
+    return [_Beginning(*prefix) for prefix in zip(ids, log_p, promise, states, q.tolist(), strict=True)]
 
 
-def _follow(network: InferenceNetwork, state: State, log_p: Array, forbidden: Collection[int]) -> Array:
-    """Return log P (B, V) of strings with each symbol appended."""
-    follow = log_softmax(network.logits_after(state))
+def _follow(
+    network: InferenceNetwork, state: State, log_p: Array, forbidden: Collection[int], guide: Guide | None, q: Array
+) -> tuple[Array, Array]:
+    """Return log P (B, V) of strings with each symbol appended, and a bound for those that begin with it and match."""
+    follow = log_softmax(network.logits_after(state))[:, : network.symbols]
     follow[:, list(forbidden)] = -np.inf
-    return np.asarray(log_p[:, None] + follow)
+    log_p = log_p[:, None] + follow
+    return log_p, log_p if guide is None else log_p + guide.log_values(state, q)

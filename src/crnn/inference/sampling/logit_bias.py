@@ -40,7 +40,10 @@ def checked_bias(logit_bias: Any, vocabulary: Vocabulary) -> NDArray[np.float64]
             raise InvalidInputError(
                 f"logit_bias contains {short_repr(symbol)}, which is not a single symbol. Pass a bias for each symbol."
             )
-        bias[vocabulary.encode(symbol, name="a symbol in logit_bias")] = _checked_number(symbol, value)
+        number = _checked_number(symbol, value)
+        vocabulary.check_kind(symbol, "a symbol in logit_bias")
+        if number > -math.inf or symbol in vocabulary:  # a symbol that the model lacks never occurs anyway
+            bias[vocabulary.encode(symbol, name="a symbol in logit_bias")] = number
     if vocabulary.unknown is not None:
         bias[vocabulary.unknown] = -np.inf
     if (bias == -np.inf).all():

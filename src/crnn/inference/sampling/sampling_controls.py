@@ -97,7 +97,7 @@ class SamplingOptions(TypedDict, total=False):
     logit_bias: Annotated[Mapping[Any, float] | None, Control(
         None, "dict",
         "Numbers to add to the logits of some characters, or of `crnn.BOUNDARY`, the end of a document; -inf "
-        "forbids a character.",
+        "forbids a character, which the model may lack.",
     )]
     repetition_penalty: Annotated[float, Control(
         1.0, "float",
