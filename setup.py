@@ -132,10 +132,12 @@ class BuildExt(build_ext):
 
 def extensions() -> list[Extension]:
     """The kernels once for each instruction set and number type, from one C file; all other modules once."""
-    core, cpu, ngrams, lookahead, kernels = cythonize(
+    core, cpu, ngrams, lookahead, selection, kernels = cythonize(
         [
             Extension(f"crnn._kernels.{name}", [f"{FOLDER}/{name.replace('.', '/')}.pyx"])
-            for name in ("entry.core", "platform.cpu", "ngram.ngrams", "ngram.lookahead", "entry.kernels")
+            for name in (
+                "entry.core", "platform.cpu", "ngram.ngrams", "ngram.lookahead", "inference.selection", "entry.kernels"
+            )  # fmt: skip
         ],
         compiler_directives=DIRECTIVES,
         force=True,  # the C file's age does not tell which directives made it
@@ -145,9 +147,9 @@ def extensions() -> list[Extension]:
     kinds = [(name, dtype) for name, entry in INSTRUCTION_SETS.items() for dtype in DTYPES if dtype in entry.kinds]
     builds = [Kernels(name, dtype, kernels.sources) for name, dtype in kinds]
     headers = sorted(str(p) for pattern in ("*.h", "*.pxd", "*.pxi") for p in Path(FOLDER).rglob(pattern))
-    for ext in (core, cpu, ngrams, lookahead, *builds):
+    for ext in (core, cpu, ngrams, lookahead, selection, *builds):
         ext.depends = headers
-    return [*builds, core, cpu, ngrams, lookahead]  # what takes longest to compile comes first
+    return [*builds, core, cpu, ngrams, lookahead, selection]  # what takes longest to compile comes first
 
 
 if __name__ == "__main__":

@@ -203,6 +203,7 @@ def test_labels_that_cannot_be_used(arguments, message):
         lambda model: model.surprisal("anna"),
         lambda model: model.transform(["anna"]),
         lambda model: model.beam_search(3),
+        lambda model: model.restore("anna", case=True),
         lambda model: model.gradient("anna"),
         lambda model: model.to_torch(),
         lambda model: next(iter(model.stream())),

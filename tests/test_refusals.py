@@ -108,6 +108,12 @@ INVALID = {
     "exclude": [*THINGS, None, 3, "ab", b"ab", ["ab", 3]],
     "beams": integers(1),
     "max_beginnings": integers(1),
+    "case": NOT_BOOLS,
+    "accents": NOT_BOOLS,
+    "spaces": NOT_BOOLS,
+    "gaps": [*THINGS, {}, 3, "", "ab", b"a", ["a"]],
+    "typos": reals(0, 0.0, 1, 1.0, none=True),
+    "changes": NOT_BOOLS,
     "random_state": NOT_SEEDS,
     "length": integers(0, none=True),
     "temperature": reals(),
@@ -211,11 +217,14 @@ INVALID = {
 
 # The same for one callable, where it differs.
 DETECTED = [*THINGS, {}, {"a"}, None, 3, "ab", b"ab", np.array(3)]  # any items: a missing value has the score NaN
+RESTORING = ("CharNGram", "CharRNN", "Mixture")
 INVALID_HERE = {
     **{
         f"AnomalyDetector.{name}-X": DETECTED for name in ("calibrate", "decision_function", "predict", "score_samples")
     },
     **{f"TextClassifier.{name}-X": NOT_LISTS for name in ("predict", "predict_proba", "predict_log_proba", "score")},
+    **{f"{name}.restore-texts": [*THINGS, {"a"}, None, 3, b"ab", np.array(3), [None], ["ab", 3]] for name in RESTORING},
+    **{f"{name}.restore-beams": integers(1, none=True) for name in RESTORING},
     **{f"CharNGram.{name}-labels": () for name in ("fit", "partial_fit")},  # refused, whatever their value
     **{
         f"TextClassifier.{name}-y": [*THINGS, None, 3, ["a"], [0, None] * 3, [0.5, math.nan] * 3, [[0]] * 6]
@@ -247,10 +256,12 @@ USUAL = {
     "n": 3, "seconds": 0.02, "label": "a", "vocabulary": "ab", "state_dict": {}, "path": "never-written",
     "matching": "a.*", "paths": "text", "content": b"", "models": [], "model": None,
 }  # fmt: skip
+AFTER_DAMAGE = ("texts", "beams", "prime", "changes", "label")
 LABELED = {"labels": ["a", "b"] * 3, "validation": NAMES}
 USUAL_HERE = {
     "CharRNN.resume": {"path": "run", "X": TEXT},
     "Mixture.load": {"path": "mixture"},
+    **{f"{name}.restore-{parameter}": {"case": True} for name in RESTORING for parameter in AFTER_DAMAGE},
     **{f"CharRNN.{name}-checkpoint_every": {"checkpoint": "checkpoint"} for name in ("fit", "partial_fit")},
     **{f"CharRNN.{name}-validation_labels": LABELED for name in ("fit", "partial_fit")},
 }

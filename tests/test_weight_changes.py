@@ -291,6 +291,7 @@ CALLS = {
     "sample": lambda model: model.sample(9, prime="b", random_state=3),
     "stream": lambda model: "".join(model.stream(9, random_state=3)),
     "beam_search": lambda model: model.beam_search(3, prime="b"),
+    "restore": lambda model: model.restore("bcdb", gaps="b"),
     "start": lambda model: model.start("b").feed("cd").log_prob,
     "start with adapt": lambda model: model.start("b", adapt=True).feed("cd").log_prob,
     "score": lambda model: model.score("bcdb"),

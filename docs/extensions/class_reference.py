@@ -17,7 +17,7 @@ from sphinx.util.typing import ExtensionMetadata
 
 MEMBERS = {
     "Train": ("recommended", "fit", "partial_fit", "fit_weights", "resume", "stop", "calibrate"),
-    "Generate": ("sample", "stream", "beam_search", "enumerate_documents"),
+    "Generate": ("sample", "stream", "beam_search", "enumerate_documents", "restore"),
     "Score": (
         "score", "score_samples", "score_batches", "bits_per_char", "perplexity", "surprisal", "rank", "guess_number",
         "decision_function", "explain",

@@ -27,6 +27,8 @@ from .inference.matching.trials import (
 from .inference.network.context import Context
 from .inference.network.protocol import InferenceNetwork
 from .inference.network.text_state import FixedReading, TextState
+from .inference.restoring.damage import Damage
+from .inference.restoring.restored_texts import Restorer
 from .inference.sampling.beam_search import best_continuations
 from .inference.sampling.enumeration import EnumeratedDocuments, enumerated_documents
 from .inference.sampling.label_mixture import log_prior, mixed_drawer
@@ -59,6 +61,7 @@ OF_NETWORKS = frozenset({
     "get_feature_names_out", "gradient", "hidden_states", "history_", "labels_", "n_steps_", "optimizer_state_",
     "params_", "quantize", "resume", "scales_", "smooth_loss_", "state_", "stop", "to_torch", "transform",
 })  # fmt: skip
+MAX_BEAMS = 1 << 16  # hypotheses of a text
 MAX_EXPONENT = 709  # exp of a larger number exceeds float64
 
 
@@ -428,6 +431,91 @@ class LanguageModel(Estimator):
         trials, vocabulary = self._trials("match_probability", request)
         length = text_length(vocabulary, n, None, 0) if n is not None or vocabulary.boundary is None else None
         return match_probability(trials, length, checked_threads(self.n_threads))
+
+    def restore(
+        self,
+        texts: Any,
+        *,
+        case: bool = False,
+        accents: bool = False,
+        spaces: bool = False,
+        gaps: str | bytes | None = None,
+        typos: float | None = None,
+        beams: int | None = None,
+        prime: str | bytes = "",
+        label: Any = None,
+        changes: bool = False,
+    ) -> Any:
+        r"""Return the most probable originals of damaged texts.
+
+        A beam search considers, at each position, everything that the damage allows. At least one kind of damage must
+        be given; several can be combined. Results are deterministic and do not depend on the other texts.
+
+        Parameters
+        ----------
+        texts : str or bytes, or an iterable of them
+            The damaged texts. A character that the model does not know is an error unless the damage explains it.
+        case : bool, default=False
+            Whether upper and lower case may be wrong; the given case is ignored.
+        accents : bool, default=False
+            Whether accents may be missing or wrong: any letter with the same base letter is allowed. Not for bytes.
+        spaces : bool, default=False
+            Whether spaces may be missing within the text.
+        gaps : str or bytes of length 1, default=None
+            The character that stands for one unknown character, such as ``"_"``.
+        typos : float, default=None
+            The share of letters with a typo, such as 0.05: a substituted, missing or excess letter, or two swapped
+            letters, all equally frequent. A lower rate changes less.
+        beams : int, default=None
+            The number of hypotheses to keep. None: 4, but 16 with `typos`, and at least one for each symbol with
+            `gaps`. More beams find more probable originals, in as many times the time.
+        prime : str or bytes, default=""
+            Text that precedes each of the texts, such as ``"\n"``; it is not returned.
+        label : str, int, float or bool, default=None
+            For a model fitted with labels: the label of the texts.
+        changes : bool, default=False
+            Whether to return what was changed, too, so that a program can ask before it accepts a change.
+
+        Returns
+        -------
+        str or bytes, or a list
+            The restored text, or a list of restored texts. With `changes`, a tuple ``(text, changes)`` for each text;
+            each change is a tuple ``(start, stop, before, after, log_odds)``: the place and the text before, the text
+            after, and how much more probable, in nats, the whole text is with the change than without it. For a gap,
+            the comparison is with all other symbols.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If no kind of damage is given, an argument is invalid, or a text has an unknown symbol.
+
+        Examples
+        --------
+        >>> from crnn import CharNGram
+        >>> model = CharNGram(5).fit("The function returns a list of strings. " * 3)
+        >>> model.restore("the function returns", case=True)
+        'The function returns'
+        >>> model.restore(["afunct_on", "list ofstrings"], spaces=True, gaps="_")
+        ['a function', 'list of strings']
+        >>> text, changes = model.restore("a list of strnigs", typos=0.05, changes=True)
+        >>> text, [change[:4] for change in changes]
+        ('a list of strings', [(13, 15, 'ni', 'in')])
+        """
+        if label is not None:
+            options: Any = {"case": case, "accents": accents, "spaces": spaces, "gaps": gaps, "typos": typos}
+            return self.for_label(label).restore(texts, beams=beams, prime=prime, changes=changes, **options)
+        network, vocabulary = self._text_network("restore", one_row=False)
+        damage = Damage.check(vocabulary, case=case, accents=accents, spaces=spaces, gaps=gaps, typos=typos)
+        beams = damage.default_beams(vocabulary) if beams is None else checked_int("beams", beams, 1, MAX_BEAMS)
+        changes, n_threads = checked_bool("changes", changes), checked_threads(self.n_threads)
+        restorer = Restorer(network, vocabulary, damage, beams, prime, n_threads)
+        single = isinstance(texts, str | bytes | bytearray | memoryview)
+        if single:
+            vocabulary.check_kind(texts, "texts")
+        found = restorer.restored([texts] if single else texts, "texts", changes=changes)
+        return found[0] if single else found
 
     def start(self, prime: str | bytes = "", *, adapt: Adapt = False) -> TextState:
         """Return a state that reads, predicts and draws text step by step.

@@ -1,4 +1,4 @@
-"""The command ``crnn``: train, sample, score, detect, report, export, info, demo.
+"""The command ``crnn``: train, sample, score, detect, restore, report, export, info, demo.
 
 Exit codes: 0; 1 for an error, reported in one line; 2 for wrong usage; 130 for Ctrl-C.
 """
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .._version import __version__
-from . import demo, detect, export, info, output, report, sample, score, train
+from . import demo, detect, export, info, output, report, restore, sample, score, train
 from .errors import ERROR, INTERRUPTED, described, say
 from .files import STANDARD, check_writable
 
@@ -22,6 +22,7 @@ COMMANDS = {
     "sample": (sample, "Generate text with a model and write it to standard output."),
     "score": (score, "Measure how well a model predicts a text."),
     "detect": (detect, "Score each line of a text and label it as normal or an anomaly."),
+    "restore": (restore, "Restore damaged text: case, accents, spaces, gaps, typos."),
     "report": (report, "Write a web page about a model: curves, surprisal, units, and the running network."),
     "export": (export, "Export a model as C source, an ONNX file or a web page."),
     "info": (info, "Describe a model file, or this build of crnn."),

@@ -1,0 +1,25 @@
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.int32]
+
+RECENT_SYMBOLS: int
+
+class Selection:
+    def __init__(
+        self,
+        x: Ids,
+        lengths: NDArray[np.intp],
+        tables: tuple[Any, ...],
+        vocab_size: int,
+        end: int | None,
+        beams: int,
+        margin: float,
+    ) -> None: ...
+    @property
+    def left(self) -> int: ...
+    def insert(self, y: NDArray[Any]) -> tuple[NDArray[np.intp], Ids]: ...
+    def advance(self, y: NDArray[Any], z: NDArray[Any]) -> tuple[NDArray[np.intp], Ids]: ...
+    def path(self, text: int) -> tuple[Ids, Ids, NDArray[np.float64]]: ...

@@ -1,0 +1,216 @@
+"""Restored texts: the most probable originals, found by beam search, and what was changed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..._kernels.inference.selection import Selection
+from ...runtime.cancellation import check_cancelled
+from ...runtime.threads import inference_threads, run_tasks
+from ...text.symbols.codes import pieces
+from ...text.symbols.vocabulary import Vocabulary
+from ..network.context import Context
+from ..network.protocol import InferenceNetwork, State
+from ..sampling.text_drawing import encoded_prime
+from ..scoring.string_scores import text_blocks
+from .damage import Channel, Damage, is_letter
+
+ROWS = 128  # hypotheses of texts read side by side
+MARGIN = 14.0  # nats below its text's best hypothesis, at which a hypothesis is dropped
+AFTER = 48  # symbols after a change that decide its log-odds
+
+Ids = NDArray[np.int32]
+
+
+class Change(NamedTuple):
+    """A piece of a text that was changed.
+
+    `start` and `stop` are its place in the given text, `before` is what was there, `after` what it became. `log_odds`
+    is log P of the restored text minus log P of the text without this change, in nats; at a gap, against all other
+    symbols.
+    """
+
+    start: int
+    stop: int
+    before: Any
+    after: Any
+    log_odds: float
+
+
+class Restored(NamedTuple):
+    """A restored text, and its changes in order."""
+
+    text: Any
+    changes: list[Change]
+
+
+class _Path(NamedTuple):
+    """The steps from a damaged text to the restored one."""
+
+    symbols: Ids  # of the restored text; -1 for none
+    taken: Ids  # symbols of the damaged text that each stands for, 0 or 1
+    costs: NDArray[np.float64]  # the log-probability of the damage
+
+
+class _Edit(NamedTuple):
+    """A change as ids: restored[at : at + len(after)] stands for damaged[start:stop]."""
+
+    start: int
+    stop: int
+    at: int
+    after: Ids
+    cost: float  # the log-probability of the damage
+
+
+class Restorer:
+    """Restores texts with one network."""
+
+    def __init__(
+        self, network: InferenceNetwork, vocabulary: Vocabulary, damage: Damage, beams: int, prime: Any, n_threads: Any
+    ) -> None:
+        self.network, self.vocabulary, self.damage, self.beams = network, vocabulary, damage, beams
+        self.n_threads = inference_threads(n_threads)
+        self.start: State = Context.after(network, encoded_prime(prime, vocabulary)).state
+
+    def restored(self, texts: Iterable[Any], name: str, *, changes: bool) -> list[Any]:
+        """Return the restored texts, or with `changes` a `Restored` for each; errors refer to a text by its `name`."""
+        found = []
+        for block in text_blocks(texts, self.vocabulary, name=name):
+            found += self._restored_block(block.texts, name, block.first, changes)
+        return found
+
+    def _restored_block(self, texts: list[Any], name: str, first: int, changes: bool) -> list[Any]:
+        codes = [np.concatenate([np.zeros(0, np.uint32), *pieces(text)]) for text in texts]
+        distinct, kinds = np.unique(np.concatenate(codes), return_inverse=True)
+        channel, bad = Channel.of(self.damage, self.vocabulary, distinct.tolist())
+        if bad is not None:
+            i = next(i for i, of_text in enumerate(codes) if distinct[bad] in of_text)
+            at = int(np.argmax(codes[i] == distinct[bad]))
+            shown = name if name == "texts" and len(texts) == 1 else f"{name}[{first + i}]"
+            raise self.vocabulary.unknown_symbol(int(distinct[bad]), at, shown)
+        lengths = np.array([*map(len, codes)], np.intp)
+        parts = np.split(kinds.astype(np.int32), np.cumsum(lengths)[:-1])
+        order, found = np.argsort(-lengths, kind="stable"), list[Any](texts)
+        rows = max(1, min(self.network.rows_at_a_time(ROWS) // self.beams, -(-len(texts) // self.n_threads)))
+
+        def restore(group: NDArray[np.intp]) -> None:
+            paths = self._search([parts[i] for i in group], channel)
+            for i, path in zip(group, paths, strict=True):
+                text = self._decoded(path, codes[i])
+                found[i] = Restored(text, self._changes(path, texts[i], codes[i])) if changes else text
+
+        run_tasks([order[i : i + rows] for i in range(0, len(order), rows)], restore, self.n_threads)
+        return found
+
+    def _search(self, parts: list[Ids], channel: Channel) -> list[_Path]:
+        """Return the best path of each text, given as kinds of symbols, from the longest to the shortest."""
+        network, vocabulary = self.network, self.vocabulary
+        lengths = np.array([*map(len, parts)], np.intp)
+        selection = Selection(
+            np.concatenate(parts), lengths, channel, network.symbols, vocabulary.boundary, self.beams, MARGIN
+        )
+        state, may_insert = network.repeat(self.start, len(parts)), len(channel.inserted) > 0
+        y = network.logits_after(state)
+        while True:
+            check_cancelled()
+            z = y[:0]
+            if may_insert:
+                rows, symbols = selection.insert(y)
+                if len(rows):
+                    inserted = network.select(state, rows)
+                    network.feed(symbols[None], inserted)
+                    state, z = network.join([state, inserted]), network.logits_after(inserted)
+            rows, symbols = selection.advance(y, z)
+            if not selection.left:
+                return [_Path(*selection.path(i)) for i in range(len(parts))]
+            state = self._after(state, rows, symbols)
+            y = network.logits_after(state)
+
+    def _after(self, state: State, rows: NDArray[np.intp], symbols: Ids) -> State:
+        """Return the state of these rows after their symbols; -1 stands for none."""
+        reading = symbols >= 0
+        if reading.all():
+            state = self.network.select(state, rows)
+            self.network.feed(symbols[None], state)
+            return state
+        places = np.argsort(np.argsort(~reading, kind="stable"), kind="stable")
+        if not reading.any():
+            return self.network.select(state, rows)
+        read = self.network.select(state, rows[reading])
+        self.network.feed(symbols[None, reading], read)
+        return self.network.select(self.network.join([read, self.network.select(state, rows[~reading])]), places)
+
+    def _decoded(self, path: _Path, codes: NDArray[Any]) -> Any:
+        """Return a restored text; a symbol unknown to the model stays as it was."""
+        symbols = path.symbols[path.symbols >= 0]
+        text = self.vocabulary.decode(symbols)
+        unknown = symbols == self.vocabulary.unknown
+        if not unknown.any():
+            return text
+        places = (np.cumsum(path.taken) - 1)[path.symbols >= 0]
+        if isinstance(text, str):
+            return "".join(chr(codes[i]) if other else c for c, other, i in zip(text, unknown, places, strict=True))
+        return bytes(codes[i] if other else c for c, other, i in zip(text, unknown, places, strict=True))
+
+    # ---------------------------------------------------------------- changes
+
+    def _changes(self, path: _Path, text: Any, codes: NDArray[Any]) -> list[Change]:
+        """Return what the restored text changes, with log-odds; `codes` are the damaged text's."""
+        network, ids = self.network, path.symbols[path.symbols >= 0]
+        found, state, read = list[Change](), network.copy(self.start), 0
+        for edit in self._edits(path, codes):
+            if edit.at > read:
+                network.feed(ids[read : edit.at, None], state)
+                read = edit.at
+            stop = edit.at + len(edit.after)
+            rest = ids[stop : stop + AFTER]
+            if self.vocabulary.boundary is not None and stop + AFTER >= len(ids):
+                rest = np.append(rest, np.int32(self.vocabulary.boundary))
+            others, cost = self._alternatives(edit, codes)
+            log_p = self._log_probabilities(state, [np.concatenate([piece, rest]) for piece in (edit.after, *others)])
+            odds = log_p[0] + edit.cost - np.logaddexp.reduce(log_p[1:]) - cost if others else math.inf
+            place = slice(edit.start, edit.stop)
+            found.append(Change(edit.start, edit.stop, text[place], self.vocabulary.decode(edit.after), float(odds)))
+        return found
+
+    def _edits(self, path: _Path, codes: NDArray[Any]) -> list[_Edit]:
+        """Return the edits of a path in order; adjacent ones are joined, except at gaps."""
+        vocabulary, found, joins = self.vocabulary, list[_Edit](), False
+        given = vocabulary.ids_of_codes(codes)
+        start = at = 0
+        for symbol, taken, cost in zip(*[part.tolist() for part in path], strict=True):
+            is_gap = bool(taken) and codes[start] == self.damage.gap
+            if is_gap or not taken or symbol != given[start]:
+                new = _Edit(start, start + taken, at, np.array([symbol] * (symbol >= 0), np.int32), cost)
+                if joins and not is_gap:
+                    last = found.pop()
+                    new = _Edit(last.start, new.stop, last.at, np.append(last.after, new.after), last.cost + cost)
+                found.append(new)
+                joins = not is_gap
+            else:
+                joins = False
+            start, at = start + taken, at + (symbol >= 0)
+        return found
+
+    def _alternatives(self, edit: _Edit, codes: NDArray[Any]) -> tuple[list[Ids], float]:
+        """Return what might stand there instead of a change, and the log-probability of that damage."""
+        before = codes[edit.start : edit.stop]
+        if len(before) == 1 and before[0] == self.damage.gap:
+            return [np.array([i], np.int32) for i in range(len(self.vocabulary.codes)) if i != edit.after[0]], 0.0
+        ids = self.vocabulary.ids_of_codes(before)
+        letters = sum(is_letter(code, self.vocabulary) for code in before.tolist())
+        return [] if (ids < 0).any() else [ids], letters * math.log1p(-self.damage.typos)
+
+    def _log_probabilities(self, state: State, strings: list[Ids]) -> NDArray[np.float64]:
+        """Return log P of each of some strings after the state of one stream, which stays as it is."""
+        lengths = np.array([*map(len, strings)])
+        x = np.zeros((lengths.max(), len(strings)), np.int32)
+        for i, ids in enumerate(strings):
+            x[: len(ids), i] = ids
+        log_p = self.network.log_probabilities(x, self.network.repeat(state, len(strings)))
+        return np.asarray(np.where(np.arange(len(x))[:, None] < lengths, log_p, 0.0).sum(axis=0))

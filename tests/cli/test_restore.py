@@ -1,0 +1,37 @@
+"""The command ``crnn restore``."""
+
+from __future__ import annotations
+
+import pytest
+from command_line import error, feed_standard_input, usage_error
+
+from crnn import CharNGram
+from crnn.cli import main as cli
+
+TEXT = "The function returns a list of strings. " * 3
+
+
+@pytest.fixture
+def model(folder):
+    CharNGram(5).fit(TEXT).save("counts.crnn")
+    CharNGram(5).fit(TEXT.encode()).save("bytes.crnn")
+
+
+@pytest.mark.parametrize("name", ["counts.crnn", "bytes.crnn"])
+def test_lines_are_restored(model, capfd, monkeypatch, name):
+    feed_standard_input(monkeypatch, b"the functoin\n\na_list\r\n")
+    assert cli.main(["restore", name, "-", "--case", "--gaps", "_", "--typos", "0.05", "--prime", "s. "]) == 0
+    assert capfd.readouterr().out == "The function\n\na list\n"
+
+
+def test_a_whole_text_is_restored(model, folder, capfd):
+    (folder / "text.txt").write_text("afunction")
+    assert cli.main(["restore", "counts.crnn", "text.txt", "--spaces", "--beams", "3", "--whole"]) == 0
+    assert capfd.readouterr().out == "a function"
+
+
+def test_refusals(model, folder, capsys):
+    (folder / "text.txt").write_text("Z")
+    assert "give at least one kind of damage" in usage_error(capsys, "restore", "counts.crnn", "text.txt")
+    assert "typos must be" in usage_error(capsys, "restore", "counts.crnn", "text.txt", "--typos", "2")
+    assert "contains 'Z'" in error(capsys, "restore", "counts.crnn", "text.txt", "--case")
