@@ -35,6 +35,8 @@ OPTIMISE += ["--param=ipa-cp-eval-threshold=100"]
 # gcc stops inlining when a file has grown by 40 %: tanh and sigmoid then stay calls, and the cells' loops scalar.
 OPTIMISE += ["--param=max-inline-insns-single=150", "--param=inline-unit-growth=300"]
 
+ONCE = ["entry.core", "platform.cpu", "ngram.ngrams", "ngram.lookahead", "inference.selection"]  # compiled once
+
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": DEBUG,
@@ -132,24 +134,23 @@ class BuildExt(build_ext):
 
 def extensions() -> list[Extension]:
     """The kernels once for each instruction set and number type, from one C file; all other modules once."""
-    core, cpu, ngrams, lookahead, selection, kernels = cythonize(
+    *once, kernels = cythonize(
         [
             Extension(f"crnn._kernels.{name}", [f"{FOLDER}/{name.replace('.', '/')}.pyx"])
-            for name in (
-                "entry.core", "platform.cpu", "ngram.ngrams", "ngram.lookahead", "inference.selection", "entry.kernels"
-            )  # fmt: skip
+            for name in ONCE + ["entry.kernels"]
         ],
         compiler_directives=DIRECTIVES,
         force=True,  # the C file's age does not tell which directives made it
     )
+    core, cpu = once[:2]
     core.define_macros = [("CRNN_ENTRY_POINTS", "1")]
     core.include_dirs = cpu.include_dirs = lookahead.include_dirs = ROOMS
     kinds = [(name, dtype) for name, entry in INSTRUCTION_SETS.items() for dtype in DTYPES if dtype in entry.kinds]
     builds = [Kernels(name, dtype, kernels.sources) for name, dtype in kinds]
     headers = sorted(str(p) for pattern in ("*.h", "*.pxd", "*.pxi") for p in Path(FOLDER).rglob(pattern))
-    for ext in (core, cpu, ngrams, lookahead, selection, *builds):
+    for ext in (*once, *builds):
         ext.depends = headers
-    return [*builds, core, cpu, ngrams, lookahead, selection]  # what takes longest to compile comes first
+    return [*builds, *once]  # what takes longest to compile comes first
 
 
 if __name__ == "__main__":
