@@ -137,14 +137,14 @@ def extensions() -> list[Extension]:
     *once, kernels = cythonize(
         [
             Extension(f"crnn._kernels.{name}", [f"{FOLDER}/{name.replace('.', '/')}.pyx"])
-            for name in ONCE + ["entry.kernels"]
+            for name in [*ONCE, "entry.kernels"]
         ],
         compiler_directives=DIRECTIVES,
         force=True,  # the C file's age does not tell which directives made it
     )
-    core, cpu = once[:2]
-    core.define_macros = [("CRNN_ENTRY_POINTS", "1")]
-    core.include_dirs = cpu.include_dirs = lookahead.include_dirs = ROOMS
+    once[0].define_macros = [("CRNN_ENTRY_POINTS", "1")]
+    for ext in once:
+        ext.include_dirs = ROOMS
     kinds = [(name, dtype) for name, entry in INSTRUCTION_SETS.items() for dtype in DTYPES if dtype in entry.kinds]
     builds = [Kernels(name, dtype, kernels.sources) for name, dtype in kinds]
     headers = sorted(str(p) for pattern in ("*.h", "*.pxd", "*.pxi") for p in Path(FOLDER).rglob(pattern))
