@@ -19,7 +19,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import weakref
 import zlib
 from collections.abc import Iterator, Sequence
@@ -109,6 +108,8 @@ class IdCache:
     @classmethod
     def temporary(cls, name: str, reader: FileReader, folder: str | None = None) -> Self:
         """Return a cache in a new folder, within a given one or the system's, which is deleted after use."""
+        import tempfile  # rarely needed, and slow to import
+
         return cls(tempfile.mkdtemp(prefix="crnn-", dir=folder), name, reader, temporary=True)
 
     @property
