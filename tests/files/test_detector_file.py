@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture, ModelFileError, TextClassifier
-from crnn.files.sealed_file import read_sealed_header, read_sealed_tensors, sealed_chunks
+from crnn.files.sealed_file import read_sealed_header, read_sealed_tensors, sealed_bytes
 
 NAMES = ["anna", "hanna", "nan", "ann", "hannah"]
 CLEAN = ["ana", "nan", "hana"] * 40
@@ -74,7 +74,7 @@ def resealed(content, entry):
     header = read_sealed_header(stream, len(content), "ngram")
     metadata = {**header.metadata, "detector": entry(header.metadata["detector"])}
     metadata.pop("checksum")
-    return io.BytesIO(b"".join(sealed_chunks(metadata, read_sealed_tensors(stream, header))))
+    return io.BytesIO(sealed_bytes(metadata, read_sealed_tensors(stream, header)))
 
 
 def changed(**values):

@@ -11,7 +11,7 @@ import pytest
 from crnn import CharNGram, Mixture, ModelFileError
 from crnn.files import mixture_file
 from crnn.files.plain_json import plain_json
-from crnn.files.sealed_file import sealed_chunks, with_format, write_path
+from crnn.files.sealed_file import sealed_bytes, with_format, write_path
 
 MODELS = [("CharNGram", CharNGram(2).fit(["ab", "ba"]).to_bytes()), ("CharNGram", CharNGram(3).fit(["ab"]).to_bytes())]
 
@@ -21,7 +21,7 @@ def written(weights, *, models=("CharNGram", "CharNGram"), **tensors):
     files = {f"models.{i}": np.frombuffer(content, np.uint8) for i, (_, content) in enumerate(MODELS)}
     tensors = {"weights": np.array(weights, np.float64), **files} | tensors
     metadata = with_format("mixture", {"models": plain_json(list(models))})
-    write_path(stream := io.BytesIO(), partial(sealed_chunks, metadata, tensors))
+    write_path(stream := io.BytesIO(), partial(sealed_bytes, metadata, tensors))
     return stream.getvalue()
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from crnn.errors import ModelFileError
 from crnn.files import sealed_file
-from crnn.files.container import NAMES, file_chunks
+from crnn.files.container import NAMES, file_bytes
 from crnn.files.model_file import Architecture, ModelFile, expected_tensors, read, write
 from crnn.text.symbols.vocabulary import Vocabulary
 
@@ -107,7 +107,8 @@ def assert_same(left, right):
 def split(data):
     """Take a safetensors file apart: its header, parsed, and the bytes of its tensors."""
     (length,) = struct.unpack("<Q", data[:8])
-    return json.loads(data[8 : 8 + length]), data[8 + length :]
+    header = json.loads(data[8 : 8 + length])
+    return header | {"__metadata__": json.loads(header["__metadata__"]["crnn"])}, data[8 + length :]
 
 
 def arrays_of(data):
@@ -121,6 +122,8 @@ def arrays_of(data):
 
 
 def join(header, body):
+    if isinstance(header, dict) and isinstance(header.get("__metadata__"), dict):
+        header = header | {"__metadata__": {"crnn": json.dumps(header["__metadata__"])}}
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return struct.pack("<Q", len(text)) + text + body
 
@@ -188,21 +191,13 @@ def test_round_trip(path, dtype, training, kind):
     assert all(tensor.flags.writeable for tensor in (back.tensors | back.training_tensors).values())
 
 
-@pytest.mark.parametrize("chunk", [7, 13])
-def test_a_file_longer_than_what_is_read_at_a_time(path, chunk, monkeypatch):
-    model = make(training=TRAINING)
-    write(path, model)
-    monkeypatch.setattr("crnn.files.container._CHUNK", chunk)
-    assert_same(read(path), model)
-
-
 @networks
 @pytest.mark.parametrize("optimizer", MEMORIES)
 def test_round_trip_of_every_network_and_optimizer(path, cell, L, optimizer):
     model = make(cell=cell, L=L, training=TRAINING | {"optimizer": optimizer, "optimizer_start": 3})
     write(path, model)
     assert_same(read(path), model)
-    expected = 4 * L + 2 + len(model.training_tensors) + 4
+    expected = 4 * L + 2 + len(model.training_tensors) + 1
     assert len(arrays_of(path.read_bytes())) == expected
 
 
@@ -495,8 +490,8 @@ def test_not_safetensors(path, content):
 
 
 def test_a_header_longer_than_any_models(path, data, monkeypatch):
-    monkeypatch.setattr("crnn.files.container.MAX_HEADER", 100)
-    assert "more than a model needs" in refused(path, data)
+    monkeypatch.setattr("crnn.files.container.MAX_JSON", 100)
+    assert "more than the 100 that crnn reads" in refused(path, data)
 
 
 def test_pickle_is_not_run(path):
@@ -509,7 +504,7 @@ def test_pickle_is_not_run(path):
 
 @pytest.mark.parametrize("metadata", [{}, {"format": "pt"}])
 def test_safetensors_of_another_program(path, metadata):
-    message = refused(path, b"".join(file_chunks(metadata, {"weight": np.zeros(3)})))
+    message = refused(path, file_bytes(metadata, {"weight": np.zeros(3)}))
     assert "not from crnn" in message
 
 
@@ -644,7 +639,7 @@ def test_any_json_with_a_true_checksum(path, data, key, field, value, whole):
 
 def one_change(content, header, body):
     """Yield what one change of a file's structure makes of it, each with a word of the message."""
-    name, size = "decoder.bias", len(body)
+    name = "decoder.bias"
     entry = header[name]
     yield "damaged", content + b"\0"
     yield "too short (7 bytes)", bytes(7)
@@ -652,14 +647,15 @@ def one_change(content, header, body):
     yield "not readable JSON", struct.pack("<Q", len(content) - 8) + content[8:]
     yield "not readable JSON", join(json.dumps(header).encode()[:-1] + b', "training": 1}', body)
     yield "metadata of strings", join({"__metadata__": {"a": 1}}, b"")
-    yield f"but the file has {size + 1}", join(header, body + b"\0")
-    yield "overlap or leave gaps", sign(header | {name: header["rnn.bias_ih_l0"]}, body)
+    yield "cannot be read", join(header, body + b"\0")
+    yield "cannot be read", sign(header | {"rnn.bias_ih_l0": header["rnn.bias_hh_l0"]}, body)
     swapped = {"rnn.bias_ih_l0": header["rnn.bias_hh_l0"], "rnn.bias_hh_l0": header["rnn.bias_ih_l0"]}
     yield "checksum", join(header | swapped, body)
     for change in ({"shape": [3, -1]}, {"shape": 3}, {"dtype": ["F32"]}, {"dtype": "BF16"}, {"more": 1},
-                   {"data_offsets": [0, 11]}, {"data_offsets": [False, 12]}, {"shape": [1] * 8 + [3]},
-                   {"shape": [0, 2**48], "data_offsets": [0, 0]}):  # fmt: skip
+                   {"shape": [1] * 8 + [3]}, {"shape": [0, 2**48], "data_offsets": [0, 0]}):  # fmt: skip
         yield "impossible tensor", join(header | {name: entry | change}, body)
+    for places in ([0, 11], [False, 12], None):
+        yield "cannot be read", join(header | {name: entry | {"data_offsets": places}}, body)
     for key in ("configuration", "architecture", "vocabulary", "checksum", "format_version"):
         metadata = {other: value for other, value in header["__metadata__"].items() if other != key}
         yield key.partition("_")[2] or key, join(header | {"__metadata__": metadata}, body)
@@ -747,7 +743,7 @@ def test_loading_copies_no_tensor_twice(path):
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert size < peak < 1.5 * size
+    assert size < peak < 2.2 * size  # the file, and each tensor as the package reads it
     assert len(model.tensors) == 6
 
 
@@ -770,7 +766,7 @@ def test_a_file_that_changes_while_it_is_read(path, data, change, monkeypatch):
 
     monkeypatch.setattr(sealed_file, "read_tensors", late)
     monkeypatch.setattr("builtins.open", partial(open, buffering=0))
-    message = {"shorter": "became shorter", "longer": "grew", "other": "checksum"}[change]
+    message = {"shorter": "cannot be read", "longer": "cannot be read", "other": "checksum"}[change]
     with pytest.raises(ModelFileError, match=message):
         read(path)
 
@@ -805,37 +801,19 @@ def peaks_of_loading(paths, small):
     return list(map(int, result.stdout.split()))
 
 
-def history_of_one_column(n):
-    kinds, bits = np.full((n, 1), 2, np.uint8), np.ones((n, 1), np.int64)
-    return {"history.kinds": kinds, "history.bits": bits}, {"history": ["x"]}
-
-
-def texts_of_history(n):
-    kinds, bits = np.full((n, 1), 4, np.uint8), np.zeros((n, 1), np.int64)
-    texts = np.frombuffer(b"0\n" * n, np.uint8)
-    return {"history.kinds": kinds, "history.bits": bits, "history.texts": texts}, {"history": ["x"]}
-
-
-def long_document(n):
-    return {}, {"more": [[]] * n}
-
-
-HOSTILE = {
-    "records": history_of_one_column(1_000_003),
-    "texts": texts_of_history(200_003),
-    "document": long_document(3_000_017),
-}
+HOSTILE_JSON = 600 << 20  # what 16 MB of JSON can take
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak as Linux counts it")
 def test_loading_takes_at_most_three_times_the_file(tmp_path):
     write(tmp_path / "small", make(training=TRAINING))
-    paths = [tmp_path / name for name in [*HOSTILE, "header", "vocabulary", "weights"]]
+    paths = [tmp_path / name for name in ["document", "header", "vocabulary", "weights"]]
     for path in paths:
         write_hostile(path)
     for path, peak in zip(paths, peaks_of_loading(paths, tmp_path / "small"), strict=True):
         size = path.stat().st_size
-        assert peak <= 3 * size + (16 << 20), f"{path.name}: {peak:,} bytes for a file of {size:,}"
+        limit = HOSTILE_JSON if path.name in ("document", "header") else 3 * size + (16 << 20)
+        assert peak <= limit, f"{path.name}: {peak:,} bytes for a file of {size:,}"
 
 
 def write_hostile(path):
@@ -849,8 +827,7 @@ def write_hostile(path):
         write(path, make(cell="lstm", hidden_size=701, training=TRAINING | {"optimizer": "adam"}))
     else:
         write(path, make(training=TRAINING))
-        arrays, change = HOSTILE[name]
         content = path.read_bytes()
-        tensors = arrays_of(content) | arrays
-        tensors["training"] = np.frombuffer(json.dumps(STORED | change).encode(), np.uint8)
-        path.write_bytes(sign(*split(b"".join(file_chunks(split(content)[0]["__metadata__"], tensors)))))
+        tensors = arrays_of(content)
+        tensors["training"] = np.frombuffer(json.dumps(STORED | {"more": [[]] * 4_000_000}).encode(), np.uint8)
+        path.write_bytes(sign(*split(file_bytes(split(content)[0]["__metadata__"], tensors))))

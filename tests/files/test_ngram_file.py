@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from crnn import CharNGram, InvalidInputError, ModelFileError
 from crnn.files import ngram_file
-from crnn.files.sealed_file import sealed_chunks
+from crnn.files.sealed_file import sealed_bytes
 from crnn.ngram.packed_counts import pack
 from crnn.text.symbols.vocabulary import Vocabulary
 
@@ -32,7 +32,7 @@ def sealed(learned, tensors=(), **metadata):
     own = {"format": "crnn", "format_version": "1", "kind": "ngram", **documents, **metadata}
     arrays = {**pack(learned.counts), **dict(tensors)}
     kept = {name: array for name, array in arrays.items() if array is not None}
-    return b"".join(sealed_chunks({key: value for key, value in own.items() if value is not None}, kept))
+    return sealed_bytes({key: value for key, value in own.items() if value is not None}, kept)
 
 
 @given(

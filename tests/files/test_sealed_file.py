@@ -12,6 +12,7 @@ from examples import classifier_of
 from crnn import CharNGram, CharRNN
 from crnn.errors import InvalidInputError, ModelFileError
 from crnn.files import sealed_file
+from crnn.files.container import read_tensors
 from crnn.files.sealed_file import (
     KINDS,
     bytes_stream,
@@ -20,7 +21,7 @@ from crnn.files.sealed_file import (
     read_path,
     read_sealed_header,
     read_sealed_tensors,
-    sealed_chunks,
+    sealed_bytes,
     with_format,
     write_path,
 )
@@ -30,7 +31,7 @@ TENSORS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([7],
 
 
 def content(kind="ngram", **metadata):
-    return b"".join(sealed_chunks({**with_format(kind, {"own": "word"}), **metadata}, TENSORS))
+    return sealed_bytes({**with_format(kind, {"own": "word"}), **metadata}, TENSORS)
 
 
 def opened(data, *kinds):
@@ -115,7 +116,9 @@ def test_an_error_ends_with_one_remedy():
         (other, "it contains a CharRNN; load it with CharRNN.load"),
     ):
         with pytest.raises(ModelFileError) as caught:
-            read_path(io.BytesIO(data), lambda stream, size: read_sealed_header(stream, size, "ngram"))
+            read_path(
+                io.BytesIO(data), lambda stream, size: read_tensors(stream, read_sealed_header(stream, size, "ngram"))
+            )
         assert str(caught.value).startswith("model file in a stream: it")
         assert str(caught.value).endswith(message)
 

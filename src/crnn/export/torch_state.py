@@ -20,7 +20,7 @@ from ..model.layout import layout_of
 from ..model.state import ModelState
 from ..model.symbol_pairs import SymbolPairs
 from ..parameters.cells import CELLS
-from ..parameters.checks import checked_path, generator, has_items
+from ..parameters.checks import checked_path, has_items, pcg64_generator
 from ..parameters.settings import Settings
 from ..text.symbols.special import BOUNDARY, UNKNOWN, Special
 from ..text.symbols.vocabulary import Vocabulary
@@ -82,7 +82,7 @@ def _initial_state(settings: Settings, vocabulary: Vocabulary, pairs: SymbolPair
     return ModelState.initial(
         layout_of(settings, len(vocabulary), pairs),
         vocabulary,
-        generator(settings.random_state),
+        pcg64_generator(settings.random_state),
         optimizer=settings.optimizer,
         batch_size=settings.batch_size,
         seq_length=settings.seq_length,

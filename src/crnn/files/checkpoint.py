@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ from ..model.int8_weights import Scales
 from ..model.layout import SHAPING, Layout, torch_name
 from ..model.state import WEIGHT_AVERAGE, ModelState, zero_hidden, zero_optimizer_state
 from ..model.stored_record import StoredRecord
-from ..parameters.checks import checked_bool, generator
+from ..parameters.checks import checked_bool, generator, pcg64_generator
 from ..parameters.settings import Settings
 from . import model_file
 from .checks import Architecture
@@ -295,11 +294,11 @@ def _state(
         optimizer_start=training.get("optimizer_start", 0),
         hidden=_hidden(layout, file.training_tensors) if training else _new_hidden(layout, batch_size),
         vocabulary=file.vocabulary,
-        rng=generator(random_state) if stored is None else restored_generator(stored),
+        rng=pcg64_generator(random_state) if stored is None else restored_generator(stored),
         n_steps=training.get("n_steps", 0),
         smooth_loss=float(training.get("smooth_loss", seq_length * float(np.log(layout.vocab_size)))),
         loss_length=training.get("loss_length", seq_length),
-        history=partial(list, history),
+        history=history,
         gradient_rms=None if file.gradient_rms is None else np.array(file.gradient_rms),
         scales=scales,
         labels=None if file.labels is None else file.labels.copy(),

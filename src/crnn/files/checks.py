@@ -45,7 +45,6 @@ MAX_LOSS = sys.float_info.max
 SQUARES = {kind.squares for kind in OPTIMIZERS.values()} - {None}  # arrays that cannot be negative
 OPTIONAL_SIZES = ("embedding_size", "n_pairs")  # of an architecture that has such a part
 PARTS = ("training", "best", "run", "labels")  # JSON documents stored as tensors of bytes
-HISTORY = {"history.kinds": "U8", "history.bits": "I64", "history.texts": "U8"}
 
 
 @dataclass(frozen=True)
@@ -201,14 +200,8 @@ def tensor_fault(declared: Mapping[str, Declared], architecture: Architecture) -
 
 
 def _expected_records(declared: Mapping[str, Declared], architecture: Architecture) -> dict[str, Declared]:
-    """Return the tensors expected for the file's history, gradient scale and records."""
+    """Return the tensors expected for the file's gradient scale and records."""
     expected: dict[str, Declared] = {}
-    if "training" in declared:
-        shape = declared["history.kinds"].shape if "history.kinds" in declared else ()
-        table = shape if len(shape) == 2 else (0, 1)
-        texts = declared["history.texts"].shape[:1] if "history.texts" in declared else ()
-        shapes = {"history.kinds": table, "history.bits": table, "history.texts": texts or (0,)}
-        expected |= {name: Declared(dtype, shapes[name]) for name, dtype in HISTORY.items()}
     if "gradient_rms" in declared:
         expected["gradient_rms"] = Declared("F16", (n_learned(architecture),))
     words = {DTYPES[name] for name in RECORD_DTYPES}
@@ -267,7 +260,7 @@ def _expected_shapes(declared: Mapping[str, Declared], architecture: Architectur
 def value_fault(tensors: Mapping[str, NDArray[Any]]) -> str | None:
     """Return which tensor has numbers that prevent further training, or None."""
     for name, tensor in tensors.items():
-        if name.partition(".")[0] in ("run", "labels", "history") or tensor.dtype.kind != "f":
+        if name.partition(".")[0] in ("run", "labels") or tensor.dtype.kind != "f":
             continue
         kind = name.removeprefix("best.").split(".")
         # A sum of squares may overflow to infinity; its weight is then no longer updated.

@@ -7,13 +7,12 @@ loads as the model alone as well.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, BinaryIO, NamedTuple
 
 from ..errors import InvalidInputError, ModelFileError
-from .bounded_json import bounded_json
-from .plain_json import plain_json
+from .plain_json import plain_json, read_json
 from .sealed_file import (
     Path,
     path_name,
@@ -21,7 +20,7 @@ from .sealed_file import (
     read_path,
     read_sealed_header,
     read_sealed_tensors,
-    sealed_chunks,
+    sealed_bytes,
     write_path,
 )
 
@@ -49,7 +48,7 @@ def write(path: Path, content: bytes, entry: Mapping[str, Any]) -> None:
 
     If the file cannot be written, an existing file is unchanged.
     """
-    write_path(path, partial(_chunks, content, entry))
+    write_path(path, partial(_content, content, entry))
 
 
 def read(path: Path, checks: Mapping[str, Check]) -> Stored:
@@ -67,11 +66,11 @@ def holds_detector(path: Path) -> bool:
     return ENTRY in peek_header(path).metadata
 
 
-def _chunks(content: bytes, entry: Mapping[str, Any]) -> Iterator[bytes | memoryview]:
+def _content(content: bytes, entry: Mapping[str, Any]) -> bytes:
     stream = io.BytesIO(content)
     header = read_sealed_header(stream, len(content), *WITH_ENTRY)
     own = {key: value for key, value in header.metadata.items() if key != "checksum"}
-    return sealed_chunks(own | {ENTRY: plain_json(entry)}, read_sealed_tensors(stream, header))
+    return sealed_bytes(own | {ENTRY: plain_json(entry)}, read_sealed_tensors(stream, header))
 
 
 def _read(stream: BinaryIO, size: int, checks: Mapping[str, Check]) -> Stored:
@@ -83,7 +82,7 @@ def _read(stream: BinaryIO, size: int, checks: Mapping[str, Check]) -> Stored:
             "it contains a model but no detector; load the model with its own class, such as by CharRNN.load, then "
             "give it to AnomalyDetector and call calibrate"
         )
-    entry = bounded_json(header.metadata[ENTRY].encode("ascii", "replace"), ENTRY)
+    entry = read_json(header.metadata[ENTRY].encode("ascii", "replace"), ENTRY)
     if not isinstance(entry, dict) or entry.keys() != checks.keys():
         raise ModelFileError(f"its detector does not have the entries {', '.join(checks)}")
     try:

@@ -6,7 +6,7 @@ JSON. The tensor ``weights`` has the weights, and ``models.0``, ``models.1`` and
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import BinaryIO
 
@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 
 from ..errors import ModelFileError
 from ..parameters.checks import MAX_SCALE
-from .bounded_json import bounded_json
-from .plain_json import plain_json
+from .plain_json import plain_json, read_json
 from .sealed_file import (
     Path,
     read_path,
     read_sealed_header,
     read_sealed_tensors,
-    sealed_chunks,
+    sealed_bytes,
     with_format,
     write_path,
 )
@@ -40,7 +39,7 @@ def write(path: Path, parts: Sequence[tuple[str, bytes]], weights: NDArray[np.fl
 
     If the file cannot be written, an existing file is unchanged.
     """
-    write_path(path, partial(_chunks, parts, weights))
+    write_path(path, partial(_content, parts, weights))
 
 
 def read(path: Path) -> tuple[Parts, NDArray[np.float64]]:
@@ -48,15 +47,15 @@ def read(path: Path) -> tuple[Parts, NDArray[np.float64]]:
     return read_path(path, _read)
 
 
-def _chunks(parts: Sequence[tuple[str, bytes]], weights: NDArray[np.float64]) -> Iterator[bytes | memoryview]:
+def _content(parts: Sequence[tuple[str, bytes]], weights: NDArray[np.float64]) -> bytes:
     tensors = {f"models.{i}": np.frombuffer(content, np.uint8) for i, (_, content) in enumerate(parts)}
     metadata = {"models": plain_json([name for name, _ in parts])}
-    return sealed_chunks(with_format("mixture", metadata), {"weights": weights, **tensors})
+    return sealed_bytes(with_format("mixture", metadata), {"weights": weights, **tensors})
 
 
 def _read(stream: BinaryIO, size: int) -> tuple[Parts, NDArray[np.float64]]:
     header = read_sealed_header(stream, size, "mixture")
-    names = bounded_json(header.metadata.get("models", "").encode("ascii", "replace"), "list of models")
+    names = read_json(header.metadata.get("models", "").encode("ascii", "replace"), "list of models")
     if not isinstance(names, list) or not 1 <= len(names) <= MAX_MODELS or any(name not in MEMBERS for name in names):
         raise ModelFileError(f"its models are not a list of up to {MAX_MODELS} of {', '.join(MEMBERS)}")
     wanted = {"weights": ("F64", (len(names),))}

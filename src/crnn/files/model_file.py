@@ -20,8 +20,7 @@ In addition to the weights there may be tensors; those in the first column are J
 ``training``     The training state. With it ``state.<name>`` (L, B, H), the hidden state;
                  ``optimizer.<name>.<weight>``, the optimizer state (for one bias per layer, and
                  ``rnn.bias_hn_l<k>`` of a GRU, since crnn has no other biases; not for the input gate of
-                 ``cifg``); and ``history.kinds``,
-                 ``history.bits``, ``history.texts``, the training records (see `HistoryTable`).
+                 ``cifg``).
 ``best``         Step and smoothed loss at the lowest validation loss of an unfinished run. With it
                  ``best.<tensor>`` for the weights and each tensor of the training state at that step.
 ``run``          The state of such a run, with ``run.<name>`` for its arrays: see `StoredRecord`.
@@ -30,14 +29,13 @@ In addition to the weights there may be tensors; those in the first column are J
 ``gradient_rms`` Not a document: root mean squares of the gradients, float16; see `gradient_rms`.
 ================ ===============================================================================================
 
-Documents are tensors because the header is limited in size. The header and every document are parsed only if that takes
-little memory.
+The header and every document may have up to 16 MB.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO
 
@@ -47,7 +45,6 @@ from numpy.typing import NDArray
 from ..errors import ModelFileError
 from ..model.stored_record import StoredRecord
 from ..text.symbols.vocabulary import Vocabulary
-from .bounded_json import bounded_json
 from .checks import (
     Architecture,
     architecture_fault,
@@ -59,19 +56,20 @@ from .checks import (
     value_fault,
 )
 from .container import DTYPES, Declared, Header
-from .history_table import HistoryTable
-from .plain_json import plain_json
+from .plain_json import plain_json, read_json
 from .sealed_file import (
     Path,
     read_path,
     read_sealed_header,
     read_sealed_tensors,
-    sealed_chunks,
+    sealed_bytes,
     with_format,
     write_path,
 )
 from .stored_pairs import PAIRS, pairs_fault
 from .stored_vocabulary import read_vocabulary, vocabulary_json
+
+MAX_RECORDS = 20_000  # of a history in a file: about 5 MB
 
 Array = NDArray[Any]
 
@@ -85,9 +83,9 @@ class ModelFile:
     vocabulary: Vocabulary  # the V symbols in id order
     tensors: dict[str, Array]  # the weights, with names and shapes according to `expected_tensors`
     # The rest of the training state as JSON values: ``n_steps`` (int), ``smooth_loss`` (float, nats), ``loss_length``
-    # (int), ``random_state`` (dict, the state of a bit generator, or None), ``history`` (sequence of records; `read`
-    # returns a `HistoryTable`), ``optimizer`` (str), ``optimizer_start`` (int, the step at which its state was zero).
-    # None: a file of weights alone.
+    # (int), ``random_state`` (dict, the state of a bit generator, or None), ``history`` (list of records; a file
+    # has the newest `MAX_RECORDS`), ``optimizer`` (str), ``optimizer_start`` (int, the step at which its state was
+    # zero). None: a file of weights alone.
     training: dict[str, Any] | None = None
     # Only with `training`: ``state.h`` (L, B, H), for an LSTM (coupled or not) also ``state.c``, and the optimizer's
     # ``optimizer.<name>.<weight>``, of the weight's shape, under the names of `Layout.torch_named`.
@@ -108,16 +106,11 @@ def write(path: Path, model_file: ModelFile) -> None:
     After any failure an existing file is unchanged (see `crnn.runtime.atomic_file`). What `read` would refuse is
     refused: tensors that do not fit the architecture, and non-finite weights.
     """
-    write_path(path, lambda: _chunks(model_file))
+    write_path(path, lambda: to_bytes(model_file))
 
 
 def to_bytes(model_file: ModelFile) -> bytes:
     """Return the bytes that `write` would write; errors are the same."""
-    return b"".join(_chunks(model_file))
-
-
-def _chunks(model_file: ModelFile) -> Iterator[bytes | memoryview]:
-    """Return the parts of a file in order, all checked before the first is returned."""
     tensors = _file_tensors(model_file)
     is_classifier = model_file.labels is not None and "directions" in model_file.labels.values
     own = {
@@ -127,7 +120,7 @@ def _chunks(model_file: ModelFile) -> Iterator[bytes | memoryview]:
     }
     metadata = with_format("classifier" if is_classifier else "network", own)
     _checked_parts(tensors, _declared_architecture(metadata, tensors))
-    return sealed_chunks(metadata, tensors)
+    return sealed_bytes(metadata, tensors)
 
 
 def _file_tensors(model_file: ModelFile) -> dict[str, Array]:
@@ -135,10 +128,7 @@ def _file_tensors(model_file: ModelFile) -> dict[str, Array]:
     tensors = {**model_file.tensors, **model_file.training_tensors}
     if model_file.training is not None:
         training = dict(model_file.training)
-        history = training.pop("history", [])
-        table = history if isinstance(history, HistoryTable) else HistoryTable.of(history)
-        tensors |= {"history.kinds": table.kinds, "history.bits": table.bits, "history.texts": table.texts}
-        tensors["training"] = _bytes(training | {"history": table.columns})
+        tensors["training"] = _bytes(training | {"history": list(training.get("history", []))[-MAX_RECORDS:]})
     if model_file.best is not None:
         tensors["best"] = _bytes(model_file.best)
     tensors |= {f"best.{name}": array for name, array in model_file.best_tensors.items()}
@@ -160,7 +150,7 @@ def _bytes(document: Any) -> Array:
 def _declared_architecture(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> Architecture:
     """Check whatever `read` will check before it reads tensors; return the architecture."""
     declared = {key: Declared(DTYPES.get(a.dtype.name, a.dtype.name), a.shape) for key, a in tensors.items()}
-    architecture, _, _ = _documents(Header(dict(metadata), declared, {}, 0))
+    architecture, _, _ = _documents(Header(dict(metadata), declared))
     return architecture
 
 
@@ -192,7 +182,7 @@ def _documents(header: Header) -> tuple[Architecture, dict[str, Any], Vocabulary
         if key not in metadata:
             raise ModelFileError(f"it has no {key}")
     document, configuration = (
-        bounded_json(metadata[key].encode("ascii", "replace"), key) for key in ("architecture", "configuration")
+        read_json(metadata[key].encode("ascii", "replace"), key) for key in ("architecture", "configuration")
     )
     _refuse(architecture_fault(document))
     architecture = Architecture(**document)
@@ -210,7 +200,7 @@ def _documents(header: Header) -> tuple[Architecture, dict[str, Any], Vocabulary
 def _checked_parts(tensors: dict[str, Array], architecture: Architecture) -> dict[str, Any]:
     """Check the documents and values of a file's tensors; return them as arguments of `ModelFile`."""
     documents = {
-        name: bounded_json(tensors[name].tobytes(), name) for name in ("best", "run", "labels") if name in tensors
+        name: read_json(tensors[name].tobytes(), name) for name in ("best", "run", "labels") if name in tensors
     }
     parts: dict[str, Any] = {"training": _training(tensors) if "training" in tensors else None}
     if "best" in documents:
@@ -243,14 +233,12 @@ def _under(part: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
 
 def _training(tensors: dict[str, Array]) -> dict[str, Any]:
     """Return the checked document of the training state, with its history."""
-    document: dict[str, Any] = bounded_json(tensors["training"].tobytes(), "training")
+    document: dict[str, Any] = read_json(tensors["training"].tobytes(), "training")
     _refuse(training_fault(document, tensors))
-    columns = document.pop("history", None)
-    if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
-        raise ModelFileError("its training has no history, or a history without names")
-    table = HistoryTable(columns, *(tensors[f"history.{part}"] for part in ("kinds", "bits", "texts")))
-    _refuse(table.fault())
-    return _with_float_loss(document) | {"history": table}
+    history = document.get("history")
+    if not isinstance(history, list) or not all(isinstance(record, dict) for record in history):
+        raise ModelFileError("its training has no history, or a history of other values than records")
+    return _with_float_loss(document)
 
 
 def _with_float_loss(document: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ JSON, and ``vocabulary`` (see `stored_vocabulary`). The tensors come from `crnn.
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, BinaryIO, NamedTuple
 
@@ -16,15 +16,14 @@ from ..ngram.counts import Counts
 from ..ngram.packed_counts import pack, unpack
 from ..ngram.settings import NGramSettings
 from ..text.symbols.vocabulary import Vocabulary
-from .bounded_json import bounded_json
-from .plain_json import plain_json
+from .plain_json import plain_json, read_json
 from .sealed_file import (
     Path,
     bytes_stream,
     read_path,
     read_sealed_header,
     read_sealed_tensors,
-    sealed_chunks,
+    sealed_bytes,
     with_format,
     write_path,
 )
@@ -46,12 +45,12 @@ def write(path: Path, learned: CountedText, parameters: Mapping[str, Any]) -> No
     If the file cannot be written, an existing file is unchanged.
     """
     NGramSettings.check(parameters)
-    write_path(path, partial(_chunks, learned, parameters))
+    write_path(path, partial(_content, learned, parameters))
 
 
 def to_bytes(learned: CountedText, parameters: Mapping[str, Any]) -> bytes:
     """Return the bytes that `write` would write; errors are the same."""
-    return b"".join(_chunks(learned, parameters))
+    return _content(learned, parameters)
 
 
 def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], CountedText]:
@@ -64,10 +63,10 @@ def from_bytes(content: bytes, defaults: Mapping[str, Any]) -> tuple[dict[str, A
     return read(bytes_stream(content), defaults)
 
 
-def _chunks(learned: CountedText, parameters: Mapping[str, Any]) -> Iterator[bytes | memoryview]:
+def _content(learned: CountedText, parameters: Mapping[str, Any]) -> bytes:
     own = {name: value for name, value in parameters.items() if name != "vocabulary"}  # the file has the model's own
     metadata = {"configuration": plain_json(own), "vocabulary": vocabulary_json(learned.vocabulary)}
-    return sealed_chunks(with_format("ngram", metadata), pack(learned.counts))
+    return sealed_bytes(with_format("ngram", metadata), pack(learned.counts))
 
 
 def _read(stream: BinaryIO, size: int, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], CountedText]:
@@ -90,7 +89,7 @@ def _read(stream: BinaryIO, size: int, defaults: Mapping[str, Any]) -> tuple[dic
 
 def _parameters(text: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters in a file, checked."""
-    found = bounded_json(text.encode("ascii", "replace"), "configuration")
+    found = read_json(text.encode("ascii", "replace"), "configuration")
     if not isinstance(found, dict):
         raise ModelFileError("its configuration is not a JSON object")
     if unknown := found.keys() - defaults.keys():

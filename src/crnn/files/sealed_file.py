@@ -17,7 +17,7 @@ import os
 import re
 import reprlib
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, TypeVar, cast
 
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError, ModelFileError, short_repr
 from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
-from .container import Header, file_chunks, read_header, read_tensors, tensor_bytes
+from .container import Header, file_bytes, read_header, read_tensors, tensor_bytes
 
 FORMAT = 1
 """The format version that this library writes; files of a higher version are refused."""
@@ -40,23 +40,22 @@ Path = FilePath | BinaryIO  # a file, or a stream that is read to its end or wri
 T = TypeVar("T")
 
 
-def write_path(path: Path, chunks: Callable[[], Iterator[bytes | memoryview]]) -> None:
-    """Write a file, all or nothing, or a stream; `chunks` checks the contents and returns their parts.
+def write_path(path: Path, content: Callable[[], bytes]) -> None:
+    """Write a file, all or nothing, or a stream; `content` checks and returns its bytes.
 
-    If the file cannot be written, an existing file is unchanged. A ValueError raised by `chunks` becomes a
+    If the file cannot be written, an existing file is unchanged. A ValueError raised by `content` becomes a
     ModelFileError.
     """
     name = path_name(path)
     try:
-        parts = chunks()
+        data = content()
     except ValueError as error:
         raise ModelFileError(f"model file {name} was not written: {error}") from error
     stream = _stream(path)
     if stream is None:
-        write_atomically(checked_path("path", path), parts)
+        write_atomically(checked_path("path", path), data)
         return
-    for part in parts:
-        stream.write(part)
+    stream.write(data)
 
 
 def read_path(path: Path, read: Callable[[BinaryIO, int], T]) -> T:
@@ -147,9 +146,9 @@ def with_format(kind: str, metadata: Mapping[str, str]) -> dict[str, str]:
     return {"format": "crnn", "format_version": str(FORMAT), "kind": kind, **metadata}
 
 
-def sealed_chunks(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> Iterator[bytes | memoryview]:
-    """Return the parts of a file in order, with the checksum."""
-    return file_chunks({**metadata, "checksum": _checksum(metadata, tensors)}, tensors)
+def sealed_bytes(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> bytes:
+    """Return the bytes of a file, with the checksum."""
+    return file_bytes({**metadata, "checksum": _checksum(metadata, tensors)}, tensors)
 
 
 def _checksum(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> str:

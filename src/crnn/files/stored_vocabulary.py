@@ -9,12 +9,9 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-import numpy as np
-
 from ..errors import InvalidInputError, ModelFileError
 from ..text.symbols.vocabulary import Vocabulary
-from .bounded_json import vocabulary_document
-from .plain_json import plain_json
+from .plain_json import plain_json, read_json
 
 
 def vocabulary_json(vocabulary: Vocabulary) -> str:
@@ -26,7 +23,7 @@ def vocabulary_json(vocabulary: Vocabulary) -> str:
 
 def read_vocabulary(text: str) -> Vocabulary:
     """Return the vocabulary in a file, or raise ModelFileError."""
-    document = vocabulary_document(text)
+    document = read_json(text.encode("ascii", "replace"), "vocabulary")
     if fault := _fault(document):
         raise ModelFileError(fault)
     try:
@@ -40,7 +37,7 @@ def _fault(document: Any) -> str | None:
     if not isinstance(document, dict) or document.keys() - {"unknown", "boundary", "labels"} != {"kind", "codes"}:
         return "its vocabulary must be an object with kind and codes, and optionally unknown, boundary and labels"
     kind, codes = document["kind"], document["codes"]
-    whole = isinstance(codes, np.ndarray) or (type(codes) is list and all(type(code) is int for code in codes))
+    whole = type(codes) is list and all(type(code) is int for code in codes)
     if type(kind) is not str or not whole:
         return "its vocabulary's codes are not a list of integers, or their kind is not a word"
     special = [document[key] for key in ("unknown", "boundary") if key in document]

@@ -6,7 +6,6 @@ import copy
 import hashlib
 import math
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -28,22 +27,6 @@ Records = list[dict[str, Any]]
 
 WEIGHT_AVERAGE = "weight_average"  # in `optimizer_state`, while training averages weights
 MAX_INT8_UNITS = 1 << 16  # sums of this many products of two bytes fit into 32 bits
-
-
-class _Deferred:
-    """An attribute that holds a list of records, or a function that makes it on first use: a stored history is long."""
-
-    def __get__(self, state: Any, owner: Any = None) -> Records:
-        if state is None:
-            raise AttributeError("history")  # dataclasses ask the class for a default
-        value = vars(state)["history"]
-        if callable(value):
-            value = vars(state)["history"] = value()
-        records: Records = value
-        return records
-
-    def __set__(self, state: Any, value: Records | Callable[[], Records]) -> None:
-        vars(state)["history"] = value
 
 
 @dataclass(eq=False)  # arrays have no single truth value
@@ -70,8 +53,7 @@ class ModelState:
     n_steps: int  # training steps so far
     smooth_loss: float  # the smoothed loss in nats per chunk of `loss_length` symbols
     loss_length: int  # T of the chunks to which `smooth_loss` refers
-    # The records of training, or a function that returns them and is called when they are first read.
-    history: _Deferred = _Deferred()
+    history: Records = field(default_factory=list)  # the records of training
     # Root mean squares of the gradients before `optimizer_state` was zero, from a file: see `gradient_rms.py`.
     gradient_rms: Array | None = None
     # The scales of 8-bit matrices, see `int8_weights`. A model with 8-bit weights has no optimizer state.

@@ -186,6 +186,14 @@ def generator(random_state: Any) -> np.random.Generator:
     )
 
 
+def pcg64_generator(random_state: Any) -> np.random.Generator:
+    """Return the generator of a model, whose state a file can hold: a PCG64, seeded by a generator of another kind."""
+    rng = generator(random_state)
+    if isinstance(rng.bit_generator, np.random.PCG64):
+        return rng
+    return np.random.Generator(np.random.PCG64(int(rng.integers(2**63))))
+
+
 def require_unmasked(name: str, values: Any, remedy: str) -> None:
     """Raise an error if an array has masked entries, which it would lose as a plain array.
 

@@ -17,7 +17,7 @@ from ..model.larger_vocabulary import extended, places, widened
 from ..model.layout import copied, layout_of
 from ..model.state import WEIGHT_AVERAGE, ModelState
 from ..model.symbol_pairs import SymbolPairs
-from ..parameters.checks import FilePath, checked_bool, checked_path, checked_sample_weights, generator
+from ..parameters.checks import FilePath, checked_bool, checked_path, checked_sample_weights, pcg64_generator
 from ..parameters.optimizers import OPTIMIZERS
 from ..parameters.settings import Settings, rounds_operands
 from ..runtime.writable import check_writable
@@ -108,7 +108,7 @@ def new_run(
         return _prepared_run(call, *check(), state, start, None, model=model, stop=stop, sample=sample)
     # Weights, dropout and the order of documents follow from rank 0's generator.
     settings, writer = processes.agreed(check)
-    rng = processes.agreed(partial(generator, settings.random_state))
+    rng = processes.agreed(partial(pcg64_generator, settings.random_state))
     settings = replace(settings, random_state=processes.from_first(rng))
     state = None if state is None else replace(state, rng=processes.from_first(state.rng))
     prepare = partial(_prepared_run, call, settings, writer, state, start, processes)
@@ -174,7 +174,7 @@ def _prepared_run(
     if resumed is not None:
         _compare(resumed.texts, texts)
     ids, validation_ids = training_and_validation_ids(source, held_out, vocabulary, settings)
-    rng = generator(settings.random_state)  # checked even if unused
+    rng = pcg64_generator(settings.random_state)  # checked even if unused
     rng = rng if state is None else state.rng
     if processes:
         processes.check_batch_size(settings.batch_size)
