@@ -163,14 +163,6 @@ def test_a_shallow_copy_shares_all_and_a_deep_copy_nothing():
     assert first.n_steps == 0
 
 
-def test_a_history_that_is_a_function_is_made_once_when_it_is_read():
-    calls, first = [], state()
-    first.history = lambda: calls.append(1) or [{"step": 3}]
-    assert calls == []
-    assert first.history is first.history
-    assert (first.history, calls) == ([{"step": 3}], [1])
-
-
 def test_a_digest_tells_states_apart():
     digest, digests = state().digest(), set()
     assert state().digest() == digest

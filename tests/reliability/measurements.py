@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from trials import environment
 
-from crnn import CharRNN
+from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture
 from crnn.training.loop.run import TrainingRun
 
 TEXT = "to be or not to be, that is the question: whether 'tis nobler in the mind to suffer. " * 30
@@ -168,40 +168,65 @@ def pauses(count):
 # ------------------------------------------------------------------------------------------------ memory and import
 
 PEAK = """
-from crnn import CharRNN, ModelFileError
+import gc
+from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture, ModelFileError
 from crnn.cli.main import main
-def peak():
-    return int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))) / 1024
+def memory(name):
+    return int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith(name))) / 1024
 {}
-before = peak()
+highest, now, kept = memory("VmHWM"), memory("VmRSS"), None
 {}
-print(peak() - before)
+gc.collect()
+print(memory("VmHWM") - highest, memory("VmRSS") - now)
 """
-LOAD, SCORE = "CharRNN.load({!r})", "main(['score', {!r}, '--lines', {!r}])"
+KINDS = {"network": "CharRNN", "counts": "CharNGram", "mixture": "Mixture", "detector": "AnomalyDetector"}
+LOAD, SCORE = "kept = {}.load({!r})", "main(['score', {!r}, '--lines', {!r}])"
 REFUSED = "try:\n    CharRNN.load({!r})\nexcept ModelFileError: pass"
 
 
+def models():
+    """Yield the name of each kind of model, a small model, and one with a file of several megabytes."""
+    rng = random.Random(0)
+    words = ["".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.randint(3, 9))) for _ in range(3000)]
+    lines = [f"{rng.choice(words)} {rng.choice(words)} for key {rng.choice(words)}{i % 997}" for i in range(40_000)]
+    text = "\n".join(lines)
+    network = {"cell": "lstm", "optimizer": "adam", "max_steps": 1, "n_threads": 1, "random_state": 0}
+    yield "network", CharRNN(4, **network).fit("ab" * 9), CharRNN(1024, num_layers=2, **network).fit("ab" * 50)
+    counts = CharNGram(order=3).fit("ab" * 9), CharNGram(order=10).fit(text)
+    yield "counts", *counts
+    both = Mixture([CharRNN(1024, **network).fit(text), counts[1]])
+    yield "mixture", Mixture([counts[0]]), both
+    yield "detector", *(AnomalyDetector(CharNGram(order=order)).fit(lines) for order in (2, 8))
+
+
 def memory(count):
-    """Yield a table: by how much a process grows at most when it loads a model and when it scores a line."""
-    yield "| | MB | growth, MB |"
-    yield "|---|---:|---:|"
+    """Yield a table: by how much a process grows at most when it loads each kind of model, and when it scores a line.
+
+    A second number is what the loaded model takes.
+    """
+    yield "| | MB | growth, MB | of it, the model |"
+    yield "|---|---:|---:|---:|"
     with tempfile.TemporaryDirectory() as folder:
-        small, large, hostile, short, line = (
-            str(Path(folder) / name) for name in ("small", "large", "hostile", "short", "line")
-        )
-        CharRNN(4, max_steps=1, random_state=0).fit("ab").save(small)
-        CharRNN(1024, cell="lstm", optimizer="adam", num_layers=2, max_steps=1, n_threads=1).fit("ab" * 50).save(large)
-        header = b'{"__metadata__":{},' + b'"a":[[],[],[]],' * MB + b"}"
-        Path(hostile).write_bytes(len(header).to_bytes(8, "little") + header)
-        Path(short).write_bytes(b"ab\n")
-        Path(line).write_bytes(b"ab" * (8 * MB))
-        for name, path, warm_up, measured in (
-            ("load a model", large, LOAD.format(small), LOAD.format(large)),
-            ("refuse a header of a million lists", hostile, LOAD.format(small), REFUSED.format(hostile)),
-            ("score one line", line, SCORE.format(small, short), SCORE.format(small, line)),
-        ):
-            growth = max(float(printed(PEAK.format(warm_up, measured)).split()[-1]) for _ in range(count))
-            yield f"| {name} | {Path(path).stat().st_size / MB:.0f} | {growth:.0f} |"
+        path = {name: str(Path(folder) / name) for name in ("hostile", "short", "line", *KINDS)}
+        for name, small, large in models():
+            small.save(f"{path[name]}.small")
+            large.save(path[name])
+        header = b'{"__metadata__":{},"a":[' + b"[]," * (16 * MB // 3) + b"[]]}"
+        Path(path["hostile"]).write_bytes(len(header).to_bytes(8, "little") + header)
+        Path(path["short"]).write_bytes(b"ab\n")
+        Path(path["line"]).write_bytes(b"ab" * (8 * MB))
+        calls = {
+            f"load {name}": (name, LOAD.format(kind, f"{path[name]}.small"), LOAD.format(kind, path[name]))
+            for name, kind in KINDS.items()
+        }
+        small = f"{path['network']}.small"
+        refused = REFUSED.format(path["hostile"])
+        calls["refuse 16 MB of hostile JSON"] = "hostile", LOAD.format("CharRNN", small), refused
+        calls["score one line"] = ("line", *(SCORE.format(small, path[name]) for name in ("short", "line")))
+        for what, (name, warm_up, measured) in calls.items():
+            found = [printed(PEAK.format(warm_up, measured)).split()[-2:] for _ in range(count)]
+            most, stays = (max(map(float, numbers)) for numbers in zip(*found, strict=True))
+            yield f"| {what} | {Path(path[name]).stat().st_size / MB:.0f} | {most:.0f} | {stays:.0f} |"
 
 
 IMPORTS = {
