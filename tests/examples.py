@@ -30,7 +30,7 @@ from crnn.text.streams.text_streams import TextStreams
 from crnn.text.symbols.vocabulary import Vocabulary
 from crnn.training.loop.shards import MAX_SHARDS
 from crnn.training.loop.step_settings import StepSettings
-from crnn.training.loop.trainer import Trainer
+from crnn.training.loop.trainer import Alone, Trainer
 
 
 @contextlib.contextmanager
@@ -171,6 +171,8 @@ class Run:
         self.streams = streams(ids, state[0].shape[1], T)
         self.losses, self.positions, self.taken = [], [], []
         self.rate = learning_rate if callable(learning_rate) else lambda step: learning_rate
+        reducer = Alone()
+        reducer.sum_gradient = reduce
         self.trainer = Trainer(
             model_state(
                 layout, self.params, self.memory, self.state, T=T, optimizer=optimizer, n_steps=n_steps,
@@ -194,7 +196,7 @@ class Run:
             n_threads=min(n_threads, state[0].shape[1]),
             n_shards=min(n_threads, state[0].shape[1], MAX_SHARDS) if n_shards is None else n_shards,
             boundary=boundary,
-            reduce=reduce,
+            reducer=reducer,
         )
 
     def steps(self, *counts, after_each=lambda: None):

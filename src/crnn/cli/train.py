@@ -21,7 +21,7 @@ from ..parameters.checks import MAX_SIZE, generator
 from ..parameters.settings import checked_parameter
 from ..parameters.table import GROUPS, PARAMETERS
 from ..text.sources.sources import TextLike
-from ..training.distributed.averaging_trainer import checked_average_every
+from ..training.distributed.reducers import checked_average_every
 from ..training.recommend.recommended import CHOSEN_BY
 from .arguments import (
     TRAINING_ERRORS,

@@ -28,8 +28,8 @@ from ..text.sources.text_source import TextSource
 from ..text.symbols.vocabulary import Ids, Vocabulary
 from .checkpoints.checkpoint_writer import CheckpointWriter, checked_every
 from .checkpoints.run_state import RunState
-from .distributed.averaging_trainer import checked_average_every
 from .distributed.processes import Processes, processes_of
+from .distributed.reducers import checked_average_every
 from .loop.budget import Budget
 from .loop.exclusive import ExclusiveUse
 from .loop.run import TrainingData, TrainingRun, streams_for

@@ -12,6 +12,7 @@ from mpi_processes import TRAINING, Communicator, joint_training, mpi, needs_mpi
 from crnn import CharRNN, DivergenceError
 from crnn.training.distributed.joint_trainer import JointTrainer
 from crnn.training.distributed.processes import Processes
+from crnn.training.distributed.reducers import GradientSum
 from crnn.training.loop import trainer as trainer_module
 from crnn.training.loop.trainer import Trainer
 
@@ -84,7 +85,8 @@ def joint(rank=0, size=1):
 
     processes.from_first, processes.abort = from_first, ended.append
     processes.reduce, processes.share_rows = (lambda vector: None), (lambda array: shared.append(array.shape))
-    trainer = trainer_after(3, partial(JointTrainer, processes))
+    trainer = trainer_after(3, partial(Trainer, reducer=GradientSum(processes)))
+    trainer = JointTrainer(trainer, processes)
     trainer.shared = shared  # what was completed with the rows of others
     return trainer, told, ended
 
@@ -93,14 +95,14 @@ def test_the_first_process_tells_each_command_and_the_end():
     trainer, told, ended = joint()
     with trainer as entered:
         assert entered is trainer
-        changes = trainer.state.gate.changes
+        changes = trainer.trainer.state.gate.changes
         trainer.advance(np.full(2, 0.1))
         trainer.resume_from_arrays()
         trainer.finish()
         assert trainer.shared == [(1, 5, 7)] * 3
-        assert trainer.state.gate.changes == changes + 2  # the steps, and the arrays that were replaced
+        assert trainer.trainer.state.gate.changes == changes + 2  # the steps, and the arrays that were replaced
     assert (told, ended) == (["advance", "load", "finish", "end"], [])
-    assert trainer.state.n_steps == 5
+    assert trainer.trainer.state.n_steps == 5
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,7 @@ def test_the_first_process_tells_each_command_and_the_end():
 )  # fmt: skip
 def test_the_others_follow_until_the_end(command, error, message):
     trainer, commands, ended = joint(1, 2)
-    arrays = (trainer.params * 0.5, tuple(trainer.optimizer_state), trainer.hidden)
+    arrays = (trainer.trainer.params * 0.5, tuple(trainer.trainer.optimizer_state), trainer.trainer.hidden)
     commands += [("advance", np.full(2, 0.1)), ("advance", np.full(1, 0.1)), ("load", arrays), ("finish", None)]
     commands += [("end", command)]
     with trainer:
@@ -121,8 +123,8 @@ def test_the_others_follow_until_the_end(command, error, message):
         else:
             with pytest.raises(error, match=message):
                 trainer.follow()
-    assert (trainer.state.n_steps, commands, ended) == (6, [], [])
-    np.testing.assert_array_equal(trainer.params, arrays[0])
+    assert (trainer.trainer.state.n_steps, commands, ended) == (6, [], [])
+    np.testing.assert_array_equal(trainer.trainer.params, arrays[0])
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt("enough"), ValueError("no disk")])
@@ -163,30 +165,29 @@ def test_a_divergence_is_known_to_all_processes(monkeypatch):
 
 def test_weights_that_are_not_finite_at_the_end_are_a_divergence():
     trainer, told, ended = joint()
-    before = trainer.params.tobytes()
+    before = trainer.trainer.params.tobytes()
 
     def work():
         with trainer:
             trainer.advance(np.full(2, 0.1))
-            trainer.params[0] = np.inf
+            trainer.trainer.params[0] = np.inf
             trainer.finish()
 
     with pytest.raises(DivergenceError) as raised:
         work()
     assert raised.value.kind == "weights"
     assert (told, ended) == (["advance", "finish"], [])
-    assert trainer.params.tobytes() == before
+    assert trainer.trainer.params.tobytes() == before
 
 
 def test_the_first_process_decides_when_to_take_a_snapshot(monkeypatch):
     monkeypatch.setattr(trainer_module, "SNAPSHOT_SECONDS", 1e9)
     trainer, _, _ = joint()
-    copy, taken = trainer.state.copy, []
-    trainer.state.copy = lambda: taken.append(trainer.cursor.n_steps) or copy()
-    from_first = trainer._processes.from_first
+    copy, taken = trainer.trainer.state.copy, []
+    trainer.trainer.state.copy = lambda: taken.append(trainer.trainer.cursor.n_steps) or copy()
     with trainer:
         for due in (False, True, False):
-            trainer._processes.from_first = lambda value, due=due: due if isinstance(value, bool) else from_first(value)
+            trainer.trainer._reducer.decided = lambda own, due=due: due
             trainer.advance(np.full(2, 0.1))
     assert taken == [5]
 
@@ -204,7 +205,7 @@ def test_a_signal_is_known_to_all_processes(number, error):
     def work():
         with trainer:
             signal.raise_signal(number)
-            assert trainer.cursor.n_steps == 3
+            assert trainer.trainer.cursor.n_steps == 3
             trainer.advance(np.full(2, 0.1))
 
     trainer, told, ended = joint()
@@ -216,5 +217,5 @@ def test_a_signal_is_known_to_all_processes(number, error):
     finally:
         signal.signal(signal.SIGTERM, before)
     assert (told, ended) == ([], [])
-    assert trainer.state.n_steps == 3
+    assert trainer.trainer.state.n_steps == 3
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

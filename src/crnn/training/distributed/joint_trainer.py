@@ -12,29 +12,28 @@ from ..loop.trainer import Trainer
 from .processes import Processes
 
 
-class JointTrainer(Trainer):
-    """A trainer that sums its gradient over processes before each update, so that all have the same weights.
+class JointTrainer:
+    """The trainer of one of several processes, which all carry out the commands of rank 0 at the same time.
 
     Rank 0 is used like any trainer: it sends commands to the other processes, which `follow`. Every process holds the
-    complete hidden state between two calls. The streams cover all processes.
+    complete hidden state between two commands.
     """
 
-    def __init__(self, processes: Processes, *arguments: Any, **options: Any) -> None:
-        self._processes = processes
+    def __init__(self, trainer: Trainer, processes: Processes) -> None:
+        self.trainer, self._processes = trainer, processes
         self._ended = False  # whether all processes know that training has ended
         self._failed = False  # whether this process has left the others within a command
-        super().__init__(*arguments, own_streams=processes.own, **{"reduce": processes.reduce, **options})
 
     def __enter__(self) -> Self:
         self._signals = self._processes.signals_deferred()
         self._signals.__enter__()
-        super().__enter__()
+        self.trainer.__enter__()
         return self
 
     def __exit__(self, *exception: object) -> None:
         error = exception[1]
         try:
-            super().__exit__(*exception)
+            self.trainer.__exit__(*exception)
             if self._failed and isinstance(error, BaseException):
                 self._processes.abort(error)
             if not self._ended:
@@ -66,7 +65,7 @@ class JointTrainer(Trainer):
 
     def resume_from_arrays(self) -> None:
         """Continue, in all processes, with the arrays that a callback of rank 0 has edited."""
-        self._do(*self._tell("load", (self.params, self.optimizer_state, self.hidden)))
+        self._do(*self._tell("load", (self.trainer.params, self.trainer.optimizer_state, self.trainer.hidden)))
 
     def _tell(self, name: str, argument: Any) -> tuple[str, Any]:
         """Return the command of rank 0; raise in every process what a signal to one of them means."""
@@ -81,9 +80,9 @@ class JointTrainer(Trainer):
     def _do(self, name: str, argument: Any) -> None:
         try:
             if name == "advance":
-                super().advance(argument)
+                self.trainer.advance(argument)
             elif name == "finish":
-                super().finish()
+                self.trainer.finish()
             else:
                 self._load(*argument)
             self._share_hidden()
@@ -96,22 +95,16 @@ class JointTrainer(Trainer):
             raise
 
     def _load(self, params: NDArray[Any], optimizer_state: tuple[NDArray[Any], ...], hidden: Any) -> None:
-        own, first_arrays = (self.params, *self.optimizer_state, *self.hidden), (params, *optimizer_state, *hidden)
-        with self.state.gate.arrays:
+        trainer, first_arrays = self.trainer, (params, *optimizer_state, *hidden)
+        own = trainer.params, *trainer.optimizer_state, *trainer.hidden
+        with trainer.state.gate.arrays:
             try:
                 for array, first in zip(own, first_arrays, strict=True):
                     array[...] = first
             finally:
-                self.state.gate.changes += 1
-        super().resume_from_arrays()
+                trainer.state.gate.changes += 1
+        self.trainer.resume_from_arrays()
 
     def _share_hidden(self) -> None:
-        for array in self.hidden:
+        for array in self.trainer.hidden:
             self._processes.share_rows(array)
-
-    def _snapshot_due(self, now: float) -> bool:
-        due: bool = self._processes.from_first(super()._snapshot_due(now))
-        return due
-
-    def _is_finite(self) -> bool:
-        return self._processes.all(super()._is_finite())

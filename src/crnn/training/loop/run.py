@@ -6,7 +6,6 @@ import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,15 +23,15 @@ from ...text.streams.text_streams import TextStreams
 from ...text.symbols.vocabulary import Ids, Vocabulary
 from ..checkpoints.checkpoint_writer import CheckpointWriter
 from ..checkpoints.run_state import DIVERGED, FINISHED, RUNNING, PollState, RunState
-from ..distributed.averaging_trainer import AveragingTrainer
 from ..distributed.joint_trainer import JointTrainer
 from ..distributed.processes import Processes
+from ..distributed.reducers import GradientSum, WeightMean
 from ..progress.display import Progress
 from .budget import Budget
 from .exclusive import ExclusiveUse
 from .shards import threads_for
 from .step_settings import StepSettings
-from .trainer import Trainer
+from .trainer import Alone, Reducer, Trainer
 from .validation import Validation, ValidationState
 from .weight_average import WeightAverage
 
@@ -88,10 +87,15 @@ class TrainingRun:
             self._step_settings = replace(self._step_settings, dropout_seed=resumed.dropout_seed)
             restore_position(streams, resumed.position)
         self._processes, self._average_every = processes, average_every
-        self._trainer = self._trainer_class()(
+        of_process = self._step_settings
+        if processes and average_every > 1:  # dropout differs between processes
+            seed = (of_process.dropout_seed + processes.rank) % 2**63
+            of_process = replace(of_process, dropout_seed=seed)
+        self._trainer = Trainer(
             state,
             streams,
-            self._step_settings,
+            of_process,
+            reducer=self._reducer(streams.batch_size),
             n_threads=threads_for(
                 state.layout, streams, settings.n_threads, bfloat16=self._step_settings.bfloat16
             ),
@@ -100,6 +104,7 @@ class TrainingRun:
             block_step=None if resumed is None else resumed.block_step,
             average=WeightAverage.of(state, settings.weight_average, self._first_step),
         )
+        self._driver = JointTrainer(self._trainer, processes) if processes else self._trainer
         self._polled = PollState(0, state.n_steps, state.smooth_loss, 0.0, False, ValidationState())
         self._best: ModelState | None = None  # a snapshot at the lowest validation loss, if training continued since
         if resumed is not None:
@@ -120,13 +125,13 @@ class TrainingRun:
         self._stopped = self._polled.stopped
         self._last_record: dict[str, Any] = state.history[-1] if state.history else {}
 
-    def _trainer_class(self) -> Callable[..., Trainer]:
-        """Return the trainer's class: for one process, several that sum gradients, or several that average."""
+    def _reducer(self, batch_size: int) -> Reducer:
+        """Return how one process, several that sum gradients, or several that average make a model."""
         if self._processes is None:
-            return Trainer
+            return Alone()
         if self._average_every == 1:
-            return partial(JointTrainer, self._processes)
-        return partial(AveragingTrainer, self._processes, self._average_every, self._first_step)
+            return GradientSum(self._processes)
+        return WeightMean(self._processes, self._average_every, self._first_step, batch_size)
 
     def _at_average(self, done: int) -> int:
         """Return the first step of the call, from this one on, at which the processes have averaged."""
@@ -158,15 +163,15 @@ class TrainingRun:
         """
         outcome = RUNNING
         try:
-            with self._progress, self._trainer:
+            with self._progress, self._driver:
                 if self._processes and self._processes.rank:
-                    assert isinstance(self._trainer, JointTrainer)
-                    self._trainer.follow()
+                    assert isinstance(self._driver, JointTrainer)
+                    self._driver.follow()
                 else:
                     self._begin()
                     while not self._stopped and (n := self._steps_to_poll()):
                         start, rates = time.perf_counter(), self._rates_of(self._done, n)
-                        self._trainer.advance(rates)
+                        self._driver.advance(rates)
                         self._rate = float(rates[-1])
                         self._seconds_per_step = (time.perf_counter() - start) / n
                         wanted = round(POLL_SECONDS / max(self._seconds_per_step, 1e-9))
@@ -218,7 +223,7 @@ class TrainingRun:
 
     def _end(self) -> None:
         """Check the last weights, and measure their validation loss if a callback ended training before a poll did."""
-        self._trainer.finish()
+        self._driver.finish()
         if self._validation and self._done and not self._validation.measured(self._done):
             self._last_record["validation_loss"] = self._validate(self._validation, over=True)
 
@@ -229,7 +234,7 @@ class TrainingRun:
         done, seconds = self._done, self._seconds
         over = not self._steps_left()
         if over:
-            self._trainer.finish()
+            self._driver.finish()
         loss: float | None = None
         validation = self._validation
         if validation:
@@ -245,7 +250,7 @@ class TrainingRun:
                 answer = callback(record)
                 self._stopped |= isinstance(answer, bool | np.bool_) and bool(answer)
             if self.state.gate.changes != changes:  # a callback has edited the model
-                self._trainer.resume_from_arrays()
+                self._driver.resume_from_arrays()
         self._stopped |= self._stop.stopped
         self._history_length = len(self.state.history)
         measured = validation.state if validation else ValidationState()

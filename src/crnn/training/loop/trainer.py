@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn, Self
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, NoReturn, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,53 @@ class SmoothedLoss(NamedTuple):
         return (later.value - kept * self.value - n * ROUNDING * self.value) / (1 - kept)
 
 
+class Reducer(Protocol):
+    """Makes one model of what several processes learn, each from its own share of the streams."""
+
+    @property
+    def sum_gradient(self) -> Callable[[Array], None] | None:
+        """Sums the gradient of each step over the processes (see `Team`); None: each takes steps of its own."""
+
+    def own(self, batch_size: int) -> range:
+        """Return this process's share of all streams."""
+
+    def decided(self, due: bool) -> bool:
+        """Return the first process's answer."""
+
+    def everywhere(self, value: bool) -> bool:
+        """Return whether a value is true in every process."""
+
+    def parts(self, n_steps: int, rates: NDArray[np.float64]) -> Iterable[NDArray[np.float64]]:
+        """Return the rates of the next steps of a model that has taken `n_steps`, cut where processes average."""
+
+    def average(self, cursor: core.Cursor, arrays: Sequence[Array]) -> bool:
+        """Average the processes' arrays and losses after a part, unless one diverged; return whether they changed."""
+
+
+class Alone:
+    """The `Reducer` of a process that trains a model alone."""
+
+    sum_gradient = None
+
+    def own(self, batch_size: int) -> range:
+        """Return all streams."""
+        return range(batch_size)
+
+    def decided(self, due: bool) -> bool:
+        """Return this process's answer."""
+        return due
+
+    everywhere = decided
+
+    def parts(self, n_steps: int, rates: NDArray[np.float64]) -> Iterable[NDArray[np.float64]]:
+        """Return the rates as a whole."""
+        return (rates,)
+
+    def average(self, cursor: core.Cursor, arrays: Sequence[Array]) -> bool:
+        """Do nothing."""
+        return False
+
+
 class Trainer:
     """Trains a model state in place; a context manager, since it owns threads and holds SciPy's BLAS at one thread.
 
@@ -70,9 +117,9 @@ class Trainer:
     faster.
 
     `n_shards` ranges of streams have a gradient each; by default `shards.shard_ranges` decides. `block_step` is the
-    model's `n_steps` at the start of the next block, for a call that continues within a block. `own_streams` maps B to
-    this process's share of the streams that all processes read together: losses and gradients are averaged over all of
-    these with `reduce` (see `Team`), otherwise over the share.
+    model's `n_steps` at the start of the next block, for a call that continues within a block. The streams cover
+    all processes: losses and gradients are averaged over all of them if the `reducer` sums gradients, otherwise over
+    this process's share.
     """
 
     def __init__(
@@ -86,8 +133,7 @@ class Trainer:
         n_shards: int | None = None,
         boundary: int | None = None,
         block_step: int | None = None,
-        reduce: Callable[[Array], None] | None = None,
-        own_streams: Callable[[int], range] | None = None,
+        reducer: Reducer | None = None,
         average: WeightAverage | None = None,
     ) -> None:
         self.state, self.streams = state, streams
@@ -102,10 +148,10 @@ class Trainer:
             settings.beta_1,
             settings.beta_2,
         )
-        self.settings = settings
+        self.settings, self._reducer = settings, reducer or Alone()
         T, B = streams.seq_length, streams.batch_size
-        own = range(B) if own_streams is None else own_streams(B)
-        rows = range(B) if reduce else own
+        own = self._reducer.own(B)
+        rows = range(B) if self._reducer.sum_gradient else own
         if n_shards is None:
             parts = shard_ranges(layout, streams, own, bfloat16=settings.bfloat16)
         else:
@@ -119,7 +165,7 @@ class Trainer:
         self._n_threads = self._most_threads = self.arrangement.n_threads
         self._one_row = len(rows) == 1
         self.network = self._network()
-        self.team = Team(self.network, layout, T, parts, settings.dropout > 0, reduce, rows)
+        self.team = Team(self.network, layout, T, parts, settings.dropout > 0, self._reducer.sum_gradient, rows)
         self.panels = aligned_zeros(self.network.panels_size, layout.dtype)
         self.cursor = core.Cursor(0, state.n_steps, state.smooth_loss, math.nan, state.optimizer_start)
         self._stored_step = state.n_steps
@@ -213,21 +259,24 @@ class Trainer:
         before = self._smoothed_loss
         with self.state.gate.steps():
             try:
-                self._advance(rates)
+                if self._reducer.decided(time.perf_counter() > self._snapshot_at):
+                    self._take_snapshot()
+                for part in self._reducer.parts(self.cursor.n_steps, rates):
+                    self._take_steps(part)
+                    if self._reducer.average(self.cursor, (self.params, *self.optimizer_state)):
+                        self.state.smooth_loss = self.cursor.smooth_loss
+                        self._load_arrays()
+                    if self.cursor.diverged:
+                        break
+                if self._next_snapshot and self.cursor.n_steps > self._next_snapshot.n_steps:
+                    self._snapshot, self._next_snapshot = self._next_snapshot, None
+                if self.cursor.diverged:
+                    self._return_to_snapshot("loss")
             finally:
                 self.state.gate.changes += 1
         self._loss_before_last_call = before
         if self.cursor.n_steps - self._judged_from[-1].step >= JUDGED_STEPS:
             self._judged_from = self._judged_from[-1], self._smoothed_loss
-
-    def _advance(self, rates: NDArray[np.float64]) -> None:
-        if self._snapshot_due(time.perf_counter()):
-            self._take_snapshot()
-        self._take_steps(rates)
-        if self._next_snapshot and self.cursor.n_steps > self._next_snapshot.n_steps:
-            self._snapshot, self._next_snapshot = self._next_snapshot, None
-        if self.cursor.diverged:
-            self._return_to_snapshot("loss")
 
     def _take_snapshot(self) -> None:
         """Take a snapshot of finite weights, unless the loss is so high that they may be ruined."""
@@ -237,9 +286,6 @@ class Trainer:
         if self._mean_loss_since(self._loss_before_last_call) <= self._loss_limit * self._heaviest:
             self._next_snapshot = self.state.copy()
         self._snapshot_at = _next_snapshot(start, time.perf_counter())
-
-    def _snapshot_due(self, now: float) -> bool:
-        return now > self._snapshot_at
 
     @property
     def _smoothed_loss(self) -> SmoothedLoss:
@@ -271,7 +317,8 @@ class Trainer:
     def _is_finite(self) -> bool:
         """Return whether all numbers are finite, except for sums of squares that have overflowed."""
         finite = all(np.isfinite(array).all() for array in (self.params, *self.hidden))
-        return finite and not any(np.isnan(array).any() for array in self.optimizer_state)
+        finite = finite and not any(np.isnan(array).any() for array in self.optimizer_state)
+        return self._reducer.everywhere(finite)
 
     def _take_steps(self, rates: NDArray[np.float64]) -> None:
         """Take steps in compiled code: the first thread is this one, the others are helper threads."""

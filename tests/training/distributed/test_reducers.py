@@ -1,7 +1,8 @@
-"""Processes that train alone and average: the same as trainers side by side, averaged in NumPy."""
+"""Reducers: processes that train alone and average: the same as trainers side by side, averaged in NumPy."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from dataclasses import replace
@@ -16,8 +17,8 @@ from crnn import CharRNN
 from crnn.errors import DivergenceError, InvalidInputError
 from crnn.parameters.settings import Settings
 from crnn.text.sources.sources import text_source
-from crnn.training.distributed.averaging_trainer import AveragingTrainer
 from crnn.training.distributed.processes import Processes
+from crnn.training.distributed.reducers import WeightMean
 from crnn.training.loop import trainer as trainer_module
 from crnn.training.loop.run import streams_for
 from crnn.training.loop.step_settings import StepSettings
@@ -134,7 +135,7 @@ def averaging(every, found=lambda own: [own]):
     processes, places = Processes(Communicator(0, 1)), []
     processes.gathered = found
     processes.average = lambda array, weights: places.append((trainer.cursor.n_steps, *weights))
-    trainer = trainer_after(3, partial(AveragingTrainer, processes, every, 3))
+    trainer = trainer_after(3, partial(Trainer, reducer=WeightMean(processes, every, 3, 5)))
     return trainer, places
 
 
@@ -209,7 +210,7 @@ def test_arrays_that_a_callback_has_edited_are_returned_to():
 def test_an_average_that_is_not_finite_is_a_divergence():
     trainer, _ = averaging(4)
     before = trainer.params.tobytes()
-    trainer._processes.average = lambda array, weights: array.fill(np.inf)
+    trainer._reducer._processes.average = lambda array, weights: array.fill(np.inf)
     with trainer:
         trainer.advance(np.full(4, 0.1))
         with pytest.raises(DivergenceError) as raised:
@@ -220,20 +221,27 @@ def test_an_average_that_is_not_finite_is_a_divergence():
 
 def test_the_next_step_reads_the_averaged_weights():
     trainer, _ = averaging(4)
-    trainer._processes.average = lambda array, weights: array.fill(0)
+    trainer._reducer._processes.average = lambda array, weights: array.fill(0)
     with trainer:
         for n in (4, 1):
             trainer.advance(np.full(n, 0.1))
     assert trainer.cursor.last_loss == pytest.approx(3 * np.log(trainer.layout.vocab_size), rel=1e-6)
 
 
-def test_dropout_differs_between_processes():
-    def kind(rank, state, streams, settings):
-        settings = replace(settings, dropout_seed=2**63 - 2)
-        return AveragingTrainer(Processes(Communicator(rank, 4)), 4, 3, state, streams, settings)
+def test_dropout_differs_between_processes(monkeypatch):
+    seeds = []
 
-    seeds = [trainer_after(3, partial(kind, rank)).settings.dropout_seed for rank in range(4)]
-    assert seeds == [2**63 - 2, 2**63 - 1, 0, 1]
+    def trainer(state, streams, settings, **options):
+        seeds.append(settings.dropout_seed)
+
+    monkeypatch.setattr("crnn.training.loop.run.Trainer", trainer)
+    for rank in range(4):
+        processes = Processes(Communicator(rank, 4))
+        monkeypatch.setattr("crnn.training.fit.processes_of", lambda comm, found=processes: found)
+        monkeypatch.setattr(Processes, "require_same", lambda *_: None)
+        with contextlib.suppress(AttributeError):  # the trainer is None
+            CharRNN(5, batch_size=4, random_state=0).fit("abc" * 30, comm=processes, average_every=4)
+    assert seeds == [seeds[0] + rank for rank in range(4)]
 
 
 @pytest.mark.parametrize("start", ["fit", "partial_fit"])
