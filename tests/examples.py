@@ -349,7 +349,8 @@ def drawn(packed, state, samples, n, *, temperature=1.0, calls=None):
     for steps in [n] if calls is None else calls:
         sampler.advance(steps)
     assert (sampler.lengths == n).all()
-    after = tuple(array[..., : packed.hidden_size].copy() for array in packed.carried(sampler._draws._work))
+    found = [array[:, 0] for array in sampler._draws._session.hidden()]
+    after = tuple(array[..., : packed.hidden_size].copy() for array in found)
     uniforms.states = numbers
     return sampler._symbols[:, :n].T.copy(), after, uniforms.draw(n)
 

@@ -33,7 +33,7 @@ COMPILED = (
     "kernels/test_entry_points.py",
     "kernels/test_mixtures.py",
     "kernels/test_ngram.py",
-    "kernels/test_short_calls.py",
+    "kernels/test_sessions.py",
     "ngram/test_counts.py",
     "ngram/test_occurrences.py",
     "training/loop/test_shards.py",

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn import CharRNN, InvalidInputError, NotFittedError
-from crnn.inference.network import packed_network as inference
+from crnn._kernels.entry import core
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.inference.scoring import string_scores
 from crnn.inference.scoring.string_scores import RecentScores
@@ -332,36 +332,13 @@ def test_an_error_on_a_helper_thread_is_raised(model, monkeypatch):
 def score_strings(model, **changes):
     """Call the kernel for the strings ab and c; `changes` of the arguments."""
     network = PackedNetwork.pack(model._learned.layout, model._learned.params, one_row=False, scoring=True)
-    work = network.workspace(2, network.zero_state(2))
-    out, V = np.zeros(2), network.layout.vocab_size
+    out = np.zeros(2)
     arguments = {
         "ids": np.array([0, 1, 2], np.int32), "starts": np.array([0, 2]), "lengths": np.array([2, 1]), "first": 0,
-        "last": 9, "least": False, "work": work, "x": np.zeros(4, np.int32),
-        "y": np.zeros((4, V), network.layout.dtype), "out": out,
+        "last": 9, "least": False, "start": network.zero_state(1), "out": out,
     }  # fmt: skip
-    values = (arguments | changes).values()
-    inference.core.log_likelihoods(network.kernel_arguments, *values)
+    core.Session(network.kernel_arguments, 2, 2).log_likelihoods(**arguments | changes)
     return out
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"starts": np.array([0, 3])}, "string 1 is not within the 3 symbols"),
-        ({"starts": np.array([-1, 0])}, "string 0 is not"),
-        ({"lengths": np.array([2, -1])}, "string 1 is not"),
-        ({"lengths": np.array([1, 2]), "starts": np.array([0, 1])}, "the longest first"),
-        ({"ids": np.array([0, 99, 2], np.int32)}, "below the vocabulary's size 11"),
-        ({"ids": np.array([0, 1, -1], np.int32)}, "ids must be from"),
-        ({"x": np.zeros(3, np.int32)}, "scratch of symbols"),
-        ({"out": np.zeros(3)}, "sums"),
-        ({"starts": np.array([0])}, "starts"),
-        ({"first": -1}, "first must be at least 0, not -1"),
-    ],
-)
-def test_the_entry_point_refuses_what_does_not_fit(model, changes, message):
-    with pytest.raises(ValueError, match=message):
-        score_strings(model, **changes)
 
 
 def test_scores_are_added_to_what_is_there(model):

@@ -7,76 +7,15 @@ import pytest
 from examples import Run, memory, network, states, symbols
 
 from crnn._kernels.entry import core
-from crnn._kernels.entry.structures import PackedWeights, Packing
+from crnn._kernels.entry.structures import Packing
 from crnn._kernels.ngram import ngrams
 from crnn.inference.network.packed_network import PackedNetwork
-from crnn.model.layout import aligned_zeros
 from crnn.model.state import zero_hidden
 from crnn.training.loop.team import Shard
 
 V, H = 16, 16  # whole vectors of every instruction set
 
-INFERENCE = [
-    lambda weights, work, x, y: core.feed(weights, x, work),
-    lambda weights, work, x, y: core.log_probabilities(weights, x, work, y, np.empty(x.shape)),
-    lambda weights, work, x, y: core.logits(weights, work.h[0, :1, 0].copy(), y[0], np.empty(0, np.float32)),
-    lambda weights, work, x, y: core.ShortCall(weights, work, np.empty(2, np.int32), y),
-    lambda weights, work, x, y: core.log_likelihoods(
-        weights, x[:, 0].copy(), np.array([0]), np.array([2]), 0, 2, False, work, np.empty(2, np.int32), y[:, 0],
-        np.zeros(1),
-    ),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("call", INFERENCE)
-def test_inference_refuses_a_network_that_is_packed_for_training(call):
-    layout, params = network(V, H, "float32", cell="lstm")
-    packed = PackedNetwork.pack(layout, params, one_row=True)
-    work, y = packed.workspace(2, packed.zero_state(1)), np.empty((2, 1, V), np.float32)
-    x = symbols(V, 2, np.int32)[:, None]
-    call(packed.kernel_arguments, work, x, y)
-    training = core.Network(layout, Packing(one_row=True, training=True))
-    weights = PackedWeights(training, params, aligned_zeros(training.panels_size, layout.dtype))
-    with pytest.raises(ValueError, match="packed for training, but must be packed for inference"):
-        call(weights, work, x, y)
-
-
 TINY = np.finfo(np.float32).tiny / 4  # a denormal number
-
-
-def short(call):
-    """Return a function that makes a short call with the arrays of `INFERENCE`."""
-
-    def called(weights, work, x, y):
-        state = (work.h[:, 0].copy(),)
-        call(core.ShortCall(weights, work, np.empty(2, np.int32), y), x, state)
-        assert not state[0].any()
-
-    return called
-
-
-@pytest.mark.parametrize(
-    "call",
-    [
-        *INFERENCE[:2],
-        lambda weights, work, x, y: core.logits_before(weights, x, work, y),
-        INFERENCE[4],
-        short(lambda call, x, state: call.feed(x, state)),
-        short(lambda call, x, state: call.log_probabilities(x, state, np.empty(x.shape))),
-        short(lambda call, x, state: call.log_likelihood(x, state, False)),
-    ],
-)
-def test_inference_takes_denormal_numbers_for_zero_and_leaves_others_theirs(call):
-    layout, params = network(V, H, "float32")
-    params[:] = 0
-    layout.tensors(params).layers[0].bh[:] = TINY
-    packed = PackedNetwork.pack(layout, params, one_row=True)
-    work, y = packed.workspace(2, packed.zero_state(1)), np.empty((2, 1, V), np.float32)
-    work.h[:] = TINY
-    work.h[:, 0] = 0
-    call(packed.kernel_arguments, work, symbols(V, 2, np.int32)[:, None], y)
-    assert not work.h[:, :2].any()  # a string takes no step from its last symbol
-    assert (np.full(3, TINY) * np.float32(2) > TINY).all()
 
 
 def test_logits_take_denormal_units_for_zero_and_leave_others_theirs():
@@ -106,25 +45,6 @@ def test_inference_refuses_an_embedding():
     layout, _ = network(V, H, "float32", embedding_size=3)
     with pytest.raises(ValueError, match="inference needs a network without an embedding"):
         core.Network(layout, Packing(one_row=True))
-
-
-@pytest.mark.parametrize("symbol", [-1, V])
-def test_logits_refuse_an_id_out_of_range(symbol):
-    layout, params = network(V, H, "float32")
-    packed = PackedNetwork.pack(layout, params, one_row=True)
-    x, y = np.array([[0], [symbol]], np.int32), np.empty((2, 1, V), np.float32)
-    with pytest.raises(ValueError, match=f"below the vocabulary's size {V}"):
-        core.logits_before(packed.kernel_arguments, x, packed.workspace(2, packed.zero_state(1)), y)
-
-
-@pytest.mark.parametrize("call", INFERENCE[:2])
-@pytest.mark.parametrize("options", [{}, {"bfloat16": True}], ids=str)
-def test_inference_refuses_no_stream(call, options):
-    layout, params = network(V, H, "float32")
-    packed = PackedNetwork.pack(layout, params, one_row=False, **options)
-    work, y = packed.workspace(2, packed.zero_state(1)), np.empty((2, 0, V), np.float32)
-    with pytest.raises(ValueError, match="at least 1 time step and 1 stream, not 2 x 0"):
-        call(packed.kernel_arguments, work, np.empty((2, 0), np.int32), y)
 
 
 @pytest.mark.parametrize(
@@ -259,32 +179,6 @@ def test_training_writes_nothing_beside_its_arrays(of_network, options, B, T, n_
                     guards += [(name, part) for part in around]
     run.steps(3)
     assert [name for name, part in guards if (part != 0xA5).any()] == []
-
-
-@pytest.mark.parametrize(
-    ("of_network", "options"),
-    [
-        ({"cell": "lstm", "num_layers": 2}, {"boundary": 3}),
-        ({"cell": "gru", "num_layers": 2}, {"bfloat16": True, "boundary": 3}),
-        ({"cell": "cifg", "n_bigrams": 29}, {"boundary": 12}),
-        ({"cell": "rnn", "num_layers": 2}, {}),
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("B", [1, 5])
-def test_reading_writes_nothing_beside_its_arrays(of_network, options, B):
-    V, H, T, n = 13, 37, 3, 7
-    layout, params = network(V, H, "float32", **of_network)
-    packed = PackedNetwork.pack(layout, params, one_row=B == 1, **options)
-    work, y = packed.workspace(T, packed.zero_state(B)), np.empty((T, B, packed.layout.vocab_size), np.float32)
-    arrays = {name: array for name, array in work._asdict().items() if isinstance(array, np.ndarray)}
-    inside = {name: guarded(array) for name, array in (arrays | {"y": y}).items()}
-    y = inside["y"][0]
-    work = work._replace(**{name: inside[name][0] for name in arrays})
-    x = symbols(V, n * B, np.int32).reshape(n, B)
-    core.log_probabilities(packed.kernel_arguments, x, work, y, np.empty((n, B)))
-    core.feed(packed.kernel_arguments, x, work)
-    assert [name for name, (_, around) in inside.items() if any((part != 0xA5).any() for part in around)] == []
 
 
 @pytest.mark.parametrize(

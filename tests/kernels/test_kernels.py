@@ -41,13 +41,13 @@ from reference_checks import (
 
 from crnn import _kernels
 from crnn._kernels.entry import core
-from crnn._kernels.entry.structures import DrawnTexts, DrawScratch, InferenceWorkspace, PackedWeights, Packing
+from crnn._kernels.entry.structures import DrawnTexts, PackedWeights, Packing
 from crnn.inference.network.context import Context
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.inference.sampling.sampling_controls import OFF, SamplingControls
 from crnn.inference.sampling.text_sampler import text_sampler
 from crnn.inference.sampling.uniforms import MODULUS, MULTIPLIER, Uniforms, root
-from crnn.model.layout import Layout, aligned_zeros
+from crnn.model.layout import Layout
 from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork
 from crnn.parameters.cells import CELLS, MAX_LAYERS
@@ -846,118 +846,6 @@ def test_there_are_no_more_shards_than_there_are_places():
     assert refusal.run.bits() == refusal.before
 
 
-ENTRY_POINTS = ["feed", "log_probabilities", "logits_before", "log_likelihoods"]
-
-
-def call(core, name, arguments):
-    """Call an entry point with its arguments by name, and gather those it takes as one structure."""
-    given = dict(arguments)
-    weights = PackedWeights(*(given.pop(part) for part in ("network", "params", "panels")))
-    work = InferenceWorkspace(*(given.pop(part) for part in ("h", "c", "before", "gates")))
-    return getattr(core, name)(weights, **given, work=work)
-
-
-def arguments_of(core, cell):
-    """Return the arguments that each entry point of inference takes, by name: 3 steps of 2 streams."""
-    layout, params = network(V, H, cell=cell, num_layers=2, n_bigrams=29)
-    packed = pack(layout, params)
-    weights = {"network": packed.network, "params": packed.params, "panels": packed.panels}
-    wide, n, B = packed.layout.vocab_size, 3, 2
-
-    def work(T):
-        return {name: aligned_zeros(s, "float64") for name, s in core.inference_workspace(packed.network, T, B).items()}
-
-    x, y = np.zeros((n, B), np.int32), np.zeros((n, B, wide))
-    return {
-        "feed": {**weights, "x": x, **work(n)},
-        "log_probabilities": {**weights, "x": x, **work(n), "y": y, "out": np.zeros((n, B))},
-        "logits_before": {**weights, "x": x, **work(n), "y": y},
-        "log_likelihoods": {
-            **weights, "ids": np.zeros(5, np.int32), "starts": np.array([0, 2], np.intp),
-            "lengths": np.array([3, 3], np.intp), "first": 0, "last": n, "least": False, **work(n),
-            "x": np.zeros(n * B, np.int32), "y": np.zeros((n * B, wide)), "out": np.zeros(B),
-        },
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("change", [grown, shrunk])
-@pytest.mark.parametrize("name", ENTRY_POINTS)
-@pytest.mark.parametrize("cell", CELLS)
-def test_inference_refuses_shapes_that_do_not_fit(kernels, cell, name, change):
-    arguments = arguments_of(kernels, cell)[name]
-    call(kernels, name, arguments)
-    for part, value in arguments.items():
-        for axis in range(np.ndim(value)):
-            if (name, part) == ("log_likelihoods", "ids") or (name, part, axis) == ("feed", "x", 0):
-                continue  # any number of symbols
-            if not np.size(value):
-                continue
-            if (cell, part, axis) == ("rnn", "h", 1) and name in ("feed", "logits_before"):
-                continue  # without gates to store, the number of symbols per call does not matter
-            wrong = {**arguments, part: change(value, axis)}
-            with pytest.raises(ValueError, match=r"size|shape"):
-                call(kernels, name, wrong)
-
-
-@pytest.mark.parametrize("name", ENTRY_POINTS)
-@pytest.mark.parametrize("cell", CELLS)
-def test_inference_refuses_another_dtype_or_order(kernels, cell, name):
-    arguments = arguments_of(kernels, cell)[name]
-    for part, value in arguments.items():
-        if isinstance(value, np.ndarray) and value.size > 1:
-            for wrong in (value.astype(np.float32), np.repeat(value, 2, axis=-1)[..., ::2]):
-                with pytest.raises((ValueError, TypeError)):
-                    call(kernels, name, {**arguments, part: wrong})
-
-
-@pytest.mark.parametrize("name", ENTRY_POINTS)
-@pytest.mark.parametrize("cell", CELLS)
-def test_inference_refuses_a_workspace_that_no_symbol_fits_in(kernels, cell, name):
-    arguments = arguments_of(kernels, cell)[name]
-    for part, axis in {"h": 1, "c": 1, "gates": 1, "y": 0}.items():
-        if part in arguments and arguments[part].shape[axis]:
-            rows = [slice(None)] * axis + [slice(1 if part in ("h", "c") else 0)]
-            arguments[part] = np.ascontiguousarray(arguments[part][tuple(rows)])
-    with pytest.raises(ValueError, match="at least 1 time step"):  # it would read none at a time, for ever
-        call(kernels, name, arguments)
-
-
-def test_strings_that_have_ended_before_leave_everything(kernels):
-    arguments = arguments_of(kernels, "lstm")["log_likelihoods"] | {"first": 3, "last": 7}
-    call(kernels, "log_likelihoods", arguments)
-    assert not arguments["out"].any()
-    assert not arguments["h"].any()
-
-
-# The last is a place in the padded vocabulary, but no symbol.
-@pytest.mark.parametrize("bad", [-1, 2**31 - 1, -(2**31), V])
-@pytest.mark.parametrize("name", ENTRY_POINTS)
-def test_inference_refuses_an_id_out_of_range(kernels, name, bad):
-    arguments = arguments_of(kernels, "lstm")[name]
-    if "ids" in arguments:
-        arguments["ids"][1] = bad  # of the first string; the second one's is read last
-    else:
-        arguments["x"][1, 1] = bad
-    with pytest.raises(ValueError, match="vocabulary's size 13"):
-        call(kernels, name, arguments)
-    assert not arguments["h"].any()
-
-
-@pytest.mark.parametrize("name", ENTRY_POINTS)
-def test_inference_refuses_a_network_without_all_weights_packed(kernels, name):
-    arguments = arguments_of(kernels, "gru")[name]
-    with pytest.raises(ValueError, match="inference needs a network with all weights packed"):
-        call(kernels, name, arguments | partly_packed(kernels, arguments))
-
-
-def partly_packed(core, arguments):
-    """Return a network of the arguments' size without its weights packed for many rows, and the arrays that fit it."""
-    symbols = arguments["y"].shape[-1] if "y" in arguments else 16
-    wide = Layout(symbols, arguments["h"].shape[-1], np.dtype("float64"), "gru", 2)
-    found = core.Network(wide, Packing(one_row=False, many=False))
-    return {"network": found, "params": wide.zeros(), "panels": np.zeros(found.panels_size), "before": np.zeros(0)}
-
-
 def draw_texts(core, arguments, mixture=None):
     """Call `sample_texts` with its arguments by name, and gather those it takes as one structure."""
 
@@ -967,9 +855,7 @@ def draw_texts(core, arguments, mixture=None):
     controls = core.Controls(
         OFF | {"repetition_penalty": 1.3}, **{name: arguments[name] for name in ("bias", "seen", "order")}
     )
-    core.sample_texts(
-        some(PackedWeights), some(DrawnTexts), controls, 3, some(InferenceWorkspace), some(DrawScratch), mixture
-    )
+    core.sample_texts(core.Session(some(PackedWeights), 1, 2), some(DrawnTexts), controls, 3, mixture)
 
 
 def arguments_of_texts(core, cell):
@@ -977,7 +863,6 @@ def arguments_of_texts(core, cell):
     layout, params = network(V, H, cell=cell, num_layers=2, n_bigrams=29)
     packed = pack(layout, params)
     wide = packed.layout.vocab_size
-    work = {name: aligned_zeros(s, "float64") for name, s in core.inference_workspace(packed.network, 1, 2).items()}
     return {
         "network": packed.network,
         "params": packed.params,
@@ -992,10 +877,6 @@ def arguments_of_texts(core, cell):
         "increment": np.ones(2, np.uint64),
         "stops": np.array([1, 2, 3], np.int32),
         "stop_ends": np.array([2, 3], np.intp),
-        **work,
-        "y": np.zeros((3, wide)),
-        "sums": np.zeros(core.sums_size(wide)),
-        "x": np.zeros(2, np.int32),
         "bias": np.zeros(wide),
         "seen": np.zeros((5, wide), np.uint8),
         "order": np.zeros(wide, np.int32),
@@ -1034,12 +915,6 @@ def test_texts_are_refused_with_another_dtype_or_order(kernels, cell):
                     draw_texts(kernels, {**arguments, name: wrong})
 
 
-def test_texts_are_refused_without_all_weights_packed(kernels):
-    arguments = arguments_of_texts(kernels, "gru")
-    with pytest.raises(ValueError, match="inference needs a network with all weights packed"):
-        draw_texts(kernels, arguments | partly_packed(kernels, arguments))
-
-
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
@@ -1065,12 +940,6 @@ def test_a_mixture_with_other_symbols_is_refused(kernels):
 
 
 def test_no_array_may_be_none(kernels):
-    for name in ENTRY_POINTS:
-        arguments = arguments_of(kernels, "lstm")[name]
-        for part, value in arguments.items():
-            if not np.isscalar(value):
-                with pytest.raises(TypeError):
-                    call(kernels, name, {**arguments, part: None})
     arguments = arguments_of_texts(kernels, "lstm")
     for part in arguments.keys() - {"bias", "seen", "order", "max_length"}:
         with pytest.raises(TypeError):

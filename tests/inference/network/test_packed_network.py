@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from crnn.inference.network import packed_network as inference
 from crnn.inference.network.packed_network import SCORE_ROWS, PackedNetwork
+from crnn.inference.network.scratch import Scratch
 from crnn.parameters.cells import CELLS
 
 B = 19  # more than two blocks of rows of any register tile
@@ -225,9 +226,9 @@ def test_padding_is_not_part_of_the_network(dtype, cell, V, H):
     assert packed.layout.vocab_size >= V
     assert packed.layout.hidden_size * size % 16 == packed.layout.vocab_size * size % 16 == 0
     state = states(3, H, dtype, cell=cell, num_layers=2)
-    work = packed.workspace(5, state)
-    inference.core.feed(packed.kernel_arguments, symbols(V, 15, np.int32).reshape(5, 3), work)
-    for array in work[: len(state)]:
+    session = inference.core.Session(packed.kernel_arguments, 5, 3)
+    session.feed(symbols(V, 15, np.int32).reshape(5, 3), state)
+    for array in session.hidden():
         assert not array[:, 0, :, H:].any()  # the states of missing units stay zero
     ids, _, _ = drawn(packed, packed.zero_state(1), range(3), 41, temperature=math.inf)  # all are equally likely
     assert ids.max() < V
@@ -257,23 +258,20 @@ def test_short_calls_see_nothing_of_the_calls_before_them(kernels, dtype, shape)
     state = states(1, 17, dtype, **shape) if "cell" in shape else states(1, 17, dtype, V=31)
     for n in (32, 1, 0, 15, 2, 1, 32):
         assert short_results(packed, state, n) == short_results(one_stream(dtype, boundary=4, **shape), state, n)
-        (spare,) = packed.memory.spare  # one call after another uses the same arrays
-        h, c, _, gates, _ = spare.work
-        for array in (h[:, 1:], c[:, 1:], gates, spare.y):
+        (spare,) = packed.kept.sessions  # one call after another uses the same arrays
+        for array in spare.hidden():
             array[...] = np.nan
-        spare.x[:] = -1
-        assert not h[:, :1, :, 17:].any()
-        assert not c[:, :1, :, 17:].any()
 
 
-def test_short_calls_of_threads_use_different_arrays(dtype, monkeypatch):
+def test_short_calls_of_threads_use_different_arrays(dtype):
     packed, together = one_stream(dtype, cell="lstm"), threading.Barrier(3)
-    begin = packed.memory.begin
 
-    def meet(new):
-        short = begin(new)
-        together.wait(20)
-        return short
+    class Meeting(list):
+        def pop(self):
+            try:
+                return super().pop()
+            finally:
+                together.wait(20)
 
     def read(i):
         state = packed.zero_state(1)
@@ -281,18 +279,40 @@ def test_short_calls_of_threads_use_different_arrays(dtype, monkeypatch):
         return state
 
     expected = [read(i) for i in range(3)]
-    monkeypatch.setattr(packed.memory, "begin", meet)
+    packed.kept.sessions = Meeting(packed.kept.sessions)
     with ThreadPoolExecutor(3) as pool:
         found = list(pool.map(read, range(3)))
     assert all(same_states(*pair) for pair in zip(found, expected, strict=True))
-    assert len(packed.memory.spare) == 3
+    assert len(packed.kept.sessions) == 3
 
 
-@pytest.mark.parametrize(("n", "n_threads", "short"), [(32, 1, True), (33, 1, False), (15, 3, True), (16, 3, False)])
-def test_a_short_call_has_few_symbols_and_no_threads_to_share_them(n, n_threads, short):
-    packed = one_stream("float32", n_threads=n_threads)
+@pytest.mark.parametrize(("n", "n_threads", "one"), [(32, 1, True), (33, 1, False), (15, 3, True), (16, 3, False)])
+def test_a_call_of_few_symbols_does_not_ask_for_threads(monkeypatch, n, n_threads, one):
+    packed, asked = one_stream("float32", n_threads=n_threads), []
+    shared_stream = PackedNetwork.shared_stream
+    monkeypatch.setattr(PackedNetwork, "shared_stream", lambda *a: asked.append(a) or shared_stream(*a))
     packed.feed(np.zeros((n, 1), np.int32), packed.zero_state(1))
-    assert len(packed.memory.spare) == short
+    assert (asked == []) == one
+
+
+def test_many_calls_at_once_leave_sessions_for_a_few():
+    packed = one_stream("float32")
+    sessions = [packed._session(1, 1, 64) for _ in range(3 * inference.MAX_SPARE)]
+    assert len(set(sessions)) == len(sessions)
+    for session in sessions:
+        packed._release(session)
+    assert len(packed.kept.sessions) == inference.MAX_SPARE
+    assert packed._session(32, 1, 64) in sessions
+
+
+def test_a_scratch_keeps_its_session_to_itself(monkeypatch):
+    monkeypatch.setattr(inference, "LOGIT_BYTES", 4)  # for a row of logits at a time
+    packed, scratch = one_stream("float32"), Scratch()
+    for n in (1, 5, 1):
+        packed.log_probabilities(np.zeros((n, 1), np.int32), packed.zero_state(1), scratch)
+    (kept,) = packed.kept.sessions
+    assert (kept.T, scratch.session.T) == (1, 1)
+    assert kept is not scratch.session
 
 
 def test_the_start_of_a_document_is_read_once_and_given_as_a_copy(monkeypatch):
@@ -301,7 +321,7 @@ def test_the_start_of_a_document_is_read_once_and_given_as_a_copy(monkeypatch):
     packed.feed(np.full((1, 1), 4, np.int32), expected)
     for part in packed.start():
         part[...] = 7
-    monkeypatch.setattr(packed.memory, "begin", None)
+    monkeypatch.setattr(packed.kept, "sessions", None)
     assert same_states(packed.start(), expected)
 
 

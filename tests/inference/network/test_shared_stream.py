@@ -164,6 +164,5 @@ def test_refuses_invalid_shared_steps():
     step = core.SharedStep(found.network, 2)
     with pytest.raises(ValueError, match="rank must be from 1 to 1, not 2"):
         step.serve(2)
-    work = found.workspace(1, found.zero_state(2))._replace(shared=step)
     with pytest.raises(ValueError, match="2 streams"):
-        core.feed(found.kernel_arguments, np.zeros((1, 2), np.int32), work)
+        core.Session(found.kernel_arguments, 1, 2).feed(np.zeros((1, 2), np.int32), found.zero_state(2), step)

@@ -7,7 +7,7 @@ a number type. `use` selects the tables; a Network keeps the table it was made w
 float64, C-contiguous; an array of another type, order or shape is refused.
 
 The entry points are in files included at the end: `training_entry.pxi` with `workspace_arrays.pxi`,
-`inference_entry.pxi` with `short_call_entry.pxi`, and `single_entry.pxi`. They share the contents of this file: tables,
+`inference_entry.pxi` with `session_entry.pxi`, and `single_entry.pxi`. They share the contents of this file: tables,
 checks of arrays, and the network.
 """
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
@@ -17,7 +17,7 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memset
 import numpy as np
 from ...runtime.deferred_signals import signals_deferred
-from .interface cimport (MAX_LAYERS, OF_BFLOAT16, OF_INT8, OF_NUMBERS, PAIR_RATE_TENTHS, PAIRS, SYMBOLS, Gemm,
+from .interface cimport (MAX_LAYERS, OF_BFLOAT16, OF_INT8, OF_NUMBERS, PAIR_RATE, PAIRS, SYMBOLS, Gemm,
                          InputTable, Kernels, Weights, real)
 from .interface cimport Network as NetworkPlaces
 
@@ -211,14 +211,14 @@ cdef class Network:
         cdef Py_ssize_t N = net.G * net.H
         cdef const int[::1] first, symbols, rows
         net.has_before = layout.pairs is not None
-        net.table[PAIRS] = InputTable(0, 0, N, True, PAIR_RATE_TENTHS)
+        net.table[PAIRS] = InputTable(0, 0, N, True, PAIR_RATE)
         if net.has_before:
             net.table[PAIRS].place, net.table[PAIRS].rows = offsets.pop(0), len(layout.pairs)
             self.sorted_pairs = first, symbols, rows = layout.pairs.sorted_by_symbol(net.V)
             net.pairs_from = &first[0]
             net.pair_symbols = &symbols[0] if symbols.shape[0] else NULL
             net.pair_rows = &rows[0] if rows.shape[0] else NULL
-        net.table[SYMBOLS] = InputTable(offsets.pop(0) if net.E else offsets[0], net.V, net.E or N, False, 10)
+        net.table[SYMBOLS] = InputTable(offsets.pop(0) if net.E else offsets[0], net.V, net.E or N, False, 1)
         net.table_rows = net.table[SYMBOLS].rows + net.table[PAIRS].rows
 
     @property
@@ -288,4 +288,4 @@ include "single_entry.pxi"
 include "workspace_arrays.pxi"
 include "training_entry.pxi"
 include "inference_entry.pxi"
-include "short_call_entry.pxi"
+include "session_entry.pxi"

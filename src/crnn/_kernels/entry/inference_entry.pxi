@@ -43,23 +43,6 @@ def sums_size(Py_ssize_t V) -> int:
     return kernels_of[0].sums_size(V)
 
 
-def inference_workspace(Network network not None, Py_ssize_t T, Py_ssize_t B) -> dict[str, tuple[int, ...]]:
-    """The shapes of the arrays for inference with B streams, T symbols at a time.
-
-    h[:, 0], c[:, 0] and `before` are the states. With a boundary the gates have one more row, for the states in
-    `Workspace.cut`; further rows are its `scratch`, for rounded operands.
-    """
-    cdef NetworkPlaces* net = &network.net
-    cdef Py_ssize_t scratch = network.kernels.operand_elements(T * B, net.H), row = B * net.ldg
-    cdef Py_ssize_t more = (scratch + row - 1) // row if scratch else 0
-    return {
-        "h": (net.L, T + 1, B, net.H),
-        "c": (net.L, T + 1 if net.has_c else 0, B, net.H),
-        "before": (B if net.has_before else 0,),
-        "gates": (1, (0 if net.z_in_h else T) + (net.boundary >= 0) + more, B, net.ldg),
-    }
-
-
 cdef Network network_of(weights):
     """The network of `PackedWeights`."""
     network, _, _ = weights
@@ -75,39 +58,11 @@ cdef Weights inference_weights(weights) except *:
     return (<Network>network).weights(params, panels)
 
 
-cdef Workspace inference_work(Network network, Py_ssize_t n, Py_ssize_t T, Py_ssize_t B, arrays) except *:
-    """The workspace of B streams and T of n symbols at a time, after checking the arrays."""
-    cdef Workspace work
-    cdef Py_ssize_t size = network.itemsize, row = B * network.net.ldg * size
-    cdef Py_ssize_t used = 0 if network.net.z_in_h else T
-    h, c, before, gates, shared = arrays
-    if B < 1 or T < 1 and n:
-        raise ValueError(f"a workspace needs at least 1 time step and 1 stream, not {T} x {B}")
-    network.kernels.size_workspace(&network.net, T, B, &work)
-    shapes = inference_workspace(network, T, B)
-    work.h = address("h", h, size, shapes["h"])
-    work.c = address("c", c, size, shapes["c"])
-    work.before = address("symbols before", before, size, shapes["before"])
-    work.gates = address("gates", gates, size, shapes["gates"])
-    if not network.net.many:
-        raise ValueError("inference needs a network with all weights packed (many=True)")
-    work.gates_stride = 0  # all layers use the same array in turn
-    work.cut = work.scratch = NULL
-    if network.net.boundary >= 0:
-        work.cut = <real*>(<char*>work.gates + used * row)
-        used += 1
-    if used < shapes["gates"][1]:
-        work.scratch = <real*>(<char*>work.gates + used * row)
-    if shared is not None:
-        work.shared = (<SharedStep?>shared).checked(network, B)
-    return work
-
-
 cdef class SharedStep:
     """Several threads that compute the time steps of one stream together; see `shared_step`. A context manager.
 
-    One thread calls `wait_for_all`, and then entry points with this object in the workspace, as often as it likes. All
-    other threads `serve`, each with a rank from 1. They return at the end of the context.
+    One thread calls `wait_for_all`, and then methods of a session with this object, as often as it likes. All other
+    threads `serve`, each with a rank from 1. They return at the end of the context.
     """
     cdef SharedStepPlaces step
     cdef fork_join fork
@@ -149,42 +104,8 @@ cdef class SharedStep:
         end_fork(&self.fork)
 
 
-cdef Py_ssize_t steps_of(work) except -1:
-    """The maximum number of symbols at a time for an `InferenceWorkspace`."""
-    return numbers("h", work.h, 4, True).shape[1] - 1
-
-
-cdef DrawSettings draw_settings(Network network, Controls controls, double[::1] sums, Py_ssize_t texts) except *:
-    """The settings of a draw, after checking that their arrays fit this many texts."""
-    cdef DrawSettings settings
-    if sums is None:
-        raise TypeError("sums must be an array, not None")
-    require_size("sums", sums.shape[0], sums_size(network.net.V))
-    settings.sums, settings.mixture = &sums[0], NULL
-    controls.fill(&settings, network.itemsize, texts, network.net.V)
-    return settings
-
-
-def feed(weights not None, const int[:, ::1] x not None, work not None):
-    """Advance the states h[:, 0] (and c[:, 0]) over symbols x (n, B).
-
-    As everywhere below, `weights` are `PackedWeights`, and `work` is an `InferenceWorkspace`; see `structures.py`.
-    """
-    cdef Network network = network_of(weights)
-    cdef Py_ssize_t n = x.shape[0]
-    cdef Workspace space = inference_work(network, n, steps_of(work), x.shape[1], work)
-    cdef Weights w = inference_weights(weights)
-    cdef float_mode mode
-    require_known_ids(x, network.net.symbols)
-    if n:
-        with nogil:
-            mode = flush_denormals()
-            network.kernels.feed(&w, &space, &x[0, 0], n)
-            restore_denormals(mode)
-
-
 cdef class MixedRows:
-    """Another model's logits for `sample_texts` to add to the network's, each multiplied by a factor.
+    """A model's logits, for `draw_from_rows`, or for `sample_texts` to add to a network's; each multiplied by a factor.
 
     `source` is a capsule with a `RowSource`; `before` are the symbols before the texts, for the source's whole
     context, with -1 before the beginning. `before` may be changed while texts are drawn.
@@ -275,7 +196,7 @@ cdef void fill_stops(Texts* texts, const int[::1] stops, const Py_ssize_t[::1] e
 
 
 cdef void fill_start(Texts* texts, Network network, list states) except *:
-    """The initial states of all texts."""
+    """The initial states of all texts, padded."""
     cdef Py_ssize_t of_h_and_c = 2 if network.net.has_c else 1, size = network.itemsize
     shape = (network.net.L, 1, network.net.H)
     require_size("states at the start", len(states), of_h_and_c + network.net.has_before)
@@ -286,44 +207,69 @@ cdef void fill_start(Texts* texts, Network network, list states) except *:
         texts.start_before = address("symbol at the start", states[of_h_and_c], size, (1, 1, 1), False)
 
 
-def sample_texts(weights not None, drawn not None, Controls controls not None, Py_ssize_t max_steps,
-                 work not None, scratch not None, MixedRows mixture=None):
+def sample_texts(Session session not None, drawn not None, Controls controls not None, Py_ssize_t max_steps,
+                 MixedRows mixture=None, SharedStep shared=None):
     """Draw texts in parallel until all have ended, but for at most `max_steps`; see `texts` for when a text ends.
 
     `drawn` are `DrawnTexts`. A text that ends makes room for the next one or, if there is none, for the last row, so
     that no draw is wasted. The call also ends when an active text has no room left for symbols.
 
-    The workspace holds one symbol at a time for B rows, and `scratch` is a `DrawScratch` for as many. The controls'
-    `seen` has a row for each text; the rows of texts that have not begun must be equal. With a
-    `mixture`, its other model's logits are added to the network's.
+    The session has a stream for each row of the batch. The controls' `seen` has a row for each text; the rows of texts
+    that have not begun must be equal. With a `mixture`, its other model's logits are added to the network's.
     """
-    cdef Network network = network_of(weights)
-    cdef Py_ssize_t V = network.net.V, size = network.itemsize
-    cdef int[::1] x = scratch.x
-    if x is None:
-        raise TypeError("x must be an array, not None")
-    cdef Py_ssize_t B = x.shape[0]
-    cdef Workspace space = inference_work(network, max_steps, 1, B, work)
-    cdef Weights w = inference_weights(weights)
+    cdef Network network = session.network
+    cdef Py_ssize_t V = network.net.V, B = session.B, size = network.itemsize
+    cdef Workspace space = session.space
+    cdef Batch batch = drawn.batch
     cdef Texts t
+    cdef DrawSettings settings
+    cdef float_mode mode
     fill_start(&t, network, drawn.start)
     cdef const real* logits_at_start = address("logits at the start", drawn.start_logits, size, (V,), False)
-    space.x, space.y = &x[0], address("logits", scratch.y, size, (B + 1, V))
     fill_texts(&t, drawn, B)
     fill_random(&t, drawn.random_states, drawn.increment)
     fill_stops(&t, drawn.stops, drawn.stop_ends)
-    cdef DrawSettings settings = draw_settings(network, controls, scratch.sums, t.count)
+    settings.sums, settings.mixture = session.sums, NULL
+    controls.fill(&settings, size, t.count, V)
     if mixture is not None:
         mixture.fill(&settings, &t, network.net.symbols)
+    space.shared = NULL if shared is None else shared.checked(network, B)
     t.start_y = <real*>(<char*>space.y + B * V * size)
-    cdef float_mode mode
     with nogil:
         mode = flush_denormals()
         memcpy(t.start_y, logits_at_start, V * size)
-        network.kernels.sample_texts(&w, &space, &settings, &t, max_steps)
+        network.kernels.sample_texts(&session.w, &space, &settings, &t, max_steps)
         restore_denormals(mode)
-    cdef Batch batch = drawn.batch
     batch.begun, batch.active = t.begun, t.active
+
+
+def draw_from_rows(MixedRows rows not None, drawn not None, Controls controls not None, Py_ssize_t max_symbols,
+                   double[::1] y not None, double[::1] sums not None):
+    """Draw texts, one after another, from a model's rows of logits alone; at most `max_symbols` in all.
+
+    `drawn` are `DrawnTexts` without a start, and a batch of one row. y and `sums` (see `sums_size`) are scratch; y has
+    an element for each symbol and for padding that fills the last vector.
+    """
+    cdef Py_ssize_t V = y.shape[0], symbols = rows.row.shape[0]
+    cdef Batch batch = drawn.batch
+    cdef Texts t
+    cdef DrawSettings settings
+    cdef const Kernels* kernels = kernels_for(sizeof(double))
+    cdef float_mode mode
+    require_size("logits", V, kernels.packed_elements(1, symbols))
+    require_size("sums", sums.shape[0], sums_size(V))
+    fill_texts(&t, drawn, 1)
+    fill_random(&t, drawn.random_states, drawn.increment)
+    fill_stops(&t, drawn.stops, drawn.stop_ends)
+    settings.sums = &sums[0]
+    controls.fill(&settings, sizeof(double), t.count, V)
+    rows.fill(&settings, &t, symbols)
+    with nogil:
+        mode = flush_denormals()
+        kernels.draw_from_rows(symbols, V, &settings, &t, <real*>&y[0], max_symbols)
+        restore_denormals(mode)
+    batch.begun, batch.active = t.begun, t.active
+    batch.texts[0] = t.begun - 1
 
 
 def filter_logits(y, Controls controls not None):
@@ -359,82 +305,3 @@ def logits(weights not None, top, y, scratch):
 def logits_scratch(Network network not None, Py_ssize_t rows) -> int:
     """The number of elements of the scratch array of `logits`."""
     return network.kernels.operand_elements(rows, network.net.H)
-
-
-def logits_before(weights not None, const int[:, ::1] x not None, work not None, y):
-    """y[t, b] (V,) = the logits that predict x[t, b]; the states advance over all of x (n, B).
-
-    The workspace is for T symbols at a time.
-    """
-    cdef Network network = network_of(weights)
-    cdef Py_ssize_t n = x.shape[0], B = x.shape[1]
-    cdef Workspace space = inference_work(network, n, steps_of(work), B, work)
-    cdef Weights w = inference_weights(weights)
-    cdef float_mode mode
-    space.y = address("logits", y, network.itemsize, (n, B, network.net.V))
-    require_known_ids(x, network.net.symbols)
-    if n:
-        with nogil:
-            mode = flush_denormals()
-            network.kernels.log_probabilities(&w, &space, &x[0, 0], n, NULL)
-            restore_denormals(mode)
-
-
-def log_probabilities(weights not None, const int[:, ::1] x not None, work not None, y,
-                      double[:, ::1] out not None):
-    """out[t, b] = log P(x[t, b] | the states and the previous symbols); the states advance over all of x (n, B).
-
-    The workspace and y (T, B, V) are for T symbols at a time.
-    """
-    cdef Network network = network_of(weights)
-    cdef Py_ssize_t n = x.shape[0], B = x.shape[1], T = numbers("logits", y, 3, True).shape[0]
-    cdef Workspace space = inference_work(network, n, T, B, work)
-    cdef Weights w = inference_weights(weights)
-    cdef float_mode mode
-    space.y = address("logits", y, network.itemsize, (T, B, network.net.V))
-    require_size("streams of output", out.shape[1], B)
-    require_size("symbols of output", out.shape[0], n)
-    require_known_ids(x, network.net.symbols)
-    if n:
-        with nogil:
-            mode = flush_denormals()
-            network.kernels.log_probabilities(&w, &space, &x[0, 0], n, &out[0, 0])
-            restore_denormals(mode)
-
-
-def log_likelihoods(weights not None, const int[::1] ids not None, const Py_ssize_t[::1] starts not None,
-                    const Py_ssize_t[::1] lengths not None, Py_ssize_t first, Py_ssize_t last, bint least,
-                    work not None, int[::1] x not None, y, double[::1] out not None):
-    """out[b] += log P of symbols [first, last) of string b, which is ids[starts[b]:starts[b] + lengths[b]].
-
-    With `least`, out[b] becomes the minimum of itself and each symbol's log P instead.
-    The longest strings come first, and the batch shrinks as strings end. The workspace has the states before symbol
-    `first`; they advance to `last`, and the states of finished strings are lost. x (T B,) and y (T B, V) are scratch.
-    """
-    cdef Network network = network_of(weights)
-    cdef Py_ssize_t B = lengths.shape[0], T = steps_of(work), b
-    cdef Workspace space = inference_work(network, last - first, T, B, work)
-    cdef Weights w = inference_weights(weights)
-    cdef Strings strings
-    require_size("starts", starts.shape[0], B)
-    require_size("sums", out.shape[0], B)
-    require_size("scratch of symbols", x.shape[0], T * B)
-    space.x, space.y = &x[0], address("logits", y, network.itemsize, (T * B, network.net.V))
-    for b in range(B):
-        if starts[b] < 0 or lengths[b] < 0 or lengths[b] > ids.shape[0] - starts[b]:
-            raise ValueError(f"string {b} is not within the {ids.shape[0]} symbols")
-        if b and lengths[b] > lengths[b - 1]:
-            raise ValueError("strings must be sorted by length, the longest first")
-    if first < 0:
-        raise ValueError(f"first must be at least 0, not {first}")
-    strings.ids, strings.starts, strings.lengths = &ids[0], &starts[0], &lengths[0]
-    strings.first, strings.last, strings.least = first, last, least
-    cdef bint known
-    cdef float_mode mode
-    with nogil:
-        mode = flush_denormals()
-        known = network.kernels.log_likelihoods(&w, &space, &strings, &out[0])
-        restore_denormals(mode)
-    if not known:
-        raise ValueError(f"ids must be from 0 to {network.net.symbols - 1}, below the vocabulary's size "
-                         f"{network.net.symbols}")

@@ -56,15 +56,18 @@ cdef enum:  # in `Network.table`
     PAIRS = 1
     TABLES = 2
 
-cdef enum:
-    PAIR_RATE_TENTHS = 3  # of the learning rate, for a row of a pair: few chunks read it, so each step says less
+cdef extern from *:
+    """
+    #define PAIR_RATE 0.3
+    """
+    const double PAIR_RATE  # times the learning rate, for a row of a pair: few chunks read it, so each step says less
 
 ctypedef struct InputTable:  # rows added to the input of the first layer; see `input_tables`
     Py_ssize_t place  # offset of the first row in the flat weights
     Py_ssize_t rows  # 0: no such table
     Py_ssize_t columns
     bint sparse  # an update by any optimizer, not only a sparse one, skips rows that no chunk has read
-    int rate_tenths  # of the learning rate
+    double rate  # times the learning rate
 
 ctypedef struct InputRows:  # of the input tables, read by one stream in a time step
     int symbol
@@ -361,8 +364,10 @@ ctypedef struct Kernels:  # for one instruction set and number type
     Py_ssize_t (*squares_size)(const Network*) noexcept nogil
     Py_ssize_t (*sums_size)(Py_ssize_t) noexcept nogil
     void (*train)(Training*) noexcept nogil
+    void (*gradients_of_chunk)(Training*) noexcept nogil
     void (*feed)(const Weights*, Workspace*, const int*, Py_ssize_t) noexcept nogil
     void (*sample_texts)(const Weights*, Workspace*, const DrawSettings*, Texts*, Py_ssize_t) noexcept nogil
+    void (*draw_from_rows)(Py_ssize_t, Py_ssize_t, const DrawSettings*, Texts*, real*, Py_ssize_t) noexcept nogil
     void (*filter_logits)(real*, Py_ssize_t, Py_ssize_t, const DrawSettings*) noexcept nogil
     void (*logits)(const Weights*, Py_ssize_t, const real*, real*, real*) noexcept nogil
     void (*log_probabilities)(const Weights*, Workspace*, const int*, Py_ssize_t, double*) noexcept nogil

@@ -11,9 +11,9 @@ inference `first_layer_step`, `stream_units`, `shared_step`, `inference_step`, `
 """
 from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport uint64_t
-from ..cells cimport elementwise
+from ..cells.elementwise cimport exp_array, rsqrt_array, sigmoid_array, tanh_array
 from ..inference cimport shared_step
-from ..training cimport training_loop
+from ..training.training_loop cimport gradients_of_chunk, train
 from ..network.input_tables cimport carry_symbols
 from ..network.decoder cimport decode
 from ..network.dropout cimport apply_dropout, apply_mask, dropout_key, weights_key
@@ -28,19 +28,11 @@ from ..inference.sampler cimport filter_logits as filter_row
 from ..network.softmax cimport log_softmax_at
 from ..training.step_poll cimport RELEASE_TILES
 from ..inference.strings cimport read_strings
-from ..inference.texts cimport draw_texts
+from ..inference.texts cimport draw_from_rows, draw_texts
 from ..training.update cimport squares_size
 from ..network.workspace cimport carry_states, layer_h, scratch_elements, size_workspace
 
 cdef Kernels kernels
-
-
-cdef void place_panels_(Network* net, bint one_row, bint one_row_products) noexcept nogil:
-    place_panels(net, one_row, one_row_products)
-
-
-cdef Py_ssize_t packed_elements_(Py_ssize_t K, Py_ssize_t N) noexcept nogil:
-    return packed_elements(K, N)
 
 
 cdef void pack_matrix(const real* W, Py_ssize_t rows, Py_ssize_t columns, bint transposed, bint one_row,
@@ -52,17 +44,9 @@ cdef void pack_matrix(const real* W, Py_ssize_t rows, Py_ssize_t columns, bint t
         pack(W, rows, columns, columns, panel_vectors(one_row), 0, rows, panels)
 
 
-cdef void pack_rows_(const Weights* w, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    pack_rows(w, first, last)
-
-
 cdef void head_matrix(Py_ssize_t K, Py_ssize_t N, bint one_row, const real* scales, real* panels) noexcept nogil:
     """Set the heads of the panels of a packed matrix (K, N), from the scales (N,) of its columns."""
     head_panels(K, N, panel_vectors(one_row), scales, panels)
-
-
-cdef Py_ssize_t operand_elements_(Py_ssize_t rows, Py_ssize_t K) noexcept nogil:
-    return operand_elements(rows, K)
 
 
 cdef void multiply(Py_ssize_t M, Py_ssize_t K, Py_ssize_t N, const real* a, const real* panels, bint one_row, real* c,
@@ -74,22 +58,6 @@ cdef void multiply(Py_ssize_t M, Py_ssize_t K, Py_ssize_t N, const real* a, cons
         left = as_operand(M, K, a, K, room)
         multiply_panels(M, K, N, left.first, left.stride, panels, panel_vectors(one_row), c, N, i & 1)
     RELEASE_TILES()
-
-
-cdef void exp_array(real* x, Py_ssize_t n) noexcept nogil:
-    elementwise.exp_array(x, n)
-
-
-cdef void tanh_array(real* x, Py_ssize_t n) noexcept nogil:
-    elementwise.tanh_array(x, n)
-
-
-cdef void sigmoid_array(real* x, Py_ssize_t n) noexcept nogil:
-    elementwise.sigmoid_array(x, n)
-
-
-cdef void rsqrt_array(real* x, Py_ssize_t n) noexcept nogil:
-    elementwise.rsqrt_array(x, n)
 
 
 cdef void drop_outputs(Dropout* drop, uint64_t seed, uint64_t step, Py_ssize_t layer, Py_ssize_t T, Py_ssize_t B,
@@ -105,27 +73,6 @@ cdef void drop_weights(double rate, uint64_t seed, uint64_t step, Py_ssize_t lay
     apply_mask(rate, weights_key(dropout_key(seed, step), layer), first, n, w)
 
 
-cdef void size_workspace_(const Network* net, Py_ssize_t T, Py_ssize_t B, Workspace* work) noexcept nogil:
-    size_workspace(net, T, B, work)
-
-
-cdef Py_ssize_t scratch_elements_(const Network* net, Py_ssize_t T, Py_ssize_t B) noexcept nogil:
-    return scratch_elements(net, T, B)
-
-
-cdef Py_ssize_t squares_size_(const Network* net) noexcept nogil:
-    return squares_size(net)
-
-
-cdef Py_ssize_t sums_size(Py_ssize_t V) noexcept nogil:
-    return block_count(V)
-
-
-cdef void train(Training* run) noexcept nogil:
-    training_loop.train(run)
-    RELEASE_TILES()
-
-
 cdef void feed(const Weights* w, Workspace* work, const int* x, Py_ssize_t n) noexcept nogil:
     """Advance the states over symbols x (n, B), T at a time."""
     cdef Py_ssize_t i = 0, steps
@@ -135,12 +82,6 @@ cdef void feed(const Weights* w, Workspace* work, const int* x, Py_ssize_t n) no
         carry_states(w.net, work, steps)
         carry_symbols(w.net, work, x + i * work.B, steps)
         i += steps
-    RELEASE_TILES()
-
-
-cdef void sample_texts(const Weights* w, Workspace* work, const DrawSettings* settings, Texts* texts,
-                       Py_ssize_t max_steps) noexcept nogil:
-    draw_texts(w, work, settings, texts, max_steps)
     RELEASE_TILES()
 
 
@@ -191,16 +132,17 @@ cdef void share_steps(SharedStep* step, int rank) noexcept nogil:
 
 kernels.itemsize, kernels.size = sizeof(real), sizeof(Kernels)
 kernels.operands = OF_INT8 if INT8 else OF_BFLOAT16 if BFLOAT16 else OF_NUMBERS
-kernels.place_panels, kernels.packed_elements = place_panels_, packed_elements_
+kernels.place_panels, kernels.packed_elements = place_panels, packed_elements
 kernels.pack_matrix, kernels.head_matrix, kernels.multiply = pack_matrix, head_matrix, multiply
-kernels.pack_rows, kernels.operand_elements = pack_rows_, operand_elements_
-kernels.size_workspace, kernels.sums_size = size_workspace_, sums_size
-kernels.feed, kernels.sample_texts = feed, sample_texts
+kernels.pack_rows, kernels.operand_elements = pack_rows, operand_elements
+kernels.size_workspace, kernels.sums_size = size_workspace, block_count
+kernels.feed, kernels.sample_texts, kernels.draw_from_rows = feed, draw_texts, draw_from_rows
 kernels.filter_logits, kernels.logits = filter_logits, logits
 kernels.log_probabilities, kernels.log_likelihoods = log_probabilities, log_likelihoods
 kernels.share_steps = share_steps
 if not INT8:  # in the build for inference alone the compiler omits what these call
-    kernels.train, kernels.scratch_elements, kernels.squares_size = train, scratch_elements_, squares_size_
+    kernels.train, kernels.gradients_of_chunk = train, gradients_of_chunk
+    kernels.scratch_elements, kernels.squares_size = scratch_elements, squares_size
     kernels.drop_outputs, kernels.drop_weights = drop_outputs, drop_weights
     kernels.exp, kernels.tanh, kernels.sigmoid, kernels.rsqrt = exp_array, tanh_array, sigmoid_array, rsqrt_array
 table = PyCapsule_New(&kernels, "crnn._kernels.Kernels", NULL)

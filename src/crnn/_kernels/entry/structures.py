@@ -34,16 +34,6 @@ class PackedWeights(NamedTuple):
     panels: Array
 
 
-class InferenceWorkspace(NamedTuple):
-    """The arrays of inference, in the shapes of `core.inference_workspace`; h[:, 0], c[:, 0], before are the state."""
-
-    h: Array
-    c: Array
-    before: Array
-    gates: Array
-    shared: core.SharedStep | None = None  # the threads that share the time steps; None: one thread
-
-
 class DrawnTexts(NamedTuple):
     """Texts drawn in parallel, each with its own random numbers, and their progress."""
 
@@ -52,16 +42,8 @@ class DrawnTexts(NamedTuple):
     increment: Array  # (2,): of all generators
     stops: Array  # the concatenated symbols of all stops, longer stops before shorter ones
     stop_ends: Array  # the end of each stop
-    start: list[Array]  # the initial states (L, 1, H) of all texts
-    start_logits: Array  # (V,): the logits that follow from these
+    start: list[Array] | None = None  # the initial states (L, 1, H) of all texts, padded; for `sample_texts`
+    start_logits: Array | None = None  # (V,): the logits that follow from these
     symbols: Array | None = None  # (texts, width): symbols[i, :lengths[i]] has been drawn for text i
     lengths: Array | None = None  # (texts,)
     max_length: int = 0
-
-
-class DrawScratch(NamedTuple):
-    """Scratch memory for drawing with B rows."""
-
-    y: Array  # (B + 1, V)
-    sums: Array  # see `core.sums_size`
-    x: Array  # (B,)

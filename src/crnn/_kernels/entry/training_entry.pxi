@@ -2,7 +2,7 @@
 from cpython.buffer cimport PyBUF_STRIDES
 from cpython.object cimport PyObject
 from libc.limits cimport INT_MAX
-from libc.math cimport NAN
+from libc.math cimport INFINITY, NAN
 from .interface cimport MAX_SHARDS, Training, Workspace, barrier_break, barrier_init, thread_barrier
 
 
@@ -332,3 +332,32 @@ def train(Network network not None, params, panels, Optimizer optimizer not None
         update_cursor(cursor, &run)
     if not run.known:
         raise ValueError(f"ids must be from 0 to {network.net.V - 1}, below the vocabulary's size {network.net.V}")
+
+
+def loss_and_gradients(Network network not None, params, panels, team, ids) -> float:
+    """Return the loss of one chunk, and add its gradient to that of the team's only shard; nothing is updated.
+
+    The arguments are those of `train`; the gradient must come in as zeros. The states of the shard, h[:, 0] and the
+    others, are those before the chunk. Nothing is dropped or reset.
+    """
+    cdef Training run
+    cdef Reduction reduction
+    cdef double[::1] losses = team.losses
+    fill_team(&run, network, team, 0, &reduction)
+    require_size("shards", run.team.shards, 1)
+    require_size("threads", run.team.threads, 1)
+    run.weights = network.weights(params, panels)
+    fill_shards(&run, network, team.shards, 0)
+    fill_poll(&run, team, &reduction)
+    run.n_steps, run.steps_before, run.dropout_seed = 1, 0, 0
+    run.team.weight_dropout, run.team.state_reset, run.clip_norm = 0, 0, INFINITY
+    fill_block(&run, ids, 0)
+    with nogil:
+        reduction.mode = flush_denormals()
+        network.kernels.gradients_of_chunk(&run)
+        restore_denormals(reduction.mode)
+    if team.error is not None:
+        raise team.error
+    if not run.known:
+        raise ValueError(f"ids must be from 0 to {network.net.V - 1}, below the vocabulary's size {network.net.V}")
+    return losses[0]

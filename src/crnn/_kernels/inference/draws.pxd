@@ -1,6 +1,6 @@
 """Draw a symbol for each row of a batch, after the controls have changed its logits; see `sampler` for one row."""
 from libc.string cimport memcpy
-from ..entry.interface cimport DrawSettings, Network, RowMixture, real
+from ..entry.interface cimport DrawSettings, RowMixture, real
 from .sampler cimport argmax, filter_logits, pick, unnormalized_softmax
 
 
@@ -16,30 +16,33 @@ cdef inline void mix_row(const RowMixture* mixture, Py_ssize_t V, Py_ssize_t tex
         y[w] = <real>(mixture.own * y[w] + mixture.other * mixture.row[w])
 
 
-cdef inline void unnormalized_softmax_rows(const Network* net, const DrawSettings* settings, Py_ssize_t B,
-                                           const Py_ssize_t* texts, real* y) noexcept nogil:
-    """Turn logits y (B, V) into probabilities, up to a factor; row b has seen the symbols of text texts[b]."""
-    cdef Py_ssize_t b, V = net.V
+cdef inline void unnormalized_softmax_rows(Py_ssize_t symbols, Py_ssize_t V, const DrawSettings* settings,
+                                           Py_ssize_t B, const Py_ssize_t* texts, real* y) noexcept nogil:
+    """Turn logits y (B, V) into probabilities, up to a factor; row b has seen the symbols of text texts[b].
+
+    V are the symbols with the padding that fills the last vector, here and below.
+    """
+    cdef Py_ssize_t b
     cdef unsigned char* seen = NULL
     if settings.mixture != NULL:
         for b in range(B):
-            mix_row(settings.mixture, net.symbols, texts[b] if texts != NULL else b, y + b * V)
+            mix_row(settings.mixture, symbols, texts[b] if texts != NULL else b, y + b * V)
     if settings.control == NULL:
-        unnormalized_softmax(y, B, net.symbols, V, <real>settings.temperature)
+        unnormalized_softmax(y, B, symbols, V, <real>settings.temperature)
         return
     for b in range(B):
         if settings.seen != NULL:
             seen = settings.seen + texts[b] * V
-        filter_logits(y + b * V, net.symbols, V, settings, seen)
+        filter_logits(y + b * V, symbols, V, settings, seen)
 
 
-cdef inline int draw(const Network* net, const DrawSettings* settings, Py_ssize_t text, double u,
+cdef inline int draw(Py_ssize_t symbols, Py_ssize_t V, const DrawSettings* settings, Py_ssize_t text, double u,
                      const real* y) noexcept nogil:
     """The symbol of a text that u selects from the result of `unnormalized_softmax_rows` for its logits."""
     cdef int symbol
     if settings.control == NULL and <real>settings.temperature == 0:
-        return argmax(y, net.symbols)
-    symbol = pick(y, net.symbols, net.V, u, settings.sums)
+        return argmax(y, symbols)
+    symbol = pick(y, symbols, V, u, settings.sums)
     if settings.seen != NULL:
-        settings.seen[text * net.V + symbol] = 1
+        settings.seen[text * V + symbol] = 1
     return symbol

@@ -20,7 +20,7 @@ cdef inline void prepare_draw(const Weights* w, const Workspace* work, const Dra
     if ahead and back:
         begin_step(w, work, h, True, z)
     decode(w, work.B, layer_h(work, w.net.L - 1, 0), work.y, work.scratch, back)
-    unnormalized_softmax_rows(w.net, settings, work.B, texts, work.y)
+    unnormalized_softmax_rows(w.net.symbols, w.net.V, settings, work.B, texts, work.y)
     if ahead and not back:
         begin_step(w, work, h, False, z)
 

@@ -89,7 +89,7 @@ cdef inline void multiply_own_input(const SharedStep* step, int rank) noexcept n
         set_own_bias(step, g, panel.start, panel.columns)
         multiply_panel(step.rows, net.units, step.operand, step.stride, Wx + g * gate + depth * panel.start,
                        panel.columns, Wx + g * gate + depth * panel.next,
-                       step.z + input_block(net, g) * H + panel.start, net.ldg)
+                       step.z + input_block(net, g) * H + panel.start, net.ldg, False)
 
 
 cdef inline void multiply_own(const SharedStep* step, int rank) noexcept nogil:
@@ -112,7 +112,7 @@ cdef inline void multiply_own(const SharedStep* step, int rank) noexcept nogil:
         if not step.layer:
             set_own_bias(step, g, panel.start, panel.columns)
         multiply_panel(1, net.units, step.operand, H, Wh + g * gate + depth * panel.start, panel.columns,
-                       Wh + g * gate + depth * panel.next, step.z + g * H + panel.start, net.ldg)
+                       Wh + g * gate + depth * panel.next, step.z + g * H + panel.start, net.ldg, False)
     if rank == step.threads - 1 and not step.layer:  # the first thread has more to do
         for g in range(G):
             set_own_bias(step, g, whole, H - whole)

@@ -1,4 +1,5 @@
 """Texts drawn in parallel, each until it ends with a stop or reaches its maximum length."""
+from libc.math cimport INFINITY
 from libc.stdint cimport uint64_t
 from libc.string cimport memcmp, memcpy
 from .draws cimport draw, unnormalized_softmax_rows
@@ -6,6 +7,7 @@ from .inference_step cimport advance, prepare_draw, restore_states, swap_states
 from ..entry.interface cimport Network, DrawSettings, Texts, Weights, Workspace, real
 from .pcg64 cimport next_uniform
 from ..network.workspace cimport layer_c, layer_h
+from ..training.step_poll cimport RELEASE_TILES
 
 
 cdef inline double next_number(Texts* texts, Py_ssize_t i) noexcept nogil:
@@ -72,14 +74,14 @@ cdef inline void draw_row(const Network* net, const Workspace* work, const DrawS
                           Py_ssize_t b) noexcept nogil:
     """Draw the symbol of row b; if its text ends, the next text takes the row, or otherwise the last row does."""
     cdef Py_ssize_t text = texts.rows[b]
-    work.x[b] = draw(net, settings, text, next_number(texts, text), work.y + b * net.V)
+    work.x[b] = draw(net.symbols, net.V, settings, text, next_number(texts, text), work.y + b * net.V)
     while not append_symbol(texts, text, work.x[b]):
         if texts.begun == texts.count:
             end_row(net, work, texts, b)
             return
         begin_text(net, work, texts, b)
         text = texts.rows[b]
-        work.x[b] = draw(net, settings, text, next_number(texts, text), texts.start_y)
+        work.x[b] = draw(net.symbols, net.V, settings, text, next_number(texts, text), texts.start_y)
 
 
 cdef inline void draw_texts(const Weights* w, Workspace* work, const DrawSettings* settings, Texts* texts,
@@ -89,7 +91,7 @@ cdef inline void draw_texts(const Weights* w, Workspace* work, const DrawSetting
     cdef Py_ssize_t step = 0, b, rows = work.B
     cdef bint ahead = texts.count == 1
     if texts.begun < texts.count:  # no text has begun whose symbols the next text could have seen
-        unnormalized_softmax_rows(net, settings, 1, &texts.begun, texts.start_y)
+        unnormalized_softmax_rows(net.symbols, net.V, settings, 1, &texts.begun, texts.start_y)
     while texts.active < rows and texts.begun < texts.count:
         begin_text(net, work, texts, texts.active)
         texts.active += 1
@@ -104,3 +106,25 @@ cdef inline void draw_texts(const Weights* w, Workspace* work, const DrawSetting
         step += 1
     if step & 1:
         restore_states(w, work)
+    RELEASE_TILES()
+
+
+cdef inline void draw_from_rows(Py_ssize_t symbols, Py_ssize_t V, const DrawSettings* settings, Texts* texts,
+                                real* y, Py_ssize_t max_symbols) noexcept nogil:
+    """Draw text after text, at most this many symbols in all, from the rows of `settings.mixture` alone.
+
+    The logits to which its rows are added, y (V,), are 0. A text that has no room left ends the call.
+    """
+    cdef Py_ssize_t text, i, drawn = 0
+    while drawn < max_symbols and (texts.active or texts.begun < texts.count):
+        if not texts.active:
+            texts.lengths[texts.begun] = 0
+            texts.begun, texts.active = texts.begun + 1, 1
+        text = texts.begun - 1
+        if texts.lengths[text] == texts.width:
+            return
+        for i in range(V):
+            y[i] = 0 if i < symbols else -INFINITY
+        unnormalized_softmax_rows(symbols, V, settings, 1, &text, y)
+        texts.active = append_symbol(texts, text, draw(symbols, V, settings, text, next_number(texts, text), y))
+        drawn += 1

@@ -98,6 +98,7 @@ cdef inline void multiply_split_back(const Network* net, const Workspace* work, 
         width = packed_elements(1, part.columns)
         panel = WxT + depth * part.start
         width *= depth_of(before)  # of the panel's first part
-        multiply_panel(rows, before, a.first, a.stride, panel, part.columns, panel + width, dbelow + part.start, H)
+        multiply_panel(rows, before, a.first, a.stride, panel, part.columns, panel + width, dbelow + part.start, H,
+                       False)
         multiply_panel(rows, H, b.first, b.stride, panel + width, part.columns, WxT + depth * part.next,
-                       dbelow + part.start, H)
+                       dbelow + part.start, H, False)

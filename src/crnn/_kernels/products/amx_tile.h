@@ -260,8 +260,8 @@ static void multiply_rows(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t 
 }
 
 /* The same, for calls from other files; here the sum over k always ascends. */
-static void multiply_panel_rows(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t lda, const real *panel,
-                                ptrdiff_t columns, int descending, const real *after, real *c, ptrdiff_t ldc) {
+static void multiply_panel(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t lda, const real *panel,
+                           ptrdiff_t columns, const real *after, real *c, ptrdiff_t ldc, int descending) {
     (void)descending;
     multiply_rows(rows, K, a, lda, panel, columns, after, c, ldc);
 }

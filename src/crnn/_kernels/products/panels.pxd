@@ -50,8 +50,8 @@ cdef extern from "tiles.h" nogil:
     const int TILE_VECTORS
     const int STRIP_VECTORS
     const int OUTER_BLOCK
-    void multiply_panel_rows(Py_ssize_t rows, Py_ssize_t K, const real* a, Py_ssize_t lda, const real* panel,
-                             Py_ssize_t columns, bint descending, const real* after, real* c, Py_ssize_t ldc) noexcept
+    void multiply_panel(Py_ssize_t rows, Py_ssize_t K, const real* a, Py_ssize_t lda, const real* panel,
+                        Py_ssize_t columns, const real* after, real* c, Py_ssize_t ldc, bint descending) noexcept
     void pack_panel(Py_ssize_t rows, Py_ssize_t columns, const real* w, Py_ssize_t ldw, real* panel) noexcept
     void pack_slivers(Py_ssize_t K, Py_ssize_t rows, const real* a, Py_ssize_t lda, real* slivers) noexcept
     Py_ssize_t sliver_elements(Py_ssize_t K, Py_ssize_t rows) noexcept
@@ -233,18 +233,6 @@ cdef inline void pack_transposed_columns(const real* W, Py_ssize_t K, Py_ssize_t
             out[k * width + i] = packed_element(W + i * K + k * PER_ELEMENT, 1, K - k * PER_ELEMENT)
 
 
-cdef inline void multiply_panel(Py_ssize_t rows, Py_ssize_t K, const real* a, Py_ssize_t lda,
-                                const real* panel, Py_ssize_t columns, const real* after, real* c,
-                                Py_ssize_t ldc, bint descending=False) noexcept nogil:
-    """c += a @ panel                                  (rows, columns) += (rows, K) (K, columns)
-
-    a is an operand (see `as_operand`). The panel at `after`, to be multiplied next, is prefetched meanwhile. A
-    single row may be summed over k `descending`: after a product in the usual order, the panel's end is still in the
-    first-level cache. Inference does not use this, since its order of summation must not vary.
-    """
-    multiply_panel_rows(rows, K, a, lda, panel, columns, descending, after, c, ldc)
-
-
 cdef inline void multiply_panels(Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, const real* a, Py_ssize_t lda,
                                  const real* panels, int max_vectors, real* c, Py_ssize_t ldc,
                                  bint back=False) noexcept nogil:
@@ -254,7 +242,7 @@ cdef inline void multiply_panels(Py_ssize_t rows, Py_ssize_t K, Py_ssize_t N, co
     for i in range(panel_count(N, max_vectors)):
         panel = panel_in_turn(N, max_vectors, i, back)
         multiply_panel(rows, K, a, lda, panels + depth * panel.start, panel.columns, panels + depth * panel.next,
-                       c + panel.start, ldc)
+                       c + panel.start, ldc, False)
 
 
 cdef inline Py_ssize_t transposed_scratch(Py_ssize_t K, Py_ssize_t M) noexcept nogil:

@@ -14,7 +14,7 @@ from ..entry.interface cimport Training, Workspace, real
 from ..products.recurrent_gradient cimport by_rows
 from .reduction cimport reduce_gradient
 from ..network.state_reset cimport reset_states
-from .step_poll cimport is_canceled
+from .step_poll cimport RELEASE_TILES, is_canceled
 from .update cimport Pass, gradient_norm, pack_first_dropped, touch_memory, update
 from .team cimport total, wait_for_team
 from ..network.workspace cimport carry_states, clear_states
@@ -38,6 +38,15 @@ cdef inline void train(Training* run) noexcept nogil:
             clear_states(run.weights.net, &run.work[i])
     while step < run.n_steps and run.complete and take_step(run, step):
         step += 1
+    RELEASE_TILES()
+
+
+cdef inline void gradients_of_chunk(Training* run) noexcept nogil:
+    """The losses and gradients of a chunk of the thread's shards, without an update: the only step of a call."""
+    run.known = True
+    run.team.next_key = 0
+    compute_gradients(run, 0)
+    RELEASE_TILES()
 
 
 cdef inline bint take_step(Training* run, Py_ssize_t step) noexcept nogil:

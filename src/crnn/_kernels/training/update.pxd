@@ -206,8 +206,7 @@ cdef inline void update_table(Training* run, const Pass* todo, int which) noexce
         if todo.step:
             clear_gradients_of(team, table.place + start * N, (stop - start) * N)
         return
-    if table.rate_tenths != 10:
-        run.rule.learning_rate = rate * table.rate_tenths / 10
+    run.rule.learning_rate = rate * table.rate
     update_read_rows(run, todo, table.place, N, 0 if which == SYMBOLS else squares_size(net) - table.rows,
                      0 if which == SYMBOLS else net.V, table.rows)
     run.rule.learning_rate = rate

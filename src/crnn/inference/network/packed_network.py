@@ -6,36 +6,49 @@ batch size, at every position in the batch and for every number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..._kernels.entry import core
-from ..._kernels.entry.structures import InferenceWorkspace, PackedWeights, Packing
+from ..._kernels.entry.structures import PackedWeights, Packing
 from ...model.int8_weights import Scales
 from ...model.layout import Layout, aligned_zeros, n_labels
 from ...runtime.cancellation import check_cancelled
-from ..sampling.sampling_controls import SamplingControls
 from .folded_embedding import folded_network
 from .packed_integers import column_scales, with_integers, without_integers
 from .protocol import SCORE_ROWS
 from .scratch import Scratch
 from .shared_stream import TRIAL_SYMBOLS, SharedStream
-from .short_calls import CallMemory
 
 Array = NDArray[Any]
 State = tuple[Array, ...]  # in the shapes of `Layout.state_shapes`: (h,), (h, c) of an LSTM, and a symbol with pairs
 
 FEED_ROWS = 64  # symbols fed to a state at a time
-SHORT = 32  # maximum symbols of one stream that are read in arrays kept from an earlier call
+SHORT = 32  # maximum symbols of one stream that are read in a session kept from an earlier call
+MAX_SPARE = 16  # sessions kept after many calls at once; further ones are freed
 LOGIT_BYTES = 1 << 25  # of logits at a time per thread: 32 MB, reached only by vocabularies above 16,000 symbols
 CALL_SYMBOLS = 1 << 15  # maximum symbols read in one call, and
 CALL_PRODUCTS = 1 << 30  # multiplications in one call: less than a tenth of a second, so that Ctrl-C gets through
 OPTIONS = ("one_row", "scoring", "boundary", "bfloat16", "n_threads", "scales")  # of `PackedNetwork.pack`
+
+
+class Kept:
+    """What a network's calls leave for later calls, on any thread.
+
+    `sessions` are not in use, and for `n` symbols of one stream: making one takes longer than reading a few symbols.
+    The `empty` state and the state at the `start` of a string are made when first needed, and must not be changed.
+    """
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self.sessions: list[core.Session] = []
+        self.empty: State | None = None
+        self.start: State | None = None
 
 
 class PackedNetwork(NamedTuple):
@@ -53,7 +66,7 @@ class PackedNetwork(NamedTuple):
     bfloat16: bool
     n_threads: int | None  # for one stream; None: the fastest number
     scales: Scales | None  # of an int8 model, whose `params` has integers
-    memory: CallMemory
+    kept: Kept
 
     @classmethod
     def pack(
@@ -118,8 +131,8 @@ class PackedNetwork(NamedTuple):
         panels = aligned_zeros(network.panels_size, wide.dtype)
         narrow = replace(wide, vocab_size=V, hidden_size=H)
         core.pack_weights(network, params, panels, None if scales is None else column_scales(narrow, wide, scales))
-        memory = CallMemory(rows_of_logits(wide, SHORT))
-        return cls(network, wide, H, params, panels, V, one_row, scoring, boundary, bfloat16, n_threads, scales, memory)
+        kept = Kept(rows_of_logits(wide, SHORT))
+        return cls(network, wide, H, params, panels, V, one_row, scoring, boundary, bfloat16, n_threads, scales, kept)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Without padding, which depends on the machine.
@@ -145,12 +158,12 @@ class PackedNetwork(NamedTuple):
 
     def empty_state(self) -> State:
         """Return the state of one stream that has read nothing: read-only zeros, made once."""
-        if self.memory.empty is None:
+        if self.kept.empty is None:
             state = self.zero_state(1)
             for part in state:
                 part.flags.writeable = False
-            self.memory.empty = state
-        return self.memory.empty
+            self.kept.empty = state
+        return self.kept.empty
 
     def copy(self, state: State) -> State:
         """Return a copy of a state."""
@@ -172,25 +185,19 @@ class PackedNetwork(NamedTuple):
         """Return the initial state of a string: zero, or for a model of documents the state after a boundary."""
         if self.boundary is None:
             return self.zero_state(1)
-        if self.memory.start is None:
+        if self.kept.start is None:
             state = self.zero_state(1)
             self.feed(np.full((1, 1), self.boundary, np.int32), state)
-            self.memory.start = state
-        return self.copy(self.memory.start)
+            self.kept.start = state
+        return self.copy(self.kept.start)
 
     def feed(self, x: NDArray[np.int32], state: State) -> None:
         """Advance the states over symbols x (n, B), in place."""
         n, B = x.shape
-        if self._is_short(n, B):
-            short = self.memory.begin(self._new_short_call)
-            short.feed(x, state)
-            self.memory.end(short)
-            return
-        T = min(n, max(1, FEED_ROWS // B))
-        work = self.workspace(T, state)
-        for call, shared in self._calls(n, B, T):
-            core.feed(self.kernel_arguments, x[call], work._replace(shared=shared))
-        self._store_state(work, state)
+        session = self._session(n, B, FEED_ROWS)
+        for call, shared in self._calls(n, B, session.T):
+            session.feed(x[call], state, shared)
+        self._release(session)
 
     def logits(self, top: Array) -> Array:
         """Return the logits (n, V) for activations (n, H) of the last layer; padding is -inf."""
@@ -206,19 +213,10 @@ class PackedNetwork(NamedTuple):
     ) -> NDArray[np.float64]:
         """Return log P of each of the symbols x (n, B) given the previous ones, advancing the states in place."""
         n, B = x.shape
-        out = np.empty((n, B))
-        if self._is_short(n, B):
-            short = self.memory.begin(self._new_short_call)
-            short.log_probabilities(x, state, out)
-            self.memory.end(short)
-            return out
-        T = min(n, max(1, self.rows_at_a_time(SCORE_ROWS) // B))
-        scratch = scratch or Scratch()
-        y = scratch.empty("y", (T, B, self.layout.vocab_size), self.layout.dtype)
-        work = self.workspace(T, state, scratch)
-        for call, shared in self._calls(n, B, T):
-            core.log_probabilities(self.kernel_arguments, x[call], work._replace(shared=shared), y, out[call])
-        self._store_state(work, state)
+        out, session = np.empty((n, B)), self._session(n, B, self.rows_at_a_time(SCORE_ROWS), scratch)
+        for call, shared in self._calls(n, B, session.T):
+            session.log_probabilities(x[call], state, out[call], shared)
+        self._release(session, scratch)
         return out
 
     def string_log_likelihoods(
@@ -233,33 +231,24 @@ class PackedNetwork(NamedTuple):
     ) -> NDArray[np.float64]:
         """Return log P of each string, or with `least` of its least probable symbol: see `InferenceNetwork`."""
         B, longest = len(lengths), int(lengths[0])
-        if self._is_short(longest, B):
-            short, first = self.memory.begin(self._new_short_call), int(starts[0])
-            found = short.log_likelihood(ids[first : first + longest, None], start, least)
-            self.memory.end(short)
-            return np.array([found])
-        out = np.zeros(B)
-        T = max(1, min(longest, self.rows_at_a_time(SCORE_ROWS) // B))
-        scratch = scratch or Scratch()
-        work = self.workspace(T, self.repeat(start, B), scratch)
-        x, y = np.empty(T * B, np.int32), scratch.empty("y", (T * B, self.layout.vocab_size), self.layout.dtype)
-        for call, shared in self._calls(longest, B, T):
-            own, symbols = work._replace(shared=shared), (call.start, call.stop, least)
-            core.log_likelihoods(self.kernel_arguments, ids, starts, lengths, *symbols, own, x, y, out)
+        out, session = np.zeros(B), self._session(longest, B, self.rows_at_a_time(SCORE_ROWS), scratch)
+        begin: State | None = start
+        for call, shared in self._calls(longest, B, session.T):
+            session.log_likelihoods(ids, starts, lengths, call.start, call.stop, least, begin, out, shared)
+            begin = None
+        self._release(session, scratch)
         return out
 
     def states(self, x: NDArray[np.int32], state: State) -> State:
         """Return the states (n, B, L, H), h and an LSTM's c, after each of the symbols x (n, B), advancing the state in
         place.
 
-        The workspace holds all of them at once, so n B should not be much larger than `SCORE_ROWS`.
+        The session holds all of them at once, so n B should not be much larger than `SCORE_ROWS`.
         """
         check_cancelled()
-        work = self.workspace(len(x), state)
-        core.feed(self.kernel_arguments, x, work)
-        self._store_state(work, state)
-        h_and_c = (work.h, work.c)[: len(self.layout.kind.states)]
-        return tuple(part[:, 1:, :, : self.hidden_size].transpose(1, 2, 0, 3) for part in h_and_c)
+        session = core.Session(self.kernel_arguments, *x.shape)
+        session.feed(x, state)
+        return tuple(part[:, 1:, :, : self.hidden_size].transpose(1, 2, 0, 3) for part in session.hidden())
 
     def probabilities(self, top: Array) -> NDArray[np.float64]:
         """Return the probabilities (n, V) for activations (n, H) of the last layer; rows sum to 1."""
@@ -276,24 +265,53 @@ class PackedNetwork(NamedTuple):
         n, B = x.shape
         scratch = scratch or Scratch()
         y = scratch.empty("logits", (n, B, self.layout.vocab_size), self.layout.dtype)
-        T = min(n, max(1, SCORE_ROWS // B))
-        work = self.workspace(T, state, scratch)
-        for call, shared in self._calls(n, B, T):
-            core.logits_before(self.kernel_arguments, x[call], work._replace(shared=shared), y[call])
-        self._store_state(work, state)
+        session = self._session(n, B, SCORE_ROWS, scratch)
+        for call, shared in self._calls(n, B, session.T):
+            session.logits_before(x[call], state, y[call], shared)
+        self._release(session, scratch)
         return y
 
     def probabilities_after(self, state: State) -> NDArray[np.float64]:
         """Return the probabilities (B, V) of the next symbol after a state; rows sum to 1."""
         return self.probabilities(state[0][-1])
 
-    def _calls(self, n: int, streams: int, T: int) -> Iterator[tuple[slice, core.SharedStep | None]]:
-        """Yield the symbols and the threads of each kernel call that reads n symbols of each stream, T at a time.
+    def _session(self, n: int, streams: int, rows: int, scratch: Scratch | None = None) -> core.Session:
+        """Return a session that no other thread is using, to read n symbols of each stream, `rows` at a time."""
+        check_cancelled()
+        if streams == 1 and n <= self.kept.n:
+            try:
+                return self.kept.sessions.pop()  # atomic
+            except IndexError:
+                return core.Session(self.kernel_arguments, self.kept.n, 1)
+        T = max(1, min(n, rows // streams))
+        found = None if scratch is None else scratch.session
+        if found is not None and found.network is self.network:
+            found.resize(T, streams)
+            return found
+        session = core.Session(self.kernel_arguments, T, streams)
+        if scratch is not None:
+            scratch.session = session
+        return session
+
+    def _release(self, session: core.Session, scratch: Scratch | None = None) -> None:
+        """Keep a session for the next short call, unless the scratch keeps it."""
+        short = session.B == 1 and self.kept.n == session.T and (scratch is None or scratch.session is not session)
+        if short and len(self.kept.sessions) < MAX_SPARE:
+            self.kept.sessions.append(session)
+
+    def _calls(self, n: int, streams: int, T: int) -> Iterable[tuple[slice, core.SharedStep | None]]:
+        """Return the symbols and the threads of each kernel call that reads n symbols of each stream, T at a time.
 
         The results do not depend on the calls. Between two calls Ctrl-C gets through, on every thread.
         """
+        if 0 < n <= SHORT and streams == 1 and (self.n_threads == 1 or n < TRIAL_SYMBOLS):
+            return ((slice(0, n), None),)
+        return self._long_calls(n, streams, T)
+
+    def _long_calls(self, n: int, streams: int, T: int) -> Iterator[tuple[slice, core.SharedStep | None]]:
+        """Yield the symbols and the threads of each call."""
         symbols = min(CALL_SYMBOLS, CALL_PRODUCTS // self.layout.size) // streams
-        steps = max(1, symbols // max(T, 1)) * max(T, 1)
+        steps = max(1, symbols // T) * T
         stream, i = self.shared_stream(streams), 0
         while i < n:
             check_cancelled()
@@ -308,15 +326,6 @@ class PackedNetwork(NamedTuple):
         bytes_each = 1 if self.scales is not None else 2 if self.bfloat16 else None
         return SharedStream(self.network, self.layout, n_threads, bytes_each=bytes_each)
 
-    def _is_short(self, n: int, streams: int) -> bool:
-        """Return whether a call reads few symbols of one stream, on one thread."""
-        return streams == 1 and n <= self.memory.n and (self.n_threads == 1 or n < TRIAL_SYMBOLS)
-
-    def _new_short_call(self) -> core.ShortCall:
-        n, V = self.memory.n, self.layout.vocab_size
-        work, y = self.workspace(n, self.zero_state(1)), np.empty((n, 1, V), self.layout.dtype)
-        return core.ShortCall(self.kernel_arguments, work, np.empty(n, np.int32), y)
-
     def rows_at_a_time(self, wanted: int) -> int:
         """Return how many rows of logits to compute at once."""
         return rows_of_logits(self.layout, wanted)
@@ -326,49 +335,18 @@ class PackedNetwork(NamedTuple):
         """The weights in the form for inference kernels."""
         return PackedWeights(self.network, self.params, self.panels)
 
-    def kernel_controls(self, controls: SamplingControls, seen: NDArray[np.uint8] | None) -> core.Controls:
-        """Return the controls in the form for the kernel, with its scratch memory."""
-        if controls.only_temperature:  # the kernel is faster without scratch memory
-            return core.Controls(controls.numbers)
-        V, bias = self.layout.vocab_size, None
-        if controls.bias is not None:  # 0 for padding
-            bias = np.zeros(V, self.layout.dtype)
-            bias[: len(controls.bias)] = controls.bias
-        return core.Controls(controls.numbers, bias=bias, seen=seen, order=np.empty(V, np.int32))
-
-    def workspace(self, T: int, state: State, scratch: Scratch | None = None) -> InferenceWorkspace:
-        """Return the arrays of a kernel for T symbols at a time, initialized with `state`."""
-        shapes, dtype = core.inference_workspace(self.network, T, state[0].shape[1]), self.layout.dtype
-        scratch = scratch or Scratch()
-        h, c, before, gates = (scratch.empty(name, shape, dtype) for name, shape in shapes.items())
-        work = InferenceWorkspace(h, c, before, gates)
-        for array, start in zip(self.carried(work), state, strict=True):
-            width = start.shape[-1]
-            array[..., :width] = start
-            array[..., width:] = 0  # the padding; the kernels read only its carried part
-        return work
-
-    def carried(self, work: InferenceWorkspace) -> State:
-        """Return views of the states in a workspace, including the units' padding."""
-        h_and_c = tuple(array[:, 0] for array in (work.h, work.c)[: len(self.layout.kind.states)])
-        return h_and_c if self.layout.pairs is None else (*h_and_c, work.before.reshape(1, -1, 1))
-
-    def _store_state(self, work: InferenceWorkspace, state: State) -> None:
-        """Copy the final states of a workspace into `state`."""
-        for array, end in zip(self.carried(work), state, strict=True):
-            end[...] = array[..., : end.shape[-1]]
+    def padded(self, state: State) -> list[Array]:
+        """Return a copy of a state in which the units have their padding."""
+        wide = [*(self.layout.hidden_size,) * len(self.layout.kind.states), 1]
+        found = [np.zeros((*part.shape[:-1], n), part.dtype) for part, n in zip(state, wide, strict=False)]
+        for array, part in zip(found, state, strict=True):
+            array[..., : part.shape[-1]] = part
+        return found
 
 
 def rows_of_logits(layout: Layout, wanted: int) -> int:
     """Return how many rows of logits to compute at once: `wanted`, or as many as fit in `LOGIT_BYTES`."""
     return max(1, min(wanted, LOGIT_BYTES // (layout.vocab_size * layout.dtype.itemsize)))
-
-
-@cache
-def silent_network(symbols: int, boundary: int | None) -> PackedNetwork:
-    """Return a network of one unit and zero weights, for drawing from models without a network."""
-    layout = Layout(symbols, 1, np.dtype("float64"))
-    return PackedNetwork.pack(layout, layout.zeros(), one_row=False, boundary=boundary)
 
 
 def _padded(layout: Layout) -> Layout:

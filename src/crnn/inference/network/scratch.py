@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..._kernels.entry.core import Session
 from ...model.layout import aligned_zeros
 
 Array = NDArray[Any]
@@ -25,6 +26,7 @@ class Scratch:
 
     def __init__(self) -> None:
         self._memory: dict[str, NDArray[np.uint8]] = {}
+        self.session: Session | None = None  # of the network that used it last
         self._parts: list[Scratch] = []
 
     def empty(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._kernels.entry import core
-from ..._kernels.entry.structures import DrawnTexts, DrawScratch
+from ..._kernels.entry.structures import DrawnTexts
 from ...runtime.cancellation import check_cancelled
 from ..network.context import Context
 from ..network.mixed_network import MixedNetwork, RowFiller
-from ..network.packed_network import PackedNetwork, silent_network
+from ..network.packed_network import PackedNetwork
 from ..network.protocol import InferenceNetwork
 from ..scoring.string_scores import Strings
 from .sampling_controls import SamplingControls
@@ -121,16 +121,16 @@ class NetworkDraws:
         controls: SamplingControls,
         mixture: core.MixedRows | None = None,
     ) -> None:
-        self.count, V, dtype = len(uniforms.states), network.layout.vocab_size, network.layout.dtype
+        self.count, V = len(uniforms.states), network.layout.vocab_size
         rows = max(1, min(self.count, network.rows_at_a_time(ROWS)))
         seen = None
         if controls.penalizes_repetition:
             seen = np.zeros((self.count, V), np.uint8)
             seen[:, : network.symbols] = context.seen
-        self._network, self._mixture = network, mixture
+        self._mixture = mixture
         self._batch = core.Batch(np.empty(rows, np.intp))
         self._max_steps = max(1, min(CALL_SYMBOLS, CALL_WEIGHTS // network.layout.size) // rows)
-        self._work = network.workspace(1, context.state if rows == 1 else network.repeat(context.state, rows))
+        self._session = core.Session(network.kernel_arguments, 1, rows)
         stops, stop_ends = controls.stops.packed()
         self._drawn = DrawnTexts(
             batch=self._batch,
@@ -138,13 +138,10 @@ class NetworkDraws:
             increment=uniforms.increment,
             stops=stops,
             stop_ends=stop_ends,
-            start=[array[:, :1].copy() for array in network.carried(self._work)],
+            start=network.padded(context.state),
             start_logits=network.logits(context.state[0][-1])[0],
         )
-        self._scratch = DrawScratch(
-            np.empty((rows + 1, V), dtype), np.empty(core.sums_size(V)), np.empty(rows, np.int32)
-        )
-        self._controls = network.kernel_controls(controls, seen)
+        self._controls = kernel_controls(controls, V, network.layout.dtype, seen)
         self._shared = network.shared_stream(self.count)
 
     @property
@@ -157,20 +154,56 @@ class NetworkDraws:
         steps = self._shared.symbols_of_call(min(steps, self._max_steps))
         with self._shared.threads(min(steps, max_length)) as shared:
             core.sample_texts(
-                self._network.kernel_arguments,
+                self._session,
                 self._drawn._replace(symbols=symbols, lengths=lengths, max_length=max_length),
                 self._controls,
                 steps,
-                self._work._replace(shared=shared),
-                self._scratch,
                 self._mixture,
+                shared,
             )
 
     def forget(self, ids: NDArray[np.int32]) -> None:
         """Keep the last symbols for the other model of a mixture."""
-        if self._mixture is not None and len(ids):
-            before = self._mixture.before
-            before[:] = np.concatenate([before, ids])[len(ids) :]
+        if self._mixture is not None:
+            _forget(self._mixture, ids)
+
+
+class RowDraws:
+    """Compiled draws from a model that gives a row of logits for the last symbols, such as counts."""
+
+    def __init__(
+        self, rows: core.MixedRows, symbols: int, context: Context, uniforms: Uniforms, controls: SamplingControls
+    ) -> None:
+        self.count, self._rows = len(uniforms.states), rows
+        V = core.packed_size(1, symbols, 8)
+        seen = None
+        if controls.penalizes_repetition:
+            seen = np.zeros((self.count, V), np.uint8)
+            seen[:, :symbols] = context.seen
+        self._controls = kernel_controls(controls, V, np.dtype(np.float64), seen)
+        self._batch = core.Batch(np.empty(1, np.intp))
+        stops, stop_ends = controls.stops.packed()
+        self._drawn = DrawnTexts(self._batch, uniforms.states, uniforms.increment, stops, stop_ends)
+        self._y, self._sums = np.empty(V), np.empty(core.sums_size(V))
+
+    @property
+    def finished(self) -> bool:
+        """Whether every text is complete."""
+        return self._batch.begun == self.count and not self._batch.active
+
+    def draw(self, symbols: NDArray[np.int32], lengths: NDArray[np.intp], max_length: int, steps: int) -> None:
+        """Draw up to `steps` symbols of the next incomplete texts."""
+        drawn = self._drawn._replace(symbols=symbols, lengths=lengths, max_length=max_length)
+        core.draw_from_rows(self._rows, drawn, self._controls, min(steps, CALL_SYMBOLS), self._y, self._sums)
+
+    def forget(self, ids: NDArray[np.int32]) -> None:
+        """Keep the last symbols for the next row."""
+        _forget(self._rows, ids)
+
+
+def _forget(rows: core.MixedRows, ids: NDArray[np.int32]) -> None:
+    if len(ids):
+        rows.before[:] = np.concatenate([rows.before, ids])[len(ids) :]
 
 
 class PythonDraws:
@@ -272,11 +305,24 @@ def symbol_draws(
     filler = members[fillers[0]]
     assert isinstance(filler, RowFiller)
     source, before = filler.row_source(states[fillers[0]])
-    lead, own = silent_network(network.symbols, network.boundary), 0.0
-    state = lead.zero_state(1)
-    for k in packed:
-        found = members[k]
-        assert isinstance(found, PackedNetwork)
-        lead, own, state = found, weights[k], states[k]
-    mixture = core.MixedRows(own, weights[fillers[0]], source, before)
-    return NetworkDraws(lead, Context(state, context.seen), uniforms, controls, mixture)
+    if not packed:
+        rows = core.MixedRows(0.0, weights[fillers[0]], source, before)
+        return RowDraws(rows, network.symbols, context, uniforms, controls)
+    (k,) = packed
+    lead = members[k]
+    assert isinstance(lead, PackedNetwork)
+    mixture = core.MixedRows(weights[k], weights[fillers[0]], source, before)
+    return NetworkDraws(lead, Context(states[k], context.seen), uniforms, controls, mixture)
+
+
+def kernel_controls(
+    controls: SamplingControls, V: int, dtype: np.dtype[Any], seen: NDArray[np.uint8] | None
+) -> core.Controls:
+    """Return the controls in the form for the kernel, with its scratch memory, for V symbols with their padding."""
+    if controls.only_temperature:  # the kernel is faster without scratch memory
+        return core.Controls(controls.numbers)
+    bias = None
+    if controls.bias is not None:  # 0 for padding
+        bias = np.zeros(V, dtype)
+        bias[: len(controls.bias)] = controls.bias
+    return core.Controls(controls.numbers, bias=bias, seen=seen, order=np.empty(V, np.int32))

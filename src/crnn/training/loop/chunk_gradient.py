@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 from ..._kernels.entry import core
 from ..._kernels.entry.structures import Packing
 from ...model.layout import Layout, aligned_zeros, n_labels
-from ...parameters.optimizers import OPTIMIZERS
 from ...runtime.threads import scipy_blas
 from .shards import Arrangement
-from .step_settings import StepSettings
 from .team import Team
 
 Array = NDArray[Any]
@@ -23,13 +21,11 @@ Array = NDArray[Any]
 class ChunkGradient:
     """The training kernels for chunks of T symbols of one stream, on one thread.
 
-    A training step at a learning rate of 0 on a copy of the weights computes the gradient. The reducer, which otherwise
-    sums gradients over processes, keeps the gradient of the step. `flat` (layout.size,) is the gradient of the latest
-    chunk.
+    `flat` (layout.size,) is the gradient of the latest chunk.
     """
 
     def __init__(self, layout: Layout, seq_length: int, boundary: int | None, *, bfloat16: bool = False) -> None:
-        self._layout, self._settings = layout, StepSettings(seq_length=seq_length)
+        self._layout = layout
         self._many = bfloat16 or seq_length >= core.MANY_ROWS
         self._network = core.Network(
             layout,
@@ -37,16 +33,10 @@ class ChunkGradient:
             boundary=boundary,
             labels=n_labels(layout, boundary),
         )
-        self.flat = flat = layout.zeros()
-
-        def keep(gradient: Array) -> None:
-            flat[...] = gradient[: layout.size]
-
-        self._team = Team(self._network, layout, seq_length, [range(1)], False, keep)
+        self._team = Team(self._network, layout, seq_length, [range(1)], False)
         self._team.start(Arrangement(1, 1), self._network)
-        self._optimizer = core.Optimizer(OPTIMIZERS["adagrad"], math.inf, math.inf, 0.0)
-        self._params, self._sums = layout.zeros(), layout.zeros()
         self._panels = aligned_zeros(self._network.panels_size, layout.dtype)
+        self.flat = self._team.shards[0].gradient
 
     def compute(
         self,
@@ -63,36 +53,17 @@ class ChunkGradient:
         (T,). `state` (L, 1, H) precedes the first input. `state_gradients` (L, T, 1, H) are filled with the gradients
         of the states.
         """
-        self._params[...] = params
-        core.pack_weights(self._network, self._params, self._panels)
+        core.pack_weights(self._network, params, self._panels)
         (shard,) = self._team.shards
         for carried, array in zip(shard.carried, state, strict=True):
             carried[...] = array
         shard.loss_weights = np.ascontiguousarray(loss_weights[:, None], self._layout.dtype)
         shard.state_gradients = state_gradients
-        cursor = core.Cursor(0, 0, 0.0, math.nan)
+        self.flat[:] = 0
+        arguments = self._network, params, self._panels, self._team, symbols.astype(np.uint32)[None]
         if self._many:  # these products use no BLAS
-            self._take_step(symbols, cursor)
+            loss = core.loss_and_gradients(*arguments)
         else:
             with scipy_blas.one_thread():
-                self._take_step(symbols, cursor)
-        if cursor.diverged:
-            shard.gradient[:] = 0  # as an update would
-            return math.nan
-        return cursor.last_loss
-
-    def _take_step(self, symbols: NDArray[np.integer[Any]], cursor: core.Cursor) -> None:
-        core.train(
-            self._network,
-            self._params,
-            self._panels,
-            self._optimizer,
-            [self._sums],
-            self._team,
-            0,
-            symbols.astype(np.uint32)[None],
-            False,
-            cursor,
-            np.zeros(1),
-            self._settings,
-        )
+                loss = core.loss_and_gradients(*arguments)
+        return loss if math.isfinite(loss) else math.nan

@@ -1,0 +1,265 @@
+"""The session: the one way into inference. Part of `core`."""
+
+
+cdef struct StateArrays:  # the arrays of a state outside a session: h, c and before of some streams
+    char* h
+    char* c
+    char* before
+    Py_ssize_t streams
+
+
+cdef class Session:
+    """A network, and memory of its own for B streams, T symbols at a time; calls of one thread, one after another.
+
+    Its arrays are allocated and checked once, since this takes longer than reading a symbol. A state is a tuple of
+    arrays of N streams without the units' padding: h (L, N, units), c likewise if the cell has one, and `before`
+    (1, N, 1) with a table of pairs. `rows` (B,) are the streams of the state that a call reads, without it all of
+    them. They advance completely or, if a call raises an error, not at all: no signal is handled on the way. Threads
+    may share the steps of one stream: see `SharedStep`. `weights` are `PackedWeights`.
+    """
+    cdef readonly Network network
+    cdef readonly Py_ssize_t T
+    cdef readonly Py_ssize_t B
+    cdef Weights w
+    cdef Workspace space
+    cdef double* sums  # for a draw
+    cdef object weights
+    cdef object memory
+    cdef char* at
+
+    def __cinit__(self, weights not None, Py_ssize_t T, Py_ssize_t B):
+        self.network, self.weights, self.w = network_of(weights), weights, inference_weights(weights)
+        if not self.network.net.many:
+            raise ValueError("inference needs a network with all weights packed (many=True)")
+        self.resize(T, B)
+
+    def resize(self, Py_ssize_t T, Py_ssize_t B):
+        """Make room for T symbols at a time of B streams; the states held so far are lost."""
+        cdef NetworkPlaces* net = &self.network.net
+        cdef Py_ssize_t size = self.network.itemsize, steps = 0 if net.z_in_h else T, row = B * net.ldg, states
+        cdef Py_ssize_t scratch = self.network.kernels.operand_elements(T * B, net.H), n_bytes = CACHE_LINE
+        if T == self.T and B == self.B:
+            return
+        require_rows(T, B)
+        states = net.L * (T + 1) * B * net.H
+        for n in (states, states if net.has_c else 0, B if net.has_before else 0, (steps + 1) * row, scratch,
+                  (T * B + 1) * net.V):
+            n_bytes += whole_lines(n * size)
+        n_bytes += whole_lines(T * B * sizeof(int)) + whole_lines(sums_size(net.V) * sizeof(double))
+        if self.memory is None or len(self.memory) < n_bytes:
+            self.memory = np.empty(n_bytes, np.uint8)
+        cdef unsigned char[::1] memory = self.memory
+        self.at = <char*>&memory[0] + (-<size_t>&memory[0]) % CACHE_LINE
+        self.network.kernels.size_workspace(net, T, B, &self.space)
+        self.space.h = <real*>self.part(states * size)
+        self.space.c = <real*>self.part(states * size) if net.has_c else NULL
+        self.space.before = <real*>self.part(B * size) if net.has_before else NULL
+        self.space.gates, self.space.gates_stride = <real*>self.part((steps + 1) * row * size), 0  # for each layer
+        # With a boundary, a row for the states of one step.
+        self.space.cut = <real*>(<char*>self.space.gates + steps * row * size) if net.boundary >= 0 else NULL
+        self.space.scratch = <real*>self.part(scratch * size) if scratch else NULL
+        self.space.y = <real*>self.part((T * B + 1) * net.V * size)
+        self.space.x = <int*>self.part(T * B * sizeof(int))
+        self.sums = <double*>self.part(sums_size(net.V) * sizeof(double))
+        self.T, self.B = T, B
+
+    cdef char* part(self, Py_ssize_t n_bytes) noexcept:
+        """The next part of the memory."""
+        cdef char* first = self.at
+        self.at += whole_lines(n_bytes)
+        return first
+
+    cdef int find(self, tuple state, bint writable, StateArrays* found) except -1:
+        """Find the arrays of a state, after checking them."""
+        cdef NetworkPlaces* net = &self.network.net
+        cdef Py_ssize_t of_h_and_c = 2 if net.has_c else 1, size = self.network.itemsize
+        require_size("arrays of a state", 0 if state is None else len(state), of_h_and_c + net.has_before)
+        found.streams = -1
+        found.h = state_address(state[0], size, net.L, net.units, writable, &found.streams)
+        found.c = state_address(state[1], size, net.L, net.units, writable, &found.streams) if net.has_c else NULL
+        found.before = NULL
+        if net.has_before:
+            found.before = state_address(state[of_h_and_c], size, 1, 1, writable, &found.streams)
+        return 0
+
+    cdef int check(self, const int[:, ::1] x, tuple state, const Py_ssize_t[::1] rows, SharedStep shared,
+                   StateArrays* found) except -1:
+        """Check the symbols x (n, B) and the rows of a state, which is found."""
+        cdef Py_ssize_t b
+        require_size("streams of symbols", x.shape[1], self.B)
+        require_known_ids(x, self.network.net.symbols)
+        self.find(state, True, found)
+        require_size("streams read", found.streams if rows is None else rows.shape[0], self.B)
+        for b in range(0 if rows is None else self.B):
+            if not 0 <= rows[b] < found.streams:
+                raise ValueError(f"rows must be from 0 to {found.streams - 1}, not {rows[b]}")
+        self.space.shared = NULL if shared is None else shared.checked(self.network, self.B)
+        return 0
+
+    cdef void copy(self, const StateArrays* state, const Py_ssize_t* rows, Py_ssize_t only, bint out) noexcept nogil:
+        """Copy a state, or with `only` from 0 one of its streams for all, into the session; or `out` of it."""
+        cdef Py_ssize_t b, row
+        for b in range(self.B):
+            row = only if only >= 0 else rows[b] if rows != NULL else b
+            self.copy_rows(state.h, state.streams, row, self.space.h, b, out)
+            if state.c != NULL:
+                self.copy_rows(state.c, state.streams, row, self.space.c, b, out)
+            if state.before != NULL:
+                copy_bytes(state.before + row * self.network.itemsize,
+                           <char*>self.space.before + b * self.network.itemsize, self.network.itemsize, out)
+
+    cdef void copy_rows(self, char* array, Py_ssize_t streams, Py_ssize_t row, real* own, Py_ssize_t b,
+                        bint out) noexcept nogil:
+        """Copy a stream's row of each layer; the units' padding in the session is 0."""
+        cdef Py_ssize_t l, size = self.network.itemsize, H = self.network.net.H * size
+        cdef Py_ssize_t units = self.network.net.units * size
+        cdef char* padded
+        for l in range(self.network.net.L):
+            padded = <char*>own + l * self.space.layer_stride * size + b * H
+            copy_bytes(array + (l * streams + row) * units, padded, units, out)
+            if units < H and not out:
+                memset(padded + units, 0, H - units)
+
+    def feed(self, const int[:, ::1] x not None, tuple state, SharedStep shared=None,
+             const Py_ssize_t[::1] rows=None):
+        """Advance the state over symbols x (n, B)."""
+        cdef StateArrays found
+        self.check(x, state, rows, shared, &found)
+        cdef const Py_ssize_t* places = NULL
+        if rows is not None:
+            places = &rows[0]
+        cdef Workspace space = self.space
+        cdef Py_ssize_t n = x.shape[0]
+        cdef float_mode mode
+        if n:
+            with nogil:
+                mode = flush_denormals()
+                self.copy(&found, places, -1, False)
+                self.network.kernels.feed(&self.w, &space, &x[0, 0], n)
+                self.copy(&found, places, -1, True)
+                restore_denormals(mode)
+
+    def log_probabilities(self, const int[:, ::1] x not None, tuple state, double[:, ::1] out not None,
+                          SharedStep shared=None, const Py_ssize_t[::1] rows=None):
+        """out[t, b] = log P(x[t, b] | the state and the previous symbols); the state advances over all of x (n, B)."""
+        cdef StateArrays found
+        self.check(x, state, rows, shared, &found)
+        cdef const Py_ssize_t* places = NULL
+        if rows is not None:
+            places = &rows[0]
+        cdef Workspace space = self.space
+        cdef Py_ssize_t n = x.shape[0]
+        cdef float_mode mode
+        require_size("symbols of output", out.shape[0], n)
+        require_size("streams of output", out.shape[1], self.B)
+        if n:
+            with nogil:
+                mode = flush_denormals()
+                self.copy(&found, places, -1, False)
+                self.network.kernels.log_probabilities(&self.w, &space, &x[0, 0], n, &out[0, 0])
+                self.copy(&found, places, -1, True)
+                restore_denormals(mode)
+
+    def logits_before(self, const int[:, ::1] x not None, tuple state, y, SharedStep shared=None,
+                      const Py_ssize_t[::1] rows=None):
+        """y[t, b] (V,) = the logits that predict x[t, b]; the state advances over all of x (n, B)."""
+        cdef StateArrays found
+        self.check(x, state, rows, shared, &found)
+        cdef const Py_ssize_t* places = NULL
+        if rows is not None:
+            places = &rows[0]
+        cdef Workspace space = self.space
+        cdef Py_ssize_t n = x.shape[0]
+        cdef float_mode mode
+        space.y = address("logits", y, self.network.itemsize, (n, self.B, self.network.net.V))
+        if n:
+            with nogil:
+                mode = flush_denormals()
+                self.copy(&found, places, -1, False)
+                self.network.kernels.log_probabilities(&self.w, &space, &x[0, 0], n, NULL)
+                self.copy(&found, places, -1, True)
+                restore_denormals(mode)
+
+    def log_likelihoods(self, const int[::1] ids not None, const Py_ssize_t[::1] starts not None,
+                        const Py_ssize_t[::1] lengths not None, Py_ssize_t first, Py_ssize_t last, bint least,
+                        tuple start, double[::1] out not None, SharedStep shared=None):
+        """out[b] += log P of symbols [first, last) of string b, which is ids[starts[b]:starts[b] + lengths[b]].
+
+        With `least`, out[b] becomes the minimum of itself and each symbol's log P instead. The longest strings come
+        first, and the batch shrinks as strings end. All of them begin with the state `start` of one stream, which stays
+        as it is; without it they continue where the last call ended.
+        """
+        cdef StateArrays found
+        cdef Strings strings
+        cdef Py_ssize_t b
+        cdef bint begin = start is not None, known
+        cdef float_mode mode
+        require_size("lengths", lengths.shape[0], self.B)
+        require_size("starts", starts.shape[0], self.B)
+        require_size("sums", out.shape[0], self.B)
+        for b in range(self.B):
+            if starts[b] < 0 or lengths[b] < 0 or lengths[b] > ids.shape[0] - starts[b]:
+                raise ValueError(f"string {b} is not within the {ids.shape[0]} symbols")
+            if b and lengths[b] > lengths[b - 1]:
+                raise ValueError("strings must be sorted by length, the longest first")
+        if first < 0:
+            raise ValueError(f"first must be at least 0, not {first}")
+        if begin:
+            self.find(start, False, &found)
+            require_size("streams of the start", found.streams, 1)
+        self.space.shared = NULL if shared is None else shared.checked(self.network, self.B)
+        cdef Workspace space = self.space
+        strings.ids, strings.starts, strings.lengths = &ids[0], &starts[0], &lengths[0]
+        strings.first, strings.last, strings.least = first, last, least
+        with nogil:
+            mode = flush_denormals()
+            if begin:
+                self.copy(&found, NULL, 0, False)
+            known = self.network.kernels.log_likelihoods(&self.w, &space, &strings, &out[0])
+            restore_denormals(mode)
+        if not known:
+            raise ValueError(f"ids must be from 0 to {self.network.net.symbols - 1}, below the vocabulary's size "
+                             f"{self.network.net.symbols}")
+
+    def hidden(self) -> tuple:
+        """The states (L, T + 1, B, H) of the last call's last T symbols or fewer, with the units' padding."""
+        cdef NetworkPlaces* net = &self.network.net
+        dtype = np.float32 if self.network.itemsize == sizeof(float) else np.float64
+        shape = net.L, self.T + 1, self.B, net.H
+        cdef unsigned char[::1] memory = self.memory
+        found = []
+        for k in range(2 if net.has_c else 1):
+            first = <char*>(self.space.c if k else self.space.h) - <char*>&memory[0]
+            count = net.L * (self.T + 1) * self.B * net.H
+            found.append(self.memory[first:first + count * self.network.itemsize].view(dtype).reshape(shape))
+        return tuple(found)
+
+
+cdef enum:
+    CACHE_LINE = 64  # bytes
+
+
+cdef inline Py_ssize_t whole_lines(Py_ssize_t n_bytes) noexcept nogil:
+    """A number of bytes, rounded up to whole cache lines."""
+    return (n_bytes + CACHE_LINE - 1) // CACHE_LINE * CACHE_LINE
+
+
+cdef inline void copy_bytes(char* outside, char* inside, Py_ssize_t n, bint out) noexcept nogil:
+    """Copy into the session, or `out` of it."""
+    if out:
+        memcpy(outside, inside, n)
+    else:
+        memcpy(inside, outside, n)
+
+
+cdef char* state_address(array, Py_ssize_t itemsize, Py_ssize_t layers, Py_ssize_t units, bint writable,
+                         Py_ssize_t* streams) except? NULL:
+    """The address of an array (layers, streams, units) of a state, after checking it; sets `streams` if unknown (-1)."""
+    cdef Numbers found = numbers("state", array, 3, writable)
+    if streams[0] < 0:
+        streams[0] = found.shape[1]
+    if (found.itemsize != itemsize or found.shape[0] != layers or found.shape[1] != streams[0]
+            or found.shape[2] != units):
+        raise ValueError(f"state: shape is {array.shape} with numbers of {found.itemsize} bytes, but must be "
+                         f"({layers}, {streams[0]}, {units}) with {itemsize} bytes")
+    return <char*>found.first

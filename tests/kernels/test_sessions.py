@@ -1,0 +1,265 @@
+"""Sessions: calls, streams and rows have the same bits however a text is cut; states advance wholly or not at all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from examples import network, states, symbols
+
+from crnn._kernels.entry import core
+from crnn._kernels.entry.structures import PackedWeights, Packing
+from crnn.inference.network.packed_network import PackedNetwork
+from crnn.model.layout import aligned_zeros
+from crnn.parameters.cells import CELLS
+
+V, H, N = 11, 5, 7
+SHAPES = [*({"cell": cell, "num_layers": 3} for cell in CELLS), {"cell": "lstm", "n_bigrams": V * V}]
+
+
+def packed(dtype="float32", **shape):
+    layout, params = network(V, H, dtype, **shape)
+    return PackedNetwork.pack(layout, params, one_row=False, boundary=V - 1)  # no labels, which would start texts, too
+
+
+def session(found, T=N, B=1):
+    return core.Session(found.kernel_arguments, T, B)
+
+
+def ids(n, B=1):
+    return symbols(V, 99, np.int32)[: n * B].reshape(n, B)
+
+
+def state_of(found, shape, B):
+    """A state in which B streams differ."""
+    state = states(B, H, found.layout.dtype, cell=shape["cell"], num_layers=shape.get("num_layers", 1))
+    return (*state, np.arange(B, dtype=found.layout.dtype).reshape(1, B, 1)) if "n_bigrams" in shape else state
+
+
+def one_by_one(found, x, state):
+    """Return what a session of one symbol reads of each stream, and the states after it."""
+    log_p, y = np.empty(x.shape), np.empty((*x.shape, found.layout.vocab_size), found.layout.dtype)
+    parts = [tuple(part[:, b : b + 1].copy() for part in state) for b in range(x.shape[1])]
+    for b, part in enumerate(parts):
+        for t in range(len(x)):
+            before, out = tuple(array.copy() for array in part), np.empty((1, 1))
+            session(found, 1).log_probabilities(x[t : t + 1, b : b + 1].copy(), part, out)
+            row = np.empty((1, 1, found.layout.vocab_size), found.layout.dtype)
+            session(found, 1).logits_before(x[t : t + 1, b : b + 1].copy(), before, row)
+            log_p[t, b], y[t, b] = out[0, 0], row[0, 0]
+    return log_p, y, tuple(np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True))
+
+
+@pytest.mark.parametrize(("n", "T", "B"), [(1, 1, 1), (7, 7, 1), (7, 3, 1), (5, 2, 3), (2, 7, 4)])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_the_bits_do_not_depend_on_the_calls_or_the_streams(kernels, dtype, shape, n, T, B):
+    found, x = packed(dtype, **shape), ids(n, B)
+    state = state_of(found, shape, B)
+    log_p, y, after = one_by_one(found, x, state)
+    reader, out, rows = session(found, T, B), np.empty((n, B)), np.empty_like(y)
+    read, fed, before = (tuple(part.copy() for part in state) for _ in range(3))
+    reader.log_probabilities(x, read, out)
+    reader.feed(x, fed)
+    reader.logits_before(x, before, rows)
+    assert (out.tobytes(), rows.tobytes()) == (log_p.tobytes(), y.tobytes())
+    for state in (read, fed, before):
+        assert [part.tobytes() for part in state] == [part.tobytes() for part in after]
+    h = reader.hidden()[0]
+    assert not h[:, 0, :, H:].any()  # the padding
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_strings_start_alike_and_may_be_read_in_several_calls(kernels, dtype, shape):
+    found, lengths = packed(dtype, **shape), np.array([6, 4, 4, 0])
+    start, x, starts = state_of(found, shape, 1), ids(20)[:, 0].copy(), np.array([1, 7, 3, 0])
+    kept = tuple(part.copy() for part in start)
+    expected = [one_by_one(found, x[i : i + n, None], start)[0][:, 0] for i, n in zip(starts, lengths, strict=True)]
+    reader, sums, least = session(found, 2, 4), np.zeros(4), np.zeros(4)
+    for out, minimum in ((sums, False), (least, True)):
+        for first in (0, 2, 5):
+            last = {0: 2, 2: 5, 5: 6}[first]
+            reader.log_likelihoods(x, starts, lengths, first, last, minimum, start if first == 0 else None, out)
+    assert sums.tolist() == [np.add.accumulate([0.0, *log_p])[-1] for log_p in expected]
+    assert least.tolist() == [log_p.min(initial=0) for log_p in expected]
+    assert [part.tobytes() for part in start] == [part.tobytes() for part in kept]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_rows_of_a_state_advance_in_place_and_others_stay(dtype, shape):
+    found, rows, x = packed(dtype, **shape), np.array([4, 0, 3]), ids(3, 3)
+    state = state_of(found, shape, 5)
+    own, whole = tuple(part[:, rows].copy() for part in state), tuple(part.copy() for part in state)
+    for reader, arrays in ((session(found, 2, 3), (own,)), (session(found, 2, 3), (whole, None, rows))):
+        reader.feed(x, *arrays)
+    out, expected = np.empty((3, 3)), np.empty((3, 3))
+    session(found, 2, 3).log_probabilities(x, own, expected)
+    session(found, 2, 3).log_probabilities(x, whole, out, None, rows)
+    assert out.tobytes() == expected.tobytes()
+    for part, before, advanced in zip(whole, state, own, strict=True):
+        assert part[:, rows].tobytes() == advanced.tobytes()
+        np.testing.assert_array_equal(part[:, [1, 2]], before[:, [1, 2]])
+
+
+@pytest.mark.parametrize("rows", [[0, 5], [-1, 0]])
+def test_rows_outside_the_state_are_refused(rows):
+    found = packed()
+    with pytest.raises(ValueError, match=f"rows must be from 0 to 4, not {max(rows, key=abs)}"):
+        session(found, 2, 2).feed(ids(1, 2), found.zero_state(5), None, np.array(rows))
+
+
+def test_resized_it_is_like_a_new_session():
+    found = packed(cell="lstm", num_layers=2)
+    reader, expected = session(found, 7, 3), []
+    for T, B in ((7, 3), (2, 5), (30, 1), (1, 1), (7, 3)):
+        reader.resize(T, B)
+        assert (reader.T, reader.B) == (T, B)
+        states_ = [state_of(found, {"cell": "lstm", "num_layers": 2}, B) for _ in range(2)]
+        reader.feed(ids(9, B), states_[0])
+        session(found, T, B).feed(ids(9, B), states_[1])
+        expected.append([part.tobytes() for part in states_[0]] == [part.tobytes() for part in states_[1]])
+    assert all(expected)
+    with pytest.raises(ValueError, match="at least 1 time step and 1 stream, not 0 x 1"):
+        reader.resize(0, 1)
+
+
+def changed(found, *, k=None, part=None):
+    """A state of ones, with another array in place of the k-th."""
+    state = [np.ones_like(own) for own in found.zero_state(1)]
+    if k is not None:
+        state[k] = part
+    return tuple(state)
+
+
+def read_only(shape):
+    array = np.ones(shape, np.float32)
+    array.flags.writeable = False
+    return array
+
+
+@pytest.mark.parametrize(
+    ("x", "changes", "message"),
+    [
+        (np.zeros((2, 2), np.int32), {}, "streams of symbols: size is 2, but must be 1"),
+        (np.array([[0], [V]], np.int32), {}, f"below the vocabulary's size {V}"),
+        (np.array([[-1], [0]], np.int32), {}, "ids must be from"),
+        (ids(2), {"k": 0, "part": np.ones((2, 1, H + 1), np.float32)}, rf"but must be \(2, 1, {H}\) with 4 bytes"),
+        (ids(2), {"k": 0, "part": np.ones((2, 2, H), np.float32)}, "state: shape"),
+        (ids(2), {"k": 1, "part": np.ones((1, 1, H), np.float32)}, "state: shape"),
+        (ids(2), {"k": 1, "part": np.ones((2, 1, H))}, "of 8 bytes"),
+        (ids(2), {"k": 1, "part": np.ones((2, 3, H), np.float32)}, "state: shape"),
+        (ids(2), {"k": 2, "part": np.ones((1, 1, 2), np.float32)}, r"but must be \(1, 1, 1\)"),
+        (ids(2), {"k": 1, "part": np.ones((2, 1, 2 * H), np.float32)[..., ::2]}, "contiguous"),
+        (ids(2), {"k": 1, "part": read_only((2, 1, H))}, "read-only"),
+        (ids(2), {"k": 2, "part": None}, "must be an array, not None"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_the_state_stays(x, changes, message):
+    found = packed(cell="lstm", num_layers=2, n_bigrams=13)
+    reader, state = session(found), changed(found, **changes)
+    before = [None if part is None else part.copy() for part in state]
+    y = np.empty((len(x), 1, found.layout.vocab_size), np.float32)
+    for call in (
+        lambda: reader.feed(x, state),
+        lambda: reader.log_probabilities(x, state, np.empty((len(x), 1))),
+        lambda: reader.logits_before(x, state, y),
+    ):
+        with pytest.raises((ValueError, TypeError, BufferError), match=message):
+            call()
+        for part, old in zip(state, before, strict=True):
+            np.testing.assert_array_equal(part, old)
+
+
+def test_all_streams_of_a_state_are_read():
+    found = packed()
+    with pytest.raises(ValueError, match="streams read: size is 3, but must be 2"):
+        session(found, 2, 2).feed(ids(1, 2), found.zero_state(3))
+
+
+@pytest.mark.parametrize("state", [(), None, (np.ones((1, 1, H), np.float32),)])
+def test_a_state_has_as_many_arrays_as_the_cell(state):
+    with pytest.raises(ValueError, match="arrays of a state"):
+        session(packed(cell="lstm")).feed(ids(1), state)
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (1, 2)])
+def test_the_output_has_a_number_for_each_symbol(shape):
+    found = packed()
+    with pytest.raises(ValueError, match="of output"):
+        session(found).log_probabilities(ids(1), found.zero_state(1), np.empty(shape))
+    y = np.empty((*shape, found.layout.vocab_size), np.float32)
+    with pytest.raises(ValueError, match="logits: shape"):
+        session(found).logits_before(ids(1), found.zero_state(1), y)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"first": -1}, "first must be at least 0, not -1"), ({"starts": np.array([0, 3])}, "string 1 is not within"),
+        ({"starts": np.array([-1, 0])}, "string 0 is not within"), ({"lengths": np.array([-1, -1])}, "string 0"),
+        ({"lengths": np.array([2, 3])}, "sorted by length"), ({"lengths": np.array([3])}, "lengths: size is 1"),
+        ({"starts": np.array([0])}, "starts: size is 1"), ({"out": np.zeros(3)}, "sums: size is 3"),
+        ({"ids": np.array([0, V, 2, 3, 4], np.int32)}, f"below the vocabulary's size {V}"),
+        ({"ids": np.array([0, -1, 2, 3, 4], np.int32)}, "ids must be from"),
+        ({"start": (np.zeros((1, 2, H), np.float32),)}, "streams of the start: size is 2"),
+        ({"start": ()}, "arrays of a state"),
+    ],
+)  # fmt: skip
+def test_strings_that_do_not_fit_are_refused(changes, message):
+    found = packed()
+    arguments = {
+        "ids": ids(5)[:, 0].copy(), "starts": np.array([0, 1]), "lengths": np.array([3, 3]), "first": 0, "last": 3,
+        "least": False, "start": found.zero_state(1), "out": np.zeros(2),
+    }  # fmt: skip
+    with pytest.raises(ValueError, match=message):
+        session(found, 3, 2).log_likelihoods(**arguments | changes)
+
+
+TINY = np.finfo(np.float32).tiny / 4  # a denormal number
+
+
+def test_denormal_numbers_are_zero_within_calls_alone():
+    layout, params = network(V, H, "float32")
+    params[:] = 0
+    layout.tensors(params).layers[0].bh[:] = TINY
+    found = PackedNetwork.pack(layout, params, one_row=True)
+    reader, x, y = session(found), ids(2), np.empty((2, 1, found.layout.vocab_size), np.float32)
+    for call in (
+        lambda state: reader.feed(x, state),
+        lambda state: reader.log_probabilities(x, state, np.empty((2, 1))),
+        lambda state: reader.logits_before(x, state, y),
+        lambda state: reader.log_likelihoods(x[:, 0].copy(), *np.array([[0], [2]]), 0, 2, False, state, np.zeros(1)),
+    ):
+        state = found.zero_state(1)
+        call(state)
+        assert not state[0].any()
+        assert not reader.hidden()[0][:, 1].any()
+        assert (np.full(3, TINY) * np.float32(2) > TINY).all()
+
+
+def weights_of(packing):
+    layout, params = network(V, H, "float32", cell="lstm")
+    found = core.Network(layout, packing)
+    return PackedWeights(found, params, aligned_zeros(found.panels_size, layout.dtype))
+
+
+GOOD = weights_of(Packing(one_row=True))
+
+
+@pytest.mark.parametrize(
+    ("weights", "error", "message"),
+    [
+        ((None, None, None), TypeError, "network must be a core.Network, not None"),
+        (weights_of(Packing(one_row=True, training=True)), ValueError, "packed for training, but must be packed for"),
+        (weights_of(Packing(one_row=True, many=False)), ValueError, "needs a network with all weights packed"),
+        (GOOD._replace(panels=np.zeros(3, np.float32)), ValueError, "packed weights: shape"),
+        (GOOD._replace(params=np.zeros(3, np.float32)), ValueError, "parameters: shape"),
+    ],
+)
+def test_its_weights_are_checked_when_it_is_made(weights, error, message):
+    with pytest.raises(error, match=message):
+        core.Session(weights, 2, 1)
+
+
+@pytest.mark.parametrize(("T", "B"), [(0, 1), (1, 0), (2, 0)])
+def test_a_session_has_room_for_a_symbol(T, B):
+    with pytest.raises(ValueError, match=f"at least 1 time step and 1 stream, not {T} x {B}"):
+        session(packed(), T, B)
