@@ -34,7 +34,8 @@ class CharNGram(LanguageModel):
     A `CharNGram` has the same sampling and scoring methods as a `CharRNN`: `sample`, `stream`, `beam_search`, `score`,
     `bits_per_char`, `score_samples`, `predict_proba`, `surprisal`, `rank`, `guess_number`, `enumerate_documents` and
     `start`. With ``adapt=True``, they also count the text they read, without changing the model. Only a `CharRNN`
-    has labels and exports. Before `fit`, methods that need a fitted model raise `NotFittedError`.
+    has labels and exports other than `export_arpa`. Before `fit`, methods that need a fitted model raise
+    `NotFittedError`.
 
     Long n-grams reproduce the training text nearly word for word, so samples may quote it.
 
@@ -268,6 +269,48 @@ class CharNGram(LanguageModel):
         (CharNGram(order=5), [3, 3, 3, 3, 3])
         """
         return cls._from_file(*ngram_file.read(path, cls._defaults()))
+
+    def export_arpa(self, path: FilePath, *, space: str = "|") -> None:
+        r"""Write the model as an ARPA file, which KenLM and the decoders of OCR, handwriting and speech read.
+
+        Each symbol is a word of the file: a character itself, other white space as ``<U+000A>``, a byte as two
+        hexadecimal digits, the unknown symbol as ``<unk>``, and a document's boundary as ``<s>`` and ``</s>``. For the
+        text of a document with these words, ``kenlm.Model(path).score`` equals the log10 of its probability. A model of
+        running text has no start and end: pass ``bos=False, eos=False``.
+
+        Parameters
+        ----------
+        path : str, bytes or os.PathLike
+            The new file, usually with the suffix ``.arpa``.
+        space : str, default="|"
+            The word that represents the space character.
+
+        Raises
+        ------
+        ValueError
+            If the model has another symbol that looks like `space`.
+        OSError
+            If the file cannot be written; an existing file is then unchanged.
+
+        Warns
+        -----
+        UserWarning
+            If `order_` is not from 2 to 6, the orders that KenLM's usual build reads.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> from crnn import CharNGram
+        >>> model = CharNGram(order=2).fit(["a b", "b a"])
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "names.arpa"
+        ...     model.export_arpa(path)
+        ...     print(*path.read_text().splitlines()[:3])
+        \data\ ngram 1=6 ngram 2=8
+        """
+        from .export.arpa_file import export_arpa
+
+        export_arpa(self._fitted("export_arpa"), path, space=space)
 
     def to_bytes(self) -> bytes:
         """Return the bytes that `save` would write to a file.

@@ -6,7 +6,7 @@ from command_line import feed_standard_input
 from examples import random_language_model
 from scipy.special import rel_entr
 
-from crnn import CharRNN
+from crnn import CharNGram, CharRNN
 from crnn.cli.export import int8_cost
 from crnn.cli.main import main
 
@@ -134,3 +134,23 @@ def test_cost_is_about_the_difference_of_scores(source, monkeypatch):
     difference = np.mean([model.score(text) - rounded.score(text) for text in texts])
     assert 0 < fine < cost / 100
     assert cost == pytest.approx(difference, rel=0.25)
+
+
+def test_n_grams(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    model = CharNGram(order=7).fit(["a b", "b a"])
+    model.save("counts.crnn")
+    assert main(["export", "counts.crnn", "counts.arpa", "--space", "_"]) == 0
+    warning, wrote = capsys.readouterr().err.splitlines()
+    assert "order=6" in warning
+    assert wrote.startswith("crnn: wrote counts.arpa: ")
+    with pytest.warns(UserWarning, match="order=6"):
+        model.export_arpa("same.arpa", space="_")
+    assert (tmp_path / "counts.arpa").read_bytes() == (tmp_path / "same.arpa").read_bytes()
+
+
+@pytest.mark.usefixtures("model")
+def test_n_grams_of_a_network(tmp_path, capsys):
+    assert main(["export", "names.crnn", "names.arpa"]) == 1
+    assert "OUT.arpa needs a CharNGram, but names.crnn contains a CharRNN" in capsys.readouterr().err
+    assert not (tmp_path / "names.arpa").exists()

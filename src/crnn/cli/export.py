@@ -1,4 +1,4 @@
-"""The command ``crnn export``: write a model as C source, an ONNX file or a web page."""
+"""The command ``crnn export``: write a model as C source, an ONNX file, a web page or n-grams for KenLM."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import shlex
 
 import numpy as np
 
+from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
+from ..errors import InvalidInputError
 from .arguments import add_model
-from .errors import ERROR, say
-from .files import STANDARD, check_writable, load_network
+from .errors import ERROR, say, warnings_said
+from .files import STANDARD, check_writable, load, load_network
 
-SUFFIXES = (".c", ".onnx", ".html")
+SUFFIXES = (".c", ".onnx", ".html", ".arpa")
 SAMPLE, DOCUMENTS = 1000, 50  # symbols, or documents, on which the cost is measured
 
 
@@ -24,8 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "output",
         metavar="OUT",
         help="OUT.c: a single C99 file that samples and scores, without dependencies; OUT.onnx: a file for any ONNX "
-        "runtime; OUT.html: a page that runs the network in any browser",
+        "runtime; OUT.html: a page that runs the network in any browser; OUT.arpa: a CharNGram's n-grams for KenLM",
     )
+    parser.add_argument("--space", metavar="TOKEN", help="for OUT.arpa: the word that represents a space (default: |)")
     parser.add_argument(
         "--int8",
         action="store_true",
@@ -42,16 +45,28 @@ def run(arguments: argparse.Namespace) -> int:
     path = arguments.output
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in SUFFIXES:
-        arguments.parser.error(
-            f"argument OUT: {path!r} must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
-        )
-    if arguments.int8 and suffix == ".onnx":
+        arguments.parser.error(f"argument OUT: {path!r} must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
+    if arguments.space is not None and suffix != ".arpa":
+        arguments.parser.error("argument --space: only for OUT.arpa")
+    if arguments.int8 and suffix not in (".c", ".html"):
         arguments.parser.error("argument --int8: only for OUT.c and OUT.html")
     if arguments.float16 and suffix != ".html":
         arguments.parser.error("argument --float16: only for OUT.html")
     if arguments.int8 and arguments.float16:
         arguments.parser.error("argument --int8: not allowed with argument --float16")
     check_writable(path)
+    if suffix == ".arpa":
+        counts = load(arguments.model, arguments.label)
+        if not isinstance(counts, CharNGram):
+            kind = type(counts).__name__
+            raise InvalidInputError(
+                f"OUT.arpa needs a CharNGram, but {arguments.model} contains a {kind}. Train one with "
+                "crnn train --model ngram --order 6."
+            )
+        with warnings_said():
+            counts.export_arpa(path, space="|" if arguments.space is None else arguments.space)
+        say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes")
+        return 0
     model = load_network(arguments.model, "crnn export", arguments.label)
     if suffix == ".onnx":
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple, Self
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,24 +30,47 @@ def contexts_of(counts: Counts, temperature: float, bias: NDArray[np.float64] | 
     biases = np.zeros(counts.symbols) if bias is None else bias
     if temperature < MIN_TEMPERATURE or (np.abs(biases[biases > -np.inf]) > MAX_BIAS * temperature).any():
         return None
-    levels = [nodes[nodes >= 0] for nodes in levels_of(counts, counts.order)]
-    nodes = np.concatenate(levels)
-    numbers = np.full(counts.trie.node_count, -1, np.int32)
-    numbers[nodes] = np.arange(len(nodes))
-    n, room = len(nodes), sum(counts.n_grams) + counts.symbols
-    suffixes, scales, firsts = np.zeros(n, np.int32), np.zeros(n), np.zeros(n + 1, np.int32)
-    symbols, nexts, shorter = (np.zeros(room, np.int32) for _ in range(3))
-    p = np.zeros(room)
-    for depth, of_level in enumerate(levels):
-        check_cancelled()
-        arrays = suffixes, scales, firsts, symbols, nexts, shorter, p
-        if not ngrams.unroll(counts.trie, depth, of_level, numbers, *arrays):
-            return None
-    symbols, nexts, shorter = (array[: firsts[-1]] for array in (symbols, nexts, shorter))
-    weights = p[: firsts[-1]] ** (1 / temperature)
+    unrolled = Unrolled.of(counts)
+    if unrolled is None:
+        return None
+    _, suffixes, scales, firsts, symbols, nexts, shorter, p = unrolled
+    weights = p ** (1 / temperature)
     if bias is not None:
         weights *= np.exp(bias / temperature)[symbols]
     return Contexts(suffixes, scales ** (1 / temperature), firsts, symbols, nexts, shorter, weights)
+
+
+class Unrolled(NamedTuple):
+    """The contexts of counts as rows of arrays, the shortest first; see `ngrams.unroll`."""
+
+    levels: NDArray[np.intp]  # the rows of the contexts of d symbols are levels[d], …, levels[d + 1] - 1
+    suffixes: NDArray[np.int32]
+    scales: NDArray[np.float64]
+    firsts: NDArray[np.int32]
+    symbols: NDArray[np.int32]
+    nexts: NDArray[np.int32]
+    shorter: NDArray[np.int32]
+    p: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, counts: Counts) -> Self | None:
+        """Return the contexts of counts, or None if the counts come from a crafted file."""
+        levels = [nodes[nodes >= 0] for nodes in levels_of(counts, counts.order)]
+        nodes = np.concatenate(levels)
+        numbers = np.full(counts.trie.node_count, -1, np.int32)
+        numbers[nodes] = np.arange(len(nodes))
+        n, room = len(nodes), sum(counts.n_grams) + counts.symbols
+        suffixes, scales, firsts = np.zeros(n, np.int32), np.zeros(n), np.zeros(n + 1, np.int32)
+        symbols, nexts, shorter = (np.zeros(room, np.int32) for _ in range(3))
+        p = np.zeros(room)
+        for depth, of_level in enumerate(levels):
+            check_cancelled()
+            arrays = suffixes, scales, firsts, symbols, nexts, shorter, p
+            if not ngrams.unroll(counts.trie, depth, of_level, numbers, *arrays):
+                return None
+        starts = np.cumsum([0, *map(len, levels)])
+        used = slice(firsts[-1])
+        return cls(starts, suffixes, scales, firsts, symbols[used], nexts[used], shorter[used], p[used])
 
 
 def fits_memory(counts: Counts, goal: Goal) -> bool:
