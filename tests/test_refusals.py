@@ -28,6 +28,7 @@ from crnn import (
 )
 from crnn.errors import short_repr
 from crnn.inference.network.text_state import TextState
+from crnn.inference.network.text_states import TextStates
 from crnn.loading import load_model
 from crnn.report import write_report
 
@@ -115,6 +116,8 @@ INVALID = {
     "typos": reals(0, 0.0, 1, 1.0, none=True),
     "changes": NOT_BOOLS,
     "random_state": NOT_SEEDS,
+    "pieces": [*THINGS, None, 3, "abc", b"ab", np.array("ab"), {"a", "b", "e"}, ["a", "b"], ["a", 3, "b"], [None] * 3],
+    "which": [*THINGS, {}, "a", b"a", 1.5, 3, True, np.array(0), [3], [0, 0], [0, -3], [0.5], [True], [[0]], [[0], 1]],
     "length": integers(0, none=True),
     "temperature": reals(),
     "repetition_penalty": reals(0, 0.0),
@@ -232,6 +235,10 @@ INVALID_HERE = {
     },
     "CharRNN.adapt-learning_rate": reals(),
     "CharRNN.partial_fit-epochs": integers(1, none=True),
+    **{
+        f"{name}.start-prime": [*THINGS, None, 3, b"ab", [b"ab"], [None], ["a", "\0"], {"a"}, np.array("ab"), "a\0"]
+        for name in ("CharNGram", "CharRNN", "Mixture")
+    },
     "TextState.feed-adapt": [*THINGS, 0, 1, "yes", []],
     "CharRNN.resume-callbacks": [*THINGS, 3, [3]],
     "CharRNN.resume-n_threads": integers(1, none=True),
@@ -254,7 +261,7 @@ SHOWN = {
 USUAL = {
     "X": NAMES, "texts": NAMES, "prefixes": NAMES, "strings": NAMES, "batches": [NAMES], "y": [0, 1] * 3, "text": TEXT,
     "n": 3, "seconds": 0.02, "label": "a", "vocabulary": "ab", "state_dict": {}, "path": "never-written",
-    "matching": "a.*", "paths": "text", "content": b"", "models": [], "model": None,
+    "matching": "a.*", "paths": "text", "content": b"", "models": [], "model": None, "pieces": ["a", "b", "e"],
 }  # fmt: skip
 AFTER_DAMAGE = ("texts", "beams", "prime", "changes", "label")
 LABELED = {"labels": ["a", "b"] * 3, "validation": NAMES}
@@ -290,7 +297,8 @@ def parameters_of(function):
     return [parameter for parameter in parameters if parameter.kind not in kinds and parameter.name != "self"]
 
 
-METHODS = {f"{cls.__name__}.{name}": getattr(cls, name) for cls in [*ESTIMATORS, TextState] for name in methods_of(cls)}
+CLASSES = [*ESTIMATORS, TextState, TextStates]
+METHODS = {f"{cls.__name__}.{name}": getattr(cls, name) for cls in CLASSES for name in methods_of(cls)}
 CALLABLES = {**METHODS, **{thing.__name__: thing for thing in [*ESTIMATORS, *FUNCTIONS]}}
 PLACES = [(name, parameter.name) for name, function in CALLABLES.items() for parameter in parameters_of(function)]
 CASES = {
@@ -316,6 +324,8 @@ def fitted(name):
     if name == "AnomalyDetector":
         lines = [f"{name} {i}" for i in range(60) for name in NAMES]
         return AnomalyDetector(CharNGram(3), contamination=0.4, random_state=0).fit(lines)
+    if name == "TextStates":
+        return fitted("CharRNN").start(["an", "", "e"])
     return fitted("CharRNN of a text").start("to ")
 
 
@@ -356,6 +366,8 @@ def learned(name, parameter):
         return thing.to_bytes(), thing.n_steps_
     if isinstance(thing, TextState):
         return thing.log_prob
+    if isinstance(thing, TextStates):
+        return thing.log_prob.tolist(), thing.predict_proba().tobytes()
     return thing.score_samples(["ab", "anna"]).tobytes() if hasattr(thing, "score_samples") else None
 
 

@@ -62,6 +62,12 @@ class CountsNetwork(InferenceNetwork):
         """Return one state with the streams of several states."""
         return np.concatenate(states)
 
+    def put(self, state: State, total: int, streams: Sequence[NDArray[np.intp]], parts: Sequence[State]) -> State:
+        """Write the streams of each part into a state, in place."""
+        for places, part in zip(streams, parts, strict=True):
+            state[places] = part
+        return state
+
     def feed(self, x: NDArray[np.int32], state: State) -> None:
         """Advance the states over symbols x (n, B) in place."""
         k = state.shape[1]
@@ -121,8 +127,14 @@ class CountsNetwork(InferenceNetwork):
         return self.counts.trie.row_source(), state[0].copy()
 
     def same_as(self, other: object) -> bool:
-        """Return whether another network has the same counts."""
-        return isinstance(other, CountsNetwork) and other.counts is self.counts
+        """Return whether another network has the same counts, possibly unpickled."""
+        if not isinstance(other, CountsNetwork) or other.counts is self.counts:
+            return isinstance(other, CountsNetwork)
+        own, its = self.counts, other.counts
+        if (own.order, own.symbols, own.boundary, own.n_grams) != (its.order, its.symbols, its.boundary, its.n_grams):
+            return False
+        arrays, others = pack(own), pack(its)
+        return all(np.array_equal(arrays[name], others[name]) for name in arrays)
 
     def lookahead(
         self,

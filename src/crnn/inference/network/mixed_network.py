@@ -74,6 +74,11 @@ class MixedNetwork(InferenceNetwork):
         """Return the streams of several states as one state."""
         return [member.join(own) for member, own in zip(self.members, zip(*states, strict=True), strict=True)]
 
+    def put(self, state: State, total: int, streams: Sequence[NDArray[np.intp]], parts: Sequence[State]) -> State:
+        """Return a state with some streams replaced."""
+        of_members = zip(self.members, state, zip(*parts, strict=True), strict=True)
+        return [member.put(own, total, streams, of_parts) for member, own, of_parts in of_members]
+
     def start(self) -> State:
         """Return the state of one stream before a string."""
         return [member.start() for member in self.members]

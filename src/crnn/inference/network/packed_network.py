@@ -146,8 +146,17 @@ class PackedNetwork(NamedTuple):
         return partial(PackedNetwork.pack, **options), (layout, params)
 
     def same_as(self, other: object) -> bool:
-        """Return whether another network has the same weights and rounds alike."""
-        return isinstance(other, PackedNetwork) and other.params is self.params and other.bfloat16 == self.bfloat16
+        """Return whether another network has the same weights, possibly unpickled, and rounds alike."""
+        if not isinstance(other, PackedNetwork) or other.bfloat16 != self.bfloat16:
+            return False
+        if other.params is self.params:
+            return True
+        sizes = (self.layout, self.hidden_size, self.symbols, self.boundary)
+        if sizes != (other.layout, other.hidden_size, other.symbols, other.boundary):
+            return False
+        scales, others = self.scales or {}, other.scales or {}
+        same_scales = scales.keys() == others.keys() and all(np.array_equal(scales[k], others[k]) for k in scales)
+        return same_scales and np.array_equal(self.params, other.params)
 
     def zero_state(self, streams: int) -> State:
         """Return the state before any text: zeros."""
@@ -176,6 +185,14 @@ class PackedNetwork(NamedTuple):
     def join(self, states: Sequence[State]) -> State:
         """Return the streams of several states as one state."""
         return tuple(np.concatenate(parts, axis=1) for parts in zip(*states, strict=True))
+
+    def put(self, state: State, total: int, streams: Sequence[NDArray[np.intp]], parts: Sequence[State]) -> State:
+        """Write the streams of each part into a state, in place."""
+        for places, part in zip(streams, parts, strict=True):
+            for array, new in zip(state, part, strict=True):
+                for layer, of_layer in zip(array, new, strict=True):  # a third of the time of all layers at once
+                    layer[places] = of_layer
+        return state
 
     def repeat(self, state: State, streams: int) -> State:
         """Return the state of one stream repeated for `streams` streams."""

@@ -67,6 +67,15 @@ class InferenceNetwork(Protocol):
     def join(self, states: Sequence[State]) -> State:
         """Return the streams of several states as one state, in order."""
 
+    def put(self, state: State, total: int, streams: Sequence[NDArray[np.intp]], parts: Sequence[State]) -> State:
+        """Return a state of `total` streams with the `streams` of each part replaced; it may be changed in place.
+
+        No stream is named twice. Repeating an interrupted call must give the same state.
+        """
+        places, index = np.concatenate(streams), np.arange(total)
+        index[places] = total + np.arange(len(places))
+        return self.select(self.join([state, *parts]), index)
+
     def repeat(self, state: State, streams: int) -> State:
         """Return the state of one stream repeated for `streams` equal streams."""
         return self.select(state, np.zeros(streams, np.intp))

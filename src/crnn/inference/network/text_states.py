@@ -1,0 +1,394 @@
+"""TextStates: many texts read by one model, piece by piece, with the states of all sessions in one array."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Unpack, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InvalidInputError
+from ...parameters.checks import checked_int
+from ...runtime.threads import inference_threads, run_tasks
+from ...text.symbols.codes import Text
+from ...text.symbols.vocabulary import Vocabulary
+from ..sampling.sampling_controls import SamplingControls, SamplingOptions, with_controls
+from ..sampling.text_sampler import text_sampler
+from ..sampling.uniforms import Uniforms, root
+from ..scoring.string_scores import Strings, TextBlock, text_blocks
+from .context import Context
+from .protocol import SCORE_ROWS, InferenceNetwork, State
+from .scratch import ScratchPool
+from .text_state import FixedReading, Sums, TextState
+
+ROWS = 256  # sessions read in parallel: the products are efficient, and the states stay in the cache
+
+Indices = NDArray[np.intp]
+
+
+class Sessions(NamedTuple):
+    """What is known of each of N sessions. The arrays are changed only by `TextStates`, their owner."""
+
+    state: State
+    seen: NDArray[np.bool_]  # (N, V): symbols since the start of each text or document
+    log_prob: NDArray[np.float64]  # (N,)
+    min_log_prob: NDArray[np.float64]  # (N,)
+
+
+class Advance(NamedTuple):
+    """What sessions become after reading their pieces, computed but not yet stored."""
+
+    which: Indices  # (n,)
+    log_prob: NDArray[np.float64]  # (n,)
+    min_log_prob: NDArray[np.float64]  # (n,)
+    streams: Sequence[Indices]  # the sessions of each part of the new state
+    parts: Sequence[State]
+    readers: Indices  # (symbols,): the session of each symbol read, and
+    ids: NDArray[np.int32]  # (symbols,)
+    ended: Indices  # sessions whose document has ended
+
+
+class TextStates:
+    """The states of many sessions with one model: each reads, predicts and draws a text of its own.
+
+    `CharRNN.start` creates it from a list of primes. Every session has the bits of a `TextState` that is fed the same
+    pieces alone, but the sessions of a call are read together, which is several times faster. The sessions keep the
+    model's weights at the time of `start`.
+
+    A call advances all its sessions or, if it fails or is interrupted, none; only Ctrl-C during the last step of a
+    call, which stores the results, lets the call finish first. One thread at a time may use a `TextStates`, and several
+    may be used on several threads. A call itself uses the model's `n_threads` threads. A session takes the memory of
+    the network's state (an LSTM's is ``2 * num_layers * hidden_size`` numbers of its `dtype`, that of counts is
+    ``order - 1`` numbers of 4 bytes), plus 1 byte per symbol of the vocabulary and 16 bytes.
+
+    The parameter `which` of each method has the indices of the sessions it applies to; a mask or a slice will do, and
+    None means all sessions, in order. An index must not occur twice.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
+    >>> states = model.start(["", "a", ""])
+    >>> log_p = states.feed(["ab", "bcab", "c"])
+    >>> bool(log_p[0] == states.log_prob[0] == model.start().feed("ab").log_prob)
+    True
+    >>> states.feed(["c"], which=[0]).shape, states[[0, 0, 2]].log_prob.shape
+    ((1,), (3,))
+    """
+
+    __slots__ = ("_n_threads", "_network", "_pending", "_pool", "_sessions", "_vocabulary")
+
+    def __init__(
+        self, vocabulary: Vocabulary, network: InferenceNetwork, sessions: Sessions, n_threads: int | None
+    ) -> None:
+        self._vocabulary, self._network, self._sessions, self._n_threads = vocabulary, network, sessions, n_threads
+        self._pool = ScratchPool()
+        self._pending: Advance | None = None  # being stored; an interruption may leave it to the next call
+
+    @property
+    def log_prob(self) -> NDArray[np.float64]:
+        """The log-probability, in nats, of everything each session was fed or drew, (N,); see `TextState.log_prob`."""
+        return self._settled().log_prob.copy()
+
+    @property
+    def min_log_prob(self) -> NDArray[np.float64]:
+        """The log-probability, in nats, of each session's least probable symbol so far, (N,); 0 before the first.
+
+        Sessions keep it when they are selected or joined.
+        """
+        return self._settled().min_log_prob.copy()
+
+    def feed(self, pieces: Iterable[Text], which: Any = None) -> NDArray[np.float64]:
+        """Read a piece of text in each session.
+
+        Parameters
+        ----------
+        pieces : iterable of str or bytes
+            One piece for each session of `which`; it may be empty. If a piece contains an unknown symbol, no session
+            advances.
+        which : array-like of int, mask or slice, default=None
+            The sessions that read; None: all, in order. Name the few that have something to read, since empty pieces
+            take time, too.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The log-probability of each piece, in nats.
+
+        Raises
+        ------
+        ValueError
+            If the number of pieces is not the number of sessions, an index is out of range or occurs twice, or a piece
+            contains a symbol unknown to the model.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> states = CharRNN(8, max_steps=0, random_state=0).fit("abcd").start(["", ""])
+        >>> states.feed(["ab", "d"]).round(1).tolist()  # untrained: 2 ln 1/4 and ln 1/4
+        [-2.8, -1.4]
+        """
+        streams, strings = self._indices(which), _encoded(pieces, self._vocabulary, "pieces")
+        if len(strings.lengths) != len(streams):
+            raise InvalidInputError(
+                f"pieces has {len(strings.lengths)} texts, but {len(streams)} sessions are to read. Pass one piece for "
+                f"each session, or which=indices of the sessions that read."
+            )
+        return self._advance(streams, strings)
+
+    def end(self, which: Any = None) -> NDArray[np.float64]:
+        """End the documents of some sessions, which then start new documents; see `TextState.end`.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The log-probability of each end, in nats. It also counts in `log_prob`.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, max_steps=100, random_state=0).fit(["abc", "ab"] * 50)
+        >>> states = model.start(["", ""])
+        >>> _ = states.feed(["abc", "ab"]), states.end(which=[1])
+        >>> bool(states.log_prob[1] == model.score_samples(["ab"])[0])
+        True
+        """
+        boundary = self._vocabulary.boundary
+        if boundary is None:
+            raise InvalidInputError("the model was fitted on running text, which has no end. Fit it on documents.")
+        streams = self._indices(which)
+        n = len(streams)
+        return self._advance(streams, Strings(np.full(n, boundary, np.int32), np.ones(n, np.intp)))
+
+    def predict_proba(self, which: Any = None) -> NDArray[np.float64]:
+        """Return the probability of each symbol to come next in each session, (n, V), in the order of `vocabulary_`.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> states = CharRNN(8, max_steps=0, random_state=0).fit("abcd").start(["", "a"])
+        >>> states.predict_proba(which=[1]).round(2).tolist()
+        [[0.25, 0.25, 0.25, 0.25]]
+        """
+        streams, state = self._indices(which), self._settled().state
+        p = np.empty((len(streams), len(self._vocabulary)))
+        rows = self._network.rows_at_a_time(ROWS)
+        for i in range(0, len(streams), rows):
+            p[i : i + rows] = self._network.probabilities_after(self._network.select(state, streams[i : i + rows]))
+        return p
+
+    @with_controls
+    def sample(
+        self, n: int = 1, which: Any = None, *, random_state: Any = None, **controls: Unpack[SamplingOptions]
+    ) -> list[Any]:
+        """Draw the next characters of each session and read them; see `TextState.sample`.
+
+        Parameters
+        ----------
+        n : int, default=1
+            Characters to draw in each session, fewer if a `stop` or a document's end comes first.
+        which : array-like of int, mask or slice, default=None
+            The sessions that draw; None: all.
+        {controls}
+        random_state : int, SeedSequence, Generator, list of these or None, default=None
+            From one seed, session i draws the numbers of sample i of `CharRNN.sample`, whichever sessions draw with it.
+            With a list of one seed per drawing session, each draws what a `TextState` draws from that seed.
+
+        Returns
+        -------
+        list of str or bytes
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+        >>> model.start(["a", "ab"]).sample(3, temperature=0)
+        ['bab', 'aba']
+        """
+        streams, vocabulary, sessions = self._indices(which), self._vocabulary, self._settled()
+        n, checked, boundary = checked_int("n", n, 0), SamplingControls.check(vocabulary, controls), vocabulary.boundary
+        drawn: list[NDArray[np.int32]] = []
+        ended = np.zeros(len(streams), np.bool_)
+        for k, numbers in enumerate(_uniforms(random_state, streams)):
+            i = streams[k : k + 1]
+            context = Context(self._network.select(sessions.state, i), sessions.seen[i[0]])
+            sampler = text_sampler(self._network, context, n, numbers, checked)
+            drawn.append(sampler.run().ids)
+            ended[k] = boundary is not None and sampler.ended_by(boundary)[0]
+        read = [np.append(ids, np.int32(boundary or 0)) if end else ids for ids, end in zip(drawn, ended, strict=True)]
+        self._advance(streams, Strings.join(read))
+        return Strings.join(drawn).decode(vocabulary)
+
+    def join(self, *others: TextStates) -> TextStates:
+        """Return the sessions of this and other states, in order; all must have the same model with the same weights.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, max_steps=0, random_state=0).fit("abcd")
+        >>> len(model.start(["", ""]).join(model.start(["a"])))
+        3
+        """
+        for other in others:
+            if not isinstance(other, TextStates):
+                raise InvalidInputError(f"join takes TextStates, not {type(other).__name__}. Use model.start([prime]).")
+            if self._vocabulary != other._vocabulary or not self._network.same_as(other._network):
+                raise InvalidInputError(
+                    "these states belong to another model, or to the model before it changed, and cannot be joined. "
+                    "Keep the states of each model apart."
+                )
+        states, *arrays = zip(*(each._settled() for each in (self, *others)), strict=True)
+        joined = Sessions(self._network.join(states), *map(np.concatenate, arrays))
+        return TextStates(self._vocabulary, self._network, joined, self._n_threads)
+
+    def copy(self) -> TextStates:
+        """Return states that change independently of these."""
+        return self[:]
+
+    __copy__ = copy
+
+    def __len__(self) -> int:
+        return len(self._sessions.log_prob)
+
+    @overload
+    def __getitem__(self, which: int) -> TextState: ...
+    @overload
+    def __getitem__(self, which: Any) -> TextStates: ...
+    def __getitem__(self, which: Any) -> TextState | TextStates:
+        """Return a copy of one session as a `TextState`, or of several, in this order; an index may occur twice."""
+        sessions, i = self._settled(), np.arange(len(self))[_index(which)]  # IndexError, as of a list
+        state, seen = self._network.select(sessions.state, np.atleast_1d(i)), sessions.seen[i].copy()
+        log_prob, min_log_prob = sessions.log_prob[i].copy(), sessions.min_log_prob[i].copy()
+        if i.ndim:
+            chosen = Sessions(state, seen, log_prob, min_log_prob)
+            return TextStates(self._vocabulary, self._network, chosen, self._n_threads)
+        sums = Sums(float(log_prob), float(min_log_prob))
+        return TextState(self._vocabulary, FixedReading(self._network, state), seen, sums)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TextStates, (self._vocabulary, self._network, self._settled(), self._n_threads)
+
+    def __repr__(self) -> str:
+        return f"TextStates({len(self)} sessions)"
+
+    def _indices(self, which: Any) -> Indices:
+        """Return the sessions named by `which`, after checking that they exist and differ."""
+        N = len(self)
+        if which is None:
+            return np.arange(N)
+        try:
+            found: Indices = np.arange(N)[_index(which)]
+        except (IndexError, TypeError, ValueError) as error:
+            raise InvalidInputError(f"which is invalid for {N} sessions: {error}.", argument="which") from None
+        if found.ndim != 1:
+            raise InvalidInputError("which must be a list of indices, such as [3] for one session", argument="which")
+        times = np.bincount(found, minlength=1)
+        if times.max() > 1:
+            raise InvalidInputError(
+                f"which has the index {times.argmax()} more than once. Name each session once.", argument="which"
+            )
+        return found
+
+    def _advance(self, which: Indices, strings: Strings) -> NDArray[np.float64]:
+        """Read a string in each of these sessions; return log P of each string, (n,)."""
+        sessions, network, lengths, starts = self._settled(), self._network, strings.lengths, strings.starts
+        of_string, log_prob, least = np.zeros(len(which)), sessions.log_prob[which], sessions.min_log_prob[which]
+        order = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]
+        rows = network.rows_at_a_time(ROWS)
+        found: list[tuple[Indices, State]] = []
+
+        def read(group: Indices) -> None:
+            B, t, sums = len(group), 0, (of_string[group], log_prob[group], least[group])
+            state = network.select(sessions.state, which[group])
+            with self._pool.scratch() as scratch:
+                while B:
+                    steps = min(int(lengths[group[B - 1]]) - t, max(1, SCORE_ROWS // B))
+                    x = strings.ids[starts[group[:B]] + np.arange(t, t + steps)[:, None]]
+                    for log_p in network.log_probabilities(x, state, scratch):  # one by one: the bits of a TextState
+                        for total, function in zip(sums, (np.add, np.add, np.minimum), strict=True):
+                            function(total[:B], log_p, out=total[:B])
+                    t += steps
+                    longer = int(np.count_nonzero(lengths[group[:B]] > t))
+                    if longer < B:
+                        ended = state if not longer else network.select(state, np.arange(longer, B))
+                        found.append((which[group[longer:B]], ended))
+                        B, state = longer, network.select(state, np.arange(longer)) if longer else state
+            of_string[group], log_prob[group], least[group] = sums
+
+        groups = [order[i : i + rows] for i in range(0, len(order), rows)]
+        run_tasks(groups, read, inference_threads(self._n_threads) if len(groups) > 1 else 1)
+        streams, parts = [of_part for of_part, _ in found], [part for _, part in found]
+        readers, ids = np.repeat(which, lengths), strings.ids
+        ended = readers[ids == self._vocabulary.boundary] if self._vocabulary.boundary is not None else readers[:0]
+        self._pending = Advance(which, log_prob, least, streams, parts, readers, ids, ended)
+        self._settled()
+        return of_string
+
+    def _settled(self) -> Sessions:
+        """Return the sessions, after storing what the last call read if Ctrl-C interrupted its storing.
+
+        Stored values do not depend on earlier ones, so storing them again after an interruption is right.
+        """
+        new, sessions = self._pending, self._sessions
+        if new is None:
+            return sessions
+        if new.parts:
+            state = self._network.put(sessions.state, len(sessions.log_prob), new.streams, new.parts)
+            self._sessions = sessions = sessions._replace(state=state)
+        sessions.log_prob[new.which], sessions.min_log_prob[new.which] = new.log_prob, new.min_log_prob
+        sessions.seen[new.readers, new.ids] = True
+        sessions.seen[new.ended] = False  # an end is the last symbol of its piece
+        self._pending = None
+        return sessions
+
+
+def started_sessions(
+    network: InferenceNetwork, vocabulary: Vocabulary, primes: Iterable[str | bytes], n_threads: int | None
+) -> TextStates:
+    """Return a session for each prime, which does not count in its sums; see `CharRNN.start`."""
+    if type(primes) is list and vocabulary.kind == "bytes":
+        primes = [b"" if prime == "" else prime for prime in primes]  # as for a single prime
+    strings = _encoded(primes, vocabulary, "prime")
+    N = len(strings.lengths)
+    start, seen = network.repeat(network.start(), N), np.zeros((N, len(vocabulary)), np.bool_)
+    states = TextStates(vocabulary, network, Sessions(start, seen, np.zeros(N), np.zeros(N)), n_threads)
+    states._advance(np.arange(N), strings)
+    states._sessions = states._sessions._replace(log_prob=np.zeros(N), min_log_prob=np.zeros(N))
+    return states
+
+
+def _index(which: Any) -> Any:
+    """Return an index for an array; an empty list would be one of floats."""
+    if isinstance(which, slice) or (isinstance(which, int | np.integer) and not isinstance(which, bool)):
+        return which
+    found = np.asarray(which)
+    if not found.size:
+        found = found.astype(np.intp)
+    if found.dtype.kind not in "iub":
+        raise IndexError(f"indices must be whole numbers, not of type {found.dtype}")
+    return found
+
+
+def _encoded(pieces: Iterable[Text], vocabulary: Vocabulary, name: str) -> Strings:
+    """Return the ids of all pieces; nothing has been read if one has an unknown symbol."""
+    wanted = str if vocabulary.kind == "characters" else bytes
+    if type(pieces) is list and set(map(type, pieces)) == {wanted}:  # a check of each takes as long as counts read it
+        return Strings.encode(TextBlock(0, pieces), vocabulary, name=name, ended=False)
+    blocks = text_blocks(pieces, vocabulary, name=name)
+    found = [Strings.encode(block, vocabulary, name=name, ended=False) for block in blocks]
+    ids, lengths = zip((np.zeros(0, np.int32), np.zeros(0, np.intp)), *found, strict=True)
+    return Strings(np.concatenate(ids), np.concatenate(lengths))
+
+
+def _uniforms(random_state: Any, streams: Indices) -> list[Uniforms]:
+    """Return the random numbers of each session that draws."""
+    if not isinstance(random_state, list | tuple):
+        bits = root(random_state)
+        return [Uniforms(bits, range(i, i + 1)) for i in streams.tolist()]
+    if len(random_state) != len(streams):
+        raise InvalidInputError(
+            f"random_state has {len(random_state)} seeds, but {len(streams)} sessions draw. Pass one seed, or one for "
+            f"each session."
+        )
+    return [Uniforms(root(seed), range(1)) for seed in random_state]
