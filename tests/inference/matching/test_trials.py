@@ -44,7 +44,7 @@ def model(request):
     return request.getfixturevalue(request.param)
 
 
-@pytest.mark.parametrize(("pattern", "seed"), [(".*nn.*", 1), ("[ab].{1,3}(a|b)", 2)])
+@pytest.mark.parametrize(("pattern", "seed"), [(".*nn.*", 1), ("[ab].{1,3}(a|b)", 2), ("[bh].*", 3)])
 def test_samples_follow_the_conditional_law(model, pattern, seed):
     texts = ["".join(t) for k in range(1, 6) for t in itertools.product(LETTERS, repeat=k)]
     texts = [text for text in texts if re.fullmatch(pattern, text)]
@@ -94,10 +94,11 @@ def test_a_trial_in_the_tree_has_the_conditional_probability(lstm, options):
         assert log_q == pytest.approx(log_p - math.log(tree.upper), abs=2e-13)
 
 
-def test_sample_i_depends_on_the_seed_and_i_alone(model, monkeypatch):
+@pytest.mark.parametrize("pattern", [".*nn.*", "[bh].*"])  # what begins with b or h matches whatever follows
+def test_sample_i_depends_on_the_seed_and_i_alone(model, pattern, monkeypatch):
     def drawn(k, n_threads=1):
         model.set_params(n_threads=n_threads)
-        return model.sample(num_samples=k, matching=".*nn.*", random_state=3)
+        return model.sample(num_samples=k, matching=pattern, random_state=3)
 
     many = drawn(300)
     assert drawn(7) == many[:7]
@@ -120,6 +121,15 @@ def test_it_combines_with_prime_lengths_unique_and_exclude(model):
     assert {len(text) for text in model.sample(**kept, n=1, prime="han")} == {3, 4}
     assert model.sample(matching="bob", temperature=0.5, logit_bias={"o": -3}) == "bob"
     assert model.sample(matching=re.compile("BOB", re.IGNORECASE)) == "bob"
+
+
+def test_a_document_as_long_as_its_limit_may_match(model):
+    whole = model.sample(num_samples=400, matching="[bh].*", random_state=0)
+    for n in (1, 2, 5):
+        cut = model.sample(num_samples=50, matching="[bh].*", random_state=0, max_length=n)
+        short = [text for text in whole if len(text) <= n][:50]
+        assert cut[: len(short)] == short
+        assert max(map(len, cut)) == n
 
 
 def test_the_empty_document_may_match(model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,15 +10,18 @@ from numpy.typing import NDArray
 
 from ..._kernels.entry import core
 from ...runtime.cancellation import check_cancelled
+from ..network.context import Context
 from ..network.protocol import InferenceNetwork, State
 from ..sampling.sampling_controls import SamplingControls
+from ..sampling.text_sampler import text_sampler
 from ..sampling.uniforms import Uniforms, root
 from .goal import Goal
 
-SIZES = (1024, 4096, 16384)  # prefixes; the next number if too few trials succeed
+SIZES = (1024, 4096, 24576)  # prefixes; the next number if too few trials succeed
 PILOT_TRIALS, SUCCESS = 512, 0.5  # trials that decide on the next size, and the rate that is enough
 PILOT_LENGTH = 1000  # maximum symbols of such a trial
 ROUND, ROUNDS = 64, 4  # prefixes read at a time: at least 64, and a fourth of those in the tree
+PLAIN_SHARE = 0.05  # of the trials
 MAX_NUMBERS = 1 << 24  # probabilities of all prefixes
 MAX_STATE_BYTES = 1 << 28  # of all prefixes' states
 
@@ -111,7 +115,7 @@ class PrefixTree:
     def _freeze(self) -> None:
         """Sum the bounds from the longest prefixes to the empty one."""
         S, p = len(self._goal.rows), np.concatenate(self._p)
-        _, parents, symbols, self._q = map(np.concatenate, zip(*self._rounds, strict=True))
+        prefix_p, parents, symbols, self._q = map(np.concatenate, zip(*self._rounds, strict=True))
         after = self._goal.rows[self._q]
         self._children = np.full(p.shape, -1, np.intp)
         self._children[parents, symbols] = np.arange(1, len(p))
@@ -131,6 +135,8 @@ class PrefixTree:
                 upper[above] *= self._cumulated[rows, -1]
                 lower[above] = p[above] * low
         self.upper, self.lower = float(self._cumulated[0, -1]), float(lower[0].sum())
+        # Where a document leaves the tree often, and matches whatever follows, it is drawn like any other text.
+        self._plain = known & (after < S) & (prefix_p[:, None] * p >= PLAIN_SHARE * self.upper)
         self._state = self._network.join(self._states)
 
     def _probabilities(self, state: State) -> Floats:
@@ -157,7 +163,8 @@ class PrefixTree:
             outside = np.flatnonzero(going)[children < 0]
             left.append(tuple(array[outside] for array in (active, nodes, symbols, q, times + 1)))
             active, nodes, t = active[going][children >= 0], children[children >= 0], t + 1
-        active, nodes, symbols, q, times = map(np.concatenate, zip(*left, strict=True))
+        found: Any = map(np.concatenate, zip(*left, strict=True))
+        active, nodes, symbols, q, times = self._draw_plain(trials, uniforms, *found)
         state = self._network.select(self._state, nodes)
         while len(active):
             check_cancelled()
@@ -170,6 +177,27 @@ class PrefixTree:
             active, symbols, q, times = active[going], symbols[going], q[going], times[going] + 1
             state = self._network.select(state, np.flatnonzero(going))
         return trials.texts, trials.lengths
+
+
+    def _draw_plain(
+        self, trials: _Trials, uniforms: Uniforms, active: Integers, nodes: Integers, symbols: Integers, *rest: Integers
+    ) -> tuple[Integers, ...]:
+        """Finish the trials that match whatever follows and left the tree at one of its frequent places."""
+        n, plain = trials.texts.shape[1], self._plain[nodes, symbols]
+        for node, symbol in np.unique(np.stack([nodes[plain], symbols[plain]], axis=1), axis=0).tolist():
+            which = np.flatnonzero((nodes == node) & (symbols == symbol))
+            t, part = int(rest[-1][which[0]]), copy.copy(uniforms)
+            state = self._network.select(self._state, np.array([node]))
+            self._network.feed(np.full((1, 1), symbol, np.int32), state)
+            part.states = uniforms.states[active[which]]
+            context = Context(state, np.zeros(self._network.symbols, np.bool_))
+            sampler = text_sampler(self._network, context, n - t + 1, part, self._controls)  # the last is the end
+            ids, lengths = sampler.run()
+            rows, columns = np.nonzero(np.arange(n - t) < lengths[:, None])
+            short = np.arange(len(ids)) - np.repeat(np.cumsum(lengths) - lengths, lengths) < n - t
+            trials.texts[active[which][rows], columns + t] = ids[short]
+            trials.lengths[active[which]] = np.where(sampler.ended_by(self._goal.end), t + lengths, -1)
+        return tuple(array[~plain] for array in (active, nodes, symbols, *rest))
 
 
 class _Trials:

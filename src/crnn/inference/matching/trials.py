@@ -25,7 +25,7 @@ from .goal import Goal, Guide
 from .prefix_tree import PrefixTree
 
 MAX_TRIALS, TRIALS_PER_SAMPLE = 1 << 18, 1000  # before giving up: in all, and more for each sample found
-MIN_BLOCK, MAX_BLOCK, BLOCK_SYMBOLS = 64, 1 << 14, 1 << 20  # trials at a time; symbols of their texts
+MIN_BLOCK, MAX_BLOCK, BLOCK_SYMBOLS = 64, 1 << 10, 1 << 20  # trials at a time; symbols of their texts
 PART = 256  # minimum trials of a thread
 ESTIMATE_TRIALS = 1 << 14
 KEPT = 8  # patterns of a model
