@@ -6,7 +6,7 @@ batch size, at every position in the batch and for every number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -212,8 +212,11 @@ class PackedNetwork(NamedTuple):
         """Advance the states over symbols x (n, B), in place."""
         n, B = x.shape
         session = self._session(n, B, FEED_ROWS)
-        for call, shared in self._calls(n, B, session.T):
-            session.feed(x[call], state, shared)
+        if self._is_one_call(n, B):
+            session.feed(x, state)
+        else:
+            for call, shared in self._calls(n, B, session.T):
+                session.feed(x[call], state, shared)
         self._release(session)
 
     def logits(self, top: Array) -> Array:
@@ -230,9 +233,12 @@ class PackedNetwork(NamedTuple):
     ) -> NDArray[np.float64]:
         """Return log P of each of the symbols x (n, B) given the previous ones, advancing the states in place."""
         n, B = x.shape
-        out, session = np.empty((n, B)), self._session(n, B, self.rows_at_a_time(SCORE_ROWS), scratch)
-        for call, shared in self._calls(n, B, session.T):
-            session.log_probabilities(x[call], state, out[call], shared)
+        out, session = np.empty((n, B)), self._session(n, B, SCORE_ROWS, scratch)
+        if self._is_one_call(n, B):
+            session.log_probabilities(x, state, out)
+        else:
+            for call, shared in self._calls(n, B, session.T):
+                session.log_probabilities(x[call], state, out[call], shared)
         self._release(session, scratch)
         return out
 
@@ -248,11 +254,14 @@ class PackedNetwork(NamedTuple):
     ) -> NDArray[np.float64]:
         """Return log P of each string, or with `least` of its least probable symbol: see `InferenceNetwork`."""
         B, longest = len(lengths), int(lengths[0])
-        out, session = np.zeros(B), self._session(longest, B, self.rows_at_a_time(SCORE_ROWS), scratch)
-        begin: State | None = start
-        for call, shared in self._calls(longest, B, session.T):
-            session.log_likelihoods(ids, starts, lengths, call.start, call.stop, least, begin, out, shared)
-            begin = None
+        out, session = np.zeros(B), self._session(longest, B, SCORE_ROWS, scratch)
+        if self._is_one_call(longest, B):
+            session.log_likelihoods(ids, starts, lengths, 0, longest, least, start, out)
+        else:
+            begin: State | None = start
+            for call, shared in self._calls(longest, B, session.T):
+                session.log_likelihoods(ids, starts, lengths, call.start, call.stop, least, begin, out, shared)
+                begin = None
         self._release(session, scratch)
         return out
 
@@ -300,7 +309,7 @@ class PackedNetwork(NamedTuple):
                 return self.kept.sessions.pop()  # atomic
             except IndexError:
                 return core.Session(self.kernel_arguments, self.kept.n, 1)
-        T = max(1, min(n, rows // streams))
+        T = max(1, min(n, self.rows_at_a_time(rows) // streams))
         found = None if scratch is None else scratch.session
         if found is not None and found.network is self.network:
             found.resize(T, streams)
@@ -312,21 +321,20 @@ class PackedNetwork(NamedTuple):
 
     def _release(self, session: core.Session, scratch: Scratch | None = None) -> None:
         """Keep a session for the next short call, unless the scratch keeps it."""
-        short = session.B == 1 and self.kept.n == session.T and (scratch is None or scratch.session is not session)
-        if short and len(self.kept.sessions) < MAX_SPARE:
-            self.kept.sessions.append(session)
+        kept = self.kept
+        short = session.B == 1 and kept.n == session.T and (scratch is None or scratch.session is not session)
+        if short and len(kept.sessions) < MAX_SPARE:
+            kept.sessions.append(session)
 
-    def _calls(self, n: int, streams: int, T: int) -> Iterable[tuple[slice, core.SharedStep | None]]:
-        """Return the symbols and the threads of each kernel call that reads n symbols of each stream, T at a time.
+    def _is_one_call(self, n: int, streams: int) -> bool:
+        """Return whether n symbols of each stream are read in one kernel call, by one thread."""
+        return streams == 1 and 0 < n <= SHORT and (self.n_threads == 1 or n < TRIAL_SYMBOLS)
+
+    def _calls(self, n: int, streams: int, T: int) -> Iterator[tuple[slice, core.SharedStep | None]]:
+        """Yield the symbols and the threads of each kernel call that reads n symbols of each stream, T at a time.
 
         The results do not depend on the calls. Between two calls Ctrl-C gets through, on every thread.
         """
-        if 0 < n <= SHORT and streams == 1 and (self.n_threads == 1 or n < TRIAL_SYMBOLS):
-            return ((slice(0, n), None),)
-        return self._long_calls(n, streams, T)
-
-    def _long_calls(self, n: int, streams: int, T: int) -> Iterator[tuple[slice, core.SharedStep | None]]:
-        """Yield the symbols and the threads of each call."""
         symbols = min(CALL_SYMBOLS, CALL_PRODUCTS // self.layout.size) // streams
         steps = max(1, symbols // T) * T
         stream, i = self.shared_stream(streams), 0
