@@ -3,7 +3,8 @@
 Log lines: a detector and its peers learn ``--megabytes`` of clean lines (`benchmarks.log_lines`), whose numbers are
 masked. The recall is at a false-positive rate of 0.1 %: for ``AnomalyDetector()`` at the threshold that `fit` has set,
 else at the threshold of 200,000 further clean lines. The last column is the false-positive rate at that threshold on
-200,000 other clean lines. Then the same for domain names (`benchmarks.domain_names`), as AUC by kind, and with
+200,000 other clean lines. Then the same for domain names (`benchmarks.domain_names`) of
+several lengths, as AUC by kind and recall, and with
 ``--names FILE`` for names, one a line.
 
 ``--rates`` fits detectors for several rates and counts the false positives on fresh lines.
@@ -39,7 +40,7 @@ from crnn.inference.scoring.string_scores import Reduce
 
 RATE = 0.001
 BYTES_A_LINE = 118
-REDUCTIONS: tuple[Reduce, ...] = ("sum", "mean")
+REDUCTIONS: tuple[Reduce, ...] = ("min", "sum", "mean")
 
 Scores = NDArray[np.float64]
 Score = Callable[[list[str]], Scores]
@@ -92,8 +93,10 @@ def detector_rows(texts: list[str], rate: float = RATE) -> Iterator[Row]:
     start = time.perf_counter()
     detector = AnomalyDetector(contamination=rate, random_state=0).fit(texts)
     seconds = time.perf_counter() - start
-    yield Row("**AnomalyDetector()**, min", seconds, detector.score_samples, detector.offset_)
+    yield Row(f"**AnomalyDetector()**, {detector.reduce_}", seconds, detector.score_samples, detector.offset_)
     for reduce in REDUCTIONS:
+        if reduce == detector.reduce_:
+            continue
         yield Row(f"the same model, {reduce}", seconds, partial(detector.estimator_.score_samples, reduce=reduce))
 
 
@@ -102,8 +105,7 @@ def network_rows(texts: list[str], seconds: float) -> Iterator[Row]:
     start = time.perf_counter()
     model = CharRNN.recommended(texts, seconds, fit=True, min_count=2, random_state=0, verbose=0)
     taken = time.perf_counter() - start
-    reductions: tuple[Reduce, ...] = ("min", *REDUCTIONS)
-    for reduce in reductions:
+    for reduce in REDUCTIONS:
         name = f"{model.cell_} of {model.hidden_size} units, {reduce}"
         yield Row(name, taken, partial(model.score_samples, reduce=reduce))
 
@@ -175,7 +177,10 @@ def rates(n_lines: int, n_fresh: int, seeds: int) -> Iterator[str]:
 
 def names_table(train: list[str], clean: list[str], odd: dict[str, list[str]], network: float) -> Iterator[str]:
     """Yield a table of AUC by kind, for names, and the recall of all kinds at 1 % false positives."""
-    yield f"{len(train):,} names to fit, {len(clean):,} clean ones and {len(next(iter(odd.values()))):,} of each kind"
+    yield (
+        f"{len(train):,} names of {np.mean([*map(len, train)]):.0f} characters to fit, {len(clean):,} clean ones and "
+        f"{len(next(iter(odd.values()))):,} of each kind"
+    )
     yield ""
     yield "| score | s to fit | " + " | ".join(odd) + " | all | recall |"
     yield "|---" * (len(odd) + 4) + "|"
@@ -198,12 +203,12 @@ def name_rows(train: list[str], network: float) -> Iterator[Row]:
     yield fitted("TF-IDF + OneClassSVM, 5,000 names", lambda: kernel.fit(train).score)
 
 
-def domains(n: int, n_of_each: int, network: float) -> Iterable[str]:
-    """Return the table of domain names; none of those tested is learned."""
-    train = [*islice(domain_names.ordinary_names(0), n)]
+def domains(n: int, n_of_each: int, network: float, n_words: tuple[int, ...] | None = None) -> Iterable[str]:
+    """Return the table of domain names, with the default's or the given numbers of words; none tested is learned."""
+    train = [*islice(domain_names.ordinary_names(0, n_words), n)]
     known = set(train)
-    clean = [*islice((name for name in domain_names.ordinary_names(1) if name not in known), n // 5)]
-    odd = {kind: [*islice(domain_names.odd_names(kind), n_of_each)] for kind in domain_names.KINDS}
+    clean = [*islice((name for name in domain_names.ordinary_names(1, n_words) if name not in known), n // 5)]
+    odd = {kind: [*islice(domain_names.odd_names(kind, 0, n_words), n_of_each)] for kind in domain_names.KINDS}
     return names_table(train, clean, odd, network)
 
 
@@ -284,7 +289,8 @@ def main() -> None:
     if options.rates:
         tables.append(rates(200_000, 500_000, 3))
     if options.domains:
-        tables.append(domains(options.domains, 2000, options.network))
+        for n_words in (None, (1,), (2,), (4, 5)):
+            tables.append(domains(options.domains, 2000, options.network, n_words))
     if options.names:
         tables.append(names_of_file(options.names, options.network))
     if options.throughput:

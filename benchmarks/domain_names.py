@@ -6,7 +6,7 @@ by far the most frequent; some have a common prefix or suffix. The anomalies are
 - "random letters": every letter is equally likely;
 - "frequent letters": letters have the same frequencies as in ordinary names;
 - "syllables": alternating consonants and vowels, which are pronounceable;
-- "words": three words of another language;
+- "words": words of another language, glued together;
 - "one letter": an ordinary name with one letter replaced.
 """
 
@@ -46,21 +46,21 @@ def words_of(n: int, language: str) -> list[str]:
     return list(found)
 
 
-def ordinary_names(seed: int = 0) -> Iterator[str]:
-    """Yield ordinary names without end; some occur again."""
+def ordinary_names(seed: int = 0, n_words: tuple[int, ...] | None = None) -> Iterator[str]:
+    """Yield ordinary names without end, of one of these numbers of words; some occur again."""
     rng, words = random.Random(f"names {seed}"), words_of(N_WORDS, "home")
 
     def word() -> str:
         return words[int(len(words) ** rng.random()) - 1]
 
     while True:
-        name = rng.choice(("", "", "-")).join(word() for _ in range(rng.choice((1, 2, 2))))
+        name = rng.choice(("", "", "-")).join(word() for _ in range(rng.choice(n_words or (1, 2, 2))))
         if rng.random() < 0.2:
             name = rng.choice(BEGINNINGS) + name
         yield name + rng.choice(ENDS) if rng.random() < 0.2 else name
 
 
-def odd_names(kind: str, seed: int = 0) -> Iterator[str]:
+def odd_names(kind: str, seed: int = 0, n_words: tuple[int, ...] | None = None) -> Iterator[str]:
     """Yield names of a kind endlessly, with the lengths of ordinary names.
 
     Examples
@@ -69,7 +69,7 @@ def odd_names(kind: str, seed: int = 0) -> Iterator[str]:
     >>> all((letter in VOWELS) == (i % 2 == 1) for i, letter in enumerate(name))
     True
     """
-    rng, ordinary = random.Random(f"{kind} {seed}"), ordinary_names(seed + 1000)
+    rng, ordinary = random.Random(f"{kind} {seed}"), ordinary_names(seed + 1000, n_words)
     other = words_of(N_OTHER_WORDS, "abroad")
     letters = "".join(next(ordinary) for _ in range(1000))
     for name in ordinary:
@@ -80,7 +80,7 @@ def odd_names(kind: str, seed: int = 0) -> Iterator[str]:
         elif kind == "syllables":
             yield "".join(rng.choice((CONSONANTS, VOWELS)[i % 2]) for i in range(len(name)))
         elif kind == "words":
-            yield "".join(rng.choice(other) for _ in range(3))[: len(name)]
+            yield "".join(rng.choice(other) for _ in range(max((2, *(n_words or ()))) + 1))[: len(name)]
         elif kind == "one letter":
             i = rng.randrange(len(name))
             yield name[:i] + rng.choice(LETTERS.replace(name[i], "")) + name[i + 1 :]

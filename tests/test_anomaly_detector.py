@@ -69,7 +69,7 @@ def test_the_promised_rate_holds_if_nearly_all_texts_occur_again(reduce, kinds):
 
 
 def test_repeating_all_texts_leaves_the_rate():
-    detector = detector_of(counts(6)).fit(words(4000, 1) * 3)
+    detector = detector_of(counts(6), reduce="min").fit(words(4000, 1) * 3)
     low, high = detector.rate_interval_
     assert low - 0.005 < np.mean(detector.predict(words(20_000, 2)) == -1) < high + 0.005
     assert high < 0.08
@@ -199,14 +199,14 @@ def test_few_texts_warn():
 
 def test_texts_that_all_occur_again_warn():
     with pytest.warns(UserWarning, match="more than once.*look them up in a set"):
-        detector_of().fit(words(1000) * 9 + words(50))
+        detector_of().fit(words(1000) * 9 + words(500) * 4)
 
 
 def test_a_model_is_chosen(capsys):
     detector = AnomalyDetector(contamination=0.05, max_seconds=1, random_state=0, verbose=1).fit(words(3000))
     assert detector.estimator is None
     assert isinstance(detector.estimator_, CharRNN | CharNGram | Mixture)
-    assert detector.predict(["kanomi", "xyzxyz", "ka\N{SNOWMAN}"]).tolist() == [1, -1, -1]
+    assert detector.predict(["kanomi", "xyzxyz", "kanomi\N{SNOWMAN}\N{SNOWMAN}"]).tolist() == [1, -1, -1]
     shown = capsys.readouterr().err
     assert "a character to score" in shown
     assert f"below {detector.offset_:.3f} are anomalies" in shown
@@ -230,18 +230,53 @@ def test_counted_texts_are_limited_by_time(monkeypatch, capsys):
         assert re.search(rf"CharNGram of {counted} of 2,700 texts in ", capsys.readouterr().err)
 
 
-def test_texts_that_need_more_memory_than_estimated_are_halved(monkeypatch, capsys):
-    fit = CharNGram.fit
+def test_a_block_that_needs_more_memory_than_estimated_is_left_out(monkeypatch, capsys):
+    partial_fit = CharNGram.partial_fit
 
-    def fit_few(model, X):
-        if len(X) > 1000:
-            raise InvalidInputError("order is 12, which needs more than max_memory")
-        return fit(model, X)
+    def partial_fit_few(model, X):
+        if len(X) > 400:
+            raise InvalidInputError("max_memory is too little")
+        return partial_fit(model, X)
 
     monkeypatch.setattr(anomaly_detector, "PROBE", 2048)
-    monkeypatch.setattr(CharNGram, "fit", fit_few)
+    monkeypatch.setattr(CharNGram, "partial_fit", partial_fit_few)
     AnomalyDetector(contamination=0.05, random_state=0, verbose=1).fit(words(3000))
-    assert "CharNGram of 675 of 2,700 texts" in capsys.readouterr().err
+    n = int(re.search(r"CharNGram of ([\d,]+) of 2,700 texts", capsys.readouterr().err)[1].replace(",", ""))
+    assert 400 < n <= 800
+
+
+def test_blocks_are_counted_like_all_texts_at_once(monkeypatch):
+    texts = [*words(3000), "\N{SNOWMAN}", "\N{SNOWMAN}s", "\N{SNOWMAN}t"]
+    whole = AnomalyDetector(contamination=0.05, random_state=0).fit(texts)
+    monkeypatch.setattr(anomaly_detector, "PROBE", 2048)
+    blocks = AnomalyDetector(contamination=0.05, random_state=0).fit(texts)
+    assert blocks.estimator_.to_bytes() == whole.estimator_.to_bytes()
+
+
+@pytest.mark.parametrize("texts", [["a", "b", "c"], ["ab", "cd"]])
+def test_texts_without_a_repeated_character(texts):
+    with pytest.raises(InvalidInputError, match=r"no character of X occurs twice\. Pass more texts\."):
+        AnomalyDetector().fit(texts)
+
+
+def test_accidental_copies_leave_the_rate():
+    texts = words(4000, 1)
+    detector = detector_of(counts(6)).fit([*texts * 2, "one more"])
+    assert np.mean(detector.predict(words(20_000, 2)) == -1) < 0.1
+
+
+@pytest.mark.filterwarnings("ignore:every text occurs more than once")
+def test_the_reduction_suits_the_texts(capsys):
+    names = [*dict.fromkeys(words(3000))]
+    lines = [f"user {name} logged in, session closed" for name in np.random.default_rng(0).choice(names[:40], 900)]
+    long = [" ".join(names[i : i + 10]) for i in range(0, 2000, 2)]
+    for texts, chosen in ((names, "sum"), (lines, "min"), (long, "min")):
+        detector = AnomalyDetector(contamination=0.2, random_state=0, verbose=1).fit(texts)
+        assert detector.reduce_ == chosen
+        assert f"scores ({chosen}) below" in capsys.readouterr().err
+        assert detector.calibrate(iter(texts[:600])).reduce_ == chosen
+        assert detector.n_calibration_ == len(texts[:600])
+    assert "the sum of " in str(detector_of().fit(names).explain("xyz"))
 
 
 WRONG = [
@@ -358,7 +393,7 @@ def test_before_fit():
     assert not hasattr(detector, "offset_")
     assert "not fitted" in detector._repr_html_()
     labeled = CharRNN(5, max_steps=3).fit(NAMES, labels=[0, 1, 0, 1, 0])
-    with pytest.raises(InvalidInputError, match=r"Pass for_label\(0\)"):
+    with pytest.raises(InvalidInputError, match=r"Pass estimator.for_label\(0\)"):
         AnomalyDetector(labeled).calibrate(NAMES)
 
 
@@ -370,7 +405,7 @@ def test_the_same_seed_gives_the_same_detector():
 
 
 def test_explain_finds_the_odd_place():
-    detector = detector_of(counts(6)).fit(words(5000))
+    detector = detector_of(counts(6), reduce="min").fit(words(5000))
     explanation = detector.explain("kanoxmiru", n_alternatives=3)
     assert explanation.surprisal.argmax() == 4
     assert explanation.is_anomaly

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import chain, islice
 from typing import Any, BinaryIO, NamedTuple, Self
 
 import numpy as np
@@ -28,8 +29,9 @@ from .loading import load_model
 from .mixture import Mixture
 from .parameters.checks import MAX_SIZE, checked_bool, checked_float, checked_int, generator, is_int
 from .runtime.free_memory import available_bytes
-from .text.sources.input_checks import Errors, warn_caller
+from .text.sources.input_checks import Errors, python_values, warn_caller
 from .text.sources.lines import Lines
+from .text.sources.sources import text_source
 from .text.symbols.codes import Text
 
 SAVED = (CharRNN, CharNGram, Mixture)  # the models that can be saved
@@ -38,13 +40,18 @@ MARGIN = 0.8  # of the memory for n-grams: an estimate may be too low
 MAX_MEMORY = 10**9  # bytes for the n-grams
 PROBE = 1 << 20  # symbols counted to estimate the time and memory for all texts
 COST_TEXTS = 4096  # texts scored to measure the time per character
+HASTE = 0.8  # of the time left that a block may take, if its texts cost as much as those before
+CHOICE_TEXTS = 4096  # that choose the reduction
+# Texts of at most this many symbols, with more nats per symbol, are scored by their sum. Domain names have 0.8 to 1.8
+# nats, log lines 0.1 to 0.2 if masked and 1.0 if not, but then more than 100 symbols.
+SHORT, UNPREDICTABLE = 64, 0.7
 
 
 class Options(NamedTuple):
     """The detector's checked parameters, except the estimator."""
 
     contamination: float
-    reduce: Reduce
+    reduce: Reduce | None
     calibration_fraction: float
     max_seconds: float
     verbose: int
@@ -75,7 +82,7 @@ def _checked_seed(_: str, value: Any) -> int | None:
 
 CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "contamination": partial(checked_float, above=0.0, maximum=0.5),
-    "reduce": lambda _, value: checked_reduce(value),
+    "reduce": lambda _, value: None if value is None else checked_reduce(value),
     "calibration_fraction": partial(checked_float, above=0.0, below=1.0),
     "max_seconds": partial(checked_float, above=0.0),
     "verbose": partial(checked_int, minimum=0, maximum=MAX_SIZE),
@@ -84,7 +91,7 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
 ENTRY_CHECKS = CHECKS | {
     "random_state": _checked_seed,
     "chosen": checked_bool,
-    "scored_by": CHECKS["reduce"],
+    "scored_by": lambda _, value: checked_reduce(value),
     "offset": partial(checked_float, minimum=-sys.float_info.max, maximum=0.0),
     "n_texts": partial(checked_float, minimum=1.0),
     "rank": partial(checked_float, minimum=1.0),
@@ -109,10 +116,12 @@ class AnomalyDetector(Estimator):
         minute, and scored texts at least 10 times as fast (``docs/recipes/logs.md``).
     contamination : float, default=0.001
         The fraction of clean texts that may count as anomalies, above 0 and at most 0.5.
-    reduce : {"min", "sum", "mean"}, default="min"
+    reduce : {"min", "sum", "mean"} or None, default=None
         How to combine the log-probabilities of a text's symbols and end into a score. "min": the least probable
         symbol, which finds a single anomalous place in a long text. "sum": the text's total, which finds rare
-        texts, especially long ones. "mean": the mean per symbol, which finds texts that are unusual throughout.
+        texts, especially long ones. "mean": the mean per symbol, which finds texts that are unusual throughout. None:
+        "sum" if half of the held-out texts have at most 64 symbols, with at least 0.7 nats per symbol, such as names of
+        domains; otherwise "min", as for log lines. `reduce_` is the choice.
     calibration_fraction : float, default=0.1
         The fraction of the texts of `fit` held out of training to set the threshold.
     max_seconds : float, default=60
@@ -130,7 +139,7 @@ class AnomalyDetector(Estimator):
     offset_ : float
         The threshold: a text with a lower score is an anomaly.
     reduce_ : {"min", "sum", "mean"}
-        The reduction used by the threshold.
+        The reduction used by the threshold: the parameter `reduce`, or the choice if it was None.
     n_calibration_ : int
         The number of texts that set the threshold.
     rate_interval_ : tuple of float
@@ -152,7 +161,7 @@ class AnomalyDetector(Estimator):
         self,
         estimator: LanguageModel | None = None,
         contamination: float = 0.001,
-        reduce: Reduce = "min",
+        reduce: Reduce | None = None,
         calibration_fraction: float = 0.1,
         *,
         max_seconds: float = 60,
@@ -174,7 +183,7 @@ class AnomalyDetector(Estimator):
 
         A random part of the texts is held out of training, and sets the threshold. Of a text that occurs several times,
         each occurrence counts by itself: like new texts, some held-out texts equal texts that the model has read. If
-        duplicates are accidental, pass each text once.
+        nearly all repeated texts occur the same number of times, they are taken for accidental copies, and count once.
 
         Parameters
         ----------
@@ -217,7 +226,10 @@ class AnomalyDetector(Estimator):
         if model is not None and model.min_count == 1 and model.vocabulary is None:
             refuse_unseen_symbols(split, options.contamination)
         fitted = _counts_of(split.train, options) if model is None else model.fit(split.train)
-        scores = fitted.score_samples(split.calibration, reduce=options.reduce, errors="replace")
+        again = np.repeat(np.arange(len(split.weights)), split.weights.astype(np.intp))
+        part = [split.calibration[i] for i in again[:: -(-len(again) // CHOICE_TEXTS)].tolist()]
+        reduce = _chosen(options.reduce, fitted, part)
+        scores = fitted.score_samples(split.calibration, reduce=reduce, errors="replace")
         found = calibrated(scores, options.contamination, split.weights)
         if split.all_repeated:
             warn_caller(
@@ -225,7 +237,7 @@ class AnomalyDetector(Estimator):
                 "in a set. If not, calibrate with texts that the model has not read."
             )
         remedy = "Fit more texts, or set a larger contamination or calibration_fraction."
-        return self._keep(Learned(fitted, options.reduce, found, self.estimator), options, remedy)
+        return self._keep(Learned(fitted, reduce, found, self.estimator), options, remedy)
 
     def calibrate(self, X: Iterable[Text]) -> Self:
         """Set the threshold with held-out clean texts, without changing the model.
@@ -262,10 +274,12 @@ class AnomalyDetector(Estimator):
         array([ 1, -1])
         """
         options, model = self._options(), self._fitted_model()
-        scores = _clean_scores(model, iterable_of_texts(X), options.reduce)
+        texts, part = _beginning(iterable_of_texts(X)) if options.reduce is None else (iterable_of_texts(X), [])
+        reduce = _chosen(options.reduce, model, part) if part or options.reduce else "min"
+        scores = _clean_scores(model, texts, reduce)
         found = calibrated(scores, options.contamination)
         remedy = "Calibrate with more texts, or set a larger contamination."
-        return self._keep(Learned(model, options.reduce, found, self.estimator), options, remedy)
+        return self._keep(Learned(model, reduce, found, self.estimator), options, remedy)
 
     # --------------------------------------------------------------- detection
 
@@ -395,7 +409,7 @@ class AnomalyDetector(Estimator):
         model = learned.model
         reading = explained(model.vocabulary_, model.start(), text, n)
         (score,) = learned.scores([text], "replace").tolist()
-        return Explanation(text, score, not score >= learned.calibration.offset, *reading)
+        return Explanation(text, score, not score >= learned.calibration.offset, *reading, learned.reduce)
 
     # ---------------------------------------------------------------- learned
 
@@ -427,7 +441,7 @@ class AnomalyDetector(Estimator):
 
     @property
     def reduce_(self) -> Reduce:
-        """The threshold's reduction: the parameter `reduce` when the threshold was set."""
+        """The threshold's reduction: the parameter `reduce` when the threshold was set, or the choice for None."""
         return self._fitted("reading reduce_").reduce
 
     @property
@@ -586,6 +600,13 @@ def _wrong_kind(estimator: object) -> InvalidInputError:
     )
 
 
+def _beginning(X: Iterable[Text]) -> tuple[Iterable[Text], list[Any]]:
+    """Return the same texts, and the first of them that are not missing."""
+    first: list[Any] = list(islice(iter(X if isinstance(X, Lines) else python_values(X)), CHOICE_TEXTS))
+    texts = chain(first, X) if isinstance(X, Iterator) else X
+    return texts, [text for text in first if isinstance(text, str | bytes | bytearray | memoryview)]
+
+
 def _clean_scores(model: LanguageModel, X: Iterable[Text], reduce: Reduce) -> NDArray[np.float64]:
     """Return the scores of clean texts, without the lines skipped by `Lines`."""
     scores = model.score_samples(X, reduce=reduce, errors="replace")
@@ -616,18 +637,36 @@ def _count_what_fits(model: CharNGram, texts: list[Any], counted: int = 0) -> in
 
 def _counts_of(texts: list[Any], options: Options) -> CharNGram:
     """Return the n-gram counts of randomly ordered texts, of all texts if time and memory permit."""
-    free = available_bytes()
+    free, start = available_bytes(), time.perf_counter()
     memory = MAX_MEMORY if free is None else min(MAX_MEMORY, free // 2)
+    symbols = sum(map(len, texts)) + len(texts)
+    if symbols < sys.maxunicode and len(set[Any]().union(*texts)) == symbols - len(texts):
+        raise InvalidInputError("no character of X occurs twice. Pass more texts.", argument="X")
     model = CharNGram(ORDER, min_count=2, max_memory=memory)
-    symbols, start = sum(map(len, texts)) + len(texts), time.perf_counter()
     probe = texts[: max(1, len(texts) * PROBE // symbols)]
-    n = _count_what_fits(model, probe)
-    counts = model._fitted("counting").counts
-    # Later texts take less time and memory than the first ones, since fewer of their n-grams are new.
-    share = min(options.max_seconds / (time.perf_counter() - start) - 1, MARGIN * memory / 2 / counts.nbytes)
-    wanted = min(len(texts), int(share * n))
-    if wanted > n:
-        n = _count_what_fits(model, texts[:wanted], n)
+    if len(probe) < len(texts):  # later blocks may have characters that the first one lacks
+        known = [symbol for symbol in text_source(texts).vocabulary(2) if isinstance(symbol, str | bytes)]
+        model.set_params(vocabulary=known)
+    n, before, used, mark = 0, 0, 0, time.perf_counter()
+    more = _count_what_fits(model, probe)
+    while True:
+        n, before, now, size = n + more, n, time.perf_counter(), model._fitted("counting").counts.nbytes
+        if n == len(texts):
+            break
+        # The last block's cost per text. At most as many texts again, since their n-grams are new less often.
+        affordable = (
+            HASTE * (options.max_seconds - (now - start)) / (now - mark),
+            (MARGIN * memory / 2 - size) / (size - used + 1),
+        )
+        more = min(int(min(affordable) * (n - before)), n, len(texts) - n)
+        if more < max(1, n // 50):
+            break
+        used, mark = size, now
+        try:
+            model.partial_fit(texts[n : n + more])
+        except InvalidInputError:  # too little memory; the counts are unchanged
+            break
+    model.set_params(vocabulary=None)
     if options.verbose:
         counted, part = time.perf_counter(), texts[:COST_TEXTS]
         model.score_samples(part)
@@ -638,3 +677,15 @@ def _counts_of(texts: list[Any], options: Options) -> CharNGram:
             file=sys.stderr,
         )
     return model
+
+
+def _chosen(reduce: Reduce | None, model: LanguageModel, texts: list[Any]) -> Reduce:
+    """Return the given reduction, or the one that suits texts of a model.
+
+    One odd place in a long or predictable text is lost in a sum, and stands out as the minimum. Each symbol of a short
+    text such as a name surprises by itself, so the minimum is noise.
+    """
+    if reduce is not None:
+        return reduce
+    nats = -np.median(model.score_samples(texts, reduce="mean", errors="replace"))
+    return "sum" if np.median([*map(len, texts)]) <= SHORT and nats > UNPREDICTABLE else "min"

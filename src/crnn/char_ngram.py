@@ -16,7 +16,7 @@ from .ngram.building import Builder, last_symbols
 from .ngram.counts_network import CountsNetwork
 from .ngram.settings import NGramSettings
 from .parameters.checks import FilePath
-from .text.sources.text_input import TextLike, text_source
+from .text.sources.sources import TextLike, text_source
 from .text.sources.text_source import TextSource
 from .text.symbols.vocabulary import Ids, Vocabulary
 from .training.preparation.data_summary import data_summary

@@ -46,6 +46,22 @@ def test_repeating_all_texts_changes_nothing():
     assert Counter(three.train) == Counter(one.train * 3)
 
 
+@pytest.mark.parametrize("more", [0, 1, 15, 40])
+def test_accidental_copies_count_once(more):
+    """Whatever the fraction of the texts that were not copied."""
+    words = [f"word {i}" for i in range(40)]
+    split = CleanTexts(words * 2 + [f"other {i}" for i in range(more)], rng()).split(0.25, rng())
+    assert split.weights.tolist() == [1] * round((40 + more) / 4)
+    assert not set(split.train) & set(split.calibration)
+
+
+def test_texts_that_repeat_by_themselves_count_each_time():
+    counts = np.random.default_rng(0).poisson(3, 200)
+    texts = [f"word {i}" for i, n in enumerate(counts.tolist()) for _ in range(n)]
+    split = CleanTexts(texts, rng()).split(0.25, rng())
+    assert len(split.train) + split.weights.sum() == len(texts)
+
+
 def test_texts_that_all_repeat_are_told():
     assert CleanTexts(["a", "a", "b", "b", "b"], rng()).split(0.5, rng()).all_repeated
     assert not CleanTexts(["a", "a", "b", "b"], rng()).split(0.5, rng()).all_repeated

@@ -7,7 +7,7 @@ import pytest
 from examples import classifier_of
 
 from crnn import CharRNN, ModelFileError, TextClassifier
-from crnn.files import classifier_file, model_file, network_file
+from crnn.files import checkpoint, classifier_file, model_file
 from crnn.model.stored_record import StoredRecord
 
 OPTIONS = {"hidden_size": 3, "batch_size": 2, "max_steps": 1, "n_bigrams": 2, "random_state": 0}
@@ -70,7 +70,7 @@ def test_the_directions(tmp_path, networks, directions):
 def test_refuses_files_of_language_models(tmp_path, networks, record):
     state = networks["forward"].copy()
     state.labels = record
-    network_file.write(state, PARAMETERS, tmp_path / "m.crnn", training_state=False)
+    checkpoint.write(state, PARAMETERS, tmp_path / "m.crnn", training_state=False)
     with pytest.raises(ModelFileError, match=r"m\.crnn': it does not contain a classifier; load it with CharRNN\.load"):
         classifier_file.read(tmp_path / "m.crnn", PARAMETERS)
 

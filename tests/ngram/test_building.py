@@ -12,7 +12,7 @@ from crnn.ngram import building
 from crnn.ngram.building import Builder
 from crnn.ngram.counts import Counts
 from crnn.ngram.packed_counts import pack
-from crnn.text.sources.text_input import text_source
+from crnn.text.sources.sources import text_source
 
 SENTENCE = "to be or not that is the question whether tis nobler in mind suffer slings and arrows of outrageous"
 TEXT = " ".join(np.random.default_rng(0).choice(SENTENCE.split(), 3000))
@@ -164,14 +164,13 @@ def test_adding_a_text_leaves_the_counts_as_they_were(monkeypatch):
 
 
 def test_a_text_in_a_file_gives_the_same_counts(tmp_path, monkeypatch):
-    from crnn.text.sources import text_input
-
+    from crnn.text.sources import sources
 
     monkeypatch.setattr(building, "BLOCK", 997)
     path = tmp_path / "text.txt"
     path.write_text(TEXT)
     in_memory, symbols, boundary = of_text(TEXT)
-    monkeypatch.setattr(text_input, "IN_MEMORY", 0)
+    monkeypatch.setattr(sources, "IN_MEMORY", 0)
     stored, _, _ = of_text(path)
     assert same(Builder(symbols, boundary).build(stored, None), Builder(symbols, boundary).build(in_memory, None))
 

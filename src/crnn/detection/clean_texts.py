@@ -19,6 +19,8 @@ from ..text.symbols.codes import Kind, byte_view, kind_of
 
 MAX_SYMBOLS = 1 << 27  # in memory; of more symbols, a random sample is kept
 BATCH = 1 << 15  # texts checked together
+COPIES = 0.9  # of the repeated texts: if as many have a multiple of k occurrences, k copies of X were made
+MIN_REPEATED, MAX_COPIES = 20, 1000
 
 Texts = list[Any]
 
@@ -66,7 +68,8 @@ class CleanTexts:
 
         Each occurrence of a text is held out or trained on by itself. So the held-out texts relate to the model as new
         texts will: as many of them equal a text that it has read once, or twice, or never. Dividing the distinct texts
-        instead would make common texts look new. Repeating all texts k times changes nothing.
+        instead would make common texts look new. Repeating all texts k times changes nothing, nor do accidental
+        copies.
         """
         if len(self.counts) < 2 and self.share < 1:
             raise InvalidInputError(
@@ -83,7 +86,7 @@ class CleanTexts:
             )
         texts, given = list(self.counts), np.array([*self.counts.values()])
         times = math.gcd(*given.tolist())
-        n = given // times
+        n = _without_copies(given // times)
         total = int(n.sum())
         n_held = min(max(1, round(calibration_fraction * total)), total - 1)
         held = rng.multivariate_hypergeometric(n, n_held)
@@ -95,6 +98,20 @@ class CleanTexts:
             held[calibration].astype(np.float64),
             bool((n > 1).all()),
         )
+
+
+def _without_copies(given: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the numbers of occurrences, divided by k if repeated texts make up most of X and are k copies.
+
+    They are if nearly all have a multiple of k occurrences: the numbers of texts that repeat by themselves vary.
+    """
+    repeated = given[given > 1]
+    if len(repeated) < MIN_REPEATED or repeated.sum() <= given.sum() / 2:
+        return given  # otherwise, the false-positive rate on new texts is at most twice too high
+    k = int(np.bincount(np.minimum(repeated, MAX_COPIES)).argmax())
+    if np.count_nonzero(repeated % k == 0) < COPIES * len(repeated):
+        return given
+    return np.maximum(np.rint(given / k), 1).astype(np.intp)
 
 
 def iterable_of_texts(X: Any, name: str = "X") -> Iterable[Any]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from ..inference.network.text_state import TextState
+from ..inference.scoring.string_scores import Reduce
 from ..text.symbols.codes import Text
 from ..text.symbols.special import BOUNDARY, Symbol
 from ..text.symbols.vocabulary import Vocabulary
@@ -32,6 +33,8 @@ class Explanation(NamedTuple):
         then skipped.
     alternatives : list of lists of (symbol, probability)
         For each position, the most probable symbols.
+    reduce : {"min", "sum", "mean"}, default="min"
+        As in `AnomalyDetector`: whether a single place counts, or all places together.
 
     Examples
     --------
@@ -52,9 +55,13 @@ class Explanation(NamedTuple):
     symbols: list[Symbol]
     surprisal: NDArray[np.float64]
     alternatives: list[list[tuple[Symbol, float]]]
+    reduce: Reduce = "min"
 
     def __str__(self) -> str:
         lines = [f"{'anomaly' if self.is_anomaly else 'normal'}, score {self.score:.2f}"]
+        if self.reduce != "min":
+            mean = self.surprisal.mean()
+            lines[0] += f", the {self.reduce} of {len(self.symbols)} symbols of {mean:.1f} nats on average"
         places = np.argsort(-self.surprisal, kind="stable")[:SHOWN].tolist()
         if isinstance(self.text, str) and self.text.isprintable() and places:
             lines += [self.text, " " * places[0] + "^"]

@@ -19,7 +19,7 @@ from ..model.layout import Layout, torch_name
 from ..model.state import ModelState
 from ..model.stored_record import StoredRecord
 from ..model.symbol_pairs import SymbolPairs
-from . import network_file
+from . import checkpoint
 from .int8_tensors import SCALE, float_tensors, int8_fault, int8_tensors, outputs
 from .sealed_file import Path, path_name
 from .stored_pairs import PAIRS, pairs_fault
@@ -61,13 +61,12 @@ def write(
     values["class_weight"] = class_weight if not isinstance(class_weight, Mapping) else [*class_weight.items()]
     state = first.copy_between_steps()
     state.labels = StoredRecord(values, tensors)
-    network_file.write(state, parameters, path, training_state=False)
+    checkpoint.write(state, parameters, path, training_state=False)
 
 
 def read(path: Path, defaults: Mapping[str, Any]) -> StoredClassifier:
     """Return a classifier from a file."""
-    stored = network_file.read(path, defaults)
-    parameters, state = stored.parameters, stored.kept
+    parameters, state = checkpoint.read(path, defaults)
     record = state.labels
     shown = path_name(path)
     if record is None or "directions" not in record.values:

@@ -12,15 +12,14 @@ from functools import partial
 from typing import Any, BinaryIO, NamedTuple
 
 from ..errors import InvalidInputError, ModelFileError
-from .container import read_header
 from .plain_json import plain_json, read_json
 from .sealed_file import (
     Path,
-    opened,
     path_name,
     peek_header,
+    read_path,
+    read_sealed_header,
     read_sealed_tensors,
-    require_kind,
     sealed_bytes,
     write_path,
 )
@@ -57,8 +56,7 @@ def read(path: Path, checks: Mapping[str, Check]) -> Stored:
 
     For each value of the entry, `checks` has a function that takes its name and value and raises an InvalidInputError.
     """
-    with opened(path) as (stream, size):
-        stored = _read(stream, size, checks)
+    stored = read_path(path, partial(_read, checks=checks))
     stored.content.name = path_name(path)
     return stored
 
@@ -70,14 +68,14 @@ def holds_detector(path: Path) -> bool:
 
 def _content(content: bytes, entry: Mapping[str, Any]) -> bytes:
     stream = io.BytesIO(content)
-    header = require_kind(read_header(stream, len(content)), *WITH_ENTRY)
+    header = read_sealed_header(stream, len(content), *WITH_ENTRY)
     own = {key: value for key, value in header.metadata.items() if key != "checksum"}
     return sealed_bytes(own | {ENTRY: plain_json(entry)}, read_sealed_tensors(stream, header))
 
 
 def _read(stream: BinaryIO, size: int, checks: Mapping[str, Check]) -> Stored:
     content = ModelContent(stream.read(size))
-    header = require_kind(read_header(content, len(content.getbuffer())), *WITH_ENTRY)
+    header = read_sealed_header(content, len(content.getbuffer()), *WITH_ENTRY)
     content.seek(0)
     if ENTRY not in header.metadata:
         raise ModelFileError(

@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 
 from ..errors import ModelFileError
 from ..parameters.checks import MAX_SCALE
-from .container import read_header
 from .plain_json import plain_json, read_json
 from .sealed_file import (
     Path,
-    opened,
+    read_path,
+    read_sealed_header,
     read_sealed_tensors,
-    require_kind,
     sealed_bytes,
     with_format,
     write_path,
@@ -45,8 +44,7 @@ def write(path: Path, parts: Sequence[tuple[str, bytes]], weights: NDArray[np.fl
 
 def read(path: Path) -> tuple[Parts, NDArray[np.float64]]:
     """Return the arguments of `write`; the models' bytes are not examined."""
-    with opened(path) as (stream, size):
-        return _read(stream, size)
+    return read_path(path, _read)
 
 
 def _content(parts: Sequence[tuple[str, bytes]], weights: NDArray[np.float64]) -> bytes:
@@ -56,7 +54,7 @@ def _content(parts: Sequence[tuple[str, bytes]], weights: NDArray[np.float64]) -
 
 
 def _read(stream: BinaryIO, size: int) -> tuple[Parts, NDArray[np.float64]]:
-    header = require_kind(read_header(stream, size), "mixture")
+    header = read_sealed_header(stream, size, "mixture")
     names = read_json(header.metadata.get("models", "").encode("ascii", "replace"), "list of models")
     if not isinstance(names, list) or not 1 <= len(names) <= MAX_MODELS or any(name not in MEMBERS for name in names):
         raise ModelFileError(f"its models are not a list of up to {MAX_MODELS} of {', '.join(MEMBERS)}")

@@ -16,14 +16,13 @@ from ..ngram.counts import Counts
 from ..ngram.packed_counts import pack, unpack
 from ..ngram.settings import NGramSettings
 from ..text.symbols.vocabulary import Vocabulary
-from .container import read_header
 from .plain_json import plain_json, read_json
 from .sealed_file import (
     Path,
     bytes_stream,
-    opened,
+    read_path,
+    read_sealed_header,
     read_sealed_tensors,
-    require_kind,
     sealed_bytes,
     with_format,
     write_path,
@@ -56,8 +55,7 @@ def to_bytes(learned: CountedText, parameters: Mapping[str, Any]) -> bytes:
 
 def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], CountedText]:
     """Return the parameters and the counts in an untrusted file; `defaults` replace missing parameters."""
-    with opened(path) as (stream, size):
-        return _read(stream, size, defaults)
+    return read_path(path, partial(_read, defaults=defaults))
 
 
 def from_bytes(content: bytes, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], CountedText]:
@@ -72,7 +70,7 @@ def _content(learned: CountedText, parameters: Mapping[str, Any]) -> bytes:
 
 
 def _read(stream: BinaryIO, size: int, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], CountedText]:
-    header = require_kind(read_header(stream, size), "ngram")
+    header = read_sealed_header(stream, size, "ngram")
     for key in ("configuration", "vocabulary"):
         if key not in header.metadata:
             raise ModelFileError(f"it has no {key}")

@@ -143,7 +143,7 @@ class ModelState:
         self.n_steps, self.smooth_loss = snapshot.n_steps, snapshot.smooth_loss
 
     def __copy__(self) -> Self:
-        """Return a state that shares all arrays; pickling works differently, see `files.network_file`."""
+        """Return a state that shares all arrays; pickling works differently, see `files.checkpoint`."""
         new = object.__new__(type(self))
         vars(new).update(vars(self))
         return new

@@ -64,14 +64,16 @@ class TextReading(Protocol):
         """Return a reading that continues independently."""
 
 
-class FixedReading:
+class FixedReading(NamedTuple):
     """A `TextReading` by a network that does not learn."""
 
-    __slots__ = ("network", "state")  # made for each piece of a text: a named tuple takes longer
-    learns = False
+    network: InferenceNetwork
+    state: State
 
-    def __init__(self, network: InferenceNetwork, state: State) -> None:
-        self.network, self.state = network, state
+    @property
+    def learns(self) -> bool:
+        """Whether the network can learn from the text."""
+        return False
 
     def read(self, ids: Ids, *, learn: bool = True) -> tuple[FixedReading, NDArray[np.float64]]:
         """Read symbols (n,); return the new reading and log P of each symbol."""

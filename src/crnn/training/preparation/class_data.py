@@ -14,7 +14,7 @@ from ...parameters.checks import checked_float, checked_sample_weights, has_item
 from ...parameters.settings import checked_parameter
 from ...text.sources.input_checks import python_values, refuse_other_collections
 from ...text.sources.labels import Labeled, checked_labels, label_number
-from ...text.sources.text_input import text_source
+from ...text.sources.sources import text_source
 
 LEAST_SECONDS = 1e-3  # for a direction when the others have used up its time
 

@@ -1,8 +1,7 @@
-"""NetworkFile: a model's state and parameters, to a file and back."""
+"""Checkpoint: a model's state and parameters, to a file and back."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -20,9 +19,9 @@ from ..model.stored_record import StoredRecord
 from ..parameters.checks import checked_bool, generator, pcg64_generator
 from ..parameters.settings import Settings
 from . import model_file
+from .checks import Architecture
 from .int8_tensors import float_tensors, int8_tensors
 from .model_file import ModelFile
-from .network_file_checks import Architecture
 from .random_state import restored_generator
 from .sealed_file import Path, path_name
 from .stored_pairs import stored_pairs
@@ -32,21 +31,13 @@ Array = NDArray[Any]
 MAX_NEW_HIDDEN = 4 << 20  # maximum bytes of a hidden state made for a file of weights alone, for its batch size
 
 
-class StoredNetwork(NamedTuple):
+class Checkpoint(NamedTuple):
     """The contents of a file: a model, and its unfinished run."""
 
     parameters: dict[str, Any]
     state: ModelState
     run: StoredRecord | None  # the state of the run
     best: ModelState | None  # at the run's lowest validation loss, if not the current state
-
-    @property
-    def kept(self) -> ModelState:
-        """The state that an unfinished run would have kept if stopped there.
-
-        It is the state at the lowest validation loss, if the file has it, with averaged weights if the run averages.
-        """
-        return (self.state if self.best is None else self.best).averaged()
 
 
 def write(
@@ -166,35 +157,49 @@ def _training(state: ModelState) -> tuple[dict[str, Any], dict[str, Array]]:
     return document, state.training_arrays()
 
 
-def read(path: Path, defaults: Mapping[str, Any]) -> StoredNetwork:
-    """Return everything in a file; `defaults` hold for parameters missing from the file."""
+def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], ModelState]:
+    """Return the parameters and the state of a model from a file; `defaults` hold for parameters missing from the file.
+
+    For an unfinished run, the state is the one that the run would have kept if stopped there: the state at the lowest
+    validation loss, if the file has it, with averaged weights if the run averages.
+    """
+    found = read_checkpoint(path, defaults)
+    return found.parameters, (found.state if found.best is None else found.best).averaged()
+
+
+def read_checkpoint(path: Path, defaults: Mapping[str, Any]) -> Checkpoint:
+    """Return everything in a file; see `read`."""
     file = model_file.read(path)
     try:
-        configuration = dict(file.configuration)
-        parameters = {**defaults, **configuration}
-        try:
-            if unknown := configuration.keys() - defaults.keys():
-                raise InvalidInputError(f"{min(unknown)!r} is not a parameter")
-            settings = _check(parameters)
-        except InvalidInputError as error:
-            raise ModelFileError(f"its configuration is invalid: {error}") from error
-        layout = _layout(file)
-        state = _state(
-            layout, file, optimizer=settings.optimizer, batch_size=settings.batch_size, seq_length=settings.seq_length,
-            random_state=settings.random_state,
-        )  # fmt: skip
-        best = None
-        if file.best is not None:
-            best = replace(
-                state,
-                **file.best,
-                params=_flat_weights(layout, file.best_tensors),
-                optimizer_state=_optimizer_state(layout, state.optimizer, file.best_tensors),
-                hidden=_hidden(layout, file.best_tensors),
-            )
-        return StoredNetwork(parameters, state, None if file.run is None else file.run.copy(), best)
+        return _checkpoint(file, defaults)
     except (InvalidInputError, ModelFileError) as error:
         raise ModelFileError(f"model file {path_name(path)}: {error}") from error
+
+
+def _checkpoint(file: ModelFile, defaults: Mapping[str, Any]) -> Checkpoint:
+    configuration = dict(file.configuration)
+    parameters = {**defaults, **configuration}
+    try:
+        if unknown := configuration.keys() - defaults.keys():
+            raise InvalidInputError(f"{min(unknown)!r} is not a parameter")
+        settings = _check(parameters)
+    except InvalidInputError as error:
+        raise ModelFileError(f"its configuration is invalid: {error}") from error
+    layout = _layout(file)
+    state = _state(
+        layout, file, optimizer=settings.optimizer, batch_size=settings.batch_size, seq_length=settings.seq_length,
+        random_state=settings.random_state,
+    )  # fmt: skip
+    best = None
+    if file.best is not None:
+        best = replace(
+            state,
+            **file.best,
+            params=_flat_weights(layout, file.best_tensors),
+            optimizer_state=_optimizer_state(layout, state.optimizer, file.best_tensors),
+            hidden=_hidden(layout, file.best_tensors),
+        )
+    return Checkpoint(parameters, state, None if file.run is None else file.run.copy(), best)
 
 
 def _flat_weights(layout: Layout, tensors: Mapping[str, Array]) -> Array:
@@ -328,7 +333,7 @@ def _portable(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 def state_from_bytes(content: bytes) -> ModelState:
     """Return the state written by `state_to_bytes`."""
-    file = model_file.read(io.BytesIO(content))
+    file = model_file.from_bytes(content)
     state = _state(_layout(file), file, optimizer="adagrad", batch_size=1, seq_length=1, random_state=None)
     return replace(state, gradient_rms=file.gradient_rms)
 

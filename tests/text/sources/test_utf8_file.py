@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from crnn.text.sources.decompressed import MAGIC
-from crnn.text.sources.file_blocks import utf8_blocks
+from crnn.text.sources.utf8_file import utf8_blocks
 from crnn.text.symbols.vocabulary import Vocabulary
 
 SIZES = st.integers(1, 7)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import InvalidInputError
+from crnn.text.streams.split import split_documents, split_text
 from crnn.text.streams.text_streams import TextStreams
-from crnn.training.loop.validation import split_documents, split_text
 
 FRACTIONS = st.floats(0, 1, exclude_min=True, exclude_max=True)
 DOCUMENTS = st.lists(st.lists(st.integers(0, 3), max_size=7), min_size=2, max_size=20)

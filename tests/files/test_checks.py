@@ -5,8 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from crnn.files.container import Declared
-from crnn.files.network_file_checks import (
+from crnn.files.checks import (
     Architecture,
     architecture_fault,
     best_fault,
@@ -16,6 +15,7 @@ from crnn.files.network_file_checks import (
     training_fault,
     value_fault,
 )
+from crnn.files.container import Declared
 from crnn.model.state import WEIGHT_AVERAGE
 
 COUNTERS = {"n_steps": 7, "smooth_loss": 27.5}
