@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .._kernels.ngram import ngrams
 from ..inference.matching.goal import Goal
-from ..inference.network.protocol import InferenceNetwork
+from ..inference.network.protocol import InferenceNetwork, write_rows
 from ..inference.network.scratch import Scratch
 from ..runtime.cancellation import check_cancelled
 from .counts import Counts
@@ -56,7 +56,7 @@ class CountsNetwork(InferenceNetwork):
 
     def select(self, state: State, streams: NDArray[np.intp]) -> State:
         """Return a copy of the given streams of a state, in the given order."""
-        return state[streams]
+        return state.take(streams, axis=0)  # a fifth of the time of an index
 
     def join(self, states: Sequence[State]) -> State:
         """Return one state with the streams of several states."""
@@ -65,7 +65,7 @@ class CountsNetwork(InferenceNetwork):
     def put(self, state: State, total: int, streams: Sequence[NDArray[np.intp]], parts: Sequence[State]) -> State:
         """Write the streams of each part into a state, in place."""
         for places, part in zip(streams, parts, strict=True):
-            state[places] = part
+            write_rows(state, places, part)
         return state
 
     def feed(self, x: NDArray[np.int32], state: State) -> None:
@@ -157,6 +157,10 @@ class CountsNetwork(InferenceNetwork):
     def rows_at_a_time(self, wanted: int) -> int:
         """Return the number of logits rows to compute at once: `wanted`, or fewer to fit in `ROW_BYTES`."""
         return max(1, min(wanted, ROW_BYTES // (8 * self.symbols)))
+
+    def streams_at_a_time(self, wanted: int) -> int:
+        """Return how many of many streams to read at once: more than for a network, since states are small."""
+        return 4 * wanted
 
 
 def _unpacked(arrays: dict[str, Array], symbols: int, boundary: int | None) -> CountsNetwork:

@@ -55,6 +55,7 @@ def few_rows(monkeypatch):
     """Several groups of sessions, and several calls of a network for a piece."""
     monkeypatch.setattr(text_states, "ROWS", 3)
     monkeypatch.setattr(text_states, "SCORE_ROWS", 7)
+    monkeypatch.setattr(CountsNetwork, "streams_at_a_time", lambda network, wanted: wanted)
 
 
 def bits(states):

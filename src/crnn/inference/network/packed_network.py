@@ -21,7 +21,7 @@ from ...model.layout import Layout, aligned_zeros, n_labels
 from ...runtime.cancellation import check_cancelled
 from .folded_embedding import folded_network
 from .packed_integers import column_scales, with_integers, without_integers
-from .protocol import SCORE_ROWS
+from .protocol import SCORE_ROWS, write_rows
 from .scratch import Scratch
 from .shared_stream import TRIAL_SYMBOLS, SharedStream
 
@@ -190,8 +190,8 @@ class PackedNetwork(NamedTuple):
         """Write the streams of each part into a state, in place."""
         for places, part in zip(streams, parts, strict=True):
             for array, new in zip(state, part, strict=True):
-                for layer, of_layer in zip(array, new, strict=True):  # a third of the time of all layers at once
-                    layer[places] = of_layer
+                for layer, of_layer in zip(array, new, strict=True):
+                    write_rows(layer, places, of_layer)
         return state
 
     def repeat(self, state: State, streams: int) -> State:
@@ -354,6 +354,10 @@ class PackedNetwork(NamedTuple):
     def rows_at_a_time(self, wanted: int) -> int:
         """Return how many rows of logits to compute at once."""
         return rows_of_logits(self.layout, wanted)
+
+    def streams_at_a_time(self, wanted: int) -> int:
+        """Return how many of many streams to read at once."""
+        return wanted
 
     @property
     def kernel_arguments(self) -> PackedWeights:

@@ -163,8 +163,22 @@ class InferenceNetwork(Protocol):
         """Return how many rows of logits to compute at once: `wanted`, or fewer to limit memory."""
         return wanted
 
+    def streams_at_a_time(self, wanted: int) -> int:
+        """Return how many of many streams to read at once: `wanted` suits a recurrent network."""
+        return wanted
+
 
 def log_softmax(y: Array) -> NDArray[np.float64]:
     """Return the log-probabilities of logits (n, V), in double precision because they will be summed."""
     y = y - y.max(axis=1, keepdims=True).astype(np.float64)
     return np.asarray(y - np.log(np.exp(y).sum(axis=1, keepdims=True)))
+
+
+def write_rows(array: Array, places: NDArray[np.intp], rows: Array) -> None:
+    """Set array[places] = rows, contiguous and of the same type, (N, k) and (n, k).
+
+    Copying a row as one item takes a sixth of the time that NumPy needs for its numbers.
+    """
+    if array.shape[1]:
+        item = np.dtype((np.void, array.itemsize * array.shape[1]))
+        array.view(item)[places] = rows.view(item)

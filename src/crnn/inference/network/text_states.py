@@ -294,8 +294,8 @@ class TextStates:
         """Read a string in each of these sessions; return log P of each string, (n,)."""
         sessions, network, lengths, starts = self._settled(), self._network, strings.lengths, strings.starts
         of_string, log_prob, least = np.zeros(len(which)), sessions.log_prob[which], sessions.min_log_prob[which]
-        order = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]
-        rows = network.rows_at_a_time(ROWS)
+        order = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]  # the longest first
+        rows = network.rows_at_a_time(network.streams_at_a_time(ROWS))
         found: list[tuple[Indices, State]] = []
 
         def read(group: Indices) -> None:
