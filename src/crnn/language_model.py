@@ -188,7 +188,7 @@ class LanguageModel(Estimator):
             Whether all samples must differ: duplicates are replaced by further samples.
         exclude : iterable of str or bytes, default=()
             Texts never to return, such as the training documents. For `Lines`, only 64-bit hashes are kept, 8 bytes per
-            line: a new text is wrongly excluded with probability 10⁻¹¹ for 100 million lines.
+            line: a new text is wrongly excluded with probability 5·10⁻¹² for 100 million lines.
         random_state : int, SeedSequence, Generator or None, default=None
             The same seed gives the same text. None: a different text each time.
 
