@@ -31,7 +31,7 @@ NEEDED = {  # what a page's blocks import that tests may lack
     "curves.md": ("pandas", "tensorboardX"),
 }
 PEERS = {"export.md", "curves.md", "search.md"}  # pages that need the extra of that name
-SLOW = {"README.md", "tutorial.md"}  # pages that train for half a minute
+SLOW = {"README.md", "tutorial.md", "visualizing.md"}  # pages that train for half a minute or more
 
 
 def title(page):

@@ -1,4 +1,4 @@
-"""The figures of quality on the pages are those of docs/figures.toml."""
+"""Pages quote the measured losses from docs/figures.toml."""
 
 import itertools
 import re
