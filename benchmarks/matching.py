@@ -68,16 +68,17 @@ def mask_variation(model: LanguageModel, matching: str, p_match: float, texts: S
 
 def row(model: LanguageModel, matching: str, num_samples: int, n_masked: int) -> str:
     """Return a pattern's line of the table."""
+    shown = "`" + matching.replace("|", r"\|") + "`"
     try:
         first = processor_time(model, 1, matching, 0)
         each = min(processor_time(model, num_samples, matching, seed) for seed in (1, 2, 3)) / num_samples
     except InvalidInputError:  # too rare a match
-        return f"| `{matching}` | – | fails | – | – | – |"
+        return f"| {shown} | – | fails | – | – | – |"
     p, lower, upper = model.match_probability(matching)
     texts = model.sample(num_samples=n_masked, matching=matching, max_length=MAX_LENGTH, random_state=4)
     off = mask_variation(model, matching, p, texts)
     bounds = "" if lower == upper else f" ({lower:.2g} to {upper:.2g})"
-    return f"| `{matching}` | {p:.3g}{bounds} | {first:.3f} | {upper / p:.3g} | {each * 1e6:.2f} | {off:.3f} |"
+    return f"| {shown} | {p:.3g}{bounds} | {first:.3f} | {upper / p:.3g} | {each * 1e6:.2f} | {off:.3f} |"
 
 
 def table(model: LanguageModel, patterns: Sequence[str], num_samples: int, n_masked: int) -> list[str]:
