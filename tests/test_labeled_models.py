@@ -252,9 +252,9 @@ def test_another_label_is_refused(model):
 def test_labels_in_a_file_are_checked(labels, tmp_path):
     small(max_steps=1).fit(["ab", "b"], labels=["a", "b"]).save(tmp_path / "m.crnn")
     data = (tmp_path / "m.crnn").read_bytes()
-    before = b'\\"labels\\": [\\"a\\", \\"b\\"]'
+    before = b'\\\\\\"labels\\\\\\": [\\\\\\"a\\\\\\", \\\\\\"b\\\\\\"]'
     assert data.count(before) == 1
-    after = b'\\"labels\\": ' + labels.replace('"', '\\"').encode()
+    after = b'\\\\\\"labels\\\\\\": ' + labels.replace('"', '\\\\\\"').encode()
     (tmp_path / "m.crnn").write_bytes(data.replace(before, after.ljust(len(before))[: len(before)]))
     with pytest.raises(ModelFileError):
         CharRNN.load(tmp_path / "m.crnn")

@@ -470,7 +470,7 @@ def test_file_of_another_embedding_size_is_refused(tmp_path):
     path = tmp_path / "model.crnn"
     small(embedding_size=5, max_steps=0).fit(TEXT).save(path)
     content = path.read_bytes()
-    path.write_bytes(content.replace(b'embedding_size\\": 5', b'embedding_size\\": 4'))
+    path.write_bytes(content.replace(b'embedding_size\\\\\\": 5', b'embedding_size\\\\\\": 4'))
     assert path.read_bytes() != content
     with pytest.raises(ModelFileError, match="embedding"):
         CharRNN.load(path)

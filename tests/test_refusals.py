@@ -152,6 +152,7 @@ INVALID = {
     "training_state": NOT_BOOLS,
     "state_dict": [*THINGS, None, 3, [1]],
     # export and pictures
+    "space": [*THINGS, {}, None, 3, "", " ", "a b", b"a"],
     "float16": NOT_BOOLS,
     "int8": NOT_BOOLS,
     "title": [*THINGS, {}, 3, b"ab"],

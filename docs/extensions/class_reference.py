@@ -17,7 +17,7 @@ from sphinx.util.typing import ExtensionMetadata
 
 MEMBERS = {
     "Train": ("recommended", "fit", "partial_fit", "fit_weights", "resume", "stop", "calibrate"),
-    "Generate": ("sample", "stream", "beam_search", "enumerate_documents", "restore"),
+    "Generate": ("sample", "stream", "beam_search", "enumerate_documents", "match_probability", "restore"),
     "Score": (
         "score", "score_samples", "score_batches", "bits_per_char", "perplexity", "surprisal", "rank", "guess_number",
         "decision_function", "explain",
@@ -26,7 +26,7 @@ MEMBERS = {
     "Read step by step": ("start", "adapt", "for_label"),
     "Features and gradients": ("hidden_states", "transform", "get_feature_names_out", "gradient", "editing"),
     "Save and load": ("save", "load", "to_bytes", "from_bytes"),
-    "Export": ("quantize", "to_torch", "from_torch", "export_onnx", "export_c", "export_html"),
+    "Export": ("quantize", "to_torch", "from_torch", "export_onnx", "export_c", "export_html", "export_arpa"),
     "Get and set parameters": ("get_params", "set_params"),
 }  # fmt: skip
 ATTRIBUTES = "Attributes"

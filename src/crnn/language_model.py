@@ -425,7 +425,7 @@ class LanguageModel(Estimator):
         >>> from crnn import CharNGram
         >>> names = CharNGram(order=3).fit(["anna", "hanna", "hannah", "bob"])
         >>> round(names.match_probability(".*nn.*").estimate, 2)
-        0.55
+        0.31
         """
         request = TextRequest(n, prime, None, {}, matching)
         self._require_no_labels("match_probability")
@@ -970,6 +970,7 @@ class LanguageModel(Estimator):
     def _trials(self, what: str, request: TextRequest) -> tuple[Trials, Vocabulary]:
         """Return a sampler of texts that match the request's pattern, and the symbols."""
         vocabulary = self._vocabulary(what)
+        check_prime(request.prime, vocabulary)
         if vocabulary.labels:
             models, log_weights = self._of_labels(what, request.prime)
             return OfLabels(log_weights, [model._trials(what, request)[0] for model in models]), vocabulary

@@ -17,7 +17,7 @@ WRONG = [
     ("demo --seconds 0", "--seconds"),
     ("demo --seconds nan", "--seconds"),
     ("demo --seconds soon", "--seconds"),
-    ("export model.crnn names.txt", "argument OUT: 'names.txt' must end in .c, .onnx or .html"),
+    ("export model.crnn names.txt", "argument OUT: 'names.txt' must end in .c, .onnx, .html or .arpa"),
     ("export model.crnn a.onnx --float16", "--float16: only for OUT.html"),
     ("export model.crnn a.onnx --int8", "--int8: only for OUT.c and OUT.html"),
     ("export model.crnn a.html --int8 --float16", "not allowed with argument"),

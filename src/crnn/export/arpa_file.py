@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, short_repr
 from ..files.ngram_file import CountedText
 from ..ngram.lookahead import Unrolled
 from ..parameters.checks import FilePath, checked_path
@@ -41,7 +41,7 @@ def export_arpa(learned: CountedText, path: FilePath, *, space: str) -> None:
 def _tokens(vocabulary: Vocabulary, space: str) -> list[str]:
     """Return a word of the file for each symbol: itself if it can be read, else its code point or its byte."""
     if not isinstance(space, str) or not space.isprintable() or not space or any(map(str.isspace, space)):
-        raise InvalidInputError(f"space must be a str of printable characters without spaces, not {space!r}")
+        raise InvalidInputError(f"space must be a str of printable characters without spaces, not {short_repr(space)}")
     if space in (START, END, OTHER) or (vocabulary.kind == "characters" and space in vocabulary and space != " "):
         raise InvalidInputError(f"space is {space!r}, which the model uses for another symbol. Choose another token.")
     symbols: list[Any] = [vocabulary[i] for i in range(len(vocabulary))]

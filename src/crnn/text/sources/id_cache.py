@@ -279,7 +279,7 @@ def _read(path: str) -> tuple[Described, dict[str, int]] | None:
     """Return the contents of a cache's JSON; None if it is missing, damaged or of another version."""
     try:
         with open(path, "rb") as file:
-            text = file.read(MAX_JSON + 1)
+            text = file.read(min(os.fstat(file.fileno()).st_size, MAX_JSON) + 1)  # `read` allocates what it may need
     except (FileNotFoundError, IsADirectoryError):
         return None
     try:
