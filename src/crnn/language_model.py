@@ -30,7 +30,7 @@ from .inference.network.text_state import FixedReading, TextState
 from .inference.network.text_states import TextStates, started_sessions
 from .inference.restoring.damage import Damage
 from .inference.restoring.restored_texts import Restorer
-from .inference.sampling.beam_search import best_continuations
+from .inference.sampling.beam_search import best_completions, best_continuations
 from .inference.sampling.enumeration import EnumeratedDocuments, enumerated_documents
 from .inference.sampling.label_mixture import log_prior, mixed_drawer
 from .inference.sampling.sampling_controls import SampleOptions, SamplingOptions, with_controls
@@ -291,14 +291,14 @@ class LanguageModel(Estimator):
 
     @overload
     def beam_search(
-        self, n: int = 20, *, prime: str = "", beams: int = 8, matching: Any = None
+        self, n: int = 20, *, prime: str = "", beams: int = 8, stop: Any = None, matching: Any = None
     ) -> list[tuple[str, float]]: ...
     @overload
     def beam_search(
-        self, n: int = 20, *, prime: bytes, beams: int = 8, matching: Any = None
+        self, n: int = 20, *, prime: bytes, beams: int = 8, stop: Any = None, matching: Any = None
     ) -> list[tuple[bytes, float]]: ...
     def beam_search(
-        self, n: int = 20, *, prime: str | bytes = "", beams: int = 8, matching: Any = None
+        self, n: int = 20, *, prime: str | bytes = "", beams: int = 8, stop: Any = None, matching: Any = None
     ) -> list[Any]:
         """Return the most probable continuations of a text, with their log-probabilities.
 
@@ -314,6 +314,9 @@ class LanguageModel(Estimator):
         beams : int, default=8
             Continuations to keep and return, fewer if there are no more. One beam finds the text of
             ``sample(n, prime=prime, temperature=0)``.
+        stop : list of str, or of bytes, default=None
+            Characters that end a continuation, such as ``[" ", ".", ","]``: it has 1 to `n` characters, none of them a
+            stop, and log P is the probability that any stop (or the document's end) follows. This completes words.
         matching : str, bytes or re.Pattern, default=None
             A pattern that all continuations match within `n` characters, as in `sample`: a document together with the
             prime; running text ends at its first match.
@@ -336,10 +339,18 @@ class LanguageModel(Estimator):
         >>> (best, log_prob), *others = model.beam_search(3, prime="a", beams=4)
         >>> best, len(others)
         ('bab', 3)
+        >>> words = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("to be or not to be. " * 20)
+        >>> words.beam_search(prime="to be or n", stop=[" ", "."])[0][0]
+        'ot'
         """
         n, beams = checked_int("n", n, 0), checked_int("beams", beams, 1)
         network, vocabulary = self._text_network("beam_search", one_row=beams == 1)
         check_prime(prime, vocabulary)
+        if stop is not None:
+            if matching is not None:
+                raise InvalidInputError("stop cannot be combined with matching. Let the pattern end the continuation.")
+            state = Context.after(network, encoded_prime(prime, vocabulary)).state
+            return best_completions(network, vocabulary, state, n, beams, stop)
         guide = None if matching is None else guide_of(self, network, vocabulary, matching, prime)
         return best_continuations(network, vocabulary, n, prime, beams, guide)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from examples import packed, random_language_model, reference_state
 
-from crnn import CharRNN, InvalidInputError
+from crnn import CharNGram, CharRNN, InvalidInputError
 from crnn.inference.sampling.beam_search import beam_search
 from crnn.parameters.cells import CELLS
 from crnn.reference import network as reference
@@ -113,3 +113,57 @@ def test_a_small_search_does_not_ask_for_free_memory(model, monkeypatch):
 def test_continuations_of_bytes_are_bytes():
     model = random_language_model(bytes(range(256)))
     assert all(type(text) is bytes for text, _ in model.beam_search(2, prime=b"\xff"))
+
+
+# --------------------------------------------------------------- completions
+
+STOPS = [" ", "."]
+
+
+def brute_completions(model, prime, n, stops):
+    """Return log P of every text of up to n symbols, none of them a stop, that any of the stops follows."""
+    inner = [symbol for symbol in map(str, model.vocabulary_) if len(symbol) == 1 and symbol not in stops]
+    texts = ["".join(symbols) for k in range(1, n + 1) for symbols in itertools.product(inner, repeat=k)]
+    before = model.surprisal(prime).sum()
+    return {
+        text: float(np.logaddexp.reduce([before - model.surprisal(prime + text + stop).sum() for stop in stops]))
+        for text in texts
+    }
+
+
+def test_completions_are_the_most_probable_texts_before_any_stop():
+    model = CharNGram(4).fit("ab ba. aab b. " * 5)
+    found = model.beam_search(4, prime="ab ", beams=64, stop=STOPS)
+    expected = brute_completions(model, "ab ", 4, STOPS)
+    assert [text for text, _ in found] == sorted(expected, key=lambda text: -expected[text])[: len(found)]
+    np.testing.assert_allclose([p for _, p in found], [expected[text] for text, _ in found], rtol=1e-9)
+    assert len(found) == len(expected)  # 2 + 4 + 8 + 16
+
+
+def test_a_state_completes_what_a_prime_does():
+    model = CharNGram(4).fit("ab ba. aab b. " * 5)
+    state = model.start("ab ")
+    assert state.beam_search(5, beams=3, stop=STOPS) == model.beam_search(5, prime="ab ", beams=3, stop=STOPS)
+    assert state.beam_search(3, beams=3) == model.beam_search(3, prime="ab ", beams=3)
+    assert state.log_prob == 0
+
+
+def test_a_document_ends_its_last_word():
+    model = CharNGram(4).fit(["to be", "or not"] * 5)
+    (text, log_p), *_ = model.beam_search(prime="or n", beams=3, stop=" ")
+    end = -model.start("or n").copy().feed("ot").end().log_prob
+    space = model.surprisal("or not ")[4:].sum()
+    assert text == "ot"
+    assert log_p == pytest.approx(np.logaddexp(-end, -space))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"stop": ["a", "ab"]}, r"^stop\[1\] is 'ab', but beam_search needs stops of one character"),
+        ({"stop": "a", "matching": "a"}, "^stop cannot be combined with matching"),
+    ],
+)
+def test_stops_that_cannot_add_up_are_refused(options, message):
+    with pytest.raises(InvalidInputError, match=message):
+        CharNGram(2).fit("ab").beam_search(3, **options)

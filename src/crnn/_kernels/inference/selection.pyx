@@ -15,7 +15,7 @@ import numpy as np
 RECENT_SYMBOLS = RECENT
 
 cdef enum:
-    RECENT = 12
+    RECENT = 8
     MAX_NODES = 0x7fffffff
 
 cdef enum Obligation:

@@ -11,6 +11,7 @@ from ...errors import InvalidInputError
 from ...parameters.checks import checked_bool, checked_int
 from ...text.symbols.codes import Text
 from ...text.symbols.vocabulary import Vocabulary
+from ..sampling.beam_search import best_completions, continuations_after
 from ..sampling.sampling_controls import SamplingControls, SamplingOptions, with_controls
 from ..sampling.text_sampler import text_sampler
 from ..sampling.uniforms import Uniforms, root
@@ -243,6 +244,32 @@ class TextState:
         ended = boundary is not None and sampler.ended_by(boundary)[0]
         self._advance(np.append(ids, np.int32(boundary or 0)) if ended else ids, drawn=True)  # also adds to log_prob
         return vocabulary.decode(ids)
+
+    def beam_search(self, n: int = 20, *, beams: int = 8, stop: Any = None) -> list[tuple[Any, float]]:
+        """Return the most probable continuations, with their log-probabilities; the state stays as it is.
+
+        Parameters
+        ----------
+        n, beams, stop
+            As for `CharRNN.beam_search`.
+
+        Returns
+        -------
+        list of (str or bytes, float)
+            Continuations and log P of each in nats; the most probable first.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("to be or not to be. " * 20)
+        >>> model.start("to be or n").beam_search(stop=[" ", "."])[0][0]
+        'ot'
+        """
+        n, beams = checked_int("n", n, 0), checked_int("beams", beams, 1)
+        network, state = self._reading.network, self._reading.network.copy(self._reading.state)
+        if stop is not None:
+            return best_completions(network, self._vocabulary, state, n, beams, stop)
+        return continuations_after(network, self._vocabulary, state, n, beams)
 
     def copy(self) -> TextState:
         """Return a state that changes independently of this one.

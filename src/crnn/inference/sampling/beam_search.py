@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from typing import Any
 
@@ -14,6 +15,7 @@ from ...text.symbols.vocabulary import Vocabulary
 from ..matching.goal import Guide
 from ..network.context import Context
 from ..network.protocol import InferenceNetwork, State, log_softmax
+from .stopping import encoded_stops
 from .text_drawing import encoded_prime
 
 BYTES_PER_SYMBOL = 40  # of each beam: five arrays of 8 bytes per symbol of the vocabulary
@@ -25,12 +27,73 @@ SMALL = 0.1 * GB  # bytes, for which nobody asks how much is free: that would ta
 def best_continuations(
     network: InferenceNetwork, vocabulary: Vocabulary, n: int, prime: Any, beams: int, guide: Guide | None = None
 ) -> list[tuple[Any, float]]:
+    """Return the most probable continuations of a text, each with its log P in nats, the best first."""
+    state = Context.after(network, encoded_prime(prime, vocabulary)).state
+    return continuations_after(network, vocabulary, state, n, beams, guide)
+
+
+def continuations_after(
+    network: InferenceNetwork, vocabulary: Vocabulary, state: State, n: int, beams: int, guide: Guide | None = None
+) -> list[tuple[Any, float]]:
     """Return the results of `beam_search` as texts, each with its log P in nats, the best first."""
     _check_free_memory(len(vocabulary), n, beams)
     forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
-    state = Context.after(network, encoded_prime(prime, vocabulary)).state
     found = beam_search(network, state, n, beams, forbidden=forbidden, end=vocabulary.boundary, guide=guide)
     return [(vocabulary.decode(ids), log_prob) for ids, log_prob in found]
+
+
+def best_completions(
+    network: InferenceNetwork, vocabulary: Vocabulary, state: State, n: int, beams: int, stop: Any
+) -> list[tuple[Any, float]]:
+    """Return the results of `completions` after a state as texts, each with its log P in nats, the best first."""
+    _check_free_memory(len(vocabulary), n, beams)
+    stops = encoded_stops(stop, vocabulary)
+    for i, ids in enumerate(stops):
+        if len(ids) > 1:
+            raise InvalidInputError(
+                f"stop[{i}] is {vocabulary.decode(ids)!r}, but beam_search needs stops of one character, whose "
+                'probabilities add up. Pass a list such as [" ", ".", ","].'
+            )
+    ends = np.unique([int(ids[0]) for ids in stops] + [i for i in (vocabulary.boundary,) if i is not None])
+    forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
+    found = completions(network, state, n, beams, ends.astype(np.intp), forbidden)
+    return [(vocabulary.decode(ids), log_prob) for ids, log_prob in found]
+
+
+def completions(
+    network: InferenceNetwork,
+    state: State,
+    n: int,
+    beams: int,
+    ends: NDArray[np.intp],
+    forbidden: Collection[int] = (),
+) -> list[tuple[NDArray[np.int32], float]]:
+    """Return up to `beams` texts of 1 to n symbols that are followed by any of the symbols `ends`, the best first.
+
+    The probabilities of the ends add up: log P is that of the text and an end after it. The search is over when no
+    unfinished text can be among the best any more.
+    """
+    texts, log_p = np.empty((1, 0), np.int32), np.zeros(1)
+    found: list[tuple[NDArray[np.int32], float]] = []
+    for t in range(n + 1):
+        follow = log_softmax(network.logits_after(state))[:, : network.symbols]
+        follow[:, list(forbidden)] = -np.inf
+        if t:
+            complete = log_p + np.logaddexp.reduce(follow[:, ends], axis=1)
+            found += zip(texts, complete.tolist(), strict=True)
+            found = sorted(found, key=lambda item: -item[1])[:beams]
+        follow[:, ends] = -np.inf
+        total = (log_p[:, None] + follow).ravel()
+        best = _largest(total, beams)
+        least = found[-1][1] if len(found) == beams else -math.inf
+        best = best[total[best] > least]
+        if t == n or not len(best):
+            break
+        parent, symbol = np.divmod(best, follow.shape[1])
+        texts, log_p = np.column_stack([texts[parent], symbol.astype(np.int32)]), total[best]
+        state = network.select(state, parent)
+        network.feed(np.ascontiguousarray(texts[:, -1:].T), state)
+    return found
 
 
 def beam_search(

@@ -1,0 +1,259 @@
+"""How much of a damaged text is restored, and how fast? `python -m benchmarks.restore FILE [--model MIXTURE]`.
+
+The first nine tenths of FILE are learned: by counts, and with --seconds by a mixture of counts and a network, unless a
+file has one that was trained on the same part. Held-out lines are damaged and restored, in texts of about 300
+characters after a line break. Baselines are simple methods that learn from the same text; SymSpell takes part if
+`symspellpy` is installed. A speed is in characters per second of processor time, on one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+import re
+import time
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from crnn import CharNGram, Mixture
+from crnn.runtime.build_info import processor_name
+
+LENGTH = 300  # characters of a text, approximately
+RATE = 0.05  # of typos
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+Restore = Callable[[list[str]], list[str]]
+
+
+def held_out_texts(text: str, characters: int) -> list[str]:
+    """Return the beginning of a text, cut at the ends of lines."""
+    found = [""]
+    for line in text[:characters].splitlines():
+        if len(found[-1]) + len(line) > LENGTH:
+            found.append("")
+        found[-1] += ("\n" if found[-1] else "") + line
+    return [part for part in found if part.strip()]
+
+
+# -------------------------------------------------------------------- damage
+
+
+def without_accents(text: str) -> str:
+    """Replace each letter by its base letter."""
+    return "".join(unicodedata.normalize("NFD", c)[0] if c.isalpha() else c for c in text)
+
+
+def with_typos(text: str, rate: float, rng: random.Random) -> str:
+    """Replace, drop, add or swap letters: the four kinds are equally frequent, and white space is safe."""
+    out, i = [], 0
+    while i < len(text):
+        c, swappable = text[i], text[i : i + 2].isalpha() and text[i] != text[i + 1 : i + 2]
+        kind = rng.randrange(4) if c.isalpha() and rng.random() < rate else None
+        if kind == 0:
+            other = rng.choice([letter for letter in LETTERS if letter != c.lower()])
+            out.append(other.upper() if c.isupper() else other)
+        elif kind == 2:
+            out.append(c + rng.choice(LETTERS))
+        elif kind == 3 and swappable:
+            out.append(text[i + 1] + c)
+            i += 1
+        elif kind != 1:
+            out.append(c)
+        i += 1
+    return "".join(out)
+
+
+def f1(wanted: Iterator[set[Any]], found: Iterator[set[Any]]) -> float:
+    """Return the F1 of marks in pairs of texts."""
+    pairs = list(zip(wanted, found, strict=True))
+    right = sum(len(a & b) for a, b in pairs)
+    return 2 * right / sum(len(a) + len(b) for a, b in pairs)
+
+
+def capitals(text: str) -> set[int]:
+    """Return the places of capitals."""
+    return {i for i, c in enumerate(text) if c.isupper()}
+
+
+def boundaries(text: str) -> set[int]:
+    """Return after how many other characters there is a space."""
+    return {match.start() - i for i, match in enumerate(re.finditer(" ", text))}
+
+
+def accents(text: str) -> set[tuple[int, str]]:
+    """Return the accented letters with their places."""
+    return {(i, c) for i, c in enumerate(text) if c != without_accents(c)}
+
+
+def share_fixed(texts: list[str], damaged: list[str], restored: list[str]) -> str:
+    """Return which share of damaged words is right, and which share of right words is broken."""
+    words = [[word for text in side for word in re.split(r"\s", text)] for side in (texts, damaged, restored)]
+    rows = list(zip(*words, strict=True))
+    bad, good = [(a, c) for a, b, c in rows if a != b], [(a, c) for a, b, c in rows if a == b]
+    broken = sum(a != c for a, c in good) / len(good)
+    fixed = f"{sum(a == c for a, c in bad) / len(bad):.3f} fixed, " if bad else ""
+    return f"{fixed}{broken:.4f} broken"
+
+
+# ----------------------------------------------------------------- baselines
+
+
+def most_frequent_forms(learned: str, fold: Callable[[str], str], *, starts: bool) -> Restore:
+    """Return a restorer that writes each word as it is most often; with `starts`, sentences and lines get capitals."""
+    forms: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for word in re.findall(r"\w+", learned):
+        forms[fold(word)][word] += 1
+
+    def restore(text: str) -> str:
+        text = re.sub(r"\w+", lambda m: forms[m[0]].most_common(1)[0][0] if m[0] in forms else m[0], text)
+        return re.sub(r"(^|\n|[.!?] )(\w)", lambda m: m[1] + m[2].upper(), text) if starts else text
+
+    return lambda texts: [restore(text) for text in texts]
+
+
+def unigram_spaces(learned: str) -> Restore:
+    """Return a restorer that divides each line into the words with the largest product of frequencies."""
+    words = Counter(learned.split())
+    total = sum(words.values())
+
+    @cache
+    def cost(word: str) -> float:
+        return -math.log(words[word] / total if word in words else 10.0 / (total * 10.0 ** len(word)))
+
+    def restore(line: str) -> str:
+        best, last = [0.0], [0]
+        for i in range(1, len(line) + 1):
+            costs = [(best[j] + cost(line[j:i]), j) for j in range(max(0, i - 20), i)]
+            best[i:], last[i:] = ([value] for value in min(costs))
+        parts, i = list[str](), len(line)
+        while i:
+            parts.append(line[last[i] : i])
+            i = last[i]
+        return " ".join(reversed(parts))
+
+    return lambda texts: ["\n".join(map(restore, text.split("\n"))) for text in texts]
+
+
+def neighbors(learned: str, gap: str) -> Restore:
+    """Return a restorer of gaps by the symbol that is most frequent between the same 3 + 3 neighbors, or fewer."""
+    tables: list[defaultdict[str, Counter[str]]] = [defaultdict(Counter) for _ in range(4)]
+    for n, table in enumerate(tables):
+        for i in range(n, len(learned) - n):
+            table[learned[i - n : i] + learned[i + 1 : i + 1 + n]][learned[i]] += 1
+
+    def symbol(text: str, i: int) -> str:
+        around = ((table, text[max(i - n, 0) : i] + text[i + 1 : i + 1 + n]) for n, table in enumerate(tables))
+        return [table[key] for table, key in around if key in table][-1].most_common(1)[0][0]
+
+    return lambda texts: ["".join(symbol(t, i) if c == gap else c for i, c in enumerate(t)) for t in texts]
+
+
+def symspell(learned: str, distance: int) -> Restore:
+    """Return SymSpell's corrections of words, with the words of the text."""
+    from symspellpy import SymSpell, Verbosity
+
+    speller = SymSpell(max_dictionary_edit_distance=distance)
+    for word, count in Counter(re.findall(r"[A-Za-z']+", learned.lower())).items():
+        speller.create_dictionary_entry(word, count)
+    options = {"max_edit_distance": distance, "include_unknown": True, "transfer_casing": True}
+
+    def corrected(match: re.Match[str]) -> str:
+        return str(speller.lookup(match[0], Verbosity.TOP, **options)[0].term)
+
+    return lambda texts: [re.sub(r"[A-Za-z']+", corrected, text) for text in texts]
+
+
+# --------------------------------------------------------------------- tables
+
+
+def tasks(learned: str, texts: list[str]) -> Iterator[tuple[str, list[str], dict[str, Any], Any, dict[str, Restore]]]:
+    """Yield each kind of damage: its name, the texts, arguments of `restore`, a measure, and baselines."""
+    lower = most_frequent_forms(learned, str.lower, starts=True)
+    yield (
+        "case: F1 of capitals", [text.lower() for text in texts], {"case": True},
+        lambda found: f"{f1(map(capitals, texts), map(capitals, found)):.3f}", {"most frequent form, starts": lower},
+    )  # fmt: skip
+    yield (
+        "spaces: F1", [text.replace(" ", "") for text in texts], {"spaces": True},
+        lambda found: f"{f1(map(boundaries, texts), map(boundaries, found)):.3f}",
+        {"unigram Viterbi": unigram_spaces(learned)},
+    )  # fmt: skip
+    if any(map(accents, texts)):
+        yield (
+            "accents: F1", [without_accents(text) for text in texts], {"accents": True},
+            lambda found: f"{f1(map(accents, texts), map(accents, found)):.3f}",
+            {"most frequent form": most_frequent_forms(learned, without_accents, starts=False)},
+        )  # fmt: skip
+    gap = "\x00"
+    gapped = ["".join(gap if i % 20 == 10 else c for i, c in enumerate(text)) for text in texts]
+
+    def right(found: list[str]) -> str:
+        pairs = [(a[i], b[i]) for a, b in zip(texts, found, strict=True) for i in range(10, len(a), 20)]
+        return f"{np.mean([a == b for a, b in pairs]):.3f}"
+
+    yield "a gap in 20: right", gapped, {"gaps": gap}, right, {"3 + 3 neighbors": neighbors(learned, gap)}
+    spellers = {f"SymSpell, {d}": symspell(learned, d) for d in (1, 2)} if find_spec("symspellpy") else {}
+    rng = random.Random(0)
+    damaged = [with_typos(text, RATE, rng) for text in texts]
+    for beams in (8, 32):
+        yield (
+            f"typos, {beams} beams", damaged, {"typos": RATE, "beams": beams},
+            lambda found: share_fixed(texts, damaged, found), spellers if beams == 8 else {},
+        )  # fmt: skip
+    yield (
+        "clean text, 8 beams", texts, {"typos": 0.01, "beams": 8},
+        lambda found: share_fixed(texts, texts, found), spellers,
+    )  # fmt: skip
+
+
+def timed(restore: Restore, damaged: list[str]) -> tuple[list[str], float]:
+    """Return restored texts, and characters per second of processor time."""
+    start = time.process_time()
+    found = restore(damaged)
+    return found, sum(map(len, damaged)) / (time.process_time() - start)
+
+
+def main() -> None:
+    """Print the table of a text."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--model", type=Path, help="a mixture trained on the first nine tenths")
+    parser.add_argument("--seconds", type=float, default=0.0, help="time to train a mixture (default: 0, none)")
+    parser.add_argument("--characters", type=int, default=12_000, help="held-out characters (default: 12000)")
+    options = parser.parse_args()
+    text = unicodedata.normalize("NFC", options.file.read_text(encoding="utf-8"))
+    cut = len(text) * 9 // 10
+    models: dict[str, Any] = {"counts": CharNGram(7).fit(text[:cut])}
+    if options.model:
+        models["mixture"] = Mixture.load(options.model)
+    elif options.seconds:
+        models["mixture"] = Mixture.recommended(text[:cut], options.seconds, fit=True)
+    texts = held_out_texts(text[cut:], options.characters)
+    known = set(models["counts"].vocabulary_)
+    texts = ["".join(c for c in part if c in known) for part in texts]
+    print(f"{options.file.name}, {sum(map(len, texts)):,} held-out characters; one thread; {processor_name()}")
+    print("\n| damage | method | result | characters/s |\n|---|---|---|---|")
+    for name, damaged, arguments, measure, baselines in tasks(text[:cut], texts):
+        methods = dict(baselines)
+        for of_model, model in models.items():
+            model.set_params(n_threads=1)
+            methods[of_model] = lambda texts, m=model, a=arguments: m.restore(texts, prime="\n", **a)
+        for method, restore in methods.items():
+            found, speed = timed(restore, damaged)
+            print(f"| {name} | {method} | {measure(found)} | {speed:,.0f} |", flush=True)
+            if method in models and "case" in arguments:
+                many = [one for one in damaged[:5] for _ in range(3)]
+                alone, speed = timed(lambda texts, r=restore: [r([one])[0] for one in texts], many)
+                assert alone[::3] == found[:5]  # a text does not depend on the others
+                print(f"| {name} | {method}, one text at a time | | {speed:,.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
