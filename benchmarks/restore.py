@@ -54,15 +54,15 @@ def with_typos(text: str, rate: float, rng: random.Random) -> str:
     """Replace, drop, add or swap letters: the four kinds are equally frequent, and white space is safe."""
     out, i = [], 0
     while i < len(text):
-        c, swappable = text[i], text[i : i + 2].isalpha() and text[i] != text[i + 1 : i + 2]
+        c, pair = text[i], text[i : i + 2]
         kind = rng.randrange(4) if c.isalpha() and rng.random() < rate else None
         if kind == 0:
             other = rng.choice([letter for letter in LETTERS if letter != c.lower()])
             out.append(other.upper() if c.isupper() else other)
         elif kind == 2:
             out.append(c + rng.choice(LETTERS))
-        elif kind == 3 and swappable:
-            out.append(text[i + 1] + c)
+        elif kind == 3 and len(pair) == 2 and pair.isalpha() and pair[0] != pair[1]:
+            out.append(pair[::-1])
             i += 1
         elif kind != 1:
             out.append(c)

@@ -35,7 +35,7 @@ NAMES = {
     "Estimators that use a model": ("TextClassifier", "AnomalyDetector"),
     "Data": ("Lines", "TextFile", "BOUNDARY", "UNKNOWN"),
     "Errors": ("InvalidInputError", "NotFittedError", "DivergenceError", "ModelFileError"),
-    "Functions": ("load_model", "show_config"),
+    "Functions": ("load_model", "longest_copies", "show_config"),
 }
 PURPOSES = {"BOUNDARY": "The symbol between documents.", "UNKNOWN": "The symbol for all unknown characters."}
 PAGES = {

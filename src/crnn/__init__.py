@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .errors import DivergenceError, InvalidInputError, ModelFileError, NotFittedError
     from .mixture import Mixture
     from .runtime.build_info import show_config
+    from .text.copies import longest_copies
     from .text.sources.lines import Lines
     from .text.sources.text_file import TextFile
     from .text.symbols.special import BOUNDARY, UNKNOWN
@@ -34,6 +35,7 @@ __all__ = [
     "TextClassifier",
     "TextFile",
     "__version__",
+    "longest_copies",
     "show_config",
 ]
 
@@ -52,6 +54,7 @@ _HOMES = {
     "NotFittedError": "errors",
     "TextClassifier": "text_classifier",
     "TextFile": "text.sources.text_file",
+    "longest_copies": "text.copies",
     "show_config": "runtime.build_info",
 }
 

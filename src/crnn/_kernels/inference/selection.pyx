@@ -183,7 +183,7 @@ cdef class Selection:
         for b in range(self.texts):
             wanted += self.insert_counts[b] if insertions else self.counts[b]
         if rows != wanted or columns < self.vocab_size:
-            raise ValueError(f"expected logits of {wanted} rows and {self.vocab_size} symbols, not {rows} and {columns}")
+            raise ValueError(f"expected logits of {wanted} rows and {self.vocab_size} symbols, got {rows}, {columns}")
         return 0
 
     cdef int _make_room(self) except -1:

@@ -1,0 +1,178 @@
+"""Passages that some samples share with a text: a suffix automaton of the samples reads the text, in linear time.
+
+A state stands for the substrings of the samples that end at the same places; its longest has `length` symbols, and its
+shortest one more than the longest of its `link`.
+"""
+from libc.stdint cimport int64_t, uint32_t
+import numpy as np
+
+SEPARATOR = MAX_CODE + 1  # follows each sample; no text has it
+
+cdef enum:
+    MAX_CODE = 0x10ffff
+    NONE = -1
+
+
+cdef class CopyFinder:
+    """The samples' automaton, and for each state the longest passage of the text that is one of its substrings."""
+    cdef const uint32_t[::1] codes
+    cdef int[::1] link
+    cdef int[::1] length
+    cdef int[::1] first_edge  # of a list; the root has a table instead
+    cdef int[:, ::1] edges    # target, and the next edge of the list
+    cdef uint32_t[::1] edge_codes
+    cdef int[::1] roots       # the states after each single code
+    cdef int[::1] copied      # symbols of the longest passage that ended in a state,
+    cdef int64_t[:, ::1] ends  # in which document, and where
+    cdef int states, edge_count, state, matched
+    cdef int64_t document, position
+    cdef bint closed
+
+    def __init__(self, const uint32_t[::1] codes not None):
+        cdef Py_ssize_t n = codes.shape[0], i
+        cdef int last = 0
+        if n > 2**29:
+            raise MemoryError("the samples are too long. Pass fewer at a time.")
+        self.codes = codes
+        self.link, self.length, self.first_edge = np.full((3, 2 * n + 2), NONE, np.int32)
+        self.edges, self.edge_codes = np.empty((3 * n + 3, 2), np.int32), np.empty(3 * n + 3, np.uint32)
+        self.roots = np.full(MAX_CODE + 2, NONE, np.int32)
+        self.copied, self.ends = np.zeros(2 * n + 2, np.int32), np.zeros((2 * n + 2, 2), np.int64)
+        self.states, self.length[0] = 1, 0
+        for i in range(n):
+            if codes[i] > MAX_CODE + 1:
+                raise ValueError(f"codes must be at most {MAX_CODE + 1}, not {codes[i]}")
+        with nogil:
+            for i in range(n):
+                last = _extend(self, last, codes[i])
+
+    def read(self, const uint32_t[::1] codes not None):
+        """Read the next symbols of the text."""
+        cdef Py_ssize_t i
+        with nogil:
+            for i in range(codes.shape[0]):
+                _follow(self, codes[i])
+
+    def start_document(self):
+        """Let no passage reach from the symbols read so far into the next ones, whose positions start at 0 again."""
+        self.state = self.matched = 0
+        self.document, self.position = self.document + 1, 0
+
+    def passages(self, const Py_ssize_t[::1] starts not None, const Py_ssize_t[::1] lengths not None):
+        """Return for each of the samples, given by their places in the codes, the longest passage that the text has.
+
+        The result (n, 4) has its length, its start in the sample, the number of the document, and where it ends there.
+        """
+        found = np.zeros((starts.shape[0], 4), np.int64)
+        cdef int64_t[:, ::1] out = found
+        cdef Py_ssize_t i, j
+        cdef int state
+        for i in range(starts.shape[0]):
+            if starts[i] < 0 or lengths[i] < 0 or starts[i] + lengths[i] > self.codes.shape[0]:
+                raise ValueError(f"sample {i} is not within the {self.codes.shape[0]} symbols")
+        if not self.closed:
+            _pass_on(self)
+        with nogil:
+            for i in range(starts.shape[0]):
+                state = 0
+                for j in range(lengths[i]):
+                    state = _target(self, state, self.codes[starts[i] + j])
+                    _keep_longest(self, state, j + 1, &out[i, 0])
+        return found
+
+
+cdef inline int _edge(CopyFinder f, int state, uint32_t code) noexcept nogil:
+    """The edge of a state other than the root for a code, or NONE."""
+    cdef int e = f.first_edge[state]
+    while e != NONE and f.edge_codes[e] != code:
+        e = f.edges[e, 1]
+    return e
+
+
+cdef inline int _target(CopyFinder f, int state, uint32_t code) noexcept nogil:
+    """The state after a code, or NONE."""
+    cdef int e
+    if state == 0:
+        return f.roots[code] if code <= MAX_CODE + 1 else NONE
+    e = _edge(f, state, code)
+    return f.edges[e, 0] if e != NONE else NONE
+
+
+cdef inline void _set_target(CopyFinder f, int state, uint32_t code, int target) noexcept nogil:
+    """Set the state after a code."""
+    cdef int e
+    if state == 0:
+        f.roots[code] = target
+        return
+    e = _edge(f, state, code)
+    if e == NONE:
+        e, f.edge_count = f.edge_count, f.edge_count + 1
+        f.edge_codes[e], f.edges[e, 1], f.first_edge[state] = code, f.first_edge[state], e
+    f.edges[e, 0] = target
+
+
+cdef int _extend(CopyFinder f, int last, uint32_t code) noexcept nogil:
+    """Add a code after the state of all codes so far; return the state of all codes (Blumer's construction)."""
+    cdef int new = f.states, p = last, q, copy, e
+    f.states += 1
+    f.length[new] = f.length[last] + 1
+    while p != NONE and _target(f, p, code) == NONE:
+        _set_target(f, p, code, new)
+        p = f.link[p]
+    if p == NONE:
+        f.link[new] = 0
+        return new
+    q = _target(f, p, code)
+    if f.length[q] == f.length[p] + 1:
+        f.link[new] = q
+        return new
+    copy = f.states
+    f.states += 1
+    f.length[copy], f.link[copy] = f.length[p] + 1, f.link[q]
+    e = f.first_edge[q]
+    while e != NONE:
+        _set_target(f, copy, f.edge_codes[e], f.edges[e, 0])
+        e = f.edges[e, 1]
+    while p != NONE and _target(f, p, code) == q:
+        _set_target(f, p, code, copy)
+        p = f.link[p]
+    f.link[q] = f.link[new] = copy
+    return new
+
+
+cdef inline void _follow(CopyFinder f, uint32_t code) noexcept nogil:
+    """Read a symbol of the text: the state is that of its longest suffix that the samples have."""
+    cdef int target
+    f.position += 1
+    while True:
+        target = _target(f, f.state, code)
+        if target != NONE:
+            f.state, f.matched = target, f.matched + 1
+            break
+        if f.state == 0:
+            return
+        f.state = f.link[f.state]
+        f.matched = f.length[f.state]
+    if f.matched > f.copied[f.state]:
+        f.copied[f.state], f.ends[f.state, 0], f.ends[f.state, 1] = f.matched, f.document, f.position
+
+
+cdef void _pass_on(CopyFinder f):
+    """Let each state know that the text has the suffixes of the passages that it has."""
+    cdef Py_ssize_t i
+    cdef int state, link
+    cdef Py_ssize_t[::1] order = np.argsort(-np.asarray(f.length[:f.states]), kind="stable").astype(np.intp)
+    for i in range(f.states - 1):  # the root comes last
+        state = order[i]
+        link = f.link[state]
+        if f.copied[state] and link and f.copied[link] < f.length[link]:
+            f.copied[link], f.ends[link, 0], f.ends[link, 1] = f.length[link], f.ends[state, 0], f.ends[state, 1]
+    f.closed = True
+
+
+cdef inline void _keep_longest(CopyFinder f, int state, Py_ssize_t stop, int64_t* out) noexcept nogil:
+    """Take the longest passage that ends a sample's first `stop` symbols, if it is the longest so far."""
+    while state and not f.copied[state]:
+        state = f.link[state]
+    if state and f.copied[state] > out[0]:
+        out[0], out[1], out[2], out[3] = f.copied[state], stop - f.copied[state], f.ends[state, 0], f.ends[state, 1]

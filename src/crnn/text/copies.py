@@ -1,0 +1,95 @@
+"""Copies: the longest passage of each sample that occurs in a text, which shows what a model has memorized."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._kernels.inference.copies import SEPARATOR, CopyFinder
+from ..errors import InvalidInputError
+from ..parameters.checks import has_items
+from .sources.input_checks import python_values
+from .sources.sources import TextLike, text_source
+from .sources.text_file import TextFile
+from .symbols.codes import kind_of, pieces
+
+
+class Copy(NamedTuple):
+    """The longest passage of a sample that occurs in a text.
+
+    `length` is its number of characters, 0 if the text has none of the sample's; `start` its place in the sample,
+    `document` the number of the text's document, 0 for a single text, and `text_start` its place there.
+    """
+
+    length: int
+    start: int
+    document: int
+    text_start: int
+
+
+def longest_copies(samples: Iterable[str] | Iterable[bytes], text: TextLike) -> list[Copy]:
+    """Return the longest passage of each sample that occurs in a text, such as the training text.
+
+    It takes time proportional to the total length, and memory for the samples alone: about 70 bytes per character.
+
+    Parameters
+    ----------
+    samples : iterable of str or of bytes
+        The samples, of the text's kind.
+    text : str, bytes, os.PathLike, `Lines` or iterable of str or bytes
+        A text, or documents, as for `CharRNN.fit`. A passage never reaches from one document into the next.
+
+    Returns
+    -------
+    list of Copy
+        For each sample the tuple ``(length, start, document, text_start)``: of passages of the same length, the first in
+        the sample.
+
+    Raises
+    ------
+    ValueError
+        If the samples are not a list or another iterable of texts, or of another kind than the text.
+
+    Examples
+    --------
+    >>> from crnn import longest_copies
+    >>> longest_copies(["or not to see", "xyz"], "to be or not to be")
+    [Copy(length=10, start=0, document=0, text_start=6), Copy(length=0, start=0, document=0, text_start=0)]
+    """
+    if isinstance(samples, str | bytes | bytearray | memoryview) or not has_items(samples):
+        raise InvalidInputError(f"samples is of type {type(samples).__name__}. Pass a list of texts.")
+    found = list(python_values(samples))
+    kinds = {kind_of(sample, f"samples[{i}]") for i, sample in enumerate(found)}
+    codes = [_codes(sample) for sample in found]
+    separator = np.array([SEPARATOR], np.uint32)
+    finder = CopyFinder(np.concatenate([separator, *[part for one in codes for part in (one, separator)]]))
+    for i, (document, piece) in enumerate(_read(text)):
+        kinds.add(kind_of(piece, f"text[{document}]"))
+        if len(kinds) > 1:
+            raise InvalidInputError("samples and text must be all str or all bytes. Convert the samples, or the text.")
+        if document and i:
+            finder.start_document()
+        finder.read(_codes(piece))
+    lengths = np.array([*map(len, codes)], np.intp)
+    starts = np.cumsum(lengths + 1) - lengths
+    rows = finder.passages(starts, lengths).tolist()
+    return [Copy(length, start, document, max(0, end - length)) for length, start, document, end in rows]
+
+
+def _read(text: Any) -> Iterable[tuple[int, Any]]:
+    """Yield a text in pieces, each with the number of its document."""
+    one = isinstance(text, str | bytes | bytearray | memoryview | os.PathLike | TextFile)
+    if one or (isinstance(text, list | tuple) and text and all(isinstance(path, os.PathLike) for path in text)):
+        return ((0, block) for block in text_source(text, "text").blocks())
+    if not has_items(text) or isinstance(text, dict):
+        raise InvalidInputError(f"text is of type {type(text).__name__}. Pass a text, a path or a list of documents.")
+    return ((i, document) for i, document in enumerate(python_values(text)) if document is not None)
+
+
+def _codes(text: Any) -> NDArray[np.uint32]:
+    """Return a text's code points or byte values."""
+    return np.concatenate([np.zeros(0, np.uint32), *pieces(text)]).astype(np.uint32)
