@@ -35,7 +35,8 @@ OPTIMISE += ["--param=ipa-cp-eval-threshold=100"]
 # gcc stops inlining when a file has grown by 40 %: tanh and sigmoid then stay calls, and the cells' loops scalar.
 OPTIMISE += ["--param=max-inline-insns-single=150", "--param=inline-unit-growth=300"]
 
-ONCE = ["entry.core", "platform.cpu", "ngram.ngrams", "ngram.lookahead", "inference.selection", "inference.copies"]  # compiled once
+# Modules that are compiled once.
+ONCE = ["entry.core", "platform.cpu", "ngram.ngrams", "ngram.lookahead", "inference.selection", "inference.copies"]
 
 DIRECTIVES = {
     "language_level": 3,

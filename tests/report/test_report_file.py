@@ -12,7 +12,7 @@ from examples import classifier_of, random_language_model
 from crnn import CharNGram, CharRNN, plot
 from crnn.errors import InvalidInputError
 from crnn.report import report_file, write_report
-from crnn.report.report_file import curves, document_tables, facts, subject_of, thinned, units_followed
+from crnn.report.report_file import curves, document_tables, facts, report_data, subject_of, thinned, units_followed
 from crnn.report.shown_text import text_part
 
 STRANGE = "ab</script><script>window.ran=1</script><img src=x onerror=window.ran=1>\u2028\u2029\ud800\u202e\u200f&'\"`"
@@ -428,3 +428,11 @@ def test_one_of_two_directions_is_shown():
 def test_refuses_models_without_a_report(model, labels, message):
     with pytest.raises(InvalidInputError, match=message):
         subject_of(model, ["ab"], labels)
+
+
+def test_the_longest_copy_is_a_fact_about_a_text_that_was_given():
+    text = "to be or not to be. " * 30
+    model = CharRNN(16, max_steps=300, random_state=0, verbose=0).fit(text)
+    facts = dict(report_data(subject_of(model, text, None))["facts"])
+    assert re.match(r"\d+ characters of a sample occur in all 600 characters: '.*[a-z ]", facts["longest copy"])
+    assert "longest copy" not in dict(report_data(subject_of(model, None, None))["facts"])

@@ -19,6 +19,7 @@ from ..model.layout import described
 from ..parameters.checks import FilePath, checked_path
 from ..plot.unit_search import MIN_SYMBOLS, find_units
 from ..runtime.atomic_file import write_atomically
+from ..text.copies import longest_copies
 from ..text_classifier import TextClassifier
 from ..training.progress.loss_curve import number_in
 from .classes import class_tables, labeled_texts
@@ -169,16 +170,30 @@ def report_data(subject: Subject) -> dict[str, Any]:
     model = subject.model
     part: TextPart = text_part(model, subject.text)
     boundary = model.vocabulary_.boundary
+    drawn = samples(model)
     return {
-        "facts": [*subject.facts, *facts(model, part)],
+        "facts": [*subject.facts, *facts(model, part), *longest_copy(drawn, part)],
         "history": curves(subject.history),
-        "samples": samples(model),
+        "samples": drawn,
         "text": text_view(model, part) if boundary is None else document_view(model, part),
         "neurons": part.neurons(model.vocabulary_),
         "units": units_followed(model, part),
         "documents": None if boundary is None else document_tables(model, part),
         "classes": subject.classes,
     }
+
+
+def longest_copy(drawn: list[dict[str, Any]], part: TextPart) -> list[tuple[str, str]]:
+    """Return a row about the longest passage that the samples share with a text of characters that was given."""
+    of_bytes = isinstance(part.measured, bytes) or (part.measured and isinstance(part.measured[0], bytes))
+    if part.own or of_bytes:
+        return []
+    texts = [text for sample in drawn for text in sample["text"].split("\n")]
+    texts = [sample["text"] for sample in drawn] if isinstance(part.measured, str) else texts
+    found = longest_copies(texts, part.measured)
+    copy, text = max(zip(found, texts, strict=True), key=lambda pair: pair[0].length)
+    passage = text[copy.start : copy.start + copy.length][:MAX_REPR]
+    return [("longest copy", f"{copy.length:,} characters of a sample occur in {part.described}: {passage!r}")]
 
 
 def units_followed(model: CharRNN, part: TextPart) -> list[dict[str, Any]]:

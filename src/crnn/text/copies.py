@@ -46,8 +46,8 @@ def longest_copies(samples: Iterable[str] | Iterable[bytes], text: TextLike) -> 
     Returns
     -------
     list of Copy
-        For each sample the tuple ``(length, start, document, text_start)``: of passages of the same length, the first in
-        the sample.
+        For each sample the tuple ``(length, start, document, text_start)``. Of passages of the same length, it is the
+        first in the sample.
 
     Raises
     ------
