@@ -1,18 +1,22 @@
 """Which program tells labels best, and in what time? `python -m benchmarks.classify [surnames] [domains]`.
 
 The texts are surnames of 18 countries, and ordinary domains among domains of eight generators
-(`benchmarks.labeled_texts`: from Faker and wordfreq, the extra `labels`). Contenders: `TextClassifier` with its
-defaults; TF-IDF of character n-grams within words with a logistic regression, whose n, C and case of letters are tuned;
-PyTorch's tutorial on names (`benchmarks.peers.torch_char_classifier`); fastText with character n-grams, if it is
-installed. Printed are each of five splits (stratified, four fifths to learn) and their means: the accuracy; of domains
-also the area under the curve for "ordinary or not", by one minus the probability of "ordinary"; processor seconds of
-`fit` and of predicting. Other programs hardly change them. They count all threads, so compare them on one:
-`OMP_NUM_THREADS=1 python -m benchmarks.classify`. Every contender has the same splits, and gets the texts as they are.
+(`benchmarks.labeled_texts`: from Faker and wordfreq, the extra `labels`). Contenders: `TextClassifier` with counts
+alone, with a network alone, and with both, its default; TF-IDF of character n-grams within words with a logistic
+regression, whose n, C and case of letters are tuned; PyTorch's tutorial on names
+(`benchmarks.peers.torch_char_classifier`); fastText with character n-grams, if it is installed. Printed are each of
+five splits (stratified, four fifths to learn) and their means: the accuracy; the accuracy on texts that do not occur in
+training ("unseen"); the log-loss, the mean of -log P of the correct label; of domains also the area under the curve for
+"ordinary or not", by one minus the probability of "ordinary"; processor seconds of `fit` and of predicting. Networks
+train for a fixed number of epochs, so other programs hardly change the figures. The seconds are of all threads, so
+compare them on one: `OMP_NUM_THREADS=1 python -m benchmarks.classify`. Every contender has the same splits, and gets
+the texts as they are. For `TextClassifier` with both models the last lines say whether it is worse than the better of
+the two alone: the mean difference over the splits, paired, with its standard error.
 
 The parameters of the baseline are those that `--tune` finds by a grid search, as users do: the most accurate ones in
 three-fold cross-validation on the first split's texts to learn. It prints how long that takes, which the seconds of
-`fit` do not include. `TextClassifier` is not tuned. `--seconds` trains `TextClassifier.recommended` for so long
-instead. `--splits 1` is a quick look.
+`fit` do not include. `TextClassifier` is not tuned. `--seconds` adds `TextClassifier.recommended`, trained for so long.
+`--splits 1` is a quick look, and `--only counts network both` names contenders.
 """
 
 from __future__ import annotations
@@ -21,14 +25,15 @@ import argparse
 import importlib.util
 import time
 from collections.abc import Callable, Iterator, Sequence
-from statistics import mean
+from statistics import mean, stdev
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import labeled_texts, peers
-from crnn import TextClassifier
+from crnn import CharNGram, CharRNN, TextClassifier
+from crnn.text_classifier import COUNTS, SHORT_TEXTS
 
 N_SPLITS = 5
 N_TUNING_SPLITS = 3
@@ -40,6 +45,7 @@ DATA: dict[str, Callable[[], labeled_texts.Texts]] = {
 }
 EPOCHS = {"surnames": None, "domains": 6}  # None: the default. Of more texts fewer epochs are enough.
 ORDINARY = "ordinary"
+COUNTS_ALONE, NETWORK_ALONE, BOTH = "counts", "network", "both"
 Maker = Callable[[Sequence[str], NDArray[Any]], Any]
 
 
@@ -47,6 +53,8 @@ class Result(NamedTuple):
     """How well and how fast a contender did on one split; seconds of all threads."""
 
     accuracy: float
+    unseen: float  # the accuracy on texts that were not learned
+    log_loss: float
     auc: float | None
     fit_seconds: float
     predict_seconds: float
@@ -85,7 +93,13 @@ def measure(model: Any, texts: Sequence[str], y: NDArray[Any], train: Sequence[i
     auc = None
     if ORDINARY in classes:
         auc = float(roc_auc_score(y[test] != ORDINARY, 1 - p[:, list(classes).index(ORDINARY)]))
-    return Result(float((classes[p.argmax(axis=1)] == y[test]).mean()), auc, fitted - start, end - fitted)
+    right, learned = classes[p.argmax(axis=1)] == y[test], {texts[i] for i in train}
+    unseen = np.array([texts[i] not in learned for i in test])
+    places = {label: place for place, label in enumerate(classes.tolist())}
+    of_labels = p[np.arange(len(test)), [places[label] for label in y[test].tolist()]]
+    log_loss = float(-np.log(np.maximum(of_labels, 1e-15)).mean())
+    accuracies = float(right.mean()), float(right[unseen].mean())
+    return Result(*accuracies, log_loss, auc, fitted - start, end - fitted)
 
 
 def check(p: NDArray[np.float64], n: int, n_classes: int) -> None:
@@ -95,18 +109,24 @@ def check(p: NDArray[np.float64], n: int, n_classes: int) -> None:
     np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-4)
 
 
-def classifier(epochs: int | None) -> TextClassifier:
-    """Return a classifier with its defaults, but for the epochs if they are given."""
-    given = {} if epochs is None else {"estimator__epochs": epochs}
-    return TextClassifier().set_params(estimator__random_state=0, **given)
+def models(epochs: int | None) -> dict[str, Callable[[], Any]]:
+    """Return functions that make the classifier's models: the default ones, but for the epochs if they are given."""
+    given = SHORT_TEXTS | {"random_state": 0} | ({} if epochs is None else {"epochs": epochs})
+    return {
+        COUNTS_ALONE: lambda: CharNGram(**COUNTS),
+        NETWORK_ALONE: lambda: CharRNN(**given),
+        BOTH: lambda: [CharNGram(**COUNTS), CharRNN(**given)],
+    }
 
 
 def contenders(data: str, seconds: float | None = None) -> dict[str, Maker]:
     """Return a function for each contender that makes a model for the texts to learn."""
     found: dict[str, Maker] = {
-        "TextClassifier": lambda X, y: classifier(EPOCHS.get(data))
-        if seconds is None
-        else TextClassifier.recommended(X, y, seconds, random_state=0),
+        name: lambda X, y, make=make: TextClassifier(make()) for name, make in models(EPOCHS.get(data)).items()
+    }
+    if seconds is not None:
+        found["recommended"] = lambda X, y: TextClassifier.recommended(X, y, seconds, random_state=0, verbose=0)
+    found |= {
         "TF-IDF and logistic regression": lambda X, y: baseline(*TUNED[data]),
     }
     if peers.available("torch"):
@@ -130,16 +150,36 @@ def compare(data: str, n_splits: int, makers: dict[str, Maker]) -> list[str]:
             model = make([texts[i] for i in train], y[train])
             results[name].append(measure(model, texts, y, train, test))
             print(f"{data}, split {number}: {_row(name, results[name][-1:])}", flush=True)
-    rows = [f"| {data}: {len(texts):,} of {len(set(labels))} classes | accuracy | AUC | fit, s | predict, s |"]
-    return [*rows, "|---|---|---|---|---|", *(_row(name, of_splits) for name, of_splits in results.items())]
+    rows = [f"| {data}: {len(texts):,} of {len(set(labels))} classes | accuracy | unseen | log-loss | AUC | fit, s | "
+            "predict, s |"]  # fmt: skip
+    rows += ["|---|---|---|---|---|---|---|", *(_row(name, of_splits) for name, of_splits in results.items())]
+    return rows + against_the_better(results)
+
+
+def against_the_better(results: dict[str, list[Result]]) -> list[str]:
+    """Return the differences between both models together and the better one alone, paired over the splits."""
+    if not {COUNTS_ALONE, NETWORK_ALONE, BOTH} <= results.keys() or len(results[BOTH]) < 2:
+        return []
+    lines = []
+    for key, sign in (("accuracy", 1), ("log_loss", -1)):
+        means = {name: sign * mean(getattr(r, key) for r in results[name]) for name in (COUNTS_ALONE, NETWORK_ALONE)}
+        better = max(means, key=means.__getitem__)
+        pairs = zip(results[BOTH], results[better], strict=True)
+        apart = [getattr(both, key) - getattr(alone, key) for both, alone in pairs]
+        error = stdev(apart) / len(apart) ** 0.5
+        lines.append(f"both minus {better}, {key}: {mean(apart):+.4f}, standard error {error:.4f}")
+    return lines
 
 
 def _row(name: str, results: Sequence[Result]) -> str:
-    accuracy, fit, predict = (mean(getattr(r, key) for r in results) for key in
-                              ("accuracy", "fit_seconds", "predict_seconds"))  # fmt: skip
+    accuracy, unseen, log_loss, fit, predict = (
+        mean(getattr(r, key) for r in results)
+        for key in ("accuracy", "unseen", "log_loss", "fit_seconds", "predict_seconds")
+    )
     aucs = [r.auc for r in results if r.auc is not None]
     auc = f"{100 * mean(aucs):.2f}" if aucs else "–"
-    return f"| {name} | {100 * accuracy:.2f} | {auc} | {fit:.1f} | {predict:.1f} |"
+    accuracies = f"{100 * accuracy:.2f} | {100 * unseen:.2f}"
+    return f"| {name} | {accuracies} | {log_loss:.3f} | {auc} | {fit:.1f} | {predict:.2f} |"
 
 
 def tune(data: str, grid: Sequence[tuple[int, float, bool]] = tuple(GRID)) -> tuple[tuple[int, float, bool], float]:
@@ -166,6 +206,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("data", nargs="*", choices=[*DATA, []])  # argparse wants [], where none is given, among them
     parser.add_argument("--splits", type=int, default=N_SPLITS)
     parser.add_argument("--seconds", type=float)
+    parser.add_argument("--only", nargs="+", metavar="CONTENDER")
     parser.add_argument("--tune", action="store_true")
     options = parser.parse_args(argv)
     for data in options.data or DATA:
@@ -173,7 +214,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             chosen, seconds = tune(data)
             print(f"{data}: {chosen}, found in {seconds:.0f} s")
         else:
-            print("\n".join(compare(data, options.splits, contenders(data, options.seconds))), flush=True)
+            makers = contenders(data, options.seconds)
+            if options.only:
+                makers = {name: makers[name] for name in options.only}
+            print("\n".join(compare(data, options.splits, makers)), flush=True)
 
 
 if __name__ == "__main__":

@@ -25,12 +25,13 @@ def test_the_table_has_every_contender(small, capsys):
     needs("torch")
     contenders = classify.contenders("domains")
     rows = classify.compare("domains", 2, contenders)
-    assert len(rows) == 2 + len(contenders) >= 5
+    assert len(rows) == 2 + len(contenders) + 2 >= 7
     assert capsys.readouterr().out.count("domains, split 2: | ") == len(contenders)
-    for row in rows[2:]:
-        accuracy, auc = map(float, row.split("|")[2:4])
-        assert accuracy > 95
-        assert auc > 95
+    for row in rows[2:-2]:
+        accuracy, unseen, log_loss, auc = map(float, row.split("|")[2:6])
+        assert min(accuracy, unseen, auc) > 95
+        assert log_loss < 0.2
+    assert [row.split(",")[0].split()[:2] for row in rows[-2:]] == [["both", "minus"]] * 2
 
 
 @pytest.mark.parametrize(("arguments", "wanted"), [([], ["surnames", "domains"]), (["domains"], ["domains"])])
@@ -39,7 +40,7 @@ def test_all_data_are_taken_unless_some_are_named(monkeypatch, capsys, arguments
     classify.main([*arguments, "--splits", "3"])
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if line.endswith(", 3")] == [f"{data}, 3" for data in wanted]
-    assert lines.count("TextClassifier") == len(wanted)
+    assert lines.count("both") == len(wanted)
 
 
 def test_tuning_takes_the_most_accurate(small):

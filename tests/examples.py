@@ -28,6 +28,7 @@ from crnn.text.sources.documents import boundaries, n_given, pack
 from crnn.text.sources.sources import text_source
 from crnn.text.streams.text_streams import TextStreams
 from crnn.text.symbols.vocabulary import Vocabulary
+from crnn.text_classifier import SHORT_TEXTS
 from crnn.training.loop.shards import MAX_SHARDS
 from crnn.training.loop.step_settings import StepSettings
 from crnn.training.loop.trainer import Alone, Trainer
@@ -276,9 +277,9 @@ def random_language_model(symbols, *, hidden_size=7, scale=0.7, **parameters):
 
 
 def classifier_of(**parameters):
-    """Return a classifier; parameters it doesn't have itself go to its language model."""
+    """Return a classifier with a network alone; parameters it doesn't have itself go to the network."""
     own = {name: parameters.pop(name) for name in ("class_weight", "directions", "min_steps") if name in parameters}
-    return TextClassifier(**own).set_params(**{f"estimator__{name}": parameters[name] for name in parameters})
+    return TextClassifier(CharRNN(**{**SHORT_TEXTS, **parameters}), **own)
 
 
 def spoil(model, name, place, value):

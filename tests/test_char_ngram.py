@@ -280,10 +280,64 @@ def test_too_little_memory_names_the_largest_order(model, monkeypatch):
         CharNGram().fit(TEXT)
 
 
-def test_labels_and_exports_are_for_networks(model):
-    for fit in (model.fit, model.partial_fit):
-        with pytest.raises(InvalidInputError, match="CharNGram does not learn labels"):
-            fit(["anna", "bob"], labels=["girl", "boy"])
+LABELED = ["anna", "hanna", "bob", "", "otto"], [3, 3, 1, 1, 1]
+
+
+@pytest.fixture(scope="module")
+def labeled():
+    return CharNGram(order=4).fit(LABELED[0], labels=LABELED[1])
+
+
+def test_each_label_has_the_counts_of_its_texts(labeled):
+    texts, numbers = LABELED
+    assert (labeled.labels_.tolist(), labeled.order_) == ([1, 3], 4)
+    for label in (1, 3):
+        own = [text for text, number in zip(texts, numbers, strict=True) if number == label]
+        alone = CharNGram(order=4, vocabulary="abhnot").fit(own)
+        assert labeled.for_label(label).vocabulary_ == alone.vocabulary_
+        assert labeled.for_label(label).n_grams_ == alone.n_grams_
+        assert (labeled.score_samples(texts, labels=label) == alone.score_samples(texts)).all()
+        assert labeled.sample(label=label, random_state=5) == alone.sample(random_state=5)
+    assert labeled.n_grams_ == np.add(labeled.for_label(1).n_grams_, labeled.for_label(3).n_grams_).tolist()
+    with pytest.raises(InvalidInputError, match="label must be one of 1, 3, not 2"):
+        labeled.for_label(2)
+
+
+def test_without_a_label_texts_are_summed_over_labels_and_labels_are_drawn(labeled):
+    scores = [labeled.score_samples(["bob", "q"[:0]], labels=label) for label in (1, 3)]
+    expected = np.log(0.6 * np.exp(scores[0]) + 0.4 * np.exp(scores[1]))
+    np.testing.assert_allclose(labeled.score_samples(["bob", ""]), expected, rtol=1e-12)
+    drawn = labeled.sample(num_samples=300, random_state=0, temperature=0)
+    assert 0.3 < np.mean([text in ("anna", "hanna") for text in drawn]) < 0.5
+    for call in (labeled.surprisal, labeled.start, lambda text: labeled.score([text], labels=1, adapt=True)):
+        with pytest.raises(InvalidInputError, match="label"):
+            call("bob")
+
+
+def test_partial_fit_adds_labeled_texts(labeled):
+    texts, numbers = LABELED
+    model = CharNGram(order=4, vocabulary="abhnot").partial_fit(texts[:3], labels=numbers[:3])
+    model.partial_fit(texts[3:], labels=numbers[3:])
+    assert (model.score_samples(texts) == labeled.score_samples(texts)).all()
+    before = model.to_bytes()
+    for wrong, message in (
+        (None, "labels is None, but the model was fitted with labels"),
+        ([3, 2], r"labels\[1\] must be one of 1, 3, not 2"),
+    ):
+        with pytest.raises(InvalidInputError, match=message):
+            model.partial_fit(["a", "b"], labels=wrong)
+    assert model.to_bytes() == before
+
+
+def test_labels_need_documents_and_an_order_for_all():
+    with pytest.raises(InvalidInputError, match="labels need documents, but X is one text"):
+        CharNGram().fit("anna", labels=[1])
+    with pytest.raises(InvalidInputError, match="labels is given, but the model was fitted without labels"):
+        CharNGram(2).fit(["a", "b"]).partial_fit(["a"], labels=[1])
+    assert CharNGram().fit(["anna", "b"] * 9, labels=[1, 2] * 9).order_ == 5
+
+
+def test_exports_are_for_networks(model):
     with pytest.raises(InvalidInputError, match="fitted without labels"):
         model.sample(label="girl")
     for name in ("export_c", "export_onnx", "export_html", "to_torch", "hidden_states", "params_"):

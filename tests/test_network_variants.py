@@ -309,7 +309,7 @@ def test_quantized_classifier_stays_near_its_classifier(tmp_path):
     small.save(tmp_path / "names")
     again = TextClassifier.load(tmp_path / "names")
     np.testing.assert_array_equal(again.predict_proba(NAMES), small.predict_proba(NAMES))
-    assert small.models_["forward"].for_label("f").score_samples(["anna"]).shape == (1,)
+    assert small.models_[0]["forward"].for_label("f").score_samples(["anna"]).shape == (1,)
 
 
 def test_labels_are_summed_in_bfloat16():

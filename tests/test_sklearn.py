@@ -50,6 +50,21 @@ def test_counts_are_an_estimator():
     assert search.best_estimator_.order_ == 3
 
 
+def test_mixtures_and_detectors_around_them_are_cloned_with_their_models():
+    mixture = Mixture([CharNGram(2).fit(NAMES), CharNGram(3).fit(NAMES)], weights=[0.3, 0.9]).fit_weights(NAMES)
+    check_is_fitted(mixture)
+    copy = clone(mixture)
+    assert copy.models == mixture.models
+    assert copy.models is not mixture.models
+    assert copy.weights_.tolist() == [0.3, 0.9]
+    assert (copy.fit(NAMES).weights_ == mixture.weights_).all()
+    detector = clone(AnomalyDetector(mixture, contamination=0.4, random_state=0))
+    assert detector.estimator.models == mixture.models
+    with pytest.raises(NotFittedError):
+        check_is_fitted(detector)
+    check_is_fitted(detector.fit([f"{name}{other}" for name in NAMES for other in NAMES]))
+
+
 def test_check_is_fitted():
     model = small()
     with pytest.raises(NotFittedError):

@@ -12,7 +12,8 @@ from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils.validation import check_is_fitted
 
-from crnn import CharRNN, InvalidInputError, ModelFileError, NotFittedError, TextClassifier
+from crnn import CharNGram, CharRNN, InvalidInputError, ModelFileError, NotFittedError, TextClassifier
+from crnn.inference.scoring.class_probabilities import fitted_weights
 from crnn.training.preparation.class_data import ClassData
 
 X = ["anna", "hannah", "eva", "bob", "otto", "rob", "", "tim"] * 3
@@ -139,7 +140,6 @@ def test_file_pickle_and_clone(tmp_path, directions, class_weight):
         assert (again.predict_log_proba(X) == model.predict_log_proba(X)).all()
     loaded.save(tmp_path / "again.crnn")
     assert (tmp_path / "again.crnn").read_bytes() == (tmp_path / "m.crnn").read_bytes()
-    assert CharRNN.load(tmp_path / "m.crnn").labels_.tolist() == ["f", "m", "x"]
     assert not hasattr(clone(model), "classes_")
 
 
@@ -147,7 +147,7 @@ def test_few_texts_are_read_until_there_are_enough_steps(tmp_path):
     model = small(max_steps=None, batch_size=8, hidden_size=2).fit(X, Y)
     assert 2 * 150 <= model.n_steps_ < 2 * 200
     model.set_params(min_steps=0).fit(X, Y)
-    assert model.n_steps_ == 2 * 8 * model.models_["forward"].history_[-1]["step"] // 8
+    assert model.n_steps_ == 2 * 8 * model.models_[0]["forward"].history_[-1]["step"] // 8
     assert model.n_steps_ < 100
     model.save(tmp_path / "m.crnn")
     again = TextClassifier.load(tmp_path / "m.crnn")
@@ -156,7 +156,7 @@ def test_few_texts_are_read_until_there_are_enough_steps(tmp_path):
 
 def test_refuses_models_that_are_not_classifiers(tmp_path):
     CharRNN(5, max_steps=1, random_state=0).fit(X, labels=Y).save(tmp_path / "m.crnn")
-    with pytest.raises(ModelFileError, match=r"it does not contain a classifier; load it with CharRNN.load"):
+    with pytest.raises(ModelFileError, match=r"it contains a CharRNN; load it with CharRNN.load"):
         TextClassifier.load(tmp_path / "m.crnn")
 
 
@@ -190,6 +190,7 @@ def test_callbacks_see_the_direction():
         (("ab", ["f"]), {}, "^X is a single text. Pass a list of texts.$"),
         ((Path("names.txt"), ["f"]), {}, r"^X is the path names.txt. Pass crnn.Lines\(X\), or a list"),
         ((["a", "b"], ["f", "m"]), {"hidden_size": 0}, "hidden_size must be"),
+        ((["a", "b"], [0.5, float("nan")]), {}, r"y\[1\] is missing \(NaN\). Leave out its document."),
     ],
 )
 def test_invalid_arguments_change_nothing(arguments, parameters, message):
@@ -217,17 +218,19 @@ def test_a_callback_cannot_train_the_classifier_that_is_being_trained():
 
 
 def test_recommended(capsys):
-    model = TextClassifier.recommended(X, Y, 0.3, random_state=0, dropout=0.0, fit=True)
-    assert "units in each direction, 2 streams of 24 characters a step, for 0.3 s" in capsys.readouterr().err
-    assert (model.estimator.dropout, model.estimator.max_seconds) == (0.0, 0.3)
+    model = TextClassifier.recommended(X, Y, 2.0, random_state=0, dropout=0.0, max_steps=2, order=3, fit=True)
+    counts, network = model.estimator
+    assert "units in each direction, 2 streams of 24 characters a step, for 2 s" in capsys.readouterr().err
+    assert (counts.order, network.dropout, network.max_steps, network.max_seconds) == (3, 0.0, 2, 2.0)
     assert model.predict(X).shape == (24,)
-    model = TextClassifier.recommended(X, Y, 0.3, verbose=0, directions="backward", min_steps=7)
-    assert (model.directions, model.min_steps, model.estimator.max_seconds) == ("backward", 7, 0.3)
+    model = TextClassifier.recommended(X, Y, 1.9, directions="backward", min_steps=7, order=4)
+    assert capsys.readouterr().err == "n-grams of up to 4 alone, for 1.9 s\n"
+    assert repr(model.estimator) == "CharNGram(order=4, min_count=2)"
+    assert (model.directions, model.min_steps) == ("backward", 7)
     assert not model.__sklearn_is_fitted__()
-    assert capsys.readouterr().err == ""
     with pytest.raises(InvalidInputError, match="fit must be True or False"):
         TextClassifier.recommended(X, Y, 0.3, fit="yes")
-    with pytest.raises(InvalidInputError, match="has no parameter 'droput'"):
+    with pytest.raises(InvalidInputError, match="no model of estimator has a parameter 'droput'"):
         TextClassifier.recommended(X, Y, 0.3, droput=0.0)
     with pytest.raises(InvalidInputError, match="estimator is chosen by recommended"):
         TextClassifier.recommended(X, Y, 0.3, estimator=CharRNN())
@@ -247,16 +250,17 @@ def test_grid_search():
 
 
 def test_the_default_model_is_the_documented_one():
-    model = TextClassifier().set_params(estimator__max_steps=1).fit(X, Y).models_["backward"]
+    counts, network = TextClassifier().set_params(estimator__max_steps=1).fit(X, Y).models_
+    model = network["backward"]
     assert (model.hidden_size, model.cell, model.num_layers, model.optimizer) == (128, "lstm", 1, "adam")
+    assert (counts["forward"].order_, counts["forward"].min_count) == (5, 2)
 
 
 def test_a_grid_search_over_the_default():
     grid = {"estimator__hidden_size": [2, 16], "estimator__max_steps": [90], "estimator__random_state": [0]}
     search = GridSearchCV(TextClassifier(), grid, cv=2).fit(X, Y)
-    assert search.best_params_["estimator__hidden_size"] == 16
     assert search.estimator.estimator is None
-    assert search.best_estimator_.estimator.hidden_size == 16
+    assert search.best_estimator_.estimator[1].hidden_size == search.best_params_["estimator__hidden_size"]
 
 
 def test_the_parameters_of_the_estimator_are_parameters():
@@ -272,16 +276,128 @@ def test_the_parameters_of_the_estimator_are_parameters():
         with pytest.raises(InvalidInputError):
             copy.set_params(**{"estimator__cell": "lstm", name: 3})
     assert copy.estimator.cell == "gru"
-    with pytest.raises(InvalidInputError, match=r"estimator is of type int. Pass TextClassifier"):
-        TextClassifier(3).fit(X, Y)
 
 
 def test_the_estimator_is_not_changed(model):
     estimator = model.estimator
     before = estimator.get_params()
     assert not hasattr(estimator, "vocabulary_")
-    assert {name: trained.get_params() for name, trained in model.models_.items()} == {
+    assert {name: trained.get_params() for name, trained in model.models_[0].items()} == {
         "forward": before, "backward": before
     }
-    of_label = model.models_["backward"].for_label("m")
-    assert of_label.score_samples(["bob"]) == model.models_["backward"].score_samples(["bob"], labels="m")
+    of_label = model.models_[0]["backward"].for_label("m")
+    assert of_label.score_samples(["bob"]) == model.models_[0]["backward"].score_samples(["bob"], labels="m")
+
+
+def counts(**parameters):
+    return CharNGram(**{"order": 3, "min_count": 2, **parameters})
+
+
+def tiny(**parameters):
+    return CharRNN(5, batch_size=2, max_steps=9, min_count=2, random_state=0, **parameters)
+
+
+@pytest.mark.parametrize("directions", ["both", "forward", "backward"])
+def test_counts_by_bayes_rule(directions):
+    model = TextClassifier(counts(), directions=directions).fit(X, Y)
+    found, scores = model.predict_log_proba(["hanna", "bobby", ""]), 0
+    for reverse in {"both": (False, True), "forward": (False,), "backward": (True,)}[directions]:
+        told = counts().fit([text[::-1] for text in X] if reverse else X, labels=Y)
+        texts = [text[::-1] for text in ("hanna", "bobby", "")] if reverse else ["hanna", "bobby", ""]
+        scores = scores + np.transpose([told.score_samples(texts, labels=label) for label in "fmx"])
+    joint = scores / (1 + (directions == "both")) + np.log([9 / 24, 12 / 24, 3 / 24])
+    np.testing.assert_allclose(found, joint - np.logaddexp.reduce(joint, axis=1, keepdims=True), rtol=1e-9)
+    assert (model.n_steps_, model.history_, model.weights_.tolist()) == (0, [], [1.0])
+
+
+def test_weights_of_texts_change_only_the_prior_of_counts():
+    plain = TextClassifier(counts()).fit(X[:8], Y[:8]).predict_proba(["hanna", "zoe"])
+    weighted = TextClassifier(counts()).fit(X[:8], Y[:8], [2, 2, 2, 1, 1, 1, 1, 1]).predict_proba(["hanna", "zoe"])
+    expected = plain * [2, 1, 1]
+    np.testing.assert_allclose(weighted, expected / expected.sum(axis=1, keepdims=True), rtol=1e-9)
+
+
+def many(n=40):
+    rng = np.random.default_rng(0)
+    texts = ["".join(rng.choice([*("abcd" if i % 2 else "cdef")], 1 + i % 5)) for i in range(n)]
+    return texts, ["ab"[i % 2] for i in range(n)]
+
+
+def test_weights_come_from_held_out_texts():
+    texts, y = many()
+    learned, held = ClassData.checked(texts, y).held_out()
+    model = TextClassifier([counts(), tiny()]).fit(texts, y)
+    labels = learned.labeled.labels[learned.labeled.numbers].tolist()
+    alone = [TextClassifier(estimator, class_weight="balanced").fit(learned.texts, labels) for estimator in
+             (counts(), tiny())]  # fmt: skip
+    log_p = np.array([np.transpose(one.predict_log_proba(held.texts)) for one in alone])
+    weights = fitted_weights(log_p, np.log([0.5, 0.5]), held.labeled.numbers)
+    np.testing.assert_allclose(model.weights_, weights, rtol=1e-4)
+    network = tiny().fit(learned.texts, labels=labels)
+    assert model.models_[1]["forward"].score_samples(["ab"], labels="a") == network.score_samples(["ab"], labels="a")
+    everything = counts().fit(texts, labels=y)  # counts learn the held-out texts, too
+    assert model.models_[0]["forward"].score_samples(["ab"], labels="a") == everything.score_samples(["ab"], labels="a")
+
+
+def test_the_posterior_of_a_list_weighs_its_models():
+    texts, y = many()
+    model = TextClassifier([counts(), tiny()]).fit(texts, y)
+    scores = [
+        sum(of_each[name].score_samples([t[::step] for t in texts], labels=label) / 2 for name, step in
+            (("forward", 1), ("backward", -1)))
+        for of_each in model.models_ for label in "ab"
+    ]  # fmt: skip
+    joint = np.tensordot(model.weights_, np.reshape(scores, (2, 2, -1)), axes=1).T + np.log(0.5)
+    expected = joint - np.logaddexp.reduce(joint, axis=1, keepdims=True)
+    np.testing.assert_allclose(model.predict_log_proba(texts), expected, rtol=1e-6)
+    assert (model.n_steps_, len({record["direction"] for record in model.history_})) == (18, 2)
+    assert "CharNGram with weight" in model._repr_html_()
+
+
+@pytest.mark.parametrize("estimator", [counts(), [counts(), tiny()], [counts(order=2), counts()]])
+def test_files_pickles_and_clones_of_counts_and_lists(tmp_path, estimator):
+    model = TextClassifier(estimator, class_weight={"f": 2.0}, directions="backward").fit(X, Y)
+    model.save(tmp_path / "m.crnn")
+    loaded = TextClassifier.load(tmp_path / "m.crnn")
+    for again in (loaded, pickle.loads(pickle.dumps(model))):
+        assert repr(again) == repr(model) == repr(clone(model))
+        assert (again.predict_log_proba(X) == model.predict_log_proba(X)).all()
+    loaded.save(tmp_path / "again.crnn")
+    assert (tmp_path / "again.crnn").read_bytes() == (tmp_path / "m.crnn").read_bytes()
+    assert not hasattr(clone(model), "classes_")
+
+
+def test_parameters_of_a_list_go_to_the_models_that_have_them():
+    model = TextClassifier([counts(), tiny()]).set_params(estimator__order=4, estimator__min_count=3)
+    assert [estimator.min_count for estimator in model.estimator] == [3, 3]
+    assert model.set_params(estimator__hidden_size=7, directions="forward").estimator[1].hidden_size == 7
+    for wrong in ({"estimator__odrer": 3, "estimator__order": 5}, {"estimator__order": 5, "direction": "both"}):
+        with pytest.raises(InvalidInputError, match=r"has a parameter 'odrer'|has no parameter 'direction'"):
+            model.set_params(**wrong)
+    assert model.estimator[0].order == 4
+
+
+@pytest.mark.parametrize(
+    ("estimator", "message"),
+    [
+        (3, "estimator is of type int. Pass a CharNGram, a CharRNN, a list of both, or None."),
+        ([counts(), "lstm"], r"estimator\[1\] is of type str"),
+        ([], "estimator has 0 models. Pass from 1 to 32."),
+    ],
+)
+def test_refuses_other_estimators(estimator, message):
+    with pytest.raises(InvalidInputError, match=message):
+        TextClassifier(estimator).fit(X, Y)
+
+
+def test_counts_of_a_class_with_one_text_and_of_empty_texts():
+    model = TextClassifier(counts()).fit(["anna", "", "", "bob"], [1, 2, 2, 3])
+    np.testing.assert_allclose(model.predict_proba(["anna", "", "zoe"]).sum(axis=1), 1)
+    assert model.predict(["anna", "", "bob"]).tolist() == [1, 2, 3]
+
+
+def test_quantize_needs_a_network():
+    small_network = TextClassifier([counts(), tiny()]).fit(X, Y).quantize()
+    assert small_network.predict(X).shape == (24,)
+    with pytest.raises(InvalidInputError, match="the classifier has no network"):
+        TextClassifier(counts()).fit(X, Y).quantize()

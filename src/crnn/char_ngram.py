@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .adaptation.reading import Adapt
 from .errors import InvalidInputError, NotFittedError, short_repr
 from .files import ngram_file
 from .files.ngram_file import CountedText
+from .inference.scoring.labeled_scores import refuse_labels
 from .language_model import OF_NETWORKS, LanguageModel
 from .ngram.adaptive_counts import AdaptiveCounts
-from .ngram.building import Builder, last_symbols
+from .ngram.building import DEFAULT_MEMORY, Builder, last_symbols
+from .ngram.counts import Counts
 from .ngram.counts_network import CountsNetwork
+from .ngram.labeled_counts import LabeledCounts
 from .ngram.settings import NGramSettings
 from .parameters.checks import FilePath
+from .text.sources.labels import Numbers, checked_labels, documents_by_label, label_number, label_numbers
 from .text.sources.sources import TextLike, text_source
 from .text.sources.text_source import TextSource
 from .text.symbols.vocabulary import Ids, Vocabulary
 from .training.preparation.data_summary import data_summary
 from .training.progress.display import CountingProgress
+
+LABELED_ORDER = 5  # of counts with labels, if none is given: the most accurate in `benchmarks.classify`
 
 
 class CharNGram(LanguageModel):
@@ -34,8 +43,7 @@ class CharNGram(LanguageModel):
     A `CharNGram` has the same sampling and scoring methods as a `CharRNN`: `sample`, `stream`, `beam_search`, `score`,
     `bits_per_char`, `score_samples`, `predict_proba`, `surprisal`, `rank`, `guess_number`, `enumerate_documents` and
     `start`. With ``adapt=True``, they also count the text they read, without changing the model. Only a `CharRNN`
-    has labels and exports other than `export_arpa`. Before `fit`, methods that need a fitted model raise
-    `NotFittedError`.
+    has exports other than `export_arpa`. Before `fit`, methods that need a fitted model raise `NotFittedError`.
 
     Long n-grams reproduce the training text nearly word for word, so samples may quote it.
 
@@ -46,6 +54,7 @@ class CharNGram(LanguageModel):
         are 6 to 8 for names and texts of a megabyte, 14 or more for program code, and up to 24 for log files. None: the
         order up to 24 that best predicts the last twentieth of the text from the rest and fits in `max_memory`. The
         last twentieth is then counted as well. For long texts, only the last million symbols are used for the choice.
+        With labels, None is 5, so that texts of all labels have the same order.
     max_memory : int, float or None, default=None
         The memory limit for counting, in bytes; the counts get half of it. None: 2 GB.
     min_count : int, default=1
@@ -69,6 +78,8 @@ class CharNGram(LanguageModel):
         The numbers of distinct n-grams of 1, 2, …, `order_` symbols.
     vocabulary_ : Vocabulary
         The symbols in id order.
+    labels_ : ndarray of shape (K,)
+        The labels, sorted; K = 0 for a model fitted without labels.
 
     Examples
     --------
@@ -99,7 +110,7 @@ class CharNGram(LanguageModel):
 
     # ---------------------------------------------------------------- counting
 
-    def fit(self, X: TextLike, y: None = None, *, labels: None = None) -> Self:
+    def fit(self, X: TextLike, y: None = None, *, labels: ArrayLike | None = None) -> Self:
         """Count the n-grams of a text or of many documents.
 
         Parameters
@@ -110,8 +121,9 @@ class CharNGram(LanguageModel):
             document starts and ends. Files larger than memory are read in blocks.
         y : None
             Ignored; present for compatibility with scikit-learn.
-        labels : None
-            Only a `CharRNN` learns labels.
+        labels : array-like of shape (n,), default=None
+            Only with documents: a label for each, text or number, such as the language of a name. The texts of each
+            label are counted apart, with the same symbols: `sample`, `score_samples` and `for_label` take a label.
 
         Returns
         -------
@@ -121,8 +133,8 @@ class CharNGram(LanguageModel):
         Raises
         ------
         ValueError
-            If a parameter or a text is invalid, or the n-grams do not fit in `max_memory`; the message then names the
-            largest order that fits. The model is unchanged.
+            If a parameter, text or label is invalid, or the n-grams do not fit in `max_memory`; the message then names
+            the largest order that fits. The model is unchanged.
         UnicodeDecodeError
             If a file is not UTF-8; the error gives the offset.
         KeyboardInterrupt
@@ -136,15 +148,27 @@ class CharNGram(LanguageModel):
         >>> names = CharNGram().fit(["Anna", "Hanna", "Hannah", "Bob"] * 5)
         >>> names.order_, names.sample(temperature=0)
         (8, 'Hanna')
+        >>> told = CharNGram(order=3).fit(["Anna", "Hanna", "Bob"], labels=["girl", "girl", "boy"])
+        >>> told.sample(label="boy", temperature=0)
+        'Bob'
         """
-        _refuse_labels(labels)
-        return self._fit(X)
+        return self._fit(X, labels=labels)
 
-    def _fit(self, X: TextLike, last: int | None = None) -> Self:
+    def _fit(self, X: TextLike, last: int | None = None, labels: ArrayLike | None = None) -> Self:
         """Count a text, or only its last symbols, with the vocabulary of the whole text."""
         settings, source = NGramSettings.check(self.get_params()), text_source(X)
         vocabulary = source.vocabulary(settings.min_count, given=settings.vocabulary)
         ids = _ids(source, vocabulary)
+        if labels is not None:
+            _require_documents(source)
+            labeled = checked_labels(labels, source.n_documents)
+            vocabulary = vocabulary.with_labels(labeled.labels.tolist())
+            order = LABELED_ORDER if settings.order is None else settings.order
+
+            def count(builder: Builder, k: int, own: Ids) -> Counts:
+                return builder.build(own, order)
+
+            return self._learn_labels(vocabulary, ids, labeled.numbers, np.zeros(len(labeled.labels)), count)
         ids = ids if last is None else last_symbols(ids, last, vocabulary.boundary)
         with CountingProgress(settings.verbose, data_summary(ids, None, vocabulary)) as progress:
             builder = Builder(len(vocabulary), vocabulary.boundary, settings.max_memory, progress.show)
@@ -153,7 +177,7 @@ class CharNGram(LanguageModel):
             progress.write(self._in_words())
         return self
 
-    def partial_fit(self, X: TextLike, y: None = None, *, labels: None = None) -> Self:
+    def partial_fit(self, X: TextLike, y: None = None, *, labels: ArrayLike | None = None) -> Self:
         """Add the n-grams of another text to the counts.
 
         The counts do not depend on the order in which texts are added. Each text starts without context. The first call
@@ -167,8 +191,8 @@ class CharNGram(LanguageModel):
             treats a text as one document.
         y : None
             Ignored.
-        labels : None
-            Only a `CharRNN` learns labels.
+        labels : array-like of shape (n,), default=None
+            For a model fitted with labels: a label of the model for each document.
 
         Returns
         -------
@@ -189,19 +213,58 @@ class CharNGram(LanguageModel):
         >>> model.n_grams_
         [4, 5, 5]
         """
-        _refuse_labels(labels)
         if not self.__sklearn_is_fitted__():
-            return self.fit(X)
-        settings, (vocabulary, counts) = NGramSettings.check(self.get_params()), self._fitted("partial_fit")
+            return self.fit(X, labels=labels)
+        settings, (vocabulary, counts, labeled) = NGramSettings.check(self.get_params()), self._fitted("partial_fit")
         if settings.order not in (None, counts.order):
             raise InvalidInputError(
                 f"order is {settings.order}, but the fitted model has order {counts.order}. Set order to None or "
                 f"{counts.order}, or call fit to start again."
             )
-        ids = _ids(text_source(X), vocabulary)
+        source = text_source(X)
+        ids = _ids(source, vocabulary.with_labels(()))
+        if labeled is not None:
+            if labels is None:
+                raise InvalidInputError("labels is None, but the model was fitted with labels. Pass one per document.")
+            _require_documents(source)
+            numbers, parts = label_numbers(labels, np.array(vocabulary.labels), source.n_documents), labeled.parts
+
+            def count(builder: Builder, k: int, own: Ids) -> Counts:
+                return builder.add(parts[k], own) if len(own) > 1 else parts[k]
+
+            return self._learn_labels(vocabulary, ids, numbers, labeled.frequencies, count)
+        refuse_labels(labels)
         with CountingProgress(settings.verbose, data_summary(ids, None, vocabulary)) as progress:
             builder = Builder(len(vocabulary), vocabulary.boundary, settings.max_memory, progress.show)
             self._learned = CountedText(vocabulary, builder.add(counts, ids))
+        if settings.verbose:
+            progress.write(self._in_words())
+        return self
+
+    def _learn_labels(
+        self,
+        vocabulary: Vocabulary,
+        ids: Ids,
+        numbers: Numbers,
+        frequencies: NDArray[np.float64],
+        count: Callable[[Builder, int, Ids], Counts],
+    ) -> Self:
+        """Count the documents of each label with the function `count`.
+
+        `numbers` are the numbers of the documents' labels, and `frequencies` how many documents of each label there
+        were before.
+        """
+        settings, plain, K = NGramSettings.check(self.get_params()), vocabulary.with_labels(()), len(vocabulary.labels)
+        memory = DEFAULT_MEMORY if settings.max_memory is None else settings.max_memory
+        parts, done = list[Counts](), 0
+        with CountingProgress(settings.verbose, data_summary(ids, None, plain)) as progress:
+            for k, own in enumerate(documents_by_label(ids, numbers, K, plain.boundary)):
+                parts.append(count(Builder(len(plain), plain.boundary, memory), k, own))
+                memory = max(memory - 2 * parts[-1].nbytes, 1)  # counts get half of the limit
+                done += len(own) - 1
+                progress.show(done, len(ids) - 1)
+        frequencies = frequencies + np.bincount(numbers, minlength=K)
+        self._learned = CountedText(vocabulary, parts[0], LabeledCounts(parts, frequencies))
         if settings.verbose:
             progress.write(self._in_words())
         return self
@@ -310,7 +373,9 @@ class CharNGram(LanguageModel):
         """
         from .export.arpa_file import export_arpa
 
-        export_arpa(self._fitted("export_arpa"), path, space=space)
+        learned = self._fitted("export_arpa")
+        self._require_no_labels("export_arpa", learned.vocabulary)
+        export_arpa(learned, path, space=space)
 
     def to_bytes(self) -> bytes:
         """Return the bytes that `save` would write to a file.
@@ -397,7 +462,54 @@ class CharNGram(LanguageModel):
         >>> CharNGram(order=3).fit("abcabd").n_grams_
         [4, 4, 4]
         """
-        return self._fitted("reading n_grams_").counts.n_grams
+        _, counts, labeled = self._fitted("reading n_grams_")
+        parts = [counts] if labeled is None else labeled.parts
+        return [sum(of_length) for of_length in zip(*(part.n_grams for part in parts), strict=True)]
+
+    @property
+    def labels_(self) -> NDArray[Any]:
+        """The labels of the counted documents, sorted, (K,); K = 0 for a model fitted without labels.
+
+        Examples
+        --------
+        >>> from crnn import CharNGram
+        >>> CharNGram(order=3).fit(["anna", "bob", "eva"], labels=["girl", "boy", "girl"]).labels_
+        array(['boy', 'girl'], dtype='<U4')
+        """
+        return np.array(self._fitted("reading labels_").vocabulary.labels)
+
+    def for_label(self, label: Any) -> Self:
+        """Return a model of the texts with one label, from a model fitted with labels.
+
+        Parameters
+        ----------
+        label : str, int, float or bool
+            One of `labels_`.
+
+        Returns
+        -------
+        CharNGram
+            A model without labels, which shares the counts.
+
+        Raises
+        ------
+        ValueError
+            If the model was fitted without labels, or without this label.
+
+        Examples
+        --------
+        >>> from crnn import CharNGram
+        >>> model = CharNGram(order=3).fit(["anna", "bob"], labels=["girl", "boy"])
+        >>> model.for_label("boy").sample(temperature=0)
+        'bob'
+        """
+        vocabulary, _, labeled = self._fitted("for_label")
+        if labeled is None:
+            return super().for_label(label)  # raises
+        model = self.__copy__()
+        counts = labeled.parts[label_number(label, np.array(vocabulary.labels))]
+        model._learned = CountedText(vocabulary.with_labels(()), counts)
+        return model
 
     def __sklearn_is_fitted__(self) -> bool:
         """Return whether the model is fitted."""
@@ -421,28 +533,34 @@ class CharNGram(LanguageModel):
         return self._fitted(what).vocabulary
 
     def _network(self, what: str, *, one_row: bool, scoring: bool = False) -> tuple[CountsNetwork, Vocabulary]:
-        vocabulary, counts = self._fitted(what)
+        vocabulary, counts, _ = self._fitted(what)
+        self._require_no_labels(what, vocabulary)
         return CountsNetwork(counts), vocabulary
+
+    def _log_prior(self, what: str) -> NDArray[np.float64]:
+        labeled = self._fitted(what).labeled
+        return np.zeros(0) if labeled is None else labeled.log_prior
 
     def _adaptive_reading(
         self, what: str, adapt: Adapt, *, scoring: bool = False
     ) -> tuple[AdaptiveCounts, Vocabulary]:
         if adapt is not True:
             raise InvalidInputError(f"adapt is {short_repr(adapt)}, but must be True or False for a CharNGram")
-        vocabulary, counts = self._fitted(what)
+        vocabulary, counts, _ = self._fitted(what)
+        self._require_no_labels(what, vocabulary)
         return AdaptiveCounts(counts), vocabulary
 
     def _in_words(self) -> str:
-        vocabulary, counts = self._fitted("its description")
-        return f"{sum(counts.n_grams):,} n-grams of up to {counts.order} of {len(vocabulary)} symbols"
+        vocabulary, counts, _ = self._fitted("its description")
+        labels = f", {len(vocabulary.labels)} labels" if vocabulary.labels else ""
+        symbols = len(vocabulary) - len(vocabulary.labels)
+        return f"{sum(self.n_grams_):,} n-grams of up to {counts.order} of {symbols} symbols{labels}"
 
 
-def _refuse_labels(labels: Any) -> None:
-    """Raise InvalidInputError unless labels is None."""
-    if labels is not None:
-        raise InvalidInputError(
-            "CharNGram does not learn labels. Fit one model per label, or use CharRNN().fit(X, labels=labels)."
-        )
+def _require_documents(source: TextSource) -> None:
+    """Raise InvalidInputError unless a source has documents, which may have labels."""
+    if not source.holds_documents:
+        raise InvalidInputError("labels need documents, but X is one text. Pass a list of texts.")
 
 
 def _ids(source: TextSource, vocabulary: Vocabulary) -> Ids:

@@ -167,6 +167,42 @@ class Mixture(LanguageModel):
         fit_weights_to_ids(self, *scored_ids(X, vocabulary))
         return self
 
+    def fit(self, X: TextLike, y: None = None) -> Self:
+        """Find the weights, as `fit_weights` does, for scikit-learn's tools; the models stay as they are.
+
+        ``sklearn.base.clone`` returns a mixture with the same fitted models.
+
+        Parameters
+        ----------
+        X : str, bytes, os.PathLike or iterable of str or bytes
+            A held-out text, as in `fit_weights`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        Mixture
+            The mixture itself.
+
+        Raises
+        ------
+        ValueError
+            As in `fit_weights`.
+
+        Examples
+        --------
+        >>> from crnn import CharNGram, Mixture
+        >>> text = "to be or not to be, " * 50
+        >>> mixture = Mixture([CharNGram(order=order).fit(text) for order in (1, 4)])
+        >>> mixture.fit("not to be").weights_.argmax()
+        np.int64(1)
+        """
+        return self.fit_weights(X)
+
+    def __sklearn_clone__(self) -> Self:
+        """Return a mixture of the same models, which copies without their counts or weights could not form."""
+        return type(self)(list(self.models), self.weights, n_threads=self.n_threads)
+
     @classmethod
     def recommended(
         cls,
@@ -282,7 +318,7 @@ class Mixture(LanguageModel):
             If the file cannot be read.
         """
         checked_threads(n_threads)
-        parts, weights = mixture_file.read(path)
+        parts, weights, _ = mixture_file.read(path)
         name = path_name(path)
         models = [_model_of(kind, content, f"{name}, models[{i}]") for i, (kind, content) in enumerate(parts)]
         try:

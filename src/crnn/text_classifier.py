@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -10,76 +12,99 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .char_ngram import CharNGram
 from .char_rnn import CharRNN
-from .errors import InvalidInputError, NotFittedError
+from .errors import InvalidInputError, ModelFileError, NotFittedError
 from .estimator import Estimator
 from .files import classifier_file
-from .inference.scoring.class_probabilities import accuracy, log_posteriors
-from .model.state import ModelState
-from .parameters.checks import FilePath, checked_bool, checked_choice, checked_int, checked_threads
+from .files.classifier_file import StoredClassifier
+from .files.sealed_file import path_name
+from .inference.scoring.class_probabilities import (
+    LabelReader,
+    accuracy,
+    fitted_weights,
+    log_likelihoods,
+    log_posteriors,
+    network_reader,
+)
+from .inference.scoring.string_scores import TextBlock
+from .parameters.checks import FilePath, checked_bool, checked_choice, checked_float, checked_int, checked_threads
 from .parameters.settings import checked_parameter, rounds_operands
 from .text.symbols.codes import Text
 from .text.symbols.vocabulary import Vocabulary
 from .training.loop.exclusive import ExclusiveUse, begin_use
 from .training.preparation.class_data import ClassData, class_prior
-from .training.progress.notebook_summary import classifier_in_words, curves_of
+from .training.progress.notebook_summary import curves_of
 
 Array = NDArray[Any]
+Model = CharRNN | CharNGram
 
-OWN = ("class_weight", "min_steps")  # parameters that a file stores in addition to the estimator's
+OWN = ("class_weight", "min_steps")  # parameters that a file stores in addition to the estimators
 # Parameters that suit short texts, by measurement; they apply if `estimator` is None.
+COUNTS: dict[str, Any] = {"order": 5, "min_count": 2}
 SHORT_TEXTS: dict[str, Any] = {
     "hidden_size": 128, "cell": "lstm", "seq_length": 24, "batch_size": 32, "optimizer": "adam", "learning_rate": 0.03,
     "schedule": "cosine", "warmup": 0.02, "clip": None, "clip_norm": 1.0, "weight_decay": 0.02, "beta_2": 0.99,
     "dropout": 0.3, "epochs": 8, "init_scale": 0.2, "min_count": 2,
 }  # fmt: skip
+MIN_NETWORK_SECONDS = 2.0  # `recommended` only counts in less, since measuring the machine takes half a second
+MAX_ESTIMATORS = 32  # in a file
+NESTED = "estimator__"  # the beginning of the names of the models' parameters
 
 
 class TextClassifier(Estimator):
     """A classifier of short texts, such as names by language or domains by origin.
 
-    It trains a copy of a language model to predict the probability of a text given its label, by reading the
-    label's symbol first. A second copy reads the texts backward. Bayes' rule combines these probabilities with the
-    frequencies of the labels into the probabilities of the labels. ``docs/measurements.md`` compares alternatives.
-    Before `fit`, methods that need a fitted model raise `NotFittedError`.
+    It fits language models that give the probability of a text given its label, one model for each reading direction.
+    Bayes' rule combines these probabilities with the frequencies of the labels into the probabilities of the labels.
+    Counts (`CharNGram`) take less than a second for ten thousand texts; a network (`CharRNN`) takes longer, and both
+    together are the most accurate. ``docs/measurements.md`` compares alternatives. Before `fit`, methods that need a
+    fitted model raise `NotFittedError`.
 
     Parameters
     ----------
-    estimator : CharRNN or None, default=None
-        The language model, which stays unchanged. Its `epochs` and `max_steps` apply to each direction, `max_seconds`
-        to both together. Its `validation_fraction` holds out documents drawn at random. None: a `CharRNN` with
-        parameters that suit short texts, an LSTM of 128 units trained with Adam; change some of them with
-        ``set_params(estimator__hidden_size=64)``. The defaults of `CharRNN` itself are min-char-rnn's and suit one
-        long text.
+    estimator : CharNGram, CharRNN, list of both, or None, default=None
+        The language models, which stay unchanged; the classifier fits copies of them. A `CharNGram` counts the texts of
+        each label apart, with the same symbols. A `CharRNN` reads the label's symbol before a text. Its `epochs` and
+        `max_steps` apply to each direction, `max_seconds` to counting and both directions together, and its
+        `validation_fraction` holds out documents drawn at random. The models of a list are combined with weights, see
+        `weights_`. None: a list of ``CharNGram(order=5, min_count=2)`` and a `CharRNN` that suits short texts, an LSTM
+        of 128 units trained with Adam. The defaults of `CharRNN` itself are min-char-rnn's and suit one long text.
+        ``set_params(estimator__hidden_size=64)`` changes a parameter of every model in a list that has it, with None of
+        the default models, which then become `estimator`.
     class_weight : "balanced", dict or None, default=None
         Factors for the classes' frequencies: a dict that maps labels to numbers; missing labels get 1.
         "balanced": all classes are equally probable before a text is read. None: the frequencies in `fit`.
     directions : {"both", "forward", "backward"}, default="both"
-        The reading directions. A single direction takes half the time but was 2 points less accurate.
+        The reading directions of every model; the log-probabilities of both are averaged. A single direction takes half
+        the time but was up to 2 points less accurate for networks, and up to 0.5 points for counts.
     min_steps : int, default=150
-        If there are few texts, read them more often than the estimator's `epochs`, until each direction has taken this
-        many steps. Ignored if the estimator has `max_steps` or `max_seconds`.
+        If there are few texts, networks read them more often than their `epochs`, until each direction has taken this
+        many steps. Ignored if the network has `max_steps` or `max_seconds`; counts read each text once.
 
     Attributes
     ----------
     classes_ : ndarray of shape (K,)
         The labels, sorted.
-    models_ : dict of str to CharRNN
-        The trained language models, "forward" and "backward". ``models_["forward"].for_label(label)`` is a model of the
-        texts with that label.
+    models_ : list of dict of str to CharRNN or CharNGram
+        For each estimator the fitted language models, "forward" and "backward".
+        ``models_[0]["forward"].for_label(label)`` is a model of the texts with that label.
+    weights_ : ndarray of float64, shape (M,)
+        The weight of each estimator's log-probabilities: 1 for a single estimator. With several, those that best
+        predict the labels of held-out texts, a tenth of each class or about 500 in all, which networks do not learn;
+        counts learn all texts afterwards. If no class has ten texts, weights are equal.
     vocabulary_ : Vocabulary
-        The symbols and the labels.
+        The symbols of the first model, and the labels.
     n_steps_ : int
-        Training steps taken, over both directions.
+        Training steps taken by networks, over both directions.
     history_ : list of dict
-        Training records as in `CharRNN`, each with its ``direction``.
+        Networks' training records as in `CharRNN`, each with its ``direction``.
 
     Examples
     --------
-    >>> from crnn import TextClassifier
+    >>> from crnn import CharNGram, TextClassifier
     >>> names = ["anna", "eva", "olga", "bob", "otto", "tom"]
-    >>> model = TextClassifier().set_params(estimator__hidden_size=16, estimator__random_state=0)
-    >>> model = model.fit(names, ["f", "f", "f", "m", "m", "m"])
+    >>> model = TextClassifier(CharNGram(order=3, min_count=2)).fit(names, ["f", "f", "f", "m", "m", "m"])
     >>> model.predict(["hanna", "rob"])
     array(['f', 'm'], dtype='<U1')
     """
@@ -88,7 +113,7 @@ class TextClassifier(Estimator):
 
     def __init__(
         self,
-        estimator: CharRNN | None = None,
+        estimator: Model | list[Model] | None = None,
         *,
         class_weight: str | Mapping[Any, float] | None = None,
         directions: str = "both",
@@ -105,8 +130,8 @@ class TextClassifier(Estimator):
         Parameters
         ----------
         **params
-            As for `CharRNN.set_params`. ``estimator__hidden_size`` sets a parameter of the language model; if
-            `estimator` is None, it becomes the default model first.
+            As for `CharRNN.set_params`. ``estimator__hidden_size`` sets a parameter of the language model, and of every
+            model in a list that has it. If `estimator` is None, it becomes the list of the default models first.
 
         Raises
         ------
@@ -116,12 +141,25 @@ class TextClassifier(Estimator):
         Examples
         --------
         >>> from crnn import TextClassifier
-        >>> TextClassifier().set_params(estimator__hidden_size=64).estimator.cell
+        >>> TextClassifier().set_params(estimator__hidden_size=64).estimator[1].cell
         'lstm'
         """
-        if any(name.startswith("estimator__") for name in params):
-            params = {"estimator": self._base(), **params}
-        return super().set_params(**params)
+        inner = {name.removeprefix(NESTED): value for name, value in params.items() if name.startswith(NESTED)}
+        own = {name: value for name, value in params.items() if not name.startswith(NESTED)}
+        models = own.get("estimator", self.estimator)
+        models = _default_models() if models is None else models
+        if not inner or not isinstance(models, list) or not all(isinstance(model, Estimator) for model in models):
+            return super().set_params(**params)
+        for name in own:
+            self._require_parameter(name, own)
+        for key in inner:
+            if not any(key in model.get_params() for model in models):
+                kinds = " or ".join(dict.fromkeys(type(model).__name__ for model in models))
+                raise InvalidInputError(f"no model of estimator has a parameter {key!r}. Name one of a {kinds}.")
+        super().set_params(**{**own, "estimator": models})
+        for model in models:
+            model.set_params(**{key: value for key, value in inner.items() if key in model.get_params()})
+        return self
 
     # ---------------------------------------------------------------- training
 
@@ -135,7 +173,8 @@ class TextClassifier(Estimator):
         y : array-like of shape (n,)
             Their labels: all str, all integers, all floats or all bool; at least two distinct ones.
         sample_weight : array-like of shape (n,), default=None
-            A factor of at least 0 for each text's loss, which also applies to the frequency of its class.
+            A factor of at least 0 for each text's loss, which also applies to the frequency of its class. Counts read
+            each text once, whatever its weight.
 
         Returns
         -------
@@ -159,17 +198,34 @@ class TextClassifier(Estimator):
         stop, start = ExclusiveUse(), time.perf_counter()
         with stop.running:
             begin_use(self, stop)
-            directions, data = self._checked_directions(), ClassData.checked(X, y, sample_weight)
-            prior, models = class_prior(data.labeled, self.class_weight, sample_weight), dict[str, CharRNN]()
-            for k, direction in enumerate(directions):
-                models[direction] = self._trained(data, direction, time.perf_counter() - start, len(directions) - k)
-            self._models, self._prior = models, prior
+            bases, directions, data = self._bases(), self._checked_directions(), ClassData.checked(X, y, sample_weight)
+            prior = class_prior(data.labeled, self.class_weight, sample_weight)
+            parts = data.held_out() if len(bases) > 1 else None
+            learned = data if parts is None else parts[0]
+            models, weights = [dict[str, Model]() for _ in bases], np.full(len(bases), 1 / len(bases))
+            left = len(directions) * sum(isinstance(base, CharRNN) for base in bases)
+            for i in sorted(range(len(bases)), key=lambda i: isinstance(bases[i], CharRNN)):  # counts take no time
+                for direction in directions:
+                    seconds = time.perf_counter() - start
+                    models[i][direction] = self._trained(bases[i], learned, direction, seconds, left)
+                    left -= isinstance(bases[i], CharRNN)
+            if parts is not None:
+                block = TextBlock(0, parts[1].texts)
+                log_p = log_likelihoods([_readers(of_each) for of_each in models], block)
+                log_prior = np.log(class_prior(data.labeled, None))
+                weights = fitted_weights(log_p, log_prior, parts[1].labeled.numbers)
+                for base, of_each in zip(bases, models, strict=True):
+                    if isinstance(base, CharNGram):
+                        of_each.update({name: self._trained(base, data, name, 0.0, 1) for name in directions})
+            self._models, self._weights, self._prior = models, weights, prior
         return self
 
-    def _trained(self, data: ClassData, direction: str, seconds: float, left: int) -> CharRNN:
-        """Return a copy of the estimator, trained in one direction, given the seconds used and the directions left."""
-        base = self._base()
+    def _trained(self, base: Model, data: ClassData, direction: str, seconds: float, left: int) -> Model:
+        """Return a copy of a model, trained in one direction, given the seconds used and the network's runs left."""
         parameters = base.get_params(deep=False)
+        if isinstance(base, CharNGram):
+            texts, labels, _ = data.in_direction(direction, shuffled=False)
+            return type(base)(**parameters).fit(texts, labels=labels)
         callbacks = checked_parameter("callbacks", base.callbacks)
         told = {"callbacks": [partial(_with_direction, callback, self, direction) for callback in callbacks]}
         limits = data.limits(parameters, checked_int("min_steps", self.min_steps, 0), seconds, left)
@@ -177,16 +233,21 @@ class TextClassifier(Estimator):
         texts, labels, weights = data.in_direction(direction, shuffled=bool(parameters["validation_fraction"]))
         return model.fit(texts, labels=labels, sample_weight=weights).set_params(**parameters)
 
-    def _base(self) -> CharRNN:
-        """Return the language model, or the default model if `estimator` is None."""
+    def _bases(self) -> list[Model]:
+        """Return the language models to copy: those of `estimator`, or the default ones if it is None."""
         if self.estimator is None:
-            return CharRNN(**SHORT_TEXTS)
-        if not isinstance(self.estimator, CharRNN):
-            raise InvalidInputError(
-                f"estimator is of type {type(self.estimator).__name__}. Pass TextClassifier(CharRNN(...)), or "
-                "change the default with set_params(estimator__hidden_size=...)."
-            )
-        return self.estimator
+            return _default_models()
+        given: Any = self.estimator
+        models = given if isinstance(given, list) else [given]
+        for i, model in enumerate(models):
+            if not isinstance(model, CharRNN | CharNGram):
+                name = f"estimator[{i}]" if models is given else "estimator"
+                raise InvalidInputError(
+                    f"{name} is of type {type(model).__name__}. Pass a CharNGram, a CharRNN, a list of both, or None."
+                )
+        if not 1 <= len(models) <= MAX_ESTIMATORS:
+            raise InvalidInputError(f"estimator has {len(models)} models. Pass from 1 to {MAX_ESTIMATORS}.")
+        return models
 
     def _checked_directions(self) -> tuple[str, ...]:
         directions = checked_choice("directions", self.directions, ("both", *classifier_file.DIRECTIONS))
@@ -198,8 +259,9 @@ class TextClassifier(Estimator):
     ) -> Self:
         """Return a classifier with parameters for texts, their labels and a time limit.
 
-        The choice follows measurements recorded in ``docs/measurements.md``, the number of symbols, and the speed of
-        this machine, measured by half a second of training. It is printed on standard error.
+        Counts come first, and a network trains for the rest of the time; below 2 seconds there are counts alone. The
+        network's size follows measurements recorded in ``docs/measurements.md``, the number of symbols, and the speed
+        of this machine, measured by half a second of training. It is printed on standard error.
 
         Parameters
         ----------
@@ -212,7 +274,7 @@ class TextClassifier(Estimator):
         verbose : int, default=1
             0: print nothing. This is not the language model's own `verbose`.
         **overrides
-            Parameters of the classifier or its language model to fix rather than choose.
+            Parameters of the classifier or its language models to fix rather than choose.
 
         Returns
         -------
@@ -226,21 +288,27 @@ class TextClassifier(Estimator):
         Examples
         --------
         >>> from crnn import TextClassifier
-        >>> model = TextClassifier.recommended(["ab", "cd"] * 50, [0, 1] * 50, seconds=2.0, verbose=0)
-        >>> model.estimator.max_seconds
-        2.0
+        >>> TextClassifier.recommended(["ab", "cd"] * 50, [0, 1] * 50, seconds=1.0, verbose=0)
+        TextClassifier(estimator=CharNGram(order=5, min_count=2))
         """
         from .training.recommend.recommended_classifier import recommended_parameters
 
         fit, verbose = checked_bool("fit", fit), checked_int("verbose", verbose, 0)
+        seconds = checked_float("seconds", seconds, above=0.0)
         own = {name: overrides.pop(name) for name in cls._defaults() if name in overrides}
         if "estimator" in own:
             raise InvalidInputError("estimator is chosen by recommended. Pass some of its parameters instead.")
-        model, given = cls(CharRNN(**SHORT_TEXTS), **own), {f"estimator__{name}": overrides[name] for name in overrides}
-        model.set_params(**given)  # refuses unknown parameters
-        data, directions = ClassData.checked(X, y), model._checked_directions()
-        chosen = recommended_parameters(data, seconds, model._base().get_params(), len(directions), verbose=verbose)
-        model.set_params(**{f"estimator__{name}": value for name, value in chosen.items()} | given)
+        given = {f"{NESTED}{name}": overrides[name] for name in overrides}
+        model = cls(_default_models(), **own).set_params(**given)  # refuses unknown parameters
+        data, directions, (counts, network) = ClassData.checked(X, y), model._checked_directions(), model._bases()
+        if seconds < MIN_NETWORK_SECONDS:
+            model.estimator = counts
+            if verbose:
+                print(f"n-grams of up to {counts.get_params()['order']} alone, for {seconds:g} s", file=sys.stderr)
+        else:
+            given_to_network = network.get_params()
+            chosen = recommended_parameters(data, seconds, given_to_network, len(directions), verbose=verbose)
+            network.set_params(**{name: value for name, value in chosen.items() if name not in overrides})
         return model.fit(data.texts, y) if fit else model
 
     # -------------------------------------------------------------- prediction
@@ -300,9 +368,8 @@ class TextClassifier(Estimator):
         >>> model.fit(["ab", "ba"], [0, 1]).predict_log_proba(["ab", "x", ""]).shape
         (3, 2)
         """
-        states, base = self._states("predict"), self._base()
-        bfloat16 = rounds_operands(base.matmul_precision, next(iter(states.values())).layout.dtype)
-        return log_posteriors(states, self._prior, X, checked_threads(base.n_threads), bfloat16=bfloat16)
+        readers = [_readers(of_each) for of_each in self._fitted("predict")]
+        return log_posteriors(readers, self._weights, self._prior, X)
 
     def score(self, X: Iterable[Text], y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy, the share of texts whose most probable label is correct.
@@ -330,27 +397,33 @@ class TextClassifier(Estimator):
 
     # ---------------------------------------------------------------- learned
 
-    _models: dict[str, CharRNN]
+    _models: list[dict[str, Model]]
+    _weights: NDArray[np.float64]
     _prior: NDArray[np.float64]
 
-    def _fitted(self, what: str) -> dict[str, CharRNN]:
-        """Return the trained models by direction; a NotFittedError names the requested method `what`."""
+    def _fitted(self, what: str) -> list[dict[str, Model]]:
+        """Return each estimator's models by direction; a NotFittedError names the requested method `what`."""
         if "_models" not in vars(self):
             raise NotFittedError.before(what, estimator=type(self).__name__, fit=self._fit_methods)
         return self._models
 
     @property
-    def models_(self) -> dict[str, CharRNN]:
-        """The trained language models by direction.
+    def models_(self) -> list[dict[str, Model]]:
+        """The fitted language models of each estimator, by direction.
 
         Examples
         --------
-        >>> from crnn import TextClassifier
-        >>> model = TextClassifier().set_params(estimator__hidden_size=8, estimator__max_steps=5)
-        >>> list(model.fit(["ab", "ba"], [0, 1]).models_)
-        ['forward', 'backward']
+        >>> from crnn import CharNGram, TextClassifier
+        >>> TextClassifier(CharNGram(order=2)).fit(["ab", "ba"], [0, 1]).models_
+        [{'forward': CharNGram(order=2), 'backward': CharNGram(order=2)}]
         """
-        return dict(self._fitted("reading models_"))
+        return [dict(of_each) for of_each in self._fitted("reading models_")]
+
+    @property
+    def weights_(self) -> NDArray[np.float64]:
+        """The weight of each estimator, (M,)."""
+        self._fitted("reading weights_")
+        return self._weights.copy()
 
     @property
     def classes_(self) -> Array:
@@ -364,17 +437,17 @@ class TextClassifier(Estimator):
 
     @property
     def n_steps_(self) -> int:
-        """Training steps taken so far, over all directions."""
-        return sum(model.n_steps_ for model in self._fitted("reading n_steps_").values())
+        """Training steps that networks have taken so far, over all directions."""
+        return sum(model.n_steps_ for _, model in self._networks("reading n_steps_"))
 
     @property
     def history_(self) -> list[dict[str, Any]]:
-        """The training records, each with its direction."""
-        models = self._fitted("reading history_")
-        return [{**record, "direction": name} for name, model in models.items() for record in model.history_]
+        """The networks' training records, each with its direction."""
+        networks = self._networks("reading history_")
+        return [{**record, "direction": name} for name, model in networks for record in model.history_]
 
     def quantize(self) -> Self:
-        """Return a classifier with 8-bit weights: smaller and faster; see `CharRNN.quantize`.
+        """Return a classifier whose networks have 8-bit weights: smaller and faster; see `CharRNN.quantize`.
 
         Returns
         -------
@@ -393,27 +466,38 @@ class TextClassifier(Estimator):
         >>> model.fit(["aaa", "aa", "bb", "bbb"], ["a", "a", "b", "b"]).quantize().predict(["aaaa", "bbbb"])
         array(['a', 'b'], dtype='<U1')
         """
-        models = {direction: model.quantize() for direction, model in self._fitted("quantize").items()}
+        if not self._networks("quantize"):
+            raise InvalidInputError("the classifier has no network, and counts cannot be quantized. Save it as it is.")
         small = type(self)().set_params(**self.get_params(deep=False))
-        small._models, small._prior = models, self._prior.copy()
+        small._models = [
+            {name: model.quantize() if isinstance(model, CharRNN) else model for name, model in of_each.items()}
+            for of_each in self._models
+        ]
+        small._weights, small._prior = self._weights.copy(), self._prior.copy()
         return small
 
-    def _states(self, what: str) -> dict[str, ModelState]:
-        return {direction: model._fitted(what) for direction, model in self._fitted(what).items()}
+    def _networks(self, what: str) -> list[tuple[str, CharRNN]]:
+        """Return the networks with their directions."""
+        models = [pair for of_each in self._fitted(what) for pair in of_each.items()]
+        return [(name, model) for name, model in models if isinstance(model, CharRNN)]
 
-    def _first(self, what: str) -> CharRNN:
-        return next(iter(self._fitted(what).values()))
+    def _first(self, what: str) -> Model:
+        return next(iter(self._fitted(what)[0].values()))
 
     def _in_words(self) -> str:
-        return classifier_in_words(self._states("its description"))
+        firsts = [next(iter(of_each.values())) for of_each in self._fitted("its description")]
+        models = zip(firsts, self._weights.tolist(), strict=True)
+        kinds = [f"{type(model).__name__} with weight {weight:.3f}" for model, weight in models]
+        return f"{len(self.classes_)} classes, read {' and '.join(self._models[0])}: {', '.join(kinds)}"
 
     def _as_picture(self) -> str:
-        return curves_of(self._first("its picture").history_)
+        networks = self._networks("its picture")
+        return curves_of(networks[0][1].history_) if networks else ""
 
     # -------------------------------------------------------------- model file
 
     def save(self, path: FilePath | BinaryIO) -> None:
-        """Write the classifier to a file, which can also be loaded as a `CharRNN` with labels (the first direction).
+        """Write the classifier to a single file that contains the models' files.
 
         Parameters
         ----------
@@ -427,18 +511,20 @@ class TextClassifier(Estimator):
         Examples
         --------
         >>> import pathlib, tempfile
-        >>> from crnn import CharRNN, TextClassifier
-        >>> model = TextClassifier().set_params(estimator__hidden_size=8, estimator__max_steps=5)
-        >>> model = model.fit(["ab", "ba"], ["x", "y"])
+        >>> from crnn import CharNGram, TextClassifier
+        >>> model = TextClassifier(CharNGram(order=3)).fit(["ab", "ba"], ["x", "y"])
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = pathlib.Path(folder) / "names.crnn"
         ...     model.save(path)
-        ...     again, told = TextClassifier.load(path), CharRNN.load(path)
-        >>> bool((again.predict_proba(["ab"]) == model.predict_proba(["ab"])).all()), told.labels_.tolist()
-        (True, ['x', 'y'])
+        ...     again = TextClassifier.load(path)
+        >>> bool((again.predict_proba(["ab"]) == model.predict_proba(["ab"])).all())
+        True
         """
-        own = {name: getattr(self, name) for name in OWN}
-        classifier_file.write(self._states("save"), self._prior, self._base().get_params(deep=False), own, path)
+        models, own = self._fitted("save"), {name: getattr(self, name) for name in OWN}
+        parts = [_file_of(model) for of_each in models for model in of_each.values()]
+        listed = self.estimator is None or isinstance(self.estimator, list)
+        stored = StoredClassifier(parts, self._weights, self._prior, tuple(models[0]), listed, own)
+        classifier_file.write(path, stored)
 
     @classmethod
     def load(cls, path: FilePath | BinaryIO) -> Self:
@@ -460,11 +546,23 @@ class TextClassifier(Estimator):
         OSError
             If the file cannot be read.
         """
-        found = classifier_file.read(path, CharRNN().get_params())
-        model = cls(CharRNN(**found.parameters), **found.own)
-        model._models = {name: CharRNN._from_state(found.parameters, state) for name, state in found.networks.items()}
-        model._prior = found.prior
-        return model
+        found, shown, models = classifier_file.read(path), path_name(path), list[Model]()
+        for i, (kind, content) in enumerate(found.parts):
+            stream = io.BytesIO(content)
+            stream.name = f"{shown}, models[{i}]"  # for errors
+            models.append(CharRNN.load(stream) if kind == "CharRNN" else CharNGram.load(stream))
+        if any(model.labels_.tolist() != models[0].labels_.tolist() for model in models) or (
+            len(models[0].labels_) != len(found.prior)
+        ):
+            raise ModelFileError(f"model file {shown}: its models have different labels; restore it from a copy")
+        n = len(found.directions)
+        bases = [type(model)(**model.get_params()) for model in models[::n]]
+        directions = "both" if n == 2 else found.directions[0]
+        classifier = cls(bases if found.listed else bases[0], directions=directions, **found.own)
+        groups = [models[i : i + n] for i in range(0, len(models), n)]
+        classifier._models = [dict(zip(found.directions, group, strict=True)) for group in groups]
+        classifier._weights, classifier._prior = found.weights, found.prior
+        return classifier
 
     # ------------------------------------------------------------- scikit-learn
 
@@ -474,8 +572,38 @@ class TextClassifier(Estimator):
 
         tags = super().__sklearn_tags__()
         tags.estimator_type, tags.classifier_tags, tags.transformer_tags = "classifier", ClassifierTags(), None
-        tags.target_tags.required, tags.non_deterministic = True, self._base().random_state is None
+        networks = [base for base in self._bases() if isinstance(base, CharRNN)]
+        tags.target_tags.required = True
+        tags.non_deterministic = any(network.random_state is None for network in networks)
         return tags
+
+
+def _default_models() -> list[Model]:
+    """Return the language models of a classifier without an `estimator`."""
+    return [CharNGram(**COUNTS), CharRNN(**SHORT_TEXTS)]
+
+
+def _readers(models: Mapping[str, Model]) -> list[LabelReader]:
+    """Return how an estimator's models read texts."""
+    found = []
+    for direction, model in models.items():
+        if isinstance(model, CharRNN):
+            state = model._fitted("predict")
+            bfloat16 = rounds_operands(model.matmul_precision, state.layout.dtype)
+            read = network_reader(state, checked_threads(model.n_threads), bfloat16=bfloat16)
+        else:
+            labeled = model._fitted("predict").labeled
+            assert labeled is not None
+            read = labeled.log_likelihoods
+        found.append(LabelReader(model.vocabulary_.with_labels(()), direction == "backward", read))
+    return found
+
+
+def _file_of(model: Model) -> tuple[str, bytes]:
+    """Return a model's class and its file content."""
+    if isinstance(model, CharRNN):
+        return "CharRNN", model.to_bytes(training_state=False)
+    return "CharNGram", model.to_bytes()
 
 
 def _with_direction(callback: Callable[[Any, Any], Any], classifier: object, direction: str, *given: Any) -> Any:

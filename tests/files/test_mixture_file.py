@@ -31,7 +31,7 @@ def read(content):
 
 @pytest.mark.parametrize("weights", [[0.25, 0.75], [0, 1e-300], [1e30, 1e30], [0.0, 0.0]])
 def test_round_trip(weights):
-    parts, found = read(written(weights))
+    parts, found, _ = read(written(weights))
     assert parts == MODELS
     assert found.tolist() == weights
     mixture_file.write(stream := io.BytesIO(), MODELS, np.array(weights))
@@ -53,7 +53,7 @@ def test_weights_that_are_refused(weights):
     ],
 )  # fmt: skip
 def test_tensors_that_are_refused(content):
-    with pytest.raises(ModelFileError, match="its tensors do not form a mixture"):
+    with pytest.raises(ModelFileError, match="its tensors do not belong to its models"):
         read(written(**{"weights": [1, 1], **content}))
 
 

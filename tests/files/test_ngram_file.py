@@ -82,7 +82,7 @@ def test_parameters_that_could_not_be_read_are_not_written(learned, tmp_path):
         ({"vocabulary": '{"kind": "characters", "codes": [97, 98]}'}, "damaged"),
         (
             {"vocabulary": '{"kind": "characters", "codes": [97], "boundary": true, "labels": ["x"]}'},
-            "its vocabulary has labels",
+            "it has a tensor 'counts' that does not belong to counts",
         ),
         ({"kind": "network"}, "it contains a CharRNN; load it with CharRNN.load"),
     ],
@@ -131,3 +131,42 @@ def test_document_names_invalid_symbols(learned):
     with pytest.raises(ModelFileError, match="its vocabulary is invalid"):
         ngram_file.from_bytes(sealed(learned, vocabulary=codes), DEFAULTS)
     assert isinstance(learned.vocabulary, Vocabulary)
+
+
+def labeled_file(*, remove=(), labels=("f", "m"), **tensors):
+    """The bytes of a labeled model's file, with some tensors exchanged or removed."""
+    learned = ngram_file.from_bytes(CharNGram(3).fit(["ab", "ba"], labels=["f", "m"]).to_bytes(), DEFAULTS)[1]
+    own = {f"{k}.{name}": array for k, part in enumerate(learned.labeled.parts) for name, array in pack(part).items()}
+    own = {**own, "frequencies": learned.labeled.frequencies, **tensors}
+    vocabulary = {"kind": "characters", "codes": [97, 98], "boundary": True, "labels": list(labels)}
+    metadata = {"format": "crnn", "format_version": "1", "kind": "ngram", "configuration": "{}"}
+    metadata["vocabulary"] = json.dumps(vocabulary)
+    return sealed_bytes(metadata, {name: own[name] for name in own if name not in remove})
+
+
+def test_labels_come_back():
+    model = CharNGram.from_bytes(labeled_file())
+    assert (model.labels_.tolist(), model.order_) == (["f", "m"], 3)
+    assert model.to_bytes() == CharNGram.from_bytes(model.to_bytes()).to_bytes()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"remove": ["frequencies"]}, "its labels have no numbers of texts"),
+        ({"frequencies": np.array([1.0, 0.0])}, "its labels have no numbers of texts"),
+        ({"frequencies": np.array([1.0, np.nan])}, "its labels have no numbers of texts"),
+        ({"frequencies": np.ones(3)}, "its labels have no numbers of texts"),
+        ({"frequencies": np.ones(2, np.float32)}, "its labels have no numbers of texts"),
+        ({"remove": ["1.counts"]}, "its counts are invalid: the n-grams are damaged: counts missing"),
+        ({"labels": ["f", "m", "x"]}, "its counts are invalid: the n-grams are damaged"),
+        ({"labels": ["f"]}, r"it has a tensor '1\.\w+' that does not belong to counts"),
+        (
+            {f"1.{name}": array for name, array in pack(CharNGram(2).fit(["ba"])._learned.counts).items()},
+            "its labels have n-grams of different lengths",
+        ),
+    ],
+)
+def test_labels_that_are_refused(given, message):
+    with pytest.raises(ModelFileError, match=message):
+        CharNGram.from_bytes(labeled_file(**given))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from crnn._kernels.ngram import ngrams
 from crnn.ngram.counts import Counts
+from crnn.ngram.lookahead import Unrolled
 from crnn.ngram.packed_counts import pack, unpack
 from crnn.reference.kneser_ney import KneserNey
 
@@ -52,6 +53,71 @@ def test_many_different_symbols_and_long_contexts():
     for context in ([], [1], [1, 1], [2, 1], [300, 7]):
         p = np.exp(counts.rows(np.array(context, np.int32).reshape(1, -1)))[0]
         np.testing.assert_allclose(p, reference.probabilities(context), rtol=0, atol=1e-12)
+
+
+def unrolled_of(parts):
+    """Return the arrays of ClassCounts for some counts."""
+    columns, roots, rows, entries = [], [], 0, 0
+    for counts in parts:
+        _, suffixes, scales, firsts, symbols, nexts, _, p = Unrolled.of(counts)
+        roots.append(rows)
+        columns.append((suffixes + rows, scales, firsts[:-1] + entries, symbols, nexts + rows, p))
+        rows, entries = rows + len(suffixes), entries + len(symbols)
+    suffixes, scales, firsts, symbols, nexts, p = map(np.concatenate, zip(*columns, strict=True))
+    firsts = np.append(firsts, entries).astype(np.int32)
+    return {"roots": np.array(roots, np.int32), "boundary": parts[0].boundary, "suffixes": suffixes, "scales": scales,
+            "firsts": firsts, "symbols": symbols, "nexts": nexts, "p": p}  # fmt: skip
+
+
+@given(st.lists(st.lists(st.lists(st.integers(0, 3), max_size=20), min_size=1, max_size=3), min_size=1, max_size=3),
+       st.integers(1, 5), st.lists(st.lists(st.integers(0, 4), max_size=12), max_size=4))  # fmt: skip
+@settings(max_examples=60)
+def test_strings_under_all_tries_are_those_of_the_definition(classes, order, strings):
+    V = 5
+    classes = [[[*text, V - 1] for text in texts] for texts in classes]
+    tables = ngrams.ClassCounts(**unrolled_of([counted(texts, order, V, V - 1) for texts in classes]))
+    out, flat = np.empty((len(classes), len(strings))), np.array([w for s in strings for w in s], np.int32)
+    tables.log_likelihoods(flat, np.array([*map(len, strings)], np.intp), out)
+    for texts, row in zip(classes, out, strict=True):
+        reference = KneserNey(texts, order, V, V - 1)
+        for string, log_p in zip(strings, row, strict=True):
+            p = [reference.probability([V - 1, *string[:i]], w) for i, w in enumerate(string)]
+            assert log_p == pytest.approx(np.log(p).sum(), rel=1e-11, abs=1e-11)
+
+
+def test_a_long_string_of_small_probabilities_does_not_underflow():
+    tables = ngrams.ClassCounts(**unrolled_of([counted([[0, 1, 6], [2, 6]], 3, 7, 6)]))
+    x, out, half = np.array([3, 4, 5, 3] * 500, np.int32), np.empty((1, 2)), np.empty((1, 1))
+    tables.log_likelihoods(x, np.array([1000, 1000], np.intp), out)
+    tables.log_likelihoods(x[:1000], np.array([1000], np.intp), half)
+    assert out.tolist() == [[half[0, 0]] * 2]
+    reference = KneserNey([[0, 1, 6], [2, 6]], 3, 7, 6)
+    expected = sum(np.log(reference.probability([6, *x[:i].tolist()], int(x[i]))) for i in range(1000))
+    assert half[0, 0] == pytest.approx(expected, rel=1e-11)
+    assert half[0, 0] < -1000
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value"),
+    [("roots", 0, 1), ("roots", 1, 99), ("firsts", 0, 1), ("firsts", -1, 0), ("firsts", 1, 99), ("suffixes", -1, 999),
+     ("suffixes", -1, 0), ("suffixes", 1, -1), ("symbols", 1, 0), ("symbols", -1, 7), ("nexts", -1, 0),
+     ("nexts", 0, -1), ("boundary", None, 7), ("boundary", None, -1)],
+)  # fmt: skip
+def test_invalid_contexts_of_several_tries(name, place, value):
+    arrays = unrolled_of([counted([[0, 1, 2, 0, 3]], 3, 4, 3)] * 2)
+    ngrams.ClassCounts(**arrays)
+    arrays[name] = value if place is None else arrays[name].copy()
+    if place is not None:
+        arrays[name][place] = value
+    with pytest.raises(ValueError, match="the arrays are no contexts of n-grams"):
+        ngrams.ClassCounts(**arrays)
+
+
+@pytest.mark.parametrize(("x", "lengths"), [([4], [1]), ([-1], [1]), ([0, 1], [1]), ([0], [2, -1]), ([0], [2])])
+def test_invalid_strings_under_all_tries(x, lengths):
+    tables = ngrams.ClassCounts(**unrolled_of([counted([[0, 1, 3]], 2, 4, 3)]))
+    with pytest.raises(ValueError, match="lengths must add up"):
+        tables.log_likelihoods(np.array(x, np.int32), np.array(lengths, np.intp), np.empty((1, len(lengths))))
 
 
 @given(texts_and_boundary(), st.integers(1, 6), st.data())

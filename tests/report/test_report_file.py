@@ -414,7 +414,7 @@ def test_one_of_two_directions_is_shown():
     assert subject.text == ["ab", "bb"]
     assert {record["direction"] for record in model.history_} == {"forward", "backward"}
     assert {record["direction"] for record in subject.history} == {"forward"}
-    expected = model.models_["forward"].for_label("y")
+    expected = model.models_[0]["forward"].for_label("y")
     assert subject.model.score("ab") == expected.score("ab")
 
 

@@ -16,7 +16,6 @@ from ..anomaly_detector import AnomalyDetector
 from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
-from ..files.sealed_file import file_kind
 from ..loading import load_model
 from ..mixture import Mixture
 from ..runtime.writable import check_writable as check_file_writable
@@ -27,6 +26,7 @@ from ..text.sources.input_checks import Errors
 from ..text.sources.lines import Lines
 from ..text.sources.text_file import TextFile
 from ..text.symbols.codes import Kind
+from ..text_classifier import TextClassifier
 from .output import named
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class _NamedBytes(io.BytesIO):
 def load(path: str, label: str | None = None) -> CharRNN | CharNGram | Mixture:
     """Load a language model from a file, or from standard input for ``-``.
 
-    A classifier's file is read as the language model with labels that it starts with. With `label`, return the model of
+    A classifier's file is read as its first network with labels, or its first counts. With `label`, return the model of
     the texts with this label.
     """
     return loaded(model_source(path), label)
@@ -134,8 +134,12 @@ def load(path: str, label: str | None = None) -> CharRNN | CharNGram | Mixture:
 
 def loaded(source: str | io.BytesIO, label: str | None = None) -> CharRNN | CharNGram | Mixture:
     """Load a language model from a result of `model_source`, like `load`."""
-    is_classifier = file_kind(source) == "classifier"
-    model = CharRNN.load(source) if is_classifier else cast("CharRNN | CharNGram | Mixture", load_model(source))
+    found = load_model(source)
+    if isinstance(found, TextClassifier):
+        models = [model for of_each in found.models_ for model in of_each.values()]
+        model: CharRNN | CharNGram | Mixture = next((m for m in models if isinstance(m, CharRNN)), models[0])
+    else:
+        model = found
     if label is None:
         return model
     as_text = {str(known): known for known in model.vocabulary_.labels}

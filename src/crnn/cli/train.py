@@ -60,7 +60,8 @@ ACCEPTED_BY = dict.fromkeys(PARAMETERS, ("network", "mixture")) | {
     **dict.fromkeys(("seconds", "random_state"), ("network", "mixture", "detector")),
     **dict.fromkeys(("order", "max_memory"), ("ngram", "mixture")),
     **dict.fromkeys(("contamination", "reduce", "calibration_fraction"), ("detector",)),
-    **dict.fromkeys(("resume", "labels", "validation_labels", "average_every", "checkpoint_every"), ("network",)),
+    **dict.fromkeys(("resume", "validation_labels", "average_every", "checkpoint_every"), ("network",)),
+    "labels": ("network", "ngram"),
     "validation": ("network", "mixture"),
     "origin": ("network", "ngram"),
     "verbose": MODELS,
@@ -121,8 +122,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text.add_argument(
         "--labels",
         metavar="FILE",
-        help="with --lines: a file with a label for each line of FILE, so that the model learns what lines with each "
-        "label look like, and crnn sample accepts --label (default: none)",
+        help="with --lines and --model network or ngram: a file with a label for each line of FILE, so that the model "
+        "learns what lines with each label look like, and crnn sample accepts --label (default: none)",
     )
     add_errors(text, f"with --lines: {TRAINING_ERRORS}")
     text.add_argument(
@@ -199,7 +200,8 @@ def run(arguments: argparse.Namespace) -> int:
             return detect_and_save(arguments, VERBOSE)
         if kind == "ngram":
             counts = counts_of(arguments, origin, VERBOSE)
-            return count_and_save(arguments, counts, _texts(arguments, counts)[0])
+            text, others = _texts(arguments, counts)
+            return count_and_save(arguments, counts, text, others.get("labels"))
         if kind == "mixture":
             if arguments.seconds is None:
                 arguments.parser.error("argument --model: a mixture needs --time, which its two models share")

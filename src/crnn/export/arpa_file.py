@@ -26,7 +26,7 @@ READABLE = range(2, 7)  # orders that KenLM's build on PyPI reads
 
 def export_arpa(learned: CountedText, path: FilePath, *, space: str) -> None:
     """Write counts as an ARPA file; see `crnn.CharNGram.export_arpa`."""
-    name, (vocabulary, counts) = checked_path("path", path), learned
+    name, (vocabulary, counts, _) = checked_path("path", path), learned
     tokens, unrolled = _tokens(vocabulary, space), Unrolled.of(counts)
     if unrolled is None:
         raise InvalidInputError("the n-grams are damaged: an n-gram lacks its last symbols. Fit the model again.")

@@ -112,13 +112,12 @@ def write(path: Path, model_file: ModelFile) -> None:
 def to_bytes(model_file: ModelFile) -> bytes:
     """Return the bytes that `write` would write; errors are the same."""
     tensors = _file_tensors(model_file)
-    is_classifier = model_file.labels is not None and "directions" in model_file.labels.values
     own = {
         "configuration": plain_json(model_file.configuration),
         "architecture": plain_json({k: v for k, v in asdict(model_file.architecture).items() if v is not None}),
         "vocabulary": vocabulary_json(model_file.vocabulary),
     }
-    metadata = with_format("classifier" if is_classifier else "network", own)
+    metadata = with_format("network", own)
     _checked_parts(tensors, _declared_architecture(metadata, tensors))
     return sealed_bytes(metadata, tensors)
 
@@ -169,7 +168,7 @@ def from_bytes(content: bytes) -> ModelFile:
 
 
 def _read(stream: BinaryIO, size: int) -> ModelFile:
-    header = read_sealed_header(stream, size, "network", "classifier")
+    header = read_sealed_header(stream, size, "network")
     architecture, configuration, vocabulary = _documents(header)
     tensors = read_sealed_tensors(stream, header)
     return ModelFile(configuration, architecture, vocabulary, **_checked_parts(tensors, architecture))

@@ -1,7 +1,8 @@
 """The model file of counts: one sealed file with the n-grams of a `CharNGram`, sorted and packed.
 
 In addition to a sealed file's entries, the ``__metadata__`` contains ``configuration``, the constructor's parameters in
-JSON, and ``vocabulary`` (see `stored_vocabulary`). The tensors come from `crnn.ngram.packed_counts.pack`.
+JSON, and ``vocabulary`` (see `stored_vocabulary`). The tensors come from `crnn.ngram.packed_counts.pack`; with labels,
+those of label k have names that begin with ``k.``, and ``frequencies`` has the number of texts of each label.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, BinaryIO, NamedTuple
 
+import numpy as np
+
 from ..errors import InvalidInputError, ModelFileError
 from ..ngram.counts import Counts
+from ..ngram.labeled_counts import LabeledCounts
 from ..ngram.packed_counts import pack, unpack
 from ..ngram.settings import NGramSettings
 from ..text.symbols.vocabulary import Vocabulary
@@ -30,13 +34,15 @@ from .sealed_file import (
 from .stored_vocabulary import read_vocabulary, vocabulary_json
 
 TENSORS = {"lengths", "sizes", "symbols", "counts"}
+FREQUENCIES = "frequencies"
 
 
 class CountedText(NamedTuple):
     """Everything a model of counts has learned."""
 
     vocabulary: Vocabulary
-    counts: Counts  # never changed again
+    counts: Counts  # never changed again; with labels, those of the first label
+    labeled: LabeledCounts | None = None
 
 
 def write(path: Path, learned: CountedText, parameters: Mapping[str, Any]) -> None:
@@ -66,7 +72,12 @@ def from_bytes(content: bytes, defaults: Mapping[str, Any]) -> tuple[dict[str, A
 def _content(learned: CountedText, parameters: Mapping[str, Any]) -> bytes:
     own = {name: value for name, value in parameters.items() if name != "vocabulary"}  # the file has the model's own
     metadata = {"configuration": plain_json(own), "vocabulary": vocabulary_json(learned.vocabulary)}
-    return sealed_bytes(with_format("ngram", metadata), pack(learned.counts))
+    tensors = pack(learned.counts)
+    if learned.labeled is not None:
+        parts = enumerate(map(pack, learned.labeled.parts))
+        tensors = {f"{k}.{name}": array for k, part in parts for name, array in part.items()}
+        tensors[FREQUENCIES] = learned.labeled.frequencies
+    return sealed_bytes(with_format("ngram", metadata), tensors)
 
 
 def _read(stream: BinaryIO, size: int, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], CountedText]:
@@ -76,15 +87,33 @@ def _read(stream: BinaryIO, size: int, defaults: Mapping[str, Any]) -> tuple[dic
             raise ModelFileError(f"it has no {key}")
     parameters = _parameters(header.metadata["configuration"], defaults)
     vocabulary = read_vocabulary(header.metadata["vocabulary"])
-    if vocabulary.labels:
-        raise ModelFileError("its vocabulary has labels, which a CharNGram does not support")
-    if unknown := header.declared.keys() - TENSORS:
+    n_labels = len(vocabulary.labels)
+    known = TENSORS
+    if n_labels:
+        known = {f"{k}.{name}" for k in range(n_labels) for name in TENSORS} | {FREQUENCIES}
+    if unknown := header.declared.keys() - known:
         raise ModelFileError(f"it has a tensor {reprlib.repr(min(unknown))} that does not belong to counts")
+    tensors, symbols = read_sealed_tensors(stream, header), len(vocabulary) - n_labels
     try:
-        counts = unpack(read_sealed_tensors(stream, header), len(vocabulary), vocabulary.boundary)
+        if not n_labels:
+            return parameters, CountedText(vocabulary, unpack(tensors, symbols, vocabulary.boundary))
+        parts = [
+            unpack(
+                {name: tensors[f"{k}.{name}"] for name in TENSORS if f"{k}.{name}" in tensors},
+                symbols,
+                vocabulary.boundary,
+            )
+            for k in range(n_labels)
+        ]
     except InvalidInputError as error:
         raise ModelFileError(f"its counts are invalid: {error}") from error
-    return parameters, CountedText(vocabulary, counts)
+    if len({part.order for part in parts}) > 1:
+        raise ModelFileError("its labels have n-grams of different lengths")
+    frequencies = tensors.get(FREQUENCIES, np.empty(0))
+    as_expected = frequencies.dtype == np.float64 and frequencies.shape == (n_labels,)
+    if not (as_expected and np.isfinite(frequencies).all() and (frequencies > 0).all()):
+        raise ModelFileError("its labels have no numbers of texts")
+    return parameters, CountedText(vocabulary, parts[0], LabeledCounts(parts, frequencies))
 
 
 def _parameters(text: str, defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..char_rnn import CharRNN
 from ..errors import InvalidInputError, short_repr
 from ..text.sources.input_checks import python_values
 from ..text.sources.labels import checked_labels
@@ -46,8 +47,10 @@ def labeled_texts(classifier: TextClassifier, texts: Any, labels: ArrayLike) -> 
         if label not in known:
             raise InvalidInputError(f"labels contains {short_repr(label)}, which the classifier was not fitted with")
     numbers = np.array([known[label] for label in given.labels.tolist()], np.intp)[given.numbers]
-    size = sum(array.size for model in classifier.models_.values() for array in model.params_.values())
-    limit = WORK / (size * len(classes))
+    models = [model for of_each in classifier.models_ for model in of_each.values()]
+    networks = [model for model in models if isinstance(model, CharRNN)]
+    size = sum(array.size for network in networks for array in network.params_.values())
+    limit = WORK / (max(size, 1) * len(classes))
     n = max(MIN_TEXTS, int(np.searchsorted(np.cumsum([len(text) + 1 for text in whole]), limit)))
     described = f"{'the first' if n < len(whole) else 'all'} {min(n, len(whole)):,} texts"
     return LabeledTexts(whole[:n], numbers[:n], described)

@@ -63,6 +63,9 @@ def subject_of(model: CharRNN | TextClassifier, text: Any, labels: ArrayLike | N
 def _of_classifier(classifier: TextClassifier, texts: Any, labels: ArrayLike | None) -> Subject:
     """Return the model and texts of the most frequent class or, without labels, of the first class."""
     classes, number, tables = classifier.classes_, 0, None
+    networks = [of_each for of_each in classifier.models_ if isinstance(next(iter(of_each.values())), CharRNN)]
+    if not networks:
+        raise InvalidInputError("a report shows a network, but the classifier has none. Pass one with a CharRNN.")
     named = ", ".join([*map(str, classes[:SHOWN].tolist()), *(["…"] if len(classes) > SHOWN else [])])
     facts = [("classifier", f"{len(classes):,} classes: {named}")]
     if labels is not None:
@@ -77,8 +80,9 @@ def _of_classifier(classifier: TextClassifier, texts: Any, labels: ArrayLike | N
         texts = None if texts is None else [text[::-1] for text in texts]
     facts.append(("steps", f"{classifier.n_steps_:,} in total"))
     facts.append(("shown here", f"the network for texts of {str(classes[number])!r}{turned}"))
-    history = [record for record in classifier.history_ if record["direction"] == direction]
-    return Subject(classifier.models_[direction].for_label(classes[number].item()), texts, history, facts, tables)
+    model = networks[0][direction]
+    assert isinstance(model, CharRNN)
+    return Subject(model.for_label(classes[number].item()), texts, model.history_, facts, tables)
 
 
 def write_report(

@@ -103,3 +103,18 @@ def test_prior(class_weight, sample_weight, found):
 def test_refuses_invalid_class_weights(class_weight, sample_weight, message):
     with pytest.raises(InvalidInputError, match=message):
         class_prior(checked_labels(EIGHT_LABELS), class_weight, sample_weight)
+
+
+def test_a_tenth_of_each_class_is_held_out():
+    texts, y = [f"text {i}" for i in range(75)], ["a"] * 49 + ["b"] * 20 + ["c"] * 6
+    weights = np.arange(75.0)
+    learned, held = ClassData.checked(texts, y, weights).held_out()
+    assert np.bincount(held.labeled.numbers, minlength=3).tolist() == [4, 2, 0]
+    assert sorted(learned.texts + held.texts) == sorted(texts)
+    for part in (learned, held):
+        assert part.sample_weight.tolist() == [int(text.split()[1]) for text in part.texts]
+        assert part.labeled.labels[part.labeled.numbers].tolist() == [y[int(text.split()[1])] for text in part.texts]
+        assert part.n_symbols == sum(map(len, part.texts)) + 2 * len(part.texts) + 1
+    assert ClassData.checked(texts[:18], ["a"] * 9 + ["b"] * 9).held_out() is None
+    many = ClassData.checked([*"ab"] * 11_000, [0, 1] * 11_000).held_out()
+    assert len(many[1].texts) == 500

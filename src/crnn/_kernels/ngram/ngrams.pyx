@@ -30,6 +30,8 @@ LONGEST_ORDER = MAX_ORDER
 cdef enum:
     MAX_NUMBER = 0x7fffffff  # of nodes, of pool entries
 
+cdef double SMALL = 1e-100  # a product of probabilities above it, times another, is a normal float64
+
 
 cdef class Trie:
     """The n-grams of up to `order` symbols and their counts, in arrays provided by `grow`.
@@ -383,6 +385,103 @@ def unroll(Trie trie not None, int depth, const int[::1] nodes not None, const i
                     e += 1
             firsts[first + i + 1] = <int>e
     return whole
+
+
+cdef class ClassCounts:
+    """Several tries as one set of arrays, see `unroll`, which score strings faster than the tries.
+
+    Parameters
+    ----------
+    roots : (K,) array
+        The row of each trie's empty context, increasing from 0; a trie's rows and entries are consecutive.
+    boundary : int
+        The symbol in whose context a string starts.
+    suffixes, scales : (N,) arrays
+    firsts : (N + 1,) array
+    symbols, nexts, p : (E,) arrays
+    """
+    cdef const int[::1] roots, suffixes, firsts, symbols, nexts
+    cdef const double[::1] scales, p
+    cdef int V, boundary
+
+    def __cinit__(self, const int[::1] roots not None, int boundary, const int[::1] suffixes not None,
+                  const double[::1] scales not None, const int[::1] firsts not None, const int[::1] symbols not None,
+                  const int[::1] nexts not None, const double[::1] p not None):
+        cdef Py_ssize_t K = roots.shape[0], N = suffixes.shape[0], E = symbols.shape[0], i, k
+        cdef int root, end
+        cdef bint good = K > 0 and N > 0
+        require_size("scales", scales.shape[0], N)
+        require_size("firsts", firsts.shape[0], N + 1)
+        require_size("next contexts", nexts.shape[0], E)
+        require_size("probabilities", p.shape[0], E)
+        good = good and roots[0] == 0 and firsts[0] == 0 and firsts[N] == E
+        for i in range(N if good else 0):
+            good &= firsts[i] <= firsts[i + 1]
+        self.V = firsts[1] if good else 0
+        good &= 0 <= boundary < self.V
+        for k in range(K if good else 0):
+            root, end = roots[k], roots[k + 1] if k + 1 < K else <int>N
+            if not 0 <= root < end <= N or firsts[root + 1] - firsts[root] != self.V:
+                good = False
+                break
+            for i in range(root, end):  # a suffix comes before its context, so that the empty one is always reached
+                good &= root <= suffixes[i] < max(i, root + 1)
+            for i in range(firsts[root], firsts[end]):
+                good &= root <= nexts[i] < end and 0 <= symbols[i] < self.V
+            for i in range(self.V):
+                good &= symbols[firsts[root] + i] == i
+        if not good:
+            raise ValueError("the arrays are no contexts of n-grams")
+        self.roots, self.boundary, self.suffixes, self.scales = roots, boundary, suffixes, scales
+        self.firsts, self.symbols, self.nexts, self.p = firsts, symbols, nexts, p
+
+    def log_likelihoods(self, const int[::1] ids not None, const Py_ssize_t[::1] lengths not None,
+                        double[:, ::1] out not None):
+        """out[k, b] = log P of string b by trie k after a boundary; ids are the strings one after another."""
+        cdef Py_ssize_t K = self.roots.shape[0], B = lengths.shape[0], b, i, k, first, n = 0
+        cdef bint good = True
+        cdef double total, product
+        cdef int c
+        require_size("rows of output", out.shape[0], K)
+        require_size("strings of output", out.shape[1], B)
+        for b in range(B):
+            good &= 0 <= lengths[b] <= ids.shape[0] - n
+            n += lengths[b]
+        for i in range(ids.shape[0]):
+            good &= 0 <= ids[i] < self.V
+        if not good or n != ids.shape[0]:
+            raise ValueError(f"lengths must add up to the number of ids, which must be below {self.V}")
+        with nogil:
+            for k in range(K):  # a trie stays in the cache while it reads all strings
+                first = 0
+                for b in range(B):
+                    c, total, product = self.nexts[self.firsts[self.roots[k]] + self.boundary], 0, 1
+                    for i in range(first, first + lengths[b]):
+                        product *= self.probability(&c, ids[i], self.roots[k])
+                        if product < SMALL:  # a logarithm for many symbols at once
+                            total += log(product)
+                            product = 1
+                    first += lengths[b]
+                    out[k, b] = total + log(product)
+
+    cdef inline double probability(self, int* c, int symbol, int root) noexcept nogil:
+        """p(symbol | context c); c becomes the next context."""
+        cdef double scale = 1
+        cdef int row = c[0], first
+        cdef Py_ssize_t n, i
+        while row != root:
+            first = self.firsts[row]
+            n = self.firsts[row + 1] - first
+            if n:
+                i = first + first_not_below(&self.symbols[first], n, symbol)
+                if i < first + n and self.symbols[i] == symbol:
+                    c[0] = self.nexts[i]
+                    return scale * self.p[i]
+            scale *= self.scales[row]
+            row = self.suffixes[row]
+        i = self.firsts[root] + symbol
+        c[0] = self.nexts[i]
+        return scale * self.p[i]
 
 
 include "levels_entry.pxi"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 
 from ...char_ngram import CharNGram
 from ...char_rnn import CharRNN
@@ -34,12 +35,14 @@ def counts_of(arguments: argparse.Namespace, origin: CharRNN | CharNGram | None,
     return CharNGram(**given) if origin is None else origin.set_params(**given)
 
 
-def count_and_save(arguments: argparse.Namespace, model: CharNGram, text: TextLike) -> int:
-    """Count the n-grams of a text, save and report the model, and return the exit code."""
+def count_and_save(
+    arguments: argparse.Namespace, model: CharNGram, text: TextLike, labels: Sequence[str] | None = None
+) -> int:
+    """Count the n-grams of a text or of labeled lines, save and report the model, and return the exit code."""
     start, verbose = time.perf_counter(), model.verbose
     with interruptible():
         try:
-            model.partial_fit(text)
+            model.partial_fit(text, labels=labels)
         except KeyboardInterrupt as error:
             say(f"crnn: {interruption(error).reason}; nothing is saved, because the text was counted only in part")
             return interruption(error).code

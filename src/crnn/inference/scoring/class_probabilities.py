@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,8 +14,10 @@ from ...parameters.checks import checked_sample_weights
 from ...runtime.threads import inference_threads
 from ...text.sources.labels import checked_labels
 from ...text.symbols.codes import Text
+from ...text.symbols.vocabulary import Vocabulary
 from ..network.packed_network import PackedNetwork, State
-from .string_scores import Strings, TextBlock, log_likelihoods, text_blocks
+from .string_scores import Strings, TextBlock, text_blocks
+from .string_scores import log_likelihoods as string_log_likelihoods
 
 Array = NDArray[Any]
 
@@ -28,34 +30,78 @@ def accuracy(predicted: Array, y: ArrayLike, sample_weight: ArrayLike | None = N
     return float(np.average(right, weights=weights))
 
 
+class LabelReader(NamedTuple):
+    """How a model with labels reads texts."""
+
+    vocabulary: Vocabulary  # without labels
+    backward: bool
+    log_likelihoods: Callable[[Strings], NDArray[np.float64]]  # log P of strings given each label, (K, n)
+
+
+Readers = Sequence[Sequence[LabelReader]]  # of each estimator, one for each direction
+
+
 def log_posteriors(
-    networks: dict[str, ModelState],
-    prior: Array,
-    texts: Iterable[Text],
-    n_threads: int | None,
-    *,
-    bfloat16: bool = False,
+    readers: Readers, weights: Array, prior: Array, texts: Iterable[Text]
 ) -> NDArray[np.float64]:
     """Return the logarithms of the label probabilities of texts, (n, K), given the prior (K,).
 
-    Each network gives the probability of a text given each label; their logarithms are averaged. The networks have the
-    same symbols and labels: "forward" reads texts from start to end, "backward" from end to start.
+    The log-likelihoods of each estimator (see `log_likelihoods`) count with its weight.
     """
     with np.errstate(divide="ignore"):  # a class of weight 0 is never predicted
         log_prior = np.log(prior)
-    vocabulary = next(iter(networks.values())).vocabulary
-    plain, n_threads = vocabulary.with_labels(()), inference_threads(n_threads)
-    packed = {direction: _packed(state, bfloat16) for direction, state in networks.items()}
     found = [np.empty((0, len(log_prior)))]
-    for block in text_blocks(texts, plain, name="X"):
-        log_p = np.zeros((len(log_prior), len(block.texts)))
-        for direction, (network, starts) in packed.items():
-            strings = Strings.encode(_turned(block, direction), plain, name="X", ended=True)
-            for k, start in enumerate(starts):
-                log_p[k] += log_likelihoods(network, strings, start, n_threads) / len(networks)
-        joint = log_p.T + log_prior
+    for block in text_blocks(texts, readers[0][0].vocabulary, name="X"):
+        weighted = sum(w * log_p for w, log_p in zip(weights.tolist(), log_likelihoods(readers, block), strict=True))
+        joint = np.transpose(weighted) + log_prior
         found.append(joint - np.logaddexp.reduce(joint, axis=1)[:, None])
     return np.concatenate(found)
+
+
+def log_likelihoods(readers: Readers, block: TextBlock) -> NDArray[np.float64]:
+    """Return log P of each text given each label, the mean over the directions, for each estimator, (M, K, n)."""
+    of_estimators = []
+    for of_directions in readers:
+        parts = []
+        for reader in of_directions:
+            turned = TextBlock(block.first, [text[::-1] for text in block.texts]) if reader.backward else block
+            strings = Strings.encode(turned, reader.vocabulary, name="X", ended=True)
+            parts.append(reader.log_likelihoods(strings) / len(of_directions))
+        of_estimators.append(np.sum(parts, axis=0))
+    return np.array(of_estimators)
+
+
+def fitted_weights(log_p: Array, log_prior: Array, numbers: Array) -> NDArray[np.float64]:
+    """Return the estimators' weights, each at least 0, that best predict the labels of held-out texts, (M,).
+
+    `log_p` (M, K, n) comes from `log_likelihoods`, and `numbers` (n,) are the labels' numbers. The loss is convex; a
+    penalty, as large as the loss of one text, draws the weights of few texts towards equal ones.
+    """
+    from scipy.optimize import minimize  # here, since importing it takes a while
+
+    M, _, n = log_p.shape
+    equal, at_labels = np.full(M, 1 / M), log_p[:, numbers, np.arange(n)].sum(axis=1)
+
+    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """Return the sum of -log P(label | text) with the penalty, and its gradient."""
+        joint = np.tensordot(weights, log_p, axes=1) + log_prior[:, None]
+        total, apart = np.logaddexp.reduce(joint, axis=0), weights - equal
+        gradient = np.tensordot(log_p, np.exp(joint - total), axes=2) - at_labels + 2 * apart
+        return float((total - log_prior[numbers]).sum() - weights @ at_labels + apart @ apart), gradient
+
+    return np.asarray(minimize(loss, equal, jac=True, method="L-BFGS-B", bounds=[(0, None)] * M).x)
+
+
+def network_reader(
+    state: ModelState, n_threads: int | None, *, bfloat16: bool
+) -> Callable[[Strings], NDArray[np.float64]]:
+    """Return a function that scores strings given each label of a network."""
+    (network, starts), threads = _packed(state, bfloat16), inference_threads(n_threads)
+
+    def read(strings: Strings) -> NDArray[np.float64]:
+        return np.array([string_log_likelihoods(network, strings, start, threads) for start in starts])
+
+    return read
 
 
 def _packed(state: ModelState, bfloat16: bool) -> tuple[PackedNetwork, list[State]]:
@@ -73,8 +119,3 @@ def _packed(state: ModelState, bfloat16: bool) -> tuple[PackedNetwork, list[Stat
         scales=first_state.scales,
     )  # fmt: skip
     return network, starts
-
-
-def _turned(block: TextBlock, direction: str) -> TextBlock:
-    """Return a block of texts as a direction reads them."""
-    return block if direction == "forward" else TextBlock(block.first, [text[::-1] for text in block.texts])

@@ -16,6 +16,7 @@ from ...text.sources.input_checks import python_values, refuse_other_collections
 from ...text.sources.labels import Labeled, checked_labels, label_number
 from ...text.sources.sources import text_source
 
+MIN_HELD_OUT, MAX_HELD_OUT = 10, 500  # one text in this many, and about this many in all, choose the weights
 LEAST_SECONDS = 1e-3  # for a direction when the others have used up its time
 
 
@@ -37,6 +38,25 @@ class ClassData(NamedTuple):
             (label,) = labeled.labels.tolist()
             raise InvalidInputError(f"y has only one class, {short_repr(label)}. Pass texts of at least two classes.")
         return cls(texts, labeled, sample_weight, source.max_length + source.n_documents)
+
+    def held_out(self) -> tuple[ClassData, ClassData] | None:
+        """Return the texts to learn and those held out for weights, a tenth of each class or about 500 in all.
+
+        None: no class has ten texts. The choice is always the same.
+        """
+        n, numbers = len(self.texts), self.labeled.numbers
+        every, order = max(MIN_HELD_OUT, n // MAX_HELD_OUT), np.random.default_rng(0).permutation(n)
+        by_class = order[np.argsort(numbers[order], kind="stable")]
+        counts = np.bincount(numbers, minlength=len(self.labeled.labels))
+        rank = np.arange(n) - np.repeat(np.cumsum(counts) - counts, counts)  # within the class
+        chosen = rank % every == every - 1
+        return (self._part(np.sort(by_class[~chosen])), self._part(np.sort(by_class[chosen]))) if chosen.any() else None
+
+    def _part(self, places: NDArray[np.intp]) -> ClassData:
+        texts = [self.texts[i] for i in places.tolist()]
+        labeled = self.labeled._replace(numbers=self.labeled.numbers[places])
+        weights = None if self.sample_weight is None else np.asarray(self.sample_weight)[places]
+        return ClassData(texts, labeled, weights, sum(map(len, texts)) + 2 * len(texts) + 1)
 
     def in_direction(self, direction: str, *, shuffled: bool) -> tuple[list[Any], Any, Any]:
         """Return the texts as a direction, "forward" or "backward", reads them, with their labels and weights.

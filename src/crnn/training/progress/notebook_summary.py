@@ -47,14 +47,6 @@ def network_in_words(state: ModelState) -> str:
     return line
 
 
-def classifier_in_words(states: Mapping[str, ModelState]) -> str:
-    """Return a one-line description of a trained classifier, given its networks by direction."""
-    weights = sum(state.layout.size for state in states.values())
-    vocabulary = next(iter(states.values())).vocabulary
-    characters, read = len(vocabulary.codes), " and ".join(states)
-    return f"{len(vocabulary.labels)} classes, {characters} characters, read {read}, {weights:,} weights"
-
-
 def curves_of(history: Sequence[Mapping[str, Any]]) -> str:
     """Return the training curves of these records as SVG; an empty string without records."""
     return loss_curve(*(points_of(history, key) for key in ("train_loss", "validation_loss")))

@@ -1,0 +1,21 @@
+"""LabeledCounts: strings are read in parts, and a string's bits do not depend on the others."""
+
+import numpy as np
+
+from crnn import CharNGram
+from crnn.inference.scoring.string_scores import Strings, TextBlock
+from crnn.ngram import labeled_counts
+
+
+def test_parts_do_not_change_the_bits(monkeypatch):
+    model = CharNGram(4).fit(["anna", "bob", "nab", ""], labels=[0, 1, 1, 0])
+    texts = ["ban", "", "annabob", "b", "", "oooooooooooo", "nanna"]
+    plain = model.vocabulary_.with_labels(())
+    strings = Strings.encode(TextBlock(0, texts), plain, name="X", ended=True)
+    labeled = model._learned.labeled
+    together = labeled.log_likelihoods(strings)
+    np.testing.assert_allclose(together, [model.score_samples(texts, labels=k) for k in (0, 1)], rtol=1e-12)
+    monkeypatch.setattr(labeled_counts, "CALL_SYMBOLS", 12)
+    np.testing.assert_array_equal(labeled.log_likelihoods(strings), together)
+    empty = Strings.encode(TextBlock(0, []), plain, name="X", ended=True)
+    assert labeled.log_likelihoods(empty).shape == (2, 0)
