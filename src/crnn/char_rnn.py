@@ -311,8 +311,8 @@ class CharRNN(LanguageModel):
         interrupted call instead, use `resume`. An unfitted model is fitted with the vocabulary of this text.
 
         The first chunk starts from the model's current hidden state, so that a long text can be passed block by block.
-        The hidden state is reset wherever `fit` resets it: when fewer characters than another whole chunk are left of
-        the text. So a text of up to `seq_length` + 1 characters starts from zero. If `batch_size` was changed, the
+        The hidden state is reset wherever `fit` resets it: when fewer characters are left of the text than fill
+        another chunk. So a text of up to `seq_length` + 1 characters starts from zero. If `batch_size` was changed, the
         hidden state starts from zero, too.
 
         Parameters

@@ -701,7 +701,7 @@ class LanguageModel(Estimator):
             Strings of the model's symbols: a list, a column of a table, an Arrow array, `Lines`, a generator.
         labels : array-like of shape (n,), or one label, default=None
             For a model fitted with labels: the label of each string, or of all; the result is the probability given the
-            label. None: the probability whatever the label, a sum over all labels, which takes as many times as long.
+            label. None: the probability whatever the label, a sum over all labels, as slow as scoring each.
         reduce : {"sum", "mean", "min"}, default="sum"
             How to combine the log-probabilities of a string's symbols, including the end of a document.
             "sum": their sum, the string's log-probability. "mean": their mean, which compares strings of different
