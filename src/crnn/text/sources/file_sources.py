@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from ...errors import InvalidInputError
-from ..symbols.vocabulary import Ids, Vocabulary
+from ..symbols.vocabulary import Ids, Vocabulary, encoded_pieces
 from .file_reader import FileReader
 from .fingerprint import Fingerprint
 from .id_cache import Described, IdCache, cache_name
@@ -88,7 +88,7 @@ class StoredSource(TextSource):
         vocabulary.check_kind("" if self.kind == "characters" else b"", self.name)
         found = vocabulary.ids_of_codes(self._described.codes)
         if (found < 0).any():
-            for _ in vocabulary.encoded(self.blocks(), self.name):  # raises an error at the first unknown symbol
+            for _ in encoded_pieces(vocabulary, self.blocks(), self.name):  # raises at an unknown symbol
                 pass
         return self._from_cache(lambda cache: cache.ids(found.astype(vocabulary.id_dtype), vocabulary.boundary))
 

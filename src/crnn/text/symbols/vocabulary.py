@@ -167,18 +167,9 @@ class Vocabulary(Sequence[Symbol]):
         # A bytearray is enlarged by realloc and leaves its reserve untouched, so that pages beyond the last id take no
         # memory; ndarray.resize would write zeros there.
         buffer = bytearray()
-        for ids in self.encoded(blocks, name):
+        for ids in encoded_pieces(self, blocks, name):
             buffer += ids.data
         return np.frombuffer(buffer, self._id_dtype)
-
-    def encoded(self, blocks: Iterable[Text], name: str) -> Iterator[Ids]:
-        """Yield the ids of a text given in blocks, piece by piece."""
-        start = 0
-        for block in blocks:
-            self.check_kind(block, name)
-            for codes in pieces(block):
-                yield self._look_up(codes, start, name)
-                start += len(codes)
 
     def decode(self, ids: ArrayLike) -> str | bytes:
         """Decode ids, without the boundary, to text. The unknown symbol becomes U+FFFD, or a question mark in bytes."""
@@ -285,6 +276,16 @@ class Vocabulary(Sequence[Symbol]):
 
     def _symbol(self, code: int) -> str | bytes:
         return chr(code) if self._kind == "characters" else bytes([code])
+
+
+def encoded_pieces(vocabulary: Vocabulary, blocks: Iterable[Text], name: str) -> Iterator[Ids]:
+    """Yield the ids of a text given in blocks, piece by piece."""
+    start = 0
+    for block in blocks:
+        vocabulary.check_kind(block, name)
+        for codes in pieces(block):
+            yield vocabulary._look_up(codes, start, name)
+            start += len(codes)
 
 
 def _rebuilt(codes: ArrayLike, kind: Kind, unknown: bool, boundary: bool, labels: tuple[Any, ...]) -> Vocabulary:
