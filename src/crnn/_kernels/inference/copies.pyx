@@ -3,6 +3,7 @@
 A state stands for the substrings of the samples that end at the same places; its longest has `length` symbols, and its
 shortest one more than the longest of its `link`.
 """
+from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint32_t
 import numpy as np
 
@@ -11,6 +12,7 @@ SEPARATOR = MAX_CODE + 1  # follows each sample; no text has it
 cdef enum:
     MAX_CODE = 0x10ffff
     NONE = -1
+    POLL = 1 << 16  # symbols read between two looks for Ctrl-C
 
 
 cdef class CopyFinder:
@@ -29,7 +31,7 @@ cdef class CopyFinder:
     cdef bint closed
 
     def __init__(self, const uint32_t[::1] codes not None):
-        cdef Py_ssize_t n = codes.shape[0], i
+        cdef Py_ssize_t n = codes.shape[0], i, start
         cdef int last = 0
         if n > 2**29:
             raise MemoryError("the samples are too long. Pass fewer at a time.")
@@ -42,16 +44,20 @@ cdef class CopyFinder:
         for i in range(n):
             if codes[i] > MAX_CODE + 1:
                 raise ValueError(f"codes must be at most {MAX_CODE + 1}, not {codes[i]}")
-        with nogil:
-            for i in range(n):
-                last = _extend(self, last, codes[i])
+        for start in range(0, n, POLL):
+            PyErr_CheckSignals()
+            with nogil:
+                for i in range(start, min(start + POLL, n)):
+                    last = _extend(self, last, codes[i])
 
     def read(self, const uint32_t[::1] codes not None):
         """Read the next symbols of the text."""
-        cdef Py_ssize_t i
-        with nogil:
-            for i in range(codes.shape[0]):
-                _follow(self, codes[i])
+        cdef Py_ssize_t i, start
+        for start in range(0, codes.shape[0], POLL):
+            PyErr_CheckSignals()
+            with nogil:
+                for i in range(start, min(start + POLL, codes.shape[0])):
+                    _follow(self, codes[i])
 
     def start_document(self):
         """Let no passage reach from the symbols read so far into the next ones, whose positions start at 0 again."""
