@@ -293,31 +293,36 @@ class TextStates:
     def _advance(self, which: Indices, strings: Strings) -> NDArray[np.float64]:
         """Read a string in each of these sessions; return log P of each string, (n,)."""
         sessions, network, lengths, starts = self._settled(), self._network, strings.lengths, strings.starts
-        of_string, log_prob, least = np.zeros(len(which)), sessions.log_prob[which], sessions.min_log_prob[which]
-        order = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]  # the longest first
-        rows = network.rows_at_a_time(network.streams_at_a_time(ROWS))
-        found: list[tuple[Indices, State]] = []
+        totals = np.stack([np.zeros(len(which)), sessions.log_prob[which], sessions.min_log_prob[which]])  # (3, n)
+        rows, found = network.rows_at_a_time(network.streams_at_a_time(ROWS)), list[tuple[Indices, State]]()
 
-        def read(group: Indices) -> None:
-            B, t, sums = len(group), 0, (of_string[group], log_prob[group], least[group])
-            state = network.select(sessions.state, which[group])
+        def read(group: Indices | slice) -> None:
+            streams, first, ends, sums, t = which[group], starts[group], lengths[group], totals[:, group], 0
+            state, B = network.select(sessions.state, streams), len(streams)
             with self._pool.scratch() as scratch:
                 while B:
-                    steps = min(int(lengths[group[B - 1]]) - t, max(1, SCORE_ROWS // B))
-                    x = strings.ids[starts[group[:B]] + np.arange(t, t + steps)[:, None]]
+                    steps = min(int(ends[B - 1]) - t, max(1, SCORE_ROWS // B))
+                    x = strings.ids[first[:B] + np.arange(t, t + steps)[:, None]]
                     for log_p in network.log_probabilities(x, state, scratch):  # one by one: the bits of a TextState
-                        for total, function in zip(sums, (np.add, np.add, np.minimum), strict=True):
-                            function(total[:B], log_p, out=total[:B])
+                        sums[:2, :B] += log_p
+                        np.minimum(sums[2, :B], log_p, out=sums[2, :B])
                     t += steps
-                    longer = int(np.count_nonzero(lengths[group[:B]] > t))
+                    longer = int(np.count_nonzero(ends[:B] > t))
                     if longer < B:
                         ended = state if not longer else network.select(state, np.arange(longer, B))
-                        found.append((which[group[longer:B]], ended))
+                        found.append((streams[longer:B], ended))
                         B, state = longer, network.select(state, np.arange(longer)) if longer else state
-            of_string[group], log_prob[group], least[group] = sums
+            totals[:, group] = sums
 
-        groups = [order[i : i + rows] for i in range(0, len(order), rows)]
+        n, groups = len(which), list[Indices | slice]()
+        if n and lengths[0] and (lengths == lengths[0]).all():  # often a character each: no need to sort
+            groups += [slice(i, i + rows) for i in range(0, n, rows)]
+        else:
+            order = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]  # the longest first
+            groups += [order[i : i + rows] for i in range(0, len(order), rows)]
         run_tasks(groups, read, inference_threads(self._n_threads) if len(groups) > 1 else 1)
+        of_string: NDArray[np.float64]
+        of_string, log_prob, least = totals
         streams, parts = [of_part for of_part, _ in found], [part for _, part in found]
         readers, ids = np.repeat(which, lengths), strings.ids
         ended = readers[ids == self._vocabulary.boundary] if self._vocabulary.boundary is not None else readers[:0]

@@ -101,7 +101,7 @@ class Strings(NamedTuple):
                 with item_of(name, i):
                     vocabulary.encode(text, name=f"{name}[{i}]")
             raise
-        strings = cls(ids, np.array([*map(len, texts)], np.intp))
+        strings = cls(ids, np.fromiter(map(len, texts), np.intp, len(texts)))
         return strings.followed_by(vocabulary.boundary if ended else None)
 
     @classmethod
