@@ -1,4 +1,4 @@
-"""Does a state per host find lines in the wrong order? `python -m benchmarks.lines_in_context [--seconds 20]`.
+"""Does a state per host find lines in the wrong order? `python -m benchmarks.lines_in_context [--steps 1500]`.
 
 Hosts write lines of sessions: one opens, reads and writes, and closes; a disk is mounted before it is checked. In new
 logs, one line in a hundred is in the wrong place, such as a write after the close: each line alone is usual, and only
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.report import machine
-from crnn import CharRNN
+from crnn import CharNGram, CharRNN
 
 USERS = ("anna", "bob", "eve", "root")
 STEPS = {"out": ("open", "mount"), "in": ("read", "write", "close"), "disk": ("check", "unmount")}
@@ -52,7 +52,7 @@ def auc(usual: NDArray[Any], odd: NDArray[Any]) -> float:
     return 1 - float(np.mean(ranks)) / (2 * len(usual))
 
 
-def in_context(model: CharRNN, logs: list[list[tuple[str, bool]]]) -> list[NDArray[np.float64]]:
+def in_context(model: CharRNN | CharNGram, logs: list[list[tuple[str, bool]]]) -> list[NDArray[np.float64]]:
     """Return the scores (hosts,) of each round of lines, one from every host, read in the hosts' sessions."""
     states, found = model.start([""] * len(logs)), []
     for k in range(LINES_OF_HOST):
@@ -63,13 +63,13 @@ def in_context(model: CharRNN, logs: list[list[tuple[str, bool]]]) -> list[NDArr
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--seconds", type=float, default=20.0, help="of training")
+    parser.add_argument("--steps", type=int, default=1500, help="of training")
     parser.add_argument("--hosts", type=int, default=500, help="whose logs are judged")
     given = parser.parse_args(arguments)
     rng = random.Random(0)
     clean = ["".join(line for line, _ in host_log(rng, 0)) for _ in range(1000)]
     options: dict[str, Any] = {"cell": "gru", "batch_size": 32, "seq_length": 100, "optimizer": "adam"}
-    model = CharRNN(64, **options, learning_rate=3e-3, max_seconds=given.seconds, random_state=0).fit(clean)
+    model = CharRNN(64, **options, learning_rate=3e-3, max_steps=given.steps, random_state=0).fit(clean)
     logs = [host_log(rng, 0.01) for _ in range(given.hosts)]
     wrong = np.array([[log[k][1] for log in logs] for k in range(LINES_OF_HOST)]).ravel()
     alone = model.score_samples([log[k][0] for k in range(LINES_OF_HOST) for log in logs])
