@@ -7,6 +7,10 @@ else at the threshold of 200,000 further clean lines. The last column is the fal
 several lengths, as AUC by kind and recall, and with
 ``--names FILE`` for names, one a line.
 
+``--drift N`` learns N blocks of masked log lines one by one with `partial_fit`. In every third block, a service of the
+generator has a new release, which renames one word of its messages. After each block: the false-positive rate on fresh
+lines of this block, the bounds promised, and the recall of anomalies.
+
 ``--rates`` fits detectors for several rates and counts the false positives on fresh lines.
 ``--throughput FILE`` judges the lines of a file, masked (most are duplicates) and as they are (none is), each in a new
 process: lines a second, and the peak of memory. `python -m benchmarks.log_lines FILE --megabytes 1000` makes a file.
@@ -17,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -155,6 +160,51 @@ def log_line(row: Row, clean: list[str], tested: Mixed) -> str:
     )
 
 
+RENAMED = ("session", "user", "from", "request", "key", "query", "cache", "job", "connection", "to")  # in messages
+
+
+def released(line: str, block: int) -> str:
+    """Return a masked line as the releases up to a block would write it.
+
+    Examples
+    --------
+    >>> released("session opened for user anna", 4)
+    'sessionbb opened for user anna'
+    """
+    for i, word in enumerate(RENAMED[: 1 + block // 3]):
+        if block:
+            line = re.sub(rf"\b{word}\b", word + "bcdfg"[i % 5] * 2, line)
+    return line
+
+
+def drift(n_blocks: int, n_lines: int, n_fresh: int) -> Iterator[str]:
+    """Yield a table of blocks of log lines that change, learned one by one."""
+    detector = AnomalyDetector(contamination=0.005, calibration_fraction=0.2, random_state=0)
+    usual, fresh = usual_lines(0), usual_lines(2)
+    odd = [masked(line.text) for line in mixed_lines(0, 400, 1)]
+    inside = 0
+    yield f"{n_lines:,} lines a block, {n_fresh:,} fresh ones, {len(odd):,} anomalies"
+    yield ""
+    yield "| block | flagged before learning | false positives | promised, 95 % | recall | n-grams | seconds of CPU |"
+    yield "|---|---|---|---|---|---|---|"
+    for block in range(n_blocks):
+        lines = [released(masked(line), block) for line in islice(usual, n_lines)]
+        before = (detector.predict(lines) == -1).mean() if block else float("nan")
+        start = time.process_time()
+        detector.partial_fit(lines)
+        seconds = time.process_time() - start
+        found = (detector.predict([released(masked(line), block) for line in islice(fresh, n_fresh)]) == -1).mean()
+        recall = (detector.predict([released(line, block) for line in odd]) == -1).mean()
+        (low, high), n_grams = detector.rate_interval_, sum(detector.estimator_.n_grams_)  # type: ignore[attr-defined]
+        inside += low <= found <= high
+        yield (
+            f"| {block} | {before:.4f} | {found:.4f} | {low:.4f} to {high:.4f} | {recall:.3f} | {n_grams:,} | "
+            f"{seconds:.1f} |"
+        )
+    yield ""
+    yield f"inside the bounds: {inside} of {n_blocks} blocks"
+
+
 def rates(n_lines: int, n_fresh: int, seeds: int) -> Iterator[str]:
     """Yield a table of the expected rates and the rates on new lines."""
     train = [masked(line) for line in islice(usual_lines(0), n_lines)]
@@ -276,6 +326,7 @@ def main() -> None:
     parser.add_argument("--names", type=Path)
     parser.add_argument("--network", type=float, default=0.0, metavar="SECONDS", help="train a network, too")
     parser.add_argument("--rates", action="store_true")
+    parser.add_argument("--drift", type=int, default=0, metavar="N", help="learn N blocks one by one")
     parser.add_argument("--throughput", type=Path, metavar="FILE")
     parser.add_argument("--judge", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -288,6 +339,8 @@ def main() -> None:
         tables.append(logs(n_lines, 200_000, 1000, options.network))
     if options.rates:
         tables.append(rates(200_000, 500_000, 3))
+    if options.drift:
+        tables.append(drift(options.drift, 20_000, 20_000))
     if options.domains:
         for n_words in (None, (1,), (2,), (4, 5)):
             tables.append(domains(options.domains, 2000, options.network, n_words))

@@ -445,3 +445,84 @@ def test_texts_that_fit_in_no_memory_leave_the_earlier_counts(monkeypatch):
 def test_texts_of_one_character_are_counted_together(capsys):
     AnomalyDetector(contamination=0.5, random_state=0, verbose=1).fit([chr(0x4E00 + i) for i in range(400)] * 2)
     assert re.search(r"CharNGram of (\d+) of \1 texts", capsys.readouterr().err)
+
+
+def new_words(n, seed):
+    return [word[::-1] for word in words(n, seed)]
+
+
+def test_learning_more_texts_moves_the_threshold():
+    detector = detector_of(counts(6), reduce="min").fit(words(4000, 1))
+    assert np.mean(detector.predict(new_words(2000, 2)) == -1) > 0.5
+    assert detector.partial_fit(new_words(4000, 3)) is detector
+    low, high = detector.rate_interval_
+    assert low - 0.01 < np.mean(detector.predict(new_words(20_000, 2)) == -1) < high + 0.01
+    assert detector.n_calibration_ == 400  # 20 / contamination, all of them new
+    assert detector.predict(["xyzxyzxyz"]) == -1
+    before = detector.offset_, detector.estimator_.n_grams_
+    detector.set_params(estimator=detector.estimator, reduce="sum").partial_fit(new_words(100, 5))
+    assert detector.reduce_ == "min"  # until the next fit or calibrate
+    assert detector.estimator_.n_grams_ != before[1]
+
+
+def test_old_held_out_texts_are_scored_by_the_new_model():
+    detector = AnomalyDetector(counts(6), 0.05, "sum", random_state=0).fit(words(2000, 1))
+    held = detector._learned.held
+    assert sum(n for _, n in held) == 200
+    detector.partial_fit(words(500, 2))
+    texts = [text for text, _ in detector._learned.held]
+    assert texts[-len(held) :] == [text for text, _ in held]
+    assert detector.n_calibration_ == 250
+    scores = np.sort(detector.score_samples(texts))
+    assert scores[10] < detector.offset_ < scores[11]
+
+
+def test_a_detector_without_texts_learns_from_new_ones(tmp_path):
+    one = AnomalyDetector(counts(), 0.05, keep_texts=False, random_state=0).fit(words(3000))
+    one.save(tmp_path / "one.crnn")
+    assert b"kano" not in (tmp_path / "one.crnn").read_bytes()
+    assert AnomalyDetector.load(tmp_path / "one.crnn").partial_fit(words(2000, 2)).n_calibration_ == 200
+
+
+@pytest.mark.parametrize("as_bytes", [False, True])
+def test_learning_goes_on_after_loading(tmp_path, as_bytes):
+    first, more = ([w.encode() if as_bytes else w for w in words(3000, seed)] for seed in (1, 2))
+    one = AnomalyDetector(counts(), 0.05, random_state=0).fit(first)
+    one.save(tmp_path / "one.crnn")
+    two = AnomalyDetector.load(tmp_path / "one.crnn").partial_fit(more)
+    assert two.offset_ == one.partial_fit(more).offset_
+    assert two.estimator_.to_bytes() == one.estimator_.to_bytes()
+
+
+def test_a_network_learns_more_texts():
+    detector = detector_of(small_network()).fit(words(3000))
+    steps = detector.estimator_.n_steps_
+    assert detector.partial_fit(words(3000, 2)).estimator_.n_steps_ > steps
+
+
+def test_what_partial_fit_refuses_and_warns_of():
+    mixture = Mixture([counts().fit(NAMES), counts(3).fit(NAMES)])
+    detector = AnomalyDetector(mixture, 0.3).calibrate(["nana", "anna"] * 40)
+    with pytest.raises(InvalidInputError, match="estimator is a Mixture, which partial_fit cannot train"):
+        detector.partial_fit(words(100))
+    detector = detector_of().fit(words(3000))
+    before = detector._learned
+    for wrong in (["ab", 3], [], "ab"):
+        with pytest.raises(InvalidInputError):
+            detector.partial_fit(wrong)
+    assert detector._learned is before
+    with pytest.warns(UserWarning, match="a fraction of 0.5 of the texts has characters .* unknown, such as|does not"):
+        detector.partial_fit([*words(1000, 2), *(f"{word}?" for word in words(1000, 3))])
+
+
+def test_n_grams_stay_within_their_memory():
+    model = CharNGram(8, min_count=2, max_memory=2_000_000)
+    detector = detector_of(model, reduce="sum").fit(words(2000))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for seed in range(1, 6):
+            detector.partial_fit(words(10_000, seed))
+            assert detector.estimator_._fitted("a test").counts.nbytes <= 1_000_000
+    assert "rare, long ones were dropped" in str(caught[0].message)
+    assert detector.predict(["xyzxyzxyz"]) == -1
+    assert np.mean(detector.predict(words(5000, 77)) == -1) < 0.09

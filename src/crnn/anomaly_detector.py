@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import io
+import math
 import os
 import sys
 import time
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
 from .detection.calibration import Calibration, calibrated, refuse_unseen_symbols
-from .detection.clean_texts import CleanTexts, iterable_of_texts
+from .detection.clean_texts import CleanTexts, Held, Split, held_out, iterable_of_texts
 from .detection.explanation import Explanation, explained
 from .errors import InvalidInputError, ModelFileError, NotFittedError, short_repr
 from .estimator import Estimator
@@ -42,6 +44,8 @@ PROBE = 1 << 20  # symbols counted to estimate the time and memory for all texts
 COST_TEXTS = 4096  # texts scored to measure the time per character
 HASTE = 0.8  # of the time left that a block may take, if its texts cost as much as those before
 CHOICE_TEXTS = 4096  # that choose the reduction
+HELD = 20  # held-out texts kept, times contamination: twice as many as set a threshold without a warning
+NEW_SHARE = 0.01  # of texts with unknown characters above which `partial_fit` warns
 # Texts of at most this many symbols, with more nats per symbol, are scored by their sum. Domain names have 0.8 to 1.8
 # nats, log lines 0.1 to 0.2 if masked and 1.0 if not, but then more than 100 symbols.
 SHORT, UNPREDICTABLE = 64, 0.7
@@ -54,6 +58,7 @@ class Options(NamedTuple):
     reduce: Reduce | None
     calibration_fraction: float
     max_seconds: float
+    keep_texts: bool
     verbose: int
 
 
@@ -64,6 +69,7 @@ class Learned(NamedTuple):
     reduce: Reduce  # the reduction of the threshold
     calibration: Calibration
     origin: Any  # the parameter `estimator` at that time
+    held: Held = ()  # held-out texts, the newest first
 
     def scores(self, X: Iterable[Text], errors: Errors) -> NDArray[np.float64]:
         """Return the score of each text."""
@@ -80,15 +86,27 @@ def _checked_seed(_: str, value: Any) -> int | None:
     return int(value) if is_int(value) else None
 
 
+def _checked_held(_: str, value: Any) -> Held:
+    """Return held-out texts from a file."""
+    if not isinstance(value, list) or not all(
+        isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) and is_int(pair[1]) and pair[1] > 0
+        for pair in value
+    ):
+        raise InvalidInputError("held must contain texts with their numbers of occurrences")
+    return tuple((text, n) for text, n in value)
+
+
 CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "contamination": partial(checked_float, above=0.0, maximum=0.5),
     "reduce": lambda _, value: None if value is None else checked_reduce(value),
     "calibration_fraction": partial(checked_float, above=0.0, below=1.0),
     "max_seconds": partial(checked_float, above=0.0),
+    "keep_texts": checked_bool,
     "verbose": partial(checked_int, minimum=0, maximum=MAX_SIZE),
 }
 # A file's contents besides the model: the parameters, and the fields of `Learned`.
 ENTRY_CHECKS = CHECKS | {
+    "held": _checked_held,
     "random_state": _checked_seed,
     "chosen": checked_bool,
     "scored_by": lambda _, value: checked_reduce(value),
@@ -127,6 +145,9 @@ class AnomalyDetector(Estimator):
     max_seconds : float, default=60
         The time limit for counting if `estimator` is None. If all texts would take longer, a random part is counted.
         An estimator has its own limits.
+    keep_texts : bool, default=True
+        Whether to keep the newest held-out texts, at most ``20 / contamination`` of them and two million characters, so
+        that `partial_fit` can score them again. A file of the detector then contains these texts.
     random_state : int, SeedSequence, Generator or None, default=None
         The seed for choosing the held-out texts.
     verbose : int, default=0
@@ -165,6 +186,7 @@ class AnomalyDetector(Estimator):
         calibration_fraction: float = 0.1,
         *,
         max_seconds: float = 60,
+        keep_texts: bool = True,
         random_state: Any = None,
         verbose: int = 0,
     ) -> None:
@@ -173,6 +195,7 @@ class AnomalyDetector(Estimator):
         self.reduce = reduce
         self.calibration_fraction = calibration_fraction
         self.max_seconds = max_seconds
+        self.keep_texts = keep_texts
         self.random_state = random_state
         self.verbose = verbose
 
@@ -237,7 +260,83 @@ class AnomalyDetector(Estimator):
                 "in a set. If not, calibrate with texts that the model has not read."
             )
         remedy = "Fit more texts, or set a larger contamination or calibration_fraction."
-        return self._keep(Learned(fitted, reduce, found, self.estimator), options, remedy)
+        return self._keep(Learned(fitted, reduce, found, self.estimator, _held(split, options)), options, remedy)
+
+    def partial_fit(self, X: Iterable[Text], y: Any = None) -> Self:
+        """Learn more clean texts and move the threshold, as after a change of what is normal.
+
+        A random part of the texts is held out of training, as in `fit`. The newest held-out texts, of this and earlier
+        calls, set the threshold for the new model, with the same reduction as before. Characters new since `fit` stay
+        unknown. If n-gram counts exceed their memory, the longest n-grams that occurred once go first. The first call
+        on an unfitted detector is equivalent to `fit`.
+
+        To forget old texts, fit a new detector on the texts of the last days.
+
+        Parameters
+        ----------
+        X : iterable of str, or of bytes
+            As in `fit`, texts that have not been learned yet.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        AnomalyDetector
+            The detector itself.
+
+        Raises
+        ------
+        ValueError
+            If the model is neither a `CharNGram` nor a `CharRNN`, or a parameter or a text is invalid. The detector is
+            unchanged.
+        DivergenceError, KeyboardInterrupt
+            As in `CharRNN.fit`. The detector is then unchanged.
+
+        Warns
+        -----
+        UserWarning
+            As in `fit`; if more than one text in a hundred has an unknown character; and if n-grams were dropped.
+
+        Examples
+        --------
+        >>> from crnn import AnomalyDetector, CharNGram
+        >>> numbers = [f"job {i} done" for i in range(300)]
+        >>> model = CharNGram(order=4, min_count=2)
+        >>> detector = AnomalyDetector(model, contamination=0.2, calibration_fraction=0.5, random_state=0).fit(numbers)
+        >>> ended = ["one job ended at " + str(i) for i in range(200)]
+        >>> (detector.predict(ended) == 1).sum(), (detector.partial_fit(ended).predict(ended) == 1).mean() > 0.5
+        (0, True)
+        """
+        if not self.__sklearn_is_fitted__():
+            return self.fit(X)
+        options, model, rng = self._options(), self._fitted_model(), generator(self.random_state)
+        if not isinstance(model, CharRNN | CharNGram):
+            raise InvalidInputError(
+                f"estimator is a {type(model).__name__}, which partial_fit cannot train. Train its models and call "
+                "calibrate(X), or pass a CharRNN or a CharNGram."
+            )
+        texts = CleanTexts(iterable_of_texts(X), rng)
+        split = texts.split(options.calibration_fraction, rng)
+        _warn_of_new_symbols(model, texts)
+        model = copy.deepcopy(model)
+        if isinstance(model, CharNGram):
+            before = model.n_grams_
+            model._partial_fit(split.train, prune=True)
+            model.set_params(order=model.order_)
+            if len(model.n_grams_) < len(before) or model.n_grams_[-1] < before[-1]:
+                warn_caller(
+                    f"the n-grams exceeded max_memory, so rare, long ones were dropped: {len(before)} orders and "
+                    f"{sum(before):,} n-grams before this call, {len(model.n_grams_)} and {sum(model.n_grams_):,} now. "
+                    "Fit a new detector on recent texts to forget old ones."
+                )
+        else:
+            model.partial_fit(split.train)
+        held, reduce = _held(split, options, self._learned.held), self._learned.reduce
+        known = held or tuple(zip(split.calibration, split.weights, strict=True))
+        scores = model.score_samples([text for text, _ in known], reduce=reduce, errors="replace")
+        found = calibrated(scores, options.contamination, np.array([float(n) for _, n in known]))
+        remedy = "Learn more texts, or set a larger contamination or calibration_fraction."
+        return self._keep(Learned(model, reduce, found, self.estimator, held), options, remedy)
 
     def calibrate(self, X: Iterable[Text]) -> Self:
         """Set the threshold with held-out clean texts, without changing the model.
@@ -507,7 +606,10 @@ class AnomalyDetector(Estimator):
             kind = type(learned.model).__name__
             raise InvalidInputError(f"estimator_ is a {kind}, which cannot be saved. Use pickle.")
         learned.model.save(content)
-        own = {"random_state": seed, "chosen": self.estimator is None, "scored_by": learned.reduce}
+        own: dict[str, Any] = {"random_state": seed, "chosen": self.estimator is None, "scored_by": learned.reduce}
+        as_text = learned.model.vocabulary_.kind == "characters"
+        held = [[text if as_text else text.decode("latin-1"), n] for text, n in learned.held]
+        own |= {"held": held if options.keep_texts else []}
         entry = options._asdict() | own | learned.calibration._asdict()
         detector_file.write(path, content.getvalue(), entry)
 
@@ -539,8 +641,11 @@ class AnomalyDetector(Estimator):
             raise ModelFileError(f"model file {path_name(path)}: its rank exceeds its n_texts; save it again")
         model: Any = load_model(content)
         origin, reduce = None if entry.pop("chosen") else model, entry.pop("scored_by")
+        held: Held = entry.pop("held")
+        if model.vocabulary_.kind == "bytes":
+            held = tuple((text.encode("latin-1", "replace"), n) for text, n in held)
         detector = cls(origin, **entry)
-        detector._learned = Learned(model, reduce, calibration, origin)
+        detector._learned = Learned(model, reduce, calibration, origin, held)
         return detector
 
     # ------------------------------------------------------------- scikit-learn
@@ -598,6 +703,24 @@ def _wrong_kind(estimator: object) -> InvalidInputError:
     return InvalidInputError(
         f"estimator must be None, a CharRNN, a CharNGram or another language model, not {short_repr(estimator)}"
     )
+
+
+def _held(split: Split, options: Options, older: Held = ()) -> Held:
+    """Return the newest held-out texts that are kept."""
+    return held_out(split, older, math.ceil(HELD / options.contamination)) if options.keep_texts else ()
+
+
+def _warn_of_new_symbols(model: CharRNN | CharNGram, texts: CleanTexts) -> None:
+    """Issue a UserWarning if many texts have a symbol that the model does not know."""
+    own = [symbol for symbol in model.vocabulary_ if isinstance(symbol, str | bytes)]
+    known = {symbol if isinstance(symbol, str) else symbol[0] for symbol in own}
+    new = {text: n for text, n in texts.counts.items() if not known.issuperset(text)}
+    share = sum(new.values()) / texts.n_texts
+    if share > NEW_SHARE:
+        warn_caller(
+            f"a fraction of {share:.2g} of the texts has characters that the model does not know, such as "
+            f"{short_repr(next(iter(new)))}. They stay unknown. Fit a new detector that includes recent texts."
+        )
 
 
 def _beginning(X: Iterable[Text]) -> tuple[Iterable[Text], list[Any]]:

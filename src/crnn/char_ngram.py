@@ -213,6 +213,10 @@ class CharNGram(LanguageModel):
         >>> model.n_grams_
         [4, 5, 5]
         """
+        return self._partial_fit(X, labels)
+
+    def _partial_fit(self, X: TextLike, labels: Any = None, *, prune: bool = False) -> Self:
+        """Add a text like `partial_fit`; with `prune`, drop long, rare n-grams to stay within `max_memory`."""
         if not self.__sklearn_is_fitted__():
             return self.fit(X, labels=labels)
         settings, (vocabulary, counts, labeled) = NGramSettings.check(self.get_params()), self._fitted("partial_fit")
@@ -236,7 +240,7 @@ class CharNGram(LanguageModel):
         refuse_labels(labels)
         with CountingProgress(settings.verbose, data_summary(ids, None, vocabulary)) as progress:
             builder = Builder(len(vocabulary), vocabulary.boundary, settings.max_memory, progress.show)
-            self._learned = CountedText(vocabulary, builder.add(counts, ids))
+            self._learned = CountedText(vocabulary, builder.add(counts, ids, prune=prune))
         if settings.verbose:
             progress.write(self._in_words())
         return self

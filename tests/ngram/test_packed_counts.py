@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from crnn.errors import InvalidInputError
 from crnn.ngram.counts import Counts
 from crnn.ngram.occurrences import Occurrences
-from crnn.ngram.packed_counts import pack, unpack
+from crnn.ngram.packed_counts import _numbers, _packed, pack, pruned, unpack
 
 TEXTS = st.lists(st.lists(st.integers(0, 3), max_size=50), min_size=1, max_size=3)
 CONTEXTS = np.array([[0, 1, 2, 0, 1], [3, 3, 1, 0, 0], [2, 2, 2, 2, 2], [-1, -1, 3, 0, 1]], np.int32)
@@ -129,3 +131,27 @@ def test_damage_anywhere_is_refused_or_gives_probabilities():
         counts.add(rng.integers(0, 4, 50))
         Occurrences(counts).losses(np.array([0, 1, 2]))
     assert 1000 < refused < 3000
+
+
+@given(TEXTS, st.integers(2, 6), st.sampled_from([None, 3]))
+@settings(max_examples=80)
+def test_pruning_leaves_the_n_grams_that_occurred_twice(texts, order, boundary):
+    counts = counted(texts, order, boundary)
+    grams = Counter()
+    for text in texts:
+        grams.update(tuple(text[i : i + order]) for i in range(len(text) - order + 1))
+    found = pruned(counts)
+    *shorter, longest = counts.n_grams
+    if boundary is None:
+        assert longest == len(grams)
+        twice = sum(n > 1 for n in grams.values())
+        assert found.n_grams == (shorter if twice == longest else [*shorter, twice])
+    else:
+        assert found.n_grams[: len(shorter)] == shorter
+    np.testing.assert_allclose(np.exp(found.rows(CONTEXTS)).sum(axis=1), 1)
+    found.add(np.array([0, 1, 2, 3, 3, 0]))
+
+
+@given(st.lists(st.integers(0, 2**31 - 1), max_size=20))
+def test_packed_numbers_come_back(numbers):
+    assert _numbers(_packed(np.array(numbers, np.int64))).tolist() == numbers

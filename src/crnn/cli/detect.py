@@ -16,7 +16,7 @@ from ..inference.scoring.string_scores import Reduce
 from ..parameters.checks import checked_float
 from .arguments import LABEL_HELP, MODEL_HELP, SCORING_ERRORS, add_errors, checked, refuse_two_standard_inputs
 from .errors import described, warnings_said
-from .files import loaded, model_source, read_documents
+from .files import STANDARD, check_writable, loaded, model_source, read_documents
 from .lines import ReadAs, line_scores, read_lines
 from .output import flush, write
 
@@ -37,6 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CLEAN",
         help="set the threshold from the lines of this file, which must contain no anomalies and must not have been "
         "used in training (default: the threshold in MODEL)",
+    )
+    parser.add_argument(
+        "--learn",
+        metavar="CLEAN",
+        help="first learn the lines of this file, which must contain no anomalies, move the threshold, and save the "
+        "detector in MODEL; a part of the lines is kept in MODEL (default: learn nothing)",
     )
     group = parser.add_argument_group("with --calibrate")
     add_threshold_options(group, "MODEL's if it is a detector, or ")
@@ -72,7 +78,7 @@ def threshold_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write scores and verdicts as soon as lines have been read; after an error, the lines before it are written."""
-    refuse_two_standard_inputs(arguments, model="MODEL", file="FILE", calibrate="--calibrate")
+    refuse_two_standard_inputs(arguments, model="MODEL", file="FILE", calibrate="--calibrate", learn="--learn")
     errors = cast("Errors", arguments.errors or "replace")
     detector = _detector(arguments)
     model, offset = detector.estimator_, detector.offset_
@@ -98,7 +104,11 @@ def _detector(arguments: argparse.Namespace) -> AnomalyDetector:
                 f"{path} contains a model but no detector. Add --calibrate CLEAN, with a file of lines that the model "
                 "has not read, or train a detector with crnn train --model detector."
             )
+        if arguments.learn is not None:
+            _learn(stored, arguments)
         return stored
+    if arguments.learn is not None:
+        arguments.parser.error("argument --learn: not allowed with argument --calibrate")
     if stored is not None and label is not None:
         arguments.parser.error("argument --label: MODEL is a detector, which has no labels")
     model = loaded(source, label) if stored is None else stored.estimator_
@@ -110,3 +120,18 @@ def _detector(arguments: argparse.Namespace) -> AnomalyDetector:
             return (stored or AnomalyDetector(model)).set_params(**given).calibrate(clean)
     except ValueError as error:  # X is not FILE
         raise InvalidInputError(described(error, {"X": arguments.calibrate})) from error
+
+
+def _learn(detector: AnomalyDetector, arguments: argparse.Namespace) -> None:
+    """Learn the lines of CLEAN, and save the detector."""
+    if arguments.model == STANDARD:
+        arguments.parser.error("argument --learn: MODEL must be a file, in which the detector is saved")
+    check_writable(arguments.model)
+    as_bytes = detector.estimator_.vocabulary_.kind == "bytes"
+    lines = read_documents(arguments.learn, as_bytes=as_bytes, errors="replace")
+    try:
+        with warnings_said():
+            detector.partial_fit(lines)
+    except ValueError as error:  # X is not FILE
+        raise InvalidInputError(described(error, {"X": arguments.learn})) from error
+    detector.save(arguments.model)

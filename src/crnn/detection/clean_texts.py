@@ -22,7 +22,10 @@ BATCH = 1 << 15  # texts checked together
 COPIES = 0.9  # of the repeated texts: if as many have a multiple of k occurrences, k copies of X were made
 MIN_REPEATED, MAX_COPIES = 20, 1000
 
+MAX_HELD = 1 << 21  # symbols of held-out texts kept
+
 Texts = list[Any]
+Held = tuple[tuple[Any, int], ...]  # different texts, and how often each was held out
 
 
 class Split(NamedTuple):
@@ -112,6 +115,20 @@ def _without_copies(given: NDArray[np.intp]) -> NDArray[np.intp]:
     if np.count_nonzero(repeated % k == 0) < COPIES * len(repeated):
         return given
     return np.maximum(np.rint(given / k), 1).astype(np.intp)
+
+
+def held_out(split: Split, older: Held, n: int) -> Held:
+    """Return about n held-out texts and at most `MAX_HELD` symbols: an even part of the newest, then older ones."""
+    found, symbols = list[tuple[Any, int]](), 0
+    every = max(1, -(-int(split.weights.sum()) // n))
+    weights = split.weights.astype(int).tolist()
+    for text, times in [*zip(split.calibration[::every], weights[::every], strict=True), *older]:
+        symbols += len(text) + 1
+        if n <= 0 or symbols > MAX_HELD:
+            break
+        found.append((text, times))
+        n -= times
+    return tuple(found)
 
 
 def iterable_of_texts(X: Any, name: str = "X") -> Iterable[Any]:

@@ -14,7 +14,7 @@ from ..text.sources.documents import n_given
 from ..text.symbols.vocabulary import Ids
 from .counts import MAX_ORDER, Counts
 from .occurrences import Occurrences
-from .packed_counts import pack, unpack
+from .packed_counts import pack, pruned, unpack
 
 DEFAULT_MEMORY = 2 * 10**9
 BLOCK = 1 << 17  # symbols counted between checks of the memory use
@@ -22,6 +22,7 @@ ORDERS = (10, 24)  # maximum orders tried; the second only if 10 is the best of 
 CHOICE_SYMBOLS = 1 << 20  # the last symbols of a longer text determine its order, in 1 to 3 seconds on one core
 MAX_SYMBOLS: int = np.iinfo(np.int32).max  # of a text, the type of its counts
 TAIL = 20  # the last 1/20 of the symbols is held out for the choice
+PRUNED = 0.8  # of the limit that counts may take after pruning, so that it is seldom needed
 BYTES_PER_SYMBOL = 16  # for each n-gram length, an upper bound for most texts
 
 Progress = Callable[[int, int], None]
@@ -58,10 +59,14 @@ class Builder:
             )
         return counts
 
-    def add(self, counts: Counts, ids: Ids) -> Counts:
-        """Return counts that include another text; the given counts are unchanged."""
+    def add(self, counts: Counts, ids: Ids, *, prune: bool = False) -> Counts:
+        """Return counts that include another text; the given counts are unchanged.
+
+        With `prune`, the longest n-grams that occurred once go if the counts exceed the memory limit; then all the
+        longest ones.
+        """
         self._check_free_memory(len(ids), counts.order)
-        added = self._counted(counts.copy(), ids, 0, len(ids), parts=0)
+        added = self._counted(counts.copy(), ids, 0, len(ids), parts=0, prune=prune)
         if added.nbytes > self._max_memory // 2:
             raise InvalidInputError(
                 f"max_memory is {_size(self._max_memory)}, but the n-grams up to order {counts.order} with this text "
@@ -109,7 +114,9 @@ class Builder:
         cut = max(n_given(self._boundary), n - max(1, n // TAIL))
         return cut if self._boundary is None else 1 + _boundary_before(ids, cut, self._boundary)
 
-    def _counted(self, counts: Counts, ids: Ids, start: int, stop: int, *, parts: int = MAX_ORDER) -> Counts:
+    def _counted(
+        self, counts: Counts, ids: Ids, start: int, stop: int, *, parts: int = MAX_ORDER, prune: bool = False
+    ) -> Counts:
         """Count a part of a text, reducing the order of the counts whenever they exceed the memory limit.
 
         Each reduction divides the order by `parts` and subtracts the result, at least 1. With 0 parts, counting stops
@@ -125,6 +132,9 @@ class Builder:
         for i in range(start, stop, BLOCK):
             block = _read(ids, i, min(i + BLOCK, stop))
             counts.add(block, _read(ids, max(0, i - MAX_ORDER), i))
+            pruning = prune and counts.nbytes > self._max_memory // 2
+            while pruning and counts.order > 1 and counts.nbytes > PRUNED * (self._max_memory // 2):
+                counts = pruned(counts)
             while counts.nbytes > self._max_memory // 2:
                 if not parts:
                     return counts

@@ -37,6 +37,51 @@ def pack(counts: Counts, occurrences: Occurrences | None = None, order: int | No
     return {"lengths": np.array(counts.n_grams[:order], np.int64), **arrays}
 
 
+def pruned(counts: Counts) -> Counts:
+    """Return counts without the longest n-grams that occurred once; without all of the longest if none did.
+
+    The order of the counts must be above 1.
+    """
+    *_, nodes = levels_of(counts, counts.order)
+    n, arrays = counts.n_grams[-1], pack(counts)
+    room = np.empty(5 * len(nodes), np.uint8), np.empty(5 * n, np.uint8), np.empty(5 * n, np.uint8)
+    used = ngrams.pack(counts.trie, nodes, *room)
+    sizes, deltas, numbers = (_numbers(array[:size]) for array, size in zip(room, used, strict=True))
+    kept = numbers > 1
+    longest = [np.empty(0, np.uint8)] * 3
+    if kept.all():
+        arrays["lengths"] = arrays["lengths"][:-1]
+    else:
+        owners, sums = np.repeat(np.arange(len(sizes)), sizes), np.append(0, np.cumsum(deltas + 1))
+        symbols = (sums[1:] - sums[(np.cumsum(sizes) - sizes)[owners]] - 1)[kept]
+        owners = owners[kept]
+        symbols[1:] -= np.where(owners[1:] == owners[:-1], symbols[:-1] + 1, 0)
+        longest = [_packed(a) for a in (np.bincount(owners, minlength=len(sizes)), symbols, numbers[kept])]
+        arrays["lengths"][-1] = len(symbols)
+    for name, size, new in zip(NAMES, used, longest, strict=True):
+        arrays[name] = np.concatenate([arrays[name][: len(arrays[name]) - size], new])
+    return unpack(arrays, counts.symbols, counts.boundary)
+
+
+def _numbers(packed: Bytes) -> NDArray[np.int64]:
+    """Return packed numbers; see `levels.pxd`."""
+    last = np.flatnonzero(packed < 128)
+    starts = np.append(0, last + 1)[:-1]
+    places = np.arange(len(packed)) - np.repeat(starts, last + 1 - starts)
+    values = (packed & 127).astype(np.int64) << 7 * places
+    return np.add.reduceat(values, starts) if len(starts) else values
+
+
+def _packed(numbers: NDArray[np.int64]) -> Bytes:
+    """Return numbers packed for `_numbers`."""
+    sizes = 1 + np.searchsorted([1 << 7, 1 << 14, 1 << 21, 1 << 28], numbers, side="right")
+    ends = np.cumsum(sizes)
+    places = np.arange(int(sizes.sum())) - np.repeat(ends - sizes, sizes)
+    found = ((np.repeat(numbers, sizes) >> 7 * places) & 127).astype(np.uint8)
+    found[places < np.repeat(sizes, sizes) - 1] |= 128
+    return found
+
+
 def unpack(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | None) -> Counts:
     """Return the counts in arrays packed by `pack`, possibly from an untrusted source."""
     lengths = _checked_lengths(arrays)
