@@ -94,6 +94,7 @@ INVALID = {
     "label": [*THINGS, 3, "z", ["a"]],
     # files
     "path": NOT_PATHS,
+    "space": [None, 3, b"_", "", "a b", "\n", "<s>"],
     "paths": [value for value in NOT_PATHS if value not in ({}, None)],
     "checkpoint": [value for value in NOT_PATHS if value is not None],
     "cache": [value for value in NOT_PATHS if value is not None],
@@ -224,7 +225,8 @@ DETECTED = [*THINGS, {}, {"a"}, None, 3, "ab", b"ab", np.array(3)]  # any items:
 RESTORING = ("CharNGram", "CharRNN", "Mixture")
 INVALID_HERE = {
     **{
-        f"AnomalyDetector.{name}-X": DETECTED for name in ("calibrate", "decision_function", "predict", "score_samples")
+        f"AnomalyDetector.{name}-X": DETECTED
+        for name in ("calibrate", "decision_function", "partial_fit", "predict", "score_samples")
     },
     **{f"TextClassifier.{name}-X": NOT_LISTS for name in ("predict", "predict_proba", "predict_log_proba", "score")},
     **{f"{name}.restore-texts": [*THINGS, {"a"}, None, 3, b"ab", np.array(3), [None], ["ab", 3]] for name in RESTORING},

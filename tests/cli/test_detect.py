@@ -186,6 +186,18 @@ def test_training_does_not_replace_a_detector_by_its_model(detector, capsys, mon
     assert Path("log.crnn").read_bytes() == content
 
 
+def test_learning_lines_before_judging(detector, clean, capsys):
+    more = [line[::-1] for line in lines(1000, 2)]
+    (clean / "more.log").write_text("\n".join(more), encoding="utf-8")
+    assert cli.main(["detect", "log.crnn", "more.log"]) == 0
+    assert verdicts(capsys.readouterr().out)[1].count("anomaly") > 500
+    assert cli.main(["detect", "log.crnn", "more.log", "--learn", "more.log"]) == 0
+    assert verdicts(capsys.readouterr().out)[1].count("anomaly") < 150
+    assert AnomalyDetector.load("log.crnn").offset_ == detector.partial_fit(more).offset_
+    for other in (["--learn", "a", "--calibrate", "b"], ["--learn", "more.log", "--contamination", "0.1"]):
+        assert "argument --" in usage_error(capsys, "detect", "log.crnn", "more.log", *other)
+
+
 def test_wrong_use(detector, capsys):
     told = error(capsys, "detect", "model.crnn", "clean.log.gz")
     assert told.startswith("crnn: error: model.crnn contains a model but no detector. Add --calibrate CLEAN")
