@@ -94,6 +94,7 @@ INVALID = {
     "label": [*THINGS, 3, "z", ["a"]],
     # files
     "path": NOT_PATHS,
+    "keep_texts": NOT_BOOLS,
     "space": [None, 3, b"_", "", "a b", "\n", "<s>"],
     "paths": [value for value in NOT_PATHS if value not in ({}, None)],
     "checkpoint": [value for value in NOT_PATHS if value is not None],
@@ -224,6 +225,7 @@ INVALID = {
 DETECTED = [*THINGS, {}, {"a"}, None, 3, "ab", b"ab", np.array(3)]  # any items: a missing value has the score NaN
 RESTORING = ("CharNGram", "CharRNN", "Mixture")
 INVALID_HERE = {
+    "AnomalyDetector-reduce": [value for value in NOT_CHOICES if value is not None],
     **{
         f"AnomalyDetector.{name}-X": DETECTED
         for name in ("calibrate", "decision_function", "partial_fit", "predict", "score_samples")
