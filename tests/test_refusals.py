@@ -95,7 +95,6 @@ INVALID = {
     # files
     "path": NOT_PATHS,
     "keep_texts": NOT_BOOLS,
-    "space": [None, 3, b"_", "", "a b", "\n", "<s>"],
     "paths": [value for value in NOT_PATHS if value not in ({}, None)],
     "checkpoint": [value for value in NOT_PATHS if value is not None],
     "cache": [value for value in NOT_PATHS if value is not None],
