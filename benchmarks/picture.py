@@ -1,7 +1,7 @@
 """Plot speed and quality: `python -m benchmarks.picture docs/performance.md docs/speed.svg`.
 
 The figures come from the page's tables; nothing is measured here. `--table docs/comparison.md` also writes the plot's
-six rows as a table, and `--numbers README.md` three figures as a list, between the markers of these files. Needs
+six rows as a table, and `--numbers README.md` three figures as a row, between the markers of these files. Needs
 matplotlib (the extra `plot`).
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import io
 import re
-import textwrap
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -24,6 +23,11 @@ if TYPE_CHECKING:
 
 BEGIN, END = "<!-- benchmarks.picture: begin -->", "<!-- benchmarks.picture: end -->"
 PEERS = ("NumPy", "PyTorch", "JAX")
+# Figures of docs/figures.toml, with which tests/test_figures.py compares them in the README.
+PUBLISHED = (
+    "**1.053**<!-- war-900s-network -->, with counts **1.043**<!-- war-900s-fitted -->; "
+    "best network of Karpathy et al. 2015: 1.077 ([one seed, two cores of a Xeon](docs/published.md))"
+)
 
 # Placeholders that are drawn first and then replaced by classes, so that one file suits a light and a dark page.
 INK, FAINT, PAPER = "#010101", "#020202", "#030303"
@@ -241,7 +245,7 @@ def markdown(rows: Sequence[Row]) -> list[str]:
 
 
 def numbers(page: str, tables: Sequence[Table]) -> list[str]:
-    """Return the README's three figures, each with its dtype, what it is compared with, the processor and the page.
+    """Return the README's three figures as a table of one row, each with its dtype, peer, processor and page.
 
     Parameters
     ----------
@@ -250,24 +254,17 @@ def numbers(page: str, tables: Sequence[Table]) -> list[str]:
     tables : list of Table
         Its tables.
     """
-    online = table(tables, "online step, T = 25, one thread")
-    exact, fast = online.row("H = 100, float64"), online.row("H = 100, float32")
-    lines = quality_lines(tables)
-    nats = {name: dict(points)[60] for name, points in lines.items()}
+    exact = table(tables, "online step, T = 25, one thread").row("H = 100, float64")
+    nats = {name: dict(points)[60] for name, points in quality_lines(tables).items()}
     speed, quality = _processor(page, "Processor: ", "# Speed"), _processor(page, "an ", "# Quality for a given time")
-    page_of_speed, page_of_quality = "docs/performance.md#speed", "docs/performance.md#quality-for-a-given-time"
-    items = [
-        f"- **{exact['NumPy float64']} as fast as NumPy in exact mode (float64)**: a step of min-char-rnn (100"
-        f" units, 25 characters) takes {exact['µs']} µs on one thread, and the numbers agree. {speed},"
-        f" [speed]({page_of_speed}).",
-        f"- **{fast['PyTorch']} as fast as PyTorch in fast mode (float32)**: the same step takes {fast['µs']} µs;"
-        f" PyTorch in float32, too. {speed}, [speed]({page_of_speed}).",
-        f"- **{nats['crnn']:.3f} nats per character after 60 s**, on text never seen (Tiny Shakespeare's last tenth);"
-        f" a tuned PyTorch LSTM reaches {nats['PyTorch']:.3f}. Both multiply in bfloat16. {quality},"
-        f" [quality]({page_of_quality}).",
-    ]
-    whole = {"break_long_words": False, "break_on_hyphens": False}
-    return [line for item in items for line in textwrap.wrap(item, 130, subsequent_indent="  ", **whole)]
+    cells = {
+        "A step of min-char-rnn, float64": f"**{exact['NumPy float64']}** as fast as NumPy: {exact['µs']} µs on one "
+        f"thread ([{speed}](docs/performance.md#speed))",
+        "Tiny Shakespeare after 60 s, bfloat16": f"**{nats['crnn']:.3f}** nats per character; a tuned PyTorch LSTM: "
+        f"{nats['PyTorch']:.3f} ([{quality}](docs/performance.md#quality-for-a-given-time))",
+        "*War and Peace* after 15 min, float32": PUBLISHED,
+    }
+    return [f"| {' | '.join(cells)} |", "|---|---|---|", f"| {' | '.join(cells.values())} |"]
 
 
 def _processor(page: str, before: str, heading: str) -> str:
@@ -277,7 +274,7 @@ def _processor(page: str, before: str, heading: str) -> str:
     if not found:
         raise ValueError(f"the section {heading!r} names no processor after {before!r}")
     name = found[0].removeprefix(before).replace("(R)", "")
-    return f"Two cores of an {name}"
+    return f"two cores of an {name}"
 
 
 def main() -> None:
@@ -286,7 +283,7 @@ def main() -> None:
     parser.add_argument("figures", type=Path, help="the page with the tables of `benchmarks.report`")
     parser.add_argument("picture", type=Path, help="the SVG to write")
     parser.add_argument("--table", type=Path, help="also put the rows as a table into this file")
-    parser.add_argument("--numbers", type=Path, help="also put three figures as a list into this file")
+    parser.add_argument("--numbers", type=Path, help="also put three figures as a row into this file")
     options = parser.parse_args()
     tables = read_tables(options.figures)
     rows = speed_rows(tables)

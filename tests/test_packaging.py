@@ -71,5 +71,7 @@ def test_the_citation_has_the_version_and_the_license(pyproject):
 
 def test_the_citation_has_the_date_of_the_release():
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
-    date = re.search(r'^date-released: "(.*)"$', citation, re.MULTILINE)[1]
-    assert f"## [{__version__}] - {date}\n" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    heading = re.search(rf"^## \[{re.escape(__version__)}\] - (unreleased|[\d-]{{10}})$", changes, re.MULTILINE)[1]
+    dates = re.findall(r'^date-released: "(.*)"$', citation, re.MULTILINE)
+    assert dates == ([] if heading == "unreleased" else [heading])

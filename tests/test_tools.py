@@ -90,7 +90,7 @@ def test_a_tag_is_the_version_of_the_sources(release):
     ]
 
 
-@pytest.mark.parametrize("heading", ["## [1.2.3] - Unreleased", "## [1.2.2] - 2026-12-01"])
+@pytest.mark.parametrize("heading", ["## [1.2.3] - unreleased", "## [1.2.2] - 2026-12-01"])
 def test_a_release_has_its_date_in_the_change_log(release, heading):
     tools, files = release
     assert tools.release_faults("v1.2.3", heading, files) == ["CHANGELOG.md has no heading '## [1.2.3] - YYYY-MM-DD'"]
