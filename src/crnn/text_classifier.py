@@ -88,7 +88,8 @@ class TextClassifier(Estimator):
         The labels, sorted.
     models_ : list of dict of str to CharRNN or CharNGram
         For each estimator the fitted language models, "forward" and "backward".
-        ``models_[0]["forward"].for_label(label)`` is a model of the texts with that label.
+        ``models_[0]["forward"].for_label(label)`` is a model of the texts with that label. Prediction uses their
+        `n_threads` and `matmul_precision`; those of `estimator` count in `fit`.
     weights_ : ndarray of float64, shape (M,)
         The weight of each estimator's log-probabilities: 1 for a single estimator. With several, those that best
         predict the labels of held-out texts, a tenth of each class or about 500 in all, which networks do not learn;
