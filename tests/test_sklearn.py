@@ -62,7 +62,7 @@ def test_mixtures_and_detectors_around_them_are_cloned_with_their_models():
     assert detector.estimator.models == mixture.models
     with pytest.raises(NotFittedError):
         check_is_fitted(detector)
-    check_is_fitted(detector.fit([f"{name}{other}" for name in NAMES for other in NAMES]))
+    check_is_fitted(detector.calibrate([f"{name}{other}" for name in NAMES for other in NAMES]))
 
 
 def test_check_is_fitted():
