@@ -303,9 +303,11 @@ class AnomalyDetector(Estimator):
         >>> numbers = [f"job {i} done" for i in range(300)]
         >>> model = CharNGram(order=4, min_count=2)
         >>> detector = AnomalyDetector(model, contamination=0.2, calibration_fraction=0.5, random_state=0).fit(numbers)
-        >>> ended = ["one job ended at " + str(i) for i in range(200)]
-        >>> (detector.predict(ended) == 1).sum(), (detector.partial_fit(ended).predict(ended) == 1).mean() > 0.5
-        (0, True)
+        >>> ended = [f"node {i} on job {i}" for i in range(200)]
+        >>> (detector.predict(ended) == -1).mean()
+        np.float64(1.0)
+        >>> (detector.partial_fit(ended).predict(ended) == -1).mean() < 0.5
+        np.True_
         """
         if not self.__sklearn_is_fitted__():
             return self.fit(X)
@@ -368,7 +370,7 @@ class AnomalyDetector(Estimator):
         --------
         >>> from crnn import AnomalyDetector, CharNGram
         >>> model = CharNGram(order=3, min_count=2).fit(["anna", "hannah", "nana", "ann", "hanna"])
-        >>> detector = AnomalyDetector(model, contamination=0.1).calibrate(["ana", "nan", "hana"] * 40)
+        >>> detector = AnomalyDetector(model, contamination=0.1).calibrate(["ana", "nana", "hana"] * 40)
         >>> detector.predict(["nana", "bob"])
         array([ 1, -1])
         """
@@ -411,9 +413,9 @@ class AnomalyDetector(Estimator):
         --------
         >>> from crnn import AnomalyDetector, CharNGram
         >>> model = CharNGram(order=3).fit(["anna", "hannah", "nana", "ann", "hanna"])
-        >>> detector = AnomalyDetector(model, contamination=0.1).calibrate(["ana", "nan", "hana"] * 40)
+        >>> detector = AnomalyDetector(model, contamination=0.1).calibrate(["ana", "nana", "hana"] * 40)
         >>> detector.score_samples(["nana", "bob", None]).round(1).tolist()
-        [-1.5, -inf, nan]
+        [-5.1, -inf, nan]
         """
         return self._fitted("score_samples").scores(X, errors)
 
@@ -426,7 +428,7 @@ class AnomalyDetector(Estimator):
         --------
         >>> from crnn import AnomalyDetector, CharNGram
         >>> model = CharNGram(order=3).fit(["anna", "hannah", "nana", "ann", "hanna"])
-        >>> detector = AnomalyDetector(model, contamination=0.1).calibrate(["ana", "nan", "hana"] * 40)
+        >>> detector = AnomalyDetector(model, contamination=0.1).calibrate(["ana", "nana", "hana"] * 40)
         >>> detector.decision_function(["nana", "bob"]) < 0
         array([False,  True])
         """
@@ -453,7 +455,7 @@ class AnomalyDetector(Estimator):
         --------
         >>> from crnn import AnomalyDetector, CharNGram
         >>> model = CharNGram(order=3).fit(["anna", "hannah", "nana", "ann", "hanna"])
-        >>> detector = AnomalyDetector(model, contamination=0.1).calibrate(["ana", "nan", "hana"] * 40)
+        >>> detector = AnomalyDetector(model, contamination=0.1).calibrate(["ana", "nana", "hana"] * 40)
         >>> detector.predict(["nana", "bob", None])
         array([ 1, -1, -1])
         """
@@ -499,7 +501,7 @@ class AnomalyDetector(Estimator):
         >>> model = CharNGram(order=4, min_count=2).fit([f"job {i} done" for i in range(100)])
         >>> detector = AnomalyDetector(model, contamination=0.2).calibrate([f"job {i} done" for i in range(100, 200)])
         >>> print(str(detector.explain("job 7 gone")).partition(";")[0])
-        anomaly, score -8.42
+        anomaly, score -18.10, the sum of 11 symbols of 1.6 nats on average
         job 7 gone
               ^
         at 6: 'g' has 8.4 nats
@@ -592,7 +594,7 @@ class AnomalyDetector(Estimator):
         >>> import pathlib, tempfile
         >>> from crnn import AnomalyDetector, CharNGram
         >>> model = CharNGram(order=3).fit(["anna", "hannah", "nana", "ann", "hanna"])
-        >>> detector = AnomalyDetector(model, contamination=0.1).calibrate(["ana", "nan", "hana"] * 40)
+        >>> detector = AnomalyDetector(model, contamination=0.1).calibrate(["ana", "nana", "hana"] * 40)
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = pathlib.Path(folder) / "names.crnn"
         ...     detector.save(path)
