@@ -70,9 +70,17 @@ def test_lines_that_are_not_utf_8(tmp_path, errors, expected):
     assert caught.value.start == 3  # in the file
 
 
+def test_a_byte_order_mark_is_dropped(tmp_path):
+    path = tmp_path / "text"
+    path.write_bytes("\ufeffa\n\ufeffb\n".encode())
+    assert read_documents(str(path), as_bytes=False) == ["a", "\ufeffb"]
+    assert list(read_lines(str(path), ReadAs(as_bytes=False))) == [["a", "\ufeffb"]]
+    assert read_documents(str(path), as_bytes=True)[0] == b"\xef\xbb\xbfa"
+
+
 def test_text_of_standard_input(standard):
     standard("\ufeffnaïve\r\n".encode())
-    assert read_text("-", as_bytes=False) == "\ufeffnaïve\r\n"
+    assert read_text("-", as_bytes=False) == "naïve\r\n"
     standard(b"\xff")
     assert read_text("-", as_bytes=True) == b"\xff"
     standard(b"ab\xff")

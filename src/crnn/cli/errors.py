@@ -8,6 +8,8 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 
+from ..text.sources.utf8_file import conversion
+
 ERROR, INTERRUPTED = 1, 130  # exit codes
 
 
@@ -42,7 +44,7 @@ def described(error: BaseException, files: Mapping[str, str | list[str] | None] 
         text = f"{os.fsdecode(error.filename)}: {error.strerror}"
     elif isinstance(error, UnicodeDecodeError):
         name = _undecodable(error, names)
-        text = f"{name} is not UTF-8: {error}. Convert it, or train a model of bytes with crnn train --bytes."
+        text = f"{name} is not UTF-8: {error}. {conversion(error)} Or train a model of bytes: crnn train --bytes."
     else:
         text = str(error)
     argument, index = getattr(error, "argument", None), getattr(error, "index", None)

@@ -8,6 +8,7 @@ import os
 import stat
 import sys
 import tempfile
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -25,6 +26,7 @@ from ..text.sources.file_sources import IN_MEMORY
 from ..text.sources.input_checks import Errors
 from ..text.sources.lines import Lines
 from ..text.sources.text_file import TextFile
+from ..text.sources.utf8_file import MARK
 from ..text.symbols.codes import Kind
 from ..text_classifier import TextClassifier
 from .output import named
@@ -62,7 +64,7 @@ def read_text(
     if path != STANDARD and not as_bytes and stat.S_ISREG(os.stat(path).st_mode):
         return Path(path)
     data = _contents(path, decompress=not as_bytes)
-    return data if as_bytes else data.decode("utf-8")
+    return data if as_bytes else data.decode("utf-8").removeprefix(MARK)
 
 
 def read_documents(
@@ -78,13 +80,15 @@ def read_documents(
         kind: Kind = "bytes" if as_bytes else "characters"
         return Lines(paths, kind=kind, errors=errors, cache=cache if cached else None)
     data = _contents(paths[0])
+    mark = b"" if as_bytes or not data.startswith(BOM_UTF8) else BOM_UTF8
+    data = data.removeprefix(mark)
     lines = [line.removesuffix(b"\r") for line in data.removesuffix(b"\n").split(b"\n")] if data else []
     if as_bytes:
         return lines
     decoded = decoded_lines(lines, errors="replace" if errors == "replace" else "strict")
     kept = [line for line in decoded if line is not None]
     if errors == "strict" and len(kept) < len(decoded):
-        data.decode("utf-8")  # raises an error with the position in the file
+        (mark + data).decode("utf-8")  # raises an error with the position in the file
     return kept
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -69,6 +70,8 @@ def _lines(lines: list[bytes], first: int, read_as: ReadAs) -> Iterator[list[Any
     if read_as.as_bytes:
         yield lines
         return
+    if first == 0:
+        lines[0] = lines[0].removeprefix(BOM_UTF8)
     found = decoded_lines(lines, errors="replace" if read_as.errors == "replace" else "strict")
     bad = found.index(None) if read_as.errors == "strict" and None in found else len(found)
     if bad:

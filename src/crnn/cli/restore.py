@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from ..parameters.checks import checked_float, checked_int
+from ..text.sources.utf8_file import MARK
 from .arguments import add_model, checked, refuse_two_standard_inputs
 from .files import load, opened
 from .lines import ReadAs, read_lines
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.whole:
         with opened(arguments.file) as file:
             data = file.read()
-        write(model.restore(data if as_bytes else data.decode("utf-8"), **options))
+        write(model.restore(data if as_bytes else data.decode("utf-8").removeprefix(MARK), **options))
         return 0
     for lines in read_lines(arguments.file, ReadAs(as_bytes)):
         for line in model.restore(lines, **options):

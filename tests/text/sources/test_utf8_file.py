@@ -20,11 +20,25 @@ def path(tmp_path_factory):
     return tmp_path_factory.mktemp("utf8") / "text.txt"
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 1 << 20])
+def test_a_byte_order_mark_at_the_start_is_dropped(path, size):
+    path.write_bytes("\ufeff\ufeffone\n\ufefftwo".encode())
+    assert "".join(utf8_blocks(path, size)) == "\ufeffone\n\ufefftwo"
+    path.write_bytes("\ufeffab".encode() + b"\xff")
+    assert block_error(path, size).start == 5  # in the file
+
+
+@pytest.mark.parametrize(("encoding", "name"), [("utf-16", "UTF-16"), ("cp1252", "CP1252")])
+def test_an_error_says_how_to_convert(path, encoding, name):
+    path.write_bytes("naïve".encode(encoding))
+    assert f"iconv -f {name} -t UTF-8" in "".join(block_error(path, 1 << 20).__notes__)
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "one\r\ntwo\rthree\nfour\u2028five\x85",
-        "\ufeffmarked\ufeff",
+        "mark within\ufeff",
         "NUL\0\x1a and on",
         "\U0001f468\u200d\U0001f469\u200d\U0001f467",
         "e\u0301",

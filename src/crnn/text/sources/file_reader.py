@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from codecs import BOM_UTF8
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, Literal, NamedTuple
 
@@ -71,7 +72,8 @@ class FileReader(NamedTuple):
     def _files(self, kind: Kind, block_size: int, seen: Sequence[Seen] | None) -> Iterator[Iterator[Any]]:
         options: Any = {"decompress": self.decompresses, "errors": "replace" if self.errors == "replace" else "strict"}
         for i, path in enumerate(self.paths):
-            yield file_blocks(path, kind, block_size, None if seen is None else seen[i], **options)
+            blocks = file_blocks(path, kind, block_size, None if seen is None else seen[i], **options)
+            yield without_mark(blocks) if kind == "bytes" != self.kind else blocks
 
     def _ended(self, batches: Iterator[list[Any]]) -> Iterator[Any]:
         end: Any = "\n" if self.kind == "characters" else b"\n"
@@ -79,6 +81,23 @@ class FileReader(NamedTuple):
             kept = [line for line in lines if line is not None]
             if kept:
                 yield end.join(kept) + end
+
+
+def without_mark(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    r"""Yield the blocks of a file without UTF-8's byte-order mark.
+
+    Examples
+    --------
+    >>> list(without_mark([b"\xef", b"\xbb\xbfto", b"be"])), list(without_mark([b"a"]))
+    ([b'to', b'be'], [b'a'])
+    """
+    start, rest = b"", iter(blocks)
+    for block in rest:
+        start += block
+        if len(start) >= len(BOM_UTF8):
+            break
+    yield start.removeprefix(BOM_UTF8)
+    yield from rest
 
 
 def _split(blocks: Iterator[Any], kind: Kind) -> Iterator[list[Any]]:

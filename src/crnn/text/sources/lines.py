@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from bisect import bisect_right
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, SupportsIndex, overload
 
@@ -19,6 +20,7 @@ from .file_blocks import Paths
 from .file_reader import FileReader
 from .input_checks import Errors, checked_errors
 from .named_files import NamedFiles
+from .utf8_file import conversion
 
 BLOCK_SIZE = 1 << 20
 INDEX_STEP = 64  # lines per index entry: an eighth of a byte per line
@@ -148,26 +150,28 @@ class Lines(NamedFiles, Sequence[Any]):
         line = data.split(b"\n")[i % INDEX_STEP].removesuffix(b"\r")
         if self.kind == "bytes":
             return self.reader.transformed([line])[0]
+        if i == 0:
+            line = line.removeprefix(BOM_UTF8)
         try:
             return self.reader.transformed([line.decode(errors="replace" if self.errors == "replace" else "strict")])[0]
         except UnicodeDecodeError as error:
             if self.errors == "skip":
                 return None
-            error.add_note(f"in line {i + 1} of the file {self.paths[k]!r}. Convert it to UTF-8.")
+            error.add_note(f"in line {i + 1} of the file {self.paths[k]!r}. {conversion(error)}")
             raise
 
     def _index(self) -> list[_FileIndex]:
         """Return where each file's lines are; unchanged files are not read again."""
         now = [(found.st_size, found.st_mtime_ns) for found in map(os.stat, self.paths)]
         if self._files is None or [(file.size, file.time) for file in self._files] != now:
-            self._files = [_indexed(path, *state) for path, state in zip(self.paths, now, strict=True)]
+            self._files = [_indexed(path, *state, self.kind) for path, state in zip(self.paths, now, strict=True)]
         return self._files
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_files": None}  # read again in the new place, where the files may differ
 
 
-def _indexed(path: str, size: int, time: int) -> _FileIndex:
+def _indexed(path: str, size: int, time: int, kind: Kind) -> _FileIndex:
     """Read a file and return the positions of its lines."""
     starts, n, position, last = [np.zeros(1, np.int64)], 0, 0, NEWLINE
     with open(path, "rb") as file:
@@ -177,7 +181,8 @@ def _indexed(path: str, size: int, time: int) -> _FileIndex:
             ends = np.flatnonzero(found) + 1 + position
             starts.append(ends[-(n + 1) % INDEX_STEP :: INDEX_STEP])  # a line begins where one ends
             n, position, last = n + len(ends), position + len(data), data[-1]
-    n += last != NEWLINE
+    empty = kind == "characters" and position == len(BOM_UTF8) and _part(path, 0, position) == BOM_UTF8
+    n += last != NEWLINE and not empty
     return _FileIndex(size, time, position, n, np.concatenate(starts)[: -(-n // INDEX_STEP)])
 
 
