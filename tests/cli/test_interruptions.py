@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -41,6 +43,20 @@ def test_the_first_signal_interrupts_and_others_are_ignored(name, code, by):
     assert (caught.value.code, caught.value.reason) == (code, f"stopped by {by}")
     assert interruption(caught.value) is caught.value
     assert handlers() == before
+
+
+def test_ctrl_break_interrupts_on_windows():
+    code = """
+import signal
+signal.SIGBREAK = signal.SIGUSR1  # which only Windows has
+from crnn.cli.interruptions import Interruption, interruptible
+with interruptible():
+    try:
+        signal.raise_signal(signal.SIGBREAK)
+    except Interruption:
+        print("interrupted")
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "interrupted\n"
 
 
 def test_nothing_interrupts_the_saving():

@@ -4,6 +4,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -189,6 +190,81 @@ def test_data_is_on_the_disk_before_the_rename_and_the_folder_after(target, monk
     monkeypatch.setattr(os, "replace", note_replace)
     write_atomically(str(target), NEW)
     assert events == [len(NEW), "rename", "folder"]
+
+
+@pytest.mark.parametrize("refused", [False, True])  # by the file system
+def test_macos_is_asked_to_empty_the_cache_of_the_drive(target, monkeypatch, refused):
+    fcntl = pytest.importorskip("fcntl")
+    sizes = []
+
+    def full_fsync(descriptor, command):
+        assert command == 51
+        sizes.append(os.fstat(descriptor).st_size)
+        if refused:
+            raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", full_fsync)
+    write_atomically(str(target), NEW)
+    assert sizes == [len(NEW)]
+    assert target.read_bytes() == NEW
+
+
+@pytest.fixture
+def on_windows(monkeypatch):
+    """Rename as on Windows, with a clock that only sleeping advances."""
+    clock = [0.0]
+    monkeypatch.setattr(os, "name", "nt")
+    monkeypatch.setattr("crnn.runtime.atomic_file.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("crnn.runtime.atomic_file.time.sleep", lambda seconds: clock.append(clock.pop() + seconds))
+    yield clock
+    monkeypatch.undo()  # before pytest makes another path
+
+
+def held_open(winerror, times):
+    """Return a function that fails a number of times as renaming does, and then renames."""
+    replace, failures = os.replace, [PermissionError(errno.EACCES, "Access is denied") for _ in range(times)]
+
+    def rename(*paths):
+        if failures:
+            error = failures.pop()
+            error.winerror = winerror
+            raise error
+        replace(*paths)
+
+    return rename
+
+
+@pytest.mark.parametrize("winerror", [5, 32])
+def test_a_file_that_another_program_holds_is_replaced_when_it_is_free(target, monkeypatch, on_windows, winerror):
+    monkeypatch.setattr(os, "replace", held_open(winerror, 3))
+    write_atomically(str(target), NEW)
+    assert 0 < on_windows[0] < 1
+    monkeypatch.undo()
+    assert target.read_bytes() == NEW
+
+
+@pytest.mark.parametrize(("winerror", "least", "most"), [(32, 2.0, 2.2), (19, 0.0, 0.0)])  # 19: write-protected
+def test_a_file_that_stays_held_is_an_error(target, monkeypatch, on_windows, winerror, least, most):
+    monkeypatch.setattr(os, "replace", held_open(winerror, 1000))
+    with pytest.raises(PermissionError) as caught:
+        write_atomically(str(target), NEW)
+    assert least <= on_windows[0] <= most
+    monkeypatch.undo()
+    assert caught.value.filename == str(target)
+    assert_untouched(target)
+
+
+def test_windows_keeps_temporary_files_that_another_process_may_be_about_to_rename(target, on_windows):
+    old, young = (os.path.join(str(target.parent), f".crnn-00000000000000{end}.tmp") for end in ("aa", "bb"))
+    for name, age in ((old, 3700), (young, 3500)):
+        with open(name, "xb"):
+            pass
+        os.utime(name, (time.time() - age,) * 2)
+    write_atomically(str(target), NEW)
+    assert not os.path.exists(old)
+    assert os.path.exists(young)
 
 
 @posix

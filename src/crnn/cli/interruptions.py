@@ -1,4 +1,4 @@
-"""Interruptions of the command line: Ctrl-C, SIGTERM and SIGHUP all end training, and the trained model is saved."""
+"""Interruptions of the command: Ctrl-C, SIGTERM, SIGHUP and Ctrl-Break end training, and the trained model is saved."""
 
 from __future__ import annotations
 

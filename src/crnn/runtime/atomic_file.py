@@ -7,6 +7,8 @@ import errno
 import os
 import re
 import stat
+import sys
+import time
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
@@ -38,13 +40,13 @@ def write_atomically(path: str, data: bytes | Iterable[bytes | memoryview]) -> N
             temporary, stream = _locked_file(folder, stack)
             stream.writelines(source)
             stream.flush()
-            os.fsync(stream.fileno())
+            _flush_to_disk(stream.fileno())
             if mode is not None:
                 os.chmod(temporary, stat.S_IMODE(mode))
             if os.name == "posix":
                 os.replace(temporary, target)  # still locked, so nobody takes it for a stale one
         if os.name != "posix":
-            os.replace(temporary, target)  # Windows does not rename open files
+            _replace_when_free(temporary, target)  # Windows does not rename open files
     except BaseException as error:
         if temporary:
             with contextlib.suppress(OSError):
@@ -137,8 +139,9 @@ def remove_stale_files(folder: str) -> None:
 
 def _remove_if_stale(name: str) -> None:
     with contextlib.suppress(OSError):
-        if os.name != "posix":
-            os.unlink(name)  # refused while a process has the file open
+        if os.name != "posix":  # not locked: a young one may be complete, closed, and about to be renamed
+            if time.time() - os.stat(name).st_mtime > 3600:
+                os.unlink(name)
             return
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
@@ -159,6 +162,29 @@ def _lock(descriptor: int) -> bool | None:
     except (ImportError, OSError):  # Windows, or a file system without locks
         return False
     return True
+
+
+def _flush_to_disk(descriptor: int) -> None:
+    """Make the bytes of an open file survive a power cut."""
+    os.fsync(descriptor)
+    if sys.platform == "darwin":  # where fsync leaves them in the drive's cache
+        import fcntl
+
+        with contextlib.suppress(OSError):  # not every file system can flush it
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+
+
+def _replace_when_free(temporary: str, target: str) -> None:
+    """Rename a file on Windows, trying for 2 s while a virus scanner or another program has one of the two open."""
+    end = time.monotonic() + 2.0
+    while True:
+        try:
+            return os.replace(temporary, target)
+        except PermissionError as error:
+            # 5: access denied; 32: sharing violation
+            if getattr(error, "winerror", None) not in (5, 32) or time.monotonic() >= end:
+                raise
+        time.sleep(0.05)
 
 
 def _sync_folder(folder: str) -> None:
