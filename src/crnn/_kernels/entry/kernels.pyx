@@ -17,8 +17,8 @@ from ..training.training_loop cimport gradients_of_chunk, train
 from ..network.input_tables cimport carry_symbols
 from ..network.decoder cimport decode
 from ..network.dropout cimport apply_dropout, apply_mask, dropout_key, weights_key
-from .interface cimport (OF_BFLOAT16, OF_INT8, OF_NUMBERS, Dropout, DrawSettings, Kernels, Network, SharedStep, Strings,
-                         Texts, Training, Weights, Workspace, real)
+from .interface cimport (OF_BFLOAT16, OF_INT8, OF_NUMBERS, Dropout, DrawSettings, Kernels, SharedStep, Strings, Weights,
+                         Workspace, real)
 from ..network.layers cimport layers_forward
 from ..network.network cimport pack_rows, place_panels
 from ..products.panels cimport (BFLOAT16, INT8, Columns, as_operand, head_panels, multiply_panels, operand_elements,

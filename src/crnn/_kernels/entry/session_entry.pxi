@@ -254,7 +254,7 @@ cdef inline void copy_bytes(char* outside, char* inside, Py_ssize_t n, bint out)
 
 cdef char* state_address(array, Py_ssize_t itemsize, Py_ssize_t layers, Py_ssize_t units, bint writable,
                          Py_ssize_t* streams) except? NULL:
-    """The address of an array (layers, streams, units) of a state, after checking it; sets `streams` if unknown (-1)."""
+    """The address of a state's array (layers, streams, units), after checking it; sets `streams` if unknown (-1)."""
     cdef Numbers found = numbers("state", array, 3, writable)
     if streams[0] < 0:
         streams[0] = found.shape[1]

@@ -457,14 +457,14 @@ cdef class ClassCounts:
                 for b in range(B):
                     c, total, product = self.nexts[self.firsts[self.roots[k]] + self.boundary], 0, 1
                     for i in range(first, first + lengths[b]):
-                        product *= self.probability(&c, ids[i], self.roots[k])
+                        product *= self.advance(&c, ids[i], self.roots[k])
                         if product < SMALL:  # a logarithm for many symbols at once
                             total += log(product)
                             product = 1
                     first += lengths[b]
                     out[k, b] = total + log(product)
 
-    cdef inline double probability(self, int* c, int symbol, int root) noexcept nogil:
+    cdef inline double advance(self, int* c, int symbol, int root) noexcept nogil:
         """p(symbol | context c); c becomes the next context."""
         cdef double scale = 1
         cdef int row = c[0], first
