@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -22,8 +21,6 @@ GATES = {**PEERS_GATES, "cifg": 3}  # no peer has the last cell
 VOCAB_SIZE = 65  # as many symbols as Tiny Shakespeare has
 LEARNING_RATE = 0.01  # low enough for contenders' losses to stay comparable over thousands of steps
 ACCUMULATOR = 0.1  # Adagrad's memory at first: from zero its first steps are violent, and PyTorch's differ
-CELLS = "cell" in inspect.signature(CharRNN).parameters  # whether this crnn has more than one tanh layer
-NO_CELLS = "this crnn trains one tanh layer only: CharRNN has no parameter `cell`"
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class Case:
 
     @property
     def flops(self) -> int:
-        """Of the products of one step: every matrix is multiplied by three times, but Wx below all, a lookup."""
+        """Operations in the products of one step: three per matrix, but none for the first layer's Wx."""
         H, V = self.hidden_size, self.vocab_size
         matrices = GATES[self.cell] * (2 * self.num_layers - 1) * H * H + H * V
         return 2 * self.seq_length * self.batch_size * 3 * matrices

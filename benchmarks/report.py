@@ -25,7 +25,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import peers
-from benchmarks.cases import CELLS, NO_CELLS, VOCAB_SIZE, Case
+from benchmarks.cases import VOCAB_SIZE, Case
 from benchmarks.figures import check_markers, replace_between
 
 CORE = sorted(os.sched_getaffinity(0))[-1] if hasattr(os, "sched_getaffinity") else None
@@ -187,9 +187,6 @@ def batched(repeats: int) -> list[str]:
 
 def gated(repeats: int) -> list[str]:
     """The like of `batched` for LSTMs, a GRU, and an LSTM with coupled gates, which no peer has."""
-    if not CELLS:
-        print(NO_CELLS, file=sys.stderr)
-        return []
     lines = [
         "| gated batched step | threads | ms | PyTorch | JAX | of sgemm 1024³ | 2 threads / 1 |",
         "|---|---|---|---|---|---|---|",

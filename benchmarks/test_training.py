@@ -5,7 +5,7 @@ from functools import cache
 
 import pytest
 
-from benchmarks.cases import CELLS, NO_CELLS, Case, ready
+from benchmarks.cases import Case, ready
 from benchmarks.conftest import TRAINERS, needs
 
 ONLINE = [Case(H, 25, 1, K) for H, K in ((64, 200), (100, 200), (256, 60), (512, 30))]
@@ -59,8 +59,6 @@ def test_batched_step(timed, case, contender, n_threads):
 @pytest.mark.parametrize("case", GATED, ids=lambda case: case.name)
 def test_gated_step(timed, case, contender, n_threads):
     needs(contender)
-    if not CELLS:
-        pytest.skip(NO_CELLS)
     if contender == "jax" and n_threads == 1:
         pytest.skip("JAX takes every core of its process: benchmarks.report runs it on one")
     epoch = checked(contender, case, n_threads)

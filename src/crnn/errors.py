@@ -140,8 +140,8 @@ class DivergenceError(ArithmeticError):
             )
         if self.kind == "adaptation":
             return (
-                f"the loss of block {self.step}, or the weights after it, are not finite. Lower the learning_rate of "
-                f"adapt"
+                f"the loss of block {self.step}, or the weights after it, are not finite. Lower the "
+                "learning_rate of adapt"
             )
         if math.isfinite(self.last_loss):
             before = f"last finite loss: {self.last_loss:.6g} nats per chunk"

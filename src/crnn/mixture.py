@@ -43,8 +43,12 @@ from .text.symbols.vocabulary import Ids, Vocabulary
 
 COUNTED_PER_SECOND = 250_000  # symbols counted per second of the budget, which take at most a second on one core
 OF_COUNTS = ("order", "max_memory", "min_count", "vocabulary", "n_threads")  # overrides that apply to the counts
-# A text's own part for the weights: 2,500 of names gain 0.003 nats, 16,384 of War and Peace 0.005.
-MIN_LENGTH_FOR_WEIGHTS, HELD_OUT_EVERY, MAX_HELD_OUT, HELD_OUT_PASSAGES = 200_000, 100, 16_384, 8
+# The part of a text that is held out for the weights: 2,500 symbols of names gain 0.003 nats, 16,384 of War and Peace
+# 0.005 after one minute of training.
+MIN_LENGTH_FOR_WEIGHTS = 200_000  # symbols; a shorter text has no such part
+HELD_OUT_EVERY = 100  # one document in a hundred, or a hundredth of the symbols,
+MAX_HELD_OUT = 16_384  # but at most this many,
+HELD_OUT_PASSAGES = 8  # in so many passages
 MIN_SHARE = 0.1  # minimum fraction of the time for the network, however long counting takes
 
 
@@ -76,7 +80,7 @@ class SharedTime:
 
     def left(self) -> float:
         """Return the seconds left for the network."""
-        # The smallest number has no tenth.
+        # A tenth of the smallest float is 0.
         return max(self._seconds - (time.perf_counter() - self._start), MIN_SHARE * self._seconds) or self._seconds
 
 

@@ -65,9 +65,8 @@ class Draft:
                 _fill(f"optimizer_state_[{name!r}]", given, arrays, infinite=True)
             elif given != arrays:
                 raise InvalidInputError(
-                    f"optimizer_state_[{name!r}] is {given!r}, but it is the optimizer's step count, {arrays}. Leave "
-                    f"it "
-                    "unchanged."
+                    f"optimizer_state_[{name!r}] is {given!r}, but it is the optimizer's step count, {arrays}. "
+                    "Leave it unchanged."
                 )
         for name, array in zip(self._copy.layout.states, own.hidden, strict=True):
             _require_finite(f"state_ ({name})" if len(own.hidden) > 1 else "state_", array, infinite=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 WORTH = 0.97  # another number of threads must take at most this part of the time, or noise would decide
-FIRST_TRIAL = 0.5  # seconds from a decision to the next trial; doubles with each trial that changes nothing,
-LONGEST_TRIAL = 8.0  # up to this
+FIRST_TRIAL = 0.5  # seconds from a decision to the next trial; this time doubles with each trial that changes nothing
+LONGEST_TRIAL = 8.0  # seconds from a decision to the next trial, at most
 TRIAL_SECONDS = 0.025  # approximate length of a trial: calls may last seconds, and the number tried may be a bad one
 MEMORY = 0.5  # weight of the newest measurement in the mean for a number of threads
 

@@ -56,7 +56,7 @@ class SharedStream:
         return wanted
 
     def threads(self, symbols: int) -> AbstractContextManager[core.SharedStep | None]:
-        """Start threads for a call that reads or draws these symbols; yield what is appended to the workspace."""
+        """Start threads for a call that reads or draws these symbols; yield the session's `SharedStep`, or None."""
         return ALONE if symbols < TRIAL_SYMBOLS or self._n_threads == 1 else self._timed(symbols)
 
     @contextmanager

@@ -35,7 +35,7 @@ class Damage(NamedTuple):
         of_bytes = vocabulary.kind == "bytes"
         if gaps is not None and (type(gaps) is not (bytes if of_bytes else str) or len(gaps) != 1):
             kind = "bytes of length 1" if of_bytes else "a str of one character"
-            raise InvalidInputError(f"gaps must be {kind}, which stands for an unknown symbol, not {short_repr(gaps)}")
+            raise InvalidInputError(f"gaps is {short_repr(gaps)}, but must be {kind}, which marks an unknown symbol")
         found = cls(
             checked_bool("case", case),
             checked_bool("accents", accents),

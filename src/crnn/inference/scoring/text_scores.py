@@ -56,11 +56,11 @@ def log_likelihood(network: InferenceNetwork, ids: Ids, given: int = 0) -> float
 
     The first `given` symbols, fewer than `BLOCK`, are read but not counted.
     """
-    h = network.zero_state(1)
+    state = network.zero_state(1)
     sums = []
     for i in range(0, len(ids), BLOCK):
         x = ids[i : i + BLOCK].astype(np.int32).reshape(-1, 1)
-        sums.append(float(network.log_probabilities(x, h)[given if i == 0 else 0 :].sum()))
+        sums.append(float(network.log_probabilities(x, state)[given if i == 0 else 0 :].sum()))
     return math.fsum(sums)
 
 
@@ -92,12 +92,12 @@ def parallel_log_likelihood(
         first = np.array([max(ranges[i].start, given) for i in group])
         last = np.array([ranges[i].stop for i in group])
         begin = np.maximum(last - length, 0)
-        h, scratch = network.zero_state(len(group)), Scratch()
+        state, scratch = network.zero_state(len(group)), Scratch()
         blocks = []
         for i in range(0, length, BLOCK // STREAMS):
             steps = min(BLOCK // STREAMS, length - i)
-            log_p = network.log_probabilities(ids[begin + i + np.arange(steps)[:, None]].astype(np.int32), h, scratch)
             at = begin + i + np.arange(steps)[:, None]
+            log_p = network.log_probabilities(ids[at].astype(np.int32), state, scratch)
             blocks.append(np.where((first <= at) & (at < last), log_p, 0.0).sum(axis=0))
         return [math.fsum(of_part) for of_part in zip(*blocks, strict=True)]
 

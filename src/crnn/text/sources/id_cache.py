@@ -42,8 +42,8 @@ MAX_COUNT = 2**48  # for any count
 SUFFIX = {False: ".crnn-ids", True: ".crnn-lines"}
 
 
-class _Changed(NamedTuple):
-    """Shows whether a text file has changed."""
+class _FileVersion(NamedTuple):
+    """A text file's version: another one means that the file has changed."""
 
     size: int
     time: int  # of the last change, in nanoseconds
@@ -60,7 +60,7 @@ class Described(NamedTuple):
     counts: NDArray[np.int64]  # of each symbol in the text
     n_documents: int
     sha256: str  # of the text's fingerprint
-    files: list[_Changed]
+    files: list[_FileVersion]
 
     @property
     def n_symbols(self) -> int:
@@ -229,7 +229,7 @@ def describe(reader: FileReader) -> Described:
     if lines:
         counts[ord("\n")] = 0
     codes = np.flatnonzero(counts)
-    files = [_Changed(*state, digest.hexdigest()) for state, digest in zip(states, digests, strict=True)]
+    files = [_FileVersion(*state, digest.hexdigest()) for state, digest in zip(states, digests, strict=True)]
     return Described(kind, lines, reader.errors, codes, counts[codes], n_documents, hasher.fingerprint().sha256, files)
 
 
@@ -262,7 +262,7 @@ def _stat(path: str) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-def _unchanged(file: _Changed, path: str) -> bool:
+def _unchanged(file: _FileVersion, path: str) -> bool:
     size, time = _stat(path)
     if size != file.size:
         return False
@@ -302,7 +302,7 @@ def _checked(document: Any) -> tuple[Described, dict[str, int]]:
         raise ValueError
     if type(document["lines"]) is not bool or n_documents < 1 or not isinstance(document["sha256"], str):
         raise ValueError
-    files = [_Changed(*file) for file in document["files"]]
+    files = [_FileVersion(*file) for file in document["files"]]
     if any([type(value) for value in file] != [int, int, str] for file in files):
         raise ValueError
     own: dict[str, Any] = {"codes": codes, "counts": counts, "files": files}

@@ -85,8 +85,8 @@ class TextStreams:
     def position(self, position: int) -> None:
         if not 0 <= position < self.stream_length:
             raise InvalidInputError(
-                f"position {position} is outside streams of {self.stream_length} symbols. Pass a position in the same "
-                f"text."
+                f"position {position} is outside streams of {self.stream_length} symbols. Pass a "
+                "position in the same text."
             )
         self._position = position
 

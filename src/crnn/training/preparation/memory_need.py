@@ -70,7 +70,8 @@ def training_bytes(
     """
     own = range(streams.batch_size) if own is None else own
     parts = shard_ranges(layout, streams, own, bfloat16=bfloat16)
-    vectors = 2 * (1 + optimizer_arrays)  # weights and optimizer state, and a snapshot of them
+    # Weights and optimizer state, and two snapshots: the last good one, and the next until a step confirms it.
+    vectors = 3 * (1 + optimizer_arrays)
     vectors += 1 + optimizer_arrays if keep_best else 0
     # A snapshot, its parts for a file with the best weights, and the bytes of the file.
     vectors += (1 + optimizer_arrays) * (5 if keep_best else 3) if checkpoints else 0
