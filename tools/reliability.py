@@ -37,7 +37,7 @@ def write_page(page: Path, rows: dict[str, str], names: list[str]) -> None:
     lines = [
         "# Trials",
         "",
-        "When each promise of [What you can rely on](../reliability.md) was last tried, and how often. The command",
+        "When each promise of [Guarantees](../reliability.md) was last tried, and how often. The command",
         "`python tools/reliability.py --page` tries all of them and writes this page; with names it tries those, and",
         "the other rows stay.",
         "",
