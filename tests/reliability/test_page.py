@@ -1,4 +1,4 @@
-"""docs/reliability.md names tests that are there, and the promises of the tool."""
+"""docs/development/guarantees.md names tests that are there, and the promises of the tool."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from promises import PROMISES
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "reliability.md"
+PAGE = ROOT / "docs" / "development" / "guarantees.md"
 
 pytestmark = pytest.mark.skipif(not PAGE.exists(), reason="an installed package has no documentation")
 
