@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
+import os
+
 import pytest
 from command_line import error, usage_error
 
 from crnn import CharRNN, Lines, TextFile
 from crnn.cli import files
 from crnn.cli import main as cli
+from crnn.cli.arguments import add_files
 
 OPTIONS = ["-o", "new.crnn", "--max-steps", "3", "-q"]
 
@@ -33,6 +37,26 @@ def test_the_lines_of_several_files_are_documents(parts):
 def test_the_bytes_of_several_files(parts):
     assert cli.main(["train", "a.txt", "b.txt", "--bytes", *OPTIONS]) == 0
     assert "\xa9".encode("latin-1") in CharRNN.load("new.crnn").vocabulary_
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (["*.txt"], ["a.txt", "b.txt"]),
+        (["b.*", "?.txt"], ["b.txt", "a.txt", "b.txt"]),
+        (["a.*"], "a.txt"),
+        (["*.csv"], "*.csv"),
+        (["[ab].*"], "[ab].*"),
+        (["-"], "-"),
+    ],
+)
+def test_wildcards_on_windows(parts, monkeypatch, given, found):
+    parser = argparse.ArgumentParser()
+    add_files(parser)
+    with monkeypatch.context() as windows:
+        windows.setattr(os, "name", "nt")
+        file = parser.parse_args(given).file
+    assert file == found
 
 
 def test_standard_input_is_no_part_of_a_text(parts, capsys):

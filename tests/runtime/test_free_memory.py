@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +14,7 @@ from crnn.runtime.free_memory import available_bytes
 
 
 def test_free_memory_without_meminfo_is_total_or_unknown(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "platform", "freebsd14")
     whole = available_bytes(tmp_path)
     if hasattr(os, "sysconf"):
         assert whole == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -18,6 +22,49 @@ def test_free_memory_without_meminfo_is_total_or_unknown(monkeypatch, tmp_path):
         assert whole is None
     monkeypatch.delattr(free_memory.os, "sysconf", raising=False)
     assert available_bytes(tmp_path) is None
+
+
+class MemoryStatus(ctypes.Structure):
+    """Windows' own declaration."""
+
+    _fields_ = [
+        ("length", ctypes.c_uint32),
+        ("load", ctypes.c_uint32),
+        *((name, ctypes.c_uint64) for name in ("total", "free", "total_pages", "free_pages")),
+        *((name, ctypes.c_uint64) for name in ("addresses", "free_addresses", "extended")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("works", "free", "free_pages", "expected"),
+    [(1, 7 << 30, 11 << 30, 7 << 30), (1, 7 << 30, 5 << 30, 5 << 30), (0, 0, 0, None)],
+)
+def test_free_memory_of_windows(monkeypatch, tmp_path, works, free, free_pages, expected):
+    def fill(reference):
+        status = MemoryStatus.from_buffer(reference._obj)
+        assert status.length == ctypes.sizeof(MemoryStatus) == ctypes.sizeof(reference._obj)
+        status.load, status.total, status.free, status.free_pages = 50, 16 << 30, free, free_pages
+        return works
+
+    kernel32 = SimpleNamespace(GlobalMemoryStatusEx=fill)
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(ctypes, "windll", SimpleNamespace(kernel32=kernel32), raising=False)
+    assert available_bytes(tmp_path) == expected
+
+
+@pytest.mark.parametrize(("percent", "expected"), [(37, 3700), (None, 10_000)])  # None: an unknown name
+def test_free_memory_of_macos(monkeypatch, tmp_path, percent, expected):
+    def sysctlbyname(name, level, size, *_):
+        assert (name, size._obj.value) == (b"kern.memorystatus_level", 4)
+        if percent is None:
+            return -1
+        level._obj.value = percent
+        return 0
+
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 100, "SC_PAGE_SIZE": 100}.get, raising=False)
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace(sysctlbyname=sysctlbyname))
+    assert available_bytes(tmp_path) == expected
 
 
 MEMINFO = "MemTotal: 9000000 kB\nMemAvailable: 7000 kB\n"

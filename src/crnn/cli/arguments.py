@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import glob
+import os
 from collections.abc import Callable
 from typing import Any, get_args
 
@@ -22,9 +24,18 @@ class _OneOrMore(argparse.Action):
     """Store one path as a str, and several as a list."""
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, *_: Any) -> None:
+        if os.name == "nt":  # whose shells leave wildcards to programs
+            values = [path for value in values for path in _matching_files(value)]
         if len(values) > 1 and STANDARD in values:
             parser.error(f"argument {self.metavar}: standard input cannot be one of several files")
         setattr(namespace, self.dest, values[0] if len(values) == 1 else values)
+
+
+def _matching_files(pattern: str) -> list[str]:
+    """Return the files that match a pattern with * and ?, or the pattern itself if there are none."""
+    if not {"*", "?"} & {*pattern}:
+        return [pattern]
+    return sorted(glob.glob(pattern.replace("[", "[[]"))) or [pattern]
 
 
 def add_files(parser: argparse.ArgumentParser) -> None:

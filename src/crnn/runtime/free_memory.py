@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,13 +21,38 @@ def available_bytes(root: Path = Path("/")) -> int | None:
 
 
 def _machine_bytes(root: Path) -> int | None:
-    """Return the machine's memory that is free or can be freed, or else its total memory."""
+    """Return the machine's memory that is free or can be freed, or else its total memory, or None if unknown."""
     available = _entry(root / "proc/meminfo", "MemAvailable:")
     if available is not None:
         return available * 1024
+    if sys.platform == "win32":
+        return _windows_bytes()
     with suppress(AttributeError, OSError, ValueError):
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return total * _macos_percent() // 100 if sys.platform == "darwin" else total
     return None
+
+
+def _windows_bytes() -> int | None:
+    """Return Windows' free memory, or what it may still promise to programs if that is less."""
+    import ctypes
+
+    # MEMORYSTATUSEX: its size in 4 bytes, the load in 4, then total and available bytes: physical, promised, addresses
+    status = (ctypes.c_uint64 * 8)(64)
+    if not ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):  # type: ignore[attr-defined]
+        return None
+    return min(status[2], status[4])
+
+
+def _macos_percent() -> int:
+    """Return the percentage of macOS' memory that is free or can be freed or compressed, or 100 if it does not say."""
+    import ctypes
+
+    level, size = ctypes.c_int(100), ctypes.c_size_t(ctypes.sizeof(ctypes.c_int))
+    ctypes.CDLL(None).sysctlbyname(
+        b"kern.memorystatus_level", ctypes.byref(level), ctypes.byref(size), None, ctypes.c_size_t(0)
+    )
+    return level.value
 
 
 def _group_bytes(group: Path) -> int | None:

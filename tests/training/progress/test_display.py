@@ -163,6 +163,18 @@ def test_a_terminal_has_lines(lines, found):
         os.close(controller)
 
 
+def test_a_terminal_where_no_size_can_be_asked_for(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+        def fileno(self):
+            return 1
+
+    monkeypatch.delattr(os, "get_terminal_size")  # as in Pyodide
+    assert module.is_terminal(Terminal())
+
+
 def test_closed_stream_is_not_a_terminal():
     stream = io.StringIO()
     stream.close()

@@ -95,7 +95,7 @@ def is_terminal(stream: TextIO | None) -> bool:
         if stream is None or not stream.isatty():
             return False
         return os.get_terminal_size(stream.fileno()).lines > 0  # some terminals in containers and CI have no size
-    except OSError:  # it claims to be a terminal, but has no size
+    except (OSError, AttributeError):  # it claims to be a terminal, but has no size; Pyodide has no get_terminal_size
         return True
     except ValueError:  # the stream is closed
         return False
