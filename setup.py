@@ -3,14 +3,16 @@
 CRNN_DEBUG=1   bounds checks on every index into an array from Python, no optimization that hides them
 CRNN_NATIVE=1  adds -march=native to every build of the kernels: for measuring only, never for a wheel
 CRNN_CFLAGS    flags added to all builds (sanitizers)
-CC=clang-cl    on Windows: Clang in place of Microsoft's compiler, which neither unrolls loops nor fuses multiply-add
+CC=clang-cl    on Windows: Clang in place of Microsoft's compiler, which neither unrolls loops nor has VNNI and bfloat16
 """
 
 import copy
 import os
 import re
 import runpy
+import subprocess
 from pathlib import Path
+from typing import Any
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -30,10 +32,13 @@ DTYPES = {
 }
 # Less inlining of what runs once: a tenth smaller, as fast. More copies of functions for a constant argument: a cell's
 # function for the width of most panels then takes three quarters of the instructions.
-OPTIMISE = ["-O3", "-fno-unswitch-loops", "-finline-limit=200", "--param=max-inline-insns-auto=15", "-g0"]
-OPTIMISE += ["--param=ipa-cp-eval-threshold=100"]
+OPTIMIZE = ["-O3", "-g0"]
+FOR_GCC = ["-fno-unswitch-loops", "-finline-limit=200", "--param=max-inline-insns-auto=15"]
+FOR_GCC += ["--param=ipa-cp-eval-threshold=100"]
 # gcc stops inlining when a file has grown by 40 %: tanh and sigmoid then stay calls, and the cells' loops scalar.
-OPTIMISE += ["--param=max-inline-insns-single=150", "--param=inline-unit-growth=300"]
+FOR_GCC += ["--param=max-inline-insns-single=150", "--param=inline-unit-growth=300"]
+# With fused multiply-add, a loop and its remainder might round differently.
+ARITHMETIC = ["-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 
 # Modules that are compiled once.
 ONCE = ["entry.core", "platform.cpu", "ngram.ngrams", "ngram.lookahead", "inference.selection", "inference.copies"]
@@ -64,20 +69,32 @@ class Kernels(Extension):
         self.define_macros = [(name, "1") for name in DTYPES[dtype]]
 
 
-def instruction_sets(plat_name: str, archflags: str = "") -> list[str]:
+def instruction_sets(plat_name: str, archflags: str = "", *, clang: bool = False) -> list[str]:
     """Return the instruction sets to build for a platform: what all of its processors share, and what some of them add.
 
     The platform is the one that the build is for, which in a cross build is not the machine's own. Apple's compiler can
-    build for two processors at once ("universal2"), and takes one set of flags for both. Microsoft's compiler has no
-    flags for bfloat16 and VNNI, and only Linux is asked for the registers of AMX.
+    build for two processors at once ("universal2"), and takes one set of flags for both. Microsoft's compiler, unlike
+    `clang`-cl, has no flags for bfloat16 and VNNI, and only Linux is asked for the registers of AMX.
     """
     named = re.findall(r"-arch\s+(\w+)", archflags) if plat_name.startswith("macosx") else []
     if not all(re.search("x86_64|amd64", name) for name in named or [plat_name]):
         return ["baseline"]
-    if plat_name.startswith("win"):
+    if plat_name.startswith("win") and not clang:
         return [name for name, entry in INSTRUCTION_SETS.items() if entry.msvc is not None]
     linux = plat_name.startswith("linux")
     return [name for name, entry in INSTRUCTION_SETS.items() if linux or not entry.linux_only]
+
+
+def compiler_kind(compiler: Any) -> str:
+    """Return "gcc", "clang", "msvc" or "clang-cl"."""
+    if compiler.compiler_type == "msvc":
+        return "clang-cl" if Path(os.environ.get("CC", "")).stem == "clang-cl" else "msvc"
+    command = [*getattr(compiler, "compiler_so", [])[:1], "--version"]
+    try:
+        version = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    except OSError:
+        return "gcc"
+    return "clang" if "clang" in version else "gcc"
 
 
 class BuildExt(build_ext):
@@ -86,7 +103,8 @@ class BuildExt(build_ext):
     def finalize_options(self) -> None:
         """Leave out the kernels for processors that the platform does not have."""
         self.set_undefined_options("build", ("plat_name", "plat_name"))
-        names = instruction_sets(self.plat_name, os.environ.get("ARCHFLAGS", ""))
+        clang = Path(os.environ.get("CC", "")).stem == "clang-cl"
+        names = instruction_sets(self.plat_name, os.environ.get("ARCHFLAGS", ""), clang=clang)
         modules = self.distribution.ext_modules
         kept = [ext for ext in modules if not isinstance(ext, Kernels) or ext.instruction_set in names]
         self.distribution.ext_modules = kept
@@ -113,20 +131,20 @@ class BuildExt(build_ext):
     def build_extension(self, ext: Extension) -> None:
         """Compile one extension."""
         instruction_set = ext.instruction_set if isinstance(ext, Kernels) else "baseline"
-        if self.compiler.compiler_type == "msvc":
-            ext.extra_compile_args = ["/O2", "/fp:precise", *INSTRUCTION_SETS[instruction_set].msvc]
+        flags, windows = INSTRUCTION_SETS[instruction_set], self.plat_name.startswith("win")
+        kind = compiler_kind(self.compiler)
+        native = ["-march=native"] if os.environ.get("CRNN_NATIVE") == "1" and isinstance(ext, Kernels) else []
+        if kind == "msvc":
+            ext.extra_compile_args = ["/Od" if DEBUG else "/O2", "/fp:precise", *flags.msvc, *EXTRA]
+        elif kind == "clang-cl":
+            own = [*ARITHMETIC, *flags.gcc, *native]
+            ext.extra_compile_args = ["/Od" if DEBUG else "/O2", *(f"/clang:{flag}" for flag in own), *EXTRA]
         else:
-            ext.extra_compile_args = [
-                *(["-O1", "-g"] if DEBUG else OPTIMISE),
-                "-ffp-contract=off",  # otherwise a loop and its remainder may round differently
-                "-fno-math-errno",
-                "-fno-trapping-math",
-                *INSTRUCTION_SETS[instruction_set].gcc,
-                *(["-march=native"] if os.environ.get("CRNN_NATIVE") == "1" and isinstance(ext, Kernels) else []),
-                *EXTRA,
-            ]
+            optimize = ["-O1", "-g"] if DEBUG else [*OPTIMIZE, *(FOR_GCC if kind == "gcc" else [])]
+            ext.extra_compile_args = [*optimize, *ARITHMETIC, *flags.gcc, *native, *EXTRA]
             ext.extra_link_args = EXTRA or (["-s"] if self.plat_name.startswith("linux") and not DEBUG else [])
-            ext.libraries = ["m"]
+        # On Windows, waiting for a word in memory is in a library of its own.
+        ext.libraries = ["synchronization"] if windows else ["m"]
         # The builds of the kernels share a source: each needs an object file of its own, and they may run side by side.
         command = copy.copy(self)
         command.build_temp = os.path.join(self.build_temp, *ext.name.split(".")[2:])

@@ -64,18 +64,40 @@ def test_extensions_are_compiled_side_by_side(setup_script, monkeypatch, cores, 
     assert command.parallel == used
 
 
+@pytest.mark.parametrize(
+    ("compiler_type", "compiler", "flag"),
+    [
+        ("unix", "gcc", "-ffp-contract=off"), ("unix", "clang", "-ffp-contract=off"),
+        ("msvc", "clang-cl", "/clang:-ffp-contract=off"), ("msvc", "", "/fp:precise"),
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("name", ["kernels", "core"])
-def test_compilers_may_not_fuse_multiplications_with_additions(setup_script, monkeypatch, name):
+def test_compilers_may_not_fuse_multiplications_with_additions(
+    setup_script, monkeypatch, tmp_path, name, compiler_type, compiler, flag
+):
     """gcc 16 fused them in loops over vectors and not in the remainders, and bits depended on the threads."""
     setuptools = pytest.importorskip("setuptools")
+    monkeypatch.setenv("CC", compiler)
+    program = tmp_path / "cc"
+    program.write_text(f"#!/bin/sh\necho {compiler} version 19\n", encoding="utf-8")
+    program.chmod(0o755)
     compiled = []
     monkeypatch.setattr(setup_script["build_ext"], "build_extension", lambda command, ext: compiled.append(ext))
     extension = setuptools.Extension("crnn._kernels.entry.core", [])
     command = setup_script["BuildExt"](setuptools.Distribution({"ext_modules": [extension]}))
     command.ensure_finalized()
-    command.compiler = SimpleNamespace(compiler_type="unix")
+    command.plat_name = "win-amd64" if compiler_type == "msvc" else "linux-x86_64"
+    command.compiler = SimpleNamespace(compiler_type=compiler_type, compiler_so=[str(program)])
     command.build_extension(setup_script["Kernels"]("avx2", "float32", []) if name == "kernels" else extension)
-    assert "-ffp-contract=off" in compiled[0].extra_compile_args
+    flags = compiled[0].extra_compile_args
+    assert flag in flags
+    assert ("-finline-limit=200" in flags) == (compiler == "gcc")
+    assert any("avx2" in given.lower() for given in flags) == (name == "kernels")
+    assert compiled[0].libraries == ["synchronization" if compiler_type == "msvc" else "m"]
+
+
+def test_clang_builds_every_number_type_for_windows(setup_script):
+    assert setup_script["instruction_sets"]("win-amd64", clang=True) == ALL[:-1]
 
 
 def test_an_instruction_set_for_products_of_one_kind_has_no_other_build(setup_script, monkeypatch):

@@ -16,7 +16,7 @@ static inline float_mode flush_denormals(void) {
 }
 static inline void restore_denormals(float_mode before) { _mm_setcsr(before); }
 
-#elif defined(__aarch64__) && defined(__GNUC__)
+#elif defined(__aarch64__) && (defined(__GNUC__) || defined(__clang__))
 typedef unsigned long long float_mode;
 static inline float_mode flush_denormals(void) {
     float_mode before;

@@ -19,7 +19,7 @@
 #endif
 
 /* a * b + c of numbers, rounded once where the processor can. Microsoft's compiler would call a function for that. */
-#if FUSES_MULTIPLY_ADD && defined(__GNUC__)
+#if FUSES_MULTIPLY_ADD && (defined(__GNUC__) || defined(__clang__))
 #if defined(CRNN_SINGLE)
 #define FUSED(a, b, c) __builtin_fmaf(a, b, c)
 #else

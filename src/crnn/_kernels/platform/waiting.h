@@ -12,7 +12,11 @@
 
 #define SPIN_NANOSECONDS 70000 /* no spinning if there are more threads than cores */
 #define PAUSES_BETWEEN_CLOCK_READS 32
+#if defined(__APPLE__) && defined(__aarch64__)
+#define CACHE_LINE 128
+#else
 #define CACHE_LINE 64
+#endif
 
 /* ------------------------------------------------------------ atomics, a pause, a clock, sleeping and waking */
 
@@ -32,7 +36,7 @@
 #if defined(__x86_64__) || defined(__i386__) || defined(_M_X64)
 #include <immintrin.h>
 #define PAUSE() _mm_pause()
-#elif defined(__aarch64__) && defined(__GNUC__)
+#elif defined(__aarch64__) && (defined(__GNUC__) || defined(__clang__))
 #define PAUSE() __asm__ __volatile__("isb" ::: "memory") /* `yield` does nothing on most cores */
 #elif defined(_M_ARM64)
 #define PAUSE() __isb(_ARM64_BARRIER_SY)
@@ -43,7 +47,6 @@
 #if defined(_WIN32)
 
 #include <windows.h>
-#pragma comment(lib, "Synchronization.lib")
 static inline int64_t nanoseconds(void) {
     LARGE_INTEGER count, frequency;
     QueryPerformanceCounter(&count);
