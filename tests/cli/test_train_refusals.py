@@ -13,7 +13,7 @@ VALUES = {"--resume": [], "--from": ["model.crnn"], "--time": ["3s"], "--checkpo
 LABELS = ("--resume", "--labels", "--validation-labels", "--average-every", "--checkpoint-every")
 REFUSED = {
     "mixture": ("--from", *LABELS),
-    "ngram": ("--time", "--validation", *LABELS),
+    "ngram": ("--time", "--validation", *(option for option in LABELS if option != "--labels")),
     "detector": ("--from", "--validation", "--cache", "--order", "--max-memory", *LABELS),
 }
 
