@@ -1,4 +1,4 @@
-"""CheckpointWriter: writes snapshots of training to a file in the background."""
+"""CheckpointWriter: writes checkpoints of training to a file in the background."""
 
 from __future__ import annotations
 
