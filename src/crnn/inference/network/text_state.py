@@ -65,16 +65,14 @@ class TextReading(Protocol):
         """Return a reading that continues independently."""
 
 
-class FixedReading(NamedTuple):
+class FixedReading:
     """A `TextReading` by a network that does not learn."""
 
-    network: InferenceNetwork
-    state: State
+    __slots__ = ("network", "state")  # made for each piece of a text: a named tuple takes longer
+    learns = False
 
-    @property
-    def learns(self) -> bool:
-        """Whether the network can learn from the text."""
-        return False
+    def __init__(self, network: InferenceNetwork, state: State) -> None:
+        self.network, self.state = network, state
 
     def read(self, ids: Ids, *, learn: bool = True) -> tuple[FixedReading, NDArray[np.float64]]:
         """Read symbols (n,); return the new reading and log P of each symbol."""
