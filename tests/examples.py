@@ -25,7 +25,7 @@ from crnn.reference import sampling as reference_sampling
 from crnn.reference.adaptation import adaptive_surprisal
 from crnn.reference.network import zero_state
 from crnn.text.sources.documents import boundaries, n_given, pack
-from crnn.text.sources.sources import text_source
+from crnn.text.sources.text_input import text_source
 from crnn.text.streams.text_streams import TextStreams
 from crnn.text.symbols.vocabulary import Vocabulary
 from crnn.text_classifier import SHORT_TEXTS

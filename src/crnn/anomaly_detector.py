@@ -33,7 +33,7 @@ from .parameters.checks import MAX_SIZE, checked_bool, checked_float, checked_in
 from .runtime.free_memory import available_bytes
 from .text.sources.input_checks import Errors, python_values, warn_caller
 from .text.sources.lines import Lines
-from .text.sources.sources import text_source
+from .text.sources.text_input import text_source
 from .text.symbols.codes import Text
 
 SAVED = (CharRNN, CharNGram, Mixture)  # the models that can be saved

@@ -23,7 +23,7 @@ from .ngram.labeled_counts import LabeledCounts
 from .ngram.settings import NGramSettings
 from .parameters.checks import FilePath
 from .text.sources.labels import Numbers, checked_labels, documents_by_label, label_number, label_numbers
-from .text.sources.sources import TextLike, text_source
+from .text.sources.text_input import TextLike, text_source
 from .text.sources.text_source import TextSource
 from .text.symbols.vocabulary import Ids, Vocabulary
 from .training.preparation.data_summary import data_summary

@@ -18,7 +18,7 @@ from .adaptation.reading import Adapt
 from .adaptation.weight_learner import learner_of
 from .errors import NotFittedError
 from .export.extras import needed
-from .files import checkpoint as model_checkpoint
+from .files import network_file
 from .files.run_checkpoint import unfinished_run, write_run
 from .files.sealed_file import bytes_stream
 from .inference.network.network_cache import NetworkCache
@@ -32,7 +32,7 @@ from .parameters.checks import FilePath, checked_bool, checked_int, checked_thre
 from .parameters.settings import checked_parameter, rounds_operands
 from .parameters.table import with_parameters
 from .text.sources.labels import label_number
-from .text.sources.sources import TextLike
+from .text.sources.text_input import TextLike
 from .text.symbols.codes import Text
 from .text.symbols.special import Special
 from .text.symbols.vocabulary import Vocabulary
@@ -795,7 +795,7 @@ class CharRNN(LanguageModel):
         True
         """
         snapshot = self._fitted("save").copy_between_steps()  # another thread may be training the model
-        model_checkpoint.write(snapshot, self.get_params(), path, training_state=training_state)
+        network_file.write(snapshot, self.get_params(), path, training_state=training_state)
 
     @classmethod
     def load(cls, path: FilePath | BinaryIO) -> Self:
@@ -829,7 +829,7 @@ class CharRNN(LanguageModel):
         >>> again.score("abcabc") == model.score("abcabc")
         True
         """
-        return cls._from_state(*model_checkpoint.read(path, cls().get_params()))
+        return cls._from_state(*network_file.read(path, cls().get_params()))
 
     def to_bytes(self, *, training_state: bool = True) -> bytes:
         """Return the bytes that `save` would write to a file.
@@ -1092,7 +1092,7 @@ class CharRNN(LanguageModel):
         """
         state = dict(vars(self))
         if self._is_fitted:
-            state["_learned"] = model_checkpoint.state_to_bytes(self._learned)
+            state["_learned"] = network_file.state_to_bytes(self._learned)
             del state["_networks"]
         return state
 
@@ -1101,7 +1101,7 @@ class CharRNN(LanguageModel):
         vars(self).update(state)
         if "_learned" in state:
             learned = state["_learned"]
-            self._keep(model_checkpoint.state_from_bytes(learned) if isinstance(learned, bytes) else learned)
+            self._keep(network_file.state_from_bytes(learned) if isinstance(learned, bytes) else learned)
 
     def __copy__(self) -> Self:
         """Return a model that shares the learned state, but not the packed networks."""

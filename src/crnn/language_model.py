@@ -52,7 +52,7 @@ from .inference.scoring.labeled_scores import labeled_scores, mean_score, refuse
 from .inference.scoring.string_scores import Reduce
 from .parameters.checks import MAX_SIZE, checked_bool, checked_int, checked_threads, generator, has_items
 from .text.sources.input_checks import Errors
-from .text.sources.sources import TextLike
+from .text.sources.text_input import TextLike
 from .text.symbols.codes import Text
 from .text.symbols.vocabulary import Vocabulary
 

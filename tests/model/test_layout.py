@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn.model import layout as layout_module
-from crnn.model.layout import ALIGNMENT, Layout, aligned_zeros, copied, initialise
+from crnn.model.layout import ALIGNMENT, Layout, aligned_zeros, copied, initial_weights
 from crnn.model.state import zero_hidden
 from crnn.model.symbol_pairs import SymbolPairs
 from crnn.parameters.cells import CELLS
@@ -151,7 +151,7 @@ def test_aligned_zeros(shape, dtype):
 @pytest.mark.parametrize("scale", [0.01, None])
 def test_first_weights_are_normal_and_biases_zero(scale):
     layout = Layout(67, 101, np.dtype("float64"))
-    part = layout.tensors(initialise(layout, np.random.default_rng(0), scale))
+    part = layout.tensors(initial_weights(layout, np.random.default_rng(0), scale))
     (first,) = part.layers
     for W in (first.Wx, first.Wh, part.Wy):
         n = W.size
@@ -167,7 +167,7 @@ def test_first_weights_are_normal_and_biases_zero(scale):
 def test_first_weights_of_gated_and_deep_networks_are_uniform(cell, L):
     H = 53
     layout = Layout(67, H, np.dtype("float64"), cell, L)
-    part = layout.tensors(initialise(layout, np.random.default_rng(0), None))
+    part = layout.tensors(initial_weights(layout, np.random.default_rng(0), None))
     bound, matrices = 1 / np.sqrt(H), [a for a in part if a.ndim == 2]
     assert len(matrices) == 2 * L + 1
     for W in matrices:
@@ -189,7 +189,7 @@ def test_first_weights_of_gated_and_deep_networks_are_uniform(cell, L):
 @pytest.mark.parametrize("cell", ["rnn", "lstm"])
 def test_an_embedding_starts_from_the_standard_normal_distribution(cell, scale):
     layout = Layout(67, 5, np.dtype("float64"), cell, embedding_size=53)
-    part = layout.tensors(initialise(layout, np.random.default_rng(0), scale))
+    part = layout.tensors(initial_weights(layout, np.random.default_rng(0), scale))
     n = part.embedding.size
     assert abs(part.embedding.mean()) < 5 / np.sqrt(n)
     assert part.embedding.std() == pytest.approx(1, rel=5 / np.sqrt(2 * n))
@@ -201,7 +201,7 @@ def test_an_lstm_starts_by_remembering(cell, gate, scale):
     H = 5
     layout = Layout(7, H, np.dtype("float32"), cell, 2)
     forget = np.s_[gate * H : (gate + 1) * H]
-    for layer in layout.tensors(initialise(layout, np.random.default_rng(0), scale)).layers:
+    for layer in layout.tensors(initial_weights(layout, np.random.default_rng(0), scale)).layers:
         assert (layer.bh[forget] == 1).all()
         assert (np.abs(np.delete(layer.bh, forget)) < 1).all()
 
@@ -210,7 +210,7 @@ def test_a_seed_means_the_same_weights_in_both_dtypes(cell, L, scale):
     flats = {}
     for name in ("float32", "float64"):
         layout = Layout(7, 5, np.dtype(name), cell, L)
-        flats[name] = layout.named(initialise(layout, np.random.default_rng(3), scale))
+        flats[name] = layout.named(initial_weights(layout, np.random.default_rng(3), scale))
     for name, single in flats["float32"].items():
         np.testing.assert_array_equal(single, flats["float64"][name].astype(np.float32))
 
@@ -218,7 +218,7 @@ def test_a_seed_means_the_same_weights_in_both_dtypes(cell, L, scale):
 @pytest.mark.parametrize("L", [1, 2])
 def test_scale_zero_means_zeros(cell, L):
     layout = Layout(7, 5, np.dtype("float32"), cell, L)
-    assert not initialise(layout, np.random.default_rng(0), 0.0).any()
+    assert not initial_weights(layout, np.random.default_rng(0), 0.0).any()
 
 @pytest.mark.peers
 def test_pytorch_gives_its_weights_the_same_names_and_shapes(torch):
@@ -233,7 +233,7 @@ def test_pytorch_gives_its_weights_the_same_names_and_shapes(torch):
 @pytest.mark.parametrize("piece", [1, 7, 50])
 def test_weights_are_drawn_in_pieces_that_change_none(monkeypatch, scale, piece):
     layout = Layout(11, 5, np.dtype("float64"), cell="gru", num_layers=2)
-    whole = initialise(layout, np.random.default_rng(7), scale)
+    whole = initial_weights(layout, np.random.default_rng(7), scale)
     sizes, uniform = [], np.random.Generator.uniform
 
     class Generator(np.random.Generator):
@@ -243,7 +243,7 @@ def test_weights_are_drawn_in_pieces_that_change_none(monkeypatch, scale, piece)
 
     monkeypatch.setattr(layout_module, "PIECE", piece)
     rng = Generator(np.random.PCG64(7))
-    np.testing.assert_array_equal(initialise(layout, rng, scale), whole)
+    np.testing.assert_array_equal(initial_weights(layout, rng, scale), whole)
     assert scale is not None or max(sizes) <= max(piece, 3 * 5)  # at least a row
 
 @pytest.mark.parametrize("shape", [(0,), (1,), (23,), (5, 7)])
@@ -287,7 +287,7 @@ def test_the_last_symbol_is_renumbered():
 def test_a_table_of_pairs_starts_from_zeros(scale):
     plain = Layout(7, 5, np.dtype("float64"), "lstm", 2)
     paired = replace(plain, pairs=SymbolPairs(np.array([[0, 1], [1, 2]])))
-    params = [layout.named(initialise(layout, np.random.default_rng(0), scale)) for layout in (plain, paired)]
+    params = [layout.named(initial_weights(layout, np.random.default_rng(0), scale)) for layout in (plain, paired)]
     assert not params[1].pop("bigrams").any()
     assert params[0].keys() == params[1].keys()
     for name, array in params[0].items():
@@ -296,6 +296,6 @@ def test_a_table_of_pairs_starts_from_zeros(scale):
 
 def test_an_embedding_is_drawn_from_a_normal_distribution_after_all_others():
     layout, rng = Layout(7, 5, np.dtype("float64"), "lstm", 2, embedding_size=3), np.random.default_rng(0)
-    tensors = layout.tensors(initialise(layout, np.random.default_rng(0), None))
+    tensors = layout.tensors(initial_weights(layout, np.random.default_rng(0), None))
     rng.uniform(size=sum(array.size for array in tensors if array is not tensors.embedding))
     np.testing.assert_array_equal(tensors.embedding, rng.standard_normal(tensors.embedding.shape))

@@ -69,7 +69,7 @@ def newer_models():
 def originals(folder):
     """Return the files to mutate, with a training run's text; some models are also saved without a training state."""
     if not _originals:
-        from crnn.files import checkpoint
+        from crnn.files import network_file
 
         for i, model in enumerate(models()):
             for training_state in (True, False)[: 2 if i < 3 else 1]:
@@ -79,7 +79,7 @@ def originals(folder):
         run = StoredRecord({"epoch": 3, "order": [1, 2]}, {"seed": np.arange(3)})
         state = model.__dict__["_learned"]
         state.labels = StoredRecord({"classes": ["a", "b"]}, {"bias": np.zeros((2, 3), np.float32)})
-        checkpoint.write(state, model.get_params(), path, training_state=True, run=run, best=state)
+        network_file.write(state, model.get_params(), path, training_state=True, run=run, best=state)
         _originals["record"] = path.read_bytes(), None
         for i, (given, text) in enumerate(RUNS):
             model = CharRNN(**{"hidden_size": 3, "seq_length": 5, "random_state": 0, "max_steps": 40, **given})

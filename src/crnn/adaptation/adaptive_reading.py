@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..inference.network.packed_network import PackedNetwork, State
 from ..inference.scoring.text_scores import log_probabilities, scored_ids
 from ..model.state import ModelState
-from ..text.sources.sources import TextLike
+from ..text.sources.text_input import TextLike
 from .reading import read_all
 from .weight_learner import WeightLearner
 

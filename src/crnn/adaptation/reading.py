@@ -14,7 +14,7 @@ from ..inference.network.context import seen_after
 from ..inference.network.text_state import TextReading, TextState
 from ..inference.sampling.text_drawing import encoded_prime
 from ..inference.scoring.text_scores import BLOCK, scored_ids
-from ..text.sources.sources import TextLike
+from ..text.sources.text_input import TextLike
 from ..text.symbols.vocabulary import Vocabulary
 
 Ids = NDArray[Any]

@@ -14,7 +14,7 @@ from ..char_rnn import CharRNN
 from ..inference.scoring.string_scores import Reduce
 from ..language_model import LanguageModel
 from ..text.sources.input_checks import Errors
-from ..text.sources.sources import text_source
+from ..text.sources.text_input import text_source
 from .arguments import SCORING_ERRORS, add_errors, add_model, refuse_two_standard_inputs
 from .coloring import colored, marked, takes_colors
 from .files import load, read_text

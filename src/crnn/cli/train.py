@@ -20,7 +20,7 @@ from ..mixture import Mixture
 from ..parameters.checks import MAX_SIZE, generator
 from ..parameters.settings import checked_parameter
 from ..parameters.table import GROUPS, PARAMETERS
-from ..text.sources.sources import TextLike
+from ..text.sources.text_input import TextLike
 from ..training.distributed.reducers import checked_average_every
 from ..training.recommend.recommended import CHOSEN_BY
 from .arguments import (

@@ -45,7 +45,8 @@ from numpy.typing import NDArray
 from ..errors import ModelFileError
 from ..model.stored_record import StoredRecord
 from ..text.symbols.vocabulary import Vocabulary
-from .checks import (
+from .container import DTYPES, Declared, Header
+from .network_file_checks import (
     Architecture,
     architecture_fault,
     best_fault,
@@ -55,7 +56,6 @@ from .checks import (
     training_fault,
     value_fault,
 )
-from .container import DTYPES, Declared, Header
 from .plain_json import plain_json, read_json
 from .sealed_file import (
     Path,

@@ -14,18 +14,18 @@ from ..parameters.checks import FilePath
 from ..parameters.settings import Settings
 from ..training.checkpoints.run_state import DIVERGED, RUNNING, RunState
 from ..training.distributed.processes import processes_of
-from . import checkpoint
+from . import network_file
 
 
 def write_run(state: ModelState, *, run: RunState, parameters: Mapping[str, Any], path: FilePath) -> None:
     """Write a model file; `read_run` reads the run from it, too, and `checkpoint.read` just the model."""
     record = StoredRecord(run.to_dict(), run.arrays())
-    checkpoint.write(state, parameters, path, training_state=True, run=record, best=run.best)
+    network_file.write(state, parameters, path, training_state=True, run=record, best=run.best)
 
 
 def read_run(path: FilePath, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], ModelState, RunState | None]:
     """Return the parameters and the state of a model, and its run if the file has one."""
-    found = checkpoint.read_checkpoint(path, defaults)
+    found = network_file.read_checkpoint(path, defaults)
     if found.run is None:
         return found.parameters, found.state, None
     try:

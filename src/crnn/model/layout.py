@@ -269,7 +269,7 @@ def _pieces(array: Array) -> Iterator[Array]:
         yield array[first : first + step]
 
 
-def initialise(layout: Layout, rng: np.random.Generator, scale: float | None) -> Array:
+def initial_weights(layout: Layout, rng: np.random.Generator, scale: float | None) -> Array:
     """Return a flat vector of new weights, drawn in float64 for either dtype, so that a seed gives the same weights in
     both.
 

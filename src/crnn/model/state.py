@@ -18,7 +18,7 @@ from ..parameters.settings import Settings
 from ..text.symbols.vocabulary import Vocabulary
 from .gate import Gate
 from .int8_weights import Scales, int8_weights
-from .layout import SHAPING, Layout, copied, initialise
+from .layout import SHAPING, Layout, copied, initial_weights
 from .stored_record import StoredRecord
 
 Array = NDArray[Any]
@@ -80,7 +80,7 @@ class ModelState:
         """
         return cls(
             layout=layout,
-            params=initialise(layout, rng, init_scale),
+            params=initial_weights(layout, rng, init_scale),
             optimizer=optimizer,
             optimizer_state=zero_optimizer_state(optimizer, layout),
             optimizer_start=0,
@@ -143,7 +143,7 @@ class ModelState:
         self.n_steps, self.smooth_loss = snapshot.n_steps, snapshot.smooth_loss
 
     def __copy__(self) -> Self:
-        """Return a state that shares all arrays; pickling works differently, see `files.checkpoint`."""
+        """Return a state that shares all arrays; pickling works differently, see `files.network_file`."""
         new = object.__new__(type(self))
         vars(new).update(vars(self))
         return new

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError, short_repr
 from ..parameters.checks import has_items
-from ..text.sources.sources import text_source
+from ..text.sources.text_input import text_source
 from ..text.symbols.vocabulary import Vocabulary
 
 Text = str | bytes

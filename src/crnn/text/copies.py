@@ -13,8 +13,8 @@ from .._kernels.inference.copies import SEPARATOR, CopyFinder
 from ..errors import InvalidInputError
 from ..parameters.checks import has_items
 from .sources.input_checks import python_values
-from .sources.sources import TextLike, text_source
 from .sources.text_file import TextFile
+from .sources.text_input import TextLike, text_source
 from .symbols.codes import kind_of, pieces
 
 

@@ -23,7 +23,7 @@ from ..parameters.settings import Settings, rounds_operands
 from ..runtime.writable import check_writable
 from ..text.sources.fingerprint import Fingerprint
 from ..text.sources.labeled_source import LabeledSource
-from ..text.sources.sources import TextLike, text_source
+from ..text.sources.text_input import TextLike, text_source
 from ..text.sources.text_source import TextSource
 from ..text.symbols.vocabulary import Ids, Vocabulary
 from .checkpoints.checkpoint_writer import CheckpointWriter, checked_every

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn.text.sources.fingerprint import Hasher, fingerprint
-from crnn.text.sources.sources import text_source
+from crnn.text.sources.text_input import text_source
 
 
 @given(st.lists(st.text(), min_size=1), st.data())

@@ -21,8 +21,8 @@ from crnn.text.sources.file_reader import FileReader
 from crnn.text.sources.file_sources import FileSource, StoredSource
 from crnn.text.sources.id_cache import cache_name, check
 from crnn.text.sources.lines import Lines
-from crnn.text.sources.sources import DocumentsSource, MemorySource, text_source
 from crnn.text.sources.text_file import TextFile
+from crnn.text.sources.text_input import DocumentsSource, MemorySource, text_source
 from crnn.text.symbols.vocabulary import Vocabulary
 
 SOME = st.text(st.sampled_from("ab\r\né\N{PILE OF POO}"), min_size=1)
@@ -403,7 +403,7 @@ def test_which_source_a_file_gets(book, monkeypatch, large):
         ([book, book], 52, FileSource),
         (Lines(book), 27, DocumentsSource),  # with the end of the last line
     ):
-        monkeypatch.setattr("crnn.text.sources.sources.IN_MEMORY", size - large)
+        monkeypatch.setattr("crnn.text.sources.text_input.IN_MEMORY", size - large)
         assert type(text_source(X)) is (StoredSource if large else small)
     assert type(text_source(TextFile(book, cache=book.parent))) is StoredSource
     assert type(text_source(Lines(book, cache=book.parent))) is StoredSource

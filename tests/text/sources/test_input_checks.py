@@ -11,7 +11,7 @@ import pytest
 from crnn import AnomalyDetector, CharNGram, CharRNN, InvalidInputError, TextClassifier
 from crnn.text.sources import input_checks
 from crnn.text.sources.input_checks import is_missing, python_values
-from crnn.text.sources.sources import text_source
+from crnn.text.sources.text_input import text_source
 
 NAMES = ["anna", "bob"]
 

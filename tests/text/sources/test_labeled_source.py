@@ -4,7 +4,7 @@ import pytest
 
 from crnn import InvalidInputError, Lines
 from crnn.text.sources.labeled_source import LabeledSource
-from crnn.text.sources.sources import text_source
+from crnn.text.sources.text_input import text_source
 
 
 def test_a_single_text_has_no_labels():

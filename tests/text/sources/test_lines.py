@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from crnn import CharRNN, Lines
 from crnn.text.sources import file_blocks, lines
 from crnn.text.sources.hashed_texts import HashedTexts
-from crnn.text.sources.sources import text_source
+from crnn.text.sources.text_input import text_source
 
 TEXTS = st.text(st.sampled_from("ab\r\né\N{PILE OF POO}"))
 
@@ -165,7 +165,7 @@ def test_damaged_lines_keep_their_places(folder, monkeypatch, compress, block):
 
 @pytest.mark.parametrize("stored", [False, True])
 def test_training_on_damaged_masked_gzip_lines_is_training_on_their_list(folder, monkeypatch, stored):
-    monkeypatch.setattr("crnn.text.sources.sources.IN_MEMORY", 3 if stored else 1 << 20)
+    monkeypatch.setattr("crnn.text.sources.text_input.IN_MEMORY", 3 if stored else 1 << 20)
     path = folder / "masked.gz"
     path.write_bytes(gzip.compress(MIXED * 9))
 
@@ -192,7 +192,7 @@ def test_training_on_damaged_masked_gzip_lines_is_training_on_their_list(folder,
 
 
 def test_cache_of_lines_records_how_errors_were_handled(folder, monkeypatch):
-    monkeypatch.setattr("crnn.text.sources.sources.IN_MEMORY", 3)
+    monkeypatch.setattr("crnn.text.sources.text_input.IN_MEMORY", 3)
     path = folder / "cached"
     path.write_bytes(MIXED * 9)
     for errors, symbols in (("skip", 7), ("replace", 8), ("skip", 7)):

@@ -16,7 +16,7 @@ from mpi_processes import TRAINING, Communicator, joint_training, mpi, needs_mpi
 from crnn import CharRNN
 from crnn.errors import DivergenceError, InvalidInputError
 from crnn.parameters.settings import Settings
-from crnn.text.sources.sources import text_source
+from crnn.text.sources.text_input import text_source
 from crnn.training.distributed.processes import Processes
 from crnn.training.distributed.reducers import WeightMean
 from crnn.training.loop import trainer as trainer_module

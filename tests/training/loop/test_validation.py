@@ -15,7 +15,7 @@ from crnn import CharRNN, InvalidInputError
 from crnn.parameters.cells import CELLS
 from crnn.parameters.settings import Settings
 from crnn.reference import network as reference
-from crnn.text.sources.sources import text_source
+from crnn.text.sources.text_input import text_source
 from crnn.training.loop import validation
 from crnn.training.loop.budget import Budget
 from crnn.training.loop.validation import (

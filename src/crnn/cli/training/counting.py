@@ -10,7 +10,7 @@ from ...char_ngram import CharNGram
 from ...char_rnn import CharRNN
 from ...errors import InvalidInputError
 from ...ngram.settings import checked_ngram_parameter
-from ...text.sources.sources import TextLike
+from ...text.sources.text_input import TextLike
 from ..errors import say
 from ..interruptions import interruptible, interruption, uninterrupted
 from ..options import add_options, documented

@@ -11,7 +11,7 @@ from ...char_ngram import CharNGram
 from ...errors import DivergenceError
 from ...inference.scoring.text_scores import source_ids
 from ...mixture import Mixture, SharedTime, fit_weights_to_ids, with_held_out
-from ...text.sources.sources import TextLike
+from ...text.sources.text_input import TextLike
 from ..errors import ERROR, say
 from ..interruptions import interruptible, interruption, uninterrupted
 from .saving import save_and_report

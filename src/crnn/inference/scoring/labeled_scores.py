@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
 from ...text.sources.labels import label_numbers
-from ...text.sources.sources import TextLike, documents_of
+from ...text.sources.text_input import TextLike, documents_of
 from ..sampling.label_mixture import mixed
 from .string_scores import Reduce, checked_reduce
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...errors import InvalidInputError
 from ...runtime.threads import inference_threads, run_tasks, split_range
 from ...text.sources.documents import n_given
-from ...text.sources.sources import TextLike, text_source
+from ...text.sources.text_input import TextLike, text_source
 from ...text.sources.text_source import TextSource
 from ...text.symbols.codes import Text
 from ...text.symbols.vocabulary import Vocabulary

@@ -46,7 +46,7 @@ class TextSource(ABC):
 
         Examples
         --------
-        >>> from crnn.text.sources.sources import text_source
+        >>> from crnn.text.sources.text_input import text_source
         >>> list(text_source("to be or not").blocks(5))
         ['to be', ' or n', 'ot']
         """
@@ -63,7 +63,7 @@ class TextSource(ABC):
 
         Examples
         --------
-        >>> from crnn.text.sources.sources import text_source
+        >>> from crnn.text.sources.text_input import text_source
         >>> text_source("abba").vocabulary(boundary=True)
         Vocabulary(2 characters: 'ab', crnn.BOUNDARY)
         """
@@ -82,7 +82,7 @@ class TextSource(ABC):
 
         Examples
         --------
-        >>> from crnn.text.sources.sources import text_source
+        >>> from crnn.text.sources.text_input import text_source
         >>> text_source("cab").ids(Vocabulary.from_text("abc"))
         array([2, 0, 1], dtype=uint8)
         >>> text_source(["cab", "a"]).ids(Vocabulary([97, 98, 99], boundary=True))

@@ -14,7 +14,7 @@ from ...parameters.checks import checked_float, checked_sample_weights, has_item
 from ...parameters.settings import checked_parameter
 from ...text.sources.input_checks import python_values, refuse_other_collections
 from ...text.sources.labels import Labeled, checked_labels, label_number
-from ...text.sources.sources import text_source
+from ...text.sources.text_input import text_source
 
 MIN_HELD_OUT, MAX_HELD_OUT = 10, 500  # one text in this many, and about this many in all, choose the weights
 LEAST_SECONDS = 1e-3  # for a direction when the others have used up its time

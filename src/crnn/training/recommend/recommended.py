@@ -23,7 +23,7 @@ from ...parameters.cells import CELLS, Recipe
 from ...parameters.checks import checked_choice, checked_float, checked_threads
 from ...parameters.optimizers import OPTIMIZERS
 from ...parameters.settings import checked_parameter
-from ...text.sources.sources import TextLike, text_source
+from ...text.sources.text_input import TextLike, text_source
 from . import machine_speed
 from .machine_speed import OPERATIONS, recurrent_weights
 

@@ -5,7 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from crnn.files.checks import (
+from crnn.files.container import Declared
+from crnn.files.network_file_checks import (
     Architecture,
     architecture_fault,
     best_fault,
@@ -15,7 +16,6 @@ from crnn.files.checks import (
     training_fault,
     value_fault,
 )
-from crnn.files.container import Declared
 from crnn.model.state import WEIGHT_AVERAGE
 
 COUNTERS = {"n_steps": 7, "smooth_loss": 27.5}

@@ -19,9 +19,9 @@ from ..model.stored_record import StoredRecord
 from ..parameters.checks import checked_bool, generator, pcg64_generator
 from ..parameters.settings import Settings
 from . import model_file
-from .checks import Architecture
 from .int8_tensors import float_tensors, int8_tensors
 from .model_file import ModelFile
+from .network_file_checks import Architecture
 from .random_state import restored_generator
 from .sealed_file import Path, path_name
 from .stored_pairs import stored_pairs

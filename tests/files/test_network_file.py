@@ -15,7 +15,7 @@ import pytest
 from examples import spoil
 
 from crnn import CharRNN, InvalidInputError, ModelFileError, NotFittedError
-from crnn.files import checkpoint, model_file, sealed_file
+from crnn.files import model_file, network_file, sealed_file
 from crnn.model.layout import Layout
 from crnn.model.state import ModelState
 from crnn.model.stored_record import StoredRecord
@@ -707,8 +707,8 @@ def test_run_best_and_labels_come_back(path):
     run = StoredRecord({"epoch": 3, "patience": None}, {"order": np.arange(5), "text": np.arange(3, dtype=np.uint8)})
     model._learned.labels = StoredRecord({"classes": ["a", "b"]}, {"bias": np.ones((2, 5), np.float32)})
     parameters = model.get_params()
-    checkpoint.write(model._learned, parameters, path, training_state=True, run=run, best=better._learned)
-    found = checkpoint.read_checkpoint(path, parameters)
+    network_file.write(model._learned, parameters, path, training_state=True, run=run, best=better._learned)
+    found = network_file.read_checkpoint(path, parameters)
     assert found.parameters == parameters
     assert found.run.values == run.values
     for name, array in run.tensors.items():
@@ -748,7 +748,7 @@ def test_run_best_and_labels_come_back(path):
 )  # fmt: skip
 def test_parts_that_do_not_fit(path, change, message):
     model = filled()
-    checkpoint.write(model._learned, model.get_params(), path, training_state=True, best=model._learned)
+    network_file.write(model._learned, model.get_params(), path, training_state=True, best=model._learned)
     file = model_file.read(path)
     assert sum(array.size for array in model.params_.values()) == 151
     with pytest.raises(ModelFileError, match=message):
@@ -758,10 +758,10 @@ def test_parts_that_do_not_fit(path, change, message):
 @pytest.mark.parametrize("part", ["training", "best"])
 def test_a_loss_that_is_a_whole_number_is_read_as_a_float(path, part):
     model = filled()
-    checkpoint.write(model._learned, model.get_params(), path, training_state=True, best=model._learned)
+    network_file.write(model._learned, model.get_params(), path, training_state=True, best=model._learned)
     changed(path, **{part: {"smooth_loss": 12}})
     assert repr(getattr(model_file.read(path), part)["smooth_loss"]) == "12.0"
-    found = checkpoint.read_checkpoint(path, model.get_params())
+    found = network_file.read_checkpoint(path, model.get_params())
     assert repr((found.best if part == "best" else found.state).smooth_loss) == "12.0"
     files = set()
     for _ in range(2):
@@ -776,7 +776,7 @@ def test_a_state_is_copied_once_for_a_file(path, monkeypatch):
     monkeypatch.setattr(ModelState, "copy", lambda state: copies.append(state) or copied(state))
     model.save(path)
     assert copies == [model._learned]
-    checkpoint.write(model._learned, model.get_params(), path, training_state=True)
+    network_file.write(model._learned, model.get_params(), path, training_state=True)
     assert len(copies) == 1
 
 
@@ -804,7 +804,7 @@ def test_a_file_of_weights_with_a_large_batch_size_takes_no_memory(path):
 @pytest.mark.parametrize(("cell", "arrays"), [("gru", 1), ("lstm", 2)])
 def test_the_new_hidden_state_of_several_layers_takes_no_more_than_its_limit(path, cell, arrays):
     bytes_per_stream = 3 * 7 * 4 * arrays
-    largest = checkpoint.MAX_NEW_HIDDEN // bytes_per_stream
+    largest = network_file.MAX_NEW_HIDDEN // bytes_per_stream
     model = small(1, cell=cell, num_layers=3).fit(TEXT)
     for batch_size, streams in ((largest, largest), (largest + 1, 1)):
         model.set_params(batch_size=batch_size)

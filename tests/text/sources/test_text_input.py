@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from crnn import Lines
 from crnn.errors import InvalidInputError
-from crnn.text.sources.sources import DocumentsSource, FileSource, MemorySource, documents_of, text_source
+from crnn.text.sources.text_input import DocumentsSource, FileSource, MemorySource, documents_of, text_source
 from crnn.text.symbols.vocabulary import Vocabulary
 
 SIZES = st.integers(1, 7)
