@@ -506,13 +506,13 @@ def test_a_run_whose_last_record_is_after_its_last_step(tmp_path, monkeypatch):
 
 
 def test_a_run_with_another_optimizer_than_the_model(tmp_path, monkeypatch):
-    write = run_checkpoint.checkpoint.write
+    write = run_checkpoint.network_file.write
 
     def changed(state, parameters, *arguments, **options):
         write(state, {**parameters, "optimizer": "rmsprop"}, *arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_checkpoint.checkpoint, "write", changed)
+        patch.setattr(run_checkpoint.network_file, "write", changed)
         train_until(9, small(20), monkeypatch, tmp_path / "run", TEXT)
     with pytest.raises(ModelFileError, match="different optimizers"):
         CharRNN.resume(tmp_path / "run", TEXT)
