@@ -164,13 +164,13 @@ def test_adding_a_text_leaves_the_counts_as_they_were(monkeypatch):
 
 
 def test_a_text_in_a_file_gives_the_same_counts(tmp_path, monkeypatch):
-    from crnn.text.sources import sources
+    from crnn.text.sources import text_input
 
     monkeypatch.setattr(building, "BLOCK", 997)
     path = tmp_path / "text.txt"
     path.write_text(TEXT)
     in_memory, symbols, boundary = of_text(TEXT)
-    monkeypatch.setattr(sources, "IN_MEMORY", 0)
+    monkeypatch.setattr(text_input, "IN_MEMORY", 0)
     stored, _, _ = of_text(path)
     assert same(Builder(symbols, boundary).build(stored, None), Builder(symbols, boundary).build(in_memory, None))
 

@@ -68,8 +68,7 @@ class TextReading(Protocol):
 class FixedReading:
     """A `TextReading` by a network that does not learn."""
 
-    __slots__ = ("network", "state")  # made for each piece of a text: a named tuple takes longer
-    learns = False
+    learns = False  # a plain class, since each piece of a text makes one: a named tuple takes longer
 
     def __init__(self, network: InferenceNetwork, state: State) -> None:
         self.network, self.state = network, state
