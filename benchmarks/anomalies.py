@@ -169,7 +169,7 @@ def released(line: str, block: int) -> str:
     Examples
     --------
     >>> released("session opened for user anna", 4)
-    'sessionbb opened for user anna'
+    'sessionbb opened for usercc anna'
     """
     for i, word in enumerate(RENAMED[: 1 + block // 3]):
         if block:
