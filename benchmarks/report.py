@@ -2,7 +2,7 @@
 
 Every figure is a ratio of medians over interleaved repeats in one run: each contender has its own process, and they
 take turns. Missing peers are left out, with a message. `--update` writes the tables between the markers of
-docs/performance.md. Where the environment holds OpenBLAS at an older kernel, run this with OPENBLAS_CORETYPE and
+docs/performance.md, all but the recurrent product, which is printed alone. Where the environment holds OpenBLAS at an older kernel, run this with OPENBLAS_CORETYPE and
 OPENBLAS_L2_SIZE unset; the kernel in use is printed.
 """
 
@@ -346,7 +346,8 @@ def main() -> None:
             continue
         section = ["", *section]
         print("\n".join(section), flush=True)
-        lines += section
+        if name != "product":  # a figure for maintainers
+            lines += section
     if options.update:
         replace_between(options.update, BEGIN, END, lines)
 
