@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import shutil
 import signal
 import threading
@@ -11,7 +10,6 @@ import threading
 import numpy as np
 import pytest
 from command_line import POSIX
-from examples import spoil
 from interrupted_runs import train_until
 from test_char_rnn import TEXT, bits, everything, small
 
@@ -220,54 +218,12 @@ def test_checkpoint_equals_the_interrupted_model(tmp_path, monkeypatch):
         assert bits(CharRNN.load(tmp_path / "run")) == bits(model)
 
 
-@pytest.mark.parametrize("every", [0, -1, 0.0, np.nan, np.inf, "60", None, True])
-def test_checkpoint_every_must_be_steps_or_seconds(tmp_path, every):
-    model = small().fit(TEXT)
-    before = everything(model)
-    with pytest.raises(InvalidInputError, match=r"^checkpoint_every is .*\. Pass a number of steps "):
-        model.fit(TEXT, checkpoint=tmp_path / "run", checkpoint_every=every)
-    assert everything(model) == before
-
-
 def test_a_file_that_cannot_be_written_is_refused_before_training(tmp_path):
     model = small().fit(TEXT)
     before = everything(model)
     with pytest.raises(FileNotFoundError):
         model.fit(TEXT, checkpoint=tmp_path / "no" / "folder")
-    with pytest.raises(InvalidInputError, match=r"^checkpoint must be the path of a file, as a str, bytes or a path"):
-        model.fit(TEXT, checkpoint=7)
     assert everything(model) == before
-
-
-def test_a_checkpoint_that_fails_is_a_warning(tmp_path, monkeypatch):
-    def full(state, **rest):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("crnn.char_rnn.write_run", full)
-    with pytest.warns(UserWarning, match="run was not written: .*No space left on device"):
-        model = small(20).fit(TEXT, checkpoint=tmp_path / "run", checkpoint_every=7)
-    assert bits(model) == bits(small(20).fit(TEXT))
-
-
-def test_weights_that_are_not_finite_are_not_written(tmp_path):
-    def poison(model, record):
-        spoil(model, "by", 0, np.nan)
-
-    with pytest.raises(DivergenceError):
-        small(20, callbacks=[poison]).fit(TEXT, checkpoint=tmp_path / "run", checkpoint_every=1)
-    assert np.isfinite(CharRNN.load(tmp_path / "run")._learned.params).all()
-
-
-def test_checkpoint_is_written_without_a_thread(tmp_path, monkeypatch):
-    class NoThread(threading.Thread):
-        def start(self):
-            raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr("crnn.training.checkpoints.checkpoint_writer.threading.Thread", NoThread)
-    writes = []
-    monkeypatch.setattr("crnn.char_rnn.write_run", lambda state, **rest: writes.append(state.n_steps))
-    small(20).fit(TEXT, checkpoint=tmp_path / "run", checkpoint_every=7)
-    assert writes == [7, 14, 20]
 
 
 @POSIX
@@ -317,13 +273,6 @@ def test_a_run_on_documents_whose_batch_size_was_changed_is_refused(tmp_path, mo
     run_checkpoint.write_run(state, parameters=dict(parameters) | {"batch_size": 3}, path=path, run=run)
     with pytest.raises(InvalidInputError, match="the position is for batch_size=2"):
         CharRNN.resume(path, NAMES)
-
-
-def test_seconds_between_two_checkpoints_count_from_the_one_before():
-    writer = CheckpointWriter(lambda state, run: None, "run", 2.5)
-    writer.begin(10, 4.0)
-    assert [writer.due(20, seconds) for seconds in (4.1, 6.4, 6.5, 9.0)] == [False, False, True, True]
-    assert writer.steps_left(20) is None
 
 
 # ------------------------------------------------------------------------- resume
@@ -470,25 +419,6 @@ def test_stop_without_training_does_nothing():
 
 
 # --------------------------------------------------------- a run that cannot be used
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("outcome", "done"), ("texts", {}), ("texts", {"X": 3}), ("max_steps", -1), ("max_steps", "many"),
-        ("first_step", 2**70), ("first_step", 30), ("block_step", 15), ("seconds", -0.5), ("checkpoint_every", None),
-        ("average_every", 0),
-        ("position", -3), ("position", {"order": {}}), ("polled", {}), ("dropout_seed", True),
-        ("max_steps", None), ("max_steps", 5), ("last_loss", -math.inf), ("last_loss", math.inf),
-    ],
-)  # fmt: skip
-def test_a_run_with_a_value_that_none_can_have(tmp_path, monkeypatch, name, value):
-    to_dict = run_checkpoint.RunState.to_dict
-    with monkeypatch.context() as patch:
-        patch.setattr(run_checkpoint.RunState, "to_dict", lambda run: {**to_dict(run), name: value})
-        train_until(9, small(20), monkeypatch, tmp_path / "run", TEXT)
-    with pytest.raises(ModelFileError, match=r"its training run cannot be resumed|checkpoint's position is invalid"):
-        CharRNN.resume(tmp_path / "run", TEXT)
 
 
 def test_a_run_whose_last_record_is_after_its_last_step(tmp_path, monkeypatch):

@@ -245,19 +245,10 @@ def test_dropout_differs_between_processes(monkeypatch):
 
 
 @pytest.mark.parametrize("start", ["fit", "partial_fit"])
-@pytest.mark.parametrize(
-    ("every", "message"),
-    [
-        (2, "average_every is 2, but comm is None, .* Pass a communicator"),
-        (0, "average_every must be a whole number of at least 1, not 0"),
-        (1.5, "average_every must be a whole number of at least 1, not 1.5"),
-        (True, "average_every must be a whole number"),
-    ],
-)
-def test_an_average_that_cannot_be_is_refused(start, every, message):
+def test_refuses_averages_of_one_process(start):
     model = CharRNN(5, max_steps=9, random_state=0).fit("abc")
-    with pytest.raises(InvalidInputError, match=message):
-        getattr(model, start)("abc", average_every=every)
+    with pytest.raises(InvalidInputError, match=r"average_every is 2, but comm is None, .* Pass a communicator"):
+        getattr(model, start)("abc", average_every=2)
     assert model.n_steps_ == 9
 
 

@@ -55,24 +55,6 @@ def test_a_callback_edits_within_training_but_not_twice(model):
             use_for_editing(model, ExclusiveUse("edited"))
 
 
-def test_another_thread_neither_edits_nor_sees_the_draft(model):
-    training, found = ExclusiveUse(), []
-
-    def look():
-        found.append(draft_of(model))
-        with pytest.raises(InvalidInputError, match=r"^this model is being trained by another call"):
-            use_for_editing(model, ExclusiveUse("edited"))
-        found.append("refused")
-
-    with training.running:
-        begin_use(model, training)
-        training.draft = object()
-        thread = threading.Thread(target=look)
-        thread.start()
-        thread.join()
-    assert found == [None, "refused"]
-
-
 def test_a_request_to_stop_is_for_the_call_that_runs(model):
     training = ExclusiveUse()
     assert (training.stopped, training.draft, draft_of(model)) == (False, None, None)
@@ -217,26 +199,6 @@ def test_other_threads_see_and_change_nothing_meanwhile():
         for work in (edit, lambda: model.partial_fit(TEXT)):
             assert "is being edited by another call" in str(in_thread(work))
     assert in_thread(lambda: model.params_["by"][0]) == 3
-
-
-def test_while_another_thread_trains():
-    model, training, errors = small().fit(TEXT), threading.Event(), []
-    model.set_params(max_steps=None, max_seconds=60.0, callbacks=[lambda model, record: training.set()])
-    thread = threading.Thread(target=model.fit, args=(TEXT * 50,))
-    thread.start()
-    training.wait(60)
-    for _ in range(3):
-        try:
-            with model.editing():
-                errors.append("edited")
-        except InvalidInputError as error:
-            errors.append(str(error))
-    model.stop()
-    thread.join()
-    assert set(errors) == {"this model is being trained by another call. Wait until it ends, or use a copy."}
-    with model.editing():
-        model.params_["by"][:] = 3
-    assert (model.params_["by"] == 3).all()
 
 
 def test_a_callback_edits_between_two_steps():

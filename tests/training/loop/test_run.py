@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-import signal
-import threading
 import time
 from types import SimpleNamespace
 
@@ -105,13 +103,6 @@ def test_shapes_and_names(cell):
         assert [state.shape for state in model.state_] == [(2, 3, 7)] * 2
     else:
         assert model.state_.shape == (2, 3, 7)
-
-
-@pytest.mark.parametrize("cell", CELLS)
-def test_every_cell_learns(cell):
-    model = CharRNN(24, cell=cell, optimizer="adam", learning_rate=0.01, batch_size=4, max_steps=500, random_state=0)
-    assert model.fit(TEXT).score(TEXT) > -0.7
-    assert set(model.sample(50)) <= set(TEXT)
 
 
 def test_steps_one_by_one_are_one_pass_with_the_same_dropout():
@@ -362,8 +353,12 @@ def test_invalid_validation_leaves_the_model_unchanged(start, parameters, text, 
 # ----------------------------------------------------------------- the best one
 
 
-def test_the_best_weights_are_restored_with_all_that_goes_with_them():
-    model, other = overfitting()
+@pytest.mark.parametrize("parameters", [
+    {"learning_rate": 0.05}, GATED | {"learning_rate": 0.03},
+    GATED | {"cell": "gru", "n_threads": 2, "learning_rate": 0.03},
+])  # fmt: skip
+def test_restores_the_best_model(parameters):
+    model, other = overfitting(**parameters)
     model.fit(TEXT, validation=other)
     losses = validation_losses(model)
     best = min(losses, key=losses.get)
@@ -371,33 +366,10 @@ def test_the_best_weights_are_restored_with_all_that_goes_with_them():
     assert model.n_steps_ == best
     assert model.history_[-1]["step"] == 300
     assert -model.score(other) == pytest.approx(losses[best], rel=1e-6)
-    assert bits(model) == bits(small(best, learning_rate=0.05).fit(TEXT))
-
-
-@pytest.mark.parametrize("parameters", [GATED, {**GATED, "cell": "gru", "n_threads": 2}])
-def test_the_best_weights_of_a_gated_network(parameters):
-    model, other = overfitting(**{**parameters, "learning_rate": 0.03})
-    model.fit(TEXT, validation=other)
-    losses = validation_losses(model)
-    best = min(losses, key=losses.get)
-    assert best < 300
-    assert bits(model) == bits(small(best, **{**parameters, "learning_rate": 0.03}).fit(TEXT))
-    assert model.set_params(max_steps=2).partial_fit(TEXT, validation=other).n_steps_ <= best + 2
-    assert model.optimizer_state_["step"] == model.n_steps_
-
-
-def test_restore_best_false_leaves_the_last():
-    model, other = overfitting(restore_best=False)
-    assert model.fit(TEXT, validation=other).n_steps_ == 300
-
-
-def test_training_continues_from_a_restored_state():
-    model, other = overfitting()
-    model.fit(TEXT, validation=other)
-    other = small(model.n_steps_, learning_rate=0.05).fit(TEXT)
-    for m in (model, other):
-        m.set_params(max_steps=7).partial_fit(TEXT)
-    assert bits(model) == bits(other)
+    assert bits(model) == bits(small(best, **parameters).fit(TEXT))
+    if "optimizer" in parameters:
+        assert model.set_params(max_steps=2).partial_fit(TEXT, validation=other).n_steps_ <= best + 2
+        assert model.optimizer_state_["step"] == model.n_steps_
 
 
 def test_the_best_is_the_best_of_the_call():
@@ -425,30 +397,6 @@ def test_evaluations_left_to_crnn_give_the_same_bits_each_time(parameters, monke
     monkeypatch.setattr(training, "POLL_SECONDS", 0.0)
     assert bits(model.fit(TEXT, validation=other)) == expected
     assert len(validation_losses(model)) > 1
-
-
-def test_evaluating_does_not_change_training():
-    model, other = overfitting(restore_best=False)
-    plain = small(300, learning_rate=0.05).fit(TEXT)
-    model.fit(TEXT, validation=other)
-    assert bits(model) == bits(plain)
-
-
-def test_ctrl_c_restores_the_best():
-    model, other = overfitting(max_steps=10**6)
-    seen = []
-
-    def interrupt(model, record):
-        seen.append(record["step"])
-        if record["step"] >= 400:
-            signal.raise_signal(signal.SIGINT)
-
-    model.set_params(callbacks=[interrupt])
-    with pytest.raises(KeyboardInterrupt):
-        model.fit(TEXT, validation=other)
-    losses = validation_losses(model)
-    assert model.n_steps_ == min(losses, key=losses.get) < seen[-1]
-    assert bits(model) == bits(small(model.n_steps_, learning_rate=0.05).fit(TEXT))
 
 
 def test_divergence_restores_the_best():
@@ -625,27 +573,6 @@ def test_a_callback_cannot_train_the_model(method):
     assert refused == [10]
     assert bits(model) == bits(small(30).fit(TEXT))
     assert getattr(model.set_params(callbacks=None), method)(TEXT).n_steps_ >= 30  # it is free again
-
-
-def test_a_second_thread_cannot_train_the_model_meanwhile():
-    inside, leave = threading.Event(), threading.Event()
-
-    def hold(model, record):
-        inside.set()
-        assert leave.wait(60)
-        return True
-
-    model = small(30, callbacks=[hold])
-    thread = threading.Thread(target=model.fit, args=(TEXT,))
-    thread.start()
-    assert inside.wait(60)
-    before = bits(model)
-    with pytest.raises(InvalidInputError, match=r"^this model is being trained by another call"):
-        model.fit("abc" * 30)
-    assert bits(model) == before
-    leave.set()
-    thread.join()
-    assert model.set_params(callbacks=None).fit(TEXT).n_steps_ == 30
 
 
 def test_a_call_that_fails_lets_the_next_one_train():

@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 
 from crnn import CharRNN
 from crnn.model.layout import Layout
-from crnn.parameters.cells import CELLS
-from crnn.parameters.optimizers import OPTIMIZERS
 from crnn.text.streams.text_streams import TextStreams
 from crnn.training.loop.shards import (
     MAX_SHARDS,
@@ -117,11 +115,6 @@ def test_threads_do_not_change_bits(kernels, cell, optimizer, options):
     assert one[1] > 0
     for n_threads in (2, 3, 8):
         assert run_with(n_threads, cell=cell, optimizer=optimizer, **options) == one
-
-
-def test_the_kinds_are_all_cells_and_optimizers():
-    assert {cell for cell, _, _ in KINDS} >= {"rnn", "gru", "lstm"} <= set(CELLS)
-    assert {optimizer for _, optimizer, _ in KINDS} == set(OPTIMIZERS)
 
 
 @pytest.mark.parametrize("change", [(1, 8, 3), (8, 1, 2), (2, 3, 1)])

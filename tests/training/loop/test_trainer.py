@@ -516,37 +516,6 @@ def test_each_call_that_takes_steps_counts_as_a_change():
     assert changes == [0, 1, 2, 3]
 
 
-def test_divergence_shows_through_the_public_class():
-    speech = "to be or not to be, that is the question " * 9
-    text = speech[:61] + "z" + speech[61:]  # z is the first target of step 20
-
-    def model(max_steps):
-        start = CharRNN(5, seq_length=3, random_state=0, max_steps=0).fit(text)
-        with start.editing():
-            poison(start.params_["by"])
-        return start.set_params(max_steps=max_steps)
-
-    failed = model(None)
-    with pytest.raises(DivergenceError, match="the loss of step 20 is not finite") as raised:
-        failed.partial_fit(text)
-    assert failed.n_steps_ == 0
-    assert raised.value.last_loss == pytest.approx(3 * math.log(len(failed.vocabulary_) - 1), rel=1e-6)
-    for name, weights in failed.params_.items():
-        np.testing.assert_array_equal(weights, model(0).params_[name])
-
-
-@pytest.mark.parametrize("fraction", [0.3, 1.0])
-def test_a_huge_learning_rate_diverges_and_leaves_finite_numbers(dtype, fraction):
-    rate = fraction * float(np.finfo(dtype).max)
-    model = CharRNN(5, seq_length=3, learning_rate=rate, dtype=dtype, random_state=0)
-    with pytest.raises(DivergenceError):
-        model.fit("to be or not to be, that is the question " * 9)
-    for views in (model.params_, model.optimizer_state_["sum"]):
-        assert all(np.isfinite(view).all() for view in views.values())
-    assert np.isfinite(model.state_).all()
-    assert math.isfinite(model.smooth_loss_)
-
-
 # ----------------------------------------------------------------------- scipy's BLAS
 
 
@@ -588,15 +557,6 @@ def test_the_blas_is_let_go_if_no_thread_can_be_started(monkeypatch):
     with scipy_blas.controller.limit(limits=2):
         with pytest.raises(MemoryError):
             run.steps(3)
-        assert set(blas_threads()) == {2}
-
-
-@needs_threads_that_can_be_set
-def test_the_blas_is_let_go_after_a_divergence():
-    arguments, options = diverging("float32", 5, B=3, n_threads=2)
-    with scipy_blas.controller.limit(limits=2):
-        with pytest.raises(DivergenceError):
-            Run(*arguments, **options).steps(1000)
         assert set(blas_threads()) == {2}
 
 

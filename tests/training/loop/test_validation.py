@@ -173,18 +173,6 @@ def test_a_validation_text_is_encoded_by_its_own_name():
         ids_of("abc", "")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "parameters", "message"),
-    [
-        (("abc", "b"), {"validation_fraction": 0.5}, "validation is given, but validation_fraction is 0.5"),
-        (("abc",), {"patience": 3}, "patience is 3, but there is no validation text"),
-    ],
-)
-def test_settings_that_contradict_each_other_are_refused(arguments, parameters, message):
-    with pytest.raises(InvalidInputError, match=message):
-        ids_of(*arguments, **parameters)
-
-
 def expected_loss(layout, params, ids):
     part = layout.tensors(params)
     zeros = tuple(np.zeros((layout.num_layers, 1, layout.hidden_size)) for _ in layout.kind.states)

@@ -73,15 +73,6 @@ def test_fit_leaves_the_average_of_its_weights(dtype):
     assert all(np.array_equal(a, b) for a, b in zip(averaged.state_, last.state_, strict=True))
 
 
-def test_averaging_lowers_the_loss_at_a_constant_rate():
-    text = "".join(np.random.default_rng(0).choice(list("aabcd"), 9000))
-    options = {"optimizer": "adam", "learning_rate": 0.03, "batch_size": 4}
-    plain, averaged = (
-        small(400, weight_average=share, **options).fit(text[:8000]).score(text[8000:]) for share in (0.0, 0.1)
-    )
-    assert averaged > plain + 0.01
-
-
 def test_validation_measures_the_average_and_the_best_average_is_kept():
     model = small(24, weight_average=0.5, eval_every=4, learning_rate=0.3).fit(TEXT, validation=OTHER)
     losses = [record["validation_loss"] for record in model.history_ if record["validation_loss"] is not None]

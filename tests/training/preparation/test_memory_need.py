@@ -89,12 +89,6 @@ def test_a_process_needs_memory_for_its_own_streams_alone():
     assert training_bytes(layout, STREAMS, 1, keep_best=False, own=range(7)) == whole
 
 
-def test_dropout_needs_more():
-    layout = Layout(29, 13, np.dtype("float32"))
-    without = training_bytes(layout, STREAMS, 1, keep_best=False)
-    assert training_bytes(layout, STREAMS, 1, keep_best=False, dropout=True) > without
-
-
 @pytest.mark.parametrize(("less", "fits"), [(0, True), (1, False)])
 def test_all_available_memory_may_be_used(monkeypatch, less, fits):
     layout = Layout(29, 13, np.dtype("float32"))
@@ -157,23 +151,6 @@ def test_a_fitted_model_is_unchanged(monkeypatch):
             start(TEXT)
     np.testing.assert_array_equal(model._learned.params, before)
     assert model.n_steps_ == 3
-
-
-def test_unknown_memory_is_not_checked(monkeypatch):
-    monkeypatch.setattr(memory_need, "available_bytes", lambda: None)
-    assert CharRNN(5, max_steps=3).fit(TEXT).n_steps_ == 3
-
-
-def test_the_parts_of_the_need():
-    layout = Layout(5, 1000, np.dtype("float32"))
-    streams = TextStreams(np.zeros(500, np.uint8), 2, 7)
-    size = layout.size * 4
-    one, two, best = (
-        training_bytes(layout, streams, arrays, keep_best=keep)
-        for arrays, keep in ((1, False), (2, False), (1, True))
-    )
-    assert two - one == 3 * size  # a second memory and its two copies
-    assert best - one == 2 * size
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -407,12 +407,7 @@ def test_silent_command_shows_no_progress(monkeypatch):
     assert stream.getvalue() == ""
 
 
-class Broken(io.StringIO):
-    def write(self, text):
-        raise OSError("disk full")
-
-
-@pytest.mark.parametrize("stream", [Broken(), None])
+@pytest.mark.parametrize("stream", [Full(), None])
 def test_a_broken_stream_does_not_matter(monkeypatch, stream):
     shown(stream, monkeypatch)
 
