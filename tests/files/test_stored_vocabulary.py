@@ -57,6 +57,8 @@ def test_round_trip(vocabulary):
         ({"labels": [None]}, LABELS),
         ({"kind": "words"}, "its vocabulary is invalid (kind must be "),
         ({"codes": [98, 97]}, "its vocabulary is invalid (codes must be strictly increasing"),
+        ({"codes": [97, 0x110000]}, "its vocabulary is invalid ("),
+        ({"codes": [97, 10**30]}, "its vocabulary is invalid ("),
     ],
 )
 def test_documents(change, fault):

@@ -321,12 +321,6 @@ def test_the_name_of_a_folder(tmp_path, write):
     assert os.listdir(tmp_path) == ["file"]
 
 
-def test_missing_folder(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        write_atomically(str(tmp_path / "missing" / "model"), NEW)
-    assert os.listdir(tmp_path) == []
-
-
 def test_an_error_names_the_file_that_was_asked_for(tmp_path):
     for path in (str(tmp_path / "no" / "such"), ""):
         with pytest.raises(FileNotFoundError) as raised:

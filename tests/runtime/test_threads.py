@@ -91,26 +91,13 @@ def test_none_means_no_more_than_cores_and_streams(streams, work, weights):
     assert 1 <= training_threads(None, streams, work, weights) <= min(cores(), streams)
 
 
-def test_none_means_one_thread_for_one_stream_or_little_work(monkeypatch):
-    monkeypatch.setattr(threads, "cores", lambda: 5)
-    monkeypatch.setattr(threads, "default_threads", lambda: 5)
-    assert training_threads(None, streams=1, work=10**12, weights=10**9) == 1
-    assert training_threads(None, streams=1000, work=1000, weights=10**9) == 1
-    assert training_threads(None, streams=1000, work=10**12, weights=0) == 5
-
-
 @pytest.mark.parametrize(
     ("streams", "work", "weights", "expected"),
     [
-        (15, 10**12, 0, 1),
-        (16, 10**12, 0, 2),
-        (1000, 2_499_999, 0, 4),
-        (1000, 2_500_000, 0, 5),
-        (5, 10**12, 1_999_999, 2),
-        (5, 10**12, 2_000_000, 3),
-        (10**6, 10**12, 0, 256),
+        (1, 10**12, 10**9, 1), (15, 10**12, 0, 1), (16, 10**12, 0, 2), (1000, 2_499_999, 0, 4),
+        (1000, 2_500_000, 0, 5), (5, 10**12, 1_999_999, 2), (5, 10**12, 2_000_000, 3), (10**6, 10**12, 0, 256),
     ],
-)
+)  # fmt: skip
 def test_how_much_work_is_worth_a_thread(monkeypatch, streams, work, weights, expected):
     monkeypatch.setattr(threads, "cores", lambda: 1000)
     monkeypatch.setattr(threads, "default_threads", lambda: 1000)
@@ -168,13 +155,6 @@ def two():
     with scipy_blas.controller.limit(limits=2):
         assert blas_threads() == {2}
         yield
-
-
-@needs_threads_that_can_be_set
-def test_the_limit_is_lifted_at_the_end(two):
-    with scipy_blas.one_thread():
-        assert blas_threads() == {1}
-    assert blas_threads() == {2}
 
 
 @POSIX
