@@ -65,14 +65,6 @@ def test_info_of_weights_alone(folder, capsys):
     assert table["loss"] == "unknown"
 
 
-def test_info_of_a_large_vocabulary(folder, capsys):
-    CharRNN(5, max_steps=0, random_state=0).fit("".join(map(chr, range(33, 2000)))).save("large.crnn")
-    assert cli.main(["info", "large.crnn"]) == 0
-    shown = rows(capsys.readouterr().out)["vocabulary"]
-    assert shown.startswith("1967 characters: ")
-    assert len(shown) < 100
-
-
 def test_info_names_what_else_is_read(folder, capsys):
     CharRNN(5, embedding_size=3, n_bigrams=2, max_steps=0).fit("abcab").save("bigrams.crnn")
     assert cli.main(["info", "bigrams.crnn"]) == 0

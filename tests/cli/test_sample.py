@@ -79,10 +79,6 @@ def test_lone_surrogates_and_line_ends(folder, capsysbinary):
     assert out.decode().count("\n") == sample.count("\n") + 1
 
 
-def test_prime_with_an_unknown_symbol(folder, capsys):
-    assert "prime contains 'é' (U+00E9) at position 2" in error(capsys, "sample", "model.crnn", "--prime", "toé")
-
-
 @pytest.mark.parametrize("command", [["sample"], ["info"], ["score", "text.txt"]])
 def test_bad_models(folder, capsys, command):
     name, *rest = command
@@ -152,21 +148,6 @@ def test_options_of_the_command_for_a_model_of_bytes(tmp_path, capfdbinary):
 def test_option_that_the_model_refuses(saved, capsys, options, message):
     assert cli.main(["sample", saved, *options]) == 1
     assert message in capsys.readouterr().err
-
-
-def test_help_tells_the_controls(capsys):
-    with pytest.raises(SystemExit):
-        cli.main(["sample", "--help"])
-    out = " ".join(capsys.readouterr().out.split())
-    for words in (
-        "--top-k INT",
-        "--top-p FLOAT",
-        "--min-p FLOAT",
-        "--repetition-penalty FLOAT",
-        "--stop TEXT",
-        "--forbid CHARACTERS",
-    ):
-        assert words in out
 
 
 def test_texts_that_match(folder, capsysbinary):

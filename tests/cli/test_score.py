@@ -274,11 +274,3 @@ def test_score_of_gzip_files(folder, capsys, monkeypatch):
         assert cli.main(["score", "model.crnn", path]) == 0
         found.append(capsys.readouterr())
     assert found[0] == found[1] == found[2]
-
-
-def test_score_of_bad_texts(folder, capsys):
-    assert "missing.txt: No such file" in error(capsys, "score", "model.crnn", "missing.txt")
-    (folder / "odd.txt").write_text("to bé")
-    assert "odd.txt contains 'é' (U+00E9) at position 4" in error(capsys, "score", "model.crnn", "odd.txt")
-    (folder / "odd.txt").write_bytes(b"to be\xff")
-    assert "odd.txt is not UTF-8" in error(capsys, "score", "model.crnn", "odd.txt")

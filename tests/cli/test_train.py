@@ -45,12 +45,6 @@ def test_quiet(folder, capsys, option, loud):
     assert (capsys.readouterr().err != "") is loud
 
 
-def test_samples_while_training(folder, capsys, monkeypatch):
-    monkeypatch.setattr(progress_display, "SAMPLE_SECONDS", 0.0)
-    assert cli.main(["train", "text.txt", "-o", "new.crnn", "--max-steps", "300"]) == 0
-    assert "----\n" in capsys.readouterr().err
-
-
 def test_output_is_needed(folder, capsys):
     assert "-o/--output" in usage_error(capsys, "train", "text.txt")
 
@@ -117,24 +111,6 @@ def test_a_checkpoint_that_cannot_be_written_is_refused_before_training(folder, 
     assert f"{name}.checkpoint: " in error(capsys, "train", "text.txt", "-o", name)
 
 
-def test_more_streams_than_text(folder, capsys):
-    assert "text.txt is too short for batch_size=900" in error(
-        capsys, "train", "text.txt", "-o", "new.crnn", "--batch-size", "900"
-    )
-
-
-def test_out_of_memory(folder, capsys):
-    message = error(capsys, "train", "text.txt", "-o", "new.crnn", "--hidden-size", "20000000")
-    assert re.search(r"hidden_size=20000000 .* need about [\d,.]+ GB of memory, but [\d,.]+ GB are available", message)
-
-
-def test_settings_that_do_not_go_together(folder, capsys):
-    message = error(capsys, "train", "text.txt", "-o", "new.crnn", "--weight-decay", "0.1")
-    assert "but optimizer='adagrad' does not decay weights" in message
-    message = error(capsys, "train", "text.txt", "-o", "new.crnn", "--patience", "3")
-    assert "patience is 3, but there is no validation text" in message
-
-
 def test_interrupted(folder, capsys, monkeypatch):
     handler = signal.getsignal(signal.SIGINT)
     stop_after(monkeypatch, 4, KeyboardInterrupt)
@@ -142,19 +118,6 @@ def test_interrupted(folder, capsys, monkeypatch):
     assert "after step 5" in capsys.readouterr().err
     assert CharRNN.load("new.crnn").n_steps_ == 5
     assert signal.getsignal(signal.SIGINT) is handler
-
-
-def test_second_ctrl_c_does_not_stop_the_saving(folder, capsys, monkeypatch):
-    stop_after(monkeypatch, 4, KeyboardInterrupt)
-    save = CharRNN.save
-
-    def slow_save(self, path, **rest):
-        signal.raise_signal(signal.SIGINT)
-        save(self, path, **rest)
-
-    monkeypatch.setattr(CharRNN, "save", slow_save)
-    assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q"]) == 130
-    assert CharRNN.load("new.crnn").n_steps_ == 5
 
 
 def test_interrupted_before_the_first_step(folder, capsys, monkeypatch):
@@ -233,17 +196,6 @@ def test_a_finished_model_that_was_not_saved_is_not_replaced(folder, capsys, mon
     assert not os.path.exists("new.crnn.checkpoint")
 
 
-def test_disk_that_filled_up_everywhere(folder, capsys, monkeypatch):
-    def full(self, path, **rest):
-        raise OSError(28, "No space left on device", path)
-
-    monkeypatch.setattr(CharRNN, "save", full)
-    monkeypatch.setattr(command_files.tempfile, "tempdir", str(folder))
-    message = error(capsys, "train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "3")
-    assert "new.crnn: No space left on device" in message
-    assert sorted(os.listdir()) == ["model.crnn", "new.crnn.checkpoint", "text.txt"]
-
-
 # --- validation
 
 
@@ -310,13 +262,6 @@ def test_lines_of_bytes(folder):
     (folder / "lines").write_bytes(b"a\xff\nb")
     assert cli.main(["train", "lines", "--lines", "--bytes", "-o", "new.crnn", "--max-steps", "3", "-q"]) == 0
     assert list(CharRNN.load("new.crnn").vocabulary_) == [b"a", b"b", b"\xff", crnn.BOUNDARY]
-
-
-def test_faults_of_lines(folder, capsys):
-    (folder / "empty").write_bytes(b"")
-    assert "empty" in error(capsys, "train", "empty", "--lines", "-o", "new.crnn", "-q")
-    (folder / "bad").write_bytes(b"abc\nd\xff\n")
-    assert "position 5" in error(capsys, "train", "bad", "--lines", "-o", "new.crnn", "-q")
 
 
 # --- checkpoints
@@ -517,22 +462,6 @@ def test_a_signal_saves_what_there_is(folder, capsys, monkeypatch, request, name
     assert f"crnn: stopped by {told}; saving the model after step 5" in capsys.readouterr().err
     assert CharRNN.load("new.crnn").n_steps_ == CharRNN.load("new.crnn.checkpoint").n_steps_ == 5
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == handlers
-
-
-@POSIX
-def test_a_signal_that_is_ignored_stays_ignored(folder, monkeypatch):
-    show = progress_display.Progress.show
-
-    def show_and_hang_up(self, *arguments):
-        show(self, *arguments)
-        os.kill(os.getpid(), signal.SIGHUP)
-
-    monkeypatch.setattr(progress_display.Progress, "show", show_and_hang_up)
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
-    try:
-        assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "9"]) == 0
-    finally:
-        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture(autouse=True)

@@ -104,12 +104,6 @@ def test_time_limit_of_the_model_does_not_change_the_recommendation(folder):
     assert model.max_seconds == 1e-9
 
 
-def test_continue_with_a_new_symbol(folder, capsys):
-    (folder / "text.txt").write_text("to be!" * 9)
-    message = error(capsys, "train", "text.txt", "--from", "model.crnn", "-o", "more.crnn")
-    assert "text.txt contains '!' (U+0021) at position 5" in message
-
-
 def test_continue_with_bytes(folder):
     (folder / "text.txt").write_bytes(b"\xff\0" * 50)
     train = ["train", "text.txt", "-q", "--max-steps", "3", "-o", "model.crnn"]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import math
-import sys
-from types import SimpleNamespace
 
 import pytest
 from command_line import POSIX, TEXT, rows
@@ -64,23 +61,6 @@ def test_sample_and_score(counts, capsys):
     assert "but must be True or False for a CharNGram" in capsys.readouterr().err
 
 
-def test_info(counts, capsys):
-    assert cli.main(["info", counts]) == 0
-    table = rows(capsys.readouterr().out)
-    assert table["architecture"] == "n-grams of up to 4 characters"
-    n_grams = CharNGram.load(counts).n_grams_
-    assert table["n-grams"] == f"{sum(n_grams)} (1: 8, 2: {n_grams[1]}, 3: {n_grams[2]}, 4: {n_grams[3]})"
-    assert table["vocabulary"] == "8 characters: ' ,benort'"
-    assert "order=4" in table["parameters"]
-
-
-def test_a_model_may_come_through_a_pipe(counts, folder, capsys, monkeypatch):
-    content = (folder / counts).read_bytes()
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
-    assert cli.main(["info", "-"]) == 0
-    assert rows(capsys.readouterr().out)["architecture"] == "n-grams of up to 4 characters"
-
-
 @pytest.mark.parametrize("command", [["export", "{}", "out.c"], ["export", "{}", "out.html"], ["report", "{}"]])
 def test_exports_and_reports_are_for_networks(counts, folder, capsys, command):
     assert cli.main([word.format(counts) for word in command]) == 1
@@ -133,16 +113,3 @@ def test_an_interruption_saves_nothing(counts, folder, capsys, monkeypatch):
     assert cli.main(["train", "text.txt", "--model", "ngram", "-o", counts]) == 130
     assert "nothing is saved" in capsys.readouterr().err
     assert (folder / counts).read_bytes() == before
-
-
-def test_a_model_is_never_lost(folder, capsys, monkeypatch):
-    save = CharNGram.save
-
-    def full(self, path):
-        if str(path).endswith("counts.crnn"):
-            raise OSError(28, "No space left on device", path)
-        save(self, path)
-
-    monkeypatch.setattr(CharNGram, "save", full)
-    assert cli.main(["train", "text.txt", "--model", "ngram", "-o", "counts.crnn", "-q"]) == 1
-    assert "is saved in" in capsys.readouterr().err

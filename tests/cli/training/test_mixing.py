@@ -31,17 +31,6 @@ def test_a_validation_text_chooses_the_weights(folder):
     assert mixture.score("not to be, to be") >= Mixture(mixture.models).score("not to be, to be")
 
 
-@pytest.mark.parametrize(
-    ("validation", "message"),
-    [("to be ZZ", "crnn: error: validation.txt contains 'Z' (U+005A) at position 6"), ("", "validation.txt is empty")],
-)
-def test_a_validation_text_is_checked_before_a_network_is_trained(folder, capsys, monkeypatch, validation, message):
-    monkeypatch.delattr(CharRNN, "fit")
-    (folder / "validation.txt").write_text(validation, encoding="utf-8")
-    assert cli.main([*TRAIN, "--time", "1s", "--validation", "validation.txt"]) == 1
-    assert message in capsys.readouterr().err
-
-
 @POSIX
 def test_an_interrupted_network_is_saved_as_it_is(folder, capsys, monkeypatch):
     fit = CharRNN.fit
@@ -81,5 +70,3 @@ def test_a_diverging_network_is_saved_as_it_was(folder, capsys, monkeypatch):
     assert cli.main([*TRAIN, "--time", "1s"]) == 1
     assert "saving the mixture with the network after step 7" in capsys.readouterr().err
     assert Mixture.load("both.crnn").models[0].n_steps_ == 7
-
-
