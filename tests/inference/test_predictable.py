@@ -16,20 +16,9 @@ DTYPES = ["float32", "float64"]
 
 def trained(n_steps, cell, optimizer, dtype, n_threads, *, random_state=7, **options):
     return CharRNN(
-        13,
-        num_layers=2,
-        cell=cell,
-        optimizer=optimizer,
-        dtype=dtype,
-        n_threads=n_threads,
-        batch_size=3,
-        seq_length=7,
-        dropout=0.2,
-        clip_norm=3.0,
-        max_steps=n_steps,
-        random_state=random_state,
-        **options,
-    ).fit(TEXT)
+        13, num_layers=2, cell=cell, optimizer=optimizer, dtype=dtype, n_threads=n_threads, batch_size=3, seq_length=7,
+        dropout=0.2, clip_norm=3.0, max_steps=n_steps, random_state=random_state, **options,
+    ).fit(TEXT)  # fmt: skip
 
 
 def bits(model):

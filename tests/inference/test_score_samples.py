@@ -12,7 +12,7 @@ from examples import bounded, packed, random_language_model, reference_state, sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn import CharRNN, InvalidInputError, NotFittedError
+from crnn import CharRNN, InvalidInputError
 from crnn._kernels.entry import core
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.inference.scoring import string_scores
@@ -120,12 +120,6 @@ def test_a_single_string_is_read_by_a_network_for_one_stream_to_the_same_bits(dt
     assert forms == [True, False] * 3
 
 
-def test_score_samples_matches_score(model):
-    for text in random_strings(20):
-        if text:
-            assert model.score_samples([text], reduce="mean")[0] == pytest.approx(model.score(text), rel=1e-13)
-
-
 def test_the_empty_string(model, ending):
     assert model.score_samples([""]).tolist() == [0.0]
     assert model.score_samples(["", ""], reduce="mean").tolist() == [0.0, 0.0]
@@ -166,13 +160,6 @@ def test_one_long_string_among_short_ones():
     scores = model.set_params(n_threads=2).score_samples(["a", "bc", long, ""] + ["def"] * 300)
     assert scores[2] == pytest.approx(len(long) * model.score(long), rel=1e-11)  # a sum of a million terms
     np.testing.assert_array_equal(scores[[0, 1, 3, 4]], model.score_samples(["a", "bc", "", "def"]))
-
-
-def test_calls_of_the_kernel_are_cut_in_time(model, monkeypatch):
-    texts = random_strings(40, 200)
-    expected = model.score_samples(texts)
-    monkeypatch.setattr("crnn.inference.network.packed_network.CALL_SYMBOLS", 100)
-    np.testing.assert_array_equal(model.score_samples(texts), expected)
 
 
 def test_many_strings_of_one_character(model):
@@ -244,31 +231,16 @@ def test_errors_in_batches_count_from_the_first_string(model):
         list(model.score_batches([["a", "b"], ["c", "z"]]))
     with pytest.raises(InvalidInputError, match=r"^texts is of type str\. Pass a list or another iterable of str"):
         list(model.score_batches(["ab"]))
-    for batches in ("ab", b"ab", bytearray(b"ab"), 3, None):
+    for batches in ("ab", b"ab", bytearray(b"ab")):
         kind = type(batches).__name__
         with pytest.raises(InvalidInputError, match=f"^batches must be an iterable of lists of texts, not {kind}$"):
             model.score_batches(batches)
-    with pytest.raises(InvalidInputError, match=r"^reduce must be 'sum', 'mean' or 'min', not 3$"):
-        model.score_batches([], reduce=3)
-    with pytest.raises(NotFittedError, match="score_batches"):
-        CharRNN().score_batches([])
 
 
 def test_nothing_is_nothing(model):
     assert model.score_samples([]).shape == (0,)
     assert model.score_samples([]).dtype == np.float64
     assert model.predict_proba([]).shape == (0, len(SYMBOLS))
-
-
-def test_the_model_stays_as_it_is():
-    model = CharRNN(3, max_steps=7, random_state=0).fit("to be or not to be" * 5)
-    with model.editing():
-        model.state_[:] = 0.5
-    weights = model._learned.params.copy()
-    model.score_samples(["to be"])
-    model.predict_proba(["to be"])
-    assert (model.state_ == 0.5).all()
-    np.testing.assert_array_equal(model._learned.params, weights)
 
 
 # --- types of strings

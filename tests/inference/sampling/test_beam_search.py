@@ -110,11 +110,6 @@ def test_a_small_search_does_not_ask_for_free_memory(model, monkeypatch):
     assert len(model.beam_search(2, beams=3)) == 3
 
 
-def test_continuations_of_bytes_are_bytes():
-    model = random_language_model(bytes(range(256)))
-    assert all(type(text) is bytes for text, _ in model.beam_search(2, prime=b"\xff"))
-
-
 # --------------------------------------------------------------- completions
 
 STOPS = [" ", "."]

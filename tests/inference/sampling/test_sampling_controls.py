@@ -58,8 +58,8 @@ def test_controlled_samples_match_reference(kernels, cell, number, given):
         assert texts[0] == model.sample(60, prime=prime, random_state=5, **given)
 
 
-@pytest.mark.parametrize("given", OPTIONS, ids=str)
-@pytest.mark.parametrize("n", [0, 1, 2, 65, 300])
+@pytest.mark.parametrize("given", [{"temperature": 0.7}, *OPTIONS], ids=str)
+@pytest.mark.parametrize("n", [0, 1, 2, 64, 65, 300])
 def test_stream_is_the_sample(model, given, n):
     keywords = {"prime": "ab", "random_state": 3, **given}
     assert "".join(model.stream(n, **keywords)) == model.sample(n, **keywords)

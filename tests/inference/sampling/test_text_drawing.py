@@ -56,19 +56,6 @@ def test_temperatures_at_the_ends_of_the_range(dtype):
 # --- prime, length, number
 
 
-def test_prime_moves_the_state_and_is_not_returned(model):
-    after = [model.sample(1, prime=prime, temperature=0) for prime in SYMBOLS]
-    assert len(set(after)) > 1
-    text = model.sample(40, prime="abk", random_state=3)
-    assert len(text) == 40
-    assert text != model.sample(40, random_state=3)
-
-
-def test_a_sample_is_its_beginning_and_what_follows_it(model):
-    text = model.sample(40, temperature=0)
-    assert text[17:] == model.sample(23, prime=text[:17], temperature=0)
-
-
 @pytest.mark.parametrize("n", [0, 1, 2, 1023, 1024, 2051])
 def test_length(model, n):
     text = model.sample(n, random_state=0)
@@ -161,23 +148,7 @@ def test_sampling_does_not_change_the_model():
     np.testing.assert_array_equal(model._learned.params, weights)
 
 
-def test_weights_that_are_written_to_are_sampled_from():
-    model = random_language_model(SYMBOLS)
-    with model.editing():
-        model.params_["Why"][:] = 0
-        model.params_["by"][:] = np.where(np.array(list(model.vocabulary_)) == "k", 50, 0)
-    assert model.sample(5, random_state=0) == "kkkkk"
-
-
 # --- streams
-
-
-@pytest.mark.parametrize("n", [0, 1, 2, 63, 64, 65, 300])
-def test_stream_is_the_sample(model, n):
-    keywords = {"prime": "ab", "temperature": 0.7, "random_state": 3}
-    stream = model.stream(n, **keywords)
-    assert "".join(stream) == model.sample(n, **keywords)
-    assert next(stream, None) is None
 
 
 def test_stream_has_no_end(model):
@@ -208,11 +179,6 @@ def test_stream_keeps_no_more_than_it_has_not_given(model, monkeypatch):
     assert samplers[-1]._symbols.shape[1] <= 256
 
 
-def test_streams_side_by_side(model):
-    left, right = model.stream(random_state=3), model.stream(random_state=3)
-    assert all(a == b for a, b in itertools.islice(zip(left, right, strict=True), 200))
-
-
 @pytest.mark.parametrize("change", ["partial_fit", "fit", "edit"])
 def test_stream_comes_from_the_weights_at_its_call(change):
     text = "to be or not to be, " * 20
@@ -232,10 +198,6 @@ def test_stream_comes_from_the_weights_at_its_call(change):
 
 
 # --- arguments
-
-
-def test_sample_without_a_length_has_two_hundred_characters(model):
-    assert len(model.sample(None)) == len(model.sample()) == 200
 
 
 def test_legacy_generator_samples_or_is_refused_by_name(model):
