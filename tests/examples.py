@@ -96,19 +96,11 @@ def states(B, H, dtype=np.float64, *, cell="rnn", num_layers=1, V=None, seed=2):
 def model_state(layout, params, memory, hidden, *, T, optimizer="adagrad", n_steps=0, optimizer_start=0):
     """Return the state of a model with these arrays, for training in chunks of T."""
     return ModelState(
-        layout=layout,
-        params=params,
-        optimizer=optimizer,
+        layout=layout, params=params, optimizer=optimizer, optimizer_start=optimizer_start, hidden=hidden,
         optimizer_state=dict(zip(OPTIMIZERS[optimizer].state, memory, strict=True)),
-        optimizer_start=optimizer_start,
-        hidden=hidden,
-        vocabulary=Vocabulary(np.arange(layout.vocab_size)),
-        rng=np.random.default_rng(0),
-        n_steps=n_steps,
-        smooth_loss=T * float(np.log(layout.vocab_size)),
-        loss_length=T,
-        history=[],
-    )
+        vocabulary=Vocabulary(np.arange(layout.vocab_size)), rng=np.random.default_rng(0), n_steps=n_steps,
+        smooth_loss=T * float(np.log(layout.vocab_size)), loss_length=T, history=[],
+    )  # fmt: skip
 
 
 def symbols(V, n, dtype=np.uint8, *, seed=3):
@@ -137,35 +129,11 @@ class Run:
     """
 
     def __init__(
-        self,
-        layout,
-        params,
-        memory,
-        state,
-        ids,
-        *,
-        T,
-        n_threads=1,
-        n_shards=None,
-        learning_rate=0.1,
-        clip=5.0,
-        clip_norm=math.inf,
-        weight_decay=0.0,
-        beta_1=0.9,
-        beta_2=0.999,
-        optimizer="adagrad",
-        n_steps=0,
-        optimizer_start=0,
-        dropout=0.0,
-        weight_dropout=0.0,
-        state_reset=0.0,
-        dropout_seed=0,
-        bfloat16=False,
-        sampled_softmax=0,
-        boundary=None,
-        streams=TextStreams,
-        reduce=None,
-    ):
+        self, layout, params, memory, state, ids, *, T, n_threads=1, n_shards=None, learning_rate=0.1, clip=5.0,
+        clip_norm=math.inf, weight_decay=0.0, beta_1=0.9, beta_2=0.999, optimizer="adagrad", n_steps=0,
+        optimizer_start=0, dropout=0.0, weight_dropout=0.0, state_reset=0.0, dropout_seed=0, bfloat16=False,
+        sampled_softmax=0, boundary=None, streams=TextStreams, reduce=None,
+    ):  # fmt: skip
         self.layout, self.params = layout, params.copy()
         self.memory = [flat.copy() for flat in memory]
         self.state = tuple(array.copy() for array in state)
@@ -181,18 +149,9 @@ class Run:
             ),
             self.streams,
             StepSettings(
-                T,
-                clip=clip,
-                clip_norm=clip_norm,
-                weight_decay=weight_decay,
-                beta_1=beta_1,
-                beta_2=beta_2,
-                dropout=dropout,
-                weight_dropout=weight_dropout,
-                state_reset=state_reset,
-                dropout_seed=dropout_seed,
-                bfloat16=bfloat16,
-                sampled_softmax=sampled_softmax,
+                T, clip=clip, clip_norm=clip_norm, weight_decay=weight_decay, beta_1=beta_1, beta_2=beta_2,
+                dropout=dropout, weight_dropout=weight_dropout, state_reset=state_reset, dropout_seed=dropout_seed,
+                bfloat16=bfloat16, sampled_softmax=sampled_softmax,
             ),
             n_threads=min(n_threads, state[0].shape[1]),
             n_shards=min(n_threads, state[0].shape[1], MAX_SHARDS) if n_shards is None else n_shards,

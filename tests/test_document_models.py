@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
-import pickle
 
 import numpy as np
 import pytest
 
 import crnn
-from crnn import BOUNDARY, UNKNOWN, CharRNN, InvalidInputError, ModelFileError
-from crnn.files.stored_vocabulary import read_vocabulary
+from crnn import BOUNDARY, UNKNOWN, CharRNN, InvalidInputError
 from crnn.parameters.cells import CELLS
 from crnn.reference import network as reference
 from crnn.text.symbols.vocabulary import Vocabulary
@@ -60,10 +57,9 @@ def test_ids_without_documents_are_none():
     assert vocabulary != Vocabulary([97, 98, 99], unknown=True) != Vocabulary([97, 98, 99], boundary=True)
 
 
-def test_sentinels_equal_no_text_and_survive_pickling():
+def test_sentinels_equal_no_text():
     for special in (BOUNDARY, UNKNOWN):
         assert special not in ("", "boundary", "unknown", "\0", b"", None, 0)
-        assert pickle.loads(pickle.dumps(special)) is special
         assert repr(special) == f"crnn.{special.name}"
     assert crnn.BOUNDARY is not crnn.UNKNOWN
 
@@ -255,17 +251,3 @@ def test_a_saved_model_is_the_same_and_continues(tmp_path, X, min_count):
 def test_a_file_without_them_holds_no_word_of_them(tmp_path):
     small().fit("to be").save(tmp_path / "model.crnn")
     assert b"boundary" not in (tmp_path / "model.crnn").read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("vocabulary", "message"),
-    [
-        ({"kind": "characters", "codes": [97, 98], "boundary": False}, "an unknown or boundary entry that is not true"),
-        ({"kind": "characters", "codes": [97, 98], "boundary": 1}, "an unknown or boundary entry that is not true"),
-        ({"kind": "characters", "codes": [97, 98], "end": True}, "with kind and codes, and optionally unknown,"),
-    ],
-)
-def test_invalid_vocabulary_is_a_fault(vocabulary, message):
-    with pytest.raises(ModelFileError, match=message):
-        read_vocabulary(json.dumps(vocabulary))
-    assert len(read_vocabulary(json.dumps({"kind": "characters", "codes": [97, 98], "boundary": True}))) == 3

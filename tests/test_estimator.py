@@ -124,26 +124,6 @@ def test_a_parameter_without_repr_is_shown():
 # --- before fit
 
 
-@pytest.mark.parametrize("kind", [CharRNN, Subclass])
-@pytest.mark.parametrize("name", LEARNED)
-def test_learned_attribute_before_fit(kind, name):
-    model = kind()
-    assert not hasattr(model, name)
-    with pytest.raises(NotFittedError, match=rf"this {kind.__name__} is not fitted yet. .*reading {name}"):
-        getattr(model, name)
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments"),
-    [("sample", ()), ("stream", ()), ("score", (TEXT,)), ("bits_per_char", (TEXT,)), ("save", ("model.crnn",))],
-)
-def test_method_before_fit(name, arguments, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(NotFittedError, match=r"not fitted yet. Call fit or partial_fit, or load a model, before"):
-        getattr(CharRNN(), name)(*arguments)
-    assert not list(tmp_path.iterdir())
-
-
 def test_failed_fit_leaves_a_model_unfitted():
     model = CharRNN()
     with pytest.raises(ValueError, match="too short"):
@@ -186,26 +166,6 @@ def test_learned_views_cannot_be_replaced():
 
 
 # --- copies
-
-
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
-def test_copy_has_weights_of_its_own_that_can_be_written_to(copied):
-    model = CharRNN(5, max_steps=7, random_state=0).fit(TEXT * 5)
-    before = model.sample(30, random_state=0)
-    new = copied(model)
-    assert new.sample(30, random_state=0) == before
-    with new.editing():
-        new.params_["Why"][:] = 0
-        new.params_["by"][:] = 0
-        new.params_["by"][new.vocabulary_.index("n")] = 100
-    assert new.sample(5) == "nnnnn"
-    assert model.sample(30, random_state=0) == before
-    with new.editing():
-        new.optimizer_state_["sum"]["by"][:] = 1e30  # it hardly moves from now on
-    by = new.params_["by"].copy()
-    new.partial_fit(TEXT * 5)
-    np.testing.assert_allclose(new.params_["by"], by, rtol=0, atol=1e-12)
-    assert model.n_steps_ == 7
 
 
 class Noted(CharRNN):
@@ -263,5 +223,3 @@ def test_parameters_and_weights_that_no_file_can_hold_are_pickled_all_the_same()
     assert new.hidden_size == -1
     assert new.random_state.integers(2**60) == model.random_state.integers(2**60)
     np.testing.assert_array_equal(new.params_["by"], model.params_["by"])
-
-

@@ -7,9 +7,8 @@ import pickle
 
 import numpy as np
 import pytest
-from sklearn.base import clone
 
-from crnn import CharRNN, InvalidInputError, Lines, ModelFileError, TextFile
+from crnn import CharRNN, InvalidInputError, Lines, TextFile
 from crnn.inference.network.packed_network import PackedNetwork
 
 TEXTS = ["anna", "bob", "eve", "otto", "", "hannah"] * 5
@@ -119,15 +118,6 @@ def test_the_model_of_one_label_is_a_model_of_documents(model, tmp_path):
     assert model.score_samples(["bob"], labels="m") < one.score_samples(["bob"])  # its weights are its own
 
 
-def test_the_model_survives_file_pickle_and_clone(model, tmp_path):
-    model.save(tmp_path / "labeled.crnn")
-    for again in (CharRNN.load(tmp_path / "labeled.crnn"), pickle.loads(pickle.dumps(model))):
-        assert again.labels_.tolist() == ["f", "m", "x"]
-        assert again.vocabulary_ == model.vocabulary_
-        assert (again.score_samples(TEXTS, labels=LABELS) == model.score_samples(TEXTS, labels=LABELS)).all()
-    assert not hasattr(clone(model), "labels_")
-
-
 @pytest.mark.parametrize("labels", [[2, 1], [0.5, 0.25], [True, False], np.array(["b", "a"], object)])
 def test_labels_keep_their_type(labels, tmp_path):
     model = small(max_steps=1).fit(["ab", "b"], labels=labels)
@@ -196,24 +186,6 @@ def test_labels_that_cannot_be_used(arguments, message):
         small(max_steps=1).fit(**arguments)
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda model: model.start(),
-        lambda model: model.surprisal("anna"),
-        lambda model: model.transform(["anna"]),
-        lambda model: model.beam_search(3),
-        lambda model: model.restore("anna", case=True),
-        lambda model: model.gradient("anna"),
-        lambda model: model.to_torch(),
-        lambda model: next(iter(model.stream())),
-    ],
-)
-def test_methods_that_need_a_label_say_so(model, call):
-    with pytest.raises(InvalidInputError, match=r"Use the model of one label, such as model.for_label\('f'\)"):
-        call(model)
-
-
 def test_a_model_without_labels_takes_none():
     model = small(max_steps=1).fit(TEXTS)
     assert model.labels_.tolist() == []
@@ -246,18 +218,6 @@ def test_a_model_that_is_fitted_to_other_texts_meanwhile():
 def test_another_label_is_refused(model):
     with pytest.raises(InvalidInputError, match="label must be one of 'f', 'm', 'x', not 'F'; did you mean 'f'"):
         model.sample(label="F")
-
-
-@pytest.mark.parametrize("labels", ['["b", "a"]', '["a", 1]', '"ab"', '[null, "a"]'])
-def test_labels_in_a_file_are_checked(labels, tmp_path):
-    small(max_steps=1).fit(["ab", "b"], labels=["a", "b"]).save(tmp_path / "m.crnn")
-    data = (tmp_path / "m.crnn").read_bytes()
-    before = b'\\\\\\"labels\\\\\\": [\\\\\\"a\\\\\\", \\\\\\"b\\\\\\"]'
-    assert data.count(before) == 1
-    after = b'\\\\\\"labels\\\\\\": ' + labels.replace('"', '\\\\\\"').encode()
-    (tmp_path / "m.crnn").write_bytes(data.replace(before, after.ljust(len(before))[: len(before)]))
-    with pytest.raises(ModelFileError):
-        CharRNN.load(tmp_path / "m.crnn")
 
 
 def test_an_interrupted_training_is_finished_with_the_same_labels(tmp_path):

