@@ -163,18 +163,6 @@ def test_adding_a_text_leaves_the_counts_as_they_were(monkeypatch):
     assert all(np.array_equal(x, y) for x, y in zip(before.values(), pack(counts).values(), strict=True))
 
 
-def test_a_text_in_a_file_gives_the_same_counts(tmp_path, monkeypatch):
-    from crnn.text.sources import text_input
-
-    monkeypatch.setattr(building, "BLOCK", 997)
-    path = tmp_path / "text.txt"
-    path.write_text(TEXT)
-    in_memory, symbols, boundary = of_text(TEXT)
-    monkeypatch.setattr(text_input, "IN_MEMORY", 0)
-    stored, _, _ = of_text(path)
-    assert same(Builder(symbols, boundary).build(stored, None), Builder(symbols, boundary).build(in_memory, None))
-
-
 def test_progress_is_told_and_an_error_in_it_ends_the_building(monkeypatch):
     monkeypatch.setattr(building, "BLOCK", 5000)
     ids, symbols, boundary = of_text(TEXT)

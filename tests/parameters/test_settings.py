@@ -9,20 +9,9 @@ from crnn.parameters.settings import Settings, checked_parameter
 
 TEXT = "to be or not to be"
 LEAST = {
-    "hidden_size": 1,
-    "num_layers": 1,
-    "seq_length": 1,
-    "batch_size": 1,
-    "min_count": 1,
-    "epochs": 1,
-    "max_steps": 0,
-    "patience": 1,
-    "n_threads": 1,
-    "verbose": 0,
-    "embedding_size": 1,
-    "n_bigrams": 1,
-    "sampled_softmax": 1,
-}
+    "hidden_size": 1, "num_layers": 1, "seq_length": 1, "batch_size": 1, "min_count": 1, "epochs": 1, "max_steps": 0,
+    "patience": 1, "n_threads": 1, "verbose": 0, "embedding_size": 1, "n_bigrams": 1, "sampled_softmax": 1,
+}  # fmt: skip
 
 
 def test_size_beyond_all_memory():
@@ -105,12 +94,6 @@ def test_reals_of_every_kind(kind):
 
 def test_clip_none_sets_no_bound():
     assert Settings.check(CharRNN(clip=None).get_params()).clip == math.inf
-
-
-@pytest.mark.parametrize("dtype", ["float64", "f8", "<f8", float, np.float64, np.dtype("float64")])
-def test_dtypes_of_every_kind(dtype):
-    assert Settings.check(CharRNN(dtype=dtype).get_params()).dtype == np.float64
-    assert CharRNN(2, dtype=dtype, max_steps=0).fit("ab").params_["by"].dtype == np.float64
 
 
 @pytest.mark.parametrize("parameter", ["hidden_size", "seq_length", "batch_size", "epochs", "max_steps"])

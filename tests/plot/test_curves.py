@@ -163,12 +163,9 @@ def test_compare_by_position(abc):
     assert len(set(looks)) == 7  # as many as there are colors, and one more
 
 
-@pytest.mark.parametrize(
-    ("text", "by", "message"), [("", "kind", "text is empty"), ("a", "word", "by must be one of .*, not 'word'")]
-)
-def test_compare_of_what_cannot_be(abc, text, by, message):
-    with pytest.raises(InvalidInputError, match=message):
-        plot.compare([abc], text, by=by)
+def test_compare_refuses_an_empty_text(abc):
+    with pytest.raises(InvalidInputError, match="text is empty"):
+        plot.compare([abc], "")
 
 
 # ------------------------------------------------------------------------- states
@@ -228,9 +225,6 @@ def test_states_of_one_unit_and_of_many_characters():
     assert not ax.lines[0].get_ydata().any()
 
 
-@pytest.mark.parametrize(
-    ("text", "layer", "message"), [("a", 0, "text has 1 symbols"), ("ab", 1, "layer is 1"), ("ab", -2, "layer is -2")]
-)
-def test_states_that_there_are_not(letters_seen, text, layer, message):
-    with pytest.raises(InvalidInputError, match=message):
-        plot.states(letters_seen, text, layer=layer)
+def test_states_refuses_a_single_symbol(letters_seen):
+    with pytest.raises(InvalidInputError, match="text has 1 symbols"):
+        plot.states(letters_seen, "a")

@@ -381,14 +381,6 @@ def test_a_long_vocabulary_is_cut():
     assert shown["weights"] == f"{sum(array.size for array in model.params_.values()):,}"
 
 
-def test_nothing_new():
-    """A model that writes but one document has no new ones."""
-    model = CharRNN(8, max_steps=300, random_state=0).fit(["a"] * 50)
-    tables = document_tables(model, text_part(model, ["a", "aa"]))["tables"]
-    assert [row["text"] for row in tables["likeliest"]] == ["a", "aa"]
-    assert isinstance(tables["new"], list)
-
-
 def test_a_model_is_its_own_subject():
     model = CharRNN(3, max_steps=2).fit("abab")
     subject = subject_of(model, "ab", None)

@@ -57,12 +57,6 @@ def test_an_empty_text_has_no_blocks(path):
             text_source(X).vocabulary()
 
 
-def test_a_str_is_never_a_file_name(path):
-    path.write_text("content")
-    with pytest.warns(UserWarning, match="to read the file, pass Path"):
-        assert "".join(text_source(str(path)).blocks()) == str(path)
-
-
 def test_any_path_object_names_a_file(path):
     class Named:
         def __init__(self, name):
@@ -89,11 +83,6 @@ def test_a_directory_is_reported_as_open_does(tmp_path):
     error = PermissionError if sys.platform == "win32" else IsADirectoryError
     with pytest.raises(error, match=tmp_path.name):
         next(iter(text_source(tmp_path).blocks()))
-
-
-def test_a_memoryview_of_wider_items_is_refused_by_name():
-    with pytest.raises(InvalidInputError, match=r"^text is a memoryview of 2-byte items"):
-        text_source(memoryview(np.zeros(3, np.int16)), "text")
 
 
 def test_one_document_or_several(path):

@@ -10,26 +10,11 @@ from hypothesis import strategies as st
 
 from crnn import InvalidInputError
 from crnn.text.symbols import codes as codes_module
-from crnn.text.symbols.vocabulary import Vocabulary, not_a_symbol, refuse_other_ids, refuse_other_kind
+from crnn.text.symbols.vocabulary import Vocabulary, refuse_other_ids
 
 # Lone surrogates are characters too: `st.text` leaves them out unless told.
 TEXTS = st.text(st.characters(codec=None), min_size=1)
 BYTES = st.binary(min_size=1)
-
-HARD_TEXTS = {
-    "one character": "a",
-    "one distinct character": "aaaaaaa",
-    "NUL": "a\0b\0",
-    "only NUL": "\0",
-    "byte order mark": "\ufefftext\ufeff",
-    "CRLF": "one\r\ntwo\rthree\n",
-    "emoji": "\U0001f600 and \U0001f468\u200d\U0001f469\u200d\U0001f467",
-    "combining marks": "e\u0301 is not \u00e9",
-    "lone surrogates": "a\ud800b\udfffc",
-    "surrogates in the order of a pair": "\ud83d\ude00 is not \U0001f600",
-    "last code point": "\U0010ffff",
-}
-
 
 @pytest.fixture
 def small_pieces(monkeypatch):
@@ -61,14 +46,6 @@ def test_bytes_follow_their_values_and_round_trip(data):
     ids = vocabulary.encode(data)
     assert b"".join(vocabulary[i] for i in ids) == data
     assert vocabulary.decode(ids) == data
-
-
-@pytest.mark.parametrize("text", HARD_TEXTS.values(), ids=HARD_TEXTS.keys())
-def test_hard_texts_round_trip(text):
-    vocabulary = Vocabulary.from_text(text)
-    assert vocabulary.codes.tolist() == sorted({ord(c) for c in text})
-    assert vocabulary.decode(vocabulary.encode(text)) == text
-    assert vocabulary.decode(vocabulary.encode_blocks(text)) == text
 
 
 @pytest.mark.usefixtures("small_pieces")
@@ -412,30 +389,3 @@ def test_repr_is_short_and_printable():
 def test_the_first_id_that_is_refused(ids, boundary, message):
     with pytest.raises(InvalidInputError, match=message):
         refuse_other_ids(np.array(ids), 5, boundary)
-
-
-@pytest.mark.parametrize(
-    ("ids", "message"), [([2, 0, 5], r"^ids\[2\] is 5, "), ([2, 2, 1, 3], r"^ids\[3\] is a label, ")]
-)
-def test_ids_of_documents_may_be_the_boundary(ids, message):
-    refuse_other_ids(np.array(ids[:-1]), 5, 2, documents=True)
-    with pytest.raises(InvalidInputError, match=message):
-        refuse_other_ids(np.array(ids), 5, 2, documents=True)
-
-
-@pytest.mark.parametrize(("ids", "boundary"), [([], None), ([0, 4, 0], None), ([0, 1, 1], 2), ([], 2)])
-def test_ids_of_characters(ids, boundary):
-    refuse_other_ids(np.array(ids, np.intp), 5, boundary)
-
-
-def test_kinds():
-    refuse_other_kind("a", "characters", "X")
-    refuse_other_kind(bytearray(b"a"), "bytes", "X")
-    for text, kind in (("a", "bytes"), (b"a", "characters"), (None, "characters"), (3, "bytes")):
-        with pytest.raises(InvalidInputError, match=r"^prime "):
-            refuse_other_kind(text, kind, "prime")
-
-
-def test_a_symbol_and_a_byte():
-    assert str(not_a_symbol("q", 3, "X", 20)).startswith("X contains 'q' (U+0071) at position 3")
-    assert str(not_a_symbol(b"\xf1", 0, "text", 7)).startswith("text contains b'\\xf1' (byte 0xF1) at position 0")
