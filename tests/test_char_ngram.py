@@ -324,7 +324,7 @@ def test_labels_need_documents_and_an_order_for_all():
 def test_exports_are_for_networks(model):
     with pytest.raises(InvalidInputError, match="fitted without labels"):
         model.sample(label="girl")
-    for name in ("export_c", "export_onnx", "export_html", "to_torch", "hidden_states", "params_"):
+    for name in ("export_c", "export_onnx", "export_html", "export_js", "to_torch", "hidden_states", "params_"):
         assert not hasattr(model, name)
         with pytest.raises(AttributeError, match=f"CharNGram has no attribute {name}, which only networks have"):
             getattr(model, name)

@@ -29,7 +29,7 @@ def test_paths_of_every_kind(tmp_path, model, kind):
     for each in (model, counts, classifier, Mixture([model, counts])):
         each.save(name)
         type(each).load(name)
-    for export in (model.export_c, model.export_html, partial(write_report, model)):
+    for export in (model.export_c, model.export_html, model.export_js, partial(write_report, model)):
         export(name)
         assert (tmp_path / "file").stat().st_size > 1000
     CharRNN(**OPTIONS).fit(TEXT, checkpoint=name)

@@ -1084,6 +1084,42 @@ class CharRNN(LanguageModel):
         self._require_no_labels("export_html")
         export_html(self, path, float16=float16, int8=int8, title=title)
 
+    def export_js(self, path: FilePath, *, float16: bool = False, int8: bool = False) -> None:
+        """Write the model as a JavaScript module for browsers, Node.js and games; see ``docs/export.md``.
+
+        The module has no dependencies and exports three functions: ``sample`` writes a text, ``score`` returns a text's
+        log-probability, and ``predict`` lists what may follow a text. A seed gives the same text as in `sample`, except
+        for the rounding of float32.
+
+        Parameters
+        ----------
+        path : str, bytes or os.PathLike
+            The new file, usually with the suffix ``.js``.
+        float16 : bool, default=False
+            Whether to store weights in 16 bits: half the size, with rounded weights.
+        int8 : bool, default=False
+            Whether to store the 8-bit weights of `quantize`: a quarter of the size. A quantized model always does.
+
+        Raises
+        ------
+        ValueError
+            If a weight is not finite, or too large for 16 bits, or `float16` is requested with 8-bit weights.
+        OSError
+            If the file cannot be written; an existing file is then unchanged.
+
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.export_js(pathlib.Path(folder) / "abc.js")
+        """
+        from .export.html_file import export_js
+
+        self._require_no_labels("export_js")
+        export_js(self, path, float16=float16, int8=int8)
+
     def __getstate__(self) -> dict[str, Any]:
         """Return the contents of a pickle: the attributes, with the learned state as the bytes of a model file.
 

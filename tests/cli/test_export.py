@@ -48,6 +48,13 @@ def test_int8_page(tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("model")
+def test_module(tmp_path, capsys):
+    assert main(["export", "names.crnn", "names.js", "--float16"]) == 0
+    assert capsys.readouterr().err == f"crnn: wrote names.js: {(tmp_path / 'names.js').stat().st_size:,} bytes\n"
+    assert '"weights":"float16"' in (tmp_path / "names.js").read_text("utf-8")
+
+
+@pytest.mark.usefixtures("model")
 def test_page(tmp_path, monkeypatch, capsys):
     feed_standard_input(monkeypatch, (tmp_path / "names.crnn").read_bytes())
     assert main(["export", "-", "names.HTML", "--float16"]) == 0

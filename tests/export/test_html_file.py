@@ -1,4 +1,4 @@
-"""The exported page runs the network in headless Chromium."""
+"""The exported page and the exported module run the network in headless Chromium."""
 
 import base64
 import math
@@ -11,7 +11,7 @@ from examples import random_language_model
 
 from crnn import CharRNN
 from crnn.errors import InvalidInputError
-from crnn.export.html_file import encoded_weights, export_html, live_data, page_weights
+from crnn.export.html_file import encoded_weights, export_html, export_js, live_data, page_weights
 from crnn.inference.sampling.uniforms import Uniforms, root
 
 TEXTS = {
@@ -38,6 +38,13 @@ const network = new Network(data.model, stored);
 const state = network.start();
 return arguments[0].map((id) => { const y = Array.from(network.predict(state)); network.read(state, id); return y; });
 """
+# In a page without a policy: a function of the exported module.
+CALL = """
+const [source, name, ...rest] = arguments;
+const done = rest.pop();
+const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+import(url).then((module) => done(module[name](...rest))).catch((error) => done(String(error)));
+"""
 SHOWN = "return [...document.querySelectorAll('#live-text span')].map((span) => span.textContent)"
 
 
@@ -57,6 +64,20 @@ def page_of(driver, tmp_path):
     def make(model, *, float16=False, int8=False, **view):
         export_html(model, tmp_path / "page.html", float16=float16, int8=int8)
         return opened(driver, tmp_path / "page.html", **view)
+
+    return make
+
+
+@pytest.fixture
+def module_of(driver, tmp_path):
+    """Return a function that calls a function of a model's module."""
+
+    def make(model, **options):
+        export_js(model, tmp_path / "model.js", **options)
+        (tmp_path / "blank.html").write_text("<!doctype html><title>blank</title>")
+        driver.get((tmp_path / "blank.html").as_uri())
+        source = (tmp_path / "model.js").read_text("utf-8")
+        return lambda name, *arguments: driver.execute_async_script(CALL, source, name, *arguments)
 
     return make
 
@@ -196,6 +217,39 @@ def test_the_page_names_its_weights_and_the_model_that_has_them(dtype, options, 
     )  # fmt: skip
     data = live_data(model, page_weights(model, **options), float16=options.get("float16", False))
     assert (data["model"]["weights"], data["python"]) == (weights, python)
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "surrogates"])
+def test_the_module_samples_scores_and_predicts_as_python_does(module_of, name):
+    model, text = model_of(name), TEXTS[name][0]
+    text = text[0] if isinstance(text, list) else text[:7]
+    call = module_of(model)
+    shown = text.decode() if isinstance(text, bytes) else text
+    np.testing.assert_allclose(call("score", shown), model.score_samples([text])[0], atol=1e-3)
+    found = call("predict", shown)
+    p = model.start(text).predict_proba()
+    np.testing.assert_allclose([each["probability"] for each in found], sorted(p, reverse=True), atol=1e-5)
+    if isinstance(text, str):
+        limit = {"n": 19} if model.vocabulary_.boundary is None else {"max_length": 19}
+        controls = {"random_state": 11, "temperature": 0.7, "top_k": 3}
+        expected = model.sample(**limit, prime=text[:2], num_samples=3, **controls)[2]
+        options = {"length": 19, "prime": text[:2], "seed": 11, "number": 2, "temperature": 0.7, "topK": 3}
+        assert call("sample", options) == expected
+
+
+def test_the_module_of_8_bit_weights_names_unknown_characters(module_of):
+    model = random_language_model(["Anna", "Bob", ""], dtype="float32")
+    call = module_of(model, int8=True)
+    np.testing.assert_allclose(call("score", "Anna"), model.quantize().score_samples(["Anna"])[0], atol=1e-4)
+    assert call("score", "Axnz") == "RangeError: the model does not know these characters: x z"
+
+
+@pytest.mark.parametrize(("export", "start"), [(export_html, "<!doctype html>\n<!-- "), (export_js, "// ")])
+def test_exported_files_name_the_license_of_their_code(export, start, tmp_path):
+    export(model_of("rnn"), tmp_path / "file")
+    head = (tmp_path / "file").read_text("utf-8")[:400]
+    assert head.startswith(start)
+    assert "BSD-3-Clause" in head
 
 
 @pytest.mark.parametrize(("seed", "sample"), [(0, 0), (7, 3), (2**32, 1), (2**200 + 12345, 10**9)])

@@ -1,4 +1,4 @@
-"""The command ``crnn export``: write a model as C source, an ONNX file, a web page or n-grams for KenLM."""
+"""The command ``crnn export``: write a model as C, ONNX, a web page, a JavaScript module or n-grams for KenLM."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .arguments import add_model
 from .errors import ERROR, say, warnings_said
 from .files import STANDARD, check_writable, load, load_network
 
-SUFFIXES = (".c", ".onnx", ".html", ".arpa")
+SUFFIXES = (".c", ".onnx", ".html", ".js", ".arpa")
 SAMPLE, DOCUMENTS = 1000, 50  # symbols, or documents, on which the cost is measured
 
 
@@ -26,17 +26,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "output",
         metavar="OUT",
         help="OUT.c: a single C99 file that samples and scores, without dependencies; OUT.onnx: a file for any ONNX "
-        "runtime; OUT.html: a page that runs the network in any browser; OUT.arpa: a CharNGram's n-grams for KenLM",
+        "runtime; OUT.html: a page that runs the network in any browser; OUT.js: a JavaScript module with "
+        "functions that sample, score and predict; OUT.arpa: a CharNGram's n-grams for KenLM",
     )
     parser.add_argument("--space", metavar="TOKEN", help="for OUT.arpa: the word that represents a space (default: |)")
     parser.add_argument(
         "--int8",
         action="store_true",
-        help="for OUT.c and OUT.html: store 8-bit weights, a quarter of the size, and print the measured cost of "
-        "rounding (default: the model's own weights, float32 unless MODEL is quantized)",
+        help="for OUT.c, OUT.html and OUT.js: store 8-bit weights, a quarter of the size, and print the measured "
+        "cost of rounding (default: the model's own weights, float32 unless MODEL is quantized)",
     )
     parser.add_argument(
-        "--float16", action="store_true", help="for OUT.html: store 16-bit weights, half the size (default: no)"
+        "--float16",
+        action="store_true",
+        help="for OUT.html and OUT.js: store 16-bit weights, half the size (default: no)",
     )
 
 
@@ -48,10 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.parser.error(f"argument OUT: {path!r} must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
     if arguments.space is not None and suffix != ".arpa":
         arguments.parser.error("argument --space: only for OUT.arpa")
-    if arguments.int8 and suffix not in (".c", ".html"):
-        arguments.parser.error("argument --int8: only for OUT.c and OUT.html")
-    if arguments.float16 and suffix != ".html":
-        arguments.parser.error("argument --float16: only for OUT.html")
+    if arguments.int8 and suffix not in (".c", ".html", ".js"):
+        arguments.parser.error("argument --int8: only for OUT.c, OUT.html and OUT.js")
+    if arguments.float16 and suffix not in (".html", ".js"):
+        arguments.parser.error("argument --float16: only for OUT.html and OUT.js")
     if arguments.int8 and arguments.float16:
         arguments.parser.error("argument --int8: not allowed with argument --float16")
     check_writable(path)
@@ -80,6 +83,9 @@ def run(arguments: argparse.Namespace) -> int:
         title = None if arguments.model == STANDARD else os.path.basename(arguments.model)
         model.export_html(path, float16=arguments.float16, int8=arguments.int8, title=title)
         say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes; open it in a browser")
+    elif suffix == ".js":
+        model.export_js(path, float16=arguments.float16, int8=arguments.int8)
+        say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes")
     else:
         model.export_c(path, int8=arguments.int8)
         program = shlex.quote(os.path.splitext(path)[0])

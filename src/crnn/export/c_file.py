@@ -15,7 +15,7 @@ from ..parameters.cells import CELLS
 from ..parameters.checks import FilePath, checked_bool, checked_path
 from ..runtime.atomic_file import write_atomically
 from ..text.symbols.vocabulary import Vocabulary
-from .weights import FittedModel, Weights
+from .weights import NOTICE, FittedModel, Weights
 
 Array = NDArray[Any]
 
@@ -65,6 +65,7 @@ def _configuration(weights: Weights, vocabulary: Vocabulary) -> str:
     }
     sizes = f"layers: {len(weights.layers)}, units: {weights.hidden_size}, symbols: {len(vocabulary)}"
     title = f"/* A character-level language model, written by crnn {__version__}: {weights.cell}, {sizes}. */\n"
+    title += f"/* {NOTICE} */\n"
     return "".join([title, *(f"#define {name} {value}\n" for name, value in numbers.items())])
 
 

@@ -1,4 +1,4 @@
-"""Export a model as one HTML page that runs the network."""
+"""Export a model as one HTML page that runs the network, or as a JavaScript module."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from .._version import __version__
 from ..errors import InvalidInputError
 from ..model.int8_weights import TABLES, by_output, integers_of
 from ..parameters.cells import CELLS
 from ..parameters.checks import FilePath, checked_bool, checked_path
 from ..runtime.atomic_file import write_atomically
 from ..text.symbols.vocabulary import Vocabulary
-from .page import assets, filled, html_page, printable_title
-from .weights import FittedModel, Weights
+from .page import assets, embedded_json, filled, html_page, printable_title
+from .weights import NOTICE, FittedModel, Weights
 
 # The order matters: later files use definitions of earlier files.
 ENGINE = ("network.js", "random.js", "sampling.js", "engine.js")
 INTERFACE = ("elements.js", "symbols.js", "text_view.js", "units_view.js", "live.js")
 STYLES = ("page.css", "live.css")
+MODULE = ("network.js", "random.js", "sampling.js", "symbols.js", "module.js")
 
 
 def export_html(
@@ -46,6 +48,19 @@ def export_html(
         weights=encoded_weights(weights, float16=float16),
     )
     write_atomically(name, page)
+
+
+def export_js(model: FittedModel, path: FilePath, *, float16: bool = False, int8: bool = False) -> None:
+    """Write a model as a JavaScript module; see `crnn.CharRNN.export_js`."""
+    name = checked_path("path", path)
+    weights = page_weights(model, float16=float16, int8=int8)
+    parts = [
+        f"// {summary(model, weights)}, written by crnn {__version__}.\n// {NOTICE}",
+        f"const DATA = {embedded_json(live_data(model, weights, float16=float16))};",
+        f'const WEIGHTS = "{encoded_weights(weights, float16=float16)}";',
+        assets(__package__, MODULE),
+    ]
+    write_atomically(name, "\n".join(parts).encode("utf-8") + b"\n")
 
 
 def page_weights(model: FittedModel, *, float16: bool = False, int8: bool = False) -> Weights:

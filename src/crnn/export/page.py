@@ -13,6 +13,7 @@ from importlib import resources
 from typing import Any
 
 from ..errors import InvalidInputError, short_repr
+from .weights import NOTICE
 
 # The page fetches nothing and runs only its own scripts and styles, which are identified by hashes. The worker's source
 # is one of these scripts. The empty icon keeps browsers from requesting one from a server.
@@ -22,6 +23,7 @@ POLICY = (
 )
 PAGE = """\
 <!doctype html>
+<!-- {notice} -->
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -57,8 +59,8 @@ def html_page(
     assert "</style" not in style.lower()
     policy = POLICY.format(scripts=f"{_hash(engine)} {_hash(script)}", styles=_hash(style))
     page = PAGE.format(
-        policy=policy, title=escape(title), style=style, body=body, data=embedded_json(data), weights=weights,
-        engine=engine, script=script,
+        notice=NOTICE, policy=policy, title=escape(title), style=style, body=body, data=embedded_json(data),
+        weights=weights, engine=engine, script=script,
     )  # fmt: skip
     return page.encode("utf-8", "replace")
 

@@ -1,0 +1,74 @@
+// The module written by `crnn export MODEL model.js`: three functions, which use the definitions above.
+
+const network = new Network(DATA.model, new StoredWeights(WEIGHTS, DATA.model.weights));
+const symbols = new Symbols(DATA.vocabulary);
+
+// The ids of a text; a character that the model does not know is an error.
+function idsOf(text) {
+  const { ids, strangers } = symbols.encode(text);
+  if (strangers.length) throw new RangeError(`the model does not know these characters: ${strangers.join(" ")}`);
+  return ids;
+}
+
+// The state after a text.
+function stateAfter(ids) {
+  const state = network.start();
+  for (const id of ids) network.read(state, id);
+  return state;
+}
+
+/**
+ * Return a new text: `model.sample(length, num_samples=number + 1, random_state=seed, …)[number]` in Python. For a
+ * model of documents, length is `max_length`.
+ *
+ * length: the greatest number of symbols, in a document including the prime. A document usually ends earlier.
+ * prime: how the text begins; it is not repeated in the result, except in a document.
+ * seed, number: nonnegative integers; each pair gives another text.
+ * temperature, topK, topP: as in Python; topK=0 keeps all symbols.
+ */
+export function sample({
+  length = DATA.model.boundary === null ? 200 : 1000,
+  prime = "",
+  seed = 0,
+  number = 0,
+  temperature = 1,
+  topK = 0,
+  topP = 1,
+} = {}) {
+  const beginning = idsOf(prime);
+  const state = stateAfter(beginning);
+  const random = new Uniforms(seed, number);
+  const written = DATA.model.boundary === null ? [] : beginning;
+  while (written.length < length) {
+    const id = pick(weigh(network.predict(state), { temperature, topK, topP }, DATA.model.unknown), random.next());
+    if (id === DATA.model.boundary) break;
+    written.push(id);
+    network.read(state, id);
+  }
+  return symbols.decode(written);
+}
+
+/**
+ * Return the natural logarithm of a text's probability, as `model.score_samples([text])[0]` does in Python.
+ *
+ * The score of a document includes its end.
+ */
+export function score(text) {
+  const state = network.start();
+  let sum = 0;
+  for (const id of [...idsOf(text), ...(DATA.model.boundary === null ? [] : [DATA.model.boundary])]) {
+    sum += Math.log(probabilities(network.predict(state))[id]);
+    network.read(state, id);
+  }
+  return sum;
+}
+
+/**
+ * Return what may follow a text, the most probable first: [{ text: "e", probability: 0.52 }, …].
+ *
+ * The end of a document and an unknown character have the texts "" and "\ufffd".
+ */
+export function predict(text = "") {
+  const p = probabilities(network.predict(stateAfter(idsOf(text))));
+  return byProbability(p).map((id) => ({ text: symbols.decode([id]), probability: p[id] }));
+}
