@@ -26,7 +26,9 @@ MEMBERS = {
     "Read step by step": ("start", "adapt", "for_label"),
     "Features and gradients": ("hidden_states", "transform", "get_feature_names_out", "gradient", "editing"),
     "Save and load": ("save", "load", "to_bytes", "from_bytes"),
-    "Export": ("quantize", "to_torch", "from_torch", "export_onnx", "export_c", "export_html", "export_js", "export_arpa"),
+    "Export": (
+        "quantize", "to_torch", "from_torch", "export_onnx", "export_c", "export_html", "export_js", "export_arpa",
+    ),
     "Get and set parameters": ("get_params", "set_params"),
 }  # fmt: skip
 ATTRIBUTES = "Attributes"

@@ -18,7 +18,9 @@ from ..text.symbols.vocabulary import Vocabulary
 Array = NDArray[Any]
 
 # In a comment at the top of exported C, HTML and JavaScript files, which contain code from crnn.
-NOTICE = "This file's code is crnn's, under the BSD-3-Clause license; its weights, and texts written with them, are yours."
+NOTICE = (
+    "This file's code is crnn's, under the BSD-3-Clause license; its weights, and texts written with them, are yours."
+)
 
 
 class FittedModel(Protocol):

@@ -38,14 +38,16 @@ export function sample({
   const beginning = idsOf(prime);
   const state = stateAfter(beginning);
   const random = new Uniforms(seed, number);
-  const written = DATA.model.boundary === null ? [] : beginning;
-  while (written.length < length) {
+  const isText = DATA.model.boundary === null;
+  const limit = isText ? length : length - beginning.length;
+  const written = [];
+  while (written.length < limit) {
     const id = pick(weigh(network.predict(state), { temperature, topK, topP }, DATA.model.unknown), random.next());
     if (id === DATA.model.boundary) break;
     written.push(id);
     network.read(state, id);
   }
-  return symbols.decode(written);
+  return (isText ? "" : prime) + symbols.decode(written);
 }
 
 /**
