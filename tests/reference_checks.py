@@ -100,22 +100,22 @@ def check_run(run, wanted, rtol=None):
     padding = np.ones(layout.size, bool)
     for places in layout.tensors(padding):
         places[...] = False
-    for found, its in zip((run.params, *run.memory), (params, *memories), strict=True):
-        for a, b in zip(layout.tensors(found), wide.tensors(its), strict=True):
+    for actual, expected in zip((run.params, *run.memory), (params, *memories), strict=True):
+        for a, b in zip(layout.tensors(actual), wide.tensors(expected), strict=True):
             np.testing.assert_allclose(a, b, rtol=rtol, atol=rtol)
-        assert not found[padding].any()
-    for found, its in zip(run.state, state, strict=True):
-        np.testing.assert_allclose(found, its, rtol=rtol, atol=rtol)
+        assert not actual[padding].any()
+    for actual, expected in zip(run.state, state, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=rtol, atol=rtol)
 
 
 def check_model(model, wanted, rtol, atol):
     """Compare a fitted model of the same precision with what `expected_run` has."""
     params, memories, states, _ = wanted
     np.testing.assert_allclose(model._learned.params, params, rtol=rtol, atol=atol)
-    for mine, its in zip(model._learned.optimizer_state.values(), memories, strict=True):
-        np.testing.assert_allclose(mine, its, rtol=rtol, atol=atol)
-    for mine, its in zip(model.state_ if len(states) > 1 else (model.state_,), states, strict=True):
-        np.testing.assert_allclose(mine, its, rtol=rtol, atol=atol)
+    for actual, expected in zip(model._learned.optimizer_state.values(), memories, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=rtol, atol=atol)
+    for actual, expected in zip(model.state_ if len(states) > 1 else (model.state_,), states, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=rtol, atol=atol)
 
 
 def check_against_reference(arguments, n_steps, *, n_threads=1, rtol=None, **options):
@@ -141,9 +141,9 @@ def check_scores(packed, x, state, wanted, rtol=None, *, cut=0):
     np.testing.assert_allclose(np.concatenate(found), log_p, rtol=rtol, atol=rtol)
     for part in parts:
         packed.feed(part, fed)
-    for mine, its, right in zip(scored, fed, after, strict=True):
-        np.testing.assert_allclose(mine, right, rtol=0, atol=rtol)
-        np.testing.assert_allclose(its, right, rtol=0, atol=rtol)
+    for of_scoring, of_feeding, expected in zip(scored, fed, after, strict=True):
+        np.testing.assert_allclose(of_scoring, expected, rtol=0, atol=rtol)
+        np.testing.assert_allclose(of_feeding, expected, rtol=0, atol=rtol)
 
 
 def central_difference(loss):

@@ -42,7 +42,7 @@ def probabilities(model, texts, prefix):
 
 
 @pytest.mark.parametrize("prefix", ["", "n", "no", "ano", "oooooo"])
-def test_probabilities_are_those_of_the_definition(model, namer, prefix):
+def test_probabilities_match_the_definition(model, namer, prefix):
     for fitted, texts in ((model, [TEXT]), (namer, NAMES)):
         (found,) = fitted.predict_proba([prefix])
         np.testing.assert_allclose(found, probabilities(fitted, texts, prefix), rtol=1e-11)

@@ -75,7 +75,7 @@ def test_fit_with_each_clip_matches_reference(kernels, batch_size, clip):
     assert model.smooth_loss_ == pytest.approx(smooth, rel=1e-9)
 
 
-def test_new_model_is_min_char_rnns():
+def test_new_model_matches_min_char_rnn():
     model = CharRNN(max_steps=0, random_state=0).fit(TEXT)
     V = len(set(TEXT))
     shapes = {"Wxh_l0": (100, V), "Whh_l0": (100, 100), "bh_l0": (100,), "Why": (V, 100), "by": (V,)}

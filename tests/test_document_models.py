@@ -74,7 +74,7 @@ def test_decoding_shows_the_unknown_and_splits_at_boundaries():
     assert Vocabulary([97, 98], "bytes", unknown=True).decode([0, 2]) == b"a?"
 
 
-def test_min_count_that_leaves_nothing_is_refused():
+def test_refuses_a_min_count_that_leaves_no_symbol():
     with pytest.raises(InvalidInputError, match="min_count is 3, but no symbol occurs that often"):
         Vocabulary.from_blocks(["abab"], min_count=3)
 
@@ -196,7 +196,7 @@ def test_the_last_documents_are_for_validation():
     ]
 
 
-def test_a_fraction_that_leaves_no_document_is_refused():
+def test_refuses_a_fraction_that_leaves_no_document():
     with pytest.raises(InvalidInputError, match=r"validation_fraction=0\.2 of 2 documents leaves 0 for validation"):
         small(validation_fraction=0.2).fit(["a", "b"])
 

@@ -104,7 +104,7 @@ def test_repr_rebuilds(model):
     assert eval(repr(model)).get_params() == model.get_params()
 
 
-def test_repr_shows_what_is_not_the_default():
+def test_repr_shows_changed_parameters():
     assert repr(CharRNN()) == "CharRNN()"
     assert repr(CharRNN(7, clip=None, epochs=10)) == "CharRNN(hidden_size=7, clip=None)"
     assert repr(CharRNN(7, max_steps=0).fit("ab")) == "CharRNN(hidden_size=7, max_steps=0)"
@@ -196,7 +196,7 @@ def test_a_fitted_model_is_pickled_as_a_model_file(tmp_path):
     assert CharRNN.load(path).score(TEXT) == model.score(TEXT)
 
 
-def test_a_damaged_pickle_is_refused():
+def test_refuses_a_damaged_pickle():
     pickled = pickle.dumps(CharRNN(50, max_steps=7, random_state=0).fit(TEXT * 5))
     place = pickled.index(b"__metadata__") + 9000
     with pytest.raises(ModelFileError, match="checksum"):
@@ -204,7 +204,7 @@ def test_a_damaged_pickle_is_refused():
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
-def test_a_copy_of_a_subclass_keeps_what_it_adds(copied):
+def test_copy_of_a_subclass_keeps_added_attributes(copied):
     model = Noted(note="mine", max_steps=7, random_state=0).fit(TEXT * 5)
     model.seen = [1, 2]
     new = copied(model)

@@ -126,7 +126,7 @@ def model_before(golden, step, dtype):
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_step_is_that_of_min_char_rnn(kernels, golden, step):
+def test_step_matches_min_char_rnn(kernels, golden, step):
     model, text = model_before(golden, step, "float64")
     model._learned.smooth_loss = 0.0  # then it becomes 0.001 times the loss
     model.partial_fit(text)
@@ -172,7 +172,7 @@ def test_the_file_is_what_this_script_writes(golden):
         np.testing.assert_allclose(golden[name], value, rtol=1e-9, atol=1e-12)
 
 
-def test_a_fit_starts_as_min_char_rnn_does(golden):
+def test_fit_starts_as_min_char_rnn_does(golden):
     # From the same initial weights through the first steps on a whole text, before the programs diverge.
     text = "".join(SYMBOLS[i] for i in golden["ids"])
     model = CharRNN(H, seq_length=T, dtype="float64", max_steps=0).fit(text)

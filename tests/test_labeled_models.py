@@ -181,7 +181,7 @@ def test_weights_of_documents_and_labels_go_together():
         ),
     ],
 )
-def test_labels_that_cannot_be_used(arguments, message):
+def test_refuses_invalid_labels(arguments, message):
     with pytest.raises(InvalidInputError, match=message):
         small(max_steps=1).fit(**arguments)
 
@@ -201,7 +201,7 @@ def test_a_model_without_labels_takes_none():
             call()
 
 
-def test_a_model_that_is_fitted_to_other_texts_meanwhile():
+def test_refitting_during_sampling_uses_the_new_model():
     class Refitted(CharRNN):
         """Another thread fits it when the probabilities of its labels are looked up."""
 
@@ -215,7 +215,7 @@ def test_a_model_that_is_fitted_to_other_texts_meanwhile():
     assert drawn == CharRNN(5, max_steps=2, random_state=0).fit(["xyx", "yx"]).sample(num_samples=9, random_state=3)
 
 
-def test_another_label_is_refused(model):
+def test_refuses_an_unknown_label(model):
     with pytest.raises(InvalidInputError, match="label must be one of 'f', 'm', 'x', not 'F'; did you mean 'f'"):
         model.sample(label="F")
 

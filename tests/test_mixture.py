@@ -199,7 +199,7 @@ def test_the_difference_of_the_symbols_is_named(models):
         (TEXT, 1, {"fit": False}, "fit is False, but must be True"),
     ],
 )
-def test_bad_input_is_refused_before_a_network_is_trained(monkeypatch, X, seconds, options, message):
+def test_refuses_bad_input_before_training_a_network(monkeypatch, X, seconds, options, message):
     monkeypatch.delattr(CharRNN, "fit")
     with pytest.raises(InvalidInputError, match=message):
         Mixture.recommended(X, seconds, verbose=0, **options)
@@ -220,7 +220,7 @@ def test_a_validation_text_may_be_a_generator():
     assert recommended.weights_.tolist() == Mixture(recommended.models).fit_weights(["nabo", "oba"]).weights_.tolist()
 
 
-def test_an_unknown_parameter_is_refused_before_the_text_is_counted(monkeypatch):
+def test_refuses_an_unknown_parameter_before_counting_the_text(monkeypatch):
     monkeypatch.delattr(CharNGram, "_fit")
     with pytest.raises(InvalidInputError, match=r"CharRNN has no parameter 'hiden_size'.*did you mean"):
         Mixture.recommended(TEXT, 1, verbose=0, hiden_size=8)
@@ -407,7 +407,7 @@ def test_only_a_mixture_with_counts_can_adapt_counts(models, nested):
 
 
 @pytest.mark.parametrize("nested", [False, True])
-def test_a_mixture_that_contains_itself_is_refused(tmp_path, nested):
+def test_refuses_a_mixture_that_contains_itself(tmp_path, nested):
     mixture = Mixture([CharNGram(order=2).fit("abba"), CharNGram(order=3).fit("abab")])
     mixture.models[1] = Mixture([mixture]) if nested else mixture
     calls = [
@@ -461,7 +461,7 @@ def test_a_file_holds_no_other_models(models, tmp_path):
 
 
 @pytest.mark.parametrize(("of_counts", "of_network"), [(3, (7, 5)), (17, (1, 1))])
-def test_the_network_gets_the_time_that_is_left(monkeypatch, of_counts, of_network):
+def test_network_trains_for_the_time_left(monkeypatch, of_counts, of_network):
     now, told, counted = [5.0], [], CharNGram._fit
 
     def count(model, X, last):
@@ -483,7 +483,7 @@ def test_the_network_gets_the_time_that_is_left(monkeypatch, of_counts, of_netwo
 
 
 @pytest.mark.parametrize("X", ["zz" + TEXT, ["zz", *NAMES * 30]])
-def test_counts_read_the_end_of_a_text_that_is_long_for_the_time(monkeypatch, X):
+def test_counts_read_only_the_end_of_a_long_text(monkeypatch, X):
     monkeypatch.setattr(module, "COUNTED_PER_SECOND", 1000)
     mixture = Mixture.recommended(X, 0.2, verbose=0, random_state=0, hidden_size=4)
     end = X[-200:] if isinstance(X, str) else X[-49:]  # the fewest names with 200 symbols and ends of names

@@ -372,7 +372,7 @@ def test_previous_symbol_keeps_its_meaning_in_another_vocabulary():
 # ------------------------------------------------------------ refusals
 
 
-def test_embedding_beyond_memory_is_refused():
+def test_refuses_an_embedding_beyond_memory():
     with pytest.raises(InvalidInputError, match=r"embedding_size=2147483647 .* GB of memory"):
         CharRNN(embedding_size=2**31 - 1).fit("abc" * 100)
 
@@ -401,7 +401,7 @@ NEED_FLOAT_WEIGHTS = {
 
 
 @pytest.mark.parametrize("call", NEED_FLOAT_WEIGHTS)
-def test_quantized_model_refuses_what_needs_float_weights(call):
+def test_quantized_model_refuses_calls_that_need_float_weights(call):
     small = random_language_model("to be, that is", dtype="float32").quantize()
     before = small.surprisal("to be")
     with pytest.raises(InvalidInputError, match="on the float model"):
@@ -463,7 +463,7 @@ def test_file_without_embedding_does_not_name_it(tmp_path):
     ("pairs", "message"),
     [([[0, 99], [1, 2]], "contains an invalid pair of symbols"), ([[0, 1]], "its tensor 'bigrams.pairs' is I32")],
 )
-def test_file_with_invalid_bigrams_is_refused(tmp_path, pairs, message):
+def test_refuses_a_file_with_invalid_bigrams(tmp_path, pairs, message):
     small(n_bigrams=2, max_steps=0).fit(TEXT).save(tmp_path / "model.crnn")
     file = model_file.read(tmp_path / "model.crnn")
     changed = {**vars(file), "pairs": np.array(pairs, np.int32)}
@@ -490,7 +490,7 @@ def quantized_file(tmp_path_factory):
 
 
 @pytest.mark.parametrize("case", CRAFTED)
-def test_crafted_int8_files_are_refused(tmp_path, monkeypatch, quantized_file, case):
+def test_refuses_crafted_int8_files(tmp_path, monkeypatch, quantized_file, case):
     """Bypass all checks when writing, but write a correct checksum."""
     name, change, message = CRAFTED[case]
     file = model_file.read(quantized_file)

@@ -405,7 +405,7 @@ def fault_of(name, parameter, value):
 
 
 @pytest.mark.parametrize("case", [case for case, values in CASES.items() if values])
-def test_invalid_value_is_refused_by_name(case):
+def test_refuses_invalid_values_by_name(case):
     name, parameter = case.split("-")
     before = learned(name, parameter)
     assert [fault for value in CASES[case] if (fault := fault_of(name, parameter, value))] == []
@@ -439,7 +439,7 @@ def use(model, name):
 
 
 @pytest.mark.parametrize("name", [name for name in [*LEARNED, *USES] if not name.startswith(("Mixture", "TextState"))])
-def test_a_model_that_is_not_fitted_names_the_call(name):
+def test_unfitted_model_names_the_call(name):
     owner, attribute = name.split(".")
     named = f"reading {attribute}" if name in LEARNED else NAMED_AS.get(name, NAMED_AS.get(attribute, attribute))
     files = os.listdir()
@@ -466,6 +466,6 @@ def test_a_number_of_threads_that_was_set_later_is_checked(call):
 
 
 @pytest.mark.parametrize("draw", [plot.surprisal, plot.probabilities, plot.neurons, plot.states, plot.gradient_flow])
-def test_a_plot_of_a_model_that_is_not_fitted(draw):
+def test_unfitted_models_cannot_be_plotted(draw):
     with pytest.raises(NotFittedError):
         draw(CharRNN(), TEXT)

@@ -182,7 +182,7 @@ def test_the_html_of_damaged_records_has_no_curve(tmp_path):
         assert "<svg" not in each._repr_html_()
 
 
-def test_html_shows_what_was_set_and_what_was_learned():
+def test_html_shows_parameters_and_learned_attributes():
     html = small(cell="gru")._repr_html_()
     assert "cell" in html
     assert "gru" in html

@@ -35,7 +35,7 @@ def by_reference(cell, dtype, documents, block_length):
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("documents", [False, True])
 @pytest.mark.parametrize("block_length", [7, 67])
-def test_numbers_are_the_references(kernels, dtype, cell, documents, block_length):
+def test_numbers_match_reference(kernels, dtype, cell, documents, block_length):
     model = adaptable(cell, dtype, documents=documents)
     options = OPTIONS | {"block_length": block_length}
     text, nats, params = by_reference(cell, dtype, documents, block_length)

@@ -50,7 +50,7 @@ def test_blocks_are_counted_in_an_error(learner):
 
 
 @pytest.mark.parametrize("loss", [np.inf, -np.inf, np.nan])
-def test_a_loss_that_is_not_finite_is_an_error(learner, loss, monkeypatch):
+def test_non_finite_loss_is_an_error(learner, loss, monkeypatch):
     def compute(self, params, symbols, counted, state):
         self.flat[...] = 0  # the weights stay finite
         return loss
@@ -76,7 +76,7 @@ def made(dtype, **options):
 
 
 @pytest.mark.parametrize("decay", [0.0, 1e-3, 1.0])
-def test_step_is_the_references(dtype, decay):
+def test_step_matches_reference(dtype, decay):
     rule, params, gradient = made(dtype, learning_rate=0.02, decay=decay)
     before = params.copy()
     stepped = rule.step(params, gradient.copy(), 13)

@@ -24,7 +24,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_demo_for_real_and_what_it_says_to_do_next(folder, capsys, monkeypatch):
+def test_demo_in_a_process_and_its_next_steps(folder, capsys, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.path.dirname(os.path.dirname(os.path.abspath(crnn.__file__))))
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
     command = [sys.executable, "-m", "crnn", "demo", "--seconds", "1"]

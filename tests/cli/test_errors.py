@@ -23,7 +23,7 @@ def undecodable(note=None):
         (None, {"X": ["a.txt", "b.txt"]}, "a.txt, b.txt"),
     ],
 )  # fmt: skip
-def test_the_file_that_is_not_utf_8(note, files, name):
+def test_names_the_file_that_is_not_utf_8(note, files, name):
     assert described(undecodable(note), files).startswith(f"{name} is not UTF-8: ")
 
 

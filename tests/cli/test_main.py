@@ -51,7 +51,7 @@ def test_pipes(folder):
 
 
 @POSIX
-def test_reader_that_has_seen_enough(folder):
+def test_reader_that_closes_the_pipe_ends_quietly(folder):
     command = [sys.executable, "-m", "crnn", "sample", "model.crnn", "-n", "100000000"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert len(process.stdout.read(100)) == 100
@@ -87,7 +87,7 @@ def test_full_disk_behind_standard_error():
 
 
 @pytest.mark.parametrize("words", ["info --build", "--help", "sample model.crnn"])
-def test_an_instruction_set_that_is_not_there(folder, words):
+def test_unavailable_instruction_set_is_an_error(folder, words):
     ended = run(*words.split(), env=os.environ | {"CRNN_ISA": "mmx"})
     assert (ended.returncode, ended.stdout) == (2, b"")
     assert ended.stderr.startswith(b"crnn: error: instruction set 'mmx' is not available here. Set CRNN_ISA to one of ")

@@ -46,7 +46,7 @@ def test_a_table_has_two_columns(capsys):
     assert capsys.readouterr().out == "a          1 2\nlong name  3\n           4\n"
 
 
-def test_standard_output_that_is_closed_has_nothing_to_flush(monkeypatch):
+def test_flushing_a_closed_standard_output_does_nothing(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)
     output.flush()
     output.discard()

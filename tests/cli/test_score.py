@@ -155,7 +155,7 @@ def test_score_of_lines(folder, capsys, monkeypatch, end, last, size):
 
 
 @pytest.mark.parametrize("size", [1, 4, 1 << 18])
-def test_lines_beyond_the_limit_are_refused(folder, capsys, monkeypatch, size):
+def test_refuses_lines_beyond_the_limit(folder, capsys, monkeypatch, size):
     monkeypatch.setattr(command_lines, "LINES_SIZE", size)
     monkeypatch.setattr(command_lines, "MAX_LINE", 9)
     (folder / "lines").write_text("to\nbe or not\nto be or not to be\nbe")

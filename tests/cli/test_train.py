@@ -94,7 +94,7 @@ def test_bad_text(folder, capsys, monkeypatch, data, complaint, through):
 
 
 @pytest.mark.parametrize("name", ["missing.txt", "."])
-def test_text_that_cannot_be_read(folder, capsys, name):
+def test_unreadable_text_is_an_error(folder, capsys, name):
     assert f"crnn: error: {name}: " in error(capsys, "train", name, "-o", "new.crnn")
 
 
@@ -105,7 +105,7 @@ def test_output_is_checked_before_training(folder, capsys, monkeypatch, output):
 
 
 @POSIX
-def test_a_checkpoint_that_cannot_be_written_is_refused_before_training(folder, capsys, monkeypatch):
+def test_refuses_an_unwritable_checkpoint_before_training(folder, capsys, monkeypatch):
     monkeypatch.setattr(CharRNN, "fit", None)
     name = "n" * 250  # a name may have 255 characters, but that of its checkpoint would have more
     assert f"{name}.checkpoint: " in error(capsys, "train", "text.txt", "-o", name)
@@ -147,7 +147,7 @@ def test_divergence_at_once(folder, capsys):
     assert not os.path.exists("new.crnn")
 
 
-def test_ruin_that_is_finite_leaves_the_old_file(folder, capsys):
+def test_finite_ruin_leaves_the_old_file(folder, capsys):
     """The loss ends near 10^29: a failure, although all numbers are finite."""
     assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "30"]) == 0
     before = (folder / "new.crnn").read_bytes()
@@ -157,7 +157,7 @@ def test_ruin_that_is_finite_leaves_the_old_file(folder, capsys):
     assert (folder / "new.crnn").read_bytes() == before
 
 
-def test_disk_that_filled_up_meanwhile(folder, capsys, monkeypatch):
+def test_full_disk_at_the_end_saves_elsewhere(folder, capsys, monkeypatch):
     save = CharRNN.save
 
     def full(self, path, **rest):
@@ -347,7 +347,7 @@ def test_a_failed_checkpoint_is_not_recommended_for_resuming(folder, capsys, mon
     assert CharRNN.load("new.crnn").n_steps_ == 5
 
 
-def test_another_text_or_other_settings_are_refused(folder, capsys, monkeypatch):
+def test_resume_refuses_another_text_or_other_settings(folder, capsys, monkeypatch):
     assert stopped(monkeypatch, "--hidden-size", "9") == 130
     capsys.readouterr()
     resume = ["train", "text.txt", "-o", "new.crnn", "--resume"]
@@ -423,7 +423,7 @@ def test_a_kill_between_saving_the_model_and_removing_the_checkpoint(folder, res
     np.testing.assert_array_equal(CharRNN.load("new.crnn")._learned.params, finished._learned.params)
 
 
-def test_a_checkpoint_that_cannot_be_removed(folder, capsys, monkeypatch):
+def test_unremovable_checkpoint_is_a_warning(folder, capsys, monkeypatch):
     def refused(path):
         raise PermissionError(13, "Permission denied", path)
 

@@ -59,7 +59,7 @@ def test_wildcards_on_windows(parts, monkeypatch, given, found):
     assert file == found
 
 
-def test_standard_input_is_no_part_of_a_text(parts, capsys):
+def test_refuses_standard_input_among_files(parts, capsys):
     assert "standard input cannot be one of several files" in usage_error(capsys, "train", "a.txt", "-", *OPTIONS)
 
 
@@ -88,5 +88,5 @@ def test_ids_are_kept_in_a_folder_of_choice(parts, more, found):
     assert CharRNN.load("new.crnn").n_steps_ == 3
 
 
-def test_a_folder_for_ids_that_is_missing_is_an_error(parts, capsys):
+def test_missing_folder_for_ids_is_an_error(parts, capsys):
     assert "ids" in error(capsys, "train", "a.txt", *OPTIONS, "--cache", "ids")

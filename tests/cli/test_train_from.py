@@ -15,13 +15,13 @@ from crnn.training.recommend.machine_speed import Speed
 from crnn.training.recommend.recommended import MIN_STEPS
 
 
-def go_on(*options):
+def train_further(*options):
     return cli.main(["train", "text.txt", "--from", "model.crnn", "-o", "more.crnn", "-q", *options])
 
 
 @pytest.mark.parametrize(("options", "epochs"), [([], 1), (["--epochs", "3"], 3)])
 def test_continue_epoch_by_epoch(folder, options, epochs):
-    assert go_on(*options) == 0
+    assert train_further(*options) == 0
     expected = CharRNN.load("model.crnn").set_params(max_steps=None)
     for epoch in range(epochs):
         if epoch:
@@ -35,7 +35,7 @@ def test_continue_epoch_by_epoch(folder, options, epochs):
 
 
 def test_a_schedule_runs_over_all_epochs(folder):
-    assert go_on("--epochs", "4", "--schedule", "linear") == 0
+    assert train_further("--epochs", "4", "--schedule", "linear") == 0
     model = CharRNN.load("more.crnn")
     rates = [record["learning_rate"] for record in model.history_[-10:]]
     assert rates == sorted(rates, reverse=True)
@@ -44,7 +44,7 @@ def test_a_schedule_runs_over_all_epochs(folder):
 
 @pytest.mark.parametrize("steps", [0, 3, 1000])
 def test_continue_for_so_many_steps(folder, steps):
-    assert go_on("--max-steps", str(steps)) == 0
+    assert train_further("--max-steps", str(steps)) == 0
     model = CharRNN.load("more.crnn")
     assert model.n_steps_ == 50 + steps
     assert model.max_steps == steps
@@ -52,7 +52,7 @@ def test_continue_for_so_many_steps(folder, steps):
 
 
 def test_epochs_share_one_display(folder, capsys):
-    assert go_on("--epochs", "7", "--verbose", "1") == 0
+    assert train_further("--epochs", "7", "--verbose", "1") == 0
     lines = [line for line in capsys.readouterr().err.splitlines() if "bits/char" in line]
     assert len(lines) == 1
     assert lines[0].startswith("100%")
@@ -98,7 +98,7 @@ def test_recommendation_depends_on_given_parameters(folder, monkeypatch):
 
 def test_time_limit_of_the_model_does_not_change_the_recommendation(folder):
     CharRNN(7, seq_length=5, max_seconds=1e-9, random_state=0).fit(TEXT).save("model.crnn")
-    assert go_on() == 0
+    assert train_further() == 0
     model = CharRNN.load("more.crnn")
     assert model.n_steps_ == 1 + -(-(len(TEXT) - 1 - 5) // 5)
     assert model.max_seconds == 1e-9
@@ -114,7 +114,7 @@ def test_continue_with_bytes(folder):
 
 def test_continue_interrupted(folder, capsys, monkeypatch):
     stop_after(monkeypatch, 4, KeyboardInterrupt)
-    assert go_on() == 130
+    assert train_further() == 130
     model = CharRNN.load("more.crnn")
     assert (model.n_steps_, model.max_steps) == (55, 50)
 

@@ -19,7 +19,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("kind", "option"), [(kind, option) for kind, found in REFUSED.items() for option in found])
-def test_options_of_other_kinds_are_refused(folder, capsys, kind, option):
+def test_refuses_options_of_other_kinds(folder, capsys, kind, option):
     command = ["train", "text.txt", "-o", "new.crnn", "--model", kind, option, *VALUES.get(option, ["text.txt"])]
     assert usage_error(capsys, *command).endswith(f": error: argument {option}: not allowed with --model {kind}")
     assert not (folder / "new.crnn").exists()
@@ -28,7 +28,7 @@ def test_options_of_other_kinds_are_refused(folder, capsys, kind, option):
 @pytest.mark.parametrize(
     ("kind", "own"), [("ngram", CharNGram().get_params()), ("detector", {"random_state", "verbose"})]
 )
-def test_parameters_of_networks_are_refused(folder, capsys, kind, own):
+def test_refuses_parameters_of_networks(folder, capsys, kind, own):
     for name in PARAMETERS.keys() - {*own, "callbacks", "vocabulary"}:
         default, option = PARAMETERS[name].default, f"--{name.replace('_', '-')}"
         words = [option] if isinstance(default, bool) else [option, "none" if default is None else str(default)]

@@ -52,13 +52,13 @@ def test_weights_that_are_refused(weights):
         {"models": ["CharNGram"] * 3}, {"models": ["CharNGram"] * 64},
     ],
 )  # fmt: skip
-def test_tensors_that_are_refused(content):
+def test_refuses_invalid_tensors(content):
     with pytest.raises(ModelFileError, match="its tensors do not belong to its models"):
         read(written(**{"weights": [1, 1], **content}))
 
 
 @pytest.mark.parametrize("models", [[], ["CharNGram", "Mixture"], ["CharNGram", 3], ["CharNGram"] * 65])
-def test_models_that_are_refused(models):
+def test_refuses_models_that_no_mixture_can_hold(models):
     with pytest.raises(ModelFileError, match="its models are not a list of up to 64 of CharRNN, CharNGram"):
         read(written([1, 1], models=models))
 
@@ -71,7 +71,7 @@ def test_refuses_models_with_different_symbols(tmp_path):
         Mixture.load(path)
 
 
-def test_a_damaged_model_is_refused_with_the_name_of_the_file(tmp_path):
+def test_refuses_a_damaged_model_by_the_name_of_the_file(tmp_path):
     path = tmp_path / "two.crnn"
     path.write_bytes(written([1, 1], **{"models.1": np.zeros(99, np.uint8)}))
     with pytest.raises(ModelFileError, match=r"^model file '.*two\.crnn', models\[1\]: its header"):

@@ -260,7 +260,7 @@ def test_metadata_is_as_described(path):
 
 
 @networks
-def test_expected_tensors_are_pytorchs(cell, L):
+def test_expected_tensors_match_pytorch(cell, L):
     assert expected_tensors(Architecture(cell, L, 7, 11, "float32")) == torch_shapes(cell, L, 7, 11)
 
 
@@ -303,7 +303,7 @@ def test_lying_architecture_with_a_true_checksum(path, data, field, size):
     ("cell", "mamba", "newer crnn"), ("cell", "lstm", "state.c"), ("cell", "gru", "bias_hn"), ("num_layers", 2, "l1"),
     ("dtype", "float64", "F32"), ("hidden_size", 3, "implies"), ("embedding_size", 2, "embedding.weight"),
 ])  # fmt: skip
-def test_architecture_that_does_not_fit(path, data, field, value, message):
+def test_refuses_architectures_that_do_not_match_the_tensors(path, data, field, value, message):
     architecture = {"cell": "rnn", "num_layers": 1, "hidden_size": 2, "vocab_size": 3, "dtype": "float32"}
     changed = with_metadata(data, architecture=json.dumps(architecture | {field: value}))
     assert message in refused(path, changed)
@@ -314,7 +314,7 @@ def test_architecture_that_does_not_fit(path, data, field, value, message):
     {"history": [1]}, {"history": ["step"]}, {"optimizer": ["adagrad"]},
     {"optimizer": "adam"},  # the tensors are Adagrad's
 ])  # fmt: skip
-def test_training_that_does_not_fit(path, data, change):
+def test_refuses_invalid_training_entries(path, data, change):
     assert "training" in refused(path, with_training(data, json.dumps(STORED | change).encode()))
 
 
@@ -543,7 +543,7 @@ def test_unreadable_file(path, data):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names")
-def test_pipe_is_refused_and_not_waited_for(path):
+def test_refuses_a_pipe_without_waiting(path):
     os.mkfifo(path)
     with pytest.raises(ModelFileError, match="regular file"):
         read(path)

@@ -421,7 +421,7 @@ def changed(path, **changes):
         ),
     ],
 )
-def test_file_that_is_whole_but_wrong(path, changes, message):
+def test_refuses_invalid_configurations(path, changes, message):
     small().fit(TEXT).save(path)
     changed(path, **changes)
     with pytest.raises(ModelFileError, match=message) as caught:
@@ -560,7 +560,7 @@ def test_run_best_and_labels_come_back(path):
         ({"gradient_rms": np.full(151, -1, np.float16)}, "negative"),
     ],
 )  # fmt: skip
-def test_parts_that_do_not_fit(path, change, message):
+def test_refuses_parts_of_another_network(path, change, message):
     model = filled()
     network_file.write(model._learned, model.get_params(), path, training_state=True, best=model._learned)
     file = model_file.read(path)

@@ -76,13 +76,13 @@ def test_refuses_other_files(metadata, message):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_a_pipe_is_refused_before_it_is_opened(tmp_path):
+def test_refuses_a_pipe_before_opening_it(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ModelFileError, match="a device or a pipe"):
         file_kind(tmp_path / "pipe")
 
 
-def test_nothing_is_written_if_the_content_is_refused(tmp_path):
+def test_writes_nothing_if_it_refuses_the_content(tmp_path):
     def refuse():
         raise ValueError("it holds NaN")
 
@@ -93,7 +93,7 @@ def test_nothing_is_written_if_the_content_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("stream", [io.StringIO(), io.TextIOWrapper(io.BytesIO())])
-def test_a_file_in_text_mode_is_refused(stream):
+def test_refuses_a_file_in_text_mode(stream):
     for call in (file_kind, path_name, lambda path: write_path(path, lambda: iter([b"a"]))):
         with pytest.raises(InvalidInputError, match=r"^path is a file opened in text mode\. Open it with mode 'rb' or"):
             call(stream)

@@ -162,7 +162,7 @@ def test_excluded_texts_have_the_kind_of_the_model(model, wrong, message):
 
 
 @pytest.mark.parametrize("name", ["n", "max_length", "num_samples"])
-def test_more_than_can_be_counted_is_refused(model, name):
+def test_refuses_sizes_beyond_an_index(model, name):
     with pytest.raises(InvalidInputError, match=f"^{name} must be at most 2147483647, not "):
         model.sample(**{name: 10**30})
     assert model.sample(random_state=0, top_k=10**30) == model.sample(random_state=0)
@@ -192,10 +192,10 @@ def test_the_boundary_is_not_penalized_for_the_start(model):
     # Whoever reads the boundary as something that was there would make the end less likely.
     p, vocabulary = model._learned.layout.tensors(model._learned.params), model.vocabulary_
     assert p.by.shape == (len(vocabulary),)
-    unpenalised = CharRNN(3, max_steps=0, init_scale=0).fit(NAMES)
-    with unpenalised.editing():
-        unpenalised.params_["by"][vocabulary.boundary] = 40
-    assert unpenalised.sample(num_samples=3, repetition_penalty=40, random_state=0) == [""] * 3
+    model = CharRNN(3, max_steps=0, init_scale=0).fit(NAMES)
+    with model.editing():
+        model.params_["by"][vocabulary.boundary] = 40
+    assert model.sample(num_samples=3, repetition_penalty=40, random_state=0) == [""] * 3
 
 
 def test_the_end_can_be_made_likelier_or_forbidden(model):

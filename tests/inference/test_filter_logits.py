@@ -57,7 +57,7 @@ shares = st.one_of(st.sampled_from([0.0, 0.5, 1.0]), st.floats(0, 1))
 @pytest.mark.parametrize("name", _kernels.available())
 @given(row=rows, data=st.data())
 @settings(max_examples=60, deadline=None)
-def test_filter_is_that_of_the_reference(name, dtype, row, data):
+def test_filter_matches_reference(name, dtype, row, data):
     y = np.array(row) / 4  # a grid: there are equals, and what is not equal differs by more than rounding does
     V = len(y)
     bias = data.draw(st.none() | st.lists(st.sampled_from([-INF, 0, 0, 1.5]), min_size=V, max_size=V))
@@ -80,7 +80,7 @@ def test_filter_is_that_of_the_reference(name, dtype, row, data):
 @given(seed=st.integers(0, 2**32), V=st.integers(1, 3000), top_k=st.integers(0, 3000), top_p=shares, min_p=shares)
 @example(seed=601, V=116, top_k=0, top_p=1 - 2**-53, min_p=0.5)  # where no sum of the reference reached top_p
 @settings(max_examples=60, deadline=None)
-def test_filter_of_normal_logits_is_that_of_the_reference(dtype, seed, V, top_k, top_p, min_p):
+def test_filter_of_normal_logits_matches_reference(dtype, seed, V, top_k, top_p, min_p):
     y = 3 * np.random.default_rng(seed).standard_normal(V).astype(dtype).astype(np.float64)
     controls = {"temperature": 0.8, "top_k": top_k, "top_p": top_p, "min_p": min_p}
     if dtype == "float32":
@@ -152,7 +152,7 @@ def test_min_p_keeps_a_symbol_with_just_the_share(kernels, dtype):
     assert reference_sampling.filtered(np.zeros(4), min_p=1.0).tolist() == [0.25] * 4
 
 
-def test_arrays_of_the_wrong_size_are_refused(kernels):
+def test_refuses_arrays_of_the_wrong_size(kernels):
     y, order = np.zeros((2, 5)), np.zeros(5, np.int32)
     for bias, seen, scratch in [
         (np.zeros(4), None, order),
@@ -167,6 +167,6 @@ def test_arrays_of_the_wrong_size_are_refused(kernels):
         kernels.filter_logits(y, kernels.Controls(OFF))
 
 
-def test_a_control_that_is_missing_is_refused(kernels):
+def test_refuses_a_missing_control(kernels):
     with pytest.raises(ValueError, match="min_p"):
         kernels.Controls({name: number for name, number in OFF.items() if name != "min_p"})

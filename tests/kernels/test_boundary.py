@@ -109,8 +109,8 @@ def test_packed_documents_have_the_gradients_of_single_documents(kind, documents
                   boundary=BOUNDARY).steps(1)  # fmt: skip
         state = run.state
         assert run.loss == pytest.approx(losses[chunk], rel=1e-10)
-        for mine, its in zip(layout.tensors(run.sum), alone[chunk], strict=True):
-            np.testing.assert_allclose(np.sqrt(mine), np.abs(its), rtol=1e-7, atol=1e-9)
+        for actual, expected in zip(layout.tensors(run.sum), alone[chunk], strict=True):
+            np.testing.assert_allclose(np.sqrt(actual), np.abs(expected), rtol=1e-7, atol=1e-9)
 
 
 def test_unread_boundary_does_not_change_bits(kind):
@@ -158,8 +158,8 @@ def test_training_on_document_streams_matches_reference(kind, monkeypatch):
             step += 1
     assert trainer.cursor.last_loss == pytest.approx(loss, rel=1e-9)
     np.testing.assert_allclose(trainer.params, params, rtol=1e-9, atol=1e-9)
-    for mine, its in zip(trainer.hidden, state, strict=True):
-        np.testing.assert_allclose(mine, its, rtol=1e-9, atol=1e-9)
+    for actual, expected in zip(trainer.hidden, state, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_training_in_pieces_does_not_change_bits(kind):

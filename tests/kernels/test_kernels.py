@@ -76,7 +76,7 @@ def test_the_build_can_be_forced():
         assert out.stdout.split() == [name, f"crnn._kernels.{name}.float64.kernels"]
 
 
-def test_the_baseline_is_always_there_and_an_unknown_set_is_refused():
+def test_baseline_is_always_there_and_unknown_sets_are_errors():
     assert _kernels.available()[0] == "baseline"
     with pytest.raises(ValueError, match=r"'mmx' is not available here\. Set CRNN_ISA to one of baseline"):
         _kernels.use("mmx")
@@ -222,7 +222,7 @@ def test_the_symbols_left_over_from_whole_vectors_add_up_over_blocks(kernels, dt
     check_against_reference(arguments, 1, T=31, learning_rate=0.01)
 
 
-def test_so_many_streams_that_a_time_step_is_cut(kernels, dtype):
+def test_products_of_many_streams_are_cut_within_a_time_step(kernels, dtype):
     arguments = start(dtype, 521, 2)  # more rows than the gradient of weights adds up at a time, in one time step
     check_against_reference(arguments, 1, T=2, learning_rate=0.01)
 
@@ -695,7 +695,7 @@ def test_training_reads_no_further_than_a_block_holds(dtype, position, n):
 
 
 @pytest.mark.parametrize(
-    ("spoilt", "message"),
+    ("spoil", "message"),
     [
         (lambda ids: ids[1:], "streams in the block: size is 4, but must be 5"),
         (lambda ids: np.repeat(ids, 2, axis=1)[:, ::2], "contiguous"),
@@ -706,11 +706,11 @@ def test_training_reads_no_further_than_a_block_holds(dtype, position, n):
         (lambda ids: ids.astype(np.int16), "of type 'h' with 2 bytes"),
     ],
 )
-def test_training_refuses_a_block_of_another_form(spoilt, message):
+def test_training_refuses_a_block_of_another_form(spoil, message):
     refusal = Refusal()
     with refusal.run.trainer as trainer:
         block = trainer._block
-        ids = spoilt(block.ids)
+        ids = spoil(block.ids)
         trainer._block = SimpleNamespace(ids=ids, starts_epoch=False)
         with pytest.raises(ValueError, match=message):
             trainer._train(1, np.full(2, 0.1))
@@ -737,7 +737,7 @@ def test_training_zeroes_the_states_when_told_to():
         (lambda trainer: setattr(trainer, "cursor", None), "cursor"),
     ],
 )
-def test_training_refuses_what_it_cannot_start_from(spoil, message):
+def test_training_refuses_invalid_trainers(spoil, message):
     refusal = Refusal()
     with refusal.run.trainer as trainer:
         before = dict(vars(trainer)), dict(vars(trainer.team.shards[1])), trainer.cursor.position
@@ -812,7 +812,7 @@ def test_training_refuses_an_id_out_of_range(kernels, cell, ids, bad, n_threads)
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_packing_refuses_what_does_not_fit(kernels, dtype, cell):
+def test_packing_refuses_arrays_of_another_size_or_dtype(kernels, dtype, cell):
     layout, params = network(V, H, dtype, cell=cell)
     net = kernels.Network(layout, Packing(one_row=False, training=True))
     panels = np.zeros(net.panels_size, dtype)
@@ -887,7 +887,7 @@ def arguments_of_texts(core, cell):
 
 @pytest.mark.parametrize("change", [grown, shrunk])
 @pytest.mark.parametrize("cell", CELLS)
-def test_texts_are_refused_with_shapes_that_do_not_fit(kernels, cell, change):
+def test_refuses_texts_of_another_shape(kernels, cell, change):
     arguments = arguments_of_texts(kernels, cell)
     draw_texts(kernels, arguments)
     assert arguments["batch"].begun >= arguments["batch"].active == 2
@@ -908,7 +908,7 @@ def test_texts_are_refused_with_shapes_that_do_not_fit(kernels, cell, change):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_texts_are_refused_with_another_dtype_or_order(kernels, cell):
+def test_refuses_texts_of_another_dtype_or_order(kernels, cell):
     arguments = arguments_of_texts(kernels, cell)
     for name, value in arguments.items():
         if isinstance(value, np.ndarray) and value.size > 1:
@@ -928,13 +928,13 @@ def test_texts_are_refused_with_another_dtype_or_order(kernels, cell):
         ("batch", core.Batch(np.zeros(3, np.intp)), "rows of the batch: size is 3, but must be 2"),
     ],
 )
-def test_texts_are_refused_by_name(kernels, name, value, message):
+def test_refuses_texts_by_name(kernels, name, value, message):
     arguments = arguments_of_texts(kernels, "rnn") | {name: value}
     with pytest.raises(ValueError, match=message):
         draw_texts(kernels, arguments)
 
 
-def test_a_mixture_with_other_symbols_is_refused(kernels):
+def test_refuses_a_mixture_with_other_symbols(kernels):
     counts = CountsNetwork(Counts(order=2, symbols=V + 1))
     mixture = kernels.MixedRows(1.0, 1.0, *counts.row_source(counts.zero_state(1)))
     with pytest.raises(ValueError, match=f"symbols of the mixture: size is {V + 1}, but must be {V}"):
@@ -961,7 +961,7 @@ def test_drawing_takes_denormal_numbers_for_zero_and_leaves_others_theirs(kernel
     assert (np.full(3, tiny) * 2 > tiny).all()
 
 
-def test_a_batch_of_other_texts_is_refused(kernels):
+def test_refuses_a_batch_of_other_texts(kernels):
     arguments = arguments_of_texts(kernels, "gru")
     draw_texts(kernels, arguments)
     for name, rows in [("symbols", 1), ("lengths", 1), ("random_states", 1), ("seen", 1)]:
@@ -971,7 +971,7 @@ def test_a_batch_of_other_texts_is_refused(kernels):
 
 
 @pytest.mark.parametrize("length", [-1, 8])
-def test_a_batch_of_texts_without_room_for_their_symbols_is_refused(kernels, length):
+def test_refuses_a_batch_without_room_for_the_symbols(kernels, length):
     arguments = arguments_of_texts(kernels, "gru")
     draw_texts(kernels, arguments)
     arguments["lengths"][:] = length  # there is room for 7

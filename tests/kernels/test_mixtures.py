@@ -126,7 +126,7 @@ def test_a_member_without_weight_may_forbid_symbols():
         ((np.zeros((1, V)),), [1.0], [-1], "ids must be from"),
     ],
 )
-def test_wrong_arrays_are_refused(logits, weights, x, what):
+def test_refuses_invalid_arrays(logits, weights, x, what):
     with pytest.raises(ValueError, match=what):
         core.mixture_log_probabilities(
             logits, np.array(weights, np.float64), np.array(x, np.int32), np.empty(V), np.empty(1)
@@ -140,7 +140,7 @@ def test_the_output_has_a_number_for_each_symbol():
         )
 
 
-def test_a_wrong_mixture_is_refused(counts):
+def test_refuses_invalid_mixtures(counts):
     source, before = counts.row_source(counts.zero_state(1))
     with pytest.raises(ValueError, match="factors"):
         core.MixedRows(-1.0, 1.0, source, before)

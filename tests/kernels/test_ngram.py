@@ -35,7 +35,7 @@ def counted(texts, order, V, boundary):
 
 @given(texts_and_boundary(), st.integers(1, 6), st.lists(st.integers(0, 4), max_size=8))
 @settings(max_examples=150)
-def test_probabilities_are_those_of_the_definition(case, order, context):
+def test_probabilities_match_the_definition(case, order, context):
     V, boundary, texts = case
     context = [symbol % V for symbol in context]
     reference, counts = KneserNey(texts, order, V, boundary), counted(texts, order, V, boundary)
@@ -72,7 +72,7 @@ def unrolled_of(parts):
 @given(st.lists(st.lists(st.lists(st.integers(0, 3), max_size=20), min_size=1, max_size=3), min_size=1, max_size=3),
        st.integers(1, 5), st.lists(st.lists(st.integers(0, 4), max_size=12), max_size=4))  # fmt: skip
 @settings(max_examples=60)
-def test_strings_under_all_tries_are_those_of_the_definition(classes, order, strings):
+def test_strings_under_all_tries_match_the_definition(classes, order, strings):
     V = 5
     classes = [[[*text, V - 1] for text in texts] for texts in classes]
     tables = ngrams.ClassCounts(**unrolled_of([counted(texts, order, V, V - 1) for texts in classes]))
@@ -122,7 +122,7 @@ def test_invalid_strings_under_all_tries(x, lengths):
 
 @given(texts_and_boundary(), st.integers(1, 6), st.data())
 @settings(max_examples=60)
-def test_counts_over_others_are_those_of_all_texts(case, order, data):
+def test_counts_over_a_base_equal_counts_of_all_texts(case, order, data):
     V, boundary, texts = case
     cut = data.draw(st.integers(0, len(texts)))
     base = counted(texts[:cut], order, V, boundary)
@@ -243,7 +243,7 @@ def byte(*numbers):
         (lambda: ready(3, 5).assign(ready_over(3, 5), *arrays()), "other must have this trie's base"),
     ],
 )  # fmt: skip
-def test_arguments_that_do_not_fit_are_refused(call, message):
+def test_refuses_invalid_arguments(call, message):
     with pytest.raises(ValueError, match=message):
         call()
 
@@ -269,7 +269,7 @@ LEVEL = {
         ({"packed": (byte(1), byte(4), byte(0))}, "the count of an n-gram is 0"),
     ],
 )
-def test_a_level_that_does_not_fit_is_refused(changes, message):
+def test_refuses_invalid_levels(changes, message):
     assert ngrams.unpack(ready(3, 5), **LEVEL) == (1, 1, 1)
     with pytest.raises(ValueError, match=message):
         ngrams.unpack(ready(3, 5), **LEVEL | changes)
@@ -303,7 +303,7 @@ SIZES = [
 
 @pytest.mark.parametrize("change", [-1, 1])
 @pytest.mark.parametrize(("name", "part", "axis"), SIZES)
-def test_arrays_of_another_size_are_refused(name, part, axis, change):
+def test_refuses_arrays_of_another_size(name, part, axis, change):
     arguments, trie = reading(name), ready(3, 5)
     getattr(ngrams, name)(trie, **arguments)
     array = arguments[part]
@@ -325,7 +325,7 @@ def test_arrays_of_another_size_are_refused(name, part, axis, change):
         if part in reading(name)
     ],
 )
-def test_an_id_that_is_no_symbol_is_refused(name, part, bad):
+def test_refuses_ids_beyond_the_vocabulary(name, part, bad):
     arguments, trie = reading(name), ready(3, 5)
     arguments[part].reshape(-1)[-1] = bad
     before = trie.edges
@@ -343,7 +343,7 @@ def test_a_trie_without_arrays_reads_nothing(name):
 @pytest.mark.parametrize(
     ("starts", "lengths"), [([0, -1], [3, 2]), ([0, 1], [3, -1]), ([0, 2], [3, 3]), ([0, 1], [3, 2**63 - 1])]
 )
-def test_a_string_that_is_not_among_the_symbols_is_refused(starts, lengths):
+def test_refuses_strings_outside_the_symbols(starts, lengths):
     arguments = reading("log_likelihoods") | {
         "starts": np.array(starts, np.intp),
         "lengths": np.array(lengths, np.intp),
@@ -399,7 +399,7 @@ def test_blocks_that_are_left_for_larger_ones_are_used_again():
     assert trie.pool_used > used
 
 
-def test_it_does_not_matter_what_the_arrays_held_before():
+def test_results_do_not_depend_on_old_contents_of_the_arrays():
     text = np.random.default_rng(6).integers(0, 5, 300).astype(np.int32)
     contexts, found = np.array([[a, b] for a in range(5) for b in range(5)], np.int32), []
     for value in (0, 7):
@@ -471,7 +471,7 @@ def test_a_count_at_its_limit_stays_there(more):
     assert p.sum() == pytest.approx(1)
 
 
-def test_counts_with_a_sum_beyond_the_limit_are_refused():
+def test_refuses_counts_with_a_sum_beyond_the_limit():
     counts = Counts(1, 2)
     counts.add(np.array([0, 1], np.int32))
     limit = np.array([255, 255, 255, 255, 7], np.uint8)  # 2 ** 31 - 1, seven bits a byte

@@ -25,7 +25,7 @@ def start(dtype, B, *, cell="rnn", optimizer="adagrad", seed=3):
     ids=str,
 )
 @pytest.mark.parametrize(("cell", "optimizer"), OPTIMIZERS)
-def test_a_reducer_that_changes_nothing_changes_nothing(kernels, dtype, cell, optimizer, n_threads, options):
+def test_identity_reducer_changes_nothing(kernels, dtype, cell, optimizer, n_threads, options):
     arguments = start(dtype, 5, cell=cell, optimizer=optimizer)
     options = {"T": T, "optimizer": optimizer, "learning_rate": 0.01, "n_threads": n_threads, **options}
     plain = Run(*arguments, **options).steps(4)
@@ -102,7 +102,7 @@ def test_the_reduced_gradient_is_what_the_optimizer_sees(kernels, dtype):
     assert doubled.loss == pytest.approx(plain.loss, rel=1e-6)
 
 
-def test_a_loss_of_another_process_that_is_not_finite_ends_training_in_all():
+def test_non_finite_loss_of_one_process_ends_training_in_all():
     arguments = start("float64", 5)
 
     def spoil(vector):
@@ -126,7 +126,7 @@ def test_an_error_of_the_reducer_ends_training():
     assert run.bits() == before
 
 
-def test_a_gradient_without_room_for_the_tail_is_refused():
+def test_refuses_a_gradient_without_room_for_the_tail():
     run = Run(*start("float64", 5), T=T, reduce=lambda vector: None)
     run.trainer.team.shards[0].gradient = run.layout.zeros()
     with pytest.raises(ValueError, match="gradient: shape"):

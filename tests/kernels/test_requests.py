@@ -65,7 +65,7 @@ def expected(arguments, T, *, weights=None, masks=None, boundary=None):
 
 @pytest.mark.parametrize(("B", "T", "n_threads", "group_size"), SHAPES)
 @pytest.mark.parametrize("cell", CELLS)
-def test_weighed_losses_are_those_of_the_reference(kernels, dtype, cell, B, T, n_threads, group_size):
+def test_weighted_losses_match_reference(kernels, dtype, cell, B, T, n_threads, group_size):
     arguments = start(dtype, B, T, cell)
     weights = np.random.default_rng(1).uniform(0.1, 2, (T, B)).astype(dtype)
     weights[T // 2, B // 2] = 0
@@ -79,14 +79,14 @@ def test_weighed_losses_are_those_of_the_reference(kernels, dtype, cell, B, T, n
         np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol)
 
 
-def test_weights_of_one_change_nothing(kernels, dtype):
+def test_unit_weights_change_nothing(kernels, dtype):
     arguments = start(dtype, 5, 31, "lstm")
     plain, _ = one_step(arguments, 31, n_threads=2)
     weighed, _ = one_step(arguments, 31, n_threads=2, weights=np.ones((31, 5), dtype))
     assert weighed.bits() == plain.bits()
 
 
-def test_the_gradient_of_weighed_losses_is_that_of_central_differences():
+def test_gradient_of_weighted_losses_matches_central_differences():
     arguments, T = start("float64", 3, 5, "gru"), 5
     layout, params = arguments[:2]
     weights = np.random.default_rng(2).uniform(0, 2, (T, 3))
@@ -121,7 +121,7 @@ def expected_of_states(name, cell, B, T, dropout, boundary):
 
 
 @pytest.mark.parametrize(("cell", "B", "T", "n_threads", "group_size", "dropout", "boundary"), REQUESTS)
-def test_gradients_of_states_are_those_of_the_reference(
+def test_gradients_of_states_match_reference(
     kernels, dtype, cell, B, T, n_threads, group_size, dropout, boundary
 ):
     options = {"n_threads": n_threads, "n_shards": n_threads // group_size, "dropout": dropout, "boundary": boundary}
@@ -149,7 +149,7 @@ def test_keeping_gradients_of_states_changes_nothing(kernels, dtype):
         ("state_gradients", (np.ones((2, 5, 3, H)), np.ones((2, 5, 3, H + 1))), "gradients of c: shape"),
     ],
 )
-def test_arrays_that_do_not_fit_are_refused(name, value, message):
+def test_refuses_arrays_of_another_shape_or_dtype(name, value, message):
     run = Run(*start("float64", 3, 5, "lstm"), T=5)
     setattr(run.trainer.team.shards[0], name, value)
     with pytest.raises(ValueError, match=message):

@@ -64,7 +64,7 @@ class Random:
     st.integers(0, 10**6),
     st.booleans(),
 )
-def test_the_best_path_is_that_of_the_reference(texts, damage, beams, seed, documents):
+def test_best_path_matches_reference(texts, damage, beams, seed, documents):
     vocabulary = Vocabulary.from_text(SYMBOLS + ("" if documents else "_"))
     if documents:
         vocabulary = Vocabulary.from_blocks([SYMBOLS], boundary=True)
@@ -96,7 +96,7 @@ def channel(**changes):
         {"tables": channel(skip=np.zeros(2))}, {"tables": channel(inserted=np.array([3, 0, 0], np.int32))},
     ],
 )  # fmt: skip
-def test_tables_that_do_not_fit_are_refused(changes):
+def test_refuses_tables_of_another_size(changes):
     given = {"x": [0], "lengths": [1], "tables": channel(), "vocab_size": 3, "end": None, "beams": 2, "margin": 9.0}
     given |= changes
     given |= {"x": np.array(given["x"], np.int32), "lengths": np.array(given["lengths"], np.intp)}
@@ -105,7 +105,7 @@ def test_tables_that_do_not_fit_are_refused(changes):
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (1, 2)])
-def test_logits_of_other_rows_are_refused(shape):
+def test_refuses_logits_of_other_rows(shape):
     selection = Selection(np.zeros(1, np.int32), np.ones(1, np.intp), channel(), 3, None, 2, 9.0)
     with pytest.raises(ValueError, match="expected logits of 1 rows and 3 symbols"):
         selection.advance(np.zeros(shape), np.zeros((0, 3)))

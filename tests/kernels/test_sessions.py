@@ -100,13 +100,13 @@ def test_rows_of_a_state_advance_in_place_and_others_stay(dtype, shape):
 
 
 @pytest.mark.parametrize("rows", [[0, 5], [-1, 0]])
-def test_rows_outside_the_state_are_refused(rows):
+def test_refuses_rows_outside_the_state(rows):
     found = packed()
     with pytest.raises(ValueError, match=f"rows must be from 0 to 4, not {max(rows, key=abs)}"):
         session(found, 2, 2).feed(ids(1, 2), found.zero_state(5), None, np.array(rows))
 
 
-def test_resized_it_is_like_a_new_session():
+def test_resized_session_equals_a_new_one():
     found = packed(cell="lstm", num_layers=2)
     reader, expected = session(found, 7, 3), []
     for T, B in ((7, 3), (2, 5), (30, 1), (1, 1), (7, 3)):
@@ -152,7 +152,7 @@ def read_only(shape):
         (ids(2), {"k": 2, "part": None}, "must be an array, not None"),
     ],
 )
-def test_what_does_not_fit_is_refused_and_the_state_stays(x, changes, message):
+def test_refuses_invalid_arguments_and_keeps_the_state(x, changes, message):
     found = packed(cell="lstm", num_layers=2, n_bigrams=13)
     reader, state = session(found), changed(found, **changes)
     before = [None if part is None else part.copy() for part in state]
@@ -203,7 +203,7 @@ def test_the_output_has_a_number_for_each_symbol(shape):
         ({"start": ()}, "arrays of a state"),
     ],
 )  # fmt: skip
-def test_strings_that_do_not_fit_are_refused(changes, message):
+def test_refuses_invalid_strings(changes, message):
     found = packed()
     arguments = {
         "ids": ids(5)[:, 0].copy(), "starts": np.array([0, 1]), "lengths": np.array([3, 3]), "first": 0, "last": 3,
@@ -254,7 +254,7 @@ GOOD = weights_of(Packing(one_row=True))
         (GOOD._replace(params=np.zeros(3, np.float32)), ValueError, "parameters: shape"),
     ],
 )
-def test_its_weights_are_checked_when_it_is_made(weights, error, message):
+def test_session_checks_its_weights(weights, error, message):
     with pytest.raises(error, match=message):
         core.Session(weights, 2, 1)
 

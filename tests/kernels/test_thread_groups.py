@@ -87,7 +87,7 @@ def test_a_model_trained_by_a_group_is_the_same_model():
         assert np.array_equal(two.params_[name], tensor), name
 
 
-def test_the_kernel_refuses_a_group_that_cannot_be():
+def test_refuses_impossible_groups():
     layout = Layout(V, 53, np.dtype("float32"))
     for size, many in [(0, True), (2, False)]:
         with pytest.raises(ValueError, match=f"group_size must be .*, not {size}"):

@@ -22,7 +22,7 @@ def everything(state):
     return [array.tobytes() for array in (state.params, *state.optimizer_state.values(), *state.hidden)]
 
 
-def test_views_that_cannot_be_written_to():
+def test_learned_views_are_read_only_and_current():
     state = learned(cell="lstm")
     arrays = LearnedArrays.read_only(state)
     found = [*arrays.params.values(), *arrays.optimizer_state["exp_avg_sq"].values(), *arrays.hidden]
@@ -45,7 +45,7 @@ def test_weights_of_8_bits_are_not_edited():
 
 
 @pytest.mark.parametrize(("cell", "name"), [("gru", "state_"), ("lstm", r"state_ \(c\)")])
-def test_a_state_that_is_not_finite_is_named(cell, name):
+def test_names_a_non_finite_state(cell, name):
     draft = Draft(learned(cell=cell))
     draft.arrays.hidden[-1][0, 1, 2] = np.inf
     with pytest.raises(InvalidInputError, match=rf"^{name} is inf at \(0, 1, 2\)"):

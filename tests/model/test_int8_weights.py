@@ -29,7 +29,7 @@ def test_each_output_has_a_scale_of_its_own_and_biases_stay():
 
 
 @pytest.mark.parametrize(("scale", "found"), [(0.0, 0.0), (SMALLEST_SCALE / 2, 0.0), (SMALLEST_SCALE, SMALLEST_SCALE)])
-def test_weights_too_small_for_a_scale_become_zero(scale, found):
+def test_tiny_weights_become_zero(scale, found):
     named = {"Why": np.array([[LARGEST * scale, 0.0], [1.0, -2.0]], np.float32)}
     scales = rounded(named)
     np.testing.assert_allclose(scales["Why"], np.array([found, 2 / LARGEST], np.float32), rtol=1e-6)

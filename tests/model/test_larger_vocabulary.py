@@ -76,7 +76,7 @@ def test_documents_and_unknown_symbols_keep_their_specials():
     assert np.isfinite(model.score_samples(["zoë", "xyz"])).all()
 
 
-def test_nothing_new_changes_nothing():
+def test_known_symbols_keep_the_vocabulary():
     model = trained().set_params(max_steps=0)
     vocabulary, layout = model.vocabulary_, model._learned.layout
     model.partial_fit("tac", extend_vocabulary=True)

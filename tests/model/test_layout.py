@@ -98,7 +98,7 @@ def test_names_are_writable_transposed_views():
     assert (part.Wy[1, 4], part.by[3]) == (9, 10)
     assert np.count_nonzero(flat) == 10
 
-def test_names_of_the_classic_network_are_min_char_rnns():
+def test_classic_network_has_the_names_of_min_char_rnn():
     layout = Layout(5, 3, np.dtype("float32"))
     flat = layout.zeros()
     assert list(layout.named(flat)) == ["Wxh_l0", "Whh_l0", "bh_l0", "Why", "by"]

@@ -140,7 +140,7 @@ def test_weights_of_8_bits_are_not_trained():
 
 
 @pytest.mark.parametrize(("name", "place"), [("Whh_l1", (3, 2)), ("by", (1,)), ("Wxh_l0", (0, 0))])
-def test_the_first_weight_that_is_not_finite_is_named(name, place):
+def test_names_the_first_non_finite_weight(name, place):
     first = state()
     first.check_finite("sample")
     first.layout.named(first.params)[name][place] = -np.inf

@@ -103,7 +103,7 @@ def test_without_memory_for_a_long_order_a_shorter_one_is_taken(monkeypatch):
         Builder(symbols, boundary, max_memory=100).build(ids, None)
 
 
-def test_memory_that_is_not_free_is_refused_before_anything_is_read(monkeypatch):
+def test_refuses_to_count_without_free_memory(monkeypatch):
     monkeypatch.setattr(building, "available_bytes", lambda: 10**6)
     ids, symbols, boundary = of_text(TEXT)
     with pytest.raises(InvalidInputError, match=r"max_memory is 2 GB, .* only 1 MB are free"):

@@ -64,7 +64,7 @@ def test_a_copy_changes_alone():
     assert all(np.array_equal(x, y) for x, y in zip(before.values(), pack(counts).values(), strict=True))
 
 
-def test_scores_while_counting_are_those_of_counts_so_far():
+def test_scores_while_counting_use_the_counts_so_far():
     text, counts = np.random.default_rng(1).integers(0, 5, 200), Counts(4, 5)
     counts.add(text[:100])
     over, rows = counts.over(), np.empty((60, 5))

@@ -57,7 +57,7 @@ def of(net, pattern, temperature=1.0, bias=None, **options):
 @pytest.mark.parametrize("order", [1, 3])
 @pytest.mark.parametrize(("temperature", "bias"), [(1.0, None), (0.6, None), (1.7, BIAS)])
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_values_are_those_of_a_dense_system(vocabulary, order, temperature, bias, pattern):
+def test_values_match_a_dense_solver(vocabulary, order, temperature, bias, pattern):
     net = network(order, vocabulary)
     if vocabulary is TEXT and pattern in (".*", "(ab|c)*", "a?b?c?d?"):
         return  # the empty text matches
@@ -171,7 +171,7 @@ def test_there_is_none_if_memory_or_float64_does_not_suffice(monkeypatch):
     assert of(net, "a.*") is None
 
 
-def test_a_search_that_is_cut_short_is_still_a_bound(monkeypatch):
+def test_shortened_search_is_still_a_bound(monkeypatch):
     net = network(3, DOCUMENTS)
     whole = of(net, ".{2,}(ad|ba)")
     monkeypatch.setattr(module, "MAX_VISITS", 100)

@@ -43,7 +43,7 @@ def test_counts_come_back_and_can_be_added_to(texts, order, boundary):
 
 @given(TEXTS, st.integers(2, 6), st.sampled_from([None, 3]), st.data())
 @settings(max_examples=80)
-def test_a_smaller_order_is_that_of_the_same_texts(texts, order, boundary, data):
+def test_smaller_order_equals_a_model_of_the_same_texts(texts, order, boundary, data):
     counts, smaller = counted(texts, order, boundary), data.draw(st.integers(1, order))
     assert equal(pack(counts, Occurrences(counts), smaller), pack(counted(texts, smaller, boundary)))
 

@@ -144,7 +144,7 @@ def test_a_vocabulary_is_sorted_and_has_each_symbol_once(value, found):
     assert same(checked_vocabulary("vocabulary", value), found)
 
 
-def test_a_number_that_cannot_be_printed():
+def test_unprintable_number_has_an_error_message():
     with pytest.raises(InvalidInputError, match=r"^n must be at most 7, not an int of 16610 bits$"):
         checked_int("n", 10**5000, 1, 7)
     with pytest.raises(InvalidInputError, match=r"^x must be a finite number above 2, not an int of 16610 bits$"):

@@ -59,7 +59,7 @@ def test_linear_and_cosine_go_to_zero():
         assert Schedule(name, 2.0).rates(0, np.array([1.0, 1.1]), np.zeros(1))[0] == pytest.approx(0, abs=1e-15)
 
 
-def test_exponential_is_that_of_char_rnn():
+def test_exponential_schedule_matches_char_rnn():
     # train.lua: at the start of each epoch from the 10th complete one on, learningRate *= 0.97
     expected, rate = [], 1.0
     for step in range(30 * 7):

@@ -29,7 +29,7 @@ def test_every_parameter_is_checked():
     assert [f.name for f in dataclasses.fields(Settings)] == list(CharRNN().get_params())
 
 
-def test_defaults_are_those_of_min_char_rnn():
+def test_defaults_match_min_char_rnn():
     settings = Settings.check(CharRNN().get_params())
     assert (settings.hidden_size, settings.seq_length, settings.batch_size) == (100, 25, 1)
     assert (settings.cell, settings.num_layers, settings.optimizer) == ("rnn", 1, "adagrad")

@@ -13,7 +13,7 @@ from crnn.parameters.settings import Settings, checked_parameter
 from crnn.parameters.table import GROUPS, PARAMETERS
 
 
-def test_signature_and_assignments_are_the_tables():
+def test_signature_and_attributes_match_the_table():
     shown = {name: p.default for name, p in inspect.signature(CharRNN).parameters.items()}
     assert list(shown) == list(PARAMETERS)
     assert shown == {name: entry.default for name, entry in PARAMETERS.items()}
@@ -27,7 +27,7 @@ def test_types_of_the_signature_agree_on_none():
             assert ("None" in p.annotation) == PARAMETERS[name].kind.endswith("None"), name
 
 
-def test_settings_have_the_tables_names():
+def test_settings_have_the_names_of_the_table():
     assert [field.name for field in dataclasses.fields(Settings)] == list(PARAMETERS)
 
 

@@ -56,7 +56,7 @@ def test_the_figure_is_the_background_of_axes_without_one():
     assert len(set(STYLES)) == 4
 
 
-def test_luminance_is_that_of_wcag():
+def test_luminance_matches_wcag():
     for rgb, expected in {(1, 0, 0): 0.2126, (0, 1, 0): 0.7152, (0, 0, 1): 0.0722, (0.5, 0.5, 0.5): 0.21404}.items():
         assert luminance(rgb) == pytest.approx(expected, abs=1e-5)
     assert luminance((0.02, 0.02, 0.02)) == pytest.approx(0.02 / 12.92)

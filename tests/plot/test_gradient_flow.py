@@ -66,9 +66,9 @@ def test_curves_of_layers_and_cells(n_bigrams):
     curves = {line.get_label(): line.get_ydata() for line in ax.lines}
     np.testing.assert_allclose(curves["layer 1: c"], norms.c[:, 1].mean(axis=0))
     assert list(curves)[:4] == ["layer 0: h", "layer 1: h", "layer 0: c", "layer 1: c"]
-    of_first, of_second, c_of_first, _ = ax.lines[:4]  # a color for each layer, dashes for c
-    assert of_first.get_color() == c_of_first.get_color() != of_second.get_color()
-    assert of_first.get_linestyle() == of_second.get_linestyle() != c_of_first.get_linestyle()
+    first_h, second_h, first_c, _ = ax.lines[:4]  # a color for each layer, dashes for c
+    assert first_h.get_color() == first_c.get_color() != second_h.get_color()
+    assert first_h.get_linestyle() == second_h.get_linestyle() != first_c.get_linestyle()
 
 
 def test_text_must_be_long_enough(linear):

@@ -162,7 +162,7 @@ def test_four_units_are_chosen_by_default():
         ]
 
 
-def test_units_are_chosen_by_what_they_follow(letters_seen):
+def test_units_are_chosen_by_correlation(letters_seen):
     text = "ab ba a b bab " * 5
     ax = plot.neurons(letters_seen, "ab", units=1, search_text=text)
     assert written(ax)[0, -0.5] == "layer 0, unit 0: between words (r = \N{MINUS SIGN}1.00)"
@@ -190,7 +190,7 @@ def test_each_unit_and_each_property_is_chosen_once():
     assert strengths == sorted(strengths, reverse=True)
 
 
-def test_correlations_are_numpys():
+def test_correlations_match_numpy():
     rng = np.random.default_rng(0)
     activations, values = rng.normal(size=(23, 5)), rng.normal(size=23)
     expected = [np.corrcoef(column, values)[0, 1] for column in activations.T]

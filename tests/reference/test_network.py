@@ -155,7 +155,7 @@ def masks_for(layout, steps=T, streams=B):
 
 
 @pytest.mark.parametrize("dropout", [False, True])
-def test_gradients_are_those_of_central_differences(chunk, dropout):
+def test_gradients_match_central_differences(chunk, dropout):
     layout, flat, x, targets, state = chunk
     masks = masks_for(layout) if dropout else None
     _, d, _ = reference.loss_and_gradients(layout.tensors(flat), layout.cell, x, targets, state, masks)
@@ -372,7 +372,7 @@ def torch_network(torch, layout, flat):
 
 
 @pytest.mark.peers
-def test_the_network_is_pytorchs(torch, chunk):
+def test_network_matches_pytorch(torch, chunk):
     layout, flat, x, targets, state = chunk
     model = torch_network(torch, layout, flat)
     ids = torch.from_numpy(x)
@@ -414,7 +414,7 @@ def torch_optimizer(torch, name, parameters, learning_rate, weight_decay):
 @pytest.mark.peers
 @pytest.mark.parametrize("clip_norm", [math.inf, 3.0])
 @pytest.mark.parametrize("name", STATE_NAMES)
-def test_updates_are_pytorchs(torch, name, clip_norm):
+def test_updates_match_pytorch(torch, name, clip_norm):
     rng = np.random.default_rng(0)
     p = [rng.normal(size=shape) for shape in ((3, 5), (7,))]
     parameters = [torch.nn.Parameter(torch.from_numpy(a.copy())) for a in p]

@@ -50,7 +50,7 @@ def read(p, cell, symbol, h, c, moves):
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 @pytest.mark.parametrize(("boundary", "at"), [(None, None), (4, None), (4, 0), (None, 3)])
-def test_gradients_are_central_differences(cell, boundary, at):
+def test_gradients_match_central_differences(cell, boundary, at):
     layout, flat = network(V, H, cell=cell, num_layers=L)
     p = layout.tensors(flat)
     moves = tuple(np.zeros((L, len(IDS), H)) for _ in layout.kind.states)

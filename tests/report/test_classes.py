@@ -98,7 +98,7 @@ def test_only_the_first_of_many_texts_are_classified(monkeypatch):
         *((texts, LABELS, "labels need a list of texts") for texts in (None, "abc", b"abc", Path("abc"))),
     ],
 )
-def test_labels_that_cannot_be(texts, labels, message):
+def test_refuses_invalid_labels(texts, labels, message):
     with pytest.raises(InvalidInputError, match=message):
         labeled_texts(Fixed(), texts, labels)
 

@@ -245,7 +245,7 @@ def test_size(tmp_path, dtype):
     assert (tmp_path / "report.html").stat().st_size < 1_500_000
 
 
-def test_strangers_in_the_file(tmp_path):
+def test_strange_titles_and_texts_are_escaped(tmp_path):
     model, text = CASES["strange"]()
     write_report(model, tmp_path / "report.html", text, title=STRANGE)
     page = (tmp_path / "report.html").read_text("utf-8")
@@ -314,7 +314,7 @@ def test_at_most_fifteen_documents_are_listed():
     assert {row["text"] for rows in (tables["likeliest"], tables["strangest"]) for row in rows} == set(texts)
 
 
-def test_losses_are_in_bits_and_what_is_missing_is_none():
+def test_losses_are_in_bits_and_missing_ones_are_none():
     records = [
         {"step": 1, "train_loss": math.log(2), "validation_loss": None, "gradient_norm": 3.0, "learning_rate": 0.5},
         {"step": 2, "train_loss": math.nan, "validation_loss": math.log(4), "gradient_norm": math.inf},
@@ -381,7 +381,7 @@ def test_a_long_vocabulary_is_cut():
     assert shown["weights"] == f"{sum(array.size for array in model.params_.values()):,}"
 
 
-def test_a_model_is_its_own_subject():
+def test_subject_of_a_model():
     model = CharRNN(3, max_steps=2).fit("abab")
     subject = subject_of(model, "ab", None)
     assert (subject.model, subject.text, subject.classes, list(subject.facts)) == (model, "ab", None, [])

@@ -121,7 +121,7 @@ def test_a_large_network_reads_less_of_a_text(monkeypatch):
         (["a"], 7, "text is 7, but must be a list of documents"),
     ],
 )
-def test_texts_that_do_not_suit(symbols, text, message):
+def test_refuses_texts_of_another_kind(symbols, text, message):
     with pytest.raises(InvalidInputError, match=message):
         text_part(random_language_model(symbols), text)
 

@@ -388,7 +388,7 @@ def test_ctrl_c_before_the_file_is_locked_leaves_none(target, monkeypatch):
 
 
 @posix
-def test_a_file_that_is_taken_for_a_stale_one_is_written_anew(target, monkeypatch):
+def test_file_removed_as_stale_is_written_again(target, monkeypatch):
     """Another process removes it between its making and its locking."""
     fcntl = pytest.importorskip("fcntl")
     flock, removed = fcntl.flock, []

@@ -58,7 +58,7 @@ def test_show_config(capsys):
 
 
 @pytest.mark.parametrize("name", _kernels.available())
-def test_instruction_set_that_is_forced(monkeypatch, name):
+def test_forced_instruction_set_is_used(monkeypatch, name):
     monkeypatch.setenv("CRNN_ISA", name)
     with instruction_set(name):
         info = build_info.build_info()

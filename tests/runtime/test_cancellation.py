@@ -149,7 +149,7 @@ def long_work():
 
 
 @pytest.mark.parametrize("name", long_work())
-def test_work_that_is_cancelled_ends(name):
+def test_cancelled_work_ends(name):
     work, cancellation = long_work()[name], Cancellation()
     with cancellation.shared():
         work()

@@ -398,7 +398,7 @@ def test_helpers_that_were_never_started_are_closed():
     assert helpers.count == 3
 
 
-def test_helpers_that_cannot_all_start_leave_none_behind(monkeypatch):
+def test_failed_start_of_helpers_leaves_none_behind(monkeypatch):
     start, started = threading.Thread.start, []
 
     def start_two(thread):

@@ -49,7 +49,7 @@ def test_bytes():
         (["ab"], 3, "^text is of type int"),
     ],
 )
-def test_what_is_no_text_is_refused(samples, text, message):
+def test_refuses_non_texts(samples, text, message):
     with pytest.raises(InvalidInputError, match=message):
         longest_copies(samples, text)
 

@@ -112,7 +112,7 @@ def test_weights_that_are_not_finite(call, bad):
         CALLS[call](model)
 
 
-def test_guess_number_of_weights_that_are_not_finite():
+def test_guess_number_of_non_finite_weights():
     model = CharRNN(5, max_steps=3, random_state=0).fit(["anna", "bob"])
     spoil(model, "by", 1, np.nan)
     for call in (model.guess_number, model.score):

@@ -55,7 +55,7 @@ class Alarms:
 
 
 @pytest.mark.parametrize("kind", LONG, ids=lambda kind: f"{kind['cell']}-{kind['hidden_size']}")
-def test_a_step_that_is_broken_off_changes_nothing(kind, tmp_path):
+def test_aborted_step_changes_nothing(kind, tmp_path):
     seen = []
 
     def interrupt(number, frame):

@@ -62,7 +62,7 @@ def smooth_loss_from(stage, text, dtype):
 # do not part any more.
 @pytest.mark.slow
 @pytest.mark.parametrize(("stage", "tolerance"), [(0, 0.1), (1, 0.03)], ids=["start", "warm"])
-def test_the_defaults_learn_as_min_char_rnn_does(runs, text, dtype, stage, tolerance):
+def test_defaults_learn_as_min_char_rnn_does(runs, text, dtype, stage, tolerance):
     losses = [smooth_loss_from(stages[stage], text, dtype) for stages in runs]
     assert np.mean(losses) == pytest.approx(np.mean([stages[-1].smooth_loss for stages in runs]), rel=tolerance)
 
@@ -80,11 +80,11 @@ def test_a_little_training_learns_a_little(text, B):
 def test_predictable_text_is_memorized(dtype, B):
     # The classic's first steps are violent, and rounding decides where they lead: one start of three may be unlucky.
     text = "the quick brown fox jumps over the lazy dog. " * 100
-    by_heart = seed = 0
-    while by_heart < 2:
+    memorized = seed = 0
+    while memorized < 2:
         assert seed < 3
         model = CharRNN(64, batch_size=B, max_steps=1500, dtype=dtype, random_state=seed).fit(text)
-        by_heart += (
+        memorized += (
             model.bits_per_char(text) < 0.1 and model.sample(45, prime="the quick brown fox ", temperature=0) in text
         )
         seed += 1

@@ -119,7 +119,7 @@ def test_a_call_of_partial_fit_is_finished_as_well(tmp_path, monkeypatch, text):
 
 
 @pytest.mark.parametrize("where", ["measuring", "measured", "showing", "first callback", "second callback"])
-def test_a_poll_that_is_interrupted_is_repeated(tmp_path, monkeypatch, where):
+def test_interrupted_poll_is_repeated(tmp_path, monkeypatch, where):
     def told(steps, fail=None):
         return lambda model, record: steps.append(record["step"]) or fail_at(record["step"], fail)
 
@@ -189,20 +189,20 @@ def test_every_file_on_the_way_leads_to_the_same_model(tmp_path, monkeypatch, ki
 
 
 def test_a_checkpoint_is_a_snapshot_though_training_continues(tmp_path, monkeypatch):
-    written, go_on, seen = threading.Event(), threading.Event(), []
+    written, may_write, seen = threading.Event(), threading.Event(), []
 
     def slow(state, *, run, **rest):
         if not seen:
             seen.append((state.n_steps, state.params.tobytes()))
             written.set()
-            assert go_on.wait(60)
+            assert may_write.wait(60)
             seen.append((state.n_steps, state.params.tobytes()))
 
     def look(model, record):
         if record["step"] == 12:
             assert written.wait(60)
             seen.append((model.n_steps_, model._learned.params.tobytes()))
-            go_on.set()
+            may_write.set()
 
     monkeypatch.setattr("crnn.char_rnn.write_run", slow)
     small(20, callbacks=[look]).fit(TEXT, checkpoint=tmp_path / "run", checkpoint_every=5)
@@ -218,7 +218,7 @@ def test_checkpoint_equals_the_interrupted_model(tmp_path, monkeypatch):
         assert bits(CharRNN.load(tmp_path / "run")) == bits(model)
 
 
-def test_a_file_that_cannot_be_written_is_refused_before_training(tmp_path):
+def test_refuses_an_unwritable_file_before_training(tmp_path):
     model = small().fit(TEXT)
     before = everything(model)
     with pytest.raises(FileNotFoundError):
@@ -266,7 +266,7 @@ def test_ctrl_c_waits_until_the_thread_that_writes_has_started(tmp_path, monkeyp
     assert bits(CharRNN.resume(path, TEXT)) == bits(small(20).fit(TEXT))
 
 
-def test_a_run_on_documents_whose_batch_size_was_changed_is_refused(tmp_path, monkeypatch):
+def test_refuses_to_resume_documents_with_another_batch_size(tmp_path, monkeypatch):
     path, model = tmp_path / "run", small(20, batch_size=2)
     train_until(3, model, monkeypatch, path, NAMES)
     parameters, state, run = run_checkpoint.read_run(path, CharRNN().get_params())
@@ -310,7 +310,7 @@ def test_resume_returns_a_finished_model(tmp_path):
         (TEXT, {"validation": "to be!"}, "^validation is not the .*: it has 6 characters, not 5"),
     ],
 )
-def test_another_text_is_refused_with_what_differs(tmp_path, monkeypatch, ended, text, rest, message):
+def test_resume_refuses_another_text_and_names_the_difference(tmp_path, monkeypatch, ended, text, rest, message):
     path = tmp_path / "run.crnn"
     if ended:
         small(20).fit(TEXT, validation="to be", checkpoint=path)
@@ -322,7 +322,7 @@ def test_another_text_is_refused_with_what_differs(tmp_path, monkeypatch, ended,
     assert path.read_bytes() == before
 
 
-def test_a_validation_text_that_the_run_does_not_have_is_refused(tmp_path):
+def test_refuses_a_validation_text_that_the_run_lacks(tmp_path):
     path, _ = finished(tmp_path)
     with pytest.raises(InvalidInputError, match=r"^validation is given, but the interrupted run has none"):
         CharRNN.resume(path, TEXT, validation="to be")
@@ -452,7 +452,7 @@ def test_a_run_with_another_optimizer_than_the_model(tmp_path, monkeypatch):
     ("position.numbers", lambda a: a + 10**6), ("position.numbers", lambda a: a - 10**6),
     ("position.parts", lambda a: a + 1), ("position.begun", lambda a: a + 99), ("position.begun", lambda a: a[:1]),
 ])  # fmt: skip
-def test_a_position_that_is_not_one_of_these_documents(tmp_path, monkeypatch, name, change):
+def test_resume_refuses_a_position_of_other_documents(tmp_path, monkeypatch, name, change):
     arrays = run_checkpoint.RunState.arrays
     with monkeypatch.context() as patch:
         patch.setattr(

@@ -16,7 +16,7 @@ def small(**parameters):
 
 
 @pytest.mark.parametrize("options", [{}, {"batch_size": 3}, {"batch_size": 32, "n_threads": 2}, {"cell": "lstm"}])
-def test_weights_of_one_change_nothing(options):
+def test_unit_weights_change_nothing(options):
     names = NAMES * 7
     a, b = (small(**options).fit(names, sample_weight=weights) for weights in (None, np.ones(len(names))))
     for name, array in a.params_.items():

@@ -83,7 +83,7 @@ def test_a_mixture_is_a_model_like_the_others(counts, capsys):
         assert "mixture.crnn contains a Mixture. " in capsys.readouterr().err
 
 
-def test_a_label_is_refused(counts, capsys):
+def test_refuses_a_label(counts, capsys):
     assert cli.main(["sample", counts, "--label", "French"]) == 1
     assert "fitted without labels" in capsys.readouterr().err
 

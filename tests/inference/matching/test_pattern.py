@@ -50,7 +50,7 @@ def accepts(found, text, symbols):
 
 @settings(max_examples=150)
 @given(patterns)
-def test_every_construct_is_that_of_re(pattern):
+def test_every_construct_matches_re(pattern):
     try:
         whole = re.compile(pattern)
     except re.error:  # such as a repeated space that (?x) ignores
@@ -111,7 +111,7 @@ def test_distances_and_certain_states():
     ("(?L)a", "'L' flag"),
     ("(" * 5000 + ")" * 5000, "flatter"),
 ])  # fmt: skip
-def test_what_is_refused(pattern, message):
+def test_refuses_unsupported_patterns(pattern, message):
     with pytest.raises(InvalidInputError, match=message):
         automaton(pattern, list("ab"))
 

@@ -201,7 +201,7 @@ def test_unknown_characters_occur_in_the_prime_alone():
     ({"matching": "an", "logit_bias": {"n": -math.inf}}, "logit_bias forbids"),
     ({"matching": "an", "logit_bias": {BOUNDARY: -math.inf}}, "forbids the end"),
 ])  # fmt: skip
-def test_what_is_refused(counts, options, message):
+def test_refuses_invalid_controls(counts, options, message):
     with pytest.raises(InvalidInputError, match=message):
         counts.sample(**{"matching": ".*"} | options)
 

@@ -129,7 +129,7 @@ def test_weights_of_the_past_are_not_kept_alive():
     assert gone() is None
 
 
-def test_weights_that_are_not_finite_are_refused_every_time():
+def test_refuses_non_finite_weights_every_time():
     cache, state = NetworkCache(), learned()
     state.layout.tensors(state.params).by[3] = np.nan
     for _ in range(2):
@@ -148,7 +148,7 @@ def test_a_copy_is_empty(copied):
 # -------------------------------------------------------------------------------------------------- threads
 
 
-def test_a_network_that_is_kept_is_found_while_all_locks_are_held():
+def test_cached_network_is_found_while_all_locks_are_held():
     cache, state = NetworkCache(), learned()
     forms = [asked(cache, state, form) for form in FORMS]
     with state.gate.turn, state.gate.steps():
@@ -205,12 +205,12 @@ def test_forked_child_reuses_cached_networks():
     cache, state = NetworkCache(), learned()
     wanted = [log_p(fresh(state, form)) for form in FORMS]
     asked(cache, state)
-    holding, go_on = threading.Event(), threading.Event()
+    holding, may_end = threading.Event(), threading.Event()
 
     def hold():  # as a thread that packs, or trains, while another one forks
         with state.gate.turn, state.gate.steps():
             holding.set()
-            go_on.wait()
+            may_end.wait()
 
     thread = threading.Thread(target=hold)
     thread.start()
@@ -219,6 +219,6 @@ def test_forked_child_reuses_cached_networks():
     if not child:
         signal.alarm(20)  # it waits for a lock
         os._exit(0 if [log_p(asked(cache, state, form)) for form in FORMS] == wanted else 1)
-    go_on.set()
+    may_end.set()
     thread.join()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

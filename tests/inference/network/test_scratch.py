@@ -41,7 +41,7 @@ def test_a_name_has_one_memory_that_grows():
     assert address(scratch.empty("h", (7, 11), np.float64)) == address(larger)
 
 
-def test_zeros_are_zeros_where_others_have_written():
+def test_reused_memory_is_zeroed():
     scratch = Scratch()
     scratch.empty("h", (3, 5), np.float32).fill(np.nan)
     assert (scratch.zeros("h", (2, 3), np.float32) == 0).all()

@@ -96,7 +96,7 @@ def test_beams_among_equals_come_in_the_order_of_the_vocabulary():
     assert len(model.beam_search(1, beams=100)) == 3
 
 
-def test_more_beams_than_fit_in_memory_are_refused(model, monkeypatch):
+def test_refuses_more_beams_than_fit_in_memory(model, monkeypatch):
     V = len(model.vocabulary_)
     monkeypatch.setattr("crnn.inference.sampling.beam_search.SMALL", 0)
     monkeypatch.setattr("crnn.inference.sampling.beam_search.available_bytes", lambda: 40 * V * V**2)
@@ -159,6 +159,6 @@ def test_a_document_ends_its_last_word():
         ({"stop": "a", "matching": "a"}, "^stop cannot be combined with matching"),
     ],
 )
-def test_stops_that_cannot_add_up_are_refused(options, message):
+def test_refuses_long_stops_and_stops_with_matching(options, message):
     with pytest.raises(InvalidInputError, match=message):
         CharNGram(2).fit("ab").beam_search(3, **options)

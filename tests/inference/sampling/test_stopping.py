@@ -56,7 +56,7 @@ def test_text_ends_before_the_first_stop(room, stops, n, seed):
 TWO_SYMBOLS = random_language_model("ab")
 
 
-def test_stop_that_is_never_met(model):
+def test_stop_that_never_occurs(model):
     text = model.sample(300, random_state=0)
     for stop in ("z", "abz", "é", [], (), ["z", "a\n"], "a" * 400):
         assert model.sample(300, random_state=0, stop=stop) == text

@@ -200,7 +200,7 @@ def test_stream_comes_from_the_weights_at_its_call(change):
 # --- arguments
 
 
-def test_legacy_generator_samples_or_is_refused_by_name(model):
+def test_legacy_generator_samples_or_an_error_names_it(model):
     try:
         text = model.sample(5, random_state=np.random.RandomState(0))
     except InvalidInputError as error:

@@ -22,7 +22,7 @@ def test_stream_does_not_depend_on_other_streams_or_cuts(seed, i, n, more):
 
 @given(st.integers(0, 2**200), st.integers(0, 2**70), st.integers(0, 11))
 @example(0, 0, 3)
-def test_streams_are_those_of_numpy(seed, i, n):
+def test_streams_match_numpy(seed, i, n):
     bits = np.random.PCG64(seed).jumped(i + 2)
     uniforms = Uniforms(root(seed), range(i, i + 3))
     np.testing.assert_array_equal(uniforms.draw(n)[:, 2], np.random.Generator(bits).random(n))
@@ -31,7 +31,7 @@ def test_streams_are_those_of_numpy(seed, i, n):
     assert [int(half) for half in uniforms.increment] == [now["inc"] >> 64, now["inc"] % 2**64]
 
 
-def test_numbers_are_those_of_every_instruction_set(kernels):
+def test_instruction_sets_draw_the_same_numbers(kernels):
     bits = np.random.PCG64(5)
     np.testing.assert_array_equal(Uniforms(root(5), range(1)).draw(1009)[:, 0], np.random.Generator(bits).random(1009))
 
@@ -55,7 +55,7 @@ def test_streams_of_one_seed_are_independent(seed):
     assert abs(np.corrcoef(numbers)[np.triu_indices(3, 1)]).max() < 0.06
 
 
-def test_entry_points_refuse_shapes_that_do_not_fit(kernels):
+def test_refuses_arrays_of_another_shape(kernels):
     states, pair, one = np.zeros((3, 2), np.uint64), np.zeros(2, np.uint64), np.zeros(1, np.uint64)
     for bad in [(states[:, :1].copy(), pair, pair), (states, one, pair), (states, pair, one)]:
         with pytest.raises(ValueError, match="size"):

@@ -103,7 +103,7 @@ def test_the_strings_drawn_are_the_samples_of_the_same_seed(model, ending, monke
     np.testing.assert_array_equal(texts, model.score_samples(model.sample(LENGTH, num_samples=50, random_state=5)))
 
 
-def test_neither_threads_nor_company_matter(model, ending):
+def test_guess_numbers_do_not_depend_on_threads_or_other_strings(model, ending):
     strings = ALL[:50]
     first = model.set_params(n_threads=1).guess_number(strings, n=700, length=LENGTH, random_state=4)
     second = model.set_params(n_threads=3).guess_number(iter(strings), n=700, length=LENGTH, random_state=4)

@@ -280,13 +280,13 @@ def test_lines_need_a_model_of_documents(book):
         stored(book, lines=True).ids(Vocabulary.from_text("to be r\nhaisn"))
 
 
-def test_a_folder_that_cannot_be_written_is_an_error_if_it_is_named(book):
+def test_missing_folder_for_ids_is_an_error(book):
     (book.parent / "ids").rmdir()
     with pytest.raises(FileNotFoundError):
         stored(book).vocabulary()
 
 
-def test_a_temporary_file_serves_where_the_folder_cannot_be_written(book, monkeypatch, tmp_path):
+def test_unwritable_default_folder_gives_a_temporary_file(book, monkeypatch, tmp_path):
     monkeypatch.setenv(file_sources.FOLDER_VARIABLE, str(tmp_path / "missing"))
     (tmp_path / "crnn-").mkdir()
     monkeypatch.setattr(tempfile, "mkdtemp", lambda prefix, dir: str(tmp_path / prefix))
@@ -380,7 +380,7 @@ def test_a_text_that_changes_while_it_is_read_is_an_error(book, monkeypatch, wri
     assert len(list((book.parent / "ids").iterdir())) == written
 
 
-def test_files_without_a_line_are_refused(tmp_path):
+def test_refuses_files_without_a_line(tmp_path):
     (tmp_path / "ids").mkdir()
     (tmp_path / "empty").touch()
     with pytest.raises(InvalidInputError, match="at least 1 line"):
@@ -396,7 +396,7 @@ def test_names_of_caches():
 
 
 @pytest.mark.parametrize("large", [False, True])
-def test_which_source_a_file_gets(book, monkeypatch, large):
+def test_files_get_the_source_of_their_size(book, monkeypatch, large):
     for X, size, small in (
         (book, 26, FileSource),
         (TextFile(book), 26, FileSource),

@@ -66,7 +66,7 @@ class Column:
         ([np.arange(3)], r"^text\[0\] must be str or bytes, not ndarray$"),
     ],
 )
-def test_refused_with_the_remedy(X, message):
+def test_refuses_other_inputs_and_names_the_remedy(X, message):
     with pytest.raises(InvalidInputError, match=message):
         text_source(X, "text")
 
@@ -255,6 +255,6 @@ class ColumnsAlone:
         lambda table: CharNGram(order=2).fit(["ab"]).score_samples(table),
     ],
 )
-def test_tables_that_cannot_be_iterated_over_are_refused_with_the_remedy(call):
+def test_refuses_tables_and_names_the_remedy(call):
     with pytest.raises(InvalidInputError, match=r"is a table \(ColumnsAlone\)\. Pass its column of texts"):
         call(ColumnsAlone())

@@ -36,7 +36,7 @@ THIRD = np.longdouble(1) / 3  # no float64
         (np.ma.array(["a", "b"], object, mask=[False, True]), r"^labels\[1\] is masked"),
     ],
 )
-def test_labels_that_would_become_others(values, message):
+def test_refuses_labels_that_numpy_would_change(values, message):
     with pytest.raises(InvalidInputError, match=message):
         checked_labels(values)
     with pytest.raises(InvalidInputError, match=message):

@@ -107,7 +107,7 @@ def test_byte_order_marks_at_the_start_of_files_are_dropped(folder, errors):
     assert len(lines) == len(list(lines)) == 2
 
 
-def test_a_line_that_is_not_utf8_is_named(folder):
+def test_names_a_line_that_is_not_utf8(folder):
     (folder / "bad").write_bytes(b"a\nb\nc\xff\nd")
     (folder / "good").write_bytes(b"a\nb")
     for before in ([], ["good"], ["good", "good"]):

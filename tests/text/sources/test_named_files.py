@@ -25,6 +25,6 @@ def test_refuses_non_paths(paths, message):
         Lines(paths)
 
 
-def test_an_unknown_kind_is_refused():
+def test_refuses_an_unknown_kind():
     with pytest.raises(InvalidInputError, match="kind must be"):
         TextFile("names.txt", kind="words")

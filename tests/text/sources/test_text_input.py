@@ -94,7 +94,7 @@ def test_one_document_or_several(path):
 
 
 @pytest.mark.parametrize("size", [0, -1])
-def test_blocks_of_no_symbols_are_refused(size):
+def test_refuses_blocks_of_no_symbols(size):
     with pytest.raises(InvalidInputError, match=f"block_size is {size}. Pass at least 1"):
         text_source("abc").blocks(size)
 

@@ -107,7 +107,7 @@ def test_a_bad_byte_beyond_the_first_block_of_usual_size(path):
         Vocabulary.from_blocks(utf8_blocks(path, 1 << 20))
 
 
-def test_a_file_that_is_not_utf8_is_named(path):
+def test_names_a_file_that_is_not_utf8(path):
     path.write_bytes(b"\xff")
     (note,) = block_error(path, 1 << 20).__notes__
     assert repr(os.fspath(path)) in note

@@ -174,7 +174,7 @@ def test_little_is_enough(documents, B):
         assert set(complete(row)) <= set(map(tuple, documents))
 
 
-def test_a_position_of_other_documents_is_refused():
+def test_refuses_a_position_of_other_documents():
     streams = streams_of([[1, 2], [3], [0]], 2, 3)  # packed: 9 1 2 9 3 9 0 9
     streams.next_block()
     before = streams.position

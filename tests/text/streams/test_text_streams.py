@@ -89,12 +89,12 @@ def test_position_matches_min_char_rnn(length, T, position):
         (3, 1, 1, 1),
     ],
 )
-def test_one_stream_is_min_char_rnns_text(N, T, effective, steps):
+def test_one_stream_has_the_chunks_of_min_char_rnn(N, T, effective, steps):
     streams = TextStreams(np.zeros(N, np.uint8), seq_length=T)
     assert (streams.seq_length, streams.stream_length, streams.steps_per_epoch) == (effective, N, steps)
 
 
-def test_blocks_are_views_that_cannot_be_written():
+def test_blocks_are_read_only_views():
     ids = np.arange(23, dtype=np.uint8)
     streams = TextStreams(ids, batch_size=3, seq_length=2)
     block = streams.next_block().ids

@@ -206,7 +206,7 @@ def test_an_unknown_symbol_is_named_with_its_place(known, text, position, named)
         ("abc", None, "^prime must be str or bytes, not NoneType"),
     ],
 )
-def test_text_of_the_wrong_type_is_refused(known, text, message):
+def test_refuses_texts_of_the_wrong_type(known, text, message):
     vocabulary = Vocabulary.from_text(known)
     with pytest.raises(InvalidInputError, match=message):
         vocabulary.encode(text, name="prime")
@@ -231,7 +231,7 @@ def test_refuses_vocabularies_of_non_texts(text):
         Vocabulary.from_text(text)
 
 
-def test_a_memoryview_of_wider_items_is_refused():
+def test_refuses_a_memoryview_of_wider_items():
     wide = memoryview(np.zeros(3, np.int32))
     with pytest.raises(InvalidInputError, match=r"4-byte items.*cast"):
         Vocabulary.from_text(wide)
@@ -306,7 +306,7 @@ def test_codes_are_the_vocabularys_own_and_read_only():
         ([97], "words", "not 'words'"),
     ],
 )
-def test_bad_codes_are_refused(codes, kind, message):
+def test_refuses_invalid_codes(codes, kind, message):
     with pytest.raises(InvalidInputError, match=message):
         Vocabulary(codes, kind)
 
@@ -386,6 +386,6 @@ def test_repr_is_short_and_printable():
         ([2, 5], 2, r"^ids\[1\] is 5, "),
     ],
 )
-def test_the_first_id_that_is_refused(ids, boundary, message):
+def test_names_the_first_invalid_id(ids, boundary, message):
     with pytest.raises(InvalidInputError, match=message):
         refuse_other_ids(np.array(ids), 5, boundary)

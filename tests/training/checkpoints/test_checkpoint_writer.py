@@ -81,7 +81,7 @@ def test_a_new_call_counts_from_its_beginning(disk):
     assert [writer.due(done, 1e9) for done in (4, 5)] == [False, True]
 
 
-def test_none_is_due_while_another_is_written(writer, disk):
+def test_no_checkpoint_is_due_while_one_is_written(writer, disk):
     disk.ready.clear()
     writer.start(state(35), run(1.0), 35)
     assert not writer.due(99, 1e9)
@@ -90,7 +90,7 @@ def test_none_is_due_while_another_is_written(writer, disk):
     assert writer.due(99, 1e9)
 
 
-def test_the_last_one_waits_for_the_one_before_and_is_written_at_once(writer, disk):
+def test_last_checkpoint_waits_for_the_previous_one(writer, disk):
     disk.ready.clear()
     writer.start(state(35), run(1.0), 35)
     threading.Timer(0.05, disk.ready.set).start()
@@ -106,7 +106,7 @@ def test_waiting_for_nothing_returns(writer, disk):
 
 
 @pytest.mark.parametrize("weight", [np.nan, np.inf])
-def test_weights_that_are_not_finite_are_not_written(writer, disk, weight):
+def test_does_not_write_non_finite_weights(writer, disk, weight):
     writer.start(state(35, weight), run(1.0), 35)
     writer.write_last(state(37, weight), run(2.0))
     assert disk.written == []
@@ -160,6 +160,6 @@ def test_steps_and_seconds(every):
 
 
 @pytest.mark.parametrize("every", [0, -1, MAX_STEPS + 1, 0.0, -0.5, np.nan, np.inf, "60", None, True])
-def test_neither_steps_nor_seconds(every):
+def test_refuses_invalid_intervals(every):
     with pytest.raises(InvalidInputError, match=r"^checkpoint_every is .*\. Pass a number of steps \(an int of"):
         checked_every(every)

@@ -114,7 +114,7 @@ def test_non_finite_numbers_are_stored_as_none(stored):
     assert changed(stored, "polled.validation.best_loss", None).polled.validation.best_loss == math.inf
 
 
-def test_fields_are_neither_missing_nor_more(stored):
+def test_refuses_missing_and_unknown_fields(stored):
     document, arrays, state = stored
     for name in document:
         with pytest.raises(InvalidInputError, match="it must have exactly the fields"):

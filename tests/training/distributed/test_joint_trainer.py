@@ -64,7 +64,7 @@ def test_ctrl_c_in_one_process_ends_all_and_one_process_can_finish(tmp_path):
 
 @needs_mpi
 @pytest.mark.parametrize(("case", "what"), [("text differs", "a text"), ("weights differ", "sample_weight")])
-def test_differences_between_processes_are_refused_in_all(tmp_path, case, what):
+def test_all_processes_refuse_differences_between_them(tmp_path, case, what):
     done = mpi(2, TRAINING, tmp_path / "none", case, timeout=50)
     assert done.returncode != 0
     assert f"{what} differs between processes" in done.stderr
@@ -163,7 +163,7 @@ def test_a_divergence_is_known_to_all_processes(monkeypatch):
     assert trainer.shared == [(1, 5, 7)]
 
 
-def test_weights_that_are_not_finite_at_the_end_are_a_divergence():
+def test_non_finite_weights_at_the_end_are_a_divergence():
     trainer, told, ended = joint()
     before = trainer.trainer.params.tobytes()
 

@@ -24,7 +24,7 @@ def test_streams_are_divided_among_processes(streams, size):
     assert max(lengths) - min(lengths) <= 1
 
 
-def test_a_process_without_a_stream_is_refused(monkeypatch):
+def test_refuses_a_process_without_a_stream(monkeypatch):
     processes = Processes(Communicator(1, 3))
     processes.check_batch_size(3)
     with pytest.raises(InvalidInputError, match=r"^batch_size is 2, but each of the 3 processes needs a stream"):
@@ -112,7 +112,7 @@ def test_averages_are_weighted(other, weights, rank, told):
     np.testing.assert_allclose(array, (weights[rank] * own + weights[1 - rank] * second) / sum(weights))
 
 
-def test_an_average_that_overflows_is_infinite_without_a_warning(other):
+def test_overflowing_average_is_infinite_without_a_warning(other):
     array = np.array([1e308, 1.0])
     other(0, np.array([1e308, 1.0])).average(array, (1, 1))
     assert array.tolist() == [np.inf, 1.0]

@@ -207,7 +207,7 @@ def test_arrays_that_a_callback_has_edited_are_returned_to():
     assert trainer.params.tobytes() == edited
 
 
-def test_an_average_that_is_not_finite_is_a_divergence():
+def test_non_finite_average_is_a_divergence():
     trainer, _ = averaging(4)
     before = trainer.params.tobytes()
     trainer._reducer._processes.average = lambda array, weights: array.fill(np.inf)

@@ -78,12 +78,12 @@ def test_a_budget_too_short_for_any_step_is_used_up_at_once():
     assert Budget(None, 5e-324).progress(0, 1, seconds=0.0, seconds_per_step=0.5).tolist() == [0, np.inf]
 
 
-def test_no_part_is_more_than_all():
+def test_progress_is_at_most_one():
     assert Budget(seconds=8.0).part_done(3, 9.0) == 1.0
     assert Budget(0).part_done(0, 1.0) == 0.0
 
 
-def test_a_time_beyond_all_counting():
+def test_huge_times_do_not_overflow():
     assert Budget(seconds=1e300).steps_left(done=3, seconds=1.0, seconds_per_step=0.0) >= 10**18
     assert Budget(5, 1e300).steps_left(done=3, seconds=1.0, seconds_per_step=0.0) == 2
 

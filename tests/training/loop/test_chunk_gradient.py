@@ -23,7 +23,7 @@ def expected(layout, flat, symbols, weights, state, boundary):
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("boundary", [None, 8])
 @pytest.mark.parametrize("T", [13, 71])
-def test_gradient_is_the_references(kernels, dtype, cell, boundary, T):
+def test_gradient_matches_reference(kernels, dtype, cell, boundary, T):
     layout, flat = network(11, 7, dtype, cell=cell, num_layers=2)
     gradient, rng = ChunkGradient(layout, T, boundary), np.random.default_rng(6)
     tolerance = {"rtol": 1e-9, "atol": 1e-11} if dtype == np.float64 else {"rtol": 2e-3, "atol": 3e-5}
@@ -38,7 +38,7 @@ def test_gradient_is_the_references(kernels, dtype, cell, boundary, T):
             np.testing.assert_allclose(found, part, **tolerance)
 
 
-def test_a_loss_that_is_not_finite_leaves_nothing_behind():
+def test_non_finite_loss_leaves_nothing_behind():
     layout, flat = network(5, 3, "float32")
     gradient, symbols, state = ChunkGradient(layout, 4, None), np.array([0, 1, 4, 2, 2]), states(1, 3, "float32")
     gradient.compute(flat, symbols, np.ones(4), state)

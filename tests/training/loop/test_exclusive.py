@@ -164,7 +164,7 @@ def test_failed_edits_leave_the_model_unchanged():
     assert bits(model) == before
 
 
-def test_a_model_that_is_not_fitted():
+def test_editing_needs_a_fitted_network():
     with pytest.raises(NotFittedError, match="before editing"), CharRNN().editing():
         pass
     assert not hasattr(Mixture, "editing")  # its models are edited
@@ -183,7 +183,7 @@ def test_within_one_another():
     assert (model.params_["by"] == 3).all()
 
 
-def test_other_threads_see_and_change_nothing_meanwhile():
+def test_other_threads_neither_see_nor_change_an_edit():
     model = small().fit(TEXT)
     before, score = bits(model), model.score(TEXT)
 
@@ -227,7 +227,7 @@ def test_arrays_read_while_editing_can_be_kept():
     assert (model.params_["by"] == 3).all()
 
 
-def test_pickles_and_copies_made_within_have_what_the_model_had():
+def test_pickles_and_copies_made_while_editing_have_the_old_weights():
     model = small().fit(TEXT)
     before = bits(model)
     with model.editing():

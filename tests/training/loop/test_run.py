@@ -316,7 +316,7 @@ def test_the_vocabulary_is_that_of_the_whole_text():
     assert set("xyz!") <= set(model.vocabulary_)
 
 
-def test_a_validation_text_of_its_own_is_not_trained_on():
+def test_validation_text_is_not_trained_on():
     model, other = overfitting(restore_best=False)
     assert bits(model.fit(TEXT, validation=other)) == bits(small(300, learning_rate=0.05).fit(TEXT))
     assert validation_losses(model)[300] == pytest.approx(-model.score(other), rel=1e-6)
@@ -470,7 +470,7 @@ def test_callbacks_are_called_with_each_record():
     assert second == [record["step"] for record in model.history_]
 
 
-def test_callback_sees_the_model_of_its_record(tmp_path):
+def test_callback_sees_the_model_at_its_record(tmp_path):
     seen = []
 
     def look(model, record):
@@ -610,8 +610,8 @@ def test_another_optimizer_begins_with_an_empty_memory(optimizers):
         optimizer=optimizers[1], n_before=20, optimizer_start=20,
     )  # fmt: skip
     np.testing.assert_allclose(model._learned.params, params, rtol=1e-4, atol=1e-5)
-    for mine, its in zip(model._learned.optimizer_state.values(), memories, strict=True):
-        np.testing.assert_allclose(mine, its, rtol=1e-3, atol=1e-6)
+    for actual, expected in zip(model._learned.optimizer_state.values(), memories, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("n_steps", [2**62, 2**61 + 1, 2**70, 19, -1])
@@ -668,4 +668,4 @@ def test_training_starts_from_edited_states():
             state[...] = np.random.default_rng(7).uniform(-0.9, 0.9, state.shape)
     model.set_params(max_steps=1).partial_fit(TEXT)
     other.set_params(max_steps=1).partial_fit(TEXT)
-    assert all((mine != its).all() for mine, its in zip(model.state_, other.state_, strict=True))
+    assert all((a != b).all() for a, b in zip(model.state_, other.state_, strict=True))

@@ -46,7 +46,7 @@ def expected_once(cell, dtype, documents, at):
 @pytest.mark.parametrize(
     ("documents", "at"), [(False, None), (True, None), (False, 0), (True, 0), (True, 9), (False, len(TEXT) - 1)]
 )
-def test_gradients_are_the_references(kernels, cell, documents, at, dtype):
+def test_gradients_match_reference(kernels, cell, documents, at, dtype):
     model = random_model(cell, dtype, documents=documents)
     tolerance = {"rtol": 1e-9, "atol": 1e-12} if dtype == np.float64 else {"rtol": 2e-3, "atol": 2e-5}
     found = model.gradient(TEXT, at=at)
@@ -114,7 +114,7 @@ def test_short_texts(n):
 
 
 @pytest.mark.parametrize(("bias", "loss"), [(1e4, 0.0), (-1e4, 1e4)])
-def test_a_first_symbol_that_is_certain_or_impossible(bias, loss):
+def test_certain_or_impossible_first_symbol(bias, loss):
     model, V = random_model("rnn"), 4
     with model.editing():
         model.params_["by"][:] = 0.0
@@ -127,7 +127,7 @@ def test_a_first_symbol_that_is_certain_or_impossible(bias, loss):
     np.testing.assert_allclose(found.params["by"], expected)
 
 
-def test_a_loss_that_is_not_a_number_is_divergence():
+def test_nan_loss_is_a_divergence():
     model = random_model("rnn")
     with model.editing():
         model.params_["Why"][:] = 1e308 * np.where(np.arange(H) % 2, 1, -1)

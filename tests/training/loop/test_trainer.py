@@ -54,7 +54,7 @@ def positions_of_min_char_rnn(length, seq_length, n_steps):
 
 
 @pytest.mark.parametrize("length", range(2, 5 * 5 + 1))
-def test_an_epoch_is_that_of_min_char_rnn(length):
+def test_epoch_matches_min_char_rnn(length):
     T = 5
     layout, params = network(V, H)
     sum_, state, ids = memory(layout), states(1, H), symbols(V, length)
@@ -75,7 +75,7 @@ def test_each_stream_reads_its_part_of_the_text():
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
-def test_with_a_reset_of_every_state_nothing_is_carried(n_threads):
+def test_resetting_every_state_carries_nothing(n_threads):
     layout, params, memories, state, ids = start(B=3, cell="lstm", num_layers=2)
     found = []
     for before in (state, tuple(-array for array in state)):
@@ -87,7 +87,7 @@ def test_with_a_reset_of_every_state_nothing_is_carried(n_threads):
     assert kept.bits() != found[0]
 
 
-def test_a_reset_is_that_of_its_step():
+def test_resets_depend_on_the_step():
     """With weights that do not change the loss tells whether a chunk was read from zeros."""
     seed, arguments = 2**40 + 3, start(cell="lstm", chunks=23)
     options = {"T": T, "learning_rate": 0.0, "dropout_seed": seed}
@@ -97,7 +97,7 @@ def test_a_reset_is_that_of_its_step():
     assert [loss == from_zeros for loss, from_zeros in zip(some, always, strict=True)][1:] == resets[1:]
 
 
-def test_the_smoothed_loss_is_that_of_min_char_rnn():
+def test_smoothed_loss_matches_min_char_rnn():
     seen = []
     run = Run(*start(), T=T)
     run.steps(*[1] * 11, after_each=lambda: seen.append((run.cursor.n_steps, run.loss, run.cursor.smooth_loss)))
@@ -399,7 +399,7 @@ def test_snapshots_cost_at_most_a_hundredth_of_the_time(monkeypatch):
     assert sum(spent[1:]) <= 0.01 * clock[0]
 
 
-def test_an_update_that_is_not_finite_is_taken_back_at_the_end():
+def test_non_finite_last_update_is_undone():
     layout, params, memories, state, ids = start()
     run = Run(layout, params, memories, state, ids, T=T, learning_rate=1.7e308)
     changes = []
@@ -560,7 +560,7 @@ def test_the_blas_is_let_go_if_no_thread_can_be_started(monkeypatch):
         assert set(blas_threads()) == {2}
 
 
-def test_adam_keeps_as_much_of_its_moments_as_it_is_told():
+def test_betas_of_adam_are_used():
     # After one step from nothing the moments are (1 - beta) times the gradient and its square; the step is the same.
     models = [
         CharRNN(5, cell="gru", optimizer="adam", max_steps=1, dtype="float64", random_state=0, **b).fit("hello " * 9)

@@ -164,7 +164,7 @@ def test_a_fraction_of_a_text_or_of_documents_is_held_out():
     assert (training.tolist(), held_out.tolist()) == ([3, 0, 3, 1, 2, 3], [3, 0, 3])
 
 
-def test_a_validation_text_is_encoded_by_its_own_name():
+def test_validation_text_is_encoded_and_errors_name_it():
     assert ids_of("abc", "cb")[1].tolist() == [2, 1]
     assert ids_of(["abc"], ["c", ""])[1].tolist() == [3, 2, 3, 3]
     with pytest.raises(InvalidInputError, match=r"^validation contains 'd'"):
@@ -211,7 +211,7 @@ def test_threads_do_not_change_losses(n):
     assert len({evaluate(layout, params, ids, n_threads) for n_threads in (1, 2, 3, 5, None)}) == 1
 
 
-def test_weights_that_are_not_finite_have_no_loss():
+def test_non_finite_weights_have_no_loss():
     layout, params = network(V, H)
     layout.tensors(params).by[2] = np.nan
     assert math.isnan(evaluate(layout, params, symbols(V, 50), None))

@@ -20,7 +20,7 @@ OTHER = "".join(sorted(TEXT))[::3]
 
 
 @given(share=st.floats(0.01, 1), done=st.integers(1, 3000), first=st.integers(0, 10**12))
-def test_an_average_is_the_sum_of_the_weights_at_its_updates_by_their_parts(share, done, first):
+def test_average_is_the_weighted_sum_of_the_weights_at_its_updates(share, done, first):
     params, average = np.zeros(1), np.zeros(1)
     kept = WeightAverage(share, first, first, params, average)
     step, updates = 0, []
@@ -80,7 +80,7 @@ def test_validation_measures_the_average_and_the_best_average_is_kept():
     assert -model.score(OTHER) == pytest.approx(min(losses), rel=1e-5)
 
 
-def test_another_call_starts_an_average_of_its_own():
+def test_each_call_starts_a_new_average():
     model = small(7, weight_average=0.5).fit(TEXT)
     before = {name: array.copy() for name, array in model.params_.items()}
     model.set_params(learning_rate=1e-30).partial_fit(TEXT)
@@ -96,7 +96,7 @@ def test_a_diverged_training_leaves_a_finite_average():
 
 
 @pytest.mark.parametrize("training_state", [True, False])
-def test_a_file_written_meanwhile_gives_the_average(tmp_path, training_state):
+def test_file_written_during_training_holds_the_average(tmp_path, training_state):
     def save(model, record):
         assert "weight_average" in model.optimizer_state_
         if record["step"] == 5:

@@ -31,7 +31,7 @@ TEXT = "to be or not to be, that is the question. " * 20
         ({"cell": "lstm", "num_layers": 2, "optimizer": "adam", "dropout": 0.5}, 0.0),
     ],
 )
-def test_the_need_is_about_what_is_taken(parameters, validation_fraction):
+def test_estimated_memory_is_about_the_memory_taken(parameters, validation_fraction):
     model = CharRNN(
         400, batch_size=7, max_steps=12, eval_every=5, validation_fraction=validation_fraction, n_threads=2,
         random_state=0, **parameters,

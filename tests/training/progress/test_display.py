@@ -121,7 +121,7 @@ def test_every_call_starts_at_zero(capsys):
 
 
 @terminal_and_log
-def test_no_steps_no_trouble(kind, capsys):
+def test_zero_steps_show_nothing(kind, capsys):
     with redirect_stderr(kind()):
         train(2, max_steps=0)
     assert capsys.readouterr().out == ""
@@ -206,7 +206,7 @@ def test_samples_and_lines_come_every_so_often_and_then_ever_less(capsys, clock)
                     assert lines == pytest.approx(expected, abs=6)
 
 
-def test_log_says_what_is_left(capsys, clock):
+def test_log_tells_the_time_left(capsys, clock):
     with progress_of(Budget(40)) as display:
         clock[0] = 10.0
         display.show(10, math.log(2))

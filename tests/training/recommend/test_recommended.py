@@ -176,7 +176,7 @@ def test_time_that_a_short_text_does_not_use_does_not_lower_the_rate(cell):
     assert found[0]["learning_rate"] == pytest.approx(long_text["learning_rate"], rel=0.03)
 
 
-def test_a_size_that_is_nearly_the_next_one_has_nearly_its_rate():
+def test_neighboring_sizes_have_similar_rates():
     here, there = ADVICE["lstm"].recipes[2:4]
     operations = (here.operations, 2 * here.operations, 0.999 * there.operations, there.operations)
     found = [recommend(10**8, n, speed=1.0, cell="lstm", n_documents=10**7) for n in operations]
