@@ -37,7 +37,9 @@ def test_other_splits(tmp_path):
 
 def test_rows():
     columns = published.HEAD[0].count("|")
-    few = [*published.ngrams(SPLIT, (1, 3)), *published.recommended(SPLIT, 0.3, 1, {"hidden_size": 8})]
+    small = {"hidden_size": 8}
+    few = [*published.ngrams(SPLIT, (1, 3)), *published.recommended(SPLIT, 0.3, 1, small)]
+    few += published.mixtures(SPLIT, 0.3, 1, small)
     assert {line.count("|") for line in few} == {columns}
     first, third, *_, adapting = (float(line.split("|")[-3]) for line in few)
     assert first > third > adapting
