@@ -109,6 +109,18 @@ LONG_STEP = 1 << 25
 """The minimum forward multiplications of a long step, a few milliseconds, within which threads poll."""
 
 
+def break_barriers(team):
+    """Release all waiting threads of a team, because one of them will not arrive.
+
+    Compiled, so that a second Ctrl-C waits until all are released.
+    """
+    cdef Barrier barrier = team.barrier
+    barrier.break_()
+    for shard in team.shards:
+        barrier = shard.barrier
+        barrier.break_()
+
+
 cdef bint ask_python(void* context) noexcept with gil:
     """Let Python handle signals; if that raises an error, keep it in the team, break all barriers and return False."""
     cdef Reduction* reduction = <Reduction*>context
@@ -119,7 +131,7 @@ cdef bint ask_python(void* context) noexcept with gil:
         return True
     except BaseException as error:
         team.error = error
-        team.break_barriers()
+        break_barriers(team)
         return False
     finally:
         flush_denormals()

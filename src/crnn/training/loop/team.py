@@ -107,8 +107,3 @@ class Team:
             missing = range(size - len(shard.threads))
             new = (ThreadWorkspace(network, self._seq_length, len(shard.streams)) for _ in missing)
             shard.threads.extend(new)
-
-    def break_barriers(self) -> None:
-        """Release all waiting threads, because one of them will not arrive."""
-        for barrier in (self.barrier, *(shard.barrier for shard in self.shards)):
-            barrier.break_()

@@ -207,7 +207,7 @@ class Trainer:
     def close(self) -> None:
         """Release threads and the BLAS. Call it again after ``with``: Ctrl-C may have interrupted the exit."""
         try:
-            self.team.break_barriers()
+            core.break_barriers(self.team)
         finally:
             self._helpers.close()
         self._helpers = NO_HELPERS  # the old ones refer to this trainer: a cycle would keep its workspace alive
@@ -401,7 +401,7 @@ class Trainer:
                 self.settings,
             )
         except BaseException:
-            self.team.break_barriers()  # otherwise the others would wait for this thread forever
+            core.break_barriers(self.team)  # otherwise the others would wait for this thread forever
             raise
 
     def _store_states(self) -> None:
