@@ -173,16 +173,19 @@ def main() -> None:
         for name, nats in PUBLISHED.items():
             print(f"| {name} | | | | | {nats} | {nats / math.log(2):.3f} |")
     overrides = {"matmul_precision": options.precision}
-    sections: dict[str, Callable[[], Iterator[str]]] = {
-        "ngrams": lambda: ngrams(split, options.orders),
-        "networks": lambda: networks(split, options.epochs, options.seeds),
+
+    def each_time(rows: Callable[[Split, float, int, dict[str, Any]], Iterator[str]]) -> Iterator[str]:
+        for seconds in options.seconds:
+            yield from rows(split, seconds, options.seeds, overrides)
+
+    sections: dict[str, Iterator[str]] = {
+        "ngrams": ngrams(split, options.orders),
+        "networks": networks(split, options.epochs, options.seeds),
+        "recommended": each_time(recommended),
+        "mixtures": each_time(mixtures),
     }
-    for name, timed in (("recommended", recommended), ("mixtures", mixtures)):
-        sections[name] = lambda timed=timed: (
-            line for seconds in options.seconds for line in timed(split, seconds, options.seeds, overrides)
-        )
     for name in options.only:
-        for line in sections[name]():
+        for line in sections[name]:
             print(line, flush=True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_type
 
 from crnn import CharRNN
+from crnn.inference.restoring.restored_texts import Restored
 
 MODEL = CharRNN(3, max_steps=0, random_state=0).fit("abab")
 BYTES = CharRNN(3, max_steps=0, random_state=0).fit(b"abab")
@@ -45,3 +46,13 @@ def test_beam_search_gives_texts_of_the_type_of_the_prime() -> None:
     assert type(assert_type(log_prob, float)) is float
     (raw, _), *_ = BYTES.beam_search(2, prime=b"a")
     assert type(assert_type(raw, bytes)) is bytes
+
+
+def test_restore_gives_texts_of_the_type_of_the_damaged_ones() -> None:
+    assert type(assert_type(MODEL.restore("A", case=True), str)) is str
+    assert type(assert_type(BYTES.restore(b"A", case=True), bytes)) is bytes
+    assert type(assert_type(MODEL.restore(["A", "b"], case=True), list[str])) is list
+    assert type(assert_type(BYTES.restore([b"A"], case=True), list[bytes])) is list
+    assert type(assert_type(MODEL.restore("A", case=True, changes=True), Restored)) is Restored
+    (restored,) = assert_type(MODEL.restore(["A"], case=True, changes=True), list[Restored])
+    assert type(restored) is Restored

@@ -29,7 +29,7 @@ from .inference.network.protocol import InferenceNetwork
 from .inference.network.text_state import FixedReading, TextState
 from .inference.network.text_states import TextStates, started_sessions
 from .inference.restoring.damage import Damage
-from .inference.restoring.restored_texts import Restorer
+from .inference.restoring.restored_texts import Restored, RestoreOptions, Restorer
 from .inference.sampling.beam_search import best_completions, best_continuations
 from .inference.sampling.enumeration import EnumeratedDocuments, enumerated_documents
 from .inference.sampling.label_mixture import log_prior, mixed_drawer
@@ -84,9 +84,7 @@ class LanguageModel(Estimator):
         """Return the symbols; a NotFittedError names the requested method `what`."""
         raise NotImplementedError
 
-    def _network(
-        self, what: str, *, one_row: bool, scoring: bool = False
-    ) -> tuple[InferenceNetwork, Vocabulary]:
+    def _network(self, what: str, *, one_row: bool, scoring: bool = False) -> tuple[InferenceNetwork, Vocabulary]:
         """Return a network with the current weights, unaffected by later changes, and its symbols.
 
         Both are read at once, since another thread may fit the model to other symbols in between. `what` is the method
@@ -444,6 +442,28 @@ class LanguageModel(Estimator):
         length = text_length(vocabulary, n, None, 0) if n is not None or vocabulary.boundary is None else None
         return match_probability(trials, length, checked_threads(self.n_threads))
 
+    @overload
+    def restore(  # type: ignore[overload-overlap]  # a str is an iterable of str too
+        self, texts: str, *, changes: Literal[False] = False, **options: Unpack[RestoreOptions]
+    ) -> str: ...
+    @overload
+    def restore(self, texts: bytes, *, changes: Literal[False] = False, **options: Unpack[RestoreOptions]) -> bytes: ...
+    @overload
+    def restore(self, texts: str | bytes, *, changes: Literal[True], **options: Unpack[RestoreOptions]) -> Restored: ...
+    @overload
+    def restore(
+        self, texts: Iterable[str], *, changes: Literal[False] = False, **options: Unpack[RestoreOptions]
+    ) -> list[str]: ...
+    @overload
+    def restore(
+        self, texts: Iterable[bytes], *, changes: Literal[False] = False, **options: Unpack[RestoreOptions]
+    ) -> list[bytes]: ...
+    @overload
+    def restore(
+        self, texts: Iterable[Any], *, changes: Literal[True], **options: Unpack[RestoreOptions]
+    ) -> list[Restored]: ...
+    @overload
+    def restore(self, texts: Any, *, changes: bool, **options: Unpack[RestoreOptions]) -> Any: ...
     def restore(
         self,
         texts: Any,
@@ -912,9 +932,7 @@ class LanguageModel(Estimator):
 
     # ------------------------------------------------------------------ labels
 
-    def _text_network(
-        self, what: str, *, one_row: bool, scoring: bool = False
-    ) -> tuple[InferenceNetwork, Vocabulary]:
+    def _text_network(self, what: str, *, one_row: bool, scoring: bool = False) -> tuple[InferenceNetwork, Vocabulary]:
         """Return the `_network` of a model without labels; otherwise an error names the requested method `what`."""
         found = self._network(what, one_row=one_row, scoring=scoring)
         self._require_no_labels(what, found[1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,19 @@ MARGIN = 14.0  # nats below its text's best hypothesis, at which a hypothesis is
 AFTER = 48  # symbols after a change that decide its log-odds
 
 Ids = NDArray[np.int32]
+
+
+class RestoreOptions(TypedDict, total=False):
+    """The keyword arguments of `LanguageModel.restore` that do not decide the type of its result."""
+
+    case: bool
+    accents: bool
+    spaces: bool
+    gaps: str | bytes | None
+    typos: float | None
+    beams: int | None
+    prime: str | bytes
+    label: Any
 
 
 class Change(NamedTuple):
