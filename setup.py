@@ -40,7 +40,7 @@ FOR_GCC += ["--param=max-inline-insns-single=150", "--param=inline-unit-growth=3
 # With fused multiply-add, a loop and its remainder might round differently.
 ARITHMETIC = ["-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 
-# Modules that are compiled once.
+# Modules compiled once.
 ONCE = ["entry.core", "platform.cpu", "ngram.ngrams", "ngram.lookahead", "inference.selection", "inference.copies"]
 
 DIRECTIVES = {

@@ -1,4 +1,4 @@
-"""Define what to time: a training case, its text, and each contender, ready to train."""
+"""Define what to time: a case of training, its text, and each contender, ready to train."""
 
 from __future__ import annotations
 

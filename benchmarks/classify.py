@@ -53,7 +53,7 @@ class Result(NamedTuple):
     """How well and how fast a contender did on one split; seconds of all threads."""
 
     accuracy: float
-    unseen: float  # the accuracy on texts that were not learned
+    unseen: float  # the accuracy on new texts
     log_loss: float
     auc: float | None
     fit_seconds: float

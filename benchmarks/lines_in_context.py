@@ -3,7 +3,7 @@
 Hosts write lines of sessions: one opens, reads and writes, and closes; a disk is mounted before it is checked. In new
 logs, one line in a hundred is in the wrong place, such as a write after the close: each line alone is usual, and only
 the order shows the anomaly. A GRU learns the clean logs of many hosts as documents. Every line is then judged by
-itself (`score_samples`), and in context: each host has a session of `TextStates`, which is fed the host's lines as they
+itself (`score_samples`), and in context: each host has a session of `TextStates`, and is fed the host's lines as they
 arrive, and the log-probability of the line counts. Printed are the recall at 1 % and 0.1 % of false
 alarms and the AUC.
 """

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 BEGIN, END = "<!-- benchmarks.picture: begin -->", "<!-- benchmarks.picture: end -->"
 PEERS = ("NumPy", "PyTorch", "JAX")
-# Figures of docs/figures.toml, with which tests/test_figures.py compares them in the README.
+# Figures of docs/figures.toml; tests/test_figures.py compares the README with them.
 PUBLISHED = (
     "**1.053**<!-- war-900s-network -->, with counts **1.043**<!-- war-900s-fitted -->; "
     "best network of Karpathy et al. 2015: 1.077 ([one seed, two cores of a Xeon](docs/published.md))"

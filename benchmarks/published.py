@@ -1,6 +1,6 @@
 """How does crnn compare with published results? `python -m benchmarks.published warpeace.txt`.
 
-The text and the split are those of Karpathy, Johnson and Fei-Fei, "Visualizing and Understanding Recurrent Networks"
+The text and the split follow Karpathy, Johnson and Fei-Fei, "Visualizing and Understanding Recurrent Networks"
 (arXiv 1506.02078, 2015): War and Peace, 3,258,246 bytes, cut as char-rnn's loader cuts it. The first 3,250,000 bytes
 make 100 rows of 325 chunks of 100 bytes; the first 260 chunks of each row are for training, the next 32 for validation
 and the last 33 for the test. Figures from another split cannot be compared: on the plain last tenth of the text, the

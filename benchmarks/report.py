@@ -2,7 +2,7 @@
 
 Every figure is a ratio of medians over interleaved repeats in one run: each contender has its own process, and they
 take turns. Missing peers are left out, with a message. `--update` writes the tables between the markers of
-docs/performance.md, all but the recurrent product, which is printed alone. Where the environment holds OpenBLAS at an
+docs/performance.md, all but the recurrent product's, which it only prints. Where the environment holds OpenBLAS at an
 older kernel, run this with OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE unset; the kernel in use is printed.
 """
 

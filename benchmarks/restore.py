@@ -1,7 +1,7 @@
 """How much of a damaged text is restored, and how fast? `python -m benchmarks.restore FILE [--model MIXTURE]`.
 
 The first nine tenths of FILE are learned: by counts, and with --seconds by a mixture of counts and a network, unless a
-file has one that was trained on the same part. Held-out lines are damaged and restored, in texts of about 300
+file has one trained on the same part. Held-out lines are damaged and restored, in texts of about 300
 characters after a line break. Baselines are simple methods that learn from the same text; SymSpell takes part if
 `symspellpy` is installed. A speed is in characters per second of processor time, on one thread.
 """
@@ -142,7 +142,7 @@ def unigram_spaces(learned: str) -> Restore:
 
 
 def neighbors(learned: str, gap: str) -> Restore:
-    """Return a restorer of gaps by the symbol that is most frequent between the same 3 + 3 neighbors, or fewer."""
+    """Return a restorer of gaps by the most frequent symbol between the same 3 + 3 neighbors, or fewer."""
     tables: list[defaultdict[str, Counter[str]]] = [defaultdict(Counter) for _ in range(4)]
     for n, table in enumerate(tables):
         for i in range(n, len(learned) - n):

@@ -108,7 +108,7 @@ def by_hand(torch: Any, module: Any, ids: Any) -> Any:
 
 
 def by_onnxruntime(session: Any, hidden_size: int, first: Any, ids: NDArray[np.int64]) -> Sums:
-    """Read with onnxruntime; logits, those of the first step (V,), and states are handed from step to step."""
+    """Read with onnxruntime; logits, of the first step (V,), and states are handed from step to step."""
     B = ids.shape[1]
     sums, rows, h = np.zeros(B), np.arange(B), np.zeros((1, B, hidden_size), np.float32)
     c, y = h, np.tile(first, (1, B, 1))

@@ -59,7 +59,7 @@ def test_the_promised_rate_holds_on_fresh_texts(reduce, repeat):
 @pytest.mark.parametrize("reduce", ["min", "sum"])
 @pytest.mark.parametrize("kinds", [1000, 2000])
 def test_the_promised_rate_holds_if_nearly_all_texts_occur_again(reduce, kinds):
-    """A few texts occur once, and many twice or thrice: scores that the model learned by heart set the threshold."""
+    """A few texts occur once, and many twice or thrice: scores that the model memorized set the threshold."""
     different, rng, found = [*dict.fromkeys(words(3 * kinds))][:kinds], np.random.default_rng(1), []
     for seed in range(3):
         detector = AnomalyDetector(counts(6), 0.05, reduce, 0.5, random_state=seed)

@@ -62,7 +62,7 @@ def detector():
     return AnomalyDetector(counts(), contamination=0.4, random_state=0).calibrate(NAMES * 3)
 
 
-# A model, and a call that is interrupted, which may train for some steps.
+# A model, and the interrupted call, which may train for some steps.
 CALLS = {
     "partial_fit": (network, train),
     "partial_fit of two threads": (two_threads, train),

@@ -74,7 +74,7 @@ def documented_functions(module):
 
 
 def wrong_defaults(docstring, function, names):
-    """Return the documented defaults that the signature does not have; `names` are those of its module."""
+    """Return the documented defaults that the signature does not have; `names` are the names of its module."""
     given = defaults(function)
     for parameters, documented in re.findall(r"^(\w[\w, ]*) : .*default=(.+?)\.?$", docstring, flags=re.MULTILINE):
         for parameter in set(parameters.split(", ")) & given.keys():

@@ -89,7 +89,7 @@ try:
 except ImportError as error:
     print("ImportError:", error, flush=True)
 ''')
-if sys.version_info >= (3, 14):  # which warns of an interpreter that is left
+if sys.version_info >= (3, 14):  # it warns of an interpreter left behind
     interpreters.destroy(interpreter)
 """
 

@@ -69,7 +69,7 @@ def integers(minimum, *, none=False):
 
 
 def reals(*beyond, none=False):
-    """Return invalid values of a real number: those of other types, -0.5, and what is out of its bounds."""
+    """Return invalid values of a real number: values of other types, -0.5, and what is out of its bounds."""
     return [*NOT_REALS, -0.5, *beyond, *[None] * (not none)]
 
 
@@ -247,7 +247,7 @@ INVALID_HERE = {
     "CharRNN.resume-callbacks": [*THINGS, 3, [3]],
     "CharRNN.resume-n_threads": integers(1, none=True),
     "CharRNN.resume-verbose": integers(0, none=True),
-    "CharRNN.resume-validation_labels": (),  # as those of `fit`
+    "CharRNN.resume-validation_labels": (),  # as in `fit`
     "write_report-text": [*THINGS, 3],
     "Mixture.recommended-validation": (),  # as the text of `fit_weights`
     "TextClassifier-class_weight": [*THINGS, 3, "magic"],

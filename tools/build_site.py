@@ -72,7 +72,7 @@ def sphinx(builder: str, output: Path) -> int:
 
 
 def cache_of(output: Path) -> Path:
-    """Return the folder next to the site in which Sphinx keeps parsed pages."""
+    """Return the folder next to the site where Sphinx keeps parsed pages."""
     return output.with_name(f".{output.name}-pages")
 
 

@@ -42,9 +42,9 @@ MARGIN = 0.8  # of the memory for n-grams: an estimate may be too low
 MAX_MEMORY = 10**9  # bytes for the n-grams
 PROBE = 1 << 20  # symbols counted to estimate the time and memory for all texts
 COST_TEXTS = 4096  # texts scored to measure the time per character
-HASTE = 0.8  # of the time left that a block may take, if its texts cost as much as those before
+HASTE = 0.8  # of the time left that a block may take, if its texts cost as much as earlier ones
 CHOICE_TEXTS = 4096  # that choose the reduction
-HELD = 20  # held-out texts kept, times contamination: twice as many as set a threshold without a warning
+HELD = 20  # held-out texts kept, times contamination: twice the number that sets a threshold without a warning
 NEW_SHARE = 0.01  # of texts with unknown characters above which `partial_fit` warns
 # Texts of at most this many symbols, with more nats per symbol, are scored by their sum. Domain names have 0.8 to 1.8
 # nats, log lines 0.1 to 0.2 if masked and 1.0 if not, but then more than 100 symbols.
@@ -204,7 +204,7 @@ class AnomalyDetector(Estimator):
     def fit(self, X: Iterable[Text], y: Any = None) -> Self:
         """Train the model on one part of clean texts and set the threshold with the other part.
 
-        A random part of the texts is held out of training, and sets the threshold. Of a text that occurs several times,
+        A random part of the texts is held out of training, and sets the threshold. If a text occurs several times,
         each occurrence counts by itself: like new texts, some held-out texts equal texts that the model has read. If
         nearly all repeated texts occur the same number of times, they are taken for accidental copies, and count once.
 
@@ -572,7 +572,7 @@ class AnomalyDetector(Estimator):
     # -------------------------------------------------------------- model file
 
     def save(self, path: str | os.PathLike[str] | BinaryIO) -> None:
-        """Write the detector to a file: that of its model, with the threshold in its header.
+        """Write the detector to a file: its model's file, with the threshold in the header.
 
         The file loads as the model alone, too, such as by `CharRNN.load`.
 
@@ -708,7 +708,7 @@ def _wrong_kind(estimator: object) -> InvalidInputError:
 
 
 def _held(split: Split, options: Options, older: Held = ()) -> Held:
-    """Return the newest held-out texts that are kept."""
+    """Return the newest held-out texts, which the detector keeps."""
     return held_out(split, older, math.ceil(HELD / options.contamination)) if options.keep_texts else ()
 
 
@@ -726,7 +726,7 @@ def _warn_of_new_symbols(model: CharRNN | CharNGram, texts: CleanTexts) -> None:
 
 
 def _beginning(X: Iterable[Text]) -> tuple[Iterable[Text], list[Any]]:
-    """Return the same texts, and the first of them that are not missing."""
+    """Return the same texts, and the first of them, without missing values."""
     first: list[Any] = list(islice(iter(X if isinstance(X, Lines) else python_values(X)), CHOICE_TEXTS))
     texts = chain(first, X) if isinstance(X, Iterator) else X
     return texts, [text for text in first if isinstance(text, str | bytes | bytearray | memoryview)]

@@ -65,7 +65,7 @@ class CharNGram(LanguageModel):
         Any other character is the unknown symbol if `min_count` is 2 or more, otherwise an error. The parameter is not
         saved, but `vocabulary_` is. None: the characters of the first text.
     n_threads : int or None, default=None
-        Threads for sampling and for scoring many strings. None: as many as are useful. The results have the same bits
+        Threads for sampling and for scoring many strings. None: a useful number. The results have the same bits
         for any number.
     verbose : int, default=0
         0: silent. 1: the size of the data, a progress bar and the size of the model, on standard error.
@@ -180,7 +180,7 @@ class CharNGram(LanguageModel):
     def partial_fit(self, X: TextLike, y: None = None, *, labels: ArrayLike | None = None) -> Self:
         """Add the n-grams of another text to the counts.
 
-        The counts do not depend on the order in which texts are added. Each text starts without context. The first call
+        The counts do not depend on the order of the texts. Each text starts without context. The first call
         on an unfitted model is equivalent to `fit`. When counting a stream of texts, set `order`, because
         ``order=None`` chooses an order from the first text alone.
 

@@ -91,7 +91,7 @@ class CharRNN(LanguageModel):
         0.999 old + 0.001 new.
     history_ : list of dict
         Training records at even intervals, plus one for each measured validation loss: ``step``; ``seconds`` and
-        ``epoch`` (of the call); ``smooth_loss``, ``train_loss`` (the mean since the previous record, in which later
+        ``epoch`` (of the call); ``smooth_loss``, ``train_loss`` (the mean since the previous record, where later
         steps count slightly more) and ``validation_loss`` (None if not measured), in nats per character;
         ``learning_rate`` and ``gradient_norm`` (before clipping) of the last step; ``chars_per_second`` (of the call).
 
@@ -248,8 +248,8 @@ class CharRNN(LanguageModel):
         UnicodeDecodeError
             If a file is not UTF-8; the error gives the offset.
         DivergenceError
-            If a loss is not finite, or the mean loss of the last 100 or more steps is above 10 times that of a uniform
-            guess. The model then has the weights of the last good snapshot, about a second old, or those with the
+            If a loss is not finite, or the mean loss of the last 100 or more steps is above 10 times a uniform guess's
+            loss. The model then has the weights of the last good snapshot, about a second old, or those with the
             lowest validation loss.
         KeyboardInterrupt
             On Ctrl-C. The model then has the last complete update, or the weights with the lowest validation loss.
@@ -774,7 +774,7 @@ class CharRNN(LanguageModel):
         path : str, bytes, os.PathLike or binary file
             The path of the new file.
         training_state : bool, default=True
-            Whether to include the optimizer state, hidden state, counters and random state, from which `partial_fit`
+            Whether to include the optimizer state, hidden state, counters and random state, so that `partial_fit`
             continues exactly.
 
         Raises
@@ -920,7 +920,7 @@ class CharRNN(LanguageModel):
     ) -> Self:
         """Return a model with weights from PyTorch.
 
-        The network is a `torch.nn.RNN` (tanh), `GRU` or `LSTM` named ``rnn`` that reads one-hot vectors, or those of a
+        The network is a `torch.nn.RNN` (tanh), `GRU` or `LSTM` named ``rnn`` that reads one-hot vectors, or vectors of a
         `torch.nn.Embedding` named ``embedding``, and a `torch.nn.Linear` named ``decoder`` from its last layer's output
         to logits. PyTorch's two biases of a gate are added, except for a GRU's gate n, which keeps both. An LSTM whose
         input gate has the forget gate's weights, negated, becomes the cell "cifg". With ``pairs`` (R, 2), as in a
@@ -1289,7 +1289,7 @@ class CharRNN(LanguageModel):
         return self._arrays("reading params_").params
 
     def editing(self) -> AbstractContextManager[None]:
-        """Return a context in which `params_`, `state_` and `optimizer_state_` can be written to.
+        """Return a context that lets you write to `params_`, `state_` and `optimizer_state_`.
 
         Within the ``with`` block the three attributes are copies visible only to this thread; the model continues to
         use the originals. At the end the copies are checked and replace the originals. After an error, in the block or

@@ -15,14 +15,14 @@ class InvalidInputError(ValueError, TypeError):
     ----------
     message : str
     argument : str, optional
-        The argument with which the message begins.
+        The argument at the beginning of the message.
     index : int, optional
         The index of the invalid item of this argument.
 
     Attributes
     ----------
     argument : str or None
-        The name of an invalid text or collection of texts, with which the message begins. None: another argument.
+        The name of an invalid text or collection of texts, at the beginning of the message. None: another argument.
     index : int or None
         The index of the invalid text in the collection; the message begins with ``argument[index]``.
 

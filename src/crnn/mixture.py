@@ -112,7 +112,7 @@ class Mixture(LanguageModel):
     Raises
     ------
     ValueError
-        If there is no model or more than 64, the models' symbols differ, or the weights are invalid.
+        Without a model or with more than 64, the models' symbols differ, or the weights are invalid.
     NotFittedError
         If a model is not fitted.
 
@@ -445,7 +445,7 @@ def with_held_out(X: TextLike, validation: TextLike | None) -> tuple[TextLike, T
 
 
 def fit_weights_to_ids(mixture: Mixture, ids: Ids, given: int, *, sum_to_one: bool = False) -> None:
-    """Set the weights that best predict these ids, of which the first `given` are read but not counted.
+    """Set the weights that best predict these ids; the first `given` are read but not counted.
 
     A sum of 1 is for a part of the training text: it is more like the rest of that text than a new text is, and
     larger weights, which make the predictions surer, would fit it alone.

@@ -89,7 +89,7 @@ class TextClassifier(Estimator):
     models_ : list of dict of str to CharRNN or CharNGram
         For each estimator the fitted language models, "forward" and "backward".
         ``models_[0]["forward"].for_label(label)`` is a model of the texts with that label. Prediction uses their
-        `n_threads` and `matmul_precision`; those of `estimator` count in `fit`.
+        `n_threads` and `matmul_precision`; the values of `estimator` count in `fit`.
     weights_ : ndarray of float64, shape (M,)
         The weight of each estimator's log-probabilities: 1 for a single estimator. With several, those that best
         predict the labels of held-out texts, a tenth of each class or about 500 in all, which networks do not learn;
@@ -235,7 +235,7 @@ class TextClassifier(Estimator):
         return model.fit(texts, labels=labels, sample_weight=weights).set_params(**parameters)
 
     def _bases(self) -> list[Model]:
-        """Return the language models to copy: those of `estimator`, or the default ones if it is None."""
+        """Return the language models to copy: the estimators, or the default ones if `estimator` is None."""
         if self.estimator is None:
             return _default_models()
         given: Any = self.estimator

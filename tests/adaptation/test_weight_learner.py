@@ -1,4 +1,4 @@
-"""Weights adapted to one text: a step on a block in which only some symbols count."""
+"""Weights adapted to one text: a step on a block where only some symbols count."""
 
 import numpy as np
 import pytest

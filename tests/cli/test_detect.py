@@ -88,7 +88,7 @@ def test_calibrate_a_model_of_any_kind(clean, capsys):
 
 
 def test_calibrate_a_detector_as_it_was_set(clean, capsys, monkeypatch):
-    """Only the options that are given differ from the detector's own parameters, from a file or from standard input."""
+    """Only the given options differ from the detector's own parameters, from a file or from standard input."""
     model = CharNGram(4, min_count=2).fit(lines(3000, 2))
     own = AnomalyDetector(model, 0.3, "mean").calibrate(lines(500, 3))
     own.save("own.crnn")

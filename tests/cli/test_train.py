@@ -107,7 +107,7 @@ def test_output_is_checked_before_training(folder, capsys, monkeypatch, output):
 @POSIX
 def test_refuses_an_unwritable_checkpoint_before_training(folder, capsys, monkeypatch):
     monkeypatch.setattr(CharRNN, "fit", None)
-    name = "n" * 250  # a name may have 255 characters, but that of its checkpoint would have more
+    name = "n" * 250  # a name may have 255 characters, but its checkpoint's name would have more
     assert f"{name}.checkpoint: " in error(capsys, "train", "text.txt", "-o", name)
 
 

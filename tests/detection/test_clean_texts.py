@@ -48,7 +48,7 @@ def test_repeating_all_texts_changes_nothing():
 
 @pytest.mark.parametrize("more", [0, 1, 15, 40])
 def test_accidental_copies_count_once(more):
-    """Whatever the fraction of the texts that were not copied."""
+    """Whatever the fraction of texts without copies."""
     words = [f"word {i}" for i in range(40)]
     split = CleanTexts(words * 2 + [f"other {i}" for i in range(more)], rng()).split(0.25, rng())
     assert split.weights.tolist() == [1] * round((40 + more) / 4)

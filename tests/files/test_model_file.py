@@ -155,7 +155,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def data(path):
-    """A whole file of 2 to 3 kB from which training can continue."""
+    """A whole file of 2 to 3 kB, which lets training continue."""
     write(path, make(training=TRAINING))
     return path.read_bytes()
 

@@ -305,7 +305,7 @@ def test_memory_that_is_touched_before_the_first_step_keeps_its_contents():
 
 
 def check_norm(arguments, options, cell):
-    """Compare the norm of the third step's gradient with that of the reference."""
+    """Compare the norm of the third step's gradient with the reference's."""
     run, before = Run(*arguments, **options).steps(3), Run(*arguments, **options).steps(2)
     wide, params = in_double(before.layout, before.params)
     T = options["T"]

@@ -276,7 +276,7 @@ def test_refuses_invalid_levels(changes, message):
 
 
 def reading(name):
-    """Return the arguments after the trie with which an entry point reads two texts of three symbols."""
+    """Return the arguments, after the trie, for an entry point that reads two texts of three symbols."""
     x, contexts, context = np.array([[0, 1], [2, 3], [4, 0]], np.int32), np.array([[-1, 1], [2, 3]], np.int32), ids(3)
     return {
         "count": {"ids": ids(0, 1, 2), "context": context},

@@ -30,7 +30,7 @@ def ids(n, B=1):
 
 
 def state_of(found, shape, B):
-    """A state in which B streams differ."""
+    """A state of B different streams."""
     state = states(B, H, found.layout.dtype, cell=shape["cell"], num_layers=shape.get("num_layers", 1))
     return (*state, np.arange(B, dtype=found.layout.dtype).reshape(1, B, 1)) if "n_bigrams" in shape else state
 

@@ -1,4 +1,4 @@
-"""Coupled gates as those of an LSTM, and back."""
+"""Coupled gates as the gates of an LSTM, and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The look-ahead of counts: its values are those of a dense system, and a trial has exactly the conditional law."""
+"""The look-ahead of counts: its values solve a dense system, and a trial has exactly the conditional law."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_trials_follow_the_conditional_law(temperature, bias, seed):
     found = of(net, ".*[ab]d", temperature, bias)
     texts, lengths = found.run(Uniforms(root(seed), range(n)), 300)
     assert (lengths >= 0).all()
-    # Cells are chosen by the model: every matching text that is expected 10 times, and the rest.
+    # Cells are chosen by the model: every matching text expected 10 times, and the rest.
     expected = {}
     for text in (text for k in range(2, 7) for text in itertools.product(range(4), repeat=k)):
         if text[-2] in (0, 1) and text[-1] == 3:

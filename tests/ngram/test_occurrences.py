@@ -14,7 +14,7 @@ from crnn.reference.kneser_ney import KneserNey
 
 
 def check_losses(texts, tail, order, V, boundary):
-    """Compare the loss of each order with that of a model with this order, by the definition."""
+    """Compare the loss of each order with the loss of a model with this order, by the definition."""
     start = [] if boundary is None else [boundary]
     counts = Counts(order, V, boundary)
     for text in texts:

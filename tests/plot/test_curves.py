@@ -160,7 +160,7 @@ def test_compare_by_position(abc):
     labels = ("position in the text (characters)", "bits per character (lower is better)")
     assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_xscale()) == (*labels, "log")
     looks = [(line.get_color(), line.get_linestyle()) for line in plot.compare([abc] * 7, "ab", by="position").lines]
-    assert len(set(looks)) == 7  # as many as there are colors, and one more
+    assert len(set(looks)) == 7  # all colors, and one more
 
 
 def test_compare_refuses_an_empty_text(abc):

@@ -1,4 +1,4 @@
-"""Training that is killed and resumed, again and again, ends with the same bits as uninterrupted training."""
+"""Training killed and resumed, again and again, ends with the same bits as uninterrupted training."""
 
 from __future__ import annotations
 

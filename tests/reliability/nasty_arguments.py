@@ -1,7 +1,7 @@
 """Call all public callables with invalid arguments: each must return, or raise a documented error.
 
-The callables are discovered: the public classes and functions, the methods of the classes, and those of the objects
-that the models return. An error must leave a model unchanged.
+The callables are discovered: the public classes and functions, the methods of the classes, and of the objects that
+the models return. An error must leave a model unchanged.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def public_classes():
 
 
 def estimators():
-    """Return fitted and unfitted models of every public class; classes that are not listed here are fitted first."""
+    """Return fitted and unfitted models of every public class; classes not listed here are fitted first."""
     text, documents = CharRNN(**SMALL).fit(TEXT), CharRNN(**SMALL, cell="lstm", min_count=2).fit(DOCUMENTS * 3)
     found = [text, documents, documents.quantize(), CharRNN(**SMALL).fit(TEXT.encode()), CharRNN(**SMALL)]
     found += [CharRNN(**SMALL, cell="gru").fit(DOCUMENTS, labels=["a", "b"] * 3)]

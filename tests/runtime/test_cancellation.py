@@ -123,7 +123,7 @@ def sampler(make, network):
 
 
 def long_work():
-    """Return calls that can take long, each of which must look for a cancellation by itself."""
+    """Return calls that can take long; each must look for a cancellation by itself."""
     counts = counted()
     of_counts, occurrences, arrays = CountsNetwork(counts), Occurrences(counts), pack(counts)
     network = packed(random_language_model("abcde"), one_row=False)

@@ -267,7 +267,7 @@ def test_a_child_keeps_the_limit_of_the_thread_that_forked_alone(two, users):
         user.enter()
     read, write = os.pipe()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # from Python 3.12 on: of threads that are not in the child
+        warnings.simplefilter("ignore")  # from Python 3.12 on: of threads that the child lacks
         child = os.fork()
     if not child:
         code = 1

@@ -128,7 +128,7 @@ def timed(comm):
 
 
 def diverged(comm, average_every):
-    """Return the progress of training in which one process's loss becomes infinite."""
+    """Return the progress of training when one process's loss becomes infinite."""
     options = {**OPTIONS, "batch_size": 2, "optimizer": "adam", "max_steps": 200}
     model = CharRNN(**options)
     try:

@@ -179,7 +179,7 @@ def test_memory_is_touched_in_the_first_call_alone(monkeypatch):
 
 
 def to_be_packed():
-    """Return a large network, its weights, and an array for their packed copy that shows what is written."""
+    """Return a large network, its weights, and an array for their packed copy that shows the writes."""
     layout = Layout(7, dtype=np.dtype("float32"), **LARGE)
     network = core.Network(layout, Packing(one_row=False, training=True))
     return network, layout.zeros(), np.full(network.panels_size, np.nan, layout.dtype)

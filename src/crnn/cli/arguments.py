@@ -32,7 +32,7 @@ class _OneOrMore(argparse.Action):
 
 
 def _matching_files(pattern: str) -> list[str]:
-    """Return the files that match a pattern with * and ?, or the pattern itself if there are none."""
+    """Return the files that match a pattern with * and ?, or the pattern itself if no file does."""
     if not {"*", "?"} & {*pattern}:
         return [pattern]
     return sorted(glob.glob(pattern.replace("[", "[[]"))) or [pattern]

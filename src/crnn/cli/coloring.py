@@ -1,4 +1,4 @@
-"""A text on a terminal, with each character colored by its surprisal, or marked with digits if there are no colors."""
+"""A text on a terminal, with each character colored by its surprisal, or marked with digits without colors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CleanTexts counts a detector's training texts, and splits them into a training and a calibration part."""
+"""CleanTexts counts a detector's training texts, and splits them into parts for training and calibration."""
 
 from __future__ import annotations
 

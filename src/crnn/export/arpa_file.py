@@ -59,7 +59,7 @@ def _parts(contexts: Unrolled, tokens: list[str]) -> Iterator[bytes]:
     """Yield the file.
 
     An n-gram has a line with log10 p(last symbol | the others), its symbols, and the back-off of the context that it
-    forms, for n-grams that are not in the file. Both probabilities include those of shorter n-grams.
+    forms, for n-grams that the file lacks. Both probabilities include the probabilities of shorter n-grams.
     """
     missing = [token for token in (START, END, OTHER) if token not in tokens]
     bounds = contexts.firsts[contexts.levels]

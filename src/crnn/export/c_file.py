@@ -20,7 +20,7 @@ from .weights import NOTICE, FittedModel, Weights
 Array = NDArray[Any]
 
 CODE = ("network.c", "random_numbers.c", "symbols.c", "program.c")  # in c_source; they follow the weights
-COLUMNS = 64  # columns of a matrix that are stored together
+COLUMNS = 64  # columns of a matrix stored together
 WIDTH = 110  # maximum length of a line of numbers
 
 

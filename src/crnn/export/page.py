@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import InvalidInputError, short_repr
 from .weights import NOTICE
 
-# The page fetches nothing and runs only its own scripts and styles, which are identified by hashes. The worker's source
+# The page fetches nothing and runs only its own scripts and styles, identified by hashes. The worker's source
 # is one of these scripts. The empty icon keeps browsers from requesting one from a server.
 POLICY = (
     "default-src 'none'; script-src {scripts}; style-src {styles}; worker-src blob:; img-src data:; base-uri 'none'; "
@@ -90,7 +90,7 @@ def filled(html: str, **parts: str) -> str:
 
 
 def printable_title(title: str | None) -> str:
-    """Return a title in which invisible characters and those that change the writing direction are replaced."""
+    """Return a title, with invisible characters and changes of the writing direction replaced."""
     if title is None:
         return "A character model"
     if not isinstance(title, str):
@@ -99,7 +99,7 @@ def printable_title(title: str | None) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """Return a copy of a value in which non-finite numbers are None."""
+    """Return a copy of a value with None in place of non-finite numbers."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):

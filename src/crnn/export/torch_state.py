@@ -135,7 +135,7 @@ def _embedding_size(tensors: Mapping[str, Array]) -> int | None:
 
 
 def _pairs(tensors: dict[str, Array], order: Array) -> SymbolPairs | None:
-    """Remove the pairs from `tensors` and return them with crnn's ids, or None if there are no pairs."""
+    """Remove the pairs from `tensors` and return them with crnn's ids, or None if it has no pairs."""
     if "bigrams.weight" in tensors:
         raise InvalidInputError(
             "state_dict contains 'bigrams.weight', the pair table of a model file of crnn, which PyTorch's cells "

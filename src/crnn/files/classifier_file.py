@@ -57,7 +57,7 @@ def read(path: Path) -> StoredClassifier:
 
 
 def _is_classifier(own: Mapping[str, Any], n_models: int) -> bool:
-    """Return whether values from a file are those of a classifier."""
+    """Return whether values from a file belong to a classifier."""
     if own.keys() != KEYS:
         return False
     weights, directions, prior = own["class_weight"], own["directions"], own["prior"]

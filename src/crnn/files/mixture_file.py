@@ -42,7 +42,7 @@ def write(
     weights: NDArray[np.float64],
     entries: Mapping[str, str] = NO_ENTRIES,
 ) -> None:
-    """Write several models to a file, all or nothing; with `entries`, those of a classifier.
+    """Write several models to a file, all or nothing; with `entries`, the models of a classifier.
 
     If the file cannot be written, an existing file is unchanged.
     """

@@ -2,7 +2,7 @@
 
 In addition to a sealed file's entries, the ``__metadata__`` contains ``configuration``, the constructor's parameters in
 JSON, and ``vocabulary`` (see `stored_vocabulary`). The tensors come from `crnn.ngram.packed_counts.pack`; with labels,
-those of label k have names that begin with ``k.``, and ``frequencies`` has the number of texts of each label.
+the arrays of label k have names that begin with ``k.``, and ``frequencies`` has the number of texts of each label.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class CountedText(NamedTuple):
     """Everything a model of counts has learned."""
 
     vocabulary: Vocabulary
-    counts: Counts  # never changed again; with labels, those of the first label
+    counts: Counts  # never changed again; with labels, the counts of the first label
     labeled: LabeledCounts | None = None
 
 

@@ -129,7 +129,7 @@ class Layout:
         return shapes if self.pairs is None else {**shapes, "symbol": (1, streams, 1)}
 
     def renumbered_states(self, states: tuple[Array, ...], places: NDArray[Any]) -> tuple[Array, ...]:
-        """Return states for a vocabulary in which symbol v has the id places[v].
+        """Return states for a vocabulary where symbol v has the id places[v].
 
         A symbol that maps to -1, or is invalid, is replaced by none: a caller may have written any number.
         """

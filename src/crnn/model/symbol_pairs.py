@@ -71,7 +71,7 @@ class SymbolPairs:
         return rows if boundary is None else np.where(symbols < boundary, rows, -1)
 
     def renumbered(self, places: NDArray[Any]) -> Self:
-        """Return the pairs for a vocabulary in which symbol v has the id places[v], omitting pairs that map to -1."""
+        """Return the pairs for a vocabulary where symbol v has the id places[v], omitting pairs that map to -1."""
         moved = np.append(places, -1)[self.pairs]
         moved[(moved < 0).any(axis=1)] = -1
         return type(self)(moved, self.limit)

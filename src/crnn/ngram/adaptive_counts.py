@@ -54,7 +54,7 @@ class AdaptiveCounts:
 
     @property
     def counts(self) -> Counts:
-        """Return the model's counts plus those of the text read so far; valid until the next read."""
+        """Return the model's counts plus the counts of the text read so far; valid until the next read."""
         if self._own is None:
             self._own = _read_anew(self._base, self._history())._own
             assert self._own is not None

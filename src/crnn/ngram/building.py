@@ -93,7 +93,7 @@ class Builder:
     def _of_best_order(self, ids: Ids, cut: int, orders: Sequence[int]) -> Counts:
         """Return the counts of the symbols before `cut`, with the order that best predicts the symbols after it.
 
-        The maximum orders are tried in turn, as long as the maximum is the best.
+        The maximum orders are tried in turn, until the maximum is not the best.
         """
         tail, context = _read(ids, cut, len(ids)), _read(ids, max(0, cut - MAX_ORDER), cut)
         counts = self._counted(self._new(orders[0]), ids, 0, cut, parts=4)

@@ -21,7 +21,7 @@ Ids = NDArray[Any]
 class Counts:
     """Interpolated modified Kneser-Ney counts of which symbols followed which contexts.
 
-    Counts do not depend on the order in which texts are added, or on how a text is split into blocks. `order` is the
+    Counts do not depend on the order of the texts, or on how a text is split into blocks. `order` is the
     length of the longest n-gram: the context of a prediction is the last order - 1 symbols. The `boundary` ends a
     document and starts the context of the next. Counts with a `base` extend it; it must no longer change.
     """
@@ -51,7 +51,7 @@ class Counts:
 
     @property
     def nbytes(self) -> int:
-        """The bytes in use, excluding those of the extended counts."""
+        """The bytes in use, without the extended counts."""
         return NODE_BYTES * self.trie.node_count + NUMBER_BYTES * self.trie.pool_used
 
     def add(self, ids: Ids, context: ArrayLike = ()) -> None:

@@ -19,7 +19,7 @@ NAMES = ("sizes", "symbols", "counts")
 
 
 def pack(counts: Counts, occurrences: Occurrences | None = None, order: int | None = None) -> dict[str, NDArray[Any]]:
-    """Return arrays from which `unpack` restores the counts, or counts of a smaller order, which needs `occurrences`.
+    """Return arrays that let `unpack` restore the counts, or counts of a smaller order, which needs `occurrences`.
 
     ``lengths`` (order,) are the numbers of n-grams of each length. The other arrays are bytes, see `levels.pxd`: the
     number of symbols that followed each context, these symbols, and their counts.

@@ -50,7 +50,7 @@ def find_units(
     -------
     list of FoundUnit
         The units in order of decreasing `chosen_by` squared. Each unit occurs once, and so does each property that
-        varies in both halves of the text, as long as there are units.
+        varies in both halves of the text, while units are left.
 
     Raises
     ------

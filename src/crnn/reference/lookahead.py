@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 def lookahead(p: NDArray[np.float64], nexts: NDArray[np.intp], rows: NDArray[np.int32]) -> NDArray[np.float64]:
     """Return the values h (S + 2, N) with h[q, c] = sum over s of p[c, s] * h[rows[q, s], nexts[c, s]].
 
-    h is 1 in state S, a match, and 0 in state S + 1, from which nothing matches.
+    h is 1 in state S, a match, and 0 in state S + 1, where nothing can match.
 
     Parameters
     ----------

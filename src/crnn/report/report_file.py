@@ -188,7 +188,7 @@ def report_data(subject: Subject) -> dict[str, Any]:
 
 
 def longest_copy(drawn: list[dict[str, Any]], part: TextPart) -> list[tuple[str, str]]:
-    """Return a row about the longest passage that the samples share with a text of characters that was given."""
+    """Return a row about the longest passage that the samples share with a given text of characters."""
     of_bytes = isinstance(part.measured, bytes) or (part.measured and isinstance(part.measured[0], bytes))
     if part.own or of_bytes:
         return []

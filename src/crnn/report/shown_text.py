@@ -22,7 +22,7 @@ WORK = 2e10  # multiplications by weights for scoring, which take a few seconds
 MIN_MEASURED, MAX_MEASURED = 10_000, 1_000_000  # symbols
 MAX_EXACT = 20_000  # symbols scored with a single state; longer texts are scored in parallel parts
 SHOWN = 4000  # symbols shown with their surprisal
-NEURONS = 2000  # symbols for which units are shown
+NEURONS = 2000  # symbols shown with their units
 OWN_LENGTH = 2000  # symbols of the sample, if no text is given
 OWN_DOCUMENTS = 100
 GUESSES = 5
@@ -44,7 +44,7 @@ class TextPart(NamedTuple):
         return list(self.measured[: max(1, int(np.searchsorted(ends, limit, side="right")))])
 
     def neurons(self, vocabulary: Vocabulary) -> dict[str, list[int]]:
-        """Return ids and codes of the part for which units are shown; the code -1 is the end of a document."""
+        """Return ids and codes of the part shown with units; the code -1 is the end of a document."""
         if vocabulary.boundary is None:
             text = self.measured[:NEURONS]
             return {"ids": vocabulary.encode(text).tolist(), "codes": codes_of(text)}

@@ -83,7 +83,7 @@ def mode_of_target(path: str) -> int | None:
 
 
 class _Source:
-    """The parts of a file, and the error raised while making them, which is not the file's own."""
+    """The parts of a file, and the error raised while making them rather than by the file."""
 
     def __init__(self, parts: Iterable[bytes | memoryview]) -> None:
         self._parts = parts
@@ -107,7 +107,7 @@ def _is_temporary(name: object) -> bool:
 
 
 def _locked_file(folder: str, stack: contextlib.ExitStack) -> tuple[str, BinaryIO]:
-    """Return the name of a new temporary file and the file, locked as long as this process is alive."""
+    """Return the name of a new temporary file and the file, locked while this process is alive."""
     while True:
         name = os.path.join(folder, f".crnn-{os.urandom(8).hex()}.tmp")
         stream = open(name, "xb")  # noqa: SIM115 (it outlives this function); unlike tempfile's, its mode follows the umask

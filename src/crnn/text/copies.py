@@ -1,4 +1,4 @@
-"""Copies: the longest passage of each sample that occurs in a text, which shows what a model has memorized."""
+"""Copies: the longest passage of each sample in a text; they show how much a model has memorized."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ def _prepared_run(
     stop: ExclusiveUse,
     sample: Callable[[], Iterable[str | bytes]],
 ) -> TrainingRun:
-    """Return the run of a call that began at `start`; the arguments not in `call` are those of `new_run`, checked."""
+    """Return the run of a call that began at `start`; the arguments not in `call` are `new_run`'s, checked."""
     resumed = call.resumed
     average_every = checked_average_every(call.average_every) if resumed is None else resumed.average_every
     source, held_out = _sources(call, None if state is None else state.vocabulary.labels)

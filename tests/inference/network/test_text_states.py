@@ -1,4 +1,4 @@
-"""TextStates: every session has the bits of a text state that is fed the same pieces alone."""
+"""TextStates: every session has the bits of a text state fed the same pieces alone."""
 
 from __future__ import annotations
 

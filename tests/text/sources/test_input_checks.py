@@ -128,7 +128,7 @@ def test_arrow_arrays_give_their_values(monkeypatch):
     assert list(python_values(ArrowLike(values))) == values
     assert python_values(values) is values
     column = Column(NAMES)
-    column.to_pylist = column.slice = None  # without a length it is no array
+    column.to_pylist = column.slice = None  # an array has a length
     assert python_values(column) is column
 
 

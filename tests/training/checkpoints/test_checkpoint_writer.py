@@ -25,7 +25,7 @@ def run(seconds):
 
 
 class Disk:
-    """Writes into a list; fails as long as it is full, and keeps a background thread waiting until it is ready."""
+    """Writes into a list; fails while it is full, and keeps a background thread waiting until it is ready."""
 
     def __init__(self):
         self.written, self.threads, self.full, self.ready = [], [], False, threading.Event()

@@ -74,7 +74,7 @@ def test_all_processes_refuse_differences_between_them(tmp_path, case, what):
 
 
 def joint(rank=0, size=1):
-    """Return a trainer, the commands that it tells or hears, and the errors with which it ends all processes."""
+    """Return a trainer, the commands that it tells or hears, and the errors that it sends to end all processes."""
     processes, told, ended, shared = Processes(Communicator(rank, size)), [], [], []
 
     def from_first(value):
@@ -100,7 +100,7 @@ def test_the_first_process_tells_each_command_and_the_end():
         trainer.resume_from_arrays()
         trainer.finish()
         assert trainer.shared == [(1, 5, 7)] * 3
-        assert trainer.trainer.state.gate.changes == changes + 2  # the steps, and the arrays that were replaced
+        assert trainer.trainer.state.gate.changes == changes + 2  # the steps, and the replaced arrays
     assert (told, ended) == (["advance", "load", "finish", "end"], [])
     assert trainer.trainer.state.n_steps == 5
 

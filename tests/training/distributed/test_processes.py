@@ -82,7 +82,7 @@ def test_each_process_sets_its_own_rows(rank):
 
 @pytest.fixture
 def other(monkeypatch):
-    """Pretend that there is MPI, which adds a vector of a second process to that of this one."""
+    """Pretend that there is MPI, which adds a second process's vector to this one's."""
     MPI = SimpleNamespace(IN_PLACE=object())
     monkeypatch.setitem(sys.modules, "mpi4py", SimpleNamespace(MPI=MPI))
 

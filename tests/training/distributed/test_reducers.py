@@ -108,7 +108,7 @@ def test_calls_that_continue_and_divergence(tmp_path):
     assert done.returncode == 0, done.stderr
     found = json.loads(output.read_text())
     for case in PROGRAM.RESUMED:
-        assert found[case]["same"], f"{case}: an interrupted call differs from one that was not"
+        assert found[case]["same"], f"{case}: an interrupted call differs from an uninterrupted one"
         assert 0 < found[case]["stopped"] < 23
     assert found["continued"]["same"]
     assert "the model differs between processes" in found["continued"]["error"]

@@ -71,7 +71,7 @@ def test_a_request_to_stop_is_for_the_call_that_runs(model):
 @POSIX
 @pytest.mark.parametrize("by_another_thread", [False, True])
 def test_forked_child_keeps_only_its_threads_calls(model, by_another_thread):
-    """The other threads are not there. This thread's call goes on, if a callback has forked."""
+    """The other threads are not there. This thread's call continues, if a callback has forked."""
 
     def use():
         call = ExclusiveUse()

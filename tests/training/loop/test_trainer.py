@@ -324,7 +324,7 @@ KINDS = [
 
 
 def model_bits(run):
-    """Return the bits of the model of a run, which are also those of its snapshot."""
+    """Return the bits of the model of a run, which its snapshot has, too."""
     arrays = run.params, *run.memory, *run.state
     return [array.tobytes() for array in arrays], run.cursor.n_steps, run.cursor.smooth_loss
 
@@ -411,9 +411,9 @@ def test_non_finite_last_update_is_undone():
 
 
 def lstm_with_an_infinite_bias(at, n_steps):
-    """Return a run of an LSTM that takes some steps, one of which seems to make a bias infinite: the loss stays finite.
+    """Return a run of an LSTM that takes some steps; one seems to make a bias infinite: the loss stays finite.
 
-    The bias is that of a forget gate, which then keeps everything.
+    The bias belongs to a forget gate, which then keeps everything.
     """
     run = Run(*start(cell="lstm", chunks=41), T=T)
     take_steps = run.trainer._take_steps

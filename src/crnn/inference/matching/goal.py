@@ -47,7 +47,7 @@ class Goal(NamedTuple):
             Of the vocabulary's kind.
         vocabulary : Vocabulary
         head : str or bytes
-            The beginning of the document, empty for running text. It may have characters that are no symbols.
+            The beginning of the document, empty for running text. It may have characters unknown to the model.
         bias : (V,) array or None
             Symbols with -inf never occur.
         """
@@ -86,7 +86,7 @@ class Guide:
     ----------
     goal : Goal
     lookahead : Lookahead, optional
-        Tighter bounds than 1 after symbols with which a text can still match.
+        Tighter bounds than 1 after symbols that leave a match possible.
     """
 
     def __init__(self, goal: Goal, lookahead: Any = None) -> None:

@@ -53,7 +53,7 @@ class Automaton(NamedTuple):
         Whether a text that ends in the state matches.
     start : int
     lacking : tuple of str
-        The characters of the pattern that are no symbols of the model.
+        The characters of the pattern that the model does not know.
     """
 
     table: NDArray[np.int32]
@@ -82,7 +82,7 @@ class Automaton(NamedTuple):
         part = _equivalent(table, accepting)
         if part[start] == part[sink]:
             return None
-        states = [part[start]]  # of the minimal automaton, in the order in which they are reached
+        states = [part[start]]  # of the minimal automaton, in the order of the search
         _, representative = np.unique(part, return_index=True)
         number = np.full(len(representative), DEAD, np.int32)
         number[states[0]] = 0
@@ -99,7 +99,7 @@ class Automaton(NamedTuple):
         return _steps(self.table, self.accepting)
 
     def matches_whatever_follows(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return the states, (S,), from which every text of the allowed symbols matches."""
+        """Return the states, (S,), whose continuations by allowed symbols all match."""
         fails = ~self.accepting | (self.table[:, allowed] == DEAD).any(axis=1)
         return np.asarray(_steps(self.table, fails) == len(self.table))
 
@@ -133,7 +133,7 @@ def automaton(pattern: str | bytes | re.Pattern[Any], symbols: Sequence[str | by
 
 
 class _Places:
-    """The places in a pattern between which a text moves: an automaton that is not deterministic (Thompson's).
+    """The places that a text moves through in a pattern: Thompson's nondeterministic automaton.
 
     A move reads a symbol of a set; a free move reads nothing, and may be on condition of the symbols around it.
     """
@@ -315,7 +315,7 @@ def _steps(table: NDArray[np.int32], goal: NDArray[np.bool_]) -> NDArray[np.int3
 
 
 def _equivalent(table: NDArray[np.int32], accepting: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Return a number for each state, equal for states from which the same texts match (Moore's refinement).
+    """Return a number for each state, equal for states with the same matching continuations (Moore's refinement).
 
     Equivalent states are as far from a match and from a mismatch, which tells most states apart before the first round.
     """

@@ -217,7 +217,7 @@ class _Trials:
     def append(
         self, trials: Integers, symbols: Integers, q: Integers, times: Integers
     ) -> tuple[Integers, NDArray[np.bool_]]:
-        """Append symbols at their times; return the goal states after them, and which trials go on."""
+        """Append symbols at their times; return the goal states after them, and the trials that continue."""
         goal, S, n = self._goal, len(self._goal.rows), self.texts.shape[1]
         drawn = symbols < goal.rows.shape[1]
         after = np.full(len(symbols), S + 1)

@@ -142,7 +142,7 @@ def kept(owner: Any, network: InferenceNetwork, key: Any, make: Callable[[], T])
 
 
 def checked_controls(vocabulary: Vocabulary, options: SamplingOptions) -> SamplingControls:
-    """Return the controls of samples that must match; those with which the samples would not be exact are refused."""
+    """Return the controls of samples that must match; controls that would make the samples inexact are refused."""
     for name in REFUSED:
         if options.get(name, CONTROLS[name].default) != CONTROLS[name].default:
             raise InvalidInputError(

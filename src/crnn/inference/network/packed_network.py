@@ -365,7 +365,7 @@ class PackedNetwork(NamedTuple):
         return PackedWeights(self.network, self.params, self.panels)
 
     def padded(self, state: State) -> list[Array]:
-        """Return a copy of a state in which the units have their padding."""
+        """Return a copy of a state with the padding of its units."""
         wide = [*(self.layout.hidden_size,) * len(self.layout.kind.states), 1]
         found = [np.zeros((*part.shape[:-1], n), part.dtype) for part, n in zip(state, wide, strict=False)]
         for array, part in zip(found, state, strict=True):
@@ -374,7 +374,7 @@ class PackedNetwork(NamedTuple):
 
 
 def rows_of_logits(layout: Layout, wanted: int) -> int:
-    """Return how many rows of logits to compute at once: `wanted`, or as many as fit in `LOGIT_BYTES`."""
+    """Return how many rows of logits to compute at once: `wanted`, or the number that fits in `LOGIT_BYTES`."""
     return max(1, min(wanted, LOGIT_BYTES // (layout.vocab_size * layout.dtype.itemsize)))
 
 

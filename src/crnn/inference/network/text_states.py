@@ -52,14 +52,14 @@ class Advance(NamedTuple):
 class TextStates:
     """The states of many sessions with one model: each reads, predicts and draws a text of its own.
 
-    `CharRNN.start` creates it from a list of primes. Every session has the bits of a `TextState` that is fed the same
+    `CharRNN.start` creates it from a list of primes. Every session has the bits of a `TextState` fed the same
     pieces alone, but the sessions of a call are read together, which is several times faster. The sessions keep the
     model's weights at the time of `start`.
 
     A call advances all its sessions or, if it fails or is interrupted, none; only Ctrl-C during the last step of a
     call, which stores the results, lets the call finish first. One thread at a time may use a `TextStates`, and several
     may be used on several threads. A call itself uses the model's `n_threads` threads. A session takes the memory of
-    the network's state (an LSTM's is ``2 * num_layers * hidden_size`` numbers of its `dtype`, that of counts is
+    the network's state (an LSTM's is ``2 * num_layers * hidden_size`` numbers of its `dtype`, the state of counts is
     ``order - 1`` numbers of 4 bytes), plus 1 byte per symbol of the vocabulary and 16 bytes.
 
     The parameter `which` of each method has the indices of the sessions it applies to; a mask or a slice will do, and

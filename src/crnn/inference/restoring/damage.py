@@ -85,10 +85,10 @@ class Channel(NamedTuple):
     """The damage as tables for `Selection`; each distinct symbol of a damaged text is a kind."""
 
     first: NDArray[np.int32]  # (kinds + 1,): where a kind's candidates start
-    plain: NDArray[np.int32]  # (kinds,): how many of them are no substitutions
+    plain: NDArray[np.int32]  # (kinds,): how many of them come before the substitutions
     symbols: NDArray[np.int32]  # the candidates' ids, and
     costs: NDArray[np.float64]  # the log-probability of the damage
-    skip: NDArray[np.float64]  # (kinds,): that of a letter typed in excess
+    skip: NDArray[np.float64]  # (kinds,): the cost of a letter typed in excess
     letters: NDArray[np.uint8]  # (kinds,): which are letters, if there may be typos
     inserted: NDArray[np.int32]  # the ids of symbols that may be missing,
     insert_costs: NDArray[np.float64]  # what that costs,

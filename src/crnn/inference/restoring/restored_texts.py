@@ -41,7 +41,7 @@ class RestoreOptions(TypedDict, total=False):
 
 
 class Change(NamedTuple):
-    """A piece of a text that was changed.
+    """A changed piece of a text.
 
     `start` and `stop` are its place in the given text, `before` is what was there, `after` what it became. `log_odds`
     is log P of the restored text minus log P of the text without this change, in nats; at a gap, against all other

@@ -21,7 +21,7 @@ from .text_drawing import encoded_prime
 BYTES_PER_SYMBOL = 40  # of each beam: five arrays of 8 bytes per symbol of the vocabulary
 LONG = 64  # symbols: even of two, more continuations than any number of beams
 GB = 1e9
-SMALL = 0.1 * GB  # bytes, for which nobody asks how much is free: that would take longer than a short search
+SMALL = 0.1 * GB  # bytes; below it, free memory is not asked for: that would take longer than a short search
 
 
 def best_continuations(
@@ -68,9 +68,9 @@ def completions(
     ends: NDArray[np.intp],
     forbidden: Collection[int] = (),
 ) -> list[tuple[NDArray[np.int32], float]]:
-    """Return up to `beams` texts of 1 to n symbols that are followed by any of the symbols `ends`, the best first.
+    """Return up to `beams` texts of 1 to n symbols before any of the symbols `ends`, the best first.
 
-    The probabilities of the ends add up: log P is that of the text and an end after it. The search is over when no
+    The probabilities of the ends add up: log P counts the text and an end after it. The search is over when no
     unfinished text can be among the best any more.
     """
     texts, log_p = np.empty((1, 0), np.int32), np.zeros(1)

@@ -18,7 +18,7 @@ _NONE = np.zeros(0, np.int32), np.zeros(0, np.intp)
 
 
 class Stops:
-    """Texts, as ids, before the first of which a drawn text ends.
+    """Texts, as ids, that end a drawn text: it stops before the first.
 
     The first is the one completed first; of two completed by the same symbol, the longer. So a text ends at the same
     symbol however many symbols are drawn per call. Stops are found by ``_kernels/inference/texts.pxd``. `end` is a

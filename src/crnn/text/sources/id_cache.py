@@ -5,7 +5,7 @@ In the folder of the first text file, or in a folder for caches, there are
 - ``NAME.crnn-ids.json``, or ``.crnn-lines.json``: what is known of the text (`Described`), and the CRC-32 of each
   array;
 - ``NAME.HASH.crnn-ids``, or ``.crnn-lines``: the text's ids for some vocabulary, an array of unsigned integers of 1, 2
-  or 4 bytes, little-endian, with boundaries before, between and after documents. The hash is that of the text and of
+  or 4 bytes, little-endian, with boundaries before, between and after documents. The hash covers the text and
   its symbols' ids, so an array that is in use is never overwritten.
 
 The length of an array is compared when it is opened, its CRC-32 by `check`.
@@ -107,7 +107,7 @@ class IdCache:
 
     @classmethod
     def temporary(cls, name: str, reader: FileReader, folder: str | None = None) -> Self:
-        """Return a cache in a new folder, within a given one or the system's, which is deleted after use."""
+        """Return a cache in a new folder, within a given one or the system's; it is deleted after use."""
         import tempfile  # rarely needed, and slow to import
 
         return cls(tempfile.mkdtemp(prefix="crnn-", dir=folder), name, reader, temporary=True)
@@ -156,7 +156,7 @@ class IdCache:
 
     def _mapped(self, path: str, dtype: np.dtype[Any], n: int) -> Ids:
         mapped = np.memmap(path, dtype.newbyteorder("<"), "r", shape=(n,))
-        if self._temporary:  # Windows deletes no file that is mapped
+        if self._temporary:  # Windows deletes no mapped file
             weakref.finalize(mapped.base, shutil.rmtree, self._folder, ignore_errors=True)
         return mapped.view(np.ndarray)
 
@@ -186,7 +186,7 @@ def cache_name(paths: Sequence[str], *, beside: bool) -> str:
 
 
 def check(path: str) -> dict[str, bool]:
-    """Return whether each array in a cache, given the path of its JSON, has the CRC-32 with which it was written."""
+    """Return whether each array in a cache, given the path of its JSON, still has its CRC-32."""
     found = _read(path)
     if found is None:
         raise InvalidInputError(f"{path} does not describe a cache of ids. Pass a file that ends with .json.")

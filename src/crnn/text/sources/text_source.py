@@ -77,7 +77,7 @@ class TextSource(ABC):
         """Convert the symbols to ids (N,); if the vocabulary has a boundary, put one around each document, or around a
         single text.
 
-        At most one block of the text and its temporaries are held in addition to the ids, which are mapped from a file
+        At most one block of the text and its temporaries are held in addition to the ids, mapped from a file
         if the source's files are too large for memory.
 
         Examples

@@ -50,7 +50,7 @@ def utf8_blocks(
 
 
 def conversion(error: UnicodeDecodeError) -> str:
-    r"""Say which encoding a file that is not UTF-8 probably has, and how to convert it.
+    r"""Name the encoding that a file probably has instead of UTF-8, and say how to convert it.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def conversion(error: UnicodeDecodeError) -> str:
 
 def _located(error: UnicodeDecodeError, offset: int, path: Path) -> UnicodeDecodeError:
     """Move a decoding error of the bytes at `offset` of a file to its position in the file."""
-    # A UnicodeDecodeError's `start` refers to its object, so that must be as long as the file so far. Earlier
+    # A UnicodeDecodeError's `start` refers to its object, so the object needs the length of the file so far. Earlier
     # bytes are replaced by NUL, since a pipe cannot be read again.
     data = error.object.rjust(offset + len(error.object), b"\0")
     moved = UnicodeDecodeError(error.encoding, data, offset + error.start, offset + error.end, error.reason)

@@ -32,7 +32,7 @@ class DocumentStreams:
     """Documents as B streams; every block reads the same number of symbols from each.
 
     For each epoch the documents are shuffled and distributed so that the streams become about equally long, counting
-    what is left of the previous epoch. A block has whole chunks of T transitions: as many as the shortest stream has,
+    what is left of the previous epoch. A block has whole chunks of T transitions: the number in the shortest stream,
     or fewer if the block would become large. The rest of a stream comes first in its next block, which starts with the
     last target. So nothing is padded or left out. States are carried from block to block; the reader
     resets them at each boundary.

@@ -44,7 +44,7 @@ class Parts(NamedTuple):
         return sum(int(self.lengths(slice(i, i + CHUNK)).sum()) for i in range(0, len(self.starts), CHUNK))
 
     def cut(self, max_length: int) -> Parts:
-        """Return the parts of documents, with those of more than `max_length` symbols cut into similar lengths.
+        """Return the parts of documents, with parts of more than `max_length` symbols cut into similar lengths.
 
         Examples
         --------
@@ -134,7 +134,7 @@ def block_of(
 ) -> tuple[Ids, NDArray[np.float64] | None, tuple[Queue, ...]]:
     """Return the next n + 1 symbols of every stream, the weights of n transitions, and the queues after them.
 
-    Each queue has at least n symbols. `packed` are the symbols to which the parts refer, and `weights` are those of the
+    Each queue has at least n symbols. `packed` are the symbols to which the parts refer, and `weights` belong to the
     documents.
     """
     ids = np.empty((len(queues), n + 1), packed.dtype)

@@ -46,7 +46,7 @@ class Vocabulary(Sequence[Symbol]):
     _id_dtype: np.dtype[np.unsignedinteger[Any]]
     _kind: Kind
     _table: NDArray[np.int32]
-    _single: dict[Any, Ids]  # the ids of texts of one symbol that were encoded before
+    _single: dict[Any, Ids]  # the ids of texts of one symbol, encoded before
 
     def __init__(
         self,

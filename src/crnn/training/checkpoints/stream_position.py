@@ -12,7 +12,7 @@ from ...text.streams.document_streams import DocumentsPosition
 from ...text.streams.queues import Queue
 
 MAX_COUNT = 2**63 - 1
-MAX_SHUFFLES = 1 << 16  # per position; streams have a handful, and each costs as much as a shuffle
+MAX_SHUFFLES = 1 << 16  # per position; streams have a handful, and each costs a shuffle
 
 Array = NDArray[Any]
 

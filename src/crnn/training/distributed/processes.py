@@ -72,7 +72,7 @@ class Processes:
         return all(self._comm.allgather(bool(value)))
 
     def share_rows(self, array: NDArray[Any]) -> None:
-        """Complete an array (L, B, H) in which each process has set its own streams' rows."""
+        """Complete an array (L, B, H) whose rows each process has set for its own streams."""
         own = self.own(array.shape[1])
         parts = self._comm.allgather(np.ascontiguousarray(array[:, own.start : own.stop]))
         array[...] = np.concatenate(parts, axis=1)

@@ -214,7 +214,7 @@ class TrainingRun:
         return replace(self._best, history=self.state.history, rng=self.state.rng)
 
     def _begin(self) -> None:
-        """Begin counting toward a checkpoint, and repeat a poll that was interrupted after its steps."""
+        """Begin counting toward a checkpoint, and repeat a poll interrupted after its steps."""
         if self._writer:
             self._writer.begin(self._done, self._seconds)
         if self._done > self._polled.step:

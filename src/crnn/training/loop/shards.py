@@ -102,7 +102,7 @@ def arrange(n_threads: int, n_shards: int, hidden_size: int, *, grouped: bool) -
 
 
 def threads_for(layout: Layout, streams: Streams, n_threads: int | None, *, bfloat16: bool = False) -> int:
-    """Return the number of threads to train on; `n_threads` is the user's choice, or None for as many as help."""
+    """Return the number of threads to train on; `n_threads` is the user's choice, or None for the number that helps."""
     # The first layer's input is a row of its weights, not a product.
     products = [math.prod(shape) for shape in layout.shapes[1:] if len(shape) == 2]
     work = streams.seq_length * streams.batch_size * sum(products)

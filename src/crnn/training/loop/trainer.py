@@ -30,7 +30,7 @@ SNAPSHOT_SECONDS = 1.0  # minimum between two snapshots to return to after diver
 SNAPSHOT_SHARE = 0.01  # maximum part of the time spent on snapshots: for a large model they take a while
 
 UNIFORM_GUESSES = 10  # times the loss of a uniform guess: the mean loss of a model that learns stays below
-JUDGED_STEPS = 100  # minimum steps in the mean that a call is judged by: a bad start is no divergence
+JUDGED_STEPS = 100  # minimum steps in the mean that a call is judged by: a bad start is not divergence
 ROUNDING = 4e-16  # relative rounding error of a smoothed loss per step
 
 NO_HELPERS = Helpers(0, print)
@@ -177,7 +177,7 @@ class Trainer:
         self._load_arrays()
         self._read_block(state.n_steps if block_step is None else block_step)
         start = time.perf_counter()
-        self._snapshot = state.copy()  # the newest from which training has continued with a finite loss
+        self._snapshot = state.copy()  # the newest after which training has continued with a finite loss
         self._next_snapshot: ModelState | None = None  # replaces it after the next step
         self._helpers = NO_HELPERS
         self._snapshot_at = _next_snapshot(start, time.perf_counter())
@@ -424,7 +424,7 @@ class Trainer:
                 carried[...] = array[:, shard.streams.start : shard.streams.stop]
 
     def _return_to_snapshot(self, kind: str) -> NoReturn:
-        """Restore the last good snapshot, from which no steps will follow, and raise DivergenceError; Ctrl-C waits."""
+        """Restore the last good snapshot, take no more steps, and raise DivergenceError; Ctrl-C waits."""
         error, snapshot = DivergenceError(self.cursor.n_steps, self.cursor.last_loss, kind), self._snapshot
         with signals_deferred():
             self.state.restore(snapshot)

@@ -76,7 +76,7 @@ class ClassData(NamedTuple):
         """Return the language model's parameters that limit training in the next direction.
 
         The texts are read more than `epochs` times until `min_steps` steps are taken. `directions` share the rest of
-        `max_seconds`, of which `seconds` are used.
+        `max_seconds`; `seconds` of them are used.
         """
         known = ("epochs", "batch_size", "seq_length", "max_steps", "max_seconds")
         epochs, B, T, max_steps, max_seconds = (checked_parameter(name, parameters[name]) for name in known)
