@@ -920,7 +920,7 @@ class CharRNN(LanguageModel):
     ) -> Self:
         """Return a model with weights from PyTorch.
 
-        The network is a `torch.nn.RNN` (tanh), `GRU` or `LSTM` named ``rnn`` that reads one-hot vectors, or vectors of a
+        The network is a `torch.nn.RNN` (tanh), `GRU` or `LSTM` named ``rnn`` that reads one-hot vectors, or a
         `torch.nn.Embedding` named ``embedding``, and a `torch.nn.Linear` named ``decoder`` from its last layer's output
         to logits. PyTorch's two biases of a gate are added, except for a GRU's gate n, which keeps both. An LSTM whose
         input gate has the forget gate's weights, negated, becomes the cell "cifg". With ``pairs`` (R, 2), as in a
