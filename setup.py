@@ -74,15 +74,16 @@ def instruction_sets(plat_name: str, archflags: str = "", *, clang: bool = False
 
     The platform is the one that the build is for, which in a cross build is not the machine's own. Apple's compiler can
     build for two processors at once ("universal2"), and takes one set of flags for both. Microsoft's compiler, unlike
-    `clang`-cl, has no flags for bfloat16 and VNNI, and only Linux is asked for the registers of AMX.
+    `clang`-cl, has no flags for bfloat16, VNNI and dot products.
     """
     named = re.findall(r"-arch\s+(\w+)", archflags) if plat_name.startswith("macosx") else []
-    if not all(re.search("x86_64|amd64", name) for name in named or [plat_name]):
-        return ["baseline"]
-    if plat_name.startswith("win") and not clang:
-        return [name for name, entry in INSTRUCTION_SETS.items() if entry.msvc is not None]
-    linux = plat_name.startswith("linux")
-    return [name for name, entry in INSTRUCTION_SETS.items() if linux or not entry.linux_only]
+    targets = [f"macosx-{name}" for name in named] or [plat_name]
+    msvc = plat_name.startswith("win") and not clang
+    return [
+        name
+        for name, entry in INSTRUCTION_SETS.items()
+        if all(re.search(entry.platforms, target) for target in targets) and not (msvc and entry.msvc is None)
+    ]
 
 
 def compiler_kind(compiler: Any) -> str:

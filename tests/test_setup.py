@@ -12,7 +12,8 @@ pytestmark = needs_sources
 pytest.importorskip("Cython", reason="setup.py needs it")
 
 FLOATS = ["baseline", "avx2", "avx512"]
-ALL = [*FLOATS, "avx512_vnni", "avx512_bf16", "amx"]  # the last three multiply int8 or bfloat16 alone
+ALL = [*FLOATS, "avx512_vnni", "avx512_bf16", "amx"]  # of x86; the last three multiply int8 or bfloat16 alone
+ARM = ["baseline", "neon_dotprod"]
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +26,9 @@ def setup_script():
     [
         ("linux-x86_64", "", ALL),
         ("win-amd64", "", FLOATS),
-        ("linux-aarch64", "", ["baseline"]),
+        ("linux-aarch64", "", ARM),
         ("win-arm64", "", ["baseline"]),
+        ("macosx-11.0-arm64", "", ["baseline"]),  # which has dot products
         ("linux-ppc64le", "", ["baseline"]),
         ("macosx-10.13-x86_64", "", ALL[:-1]),
         ("macosx-10.13-universal2", "", ["baseline"]),
@@ -40,18 +42,18 @@ def test_instruction_sets_are_the_targets(setup_script, platform, archflags, wan
     assert setup_script["instruction_sets"](platform, archflags) == wanted
 
 
-@pytest.mark.parametrize("platform", ["linux-x86_64", "linux-aarch64"])
-def test_a_build_has_the_modules_of_its_platform(setup_script, monkeypatch, platform):
+@pytest.mark.parametrize(("platform", "wanted"), [("linux-x86_64", ALL), ("linux-aarch64", ARM)])
+def test_a_build_has_the_modules_of_its_platform(setup_script, monkeypatch, platform, wanted):
     setuptools = pytest.importorskip("setuptools")
     monkeypatch.delenv("ARCHFLAGS", raising=False)
     kernels = setup_script["Kernels"]
-    modules = [kernels(name, dtype, []) for name in ALL for dtype in ("float32", "float64", "bfloat16", "int8")]
+    modules = [kernels(name, dtype, []) for name in {*ALL, *ARM} for dtype in ("float32", "int8")]
     modules.append(setuptools.Extension("crnn._kernels.entry.core", []))
     command = setup_script["BuildExt"](setuptools.Distribution({"ext_modules": modules}))
     command.plat_name = platform
     command.ensure_finalized()
     names = {ext.name.split(".")[2] for ext in command.extensions}
-    assert names == {"entry", "baseline"} | (set(ALL) if platform == "linux-x86_64" else set())
+    assert names == {"entry", *wanted}
 
 
 @pytest.mark.parametrize(("cores", "wanted", "used"), [(2, None, 2), (64, None, 4), (2, 3, 3), (None, None, 1)])
@@ -98,6 +100,7 @@ def test_compilers_may_not_fuse_multiplications_with_additions(
 
 def test_clang_builds_every_number_type_for_windows(setup_script):
     assert setup_script["instruction_sets"]("win-amd64", clang=True) == ALL[:-1]
+    assert setup_script["instruction_sets"]("win-arm64", clang=True) == ARM
 
 
 def test_an_instruction_set_for_products_of_one_kind_has_no_other_build(setup_script, monkeypatch):
@@ -106,4 +109,4 @@ def test_an_instruction_set_for_products_of_one_kind_has_no_other_build(setup_sc
     built = {ext.name.split(".", 2)[2] for ext in setup_script["extensions"]() if ext.name.endswith(".kernels")}
     floats = {f"{name}.{dtype}.kernels" for name in FLOATS for dtype in ("float32", "float64")}
     bfloat16 = {f"{name}.bfloat16.kernels" for name in ALL if name != "avx512_vnni"}
-    assert built == floats | bfloat16 | {f"{name}.int8.kernels" for name in [*FLOATS, "avx512_vnni"]}
+    assert built == floats | bfloat16 | {f"{name}.int8.kernels" for name in [*FLOATS, "avx512_vnni", "neon_dotprod"]}

@@ -83,14 +83,22 @@ def test_baseline_is_always_there_and_unknown_sets_are_errors():
 
 
 @pytest.mark.parametrize("level", range(5))
-@pytest.mark.parametrize("has_vnni", [False, True])
-def test_a_processor_has_the_sets_up_to_its_level(monkeypatch, level, has_vnni):
-    monkeypatch.setattr(_kernels, "_built", lambda name, kind: True)
-    monkeypatch.setattr(_kernels, "cpu", SimpleNamespace(level=lambda: level, has_vnni=lambda: has_vnni))
+@pytest.mark.parametrize("bytes_too", [False, True])
+def test_a_processor_has_the_sets_up_to_its_level(monkeypatch, level, bytes_too):
+    monkeypatch.setattr(_kernels, "_built", lambda name, kind: name != "neon_dotprod")
+    monkeypatch.setattr(_kernels, "cpu", SimpleNamespace(level=lambda: level, has_byte_products=lambda: bytes_too))
     general, narrow = ("baseline", "avx2", "avx512"), ("avx512_bf16", "amx")
     assert _kernels.available() == general[: level + 1]
     assert _kernels.available_for_bfloat16() == (*general, *narrow)[: level + 1]
-    assert _kernels.available_for_int8() == ((*general, "avx512_vnni") if has_vnni else general[: level + 1])
+    assert _kernels.available_for_int8() == ((*general, "avx512_vnni") if bytes_too else general[: level + 1])
+
+
+@pytest.mark.parametrize("bytes_too", [False, True])
+def test_an_arm_processor_may_add_dot_products_to_the_baseline(monkeypatch, bytes_too):
+    monkeypatch.setattr(_kernels, "_built", lambda name, kind: name in ("baseline", "neon_dotprod"))
+    monkeypatch.setattr(_kernels, "cpu", SimpleNamespace(level=lambda: 0, has_byte_products=lambda: bytes_too))
+    assert _kernels.available() == ("baseline",)
+    assert _kernels.available_for_int8() == ("baseline", "neon_dotprod")[: 1 + bytes_too]
 
 
 def test_by_default_the_best_set_of_each_kind_is_used():
@@ -98,9 +106,9 @@ def test_by_default_the_best_set_of_each_kind_is_used():
     try:
         for name in {*_kernels.available_for_bfloat16(), *_kernels.available_for_int8()} - {*_kernels.available()}:
             _kernels.use(name)
-            assert _kernels.instruction_set == "avx512"
+            assert _kernels.instruction_set == _kernels.available()[-1]
             assert name in (_kernels.bfloat16_set, _kernels.int8_set)
-            assert "avx512" in (_kernels.bfloat16_set, _kernels.int8_set)
+            assert _kernels.instruction_set in (_kernels.bfloat16_set, _kernels.int8_set)
         _kernels.use(None)
         assert _kernels.forced is None
         assert _kernels.instruction_set == _kernels.available()[-1]

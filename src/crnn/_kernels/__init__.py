@@ -1,8 +1,8 @@
 """Compiled kernels: Python calls `core`, which uses the kernels for the best instruction set of this processor.
 
-The environment variable ``CRNN_ISA=baseline|avx2|avx512|avx512_vnni|avx512_bf16|amx`` forces an instruction set when
-the package is first imported. The last three add instructions for int8 or bfloat16 products only: everything else runs
-on the AVX-512 kernels.
+The environment variable ``CRNN_ISA=baseline|avx2|avx512|avx512_vnni|avx512_bf16|amx|neon_dotprod`` forces an
+instruction set when the package is first imported. The last four add instructions for int8 or bfloat16 products only:
+everything else runs on the AVX-512 kernels or, on ARM, on the baseline.
 """
 
 import functools
@@ -38,7 +38,7 @@ def available_for_bfloat16() -> tuple[str, ...]:
 
 def available_for_int8() -> tuple[str, ...]:
     """Return these instruction sets and those for int8 alone."""
-    sets = INT8_SETS if cpu.has_vnni() else INSTRUCTION_SETS[: cpu.level() + 1]
+    sets = INT8_SETS if cpu.has_byte_products() else INSTRUCTION_SETS[: cpu.level() + 1]
     return tuple(name for name in sets if _built(name, "int8"))
 
 
@@ -49,18 +49,18 @@ def use(name: str | None) -> None:
     names = dict.fromkeys(name for of_kind in sets.values() for name in of_kind)
     if name is not None and name not in names:
         raise ValueError(f"instruction set {name!r} is not available here. Set CRNN_ISA to one of {', '.join(names)}.")
-    chosen = {kind: _chosen(of_kind, name) for kind, of_kind in sets.items()}
+    chosen = {kind: _chosen(of_kind, name, sets["float32"]) for kind, of_kind in sets.items()}
     folders = {"float32": chosen["float32"], "float64": chosen["float32"], **chosen}
     core.use(**{kind: importlib.import_module(f"{__name__}.{name}.{kind}.kernels") for kind, name in folders.items()})
     instruction_set, bfloat16_set, int8_set = chosen.values()
     forced = name
 
 
-def _chosen(of_kind: tuple[str, ...], name: str | None) -> str:
+def _chosen(of_kind: tuple[str, ...], name: str | None, general: tuple[str, ...]) -> str:
     """Return the instruction set for a kind of products: `name`, or the last general one if `name` does not fit."""
     if name is None:
         return of_kind[-1]
-    return name if name in of_kind else INSTRUCTION_SETS[-1]
+    return name if name in of_kind else general[-1]
 
 
 @functools.cache

@@ -15,20 +15,25 @@ class InstructionSet(NamedTuple):
     gcc: tuple[str, ...]  # the flags for gcc and clang
     msvc: tuple[str, ...] | None = None  # the flags for Microsoft's compiler; None: not supported
     kinds: tuple[str, ...] = KINDS  # the number types built for the set
-    linux_only: bool = False  # whether its registers are requested only on Linux
+    platforms: str = "x86_64|amd64"  # a pattern for the names of platforms that have it, such as "linux-x86_64"
 
 
 AVX512 = ("-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma", "-mprefer-vector-width=512")
 
 INSTRUCTION_SETS = {  # for each kind, from the least to the most demanding
-    "baseline": InstructionSet((), ()),
+    "baseline": InstructionSet((), (), platforms=""),
     "avx2": InstructionSet(("-mavx2", "-mfma"), ("/arch:AVX2",)),
     "avx512": InstructionSet(AVX512, ("/arch:AVX512",)),
-    # These add instructions for products of one kind: everything else runs on the AVX-512 kernels.
+    # These add instructions for products of one kind: everything else runs on the kernels of the sets above.
     "avx512_vnni": InstructionSet((*AVX512, "-mavx512vnni"), kinds=("int8",)),
     "avx512_bf16": InstructionSet((*AVX512, "-mavx512bf16"), kinds=("bfloat16",)),
+    # Only Linux is asked for the registers of AMX.
     "amx": InstructionSet(
-        (*AVX512, "-mavx512bf16", "-mamx-tile", "-mamx-bf16"), kinds=("bfloat16",), linux_only=True
+        (*AVX512, "-mavx512bf16", "-mamx-tile", "-mamx-bf16"), kinds=("bfloat16",), platforms="linux-x86_64"
+    ),
+    # On macOS, every ARM processor has these, and compilers use them in the baseline.
+    "neon_dotprod": InstructionSet(
+        ("-march=armv8-a+dotprod",), kinds=("int8",), platforms="linux-aarch64|win-arm64"
     ),
 }
 
@@ -39,6 +44,6 @@ def sets_for(kind: str) -> tuple[str, ...]:
     Examples
     --------
     >>> sets_for("float32"), sets_for("int8")[-1]
-    (('baseline', 'avx2', 'avx512'), 'avx512_vnni')
+    (('baseline', 'avx2', 'avx512'), 'neon_dotprod')
     """
     return tuple(name for name, entry in INSTRUCTION_SETS.items() if kind in entry.kinds)

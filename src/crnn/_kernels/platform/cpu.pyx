@@ -2,7 +2,7 @@
 
 cdef extern from "cpu_features.h":
     int instruction_set_level()
-    bint multiplies_bytes()
+    bint multiplies_bytes(int level)
 
 cdef int found = instruction_set_level()
 
@@ -15,6 +15,6 @@ def level() -> int:
     return found
 
 
-def has_vnni() -> bool:
-    """Return whether the processor has AVX-512 with VNNI: products of bytes, summed in 32 bits."""
-    return found >= 2 and multiplies_bytes()
+def has_byte_products() -> bool:
+    """Return whether the processor sums products of bytes in 32 bits: AVX-512 with VNNI, or ARM's dot products."""
+    return multiplies_bytes(found)

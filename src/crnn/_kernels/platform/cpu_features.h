@@ -2,7 +2,6 @@
 #ifndef CRNN_CPU_FEATURES_H
 #define CRNN_CPU_FEATURES_H
 
-/* The builds for instruction sets beyond the baseline exist only if the build requested them (x86-64). */
 #if defined(__x86_64__) || defined(_M_X64)
 
 #if defined(_MSC_VER) && !defined(__clang__)
@@ -67,15 +66,28 @@ static int instruction_set_level(void) {
     return 1;
 }
 
-/* Whether AVX-512 is usable and has VNNI. */
-static int multiplies_bytes(void) {
+/* Whether the processor has VNNI and, as its level says, AVX-512. */
+static int multiplies_bytes(int level) {
     unsigned r[4];
+    if (level < 2)
+        return 0;
     cpuid(7, 0, r);
     return r[ECX] >> 11 & 1;
 }
 
 #else
 static int instruction_set_level(void) { return 0; }
-static int multiplies_bytes(void) { return 0; }
+
+/* Whether an ARM processor has dot products of bytes. On macOS, all do, and the baseline uses them. */
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+static int dot_products(void) { return getauxval(AT_HWCAP) >> 20 & 1; } /* HWCAP_ASIMDDP */
+#elif defined(_WIN32)
+#include <windows.h>
+static int dot_products(void) { return IsProcessorFeaturePresent(43); } /* PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE */
+#else
+static int dot_products(void) { return 0; }
+#endif
+static int multiplies_bytes(int level) { return level == 0 && dot_products(); }
 #endif
 #endif

@@ -1,11 +1,12 @@
 /* The operands of integer products: 8-bit weights, and states rounded to 8 bits.
  *
  * An element is four bytes or two halves, neighbors along k in the place of one float, the first in the lowest bits:
- * signed bytes of weights and unsigned bytes of states if the processor can multiply these (AVX512-VNNI), otherwise
- * signed halves of both, whose products of pairs cannot saturate. The state h is the integer nearest to 127 h; as an
- * unsigned byte it is stored with 128 added. A sum over k is an exact 32-bit integer, the same in every build.
+ * bytes if the processor can sum products of four of them, otherwise signed halves, whose products of pairs cannot
+ * saturate. The state h is the integer nearest to 127 h. AVX512-VNNI multiplies signed bytes of weights by unsigned
+ * bytes of states, which are stored with STATE_OFFSET added; ARM's dot products take signed bytes of both. A sum over k
+ * is an exact 32-bit integer, the same in every build.
  *
- * A panel starts with two rows: the initial values of its sums, which cancel the 128 of each byte, and each
+ * A panel starts with two rows: the initial values of its sums, which cancel the offset of each state, and each
  * column's scale, which multiplies a sum when it is added to c. A matrix to be packed contains integers as floats.
  */
 #ifndef CRNN_INT8_OPERANDS_H
@@ -55,11 +56,15 @@ typedef __m128i sums;
 typedef int32x4_t sums;
 #define SUMS_AT(p) vreinterpretq_s32_f32(vld1q_f32(p))
 #define AS_FLOATS(sum) vcvtq_f32_s32(sum)
+#if INTEGERS == 4
+#define PRODUCT_ADD(a, b, c) vdotq_s32(c, vreinterpretq_s8_f32(a), vreinterpretq_s8_f32(b))
+#else
 static inline sums PRODUCT_ADD(vector a, vector b, sums c) {
     const int16x8_t x = vreinterpretq_s16_f32(a), y = vreinterpretq_s16_f32(b);
     const int32x4_t low = vmull_s16(vget_low_s16(x), vget_low_s16(y)), high = vmull_high_s16(x, y);
     return vaddq_s32(c, vpaddq_s32(low, high));
 }
+#endif
 #else
 typedef struct { int32_t lane[LANES]; } sums;
 static inline sums SUMS_AT(const real *p) { sums sum; memcpy(&sum, p, sizeof sum); return sum; }
@@ -86,6 +91,11 @@ static inline sums PRODUCT_ADD(vector a, vector b, sums c) {
 typedef int8_t integer; /* of a weight */
 #else
 typedef int16_t integer;
+#endif
+#if defined(__AVX512VNNI__)
+#define STATE_OFFSET 128
+#else
+#define STATE_OFFSET 0
 #endif
 
 /* A tail column's sums are over neighbors along k; its head has both numbers in a vector. */
@@ -116,7 +126,7 @@ static inline uint32_t level_of(real h) {
 static inline void pack_levels(ptrdiff_t n, const real *__restrict h, char *__restrict out) {
     for (ptrdiff_t i = 0; i < n; i++) {
 #if INTEGERS == 4
-        out[i] = (char)(level_of(h[i]) ^ 0x80);
+        out[i] = (char)(level_of(h[i]) + STATE_OFFSET);
 #else
         const uint16_t half = (uint16_t)level_of(h[i]);
         memcpy(out + i * sizeof half, &half, sizeof half);
@@ -160,7 +170,7 @@ static inline real first_sum(ptrdiff_t K, ptrdiff_t step, const real *column) {
         memcpy(part, column + k * step, sizeof part);
         for (int i = 0; i < PER_ELEMENT; i++) total += part[i];
     }
-    total *= INTEGERS == 4 ? -128 : 0;
+    total *= -STATE_OFFSET;
     memcpy(&first, &total, sizeof first);
     return first;
 }

@@ -23,7 +23,7 @@
 #else
 #define INT8 0
 #endif
-#if defined(__AVX512VNNI__)
+#if defined(__AVX512VNNI__) || (defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD))
 #define INTEGERS 4 /* in an element, for int8 */
 #else
 #define INTEGERS 2
