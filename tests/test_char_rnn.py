@@ -58,23 +58,6 @@ def small(max_steps=20, **parameters):
 # --- what is trained, and how long
 
 
-@pytest.mark.parametrize("batch_size", [1, 3])
-@pytest.mark.parametrize("clip", [5.0, 0.1, None])
-def test_fit_with_each_clip_matches_reference(kernels, batch_size, clip):
-    model = small(0, batch_size=batch_size, clip=clip, learning_rate=0.03, dtype="float64").fit(TEXT)
-    layout, start, ids = model._learned.layout, model._learned, model.vocabulary_.encode(TEXT)
-    wanted = expected_run(
-        layout, start.params, [start.optimizer_state["sum"]], start.hidden, ids, 7, T=5, learning_rate=0.03,
-        clip=clip or math.inf,
-    )  # fmt: skip
-    model.set_params(max_steps=7).fit(TEXT)
-    smooth = 5 * math.log(len(model.vocabulary_))
-    for loss in wanted[-1]:
-        smooth = 0.999 * smooth + 0.001 * loss
-    check_model(model, wanted, rtol=1e-7, atol=1e-12)
-    assert model.smooth_loss_ == pytest.approx(smooth, rel=1e-9)
-
-
 def test_new_model_matches_min_char_rnn():
     model = CharRNN(max_steps=0, random_state=0).fit(TEXT)
     V = len(set(TEXT))
@@ -93,12 +76,6 @@ def test_new_model_matches_min_char_rnn():
     assert model.smooth_loss_ == pytest.approx(25 * math.log(V))
     assert list(model.vocabulary_) == sorted(set(TEXT))
     assert isinstance(model.vocabulary_, Vocabulary)
-
-
-def test_init_scale():
-    weights = [small(0, init_scale=scale).fit(TEXT).params_["Whh_l0"] for scale in (0.01, 0.5, 0)]
-    np.testing.assert_allclose(weights[1], 50 * weights[0], rtol=1e-5)
-    assert not weights[2].any()
 
 
 def test_an_epoch_reads_the_text_once():
@@ -319,28 +296,6 @@ def test_too_short_a_text_says_its_length_and_the_least(start, text, length, lea
     assert "vocabulary_" not in vars(model)
 
 
-class Path:
-    def __init__(self, path):
-        self.path = path
-
-    def __fspath__(self):
-        return self.path
-
-
-@pytest.mark.parametrize("batch_size", [1, 3])
-def test_file_stream_and_bytes_load_the_same_model(batch_size, tmp_path):
-    text = TEXT + "\r\n\t\n"
-    path = tmp_path / "text"
-    path.write_bytes(text.encode("ascii"))
-    model = small(batch_size=batch_size).fit(text)
-    for source in (path, Path(str(path)), Path(os.fsencode(path))):
-        assert bits(small(batch_size=batch_size).fit(source)) == bits(model)
-    for source in (text.encode(), bytearray(text.encode()), memoryview(text.encode())):
-        other = bits(small(batch_size=batch_size).fit(source))
-        assert other.pop("vocabulary") == ("bytes", model.vocabulary_.codes.tolist())
-        assert bits(model) == other | {"vocabulary": ("characters", model.vocabulary_.codes.tolist())}
-
-
 @pytest.mark.parametrize(
     ("parameters", "epochs", "steps"),
     [
@@ -454,16 +409,6 @@ def test_more_threads_than_the_kernels_know():
 
 
 # --- divergence
-
-
-def explosive(n_threads, text):
-    """A model whose loss first becomes infinite in the middle of `text`, at its only "!"."""
-    model = small(0, batch_size=2 if n_threads == 2 else 1, n_threads=n_threads).fit(text)
-    with model.editing():
-        huge = 0.52 * np.finfo("float32").max
-        model.params_["by"][:] = huge
-        model.params_["by"][model.vocabulary_.index("!")] = -huge
-    return model
 
 
 @pytest.mark.parametrize(("dtype", "rate"), [("float32", 1e300), ("float64", 1.7e308)])
@@ -610,18 +555,3 @@ def test_models_trained_at_once_are_those_trained_in_turn(parameters):
     for thread in threads:
         thread.join()
     assert [bits(model) for model in models] == expected
-
-
-def test_model_is_sampled_and_scored_from_many_threads():
-    model = small(100).fit(TEXT)
-    expected = model.sample(500, random_state=0), model.score(TEXT)
-    results = []
-    work = [
-        threading.Thread(target=lambda: results.append((model.sample(500, random_state=0), model.score(TEXT))))
-        for _ in range(7)
-    ]
-    for thread in work:
-        thread.start()
-    for thread in work:
-        thread.join()
-    assert results == [expected] * 7

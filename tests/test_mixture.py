@@ -195,24 +195,15 @@ def test_the_difference_of_the_symbols_is_named(models):
         (TEXT, 1, {"order": 0}, "order must be a whole number of at least 1, not 0"),
         (TEXT, 1, {"max_memory": 10_000, "order": 30}, "order is 30, which needs more than max_memory=10,000 bytes"),
         (TEXT, 1, {"max_memory": 100}, "max_memory is 100 bytes, too little for any order"),
-        (TEXT, 1, {"hiden_size": 8}, "hiden_size"),
         (TEXT, 1, {"fit": False}, "fit is False, but must be True"),
+        (TEXT, 1, {"validation": "xyz"}, "^validation contains 'x'"),
+        (TEXT, 1, {"validation": ""}, "^validation is empty"),
     ],
 )
 def test_refuses_bad_input_before_training_a_network(monkeypatch, X, seconds, options, message):
     monkeypatch.delattr(CharRNN, "fit")
     with pytest.raises(InvalidInputError, match=message):
         Mixture.recommended(X, seconds, verbose=0, **options)
-
-
-@pytest.mark.parametrize(
-    ("validation", "message"),
-    [("xyz", "^validation contains 'x'"), ("", "^validation is empty"), (3, "^validation must be a str")],
-)
-def test_the_validation_text_is_checked_before_a_network_is_trained(monkeypatch, validation, message):
-    monkeypatch.delattr(CharRNN, "fit")
-    with pytest.raises(InvalidInputError, match=message):
-        Mixture.recommended(TEXT, 1, verbose=0, validation=validation)
 
 
 def test_a_validation_text_may_be_a_generator():

@@ -94,14 +94,6 @@ def test_a_new_symbol_is_an_error_unless_asked_for():
     assert model.score("cat") == before
 
 
-def test_a_grown_model_is_saved(tmp_path):
-    model = trained(cell="gru", optimizer="rmsprop").partial_fit(NEW, extend_vocabulary=True)
-    model.save(tmp_path / "grown.crnn")
-    again = CharRNN.load(tmp_path / "grown.crnn")
-    assert again.score(NEW) == model.score(NEW)
-    assert again.partial_fit(NEW).n_steps_ == model.n_steps_ + 1
-
-
 @pytest.mark.parametrize(
     ("options", "found"),
     [
