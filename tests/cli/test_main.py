@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
 import signal
@@ -238,16 +237,6 @@ def test_help_of_a_command_tells_the_defaults(capsys, command, defaults):
     assert [default for default in defaults if default not in out] == []
 
 
-def test_every_parameter_of_the_constructor_is_an_option(capsys):
-    with pytest.raises(SystemExit):
-        cli.main(["train", "--help"])
-    out = capsys.readouterr().out
-    for name in inspect.signature(CharRNN).parameters.keys() - {"callbacks", "vocabulary"}:
-        assert re.search(rf"\n  --{name.replace('_', '-')}[ ,]", out)
-    assert "--no-restore-best" in out
-    assert "callbacks" not in out
-
-
 FIRST = ["output", "time", "model", "lines", "from", "resume", "hidden-size", "cell", "epochs", "random-state"]
 
 
@@ -298,12 +287,6 @@ def test_standard_input_is_read_once(folder, capsys, monkeypatch, arguments, inp
     feed_standard_input(monkeypatch, (folder / "model.crnn").read_bytes())
     assert usage_error(capsys, *arguments).endswith(f": error: {inputs} cannot both be standard input")
     assert not os.path.exists("new.crnn")
-
-
-def test_import_leaves_the_command_line_alone():
-    program = "import sys, crnn; print([name for name in ('tqdm', 'crnn.cli') if name in sys.modules])"
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert result.stdout == "[]\n"
 
 
 # --- Ctrl-C while modules are imported

@@ -7,8 +7,6 @@ import re
 import pytest
 
 from crnn import CharRNN
-from crnn.cli import main as cli
-from crnn.cli.train import FIRST
 from crnn.parameters.settings import Settings, checked_parameter
 from crnn.parameters.table import GROUPS, PARAMETERS
 
@@ -59,14 +57,3 @@ def test_the_docstring_describes_each_group_and_parameter_in_order():
     words = " ".join(described.split())
     assert all(" ".join(entry.text.split()) in words for entry in PARAMETERS.values())
     assert max(map(len, doc.split("\n"))) <= 120
-
-
-def test_the_command_has_an_option_for_each_in_its_group(capsys):
-    with pytest.raises(SystemExit):
-        cli.main(["train", "--help"])
-    sections = re.split(r"^(\w+):\n", capsys.readouterr().out, flags=re.MULTILINE)
-    for group in GROUPS:
-        body = sections[sections.index(group) + 1]
-        found = [name for name in PARAMETERS if re.search(rf"^  --{name.replace('_', '-')}\b", body, re.MULTILINE)]
-        expected = [name for name, entry in PARAMETERS.items() if entry.group == group]
-        assert found == [name for name in expected if name not in ("callbacks", "vocabulary", *FIRST)]
