@@ -2,11 +2,9 @@
 
 import copy
 import errno
-import json
 import math
 import os
 import pickle
-import struct
 from dataclasses import replace
 
 import numpy as np
@@ -72,12 +70,9 @@ def reloaded(model, path, **keywords):
         {"cell": "gru", "num_layers": 2, "dropout": 0.3, "batch_size": 3, "optimizer": "rmsprop"},
         {"num_layers": 3, "dropout": 0.3, "optimizer": "adam", "dtype": "float64"},
         {"random_state": None},
-        {"random_state": np.random.SeedSequence(3)},
-        *({"random_state": kind(3)} for kind in (np.random.default_rng, np.random.PCG64)),
-        *({"random_state": np.random.Generator(kind(3))}
-          for kind in (np.random.MT19937, np.random.Philox, np.random.SFC64, np.random.PCG64DXSM)),
+        {"random_state": np.random.default_rng(3)},
     ],
-)  # fmt: skip
+)
 def test_loaded_model_continues_training_exactly(path, parameters):
     model = small(**parameters).fit(TEXT)
     again = reloaded(model, path)
@@ -136,11 +131,6 @@ def test_configuration_comes_back(path):
     assert reloaded(CharRNN(**given).fit(TEXT), path).get_params() == given
 
 
-def test_model_that_was_not_trained_comes_back(path):
-    model = small(0).fit(TEXT)
-    assert bits(reloaded(model, path)) == bits(model)
-
-
 def test_subclass_loads_as_itself(path):
     class Subclass(CharRNN):
         pass
@@ -172,24 +162,6 @@ def test_unloadable_models_are_not_saved(path, name, value):
     with pytest.raises(InvalidInputError, match=f"^{name} must be "):
         model.set_params(**{name: value}).save(path)
     assert path.read_bytes() == old
-
-
-def test_file_is_safetensors_with_pytorchs_names(path):
-    model = small(batch_size=3).fit(TEXT)
-    model.save(path)
-    data = path.read_bytes()
-    (length,) = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8 : 8 + length])
-    assert header["rnn.weight_hh_l0"]["shape"] == [7, 7]
-    assert header["state.h"]["shape"] == [1, 3, 7]
-    assert header["optimizer.sum.decoder.weight"]["shape"] == [len(set(TEXT)), 7]
-    file = model_file.read(path)
-    np.testing.assert_array_equal(file.tensors["rnn.weight_ih_l0"], model.params_["Wxh_l0"])
-    np.testing.assert_array_equal(file.tensors["rnn.weight_hh_l0"], model.params_["Whh_l0"])
-    np.testing.assert_array_equal(file.tensors["rnn.bias_ih_l0"], model.params_["bh_l0"])
-    np.testing.assert_array_equal(file.tensors["decoder.weight"], model.params_["Why"])
-    np.testing.assert_array_equal(file.tensors["decoder.bias"], model.params_["by"])
-    assert not file.tensors["rnn.bias_hh_l0"].any()
 
 
 # --- every network and optimizer: models filled by hand, so that nothing but the file is tested
@@ -384,20 +356,11 @@ def test_file_without_training_state_is_seeded_by_its_parameter(path):
         np.testing.assert_array_equal(again[0].params_[name], again[1].params_[name])
 
 
-def test_file_without_training_state_is_smaller(tmp_path):
-    model = small().fit(TEXT)
-    model.save(tmp_path / "all")
-    model.save(tmp_path / "less", training_state=False)
-    assert (tmp_path / "less").stat().st_size < 0.8 * (tmp_path / "all").stat().st_size
-    with pytest.raises(TypeError):
-        model.save(tmp_path / "less", False)
-
-
 # --- what fails, and what it leaves
 
 
 def changed(path, **changes):
-    """Write a file again with parts of its configuration or of its training exchanged, and a true checksum."""
+    """Write a file again with parts of it exchanged, and a true checksum."""
     file = model_file.read(path)
     for name, value in changes.items():
         getattr(file, name).update(value)
@@ -405,25 +368,17 @@ def changed(path, **changes):
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("configuration", "message"),
     [
-        ({"configuration": {"hidden_size": -1}}, "hidden_size must be a whole number of at least 1, not -1"),
-        ({"configuration": {"layers": 2}}, "'layers' is not a parameter"),
-        ({"configuration": {"self": 2}}, "self"),
-        ({"configuration": {"optimizer": ["adagrad"]}}, "optimizer must be one of"),
-        ({"configuration": {"dtype": None}}, "dtype must be"),
-        ({"configuration": {"dtype": "f4,,"}}, "dtype must be 'float32' or 'float64', not 'f4,,'"),
-        ({"configuration": {"random_state": -1}}, "random_state must be"),
-        ({"configuration": {"matmul_precision": "float8"}}, "matmul_precision must be one of 'float32', 'bfloat16'"),
-        (
-            {"configuration": {"matmul_precision": "bfloat16", "dtype": "float64"}},
-            "matmul_precision is 'bfloat16', but dtype is 'float64'",
-        ),
+        ({"hidden_size": -1}, "hidden_size must be a whole number of at least 1, not -1"),
+        ({"layers": 2}, "'layers' is not a parameter"), ({"self": 2}, "self"), ({"dtype": None}, "dtype must be"),
+        ({"optimizer": ["adagrad"]}, "optimizer must be one of"), ({"random_state": -1}, "random_state must be"),
+        ({"matmul_precision": "bfloat16", "dtype": "float64"}, "matmul_precision is 'bfloat16', but dtype is"),
     ],
-)
-def test_refuses_invalid_configurations(path, changes, message):
+)  # fmt: skip
+def test_refuses_invalid_configurations(path, configuration, message):
     small().fit(TEXT).save(path)
-    changed(path, **changes)
+    changed(path, configuration=configuration)
     with pytest.raises(ModelFileError, match=message) as caught:
         CharRNN.load(path)
     assert path.name in str(caught.value)
