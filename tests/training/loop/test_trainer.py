@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from interrupted_runs import interrupted_everywhere
 from mpi_processes import trainer_after
-from reference_checks import check_against_reference, expected_run
+from reference_checks import expected_run
 
 from crnn import CharRNN
 from crnn.errors import DivergenceError, InvalidInputError
@@ -69,11 +69,6 @@ def test_epoch_matches_min_char_rnn(length):
     np.testing.assert_allclose(run.state, h, rtol=1e-9)
 
 
-def test_each_stream_reads_its_part_of_the_text():
-    arguments = start(B=3, chunks=3)
-    check_against_reference(arguments, 8, rtol=1e-9, T=T, learning_rate=0.01)
-
-
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_resetting_every_state_carries_nothing(n_threads):
     layout, params, memories, state, ids = start(B=3, cell="lstm", num_layers=2)
@@ -114,21 +109,6 @@ def test_the_loss_of_a_short_text_is_scaled_to_a_whole_chunk():
     run = Run(layout, params, [layout.zeros()], states(1, H), symbols(V, 4), T=12).steps(1)
     start = 12 * math.log(V)
     assert run.cursor.smooth_loss == pytest.approx(0.999 * start + 0.001 * run.loss * 12 / 3, rel=1e-14)
-
-
-def test_a_row_whose_symbol_did_not_come_is_left_alone():
-    layout, params, sum_, state, ids = start(B=2)
-    ids[:] = np.where(np.isin(ids, [1, 4]), 0, ids)
-    sum_[0][:] = 0
-    run = Run(layout, params, sum_, state, ids, T=T, n_threads=2).steps(9)
-    before, after, remembered = (layout.tensors(flat).layers[0].Wx for flat in (params, run.params, run.sum))
-    for v in range(V):
-        if v in (1, 4):
-            assert before[v].tobytes() == after[v].tobytes()
-            assert not remembered[v].any()
-        else:
-            assert (before[v] != after[v]).all()
-            assert (remembered[v] > 0).all()
 
 
 def test_a_row_is_left_alone_in_the_steps_without_its_symbol():
@@ -241,15 +221,6 @@ def test_training_puts_the_treatment_of_denormal_numbers_back(B):
 
 
 # --------------------------------------------------------------- between the pieces
-
-
-def test_the_state_is_stored_after_each_piece():
-    run = Run(*start(B=3), T=T, n_threads=2)
-    after = {n: Run(*start(B=3), T=T, n_threads=2).steps(n).state for n in (2, 4)}
-    seen = {}
-    run.steps(2, 2, after_each=lambda: seen.update({run.cursor.n_steps: run.state[0].copy()}))
-    for n, (state,) in after.items():
-        np.testing.assert_array_equal(seen[n], state)
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
