@@ -6,7 +6,7 @@ import re
 import tomllib
 
 import pytest
-from source_tree import ROOT, needs_sources
+from source_tree import ROOT, needs_sources, tool
 
 from crnn import __version__
 
@@ -75,3 +75,18 @@ def test_the_citation_has_the_date_of_the_release():
     heading = re.search(rf"^## \[{re.escape(__version__)}\] - (unreleased|[\d-]{{10}})$", changes, re.MULTILINE)[1]
     dates = re.findall(r'^date-released: "(.*)"$', citation, re.MULTILINE)
     assert dates == ([] if heading == "unreleased" else [heading])
+
+
+def test_the_repository_has_one_address_until_the_tool_replaces_it(tmp_path):
+    release = tool("release")
+    old, new = release.address(), "https://example.net/a-place"
+    for name in release.ADDRESSED:
+        assert old in (ROOT / name).read_text(encoding="utf-8"), name
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    assert release.set_address("example.net", tmp_path) == 1
+    assert release.set_address(new, tmp_path) == 0
+    assert release.address(tmp_path) == new
+    for name in release.ADDRESSED:
+        text = (tmp_path / name).read_text(encoding="utf-8")
+        assert new in text and old not in text, name

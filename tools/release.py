@@ -1,10 +1,11 @@
-"""Check a release: the wheels' sizes, the tests from an installed wheel, and the tag with all files.
+"""Check a release: the wheels' sizes, the tests from an installed wheel, and the tag with all files; set the address.
 
     python tools/release.py wheels wheelhouse/*.whl       small, and for glibc 2.28 or older
     python tools/release.py test wheelhouse               the tests, and the guides that need no other package
     python tools/release.py test wheelhouse --all         the comparisons and the guides to exports and curves too
     python tools/release.py test wheelhouse --all tests/test_docs.py      the guides alone
     python tools/release.py tag v1.2.3 dist/*             before it is published for good
+    python tools/release.py address https://…             of the repository, in all files that name it
 
 `test` installs a wheel without a compiler: pip selects the wheel in the folder for the Python that runs this script,
 and installs it in a new virtual environment. Nothing is compiled there, so all dependencies must be wheels as well.
@@ -36,6 +37,8 @@ MAX_BUILD_BYTES = 160_000  # of the wheel, the kernels of one instruction set an
 NEWEST_GLIBC = (2, 28)
 TEXTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff", "SECURITY.md", "LICENSE")
 COPIED = ("tests", "docs", *TEXTS, "pyproject.toml")
+ADDRESSED = ("pyproject.toml", "CITATION.cff", "README.md", "packaging/conda-forge/recipe.yaml")
+NO_ADDRESS = "https://example.org/crnn"  # until the repository is public
 COMPILERS = ("cc", "gcc", "clang", "c99", "tcc", "cl", "clang-cl", "x86_64-linux-gnu-gcc", "aarch64-linux-gnu-gcc")
 PLATFORMS = (
     "manylinux.*x86_64",
@@ -194,10 +197,31 @@ def release_faults(tag: str, changes: str, names: list[str]) -> list[str]:
     return found
 
 
+def address(root: Path = ROOT) -> str:
+    """Return the repository's address."""
+    with open(root / "pyproject.toml", "rb") as file:
+        return str(tomllib.load(file)["project"]["urls"]["Repository"])
+
+
+def set_address(new: str, root: Path = ROOT) -> int:
+    """Replace the repository's address in all files that name it; return the exit code."""
+    if not re.fullmatch(r"https://[\w./-]+[\w-]", new):
+        print(f"{new!r} is not an address such as https://example.org/name", file=sys.stderr)
+        return 1
+    old = address(root)
+    for name in ADDRESSED:
+        text = (root / name).read_text(encoding="utf-8")
+        (root / name).write_text(text.replace(old, new), encoding="utf-8")
+        print(f"{name}: {text.count(old)} times")
+    return 0
+
+
 def check_tag(tag: str, files: list[Path]) -> int:
     """Print what is wrong with a release; return the exit code."""
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     found = release_faults(tag, changes, [file.name for file in files])
+    if address() == NO_ADDRESS:
+        found.append(f"the repository has no address yet: run {Path(__file__).name} address https://…")
     print("\n".join(found) or f"{tag}: {len(files)} files, none missing")
     return int(bool(found))
 
@@ -205,15 +229,17 @@ def check_tag(tag: str, files: list[Path]) -> int:
 def main() -> int:
     """Run a check, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("check", choices=["wheels", "test", "tag"])
+    parser.add_argument("check", choices=["wheels", "test", "tag", "address"])
     parser.add_argument("--all", action="store_true", help="test: install the extra `peers` too; no guide is left out")
-    parser.add_argument("arguments", nargs="+", help="wheels; a folder and tests (default: all); or a tag and files")
+    parser.add_argument("arguments", nargs="+", help="wheels; a folder and tests (default: all); a tag and files; or an address")
     options = parser.parse_intermixed_args()  # tests may follow an option
     first, *rest = options.arguments
     if options.check == "wheels":
         return check_wheels([Path(name) for name in options.arguments])
     if options.check == "test":
         return test_installed(Path(first), rest or ["tests"], everything=options.all)
+    if options.check == "address":
+        return set_address(first)
     return check_tag(first, [Path(name) for name in rest])
 
 
