@@ -231,7 +231,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("check", choices=["wheels", "test", "tag", "address"])
     parser.add_argument("--all", action="store_true", help="test: install the extra `peers` too; no guide is left out")
-    parser.add_argument("arguments", nargs="+", help="wheels; a folder and tests (default: all); a tag and files; or an address")
+    parser.add_argument(
+        "arguments", nargs="+", help="wheels; a folder and tests (default: all); a tag and files; or an address"
+    )
     options = parser.parse_intermixed_args()  # tests may follow an option
     first, *rest = options.arguments
     if options.check == "wheels":
