@@ -313,17 +313,6 @@ def score_strings(model, **changes):
     return out
 
 
-def test_scores_are_added_to_what_is_there(model):
-    scores = score_strings(model)
-    assert scores.tolist() == model.score_samples(["ab", "c"]).tolist()
-    before = scores.copy()
-    score_strings(model, out=scores)
-    np.testing.assert_allclose(scores, 2 * before, rtol=1e-15)
-    below = np.array([-1e9, 0.0])
-    score_strings(model, out=below, least=True)
-    assert below.tolist() == [-1e9, *model.score_samples(["c"], reduce="min")]
-
-
 @pytest.mark.parametrize("least", [False, True])
 def test_nan_in_the_weights_is_nan_in_the_scores(least):
     model = random_language_model(SYMBOLS)

@@ -41,12 +41,6 @@ def test_numbers_are_floats_in_as_many_dimensions_as_wanted(x, message):
         core.exp(x)
 
 
-def test_inference_refuses_an_embedding():
-    layout, _ = network(V, H, "float32", embedding_size=3)
-    with pytest.raises(ValueError, match="inference needs a network without an embedding"):
-        core.Network(layout, Packing(one_row=True))
-
-
 @pytest.mark.parametrize(
     "call",
     [
