@@ -168,19 +168,13 @@ def test_weights_of_documents_and_labels_go_together():
         ({"X": "anna", "labels": ["f"]}, "labels need documents, but X is a single text"),
         ({"X": ["anna"], "labels": ["f", "m"]}, "labels must be 1 labels, one for each document, not 2"),
         ({"X": ["anna"], "labels": "f"}, "labels must be a list or an array"),
-        ({"X": ["a", "b"], "labels": ["f", None]}, r"labels\[1\] must be a str or a number, not NoneType"),
-        ({"X": ["a", "b"], "labels": ["f", 1]}, r"labels\[1\] is int, but labels\[0\] is str"),
-        ({"X": ["a", "b"], "labels": [0.5, float("nan")]}, r"labels\[1\] is missing"),
-        ({"X": ["a"], "labels": [["f"]]}, "labels must be one label for each document, not of shape"),
         ({"X": ["a"], "labels": ["f"], "validation": ["a"]}, "validation_labels is missing"),
         ({"X": ["a"], "labels": ["f"], "validation_labels": ["f"]}, "validation_labels is given without validation"),
         ({"X": ["a"], "validation": ["a"], "validation_labels": ["f"]}, "labels is missing"),
-        (
-            {"X": ["a"], "labels": ["f"], "validation": ["a"], "validation_labels": ["g"]},
-            r"validation_labels\[0\] must be one of 'f', not 'g'",
-        ),
+        ({"X": ["a"], "labels": ["f"], "validation": ["a"], "validation_labels": ["g"]},
+         r"validation_labels\[0\] must be one of 'f', not 'g'"),
     ],
-)
+)  # fmt: skip
 def test_refuses_invalid_labels(arguments, message):
     with pytest.raises(InvalidInputError, match=message):
         small(max_steps=1).fit(**arguments)

@@ -101,16 +101,6 @@ def test_halving_grid_search_by_steps():
     assert search.fit(NAMES).best_params_["max_steps"] == 30
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading"])
-def test_grid_search_on_two_workers_gives_what_one_gives(backend):
-    joblib = pytest.importorskip("joblib")
-    grid = {"hidden_size": [3, 5]}
-    with joblib.parallel_backend(backend, n_jobs=2):
-        two = GridSearchCV(small(), grid, cv=2, n_jobs=2).fit(NAMES)
-    one = GridSearchCV(small(), grid, cv=2).fit(NAMES)
-    assert two.cv_results_["mean_test_score"].tolist() == one.cv_results_["mean_test_score"].tolist()
-
-
 def test_last_step_of_a_pipeline():
     lower = FunctionTransformer(lambda names: [name.lower() for name in names])
     model = make_pipeline(lower, small()).fit([name.title() for name in NAMES])

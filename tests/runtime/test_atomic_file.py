@@ -40,18 +40,6 @@ def assert_untouched(target):
     assert os.listdir(target.parent) == [target.name]
 
 
-def test_new_file(tmp_path):
-    write_atomically(str(tmp_path / "model"), NEW)
-    assert (tmp_path / "model").read_bytes() == NEW
-    assert os.listdir(tmp_path) == ["model"]
-
-
-def test_old_file_is_replaced(target):
-    write_atomically(str(target), NEW)
-    assert target.read_bytes() == NEW
-    assert os.listdir(target.parent) == [target.name]
-
-
 def test_parts_are_written_one_after_another(target):
     write_atomically(str(target), (part for part in [b"what ", memoryview(b"comes"), b" instead"]))
     assert target.read_bytes() == NEW
