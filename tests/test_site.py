@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from source_tree import ROOT, needs_sources, tool
@@ -144,6 +145,14 @@ def test_the_landing_page_names_everything_public(extension):
     listed = [name for name in crnn.__all__ if f"`~crnn.{name}`" in page]
     assert listed == [name for name in crnn.__all__ if name != "__version__"]
     assert "| [The command line](command_line.md) | " in page
+
+
+def test_links_to_sources_are_for_github_alone(extension):
+    module, source = extension("class_reference"), [(ROOT / "docs" / "reference" / "index.md").read_text("utf-8")]
+    assert "src/crnn/char_rnn.py" in source[0]
+    module.expand(SimpleNamespace(srcdir=ROOT / "docs"), "reference/index", source)
+    assert "src/crnn" not in source[0]
+    assert "`~crnn.CharRNN`" in source[0]
 
 
 def test_every_command_has_its_help(extension):

@@ -1,7 +1,8 @@
 """Sphinx extension: pages of the reference whose methods are grouped by purpose.
 
 A block ```` ```{grouped-class} crnn.CharRNN ```` becomes the class, a table of its methods, and a section for each
-group of methods. A block ```` ```{landing-page} ```` becomes a table of the public names, with the page of each.
+group of methods. A block ```` ```{landing-page} ```` becomes a table of the public names, with the page of each. A
+paragraph for readers on GitHub, where nothing of this is built, is left out.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ PAGES = {
     "command_line": "the options of every command of `crnn`",
 }
 CLASS = re.compile(r"^```\{grouped-class\} ([\w.]+)\n```$", re.MULTILINE)
+FOR_GITHUB = re.compile(r"^On GitHub, .*?(?:\n\n|\Z)", re.MULTILINE | re.DOTALL)
 LANDING = re.compile(r"^```\{landing-page\}\n```$", re.MULTILINE)
 
 
@@ -57,6 +59,8 @@ def setup(app: Sphinx) -> ExtensionMetadata:
 
 def expand(app: Sphinx, docname: str, source: list[str]) -> None:
     """Replace the blocks of a page."""
+    if docname.startswith("reference/"):
+        source[0] = FOR_GITHUB.sub("", source[0])
     source[0] = CLASS.sub(lambda found: class_text(found[1]), source[0])
     source[0] = LANDING.sub(lambda _: landing_text(Path(app.srcdir) / "reference"), source[0])
 
