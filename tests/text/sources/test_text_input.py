@@ -1,5 +1,4 @@
 import os
-import pathlib
 import sys
 import threading
 
@@ -55,19 +54,6 @@ def test_an_empty_text_has_no_blocks(path):
         assert list(text_source(X).blocks()) == []
         with pytest.raises(InvalidInputError, match="the text is empty"):
             text_source(X).vocabulary()
-
-
-def test_any_path_object_names_a_file(path):
-    class Named:
-        def __init__(self, name):
-            self.name = name
-
-        def __fspath__(self):
-            return self.name
-
-    path.write_text("content")
-    for X in (pathlib.PurePath(path), Named(str(path)), Named(os.fsencode(path))):
-        assert list(text_source(X).blocks()) == ["content"]
 
 
 def test_the_default_block_is_a_mebi_symbol():

@@ -62,12 +62,6 @@ def test_blocks_and_pieces_leave_no_trace(text, cuts):
         assert ids.tolist() == expected
 
 
-@given(TEXTS, st.lists(st.integers(0, 1000)))
-def test_encoding_by_blocks_is_encoding(text, cuts):
-    vocabulary = Vocabulary.from_text(text)
-    np.testing.assert_array_equal(vocabulary.encode_blocks(split(text, cuts)), vocabulary.encode(text))
-
-
 @pytest.mark.parametrize(
     ("size", "dtype"),
     [(1, np.uint8), (256, np.uint8), (257, np.uint16), (65536, np.uint16), (65537, np.uint32)],

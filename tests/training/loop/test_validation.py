@@ -133,12 +133,6 @@ def test_patience(monkeypatch):
     assert losses(made(patience=1), monkeypatch, 3.0, 3.0) == [(True, False), (False, True)]
 
 
-def test_validation_measures_the_loss():
-    layout, params = network(V, H)
-    params[:] = 0
-    assert made().measure(layout, params, 1, 0.0) == (pytest.approx(math.log(V)), True)
-
-
 # --- the text that is held out
 
 
