@@ -121,7 +121,7 @@ def test_generator_moves_on_from_fit_to_fit():
     assert first == bits(small(0, random_state=3).fit(TEXT))
 
 
-def test_history():
+def test_history_has_all_records():
     model = small(1000).fit(TEXT)
     steps = [record["step"] for record in model.history_]
     assert steps == list(range(50, 1001, 50))

@@ -23,7 +23,7 @@ def small(**parameters):
         ([b"c", b"a", b"b"], [b"ab"], [b"a", b"b", b"c", BOUNDARY]),
     ],
 )
-def test_the_symbols_are_those_given(given, X, symbols):
+def test_model_has_the_given_symbols(given, X, symbols):
     assert list(small(vocabulary=given).fit(X).vocabulary_) == symbols
     assert list(small(vocabulary=given, min_count=2).fit(X).vocabulary_) == sorted(
         [*symbols, UNKNOWN], key=lambda symbol: (symbol is BOUNDARY, symbol is UNKNOWN)

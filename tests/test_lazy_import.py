@@ -53,7 +53,7 @@ def test_import_of_the_command_line():
 
 
 @pytest.mark.parametrize("name", crnn.__all__)
-def test_names(name):
+def test_public_names_can_be_imported(name):
     assert getattr(crnn, name) is not None
     assert name in dir(crnn)
 
@@ -112,6 +112,6 @@ def test_subinterpreters(before, printed):
 
 
 @pytest.mark.parametrize("name", ["no_such_name", "_private", "charrnn"])
-def test_other_names(name):
+def test_unknown_names_are_attribute_errors(name):
     with pytest.raises(AttributeError, match=f"module 'crnn' has no attribute '{name}'"):
         getattr(crnn, name)

@@ -76,7 +76,7 @@ def test_a_process_of_a_cluster_uses_one_thread(client):
     assert set(client.run(default_threads).values()) == {1}
 
 
-def test_joblib(model):
+def test_joblib_scores_parts(model):
     joblib = pytest.importorskip("joblib")
     parts = [NAMES[i::3] for i in range(3)]
     found = joblib.Parallel(n_jobs=2)(joblib.delayed(scores_of)(part, model) for part in parts)

@@ -71,7 +71,7 @@ def test_a_long_text_is_cut_as_that_of_one_model(models):
     assert mixture.score(TEXT * 10, exact=False) == pytest.approx(models[0].score(TEXT * 10, exact=False), rel=1e-12)
 
 
-def test_strings(namers, monkeypatch):
+def test_strings_have_the_same_scores_alone_and_in_batches(namers, monkeypatch):
     mixture = Mixture(namers, weights=WEIGHTS)
     strings = ["", *("".join(letters) for n in (1, 2, 4) for letters in product("ano", repeat=n))]
     found = mixture.score_samples(strings)
@@ -111,7 +111,7 @@ def test_equal_models_sample_as_one(models, controls):
     assert mixture.sample(0, **options) == [""] * 7
 
 
-def test_documents(namers):
+def test_mixtures_sample_enumerate_and_guess_documents(namers):
     one = Mixture([namers[0]])
     assert one.sample(num_samples=20, random_state=0) == namers[0].sample(num_samples=20, random_state=0)
     mixture = Mixture(namers)

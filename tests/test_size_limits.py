@@ -37,7 +37,7 @@ def n_parameters(function):
     return len(names) + bool(a.vararg) + bool(a.kwarg) - (names[:1] in (["self"], ["cls"]))
 
 
-def test_parameters_of_python_functions():
+def test_python_functions_have_few_parameters():
     found = {}
     for name, path in python_modules().items():
         for node in ast.walk(parsed(path)):
@@ -98,7 +98,7 @@ cdef void declared(int a) noexcept nogil
 
 
 @pytest.mark.parametrize("what", ["parameters", "lines"])
-def test_kernels(what):
+def test_functions_of_kernels_are_small(what):
     found = {}
     for path in source_files():
         if path.suffix not in (".pyx", ".pxd", ".pxi"):

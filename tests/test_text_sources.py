@@ -59,7 +59,7 @@ def learned(model):
 
 
 @pytest.mark.parametrize("fitted", [network, counts])
-def test_a_fitted_model(source, shuffled_alike, fitted):
+def test_models_of_all_sources_agree(source, shuffled_alike, fitted):
     new, same = source
     model = fitted(new())
     assert learned(model) == learned(fitted(shuffled_alike))
@@ -67,33 +67,33 @@ def test_a_fitted_model(source, shuffled_alike, fitted):
 
 
 @pytest.mark.parametrize("fitted", [network, counts])
-def test_a_model_fitted_further(source, shuffled_alike, fitted):
+def test_partial_fit_of_all_sources_agrees(source, shuffled_alike, fitted):
     new, same = source
     assert learned(fitted(same).partial_fit(new())) == learned(fitted(same).partial_fit(shuffled_alike))
 
 
 @pytest.mark.parametrize("fitted", [network, counts, both])
 @pytest.mark.parametrize("options", [{}, {"exact": False}, {"adapt": True}])
-def test_a_score(source, fitted, options):
+def test_scores_of_all_sources_agree(source, fitted, options):
     new, same = source
     model = fitted(same)
     assert model.score(new(), **options) == model.score(same, **options)
 
 
-def test_an_adapted_network(source):
+def test_adaptation_to_all_sources_agrees(source):
     new, same = source
     model = network(same)
     assert learned(model.adapt(new())) == learned(model.adapt(same))
 
 
-def test_fitted_weights(source):
+def test_weights_fitted_to_all_sources_agree(source):
     new, same = source
     mixture = both(same)
     np.testing.assert_array_equal(mixture.fit_weights(new()).weights_, both(same).fit_weights(same).weights_)
 
 
 @pytest.mark.parametrize("counted_per_second", [1000, 100])
-def test_a_recommended_mixture(source, counted_per_second, monkeypatch):
+def test_mixtures_recommended_for_all_sources_agree(source, counted_per_second, monkeypatch):
     monkeypatch.setattr(module, "COUNTED_PER_SECOND", counted_per_second)
     new, same = source
     found, expected = (

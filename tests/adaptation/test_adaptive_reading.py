@@ -162,7 +162,7 @@ def test_labels_are_chosen_first():
         of_label.score(["abc"], labels=["x"], adapt=True)
 
 
-def test_errors(tmp_path):
+def test_errors_of_adaptation(tmp_path):
     model = adaptable("rnn", "float32")
     with pytest.raises(NotFittedError, match="before adapt"):
         CharRNN().adapt(TEXT)

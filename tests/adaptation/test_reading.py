@@ -58,7 +58,7 @@ def test_the_next_symbol_is_predicted_by_weights_that_have_learned(model):
     assert -state.feed("c").log_prob - before == pytest.approx(-np.log(p), rel=1e-4)
 
 
-def test_documents_end(dtype):
+def test_adaptive_documents_end(dtype):
     model = adaptable("lstm", dtype, documents=True)
     state = model.start(adapt=OPTIONS)
     texts = [TEXT[:9], "", TEXT[9:]]

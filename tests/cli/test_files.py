@@ -135,7 +135,7 @@ def test_model_to_standard_output(standard, model, tmp_path):
 
 
 @pytest.mark.parametrize("exists", [True, False])
-def test_writable(tmp_path, exists):
+def test_writable_files_stay_as_they_are(tmp_path, exists):
     path = tmp_path / "model"
     if exists:
         path.write_bytes(b"old")
@@ -146,7 +146,7 @@ def test_writable(tmp_path, exists):
     assert not exists or path.read_bytes() == b"old"
 
 
-def test_not_writable(tmp_path):
+def test_unwritable_files_are_errors(tmp_path):
     with pytest.raises(IsADirectoryError):
         check_writable(str(tmp_path))
     (tmp_path / "file").touch()
@@ -157,7 +157,7 @@ def test_not_writable(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs a user whom modes bind")
-def test_modes_forbid(tmp_path):
+def test_file_modes_are_respected(tmp_path):
     (tmp_path / "model").touch()
     (tmp_path / "model").chmod(stat.S_IRUSR)
     with pytest.raises(PermissionError):

@@ -13,7 +13,7 @@ from crnn import CharRNN
 from crnn.cli import main as cli
 
 
-def test_info(folder, capsys):
+def test_info_tells_the_model(folder, capsys):
     assert cli.main(["info", "model.crnn"]) == 0
     table = rows(capsys.readouterr().out)
     model = CharRNN.load("model.crnn")

@@ -39,7 +39,7 @@ def test_from_text_to_scores(folder):
 
 
 @POSIX
-def test_pipes(folder):
+def test_models_go_through_pipes(folder):
     with open("text.txt", "rb") as text:
         trained = run("train", "-", "-o", "-", "--max-steps", "20", "--seed", "0", stdin=text)
     assert trained.returncode == 0

@@ -37,7 +37,7 @@ def parser(check=lambda name, value: None, **rest):
     return made
 
 
-def test_documented():
+def test_options_are_read_from_the_docstring():
     assert documented(Oven) == {
         "heat": Option("float", 180.0, "Degrees, at most 50 % off, of `Celsius`."),
         "mode": Option('{"top", "bottom"}', "top", ""),
@@ -47,14 +47,14 @@ def test_documented():
     }
 
 
-def test_no_docstring(monkeypatch):
+def test_options_work_without_docstrings(monkeypatch):
     monkeypatch.setattr(Oven, "__doc__", None)
     assert documented(Oven)["heat"] == Option("value", 180.0, "")
     assert "--loaves-at-once VALUE" in parser().format_help()
     assert parser().parse_args(["--heat", "3"]).heat == 3
 
 
-def test_help():
+def test_help_shows_texts_and_defaults():
     text = " ".join(parser(defaults={"new": 8}).format_help().split())
     assert "--heat FLOAT Degrees, at most 50 % off, of Celsius. (default: 180.0)" in text
     assert "--mode {top,bottom} (default: top)" in text
@@ -68,7 +68,7 @@ def test_omitted_options_are_absent():
     assert vars(parser().parse_args(["--new", "none", "--mode", "12"])) == {"new": None, "mode": "12"}
 
 
-def test_aliases():
+def test_options_have_aliases():
     assert parser(aliases={"heat": ("-t", "--temperature")}).parse_args(["-t", "2e2"]).heat == 200.0
 
 
@@ -101,7 +101,7 @@ def test_each_value_is_checked_by_itself(capsys):
     [("12", 12), ("-3", -3), ("0.5", 0.5), ("1e-3", 0.001), ("inf", float("inf")), ("None", None), ("none", None),
      ("True", True), ("false", False), ("adam", "adam"), ("", "")],
 )  # fmt: skip
-def test_value_of(text, value):
+def test_values_are_parsed_by_their_form(text, value):
     assert value_of(text) == value
     assert type(value_of(text)) is type(value)
     assert value_of(text, default="a text") == text

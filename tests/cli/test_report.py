@@ -18,7 +18,7 @@ def model(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["text.crnn", "names.crnn", "bytes.crnn"])
 @pytest.mark.parametrize("given", [[], ["text"]], ids=["own", "file"])
-def test_report(model, name, given, capsys):
+def test_report_writes_a_page(model, name, given, capsys):
     (model / "text").write_bytes(b"abcacb")
     assert main(["report", name, *given, "-o", "page.html"]) == 0
     page = (model / "page.html").read_text("utf-8")
@@ -28,7 +28,7 @@ def test_report(model, name, given, capsys):
     assert shown.err == f"crnn: wrote page.html: {(model / 'page.html').stat().st_size:,} bytes; open it in a browser\n"
 
 
-def test_classes(model, capsys):
+def test_report_shows_classes(model, capsys):
     classifier_of(hidden_size=5, max_steps=5, random_state=0).fit(["abc", "cb"], [1, 2]).save("classes.crnn")
     (model / "text").write_text("abc\ncb\n", encoding="utf-8")
     (model / "labels").write_text("1\n2\n", encoding="utf-8")

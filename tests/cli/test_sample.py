@@ -20,7 +20,7 @@ def test_many_samples(folder, capsysbinary):
     assert capsysbinary.readouterr().out.decode() == "\n----\n".join(expected) + "\n"
 
 
-def test_lengths_that_are_not_given(folder, capsysbinary):
+def test_default_lengths_of_samples(folder, capsysbinary):
     assert cli.main(["sample", "model.crnn", "--seed", "5"]) == 0
     assert capsysbinary.readouterr().out.decode() == CharRNN.load("model.crnn").sample(200, random_state=5) + "\n"
     documents = random_language_model(["abc", "cab"])
@@ -40,7 +40,7 @@ def test_the_length_of_documents_is_without_their_prime(folder, capsysbinary):
 
 
 @pytest.mark.parametrize("options", [["--unique"], ["--unique", "--num-samples", "3"], ["--exclude", "lines"]])
-def test_texts_that_differ_from_others(folder, capsysbinary, options):
+def test_unique_and_exclude_options(folder, capsysbinary, options):
     model = random_language_model("ab")
     model.save("ab.crnn")
     first = model.sample(2, random_state=5)
@@ -80,13 +80,13 @@ def test_lone_surrogates_and_line_ends(folder, capsysbinary):
 
 
 @pytest.mark.parametrize("command", [["sample"], ["info"], ["score", "text.txt"]])
-def test_bad_models(folder, capsys, command):
+def test_bad_model_files_are_named(folder, capsys, command):
     name, *rest = command
     assert "missing.crnn: No such file or directory" in error(capsys, name, "missing.crnn", *rest)
     assert "model file 'text.txt'" in error(capsys, name, "text.txt", *rest)
 
 
-def test_interrupted_elsewhere(folder, capsys, monkeypatch):
+def test_ctrl_c_ends_sampling_quietly(folder, capsys, monkeypatch):
     def stream(self, n, **rest):
         raise KeyboardInterrupt
 
@@ -150,7 +150,7 @@ def test_option_that_the_model_refuses(saved, capsys, options, message):
     assert message in capsys.readouterr().err
 
 
-def test_texts_that_match(folder, capsysbinary):
+def test_matching_option(folder, capsysbinary):
     documents, text = random_language_model(["abc" * 9]), random_language_model("ab" * 9)
     documents.save("documents.crnn")
     text.save("ab.crnn")

@@ -17,7 +17,7 @@ from crnn.cli import main as cli
 
 
 @pytest.mark.parametrize(("option", "exact"), [([], True), (["--exact"], True), (["--fast"], False)])
-def test_score(folder, capsys, option, exact):
+def test_score_tells_nats_bits_and_perplexity(folder, capsys, option, exact):
     (folder / "text.txt").write_text(TEXT * 10)
     assert cli.main(["score", "model.crnn", "text.txt", *option]) == 0
     table = rows(capsys.readouterr().out)

@@ -40,7 +40,7 @@ def test_options_reach_the_model(folder):
 
 
 @pytest.mark.parametrize(("option", "loud"), [([], True), (["--verbose", "1"], True), (["-q"], False)])
-def test_quiet(folder, capsys, option, loud):
+def test_quiet_training_writes_nothing(folder, capsys, option, loud):
     assert cli.main(["train", "text.txt", "-o", "new.crnn", "--max-steps", "3", *option]) == 0
     assert (capsys.readouterr().err != "") is loud
 
@@ -81,7 +81,7 @@ def test_model_is_not_shown_on_a_terminal(folder, capsys, monkeypatch):
     ],
 )
 @pytest.mark.parametrize("through", ["file", "pipe"])
-def test_bad_text(folder, capsys, monkeypatch, data, complaint, through):
+def test_bad_texts_are_named(folder, capsys, monkeypatch, data, complaint, through):
     (folder / "odd.txt").write_bytes(data)
     if through == "pipe":
         complaint = complaint.replace("odd.txt", "standard input")
@@ -122,7 +122,7 @@ def test_interrupted_before_the_first_step(folder, capsys, monkeypatch):
     assert (folder / "model.crnn").read_bytes() == before
 
 
-def test_divergence(folder, capsys, monkeypatch):
+def test_divergence_saves_the_last_good_model(folder, capsys, monkeypatch):
     stop_after(monkeypatch, 4, DivergenceError(6, 7.5))
     assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q"]) == 1
     err = capsys.readouterr().err
@@ -131,7 +131,7 @@ def test_divergence(folder, capsys, monkeypatch):
     assert CharRNN.load("new.crnn").n_steps_ == 5
 
 
-def test_divergence_at_once(folder, capsys):
+def test_divergence_at_the_first_step_saves_nothing(folder, capsys):
     message = error(capsys, "train", "text.txt", "-o", "new.crnn", "-q", "--learning-rate", "1e300")
     assert "Lower learning_rate" in message
     assert "nothing to save" in message
@@ -191,7 +191,7 @@ def test_a_finished_model_that_was_not_saved_is_not_replaced(folder, capsys, mon
 
 
 @pytest.mark.parametrize("origin", [[], ["--from", "model.crnn"]])
-def test_validation(folder, origin):
+def test_validation_text_is_measured(folder, origin):
     (folder / "other.txt").write_text("not to be" * 5)
     assert cli.main(["train", "text.txt", "--validation", "other.txt", "-o", "new.crnn", "-q", *origin]) == 0
     model = CharRNN.load("new.crnn")
@@ -206,7 +206,7 @@ def test_one_process_has_nothing_to_average_with(folder):
     assert CharRNN.load("a.crnn").score(TEXT) == CharRNN.load("b.crnn").score(TEXT)
 
 
-def test_bad_validation(folder, capsys):
+def test_bad_validation_texts_are_named(folder, capsys):
     train = ["train", "text.txt", "-o", "new.crnn", "--validation"]
     assert "missing.txt: No such file" in error(capsys, *train, "missing.txt")
     (folder / "odd.txt").write_text("to bé")

@@ -69,7 +69,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("command", "message"), WRONG, ids=[command for command, _ in WRONG])
-def test_wrong_usage(folder, capsys, command, message):
+def test_wrong_usage_is_told_and_changes_no_file(folder, capsys, command, message):
     files = os.listdir()
     assert message in usage_error(capsys, *command.split())
     assert os.listdir() == files

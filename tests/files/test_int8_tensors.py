@@ -22,14 +22,14 @@ LARGEST_SCALE = np.finfo(np.float32).max / 127
         (np.nan, False),
     ],
 )
-def test_scales(scale, valid):
+def test_invalid_scales_are_named(scale, valid):
     tensors = {"a": np.ones((3, 2), np.int8), "a.scale": np.array([1, scale, 2], np.float32)}
     fault = int8_fault(tensors)
     assert fault is None if valid else fault.startswith("its tensor 'a.scale' contains an invalid scale: each is 0, ")
 
 
 @pytest.mark.parametrize(("value", "valid"), [(-128, False), (-127, True), (0, True), (127, True)])
-def test_integers(value, valid):
+def test_minus_128_is_an_invalid_weight(value, valid):
     fault = int8_fault({"a": np.array([[1, value]], np.int8), "a.scale": np.ones(1, np.float32)})
     assert fault == (None if valid else "its tensor 'a' contains -128, which is not a valid 8-bit weight")
     assert int8_fault({"a": np.array([[1, value]], np.int8)}) is None  # without scales they are no weights

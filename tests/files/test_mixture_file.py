@@ -30,7 +30,7 @@ def read(content):
 
 
 @pytest.mark.parametrize("weights", [[0.25, 0.75], [0, 1e-300], [1e30, 1e30], [0.0, 0.0]])
-def test_round_trip(weights):
+def test_mixtures_come_back(weights):
     parts, found, _ = read(written(weights))
     assert parts == MODELS
     assert found.tolist() == weights

@@ -345,7 +345,7 @@ def test_missing_and_unknown_tensors(path):
         ("gru", "optimizer.exp_avg.rnn.bias_hn_l1"),
     ],
 )
-def test_incomplete_training(path, cell, name):
+def test_refuses_incomplete_training_tensors(path, cell, name):
     model = make(cell=cell, L=2, training=TRAINING | {"optimizer": "adam"})
     del model.training_tensors[name]
     with pytest.raises(ModelFileError, match=name):
@@ -406,7 +406,7 @@ MUTATION = st.tuples(st.floats(0, 1), st.integers(0, 11), st.binary(max_size=7) 
 
 @settings(free, max_examples=300)
 @given(mutations=st.lists(MUTATION, min_size=1, max_size=5))
-def test_mutated_files(path, data, mutations):
+def test_mutated_files_are_refused_or_unchanged(path, data, mutations):
     changed = data
     for place, removed, inserted in mutations:
         start = round(place * len(changed))
@@ -423,7 +423,7 @@ def test_mutated_files(path, data, mutations):
 
 @free
 @given(content=st.binary(max_size=97))
-def test_random_files(path, content):
+def test_random_bytes_are_refused(path, content):
     refused(path, content)
     refused(path, join(content, b""))
 
@@ -490,7 +490,7 @@ def test_one_change_of_the_structure_is_named(path, data):
     shape=st.lists(st.integers(0, 3) | st.integers(0, 2**64), max_size=4),
     place=st.lists(st.integers(0, 200) | st.integers(0, 2**64), max_size=3),
 )
-def test_any_header(path, data, name, dtype, shape, place):
+def test_invalid_headers_are_refused(path, data, name, dtype, shape, place):
     header, body = split(data)
     header[name] = {"dtype": dtype, "shape": shape, "data_offsets": place}
     refused(path, join(header, body))
@@ -505,7 +505,7 @@ def test_missing_file(path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows calls it a PermissionError")
-def test_directory(tmp_path):
+def test_directories_are_neither_read_nor_written(tmp_path):
     with pytest.raises(IsADirectoryError):
         read(tmp_path)
     with pytest.raises(IsADirectoryError):

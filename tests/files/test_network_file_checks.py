@@ -113,7 +113,7 @@ ARCHITECTURE = {"cell": "gru", "num_layers": 1, "hidden_size": 2, "vocab_size": 
         ({"int8": True, "dtype": "float64"}, "its int8 is not true, or its dtype is not float32"),
     ],
 )  # fmt: skip
-def test_architectures(change, fault):
+def test_faults_of_architectures_are_named(change, fault):
     assert architecture_fault(ARCHITECTURE | change) == fault
 
 
@@ -173,7 +173,7 @@ def test_names_of_records(name, fits):
         (COUNTERS | {"more": 1}, "its best must be an object with exactly the fields n_steps and smooth_loss"),
     ],
 )
-def test_best_weights(best, fault):
+def test_faults_of_the_best_weights_are_named(best, fault):
     assert best_fault(best, TRAINING) == fault
 
 

@@ -44,7 +44,7 @@ def sealed(learned, tensors=(), **metadata):
     st.integers(1, 7),
 )
 @settings(max_examples=60, deadline=None)
-def test_round_trip(tmp_path_factory, text, order):
+def test_counts_come_back(tmp_path_factory, text, order):
     model, path = CharNGram(order).fit(text), tmp_path_factory.mktemp("files") / "model"
     model.save(path)
     again = CharNGram.load(path)

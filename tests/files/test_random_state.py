@@ -22,7 +22,7 @@ def state(generator):
     return json.loads(plain_json(generator.bit_generator.state))
 
 
-def test_generator_continues(generator, state):
+def test_stored_generator_continues(generator, state):
     assert random_state_fault(state) is None
     again = restored_generator(state)
     np.testing.assert_array_equal(again.random(7, np.float32), generator.random(7, np.float32))

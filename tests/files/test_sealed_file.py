@@ -41,7 +41,7 @@ def opened(data, *kinds):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_round_trip(kind, tmp_path):
+def test_tensors_and_metadata_come_back(kind, tmp_path):
     metadata, tensors = opened(content(kind), "network", kind)
     assert (metadata["kind"], metadata["own"]) == (kind, "word")
     assert all(np.array_equal(tensors[name], array) for name, array in TENSORS.items())

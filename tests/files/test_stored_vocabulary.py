@@ -26,7 +26,7 @@ LABELS = "its vocabulary's labels are not sorted words or numbers, or lack a bou
     ],
     ids=repr,
 )
-def test_round_trip(vocabulary):
+def test_vocabularies_come_back(vocabulary):
     assert read_vocabulary(vocabulary_json(vocabulary)) == vocabulary
 
 
@@ -61,7 +61,7 @@ def test_round_trip(vocabulary):
         ({"codes": [97, 10**30]}, "its vocabulary is invalid ("),
     ],
 )
-def test_documents(change, fault):
+def test_faults_of_vocabularies_are_named(change, fault):
     text = json.dumps({"kind": "characters", "codes": [97, 98], "boundary": True} | change)
     if fault is None:
         assert list(read_vocabulary(text).labels) == change.get("labels", [])

@@ -237,7 +237,7 @@ def test_errors_in_batches_count_from_the_first_string(model):
             model.score_batches(batches)
 
 
-def test_nothing_is_nothing(model):
+def test_no_texts_have_no_scores(model):
     assert model.score_samples([]).shape == (0,)
     assert model.score_samples([]).dtype == np.float64
     assert model.predict_proba([]).shape == (0, len(SYMBOLS))
@@ -246,7 +246,7 @@ def test_nothing_is_nothing(model):
 # --- types of strings
 
 
-def test_bytes():
+def test_bytes_like_texts_have_the_same_score():
     model = CharRNN(3, max_steps=0, random_state=0).fit(b"\x00\xff\n")
     text = b"\xff\n\x00"
     kinds = [text, bytearray(text), memoryview(text), memoryview(np.frombuffer(text, np.uint8)[::-1])[::-1]]

@@ -123,7 +123,7 @@ def test_torch_names_are_the_same_views(cell, L, E):
         assert (view.ctypes.data, view.shape, view.strides) == (other.ctypes.data, other.shape, other.strides)
 
 @given(st.lists(st.integers(0, 7), max_size=3).map(tuple), dtypes)
-def test_aligned_zeros(shape, dtype):
+def test_aligned_zeros_are_zero_and_aligned(shape, dtype):
     a = aligned_zeros(shape, dtype)
     assert a.shape == shape
     assert a.dtype == dtype

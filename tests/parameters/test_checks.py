@@ -113,7 +113,7 @@ def test_a_choice_is_a_known_word():
 
 
 @pytest.mark.parametrize("value", ["float32", "f4", "<f4", np.float32, np.dtype("float32")])
-def test_a_dtype(value):
+def test_names_of_a_dtype_are_accepted(value):
     assert checked_dtype("dtype", value) == np.float32
     assert checked_dtype("dtype", float) == np.float64
 
@@ -171,7 +171,7 @@ def test_arrays_of_no_dimension_have_no_items():
     assert not any(map(has_items, [None, 3, object(), np.array(3), np.array("ab"), np.float64(3), np.ma.masked]))
 
 
-def test_weights():
+def test_zero_and_large_weights_are_accepted():
     for weights in ([0, 1e30], (0.0, 1e30), np.array([0, 1e30]), [False, 10**30]):
         assert checked_floats("weights", weights, 2, "model").tolist() == [0, 1e30]
     assert checked_floats("weights", np.array([1, 2], np.float32), 2, "model").dtype == np.float64

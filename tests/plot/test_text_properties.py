@@ -20,7 +20,7 @@ FOUND = [
 
 
 @pytest.mark.parametrize(("name", "text", "expected"), FOUND)
-def test_properties(name, text, expected):
+def test_properties_of_characters(name, text, expected):
     assert PROPERTIES[name](text).tolist() == [float(digit) for digit in expected]
 
 

@@ -7,7 +7,7 @@ from crnn import CharRNN, plot
 from crnn.plot.unit_search import correlations
 
 
-def test_halves():
+def test_units_are_chosen_on_the_first_half_and_measured_on_the_second():
     text = "to be or not to be, that is the question. " * 3 + "Words, words, words."
     model = CharRNN(5, num_layers=2, max_steps=30, random_state=0).fit(text)
     (found,) = plot.find_units(model, text, {"t": lambda text: [character == "t" for character in text]})

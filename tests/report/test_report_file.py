@@ -102,7 +102,7 @@ def test_no_message_no_request_and_contrast(report_of, case, dark):
 
 
 @pytest.mark.parametrize("case", ["text", "documents", "classes of documents", "strange"])
-def test_a_phone(report_of, case):
+def test_page_fits_a_phone(report_of, case):
     driver = report_of(*CASES[case](), width=360, height=640)
     for tab in tabs_of(driver):
         show(driver, tab)
@@ -141,7 +141,7 @@ def test_hover_tap_and_keys(report_of):
     assert f"{bits[2]:.2f} bits" in text_of(driver, "text-chosen")
 
 
-def test_a_unit(report_of):
+def test_chosen_unit_colors_the_text(report_of):
     model, text = random_language_model(STRANGE, num_layers=2, dtype="float32").quantize(), STRANGE
     driver = report_of(model, text)
     show(driver, "neurons")
@@ -161,7 +161,7 @@ def test_found_units_come_first(report_of):
     assert re.match(r'It follows "[a-z ]+": correlation \u2212?[01]\.\d\d,', text_of(driver, "unit-note"))
 
 
-def test_curves(report_of):
+def test_curves_of_training_are_drawn(report_of):
     model, text = CASES["text"]()
     driver = report_of(model, text)
     titles = driver.execute_script("return [...document.querySelectorAll('figcaption')].map((c) => c.firstChild.data)")
@@ -236,7 +236,7 @@ def test_the_network_writes_when_its_tab_is_seen(report_of):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_size(tmp_path, dtype):
+def test_report_is_small(tmp_path, dtype):
     """A model that `recommended` trains for a minute, and a long text."""
     pairs = "".join(chr(33 + i % 41) + chr(74 + i % 25) for i in range(2_000))
     model = CharRNN(224, cell="cifg", n_bigrams=1024, dtype=dtype, max_steps=0, random_state=0).fit(pairs)
@@ -337,7 +337,7 @@ def test_damaged_records_are_left_out():
     assert [found[name] for name in ("training", "norm", "rate")] == [[None, 1.0], [None, 3.0], [None, 0.5]]
 
 
-def test_without_records():
+def test_no_records_give_empty_curves():
     assert curves([])["step"] == []
 
 
@@ -362,7 +362,7 @@ def test_as_many_records_as_are_drawn_are_all_kept(monkeypatch):
 
 
 @pytest.mark.parametrize("symbols", ["abc", b"abc"])
-def test_facts(symbols):
+def test_facts_about_a_model(symbols):
     model = random_language_model(symbols)
     found = dict(facts(model, text_part(model, symbols[:2])))
     bits = model.bits_per_char(symbols[:2])

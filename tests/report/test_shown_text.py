@@ -15,7 +15,7 @@ from crnn.report.shown_text import TextPart, document_view, judged, text_part, t
     ids=["text", "bytes", "documents", "empty document"],
 )
 @pytest.mark.parametrize("block", [1, 2, 512])
-def test_judgements(symbols, text, block, monkeypatch):
+def test_judged_text_matches_a_state(symbols, text, block, monkeypatch):
     monkeypatch.setattr(shown_text, "BLOCK", block)
     model = random_language_model(symbols, cell="gru", num_layers=2)
     bits, best, p = judged(model, text)

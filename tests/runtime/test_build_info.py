@@ -34,7 +34,7 @@ def test_blas_is_named(monkeypatch):
     assert build_info.build_info()["BLAS"] == "unknown to threadpoolctl"
 
 
-def test_missing_package(monkeypatch):
+def test_missing_packages_have_no_version(monkeypatch):
     def missing(name):
         raise PackageNotFoundError(name)
 
@@ -42,7 +42,7 @@ def test_missing_package(monkeypatch):
     assert build_info.build_info()["numpy"] == "not installed under this name"
 
 
-def test_environment(monkeypatch):
+def test_variables_of_the_environment_are_listed_if_set(monkeypatch):
     for name in build_info.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     assert not build_info.build_info().keys() & set(build_info.VARIABLES)
@@ -50,7 +50,7 @@ def test_environment(monkeypatch):
     assert build_info.build_info()["OPENBLAS_CORETYPE"] == "Haswell"
 
 
-def test_show_config(capsys):
+def test_show_config_prints_the_build(capsys):
     assert build_info.show_config() is None
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(build_info.build_info())
@@ -66,7 +66,7 @@ def test_forced_instruction_set_is_used(monkeypatch, name):
     assert info["CRNN_ISA"] == name
 
 
-def test_processor_name(monkeypatch, tmp_path):
+def test_processor_name_on_each_system(monkeypatch, tmp_path):
     assert build_info.processor_name()
     monkeypatch.setattr(sys, "platform", "sunos5")
     monkeypatch.setattr(platform, "processor", lambda: "sparc")

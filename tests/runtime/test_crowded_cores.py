@@ -59,7 +59,7 @@ def alone(request):
 
 
 @pytest.mark.parametrize("n_threads", TEAMS)
-def test_training(waiting, alone, n_threads):
+def test_training_on_crowded_cores_gives_the_same_bits(waiting, alone, n_threads):
     parameters, model = alone
     assert bits(trained(n_threads, **parameters)) == bits(model)
 

@@ -491,7 +491,7 @@ def test_hyper_threads_of_a_core_count_once(tmp_path, file):
     assert physical_cores(frozenset({0, 4}), root) == 1
 
 
-def test_no_topology(tmp_path):
+def test_cores_without_topology_are_unknown(tmp_path):
     assert physical_cores(EIGHT, tmp_path) is None
 
 
@@ -535,7 +535,7 @@ def test_quota_without_its_period(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "garbage", "0::", "5:cpu:\n0::/../..\n"])
-def test_strange_cgroup_file(tmp_path, text):
+def test_strange_cgroup_files_set_no_quota(tmp_path, text):
     assert cgroup_quota(write(tmp_path, **{"proc/self/cgroup": text})) is None
 
 

@@ -36,7 +36,7 @@ def test_texts_are_read_from_files_in_blocks(tmp_path):
     assert longest_copies(["be\nor", "a not"], Lines(path)) == [(2, 0, 0, 3), (4, 1, 1, 2)]
 
 
-def test_bytes():
+def test_passages_of_bytes_are_found():
     assert longest_copies([b"or\xff not"], b"to be or not") == [(4, 3, 0, 8)]
 
 

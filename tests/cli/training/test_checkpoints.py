@@ -50,6 +50,6 @@ def test_a_file_contains_a_model_of_the_same_weights_and_steps(folder):
 
 
 @pytest.mark.parametrize(("text", "every"), [("NONE", None), ("7", 7), ("7s", 7.0), ("0.5m", 30.0), ("1.5", 1.5)])
-def test_intervals(text, every):
+def test_intervals_are_steps_or_seconds(text, every):
     assert checkpoint_every(text) == every
     assert type(checkpoint_every(text)) is type(every)

@@ -13,7 +13,7 @@ from crnn.runtime.cancellation import Cancellation, Cancelled
 
 
 @pytest.mark.parametrize(("V", "E", "N"), [(1, 1, 1), (67, 5, 33), (131, 37, 44)])
-def test_the_product(dtype, V, E, N):
+def test_folded_weights_match_the_product(dtype, V, E, N):
     rng = np.random.default_rng(0)
     embedding, Wx = rng.normal(size=(V, E)).astype(dtype), rng.normal(size=(E, N)).astype(dtype)
     found = folded_weights(embedding, Wx)

@@ -48,11 +48,11 @@ def same_bits(a, b):
 
 @pytest.mark.parametrize("num_layers", [1, 3])
 @pytest.mark.parametrize("cell", CELLS)
-def test_reading(kernels, dtype, cell, num_layers):
+def test_reading_on_threads_gives_the_same_bits(kernels, dtype, cell, num_layers):
     assert same_bits(read(cell, dtype, 3, num_layers=num_layers), read(cell, dtype, 1, num_layers=num_layers))
 
 
-def test_reading_numbers_that_vanish(kernels, dtype):
+def test_threads_treat_denormal_numbers_alike(kernels, dtype):
     layout, flat = network(V, H, dtype)
     flat[:] = 0
     layout.tensors(flat).layers[0].bh[:] = np.finfo(dtype).tiny / 4
@@ -71,7 +71,7 @@ def test_reading_with_products_in_bfloat16(bfloat16_kernels, num_layers):
 @pytest.mark.parametrize("num_layers", [1, 2])
 @pytest.mark.parametrize("n_threads", [2, 7, None])
 @pytest.mark.parametrize("documents", [False, True])
-def test_drawing(documents, n_threads, num_layers):
+def test_drawing_on_threads_gives_the_same_bits(documents, n_threads, num_layers):
     texts = ["abc", "bd"] if documents else "abcd"
     model = random_language_model(texts, hidden_size=H, cell="lstm", num_layers=num_layers)
     options = {"prime": "a", "num_samples": 1, "random_state": 5}

@@ -160,7 +160,7 @@ def test_failed_calls_leave_the_state_unchanged(model, text, message):
     assert same(state, other)
 
 
-def test_bytes():
+def test_state_reads_and_samples_bytes():
     model = CharRNN(3, max_steps=0, random_state=0).fit(b"\x00\xff")
     state = model.start().feed(b"\xff").feed(bytearray(b"\x00"))
     assert state.log_prob == model.score_samples([b"\xff\x00"])[0]
@@ -174,7 +174,7 @@ def test_nothing_is_read_without_symbols(model):
     assert state.sample(0) == ""
 
 
-def test_repr(model):
+def test_repr_shows_the_log_probability(model):
     assert repr(model.start("ab")) == "TextState(log_prob=0)"
 
 

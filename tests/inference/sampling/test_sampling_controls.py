@@ -157,7 +157,7 @@ def test_every_control_is_in_the_signature_and_described(method):
 
 
 @pytest.mark.parametrize("method", ["sample", "stream"])
-def test_unknown_control(model, method):
+def test_unknown_controls_are_named_with_the_known_ones(model, method):
     with pytest.raises(TypeError, match="unexpected keyword argument 'tempreture'; the controls are logit_bias, "):
         getattr(model, method)(tempreture=1)
 

@@ -57,14 +57,14 @@ def test_temperatures_at_the_ends_of_the_range(dtype):
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 1023, 1024, 2051])
-def test_length(model, n):
+def test_sample_has_n_symbols(model, n):
     text = model.sample(n, random_state=0)
     assert len(text) == n
     assert text == model.sample(5000, random_state=0)[:n]
     assert model.sample(n, random_state=0, num_samples=2)[0] == text
 
 
-def test_defaults(model):
+def test_sample_is_random_and_has_200_symbols_by_default(model):
     assert len(model.sample()) == 200
     assert model.sample() != model.sample()
 

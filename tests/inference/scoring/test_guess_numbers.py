@@ -63,7 +63,7 @@ def test_more_samples_make_it_ten_times_as_near(model):
     assert 7 < widths[0] / widths[1] < 14
 
 
-def test_documents(ending):
+def test_guess_numbers_of_documents_match_enumeration(ending):
     # All documents of up to 7 symbols, and of the longer ones those that are more probable than what is asked for.
     universe = ["".join(t) for k in range(9) for t in itertools.product("abc", repeat=k)]
     log_p = ending.score_samples(universe)
@@ -114,7 +114,7 @@ def test_guess_numbers_do_not_depend_on_threads_or_other_strings(model, ending):
     np.testing.assert_array_equal(a, b)
 
 
-def test_random_states(model):
+def test_guess_number_takes_every_random_state(model):
     def estimate(random_state):
         return model.guess_number(ALL[5:6], n=50, length=LENGTH, random_state=random_state).estimate[0]
 

@@ -175,7 +175,7 @@ def written_again(book, message, **options):
 
 
 @pytest.mark.parametrize("lines", [True, False])
-def test_the_format(book, lines):
+def test_cache_has_the_documented_format(book, lines):
     text = "ab\nb\nc\n" * 3001
     book.write_text(text)
     description, _ = written(book, lines=lines)

@@ -141,7 +141,7 @@ class NaTType:
     [(NaTType(), True), (None, True), (float("nan"), True), (np.float32("nan"), False), ("", False), ("NaN", False),
      (0.0, False)],
 )  # fmt: skip
-def test_missing_values(value, missing):
+def test_nan_nat_and_none_are_missing(value, missing):
     assert is_missing(value) == missing
 
 

@@ -165,7 +165,7 @@ def test_one_long_document_and_many_short_ones_are_distributed_in_little_time():
 
 @pytest.mark.parametrize("B", [1, 2, 33])
 @pytest.mark.parametrize("documents", [[[]], [[], []], [[1]], [[1, 2, 3]], [[1, 2, 3], []], [[], [1, 2, 3], [1]]])
-def test_little_is_enough(documents, B):
+def test_few_documents_shorten_the_chunks(documents, B):
     streams = streams_of(documents, B, 25)
     transitions = sum(map(len, documents)) + len(documents)
     assert streams.seq_length == max(transitions // B, max(map(len, documents)) + 1)  # no document needs more

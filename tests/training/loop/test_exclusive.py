@@ -170,7 +170,7 @@ def test_editing_needs_a_fitted_network():
     assert not hasattr(Mixture, "editing")  # its models are edited
 
 
-def test_within_one_another():
+def test_nested_editing_is_an_error():
     model = small().fit(TEXT)
     with model.editing():
         model.params_["by"][:] = 3

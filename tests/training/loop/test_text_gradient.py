@@ -105,7 +105,7 @@ def test_the_model_stays_as_it_is():
 
 
 @pytest.mark.parametrize("n", [1, 2])
-def test_short_texts(n):
+def test_gradient_of_one_or_two_symbols(n):
     model = random_model("rnn")
     found = model.gradient(TEXT[:n])
     assert found.loss == pytest.approx(model.surprisal(TEXT[:n]).sum())

@@ -84,7 +84,7 @@ def test_limits_of_a_direction(change, min_steps, seconds, directions, found):
         ("balanced", [7, 2, 0, 1, 0, 0, 4, 0], [1, 1, 1]),
     ],
 )  # fmt: skip
-def test_prior(class_weight, sample_weight, found):
+def test_class_prior_counts_labels_and_weights(class_weight, sample_weight, found):
     prior = class_prior(checked_labels(EIGHT_LABELS), class_weight, sample_weight)
     np.testing.assert_allclose(prior, np.array(found) / sum(found))
 

@@ -31,6 +31,6 @@ def test_partial_fit_counts_what_the_model_knows(capsys):
     assert capsys.readouterr().err.splitlines()[0] == "data: 4 characters, 3 different ones"
 
 
-def test_silence(capsys):
+def test_quiet_training_tells_nothing(capsys):
     CharRNN(3, max_steps=1).fit("abc")
     assert capsys.readouterr().err == ""

@@ -42,7 +42,7 @@ terminal_and_log = pytest.mark.parametrize("kind", [Terminal, io.StringIO], ids=
 # --- what is shown
 
 
-def test_silence(capfd):
+def test_quiet_models_write_nothing(capfd):
     train(0).partial_fit(TEXT).sample(10)
     assert capfd.readouterr() == ("", "")
 

@@ -62,7 +62,7 @@ def test_fit_draws_a_curve_in_one_output(outputs, capsys):
     assert len(outputs) == 2
 
 
-def test_silence(outputs):
+def test_quiet_models_draw_nothing(outputs):
     CharRNN(5, max_steps=5, random_state=0).fit(TEXT)
     assert outputs == []
 
