@@ -105,9 +105,9 @@ def draw(rows: Sequence[Row], lines: dict[str, list[tuple[float, float]]]) -> Fi
         "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.edgecolor": FAINT,
     }  # fmt: skip
     with mpl.rc_context(style):
-        figure = Figure(figsize=(10.4, 3.9), facecolor=PAPER)
-        speed, quality = figure.subplots(1, 2, width_ratios=(1.25, 1))
-        figure.subplots_adjust(left=0.272, right=0.945, top=0.86, bottom=0.17, wspace=0.16)
+        figure = Figure(figsize=(5.2, 7), facecolor=PAPER)  # narrow enough to be read on a phone
+        speed, quality = figure.subplots(2, 1, height_ratios=(1.25, 1))
+        figure.subplots_adjust(left=0.33, right=0.9, top=0.93, bottom=0.09, hspace=0.33)
         _draw_speed(speed, rows)
         _draw_quality(quality, lines)
         for axes in (speed, quality):
@@ -135,11 +135,11 @@ def _draw_speed(axes: Axes, rows: Sequence[Row]) -> None:
                 rounded(times), (times, y), (3 * side, 8), textcoords="offset points", color=COLORS[peer],
                 ha={-1: "right", 0: "center", 1: "left"}[side], va="center", fontsize=8.5,
             )  # fmt: skip
-    axes.set_yticks(range(len(rows)), [row.task for row in rows])
+    axes.set_yticks(range(len(rows)), [row.task.replace(": ", ":\n") for row in rows])
     axes.set_xticks([1, 2, 5, 10, 20, 50], ["1", "2×", "5×", "10×", "20×", "50×"])
     axes.minorticks_off()
     for k, peer in enumerate(PEERS):
-        axes.plot(9.5, 1.6 + 0.62 * k, "o", color=COLORS[peer], markersize=7.5)
+        axes.plot(9, 1.6 + 0.62 * k, "o", color=COLORS[peer], markersize=7.5)
         axes.text(11.2, 1.6 + 0.62 * k, peer, color=COLORS[peer], va="center")
 
 
@@ -155,7 +155,7 @@ def _draw_quality(axes: Axes, lines: dict[str, list[tuple[float, float]]]) -> No
     axes.set_xscale("log")
     # name: label, the point it belongs to, its offset, its alignment
     names = {
-        "crnn": ("crnn, recommended", -1, (14, -27), "right"),
+        "crnn": ("crnn, recommended", -1, (14, -25), "right"),
         "PyTorch": ("PyTorch, tuned LSTM", 0, (28, 9), "left"),
     }
     for name, points in lines.items():
@@ -176,7 +176,7 @@ def _draw_quality(axes: Axes, lines: dict[str, list[tuple[float, float]]]) -> No
     margin = max(values) - min(values)
     axes.set_xticks(ticks, [_duration(seconds) for seconds in ticks])
     axes.set_xlim(ticks[0] / 1.5, ticks[-1] * 1.5)
-    axes.set_ylim(min(values) - 0.25 * margin, max(values) + 0.12 * margin)
+    axes.set_ylim(min(values) - 0.34 * margin, max(values) + 0.12 * margin)
     axes.minorticks_off()
     axes.yaxis.tick_right()
     axes.grid(axis="y", color=FAINT, linewidth=0.8)
