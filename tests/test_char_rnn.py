@@ -368,7 +368,7 @@ def test_failed_training_leaves_the_model_unchanged(start, failure, folder):
 
 
 @pytest.mark.parametrize("start", ["fit", "partial_fit"])
-def test_failed_start_leaves_the_callers_generator_where_it_was(start):
+def test_failed_start_leaves_the_generator_unchanged(start):
     rng = np.random.default_rng(0)
     before = rng.bit_generator.state
     for text in ("", "a", 3):

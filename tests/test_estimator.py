@@ -131,7 +131,7 @@ def test_unknown_attribute_is_not_reported_as_unfitted():
      ("hiddensize", "hidden_size"), ("xyzzy", None), ("encode", "vocabulary_"), ("evaluate", "score"),
      ("log_prob", "score_samples"), ("train", "fit"), ("write", "sample"), ("_sampel", None)],
 )  # fmt: skip
-def test_a_near_miss_of_a_name_is_answered_with_the_name(name, meant):
+def test_misspelled_attributes_are_corrected(name, meant):
     assert not hasattr(CharRNN(), name)
     with pytest.raises(AttributeError) as caught:
         getattr(CharRNN(), name)

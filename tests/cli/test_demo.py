@@ -191,7 +191,7 @@ def test_output_is_checked_first(folder, capsys, monkeypatch):
     assert capsys.readouterr().err.startswith(f"crnn: error: {path}: ")
 
 
-def test_own_command(folder, monkeypatch):
+def test_shown_commands_run_this_program(folder, monkeypatch):
     installed = folder / "my bin" / "crnn"
     installed.parent.mkdir()
     installed.touch()

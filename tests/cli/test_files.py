@@ -184,7 +184,7 @@ def test_link_into_another_folder(tmp_path):
         check_writable(str(tmp_path / "model"))
 
 
-def test_model_is_not_lost(model, tmp_path, monkeypatch):
+def test_model_is_saved_elsewhere_if_its_path_fails(model, tmp_path, monkeypatch):
     monkeypatch.setattr(command_files.tempfile, "tempdir", str(tmp_path))
     where, error = save(model, str(tmp_path / "missing" / "model"))
     assert isinstance(error, FileNotFoundError)

@@ -121,7 +121,7 @@ INPUT_IS_CLOSED = "crnn: error: standard input is closed. Name a file instead of
 
 
 @POSIX
-def test_closed_standard_error_leaves_the_model_alone(folder):
+def test_closed_standard_error_changes_no_model(folder):
     trained = run_with_closed("2>&-", "train", "text.txt", "-o", "-", "--max-steps", "2", "--verbose", "1")
     assert trained.returncode == 0
     (folder / "new.crnn").write_bytes(trained.stdout)
@@ -129,7 +129,7 @@ def test_closed_standard_error_leaves_the_model_alone(folder):
 
 
 @pytest.mark.parametrize("option", [["--max-steps", "2"], ["--time", "0.1s"]])
-def test_unread_messages_leave_the_model_alone(folder, capsysbinary, monkeypatch, option):
+def test_missing_standard_error_changes_no_model(folder, capsysbinary, monkeypatch, option):
     monkeypatch.setattr(sys, "stderr", None)
     assert cli.main(["train", "text.txt", "-o", "-", *option]) == 0
     (folder / "new.crnn").write_bytes(capsysbinary.readouterr().out)
@@ -172,7 +172,7 @@ def test_closed_standard_output(folder, arguments):
         ["demo"],
     ],
 )
-def test_every_command_wants_standard_output(folder, capsys, monkeypatch, arguments):
+def test_every_command_needs_standard_output(folder, capsys, monkeypatch, arguments):
     monkeypatch.setattr(sys, "stdout", None)  # as Python has it where the stream is closed
     assert cli.main(arguments) == 1
     assert capsys.readouterr().err == OUTPUT_IS_CLOSED
@@ -188,7 +188,7 @@ def test_every_command_wants_standard_output(folder, capsys, monkeypatch, argume
         ["score", "model.crnn", "-", "--lines"],
     ],
 )
-def test_a_dash_wants_standard_input(folder, capsys, monkeypatch, arguments):
+def test_dash_needs_standard_input(folder, capsys, monkeypatch, arguments):
     monkeypatch.setattr(sys, "stdin", None)
     assert cli.main(arguments) == 1
     assert capsys.readouterr() == ("", INPUT_IS_CLOSED)

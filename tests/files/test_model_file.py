@@ -287,7 +287,7 @@ def test_renamed_and_rewritten_files(path, data):
 
 @pytest.mark.parametrize("size", [2**31 - 1, 2**31, 2**64, 10**4299, 0, -1, True, 2.0, "2", None])
 @pytest.mark.parametrize("field", ["hidden_size", "vocab_size", "num_layers", "embedding_size"])
-def test_lying_architecture_with_a_true_checksum(path, data, field, size):
+def test_refuses_false_sizes_with_a_valid_checksum(path, data, field, size):
     architecture = {"cell": "rnn", "num_layers": 1, "hidden_size": 2, "vocab_size": 3, "dtype": "float32"}
     tracemalloc.start()
     try:
@@ -437,7 +437,7 @@ def test_random_bytes_are_refused(path, content):
     value=JSON,
     whole=st.booleans(),
 )
-def test_any_json_with_a_true_checksum(path, data, key, field, value, whole):
+def test_any_json_with_a_valid_checksum_is_refused_or_can_be_written(path, data, key, field, value, whole):
     header, _ = split(data)
     before = STORED if key == "training" else json.loads(header["__metadata__"][key])
     text = json.dumps(value if whole else before | {field: value})

@@ -123,7 +123,7 @@ def test_an_error_ends_with_one_remedy():
         assert str(caught.value).endswith(message)
 
 
-def test_a_stream_is_where_it_was_after_its_kind_is_read():
+def test_reading_the_kind_keeps_the_position_of_a_stream():
     stream = io.BytesIO(b"before" + content())
     stream.seek(6)
     assert file_kind(stream) == "ngram"

@@ -215,7 +215,7 @@ def test_lines_of_a_changing_file_are_scored_once(model, tmp_path, change):
     np.testing.assert_array_equal(scores, np.full(len(read), model.score_samples(["abc"])[0]))
 
 
-def test_the_next_batch_is_asked_for_after_the_scores_of_the_one_before():
+def test_batches_are_asked_for_one_by_one():
     model, asked = random_language_model(SYMBOLS), []
     scores = model.score_batches(asked.append(i) or [SYMBOLS[i]] for i in range(3))
     expected = model.score_samples(SYMBOLS[:3].replace("", " ").split())

@@ -36,7 +36,7 @@ def test_logits_take_denormal_units_for_zero_and_leave_others_theirs():
         (np.zeros((3, 3), np.float32), r"shape is \(3, 3\), but must have 1 dimensions"),
     ],
 )
-def test_numbers_are_floats_in_as_many_dimensions_as_wanted(x, message):
+def test_refuses_other_types_and_dimensions(x, message):
     with pytest.raises(ValueError, match=message):
         core.exp(x)
 
@@ -73,7 +73,7 @@ def test_a_step_refuses_a_network_that_is_packed_for_inference(options):
 
 @pytest.mark.parametrize(("T", "B"), [(0, 3), (3, 0), (-1, 2), (2, -1), (0, 0)])
 @pytest.mark.parametrize("of_thread", [False, True])
-def test_a_workspace_has_at_least_a_symbol(T, B, of_thread):
+def test_workspace_refuses_to_hold_no_symbol(T, B, of_thread):
     found = core.Network(network(V, H, "float32")[0], Packing(one_row=False, training=True))
     with pytest.raises(ValueError, match=f"at least 1 time step and 1 stream, not {T} x {B}"):
         core.thread_workspace(found, T, B) if of_thread else core.workspace(found, T, B, False)
@@ -81,7 +81,7 @@ def test_a_workspace_has_at_least_a_symbol(T, B, of_thread):
 
 @pytest.mark.parametrize("s", [0, 1])
 @pytest.mark.parametrize("T", [3, 5])
-def test_all_shards_have_the_same_number_of_time_steps(s, T):
+def test_refuses_shards_of_other_time_steps(s, T):
     layout, params = network(V, H, "float64")
     run = Run(layout, params, memory(layout), states(5, H), symbols(V, 100), T=4, n_threads=2)
     before = run.bits()
@@ -95,7 +95,7 @@ def test_all_shards_have_the_same_number_of_time_steps(s, T):
     assert run.bits() == before
 
 
-def test_a_team_has_a_shard():
+def test_step_refuses_a_team_without_shards():
     layout, params = network(V, H, "float64")
     run = Run(layout, params, memory(layout), states(5, H), symbols(V, 100), T=4)
     with run.trainer as trainer:
@@ -121,7 +121,7 @@ def test_a_team_has_a_shard():
         ("thread", "x", np.empty((5, 0), np.int32), "at least 1 time step and 1 stream, not 4 x 0"),
     ],
 )
-def test_a_step_begins_with_a_whole_team(of, name, value, message, monkeypatch):
+def test_step_refuses_an_incomplete_team(of, name, value, message, monkeypatch):
     layout, params = network(V, H, "float64")
     run = Run(layout, params, memory(layout), states(5, H), symbols(V, 100), T=4, n_threads=2)
     before = run.bits()
@@ -181,6 +181,6 @@ def test_training_writes_nothing_beside_its_arrays(of_network, options, B, T, n_
     [found for module in (core, ngrams) for found in vars(module).values() if isinstance(found, type)],
     ids=lambda kind: kind.__name__,
 )
-def test_no_object_exists_without_its_arguments(kind):
+def test_objects_cannot_be_made_without_arguments(kind):
     with pytest.raises(TypeError):  # what follows could read addresses that nobody has set
         kind.__new__(kind)

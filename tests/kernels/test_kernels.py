@@ -573,7 +573,7 @@ def test_a_symbol_without_probability_is_never_drawn(kernels, dtype, u):
 
 
 @pytest.mark.parametrize(("u", "symbol"), [(0.0, 17), (0.5, 34)])
-def test_a_number_at_the_border_of_two_symbols_draws_the_second(kernels, dtype, u, symbol):
+def test_draw_at_the_border_of_two_symbols_takes_the_second(kernels, dtype, u, symbol):
     # The symbols are in different blocks of those that a draw skips, and nothing before the first one has probability.
     layout = Layout(35, 3, dtype)
     params = layout.zeros()
@@ -583,7 +583,7 @@ def test_a_number_at_the_border_of_two_symbols_draws_the_second(kernels, dtype, 
     assert text_sampler(network, Context.empty(network), 1, uniforms, SamplingControls()).run().ids == [symbol]
 
 
-def test_the_first_of_equal_logits_is_the_likeliest(kernels, dtype):
+def test_temperature_zero_takes_the_first_of_equal_logits(kernels, dtype):
     layout = Layout(19, 3, dtype)
     params = layout.zeros()
     layout.tensors(params).by[[5, 18]] = 1
@@ -753,7 +753,7 @@ def test_many_rows_want_a_network_for_many(kernels):
 @pytest.mark.parametrize(
     "wrong", [{"units": H + 1}, {"units": 0}, {"symbols": V + 1}, {"boundary": V}, {"boundary": -2}]
 )
-def test_a_network_has_no_more_units_than_its_layout(kernels, wrong):
+def test_refuses_units_and_symbols_beyond_the_layout(kernels, wrong):
     with pytest.raises(ValueError, match="do not fit"):
         kernels.Network(network(V, H)[0], Packing(one_row=False), **wrong)
 
@@ -806,7 +806,7 @@ def test_packing_refuses_arrays_of_another_size_or_dtype(kernels, dtype, cell):
         kernels.pack_weights(net, params.astype(other), panels)
 
 
-def test_a_network_has_no_more_layers_than_there_are_places(kernels):
+def test_refuses_too_many_layers(kernels):
     def stacked(layers):
         layout = Layout(2, 1, np.dtype("float32"), "gru", layers)
         return kernels.Network(layout, Packing(one_row=True, many=False, training=True))
@@ -816,7 +816,7 @@ def test_a_network_has_no_more_layers_than_there_are_places(kernels):
         stacked(MAX_LAYERS + 1)
 
 
-def test_there_are_no_more_shards_than_there_are_places():
+def test_refuses_too_many_shards():
     refusal = Refusal()
     with refusal.run.trainer as trainer:
         shards = trainer.team.shards
@@ -913,7 +913,7 @@ def test_refuses_a_mixture_with_other_symbols(kernels):
         draw_texts(kernels, arguments_of_texts(kernels, "rnn"), mixture)
 
 
-def test_no_array_may_be_none(kernels):
+def test_refuses_none_for_arrays(kernels):
     arguments = arguments_of_texts(kernels, "lstm")
     for part in arguments.keys() - {"bias", "seen", "order", "max_length"}:
         with pytest.raises(TypeError):

@@ -69,7 +69,7 @@ def test_the_compiled_loop_draws_what_python_draws(counts, members, controls, te
     np.testing.assert_array_equal(found.ids, expected.ids)
 
 
-def test_symbols_that_are_taken_still_count_as_context(counts):
+def test_taken_symbols_still_count_as_context(counts):
     mixed = MixedNetwork([network("float32"), counts], np.array([0.3, 0.9]))
     controls = SamplingControls.check(Vocabulary.from_text(SYMBOLS), {})
 
@@ -133,7 +133,7 @@ def test_refuses_invalid_arrays(logits, weights, x, what):
         )
 
 
-def test_the_output_has_a_number_for_each_symbol():
+def test_refuses_outputs_of_another_size():
     with pytest.raises(ValueError, match="output: size is 2, but must be 1"):
         core.mixture_log_probabilities(
             (np.zeros((1, V)),), np.ones(1), np.zeros(1, np.int32), np.empty(V), np.empty(2)

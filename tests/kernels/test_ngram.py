@@ -381,7 +381,7 @@ def test_a_symbol_is_counted_over_a_base_only_with_slots_for_all_contexts(slots)
     assert ngrams.count(trie, ids(1), ids()) == (slots == 16)  # six are reserved, which may fill less than half
 
 
-def test_blocks_that_are_left_for_larger_ones_are_used_again():
+def test_outgrown_blocks_are_reused():
     trie = ngrams.Trie(2, 11)
     trie.grow(*arrays(50, trie.room_for_symbol[1] + 300))
 
@@ -458,7 +458,7 @@ def test_a_pointer_to_rows_keeps_its_trie_alive():
 
 
 @pytest.mark.parametrize("more", [[0] * 9, [0, 1] * 9])
-def test_a_count_at_its_limit_stays_there(more):
+def test_counts_do_not_overflow(more):
     """A made-up file may hold such a count; one more would be negative, and an index."""
     counts = Counts(1, 2)
     counts.add(np.array([0, 0], np.int32))
@@ -479,7 +479,7 @@ def test_refuses_counts_with_a_sum_beyond_the_limit():
         unpack({**pack(counts), "counts": np.concatenate([limit, limit])}, 2, None)
 
 
-def test_only_contexts_that_a_symbol_follows_take_room():
+def test_empty_contexts_take_no_room():
     nodes, _ = ngrams.unpacked_size(byte(0, 1, 3, 0, 2), 5)
     assert nodes == 3
 
@@ -512,7 +512,7 @@ SECOND = (1, [0, 0], [0, 1], [1, 1])  # 0 follows both: nodes 1 and 2
         ([FIRST, SECOND, (2, [1, 2], [0, -1], [1, 0])], "node 2 has no edge to a context of 2 symbols"),
     ],
 )
-def test_levels_hang_on_the_edges_of_the_level_before(levels, message):
+def test_levels_need_the_edges_of_the_level_before(levels, message):
     if message is None:
         assert unpacked(levels).edges == [2, 2, 0]
         return

@@ -168,20 +168,20 @@ def test_refuses_invalid_arguments_and_keeps_the_state(x, changes, message):
             np.testing.assert_array_equal(part, old)
 
 
-def test_all_streams_of_a_state_are_read():
+def test_session_refuses_a_state_of_more_streams():
     found = packed()
     with pytest.raises(ValueError, match="streams read: size is 3, but must be 2"):
         session(found, 2, 2).feed(ids(1, 2), found.zero_state(3))
 
 
 @pytest.mark.parametrize("state", [(), None, (np.ones((1, 1, H), np.float32),)])
-def test_a_state_has_as_many_arrays_as_the_cell(state):
+def test_session_refuses_a_state_of_another_cell(state):
     with pytest.raises(ValueError, match="arrays of a state"):
         session(packed(cell="lstm")).feed(ids(1), state)
 
 
 @pytest.mark.parametrize("shape", [(2, 1), (1, 2)])
-def test_the_output_has_a_number_for_each_symbol(shape):
+def test_refuses_outputs_of_another_size(shape):
     found = packed()
     with pytest.raises(ValueError, match="of output"):
         session(found).log_probabilities(ids(1), found.zero_state(1), np.empty(shape))
@@ -260,6 +260,6 @@ def test_session_checks_its_weights(weights, error, message):
 
 
 @pytest.mark.parametrize(("T", "B"), [(0, 1), (1, 0), (2, 0)])
-def test_a_session_has_room_for_a_symbol(T, B):
+def test_session_refuses_to_hold_no_symbol(T, B):
     with pytest.raises(ValueError, match=f"at least 1 time step and 1 stream, not {T} x {B}"):
         session(packed(), T, B)

@@ -106,7 +106,7 @@ def test_classic_network_has_the_names_of_min_char_rnn():
     assert list(layout.torch_named(flat)) == names
 
 @given(cells, st.integers(1, 12), widths)
-def test_torch_names_are_the_same_views(cell, L, E):
+def test_torch_names_are_views_of_the_weights(cell, L, E):
     layout = Layout(5, 3, np.dtype("float32"), cell, L, E)
     flat = layout.zeros()
     mine, theirs = layout.named(flat), layout.torch_named(flat)
@@ -184,7 +184,7 @@ def test_an_embedding_starts_from_the_standard_normal_distribution(cell, scale):
 
 @pytest.mark.parametrize("scale", [None, 0.0, 0.1])
 @pytest.mark.parametrize(("cell", "gate"), [("lstm", 1), ("cifg", 0)])
-def test_an_lstm_starts_by_remembering(cell, gate, scale):
+def test_lstm_starts_with_open_forget_gates(cell, gate, scale):
     H = 5
     layout = Layout(7, H, np.dtype("float32"), cell, 2)
     forget = np.s_[gate * H : (gate + 1) * H]
@@ -193,7 +193,7 @@ def test_an_lstm_starts_by_remembering(cell, gate, scale):
         assert (np.abs(np.delete(layer.bh, forget)) < 1).all()
 
 @given(cells, st.integers(1, 2), st.sampled_from([None, 0.01]))
-def test_a_seed_means_the_same_weights_in_both_dtypes(cell, L, scale):
+def test_both_dtypes_start_from_the_same_weights(cell, L, scale):
     flats = {}
     for name in ("float32", "float64"):
         layout = Layout(7, 5, np.dtype(name), cell, L)
@@ -203,7 +203,7 @@ def test_a_seed_means_the_same_weights_in_both_dtypes(cell, L, scale):
 
 @pytest.mark.parametrize("cell", ["rnn", "gru"])
 @pytest.mark.parametrize("L", [1, 2])
-def test_scale_zero_means_zeros(cell, L):
+def test_init_scale_zero_gives_zeros(cell, L):
     layout = Layout(7, 5, np.dtype("float32"), cell, L)
     assert not initial_weights(layout, np.random.default_rng(0), 0.0).any()
 

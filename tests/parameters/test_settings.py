@@ -116,7 +116,7 @@ def test_one_value_is_checked_by_itself():
     [("cell", "LSTM", "lstm"), ("cell", "cfig", "cifg"), ("optimizer", "adamw", "adam"), ("schedule", "cos", "cosine"),
      ("dtype", "flaot32", "float32"), ("cell", "transformer", None), ("cell", 3, None)],
 )  # fmt: skip
-def test_a_near_miss_of_a_value_is_answered_with_the_value(name, value, meant):
+def test_misspelled_values_are_corrected(name, value, meant):
     suggested = "" if meant is None else rf"; did you mean '{meant}'\?"
     with pytest.raises(InvalidInputError, match=rf"^{name} must be .*, not {value!r}{suggested}$"):
         checked_parameter(name, value)

@@ -383,7 +383,7 @@ def test_the_first_error_of_the_helpers_is_raised():
         helpers.finish()
 
 
-def test_helpers_that_were_never_started_are_closed():
+def test_unstarted_helpers_can_be_closed():
     helpers = Helpers(3, print)
     helpers.finish()
     helpers.close()
@@ -436,8 +436,7 @@ def test_fewer_threads_where_the_system_refuses_them(monkeypatch, allowed):
 
 @pytest.mark.skipif(cores() < 2, reason="one processor, one thread")
 @pytest.mark.parametrize("n_threads", [2, None])
-def test_training_with_fewer_threads_than_wanted(monkeypatch, n_threads):
-    """The weights are the same: they do not depend on the number of threads."""
+def test_training_on_fewer_threads_gives_the_same_weights(monkeypatch, n_threads):
     monkeypatch.setattr(threads, "default_threads", lambda: 2)
     text = "to be or not to be, that is the question. " * 30
     given = {"hidden_size": 64, "cell": "gru", "batch_size": 48, "max_steps": 5, "random_state": 0}
@@ -513,7 +512,7 @@ def test_quota_of_a_parent_holds(tmp_path):
     assert cgroup_quota(write(tmp_path, **files)) == 3
 
 
-def test_quota_of_a_container_that_does_not_see_its_path(tmp_path):
+def test_quota_of_a_container_without_its_path(tmp_path):
     files = {"proc/self/cgroup": "0::/docker/0123abc\n", "sys/fs/cgroup/cpu.max": "200000 100000\n"}
     assert cgroup_quota(write(tmp_path, **files)) == 2
 

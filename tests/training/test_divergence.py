@@ -24,7 +24,7 @@ DECAYED = {"hidden_size": 8, "cell": "lstm", "optimizer": "adam", "learning_rate
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1e9])
-def test_a_bias_that_becomes_infinite_under_a_finite_loss(monkeypatch, seconds, tmp_path):
+def test_infinite_bias_under_a_finite_loss_is_a_divergence(monkeypatch, seconds, tmp_path):
     """The gates of an LSTM map an infinite bias to 0 or 1."""
     monkeypatch.setattr(trainer, "SNAPSHOT_SECONDS", seconds)
     model = CharRNN(**DECAYED, max_steps=2000)

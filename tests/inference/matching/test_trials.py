@@ -110,7 +110,7 @@ def test_sample_i_depends_on_the_seed_and_i_alone(model, pattern, monkeypatch):
     assert drawn(40) == many[:40]
 
 
-def test_it_combines_with_prime_lengths_unique_and_exclude(model):
+def test_matching_combines_with_prime_lengths_unique_and_exclude(model):
     kept = {"matching": "[hb]an+(ah?)?", "random_state": 4, "num_samples": 40}
     drawn = model.sample(**kept | {"num_samples": 3}, unique=True, exclude=["hanna", "bann"])
     assert len({*drawn} - {"hanna", "bann"}) == 3

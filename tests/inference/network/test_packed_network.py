@@ -175,7 +175,7 @@ def test_probabilities_of_all_symbols_sum_to_one(kernels, dtype, cell):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_every_parameter_counts_as_it_is_when_it_is_packed(dtype, cell):
+def test_packing_copies_every_parameter(dtype, cell):
     layout, params = network(7, 5, dtype, cell=cell, num_layers=2)
     x, state = symbols(7, 29, np.int32)[:, None], states(1, 5, dtype, cell=cell, num_layers=2)
     packed = PackedNetwork.pack(layout, params, one_row=True)
@@ -202,7 +202,7 @@ def test_the_zero_state(dtype, cell, parts):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_nothing_to_read_is_nothing(dtype, cell):
+def test_reading_nothing_changes_nothing(dtype, cell):
     layout, params = network(7, 5, dtype, cell=cell, num_layers=2)
     packed = PackedNetwork.pack(layout, params, one_row=False)
     state = states(2, 5, dtype, cell=cell, num_layers=2)
@@ -315,7 +315,7 @@ def test_a_scratch_keeps_its_session_to_itself(monkeypatch):
     assert kept is not scratch.session
 
 
-def test_the_start_of_a_document_is_read_once_and_given_as_a_copy(monkeypatch):
+def test_start_of_documents_is_read_once_and_copied(monkeypatch):
     packed = one_stream("float32", cell="lstm", boundary=4)
     expected = packed.zero_state(1)
     packed.feed(np.full((1, 1), 4, np.int32), expected)
@@ -325,7 +325,7 @@ def test_the_start_of_a_document_is_read_once_and_given_as_a_copy(monkeypatch):
     assert same_states(packed.start(), expected)
 
 
-def test_the_state_before_any_text_is_made_once_and_cannot_be_changed(dtype):
+def test_empty_state_is_shared_and_read_only(dtype):
     packed = one_stream(dtype, cell="lstm")
     empty = packed.empty_state()
     assert packed.empty_state() is empty

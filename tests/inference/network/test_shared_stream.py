@@ -63,7 +63,7 @@ def test_threads_treat_denormal_numbers_alike(kernels, dtype):
 
 
 @pytest.mark.parametrize("num_layers", [1, 2])
-def test_reading_with_products_in_bfloat16(bfloat16_kernels, num_layers):
+def test_reading_in_bfloat16_on_threads_gives_the_same_bits(bfloat16_kernels, num_layers):
     single, options = np.dtype("float32"), {"num_layers": num_layers, "bfloat16": True}
     assert same_bits(read("gru", single, 3, **options), read("gru", single, 1, **options))
 

@@ -106,7 +106,7 @@ def test_drawing_without_a_seed_and_from_a_generator(model):
     assert first != second
 
 
-def test_copies_go_their_own_ways(model):
+def test_copies_are_independent(model):
     state = model.start("ab").feed("c")
     before = state.log_prob, state.predict_proba().tobytes()
     for one in (state.copy(), copy.copy(state), copy.deepcopy(state), pickle.loads(pickle.dumps(state))):

@@ -97,7 +97,7 @@ def test_samples_depend_on_seed_and_number_alone(model, seed, monkeypatch):
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm"])
-def test_a_text_that_ends_changes_no_other_one(cell, monkeypatch):
+def test_ended_texts_change_no_other_ones(cell, monkeypatch):
     model = random_language_model("abcdefgacegbdfadgcfbe", cell=cell, num_layers=2, n_bigrams=19)
     texts = model.sample(23, num_samples=31, stop="a", random_state=3)
     assert len(set(map(len, texts))) > 5

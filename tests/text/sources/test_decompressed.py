@@ -53,7 +53,7 @@ def test_a_gzip_file_may_be_read_as_it_is():
     assert Decompressed(io.BytesIO(data), "text", decompress=False).read() == data
 
 
-def test_much_from_little_comes_in_pieces():
+def test_highly_compressed_data_come_in_pieces():
     found = pieces(Decompressed(io.BytesIO(gzip.compress(bytes(1_000_000))), "zeros"), 7000)
     assert {len(piece) for piece in found} <= {7000, 1_000_000 % 7000}
 

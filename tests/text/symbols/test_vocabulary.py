@@ -51,7 +51,7 @@ def test_bytes_follow_their_values_and_round_trip(data):
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize("text", ["0123456789\ud800\U0001f600", b"\x00\xff3456789"])
 @pytest.mark.parametrize("cuts", [(), (1, 1, 2, 7), (3, 6), range(12)])
-def test_blocks_and_pieces_leave_no_trace(text, cuts):
+def test_blocks_and_pieces_do_not_change_ids(text, cuts):
     blocks = split(text, cuts)
     vocabulary = Vocabulary.from_blocks(blocks)
     assert vocabulary == Vocabulary.from_text(text)
@@ -77,7 +77,7 @@ def test_ids_are_as_small_as_the_vocabulary_allows(size, dtype):
 
 
 @pytest.mark.parametrize("empty", ["", b""])
-def test_nothing_encodes_to_no_ids_and_back(empty):
+def test_empty_texts_encode_to_no_ids_and_back(empty):
     vocabulary = Vocabulary([1, 2], "characters" if empty == "" else "bytes")
     for ids in (vocabulary.encode(empty), vocabulary.encode_blocks([]), vocabulary.encode_blocks([empty])):
         assert ids.shape == (0,)
@@ -112,7 +112,7 @@ def test_ids_do_not_share_memory_with_the_text():
 
 
 @pytest.mark.parametrize("symbol", ["b", b"b"])
-def test_a_symbol_has_the_same_ids_again_and_nobody_can_change_them(symbol):
+def test_cached_ids_of_a_symbol_cannot_be_changed(symbol):
     vocabulary = Vocabulary([97, 98], "characters" if isinstance(symbol, str) else "bytes")
     for _ in range(3):
         ids = vocabulary.encode(symbol)
@@ -124,7 +124,7 @@ def test_a_symbol_has_the_same_ids_again_and_nobody_can_change_them(symbol):
     assert pickle.loads(pickle.dumps(vocabulary)).encode(symbol).tolist() == [1]
 
 
-def test_unknown_characters_take_no_more_and_more_memory():
+def test_unknown_characters_are_not_cached():
     vocabulary = Vocabulary([97, 98], unknown=True)
     characters = [chr(code) for code in range(0x4E00, 0x4E00 + 50)]
     assert {int(vocabulary.encode(c)[0]) for c in characters * 2} == {2}
@@ -179,7 +179,7 @@ def test_an_empty_text_has_no_vocabulary(blocks):
         (b"\xff", b"\xff\x00", 1, r"b'\\x00' \(byte 0x00\)"),
     ],
 )
-def test_an_unknown_symbol_is_named_with_its_place(known, text, position, named):
+def test_unknown_symbols_are_named_with_their_position(known, text, position, named):
     vocabulary = Vocabulary.from_text(known)
     message = rf"^prime contains {named} at position {position}, .* of the model's {len(set(known))} symbols.* fit on"
     with pytest.raises(InvalidInputError, match=message):
@@ -208,7 +208,7 @@ def test_refuses_texts_of_the_wrong_type(known, text, message):
         vocabulary.encode_blocks([known, text], name="prime")
 
 
-def test_a_name_for_errors_is_str():
+def test_refuses_names_that_are_not_str():
     with pytest.raises(InvalidInputError, match=r"^name must be str, not float"):
         Vocabulary.from_text("abc").encode("ab", name=1.0)
 
@@ -273,7 +273,7 @@ def test_without_a_boundary_ids_are_one_document():
 # ---------------------------------------------------------------- the sequence
 
 
-def test_codes_are_the_vocabularys_own_and_read_only():
+def test_codes_are_copied_and_read_only():
     codes = np.array([97, 99], np.uint32)
     vocabulary = Vocabulary(codes)
     codes[0] = 98
@@ -305,7 +305,7 @@ def test_refuses_invalid_codes(codes, kind, message):
         Vocabulary(codes, kind)
 
 
-def test_indexing_is_that_of_a_sequence():
+def test_vocabulary_indexes_like_a_sequence():
     vocabulary = Vocabulary.from_text("hello")
     assert len(vocabulary) == 4
     assert vocabulary[0] == vocabulary[-4] == "e"

@@ -114,7 +114,7 @@ def test_steps_one_by_one_are_one_pass_with_the_same_dropout():
     assert bits(single) == bits(whole)
 
 
-def test_dropout_does_something_and_only_in_training():
+def test_dropout_acts_in_training_alone():
     plain = small(9, cell="gru").fit(TEXT)
     for kind in ("dropout", "weight_dropout"):
         dropped = small(9, cell="gru", **{kind: 0.5}).fit(TEXT)

@@ -189,7 +189,7 @@ def test_the_size_of_the_blocks_does_not_change_the_bits(whole):
     assert runs[0].streams.steps_per_epoch % 2  # the last block of an epoch is a smaller one
 
 
-def test_there_are_no_more_threads_than_streams():
+def test_threads_are_limited_by_streams():
     assert Run(*start(B=2), T=T, n_threads=5).trainer.arrangement.n_threads == 2
 
 
@@ -256,7 +256,7 @@ def test_ctrl_c_anywhere_counts_changed_weights():
 
 
 @pytest.mark.parametrize(("block_step", "fits"), [(6, True), (5, False)])
-def test_a_block_has_the_chunks_that_were_read_of_it(block_step, fits):
+def test_refuses_a_block_with_fewer_chunks_than_were_read(block_step, fits):
     """Of a text of 24 chunks, 24 may have been read after 30 steps, but not 25."""
     kind = partial(trainer.Trainer, block_step=block_step)
     if fits:

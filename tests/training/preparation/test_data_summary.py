@@ -21,12 +21,12 @@ from crnn import CharRNN
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("verbose", [1, 2])
-def test_training_says_first_what_there_is_to_read(capsys, X, parameters, line, verbose):
+def test_training_first_tells_the_size_of_the_text(capsys, X, parameters, line, verbose):
     CharRNN(3, max_steps=1, verbose=verbose, **parameters).fit(X)
     assert capsys.readouterr().err.splitlines()[0] == line
 
 
-def test_partial_fit_counts_what_the_model_knows(capsys):
+def test_partial_fit_tells_the_known_symbols(capsys):
     CharRNN(3, max_steps=1).fit("abc").set_params(verbose=1).partial_fit("abab")
     assert capsys.readouterr().err.splitlines()[0] == "data: 4 characters, 3 different ones"
 

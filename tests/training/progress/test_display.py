@@ -396,11 +396,11 @@ def test_silent_command_shows_no_progress(monkeypatch):
 
 
 @pytest.mark.parametrize("stream", [Full(), None])
-def test_a_broken_stream_does_not_matter(monkeypatch, stream):
+def test_broken_streams_are_ignored(monkeypatch, stream):
     shown(stream, monkeypatch)
 
 
-def test_a_stream_that_breaks_in_between_does_not_matter(monkeypatch):
+def test_stream_that_breaks_later_is_ignored(monkeypatch):
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     with CountingProgress(1, "data") as progress:
