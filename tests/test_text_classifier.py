@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from crnn import CharNGram, CharRNN, InvalidInputError, ModelFileError, NotFittedError, TextClassifier
 from crnn.inference.scoring.class_probabilities import fitted_weights
+from crnn.reference.kneser_ney import KneserNey
 from crnn.training.preparation.class_data import ClassData
 
 X = ["anna", "hannah", "eva", "bob", "otto", "rob", "", "tim"] * 3
@@ -301,10 +302,16 @@ def tiny(**parameters):
 def test_counts_by_bayes_rule(directions):
     model = TextClassifier(counts(), directions=directions).fit(X, Y)
     found, scores = model.predict_log_proba(["hanna", "bobby", ""]), 0
-    for reverse in {"both": (False, True), "forward": (False,), "backward": (True,)}[directions]:
-        told = counts().fit([text[::-1] for text in X] if reverse else X, labels=Y)
-        texts = [text[::-1] for text in ("hanna", "bobby", "")] if reverse else ["hanna", "bobby", ""]
-        scores = scores + np.transpose([told.score_samples(texts, labels=label) for label in "fmx"])
+    vocabulary = model.vocabulary_.with_labels(())
+
+    def encoded(text, step):
+        return [*vocabulary.encode(text[::step]).tolist(), vocabulary.boundary]
+
+    for step in {"both": (1, -1), "forward": (1,), "backward": (-1,)}[directions]:
+        own = [[encoded(text, step) for text, y in zip(X, Y, strict=True) if y == label] for label in "fmx"]
+        references = [KneserNey(texts, 3, len(vocabulary), vocabulary.boundary) for texts in own]
+        texts = [encoded(text, step) for text in ("hanna", "bobby", "")]
+        scores = scores + np.array([[reference.log_probability(text) for reference in references] for text in texts])
     joint = scores / (1 + (directions == "both")) + np.log([9 / 24, 12 / 24, 3 / 24])
     np.testing.assert_allclose(found, joint - np.logaddexp.reduce(joint, axis=1, keepdims=True), rtol=1e-9)
     assert (model.n_steps_, model.history_, model.weights_.tolist()) == (0, [], [1.0])

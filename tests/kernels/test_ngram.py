@@ -81,8 +81,7 @@ def test_strings_under_all_tries_match_the_definition(classes, order, strings):
     for texts, row in zip(classes, out, strict=True):
         reference = KneserNey(texts, order, V, V - 1)
         for string, log_p in zip(strings, row, strict=True):
-            p = [reference.probability([V - 1, *string[:i]], w) for i, w in enumerate(string)]
-            assert log_p == pytest.approx(np.log(p).sum(), rel=1e-11, abs=1e-11)
+            assert log_p == pytest.approx(reference.log_probability(string), rel=1e-11, abs=1e-11)
 
 
 def test_a_long_string_of_small_probabilities_does_not_underflow():
@@ -91,10 +90,26 @@ def test_a_long_string_of_small_probabilities_does_not_underflow():
     tables.log_likelihoods(x, np.array([1000, 1000], np.intp), out)
     tables.log_likelihoods(x[:1000], np.array([1000], np.intp), half)
     assert out.tolist() == [[half[0, 0]] * 2]
-    reference = KneserNey([[0, 1, 6], [2, 6]], 3, 7, 6)
-    expected = sum(np.log(reference.probability([6, *x[:i].tolist()], int(x[i]))) for i in range(1000))
+    expected = KneserNey([[0, 1, 6], [2, 6]], 3, 7, 6).log_probability(x[:1000].tolist())
     assert half[0, 0] == pytest.approx(expected, rel=1e-11)
     assert half[0, 0] < -1000
+
+
+def test_a_string_in_parts_has_the_same_bits():
+    tables = ngrams.ClassCounts(**unrolled_of([counted([[0, 1, 6], [2, 6]], 3, 7, 6), counted([[3, 0, 6]], 2, 7, 6)]))
+    x, out = np.random.default_rng(0).integers(7, size=907).astype(np.int32), np.empty((2, 1))
+    tables.log_likelihoods(x, np.array([907], np.intp), out)
+    contexts, sums = np.full(2, -1, np.int32), np.array([[0.0, 1.0]] * 2)
+    for part in np.split(x, [0, 1, 5, 307, 307]):
+        tables.read_part(part, contexts, sums)
+    assert (sums[:, 0] + np.log(sums[:, 1])).tolist() == out[:, 0].tolist()
+
+
+@pytest.mark.parametrize(("x", "contexts"), [([4], [-1]), ([-1], [-1]), ([0], [-2]), ([0], [99])])
+def test_invalid_parts_under_all_tries(x, contexts):
+    tables = ngrams.ClassCounts(**unrolled_of([counted([[0, 1, 3]], 2, 4, 3)]))
+    with pytest.raises(ValueError, match="ids must be below 4, and contexts those of the tries"):
+        tables.read_part(np.array(x, np.int32), np.array(contexts, np.int32), np.array([[0.0, 1.0]]))
 
 
 @pytest.mark.parametrize(

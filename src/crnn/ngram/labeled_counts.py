@@ -33,16 +33,26 @@ class LabeledCounts:
     def log_likelihoods(self, strings: Strings) -> NDArray[np.float64]:
         """Return log P of each string given each label, (K, n); a string's bits do not depend on the others."""
         ids, lengths, parts, first, done = *strings, list[NDArray[np.float64]](), 0, 0
-        ends = np.cumsum(lengths)
+        ends, room = np.cumsum(lengths), max(1, CALL_SYMBOLS // len(self.parts))
         while first < len(lengths) or not parts:
             check_cancelled()
-            room = done + CALL_SYMBOLS // len(self.parts)
-            last = max(first + 1, int(np.searchsorted(ends, room, side="right"))) if len(lengths) else 0
+            last = max(first + 1, int(np.searchsorted(ends, done + room, side="right"))) if len(lengths) else 0
             end = int(ends[last - 1]) if last else 0
-            parts.append(np.empty((len(self.parts), last - first)))
-            self._tables.log_likelihoods(ids[done:end], lengths[first:last], parts[-1])
+            if end - done > room:
+                parts.append(self._of_long(ids[done:end], room))
+            else:
+                parts.append(np.empty((len(self.parts), last - first)))
+                self._tables.log_likelihoods(ids[done:end], lengths[first:last], parts[-1])
             first, done = last, end
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+    def _of_long(self, ids: NDArray[np.int32], room: int) -> NDArray[np.float64]:
+        """Return log P of one string given each label, (K, 1), read in several calls, so that Ctrl-C is handled."""
+        contexts, sums = np.full(len(self.parts), -1, np.int32), np.tile([0.0, 1.0], (len(self.parts), 1))
+        for i in range(0, len(ids), room):
+            check_cancelled()
+            self._tables.read_part(ids[i : i + room], contexts, sums)
+        return np.asarray(sums[:, :1] + np.log(sums[:, 1:]))
 
     @cached_property
     def _tables(self) -> ClassCounts:

@@ -4,6 +4,7 @@ text, and each one's predecessors are collected in a set.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
@@ -45,6 +46,11 @@ class KneserNey:
     def probabilities(self, context: Sequence[int]) -> list[float]:
         """Return p(symbol | context) of all symbols."""
         return [self.probability(context, w) for w in range(self.symbols)]
+
+    def log_probability(self, text: Sequence[int]) -> float:
+        """Return log P of a text, which starts like those that were counted."""
+        start = [] if self.boundary is None else [self.boundary]
+        return sum(math.log(self.probability([*start, *text[:i]], w)) for i, w in enumerate(text))
 
     def _probability(self, context: NGram, symbol: int) -> float:
         shorter = self._probability(context[1:], symbol) if context else 1 / self.symbols

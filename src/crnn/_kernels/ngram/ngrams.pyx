@@ -438,7 +438,7 @@ cdef class ClassCounts:
     def log_likelihoods(self, const int[::1] ids not None, const Py_ssize_t[::1] lengths not None,
                         double[:, ::1] out not None):
         """out[k, b] = log P of string b by trie k after a boundary; ids are the strings one after another."""
-        cdef Py_ssize_t K = self.roots.shape[0], B = lengths.shape[0], b, i, k, first, n = 0
+        cdef Py_ssize_t K = self.roots.shape[0], B = lengths.shape[0], b, k, first, n = 0
         cdef bint good = True
         cdef double total, product
         cdef int c
@@ -447,22 +447,58 @@ cdef class ClassCounts:
         for b in range(B):
             good &= 0 <= lengths[b] <= ids.shape[0] - n
             n += lengths[b]
-        for i in range(ids.shape[0]):
-            good &= 0 <= ids[i] < self.V
-        if not good or n != ids.shape[0]:
+        good &= n == ids.shape[0] and self.are_symbols(ids)
+        if not good:
             raise ValueError(f"lengths must add up to the number of ids, which must be below {self.V}")
         with nogil:
             for k in range(K):  # a trie stays in the cache while it reads all strings
                 first = 0
                 for b in range(B):
                     c, total, product = self.nexts[self.firsts[self.roots[k]] + self.boundary], 0, 1
-                    for i in range(first, first + lengths[b]):
-                        product *= self.advance(&c, ids[i], self.roots[k])
-                        if product < SMALL:  # a logarithm for many symbols at once
-                            total += log(product)
-                            product = 1
+                    self.read(&ids[0] + first, lengths[b], self.roots[k], &c, &total, &product)
                     first += lengths[b]
                     out[k, b] = total + log(product)
+
+    def read_part(self, const int[::1] ids not None, int[::1] contexts not None, double[:, ::1] sums not None):
+        """Read a part of a string by each trie: log P of the parts up to here is sums[k, 0] + log(sums[k, 1]).
+
+        contexts (K,) and sums (K, 2) are from the part before, and updated. For the first part, a context of -1 is that
+        of the boundary, and the sums are 0 and 1.
+        """
+        cdef Py_ssize_t K = self.roots.shape[0], k
+        cdef int end
+        cdef bint good = self.are_symbols(ids)
+        require_size("contexts", contexts.shape[0], K)
+        require_size("rows of sums", sums.shape[0], K)
+        require_size("sums", sums.shape[1], 2)
+        for k in range(K):
+            end = self.roots[k + 1] if k + 1 < K else <int>self.suffixes.shape[0]
+            good &= contexts[k] == -1 or self.roots[k] <= contexts[k] < end
+        if not good:
+            raise ValueError(f"ids must be below {self.V}, and contexts those of the tries")
+        with nogil:
+            for k in range(K):
+                if contexts[k] == -1:
+                    contexts[k] = self.nexts[self.firsts[self.roots[k]] + self.boundary]
+                self.read(&ids[0], ids.shape[0], self.roots[k], &contexts[k], &sums[k, 0], &sums[k, 1])
+
+    cdef bint are_symbols(self, const int[::1] ids) noexcept:
+        """Whether all ids are symbols."""
+        cdef Py_ssize_t i
+        cdef bint good = True
+        for i in range(ids.shape[0]):
+            good &= 0 <= ids[i] < self.V
+        return good
+
+    cdef inline void read(self, const int* ids, Py_ssize_t n, int root, int* c, double* total, double* product) \
+            noexcept nogil:
+        """Add log p of n symbols from the context c on, which moves, to total + log(product)."""
+        cdef Py_ssize_t i
+        for i in range(n):
+            product[0] *= self.advance(c, ids[i], root)
+            if product[0] < SMALL:  # a logarithm for many symbols at once
+                total[0] += log(product[0])
+                product[0] = 1
 
     cdef inline double advance(self, int* c, int symbol, int root) noexcept nogil:
         """p(symbol | context c); c becomes the next context."""

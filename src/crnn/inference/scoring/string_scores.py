@@ -17,7 +17,7 @@ from ...runtime.threads import inference_threads, run_tasks
 from ...text.sources.input_checks import Errors, checked_errors, is_missing, python_values, refuse_other_collections
 from ...text.sources.lines import Lines
 from ...text.symbols.codes import Text, byte_view, pieces
-from ...text.symbols.vocabulary import Vocabulary
+from ...text.symbols.vocabulary import Vocabulary, encoded_pieces
 from ..network.protocol import InferenceNetwork, State
 from ..network.scratch import ScratchPool
 
@@ -94,15 +94,24 @@ class Strings(NamedTuple):
         index.
         """
         texts = block.texts if texts is None else texts
+        end = [] if vocabulary.boundary is None or not ended else [vocabulary.boundary]
+        room = len(end) if len(texts) == 1 else 0  # for the end of a single text, since appending copies a long one
         try:
-            ids = vocabulary.encode(_joined(texts, vocabulary)).astype(np.int32)
+            joined, done = _joined(texts, vocabulary), 0
+            ids = np.empty(len(joined) + room, np.int32)
+            for piece in encoded_pieces(vocabulary, [joined], name):
+                ids[done : done + len(piece)] = piece
+                done += len(piece)
         except InvalidInputError:
             for i, text in enumerate(block.texts, block.first):  # find the one that raises
                 with item_of(name, i):
                     vocabulary.encode(text, name=f"{name}[{i}]")
             raise
+        if len(texts) == 1:
+            ids[done:] = end
+            return cls(ids, np.array([len(ids)], np.intp))
         strings = cls(ids, np.fromiter(map(len, texts), np.intp, len(texts)))
-        return strings.followed_by(vocabulary.boundary if ended else None)
+        return strings.followed_by(*end) if end else strings
 
     @classmethod
     def encode_any(cls, texts: list[Any], vocabulary: Vocabulary) -> tuple[Strings, NDArray[np.bool_]]:
