@@ -33,16 +33,12 @@ from .parameters.checks import MAX_SIZE, checked_bool, checked_float, checked_in
 from .runtime.free_memory import available_bytes
 from .text.sources.input_checks import Errors, python_values, warn_caller
 from .text.sources.lines import Lines
-from .text.sources.text_input import text_source
 from .text.symbols.codes import Text
 
 SAVED = (CharRNN, CharNGram, Mixture)  # the models that can be saved
 ORDER = 12  # of the default model's n-grams: on log lines, longer ones did not find more anomalies
-MARGIN = 0.8  # of the memory for n-grams: an estimate may be too low
 MAX_MEMORY = 10**9  # bytes for the n-grams
-PROBE = 1 << 20  # symbols counted to estimate the time and memory for all texts
 COST_TEXTS = 4096  # texts scored to measure the time per character
-HASTE = 0.8  # of the time left that a block may take, if its texts cost as much as earlier ones
 CHOICE_TEXTS = 4096  # that choose the reduction
 HELD = 20  # held-out texts kept, times contamination: twice the number that sets a threshold without a warning
 NEW_SHARE = 0.01  # of texts with unknown characters above which `partial_fit` warns
@@ -743,23 +739,6 @@ def _clean_scores(model: LanguageModel, X: Iterable[Text], reduce: Reduce) -> ND
     return np.delete(scores, missing)
 
 
-def _count_what_fits(model: CharNGram, texts: list[Any], counted: int = 0) -> int:
-    """Count texts, half as many whenever they need too much memory, and return how many texts the model has counted.
-
-    If no more than the first `counted` texts fit, which the model has counted before, it stays as it is.
-    """
-    n = len(texts)
-    while n > counted:
-        try:
-            model.fit(texts[:n])
-            return n
-        except InvalidInputError:
-            if n == 1:
-                raise
-            n //= 2
-    return counted
-
-
 def _counts_of(texts: list[Any], options: Options) -> CharNGram:
     """Return the n-gram counts of randomly ordered texts, of all texts if time and memory permit."""
     free, start = available_bytes(), time.perf_counter()
@@ -768,30 +747,7 @@ def _counts_of(texts: list[Any], options: Options) -> CharNGram:
     if symbols < sys.maxunicode and len(set[Any]().union(*texts)) == symbols - len(texts):
         raise InvalidInputError("no character of X occurs twice. Pass more texts.", argument="X")
     model = CharNGram(ORDER, min_count=2, max_memory=memory)
-    probe = texts[: max(1, len(texts) * PROBE // symbols)]
-    if len(probe) < len(texts):  # later blocks may have characters that the first one lacks
-        known = [symbol for symbol in text_source(texts).vocabulary(2) if isinstance(symbol, str | bytes)]
-        model.set_params(vocabulary=known)
-    n, before, used, mark = 0, 0, 0, time.perf_counter()
-    more = _count_what_fits(model, probe)
-    while True:
-        n, before, now, size = n + more, n, time.perf_counter(), model._fitted("counting").counts.nbytes
-        if n == len(texts):
-            break
-        # The last block's cost per text. At most as many texts again, since their n-grams are new less often.
-        affordable = (
-            HASTE * (options.max_seconds - (now - start)) / (now - mark),
-            (MARGIN * memory / 2 - size) / (size - used + 1),
-        )
-        more = min(int(min(affordable) * (n - before)), n, len(texts) - n)
-        if more < max(1, n // 50):
-            break
-        used, mark = size, now
-        try:
-            model.partial_fit(texts[n : n + more])
-        except InvalidInputError:  # too little memory; the counts are unchanged
-            break
-    model.set_params(vocabulary=None)
+    n = model._fit_while(texts, ORDER, lambda: time.perf_counter() - start < options.max_seconds)
     if options.verbose:
         counted, part = time.perf_counter(), texts[:COST_TEXTS]
         model.score_samples(part)

@@ -177,6 +177,18 @@ class CharNGram(LanguageModel):
             progress.write(self._in_words())
         return self
 
+    def _fit_while(self, X: list[Any], order: int, more: Callable[[], bool]) -> int:
+        """Count documents until `more` returns False or the memory is used up, and return how many were counted.
+
+        The vocabulary is that of all documents.
+        """
+        settings, source = NGramSettings.check(self.get_params()), text_source(X)
+        vocabulary = source.vocabulary(settings.min_count, given=settings.vocabulary)
+        ids = _ids(source, vocabulary)
+        counts, n = Builder(len(vocabulary), vocabulary.boundary, settings.max_memory).build_some(ids, order, more)
+        self._learned = CountedText(vocabulary, counts)
+        return int(np.count_nonzero(ids[1:n] == vocabulary.boundary))
+
     def partial_fit(self, X: TextLike, y: None = None, *, labels: ArrayLike | None = None) -> Self:
         """Add the n-grams of another text to the counts.
 

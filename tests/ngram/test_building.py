@@ -75,6 +75,24 @@ def loss(counts, ids, cut):
     return -np.take_along_axis(counts.rows(contexts), ids[cut:, None].astype(np.intp), axis=1).sum()
 
 
+@pytest.mark.parametrize("text", [TEXT, TEXT.split()])
+@pytest.mark.parametrize("blocks", [1, 7, 1000])
+def test_counting_ends_after_a_block_that_uses_up_the_time(text, blocks, monkeypatch):
+    monkeypatch.setattr(building, "BLOCK", 512)
+    ids, symbols, boundary = of_text(text)
+    answers = iter([True] * (blocks - 1))
+    counts, n = Builder(symbols, boundary).build_some(ids, 6, lambda: next(answers, False))
+    assert n == (len(ids) if blocks == 1000 else 256 * (1 + blocks) + (boundary is not None))
+    assert same(counts, made(ids[:n], 6, symbols, boundary))
+
+
+def test_counting_ends_near_the_memory_limit():
+    ids, symbols, _ = of_text(TEXT)
+    counts, n = Builder(symbols, None, 60_000).build_some(ids, 6, lambda: True)
+    assert 24_000 < counts.nbytes < 30_000
+    assert same(counts, made(ids[:n], 6, symbols, None))
+
+
 @pytest.mark.parametrize("text", ["", "a", "ab", "aaaaaaaaaaaaaaa", [""], ["a"], ["", ""], ["ab", "c"]])
 @pytest.mark.parametrize("order", [None, 1, 9])
 def test_texts_shorter_than_the_order(text, order):

@@ -18,6 +18,7 @@ from .packed_counts import pack, pruned, unpack
 
 DEFAULT_MEMORY = 2 * 10**9
 BLOCK = 1 << 17  # symbols counted between checks of the memory use
+FIRST_BLOCK = 1 << 8  # symbols of the first block of `build_some`; each later one adds at most an eighth
 ORDERS = (10, 24)  # maximum orders tried; the second only if 10 is the best of the first, since most texts need less
 CHOICE_SYMBOLS = 1 << 20  # the last symbols of a longer text determine its order, in 1 to 3 seconds on one core
 MAX_SYMBOLS: int = np.iinfo(np.int32).max  # of a text, the type of its counts
@@ -58,6 +59,22 @@ class Builder:
                 f"largest order that fits is {counts.order}."
             )
         return counts
+
+    def build_some(self, ids: Ids, order: int, more: Callable[[], bool]) -> tuple[Counts, int]:
+        """Return the counts of the beginning of a text, and its length.
+
+        Counting ends with the text, or after a block if the counts are near the memory limit, or from the `BLOCK`-th
+        symbol on if `more` returns False.
+        """
+        counts, done = self._new(order), n_given(self._boundary)
+        counts.reserve(min(len(ids), self._max_memory // 64))
+        while done < len(ids):
+            end = min(done + min(max(done // 8, FIRST_BLOCK), BLOCK), len(ids))
+            counts.add(_read(ids, done, end), _read(ids, max(0, done - MAX_ORDER), done))
+            done = end
+            if counts.nbytes > PRUNED * (self._max_memory // 2) or (done >= BLOCK and not more()):
+                break
+        return counts, done
 
     def add(self, counts: Counts, ids: Ids, *, prune: bool = False) -> Counts:
         """Return counts that include another text; the given counts are unchanged.
