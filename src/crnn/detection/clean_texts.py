@@ -111,10 +111,11 @@ def _without_copies(given: NDArray[np.intp]) -> NDArray[np.intp]:
     repeated = given[given > 1]
     if len(repeated) < MIN_REPEATED or repeated.sum() <= given.sum() / 2:
         return given  # otherwise, the false-positive rate on new texts is at most twice too high
-    k = int(np.bincount(np.minimum(repeated, MAX_COPIES)).argmax())
-    if np.count_nonzero(repeated % k == 0) < COPIES * len(repeated):
-        return given
-    return np.maximum(np.rint(given / k), 1).astype(np.intp)
+    usual = int(np.bincount(np.minimum(repeated, MAX_COPIES)).argmax())
+    for k in range(usual, 1, -1):
+        if usual % k == 0 and np.count_nonzero(repeated % k == 0) >= COPIES * len(repeated):
+            return np.maximum(np.rint(given / k), 1).astype(np.intp)
+    return given
 
 
 def held_out(split: Split, older: Held, n: int) -> Held:
