@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from command_line import error
 
-from crnn import CharRNN
+from crnn import CharNGram, CharRNN
 from crnn.cli import main as cli
 
 TRAIN = ["train", "names", "--lines", "--labels", "labels", "-o", "names.crnn", "-q", "--seed=0", "--hidden-size=7"]
@@ -33,6 +33,18 @@ def test_sample_and_score_of_a_label(names, capsys):
     assert cli.main(["score", "names.crnn", "names", "--lines", "--label", "m"]) == 0
     scores = [float(line) for line in capsys.readouterr().out.split()]
     assert scores == pytest.approx(names.score_samples(["anna", "bob", "eve", "otto"], labels="m"), rel=1e-4)
+
+
+def test_counts_with_labels(folder, capsys):
+    (folder / "names").write_text("anna\nbob\neve\notto\n")
+    (folder / "labels").write_text("f\nm\nf\nm\n")
+    assert cli.main([*TRAIN[:-2], "--model", "ngram", "--order", "3"]) == 0
+    expected = CharNGram(3).fit(["anna", "bob", "eve", "otto"], labels=[*"fmfm"])
+    assert cli.main(["sample", "names.crnn", "--num-samples", "3", "--label", "m", "--seed", "5"]) == 0
+    assert capsys.readouterr().out.splitlines() == expected.sample(num_samples=3, label="m", random_state=5)
+    assert cli.main(["score", "names.crnn", "names", "--lines", "--label", "m"]) == 0
+    scores = [float(line) for line in capsys.readouterr().out.split()]
+    assert scores == pytest.approx(expected.score_samples(["anna", "bob", "eve", "otto"], labels="m"), rel=1e-4)
 
 
 def test_without_a_label(names, capsys):
