@@ -16,7 +16,8 @@ the two alone: the mean difference over the splits, paired, with its standard er
 The parameters of the baseline are those that `--tune` finds by a grid search, as users do: the most accurate ones in
 three-fold cross-validation on the first split's texts to learn. It prints how long that takes, which the seconds of
 `fit` do not include. `TextClassifier` is not tuned. `--seconds` adds `TextClassifier.recommended`, trained for so long.
-`--splits 1` is a quick look, and `--only counts network both` names contenders.
+`--splits 1` is a quick look, and `--only counts network both` names contenders. `--speed` prints how many distinct
+texts counts label per second, and how long a single text takes.
 """
 
 from __future__ import annotations
@@ -200,6 +201,27 @@ def tune(data: str, grid: Sequence[tuple[int, float, bool]] = tuple(GRID)) -> tu
     return chosen, time.process_time() - start
 
 
+def speed(data: str, repeats: int = 5) -> Iterator[str]:
+    """Yield a table of the speed of counts: the best of some repeats, in processor time of all threads."""
+    texts, labels = DATA[data]()
+    distinct = [*dict.fromkeys(texts)]
+    head = f"{data}: {len(distinct):,} distinct texts, {len(set(labels))} classes"
+    yield f"| {head} | texts per second | µs for one text |"
+    yield "|---|---|---|"
+    for directions in ("forward", "both"):
+        model, seconds = TextClassifier(CharNGram(**COUNTS), directions=directions).fit(texts, labels), list[float]()
+        for _ in range(repeats):
+            start = time.process_time()
+            together = model.predict_proba(distinct)
+            middle = time.process_time()
+            alone = [model.predict_proba([text]) for text in distinct[:2000]]
+            seconds += [middle - start, (time.process_time() - middle) / len(alone)]
+        np.testing.assert_array_equal(together[: len(alone)], np.concatenate(alone))
+        yield (
+            f"| counts, {directions} | {len(distinct) / min(seconds[::2]):,.0f} | {1e6 * min(seconds[1::2]):.0f} |"
+        )
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Print a table for each kind of data."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -208,11 +230,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--only", nargs="+", metavar="CONTENDER")
     parser.add_argument("--tune", action="store_true")
+    parser.add_argument("--speed", action="store_true")
     options = parser.parse_args(argv)
     for data in options.data or DATA:
         if options.tune:
             chosen, seconds = tune(data)
             print(f"{data}: {chosen}, found in {seconds:.0f} s")
+        elif options.speed:
+            print("\n".join(speed(data)), flush=True)
         else:
             makers = contenders(data, options.seconds)
             if options.only:

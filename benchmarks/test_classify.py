@@ -49,6 +49,13 @@ def test_tuning_takes_the_most_accurate(small):
     assert seconds > 0
 
 
+def test_the_table_of_speed(small):
+    _, _, forward, both = classify.speed("domains", repeats=1)
+    for row in (forward, both):
+        a_second, microseconds = (float(cell.replace(",", "")) for cell in row.strip(" |").split("|")[1:])
+        assert 1e6 / a_second < microseconds
+
+
 def test_wrong_probabilities_are_found():
     with pytest.raises(AssertionError):
         classify.check(np.array([[0.5, 0.4]]), 1, 2)
