@@ -3,9 +3,9 @@
 Log lines: a detector and its peers learn ``--megabytes`` of clean lines (`benchmarks.log_lines`), whose numbers are
 masked. The recall is at a false-positive rate of 0.1 %: for ``AnomalyDetector()`` at the threshold that `fit` has set,
 else at the threshold of 200,000 further clean lines. The last column is the false-positive rate at that threshold on
-200,000 other clean lines. Then the same for domain names (`benchmarks.domain_names`) of
-several lengths, as AUC by kind and recall, and with
-``--names FILE`` for names, one a line.
+200,000 other clean lines. Then the same for domain names (`benchmarks.domain_names`) of several lengths, as AUC by
+kind and recall, with a network trained for ``--network SECONDS`` and its mixture with the counts; and with ``--names
+FILE`` for names, one a line. ``--log-network SECONDS`` adds a network to the table of log lines, too.
 
 ``--drift N`` learns N blocks of masked log lines one by one with `partial_fit`. In every third block, a service of the
 generator has a new release, which renames one word of its messages. After each block: the false-positive rate on fresh
@@ -40,8 +40,10 @@ from benchmarks.anomaly_peers import FOREST_TEXTS, RarestPair, TfIdf
 from benchmarks.large_files import memory
 from benchmarks.log_lines import masked, mixed_lines, usual_lines
 from benchmarks.report import machine
-from crnn import AnomalyDetector, CharRNN, Lines
+from crnn import AnomalyDetector, CharNGram, CharRNN, Lines, Mixture
+from crnn.anomaly_detector import ORDER
 from crnn.inference.scoring.string_scores import Reduce
+from crnn.language_model import LanguageModel
 
 RATE = 0.001
 BYTES_A_LINE = 118
@@ -105,14 +107,17 @@ def detector_rows(texts: list[str], rate: float = RATE) -> Iterator[Row]:
         yield Row(f"the same model, {reduce}", seconds, partial(detector.estimator_.score_samples, reduce=reduce))
 
 
-def network_rows(texts: list[str], seconds: float) -> Iterator[Row]:
-    """Yield a network trained for some seconds, with each reduction."""
+def network_rows(texts: list[str], seconds: float, *, mixed: bool = False) -> Iterator[Row]:
+    """Yield a network trained for some seconds, with each reduction, and if asked its mixture with counts."""
     start = time.perf_counter()
     model = CharRNN.recommended(texts, seconds, fit=True, min_count=2, random_state=0, verbose=0)
+    models: dict[str, LanguageModel] = {f"{model.cell_} of {model.hidden_size} units": model}
+    if mixed:
+        models["network and counts"] = Mixture([model, CharNGram(ORDER, min_count=2).fit(texts)])
     taken = time.perf_counter() - start
-    for reduce in REDUCTIONS:
-        name = f"{model.cell_} of {model.hidden_size} units, {reduce}"
-        yield Row(name, taken, partial(model.score_samples, reduce=reduce))
+    for name, model_of in models.items():
+        for reduce in REDUCTIONS:
+            yield Row(f"{name}, {reduce}", taken, partial(model_of.score_samples, reduce=reduce))
 
 
 # ----------------------------------------------------------------------- logs
@@ -247,7 +252,7 @@ def name_rows(train: list[str], network: float) -> Iterator[Row]:
     """Yield the ways to score names."""
     yield from detector_rows(train, 0.01)
     if network:
-        yield from network_rows(train, network)
+        yield from network_rows(train, network, mixed=True)
     yield fitted("TF-IDF + SGDOneClassSVM", lambda: TfIdf("linear", of_characters=True).fit(train).score)
     kernel = TfIdf("kernel", of_characters=True, max_texts=5000)
     yield fitted("TF-IDF + OneClassSVM, 5,000 names", lambda: kernel.fit(train).score)
@@ -324,7 +329,8 @@ def main() -> None:
     parser.add_argument("--megabytes", type=float, default=120.0, help="of log lines to learn; 0: no table of them")
     parser.add_argument("--domains", type=int, default=50_000, help="names to learn; 0: no table of them")
     parser.add_argument("--names", type=Path)
-    parser.add_argument("--network", type=float, default=0.0, metavar="SECONDS", help="train a network, too")
+    parser.add_argument("--network", type=float, default=10.0, metavar="SECONDS", help="for names; 0: none")
+    parser.add_argument("--log-network", type=float, default=0.0, metavar="SECONDS", help="for log lines")
     parser.add_argument("--rates", action="store_true")
     parser.add_argument("--drift", type=int, default=0, metavar="N", help="learn N blocks one by one")
     parser.add_argument("--throughput", type=Path, metavar="FILE")
@@ -336,7 +342,7 @@ def main() -> None:
     print("\n".join(machine()), flush=True)
     n_lines, tables = int(options.megabytes * 1e6 / BYTES_A_LINE), list[Iterable[str]]()
     if n_lines:
-        tables.append(logs(n_lines, 200_000, 1000, options.network))
+        tables.append(logs(n_lines, 200_000, 1000, options.log_network))
     if options.rates:
         tables.append(rates(200_000, 500_000, 3))
     if options.drift:

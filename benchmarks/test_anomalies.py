@@ -35,11 +35,12 @@ def test_the_table_of_rates():
 
 
 def test_the_table_of_domains():
-    _, _, head, _, *rows = anomalies.domains(3000, 200, network=0.0)
+    _, _, head, _, *rows = anomalies.domains(3000, 200, network=0.5)
     assert cells(head)[2:-2] == list(domain_names.KINDS)
     table = {cells(row)[0]: cells(row) for row in rows}
-    assert len(table) == 5
+    assert len(table) == 3 + 6 + 2
     assert float(table["the same model, mean"][2]) > 0.95
+    assert float(table["network and counts, mean"][2]) > 0.95
 
 
 def test_the_table_of_names(tmp_path):
