@@ -1,4 +1,7 @@
-"""Ctrl-C anywhere in the Python code of a public call: the model is as before, or some whole steps further."""
+"""Ctrl-C anywhere in the Python code of a public call: the model is as before, or some whole steps further.
+
+However many symbols a model has, a call looks for signals often.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ import io
 import itertools
 import os
 import pickle
+import signal
 import threading
+import time
 from functools import partial
 
 import numpy as np
@@ -127,3 +132,54 @@ def test_ctrl_c_leaves_whole_steps_no_thread_and_no_lock(name, stride, tmp_path,
         call(model, STEPS)  # nothing is left locked
         assert set(os.listdir()) <= files, place  # a save removes what an interrupted one has left
         current.append(copy.deepcopy(original))
+
+
+MANY = "".join(map(chr, range(0x4E00, 0x4E00 + 20_000)))
+LESS = MANY[:5000]
+
+
+def counts_of_many():
+    return CharNGram(2, n_threads=1).fit([MANY[i : i + 5] for i in range(0, len(MANY), 5)])
+
+
+def network_of_many(symbols=MANY):
+    model = CharRNN(8, max_steps=0, random_state=0, n_threads=1)
+    return model.fit([symbols[i : i + 5] for i in range(0, len(symbols), 5)])
+
+
+def three_of_many():
+    return Mixture([counts_of_many(), network_of_many(), CharNGram(1, n_threads=1).fit([MANY])])
+
+
+# A model of many symbols, and a call that takes long.
+LONG_CALLS = {
+    "sample": (lambda: CharNGram(2, n_threads=1).fit(MANY), lambda model: model.sample(8000)),
+    "predict_proba": (counts_of_many, lambda model: model.predict_proba(list(MANY[:1000]))),
+    "beam_search": (counts_of_many, lambda model: model.beam_search(2, beams=400)),
+    "completions": (
+        network_of_many, lambda model: model.start().beam_search(2, beams=1000, stop=list(MANY[:2])),
+    ),
+    "restore": (counts_of_many, lambda model: model.restore(["一_丂"] * 4, gaps="_")),
+    "a gap's log-odds": (
+        lambda: network_of_many(LESS), lambda model: model.restore("一_丂", gaps="_", changes=True, beams=4),
+    ),
+    "matching": (lambda: network_of_many(LESS), lambda model: model.sample(num_samples=5, matching="一..?")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LONG_CALLS)
+def test_calls_of_models_with_many_symbols_look_for_signals(name):
+    make, call = LONG_CALLS[name]
+    model = make()
+    call(model)  # imports take a while, too
+    moments = [time.process_time()]
+    before = signal.signal(signal.SIGPROF, lambda *given: moments.append(time.process_time()))
+    try:
+        signal.setitimer(signal.ITIMER_PROF, 0.002, 0.002)
+        call(model)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+    moments.append(time.process_time())
+    # A share of the call's time, whatever the machine: each of these calls looked for signals less often before.
+    assert np.diff(moments).max() < 0.25 * (moments[-1] - moments[0])

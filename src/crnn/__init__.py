@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 
+TYPE_CHECKING = False  # importing it from typing takes milliseconds, in which Ctrl-C would show a traceback of `crnn`
 if TYPE_CHECKING:
+    from typing import Any
+
     from .anomaly_detector import AnomalyDetector
     from .char_ngram import CharNGram
     from .char_rnn import CharRNN

@@ -499,8 +499,8 @@ class LanguageModel(Estimator):
             The share of letters with a typo, such as 0.05: a substituted, missing or excess letter, or two swapped
             letters, all equally frequent. A lower rate changes less.
         beams : int, default=None
-            The number of hypotheses to keep. None: 4, but 16 with `typos`, and at least one for each symbol with
-            `gaps`. More beams find more probable originals, in as many times the time.
+            The number of hypotheses to keep. None: 4, but 16 with `typos`, and at least one for each symbol, up to
+            2,048 symbols, with `gaps`. More beams find more probable originals, in as many times the time.
         prime : str or bytes, default=""
             Text that precedes each of the texts, such as ``"\n"``; it is not returned.
         label : str, int, float or bool, default=None

@@ -12,6 +12,7 @@ from ..runtime.cancellation import check_cancelled
 from .discounts import discounts
 
 MAX_ORDER: int = ngrams.LONGEST_ORDER
+CALL_NUMBERS = 1 << 20  # log probabilities computed per call
 CALL_SYMBOLS = 1 << 16  # symbols counted per call, which take a tenth of a second, so that Ctrl-C is handled in time
 NODE_BYTES, NUMBER_BYTES = 16, 4
 
@@ -93,7 +94,10 @@ class Counts:
         """Return the log probabilities of all symbols after each of the contexts (B, k), as (B, V)."""
         before = np.ascontiguousarray(contexts, np.int32)
         out = np.empty((len(before), self.symbols))
-        ngrams.rows_after(self.trie, before, out)
+        step = max(1, CALL_NUMBERS // self.symbols)
+        for i in range(0, len(out), step):
+            check_cancelled()
+            ngrams.rows_after(self.trie, before[i : i + step], out[i : i + step])
         return out
 
     def update_discounts(self) -> None:

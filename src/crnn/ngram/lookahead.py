@@ -18,6 +18,7 @@ from .occurrences import levels_of
 
 MAX_BYTES = 1 << 30  # of a look-ahead
 MAX_VISITS = 1 << 31  # of entries, which takes several seconds
+CALL_VISITS = 1 << 24  # maximum of a call that draws, so that Ctrl-C gets through
 TOLERANCE = 1e-12  # relative change of the values in the last sweep
 MIN_TEMPERATURE, MAX_BIAS = 0.05, 100.0  # beyond these, a weight may be too small or large for float64
 
@@ -148,11 +149,15 @@ class Lookahead:
 
     def run(self, uniforms: Uniforms, n: int) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
         """Make a trial with each stream of random numbers; return texts (B, n) and lengths (B,), -1 for a failure."""
-        check_cancelled()
         B, goal = len(uniforms.states), self.goal
         texts, lengths = np.empty((B, n), np.int32), np.empty(B, np.intp)
-        start, random = (self.start, goal.start, goal.end), (uniforms.states, uniforms.increment)
-        self.contexts.draw(goal.rows, goal.steps, self.values, *start, *random, texts, lengths)
+        of_goal, start = (goal.rows, goal.steps, self.values), (self.start, goal.start, goal.end)
+        step = max(1, CALL_VISITS // (max(1, n) * self.contexts.V))
+        for i in range(0, B, step):
+            check_cancelled()
+            part = slice(i, i + step)
+            random = uniforms.states[part], uniforms.increment
+            self.contexts.draw(*of_goal, *start, *random, texts[part], lengths[part])
         return texts, lengths
 
     def log_values(self, state: NDArray[np.int32], q: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ..._kernels.entry import core
 from ...runtime.cancellation import check_cancelled
 from ..network.context import Context
-from ..network.protocol import InferenceNetwork, State
+from ..network.protocol import InferenceNetwork, State, rows_of_call
+from ..sampling.beam_search import largest
 from ..sampling.sampling_controls import SamplingControls
 from ..sampling.text_sampler import text_sampler
 from ..sampling.uniforms import Uniforms, root
@@ -22,7 +23,7 @@ PILOT_TRIALS, SUCCESS = 512, 0.5  # trials that decide on the next size, and the
 PILOT_LENGTH = 1000  # maximum symbols of such a trial
 ROUND, ROUNDS = 64, 4  # prefixes read at a time: at least 64, and a fourth of those in the tree
 PLAIN_SHARE = 0.05  # of the trials
-MAX_NUMBERS = 1 << 24  # probabilities of all prefixes
+MAX_NUMBERS = 1 << 22  # probabilities of all prefixes
 MAX_STATE_BYTES = 1 << 28  # of all prefixes' states
 
 Floats = NDArray[np.float64]
@@ -82,7 +83,7 @@ class PrefixTree:
         """Read the most probable waiting prefixes until the tree has this many, later at most `most`."""
         while self._size < size and len(self._waiting.p):
             check_cancelled()
-            order = np.argsort(-self._waiting.p, kind="stable")[:most]  # there will be no room for the others
+            order = largest(self._waiting.p, most)  # there will be no room for the others
             count = min(max(ROUND, self._size // ROUNDS), size - self._size, len(order))
             chosen, self._waiting = self._waiting.take(order[:count]), self._waiting.take(order[count:])
             starts = np.cumsum([0, *(len(read.q) for read in self._rounds)])
@@ -151,8 +152,14 @@ class PrefixTree:
 
     def run(self, uniforms: Uniforms, n: int) -> tuple[NDArray[np.int32], Integers]:
         """Make a trial with each stream of random numbers; return texts (B, n) and lengths (B,), -1 for a failure."""
-        trials = _Trials(self._goal, uniforms, n)
-        active, nodes, t = np.arange(len(uniforms.states)), np.zeros(len(uniforms.states), np.intp), 0
+        trials, rows = _Trials(self._goal, uniforms, n), rows_of_call(self._network.symbols)
+        for first in range(0, len(uniforms.states), rows):
+            self._run(trials, uniforms, np.arange(first, min(first + rows, len(uniforms.states))))
+        return trials.texts, trials.lengths
+
+    def _run(self, trials: _Trials, uniforms: Uniforms, active: Integers) -> None:
+        """Make some of the trials."""
+        nodes, t = np.zeros(len(active), np.intp), 0
         left: list[tuple[Integers, ...]] = []  # trials that leave the tree: last prefix, symbol, goal state, time
         while len(active):
             cumulated = self._cumulated[nodes]
@@ -176,8 +183,6 @@ class PrefixTree:
             q, going = trials.append(active, symbols, q, times)
             active, symbols, q, times = active[going], symbols[going], q[going], times[going] + 1
             state = self._network.select(state, np.flatnonzero(going))
-        return trials.texts, trials.lengths
-
 
     def _draw_plain(
         self, trials: _Trials, uniforms: Uniforms, active: Integers, nodes: Integers, symbols: Integers, *rest: Integers

@@ -21,7 +21,7 @@ from ...model.layout import Layout, aligned_zeros, n_labels
 from ...runtime.cancellation import check_cancelled
 from .folded_embedding import folded_network
 from .packed_integers import column_scales, with_integers, without_integers
-from .protocol import SCORE_ROWS, write_rows
+from .protocol import SCORE_ROWS, rows_of_call, write_rows
 from .scratch import Scratch
 from .shared_stream import TRIAL_SYMBOLS, SharedStream
 
@@ -31,6 +31,7 @@ State = tuple[Array, ...]  # in the shapes of `Layout.state_shapes`: (h,), (h, c
 FEED_ROWS = 64  # symbols fed to a state at a time
 SHORT = 32  # maximum symbols of one stream that are read in a session kept from an earlier call
 MAX_SPARE = 16  # sessions kept after many calls at once; further ones are freed
+MIN_LOGIT_ROWS = 16  # in one call: fewer would read the weights more often
 LOGIT_BYTES = 1 << 25  # of logits at a time per thread: 32 MB, reached only by vocabularies above 16,000 symbols
 CALL_SYMBOLS = 1 << 15  # maximum symbols read in one call, and
 CALL_PRODUCTS = 1 << 30  # multiplications in one call: less than a tenth of a second, so that Ctrl-C gets through
@@ -224,8 +225,12 @@ class PackedNetwork(NamedTuple):
         wide = aligned_zeros((len(top), self.layout.hidden_size), self.layout.dtype)
         wide[:, : self.hidden_size] = top
         y = np.empty((len(top), self.layout.vocab_size), self.layout.dtype)
-        scratch = np.empty(core.logits_scratch(self.network, len(top)), self.layout.dtype)
-        core.logits(self.kernel_arguments, wide, y, scratch)
+        step = max(MIN_LOGIT_ROWS, CALL_PRODUCTS // (self.layout.hidden_size * self.layout.vocab_size))
+        for i in range(0, len(top), step):
+            check_cancelled()
+            part = wide[i : i + step]
+            scratch = np.empty(core.logits_scratch(self.network, len(part)), self.layout.dtype)
+            core.logits(self.kernel_arguments, part, y[i : i + step], scratch)
         return y
 
     def log_probabilities(
@@ -278,9 +283,12 @@ class PackedNetwork(NamedTuple):
 
     def probabilities(self, top: Array) -> NDArray[np.float64]:
         """Return the probabilities (n, V) for activations (n, H) of the last layer; rows sum to 1."""
-        y = self.logits(top)[:, : self.symbols].astype(np.float64)
-        p = np.exp(y - y.max(axis=1, keepdims=True))
-        return np.asarray(p / p.sum(axis=1, keepdims=True))
+        p, step = np.empty((len(top), self.symbols)), rows_of_call(self.symbols)
+        for i in range(0, len(top), step):
+            y = self.logits(top[i : i + step])[:, : self.symbols].astype(np.float64)
+            y = np.exp(y - y.max(axis=1, keepdims=True))
+            np.divide(y, y.sum(axis=1, keepdims=True), out=p[i : i + step])
+        return p
 
     def logits_after(self, state: State) -> Array:
         """Return the logits (B, V) of the next symbol after a state; padding is -inf."""

@@ -11,12 +11,13 @@ and may be overridden by something faster. Networks and states must be picklable
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...runtime.cancellation import check_cancelled
 from .scratch import Scratch
 
 Array = NDArray[Any]
@@ -27,6 +28,7 @@ Array = NDArray[Any]
 State = Any
 
 SCORE_ROWS = 512  # symbols scored at a time: their logits are one product, and their states stay in the cache
+CALL_LOGITS = 1 << 20  # logits handled in one call of NumPy or a kernel: hundredths of a second, even if each is sorted
 
 
 class InferenceNetwork(Protocol):
@@ -166,6 +168,20 @@ class InferenceNetwork(Protocol):
     def streams_at_a_time(self, wanted: int) -> int:
         """Return how many of many streams to read at once: `wanted` suits a recurrent network."""
         return wanted
+
+
+def rows_of_call(symbols: int) -> int:
+    """Return how many rows of logits one call may handle, so that Ctrl-C gets through with any number of symbols."""
+    return max(1, CALL_LOGITS // symbols)
+
+
+def stream_blocks(network: InferenceNetwork, state: State, streams: int) -> Iterator[tuple[slice, State]]:
+    """Yield a state of many streams as some streams at a time, whose logits one call may handle, with their states."""
+    rows = rows_of_call(network.symbols)
+    for i in range(0, streams, rows):
+        check_cancelled()
+        part = slice(i, min(i + rows, streams))
+        yield part, state if streams <= rows else network.select(state, np.arange(part.start, part.stop))
 
 
 def log_softmax(y: Array) -> NDArray[np.float64]:

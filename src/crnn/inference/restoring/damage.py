@@ -15,6 +15,7 @@ from ...text.symbols.vocabulary import Vocabulary
 
 KINDS = 4  # of typos: substitution, missing letter, excess letter, swap
 NEVER = -math.inf
+GAP_LOGITS = 1 << 22  # maximum of a text's default hypotheses after a gap: 32 MB; above 2,048 symbols, fewer are kept
 
 
 class Damage(NamedTuple):
@@ -77,8 +78,8 @@ class Damage(NamedTuple):
 
     def default_beams(self, vocabulary: Vocabulary) -> int:
         """Return how many hypotheses are worth keeping."""
-        beams = 16 if self.typos else 4
-        return beams if self.gap is None else max(beams, len(vocabulary.codes))
+        beams, V = 16 if self.typos else 4, len(vocabulary.codes)
+        return beams if self.gap is None else max(beams, min(V, GAP_LOGITS // V))
 
 
 class Channel(NamedTuple):

@@ -16,6 +16,7 @@ from ...text.symbols.codes import pieces
 from ...text.symbols.vocabulary import Vocabulary
 from ..network.context import Context
 from ..network.protocol import InferenceNetwork, State
+from ..sampling.beam_search import LONG, check_free_memory
 from ..sampling.text_drawing import encoded_prime
 from ..scoring.string_scores import text_blocks
 from .damage import Channel, Damage, is_letter
@@ -88,6 +89,7 @@ class Restorer:
     ) -> None:
         self.network, self.vocabulary, self.damage, self.beams = network, vocabulary, damage, beams
         self.n_threads = inference_threads(n_threads)
+        check_free_memory(len(vocabulary), LONG, beams)
         self.start: State = Context.after(network, encoded_prime(prime, vocabulary)).state
 
     def restored(self, texts: Iterable[Any], name: str, *, changes: bool) -> list[Any]:
@@ -221,9 +223,13 @@ class Restorer:
 
     def _log_probabilities(self, state: State, strings: list[Ids]) -> NDArray[np.float64]:
         """Return log P of each of some strings after the state of one stream, which stays as it is."""
-        lengths = np.array([*map(len, strings)])
-        x = np.zeros((lengths.max(), len(strings)), np.int32)
-        for i, ids in enumerate(strings):
-            x[: len(ids), i] = ids
-        log_p = self.network.log_probabilities(x, self.network.repeat(state, len(strings)))
-        return np.asarray(np.where(np.arange(len(x))[:, None] < lengths, log_p, 0.0).sum(axis=0))
+        rows, found = self.network.rows_at_a_time(ROWS), list[NDArray[np.float64]]()
+        for first in range(0, len(strings), rows):  # a gap has as many alternatives as the model has symbols
+            part = strings[first : first + rows]
+            lengths = np.array([*map(len, part)])
+            x = np.zeros((lengths.max(), len(part)), np.int32)
+            for i, ids in enumerate(part):
+                x[: len(ids), i] = ids
+            log_p = self.network.log_probabilities(x, self.network.repeat(state, len(part)))
+            found.append(np.where(np.arange(len(x))[:, None] < lengths, log_p, 0.0).sum(axis=0))
+        return np.concatenate(found)

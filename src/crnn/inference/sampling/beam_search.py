@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,11 @@ from ...runtime.free_memory import available_bytes
 from ...text.symbols.vocabulary import Vocabulary
 from ..matching.goal import Guide
 from ..network.context import Context
-from ..network.protocol import InferenceNetwork, State, log_softmax
+from ..network.protocol import InferenceNetwork, State, log_softmax, stream_blocks
 from .stopping import encoded_stops
 from .text_drawing import encoded_prime
 
-BYTES_PER_SYMBOL = 40  # of each beam: five arrays of 8 bytes per symbol of the vocabulary
+BYTES_PER_SYMBOL = 8  # of each beam: room for the logits in the memory of a network's call
 LONG = 64  # symbols: even of two, more continuations than any number of beams
 GB = 1e9
 SMALL = 0.1 * GB  # bytes; below it, free memory is not asked for: that would take longer than a short search
@@ -36,7 +36,7 @@ def continuations_after(
     network: InferenceNetwork, vocabulary: Vocabulary, state: State, n: int, beams: int, guide: Guide | None = None
 ) -> list[tuple[Any, float]]:
     """Return the results of `beam_search` as texts, each with its log P in nats, the best first."""
-    _check_free_memory(len(vocabulary), n, beams)
+    check_free_memory(len(vocabulary), n, beams)
     forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
     found = beam_search(network, state, n, beams, forbidden=forbidden, end=vocabulary.boundary, guide=guide)
     return [(vocabulary.decode(ids), log_prob) for ids, log_prob in found]
@@ -46,7 +46,7 @@ def best_completions(
     network: InferenceNetwork, vocabulary: Vocabulary, state: State, n: int, beams: int, stop: Any
 ) -> list[tuple[Any, float]]:
     """Return the results of `completions` after a state as texts, each with its log P in nats, the best first."""
-    _check_free_memory(len(vocabulary), n, beams)
+    check_free_memory(len(vocabulary), n, beams)
     stops = encoded_stops(stop, vocabulary)
     for i, ids in enumerate(stops):
         if len(ids) > 1:
@@ -73,24 +73,26 @@ def completions(
     The probabilities of the ends add up: log P counts the text and an end after it. The search is over when no
     unfinished text can be among the best any more.
     """
-    texts, log_p = np.empty((1, 0), np.int32), np.zeros(1)
+    texts, log_p, V = np.empty((1, 0), np.int32), np.zeros(1), network.symbols
     found: list[tuple[NDArray[np.int32], float]] = []
     for t in range(n + 1):
-        follow = log_softmax(network.logits_after(state))[:, : network.symbols]
-        follow[:, list(forbidden)] = -np.inf
-        if t:
-            complete = log_p + np.logaddexp.reduce(follow[:, ends], axis=1)
-            found += zip(texts, complete.tolist(), strict=True)
-            found = sorted(found, key=lambda item: -item[1])[:beams]
-        follow[:, ends] = -np.inf
-        total = (log_p[:, None] + follow).ravel()
-        best = _largest(total, beams)
+        best = _Best(np.zeros(0, np.intp), np.zeros(0), np.zeros(0))
+        for part, of_part in stream_blocks(network, state, len(texts)):
+            follow = log_softmax(network.logits_after(of_part))[:, :V]
+            follow[:, list(forbidden)] = -np.inf
+            if t:
+                complete = log_p[part] + np.logaddexp.reduce(follow[:, ends], axis=1)
+                found += zip(texts[part], complete.tolist(), strict=True)
+            follow[:, ends] = -np.inf
+            total = log_p[part, None] + follow
+            best = best.among(part.start * V, total, total, beams)
+        found = sorted(found, key=lambda item: -item[1])[:beams]
         least = found[-1][1] if len(found) == beams else -math.inf
-        best = best[total[best] > least]
-        if t == n or not len(best):
+        possible = best.log_p > least
+        if t == n or not possible.any():
             break
-        parent, symbol = np.divmod(best, follow.shape[1])
-        texts, log_p = np.column_stack([texts[parent], symbol.astype(np.int32)]), total[best]
+        parent, symbol = np.divmod(best.numbers[possible], V)
+        texts, log_p = np.column_stack([texts[parent], symbol.astype(np.int32)]), best.log_p[possible]
         state = network.select(state, parent)
         network.feed(np.ascontiguousarray(texts[:, -1:].T), state)
     return found
@@ -113,25 +115,27 @@ def beam_search(
     continuation; its probability counts, but it is not returned. With a guide, all continuations match its goal.
     """
     end = -1 if end is None else end
-    texts, log_p = np.empty((1, 0), np.int32), np.zeros(1)
+    texts, log_p, V = np.empty((1, 0), np.int32), np.zeros(1), network.symbols
     q = np.array([0 if guide is None else guide.goal.start])
     ended: list[tuple[NDArray[np.int32], float]] = []
     if guide is not None and guide.goal.start == len(guide.goal.rows):
         return [(texts[0], 0.0)]  # the empty continuation matches
     for t in range(n if guide is None or end < 0 else n + 1):  # a document of n symbols matches if it then ends
-        follow = log_softmax(network.logits_after(state))[:, : network.symbols]
-        follow[:, list(forbidden)] = -np.inf
-        total = log_p[:, None] + follow
-        promise = total if guide is None else total + guide.log_values_within(state, q, n - t - 1)
-        # Finished continuations compete with unfinished ones.
-        best = _largest(np.concatenate([[p for _, p in ended], promise.ravel()]), beams)
-        old, new = best[best < len(ended)], best[best >= len(ended)] - len(ended)
-        parent, symbol = np.divmod(new, follow.shape[1])
+        of_ended = np.array([p for _, p in ended])  # finished continuations compete with unfinished ones
+        best = _Best(np.arange(len(ended)), of_ended, of_ended)
+        for part, of_part in stream_blocks(network, state, len(texts)):
+            follow = log_softmax(network.logits_after(of_part))[:, :V]
+            follow[:, list(forbidden)] = -np.inf
+            total = log_p[part, None] + follow
+            promise = total if guide is None else total + guide.log_values_within(of_part, q[part], n - t - 1)
+            best = best.among(len(ended) + part.start * V, promise, total, beams)
+        is_new = best.numbers >= len(ended)
+        parent, symbol = np.divmod(best.numbers[is_new] - len(ended), V)
         q = q[parent] if guide is None else guide.goal.rows[q[parent], symbol]
         done = symbol == end if guide is None else q == len(guide.goal.rows)
-        log_p = total[parent, symbol]
+        log_p = best.log_p[is_new]
         texts = np.column_stack([texts[parent], symbol.astype(np.int32)])
-        ended = [ended[i] for i in old]
+        ended = [ended[i] for i in best.numbers[~is_new]]
         ended += [(texts[i, : t + (symbol[i] != end)], float(log_p[i])) for i in np.flatnonzero(done)]
         texts, log_p, q = texts[~done], log_p[~done], q[~done]
         if not len(texts):
@@ -142,8 +146,23 @@ def beam_search(
     return sorted(found, key=lambda item: -item[1])
 
 
-def _check_free_memory(vocab_size: int, n: int, beams: int) -> None:
-    """Raise an error if the arrays of a step would not fit in memory, the networks' states not counted."""
+class _Best(NamedTuple):
+    """The most promising of some numbered continuations, the best first, ties in ascending order."""
+
+    numbers: NDArray[np.intp]
+    promise: NDArray[np.float64]
+    log_p: NDArray[np.float64]
+
+    def among(self, first: int, promise: NDArray[np.float64], log_p: NDArray[np.float64], count: int) -> _Best:
+        """Return the `count` best of these and of further ones, numbered from `first`."""
+        promise = np.concatenate([self.promise, promise.ravel()])
+        chosen = largest(promise, count)
+        numbers = np.concatenate([self.numbers, np.arange(first, first + log_p.size)])[chosen]
+        return _Best(numbers, promise[chosen], np.concatenate([self.log_p, log_p.ravel()])[chosen])
+
+
+def check_free_memory(vocab_size: int, n: int, beams: int) -> None:
+    """Raise an error if the logits of all beams would not fit in memory, the networks' states not counted."""
     needed = min(beams, vocab_size ** min(n, LONG)) * vocab_size * BYTES_PER_SYMBOL
     available = available_bytes() if needed > SMALL else None
     if available is not None and needed > available:
@@ -153,7 +172,7 @@ def _check_free_memory(vocab_size: int, n: int, beams: int) -> None:
         )
 
 
-def _largest(values: NDArray[np.float64], count: int) -> NDArray[np.intp]:
+def largest(values: NDArray[np.float64], count: int) -> NDArray[np.intp]:
     """Return the indices of the `count` largest values above -inf, in descending order, ties in ascending order."""
     places = np.flatnonzero(values > -np.inf)
     if len(places) > count:

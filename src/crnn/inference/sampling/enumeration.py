@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ...errors import InvalidInputError
 from ...text.symbols.vocabulary import Vocabulary
 from ..matching.goal import Guide
-from ..network.protocol import InferenceNetwork, State, log_softmax
+from ..network.protocol import InferenceNetwork, State, log_softmax, stream_blocks
 
 BEGINNINGS = 64  # prefixes continued in parallel: enough for the register tile
 
@@ -152,7 +152,12 @@ def _follow(
     network: InferenceNetwork, state: State, log_p: Array, forbidden: Collection[int], guide: Guide | None, q: Array
 ) -> tuple[Array, Array]:
     """Return log P (B, V) of strings with each symbol appended, and a bound for those that begin with it and match."""
-    follow = log_softmax(network.logits_after(state))[:, : network.symbols]
-    follow[:, list(forbidden)] = -np.inf
-    log_p = log_p[:, None] + follow
-    return log_p, log_p if guide is None else log_p + guide.log_values(state, q)
+    total = np.empty((len(log_p), network.symbols))
+    promise = total if guide is None else np.empty_like(total)
+    for part, of_part in stream_blocks(network, state, len(log_p)):
+        follow = log_softmax(network.logits_after(of_part))[:, : network.symbols]
+        follow[:, list(forbidden)] = -np.inf
+        np.add(log_p[part, None], follow, out=total[part])
+        if guide is not None:
+            np.add(total[part], guide.log_values(of_part, q[part]), out=promise[part])
+    return total, promise

@@ -15,7 +15,7 @@ from ...runtime.cancellation import check_cancelled
 from ..network.context import Context
 from ..network.mixed_network import MixedNetwork, RowFiller
 from ..network.packed_network import PackedNetwork
-from ..network.protocol import InferenceNetwork
+from ..network.protocol import InferenceNetwork, stream_blocks
 from ..scoring.string_scores import Strings
 from .sampling_controls import SamplingControls
 from .stopping import Stops
@@ -25,6 +25,8 @@ ROWS = 64  # texts drawn in parallel: enough for the register tile, and their st
 ROOM = 64  # symbols of initial memory for a text that may stop
 CALL_SYMBOLS = 1 << 15  # maximum symbols drawn in one call, and
 CALL_WEIGHTS = 1 << 29  # weights multiplied in one call: a tenth of a second, so that Ctrl-C gets through
+# A symbol of a row takes as long to fill and draw as this many multiplications: with the temperature alone, or others.
+DRAWN_WEIGHTS, FILTERED_WEIGHTS = 32, 256
 PYTHON_STEPS = 64  # symbols of each text drawn in Python between two checks by a caller
 
 
@@ -122,14 +124,15 @@ class NetworkDraws:
         mixture: core.MixedRows | None = None,
     ) -> None:
         self.count, V = len(uniforms.states), network.layout.vocab_size
-        rows = max(1, min(self.count, network.rows_at_a_time(ROWS)))
+        of_draw = weights_of_draw(V, controls)
+        rows = max(1, min(self.count, network.rows_at_a_time(ROWS), CALL_WEIGHTS // of_draw))
         seen = None
         if controls.penalizes_repetition:
             seen = np.zeros((self.count, V), np.uint8)
             seen[:, : network.symbols] = context.seen
         self._mixture = mixture
         self._batch = core.Batch(np.empty(rows, np.intp))
-        self._max_steps = max(1, min(CALL_SYMBOLS, CALL_WEIGHTS // network.layout.size) // rows)
+        self._max_steps = max(1, min(CALL_SYMBOLS, CALL_WEIGHTS // (network.layout.size + of_draw)) // rows)
         self._session = core.Session(network.kernel_arguments, 1, rows)
         stops, stop_ends = controls.stops.packed()
         self._drawn = DrawnTexts(
@@ -182,6 +185,7 @@ class RowDraws:
             seen[:, :symbols] = context.seen
         self._controls = kernel_controls(controls, V, np.dtype(np.float64), seen)
         self._batch = core.Batch(np.empty(1, np.intp))
+        self._max_symbols = max(1, min(CALL_SYMBOLS, CALL_WEIGHTS // (2 * weights_of_draw(V, controls))))
         stops, stop_ends = controls.stops.packed()
         self._drawn = DrawnTexts(self._batch, uniforms.states, uniforms.increment, stops, stop_ends)
         self._y, self._sums = np.empty(V), np.empty(core.sums_size(V))
@@ -194,7 +198,7 @@ class RowDraws:
     def draw(self, symbols: NDArray[np.int32], lengths: NDArray[np.intp], max_length: int, steps: int) -> None:
         """Draw up to `steps` symbols of the next incomplete texts."""
         drawn = self._drawn._replace(symbols=symbols, lengths=lengths, max_length=max_length)
-        core.draw_from_rows(self._rows, drawn, self._controls, min(steps, CALL_SYMBOLS), self._y, self._sums)
+        core.draw_from_rows(self._rows, drawn, self._controls, min(steps, self._max_symbols), self._y, self._sums)
 
     def forget(self, ids: NDArray[np.int32]) -> None:
         """Keep the last symbols for the next row."""
@@ -235,14 +239,15 @@ class PythonDraws:
     def _draw_one(self, symbols: NDArray[np.int32], lengths: NDArray[np.intp], max_length: int) -> None:
         """Draw a symbol for each incomplete text, and read it."""
         active, t = self._active, int(lengths[self._active[0]])  # all have the same length
-        p = self._probabilities(self._network.logits_after(self._states)[:, : self._network.symbols])
         states = self._uniforms.states[active]
-        u = np.empty((1, len(active)))
+        u, drawn = np.empty((1, len(active))), np.empty(len(active), np.int32)
         core.uniforms(states, self._uniforms.increment, u)
         self._uniforms.states[active] = states
-        sums = np.cumsum(p, axis=1)
-        # u is at most 1 - 2**-53, so even rounded the product is below the last sum.
-        drawn = (sums <= (u[0] * sums[:, -1])[:, None]).sum(axis=1).astype(np.int32)
+        for part, state in stream_blocks(self._network, self._states, len(active)):
+            y = self._network.logits_after(state)[:, : self._network.symbols]
+            sums = np.cumsum(self._probabilities(y, active[part]), axis=1)
+            # u is at most 1 - 2**-53, so even rounded the product is below the last sum.
+            drawn[part] = (sums <= (u[0, part] * sums[:, -1])[:, None]).sum(axis=1)
         symbols[active, t] = drawn
         self._seen[active, drawn] = 1
         lengths[active] = t + 1
@@ -260,10 +265,10 @@ class PythonDraws:
                 self._states = self._network.select(self._states, np.flatnonzero(going))
             self._network.feed(drawn[going][None], self._states)
 
-    def _probabilities(self, logits: NDArray[Any]) -> NDArray[np.float64]:
-        """Apply the controls to logits (B, V) and return probabilities, not normalized."""
+    def _probabilities(self, logits: NDArray[Any], texts: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Apply the controls to the logits (B, V) of texts and return probabilities, not normalized."""
         controls = self._controls
-        seen = np.ascontiguousarray(self._seen[self._active]) if controls.penalizes_repetition else None
+        seen = np.ascontiguousarray(self._seen[texts]) if controls.penalizes_repetition else None
         order, y = np.empty(logits.shape[1], np.int32), np.array(logits, np.float64, order="C")
         filters = core.Controls(controls.numbers, bias=controls.bias, seen=seen, order=order)
         core.filter_logits(y, filters)
@@ -313,6 +318,11 @@ def symbol_draws(
     assert isinstance(lead, PackedNetwork)
     mixture = core.MixedRows(weights[k], weights[fillers[0]], source, before)
     return NetworkDraws(lead, Context(states[k], context.seen), uniforms, controls, mixture)
+
+
+def weights_of_draw(V: int, controls: SamplingControls) -> int:
+    """Return as how many multiplications to count the draw of a symbol."""
+    return V * (DRAWN_WEIGHTS if controls.only_temperature else FILTERED_WEIGHTS)
 
 
 def kernel_controls(

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ...text.symbols.vocabulary import Ids
 from ..network.mixed_network import MixedNetwork
-from ..network.protocol import SCORE_ROWS, log_softmax
+from ..network.protocol import SCORE_ROWS, log_softmax, rows_of_call
 
 MAX_BYTES = 1 << 27  # of log-probabilities: two models of 65 symbols take 1 kB per symbol, so 130,000 symbols are read
 MAX_SYMBOLS = 1 << 17
@@ -23,21 +23,21 @@ def fitted_weights(network: MixedNetwork, ids: Ids, given: int) -> NDArray[np.fl
 
     K, V = len(network.members), network.symbols
     n = int(min(len(ids), MAX_SYMBOLS, max(SCORE_ROWS, MAX_BYTES // (8 * K * V))))
-    x = ids[:n].astype(np.int32)
+    x, steps = ids[:n].astype(np.int32), min(SCORE_ROWS, rows_of_call(V))
     rows = np.empty((K, n, V))
     for of_member, member in zip(rows, network.members, strict=True):
         state = member.zero_state(1)
-        for i in range(0, n, SCORE_ROWS):
-            y = member.logits_before(x[i : i + SCORE_ROWS, None], state)[:, 0, :V]
-            of_member[i : i + SCORE_ROWS] = log_softmax(y)
+        for i in range(0, n, steps):
+            y = member.logits_before(x[i : i + steps, None], state)[:, 0, :V]
+            of_member[i : i + steps] = log_softmax(y)
     rows, x = rows[:, given:], x[given:]
     at_targets = np.take_along_axis(rows, x[None, :, None].astype(np.intp), axis=2)[..., 0].mean(axis=1)  # (K,)
 
     def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Return the mean of -log p and its gradient: the mean of log p_k under p, minus its mean over the text."""
         total, gradient = 0.0, np.zeros(K)
-        for i in range(0, len(x), SCORE_ROWS):
-            part = rows[:, i : i + SCORE_ROWS]
+        for i in range(0, len(x), steps):
+            part = rows[:, i : i + steps]
             y = np.tensordot(weights, part, axes=1)
             largest = y.max(axis=1, keepdims=True)
             p = np.exp(y - largest)

@@ -18,7 +18,7 @@ from ...text.sources.input_checks import Errors, checked_errors, is_missing, pyt
 from ...text.sources.lines import Lines
 from ...text.symbols.codes import Text, byte_view, pieces
 from ...text.symbols.vocabulary import Vocabulary, encoded_pieces
-from ..network.protocol import InferenceNetwork, State
+from ..network.protocol import InferenceNetwork, State, rows_of_call
 from ..network.scratch import ScratchPool
 
 Reduce = Literal["sum", "mean", "min"]  # how to combine the log-probabilities of a string's symbols
@@ -417,7 +417,20 @@ def next_probabilities(
 
         run_tasks(strings.groups(n_threads, network.rows_at_a_time(ROWS)), read, n_threads)
         found.append(p)
-    return np.concatenate(found) if found else np.empty((0, len(vocabulary)))
+    return _stacked(found, len(vocabulary))
+
+
+def _stacked(parts: list[NDArray[np.float64]], V: int) -> NDArray[np.float64]:
+    """Return rows (n, V) of several arrays in one, copied so that Ctrl-C gets through."""
+    if len(parts) == 1:
+        return parts[0]
+    out, first, step = np.empty((sum(map(len, parts)), V)), 0, rows_of_call(V)
+    for part in parts:
+        for i in range(0, len(part), step):
+            rows = part[i : i + step]
+            out[first : first + len(rows)] = rows
+            first += len(rows)
+    return out
 
 
 def final_states(
