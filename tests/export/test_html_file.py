@@ -244,9 +244,11 @@ def test_the_module_of_8_bit_weights_names_unknown_characters(module_of):
     assert call("score", "Axnz") == "RangeError: the model does not know these characters: x z"
 
 
-@pytest.mark.parametrize(("export", "start"), [(export_html, "<!doctype html>\n<!-- "), (export_js, "// ")])
+@pytest.mark.parametrize(
+    ("export", "start"), [("export_html", "<!doctype html>\n<!-- "), ("export_js", "// "), ("export_c", "/* ")]
+)
 def test_exported_files_name_the_license_of_their_code(export, start, tmp_path):
-    export(model_of("rnn"), tmp_path / "file")
+    getattr(model_of("rnn"), export)(tmp_path / "file")
     head = (tmp_path / "file").read_text("utf-8")[:400]
     assert head.startswith(start)
     assert "BSD-3-Clause" in head
