@@ -220,13 +220,6 @@ def test_other_texts_are_not_warned_of(tmp_path, monkeypatch):
             text_source(name)
 
 
-def test_many_strings_are_checked_as_documents_are():
-    model = CharRNN(3, max_steps=0).fit(NAMES)
-    with pytest.raises(InvalidInputError, match=r"^texts is a table"):
-        model.score_samples(Table())
-    assert len(model.score_samples(np.array(NAMES))) == 2
-
-
 def test_sample_of_documents_warns_where_their_number_may_be_meant():
     model = CharRNN(3, max_steps=0, random_state=0).fit(NAMES)
     with pytest.warns(UserWarning, match=r"^sample\(20\) of a model .* num_samples=20; .* max_length=20\.$"):

@@ -152,7 +152,6 @@ def explosive(text):
     return model
 
 
-
 @pytest.mark.parametrize(("keep_seconds", "returned_to"), [(0.0, 39), (1e9, 0)])
 def test_divergence_returns_to_the_average_of_the_snapshot(monkeypatch, keep_seconds, returned_to):
     monkeypatch.setattr(trainer, "SNAPSHOT_SECONDS", keep_seconds)
