@@ -123,12 +123,6 @@ def test_long_texts_are_read_in_pieces(monkeypatch):
     assert bits(model.adapt(TEXT, **OPTIONS)) == adapted
 
 
-def test_a_file_is_read_as_its_text(tmp_path):
-    (tmp_path / "text").write_text(TEXT)
-    model = adaptable("rnn", "float64")
-    assert model.score(tmp_path / "text", adapt=OPTIONS) == model.score(TEXT, adapt=OPTIONS)
-
-
 def test_adaptation_improves_on_a_different_text():
     model = CharRNN(32, cell="gru", optimizer="adam", max_steps=300, random_state=0).fit("to be or not to be, " * 50)
     other = "to be or to be, " * 60
