@@ -255,11 +255,9 @@ INVALID_HERE = {
 
 # What a message begins with where this isn't the parameter's name.
 SHOWN = {
-    "logit_bias": r"(a symbol in )?logit_bias",
-    "search_text": "text",
-    "labels": "labels?",
+    "logit_bias": r"(a symbol in )?logit_bias", "search_text": "text", "labels": "labels?",
     "adapt": "adapt|learning_rate",
-}
+}  # fmt: skip
 
 # What a parameter without a default gets when another one is tried.
 USUAL = {
@@ -280,11 +278,8 @@ USUAL_HERE = {
 UNFITTED = [AnomalyDetector, CharNGram, CharRNN, TextClassifier]
 ESTIMATORS = [AnomalyDetector, CharNGram, CharRNN, TextClassifier, Mixture]
 FUNCTIONS = [getattr(plot, name) for name in plot.__all__ if name.islower()] + [
-    load_model,
-    write_report,
-    Lines,
-    TextFile,
-]
+    load_model, write_report, Lines, TextFile,
+]  # fmt: skip
 INHERITED = {"get_params", "set_params"}  # checked with scikit-learn's own tests
 
 

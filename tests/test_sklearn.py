@@ -147,17 +147,11 @@ ESTIMATORS = [small(), classifier_of(hidden_size=7, max_steps=60), AnomalyDetect
 @pytest.mark.parametrize(
     "check",
     [
-        "check_no_attributes_set_in_init",
-        "check_parameters_default_constructible",
-        "check_get_params_invariance",
-        "check_set_params",
-        "check_estimator_repr",
-        "check_estimator_tags_renamed",
-        "check_valid_tag_types",
-        "check_mixin_order",
-        "check_estimator_cloneable",
+        "check_no_attributes_set_in_init", "check_parameters_default_constructible", "check_get_params_invariance",
+        "check_set_params", "check_estimator_repr", "check_estimator_tags_renamed", "check_valid_tag_types",
+        "check_mixin_order", "check_estimator_cloneable",
     ],
-)
+)  # fmt: skip
 def test_scikit_learns_own_checks_that_need_no_table_of_numbers(check, estimator):
     getattr(estimator_checks, check)(type(estimator).__name__, estimator)
 

@@ -182,12 +182,10 @@ def test_every_command_needs_standard_output(folder, capsys, monkeypatch, argume
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["train", "-", "-o", "new.crnn"],
-        ["train", "-", "-o", "new.crnn", "--lines"],
-        ["sample", "model.crnn", "--exclude", "-"],
-        ["score", "model.crnn", "-", "--lines"],
+        ["train", "-", "-o", "new.crnn"], ["train", "-", "-o", "new.crnn", "--lines"],
+        ["sample", "model.crnn", "--exclude", "-"], ["score", "model.crnn", "-", "--lines"],
     ],
-)
+)  # fmt: skip
 def test_dash_needs_standard_input(folder, capsys, monkeypatch, arguments):
     monkeypatch.setattr(sys, "stdin", None)
     assert cli.main(arguments) == 1

@@ -12,16 +12,11 @@ TWICE = "its bigrams.pairs contains a pair twice"
 @pytest.mark.parametrize(
     ("pairs", "fault"),
     [
-        ([[0, 6], [6, 0], [3, 3]], None),
-        ([[0, 6], [-1, -1], [-1, -1]], None),
-        ([[0, 7]], INVALID),
-        ([[7, 0]], INVALID),
-        ([[0, 1], [-1, 0]], INVALID),
-        ([[0, 1], [0, -1]], INVALID),
-        ([[-2, -2]], INVALID),
+        ([[0, 6], [6, 0], [3, 3]], None), ([[0, 6], [-1, -1], [-1, -1]], None), ([[0, 7]], INVALID),
+        ([[7, 0]], INVALID), ([[0, 1], [-1, 0]], INVALID), ([[0, 1], [0, -1]], INVALID), ([[-2, -2]], INVALID),
         ([[3, 2], [2, 3], [3, 2]], TWICE),
     ],
-)
+)  # fmt: skip
 def test_pairs_of_seven_symbols(pairs, fault):
     assert pairs_fault(np.array(pairs, np.int32), 7) == fault
 

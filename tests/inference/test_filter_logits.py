@@ -155,11 +155,9 @@ def test_min_p_keeps_a_symbol_with_just_the_share(kernels, dtype):
 def test_refuses_arrays_of_the_wrong_size(kernels):
     y, order = np.zeros((2, 5)), np.zeros(5, np.int32)
     for bias, seen, scratch in [
-        (np.zeros(4), None, order),
-        (None, np.zeros((2, 4), np.uint8), order),
-        (None, np.zeros((1, 5), np.uint8), order),
-        (None, None, order[:4]),
-    ]:
+        (np.zeros(4), None, order), (None, np.zeros((2, 4), np.uint8), order),
+        (None, np.zeros((1, 5), np.uint8), order), (None, None, order[:4]),
+    ]:  # fmt: skip
         controls = kernels.Controls(OFF, bias=bias, seen=seen, order=scratch)
         with pytest.raises(ValueError, match=r"size|shape"):
             kernels.filter_logits(y, controls)

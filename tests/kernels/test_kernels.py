@@ -776,13 +776,10 @@ def test_training_refuses_another_dtype_or_order(name):
 @pytest.mark.parametrize(
     ("cell", "n_threads", "ids", "bad"),
     [
-        ("rnn", 1, "uint8", V),
-        ("gru", 3, "uint8", 255),
-        ("lstm", 1, "uint16", 2**16 - 1),
-        ("rnn", 3, "uint32", 2**31),
+        ("rnn", 1, "uint8", V), ("gru", 3, "uint8", 255), ("lstm", 1, "uint16", 2**16 - 1), ("rnn", 3, "uint32", 2**31),
         ("lstm", 1, "uint32", 2**32 - 1),
     ],
-)
+)  # fmt: skip
 def test_training_refuses_an_id_out_of_range(kernels, cell, ids, bad, n_threads):
     layout, params, sum_, state, text = start("float64", 5, 3, ids=ids, cell=cell)
     text[len(text) // 2] = bad

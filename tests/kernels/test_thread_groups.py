@@ -25,12 +25,9 @@ def start(dtype, B, T, *, cell, num_layers=1, optimizer="adagrad", V=V, H=101):
 
 # Layers, dropout, boundary, and one block or two: any two values of two of them meet in one of these.
 KINDS = [
-    (1, 0.0, None, *BLOCKS[0]),
-    (1, 0.3, 2, *BLOCKS[1]),
-    (2, 0.0, 2, *BLOCKS[1]),
-    (2, 0.3, None, *BLOCKS[1]),
+    (1, 0.0, None, *BLOCKS[0]), (1, 0.3, 2, *BLOCKS[1]), (2, 0.0, 2, *BLOCKS[1]), (2, 0.3, None, *BLOCKS[1]),
     (2, 0.3, 2, *BLOCKS[0]),
-]
+]  # fmt: skip
 # Every cell with each of them, and two of the groups in turns. Coupled gates are like an LSTM's to a group: one kind.
 CELLS_AND_KINDS = [(cell, *kind) for cell in CELLS for kind in (KINDS[3:4] if cell == "cifg" else KINDS)]
 PAIRS_OF_GROUPS = list(itertools.combinations(GROUPS, 2))

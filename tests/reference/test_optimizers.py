@@ -63,12 +63,9 @@ def test_adam_is_the_weighted_sum_of_its_gradients(beta_1, beta_2):
 def test_clipping_is_by_the_norm_and_then_by_value():
     d = [np.array([3.0, 0.0]), np.array([[-4.0]])]
     for limits, expected, rtol in [
-        ((math.inf, math.inf), [3, -4], 0),
-        ((math.inf, 6.0), [3, -4], 0),
-        ((math.inf, 2.5), [1.5, -2], 1e-6),
-        ((1.6, 2.5), [1.5, -1.6], 1e-6),
-        ((3.5, math.inf), [3, -3.5], 0),
-    ]:
+        ((math.inf, math.inf), [3, -4], 0), ((math.inf, 6.0), [3, -4], 0), ((math.inf, 2.5), [1.5, -2], 1e-6),
+        ((1.6, 2.5), [1.5, -1.6], 1e-6), ((3.5, math.inf), [3, -3.5], 0),
+    ]:  # fmt: skip
         (first, second), norm = reference_optimizers.clipped(d, *limits)
         assert norm == 5
         np.testing.assert_allclose([first[0], second.item()], expected, rtol=rtol)

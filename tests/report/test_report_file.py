@@ -320,12 +320,8 @@ def test_losses_are_in_bits_and_missing_ones_are_none():
         {"step": 2, "train_loss": math.nan, "validation_loss": math.log(4), "gradient_norm": math.inf},
     ]
     assert curves(records) == {
-        "step": [1, 2],
-        "training": [1.0, None],
-        "validation": [None, 2.0],
-        "norm": [3.0, None],
-        "rate": [0.5, None],
-    }
+        "step": [1, 2], "training": [1.0, None], "validation": [None, 2.0], "norm": [3.0, None], "rate": [0.5, None],
+    }  # fmt: skip
 
 
 def test_damaged_records_are_left_out():

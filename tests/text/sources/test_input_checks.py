@@ -74,16 +74,11 @@ def test_refuses_other_inputs_and_names_the_remedy(X, message):
 @pytest.mark.parametrize(
     "X",
     [
-        np.array(NAMES),
-        np.array(NAMES, object),
-        np.array([b"anna", b"bob"]),
-        Column(NAMES),
-        tuple(NAMES),
-        (name for name in NAMES),
-        {"anna": 1, "bob": 2}.keys(),
+        np.array(NAMES), np.array(NAMES, object), np.array([b"anna", b"bob"]), Column(NAMES), tuple(NAMES),
+        (name for name in NAMES), {"anna": 1, "bob": 2}.keys(),
     ],
     ids=lambda X: type(X).__name__,
-)
+)  # fmt: skip
 def test_ordered_collections_are_documents(X):
     source = text_source(X)
     assert source.holds_documents

@@ -46,17 +46,11 @@ def test_refuses_labels_that_numpy_would_change(values, message):
 @pytest.mark.parametrize(
     "values",
     [
-        ["b", "a\0c", ""],
-        [2**63, 2**64 - 1],
-        [2**53, 0.5, 2],
-        [np.float32(0.1), np.float64(0.1)],
-        np.array([3, 5], np.uint8),
-        np.array([0.1, 0.5], np.float16),
-        np.array([0.25, 0.5], np.longdouble),
-        [np.int64(3), 5],
-        np.ma.array([5, 7], mask=False),
+        ["b", "a\0c", ""], [2**63, 2**64 - 1], [2**53, 0.5, 2], [np.float32(0.1), np.float64(0.1)],
+        np.array([3, 5], np.uint8), np.array([0.1, 0.5], np.float16), np.array([0.25, 0.5], np.longdouble),
+        [np.int64(3), 5], np.ma.array([5, 7], mask=False),
     ],
-)
+)  # fmt: skip
 def test_labels_are_the_values_that_were_given(values):
     labels, numbers = checked_labels(values)
     assert labels[numbers].tolist() == list(values)

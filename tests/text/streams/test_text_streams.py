@@ -80,15 +80,10 @@ def test_position_matches_min_char_rnn(length, T, position):
 @pytest.mark.parametrize(
     ("N", "T", "effective", "steps"),
     [
-        (2, 25, 1, 1),
-        (26, 25, 25, 1),
-        (27, 25, 25, 1),
-        (51, 25, 25, 1),
-        (52, 25, 25, 2),
-        (12, 25, 11, 1),
+        (2, 25, 1, 1), (26, 25, 25, 1), (27, 25, 25, 1), (51, 25, 25, 1), (52, 25, 25, 2), (12, 25, 11, 1),
         (3, 1, 1, 1),
     ],
-)
+)  # fmt: skip
 def test_one_stream_has_the_chunks_of_min_char_rnn(N, T, effective, steps):
     streams = TextStreams(np.zeros(N, np.uint8), seq_length=T)
     assert (streams.seq_length, streams.stream_length, streams.steps_per_epoch) == (effective, N, steps)

@@ -89,14 +89,11 @@ def test_empty_texts_encode_to_no_ids_and_back(empty):
 @pytest.mark.parametrize(
     "data",
     [
-        bytearray(b"banana"),
-        memoryview(b"banana"),
-        memoryview(b"b.a.n.a.n.a.")[::2],
-        memoryview(b"banana").cast("c"),
+        bytearray(b"banana"), memoryview(b"banana"), memoryview(b"b.a.n.a.n.a.")[::2], memoryview(b"banana").cast("c"),
         memoryview(b"banana").cast("b", (2, 3)),
     ],
     ids=["bytearray", "memoryview", "strided", "chars", "two-dimensional"],
-)
+)  # fmt: skip
 def test_bytes_like_inputs_are_bytes(data):
     vocabulary = Vocabulary.from_text(data)
     assert vocabulary == Vocabulary([97, 98, 110], kind="bytes")
