@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from examples import Run, memory, network, states, symbols
 
-from crnn import CharRNN
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing
 from crnn.model.layout import Layout
@@ -77,13 +76,6 @@ def test_few_rows_are_for_one_thread_each():
     assert Run(*arguments, T=3, n_threads=2, n_shards=2).trainer.arrangement == (2, 1)
 
 
-def test_a_model_trained_by_a_group_is_the_same_model():
-    options = {"cell": "gru", "seq_length": 13, "batch_size": 5, "max_steps": 20, "dropout": 0.2, "random_state": 1}
-    one, two = (CharRNN(67, n_threads=n, **options).fit("to be or not to be " * 40) for n in (1, 2))
-    for name, tensor in one.params_.items():
-        assert np.array_equal(two.params_[name], tensor), name
-
-
 def test_refuses_impossible_groups():
     layout = Layout(V, 53, np.dtype("float32"))
     for size, many in [(0, True), (2, False)]:
@@ -103,14 +95,6 @@ def test_a_thread_that_fails_holds_nobody_up(name, thread):
             run.trainer._take_steps(np.full(2, 0.1))
     assert run.bits() == before
     assert run.trainer.team.fresh  # the next call prepares the memory
-
-
-def test_the_barriers_are_for_as_many_as_there_are():
-    run = Run(*start("float64", 5, 13, cell="rnn"), T=13, n_threads=2, n_shards=1)
-    with run.trainer:
-        run.trainer.team.shards[0].barrier = core.Barrier(1)
-        with pytest.raises(ValueError, match="threads at a shard's barrier"):
-            run.trainer._take_steps(np.full(2, 0.1))
 
 
 @pytest.mark.parametrize("n_threads", [1, 3, 5])

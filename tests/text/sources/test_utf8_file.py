@@ -97,12 +97,6 @@ def test_any_bytes_are_judged_as_if_read_whole(path, head, bad, size):
         assert "".join(utf8_blocks(path, size)) == text
 
 
-def test_a_bad_byte_beyond_the_first_block_of_usual_size(path):
-    path.write_bytes(b"a" * ((1 << 20) + 17) + b"\xff")
-    with pytest.raises(UnicodeDecodeError, match=f"byte 0xff in position {(1 << 20) + 17}"):
-        Vocabulary.from_blocks(utf8_blocks(path, 1 << 20))
-
-
 def test_names_a_file_that_is_not_utf8(path):
     path.write_bytes(b"\xff")
     (note,) = block_error(path, 1 << 20).__notes__

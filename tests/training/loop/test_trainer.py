@@ -21,7 +21,6 @@ from interrupted_runs import interrupted_everywhere
 from mpi_processes import trainer_after
 from reference_checks import expected_run
 
-from crnn import CharRNN
 from crnn.errors import DivergenceError, InvalidInputError
 from crnn.reference.dropout import state_resets
 from crnn.runtime.threads import scipy_blas
@@ -529,19 +528,6 @@ def test_the_blas_is_let_go_if_no_thread_can_be_started(monkeypatch):
         with pytest.raises(MemoryError):
             run.steps(3)
         assert set(blas_threads()) == {2}
-
-
-def test_betas_of_adam_are_used():
-    # After one step from nothing the moments are (1 - beta) times the gradient and its square; the step is the same.
-    models = [
-        CharRNN(5, cell="gru", optimizer="adam", max_steps=1, dtype="float64", random_state=0, **b).fit("hello " * 9)
-        for b in ({}, {"beta_1": 0.7, "beta_2": 0.96})
-    ]
-    usual, other = (model.optimizer_state_ for model in models)
-    for name in models[0].params_:
-        np.testing.assert_allclose(other["exp_avg"][name], usual["exp_avg"][name] * 0.3 / 0.1, rtol=1e-12)
-        np.testing.assert_allclose(other["exp_avg_sq"][name], usual["exp_avg_sq"][name] * 0.04 / 0.001, rtol=1e-12)
-        np.testing.assert_allclose(models[1].params_[name], models[0].params_[name], rtol=1e-9)
 
 
 def test_ctrl_c_during_a_return_to_a_snapshot_waits_for_its_end(monkeypatch):
