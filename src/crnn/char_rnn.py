@@ -79,7 +79,7 @@ class CharRNN(LanguageModel):
         ``exp_avg_sq`` for Adam, each with arrays shaped like `params_`. For Adam also ``step``, an int.
     state_ : ndarray of shape (L, B, H)
         The hidden state carried from the last chunk to the next; for an LSTM or "cifg" a tuple (h, c). With
-        `n_bigrams` it is a tuple that ends with the last symbol read, (1, B, 1): its id plus 1, or 0.
+        `n_bigrams` it is a tuple that ends with the last symbol read, int32 (1, B, 1): its id plus 1, or 0.
     bigrams_ : list of tuple or None
         The pair of symbols for each row of ``params_["bigrams"]``; empty without `n_bigrams`.
     vocabulary_ : Vocabulary

@@ -182,6 +182,8 @@ def tensor_fault(declared: Mapping[str, Declared], architecture: Architecture) -
             return f"it has a tensor {reprlib.repr(training[0])}, but its 8-bit weights cannot be trained"
         expected |= expected_int8(architecture)
     expected |= expected_pairs(architecture.n_pairs)
+    symbols = {name for name in expected if name.removeprefix("best.") == "state.symbol"}
+    expected |= {name: Declared("I32", expected[name].shape) for name in symbols}
     for name in PARTS:
         if name in declared:
             expected[name] = Declared("U8", declared[name].shape[:1] or (0,))

@@ -123,7 +123,7 @@ class Layout:
     def state_shapes(self, streams: int) -> dict[str, Shape]:
         """Return the shapes of the states of B streams: h and c (L, B, H), symbol (1, B, 1).
 
-        The entry of symbol is the last symbol's id plus 1, or 0 at the start of a text.
+        The entry of symbol, an integer, is the last symbol's id plus 1, or 0 at the start of a text.
         """
         shapes: dict[str, Shape] = dict.fromkeys(self.kind.states, (self.num_layers, streams, self.hidden_size))
         return shapes if self.pairs is None else {**shapes, "symbol": (1, streams, 1)}

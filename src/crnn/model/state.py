@@ -253,7 +253,8 @@ def zero_hidden(layout: Layout, batch_size: int) -> Hidden:
     >>> c.shape
     (2, 4, 3)
     """
-    return tuple(np.zeros(shape, layout.dtype) for shape in layout.state_shapes(batch_size).values())
+    shapes = layout.state_shapes(batch_size)
+    return tuple(np.zeros(shape, np.int32 if name == "symbol" else layout.dtype) for name, shape in shapes.items())
 
 
 def zero_optimizer_state(optimizer: str, layout: Layout) -> dict[str, Array]:

@@ -1,7 +1,7 @@
 """The recurrent networks in NumPy: forward and backward passes, training step, sampling and scoring.
 
 A state is a tuple of arrays (L, B, H): ``(h,)``, or ``(h, c)`` for an LSTM, coupled or not. With a table of pairs an
-array (1, B, 1) follows: the last symbol plus 1, or 0. A state is carried from one time step to the next.
+array (1, B, 1) of int32 follows: the last symbol plus 1, or 0. A state is carried from one time step to the next.
 Before a stream reads the boundary symbol, its state is set to zero: no value crosses the boundary in the forward pass,
 and no gradient in the backward pass.
 """
@@ -61,7 +61,7 @@ def zero_state(p: Tensors, cell: str, B: int) -> tuple[Array, ...]:
     """Return zeros: h (L, B, H), c for an LSTM, and with pairs the previous symbol, (1, B, 1)."""
     L, H, dtype = len(p.layers), len(p.Wy), p.Wy.dtype
     h_and_c = [np.zeros((L, B, H), dtype) for _ in CELLS[cell].states]
-    return (*h_and_c, *([] if p.pairs is None else [np.zeros((1, B, 1), dtype)]))
+    return (*h_and_c, *([] if p.pairs is None else [np.zeros((1, B, 1), np.int32)]))
 
 
 class Activations(NamedTuple):
@@ -183,7 +183,7 @@ def state_after(layers: Sequence[Activations]) -> State:
     """Return a copy of the state after the chunk."""
     h = np.stack([layer.h[-1] for layer in layers])
     c = [layer.c[-1] for layer in layers if layer.c is not None]
-    symbol = [] if layers[0].rows is None else [(layers[0].x[-1] + 1)[None, :, None].astype(h.dtype)]
+    symbol = [] if layers[0].rows is None else [(layers[0].x[-1] + 1)[None, :, None].astype(np.int32)]
     return (h, *([np.stack(c)] if c else []), *symbol)
 
 

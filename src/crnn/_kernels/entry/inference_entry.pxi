@@ -204,7 +204,7 @@ cdef void fill_start(Texts* texts, Network network, list states) except *:
     texts.start_c = address("states at the start", states[of_h_and_c - 1], size, shape, False)
     texts.start_before = NULL
     if network.net.has_before:
-        texts.start_before = address("symbol at the start", states[of_h_and_c], size, (1, 1, 1), False)
+        texts.start_before = <const int*>integers("symbol at the start", states[of_h_and_c], "int32", (1, 1, 1), False)
 
 
 def sample_texts(Session session not None, drawn not None, Controls controls not None, Py_ssize_t max_steps,

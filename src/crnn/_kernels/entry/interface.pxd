@@ -170,7 +170,7 @@ ctypedef struct Workspace:  # a chunk's sizes and arrays; see `chunk`
     int* x  # (T + 1, B)
     real* h  # (L, T + 1, B, H)
     real* c  # like h, of an LSTM
-    real* before  # (B,): with a table of pairs, the previous symbols; see `input_tables`
+    int* before  # (B,): with a table of pairs, the previous symbols; see `input_tables`
     real* gates
     real* dropped  # (L, T, B, H), with dropout
     real* y  # (T, B, V), or just the candidates
@@ -303,7 +303,7 @@ ctypedef struct Texts:  # drawn in parallel; see `texts`
     Py_ssize_t stop_count
     const real* start_h  # (L, H): the initial states of all texts
     const real* start_c
-    const real* start_before  # (1,): with a table of pairs
+    const int* start_before  # (1,): with a table of pairs
     real* start_y  # (V,): the logits that follow from these states
 
 ctypedef struct RowMixture:  # of the network's logits and another model's, see `draws`

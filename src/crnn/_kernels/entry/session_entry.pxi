@@ -4,7 +4,7 @@
 cdef struct StateArrays:  # the arrays of a state outside a session: h, c and before of some streams
     char* h
     char* c
-    char* before
+    int* before
     Py_ssize_t streams
 
 
@@ -12,8 +12,8 @@ cdef class Session:
     """A network, and memory of its own for B streams, T symbols at a time; calls of one thread, one after another.
 
     Its arrays are allocated and checked once, since this takes longer than reading a symbol. A state is a tuple of
-    arrays of N streams without the units' padding: h (L, N, units), c likewise if the cell has one, and `before`
-    (1, N, 1) with a table of pairs. `rows` (B,) are the streams of the state that a call reads, without it all of
+    arrays of N streams without the units' padding: h (L, N, units), c likewise if the cell has one, and with a table
+    of pairs `before` (1, N, 1) of int32. `rows` (B,) are the streams of the state that a call reads, without it all of
     them. They advance completely or, if a call raises an error, not at all: no signal is handled on the way. Threads
     may share the steps of one stream: see `SharedStep`. `weights` are `PackedWeights`.
     """
@@ -42,9 +42,9 @@ cdef class Session:
             return
         require_rows(T, B)
         states = net.L * (T + 1) * B * net.H
-        for n in (states, states if net.has_c else 0, B if net.has_before else 0, (steps + 1) * row, scratch,
-                  (T * B + 1) * net.V):
+        for n in (states, states if net.has_c else 0, (steps + 1) * row, scratch, (T * B + 1) * net.V):
             n_bytes += whole_lines(n * size)
+        n_bytes += whole_lines(B * sizeof(int)) if net.has_before else 0
         n_bytes += whole_lines(T * B * sizeof(int)) + whole_lines(sums_size(net.V) * sizeof(double))
         if self.memory is None or len(self.memory) < n_bytes:
             self.memory = np.empty(n_bytes, np.uint8)
@@ -53,7 +53,7 @@ cdef class Session:
         self.network.kernels.size_workspace(net, T, B, &self.space)
         self.space.h = <real*>self.part(states * size)
         self.space.c = <real*>self.part(states * size) if net.has_c else NULL
-        self.space.before = <real*>self.part(B * size) if net.has_before else NULL
+        self.space.before = <int*>self.part(B * sizeof(int)) if net.has_before else NULL
         self.space.gates, self.space.gates_stride = <real*>self.part((steps + 1) * row * size), 0  # for each layer
         # With a boundary, a row for the states of one step.
         self.space.cut = <real*>(<char*>self.space.gates + steps * row * size) if net.boundary >= 0 else NULL
@@ -79,7 +79,8 @@ cdef class Session:
         found.c = state_address(state[1], size, net.L, net.units, writable, &found.streams) if net.has_c else NULL
         found.before = NULL
         if net.has_before:
-            found.before = state_address(state[of_h_and_c], size, 1, 1, writable, &found.streams)
+            shape = 1, found.streams, 1
+            found.before = <int*>integers("symbols of a state", state[of_h_and_c], "int32", shape, writable)
         return 0
 
     cdef int check(self, const int[:, ::1] x, tuple state, const Py_ssize_t[::1] rows, SharedStep shared,
@@ -105,8 +106,7 @@ cdef class Session:
             if state.c != NULL:
                 self.copy_rows(state.c, state.streams, row, self.space.c, b, out)
             if state.before != NULL:
-                copy_bytes(state.before + row * self.network.itemsize,
-                           <char*>self.space.before + b * self.network.itemsize, self.network.itemsize, out)
+                copy_bytes(<char*>(state.before + row), <char*>(self.space.before + b), sizeof(int), out)
 
     cdef void copy_rows(self, char* array, Py_ssize_t streams, Py_ssize_t row, real* own, Py_ssize_t b,
                         bint out) noexcept nogil:

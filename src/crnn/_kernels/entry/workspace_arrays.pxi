@@ -33,7 +33,7 @@ cdef list shard_arrays(Network network, Py_ssize_t T, Py_ssize_t B, bint dropout
     return [
         declared("h", REAL, (L, T + 1, B, H), &fields.h),
         declared("c", REAL, (L, T + 1 if net.has_c else 0, B, H), &fields.c),
-        declared("before", REAL, (B if net.has_before else 0,), &fields.before),
+        declared("before", "int32", (B if net.has_before else 0,), &fields.before),
         declared("gates", REAL, (L, work.block + 1 if net.z_in_h else T, B, net.ldg), &fields.gates),
         declared("dropped", REAL, (L, T if dropout else 0, B, H), &fields.dropped),
         declared("y", REAL, (T, B, C), &fields.y),
@@ -104,12 +104,12 @@ cdef void fill_arrays(Workspace* work, list arrays, owner, Py_ssize_t itemsize) 
         )
 
 
-cdef void* integers(str name, array, str kind, tuple shape) except? NULL:
+cdef void* integers(str name, array, str kind, tuple shape, bint writable=True) except? NULL:
     """The first element of an array of one of the types in `FORMATS`, after checking it; NULL if empty."""
     cdef Py_buffer view
     if array is None:
         raise TypeError(f"{name} must be an array, not None")
-    PyObject_GetBuffer(array, &view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | PyBUF_WRITABLE)
+    PyObject_GetBuffer(array, &view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (PyBUF_WRITABLE if writable else 0))
     try:
         if view.format[0] not in FORMATS[kind] or view.format[1] != 0 or view.itemsize != SIZES[kind]:
             raise ValueError(f"{name}: type is {view.format.decode()!r}, but must be {kind}")

@@ -11,8 +11,8 @@ A table's row has G H columns, gates side by side; z has them at the input part 
 Pairs are sorted by their first symbol, then by their second. A search among those with the same first symbol takes
 at most log2(V) comparisons, whatever the pairs are.
 
-With pairs, the previous symbol is a state like h: a number, so that it is carried, copied and stored like h; it is the
-symbol plus 1, or 0 for none.
+With pairs, the previous symbol is a state like h, carried from chunk to chunk and stored: the symbol plus 1, or 0 for
+none.
 """
 from libc.string cimport memset
 from ..entry.interface cimport PAIRS, InputRows, Network, Weights, Workspace, real
@@ -47,9 +47,9 @@ cdef inline int row_of_pair(const Network* net, int before, int symbol) noexcept
     return net.pair_rows[first] if symbols[first] == symbol else NO_ROW
 
 
-cdef inline int symbol_of(real state) noexcept nogil:
+cdef inline int symbol_of(int state) noexcept nogil:
     """The symbol that a state represents, -1 for none. A caller may have written any number."""
-    return <int>state - 1 if 1 <= state < <real>2147483648 else -1
+    return state - 1 if state > 0 else -1
 
 
 cdef inline InputRows rows_at(const Network* net, const Workspace* work, const int* x, Py_ssize_t t,
@@ -68,7 +68,7 @@ cdef inline void carry_symbols(const Network* net, const Workspace* work, const 
     cdef Py_ssize_t b
     if net.has_before and work.group.rank == 0:
         for b in range(work.B):
-            work.before[b] = <real>(x[(steps - 1) * work.B + b] + 1)
+            work.before[b] = x[(steps - 1) * work.B + b] + 1
 
 
 # ------------------------------------------------------------------------------------------------- inference

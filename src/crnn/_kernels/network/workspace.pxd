@@ -112,8 +112,8 @@ cdef inline void clear_states(const Network* net, const Workspace* work) noexcep
         clear_share(&work.group, layer_h(work, l, 0), work.B * net.H)
         if net.has_c:
             clear_share(&work.group, layer_c(work, l, 0), work.B * net.H)
-    if net.has_before:
-        clear_share(&work.group, work.before, work.B)
+    if net.has_before and work.group.rank == 0:
+        memset(work.before, 0, work.B * sizeof(int))
     wait_for_group(&work.group)
 
 

@@ -164,7 +164,7 @@ class PackedNetwork(NamedTuple):
         layout, dtype = self.layout, self.layout.dtype
         h = np.zeros((layout.num_layers, streams, self.hidden_size), dtype)
         h_and_c = (h, h.copy()) if len(layout.kind.states) == 2 else (h,)
-        return h_and_c if layout.pairs is None else (*h_and_c, np.zeros((1, streams, 1), dtype))
+        return h_and_c if layout.pairs is None else (*h_and_c, np.zeros((1, streams, 1), np.int32))
 
     def empty_state(self) -> State:
         """Return the state of one stream that has read nothing: read-only zeros, made once."""
