@@ -90,7 +90,7 @@ def states(B, H, dtype=np.float64, *, cell="rnn", num_layers=1, V=None, seed=2):
     rng = np.random.default_rng(seed)
     n = len(CELLS[cell].states)
     h_and_c = tuple(rng.uniform(-0.9, 0.9, (num_layers, B, H)).astype(dtype) for _ in range(n))
-    return h_and_c if V is None else (*h_and_c, (np.arange(B) % (V + 1)).astype(dtype).reshape(1, B, 1))
+    return h_and_c if V is None else (*h_and_c, (np.arange(B) % (V + 1)).astype(np.int32).reshape(1, B, 1))
 
 
 def model_state(layout, params, memory, hidden, *, T, optimizer="adagrad", n_steps=0, optimizer_start=0):
@@ -202,6 +202,11 @@ def in_double(layout, *flats):
         for a, b in zip(wide.tensors(flat), layout.tensors(narrow), strict=True):
             a[...] = b
     return wide, *out
+
+
+def state_in_double(state):
+    """Return a hidden state in double precision; symbols stay integers."""
+    return tuple(array.astype(np.float64) if array.dtype.kind == "f" else array.copy() for array in state)
 
 
 def check_packed_weights(run, kernels):

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from examples import Run, contiguous_parts, in_double
+from examples import Run, contiguous_parts, in_double, state_in_double
 
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
@@ -78,7 +78,7 @@ def expected_in_double(arguments, steps, **options):
     """Return layout, parameters, optimizer state, hidden state and losses of the reference, in double precision."""
     layout, params, memories, state, ids = arguments
     wide, params, *memories = in_double(layout, params, *memories)
-    state = tuple(array.astype(np.float64) for array in state)
+    state = state_in_double(state)
     return wide, *expected_run(wide, params, memories, state, ids, steps, **options)
 
 
@@ -88,7 +88,7 @@ def in_dtype(arguments, dtype):
         return arguments
     layout, params, memories, state, ids = arguments
     wide, params, *memories = in_double(layout, params, *memories)
-    return wide, params, memories, tuple(array.astype(np.float64) for array in state), ids
+    return wide, params, memories, state_in_double(state), ids
 
 
 def check_run(run, wanted, rtol=None):
@@ -127,7 +127,7 @@ def check_against_reference(arguments, n_steps, *, n_threads=1, rtol=None, **opt
 def expected_scores(layout, params, x, state, boundary=None):
     """Return log-probabilities and the state after symbols by the reference, in double precision."""
     wide, flat = in_double(layout, params)
-    state = tuple(array.astype(np.float64) for array in state)
+    state = state_in_double(state)
     return reference.log_probabilities(wide.tensors(flat), layout.cell, x, state, boundary)
 
 

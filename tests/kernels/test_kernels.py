@@ -26,6 +26,7 @@ from examples import (
     memory,
     network,
     repeated,
+    state_in_double,
     states,
     symbols,
 )
@@ -472,10 +473,6 @@ def copied(state):
     return tuple(array.copy() for array in state)
 
 
-def in_double_precision(state):
-    return tuple(array.astype(np.float64) for array in state)
-
-
 def states_are_close(state, expected, dtype):
     for a, b in zip(state, expected, strict=True):
         np.testing.assert_allclose(a, b, atol=tolerance(dtype))
@@ -491,7 +488,7 @@ def a_text(name, cell, V, H, B, n):
     """Return a network, its states, symbols, and the log-probabilities and last states of the reference."""
     layout, params, p, before = a_network(np.dtype(name), V, H, B, cell)
     x = symbols(V, n * B, np.int32).reshape(n, B)
-    return layout, params, before, x, *reference.log_probabilities(p, cell, x, in_double_precision(before))
+    return layout, params, before, x, *reference.log_probabilities(p, cell, x, state_in_double(before))
 
 
 @pytest.mark.parametrize(("V", "H", "B", "n"), with_lengths(523, 5, 67, 1))
@@ -517,7 +514,7 @@ def test_samples_match_reference(kernels, dtype, cell, num_layers, V, H, B, temp
     layout, params, p, before = a_network(dtype, V, H, 1, cell, num_layers)
     out, state, uniforms = drawn(pack(layout, params), before, range(B), n, temperature=temperature)
     # Compare the states for the drawn symbols, since rounding may decide a draw differently.
-    layers, _ = reference.forward(p, cell, out, repeated(in_double_precision(before), B))
+    layers, _ = reference.forward(p, cell, out, repeated(state_in_double(before), B))
     states_are_close(state, reference.state_after(layers), dtype)
     margin = tolerance(dtype)
     differing = 0

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from examples import Run, contiguous_parts, in_double, network, states, symbols
+from examples import Run, contiguous_parts, in_double, network, state_in_double, states, symbols
 from reference_checks import central_difference, gradient_of, tolerance
 
 from crnn.parameters.cells import CELLS
@@ -51,7 +51,7 @@ def expected(arguments, T, *, weights=None, masks=None, boundary=None):
     wide, flat = in_double(layout, params)
     p, B = wide.tensors(flat), state[0].shape[1]
     rows = contiguous_parts(TextStreams(text, B, T))[:, : T + 1].T.astype(np.intp)
-    state = tuple(array.astype(np.float64) for array in state)
+    state = state_in_double(state)
     layers, y = reference.forward(p, layout.cell, rows[:-1], state, masks, boundary)
     losses = -np.take_along_axis(reference.log_softmax(y), rows[1:, :, None], 2)[..., 0]
     _, dy = reference.softmax_loss(y, rows[1:])

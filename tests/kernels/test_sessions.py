@@ -32,7 +32,7 @@ def ids(n, B=1):
 def state_of(found, shape, B):
     """A state of B different streams."""
     state = states(B, H, found.layout.dtype, cell=shape["cell"], num_layers=shape.get("num_layers", 1))
-    return (*state, np.arange(B, dtype=found.layout.dtype).reshape(1, B, 1)) if "n_bigrams" in shape else state
+    return (*state, np.arange(B, dtype=np.int32).reshape(1, B, 1)) if "n_bigrams" in shape else state
 
 
 def one_by_one(found, x, state):
@@ -146,7 +146,8 @@ def read_only(shape):
         (ids(2), {"k": 1, "part": np.ones((1, 1, H), np.float32)}, "state: shape"),
         (ids(2), {"k": 1, "part": np.ones((2, 1, H))}, "of 8 bytes"),
         (ids(2), {"k": 1, "part": np.ones((2, 3, H), np.float32)}, "state: shape"),
-        (ids(2), {"k": 2, "part": np.ones((1, 1, 2), np.float32)}, r"but must be \(1, 1, 1\)"),
+        (ids(2), {"k": 2, "part": np.ones((1, 1, 2), np.int32)}, r"but must be \(1, 1, 1\)"),
+        (ids(2), {"k": 2, "part": np.ones((1, 1, 1), np.float32)}, "type is 'f', but must be int32"),
         (ids(2), {"k": 1, "part": np.ones((2, 1, 2 * H), np.float32)[..., ::2]}, "contiguous"),
         (ids(2), {"k": 1, "part": read_only((2, 1, H))}, "read-only"),
         (ids(2), {"k": 2, "part": None}, "must be an array, not None"),

@@ -246,13 +246,14 @@ def test_a_model_with_pairs_carries_the_last_symbol_too(cell, names):
     for layout in (plain, paired):
         zeros = zero_hidden(layout, 3)
         assert [array.shape for array in zeros] == list(layout.state_shapes(3).values())
+        assert [array.dtype == np.float32 for array in zeros] == [name != "symbol" for name in layout.states]
         assert not any(array.any() for array in zeros)
 
 def test_the_last_symbol_is_renumbered():
     """A symbol's number is 1 more than its id; 0, like all invalid numbers, stands for none."""
     plain = Layout(3, 5, np.dtype("float32"))
     h = np.ones((1, 6, 5), np.float32)
-    symbol = np.array([0, 1, 2, 3, 4, -1], np.float32).reshape(1, 6, 1)
+    symbol = np.array([0, 1, 2, 3, 4, -1], np.int32).reshape(1, 6, 1)
     assert plain.renumbered_states((h,), np.array([4, 2, 0])) == (h,)
     paired = replace(plain, pairs=SymbolPairs(np.array([[0, 1]])))
     same, moved = paired.renumbered_states((h, symbol), np.array([4, -1, 0]))

@@ -19,7 +19,7 @@ from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork
 from crnn.ngram.occurrences import Occurrences
 from crnn.ngram.packed_counts import pack, unpack
-from crnn.runtime.cancellation import Cancellation, Cancelled, check_cancelled
+from crnn.runtime.cancellation import Canceled, Cancellation, check_canceled
 from crnn.runtime.threads import Helpers, run_tasks
 from crnn.training.loop.validation import evaluate
 
@@ -34,7 +34,7 @@ def on_main_thread():
 
 def wait_for_cancellation():
     while True:
-        check_cancelled()
+        check_canceled()
         time.sleep(0.001)
 
 
@@ -45,7 +45,7 @@ def test_helper_threads_leave_their_tasks_after_an_interruption():
         waiting.wait(60)
         if on_main_thread():
             raise KeyboardInterrupt
-        with pytest.raises(Cancelled):
+        with pytest.raises(Canceled):
             wait_for_cancellation()
         left.append(task)
 
@@ -65,7 +65,7 @@ def test_the_error_that_came_first_is_raised():
 
     with pytest.raises(ValueError, match=r"^the first$"):
         run_tasks(range(3), work, 3)
-    check_cancelled()  # outside of the tasks nothing is cancelled
+    check_canceled()  # outside of the tasks nothing is canceled
 
 
 def test_ctrl_c_while_it_waits_for_the_others_ends_them(monkeypatch):
@@ -77,7 +77,7 @@ def test_ctrl_c_while_it_waits_for_the_others_ends_them(monkeypatch):
             return
         begun.set()
         for _ in range(10_000):
-            check_cancelled()
+            check_canceled()
             time.sleep(0.001)
         late.append(task)
 
@@ -92,9 +92,9 @@ def test_ctrl_c_while_it_waits_for_the_others_ends_them(monkeypatch):
 
 def test_only_the_first_error_counts():
     cancellation, first = Cancellation(), ValueError("first")
-    cancellation.fail(Cancelled())
+    cancellation.fail(Canceled())
     assert cancellation.error is None
-    for error in (first, ValueError("second"), Cancelled()):
+    for error in (first, ValueError("second"), Canceled()):
         cancellation.fail(error)
         assert cancellation.error is first
 
@@ -104,10 +104,10 @@ def test_a_cancellation_is_that_of_the_innermost_block():
     with outer.shared():
         with inner.shared():
             outer.fail(ValueError())
-            check_cancelled()
-        with pytest.raises(Cancelled):
-            check_cancelled()
-    check_cancelled()
+            check_canceled()
+        with pytest.raises(Canceled):
+            check_canceled()
+    check_canceled()
 
 
 def counted(order=3):
@@ -149,12 +149,12 @@ def long_work():
 
 
 @pytest.mark.parametrize("name", long_work())
-def test_cancelled_work_ends(name):
+def test_canceled_work_ends(name):
     work, cancellation = long_work()[name], Cancellation()
     with cancellation.shared():
         work()
         cancellation.fail(KeyboardInterrupt())
-        with pytest.raises(Cancelled):
+        with pytest.raises(Canceled):
             work()
 
 
@@ -209,11 +209,11 @@ def test_tasks_end_soon_after_ctrl_c(monkeypatch, what):
             if on_main_thread():
                 raise KeyboardInterrupt
             wait_for_cancellation()  # a helper thread must not end its task before the main thread has begun
-        check_cancelled()
+        check_canceled()
 
     monkeypatch.setattr(packed_network, "CALL_PRODUCTS", 100_000)
-    monkeypatch.setattr(packed_network, "check_cancelled", counted)
-    monkeypatch.setattr(text_sampler, "check_cancelled", counted)
+    monkeypatch.setattr(packed_network, "check_canceled", counted)
+    monkeypatch.setattr(text_sampler, "check_canceled", counted)
 
     def run():
         calls.clear()

@@ -12,7 +12,7 @@ from ..files.ngram_file import CountedText
 from ..ngram.lookahead import Unrolled
 from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
-from ..runtime.cancellation import check_cancelled
+from ..runtime.cancellation import check_canceled
 from ..text.sources.input_checks import warn_caller
 from ..text.symbols.special import BOUNDARY, UNKNOWN
 from ..text.symbols.vocabulary import Vocabulary
@@ -80,7 +80,7 @@ def _parts(contexts: Unrolled, tokens: list[str]) -> Iterator[bytes]:
             yield "".join(lines).encode("ascii")
         following = list[str]()
         for first in range(bounds[depth], bounds[depth + 1], LINES):
-            check_cancelled()
+            check_canceled()
             part = slice(first, min(first + LINES, bounds[depth + 1]))
             owners = np.searchsorted(contexts.firsts, np.arange(part.start, part.stop), side="right") - 1
             symbols, nexts = contexts.symbols[part], contexts.nexts[part]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._kernels.ngram import ngrams
-from ..runtime.cancellation import check_cancelled
+from ..runtime.cancellation import check_canceled
 from .discounts import discounts
 
 MAX_ORDER: int = ngrams.LONGEST_ORDER
@@ -60,7 +60,7 @@ class Counts:
         ids, before = _int32(ids), self._last(_int32(context))
         done = 0
         while done < len(ids):
-            check_cancelled()
+            check_canceled()
             block = ids[done : done + CALL_SYMBOLS]
             counted = ngrams.count(self.trie, block, before)
             done += counted
@@ -80,7 +80,7 @@ class Counts:
         ids, before = _int32(ids), self._last(_int32(context))
         out, done = np.empty(len(ids)), 0
         while done < len(ids):
-            check_cancelled()
+            check_canceled()
             block = slice(done, min(done + CALL_SYMBOLS // 4, len(ids)))
             of_block = None if rows is None else rows[block]
             counted = ngrams.count_and_score(self.trie, ids[block], before, out[block], of_block)
@@ -96,7 +96,7 @@ class Counts:
         out = np.empty((len(before), self.symbols))
         step = max(1, CALL_NUMBERS // self.symbols)
         for i in range(0, len(out), step):
-            check_cancelled()
+            check_canceled()
             ngrams.rows_after(self.trie, before[i : i + step], out[i : i + step])
         return out
 

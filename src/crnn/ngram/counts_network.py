@@ -12,7 +12,7 @@ from .._kernels.ngram import ngrams
 from ..inference.matching.goal import Goal
 from ..inference.network.protocol import InferenceNetwork, write_rows
 from ..inference.network.scratch import Scratch
-from ..runtime.cancellation import check_cancelled
+from ..runtime.cancellation import check_canceled
 from .counts import Counts
 from .lookahead import Lookahead, contexts_of, fits_memory
 from .packed_counts import pack, unpack
@@ -81,7 +81,7 @@ class CountsNetwork(InferenceNetwork):
         out = np.empty(x.shape)
         steps = max(1, CALL_SYMBOLS // max(x.shape[1], 1))
         for i in range(0, len(x), steps):
-            check_cancelled()
+            check_canceled()
             block = np.ascontiguousarray(x[i : i + steps])
             ngrams.log_probabilities(self.counts.trie, block, np.ascontiguousarray(state), out[i : i + steps])
             self.feed(block, state)
@@ -101,7 +101,7 @@ class CountsNetwork(InferenceNetwork):
         out, context, first = np.empty(len(lengths)), np.ascontiguousarray(start[0]), 0
         ends = np.cumsum(lengths)
         while first < len(lengths):
-            check_cancelled()
+            check_canceled()
             done = int(ends[first - 1]) if first else 0
             last = max(first + 1, int(np.searchsorted(ends, done + CALL_SYMBOLS, side="right")))
             part = slice(first, last)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .._kernels.ngram.ngrams import ClassCounts
 from ..errors import InvalidInputError
 from ..inference.scoring.string_scores import Strings
-from ..runtime.cancellation import check_cancelled
+from ..runtime.cancellation import check_canceled
 from .counts import Counts
 from .lookahead import Unrolled
 
@@ -35,7 +35,7 @@ class LabeledCounts:
         ids, lengths, parts, first, done = *strings, list[NDArray[np.float64]](), 0, 0
         ends, room = np.cumsum(lengths), max(1, CALL_SYMBOLS // len(self.parts))
         while first < len(lengths) or not parts:
-            check_cancelled()
+            check_canceled()
             last = max(first + 1, int(np.searchsorted(ends, done + room, side="right"))) if len(lengths) else 0
             end = int(ends[last - 1]) if last else 0
             if end - done > room:
@@ -50,7 +50,7 @@ class LabeledCounts:
         """Return log P of one string given each label, (K, 1), read in several calls, so that Ctrl-C is handled."""
         contexts, sums = np.full(len(self.parts), -1, np.int32), np.tile([0.0, 1.0], (len(self.parts), 1))
         for i in range(0, len(ids), room):
-            check_cancelled()
+            check_canceled()
             self._tables.read_part(ids[i : i + room], contexts, sums)
         return np.asarray(sums[:, :1] + np.log(sums[:, 1:]))
 

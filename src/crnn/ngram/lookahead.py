@@ -11,7 +11,7 @@ from .._kernels.ngram import ngrams
 from .._kernels.ngram.lookahead import Contexts
 from ..inference.matching.goal import Goal
 from ..inference.sampling.uniforms import Uniforms
-from ..runtime.cancellation import check_cancelled
+from ..runtime.cancellation import check_canceled
 from ..runtime.free_memory import available_bytes
 from .counts import Counts
 from .occurrences import levels_of
@@ -65,7 +65,7 @@ class Unrolled(NamedTuple):
         symbols, nexts, shorter = (np.zeros(room, np.int32) for _ in range(3))
         p = np.zeros(room)
         for depth, of_level in enumerate(levels):
-            check_cancelled()
+            check_canceled()
             arrays = suffixes, scales, firsts, symbols, nexts, shorter, p
             if not ngrams.unroll(counts.trie, depth, of_level, numbers, *arrays):
                 return None
@@ -121,7 +121,7 @@ class Lookahead:
                     return False
                 change = 0.0
                 for state in cycle:
-                    check_cancelled()
+                    check_canceled()
                     of_state = self.goal.rows[state], self.values, self.values[state]
                     change = max(change, self.contexts.sweep(*of_state, maximum))
                 visits += len(cycle) * self.contexts.n
@@ -142,7 +142,7 @@ class Lookahead:
             following = np.ones_like(values)
             following[S + 1] = 0
             for state in range(S):
-                check_cancelled()
+                check_canceled()
                 self.contexts.sweep(self.goal.rows[state], values, following[state], False)
             values = following
         return float(values[self.goal.start, self.start])
@@ -154,7 +154,7 @@ class Lookahead:
         of_goal, start = (goal.rows, goal.steps, self.values), (self.start, goal.start, goal.end)
         step = max(1, CALL_VISITS // (max(1, n) * self.contexts.V))
         for i in range(0, B, step):
-            check_cancelled()
+            check_canceled()
             part = slice(i, i + step)
             random = uniforms.states[part], uniforms.increment
             self.contexts.draw(*of_goal, *start, *random, texts[part], lengths[part])

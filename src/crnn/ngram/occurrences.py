@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._kernels.ngram import ngrams
-from ..runtime.cancellation import check_cancelled
+from ..runtime.cancellation import check_canceled
 from .counts import Counts
 from .discounts import discounts
 
@@ -44,7 +44,7 @@ class Occurrences:
         levels = [np.flatnonzero(depths == depth).astype(np.int32) for depth in range(counts.order)]
         for nodes in reversed(levels):
             for i in range(0, len(nodes), CALL_NODES):
-                check_cancelled()
+                check_canceled()
                 self.raw.pass_on(trie, nodes[i : i + CALL_NODES])
         self._discounts = discounts(np.array([self.raw.counts_of_counts(trie, nodes) for nodes in levels], np.int64))
 
@@ -53,7 +53,7 @@ class Occurrences:
         ids, out = np.ascontiguousarray(ids, np.int32), np.zeros(self._counts.order)
         context = np.ascontiguousarray(context, np.int32)
         for i in range(0, len(ids), BLOCK):
-            check_cancelled()
+            check_canceled()
             block = ids[i : i + BLOCK]
             self.raw.score_orders(self._counts.trie, self._discounts, block, context, out)
             context = np.concatenate([context, block])[-self._counts.order :]

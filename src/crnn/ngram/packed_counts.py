@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .._kernels.ngram import ngrams
 from ..errors import InvalidInputError
-from ..runtime.cancellation import check_cancelled
+from ..runtime.cancellation import check_canceled
 from .counts import MAX_ORDER, Counts
 from .occurrences import Occurrences, levels_of
 
@@ -27,7 +27,7 @@ def pack(counts: Counts, occurrences: Occurrences | None = None, order: int | No
     order = counts.order if order is None else order
     parts: list[tuple[Bytes, ...]] = []
     for length, nodes in enumerate(levels_of(counts, order), start=1):
-        check_cancelled()
+        check_canceled()
         n = counts.n_grams[length - 1]
         room = np.empty(5 * len(nodes), np.uint8), np.empty(5 * n, np.uint8), np.empty(5 * n, np.uint8)
         raw = occurrences.raw if occurrences is not None and length == order < counts.order else None
@@ -91,7 +91,7 @@ def unpack(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | Non
         counts.reserve_exactly(*ngrams.unpacked_size(packed[0], symbols))
         owners, of_owners = np.zeros(1, np.int32), np.full(1, -1, np.int32)
         for depth, n in enumerate(lengths):
-            check_cancelled()
+            check_canceled()
             if depth == 1:
                 owners = np.append(owners, counts.trie.beginning).astype(np.int32)
                 of_owners = np.append(of_owners, [-1] * len(counts.trie.beginning)).astype(np.int32)

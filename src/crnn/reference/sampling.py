@@ -35,8 +35,8 @@ def filtered(
     """Return the probabilities of logits y (V,) after all controls; `seen` (V,) are the symbols to penalize."""
     y = np.asarray(y, np.float64) + bias
     if seen is not None:
-        penalised = np.where(y > 0, y / repetition_penalty, y * repetition_penalty).clip(-LARGEST_LOGIT, LARGEST_LOGIT)
-        y = np.where(seen & np.isfinite(y), penalised, y)
+        penalized = np.where(y > 0, y / repetition_penalty, y * repetition_penalty).clip(-LARGEST_LOGIT, LARGEST_LOGIT)
+        y = np.where(seen & np.isfinite(y), penalized, y)
     if temperature == 0:
         return np.asarray(np.arange(len(y)) == y.argmax(), np.float64)
     p = np.exp((y - y.max()) / temperature)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Cancelled(Exception):  # noqa: N818 (an order, not an error)
+class Canceled(Exception):  # noqa: N818 (an order, not an error)
     """Another thread has failed, so this thread's result is useless."""
 
 
@@ -19,12 +19,12 @@ class Cancellation:
 
     def fail(self, error: BaseException) -> None:
         """Tell the other threads to end; only the first error counts."""
-        if self.error is None and not isinstance(error, Cancelled):
+        if self.error is None and not isinstance(error, Canceled):
             self.error = error
 
     @contextmanager
     def shared(self) -> Iterator[None]:
-        """Let `check_cancelled` consult this object on the calling thread."""
+        """Let `check_canceled` consult this object on the calling thread."""
         before = getattr(_current, "cancellation", None)
         _current.cancellation = self
         try:
@@ -36,8 +36,8 @@ class Cancellation:
 _current = threading.local()
 
 
-def check_cancelled() -> None:
-    """Raise Cancelled if this thread's work is no longer needed. Long work calls it about every 50 ms."""
+def check_canceled() -> None:
+    """Raise Canceled if this thread's work is no longer needed. Long work calls it about every 50 ms."""
     cancellation: Cancellation | None = getattr(_current, "cancellation", None)
     if cancellation is not None and cancellation.error is not None:
-        raise Cancelled
+        raise Canceled

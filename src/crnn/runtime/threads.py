@@ -14,7 +14,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Self, TypeVar
 
-from .cancellation import Cancellation, Cancelled
+from .cancellation import Canceled, Cancellation
 from .cgroups import control_groups, first_line, whole_number
 from .deferred_signals import signals_deferred
 
@@ -106,7 +106,7 @@ def run_tasks(tasks: Iterable[T], work: Callable[[T], object], n_threads: int) -
                 helpers.finish()
             except BaseException as error:  # including Ctrl-C
                 cancellation.fail(error)
-                if isinstance(error, Cancelled) and cancellation.error is not None:
+                if isinstance(error, Canceled) and cancellation.error is not None:
                     raise cancellation.error from None
                 raise
     finally:

@@ -9,7 +9,7 @@ from examples import network
 from crnn.inference.network import folded_embedding
 from crnn.inference.network.folded_embedding import folded_network, folded_weights
 from crnn.reference.products import operands_in_bfloat16, product
-from crnn.runtime.cancellation import Cancellation, Cancelled
+from crnn.runtime.cancellation import Canceled, Cancellation
 
 
 @pytest.mark.parametrize(("V", "E", "N"), [(1, 1, 1), (67, 5, 33), (131, 37, 44)])
@@ -50,7 +50,7 @@ def test_folding_ends_soon_after_another_thread_fails(monkeypatch):
         cancellation.fail(KeyboardInterrupt())
 
     monkeypatch.setattr(folded_embedding.core, "multiply", fail_meanwhile)
-    with cancellation.shared(), pytest.raises(Cancelled):
+    with cancellation.shared(), pytest.raises(Canceled):
         folded_weights(embedding, Wx, out=out)
     assert np.flatnonzero(out.any(axis=1)).tolist() == list(range(7))
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from examples import network, states
+from examples import network, state_in_double, states
 
 from crnn.parameters.cells import CELLS
 from crnn.reference.network import backward, forward, softmax_loss
@@ -12,7 +12,7 @@ from crnn.training.loop.chunk_gradient import ChunkGradient
 def expected(layout, flat, symbols, weights, state, boundary):
     """Return the loss and the gradient by the reference implementation, in float64."""
     p = layout.tensors(flat.astype(np.float64))
-    state = tuple(part.astype(np.float64) for part in state)
+    state = state_in_double(state)
     layers, y = forward(p, layout.cell, symbols[:-1, None], state, boundary=boundary)
     losses = [softmax_loss(y[t : t + 1], symbols[t + 1 :][:1, None]) for t in range(len(y))]
     dy = np.concatenate([weight * of_one for weight, (_, of_one) in zip(weights, losses, strict=True)])

@@ -10,6 +10,7 @@ Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 MANY_ROWS: int
+SMOOTHING: float
 
 def use(float32: ModuleType, float64: ModuleType, bfloat16: ModuleType, int8: ModuleType) -> None: ...
 

@@ -23,6 +23,8 @@ from .interface cimport Network as NetworkPlaces
 
 MANY_ROWS = 64
 """The minimum rows of a chunk for which packing a matrix pays off; for the backward pass it always does."""
+SMOOTHING = 0.001
+"""The share of a step's loss in the smoothed loss, which forgets as much of the earlier ones."""
 
 cdef extern from "denormals.h" nogil:
     ctypedef unsigned long long float_mode

@@ -263,6 +263,7 @@ ctypedef struct Training:  # a thread's call of `train`: what it works on, what 
     uint64_t dropout_seed
     double clip_norm
     double loss_scale
+    double smoothing  # the share of a step's loss in the smoothed loss
     double smooth_loss
     double last_loss
     double norm  # of the last step's gradient

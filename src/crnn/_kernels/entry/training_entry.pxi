@@ -330,7 +330,7 @@ def train(Network network not None, params, panels, Optimizer optimizer not None
     if network.net.in_place and (run.team.weight_dropout > 0 or run.team.streams != 1):
         raise ValueError("weight dropout and several streams need packed recurrent weights (in_place=False)")
     run.dropout_seed = settings.dropout_seed
-    run.loss_scale = settings.seq_length / <double>run.work[0].T
+    run.loss_scale, run.smoothing = settings.seq_length / <double>run.work[0].T, SMOOTHING
     run.smooth_loss, run.last_loss = cursor.smooth_loss, cursor.last_loss
     fill_block(&run, ids, cursor.position)
     with nogil:

@@ -94,7 +94,7 @@ cdef inline void filter_logits(real* y, Py_ssize_t V, Py_ssize_t width, const Dr
         for i in range(width):
             y[i] += settings.bias[i]
     if seen != NULL:
-        penalise(y, V, seen, controls.repetition_penalty)
+        penalize(y, V, seen, controls.repetition_penalty)
     if temperature == 0:
         best = argmax(y, V)
         for i in range(width):
@@ -112,7 +112,7 @@ cdef inline void filter_logits(real* y, Py_ssize_t V, Py_ssize_t width, const Dr
             y[i] = y[i] if y[i] >= smallest else 0
 
 
-cdef inline void penalise(real* y, Py_ssize_t V, const unsigned char* seen, double penalty) noexcept nogil:
+cdef inline void penalize(real* y, Py_ssize_t V, const unsigned char* seen, double penalty) noexcept nogil:
     """Divide the logits of seen symbols by the penalty, or multiply them if they are not positive."""
     cdef Py_ssize_t i
     cdef double value, limit = 1e30  # well within a float's range, so that no penalty gives infinity

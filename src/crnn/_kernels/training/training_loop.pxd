@@ -70,7 +70,7 @@ cdef inline bint take_step(Training* run, Py_ssize_t step) noexcept nogil:
         carry_states(run.weights.net, &run.work[i], run.work[i].T)
         carry_symbols(run.weights.net, &run.work[i], run.work[i].x, run.work[i].T)
     run.last_loss = loss
-    run.smooth_loss = run.smooth_loss * 0.999 + loss * run.loss_scale * 0.001
+    run.smooth_loss = run.smooth_loss * (1 - run.smoothing) + loss * run.loss_scale * run.smoothing
     run.position += run.work[0].T
     run.done = step + 1
     run.poll.ask = NULL  # a signal handler must find the model between two calls, or as it was before the first step

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._kernels.entry import core
-from ...runtime.cancellation import check_cancelled
+from ...runtime.cancellation import check_canceled
 from ..network.context import Context
 from ..network.protocol import InferenceNetwork, State, rows_of_call
 from ..sampling.beam_search import largest
@@ -82,7 +82,7 @@ class PrefixTree:
     def _grow(self, size: int, most: int) -> None:
         """Read the most probable waiting prefixes until the tree has this many, later at most `most`."""
         while self._size < size and len(self._waiting.p):
-            check_cancelled()
+            check_canceled()
             order = largest(self._waiting.p, most)  # there will be no room for the others
             count = min(max(ROUND, self._size // ROUNDS), size - self._size, len(order))
             chosen, self._waiting = self._waiting.take(order[:count]), self._waiting.take(order[count:])
@@ -174,7 +174,7 @@ class PrefixTree:
         active, nodes, symbols, q, times = self._draw_plain(trials, uniforms, *found)
         state = self._network.select(self._state, nodes)
         while len(active):
-            check_cancelled()
+            check_canceled()
             self._network.feed(symbols.astype(np.int32)[None], state)
             p = self._probabilities(state)
             totals = p.sum(axis=1)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..._kernels.entry import core
 from ...model.layout import Layout, aligned_zeros
-from ...runtime.cancellation import check_cancelled
+from ...runtime.cancellation import check_canceled
 
 Array = NDArray[Any]
 
@@ -27,7 +27,7 @@ def folded_weights(embedding: Array, Wx: Array, *, out: Array | None = None, bfl
     step = max(1, CALL_PRODUCTS // (E * N))
     room = aligned_zeros(core.operand_size(min(step, V), E, bfloat16), Wx.dtype) if bfloat16 else None
     for first in range(0, V, step):
-        check_cancelled()
+        check_canceled()
         rows = embedding[first : first + step]
         own = None if room is None else room[: core.operand_size(len(rows), E, bfloat16)]
         core.multiply(rows, panels, False, out[first : first + step], 1, own)

@@ -18,7 +18,7 @@ from ..._kernels.entry import core
 from ..._kernels.entry.structures import PackedWeights, Packing
 from ...model.int8_weights import Scales
 from ...model.layout import Layout, aligned_zeros, n_labels
-from ...runtime.cancellation import check_cancelled
+from ...runtime.cancellation import check_canceled
 from .folded_embedding import folded_network
 from .packed_integers import column_scales, with_integers, without_integers
 from .protocol import SCORE_ROWS, rows_of_call, write_rows
@@ -227,7 +227,7 @@ class PackedNetwork(NamedTuple):
         y = np.empty((len(top), self.layout.vocab_size), self.layout.dtype)
         step = max(MIN_LOGIT_ROWS, CALL_PRODUCTS // (self.layout.hidden_size * self.layout.vocab_size))
         for i in range(0, len(top), step):
-            check_cancelled()
+            check_canceled()
             part = wide[i : i + step]
             scratch = np.empty(core.logits_scratch(self.network, len(part)), self.layout.dtype)
             core.logits(self.kernel_arguments, part, y[i : i + step], scratch)
@@ -276,7 +276,7 @@ class PackedNetwork(NamedTuple):
 
         The session holds all of them at once, so n B should not be much larger than `SCORE_ROWS`.
         """
-        check_cancelled()
+        check_canceled()
         session = core.Session(self.kernel_arguments, *x.shape)
         session.feed(x, state)
         return tuple(part[:, 1:, :, : self.hidden_size].transpose(1, 2, 0, 3) for part in session.hidden())
@@ -311,7 +311,7 @@ class PackedNetwork(NamedTuple):
 
     def _session(self, n: int, streams: int, rows: int, scratch: Scratch | None = None) -> core.Session:
         """Return a session that no other thread is using, to read n symbols of each stream, `rows` at a time."""
-        check_cancelled()
+        check_canceled()
         if streams == 1 and n <= self.kept.n:
             try:
                 return self.kept.sessions.pop()  # atomic
@@ -347,7 +347,7 @@ class PackedNetwork(NamedTuple):
         steps = max(1, symbols // T) * T
         stream, i = self.shared_stream(streams), 0
         while i < n:
-            check_cancelled()
+            check_canceled()
             count = min(stream.symbols_of_call(steps), n - i)
             with stream.threads(count) as shared:
                 yield slice(i, i + count), shared

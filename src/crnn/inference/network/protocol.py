@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...runtime.cancellation import check_cancelled
+from ...runtime.cancellation import check_canceled
 from .scratch import Scratch
 
 Array = NDArray[Any]
@@ -179,7 +179,7 @@ def stream_blocks(network: InferenceNetwork, state: State, streams: int) -> Iter
     """Yield a state of many streams as some streams at a time, whose logits one call may handle, with their states."""
     rows = rows_of_call(network.symbols)
     for i in range(0, streams, rows):
-        check_cancelled()
+        check_canceled()
         part = slice(i, min(i + rows, streams))
         yield part, state if streams <= rows else network.select(state, np.arange(part.start, part.stop))
 

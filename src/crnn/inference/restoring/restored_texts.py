@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..._kernels.inference.selection import Selection
-from ...runtime.cancellation import check_cancelled
+from ...runtime.cancellation import check_canceled
 from ...runtime.threads import inference_threads, run_tasks
 from ...text.symbols.codes import pieces
 from ...text.symbols.vocabulary import Vocabulary
@@ -132,7 +132,7 @@ class Restorer:
         state, may_insert = network.repeat(self.start, len(parts)), len(channel.inserted) > 0
         y = network.logits_after(state)
         while True:
-            check_cancelled()
+            check_canceled()
             z = y[:0]
             if may_insert:
                 rows, symbols = selection.insert(y)

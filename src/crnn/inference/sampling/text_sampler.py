@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..._kernels.entry import core
 from ..._kernels.entry.structures import DrawnTexts
-from ...runtime.cancellation import check_cancelled
+from ...runtime.cancellation import check_canceled
 from ..network.context import Context
 from ..network.mixed_network import MixedNetwork, RowFiller
 from ..network.packed_network import PackedNetwork
@@ -86,7 +86,7 @@ class TextSampler:
 
     def _make_room(self) -> None:
         """Make room for further symbols if a text fills its room, before Ctrl-C gets through."""
-        check_cancelled()
+        check_canceled()
         width = self._symbols.shape[1]
         if width < self._n and self.lengths.max() == width:
             more = np.empty((len(self.lengths), min(width, self._n - width)), np.int32)

@@ -31,7 +31,7 @@ from .budget import Budget
 from .exclusive import ExclusiveUse
 from .shards import threads_for
 from .step_settings import StepSettings
-from .trainer import Alone, Reducer, Trainer
+from .trainer import Alone, Reducer, SmoothedLoss, Trainer
 from .validation import Validation, ValidationState
 from .weight_average import WeightAverage
 
@@ -265,10 +265,7 @@ class TrainingRun:
 
     def _record(self, validation_loss: float | None) -> dict[str, Any]:
         cursor, seconds = self._trainer.cursor, self._seconds
-        step, smooth_loss, _ = self._recorded
-        # The smoothed loss forgets 0.001 per step; what it has taken in since the last record is the mean loss.
-        kept = 0.999 ** (cursor.n_steps - step)
-        train_loss = (cursor.smooth_loss - kept * smooth_loss) / (1 - kept)
+        train_loss = SmoothedLoss(*self._recorded[:2]).mean_until(self._trainer.smoothed_loss)
         self._recorded = cursor.n_steps, cursor.smooth_loss, seconds
         record = {
             "step": cursor.n_steps,

@@ -51,14 +51,14 @@ class SmoothedLoss(NamedTuple):
     step: int
     value: float
 
-    def mean_until(self, later: SmoothedLoss) -> float:
-        """Return the mean loss of the steps in between, or a little less if rounding hides it.
+    def mean_until(self, later: SmoothedLoss, *, rounding: float = 0.0) -> float:
+        """Return the mean loss of the steps in between, what the smoothed loss has taken in since.
 
-        The smoothed loss forgets 0.001 per step; what it has taken in is the mean of the losses.
+        With the relative `rounding` error of each step, return a lower bound of the mean.
         """
         n = later.step - self.step
-        kept = 0.999**n
-        return (later.value - kept * self.value - n * ROUNDING * self.value) / (1 - kept)
+        kept = (1 - core.SMOOTHING) ** n
+        return (later.value - kept * self.value - n * rounding * self.value) / (1 - kept)
 
 
 class Reducer(Protocol):
@@ -172,8 +172,8 @@ class Trainer:
         self._chunks_of_loss = state.loss_length / streams.seq_length  # covered by the smoothed loss
         self._loss_limit = UNIFORM_GUESSES * state.loss_length * math.log(layout.vocab_size)
         self._heaviest = 1.0  # the largest factor applied to a loss so far: see `sample_weight`
-        self._loss_before_last_call = self._smoothed_loss
-        self._judged_from = (self._smoothed_loss,) * 2  # at least `JUDGED_STEPS` steps apart, the later one last
+        self._loss_before_last_call = self.smoothed_loss
+        self._judged_from = (self.smoothed_loss,) * 2  # at least `JUDGED_STEPS` steps apart, the later one last
         self._load_arrays()
         self._read_block(state.n_steps if block_step is None else block_step)
         start = time.perf_counter()
@@ -256,7 +256,7 @@ class Trainer:
         """
         if os.getpid() != self._process:  # a callback has forked, and the child has no threads
             self._start_threads()
-        before = self._smoothed_loss
+        before = self.smoothed_loss
         with self.state.gate.steps():
             try:
                 if self._reducer.decided(time.perf_counter() > self._snapshot_at):
@@ -276,7 +276,7 @@ class Trainer:
                 self.state.gate.changes += 1
         self._loss_before_last_call = before
         if self.cursor.n_steps - self._judged_from[-1].step >= JUDGED_STEPS:
-            self._judged_from = self._judged_from[-1], self._smoothed_loss
+            self._judged_from = self._judged_from[-1], self.smoothed_loss
 
     def _take_snapshot(self) -> None:
         """Take a snapshot of finite weights, unless the loss is so high that they may be ruined."""
@@ -288,13 +288,14 @@ class Trainer:
         self._snapshot_at = _next_snapshot(start, time.perf_counter())
 
     @property
-    def _smoothed_loss(self) -> SmoothedLoss:
+    def smoothed_loss(self) -> SmoothedLoss:
+        """The smoothed loss after the latest step."""
         return SmoothedLoss(self.cursor.n_steps, self.cursor.smooth_loss)
 
     def _mean_loss_since(self, start: SmoothedLoss) -> float:
-        """Return the mean loss of the steps since then; 0 if there were none."""
-        now = self._smoothed_loss
-        return start.mean_until(now) if now.step > start.step else 0.0
+        """Return the mean loss of the steps since then, or a little less if rounding hides it; 0 without steps."""
+        now = self.smoothed_loss
+        return start.mean_until(now, rounding=ROUNDING) if now.step > start.step else 0.0
 
     def resume_from_arrays(self) -> None:
         """Continue with weights, optimizer state and hidden state edited by a callback."""
