@@ -42,7 +42,6 @@ COMPILED = (
     "training/loop/test_chunk_gradient.py",
     "inference/network/test_packed_network.py",
     "inference/network/test_shared_stream.py",
-    "inference/network/test_folded_embedding.py",
 )
 TESTS = {
     "thread": COMPILED,

@@ -829,7 +829,8 @@ class CharRNN(LanguageModel):
         >>> again.score("abcabc") == model.score("abcabc")
         True
         """
-        return cls._from_state(*network_file.read(path, cls().get_params()))
+        stored = network_file.read(path, cls().get_params())
+        return cls._from_state(stored.parameters, stored.kept)
 
     def to_bytes(self, *, training_state: bool = True) -> bytes:
         """Return the bytes that `save` would write to a file.

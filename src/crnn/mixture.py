@@ -11,9 +11,8 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .adaptation.mixed_reading import MixedReading
 from .adaptation.options import AdaptationOptions
-from .adaptation.reading import Adapt, Reading
+from .adaptation.reading import Adapt, MixedReading, Reading
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
 from .errors import InvalidInputError, ModelFileError, short_repr

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture, ModelFileError, TextClassifier
-from crnn.files.sealed_file import read_sealed_header, read_sealed_tensors, sealed_bytes
+from crnn.files.container import read_header
+from crnn.files.sealed_file import read_sealed_tensors, require_kind, sealed_bytes
 
 NAMES = ["anna", "hanna", "nan", "ann", "hannah"]
 CLEAN = ["ana", "nan", "hana"] * 40
@@ -71,7 +72,7 @@ def content():
 def resealed(content, entry):
     """The file with another entry and a checksum that fits."""
     stream = io.BytesIO(content)
-    header = read_sealed_header(stream, len(content), "ngram")
+    header = require_kind(read_header(stream, len(content)), "ngram")
     metadata = {**header.metadata, "detector": entry(header.metadata["detector"])}
     metadata.pop("checksum")
     return io.BytesIO(sealed_bytes(metadata, read_sealed_tensors(stream, header)))

@@ -477,7 +477,7 @@ def test_run_best_and_labels_come_back(path):
     model._learned.labels = StoredRecord({"classes": ["a", "b"]}, {"bias": np.ones((2, 5), np.float32)})
     parameters = model.get_params()
     network_file.write(model._learned, parameters, path, training_state=True, run=run, best=better._learned)
-    found = network_file.read_checkpoint(path, parameters)
+    found = network_file.read(path, parameters)
     assert found.parameters == parameters
     assert found.run.values == run.values
     for name, array in run.tensors.items():
@@ -530,7 +530,7 @@ def test_a_loss_that_is_a_whole_number_is_read_as_a_float(path, part):
     network_file.write(model._learned, model.get_params(), path, training_state=True, best=model._learned)
     changed(path, **{part: {"smooth_loss": 12}})
     assert repr(getattr(model_file.read(path), part)["smooth_loss"]) == "12.0"
-    found = network_file.read_checkpoint(path, model.get_params())
+    found = network_file.read(path, model.get_params())
     assert repr((found.best if part == "best" else found.state).smooth_loss) == "12.0"
     files = set()
     for _ in range(2):

@@ -12,15 +12,15 @@ from examples import classifier_of
 from crnn import CharNGram, CharRNN
 from crnn.errors import InvalidInputError, ModelFileError
 from crnn.files import sealed_file
-from crnn.files.container import read_tensors
+from crnn.files.container import read_header, read_tensors
 from crnn.files.sealed_file import (
     KINDS,
     bytes_stream,
     file_kind,
+    opened,
     path_name,
-    read_path,
-    read_sealed_header,
     read_sealed_tensors,
+    require_kind,
     sealed_bytes,
     with_format,
     write_path,
@@ -34,15 +34,15 @@ def content(kind="ngram", **metadata):
     return sealed_bytes({**with_format(kind, {"own": "word"}), **metadata}, TENSORS)
 
 
-def opened(data, *kinds):
+def contents(data, *kinds):
     stream = io.BytesIO(data)
-    header = read_sealed_header(stream, len(data), *kinds)
+    header = require_kind(read_header(stream, len(data)), *kinds)
     return header.metadata, read_sealed_tensors(stream, header)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_tensors_and_metadata_come_back(kind, tmp_path):
-    metadata, tensors = opened(content(kind), "network", kind)
+    metadata, tensors = contents(content(kind), "network", kind)
     assert (metadata["kind"], metadata["own"]) == (kind, "word")
     assert all(np.array_equal(tensors[name], array) for name, array in TENSORS.items())
     (tmp_path / "model").write_bytes(content(kind))
@@ -55,7 +55,7 @@ def test_every_bit_is_sealed():
     for i in range(8, len(data)):
         changed = data[:i] + bytes([data[i] ^ 1]) + data[i + 1 :]
         with pytest.raises(ModelFileError):
-            opened(changed, "ngram")
+            contents(changed, "ngram")
         refused += 1
     assert refused == len(data) - 8
 
@@ -72,7 +72,7 @@ def test_every_bit_is_sealed():
 )
 def test_refuses_other_files(metadata, message):
     with pytest.raises(ModelFileError, match=message):
-        opened(content(**metadata), "ngram", "classifier")
+        contents(content(**metadata), "ngram", "classifier")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
@@ -115,10 +115,8 @@ def test_an_error_ends_with_one_remedy():
         (damaged, "; the file is damaged or was not saved by crnn; restore it from a copy, or train and save again"),
         (other, "it contains a CharRNN; load it with CharRNN.load"),
     ):
-        with pytest.raises(ModelFileError) as caught:
-            read_path(
-                io.BytesIO(data), lambda stream, size: read_tensors(stream, read_sealed_header(stream, size, "ngram"))
-            )
+        with pytest.raises(ModelFileError) as caught, opened(io.BytesIO(data)) as (stream, size):
+            read_tensors(stream, require_kind(read_header(stream, size), "ngram"))
         assert str(caught.value).startswith("model file in a stream: it")
         assert str(caught.value).endswith(message)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, Self, TypeVar
 
 import numpy as np
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from ..inference.network.context import seen_after
-from ..inference.network.text_state import TextReading, TextState
+from ..inference.network.mixed_network import ROWS, MixedNetwork
+from ..inference.network.protocol import State
+from ..inference.network.text_state import FixedReading, TextReading, TextState
 from ..inference.sampling.text_drawing import encoded_prime
 from ..inference.scoring.text_scores import BLOCK, scored_ids
 from ..text.sources.text_input import TextLike
@@ -65,3 +67,44 @@ def adaptive_text_state(vocabulary: Vocabulary, reading: Reading, ids: Ids) -> T
     """Return the state of a text after a prime, without learning from it."""
     reading, _ = reading.read(ids, learn=False)
     return TextState(vocabulary, reading, seen_after(np.zeros(len(vocabulary), np.bool_), ids, vocabulary.boundary))
+
+
+class MixedReading:
+    """A `Reading` that mixes the logits of several readings of the same text, by models with the same symbols."""
+
+    learns = True
+
+    def __init__(self, readings: Sequence[Reading | FixedReading], weights: NDArray[np.float64]) -> None:
+        self._readings, self._weights = tuple(readings), weights
+
+    @property
+    def network(self) -> MixedNetwork:
+        """The network that has learned from the text so far."""
+        return MixedNetwork([reading.network for reading in self._readings], self._weights)
+
+    @property
+    def state(self) -> State:
+        """The network's state after the text so far."""
+        return [reading.state for reading in self._readings]
+
+    def read(self, ids: Ids, *, learn: bool = True) -> tuple[MixedReading, NDArray[np.float64]]:
+        """Read more symbols; see `Reading.read`."""
+        network = self.network  # first, since counts handed over to another reading would have to be recounted
+        reading, out, steps = self, np.empty(len(ids)), network.rows_at_a_time(ROWS)
+        for i in range(0, len(ids), steps):
+            piece = ids[i : i + steps].astype(np.int32)
+            found = [member.read_rows(piece, learn=learn) for member in reading._readings]
+            out[i : i + steps] = network.log_probabilities_of([rows for _, rows in found], piece)
+            reading = MixedReading([member for member, _ in found], self._weights)
+        return reading, out
+
+    def read_rows(self, ids: Ids, *, learn: bool = True) -> tuple[MixedReading, Array]:
+        """Read more symbols; see `Reading.read_rows`."""
+        network = self.network  # first, as in `read`
+        found = [member.read_rows(ids, learn=learn) for member in self._readings]
+        rows = network.mixed([rows for _, rows in found])
+        return MixedReading([member for member, _ in found], self._weights), rows
+
+    def copy(self) -> MixedReading:
+        """Return a reading that continues independently."""
+        return MixedReading([member.copy() for member in self._readings], self._weights)

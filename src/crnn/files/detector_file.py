@@ -9,17 +9,18 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import InvalidInputError, ModelFileError
+from .container import read_header
 from .plain_json import plain_json, read_json
 from .sealed_file import (
     Path,
+    opened,
     path_name,
     peek_header,
-    read_path,
-    read_sealed_header,
     read_sealed_tensors,
+    require_kind,
     sealed_bytes,
     write_path,
 )
@@ -56,9 +57,23 @@ def read(path: Path, checks: Mapping[str, Check]) -> Stored:
 
     For each value of the entry, `checks` has a function that takes its name and value and raises an InvalidInputError.
     """
-    stored = read_path(path, partial(_read, checks=checks))
-    stored.content.name = path_name(path)
-    return stored
+    with opened(path) as (stream, size):
+        content = ModelContent(stream.read(size))
+        header = require_kind(read_header(content, size), *WITH_ENTRY)
+        if ENTRY not in header.metadata:
+            raise ModelFileError(
+                "it contains a model but no detector; load the model with its own class, such as by CharRNN.load, then "
+                "give it to AnomalyDetector and call calibrate"
+            )
+        entry = read_json(header.metadata[ENTRY].encode("ascii", "replace"), ENTRY)
+        if not isinstance(entry, dict) or entry.keys() != checks.keys():
+            raise ModelFileError(f"its detector does not have the entries {', '.join(checks)}")
+        content.seek(0)
+        content.name = path_name(path)
+        try:
+            return Stored(content, {name: check(name, entry[name]) for name, check in checks.items()})
+        except InvalidInputError as error:
+            raise ModelFileError(f"its detector cannot be used: {error}") from error
 
 
 def holds_detector(path: Path) -> bool:
@@ -68,24 +83,6 @@ def holds_detector(path: Path) -> bool:
 
 def _content(content: bytes, entry: Mapping[str, Any]) -> bytes:
     stream = io.BytesIO(content)
-    header = read_sealed_header(stream, len(content), *WITH_ENTRY)
+    header = require_kind(read_header(stream, len(content)), *WITH_ENTRY)
     own = {key: value for key, value in header.metadata.items() if key != "checksum"}
     return sealed_bytes(own | {ENTRY: plain_json(entry)}, read_sealed_tensors(stream, header))
-
-
-def _read(stream: BinaryIO, size: int, checks: Mapping[str, Check]) -> Stored:
-    content = ModelContent(stream.read(size))
-    header = read_sealed_header(content, len(content.getbuffer()), *WITH_ENTRY)
-    content.seek(0)
-    if ENTRY not in header.metadata:
-        raise ModelFileError(
-            "it contains a model but no detector; load the model with its own class, such as by CharRNN.load, then "
-            "give it to AnomalyDetector and call calibrate"
-        )
-    entry = read_json(header.metadata[ENTRY].encode("ascii", "replace"), ENTRY)
-    if not isinstance(entry, dict) or entry.keys() != checks.keys():
-        raise ModelFileError(f"its detector does not have the entries {', '.join(checks)}")
-    try:
-        return Stored(content, {name: check(name, entry[name]) for name, check in checks.items()})
-    except InvalidInputError as error:
-        raise ModelFileError(f"its detector cannot be used: {error}") from error

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelFileError
 from ..parameters.checks import MAX_SCALE
+from .container import Header, read_header
 from .plain_json import plain_json, read_json
 from .sealed_file import (
     Path,
-    read_path,
-    read_sealed_header,
+    opened,
     read_sealed_tensors,
+    require_kind,
     sealed_bytes,
     with_format,
     write_path,
@@ -51,7 +51,15 @@ def write(
 
 def read(path: Path, kind: str = "mixture") -> tuple[Parts, NDArray[np.float64], dict[str, str]]:
     """Return the arguments of `write`, the entries with the file's others; the models' bytes are not examined."""
-    return read_path(path, partial(_read, kind=kind))
+    with opened(path) as (stream, size):
+        header = require_kind(read_header(stream, size), kind)
+        names = _class_names(header)
+        tensors = read_sealed_tensors(stream, header)
+        weights = tensors["weights"].astype(np.float64)
+        if not ((weights >= 0) & (weights <= MAX_SCALE)).all():
+            raise ModelFileError(f"its weights must be numbers from 0 to {MAX_SCALE:g}")
+        parts = [(name, tensors[f"models.{i}"].tobytes()) for i, name in enumerate(names)]
+        return parts, weights, dict(header.metadata)
 
 
 def _content(parts: Sequence[tuple[str, bytes]], weights: NDArray[np.float64], entries: Mapping[str, str]) -> bytes:
@@ -60,8 +68,8 @@ def _content(parts: Sequence[tuple[str, bytes]], weights: NDArray[np.float64], e
     return sealed_bytes(with_format("classifier" if entries else "mixture", metadata), {"weights": weights, **tensors})
 
 
-def _read(stream: BinaryIO, size: int, kind: str) -> tuple[Parts, NDArray[np.float64], dict[str, str]]:
-    header = read_sealed_header(stream, size, kind)
+def _class_names(header: Header) -> list[str]:
+    """Return the class of each model, after checking the tensors declared for them."""
     names = read_json(header.metadata.get("models", "").encode("ascii", "replace"), "list of models")
     if not isinstance(names, list) or not 1 <= len(names) <= MAX_MODELS or any(name not in MEMBERS for name in names):
         raise ModelFileError(f"its models are not a list of up to {MAX_MODELS} of {', '.join(MEMBERS)}")
@@ -71,9 +79,4 @@ def _read(stream: BinaryIO, size: int, kind: str) -> tuple[Parts, NDArray[np.flo
         wanted[f"models.{i}"] = ("U8", declared.shape if declared is not None and len(declared.shape) == 1 else (0,))
     if header.declared != wanted:
         raise ModelFileError("its tensors do not belong to its models")
-    tensors = read_sealed_tensors(stream, header)
-    weights = tensors["weights"].astype(np.float64)
-    if not ((weights >= 0) & (weights <= MAX_SCALE)).all():
-        raise ModelFileError(f"its weights must be numbers from 0 to {MAX_SCALE:g}")
-    parts = [(name, tensors[f"models.{i}"].tobytes()) for i, name in enumerate(names)]
-    return parts, weights, dict(header.metadata)
+    return names

@@ -34,10 +34,9 @@ The header and every document may have up to 16 MB.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +44,7 @@ from numpy.typing import NDArray
 from ..errors import ModelFileError
 from ..model.stored_record import StoredRecord
 from ..text.symbols.vocabulary import Vocabulary
-from .container import DTYPES, Declared, Header
+from .container import DTYPES, Declared, Header, read_header
 from .network_file_checks import (
     Architecture,
     architecture_fault,
@@ -59,9 +58,9 @@ from .network_file_checks import (
 from .plain_json import plain_json, read_json
 from .sealed_file import (
     Path,
-    read_path,
-    read_sealed_header,
+    opened,
     read_sealed_tensors,
+    require_kind,
     sealed_bytes,
     with_format,
     write_path,
@@ -159,19 +158,11 @@ def read(path: Path) -> ModelFile:
     Any bytes at all give either the argument of `write`, with separate, writable arrays, or `ModelFileError`. The file
     is read, not mapped. At most three times its size plus 16 MB are allocated.
     """
-    return read_path(path, _read)
-
-
-def from_bytes(content: bytes) -> ModelFile:
-    """Return what `read` would return for a file with these contents; errors are the same."""
-    return _read(io.BytesIO(content), len(content))
-
-
-def _read(stream: BinaryIO, size: int) -> ModelFile:
-    header = read_sealed_header(stream, size, "network")
-    architecture, configuration, vocabulary = _documents(header)
-    tensors = read_sealed_tensors(stream, header)
-    return ModelFile(configuration, architecture, vocabulary, **_checked_parts(tensors, architecture))
+    with opened(path) as (stream, size):
+        header = require_kind(read_header(stream, size), "network")
+        architecture, configuration, vocabulary = _documents(header)
+        tensors = read_sealed_tensors(stream, header)
+        return ModelFile(configuration, architecture, vocabulary, **_checked_parts(tensors, architecture))
 
 
 def _documents(header: Header) -> tuple[Architecture, dict[str, Any], Vocabulary]:

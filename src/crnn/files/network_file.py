@@ -1,7 +1,8 @@
-"""Checkpoint: a model's state and parameters, to a file and back."""
+"""NetworkFile: a model's state and parameters, to a file and back."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -31,13 +32,21 @@ Array = NDArray[Any]
 MAX_NEW_HIDDEN = 4 << 20  # maximum bytes of a hidden state made for a file of weights alone, for its batch size
 
 
-class Checkpoint(NamedTuple):
+class StoredNetwork(NamedTuple):
     """The contents of a file: a model, and its unfinished run."""
 
     parameters: dict[str, Any]
     state: ModelState
     run: StoredRecord | None  # the state of the run
     best: ModelState | None  # at the run's lowest validation loss, if not the current state
+
+    @property
+    def kept(self) -> ModelState:
+        """The state that an unfinished run would have kept if stopped there.
+
+        It is the state at the lowest validation loss, if the file has it, with averaged weights if the run averages.
+        """
+        return (self.state if self.best is None else self.best).averaged()
 
 
 def write(
@@ -157,49 +166,39 @@ def _training(state: ModelState) -> tuple[dict[str, Any], dict[str, Array]]:
     return document, state.training_arrays()
 
 
-def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], ModelState]:
-    """Return the parameters and the state of a model from a file; `defaults` hold for parameters missing from the file.
-
-    For an unfinished run, the state is the one that the run would have kept if stopped there: the state at the lowest
-    validation loss, if the file has it, with averaged weights if the run averages.
-    """
-    found = read_checkpoint(path, defaults)
-    return found.parameters, (found.state if found.best is None else found.best).averaged()
-
-
-def read_checkpoint(path: Path, defaults: Mapping[str, Any]) -> Checkpoint:
-    """Return everything in a file; see `read`."""
+def read(path: Path, defaults: Mapping[str, Any]) -> StoredNetwork:
+    """Return everything in a file; `defaults` hold for parameters missing from the file."""
     file = model_file.read(path)
     try:
-        return _checkpoint(file, defaults)
+        parameters = {**defaults, **file.configuration}
+        settings = _settings_in(file, parameters, defaults)
+        layout = _layout(file)
+        state = _state(
+            layout, file, optimizer=settings.optimizer, batch_size=settings.batch_size, seq_length=settings.seq_length,
+            random_state=settings.random_state,
+        )  # fmt: skip
+        best = None
+        if file.best is not None:
+            best = replace(
+                state,
+                **file.best,
+                params=_flat_weights(layout, file.best_tensors),
+                optimizer_state=_optimizer_state(layout, state.optimizer, file.best_tensors),
+                hidden=_hidden(layout, file.best_tensors),
+            )
+        return StoredNetwork(parameters, state, None if file.run is None else file.run.copy(), best)
     except (InvalidInputError, ModelFileError) as error:
         raise ModelFileError(f"model file {path_name(path)}: {error}") from error
 
 
-def _checkpoint(file: ModelFile, defaults: Mapping[str, Any]) -> Checkpoint:
-    configuration = dict(file.configuration)
-    parameters = {**defaults, **configuration}
+def _settings_in(file: ModelFile, parameters: Mapping[str, Any], defaults: Mapping[str, Any]) -> Settings:
+    """Return the settings in a file, checked."""
     try:
-        if unknown := configuration.keys() - defaults.keys():
+        if unknown := file.configuration.keys() - defaults.keys():
             raise InvalidInputError(f"{min(unknown)!r} is not a parameter")
-        settings = _check(parameters)
+        return _check(parameters)
     except InvalidInputError as error:
         raise ModelFileError(f"its configuration is invalid: {error}") from error
-    layout = _layout(file)
-    state = _state(
-        layout, file, optimizer=settings.optimizer, batch_size=settings.batch_size, seq_length=settings.seq_length,
-        random_state=settings.random_state,
-    )  # fmt: skip
-    best = None
-    if file.best is not None:
-        best = replace(
-            state,
-            **file.best,
-            params=_flat_weights(layout, file.best_tensors),
-            optimizer_state=_optimizer_state(layout, state.optimizer, file.best_tensors),
-            hidden=_hidden(layout, file.best_tensors),
-        )
-    return Checkpoint(parameters, state, None if file.run is None else file.run.copy(), best)
 
 
 def _flat_weights(layout: Layout, tensors: Mapping[str, Array]) -> Array:
@@ -333,7 +332,7 @@ def _portable(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 def state_from_bytes(content: bytes) -> ModelState:
     """Return the state written by `state_to_bytes`."""
-    file = model_file.from_bytes(content)
+    file = model_file.read(io.BytesIO(content))
     state = _state(_layout(file), file, optimizer="adagrad", batch_size=1, seq_length=1, random_state=None)
     return replace(state, gradient_rms=file.gradient_rms)
 

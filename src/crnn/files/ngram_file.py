@@ -10,9 +10,10 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InvalidInputError, ModelFileError
 from ..ngram.counts import Counts
@@ -20,13 +21,14 @@ from ..ngram.labeled_counts import LabeledCounts
 from ..ngram.packed_counts import pack, unpack
 from ..ngram.settings import NGramSettings
 from ..text.symbols.vocabulary import Vocabulary
+from .container import read_header
 from .plain_json import plain_json, read_json
 from .sealed_file import (
     Path,
     bytes_stream,
-    read_path,
-    read_sealed_header,
+    opened,
     read_sealed_tensors,
+    require_kind,
     sealed_bytes,
     with_format,
     write_path,
@@ -35,6 +37,8 @@ from .stored_vocabulary import read_vocabulary, vocabulary_json
 
 TENSORS = {"lengths", "sizes", "symbols", "counts"}
 FREQUENCIES = "frequencies"
+
+Array = NDArray[Any]
 
 
 class CountedText(NamedTuple):
@@ -61,7 +65,20 @@ def to_bytes(learned: CountedText, parameters: Mapping[str, Any]) -> bytes:
 
 def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], CountedText]:
     """Return the parameters and the counts in an untrusted file; `defaults` replace missing parameters."""
-    return read_path(path, partial(_read, defaults=defaults))
+    with opened(path) as (stream, size):
+        header = require_kind(read_header(stream, size), "ngram")
+        for key in ("configuration", "vocabulary"):
+            if key not in header.metadata:
+                raise ModelFileError(f"it has no {key}")
+        parameters = _parameters(header.metadata["configuration"], defaults)
+        vocabulary = read_vocabulary(header.metadata["vocabulary"])
+        n_labels = len(vocabulary.labels)
+        known = TENSORS
+        if n_labels:
+            known = {f"{k}.{name}" for k in range(n_labels) for name in TENSORS} | {FREQUENCIES}
+        if unknown := header.declared.keys() - known:
+            raise ModelFileError(f"it has a tensor {reprlib.repr(min(unknown))} that does not belong to counts")
+        return parameters, _counts(read_sealed_tensors(stream, header), vocabulary)
 
 
 def from_bytes(content: bytes, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], CountedText]:
@@ -80,23 +97,13 @@ def _content(learned: CountedText, parameters: Mapping[str, Any]) -> bytes:
     return sealed_bytes(with_format("ngram", metadata), tensors)
 
 
-def _read(stream: BinaryIO, size: int, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], CountedText]:
-    header = read_sealed_header(stream, size, "ngram")
-    for key in ("configuration", "vocabulary"):
-        if key not in header.metadata:
-            raise ModelFileError(f"it has no {key}")
-    parameters = _parameters(header.metadata["configuration"], defaults)
-    vocabulary = read_vocabulary(header.metadata["vocabulary"])
+def _counts(tensors: dict[str, Array], vocabulary: Vocabulary) -> CountedText:
+    """Return the counts in a file's tensors, checked."""
     n_labels = len(vocabulary.labels)
-    known = TENSORS
-    if n_labels:
-        known = {f"{k}.{name}" for k in range(n_labels) for name in TENSORS} | {FREQUENCIES}
-    if unknown := header.declared.keys() - known:
-        raise ModelFileError(f"it has a tensor {reprlib.repr(min(unknown))} that does not belong to counts")
-    tensors, symbols = read_sealed_tensors(stream, header), len(vocabulary) - n_labels
+    symbols = len(vocabulary) - n_labels
     try:
         if not n_labels:
-            return parameters, CountedText(vocabulary, unpack(tensors, symbols, vocabulary.boundary))
+            return CountedText(vocabulary, unpack(tensors, symbols, vocabulary.boundary))
         parts = [
             unpack(
                 {name: tensors[f"{k}.{name}"] for name in TENSORS if f"{k}.{name}" in tensors},
@@ -113,7 +120,7 @@ def _read(stream: BinaryIO, size: int, defaults: Mapping[str, Any]) -> tuple[dic
     as_expected = frequencies.dtype == np.float64 and frequencies.shape == (n_labels,)
     if not (as_expected and np.isfinite(frequencies).all() and (frequencies > 0).all()):
         raise ModelFileError("its labels have no numbers of texts")
-    return parameters, CountedText(vocabulary, parts[0], LabeledCounts(parts, frequencies))
+    return CountedText(vocabulary, parts[0], LabeledCounts(parts, frequencies))
 
 
 def _parameters(text: str, defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,14 +18,14 @@ from . import network_file
 
 
 def write_run(state: ModelState, *, run: RunState, parameters: Mapping[str, Any], path: FilePath) -> None:
-    """Write a model file; `read_run` reads the run from it, too, and `checkpoint.read` just the model."""
+    """Write a model file; `read_run` returns the run as well, `network_file.read` everything."""
     record = StoredRecord(run.to_dict(), run.arrays())
     network_file.write(state, parameters, path, training_state=True, run=record, best=run.best)
 
 
 def read_run(path: FilePath, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], ModelState, RunState | None]:
     """Return the parameters and the state of a model, and its run if the file has one."""
-    found = network_file.read_checkpoint(path, defaults)
+    found = network_file.read(path, defaults)
     if found.run is None:
         return found.parameters, found.state, None
     try:

@@ -17,8 +17,9 @@ import os
 import re
 import reprlib
 import stat
-from collections.abc import Callable, Mapping
-from typing import Any, BinaryIO, TypeVar, cast
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, BinaryIO, cast
 
 from numpy.typing import NDArray
 
@@ -37,7 +38,6 @@ _DAMAGED = "the file is damaged or was not saved by crnn; restore it from a copy
 
 Array = NDArray[Any]
 Path = FilePath | BinaryIO  # a file, or a stream that is read to its end or written
-T = TypeVar("T")
 
 
 def write_path(path: Path, content: Callable[[], bytes]) -> None:
@@ -58,20 +58,22 @@ def write_path(path: Path, content: Callable[[], bytes]) -> None:
     stream.write(data)
 
 
-def read_path(path: Path, read: Callable[[BinaryIO, int], T]) -> T:
-    """Call `read` with an open file and its size; errors name the file and end with a remedy."""
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """Open a file, and give its size; errors within the block name the file and end with a remedy."""
     try:
         stream = _stream(path)
         if stream is not None:
             content = stream.read()
-            return read(io.BytesIO(content), len(content))
+            yield io.BytesIO(content), len(content)
+            return
         name = checked_path("path", path)
         mode = os.stat(name).st_mode
         # Before it is opened: opening a pipe would wait for a writer.
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
             raise ModelFileError("it is a device or a pipe; give the path of a regular file")
         with open(name, "rb") as stream:
-            return read(stream, os.fstat(stream.fileno()).st_size)
+            yield stream, os.fstat(stream.fileno()).st_size
     except ModelFileError as error:
         remedy = "" if ";" in str(error) else f"; {_DAMAGED}"  # unless the error has its own remedy after a semicolon
         raise ModelFileError(f"model file {path_name(path)}: {error}{remedy}") from error.__cause__
@@ -107,15 +109,15 @@ def peek_header(path: Path) -> Header:
     """Return the header of a model file of any of `KINDS`; a stream is then where it was."""
     stream = _stream(path)
     start = 0 if stream is None else stream.tell()
-    header = read_path(path, lambda stream, size: read_sealed_header(stream, size, *KINDS))
+    with opened(path) as (file, size):
+        header = require_kind(read_header(file, size), *KINDS)
     if stream is not None:  # the rest will be read again
         stream.seek(start)
     return header
 
 
-def read_sealed_header(stream: BinaryIO, size: int, *kinds: str) -> Header:
-    """Read the header of a file that must be of one of these kinds."""
-    header = read_header(stream, size)
+def require_kind(header: Header, *kinds: str) -> Header:
+    """Return the header of a file, which must be of one of these kinds."""
     metadata = header.metadata
     if metadata.get("format") != "crnn":
         raise ModelFileError("it is a safetensors file, but not from crnn; pass one written by a model's save method")

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import CharRNN, Lines
+from crnn.inference.sampling.text_drawing import HashedTexts
 from crnn.text.sources import file_blocks, lines
-from crnn.text.sources.hashed_texts import HashedTexts
 from crnn.text.sources.text_input import text_source
 
 TEXTS = st.text(st.sampled_from("ab\r\né\N{PILE OF POO}"))

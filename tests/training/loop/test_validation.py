@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from examples import network, symbols
+from examples import network, packed_documents, symbols, unpacked_documents
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +16,7 @@ from crnn.parameters.cells import CELLS
 from crnn.parameters.settings import Settings
 from crnn.reference import network as reference
 from crnn.text.sources.text_input import text_source
+from crnn.text.streams.text_streams import TextStreams
 from crnn.training.loop import validation
 from crnn.training.loop.budget import Budget
 from crnn.training.loop.validation import (
@@ -26,6 +27,8 @@ from crnn.training.loop.validation import (
     Validation,
     evaluate,
     shape_of,
+    split_documents,
+    split_text,
     training_and_validation_ids,
 )
 
@@ -218,3 +221,36 @@ def test_symbols_read_by_evaluation(n):
     assert 1 <= streams <= validation.MAX_PARTS
     assert n <= steps * streams <= n + streams * (1 + validation.WARM_UP)
     assert steps < n or streams == 1
+
+
+# ------------------------------------------------------------------ the split
+
+FRACTIONS = st.floats(0, 1, exclude_min=True, exclude_max=True)
+DOCUMENTS = st.lists(st.lists(st.integers(0, 3), max_size=7), min_size=2, max_size=20)
+
+
+@given(st.integers(1, 500), FRACTIONS, st.integers(1, 9))
+def test_a_text_is_cut_at_the_nearest_symbol(n, fraction, batch_size):
+    ids = np.arange(n)
+    held_out = round(n * fraction)
+    if held_out == 0 or n - held_out < batch_size + 1:
+        message = rf"^validation_fraction=.* of a text of {n} symbols leaves {held_out} for .* and {n - held_out} for"
+        with pytest.raises(InvalidInputError, match=message):
+            split_text(ids, fraction, batch_size)
+    else:
+        training, tail = split_text(ids, fraction, batch_size)
+        assert len(tail) == held_out
+        assert np.concatenate([training, tail]).tolist() == ids.tolist()
+        TextStreams(training, batch_size)  # it is long enough
+
+
+@given(DOCUMENTS, FRACTIONS)
+def test_the_last_documents_are_held_out(documents, fraction):
+    n = round(len(documents) * fraction)
+    if not 0 < n < len(documents):
+        with pytest.raises(InvalidInputError, match=f"of {len(documents)} documents leaves {n} for validation"):
+            split_documents(packed_documents(documents), 9, fraction)
+        return
+    training, validation = split_documents(packed_documents(documents), 9, fraction)
+    assert unpacked_documents(training) + unpacked_documents(validation) == list(map(tuple, documents))
+    assert len(unpacked_documents(validation)) == n

@@ -16,11 +16,9 @@ from numpy.typing import NDArray
 
 from ..._kernels.entry import core
 from ..._kernels.entry.structures import PackedWeights, Packing
-from ...model.int8_weights import Scales
-from ...model.layout import Layout, aligned_zeros, n_labels
+from ...model.int8_weights import Scales, integers_of
+from ...model.layout import Layout, aligned_zeros, copied, n_labels
 from ...runtime.cancellation import check_canceled
-from .folded_embedding import folded_network
-from .packed_integers import column_scales, with_integers, without_integers
 from .protocol import SCORE_ROWS, rows_of_call, write_rows
 from .scratch import Scratch
 from .shared_stream import TRIAL_SYMBOLS, SharedStream
@@ -35,6 +33,7 @@ MIN_LOGIT_ROWS = 16  # in one call: fewer would read the weights more often
 LOGIT_BYTES = 1 << 25  # of logits at a time per thread: 32 MB, reached only by vocabularies above 16,000 symbols
 CALL_SYMBOLS = 1 << 15  # maximum symbols read in one call, and
 CALL_PRODUCTS = 1 << 30  # multiplications in one call: less than a tenth of a second, so that Ctrl-C gets through
+FOLDED_PRODUCTS = 1 << 28  # multiplications for an embedding from one poll for Ctrl-C to the next
 OPTIONS = ("one_row", "scoring", "boundary", "bfloat16", "n_threads", "scales")  # of `PackedNetwork.pack`
 
 
@@ -94,8 +93,8 @@ class PackedNetwork(NamedTuple):
         if scales is not None:
             params = with_integers(layout, params, scales)
         wide = _padded(layout)
-        copied, sizes = _enlarged(layout, params, wide), (layout.hidden_size, layout.vocab_size)
-        return cls._packed(wide, copied, sizes, one_row, scoring, boundary, bfloat16, n_threads, scales)
+        flat, sizes = _enlarged(layout, params, wide), (layout.hidden_size, layout.vocab_size)
+        return cls._packed(wide, flat, sizes, one_row, scoring, boundary, bfloat16, n_threads, scales)
 
     def repacked(self, *, one_row: bool, scoring: bool) -> PackedNetwork:
         """Return the same network packed for another use, sharing the unpacked weights."""
@@ -419,3 +418,82 @@ def _same_weights(layout: Layout, params: Array, wide: Layout, flat: Array) -> I
             yield a, b[tuple(slice(n) for n in a.shape)]
     yield part.by, out.by[:V]
     yield part.Wy, out.Wy[:H, :V]
+
+
+# ------------------------------------------------------------------ the embedding
+
+
+def folded_weights(embedding: Array, Wx: Array, *, out: Array | None = None, bfloat16: bool = False) -> Array:
+    """Return the input weights (V, G H) that replace the embedding: embedding @ Wx, added to `out` if it is given."""
+    (V, E), N = embedding.shape, Wx.shape[1]
+    panels = aligned_zeros(core.packed_size(E, N, Wx.itemsize, bfloat16), Wx.dtype)
+    core.pack_panels(np.ascontiguousarray(Wx), False, False, panels, bfloat16)
+    embedding = np.ascontiguousarray(embedding)
+    out = aligned_zeros((V, N), Wx.dtype) if out is None else out
+    step = max(1, FOLDED_PRODUCTS // (E * N))
+    room = aligned_zeros(core.operand_size(min(step, V), E, bfloat16), Wx.dtype) if bfloat16 else None
+    for first in range(0, V, step):
+        check_canceled()
+        rows = embedding[first : first + step]
+        own = None if room is None else room[: core.operand_size(len(rows), E, bfloat16)]
+        core.multiply(rows, panels, False, out[first : first + step], 1, own)
+    return out
+
+
+def folded_network(layout: Layout, params: Array, *, bfloat16: bool = False) -> tuple[Layout, Array]:
+    """Return the layout and flat weights of the same network without its embedding, if it has one."""
+    part = layout.tensors(params)
+    if part.embedding is None:
+        return layout, params
+    plain = replace(layout, embedding_size=None)
+    flat = plain.zeros()
+    own = plain.tensors(flat)
+    folded_weights(part.embedding, part.layers[0].Wx, out=own.layers[0].Wx, bfloat16=bfloat16)
+    for tensor, of_layout in zip(own, (array for array in part if array is not part.embedding), strict=True):
+        if tensor is not own.layers[0].Wx:
+            tensor[...] = of_layout
+    return plain, flat
+
+
+# ------------------------------------------------------------------ 8-bit weights
+
+
+def with_integers(layout: Layout, params: Array, scales: Scales) -> Array:
+    """Return a copy of the flat weights with integers for all weights used in products.
+
+    Lookup tables of symbols are unchanged.
+    """
+    params = copied(params)
+    for name, weights in _multiplied(layout, params):
+        weights[...] = integers_of(weights, scales[name])
+    return params
+
+
+def without_integers(layout: Layout, params: Array, scales: Scales) -> Array:
+    """Undo `with_integers`: return flat weights, overwriting `params`."""
+    for name, weights in _multiplied(layout, params):
+        weights *= scales[name][:, None]
+    return params
+
+
+def column_scales(layout: Layout, wide: Layout, scales: Scales) -> Array:
+    """Return the scales in the order of `core.pack_weights`: each layer's Wx and Wh (L, 2, G H), then Wy (V,).
+
+    Padding has scales of zero, and so has the first layer's Wx, whose rows are looked up.
+    """
+    G, H, wide_H, L = layout.kind.gates, layout.hidden_size, wide.hidden_size, layout.num_layers
+    out = aligned_zeros(2 * L * G * wide_H + wide.vocab_size, layout.dtype)
+    of_layers = out[: 2 * L * G * wide_H].reshape(L, 2, G, wide_H)
+    for layer in range(L):
+        for i, name in enumerate((f"Wxh_l{layer}", f"Whh_l{layer}")):
+            if layer or i:
+                of_layers[layer, i, :, :H] = scales[name].reshape(G, H)
+    out[2 * L * G * wide_H :][: layout.vocab_size] = scales["Why"]
+    return out
+
+
+def _multiplied(layout: Layout, params: Array) -> Iterator[tuple[str, Array]]:
+    """Yield names and views (outputs, inputs) of the weights used in products."""
+    for name, weights in layout.named(params).items():
+        if weights.ndim == 2 and name not in ("Wxh_l0", "embedding", "bigrams"):
+            yield name, weights

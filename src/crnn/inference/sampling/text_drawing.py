@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ...errors import InvalidInputError
 from ...parameters.checks import MAX_SIZE, checked_int, has_items
 from ...runtime.threads import inference_threads, run_tasks, split_range
-from ...text.sources.hashed_texts import HashedTexts
 from ...text.sources.input_checks import python_values, warn_caller
 from ...text.sources.lines import Lines
 from ...text.symbols.vocabulary import Vocabulary
@@ -201,6 +200,29 @@ def text_length(vocabulary: Vocabulary, n: Any, max_length: Any, head: int) -> i
         wanted = checked_int("n", n, 0, MAX_SIZE)
         return wanted if max_length is None else min(wanted, max(0, limit - head))
     return LENGTH if vocabulary.boundary is None else max(0, limit - head)
+
+
+class HashedTexts:
+    """The hashes of lines, 8 bytes each.
+
+    A line is always found. A new text is mistaken for one of n lines with probability n / 2⁶⁴: the test compares
+    Python's 64-bit hashes, whose key differs in each process.
+    """
+
+    def __init__(self, lines: Lines) -> None:
+        hashes, n = np.empty(len(lines), np.int64), 0
+        for batch in lines.batches():
+            hashes[n : n + len(batch)] = np.fromiter(map(hash, batch), np.int64, len(batch))
+            n += len(batch)
+        hashes.sort()
+        self._hashes = hashes
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def __contains__(self, text: object) -> bool:
+        i = int(np.searchsorted(self._hashes, hash(text)))
+        return i < len(self._hashes) and bool(self._hashes[i] == hash(text))
 
 
 def excluded_texts(texts: Any, vocabulary: Vocabulary) -> frozenset[Any] | HashedTexts:
