@@ -12,9 +12,9 @@ import pytest
 
 from crnn import CharRNN, InvalidInputError, ModelFileError
 from crnn.files import model_file, network_file
+from crnn.files.model_file import StoredRecord
 from crnn.model.layout import Layout
 from crnn.model.state import ModelState
-from crnn.model.stored_record import StoredRecord
 from crnn.parameters.cells import CELLS
 from crnn.reference import network as reference
 from crnn.text.symbols.vocabulary import Vocabulary
@@ -474,7 +474,6 @@ def test_run_best_and_labels_come_back(path):
     with better.editing():
         better.state_[0][:] = 0.125
     run = StoredRecord({"epoch": 3, "patience": None}, {"order": np.arange(5), "text": np.arange(3, dtype=np.uint8)})
-    model._learned.labels = StoredRecord({"classes": ["a", "b"]}, {"bias": np.ones((2, 5), np.float32)})
     parameters = model.get_params()
     network_file.write(model._learned, parameters, path, training_state=True, run=run, best=better._learned)
     found = network_file.read(path, parameters)
@@ -482,8 +481,6 @@ def test_run_best_and_labels_come_back(path):
     assert found.run.values == run.values
     for name, array in run.tensors.items():
         np.testing.assert_array_equal(found.run.tensors[name], array)
-    assert found.state.labels.values == {"classes": ["a", "b"]}
-    np.testing.assert_array_equal(found.state.labels.tensors["bias"], np.ones((2, 5)))
     for state, expected in ((found.state, model), (found.best, better)):
         copied = copy.deepcopy(expected)
         copied._keep(state)
@@ -506,9 +503,8 @@ def test_run_best_and_labels_come_back(path):
         ({"run": StoredRecord({}, {"a b": np.zeros(1)})}, "'run.a b' that does not belong to its architecture"),
         ({"run": StoredRecord({}, {"a": np.zeros(1, bool)})}, "its tensor 'run.a' is bool"),
         ({"run": StoredRecord([1])}, "its run is not a JSON object"),
-        ({"labels": StoredRecord([1])}, "its labels is not a JSON object"),
         ({"pairs": np.zeros((3, 2), np.int32)}, "'bigrams.pairs' that does not belong to its architecture"),
-        ({"labels": StoredRecord({"classes": ["x" * (1 << 24)]})}, "its labels has .* bytes, more than the"),
+        ({"run": StoredRecord({"texts": ["x" * (1 << 24)]})}, "its run has .* bytes, more than the"),
         ({"gradient_rms": np.zeros(3, np.float16)}, "gradient_rms"),
         ({"gradient_rms": np.zeros(151, np.float32)}, "gradient_rms"),
         ({"gradient_rms": np.full(151, np.nan, np.float16)}, "gradient_rms"),

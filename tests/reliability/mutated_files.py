@@ -15,8 +15,8 @@ import struct
 import numpy as np
 
 from crnn import CharNGram, CharRNN, DivergenceError, InvalidInputError, Mixture, ModelFileError
+from crnn.files.model_file import StoredRecord
 from crnn.loading import load_model
-from crnn.model.stored_record import StoredRecord
 
 TEXT = "to be or not to be, that is the question. "
 DTYPES = {"F16": "float16", "F32": "float32", "F64": "float64", "U8": "uint8", "I8": "int8", "I32": "int32",
@@ -78,7 +78,6 @@ def originals(folder):
                 _originals[i, training_state] = path.read_bytes(), None
         run = StoredRecord({"epoch": 3, "order": [1, 2]}, {"seed": np.arange(3)})
         state = model.__dict__["_learned"]
-        state.labels = StoredRecord({"classes": ["a", "b"]}, {"bias": np.zeros((2, 3), np.float32)})
         network_file.write(state, model.get_params(), path, training_state=True, run=run, best=state)
         _originals["record"] = path.read_bytes(), None
         for i, (given, text) in enumerate(RUNS):
@@ -129,7 +128,7 @@ def parts(data):
     version = int(metadata.pop("format_version"))
     metadata = {key: value if key in ("format", "kind") else json.loads(value) for key, value in metadata.items()}
     tensors = {name: [t["dtype"], t["shape"], body[slice(*t["data_offsets"])]] for name, t in header.items()}
-    own = [name for name in ("training", "best", "run", "labels") if name in tensors]
+    own = [name for name in ("training", "best", "run") if name in tensors]
     documents = {name: json.loads(tensors.pop(name)[2]) for name in own}
     return metadata, documents, tensors, version
 
@@ -185,7 +184,7 @@ def change_tensor(rng, tensors):
     elif kind == 5:
         del tensors[name]
     elif kind == 6:
-        tensors[["bigrams.pairs", "gradient_rms", "run.x", "best.decoder.bias", "labels.", "\ud800", "a" * 300][
+        tensors[["bigrams.pairs", "gradient_rms", "run.x", "best.decoder.bias", "run.", "\ud800", "a" * 300][
             rng.integers(7)]] = tensors.pop(name)  # fmt: skip
     else:
         tensors[name], tensors[other] = tensors[other], tensors[name]

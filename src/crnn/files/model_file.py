@@ -24,7 +24,6 @@ In addition to the weights there may be tensors; those in the first column are J
 ``best``         Step and smoothed loss at the lowest validation loss of an unfinished run. With it
                  ``best.<tensor>`` for the weights and each tensor of the training state at that step.
 ``run``          The state of such a run, with ``run.<name>`` for its arrays: see `StoredRecord`.
-``labels``       Data of a model trained with labels, with ``labels.<name>``.
 ``bigrams.pairs`` Not a document: the pairs of symbols with rows in ``bigrams.weight``, int32 (R, 2); -1: none.
 ``gradient_rms`` Not a document: root mean squares of the gradients, float16; see `gradient_rms`.
 ================ ===============================================================================================
@@ -42,7 +41,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelFileError
-from ..model.stored_record import StoredRecord
 from ..text.symbols.vocabulary import Vocabulary
 from .container import DTYPES, Declared, Header, read_header
 from .network_file_checks import (
@@ -73,6 +71,19 @@ MAX_RECORDS = 20_000  # of a history in a file: about 5 MB
 Array = NDArray[Any]
 
 
+@dataclass(eq=False)
+class StoredRecord:
+    """The state of a training run, stored without knowledge of its meaning."""
+
+    values: dict[str, Any]  # names and JSON values, at most about ten thousand
+    # Arrays of a type in `container.DTYPES`, under names of letters, digits, ``_``, ``-`` and ``.``.
+    tensors: dict[str, Array] = field(default_factory=dict)
+
+    def copy(self) -> StoredRecord:
+        """Return a record that shares no arrays with this one."""
+        return StoredRecord(dict(self.values), {name: np.array(array) for name, array in self.tensors.items()})
+
+
 @dataclass(frozen=True, eq=False)
 class ModelFile:
     """The contents of a model file."""
@@ -94,7 +105,6 @@ class ModelFile:
     # Only with `best`: the tensors of `tensors` and `training_tensors` at that step, under the same names.
     best_tensors: dict[str, Array] = field(default_factory=dict)
     run: StoredRecord | None = None
-    labels: StoredRecord | None = None
     pairs: Array | None = None  # the pairs of symbols with rows in a table, (R, 2)
     gradient_rms: Array | None = None  # one number for each trained weight
 
@@ -130,10 +140,9 @@ def _file_tensors(model_file: ModelFile) -> dict[str, Array]:
     if model_file.best is not None:
         tensors["best"] = _bytes(model_file.best)
     tensors |= {f"best.{name}": array for name, array in model_file.best_tensors.items()}
-    for part, record in (("run", model_file.run), ("labels", model_file.labels)):
-        if record is not None:
-            tensors[part] = _bytes(record.values)
-            tensors |= {f"{part}.{name}": np.asarray(array) for name, array in record.tensors.items()}
+    if model_file.run is not None:
+        tensors["run"] = _bytes(model_file.run.values)
+        tensors |= {f"run.{name}": np.asarray(array) for name, array in model_file.run.tensors.items()}
     if model_file.pairs is not None:
         tensors[PAIRS] = model_file.pairs
     if model_file.gradient_rms is not None:
@@ -189,9 +198,7 @@ def _documents(header: Header) -> tuple[Architecture, dict[str, Any], Vocabulary
 
 def _checked_parts(tensors: dict[str, Array], architecture: Architecture) -> dict[str, Any]:
     """Check the documents and values of a file's tensors; return them as arguments of `ModelFile`."""
-    documents = {
-        name: read_json(tensors[name].tobytes(), name) for name in ("best", "run", "labels") if name in tensors
-    }
+    documents = {name: read_json(tensors[name].tobytes(), name) for name in ("best", "run") if name in tensors}
     parts: dict[str, Any] = {"training": _training(tensors) if "training" in tensors else None}
     if "best" in documents:
         if parts["training"] is None:
@@ -204,11 +211,10 @@ def _checked_parts(tensors: dict[str, Array], architecture: Architecture) -> dic
     own = ("state.", "optimizer.")
     parts["training_tensors"] = {name: array for name, array in tensors.items() if name.startswith(own)}
     parts["best_tensors"] = _under("best", tensors)
-    for part in ("run", "labels"):
-        if part in documents:
-            if not isinstance(documents[part], dict):
-                raise ModelFileError(f"its {part} is not a JSON object")
-            parts[part] = StoredRecord(documents[part], _under(part, tensors))
+    if "run" in documents:
+        if not isinstance(documents["run"], dict):
+            raise ModelFileError("its run is not a JSON object")
+        parts["run"] = StoredRecord(documents["run"], _under("run", tensors))
     parts["pairs"] = tensors.get(PAIRS)
     if parts["pairs"] is not None:
         _refuse(pairs_fault(parts["pairs"], architecture.vocab_size))

@@ -16,12 +16,11 @@ from ..model.gradient_rms import gradient_rms
 from ..model.int8_weights import Scales
 from ..model.layout import SHAPING, Layout, torch_name
 from ..model.state import WEIGHT_AVERAGE, ModelState, zero_hidden, zero_optimizer_state
-from ..model.stored_record import StoredRecord
 from ..parameters.checks import checked_bool, generator, pcg64_generator
 from ..parameters.settings import Settings
 from . import model_file
 from .int8_tensors import float_tensors, int8_tensors
-from .model_file import ModelFile
+from .model_file import ModelFile, StoredRecord
 from .network_file_checks import Architecture
 from .random_state import restored_generator
 from .sealed_file import Path, path_name
@@ -103,7 +102,6 @@ def _file_of(state: ModelState, configuration: dict[str, Any], *, training_state
         tensors=_torch_tensors(layout, state.params, state.scales),
         training=training,
         training_tensors=training_tensors,
-        labels=state.labels,
         pairs=None if layout.pairs is None else layout.pairs.pairs,
     )
 
@@ -300,7 +298,6 @@ def _state(
         history=history,
         gradient_rms=None if file.gradient_rms is None else np.array(file.gradient_rms),
         scales=scales,
-        labels=None if file.labels is None else file.labels.copy(),
     )
 
 

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from ..model.layout import input_tables
 from ..model.state import WEIGHT_AVERAGE
-from ..model.stored_record import RECORD_DTYPES
 from ..parameters.cells import CELLS, MAX_LAYERS
 from ..parameters.checks import MAX_SIZE
 from ..parameters.optimizers import OPTIMIZERS
@@ -44,7 +43,7 @@ MAX_STEPS = 2**62  # training continues counting from there with 64 bits
 MAX_LOSS = sys.float_info.max
 SQUARES = {kind.squares for kind in OPTIMIZERS.values()} - {None}  # arrays that cannot be negative
 OPTIONAL_SIZES = ("embedding_size", "n_pairs")  # of an architecture that has such a part
-PARTS = ("training", "best", "run", "labels")  # JSON documents stored as tensors of bytes
+PARTS = ("training", "best", "run")  # JSON documents stored as tensors of bytes
 
 
 @dataclass(frozen=True)
@@ -202,15 +201,13 @@ def tensor_fault(declared: Mapping[str, Declared], architecture: Architecture) -
 
 
 def _expected_records(declared: Mapping[str, Declared], architecture: Architecture) -> dict[str, Declared]:
-    """Return the tensors expected for the file's gradient scale and records."""
+    """Return the tensors expected for the file's gradient scale and run."""
     expected: dict[str, Declared] = {}
     if "gradient_rms" in declared:
         expected["gradient_rms"] = Declared("F16", (n_learned(architecture),))
-    words = {DTYPES[name] for name in RECORD_DTYPES}
-    for part in ("run", "labels"):
-        for name, (dtype, shape) in declared.items():
-            if part in declared and name.startswith(f"{part}.") and record_name(name[len(part) + 1 :]):
-                expected[name] = Declared(dtype if dtype in words else "", shape)
+    for name, (dtype, shape) in declared.items():
+        if "run" in declared and name.startswith("run.") and record_name(name.removeprefix("run.")):
+            expected[name] = Declared(dtype if dtype in DTYPES.values() else "", shape)
     return expected
 
 
@@ -262,7 +259,7 @@ def _expected_shapes(declared: Mapping[str, Declared], architecture: Architectur
 def value_fault(tensors: Mapping[str, NDArray[Any]]) -> str | None:
     """Return which tensor has numbers that prevent further training, or None."""
     for name, tensor in tensors.items():
-        if name.partition(".")[0] in ("run", "labels") or tensor.dtype.kind != "f":
+        if name.partition(".")[0] == "run" or tensor.dtype.kind != "f":
             continue
         kind = name.removeprefix("best.").split(".")
         # A sum of squares may overflow to infinity; its weight is then no longer updated.

@@ -9,12 +9,12 @@ from typing import Any
 
 from ..errors import InvalidInputError, ModelFileError
 from ..model.state import ModelState
-from ..model.stored_record import StoredRecord
 from ..parameters.checks import FilePath
 from ..parameters.settings import Settings
 from ..training.checkpoints.run_state import DIVERGED, RUNNING, RunState
 from ..training.distributed.processes import processes_of
 from . import network_file
+from .model_file import StoredRecord
 
 
 def write_run(state: ModelState, *, run: RunState, parameters: Mapping[str, Any], path: FilePath) -> None:

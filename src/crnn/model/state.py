@@ -19,7 +19,6 @@ from ..text.symbols.vocabulary import Vocabulary
 from .gate import Gate
 from .int8_weights import Scales, int8_weights
 from .layout import SHAPING, Layout, copied, initial_weights
-from .stored_record import StoredRecord
 
 Array = NDArray[Any]
 Hidden = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H); with pairs then the previous symbol
@@ -58,7 +57,6 @@ class ModelState:
     gradient_rms: Array | None = None
     # The scales of 8-bit matrices, see `int8_weights`. A model with 8-bit weights has no optimizer state.
     scales: Scales | None = None
-    labels: StoredRecord | None = None  # the labels' data, for a model trained with labels
     # Separates changes of the arrays from copies by other threads, and counts the changes. States that share arrays
     # share the gate.
     gate: Gate = field(default_factory=Gate, repr=False)
