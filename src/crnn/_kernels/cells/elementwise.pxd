@@ -15,7 +15,7 @@
 
 from libc.math cimport INFINITY
 from libc.stdint cimport uint32_t, uint64_t
-from ..entry.interface cimport real
+from ..common.interface cimport real
 
 cdef extern from "real.h" nogil:
     const bint SINGLE  # whether `real` is float; the compiler drops the other branch

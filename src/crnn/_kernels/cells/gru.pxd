@@ -7,7 +7,7 @@ its two parts separate.
 """
 from libc.string cimport memcpy
 from .elementwise cimport sigmoid_, tanh_
-from ..entry.interface cimport real
+from ..common.interface cimport real
 from ..products.panels cimport MAX_COLUMNS
 
 

@@ -5,7 +5,7 @@ the gates, and after the backward step the gradients by the arguments of the non
 """
 from libc.string cimport memcpy
 from .elementwise cimport sigmoid_, tanh_
-from ..entry.interface cimport real
+from ..common.interface cimport real
 from ..products.panels cimport MAX_COLUMNS
 
 

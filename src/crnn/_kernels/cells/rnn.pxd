@@ -4,7 +4,7 @@ Its z lives in h: z is stored where the state will be, and the gradient of h bec
 """
 from libc.string cimport memcpy
 from .elementwise cimport tanh_array
-from ..entry.interface cimport real
+from ..common.interface cimport real
 
 
 cdef inline void rnn_units(Py_ssize_t n, real* h) noexcept nogil:

@@ -17,9 +17,9 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memset
 import numpy as np
 from ...runtime.deferred_signals import signals_deferred
-from .interface cimport (MAX_LAYERS, OF_BFLOAT16, OF_INT8, OF_NUMBERS, PAIR_RATE, PAIRS, SYMBOLS, Gemm,
-                         InputTable, Kernels, Weights, real)
-from .interface cimport Network as NetworkPlaces
+from ..common.interface cimport (MAX_LAYERS, OF_BFLOAT16, OF_INT8, OF_NUMBERS, PAIR_RATE, PAIRS, SYMBOLS, Gemm,
+                                 InputTable, Kernels, Weights, real)
+from ..common.interface cimport Network as NetworkPlaces
 
 MANY_ROWS = 64
 """The minimum rows of a chunk for which packing a matrix pays off; for the backward pass it always does."""

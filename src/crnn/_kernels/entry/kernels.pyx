@@ -12,21 +12,21 @@ inference `first_layer_step`, `stream_units`, `shared_step`, `inference_step`, `
 from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport uint64_t
 from ..cells.elementwise cimport exp_array, rsqrt_array, sigmoid_array, tanh_array
-from ..inference cimport shared_step
+from ..network cimport shared_step
 from ..training.training_loop cimport gradients_of_chunk, train
 from ..network.input_tables cimport carry_symbols
 from ..network.decoder cimport decode
 from ..network.dropout cimport apply_dropout, apply_mask, dropout_key, weights_key
-from .interface cimport (OF_BFLOAT16, OF_INT8, OF_NUMBERS, Dropout, DrawSettings, Kernels, SharedStep, Strings, Weights,
-                         Workspace, real)
+from ..common.interface cimport (OF_BFLOAT16, OF_INT8, OF_NUMBERS, Dropout, DrawSettings, Kernels, SharedStep, Strings,
+                                 Weights, Workspace, real)
 from ..network.layers cimport layers_forward
 from ..network.network cimport pack_rows, place_panels
 from ..products.panels cimport (BFLOAT16, INT8, Columns, as_operand, head_panels, multiply_panels, operand_elements,
-                      operand_rows, pack, pack_transposed, packed_elements, panel_vectors)
+                                operand_rows, pack, pack_transposed, packed_elements, panel_vectors)
 from ..inference.sampler cimport block_count
 from ..inference.sampler cimport filter_logits as filter_row
 from ..network.softmax cimport log_softmax_at
-from ..training.step_poll cimport RELEASE_TILES
+from ..threads.step_poll cimport RELEASE_TILES
 from ..inference.strings cimport read_strings
 from ..inference.texts cimport draw_from_rows, draw_texts
 from ..training.update cimport squares_size

@@ -1,7 +1,7 @@
 """Entry points to single kernels: products, dropout, element-wise functions, random numbers. Part of `core`."""
 from libc.math cimport log
 from libc.stdint cimport uint64_t
-from .interface cimport Dropout, UInt128
+from ..common.interface cimport Dropout, UInt128
 from ..inference.pcg64 cimport multiplied, next_uniform, wide
 
 

@@ -3,7 +3,7 @@ from cpython.buffer cimport PyBUF_STRIDES
 from cpython.object cimport PyObject
 from libc.limits cimport INT_MAX
 from libc.math cimport INFINITY, NAN
-from .interface cimport MAX_SHARDS, Training, Workspace, barrier_break, barrier_init, thread_barrier
+from ..common.interface cimport MAX_SHARDS, Training, Workspace, barrier_break, barrier_init, thread_barrier
 
 
 cdef class Optimizer:

@@ -4,7 +4,7 @@ Part of `core`. Allocation (`workspace`, `thread_workspace`), the checks of argu
 estimate of memory (`training/preparation/memory_need.py`) follow from the declarations. An array of size 0 is
 missing: its field is NULL.
 """
-from .interface cimport CANDIDATE_UNIT, Workspace
+from ..common.interface cimport CANDIDATE_UNIT, Workspace
 
 cdef str REAL = "real"  # the type of the network's numbers
 cdef dict FORMATS = {"int32": b"il", "uint8": b"B", "float64": b"d"}  # the buffer protocol's letters for each type

@@ -1,6 +1,6 @@
 """Draw a symbol for each row of a batch, after the controls have changed its logits; see `sampler` for one row."""
 from libc.string cimport memcpy
-from ..entry.interface cimport DrawSettings, RowMixture, real
+from ..common.interface cimport DrawSettings, RowMixture, real
 from .sampler cimport argmax, filter_logits, pick, unnormalized_softmax
 
 

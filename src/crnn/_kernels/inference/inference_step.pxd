@@ -2,8 +2,8 @@
 from ..network.input_tables cimport carry_symbols
 from ..network.decoder cimport decode
 from .draws cimport unnormalized_softmax_rows
-from .first_layer_step cimport begin_step, finish_step, restart_at_boundary
-from ..entry.interface cimport DrawSettings, Weights, Workspace, real
+from ..network.first_layer_step cimport begin_step, finish_step, restart_at_boundary
+from ..common.interface cimport DrawSettings, Weights, Workspace, real
 from ..network.layers cimport layers_forward
 from ..network.workspace cimport carry_states, layer_c, layer_h, layer_z
 

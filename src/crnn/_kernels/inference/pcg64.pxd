@@ -4,7 +4,7 @@ NumPy takes microseconds to switch between streams, enough time to draw a name. 
 an argument: two halves of a 128-bit number, upper half first. The arithmetic needs no type of that width.
 """
 from libc.stdint cimport uint64_t
-from ..entry.interface cimport UInt128
+from ..common.interface cimport UInt128
 
 
 cdef inline UInt128 wide(const uint64_t* halves) noexcept nogil:

@@ -7,7 +7,7 @@ exponentials.
 """
 from libc.math cimport INFINITY
 from ..cells.elementwise cimport exp_array
-from ..entry.interface cimport Controls, DrawSettings, real
+from ..common.interface cimport Controls, DrawSettings, real
 from ..network.softmax cimport row_sum, shift_by_max
 
 

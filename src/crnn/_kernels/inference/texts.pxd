@@ -4,10 +4,10 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memcmp, memcpy
 from .draws cimport draw, unnormalized_softmax_rows
 from .inference_step cimport advance, prepare_draw, restore_states, swap_states
-from ..entry.interface cimport Network, DrawSettings, Texts, Weights, Workspace, real
+from ..common.interface cimport Network, DrawSettings, Texts, Weights, Workspace, real
 from .pcg64 cimport next_uniform
 from ..network.workspace cimport layer_c, layer_h
-from ..training.step_poll cimport RELEASE_TILES
+from ..threads.step_poll cimport RELEASE_TILES
 
 
 cdef inline double next_number(Texts* texts, Py_ssize_t i) noexcept nogil:

@@ -7,7 +7,7 @@ So documents can follow one another in a stream, and each is read as if it were 
 since they are also outputs of the previous step: a step that reads them as its past reads a copy with zeros.
 """
 from libc.string cimport memcpy, memset
-from ..entry.interface cimport Network, real
+from ..common.interface cimport Network, real
 
 
 cdef inline bint starts(const Network* net, int symbol) noexcept nogil:

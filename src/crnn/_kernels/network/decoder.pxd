@@ -1,10 +1,10 @@
 """The decoder, from the top layer's outputs to logits, y = h Wy + by, and its backward pass."""
 from ..products.blas cimport add_product
-from ..entry.interface cimport Network, Weights, Workspace, real
+from ..common.interface cimport Network, Weights, Workspace, real
 from ..products.panels cimport Columns, as_operand, depth_of, multiply_panels, operand_rows
-from ..products.row_products cimport add_column_sums, add_weight_gradient, multiply_rows_back, set_rows
+from .row_products cimport add_column_sums, add_weight_gradient, multiply_rows_back, set_rows
 from ..products.tail_columns cimport add_transposed_tail, multiply_tail
-from ..training.thread_group cimport own_columns
+from ..threads.thread_group cimport own_columns
 
 
 cdef inline void decode(const Weights* w, Py_ssize_t rows, const real* h, real* y, real* room,

@@ -6,7 +6,7 @@ streams are distributed among threads. The hash is lowbias32 (Chris Wellons, "Pr
 Recurrent weights are dropped for a whole training step: their position is the layer and the weight's index.
 """
 from libc.stdint cimport uint32_t, uint64_t
-from ..entry.interface cimport Dropout, real
+from ..common.interface cimport Dropout, real
 from ..products.panels cimport Columns
 
 cdef enum:

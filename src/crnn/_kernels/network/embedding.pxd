@@ -10,11 +10,11 @@ Inference needs nothing here: when the network is packed, the table of all symbo
 """
 from libc.string cimport memcpy, memset
 from ..products.blas cimport add_product, transposed_product
-from ..entry.interface cimport SYMBOLS, Network, Weights, Workspace, real
+from ..common.interface cimport SYMBOLS, Network, Weights, Workspace, real
 from ..products.panels cimport Columns, as_operand, multiply_panels, operand_rows
-from ..products.row_products cimport add_column_sums, add_packed_gradient, clear_rows, multiply_rows_back
-from ..training.step_poll cimport is_canceled
-from ..training.thread_group cimport own_columns, own_share, wait_for_group
+from .row_products cimport add_column_sums, add_packed_gradient, clear_rows, multiply_rows_back
+from ..threads.step_poll cimport is_canceled
+from ..threads.thread_group cimport own_columns, own_share, wait_for_group
 from .workspace cimport BLOCK_ROWS
 
 

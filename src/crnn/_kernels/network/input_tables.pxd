@@ -15,12 +15,12 @@ With pairs, the previous symbol is a state like h, carried from chunk to chunk a
 none.
 """
 from libc.string cimport memset
-from ..entry.interface cimport PAIRS, InputRows, Network, Weights, Workspace, real
+from ..common.interface cimport PAIRS, InputRows, Network, Weights, Workspace, real
 from ..products.panels cimport Columns
-from ..products.row_products cimport add_column_sums
-from ..training.thread_group cimport own_columns
+from .row_products cimport add_column_sums
+from ..threads.thread_group cimport own_columns
 from .boundary cimport starts
-from .embedding cimport (clear_table, embed_symbols, embed_symbols_back, lookup_gradient, lookup_rows, lookup_table)
+from .embedding cimport clear_table, embed_symbols, embed_symbols_back, lookup_gradient, lookup_rows, lookup_table
 from .network cimport input_block
 
 cdef enum:

@@ -3,14 +3,14 @@
 Each function computes the `own` units of one thread in a group.
 """
 from ..products.blas cimport add_product
-from ..entry.interface cimport Network, Weights, Workspace, real
+from ..common.interface cimport Network, Weights, Workspace, real
 from .network cimport input_block
-from ..products.panels cimport (Columns, Panel, as_operand, depth_of, multiply_panel, multiply_panels, operand_elements,
-                      operand_rows, packed_elements, panel_among, panel_count)
-from ..products.row_products cimport add_column_sums, add_weight_gradient, clear_rows, multiply_rows_back, set_rows
-from ..inference.shared_step cimport share_input_product
-from ..training.step_poll cimport is_canceled
-from ..training.thread_group cimport own_columns
+from ..products.panels cimport (Columns, Panel, as_operand, depth_of, multiply_panel, multiply_panels,
+                                operand_elements, operand_rows, packed_elements, panel_among, panel_count)
+from .row_products cimport add_column_sums, add_weight_gradient, clear_rows, multiply_rows_back, set_rows
+from .shared_step cimport share_input_product
+from ..threads.step_poll cimport is_canceled
+from ..threads.thread_group cimport own_columns
 
 
 cdef inline void set_split_bias(const Network* net, const real* p, Py_ssize_t l, Columns own, Py_ssize_t rows,

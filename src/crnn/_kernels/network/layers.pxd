@@ -2,13 +2,13 @@
 from libc.string cimport memcpy
 from .boundary cimport clear_starting
 from .dropout cimport apply_dropout
-from ..entry.interface cimport Network, Weights, Workspace, real
+from ..common.interface cimport Network, Weights, Workspace, real
 from .layer_input cimport project_input, project_input_back
 from ..products.panels cimport Columns
 from .recurrence cimport recur, recur_back
-from ..products.recurrent_gradient cimport by_rows, recurrent_gradient
-from ..products.row_products cimport add_column_sums, add_weight_gradient
-from ..training.thread_group cimport own_columns, wait_for_group
+from .recurrent_gradient cimport by_rows, recurrent_gradient
+from .row_products cimport add_column_sums, add_weight_gradient
+from ..threads.thread_group cimport own_columns, wait_for_group
 from .workspace cimport gradient_from_above, layer_dz, layer_h, layer_output, layer_z
 
 

@@ -12,10 +12,10 @@ separately, one thread after the other.
 For inference H and V are padded to whole vectors, so that loops have no remainder: with zero weights, which keep
 the states of such units at zero, and with biases of -inf, which give such symbols no probability.
 """
-from ..entry.interface cimport Network, Weights, real
+from ..common.interface cimport Network, Weights, real
 from ..products.tail_columns cimport head_tail, pack_tail, tail_count, tail_length
-from ..products.panels cimport (GRADIENT_ROWS, HEAD_ROWS, PER_ELEMENT, Columns, columns_of, depth_of, head_panels, pack,
-                      pack_transposed, packed_elements, panel_vectors)
+from ..products.panels cimport (GRADIENT_ROWS, HEAD_ROWS, PER_ELEMENT, Columns, columns_of, depth_of, head_panels,
+                                pack, pack_transposed, packed_elements, panel_vectors)
 
 
 cdef enum:

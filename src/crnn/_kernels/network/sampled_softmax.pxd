@@ -14,10 +14,10 @@ from libc.math cimport log
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 from .dropout cimport UNIT_STEP, mix
-from ..entry.interface cimport CANDIDATE_UNIT, Network, Weights, Workspace, real
+from ..common.interface cimport CANDIDATE_UNIT, Network, Weights, Workspace, real
 from ..products.panels cimport Columns, as_operand, depth_of, multiply_panels, operand_rows, pack, pack_transposed
-from ..products.row_products cimport add_column_sums, add_packed_gradient, clear_rows, multiply_rows_back, set_rows
-from ..training.thread_group cimport own_columns, wait_for_group
+from .row_products cimport add_column_sums, add_packed_gradient, clear_rows, multiply_rows_back, set_rows
+from ..threads.thread_group cimport own_columns, wait_for_group
 
 cdef enum:
     SAMPLE_PLACE = 0xC2B2AE35  # where `apply_dropout` has layer and time step, which never reach this value

@@ -1,7 +1,7 @@
 """Softmax over rows of logits, always after subtracting the row's maximum, so that no logit overflows."""
 from libc.math cimport log
 from ..cells.elementwise cimport exp_array
-from ..entry.interface cimport real
+from ..common.interface cimport real
 
 cdef extern from "row_reductions.h" nogil:
     real row_max(const real* y, Py_ssize_t n) noexcept

@@ -4,9 +4,9 @@ A hash of the seed, the training step and the stream decides, as for the masks o
 """
 from libc.stdint cimport uint32_t
 from .dropout cimport mix
-from ..entry.interface cimport Network, Workspace
+from ..common.interface cimport Network, Workspace
 from ..products.panels cimport Columns
-from ..training.thread_group cimport own_columns, wait_for_group
+from ..threads.thread_group cimport own_columns, wait_for_group
 from .workspace cimport clear_stream
 
 cdef enum:

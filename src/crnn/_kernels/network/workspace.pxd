@@ -6,11 +6,11 @@ more row: x[:-1] are the inputs, x[1:] the targets. gates (L, T, B, ldg) has wha
 cell whose z lives in h saves nothing: there the array holds dz, for the time steps of one block and one more.
 """
 from libc.string cimport memcpy, memset
-from ..entry.interface cimport Network, Workspace, real
+from ..common.interface cimport Network, Workspace, real
 from .network cimport in_place
 from ..products.panels cimport (GRADIENT_ROWS, Columns, operand_elements, packed_elements, sliver_elements,
-                      transposed_scratch)
-from ..training.thread_group cimport ThreadGroup, alone, own_share, wait_for_group
+                                transposed_scratch)
+from ..threads.thread_group cimport ThreadGroup, alone, own_share, wait_for_group
 
 cdef enum:
     BLOCK_ROWS = 512  # streams times time steps that pass through all stages before the next ones

@@ -19,7 +19,7 @@ from .levels cimport edge_at, edge_count, symbol_at
 from .probabilities cimport (
     after_symbol, after_symbols, back_off, discounted, fill_after, fill_row, probability, sum_of_counts
 )
-from .row_source cimport RowSource
+from ..common.row_source cimport RowSource
 from .trie cimport (
     MAX_ORDER, NO_EDGE, Edge, Node, Place, Slot, edge_of, first_not_below, place_of, slot_of, symbol_room
 )

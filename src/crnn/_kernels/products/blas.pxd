@@ -4,7 +4,7 @@ The BLAS is column-major and sees a row-major matrix as its transpose; since C =
 places and nothing is copied. The entry point has checked that sizes fit an int.
 """
 from libc.stdint cimport int64_t
-from ..entry.interface cimport Gemm, real
+from ..common.interface cimport Gemm, real
 
 
 cdef inline void add_product(Gemm gemm, Py_ssize_t m, Py_ssize_t n, Py_ssize_t k, const real* a, Py_ssize_t lda,

@@ -9,7 +9,7 @@ a caller can finish a panel's columns (apply a non-linearity) while they are in 
 rows, STRIP_VECTORS for one row. Each element of the product is summed over k in the same order, whatever the number of
 rows and the width of the panels: inference gives the same bits at every batch size, position and thread count.
 """
-from ..entry.interface cimport real
+from ..common.interface cimport real
 
 cdef enum:
     PACKED_ROWS = 8  # of a matrix, packed before the next ones

@@ -1,5 +1,5 @@
 """Tail columns: the columns of a matrix left over from whole vectors; if there are few, they are packed separately."""
-from ..entry.interface cimport real
+from ..common.interface cimport real
 from .panels cimport LANES, PER_ELEMENT, elements_of, packed_element, vectors_across
 
 cdef extern from "tail_columns.h" nogil:

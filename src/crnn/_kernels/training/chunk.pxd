@@ -5,16 +5,16 @@ previous one's results in the cache. Every thread of a group calls the same func
 belongs to its own units (for logits: to its own rows), and waits for the others before it reads their results.
 """
 from ..network.decoder cimport decode, decode_back
-from ..entry.interface cimport Network, Weights, Workspace, real
+from ..common.interface cimport Network, Weights, Workspace, real
 from ..network.input_tables cimport clear_input_gradients, finish_input_gradients, prepare_inputs
 from ..network.layers cimport layers_backward, layers_forward
 from ..products.panels cimport Columns
 from ..network.sampled_softmax cimport (decode_candidates, decode_candidates_back, gather_candidates, logits_of_row,
-                              scatter_candidates, target_places)
+                                        scatter_candidates, target_places)
 from ..network.softmax cimport softmax_loss
-from .step_poll cimport is_canceled
+from ..threads.step_poll cimport is_canceled
 from .team cimport total
-from .thread_group cimport own_share, wait_for_group
+from ..threads.thread_group cimport own_share, wait_for_group
 from ..network.workspace cimport clear_share, gradient_from_above, layer_output
 
 

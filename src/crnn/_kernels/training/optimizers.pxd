@@ -2,7 +2,7 @@
 
 The formulas and names of the state are PyTorch's.
 """
-from ..entry.interface cimport Rule, real
+from ..common.interface cimport Rule, real
 from ..cells.elementwise cimport rsqrt_
 
 cdef extern from "real.h" nogil:

@@ -4,10 +4,10 @@ The gradient of the first shard (net.end elements) is followed by what the proce
 row of an input table that was read, so that every process updates the rows that any of them reads; then the sum of the
 losses and the number of streams, whose quotient is the mean loss.
 """
-from ..entry.interface cimport Network, Training, real, barrier_break
-from .step_poll cimport RELEASE_TILES
+from ..common.interface cimport Network, Training, real, barrier_break
+from ..threads.step_poll cimport RELEASE_TILES
 from .team cimport total, wait_for_team
-from .thread_group cimport share
+from ..threads.thread_group cimport share
 from .update cimport Pass, occurs_in_any, update
 
 

@@ -1,5 +1,5 @@
 """The state shared by the threads of a training call: their barrier, and the sums of their contributions."""
-from ..entry.interface cimport Training, barrier_wait
+from ..common.interface cimport Training, barrier_wait
 
 
 cdef inline bint wait_for_team(Training* run) noexcept nogil:

@@ -10,11 +10,11 @@ from libc.math cimport INFINITY, NAN, isfinite, pow, sqrt
 from ..network.input_tables cimport carry_symbols
 from .chunk cimport loss_and_gradients
 from ..network.dropout cimport dropout_key
-from ..entry.interface cimport Training, Workspace, real
-from ..products.recurrent_gradient cimport by_rows
+from ..common.interface cimport Training, Workspace, real
+from ..network.recurrent_gradient cimport by_rows
 from .reduction cimport reduce_gradient
 from ..network.state_reset cimport reset_states
-from .step_poll cimport RELEASE_TILES, is_canceled
+from ..threads.step_poll cimport RELEASE_TILES, is_canceled
 from .update cimport Pass, gradient_norm, pack_first_dropped, touch_memory, update
 from .team cimport total, wait_for_team
 from ..network.workspace cimport carry_states, clear_states

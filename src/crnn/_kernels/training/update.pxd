@@ -8,14 +8,14 @@ from libc.stdint cimport uint32_t
 from libc.math cimport sqrt
 from libc.string cimport memcpy, memset
 from ..network.dropout cimport apply_mask, weights_key
-from ..entry.interface cimport PAIRS, SYMBOLS, InputTable, Network, Team, Training, Workspace, barrier_is_broken, real
+from ..common.interface cimport PAIRS, SYMBOLS, InputTable, Network, Team, Training, Workspace, barrier_is_broken, real
 from ..network.network cimport input_rows, pack_Wh, pack_Wx, pack_Wy
 from .optimizers cimport step_run
 from ..products.panels cimport GRADIENT_ROWS, PER_ELEMENT, Columns
-from ..products.recurrent_gradient cimport gradient_rows, pack_dz, room_for_rows
-from .step_poll cimport is_over
+from ..network.recurrent_gradient cimport gradient_rows, pack_dz, room_for_rows
+from ..threads.step_poll cimport is_over
 from .team cimport total
-from .thread_group cimport own_share, share
+from ..threads.thread_group cimport own_share, share
 
 cdef extern from "pages.h" nogil:
     const Py_ssize_t TOUCHED_BYTES

@@ -4,12 +4,12 @@ The whole gradient would evict weights and optimizer state from the second-level
 the rows that it is about to use (see `update`). Code that needs the whole gradient at once, such as a reducer, gets it
 from the same functions, and so with the same bits.
 """
-from ..entry.interface cimport Network, Workspace, real
-from ..network.network cimport in_place
-from .panels cimport (GRADIENT_ROWS, TILE_VECTORS, Panel, depth_of, multiply_slivers, pack,
-                      pack_slivers, packed_elements, panel_count, panel_in_turn, sliver_elements)
+from ..common.interface cimport Network, Workspace, real
+from .network cimport in_place
+from ..products.panels cimport (GRADIENT_ROWS, TILE_VECTORS, Panel, depth_of, multiply_slivers, pack, pack_slivers,
+                                packed_elements, panel_count, panel_in_turn, sliver_elements)
 from .row_products cimport clear_rows
-from ..network.workspace cimport layer_dz, layer_h
+from .workspace cimport layer_dz, layer_h
 
 
 cdef inline bint by_rows(const Network* net) noexcept nogil:

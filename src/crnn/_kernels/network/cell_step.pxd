@@ -4,11 +4,12 @@ A cell is a file of two functions for n units of one stream (`rnn`, `gru`, `lstm
 non-linearities are applied to a panel's columns while these are in the first-level cache. A thread of a group computes
 its `own` units.
 """
-from .cells cimport cell_state_gradients, cell_units, cell_units_backward
-from ..entry.interface cimport Network, real
-from ..network.network cimport in_place
+from ..cells.cells cimport cell_state_gradients, cell_units, cell_units_backward
+from ..common.interface cimport Network, real
+from .network cimport in_place
 from ..products.panels cimport (Columns, Panel, as_operand, depth_of, multiply_in_place, multiply_panel,
-                      multiply_rows_in_place, operand_rows, packed_elements, panel_among, panel_count, prefetch_columns)
+                                multiply_rows_in_place, operand_rows, packed_elements, panel_among, panel_count,
+                                prefetch_columns)
 
 cdef extern from "tiles.h" nogil:
     const int CELL_PANELS  # neighboring panels multiplied before the cells of their units are computed

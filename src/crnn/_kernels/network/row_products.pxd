@@ -1,9 +1,9 @@
 """Products over the rows of a chunk (streams times time steps) in the backward pass, and sums over rows."""
 from libc.string cimport memcpy, memset
-from .blas cimport transposed_product
-from ..entry.interface cimport Network, Workspace, real
-from .panels cimport add_transposed_product, as_operand, multiply_panels, operand_rows, whole_panel
-from ..training.step_poll cimport is_canceled
+from ..products.blas cimport transposed_product
+from ..common.interface cimport Network, Workspace, real
+from ..products.panels cimport add_transposed_product, as_operand, multiply_panels, operand_rows, whole_panel
+from ..threads.step_poll cimport is_canceled
 
 cdef enum:
     PRODUCTS_PER_POLL = 1 << 28  # maximum multiplications from one poll to the next: about 10 ms

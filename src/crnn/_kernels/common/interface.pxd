@@ -4,7 +4,7 @@
 passes addresses and never reads the numbers there, so that a structure has the same layout on both sides.
 """
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from ..ngram.row_source cimport RowSource
+from .row_source cimport RowSource
 
 cdef extern from "real.h" nogil:
     ctypedef double real  # float or double, whichever the kernels are compiled for

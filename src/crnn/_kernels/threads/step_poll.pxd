@@ -4,7 +4,7 @@ Every thread polls before each time step and within large products, at least eve
 if the team's barrier is broken. The first thread also lets Python handle signals. No thread can be in the update
 then, because it begins only when all have arrived at the barrier. An interrupted step leaves the weights unchanged.
 """
-from ..entry.interface cimport StepPoll, Workspace, barrier_is_broken, nanoseconds
+from ..common.interface cimport StepPoll, Workspace, barrier_is_broken, nanoseconds
 
 cdef extern from "tiles.h" nogil:
     void RELEASE_TILES()  # before Python runs, which may use them, and after any products

@@ -3,15 +3,15 @@
 A draw knows the symbol only after the first part's product. Reading proceeds in the same way, so that it gives the same
 bits.
 """
-from ..network.boundary cimport starts
-from ..entry.interface cimport Network, Weights, Workspace, real
-from ..network.input_tables cimport rows_at
-from ..network.layer_input cimport set_biases
+from .boundary cimport starts
+from ..common.interface cimport Network, Weights, Workspace, real
+from .input_tables cimport rows_at
+from .layer_input cimport set_biases
 from ..products.panels cimport Columns, as_operand, multiply_panels, operand_rows, packed_elements
 from .shared_step cimport share_cell, share_recurrent_product
 from .stream_units cimport finish_first_layer
 from ..products.tail_columns cimport multiply_tail, tail_length
-from ..network.workspace cimport clear_stream
+from .workspace cimport clear_stream
 
 
 cdef inline void begin_step(const Weights* w, const Workspace* work, const real* h_prev, bint back,

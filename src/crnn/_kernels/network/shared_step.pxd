@@ -6,15 +6,15 @@ else: it draws symbols, and starts the others when there is something to compute
 one thread, in the usual order, so the bits do not depend on the number of threads.
 """
 from libc.stdint cimport uint32_t
-from ..entry.interface cimport (NO_MORE_WORK, Network, SharedStep, Weights, await_work, finish_work, fork_work,
-                      join_work, real)
-from ..network.network cimport input_block
-from ..products.panels cimport (Panel, columns_of, depth_of, multiply_panel, operand_rows, packed_elements, panel_count,
-                      panel_in_turn)
-from ..products.row_products cimport set_rows
+from ..common.interface cimport (NO_MORE_WORK, Network, SharedStep, Weights, await_work, finish_work, fork_work,
+                                 join_work, real)
+from .network cimport input_block
+from ..products.panels cimport (Panel, columns_of, depth_of, multiply_panel, operand_rows, packed_elements,
+                                panel_count, panel_in_turn)
+from .row_products cimport set_rows
 from .stream_units cimport finish_first_layer, finish_units
 from ..products.tail_columns cimport multiply_tail, tail_length
-from ..training.thread_group cimport share
+from ..threads.thread_group cimport share
 
 cdef enum:  # parts of a step
     INPUT_PRODUCT

@@ -5,7 +5,7 @@ all weights at every time step. In a group each thread has some of the units, an
 streams. The threads wait for each other whenever one is about to read what another has written: after every time step.
 Every sum of a thread runs over all streams in the order of a single thread.
 """
-from ..entry.interface cimport ThreadGroup, barrier_wait
+from ..common.interface cimport ThreadGroup, barrier_wait
 from ..products.panels cimport Columns, columns_of
 
 

@@ -1,7 +1,7 @@
 """Units of one stream in a time step of inference, once z holds its products: all units, or one thread's."""
 from ..cells.cells cimport cell_units
-from ..entry.interface cimport InputRows, Network, Weights, real
-from ..network.input_tables cimport add_input
+from ..common.interface cimport InputRows, Network, Weights, real
+from .input_tables cimport add_input
 from ..products.panels cimport MAX_COLUMNS, Columns
 
 

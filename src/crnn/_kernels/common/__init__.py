@@ -1,0 +1,1 @@
+"""Structures and function types shared by all kernels."""
