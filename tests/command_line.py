@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from crnn.cli import main as cli
-from crnn.training.loop import run as training
+from crnn.training import run as training
 from crnn.training.progress import display as progress_display
 
 TEXT = "to be or not to be, " * 31

@@ -441,7 +441,7 @@ def test_ctrl_c_while_threads_wait_for_one_another():
     program = f"""
         from crnn import CharRNN
         from crnn.training.loop import trainer
-        from crnn.training.loop import run as training
+        from crnn.training import run as training
 
         def model(max_steps):
             return CharRNN(7, batch_size=16, n_threads=3, seq_length=5, max_steps=max_steps, random_state=0)

@@ -9,7 +9,7 @@ import ast
 import re
 
 import pytest
-from source_tree import needs_sources, parsed, python_modules
+from source_tree import ROOT, needs_sources, parsed, python_modules
 
 pytestmark = needs_sources
 
@@ -90,12 +90,46 @@ def test_no_module_imports_a_higher_layer(graph):
     assert not upward
 
 
+def cycle_of(graph):
+    """Return the nodes that cannot be ordered, because they reach one another."""
+    left = {name: targets - {name} for name, targets in graph.items()}
+    while free := [name for name, targets in left.items() if not targets & left.keys()]:
+        for name in free:
+            del left[name]
+    return left
+
+
 def test_imports_have_no_cycles(graph):
-    left = {module: targets - {module} for module, targets in graph.items()}
-    while free := [module for module, targets in left.items() if not targets & left.keys()]:
-        for module in free:
-            del left[module]
-    assert not left, "these import one another"
+    assert not cycle_of(graph), "these import one another"
+
+
+def test_folders_have_no_cycles(graph):
+    """A module stands for its folder, or for itself if the folder has others in it."""
+    packages = {name.rpartition(".")[0] for name in graph}
+    parents = {name.rpartition(".")[0] for name in packages}
+
+    def room(module):
+        folder = module.rpartition(".")[0]
+        return module if folder in parents or module in packages else folder
+
+    folders = {room(module): set() for module in graph.keys() | COMPILED}
+    for module, targets in graph.items():
+        folders[room(module)] |= {room(target) for target in targets} - {room(module)}
+    assert not cycle_of(folders), "these import one another"
+
+
+def test_folders_of_kernels_have_no_cycles():
+    kernels = ROOT / "src" / "crnn" / "_kernels"
+    files = [path for path in kernels.rglob("*") if path.suffix in (".h", ".pxd", ".pxi", ".pyx")]
+    headers = {path.name: path.parent.name for path in files}
+    folders = {path.parent.name: set() for path in files}
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        folders[path.parent.name] |= set(re.findall(r"^from \.\.(\w+)[\w.]* cimport", text, re.M))
+        included = re.findall(r'^(?:#include|include|cdef extern from) "([\w.]+)"', text, re.M)
+        folders[path.parent.name] |= {headers[name] for name in included}
+    assert not cycle_of(folders), "these import one another"
+    assert {"products", "threads"} <= folders["network"]  # the imports are found
 
 
 def own_names(tree):

@@ -486,7 +486,7 @@ def test_counts_read_only_the_end_of_a_long_text(monkeypatch, X):
 FAILURES = [
     ("crnn.ngram.counts.ngrams.count_and_score", KeyboardInterrupt),
     ("crnn.ngram.adaptive_counts.CountsNetwork.feed", MemoryError),
-    ("crnn.inference.network.text_state.seen_after", KeyboardInterrupt),
+    ("crnn.inference.reading.text_state.seen_after", KeyboardInterrupt),
 ]
 
 

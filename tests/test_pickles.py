@@ -26,7 +26,7 @@ from crnn import (
     TextFile,
 )
 from crnn.estimator import Estimator
-from crnn.inference.network.text_state import TextState
+from crnn.inference.reading.text_state import TextState
 from crnn.text.symbols.vocabulary import Vocabulary
 
 TEXT = "to be or not to be, that is the question. "

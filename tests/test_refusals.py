@@ -27,8 +27,8 @@ from crnn import (
     plot,
 )
 from crnn.errors import short_repr
-from crnn.inference.network.text_state import TextState
-from crnn.inference.network.text_states import TextStates
+from crnn.inference.reading.text_state import TextState
+from crnn.inference.reading.text_states import TextStates
 from crnn.loading import load_model
 from crnn.report import write_report
 

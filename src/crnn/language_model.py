@@ -26,12 +26,11 @@ from .inference.matching.trials import (
 )
 from .inference.network.context import Context
 from .inference.network.protocol import InferenceNetwork
-from .inference.network.text_state import FixedReading, TextState
-from .inference.network.text_states import TextStates, started_sessions
+from .inference.reading.text_state import FixedReading, TextState
+from .inference.reading.text_states import TextStates, started_sessions
 from .inference.restoring.damage import Damage
 from .inference.restoring.restored_texts import Restored, RestoreOptions, Restorer
-from .inference.sampling.beam_search import best_completions, best_continuations
-from .inference.sampling.enumeration import EnumeratedDocuments, enumerated_documents
+from .inference.sampling.guess_numbers import GuessNumbers, estimated_guess_numbers
 from .inference.sampling.label_mixture import log_prior, mixed_drawer
 from .inference.sampling.sampling_controls import SampleOptions, SamplingOptions, with_controls
 from .inference.sampling.text_drawing import (
@@ -47,9 +46,10 @@ from .inference.sampling.text_drawing import (
     warn_of_length,
 )
 from .inference.scoring import string_scores, text_scores
-from .inference.scoring.guess_numbers import GuessNumbers, estimated_guess_numbers
 from .inference.scoring.labeled_scores import labeled_scores, mean_score, refuse_labels
 from .inference.scoring.string_scores import Reduce
+from .inference.search.beam_search import best_completions, best_continuations
+from .inference.search.enumeration import EnumeratedDocuments, enumerated_documents
 from .parameters.checks import MAX_SIZE, checked_bool, checked_int, checked_threads, generator, has_items
 from .text.sources.input_checks import Errors
 from .text.sources.text_input import TextLike

@@ -22,7 +22,7 @@ from .files.sealed_file import path_name
 from .inference.network.mixed_network import MixedNetwork
 from .inference.network.packed_network import PackedNetwork
 from .inference.network.protocol import InferenceNetwork
-from .inference.network.text_state import FixedReading
+from .inference.reading.text_state import FixedReading
 from .inference.scoring.mixture_weights import fitted_weights
 from .inference.scoring.text_scores import scored_ids, source_ids
 from .language_model import OF_NETWORKS, LanguageModel

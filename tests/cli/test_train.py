@@ -442,7 +442,7 @@ def test_a_signal_saves_what_there_is(folder, capsys, monkeypatch, request, name
             os.kill(os.getpid(), number)  # while the model is being saved it is ignored
 
     with monkeypatch.context() as patch:
-        patch.setattr("crnn.training.loop.run.POLL_SECONDS", 0.0)
+        patch.setattr("crnn.training.run.POLL_SECONDS", 0.0)
         patch.setattr(progress_display.Progress, "show", show_and_kill)
         assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q"]) == code
     told = "Ctrl-C" if name == "SIGINT" else name

@@ -15,7 +15,7 @@ import numpy as np
 from trials import environment
 
 from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture
-from crnn.training.loop.run import TrainingRun
+from crnn.training.run import TrainingRun
 
 TEXT = "to be or not to be, that is the question: whether 'tis nobler in the mind to suffer. " * 30
 MB = 10**6

@@ -13,7 +13,7 @@ from ..errors import InvalidInputError
 from ..inference.network.context import seen_after
 from ..inference.network.mixed_network import ROWS, MixedNetwork
 from ..inference.network.protocol import State
-from ..inference.network.text_state import FixedReading, TextReading, TextState
+from ..inference.reading.text_state import FixedReading, TextReading, TextState
 from ..inference.sampling.text_drawing import encoded_prime
 from ..inference.scoring.text_scores import BLOCK, scored_ids
 from ..text.sources.text_input import TextLike

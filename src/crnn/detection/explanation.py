@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..inference.network.text_state import TextState
+from ..inference.reading.text_state import TextState
 from ..inference.scoring.string_scores import Reduce
 from ..text.symbols.codes import Text
 from ..text.symbols.special import BOUNDARY, Symbol

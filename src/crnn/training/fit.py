@@ -32,11 +32,11 @@ from .distributed.processes import Processes, processes_of
 from .distributed.reducers import checked_average_every
 from .loop.budget import Budget
 from .loop.exclusive import ExclusiveUse
-from .loop.run import TrainingData, TrainingRun, streams_for
 from .loop.validation import training_and_validation_ids
 from .preparation.data_summary import data_summary
 from .preparation.memory_need import check_memory
 from .progress.display import Progress
+from .run import TrainingData, TrainingRun, streams_for
 
 MAX_STEPS_BEFORE = 2**61  # limit of `n_steps` when a call begins: a file holds up to 2**62, which no call can reach
 CHECKPOINT_SECONDS = 60.0

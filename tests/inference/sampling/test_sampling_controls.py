@@ -12,7 +12,7 @@ from examples import random_language_model, reference_controls, reference_sample
 from scipy import stats
 
 from crnn import CharRNN, InvalidInputError
-from crnn.inference.network.text_state import TextState
+from crnn.inference.reading.text_state import TextState
 from crnn.inference.sampling import text_drawing, text_sampler
 from crnn.inference.sampling.sampling_controls import CONTROLS, SamplingControls
 from crnn.parameters.cells import CELLS

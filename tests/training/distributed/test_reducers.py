@@ -20,9 +20,9 @@ from crnn.text.sources.text_input import text_source
 from crnn.training.distributed.processes import Processes
 from crnn.training.distributed.reducers import WeightMean
 from crnn.training.loop import trainer as trainer_module
-from crnn.training.loop.run import streams_for
 from crnn.training.loop.step_settings import StepSettings
 from crnn.training.loop.trainer import Trainer
+from crnn.training.run import streams_for
 
 PROGRAM = joint_training()
 USED_OF_COMM = ("Allreduce", "bcast", "allgather", "Abort")
@@ -234,7 +234,7 @@ def test_dropout_differs_between_processes(monkeypatch):
     def trainer(state, streams, settings, **options):
         seeds.append(settings.dropout_seed)
 
-    monkeypatch.setattr("crnn.training.loop.run.Trainer", trainer)
+    monkeypatch.setattr("crnn.training.run.Trainer", trainer)
     for rank in range(4):
         processes = Processes(Communicator(rank, 4))
         monkeypatch.setattr("crnn.training.fit.processes_of", lambda comm, found=processes: found)

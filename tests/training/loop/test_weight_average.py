@@ -12,7 +12,8 @@ from test_char_rnn import TEXT, bits, small
 
 from crnn import CharRNN, DivergenceError
 from crnn.runtime.threads import Helpers
-from crnn.training.loop import run, trainer
+from crnn.training import run
+from crnn.training.loop import trainer
 from crnn.training.loop.weight_average import STEPS, WeightAverage
 
 TOLERANCE = {"float32": 1e-6, "float64": 1e-14}

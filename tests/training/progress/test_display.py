@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from crnn import CharRNN
 from crnn.char_rnn import SAMPLE_LENGTH, SAMPLES
-from crnn.training.loop import run as training
+from crnn.training import run as training
 from crnn.training.loop.budget import Budget
 from crnn.training.progress import display as module
 from crnn.training.progress.display import CountingProgress, Progress, printable

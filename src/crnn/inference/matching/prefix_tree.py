@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from ..._kernels.entry import core
 from ...runtime.cancellation import check_canceled
 from ..network.context import Context
-from ..network.protocol import InferenceNetwork, State, rows_of_call
-from ..sampling.beam_search import largest
+from ..network.protocol import InferenceNetwork, State, largest, rows_of_call
 from ..sampling.sampling_controls import SamplingControls
 from ..sampling.text_sampler import text_sampler
 from ..sampling.uniforms import Uniforms, root

@@ -1,1 +1,1 @@
-"""The packed network, and the state of a text being read."""
+"""The packed network, and the protocol of all networks."""

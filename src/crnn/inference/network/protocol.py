@@ -190,6 +190,16 @@ def log_softmax(y: Array) -> NDArray[np.float64]:
     return np.asarray(y - np.log(np.exp(y).sum(axis=1, keepdims=True)))
 
 
+def largest(values: NDArray[np.float64], count: int) -> NDArray[np.intp]:
+    """Return the indices of the `count` largest values above -inf, in descending order, ties in ascending order."""
+    places = np.flatnonzero(values > -np.inf)
+    if len(places) > count:
+        # Sort the candidates only. All ties of the smallest one are candidates, so that the first of them is kept.
+        smallest = np.partition(values[places], len(places) - count)[len(places) - count]
+        places = places[values[places] >= smallest]
+    return places[np.argsort(-values[places], kind="stable")][:count]
+
+
 def write_rows(array: Array, places: NDArray[np.intp], rows: Array) -> None:
     """Set array[places] = rows, contiguous and of the same type, (N, k) and (n, k).
 

@@ -1,1 +1,1 @@
-"""Drawing text: controls, random numbers, beam search."""
+"""Drawing text: controls, random numbers, guess numbers."""

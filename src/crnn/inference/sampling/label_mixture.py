@@ -24,13 +24,6 @@ def log_prior(network: InferenceNetwork, n_labels: int) -> NDArray[np.float64]:
     return logarithms
 
 
-def mixed(log_weights: Array, log_p: Array) -> NDArray[np.float64]:
-    """Return ln sum over k of exp(log_weights[k] + log_p[k]), for (K,) and (K, n)."""
-    with np.errstate(invalid="ignore"):  # for texts that cannot be scored
-        total: NDArray[np.float64] = np.logaddexp.reduce(log_weights[:, None] + log_p, axis=0)
-    return total
-
-
 def mixed_drawer(log_weights: Array, drawer: Callable[[int, int], Draw], seed: int) -> Draw:
     """Return a function that draws samples by their numbers, each with a label drawn by weight.
 

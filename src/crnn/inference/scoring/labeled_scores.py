@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from ...errors import InvalidInputError
 from ...text.sources.labels import label_numbers
 from ...text.sources.text_input import TextLike, documents_of
-from ..sampling.label_mixture import mixed
 from .string_scores import Reduce, checked_reduce
 
 Array = NDArray[Any]
@@ -63,3 +62,10 @@ def refuse_labels(labels: Any) -> None:
     """Raise InvalidInputError if labels are given to a model without labels."""
     if labels is not None:
         raise InvalidInputError("labels is given, but the model was fitted without labels. Omit labels.")
+
+
+def mixed(log_weights: Array, log_p: Array) -> NDArray[np.float64]:
+    """Return ln sum over k of exp(log_weights[k] + log_p[k]), for (K,) and (K, n)."""
+    with np.errstate(invalid="ignore"):  # for texts that cannot be scored
+        total: NDArray[np.float64] = np.logaddexp.reduce(log_weights[:, None] + log_p, axis=0)
+    return total

@@ -13,13 +13,13 @@ from ...parameters.checks import checked_int
 from ...runtime.threads import inference_threads, run_tasks
 from ...text.symbols.codes import Text
 from ...text.symbols.vocabulary import Vocabulary
+from ..network.context import Context
+from ..network.protocol import SCORE_ROWS, InferenceNetwork, State
+from ..network.scratch import ScratchPool
 from ..sampling.sampling_controls import SamplingControls, SamplingOptions, with_controls
 from ..sampling.text_sampler import text_sampler
 from ..sampling.uniforms import Uniforms, root
 from ..scoring.string_scores import Strings, TextBlock, text_blocks
-from .context import Context
-from .protocol import SCORE_ROWS, InferenceNetwork, State
-from .scratch import ScratchPool
 from .text_state import FixedReading, Sums, TextState
 
 ROWS = 256  # sessions read in parallel: the products are efficient, and the states stay in the cache

@@ -18,7 +18,7 @@ from crnn import CharRNN, DivergenceError, InvalidInputError
 from crnn.parameters.cells import CELLS
 from crnn.parameters.schedule import Schedule
 from crnn.reference import network as reference
-from crnn.training.loop import run as training
+from crnn.training import run as training
 from crnn.training.loop import trainer, validation
 from crnn.training.loop.trainer import Trainer
 

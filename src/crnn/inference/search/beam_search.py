@@ -14,9 +14,9 @@ from ...runtime.free_memory import available_bytes
 from ...text.symbols.vocabulary import Vocabulary
 from ..matching.goal import Guide
 from ..network.context import Context
-from ..network.protocol import InferenceNetwork, State, log_softmax, stream_blocks
-from .stopping import encoded_stops
-from .text_drawing import encoded_prime
+from ..network.protocol import InferenceNetwork, State, largest, log_softmax, stream_blocks
+from ..sampling.stopping import encoded_stops
+from ..sampling.text_drawing import encoded_prime
 
 BYTES_PER_SYMBOL = 8  # of each beam: room for the logits in the memory of a network's call
 LONG = 64  # symbols: even of two, more continuations than any number of beams
@@ -170,13 +170,3 @@ def check_free_memory(vocab_size: int, n: int, beams: int) -> None:
             f"beams is {beams}, and so many continuations need at least {needed / GB:,.1f} GB of memory, but "
             f"{available / GB:,.1f} GB are available. Pass fewer beams."
         )
-
-
-def largest(values: NDArray[np.float64], count: int) -> NDArray[np.intp]:
-    """Return the indices of the `count` largest values above -inf, in descending order, ties in ascending order."""
-    places = np.flatnonzero(values > -np.inf)
-    if len(places) > count:
-        # Sort the candidates only. All ties of the smallest one are candidates, so that the first of them is kept.
-        smallest = np.partition(values[places], len(places) - count)[len(places) - count]
-        places = places[values[places] >= smallest]
-    return places[np.argsort(-values[places], kind="stable")][:count]

@@ -11,13 +11,13 @@ from ...errors import InvalidInputError
 from ...parameters.checks import checked_bool, checked_int
 from ...text.symbols.codes import Text
 from ...text.symbols.vocabulary import Vocabulary
-from ..sampling.beam_search import best_completions, continuations_after
+from ..network.context import Context, seen_after
+from ..network.protocol import InferenceNetwork, State
 from ..sampling.sampling_controls import SamplingControls, SamplingOptions, with_controls
 from ..sampling.text_sampler import text_sampler
 from ..sampling.uniforms import Uniforms, root
 from ..scoring import text_scores
-from .context import Context, seen_after
-from .protocol import InferenceNetwork, State
+from ..search.beam_search import best_completions, continuations_after
 
 Ids = NDArray[Any]
 

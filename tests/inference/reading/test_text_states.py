@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from interrupted_runs import interrupted_everywhere
 
 from crnn import CharNGram, CharRNN, InvalidInputError, Mixture
-from crnn.inference.network import text_states
 from crnn.inference.network.protocol import InferenceNetwork
-from crnn.inference.network.text_state import TextState
-from crnn.inference.network.text_states import TextStates
+from crnn.inference.reading import text_states
+from crnn.inference.reading.text_state import TextState
+from crnn.inference.reading.text_states import TextStates
 from crnn.ngram.counts_network import CountsNetwork
 
 SYMBOLS = "abcdefghijk"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from crnn import CharRNN, InvalidInputError
-from crnn.inference.sampling import enumeration
+from crnn.inference.search import enumeration
 
 NAMES = ["a", "ab", "ba", "ab", "", "cab", "abba"] * 3
 

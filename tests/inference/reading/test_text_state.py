@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn import CharRNN, InvalidInputError
-from crnn.inference.network.text_state import TextState
+from crnn.inference.reading.text_state import TextState
 from crnn.parameters.cells import CELLS
 
 SYMBOLS = "abcdefghijk"

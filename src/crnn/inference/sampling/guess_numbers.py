@@ -17,11 +17,11 @@ from ...text.symbols.codes import Text
 from ...text.symbols.vocabulary import Vocabulary
 from ..network.context import Context
 from ..network.protocol import InferenceNetwork
-from ..sampling.sampling_controls import SamplingControls
-from ..sampling.stopping import Stops
-from ..sampling.text_drawing import sample
-from ..sampling.uniforms import root
-from .string_scores import Strings, TextBlock, log_likelihoods, text_blocks
+from ..scoring.string_scores import Strings, TextBlock, log_likelihoods, text_blocks
+from .sampling_controls import SamplingControls
+from .stopping import Stops
+from .text_drawing import sample
+from .uniforms import root
 
 BLOCK = 1 << 14  # strings drawn and held at a time
 MAX_LENGTH = 1 << 20  # symbols of a document; a longer one is an error, since the model has not learned to end

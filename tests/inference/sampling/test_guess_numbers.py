@@ -11,8 +11,8 @@ from examples import bounded, packed, random_language_model
 from scipy import stats
 
 from crnn import InvalidInputError
+from crnn.inference.sampling import guess_numbers as module
 from crnn.inference.sampling.uniforms import root
-from crnn.inference.scoring import guess_numbers as module
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
 

@@ -11,29 +11,29 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import DivergenceError, InvalidInputError
-from ...model.state import ModelState
-from ...parameters.schedule import Schedule
-from ...parameters.settings import Settings
-from ...text.sources.documents import n_documents
-from ...text.sources.fingerprint import Fingerprint
-from ...text.streams.document_streams import DocumentStreams
-from ...text.streams.protocol import Streams
-from ...text.streams.text_streams import TextStreams
-from ...text.symbols.vocabulary import Ids, Vocabulary
-from ..checkpoints.checkpoint_writer import CheckpointWriter
-from ..checkpoints.run_state import DIVERGED, FINISHED, RUNNING, PollState, RunState
-from ..distributed.joint_trainer import JointTrainer
-from ..distributed.processes import Processes
-from ..distributed.reducers import GradientSum, WeightMean
-from ..progress.display import Progress
-from .budget import Budget
-from .exclusive import ExclusiveUse
-from .shards import threads_for
-from .step_settings import StepSettings
-from .trainer import Alone, Reducer, SmoothedLoss, Trainer
-from .validation import Validation, ValidationState
-from .weight_average import WeightAverage
+from ..errors import DivergenceError, InvalidInputError
+from ..model.state import ModelState
+from ..parameters.schedule import Schedule
+from ..parameters.settings import Settings
+from ..text.sources.documents import n_documents
+from ..text.sources.fingerprint import Fingerprint
+from ..text.streams.document_streams import DocumentStreams
+from ..text.streams.protocol import Streams
+from ..text.streams.text_streams import TextStreams
+from ..text.symbols.vocabulary import Ids, Vocabulary
+from .checkpoints.checkpoint_writer import CheckpointWriter
+from .checkpoints.run_state import DIVERGED, FINISHED, RUNNING, PollState, RunState
+from .distributed.joint_trainer import JointTrainer
+from .distributed.processes import Processes
+from .distributed.reducers import GradientSum, WeightMean
+from .loop.budget import Budget
+from .loop.exclusive import ExclusiveUse
+from .loop.shards import threads_for
+from .loop.step_settings import StepSettings
+from .loop.trainer import Alone, Reducer, SmoothedLoss, Trainer
+from .loop.validation import Validation, ValidationState
+from .loop.weight_average import WeightAverage
+from .progress.display import Progress
 
 POLL_SECONDS = 0.05  # between two polls, for progress, Ctrl-C, records and stopping
 GROWTH = 10  # maximum growth of the steps from one poll to the next: the first steps are slow

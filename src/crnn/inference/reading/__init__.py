@@ -1,0 +1,1 @@
+"""Texts read step by step: states that predict, draw and score."""

@@ -1,0 +1,1 @@
+"""The most probable texts: beam search, and enumeration of documents."""
