@@ -168,16 +168,18 @@ def pauses(count):
 # ------------------------------------------------------------------------------------------------ memory and import
 
 PEAK = """
-import gc
+import gc, time
 from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture, ModelFileError
 from crnn.cli.main import main
 def memory(name):
     return int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith(name))) / 1024
 {}
 highest, now, kept = memory("VmHWM"), memory("VmRSS"), None
+start = time.process_time()
 {}
+seconds = time.process_time() - start
 gc.collect()
-print(memory("VmHWM") - highest, memory("VmRSS") - now)
+print(memory("VmHWM") - highest, memory("VmRSS") - now, seconds)
 """
 KINDS = {"network": "CharRNN", "counts": "CharNGram", "mixture": "Mixture", "detector": "AnomalyDetector"}
 LOAD, SCORE = "kept = {}.load({!r})", "main(['score', {!r}, '--lines', {!r}])"
@@ -202,10 +204,10 @@ def models():
 def memory(count):
     """Yield a table: by how much a process grows at most when it loads each kind of model, and when it scores a line.
 
-    A second number is what the loaded model takes.
+    Other numbers are what the loaded model takes, and the processor time.
     """
-    yield "| | MB | growth, MB | of it, the model |"
-    yield "|---|---:|---:|---:|"
+    yield "| | MB | growth, MB | of it, the model | seconds |"
+    yield "|---|---:|---:|---:|---:|"
     with tempfile.TemporaryDirectory() as folder:
         path = {name: str(Path(folder) / name) for name in ("hostile", "short", "line", *KINDS)}
         for name, small, large in models():
@@ -224,9 +226,10 @@ def memory(count):
         calls["refuse 16 MB of hostile JSON"] = "hostile", LOAD.format("CharRNN", small), refused
         calls["score one line"] = ("line", *(SCORE.format(small, path[name]) for name in ("short", "line")))
         for what, (name, warm_up, measured) in calls.items():
-            found = [printed(PEAK.format(warm_up, measured)).split()[-2:] for _ in range(count)]
-            most, stays = (max(map(float, numbers)) for numbers in zip(*found, strict=True))
-            yield f"| {what} | {Path(path[name]).stat().st_size / MB:.0f} | {most:.0f} | {stays:.0f} |"
+            runs = [printed(PEAK.format(warm_up, measured)).split()[-3:] for _ in range(count)]
+            most, stays, seconds = (max(map(float, numbers)) for numbers in zip(*runs, strict=True))
+            size = Path(path[name]).stat().st_size / MB
+            yield f"| {what} | {size:.0f} | {most:.0f} | {stays:.0f} | {seconds:.2f} |"
 
 
 IMPORTS = {
