@@ -249,14 +249,14 @@ class AnomalyDetector(Estimator):
         part = [split.calibration[i] for i in again[:: -(-len(again) // CHOICE_TEXTS)].tolist()]
         reduce = _chosen(options.reduce, fitted, part)
         scores = fitted.score_samples(split.calibration, reduce=reduce, errors="replace")
-        found = calibrated(scores, options.contamination, split.weights)
+        calibration = calibrated(scores, options.contamination, split.weights)
         if split.all_repeated:
             warn_caller(
                 "every text occurs more than once, so new texts are expected to equal these. If they do, look them up "
                 "in a set. If not, calibrate with texts that the model has not read."
             )
         remedy = "Fit more texts, or set a larger contamination or calibration_fraction."
-        return self._keep(Learned(fitted, reduce, found, self.estimator, _held(split, options)), options, remedy)
+        return self._keep(Learned(fitted, reduce, calibration, self.estimator, _held(split, options)), options, remedy)
 
     def partial_fit(self, X: Iterable[Text], y: Any = None) -> Self:
         """Learn more clean texts and move the threshold, as after a change of what is normal.
@@ -332,9 +332,9 @@ class AnomalyDetector(Estimator):
         held, reduce = _held(split, options, self._learned.held), self._learned.reduce
         known = held or tuple(zip(split.calibration, split.weights, strict=True))
         scores = model.score_samples([text for text, _ in known], reduce=reduce, errors="replace")
-        found = calibrated(scores, options.contamination, np.array([float(n) for _, n in known]))
+        calibration = calibrated(scores, options.contamination, np.array([float(n) for _, n in known]))
         remedy = "Learn more texts, or set a larger contamination or calibration_fraction."
-        return self._keep(Learned(model, reduce, found, self.estimator, held), options, remedy)
+        return self._keep(Learned(model, reduce, calibration, self.estimator, held), options, remedy)
 
     def calibrate(self, X: Iterable[Text]) -> Self:
         """Set the threshold with held-out clean texts, without changing the model.
@@ -374,9 +374,9 @@ class AnomalyDetector(Estimator):
         texts, part = _beginning(iterable_of_texts(X)) if options.reduce is None else (iterable_of_texts(X), [])
         reduce = _chosen(options.reduce, model, part) if part or options.reduce else "min"
         scores = _clean_scores(model, texts, reduce)
-        found = calibrated(scores, options.contamination)
+        calibration = calibrated(scores, options.contamination)
         remedy = "Calibrate with more texts, or set a larger contamination."
-        return self._keep(Learned(model, reduce, found, self.estimator), options, remedy)
+        return self._keep(Learned(model, reduce, calibration, self.estimator), options, remedy)
 
     # --------------------------------------------------------------- detection
 

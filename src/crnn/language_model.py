@@ -397,12 +397,12 @@ class LanguageModel(Estimator):
         if matching is None or vocabulary.boundary is None:
             return enumerated_documents(network, vocabulary, n, max_beginnings)
         guide = guide_of(self, network, vocabulary, matching, "")
-        found = enumerated_documents(network, vocabulary, n, max_beginnings, guide)
+        documents = enumerated_documents(network, vocabulary, n, max_beginnings, guide)
         if isinstance(network, Foreseeing):
             request = TextRequest(None, "", None, {}, matching)
             exact = exact_probability(self._trials("enumerate_documents", request)[0], None)
-            return found._replace(match_log_prob=(math.log(exact), math.log(exact))) if exact else found
-        return found
+            return documents._replace(match_log_prob=(math.log(exact), math.log(exact))) if exact else documents
+        return documents
 
     def match_probability(self, matching: Any, n: int | None = None, *, prime: str | bytes = "") -> MatchProbability:
         """Return the probability that a text of the model matches a pattern.
@@ -546,8 +546,8 @@ class LanguageModel(Estimator):
         single = isinstance(texts, str | bytes | bytearray | memoryview)
         if single:
             vocabulary.check_kind(texts, "texts")
-        found = restorer.restored([texts] if single else texts, "texts", changes=changes)
-        return found[0] if single else found
+        originals = restorer.restored([texts] if single else texts, "texts", changes=changes)
+        return originals[0] if single else originals
 
     @overload
     def start(self, prime: str | bytes = "", *, adapt: Adapt = False) -> TextState: ...

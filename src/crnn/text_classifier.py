@@ -547,22 +547,22 @@ class TextClassifier(Estimator):
         OSError
             If the file cannot be read.
         """
-        found, shown, models = classifier_file.read(path), path_name(path), list[Model]()
-        for i, (kind, content) in enumerate(found.parts):
+        stored, shown, models = classifier_file.read(path), path_name(path), list[Model]()
+        for i, (kind, content) in enumerate(stored.parts):
             stream = io.BytesIO(content)
             stream.name = f"{shown}, models[{i}]"  # for errors
             models.append(CharRNN.load(stream) if kind == "CharRNN" else CharNGram.load(stream))
         if any(model.labels_.tolist() != models[0].labels_.tolist() for model in models) or (
-            len(models[0].labels_) != len(found.prior)
+            len(models[0].labels_) != len(stored.prior)
         ):
             raise ModelFileError(f"model file {shown}: its models have different labels; restore it from a copy")
-        n = len(found.directions)
+        n = len(stored.directions)
         bases = [type(model)(**model.get_params()) for model in models[::n]]
-        directions = "both" if n == 2 else found.directions[0]
-        classifier = cls(bases if found.listed else bases[0], directions=directions, **found.own)
+        directions = "both" if n == 2 else stored.directions[0]
+        classifier = cls(bases if stored.listed else bases[0], directions=directions, **stored.own)
         groups = [models[i : i + n] for i in range(0, len(models), n)]
-        classifier._models = [dict(zip(found.directions, group, strict=True)) for group in groups]
-        classifier._weights, classifier._prior = found.weights, found.prior
+        classifier._models = [dict(zip(stored.directions, group, strict=True)) for group in groups]
+        classifier._weights, classifier._prior = stored.weights, stored.prior
         return classifier
 
     # ------------------------------------------------------------- scikit-learn

@@ -71,8 +71,8 @@ class AdaptiveReading(NamedTuple):
         reading, out, done = self, list[Array](), 0
         while done < len(ids):
             piece = ids[done : done + reading._room]
-            reading, found = reading._read_piece(piece.astype(np.int32), learn, predict)
-            out += found
+            reading, pieces = reading._read_piece(piece.astype(np.int32), learn, predict)
+            out += pieces
             done += len(piece)
         return reading, out
 

@@ -93,17 +93,17 @@ class MixedReading:
         reading, out, steps = self, np.empty(len(ids)), network.rows_at_a_time(ROWS)
         for i in range(0, len(ids), steps):
             piece = ids[i : i + steps].astype(np.int32)
-            found = [member.read_rows(piece, learn=learn) for member in reading._readings]
-            out[i : i + steps] = network.log_probabilities_of([rows for _, rows in found], piece)
-            reading = MixedReading([member for member, _ in found], self._weights)
+            advanced = [member.read_rows(piece, learn=learn) for member in reading._readings]
+            out[i : i + steps] = network.log_probabilities_of([rows for _, rows in advanced], piece)
+            reading = MixedReading([member for member, _ in advanced], self._weights)
         return reading, out
 
     def read_rows(self, ids: Ids, *, learn: bool = True) -> tuple[MixedReading, Array]:
         """Read more symbols; see `Reading.read_rows`."""
         network = self.network  # first, as in `read`
-        found = [member.read_rows(ids, learn=learn) for member in self._readings]
-        rows = network.mixed([rows for _, rows in found])
-        return MixedReading([member for member, _ in found], self._weights), rows
+        advanced = [member.read_rows(ids, learn=learn) for member in self._readings]
+        rows = network.mixed([rows for _, rows in advanced])
+        return MixedReading([member for member, _ in advanced], self._weights), rows
 
     def copy(self) -> MixedReading:
         """Return a reading that continues independently."""

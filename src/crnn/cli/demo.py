@@ -211,7 +211,7 @@ def _own_command() -> str:
     if os.path.basename(program) == "__main__.py":
         python = "python" if shutil.which("python") == sys.executable else sys.executable
         return f"{shlex.quote(python)} -m crnn"
-    found = shutil.which("crnn")
-    if found and os.path.exists(program) and os.path.samefile(found, program):
+    on_path = shutil.which("crnn")
+    if on_path and os.path.exists(program) and os.path.samefile(on_path, program):
         return "crnn"
     return shlex.quote(program)

@@ -138,12 +138,12 @@ def load(path: str, label: str | None = None) -> CharRNN | CharNGram | Mixture:
 
 def loaded(source: str | io.BytesIO, label: str | None = None) -> CharRNN | CharNGram | Mixture:
     """Load a language model from a result of `model_source`, like `load`."""
-    found = load_model(source)
-    if isinstance(found, TextClassifier):
-        models = [model for of_each in found.models_ for model in of_each.values()]
+    loaded = load_model(source)
+    if isinstance(loaded, TextClassifier):
+        models = [model for of_each in loaded.models_ for model in of_each.values()]
         model: CharRNN | CharNGram | Mixture = next((m for m in models if isinstance(m, CharRNN)), models[0])
     else:
-        model = found
+        model = loaded
     if label is None:
         return model
     as_text = {str(known): known for known in model.vocabulary_.labels}

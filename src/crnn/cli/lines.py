@@ -72,11 +72,11 @@ def _lines(lines: list[bytes], first: int, read_as: ReadAs) -> Iterator[list[Any
         return
     if first == 0:
         lines[0] = lines[0].removeprefix(BOM_UTF8)
-    found = decoded_lines(lines, errors="replace" if read_as.errors == "replace" else "strict")
-    bad = found.index(None) if read_as.errors == "strict" and None in found else len(found)
+    decoded = decoded_lines(lines, errors="replace" if read_as.errors == "replace" else "strict")
+    bad = decoded.index(None) if read_as.errors == "strict" and None in decoded else len(decoded)
     if bad:
-        yield found[:bad]
-    if bad < len(found):
+        yield decoded[:bad]
+    if bad < len(decoded):
         raise read_as.refusal(first + bad + 1)
 
 

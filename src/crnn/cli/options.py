@@ -85,11 +85,11 @@ def documented(function: Callable[..., Any]) -> dict[str, Option]:
     doc = inspect.getdoc(function) or ""
     section = re.search(r"^Parameters\n-+\n(.*?)(?=^\w[^\n]*\n-+\n|\Z)", doc, re.DOTALL | re.MULTILINE)
     entries = re.finditer(r"^(\w+) : (.+)\n?((?:[ \t]+.*\n?|\n)*)", section[1] if section else "", re.MULTILINE)
-    found = {entry[1]: (entry[2].partition(", default=")[0], entry[3]) for entry in entries}
+    described = {entry[1]: (entry[2].partition(", default=")[0], entry[3]) for entry in entries}
     options = {}
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.default is not parameter.empty:
-            kind, text = found.get(name, ("value", ""))
+            kind, text = described.get(name, ("value", ""))
             options[name] = Option(kind, parameter.default, " ".join(text.split()))
     return options
 

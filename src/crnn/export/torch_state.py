@@ -144,10 +144,10 @@ def _pairs(tensors: dict[str, Array], order: Array) -> SymbolPairs | None:
         )
     if "pairs" not in tensors:
         return None
-    found = tensors.pop("pairs")
-    if found.ndim != 2 or found.shape[1] != 2 or not len(found):
-        raise InvalidInputError(f"pairs has shape {found.shape}, but must have shape (R, 2): one pair of ids per row")
-    shown = [[int(number) if number.is_integer() else number for number in pair] for pair in found.tolist()]
+    pairs = tensors.pop("pairs")
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or not len(pairs):
+        raise InvalidInputError(f"pairs has shape {pairs.shape}, but must have shape (R, 2): one pair of ids per row")
+    shown = [[int(number) if number.is_integer() else number for number in pair] for pair in pairs.tolist()]
     places: dict[tuple[float, ...], int] = {}
     for i, pair in enumerate(shown):
         first = places.setdefault(tuple(pair), i)
@@ -155,7 +155,7 @@ def _pairs(tensors: dict[str, Array], order: Array) -> SymbolPairs | None:
             raise InvalidInputError(f"pairs[{i}] is {pair}, but ids are 0 to {len(order) - 1}, or both -1 for no pair")
         if pair != [-1, -1] and first < i:
             raise InvalidInputError(f"pairs[{i}] is {pair}, a duplicate of pairs[{first}]")
-    return SymbolPairs(found).renumbered(np.argsort(order))
+    return SymbolPairs(pairs).renumbered(np.argsort(order))
 
 
 def _taken(tensors: dict[str, Array], name: str, shape: tuple[int, ...], *, missing_is_zero: bool = False) -> Array:
@@ -256,13 +256,13 @@ def _sorted_vocabulary(vocabulary: Any) -> tuple[Vocabulary, Array]:
         if symbols[i] == symbols[j]:
             raise InvalidInputError(f"vocabulary[{j}] is {short_repr(symbols[j])}, a duplicate of vocabulary[{i}]")
     codes = [ord(symbols[i]) for i in order if not isinstance(symbols[i], Special)]
-    found = Vocabulary(
+    in_order = Vocabulary(
         np.array(codes, np.int64),
         "bytes" if kinds == {bytes} else "characters",
         unknown=UNKNOWN in symbols,
         boundary=BOUNDARY in symbols,
     )
-    return found, np.array(order)
+    return in_order, np.array(order)
 
 
 def _rank(symbol: Any) -> tuple[int, int]:

@@ -86,12 +86,12 @@ def read_tensors(stream: BinaryIO, header: Header) -> dict[str, Array]:
 
     stream.seek(0)
     try:
-        found = dict(deserialize(stream.read()))  # type: ignore[no-untyped-call]
+        deserialized = dict(deserialize(stream.read()))  # type: ignore[no-untyped-call]
     except SafetensorError as error:
         raise ModelFileError(f"its tensors cannot be read ({error})") from None
     tensors = {}
-    for name in sorted(found):
-        tensor = found.pop(name)
+    for name in sorted(deserialized):
+        tensor = deserialized.pop(name)
         if header.declared.get(name) != Declared(tensor["dtype"], tuple(tensor["shape"])):
             raise ModelFileError("it changed while it was being read")
         data = tensor["data"]

@@ -219,7 +219,7 @@ def _flat_weights(layout: Layout, tensors: Mapping[str, Array]) -> Array:
 
 def _without_input_gates(layout: Layout, tensors: Mapping[str, Array]) -> dict[str, Array]:
     """Return the weights of PyTorch's LSTM without the input gate's, if it is coupled."""
-    found = dict(tensors)
+    coupled = dict(tensors)
     for k in range(layout.num_layers):
         names = [f"rnn.{part}_l{k}" for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
         first, second = (tensors[name] for name in names[2:])
@@ -229,8 +229,8 @@ def _without_input_gates(layout: Layout, tensors: Mapping[str, Array]) -> dict[s
                     f"its tensor {name!r} does not have coupled gates, in which the input gate has the forget gate's "
                     "weights, negated; load an LSTM trained by PyTorch with CharRNN.from_torch(state_dict)"
                 )
-        found |= {name: without_input_gate(tensors[name]) for name in names}
-    return found
+        coupled |= {name: without_input_gate(tensors[name]) for name in names}
+    return coupled
 
 
 def _optimizer_state(layout: Layout, optimizer: str, tensors: Mapping[str, Array]) -> dict[str, Array]:

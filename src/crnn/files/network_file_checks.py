@@ -133,8 +133,8 @@ def training_fault(document: Any, tensors: Collection[str]) -> str | None:
         return "its training has an optimizer_start outside its steps"
     if document["optimizer"] not in OPTIMIZER_STATES:
         return f"its training has an optimizer that is not one of {', '.join(OPTIMIZER_STATES)}, or needs a newer crnn"
-    found = _optimizer_arrays(tensors)
-    if found and found - {WEIGHT_AVERAGE} != set(OPTIMIZER_STATES[document["optimizer"]]):
+    arrays = _optimizer_arrays(tensors)
+    if arrays and arrays - {WEIGHT_AVERAGE} != set(OPTIMIZER_STATES[document["optimizer"]]):
         return f"its training has the optimizer {document['optimizer']}, but its tensors lack that optimizer's arrays"
     if document["random_state"] is not None:
         return random_state_fault(document["random_state"])
@@ -166,8 +166,8 @@ def best_fault(document: Any, training: Mapping[str, Any]) -> str | None:
 
 def _optimizer_arrays(names: Iterable[str]) -> set[str]:
     """Return the known arrays of optimizers that occur in the names of the tensors."""
-    found = {name.split(".")[1] for name in names if name.startswith("optimizer.")}
-    return found & {WEIGHT_AVERAGE, *(array for arrays in OPTIMIZER_STATES.values() for array in arrays)}
+    parts = {name.split(".")[1] for name in names if name.startswith("optimizer.")}
+    return parts & {WEIGHT_AVERAGE, *(array for arrays in OPTIMIZER_STATES.values() for array in arrays)}
 
 
 def tensor_fault(declared: Mapping[str, Declared], architecture: Architecture) -> str | None:

@@ -125,12 +125,12 @@ def _counts(tensors: dict[str, Array], vocabulary: Vocabulary) -> CountedText:
 
 def _parameters(text: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters in a file, checked."""
-    found = read_json(text.encode("ascii", "replace"), "configuration")
-    if not isinstance(found, dict):
+    own = read_json(text.encode("ascii", "replace"), "configuration")
+    if not isinstance(own, dict):
         raise ModelFileError("its configuration is not a JSON object")
-    if unknown := found.keys() - defaults.keys():
+    if unknown := own.keys() - defaults.keys():
         raise ModelFileError(f"its configuration has an unknown parameter {reprlib.repr(min(unknown))}")
-    parameters = {**defaults, **found}
+    parameters = {**defaults, **own}
     try:
         NGramSettings.check(parameters)
     except InvalidInputError as error:

@@ -25,16 +25,16 @@ def write_run(state: ModelState, *, run: RunState, parameters: Mapping[str, Any]
 
 def read_run(path: FilePath, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], ModelState, RunState | None]:
     """Return the parameters and the state of a model, and its run if the file has one."""
-    found = network_file.read(path, defaults)
-    if found.run is None:
-        return found.parameters, found.state, None
+    stored = network_file.read(path, defaults)
+    if stored.run is None:
+        return stored.parameters, stored.state, None
     try:
-        run = RunState.from_dict(found.run.values, found.run.tensors, found.state, found.best)
-        if run.outcome == RUNNING and found.parameters["optimizer"] != found.state.optimizer:
+        run = RunState.from_dict(stored.run.values, stored.run.tensors, stored.state, stored.best)
+        if run.outcome == RUNNING and stored.parameters["optimizer"] != stored.state.optimizer:
             raise InvalidInputError("its run and its model have different optimizers")
     except InvalidInputError as error:
         raise ModelFileError(f"{os.fsdecode(path)}: {error}") from error
-    return found.parameters, found.state, run
+    return stored.parameters, stored.state, run
 
 
 def unfinished_run(

@@ -97,9 +97,9 @@ def _fill(what: str, given: Any, own: dict[str, Array], *, infinite: bool = Fals
 
 def _require_same_names(what: str, given: Any, own: Mapping[str, object]) -> None:
     if not isinstance(given, Mapping) or set(given) != set(own):
-        found = ", ".join(map(str, given)) if isinstance(given, Mapping) else type(given).__name__
+        names = ", ".join(map(str, given)) if isinstance(given, Mapping) else type(given).__name__
         raise InvalidInputError(
-            f"{what} must have the entries {', '.join(own)}, not {found or 'none'}. Nothing has been changed."
+            f"{what} must have the entries {', '.join(own)}, not {names or 'none'}. Nothing has been changed."
         )
 
 

@@ -73,8 +73,8 @@ _register = threading.RLock()  # a signal handler may save a model
 def _open_all() -> None:
     global _register
     _register = threading.RLock()
-    for found in list(_gates):
-        if (gate := found()) is not None:
+    for each in list(_gates):
+        if (gate := each()) is not None:
             gate.open()
 
 

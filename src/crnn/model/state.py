@@ -163,10 +163,10 @@ class ModelState:
     def digest(self) -> str:
         """Return a digest that identifies this state; records and the generator do not count."""
         told = self.layout, self.scales is None, self.optimizer, self.optimizer_start, self.n_steps, self.smooth_loss
-        found = hashlib.sha256(repr(told).encode())
+        digest = hashlib.sha256(repr(told).encode())
         for array in (self.vocabulary.codes, self.params, *self.optimizer_state.values(), *self.hidden):
-            found.update(np.ascontiguousarray(array).data)
-        return found.hexdigest()
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
     def take(
         self,

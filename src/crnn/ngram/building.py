@@ -195,9 +195,9 @@ def _boundary_before(ids: Ids, stop: int, boundary: int) -> int:
     """Return the position of the last boundary before `stop`; the first symbol is a boundary."""
     while stop > 1:
         start = max(0, stop - BLOCK)
-        found = np.flatnonzero(_read(ids, start, stop) == boundary)
-        if len(found):
-            return start + int(found[-1])
+        places = np.flatnonzero(_read(ids, start, stop) == boundary)
+        if len(places):
+            return start + int(places[-1])
         stop = start
     return 0
 

@@ -60,10 +60,10 @@ class LabeledCounts:
         roots, columns = list[int](), list[tuple[NDArray[Any], ...]]()
         rows = entries = 0
         for counts in self.parts:
-            found = Unrolled.of(counts)
-            if found is None:
+            unrolled = Unrolled.of(counts)
+            if unrolled is None:
                 raise InvalidInputError("the n-grams are damaged: a suffix is missing. Fit the model again.")
-            _, suffixes, scales, firsts, symbols, nexts, _, p = found
+            _, suffixes, scales, firsts, symbols, nexts, _, p = unrolled
             roots.append(rows)
             columns.append((suffixes + rows, scales, firsts[:-1] + entries, symbols, nexts + rows, p))
             rows, entries = rows + len(suffixes), entries + len(symbols)

@@ -77,9 +77,9 @@ def _packed(numbers: NDArray[np.int64]) -> Bytes:
     sizes = 1 + np.searchsorted([1 << 7, 1 << 14, 1 << 21, 1 << 28], numbers, side="right")
     ends = np.cumsum(sizes)
     places = np.arange(int(sizes.sum())) - np.repeat(ends - sizes, sizes)
-    found = ((np.repeat(numbers, sizes) >> 7 * places) & 127).astype(np.uint8)
-    found[places < np.repeat(sizes, sizes) - 1] |= 128
-    return found
+    packed = ((np.repeat(numbers, sizes) >> 7 * places) & 127).astype(np.uint8)
+    packed[places < np.repeat(sizes, sizes) - 1] |= 128
+    return packed
 
 
 def unpack(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | None) -> Counts:

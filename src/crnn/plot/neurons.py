@@ -81,14 +81,14 @@ def neurons(
     check_model_and_text(model, text)
     if units is None or is_int(units):
         wanted = N_UNITS if units is None else checked_int("units", units, 1)
-        found = find_units(model, text if search_text is None else search_text)[:wanted]
-        if not found:
+        strongest = find_units(model, text if search_text is None else search_text)[:wanted]
+        if not strongest:
             raise InvalidInputError(
                 "no unit follows a property that varies in both halves of the text. Pass a longer search_text, or the "
                 "numbers of units."
             )
-        chosen = [(unit.layer, unit.unit) for unit in found]
-        titles = [f"layer {u.layer}, unit {u.unit}: {u.property} (r = {_signed(u.correlation)})" for u in found]
+        chosen = [(unit.layer, unit.unit) for unit in strongest]
+        titles = [f"layer {u.layer}, unit {u.unit}: {u.property} (r = {_signed(u.correlation)})" for u in strongest]
     else:
         chosen = [_checked(model, unit) for unit in units] if has_items(units) else []
         if not chosen:

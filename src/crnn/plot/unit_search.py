@@ -80,26 +80,26 @@ def find_units(
     first, second = slice(0, n // 2), slice(n // 2, n)
     names = [name for name, value in values.items() if np.ptp(value[first]) > 0 and np.ptp(value[second]) > 0]
     r = np.array([correlations(activations[first], values[name][first]) for name in names])
-    left, found = r**2, list[FoundUnit]()
+    left, units = r**2, list[FoundUnit]()
     while left.size and left.max() > 0:  # the strongest remaining pair; each property and each unit is used once
         i, j = np.unravel_index(left.argmax(), left.shape)
         (held_out,) = correlations(activations[second, j : j + 1], values[names[i]][second])
-        found.append(FoundUnit(int(j) // H, int(j) % H, names[i], float(held_out), float(r[i, j])))
+        units.append(FoundUnit(int(j) // H, int(j) % H, names[i], float(held_out), float(r[i, j])))
         left[i, :] = left[:, j] = 0
-    return found
+    return units
 
 
 def _values(name: str, values: Any, n: int) -> NDArray[np.float64]:
     """Return what the function of a property found, checked."""
     try:
-        found = np.asarray(values, np.float64)
+        numbers = np.asarray(values, np.float64)
     except (TypeError, ValueError):
-        found = np.empty(0)
-    if found.shape != (n,) or not np.isfinite(found).all():
+        numbers = np.empty(0)
+    if numbers.shape != (n,) or not np.isfinite(numbers).all():
         raise InvalidInputError(
             f"properties[{name!r}] must return {n} finite numbers, one for each character, not {short_repr(values)}"
         )
-    return found
+    return numbers
 
 
 def correlations(activations: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:

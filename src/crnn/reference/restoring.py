@@ -47,21 +47,21 @@ def restored_steps(
         if h.obligation == "swapped":
             return [h.after(y[s], s, 1) for s, _ in candidates(x[p - 1], plain[x[p - 1]])]
         count = plain[kind] if h.obligation == "inserted" else first[kind + 1] - first[kind]
-        found = [h.after(y[s] + cost, s, 1) for s, cost in candidates(kind, count)]
+        extended = [h.after(y[s] + cost, s, 1) for s, cost in candidates(kind, count)]
         if h.obligation == "inserted":
-            return found
+            return extended
         if skip[kind] > -np.inf:
-            found.append(h.after(skip[kind], -1, 1, "skipped"))
+            extended.append(h.after(skip[kind], -1, 1, "skipped"))
         if p + 1 < len(x) and swap > -np.inf and x[p + 1] != kind and letters[kind] and letters[x[p + 1]]:
-            found += [h.after(y[s] + swap, s, 1, "swapped") for s, _ in candidates(x[p + 1], plain[x[p + 1]])]
-        return found
+            extended += [h.after(y[s] + swap, s, 1, "swapped") for s, _ in candidates(x[p + 1], plain[x[p + 1]])]
+        return extended
 
     def insertions(h: Hypothesis, p: int, bound: float) -> list[Hypothesis]:
         near = any(letters[x[i]] for i in (p - 1, p) if 0 <= i < len(x))
         allowed = [near if by_letter else 0 < p < len(x) for by_letter in near_letters]
         steps = zip(inserted.tolist(), insert_costs, allowed, strict=True)
-        found = [h.after(log_p(h.symbols)[s] + cost, s, 0, "inserted") for s, cost, fits in steps if fits]
-        return [new for new in found if h.obligation == "free" and new.score > bound]
+        extended = [h.after(log_p(h.symbols)[s] + cost, s, 0, "inserted") for s, cost, fits in steps if fits]
+        return [new for new in extended if h.obligation == "free" and new.score > bound]
 
     def ended(h: Hypothesis) -> float:
         return h.score + (0.0 if end is None else float(log_p(h.symbols)[end]))

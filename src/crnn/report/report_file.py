@@ -194,8 +194,8 @@ def longest_copy(drawn: list[dict[str, Any]], part: TextPart) -> list[tuple[str,
         return []
     texts = [text for sample in drawn for text in sample["text"].split("\n")]
     texts = [sample["text"] for sample in drawn] if isinstance(part.measured, str) else texts
-    found = longest_copies(texts, part.measured)
-    copy, text = max(zip(found, texts, strict=True), key=lambda pair: pair[0].length)
+    copies = longest_copies(texts, part.measured)
+    copy, text = max(zip(copies, texts, strict=True), key=lambda pair: pair[0].length)
     passage = text[copy.start : copy.start + copy.length][:MAX_REPR]
     return [("longest copy", f"{copy.length:,} characters of a sample occur in {part.described}: {passage!r}")]
 
@@ -204,14 +204,14 @@ def units_followed(model: CharRNN, part: TextPart) -> list[dict[str, Any]]:
     """Return the units that follow a property, numbered across layers; empty for a model of documents."""
     if model.vocabulary_.boundary is not None or len(part.measured) < MIN_SYMBOLS:
         return []
-    found = find_units(model, part.measured[:SEARCHED])
+    units = find_units(model, part.measured[:SEARCHED])
     return [
         {
             "unit": unit.layer * model.hidden_size + unit.unit,
             "property": unit.property,
             "correlation": unit.correlation,
         }
-        for unit in found
+        for unit in units
     ]
 
 

@@ -37,8 +37,8 @@ def signal_handlers() -> dict[int, Any]:
     """
     if threading.current_thread() is not threading.main_thread():
         return {}
-    found = {number: signal.getsignal(number) for number in SIGNALS}
-    handlers = {number: handler for number, handler in found.items() if callable(handler)}
+    previous = {number: signal.getsignal(number) for number in SIGNALS}
+    handlers = {number: handler for number, handler in previous.items() if callable(handler)}
     try:
         for number, handler in handlers.items():
             signal.signal(number, handler)

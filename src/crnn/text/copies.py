@@ -62,9 +62,9 @@ def longest_copies(samples: Iterable[str] | Iterable[bytes], text: TextLike) -> 
     """
     if isinstance(samples, str | bytes | bytearray | memoryview) or not has_items(samples):
         raise InvalidInputError(f"samples is of type {type(samples).__name__}. Pass a list of texts.")
-    found = list(python_values(samples))
-    kinds = {kind_of(sample, f"samples[{i}]") for i, sample in enumerate(found)}
-    codes = [_codes(sample) for sample in found]
+    texts = list(python_values(samples))
+    kinds = {kind_of(sample, f"samples[{i}]") for i, sample in enumerate(texts)}
+    codes = [_codes(sample) for sample in texts]
     separator = np.array([SEPARATOR], np.uint32)
     finder = CopyFinder(np.concatenate([separator, *[part for one in codes for part in (one, separator)]]))
     for i, (document, piece) in enumerate(_read(text)):

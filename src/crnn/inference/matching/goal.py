@@ -55,17 +55,17 @@ class Goal(NamedTuple):
         symbols: list[Any] = [vocabulary[i] for i in range(K)]
         numbers = {symbol: i for i, symbol in enumerate(symbols)}
         of_head = [numbers.setdefault(head[i : i + 1], len(numbers)) for i in range(len(head))]
-        found = automaton(pattern, list(numbers))
+        matcher = automaton(pattern, list(numbers))
         possible = np.ones(V, np.bool_) if bias is None else bias > -np.inf
         allowed = np.append(possible[:K], np.zeros(len(numbers) - K, np.bool_))
-        start, end = found.after(of_head), vocabulary.boundary
+        start, end = matcher.after(of_head), vocabulary.boundary
         if end is None:  # the text ends at its first match
-            found.table[found.accepting] = DEAD
-        least = found.minimized(start, allowed)
+            matcher.table[matcher.accepting] = DEAD
+        least = matcher.minimized(start, allowed)
         if end is not None and not possible[end]:
             raise InvalidInputError("logit_bias forbids the end of a document, but a document must end to match.")
         if least is None:
-            raise _nothing_matches(pattern, head if start == DEAD else "", found, forbidden=not possible[:K].all())
+            raise _nothing_matches(pattern, head if start == DEAD else "", matcher, forbidden=not possible[:K].all())
         table = least.table[:, :K]
         S = len(table)
         rows = np.full((S, V), S + 1, np.int32)
@@ -107,15 +107,15 @@ class Guide:
         return np.where(needed <= n, bounds, -np.inf)
 
 
-def _nothing_matches(pattern: Any, head: Any, found: Automaton, *, forbidden: bool) -> InvalidInputError:
+def _nothing_matches(pattern: Any, head: Any, matcher: Automaton, *, forbidden: bool) -> InvalidInputError:
     """Return the error for a pattern that no text of the model matches."""
     text = f"matching is {short_repr(pattern)}, but no text of the model's symbols matches it"
     if len(head):
         return InvalidInputError(
             f"{text} and starts with prime={short_repr(head)}. The whole document must match, including the prime."
         )
-    if found.lacking:
-        characters = ", ".join(map(repr, found.lacking[:5]))
+    if matcher.lacking:
+        characters = ", ".join(map(repr, matcher.lacking[:5]))
         return InvalidInputError(f"{text}: it has no {characters}. Write the pattern with characters of vocabulary_.")
     what = "the pattern, or what logit_bias forbids" if forbidden else "the pattern"
     return InvalidInputError(f"{text}. Change {what}.")

@@ -222,20 +222,20 @@ class _Places:
 
     def _asked(self, node: tuple[Any, Any], flags: int) -> int:
         """Return the place in `asked` of the set of a node."""
-        found = self._set(node, flags)
-        if found not in self.asked:
-            self.asked.append(found)
-        return self.asked.index(found)
+        members = self._set(node, flags)
+        if members not in self.asked:
+            self.asked.append(members)
+        return self.asked.index(members)
 
     def reached(self, places: frozenset[int], before: Bits, after: Bits) -> set[int]:
         """Return the places reached freely, between two symbols."""
-        found, waiting = set(places), list(places)
+        reached, waiting = set(places), list(places)
         while waiting:
             for place, kind, k in self.free[waiting.pop()]:
-                if place not in found and (not kind or _holds(kind, k, before, after)):
-                    found.add(place)
+                if place not in reached and (not kind or _holds(kind, k, before, after)):
+                    reached.add(place)
                     waiting.append(place)
-        return found
+        return reached
 
 
 def _holds(kind: str, k: int, before: Bits, after: Bits) -> bool:

@@ -169,8 +169,8 @@ class PrefixTree:
             outside = np.flatnonzero(going)[children < 0]
             left.append(tuple(array[outside] for array in (active, nodes, symbols, q, times + 1)))
             active, nodes, t = active[going][children >= 0], children[children >= 0], t + 1
-        found: Any = map(np.concatenate, zip(*left, strict=True))
-        active, nodes, symbols, q, times = self._draw_plain(trials, uniforms, *found)
+        joined: Any = map(np.concatenate, zip(*left, strict=True))
+        active, nodes, symbols, q, times = self._draw_plain(trials, uniforms, *joined)
         state = self._network.select(self._state, nodes)
         while len(active):
             check_canceled()

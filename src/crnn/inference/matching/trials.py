@@ -137,8 +137,8 @@ def kept(owner: Any, network: InferenceNetwork, key: Any, make: Callable[[], T])
         while len(made) >= KEPT:
             made.pop(next(iter(made)), None)
         made[key] = new
-    found: T = made[key]
-    return found
+    result: T = made[key]
+    return result
 
 
 def checked_controls(vocabulary: Vocabulary, options: SamplingOptions) -> SamplingControls:
@@ -175,10 +175,10 @@ def trials_of(
         goal = Goal.of(pattern, vocabulary, document_head(prime, vocabulary), bias)
         if goal.start == len(goal.rows):
             return Empty()
-        state, found = Context.after(network, encoded_prime(prime, vocabulary)).state, None
+        state, lookahead = Context.after(network, encoded_prime(prime, vocabulary)).state, None
         if isinstance(network, Foreseeing):
-            found = network.lookahead(goal, state, controls.numbers["temperature"], bias)
-        return PrefixTree(network, goal, state, controls) if found is None else found
+            lookahead = network.lookahead(goal, state, controls.numbers["temperature"], bias)
+        return PrefixTree(network, goal, state, controls) if lookahead is None else lookahead
 
     return kept(owner, network, key, made)
 
@@ -229,11 +229,12 @@ def match_probability(trials: Trials, length: int | None, n_threads: int | None)
     """Return the probability of a match, for a text of at most `length` symbols if given."""
     if (exact := exact_probability(trials, length)) is not None:
         return MatchProbability(exact, exact, exact)
-    found, bits, step = 0, root(0), 1 << 10
+    successes, bits, step = 0, root(0), 1 << 10
     for first in range(0, ESTIMATE_TRIALS, step):
-        found += len(_succeeded(trials, bits, range(first, first + step), length or MAX_LENGTH, n_threads).lengths)
+        successes += len(_succeeded(trials, bits, range(first, first + step), length or MAX_LENGTH, n_threads).lengths)
     lower = trials.lower if length is None else 0.0
-    return MatchProbability(min(max(trials.upper * found / ESTIMATE_TRIALS, lower), trials.upper), lower, trials.upper)
+    estimate = trials.upper * successes / ESTIMATE_TRIALS
+    return MatchProbability(min(max(estimate, lower), trials.upper), lower, trials.upper)
 
 
 def _succeeded(trials: Trials, bits: np.random.PCG64, block: range, length: int, n_threads: int | None) -> Strings:

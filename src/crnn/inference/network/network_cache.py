@@ -88,13 +88,13 @@ class _Forms:
 
     def form(self, one_row: bool, scoring: bool, n_threads: int | None) -> PackedNetwork:
         """Return the form for a use; forms that differ only in their number of threads share all arrays."""
-        found = self._forms.get((one_row, scoring))
-        if found is None:
+        network = self._forms.get((one_row, scoring))
+        if network is None:
             with self._gate.turn:  # one thread packs, the others wait for the result
-                found = self._forms.get((one_row, scoring))
-                if found is None:  # any other form has the same weights, however the state has changed since
-                    found = next(iter(self._forms.values())).repacked(one_row=one_row, scoring=scoring)
-                    self._forms[one_row, scoring] = found
-        if found.n_threads != n_threads:
-            found = self._forms[one_row, scoring] = found._replace(n_threads=n_threads)
-        return found
+                network = self._forms.get((one_row, scoring))
+                if network is None:  # any other form has the same weights, however the state has changed since
+                    network = next(iter(self._forms.values())).repacked(one_row=one_row, scoring=scoring)
+                    self._forms[one_row, scoring] = network
+        if network.n_threads != n_threads:
+            network = self._forms[one_row, scoring] = network._replace(n_threads=n_threads)
+        return network

@@ -317,10 +317,10 @@ class PackedNetwork(NamedTuple):
             except IndexError:
                 return core.Session(self.kernel_arguments, self.kept.n, 1)
         T = max(1, min(n, self.rows_at_a_time(rows) // streams))
-        found = None if scratch is None else scratch.session
-        if found is not None and found.network is self.network:
-            found.resize(T, streams)
-            return found
+        earlier = None if scratch is None else scratch.session
+        if earlier is not None and earlier.network is self.network:
+            earlier.resize(T, streams)
+            return earlier
         session = core.Session(self.kernel_arguments, T, streams)
         if scratch is not None:
             scratch.session = session
@@ -374,10 +374,10 @@ class PackedNetwork(NamedTuple):
     def padded(self, state: State) -> list[Array]:
         """Return a copy of a state with the padding of its units."""
         wide = [*(self.layout.hidden_size,) * len(self.layout.kind.states), 1]
-        found = [np.zeros((*part.shape[:-1], n), part.dtype) for part, n in zip(state, wide, strict=False)]
-        for array, part in zip(found, state, strict=True):
+        arrays = [np.zeros((*part.shape[:-1], n), part.dtype) for part, n in zip(state, wide, strict=False)]
+        for array, part in zip(arrays, state, strict=True):
             array[..., : part.shape[-1]] = part
-        return found
+        return arrays
 
 
 def rows_of_logits(layout: Layout, wanted: int) -> int:

@@ -278,23 +278,23 @@ class TextStates:
         if which is None:
             return np.arange(N)
         try:
-            found: Indices = np.arange(N)[_index(which)]
+            indices: Indices = np.arange(N)[_index(which)]
         except (IndexError, TypeError, ValueError) as error:
             raise InvalidInputError(f"which is invalid for {N} sessions: {error}.", argument="which") from None
-        if found.ndim != 1:
+        if indices.ndim != 1:
             raise InvalidInputError("which must be a list of indices, such as [3] for one session", argument="which")
-        times = np.bincount(found, minlength=1)
+        times = np.bincount(indices, minlength=1)
         if times.max() > 1:
             raise InvalidInputError(
                 f"which has the index {times.argmax()} more than once. Name each session once.", argument="which"
             )
-        return found
+        return indices
 
     def _advance(self, which: Indices, strings: Strings) -> NDArray[np.float64]:
         """Read a string in each of these sessions; return log P of each string, (n,)."""
         sessions, network, lengths, starts = self._settled(), self._network, strings.lengths, strings.starts
         totals = np.stack([np.zeros(len(which)), sessions.log_prob[which], sessions.min_log_prob[which]])  # (3, n)
-        rows, found = network.rows_at_a_time(network.streams_at_a_time(ROWS)), list[tuple[Indices, State]]()
+        rows, advanced = network.rows_at_a_time(network.streams_at_a_time(ROWS)), list[tuple[Indices, State]]()
 
         def read(group: Indices | slice) -> None:
             streams, first, ends, sums, t = which[group], starts[group], lengths[group], totals[:, group], 0
@@ -310,7 +310,7 @@ class TextStates:
                     longer = int(np.count_nonzero(ends[:B] > t))
                     if longer < B:
                         ended = state if not longer else network.select(state, np.arange(longer, B))
-                        found.append((streams[longer:B], ended))
+                        advanced.append((streams[longer:B], ended))
                         B, state = longer, network.select(state, np.arange(longer)) if longer else state
             totals[:, group] = sums
 
@@ -323,7 +323,7 @@ class TextStates:
         run_tasks(groups, read, inference_threads(self._n_threads) if len(groups) > 1 else 1)
         of_string: NDArray[np.float64]
         of_string, log_prob, least = totals
-        streams, parts = [of_part for of_part, _ in found], [part for _, part in found]
+        streams, parts = [of_part for of_part, _ in advanced], [part for _, part in advanced]
         readers, ids = np.repeat(which, lengths), strings.ids
         ended = readers[ids == self._vocabulary.boundary] if self._vocabulary.boundary is not None else readers[:0]
         self._pending = Advance(which, log_prob, least, streams, parts, readers, ids, ended)
@@ -367,12 +367,12 @@ def _index(which: Any) -> Any:
     """Return an index for an array; an empty list would be one of floats."""
     if isinstance(which, slice) or (isinstance(which, int | np.integer) and not isinstance(which, bool)):
         return which
-    found = np.asarray(which)
-    if not found.size:
-        found = found.astype(np.intp)
-    if found.dtype.kind not in "iub":
-        raise IndexError(f"indices must be whole numbers, not of type {found.dtype}")
-    return found
+    indices = np.asarray(which)
+    if not indices.size:
+        indices = indices.astype(np.intp)
+    if indices.dtype.kind not in "iub":
+        raise IndexError(f"indices must be whole numbers, not of type {indices.dtype}")
+    return indices
 
 
 def _encoded(pieces: Iterable[Text], vocabulary: Vocabulary, name: str) -> Strings:
@@ -381,8 +381,8 @@ def _encoded(pieces: Iterable[Text], vocabulary: Vocabulary, name: str) -> Strin
     if type(pieces) is list and set(map(type, pieces)) == {wanted}:  # a check of each takes as long as counts read it
         return Strings.encode(TextBlock(0, pieces), vocabulary, name=name, ended=False)
     blocks = text_blocks(pieces, vocabulary, name=name)
-    found = [Strings.encode(block, vocabulary, name=name, ended=False) for block in blocks]
-    ids, lengths = zip((np.zeros(0, np.int32), np.zeros(0, np.intp)), *found, strict=True)
+    encoded = [Strings.encode(block, vocabulary, name=name, ended=False) for block in blocks]
+    ids, lengths = zip((np.zeros(0, np.int32), np.zeros(0, np.intp)), *encoded, strict=True)
     return Strings(np.concatenate(ids), np.concatenate(lengths))
 
 

@@ -37,26 +37,26 @@ class Damage(NamedTuple):
         if gaps is not None and (type(gaps) is not (bytes if of_bytes else str) or len(gaps) != 1):
             kind = "bytes of length 1" if of_bytes else "a str of one character"
             raise InvalidInputError(f"gaps is {short_repr(gaps)}, but must be {kind}, which marks an unknown symbol")
-        found = cls(
+        damage = cls(
             checked_bool("case", case),
             checked_bool("accents", accents),
             checked_bool("spaces", spaces),
             None if gaps is None else ord(gaps),
             rate,
         )
-        if not any((found.case, found.accents, found.spaces, gaps is not None, rate)):
+        if not any((damage.case, damage.accents, damage.spaces, gaps is not None, rate)):
             raise InvalidInputError(
                 'restore needs the kind of damage. Pass at least one of case=True, accents=True, spaces=True, gaps="_" '
                 "or typos=0.05."
             )
-        if found.accents and of_bytes:
+        if damage.accents and of_bytes:
             raise InvalidInputError(
                 "accents=True needs a model of characters, since an accented letter takes several bytes. Fit the model "
                 "on str."
             )
-        if found.spaces and ord(" ") not in vocabulary.codes:
+        if damage.spaces and ord(" ") not in vocabulary.codes:
             raise InvalidInputError("spaces=True, but the model has no space. Fit it on text with spaces.")
-        return found
+        return damage
 
     def fold(self, code: int, vocabulary: Vocabulary) -> int | str:
         """Return what remains of a symbol: symbols with the same rest can stand for each other.

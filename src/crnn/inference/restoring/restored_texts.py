@@ -94,10 +94,10 @@ class Restorer:
 
     def restored(self, texts: Iterable[Any], name: str, *, changes: bool) -> list[Any]:
         """Return the restored texts, or with `changes` a `Restored` for each; errors refer to a text by its `name`."""
-        found = []
+        originals = []
         for block in text_blocks(texts, self.vocabulary, name=name):
-            found += self._restored_block(block.texts, name, block.first, changes)
-        return found
+            originals += self._restored_block(block.texts, name, block.first, changes)
+        return originals
 
     def _restored_block(self, texts: list[Any], name: str, first: int, changes: bool) -> list[Any]:
         codes = [np.concatenate([np.zeros(0, np.uint32), *pieces(text)]) for text in texts]
@@ -110,17 +110,17 @@ class Restorer:
             raise self.vocabulary.unknown_symbol(int(distinct[bad]), at, shown)
         lengths = np.array([*map(len, codes)], np.intp)
         parts = np.split(kinds.astype(np.int32), np.cumsum(lengths)[:-1])
-        order, found = np.argsort(-lengths, kind="stable"), list[Any](texts)
+        order, originals = np.argsort(-lengths, kind="stable"), list[Any](texts)
         rows = max(1, min(self.network.rows_at_a_time(ROWS) // self.beams, -(-len(texts) // self.n_threads)))
 
         def restore(group: NDArray[np.intp]) -> None:
             paths = self._search([parts[i] for i in group], channel)
             for i, path in zip(group, paths, strict=True):
                 text = self._decoded(path, codes[i])
-                found[i] = Restored(text, self._changes(path, texts[i], codes[i])) if changes else text
+                originals[i] = Restored(text, self._changes(path, texts[i], codes[i])) if changes else text
 
         run_tasks([order[i : i + rows] for i in range(0, len(order), rows)], restore, self.n_threads)
-        return found
+        return originals
 
     def _search(self, parts: list[Ids], channel: Channel) -> list[_Path]:
         """Return the best path of each text, given as kinds of symbols, from the longest to the shortest."""
@@ -177,7 +177,7 @@ class Restorer:
     def _changes(self, path: _Path, text: Any, codes: NDArray[Any]) -> list[Change]:
         """Return what the restored text changes, with log-odds; `codes` are the damaged text's."""
         network, ids = self.network, path.symbols[path.symbols >= 0]
-        found, state, read = list[Change](), network.copy(self.start), 0
+        changes, state, read = list[Change](), network.copy(self.start), 0
         for edit in self._edits(path, codes):
             if edit.at > read:
                 network.feed(ids[read : edit.at, None], state)
@@ -190,12 +190,12 @@ class Restorer:
             log_p = self._log_probabilities(state, [np.concatenate([piece, rest]) for piece in (edit.after, *others)])
             odds = log_p[0] + edit.cost - np.logaddexp.reduce(log_p[1:]) - cost if others else math.inf
             place = slice(edit.start, edit.stop)
-            found.append(Change(edit.start, edit.stop, text[place], self.vocabulary.decode(edit.after), float(odds)))
-        return found
+            changes.append(Change(edit.start, edit.stop, text[place], self.vocabulary.decode(edit.after), float(odds)))
+        return changes
 
     def _edits(self, path: _Path, codes: NDArray[Any]) -> list[_Edit]:
         """Return the edits of a path in order; adjacent ones are joined, except at gaps."""
-        vocabulary, found, joins = self.vocabulary, list[_Edit](), False
+        vocabulary, edits, joins = self.vocabulary, list[_Edit](), False
         given = vocabulary.ids_of_codes(codes)
         start = at = 0
         for symbol, taken, cost in zip(*[part.tolist() for part in path], strict=True):
@@ -203,14 +203,14 @@ class Restorer:
             if is_gap or not taken or symbol != given[start]:
                 new = _Edit(start, start + taken, at, np.array([symbol] * (symbol >= 0), np.int32), cost)
                 if joins and not is_gap:
-                    last = found.pop()
+                    last = edits.pop()
                     new = _Edit(last.start, new.stop, last.at, np.append(last.after, new.after), last.cost + cost)
-                found.append(new)
+                edits.append(new)
                 joins = not is_gap
             else:
                 joins = False
             start, at = start + taken, at + (symbol >= 0)
-        return found
+        return edits
 
     def _alternatives(self, edit: _Edit, codes: NDArray[Any]) -> tuple[list[Ids], float]:
         """Return what might stand there instead of a change, and the log-probability of that damage."""

@@ -102,7 +102,7 @@ def distinct(
     The first samples that qualify are returned; at most `TRIES` are drawn for each.
     """
     texts: list[Any] = []
-    found, drawn, limit = set[Any](), 0, TRIES * num_samples
+    taken, drawn, limit = set[Any](), 0, TRIES * num_samples
     while len(texts) < num_samples:
         if drawn >= limit:
             raise InvalidInputError(
@@ -111,10 +111,10 @@ def distinct(
             )
         count = min(max(num_samples - len(texts), MIN_TRIES), limit - drawn)
         for text in draw(range(drawn, drawn + count)):
-            if text not in exclude and text not in found and len(texts) < num_samples:
+            if text not in exclude and text not in taken and len(texts) < num_samples:
                 texts.append(text)
                 if unique:
-                    found.add(text)
+                    taken.add(text)
         drawn += count
     return texts
 
@@ -232,8 +232,8 @@ def excluded_texts(texts: Any, vocabulary: Vocabulary) -> frozenset[Any] | Hashe
         return HashedTexts(texts)
     if isinstance(texts, str | bytes) or not has_items(texts):
         raise InvalidInputError(f"exclude is of type {type(texts).__name__}. Pass a list or set of texts.")
-    found = set()
+    excluded = set()
     for i, text in enumerate(python_values(texts)):
         vocabulary.check_kind(text, f"exclude[{i}]")
-        found.add(text if isinstance(text, str) else bytes(text))
-    return frozenset(found)
+        excluded.add(text if isinstance(text, str) else bytes(text))
+    return frozenset(excluded)

@@ -50,12 +50,12 @@ def log_posteriors(
     """
     with np.errstate(divide="ignore"):  # a class of weight 0 is never predicted
         log_prior = np.log(prior)
-    found = [np.empty((0, len(log_prior)))]
+    log_posteriors = [np.empty((0, len(log_prior)))]
     for block in text_blocks(texts, readers[0][0].vocabulary, name="X"):
         weighted = sum(w * log_p for w, log_p in zip(weights.tolist(), log_likelihoods(readers, block), strict=True))
         joint = np.transpose(weighted) + log_prior
-        found.append(joint - np.logaddexp.reduce(joint, axis=1)[:, None])
-    return np.concatenate(found)
+        log_posteriors.append(joint - np.logaddexp.reduce(joint, axis=1)[:, None])
+    return np.concatenate(log_posteriors)
 
 
 def log_likelihoods(readers: Readers, block: TextBlock) -> NDArray[np.float64]:

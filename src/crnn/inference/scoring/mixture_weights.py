@@ -46,5 +46,5 @@ def fitted_weights(network: MixedNetwork, ids: Ids, given: int) -> NDArray[np.fl
             gradient += np.tensordot(part, p / sums, axes=2)
         return total / len(x) - float(weights @ at_targets), gradient / len(x) - at_targets
 
-    found = minimize(loss, np.full(K, 1 / K), jac=True, method="L-BFGS-B", bounds=[(0, None)] * K)
-    return np.asarray(found.x)
+    minimum = minimize(loss, np.full(K, 1 / K), jac=True, method="L-BFGS-B", bounds=[(0, None)] * K)
+    return np.asarray(minimum.x)

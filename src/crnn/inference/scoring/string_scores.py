@@ -49,7 +49,7 @@ class RecentScores:
     def look_up(self, texts: list[Any], score: Callable[[list[Any]], Scores]) -> Scores:
         """Return the score of each text, NaN for None; `score` is called for new texts, each once."""
         younger, older = self._younger, self._older
-        found: Scores | None = None
+        in_order: Scores | None = None
         absent = [text for text in dict.fromkeys(texts) if text not in younger]
         if absent:
             new = [text for text in absent if text not in older and text is not None]
@@ -58,13 +58,13 @@ class RecentScores:
                 younger.update((text, older.get(text, math.nan)) for text in absent)
             younger.update(zip(new, scores.tolist(), strict=True))
             if len(new) == len(texts):  # all are new and different, so that their order is the same
-                found = scores
-        if found is None:
-            found = np.fromiter(map(younger.__getitem__, texts), np.float64, len(texts))
+                in_order = scores
+        if in_order is None:
+            in_order = np.fromiter(map(younger.__getitem__, texts), np.float64, len(texts))
         self._symbols += sum(len(text) for text in absent if text is not None)
         if len(younger) >= RECENT_TEXTS or self._symbols >= RECENT_SYMBOLS:
             self._younger, self._older, self._symbols = {}, younger, 0
-        return found
+        return in_order
 
 
 class Strings(NamedTuple):
@@ -187,12 +187,12 @@ def checked_texts(texts: Iterable[Text], vocabulary: Vocabulary, errors: Errors)
 
     An error has a text's index in `texts`, which the score of only some texts could not name.
     """
-    found = list[Any]()
+    checked = list[Any]()
     for block in text_blocks(texts, vocabulary, name="texts", errors=errors):
         if errors == "strict":
             Strings.encode(block, vocabulary, name="texts", ended=False)
-        found += block.texts
-    return found
+        checked += block.texts
+    return checked
 
 
 def errors_of(texts: Any, errors: Any) -> Errors:
@@ -291,8 +291,8 @@ def log_likelihoods(
     network: InferenceNetwork, strings: Strings, start: State, n_threads: int | None, *, reduce: Reduce = "sum"
 ) -> NDArray[np.float64]:
     """Return log P of each string in nats, combined according to `reduce`, independent of the other strings."""
-    found = _log_likelihoods(network, strings, start, n_threads, least=reduce == "min")
-    return found / np.maximum(strings.lengths, 1) if reduce == "mean" else found
+    log_p = _log_likelihoods(network, strings, start, n_threads, least=reduce == "min")
+    return log_p / np.maximum(strings.lengths, 1) if reduce == "mean" else log_p
 
 
 def _log_likelihoods(
@@ -323,8 +323,8 @@ def score_texts(
 ) -> NDArray[np.float64]:
     """Return the scores of all texts, (n,); see `LanguageModel.score_samples`."""
     if not isinstance(texts, Lines):
-        found = score_batches(network, vocabulary, [texts], n_threads, reduce=reduce, errors=errors)
-        return _joined_scores(found)
+        batches = score_batches(network, vocabulary, [texts], n_threads, reduce=reduce, errors=errors)
+        return _joined_scores(batches)
     errors = errors_of(texts, errors)
     scores = array("d")  # it grows in place, while joining the scores of batches would hold all of them twice
     for batch in score_batches(network, vocabulary, texts.batches(), n_threads, reduce=reduce, errors=errors):
@@ -372,8 +372,8 @@ def is_single(texts: Any) -> bool:
 
 
 def _joined_scores(parts: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
-    found = list(parts)
-    return found[0] if len(found) == 1 else np.concatenate([np.empty(0), *found])
+    scores = list(parts)
+    return scores[0] if len(scores) == 1 else np.concatenate([np.empty(0), *scores])
 
 
 def score_blocks(
@@ -406,7 +406,7 @@ def next_probabilities(
     network: InferenceNetwork, vocabulary: Vocabulary, prefixes: Iterable[Text], n_threads: int | None
 ) -> NDArray[np.float64]:
     """Return the probabilities of the next symbol after each prefix, (n, V), with the same bits in any company."""
-    start, found, n_threads = network.start(), [], inference_threads(n_threads)
+    start, probabilities, n_threads = network.start(), [], inference_threads(n_threads)
     for block in text_blocks(prefixes, vocabulary, name="prefixes"):
         strings = Strings.encode(block, vocabulary, name="prefixes", ended=False)
         p = np.empty((len(strings.lengths), len(vocabulary)))
@@ -416,8 +416,8 @@ def next_probabilities(
                 p[rows] = network.probabilities_after(state)
 
         run_tasks(strings.groups(n_threads, network.rows_at_a_time(ROWS)), read, n_threads)
-        found.append(p)
-    return _stacked(found, len(vocabulary))
+        probabilities.append(p)
+    return _stacked(probabilities, len(vocabulary))
 
 
 def _stacked(parts: list[NDArray[np.float64]], V: int) -> NDArray[np.float64]:

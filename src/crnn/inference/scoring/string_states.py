@@ -40,11 +40,11 @@ def states_of_texts(
     network: PackedNetwork, vocabulary: Vocabulary, texts: Any, n_threads: int | None, *, part: int
 ) -> list[Array]:
     """Return the states (length, L, H) after each symbol of each text."""
-    start, threads, found = network.start(), inference_threads(n_threads), list[Array]()
+    start, threads, states = network.start(), inference_threads(n_threads), list[Array]()
     for block in text_blocks(texts, vocabulary, name="text"):
         strings = Strings.encode(block, vocabulary, name="text", ended=False)
-        found += all_states(network, strings, start, threads, part=part)
-    return found
+        states += all_states(network, strings, start, threads, part=part)
+    return states
 
 
 def features(
@@ -53,12 +53,12 @@ def features(
     """Return the features (n, L H) of texts; see `CharRNN.transform`."""
     pooling = checked_choice("pooling", pooling, POOLING)
     start, threads = network.start(), inference_threads(n_threads)
-    found = [np.empty((0, network.layout.num_layers * network.hidden_size), network.layout.dtype)]
+    pooled = [np.empty((0, network.layout.num_layers * network.hidden_size), network.layout.dtype)]
     for block in text_blocks(texts, vocabulary, name="texts"):
         strings = Strings.encode(block, vocabulary, name="texts", ended=False)
         states = POOLING[pooling](network, strings, start, threads)
-        found.append(states.reshape(len(states), -1))
-    return np.concatenate(found)
+        pooled.append(states.reshape(len(states), -1))
+    return np.concatenate(pooled)
 
 
 def feature_names(layout: Layout) -> NDArray[np.object_]:

@@ -38,8 +38,8 @@ def continuations_after(
     """Return the results of `beam_search` as texts, each with its log P in nats, the best first."""
     check_free_memory(len(vocabulary), n, beams)
     forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
-    found = beam_search(network, state, n, beams, forbidden=forbidden, end=vocabulary.boundary, guide=guide)
-    return [(vocabulary.decode(ids), log_prob) for ids, log_prob in found]
+    best = beam_search(network, state, n, beams, forbidden=forbidden, end=vocabulary.boundary, guide=guide)
+    return [(vocabulary.decode(ids), log_prob) for ids, log_prob in best]
 
 
 def best_completions(
@@ -56,8 +56,8 @@ def best_completions(
             )
     ends = np.unique([int(ids[0]) for ids in stops] + [i for i in (vocabulary.boundary,) if i is not None])
     forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
-    found = completions(network, state, n, beams, ends.astype(np.intp), forbidden)
-    return [(vocabulary.decode(ids), log_prob) for ids, log_prob in found]
+    best = completions(network, state, n, beams, ends.astype(np.intp), forbidden)
+    return [(vocabulary.decode(ids), log_prob) for ids, log_prob in best]
 
 
 def completions(
@@ -74,7 +74,7 @@ def completions(
     unfinished text can be among the best any more.
     """
     texts, log_p, V = np.empty((1, 0), np.int32), np.zeros(1), network.symbols
-    found: list[tuple[NDArray[np.int32], float]] = []
+    completed: list[tuple[NDArray[np.int32], float]] = []
     for t in range(n + 1):
         best = _Best(np.zeros(0, np.intp), np.zeros(0), np.zeros(0))
         for part, of_part in stream_blocks(network, state, len(texts)):
@@ -82,12 +82,12 @@ def completions(
             follow[:, list(forbidden)] = -np.inf
             if t:
                 complete = log_p[part] + np.logaddexp.reduce(follow[:, ends], axis=1)
-                found += zip(texts[part], complete.tolist(), strict=True)
+                completed += zip(texts[part], complete.tolist(), strict=True)
             follow[:, ends] = -np.inf
             total = log_p[part, None] + follow
             best = best.among(part.start * V, total, total, beams)
-        found = sorted(found, key=lambda item: -item[1])[:beams]
-        least = found[-1][1] if len(found) == beams else -math.inf
+        completed = sorted(completed, key=lambda item: -item[1])[:beams]
+        least = completed[-1][1] if len(completed) == beams else -math.inf
         possible = best.log_p > least
         if t == n or not possible.any():
             break
@@ -95,7 +95,7 @@ def completions(
         texts, log_p = np.column_stack([texts[parent], symbol.astype(np.int32)]), best.log_p[possible]
         state = network.select(state, parent)
         network.feed(np.ascontiguousarray(texts[:, -1:].T), state)
-    return found
+    return completed
 
 
 def beam_search(
@@ -142,8 +142,8 @@ def beam_search(
             break
         state = network.select(state, parent[~done])
         network.feed(np.ascontiguousarray(texts[:, -1:].T), state)
-    found = ended if guide is not None else [*ended, *zip(texts, log_p.tolist(), strict=True)]
-    return sorted(found, key=lambda item: -item[1])
+    candidates = ended if guide is not None else [*ended, *zip(texts, log_p.tolist(), strict=True)]
+    return sorted(candidates, key=lambda item: -item[1])
 
 
 class _Best(NamedTuple):

@@ -47,9 +47,9 @@ def enumerated_documents(
         )
     forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
     options: Any = {"end": vocabulary.boundary, "forbidden": forbidden, "guide": guide}
-    found, bound, left = most_probable(network, n, max_beginnings, **options)
-    documents = [vocabulary.decode(np.array(ids, np.intp)) for ids, _ in found]
-    log_probs = np.array([log_p for _, log_p in found])
+    best, bound, left = most_probable(network, n, max_beginnings, **options)
+    documents = [vocabulary.decode(np.array(ids, np.intp)) for ids, _ in best]
+    log_probs = np.array([log_p for _, log_p in best])
     if guide is None:
         return EnumeratedDocuments(documents, log_probs, bound)
     total = float(np.exp(log_probs).sum())
@@ -89,7 +89,7 @@ def most_probable(
     # For each prefix, only the most promising string not yet taken is waiting.
     waiting: list[tuple[float, int, _Beginning, int]] = []
     numbers = itertools.count()
-    n_read, found = 0, list[tuple[tuple[int, ...], float]]()
+    n_read, documents = 0, list[tuple[tuple[int, ...], float]]()
     taken = list[tuple[_Beginning, int]]()
 
     def wait(beginning: _Beginning, rank: int) -> None:
@@ -113,8 +113,8 @@ def most_probable(
                 if symbol != end:
                     taken.append((beginning, rank))
                     continue
-                found.append((beginning.ids, -cost))
-                if len(found) == n:
+                documents.append((beginning.ids, -cost))
+                if len(documents) == n:
                     return -cost
             if not taken:
                 continue
@@ -129,7 +129,7 @@ def most_probable(
     bound = search()
     left = sum(float(np.exp(beginning.log_p[rank:]).sum()) for _, _, beginning, rank in waiting)
     left += sum(math.exp(beginning.log_p[rank]) for beginning, rank in taken)
-    return found, bound, left
+    return documents, bound, left
 
 
 def _read(

@@ -88,10 +88,10 @@ class Decompressed:
 
 def plain_size(path: str, *, decompress: bool = True) -> int:
     """Return the size of a file's contents in bytes; a gzip file is read for this, once until it changes."""
-    found = os.stat(path)
+    status = os.stat(path)
     if not decompress or not os.path.isfile(path):
-        return found.st_size
-    return _plain_size(path, found.st_size, found.st_mtime_ns)
+        return status.st_size
+    return _plain_size(path, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=1024)

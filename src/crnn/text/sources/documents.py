@@ -72,7 +72,7 @@ def boundaries(packed: Ids, boundary: int) -> NDArray[Any]:
     places = np.empty(n_documents(packed, boundary) + 1, np.uint32 if len(packed) < 2**32 else np.int64)
     n = 0
     for i in range(0, len(packed), SCAN):
-        found = np.flatnonzero(packed[i : i + SCAN] == boundary)
-        places[n : n + len(found)] = found + i
-        n += len(found)
+        places_in_piece = np.flatnonzero(packed[i : i + SCAN] == boundary)
+        places[n : n + len(places_in_piece)] = places_in_piece + i
+        n += len(places_in_piece)
     return places

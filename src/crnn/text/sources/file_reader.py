@@ -59,15 +59,15 @@ class FileReader(NamedTuple):
         """Return the transformed lines; each must be a text of the same kind without a line end."""
         if self.transform is None:
             return lines
-        found = [None if line is None else self.transform(line) for line in lines]
+        texts = [None if line is None else self.transform(line) for line in lines]
         end: Any = "\n" if self.kind == "characters" else b"\n"
-        for line, text in zip(lines, found, strict=True):
+        for line, text in zip(lines, texts, strict=True):
             if line is not None and not (isinstance(text, type(end)) and end not in text):
                 raise InvalidInputError(
                     f"transform returned {text!r} for the line {line!r}. It must return a {type(end).__name__} "
                     f"without a line end."
                 )
-        return found
+        return texts
 
     def _files(self, kind: Kind, block_size: int, seen: Sequence[Seen] | None) -> Iterator[Iterator[Any]]:
         options: Any = {"decompress": self.decompresses, "errors": "replace" if self.errors == "replace" else "strict"}

@@ -86,11 +86,11 @@ class StoredSource(TextSource):
                 argument=self.name,
             )
         vocabulary.check_kind("" if self.kind == "characters" else b"", self.name)
-        found = vocabulary.ids_of_codes(self._described.codes)
-        if (found < 0).any():
+        known_ids = vocabulary.ids_of_codes(self._described.codes)
+        if (known_ids < 0).any():
             for _ in encoded_pieces(vocabulary, self.blocks(), self.name):  # raises at an unknown symbol
                 pass
-        return self._from_cache(lambda cache: cache.ids(found.astype(vocabulary.id_dtype), vocabulary.boundary))
+        return self._from_cache(lambda cache: cache.ids(known_ids.astype(vocabulary.id_dtype), vocabulary.boundary))
 
     def _blocks(self, block_size: int) -> Iterator[Any]:
         if not self.holds_documents:

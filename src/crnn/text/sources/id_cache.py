@@ -93,13 +93,13 @@ class IdCache:
         if temporary:
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self._states = [_stat(path) for path in reader.paths]
-        found = _read(self._json)
-        if found is None and os.path.isfile(self._json):
+        description = _read(self._json)
+        if description is None and os.path.isfile(self._json):
             warn_caller(
                 f"{self._json} does not describe a cache of ids for this version of crnn; writing it again"
             )
-        if found is not None and found[0].is_of(reader):
-            self.described, self._arrays = found
+        if description is not None and description[0].is_of(reader):
+            self.described, self._arrays = description
             return
         self.described, self._arrays = describe(reader), {}  # the CRC-32 of each array, by its file's name
         self._require_unchanged()
@@ -187,11 +187,11 @@ def cache_name(paths: Sequence[str], *, beside: bool) -> str:
 
 def check(path: str) -> dict[str, bool]:
     """Return whether each array in a cache, given the path of its JSON, still has its CRC-32."""
-    found = _read(path)
-    if found is None:
+    description = _read(path)
+    if description is None:
         raise InvalidInputError(f"{path} does not describe a cache of ids. Pass a file that ends with .json.")
     intact = {}
-    for name, checksum in found[1].items():
+    for name, checksum in description[1].items():
         with open(os.path.join(os.path.dirname(path), name), "rb") as file:
             own = 0
             while block := file.read(BLOCK_SIZE):
@@ -246,8 +246,8 @@ def _ids(reader: FileReader, codes: NDArray[np.int64], table: Ids, boundary: int
         if dtype.itemsize == 1 and isinstance(block, bytes):  # many times as fast
             yield memoryview(block.translate(ids_of_codes[:256].tobytes().ljust(256, b"\0")))
             continue
-        for found in pieces(block):
-            yield ids_of_codes.take(found, mode="clip").view(np.uint8).data
+        for piece in pieces(block):
+            yield ids_of_codes.take(piece, mode="clip").view(np.uint8).data
     if not reader.lines:
         yield edge.view(np.uint8).data
 
@@ -258,8 +258,8 @@ def _plain(block: Any) -> Any:
 
 
 def _stat(path: str) -> tuple[int, int]:
-    found = os.stat(path)
-    return found.st_size, found.st_mtime_ns
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
 
 
 def _unchanged(file: _FileVersion, path: str) -> bool:

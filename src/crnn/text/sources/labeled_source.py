@@ -63,9 +63,9 @@ class LabeledSource(TextSource):
 
     def fingerprint(self) -> Fingerprint:
         """Return the fingerprint of the texts with their labels."""
-        found = self._source.fingerprint()
+        plain = self._source.fingerprint()
         labels = hashlib.sha256(repr(self._labels[self._numbers].tolist()).encode())
-        return found._replace(sha256=hashlib.sha256(f"{found.sha256} {labels.hexdigest()}".encode()).hexdigest())
+        return plain._replace(sha256=hashlib.sha256(f"{plain.sha256} {labels.hexdigest()}".encode()).hexdigest())
 
     def _blocks(self, block_size: int) -> Iterator[str] | Iterator[bytes]:
         return self._source.blocks(block_size)

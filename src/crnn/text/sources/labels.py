@@ -54,12 +54,12 @@ def label_number(label: Any, labels: Labels, *, name: str = "label") -> int:
 
 def label_numbers(values: Any, labels: Labels, n: int | None = None, *, name: str = "labels") -> Numbers:
     """Return the indices of n documents' labels among a model's sorted labels."""
-    found = checked_labels(values, n, name=name)
+    labeled = checked_labels(values, n, name=name)
     places = []
-    for k, label in enumerate(found.labels):
-        first = int(np.argmax(found.numbers == k))
+    for k, label in enumerate(labeled.labels):
+        first = int(np.argmax(labeled.numbers == k))
         places.append(label_number(label, labels, name=f"{name}[{first}]"))
-    return np.array(places, np.intp)[found.numbers]
+    return np.array(places, np.intp)[labeled.numbers]
 
 
 def labeled_ids(packed: NDArray[Any], boundary: int, numbers: Numbers, n_labels: int) -> NDArray[Any]:

@@ -162,7 +162,7 @@ class Lines(NamedFiles, Sequence[Any]):
 
     def _index(self) -> list[_FileIndex]:
         """Return where each file's lines are; unchanged files are not read again."""
-        now = [(found.st_size, found.st_mtime_ns) for found in map(os.stat, self.paths)]
+        now = [(status.st_size, status.st_mtime_ns) for status in map(os.stat, self.paths)]
         if self._files is None or [(file.size, file.time) for file in self._files] != now:
             self._files = [_indexed(path, *state, self.kind) for path, state in zip(self.paths, now, strict=True)]
         return self._files
@@ -177,8 +177,8 @@ def _indexed(path: str, size: int, time: int, kind: Kind) -> _FileIndex:
     with open(path, "rb") as file:
         contents = Decompressed(file, path)
         while data := contents.read1(BLOCK_SIZE):
-            found = np.frombuffer(data, np.uint8) == NEWLINE
-            ends = np.flatnonzero(found) + 1 + position
+            is_end = np.frombuffer(data, np.uint8) == NEWLINE
+            ends = np.flatnonzero(is_end) + 1 + position
             starts.append(ends[-(n + 1) % INDEX_STEP :: INDEX_STEP])  # a line begins where one ends
             n, position, last = n + len(ends), position + len(data), data[-1]
     empty = kind == "characters" and position == len(BOM_UTF8) and _part(path, 0, position) == BOM_UTF8

@@ -29,10 +29,10 @@ def collect(blocks: Iterable[Text], kind: Kind | None, min_count: int) -> tuple[
     """
     counts: NDArray[Any] = np.zeros(0, np.bool_)  # a byte per code point (of 1,114,112) if min_count is 1, otherwise 8
     for block in blocks:
-        found = kind_of(block, "the text")
+        kind_of_block = kind_of(block, "the text")
         if kind is None:
-            kind = found
-        elif found != kind:
+            kind = kind_of_block
+        elif kind_of_block != kind:
             raise InvalidInputError("the blocks of a text must be all str or all bytes, not a mixture")
         if not len(counts):
             counts = np.zeros(MAX_CODE[kind] + 1, np.bool_ if min_count == 1 else np.int64)

@@ -177,11 +177,11 @@ def _texts(document: Any) -> dict[str, Fingerprint]:
     for name, text in document.items():
         fault = f"its text {name} has no fingerprint"
         _require(isinstance(text, dict) and text.keys() == set(Fingerprint._fields), fault)
-        found = Fingerprint(**text)
-        _require(found.kind in ("characters", "bytes") and isinstance(found.sha256, str), fault)
-        counts = [found.symbols, *(() if found.documents is None else (found.documents,))]
+        fingerprint = Fingerprint(**text)
+        _require(fingerprint.kind in ("characters", "bytes") and isinstance(fingerprint.sha256, str), fault)
+        counts = [fingerprint.symbols, *(() if fingerprint.documents is None else (fingerprint.documents,))]
         _require(all(type(count) is int and count >= 0 for count in counts), fault)
-        texts[name] = found
+        texts[name] = fingerprint
     return texts
 
 

@@ -94,8 +94,8 @@ class Processes:
 
     def read_by_first(self, read: Callable[[], T]) -> T:
         """Return the result of a function called in rank 0 alone; raise in every process if it fails."""
-        found: T = self.from_first(self.agreed(read if self.rank == 0 else lambda: None))
-        return found
+        result: T = self.from_first(self.agreed(read if self.rank == 0 else lambda: None))
+        return result
 
     def require_same(self, what: str, value: Any) -> None:
         """Raise InvalidInputError if a value differs from rank 0's in some process."""

@@ -69,15 +69,15 @@ class WeightMean:
     def average(self, cursor: core.Cursor, arrays: Sequence[Array]) -> bool:
         """Average the arrays and the losses, unless a process has diverged: then the cursor is its."""
         losses = cursor.smooth_loss, cursor.last_loss, cursor.gradient_norm
-        found = self._processes.gathered((cursor.diverged, cursor.n_steps, self._weight, losses))
-        diverged = [(step, of_process[1]) for bad, step, _, of_process in found if bad]
+        of_processes = self._processes.gathered((cursor.diverged, cursor.n_steps, self._weight, losses))
+        diverged = [(step, of_process[1]) for bad, step, _, of_process in of_processes if bad]
         if diverged:
             cursor.diverged, (cursor.n_steps, cursor.last_loss) = True, min(diverged)
             return False
-        weights = [weight for _, _, weight, _ in found]
+        weights = [weight for _, _, weight, _ in of_processes]
         for array in arrays:
             self._processes.average(array, weights)
-        columns = zip(*(of_process for _, _, _, of_process in found), strict=True)
+        columns = zip(*(of_process for _, _, _, of_process in of_processes), strict=True)
         cursor.smooth_loss, cursor.last_loss, cursor.gradient_norm = (_mean(column, weights) for column in columns)
         return True
 

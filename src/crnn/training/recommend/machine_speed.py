@@ -51,27 +51,27 @@ def measured_speed(
     It is measured for some seconds with an LSTM of 128 units and 16 streams of 24 characters.
     """
     T, B, H = SEQ_LENGTH, BATCH_SIZE, HIDDEN_SIZE
-    found: dict[str, list[float]] = {precision: [] for precision in precisions}
+    seconds_of: dict[str, list[float]] = {precision: [] for precision in precisions}
     rates = np.full(STEPS, 1e-3)
     with ExitStack() as stack:
         trainers = {precision: stack.enter_context(_trainer(precision, n_threads)) for precision in precisions}
         for trainer in trainers.values():
             trainer.advance(rates)  # warm up the caches
         end = time.perf_counter() + seconds
-        while not all(found.values()) or time.perf_counter() < end:
+        while not all(seconds_of.values()) or time.perf_counter() < end:
             for precision, trainer in trainers.items():
                 start = time.perf_counter()
                 trainer.advance(rates)
-                found[precision].append(time.perf_counter() - start)
-    return best_speed(found, STEPS * T * B * OPERATIONS * recurrent_weights(4, H, VOCAB_SIZE))
+                seconds_of[precision].append(time.perf_counter() - start)
+    return best_speed(seconds_of, STEPS * T * B * OPERATIONS * recurrent_weights(4, H, VOCAB_SIZE))
 
 
-def best_speed(found: Mapping[str, Iterable[float]], operations: float) -> Speed:
+def best_speed(seconds_of: Mapping[str, Iterable[float]], operations: float) -> Speed:
     """Return the speed of the best precision: the first, unless another is `MIN_GAIN` times as fast.
 
     `found` are seconds of runs in each precision.
     """
-    speeds = {precision: operations / float(np.quantile([*times], QUARTILE)) for precision, times in found.items()}
+    speeds = {precision: operations / float(np.quantile([*times], QUARTILE)) for precision, times in seconds_of.items()}
     first, best = next(iter(speeds)), max(speeds, key=speeds.__getitem__)
     chosen = best if speeds[best] >= MIN_GAIN * speeds[first] else first
     return Speed(rounded(speeds[chosen]), chosen)
