@@ -11,6 +11,7 @@ from crnn.files.network_file_checks import (
     architecture_fault,
     best_fault,
     counter_fault,
+    expected_tensors,
     record_name,
     tensor_fault,
     training_fault,
@@ -180,3 +181,13 @@ def test_faults_of_the_best_weights_are_named(best, fault):
 def test_8_bit_weights_have_no_training(name):
     fault = tensor_fault({name: Declared("F32", (3,))}, Architecture("rnn", 1, 2, 3, "float32", int8=True))
     assert fault == f"it has a tensor '{name}', but its 8-bit weights cannot be trained"
+
+
+@pytest.mark.parametrize(("dtype", "fault"), [("I32", None), ("F32", "its tensor 'state.symbol' is F32 (1, 7, 1), ")])
+def test_the_last_symbols_read_are_integers(dtype, fault):
+    architecture = Architecture("rnn", 1, 2, 3, "float32", n_pairs=5)
+    declared = {name: Declared("F32", shape) for name, shape in expected_tensors(architecture).items()}
+    declared |= {"training": Declared("U8", (11,)), "state.h": Declared("F32", (1, 7, 2))}
+    declared |= {"state.symbol": Declared(dtype, (1, 7, 1)), "bigrams.pairs": Declared("I32", (5, 2))}
+    found = tensor_fault(declared, architecture)
+    assert found is None if fault is None else found.startswith(fault)
