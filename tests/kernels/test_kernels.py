@@ -842,7 +842,8 @@ def arguments_of_texts(core, cell):
     wide = packed.layout.vocab_size
     return {
         "network": packed.network, "params": packed.params, "panels": packed.panels, "start_logits": np.zeros(wide),
-        "start": [*(np.zeros((2, 1, packed.layout.hidden_size)) for _ in layout.kind.states), np.zeros((1, 1, 1))],
+        "start": [*(np.zeros((2, 1, packed.layout.hidden_size)) for _ in layout.kind.states),
+                  np.zeros((1, 1, 1), np.int32)],
         "batch": core.Batch(np.zeros(2, np.intp)), "symbols": np.zeros((5, 7), np.int32),
         "lengths": np.zeros(5, np.intp), "max_length": 7, "increment": np.ones(2, np.uint64),
         "random_states": np.arange(10, dtype=np.uint64).reshape(5, 2), "stops": np.array([1, 2, 3], np.int32),
