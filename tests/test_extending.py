@@ -131,7 +131,7 @@ OPTIMIZER = {
 }
 CONTROL = {
     "inference/sampling/sampling_controls.py": [("\n    stop: Annotated", TOY_CONTROL)],
-    "_kernels/entry/interface.pxd": [("    double min_p ", "    double toy_limit\n    double min_p ")],
+    "_kernels/common/interface.pxd": [("    double min_p ", "    double toy_limit\n    double min_p ")],
     "_kernels/inference/sampler.pxd": [
         ("    if smallest > 0:\n", "    if controls.toy_limit > smallest:\n        smallest = controls.toy_limit\n"
                                    "    if smallest > 0:\n")
