@@ -29,15 +29,6 @@ def test_info_tells_the_model(folder, capsys):
     assert "hidden_size=7" in table["parameters"]
 
 
-def test_info_has_two_columns(folder, capsys):
-    assert cli.main(["info", "model.crnn"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    start = lines[0].index("model.crnn")
-    assert {line[start - 2 : start] for line in lines} == {"  "}
-    assert all(line[start] != " " for line in lines)
-    assert "other symbols  none" in lines  # the longest name
-
-
 def test_info_of_standard_input(folder, capsys, monkeypatch):
     tables = []
     for path in ("model.crnn", "-"):

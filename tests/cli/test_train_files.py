@@ -67,11 +67,6 @@ def test_no_file_is_replaced_by_the_model(parts, capsys):
     assert "would replace the text" in usage_error(capsys, "train", "a.txt", "b.txt", "-o", "b.txt")
 
 
-def test_all_files_are_named_in_errors(parts, capsys):
-    (parts / "b.txt").write_bytes(b"\xff")
-    assert "a.txt, b.txt is not UTF-8" in error(capsys, "train", "a.txt", "b.txt", *OPTIONS)
-
-
 def test_large_files_are_not_read_at_once(parts, monkeypatch):
     monkeypatch.setattr(files, "IN_MEMORY", 5)
     assert isinstance(files.read_documents("a.txt", as_bytes=False), Lines)
