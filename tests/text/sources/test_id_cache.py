@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from crnn import CharRNN
 from crnn.errors import InvalidInputError
 from crnn.text.sources import file_sources, id_cache
 from crnn.text.sources.file_reader import FileReader
@@ -109,6 +110,15 @@ def test_ids_of_two_and_four_bytes(tmp_path):
         source = stored(tmp_path / f"{n}.txt")
         assert source.ids(source.vocabulary()).dtype.itemsize == size
         np.testing.assert_array_equal(source.ids(source.vocabulary()), np.arange(n))
+
+
+def test_a_network_learns_from_stored_ids_of_two_bytes(tmp_path):
+    path = tmp_path / "book.txt"
+    path.write_text("".join(map(chr, range(300, 600))) + "\nto be\n", encoding="utf-8")
+    given = {"hidden_size": 2, "max_steps": 3, "random_state": 0}
+    stored, held = (CharRNN(**given).fit(TextFile(path, cache=cache)) for cache in (tmp_path, None))
+    for name, weights in held.params_.items():
+        np.testing.assert_array_equal(stored.params_[name], weights)
 
 
 def test_an_empty_text_has_no_ids(tmp_path):

@@ -155,7 +155,8 @@ class IdCache:
                 raise InvalidInputError(f"{path} changed while it was being read. Try again when it is complete.")
 
     def _mapped(self, path: str, dtype: np.dtype[Any], n: int) -> Ids:
-        mapped = np.memmap(path, dtype.newbyteorder("<"), "r", shape=(n,))
+        little_endian = np.dtype(dtype.newbyteorder("<").str)  # native to most machines, as the kernels need it
+        mapped = np.memmap(path, little_endian, "r", shape=(n,))
         if self._temporary:  # Windows deletes no mapped file
             weakref.finalize(mapped.base, shutil.rmtree, self._folder, ignore_errors=True)
         return mapped.view(np.ndarray)
