@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from trials import Outcome
 
-from crnn import CharNGram, CharRNN, Mixture, ModelFileError
+from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture, ModelFileError, TextClassifier
 from crnn.loading import load_model
 
 NAMES = ["na\u00efve \U0001f642", "the cat", "sat"] * 3
@@ -26,7 +26,10 @@ def files(folder: Path) -> list[bytes]:
         model.fit(text).save(path, training_state=training_state)
         contents.append(path.read_bytes())
     network, counts = CharRNN(3, max_steps=2, random_state=0).fit(NAMES), CharNGram(3).fit(NAMES)
-    for saved in (counts, network.quantize(), Mixture([network, counts])):
+    labels = [0, 1, 1] * 3
+    of_labels = CharNGram(2).fit(NAMES, labels=labels), TextClassifier(CharNGram(2)).fit(NAMES, labels)
+    detector = AnomalyDetector(counts, contamination=0.4).calibrate(NAMES * 2)
+    for saved in (counts, network.quantize(), Mixture([network, counts]), *of_labels, detector):
         saved.save(path)
         contents.append(path.read_bytes())
     return contents

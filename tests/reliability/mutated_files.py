@@ -14,7 +14,17 @@ import struct
 
 import numpy as np
 
-from crnn import CharNGram, CharRNN, DivergenceError, InvalidInputError, Mixture, ModelFileError
+from crnn import (
+    AnomalyDetector,
+    CharNGram,
+    CharRNN,
+    DivergenceError,
+    InvalidInputError,
+    Mixture,
+    ModelFileError,
+    TextClassifier,
+)
+from crnn.files.detector_file import holds_detector
 from crnn.files.model_file import StoredRecord
 from crnn.loading import load_model
 
@@ -58,12 +68,18 @@ def interrupt(model, record):
 
 
 def newer_models():
-    """Return models of 8-bit weights, and mixtures."""
+    """Return models of 8-bit weights, of labels and of several models."""
     shared = {"hidden_size": 5, "seq_length": 5, "random_state": 0, "max_steps": 3}
     network = CharRNN(**shared, cell="lstm", n_bigrams=3).fit(TEXT)
     yield network.quantize()
     yield CharRNN(**shared, num_layers=2, cell="gru").fit(["anna", "bob", "eve"] * 3).quantize()
     yield Mixture([network, CharNGram(3).fit(TEXT)], weights=[0.7, 0.4])
+    names, labels = ["anna", "bob", "eve"] * 9, ["a", "b", "b"] * 9
+    yield CharNGram(3).fit(names, labels=labels)
+    yield TextClassifier([CharRNN(**shared), CharNGram(2)], class_weight={"a": 1, "b": 2}).fit(names, labels)
+    lines = [f"job {i} done" for i in range(60)]
+    yield AnomalyDetector(CharNGram(3), contamination=0.4, random_state=0).fit(lines).partial_fit(lines)
+    yield AnomalyDetector(CharRNN(**shared), contamination=0.4, random_state=0).fit(lines)
 
 
 def originals(folder):
@@ -171,7 +187,10 @@ def change_tensor(rng, tensors):
     name, other = names[rng.integers(len(names))], names[rng.integers(len(names))]
     dtype, shape, data = tensors[name]
     kind = rng.integers(8)
-    if kind <= 2 and data and len(data) % np.dtype(DTYPES[dtype]).itemsize == 0:
+    if name.startswith("models.") and kind < 6 and dtype == "U8":  # a file in the file
+        data = mutated(rng, data)
+        tensors[name] = [dtype, [len(data)], data]
+    elif kind <= 2 and data and len(data) % np.dtype(DTYPES[dtype]).itemsize == 0:
         array = np.frombuffer(data, DTYPES[dtype]).copy()
         special = [0, 1, -1, 3, 4, 255] if array.dtype.kind in "iu" else [0.0, -1.0, np.nan, np.inf, 1e38, 1e-45]
         with np.errstate(all="ignore"):
@@ -221,7 +240,7 @@ def case(i, folder):
     try:
         if text is not None and rng.integers(2):
             return resumed(path, text)
-        model = load_model(path)
+        model = AnomalyDetector.load(path) if holds_detector(path) else load_model(path)
     except ModelFileError:
         return None
     except Exception as error:
@@ -253,6 +272,8 @@ def resumed(path, text):
 
 def used(model, folder):
     """Sample, score, train and save a loaded model."""
+    if isinstance(model, TextClassifier | AnomalyDetector):
+        return judge_used(model, folder)
     if isinstance(model, CharNGram):
         return counts_used(model, folder)
     if isinstance(model, Mixture) or model.__dict__["_learned"].scales is not None:
@@ -290,9 +311,30 @@ def fixed_used(model, folder):
     return None if same else "a loaded and saved model differs"
 
 
+def judge_used(model, folder):
+    """Predict with a classifier or a detector, save it, and let a detector learn."""
+    is_classifier = isinstance(model, TextClassifier)
+    symbols = [model.vocabulary_[i] for i in range(len(model.vocabulary_.codes))] if is_classifier else ["a", "\ud800"]
+    texts = [symbols[0][:0], *symbols]
+    predicted = model.predict(texts)
+    if is_classifier and not np.allclose(model.predict_proba(texts).sum(axis=1), 1):
+        return "a loaded model's probabilities do not sum to 1"
+    model.save(folder / "again")
+    if (type(model).load(folder / "again").predict(texts) != predicted).any():
+        return "a loaded and saved model differs"
+    if not is_classifier:
+        with contextlib.suppress(InvalidInputError, DivergenceError):
+            model.partial_fit(["anna", "bob", "eve"] * 9).explain("anna")
+    return None
+
+
 def counts_used(model, folder):
     """Do the same with counts."""
     model.set_params(n_threads=1, verbose=0, max_memory=None, order=None)
+    if len(model.vocabulary_.labels):
+        labels = list(model.labels_)
+        model.partial_fit(["", ""], labels=[labels[0], labels[-1]])
+        model = model.for_label(labels[0])
     text = [model.sample(5, random_state=0)]
     texts = text if model.vocabulary_.boundary is not None else text[0]
     if not np.allclose(model.predict_proba(text).sum(), 1):

@@ -42,8 +42,11 @@ USUAL = {
     "y": [0, 1] * 3, "labels": None, "text": "ab", "prime": "a", "n": 3, "path": "file", "paths": ["text"],
     "seconds": 0.02, "label": "a", "content": b"", "what": "score", "ids": [0, 1], "data": b"ab",
     "validation": DOCUMENTS, "blocks": ["ab"], "codes": [97], "properties": {"a": [1.0, 2.0]}, "k": 1,
+    "matching": "[ab].*", "gaps": "_", "typos": 0.05, "case": True, "spaces": True, "pieces": ["ab", "b"],
     "sample_weight": [1] * 6, "state_dict": {}, "vocabulary": "ab", "max_steps": 3, "step": 1, "last_loss": 1.0,
 }  # fmt: skip
+
+OPTIONAL = ["matching", "gaps", "typos", "case", "spaces"]  # are given half of the time
 
 # Methods that only the library calls, with what it has checked.
 INTERNAL = {
@@ -93,7 +96,7 @@ def calls(folder):
         found = estimators()
         _made["models"] = found[:2]
         adaptive = next(model for model in found if isinstance(model, Mixture)).start(adapt=True)
-        states = [found[0].start("a"), found[1].start(), adaptive]
+        states = [found[0].start("a"), found[1].start(), adaptive, found[1].start(["a", "b"])]
         objects = [*found, *states, found[1].vocabulary_, Lines("lines"), TextFile("text")]
         functions = [getattr(crnn.plot, name) for name in crnn.plot.__all__ if name.islower()]
         functions += [crnn.loading.load_model, crnn.report.write_report, *public_classes() * 3]
@@ -116,6 +119,8 @@ def arguments(rng, function):
     parameters = inspect.signature(function).parameters.values()
     names = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     given = {p.name: usual(rng, p.name) for p in parameters if p.name in names and p.default is p.empty}
+    chosen = [name for name in OPTIONAL if name in names and rng.integers(2)]
+    given |= {name: usual(rng, name) for name in chosen}
     if any(p.kind is p.VAR_KEYWORD for p in parameters):  # parameters of a model
         names += list(CharRNN._defaults())
     shown = {}

@@ -6,6 +6,7 @@ import decimal
 import fractions
 import io
 import pathlib
+import re
 
 import numpy as np
 
@@ -102,6 +103,16 @@ NASTY = [
     lambda: "-",
     lambda: "missing/folder/file",
     lambda: "folder/",
+    # patterns
+    lambda: "(a|b)*a{3,}b?",
+    lambda: "(((((a?)*)*)*)*)*",
+    lambda: "[",
+    lambda: "a{2,1}",
+    lambda: r".*\d{4000}",
+    lambda: "(?=a)",
+    lambda: "(" * 500 + ")" * 500,
+    lambda: re.compile("A.", re.IGNORECASE),
+    lambda: re.compile(b"a.*"),
     bytes,
     lambda: b"ab",
     lambda: b"a\0b",

@@ -33,6 +33,9 @@ PROMISES = {
     "terminate": Promise("SIGTERM and Ctrl-C end crnn train with a saved model", signals.terminations, 50, 2),
     "faults": Promise("a full or broken disk leaves the old file or the new one", write_faults.run, 10**6, 12),
     "mutations": Promise("a crafted file works or is refused", partial(run_cases, "mutated_files"), 200_000, 300),
+    "caches": Promise(
+        "a damaged cache of ids is written anew, or refused", partial(run_cases, "damaged_caches"), 20_000, 20,
+    ),
     "bits": Promise("a model file with any bit changed is refused", flipped_bits.run, 10**6, 100),
     "saves": Promise("a file saved during training is of one step", saves.run, 400, 4),
     "texts": Promise("any text is learned, scored and saved", partial(run_cases, "random_texts"), 100_000, 30),
@@ -42,6 +45,9 @@ PROMISES = {
     ),
     "commands": Promise(
         "a command line ends with an exit code and a reason", partial(run_cases, "nasty_command_lines"), 100_000, 40,
+    ),
+    "patterns": Promise(
+        "what matches a pattern is as all short texts say", partial(run_cases, "random_patterns"), 50_000, 40,
     ),
     "divergence": Promise(
         "training that goes wrong leaves finite weights and says so",

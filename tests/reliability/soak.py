@@ -12,7 +12,7 @@ from pathlib import Path
 
 from trials import Outcome
 
-from crnn import CharRNN, DivergenceError
+from crnn import AnomalyDetector, CharNGram, CharRNN, DivergenceError, TextClassifier
 
 TEXT = "to be or not to be, that is the question. " * 60
 WARM_UP = 0.25  # of the time: caches fill, the allocator's arenas grow
@@ -40,6 +40,14 @@ def cycle(i, folder):
     model.score(TEXT, exact=False)
     model.score_samples(TEXT.split("."))
     model.start("to").feed(" be").sample(9, random_state=i)
+    model.start(["to", "be"]).feed([" be", " or"])
+    model.restore("to  e", gaps=" ", changes=True)
+    words = TEXT.split()
+    counts = CharNGram(2 + i % 3).fit(words)
+    counts.sample(num_samples=9, matching=".*[aeiou].", random_state=i)
+    counts.enumerate_documents(9, matching=f"[a-{'fmt'[i % 3]}]*")
+    AnomalyDetector(counts, contamination=0.4, random_state=i).fit(words).partial_fit(words).predict(words)
+    TextClassifier(CharNGram(2)).fit(words, [len(word) > 2 for word in words]).predict(words)
     if i % 5 == 0:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
