@@ -47,7 +47,7 @@ from crnn.language_model import LanguageModel
 
 RATE = 0.001
 BYTES_A_LINE = 118
-REDUCTIONS: tuple[Reduce, ...] = ("min", "sum", "mean")
+REDUCTIONS: tuple[Reduce, ...] = ("min", "sum", "mean", "scaled")
 
 Scores = NDArray[np.float64]
 Score = Callable[[list[str]], Scores]

@@ -47,7 +47,7 @@ def detector_of(model=None, contamination=0.05, **parameters):
 
 
 @pytest.mark.parametrize("repeat", [0.0, 0.8])
-@pytest.mark.parametrize("reduce", ["min", "sum", "mean"])
+@pytest.mark.parametrize("reduce", ["min", "sum", "mean", "scaled"])
 def test_the_promised_rate_holds_on_fresh_texts(reduce, repeat):
     """Order 6 memorizes words: a threshold from the training texts would be far off."""
     detector = detector_of(counts(6), reduce=reduce).fit(words(12_000, 1, repeat))
@@ -248,13 +248,13 @@ def test_the_reduction_suits_the_texts(capsys):
     names = [*dict.fromkeys(words(3000))]
     lines = [f"user {name} logged in, session closed" for name in np.random.default_rng(0).choice(names[:40], 900)]
     long = [" ".join(names[i : i + 10]) for i in range(0, 2000, 2)]
-    for texts, chosen in ((names, "sum"), (lines, "min"), (long, "min")):
+    for texts, chosen in ((names, "scaled"), (lines, "min"), (long, "min")):
         detector = AnomalyDetector(contamination=0.2, random_state=0, verbose=1).fit(texts)
         assert detector.reduce_ == chosen
         assert f"scores ({chosen}) below" in capsys.readouterr().err
         assert detector.calibrate(iter(texts[:600])).reduce_ == chosen
         assert detector.n_calibration_ == len(texts[:600])
-    assert "the sum of " in str(detector_of().fit(names).explain("xyz"))
+    assert "the scaled sum of " in str(detector_of().fit(names).explain("xyz"))
 
 
 WRONG = [
@@ -263,7 +263,7 @@ WRONG = [
     ({"contamination": float("nan")}, "contamination must be"),
     ({"contamination": None}, "contamination must be"),
     ({"contamination": "auto"}, "contamination must be"),
-    ({"reduce": "max"}, "reduce must be 'sum', 'mean' or 'min'"),
+    ({"reduce": "max"}, "reduce must be 'sum', 'mean', 'min' or 'scaled'"),
     ({"calibration_fraction": 0}, "calibration_fraction must be"),
     ({"calibration_fraction": 1.0}, "calibration_fraction must be"),
     ({"max_seconds": 0}, "max_seconds must be"),

@@ -170,7 +170,7 @@ def test_info_names_the_threshold(detector, capsys):
     AnomalyDetector(CharRNN.load("model.crnn"), 0.3).calibrate(["to be"] * 60).save("network.crnn")
     assert cli.main(["info", "network.crnn"]) == 0
     table = rows(capsys.readouterr().out)
-    assert table["detector"].startswith("scores (sum) below ")
+    assert table["detector"].startswith("scores (scaled) below ")
     assert "resumable" not in table
     assert cli.main(["info", "model.crnn"]) == 0
     assert "detector" not in rows(capsys.readouterr().out)

@@ -68,7 +68,7 @@ def bounded_scores(cell, dtype, reduce):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("reduce", ["sum", "mean", "min"])
+@pytest.mark.parametrize("reduce", ["sum", "mean", "min", "scaled"])
 def test_scores_match_reference(kernels, dtype, cell, reduce):
     texts, expected = bounded_scores(cell, dtype, reduce)
     rel = 1e-12 if dtype == "float64" else 1e-5

@@ -33,7 +33,7 @@ class Explanation(NamedTuple):
         then skipped.
     alternatives : list of lists of (symbol, probability)
         For each position, the most probable symbols.
-    reduce : {"min", "sum", "mean"}, default="min"
+    reduce : {"min", "sum", "mean", "scaled"}, default="min"
         As in `AnomalyDetector`: whether a single place counts, or all places together.
 
     Examples
@@ -60,8 +60,8 @@ class Explanation(NamedTuple):
     def __str__(self) -> str:
         lines = [f"{'anomaly' if self.is_anomaly else 'normal'}, score {self.score:.2f}"]
         if self.reduce != "min":
-            mean = self.surprisal.mean()
-            lines[0] += f", the {self.reduce} of {len(self.symbols)} symbols of {mean:.1f} nats on average"
+            mean, what = self.surprisal.mean(), "scaled sum" if self.reduce == "scaled" else self.reduce
+            lines[0] += f", the {what} of {len(self.symbols)} symbols of {mean:.1f} nats on average"
         places = np.argsort(-self.surprisal, kind="stable")[:SHOWN].tolist()
         if isinstance(self.text, str) and self.text.isprintable() and places:
             lines += [self.text, " " * places[0] + "^"]

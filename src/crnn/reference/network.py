@@ -442,4 +442,4 @@ def string_score(p: Tensors, cell: str, ids: NDArray[Any], state: State, reduce:
     log_p, _ = log_probabilities(p, cell, ids[:, None], state)
     if reduce == "min":
         return float(log_p.min(initial=0.0))
-    return float(log_p.sum() / (max(len(ids), 1) if reduce == "mean" else 1))
+    return float(log_p.sum() / max(len(ids), 1) ** {"sum": 0, "scaled": 0.75, "mean": 1}[reduce])

@@ -36,6 +36,7 @@ def test_without_labels_all_of_them_count():
     total = np.log(0.25 * np.exp(-np.array([3, 1, 2.0])) + 0.75 * np.exp(-np.array([30, 10, 20.0])))
     np.testing.assert_allclose(scores(None), [*total, np.nan])
     np.testing.assert_allclose(scores(None, "mean"), [*(total / [3, 1, 2]), np.nan])
+    np.testing.assert_allclose(scores(None, "scaled"), [*(total / np.array([3, 1, 2]) ** 0.75), np.nan])
 
 
 def test_the_least_probable_symbol_needs_a_label():

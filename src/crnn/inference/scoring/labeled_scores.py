@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...errors import InvalidInputError
 from ...text.sources.labels import label_numbers
 from ...text.sources.text_input import TextLike, documents_of
-from .string_scores import Reduce, checked_reduce
+from .string_scores import Reduce, checked_reduce, divided
 
 Array = NDArray[Any]
 
@@ -37,7 +37,7 @@ def labeled_scores(
         )
     if labels is None:
         log_p = mixed(log_prior(), np.array([score(label, texts, "sum") for label in known]))
-        return log_p / np.array([1 if text is None else len(text) + 1 for text in texts]) if reduce == "mean" else log_p
+        return divided(log_p, np.array([1 if text is None else len(text) + 1 for text in texts], np.intp), reduce)
     if isinstance(labels, str | int | float | np.generic):  # one for all
         return score(labels, texts, reduce)
     numbers, scores = label_numbers(labels, np.array(known), len(texts)), np.empty(len(texts))

@@ -21,8 +21,9 @@ from ...text.symbols.vocabulary import Vocabulary, encoded_pieces
 from ..network.protocol import InferenceNetwork, State, rows_of_call
 from ..network.scratch import ScratchPool
 
-Reduce = Literal["sum", "mean", "min"]  # how to combine the log-probabilities of a string's symbols
+Reduce = Literal["sum", "mean", "min", "scaled"]  # how to combine the log-probabilities of a string's symbols
 REDUCTIONS = get_args(Reduce)
+POWERS = {"mean": 1.0, "scaled": 0.75}  # of the length by which a sum is divided
 
 BLOCK_STRINGS = 1 << 15  # maximum strings held at a time
 BLOCK_SYMBOLS = 1 << 22  # maximum total symbols of these, unless one string has more
@@ -280,10 +281,10 @@ def checked_reduce(reduce: Any) -> Reduce:
     --------
     >>> checked_reduce("char")
     Traceback (most recent call last):
-    crnn.errors.InvalidInputError: reduce must be 'sum', 'mean' or 'min', not 'char'
+    crnn.errors.InvalidInputError: reduce must be 'sum', 'mean', 'min' or 'scaled', not 'char'
     """
     if not isinstance(reduce, str) or reduce not in REDUCTIONS:
-        raise InvalidInputError(f"reduce must be 'sum', 'mean' or 'min', not {short_repr(reduce)}")
+        raise InvalidInputError(f"reduce must be 'sum', 'mean', 'min' or 'scaled', not {short_repr(reduce)}")
     return reduce  # type: ignore[return-value]
 
 
@@ -292,7 +293,12 @@ def log_likelihoods(
 ) -> NDArray[np.float64]:
     """Return log P of each string in nats, combined according to `reduce`, independent of the other strings."""
     log_p = _log_likelihoods(network, strings, start, n_threads, least=reduce == "min")
-    return log_p / np.maximum(strings.lengths, 1) if reduce == "mean" else log_p
+    return divided(log_p, strings.lengths, reduce)
+
+
+def divided(sums: Scores, lengths: NDArray[np.intp], reduce: Reduce) -> Scores:
+    """Return the scores of strings from their sums: some reductions divide by a power of the length."""
+    return np.asarray(sums / np.maximum(lengths, 1) ** POWERS[reduce]) if reduce in POWERS else sums
 
 
 def _log_likelihoods(
