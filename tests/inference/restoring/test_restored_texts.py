@@ -57,6 +57,13 @@ def test_the_best_of_all_originals_is_found(network):
         assert network.restore(damaged, case=True, beams=64) == known[int(scores.argmax())]
 
 
+def test_unknown_letters_are_swapped_and_left_out():
+    rare = CharNGram(3, min_count=2).fit(["a" + chr(0x4E00 + i) for i in range(30)])  # an unknown letter follows a
+    assert rare.restore("ża", typos=0.5, changes=True) == ("aż", [(0, 2, "ża", "aż", pytest.approx(6.9, abs=0.1))])
+    plain = CharNGram(2).fit("a a a a ")
+    assert plain.restore("aż a", typos=0.5, changes=True) == ("a a", [(1, 2, "ż", "", math.inf)])
+
+
 def test_texts_do_not_depend_on_one_another(network):
     texts, options = ["", "anna", "hanab", "vee", "bob"] * 7, {"case": True, "typos": 0.1}
     alone = [network.restore(text, **options) for text in texts]

@@ -117,7 +117,7 @@ class Restorer:
             paths = self._search([parts[i] for i in group], channel)
             for i, path in zip(group, paths, strict=True):
                 text = self._decoded(path, codes[i])
-                originals[i] = Restored(text, self._changes(path, texts[i], codes[i])) if changes else text
+                originals[i] = Restored(text, self._changes(path, texts[i], codes[i], text)) if changes else text
 
         run_tasks([order[i : i + rows] for i in range(0, len(order), rows)], restore, self.n_threads)
         return originals
@@ -167,18 +167,26 @@ class Restorer:
         unknown = symbols == self.vocabulary.unknown
         if not unknown.any():
             return text
-        places = (np.cumsum(path.taken) - 1)[path.symbols >= 0]
+        places = self._sources(path, codes)[np.cumsum(path.taken) - 1][path.symbols >= 0]
         if isinstance(text, str):
             return "".join(chr(codes[i]) if other else c for c, other, i in zip(text, unknown, places, strict=True))
         return bytes(codes[i] if other else c for c, other, i in zip(text, unknown, places, strict=True))
 
+    def _sources(self, path: _Path, codes: NDArray[Any]) -> NDArray[np.intp]:
+        """Return the place in the damaged text that each of its symbols was swapped with, or its own place."""
+        sources, places = np.arange(len(codes)), np.cumsum(path.taken) - 1
+        for p in places[(path.taken > 0) & (path.costs == 0)].tolist() if self.damage.typos else ():
+            if codes[p] != self.damage.gap and is_letter(int(codes[p]), self.vocabulary):  # free only after a swap
+                sources[p - 1], sources[p] = p, p - 1
+        return sources
+
     # ---------------------------------------------------------------- changes
 
-    def _changes(self, path: _Path, text: Any, codes: NDArray[Any]) -> list[Change]:
+    def _changes(self, path: _Path, text: Any, codes: NDArray[Any], restored: Any) -> list[Change]:
         """Return what the restored text changes, with log-odds; `codes` are the damaged text's."""
         network, ids = self.network, path.symbols[path.symbols >= 0]
         changes, state, read = list[Change](), network.copy(self.start), 0
-        for edit in self._edits(path, codes):
+        for edit in self._edits(path, codes, restored):
             if edit.at > read:
                 network.feed(ids[read : edit.at, None], state)
                 read = edit.at
@@ -190,17 +198,16 @@ class Restorer:
             log_p = self._log_probabilities(state, [np.concatenate([piece, rest]) for piece in (edit.after, *others)])
             odds = log_p[0] + edit.cost - np.logaddexp.reduce(log_p[1:]) - cost if others else math.inf
             place = slice(edit.start, edit.stop)
-            changes.append(Change(edit.start, edit.stop, text[place], self.vocabulary.decode(edit.after), float(odds)))
+            changes.append(Change(edit.start, edit.stop, text[place], restored[edit.at : stop], float(odds)))
         return changes
 
-    def _edits(self, path: _Path, codes: NDArray[Any]) -> list[_Edit]:
+    def _edits(self, path: _Path, codes: NDArray[Any], restored: Any) -> list[_Edit]:
         """Return the edits of a path in order; adjacent ones are joined, except at gaps."""
-        vocabulary, edits, joins = self.vocabulary, list[_Edit](), False
-        given = vocabulary.ids_of_codes(codes)
-        start = at = 0
+        edits, joins, start, at = list[_Edit](), False, 0, 0
+        read = np.concatenate([np.zeros(0, np.uint32), *pieces(restored)])
         for symbol, taken, cost in zip(*[part.tolist() for part in path], strict=True):
             is_gap = bool(taken) and codes[start] == self.damage.gap
-            if is_gap or not taken or symbol != given[start]:
+            if is_gap or not taken or symbol < 0 or read[at] != codes[start]:
                 new = _Edit(start, start + taken, at, np.array([symbol] * (symbol >= 0), np.int32), cost)
                 if joins and not is_gap:
                     last = edits.pop()
