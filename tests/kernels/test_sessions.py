@@ -83,27 +83,49 @@ def test_strings_start_alike_and_may_be_read_in_several_calls(kernels, dtype, sh
     assert [part.tobytes() for part in start] == [part.tobytes() for part in kept]
 
 
+@pytest.mark.parametrize("B", [1, 2, 5])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_rows_of_a_state_advance_in_place_and_others_stay(dtype, shape):
-    found, rows, x = packed(dtype, **shape), np.array([4, 0, 3]), ids(3, 3)
+def test_rows_of_a_state_are_read_and_stay(kernels, dtype, shape, B):
+    found, rows, x = packed(dtype, **shape), np.array([4, 0, 3, 0]), ids(3, 4)
     state = state_of(found, shape, 5)
-    own, whole = tuple(part[:, rows].copy() for part in state), tuple(part.copy() for part in state)
-    for reader, arrays in ((session(found, 2, 3), (own,)), (session(found, 2, 3), (whole, None, rows))):
-        reader.feed(x, *arrays)
-    out, expected = np.empty((3, 3)), np.empty((3, 3))
-    session(found, 2, 3).log_probabilities(x, own, expected)
-    session(found, 2, 3).log_probabilities(x, whole, out, None, rows)
-    assert out.tobytes() == expected.tobytes()
-    for part, before, advanced in zip(whole, state, own, strict=True):
-        assert part[:, rows].tobytes() == advanced.tobytes()
-        np.testing.assert_array_equal(part[:, [1, 2]], before[:, [1, 2]])
+    kept, own = (tuple(part[:, places].copy() for part in state) for places in (slice(None), rows))
+    log_p, _, expected = one_by_one(found, x, own)
+    after, sums = tuple(np.ones_like(part) for part in own), np.zeros((3, 4))
+    sums[1:, 1] = -2.5, -99
+    first = np.add.accumulate([sums[1], *log_p])[-1]
+    reader = session(found, 1, B)
+    for bounds in ((0, 3), (3, 4)):
+        reader.read(x, state, rows, after, sums, *bounds)
+    least = np.where([False, True, False, False], -99, log_p.min(axis=0))
+    assert sums.tolist() == [np.add.accumulate([np.zeros(4), *log_p])[-1].tolist(), first.tolist(), least.tolist()]
+    assert [part.tobytes() for part in after] == [part.tobytes() for part in expected]
+    assert [part.tobytes() for part in state] == [part.tobytes() for part in kept]
+    own = tuple(part[:, :B].copy() for part in kept)
+    reader.feed(ids(1, B), own)  # all its streams again
+    assert [part.tobytes() for part in own] == [part.tobytes() for part in one_by_one(found, ids(1, B), kept)[2]]
 
 
-@pytest.mark.parametrize("rows", [[0, 5], [-1, 0]])
-def test_refuses_rows_outside_the_state(rows):
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rows": np.array([0, 5])}, "rows must be from 0 to 4, not 5"),
+        ({"rows": np.array([-1, 0])}, "rows must be from 0 to 4, not -1"),
+        ({"rows": np.array([0])}, "rows: size is 1, but must be 2"),
+        ({"x": np.full((1, 2), V, np.int32)}, "below the vocabulary's size"),
+        ({"after": 3}, "streams after: size is 3, but must be 2"),
+        ({"sums": np.zeros((2, 2))}, "sums of a stream: size is 2, but must be 3"),
+        ({"sums": np.zeros((3, 1))}, "streams of sums: size is 1, but must be 2"),
+        ({"last": 3}, "first and last must be from 0 to 2, in order, not 0 and 3"),
+        ({"first": -1}, "first and last must be from 0 to 2, in order, not -1 and 2"),
+    ],
+    ids=str,
+)
+def test_refuses_rows_outside_the_state(changes, message):
     found = packed()
-    with pytest.raises(ValueError, match=f"rows must be from 0 to 4, not {max(rows, key=abs)}"):
-        session(found, 2, 2).feed(ids(1, 2), found.zero_state(5), None, np.array(rows))
+    given = {"x": ids(1, 2), "rows": np.array([0, 1]), "after": 2, "sums": np.zeros((3, 2)), "first": 0, "last": 2}
+    x, rows, streams, sums, first, last = (given | changes).values()
+    with pytest.raises(ValueError, match=message):
+        session(found, 1, 2).read(x, found.zero_state(5), rows, found.zero_state(streams), sums, first, last)
 
 
 def test_resized_session_equals_a_new_one():

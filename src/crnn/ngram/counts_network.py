@@ -109,6 +109,27 @@ class CountsNetwork(InferenceNetwork):
             first = last
         return out
 
+    def read(
+        self,
+        ids: NDArray[np.int32],
+        starts: NDArray[np.intp],
+        lengths: NDArray[np.intp],
+        state: State,
+        streams: NDArray[np.intp],
+        sums: NDArray[np.float64],
+        scratch: Scratch,
+    ) -> State:
+        """Read a string after each of some streams of a state; see `InferenceNetwork`."""
+        n, longest = len(streams), int(lengths[0])
+        if longest > CALL_SYMBOLS:
+            found: State = super().read(ids, starts, lengths, state, streams, sums, scratch)
+            return found
+        after, rows = np.empty((n, state.shape[1]), np.int32), CALL_SYMBOLS // longest
+        for i in range(0, n, rows):
+            check_canceled()
+            ngrams.read(self.counts.trie, ids, starts, lengths, state, streams, after, sums, i, min(i + rows, n))
+        return after
+
     def logits_after(self, state: State) -> NDArray[np.float64]:
         """Return the logits (B, V) of the next symbols, which are log probabilities."""
         return self.counts.rows(state)
@@ -157,10 +178,6 @@ class CountsNetwork(InferenceNetwork):
     def rows_at_a_time(self, wanted: int) -> int:
         """Return the number of logits rows to compute at once: `wanted`, or fewer to fit in `ROW_BYTES`."""
         return max(1, min(wanted, ROW_BYTES // (8 * self.symbols)))
-
-    def streams_at_a_time(self, wanted: int) -> int:
-        """Return how many of many streams to read at once: more than for a network, since states are small."""
-        return 4 * wanted
 
 
 def _unpacked(arrays: dict[str, Array], symbols: int, boundary: int | None) -> CountsNetwork:

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from interrupted_runs import interrupted_everywhere
 
 from crnn import CharNGram, CharRNN, InvalidInputError, Mixture
+from crnn.inference.network import packed_network, protocol
 from crnn.inference.network.protocol import InferenceNetwork
 from crnn.inference.reading import text_states
 from crnn.inference.reading.text_state import TextState
 from crnn.inference.reading.text_states import TextStates
+from crnn.ngram import counts_network
 from crnn.ngram.counts_network import CountsNetwork
 
 SYMBOLS = "abcdefghijk"
@@ -54,8 +56,11 @@ def documents():
 def few_rows(monkeypatch):
     """Several groups of sessions, and several calls of a network for a piece."""
     monkeypatch.setattr(text_states, "ROWS", 3)
-    monkeypatch.setattr(text_states, "SCORE_ROWS", 7)
-    monkeypatch.setattr(CountsNetwork, "streams_at_a_time", lambda network, wanted: wanted)
+    monkeypatch.setattr(protocol, "READ_ROWS", 3)
+    monkeypatch.setattr(protocol, "SCORE_ROWS", 7)
+    monkeypatch.setattr(packed_network, "READ_STREAMS", 3)
+    monkeypatch.setattr(packed_network, "CALL_SYMBOLS", 12)
+    monkeypatch.setattr(counts_network, "CALL_SYMBOLS", 7)
 
 
 def bits(states):

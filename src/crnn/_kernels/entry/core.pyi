@@ -79,7 +79,6 @@ class Session:
         x: NDArray[np.int32],
         state: tuple[Array, ...],
         shared: SharedStep | None = None,
-        rows: NDArray[np.intp] | None = None,
     ) -> None: ...
     def log_probabilities(
         self,
@@ -87,7 +86,16 @@ class Session:
         state: tuple[Array, ...],
         out: NDArray[np.float64],
         shared: SharedStep | None = None,
-        rows: NDArray[np.intp] | None = None,
+    ) -> None: ...
+    def read(
+        self,
+        x: NDArray[np.int32],
+        state: tuple[Array, ...],
+        rows: NDArray[np.intp],
+        after: tuple[Array, ...],
+        sums: NDArray[np.float64],
+        first: int,
+        last: int,
     ) -> None: ...
     def logits_before(
         self,
@@ -95,7 +103,6 @@ class Session:
         state: tuple[Array, ...],
         y: Array,
         shared: SharedStep | None = None,
-        rows: NDArray[np.intp] | None = None,
     ) -> None: ...
     def log_likelihoods(
         self,

@@ -13,9 +13,9 @@ cdef class Session:
 
     Its arrays are allocated and checked once, since this takes longer than reading a symbol. A state is a tuple of
     arrays of N streams without the units' padding: h (L, N, units), c likewise if the cell has one, and with a table
-    of pairs `before` (1, N, 1) of int32. `rows` (B,) are the streams of the state that a call reads, without it all of
-    them. They advance completely or, if a call raises an error, not at all: no signal is handled on the way. Threads
-    may share the steps of one stream: see `SharedStep`. `weights` are `PackedWeights`.
+    of pairs `before` (1, N, 1) of int32. All streams of a state advance completely or, if a call raises an error, not at
+    all: no signal is handled on the way. Threads may share the steps of one stream: see `SharedStep`. `weights` are
+    `PackedWeights`.
     """
     cdef readonly Network network
     cdef readonly Py_ssize_t T
@@ -23,6 +23,7 @@ cdef class Session:
     cdef Weights w
     cdef Workspace space
     cdef double* sums  # for a draw
+    cdef double* log_p  # (T, B), for `read`
     cdef object weights
     cdef object memory
     cdef char* at
@@ -45,7 +46,8 @@ cdef class Session:
         for n in (states, states if net.has_c else 0, (steps + 1) * row, scratch, (T * B + 1) * net.V):
             n_bytes += whole_lines(n * size)
         n_bytes += whole_lines(B * sizeof(int)) if net.has_before else 0
-        n_bytes += whole_lines(T * B * sizeof(int)) + whole_lines(sums_size(net.V) * sizeof(double))
+        n_bytes += whole_lines(T * B * sizeof(int)) + whole_lines(T * B * sizeof(double))
+        n_bytes += whole_lines(sums_size(net.V) * sizeof(double))
         if self.memory is None or len(self.memory) < n_bytes:
             self.memory = np.empty(n_bytes, np.uint8)
         cdef unsigned char[::1] memory = self.memory
@@ -61,6 +63,7 @@ cdef class Session:
         self.space.y = <real*>self.part((T * B + 1) * net.V * size)
         self.space.x = <int*>self.part(T * B * sizeof(int))
         self.sums = <double*>self.part(sums_size(net.V) * sizeof(double))
+        self.log_p = <double*>self.part(T * B * sizeof(double))
         self.T, self.B = T, B
 
     cdef char* part(self, Py_ssize_t n_bytes) noexcept:
@@ -83,30 +86,28 @@ cdef class Session:
             found.before = <int*>integers("symbols of a state", state[of_h_and_c], "int32", shape, writable)
         return 0
 
-    cdef int check(self, const int[:, ::1] x, tuple state, const Py_ssize_t[::1] rows, SharedStep shared,
-                   StateArrays* found) except -1:
-        """Check the symbols x (n, B) and the rows of a state, which is found."""
-        cdef Py_ssize_t b
+    cdef int check(self, const int[:, ::1] x, tuple state, SharedStep shared, StateArrays* found) except -1:
+        """Check the symbols x (n, B) and the state, which is found."""
         require_size("streams of symbols", x.shape[1], self.B)
         require_known_ids(x, self.network.net.symbols)
         self.find(state, True, found)
-        require_size("streams read", found.streams if rows is None else rows.shape[0], self.B)
-        for b in range(0 if rows is None else self.B):
-            if not 0 <= rows[b] < found.streams:
-                raise ValueError(f"rows must be from 0 to {found.streams - 1}, not {rows[b]}")
+        require_size("streams read", found.streams, self.B)
         self.space.shared = NULL if shared is None else shared.checked(self.network, self.B)
         return 0
 
-    cdef void copy(self, const StateArrays* state, const Py_ssize_t* rows, Py_ssize_t only, bint out) noexcept nogil:
-        """Copy a state, or with `only` from 0 one of its streams for all, into the session; or `out` of it."""
-        cdef Py_ssize_t b, row
-        for b in range(self.B):
-            row = only if only >= 0 else rows[b] if rows != NULL else b
-            self.copy_rows(state.h, state.streams, row, self.space.h, b, out)
-            if state.c != NULL:
-                self.copy_rows(state.c, state.streams, row, self.space.c, b, out)
-            if state.before != NULL:
-                copy_bytes(<char*>(state.before + row), <char*>(self.space.before + b), sizeof(int), out)
+    cdef void copy(self, const StateArrays* state, Py_ssize_t first, bint out) noexcept nogil:
+        """Copy the streams of a state from the first on into the session, or `out` of it."""
+        cdef Py_ssize_t b
+        for b in range(self.space.B):
+            self.copy_stream(state, first + b, b, out)
+
+    cdef void copy_stream(self, const StateArrays* state, Py_ssize_t row, Py_ssize_t b, bint out) noexcept nogil:
+        """Copy a stream of a state into stream b of the session, or `out` of it."""
+        self.copy_rows(state.h, state.streams, row, self.space.h, b, out)
+        if state.c != NULL:
+            self.copy_rows(state.c, state.streams, row, self.space.c, b, out)
+        if state.before != NULL:
+            copy_bytes(<char*>(state.before + row), <char*>(self.space.before + b), sizeof(int), out)
 
     cdef void copy_rows(self, char* array, Py_ssize_t streams, Py_ssize_t row, real* own, Py_ssize_t b,
                         bint out) noexcept nogil:
@@ -120,33 +121,26 @@ cdef class Session:
             if units < H and not out:
                 memset(padded + units, 0, H - units)
 
-    def feed(self, const int[:, ::1] x not None, tuple state, SharedStep shared=None,
-             const Py_ssize_t[::1] rows=None):
+    def feed(self, const int[:, ::1] x not None, tuple state, SharedStep shared=None):
         """Advance the state over symbols x (n, B)."""
         cdef StateArrays found
-        self.check(x, state, rows, shared, &found)
-        cdef const Py_ssize_t* places = NULL
-        if rows is not None:
-            places = &rows[0]
+        self.check(x, state, shared, &found)
         cdef Workspace space = self.space
         cdef Py_ssize_t n = x.shape[0]
         cdef float_mode mode
         if n:
             with nogil:
                 mode = flush_denormals()
-                self.copy(&found, places, -1, False)
+                self.copy(&found, 0, False)
                 self.network.kernels.feed(&self.w, &space, &x[0, 0], n)
-                self.copy(&found, places, -1, True)
+                self.copy(&found, 0, True)
                 restore_denormals(mode)
 
     def log_probabilities(self, const int[:, ::1] x not None, tuple state, double[:, ::1] out not None,
-                          SharedStep shared=None, const Py_ssize_t[::1] rows=None):
+                          SharedStep shared=None):
         """out[t, b] = log P(x[t, b] | the state and the previous symbols); the state advances over all of x (n, B)."""
         cdef StateArrays found
-        self.check(x, state, rows, shared, &found)
-        cdef const Py_ssize_t* places = NULL
-        if rows is not None:
-            places = &rows[0]
+        self.check(x, state, shared, &found)
         cdef Workspace space = self.space
         cdef Py_ssize_t n = x.shape[0]
         cdef float_mode mode
@@ -155,19 +149,63 @@ cdef class Session:
         if n:
             with nogil:
                 mode = flush_denormals()
-                self.copy(&found, places, -1, False)
+                self.copy(&found, 0, False)
                 self.network.kernels.log_probabilities(&self.w, &space, &x[0, 0], n, &out[0, 0])
-                self.copy(&found, places, -1, True)
+                self.copy(&found, 0, True)
                 restore_denormals(mode)
 
-    def logits_before(self, const int[:, ::1] x not None, tuple state, y, SharedStep shared=None,
-                      const Py_ssize_t[::1] rows=None):
+    def read(self, const int[:, ::1] x not None, tuple state, const Py_ssize_t[::1] rows not None, tuple after,
+             double[:, ::1] sums not None, Py_ssize_t first, Py_ssize_t last):
+        """Read x[:, i] after the state of stream rows[i], which stays; stream i of `after` becomes the state after it.
+
+        For the columns [first, last) of x (n, N), B at a time. log P of each symbol is added to sums[0, i] and to
+        sums[1, i], and sums[2, i] becomes the minimum of itself and of each of them; a NaN stays.
+        """
+        cdef StateArrays old, new
+        cdef Py_ssize_t n = x.shape[0], N = x.shape[1], B = self.B, t, b, i
+        cdef double log_p
+        cdef float_mode mode
+        require_known_ids(x, self.network.net.symbols)
+        require_size("rows", rows.shape[0], N)
+        require_size("sums of a stream", sums.shape[0], 3)
+        require_size("streams of sums", sums.shape[1], N)
+        self.find(state, False, &old)
+        self.find(after, True, &new)
+        require_size("streams after", new.streams, N)
+        if not 0 <= first <= last <= N:
+            raise ValueError(f"first and last must be from 0 to {N}, in order, not {first} and {last}")
+        for i in range(first, last):
+            if not 0 <= rows[i] < old.streams:
+                raise ValueError(f"rows must be from 0 to {old.streams - 1}, not {rows[i]}")
+        self.space.shared = NULL
+        with nogil:
+            mode = flush_denormals()
+            while first < last:
+                self.begin(min(B, last - first))
+                for b in range(self.space.B):
+                    self.copy_stream(&old, rows[first + b], b, False)
+                for t in range(n):
+                    memcpy(self.space.x, &x[t, first], self.space.B * sizeof(int))
+                    self.network.kernels.log_probabilities(&self.w, &self.space, self.space.x, 1, self.log_p)
+                    for b in range(self.space.B):
+                        i, log_p = first + b, self.log_p[b]
+                        sums[0, i] += log_p
+                        sums[1, i] += log_p
+                        if log_p < sums[2, i] or log_p != log_p:
+                            sums[2, i] = log_p
+                self.copy(&new, first, True)
+                first += self.space.B
+            self.begin(B)
+            restore_denormals(mode)
+
+    cdef void begin(self, Py_ssize_t B) noexcept nogil:
+        """Use the first B streams of the memory."""
+        self.space.B, self.space.step_stride = B, B * self.network.net.H
+
+    def logits_before(self, const int[:, ::1] x not None, tuple state, y, SharedStep shared=None):
         """y[t, b] (V,) = the logits that predict x[t, b]; the state advances over all of x (n, B)."""
         cdef StateArrays found
-        self.check(x, state, rows, shared, &found)
-        cdef const Py_ssize_t* places = NULL
-        if rows is not None:
-            places = &rows[0]
+        self.check(x, state, shared, &found)
         cdef Workspace space = self.space
         cdef Py_ssize_t n = x.shape[0]
         cdef float_mode mode
@@ -175,9 +213,9 @@ cdef class Session:
         if n:
             with nogil:
                 mode = flush_denormals()
-                self.copy(&found, places, -1, False)
+                self.copy(&found, 0, False)
                 self.network.kernels.log_probabilities(&self.w, &space, &x[0, 0], n, NULL)
-                self.copy(&found, places, -1, True)
+                self.copy(&found, 0, True)
                 restore_denormals(mode)
 
     def log_likelihoods(self, const int[::1] ids not None, const Py_ssize_t[::1] starts not None,
@@ -213,8 +251,8 @@ cdef class Session:
         strings.first, strings.last, strings.least = first, last, least
         with nogil:
             mode = flush_denormals()
-            if begin:
-                self.copy(&found, NULL, 0, False)
+            for b in range(self.B if begin else 0):
+                self.copy_stream(&found, 0, b, False)
             known = self.network.kernels.log_likelihoods(&self.w, &space, &strings, &out[0])
             restore_denormals(mode)
         if not known:

@@ -47,6 +47,18 @@ def log_probabilities(trie: Trie, x: Ids, contexts: Ids, out: Floats) -> None: .
 def log_likelihoods(
     trie: Trie, ids: Ids, starts: NDArray[np.intp], lengths: NDArray[np.intp], context: Ids, least: bool, out: Floats
 ) -> None: ...
+def read(
+    trie: Trie,
+    ids: Ids,
+    starts: NDArray[np.intp],
+    lengths: NDArray[np.intp],
+    contexts: Ids,
+    rows: NDArray[np.intp],
+    after: Ids,
+    sums: Floats,
+    first: int,
+    last: int,
+) -> None: ...
 def rows_after(trie: Trie, contexts: Ids, out: Floats) -> None: ...
 def rows_before(trie: Trie, x: Ids, contexts: Ids, out: Floats) -> None: ...
 def unroll(

@@ -27,8 +27,19 @@ from .trie cimport Trie as Places
 
 LONGEST_ORDER = MAX_ORDER
 
+cdef extern from *:
+    """
+    #if defined(__GNUC__) || defined(__clang__)
+    #define PREFETCH(p) __builtin_prefetch(p)
+    #else
+    #define PREFETCH(p) ((void)(p))
+    #endif
+    """
+    void PREFETCH(const void* p) nogil
+
 cdef enum:
     MAX_NUMBER = 0x7fffffff  # of nodes, of pool entries
+    STREAMS = 32  # whose contexts are looked up in turn
 
 cdef double SMALL = 1e-100  # a product of probabilities above it, times another, is a normal float64
 
@@ -284,6 +295,72 @@ def log_likelihoods(Trie trie not None, const int[::1] ids not None, const Py_ss
             for i in range(starts[b], starts[b] + lengths[b]):
                 log_p = log(probability(&trie.t, &c, ids[i]))
                 out[b] = min(out[b], log_p) if least else out[b] + log_p
+
+
+def read(Trie trie not None, const int[::1] ids not None, const Py_ssize_t[::1] starts not None,
+         const Py_ssize_t[::1] lengths not None, const int[:, ::1] contexts not None, const Py_ssize_t[::1] rows not None,
+         int[:, ::1] after not None, double[:, ::1] sums not None, Py_ssize_t first, Py_ssize_t last):
+    """Read string b, ids[starts[b]:starts[b] + lengths[b]], after context rows[b]; after[b] becomes its context then.
+
+    For the strings [first, last). log P of each symbol is added to sums[0, b] and to sums[1, b], and sums[2, b] becomes
+    the minimum of itself and of each log P; a NaN stays.
+    """
+    cdef Py_ssize_t n = lengths.shape[0], k = contexts.shape[1], b, i, count
+    cdef double log_p
+    cdef Cursor[STREAMS] c
+    for name, size in (("starts", starts.shape[0]), ("rows", rows.shape[0]), ("contexts after", after.shape[0]),
+                       ("streams of sums", sums.shape[1])):
+        require_size(name, size, n)
+    require_size("sums of a stream", sums.shape[0], 3)
+    require_size("symbols of a context", after.shape[1], k)
+    if not 0 <= first <= last <= n:
+        raise ValueError(f"first and last must be from 0 to {n}, in order, not {first} and {last}")
+    for b in range(first, last):
+        if starts[b] < 0 or lengths[b] < 0 or lengths[b] > ids.shape[0] - starts[b]:
+            raise ValueError(f"string {b} is not within the {ids.shape[0]} symbols")
+        if not 0 <= rows[b] < contexts.shape[0]:
+            raise ValueError(f"rows must be from 0 to {contexts.shape[0] - 1}, not {rows[b]}")
+        _check(trie, &ids[starts[b]] if lengths[b] else NULL, lengths[b])
+        _check(trie, &contexts[rows[b], 0] if k else NULL, k, -1)
+    with nogil:
+        while first < last:
+            count = min(STREAMS, last - first)
+            come_after(&trie.t, contexts, &rows[first], count, c)
+            for b in range(first, first + count):
+                for i in range(starts[b], starts[b] + lengths[b]):
+                    log_p = log(probability(&trie.t, &c[b - first], ids[i]))
+                    sums[0, b] += log_p
+                    sums[1, b] += log_p
+                    if log_p < sums[2, b] or log_p != log_p:
+                        sums[2, b] = log_p
+                i = min(k, lengths[b])
+                if i < k:
+                    memcpy(&after[b, 0], &contexts[rows[b], i], (k - i) * sizeof(int))
+                if i:
+                    memcpy(&after[b, k - i], &ids[starts[b] + lengths[b] - i], i * sizeof(int))
+            first += count
+
+
+cdef inline void come_after(const Places* t, const int[:, ::1] contexts, const Py_ssize_t* rows, Py_ssize_t n,
+                            Cursor* c) noexcept nogil:
+    """c[b] = the longest context in the trie at the end of context rows[b].
+
+    A symbol of each stream in turn: the processor waits for the memory of many streams at once.
+    """
+    cdef Py_ssize_t k = contexts.shape[1], b, i
+    cdef Place p
+    for b in range(n):
+        c[b].node, c[b].depth = 0, 0
+    for i in range(max(0, k - t.order + 1), k):
+        for b in range(n):
+            if contexts[rows[b], i] >= 0:  # see `after_symbols`
+                c[b] = after_symbol(t, c[b], contexts[rows[b], i])
+                PREFETCH(place_of(t, c[b].node).node)
+        for b in range(n):
+            p = place_of(t, c[b].node)
+            if p.node.symbol < NO_EDGE:
+                PREFETCH(p.pool + p.node.count)
+                PREFETCH(p.pool + p.node.count + 16)
 
 
 def rows_after(Trie trie not None, const int[:, ::1] contexts not None, double[:, ::1] out not None):

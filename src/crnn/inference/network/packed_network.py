@@ -19,7 +19,7 @@ from ..._kernels.entry.structures import PackedWeights, Packing
 from ...model.int8_weights import Scales, integers_of
 from ...model.layout import Layout, aligned_zeros, copied, n_labels
 from ...runtime.cancellation import check_canceled
-from .protocol import SCORE_ROWS, rows_of_call, write_rows
+from .protocol import SCORE_ROWS, InferenceNetwork, rows_of_call, write_rows
 from .scratch import Scratch
 from .shared_stream import TRIAL_SYMBOLS, SharedStream
 
@@ -31,6 +31,7 @@ SHORT = 32  # maximum symbols of one stream that are read in a session kept from
 MAX_SPARE = 16  # sessions kept after many calls at once; further ones are freed
 MIN_LOGIT_ROWS = 16  # in one call: fewer would read the weights more often
 LOGIT_BYTES = 1 << 25  # of logits at a time per thread: 32 MB, reached only by vocabularies above 16,000 symbols
+READ_STREAMS = 64  # read in parallel: the products are efficient, and the states stay in the second-level cache
 CALL_SYMBOLS = 1 << 15  # maximum symbols read in one call, and
 CALL_PRODUCTS = 1 << 30  # multiplications in one call: less than a tenth of a second, so that Ctrl-C gets through
 FOLDED_PRODUCTS = 1 << 28  # multiplications for an embedding from one poll for Ctrl-C to the next
@@ -269,6 +270,31 @@ class PackedNetwork(NamedTuple):
         self._release(session, scratch)
         return out
 
+    def read(
+        self,
+        ids: NDArray[np.int32],
+        starts: NDArray[np.intp],
+        lengths: NDArray[np.intp],
+        state: State,
+        streams: NDArray[np.intp],
+        sums: NDArray[np.float64],
+        scratch: Scratch,
+    ) -> State:
+        """Read a string after each of some streams of a state; see `InferenceNetwork`."""
+        n, length = len(streams), int(lengths[0])
+        B = min(n, self.rows_at_a_time(READ_STREAMS))
+        calls = min(CALL_SYMBOLS, CALL_PRODUCTS // self.layout.size) // (B * length)
+        if not calls or lengths[-1] < length:
+            found: State = InferenceNetwork.read(self, ids, starts, lengths, state, streams, sums, scratch)
+            return found
+        session, x = self._session(1, B, B, scratch), ids.take(starts + np.arange(length)[:, None])
+        after = tuple([np.empty((len(part), n, part.shape[2]), part.dtype) for part in state])
+        for i in range(0, n, calls * B):
+            check_canceled()
+            session.read(x, state, streams, after, sums, i, min(i + calls * B, n))
+        self._release(session, scratch)
+        return after
+
     def states(self, x: NDArray[np.int32], state: State) -> State:
         """Return the states (n, B, L, H), h and an LSTM's c, after each of the symbols x (n, B), advancing the state in
         place.
@@ -361,10 +387,6 @@ class PackedNetwork(NamedTuple):
     def rows_at_a_time(self, wanted: int) -> int:
         """Return how many rows of logits to compute at once."""
         return rows_of_logits(self.layout, wanted)
-
-    def streams_at_a_time(self, wanted: int) -> int:
-        """Return how many of many streams to read at once."""
-        return wanted
 
     @property
     def kernel_arguments(self) -> PackedWeights:

@@ -27,6 +27,7 @@ Array = NDArray[Any]
 # since reading a symbol changes it in place.
 State = Any
 
+READ_ROWS = 256  # streams read in parallel by the default of `read`
 SCORE_ROWS = 512  # symbols scored at a time: their logits are one product, and their states stay in the cache
 CALL_LOGITS = 1 << 20  # logits handled in one call of NumPy or a kernel: hundredths of a second, even if each is sorted
 
@@ -161,12 +162,43 @@ class InferenceNetwork(Protocol):
                 B, state = longer, self.select(state, np.arange(longer))
         return out
 
+    def read(
+        self,
+        ids: NDArray[np.int32],
+        starts: NDArray[np.intp],
+        lengths: NDArray[np.intp],
+        state: State,
+        streams: NDArray[np.intp],
+        sums: NDArray[np.float64],
+        scratch: Scratch,
+    ) -> State:
+        """Read a string after each of some `streams` of a state, which stays; return the states after the strings.
+
+        String i is ids[starts[i] : starts[i] + lengths[i]]. It is not empty, and the longest come first. log P of its
+        symbols is added to sums[0, i] and to sums[1, i], from the first symbol to the last, and sums[2, i] becomes the
+        minimum of itself and of each log P.
+        """
+        parts, rows = list[State](), self.rows_at_a_time(READ_ROWS)
+        for i in range(0, len(streams), rows):
+            group, t, shorter = slice(i, i + rows), 0, list[State]()
+            first, ends, of_group = starts[group], lengths[group], sums[:, group]
+            part, B = self.select(state, streams[group]), len(ends)
+            while B:
+                steps = min(int(ends[B - 1]) - t, max(1, SCORE_ROWS // B))
+                x = ids[first[:B] + np.arange(t, t + steps)[:, None]]
+                for log_p in self.log_probabilities(x, part, scratch):
+                    of_group[:2, :B] += log_p
+                    np.minimum(of_group[2, :B], log_p, out=of_group[2, :B])
+                t += steps
+                longer = int(np.count_nonzero(ends[:B] > t))
+                if longer < B:
+                    shorter.append(self.select(part, np.arange(longer, B)) if longer else part)
+                    B, part = longer, self.select(part, np.arange(longer)) if longer else part
+            parts += reversed(shorter)
+        return parts[0] if len(parts) == 1 else self.join(parts)
+
     def rows_at_a_time(self, wanted: int) -> int:
         """Return how many rows of logits to compute at once: `wanted`, or fewer to limit memory."""
-        return wanted
-
-    def streams_at_a_time(self, wanted: int) -> int:
-        """Return how many of many streams to read at once: `wanted` suits a recurrent network."""
         return wanted
 
 

@@ -14,7 +14,7 @@ from ...runtime.threads import inference_threads, run_tasks
 from ...text.symbols.codes import Text
 from ...text.symbols.vocabulary import Vocabulary
 from ..network.context import Context
-from ..network.protocol import SCORE_ROWS, InferenceNetwork, State
+from ..network.protocol import InferenceNetwork, State
 from ..network.scratch import ScratchPool
 from ..sampling.sampling_controls import SamplingControls, SamplingOptions, with_controls
 from ..sampling.text_sampler import text_sampler
@@ -22,7 +22,7 @@ from ..sampling.uniforms import Uniforms, root
 from ..scoring.string_scores import Strings, TextBlock, text_blocks
 from .text_state import FixedReading, Sums, TextState
 
-ROWS = 256  # sessions read in parallel: the products are efficient, and the states stay in the cache
+ROWS = 256  # minimum sessions of a thread's task, and those whose probabilities are computed at a time
 
 Indices = NDArray[np.intp]
 
@@ -32,16 +32,14 @@ class Sessions(NamedTuple):
 
     state: State
     seen: NDArray[np.bool_]  # (N, V): symbols since the start of each text or document
-    log_prob: NDArray[np.float64]  # (N,)
-    min_log_prob: NDArray[np.float64]  # (N,)
+    sums: NDArray[np.float64]  # (2, N): `log_prob` and `min_log_prob`
 
 
 class Advance(NamedTuple):
     """What sessions become after reading their pieces, computed but not yet stored."""
 
     which: Indices  # (n,)
-    log_prob: NDArray[np.float64]  # (n,)
-    min_log_prob: NDArray[np.float64]  # (n,)
+    sums: NDArray[np.float64]  # (2, n)
     streams: Sequence[Indices]  # the sessions of each part of the new state
     parts: Sequence[State]
     readers: Indices  # (symbols,): the session of each symbol read, and
@@ -89,7 +87,7 @@ class TextStates:
     @property
     def log_prob(self) -> NDArray[np.float64]:
         """The log-probability, in nats, of everything each session was fed or drew, (N,); see `TextState.log_prob`."""
-        return self._settled().log_prob.copy()
+        return np.array(self._settled().sums[0])
 
     @property
     def min_log_prob(self) -> NDArray[np.float64]:
@@ -97,7 +95,7 @@ class TextStates:
 
         Sessions keep it when they are selected or joined.
         """
-        return self._settled().min_log_prob.copy()
+        return np.array(self._settled().sums[1])
 
     def feed(self, pieces: Iterable[Text], which: Any = None) -> NDArray[np.float64]:
         """Read a piece of text in each session.
@@ -238,8 +236,8 @@ class TextStates:
                     "these states belong to another model, or to the model before it changed, and cannot be joined. "
                     "Keep the states of each model apart."
                 )
-        states, *arrays = zip(*(each._settled() for each in (self, *others)), strict=True)
-        joined = Sessions(self._network.join(states), *map(np.concatenate, arrays))
+        states, seen, sums = zip(*(each._settled() for each in (self, *others)), strict=True)
+        joined = Sessions(self._network.join(states), np.concatenate(seen), np.concatenate(sums, axis=1))
         return TextStates(self._vocabulary, self._network, joined, self._n_threads)
 
     def copy(self) -> TextStates:
@@ -249,7 +247,7 @@ class TextStates:
     __copy__ = copy
 
     def __len__(self) -> int:
-        return len(self._sessions.log_prob)
+        return len(self._sessions.seen)
 
     @overload
     def __getitem__(self, which: int) -> TextState: ...
@@ -258,13 +256,12 @@ class TextStates:
     def __getitem__(self, which: Any) -> TextState | TextStates:
         """Return a copy of one session as a `TextState`, or of several, in this order; an index may occur twice."""
         sessions, i = self._settled(), np.arange(len(self))[_index(which)]  # IndexError, as of a list
-        state, seen = self._network.select(sessions.state, np.atleast_1d(i)), sessions.seen[i].copy()
-        log_prob, min_log_prob = sessions.log_prob[i].copy(), sessions.min_log_prob[i].copy()
+        state = self._network.select(sessions.state, np.atleast_1d(i))
+        seen, sums = sessions.seen[i], sessions.sums[:, i]
         if i.ndim:
-            chosen = Sessions(state, seen, log_prob, min_log_prob)
+            chosen = Sessions(state, seen.copy(), sums.copy())
             return TextStates(self._vocabulary, self._network, chosen, self._n_threads)
-        sums = Sums(float(log_prob), float(min_log_prob))
-        return TextState(self._vocabulary, FixedReading(self._network, state), seen, sums)
+        return TextState(self._vocabulary, FixedReading(self._network, state), seen.copy(), Sums(*sums.tolist()))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return TextStates, (self._vocabulary, self._network, self._settled(), self._n_threads)
@@ -292,43 +289,33 @@ class TextStates:
 
     def _advance(self, which: Indices, strings: Strings) -> NDArray[np.float64]:
         """Read a string in each of these sessions; return log P of each string, (n,)."""
-        sessions, network, lengths, starts = self._settled(), self._network, strings.lengths, strings.starts
-        totals = np.stack([np.zeros(len(which)), sessions.log_prob[which], sessions.min_log_prob[which]])  # (3, n)
-        rows, advanced = network.rows_at_a_time(network.streams_at_a_time(ROWS)), list[tuple[Indices, State]]()
+        sessions, network, (ids, lengths), n = self._settled(), self._network, strings, len(which)
+        starts, parts, sums = strings.starts, list[tuple[Indices, State]](), np.zeros((3, n))
+        sums[1:] = sessions.sums.take(which, axis=1)
 
-        def read(group: Indices | slice) -> None:
-            streams, first, ends, sums, t = which[group], starts[group], lengths[group], totals[:, group], 0
-            state, B = network.select(sessions.state, streams), len(streams)
+        def read(first: Indices, length: Indices, streams: Indices, total: NDArray[np.float64]) -> None:
             with self._pool.scratch() as scratch:
-                while B:
-                    steps = min(int(ends[B - 1]) - t, max(1, SCORE_ROWS // B))
-                    x = strings.ids[first[:B] + np.arange(t, t + steps)[:, None]]
-                    for log_p in network.log_probabilities(x, state, scratch):  # one by one: the bits of a TextState
-                        sums[:2, :B] += log_p
-                        np.minimum(sums[2, :B], log_p, out=sums[2, :B])
-                    t += steps
-                    longer = int(np.count_nonzero(ends[:B] > t))
-                    if longer < B:
-                        ended = state if not longer else network.select(state, np.arange(longer, B))
-                        advanced.append((streams[longer:B], ended))
-                        B, state = longer, network.select(state, np.arange(longer)) if longer else state
-            totals[:, group] = sums
+                parts.append((streams, network.read(ids, first, length, sessions.state, streams, total, scratch)))
 
-        n, groups = len(which), list[Indices | slice]()
-        if n and lengths[0] and (lengths == lengths[0]).all():  # often a character each: no need to sort
-            groups += [slice(i, i + rows) for i in range(0, n, rows)]
+        def read_group(group: Indices) -> None:
+            of_group = sums.take(group, axis=1)
+            read(starts[group], lengths[group], which[group], of_group)
+            sums[:, group] = of_group
+
+        n_threads = inference_threads(self._n_threads) if n > ROWS else 1
+        same = n > 0 and len(ids) == n * int(lengths[0]) > 0 and bool((lengths == lengths[0]).all())
+        if same and n_threads == 1:  # often a character each: no need to sort
+            read(starts, lengths, which, sums)
         else:
             order = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]  # the longest first
-            groups += [order[i : i + rows] for i in range(0, len(order), rows)]
-        run_tasks(groups, read, inference_threads(self._n_threads) if len(groups) > 1 else 1)
-        of_string: NDArray[np.float64]
-        of_string, log_prob, least = totals
-        streams, parts = [of_part for of_part, _ in advanced], [part for _, part in advanced]
-        readers, ids = np.repeat(which, lengths), strings.ids
+            size = max(ROWS, n if n_threads == 1 else -(-n // (4 * n_threads)))
+            run_tasks([order[i : i + size] for i in range(0, len(order), size)], read_group, n_threads)
+        readers = which if len(ids) == n and same else np.repeat(which, lengths)
         ended = readers[ids == self._vocabulary.boundary] if self._vocabulary.boundary is not None else readers[:0]
-        self._pending = Advance(which, log_prob, least, streams, parts, readers, ids, ended)
+        streams, states = [of_part for of_part, _ in parts], [state for _, state in parts]
+        self._pending = Advance(which, sums[1:], streams, states, readers, ids, ended)
         self._settled()
-        return of_string
+        return np.asarray(sums[0])
 
     def _settled(self) -> Sessions:
         """Return the sessions, after storing what the last call read if Ctrl-C interrupted its storing.
@@ -338,12 +325,15 @@ class TextStates:
         new, sessions = self._pending, self._sessions
         if new is None:
             return sessions
-        if new.parts:
-            state = self._network.put(sessions.state, len(sessions.log_prob), new.streams, new.parts)
+        if len(new.parts) == 1 and len(new.which) == len(self) and np.array_equal(new.streams[0], np.arange(len(self))):
+            self._sessions = sessions = sessions._replace(state=new.parts[0])
+        elif new.parts:
+            state = self._network.put(sessions.state, len(self), new.streams, new.parts)
             self._sessions = sessions = sessions._replace(state=state)
-        sessions.log_prob[new.which], sessions.min_log_prob[new.which] = new.log_prob, new.min_log_prob
+        sessions.sums[:, new.which] = new.sums
         sessions.seen[new.readers, new.ids] = True
-        sessions.seen[new.ended] = False  # an end is the last symbol of its piece
+        if len(new.ended):
+            sessions.seen[new.ended] = False  # an end is the last symbol of its piece
         self._pending = None
         return sessions
 
@@ -357,9 +347,9 @@ def started_sessions(
     strings = _encoded(primes, vocabulary, "prime")
     N = len(strings.lengths)
     start, seen = network.repeat(network.start(), N), np.zeros((N, len(vocabulary)), np.bool_)
-    states = TextStates(vocabulary, network, Sessions(start, seen, np.zeros(N), np.zeros(N)), n_threads)
+    states = TextStates(vocabulary, network, Sessions(start, seen, np.zeros((2, N))), n_threads)
     states._advance(np.arange(N), strings)
-    states._sessions = states._sessions._replace(log_prob=np.zeros(N), min_log_prob=np.zeros(N))
+    states._sessions.sums[:] = 0
     return states
 
 
