@@ -301,18 +301,23 @@ def reading(name):
             "ids": ids(0, 1, 2, 3), "starts": np.array([0, 1], np.intp), "lengths": np.array([3, 3], np.intp),
             "context": context, "least": False, "out": np.empty(2),
         },
+        "read": {
+            "ids": ids(0, 1, 2, 3), "starts": np.array([0, 1], np.intp), "lengths": np.array([3, 3], np.intp),
+            "contexts": np.array([[-1, 1], [4, 4], [2, 3]], np.int32), "rows": np.array([2, 0], np.intp),
+            "after": np.empty((2, 2), np.int32), "sums": np.zeros((3, 2)), "first": 0, "last": 2,
+        },
         "rows_after": {"contexts": contexts, "out": np.empty((2, 5))},
         "rows_before": {"x": x, "contexts": contexts, "out": np.empty((3, 2, 5))},
     }[name]  # fmt: skip
 
 
-READERS = ["count", "count_and_score", "log_probabilities", "log_likelihoods", "rows_after", "rows_before"]
+READERS = ["count", "count_and_score", "log_probabilities", "log_likelihoods", "read", "rows_after", "rows_before"]
 SIZES = [
     (name, part, axis)
     for name in READERS
     for part, array in reading(name).items()
     for axis in range(np.ndim(array))
-    if part not in ("ids", "context") and (part, axis) != ("contexts", 1)  # of any length
+    if part not in ("ids", "context") and (part, axis) != ("contexts", 1) and (name, part) != ("read", "contexts")
 ]
 
 
@@ -353,6 +358,42 @@ def test_refuses_ids_beyond_the_vocabulary(name, part, bad):
 def test_a_trie_without_arrays_reads_nothing(name):
     with pytest.raises(ValueError, match="the trie has no arrays: call grow"):
         getattr(ngrams, name)(ngrams.Trie(3, 5), **reading(name))
+
+
+@pytest.mark.parametrize("order", [1, 2, 4])
+def test_strings_are_read_after_chosen_contexts_which_stay(order):
+    counts = counted([[0, 1, 2, 0, 1, 3, 2, 4] * 3], order, 5, 4)
+    rng, k = np.random.default_rng(0), order - 1
+    contexts, rows = rng.integers(-1, 5, (9, k)).astype(np.int32), rng.integers(0, 9, 40)  # of more than 32 streams
+    lengths, kept = np.array([5] * 7 + [3] * 20 + [1] * 13), contexts.copy()
+    starts, x = np.cumsum(lengths) - lengths, rng.integers(0, 5, lengths.sum()).astype(np.int32)
+    after, sums = np.empty((40, k), np.int32), np.zeros((3, 40))
+    sums[1] = 0.3
+    for bounds in ((0, 33), (33, 40)):
+        ngrams.read(counts.trie, x, starts, lengths, contexts, rows, after, sums, *bounds)
+    for i, text in enumerate(np.split(x, starts[1:])):
+        log_p, context = np.empty((len(text), 1)), np.ascontiguousarray(kept[rows[i : i + 1]])
+        ngrams.log_probabilities(counts.trie, text[:, None].copy(), context, log_p)
+        sum_, other = np.add.accumulate([[0, 0.3], *np.tile(log_p, 2)])[-1]
+        assert sums[:, i].tolist() == [sum_, other, log_p.min()]
+        assert after[i].tolist() == [*context[0], *text][len(text) :]
+    np.testing.assert_array_equal(contexts, kept)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rows": np.array([3, 0], np.intp)}, "rows must be from 0 to 2, not 3"),
+        ({"rows": np.array([0, -1], np.intp)}, "rows must be from 0 to 2, not -1"),
+        ({"first": -1}, "first and last must be from 0 to 2"),
+        ({"last": 3}, "first and last must be from 0 to 2"),
+        ({"starts": np.array([0, 2], np.intp)}, "string 1 is not within the 4 symbols"),
+    ],
+    ids=str,
+)
+def test_rows_outside_the_contexts_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        ngrams.read(ready(3, 5), **reading("read") | changes)
 
 
 @pytest.mark.parametrize(
