@@ -53,6 +53,13 @@ PROMISES = {
         "training that goes wrong leaves finite weights and says so",
         partial(run_cases, "divergent_settings"), 15_000, 10,
     ),
+    "sessions": Promise(
+        "many sessions have the bits of single ones", partial(run_cases, "random_sessions"), 30_000, 30,
+    ),
+    "restores": Promise(
+        "no allowed original is more probable than the restored text",
+        partial(run_cases, "random_restores"), 100_000, 60,
+    ),
     "threads": Promise("8 threads get what one gets, each as often", many_threads.run, 10_000, 10),
     "forks": Promise("a child forked during training trains its copy", forks.run, 200, 2),
     "hashes": Promise("hash seeds change nothing", hash_seeds.run, 14, 2),

@@ -1,0 +1,180 @@
+"""Restored texts on tiny alphabets: no original is more probable, and damaged texts of any kind are restored."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+
+from crnn import CharNGram, CharRNN, InvalidInputError
+from crnn.inference.restoring import restored_texts
+from crnn.inference.restoring.damage import Damage, is_letter
+
+ALPHABETS = ["aAb", "éeE ", "ab ", "ıİiI", "ßẞs", "e\u0301é", "a\ud800 ", "漢a", "aB1 ", "ﬁf i"]
+NASTY = "_?\x00\n\u202e\ud800\U0010ffff\u0301żżŻŻ"  # outside the alphabets
+BEAMS = 4096  # more than there are prefixes
+MODELS = 60
+
+
+@functools.lru_cache(maxsize=MODELS)
+def model_of(kind):
+    """Return a model of texts over a tiny alphabet, or of bytes, and its symbols."""
+    rng = np.random.default_rng([14, kind])
+    symbols = list(ALPHABETS[kind % len(ALPHABETS)])
+    texts = ["".join(rng.choice(symbols, rng.integers(1, 9))) for _ in range(20)]
+    min_count = int(rng.integers(1, 3))
+    if min_count == 2:
+        texts += [symbols[0] + chr(code) for code in range(0x4E00, 0x4E09)]  # unknown
+    if kind % 7 == 6:
+        symbols = [b"a", b"A", b" ", b"\xe9"]
+        texts = [b"".join(rng.choice(np.array(symbols, object), rng.integers(1, 9))) for _ in range(20)]
+    X = texts if rng.integers(2) else texts[0][:0].join(texts)
+    if rng.integers(2):
+        return CharNGram(int(rng.integers(1, 5)), min_count=min_count).fit(X), symbols
+    network = CharRNN(5, min_count=min_count, max_steps=60, random_state=kind, n_threads=1)
+    return network.set_params(cell=["rnn", "gru", "lstm"][rng.integers(3)]).fit(X), symbols
+
+
+def codes_of(text):
+    """Return the code points or bytes of a text."""
+    return [*text] if isinstance(text, bytes) else [*map(ord, text)]
+
+
+class Rules:
+    """What a damage allows for each symbol of a text, written anew from the documentation."""
+
+    def __init__(self, damage, vocabulary):
+        self.damage, self.vocabulary = damage, vocabulary
+        self.known = [symbol for symbol in vocabulary if isinstance(symbol, str | bytes)]
+        self.codes = [ord(symbol) for symbol in self.known]
+        self.folds = [damage.fold(code, vocabulary) for code in self.codes]
+        self.letters = [is_letter(code, vocabulary) for code in self.codes]
+
+    def is_marked(self, code):
+        """Return whether a symbol may be a typo."""
+        return bool(self.damage.typos) and code != self.damage.gap and is_letter(code, self.vocabulary)
+
+    def candidates(self, code):
+        """Return the ids of the symbols that a code may stand for, and of those that it may be mistyped for.
+
+        An id of -1 - code is a symbol that the model does not know, and that stays as it is.
+        """
+        if code == self.damage.gap:
+            return list(range(len(self.known))), []
+        kept = [i for i, fold in enumerate(self.folds) if fold == self.damage.fold(code, self.vocabulary)]
+        kept = kept or ([-1 - code] if self.vocabulary.unknown is not None else [])
+        upper, others = chr(code).isupper(), []
+        if self.is_marked(code):
+            others = [i for i, is_one in enumerate(self.letters) if is_one and i not in kept
+                      and (self.damage.case or chr(self.codes[i]).isupper() == upper)]  # fmt: skip
+        return (kept, others) if kept else (others, [])
+
+
+def originals(rules, text):
+    """Return every original that the damage allows, with the largest log-probability of the damage."""
+    damage, known, letters, codes = rules.damage, rules.known, rules.letters, rules.codes
+    x = codes_of(text)
+    marked, rate, allowed = [*map(rules.is_marked, x)], damage.typos / 4, [*map(rules.candidates, x)]
+    found: dict[tuple[int, ...], float] = {}
+
+    def go(p, so_far, cost, last):
+        if p == len(x):
+            found[so_far] = max(cost, found.get(so_far, -math.inf))
+        if p < len(x):
+            kept, others = allowed[p]
+            for i in kept:
+                go(p + 1, (*so_far, i), cost + (math.log1p(-damage.typos) if marked[p] else 0.0), "read")
+            if last != "inserted" and marked[p]:
+                go(p + 1, so_far, cost + math.log(rate / (len(others) + 1)), "skipped")
+                for i in others:
+                    go(p + 1, (*so_far, i), cost + math.log(rate / len(others)), "read")
+                if p + 1 < len(x) and marked[p + 1] and x[p] != x[p + 1]:
+                    for i in allowed[p + 1][0]:
+                        for j in kept:
+                            go(p + 2, (*so_far, i, j), cost + math.log(rate), "read")
+        if last == "read":
+            near = any(marked[k] for k in (p - 1, p) if 0 <= k < len(x))
+            for i in range(len(known)):
+                if letters[i] and rate and near:
+                    go(p, (*so_far, i), cost + math.log(rate), "inserted")
+                if damage.spaces and codes[i] == ord(" ") and 0 < p < len(x):
+                    go(p, (*so_far, i), cost, "inserted")
+
+    go(0, (), 0.0, "read")
+    of_code = chr if isinstance(text, str) else lambda code: bytes([code])
+    return {text[:0].join(known[i] if i >= 0 else of_code(-1 - i) for i in ids): cost for ids, cost in found.items()}
+
+
+def damaged(rng, symbols, length):
+    """Return a damaged text of about this length: some symbols in another case or nasty."""
+    joined = symbols[0][:0].join(rng.choice(np.array(symbols, object), length))
+    if rng.integers(3) == 0:
+        joined = joined.swapcase()
+    if rng.integers(3) == 0 and length:
+        at, nasty = rng.integers(length), NASTY[rng.integers(len(NASTY))]
+        nasty = nasty if isinstance(joined, str) else nasty.encode("utf-8", "surrogatepass")[:1]
+        joined = joined[:at] + nasty + joined[at + 1 :]
+    return joined
+
+
+def applied(text, changes):
+    """Return a text with the changes made."""
+    parts, at = [], 0
+    for start, stop, before, after, _ in changes:
+        assert text[start:stop] == before
+        parts += [text[at:start], after]
+        at = stop
+    return text[:0].join([*parts, text[at:]])
+
+
+def case(i, folder):
+    """Try one text."""
+    rng = np.random.default_rng([15, i])
+    model, symbols = model_of(int(rng.integers(MODELS)))
+    gap = "_" if isinstance(symbols[0], str) else b"_"
+    options = {"case": bool(rng.integers(2)), "accents": bool(rng.integers(2)), "spaces": bool(rng.integers(2)),
+               "gaps": [None, gap][rng.integers(2)], "typos": [None, 0.05, 0.5, 0.9][rng.integers(4)]}  # fmt: skip
+    text = damaged(rng, symbols, int(rng.integers(4 if options["typos"] else 7)))
+    prime = type(text)().join(rng.choice(np.array(symbols, object), rng.integers(3)))
+    margin, restored_texts.MARGIN = restored_texts.MARGIN, math.inf
+    try:
+        return fault_of(model, text, prime, options)
+    except Exception as error:
+        return f"{type(error).__name__}: {error} for {text!r} after {prime!r}, {options}, model {model!r}"
+    finally:
+        restored_texts.MARGIN = margin
+
+
+def fault_of(model, text, prime, options):
+    """Return what is wrong with the restored text, or None."""
+    vocabulary, what = model.vocabulary_, f"{text!r} after {prime!r}, {options}, {model!r}"
+    try:
+        model.start(prime)
+        rules = Rules(Damage.check(vocabulary, **options), vocabulary)
+        refused = next((code for code in codes_of(text) if not rules.candidates(code)[0]), None)
+    except InvalidInputError:
+        refused = "an argument"
+    try:
+        best = model.restore(text, beams=BEAMS, prime=prime, **options)
+    except InvalidInputError as error:
+        return None if refused is not None else f"refused ({error}): {what}"
+    if refused is not None:
+        return f"not refused for {refused!r}: {what}"
+    found = originals(rules, text)
+    if best not in found:
+        return f"{best!r} is no original of {what}"
+    states = model.start([prime]).copy()[np.zeros(len(found), np.intp)]
+    total = states.feed(list(found)) + np.array([*found.values()])
+    if vocabulary.boundary is not None:
+        total += states.end()
+    restored = total[[*found].index(best)]
+    if not restored >= total.max() - 1e-4:
+        return f"{best!r} has {restored}, but {[*found][total.argmax()]!r} has {total.max()}: {what}"
+    changed, changes = model.restore(text, beams=BEAMS, prime=prime, changes=True, **options)
+    if (changed, applied(text, changes)) != (best, best):
+        return f"the changes {changes} make {applied(text, changes)!r} of {what}, not {best!r}"
+    few = model.restore([text, text[:1], text[:0]], prime=prime, **options)
+    if few[0] != model.restore(text, prime=prime, **options) or few[0] not in found or len(few) != 3:
+        return f"in a list: {few!r} for {what}"
+    return None
