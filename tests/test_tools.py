@@ -187,3 +187,15 @@ def test_an_environment_that_was_not_completed_is_made_anew(tmp_path, pip):
 
 def test_the_emulated_tests_exist():
     assert all((ROOT / file).exists() for file in tool("emulated").TESTS)
+
+
+def test_the_page_of_trials_keeps_the_rows_of_other_promises(tmp_path):
+    reliability, page = tool("reliability"), tmp_path / "trials.md"
+    reliability.write_page(page, {"kill": "| `kill` | old | 7 | 0 | | |"}, ["kill", "bits"])
+    rows = reliability.recorded(page)
+    assert rows["bits"] == "| `bits` | | not tried | | | |"
+    reliability.write_page(page, rows | {"bits": "| `bits` | new | 11 | 0 | | |"}, ["kill", "bits"])
+    assert reliability.recorded(page) == {
+        "kill": "| `kill` | old | 7 | 0 | | |",
+        "bits": "| `bits` | new | 11 | 0 | | |",
+    }

@@ -3,6 +3,7 @@
     python tools/reliability.py                     all of them, as often as is usual: hours
     python tools/reliability.py --share 0.01        a hundredth of that
     python tools/reliability.py kill mutations --count 1000
+    python tools/reliability.py --page              write what was tried into docs/development/trials.md
     python tools/reliability.py --figures           print the figures of docs/reliability.md and try nothing
     python tools/reliability.py --figures responses --count 10
 
@@ -12,13 +13,39 @@ It tries the installed package, or the checkout if PYTHONPATH names its src. The
 from __future__ import annotations
 
 import argparse
+import datetime
 import importlib
 import sys
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "development" / "trials.md"
 SHOWN = 5  # failures of a promise
+HEADER = "| name | promise | trials | failures | date | version and processor |"
+
+
+def recorded(page: Path) -> dict[str, str]:
+    """Return the rows of a page of trials by the names of their promises."""
+    lines = page.read_text(encoding="utf-8").splitlines() if page.exists() else []
+    rows = [line for line in lines if line.startswith("| `")]
+    return {row.split("`")[1]: row for row in rows}
+
+
+def write_page(page: Path, rows: dict[str, str], names: list[str]) -> None:
+    """Write a page of trials: a row for each promise, in the order of `names`."""
+    lines = [
+        "# Trials",
+        "",
+        "When each promise of [Guarantees](../reliability.md) was last tried, and how often. The command",
+        "`python tools/reliability.py --page` tries all of them and writes this page; with names it tries those, and",
+        "the other rows stay.",
+        "",
+        HEADER,
+        "|---|---|---|---|---|---|",
+        *(rows.get(name, f"| `{name}` | | not tried | | | |") for name in names),
+    ]
+    page.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def main() -> int:
@@ -31,6 +58,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, help="how often each is tried")
     parser.add_argument("--share", type=float, default=1.0, help="of the usual counts (default: 1)")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments and changes (default: 0)")
+    parser.add_argument("--page", nargs="?", type=Path, const=PAGE, help=f"(default: {PAGE.relative_to(ROOT)})")
     parser.add_argument("--figures", nargs="*", choices=figures, help="print tables and try nothing (default: all)")
     arguments = parser.parse_args()
     if arguments.figures is not None:
@@ -42,6 +70,8 @@ def main() -> int:
         return 0
     if unknown := set(arguments.names) - promises.keys():
         parser.error(f"unknown promise {min(unknown)!r}; choose from {', '.join(promises)}")
+    crnn, build_info = importlib.import_module("crnn"), importlib.import_module("crnn.runtime.build_info")
+    made_by = f"{crnn.__version__}, {build_info.processor_name()}"
     failed = False
     print(f"| {'promise':<66} | {'tries':>22} | failures | seconds |", flush=True)
     print(f"|{'-' * 68}|{'-' * 23}:|---------:|--------:|", flush=True)
@@ -55,6 +85,10 @@ def main() -> int:
         print(f"| {promise.text:<66} | {tries:>22} | {failures:>8} | {seconds:>7.0f} |", flush=True)
         for failure in outcome.failures[:SHOWN]:
             print(f"  {name}: {failure}", file=sys.stderr, flush=True)
+        if arguments.page is not None:
+            cells = f"`{name}`", promise.text, tries, str(failures), datetime.date.today().isoformat(), made_by
+            rows = recorded(arguments.page) | {name: f"| {' | '.join(cells)} |"}
+            write_page(arguments.page, rows, list(promises))
         failed |= bool(outcome.failures) or not outcome.tries
     return int(failed)
 
