@@ -28,6 +28,7 @@ NEEDED = {  # what a page's blocks import that tests may lack
     "many_processes.md": ("joblib",),
     "search.md": ("optuna", "sklearn"),
     "tasks.md": ("sklearn",),
+    "languages.md": ("wordfreq",),
     "curves.md": ("pandas", "tensorboardX"),
 }
 PEERS = {"export.md", "curves.md", "search.md"}  # pages that need the extra of that name
