@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from crnn import CharNGram, CharRNN, InvalidInputError, Lines, Mixture
+from crnn.inference.restoring import restored_texts
 
 TEXT = "The function returns a list of strings. Été à la mer, déjà vu. " * 5
 NAMES = ["Anna", "Bob", "Eve", "Hannah", "anno"] * 3
@@ -142,7 +143,14 @@ def test_log_odds_compare_whole_texts(network):
     assert log_odds == pytest.approx(np.subtract(*network.score_samples([text, undone])), abs=1e-9)
 
 
-def test_log_odds_of_a_gap_compare_all_symbols(network):
+def test_a_missing_space_costs_nothing(counts):
+    text, [change] = counts.restore("alist", spaces=True, changes=True)
+    assert (text, change[:4]) == ("a list", (1, 1, "", " "))
+    assert change.log_odds == pytest.approx(counts.start().feed(text).log_prob - counts.start().feed("alist").log_prob)
+
+
+def test_log_odds_of_a_gap_compare_all_symbols(network, monkeypatch):
+    monkeypatch.setattr(restored_texts, "ROWS", 3)  # alternatives read at a time
     text, [change] = network.restore("_ob", gaps="_", changes=True)
     symbols = [symbol for symbol in map(str, network.vocabulary_) if len(symbol) == 1]
     scores = dict(zip(symbols, network.score_samples([symbol + "ob" for symbol in symbols]), strict=True))
