@@ -189,6 +189,8 @@ def test_unknown_characters_occur_in_the_prime_alone():
 
 @pytest.mark.parametrize(("options", "message"), [
     ({"top_k": 3}, "top_k does not work together with matching"),
+    ({"top_k": np.zeros(2, [("a", int)])}, "top_k must be"),
+    ({"stop": np.array(["a", "b"])}, "stop does not work together with matching"),
     ({"top_p": 0.5}, "top_p does not"),
     ({"min_p": 0.1}, "min_p does not"),
     ({"repetition_penalty": 1.1}, "repetition_penalty does not"),

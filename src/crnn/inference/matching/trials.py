@@ -17,7 +17,7 @@ from ...runtime.threads import inference_threads, run_tasks, split_range
 from ...text.symbols.vocabulary import Vocabulary
 from ..network.context import Context
 from ..network.protocol import InferenceNetwork, State
-from ..sampling.sampling_controls import CONTROLS, SamplingControls, SamplingOptions
+from ..sampling.sampling_controls import OFF, SamplingControls, SamplingOptions
 from ..sampling.text_drawing import MAX_LENGTH, Draw, TextRequest, document_head, encoded_prime, text_length
 from ..sampling.uniforms import Uniforms, root
 from ..scoring.string_scores import Strings
@@ -143,13 +143,13 @@ def kept(owner: Any, network: InferenceNetwork, key: Any, make: Callable[[], T])
 
 def checked_controls(vocabulary: Vocabulary, options: SamplingOptions) -> SamplingControls:
     """Return the controls of samples that must match; controls that would make the samples inexact are refused."""
+    controls = SamplingControls.check(vocabulary, options)
     for name in REFUSED:
-        if options.get(name, CONTROLS[name].default) != CONTROLS[name].default:
+        if options.get(name) is not None if name == "stop" else controls.numbers[name] != OFF[name]:
             raise InvalidInputError(
                 f"{name} does not work together with matching, which then could not be exact. Omit one of them; "
                 "temperature and logit_bias may be combined with matching."
             )
-    controls = SamplingControls.check(vocabulary, options)
     if controls.numbers["temperature"] == 0:
         raise InvalidInputError(
             "temperature is 0, which leaves one text, and matching needs several. Raise the temperature, or use "
