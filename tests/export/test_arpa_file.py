@@ -52,7 +52,7 @@ def test_documents(tmp_path, order):
         assert score(table, words, order) == pytest.approx(expected, abs=1e-5 * len(words))
 
 
-@pytest.mark.parametrize("text", ["to be\nor not", b"to be\xffnot"])
+@pytest.mark.parametrize("text", ["to be\nor not", "to|be|\nor", b"to be\xffnot"])
 def test_running_text(tmp_path, text):
     model = CharNGram(3).fit(text * 3)
     model.export_arpa(tmp_path / "text.arpa")

@@ -42,7 +42,7 @@ def _tokens(vocabulary: Vocabulary, space: str) -> list[str]:
     """Return a word of the file for each symbol: itself if it can be read, else its code point or its byte."""
     if not isinstance(space, str) or not space.isprintable() or not space or any(map(str.isspace, space)):
         raise InvalidInputError(f"space must be a str of printable characters without spaces, not {short_repr(space)}")
-    if space in (START, END, OTHER) or (vocabulary.kind == "characters" and space in vocabulary and space != " "):
+    if space in (START, END, OTHER) or (vocabulary.kind == "characters" and {" ", space} <= {*vocabulary}):
         raise InvalidInputError(f"space is {space!r}, which the model uses for another symbol. Choose another token.")
     symbols: list[Any] = [vocabulary[i] for i in range(len(vocabulary))]
     special: dict[Any, str] = {BOUNDARY: END, UNKNOWN: OTHER, " ": space}
