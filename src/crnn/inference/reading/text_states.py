@@ -12,6 +12,7 @@ from ...errors import InvalidInputError
 from ...parameters.checks import checked_int
 from ...runtime.threads import inference_threads, run_tasks
 from ...text.symbols.codes import Text
+from ...text.symbols.codes import pieces as codes_of
 from ...text.symbols.vocabulary import Vocabulary
 from ..network.context import Context
 from ..network.protocol import InferenceNetwork, State
@@ -290,7 +291,7 @@ class TextStates:
     def _advance(self, which: Indices, strings: Strings) -> NDArray[np.float64]:
         """Read a string in each of these sessions; return log P of each string, (n,)."""
         sessions, network, (ids, lengths), n = self._settled(), self._network, strings, len(which)
-        starts, parts, sums = strings.starts, list[tuple[Indices, State]](), np.zeros((3, n))
+        parts, sums = list[tuple[Indices, State]](), np.zeros((3, n))
         sums[1:] = sessions.sums.take(which, axis=1)
 
         def read(first: Indices, length: Indices, streams: Indices, total: NDArray[np.float64]) -> None:
@@ -303,7 +304,9 @@ class TextStates:
             sums[:, group] = of_group
 
         n_threads = inference_threads(self._n_threads) if n > ROWS else 1
-        same = n > 0 and len(ids) == n * int(lengths[0]) > 0 and bool((lengths == lengths[0]).all())
+        length = int(lengths[0]) if n else 0
+        same = len(ids) == n * length > 0 and bool((lengths == length).all())
+        starts = np.arange(0, len(ids), length) if same else strings.starts
         if same and n_threads == 1:  # often a character each: no need to sort
             read(starts, lengths, which, sums)
         else:
@@ -330,7 +333,8 @@ class TextStates:
         elif new.parts:
             state = self._network.put(sessions.state, len(self), new.streams, new.parts)
             self._sessions = sessions = sessions._replace(state=state)
-        sessions.sums[:, new.which] = new.sums
+        for own, its in zip(sessions.sums, new.sums, strict=True):
+            own[new.which] = its
         sessions.seen[new.readers, new.ids] = True
         if len(new.ended):
             sessions.seen[new.ended] = False  # an end is the last symbol of its piece
@@ -369,6 +373,9 @@ def _encoded(pieces: Iterable[Text], vocabulary: Vocabulary, name: str) -> Strin
     """Return the ids of all pieces; nothing has been read if one has an unknown symbol."""
     wanted = str if vocabulary.kind == "characters" else bytes
     if type(pieces) is list and set(map(type, pieces)) == {wanted}:  # a check of each takes as long as counts read it
+        parts = [vocabulary.ids_of_codes(codes) for codes in codes_of(wanted().join(pieces))]
+        if len(parts) == 1 and np.minimum.reduce(parts[0]) >= 0:
+            return Strings(parts[0], np.fromiter(map(len, pieces), np.intp, len(pieces)))
         return Strings.encode(TextBlock(0, pieces), vocabulary, name=name, ended=False)
     blocks = text_blocks(pieces, vocabulary, name=name)
     encoded = [Strings.encode(block, vocabulary, name=name, ended=False) for block in blocks]
