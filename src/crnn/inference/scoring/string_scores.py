@@ -95,24 +95,15 @@ class Strings(NamedTuple):
         index.
         """
         texts = block.texts if texts is None else texts
-        end = [] if vocabulary.boundary is None or not ended else [vocabulary.boundary]
-        room = len(end) if len(texts) == 1 else 0  # for the end of a single text, since appending copies a long one
+        lengths = np.fromiter(map(len, texts), np.intp, len(texts))
         try:
-            joined, done = _joined(texts, vocabulary), 0
-            ids = np.empty(len(joined) + room, np.int32)
-            for piece in encoded_pieces(vocabulary, [joined], name):
-                ids[done : done + len(piece)] = piece
-                done += len(piece)
+            ids = encoded_pieces(vocabulary, [_joined(texts, vocabulary)], name)
+            return cls.followed(ids, lengths, vocabulary.boundary if ended else None)
         except InvalidInputError:
             for i, text in enumerate(block.texts, block.first):  # find the one that raises
                 with item_of(name, i):
                     vocabulary.encode(text, name=f"{name}[{i}]")
             raise
-        if len(texts) == 1:
-            ids[done:] = end
-            return cls(ids, np.array([len(ids)], np.intp))
-        strings = cls(ids, np.fromiter(map(len, texts), np.intp, len(texts)))
-        return strings.followed_by(*end) if end else strings
 
     @classmethod
     def encode_any(cls, texts: list[Any], vocabulary: Vocabulary) -> tuple[Strings, NDArray[np.bool_]]:
@@ -127,12 +118,35 @@ class Strings(NamedTuple):
         ([1, 0, 0, 0, 1], [False, False, True])
         """
         lengths, lacking = np.array([*map(len, texts)], np.intp), np.zeros(len(texts), np.bool_)
-        parts = [vocabulary.ids_of_codes(codes) for codes in pieces(_joined(texts, vocabulary))]
-        ids = np.concatenate([np.empty(0, np.int32), *parts])
-        places = np.flatnonzero(ids < 0)
-        lacking[np.searchsorted(np.cumsum(lengths), places, side="right")] = True
-        ids[places] = 0
-        return cls(ids, lengths).followed_by(vocabulary.boundary), lacking
+        ends = np.cumsum(lengths)
+
+        def known() -> Iterator[NDArray[np.int32]]:
+            done = 0
+            for codes in pieces(_joined(texts, vocabulary)):
+                ids = vocabulary.ids_of_codes(codes)
+                places = np.flatnonzero(ids < 0)
+                lacking[np.searchsorted(ends, done + places, side="right")] = True
+                ids[places] = 0
+                yield ids
+                done += len(ids)
+
+        return cls.followed(known(), lengths, vocabulary.boundary), lacking
+
+    @classmethod
+    def followed(cls, ids: Iterable[NDArray[Any]], lengths: NDArray[np.intp], symbol: int | None) -> Strings:
+        """Return strings, given in pieces one after another, each followed by a symbol; None: by nothing.
+
+        To copy 100 million ids at once would take longer than Ctrl-C may.
+        """
+        end = [symbol] if symbol is not None and len(lengths) == 1 else []
+        joined, done = np.empty(int(lengths.sum()) + len(end), np.int32), 0
+        for piece in ids:
+            joined[done : done + len(piece)] = piece
+            done += len(piece)
+        if not end:
+            return cls(joined, lengths).followed_by(symbol)
+        joined[done:] = end
+        return cls(joined, lengths + 1)
 
     def followed_by(self, symbol: int | None) -> Strings:
         """Return the strings with a symbol appended to each; None: unchanged.
