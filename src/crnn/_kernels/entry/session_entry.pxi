@@ -13,8 +13,8 @@ cdef class Session:
 
     Its arrays are allocated and checked once, since this takes longer than reading a symbol. A state is a tuple of
     arrays of N streams without the units' padding: h (L, N, units), c likewise if the cell has one, and with a table
-    of pairs `before` (1, N, 1) of int32. All streams of a state advance completely or, if a call raises an error, not at
-    all: no signal is handled on the way. Threads may share the steps of one stream: see `SharedStep`. `weights` are
+    of pairs `before` (1, N, 1) of int32. All streams of a state advance completely or, if a call raises an error, not
+    at all: no signal is handled on the way. Threads may share the steps of one stream: see `SharedStep`. `weights` are
     `PackedWeights`.
     """
     cdef readonly Network network

@@ -298,8 +298,9 @@ def log_likelihoods(Trie trie not None, const int[::1] ids not None, const Py_ss
 
 
 def read(Trie trie not None, const int[::1] ids not None, const Py_ssize_t[::1] starts not None,
-         const Py_ssize_t[::1] lengths not None, const int[:, ::1] contexts not None, const Py_ssize_t[::1] rows not None,
-         int[:, ::1] after not None, double[:, ::1] sums not None, Py_ssize_t first, Py_ssize_t last):
+         const Py_ssize_t[::1] lengths not None, const int[:, ::1] contexts not None,
+         const Py_ssize_t[::1] rows not None, int[:, ::1] after not None, double[:, ::1] sums not None,
+         Py_ssize_t first, Py_ssize_t last):
     """Read string b, ids[starts[b]:starts[b] + lengths[b]], after context rows[b]; after[b] becomes its context then.
 
     For the strings [first, last). log P of each symbol is added to sums[0, b] and to sums[1, b], and sums[2, b] becomes
