@@ -309,9 +309,10 @@ def read(Trie trie not None, const int[::1] ids not None, const Py_ssize_t[::1] 
     cdef Py_ssize_t n = lengths.shape[0], k = contexts.shape[1], b, i, count
     cdef double log_p
     cdef Cursor[STREAMS] c
-    for name, size in (("starts", starts.shape[0]), ("rows", rows.shape[0]), ("contexts after", after.shape[0]),
-                       ("streams of sums", sums.shape[1])):
-        require_size(name, size, n)
+    require_size("starts", starts.shape[0], n)
+    require_size("rows", rows.shape[0], n)
+    require_size("contexts after", after.shape[0], n)
+    require_size("streams of sums", sums.shape[1], n)
     require_size("sums of a stream", sums.shape[0], 3)
     require_size("symbols of a context", after.shape[1], k)
     if not 0 <= first <= last <= n:
