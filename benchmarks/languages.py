@@ -65,7 +65,7 @@ def words() -> dict[str, list[str]]:
 
 
 def held_out(language: str) -> list[str]:
-    """Return the words that are not learned."""
+    """Return the words held out of training."""
     return words()[language][N_COMMON::4]
 
 
@@ -119,7 +119,7 @@ def trained(model: Any) -> Contender:
 
 
 def contenders(network: float = 0.0) -> Iterator[tuple[str, Contender]]:
-    """Yield the programs that are installed."""
+    """Yield the installed programs."""
     yield "`TextClassifier(CharNGram(order=5, min_count=2))`", trained(TextClassifier(CharNGram(order=5, min_count=2)))
     if network:
         texts, labels = learned()

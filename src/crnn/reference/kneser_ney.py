@@ -48,7 +48,7 @@ class KneserNey:
         return [self.probability(context, w) for w in range(self.symbols)]
 
     def log_probability(self, text: Sequence[int]) -> float:
-        """Return log P of a text, which starts like those that were counted."""
+        """Return log P of a text, which starts like the counted texts."""
         start = [] if self.boundary is None else [self.boundary]
         return sum(math.log(self.probability([*start, *text[:i]], w)) for i, w in enumerate(text))
 

@@ -23,7 +23,7 @@ from ..network.scratch import ScratchPool
 
 Reduce = Literal["sum", "mean", "min", "scaled"]  # how to combine the log-probabilities of a string's symbols
 REDUCTIONS = get_args(Reduce)
-POWERS = {"mean": 1.0, "scaled": 0.75}  # of the length by which a sum is divided
+POWERS = {"mean": 1.0, "scaled": 0.75}  # a sum is divided by this power of the length
 
 BLOCK_STRINGS = 1 << 15  # maximum strings held at a time
 BLOCK_SYMBOLS = 1 << 22  # maximum total symbols of these, unless one string has more
