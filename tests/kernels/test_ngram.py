@@ -128,6 +128,16 @@ def test_invalid_contexts_of_several_tries(name, place, value):
         ngrams.ClassCounts(**arrays)
 
 
+@pytest.mark.parametrize("short", ["suffixes", "scales", "firsts"])
+def test_unrolling_needs_a_place_for_each_row(short):
+    trie, room = counted([[0, 1, 3]], 2, 4, 3).trie, {"suffixes": 1, "scales": 1, "firsts": 2}
+    room[short] -= 1
+    types = zip(room.values(), (np.int32, float, np.int32), strict=True)
+    rest = [np.zeros(99, np.int32) for _ in range(3)]
+    with pytest.raises(ValueError, match="rows: too few"):
+        ngrams.unroll(trie, 0, *np.zeros((2, 1), np.int32), *(np.zeros(n, t) for n, t in types), *rest, np.zeros(99))
+
+
 @pytest.mark.parametrize(("x", "lengths"), [([4], [1]), ([-1], [1]), ([0, 1], [1]), ([0], [2, -1]), ([0], [2])])
 def test_invalid_strings_under_all_tries(x, lengths):
     tables = ngrams.ClassCounts(**unrolled_of([counted([[0, 1, 3]], 2, 4, 3)]))

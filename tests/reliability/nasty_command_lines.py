@@ -83,8 +83,11 @@ def command_line(rng, commands):
 def run(words, given):
     """Run a command as a process would, with bytes on standard input; return its exit code and standard error."""
 
+    running = [True]
+
     def alarm(number, frame):
-        signal.raise_signal(signal.SIGINT)
+        if running:
+            signal.raise_signal(signal.SIGINT)
 
     streams = sys.stdin, sys.stdout, sys.stderr
     sys.stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(given)), "utf-8")
@@ -93,9 +96,11 @@ def run(words, given):
     signal.setitimer(signal.ITIMER_REAL, LONGEST)
     try:
         try:
-            code = main(words)
-        except SystemExit as error:
-            code = error.code
+            try:
+                code = main(words)
+            except SystemExit as error:
+                code = error.code
+            running.clear()
         except KeyboardInterrupt:  # after the command, or before it: `crnn.__main__` has it end the process
             code = 130
         signal.setitimer(signal.ITIMER_REAL, 0)

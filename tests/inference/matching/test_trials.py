@@ -94,6 +94,16 @@ def test_a_trial_in_the_tree_has_the_conditional_probability(lstm, options):
         assert log_q == pytest.approx(log_p - math.log(tree.upper), abs=2e-13)
 
 
+def test_trials_outside_the_tree_succeed_as_often_as_texts_match(lstm, monkeypatch):
+    monkeypatch.setattr(prefix_tree, "SIZES", (4,))
+    texts = ["".join(t) for t in itertools.product(LETTERS, repeat=4)]
+    p = float(np.exp(lstm.score_samples([text for text in texts if re.fullmatch("[abh][an]{2}[abn]", text)])).sum())
+    found = lstm.match_probability("[abh][an]{2}[abn]")
+    rate = p / found.upper  # of the trials; many fail, since little is known before they begin
+    assert rate < 0.9
+    assert found.estimate == pytest.approx(p, abs=5 * found.upper * math.sqrt(rate * (1 - rate) / trials.ESTIMATE_TRIALS))
+
+
 @pytest.mark.parametrize("pattern", [".*nn.*", "[bh].*"])  # what begins with b or h matches whatever follows
 def test_sample_i_depends_on_the_seed_and_i_alone(model, pattern, monkeypatch):
     def drawn(k, n_threads=1):

@@ -117,7 +117,7 @@ def automaton(pattern: str | bytes | re.Pattern[Any], symbols: Sequence[str | by
     pattern = pattern.pattern if isinstance(pattern, re.Pattern) else pattern
     try:
         tree = parser.parse(pattern, flags)
-        places = _Places(tree.state.str, tree.state.flags, symbols)
+        places = _Places(tree.state.str, symbols)
         end = places.follow(tree, tree.state.flags, places.new())
         return _determined(places, end)
     except re.error as error:
@@ -138,7 +138,7 @@ class _Places:
     A move reads a symbol of a set; a free move reads nothing, and may be on condition of the symbols around it.
     """
 
-    def __init__(self, text: str | bytes, flags: int, symbols: Sequence[str | bytes]) -> None:
+    def __init__(self, text: str | bytes, symbols: Sequence[str | bytes]) -> None:
         self.text, self.symbols = text, symbols
         self.moves: list[tuple[int, int] | None] = []  # of each place: the number of a set, and the next place
         self.free: list[list[tuple[int, str, int]]] = []  # the next place, the assertion, its place among `asked`
