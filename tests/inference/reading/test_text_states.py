@@ -199,6 +199,7 @@ INVALID = [
     (["a"], [0.0], r"^which is invalid for 3 sessions: indices must be whole numbers"),
     (["a"], [[0]], r"^which must be a list of indices"),
     (["a"], 1, r"^which must be a list of indices"),
+    (["a"], 2**63, r"^which is invalid for 3 sessions: an index of more than 62 bits"),
     (["a"], [0, [1]], r"^which is invalid for 3 sessions"),
 ]
 
@@ -218,6 +219,8 @@ def test_other_refusals(documents):
         states.sample(random_state=[1, 2, 3])
     with pytest.raises(IndexError, match="index 2 is out of bounds"):
         states[2]
+    with pytest.raises(IndexError, match="is out of bounds"):
+        states[-(2**63)]
     with pytest.raises(InvalidInputError, match="has no end"):
         MODELS["tanh"]().start([""]).end()
     with pytest.raises(InvalidInputError, match=r"^prime\[1\] contains 'z'"):
