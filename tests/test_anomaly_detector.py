@@ -353,7 +353,7 @@ def test_a_held_out_text_with_an_unseen_symbol_is_refused_before_training(model,
 def test_before_fit():
     detector = AnomalyDetector(counts())
     for ask, name in (
-        (lambda: detector.predict(["a"]), "before predict"),
+        (lambda: detector.predict(["a"]), "Call fit or calibrate, or load a model, before predict"),
         (lambda: detector.score_samples(["a"]), "before score_samples"),
         (lambda: detector.decision_function(["a"]), "before decision_function"),
         (lambda: detector.explain("a"), "before explain"),

@@ -67,6 +67,10 @@ def detector():
     return AnomalyDetector(counts(), contamination=0.4, random_state=0).calibrate(NAMES * 3)
 
 
+def learning_detector():
+    return AnomalyDetector(CharNGram(3), contamination=0.4, random_state=0).fit([f"job {i}" for i in range(99)])
+
+
 # A model, and the interrupted call, which may train for some steps.
 CALLS = {
     "partial_fit": (network, train),
@@ -86,6 +90,9 @@ CALLS = {
     "mixture": (lambda: Mixture([counts(), network(NAMES)]), lambda model, _: model.fit_weights(NAMES)),
     "classifier": (classifier, lambda model, _: model.fit(NAMES, [0, 1, 1] * 6)),
     "detector": (detector, lambda model, _: model.fit([name + end for end in "abcdefgh" for name in NAMES])),
+    "detector: partial_fit": (learning_detector, lambda model, _: model.partial_fit([f"jo {i} b" for i in range(60)])),
+    "matching": (counts, lambda model, _: model.sample(num_samples=3, matching=".*nn.*|b.*")),
+    "restore": (counts, lambda model, _: model.restore(["ana", "bbo"], typos=0.1, changes=True)),
 }
 
 
