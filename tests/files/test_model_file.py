@@ -542,7 +542,7 @@ def test_loading_copies_no_tensor_twice(path):
     assert len(model.tensors) == 6
 
 
-@pytest.mark.parametrize("change", ["shorter", "longer", "other"])
+@pytest.mark.parametrize("change", ["shorter", "longer", "other", "replaced"])
 def test_a_file_that_changes_while_it_is_read(path, data, change, monkeypatch):
     """It is read, not mapped: bytes that are gone are an error, no signal."""
     read_tensors = sealed_file.read_tensors
@@ -554,6 +554,9 @@ def test_a_file_that_changes_while_it_is_read(path, data, change, monkeypatch):
             elif change == "longer":
                 other.seek(0, 2)
                 other.write(b"more")
+            elif change == "replaced":
+                other.truncate(0)
+                other.write(file_bytes({}, {}))
             else:
                 other.seek(len(data) - 99)
                 other.write(bytes(99))
@@ -561,8 +564,8 @@ def test_a_file_that_changes_while_it_is_read(path, data, change, monkeypatch):
 
     monkeypatch.setattr(sealed_file, "read_tensors", late)
     monkeypatch.setattr("builtins.open", partial(open, buffering=0))
-    message = {"shorter": "cannot be read", "longer": "cannot be read", "other": "checksum"}[change]
-    with pytest.raises(ModelFileError, match=message):
+    messages = {"shorter": "cannot be read", "longer": "cannot be read", "other": "checksum", "replaced": "it changed"}
+    with pytest.raises(ModelFileError, match=messages[change]):
         read(path)
 
 

@@ -145,8 +145,10 @@ def labeled_file(*, remove=(), labels=("f", "m"), **tensors):
 
 
 def test_labels_come_back():
-    model = CharNGram.from_bytes(labeled_file())
+    model, fitted = CharNGram.from_bytes(labeled_file()), CharNGram(3).fit(["ab", "ba"], labels=["f", "m"])
     assert (model.labels_.tolist(), model.order_) == (["f", "m"], 3)
+    expected = fitted.score_samples(["abba", "b"], labels=["f", "m"])
+    assert model.score_samples(["abba", "b"], labels=["f", "m"]).tolist() == expected.tolist()
     assert model.to_bytes() == CharNGram.from_bytes(model.to_bytes()).to_bytes()
 
 

@@ -89,16 +89,14 @@ def read_tensors(stream: BinaryIO, header: Header) -> dict[str, Array]:
         deserialized = dict(deserialize(stream.read()))  # type: ignore[no-untyped-call]
     except SafetensorError as error:
         raise ModelFileError(f"its tensors cannot be read ({error})") from None
+    if header.declared != {name: Declared(it["dtype"], tuple(it["shape"])) for name, it in deserialized.items()}:
+        raise ModelFileError("it changed while it was being read")
     tensors = {}
     for name in sorted(deserialized):
         tensor = deserialized.pop(name)
-        if header.declared.get(name) != Declared(tensor["dtype"], tuple(tensor["shape"])):
-            raise ModelFileError("it changed while it was being read")
         data = tensor["data"]
         writable = bytearray(data) if isinstance(data, bytes) else data  # what older versions of the package return
         tensors[name] = np.frombuffer(writable, NAMES[tensor["dtype"]].newbyteorder("<")).reshape(tensor["shape"])
-    if tensors.keys() != header.declared.keys():
-        raise ModelFileError("it changed while it was being read")
     return tensors
 
 
