@@ -330,6 +330,19 @@ def many(n=40):
     return texts, ["ab"[i % 2] for i in range(n)]
 
 
+def test_weights_of_few_texts_are_the_minimum_of_the_penalized_loss():
+    rng = np.random.default_rng(0)
+    log_p, numbers, log_prior = rng.normal(size=(3, 2, 5)), np.array([0, 1, 0, 0, 1]), np.log([0.3, 0.7])
+
+    def loss(weights):
+        joint = np.einsum("m,mkn->kn", weights, log_p) + log_prior[:, None]
+        return -(joint - np.logaddexp.reduce(joint))[numbers, range(5)].sum() + ((weights - 1 / 3) ** 2).sum()
+
+    weights = fitted_weights(log_p, log_prior, numbers)
+    for step in 0.01 * np.concatenate([np.eye(3), -np.eye(3)]):
+        assert loss(np.maximum(weights + step, 0)) >= loss(weights)
+
+
 def test_weights_come_from_held_out_texts():
     texts, y = many()
     learned, held = ClassData.checked(texts, y).held_out()
