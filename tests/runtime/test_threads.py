@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -488,6 +490,38 @@ def test_hyper_threads_of_a_core_count_once(tmp_path, file):
     root = siblings(tmp_path, ["0,4", "1,5", "2,6", "3,7", "0,4", "1,5", "2,6", "3,7"], file)
     assert physical_cores(EIGHT, root) == 4
     assert physical_cores(frozenset({0, 4}), root) == 1
+
+
+@pytest.mark.parametrize(("known", "wanted"), [(2, 6), (1, 8), (0, None)])
+def test_on_macos_fast_cores_count(monkeypatch, known, wanted):
+    """An Apple M has 6 fast cores of 10; an Intel processor has one kind."""
+    found = {b"hw.perflevel0.physicalcpu": 6, b"hw.physicalcpu": 8}
+
+    def sysctlbyname(name, count, size, new, new_size):
+        if name not in list(found)[2 - known :]:
+            return -1
+        count._obj.value = found[name]
+        return 0
+
+    monkeypatch.setattr(threads, "sys", SimpleNamespace(platform="darwin"))
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace(sysctlbyname=sysctlbyname))
+    assert threads.fast_cores() == wanted
+
+
+@pytest.mark.parametrize(("classes", "wanted"), [([0, 0, 0], 3), ([1, 0, 1, 0, 0, 0], 2)])
+def test_on_windows_fast_cores_count(monkeypatch, classes, wanted):
+    records = b"".join(struct.pack("<IIBB38x", 0, 48, i % 2, of_class) for i, of_class in enumerate(classes))
+
+    def ask(relation, buffer, size):
+        size._obj.value = len(records)
+        if buffer:
+            ctypes.memmove(buffer, records, len(records))
+        return bool(buffer)
+
+    kernel32 = SimpleNamespace(GetLogicalProcessorInformationEx=ask)
+    monkeypatch.setattr(ctypes, "windll", SimpleNamespace(kernel32=kernel32), raising=False)
+    monkeypatch.setattr(threads, "sys", SimpleNamespace(platform="win32"))
+    assert threads.fast_cores() == wanted
 
 
 def test_cores_without_topology_are_unknown(tmp_path):

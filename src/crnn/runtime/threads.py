@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from queue import SimpleQueue
@@ -277,13 +278,14 @@ if hasattr(os, "register_at_fork"):
 def usable_cores(root: Path = Path("/"), environment: Mapping[str, str] = os.environ) -> int:
     """Return the number of threads that can run at full speed at the same time: at least 1.
 
-    This is the least of: the processors that the process may run on, the physical cores among them, the quota of its
-    control groups (rounded up) and ``OMP_NUM_THREADS``. `root` is the folder of ``proc`` and ``sys``; tests pass their
-    own.
+    This is the least of: the processors that the process may run on, the physical cores among them (on macOS and
+    Windows, the fast ones of the machine), the quota of its control groups (rounded up) and ``OMP_NUM_THREADS``. `root`
+    is the folder of ``proc`` and ``sys``; tests pass their own.
     """
     processors = affinity()
     limits = [
         physical_cores(processors, root),
+        fast_cores(),
         cgroup_quota(root),
         *(variable_limit(environment.get(name)) for name in VARIABLES),
     ]
@@ -310,6 +312,41 @@ def physical_cores(processors: frozenset[int], root: Path = Path("/")) -> int | 
             return None
         cores.add(siblings)
     return len(cores)
+
+
+def fast_cores() -> int | None:
+    """Return the number of physical cores on macOS and Windows, without slower ones if some are; None if unknown.
+
+    A step is split evenly, so a thread on a slow core would hold up all others.
+    """
+    import ctypes
+
+    with suppress(AttributeError, OSError):
+        if sys.platform == "darwin":
+            count, size = ctypes.c_int(0), ctypes.c_size_t(ctypes.sizeof(ctypes.c_int))
+            for name in (b"hw.perflevel0.physicalcpu", b"hw.physicalcpu"):
+                if not ctypes.CDLL(None).sysctlbyname(
+                    name, ctypes.byref(count), ctypes.byref(size), None, ctypes.c_size_t(0)
+                ):
+                    return count.value
+        elif sys.platform == "win32":
+            needed, ask = ctypes.c_ulong(0), ctypes.windll.kernel32.GetLogicalProcessorInformationEx
+            ask(0, None, ctypes.byref(needed))  # 0: of each core
+            records = ctypes.create_string_buffer(needed.value)
+            if ask(0, records, ctypes.byref(needed)):
+                return _of_the_fastest_class(records.raw)
+    return None
+
+
+def _of_the_fastest_class(records: bytes) -> int:
+    """Return how many of Windows' records of cores have the highest class: a record's size is in its second 4 bytes,
+    the core's class in byte 9.
+    """
+    classes, start = [], 0
+    while start < len(records):
+        classes.append(records[start + 9])
+        start += int.from_bytes(records[start + 4 : start + 8], "little")
+    return classes.count(max(classes))
 
 
 def cgroup_quota(root: Path = Path("/")) -> int | None:
