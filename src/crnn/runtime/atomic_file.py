@@ -143,7 +143,7 @@ def _remove_if_stale(name: str) -> None:
             if time.time() - os.stat(name).st_mtime > 3600:
                 os.unlink(name)
             return
-        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(name, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
         try:
             if _lock(descriptor):
                 os.unlink(name)
@@ -156,7 +156,7 @@ def _lock(descriptor: int) -> bool | None:
     try:
         import fcntl
 
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # type: ignore[attr-defined, unused-ignore]
     except BlockingIOError:
         return None
     except (ImportError, OSError):  # Windows, or a file system without locks

@@ -25,12 +25,15 @@ def _machine_bytes(root: Path) -> int | None:
     available = _entry(root / "proc/meminfo", "MemAvailable:")
     if available is not None:
         return available * 1024
-    if sys.platform == "win32":
-        return _windows_bytes()
+    known = None
     with suppress(AttributeError, OSError, ValueError):
-        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        return total * _macos_percent() // 100 if sys.platform == "darwin" else total
-    return None
+        if sys.platform == "win32":
+            known = _windows_bytes()
+        else:
+            known = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+            if sys.platform == "darwin":
+                known = known * _macos_percent() // 100
+    return known
 
 
 def _windows_bytes() -> int | None:
@@ -39,7 +42,7 @@ def _windows_bytes() -> int | None:
 
     # MEMORYSTATUSEX: its size in 4 bytes, the load in 4, then total and available bytes: physical, promised, addresses
     status = (ctypes.c_uint64 * 8)(64)
-    if not ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):  # type: ignore[attr-defined]
+    if not ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):  # type: ignore[attr-defined, unused-ignore]
         return None
     return min(status[2], status[4])
 

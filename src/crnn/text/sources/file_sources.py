@@ -120,10 +120,11 @@ class StoredSource(TextSource):
         except OSError as error:
             if self._given is not None or error.filename is None or error.filename in paths:
                 raise
+            busy = ". Windows replaces no cache that another process reads" if os.name == "nt" else ""
             warn_caller(
                 f"{error}: the ids of {paths[0]} are kept in a temporary file, and computed again by each call. To "
                 f"keep them, pass a folder: TextFile(paths, cache=...), Lines(paths, cache=...), or set "
-                f"{FOLDER_VARIABLE}"
+                f"{FOLDER_VARIABLE}{busy}"
             )
             self._cache = IdCache.temporary(name, self.reader)
             return use(self._cache)
