@@ -98,6 +98,18 @@ def compiler_kind(compiler: Any) -> str:
     return "clang" if "clang" in version else "gcc"
 
 
+def compile_flags(kind: str, instruction_set: str, extra: list[str]) -> list[str]:
+    """Return a compiler's flags for an instruction set, with further flags spelt as for gcc."""
+    flags = INSTRUCTION_SETS[instruction_set]
+    if kind == "msvc":
+        return ["/Od" if DEBUG else "/O2", "/fp:precise", *flags.msvc, *EXTRA]
+    own = [*ARITHMETIC, *flags.gcc, *extra]
+    if kind == "clang-cl":
+        return ["/Od" if DEBUG else "/O2", *(f"/clang:{flag}" for flag in own), *EXTRA]
+    optimize = ["-O1", "-g"] if DEBUG else [*OPTIMIZE, *(FOR_GCC if kind == "gcc" else [])]
+    return [*optimize, *own, *EXTRA]
+
+
 class BuildExt(build_ext):
     """Builds what the platform can run, with the flags of each instruction set, spelt for the compiler at hand."""
 
@@ -132,20 +144,13 @@ class BuildExt(build_ext):
     def build_extension(self, ext: Extension) -> None:
         """Compile one extension."""
         instruction_set = ext.instruction_set if isinstance(ext, Kernels) else "baseline"
-        flags, windows = INSTRUCTION_SETS[instruction_set], self.plat_name.startswith("win")
         kind = compiler_kind(self.compiler)
         native = ["-march=native"] if os.environ.get("CRNN_NATIVE") == "1" and isinstance(ext, Kernels) else []
-        if kind == "msvc":
-            ext.extra_compile_args = ["/Od" if DEBUG else "/O2", "/fp:precise", *flags.msvc, *EXTRA]
-        elif kind == "clang-cl":
-            own = [*ARITHMETIC, *flags.gcc, *native]
-            ext.extra_compile_args = ["/Od" if DEBUG else "/O2", *(f"/clang:{flag}" for flag in own), *EXTRA]
-        else:
-            optimize = ["-O1", "-g"] if DEBUG else [*OPTIMIZE, *(FOR_GCC if kind == "gcc" else [])]
-            ext.extra_compile_args = [*optimize, *ARITHMETIC, *flags.gcc, *native, *EXTRA]
+        ext.extra_compile_args = compile_flags(kind, instruction_set, native)
+        if kind in ("gcc", "clang"):
             ext.extra_link_args = EXTRA or (["-s"] if self.plat_name.startswith("linux") and not DEBUG else [])
         # On Windows, waiting for a word in memory is in a library of its own.
-        ext.libraries = ["synchronization"] if windows else ["m"]
+        ext.libraries = ["synchronization"] if self.plat_name.startswith("win") else ["m"]
         # The builds of the kernels share a source: each needs an object file of its own, and they may run side by side.
         command = copy.copy(self)
         command.build_temp = os.path.join(self.build_temp, *ext.name.split(".")[2:])

@@ -33,7 +33,7 @@ INSTRUCTION_SETS = {  # for each kind, from the least to the most demanding
     ),
     # On macOS, every ARM processor has these, and compilers use them in the baseline.
     "neon_dotprod": InstructionSet(
-        ("-march=armv8-a+dotprod",), kinds=("int8",), platforms="linux-aarch64|win-arm64"
+        ("-mcpu=generic+dotprod",), kinds=("int8",), platforms="linux-aarch64|win-arm64"
     ),
 }
 
