@@ -28,7 +28,7 @@ def files(folder: Path) -> list[bytes]:
     network, counts = CharRNN(3, max_steps=2, random_state=0).fit(NAMES), CharNGram(3).fit(NAMES)
     labels = [0, 1, 1] * 3
     of_labels = CharNGram(2).fit(NAMES, labels=labels), TextClassifier(CharNGram(2)).fit(NAMES, labels)
-    detector = AnomalyDetector(counts, contamination=0.4).calibrate(NAMES * 2)
+    detector = AnomalyDetector(counts, contamination=0.4).calibrate(NAMES * 4)
     for saved in (counts, network.quantize(), Mixture([network, counts]), *of_labels, detector):
         saved.save(path)
         contents.append(path.read_bytes())

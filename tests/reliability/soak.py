@@ -15,6 +15,7 @@ from trials import Outcome
 from crnn import AnomalyDetector, CharNGram, CharRNN, DivergenceError, TextClassifier
 
 TEXT = "to be or not to be, that is the question. " * 60
+LINES = [f"job {i} done" for i in range(99)]
 WARM_UP = 0.25  # of the time: caches fill, the allocator's arenas grow
 MAX_GROWTH = 16 << 20  # bytes
 
@@ -46,7 +47,9 @@ def cycle(i, folder):
     counts = CharNGram(2 + i % 3).fit(words)
     counts.sample(num_samples=9, matching=".*[aeiou].", random_state=i)
     counts.enumerate_documents(9, matching=f"[a-{'fmt'[i % 3]}]*")
-    AnomalyDetector(counts, contamination=0.4, random_state=i).fit(words).partial_fit(words).predict(words)
+    given = {"contamination": 0.4, "calibration_fraction": 0.5, "random_state": i}
+    detector = AnomalyDetector(CharNGram(3), **given).fit(LINES)
+    detector.partial_fit(LINES).predict(words)
     TextClassifier(CharNGram(2)).fit(words, [len(word) > 2 for word in words]).predict(words)
     if i % 5 == 0:
         with warnings.catch_warnings():
