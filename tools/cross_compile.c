@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "tiles.h"
-
-#include "barrier.h"
+#include "barrier.h" /* before operands.h, whose INT8 is a type of Windows */
 #include "cpu_features.h"
 #include "denormals.h"
 #include "fork_join.h"
+
 #include "tail_columns.h"
+#include "tiles.h"
 
 enum { THREADS = 3, ROUNDS = 300, MAX_ROWS = 9, MAX_DEPTH = 601, COLUMNS = 53 };
 
