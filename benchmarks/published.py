@@ -72,7 +72,8 @@ def read(kind: str, path: Path) -> Split:
     """Return the parts of a text; leave the program if it is not the paper's."""
     if kind == "ptb":
         files = [path / f"ptb.char.{part}.txt" for part in ("train", "valid", "test")]
-        return Split(*(file.read_text(encoding="utf-8") for file in files))
+        # The symbols are separated by spaces, and the text's own spaces are underscores.
+        return Split(*(file.read_text(encoding="utf-8").replace(" ", "") for file in files))
     content = path.read_bytes()
     if kind != "warpeace":
         text, tenth = content.decode("latin-1"), len(content) // 20

@@ -17,9 +17,10 @@ def made_up():
 
 
 def test_a_second_of_learning(made_up):
-    nats, new = names.quality(made_up, 1.0, num_samples=100)
+    nats, learned, repeated, _ = names.quality(made_up, 1.0, num_samples=100)
     assert nats < np.log(20)  # better than knowing the letters alone
-    assert 0 < new <= 1
+    assert 0 <= learned < 1
+    assert 0 <= repeated < 1
 
 
 def test_peers_find_the_same_probabilities_and_names(made_up):

@@ -31,8 +31,8 @@ def test_other_splits(tmp_path):
     path.write_text("a" * 90 + "b" * 5 + "c" * 5, encoding="utf-8")
     assert published.read("text8", path) == ("a" * 90, "b" * 5, "c" * 5)
     for part in ("train", "valid", "test"):
-        (tmp_path / f"ptb.char.{part}.txt").write_text(part, encoding="utf-8")
-    assert published.read("ptb", tmp_path) == ("train", "valid", "test")
+        (tmp_path / f"ptb.char.{part}.txt").write_text(" " + " ".join(part) + " \n", encoding="utf-8")
+    assert published.read("ptb", tmp_path) == ("train\n", "valid\n", "test\n")
 
 
 def test_rows():
