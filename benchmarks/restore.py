@@ -234,7 +234,7 @@ def main() -> None:
     if options.model:
         models["mixture"] = Mixture.load(options.model)
     elif options.seconds:
-        models["mixture"] = Mixture.recommended(text[:cut], options.seconds, fit=True)
+        models["mixture"] = Mixture.recommended(text[:cut], options.seconds)
     texts = held_out_texts(text[cut:], options.characters)
     known = set(models["counts"].vocabulary_)
     texts = ["".join(c for c in part if c in known) for part in texts]

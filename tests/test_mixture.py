@@ -195,7 +195,6 @@ def test_the_difference_of_the_symbols_is_named(models):
         (TEXT, 1, {"order": 0}, "order must be a whole number of at least 1, not 0"),
         (TEXT, 1, {"max_memory": 10_000, "order": 30}, "order is 30, which needs more than max_memory=10,000 bytes"),
         (TEXT, 1, {"max_memory": 100}, "max_memory is 100 bytes, too little for any order"),
-        (TEXT, 1, {"fit": False}, "fit is False, but must be True"),
         (TEXT, 1, {"validation": "xyz"}, "^validation contains 'x'"),
         (TEXT, 1, {"validation": ""}, "^validation is empty"),
     ],

@@ -15,7 +15,7 @@ from .adaptation.options import AdaptationOptions
 from .adaptation.reading import Adapt, MixedReading, Reading
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
-from .errors import InvalidInputError, ModelFileError, short_repr
+from .errors import InvalidInputError, ModelFileError
 from .files import mixture_file
 from .files.mixture_file import MAX_MODELS
 from .files.sealed_file import path_name
@@ -212,7 +212,6 @@ class Mixture(LanguageModel):
         X: TextLike,
         seconds: float,
         *,
-        fit: bool = True,
         validation: TextLike | None = None,
         verbose: int = 1,
         **overrides: Any,
@@ -229,8 +228,6 @@ class Mixture(LanguageModel):
             As in `CharRNN.fit`. Both models know all symbols of the text.
         seconds : float
             The time budget for both models.
-        fit : bool, default=True
-            Must be True, since a mixture needs fitted models.
         validation : str, bytes, os.PathLike or iterable of str or bytes, default=None
             A held-out text for `fit_weights`, checked before the network is trained; the models then learn from all of
             `X`. None: a text of at least 200,000 symbols and 64 MB at most is its own held-out text: eight passages, or
@@ -258,8 +255,6 @@ class Mixture(LanguageModel):
         >>> [type(model).__name__ for model in mixture.models]
         ['CharRNN', 'CharNGram']
         """
-        if fit is not True:
-            raise InvalidInputError(f"fit is {short_repr(fit)}, but must be True, since a mixture needs fitted models")
         shared_time, verbose = SharedTime(seconds), checked_int("verbose", verbose, 0)
         X = list(X) if isinstance(X, Iterator) else X  # X is read twice
         X, source = with_held_out(X, validation)
