@@ -36,6 +36,7 @@ from .parameters.checks import (
     has_items,
 )
 from .text.sources.file_sources import IN_MEMORY
+from .text.sources.input_checks import refuse_other_collections
 from .text.sources.text_input import TextLike, documents_of, text_source
 from .text.sources.text_source import TextSource
 from .text.symbols.vocabulary import Ids, Vocabulary
@@ -256,7 +257,9 @@ class Mixture(LanguageModel):
         ['CharRNN', 'CharNGram']
         """
         shared_time, verbose = SharedTime(seconds), checked_int("verbose", verbose, 0)
-        X = list(X) if isinstance(X, Iterator) else X  # X is read twice
+        if isinstance(X, Iterator):
+            refuse_other_collections(X, "X")
+            X = list(X)  # which can be read twice
         X, source = with_held_out(X, validation)
         of_counts = {name: value for name, value in overrides.items() if name in OF_COUNTS}
         of_network = {name: value for name, value in overrides.items() if name not in ("order", "max_memory")}
