@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crnn import CharNGram, CharRNN, Mixture, ModelFileError, TextClassifier
-from crnn.loading import load_model
+from crnn import CharNGram, CharRNN, Mixture, ModelFileError, TextClassifier, load_model
 
 NAMES = ["anna", "eva", "bob", "otto"]
 

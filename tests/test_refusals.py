@@ -24,12 +24,12 @@ from crnn import (
     NotFittedError,
     TextClassifier,
     TextFile,
+    load_model,
     plot,
 )
 from crnn.errors import short_repr
 from crnn.inference.reading.text_state import TextState
 from crnn.inference.reading.text_states import TextStates
-from crnn.loading import load_model
 from crnn.report import write_report
 
 TEXT = "to be or not to be, that is the question. " * 9

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .char_ngram import CharNGram
     from .char_rnn import CharRNN
     from .errors import DivergenceError, InvalidInputError, ModelFileError, NotFittedError
+    from .loading import load_model
     from .mixture import Mixture
     from .runtime.build_info import show_config
     from .text.copies import longest_copies
@@ -37,6 +38,7 @@ __all__ = [
     "TextClassifier",
     "TextFile",
     "__version__",
+    "load_model",
     "longest_copies",
     "show_config",
 ]
@@ -56,6 +58,7 @@ _HOMES = {
     "NotFittedError": "errors",
     "TextClassifier": "text_classifier",
     "TextFile": "text.sources.text_file",
+    "load_model": "loading",
     "longest_copies": "text.copies",
     "show_config": "runtime.build_info",
 }

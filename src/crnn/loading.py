@@ -12,15 +12,18 @@ from .parameters.checks import FilePath
 from .text_classifier import TextClassifier
 
 
-def load_model(
-    path: FilePath | BinaryIO,
-) -> CharRNN | TextClassifier | CharNGram | Mixture:
+def load_model(path: FilePath | BinaryIO) -> CharRNN | TextClassifier | CharNGram | Mixture:
     """Read a model of any kind from a file.
 
     Parameters
     ----------
     path : str, bytes, os.PathLike or binary file
         A file written by a model's `save` method; a binary file must support seeking.
+
+    Returns
+    -------
+    CharRNN, CharNGram, TextClassifier or Mixture
+        The model; from a detector's file, the detector's model. `AnomalyDetector.load` reads the whole detector.
 
     Raises
     ------
@@ -31,12 +34,11 @@ def load_model(
 
     Examples
     --------
-    >>> import os
     >>> import tempfile
+    >>> from crnn import CharNGram, load_model
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "abc.crnn")
-    ...     CharNGram(order=3).fit("abc" * 5).save(path)
-    ...     load_model(path)
+    ...     CharNGram(order=3).fit("abc" * 5).save(f"{folder}/abc.crnn")
+    ...     load_model(f"{folder}/abc.crnn")
     CharNGram(order=3)
     """
     kind = file_kind(path)

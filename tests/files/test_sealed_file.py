@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from examples import classifier_of
 
-from crnn import CharNGram, CharRNN
+from crnn import CharNGram, CharRNN, load_model
 from crnn.errors import InvalidInputError, ModelFileError
 from crnn.files import sealed_file
 from crnn.files.container import read_header, read_tensors
@@ -25,7 +25,6 @@ from crnn.files.sealed_file import (
     with_format,
     write_path,
 )
-from crnn.loading import load_model
 
 TENSORS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([7], np.uint8)}
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from trials import Outcome
 
-from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture, ModelFileError, TextClassifier
-from crnn.loading import load_model
+from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture, ModelFileError, TextClassifier, load_model
 
 NAMES = ["na\u00efve \U0001f642", "the cat", "sat"] * 3
 

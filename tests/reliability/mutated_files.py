@@ -23,10 +23,10 @@ from crnn import (
     Mixture,
     ModelFileError,
     TextClassifier,
+    load_model,
 )
 from crnn.files.detector_file import holds_detector
 from crnn.files.model_file import StoredRecord
-from crnn.loading import load_model
 
 TEXT = "to be or not to be, that is the question. "
 DTYPES = {"F16": "float16", "F32": "float32", "F64": "float64", "U8": "uint8", "I8": "int8", "I32": "int32",

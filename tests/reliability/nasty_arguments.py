@@ -22,7 +22,6 @@ import numpy as np
 from nasty_values import NASTY, RudeError
 
 import crnn
-import crnn.loading
 import crnn.plot
 import crnn.report
 from crnn import AnomalyDetector, CharNGram, CharRNN, DivergenceError, Lines, Mixture, TextClassifier, TextFile
@@ -99,7 +98,7 @@ def calls(folder):
         states = [found[0].start("a"), found[1].start(), adaptive, found[1].start(["a", "b"])]
         objects = [*found, *states, found[1].vocabulary_, Lines("lines"), TextFile("text")]
         functions = [getattr(crnn.plot, name) for name in crnn.plot.__all__ if name.islower()]
-        functions += [crnn.loading.load_model, crnn.report.write_report, *public_classes() * 3]
+        functions += [crnn.load_model, crnn.report.write_report, *public_classes() * 3]
         _made["calls"] = [(thing, name) for thing in objects for name in methods_of(thing)]
         _made["calls"] += [(function, None) for function in functions] * 4
     return _made["calls"]
