@@ -105,6 +105,14 @@ def test_trials_outside_the_tree_succeed_as_often_as_texts_match(lstm, monkeypat
     assert found.estimate == pytest.approx(p, abs=5 * error)
 
 
+def test_counts_whose_look_ahead_takes_too_long_reject_texts(counts, monkeypatch):
+    exact, stopped = counts.match_probability("a.*").estimate, CharNGram(order=3, n_threads=1).fit(NAMES)
+    monkeypatch.setattr("crnn.ngram.lookahead.MAX_VISITS", -1)
+    found = stopped.match_probability("a.*")
+    assert (found.lower, found.upper) == (0, 1)
+    assert found.estimate == pytest.approx(exact, abs=5 * math.sqrt(exact * (1 - exact) / trials.ESTIMATE_TRIALS))
+
+
 @pytest.mark.parametrize("pattern", [".*nn.*", "[bh].*"])  # what begins with b or h matches whatever follows
 def test_sample_i_depends_on_the_seed_and_i_alone(model, pattern, monkeypatch):
     def drawn(k, n_threads=1):

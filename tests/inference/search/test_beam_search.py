@@ -101,6 +101,7 @@ def test_refuses_more_beams_than_fit_in_memory(model, monkeypatch):
     monkeypatch.setattr("crnn.inference.search.beam_search.SMALL", 0)
     monkeypatch.setattr("crnn.inference.search.beam_search.available_bytes", lambda: 8 * V * V**2)
     assert len(model.beam_search(2, beams=2**31)) == V**2  # all of them
+    assert model.beam_search(2, beams=2**31, stop=STOPS)
     with pytest.raises(InvalidInputError, match=r"^beams is 2147483648, and so many continuations need at least "):
         model.beam_search(3, beams=2**31)
 
