@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from examples import packed_documents, unpacked_documents
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import InvalidInputError
-from crnn.text.sources.documents import join
+from crnn.text.sources.documents import boundaries, join
 
 # ------------------------------------------------------------------------- a collection
 
@@ -51,3 +52,17 @@ def test_packing_keeps_every_document(documents):
     packed = packed_documents(documents)
     assert len(packed) == sum(map(len, documents)) + len(documents) + 1
     assert unpacked_documents(packed) == list(map(tuple, documents))
+
+
+class MostlyEmpty:
+    """Packed ids of 2**32 + 1 symbols, of which all but the last are left out: a boundary."""
+
+    def __len__(self):
+        return 2**32 + 1
+
+    def __getitem__(self, piece):
+        return np.zeros(1 if piece.start == 2**32 else 0, np.uint8)
+
+
+def test_positions_of_more_than_four_bytes():
+    assert boundaries(MostlyEmpty(), 0).tolist() == [2**32]
