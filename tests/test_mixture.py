@@ -585,3 +585,14 @@ def test_recommended_weights_fit_the_held_out_part_and_sum_to_1(long_enough, X):
     module.fit_weights_to_ids(same, *module.source_ids(source, mixture.vocabulary_))
     assert mixture.weights_ == pytest.approx(same.weights_ / same.weights_.sum())
     assert mixture.vocabulary_ == CharNGram(order=1).fit(X).vocabulary_
+
+
+def test_fitted_weights_below_a_sum_of_1_are_raised_to_it():
+    models = [CharNGram(order=n).fit("abab" * 20 + "ba") for n in (1, 3)]
+    raw, raised = Mixture(models), Mixture(models)
+    ids, given = module.source_ids(module.text_source("abbaabab" * 3), raw.vocabulary_)
+    module.fit_weights_to_ids(raw, ids, given)
+    module.fit_weights_to_ids(raised, ids, given, sum_to_one=True)
+    assert 0 < raw.weights_.sum() < 0.9
+    assert raised.weights_ == pytest.approx(raw.weights_ / raw.weights_.sum())
+    assert raised.weights_.tolist() != [0.5, 0.5]

@@ -226,8 +226,8 @@ def shape_of(n: int) -> tuple[int, int]:
 
     Examples
     --------
-    >>> shape_of(100), shape_of(5000)
-    ((100, 1), (3012, 2))
+    >>> shape_of(100), shape_of(5001)
+    ((100, 1), (3013, 2))
     """
     parts = cuts(n, MAX_PARTS)
     return (n, 1) if len(parts) == 1 else (len(parts[-1]) + WARM_UP, len(parts))
