@@ -1,15 +1,19 @@
-"""All docstrings of the package: each section has a heading, no line is there twice, and the defaults are right."""
+"""All docstrings of the package: each section has a heading, no line is there twice, and the defaults are right.
+
+Names of modules and files in backticks exist, in all sources and pages.
+"""
 
 from __future__ import annotations
 
 import ast
 import importlib
+import pkgutil
 import re
 from collections import Counter
 from itertools import pairwise
 
 import pytest
-from source_tree import needs_sources, parsed, python_modules
+from source_tree import ROOT, needs_sources, parsed, python_modules
 
 pytestmark = needs_sources
 
@@ -93,3 +97,27 @@ def test_documented_defaults_are_those_of_the_signature():
     assert found == []
     function = ast.parse("def f(a, b=7, *, c=True): pass").body[0]
     assert [*wrong_defaults("b : int, default=8\nc : bool, default=True", function, {})] == ["f: b=8, but 7"]
+
+
+def unknown_names(text, files):
+    """Return the dotted names of the package and the ends of paths in backticks that name nothing."""
+    for name in re.findall(r"`(crnn(?:\.\w+)+)`", text):
+        try:
+            pkgutil.resolve_name(name)
+        except (ImportError, AttributeError):
+            yield name
+    paths = re.findall(r"`([\w/]+\.(?:py|pyx|pxd|pxi|h|md|toml))`", text)
+    yield from (path for path in paths if f"/{path}" not in files)
+
+
+def test_names_in_backticks_exist():
+    kinds = (".py", ".pyx", ".pxd", ".pxi", ".h", ".md", ".toml")
+    folders = ("src", "tests", "docs", "benchmarks", "tools")
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in kinds]
+    paths += [path for path in ROOT.iterdir() if path.suffix in kinds]
+    ends = {"/" + "/".join(path.parts[n:]) for path in paths for n in range(len(ROOT.parts), len(path.parts))}
+    texts = [path.read_text(encoding="utf-8") for path in paths if path.name != "coming_from.md"]  # of other programs
+    found = {name for text in texts for name in unknown_names(text, ends)}
+    assert found - {"state.h", "_entry.pxi", "_kernels/cells/NAME.pxd"} == set()
+    text = "'crnn.plot', 'crnn.plots', 'model/state.py', 'model/stat.py'".replace("'", "`")
+    assert [*unknown_names(text, ends)] == ["crnn.plots", "model/stat.py"]

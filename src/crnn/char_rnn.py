@@ -256,10 +256,9 @@ class CharRNN(LanguageModel):
 
         Notes
         -----
-        The validation loss is the mean of -ln P over the whole validation text, starting from a zero hidden state;
-        for the measurement, see `crnn.training.loop.evaluation.evaluate`. `restore_best` restores weights, optimizer
-        state, hidden state, `n_steps_` and `smooth_loss_` of the best step, and `partial_fit` continues from there.
-        `history_` keeps the records of the undone steps.
+        The validation loss is the mean of -ln P over the whole validation text, starting from a zero hidden state.
+        `restore_best` restores weights, optimizer state, hidden state, `n_steps_` and `smooth_loss_` of the best step,
+        and `partial_fit` continues from there. `history_` keeps the records of the undone steps.
 
         In each epoch the documents are shuffled by `random_state` and distributed over the `batch_size` streams. A
         boundary symbol (`crnn.BOUNDARY` in `vocabulary_`) separates them. The hidden state is reset to zero at the
