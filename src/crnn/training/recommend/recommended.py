@@ -14,12 +14,12 @@ import itertools
 import math
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...errors import InvalidInputError
-from ...parameters.cells import CELLS, Recipe
+from ...parameters.cells import CELLS
 from ...parameters.checks import checked_choice, checked_float, checked_threads
 from ...parameters.optimizers import OPTIMIZERS
 from ...parameters.settings import checked_parameter
@@ -43,15 +43,82 @@ MAX_DROPOUT = 0.5
 MIN_STEPS = 1000  # however short the text
 WEIGHTS_PER_SYMBOL = 8.0  # maximum per symbol of the text
 
-
 BATCH_SIZE, SEQ_LENGTH = 16, 24
 SIZES = (*range(32, 256, 32), *range(256, 512, 64), *range(512, 2048, 128))
 DEFAULT_CELL = "cifg"
 CHOSEN_BY = ("cell", "n_bigrams", "n_threads", "seq_length", "matmul_precision", "dtype")
 """Parameters which, if given, determine others."""
-ADVICE = {name: kind.advice for name, kind in CELLS.items() if kind.advice is not None}
 MIN_LENGTH_FOR_BIGRAMS = 20  # mean symbols per document: bigrams make documents as short as names harder to learn
 RATE_WITH_BIGRAMS = 0.8  # of the learning rate without bigrams: as good, and steadier
+
+
+class Recipe(NamedTuple):
+    """A model and its training, for the number of operations that a time allows."""
+
+    operations: float  # minimum multiplications and additions in training steps for this size
+    hidden_size: int
+    learning_rate: float
+    num_layers: int = 1
+    init_scale: float = 0.1
+    weight_decay: float = 0.01
+
+
+class Advice(NamedTuple):
+    """The choices of `CharRNN.recommended` for a cell, found by measurement."""
+
+    # From the shortest time to the longest; a step reads 16 streams of 24 characters. The first recipe is also used for
+    # fewer operations. Between two recipes with equal layers every size of `SIZES` has one, by the logarithm of the
+    # sizes.
+    recipes: tuple[Recipe, ...]
+    dropout_share: float = 1.0  # relative to the best dropout for an LSTM
+    weight_dropout_share: float = 1.0
+    n_bigrams: int | None = None
+    state_reset: float = 0.0  # teaches a model to start from the zero state; documents do so anyway
+    max_epochs: float = 50.0
+
+
+ADVICE = {
+    "rnn": Advice(
+        (
+            Recipe(0.8e12, 128, 0.004, init_scale=0.09),  # about 1 / sqrt(hidden_size): more hardly learns
+            Recipe(1.5e12, 256, 0.003, 2, 0.06),
+            Recipe(6e12, 256, 0.002, 3, 0.06),
+            Recipe(20e12, 384, 0.0015, 3, 0.05),
+        ),
+        # Three layers tolerate little dropout, and more epochs make them worse.
+        dropout_share=0.4, weight_dropout_share=0.0, max_epochs=12.0,
+    ),
+    "gru": Advice((
+        Recipe(0.8e12, 128, 0.01),
+        Recipe(2e12, 256, 0.01),
+        Recipe(8e12, 384, 0.006),
+        Recipe(30e12, 512, 0.004),
+    )),
+    "lstm": Advice(
+        (
+            Recipe(0.8e12, 128, 0.04, init_scale=0.2, weight_decay=0.02),
+            Recipe(1.8e12, 192, 0.04, init_scale=0.15, weight_decay=0.02),
+            Recipe(4e12, 256, 0.033, weight_decay=0.02),
+            Recipe(20e12, 384, 0.016),
+            Recipe(36e12, 512, 0.011),
+            Recipe(250e12, 768, 0.007),
+        ),
+        n_bigrams=1024, state_reset=0.01,
+    ),
+    "cifg": Advice(
+        (  # as many weights as the LSTM for short times, as many units for long ones
+            Recipe(0.8e12, 128, 0.04, init_scale=0.2, weight_decay=0.02),
+            Recipe(1.8e12, 224, 0.04, init_scale=0.15, weight_decay=0.02),
+            Recipe(4e12, 256, 0.028, weight_decay=0.02),
+            Recipe(10e12, 320, 0.022),
+            Recipe(20e12, 384, 0.016),
+            Recipe(36e12, 512, 0.011),
+            Recipe(250e12, 768, 0.007),
+        ),
+        n_bigrams=1024, state_reset=0.01,
+    ),
+}  # fmt: skip
+"""The advice for each cell that has been measured."""
 
 
 def recommended_parameters(
