@@ -50,6 +50,7 @@ from .inference.scoring.labeled_scores import labeled_scores, mean_score, refuse
 from .inference.scoring.string_scores import Reduce
 from .inference.search.beam_search import best_completions, best_continuations
 from .inference.search.enumeration import EnumeratedDocuments, enumerated_documents
+from .inference.strings import checked_texts, errors_of
 from .parameters.checks import MAX_SIZE, checked_bool, checked_int, checked_threads, generator, has_items
 from .text.sources.input_checks import Errors
 from .text.sources.text_input import TextLike
@@ -957,8 +958,8 @@ class LanguageModel(Estimator):
         self, texts: Iterable[Text], labels: Any, reduce: Reduce, errors: Errors
     ) -> NDArray[np.float64]:
         """Return the scores of a model with labels."""
-        vocabulary, errors = self.vocabulary_, string_scores.errors_of(texts, errors)
-        checked = string_scores.checked_texts(texts, vocabulary, errors)
+        vocabulary, errors = self.vocabulary_, errors_of(texts, errors)
+        checked = checked_texts(texts, vocabulary, errors)
 
         def score(label: Any, own_texts: list[Any], reduce: Reduce) -> NDArray[np.float64]:
             return self.for_label(label).score_samples(own_texts, reduce=reduce, errors=errors)

@@ -27,7 +27,7 @@ from .inference.scoring.class_probabilities import (
     log_posteriors,
     network_reader,
 )
-from .inference.scoring.string_scores import TextBlock
+from .inference.strings import TextBlock
 from .parameters.checks import FilePath, checked_bool, checked_choice, checked_float, checked_int, checked_threads
 from .parameters.settings import checked_parameter, rounds_operands
 from .text.symbols.codes import Text

@@ -17,6 +17,7 @@ from crnn._kernels.entry import core
 from crnn.inference.network.packed_network import PackedNetwork
 from crnn.inference.scoring import string_scores
 from crnn.inference.scoring.string_scores import RecentScores
+from crnn.inference.strings import text_blocks
 from crnn.parameters.cells import CELLS
 from crnn.reference import network as reference
 from crnn.reference.network import string_score
@@ -82,6 +83,7 @@ def test_the_least_is_that_of_the_surprisals(dtype, n_threads, rows, monkeypatch
     model = bounded(random_language_model(SYMBOLS, dtype=dtype)).set_params(n_threads=n_threads)
     monkeypatch.setattr(string_scores, "ROWS", rows)
     monkeypatch.setattr(string_scores, "MIN_ROWS", min(rows, 2))
+    monkeypatch.setattr("crnn.inference.strings.MIN_ROWS", min(rows, 2))
     monkeypatch.setattr("crnn.inference.network.packed_network.CALL_SYMBOLS", 40)
     texts = random_strings(50, symbols=SYMBOLS[:-1])
     least = [-model.surprisal(text, end=True).max() for text in texts]
@@ -96,6 +98,7 @@ def test_score_is_the_sum_of_surprisals(dtype, n_threads, rows, monkeypatch):
     model = random_language_model(SYMBOLS, dtype=dtype).set_params(n_threads=n_threads)
     monkeypatch.setattr(string_scores, "ROWS", rows)
     monkeypatch.setattr(string_scores, "MIN_ROWS", min(rows, 2))
+    monkeypatch.setattr("crnn.inference.strings.MIN_ROWS", min(rows, 2))
     texts = random_strings(50)
     scores = model.score_samples(texts)
     tolerance = 1e-12 if dtype == "float64" else 1e-5
@@ -148,7 +151,9 @@ def test_scores_do_not_depend_on_order_blocks_or_threads(model, texts, order):
     expected = dict(zip(texts, model.set_params(n_threads=1).score_samples(texts), strict=True))
     shuffled = order.sample(texts, len(texts)) + order.sample(texts, len(texts) // 2)
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("BLOCK_STRINGS", 7), ("BLOCK_SYMBOLS", 50), ("ROWS", 3), ("MIN_ROWS", 2)):
+        for name, value in (("BLOCK_STRINGS", 7), ("BLOCK_SYMBOLS", 50), ("MIN_ROWS", 2)):
+            patch.setattr(f"crnn.inference.strings.{name}", value)
+        for name, value in (("ROWS", 3), ("MIN_ROWS", 2)):
             patch.setattr(string_scores, name, value)
         scores = model.set_params(n_threads=3).score_samples(iter(shuffled))
     np.testing.assert_array_equal(scores, [expected[text] for text in shuffled])
@@ -170,9 +175,9 @@ def test_many_strings_of_one_character(model):
 
 
 def test_a_generator_is_read_block_by_block(model, monkeypatch):
-    monkeypatch.setattr(string_scores, "BLOCK_STRINGS", 10)
+    monkeypatch.setattr("crnn.inference.strings.BLOCK_STRINGS", 10)
     read = []
-    blocks = string_scores.text_blocks((read.append(i) or "a" for i in range(100)), model.vocabulary_, name="texts")
+    blocks = text_blocks((read.append(i) or "a" for i in range(100)), model.vocabulary_, name="texts")
     network = packed(model, one_row=False, scoring=True)
     scores = string_scores.score_blocks(network, network.start(), model.vocabulary_, blocks, 1, RecentScores())
     next(scores)
@@ -274,7 +279,7 @@ def test_arrays_tuples_and_subclasses(model):
 
 
 def test_indices_count_from_the_first_text(model, monkeypatch):
-    monkeypatch.setattr(string_scores, "BLOCK_STRINGS", 10)
+    monkeypatch.setattr("crnn.inference.strings.BLOCK_STRINGS", 10)
     for bad, message in (("z", r"^texts\[37\] contains 'z'"), (3, r"^texts\[37\] must be str, not int")):
         with pytest.raises(InvalidInputError, match=message):
             model.score_samples(["a"] * 37 + [bad])
@@ -360,7 +365,7 @@ def test_equal_strings_are_scored_once(model, monkeypatch):
 
     log_likelihoods = string_scores.log_likelihoods
     monkeypatch.setattr(string_scores, "log_likelihoods", counted)
-    monkeypatch.setattr(string_scores, "BLOCK_STRINGS", 41)
+    monkeypatch.setattr("crnn.inference.strings.BLOCK_STRINGS", 41)
     np.testing.assert_array_equal(model.score_samples(texts * 5), np.tile(expected, 5))
     assert sum(asked) == len(set(texts))
     again = [scores.tolist() for scores in model.score_batches([texts, texts[::-1]])]
@@ -389,7 +394,7 @@ def test_missing_values_have_no_score(model, errors):
 
 
 def test_unseen_symbols_are_impossible_or_skipped(model, monkeypatch):
-    monkeypatch.setattr(string_scores, "BLOCK_STRINGS", 3)
+    monkeypatch.setattr("crnn.inference.strings.BLOCK_STRINGS", 3)
     texts = ["ab", "az", "", "zz", "", "c", "bc\ufffd"]
     for reduce in ("sum", "mean", "min"):
         scores = model.score_samples(texts, errors="replace", reduce=reduce)

@@ -7,7 +7,8 @@ import pytest
 
 from crnn.inference.network.protocol import InferenceNetwork
 from crnn.inference.scoring import text_scores
-from crnn.inference.scoring.string_scores import Strings, log_likelihoods
+from crnn.inference.scoring.string_scores import log_likelihoods
+from crnn.inference.strings import Strings
 from crnn.ngram import counts_network as module
 from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .._kernels.ngram.ngrams import ClassCounts
 from ..errors import InvalidInputError
-from ..inference.scoring.string_scores import Strings
+from ..inference.strings import Strings
 from ..runtime.cancellation import check_canceled
 from .counts import Counts
 from .lookahead import Unrolled

@@ -6,7 +6,7 @@ from examples import packed, random_language_model
 
 from crnn.inference.network.scratch import Scratch, ScratchPool
 from crnn.inference.scoring import string_scores, text_scores
-from crnn.inference.scoring.string_scores import Strings
+from crnn.inference.strings import Strings
 from crnn.parameters.cells import CELLS
 
 pytestmark = pytest.mark.usefixtures("seven_cores")

@@ -119,8 +119,9 @@ def test_predictions_do_not_depend_on_other_prefixes_or_threads(prefixes, rows, 
     model = random_language_model(SYMBOLS, cell="lstm", dtype="float32", n_threads=n_threads)
     alone = [model.predict_proba([prefix])[0] for prefix in prefixes]
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("BLOCK_STRINGS", block), ("ROWS", rows), ("MIN_ROWS", 1)):
-            patch.setattr(string_scores, name, value)
+        patch.setattr(string_scores, "ROWS", rows)
+        for name, value in (("BLOCK_STRINGS", block), ("MIN_ROWS", 1)):
+            patch.setattr(f"crnn.inference.strings.{name}", value)
         together = model.predict_proba(iter(prefixes))
     assert together.shape == (len(prefixes), len(SYMBOLS))
     np.testing.assert_array_equal(together, np.reshape(alone, together.shape))
@@ -129,7 +130,7 @@ def test_predictions_do_not_depend_on_other_prefixes_or_threads(prefixes, rows, 
 def test_long_prefixes_are_read_in_pieces(model, monkeypatch):
     prefixes = [random_text(n, n) for n in (500, 480, 3)]
     expected = model.predict_proba(prefixes)
-    monkeypatch.setattr(string_scores, "BLOCK_SYMBOLS", 64 * 21)
+    monkeypatch.setattr("crnn.inference.scoring.string_states.BLOCK_SYMBOLS", 64 * 21)
     np.testing.assert_array_equal(model.predict_proba(prefixes), expected)
 
 

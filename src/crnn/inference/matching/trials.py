@@ -20,7 +20,7 @@ from ..network.protocol import InferenceNetwork, State
 from ..sampling.sampling_controls import OFF, SamplingControls, SamplingOptions
 from ..sampling.text_drawing import MAX_LENGTH, Draw, TextRequest, document_head, encoded_prime, text_length
 from ..sampling.uniforms import Uniforms, root
-from ..scoring.string_scores import Strings
+from ..strings import Strings
 from .goal import Goal, Guide
 from .prefix_tree import PrefixTree
 

@@ -20,7 +20,7 @@ from ..network.scratch import ScratchPool
 from ..sampling.sampling_controls import SamplingControls, SamplingOptions, with_controls
 from ..sampling.text_sampler import text_sampler
 from ..sampling.uniforms import Uniforms, root
-from ..scoring.string_scores import Strings, TextBlock, text_blocks
+from ..strings import Strings, TextBlock, text_blocks
 from .text_state import FixedReading, Sums, TextState
 
 ROWS = 256  # minimum sessions of a thread's task, and those whose probabilities are computed at a time

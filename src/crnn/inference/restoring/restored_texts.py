@@ -17,8 +17,8 @@ from ...text.symbols.vocabulary import Vocabulary
 from ..network.context import Context
 from ..network.protocol import InferenceNetwork, State
 from ..sampling.text_drawing import encoded_prime
-from ..scoring.string_scores import text_blocks
 from ..search.beam_search import LONG, check_free_memory
+from ..strings import text_blocks
 from .damage import Channel, Damage, is_letter
 
 ROWS = 128  # hypotheses of texts read side by side

@@ -17,7 +17,8 @@ from ...text.symbols.codes import Text
 from ...text.symbols.vocabulary import Vocabulary
 from ..network.context import Context
 from ..network.protocol import InferenceNetwork
-from ..scoring.string_scores import Strings, TextBlock, log_likelihoods, text_blocks
+from ..scoring.string_scores import log_likelihoods
+from ..strings import Strings, TextBlock, text_blocks
 from .sampling_controls import SamplingControls
 from .stopping import Stops
 from .text_drawing import sample

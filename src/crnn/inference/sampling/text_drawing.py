@@ -17,7 +17,7 @@ from ...text.sources.lines import Lines
 from ...text.symbols.vocabulary import Vocabulary
 from ..network.context import Context
 from ..network.protocol import InferenceNetwork
-from ..scoring.string_scores import Strings
+from ..strings import Strings
 from .sampling_controls import SamplingControls, SamplingOptions
 from .text_sampler import ROOM, ROWS, TextSampler, text_sampler
 from .uniforms import Uniforms, root

@@ -16,7 +16,7 @@ from ..network.context import Context
 from ..network.mixed_network import MixedNetwork, RowFiller
 from ..network.packed_network import PackedNetwork
 from ..network.protocol import InferenceNetwork, stream_blocks
-from ..scoring.string_scores import Strings
+from ..strings import Strings
 from .sampling_controls import SamplingControls
 from .stopping import Stops
 from .uniforms import Uniforms

@@ -16,7 +16,7 @@ from ...text.sources.labels import checked_labels
 from ...text.symbols.codes import Text
 from ...text.symbols.vocabulary import Vocabulary
 from ..network.packed_network import PackedNetwork, State
-from .string_scores import Strings, TextBlock, text_blocks
+from ..strings import Strings, TextBlock, text_blocks
 from .string_scores import log_likelihoods as string_log_likelihoods
 
 Array = NDArray[Any]

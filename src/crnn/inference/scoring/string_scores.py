@@ -1,12 +1,11 @@
-"""The log-probabilities of many strings, independent of each other, in blocks that bound the memory."""
+"""The log-probabilities of many strings, independent of each other, and of their next symbols."""
 
 from __future__ import annotations
 
 import math
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,21 +13,19 @@ from numpy.typing import NDArray
 from ...errors import InvalidInputError, short_repr
 from ...parameters.checks import has_items
 from ...runtime.threads import inference_threads, run_tasks
-from ...text.sources.input_checks import Errors, checked_errors, is_missing, python_values, refuse_other_collections
+from ...text.sources.input_checks import Errors, checked_errors
 from ...text.sources.lines import Lines
-from ...text.symbols.codes import Text, byte_view, pieces
-from ...text.symbols.vocabulary import Vocabulary, encoded_pieces
+from ...text.symbols.codes import Text
+from ...text.symbols.vocabulary import Vocabulary
 from ..network.protocol import InferenceNetwork, State, rows_of_call
 from ..network.scratch import ScratchPool
+from ..strings import MIN_ROWS, ROWS, Strings, TextBlock, errors_of, text_blocks
+from .string_states import final_states
 
 Reduce = Literal["sum", "mean", "min", "scaled"]  # how to combine the log-probabilities of a string's symbols
 REDUCTIONS = get_args(Reduce)
 POWERS = {"mean": 1.0, "scaled": 0.75}  # a sum is divided by this power of the length
 
-BLOCK_STRINGS = 1 << 15  # maximum strings held at a time
-BLOCK_SYMBOLS = 1 << 22  # maximum total symbols of these, unless one string has more
-ROWS = 128  # strings read in parallel: they fill the register tile many times, and their states stay in the cache
-MIN_ROWS = 16  # minimum strings per thread
 RECENT_TEXTS = 1 << 16  # maximum remembered texts of a generation, and
 RECENT_SYMBOLS = 1 << 22  # their symbols; one block may exceed both
 
@@ -66,226 +63,6 @@ class RecentScores:
         if len(younger) >= RECENT_TEXTS or self._symbols >= RECENT_SYMBOLS:
             self._younger, self._older, self._symbols = {}, younger, 0
         return in_order
-
-
-class Strings(NamedTuple):
-    """Concatenated strings in one array of ids."""
-
-    ids: NDArray[np.int32]
-    lengths: NDArray[np.intp]
-
-    @property
-    def starts(self) -> NDArray[np.intp]:
-        """The start of each string."""
-        return np.cumsum(self.lengths) - self.lengths if len(self.lengths) > 1 else np.zeros(len(self.lengths), np.intp)
-
-    @classmethod
-    def join(cls, arrays: Iterable[NDArray[Any]]) -> Strings:
-        """Join strings given as arrays of ids."""
-        parts = [np.zeros(0, np.int32), *arrays]
-        return cls(np.concatenate(parts, dtype=np.int32, casting="unsafe"), np.array([*map(len, parts[1:])], np.intp))
-
-    @classmethod
-    def encode(
-        cls, block: TextBlock, vocabulary: Vocabulary, *, name: str, ended: bool, texts: list[Any] | None = None
-    ) -> Strings:
-        """Encode a block of texts, without those that are None.
-
-        If they are `ended`, the vocabulary's boundary, if any, follows each. Errors refer to a text by `name` and its
-        index.
-        """
-        texts = block.texts if texts is None else texts
-        lengths = np.fromiter(map(len, texts), np.intp, len(texts))
-        try:
-            ids = encoded_pieces(vocabulary, [_joined(texts, vocabulary)], name)
-            return cls.followed(ids, lengths, vocabulary.boundary if ended else None)
-        except InvalidInputError:
-            for i, text in enumerate(block.texts, block.first):  # find the one that raises
-                with item_of(name, i):
-                    vocabulary.encode(text, name=f"{name}[{i}]")
-            raise
-
-    @classmethod
-    def encode_any(cls, texts: list[Any], vocabulary: Vocabulary) -> tuple[Strings, NDArray[np.bool_]]:
-        """Encode texts with their ends, and return which texts have symbols unknown to the vocabulary.
-
-        Such a symbol gets the id 0.
-
-        Examples
-        --------
-        >>> strings, lacking = Strings.encode_any(["ba", "", "cab"], Vocabulary.from_text("ab"))
-        >>> strings.ids.tolist(), lacking.tolist()
-        ([1, 0, 0, 0, 1], [False, False, True])
-        """
-        lengths, lacking = np.array([*map(len, texts)], np.intp), np.zeros(len(texts), np.bool_)
-        ends = np.cumsum(lengths)
-
-        def known() -> Iterator[NDArray[np.int32]]:
-            done = 0
-            for codes in pieces(_joined(texts, vocabulary)):
-                ids = vocabulary.ids_of_codes(codes)
-                places = np.flatnonzero(ids < 0)
-                lacking[np.searchsorted(ends, done + places, side="right")] = True
-                ids[places] = 0
-                yield ids
-                done += len(ids)
-
-        return cls.followed(known(), lengths, vocabulary.boundary), lacking
-
-    @classmethod
-    def followed(cls, ids: Iterable[NDArray[Any]], lengths: NDArray[np.intp], symbol: int | None) -> Strings:
-        """Return strings, given in pieces one after another, each followed by a symbol; None: by nothing.
-
-        To copy 100 million ids at once would take longer than Ctrl-C may.
-        """
-        end = [symbol] if symbol is not None and len(lengths) == 1 else []
-        joined, done = np.empty(int(lengths.sum()) + len(end), np.int32), 0
-        for piece in ids:
-            joined[done : done + len(piece)] = piece
-            done += len(piece)
-        if not end:
-            return cls(joined, lengths).followed_by(symbol)
-        joined[done:] = end
-        return cls(joined, lengths + 1)
-
-    def followed_by(self, symbol: int | None) -> Strings:
-        """Return the strings with a symbol appended to each; None: unchanged.
-
-        Examples
-        --------
-        >>> Strings(np.array([0, 1, 2]), np.array([2, 0, 1])).followed_by(5).ids.tolist()
-        [0, 1, 5, 5, 2, 5]
-        """
-        if symbol is None:
-            return self
-        if len(self.lengths) == 1:  # np.insert takes longer than reading a character
-            return Strings(np.append(self.ids, np.int32(symbol)), self.lengths + 1)
-        return Strings(np.insert(self.ids, np.cumsum(self.lengths), symbol), self.lengths + 1)
-
-    def decode(self, vocabulary: Vocabulary) -> list[Any]:
-        """Return the strings as texts."""
-        together = vocabulary.decode(self.ids)  # a single call, since each takes a while
-        places = zip(self.starts.tolist(), self.lengths.tolist(), strict=True)
-        return [together[start : start + length] for start, length in places]
-
-    def groups(self, n_threads: int, max_rows: int) -> list[NDArray[np.intp]]:
-        """Return the indices of the strings by decreasing length, in groups that are read in parallel."""
-        order = np.argsort(-self.lengths, kind="stable")
-        rows = min(max_rows, max(MIN_ROWS, -(-len(order) // n_threads)))
-        return [order[i : i + rows] for i in range(0, len(order), rows)]
-
-
-class TextBlock(NamedTuple):
-    """Some consecutive texts out of many."""
-
-    first: int  # the index of the first text among all
-    texts: list[Any]  # None for each text left out
-
-
-def _joined(texts: list[Any], vocabulary: Vocabulary) -> Any:
-    empty: Any = "" if vocabulary.kind == "characters" else b""
-    return empty.join(texts)
-
-
-@contextmanager
-def item_of(name: str, i: int) -> Iterator[None]:
-    """Give an error the name of the texts and the index of the invalid one."""
-    try:
-        yield
-    except InvalidInputError as error:
-        error.argument, error.index = name, i
-        raise
-
-
-def checked_texts(texts: Iterable[Text], vocabulary: Vocabulary, errors: Errors) -> list[Any]:
-    """Return all texts in a list, with None for those left out, after the check that the others can be scored.
-
-    An error has a text's index in `texts`, which the score of only some texts could not name.
-    """
-    checked = list[Any]()
-    for block in text_blocks(texts, vocabulary, name="texts", errors=errors):
-        if errors == "strict":
-            Strings.encode(block, vocabulary, name="texts", ended=False)
-        checked += block.texts
-    return checked
-
-
-def errors_of(texts: Any, errors: Any) -> Errors:
-    """Return how to handle missing or damaged texts: `Lines` have an option of their own, used if `errors` is strict.
-
-    Examples
-    --------
-    >>> errors_of(["to", "be"], "skip")
-    'skip'
-    """
-    errors = checked_errors(errors)
-    return texts.errors if isinstance(texts, Lines) and errors == "strict" else errors
-
-
-def text_blocks(
-    texts: Iterable[Text], vocabulary: Vocabulary, *, name: str, first: int = 0, errors: Errors | None = None
-) -> Iterator[TextBlock]:
-    """Yield texts in blocks of at most `BLOCK_STRINGS` texts and about `BLOCK_SYMBOLS` symbols; errors count texts from
-    `first`.
-
-    `errors` says how to handle missing values, and bytes instead of characters. "replace": decode bytes, with U+FFFD
-    for invalid UTF-8, and yield None for a missing value; "skip": also yield None for invalid bytes; None: "strict",
-    without mentioning the option to the user. A single text is refused at the call, an item that is no text of the
-    model's kind when it is reached.
-    """
-    wanted = str if vocabulary.kind == "characters" else bytes
-    if isinstance(texts, (str, bytes, bytearray, memoryview)) or not has_items(texts):
-        refuse_other_collections(texts, name)  # such as a table that cannot be iterated over
-        raise InvalidInputError(
-            f"{name} is of type {type(texts).__name__}. Pass a list or another iterable of {wanted.__name__}, such as "
-            f"a list with one text."
-        )
-    if type(texts) is not list:  # anything wrong with a list is inside it
-        if not isinstance(texts, dict):  # whose keys are scored in order
-            refuse_other_collections(texts, name)
-        texts = python_values(texts)
-    return _text_blocks(texts, wanted, vocabulary, name, first, errors)
-
-
-def _text_blocks(
-    texts: Iterable[Any],
-    wanted: type,
-    vocabulary: Vocabulary,
-    name: str,
-    first: int,
-    errors: Errors | None,
-) -> Iterator[TextBlock]:
-    block, size = list[Any](), 0
-    for text in texts:
-        if not isinstance(text, wanted):
-            i = first + len(block)
-            with item_of(name, i):
-                text = _of_another_type(text, vocabulary, f"{name}[{i}]", errors)
-        block.append(text)
-        size += 0 if text is None else len(text)
-        if len(block) == BLOCK_STRINGS or size >= BLOCK_SYMBOLS:
-            yield TextBlock(first, block)
-            block, size, first = [], 0, first + len(block)
-    if block:
-        yield TextBlock(first, block)
-
-
-def _of_another_type(text: Any, vocabulary: Vocabulary, name: str, errors: Errors | None) -> str | bytes | None:
-    """Return the text as `errors` requires, or raise an error that says what is wrong."""
-    lossy, is_bytes = errors not in (None, "strict"), isinstance(text, (bytes, bytearray, memoryview))
-    if lossy and is_missing(text):
-        return None
-    if lossy and is_bytes and vocabulary.kind == "characters":
-        try:
-            return bytes(text).decode(errors="replace" if errors == "replace" else "strict")
-        except UnicodeDecodeError:
-            return None
-    if is_bytes or isinstance(text, str):
-        vocabulary.check_kind(text, name)
-        return bytes(byte_view(text, name))
-    kind = "str" if vocabulary.kind == "characters" else "bytes"
-    remedy = ', or pass errors="skip" for a score of NaN' if errors and is_missing(text) else ""
-    raise InvalidInputError(f"{name} must be {kind}, not {type(text).__name__}. Convert it, or leave it out{remedy}.")
 
 
 def checked_reduce(reduce: Any) -> Reduce:
@@ -451,20 +228,3 @@ def _stacked(parts: list[NDArray[np.float64]], V: int) -> NDArray[np.float64]:
             out[first : first + len(rows)] = rows
             first += len(rows)
     return out
-
-
-def final_states(
-    network: InferenceNetwork, strings: Strings, group: NDArray[np.intp], start: State
-) -> Iterator[tuple[NDArray[np.intp], State]]:
-    """Yield indices of k strings of a group with the state of k streams after them, the shortest strings first."""
-    starts, lengths = strings.starts[group], strings.lengths[group]
-    B, t = len(group), 0
-    state = network.repeat(start, B)
-    while B:
-        while t < lengths[B - 1]:
-            steps = min(int(lengths[B - 1]) - t, max(1, BLOCK_SYMBOLS // (64 * B)))
-            network.feed(strings.ids[starts[:B] + np.arange(t, t + steps)[:, None]], state)
-            t += steps
-        longer = int(np.count_nonzero(lengths[:B] > t))
-        yield group[longer:], network.select(state, np.arange(longer, B))
-        B, group, state = longer, group[:longer], network.select(state, np.arange(longer))

@@ -15,8 +15,8 @@ from ...runtime.threads import inference_threads, run_tasks
 from ...text.symbols.codes import Text
 from ...text.symbols.vocabulary import Vocabulary
 from ..network.packed_network import PackedNetwork, State
-from ..network.protocol import SCORE_ROWS
-from .string_scores import ROWS, Strings, final_states, text_blocks
+from ..network.protocol import SCORE_ROWS, InferenceNetwork
+from ..strings import BLOCK_SYMBOLS, ROWS, Strings, text_blocks
 
 Array = NDArray[Any]
 
@@ -144,3 +144,20 @@ def _advance(
         t += steps
         B = int(np.count_nonzero(lengths[:B] > t))
         state = network.select(state, np.arange(B))
+
+
+def final_states(
+    network: InferenceNetwork, strings: Strings, group: NDArray[np.intp], start: State
+) -> Iterator[tuple[NDArray[np.intp], State]]:
+    """Yield indices of k strings of a group with the state of k streams after them, the shortest strings first."""
+    starts, lengths = strings.starts[group], strings.lengths[group]
+    B, t = len(group), 0
+    state = network.repeat(start, B)
+    while B:
+        while t < lengths[B - 1]:
+            steps = min(int(lengths[B - 1]) - t, max(1, BLOCK_SYMBOLS // (64 * B)))
+            network.feed(strings.ids[starts[:B] + np.arange(t, t + steps)[:, None]], state)
+            t += steps
+        longer = int(np.count_nonzero(lengths[:B] > t))
+        yield group[longer:], network.select(state, np.arange(longer, B))
+        B, group, state = longer, group[:longer], network.select(state, np.arange(longer))
