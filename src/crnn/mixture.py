@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import time
 from collections.abc import Iterable, Iterator
@@ -18,7 +17,7 @@ from .char_rnn import CharRNN
 from .errors import InvalidInputError, ModelFileError
 from .files import mixture_file
 from .files.mixture_file import MAX_MODELS
-from .files.sealed_file import path_name
+from .files.sealed_file import NamedBytes, path_name
 from .inference.network.mixed_network import MixedNetwork
 from .inference.network.packed_network import PackedNetwork
 from .inference.network.protocol import InferenceNetwork
@@ -299,7 +298,7 @@ class Mixture(LanguageModel):
         """
         _check_models(self._members())  # which may have been changed or fitted again
         weights = checked_floats("weights_", self.weights_, len(self.models), "model")
-        mixture_file.write(path, [_file_of(model, i) for i, model in enumerate(self.models)], weights)
+        mixture_file.write(path, [file_of(model, i) for i, model in enumerate(self.models)], weights)
 
     @classmethod
     def load(cls, path: FilePath | BinaryIO, *, n_threads: int | None = None) -> Self:
@@ -320,12 +319,11 @@ class Mixture(LanguageModel):
         """
         checked_threads(n_threads)
         parts, weights, _ = mixture_file.read(path)
-        name = path_name(path)
-        models = [_model_of(kind, content, f"{name}, models[{i}]") for i, (kind, content) in enumerate(parts)]
+        models = models_of(parts, path)
         try:
             mixture = cls(models, n_threads=n_threads)
         except InvalidInputError as error:
-            raise ModelFileError(f"model file {name}: its models do not fit together: {error}") from error
+            raise ModelFileError(f"model file {path_name(path)}: its models do not fit together: {error}") from error
         mixture.weights_ = weights
         return mixture
 
@@ -460,20 +458,24 @@ def _has_counts(model: LanguageModel) -> bool:
     return isinstance(model, CharNGram) or (isinstance(model, Mixture) and any(map(_has_counts, model.models)))
 
 
-def _file_of(model: LanguageModel, i: int) -> tuple[str, bytes]:
-    """Return a model's class and its file content."""
-    if not isinstance(model, CharRNN | CharNGram):
-        raise InvalidInputError(
-            f"models[{i}] is of type {type(model).__name__}, but a file contains only CharRNN and CharNGram models"
-        )
-    return ("CharRNN" if isinstance(model, CharRNN) else "CharNGram"), model.to_bytes()
+def file_of(model: LanguageModel, i: int, *, training_state: bool = True) -> tuple[str, bytes]:
+    """Return the class and the file of models[i], of a mixture or a classifier."""
+    if isinstance(model, CharRNN):
+        return "CharRNN", model.to_bytes(training_state=training_state)
+    if isinstance(model, CharNGram):
+        return "CharNGram", model.to_bytes()
+    raise InvalidInputError(
+        f"models[{i}] is of type {type(model).__name__}, but a file contains only CharRNN and CharNGram models"
+    )
 
 
-def _model_of(kind: str, content: bytes, name: str) -> LanguageModel:
-    """Return the model of a class from its file content; errors contain the name."""
-    stream = io.BytesIO(content)
-    stream.name = name
-    return CharRNN.load(stream) if kind == "CharRNN" else CharNGram.load(stream)
+def models_of(parts: mixture_file.Parts, path: FilePath | BinaryIO) -> list[CharRNN | CharNGram]:
+    """Return the models of a file, the reverse of `file_of`; errors name the file and the model."""
+    models, name = list[CharRNN | CharNGram](), path_name(path)
+    for i, (kind, content) in enumerate(parts):
+        stream = NamedBytes(content, f"{name}, models[{i}]")
+        models.append(CharRNN.load(stream) if kind == "CharRNN" else CharNGram.load(stream))
+    return models
 
 
 def _checked_weights(weights: Any, n: int) -> NDArray[np.float64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -28,6 +27,7 @@ from .inference.scoring.class_probabilities import (
     network_reader,
 )
 from .inference.strings import TextBlock
+from .mixture import file_of, models_of
 from .parameters.checks import FilePath, checked_bool, checked_choice, checked_float, checked_int, checked_threads
 from .parameters.settings import checked_parameter, rounds_operands
 from .text.symbols.codes import Text
@@ -522,7 +522,8 @@ class TextClassifier(Estimator):
         True
         """
         models, own = self._fitted("save"), {name: getattr(self, name) for name in OWN}
-        parts = [_file_of(model) for of_each in models for model in of_each.values()]
+        members = [model for of_each in models for model in of_each.values()]
+        parts = [file_of(model, i, training_state=False) for i, model in enumerate(members)]
         listed = self.estimator is None or isinstance(self.estimator, list)
         stored = StoredClassifier(parts, self._weights, self._prior, tuple(models[0]), listed, own)
         classifier_file.write(path, stored)
@@ -547,15 +548,13 @@ class TextClassifier(Estimator):
         OSError
             If the file cannot be read.
         """
-        stored, shown, models = classifier_file.read(path), path_name(path), list[Model]()
-        for i, (kind, content) in enumerate(stored.parts):
-            stream = io.BytesIO(content)
-            stream.name = f"{shown}, models[{i}]"  # for errors
-            models.append(CharRNN.load(stream) if kind == "CharRNN" else CharNGram.load(stream))
+        stored = classifier_file.read(path)
+        models = models_of(stored.parts, path)
         if any(model.labels_.tolist() != models[0].labels_.tolist() for model in models) or (
             len(models[0].labels_) != len(stored.prior)
         ):
-            raise ModelFileError(f"model file {shown}: its models have different labels; restore it from a copy")
+            name = path_name(path)
+            raise ModelFileError(f"model file {name}: its models have different labels; restore it from a copy")
         n = len(stored.directions)
         bases = [type(model)(**model.get_params()) for model in models[::n]]
         directions = "both" if n == 2 else stored.directions[0]
@@ -598,13 +597,6 @@ def _readers(models: Mapping[str, Model]) -> list[LabelReader]:
             read = labeled.log_likelihoods
         found.append(LabelReader(model.vocabulary_.with_labels(()), direction == "backward", read))
     return found
-
-
-def _file_of(model: Model) -> tuple[str, bytes]:
-    """Return a model's class and its file content."""
-    if isinstance(model, CharRNN):
-        return "CharRNN", model.to_bytes(training_state=False)
-    return "CharNGram", model.to_bytes()
 
 
 def _with_direction(callback: Callable[[Any, Any], Any], classifier: object, direction: str, *given: Any) -> Any:

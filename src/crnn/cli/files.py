@@ -17,6 +17,7 @@ from ..anomaly_detector import AnomalyDetector
 from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
+from ..files.sealed_file import NamedBytes
 from ..loading import load_model
 from ..mixture import Mixture
 from ..runtime.writable import check_writable as check_file_writable
@@ -118,13 +119,7 @@ def model_source(path: str) -> str | io.BytesIO:
     """Return an argument for the models' `load` method: a path, or for ``-`` the contents of standard input."""
     if path != STANDARD:
         return path
-    content = _NamedBytes(_standard_input().read())
-    content.name = "on standard input"
-    return content
-
-
-class _NamedBytes(io.BytesIO):
-    name: str  # for errors
+    return NamedBytes(_standard_input().read(), "on standard input")
 
 
 def load(path: str, label: str | None = None) -> CharRNN | CharNGram | Mixture:

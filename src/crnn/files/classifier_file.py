@@ -6,7 +6,7 @@ entry ``classifier`` of its ``__metadata__`` contains the classifier's own param
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +25,7 @@ KEYS = {"class_weight", "min_steps", "directions", "listed", "prior"}
 class StoredClassifier(NamedTuple):
     """The contents of a classifier's file."""
 
-    parts: Sequence[tuple[str, bytes]]  # each model's class and file: the directions of each estimator
+    parts: mixture_file.Parts  # each model's class and file: the directions of each estimator
     weights: NDArray[np.float64]  # of the estimators
     prior: NDArray[np.float64]
     directions: tuple[str, ...]

@@ -15,6 +15,7 @@ from ..errors import InvalidInputError, ModelFileError
 from .container import read_header
 from .plain_json import plain_json, read_json
 from .sealed_file import (
+    NamedBytes,
     Path,
     opened,
     path_name,
@@ -31,16 +32,10 @@ WITH_ENTRY = ("network", "ngram", "mixture")  # kinds of files that may have the
 Check = Callable[[str, Any], Any]
 
 
-class ModelContent(io.BytesIO):
-    """The bytes of a model's file, which errors call by the name of the file."""
-
-    name: str
-
-
 class Stored(NamedTuple):
     """What a file holds of a detector."""
 
-    content: ModelContent
+    content: NamedBytes  # with the name of the file
     entry: dict[str, Any]
 
 
@@ -58,7 +53,7 @@ def read(path: Path, checks: Mapping[str, Check]) -> Stored:
     For each value of the entry, `checks` has a function that takes its name and value and raises an InvalidInputError.
     """
     with opened(path) as (stream, size):
-        content = ModelContent(stream.read(size))
+        content = NamedBytes(stream.read(size), path_name(path))
         header = require_kind(read_header(content, size), *WITH_ENTRY)
         if ENTRY not in header.metadata:
             raise ModelFileError(
@@ -69,7 +64,6 @@ def read(path: Path, checks: Mapping[str, Check]) -> Stored:
         if not isinstance(entry, dict) or entry.keys() != checks.keys():
             raise ModelFileError(f"its detector does not have the entries {', '.join(checks)}")
         content.seek(0)
-        content.name = path_name(path)
         try:
             return Stored(content, {name: check(name, entry[name]) for name, check in checks.items()})
         except InvalidInputError as error:

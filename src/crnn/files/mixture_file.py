@@ -33,12 +33,12 @@ MEMBERS = ("CharRNN", "CharNGram")
 MAX_MODELS = 64  # in a mixture; the kernels take no more
 
 NO_ENTRIES: Mapping[str, str] = {}
-Parts = list[tuple[str, bytes]]  # each model's class, and the bytes of its file
+Parts = Sequence[tuple[str, bytes]]  # each model's class, and the bytes of its file
 
 
 def write(
     path: Path,
-    parts: Sequence[tuple[str, bytes]],
+    parts: Parts,
     weights: NDArray[np.float64],
     entries: Mapping[str, str] = NO_ENTRIES,
 ) -> None:
@@ -62,7 +62,7 @@ def read(path: Path, kind: str = "mixture") -> tuple[Parts, NDArray[np.float64],
         return parts, weights, dict(header.metadata)
 
 
-def _content(parts: Sequence[tuple[str, bytes]], weights: NDArray[np.float64], entries: Mapping[str, str]) -> bytes:
+def _content(parts: Parts, weights: NDArray[np.float64], entries: Mapping[str, str]) -> bytes:
     tensors = {f"models.{i}": np.frombuffer(content, np.uint8) for i, (_, content) in enumerate(parts)}
     metadata = {"models": plain_json([name for name, _ in parts]), **entries}
     return sealed_bytes(with_format("classifier" if entries else "mixture", metadata), {"weights": weights, **tensors})

@@ -55,12 +55,19 @@ def write(path: Path, learned: CountedText, parameters: Mapping[str, Any]) -> No
     If the file cannot be written, an existing file is unchanged.
     """
     NGramSettings.check(parameters)
-    write_path(path, partial(_content, learned, parameters))
+    write_path(path, partial(to_bytes, learned, parameters))
 
 
 def to_bytes(learned: CountedText, parameters: Mapping[str, Any]) -> bytes:
-    """Return the bytes that `write` would write; errors are the same."""
-    return _content(learned, parameters)
+    """Return the bytes that `write` would write, without checking the parameters."""
+    own = {name: value for name, value in parameters.items() if name != "vocabulary"}  # the file has the model's own
+    metadata = {"configuration": plain_json(own), "vocabulary": vocabulary_json(learned.vocabulary)}
+    tensors = pack(learned.counts)
+    if learned.labeled is not None:
+        parts = enumerate(map(pack, learned.labeled.parts))
+        tensors = {f"{k}.{name}": array for k, part in parts for name, array in part.items()}
+        tensors[FREQUENCIES] = learned.labeled.frequencies
+    return sealed_bytes(with_format("ngram", metadata), tensors)
 
 
 def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], CountedText]:
@@ -84,17 +91,6 @@ def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], Count
 def from_bytes(content: bytes, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], CountedText]:
     """Return the arguments of `to_bytes`; see `read`."""
     return read(bytes_stream(content), defaults)
-
-
-def _content(learned: CountedText, parameters: Mapping[str, Any]) -> bytes:
-    own = {name: value for name, value in parameters.items() if name != "vocabulary"}  # the file has the model's own
-    metadata = {"configuration": plain_json(own), "vocabulary": vocabulary_json(learned.vocabulary)}
-    tensors = pack(learned.counts)
-    if learned.labeled is not None:
-        parts = enumerate(map(pack, learned.labeled.parts))
-        tensors = {f"{k}.{name}": array for k, part in parts for name, array in part.items()}
-        tensors[FREQUENCIES] = learned.labeled.frequencies
-    return sealed_bytes(with_format("ngram", metadata), tensors)
 
 
 def _counts(tensors: dict[str, Array], vocabulary: Vocabulary) -> CountedText:

@@ -93,6 +93,14 @@ def bytes_stream(content: Any) -> BinaryIO:
     return io.BytesIO(content)
 
 
+class NamedBytes(io.BytesIO):
+    """A file's bytes, with a name for errors."""
+
+    def __init__(self, content: bytes, name: str) -> None:
+        super().__init__(content)
+        self.name = name
+
+
 def path_name(path: Path) -> str:
     """Return the name of a file or stream for errors."""
     stream = _stream(path)
