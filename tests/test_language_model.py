@@ -131,6 +131,12 @@ def test_a_text_state_is_copied_and_pickled(pair):
     assert state.sample(9, random_state=1) == model.start("to be").sample(9, random_state=1)
 
 
+def test_a_network_is_the_same_as_itself_alone(pair):
+    network, again = (pair[1]._network("sample", one_row=True)[0] for _ in range(2))
+    assert network.same_as(network)
+    assert not network.same_as(again)
+
+
 def test_strings_have_the_same_scores(pair_of_documents):
     model, small = pair_of_documents
     strings = ["", "anna", "o", "bobanna" * 40, "nan"]
