@@ -34,6 +34,7 @@ UNSUPPORTED = {
     "ATOMIC_GROUP": "an atomic group (?>...). Write an ordinary group (?:...)",
     "ASSERT": "look-around. Write out which characters are allowed",
     "ASSERT_NOT": "look-around. Write out which characters are allowed, such as [^0-9]",
+    "FAILURE": "look-around, (?!), which nothing matches. Omit it",  # since Python 3.13
     "GROUPREF": "a back-reference. Write out the alternatives",
     "GROUPREF_EXISTS": "a conditional group. Write out the alternatives with |",
     "AT_END": r"$, which also matches before a final newline. Omit it, since the whole text must match, or write \Z",
