@@ -58,8 +58,8 @@ def on(instruction_set: str, work: Callable[[CharRNN], Any], model: CharRNN) -> 
 def own_turns(model: CharRNN, work: Callable[[CharRNN], Any]) -> dict[str, Turn]:
     """Return the turns of crnn: float32 and int8 on each instruction set."""
     turns: dict[str, Turn] = {}
-    for name in _kernels.available_for_int8():
-        if name in _kernels.available():
+    for name in _kernels.available("int8"):
+        if name in _kernels.available("float32"):
             turns[f"crnn, float32, {name}"] = partial(on, name, work, copy.copy(model))
         turns[f"crnn, int8, {name}"] = partial(on, name, work, model.quantize())
     return turns
@@ -144,7 +144,7 @@ def speed(hidden_sizes: Sequence[int], repeats: int) -> list[str]:
 def losses(name: str, model: CharRNN, held_out: Any) -> tuple[str, float]:
     """Return a row of the second table, with the spread between instruction sets, and what 8 bits cost in nats."""
     small, found = model.quantize(), {}
-    for instruction_set in _kernels.available_for_int8():
+    for instruction_set in _kernels.available("int8"):
         _kernels.use(instruction_set)
         found[instruction_set] = -CharRNN._from_state(small.get_params(), small._learned).score(held_out)
     _kernels.use(None)
@@ -209,7 +209,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     limit = None
     if arguments.small:
         arguments.repeats, arguments.seconds, arguments.hidden_sizes, limit = 1, 0.5, [16], 500
-    lines = [*machine(), f"Products in int8: {', '.join(_kernels.available_for_int8())}."]
+    lines = [*machine(), f"Products in int8: {', '.join(_kernels.available('int8'))}."]
     print("\n".join([*lines, "", *speed(arguments.hidden_sizes, arguments.repeats)]), flush=True)
     if arguments.seconds:
         text = demo.text() if arguments.file is None else arguments.file.read_text(encoding="utf-8")

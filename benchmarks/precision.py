@@ -33,7 +33,7 @@ MODEL: dict[str, Any] = {
 def contenders(kind: str, arguments: Sequence[str], *, peers: bool) -> list[Timed]:
     """Return crnn in float32, crnn in bfloat16 on each instruction set, and PyTorch."""
     runs = [Timed("crnn, float32", (kind, "crnn", *arguments), pinned=True)]
-    for name in _kernels.available_for_bfloat16():
+    for name in _kernels.available("bfloat16"):
         environment = {**os.environ, "CRNN_ISA": name}
         work = (kind, "crnn-bfloat16", *arguments)
         runs.append(Timed(f"crnn, bfloat16, {name}", work, pinned=True, environment=environment))
@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2000, help="of the loss curves; 0: none")
     parser.add_argument("--hidden-size", type=int, default=256)
     arguments = parser.parse_args()
-    lines = [*machine(), f"Products in bfloat16: {', '.join(_kernels.available_for_bfloat16())}."]
+    lines = [*machine(), f"Products in bfloat16: {', '.join(_kernels.available('bfloat16'))}."]
     print("\n".join(lines), flush=True)
     for section in (training, sampling):
         print("\n".join(["", *section(arguments.repeats)]), flush=True)

@@ -9,7 +9,7 @@ from crnn import CharRNN, TextClassifier, _kernels
 
 
 def test_the_table_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    fastest = _kernels.available_for_int8()[-1]
+    fastest = _kernels.available("int8")[-1]
     monkeypatch.setattr(int8, "LENGTH", 7)
     monkeypatch.setattr(int8, "SAMPLED", 5)
     monkeypatch.setattr(int8, "peer_turns", lambda model, ids: {})

@@ -8,8 +8,8 @@ from benchmarks import precision
 
 
 def test_tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    fastest = precision._kernels.available_for_bfloat16()[-1]
-    monkeypatch.setattr(precision._kernels, "available_for_bfloat16", lambda: (fastest,))
+    fastest = precision._kernels.available("bfloat16")[-1]
+    monkeypatch.setattr(precision._kernels, "available", lambda kind: (fastest,))
     monkeypatch.setattr(precision, "present", lambda *names: [])
     monkeypatch.setattr(precision, "STEPS", (("gru", 8, 2),))
     monkeypatch.setattr(precision, "SAMPLES", (("lstm", 8, 50),))

@@ -42,21 +42,21 @@ def pytest_collection_finish():
     gc.freeze()
 
 
-@pytest.fixture(params=_kernels.available())
+@pytest.fixture(params=_kernels.available("float32"))
 def kernels(request):
     """Run the test once with each instruction set's kernels behind the entry points."""
     with instruction_set(request.param):
         yield core
 
 
-@pytest.fixture(params=_kernels.available_for_bfloat16())
+@pytest.fixture(params=_kernels.available("bfloat16"))
 def bfloat16_kernels(request):
     """The same, also for the instruction sets that serve products in bfloat16 alone."""
     with instruction_set(request.param):
         yield core
 
 
-@pytest.fixture(params=_kernels.available_for_int8())
+@pytest.fixture(params=_kernels.available("int8"))
 def int8_kernels(request):
     """The same for products in int8."""
     with instruction_set(request.param):

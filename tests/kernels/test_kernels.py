@@ -71,14 +71,14 @@ def pack(layout, params, *, one_row=False):
 
 def test_the_build_can_be_forced():
     code = "import crnn._kernels as k, sys; print(k.instruction_set, *[m for m in sys.modules if '.float64.' in m])"
-    for name in _kernels.available():
+    for name in _kernels.available("float32"):
         environment = {**os.environ, "CRNN_ISA": name}
         out = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         assert out.stdout.split() == [name, f"crnn._kernels.{name}.float64.kernels"]
 
 
 def test_baseline_is_always_there_and_unknown_sets_are_errors():
-    assert _kernels.available()[0] == "baseline"
+    assert _kernels.available("float32")[0] == "baseline"
     with pytest.raises(ValueError, match=r"'mmx' is not available here\. Set CRNN_ISA to one of baseline"):
         _kernels.use("mmx")
 
@@ -89,32 +89,32 @@ def test_a_processor_has_the_sets_up_to_its_level(monkeypatch, level, bytes_too)
     monkeypatch.setattr(_kernels, "_built", lambda name, kind: name != "neon_dotprod")
     monkeypatch.setattr(_kernels, "cpu", SimpleNamespace(level=lambda: level, has_byte_products=lambda: bytes_too))
     general, narrow = ("baseline", "avx2", "avx512"), ("avx512_bf16", "amx")
-    assert _kernels.available() == general[: level + 1]
-    assert _kernels.available_for_bfloat16() == (*general, *narrow)[: level + 1]
-    assert _kernels.available_for_int8() == ((*general, "avx512_vnni") if bytes_too else general[: level + 1])
+    assert _kernels.available("float32") == general[: level + 1]
+    assert _kernels.available("bfloat16") == (*general, *narrow)[: level + 1]
+    assert _kernels.available("int8") == ((*general, "avx512_vnni") if bytes_too else general[: level + 1])
 
 
 @pytest.mark.parametrize("bytes_too", [False, True])
 def test_an_arm_processor_may_add_dot_products_to_the_baseline(monkeypatch, bytes_too):
     monkeypatch.setattr(_kernels, "_built", lambda name, kind: name in ("baseline", "neon_dotprod"))
     monkeypatch.setattr(_kernels, "cpu", SimpleNamespace(level=lambda: 0, has_byte_products=lambda: bytes_too))
-    assert _kernels.available() == ("baseline",)
-    assert _kernels.available_for_int8() == ("baseline", "neon_dotprod")[: 1 + bytes_too]
+    assert _kernels.available("float32") == ("baseline",)
+    assert _kernels.available("int8") == ("baseline", "neon_dotprod")[: 1 + bytes_too]
 
 
 def test_by_default_the_best_set_of_each_kind_is_used():
     before = _kernels.forced
     try:
-        for name in {*_kernels.available_for_bfloat16(), *_kernels.available_for_int8()} - {*_kernels.available()}:
+        for name in {*_kernels.available("bfloat16"), *_kernels.available("int8")} - {*_kernels.available("float32")}:
             _kernels.use(name)
-            assert _kernels.instruction_set == _kernels.available()[-1]
+            assert _kernels.instruction_set == _kernels.available("float32")[-1]
             assert name in (_kernels.bfloat16_set, _kernels.int8_set)
             assert _kernels.instruction_set in (_kernels.bfloat16_set, _kernels.int8_set)
         _kernels.use(None)
         assert _kernels.forced is None
-        assert _kernels.instruction_set == _kernels.available()[-1]
-        assert _kernels.bfloat16_set == _kernels.available_for_bfloat16()[-1]
-        assert _kernels.int8_set == _kernels.available_for_int8()[-1]
+        assert _kernels.instruction_set == _kernels.available("float32")[-1]
+        assert _kernels.bfloat16_set == _kernels.available("bfloat16")[-1]
+        assert _kernels.int8_set == _kernels.available("int8")[-1]
     finally:
         _kernels.use(before)
 
@@ -365,7 +365,7 @@ def test_shards_change_rounding_alone(kernels, dtype, cell, optimizer, B, T):
 @pytest.mark.parametrize("cell", CELLS)
 def test_instruction_sets_agree(dtype, cell, B, T, n_threads):
     results = []
-    for name in _kernels.available():
+    for name in _kernels.available("float32"):
         with instruction_set(name):
             arguments = start(dtype, B, T, cell=cell, num_layers=2)
             run = Run(*arguments, T=T, n_threads=n_threads, dropout=0.3, learning_rate=0.01).steps(2)

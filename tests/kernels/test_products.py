@@ -19,10 +19,10 @@ from crnn.reference.products import int8_product, to_bfloat16
 K_BLOCK = 512  # of register_tile.h: a deeper product is added up in pieces
 SINGLE = np.dtype("float32")
 KINDS = {
-    "float32": _kernels.available(),
-    "float64": _kernels.available(),
-    "bfloat16": _kernels.available_for_bfloat16(),
-    "int8": _kernels.available_for_int8(),
+    "float32": _kernels.available("float32"),
+    "float64": _kernels.available("float32"),
+    "bfloat16": _kernels.available("bfloat16"),
+    "int8": _kernels.available("int8"),
 }
 BUILDS = [(kind, name) for kind, names in KINDS.items() for name in names]
 
@@ -202,7 +202,7 @@ def test_int8_states_are_rounded_to_nearest_even_and_clipped_at_one(int8_kernels
 def test_int8_sums_agree_between_instruction_sets():
     a, W, *_ = operands("int8", 5, 97, 19)
     found = []
-    for name in _kernels.available_for_int8():
+    for name in _kernels.available("int8"):
         with instruction_set(name):
             c = np.zeros((5, 19), SINGLE)
             multiply("int8", a, packed("int8", W, scales=np.full(19, 127, SINGLE)), c)

@@ -302,8 +302,8 @@ def test_draws_match_reference(kernels, dtype, name, cell, B):
 # rare: what is computed must be far nearer to the reference with rounding than the reference without.
 
 ROUNDING = {"bfloat16": operands_in_bfloat16, "int8": operands_in_int8, "": contextlib.nullcontext}
-BUILDS = [("bfloat16", name) for name in _kernels.available_for_bfloat16()]
-BUILDS += [("int8", name) for name in _kernels.available_for_int8()]
+BUILDS = [("bfloat16", name) for name in _kernels.available("bfloat16")]
+BUILDS += [("int8", name) for name in _kernels.available("int8")]
 
 
 @pytest.fixture(params=BUILDS, ids="-".join)
@@ -459,7 +459,7 @@ print(_kernels.bfloat16_set)
 """
 
 
-@pytest.mark.skipif("amx" not in _kernels.available_for_bfloat16(), reason="this processor has no AMX")
+@pytest.mark.skipif("amx" not in _kernels.available("bfloat16"), reason="this processor has no AMX")
 def test_amx_refused_by_the_system_falls_back_to_avx512_bf16():
     environment = {name: value for name, value in os.environ.items() if name != "CRNN_ISA"}
     command = [sys.executable, "-c", SMALL_SIGNAL_STACK]

@@ -16,7 +16,7 @@ def test_build_info_names_what_is_in_use():
     info = build_info.build_info()
     assert info["crnn"] == crnn.__version__
     assert info["instruction set"].startswith(_kernels.instruction_set)
-    assert info["instruction set"].endswith(f"(available: {', '.join(_kernels.available())})")
+    assert info["instruction set"].endswith(f"(available: {', '.join(_kernels.available('float32'))})")
     assert platform.python_version() in info["Python"]
     assert {name: info[name] for name in build_info.PACKAGES} == {name: version(name) for name in build_info.PACKAGES}
     assert int(info["cores"]) >= 1
@@ -57,7 +57,7 @@ def test_show_config_prints_the_build(capsys):
     assert lines[0].split() == ["crnn", crnn.__version__]
 
 
-@pytest.mark.parametrize("name", _kernels.available())
+@pytest.mark.parametrize("name", _kernels.available("float32"))
 def test_forced_instruction_set_is_used(monkeypatch, name):
     monkeypatch.setenv("CRNN_ISA", name)
     with instruction_set(name):

@@ -14,7 +14,7 @@ from .entry import core
 from .instruction_sets import sets_for
 from .platform import cpu
 
-INSTRUCTION_SETS, BFLOAT16_SETS, INT8_SETS = (sets_for(kind) for kind in ("float32", "bfloat16", "int8"))
+INSTRUCTION_SETS = sets_for("float32")
 
 instruction_set: str
 """The instruction set in use."""
@@ -26,26 +26,19 @@ forced: str | None
 """The instruction set passed to `use`."""
 
 
-def available() -> tuple[str, ...]:
-    """Return the instruction sets supported by both this build and this processor."""
-    return tuple(name for name in INSTRUCTION_SETS[: cpu.level() + 1] if _built(name, "float32"))
-
-
-def available_for_bfloat16() -> tuple[str, ...]:
-    """Return these instruction sets and those for bfloat16 alone."""
-    return tuple(name for name in BFLOAT16_SETS[: cpu.level() + 1] if _built(name, "bfloat16"))
-
-
-def available_for_int8() -> tuple[str, ...]:
-    """Return these instruction sets and those for int8 alone."""
-    sets = INT8_SETS if cpu.has_byte_products() else INSTRUCTION_SETS[: cpu.level() + 1]
-    return tuple(name for name in sets if _built(name, "int8"))
+def available(kind: str) -> tuple[str, ...]:
+    """Return the instruction sets for a number type supported by both this build and this processor."""
+    if kind == "int8" and cpu.has_byte_products():
+        sets = sets_for(kind)
+    else:  # without such products, int8 uses the general sets
+        sets = sets_for("bfloat16" if kind == "bfloat16" else "float32")[: cpu.level() + 1]
+    return tuple(name for name in sets if _built(name, kind))
 
 
 def use(name: str | None) -> None:
     """Use the kernels for an instruction set in networks made from now on; None: the best of each kind."""
     global instruction_set, bfloat16_set, int8_set, forced
-    sets = {"float32": available(), "bfloat16": available_for_bfloat16(), "int8": available_for_int8()}
+    sets = {kind: available(kind) for kind in ("float32", "bfloat16", "int8")}
     names = dict.fromkeys(name for of_kind in sets.values() for name in of_kind)
     if name is not None and name not in names:
         raise ValueError(f"instruction set {name!r} is not available here. Set CRNN_ISA to one of {', '.join(names)}.")

@@ -24,9 +24,9 @@ def build_info() -> dict[str, str]:
 
     info = {
         "crnn": __version__,
-        "instruction set": f"{_kernels.instruction_set} (available: {', '.join(_kernels.available())})",
-        "for bfloat16": f"{_kernels.bfloat16_set} (available: {', '.join(_kernels.available_for_bfloat16())})",
-        "for int8": f"{_kernels.int8_set} (available: {', '.join(_kernels.available_for_int8())})",
+        "instruction set": f"{_kernels.instruction_set} (available: {', '.join(_kernels.available('float32'))})",
+        "for bfloat16": f"{_kernels.bfloat16_set} (available: {', '.join(_kernels.available('bfloat16'))})",
+        "for int8": f"{_kernels.int8_set} (available: {', '.join(_kernels.available('int8'))})",
         "BLAS": "; ".join(_blas()),
         "cores": str(cores()),
         "processor": processor_name(),

@@ -3,9 +3,9 @@
 Everything else that kernels need to know about a cell is in the Network: its number of gates and of saved blocks,
 whether z lives in h, whether it has a state c, whether a gate keeps its two parts separate.
 """
+from ..common.interface cimport Network, real
 from .cifg cimport cifg_units, cifg_units_backward
 from .gru cimport gru_state_gradients, gru_units, gru_units_backward
-from ..common.interface cimport Network, real
 from .lstm cimport lstm_state_gradients, lstm_units, lstm_units_backward
 from .rnn cimport rnn_state_gradients, rnn_units, rnn_units_backward
 

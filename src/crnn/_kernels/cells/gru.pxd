@@ -6,9 +6,9 @@ non-linearities, and by m. So the first three blocks belong to Wh, and r, z, n t
 its two parts separate.
 """
 from libc.string cimport memcpy
-from .elementwise cimport sigmoid_, tanh_
 from ..common.interface cimport real
 from ..products.panels cimport MAX_COLUMNS
+from .elementwise cimport sigmoid_, tanh_
 
 
 cdef inline void gru_units(Py_ssize_t n, Py_ssize_t H, const real* h_prev, real* gates, real* unused,

@@ -4,9 +4,9 @@ A row of the gates' array is [i f g o tanh(c)], H columns each: before the step 
 the gates, and after the backward step the gradients by the arguments of the non-linearities.
 """
 from libc.string cimport memcpy
-from .elementwise cimport sigmoid_, tanh_
 from ..common.interface cimport real
 from ..products.panels cimport MAX_COLUMNS
+from .elementwise cimport sigmoid_, tanh_
 
 
 cdef inline void lstm_units(Py_ssize_t n, Py_ssize_t H, const real* c_prev, real* gates, real* c,

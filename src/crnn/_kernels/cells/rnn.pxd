@@ -3,8 +3,8 @@
 Its z lives in h: z is stored where the state will be, and the gradient of h becomes dz in place. It saves nothing.
 """
 from libc.string cimport memcpy
-from .elementwise cimport tanh_array
 from ..common.interface cimport real
+from .elementwise cimport tanh_array
 
 
 cdef inline void rnn_units(Py_ssize_t n, real* h) noexcept nogil:

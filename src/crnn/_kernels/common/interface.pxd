@@ -54,7 +54,7 @@ ctypedef struct LayerPlaces:  # offsets into the flat weights, then into the pac
 cdef enum:  # in `Network.table`
     SYMBOLS = 0
     PAIRS = 1
-    TABLES = 2
+    INPUT_TABLES = 2
 
 cdef extern from *:
     """
@@ -98,7 +98,7 @@ ctypedef struct Network:  # see `network`
     bint in_place  # one stream multiplies by unpacked recurrent weights, see `weights_in_place.h`
     int max_vectors  # in a panel of the recurrence
     int max_row_vectors  # in a panel of the products over the rows of a chunk
-    InputTable table[TABLES]  # the table of symbols is the embedding, or the first layer's Wx
+    InputTable table[INPUT_TABLES]  # the table of symbols is the embedding, or the first layer's Wx
     Py_ssize_t table_rows  # of all tables
     const int* pairs_from  # (V + 1,): start of the pairs with each first symbol; see `input_tables`
     const int* pair_symbols  # their second symbols, in order

@@ -22,8 +22,6 @@ class Network:
     @property
     def in_place(self) -> bool: ...
     @property
-    def boundary(self) -> int | None: ...
-    @property
     def itemsize(self) -> int: ...
     def __init__(
         self,
@@ -141,7 +139,6 @@ class Cursor:
         optimizer_start: int = 0,
         gradient_norm: float = ...,
     ) -> None: ...
-    def copy(self) -> Cursor: ...
 
 class MixedRows:
     before: NDArray[np.int32]

@@ -39,13 +39,13 @@ cdef extern from "pages.h" nogil:
 # ------------------------------------------------------------------------------------------------- the tables
 
 cdef enum:  # in `kernels_of`
-    SINGLE
-    DOUBLE
-    BFLOAT16
-    INT8
-    TABLES
+    FLOAT32_TABLE
+    FLOAT64_TABLE
+    BFLOAT16_TABLE
+    INT8_TABLE
+    N_TABLES
 
-cdef const Kernels* kernels_of[TABLES]  # for float32 and float64, and for float32 with rounded operands
+cdef const Kernels* kernels_of[N_TABLES]  # for float32 and float64, and for float32 with rounded operands
 cdef Gemm blas[2]
 
 
@@ -55,8 +55,9 @@ def use(float32, float64, bfloat16, int8):
     cdef const Kernels* table
     for i, module in enumerate((float32, float64, bfloat16, int8)):
         table = <const Kernels*>PyCapsule_GetPointer(module.table, "crnn._kernels.Kernels")
-        if (table.size != sizeof(Kernels) or table.itemsize != (sizeof(double) if i == DOUBLE else sizeof(float))
-                or table.operands != (OF_INT8 if i == INT8 else OF_BFLOAT16 if i == BFLOAT16 else OF_NUMBERS)):
+        if (table.size != sizeof(Kernels) or table.itemsize != (sizeof(double) if i == FLOAT64_TABLE else sizeof(float))
+                or table.operands != (OF_INT8 if i == INT8_TABLE else
+                                      OF_BFLOAT16 if i == BFLOAT16_TABLE else OF_NUMBERS)):
             raise ImportError(f"{module.__name__} and this module are of different builds. Build the package again.")
         kernels_of[i] = table
 
@@ -65,7 +66,9 @@ cdef const Kernels* kernels_for(Py_ssize_t itemsize, bint bfloat16=False, bint i
     """The kernels for numbers of `itemsize` bytes, optionally with rounded operands of products."""
     if itemsize != <Py_ssize_t>sizeof(float) and (itemsize != <Py_ssize_t>sizeof(double) or bfloat16 or int8):
         raise ValueError(f"numbers must have 4 or 8 bytes (4 for products in bfloat16 or int8), not {itemsize}")
-    return kernels_of[INT8 if int8 else BFLOAT16 if bfloat16 else DOUBLE if itemsize == sizeof(double) else SINGLE]
+    if int8 or bfloat16:
+        return kernels_of[INT8_TABLE if int8 else BFLOAT16_TABLE]
+    return kernels_of[FLOAT64_TABLE if itemsize == sizeof(double) else FLOAT32_TABLE]
 
 
 cdef Gemm find_gemm(Py_ssize_t itemsize) except NULL:
@@ -222,11 +225,6 @@ cdef class Network:
             net.pair_rows = &rows[0] if rows.shape[0] else NULL
         net.table[SYMBOLS] = InputTable(offsets.pop(0) if net.E else offsets[0], net.V, net.E or N, False, 1)
         net.table_rows = net.table[SYMBOLS].rows + net.table[PAIRS].rows
-
-    @property
-    def boundary(self):
-        """The symbol at which a stream starts from the zero state, an int, or None."""
-        return self.net.boundary if self.net.boundary >= 0 else None
 
     @property
     def in_place(self) -> bool:

@@ -1,9 +1,9 @@
 """Entry points to sampling and scoring. Part of `core`."""
 from libc.string cimport memcpy
 from ..common.interface cimport Controls as ControlNumbers
-from ..common.row_source cimport RowSource
 from ..common.interface cimport DrawSettings, RowMixture, Strings, Texts, end_fork, fork_init, fork_join, join_work
 from ..common.interface cimport SharedStep as SharedStepPlaces
+from ..common.row_source cimport RowSource
 
 
 cdef class Controls:

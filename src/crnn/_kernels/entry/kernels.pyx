@@ -2,35 +2,30 @@
 
 This source becomes one C file, which is compiled once for each instruction set and each number type (see setup.py and
 `real.h`). It has no function that Python could call: `core` takes the table from the capsule `table`, and checks every
-argument before it calls a kernel. Everything is in the .pxd files: `workspace`, `chunk`, `layers`, `recurrence`,
-`cell_step`, `cells` (one chunk through the network), `rnn`, `gru`, `lstm`, `cifg` (the cells), `layer_input`,
-`input_tables`, `decoder`, `row_products`, `panels`, `tail_columns`, `blas` (products), `softmax`, `dropout`,
-`boundary`, `elementwise`; for training `training_loop`, `state_reset`, `update`, `optimizers` and `thread_group`; for
-inference `first_layer_step`, `stream_units`, `shared_step`, `inference_step`, `sampler` and `draws`, `texts` and
-`pcg64`, `strings`.
+argument before it calls a kernel. The kernels' code is in the .pxd files of the neighboring folders.
 """
 from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport uint64_t
 from ..cells.elementwise cimport exp_array, rsqrt_array, sigmoid_array, tanh_array
-from ..network cimport shared_step
-from ..training.training_loop cimport gradients_of_chunk, train
-from ..network.input_tables cimport carry_symbols
-from ..network.decoder cimport decode
-from ..network.dropout cimport apply_dropout, apply_mask, dropout_key, weights_key
 from ..common.interface cimport (OF_BFLOAT16, OF_INT8, OF_NUMBERS, Dropout, DrawSettings, Kernels, SharedStep, Strings,
                                  Weights, Workspace, real)
-from ..network.layers cimport layers_forward
-from ..network.network cimport pack_rows, place_panels
-from ..products.panels cimport (BFLOAT16, INT8, Columns, as_operand, head_panels, multiply_panels, operand_elements,
-                                operand_rows, pack, pack_transposed, packed_elements, panel_vectors)
 from ..inference.sampler cimport block_count
 from ..inference.sampler cimport filter_logits as filter_row
-from ..network.softmax cimport log_softmax_at
-from ..threads.step_poll cimport RELEASE_TILES
 from ..inference.strings cimport read_strings
 from ..inference.texts cimport draw_from_rows, draw_texts
-from ..training.update cimport squares_size
+from ..network cimport shared_step
+from ..network.decoder cimport decode
+from ..network.dropout cimport apply_dropout, apply_mask, dropout_key, weights_key
+from ..network.input_tables cimport carry_symbols
+from ..network.layers cimport layers_forward
+from ..network.network cimport pack_rows, place_panels
+from ..network.softmax cimport log_softmax_at
 from ..network.workspace cimport carry_states, layer_h, scratch_elements, size_workspace
+from ..products.panels cimport (BFLOAT16, INT8, Range, as_operand, head_panels, multiply_panels, operand_elements,
+                                operand_rows, pack, pack_transposed, packed_elements, panel_vectors)
+from ..threads.step_poll cimport RELEASE_TILES
+from ..training.training_loop cimport gradients_of_chunk, train
+from ..training.update cimport squares_size
 
 cdef Kernels kernels
 
@@ -64,7 +59,7 @@ cdef void drop_outputs(Dropout* drop, uint64_t seed, uint64_t step, Py_ssize_t l
                        Py_ssize_t H, real* a) noexcept nogil:
     """a *= mask for a layer's outputs a (T, B, H)"""
     drop.step_key = dropout_key(seed, step)
-    apply_dropout(drop, layer, 0, T, B, H, Columns(0, H), a)
+    apply_dropout(drop, layer, 0, T, B, H, Range(0, H), a)
 
 
 cdef void drop_weights(double rate, uint64_t seed, uint64_t step, Py_ssize_t layer, Py_ssize_t first, Py_ssize_t n,

@@ -65,13 +65,6 @@ cdef class Cursor:
         self.optimizer_start = optimizer_start
         self.gradient_norm = gradient_norm
 
-    def copy(self):
-        """Return a copy."""
-        cdef Cursor other = Cursor(self.position, self.n_steps, self.smooth_loss, self.last_loss, self.optimizer_start,
-                                   self.gradient_norm)
-        other.diverged = self.diverged
-        return other
-
 
 def reduced_size(Network network not None) -> int:
     """The number of elements of the first shard's gradient if a reducer sums the gradients of several processes."""
@@ -90,7 +83,7 @@ cdef struct Reduction:  # what a callback to Python needs
     float_mode mode
 
 
-cdef bint reduce_gradient(void* context) noexcept with gil:
+cdef bint call_reducer(void* context) noexcept with gil:
     """Let the team's reducer change the gradient; return False if it raised an error, which the team then keeps."""
     cdef Reduction* reduction = <Reduction*>context
     team = <object>reduction.team
@@ -175,7 +168,7 @@ cdef void fill_team(Training* run, Network network, team, int rank, Reduction* r
     run.fresh = team.fresh and network.net.end * network.itemsize >= TOUCHED_BYTES
     if team.reduce is not None:
         reduction.team = <PyObject*>team
-        run.team.reduce, run.team.reduce_context = reduce_gradient, reduction
+        run.team.reduce, run.team.reduce_context = call_reducer, reduction
     for s in range(run.team.shards):
         size = reduced_size(network) if s == 0 and run.team.reduce != NULL else network.net.end
         run.team.d[s] = address("gradient", shards[s].gradient, network.itemsize, (size,))

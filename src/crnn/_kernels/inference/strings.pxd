@@ -1,7 +1,7 @@
 """Log-probabilities of strings of different lengths, read in parallel."""
-from ..network.input_tables cimport carry_symbols
-from ..network.decoder cimport decode
 from ..common.interface cimport Network, Strings, Weights, Workspace, real
+from ..network.decoder cimport decode
+from ..network.input_tables cimport carry_symbols
 from ..network.layers cimport layers_forward
 from ..network.softmax cimport log_softmax_at
 from ..network.workspace cimport carry_states, layer_h

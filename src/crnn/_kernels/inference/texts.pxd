@@ -2,12 +2,12 @@
 from libc.math cimport INFINITY
 from libc.stdint cimport uint64_t
 from libc.string cimport memcmp, memcpy
-from .draws cimport draw, unnormalized_softmax_rows
-from .inference_step cimport advance, prepare_draw, restore_states, swap_states
 from ..common.interface cimport Network, DrawSettings, Texts, Weights, Workspace, real
-from .pcg64 cimport next_uniform
 from ..network.workspace cimport layer_c, layer_h
 from ..threads.step_poll cimport RELEASE_TILES
+from .draws cimport draw, unnormalized_softmax_rows
+from .inference_step cimport advance, prepare_draw, restore_states, swap_states
+from .pcg64 cimport next_uniform
 
 
 cdef inline double next_number(Texts* texts, Py_ssize_t i) noexcept nogil:

@@ -6,17 +6,17 @@ its `own` units.
 """
 from ..cells.cells cimport cell_state_gradients, cell_units, cell_units_backward
 from ..common.interface cimport Network, real
-from .network cimport in_place
-from ..products.panels cimport (Columns, Panel, as_operand, depth_of, multiply_in_place, multiply_panel,
+from ..products.panels cimport (Panel, Range, as_operand, depth_of, multiply_in_place, multiply_panel,
                                 multiply_rows_in_place, operand_rows, packed_elements, panel_among, panel_count,
                                 prefetch_columns)
+from .network cimport in_place
 
 cdef extern from "tiles.h" nogil:
     const int CELL_PANELS  # neighboring panels multiplied before the cells of their units are computed
 
 ctypedef struct Step:  # of one layer: its operands and results; each row belongs to one stream
     Py_ssize_t B
-    Columns own
+    Range own
     bint back  # from the last panel to the first
     bint descending  # a single row is summed over k from last to first
     real* z  # (B, ldg): forward z, then what the cell saves; backward the same, then dz
@@ -32,7 +32,7 @@ ctypedef struct Step:  # of one layer: its operands and results; each row belong
     real* room  # for an operand
 
 
-cdef inline bint completed(Columns* done, Panel* panel, Py_ssize_t i, Py_ssize_t count) noexcept nogil:
+cdef inline bint completed(Range* done, Panel* panel, Py_ssize_t i, Py_ssize_t count) noexcept nogil:
     """Add panel i of `count` to its finished neighbors; return True if there are enough for computing cells.
 
     The panel's columns then cover all of them.
@@ -57,7 +57,7 @@ cdef inline void step_forward(const Network* net, const real* Wh_panels, const S
     cdef const real* Wh
     cdef real* row
     cdef Panel panel
-    cdef Columns done = Columns(0, 0)
+    cdef Range done = Range(0, 0)
     if in_place(net):
         multiply_in_place(H, net.G * H, s.h_prev, Wh_panels, s.back, s.z)
     for i in range(count):
@@ -93,7 +93,7 @@ cdef inline void step_backward(const Network* net, const real* WhT_panels, const
     cdef Py_ssize_t count = panel_count(s.own.count, net.max_vectors)
     cdef operand_rows dz_next
     cdef Panel panel
-    cdef Columns done = Columns(0, 0)
+    cdef Range done = Range(0, 0)
     if in_place(net):
         if s.dz_next != NULL:
             multiply_rows_in_place(H, N, WhT_panels, s.dz_next, s.back, s.dh)

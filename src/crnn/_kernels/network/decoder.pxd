@@ -1,10 +1,10 @@
 """The decoder, from the top layer's outputs to logits, y = h Wy + by, and its backward pass."""
-from ..products.blas cimport add_product
 from ..common.interface cimport Network, Weights, Workspace, real
-from ..products.panels cimport Columns, as_operand, depth_of, multiply_panels, operand_rows
-from .row_products cimport add_column_sums, add_weight_gradient, multiply_rows_back, set_rows
+from ..products.blas cimport add_product
+from ..products.panels cimport Range, as_operand, depth_of, multiply_panels, operand_rows
 from ..products.tail_columns cimport add_transposed_tail, multiply_tail
 from ..threads.thread_group cimport own_columns
+from .row_products cimport add_column_sums, add_weight_gradient, multiply_rows_back, set_rows
 
 
 cdef inline void decode(const Weights* w, Py_ssize_t rows, const real* h, real* y, real* room,
@@ -31,7 +31,7 @@ cdef inline void decode_back(const Weights* w, const Workspace* work, Py_ssize_t
     """dWy += h.T @ dy; dby += dy.sum(axis=0); dh = dy @ Wy.T          the backward of `decode`, the thread's part"""
     cdef const Network* net = w.net
     cdef Py_ssize_t H = net.H, V = net.V, whole = net.symbols_in_panels
-    cdef Columns own = own_columns(&work.group, H), symbols = own_columns(&work.group, V)
+    cdef Range own = own_columns(&work.group, H), symbols = own_columns(&work.group, V)
     cdef real* dWy = work.d + net.Wy + own.first * V
     # dWy += h.T @ dy                                  (H, V) += (rows, H)' (rows, V)
     add_weight_gradient(net, work, rows, own.count, whole, h + own.first, dy, V, dWy, V)

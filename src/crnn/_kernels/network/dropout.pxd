@@ -7,7 +7,7 @@ Recurrent weights are dropped for a whole training step: their position is the l
 """
 from libc.stdint cimport uint32_t, uint64_t
 from ..common.interface cimport Dropout, real
-from ..products.panels cimport Columns
+from ..products.panels cimport Range
 
 cdef enum:
     UNIT_STEP = 0x9E3779B9
@@ -42,7 +42,7 @@ cdef inline void apply_mask(double rate, uint32_t key, Py_ssize_t first, Py_ssiz
 
 
 cdef inline void apply_dropout(const Dropout* drop, Py_ssize_t layer, Py_ssize_t first, Py_ssize_t last, Py_ssize_t B,
-                          Py_ssize_t H, Columns own, real* a) noexcept nogil:
+                          Py_ssize_t H, Range own, real* a) noexcept nogil:
     """a *= mask                                       (last - first, B, H): a layer's outputs in these time steps
 
     Only for the `own` units.

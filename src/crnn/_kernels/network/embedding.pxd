@@ -9,12 +9,12 @@ depend on the threads.
 Inference needs nothing here: when the network is packed, the table of all symbols replaces Wx.
 """
 from libc.string cimport memcpy, memset
-from ..products.blas cimport add_product, transposed_product
 from ..common.interface cimport SYMBOLS, Network, Weights, Workspace, real
-from ..products.panels cimport Columns, as_operand, multiply_panels, operand_rows
-from .row_products cimport add_column_sums, add_packed_gradient, clear_rows, multiply_rows_back
+from ..products.blas cimport add_product, transposed_product
+from ..products.panels cimport Range, as_operand, multiply_panels, operand_rows
 from ..threads.step_poll cimport is_canceled
 from ..threads.thread_group cimport own_columns, own_share, wait_for_group
+from .row_products cimport add_column_sums, add_packed_gradient, clear_rows, multiply_rows_back
 from .workspace cimport BLOCK_ROWS
 
 
@@ -58,7 +58,7 @@ cdef inline void embed_symbols(const Weights* w, Workspace* work) noexcept nogil
     cdef Py_ssize_t i, r, count, stop, E = net.E, N = net.G * net.H
     cdef real* table
     cdef const real* vectors
-    cdef Columns own
+    cdef Range own
     cdef operand_rows a
     number_symbols(net, work)
     own = own_share(&work.group, work.n_symbols)
@@ -82,7 +82,7 @@ cdef inline void embed_symbols(const Weights* w, Workspace* work) noexcept nogil
 cdef inline void clear_table(const Network* net, const Workspace* work) noexcept nogil:
     """table = 0: the thread's units, before the gradients of the table are summed"""
     cdef Py_ssize_t g
-    cdef Columns own = own_columns(&work.group, net.H)
+    cdef Range own = own_columns(&work.group, net.H)
     for g in range(net.G):
         clear_rows(work.n_symbols, own.count, work.table + g * net.H + own.first, net.G * net.H)
 
@@ -94,7 +94,7 @@ cdef inline void embed_symbols_back(const Weights* w, const Workspace* work) noe
     """
     cdef const Network* net = w.net
     cdef Py_ssize_t i, r, count, stop, E = net.E, N = net.G * net.H
-    cdef Columns own = own_share(&work.group, work.n_symbols), part = own_columns(&work.group, N)
+    cdef Range own = own_share(&work.group, work.n_symbols), part = own_columns(&work.group, N)
     cdef real* dvectors = work.vectors + work.vectors_stride
     cdef real* dtable
     cdef real* dWx

@@ -3,14 +3,14 @@
 A draw knows the symbol only after the first part's product. Reading proceeds in the same way, so that it gives the same
 bits.
 """
-from .boundary cimport starts
 from ..common.interface cimport Network, Weights, Workspace, real
+from ..products.panels cimport Range, as_operand, multiply_panels, operand_rows, packed_elements
+from ..products.tail_columns cimport multiply_tail, tail_length
+from .boundary cimport starts
 from .input_tables cimport rows_at
 from .layer_input cimport set_biases
-from ..products.panels cimport Columns, as_operand, multiply_panels, operand_rows, packed_elements
 from .shared_step cimport share_cell, share_recurrent_product
 from .stream_units cimport finish_first_layer
-from ..products.tail_columns cimport multiply_tail, tail_length
 from .workspace cimport clear_stream
 
 
@@ -25,7 +25,7 @@ cdef inline void begin_step(const Weights* w, const Workspace* work, const real*
     if work.shared != NULL:
         share_recurrent_product(work.shared, w, 0, h, back, z)
         return
-    set_biases(net, w.p, 0, Columns(0, H), B, z)
+    set_biases(net, w.p, 0, Range(0, H), B, z)
     for g in range(net.G):
         multiply_panels(B, net.units, whole, h.first, h.stride, Wh + g * packed_elements(net.units, H), net.max_vectors,
                         z + g * H, ld, back)
@@ -40,8 +40,8 @@ cdef inline void restart_at_boundary(const Weights* w, const Workspace* work, co
     cdef Py_ssize_t b, H = net.H
     for b in range(work.B):
         if starts(net, x[b]):
-            set_biases(net, w.p, 0, Columns(0, H), 1, z + b * net.ldg)
-            clear_stream(net, work, b, Columns(0, H))
+            set_biases(net, w.p, 0, Range(0, H), 1, z + b * net.ldg)
+            clear_stream(net, work, b, Range(0, H))
 
 
 cdef inline void finish_step(const Weights* w, const Workspace* work, const int* x, Py_ssize_t t, const real* h_prev,
@@ -54,5 +54,5 @@ cdef inline void finish_step(const Weights* w, const Workspace* work, const int*
         return
     for b in range(work.B):
         at = b * H
-        finish_first_layer(w, rows_at(w.net, work, x, t, b), Columns(0, H), h_prev + at, c_prev + at,
+        finish_first_layer(w, rows_at(w.net, work, x, t, b), Range(0, H), h_prev + at, c_prev + at,
                            z + b * w.net.ldg, c + at, h + at)

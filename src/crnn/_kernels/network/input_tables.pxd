@@ -16,12 +16,12 @@ none.
 """
 from libc.string cimport memset
 from ..common.interface cimport PAIRS, InputRows, Network, Weights, Workspace, real
-from ..products.panels cimport Columns
-from .row_products cimport add_column_sums
+from ..products.panels cimport Range
 from ..threads.thread_group cimport own_columns
 from .boundary cimport starts
 from .embedding cimport clear_table, embed_symbols, embed_symbols_back, lookup_gradient, lookup_rows, lookup_table
 from .network cimport input_block
+from .row_products cimport add_column_sums
 
 cdef enum:
     NO_ROW = -1
@@ -74,7 +74,7 @@ cdef inline void carry_symbols(const Network* net, const Workspace* work, const 
 # ------------------------------------------------------------------------------------------------- inference
 
 
-cdef inline void add_input(const Weights* w, InputRows rows, Columns own, real* z) noexcept nogil:
+cdef inline void add_input(const Weights* w, InputRows rows, Range own, real* z) noexcept nogil:
     """z += Symbols[symbol] + Pairs[pair]              (G H,): the input of one stream, without the bias"""
     cdef const Network* net = w.net
     add_row(net, w.p + net.layer[0].Wx, rows.symbol, own, z)
@@ -82,7 +82,7 @@ cdef inline void add_input(const Weights* w, InputRows rows, Columns own, real* 
         add_row(net, w.p + net.table[PAIRS].place, rows.pair, own, z)
 
 
-cdef inline void add_row(const Network* net, const real* table, int row, Columns own, real* z) noexcept nogil:
+cdef inline void add_row(const Network* net, const real* table, int row, Range own, real* z) noexcept nogil:
     """z += table[row]                                 (G H,): nothing for NO_ROW"""
     cdef Py_ssize_t j, g, H = net.H
     cdef const real* gate
@@ -121,7 +121,7 @@ cdef inline void find_rows_of_pairs(const Network* net, Workspace* work) noexcep
                 occurs[row] = True
 
 
-cdef inline void look_up_inputs(const Weights* w, const Workspace* work, const int* x, Py_ssize_t t, Columns own,
+cdef inline void look_up_inputs(const Weights* w, const Workspace* work, const int* x, Py_ssize_t t, Range own,
                                 real* z) noexcept nogil:
     """z = Symbols[x[t]] + Pairs[x[t - 1], x[t]] + bh  (B, G H): the input of time step t"""
     cdef const Network* net = w.net
@@ -132,7 +132,7 @@ cdef inline void look_up_inputs(const Weights* w, const Workspace* work, const i
             add_row(net, w.p + net.table[PAIRS].place, work.rows_of_pairs[t * work.B + b], own, z + b * net.ldg)
 
 
-cdef inline void look_up_symbols(const Network* net, const real* p, const real* table, const int* rows, Columns own,
+cdef inline void look_up_symbols(const Network* net, const real* p, const real* table, const int* rows, Range own,
                                  Py_ssize_t B, real* z) noexcept nogil:
     """z = table[rows] + bh                            (B, G H)"""
     cdef Py_ssize_t b, j, g, H = net.H
@@ -155,14 +155,14 @@ cdef inline void clear_input_gradients(const Network* net, const Workspace* work
 
 
 cdef inline void add_input_gradients(const Network* net, const Workspace* work, const int* x, Py_ssize_t t,
-                                     Columns own, const real* dz) noexcept nogil:
+                                     Range own, const real* dz) noexcept nogil:
     """dSymbols[x[t]] += dz; dPairs[x[t - 1], x[t]] += dz          (B, G H): all streams, while dz is in the cache"""
     add_row_gradients(net, dz, lookup_rows(net, work, x, t), own, work.B, lookup_gradient(net, work))
     if net.has_before:
         add_row_gradients(net, dz, work.rows_of_pairs + t * work.B, own, work.B, work.d + net.table[PAIRS].place)
 
 
-cdef inline void add_row_gradients(const Network* net, const real* dz, const int* rows, Columns own, Py_ssize_t B,
+cdef inline void add_row_gradients(const Network* net, const real* dz, const int* rows, Range own, Py_ssize_t B,
                                    real* dtable) noexcept nogil:
     """dtable[rows] += dz                              (B, G H)"""
     cdef Py_ssize_t b, j, g, H = net.H
@@ -189,7 +189,7 @@ cdef inline void add_lookup_bias_gradient(const Network* net, Workspace* work) n
 
     Marks the symbols that occur, for the update.
     """
-    cdef Columns own = own_columns(&work.group, net.H)
+    cdef Range own = own_columns(&work.group, net.H)
     cdef Py_ssize_t i, g, H = net.H, N = net.G * H, start
     memset(work.occurs, False, net.V)
     for i in range(work.T * work.B):

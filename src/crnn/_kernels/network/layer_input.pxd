@@ -2,25 +2,25 @@
 
 Each function computes the `own` units of one thread in a group.
 """
-from ..products.blas cimport add_product
 from ..common.interface cimport Network, Weights, Workspace, real
-from .network cimport input_block
-from ..products.panels cimport (Columns, Panel, as_operand, depth_of, multiply_panel, multiply_panels,
-                                operand_elements, operand_rows, packed_elements, panel_among, panel_count)
-from .row_products cimport add_column_sums, add_weight_gradient, clear_rows, multiply_rows_back, set_rows
-from .shared_step cimport share_input_product
+from ..products.blas cimport add_product
+from ..products.panels cimport (Panel, Range, as_operand, depth_of, multiply_panel, multiply_panels, operand_elements,
+                                operand_rows, packed_elements, panel_among, panel_count)
 from ..threads.step_poll cimport is_canceled
 from ..threads.thread_group cimport own_columns
+from .network cimport input_block
+from .row_products cimport add_column_sums, add_weight_gradient, clear_rows, multiply_rows_back, set_rows
+from .shared_step cimport share_input_product
 
 
-cdef inline void set_split_bias(const Network* net, const real* p, Py_ssize_t l, Columns own, Py_ssize_t rows,
+cdef inline void set_split_bias(const Network* net, const real* p, Py_ssize_t l, Range own, Py_ssize_t rows,
                                 real* z) noexcept nogil:
     """z[split gate] = bn                              (rows, H): the recurrent part's own bias, if a gate is split"""
     if net.split_gate >= 0:
         set_rows(p + net.layer[l].bn + own.first, rows, own.count, z + net.split_gate * net.H + own.first, net.ldg)
 
 
-cdef inline void set_biases(const Network* net, const real* p, Py_ssize_t l, Columns own, Py_ssize_t rows,
+cdef inline void set_biases(const Network* net, const real* p, Py_ssize_t l, Range own, Py_ssize_t rows,
                             real* z) noexcept nogil:
     """z = bh                                          (rows, G H): to which a layer's products are then added"""
     cdef Py_ssize_t g, H = net.H
@@ -30,7 +30,7 @@ cdef inline void set_biases(const Network* net, const real* p, Py_ssize_t l, Col
     set_split_bias(net, p, l, own, rows, z)
 
 
-cdef inline void project_input(const Weights* w, const Workspace* work, Py_ssize_t l, Columns own, Py_ssize_t rows,
+cdef inline void project_input(const Weights* w, const Workspace* work, Py_ssize_t l, Range own, Py_ssize_t rows,
                                const real* below, real* z) noexcept nogil:
     """z = below @ Wx + bh                             (rows, G H) = (rows, H) (H, G H): the input of a higher layer"""
     cdef const Network* net = w.net
@@ -62,7 +62,7 @@ cdef inline void project_input_back(const Weights* w, const Workspace* work, Py_
     """
     cdef const Network* net = w.net
     cdef Py_ssize_t H = net.H, N = net.G * H, ld = net.ldg, split = net.split_gate
-    cdef Columns own = own_columns(&work.group, H), part = own_columns(&work.group, split * H if split >= 0 else N)
+    cdef Range own = own_columns(&work.group, H), part = own_columns(&work.group, split * H if split >= 0 else N)
     cdef const real* WxT = w.panels + net.layer[l].WxT_panels
     cdef real* dWx = work.d + net.layer[l].Wx
     cdef real* dbh = work.d + net.layer[l].bh
@@ -78,7 +78,7 @@ cdef inline void project_input_back(const Weights* w, const Workspace* work, Py_
                            dbelow + own.first, H)
 
 
-cdef inline void multiply_split_back(const Network* net, const Workspace* work, Columns own, Py_ssize_t rows,
+cdef inline void multiply_split_back(const Network* net, const Workspace* work, Range own, Py_ssize_t rows,
                                      const real* dz, const real* WxT, real* dbelow) noexcept nogil:
     """dbelow = dz[:, gates before the split one] @ Wx.T + dz[:, block G] @ Wx[:, split gate].T
 

@@ -1,14 +1,14 @@
 """All layers over the time steps of a block, forward and back. Arrays: see `workspace`."""
 from libc.string cimport memcpy
+from ..common.interface cimport Network, Weights, Workspace, real
+from ..products.panels cimport Range
+from ..threads.thread_group cimport own_columns, wait_for_group
 from .boundary cimport clear_starting
 from .dropout cimport apply_dropout
-from ..common.interface cimport Network, Weights, Workspace, real
 from .layer_input cimport project_input, project_input_back
-from ..products.panels cimport Columns
 from .recurrence cimport recur, recur_back
 from .recurrent_gradient cimport by_rows, recurrent_gradient
 from .row_products cimport add_column_sums, add_weight_gradient
-from ..threads.thread_group cimport own_columns, wait_for_group
 from .workspace cimport gradient_from_above, layer_dz, layer_h, layer_output, layer_z
 
 
@@ -17,7 +17,7 @@ cdef inline void layers_forward(const Weights* w, const Workspace* work, const i
     """All layers, from the lowest, over time steps [first, last) of x."""
     cdef const Network* net = w.net
     cdef Py_ssize_t l, rows = (last - first) * work.B
-    cdef Columns own = own_columns(&work.group, net.H)
+    cdef Range own = own_columns(&work.group, net.H)
     for l in range(lowest, net.L):
         if l:
             # z = outputs[l - 1] @ Wx + bh               (rows, G H) = (rows, H) (H, G H)
@@ -31,7 +31,7 @@ cdef inline void drop_layer(const Network* net, const Workspace* work, Py_ssize_
                             Py_ssize_t last) noexcept nogil:
     """outputs[l, first:last] = h[l, first + 1:last + 1] * mask          (rows, H)"""
     cdef Py_ssize_t r, H = net.H
-    cdef Columns own = own_columns(&work.group, H)
+    cdef Range own = own_columns(&work.group, H)
     cdef const real* h = layer_h(work, l, first + 1)
     cdef real* out = layer_output(net, work, l, first)
     for r in range((last - first) * work.B):
@@ -45,7 +45,7 @@ cdef inline void layers_backward(const Weights* w, const Workspace* work, Py_ssi
     """All layers backward over time steps [first, last); the top one's gradient from above is in place."""
     cdef const Network* net = w.net
     cdef Py_ssize_t l, b, H = net.H, rows = (last - first) * work.B, ld = net.ldg
-    cdef Columns own = own_columns(&work.group, H), part = own_columns(&work.group, net.G * H)
+    cdef Range own = own_columns(&work.group, H), part = own_columns(&work.group, net.G * H)
     cdef real* dz
     for l in range(net.L - 1, -1, -1):
         if work.dropout.rate > 0:

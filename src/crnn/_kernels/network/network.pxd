@@ -13,9 +13,9 @@ For inference H and V are padded to whole vectors, so that loops have no remaind
 the states of such units at zero, and with biases of -inf, which give such symbols no probability.
 """
 from ..common.interface cimport Network, Weights, real
+from ..products.panels cimport (GRADIENT_ROWS, HEAD_ROWS, PER_ELEMENT, Range, columns_of, depth_of, head_panels, pack,
+                                pack_transposed, packed_elements, panel_vectors)
 from ..products.tail_columns cimport head_tail, pack_tail, tail_count, tail_length
-from ..products.panels cimport (GRADIENT_ROWS, HEAD_ROWS, PER_ELEMENT, Columns, columns_of, depth_of, head_panels,
-                                pack, pack_transposed, packed_elements, panel_vectors)
 
 
 cdef enum:
@@ -85,7 +85,7 @@ cdef inline void pack_gates(const Network* net, const real* W, Py_ssize_t N, int
     """Pack rows [first, last) of the weights W (H, G H) of a layer for the forward pass, with the first N
     columns of each gate, and for training also for the backward pass."""
     cdef Py_ssize_t g, H = net.H, columns = net.G * net.H
-    cdef Columns part
+    cdef Range part
     cdef int rank
     for rank in range(net.group_size if forward else 0):
         part = columns_of(N, rank, net.group_size)
@@ -99,7 +99,7 @@ cdef inline void pack_gates(const Network* net, const real* W, Py_ssize_t N, int
 cdef inline void pack_back(const Network* net, const real* W, Py_ssize_t K, int max_vectors, Py_ssize_t first,
                            Py_ssize_t last, real* panels) noexcept nogil:
     """Pack columns [first, last) of W.T (K, H), which lead back to the units, for weights W (H, K)."""
-    cdef Columns part
+    cdef Range part
     cdef int rank
     for rank in range(net.group_size):
         part = columns_of(net.H, rank, net.group_size)

@@ -1,15 +1,15 @@
 """One layer over the time steps of a block, forward and back. Arrays: see `workspace`."""
+from ..common.interface cimport Network, Weights, Workspace, real
+from ..products.panels cimport as_operand
+from ..threads.step_poll cimport is_canceled
+from ..threads.thread_group cimport own_columns, wait_for_group
 from .boundary cimport clear_starting, without_past
 from .cell_step cimport Step, step_backward, step_forward
 from .first_layer_step cimport begin_step, finish_step
-from ..common.interface cimport Network, Weights, Workspace, real
 from .input_tables cimport add_input_gradients, look_up_inputs
 from .layer_input cimport set_split_bias
 from .network cimport in_place
-from ..products.panels cimport as_operand
 from .shared_step cimport share_cell, share_recurrent_product
-from ..threads.step_poll cimport is_canceled
-from ..threads.thread_group cimport own_columns, wait_for_group
 from .workspace cimport gradient_from_above, layer_c, layer_dz, layer_h, layer_z
 
 

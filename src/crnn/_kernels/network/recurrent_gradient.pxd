@@ -5,9 +5,9 @@ the rows that it is about to use (see `update`). Code that needs the whole gradi
 from the same functions, and so with the same bits.
 """
 from ..common.interface cimport Network, Workspace, real
-from .network cimport in_place
 from ..products.panels cimport (GRADIENT_ROWS, TILE_VECTORS, Panel, depth_of, multiply_slivers, pack, pack_slivers,
                                 packed_elements, panel_count, panel_in_turn, sliver_elements)
+from .network cimport in_place
 from .row_products cimport clear_rows
 from .workspace cimport layer_dz, layer_h
 

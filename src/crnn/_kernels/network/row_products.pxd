@@ -1,7 +1,7 @@
 """Products over the rows of a chunk (streams times time steps) in the backward pass, and sums over rows."""
 from libc.string cimport memcpy, memset
-from ..products.blas cimport transposed_product
 from ..common.interface cimport Network, Workspace, real
+from ..products.blas cimport transposed_product
 from ..products.panels cimport add_transposed_product, as_operand, multiply_panels, operand_rows, whole_panel
 from ..threads.step_poll cimport is_canceled
 

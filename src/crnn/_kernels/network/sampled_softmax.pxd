@@ -13,11 +13,11 @@ seed, the training step and the shard's first stream, like the masks of `dropout
 from libc.math cimport log
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
-from .dropout cimport UNIT_STEP, mix
 from ..common.interface cimport CANDIDATE_UNIT, Network, Weights, Workspace, real
-from ..products.panels cimport Columns, as_operand, depth_of, multiply_panels, operand_rows, pack, pack_transposed
-from .row_products cimport add_column_sums, add_packed_gradient, clear_rows, multiply_rows_back, set_rows
+from ..products.panels cimport Range, as_operand, depth_of, multiply_panels, operand_rows, pack, pack_transposed
 from ..threads.thread_group cimport own_columns, wait_for_group
+from .dropout cimport UNIT_STEP, mix
+from .row_products cimport add_column_sums, add_packed_gradient, clear_rows, multiply_rows_back, set_rows
 
 cdef enum:
     SAMPLE_PLACE = 0xC2B2AE35  # where `apply_dropout` has layer and time step, which never reach this value
@@ -66,7 +66,7 @@ cdef inline void gather_candidates(const Weights* w, Workspace* work) noexcept n
     """columns = Wy[:, candidates], packed both ways; bias = by[candidates] + log((V - m) / n) for those drawn"""
     cdef const Network* net = w.net
     cdef Py_ssize_t r, j, C, m, V = net.V
-    cdef Columns own = own_columns(&work.group, net.H), part
+    cdef Range own = own_columns(&work.group, net.H), part
     cdef const real* row
     cdef real* out
     cdef real more = 0
@@ -104,7 +104,7 @@ cdef inline void decode_candidates_back(const Weights* w, const Workspace* work,
     (H, C) += (rows, H)' (rows, C);  (C,) += (rows, C);  (rows, H) = (rows, C) (H, C)'
     """
     cdef Py_ssize_t H = w.net.H, C = work.n_candidates
-    cdef Columns own = own_columns(&work.group, H), part = own_columns(&work.group, C)
+    cdef Range own = own_columns(&work.group, H), part = own_columns(&work.group, C)
     add_packed_gradient(work, rows, own.count, C, h + own.first, H, dy, C, work.dcolumns + own.first * C, C)
     add_column_sums(dy + part.first, rows, part.count, C, work.dcolumn_bias + part.first)
     multiply_rows_back(work, rows, C, own.count, dy, C, work.column_panels_back + depth_of(C) * own.first,
@@ -114,7 +114,7 @@ cdef inline void decode_candidates_back(const Weights* w, const Workspace* work,
 cdef inline void scatter_candidates(const Network* net, const Workspace* work) noexcept nogil:
     """dWy[:, candidates] = dcolumns; dby[candidates] = dbias                 the thread's part; the rest is zeros"""
     cdef Py_ssize_t r, j, C = work.n_candidates
-    cdef Columns own = own_columns(&work.group, net.H), part = own_columns(&work.group, C)
+    cdef Range own = own_columns(&work.group, net.H), part = own_columns(&work.group, C)
     cdef real* row
     for r in range(own.first, own.first + own.count):
         row = work.d + net.Wy + r * net.V

@@ -8,13 +8,13 @@ one thread, in the usual order, so the bits do not depend on the number of threa
 from libc.stdint cimport uint32_t
 from ..common.interface cimport (NO_MORE_WORK, Network, SharedStep, Weights, await_work, finish_work, fork_work,
                                  join_work, real)
-from .network cimport input_block
 from ..products.panels cimport (Panel, columns_of, depth_of, multiply_panel, operand_rows, packed_elements,
                                 panel_count, panel_in_turn)
-from .row_products cimport set_rows
-from .stream_units cimport finish_first_layer, finish_units
 from ..products.tail_columns cimport multiply_tail, tail_length
 from ..threads.thread_group cimport share
+from .network cimport input_block
+from .row_products cimport set_rows
+from .stream_units cimport finish_first_layer, finish_units
 
 cdef enum:  # parts of a step
     INPUT_PRODUCT

@@ -3,10 +3,10 @@
 A hash of the seed, the training step and the stream decides, as for the masks of `dropout`.
 """
 from libc.stdint cimport uint32_t
-from .dropout cimport mix
 from ..common.interface cimport Network, Workspace
-from ..products.panels cimport Columns
+from ..products.panels cimport Range
 from ..threads.thread_group cimport own_columns, wait_for_group
+from .dropout cimport mix
 from .workspace cimport clear_stream
 
 cdef enum:
@@ -20,7 +20,7 @@ cdef inline bint is_reset(double rate, uint32_t step_key, Py_ssize_t stream) noe
 cdef inline void reset_states(const Network* net, const Workspace* work, double rate, uint32_t step_key) noexcept nogil:
     """h[:, 0, b] = c[:, 0, b] = 0 for each reset stream b: the thread's units"""
     cdef Py_ssize_t b
-    cdef Columns own = own_columns(&work.group, net.H)
+    cdef Range own = own_columns(&work.group, net.H)
     for b in range(work.B):
         if is_reset(rate, step_key, work.dropout.first_stream + b):
             clear_stream(net, work, b, own)

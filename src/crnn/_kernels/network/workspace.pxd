@@ -7,10 +7,10 @@ cell whose z lives in h saves nothing: there the array holds dz, for the time st
 """
 from libc.string cimport memcpy, memset
 from ..common.interface cimport Network, Workspace, real
-from .network cimport in_place
-from ..products.panels cimport (GRADIENT_ROWS, Columns, operand_elements, packed_elements, sliver_elements,
+from ..products.panels cimport (GRADIENT_ROWS, Range, operand_elements, packed_elements, sliver_elements,
                                 transposed_scratch)
 from ..threads.thread_group cimport ThreadGroup, alone, own_share, wait_for_group
+from .network cimport in_place
 
 cdef enum:
     BLOCK_ROWS = 512  # streams times time steps that pass through all stages before the next ones
@@ -90,11 +90,11 @@ cdef inline real* gradient_from_above(const Network* net, const Workspace* work,
 
 cdef inline void clear_share(const ThreadGroup* group, real* a, Py_ssize_t n) noexcept nogil:
     """a = 0                                           (n,): the thread's share"""
-    cdef Columns own = own_share(group, n)
+    cdef Range own = own_share(group, n)
     memset(a + own.first, 0, own.count * sizeof(real))
 
 
-cdef inline void clear_stream(const Network* net, const Workspace* work, Py_ssize_t b, Columns own) noexcept nogil:
+cdef inline void clear_stream(const Network* net, const Workspace* work, Py_ssize_t b, Range own) noexcept nogil:
     """h[:, 0, b] = c[:, 0, b] = 0: these units of one stream"""
     cdef Py_ssize_t l, at = b * net.H + own.first
     for l in range(net.L):
@@ -120,7 +120,7 @@ cdef inline void clear_states(const Network* net, const Workspace* work) noexcep
 cdef inline void carry_states(const Network* net, const Workspace* work, Py_ssize_t steps) noexcept nogil:
     """h[:, 0] = h[:, steps], and c likewise: the next steps continue from the states after these"""
     cdef Py_ssize_t l
-    cdef Columns own = own_share(&work.group, work.B * net.H)
+    cdef Range own = own_share(&work.group, work.B * net.H)
     for l in range(net.L):
         memcpy(layer_h(work, l, 0) + own.first, layer_h(work, l, steps) + own.first, own.count * sizeof(real))
         if net.has_c:

@@ -8,8 +8,8 @@ that matches is then drawn with probability p(text) / (ahead at the start), what
 """
 from libc.stdint cimport uint64_t
 import numpy as np
-from ..entry.core import require_size
 from ..common.interface cimport UInt128
+from ..entry.core import require_size
 from ..inference.pcg64 cimport next_uniform, wide
 
 cdef double ABOVE = 1 + 1e-14  # more than a sum's rounding error, so that rounded values stay superharmonic

@@ -13,13 +13,13 @@ from libc.math cimport log
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 import numpy as np
+from ..common.row_source cimport RowSource
 from ..entry.core import require_size
 from .counting cimport Cursor, read_on
 from .levels cimport edge_at, edge_count, symbol_at
 from .probabilities cimport (
     after_symbol, after_symbols, back_off, discounted, fill_after, fill_row, probability, sum_of_counts
 )
-from ..common.row_source cimport RowSource
 from .trie cimport (
     MAX_ORDER, NO_EDGE, Edge, Node, Place, Slot, edge_of, first_not_below, place_of, slot_of, symbol_room
 )
@@ -27,15 +27,8 @@ from .trie cimport Trie as Places
 
 LONGEST_ORDER = MAX_ORDER
 
-cdef extern from *:
-    """
-    #if defined(__GNUC__) || defined(__clang__)
-    #define PREFETCH(p) __builtin_prefetch(p)
-    #else
-    #define PREFETCH(p) ((void)(p))
-    #endif
-    """
-    void PREFETCH(const void* p) nogil
+cdef extern from "prefetch.h" nogil:
+    void PREFETCH(const void*)
 
 cdef enum:
     MAX_NUMBER = 0x7fffffff  # of nodes, of pool entries

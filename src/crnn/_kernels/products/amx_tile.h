@@ -236,9 +236,10 @@ static void multiply_block(ptrdiff_t upper, ptrdiff_t lower, ptrdiff_t K, const 
 
 /* c[rows, columns] += a[rows, K] @ panel[K, columns]; columns <= TILE_VECTORS * LANES, or STRIP_VECTORS * LANES for a
  * matrix packed for single rows. `after` is the panel to be multiplied next; NULL: it is in the cache, and the sums
- * are prefetched instead. */
-static void multiply_rows(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t lda, const real *panel,
-                          ptrdiff_t columns, const real *after, real *c, ptrdiff_t ldc) {
+ * are prefetched instead. The sum over k always ascends. */
+static void multiply_panel(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t lda, const real *panel,
+                           ptrdiff_t columns, const real *after, real *c, ptrdiff_t ldc, int descending) {
+    (void)descending;
     const ptrdiff_t vectors = (columns + LANES - 1) / LANES, elements = depth_of(K);
     const int strips = rows == 1 || vectors > TILE_VECTORS;
     const ptrdiff_t height_of_block = strips ? SIDE : 2 * SIDE, blocks = (rows + height_of_block - 1) / height_of_block;
@@ -257,13 +258,6 @@ static void multiply_rows(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t 
             r += height;
         }
     }
-}
-
-/* The same, for calls from other files; here the sum over k always ascends. */
-static void multiply_panel(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t lda, const real *panel,
-                           ptrdiff_t columns, const real *after, real *c, ptrdiff_t ldc, int descending) {
-    (void)descending;
-    multiply_rows(rows, K, a, lda, panel, columns, after, c, ldc);
 }
 
 /* ---------------------------------------------------------------------------------------------- packing */
@@ -306,7 +300,7 @@ static void pack_slivers(ptrdiff_t K, ptrdiff_t rows, const real *a, ptrdiff_t l
 /* c[rows, columns] += a @ panel[K, columns] for rows of a packed in slivers */
 static void multiply_slivers(ptrdiff_t rows, ptrdiff_t K, const real *slivers, const real *panel, ptrdiff_t columns,
                              real *c, ptrdiff_t ldc) {
-    multiply_rows(rows, K, slivers, operand_stride(K), panel, columns, NULL, c, ldc);
+    multiply_panel(rows, K, slivers, operand_stride(K), panel, columns, NULL, c, ldc, 0);
 }
 
 #endif

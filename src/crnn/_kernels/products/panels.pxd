@@ -21,7 +21,7 @@ ctypedef struct Panel:
     Py_ssize_t columns
     Py_ssize_t next  # the first column of the panel to be multiplied next; of itself if it is the last
 
-ctypedef struct Columns:  # neighboring columns; also of rows and elements, the share of a thread
+ctypedef struct Range:  # neighboring columns, rows or elements, such as a thread's share
     Py_ssize_t first
     Py_ssize_t count
 
@@ -130,7 +130,7 @@ cdef inline Panel panel_in_turn(Py_ssize_t N, int max_vectors, Py_ssize_t i, bin
     return panel
 
 
-cdef inline Panel panel_among(Columns own, int max_vectors, Py_ssize_t i, bint back) noexcept nogil:
+cdef inline Panel panel_among(Range own, int max_vectors, Py_ssize_t i, bint back) noexcept nogil:
     """The i-th panel of one thread's columns, which are packed separately."""
     cdef Panel panel = panel_in_turn(own.count, max_vectors, i, back)
     panel.start += own.first
@@ -138,10 +138,10 @@ cdef inline Panel panel_among(Columns own, int max_vectors, Py_ssize_t i, bint b
     return panel
 
 
-cdef inline Columns columns_of(Py_ssize_t N, int rank, int parts) noexcept nogil:
+cdef inline Range columns_of(Py_ssize_t N, int rank, int parts) noexcept nogil:
     """Part `rank` of N columns, split into whole vectors, since a panel lies in one part."""
     cdef Py_ssize_t lanes = LANES, vectors = vectors_across(N)
-    cdef Columns part
+    cdef Range part
     part.first = min(vectors * rank // parts * lanes, N)
     part.count = min(vectors * (rank + 1) // parts * lanes, N) - part.first
     return part

@@ -143,8 +143,8 @@ static void multiply_block(int slivers, ptrdiff_t height, ptrdiff_t K, const rea
 /* c[rows, columns] += a[rows, K] @ panel[K, columns]; columns <= TILE_VECTORS * LANES, or STRIP_VECTORS * LANES for a
  * matrix packed for single rows; `a` is an operand (see `as_operand`). `after` is the panel to be multiplied next, which
  * is prefetched meanwhile. `descending`, for single rows only, goes over k from last to first: the end of the panel
- * multiplied last is still in the first-level cache. Inference does not use it: its order must not vary. The rows are split into blocks of nearly equal height, so that no block is too low to hide the latency of its
- * own sums. */
+ * multiplied last is still in the first-level cache. Inference does not use it: its order must not vary. The rows are
+ * split into blocks of nearly equal height, so that no block is too low to hide the latency of its own sums. */
 static void multiply_panel(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t lda, const real *panel,
                            ptrdiff_t columns, const real *after, real *c, ptrdiff_t ldc, int descending) {
     const ptrdiff_t vectors = (columns + LANES - 1) / LANES, elements = elements_of(K);

@@ -6,7 +6,7 @@ streams. The threads wait for each other whenever one is about to read what anot
 Every sum of a thread runs over all streams in the order of a single thread.
 """
 from ..common.interface cimport ThreadGroup, barrier_wait
-from ..products.panels cimport Columns, columns_of
+from ..products.panels cimport Range, columns_of
 
 
 cdef inline ThreadGroup alone() noexcept nogil:
@@ -27,12 +27,12 @@ cdef inline Py_ssize_t share(Py_ssize_t n, int rank, int parts) noexcept nogil:
     return n * rank // parts
 
 
-cdef inline Columns own_columns(const ThreadGroup* group, Py_ssize_t N) noexcept nogil:
+cdef inline Range own_columns(const ThreadGroup* group, Py_ssize_t N) noexcept nogil:
     """The thread's share of N columns, in whole vectors."""
-    return Columns(0, N) if group.threads == 1 else columns_of(N, group.rank, group.threads)
+    return Range(0, N) if group.threads == 1 else columns_of(N, group.rank, group.threads)
 
 
-cdef inline Columns own_share(const ThreadGroup* group, Py_ssize_t n) noexcept nogil:
+cdef inline Range own_share(const ThreadGroup* group, Py_ssize_t n) noexcept nogil:
     """The thread's share of n rows or elements."""
     cdef Py_ssize_t start = share(n, group.rank, group.threads)
-    return Columns(start, share(n, group.rank + 1, group.threads) - start)
+    return Range(start, share(n, group.rank + 1, group.threads) - start)

@@ -4,18 +4,18 @@ A chunk passes through all stages one block of time steps at a time (see `worksp
 previous one's results in the cache. Every thread of a group calls the same functions with the same arrays, writes what
 belongs to its own units (for logits: to its own rows), and waits for the others before it reads their results.
 """
-from ..network.decoder cimport decode, decode_back
 from ..common.interface cimport Network, Weights, Workspace, real
+from ..network.decoder cimport decode, decode_back
 from ..network.input_tables cimport clear_input_gradients, finish_input_gradients, prepare_inputs
 from ..network.layers cimport layers_backward, layers_forward
-from ..products.panels cimport Columns
 from ..network.sampled_softmax cimport (decode_candidates, decode_candidates_back, gather_candidates, logits_of_row,
                                         scatter_candidates, target_places)
 from ..network.softmax cimport softmax_loss
-from ..threads.step_poll cimport is_canceled
-from .team cimport total
-from ..threads.thread_group cimport own_share, wait_for_group
 from ..network.workspace cimport clear_share, gradient_from_above, layer_output
+from ..products.panels cimport Range
+from ..threads.step_poll cimport is_canceled
+from ..threads.thread_group cimport own_share, wait_for_group
+from .team cimport total
 
 
 cdef inline void clear_gradients(const Network* net, const Workspace* work) noexcept nogil:
@@ -40,7 +40,7 @@ cdef inline double forward_loss(const Weights* w, const Workspace* work, real we
     """Return the sum of the losses, on a group's first thread; y becomes weight times the gradient of the logits."""
     cdef const Network* net = w.net
     cdef Py_ssize_t first = 0, last, at, V = logits_of_row(net, work)
-    cdef Columns part
+    cdef Range part
     cdef const real* h
     while first < work.T and not is_canceled(work):
         last = min(first + work.block, work.T)

@@ -2,8 +2,8 @@
 
 The formulas and names of the state are PyTorch's.
 """
-from ..common.interface cimport Rule, real
 from ..cells.elementwise cimport rsqrt_
+from ..common.interface cimport Rule, real
 
 cdef extern from "real.h" nogil:
     real SQRT(real)

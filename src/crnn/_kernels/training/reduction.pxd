@@ -6,8 +6,8 @@ losses and the number of streams, whose quotient is the mean loss.
 """
 from ..common.interface cimport Network, Training, real, barrier_break
 from ..threads.step_poll cimport RELEASE_TILES
-from .team cimport total, wait_for_team
 from ..threads.thread_group cimport share
+from .team cimport total, wait_for_team
 from .update cimport Pass, occurs_in_any, update
 
 

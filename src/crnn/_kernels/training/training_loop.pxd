@@ -7,17 +7,17 @@ the parameters. So the results are the same, to the bit, for any number of threa
 without another update.
 """
 from libc.math cimport INFINITY, NAN, isfinite, pow, sqrt
-from ..network.input_tables cimport carry_symbols
-from .chunk cimport loss_and_gradients
-from ..network.dropout cimport dropout_key
 from ..common.interface cimport Training, Workspace, real
+from ..network.dropout cimport dropout_key
+from ..network.input_tables cimport carry_symbols
 from ..network.recurrent_gradient cimport by_rows
-from .reduction cimport reduce_gradient
 from ..network.state_reset cimport reset_states
-from ..threads.step_poll cimport RELEASE_TILES, is_canceled
-from .update cimport Pass, gradient_norm, pack_first_dropped, touch_memory, update
-from .team cimport total, wait_for_team
 from ..network.workspace cimport carry_states, clear_states
+from ..threads.step_poll cimport RELEASE_TILES, is_canceled
+from .chunk cimport loss_and_gradients
+from .reduction cimport reduce_gradient
+from .team cimport total, wait_for_team
+from .update cimport Pass, gradient_norm, pack_first_dropped, touch_memory, update
 
 
 cdef inline void train(Training* run) noexcept nogil:

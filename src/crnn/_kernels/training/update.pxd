@@ -7,15 +7,15 @@ each row and each bias, so that their sum does not depend on the number of threa
 from libc.stdint cimport uint32_t
 from libc.math cimport sqrt
 from libc.string cimport memcpy, memset
-from ..network.dropout cimport apply_mask, weights_key
 from ..common.interface cimport PAIRS, SYMBOLS, InputTable, Network, Team, Training, Workspace, barrier_is_broken, real
+from ..network.dropout cimport apply_mask, weights_key
 from ..network.network cimport input_rows, pack_Wh, pack_Wx, pack_Wy
-from .optimizers cimport step_run
-from ..products.panels cimport GRADIENT_ROWS, PER_ELEMENT, Columns
 from ..network.recurrent_gradient cimport gradient_rows, pack_dz, room_for_rows
+from ..products.panels cimport GRADIENT_ROWS, PER_ELEMENT, Range
 from ..threads.step_poll cimport is_over
-from .team cimport total
 from ..threads.thread_group cimport own_share, share
+from .optimizers cimport step_run
+from .team cimport total
 
 cdef extern from "pages.h" nogil:
     const Py_ssize_t TOUCHED_BYTES
@@ -317,7 +317,7 @@ cdef inline void touch_memory(Training* run) noexcept nogil:
     cdef Py_ssize_t touched = 0
     cdef const InputTable* symbols = &net.table[SYMBOLS]
     cdef Py_ssize_t first = symbols.place + symbols.rows * symbols.columns if run.rule.sparse else 0
-    cdef Columns own
+    cdef Range own
     cdef Pass todo = Pass(False, False, False, &touched)
     update(run, &todo)
     for i in range(run.own_shards):
