@@ -75,26 +75,9 @@ def new_run(
 ) -> TrainingRun:
     """Return the run of a call, after checking everything; nothing has changed yet.
 
-    Parameters
-    ----------
-    call : Call
-    parameters : mapping of str to object
-        The constructor's parameters.
-    state : ModelState or None
-        The state to continue from; None: a new one.
-    model : object
-        The model, passed to callbacks.
-    stop : ExclusiveUse
-        The use under which the call trains the model.
-    sample : callable
-        Returns the samples that ``verbose=2`` shows.
-    write : callable
-        Writes a checkpoint, given the state and, by keyword, the run, the parameters and the path.
-
-    Raises
-    ------
-    InvalidInputError
-        If an argument is invalid; with several processes, in all of them.
+    `parameters` are the constructor's. Without a `state` to continue from, a new one is made. `sample` returns the
+    samples that ``verbose=2`` shows; `write` writes a checkpoint, given the state and, by keyword, the run, the
+    parameters and the path. With several processes, an invalid argument of one raises InvalidInputError in all.
     """
     start = time.perf_counter()
     if call.comm is None and checked_average_every(call.average_every) > 1:

@@ -87,14 +87,14 @@ class TrainingRun:
             self._step_settings = replace(self._step_settings, dropout_seed=resumed.dropout_seed)
             restore_position(streams, resumed.position)
         self._processes, self._average_every = processes, average_every
-        of_process = self._step_settings
+        own_settings = self._step_settings
         if processes and average_every > 1:  # dropout differs between processes
-            seed = (of_process.dropout_seed + processes.rank) % 2**63
-            of_process = replace(of_process, dropout_seed=seed)
+            seed = (own_settings.dropout_seed + processes.rank) % 2**63
+            own_settings = replace(own_settings, dropout_seed=seed)
         self._trainer = Trainer(
             state,
             streams,
-            of_process,
+            own_settings,
             reducer=self._reducer(streams.batch_size),
             n_threads=threads_for(
                 state.layout, streams, settings.n_threads, bfloat16=self._step_settings.bfloat16

@@ -16,40 +16,20 @@ class Goal(NamedTuple):
     """The states that a text passes through on its way to a match.
 
     A document matches when it ends in an accepting state, running text as soon as it reaches one.
-
-    Attributes
-    ----------
-    rows : (S, V) int32 array
-        The state after each state and symbol: S for a match, S + 1 if no continuation matches.
-    steps : (S,) int32 array
-        The least number of symbols to a match, the end of a document not counted.
-    certain : (S,) bool array
-        Whether a document matches whatever follows.
-    start : int
-        The state after the prime; S if the empty text matches.
-    end : int
-        The symbol that ends a document; -1 for running text.
     """
 
-    rows: NDArray[np.int32]
-    steps: NDArray[np.int32]
-    certain: NDArray[np.bool_]
-    start: int
-    end: int
+    rows: NDArray[np.int32]  # (S, V): the state after each state and symbol; S: a match, S + 1: no text can match
+    steps: NDArray[np.int32]  # (S,): the least number of symbols to a match, not counting the end of a document
+    certain: NDArray[np.bool_]  # (S,): whether a document matches whatever follows
+    start: int  # the state after the prime; S if the empty text matches
+    end: int  # the symbol that ends a document; -1 for running text
 
     @classmethod
     def of(cls, pattern: Any, vocabulary: Vocabulary, head: Any, bias: NDArray[np.float64] | None = None) -> Goal:
-        """Return the goal of a pattern.
+        """Return the goal of a pattern, a str, bytes or re.Pattern of the vocabulary's kind.
 
-        Parameters
-        ----------
-        pattern : str, bytes or re.Pattern
-            Of the vocabulary's kind.
-        vocabulary : Vocabulary
-        head : str or bytes
-            The beginning of the document, empty for running text. It may have characters unknown to the model.
-        bias : (V,) array or None
-            Symbols with -inf never occur.
+        `head` is the beginning of the document, empty for running text; it may have characters unknown to the model.
+        Symbols with a `bias` of -inf, a (V,) array, never occur.
         """
         K, V = len(vocabulary.codes), len(vocabulary)
         symbols: list[Any] = [vocabulary[i] for i in range(K)]

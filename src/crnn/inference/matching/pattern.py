@@ -44,23 +44,12 @@ Bits = tuple[bool, ...] | None  # what assertions ask of a symbol; None before t
 
 
 class Automaton(NamedTuple):
-    """A deterministic automaton without dead states.
+    """A deterministic automaton without dead states."""
 
-    Attributes
-    ----------
-    table : (S, V) int32 array
-        The state after each state and symbol; DEAD if no continuation matches.
-    accepting : (S,) bool array
-        Whether a text that ends in the state matches.
-    start : int
-    lacking : tuple of str
-        The characters of the pattern that the model does not know.
-    """
-
-    table: NDArray[np.int32]
-    accepting: NDArray[np.bool_]
+    table: NDArray[np.int32]  # (S, V): the state after each state and symbol; DEAD if no continuation matches
+    accepting: NDArray[np.bool_]  # (S,): whether a text that ends in the state matches
     start: int
-    lacking: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()  # the characters of the pattern that the model does not know
 
     def after(self, ids: Iterable[int]) -> int:
         """Return the state after some symbols, or DEAD."""

@@ -67,17 +67,17 @@ class WeightMean:
             rates, end = rates[end:], self._every
 
     def average(self, cursor: core.Cursor, arrays: Sequence[Array]) -> bool:
-        """Average the arrays and the losses, unless a process has diverged: then the cursor is its."""
+        """Average the arrays and the losses; if a process has diverged, the cursor gets its step and loss instead."""
         losses = cursor.smooth_loss, cursor.last_loss, cursor.gradient_norm
-        of_processes = self._processes.gathered((cursor.diverged, cursor.n_steps, self._weight, losses))
-        diverged = [(step, of_process[1]) for bad, step, _, of_process in of_processes if bad]
+        reports = self._processes.gathered((cursor.diverged, cursor.n_steps, self._weight, losses))
+        diverged = [(step, last_loss) for bad, step, _, (_, last_loss, _) in reports if bad]
         if diverged:
             cursor.diverged, (cursor.n_steps, cursor.last_loss) = True, min(diverged)
             return False
-        weights = [weight for _, _, weight, _ in of_processes]
+        weights = [weight for _, _, weight, _ in reports]
         for array in arrays:
             self._processes.average(array, weights)
-        columns = zip(*(of_process for _, _, _, of_process in of_processes), strict=True)
+        columns = zip(*(of_process for _, _, _, of_process in reports), strict=True)
         cursor.smooth_loss, cursor.last_loss, cursor.gradient_norm = (_mean(column, weights) for column in columns)
         return True
 

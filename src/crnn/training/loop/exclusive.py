@@ -59,11 +59,7 @@ def use_for_editing(model: object, call: ExclusiveUse) -> ExclusiveUse:
 def editing(model: object, learned: Callable[[], ModelState]) -> Iterator[None]:
     """Let this thread edit a model's arrays: see `CharRNN.editing`.
 
-    Parameters
-    ----------
-    model : object
-    learned : callable
-        Returns the model's state once no other thread can replace it.
+    `learned` returns the model's state, and is called when no other thread can replace that any more.
     """
     call = ExclusiveUse("edited")
     with call.running:

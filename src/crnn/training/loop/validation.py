@@ -186,25 +186,8 @@ def evaluate(
 
     A text of 4096 symbols or more is cut into up to 32 parts, which are read in parallel. Each part but the first
     finds its hidden state by reading the 512 symbols before it, so the influence of earlier symbols is neglected.
-    The result is the same for every number of threads.
-
-    Parameters
-    ----------
-    layout : Layout
-    params : array of shape (size,)
-    ids : array of unsigned integers, shape (N,)
-        The text, of at least one symbol.
-    n_threads : int or None
-        Threads that read the parts; None: one per core.
-    boundary : int, optional
-        The symbol that separates documents.
-    bfloat16 : bool, default=False
-        Whether products round their operands to bfloat16.
-
-    Returns
-    -------
-    float
-        Nats per symbol.
+    The result is the same for every number of threads. The text has at least one symbol; `n_threads` None means one
+    thread per core.
 
     Examples
     --------

@@ -15,7 +15,7 @@ LEFT, RIGHT, TOP, BOTTOM = 38, 10, 10, 34  # margins, which hold the labels
 TICKS = 5  # maximum intervals between the labels of an axis
 STEPS = (1.0, 2.0, 5.0, 10.0)  # between two labels, times a power of ten
 # Both contrast with white and with black, and with each other for any color vision.
-COLOURS = {"training": "#3b82c4", "validation": "#c9711f"}
+COLORS = {"training": "#3b82c4", "validation": "#c9711f"}
 
 
 def number_in(record: Any, name: str) -> float | None:
@@ -65,7 +65,7 @@ def loss_curve(
     parts = [_y_labels(y_axis), _x_labels(x_axis, unit)]
     for name, curve in curves.items():
         placed = [(_x(x, x_axis), _y(y, y_axis)) for x, y in curve]
-        parts.append(_drawn(placed, COLOURS[name], dots=name == "validation"))
+        parts.append(_drawn(placed, COLORS[name], dots=name == "validation"))
     parts.append(_legend([name for name, curve in curves.items() if curve]))
     said = ", ".join(f"{name} loss {curve[-1][1]:.3f}" for name, curve in curves.items() if curve)
     return (
@@ -122,7 +122,7 @@ def _legend(names: Sequence[str]) -> str:
     for i, name in enumerate(names):
         x = LEFT + 85 * i
         parts.append(
-            f"<line x1='{x}' x2='{x + 14}' y1='{y - 4}' y2='{y - 4}' stroke='{COLOURS[name]}' stroke-width='3'/>"
+            f"<line x1='{x}' x2='{x + 14}' y1='{y - 4}' y2='{y - 4}' stroke='{COLORS[name]}' stroke-width='3'/>"
             f"<text x='{x + 18}' y='{y}'>{name}</text>"
         )
     return "".join(parts) + f"<text x='{LEFT + 85 * len(names)}' y='{y}'>nats per character</text>"
