@@ -173,7 +173,7 @@ def test_a_new_estimator_takes_the_place_of_the_old_one():
     assert detector.set_params(estimator=new).calibrate(["nana"] * 300).estimator_ is new
 
 
-def test_texts_of_all_kinds(tmp_path):
+def test_detector_accepts_any_collection_of_texts(tmp_path):
     texts = words(3000)
     path = tmp_path / "words"
     path.write_text("\n".join(texts) + "\n")
@@ -203,7 +203,7 @@ def test_texts_that_all_occur_again_warn():
         detector_of().fit(words(1000) * 9 + words(500) * 4)
 
 
-def test_a_model_is_chosen(capsys):
+def test_default_detector_chooses_a_model(capsys):
     detector = AnomalyDetector(contamination=0.05, max_seconds=1, random_state=0, verbose=1).fit(words(3000))
     assert detector.estimator is None
     assert isinstance(detector.estimator_, CharRNN | CharNGram | Mixture)
@@ -350,7 +350,7 @@ def test_a_held_out_text_with_an_unseen_symbol_is_refused_before_training(model,
     assert len(fits) == 3
 
 
-def test_before_fit():
+def test_unfitted_detector_names_the_call():
     detector = AnomalyDetector(counts())
     for ask, name in (
         (lambda: detector.predict(["a"]), "Call fit or calibrate, or load a model, before predict"),

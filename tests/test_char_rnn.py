@@ -243,7 +243,7 @@ def test_training_starts_from_edited_weights():
 
 @given(text=st.text(st.characters(), min_size=2, max_size=60), batch_size=st.sampled_from([1, 2, 3]))
 @settings(max_examples=60)
-def test_any_text_goes_through(text, batch_size, tmp_path_factory):
+def test_fit_and_sample_accept_any_text(text, batch_size, tmp_path_factory):
     model = CharRNN(3, seq_length=7, batch_size=batch_size, max_steps=1, random_state=0)
     if len(text) <= batch_size:
         with pytest.raises(InvalidInputError, match=f"length is {len(text)}, but at least {batch_size + 1} symbols"):
@@ -264,7 +264,7 @@ def test_any_text_goes_through(text, batch_size, tmp_path_factory):
 
 @given(data=st.binary(min_size=2, max_size=60))
 @settings(max_examples=30)
-def test_any_bytes_go_through(data):
+def test_fit_and_sample_accept_any_bytes(data):
     model = CharRNN(3, seq_length=7, max_steps=1, random_state=0).fit(data)
     assert b"".join(model.vocabulary_) == bytes(sorted(set(data)))
     assert set(model.sample(20, prime=data, random_state=0)) <= set(data)

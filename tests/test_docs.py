@@ -48,7 +48,7 @@ def run(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=title)
-def test_prompts(page, tmp_path, monkeypatch):
+def test_doctest_prompts_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     failed, tried = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
     assert failed == 0
@@ -60,7 +60,7 @@ def marks(page):
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, marks=marks(page)) for page in PAGES], ids=title)
-def test_blocks(page, tmp_path, monkeypatch):
+def test_python_blocks_run(page, tmp_path, monkeypatch):
     for package in NEEDED.get(page.name, ()):
         pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)

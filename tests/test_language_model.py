@@ -160,11 +160,11 @@ def test_refuses_methods_that_a_subclass_lacks(pair):
         small.score_samples([TEXT], labels=["a"])
 
 
-def test_there_are_three_classes_of_ours_at_most():
+def test_char_rnn_has_only_two_base_classes():
     assert [base.__name__ for base in CharRNN.__mro__] == ["CharRNN", "LanguageModel", "Estimator", "object"]
 
 
-def test_the_list_of_what_only_networks_have_is_complete():
+def test_counts_and_mixtures_name_the_methods_only_networks_have():
     def public(model):
         return {name for name in dir(model) if not name.startswith("_")}
 

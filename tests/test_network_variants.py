@@ -68,7 +68,7 @@ def same_weights(model, other):
 
 
 @pytest.mark.parametrize(("name", "shape"), [("embedding", (15, 5)), ("bigrams", (17, 4 * 19))])
-def test_model_learns_its_table(name, shape):
+def test_embedding_or_bigrams_are_learned(name, shape):
     model = small(cell="lstm", max_steps=300, learning_rate=0.01, **VARIANTS[name]).fit(TEXT)
     assert next(iter(model.params_)) == name
     assert model.params_[name].shape == shape
@@ -193,7 +193,7 @@ def test_files_and_pickles_keep_the_model(fitted, tmp_path):
 
 @pytest.mark.parametrize(("name", "parameter"), [("embedding", "embedding_size"), ("bigrams", "n_bigrams")])
 @pytest.mark.parametrize("value", [None, 4])
-def test_fitted_model_keeps_the_size_of_its_table(name, parameter, value, tmp_path):
+def test_fitted_model_refuses_another_size_of_table(name, parameter, value, tmp_path):
     fitted = small(**VARIANTS[name]).fit(TEXT)
     model, size = copy.deepcopy(fitted).set_params(**{parameter: value}), VARIANTS[name][parameter]
     message = f"{parameter} is now {value}, but the model was fitted with {size}"

@@ -169,6 +169,6 @@ def test_states_pickled_together_share_the_weights():
     assert len(pickle.dumps(states)) < 1.5 * len(pickle.dumps([state]))
 
 
-def test_a_sentinel_is_itself():
+def test_copies_of_sentinels_are_the_same_objects():
     for sentinel in (BOUNDARY, UNKNOWN):
         assert all(again(sentinel, copied) is sentinel for copied in COPIES.values())

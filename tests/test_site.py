@@ -181,7 +181,7 @@ SITE = {
         ("x.css", "a { background: url('https://example.org/x') }", "x.css loads https://example.org/x"),
     ],
 )
-def test_faults_of_a_site(tmp_path, name, html, fault):
+def test_site_faults_are_found(tmp_path, name, html, fault):
     (tmp_path / "folder").mkdir()
     for page, content in {**SITE, name: SITE.get(name, "") + html}.items():
         (tmp_path / page).write_text(content)

@@ -58,7 +58,7 @@ def test_the_probabilities_are_those_of_bayes_rule(model):
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
-def test_one_direction(direction):
+def test_one_direction_uses_one_model(direction):
     one = small(directions=direction).fit(X, Y)
     told = language_model(reverse=direction == "backward")
     scores = [told.score_samples(["anna" if direction == "forward" else "anna"[::-1]], labels=k)[0] for k in "fmx"]
@@ -125,7 +125,7 @@ def test_labels_of_any_kind(y, tmp_path):
     assert TextClassifier.load(tmp_path / "m.crnn").classes_.tolist() == sorted(y)
 
 
-def test_bytes():
+def test_classifier_learns_bytes():
     model = small().fit([b"ab", b"ba", b"xy"] * 5, [1, 1, 2] * 5)
     assert model.predict([b"ab", b"yx"]).shape == (2,)
 
@@ -202,7 +202,7 @@ def test_invalid_arguments_change_nothing(arguments, parameters, message):
     assert model.classes_.tolist() == [3, 4]
 
 
-def test_before_fit():
+def test_unfitted_classifier_names_the_call():
     with pytest.raises(NotFittedError, match=r"not fitted yet. Call fit, or load a model, before predict.$"):
         small().predict(["a"])
     for call in (lambda m: m.predict(["a"]), lambda m: m.classes_, lambda m: m.save("x"), check_is_fitted):
@@ -218,7 +218,7 @@ def test_a_callback_cannot_train_the_classifier_that_is_being_trained():
     assert classifier.set_params(estimator__callbacks=None).fit(X, Y).n_steps_ == 120  # afterwards it may
 
 
-def test_recommended(capsys):
+def test_recommended_classifier_takes_parameters_and_time(capsys):
     model = TextClassifier.recommended(X, Y, 2.0, random_state=0, dropout=0.0, max_steps=2, order=3, fit=True)
     counts, network = model.estimator
     assert "units in each direction, 2 streams of 24 characters a step, for 2 s" in capsys.readouterr().err

@@ -74,7 +74,7 @@ def test_long_lines_are_cut_where_the_terminal_ends():
 
 
 @given(st.text(st.characters(), max_size=20), ENCODINGS)
-def test_no_text_plays_with_the_terminal(text, encoding):
+def test_no_control_characters_reach_the_terminal(text, encoding):
     bits = [float(i % 11) for i in range(len(text))]
     for lines in (colored(text, bits, {}, encoding=encoding), marked(text, bits, 80, encoding=encoding)):
         shown = ESCAPE.sub("", "".join(lines))
@@ -88,7 +88,7 @@ def test_bytes_are_latin_1(data):
     assert list(marked(data, bits, 80)) == list(marked(data.decode("latin-1"), bits, 80))
 
 
-def test_no_text_has_only_a_key():
+def test_an_empty_text_shows_only_the_key():
     assert len(list(colored("", [], {}))) == len(list(marked("", [], 80))) == 1
 
 

@@ -64,7 +64,7 @@ def test_the_time_is_an_option(folder, capsys):
     assert CharRNN.load("short.crnn").history_[-1]["seconds"] < 10
 
 
-def test_learning(capsys):
+def test_demo_reports_falling_held_out_loss(capsys):
     model = demo.network()
     demo.learn(model, 0.4)
     out = capsys.readouterr().out

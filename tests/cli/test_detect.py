@@ -140,7 +140,7 @@ def test_refuses_bytes_that_are_not_text(detector, capsys):
     assert "line 4 is not UTF-8" in captured.err
 
 
-def test_standard_input(detector, monkeypatch, capsys):
+def test_detect_reads_standard_input(detector, monkeypatch, capsys):
     feed_standard_input(monkeypatch, "\n".join(lines(4)).encode())
     assert cli.main(["detect", "log.crnn", "-"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 4
@@ -198,7 +198,7 @@ def test_learning_lines_before_judging(detector, clean, capsys):
         assert "argument --" in usage_error(capsys, "detect", "log.crnn", "more.log", *other)
 
 
-def test_wrong_use(detector, capsys):
+def test_detect_refuses_wrong_arguments(detector, capsys):
     told = error(capsys, "detect", "model.crnn", "clean.log.gz")
     assert told.startswith("crnn: error: model.crnn contains a model but no detector. Add --calibrate CLEAN")
     assert "no.crnn: No such file" in error(capsys, "detect", "no.crnn", "clean.log.gz")

@@ -20,7 +20,7 @@ def model(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("model")
-def test_c(tmp_path, capsys):
+def test_export_writes_c(tmp_path, capsys):
     assert main(["export", "names.crnn", "names.c"]) == 0
     assert "int main" in (tmp_path / "names.c").read_text("ascii")
     shown = capsys.readouterr()
@@ -30,7 +30,7 @@ def test_c(tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("model")
-def test_int8(tmp_path, capsys):
+def test_export_of_int8_weights_reports_their_cost(tmp_path, capsys):
     assert main(["export", "names.crnn", "small.c", "--int8"]) == 0
     assert main(["export", "names.crnn", "names.c"]) == 0
     assert (tmp_path / "small.c").stat().st_size < (tmp_path / "names.c").stat().st_size
@@ -39,7 +39,7 @@ def test_int8(tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("model")
-def test_int8_page(tmp_path, capsys):
+def test_export_writes_a_page_with_int8_weights(tmp_path, capsys):
     assert main(["export", "names.crnn", "small.html", "--int8"]) == 0
     assert "8-bit weights cost" in capsys.readouterr().err
     page = (tmp_path / "small.html").read_text("utf-8")
@@ -48,14 +48,14 @@ def test_int8_page(tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("model")
-def test_module(tmp_path, capsys):
+def test_export_writes_a_javascript_module(tmp_path, capsys):
     assert main(["export", "names.crnn", "names.js", "--float16"]) == 0
     assert capsys.readouterr().err == f"crnn: wrote names.js: {(tmp_path / 'names.js').stat().st_size:,} bytes\n"
     assert '"weights":"float16"' in (tmp_path / "names.js").read_text("utf-8")
 
 
 @pytest.mark.usefixtures("model")
-def test_page(tmp_path, monkeypatch, capsys):
+def test_export_from_standard_input_writes_a_page(tmp_path, monkeypatch, capsys):
     feed_standard_input(monkeypatch, (tmp_path / "names.crnn").read_bytes())
     assert main(["export", "-", "names.HTML", "--float16"]) == 0
     size = (tmp_path / "names.HTML").stat().st_size
@@ -96,7 +96,7 @@ def test_int8_of_a_text(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.peers
 @pytest.mark.usefixtures("model")
-def test_onnx(tmp_path):
+def test_export_writes_onnx(tmp_path):
     onnx = pytest.importorskip("onnx")
     assert main(["export", "names.crnn", "names.ONNX"]) == 0
     assert onnx.load(tmp_path / "names.ONNX").producer_name == "crnn"
@@ -111,7 +111,7 @@ def test_onnx_is_not_installed(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.usefixtures("model")
-def test_folder_that_is_not_there(capsys):
+def test_export_to_a_missing_folder_is_an_error(capsys):
     for model in ("names.crnn", "missing.crnn"):  # before the model is read
         assert main(["export", model, "nowhere/names.c"]) == 1
         assert "nowhere/names.c: No such file" in capsys.readouterr().err
@@ -143,7 +143,7 @@ def test_cost_is_about_the_difference_of_scores(source, monkeypatch):
     assert cost == pytest.approx(difference, rel=0.25)
 
 
-def test_n_grams(tmp_path, monkeypatch, capsys):
+def test_export_writes_arpa(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     model = CharNGram(order=7).fit(["a b", "b a"])
     model.save("counts.crnn")
@@ -157,7 +157,7 @@ def test_n_grams(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.usefixtures("model")
-def test_n_grams_of_a_network(tmp_path, capsys):
+def test_arpa_export_refuses_a_network(tmp_path, capsys):
     assert main(["export", "names.crnn", "names.arpa"]) == 1
     assert "OUT.arpa needs a CharNGram, but names.crnn contains a CharRNN" in capsys.readouterr().err
     assert not (tmp_path / "names.arpa").exists()

@@ -170,7 +170,7 @@ def test_file_modes_are_respected(tmp_path):
         tmp_path.chmod(stat.S_IRWXU)
 
 
-def test_modes_forbid_an_old_file(tmp_path, monkeypatch):
+def test_unwritable_old_file_is_refused(tmp_path, monkeypatch):
     (tmp_path / "model").touch()
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(PermissionError, match="model"):

@@ -41,7 +41,7 @@ def test_texts_are_escaped_and_bytes_are_not(monkeypatch, encoding, text, data):
     assert shown.getvalue() == data
 
 
-def test_a_table_has_two_columns(capsys):
+def test_tables_align_their_second_column(capsys):
     output.table({"a": "1 2", "long name": "3", "": "4"})
     assert capsys.readouterr().out == "a          1 2\nlong name  3\n           4\n"
 

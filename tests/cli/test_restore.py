@@ -30,7 +30,7 @@ def test_a_whole_text_is_restored(model, folder, capfd):
     assert capfd.readouterr().out == "a function"
 
 
-def test_refusals(model, folder, capsys):
+def test_restore_refuses_wrong_arguments(model, folder, capsys):
     (folder / "text.txt").write_text("Z")
     assert "give at least one kind of damage" in usage_error(capsys, "restore", "counts.crnn", "text.txt")
     assert "typos must be" in usage_error(capsys, "restore", "counts.crnn", "text.txt", "--typos", "2")

@@ -362,7 +362,7 @@ def test_an_interrupted_training_is_not_replaced_by_a_new_one(folder, capsys, mo
 
 
 @pytest.mark.parametrize("every", [["--checkpoint-every", "none"], ["-o", "-"]])
-def test_without_a_checkpoint(folder, capsysbinary, every):
+def test_training_without_checkpoints_cannot_be_resumed(folder, capsysbinary, every):
     assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "3", *every]) == 0
     assert not os.path.exists("new.crnn.checkpoint")
     with pytest.raises(SystemExit):

@@ -30,7 +30,7 @@ def test_a_symbol_that_the_model_never_saw_is_passed_over():
     assert np.delete(found.surprisal, 2).tolist() == without.surprisal.tolist()
 
 
-def test_running_text_and_bytes():
+def test_explanation_of_bytes():
     model = CharNGram(3).fit(b"abcabc" * 5)
     found = explained(model.vocabulary_, model.start(), bytearray(b"abb"), 1)
     assert found.symbols == [b"a", b"b", b"b"]
@@ -39,7 +39,7 @@ def test_running_text_and_bytes():
         explained(model.vocabulary_, model.start(), "abb", 1)
 
 
-def test_in_words():
+def test_explanation_as_text():
     places = [[("a", 0.5), (BOUNDARY, 0.25)]] * 3
     found = Explanation("x\ny", -1.5, False, ["x", "\n", "y"], np.array([0.1, 0.3, np.inf]), places)
     first, *rest = str(found).splitlines()

@@ -40,7 +40,7 @@ def score(table, words, order):
 
 
 @pytest.mark.parametrize("order", [2, 3, 6])
-def test_documents(tmp_path, order):
+def test_arpa_of_documents_has_the_models_probabilities(tmp_path, order):
     model = CharNGram(order, min_count=2, vocabulary="abnhz ").fit(WORDS)  # no z occurs
     model.export_arpa(tmp_path / "words.arpa", space="_")
     table, header, sizes = arpa(tmp_path / "words.arpa")
@@ -53,7 +53,7 @@ def test_documents(tmp_path, order):
 
 
 @pytest.mark.parametrize("text", ["to be\nor not", "to|be|\nor", b"to be\xffnot"])
-def test_running_text(tmp_path, text):
+def test_arpa_of_running_text_has_no_sentence_marks(tmp_path, text):
     model = CharNGram(3).fit(text * 3)
     model.export_arpa(tmp_path / "text.arpa")
     table = arpa(tmp_path / "text.arpa")[0]

@@ -54,7 +54,7 @@ def test_writes_what_python_samples(cell, layers, compiler, tmp_path):
     [(HARD, 1), (HARD.encode(), 1), ([HARD.replace("\n", ""), "ab"], 1), (HARD * 2 + "once", 2)],
     ids=["characters", "bytes", "documents", "unknown"],
 )
-def test_any_symbols(source, min_count, int8, compiler, tmp_path):
+def test_c_program_samples_any_symbols_as_the_model(source, min_count, int8, compiler, tmp_path):
     model = model_of(source, min_count=min_count)
     assert (model.vocabulary_.unknown is not None) == (min_count > 1)
     expected = written(model.quantize() if int8 else model)
@@ -65,7 +65,7 @@ def test_any_symbols(source, min_count, int8, compiler, tmp_path):
 @pytest.mark.parametrize("compiler", BOTH)
 @pytest.mark.parametrize(("cell", "layers"), [("rnn", 1), ("gru", 2), ("cifg", 1)])
 @pytest.mark.parametrize("embedding_size", [None, 7])
-def test_bigrams(embedding_size, cell, layers, compiler, int8, tmp_path):
+def test_c_program_with_bigrams_samples_as_the_model(embedding_size, cell, layers, compiler, int8, tmp_path):
     """Some symbols in a row of a sample have a row, others not."""
     texts = ["abcdefghijk", "", "badcfe", "hgkjiicba"] if cell == "gru" else "abcdefghijkbadcfehgkjiicba"
     model = model_of(texts, cell, layers, embedding_size=embedding_size, n_bigrams=13)
@@ -86,7 +86,7 @@ def test_rows_of_bigrams_without_a_pair(texts, some, compiler, tmp_path):
 @pytest.mark.parametrize("int8", [False, True])
 @pytest.mark.parametrize("compiler", BOTH)
 @pytest.mark.parametrize(("cell", "layers"), [("rnn", 1), ("gru", 2), ("cifg", 1)])
-def test_an_embedding(cell, layers, compiler, int8, tmp_path):
+def test_c_program_with_an_embedding_samples_as_the_model(cell, layers, compiler, int8, tmp_path):
     model = model_of("abcdefghijk", cell, layers, embedding_size=7)
     expected = written(model.quantize() if int8 else model)
     assert output(compiled(model, tmp_path, compiler, int8=int8)) == expected
@@ -100,7 +100,7 @@ def test_an_embedding(cell, layers, compiler, int8, tmp_path):
         *(("rnn", 2, False, None), ("lstm", 1, False, None), ("cifg", 2, False, 17)),
     ],
 )
-def test_log_probabilities(cell, layers, int8, n_bigrams, compiler, tmp_path):
+def test_c_library_gives_the_models_log_probabilities(cell, layers, int8, n_bigrams, compiler, tmp_path):
     model = model_of(["abcdefg", "", "gfe", "cdagb"], cell, layers, n_bigrams=n_bigrams)
     ids = np.array([3, 0, 6, 1, 7, 5, 7, 7, 2])  # 7 is the boundary
     expected, state = [], (model.quantize() if int8 else model).start()
@@ -113,7 +113,7 @@ def test_log_probabilities(cell, layers, int8, n_bigrams, compiler, tmp_path):
 
 
 @pytest.mark.parametrize("compiler", GCC)
-def test_library(compiler, tmp_path):
+def test_c_library_draws_pythons_random_numbers_and_encodes_texts(compiler, tmp_path):
     """All but the network: random numbers, symbols, texts."""
     model = model_of(["a€b", "😀\0é", ""], dtype="float64")  # rounded to float32
     library = Library(model, tmp_path, compiler)
@@ -152,7 +152,7 @@ def test_a_program_with_the_library(compiler, tmp_path):
 
 
 @pytest.mark.parametrize("compiler", GCC)
-def test_options(compiler, tmp_path):
+def test_c_program_takes_command_line_options(compiler, tmp_path):
     model = model_of("abcdefgh")
     program = compiled(model, tmp_path, compiler)
     text = model.sample(31, prime="hag", temperature=0.5, random_state=2**40 + 1)

@@ -105,14 +105,14 @@ def write(driver, *, beginning="", n=200, **fields):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_logits(page_of, name):
+def test_page_computes_the_models_logits(page_of, name):
     model, text = model_of(name), TEXTS[name][0]
     text = text[0] if isinstance(text, list) else text
     y = page_of(model).execute_script(LOGITS, model.vocabulary_.encode(text).tolist())
     np.testing.assert_allclose(log_probabilities(y), expected(model, text), atol=1e-4, rtol=0)
 
 
-def test_float16(page_of):
+def test_page_with_float16_weights_computes_the_same_logits(page_of):
     model = model_of("two layers")
     with model.editing():
         for array in model.params_.values():
@@ -255,7 +255,7 @@ def test_exported_files_name_the_license_of_their_code(export, start, tmp_path):
 
 
 @pytest.mark.parametrize(("seed", "sample"), [(0, 0), (7, 3), (2**32, 1), (2**200 + 12345, 10**9)])
-def test_random_numbers(page_of, seed, sample):
+def test_page_draws_pythons_random_numbers(page_of, seed, sample):
     numbers = page_of(model_of("rnn")).execute_script(
         "const u = new Uniforms(arguments[0], arguments[1]); return [u.next(), u.next(), u.next()];", str(seed), sample
     )
@@ -274,7 +274,7 @@ def test_random_numbers(page_of, seed, sample):
     ids=["plain", "likeliest", "top-k", "top-p", "both"],
 )
 @pytest.mark.parametrize("name", ["lstm", "unknown"])
-def test_the_text_is_pythons(page_of, name, fields, controls):
+def test_page_samples_the_same_text_as_python(page_of, name, fields, controls):
     model = model_of(name)
     driver = page_of(model)
     write(driver, beginning="to be", seed="11", **fields)
@@ -284,7 +284,7 @@ def test_the_text_is_pythons(page_of, name, fields, controls):
     assert eval(call, {"model": model}) == shown[5:], call
 
 
-def test_documents_end(page_of):
+def test_page_stops_at_the_end_of_a_document(page_of):
     model = model_of("documents")
     driver = page_of(model)
     names = model.sample(num_samples=3, prime="A", random_state=5)
@@ -428,7 +428,7 @@ def test_without_a_worker_the_page_works_itself(page_of, driver, worker):
     )
 
 
-def test_sliders(page_of):
+def test_sliders_move_by_mouse_and_arrow_keys(page_of):
     """Dragged with the mouse, and moved with the arrow keys."""
     driver = page_of(model_of("lstm"))
     slider = driver.find_element("id", "temperature")
@@ -443,7 +443,7 @@ def test_sliders(page_of):
     assert f"temperature={value:g}, top_k=2, top_p=0.95" in text_of(driver, "python")
 
 
-def test_by_keyboard_alone(page_of):
+def test_page_works_by_keyboard_alone(page_of):
     model = model_of("lstm")
     driver = page_of(model)
     active = driver.switch_to.active_element
@@ -499,7 +499,7 @@ def test_no_message_no_request_and_contrast(page_of, name, dark):
     assert faults(driver) == ([], [])
 
 
-def test_a_phone(page_of):
+def test_page_fits_a_phone_screen(page_of):
     driver = page_of(model_of("two layers"), width=360, height=640)
     write(driver, beginning="to be", n=100)
     assert driver.execute_script("return document.documentElement.scrollWidth") == 360
@@ -513,7 +513,7 @@ def test_a_title_shows_what_it_holds(driver, tmp_path):
 
 
 @pytest.mark.slow
-def test_speed(page_of):
+def test_page_writes_at_least_200_characters_a_second(page_of):
     """At least 200 characters a second with an LSTM of 512 units."""
     driver = page_of(CharRNN(512, cell="lstm", max_steps=0, random_state=0).fit(bytes(range(65))))
     speeds = []

@@ -36,7 +36,7 @@ def softmax(logits):
     [(1, {}), (2, {}), (2, {"embedding_size": 3}), (1, {"n_bigrams": 13}), (2, {"embedding_size": 3, "n_bigrams": 11})],
 )
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "cifg"])
-def test_runs(cell, num_layers, options, dtype, tmp_path):
+def test_onnx_gives_the_models_probabilities_and_states(cell, num_layers, options, dtype, tmp_path):
     """Texts side by side, in two calls of different lengths: probabilities and states."""
     model = random_language_model("abcdeadbbec", cell=cell, num_layers=num_layers, dtype=dtype, **options)
     run = session(model, tmp_path / "model.onnx").run
@@ -52,7 +52,7 @@ def test_runs(cell, num_layers, options, dtype, tmp_path):
 
 
 @pytest.mark.parametrize(("cell", "n_bigrams"), [("rnn", None), ("gru", None), ("lstm", None), ("gru", 7)])
-def test_a_document(cell, n_bigrams, tmp_path):
+def test_onnx_document_starts_and_ends_with_the_boundary(cell, n_bigrams, tmp_path):
     """It starts from zeros with the boundary, and ends with it."""
     model = random_language_model(["abc", "ba", "ca", ""], cell=cell, dtype="float32", n_bigrams=n_bigrams)
     loaded = session(model, tmp_path / "model.onnx")
@@ -72,7 +72,7 @@ def test_first_symbol_of_a_text(tmp_path):
     np.testing.assert_allclose(softmax(constants["decoder.bias"]), model.predict_proba([""])[0], atol=ATOL)
 
 
-def test_head(tmp_path):
+def test_onnx_header_names_versions_inputs_and_outputs(tmp_path):
     random_language_model(b"a\x00\xff", cell="lstm", num_layers=2).export_onnx(tmp_path / "model.onnx")
     proto = onnx.load(tmp_path / "model.onnx")
     assert (proto.producer_name, proto.ir_version) == ("crnn", IR_VERSION)

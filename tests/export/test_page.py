@@ -58,5 +58,5 @@ def test_a_script_that_would_end_its_element_is_refused(source):
         page(script=source)
 
 
-def test_a_part_that_looks_like_a_mark_is_left_alone():
+def test_inserted_text_is_not_filled_in_again():
     assert filled("{title}{live}", title="{live}", live="x") == "{live}x"

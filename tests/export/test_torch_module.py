@@ -14,7 +14,7 @@ CELLS = [*((cell, layers) for cell in ("rnn", "gru", "lstm") for layers in (1, 2
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm", "cifg"])
-def test_an_embedding(cell, dtype, torch):
+def test_torch_module_with_an_embedding_gives_the_models_probabilities(cell, dtype, torch):
     model = random_language_model(["abcde", ""], cell=cell, num_layers=2, dtype=dtype, embedding_size=3)
     module = model.to_torch()
     assert isinstance(module.embedding, torch.nn.Embedding)
@@ -25,7 +25,7 @@ def test_an_embedding(cell, dtype, torch):
 
 @pytest.mark.parametrize("source", ["ebdbbacda", ["ebdbbacda", "da", ""]], ids=["text", "documents"])
 @pytest.mark.parametrize(("cell", "embedding_size"), [("rnn", None), ("gru", 3), ("lstm", None), ("cifg", 3)])
-def test_bigrams(cell, embedding_size, source, dtype):
+def test_torch_module_with_bigrams_gives_the_models_probabilities(cell, embedding_size, source, dtype):
     """Some pairs have rows and some don't; two calls read the text, and the first ends within a pair."""
     options = {"cell": cell, "num_layers": 2, "dtype": dtype, "embedding_size": embedding_size, "n_bigrams": 5}
     model = random_language_model(source, **options)
@@ -43,7 +43,7 @@ def test_bigrams(cell, embedding_size, source, dtype):
 
 @pytest.mark.parametrize("source", ["abcde", ["abcde", ""]], ids=["text", "documents"])
 @pytest.mark.parametrize(("cell", "layers"), CELLS)
-def test_log_probabilities(cell, layers, source, dtype, torch):
+def test_torch_module_gives_the_models_log_probabilities(cell, layers, source, dtype, torch):
     """Of a whole text, its first symbol included."""
     model = random_language_model(source, cell=cell, num_layers=layers, dtype=dtype)
     module = model.to_torch()
@@ -53,7 +53,7 @@ def test_log_probabilities(cell, layers, source, dtype, torch):
 
 
 @pytest.mark.parametrize(("cell", "layers", "n_bigrams"), [*((*kind, None) for kind in CELLS), ("gru", 2, 4)])
-def test_boundaries(cell, layers, n_bigrams, torch):
+def test_state_restarts_at_document_boundaries(cell, layers, n_bigrams, torch):
     """Two streams of documents, which end at different places, and one that starts with a boundary."""
     model = random_language_model(["abcde", "da", ""], cell=cell, num_layers=layers, n_bigrams=n_bigrams)
     module, b = model.to_torch(), model.vocabulary_.boundary
@@ -103,7 +103,7 @@ def test_weights_are_copies_that_train(torch):
     np.testing.assert_array_equal(model.params_["Why"], before)
 
 
-def test_custom_module(torch):
+def test_untrained_torch_module_has_the_right_layers(torch):
     """One layer of the vanilla cell, which reads one-hot vectors."""
     from crnn.export.torch_module import TorchCharRNN
 

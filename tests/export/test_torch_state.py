@@ -49,7 +49,7 @@ def test_logits_are_those_of_pytorch(cell, num_layers, bias):
 @pytest.mark.peers
 @pytest.mark.parametrize("source", ["abcba", b"abcba", ["abc", "ba"]], ids=["text", "bytes", "documents"])
 @pytest.mark.parametrize("cell", [*CELLS, "cifg"])
-def test_there_and_back(cell, source, dtype):
+def test_torch_round_trip_keeps_all_weights(cell, source, dtype):
     pytest.importorskip("torch")
     model = random_language_model(source, cell=cell, num_layers=2, dtype=dtype)
     again = CharRNN.from_torch(model.to_torch(), model.vocabulary_)
@@ -62,7 +62,7 @@ def test_there_and_back(cell, source, dtype):
 @pytest.mark.peers
 @pytest.mark.parametrize(("embedding_size", "n_bigrams"), [(2, None), (None, 3), (2, 11)])
 @pytest.mark.parametrize("cell", [*CELLS, "cifg"])
-def test_there_and_back_with_another_input(cell, embedding_size, n_bigrams, dtype):
+def test_torch_round_trip_keeps_embedding_and_bigrams(cell, embedding_size, n_bigrams, dtype):
     """A vector for each symbol, pairs of symbols: of these there are 5, fewer than 11."""
     pytest.importorskip("torch")
     model = random_language_model(
@@ -134,7 +134,7 @@ def test_gates_are_coupled_only_if_all_their_weights_are():
 
 
 @pytest.mark.peers
-def test_files(tmp_path):
+def test_pt_and_safetensors_files_are_read(tmp_path):
     torch, save_file = pytest.importorskip("torch"), pytest.importorskip("safetensors.numpy").save_file
     network = torch_network("lstm", 1)
     torch.save(network.state_dict(), tmp_path / "model.pt")
@@ -172,7 +172,7 @@ def test_file_that_would_run_code(tmp_path):
         CharRNN.from_torch(tmp_path / "model.pt", "abcde")
 
 
-def test_own_model_file(tmp_path):
+def test_refuses_a_crnn_model_file(tmp_path):
     CharRNN(3, max_steps=1).fit("abcab").save(tmp_path / "model.crnn")
     with pytest.raises(InvalidInputError, match=r"model file of crnn\. Load it with CharRNN\.load"):
         CharRNN.from_torch(tmp_path / "model.crnn", "abc")
@@ -198,11 +198,11 @@ def test_symbols_in_any_order():
         assert model.params_["by"][place] == named["decoder.bias"][i]
 
 
-def test_bytes():
+def test_vocabulary_may_be_bytes():
     assert CharRNN.from_torch(tensors(), b"cab").vocabulary_ == CharRNN(2, max_steps=0).fit(b"abc").vocabulary_
 
 
-def test_continues_training():
+def test_imported_model_continues_training():
     model = CharRNN.from_torch(tensors(), "abc")
     before = model.score("abcabcabc")
     assert model.set_params(epochs=1).partial_fit("abc" * 100).score("abcabcabc") > before
@@ -221,7 +221,7 @@ def test_continues_training():
         ({"epoch": "three"}, "is of type str, not a tensor"),
     ],
 )
-def test_other_networks(changes, message):
+def test_refuses_unsupported_torch_networks(changes, message):
     named = {name: array for name, array in (tensors() | changes).items() if array is not None}
     with pytest.raises(InvalidInputError, match=message):
         CharRNN.from_torch(named, "abc")
@@ -239,11 +239,11 @@ def test_other_networks(changes, message):
         (3, "vocabulary is of type int"),
     ],
 )
-def test_other_vocabularies(vocabulary, message):
+def test_refuses_vocabularies_that_do_not_fit_the_weights(vocabulary, message):
     with pytest.raises(InvalidInputError, match=message):
         CharRNN.from_torch(tensors(), vocabulary)
 
 
-def test_no_state_dict():
+def test_refuses_what_is_not_a_state_dict():
     with pytest.raises(InvalidInputError, match="state_dict is of type list"):
         CharRNN.from_torch([1], "abc")

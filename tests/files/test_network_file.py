@@ -430,7 +430,7 @@ ODD_RECORDS = [{"step": 2**80, "x": float("nan")}, {"y": True}, {"step": -0.0, "
 
 
 @pytest.mark.parametrize("records", [[], [{}], ODD_RECORDS])
-def test_any_records_come_back(path, records):
+def test_any_history_survives_a_file(path, records):
     model = small(3).fit(TEXT)
     model._learned.history = records
     assert repr(reloaded(model, path).history_) == repr(records)

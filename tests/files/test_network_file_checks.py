@@ -43,7 +43,7 @@ TRAINING = COUNTERS | {"loss_length": 25, "random_state": None, "optimizer": "ad
         ({"smooth_loss": float("inf")}, "a smooth_loss that is not finite"),
     ],
 )
-def test_steps_and_loss(change, fault):
+def test_counter_faults_are_named(change, fault):
     assert counter_fault("best", COUNTERS | change) == (fault and f"its best has {fault}")
 
 
@@ -146,7 +146,7 @@ def test_refuses_invalid_architectures():
         ("run.losses", np.nan, None),
     ],
 )
-def test_values_of_tensors(name, value, fault):
+def test_tensor_value_faults_are_named(name, value, fault):
     found = value_fault({name: np.array([1, value, 2], np.float32)})
     assert found is None if fault is None else found.startswith(f"its tensor {name!r} contains {fault}")
     assert value_fault({name: np.zeros(0, np.float32)}) is None
@@ -156,7 +156,7 @@ def test_values_of_tensors(name, value, fault):
     ("name", "fits"),
     [("a", True), ("A-b_c.9", True), ("a" * 100, True), ("a" * 101, False), ("", False), ("a b", False), ("é", False)],
 )
-def test_names_of_records(name, fits):
+def test_record_names_are_checked(name, fits):
     assert record_name(name) == fits
 
 

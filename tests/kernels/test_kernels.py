@@ -738,7 +738,7 @@ def test_training_refuses_invalid_trainers(spoil, message):
     assert refusal.run.bits() == refusal.before
 
 
-def test_many_rows_want_a_network_for_many(kernels):
+def test_network_packed_for_few_rows_refuses_long_chunks(kernels):
     layout, params = network(V, H)
     run = Run(layout, params, *start("float64", 7, 83)[2:], T=83)
     run.trainer.network = kernels.Network(layout, Packing(one_row=False, many=False, training=True))
@@ -895,7 +895,7 @@ def test_refuses_texts_of_another_dtype_or_order(kernels, cell):
         ("batch", core.Batch(np.zeros(3, np.intp)), "rows of the batch: size is 3, but must be 2"),
     ],
 )
-def test_refuses_texts_by_name(kernels, name, value, message):
+def test_refuses_invalid_arrays_of_drawn_texts(kernels, name, value, message):
     arguments = arguments_of_texts(kernels, "rnn") | {name: value}
     with pytest.raises(ValueError, match=message):
         draw_texts(kernels, arguments)

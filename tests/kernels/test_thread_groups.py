@@ -70,7 +70,7 @@ def test_groups_are_of_no_more_threads_than_there_are_units_for():
     assert alone.steps(3).bits() == shared.steps(3).bits()
 
 
-def test_few_rows_are_for_one_thread_each():
+def test_small_shards_get_one_thread_each():
     arguments = start("float32", 2, 3, cell="rnn")
     assert Run(*arguments, T=3, n_threads=2, n_shards=1).trainer.arrangement == (1, 1)
     assert Run(*arguments, T=3, n_threads=2, n_shards=2).trainer.arrangement == (2, 1)

@@ -45,7 +45,7 @@ def test_weights_of_8_bits_are_not_edited():
 
 
 @pytest.mark.parametrize(("cell", "name"), [("gru", "state_"), ("lstm", r"state_ \(c\)")])
-def test_names_a_non_finite_state(cell, name):
+def test_non_finite_state_is_refused_with_its_place(cell, name):
     draft = Draft(learned(cell=cell))
     draft.arrays.hidden[-1][0, 1, 2] = np.inf
     with pytest.raises(InvalidInputError, match=rf"^{name} is inf at \(0, 1, 2\)"):

@@ -65,7 +65,7 @@ def test_ctrl_c_anywhere_leaves_the_gate_open(use):
     assert len(kept) == len(places) > 3
 
 
-def test_one_begins_with_no_changes_and_equals_any_other():
+def test_new_gates_and_copies_count_no_changes():
     gate, other = Gate(), copy.deepcopy(Gate())
     assert gate.changes == 0
     assert gate == other
@@ -76,7 +76,7 @@ def test_one_begins_with_no_changes_and_equals_any_other():
         assert gate.arrays is gate.steps() is not gate.turn
 
 
-def test_dead_threads_are_forgotten():
+def test_deleted_gates_are_forgotten():
     kept = [Gate() for _ in range(3)]
     for _ in range(5 * gate_module.MANY):
         Gate()
@@ -86,7 +86,7 @@ def test_dead_threads_are_forgotten():
 
 @POSIX
 @pytest.mark.parametrize("others", [0, 3 * gate_module.MANY])
-def test_a_forked_child_finds_it_open(others):
+def test_gate_is_open_in_a_forked_child(others):
     gate = Gate()
     for _ in range(others):
         Gate()

@@ -84,7 +84,7 @@ def test_known_symbols_keep_the_vocabulary():
     assert model._learned.layout is layout
 
 
-def test_a_new_symbol_is_an_error_unless_asked_for():
+def test_new_symbols_need_extend_vocabulary():
     model = trained()
     before = model.score("cat")
     with pytest.raises(InvalidInputError, match="Z"):

@@ -225,7 +225,7 @@ def test_weights_are_drawn_in_pieces_that_change_none(monkeypatch, scale, piece)
     assert scale is not None or max(sizes) <= max(piece, 3 * 5)  # at least a row
 
 @pytest.mark.parametrize("shape", [(0,), (1,), (23,), (5, 7)])
-def test_copied_in_pieces(monkeypatch, shape):
+def test_arrays_are_copied_in_pieces(monkeypatch, shape):
     monkeypatch.setattr(layout_module, "PIECE", 10)
     array = np.random.default_rng(0).normal(size=shape).astype("float32")
     again = copied(array)

@@ -54,7 +54,7 @@ def test_the_arrays_grow_and_calls_are_short(monkeypatch):
     assert whole.nbytes == grown.nbytes
 
 
-def test_a_copy_changes_alone():
+def test_changing_a_copy_leaves_the_original():
     counts = Counts(3, 4)
     counts.add(np.array([0, 1, 2, 0, 1]))
     before, copy = pack(counts), counts.copy()

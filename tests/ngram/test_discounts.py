@@ -19,7 +19,7 @@ from crnn.reference import kneser_ney
         ([4, 1, 1, 1], [0, 2 / 3, 1, 1 / 3]),  # the second estimate is 0
     ],
 )
-def test_discounts(n, expected):
+def test_discounts_match_reference_and_expected_values(n, expected):
     assert discounts(np.array([n]))[0] == pytest.approx(expected)
     counts = [k for k, times in enumerate(n, start=1) for _ in range(times)]
     assert kneser_ney.discounts([*counts, 5, 9]) == pytest.approx(expected)

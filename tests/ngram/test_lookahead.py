@@ -163,7 +163,7 @@ def test_a_text_longer_than_its_limit_fails():
         np.testing.assert_array_equal(short[i, : lengths[i]], texts[i, : lengths[i]])
 
 
-def test_there_is_none_if_memory_or_float64_does_not_suffice(monkeypatch):
+def test_no_lookahead_beyond_memory_or_float64(monkeypatch):
     net = network(3, DOCUMENTS)
     assert of(net, "a.*", 0.01) is None
     assert of(net, "a.*", 1.0, np.array([0, 0, 0, 500.0, 0])) is None

@@ -119,7 +119,7 @@ def test_names_of_a_dtype_are_accepted(value):
 
 
 @pytest.mark.parametrize("value", [None, 1, 7])
-def test_a_number_of_threads(value):
+def test_checked_threads_accepts_integers_and_none(value):
     assert same(checked_threads(value), value)
     if value:
         assert same(checked_threads(np.int32(value)), value)

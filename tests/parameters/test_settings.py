@@ -86,7 +86,7 @@ def test_whole_numbers_of_every_kind(kind):
 
 
 @pytest.mark.parametrize("kind", [int, float, np.float32, np.float16, np.int64])
-def test_reals_of_every_kind(kind):
+def test_real_numbers_of_any_type_become_floats(kind):
     settings = Settings.check(CharRNN(learning_rate=kind(2), clip=kind(2), init_scale=kind(0)).get_params())
     assert (settings.learning_rate, settings.clip, settings.init_scale) == (2.0, 2.0, 0.0)
     assert {type(getattr(settings, name)) for name in ("learning_rate", "clip", "init_scale")} == {float}
@@ -104,7 +104,7 @@ def test_least_values_train(parameter):
     assert np.isfinite(model.score(TEXT))
 
 
-def test_one_value_is_checked_by_itself():
+def test_checked_parameter_checks_one_value():
     assert checked_parameter("weight_decay", 0.1) == 0.1
     assert checked_parameter("clip_norm", None) == math.inf
     with pytest.raises(InvalidInputError, match=r"^dropout must be a finite number of at least 0 and below 1, not 1$"):

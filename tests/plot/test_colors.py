@@ -48,7 +48,7 @@ def test_the_color_with_more_contrast_is_chosen(color):
     assert contrasting(color) == ("black" if on_black > on_white else "white")
 
 
-def test_the_figure_is_the_background_of_axes_without_one():
+def test_transparent_axes_use_the_figures_background():
     figure, ax = pyplot.subplots()
     figure.set_facecolor("black")
     ax.set_facecolor("none")

@@ -64,7 +64,7 @@ def test_a_text_may_have_5000_symbols(abc):
         plot.neurons(abc, "a" * 2501, units=[0, 1])
 
 
-def test_a_row_has_at_least_one_cell(abc):
+def test_width_1_puts_one_cell_in_a_row(abc):
     assert numbers(plot.surprisal(abc, "ab", width=1)).shape == (2, 1)
 
 

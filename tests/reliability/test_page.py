@@ -12,7 +12,7 @@ PAGE = ROOT / "docs" / "development" / "guarantees.md"
 pytestmark = pytest.mark.skipif(not PAGE.exists(), reason="an installed package has no documentation")
 
 
-def test_every_test_is_there():
+def test_every_test_named_on_the_page_exists():
     named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE.read_text(encoding="utf-8"))
     assert len(named) > 20
     sources = {file: (ROOT / file).read_text(encoding="utf-8") for file, _ in named}

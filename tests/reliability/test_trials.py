@@ -30,7 +30,7 @@ def test_the_collector_calls_no_function_in_a_forked_process():
 
 
 @POSIX
-def test_cases_can_be_interrupted_where_a_job_in_the_background_ignores_ctrl_c(tmp_path, monkeypatch):
+def test_cases_restore_ctrl_c_handling_of_background_jobs(tmp_path, monkeypatch):
     (tmp_path / "ignoring.py").write_text(
         "import signal\n"
         "def case(i, folder):\n"

@@ -68,7 +68,7 @@ def test_the_view_says_how_much_it_shows(monkeypatch):
     assert part.neurons(model.vocabulary_) == {"ids": [0, 1, 2], "codes": [97, 98, 99]}
 
 
-def test_documents_have_ends():
+def test_view_marks_document_ends():
     model = random_language_model(["ab", "c"])
     part = text_part(model, ["c", ""])
     view = document_view(model, part)
@@ -126,5 +126,5 @@ def test_refuses_texts_of_another_kind(symbols, text, message):
         text_part(random_language_model(symbols), text)
 
 
-def test_the_first_document_is_always_there():
+def test_first_document_is_kept_beyond_the_limit():
     assert TextPart(["abcdef", "a"], "", True, False).documents(3) == ["abcdef"]

@@ -120,7 +120,7 @@ def test_the_neighbors_of_the_best_number_are_tried_in_turn(seconds, expected):
     assert last in [pair * 3 for pair in expected]
 
 
-def test_noise_of_a_few_percent_changes_nothing():
+def test_timing_noise_does_not_change_threads():
     machine = Machine(2)
     for i in range(400):
         machine.run({1: 0.010 * (1 + 0.02 * (i % 3)), 2: 0.010 * (1.01 + 0.02 * (i % 2))}, POLL)

@@ -579,13 +579,13 @@ def test_variable(value, limit):
 
 @pytest.mark.usefixtures("eight_processors")
 class TestLeastOfAll:
-    def test_affinity_alone(self, tmp_path):
+    def test_usable_cores_follow_affinity(self, tmp_path):
         assert usable_cores(tmp_path, {}) == 8
 
-    def test_physical_cores(self, tmp_path):
+    def test_usable_cores_count_physical_cores(self, tmp_path):
         assert usable_cores(siblings(tmp_path, ["0-1", "0-1", "2-3", "2-3", "4-5", "4-5", "6-7", "6-7"]), {}) == 4
 
-    def test_quota(self, tmp_path):
+    def test_usable_cores_follow_the_cgroup_quota(self, tmp_path):
         files = {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "420000 100000\n"}
         assert usable_cores(write(tmp_path, **files), {}) == 5
 

@@ -111,7 +111,7 @@ def test_no_handler_sees_the_model_between_two_steps_of_a_call():
     assert seen
 
 
-def test_nothing_more_is_computed(monkeypatch):
+def test_interrupted_step_computes_nothing_more(monkeypatch):
     """Neither the logits of later time steps nor anything of the next shard."""
     train, teams = Trainer._train, []
 

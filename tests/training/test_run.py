@@ -207,7 +207,7 @@ def test_an_evaluation_that_costs_more_than_was_reckoned_is_the_last(clock):
     assert model.history_[-1]["step"] == sum(clock.steps)
 
 
-def test_evaluations_that_are_left_to_crnn_take_a_twentieth_of_the_time(clock):
+def test_default_evaluations_take_a_twentieth_of_the_time(clock):
     clock.evaluation = 1.0
     model = small(None, max_seconds=100.0, validation_fraction=0.2).fit(TEXT)
     assert 4 <= len(validation_losses(model)) <= 6
@@ -216,7 +216,7 @@ def test_evaluations_that_are_left_to_crnn_take_a_twentieth_of_the_time(clock):
     assert 19 <= len(validation_losses(model)) <= 21
 
 
-def test_less_time_than_a_step_is_one_step(clock):
+def test_budget_shorter_than_a_step_takes_one_step(clock):
     clock.step = 10.0
     model = small(None, max_seconds=0.1, validation_fraction=0.2).fit(TEXT)
     assert model.n_steps_ == 1
@@ -224,7 +224,7 @@ def test_less_time_than_a_step_is_one_step(clock):
     assert model.partial_fit(TEXT).n_steps_ == 2
 
 
-def test_whichever_of_steps_and_seconds_comes_first_ends_it(clock):
+def test_training_ends_at_the_first_limit(clock):
     assert small(7, max_seconds=30.0).fit(TEXT).n_steps_ == 7
     assert small(10**6, max_seconds=0.5).fit(TEXT).n_steps_ == pytest.approx(50, abs=1)
     assert small(0, max_seconds=30.0).fit(TEXT).n_steps_ == 0
@@ -494,7 +494,7 @@ def test_a_callback_stops_training(answer):
 
 
 @pytest.mark.parametrize("answer", [None, False, 0, 1, "yes", [3]])
-def test_no_other_answer_stops_it(answer):
+def test_only_true_from_a_callback_stops_training(answer):
     assert small(30, callbacks=[lambda model, record: answer]).fit(TEXT).n_steps_ == 30
 
 

@@ -52,7 +52,7 @@ def in_thread(work, *, seconds=20.0):
     return found[0] if found else None
 
 
-def test_a_form_is_packed_once(monkeypatch):
+def test_each_packing_is_cached(monkeypatch):
     packed = []
     monkeypatch.setattr(packed_network.core, "pack_weights", lambda *weights: packed.append(weights[0]))
     cache, state = NetworkCache(), learned()
@@ -68,7 +68,7 @@ def test_a_form_is_packed_once(monkeypatch):
     [("float64", False, {"cell": "gru", "num_layers": 2}), ("float32", True, {"cell": "lstm", "embedding_size": 3}),
      ("float32", False, {"cell": "cifg", "n_bigrams": 13})],
 )  # fmt: skip
-def test_each_form_is_that_of_a_fresh_network_whichever_came_first(first, dtype, bfloat16, shape):
+def test_cached_packings_equal_fresh_ones_in_any_order(first, dtype, bfloat16, shape):
     cache, state = NetworkCache(), learned(dtype, **shape)
     asked(cache, state, first, bfloat16=bfloat16)
     for form in FORMS:
@@ -79,7 +79,7 @@ def test_each_form_is_that_of_a_fresh_network_whichever_came_first(first, dtype,
         assert log_p(own) == log_p(new)
 
 
-def test_forms_share_what_is_not_packed():
+def test_packings_share_the_unpacked_parameters():
     cache, state = NetworkCache(), learned()
     one, many = asked(cache, state), asked(cache, state, (False, False))
     assert one.params is many.params
@@ -121,7 +121,7 @@ def test_precision_and_boundary_belong_to_the_weights():
     assert asked(cache, state).boundary == V - 1
 
 
-def test_weights_of_the_past_are_not_kept_alive():
+def test_replaced_weights_are_freed():
     cache, state = NetworkCache(), learned()
     asked(cache, state)
     gone = ref(state.params)

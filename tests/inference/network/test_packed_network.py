@@ -193,7 +193,7 @@ def test_packing_copies_every_parameter(dtype, cell):
 
 
 @pytest.mark.parametrize(("cell", "parts"), [("rnn", 1), ("gru", 1), ("lstm", 2)])
-def test_the_zero_state(dtype, cell, parts):
+def test_zero_state_has_shape_dtype_and_zeros(dtype, cell, parts):
     layout, params = network(7, 5, dtype, cell=cell, num_layers=3)
     state = PackedNetwork.pack(layout, params, one_row=True).zero_state(2)
     assert len(state) == parts

@@ -92,7 +92,7 @@ def stream(n_threads):
     return SharedStream(kernel, layout, n_threads)
 
 
-def test_steps_are_shared_as_asked_for():
+def test_requested_helper_threads_run_and_end():
     before = threading.active_count()  # a display of another test may have one
     with stream(3).threads(N) as shared:
         assert shared is not None
@@ -139,7 +139,7 @@ def test_short_calls_tell_how_many_threads_are_fastest(monkeypatch):
     assert stream(3).symbols_of_call(N) == N
 
 
-def test_an_error_lets_the_threads_go():
+def test_helper_threads_end_after_an_error():
     before = threading.active_count()
     with pytest.raises(KeyError), stream(3).threads(N):
         raise KeyError

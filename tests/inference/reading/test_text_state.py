@@ -127,7 +127,7 @@ def test_state_keeps_the_weights_of_its_start():
     np.testing.assert_array_equal(state.feed(" be").predict_proba(), expected)
 
 
-def test_states_on_many_threads(model):
+def test_states_give_the_same_results_on_many_threads(model):
     texts = ["".join(np.random.default_rng(i).choice(list(SYMBOLS), 300)) for i in range(24)]
     root = model.start("ab")
 
@@ -181,7 +181,7 @@ def test_repr_shows_the_log_probability(model):
 # --- documents
 
 
-def test_an_end_counts(ending):
+def test_end_adds_the_log_probability_of_the_end(ending):
     for text in ("", "a", "abcab"):
         assert ending.start().feed(text).end().log_prob == ending.score_samples([text])[0]
 
@@ -208,6 +208,6 @@ def test_a_draw_stops_at_the_end(ending):
     assert 5 < ended < 40
 
 
-def test_only_documents_end(model):
+def test_end_needs_a_model_of_documents(model):
     with pytest.raises(InvalidInputError, match=r"which has no end\. Fit it on documents"):
         model.start().end()

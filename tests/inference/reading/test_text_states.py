@@ -213,7 +213,7 @@ def test_failed_calls_leave_all_sessions_unchanged(documents, pieces, which, mes
     assert bits(states) == before
 
 
-def test_other_refusals(documents):
+def test_refuses_wrong_seeds_and_indices(documents):
     states = documents.start(["a", "b"])
     with pytest.raises(InvalidInputError, match=r"^random_state has 3 seeds, but 2 sessions draw"):
         states.sample(random_state=[1, 2, 3])
@@ -247,7 +247,7 @@ def test_masks_slices_and_no_sessions(documents):
     assert (len(states), repr(states)) == (3, "TextStates(3 sessions)")
 
 
-def test_bytes():
+def test_sessions_read_and_sample_bytes():
     model = random_language_model(b"\x00\xff\x01")
     states = model.start(["", b"\xff"])
     assert states.feed([b"\xff\x01", bytearray(b"\x00")])[0] == model.score_samples([b"\xff\x01"])[0]

@@ -84,13 +84,13 @@ def test_a_mixture_and_an_int8_network_restore(network):
     assert [model.restore("hannha", case=True, typos=0.1) for model in (mixture, int8)] == ["Hannah"] * 2
 
 
-def test_labels():
+def test_restoring_takes_a_label():
     model = CharRNN(13, max_steps=500, optimizer="adam", learning_rate=0.01, random_state=0)
     model.fit(["aba", "acc"] * 20, labels=["b", "c"] * 20)
     assert [model.restore("a__", gaps="_", label=label) for label in "bc"] == ["aba", "acc"]
 
 
-def test_bytes():
+def test_bytes_are_restored():
     model = CharNGram(5).fit(TEXT.encode())
     assert model.restore(b"the fun_toin", case=True, gaps=b"_", typos=0.05) == b"The function"
     with pytest.raises(InvalidInputError, match=r"^accents=True needs a model of characters"):

@@ -142,7 +142,7 @@ def test_the_bounds_are_1_96_standard_errors_from_the_estimate(k):
     np.testing.assert_allclose(np.ravel(found), [estimate, max(1, estimate - error), estimate + error])
 
 
-def test_two_samples_bound_little():
+def test_upper_bounds_of_two_samples():
     found = module.guess_numbers(np.log([0.1, 0.9]), np.log([0.5, 0.25]))
     np.testing.assert_allclose(found.upper, [11, 1 + 1 / 0.9])
 
@@ -196,5 +196,5 @@ def test_documents_have_no_length(ending, monkeypatch):
         bounded(never).guess_number(["abc"])
 
 
-def test_nothing_to_guess(model):
+def test_guess_numbers_of_no_strings_are_empty(model):
     assert [part.shape for part in model.guess_number([], n=10, length=3)] == [(0,)] * 3

@@ -189,7 +189,7 @@ def scorer(asked):
 
 
 @given(st.lists(st.lists(st.one_of(st.none(), st.text("ab", max_size=3)), max_size=9), max_size=9), st.integers(1, 5))
-def test_scores_are_those_of_the_texts_in_their_places(blocks, limit):
+def test_recent_scores_keep_the_order_of_texts(blocks, limit):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(string_scores, "RECENT_TEXTS", limit)
         recent = RecentScores()
@@ -198,7 +198,7 @@ def test_scores_are_those_of_the_texts_in_their_places(blocks, limit):
             np.testing.assert_array_equal(recent.look_up(block, scorer([])), np.array(expected, np.float64))
 
 
-def test_a_text_is_scored_once():
+def test_recent_texts_are_scored_once():
     recent, asked = RecentScores(), []
     for block in (["b", "a", "b"], ["a", "c", "c"], ["b", None], ["c"]):
         recent.look_up(block, scorer(asked))

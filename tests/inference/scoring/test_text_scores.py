@@ -62,7 +62,7 @@ def test_bits_per_char(model):
     assert untaught.bits_per_char("dcba") == pytest.approx(2, rel=1e-6)
 
 
-def test_certainty_is_zero_and_impossibility_finite():
+def test_scores_of_certain_and_nearly_impossible_texts():
     model = CharRNN(3, max_steps=0, init_scale=0).fit("ab")
     with model.editing():
         model.params_["by"][:] = [200, -200]

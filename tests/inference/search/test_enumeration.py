@@ -19,7 +19,7 @@ def small(X=NAMES, **parameters):
 
 @pytest.mark.parametrize(("cell", "n_bigrams"), [("rnn", None), ("lstm", None), ("gru", 5)])
 @pytest.mark.parametrize("beginnings", [1, 3, 64])
-def test_no_document_above_the_bound_is_left_out(cell, n_bigrams, beginnings, monkeypatch):
+def test_enumeration_matches_brute_force(cell, n_bigrams, beginnings, monkeypatch):
     monkeypatch.setattr(enumeration, "BEGINNINGS", beginnings)
     model = small(cell=cell, n_bigrams=n_bigrams)
     found = model.enumerate_documents(11)
@@ -51,14 +51,14 @@ def test_no_more_prefixes_are_read_than_asked_for(monkeypatch, at_once, expected
     assert len(read) in expected
 
 
-def test_the_unknown_symbol_is_in_none_and_bytes_are_bytes():
+def test_documents_lack_the_unknown_symbol_and_may_be_bytes():
     documents = small(["ab", "ab", "aab", "c"], min_count=2).enumerate_documents(7).documents
     assert len(set(documents)) == 7
     assert set("".join(documents)) <= {"a", "b"}
     assert small([b"ab", b"b"]).enumerate_documents(1).documents == [b"b"]
 
 
-def test_a_model_of_empty_documents_has_one():
+def test_empty_document_is_enumerated():
     found = small([""]).enumerate_documents(3)
     assert (found.documents, found.bound) == ([""], -np.inf)
 

@@ -55,7 +55,7 @@ def changed(stored, place, value):
         ("first_step", 0), ("max_seconds", 0.0), ("polled.recorded_seconds", 0), ("polled.validation.cost", 0),
     ],
 )  # fmt: skip
-def test_numbers_at_their_limits(stored, place, value):
+def test_extreme_numbers_are_read(stored, place, value):
     found = changed(stored, place, value)
     for name in place.split("."):
         found = found[name] if isinstance(found, dict) else getattr(found, name)

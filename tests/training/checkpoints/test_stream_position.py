@@ -46,7 +46,7 @@ def test_the_position_in_documents_is_the_same_after_a_round_trip(stored):
         ({"read": MAX_COUNT}, MAX_COUNT),
     ],
 )  # fmt: skip
-def test_counts_at_their_limits(stored, change, found):
+def test_extreme_counts_are_read(stored, change, found):
     document, arrays = stored
     (name,) = change
     assert getattr(position_from(document | change, arrays), name) == found
@@ -71,7 +71,7 @@ def test_refuses_invalid_positions(document, arrays):
         ({"read": 1.0}, r"1\.0 is not a whole number"), ({"read": True}, "True is not a whole number"),
     ],
 )  # fmt: skip
-def test_a_document_with_a_fault(stored, change, message):
+def test_refuses_faulty_position_documents(stored, change, message):
     document, arrays = stored
     with pytest.raises(InvalidInputError, match=f"^the checkpoint's position is invalid: .*{message}"):
         position_from(document | change, arrays)
@@ -92,7 +92,7 @@ ROWS = "its arrays must be one-dimensional int64 arrays of at least 0"
         ({"begun": np.array([4.0, 0.0, 2.0])}, ROWS), ({"numbers": np.array([5, 2, -1])}, ROWS),
     ],
 )  # fmt: skip
-def test_arrays_with_a_fault(stored, change, message):
+def test_refuses_faulty_position_arrays(stored, change, message):
     document, arrays = stored
     with pytest.raises(InvalidInputError, match=f"^the checkpoint's position is invalid: {message}"):
         position_from(document, arrays | change)

@@ -41,7 +41,7 @@ def test_a_budget_of_seconds_is_met_to_half_a_step(total, done, now, pace):
         assert abs(now + left * pace - total) <= 0.5000001 * pace
 
 
-def test_one_step_is_taken_however_short_the_time():
+def test_shortest_time_allows_one_step():
     budget = Budget(seconds=1e-9)
     assert budget.steps_left(0, 5.0, 1.0) == 1
     assert budget.steps_left(1, 5.0, 1.0) == 0

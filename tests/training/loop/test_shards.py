@@ -138,7 +138,7 @@ def test_threads_do_not_change_models(text):
             assert {key: ours[key] for key in timeless} == {key: first[key] for key in timeless}
 
 
-def test_only_none_adapts(monkeypatch):
+def test_threads_adapt_only_if_n_threads_is_none(monkeypatch):
     used = []
     take = Trainer._choose_threads
     monkeypatch.setattr(Trainer, "_choose_threads", lambda self, n: (used.append(self._adaptive), take(self, n))[1])

@@ -23,13 +23,13 @@ def of(**parameters):
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_each_parameter_is_taken_over(name):
+def test_each_parameter_reaches_the_step_settings(name):
     before, after = dataclasses.asdict(of()), dataclasses.asdict(of(**{name: CHANGES[name]}))
     assert {key for key in before if before[key] != after[key]} == {name}
     assert after[name] == CHANGES[name]
 
 
-def test_parameters_under_other_names():
+def test_renamed_parameters_reach_the_step_settings():
     assert of(optimizer="adam", weight_decay=0.5).weight_decay == 0.5
     assert not of().bfloat16
     assert of(matmul_precision="bfloat16").bfloat16

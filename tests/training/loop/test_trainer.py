@@ -501,7 +501,7 @@ needs_threads_that_can_be_set = pytest.mark.skipif(
 @needs_threads_that_can_be_set
 @pytest.mark.parametrize("error", [None, RuntimeError, KeyboardInterrupt])
 @pytest.mark.parametrize("n_threads", [1, 2])
-def test_the_blas_is_held_at_one_thread_and_let_go(error, n_threads):
+def test_blas_uses_one_thread_during_training_only(error, n_threads):
     run = Run(*start(B=2), T=T, n_threads=n_threads)
     during = []
 
@@ -518,7 +518,7 @@ def test_the_blas_is_held_at_one_thread_and_let_go(error, n_threads):
 
 
 @needs_threads_that_can_be_set
-def test_the_blas_is_let_go_if_no_thread_can_be_started(monkeypatch):
+def test_blas_limit_is_lifted_if_no_thread_starts(monkeypatch):
     def fail(helpers):
         raise MemoryError
 
