@@ -50,7 +50,7 @@ def main() -> None:
     from crnn import _kernels
 
     machine = "ARM" if platform.machine().lower() in ("arm64", "aarch64") else "x86"
-    for name in _kernels.available():
+    for name in _kernels.available("float32"):
         _kernels.use(name)
         for dtype in ("float32", "float64"):
             for cell in CELLS:
