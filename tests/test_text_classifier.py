@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils.validation import check_is_fitted
 
 from crnn import CharNGram, CharRNN, InvalidInputError, ModelFileError, NotFittedError, TextClassifier
-from crnn.inference.scoring.class_probabilities import fitted_weights
+from crnn.inference.scoring.class_probabilities import estimator_weights
 from crnn.reference.kneser_ney import KneserNey
 from crnn.training.preparation.class_data import ClassData
 
@@ -338,7 +338,7 @@ def test_weights_of_few_texts_are_the_minimum_of_the_penalized_loss():
         joint = np.einsum("m,mkn->kn", weights, log_p) + log_prior[:, None]
         return -(joint - np.logaddexp.reduce(joint))[numbers, range(5)].sum() + ((weights - 1 / 3) ** 2).sum()
 
-    weights = fitted_weights(log_p, log_prior, numbers)
+    weights = estimator_weights(log_p, log_prior, numbers)
     for step in 0.01 * np.concatenate([np.eye(3), -np.eye(3)]):
         assert loss(np.maximum(weights + step, 0)) >= loss(weights)
 
@@ -351,7 +351,7 @@ def test_weights_come_from_held_out_texts():
     alone = [TextClassifier(estimator, class_weight="balanced").fit(learned.texts, labels) for estimator in
              (counts(), tiny())]  # fmt: skip
     log_p = np.array([np.transpose(one.predict_log_proba(held.texts)) for one in alone])
-    weights = fitted_weights(log_p, np.log([0.5, 0.5]), held.labeled.numbers)
+    weights = estimator_weights(log_p, np.log([0.5, 0.5]), held.labeled.numbers)
     np.testing.assert_allclose(model.weights_, weights, rtol=1e-4)
     network = tiny().fit(learned.texts, labels=labels)
     assert model.models_[1]["forward"].score_samples(["ab"], labels="a") == network.score_samples(["ab"], labels="a")

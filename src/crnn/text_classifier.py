@@ -21,7 +21,7 @@ from .files.sealed_file import path_name
 from .inference.scoring.class_probabilities import (
     LabelReader,
     accuracy,
-    fitted_weights,
+    estimator_weights,
     log_likelihoods,
     log_posteriors,
     network_reader,
@@ -214,7 +214,7 @@ class TextClassifier(Estimator):
                 block = TextBlock(0, parts[1].texts)
                 log_p = log_likelihoods([_readers(of_each) for of_each in models], block)
                 log_prior = np.log(class_prior(data.labeled, None))
-                weights = fitted_weights(log_p, log_prior, parts[1].labeled.numbers)
+                weights = estimator_weights(log_p, log_prior, parts[1].labeled.numbers)
                 for base, of_each in zip(bases, models, strict=True):
                     if isinstance(base, CharNGram):
                         of_each.update({name: self._trained(base, data, name, 0.0, 1) for name in directions})

@@ -17,6 +17,7 @@ from ...text.symbols.codes import Text
 from ...text.symbols.vocabulary import Vocabulary
 from ..network.packed_network import PackedNetwork, State
 from ..strings import Strings, TextBlock, text_blocks
+from .mixture_weights import best_weights
 from .string_scores import log_likelihoods as string_log_likelihoods
 
 Array = NDArray[Any]
@@ -71,14 +72,12 @@ def log_likelihoods(readers: Readers, block: TextBlock) -> NDArray[np.float64]:
     return np.array(of_estimators)
 
 
-def fitted_weights(log_p: Array, log_prior: Array, numbers: Array) -> NDArray[np.float64]:
+def estimator_weights(log_p: Array, log_prior: Array, numbers: Array) -> NDArray[np.float64]:
     """Return the estimators' weights, each at least 0, that best predict the labels of held-out texts, (M,).
 
-    `log_p` (M, K, n) comes from `log_likelihoods`, and `numbers` (n,) are the labels' numbers. The loss is convex; a
-    penalty, as large as the loss of one text, draws the weights of few texts towards equal ones.
+    `log_p` (M, K, n) comes from `log_likelihoods`, and `numbers` (n,) are the labels' numbers. A penalty, as large as
+    the loss of one text, draws the weights of few texts towards equal ones.
     """
-    from scipy.optimize import minimize  # here, since importing it takes a while
-
     M, _, n = log_p.shape
     equal, at_labels = np.full(M, 1 / M), log_p[:, numbers, np.arange(n)].sum(axis=1)
 
@@ -89,7 +88,7 @@ def fitted_weights(log_p: Array, log_prior: Array, numbers: Array) -> NDArray[np
         gradient = np.tensordot(log_p, np.exp(joint - total), axes=2) - at_labels + 2 * apart
         return float((total - log_prior[numbers]).sum() - weights @ at_labels + apart @ apart), gradient
 
-    return np.asarray(minimize(loss, equal, jac=True, method="L-BFGS-B", bounds=[(0, None)] * M).x)
+    return best_weights(loss, M)
 
 
 def network_reader(

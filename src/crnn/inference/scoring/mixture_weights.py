@@ -1,6 +1,8 @@
-"""Weights of a mixture, fitted to a held-out text."""
+"""Weights of several models, fitted to held-out texts."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +18,8 @@ MAX_SYMBOLS = 1 << 17
 def fitted_weights(network: MixedNetwork, ids: Ids, given: int) -> NDArray[np.float64]:
     """Return the weights, each at least 0, with the lowest loss on (the beginning of) a text.
 
-    The loss of a log-linear mixture is convex in the weights, so there is a single minimum. L-BFGS-B finds it from
-    equal weights; the same text gives the same weights. The first `given` symbols are read but not predicted.
+    The first `given` symbols are read but not predicted.
     """
-    from scipy.optimize import minimize  # here, since importing it takes a while
-
     K, V = len(network.members), network.symbols
     n = int(min(len(ids), MAX_SYMBOLS, max(SCORE_ROWS, MAX_BYTES // (8 * K * V))))
     x, steps = ids[:n].astype(np.int32), min(SCORE_ROWS, rows_of_call(V))
@@ -45,6 +44,19 @@ def fitted_weights(network: MixedNetwork, ids: Ids, given: int) -> NDArray[np.fl
             total += float((largest + np.log(sums)).sum())
             gradient += np.tensordot(part, p / sums, axes=2)
         return total / len(x) - float(weights @ at_targets), gradient / len(x) - at_targets
+
+    return best_weights(loss, K)
+
+
+def best_weights(
+    loss: Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]], K: int
+) -> NDArray[np.float64]:
+    """Return K weights, each at least 0, with the lowest loss; `loss` returns it with its gradient.
+
+    The loss of a log-linear mixture is convex in the weights, so there is a single minimum. L-BFGS-B finds it from
+    equal weights; the same texts give the same weights.
+    """
+    from scipy.optimize import minimize  # here, since importing it takes a while
 
     minimum = minimize(loss, np.full(K, 1 / K), jac=True, method="L-BFGS-B", bounds=[(0, None)] * K)
     return np.asarray(minimum.x)
