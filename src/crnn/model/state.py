@@ -137,7 +137,7 @@ class ModelState:
 
         `history` keeps the records of the undone steps; `rng`, which training does not advance, stays.
         """
-        self._overwrite(snapshot.params, snapshot.optimizer_state, snapshot.hidden)
+        self.overwrite(snapshot.params, snapshot.optimizer_state, snapshot.hidden)
         self.n_steps, self.smooth_loss = snapshot.n_steps, snapshot.smooth_loss
 
     def __copy__(self) -> Self:
@@ -178,11 +178,11 @@ class ModelState:
         history: Records,
     ) -> None:
         """Take over what another process has learned, overwriting arrays in place."""
-        self._overwrite(params, optimizer_state, hidden)
+        self.overwrite(params, optimizer_state, hidden)
         self.n_steps, self.smooth_loss, self.history = n_steps, smooth_loss, history
 
-    def _overwrite(self, params: Array, optimizer_state: dict[str, Array], hidden: Hidden) -> None:
-        """Copy arrays into this state's."""
+    def overwrite(self, params: Array, optimizer_state: dict[str, Array], hidden: Hidden) -> None:
+        """Copy arrays into this state's, so that views of them stay valid."""
         with self.gate.arrays:
             try:
                 self.params[...] = params

@@ -114,7 +114,8 @@ def test_the_first_process_tells_each_command_and_the_end():
 )  # fmt: skip
 def test_the_others_follow_until_the_end(command, error, message):
     trainer, commands, ended = joint(1, 2)
-    arrays = (trainer.trainer.params * 0.5, tuple(trainer.trainer.optimizer_state), trainer.trainer.hidden)
+    state = trainer.trainer.state
+    arrays = (state.params * 0.5, state.optimizer_state, state.hidden)
     commands += [("advance", np.full(2, 0.1)), ("advance", np.full(1, 0.1)), ("load", arrays), ("finish", None)]
     commands += [("end", command)]
     with trainer:

@@ -65,7 +65,8 @@ class JointTrainer:
 
     def resume_from_arrays(self) -> None:
         """Continue, in all processes, with the arrays that a callback of rank 0 has edited."""
-        self._do(*self._tell("load", (self.trainer.params, self.trainer.optimizer_state, self.trainer.hidden)))
+        state = self.trainer.state
+        self._do(*self._tell("load", (state.params, state.optimizer_state, state.hidden)))
 
     def _tell(self, name: str, argument: Any) -> tuple[str, Any]:
         """Return the command of rank 0; raise in every process what a signal to one of them means."""
@@ -84,7 +85,8 @@ class JointTrainer:
             elif name == "finish":
                 self.trainer.finish()
             else:
-                self._load(*argument)
+                self.trainer.state.overwrite(*argument)
+                self.trainer.resume_from_arrays()
             self._share_hidden()
         except DivergenceError:  # in every process: loss and weights are the same
             self._share_hidden()
@@ -93,17 +95,6 @@ class JointTrainer:
         except BaseException:
             self._failed = self._ended = True
             raise
-
-    def _load(self, params: NDArray[Any], optimizer_state: tuple[NDArray[Any], ...], hidden: Any) -> None:
-        trainer, first_arrays = self.trainer, (params, *optimizer_state, *hidden)
-        own = trainer.params, *trainer.optimizer_state, *trainer.hidden
-        with trainer.state.gate.arrays:
-            try:
-                for array, first in zip(own, first_arrays, strict=True):
-                    array[...] = first
-            finally:
-                trainer.state.gate.changes += 1
-        self.trainer.resume_from_arrays()
 
     def _share_hidden(self) -> None:
         for array in self.trainer.hidden:
