@@ -111,6 +111,12 @@ def test_equal_models_sample_as_one(models, controls):
     assert mixture.sample(0, **options) == [""] * 7
 
 
+def test_a_stream_of_a_network_and_counts_is_their_sample(models):
+    mixture = Mixture([models[1], CharNGram(order=5).fit(TEXT[:300])], weights=[0.2, 0.8])
+    options = {"prime": "to b", "temperature": 2.0, "random_state": 3}
+    assert "".join(mixture.stream(200, **options)) == mixture.sample(200, **options)
+
+
 def test_mixtures_sample_enumerate_and_guess_documents(namers):
     one = Mixture([namers[0]])
     assert one.sample(num_samples=20, random_state=0) == namers[0].sample(num_samples=20, random_state=0)
