@@ -95,6 +95,9 @@ class Counts:
         before = np.ascontiguousarray(contexts, np.int32)
         out = np.empty((len(before), self.symbols))
         step = max(1, CALL_NUMBERS // self.symbols)
+        if len(out) <= step:
+            ngrams.rows_after(self.trie, before, out)
+            return out
         for i in range(0, len(out), step):
             check_canceled()
             ngrams.rows_after(self.trie, before[i : i + step], out[i : i + step])

@@ -76,7 +76,7 @@ def completions(
     texts, log_p, V = np.empty((1, 0), np.int32), np.zeros(1), network.symbols
     completed: list[tuple[NDArray[np.int32], float]] = []
     for t in range(n + 1):
-        best = _Best(np.zeros(0, np.intp), np.zeros(0), np.zeros(0))
+        best = NOTHING
         for part, of_part in stream_blocks(network, state, len(texts)):
             follow = log_softmax(network.logits_after(of_part))[:, :V]
             follow[:, list(forbidden)] = -np.inf
@@ -88,11 +88,11 @@ def completions(
             best = best.among(part.start * V, total, total, beams)
         completed = sorted(completed, key=lambda item: -item[1])[:beams]
         least = completed[-1][1] if len(completed) == beams else -math.inf
-        possible = best.log_p > least
-        if t == n or not possible.any():
+        possible = np.count_nonzero(best.log_p > least)  # the first ones
+        if t == n or not possible:
             break
-        parent, symbol = np.divmod(best.numbers[possible], V)
-        texts, log_p = np.column_stack([texts[parent], symbol.astype(np.int32)]), best.log_p[possible]
+        parent, symbol = np.divmod(best.numbers[:possible], V)
+        texts, log_p = np.column_stack([texts[parent], symbol.astype(np.int32)]), best.log_p[:possible]
         state = network.select(state, parent)
         network.feed(np.ascontiguousarray(texts[:, -1:].T), state)
     return completed
@@ -155,10 +155,17 @@ class _Best(NamedTuple):
 
     def among(self, first: int, promise: NDArray[np.float64], log_p: NDArray[np.float64], count: int) -> _Best:
         """Return the `count` best of these and of further ones, numbered from `first`."""
+        if not len(self.numbers):  # mostly: a few symbols take no second block
+            chosen, same = largest(promise.ravel(), count), log_p is promise
+            best = promise.ravel()[chosen]
+            return _Best(chosen + first, best, best if same else log_p.ravel()[chosen])
         promise = np.concatenate([self.promise, promise.ravel()])
         chosen = largest(promise, count)
         numbers = np.concatenate([self.numbers, np.arange(first, first + log_p.size)])[chosen]
         return _Best(numbers, promise[chosen], np.concatenate([self.log_p, log_p.ravel()])[chosen])
+
+
+NOTHING = _Best(np.zeros(0, np.intp), np.zeros(0), np.zeros(0))
 
 
 def check_free_memory(vocab_size: int, n: int, beams: int) -> None:
