@@ -19,6 +19,6 @@ def test_every_test_named_on_the_page_exists():
     assert [f"{file}::{name}" for file, name in named if f"def {name}(" not in sources[file]] == []
 
 
-def test_every_promise_has_its_figure():
-    figures = dict(re.findall(r"`(\w+)`: ([\d,]+) [\w ]+, (?:0|\d+) failures?", PAGE.read_text(encoding="utf-8")))
-    assert figures.keys() == PROMISES.keys()
+def test_every_promise_is_named_beside_a_guarantee():
+    rows = [line.split("|") for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row[2])} == PROMISES.keys()
