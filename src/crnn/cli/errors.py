@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 
-from ..text.sources.utf8_file import conversion
+from ..text.sources.file_reader import conversion
 
 ERROR, INTERRUPTED = 1, 130  # exit codes
 

@@ -22,12 +22,11 @@ from ..loading import load_model
 from ..mixture import Mixture
 from ..runtime.writable import check_writable as check_file_writable
 from ..text.sources.decompressed import Decompressed, plain_size
-from ..text.sources.file_reader import decoded_lines
+from ..text.sources.file_reader import MARK, decoded_lines
 from ..text.sources.file_sources import IN_MEMORY
 from ..text.sources.input_checks import Errors
 from ..text.sources.lines import Lines
 from ..text.sources.text_file import TextFile
-from ..text.sources.utf8_file import MARK
 from ..text.symbols.codes import Kind
 from ..text_classifier import TextClassifier
 from .output import named

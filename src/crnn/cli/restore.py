@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from ..parameters.checks import checked_float, checked_int
-from ..text.sources.utf8_file import MARK
+from ..text.sources.file_reader import MARK
 from .arguments import add_model, checked, refuse_two_standard_inputs
 from .files import load, opened
 from .lines import ReadAs, read_lines

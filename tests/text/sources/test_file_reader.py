@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import os
+import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from crnn import InvalidInputError
-from crnn.text.sources.file_reader import FileReader
+from crnn.text.sources.decompressed import MAGIC
+from crnn.text.sources.file_reader import FileReader, utf8_blocks
+from crnn.text.symbols.vocabulary import Vocabulary
 
 LINES = st.lists(st.sampled_from([b"", b"a", b"b\xff", b"\xe2\x82", "\u20ac".encode(), b"ab" * 9]), max_size=9)
 
@@ -91,3 +95,109 @@ def test_every_file_is_seen_as_it_is(folder):
     reader = FileReader(tuple(str(folder / name) for name in names), lines=True, errors="skip")
     assert "".join(reader.blocks(2, [noting(name) for name in names])) == "a\nc\n"
     assert seen == {name: (folder / name).read_bytes() for name in names}
+
+
+# --- UTF-8 in blocks: the text as it is, and errors that name the place
+
+SIZES = st.integers(1, 7)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    """A file that each example of a property writes anew."""
+    return tmp_path_factory.mktemp("utf8") / "text.txt"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1 << 20])
+def test_a_byte_order_mark_at_the_start_is_dropped(path, size):
+    path.write_bytes("\ufeff\ufeffone\n\ufefftwo".encode())
+    assert "".join(utf8_blocks(path, size)) == "\ufeffone\n\ufefftwo"
+    path.write_bytes("\ufeffab".encode() + b"\xff")
+    assert block_error(path, size).start == 5  # in the file
+
+
+@pytest.mark.parametrize(("encoding", "name"), [("utf-16", "UTF-16"), ("cp1252", "CP1252")])
+def test_an_error_says_how_to_convert(path, encoding, name):
+    path.write_bytes("naïve".encode(encoding))
+    assert f"iconv -f {name} -t UTF-8" in "".join(block_error(path, 1 << 20).__notes__)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "one\r\ntwo\rthree\nfour\u2028five\x85", "mark within\ufeff", "NUL\0\x1a and on",
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467", "e\u0301", "\r",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("size", [1, 2, 3, 1 << 20])
+def test_a_file_is_read_as_it_is(path, text, size):
+    path.write_bytes(text.encode())
+    assert "".join(utf8_blocks(path, size)) == text
+    assert Vocabulary.from_blocks(utf8_blocks(path, size)) == Vocabulary.from_text(text)
+
+
+def decode_error(data):
+    with pytest.raises(UnicodeDecodeError) as caught:
+        data.decode("utf-8")
+    return caught.value
+
+
+def block_error(path, size):
+    with pytest.raises(UnicodeDecodeError) as caught:
+        list(utf8_blocks(path, size))
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff",
+        b"fine until \xe9 here",
+        b"\xe2\x82",  # a character cut off by the end
+        b"ab\xe2\x28c",  # a second byte that cannot be one
+        b"12345678\xf0\x9f\x98A",
+        b"\xed\xa0\x80",  # a surrogate
+        b"\xc0\x80",  # NUL, too long
+        "é".encode() * 11 + b"\xa9",
+        "\U0001f600".encode() * 3 + b"\xf0\x9f",
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 11, 1 << 20])
+def test_the_offset_of_a_bad_byte_counts_from_the_start_of_the_file(path, data, size):
+    path.write_bytes(data)
+    expected, error = decode_error(data), block_error(path, size)
+    assert (error.start, error.end, error.reason) == (expected.start, expected.end, expected.reason)
+    assert error.object[error.start : error.end] == data[expected.start : expected.end]
+    assert str(error) == str(expected)
+
+
+@given(head=st.text(), bad=st.binary(min_size=1), size=SIZES)
+def test_any_bytes_are_judged_as_if_read_whole(path, head, bad, size):
+    data = head.encode() + bad
+    assume(not data.startswith(MAGIC))  # a compressed file
+    path.write_bytes(data)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        expected, error = decode_error(data), block_error(path, size)
+        assert (error.start, error.end) == (expected.start, expected.end)
+    else:
+        assert "".join(utf8_blocks(path, size)) == text
+
+
+def test_names_a_file_that_is_not_utf8(path):
+    path.write_bytes(b"\xff")
+    (note,) = block_error(path, 1 << 20).__notes__
+    assert repr(os.fspath(path)) in note
+    assert "UTF-8" in note
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_is_read_and_located_in_like_a_file(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(b"abcdefg\xff",), daemon=True)
+    writer.start()
+    error = block_error(pipe, 3)
+    writer.join()
+    assert error.start == 7

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from crnn import CharRNN, Lines
 from crnn.inference.sampling.text_drawing import HashedTexts
-from crnn.text.sources import file_blocks, lines
+from crnn.text.sources import file_reader, lines
 from crnn.text.sources.text_input import text_source
 
 TEXTS = st.text(st.sampled_from("ab\r\né\N{PILE OF POO}"))
@@ -122,7 +122,7 @@ def test_names_a_line_that_is_not_utf8(folder):
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"\r", b"a\r\r\n", b"a\n\r"])
 def test_ends_of_lines(data):
-    ended = b"".join(file_blocks.ended_lines([[data[i : i + 1] for i in range(len(data))]], "bytes"))
+    ended = b"".join(file_reader.ended_lines([[data[i : i + 1] for i in range(len(data))]], "bytes"))
     assert ended == b"".join(line + b"\n" for line in lines_of(data))
 
 

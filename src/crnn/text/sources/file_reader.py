@@ -1,19 +1,25 @@
-"""FileReader: reads files as one text or as lines: decompressed, decoded, transformed."""
+"""FileReader: reads files as one text or as lines: decompressed, decoded, transformed.
+
+Line ends of a text are kept, a byte-order mark is not.
+"""
 
 from __future__ import annotations
 
-from codecs import BOM_UTF8
+import codecs
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 from ...errors import InvalidInputError
 from ..symbols.codes import Kind
-from .decompressed import plain_size
-from .file_blocks import ended_lines, file_blocks
+from .decompressed import Decompressed, plain_size
 from .input_checks import Errors
 
 Seen = Callable[[bytes], object]
+Path = str | os.PathLike[str] | os.PathLike[bytes]
+
+MARK = "\ufeff"  # the byte-order mark, which some editors on Windows write at the start of a file
 
 
 class FileReader(NamedTuple):
@@ -83,6 +89,113 @@ class FileReader(NamedTuple):
                 yield end.join(kept) + end
 
 
+def file_blocks(
+    path: str,
+    kind: Kind,
+    block_size: int,
+    seen: Seen | None = None,
+    *,
+    decompress: bool,
+    errors: Literal["strict", "replace"],
+) -> Iterator[Any]:
+    """Yield the text of a file in blocks, str or bytes according to its kind.
+
+    For `seen` and `errors` see `utf8_blocks`. A gzip file is decompressed, unless bytes are read with `decompress`
+    False.
+    """
+    if kind == "characters":
+        yield from utf8_blocks(path, block_size, seen, errors=errors)
+        return
+    with open(path, "rb") as file:
+        contents = Decompressed(file, path, decompress=decompress, seen=seen)
+        while data := contents.read1(block_size):
+            yield data
+
+
+def utf8_blocks(
+    path: Path,
+    block_size: int,
+    seen: Seen | None = None,
+    *,
+    errors: Literal["strict", "replace"] = "strict",
+) -> Iterator[str]:
+    """Yield the text of a file, pipe or device, opened with the first block, in non-empty blocks.
+
+    `block_size` is the number of bytes per read, and therefore the maximum number of characters in a block. `seen` is
+    called with the raw bytes as they are read. A byte-order mark at the start is dropped.
+    The `start` of a UnicodeDecodeError counts bytes from the start of the file's text; in its `object` the bytes of
+    earlier blocks are NUL. A note names the file.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")(errors)
+    position, begun = 0, False  # of the next byte to read; whether a character was decoded
+    with open(path, "rb") as file:
+        contents = Decompressed(file, os.fsdecode(path), seen=seen)
+        while True:
+            data = contents.read1(block_size)
+            # The decoder keeps up to three bytes of an incomplete character.
+            held = len(decoder.getstate()[0])
+            try:
+                text = decoder.decode(data, final=not data)
+            except UnicodeDecodeError as error:
+                raise _located(error, position - held, path) from None
+            if text and not begun:
+                text, begun = text.removeprefix(MARK), True
+            if text:
+                yield text
+            if not data:
+                return
+            position += len(data)
+
+
+def conversion(error: UnicodeDecodeError) -> str:
+    r"""Name the encoding that a file probably has instead of UTF-8, and say how to convert it.
+
+    Examples
+    --------
+    >>> conversion(UnicodeDecodeError("utf-8", b"\xff\xfea\0", 0, 1, "invalid start byte"))
+    'It looks like UTF-16. Save it as UTF-8 in an editor, or convert it: iconv -f UTF-16 -t UTF-8 FILE > NEW.'
+    """
+    utf16 = error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    name, likely = ("UTF-16", "looks like UTF-16") if utf16 else ("CP1252", "may be Windows-1252 (cp1252)")
+    return f"It {likely}. Save it as UTF-8 in an editor, or convert it: iconv -f {name} -t UTF-8 FILE > NEW."
+
+
+def _located(error: UnicodeDecodeError, offset: int, path: Path) -> UnicodeDecodeError:
+    """Move a decoding error of the bytes at `offset` of a file to its position in the file."""
+    # A UnicodeDecodeError's `start` refers to its object, so the object needs the length of the file so far. Earlier
+    # bytes are replaced by NUL, since a pipe cannot be read again.
+    data = error.object.rjust(offset + len(error.object), b"\0")
+    moved = UnicodeDecodeError(error.encoding, data, offset + error.start, offset + error.end, error.reason)
+    moved.add_note(
+        f"in the file {os.fspath(path)!r}. {conversion(moved)} Or pass its bytes instead of its path."
+    )
+    return moved
+
+
+def ended_lines(files: Iterable[Iterable[Any]], kind: Kind) -> Iterator[Any]:
+    r"""Yield the lines of files, each given by its blocks, in blocks, ending each line with ``\n``, which also replaces
+    ``\r\n``.
+
+    A block may end within a line. The last line of a file gets an end even if the file lacks it.
+    """
+    empty: Any
+    end: Any
+    carriage: Any
+    empty, end, carriage = ("", "\n", "\r") if kind == "characters" else (b"", b"\n", b"\r")
+    both = carriage + end
+    for blocks in files:
+        held, last = empty, end  # a carriage return that may belong to the next block's \n; the end of the last block
+        for block in blocks:
+            block = held + block
+            held = carriage if block.endswith(carriage) else empty
+            block = (block.removesuffix(carriage) if held else block).replace(both, end)
+            if block:
+                last = block[-1:]
+                yield block
+        if held or last != end:
+            yield end
+
+
 def without_mark(blocks: Iterable[bytes]) -> Iterator[bytes]:
     r"""Yield the blocks of a file without UTF-8's byte-order mark.
 
@@ -94,9 +207,9 @@ def without_mark(blocks: Iterable[bytes]) -> Iterator[bytes]:
     start, rest = b"", iter(blocks)
     for block in rest:
         start += block
-        if len(start) >= len(BOM_UTF8):
+        if len(start) >= len(codecs.BOM_UTF8):
             break
-    yield start.removeprefix(BOM_UTF8)
+    yield start.removeprefix(codecs.BOM_UTF8)
     yield from rest
 
 

@@ -16,11 +16,9 @@ from ...errors import InvalidInputError
 from ...parameters.checks import FilePath
 from ..symbols.codes import Kind
 from .decompressed import MAGIC, Decompressed
-from .file_blocks import Paths
-from .file_reader import FileReader
+from .file_reader import FileReader, conversion
 from .input_checks import Errors, checked_errors
-from .named_files import NamedFiles
-from .utf8_file import conversion
+from .text_file import NamedFiles, Paths
 
 BLOCK_SIZE = 1 << 20
 INDEX_STEP = 64  # lines per index entry: an eighth of a byte per line

@@ -3,12 +3,61 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
+from ...errors import InvalidInputError
+from ...parameters.checks import FilePath, checked_choice, checked_path, has_items
+from ..symbols.codes import MAX_CODE, Kind
 from .file_reader import FileReader
-from .named_files import NamedFiles
+
+Paths = FilePath | Iterable[FilePath]
 
 BLOCK_SIZE = 1 << 20
+
+
+def paths_of(paths: Paths) -> tuple[str, ...]:
+    """Return one or more paths as a tuple of str.
+
+    Examples
+    --------
+    >>> paths_of("names.txt"), paths_of(["a.txt", b"b.txt"])
+    (('names.txt',), ('a.txt', 'b.txt'))
+    """
+    if isinstance(paths, (str, bytes, os.PathLike)):
+        paths = [paths]
+    if not has_items(paths):
+        raise InvalidInputError(f"paths is of type {type(paths).__name__}. Pass a path or a list of paths.")
+    own = []
+    for i, path in enumerate(paths):
+        own.append(checked_path(f"paths[{i}]", path))
+    if not own:
+        raise InvalidInputError("paths is an empty list. Pass at least 1 file.")
+    return tuple(own)
+
+
+class NamedFiles:
+    """Files named now and read later.
+
+    Examples
+    --------
+    >>> NamedFiles(b"names.txt", kind="bytes")
+    NamedFiles('names.txt', kind='bytes')
+    >>> NamedFiles(["a.txt", "b.txt"]).paths
+    ('a.txt', 'b.txt')
+    """
+
+    def __init__(self, paths: Paths, *, kind: Kind = "characters", cache: FilePath | None = None) -> None:
+        self.paths = paths_of(paths)
+        checked_choice("kind", kind, MAX_CODE)
+        self.kind = kind
+        self.cache = None if cache is None else checked_path("cache", cache)
+
+    def __repr__(self) -> str:
+        shown = self.paths[0] if len(self.paths) == 1 else list(self.paths)
+        kind = "" if self.kind == "characters" else f", kind={self.kind!r}"
+        cache = "" if self.cache is None else f", cache={self.cache!r}"
+        return f"{type(self).__name__}({shown!r}{kind}{cache})"
 
 
 class TextFile(NamedFiles):
