@@ -174,21 +174,23 @@ class InferenceNetwork(Protocol):
     ) -> State:
         """Read a string after each of some `streams` of a state, which stays; return the states after the strings.
 
-        String i is ids[starts[i] : starts[i] + lengths[i]]. It is not empty, and the longest come first. log P of its
-        symbols is added to sums[0, i] and to sums[1, i], from the first symbol to the last, and sums[2, i] becomes the
-        minimum of itself and of each log P.
+        String i is ids[starts[i] : starts[i] + lengths[i]]. It is not empty, and the longest come first. The rows of
+        `sums` are the pieces' log P, the totals of the texts so far, and the minima. log P of each symbol is added to
+        sums[0, i] and sums[1, i], and sums[2, i] becomes the minimum of itself and each log P. The total is added
+        symbol by symbol, too, so that its bits do not depend on the pieces.
         """
         parts, rows = list[State](), self.rows_at_a_time(READ_ROWS)
         for i in range(0, len(streams), rows):
             group, t, shorter = slice(i, i + rows), 0, list[State]()
-            first, ends, of_group = starts[group], lengths[group], sums[:, group]
+            first, ends, (piece, total, least) = starts[group], lengths[group], sums[:, group]
             part, B = self.select(state, streams[group]), len(ends)
             while B:
                 steps = min(int(ends[B - 1]) - t, max(1, SCORE_ROWS // B))
                 x = ids[first[:B] + np.arange(t, t + steps)[:, None]]
                 for log_p in self.log_probabilities(x, part, scratch):
-                    of_group[:2, :B] += log_p
-                    np.minimum(of_group[2, :B], log_p, out=of_group[2, :B])
+                    piece[:B] += log_p
+                    total[:B] += log_p
+                    np.minimum(least[:B], log_p, out=least[:B])
                 t += steps
                 longer = int(np.count_nonzero(ends[:B] > t))
                 if longer < B:
