@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..model.coupled_gates import with_input_gate
 from ..model.int8_weights import Scales, rounded
+from ..model.layout import second_bias
 from ..parameters.cells import CELLS
 from ..text.symbols.special import BOUNDARY
 from ..text.symbols.vocabulary import Vocabulary
@@ -161,14 +162,11 @@ class Weights(NamedTuple):
         if self.pairs is not None:
             named["pairs"] = self.pairs
         for k, layer in enumerate(self.pairs_read_one_hot().layers):
-            second = np.zeros_like(layer.bh)
-            if layer.bhn is not None:
-                second[-len(layer.bhn) :] = layer.bhn
             named |= {
                 f"rnn.weight_ih_l{k}": layer.Wx,
                 f"rnn.weight_hh_l{k}": layer.Wh,
                 f"rnn.bias_ih_l{k}": layer.bh,
-                f"rnn.bias_hh_l{k}": second,
+                f"rnn.bias_hh_l{k}": second_bias(layer.bh, layer.bhn),
             }
         return named | {"decoder.weight": self.Why, "decoder.bias": self.by}
 

@@ -14,7 +14,7 @@ from ..errors import InvalidInputError, ModelFileError
 from ..model.coupled_gates import is_coupled, with_input_gate, without_input_gate
 from ..model.gradient_rms import gradient_rms
 from ..model.int8_weights import Scales
-from ..model.layout import SHAPING, Layout, torch_name
+from ..model.layout import SHAPING, Layout, second_bias, torch_name
 from ..model.state import WEIGHT_AVERAGE, ModelState, zero_hidden, zero_optimizer_state
 from ..parameters.checks import checked_bool, generator, pcg64_generator
 from ..parameters.settings import Settings
@@ -123,11 +123,8 @@ def _torch_tensors(layout: Layout, params: Array, scales: Scales | None = None) 
     if layout.kind.coupled:
         tensors |= {name: with_input_gate(array) for name, array in tensors.items() if name.startswith("rnn.")}
     for k, layer in enumerate(layout.tensors(params).layers):
-        second = np.zeros_like(tensors[f"rnn.bias_ih_l{k}"])
-        if layer.bn is not None:
-            second[-len(layer.bn) :] = layer.bn
-            del tensors[f"rnn.bias_hn_l{k}"]
-        tensors[f"rnn.bias_hh_l{k}"] = second
+        tensors.pop(f"rnn.bias_hn_l{k}", None)
+        tensors[f"rnn.bias_hh_l{k}"] = second_bias(tensors[f"rnn.bias_ih_l{k}"], layer.bn)
     return tensors if scales is None else int8_tensors(tensors, torch_scales(layout, scales))
 
 

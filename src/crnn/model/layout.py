@@ -216,6 +216,14 @@ def layout_of(settings: Settings, vocab_size: int, pairs: SymbolPairs | None = N
     return Layout(vocab_size, **shaping, pairs=pairs)
 
 
+def second_bias(first: Array, bn: Array | None) -> Array:
+    """Return PyTorch's second bias of a layer: zeros except for a GRU's gate n."""
+    second = np.zeros_like(first)
+    if bn is not None:
+        second[-len(bn) :] = bn
+    return second
+
+
 def torch_name(name: str) -> str:
     """Return PyTorch's name of a parameter.
 
