@@ -527,7 +527,7 @@ cdef class ClassCounts:
                 first = 0
                 for b in range(B):
                     c, total, product = self.nexts[self.firsts[self.roots[k]] + self.boundary], 0, 1
-                    self.read(&ids[0] + first, lengths[b], self.roots[k], &c, &total, &product)
+                    self.read(_first(ids) + first, lengths[b], self.roots[k], &c, &total, &product)
                     first += lengths[b]
                     out[k, b] = total + log(product)
 
@@ -552,7 +552,7 @@ cdef class ClassCounts:
             for k in range(K):
                 if contexts[k] == -1:
                     contexts[k] = self.nexts[self.firsts[self.roots[k]] + self.boundary]
-                self.read(&ids[0], ids.shape[0], self.roots[k], &contexts[k], &sums[k, 0], &sums[k, 1])
+                self.read(_first(ids), ids.shape[0], self.roots[k], &contexts[k], &sums[k, 0], &sums[k, 1])
 
     cdef bint are_symbols(self, const int[::1] ids) noexcept:
         """Whether all ids are symbols."""
