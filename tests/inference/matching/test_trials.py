@@ -320,3 +320,11 @@ def test_beams_of_running_text_end_at_the_first_match():
     assert all(re.fullmatch("[^.]*[.]", text) for text, _ in found)
     assert {" cat sat.", " end."} <= {text for text, _ in found}
     assert model.beam_search(3, matching="a?") == [("", 0.0)]
+
+
+def test_refuses_texts_that_do_not_fit_in_memory():
+    model = CharRNN(5, max_steps=0, random_state=0).fit("banana. ax " * 9)
+    with pytest.raises(InvalidInputError, match=r"^n is 2,147,483,647, and 1,024 trials .* need 8,796\.1 GB"):
+        model.match_probability("b.*x", 2**31 - 1)
+    with pytest.raises(InvalidInputError, match=r"^n is 2,147,483,647, and "):
+        model.sample(2**31 - 1, matching="b.*x")

@@ -200,6 +200,7 @@ INVALID = [
     (["a"], [[0]], r"^which must be a list of indices"),
     (["a"], 1, r"^which must be a list of indices"),
     (["a"], 2**63, r"^which is invalid for 3 sessions: an index of more than 62 bits"),
+    (["a"], np.uint64(2**64 - 1), r"^which is invalid for 3 sessions: an index of more than 62 bits"),
     (["a"], [0, [1]], r"^which is invalid for 3 sessions"),
 ]
 

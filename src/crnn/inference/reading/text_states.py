@@ -360,7 +360,7 @@ def started_sessions(
 def _index(which: Any) -> Any:
     """Return an index for an array; an empty list would be one of floats."""
     if isinstance(which, slice) or (isinstance(which, int | np.integer) and not isinstance(which, bool)):
-        if isinstance(which, int) and which.bit_length() > 62:
+        if not isinstance(which, slice) and int(which).bit_length() > 62:
             raise IndexError("an index of more than 62 bits is out of bounds")
         return which
     indices = np.asarray(which)
