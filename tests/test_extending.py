@@ -20,7 +20,7 @@ pytestmark = [needs_sources, pytest.mark.slow]
 
 TOY_CELL = '''
 """A toy: h = z / (1 + |z|), with z as in the vanilla cell."""
-from ..entry.interface cimport real
+from ..common.interface cimport real
 
 
 cdef inline void toy_units(Py_ssize_t n, real* h) noexcept nogil:
