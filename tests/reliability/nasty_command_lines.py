@@ -126,7 +126,8 @@ def case(i, folder):
         return f"{shown} ended with {code!r}"
     if code == 1 and said and "crnn: error: " not in said.splitlines()[-1]:
         return f"{shown} says no error: {said[-200:]!r}"
-    if code == 2 and "crnn: error: " not in said and not said.splitlines()[-1].startswith("crnn"):
+    quotes_line_end = any(word.splitlines() not in ([], [word]) for word in words)
+    if code == 2 and not ("crnn: error: " in said if quotes_line_end else said.splitlines()[-1].startswith("crnn")):
         return f"{shown} does not end with an error of usage: {said[-200:]!r}"
     # Python writes a traceback of its own where it ignores Ctrl-C, as in a function that the garbage collector calls.
     traceback = "Traceback" in said and "Exception ignored" not in said

@@ -242,7 +242,8 @@ def match_probability(trials: Trials, length: int | None, n_threads: int | None)
 def _succeeded(trials: Trials, bits: np.random.PCG64, block: range, length: int, n_threads: int | None) -> Strings:
     """Return the texts of the trials with these numbers that succeed, in order."""
     needed = 4 * len(block) * length  # bytes
-    if needed > SMALL and needed > (available_bytes() or math.inf):
+    available = available_bytes() if needed > SMALL else None
+    if available is not None and needed > available:
         raise InvalidInputError(
             f"n is {length:,}, and {len(block):,} trials of so many symbols need {needed / 1e9:,.1f} GB, more than the "
             "available memory. Pass a smaller n.", argument="n",
