@@ -1,4 +1,4 @@
-"""Free memory: the memory this process can still get from the machine and its container."""
+"""Free memory: the memory this process can still get, and the error for calls that need more."""
 
 from __future__ import annotations
 
@@ -7,7 +7,24 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from ..errors import InvalidInputError
 from .cgroups import control_groups, first_line, whole_number
+
+GB = 1e9
+SMALL = 0.1 * GB  # bytes; for less, free memory is not asked for: that would take longer than a short call
+
+
+def check_free_memory(
+    needed: float, what: str, remedy: str, *, available: int | None = None, argument: str | None = None
+) -> None:
+    """Raise if more memory is needed than is available, which is looked up unless it is given or little is needed."""
+    if available is None and needed > SMALL:
+        available = available_bytes()
+    if available is not None and needed > available:
+        raise InvalidInputError(
+            f"{what} need about {needed / GB:,.1f} GB of memory, but {available / GB:,.1f} GB are available. {remedy}",
+            argument=argument,
+        )
 
 
 def available_bytes(root: Path = Path("/")) -> int | None:
@@ -73,9 +90,9 @@ def _group_bytes(group: Path) -> int | None:
 
 def _entry(path: Path, name: str) -> int | None:
     """Return the number after a name in a file with one name and number per line."""
-    with suppress(OSError, ValueError), path.open(encoding="ascii") as file:
-        for line in file:
+    with suppress(OSError, ValueError):
+        for line in path.read_text(encoding="ascii").splitlines():
             words = line.split()
             if len(words) > 1 and words[0] == name:
-                return int(words[1])
+                return whole_number(words[1])
     return None

@@ -324,7 +324,7 @@ def test_beams_of_running_text_end_at_the_first_match():
 
 def test_refuses_texts_that_do_not_fit_in_memory():
     model = CharRNN(5, max_steps=0, random_state=0).fit("banana. ax " * 9)
-    with pytest.raises(InvalidInputError, match=r"^n is 2,147,483,647, and 1,024 trials .* need 8,796\.1 GB"):
+    with pytest.raises(InvalidInputError, match=r"^n is 2,147,483,647, and 1,024 trials .* need about 8,796\.1 GB"):
         model.match_probability("b.*x", 2**31 - 1)
     with pytest.raises(InvalidInputError, match=r"^n is 2,147,483,647, and "):
         model.sample(2**31 - 1, matching="b.*x")

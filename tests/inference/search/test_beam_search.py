@@ -14,6 +14,7 @@ from crnn import CharNGram, CharRNN, InvalidInputError
 from crnn.inference.search.beam_search import beam_search
 from crnn.parameters.cells import CELLS
 from crnn.reference import network as reference
+from crnn.runtime import free_memory
 
 SYMBOLS = "abcdefghijk"
 
@@ -98,16 +99,16 @@ def test_beams_among_equals_come_in_the_order_of_the_vocabulary():
 
 def test_refuses_more_beams_than_fit_in_memory(model, monkeypatch):
     V = len(model.vocabulary_)
-    monkeypatch.setattr("crnn.inference.search.beam_search.SMALL", 0)
-    monkeypatch.setattr("crnn.inference.search.beam_search.available_bytes", lambda: 8 * V * V**2)
+    monkeypatch.setattr(free_memory, "SMALL", 0)
+    monkeypatch.setattr(free_memory, "available_bytes", lambda: 8 * V * V**2)
     assert len(model.beam_search(2, beams=2**31)) == V**2  # all of them
     assert model.beam_search(2, beams=2**31, stop=STOPS)
-    with pytest.raises(InvalidInputError, match=r"^beams is 2147483648, and so many continuations need at least "):
+    with pytest.raises(InvalidInputError, match=r"^beams is 2147483648, and so many continuations need about "):
         model.beam_search(3, beams=2**31)
 
 
 def test_a_small_search_does_not_ask_for_free_memory(model, monkeypatch):
-    monkeypatch.setattr("crnn.inference.search.beam_search.available_bytes", lambda: 0)
+    monkeypatch.setattr(free_memory, "available_bytes", lambda: 0)
     assert len(model.beam_search(2, beams=3)) == 3
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InvalidInputError, short_repr
-from ...runtime.free_memory import available_bytes
+from ...runtime.free_memory import check_free_memory
 from ...runtime.threads import inference_threads, run_tasks, split_range
 from ...text.symbols.vocabulary import Vocabulary
 from ..network.context import Context
@@ -28,7 +28,6 @@ from .prefix_tree import PrefixTree
 MAX_TRIALS, TRIALS_PER_SAMPLE = 1 << 18, 1000  # before giving up: in all, and more for each sample found
 MIN_BLOCK, MAX_BLOCK, BLOCK_SYMBOLS = 64, 1 << 10, 1 << 20  # trials at a time; symbols of their texts
 PART = 256  # minimum trials of a thread
-SMALL = 1e8  # bytes of trials for which free memory is not asked
 ESTIMATE_TRIALS = 1 << 14
 KEPT = 8  # patterns of a model
 REFUSED = ("repetition_penalty", "top_k", "top_p", "min_p", "stop")
@@ -241,13 +240,8 @@ def match_probability(trials: Trials, length: int | None, n_threads: int | None)
 
 def _succeeded(trials: Trials, bits: np.random.PCG64, block: range, length: int, n_threads: int | None) -> Strings:
     """Return the texts of the trials with these numbers that succeed, in order."""
-    needed = 4 * len(block) * length  # bytes
-    available = available_bytes() if needed > SMALL else None
-    if available is not None and needed > available:
-        raise InvalidInputError(
-            f"n is {length:,}, and {len(block):,} trials of so many symbols need {needed / 1e9:,.1f} GB, more than the "
-            "available memory. Pass a smaller n.", argument="n",
-        )  # fmt: skip
+    trials_of_n = f"n is {length:,}, and {len(block):,} trials of so many symbols"
+    check_free_memory(4 * len(block) * length, trials_of_n, "Pass a smaller n.", argument="n")
     threads = max(1, min(inference_threads(n_threads), len(block) // PART))
     parts, drawn = split_range(len(block), threads), dict[int, Strings]()
 

@@ -17,7 +17,7 @@ from ...text.symbols.vocabulary import Vocabulary
 from ..network.context import Context
 from ..network.protocol import InferenceNetwork, State
 from ..sampling.text_drawing import encoded_prime
-from ..search.beam_search import LONG, check_free_memory
+from ..search.beam_search import LONG, check_beam_memory
 from ..strings import text_blocks
 from .damage import Channel, Damage, is_letter
 
@@ -89,7 +89,7 @@ class Restorer:
     ) -> None:
         self.network, self.vocabulary, self.damage, self.beams = network, vocabulary, damage, beams
         self.n_threads = inference_threads(n_threads)
-        check_free_memory(len(vocabulary), LONG, beams)
+        check_beam_memory(len(vocabulary), LONG, beams)
         self.start: State = Context.after(network, encoded_prime(prime, vocabulary)).state
 
     def restored(self, texts: Iterable[Any], name: str, *, changes: bool) -> list[Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InvalidInputError
-from ...runtime.free_memory import available_bytes
+from ...runtime.free_memory import check_free_memory
 from ...text.symbols.vocabulary import Vocabulary
 from ..matching.goal import Guide
 from ..network.context import Context
@@ -20,8 +20,6 @@ from ..sampling.text_drawing import encoded_prime
 
 BYTES_PER_SYMBOL = 8  # of each beam: room for the logits in the memory of a network's call
 LONG = 64  # symbols: even of two, more continuations than any number of beams
-GB = 1e9
-SMALL = 0.1 * GB  # bytes; below it, free memory is not asked for: that would take longer than a short search
 
 
 def best_continuations(
@@ -36,7 +34,7 @@ def continuations_after(
     network: InferenceNetwork, vocabulary: Vocabulary, state: State, n: int, beams: int, guide: Guide | None = None
 ) -> list[tuple[Any, float]]:
     """Return the results of `beam_search` as texts, each with its log P in nats, the best first."""
-    check_free_memory(len(vocabulary), n, beams)
+    check_beam_memory(len(vocabulary), n, beams)
     forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
     best = beam_search(network, state, n, beams, forbidden=forbidden, end=vocabulary.boundary, guide=guide)
     return [(vocabulary.decode(ids), log_prob) for ids, log_prob in best]
@@ -46,7 +44,7 @@ def best_completions(
     network: InferenceNetwork, vocabulary: Vocabulary, state: State, n: int, beams: int, stop: Any
 ) -> list[tuple[Any, float]]:
     """Return the results of `completions` after a state as texts, each with its log P in nats, the best first."""
-    check_free_memory(len(vocabulary), n, beams)
+    check_beam_memory(len(vocabulary), n, beams)
     stops = encoded_stops(stop, vocabulary)
     for i, ids in enumerate(stops):
         if len(ids) > 1:
@@ -168,12 +166,7 @@ class _Best(NamedTuple):
 NOTHING = _Best(np.zeros(0, np.intp), np.zeros(0), np.zeros(0))
 
 
-def check_free_memory(vocab_size: int, n: int, beams: int) -> None:
+def check_beam_memory(vocab_size: int, n: int, beams: int) -> None:
     """Raise an error if the logits of all beams would not fit in memory, the networks' states not counted."""
     needed = min(beams, vocab_size ** min(n, LONG)) * vocab_size * BYTES_PER_SYMBOL
-    available = available_bytes() if needed > SMALL else None
-    if available is not None and needed > available:
-        raise InvalidInputError(
-            f"beams is {beams}, and so many continuations need at least {needed / GB:,.1f} GB of memory, but "
-            f"{available / GB:,.1f} GB are available. Pass fewer beams."
-        )
+    check_free_memory(needed, f"beams is {beams}, and so many continuations", "Pass fewer beams.")

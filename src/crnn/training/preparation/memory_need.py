@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from ..._kernels.entry import core
 from ..._kernels.entry.structures import Packing
-from ...errors import InvalidInputError
 from ...model.layout import Layout
-from ...runtime.free_memory import available_bytes
+from ...runtime.free_memory import available_bytes, check_free_memory
 from ...text.streams.document_streams import DocumentStreams
 from ...text.streams.protocol import Streams
 from ..loop.shards import packs_all, shard_ranges
 from ..loop.team import workspace_bytes
 
-GB = 1e9
 STREAM_SIZE = 1600  # bytes of Python objects per stream of documents, measured with 100,000 and a million
 
 
@@ -42,12 +40,9 @@ def check_memory(
     )
     inputs = "" if layout.embedding_size is None else f", embedding_size={layout.embedding_size}"
     inputs += "" if layout.pairs is None else f", n_bigrams={layout.n_bigrams}"
-    if needed > available:
-        raise InvalidInputError(
-            f"hidden_size={layout.hidden_size}{inputs} and num_layers={layout.num_layers} with batch_size="
-            f"{streams.batch_size} and seq_length={streams.seq_length} need about {needed / GB:,.1f} GB of memory, "
-            f"but {available / GB:,.1f} GB are available. Lower one of these parameters."
-        )
+    network = f"hidden_size={layout.hidden_size}{inputs} and num_layers={layout.num_layers}"
+    what = f"{network} with batch_size={streams.batch_size} and seq_length={streams.seq_length}"
+    check_free_memory(needed, what, "Lower one of these parameters.", available=available)
 
 
 def training_bytes(
