@@ -195,7 +195,7 @@ def test_cache_has_the_documented_format(book, lines):
     suffix = ".crnn-lines" if lines else ".crnn-ids"
     assert description.name == f"{array.name[:-len(suffix) - 17]}{suffix}.json"
     assert json.loads(description.read_text()) == {
-        "format": "crnn ids 3",
+        "format": "crnn ids 4",
         "kind": "characters",
         "lines": lines,
         "errors": "strict",
@@ -204,16 +204,26 @@ def test_cache_has_the_documented_format(book, lines):
         "n_documents": 9003 if lines else 1,
         "sha256": text_source(text.splitlines() if lines else text).fingerprint().sha256,
         "files": [[len(text), book.stat().st_mtime_ns, hashlib.sha256(text.encode()).hexdigest()]],
-        "arrays": {array.name: zlib.crc32(ids)},
+        "arrays": {array.name: [array.stat().st_mtime_ns, zlib.crc32(ids)]},
     }
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: b"", lambda data: data + b"x"])
-def test_an_array_of_another_length_is_written_again(book, damage):
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-1], lambda data: b"", lambda data: data + b"x", lambda data: data[:-1] + b"\xff"]
+)
+def test_a_damaged_array_is_written_again(book, damage):
     _, expected = written(book)
     (array,) = arrays_of(book)
     array.write_bytes(damage(array.read_bytes()))
-    assert written_again(book, "does not have the length of its text; writing it again") == expected
+    os.utime(array, ns=(5, 5))
+    assert written_again(book, r"ids is damaged: it has changed since it was written; writing it again$") == expected
+
+
+def test_an_array_of_another_time_and_the_same_content_is_used(book, monkeypatch):
+    _, expected = written(book)
+    os.utime(arrays_of(book)[0], ns=(5, 5))
+    monkeypatch.setattr(id_cache, "write_atomically", lambda *_: pytest.fail("it is there"))
+    assert content(book) == expected
 
 
 def test_a_missing_array_is_written_again(book):

@@ -2,13 +2,14 @@
 
 In the folder of the first text file, or in a folder for caches, there are
 
-- ``NAME.crnn-ids.json``, or ``.crnn-lines.json``: what is known of the text (`Described`), and the CRC-32 of each
-  array;
+- ``NAME.crnn-ids.json``, or ``.crnn-lines.json``: what is known of the text (`Described`), and the time of
+  writing and the CRC-32 of each array;
 - ``NAME.HASH.crnn-ids``, or ``.crnn-lines``: the text's ids for some vocabulary, an array of unsigned integers of 1, 2
   or 4 bytes, little-endian, with boundaries before, between and after documents. The hash covers the text and
   its symbols' ids, so an array that is in use is never overwritten.
 
-The length of an array is compared when it is opened, its CRC-32 by `check`.
+When an array is opened, its length and time are compared, and its CRC-32 if only the time differs; `check` always
+compares the CRC-32. An array that differs is written again.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from .file_reader import FileReader
 from .fingerprint import Fingerprint, Hasher
 from .input_checks import Errors, warn_caller
 
-FORMAT = "crnn ids 3"
+FORMAT = "crnn ids 4"
 BLOCK_SIZE = 1 << 20
 MAX_JSON = 1 << 25  # bytes
 MAX_COUNT = 2**48  # for any count
@@ -48,6 +49,13 @@ class _FileVersion(NamedTuple):
     size: int
     time: int  # of the last change, in nanoseconds
     sha256: str
+
+
+class _ArrayVersion(NamedTuple):
+    """An array's version, as it was written."""
+
+    time: int  # of the last change, in nanoseconds
+    crc32: int
 
 
 class Described(NamedTuple):
@@ -101,7 +109,7 @@ class IdCache:
         if description is not None and description[0].is_of(reader):
             self.described, self._arrays = description
             return
-        self.described, self._arrays = describe(reader), {}  # the CRC-32 of each array, by its file's name
+        self.described, self._arrays = describe(reader), {}  # arrays' versions by their files' names
         self._require_unchanged()
         self._write_description()
 
@@ -126,12 +134,14 @@ class IdCache:
         name = f"{self._name}.{digest}{self._suffix}"
         path = os.path.join(self._folder, name)
         if name in self._arrays and os.path.exists(path):
-            if os.path.getsize(path) == n * table.itemsize:
+            size, time = _stat(path)
+            version = self._arrays[name]
+            if size == n * table.itemsize and (time == version.time or _crc32(path) == version.crc32):
                 return self._mapped(path, table.dtype, n)
-            warn_caller(f"{path} does not have the length of its text; writing it again")
+            warn_caller(f"{path} is damaged: it has changed since it was written; writing it again")
         checksum = self._write_ids(path, table, boundary)
         ids = self._mapped(path, table.dtype, n)
-        self._arrays[name] = checksum
+        self._arrays[name] = _ArrayVersion(_stat(path)[1], checksum)
         self._write_description()
         return ids
 
@@ -191,14 +201,8 @@ def check(path: str) -> dict[str, bool]:
     description = _read(path)
     if description is None:
         raise InvalidInputError(f"{path} does not describe a cache of ids. Pass a file that ends with .json.")
-    intact = {}
-    for name, checksum in description[1].items():
-        with open(os.path.join(os.path.dirname(path), name), "rb") as file:
-            own = 0
-            while block := file.read(BLOCK_SIZE):
-                own = zlib.crc32(block, own)
-        intact[name] = own == checksum
-    return intact
+    folder, arrays = os.path.dirname(path), description[1]
+    return {name: _crc32(os.path.join(folder, name)) == version.crc32 for name, version in arrays.items()}
 
 
 # -------------------------------------------------------------------- writing
@@ -263,6 +267,14 @@ def _stat(path: str) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
+def _crc32(path: str) -> int:
+    checksum = 0
+    with open(path, "rb") as file:
+        while block := file.read(BLOCK_SIZE):
+            checksum = zlib.crc32(block, checksum)
+    return checksum
+
+
 def _unchanged(file: _FileVersion, path: str) -> bool:
     size, time = _stat(path)
     if size != file.size:
@@ -276,7 +288,7 @@ def _unchanged(file: _FileVersion, path: str) -> bool:
 # -------------------------------------------------------------------- reading
 
 
-def _read(path: str) -> tuple[Described, dict[str, int]] | None:
+def _read(path: str) -> tuple[Described, dict[str, _ArrayVersion]] | None:
     """Return the contents of a cache's JSON; None if it is missing, damaged or of another version."""
     try:
         with open(path, "rb") as file:
@@ -289,7 +301,7 @@ def _read(path: str) -> tuple[Described, dict[str, int]] | None:
         return None
 
 
-def _checked(document: Any) -> tuple[Described, dict[str, int]]:
+def _checked(document: Any) -> tuple[Described, dict[str, _ArrayVersion]]:
     """Return the parts of a cache's JSON, or raise one of several errors."""
     if document["format"] != FORMAT or document["kind"] not in MAX_CODE or document["errors"] not in get_args(Errors):
         raise ValueError
@@ -297,8 +309,9 @@ def _checked(document: Any) -> tuple[Described, dict[str, int]]:
     for values, smallest, largest in ((codes, 0, MAX_CODE[document["kind"]]), (counts, 1, MAX_COUNT)):
         if values.dtype != np.int64 or values.shape != codes.shape or ((values < smallest) | (values > largest)).any():
             raise ValueError
-    n_documents, arrays = document["n_documents"], document["arrays"]
-    whole = [n_documents, *arrays.values()]
+    n_documents = document["n_documents"]
+    arrays = {name: _ArrayVersion(*version) for name, version in document["arrays"].items()}
+    whole = [n_documents, *(version.crc32 for version in arrays.values())]
     if (np.diff(codes) <= 0).any() or not all(type(value) is int and 0 <= value < MAX_COUNT for value in whole):
         raise ValueError
     if type(document["lines"]) is not bool or n_documents < 1 or not isinstance(document["sha256"], str):
