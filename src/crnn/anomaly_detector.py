@@ -31,7 +31,7 @@ from .loading import load_model
 from .mixture import Mixture
 from .parameters.checks import MAX_SIZE, checked_bool, checked_float, checked_int, generator, is_int
 from .runtime.free_memory import available_bytes
-from .text.sources.input_checks import Errors, python_values, warn_caller
+from .text.sources.input_checks import Errors, python_values, rereadable, warn_caller
 from .text.sources.lines import Lines
 from .text.symbols.codes import Text
 
@@ -469,7 +469,7 @@ class AnomalyDetector(Estimator):
         >>> int((detector.fit_predict(lines) == -1).sum()) < 40
         True
         """
-        X = list(X) if isinstance(X, Iterator) else X  # X is read twice
+        X = rereadable(X)
         return self.fit(X).predict(X)
 
     def explain(self, text: Text, *, n_alternatives: int = 2) -> Explanation:

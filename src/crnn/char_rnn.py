@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, overload
@@ -31,6 +31,7 @@ from .model.state import ModelState
 from .parameters.checks import FilePath, checked_bool, checked_int, checked_threads, has_items
 from .parameters.settings import checked_parameter, rounds_operands
 from .parameters.table import with_parameters
+from .text.sources.input_checks import rereadable
 from .text.sources.labels import label_number
 from .text.sources.text_input import TextLike
 from .text.symbols.codes import Text
@@ -516,7 +517,7 @@ class CharRNN(LanguageModel):
         from .training.recommend.recommended import recommended_parameters
 
         fit, verbose = checked_bool("fit", fit), checked_int("verbose", verbose, 0)
-        X = list(X) if isinstance(X, Iterator) else X  # `fit` reads it again
+        X = rereadable(X)  # by `fit`
         cls().set_params(**overrides)  # refuses unknown parameters
         model = cls(**recommended_parameters(X, seconds, overrides, verbose=verbose))
         return model.fit(X) if fit else model

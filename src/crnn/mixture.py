@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, BinaryIO, Self
 
 import numpy as np
@@ -35,7 +35,7 @@ from .parameters.checks import (
     has_items,
 )
 from .text.sources.file_sources import IN_MEMORY
-from .text.sources.input_checks import refuse_other_collections
+from .text.sources.input_checks import rereadable
 from .text.sources.text_input import TextLike, documents_of, text_source
 from .text.sources.text_source import TextSource
 from .text.symbols.vocabulary import Ids, Vocabulary
@@ -256,10 +256,7 @@ class Mixture(LanguageModel):
         ['CharRNN', 'CharNGram']
         """
         shared_time, verbose = SharedTime(seconds), checked_int("verbose", verbose, 0)
-        if isinstance(X, Iterator):
-            refuse_other_collections(X, "X")
-            X = list(X)  # which can be read twice
-        X, source = with_held_out(X, validation)
+        X, source = with_held_out(rereadable(X), validation)
         of_counts = {name: value for name, value in overrides.items() if name in OF_COUNTS}
         of_network = {name: value for name, value in overrides.items() if name not in ("order", "max_memory")}
         CharRNN().set_params(**of_network)  # rejects unknown parameters before counting starts

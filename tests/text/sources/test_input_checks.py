@@ -8,10 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from crnn import AnomalyDetector, CharNGram, CharRNN, InvalidInputError, TextClassifier
+from crnn import AnomalyDetector, CharNGram, CharRNN, InvalidInputError, Mixture, TextClassifier
 from crnn.text.sources import input_checks
 from crnn.text.sources.input_checks import is_missing, python_values
-from crnn.text.sources.text_input import text_source
+from crnn.text.sources.text_input import documents_of, text_source
 
 NAMES = ["anna", "bob"]
 
@@ -69,6 +69,18 @@ class Column:
 def test_refuses_other_inputs_and_names_the_remedy(X, message):
     with pytest.raises(InvalidInputError, match=message):
         text_source(X, "text")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        documents_of, lambda X: CharRNN.recommended(X, 0.1, fit=True), lambda X: Mixture.recommended(X, 0.1),
+        lambda X: AnomalyDetector(contamination=0.2).fit_predict(X),
+    ],
+)  # fmt: skip
+def test_an_open_file_is_refused_where_an_iterator_is_read_twice(call):
+    with pytest.raises(InvalidInputError, match=r"^X is an open file"):
+        call(io.StringIO("anna\nbob\n" * 40))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from ..symbols.codes import Text, byte_view, kind_of
 from ..symbols.vocabulary import Ids, Vocabulary
 from .documents import join
 from .file_sources import IN_MEMORY, FileSource, StoredSource
-from .input_checks import python_values, refuse_other_collections, warn_of_file_name
+from .input_checks import python_values, refuse_other_collections, rereadable, warn_of_file_name
 from .lines import Lines
 from .text_file import TextFile
 from .text_source import TextSource
@@ -61,7 +61,7 @@ def text_source(X: TextLike, name: str = "X") -> TextSource:
 
 def documents_of(X: TextLike) -> list[Any]:
     """Return documents as a list; a single text or file is one document."""
-    own: Any = list(X) if isinstance(X, Iterator) else X
+    own: Any = rereadable(X)
     source = text_source(own)
     if source.holds_documents:
         skipped = isinstance(own, Lines) and own.errors == "skip"
