@@ -11,6 +11,7 @@ import os
 import re
 import runpy
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -178,5 +179,21 @@ def extensions() -> list[Extension]:
     return [*builds, *once]  # what takes longest to compile comes first
 
 
+def index_page() -> str:
+    """Return the README for the package index, where a link to a file of the repository needs the whole address."""
+    repository = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+    tag = "v" + runpy.run_path("src/crnn/_version.py")["__version__"]
+    return re.sub(
+        r"(!?\[[^]]*\]\()(?!https:|#)",
+        lambda link: f"{link[1]}{repository}/{'raw' if link[1].startswith('!') else 'blob'}/{tag}/",
+        Path("README.md").read_text(encoding="utf-8"),
+    )
+
+
 if __name__ == "__main__":
-    setup(ext_modules=extensions(), cmdclass={"build_ext": BuildExt})
+    setup(
+        ext_modules=extensions(),
+        cmdclass={"build_ext": BuildExt},
+        long_description=index_page(),
+        long_description_content_type="text/markdown",
+    )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from types import SimpleNamespace
 
 import pytest
 from source_tree import ROOT, needs_sources
+
+import crnn
 
 pytestmark = needs_sources
 pytest.importorskip("Cython", reason="setup.py needs it")
@@ -110,3 +113,12 @@ def test_an_instruction_set_for_products_of_one_kind_has_no_other_build(setup_sc
     floats = {f"{name}.{dtype}.kernels" for name in FLOATS for dtype in ("float32", "float64")}
     bfloat16 = {f"{name}.bfloat16.kernels" for name in ALL if name != "avx512_vnni"}
     assert built == floats | bfloat16 | {f"{name}.int8.kernels" for name in [*FLOATS, "avx512_vnni", "neon_dotprod"]}
+
+
+def test_links_of_the_index_page_are_complete(setup_script, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    page = setup_script["index_page"]()
+    assert page.count("](https://") == readme.count("](")
+    assert f"/blob/v{crnn.__version__}/docs/tutorial.md)" in page
+    assert re.search(r"!\[[^]]*\]\(https://[^)]*/raw/[^)]*/docs/speed\.svg\)", page)
