@@ -56,7 +56,7 @@ def test_a_wheel_of_this_machine_has_its_libm(local, needed):
 
 def test_the_sanitizers_run_tests_that_exist():
     for files in tool("sanitize").TESTS.values():
-        assert all((ROOT / "tests" / file).is_file() for file in files)
+        assert all((ROOT / "tests" / file).exists() for file in files)
 
 
 @pytest.fixture
@@ -114,6 +114,22 @@ def test_a_file_that_is_missing_is_a_fault(release, file, what):
 def test_a_file_of_something_else_is_a_fault(release, file):
     tools, files = release
     assert tools.release_faults("v1.2.3", CHANGES, [*files, file]) == [f"{file} does not belong to this release"]
+
+
+def test_before_the_tag_is_pushed_no_file_is_missing(release):
+    assert release[0].release_faults("v1.2.3", CHANGES, []) == []
+
+
+def test_what_is_true_only_before_a_release_is_found(tmp_path):
+    release = tool("release")
+    (tmp_path / "docs" / "recipes").mkdir(parents=True)
+    (tmp_path / "packaging" / "conda-forge").mkdir(parents=True)
+    for name in (*release.TEXTS, *release.ADDRESSED):
+        (tmp_path / name).write_text("")
+    assert release.unfinished(tmp_path) == []
+    (tmp_path / "CONTRIBUTING.md").write_text("unreleased\n")  # tells where to replace the word
+    (tmp_path / "docs" / "recipes" / "page.md").write_text("# Title\ncrnn is not on the package index yet.\n")
+    assert release.unfinished(tmp_path) == ["docs/recipes/page.md:2: 'on the package index'"]
 
 
 def test_wheels_are_wanted_of_the_pythons_that_are_built():

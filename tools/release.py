@@ -4,6 +4,7 @@
     python tools/release.py test wheelhouse               the tests, and the guides that need no other package
     python tools/release.py test wheelhouse --all         the comparisons and the guides to exports and curves too
     python tools/release.py test wheelhouse --all tests/test_docs.py      the guides alone
+    python tools/release.py tag v1.2.3                    before the tag is pushed
     python tools/release.py tag v1.2.3 dist/*             before it is published for good
     python tools/release.py address https://…             of the repository, in all files that name it
 
@@ -11,8 +12,9 @@
 and installs it in a new virtual environment. Nothing is compiled there, so all dependencies must be wheels as well.
 The tests and guides are copied to an empty folder without the sources. While they run, no compiler is on the PATH.
 
-`tag` compares the tag, the package's version, the change log and the name of every file. There must be the sources, and
-a wheel of every Python that pyproject.toml has cibuildwheel build for, for every platform.
+`tag` compares the tag, the package's version, the change log and the name of every file, and finds what the pages still
+say from before the release. Among files there must be the sources, and a wheel of every Python that pyproject.toml has
+cibuildwheel build for, for every platform. CONTRIBUTING.md lists what to fill in.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ TEXTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff", "SECURI
 COPIED = ("tests", "docs", *TEXTS, "pyproject.toml")
 ADDRESSED = ("pyproject.toml", "CITATION.cff", "README.md", "docs/reproduce.md", "packaging/conda-forge/recipe.yaml")
 NO_ADDRESS = "https://example.org/crnn"  # until the repository is public
+UNFINISHED = (NO_ADDRESS, "on the package index", "until the first release", "unreleased")  # said before a release
 COMPILERS = ("cc", "gcc", "clang", "c99", "tcc", "cl", "clang-cl", "x86_64-linux-gnu-gcc", "aarch64-linux-gnu-gcc")
 PLATFORMS = (
     "manylinux.*x86_64",
@@ -126,7 +129,8 @@ def install(folder: Path, wheels: Path, extras: str) -> tuple[Path, dict[str, st
     pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--only-binary", ":all:"]
     # Without its dependencies and from nowhere else: a release of the same name must not be tested in its place.
     subprocess.run([*pip, "--no-index", "--no-deps", "--find-links", str(wheels), "crnn"], env=variables, check=True)
-    subprocess.run([*pip, f"crnn[{extras}]"], env=variables, check=True)
+    # A requirement without wheels for this Python can be built beforehand, and lies in the same folder.
+    subprocess.run([*pip, "--find-links", str(wheels), f"crnn[{extras}]"], env=variables, check=True)
     return python, variables
 
 
@@ -192,9 +196,23 @@ def release_faults(tag: str, changes: str, names: list[str]) -> list[str]:
             wanted[pattern] = f"the wheel of {python} for {platform}"
     right_names = {name: [pattern for pattern in wanted if re.fullmatch(pattern, name)] for name in names}
     there = {pattern for patterns in right_names.values() for pattern in patterns}
-    found += [f"{what} is missing" for pattern, what in wanted.items() if pattern not in there]
+    if names:
+        found += [f"{what} is missing" for pattern, what in wanted.items() if pattern not in there]
     found += [f"{name} does not belong to this release" for name, patterns in right_names.items() if not patterns]
     return found
+
+
+def unfinished(root: Path = ROOT) -> list[str]:
+    """Return where the files of a release still contain a phrase that publishing makes wrong."""
+    pages = sorted(path.relative_to(root).as_posix() for path in (root / "docs").rglob("*.md"))
+    names = [*TEXTS, *ADDRESSED, *pages]
+    lines = [
+        (name, number, line)
+        for name in dict.fromkeys(names)
+        if name != "CONTRIBUTING.md"  # lists what to fill in
+        for number, line in enumerate((root / name).read_text(encoding="utf-8").splitlines(), 1)
+    ]
+    return [f"{name}:{number}: {text!r}" for name, number, line in lines for text in UNFINISHED if text in line]
 
 
 def address(root: Path = ROOT) -> str:
@@ -219,10 +237,8 @@ def set_address(new: str, root: Path = ROOT) -> int:
 def check_tag(tag: str, files: list[Path]) -> int:
     """Print what is wrong with a release; return the exit code."""
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    found = release_faults(tag, changes, [file.name for file in files])
-    if address() == NO_ADDRESS:
-        found.append(f"the repository has no address yet: run {Path(__file__).name} address https://…")
-    print("\n".join(found) or f"{tag}: {len(files)} files, none missing")
+    found = release_faults(tag, changes, [file.name for file in files]) + unfinished()
+    print("\n".join(found) or f"{tag}: nothing is missing, {len(files)} files")
     return int(bool(found))
 
 
