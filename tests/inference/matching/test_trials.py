@@ -154,6 +154,7 @@ def test_a_document_as_long_as_its_limit_may_match(model):
 def test_the_empty_document_may_match(model):
     assert set(model.sample(num_samples=50, matching="(bob)?", random_state=0)) <= {"", "bob"}
     assert model.match_probability("").estimate == pytest.approx(math.exp(model.score_samples([""])[0]), rel=1e-6)
+    assert model.match_probability("b.*", 0).estimate == 0
 
 
 def test_running_text_ends_at_its_first_match():
@@ -171,6 +172,8 @@ def test_bytes_take_a_pattern_of_bytes(lstm):
     model = CharNGram(order=2).fit([b"ab\xff", b"\xffa"])
     pattern = rb"[\x80-\xff].*"
     assert all(re.fullmatch(pattern, text) for text in model.sample(num_samples=20, matching=pattern))
+    assert model.sample(prime=bytearray(b"a"), matching=memoryview(b"ab\xff")) == b"ab\xff"
+    assert model.beam_search(2, prime=bytearray(b"a"), matching=b"ab\xff")[0][0] == b"b\xff"
     with pytest.raises(InvalidInputError, match="matching"):
         model.sample(matching="a")
     with pytest.raises(InvalidInputError, match="matching"):

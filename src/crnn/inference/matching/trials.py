@@ -162,14 +162,19 @@ def checked_controls(vocabulary: Vocabulary, options: SamplingOptions) -> Sampli
 def checked_pattern(pattern: Any, vocabulary: Vocabulary) -> Any:
     """Return a pattern after checking that it is of the vocabulary's kind."""
     vocabulary.check_kind(pattern.pattern if isinstance(pattern, re.Pattern) else pattern, "matching")
-    return pattern if isinstance(pattern, str | re.Pattern) else bytes(pattern)
+    return pattern if isinstance(pattern, re.Pattern) else _as_key(pattern)
+
+
+def _as_key(text: Any) -> str | bytes:
+    """Return a text that cannot change, unlike a bytearray."""
+    return text if isinstance(text, str) else bytes(text)
 
 
 def trials_of(
     owner: Any, network: InferenceNetwork, vocabulary: Vocabulary, pattern: Any, prime: Any, controls: SamplingControls
 ) -> Trials:
     """Return the sampler of texts that match a pattern; it is kept with its owner, the model."""
-    bias, pattern = controls.bias, checked_pattern(pattern, vocabulary)
+    bias, pattern, prime = controls.bias, checked_pattern(pattern, vocabulary), _as_key(prime)
     key = pattern, prime, controls.numbers["temperature"], None if bias is None else bias.tobytes()
 
     def made() -> Trials:
@@ -186,7 +191,7 @@ def trials_of(
 
 def guide_of(owner: Any, network: InferenceNetwork, vocabulary: Vocabulary, pattern: Any, prime: Any) -> Guide:
     """Return the guide of a search for the most probable matches; it is kept with its owner, the model."""
-    pattern = checked_pattern(pattern, vocabulary)
+    pattern, prime = checked_pattern(pattern, vocabulary), _as_key(prime)
 
     def made() -> Guide:
         goal, lookahead = Goal.of(pattern, vocabulary, document_head(prime, vocabulary)), None
@@ -230,9 +235,9 @@ def match_probability(trials: Trials, length: int | None, n_threads: int | None)
     """Return the probability of a match, for a text of at most `length` symbols if given."""
     if (exact := exact_probability(trials, length)) is not None:
         return MatchProbability(exact, exact, exact)
-    successes, bits, step = 0, root(0), 1 << 10
+    successes, bits, step, n = 0, root(0), 1 << 10, MAX_LENGTH if length is None else length
     for first in range(0, ESTIMATE_TRIALS, step):
-        successes += len(_succeeded(trials, bits, range(first, first + step), length or MAX_LENGTH, n_threads).lengths)
+        successes += len(_succeeded(trials, bits, range(first, first + step), n, n_threads).lengths)
     lower = trials.lower if length is None else 0.0
     estimate = trials.upper * successes / ESTIMATE_TRIALS
     return MatchProbability(min(max(estimate, lower), trials.upper), lower, trials.upper)
