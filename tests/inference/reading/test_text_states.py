@@ -222,6 +222,9 @@ def test_refuses_wrong_seeds_and_indices(documents):
         states[2]
     with pytest.raises(IndexError, match="is out of bounds"):
         states[-(2**63)]
+    for which in (True, [[0]]):
+        with pytest.raises(IndexError, match="too many indices"):
+            states[which]
     with pytest.raises(InvalidInputError, match="has no end"):
         MODELS["tanh"]().start([""]).end()
     with pytest.raises(InvalidInputError, match=r"^prime\[1\] contains 'z'"):
@@ -238,7 +241,8 @@ def test_masks_slices_and_no_sessions(documents):
     states, single = documents.start(["", "", ""]), [documents.start() for _ in range(3)]
     states.feed(["a", "b"], which=[True, False, True])
     states.feed(("c",), which=slice(1, 2))
-    for state, piece in zip(single, "acb", strict=True):
+    states.feed(["b", "a"], which=slice(None, None, -2))
+    for state, piece in zip(single, ["aa", "c", "bb"], strict=True):
         state.feed(piece)
     assert bits(states) == bits(single)
     assert states.feed([], which=[]).shape == (0,)

@@ -257,6 +257,8 @@ class TextStates:
     def __getitem__(self, which: Any) -> TextState | TextStates:
         """Return a copy of one session as a `TextState`, or of several, in this order; an index may occur twice."""
         sessions, i = self._settled(), np.arange(len(self))[_index(which)]  # IndexError, as of a list
+        if i.ndim > 1:
+            raise IndexError("too many indices: name sessions by a list of one dimension, such as [3]")
         state = self._network.select(sessions.state, np.atleast_1d(i))
         seen, sums = sessions.seen[i], sessions.sums[:, i]
         if i.ndim:
@@ -276,7 +278,7 @@ class TextStates:
         if which is None:
             return np.arange(N)
         try:
-            indices: Indices = np.arange(N)[_index(which)]
+            indices: Indices = np.asarray(np.arange(N)[_index(which)], order="C")  # of a slice, a view
         except (IndexError, TypeError, ValueError) as error:
             raise InvalidInputError(f"which is invalid for {N} sessions: {error}.", argument="which") from None
         if indices.ndim != 1:
