@@ -185,6 +185,7 @@ def test_detector_accepts_any_collection_of_texts(tmp_path):
     assert masked.predict(["kano"]) == -1
     as_bytes = detector_of().fit([text.encode() for text in texts])
     assert as_bytes.predict([b"kanomi", b"xyz"]).tolist() == [1, -1]
+    assert type(as_bytes.explain(memoryview(b"xyz")).text) is bytes
     model = counts().fit(texts)
     path.write_bytes(b"kano\n\xff\nmi\n")
     with pytest.warns(UserWarning, match="set by 2 calibration texts"):

@@ -506,6 +506,7 @@ class AnomalyDetector(Estimator):
         learned, n = self._fitted("explain"), checked_int("n_alternatives", n_alternatives, 0)
         model = learned.model
         reading = explained(model.vocabulary_, model.start(), text, n)
+        text = text if isinstance(text, str) else bytes(text)
         (score,) = learned.scores([text], "replace").tolist()
         return Explanation(text, score, not score >= learned.calibration.offset, *reading, learned.reduce)
 

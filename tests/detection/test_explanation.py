@@ -47,4 +47,4 @@ def test_explanation_as_text():
     assert rest[:2] == [r"'x\ny'", "at 2: 'y' has inf nats; expected 'a' (0.50), the end (0.25)"]
     many = Explanation("abcde", -1, False, list("abcde"), np.arange(5.0), [[("a", 0.5)]] * 5)
     assert [line[:5] for line in str(many).splitlines()[3:]] == ["at 4:", "at 3:", "at 2:"]
-    assert str(Explanation("", -0.5, True, [], np.array([]), [])) == "anomaly, score -0.50\n''"
+    assert str(Explanation("", -0.5, True, [], np.array([]), [], "mean")) == "anomaly, score -0.50\n''"

@@ -59,7 +59,7 @@ class Explanation(NamedTuple):
 
     def __str__(self) -> str:
         lines = [f"{'anomaly' if self.is_anomaly else 'normal'}, score {self.score:.2f}"]
-        if self.reduce != "min":
+        if self.reduce != "min" and self.symbols:
             mean, what = self.surprisal.mean(), "scaled sum" if self.reduce == "scaled" else self.reduce
             lines[0] += f", the {what} of {len(self.symbols)} symbols of {mean:.1f} nats on average"
         places = np.argsort(-self.surprisal, kind="stable")[:SHOWN].tolist()

@@ -87,7 +87,7 @@ def test_a_mixture_and_an_int8_network_restore(network):
 def test_restoring_takes_a_label():
     model = CharRNN(13, max_steps=500, optimizer="adam", learning_rate=0.01, random_state=0)
     model.fit(["aba", "acc"] * 20, labels=["b", "c"] * 20)
-    assert [model.restore("a__", gaps="_", label=label) for label in "bc"] == ["aba", "acc"]
+    assert [model.restore("a__", gaps=np.str_("_"), label=label) for label in "bc"] == ["aba", "acc"]
 
 
 def test_bytes_are_restored():

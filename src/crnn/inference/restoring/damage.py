@@ -34,7 +34,7 @@ class Damage(NamedTuple):
         """Return the damage if the arguments are valid, and ask for what a model of these symbols can restore."""
         rate = 0.0 if typos is None else checked_float("typos", typos, above=0, below=1)
         of_bytes = vocabulary.kind == "bytes"
-        if gaps is not None and (type(gaps) is not (bytes if of_bytes else str) or len(gaps) != 1):
+        if gaps is not None and (not isinstance(gaps, bytes if of_bytes else str) or len(gaps) != 1):
             kind = "bytes of length 1" if of_bytes else "a str of one character"
             raise InvalidInputError(f"gaps is {short_repr(gaps)}, but must be {kind}, which marks an unknown symbol")
         damage = cls(
