@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 from pathlib import Path
 
@@ -202,6 +203,19 @@ def test_invalid_arguments_change_nothing(arguments, parameters, message):
     assert model.classes_.tolist() == [3, 4]
 
 
+@pytest.mark.parametrize("parameters", [{"class_weight": "equal"}, {"min_steps": 0.5}])
+def test_refuses_to_save_what_could_not_be_loaded(parameters):
+    model = TextClassifier(counts()).fit(X, Y).set_params(**parameters)
+    with pytest.raises(InvalidInputError, match=next(iter(parameters))):
+        model.save(io.BytesIO())
+
+
+@pytest.mark.parametrize("weights", [None, [0.0]])
+def test_refuses_the_score_of_no_text(model, weights):
+    with pytest.raises(InvalidInputError, match=r"^X has no text with a weight above 0"):
+        model.score(["bob"][: len(weights or [])], ["m"][: len(weights or [])], weights)
+
+
 def test_unfitted_classifier_names_the_call():
     with pytest.raises(NotFittedError, match=r"not fitted yet. Call fit, or load a model, before predict.$"):
         small().predict(["a"])
@@ -357,6 +371,16 @@ def test_weights_come_from_held_out_texts():
     assert model.models_[1]["forward"].score_samples(["ab"], labels="a") == network.score_samples(["ab"], labels="a")
     everything = counts().fit(texts, labels=y)  # counts learn the held-out texts, too
     assert model.models_[0]["forward"].score_samples(["ab"], labels="a") == everything.score_samples(["ab"], labels="a")
+
+
+def test_held_out_texts_have_no_characters_of_their_own_if_a_model_could_not_read_them():
+    texts, y = many()
+    learned, held = ClassData.checked(texts, y).held_out()
+    texts[texts.index(held.texts[0])] = "é"
+    moved, rest = ClassData.checked(texts, y).held_out(known=True)
+    assert moved.texts.count("é") == 1
+    assert (len(moved.texts), len(rest.texts)) == (len(learned.texts) + 1, len(held.texts) - 1)
+    assert TextClassifier([counts(min_count=1), counts(order=2)]).fit(texts, y).predict(["é"])[0] in y
 
 
 def test_the_posterior_of_a_list_weighs_its_models():

@@ -30,6 +30,7 @@ from .inference.strings import TextBlock
 from .mixture import file_of, models_of
 from .parameters.checks import FilePath, checked_bool, checked_choice, checked_float, checked_int, checked_threads
 from .parameters.settings import checked_parameter, rounds_operands
+from .text.sources.labels import Labeled
 from .text.symbols.codes import Text
 from .text.symbols.vocabulary import Vocabulary
 from .training.loop.exclusive import ExclusiveUse, begin_use
@@ -201,7 +202,8 @@ class TextClassifier(Estimator):
             begin_use(self, stop)
             bases, directions, data = self._bases(), self._checked_directions(), ClassData.checked(X, y, sample_weight)
             prior = class_prior(data.labeled, self.class_weight, sample_weight)
-            parts = data.held_out() if len(bases) > 1 else None
+            known = any(base.min_count == 1 for base in bases)
+            parts = data.held_out(known=known) if len(bases) > 1 else None
             learned = data if parts is None else parts[0]
             models, weights = [dict[str, Model]() for _ in bases], np.full(len(bases), 1 / len(bases))
             left = len(directions) * sum(isinstance(base, CharRNN) for base in bases)
@@ -506,8 +508,8 @@ class TextClassifier(Estimator):
 
         Raises
         ------
-        NotFittedError, ModelFileError, OSError
-            As for `CharRNN.save`.
+        NotFittedError, ValueError, ModelFileError, OSError
+            As for `CharRNN.save`; if `class_weight` or `min_steps` is invalid.
 
         Examples
         --------
@@ -522,6 +524,8 @@ class TextClassifier(Estimator):
         True
         """
         models, own = self._fitted("save"), {name: getattr(self, name) for name in OWN}
+        class_prior(Labeled(self.classes_, np.arange(len(self.classes_))), self.class_weight)  # a file must be readable
+        own["min_steps"] = checked_int("min_steps", self.min_steps, 0)
         members = [model for of_each in models for model in of_each.values()]
         parts = [file_of(model, i, training_state=False) for i, model in enumerate(members)]
         listed = self.estimator is None or isinstance(self.estimator, list)

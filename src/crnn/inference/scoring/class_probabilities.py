@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...errors import InvalidInputError
 from ...model.labeled import state_of_label
 from ...model.state import ModelState
 from ...parameters.checks import checked_sample_weights
@@ -27,7 +28,9 @@ def accuracy(predicted: Array, y: ArrayLike, sample_weight: ArrayLike | None = N
     """Return the weighted share of correct labels."""
     given = checked_labels(y, len(predicted), name="y")
     right = given.labels[given.numbers] == predicted
-    weights = None if sample_weight is None else checked_sample_weights(sample_weight, len(predicted))
+    weights = np.ones(len(right)) if sample_weight is None else checked_sample_weights(sample_weight, len(right))
+    if not weights.sum() > 0:
+        raise InvalidInputError("X has no text with a weight above 0. Pass at least one.", argument="X")
     return float(np.average(right, weights=weights))
 
 
