@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -204,10 +205,12 @@ def test_texts_that_all_occur_again_warn():
         detector_of().fit(words(1000) * 9 + words(500) * 4)
 
 
-def test_default_detector_chooses_a_model(capsys):
+def test_default_detector_chooses_a_model(capsys, monkeypatch):
+    monkeypatch.setattr(anomaly_detector, "available_bytes", lambda: None)
     detector = AnomalyDetector(contamination=0.05, max_seconds=1, random_state=0, verbose=1).fit(words(3000))
     assert detector.estimator is None
-    assert isinstance(detector.estimator_, CharRNN | CharNGram | Mixture)
+    model = detector.estimator_
+    assert (model.order_, model.min_count, model.max_memory) == (12, 2, 10**9)
     assert detector.predict(["kanomi", "xyzxyz", "kanomi\N{SNOWMAN}\N{SNOWMAN}"]).tolist() == [1, -1, -1]
     shown = capsys.readouterr().err
     assert "a character to score" in shown
@@ -256,6 +259,14 @@ def test_the_reduction_suits_the_texts(capsys):
         assert detector.calibrate(iter(texts[:600])).reduce_ == chosen
         assert detector.n_calibration_ == len(texts[:600])
     assert "the scaled sum of " in str(detector_of().fit(names).explain("xyz"))
+
+
+@pytest.mark.parametrize(("length", "nats", "chosen"), [
+    (64, 0.8, "scaled"), (65, 0.8, "min"), (3, 0.71, "scaled"), (3, 0.7, "min"),
+])  # fmt: skip
+def test_the_reduction_suits_short_unpredictable_texts(length, nats, chosen):
+    model = SimpleNamespace(score_samples=lambda texts, **how: np.full(len(texts), -nats))
+    assert anomaly_detector._chosen(None, model, ["a" * length] * 3) == chosen
 
 
 WRONG = [
@@ -390,6 +401,8 @@ def test_explain_finds_the_odd_place():
     assert explanation.is_anomaly
     assert explanation.score == pytest.approx(-explanation.surprisal.max())
     assert len(explanation.alternatives[4]) == 3
+    assert detector.explain("ka", n_alternatives=0).alternatives == [[], [], []]
+    assert [len(best) for best in detector.explain("ka").alternatives] == [2, 2, 2]
     assert "\nkanoxmiru\n    ^\nat 4: 'x'" in str(explanation)
     with pytest.raises(InvalidInputError, match="n_alternatives"):
         detector.explain("ka", n_alternatives=-1)
@@ -474,6 +487,7 @@ def test_what_partial_fit_refuses_and_warns_of():
         with pytest.raises(InvalidInputError):
             detector.partial_fit(wrong)
     assert detector._learned is before
+    detector.partial_fit([*words(99, 1), "no?"])  # not more than one in a hundred
     with pytest.warns(UserWarning, match="a fraction of 0.5 of the texts has characters .* unknown, such as|does not"):
         detector.partial_fit([*words(1000, 2), *(f"{word}?" for word in words(1000, 3))])
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crnn import InvalidInputError, Lines
-from crnn.detection.clean_texts import CleanTexts, iterable_of_texts
+from crnn.detection.clean_texts import CleanTexts, Split, _without_copies, held_out, iterable_of_texts
 
 
 def rng():
@@ -68,6 +68,29 @@ def test_texts_that_repeat_by_themselves_count_each_time():
     texts = [f"word {i}" for i, n in enumerate(counts.tolist()) for _ in range(n)]
     split = CleanTexts(texts, rng()).split(0.25, rng())
     assert len(split.train) + split.weights.sum() == len(texts)
+
+
+@pytest.mark.parametrize(("given", "expected"), [
+    ([2] * 20, [1] * 20),
+    ([2] * 19, [2] * 19),  # too few
+    ([2] * 20 + [1] * 39, [1] * 59),
+    ([2] * 20 + [1] * 40, [2] * 20 + [1] * 40),  # half of the texts do not repeat
+    ([2] * 18 + [3] * 2, [1] * 18 + [2] * 2),
+    ([2] * 17 + [3] * 3, [2] * 17 + [3] * 3),  # more than a tenth have an odd number
+    ([1500] * 20, [3] * 20),
+])  # fmt: skip
+def test_copies_need_many_equal_numbers(given, expected):
+    assert _without_copies(np.array(given)).tolist() == expected
+
+
+@pytest.mark.parametrize(("n", "kept"), [
+    (2, ["ab", "ef"]), (3, ["ab", "cd", "ef"]), (5, ["ab", "cd", "ef", "old"]), (6, ["ab", "cd", "ef", "old", "older"]),
+])  # fmt: skip
+def test_the_newest_held_out_texts_are_kept(n, kept, monkeypatch):
+    split, older = Split([], ["ab", "cd", "ef"], np.ones(3), False), (("old", 2), ("older", 1))
+    assert [text for text, _ in held_out(split, older, n)] == kept
+    monkeypatch.setattr("crnn.detection.clean_texts.MAX_HELD", 6)  # symbols and ends
+    assert len(held_out(split, older, n)) == 2
 
 
 def test_texts_that_all_repeat_are_told():

@@ -96,7 +96,11 @@ def changed(**values):
         (changed(scored_by=["min"]), "reduce must be"),
         (changed(offset=0.5), "offset must be"),
         (changed(offset=-float("inf")), "offset must be"),
-        (changed(n_texts=0), "n_texts must be"),
+        (changed(n_texts=0.5), "n_texts must be"),
+        (changed(rank=0.5), "rank must be"),
+        (changed(held=[["a", 0]]), "held must contain texts with their numbers of occurrences"),
+        (changed(held=[["a", 1, 1]]), "held must contain"),
+        (changed(held=[[1, 1]]), "held must contain"),
         (changed(rank="1"), "rank must be"),
         (changed(rank=1e6), "its rank exceeds its n_texts"),
         (changed(chosen=1), "chosen must be True or False"),
@@ -107,7 +111,8 @@ def changed(**values):
     ],
 )
 def test_a_crafted_entry_is_refused(content, entry, message):
-    assert AnomalyDetector.load(resealed(content, lambda text: text)).contamination == 0.1
+    extreme = {"contamination": 0.5, "offset": 0.0, "n_texts": 1.0, "rank": 1.0, "verbose": 0}
+    assert AnomalyDetector.load(resealed(content, changed(**extreme))).contamination == 0.5
     with pytest.raises(ModelFileError, match=message):
         AnomalyDetector.load(resealed(content, entry))
 

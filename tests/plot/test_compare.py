@@ -25,6 +25,8 @@ def test_compare_by_kind(fixed):
     assert [text.get_text() for text in ax.texts] == [f" {width:.2f}" for row in widths(ax) for width in row]
     assert in_legend(ax) == ["first", "other"]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("bits per character (lower is better)", "kind (share of the text)")
+    assert ax.margins()[0] == 0.1  # room for the numbers
+    np.testing.assert_allclose(ax.figure.get_size_inches(), [7, 4.484])
 
 
 def test_bars_are_centered_on_their_label(abc):
@@ -33,7 +35,7 @@ def test_bars_are_centered_on_their_label(abc):
     centers = np.array([[bar.get_y() + bar.get_height() / 2 for bar in bars] for bars in ax.containers])
     np.testing.assert_allclose(centers.mean(axis=0), ax.get_yticks(), atol=1e-12)
     np.testing.assert_allclose(np.diff(centers, axis=0), ax.containers[0][0].get_height())  # none covers another
-    assert ax.containers[0][0].get_height() * 3 < 1
+    assert ax.containers[0][0].get_height() * 3 == pytest.approx(0.8)
     assert len({bars[0].get_facecolor() for bars in ax.containers}) == 3
     labels = [label.get_text() for label in ax.get_yticklabels()]
     assert labels == ["all (100%)", "first letter of a word (50%)", "second letter (25%)", "line end (25%)"]
@@ -48,6 +50,8 @@ def test_compare_by_position(abc):
     assert ax.get_legend().get_title().get_text() == "mean over the text"
     labels = ("position in the text (characters)", "bits per character (lower is better)")
     assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_xscale()) == (*labels, "log")
+    assert (*ax.figure.get_size_inches(), line.get_markersize()) == (7, 4, 3)
+    assert {line.get_alpha() for line in ax.get_xgridlines()} == {0.25}
     looks = [(line.get_color(), line.get_linestyle()) for line in plot.compare([abc] * 7, "ab", by="position").lines]
     assert len(set(looks)) == 7  # all colors, and one more
 

@@ -36,7 +36,9 @@ def test_curve_and_where_it_vanishes(linear):
     assert (ax.get_xlabel(), ax.get_ylabel()) == labels
     assert list(curves["layer 0: h"].get_xdata()) == list(range(13))
     assert list(cross.get_ydata()) == [curves["layer 0: h"].get_ydata()[10]]
-    assert [text.get_text() for text in ax.texts] == ["k = 10"]
+    assert [(text.get_text(), text.xyann) for text in ax.texts] == [("k = 10", (6, 6))]
+    assert (cross.get_markersize(), cross.get_zorder(), *ax.figure.get_size_inches()) == (8, 3, 7, 4)
+    assert {line.get_alpha() for line in ax.get_xgridlines()} == {0.25}
     legend = [text.get_text() for text in ax.get_legend().get_texts()]
     assert legend == ["layer 0: h", "vanished: below 0.001 of its largest", "seq_length = 7"]
     (cross,) = (
@@ -76,6 +78,7 @@ def test_text_must_be_long_enough(linear):
         plot.gradient_flow(linear, "ab" * 22, max_distance=12)
     positions = plot.gradient_norms(linear, "ab" * 22 + "a", max_distance=12).positions
     assert positions.tolist() == list(range(13, 45))
+    assert plot.gradient_norms(linear, "aba", max_distance=1, n_positions=1).h.shape == (1, 1, 2)
 
 
 def test_a_gradient_of_zero_is_left_out_of_a_log_scale(blank):

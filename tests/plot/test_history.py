@@ -45,6 +45,10 @@ def test_history_of_losses(trained):
     assert drawn["_lowest"] == [[20], [2.75]]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("step", "loss (nats per character)")
     assert in_legend(ax) == ["training", "validation (lowest: 2.750)"]
+    looks = [(line.get_linewidth(), line.get_markersize(), line.get_alpha()) for line in ax.lines]
+    assert looks == [(1.2, 6, 0.55), (1.5, 3, None), (1.5, 11, None)]
+    assert {line.get_alpha() for line in ax.get_xgridlines()} == {0.25}
+    assert tuple(ax.figure.get_size_inches()) == (7, 4)
 
 
 @pytest.mark.parametrize(("x", "places"), [("seconds", [1, 2, 3, 3.5]), ("epoch", [0.5, 1, 1.5, 1.75])])
@@ -52,6 +56,12 @@ def test_history_by_time_continues_from_call_to_call(trained, x, places):
     ax = plot.history(trained, x=x)
     assert lines(ax)["training"] == [places, [3.0, 2.5, 2.0, 1.5]]
     assert ax.get_xlabel() == x
+
+
+def test_records_of_the_same_moment_are_of_one_call(blank):
+    model = blank("ab")
+    model.history_[:] = [record(1, 1.0, 3.0), record(2, 1.0, 2.0)]
+    np.testing.assert_equal(lines(plot.history(model, x="seconds"))["training"], [[1, NAN, 1], [3, NAN, 2]])
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """The path of the hidden state: its points, axes and characters."""
 
-import sys
-
 import numpy as np
 import pytest
 
@@ -35,6 +33,10 @@ def test_path_of_the_states(letters_seen):
     shown = [text.get_position() for text in ax.texts]
     np.testing.assert_allclose(shown, points)  # each character is where its state is
     assert [text.get_color() for text in ax.texts] == ["white"] * 3 + ["black"] * 3  # on viridis, from dark to light
+    path, dots, letter = ax.lines[0], ax.collections[0], ax.texts[0]
+    assert (path.get_linewidth(), path.get_alpha(), *dots.get_sizes()) == (0.5, 0.35, 80)
+    assert (path.get_zorder(), dots.get_zorder(), letter.get_zorder(), letter.get_clip_on()) == (1, 2, 3, True)
+    assert tuple(ax.figure.get_size_inches()) == (7, 5.5)
 
 
 def test_states_of_a_layer():
@@ -50,10 +52,10 @@ def test_states_of_a_layer():
     np.testing.assert_allclose(path(), path(layer=2))
 
 
-def test_characters_are_written_up_to_a_limit(letters_seen, monkeypatch):
-    monkeypatch.setattr(sys.modules["crnn.plot.states"], "MAX_LABELS", 5)
-    assert len(plot.states(letters_seen, "ab ab").texts) == 5
-    assert not plot.states(letters_seen, "ab aba").texts
+def test_characters_are_written_up_to_a_limit(letters_seen):
+    assert len(plot.states(letters_seen, "ab " * 100).texts) == 300
+    many = plot.states(letters_seen, "ab " * 100 + "a")
+    assert (len(many.texts), *many.collections[0].get_sizes()) == (0, 18)
 
 
 def test_states_of_one_unit_and_of_many_characters():

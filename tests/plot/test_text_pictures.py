@@ -5,7 +5,7 @@ import pytest
 from matplotlib import pyplot
 
 from crnn import CharRNN, InvalidInputError, plot
-from crnn.plot.text_grid import figure_size
+from crnn.plot.text_grid import font_size
 from crnn.plot.unit_search import correlations
 
 
@@ -25,6 +25,8 @@ def test_surprisal_in_bits(abc):
     assert ax.images[0].get_clim() == (0, 8)
     assert (ax.get_xlim()[0], ax.get_ylim()[1]) == (-0.5, -0.5)  # the first cell is in the upper left corner
     assert (*ax.get_xticks(), *ax.get_yticks()) == ()
+    assert {spine.get_visible() for spine in ax.spines.values()} == {False}
+    assert {text.get_clip_on() for text in ax.texts} == {True}
     assert ax.get_title(loc="left") == "2.00 bits per character"
     assert color_bar(ax) == ("surprisal (bits)", "neither")
 
@@ -34,7 +36,7 @@ def color_bar(ax):
 
 
 def test_more_bits_than_the_strongest_color_are_pointed_out(abc):
-    for max_bits, extend in ((3, "neither"), (2.5, "max")):
+    for max_bits, extend in ((3, "neither"), (2.5, "max"), (0.001, "max"), (1e9, "neither")):
         ax = plot.surprisal(abc, "abc", max_bits=max_bits)
         assert ax.images[0].get_clim() == (0, max_bits)
         assert color_bar(ax) == ("surprisal (bits)", extend)
@@ -99,9 +101,9 @@ def test_the_text_above_the_guesses_has_the_color_of_text(fixed, style, color):
         )
 
 
-def test_as_many_guesses_as_there_are_symbols(abc):
+def test_as_many_guesses_as_there_are_symbols_and_five_by_default(abc, blank):
+    assert numbers(plot.probabilities(blank("abcdefg"), "a")).shape == (6, 1)
     assert numbers(plot.probabilities(abc, "a", n=9)).shape == (5, 1)
-    assert numbers(plot.probabilities(abc, "a")).shape == (5, 1)
 
 
 def test_a_space_among_the_guesses_is_visible(letters_seen):
@@ -115,6 +117,8 @@ def test_a_space_among_the_guesses_is_visible(letters_seen):
 def test_right_guesses_are_framed(abc):
     ax = plot.probabilities(abc, "aba\nc", n=3)
     frames = [(*patch.get_xy(), patch.get_width(), patch.get_height()) for patch in ax.patches]
+    assert {(patch.get_linewidth(), patch.get_fill()) for patch in ax.patches} == {(1.2, False)}
+    assert ax.yaxis.get_major_ticks()[0].tick1line.get_markersize() == 0
     # b, a and the line end; c is not among the three.
     assert frames == [(-0.5, 1.5, 1, 1), (0.5, 0.5, 1, 1), (1.5, 2.5, 1, 1)]
 
@@ -128,7 +132,15 @@ def test_the_end_of_a_document_is_among_the_guesses(blank):
 
 def test_the_figure_is_as_wide_as_a_text_longer_than_its_titles(letters_seen):
     ax = plot.neurons(letters_seen, "ab" * 40, units=[0], width=80)
-    assert ax.figure.get_figwidth() == figure_size(2, 80)[0]
+    np.testing.assert_allclose(ax.figure.get_size_inches(), [11.4, 2.07])
+
+
+@pytest.mark.parametrize(("rows", "columns", "points"), [
+    (1, 1, 10), (10, 100, 7.68), (50, 30, 4.26667), (500, 1, 3),
+])  # fmt: skip
+def test_letters_fit_their_cells(rows, columns, points):
+    ax = pyplot.figure(figsize=(8, 4), dpi=100).add_axes((0, 0, 1, 1))
+    assert font_size(ax, rows, columns) == pytest.approx(points)
 
 
 def test_activations_of_units(letters_seen):
@@ -140,6 +152,7 @@ def test_activations_of_units(letters_seen):
     assert (cells[0, -0.5], cells[4, -0.5]) == ("layer 0, unit 0", "layer 0, unit 1")
     assert (cells[1, 1], cells[2, 0], cells[5, 1]) == ("b", "b", "b")
     assert color_bar(ax) == ("activation", "neither")
+    assert ax.images[0].colorbar.get_ticks().tolist() == [-1, 0, 1]
     assert ax.images[0].get_clim() == (-1, 1)
 
 
@@ -192,5 +205,6 @@ def test_refuses_texts_that_no_unit_follows(abc, units):
 
 
 def test_refuses_too_little_text_to_choose_units(letters_seen):
-    with pytest.raises(InvalidInputError, match="text has 2 symbols"):
-        plot.neurons(letters_seen, "ab")
+    with pytest.raises(InvalidInputError, match="text has 19 symbols"):
+        plot.neurons(letters_seen, "ab " * 6 + "a")
+    plot.neurons(letters_seen, "ab " * 6 + "ab")

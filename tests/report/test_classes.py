@@ -9,7 +9,7 @@ from examples import classifier_of
 from crnn import CharRNN
 from crnn.errors import InvalidInputError
 from crnn.report import classes
-from crnn.report.classes import class_tables, labeled_texts
+from crnn.report.classes import _groups, class_tables, labeled_texts
 from crnn.report.report_file import subject_of
 
 
@@ -68,9 +68,10 @@ def test_long_texts_and_full_cells_are_shortened():
     assert tables["note"] == "The classifier is right for 28.0% of all 25 texts."
 
 
-def test_every_class_gets_a_row(monkeypatch):
-    monkeypatch.setattr(classes, "MAX_CLASSES", 3)
-    assert tables_of()["names"] == ["a", "b", "c"]
+@pytest.mark.parametrize("n", [40, 41])
+def test_up_to_forty_classes_get_a_row_each(n):
+    names, _ = _groups(np.arange(n), np.arange(n))
+    assert (len(names), names[-1]) == (40, "39" if n == 40 else "(others)")
 
 
 def test_rare_classes_share_a_row(monkeypatch):
@@ -88,6 +89,9 @@ def test_only_the_first_of_many_texts_are_classified(monkeypatch):
     part = labeled_texts(Fixed(), TEXTS, LABELS)
     assert part.texts == TEXTS[:2]
     assert part.described == "the first 2 texts"
+    monkeypatch.undo()
+    monkeypatch.setattr(classes, "WORK", 0)
+    assert labeled_texts(Fixed(), ["a"] * 1001, ["a"] * 1001).described == "the first 1,000 texts"
 
 
 @pytest.mark.parametrize(

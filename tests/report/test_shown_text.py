@@ -54,18 +54,16 @@ def test_many_documents_are_cut(monkeypatch):
     assert text_part(model, ["abcabcabc"]).described == "all 1 documents, 9 characters"
 
 
-def test_the_view_says_how_much_it_shows(monkeypatch):
-    monkeypatch.setattr(shown_text, "SHOWN", 5)
-    monkeypatch.setattr(shown_text, "NEURONS", 3)
+def test_the_view_says_how_much_it_shows():
     model = random_language_model("abc")
-    part = text_part(model, "abcabc")
+    part = text_part(model, "abc" * 1334)
     view = text_view(model, part)
-    assert view["codes"] == [97, 98, 99, 97, 98]
-    assert view["note"].startswith("The first 5 symbols are shown (")
-    assert view["note"].endswith("The overview's figure is for all 6 characters.")
-    assert len(view["guesses"]) == 5 * 3 * 2
+    assert view["codes"] == ([97, 98, 99] * 1334)[:4000]
+    assert view["note"].startswith("The first 4,000 symbols are shown (")
+    assert view["note"].endswith("The overview's figure is for all 4,002 characters.")
+    assert len(view["guesses"]) == 4000 * 3 * 2
     assert all(isinstance(value, int) and 0 <= value <= 1000 for value in view["guesses"])  # ids and thousandths
-    assert part.neurons(model.vocabulary_) == {"ids": [0, 1, 2], "codes": [97, 98, 99]}
+    assert part.neurons(model.vocabulary_) == {"ids": ([0, 1, 2] * 667)[:2000], "codes": ([97, 98, 99] * 667)[:2000]}
 
 
 def test_view_marks_document_ends():

@@ -50,7 +50,7 @@ def labeled_texts(classifier: TextClassifier, texts: Any, labels: ArrayLike) -> 
     models = [model for of_each in classifier.models_ for model in of_each.values()]
     networks = [model for model in models if isinstance(model, CharRNN)]
     size = sum(array.size for network in networks for array in network.params_.values())
-    limit = WORK / (max(size, 1) * len(classes))
+    limit = WORK / (size * len(classes))
     n = max(MIN_TEXTS, int(np.searchsorted(np.cumsum([len(text) + 1 for text in whole]), limit)))
     described = f"{'the first' if n < len(whole) else 'all'} {min(n, len(whole)):,} texts"
     return LabeledTexts(whole[:n], numbers[:n], described)

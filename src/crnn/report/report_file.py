@@ -33,7 +33,7 @@ SEARCHED = 6_000  # symbols of the text
 ROWS = 15
 MAX_LENGTH = 200  # characters shown of a document
 MAX_RECORDS = 400  # plotted training records
-MAX_REPR = 200  # characters shown of the vocabulary
+MAX_COPY = 200  # characters shown of the longest copy
 CURVES = {"training": "train_loss", "validation": "validation_loss", "rate": "learning_rate", "norm": "gradient_norm"}
 LOSSES = ("training", "validation")
 SHOWN = 20  # classes listed by name
@@ -196,7 +196,7 @@ def longest_copy(drawn: list[dict[str, Any]], part: TextPart) -> list[tuple[str,
     texts = [sample["text"] for sample in drawn] if isinstance(part.measured, str) else texts
     copies = longest_copies(texts, part.measured)
     copy, text = max(zip(copies, texts, strict=True), key=lambda pair: pair[0].length)
-    passage = text[copy.start : copy.start + copy.length][:MAX_REPR]
+    passage = text[copy.start : copy.start + copy.length][:MAX_COPY]
     return [("longest copy", f"{copy.length:,} characters of a sample occur in {part.described}: {passage!r}")]
 
 
@@ -244,14 +244,13 @@ def _rows(model: CharRNN, documents: list[Any]) -> list[dict[str, Any]]:
 def facts(model: CharRNN, part: TextPart) -> list[tuple[str, str]]:
     """Return names and values that describe a model."""
     symbols = model.vocabulary_
-    shown = repr(symbols)
     loss = model.bits_per_char(part.measured, exact=part.exact)
     seen = "a sample of its own" if part.own else part.described
     steps = f"{model.n_steps_:,} steps of {model.batch_size} x {model.seq_length} {symbols.kind}"
     return [
         ("network", described(model.get_params())),
         ("weights", f"{sum(array.size for array in model.params_.values()):,}"),
-        ("vocabulary", shown if len(shown) <= MAX_REPR else f"{shown[:MAX_REPR]} …"),
+        ("vocabulary", repr(symbols)),
         *([("trained", steps)] if model.n_steps_ else []),  # omitted for an untrained model, and for one label's model
         ("bits per symbol", f"{loss:.3f}, perplexity {2 ** min(loss, 1000):.2f}, on {seen}"),
         ("parameters", repr(model)),

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crnn import InvalidInputError
@@ -50,6 +50,8 @@ def accepts(found, text, symbols):
 
 @settings(max_examples=150)
 @given(patterns)
+@example(r"\B")
+@example(r"(?a:\w)")
 def test_every_construct_matches_re(pattern):
     try:
         whole = re.compile(pattern)
@@ -121,3 +123,7 @@ def test_a_limit_on_states_is_not_exceeded(monkeypatch):
     assert len(automaton("a{7}", ["a"]).table) == 8
     with pytest.raises(InvalidInputError, match="8 states"):
         automaton("a{8}", ["a"])
+    monkeypatch.setattr(module, "MAX_PLACES", 4)  # before and after each symbol; a literal has no branch
+    automaton("aaa", ["a"])
+    with pytest.raises(InvalidInputError, match="8 states"):
+        automaton("aaaa", ["a"])

@@ -13,6 +13,7 @@ from scipy.stats import chi2
 from crnn import BOUNDARY, CharNGram, CharRNN, InvalidInputError, Mixture
 from crnn.inference.matching import prefix_tree, trials
 from crnn.inference.matching.trials import checked_controls, trials_of
+from crnn.inference.sampling.text_drawing import TextRequest
 
 NAMES = ["anna", "bob", "hanna", "ann", "nan", "bann", "hannah", "otto", "tina"] * 3
 LETTERS = sorted(set("".join(NAMES)))
@@ -222,6 +223,8 @@ def test_unknown_characters_occur_in_the_prime_alone():
     ({"matching": "a("}, "at position 1"),
     ({"matching": "a$"}, r"\\Z"),
     ({"matching": "Anna|Bob"}, "it has no 'A', 'B'"),
+    ({"matching": "123456"}, r"it has no '1', '2', '3', '4', '5'\."),
+    ({"matching": r"a\Ab"}, r"matches it\. Change the pattern\."),
     ({"matching": "an", "logit_bias": {"n": -math.inf}}, "logit_bias forbids"),
     ({"matching": "an", "logit_bias": {BOUNDARY: -math.inf}}, "forbids the end"),
 ])  # fmt: skip
@@ -323,6 +326,59 @@ def test_beams_of_running_text_end_at_the_first_match():
     assert all(re.fullmatch("[^.]*[.]", text) for text, _ in found)
     assert {" cat sat.", " end."} <= {text for text, _ in found}
     assert model.beam_search(3, matching="a?") == [("", 0.0)]
+    within = [[text for text, _ in model.beam_search(n, prime="the", matching="[^.]*[.]")] for n in (4, 5)]
+    assert [" end." in texts for texts in within] == [False, True]
+
+
+class Scripted:
+    """A sampler whose trials succeed with a letter a where `succeeds` says so."""
+
+    upper, lower = 0.5, 0.25
+
+    def __init__(self, succeeds):
+        self.succeeds, self.blocks = succeeds, []
+
+    def run(self, uniforms, n):
+        done, B = sum(self.blocks), len(uniforms.states)
+        self.blocks.append(B)
+        return np.zeros((B, n), np.int32), np.array([0 if self.succeeds(i) else -1 for i in range(done, done + B)])
+
+
+@pytest.mark.parametrize(("first", "length", "blocks", "message"), [
+    (None, 9, [64, 358, 1024], "only 0 of 5 .* in 1,446 trials: .* is probably below 0.001"),
+    (7, 9, [64, 143, 458, 1024, 1024], "only 1 of 5 .* in 2,713 trials: .* is about 0.0002"),
+    (None, 4096, [64, 256, 256, 256, 256], "only 0 of 5 .* in 1,088 trials"),
+])  # fmt: skip
+def test_blocks_of_trials_grow_up_to_a_limit(counts, first, length, blocks, message, monkeypatch):
+    monkeypatch.setattr(trials, "MAX_TRIALS", 1000)
+    sampler = Scripted(lambda i: i == first)
+    request = TextRequest(None, "", length, {}, "a*")
+    draw = trials.matching_drawer(sampler, counts.vocabulary_, request, 0, 1)
+    with pytest.raises(InvalidInputError, match=message):
+        draw(range(5))
+    assert sampler.blocks == blocks
+
+
+@pytest.mark.parametrize(("every", "length", "expected"), [
+    (4, None, (0.25, 0.25, 0.5)), (1, None, (0.5, 0.25, 0.5)), (2, None, (0.25, 0.25, 0.5)), (4, 9, (0.125, 0, 0.5)),
+])  # fmt: skip
+def test_an_estimate_is_the_rate_of_trials_within_its_bounds(every, length, expected):
+    sampler = Scripted(lambda i: i % every == 0)
+    assert trials.match_probability(sampler, length, 1) == expected
+    assert sampler.blocks == [1024] * 16
+
+
+@pytest.mark.parametrize(("pattern", "limits", "size"), [
+    (".*nn.*", {}, 8), ("[ab].{1,3}(a|b)", {}, 32), (".{3}", {}, 128), ("bob", {}, 4),
+    (".{3}", {"MAX_NUMBERS": 20 * (len(LETTERS) + 1)}, 20), (".{3}", {"MAX_STATE_BYTES": 20 * 2 * 4 * 7}, 20),
+])  # fmt: skip
+def test_the_tree_grows_until_half_of_the_trials_succeed(lstm, pattern, limits, size, monkeypatch):
+    for name, value in ({"SIZES": (8, 32, 128)} | limits).items():
+        monkeypatch.setattr(prefix_tree, name, value)
+    network, vocabulary = lstm._network("test", one_row=False)
+    goal = trials.Goal.of(pattern, vocabulary, "")
+    tree = prefix_tree.PrefixTree(network, goal, network.start(), checked_controls(vocabulary, {}))
+    assert len(tree._q) == size
 
 
 def test_refuses_texts_that_do_not_fit_in_memory():

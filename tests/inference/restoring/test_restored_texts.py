@@ -8,8 +8,10 @@ import math
 import numpy as np
 import pytest
 
-from crnn import CharNGram, CharRNN, InvalidInputError, Lines, Mixture
+from crnn import BOUNDARY, CharNGram, CharRNN, InvalidInputError, Lines, Mixture
 from crnn.inference.restoring import restored_texts
+from crnn.inference.restoring.damage import Damage
+from crnn.text.symbols.vocabulary import Vocabulary
 
 TEXT = "The function returns a list of strings. Été à la mer, déjà vu. " * 5
 NAMES = ["Anna", "Bob", "Eve", "Hannah", "anno"] * 3
@@ -157,6 +159,27 @@ def test_log_odds_of_a_gap_compare_all_symbols(network, monkeypatch):
     best = scores.pop(change.after)
     assert change[:4] == (0, 1, "_", text[0])
     assert change.log_odds == pytest.approx(best - np.logaddexp.reduce([*scores.values()]), abs=1e-9)
+
+
+@pytest.mark.parametrize("rest", [20, 47, 48, 49, 60])
+def test_log_odds_look_48_symbols_ahead(network, rest):
+    text, [change] = network.restore("b_" + ("nab" * 20)[:rest], gaps="_", changes=True)
+    scores = {}
+    for symbol in (symbol for symbol in network.vocabulary_ if symbol is not BOUNDARY):
+        state = network.start().feed("b" + symbol + text[2:50])
+        scores[symbol] = (state.end() if rest <= 48 else state).log_prob
+    best = scores.pop(change.after)
+    assert change.log_odds == pytest.approx(best - np.logaddexp.reduce([*scores.values()]), abs=1e-9)
+
+
+@pytest.mark.parametrize(("n", "gaps", "typos", "beams"), [
+    (20, None, None, 4), (20, None, 0.1, 16), (20, "_", None, 20), (3, "_", None, 4), (3, "_", 0.1, 16),
+    (4096, "_", None, 1024),
+])  # fmt: skip
+def test_default_beams(n, gaps, typos, beams):
+    vocabulary = Vocabulary(np.arange(0x4E00, 0x4E00 + n))
+    damage = Damage.check(vocabulary, case=True, accents=False, spaces=False, gaps=gaps, typos=typos)
+    assert damage.default_beams(vocabulary) == beams
 
 
 def test_log_odds_include_the_typos(network):
