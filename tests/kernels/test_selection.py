@@ -109,3 +109,24 @@ def test_refuses_logits_of_other_rows(shape):
     selection = Selection(np.zeros(1, np.int32), np.ones(1, np.intp), channel(), 3, None, 2, 9.0)
     with pytest.raises(ValueError, match="expected logits of 1 rows and 3 symbols"):
         selection.advance(np.zeros(shape), np.zeros((0, 3)))
+
+
+def ids(*symbols):
+    return np.array(symbols, np.int32)
+
+
+def test_insertions_that_cannot_be_among_the_best_are_not_read():
+    # Symbol 0 is the only candidate, and ends a text; 2 and 1 may be missing, which costs nothing.
+    tables = Channel(ids(0, 1), ids(1), ids(0), np.zeros(1), np.full(1, -np.inf), np.ones(1, np.uint8), ids(2, 1),
+                     np.zeros(2), np.ones(2, np.uint8), -np.inf)  # fmt: skip
+
+    def inserted(beams, *logits):
+        selection = Selection(ids(0), np.ones(1, np.intp), tables, 3, 0, beams, 10.0)
+        return selection, selection.insert(np.array([logits]))[1].tolist()
+
+    assert inserted(2, 0.0, -3.0, -20.0)[1] == [1]
+    assert inserted(1, 0.0, -3.0, -20.0)[1] == []  # not above the worst of the only beam
+    selection, symbols = inserted(2, -50.0, 0.0, -20.0)
+    assert symbols == [1]  # 2 is far below the best insertion, not below the candidate
+    selection.advance(np.array([[-50.0, 0.0, -20.0]]), np.array([[0.0, -9.0, -9.0]]))
+    assert not selection.insert(np.array([[0.0, -5.0, -20.0]]))[1].size  # the end is more probable
