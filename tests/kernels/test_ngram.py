@@ -447,6 +447,27 @@ def test_a_symbol_is_counted_over_a_base_only_with_slots_for_all_contexts(slots)
     assert ngrams.count(trie, ids(1), ids()) == (slots == 16)  # six are reserved, which may fill less than half
 
 
+def test_arrays_that_are_too_small_leave_a_trie_as_it_was():
+    def slots(n):
+        return np.empty((n, 2), np.int32)
+
+    base, rows = counted([[1, 2, 1, 2]], 2, 5, None).trie, [np.empty((3, 5)) for _ in range(2)]
+    trie, other = ngrams.Trie(2, 5, None, base), ngrams.Trie(2, 5, None, base)
+    for made in (trie, other):
+        made.grow(*arrays(), slots(16))
+    assert ngrams.count(trie, ids(1, 2, 1, 3), ids()) == 4  # three contexts of the base are copied
+    ngrams.rows_after(trie, ids(-1, 1, 2)[:, None], rows[0])
+    for bad in (slots(4), slots(0), np.empty((8, 3), np.int32)):
+        with pytest.raises(ValueError, match="as many rows as a power of 2 above 6, not"):
+            trie.grow(*arrays(), bad)
+    trie.grow(*arrays(), slots(8))
+    ngrams.rows_after(trie, ids(-1, 1, 2)[:, None], rows[1])
+    np.testing.assert_array_equal(*rows)
+    with pytest.raises(ValueError, match="too small"):
+        other.assign(trie, *arrays(1), slots(8))
+    assert other.edges == base.edges != trie.edges
+
+
 def test_outgrown_blocks_are_reused():
     trie = ngrams.Trie(2, 11)
     trie.grow(*arrays(50, trie.room_for_symbol[1] + 300))
@@ -469,7 +490,7 @@ def test_results_do_not_depend_on_old_contents_of_the_arrays():
     text = np.random.default_rng(6).integers(0, 5, 300).astype(np.int32)
     contexts, found = np.array([[a, b] for a in range(5) for b in range(5)], np.int32), []
     for value in (0, 7):
-        counted_now, unpacked_now = tries = ngrams.Trie(3, 5), ngrams.Trie(3, 5)
+        counted_now, unpacked_now = tries = ngrams.Trie(3, 5, 4), ngrams.Trie(3, 5)
         for trie in tries:
             trie.grow(*(np.full_like(array, value) for array in arrays(90, 1900)))
         assert ngrams.count(counted_now, text, ids()) == len(text)
