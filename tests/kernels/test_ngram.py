@@ -511,6 +511,9 @@ def test_a_context_is_made_only_with_room_for_all_that_it_may_need():
         before = trie.node_count
         ngrams.count(trie, ids(), ids(2))
         assert trie.node_count == before + made
+    trie.grow(*arrays(99, 1900))
+    ngrams.count(trie, ids(), ids(4, 3, 1))
+    assert trie.node_count == before + 3  # one for 3 and one for 1, but 4 was too long ago
 
 
 class RowSource(ctypes.Structure):
