@@ -321,6 +321,13 @@ def test_labels_need_documents_and_an_order_for_all():
     assert CharNGram().fit(["anna", "b"] * 9, labels=[1, 2] * 9).order_ == 5
 
 
+def test_all_labels_together_stay_within_the_memory(labeled):
+    limit = 2 * sum(counts.nbytes for counts in labeled._learned.labeled.parts)
+    assert CharNGram(4, max_memory=limit).fit(LABELED[0], labels=LABELED[1]).n_grams_ == labeled.n_grams_
+    with pytest.raises(InvalidInputError, match="which needs more than max_memory"):
+        CharNGram(4, max_memory=limit - 1).fit(LABELED[0], labels=LABELED[1])
+
+
 def test_exports_are_for_networks(model):
     with pytest.raises(InvalidInputError, match="fitted without labels"):
         model.sample(label="girl")
@@ -341,8 +348,14 @@ def test_progress_is_shown(capsys):
     assert lines[0].startswith(f"data: {len(TEXT):,} characters")
     assert lines[1].startswith("100%")
     assert lines[-1].endswith(f"n-grams of up to 3 of {len(set(TEXT))} symbols")
-    CharNGram(3).fit(TEXT)
+    model = CharNGram(3).fit(TEXT)
     assert capsys.readouterr().err == ""
+    for again in (lambda: model.set_params(verbose=1).partial_fit("to be"),
+                  lambda: CharNGram(3, verbose=1).fit(["ab", "b", "a"], labels=[0, 1, 0])):  # fmt: skip
+        again()
+        _, *progress, last = capsys.readouterr().err.splitlines()
+        assert progress[-1].startswith("100%")
+        assert "n-grams of up to 3 of" in last
 
 
 def test_saved_models_come_back(namer, tmp_path):

@@ -160,6 +160,21 @@ def test_refuses_methods_that_a_subclass_lacks(pair):
         small.score_samples([TEXT], labels=["a"])
 
 
+def test_a_perplexity_beyond_float64_is_infinite(pair, monkeypatch):
+    for nats, expected in ((708.9, np.exp(708.9)), (709.0, np.inf)):
+        monkeypatch.setattr(SmallModel, "score", lambda *args, nats=nats, **how: -nats)
+        assert pair[1].perplexity("to") == pytest.approx(expected)
+
+
+def test_the_least_numbers_are_accepted(pair, pair_of_documents):
+    small, namer = pair[1], pair_of_documents[1]
+    assert [text for text, _ in small.beam_search(0)] == [""]
+    assert list(small.stream(0)) == []
+    assert len(namer.enumerate_documents(1, max_beginnings=1).documents) <= 1
+    with pytest.raises(InvalidInputError, match="beams must be at most 65536"):
+        namer.restore("ann", case=True, beams=2**16 + 1)
+
+
 def test_char_rnn_has_only_two_base_classes():
     assert [base.__name__ for base in CharRNN.__mro__] == ["CharRNN", "LanguageModel", "Estimator", "object"]
 

@@ -461,6 +461,7 @@ def test_network_trains_for_the_time_left(monkeypatch, of_counts, of_network):
     now, told, counted = [5.0], [], CharNGram._fit
 
     def count(model, X, last):
+        assert last == 2_500_000  # 250,000 symbols for each of 10 seconds
         now[0] += of_counts
         return counted(model, X, last)
 
@@ -569,6 +570,19 @@ def test_models_know_the_symbols_of_a_text_with_a_rare_symbol(long_enough, place
     rest, source = module.with_held_out(LONG[:start] + "Z" + LONG[start:], None)
     assert "Z" in rest
     assert source is not None
+
+
+@pytest.mark.parametrize(("n", "most", "held_out"), [
+    (999, 10**9, False), (1000, 10**9, True), (1500, 1499, False), (1500, 1500, True),
+])  # fmt: skip
+def test_texts_of_some_lengths_have_a_held_out_part(long_enough, monkeypatch, n, most, held_out):
+    monkeypatch.setattr(module, "IN_MEMORY", most)
+    assert (module.with_held_out(LONG[:n], None)[1] is not None) == held_out
+
+
+def test_at_most_so_many_symbols_are_held_out(long_enough, monkeypatch):
+    monkeypatch.setattr(module, "MAX_HELD_OUT", 17)
+    assert len(module.with_held_out(LONG, None)[0]) == len(LONG) - 16
 
 
 def test_a_short_text_has_equal_weights():

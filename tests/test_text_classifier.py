@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
+import itertools
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from examples import classifier_of
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from crnn import CharNGram, CharRNN, InvalidInputError, ModelFileError, NotFittedError, TextClassifier
+from crnn import CharNGram, CharRNN, InvalidInputError, ModelFileError, NotFittedError, TextClassifier, text_classifier
 from crnn.inference.scoring.class_probabilities import estimator_weights
 from crnn.reference.kneser_ney import KneserNey
 from crnn.training.preparation.class_data import ClassData
@@ -136,6 +139,7 @@ def test_classifier_learns_bytes():
 def test_file_pickle_and_clone(tmp_path, directions, class_weight):
     model = small(max_steps=5, directions=directions, class_weight=class_weight).fit(X, Y)
     model.save(tmp_path / "m.crnn")
+    assert (tmp_path / "m.crnn").stat().st_size < sum(len(one.to_bytes()) for one in model.models_[0].values())
     loaded = TextClassifier.load(tmp_path / "m.crnn")
     for again in (loaded, pickle.loads(pickle.dumps(model))):
         assert repr(again) == repr(model)
@@ -243,6 +247,8 @@ def test_recommended_classifier_takes_parameters_and_time(capsys):
     assert repr(model.estimator) == "CharNGram(order=4, min_count=2)"
     assert (model.directions, model.min_steps) == ("backward", 7)
     assert not model.__sklearn_is_fitted__()
+    TextClassifier.recommended(X, Y, 1.9, verbose=0)
+    assert capsys.readouterr().err == ""
     with pytest.raises(InvalidInputError, match="fit must be True or False"):
         TextClassifier.recommended(X, Y, 0.3, fit="yes")
     with pytest.raises(InvalidInputError, match="no model of estimator has a parameter 'droput'"):
@@ -253,6 +259,9 @@ def test_recommended_classifier_takes_parameters_and_time(capsys):
 
 def test_cross_validation_is_of_the_accuracy():
     assert is_classifier(small())
+    tags = get_tags(small())
+    assert (tags.target_tags.required, tags.transformer_tags, tags.non_deterministic) == (True, None, False)
+    assert get_tags(TextClassifier()).non_deterministic
     scores = cross_val_score(small(hidden_size=13, max_steps=200), X, Y, cv=3)
     assert scores.shape == (3,)
     assert scores.mean() > 0.8
@@ -267,8 +276,12 @@ def test_grid_search():
 def test_the_default_model_is_the_documented_one():
     counts, network = TextClassifier().set_params(estimator__max_steps=1).fit(X, Y).models_
     model = network["backward"]
-    assert (model.hidden_size, model.cell, model.num_layers, model.optimizer) == (128, "lstm", 1, "adam")
     assert (counts["forward"].order_, counts["forward"].min_count) == (5, 2)
+    assert repr(model) == (
+        "CharRNN(hidden_size=128, cell='lstm', min_count=2, init_scale=0.2, seq_length=24, batch_size=32, "
+        "optimizer='adam', learning_rate=0.03, schedule='cosine', warmup=0.02, clip=None, clip_norm=1.0, beta_2=0.99, "
+        "weight_decay=0.02, dropout=0.3, epochs=8, max_steps=1)"
+    )
 
 
 def test_a_grid_search_over_the_default():
@@ -381,6 +394,23 @@ def test_held_out_texts_have_no_characters_of_their_own_if_a_model_could_not_rea
     assert moved.texts.count("é") == 1
     assert (len(moved.texts), len(rest.texts)) == (len(learned.texts) + 1, len(held.texts) - 1)
     assert TextClassifier([counts(min_count=1), counts(order=2)]).fit(texts, y).predict(["é"])[0] in y
+
+
+def test_networks_share_the_time_that_counts_leave(monkeypatch):
+    told, plain = [], TextClassifier._trained
+
+    def trained(classifier, base, data, *rest):
+        told.append((type(base).__name__, *rest))
+        return plain(classifier, base, data, *rest)
+
+    monkeypatch.setattr(TextClassifier, "_trained", trained)
+    monkeypatch.setattr(text_classifier, "time", SimpleNamespace(perf_counter=itertools.count().__next__))
+    TextClassifier([tiny(), counts()]).fit(*many())
+    assert told[:4] == [
+        ("CharNGram", "forward", 1, 2), ("CharNGram", "backward", 2, 2), ("CharRNN", "forward", 3, 2),
+        ("CharRNN", "backward", 4, 1),
+    ]  # fmt: skip
+    assert [name for name, *_ in told[4:]] == ["CharNGram"] * 2  # counts read the held-out texts in the end
 
 
 def test_the_posterior_of_a_list_weighs_its_models():

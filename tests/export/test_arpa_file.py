@@ -17,7 +17,7 @@ def arpa(path):
     table, header, sizes = {}, [], []
     for line in path.read_text().splitlines():
         if line.startswith("ngram"):
-            header.append(int(line.partition("=")[2]))
+            header.append(int(line.removeprefix(f"ngram {len(header) + 1}=")))
         elif line.endswith("-grams:"):
             sizes.append(0)
         elif "\t" in line:

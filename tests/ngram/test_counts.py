@@ -91,4 +91,6 @@ def test_memory_of_long_contexts_is_counted():
     large.add(text)
     assert 0 < small.nbytes < large.nbytes
     nodes = 1 + sum(large.n_grams[:8])  # one behind each n-gram but the longest; the last symbols may lack some
-    assert 16 * (nodes - 8) <= large.nbytes <= 16 * nodes + 3 * 4 * 2 * sum(large.n_grams)
+    assert nodes - 8 <= large.trie.node_count <= nodes
+    assert large.trie.pool_used <= 3 * 2 * sum(large.n_grams)
+    assert large.nbytes == 16 * large.trie.node_count + 4 * large.trie.pool_used

@@ -19,3 +19,8 @@ def test_parts_do_not_change_the_bits(monkeypatch):
     np.testing.assert_array_equal(labeled.log_likelihoods(strings), together)
     empty = Strings.encode(TextBlock(0, []), plain, name="X", ended=True)
     assert labeled.log_likelihoods(empty).shape == (2, 0)
+
+
+def test_a_label_without_texts_has_a_finite_prior():
+    prior = labeled_counts.LabeledCounts([], np.array([0.0, 3.0, 1.0])).log_prior
+    np.testing.assert_allclose(prior, np.log([1e-300, 0.75, 0.25]))

@@ -165,10 +165,14 @@ def test_a_text_longer_than_its_limit_fails():
 
 def test_no_lookahead_beyond_memory_or_float64(monkeypatch):
     net = network(3, DOCUMENTS)
-    assert of(net, "a.*", 0.01) is None
-    assert of(net, "a.*", 1.0, np.array([0, 0, 0, 500.0, 0])) is None
-    monkeypatch.setattr(module, "MAX_BYTES", 1000)
-    assert of(net, "a.*") is None
+    for temperature, bias, known in ((0.05, 0, True), (0.04, 0, False), (0.5, 50, True), (0.5, 51, False)):
+        assert (of(net, "a.*", temperature, np.array([0, -np.inf, 0, -bias, 0])) is not None) == known
+    needed = 8 * (2 + 2) * net.counts.trie.node_count + 60 * sum(net.counts.n_grams)  # a pattern of two states
+    for limit, free, known in ((needed, None, True), (needed - 1, None, False), (needed, 2 * needed, True),
+                               (needed, 2 * needed - 1, False)):  # fmt: skip
+        monkeypatch.setattr(module, "MAX_BYTES", limit)
+        monkeypatch.setattr(module, "available_bytes", lambda free=free: free)
+        assert (of(net, "a.*") is not None) == known
 
 
 def test_shortened_search_is_still_a_bound(monkeypatch):

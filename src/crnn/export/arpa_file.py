@@ -68,7 +68,7 @@ def _parts(contexts: Unrolled, tokens: list[str]) -> Iterator[bytes]:
     header = "".join(f"ngram {n}={size}\n" for n, size in enumerate(sizes.tolist(), start=1))
     yield f"\\data\\\n{header}".encode("ascii")
     with np.errstate(divide="ignore"):
-        log_p, back_offs = np.minimum(np.log10(contexts.p), 0), np.log10(contexts.scales)
+        log_p, back_offs = np.log10(contexts.p), np.log10(contexts.scales)  # rounded to six places, at most 0
     boundary = tokens.index(END) if END in tokens else -1
     names = [""]  # of the contexts of a level, each with a space after it
     for depth in range(len(sizes)):

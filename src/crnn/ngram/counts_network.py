@@ -161,8 +161,8 @@ class CountsNetwork(InferenceNetwork):
         self,
         goal: Goal,
         state: State,
-        temperature: float = 1.0,
-        bias: NDArray[np.float64] | None = None,
+        temperature: float,
+        bias: NDArray[np.float64] | None,
         *,
         maximum: bool = False,
     ) -> Lookahead | None:
