@@ -46,7 +46,7 @@ def test_round_trip(class_weight, directions):
     [
         {"min_steps": 0.5}, {"more": 1}, {"prior": "removed"}, {"class_weight": "unbalanced"},
         {"class_weight": [["f", 1.0, 2.0]]}, {"class_weight": [[["f"], 1.0]]}, {"class_weight": ["f1"]},
-        {"prior": [0.5, 2]}, {"prior": [1.5, 0.5]}, {"prior": [-0.5, 0.5]}, {"prior": [0.0, 0.0]}, {"prior": [1.0]},
+        {"prior": [0.5, 2]}, {"prior": [1.5, 0.5]}, {"prior": [-0.5, 1.0]}, {"prior": [0.0, 0.0]}, {"prior": [1.0]},
         {"directions": ["backward", "forward"]}, {"directions": "forward"}, {"listed": False}, {"listed": 1},
     ],
 )  # fmt: skip

@@ -19,6 +19,7 @@ from crnn.errors import ModelFileError
 from crnn.files import sealed_file
 from crnn.files.container import NAMES, file_bytes
 from crnn.files.model_file import Architecture, ModelFile, expected_tensors, read, write
+from crnn.files.plain_json import read_json
 from crnn.text.symbols.vocabulary import Vocabulary
 
 H, B = 2, 5
@@ -317,9 +318,22 @@ def test_refuses_invalid_training_entries(path, data, change):
     assert "training" in refused(path, with_training(data, json.dumps(STORED | change).encode()))
 
 
-def test_a_header_longer_than_any_models(path, data, monkeypatch):
-    monkeypatch.setattr("crnn.files.container.MAX_JSON", 100)
-    assert "more than the 100 that crnn reads" in refused(path, data)
+def test_json_longer_than_any_models(path, data, monkeypatch):
+    (length,) = struct.unpack("<Q", data[:8])
+    monkeypatch.setattr("crnn.files.container.MAX_JSON", length)
+    read(path)
+    monkeypatch.setattr("crnn.files.container.MAX_JSON", length - 1)
+    assert f"more than the {length - 1} that crnn reads" in refused(path, data)
+    needed = len(json.loads(data[8 : 8 + length])["__metadata__"]["crnn"]) + 200 * len(arrays_of(data))
+    monkeypatch.setattr("crnn.files.container.MAX_JSON", needed)
+    write(path, make(training=TRAINING))
+    monkeypatch.setattr("crnn.files.container.MAX_JSON", needed - 1)
+    with pytest.raises(ModelFileError, match="bytes of JSON, more than crnn reads"):
+        write(path, make(training=TRAINING))
+    monkeypatch.setattr("crnn.files.plain_json.MAX_JSON", 3)
+    assert read_json(b"[1]", "list") == [1]
+    with pytest.raises(ModelFileError, match="its list has 4 bytes, more than the 3 that crnn reads"):
+        read_json(b"[1] ", "list")
 
 
 def test_missing_and_unknown_tensors(path):
@@ -468,6 +482,10 @@ def one_change(content, header, body):
     for change in ({"shape": [3, -1]}, {"shape": 3}, {"dtype": ["F32"]}, {"dtype": "BF16"}, {"more": 1},
                    {"shape": [1] * 8 + [3]}, {"shape": [0, 2**48], "data_offsets": [0, 0]}):  # fmt: skip
         yield "impossible tensor", join(header | {name: entry | change}, body)
+    for shape in ([1] * 7 + [3], [0, 2**48 - 1]):
+        yield "its architecture implies", join(header | {name: entry | {"shape": shape}}, body)
+    listed = {"training": header["training"] | {"shape": [1, *header["training"]["shape"]]}}
+    yield "its tensor 'training' is U8 (1, ", join(header | listed, body)
     for places in ([0, 11], [False, 12], None):
         yield "cannot be read", join(header | {name: entry | {"data_offsets": places}}, body)
     for key in ("configuration", "architecture", "vocabulary", "checksum", "format_version"):

@@ -48,6 +48,16 @@ def test_a_ruined_model_with_finite_weights_is_divergence(max_steps, ruined):
     assert model.score(TEXT[:50]) > -4
 
 
+def test_ruin_is_judged_by_the_mean_loss(monkeypatch):
+    model = CharRNN(8, learning_rate=1e30, max_steps=100, random_state=0)
+    with pytest.raises(DivergenceError) as raised:
+        model.fit(TEXT)
+    monkeypatch.setattr(trainer, "UNIFORM_GUESSES", np.inf)
+    start = trainer.SmoothedLoss(0, 25 * np.log(len(set(TEXT))))
+    mean = start.mean_until(trainer.SmoothedLoss(100, model.fit(TEXT).smooth_loss_))
+    assert raised.value.last_loss == pytest.approx(mean)
+
+
 def test_a_trained_model_returns_to_its_state_before_the_ruin():
     model = CharRNN(8, max_steps=60, random_state=0).fit(TEXT)
     before = model.score(TEXT)

@@ -120,7 +120,6 @@ class TrainingRun:
             self._every = self._at_average(max(min(-(-n_steps // 20), 100), n_steps // HISTORY_LENGTH, 1))
         self._steps_per_poll = 1
         self._seconds_per_step = 0.0  # since the last poll; unknown at first
-        self._rate = settings.learning_rate  # at the last step
         self._recorded = self._polled[1:4]  # step, smoothed loss and time of a record
         self._stopped = self._polled.stopped
         self._last_record: dict[str, Any] = state.history[-1] if state.history else {}

@@ -53,6 +53,7 @@ def changed(stored, place, value):
         ("texts.X.symbols", 0),
         ("texts.X.documents", 0), ("checkpoint_every", 3), ("checkpoint_every", 3.0), ("max_steps", 2**63 - 1),
         ("first_step", 0), ("max_seconds", 0.0), ("polled.recorded_seconds", 0), ("polled.validation.cost", 0),
+        ("polled.validation.last_seconds", 0), ("checkpoint_every", 0),
     ],
 )  # fmt: skip
 def test_extreme_numbers_are_read(stored, place, value):
@@ -90,6 +91,10 @@ def test_extreme_numbers_are_read(stored, place, value):
         ("first_step", -1, "its first_step is -1"), ("polled.step", -1, "its step is -1"),
         ("checkpoint_every", -1, "its checkpoint_every is -1"), ("max_seconds", -0.1, "its max_seconds is -0.1"),
         ("polled.validation.since_best", -1, "its since_best is -1"), ("polled.validation.cost", -1, "its cost is -1"),
+        ("max_steps", 0, "it has taken more than max_steps steps"), ("max_steps", -1, "its max_steps is -1"),
+        ("block_step", -1, "its block_step is -1"), ("polled.recorded_step", -1, "its recorded_step is -1"),
+        ("polled.recorded_seconds", -0.1, "its recorded_seconds is -0.1"),
+        ("polled.validation.last_seconds", -0.1, "its last_seconds is -0.1"),
     ],
 )  # fmt: skip
 def test_numbers_beyond_their_limits(stored, place, value, message):

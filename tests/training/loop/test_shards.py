@@ -82,6 +82,7 @@ def run_with(n_threads, *, change=None, cell="lstm", optimizer="adam", **options
     run = Run(*start, T=T, n_threads=n_threads, n_shards=4, learning_rate=0.01, optimizer=optimizer, **options)
     numbers = iter(change or ())
     run.steps(2, 1, 2, after_each=lambda: run.trainer.use_threads(next(numbers, n_threads)))
+    assert run.trainer.panels.size == run.trainer.network.panels_size
     return run.bits(), run.cursor.gradient_norm
 
 

@@ -12,7 +12,6 @@ from ..._kernels.entry import core
 from ..._kernels.entry.structures import Packing
 from ...model.layout import Layout, aligned_zeros, n_labels
 from ...runtime.threads import scipy_blas
-from .shards import Arrangement
 from .team import Team
 
 Array = NDArray[Any]
@@ -34,7 +33,6 @@ class ChunkGradient:
             labels=n_labels(layout, boundary),
         )
         self._team = Team(self._network, layout, seq_length, [range(1)], False)
-        self._team.start(Arrangement(1, 1), self._network)
         self._panels = aligned_zeros(self._network.panels_size, layout.dtype)
         self.flat = self._team.shards[0].gradient
 
