@@ -186,6 +186,21 @@ def test_training_ends_on_time_though_the_speed_changes_all_the_time(clock, max_
     assert clock.now - 100 == pytest.approx(max_seconds, rel=0.01)
 
 
+def test_a_resumed_run_trains_the_seconds_left(clock, tmp_path):
+    def interrupt(model, record):
+        if record["seconds"] > 0.2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        small(None, max_seconds=0.4, callbacks=[interrupt]).fit(TEXT, checkpoint=tmp_path / "run")
+    clock.now += 50  # which the pause took
+    resumed = CharRNN.resume(tmp_path / "run", TEXT)
+    seconds = [record["seconds"] for record in resumed.history_]
+    assert seconds == sorted(seconds)
+    assert seconds[-1] == pytest.approx(0.4, rel=0.01)
+    assert resumed.n_steps_ == sum(clock.steps) == pytest.approx(40, abs=1)
+
+
 def test_training_ends_on_time_by_the_real_clock():
     start = time.perf_counter()
     small(None, max_seconds=0.5, **GATED).fit(TEXT)
