@@ -1,5 +1,6 @@
 """Interrupt runs after a given step, or at every line of some functions."""
 
+import contextlib
 import dis
 import itertools
 import signal
@@ -10,10 +11,10 @@ import pytest
 from crnn.training.loop.trainer import Trainer
 
 
-def train_until(step, model, monkeypatch, path, text, method="fit", **rest):
-    """Train until the call has taken a number of steps, as if Ctrl-C came right after the last one."""
+@contextlib.contextmanager
+def interrupted_after(step, monkeypatch, first=0):
+    """Interrupt the training call in this block as if Ctrl-C came right after a step, counted from the `first` one."""
     advance = Trainer.advance
-    first = model.n_steps_ if method == "partial_fit" else 0
 
     def advance_some(trainer, rates):
         left = step - (trainer.cursor.n_steps - first)
@@ -24,7 +25,13 @@ def train_until(step, model, monkeypatch, path, text, method="fit", **rest):
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "advance", advance_some)
         with pytest.raises(KeyboardInterrupt):
-            getattr(model, method)(text, checkpoint=path, **rest)
+            yield
+
+
+def train_until(step, model, monkeypatch, path, text, method="fit", **rest):
+    """Train until the call has taken a number of steps, as if Ctrl-C came right after the last one."""
+    with interrupted_after(step, monkeypatch, model.n_steps_ if method == "partial_fit" else 0):
+        getattr(model, method)(text, checkpoint=path, **rest)
 
 
 CHECKED = ("CALL", "JUMP_BACKWARD", "RESUME")  # instructions; their names differ between versions of Python
