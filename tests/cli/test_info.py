@@ -87,6 +87,15 @@ def test_info_of_counts(folder, capsys):
     assert rows(capsys.readouterr().out)["other symbols"] == "unknown, boundary"
 
 
+def test_info_of_a_classifier(folder, capsys):
+    crnn.TextClassifier(crnn.CharNGram(3)).fit(["anna", "bob"], ["f", "m"]).save("names.crnn")
+    assert cli.main(["info", "names.crnn"]) == 0
+    table = rows(capsys.readouterr().out)
+    assert table["architecture"] == "a classifier of 2 classes"
+    assert table["models_[0]"] == "weight 1.0000, forward and backward, CharNGram(order=3)"
+    assert table["vocabulary"] == "4 characters: 'abno'"
+
+
 def test_a_cache_of_ids_is_checked(folder, capsys):
     cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "1", "--cache", str(folder)])
     (description,) = folder.glob("*.crnn-ids.json")

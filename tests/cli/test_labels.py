@@ -50,7 +50,8 @@ def test_counts_with_labels(folder, capsys):
 def test_without_a_label(names, capsys):
     assert cli.main(["sample", "names.crnn", "--num-samples", "3", "--seed", "5"]) == 0
     assert capsys.readouterr().out.splitlines() == names.sample(num_samples=3, random_state=5)
-    assert "needs a label" in error(capsys, "score", "names.crnn", "names", "--lines")
+    for command in (["score", "names.crnn", "names", "--lines"], ["export", "names.crnn", "names.c"]):
+        assert "needs a label, because the model was fitted with labels. Add --label 'f'." in error(capsys, *command)
 
 
 def test_numbers_and_other_labels(folder, capsys):

@@ -34,4 +34,7 @@ def test_restore_refuses_wrong_arguments(model, folder, capsys):
     (folder / "text.txt").write_text("Z")
     assert "give at least one kind of damage" in usage_error(capsys, "restore", "counts.crnn", "text.txt")
     assert "typos must be" in usage_error(capsys, "restore", "counts.crnn", "text.txt", "--typos", "2")
+    (folder / "odd.txt").write_bytes(b"Th\xe9")
+    odd = error(capsys, "restore", "counts.crnn", "odd.txt", "--case")
+    assert odd == "crnn: error: line 1 is not UTF-8. Convert the lines, or train a model of bytes\n"
     assert "contains 'Z'" in error(capsys, "restore", "counts.crnn", "text.txt", "--case")

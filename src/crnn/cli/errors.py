@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -47,6 +48,7 @@ def described(error: BaseException, files: Mapping[str, str | list[str] | None] 
         text = f"{name} is not UTF-8: {error}. {conversion(error)} Or train a model of bytes: crnn train --bytes."
     else:
         text = str(error)
+    text = re.sub(r"Use the model of one label, such as model\.for_label\((.*)\)\.\w+\.$", r"Add --label \1.", text)
     argument, index = getattr(error, "argument", None), getattr(error, "index", None)
     if index is not None:
         text = f"line {index + 1}{text.removeprefix(f'{argument}[{index}]')}"

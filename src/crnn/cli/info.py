@@ -19,6 +19,7 @@ from ..runtime import build_info
 from ..text.sources.id_cache import check
 from ..text.symbols.special import Special
 from ..text.symbols.vocabulary import Vocabulary
+from ..text_classifier import TextClassifier
 from .arguments import MODEL_HELP
 from .files import model_source
 from .output import table
@@ -54,6 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
         rows = _counts_described(model)
     elif isinstance(model, Mixture):
         rows = _mixture_described(model)
+    elif isinstance(model, TextClassifier):
+        rows = _classifier_described(model)
     else:
         rows = _network_described(source)
     if holds_detector(_begun(source)):
@@ -94,6 +97,14 @@ def _mixture_described(model: Mixture) -> dict[str, str]:
     rows = {"architecture": f"a mixture of {len(model.models)} models"}
     for i, (member, weight) in enumerate(zip(model.models, model.weights_.tolist(), strict=True)):
         rows[f"models[{i}]"] = f"weight {weight:.4f}, {member!r}"
+    return rows | _symbols_described(model.vocabulary_)
+
+
+def _classifier_described(model: TextClassifier) -> dict[str, str]:
+    """Return the rows for a classifier."""
+    rows = {"architecture": f"a classifier of {len(model.classes_)} classes"}
+    for i, (of_each, weight) in enumerate(zip(model.models_, model.weights_.tolist(), strict=True)):
+        rows[f"models_[{i}]"] = f"weight {weight:.4f}, {' and '.join(of_each)}, {next(iter(of_each.values()))!r}"
     return rows | _symbols_described(model.vocabulary_)
 
 

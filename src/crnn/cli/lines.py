@@ -25,14 +25,12 @@ class ReadAs(NamedTuple):
     """Whether lines are bytes rather than str, and how to handle lines with invalid UTF-8."""
 
     as_bytes: bool
-    errors: Errors = "strict"
+    errors: Errors | None = None  # None: "strict", of a command without the option
 
     def refusal(self, line: int) -> InvalidInputError:
         """Return the error for a line, counted from 1, with invalid UTF-8."""
-        return InvalidInputError(
-            f"line {line} is not UTF-8. Convert the lines, pass --errors replace or --errors skip, or train a model of "
-            "bytes"
-        )
+        option = ", pass --errors replace or --errors skip" if self.errors else ""
+        return InvalidInputError(f"line {line} is not UTF-8. Convert the lines{option}, or train a model of bytes")
 
 
 # -------------------------------------------------------------------- reading
@@ -73,7 +71,7 @@ def _lines(lines: list[bytes], first: int, read_as: ReadAs) -> Iterator[list[Any
     if first == 0:
         lines[0] = lines[0].removeprefix(BOM_UTF8)
     decoded = decoded_lines(lines, errors="replace" if read_as.errors == "replace" else "strict")
-    bad = decoded.index(None) if read_as.errors == "strict" and None in decoded else len(decoded)
+    bad = decoded.index(None) if read_as.errors in (None, "strict") and None in decoded else len(decoded)
     if bad:
         yield decoded[:bad]
     if bad < len(decoded):
