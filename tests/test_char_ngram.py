@@ -350,12 +350,14 @@ def test_progress_is_shown(capsys):
     assert lines[-1].endswith(f"n-grams of up to 3 of {len(set(TEXT))} symbols")
     model = CharNGram(3).fit(TEXT)
     assert capsys.readouterr().err == ""
-    for again in (lambda: model.set_params(verbose=1).partial_fit("to be"),
-                  lambda: CharNGram(3, verbose=1).fit(["ab", "b", "a"], labels=[0, 1, 0])):  # fmt: skip
+    for again, symbols in (
+        (lambda: model.set_params(verbose=1).partial_fit("to be"), f"{len(set(TEXT))} symbols"),
+        (lambda: CharNGram(3, verbose=1).fit(["ab", "b", "a"], labels=[0, 1, 0]), "3 symbols, 2 labels"),
+    ):
         again()
         _, *progress, last = capsys.readouterr().err.splitlines()
         assert progress[-1].startswith("100%")
-        assert "n-grams of up to 3 of" in last
+        assert last.endswith(f"n-grams of up to 3 of {symbols}")
 
 
 def test_saved_models_come_back(namer, tmp_path):

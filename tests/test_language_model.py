@@ -85,7 +85,8 @@ def pair_of_documents():
 
 
 def test_subclass_must_define_its_network():
-    for ask in (lambda model: model.vocabulary_, lambda model: model.start(), lambda model: model.score("to be")):
+    for ask in (lambda model: model.vocabulary_, lambda model: model.start(), lambda model: model.score("to be"),
+                lambda model: model.for_label("a")):  # fmt: skip
         with pytest.raises(NotImplementedError):
             ask(LanguageModel())
 
@@ -156,8 +157,9 @@ def test_refuses_methods_that_a_subclass_lacks(pair):
         small.score(TEXT, adapt=True)
     with pytest.raises(InvalidInputError, match="fitted without labels"):
         small.sample(label="a")
-    with pytest.raises(InvalidInputError, match="fitted without labels"):
-        small.score_samples([TEXT], labels=["a"])
+    for score in (small.score_samples, small.score, lambda X, labels: small.score(X, labels=labels, adapt=True)):
+        with pytest.raises(InvalidInputError, match="fitted without labels"):
+            score([TEXT], labels=["a"])
 
 
 def test_a_perplexity_beyond_float64_is_infinite(pair, monkeypatch):

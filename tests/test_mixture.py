@@ -572,17 +572,12 @@ def test_models_know_the_symbols_of_a_text_with_a_rare_symbol(long_enough, place
     assert source is not None
 
 
-@pytest.mark.parametrize(("n", "most", "held_out"), [
-    (999, 10**9, False), (1000, 10**9, True), (1500, 1499, False), (1500, 1500, True),
+@pytest.mark.parametrize(("n", "most", "n_held_out"), [
+    (199_999, 10**9, 0), (200_000, 200_000, 2000), (200_000, 199_999, 0), (1_640_000, 10**9, 16_384),
 ])  # fmt: skip
-def test_texts_of_some_lengths_have_a_held_out_part(long_enough, monkeypatch, n, most, held_out):
+def test_texts_of_some_lengths_have_a_held_out_part(monkeypatch, n, most, n_held_out):
     monkeypatch.setattr(module, "IN_MEMORY", most)
-    assert (module.with_held_out(LONG[:n], None)[1] is not None) == held_out
-
-
-def test_at_most_so_many_symbols_are_held_out(long_enough, monkeypatch):
-    monkeypatch.setattr(module, "MAX_HELD_OUT", 17)
-    assert len(module.with_held_out(LONG, None)[0]) == len(LONG) - 16
+    assert len(module.with_held_out("to be, or" * (n // 9) + "." * (n % 9), None)[0]) == n - n_held_out
 
 
 def test_a_short_text_has_equal_weights():
@@ -616,3 +611,6 @@ def test_fitted_weights_below_a_sum_of_1_are_raised_to_it():
     assert 0 < raw.weights_.sum() < 0.9
     assert raised.weights_ == pytest.approx(raw.weights_ / raw.weights_.sum())
     assert raised.weights_.tolist() != [0.5, 0.5]
+    of_none = Mixture([CharNGram(order=n).fit("ab" * 100) for n in (2, 3)])  # both worse than a uniform guess
+    module.fit_weights_to_ids(of_none, of_none.vocabulary_.encode("aabbbbaaaabb"), 0, sum_to_one=True)
+    assert of_none.weights_.tolist() == [0.5, 0.5]

@@ -457,11 +457,13 @@ def test_parameters_of_a_list_go_to_the_models_that_have_them():
         (3, "estimator is of type int. Pass a CharNGram, a CharRNN, a list of both, or None."),
         ([counts(), "lstm"], r"estimator\[1\] is of type str"),
         ([], "estimator has 0 models. Pass from 1 to 32."),
+        ([counts()] * 33, "estimator has 33 models. Pass from 1 to 32."),
     ],
 )
 def test_refuses_other_estimators(estimator, message):
     with pytest.raises(InvalidInputError, match=message):
         TextClassifier(estimator).fit(X, Y)
+    assert len(TextClassifier([counts()] * 32)._bases()) == 32
 
 
 def test_counts_of_a_class_with_one_text_and_of_empty_texts():

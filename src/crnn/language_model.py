@@ -547,7 +547,7 @@ class LanguageModel(Estimator):
         single = isinstance(texts, str | bytes | bytearray | memoryview)
         if single:
             vocabulary.check_kind(texts, "texts")
-        originals = restorer.restored([texts] if single else texts, "texts", changes=changes)
+        originals = restorer.restored([texts] if single else texts, changes=changes)
         return originals[0] if single else originals
 
     @overload

@@ -72,7 +72,7 @@ def test_best_path_matches_reference(texts, damage, beams, seed, documents):
         texts = [text.replace("_", "") for text in texts]
     network = Random(seed, vocabulary.boundary)
     restorer = Restorer(network, vocabulary, Damage(*damage), beams, "", 1)
-    found = restorer.restored(texts, "texts", changes=False)
+    found = restorer.restored(texts, changes=False)
     codes = sorted({ord(c) for text in texts for c in text})
     channel, bad = Channel.of(Damage(*damage), vocabulary, codes)
     assert bad is None

@@ -200,6 +200,8 @@ def test_a_label_is_drawn_given_that_its_text_matches():
     assert {len(text) for text in model.sample(num_samples=5, label="x", matching=".{3}")} == {3}
     with pytest.raises(InvalidInputError, match="for_label"):
         model.match_probability("a")
+    with pytest.raises(InvalidInputError, match="prime must be str or bytes, not int"):
+        model.sample(prime=3)
 
 
 def test_unknown_characters_occur_in_the_prime_alone():
@@ -219,6 +221,7 @@ def test_unknown_characters_occur_in_the_prime_alone():
     ({"repetition_penalty": 1.1}, "repetition_penalty does not"),
     ({"stop": "a"}, "stop does not"),
     ({"temperature": 0}, "temperature is 0"),
+    ({"prime": ["a"]}, "prime must be str or bytes, not list"),
     ({"matching": "a{2"}, "no text of the model's symbols matches it: it has no '{', '2'"),
     ({"matching": "a("}, "at position 1"),
     ({"matching": "a$"}, r"\\Z"),
@@ -315,6 +318,8 @@ def test_beams_end_in_a_match(model):
         np.testing.assert_allclose([log_p for _, log_p in found], scores - before, rtol=1e-4)
     assert len(model.beam_search(3, beams=1, matching="...")[0][0]) == 3
     assert model.beam_search(2, matching="...") == []
+    with pytest.raises(InvalidInputError, match="prime must be str or bytes, not list"):
+        model.beam_search(3, prime=["h"], matching="...")
     everything = model.beam_search(3, beams=1000, matching="[an]{3}")
     assert len(everything) == 8
     assert [text for text, _ in everything] == model.enumerate_documents(8, matching="[an]{3}").documents

@@ -107,12 +107,21 @@ def test_a_prime_precedes_each_text(counts):
 
 
 def test_unknown_symbols(counts):
+    with pytest.raises(InvalidInputError, match=r"^texts contains 'Z' \(U\+005A\) at position 2"):
+        counts.restore("a Z", case=True)
     with pytest.raises(InvalidInputError, match=r"^texts\[1\] contains 'Z' \(U\+005A\) at position 2"):
         counts.restore(["a", "a Z"], case=True)
     lower = CharNGram(4).fit(["anna", "hannah"])
     assert lower.restore("HANNAH", case=True) == "hannah"
     rare = CharNGram(4, min_count=2).fit(TEXT + "§")
     assert rare.restore("le§ A list ☃", case=True) == "le§ a list ☃"
+
+
+def test_so_many_hypotheses_must_fit_in_memory(monkeypatch):
+    model = CharNGram(1).fit("".join(map(chr, range(0x4E00, 0x4E00 + 999))))
+    monkeypatch.setattr("crnn.runtime.free_memory.available_bytes", lambda: 10**6)
+    with pytest.raises(InvalidInputError, match=r"^beams is 65536, and so many continuations need about"):
+        model.restore("\u4e00", case=True, beams=2**16)
 
 
 def test_the_kind_of_damage_is_needed(counts):
@@ -153,12 +162,14 @@ def test_a_missing_space_costs_nothing(counts):
 
 def test_log_odds_of_a_gap_compare_all_symbols(network, monkeypatch):
     monkeypatch.setattr(restored_texts, "ROWS", 3)  # alternatives read at a time
-    text, [change] = network.restore("_ob", gaps="_", changes=True)
+    text, changes = network.restore("_o_", gaps="_", changes=True)
     symbols = [symbol for symbol in map(str, network.vocabulary_) if len(symbol) == 1]
-    scores = dict(zip(symbols, network.score_samples([symbol + "ob" for symbol in symbols]), strict=True))
-    best = scores.pop(change.after)
-    assert change[:4] == (0, 1, "_", text[0])
-    assert change.log_odds == pytest.approx(best - np.logaddexp.reduce([*scores.values()]), abs=1e-9)
+    for change, at in zip(changes, (0, 2), strict=True):
+        others = [text[:at] + symbol + text[at + 1 :] for symbol in symbols]
+        scores = dict(zip(symbols, network.score_samples(others), strict=True))
+        best = scores.pop(change.after)
+        assert change[:4] == (at, at + 1, "_", text[at])
+        assert change.log_odds == pytest.approx(best - np.logaddexp.reduce([*scores.values()]), abs=1e-9)
 
 
 @pytest.mark.parametrize("rest", [20, 47, 48, 49, 60])

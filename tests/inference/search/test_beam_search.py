@@ -142,6 +142,7 @@ def test_a_state_completes_what_a_prime_does():
     state = model.start("ab ")
     assert state.beam_search(5, beams=3, stop=STOPS) == model.beam_search(5, prime="ab ", beams=3, stop=STOPS)
     assert state.beam_search(3, beams=3) == model.beam_search(3, prime="ab ", beams=3)
+    assert state.beam_search(0, beams=1) == [("", 0.0)]
     assert state.log_prob == 0
 
 

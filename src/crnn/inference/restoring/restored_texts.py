@@ -92,21 +92,21 @@ class Restorer:
         check_beam_memory(len(vocabulary), LONG, beams)
         self.start: State = Context.after(network, encoded_prime(prime, vocabulary)).state
 
-    def restored(self, texts: Iterable[Any], name: str, *, changes: bool) -> list[Any]:
-        """Return the restored texts, or with `changes` a `Restored` for each; errors refer to a text by its `name`."""
+    def restored(self, texts: Iterable[Any], *, changes: bool) -> list[Any]:
+        """Return the restored texts, or with `changes` a `Restored` for each."""
         originals = []
-        for block in text_blocks(texts, self.vocabulary, name=name):
-            originals += self._restored_block(block.texts, name, block.first, changes)
+        for block in text_blocks(texts, self.vocabulary, name="texts"):
+            originals += self._restored_block(block.texts, block.first, changes)
         return originals
 
-    def _restored_block(self, texts: list[Any], name: str, first: int, changes: bool) -> list[Any]:
+    def _restored_block(self, texts: list[Any], first: int, changes: bool) -> list[Any]:
         codes = [np.concatenate([np.zeros(0, np.uint32), *pieces(text)]) for text in texts]
         distinct, kinds = np.unique(np.concatenate(codes), return_inverse=True)
         channel, bad = Channel.of(self.damage, self.vocabulary, distinct.tolist())
         if bad is not None:
             i = next(i for i, of_text in enumerate(codes) if distinct[bad] in of_text)
             at = int(np.argmax(codes[i] == distinct[bad]))
-            shown = name if name == "texts" and len(texts) == 1 else f"{name}[{first + i}]"
+            shown = "texts" if len(texts) == 1 else f"texts[{first + i}]"
             raise self.vocabulary.unknown_symbol(int(distinct[bad]), at, shown)
         lengths = np.array([*map(len, codes)], np.intp)
         parts = np.split(kinds.astype(np.int32), np.cumsum(lengths)[:-1])
