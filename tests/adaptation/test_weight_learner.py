@@ -19,7 +19,7 @@ COUNTED = np.array([True, False, False, True, True, False, True])
 def learner():
     layout, trained = network(11, 5, "float64", cell="gru")
     rule = AdaptationRule(layout, trained, gathered(layout, np.abs(trained)), AdaptationOptions(0.01, 0.02, 7))
-    return WeightLearner(rule, trained * 1.1, None, n_blocks=3)
+    return WeightLearner(rule, trained * 1.1, None, n_blocks=3, scoring=False, bfloat16=False)
 
 
 def test_losses_and_decay_are_of_the_symbols_that_count(learner):

@@ -67,8 +67,9 @@ def test_marks_stand_below_their_characters():
     assert key.startswith("\nDigits are bits")
 
 
-def test_long_lines_are_cut_where_the_terminal_ends():
-    *text, _ = marked("a" * 45 + "\nb", [1.0] * 45 + [0.0, 2.0], 20)
+@pytest.mark.parametrize("width", [3, 20])  # of a terminal that reports nonsense, and of one that does not
+def test_long_lines_are_cut_where_the_terminal_ends(width):
+    *text, _ = marked("a" * 45 + "\nb", [1.0] * 45 + [0.0, 2.0], width)
     lines = "".join(text).splitlines()
     assert lines == ["a" * 20, "1" * 20, "a" * 20, "1" * 20, "a" * 5 + "↵", "1" * 5, "b", "2"]
 

@@ -33,7 +33,7 @@ def arrays(state):
 def test_an_initial_state_is_that_of_no_steps():
     fresh = ModelState.initial(
         Layout(3, 5, np.dtype("float32")), Vocabulary.from_text("abc"), np.random.default_rng(0), optimizer="rmsprop",
-        seq_length=7,
+        batch_size=2, seq_length=7,
     )  # fmt: skip
     assert (fresh.n_steps, fresh.optimizer_start, fresh.history, fresh.loss_length) == (0, 0, [], 7)
     assert fresh.smooth_loss == pytest.approx(7 * np.log(3))

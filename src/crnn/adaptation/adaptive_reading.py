@@ -61,7 +61,7 @@ class AdaptiveReading(NamedTuple):
         reading, out = self._read(ids, learn, log_probabilities)
         return reading, np.concatenate([np.empty(0), *out])
 
-    def read_rows(self, ids: Ids, *, learn: bool = True) -> tuple[AdaptiveReading, Array]:
+    def read_rows(self, ids: Ids, *, learn: bool) -> tuple[AdaptiveReading, Array]:
         """Read more symbols; see `Reading.read_rows`."""
         reading, rows = self._read(ids, learn, _logits)
         return reading, np.concatenate([np.empty((0, self.network.symbols), self.network.params.dtype), *rows])

@@ -32,7 +32,7 @@ class Reading(TextReading, Protocol):
     what this one has learned, which must then be learned again if this one is read further.
     """
 
-    def read_rows(self, ids: Ids, *, learn: bool = True) -> tuple[Self, Array]:
+    def read_rows(self, ids: Ids, *, learn: bool) -> tuple[Self, Array]:
         """Read more symbols like `read`, but return the logits (n, V) that predict each symbol, not its log P."""
 
 
@@ -98,7 +98,7 @@ class MixedReading:
             reading = MixedReading([member for member, _ in advanced], self._weights)
         return reading, out
 
-    def read_rows(self, ids: Ids, *, learn: bool = True) -> tuple[MixedReading, Array]:
+    def read_rows(self, ids: Ids, *, learn: bool) -> tuple[MixedReading, Array]:
         """Read more symbols; see `Reading.read_rows`."""
         network = self.network  # first, as in `read`
         advanced = [member.read_rows(ids, learn=learn) for member in self._readings]

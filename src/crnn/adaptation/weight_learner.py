@@ -80,8 +80,8 @@ class WeightLearner:
         boundary: int | None,
         n_blocks: int = 0,
         *,
-        scoring: bool = False,
-        bfloat16: bool = False,
+        scoring: bool,
+        bfloat16: bool,
         spare: list[ChunkGradient] | None = None,
     ) -> None:
         self.rule, self.params, self.n_blocks = rule, params, n_blocks

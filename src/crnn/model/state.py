@@ -69,8 +69,8 @@ class ModelState:
         rng: np.random.Generator,
         *,
         optimizer: str,
-        batch_size: int = 1,
-        seq_length: int = 25,
+        batch_size: int,
+        seq_length: int,
         init_scale: float | None = None,
     ) -> Self:
         """Return the state of a model that has not read any text yet; `rng` draws the weights, and becomes the state's

@@ -73,7 +73,7 @@ class AdaptiveCounts:
         reading, log_p, _ = self._read(ids, learn, rows=False)
         return reading, log_p
 
-    def read_rows(self, ids: Ids, *, learn: bool = True) -> tuple[AdaptiveCounts, NDArray[np.float64]]:
+    def read_rows(self, ids: Ids, *, learn: bool) -> tuple[AdaptiveCounts, NDArray[np.float64]]:
         """Read more symbols, and return the logits (n, V) that predict each symbol."""
         reading, _, rows = self._read(ids, learn, rows=True)
         return reading, rows

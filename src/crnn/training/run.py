@@ -73,7 +73,7 @@ class TrainingRun:
         writer: CheckpointWriter | None = None,
         resumed: RunState | None = None,
         processes: Processes | None = None,
-        average_every: int = 1,
+        average_every: int,
     ) -> None:
         self.state, self.data, streams = state, data, data.streams
         self._settings, self._budget, self._start, self._callbacks = settings, budget, start, callbacks

@@ -438,7 +438,10 @@ def test_files_of_64_megabytes_are_held(tmp_path):
 
 
 def test_several_files_are_one_text(tmp_path):
-    for i, text in enumerate(("to be", " or not")):
-        (tmp_path / str(i)).write_text(text)
-    source = text_source([tmp_path / "0", tmp_path / "1"])
-    assert "".join(source.blocks()) == "to be or not"
+    (tmp_path / "more").mkdir()
+    paths = [tmp_path / "0", tmp_path / "more" / "1"]
+    for path, text in zip(paths, ("to be", " or not"), strict=True):
+        path.write_text(text)
+    assert "".join(text_source(paths).blocks()) == "to be or not"
+    StoredSource(FileReader(tuple(map(str, paths)))).vocabulary()
+    assert [*tmp_path.glob("0-*.json")]  # beside the first file

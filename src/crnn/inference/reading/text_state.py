@@ -79,7 +79,7 @@ class FixedReading:
         log_p = text_scores.log_probabilities(self.network, ids, state)
         return FixedReading(self.network, state), log_p
 
-    def read_rows(self, ids: Ids, *, learn: bool = True) -> tuple[FixedReading, NDArray[Any]]:
+    def read_rows(self, ids: Ids, *, learn: bool) -> tuple[FixedReading, NDArray[Any]]:
         """Read symbols (n,); return the new reading and the logits (n, V) that predict each symbol."""
         state = self.network.copy(self.state)
         rows = self.network.logits_before(ids.astype(np.int32)[:, None], state)[:, 0]

@@ -44,7 +44,7 @@ class Arrangement(NamedTuple):
 
 
 def shard_ranges(
-    layout: Layout, streams: Streams, own: range | None = None, *, bfloat16: bool = False
+    layout: Layout, streams: Streams, own: range | None = None, *, bfloat16: bool
 ) -> list[range]:
     """Return the streams of each shard, cut from `own` (by default all streams)."""
     own = range(streams.batch_size) if own is None else own

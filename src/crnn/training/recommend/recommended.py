@@ -122,7 +122,7 @@ ADVICE = {
 
 
 def recommended_parameters(
-    X: TextLike, seconds: float, overrides: dict[str, Any], *, verbose: int = 1
+    X: TextLike, seconds: float, overrides: dict[str, Any], *, verbose: int
 ) -> dict[str, Any]:
     """Measure this machine and return constructor parameters for a text and a time; see `CharRNN.recommended`.
 

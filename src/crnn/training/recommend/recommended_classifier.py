@@ -42,7 +42,7 @@ MIN_SYMBOLS = {192: 1_000_000, 256: 4_000_000}  # in the texts; 128 units learn 
 
 
 def recommended_parameters(
-    data: ClassData, seconds: float, parameters: Mapping[str, Any], n_directions: int, *, verbose: int = 1
+    data: ClassData, seconds: float, parameters: Mapping[str, Any], n_directions: int, *, verbose: int
 ) -> dict[str, Any]:
     """Measure this machine and return the language model's parameters; see `TextClassifier.recommended`.
 
