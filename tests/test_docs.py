@@ -92,6 +92,8 @@ def test_links_lead_somewhere(page):
         if re.match(r"[a-z]+:", file):
             continue
         goal = page.parent / file if file else page
+        if not (ROOT / "src").is_dir() and goal.resolve().is_relative_to(ROOT / "src"):
+            continue  # the tests of an installed wheel have no sources
         assert goal.exists(), target
         if anchor:
             headings = re.findall(r"^#+ +(.+)$", goal.read_text(encoding="utf-8"), re.MULTILINE)

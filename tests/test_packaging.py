@@ -48,6 +48,8 @@ def test_runtime_requirements(recipe, pyproject):
 def test_test_requirements(recipe, pyproject):
     tests = recipe[recipe.index("tests:") :]
     assert section(tests, "run:", "about:") == conda(pyproject["project"]["optional-dependencies"]["test"])
+    files = re.search(r"^ +source:\n((?: +- .*\n)+)", tests, re.MULTILINE)[1]
+    assert set(re.findall(r"- ([\w.]+)", files)) == set(tool("release").COPIED)
 
 
 def test_project_description(recipe, pyproject):
