@@ -11,6 +11,7 @@ import itertools
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 from functools import partial
@@ -139,6 +140,45 @@ def test_ctrl_c_leaves_whole_steps_no_thread_and_no_lock(name, stride, tmp_path,
         call(model, STEPS)  # nothing is left locked
         assert set(os.listdir()) <= files, place  # a save removes what an interrupted one has left
         current.append(copy.deepcopy(original))
+
+
+POLLS = {
+    "export.arpa_file": {"_parts"},
+    "inference.matching.prefix_tree": {"_grow", "_run"},
+    "inference.restoring.restored_texts": {"_search"},
+    "ngram.counts": {"add", "add_and_score", "rows"},
+    "ngram.counts_network": {"log_probabilities", "string_log_likelihoods", "read"},
+    "ngram.labeled_counts": {"log_likelihoods", "_of_long"},
+    "ngram.lookahead": {"of", "_solve", "probability", "run"},
+    "ngram.occurrences": {"__init__", "losses"},
+    "ngram.packed_counts": {"pack", "unpack"},
+}
+
+
+def test_functions_that_may_take_long_look_for_signals(tmp_path, monkeypatch):
+    found = {name: set() for name in POLLS}
+    for name in POLLS:
+        def poll(name=name):
+            found[name].add(sys._getframe(1).f_code.co_name)
+
+        monkeypatch.setattr(f"crnn.{name}.check_canceled", poll)
+    model = CharNGram().fit(TEXT)
+    model.surprisal(TEXT)
+    model.score_samples([TEXT])
+    model.start(["a"]).feed(["to be"])
+    model.start(adapt=True).feed("to be")
+    model.sample(9, matching=".*t")
+    model.match_probability(".*t", 3)
+    model.restore("a", case=True)
+    CharNGram(2).fit(TEXT).export_arpa(tmp_path / "a.arpa")
+    pickle.loads(pickle.dumps(model))
+    network(NAMES).sample(matching=".*nn.*|bob", random_state=0)
+    monkeypatch.setattr("crnn.ngram.counts.CALL_NUMBERS", 1)
+    model.predict_proba(["t", "o"])
+    monkeypatch.setattr("crnn.ngram.labeled_counts.CALL_SYMBOLS", 6)
+    CharNGram(2).fit(NAMES, labels=[0, 1] * 9).score_samples(["ab"], labels=0)
+    TextClassifier(CharNGram(2)).fit(NAMES, [0, 1] * 9).predict(NAMES)
+    assert found == POLLS
 
 
 MANY = "".join(map(chr, range(0x4E00, 0x4E00 + 20_000)))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from crnn import CharNGram
+from crnn.export.arpa_file import _readable
 
 WORDS = ["anna", "hannah", "a b", "ba", "nab", "b", "hannah"] * 3
 
@@ -57,7 +58,8 @@ def test_arpa_of_running_text_has_no_sentence_marks(tmp_path, text):
     model = CharNGram(3).fit(text * 3)
     model.export_arpa(tmp_path / "text.arpa")
     table = arpa(tmp_path / "text.arpa")[0]
-    assert {words for words in table if "<s>" in words or "</s>" in words} == {("<s>",), ("</s>",)}
+    marks = {words: numbers for words, numbers in table.items() if "<s>" in words or "</s>" in words}
+    assert marks == {("<s>",): (-99, 0), ("</s>",): (-99, 0)}
     if isinstance(text, bytes):
         words = [f"{byte:02x}" for byte in text]
     else:
@@ -71,7 +73,15 @@ def test_orders_that_kenlm_does_not_read(tmp_path, order):
         CharNGram(order).fit("abc" * 9).export_arpa(tmp_path / "a.arpa")
 
 
-@pytest.mark.parametrize("space", ["a", "", "a b", "<s>", "\n", 3, "<unk>"])
+@pytest.mark.parametrize(("symbol", "shown"), [
+    ("a", "a"), ("\x1f", "<U+001F>"), ("\x85", "<U+0085>"), ("\u3000", "<U+3000>"), ("\ud7ff", "\ud7ff"),
+    ("\ud800", "<U+D800>"), ("\udfff", "<U+DFFF>"), ("\ue000", "\ue000"), (b"\x0a", "0a"),
+])  # fmt: skip
+def test_tokens_can_be_written_and_have_no_space(symbol, shown):
+    assert _readable(symbol) == shown
+
+
+@pytest.mark.parametrize("space", ["a", "", "a b", "<s>", "</s>", "\n", "\0", 3, "<unk>"])
 def test_unsuitable_tokens_for_the_space(tmp_path, space):
     with pytest.raises(ValueError, match="space"):
         CharNGram(2).fit("a b").export_arpa(tmp_path / "a.arpa", space=space)

@@ -183,6 +183,7 @@ def test_int8_weights_are_those_of_quantize(tmp_path):
     assert (tmp_path / "int8").read_bytes() == (tmp_path / "quantized").read_bytes()
     assert (tmp_path / "int8").stat().st_size < 0.4 * (tmp_path / "float").stat().st_size
     assert all(len(line) <= 120 for name in ("float", "int8") for line in (tmp_path / name).read_text().splitlines())
+    assert max(len(line) for line in (tmp_path / "float").read_text().splitlines() if line.startswith("    0x")) == 112
     double = model_of("abc", dtype="float64")
     double.export_c(tmp_path / "double", int8=True)  # rounded to float32, then to 8 bits
     assert "#define CRNN_INT8 1" in (tmp_path / "double").read_text()

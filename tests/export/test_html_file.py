@@ -166,6 +166,9 @@ def test_float16_of_8_bit_weights_is_refused(tmp_path):
 def test_a_weight_too_large_for_float16_is_named(tmp_path):
     model = model_of("rnn")
     with model.editing():
+        model.params_["by"][1] = 65504
+    encoded_weights(page_weights(model, float16=True), float16=True)
+    with model.editing():
         model.params_["by"][1] = 1e5
     with pytest.raises(InvalidInputError, match=r"1e\+05, too large for float16\. Omit float16"):
         export_html(model, tmp_path / "page.html", float16=True)

@@ -212,6 +212,8 @@ def test_imported_model_continues_training():
     ("changes", "message"),
     [
         ({"rnn.weight_hh_l0": None}, "does not contain 'rnn.weight_hh_l0'. Expected names are .* Found: decoder.bias"),
+        ({"rnn.weight_hh_l0": None, **{f"z{i}": np.ones(1) for i in range(9)}}, r"rnn.weight_ih_l0, z0, z1, z2\.$"),
+        ({"decoder.weight": np.ones((3, 0))}, "has 6 rows, but decoder.weight has H = 0 columns"),
         ({"rnn.weight_ih_l1": np.ones((6, 2))}, "contains an unexpected name, 'rnn.weight_ih_l1'"),
         ({"rnn.weight_hh_l1": np.ones((6, 2))}, "does not contain 'rnn.weight_ih_l1'"),
         ({"rnn.weight_hh_l0": np.ones((4, 2))}, "has 4 rows, but decoder.weight has H = 2 columns"),
