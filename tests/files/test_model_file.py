@@ -617,7 +617,7 @@ def peaks_of_loading(paths, small):
     return list(map(int, result.stdout.split()))
 
 
-HOSTILE_JSON = 600 << 20  # what 16 MB of JSON can take
+HOSTILE_JSON = 150 << 20  # what 4 MB of JSON can take
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak as Linux counts it")
@@ -636,7 +636,7 @@ def write_hostile(path):
     """Write a file that is large in the part that it is named after."""
     name = path.name
     if name == "header":
-        path.write_bytes(join(b'{"__metadata__":{},' + b'"a":[[],[],[]],' * 10**6, b""))
+        path.write_bytes(join(b'{"__metadata__":{},' + b'"a":[[],[],[]],' * 250_000, b""))
     elif name == "vocabulary":
         write(path, make(Vocabulary(np.arange(0x10FFFF)), hidden_size=1))
     elif name == "weights":
@@ -645,5 +645,5 @@ def write_hostile(path):
         write(path, make(training=TRAINING))
         content = path.read_bytes()
         tensors = arrays_of(content)
-        tensors["training"] = np.frombuffer(json.dumps(STORED | {"more": [[]] * 4_000_000}).encode(), np.uint8)
+        tensors["training"] = np.frombuffer(json.dumps(STORED | {"more": [[]] * 1_000_000}).encode(), np.uint8)
         path.write_bytes(sign(*split(file_bytes(split(content)[0]["__metadata__"], tensors))))

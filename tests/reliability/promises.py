@@ -28,7 +28,7 @@ class Promise(NamedTuple):
 
 
 PROMISES = {
-    "kill": Promise("killed by kill -9 and resumed, training ends with the same bits", kills.run, 500, 3),
+    "kill": Promise("killed by kill -9 and resumed, training ends with the same bits", kills.run, 500, 2),
     "interrupt": Promise("after Ctrl-C a model holds whole steps", signals.interrupts, 200, 3),
     "terminate": Promise("SIGTERM and Ctrl-C end crnn train with a saved model", signals.terminations, 50, 2),
     "faults": Promise("a full or broken disk leaves the old file or the new one", write_faults.run, 10**6, 12),
@@ -41,7 +41,7 @@ PROMISES = {
     "texts": Promise("any text is learned, scored and saved", partial(run_cases, "random_texts"), 100_000, 30),
     "arguments": Promise(
         "a public callable returns, or raises what is documented", partial(run_cases, "nasty_arguments"),
-        1_200_000, 1000,
+        1_200_000, 500,
     ),
     "commands": Promise(
         "a command line ends with an exit code and a reason", partial(run_cases, "nasty_command_lines"), 100_000, 40,
