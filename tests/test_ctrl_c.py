@@ -112,9 +112,15 @@ def use(model):
 
 
 @pytest.mark.filterwarnings("ignore:the threshold was set by")
-@pytest.mark.parametrize("stride", [487, pytest.param(17, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", CALLS)
-def test_ctrl_c_leaves_whole_steps_no_thread_and_no_lock(name, stride, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "stride", "functions"),
+    [
+        *((name, 487, ()) for name in CALLS),
+        *(pytest.param(name, 17, (), marks=pytest.mark.slow) for name in CALLS),
+        ("partial_fit with an average", 1, ("_train", "_keep", "final_state", "_last_or_best", "averaged")),
+    ],
+)
+def test_ctrl_c_leaves_whole_steps_no_thread_and_no_lock(name, stride, functions, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make, call = CALLS[name]
     original, allowed = make(), []
@@ -130,7 +136,8 @@ def test_ctrl_c_leaves_whole_steps_no_thread_and_no_lock(name, stride, tmp_path,
         call(current[0], STEPS)
 
     def wanted(code):  # not where an iterator is closed, since that only reports an error
-        return code.co_filename.startswith(PACKAGE) and code.co_name != "__iter__"
+        asked = code.co_name in functions if functions else code.co_name != "__iter__"
+        return asked and code.co_filename.startswith(PACKAGE)
 
     for place in interrupted_everywhere(work, wanted, itertools.count(0, stride)):
         model = current.pop()

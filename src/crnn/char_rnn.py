@@ -531,11 +531,15 @@ class CharRNN(LanguageModel):
             run = new_run(
                 call, self.get_params(), state, model=self, stop=use, sample=self._samples, write=write_run
             )
-            self._keep(run.state)
             try:
+                self._keep(run.state)
                 run.run()
             finally:
-                self._keep(run.final_state)  # a single assignment: a second Ctrl-C comes before or after it
+                try:
+                    self._keep(run.final_state)
+                except BaseException:  # Ctrl-C came before the state was kept
+                    self._keep(run.final_state)
+                    raise
         return self
 
     def _samples(self) -> Iterable[str | bytes]:
