@@ -51,8 +51,10 @@ class CtrlC:
             return None
         frame.f_trace = self  # or else Python 3.13 shows no instructions of this call
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
-        checked = event == "call" or (event == "opcode" and self.last.get(frame) in CHECKS)
-        self.last[frame] = code.co_code[frame.f_lasti] if event == "opcode" else None
+        instruction = code.co_code[frame.f_lasti]
+        # A generator that is closed is "called", too, but at its last instruction, and raises without a check.
+        checked = {"call": instruction, "opcode": self.last.get(frame)}.get(event) in CHECKS
+        self.last[frame] = instruction if event == "opcode" else None
         self.left -= checked
         if checked and self.left < 0:
             self.place = f"{code.co_filename}:{frame.f_lineno} {code.co_name} {frame.f_lasti}"

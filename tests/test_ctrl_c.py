@@ -135,9 +135,8 @@ def test_ctrl_c_leaves_whole_steps_no_thread_and_no_lock(name, stride, functions
     def work():
         call(current[0], STEPS)
 
-    def wanted(code):  # not where an iterator is closed, since that only reports an error
-        asked = code.co_name in functions if functions else code.co_name != "__iter__"
-        return asked and code.co_filename.startswith(PACKAGE)
+    def wanted(code):
+        return code.co_filename.startswith(PACKAGE) and (not functions or code.co_name in functions)
 
     for place in interrupted_everywhere(work, wanted, itertools.count(0, stride)):
         model = current.pop()
