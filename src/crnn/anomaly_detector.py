@@ -31,8 +31,9 @@ from .loading import load_model
 from .mixture import Mixture
 from .parameters.checks import MAX_SIZE, checked_bool, checked_float, checked_int, generator, is_int
 from .runtime.free_memory import available_bytes
-from .text.sources.input_checks import Errors, python_values, rereadable, warn_caller
+from .text.sources.input_checks import Errors, python_values, warn_caller
 from .text.sources.lines import Lines
+from .text.sources.text_input import rereadable
 from .text.symbols.codes import Text
 
 SAVED = (CharRNN, CharNGram, Mixture)  # the models that can be saved
@@ -725,6 +726,8 @@ def _warn_of_new_symbols(model: CharRNN | CharNGram, texts: CleanTexts) -> None:
 
 def _beginning(X: Iterable[Text]) -> tuple[Iterable[Text], list[Any]]:
     """Return the same texts, and the first of them, without missing values."""
+    if isinstance(X, Lines) and X.is_read_once:
+        X = (line for line in X if line is not None)
     first: list[Any] = list(islice(iter(X if isinstance(X, Lines) else python_values(X)), CHOICE_TEXTS))
     texts = chain(first, X) if isinstance(X, Iterator) else X
     return texts, [text for text in first if isinstance(text, str | bytes | bytearray | memoryview)]

@@ -31,9 +31,8 @@ from .model.state import ModelState
 from .parameters.checks import FilePath, checked_bool, checked_int, checked_threads, has_items
 from .parameters.settings import checked_parameter, rounds_operands
 from .parameters.table import with_parameters
-from .text.sources.input_checks import rereadable
 from .text.sources.labels import label_number
-from .text.sources.text_input import TextLike
+from .text.sources.text_input import TextLike, rereadable
 from .text.symbols.codes import Text
 from .text.symbols.special import Special
 from .text.symbols.vocabulary import Vocabulary

@@ -35,8 +35,7 @@ from .parameters.checks import (
     has_items,
 )
 from .text.sources.file_sources import IN_MEMORY
-from .text.sources.input_checks import rereadable
-from .text.sources.text_input import TextLike, documents_of, text_source
+from .text.sources.text_input import TextLike, documents_of, rereadable, text_source
 from .text.sources.text_source import TextSource
 from .text.symbols.vocabulary import Ids, Vocabulary
 

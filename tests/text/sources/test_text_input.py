@@ -7,9 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn import Lines
+from crnn import AnomalyDetector, CharNGram, Lines
 from crnn.errors import InvalidInputError
-from crnn.text.sources.text_input import DocumentsSource, FileSource, MemorySource, documents_of, text_source
+from crnn.inference.sampling.text_drawing import HashedTexts
+from crnn.text.sources.text_input import (
+    DocumentsSource,
+    FileSource,
+    MemorySource,
+    documents_of,
+    rereadable,
+    text_source,
+)
 from crnn.text.symbols.vocabulary import Vocabulary
 
 SIZES = st.integers(1, 7)
@@ -184,6 +192,34 @@ def test_a_pipe_among_files_is_read_once(tmp_path):
     found = text_source([pipe, file])
     writer.join()
     assert "".join(found.blocks()) == "".join(found.blocks()) == "or not"
+
+
+def calibrated_with(lines):
+    """Return how many lines have set a threshold."""
+    return AnomalyDetector(CharNGram(2).fit(["a", "b"]), contamination=0.5).calibrate(lines).n_calibration_
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+@pytest.mark.filterwarnings("ignore:the threshold was set by 2")
+@pytest.mark.parametrize(
+    ("use", "found"),
+    [
+        (list, ["a", "b"]),
+        (rereadable, ["a", "b"]),
+        (lambda lines: [*text_source(lines).blocks()], ["ab"]),
+        (lambda lines: "b" in HashedTexts(lines), True),
+        (calibrated_with, 2),
+    ],
+)
+def test_lines_of_a_pipe_are_read_once(tmp_path, use, found):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(b"a\nb",), daemon=True)
+    writer.start()
+    assert use(Lines(pipe, cache=tmp_path)) == found
+    writer.join()
+    with pytest.raises(TypeError, match="is a pipe or device, whose lines can be read only once"):
+        len(Lines(pipe))
 
 
 @pytest.mark.parametrize("kind", ["characters", "bytes"])

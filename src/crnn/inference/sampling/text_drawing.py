@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Container, Iterator
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -210,12 +211,11 @@ class HashedTexts:
     """
 
     def __init__(self, lines: Lines) -> None:
-        hashes, n = np.empty(len(lines), np.int64), 0
+        hashes = array("q")
         for batch in lines.batches():
-            hashes[n : n + len(batch)] = np.fromiter(map(hash, batch), np.int64, len(batch))
-            n += len(batch)
-        hashes.sort()
-        self._hashes = hashes
+            hashes.extend(map(hash, batch))
+        self._hashes = np.frombuffer(hashes, np.int64)
+        self._hashes.sort()
 
     def __len__(self) -> int:
         return len(self._hashes)

@@ -47,14 +47,6 @@ def _sliced(array: Any) -> Iterator[Any]:
         yield from array.slice(i, SLICE).to_pylist()
 
 
-def rereadable(X: Any) -> Any:
-    """Return texts that can be read more than once: an iterator's as a list, unless it is an open file."""
-    if not isinstance(X, Iterator):
-        return X
-    refuse_other_collections(X, "X")
-    return list(X)
-
-
 def warn_of_file_name(text: str) -> None:
     """Warn if a text is the name of a file, because the name itself is learned, letter by letter."""
     if len(text) <= LONGEST_NAME and "\n" not in text and os.path.isfile(text):

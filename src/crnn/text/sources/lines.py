@@ -41,6 +41,7 @@ class Lines(NamedFiles, Sequence[Any]):
     `CharRNN.fit`, `score`, `score_samples`, ``sample(exclude=...)`` and everything else that takes documents accept it.
     A line ends with ``\n`` or ``\r\n``, not part of the line itself; the last line of a file may lack an end. The
     index, needed only for `len` and subscripts, stores the position of every 64th line: an eighth of a byte per line.
+    The lines of a pipe have neither, since they can be read only once.
 
     For training, up to 64 MB of lines are held in memory and shuffled like a list. Beyond that, the ids are kept in a
     cache file, as for a `TextFile`. In each epoch, pieces of 8 kB are shuffled, 1,024 pieces are read together, and
@@ -171,6 +172,8 @@ class Lines(NamedFiles, Sequence[Any]):
 
 def _indexed(path: str, size: int, time: int, kind: Kind) -> _FileIndex:
     """Read a file and return the positions of its lines."""
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):  # list(lines) asks for `len`, too
+        raise TypeError(f"{path} is a pipe or device, whose lines can be read only once. Use list(lines).")
     starts, n, position, last = [np.zeros(1, np.int64)], 0, 0, NEWLINE
     with open(path, "rb") as file:
         contents = Decompressed(file, path)

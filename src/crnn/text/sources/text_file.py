@@ -53,6 +53,17 @@ class NamedFiles:
         self.kind = kind
         self.cache = None if cache is None else checked_path("cache", cache)
 
+    @property
+    def is_read_once(self) -> bool:
+        """Whether one of the files is a pipe or device, which can be read only once.
+
+        Examples
+        --------
+        >>> TextFile(os.devnull).is_read_once
+        True
+        """
+        return any(os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path) for path in self.paths)
+
     def __repr__(self) -> str:
         shown = self.paths[0] if len(self.paths) == 1 else list(self.paths)
         kind = "" if self.kind == "characters" else f", kind={self.kind!r}"
@@ -103,17 +114,6 @@ class TextFile(NamedFiles):
         0
         """
         return self.reader.max_length
-
-    @property
-    def is_read_once(self) -> bool:
-        """Whether one of the files is a pipe or device, which can be read only once.
-
-        Examples
-        --------
-        >>> TextFile(os.devnull).is_read_once
-        True
-        """
-        return any(os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path) for path in self.paths)
 
     def read(self) -> Any:
         """Return the whole text, str or bytes.

@@ -15,7 +15,7 @@ from ..symbols.codes import Text, byte_view, kind_of
 from ..symbols.vocabulary import Ids, Vocabulary
 from .documents import join
 from .file_sources import IN_MEMORY, FileSource, StoredSource
-from .input_checks import python_values, refuse_other_collections, rereadable, warn_of_file_name
+from .input_checks import python_values, refuse_other_collections, warn_of_file_name
 from .lines import Lines
 from .text_file import TextFile
 from .text_source import TextSource
@@ -44,8 +44,7 @@ def text_source(X: TextLike, name: str = "X") -> TextSource:
     if isinstance(X, TextFile):
         return _file_source(X, name)
     if isinstance(X, Lines):
-        stored = X.cache is not None or X.max_length > IN_MEMORY
-        if stored:
+        if not X.is_read_once and (X.cache is not None or X.max_length > IN_MEMORY):
             return StoredSource(X.reader, name, cache=X.cache)
         return DocumentsSource((line for line in X if line is not None) if X.errors == "skip" else X, name)
     if isinstance(X, (list, tuple)) and X and all(isinstance(path, os.PathLike) for path in X):
@@ -57,6 +56,19 @@ def text_source(X: TextLike, name: str = "X") -> TextSource:
         f"{name} must be a str (the text), bytes, a path object (a UTF-8 file) or a list of str or bytes (documents), "
         f"not {type(X).__name__}"
     )
+
+
+def rereadable(X: Any) -> Any:
+    """Return texts that can be read more than once: those of an iterator, unless it is an open file, and of a pipe or a
+    device in memory.
+    """
+    files = TextFile(X) if isinstance(X, os.PathLike) else X
+    if isinstance(files, TextFile | Lines) and files.is_read_once:
+        return files.read() if isinstance(files, TextFile) else [*files]
+    if not isinstance(X, Iterator):
+        return X
+    refuse_other_collections(X, "X")
+    return list(X)
 
 
 def documents_of(X: TextLike) -> list[Any]:
