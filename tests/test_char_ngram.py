@@ -293,7 +293,8 @@ def test_without_a_label_texts_are_summed_over_labels_and_labels_are_drawn(label
     np.testing.assert_allclose(labeled.score_samples(["bob", ""]), expected, rtol=1e-12)
     drawn = labeled.sample(num_samples=300, random_state=0, temperature=0)
     assert 0.3 < np.mean([text in ("anna", "hanna") for text in drawn]) < 0.5
-    for call in (labeled.surprisal, labeled.start, lambda text: labeled.score([text], labels=1, adapt=True)):
+    for call in (labeled.surprisal, labeled.start, lambda text: labeled.start(text, adapt=True),
+                 lambda text: labeled.score([text], labels=1, adapt=True)):  # fmt: skip
         with pytest.raises(InvalidInputError, match="label"):
             call("bob")
 

@@ -97,10 +97,8 @@ class Channel(NamedTuple):
     swap: float
 
     @classmethod
-    def of(cls, damage: Damage, vocabulary: Vocabulary, codes: list[int]) -> tuple[Channel, int | None]:
-        """Return the tables for texts with these distinct codes, and the place of the first code that cannot be read,
-        or None.
-        """
+    def of(cls, damage: Damage, vocabulary: Vocabulary, codes: list[int]) -> Channel | int:
+        """Return the tables for texts with these distinct codes, or the place of the first code that is unreadable."""
         known = vocabulary.codes.tolist()
         same: dict[int | str, list[int]] = {}
         for i, code in enumerate(known):
@@ -124,7 +122,7 @@ class Channel(NamedTuple):
             others = sorted({*alphabet[True], *alphabet[False]} if damage.case else alphabet[chr(code).isupper()])
             others = [i for i in others if i not in candidates] if letter else []
             if not candidates and not others:
-                return cls.empty(), at
+                return at
             if not candidates:  # a letter that the model lacks can only be a typo
                 candidates, others = others, []
             substitution = math.log(rate / max(len(others), 1)) if letter else NEVER
@@ -148,13 +146,7 @@ class Channel(NamedTuple):
             inserted[:, 1].copy(),
             inserted[:, 2].astype(np.uint8),
             math.log(rate) if damage.typos else NEVER,
-        ), None
-
-    @classmethod
-    def empty(cls) -> Channel:
-        """Return tables without kinds."""
-        ids, costs, flags = np.zeros(0, np.int32), np.zeros(0), np.zeros(0, np.uint8)
-        return cls(np.zeros(1, np.int32), ids, ids, costs, costs, flags, ids, costs, flags, NEVER)
+        )
 
 
 def is_letter(code: int, vocabulary: Vocabulary) -> bool:

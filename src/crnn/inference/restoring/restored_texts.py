@@ -102,12 +102,13 @@ class Restorer:
     def _restored_block(self, texts: list[Any], first: int, changes: bool) -> list[Any]:
         codes = [np.concatenate([np.zeros(0, np.uint32), *pieces(text)]) for text in texts]
         distinct, kinds = np.unique(np.concatenate(codes), return_inverse=True)
-        channel, bad = Channel.of(self.damage, self.vocabulary, distinct.tolist())
-        if bad is not None:
-            i = next(i for i, of_text in enumerate(codes) if distinct[bad] in of_text)
-            at = int(np.argmax(codes[i] == distinct[bad]))
+        channel = Channel.of(self.damage, self.vocabulary, distinct.tolist())
+        if isinstance(channel, int):
+            code = distinct[channel]
+            i = next(i for i, of_text in enumerate(codes) if code in of_text)
+            at = int(np.argmax(codes[i] == code))
             shown = "texts" if len(texts) == 1 else f"texts[{first + i}]"
-            raise self.vocabulary.unknown_symbol(int(distinct[bad]), at, shown)
+            raise self.vocabulary.unknown_symbol(int(code), at, shown)
         lengths = np.array([*map(len, codes)], np.intp)
         parts = np.split(kinds.astype(np.int32), np.cumsum(lengths)[:-1])
         order, originals = np.argsort(-lengths, kind="stable"), list[Any](texts)
