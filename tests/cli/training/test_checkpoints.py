@@ -10,7 +10,8 @@ from command_line import POSIX, TEXT, usage_error
 
 from crnn import CharRNN
 from crnn.cli import main as cli
-from crnn.cli.training.checkpoints import checkpoint_every, contains_model
+from crnn.cli.training.checkpoints import CHECKPOINT_TIME, checkpoint_every, contains_model
+from crnn.training.fit import CHECKPOINT_SECONDS
 
 
 @pytest.mark.parametrize("option", ["--from", "--validation"])
@@ -49,7 +50,10 @@ def test_a_file_contains_a_model_of_the_same_weights_and_steps(folder):
     assert not contains_model("model.crnn", model)
 
 
-@pytest.mark.parametrize(("text", "every"), [("NONE", None), ("7", 7), ("7s", 7.0), ("0.5m", 30.0), ("1.5", 1.5)])
+@pytest.mark.parametrize(
+    ("text", "every"),
+    [("NONE", None), ("7", 7), ("7s", 7.0), ("0.5m", 30.0), ("1.5", 1.5), (CHECKPOINT_TIME, CHECKPOINT_SECONDS)],
+)
 def test_intervals_are_steps_or_seconds(text, every):
     assert checkpoint_every(text) == every
     assert type(checkpoint_every(text)) is type(every)

@@ -52,11 +52,11 @@ def test_the_shortest_text_of_an_epoch_of_some_steps(n, B, T):
         assert TextStreams(np.zeros(length - 1, np.uint8), B, T).steps_per_epoch == n - 1
 
 
-@given(length=st.integers(2, 60), T=st.integers(1, 9), position=st.integers(0, 59))
+@given(length=st.integers(2, 60), T=st.integers(1, 9), position=st.integers(-1, 59))
 def test_position_matches_min_char_rnn(length, T, position):
     streams = TextStreams(np.arange(length, dtype=np.uint8), seq_length=T)
     T = streams.seq_length
-    if position >= length:
+    if not 0 <= position < length:
         with pytest.raises(InvalidInputError, match=f"position {position} is outside streams of {length} symbols"):
             streams.position = position
         return

@@ -299,6 +299,23 @@ def model_bits(run):
     return [array.tobytes() for array in arrays], run.cursor.n_steps, run.cursor.smooth_loss
 
 
+def test_a_helper_that_fails_keeps_nobody_waiting(monkeypatch):
+    def fail_in_helper(*arguments, train=trainer.core.train):
+        if arguments[6]:
+            raise ZeroDivisionError
+        train(*arguments)
+
+    layout, params = network(7, 5, "float32")
+    monkeypatch.setattr(trainer.core, "train", fail_in_helper)
+    run = Run(layout, params, memory(layout), states(4, 5, "float32"), symbols(7, 99), T=3, n_threads=2, n_shards=2)
+    with pytest.raises(ZeroDivisionError):
+        run.steps(2)
+
+
+def test_snapshots_take_a_hundredth_of_the_time_and_come_every_second_at_most():
+    assert [trainer._next_snapshot(3.0, end) for end in (3.0, 3.01, 3.02)] == pytest.approx([4.0, 4.01, 5.02])
+
+
 def snapshots_every(monkeypatch, seconds):
     monkeypatch.setattr(trainer, "SNAPSHOT_SECONDS", seconds)
     monkeypatch.setattr(trainer, "SNAPSHOT_SHARE", math.inf)
