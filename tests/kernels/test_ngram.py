@@ -128,14 +128,22 @@ def test_invalid_contexts_of_several_tries(name, place, value):
         ngrams.ClassCounts(**arrays)
 
 
-@pytest.mark.parametrize("short", ["suffixes", "scales", "firsts"])
+@pytest.mark.parametrize("short", [None, "suffixes", "scales", "firsts"])
 def test_unrolling_needs_a_place_for_each_row(short):
-    trie, room = counted([[0, 1, 3]], 2, 4, 3).trie, {"suffixes": 1, "scales": 1, "firsts": 2}
-    room[short] -= 1
-    types = zip(room.values(), (np.int32, float, np.int32), strict=True)
-    rest = [np.zeros(99, np.int32) for _ in range(3)]
+    trie, room = counted([[0, 1, 3]], 1, 4, 3).trie, {"suffixes": 1, "scales": 1, "firsts": 2}
+    n = {name: size - (name == short) for name, size in room.items()}
+    suffixes, scales, firsts = np.full(n["suffixes"], 7, np.int32), np.full(n["scales"], 7.0), ids(0, 7)[: n["firsts"]]
+    rest = [np.zeros(7, np.int32) for _ in range(3)]
+
+    def unroll():
+        ngrams.unroll(trie, 0, *np.zeros((2, 1), np.int32), suffixes, scales, firsts, *rest, np.zeros(7))
+
+    if short is None:
+        unroll()
+        assert (*suffixes, *scales, *firsts) == (0, 0, 0, 4)
+        return
     with pytest.raises(ValueError, match="rows: too few"):
-        ngrams.unroll(trie, 0, *np.zeros((2, 1), np.int32), *(np.zeros(n, t) for n, t in types), *rest, np.zeros(99))
+        unroll()
 
 
 @pytest.mark.parametrize(("x", "lengths"), [([4], [1]), ([-1], [1]), ([0, 1], [1]), ([0], [2, -1]), ([0], [2])])
@@ -496,9 +504,11 @@ def test_results_do_not_depend_on_old_contents_of_the_arrays():
         assert ngrams.count(counted_now, text, ids()) == len(text)
         counted_now.set_discounts(np.full((3, 4), 0.5))
         ngrams.unpack(unpacked_now, 0, ids(0), ids(-1), (byte(2), byte(0, 0), byte(1, 1)), ids(0, 0), ids(0, 0))
-        children, rows = ids(1, 1), np.empty((25, 5))
+        unpacked_now.set_discounts(np.full((3, 4), 0.5))
+        children, rows = ids(1, 1), np.empty((2, 25, 5))
         ngrams.children(unpacked_now, ids(0), children)
-        ngrams.rows_after(counted_now, contexts, rows)
+        for trie, out in zip(tries, rows, strict=True):
+            ngrams.rows_after(trie, contexts, out)
         found.append((children.tolist(), rows.tolist()))
     assert found[0] == found[1]
 

@@ -19,7 +19,7 @@ def check_losses(texts, tail, order, V, boundary):
     counts = Counts(order, V, boundary)
     for text in texts:
         counts.add(np.array(text), start)
-    losses = Occurrences(counts).losses(np.array(tail), start)
+    losses = Occurrences(counts).losses(np.array(tail), [-1, *start])
     for m in range(1, order + 1):
         model = KneserNey(texts, m, V, boundary)
         p = [model.probability([*start, *tail[:i]], symbol) for i, symbol in enumerate(tail)]
