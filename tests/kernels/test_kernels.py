@@ -238,7 +238,7 @@ def test_products_of_many_streams_are_cut_within_a_time_step(kernels, dtype):
 
 def test_products_so_large_that_threads_poll_between_their_parts(kernels):
     # More than 2^28 multiplications for 128 rows of one backward product, and for all columns of the other one.
-    arguments = start("float32", 13, 11, V=14401, H=131, ids=np.uint16)
+    arguments = start("float32", 13, 11, V=16411, H=131, ids=np.uint16)
     check_run(Run(*arguments, **LARGE).steps(1), a_large_product())
 
 
@@ -247,7 +247,7 @@ LARGE = {"T": 11, "learning_rate": 0.01}
 
 @functools.cache
 def a_large_product():
-    return expected_in_double(start("float32", 13, 11, V=14401, H=131, ids=np.uint16), 1, **LARGE)
+    return expected_in_double(start("float32", 13, 11, V=16411, H=131, ids=np.uint16), 1, **LARGE)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -375,6 +375,18 @@ def test_instruction_sets_agree(dtype, cell, B, T, n_threads):
     for other in results[1:]:
         for a, b in zip(results[0], other, strict=True):
             np.testing.assert_allclose(b, a, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("B", "T", "n_threads"), [(1, 5, 1), (5, 31, 2)])
+@pytest.mark.parametrize("cell", CELLS)
+def test_of_a_network_of_zeros_only_the_last_bias_learns(kernels, cell, B, T, n_threads):
+    layout, _, memories, state, ids = start("float64", B, T, cell=cell, num_layers=2)
+    zero = tuple(np.zeros_like(array) for array in state)
+    run = Run(layout, layout.zeros(), memories, zero, ids, T=T, n_threads=n_threads).steps(2)
+    by = layout.tensors(run.params).by
+    assert by.all()
+    by[:] = 0
+    assert not any(array.any() for array in (run.params, *run.state))
 
 
 def test_huge_logits_keep_the_loss_finite(kernels, dtype):
