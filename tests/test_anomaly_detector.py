@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import warnings
 from types import SimpleNamespace
@@ -207,13 +208,16 @@ def test_texts_that_all_occur_again_warn():
 
 def test_default_detector_chooses_a_model(capsys, monkeypatch):
     monkeypatch.setattr(anomaly_detector, "available_bytes", lambda: None)
+    now = itertools.count(0, 0.001)
+    monkeypatch.setattr(anomaly_detector, "time", SimpleNamespace(perf_counter=lambda: next(now)))
     detector = AnomalyDetector(contamination=0.05, max_seconds=1, random_state=0, verbose=1).fit(words(3000))
     assert detector.estimator is None
     model = detector.estimator_
     assert (model.order_, model.min_count, model.max_memory) == (12, 2, 10**9)
     assert detector.predict(["kanomi", "xyzxyz", "kanomi\N{SNOWMAN}\N{SNOWMAN}"]).tolist() == [1, -1, -1]
     shown = capsys.readouterr().err
-    assert "a character to score" in shown
+    cost = re.search(r"in 0\.0 s: .*; (\S+) µs a character to score", shown)[1]
+    assert float(cost) == pytest.approx(1000 / (0.9 * sum(len(word) + 1 for word in words(3000))), rel=0.1)
     assert f"below {detector.offset_:.3f} are anomalies" in shown
 
 

@@ -293,7 +293,7 @@ def test_without_a_label_texts_are_summed_over_labels_and_labels_are_drawn(label
     np.testing.assert_allclose(labeled.score_samples(["bob", ""]), expected, rtol=1e-12)
     drawn = labeled.sample(num_samples=300, random_state=0, temperature=0)
     assert 0.3 < np.mean([text in ("anna", "hanna") for text in drawn]) < 0.5
-    for call in (labeled.surprisal, labeled.start, lambda text: labeled.start(text, adapt=True),
+    for call in (labeled.surprisal, labeled.start, labeled.export_arpa, lambda text: labeled.start(text, adapt=True),
                  lambda text: labeled.score([text], labels=1, adapt=True)):  # fmt: skip
         with pytest.raises(InvalidInputError, match="label"):
             call("bob")
@@ -314,9 +314,10 @@ def test_partial_fit_adds_labeled_texts(labeled):
     assert model.to_bytes() == before
 
 
-def test_labels_need_documents_and_an_order_for_all():
-    with pytest.raises(InvalidInputError, match="labels need documents, but X is one text"):
-        CharNGram().fit("anna", labels=[1])
+def test_labels_need_documents_and_an_order_for_all(labeled):
+    for fit in (CharNGram().fit, labeled.partial_fit):
+        with pytest.raises(InvalidInputError, match="labels need documents, but X is one text"):
+            fit("anna", labels=[1])
     with pytest.raises(InvalidInputError, match="labels is given, but the model was fitted without labels"):
         CharNGram(2).fit(["a", "b"]).partial_fit(["a"], labels=[1])
     assert CharNGram().fit(["anna", "b"] * 9, labels=[1, 2] * 9).order_ == 5

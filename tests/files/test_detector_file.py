@@ -101,6 +101,8 @@ def changed(**values):
         (changed(held=[["a", 0]]), "held must contain texts with their numbers of occurrences"),
         (changed(held=[["a", 1, 1]]), "held must contain"),
         (changed(held=[[1, 1]]), "held must contain"),
+        (changed(held=[["a", "b"]]), "held must contain"),
+        (changed(held="a"), "held must contain"),
         (changed(rank="1"), "rank must be"),
         (changed(rank=1e6), "its rank exceeds its n_texts"),
         (changed(chosen=1), "chosen must be True or False"),

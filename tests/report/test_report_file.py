@@ -419,4 +419,6 @@ def test_the_longest_copy_is_a_fact_about_a_text_that_was_given():
     facts = dict(report_data(subject_of(model, text, None))["facts"])
     shown = r"\d{3} characters of a sample occur in all 600 characters: '[a-z. ]{200}'"
     assert re.fullmatch(shown, facts["longest copy"])
-    assert "longest copy" not in dict(report_data(subject_of(model, None, None))["facts"])
+    models = [(model, None), (random_language_model(b"abab"), b"ab"), (random_language_model([b"ab"]), [b"ab"])]
+    for other, given in models:
+        assert "longest copy" not in dict(report_data(subject_of(other, given, None))["facts"])
