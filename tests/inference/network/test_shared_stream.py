@@ -112,7 +112,11 @@ def test_by_default_networks_that_fit_into_a_cache_take_one_thread(monkeypatch):
     for _ in range(4):
         with stream(None).threads(N) as shared:
             assert shared is None
+    assert stream(None).symbols_of_call(N) == N
     with stream(3).threads(N) as shared:
+        assert shared is not None
+    monkeypatch.setattr(shared_stream, "BYTES_BY_DEFAULT", 8 * 4 * H * H)
+    with stream(None).threads(N) as shared:
         assert shared is not None
 
 
@@ -122,6 +126,9 @@ def test_small_networks_and_short_calls_take_one_thread(monkeypatch):
     monkeypatch.setattr(shared_stream, "PRODUCTS_PER_THREAD", 4 * H * H)
     with stream(3).threads(N) as shared:
         assert shared is None
+    monkeypatch.setattr(shared_stream, "PRODUCTS_PER_THREAD", 2 * H * H)
+    with stream(3).threads(N) as shared:
+        assert shared is not None
 
 
 def test_short_calls_tell_how_many_threads_are_fastest(monkeypatch):
