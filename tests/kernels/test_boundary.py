@@ -191,13 +191,14 @@ def test_sampling_gives_the_bits_of_feeding(kind):
         assert a.tobytes() == b.tobytes()
 
 
-def test_a_boundary_leaves_nothing_of_the_states(kind):
+@pytest.mark.parametrize("boundary", [0, BOUNDARY])
+def test_a_boundary_leaves_nothing_of_the_states(kind, boundary):
     layout, params = network(V, H, **kind)
     params[:] = 0  # the states after zeros are zeros
-    layout.tensors(params).by[:BOUNDARY] = -1e4
-    packed, fed = pack(layout, params), states(2, H, **kind)
+    layout.tensors(params).by[boundary] = 1e4
+    packed, fed = PackedNetwork.pack(layout, params, one_row=False, boundary=boundary), states(2, H, **kind)
     out, sampled, _ = drawn(packed, states(1, H, **kind), range(2), 3)
-    assert (out == BOUNDARY).all()
+    assert (out == boundary).all()
     packed.feed(out, fed)
     assert not any(part.any() for part in (*sampled, *fed))
 
