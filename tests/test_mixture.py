@@ -212,7 +212,7 @@ def test_refuses_bad_input_before_training_a_network(monkeypatch, X, seconds, op
 
 
 def test_a_validation_text_may_be_a_generator():
-    recommended = Mixture.recommended(NAMES * 9, 0.2, verbose=0, validation=iter(["nabo", "oba"]), max_steps=3)
+    recommended = Mixture.recommended(iter(NAMES * 9), 0.2, verbose=0, validation=iter(["nabo", "oba"]), max_steps=3)
     assert recommended.weights_.tolist() == Mixture(recommended.models).fit_weights(["nabo", "oba"]).weights_.tolist()
 
 
@@ -578,6 +578,12 @@ def test_models_know_the_symbols_of_a_text_with_a_rare_symbol(long_enough, place
 def test_texts_of_some_lengths_have_a_held_out_part(monkeypatch, n, most, n_held_out):
     monkeypatch.setattr(module, "IN_MEMORY", most)
     assert len(module.with_held_out("to be, or" * (n // 9) + "." * (n % 9), None)[0]) == n - n_held_out
+
+
+def test_a_document_with_a_rare_symbol_is_not_held_out(long_enough):
+    texts = ["abcdefghij"] * 150
+    texts[50] = "Z"
+    assert module.with_held_out(texts, None) == (texts, None)
 
 
 def test_a_short_text_has_equal_weights():

@@ -38,7 +38,7 @@ def test_the_bits_do_not_depend_on_the_cuts(counts):
 
 
 def test_readings_do_not_change_and_copies_continue_alone(counts):
-    first, _ = AdaptiveCounts(counts).read(TEXT[300:400])
+    first, _ = pickle.loads(pickle.dumps(AdaptiveCounts(counts))).read(TEXT[300:400])
     copy = first.copy()
     second, expected = first.read(TEXT[400:500])
     other, _ = copy.read(TEXT[600:700])

@@ -86,6 +86,13 @@ def test_counting_ends_after_a_block_that_uses_up_the_time(text, blocks, n, monk
     assert same(counts, made(ids[:found], 6, symbols, boundary))
 
 
+def test_a_boundary_may_be_blocks_away(monkeypatch):
+    monkeypatch.setattr(building, "BLOCK", 3)
+    for place in range(8):
+        ids = np.arange(8) == place
+        assert [building._boundary_before(ids, stop, 1) for stop in (place, place + 1, 8)][1:] == [place] * 2
+
+
 def test_counting_ends_near_the_memory_limit():
     ids, symbols, _ = of_text(TEXT)
     counts, n = Builder(symbols, None, 60_000).build_some(ids, 6, lambda: True)

@@ -9,7 +9,7 @@ import pytest
 from browser import CONTRAST, browser, faults, fill, opened, set_size, text_of, wait
 from examples import classifier_of, random_language_model
 
-from crnn import CharNGram, CharRNN, plot
+from crnn import CharNGram, CharRNN, TextClassifier, plot
 from crnn.errors import InvalidInputError
 from crnn.report import report_file, write_report
 from crnn.report.report_file import curves, document_tables, facts, report_data, subject_of, thinned, units_followed
@@ -306,6 +306,13 @@ def test_new_documents_are_samples_that_are_not_in_the_text():
     assert new == [text[:200] for text in model.sample(**wanted)]
 
 
+def test_a_model_may_write_no_new_documents():
+    model = random_language_model(["ab"])
+    with model.editing():
+        model.params_["by"][model.vocabulary_.boundary] = 50
+    assert document_tables(model, text_part(model, ["", "a"]))["tables"]["new"] == []
+
+
 def test_at_most_fifteen_documents_are_listed():
     model = random_language_model(["ab"])
     texts = ["a" * n for n in range(17)]
@@ -406,6 +413,7 @@ def test_one_of_two_directions_is_shown():
     [
         (random_language_model("ab"), ["x"], "labels need a classifier, but model is a CharRNN. Omit labels"),
         (CharNGram(2).fit("ab"), None, "but must be a CharRNN or a TextClassifier"),
+        (TextClassifier(CharNGram(2)).fit(["a", "b"], [0, 1]), None, "a network, but the classifier has none"),
     ],
 )
 def test_refuses_models_without_a_report(model, labels, message):

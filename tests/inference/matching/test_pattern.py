@@ -51,6 +51,7 @@ def accepts(found, text, symbols):
 @settings(max_examples=150)
 @given(patterns)
 @example(r"\B")
+@example(r"(?m)[a\n]*^b")
 @example(r"(?a:\w)")
 def test_every_construct_matches_re(pattern):
     try:

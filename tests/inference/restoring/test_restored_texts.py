@@ -97,6 +97,11 @@ def test_bytes_are_restored():
     assert model.restore(b"the fun_toin", case=True, gaps=b"_", typos=0.05) == b"The function"
     with pytest.raises(InvalidInputError, match=r"^accents=True needs a model of characters"):
         model.restore(b"a", accents=True)
+    for X, gaps, kind in ((b"ab", "_", "bytes of length 1"), ("ab", b"_", "a str of one character")):
+        with pytest.raises(InvalidInputError, match=f"^gaps is .*, but must be {kind}"):
+            CharNGram(2).fit(X).restore("", gaps=gaps)
+    rare = CharNGram(3, min_count=2).fit(b"ab" * 9 + b"\xff")
+    assert rare.restore(b"A\xfeB", case=True) == b"a\xfeb"
 
 
 def test_a_prime_precedes_each_text(counts):
