@@ -450,6 +450,17 @@ def test_training_on_fewer_threads_gives_the_same_weights(monkeypatch, n_threads
         np.testing.assert_array_equal(model.params_[name], array)
 
 
+def test_ctrl_c_at_the_end_leaves_no_thread(monkeypatch):
+    def interrupted(helpers, *exception):
+        raise KeyboardInterrupt
+
+    before = threading.active_count()
+    monkeypatch.setattr(Helpers, "__exit__", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_tasks(range(9), lambda i: None, n_threads=3)
+    assert threading.active_count() <= before
+
+
 def test_ctrl_c_waits_until_a_thread_has_started(monkeypatch):
     start, threads = threading.Thread.start, []
 
