@@ -115,15 +115,22 @@ def test_non_finite_loss_of_one_process_ends_training_in_all():
     np.testing.assert_array_equal(run.params, before)
 
 
-def test_an_error_of_the_reducer_ends_training():
-    def fail(vector):
-        raise ConnectionError("the other process has gone")
+@pytest.mark.parametrize("whole_steps", [0, 2])
+def test_an_error_of_the_reducer_ends_training_after_whole_steps(whole_steps):
+    left = list(range(whole_steps))
 
-    run = Run(*start("float64", 5), T=T, n_threads=3, reduce=fail)
-    before = run.bits()
+    def fail(vector):
+        if not left:
+            raise ConnectionError("the other process has gone")
+        left.pop()
+
+    arguments = start("float64", 5)
+    run = Run(*arguments, T=T, n_threads=3, reduce=fail)
     with pytest.raises(ConnectionError, match="has gone"):
         run.steps(3)
-    assert run.bits() == before
+    wanted = Run(*arguments, T=T, n_threads=3, reduce=lambda vector: None).steps(*[whole_steps] * bool(whole_steps))
+    assert run.bits() == wanted.bits()
+    assert run.trainer.state.n_steps == whole_steps
 
 
 def test_refuses_a_gradient_without_room_for_the_tail():

@@ -351,6 +351,21 @@ def test_divergence_returns_to_the_last_snapshot_followed_by_a_finite_loss(
     assert math.isfinite(raised.value.last_loss)
 
 
+def test_ctrl_c_before_the_look_at_a_loss_that_is_not_finite_returns_to_the_snapshot(monkeypatch):
+    def interrupted(self, rates, take_steps=trainer.Trainer._take_steps):
+        take_steps(self, rates)
+        if self.cursor.diverged:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer.Trainer, "_take_steps", interrupted)
+    arguments, options = diverging(np.float64, 11)
+    run = Run(*arguments, **options)
+    before = model_bits(run)
+    with pytest.raises(KeyboardInterrupt):
+        run.steps(5, 20)
+    assert model_bits(run) == before
+
+
 @pytest.mark.parametrize(("B", "n_threads"), [(1, 1), (3, 3)])
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_divergence_at_the_first_step_leaves_everything(B, n_threads, bad):

@@ -330,11 +330,11 @@ def train(Network network not None, params, panels, Optimizer optimizer not None
         reduction.mode = flush_denormals()
         network.kernels.train(&run)
         restore_denormals(reduction.mode)
+    if rank == 0 and (run.complete or team.error is not None):
+        team.fresh = False  # the other threads have read it
+        update_cursor(cursor, &run)  # an error comes between two steps
     if rank == 0 and team.error is not None:
         raise team.error
-    if rank == 0 and run.complete:
-        team.fresh = False  # the other threads have read it
-        update_cursor(cursor, &run)
     if not run.known:
         raise ValueError(f"ids must be from 0 to {network.net.V - 1}, below the vocabulary's size {network.net.V}")
 

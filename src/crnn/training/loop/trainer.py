@@ -202,6 +202,8 @@ class Trainer:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+        if self.cursor.diverged:  # Ctrl-C has come before `advance` could look at the loss
+            self._restore_snapshot()
         self._store_states()
 
     def close(self) -> None:
@@ -426,12 +428,16 @@ class Trainer:
 
     def _return_to_snapshot(self, kind: str) -> NoReturn:
         """Restore the last good snapshot, take no more steps, and raise DivergenceError; Ctrl-C waits."""
-        error, snapshot = DivergenceError(self.cursor.n_steps, self.cursor.last_loss, kind), self._snapshot
+        error = DivergenceError(self.cursor.n_steps, self.cursor.last_loss, kind)
+        self._restore_snapshot()
+        raise error
+
+    def _restore_snapshot(self) -> None:
+        snapshot = self._snapshot
         with signals_deferred():
             self.state.restore(snapshot)
             self.cursor.n_steps, self.cursor.smooth_loss = snapshot.n_steps, snapshot.smooth_loss
             self._stored_step = snapshot.n_steps
-        raise error
 
 
 def _next_snapshot(start: float, end: float) -> float:
