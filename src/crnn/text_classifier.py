@@ -53,6 +53,12 @@ MAX_ESTIMATORS = 32  # in a file
 NESTED = "estimator__"  # the beginning of the names of the models' parameters
 
 
+def _checked_own(classes: NDArray[Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that a file stores in addition to the estimators, after checking them."""
+    class_prior(Labeled(classes, np.arange(len(classes))), own["class_weight"])
+    return {**own, "min_steps": checked_int("min_steps", own["min_steps"], 0)}
+
+
 class TextClassifier(Estimator):
     """A classifier of short texts, such as names by language or domains by origin.
 
@@ -523,9 +529,8 @@ class TextClassifier(Estimator):
         >>> bool((again.predict_proba(["ab"]) == model.predict_proba(["ab"])).all())
         True
         """
-        models, own = self._fitted("save"), {name: getattr(self, name) for name in OWN}
-        class_prior(Labeled(self.classes_, np.arange(len(self.classes_))), self.class_weight)  # a file must be readable
-        own["min_steps"] = checked_int("min_steps", self.min_steps, 0)
+        models = self._fitted("save")
+        own = _checked_own(self.classes_, {name: getattr(self, name) for name in OWN})
         members = [model for of_each in models for model in of_each.values()]
         parts = [file_of(model, i, training_state=False) for i, model in enumerate(members)]
         listed = self.estimator is None or isinstance(self.estimator, list)
@@ -559,10 +564,14 @@ class TextClassifier(Estimator):
         ):
             name = path_name(path)
             raise ModelFileError(f"model file {name}: its models have different labels; restore it from a copy")
+        try:
+            own = _checked_own(models[0].labels_, stored.own)
+        except InvalidInputError as error:
+            raise ModelFileError(f"model file {path_name(path)}: {error}") from None
         n = len(stored.directions)
         bases = [type(model)(**model.get_params()) for model in models[::n]]
         directions = "both" if n == 2 else stored.directions[0]
-        classifier = cls(bases if stored.listed else bases[0], directions=directions, **stored.own)
+        classifier = cls(bases if stored.listed else bases[0], directions=directions, **own)
         groups = [models[i : i + n] for i in range(0, len(models), n)]
         classifier._models = [dict(zip(stored.directions, group, strict=True)) for group in groups]
         classifier._weights, classifier._prior = stored.weights, stored.prior

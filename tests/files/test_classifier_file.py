@@ -56,6 +56,12 @@ def test_refuses_non_classifiers(own):
         TextClassifier.load(written(**own))
 
 
+@pytest.mark.parametrize("own", [{"class_weight": [[-0.0, 1.0]]}, {"min_steps": -1}])
+def test_refuses_parameters_that_fit_would_refuse(own):
+    with pytest.raises(ModelFileError, match=rf"^model file .*{next(iter(own))}"):
+        TextClassifier.load(written(**own))
+
+
 def test_refuses_models_that_do_not_fit():
     with pytest.raises(ModelFileError, match="its classifier is damaged"):
         TextClassifier.load(written(parts=[LABELED] * 3))
