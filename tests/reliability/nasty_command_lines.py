@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import signal
 import sys
 import time
@@ -20,6 +21,7 @@ from crnn.cli.main import _parser, main
 
 LONGEST = 0.1  # seconds of a command: training is then interrupted
 CODES = (0, 1, 2, 130)
+USAGE_ERROR = "^crnn( [a-z]+)?: error: "
 FILES = ["text", "names", "labeled", "model", "model", "counts", "mixture", "classifier"]
 LIKELY = ["0", "1", "2", "3", "0.5", "1e-3", "none", "a", "ab", "a=1", "1s", "lstm", "text", "names"]
 WORDS = [
@@ -127,7 +129,7 @@ def case(i, folder):
     if code == 1 and said and "crnn: error: " not in said.splitlines()[-1]:
         return f"{shown} says no error: {said[-200:]!r}"
     quotes_line_end = any(word.splitlines() not in ([], [word]) for word in words)
-    if code == 2 and not ("crnn: error: " in said if quotes_line_end else said.splitlines()[-1].startswith("crnn")):
+    if code == 2 and not re.search(USAGE_ERROR, said if quotes_line_end else said.splitlines()[-1], re.MULTILINE):
         return f"{shown} does not end with an error of usage: {said[-200:]!r}"
     # Python writes a traceback of its own where it ignores Ctrl-C, as in a function that the garbage collector calls.
     traceback = "Traceback" in said and "Exception ignored" not in said
