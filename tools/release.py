@@ -34,8 +34,8 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-MAX_BYTES = 4_000_000
-MAX_BUILD_BYTES = 160_000  # of the wheel, the kernels of one instruction set and number type
+MAX_BYTES = 4_000_000  # of the wheel, and
+MAX_BUILD_BYTES = 170_000  # of one instruction set and number type; gcc 16 writes 5 % more than gcc 12
 NEWEST_GLIBC = (2, 28)
 TEXTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff", "SECURITY.md", "LICENSE")
 COPIED = ("tests", "docs", *TEXTS, "pyproject.toml")
