@@ -239,7 +239,13 @@ def test_products_of_many_streams_are_cut_within_a_time_step(kernels, dtype):
 def test_products_so_large_that_threads_poll_between_their_parts(kernels):
     # More than 2^28 multiplications for 128 rows of one backward product, and for all columns of the other one.
     arguments = start("float32", 13, 11, V=16411, H=131, ids=np.uint16)
-    check_run(Run(*arguments, **LARGE).steps(1), a_large_product())
+    run = Run(*arguments, **LARGE).steps(1)
+    check_run(run, a_large_product())
+    with run.trainer as trainer:
+        core.break_barriers(trainer.team)
+        trainer.team.shards[0].gradient[:] = 7
+        trainer._train(0, np.full(1, 0.1))
+        assert (trainer.team.shards[0].gradient == 7).all()  # a broken barrier ends the step before its first product
 
 
 LARGE = {"T": 11, "learning_rate": 0.01}
