@@ -452,6 +452,7 @@ def test_a_symbol_is_counted_only_with_room_for_all_that_it_may_need(missing):
 def test_a_symbol_is_counted_over_a_base_only_with_slots_for_all_contexts(slots):
     trie = ngrams.Trie(3, 5, None, ready(3, 5))
     trie.grow(*arrays(), np.empty((slots, 2), np.int32))
+    assert trie.pool_used == 1  # 0 ends the lists of free blocks, so none starts there
     assert ngrams.count(trie, ids(1), ids()) == (slots == 16)  # six are reserved, which may fill less than half
 
 
