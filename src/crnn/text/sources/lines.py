@@ -18,7 +18,7 @@ from ..symbols.codes import Kind
 from .decompressed import MAGIC, Decompressed
 from .file_reader import FileReader, conversion
 from .input_checks import Errors, checked_errors
-from .text_file import NamedFiles, Paths
+from .text_file import NamedFiles, Paths, is_pipe
 
 BLOCK_SIZE = 1 << 20
 INDEX_STEP = 64  # lines per index entry: an eighth of a byte per line
@@ -172,7 +172,7 @@ class Lines(NamedFiles, Sequence[Any]):
 
 def _indexed(path: str, size: int, time: int, kind: Kind) -> _FileIndex:
     """Read a file and return the positions of its lines."""
-    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):  # list(lines) asks for `len`, too
+    if is_pipe(path):  # list(lines) asks for `len`, too
         raise TypeError(f"{path} is a pipe or device, whose lines can be read only once. Use list(lines).")
     starts, n, position, last = [np.zeros(1, np.int64)], 0, 0, NEWLINE
     with open(path, "rb") as file:

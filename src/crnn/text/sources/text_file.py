@@ -36,6 +36,11 @@ def paths_of(paths: Paths) -> tuple[str, ...]:
     return tuple(own)
 
 
+def is_pipe(path: str) -> bool:
+    """Return whether a path names a pipe or device, which can be read only once."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+
+
 class NamedFiles:
     """Files named now and read later.
 
@@ -62,7 +67,7 @@ class NamedFiles:
         >>> TextFile(os.devnull).is_read_once
         True
         """
-        return any(os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path) for path in self.paths)
+        return any(map(is_pipe, self.paths))
 
     def __repr__(self) -> str:
         shown = self.paths[0] if len(self.paths) == 1 else list(self.paths)
