@@ -34,7 +34,7 @@ from .runtime.free_memory import available_bytes
 from .text.sources.input_checks import Errors, python_values, warn_caller
 from .text.sources.lines import Lines
 from .text.sources.text_input import rereadable
-from .text.symbols.codes import Text
+from .text.symbols.codes import Text, immutable
 
 SAVED = (CharRNN, CharNGram, Mixture)  # the models that can be saved
 ORDER = 12  # of the default model's n-grams: on log lines, longer ones did not find more anomalies
@@ -507,7 +507,7 @@ class AnomalyDetector(Estimator):
         learned, n = self._fitted("explain"), checked_int("n_alternatives", n_alternatives, 0)
         model = learned.model
         reading = explained(model.vocabulary_, model.start(), text, n)
-        text = text if isinstance(text, str) else bytes(text)
+        text = immutable(text)
         (score,) = learned.scores([text], "replace").tolist()
         return Explanation(text, score, not score >= learned.calibration.offset, *reading, learned.reduce)
 

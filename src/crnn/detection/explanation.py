@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..inference.reading.text_state import TextState
 from ..inference.scoring.string_scores import Reduce
-from ..text.symbols.codes import Text
+from ..text.symbols.codes import Text, immutable
 from ..text.symbols.special import BOUNDARY, Symbol
 from ..text.symbols.vocabulary import Vocabulary
 
@@ -88,7 +88,7 @@ class Reading(NamedTuple):
 def explained(vocabulary: Vocabulary, state: TextState, text: Text, n_alternatives: int) -> Reading:
     """Read a text symbol by symbol from a given state, and its end if the model has document ends."""
     vocabulary.check_kind(text, "text")
-    own: Any = text if isinstance(text, str) else bytes(text)
+    own: Any = immutable(text)
     symbols: list[Any] = [own[i : i + 1] for i in range(len(own))]
     nats, alternatives = list[float](), list[list[tuple[Symbol, float]]]()
     for symbol in [*symbols, *([] if vocabulary.boundary is None else [BOUNDARY])]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ...errors import InvalidInputError, short_repr
 from ...runtime.free_memory import check_free_memory
 from ...runtime.threads import inference_threads, run_tasks, split_range
+from ...text.symbols.codes import immutable
 from ...text.symbols.vocabulary import Vocabulary
 from ..network.context import Context
 from ..network.protocol import InferenceNetwork, State
@@ -162,19 +163,14 @@ def checked_controls(vocabulary: Vocabulary, options: SamplingOptions) -> Sampli
 def checked_pattern(pattern: Any, vocabulary: Vocabulary) -> Any:
     """Return a pattern after checking that it is of the vocabulary's kind."""
     vocabulary.check_kind(pattern.pattern if isinstance(pattern, re.Pattern) else pattern, "matching")
-    return pattern if isinstance(pattern, re.Pattern) else _as_key(pattern)
-
-
-def _as_key(text: Any) -> str | bytes:
-    """Return a text that cannot change, unlike a bytearray."""
-    return text if isinstance(text, str) else bytes(text)
+    return pattern if isinstance(pattern, re.Pattern) else immutable(pattern)
 
 
 def trials_of(
     owner: Any, network: InferenceNetwork, vocabulary: Vocabulary, pattern: Any, prime: Any, controls: SamplingControls
 ) -> Trials:
     """Return the sampler of texts that match a pattern; it is kept with its owner, the model."""
-    bias, pattern, prime = controls.bias, checked_pattern(pattern, vocabulary), _as_key(prime)
+    bias, pattern, prime = controls.bias, checked_pattern(pattern, vocabulary), immutable(prime)
     key = pattern, prime, controls.numbers["temperature"], None if bias is None else bias.tobytes()
 
     def made() -> Trials:
@@ -191,7 +187,7 @@ def trials_of(
 
 def guide_of(owner: Any, network: InferenceNetwork, vocabulary: Vocabulary, pattern: Any, prime: Any) -> Guide:
     """Return the guide of a search for the most probable matches; it is kept with its owner, the model."""
-    pattern, prime = checked_pattern(pattern, vocabulary), _as_key(prime)
+    pattern, prime = checked_pattern(pattern, vocabulary), immutable(prime)
 
     def made() -> Guide:
         goal, lookahead = Goal.of(pattern, vocabulary, document_head(prime, vocabulary)), None

@@ -15,6 +15,7 @@ from ...parameters.checks import MAX_SIZE, checked_int, has_items
 from ...runtime.threads import inference_threads, run_tasks, split_range
 from ...text.sources.input_checks import python_values, warn_caller
 from ...text.sources.lines import Lines
+from ...text.symbols.codes import immutable
 from ...text.symbols.vocabulary import Vocabulary
 from ..network.context import Context
 from ..network.protocol import InferenceNetwork
@@ -189,7 +190,7 @@ def document_head(prime: str | bytes, vocabulary: Vocabulary) -> Any:
     """Return the beginning of a sample: the prime for a document, otherwise nothing."""
     if vocabulary.boundary is None or not len(prime):
         return "" if vocabulary.kind == "characters" else b""
-    return prime if isinstance(prime, str) else bytes(prime)  # unchanged: its ids may include the unknown symbol
+    return immutable(prime)  # unchanged: its ids may include the unknown symbol
 
 
 def text_length(vocabulary: Vocabulary, n: Any, max_length: Any, head: int) -> int:
@@ -235,5 +236,5 @@ def excluded_texts(texts: Any, vocabulary: Vocabulary) -> frozenset[Any] | Hashe
     excluded = set()
     for i, text in enumerate(python_values(texts)):
         vocabulary.check_kind(text, f"exclude[{i}]")
-        excluded.add(text if isinstance(text, str) else bytes(text))
+        excluded.add(immutable(text))
     return frozenset(excluded)

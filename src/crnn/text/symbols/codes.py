@@ -57,6 +57,11 @@ def found_kind(codes: NDArray[Any], kind: Kind | None, empty: bool, min_count: i
     return kind
 
 
+def immutable(text: Text) -> str | bytes:
+    """Return a text that cannot change: any bytes-like object as bytes."""
+    return text if isinstance(text, str) else bytes(text)
+
+
 def byte_view(data: Bytes, name: str = "X") -> memoryview:
     """Return a flat view of unsigned bytes; non-contiguous data are copied."""
     view = memoryview(data)
