@@ -52,7 +52,7 @@ class CtrlC:
         frame.f_trace = self  # or else Python 3.13 shows no instructions of this call
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
         instruction = code.co_code[frame.f_lasti]
-        # A generator that is closed is "called", too, but at its last instruction, and raises without a check.
+        # Closing a generator is a "call", too, but at its last instruction, and raises without a check.
         checked = {"call": instruction, "opcode": self.last.get(frame)}.get(event) in CHECKS
         self.last[frame] = instruction if event == "opcode" else None
         self.left -= checked

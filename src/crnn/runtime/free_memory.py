@@ -17,7 +17,10 @@ SMALL = 0.1 * GB  # bytes; for less, free memory is not asked for: that would ta
 def check_free_memory(
     needed: float, what: str, remedy: str, *, available: int | None = None, argument: str | None = None
 ) -> None:
-    """Raise if more memory is needed than is available, which is looked up unless it is given or little is needed."""
+    """Raise an error if a call needs more memory than `available`, by default what the process can still get.
+
+    By default, calls that need less than 0.1 GB are not checked.
+    """
     if available is None and needed > SMALL:
         available = available_bytes()
     if available is not None and needed > available:

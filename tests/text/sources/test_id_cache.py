@@ -444,4 +444,4 @@ def test_several_files_are_one_text(tmp_path):
         path.write_text(text)
     assert "".join(text_source(paths).blocks()) == "to be or not"
     StoredSource(FileReader(tuple(map(str, paths)))).vocabulary()
-    assert [*tmp_path.glob("0-*.json")]  # beside the first file
+    assert [*tmp_path.glob("0-*.json")]  # in the folder of the first file

@@ -59,8 +59,9 @@ def text_source(X: TextLike, name: str = "X") -> TextSource:
 
 
 def rereadable(X: Any) -> Any:
-    """Return texts that can be read more than once: those of an iterator, unless it is an open file, and of a pipe or a
-    device in memory.
+    """Return texts that can be read more than once: an iterator's as a list, a pipe's in memory.
+
+    An open file is refused.
     """
     files = TextFile(X) if isinstance(X, os.PathLike) else X
     if isinstance(files, TextFile | Lines) and files.is_read_once:
