@@ -42,7 +42,7 @@ from benchmarks.log_lines import masked, mixed_lines, usual_lines
 from benchmarks.report import machine
 from crnn import AnomalyDetector, CharNGram, CharRNN, Lines, Mixture
 from crnn.anomaly_detector import ORDER
-from crnn.inference.scoring.string_scores import Reduce
+from crnn.inference.string_scores import Reduce
 from crnn.language_model import LanguageModel
 
 RATE = 0.001

@@ -15,7 +15,7 @@ from benchmarks.peers import Arrays, Peer, peer_class
 from crnn import CharRNN
 
 if TYPE_CHECKING:  # `benchmarks.compare` runs this file with other versions of crnn: only public names are imported
-    from crnn.text.sources.text_input import TextLike
+    from crnn.text.sources import TextLike
 
 GATES = {**PEERS_GATES, "cifg": 3}  # no peer has the last cell
 VOCAB_SIZE = 65  # as many symbols as Tiny Shakespeare has

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from crnn import CharNGram, Mixture
-from crnn.inference.reading.text_state import TextState
+from crnn.inference.text_state import TextState
 
 Suggest = Callable[[str, TextState], list[str]]  # from the word's letters typed so far, and the state after them
 

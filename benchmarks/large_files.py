@@ -95,12 +95,12 @@ def steady_speed(history: list[dict[str, Any]], symbols_per_step: int) -> float:
 def child(what: str, path: str, in_memory: bool) -> dict[str, float]:
     """Do one task in this process, after a first small one that loads all modules."""
     from crnn import CharRNN, Lines
-    from crnn.text.sources import text_input
+    from crnn.text import sources
 
     CharRNN(8, max_steps=10).fit(["to be", "or not"]).sample(exclude=["to"], num_samples=2)
     if what == "text":
         if in_memory:
-            text_input.IN_MEMORY = 1 << 40
+            sources.IN_MEMORY = 1 << 40
         model = CharRNN(**TRAINING)
         found = measured(lambda: model.fit(Path(path)))
         return found | {"speed": steady_speed(model.history_, 25)}

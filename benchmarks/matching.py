@@ -19,8 +19,8 @@ import numpy as np
 
 from benchmarks.report import machine
 from crnn import CharNGram, CharRNN, InvalidInputError, Mixture
-from crnn.inference.matching.goal import Goal
-from crnn.inference.network.protocol import log_softmax
+from crnn.inference.matching import Goal
+from crnn.inference.network import log_softmax
 from crnn.language_model import LanguageModel
 
 PATTERNS = (

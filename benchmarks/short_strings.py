@@ -27,8 +27,7 @@ import numpy as np
 
 from benchmarks.report import machine
 from crnn import CharRNN, Lines
-from crnn.inference.scoring.string_scores import RecentScores, log_likelihoods
-from crnn.inference.strings import ROWS, Strings, TextBlock, text_blocks
+from crnn.inference.string_scores import ROWS, RecentScores, Strings, TextBlock, log_likelihoods, text_blocks
 
 SHORTEST, LONGEST = 10, 20  # characters of a string
 ALPHABET = "".join(map(chr, range(33, 98)))  # 65 characters, none of them a line end

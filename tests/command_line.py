@@ -11,8 +11,8 @@ import sys
 import pytest
 
 from crnn.cli import main as cli
+from crnn.training import progress as progress_display
 from crnn.training import run as training
-from crnn.training.progress import display as progress_display
 
 TEXT = "to be or not to be, " * 31
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and files")

@@ -22,7 +22,7 @@ from crnn import _kernels
 from crnn._kernels.entry import core
 from crnn.runtime import threads
 from crnn.runtime.threads import usable_cores
-from crnn.training.recommend import machine_speed
+from crnn.training import machine_speed
 
 # A machine with fewer cores than threads makes single examples slow, which must not fail the test.
 settings.register_profile("crnn", deadline=None)

@@ -9,29 +9,24 @@ import math
 import numpy as np
 
 from crnn import CharRNN, TextClassifier, _kernels
-from crnn.inference.network.context import Context
-from crnn.inference.network.packed_network import PackedNetwork
-from crnn.inference.sampling.sampling_controls import OFF, SamplingControls
-from crnn.inference.sampling.text_sampler import ROWS, text_sampler
-from crnn.inference.sampling.uniforms import Uniforms, root
-from crnn.model.gradient_rms import gradient_rms, spread
-from crnn.model.layout import Layout
-from crnn.model.state import ModelState
-from crnn.model.symbol_pairs import SymbolPairs
-from crnn.parameters.cells import CELLS
-from crnn.parameters.optimizers import OPTIMIZERS
+from crnn.inference.controls import OFF, SamplingControls, Uniforms, root
+from crnn.inference.network import Context
+from crnn.inference.packed_network import PackedNetwork
+from crnn.inference.sampling import ROWS, text_sampler
+from crnn.model.layout import Layout, SymbolPairs
+from crnn.model.state import ModelState, gradient_rms, spread
+from crnn.parameters.kinds import CELLS, OPTIMIZERS
 from crnn.reference import network as reference
 from crnn.reference import sampling as reference_sampling
 from crnn.reference.adaptation import adaptive_surprisal
 from crnn.reference.network import zero_state
-from crnn.text.sources.documents import boundaries, n_given, pack
-from crnn.text.sources.text_input import text_source
-from crnn.text.streams.text_streams import TextStreams
-from crnn.text.symbols.vocabulary import Vocabulary
+from crnn.text import sources as text_source
+from crnn.text.documents import boundaries, n_given, pack
+from crnn.text.streams import TextStreams
+from crnn.text.vocabulary import Vocabulary
 from crnn.text_classifier import SHORT_TEXTS
-from crnn.training.loop.shards import MAX_SHARDS
-from crnn.training.loop.step_settings import StepSettings
-from crnn.training.loop.trainer import Alone, Trainer
+from crnn.training.team import MAX_SHARDS
+from crnn.training.trainer import Alone, StepSettings, Trainer
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from crnn.training.loop.trainer import Trainer
+from crnn.training.trainer import Trainer
 
 
 @contextlib.contextmanager

@@ -13,8 +13,8 @@ import pytest
 
 from crnn import CharRNN
 from crnn.parameters.settings import Settings
-from crnn.text.streams.text_streams import TextStreams
-from crnn.training.loop.step_settings import StepSettings
+from crnn.text.streams import TextStreams
+from crnn.training.trainer import StepSettings
 
 # The MPI in the tests' environment, which may be a wheel, comes before the system's MPI.
 MPIEXEC = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")

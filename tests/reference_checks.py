@@ -12,7 +12,7 @@ from examples import Run, contiguous_parts, in_double, state_in_double
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
 from crnn.reference.sampled_softmax import sampled_softmax_loss
-from crnn.text.streams.text_streams import TextStreams
+from crnn.text.streams import TextStreams
 
 
 def expected_run(

@@ -14,7 +14,7 @@ from crnn import BOUNDARY, UNKNOWN, CharNGram, CharRNN, InvalidInputError, Lines
 from crnn.ngram import building
 from crnn.ngram.counts import Counts
 from crnn.reference.kneser_ney import KneserNey
-from crnn.text.sources import text_input
+from crnn.text import sources
 
 SENTENCE = "to be or not that is the question whether tis nobler in mind suffer slings and arrows of outrageous"
 TEXT = " ".join(np.random.default_rng(0).choice(SENTENCE.split(), 700))
@@ -159,7 +159,7 @@ def test_rare_symbols_are_unknown():
 
 @pytest.mark.parametrize("lines", [False, True])
 def test_files_are_read_in_blocks(tmp_path, monkeypatch, lines):
-    monkeypatch.setattr(text_input, "IN_MEMORY", 0)
+    monkeypatch.setattr(sources, "IN_MEMORY", 0)
     monkeypatch.setattr(building, "BLOCK", 499)
     path = tmp_path / "text.txt"
     path.write_text(TEXT.replace(" ", "\n"))

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from reference_checks import check_model, expected_run
 
 from crnn import CharRNN, DivergenceError, InvalidInputError
-from crnn.text.symbols.vocabulary import Vocabulary
-from crnn.training.loop import team, trainer
+from crnn.text.vocabulary import Vocabulary
+from crnn.training import team, trainer
 
 TEXT = "to be or not to be, that is the question: whether 'tis nobler in the mind to suffer. " * 7
 
@@ -440,7 +440,7 @@ def test_ctrl_c_while_threads_wait_for_one_another():
     cases = [("before", 1), ("before", 1.5), ("after", 1), ("after", 1.5)]
     program = f"""
         from crnn import CharRNN
-        from crnn.training.loop import trainer
+        from crnn.training import trainer
         from crnn.training import run as training
 
         def model(max_steps):

@@ -9,10 +9,10 @@ import pytest
 
 import crnn
 from crnn import BOUNDARY, UNKNOWN, CharRNN, InvalidInputError
-from crnn.parameters.cells import CELLS
+from crnn.parameters.kinds import CELLS
 from crnn.reference import network as reference
-from crnn.text.symbols.vocabulary import Vocabulary
-from crnn.training.loop import validation
+from crnn.text.vocabulary import Vocabulary
+from crnn.training import validation
 
 NAMES = ["anna", "bob", "eve", "otto", "maria", "", "li\nly"] * 9
 

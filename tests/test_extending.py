@@ -104,7 +104,7 @@ CELL = {
             "    if net.cell == RNN or net.cell == TOY:\n        rnn_state_gradients",
         ),
     ],
-    "parameters/cells.py": [("CELLS = {\n", 'CELLS = {\n    "toy": Cell(4, gates=1),\n')],
+    "parameters/kinds.py": [("CELLS = {\n", 'CELLS = {\n    "toy": Cell(4, gates=1),\n')],
     "reference/network.py": [
         ("\nFORWARD: dict", TOY_FORWARD),
         ('    "rnn": rnn_forward,\n', '    "rnn": rnn_forward,\n    "toy": toy_forward,\n'),
@@ -121,7 +121,7 @@ OPTIMIZER = {
             "    elif rule.number == RMSPROP:\n",
         ),
     ],
-    "parameters/optimizers.py": [
+    "parameters/kinds.py": [
         ("OPTIMIZERS = {\n", 'OPTIMIZERS = {\n    "toy": OptimizerKind(3, 0.05, ("last",), sparse=True),\n')
     ],
     "reference/optimizers.py": [
@@ -130,7 +130,7 @@ OPTIMIZER = {
     ],
 }
 CONTROL = {
-    "inference/sampling/sampling_controls.py": [("\n    stop: Annotated", TOY_CONTROL)],
+    "inference/controls.py": [("\n    stop: Annotated", TOY_CONTROL)],
     "_kernels/common/interface.pxd": [("    double min_p ", "    double toy_limit\n    double min_p ")],
     "_kernels/inference/sampler.pxd": [
         ("    if smallest > 0:\n", "    if controls.toy_limit > smallest:\n        smallest = controls.toy_limit\n"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from crnn import CharRNN, InvalidInputError, Lines, TextFile
-from crnn.inference.network.packed_network import PackedNetwork
+from crnn.inference.packed_network import PackedNetwork
 
 TEXTS = ["anna", "bob", "eve", "otto", "", "hannah"] * 5
 LABELS = ["f", "m", "f", "m", "x", "f"] * 5

@@ -11,7 +11,7 @@ import pytest
 from examples import random_language_model
 
 from crnn import AnomalyDetector, CharNGram, CharRNN, InvalidInputError, Mixture, language_model
-from crnn.inference.network.protocol import InferenceNetwork
+from crnn.inference.network import InferenceNetwork
 from crnn.language_model import LanguageModel
 
 TEXT = "to be or not to be, that is the question"

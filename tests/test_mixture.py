@@ -11,7 +11,7 @@ import pytest
 
 from crnn import CharNGram, CharRNN, InvalidInputError, Mixture, ModelFileError, NotFittedError
 from crnn import mixture as module
-from crnn.inference.scoring import mixture_weights, string_scores
+from crnn.inference import mixture_weights, string_scores
 
 TEXT = "to be or not to be, that is the question. " * 20
 NAMES = ["anna", "bob", "nana", "abba", "nan", "o"]
@@ -492,7 +492,7 @@ def test_counts_read_only_the_end_of_a_long_text(monkeypatch, X):
 FAILURES = [
     ("crnn.ngram.counts.ngrams.count_and_score", KeyboardInterrupt),
     ("crnn.ngram.adaptive_counts.CountsNetwork.feed", MemoryError),
-    ("crnn.inference.reading.text_state.seen_after", KeyboardInterrupt),
+    ("crnn.inference.text_state.seen_after", KeyboardInterrupt),
 ]
 
 

@@ -22,7 +22,7 @@ from examples import (
 from crnn import CharRNN, InvalidInputError, Mixture, ModelFileError, NotFittedError, TextClassifier
 from crnn._kernels.entry import core
 from crnn.files import model_file
-from crnn.parameters.cells import CELLS
+from crnn.parameters.kinds import CELLS
 from crnn.reference import network as reference
 from crnn.reference.products import operands_in_bfloat16
 from crnn.reference.text_gradient import text_gradient

@@ -26,8 +26,8 @@ from crnn import (
     TextFile,
 )
 from crnn.estimator import Estimator
-from crnn.inference.reading.text_state import TextState
-from crnn.text.symbols.vocabulary import Vocabulary
+from crnn.inference.text_state import TextState
+from crnn.text.vocabulary import Vocabulary
 
 TEXT = "to be or not to be, that is the question. "
 NAMES = ["anna", "bob", "eve", "ab", "b", "hannah"]

@@ -28,8 +28,8 @@ from crnn import (
     plot,
 )
 from crnn.errors import short_repr
-from crnn.inference.reading.text_state import TextState
-from crnn.inference.reading.text_states import TextStates
+from crnn.inference.text_state import TextState
+from crnn.inference.text_states import TextStates
 from crnn.report import write_report
 
 TEXT = "to be or not to be, that is the question. " * 9

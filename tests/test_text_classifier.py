@@ -17,9 +17,9 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from crnn import CharNGram, CharRNN, InvalidInputError, ModelFileError, NotFittedError, TextClassifier, text_classifier
-from crnn.inference.scoring.class_probabilities import estimator_weights
+from crnn.inference.class_probabilities import estimator_weights
 from crnn.reference.kneser_ney import KneserNey
-from crnn.training.preparation.class_data import ClassData
+from crnn.training.data import ClassData
 
 X = ["anna", "hannah", "eva", "bob", "otto", "rob", "", "tim"] * 3
 Y = ["f", "f", "f", "m", "m", "m", "x", "m"] * 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import assert_type
 
 from crnn import CharRNN
-from crnn.inference.restoring.restored_texts import Restored
+from crnn.inference.restoring import Restored
 
 MODEL = CharRNN(3, max_steps=0, random_state=0).fit("abab")
 BYTES = CharRNN(3, max_steps=0, random_state=0).fit(b"abab")

@@ -15,7 +15,7 @@ import pytest
 from command_line import POSIX
 
 from crnn import CharNGram, CharRNN, DivergenceError
-from crnn.training.loop.trainer import Trainer
+from crnn.training.trainer import Trainer
 
 TEXT = "to be or not to be, that is the question: " * 9
 NAMES = ["anna", "bob", "eve", "otto", "hannah"] * 7

@@ -27,10 +27,10 @@ PROCESSORS = {"arm64": "neoverse-n1"}
 PACKAGES = "python3-venv,python3-dev,gcc,libc6-dev,ca-certificates"
 TESTS = (
     "tests/kernels",
-    "tests/training/loop/test_trainer.py",
+    "tests/training/test_trainer.py",
     "tests/training/test_learning.py",
-    "tests/inference/network/test_packed_network.py",
-    "tests/inference/sampling/test_text_drawing.py",
+    "tests/inference/test_packed_network.py",
+    "tests/inference/test_text_drawing.py",
     "tests/files",
     "tests/test_golden.py",
     "tests/runtime/test_build_info.py",

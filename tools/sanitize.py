@@ -24,11 +24,9 @@ COMPILED = (
     "kernels",
     "ngram",
     "text/test_copies.py",
-    "training/loop",
-    "inference/network",
-    "inference/reading",
-    "inference/matching",
-    "inference/restoring",
+    *(f"training/test_{name}.py" for name in ("trainer", "shards", "exclusive", "chunk_gradient", "text_gradient")),
+    *(f"inference/test_{name}.py" for name in ("packed_network", "shared_stream", "text_state", "text_states")),
+    *(f"inference/test_{name}.py" for name in ("pattern", "trials", "restored_texts")),
 )
 TESTS = {
     "thread": COMPILED,

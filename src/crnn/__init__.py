@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from .mixture import Mixture
     from .runtime.build_info import show_config
     from .text.copies import longest_copies
-    from .text.sources.lines import Lines
-    from .text.sources.text_file import TextFile
-    from .text.symbols.special import BOUNDARY, UNKNOWN
+    from .text.text_files import Lines, TextFile
+    from .text.vocabulary import BOUNDARY, UNKNOWN
     from .text_classifier import TextClassifier
 
 __all__ = [
@@ -45,19 +44,19 @@ __all__ = [
 
 # Names are imported on first use, so that `import crnn` is fast.
 _HOMES = {
-    "BOUNDARY": "text.symbols.special",
-    "UNKNOWN": "text.symbols.special",
+    "BOUNDARY": "text.vocabulary",
+    "UNKNOWN": "text.vocabulary",
     "AnomalyDetector": "anomaly_detector",
     "CharNGram": "char_ngram",
     "CharRNN": "char_rnn",
     "DivergenceError": "errors",
     "InvalidInputError": "errors",
-    "Lines": "text.sources.lines",
+    "Lines": "text.text_files",
     "Mixture": "mixture",
     "ModelFileError": "errors",
     "NotFittedError": "errors",
     "TextClassifier": "text_classifier",
-    "TextFile": "text.sources.text_file",
+    "TextFile": "text.text_files",
     "load_model": "loading",
     "longest_copies": "text.copies",
     "show_config": "runtime.build_info",
@@ -81,7 +80,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _imported(name: str) -> Any:
-    from .runtime.deferred_signals import signals_deferred
+    from .runtime.signals import signals_deferred
 
     with signals_deferred():
         try:

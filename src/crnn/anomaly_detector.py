@@ -25,16 +25,16 @@ from .errors import InvalidInputError, ModelFileError, NotFittedError, short_rep
 from .estimator import Estimator
 from .files import detector_file
 from .files.sealed_file import path_name
-from .inference.scoring.string_scores import Reduce, checked_reduce
+from .inference.string_scores import Reduce, checked_reduce
 from .language_model import LanguageModel
 from .loading import load_model
 from .mixture import Mixture
 from .parameters.checks import MAX_SIZE, checked_bool, checked_float, checked_int, generator, is_int
-from .runtime.free_memory import available_bytes
-from .text.sources.input_checks import Errors, python_values, warn_caller
-from .text.sources.lines import Lines
-from .text.sources.text_input import rereadable
-from .text.symbols.codes import Text, immutable
+from .runtime.machine import available_bytes
+from .text.documents import Errors, python_values, warn_caller
+from .text.sources import rereadable
+from .text.text_files import Lines
+from .text.vocabulary import Text, immutable
 
 SAVED = (CharRNN, CharNGram, Mixture)  # the models that can be saved
 ORDER = 12  # of the default model's n-grams: on log lines, longer ones did not find more anomalies

@@ -13,21 +13,19 @@ from .adaptation.reading import Adapt
 from .errors import InvalidInputError, NotFittedError, short_repr
 from .files import ngram_file
 from .files.ngram_file import CountedText
-from .inference.scoring.labeled_scores import refuse_labels
+from .inference.string_scores import refuse_labels
 from .language_model import OF_NETWORKS, LanguageModel
 from .ngram.adaptive_counts import AdaptiveCounts
 from .ngram.building import DEFAULT_MEMORY, Builder, last_symbols
-from .ngram.counts import Counts
+from .ngram.counts import Counts, NGramSettings
 from .ngram.counts_network import CountsNetwork
 from .ngram.labeled_counts import LabeledCounts
-from .ngram.settings import NGramSettings
 from .parameters.checks import FilePath
-from .text.sources.labels import Numbers, checked_labels, documents_by_label, label_number, label_numbers
-from .text.sources.text_input import TextLike, text_source
-from .text.sources.text_source import TextSource
-from .text.symbols.vocabulary import Ids, Vocabulary
-from .training.preparation.data_summary import data_summary
-from .training.progress.display import CountingProgress
+from .text.labels import Numbers, checked_labels, documents_by_label, label_number, label_numbers
+from .text.sources import TextLike, TextSource, text_source
+from .text.vocabulary import Ids, Vocabulary
+from .training.data import data_summary
+from .training.progress import CountingProgress
 
 LABELED_ORDER = 5  # of counts with labels, if none is given: the most accurate in `benchmarks.classify`
 

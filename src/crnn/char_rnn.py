@@ -21,29 +21,26 @@ from .export.extras import needed
 from .files import network_file
 from .files.run_checkpoint import unfinished_run, write_run
 from .files.sealed_file import bytes_stream
-from .inference.network.network_cache import NetworkCache
-from .inference.network.packed_network import PackedNetwork
-from .inference.scoring import string_states
+from .inference import string_scores
+from .inference.packed_network import NetworkCache, PackedNetwork
 from .language_model import LanguageModel
 from .model.draft import LearnedArrays
-from .model.labeled import state_of_label
 from .model.state import ModelState
+from .model.vocabulary_changes import state_of_label
 from .parameters.checks import FilePath, checked_bool, checked_int, checked_threads, has_items
 from .parameters.settings import checked_parameter, rounds_operands
 from .parameters.table import with_parameters
-from .text.sources.labels import label_number
-from .text.sources.text_input import TextLike, rereadable
-from .text.symbols.codes import Text
-from .text.symbols.special import Special
-from .text.symbols.vocabulary import Vocabulary
-from .training.checkpoints.run_state import FINISHED
+from .text.labels import label_number
+from .text.sources import TextLike, rereadable
+from .text.vocabulary import Special, Text, Vocabulary
+from .training.checkpoints import FINISHED
+from .training.exclusive import ExclusiveUse, begin_use, draft_of, editing, request_stop
 from .training.fit import CHECKPOINT_SECONDS, Call, check_texts, new_run
-from .training.loop.exclusive import ExclusiveUse, begin_use, draft_of, editing, request_stop
-from .training.loop.text_gradient import TextGradient, gradient_of_text
-from .training.progress.notebook_summary import curves_of, network_in_words
+from .training.gradients import TextGradient, gradient_of_text
+from .training.progress import curves_of, network_in_words
 
 if TYPE_CHECKING:
-    from .export.torch_module import TorchCharRNN
+    from .export.pytorch import TorchCharRNN
 
 Array = NDArray[Any]
 
@@ -513,7 +510,7 @@ class CharRNN(LanguageModel):
         >>> model.vocabulary_
         Vocabulary(3 characters: 'abn', crnn.UNKNOWN, crnn.BOUNDARY)
         """
-        from .training.recommend.recommended import recommended_parameters
+        from .training.recommended import recommended_parameters
 
         fit, verbose = checked_bool("fit", fit), checked_int("verbose", verbose, 0)
         X = rereadable(X)  # by `fit`
@@ -639,11 +636,11 @@ class CharRNN(LanguageModel):
         >>> [cells.shape for cells in model.hidden_states(["abc", "d"], cells=True)]
         [(3, 2, 16), (1, 2, 16)]
         """
-        part = string_states.checked_part(self._fitted("hidden_states").layout, cells=cells)
+        part = string_scores.checked_part(self._fitted("hidden_states").layout, cells=cells)
         one = isinstance(text, str | bytes | bytearray | memoryview) or not has_items(text)
         network, vocabulary = self._network("hidden_states", one_row=one, scoring=True)
         self._require_no_labels("hidden_states", vocabulary)
-        read = string_states.states_of_text if one else string_states.states_of_texts
+        read = string_scores.states_of_text if one else string_scores.states_of_texts
         return read(network, vocabulary, text, checked_threads(self.n_threads), part=part)
 
     def transform(self, texts: Iterable[Text], *, pooling: str = "last") -> Array:
@@ -680,7 +677,7 @@ class CharRNN(LanguageModel):
         """
         network, vocabulary = self._network("transform", one_row=False, scoring=True)
         self._require_no_labels("transform", vocabulary)
-        return string_states.features(network, vocabulary, texts, checked_threads(self.n_threads), pooling=pooling)
+        return string_scores.features(network, vocabulary, texts, checked_threads(self.n_threads), pooling=pooling)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the names of the features returned by `transform`: ``h_l0_0`` is unit 0 of layer 0.
@@ -696,7 +693,7 @@ class CharRNN(LanguageModel):
         >>> CharRNN(hidden_size=2, max_steps=0).fit("abcd").get_feature_names_out().tolist()
         ['h_l0_0', 'h_l0_1']
         """
-        return string_states.feature_names(self._fitted("get_feature_names_out").layout)
+        return string_scores.feature_names(self._fitted("get_feature_names_out").layout)
 
     def gradient(self, text: str | bytes, at: int | None = None) -> TextGradient:
         """Return the loss of a text and its gradients by weights and states, not truncated at `seq_length`.
@@ -891,7 +888,7 @@ class CharRNN(LanguageModel):
 
         Returns
         -------
-        crnn.export.torch_module.TorchCharRNN
+        crnn.export.pytorch.TorchCharRNN
             A `torch.nn.Module` with the model's dtype, in evaluation mode.
 
         Raises
@@ -912,7 +909,7 @@ class CharRNN(LanguageModel):
         """
         self._require_no_labels("to_torch")
         needed("torch", "torch", "to_torch")
-        from .export.torch_module import torch_module
+        from .export.pytorch import torch_module
 
         return torch_module(self)
 
@@ -971,7 +968,7 @@ class CharRNN(LanguageModel):
         array([[0., 1., 0.],
                [0., 0., 1.]])
         """
-        from .export.torch_state import model_from_torch
+        from .export.pytorch import model_from_torch
 
         return cls._from_state(*model_from_torch(state_dict, vocabulary, cls().get_params()))
 
@@ -1083,7 +1080,7 @@ class CharRNN(LanguageModel):
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     model.export_html(pathlib.Path(folder) / "abc.html")
         """
-        from .export.html_file import export_html
+        from .export.page import export_html
 
         self._require_no_labels("export_html")
         export_html(self, path, float16=float16, int8=int8, title=title)
@@ -1119,7 +1116,7 @@ class CharRNN(LanguageModel):
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     model.export_js(pathlib.Path(folder) / "abc.js")
         """
-        from .export.html_file import export_js
+        from .export.page import export_js
 
         self._require_no_labels("export_js")
         export_js(self, path, float16=float16, int8=int8)

@@ -6,9 +6,8 @@ import inspect
 from typing import Any, Self
 
 from .errors import InvalidInputError, NotFittedError, any_repr, short_repr
-from .parameters.checks import checked_bool
-from .parameters.suggestion import did_you_mean
-from .training.progress.notebook_summary import summary_html
+from .parameters.checks import checked_bool, did_you_mean
+from .training.progress import summary_html
 
 # Names in other libraries for what has a different name here.
 SYNONYMS = {

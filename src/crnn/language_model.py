@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from .adaptation.reading import Adapt, Reading, adaptive_score, adaptive_surprisal, adaptive_text_state
 from .errors import InvalidInputError, short_repr
 from .estimator import Estimator
-from .inference.matching.trials import (
+from .inference import string_scores, text_scores
+from .inference.controls import SampleOptions, SamplingOptions, with_controls
+from .inference.guess_numbers import GuessNumbers, estimated_guess_numbers
+from .inference.matching import (
     Foreseeing,
     MatchProbability,
     OfLabels,
@@ -24,16 +27,9 @@ from .inference.matching.trials import (
     matching_drawer,
     trials_of,
 )
-from .inference.network.context import Context
-from .inference.network.protocol import InferenceNetwork
-from .inference.reading.text_state import FixedReading, TextState
-from .inference.reading.text_states import TextStates, started_sessions
-from .inference.restoring.damage import Damage
-from .inference.restoring.restored_texts import Restored, RestoreOptions, Restorer
-from .inference.sampling.guess_numbers import GuessNumbers, estimated_guess_numbers
-from .inference.sampling.label_mixture import log_prior, mixed_drawer
-from .inference.sampling.sampling_controls import SampleOptions, SamplingOptions, with_controls
-from .inference.sampling.text_drawing import (
+from .inference.network import Context, InferenceNetwork
+from .inference.restoring import Damage, Restored, RestoreOptions, Restorer
+from .inference.sampling import (
     Draw,
     TextRequest,
     check_prime,
@@ -41,21 +37,20 @@ from .inference.sampling.text_drawing import (
     drawer,
     encoded_prime,
     excluded_texts,
+    log_prior,
+    mixed_drawer,
     streamed,
     text_length,
     warn_of_length,
 )
-from .inference.scoring import string_scores, text_scores
-from .inference.scoring.labeled_scores import labeled_scores, mean_score, refuse_labels
-from .inference.scoring.string_scores import Reduce
-from .inference.search.beam_search import best_completions, best_continuations
-from .inference.search.enumeration import EnumeratedDocuments, enumerated_documents
-from .inference.strings import checked_texts, errors_of
+from .inference.search import EnumeratedDocuments, best_completions, best_continuations, enumerated_documents
+from .inference.string_scores import Reduce, checked_texts, errors_of, labeled_scores, mean_score, refuse_labels
+from .inference.text_state import FixedReading, TextState
+from .inference.text_states import TextStates, started_sessions
 from .parameters.checks import MAX_SIZE, checked_bool, checked_int, checked_threads, generator, has_items
-from .text.sources.input_checks import Errors
-from .text.sources.text_input import TextLike
-from .text.symbols.codes import Text
-from .text.symbols.vocabulary import Vocabulary
+from .text.documents import Errors
+from .text.sources import TextLike
+from .text.vocabulary import Text, Vocabulary
 
 # Public attributes of `CharRNN` alone; errors of other models say so.
 OF_NETWORKS = frozenset({

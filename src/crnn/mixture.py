@@ -18,12 +18,12 @@ from .errors import InvalidInputError, ModelFileError
 from .files import mixture_file
 from .files.mixture_file import MAX_MODELS
 from .files.sealed_file import NamedBytes, path_name
-from .inference.network.mixed_network import MixedNetwork
-from .inference.network.packed_network import PackedNetwork
-from .inference.network.protocol import InferenceNetwork
-from .inference.reading.text_state import FixedReading
-from .inference.scoring.mixture_weights import fitted_weights
-from .inference.scoring.text_scores import scored_ids, source_ids
+from .inference.mixed_network import MixedNetwork
+from .inference.mixture_weights import fitted_weights
+from .inference.network import InferenceNetwork
+from .inference.packed_network import PackedNetwork
+from .inference.text_scores import scored_ids, source_ids
+from .inference.text_state import FixedReading
 from .language_model import OF_NETWORKS, LanguageModel
 from .parameters.checks import (
     MAX_SIZE,
@@ -34,10 +34,8 @@ from .parameters.checks import (
     checked_threads,
     has_items,
 )
-from .text.sources.file_sources import IN_MEMORY
-from .text.sources.text_input import TextLike, documents_of, rereadable, text_source
-from .text.sources.text_source import TextSource
-from .text.symbols.vocabulary import Ids, Vocabulary
+from .text.sources import IN_MEMORY, TextLike, TextSource, documents_of, rereadable, text_source
+from .text.vocabulary import Ids, Vocabulary
 
 COUNTED_PER_SECOND = 250_000  # symbols counted per second of the budget, which take at most a second on one core
 OF_COUNTS = ("order", "max_memory", "min_count", "vocabulary", "n_threads")  # overrides that apply to the counts

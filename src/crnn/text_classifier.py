@@ -18,7 +18,7 @@ from .estimator import Estimator
 from .files import classifier_file
 from .files.classifier_file import StoredClassifier
 from .files.sealed_file import path_name
-from .inference.scoring.class_probabilities import (
+from .inference.class_probabilities import (
     LabelReader,
     accuracy,
     estimator_weights,
@@ -26,16 +26,15 @@ from .inference.scoring.class_probabilities import (
     log_posteriors,
     network_reader,
 )
-from .inference.strings import TextBlock
+from .inference.string_scores import TextBlock
 from .mixture import file_of, models_of
 from .parameters.checks import FilePath, checked_bool, checked_choice, checked_float, checked_int, checked_threads
 from .parameters.settings import checked_parameter, rounds_operands
-from .text.sources.labels import Labeled
-from .text.symbols.codes import Text
-from .text.symbols.vocabulary import Vocabulary
-from .training.loop.exclusive import ExclusiveUse, begin_use
-from .training.preparation.class_data import ClassData, class_prior
-from .training.progress.notebook_summary import curves_of
+from .text.labels import Labeled
+from .text.vocabulary import Text, Vocabulary
+from .training.data import ClassData, class_prior
+from .training.exclusive import ExclusiveUse, begin_use
+from .training.progress import curves_of
 
 Array = NDArray[Any]
 Model = CharRNN | CharNGram
@@ -300,7 +299,7 @@ class TextClassifier(Estimator):
         >>> TextClassifier.recommended(["ab", "cd"] * 50, [0, 1] * 50, seconds=1.0, verbose=0)
         TextClassifier(estimator=CharNGram(order=5, min_count=2))
         """
-        from .training.recommend.recommended_classifier import recommended_parameters
+        from .training.recommended import recommended_classifier_parameters
 
         fit, verbose = checked_bool("fit", fit), checked_int("verbose", verbose, 0)
         seconds = checked_float("seconds", seconds, above=0.0)
@@ -316,7 +315,7 @@ class TextClassifier(Estimator):
                 print(f"n-grams of up to {counts.get_params()['order']} alone, for {seconds:g} s", file=sys.stderr)
         else:
             given_to_network = network.get_params()
-            chosen = recommended_parameters(data, seconds, given_to_network, len(directions), verbose=verbose)
+            chosen = recommended_classifier_parameters(data, seconds, given_to_network, len(directions), verbose=verbose)
             network.set_params(**{name: value for name, value in chosen.items() if name not in overrides})
         return model.fit(data.texts, y) if fit else model
 

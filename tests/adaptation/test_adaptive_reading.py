@@ -10,8 +10,7 @@ from examples import adaptable, adapted_by_reference, spoil
 
 from crnn import BOUNDARY, CharRNN, DivergenceError, InvalidInputError, NotFittedError
 from crnn.adaptation import reading
-from crnn.parameters.cells import CELLS
-from crnn.parameters.optimizers import OPTIMIZERS
+from crnn.parameters.kinds import CELLS, OPTIMIZERS
 
 OPTIONS = {"learning_rate": 3e-3, "decay": 2e-2, "block_length": 7}
 TEXT = "abcdbacdacbdcabddbca" * 2 + "ddd"  # 43 symbols: 6 whole blocks

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn import InvalidInputError
-from crnn.inference.reading.text_state import Sums
-from crnn.parameters.cells import CELLS
+from crnn.inference.text_state import Sums
+from crnn.parameters.kinds import CELLS
 
 OPTIONS = {"learning_rate": 3e-3, "decay": 2e-2, "block_length": 7}
 TEXT = "abcdbacdacbdcabddbca" * 2 + "ddd"

@@ -7,10 +7,10 @@ from examples import network, states
 from crnn.adaptation.options import AdaptationOptions
 from crnn.adaptation.weight_learner import AdaptationRule, WeightLearner
 from crnn.errors import DivergenceError
-from crnn.model.gradient_rms import gathered, spread
 from crnn.model.layout import Layout
+from crnn.model.state import gathered, spread
 from crnn.reference.adaptation import adaptation_step
-from crnn.training.loop.chunk_gradient import ChunkGradient
+from crnn.training.gradients import ChunkGradient
 
 COUNTED = np.array([True, False, False, True, True, False, True])
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.cli.coloring import ON_DARK, ON_LIGHT, colored, marked, takes_colors
+from crnn.cli.output import ON_DARK, ON_LIGHT, colored, marked, takes_colors
 
 ESCAPE = re.compile("\x1b\\[(?:48;5;\\d+|38;5;\\d+|0)m")
 ENCODINGS = st.sampled_from(["utf-8", "ascii", "latin-1", "cp437"])

@@ -13,7 +13,7 @@ import crnn
 from crnn import CharRNN
 from crnn.cli import demo
 from crnn.cli import main as cli
-from crnn.training.progress.display import printable
+from crnn.training.progress import printable
 
 REPORT = re.compile(r"^ *([\d.]+) s +([\d,]+) characters read +([\d.]+) bits  (#+)$", re.MULTILINE)
 

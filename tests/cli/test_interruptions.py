@@ -10,7 +10,7 @@ import threading
 import pytest
 from command_line import POSIX
 
-from crnn.cli.interruptions import SIGNALS, Interruption, interruptible, interruption, uninterrupted
+from crnn.cli.errors import SIGNALS, Interruption, interruptible, interruption, uninterrupted
 
 pytestmark = POSIX
 
@@ -49,7 +49,7 @@ def test_ctrl_break_interrupts_on_windows():
     code = """
 import signal
 signal.SIGBREAK = signal.SIGUSR1  # which only Windows has
-from crnn.cli.interruptions import Interruption, interruptible
+from crnn.cli.errors import Interruption, interruptible
 with interruptible():
     try:
         signal.raise_signal(signal.SIGBREAK)

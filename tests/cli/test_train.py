@@ -18,7 +18,7 @@ from crnn import CharRNN, DivergenceError, char_rnn
 from crnn.cli import files as command_files
 from crnn.cli import main as cli
 from crnn.cli.train import MPI_SIZES, aborting, communicator
-from crnn.training.progress import display as progress_display
+from crnn.training import progress as progress_display
 
 
 def test_options_reach_the_model(folder):

@@ -11,7 +11,7 @@ from command_line import error, usage_error
 from crnn import CharRNN, Lines, TextFile
 from crnn.cli import files
 from crnn.cli import main as cli
-from crnn.cli.arguments import add_files
+from crnn.cli.options import add_files
 
 OPTIONS = ["-o", "new.crnn", "--max-steps", "3", "-q"]
 

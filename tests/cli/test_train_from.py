@@ -9,10 +9,10 @@ from command_line import TEXT, error, stop_after
 from crnn import CharRNN
 from crnn.cli import main as cli
 from crnn.cli import train as train_command
+from crnn.training import machine_speed
 from crnn.training import run as training
-from crnn.training.recommend import machine_speed
-from crnn.training.recommend.machine_speed import Speed
-from crnn.training.recommend.recommended import MIN_STEPS
+from crnn.training.machine_speed import Speed
+from crnn.training.recommended import MIN_STEPS
 
 
 def train_further(*options):

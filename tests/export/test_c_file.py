@@ -9,7 +9,7 @@ from examples import random_language_model, spoil
 
 from crnn import CharRNN
 from crnn.errors import InvalidInputError, NotFittedError
-from crnn.inference.sampling.uniforms import Uniforms, root
+from crnn.inference.controls import Uniforms, root
 
 GCC, BOTH = available("gcc"), available("gcc", "clang")
 CELLS = [*((cell, layers) for cell in ("rnn", "gru", "lstm") for layers in (1, 2)), ("cifg", 2)]

@@ -11,8 +11,8 @@ from examples import random_language_model
 
 from crnn import CharRNN
 from crnn.errors import InvalidInputError
-from crnn.export.html_file import encoded_weights, export_html, export_js, live_data, page_weights
-from crnn.inference.sampling.uniforms import Uniforms, root
+from crnn.export.page import encoded_weights, export_html, export_js, live_data, page_weights
+from crnn.inference.controls import Uniforms, root
 
 TEXTS = {
     "rnn": ("to be or not to be", {"cell": "rnn"}),

@@ -105,7 +105,7 @@ def test_weights_are_copies_that_train(torch):
 
 def test_untrained_torch_module_has_the_right_layers(torch):
     """One layer of the vanilla cell, which reads one-hot vectors."""
-    from crnn.export.torch_module import TorchCharRNN
+    from crnn.export.pytorch import TorchCharRNN
 
     module = TorchCharRNN(random_language_model("abc").vocabulary_, 5)
     assert (module.rnn.mode, module.rnn.num_layers, module.rnn.hidden_size, module.rnn.input_size) == (

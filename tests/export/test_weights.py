@@ -8,8 +8,8 @@ from examples import random_language_model
 
 from crnn import InvalidInputError
 from crnn.export.weights import Weights
-from crnn.model.symbol_pairs import SymbolPairs
-from crnn.parameters.cells import CELLS
+from crnn.model.layout import SymbolPairs
+from crnn.parameters.kinds import CELLS
 
 
 def test_a_boundary_ends_no_pair():

@@ -20,7 +20,7 @@ from crnn.files import sealed_file
 from crnn.files.container import NAMES, file_bytes
 from crnn.files.model_file import Architecture, ModelFile, expected_tensors, read, write
 from crnn.files.plain_json import read_json
-from crnn.text.symbols.vocabulary import Vocabulary
+from crnn.text.vocabulary import Vocabulary
 
 H, B = 2, 5
 TRAINING = {

@@ -15,9 +15,9 @@ from crnn.files import model_file, network_file
 from crnn.files.model_file import StoredRecord
 from crnn.model.layout import Layout
 from crnn.model.state import ModelState
-from crnn.parameters.cells import CELLS
+from crnn.parameters.kinds import CELLS
 from crnn.reference import network as reference
-from crnn.text.symbols.vocabulary import Vocabulary
+from crnn.text.vocabulary import Vocabulary
 
 TEXT = "to be or not to be, that is the question. " * 9
 

@@ -13,7 +13,7 @@ from crnn import CharNGram, InvalidInputError, ModelFileError
 from crnn.files import ngram_file
 from crnn.files.sealed_file import sealed_bytes
 from crnn.ngram.packed_counts import pack
-from crnn.text.symbols.vocabulary import Vocabulary
+from crnn.text.vocabulary import Vocabulary
 
 TEXT = "the other the rest of them " * 9
 DEFAULTS = CharNGram().get_params()

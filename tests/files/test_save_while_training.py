@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crnn import CharRNN
-from crnn.model.gate import Gate
+from crnn.model.state import Gate
 
 TEXT = "to be or not to be, that is the question. " * 99
 SAVES = 6

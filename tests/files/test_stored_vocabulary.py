@@ -6,7 +6,7 @@ import pytest
 
 from crnn import ModelFileError
 from crnn.files.stored_vocabulary import labels_are_sorted, read_vocabulary, vocabulary_json
-from crnn.text.symbols.vocabulary import Vocabulary
+from crnn.text.vocabulary import Vocabulary
 
 OBJECT = "its vocabulary must be an object with kind and codes, and optionally unknown, boundary and labels"
 CODES = "its vocabulary's codes are not a list of integers, or their kind is not a word"

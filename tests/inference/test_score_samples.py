@@ -14,14 +14,13 @@ from hypothesis import strategies as st
 
 from crnn import CharRNN, InvalidInputError
 from crnn._kernels.entry import core
-from crnn.inference.network.packed_network import PackedNetwork
-from crnn.inference.scoring import string_scores
-from crnn.inference.scoring.string_scores import RecentScores
-from crnn.inference.strings import text_blocks
-from crnn.parameters.cells import CELLS
+from crnn.inference import string_scores
+from crnn.inference.packed_network import PackedNetwork
+from crnn.inference.string_scores import RecentScores, text_blocks
+from crnn.parameters.kinds import CELLS
 from crnn.reference import network as reference
 from crnn.reference.network import string_score
-from crnn.text.sources import lines
+from crnn.text import text_files
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
 
@@ -83,8 +82,8 @@ def test_the_least_is_that_of_the_surprisals(dtype, n_threads, rows, monkeypatch
     model = bounded(random_language_model(SYMBOLS, dtype=dtype)).set_params(n_threads=n_threads)
     monkeypatch.setattr(string_scores, "ROWS", rows)
     monkeypatch.setattr(string_scores, "MIN_ROWS", min(rows, 2))
-    monkeypatch.setattr("crnn.inference.strings.MIN_ROWS", min(rows, 2))
-    monkeypatch.setattr("crnn.inference.network.packed_network.CALL_SYMBOLS", 40)
+    monkeypatch.setattr("crnn.inference.string_scores.MIN_ROWS", min(rows, 2))
+    monkeypatch.setattr("crnn.inference.packed_network.CALL_SYMBOLS", 40)
     texts = random_strings(50, symbols=SYMBOLS[:-1])
     least = [-model.surprisal(text, end=True).max() for text in texts]
     np.testing.assert_array_equal(model.score_samples(texts, reduce="min"), least)  # to the bit
@@ -98,7 +97,7 @@ def test_score_is_the_sum_of_surprisals(dtype, n_threads, rows, monkeypatch):
     model = random_language_model(SYMBOLS, dtype=dtype).set_params(n_threads=n_threads)
     monkeypatch.setattr(string_scores, "ROWS", rows)
     monkeypatch.setattr(string_scores, "MIN_ROWS", min(rows, 2))
-    monkeypatch.setattr("crnn.inference.strings.MIN_ROWS", min(rows, 2))
+    monkeypatch.setattr("crnn.inference.string_scores.MIN_ROWS", min(rows, 2))
     texts = random_strings(50)
     scores = model.score_samples(texts)
     tolerance = 1e-12 if dtype == "float64" else 1e-5
@@ -152,7 +151,7 @@ def test_scores_do_not_depend_on_order_blocks_or_threads(model, texts, order):
     shuffled = order.sample(texts, len(texts)) + order.sample(texts, len(texts) // 2)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("BLOCK_STRINGS", 7), ("BLOCK_SYMBOLS", 50), ("MIN_ROWS", 2)):
-            patch.setattr(f"crnn.inference.strings.{name}", value)
+            patch.setattr(f"crnn.inference.string_scores.{name}", value)
         for name, value in (("ROWS", 3), ("MIN_ROWS", 2)):
             patch.setattr(string_scores, name, value)
         scores = model.set_params(n_threads=3).score_samples(iter(shuffled))
@@ -175,7 +174,7 @@ def test_many_strings_of_one_character(model):
 
 
 def test_a_generator_is_read_block_by_block(model, monkeypatch):
-    monkeypatch.setattr("crnn.inference.strings.BLOCK_STRINGS", 10)
+    monkeypatch.setattr("crnn.inference.string_scores.BLOCK_STRINGS", 10)
     read = []
     blocks = text_blocks((read.append(i) or "a" for i in range(100)), model.vocabulary_, name="texts")
     network = packed(model, one_row=False, scoring=True)
@@ -198,8 +197,8 @@ def test_batches_have_the_scores_of_their_strings(model, reduce):
 def test_lines_have_the_scores_of_their_texts(model, tmp_path, monkeypatch, block):
     texts = [text for text in random_strings(60) if text]
     (tmp_path / "lines").write_text("\n".join(texts))
-    monkeypatch.setattr(lines, "BLOCK_SIZE", block)
-    scores = model.score_samples(lines.Lines(tmp_path / "lines"))
+    monkeypatch.setattr(text_files, "BLOCK_SIZE", block)
+    scores = model.score_samples(text_files.Lines(tmp_path / "lines"))
     np.testing.assert_array_equal(scores, model.score_samples(texts))
 
 
@@ -215,7 +214,7 @@ def test_lines_of_a_changing_file_are_scored_once(model, tmp_path, change):
         read.append(line)
         return line
 
-    scores = model.score_samples(lines.Lines(path, transform=changing))
+    scores = model.score_samples(text_files.Lines(path, transform=changing))
     assert len(scores) == len(read) != 1 << 19
     np.testing.assert_array_equal(scores, np.full(len(read), model.score_samples(["abc"])[0]))
 
@@ -279,7 +278,7 @@ def test_arrays_tuples_and_subclasses(model):
 
 
 def test_indices_count_from_the_first_text(model, monkeypatch):
-    monkeypatch.setattr("crnn.inference.strings.BLOCK_STRINGS", 10)
+    monkeypatch.setattr("crnn.inference.string_scores.BLOCK_STRINGS", 10)
     for bad, message in (("z", r"^texts\[37\] contains 'z'"), (3, r"^texts\[37\] must be str, not int")):
         with pytest.raises(InvalidInputError, match=message):
             model.score_samples(["a"] * 37 + [bad])
@@ -365,7 +364,7 @@ def test_equal_strings_are_scored_once(model, monkeypatch):
 
     log_likelihoods = string_scores.log_likelihoods
     monkeypatch.setattr(string_scores, "log_likelihoods", counted)
-    monkeypatch.setattr("crnn.inference.strings.BLOCK_STRINGS", 41)
+    monkeypatch.setattr("crnn.inference.string_scores.BLOCK_STRINGS", 41)
     np.testing.assert_array_equal(model.score_samples(texts * 5), np.tile(expected, 5))
     assert sum(asked) == len(set(texts))
     again = [scores.tolist() for scores in model.score_batches([texts, texts[::-1]])]
@@ -394,7 +393,7 @@ def test_missing_values_have_no_score(model, errors):
 
 
 def test_unseen_symbols_are_impossible_or_skipped(model, monkeypatch):
-    monkeypatch.setattr("crnn.inference.strings.BLOCK_STRINGS", 3)
+    monkeypatch.setattr("crnn.inference.string_scores.BLOCK_STRINGS", 3)
     texts = ["ab", "az", "", "zz", "", "c", "bc\ufffd"]
     for reduce in ("sum", "mean", "min"):
         scores = model.score_samples(texts, errors="replace", reduce=reduce)

@@ -15,12 +15,11 @@ from reference_checks import check_against_reference
 
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing
-from crnn.inference.network.packed_network import PackedNetwork
-from crnn.parameters.cells import CELLS
+from crnn.inference.packed_network import PackedNetwork
+from crnn.parameters.kinds import CELLS
 from crnn.reference import network as reference
-from crnn.text.streams.document_streams import DocumentStreams
-from crnn.training.loop.step_settings import StepSettings
-from crnn.training.loop.trainer import Trainer
+from crnn.text.streams import DocumentStreams
+from crnn.training.trainer import StepSettings, Trainer
 
 V, H = 7, 5
 BOUNDARY = V - 1
@@ -134,7 +133,7 @@ def documents_trainer(kind, *, B, T, seed=0, n_threads=1):
 
 
 def test_training_on_document_streams_matches_reference(kind, monkeypatch):
-    monkeypatch.setattr("crnn.text.streams.queues.MAX_BLOCK", 40)
+    monkeypatch.setattr("crnn.text.streams.MAX_BLOCK", 40)
     B, T = 3, 4
     trainer = documents_trainer(kind, B=B, T=T, n_threads=2)
     layout, params = trainer.layout, trainer.params.copy()

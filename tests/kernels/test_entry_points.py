@@ -9,9 +9,9 @@ from examples import Run, memory, network, states, symbols
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing
 from crnn._kernels.ngram import ngrams
-from crnn.inference.network.packed_network import PackedNetwork
+from crnn.inference.packed_network import PackedNetwork
 from crnn.model.state import zero_hidden
-from crnn.training.loop.team import Shard
+from crnn.training.team import Shard
 
 V, H = 16, 16  # whole vectors of every instruction set
 

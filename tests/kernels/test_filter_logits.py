@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crnn import _kernels
 from crnn._kernels.entry import core
-from crnn.inference.sampling.sampling_controls import OFF
+from crnn.inference.controls import OFF
 from crnn.reference import sampling as reference_sampling
 
 INF = math.inf

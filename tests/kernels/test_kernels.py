@@ -43,21 +43,18 @@ from reference_checks import (
 from crnn import _kernels
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import DrawnTexts, PackedWeights, Packing
-from crnn.inference.network.context import Context
-from crnn.inference.network.packed_network import PackedNetwork
-from crnn.inference.sampling.sampling_controls import OFF, SamplingControls
-from crnn.inference.sampling.text_sampler import text_sampler
-from crnn.inference.sampling.uniforms import MODULUS, MULTIPLIER, Uniforms, root
+from crnn.inference import sampling as text_sampler
+from crnn.inference.controls import MODULUS, MULTIPLIER, OFF, SamplingControls, Uniforms, root
+from crnn.inference.network import Context
+from crnn.inference.packed_network import PackedNetwork
 from crnn.model.layout import Layout
 from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork
-from crnn.parameters.cells import CELLS, MAX_LAYERS
-from crnn.parameters.optimizers import OPTIMIZERS
+from crnn.parameters.kinds import CELLS, MAX_LAYERS, OPTIMIZERS
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
 from crnn.reference import optimizers as reference_optimizers
-from crnn.training.loop.shards import MAX_SHARDS
-from crnn.training.loop.team import Shard
+from crnn.training.team import MAX_SHARDS, Shard
 
 K_BLOCK = 512  # of register_tile.h: a deeper product is added up in pieces
 

@@ -6,24 +6,15 @@ import numpy as np
 import pytest
 
 from crnn._kernels.entry import core
-from crnn.inference.network.context import Context
-from crnn.inference.network.mixed_network import MixedNetwork
-from crnn.inference.network.packed_network import PackedNetwork
-from crnn.inference.network.protocol import log_softmax
-from crnn.inference.sampling.sampling_controls import SamplingControls
-from crnn.inference.sampling.text_sampler import (
-    NetworkDraws,
-    PythonDraws,
-    RowDraws,
-    TextSampler,
-    symbol_draws,
-    text_sampler,
-)
-from crnn.inference.sampling.uniforms import Uniforms, root
+from crnn.inference.controls import SamplingControls, Uniforms, root
+from crnn.inference.mixed_network import MixedNetwork
+from crnn.inference.network import Context, log_softmax
+from crnn.inference.packed_network import PackedNetwork
+from crnn.inference.sampling import NetworkDraws, PythonDraws, RowDraws, TextSampler, symbol_draws, text_sampler
 from crnn.model.layout import Layout
 from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork
-from crnn.text.symbols.vocabulary import Vocabulary
+from crnn.text.vocabulary import Vocabulary
 
 V, H, ORDER = 11, 5, 4
 SYMBOLS = "abcdefghijk"

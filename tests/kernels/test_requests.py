@@ -9,10 +9,10 @@ import pytest
 from examples import Run, contiguous_parts, in_double, network, state_in_double, states, symbols
 from reference_checks import central_difference, gradient_of, tolerance
 
-from crnn.parameters.cells import CELLS
+from crnn.parameters.kinds import CELLS
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
-from crnn.text.streams.text_streams import TextStreams
+from crnn.text.streams import TextStreams
 
 H = 19
 # Streams, steps, threads, and threads per group: the BLAS, packed weights, several blocks, one shard per thread.

@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn._kernels.inference.selection import RECENT_SYMBOLS, Selection
-from crnn.inference.restoring.damage import Channel, Damage
-from crnn.inference.restoring.restored_texts import Restorer
+from crnn.inference.restoring import Channel, Damage, Restorer
 from crnn.reference.restoring import restored_steps
-from crnn.text.symbols.vocabulary import Vocabulary
+from crnn.text.vocabulary import Vocabulary
 
 SYMBOLS = " abcABé"
 

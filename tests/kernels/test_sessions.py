@@ -8,9 +8,9 @@ from examples import network, states, symbols
 
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import PackedWeights, Packing
-from crnn.inference.network.packed_network import PackedNetwork
+from crnn.inference.packed_network import PackedNetwork
 from crnn.model.layout import aligned_zeros
-from crnn.parameters.cells import CELLS
+from crnn.parameters.kinds import CELLS
 
 V, H, N = 11, 5, 7
 SHAPES = [*({"cell": cell, "num_layers": 3} for cell in CELLS), {"cell": "lstm", "n_bigrams": V * V}]

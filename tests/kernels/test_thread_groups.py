@@ -9,7 +9,7 @@ from examples import Run, memory, network, states, symbols
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing
 from crnn.model.layout import Layout
-from crnn.parameters.cells import CELLS
+from crnn.parameters.kinds import CELLS
 
 V = 7
 GROUPS = [(2, 2), (4, 2), (3, 3)]  # threads, and how many of them share streams

@@ -46,16 +46,14 @@ from reference_checks import (
 from crnn import _kernels
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing
-from crnn.inference.network.packed_network import PackedNetwork
+from crnn.inference.packed_network import PackedNetwork
 from crnn.model.int8_weights import int8_weights
-from crnn.model.layout import Layout, aligned_zeros
-from crnn.model.symbol_pairs import SymbolPairs
-from crnn.parameters.cells import CELLS
-from crnn.parameters.optimizers import OPTIMIZERS
+from crnn.model.layout import Layout, SymbolPairs, aligned_zeros
+from crnn.parameters.kinds import CELLS, OPTIMIZERS
 from crnn.reference import network as reference
 from crnn.reference.products import operands_in_bfloat16, operands_in_int8
 from crnn.reference.sampled_softmax import candidates, sampled_softmax_loss
-from crnn.training.loop.shards import cut
+from crnn.training.team import cut
 
 SINGLE = np.dtype("float32")
 WIDE = {"rnn": 192, "gru": 112, "cifg": 112, "lstm": 96}  # multiples of 16, and weights enough not to be packed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from crnn.model.coupled_gates import is_coupled, with_input_gate, without_input_gate
+from crnn.model.layout import is_coupled, with_input_gate, without_input_gate
 
 
 @pytest.mark.parametrize("shape", [(15,), (15, 7)])

@@ -11,8 +11,8 @@ import pytest
 from command_line import POSIX
 from interrupted_runs import interrupted_everywhere
 
-from crnn.model import gate as gate_module
-from crnn.model.gate import Gate
+from crnn.model import state as gate_module
+from crnn.model.state import Gate
 
 
 def test_no_python_code_runs_when_it_is_deleted():

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from crnn import CharRNN
-from crnn.model.gradient_rms import gradient_rms, spread
-from crnn.model.labeled import state_of_label
-from crnn.model.larger_vocabulary import widened
-from crnn.text.symbols.vocabulary import Vocabulary
+from crnn.model.state import gradient_rms, spread
+from crnn.model.vocabulary_changes import state_of_label, widened
+from crnn.text.vocabulary import Vocabulary
 
 TEXT = "".join(np.random.default_rng(0).choice(list("abcdefg"), 20_000))
 

@@ -7,8 +7,8 @@ import pytest
 
 from crnn import CharRNN
 from crnn.errors import InvalidInputError
-from crnn.model.larger_vocabulary import extended, places
-from crnn.text.symbols.vocabulary import Vocabulary
+from crnn.model.vocabulary_changes import extended, places
+from crnn.text.vocabulary import Vocabulary
 
 OLD, NEW = "the cat sat on the mat. " * 9, "Zoë's cat? "
 

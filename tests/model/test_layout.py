@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn.model import layout as layout_module
-from crnn.model.layout import ALIGNMENT, Layout, aligned_zeros, copied, initial_weights
+from crnn.model.layout import ALIGNMENT, Layout, SymbolPairs, aligned_zeros, copied, initial_weights
 from crnn.model.state import zero_hidden
-from crnn.model.symbol_pairs import SymbolPairs
-from crnn.parameters.cells import CELLS
+from crnn.parameters.kinds import CELLS
 
 sizes = st.integers(1, 37)
 depths = st.integers(1, 4)

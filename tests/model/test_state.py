@@ -13,7 +13,7 @@ import pytest
 from crnn import InvalidInputError
 from crnn.model.layout import SHAPING, Layout
 from crnn.model.state import ModelState
-from crnn.text.symbols.vocabulary import Vocabulary
+from crnn.text.vocabulary import Vocabulary
 
 
 def state(cell="lstm", optimizer="adam"):

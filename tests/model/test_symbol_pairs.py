@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.model import symbol_pairs
-from crnn.model.layout import Layout
-from crnn.model.symbol_pairs import SymbolPairs
+from crnn.model import layout
+from crnn.model.layout import Layout, SymbolPairs
 
 
 @given(ids=st.lists(st.integers(0, 6), max_size=60), n=st.integers(1, 60), boundary=st.none() | st.integers(1, 6))
@@ -28,9 +27,9 @@ def test_pairs_match_a_counter(ids, n, boundary):
 def test_a_text_is_counted_in_parts_with_or_without_a_table(monkeypatch, scan):
     ids = np.random.default_rng(0).integers(0, 29, 1009).astype(np.uint16)
     wanted = SymbolPairs.most_frequent(ids, 101, vocab_size=29)
-    monkeypatch.setattr(symbol_pairs, "SCAN", scan)
+    monkeypatch.setattr(layout, "SCAN", scan)
     assert SymbolPairs.most_frequent(ids, 101, vocab_size=29) == wanted
-    monkeypatch.setattr(symbol_pairs, "MAX_TABLE", 0)
+    monkeypatch.setattr(layout, "MAX_TABLE", 0)
     assert SymbolPairs.most_frequent(ids, 101, vocab_size=29) == wanted
 
 

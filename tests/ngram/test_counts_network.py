@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from crnn.inference.network.protocol import InferenceNetwork
-from crnn.inference.scoring import text_scores
-from crnn.inference.scoring.string_scores import log_likelihoods
-from crnn.inference.strings import Strings
+from crnn.inference import text_scores
+from crnn.inference.network import InferenceNetwork
+from crnn.inference.string_scores import Strings, log_likelihoods
 from crnn.ngram import counts_network as module
 from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork

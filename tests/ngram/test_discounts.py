@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from crnn.ngram.discounts import discounts
+from crnn.ngram.counts import discounts
 from crnn.reference import kneser_ney
 
 

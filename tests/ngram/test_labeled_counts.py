@@ -3,7 +3,7 @@
 import numpy as np
 
 from crnn import CharNGram
-from crnn.inference.strings import Strings, TextBlock
+from crnn.inference.string_scores import Strings, TextBlock
 from crnn.ngram import labeled_counts
 
 

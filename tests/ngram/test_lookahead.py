@@ -10,13 +10,13 @@ import pytest
 from scipy.stats import chi2
 
 from crnn import CharNGram, InvalidInputError
-from crnn.inference.matching.goal import Goal
-from crnn.inference.sampling.uniforms import Uniforms, root
+from crnn.inference.controls import Uniforms, root
+from crnn.inference.matching import Goal
 from crnn.ngram import lookahead as module
 from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork
 from crnn.reference.lookahead import lookahead as reference
-from crnn.text.symbols.vocabulary import Vocabulary
+from crnn.text.vocabulary import Vocabulary
 
 DOCUMENTS, TEXT = Vocabulary([97, 98, 99, 100], boundary=True), Vocabulary([97, 98, 99, 100])
 PATTERNS = ["a.*", ".*bb.*", "[ab]{1,3}", ".{2,}(ad|ba)", ".*", "(ab|c)*", "a?b?c?d?"]

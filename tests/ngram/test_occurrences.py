@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn.ngram import occurrences as module
-from crnn.ngram.counts import Counts
-from crnn.ngram.occurrences import Occurrences
+from crnn.ngram import counts as module
+from crnn.ngram.counts import Counts, Occurrences
 from crnn.reference.kneser_ney import KneserNey
 
 

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn.errors import InvalidInputError
-from crnn.ngram.counts import Counts
-from crnn.ngram.occurrences import Occurrences
+from crnn.ngram.counts import Counts, Occurrences
 from crnn.ngram.packed_counts import _numbers, _packed, pack, pruned, unpack
 
 TEXTS = st.lists(st.lists(st.integers(0, 3), max_size=50), min_size=1, max_size=3)

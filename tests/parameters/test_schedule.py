@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.parameters.schedule import SCHEDULES, Schedule
+from crnn.parameters.kinds import SCHEDULES, Schedule
 
 names = st.sampled_from(sorted(SCHEDULES))
 warmups = st.one_of(st.integers(0, 50), st.floats(0, 1, exclude_max=True))

@@ -5,7 +5,7 @@ import pytest
 from matplotlib import pyplot
 
 from crnn import InvalidInputError, plot
-from crnn.plot.axes import axes_for
+from crnn.plot.drawing import axes_for
 
 STRANGE = "$\\frac{1}{$ \x00\x1b[2J\x7f \u202eabc\u2028 a\u0301 <img> %s"
 

@@ -5,7 +5,7 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.colors import to_rgb
 
-from crnn.plot.colors import STYLES, contrasting, diverging, line_color, luminance, sequential
+from crnn.plot.drawing import STYLES, contrasting, diverging, line_color, luminance, sequential
 
 
 def test_without_a_background_colors_are_those_on_white():

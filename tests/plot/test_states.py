@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from crnn import CharRNN, InvalidInputError, plot
-from crnn.plot.states import project
+from crnn.plot.units import project
 
 
 def test_states_are_projected_on_their_principal_components():

@@ -6,7 +6,7 @@ from matplotlib import pyplot
 
 from crnn import CharRNN, InvalidInputError, plot
 from crnn.plot.text_grid import font_size
-from crnn.plot.unit_search import correlations
+from crnn.plot.units import correlations
 
 
 def numbers(ax):

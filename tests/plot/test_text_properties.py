@@ -2,7 +2,7 @@
 
 import pytest
 
-from crnn.plot.text_properties import PROPERTIES
+from crnn.plot.units import PROPERTIES
 
 FOUND = [
     ("inside quotes", 'a "b" c', "0011000"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from crnn import CharRNN, plot
-from crnn.plot.unit_search import correlations
+from crnn.plot.units import correlations
 
 
 def test_units_are_chosen_on_the_first_half_and_measured_on_the_second():

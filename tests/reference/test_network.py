@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 from reference_checks import central_difference
 
-from crnn.model.coupled_gates import with_input_gate
-from crnn.model.layout import Layout, Tensors
+from crnn.model.layout import Layout, Tensors, with_input_gate
 from crnn.model.state import zero_hidden
-from crnn.parameters.cells import CELLS
+from crnn.parameters.kinds import CELLS
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
 from crnn.reference import optimizers as reference_optimizers

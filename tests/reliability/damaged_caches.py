@@ -11,7 +11,7 @@ import numpy as np
 from mutated_files import change_document
 
 from crnn import CharNGram, CharRNN, DivergenceError, InvalidInputError, Lines, TextFile
-from crnn.text.sources.id_cache import check
+from crnn.text.id_cache import check
 
 TEXT = "to be or not to be, that is the question.\n" * 7
 SMALL = {"hidden_size": 3, "seq_length": 5, "max_steps": 3, "random_state": 0, "n_threads": 1}

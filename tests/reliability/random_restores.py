@@ -8,8 +8,8 @@ import math
 import numpy as np
 
 from crnn import CharNGram, CharRNN, InvalidInputError
-from crnn.inference.restoring import restored_texts
-from crnn.inference.restoring.damage import Damage, is_letter
+from crnn.inference import restoring
+from crnn.inference.restoring import Damage, is_letter
 
 ALPHABETS = ["aAb", "éeE ", "ab ", "ıİiI", "ßẞs", "e\u0301é", "a\ud800 ", "漢a", "aB1 ", "ﬁf i"]
 NASTY = "_?\x00\n\u202e\ud800\U0010ffff\u0301żżŻŻ"  # outside the alphabets
@@ -137,13 +137,13 @@ def case(i, folder):
                "gaps": [None, gap][rng.integers(2)], "typos": [None, 0.05, 0.5, 0.9][rng.integers(4)]}  # fmt: skip
     text = damaged(rng, symbols, int(rng.integers(4 if options["typos"] else 7)))
     prime = type(text)().join(rng.choice(np.array(symbols, object), rng.integers(3)))
-    margin, restored_texts.MARGIN = restored_texts.MARGIN, math.inf
+    margin, restoring.MARGIN = restoring.MARGIN, math.inf
     try:
         return fault_of(model, text, prime, options)
     except Exception as error:
         return f"{type(error).__name__}: {error} for {text!r} after {prime!r}, {options}, model {model!r}"
     finally:
-        restored_texts.MARGIN = margin
+        restoring.MARGIN = margin
 
 
 def fault_of(model, text, prime, options):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from crnn import CharRNN, InvalidInputError
-from crnn.text.symbols.vocabulary import Vocabulary
+from crnn.text.vocabulary import Vocabulary
 
 ALPHABETS = [
     range(0x110000), range(128), range(0xD800, 0xE000), [0, 10, 13, 0x2028, 0xFEFF, 0xFFFE, 0xFFFF, 0x10FFFF, 0xD800],

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from crnn.runtime.adaptive_threads import FIRST_TRIAL, LONGEST_TRIAL, AdaptiveThreads
+from crnn.runtime.threads import FIRST_TRIAL, LONGEST_TRIAL, AdaptiveThreads
 
 POLL = 0.05  # seconds of a call
 

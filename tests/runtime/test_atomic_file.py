@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from crnn import InvalidInputError
-from crnn.runtime.atomic_file import write_atomically
-from crnn.runtime.writable import check_writable
+from crnn.runtime.atomic_file import check_writable, write_atomically
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes, links and pipes as POSIX has them")
 unprivileged = pytest.mark.skipif(

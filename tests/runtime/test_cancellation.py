@@ -9,19 +9,16 @@ import numpy as np
 import pytest
 from examples import packed, random_language_model
 
-from crnn.inference.network import packed_network
-from crnn.inference.network.context import Context
-from crnn.inference.sampling import text_sampler
-from crnn.inference.sampling.sampling_controls import SamplingControls
-from crnn.inference.sampling.text_sampler import NetworkDraws, PythonDraws, TextSampler
-from crnn.inference.sampling.uniforms import Uniforms, root
-from crnn.ngram.counts import Counts
+from crnn.inference import packed_network, sampling
+from crnn.inference.controls import SamplingControls, Uniforms, root
+from crnn.inference.network import Context
+from crnn.inference.sampling import NetworkDraws, PythonDraws, TextSampler
+from crnn.ngram.counts import Counts, Occurrences
 from crnn.ngram.counts_network import CountsNetwork
-from crnn.ngram.occurrences import Occurrences
 from crnn.ngram.packed_counts import pack, unpack
-from crnn.runtime.cancellation import Canceled, Cancellation, check_canceled
+from crnn.runtime.signals import Canceled, Cancellation, check_canceled
 from crnn.runtime.threads import Helpers, run_tasks
-from crnn.training.loop.validation import evaluate
+from crnn.training.validation import evaluate
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
 
@@ -213,7 +210,7 @@ def test_tasks_end_soon_after_ctrl_c(monkeypatch, what):
 
     monkeypatch.setattr(packed_network, "CALL_PRODUCTS", 100_000)
     monkeypatch.setattr(packed_network, "check_canceled", counted)
-    monkeypatch.setattr(text_sampler, "check_canceled", counted)
+    monkeypatch.setattr(sampling, "check_canceled", counted)
 
     def run():
         calls.clear()

@@ -4,7 +4,7 @@ import signal
 
 from command_line import POSIX
 
-from crnn.runtime.cgroups import whole_number
+from crnn.runtime.machine import whole_number
 
 
 @POSIX

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from crnn import CharRNN
-from crnn.inference.network import shared_stream
+from crnn.inference import packed_network
 from crnn.runtime import threads
-from crnn.training.loop import team
+from crnn.training import team
 
 pytestmark = pytest.mark.slow
 
@@ -32,8 +32,8 @@ def _a_deadlock_ends_the_process():
 def _as_many_threads_as_a_test_asks_for(monkeypatch):
     monkeypatch.setattr(threads, "cores", lambda: 64)
     monkeypatch.setattr(team, "cores", lambda: 64)
-    monkeypatch.setattr(shared_stream, "PRODUCTS_PER_THREAD", 1)
-    monkeypatch.setattr(shared_stream, "MIN_SYMBOLS", 1)
+    monkeypatch.setattr(packed_network, "PRODUCTS_PER_THREAD", 1)
+    monkeypatch.setattr(packed_network, "MIN_SYMBOLS", 1)
 
 
 @pytest.fixture(params=[64, 2], ids=["spinning", "sleeping"])

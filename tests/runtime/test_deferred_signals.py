@@ -9,8 +9,8 @@ import pytest
 from command_line import POSIX
 from interrupted_runs import interrupted_everywhere
 
-from crnn.runtime import deferred_signals
-from crnn.runtime.deferred_signals import signals_deferred
+from crnn.runtime import signals
+from crnn.runtime.signals import signals_deferred
 
 pytestmark = POSIX
 
@@ -69,7 +69,7 @@ def test_signal_anywhere_restores_all_handlers():
     before = {number: signal.signal(number, handler) for number, handler in own.items()}
     try:
         places = []
-        for place in interrupted_everywhere(work, lambda code: code.co_filename == deferred_signals.__file__):
+        for place in interrupted_everywhere(work, lambda code: code.co_filename == signals.__file__):
             assert {number: signal.getsignal(number) for number in own} == own, place
             places.append(place)
         assert len(places) > 10

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from crnn.runtime import free_memory
-from crnn.runtime.free_memory import available_bytes
+from crnn.runtime import machine
+from crnn.runtime.machine import available_bytes
 
 
 def test_free_memory_without_meminfo_is_total_or_unknown(monkeypatch, tmp_path):
@@ -20,7 +20,7 @@ def test_free_memory_without_meminfo_is_total_or_unknown(monkeypatch, tmp_path):
         assert whole == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     else:
         assert whole is None
-    monkeypatch.delattr(free_memory.os, "sysconf", raising=False)
+    monkeypatch.delattr(machine.os, "sysconf", raising=False)
     assert available_bytes(tmp_path) is None
 
 

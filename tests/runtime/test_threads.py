@@ -416,7 +416,7 @@ from threadpoolctl import ThreadpoolController
 def found():
     return {library["filepath"]: library["num_threads"] for library in ThreadpoolController().info()}
 before = found()
-import crnn, crnn.training.loop.trainer
+import crnn, crnn.training.trainer
 after = found()
 print({path: (n, after.get(path)) for path, n in before.items() if after.get(path) != n})
 """

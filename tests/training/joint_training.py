@@ -15,7 +15,7 @@ from unittest import mock
 import numpy as np
 
 from crnn import CharRNN, DivergenceError
-from crnn.training.loop.trainer import Trainer
+from crnn.training.trainer import Trainer
 
 TEXT = "to be or not to be, that is the question: whether it is nobler " * 9
 NAMES = ["anna", "bob", "christopher", "dora", "eve", "frank", "georgina", "hal", "ida", "jo"] * 7

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from crnn import CharRNN
-from crnn.parameters.cells import CELLS
+from crnn.parameters.kinds import CELLS
 
 TEXT = "to be, or not to be, that is the question: " * 31
 DTYPES = ["float32", "float64"]

@@ -7,7 +7,7 @@ from examples import spoil
 from interrupted_runs import train_until
 
 from crnn import CharRNN, DivergenceError, InvalidInputError
-from crnn.training.loop import trainer
+from crnn.training import trainer
 
 TEXT = "to be or not to be, that is the question. " * 20
 

@@ -10,8 +10,8 @@ import pytest
 from mpi_processes import Communicator
 
 from crnn import CharRNN, InvalidInputError
-from crnn.training.checkpoints.checkpoint_writer import CheckpointWriter
-from crnn.training.distributed.processes import Processes
+from crnn.training.checkpoints import CheckpointWriter
+from crnn.training.processes import Processes
 
 TEXT = "to be or not to be, that is the question. " * 9
 NAMES = ["anna", "bob", "eve", "otto", "lena", "al", "hal"]

@@ -18,8 +18,8 @@ from crnn import CharRNN
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing
 from crnn.model.layout import Layout
-from crnn.training.loop.team import Team
-from crnn.training.loop.trainer import Trainer
+from crnn.training.team import Team
+from crnn.training.trainer import Trainer
 
 pytestmark = POSIX
 

@@ -15,10 +15,10 @@ from test_char_rnn import TEXT, bits, everything, small
 
 from crnn import CharRNN, DivergenceError, InvalidInputError, ModelFileError
 from crnn.files import run_checkpoint
-from crnn.parameters.cells import CELLS
-from crnn.training.checkpoints.checkpoint_writer import CheckpointWriter
-from crnn.training.loop import validation
-from crnn.training.progress.display import Progress
+from crnn.parameters.kinds import CELLS
+from crnn.training import validation
+from crnn.training.checkpoints import CheckpointWriter
+from crnn.training.progress import Progress
 
 NAMES = ["anna", "bob", "", "eve", "otto", "a", "maximilian the second", "lena"]
 CLOCK = {"seconds", "chars_per_second"}

@@ -15,12 +15,11 @@ from reference_checks import check_model, expected_run
 from test_char_rnn import TEXT, bits, everything, small
 
 from crnn import CharRNN, DivergenceError, InvalidInputError
-from crnn.parameters.cells import CELLS
-from crnn.parameters.schedule import Schedule
+from crnn.parameters.kinds import CELLS, Schedule
 from crnn.reference import network as reference
 from crnn.training import run as training
-from crnn.training.loop import trainer, validation
-from crnn.training.loop.trainer import Trainer
+from crnn.training import trainer, validation
+from crnn.training.trainer import Trainer
 
 GATED = {"cell": "lstm", "num_layers": 2, "optimizer": "adam", "learning_rate": 0.01, "dropout": 0.3, "batch_size": 3}
 

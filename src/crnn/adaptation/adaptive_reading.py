@@ -8,16 +8,16 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..inference.network.packed_network import PackedNetwork, State
-from ..inference.scoring.text_scores import log_probabilities, scored_ids
+from ..inference.packed_network import PackedNetwork, PackedState
+from ..inference.text_scores import log_probabilities, scored_ids
 from ..model.state import ModelState
-from ..text.sources.text_input import TextLike
+from ..text.sources import TextLike
 from .reading import read_all
 from .weight_learner import WeightLearner
 
 Ids = NDArray[Any]
 Array = NDArray[Any]
-Predict = Callable[[PackedNetwork, Ids, State], Array]
+Predict = Callable[[PackedNetwork, Ids, PackedState], Array]
 
 
 class AdaptiveReading(NamedTuple):
@@ -29,8 +29,8 @@ class AdaptiveReading(NamedTuple):
     """
 
     learner: WeightLearner
-    state: State  # after everything read
-    start: State  # before the first symbol of the block
+    state: PackedState  # after everything read
+    start: PackedState  # before the first symbol of the block
     symbols: Ids  # of the current block: its first input, and its targets; empty before a text
     counted: NDArray[np.bool_]  # for each target, whether to learn from it
 
@@ -103,7 +103,7 @@ class AdaptiveReading(NamedTuple):
         return AdaptiveReading(learner, state, start, last, counted[:0]), out
 
 
-def _logits(network: PackedNetwork, ids: Ids, state: State) -> Array:
+def _logits(network: PackedNetwork, ids: Ids, state: PackedState) -> Array:
     """Return the logits (n, V) that predict each symbol, and advance the state in place."""
     return network.logits_before(ids[:, None], state)[:, 0, : network.symbols]
 

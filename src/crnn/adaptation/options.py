@@ -7,8 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from ..errors import InvalidInputError, short_repr
-from ..parameters.checks import checked_float, checked_int
-from ..parameters.suggestion import did_you_mean
+from ..parameters.checks import checked_float, checked_int, did_you_mean
 
 MAX_BLOCK_LENGTH = 1_000_000  # a block's states and logits are in memory together
 

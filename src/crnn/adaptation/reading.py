@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..inference.network.context import seen_after
-from ..inference.network.mixed_network import ROWS, MixedNetwork
-from ..inference.network.protocol import State
-from ..inference.reading.text_state import FixedReading, TextReading, TextState
-from ..inference.sampling.text_drawing import encoded_prime
-from ..inference.scoring.text_scores import BLOCK, scored_ids
-from ..text.sources.text_input import TextLike
-from ..text.symbols.vocabulary import Vocabulary
+from ..inference.mixed_network import ROWS, MixedNetwork
+from ..inference.network import State, seen_after
+from ..inference.sampling import encoded_prime
+from ..inference.text_scores import BLOCK, scored_ids
+from ..inference.text_state import FixedReading, TextReading, TextState
+from ..text.sources import TextLike
+from ..text.vocabulary import Vocabulary
 
 Ids = NDArray[Any]
 Array = NDArray[Any]

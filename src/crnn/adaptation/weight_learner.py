@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DivergenceError, InvalidInputError
-from ..inference.network.packed_network import PackedNetwork, State
-from ..model.gradient_rms import gradient_rms, spread
+from ..inference.packed_network import PackedNetwork, PackedState
 from ..model.layout import Layout
-from ..model.state import ModelState
-from ..training.loop.chunk_gradient import ChunkGradient
+from ..model.state import ModelState, gradient_rms, spread
+from ..training.gradients import ChunkGradient
 from .options import AdaptationOptions
 
 Array = NDArray[Any]
@@ -111,7 +110,7 @@ class WeightLearner:
             **self._options,
         )
 
-    def learned(self, symbols: Ids, counted: NDArray[np.bool_], state: State) -> WeightLearner:
+    def learned(self, symbols: Ids, counted: NDArray[np.bool_], state: PackedState) -> WeightLearner:
         """Return the weights after one step on a block: its T + 1 symbols (inputs and, shifted by one, targets), which
         of the T losses count, and the state (L, 1, H) before the first input.
         """

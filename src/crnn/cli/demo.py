@@ -19,10 +19,10 @@ from ..errors import InvalidInputError
 from ..parameters.checks import checked_float
 from ..runtime.build_info import processor_name
 from ..runtime.threads import cores
-from ..text.streams.text_streams import symbols_for_epoch
-from ..training.progress.display import is_terminal, printable
-from .arguments import add_output, checked
+from ..text.streams import symbols_for_epoch
+from ..training.progress import is_terminal, printable
 from .files import STANDARD
+from .options import add_output, checked
 from .output import named, write
 from .train import check_output, train_and_save
 

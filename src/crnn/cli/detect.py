@@ -12,18 +12,18 @@ import numpy as np
 from ..anomaly_detector import AnomalyDetector
 from ..errors import InvalidInputError
 from ..files.detector_file import holds_detector
-from ..inference.scoring.string_scores import Reduce
+from ..inference.string_scores import Reduce
 from ..parameters.checks import checked_float
-from .arguments import LABEL_HELP, MODEL_HELP, SCORING_ERRORS, add_errors, checked, refuse_two_standard_inputs
 from .errors import described, warnings_said
 from .files import STANDARD, check_writable, loaded, model_source, read_documents
 from .lines import ReadAs, line_scores, read_lines
+from .options import LABEL_HELP, MODEL_HELP, SCORING_ERRORS, add_errors, checked, refuse_two_standard_inputs
 from .output import flush, write
 
 if TYPE_CHECKING:
     from argparse import _ArgumentGroup as _Group
 
-    from ..text.sources.input_checks import Errors
+    from ..text.documents import Errors
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,15 +1,21 @@
-"""Errors of the command line: a line on standard error, and the exit codes."""
+"""Errors and interruptions of the command line: a line on standard error, and the exit code."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import re
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from ..text.sources.file_reader import conversion
+from ..runtime.signals import SIGNALS
+from ..text.file_reader import conversion
+
+# ---------------------------------------------------------------- errors
 
 ERROR, INTERRUPTED = 1, 130  # exit codes
 
@@ -62,3 +68,62 @@ def _undecodable(error: UnicodeDecodeError, names: Mapping[str, str]) -> str | N
     notes = " ".join(getattr(error, "__notes__", ()))
     validation = names.get("validation")
     return validation if validation and repr(validation) in notes else names.get("X")
+
+
+# ---------------------------------------------------------------- interruptions
+
+class Interruption(KeyboardInterrupt):
+    """One of the signals."""
+
+    def __init__(self, number: int = signal.SIGINT) -> None:
+        super().__init__(number)
+        self.code = 128 + number
+        self.reason = "stopped by Ctrl-C" if number == signal.SIGINT else f"stopped by {signal.Signals(number).name}"
+
+
+def interruption(error: KeyboardInterrupt) -> Interruption:
+    """Return the interruption that a KeyboardInterrupt represents."""
+    return error if isinstance(error, Interruption) else Interruption()
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Let the first signal raise an `Interruption`; ignore further signals while the model is saved.
+
+    A signal that is already ignored, for instance by ``nohup``, stays ignored.
+    """
+
+    def raise_once(number: int, frame: Any) -> None:
+        for each in handlers:
+            signal.signal(each, signal.SIG_IGN)
+        raise Interruption(number)
+
+    with _restored() as handlers:
+        for number, before in handlers.items():
+            if before is not signal.SIG_IGN:
+                signal.signal(number, raise_once)
+        yield
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ignore the signals while the trained model is saved."""
+    with _restored() as handlers:
+        for number in handlers:
+            signal.signal(number, signal.SIG_IGN)
+        yield
+
+
+@contextlib.contextmanager
+def _restored() -> Iterator[dict[Any, Any]]:
+    """Yield the handlers of the signals, and restore them; yield none if signals cannot arrive."""
+    if threading.current_thread() is not threading.main_thread():
+        yield {}
+        return
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    handlers = {number: handler for number, handler in handlers.items() if handler is not None}  # None: C code's own
+    try:
+        yield handlers
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

@@ -11,9 +11,9 @@ import numpy as np
 from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
-from .arguments import add_model
 from .errors import ERROR, say, warnings_said
 from .files import STANDARD, check_writable, load, load_network
+from .options import add_model
 
 SUFFIXES = (".c", ".onnx", ".html", ".js", ".arpa")
 SAMPLE, DOCUMENTS = 1000, 50  # symbols, or documents, on which the cost is measured

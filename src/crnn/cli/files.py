@@ -20,14 +20,12 @@ from ..errors import InvalidInputError
 from ..files.sealed_file import NamedBytes
 from ..loading import load_model
 from ..mixture import Mixture
-from ..runtime.writable import check_writable as check_file_writable
-from ..text.sources.decompressed import Decompressed, plain_size
-from ..text.sources.file_reader import MARK, decoded_lines
-from ..text.sources.file_sources import IN_MEMORY
-from ..text.sources.input_checks import Errors
-from ..text.sources.lines import Lines
-from ..text.sources.text_file import TextFile
-from ..text.symbols.codes import Kind
+from ..runtime.atomic_file import check_writable as check_file_writable
+from ..text.documents import Errors
+from ..text.file_reader import MARK, Decompressed, decoded_lines, plain_size
+from ..text.sources import IN_MEMORY
+from ..text.text_files import Lines, TextFile
+from ..text.vocabulary import Kind
 from ..text_classifier import TextClassifier
 from .output import named
 

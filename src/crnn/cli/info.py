@@ -16,12 +16,11 @@ from ..loading import load_model
 from ..mixture import Mixture
 from ..model.layout import described
 from ..runtime import build_info
-from ..text.sources.id_cache import check
-from ..text.symbols.special import Special
-from ..text.symbols.vocabulary import Vocabulary
+from ..text.id_cache import check
+from ..text.vocabulary import Special, Vocabulary
 from ..text_classifier import TextClassifier
-from .arguments import MODEL_HELP
 from .files import model_source
+from .options import MODEL_HELP
 from .output import table
 
 

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..inference.scoring.string_scores import Reduce
+from ..inference.string_scores import Reduce
 from ..language_model import LanguageModel
-from ..text.sources.decompressed import Decompressed
-from ..text.sources.file_reader import decoded_lines
-from ..text.sources.input_checks import Errors
+from ..text.documents import Errors
+from ..text.file_reader import Decompressed, decoded_lines
 from .files import STANDARD, opened
 
 LINES_SIZE = 1 << 18  # maximum bytes of lines read at a time

@@ -8,9 +8,9 @@ from typing import Any
 
 from ..report import write_report
 from ..text_classifier import TextClassifier
-from .arguments import add_model, refuse_two_standard_inputs
 from .errors import say
 from .files import STANDARD, check_writable, load_network, model_source, read_documents, read_text
+from .options import add_model, refuse_two_standard_inputs
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

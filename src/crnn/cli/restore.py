@@ -7,10 +7,10 @@ import os
 from typing import Any
 
 from ..parameters.checks import checked_float, checked_int
-from ..text.sources.file_reader import MARK
-from .arguments import add_model, checked, refuse_two_standard_inputs
+from ..text.file_reader import MARK
 from .files import load, opened
 from .lines import ReadAs, read_lines
+from .options import add_model, checked, refuse_two_standard_inputs
 from .output import flush, write
 
 DAMAGE = ("case", "accents", "spaces", "gaps", "typos")

@@ -8,13 +8,12 @@ import os
 from itertools import islice
 from typing import Any
 
-from ..inference.sampling.sampling_controls import CONTROLS, NUMBERS
-from ..inference.sampling.text_drawing import LENGTH, MAX_LENGTH
+from ..inference.controls import CONTROLS, NUMBERS
+from ..inference.sampling import LENGTH, MAX_LENGTH
 from ..language_model import LanguageModel
 from ..parameters.checks import checked_int
-from .arguments import add_model, checked, refuse_two_standard_inputs, seed
 from .files import load, read_documents
-from .options import add_options
+from .options import add_model, add_options, checked, refuse_two_standard_inputs, seed
 from .output import write
 
 BLOCK = 4096  # symbols of a sample written at a time

@@ -11,16 +11,22 @@ from typing import Any, get_args
 
 from ..adaptation.options import checked_option
 from ..char_rnn import CharRNN
-from ..inference.scoring.string_scores import Reduce
+from ..inference.string_scores import Reduce
 from ..language_model import LanguageModel
-from ..text.sources.input_checks import Errors
-from ..text.sources.text_input import text_source
-from .arguments import SCORING_ERRORS, add_errors, add_model, refuse_two_standard_inputs
-from .coloring import colored, marked, takes_colors
+from ..text.documents import Errors
+from ..text.sources import text_source
 from .files import load, read_text
 from .lines import ReadAs, line_scores, read_lines
-from .options import add_options, documented, option_of
-from .output import flush, table, write
+from .options import (
+    SCORING_ERRORS,
+    add_errors,
+    add_model,
+    add_options,
+    documented,
+    option_of,
+    refuse_two_standard_inputs,
+)
+from .output import colored, flush, marked, table, takes_colors, write
 
 ADAPTATION = ("learning_rate", "decay", "block_length")  # the options of --adapt
 

@@ -20,22 +20,23 @@ from ..mixture import Mixture
 from ..parameters.checks import MAX_SIZE, generator
 from ..parameters.settings import checked_parameter
 from ..parameters.table import GROUPS, PARAMETERS
-from ..text.sources.text_input import TextLike
-from ..training.distributed.reducers import checked_average_every
-from ..training.recommend.recommended import CHOSEN_BY
-from .arguments import (
+from ..text.sources import TextLike
+from ..training.processes import checked_average_every
+from ..training.recommended import CHOSEN_BY
+from .errors import ERROR, described, interruptible, interruption, say, uninterrupted
+from .files import STANDARD, check_writable, loaded, model_source, one_or_more, read_documents, read_text
+from .options import (
     TRAINING_ERRORS,
     add_errors,
     add_files,
+    add_options,
     add_output,
     checked_text,
     duration,
+    option_of,
     refuse_two_standard_inputs,
+    value_of,
 )
-from .errors import ERROR, described, say
-from .files import STANDARD, check_writable, loaded, model_source, one_or_more, read_documents, read_text
-from .interruptions import interruptible, interruption, uninterrupted
-from .options import add_options, option_of, value_of
 from .training.checkpoints import (
     CHECKPOINT_TIME,
     average_every_of,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..text.sources.input_checks import warn_caller
+from ..text.documents import warn_caller
 from .clean_texts import Split
 
 MIN_FALSE_POSITIVES = 10  # calibration texts below the threshold: with fewer, the rate is known only roughly

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..text.sources.input_checks import python_values, refuse_other_collections
-from ..text.sources.lines import Lines
-from ..text.symbols.codes import Kind, byte_view, kind_of
+from ..text.documents import python_values, refuse_other_collections
+from ..text.text_files import Lines
+from ..text.vocabulary import Kind, byte_view, kind_of
 
 MAX_SYMBOLS = 1 << 27  # in memory; of more symbols, a random sample is kept
 BATCH = 1 << 15  # texts checked together

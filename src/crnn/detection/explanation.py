@@ -8,11 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..inference.reading.text_state import TextState
-from ..inference.scoring.string_scores import Reduce
-from ..text.symbols.codes import Text, immutable
-from ..text.symbols.special import BOUNDARY, Symbol
-from ..text.symbols.vocabulary import Vocabulary
+from ..inference.string_scores import Reduce
+from ..inference.text_state import TextState
+from ..text.vocabulary import BOUNDARY, Symbol, Text, Vocabulary, immutable
 
 SHOWN = 3  # positions described in words
 

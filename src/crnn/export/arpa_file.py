@@ -12,10 +12,9 @@ from ..files.ngram_file import CountedText
 from ..ngram.lookahead import Unrolled
 from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
-from ..runtime.cancellation import check_canceled
-from ..text.sources.input_checks import warn_caller
-from ..text.symbols.special import BOUNDARY, UNKNOWN
-from ..text.symbols.vocabulary import Vocabulary
+from ..runtime.signals import check_canceled
+from ..text.documents import warn_caller
+from ..text.vocabulary import BOUNDARY, UNKNOWN, Vocabulary
 
 START, END, OTHER = "<s>", "</s>", "<unk>"
 IMPOSSIBLE = -99.0  # the format's log10 of a probability of zero

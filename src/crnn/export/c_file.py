@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from .._version import __version__
 from ..model.int8_weights import LARGEST, integers_of
-from ..parameters.cells import CELLS
 from ..parameters.checks import FilePath, checked_bool, checked_path
+from ..parameters.kinds import CELLS
 from ..runtime.atomic_file import write_atomically
-from ..text.symbols.vocabulary import Vocabulary
+from ..text.vocabulary import Vocabulary
 from .weights import NOTICE, FittedModel, Weights
 
 Array = NDArray[Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from ..runtime.deferred_signals import signals_deferred
+from ..runtime.signals import signals_deferred
 
 
 def needed(package: str, extra: str, purpose: str) -> Any:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
-from ..parameters.cells import CELLS
 from ..parameters.checks import FilePath, checked_path
+from ..parameters.kinds import CELLS
 from ..runtime.atomic_file import write_atomically
-from ..text.symbols.vocabulary import Vocabulary
+from ..text.vocabulary import Vocabulary
 from .extras import needed
 from .weights import FittedModel, LayerWeights, Weights
 

@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..model.coupled_gates import with_input_gate
 from ..model.int8_weights import Scales, rounded
-from ..model.layout import second_bias
-from ..parameters.cells import CELLS
-from ..text.symbols.special import BOUNDARY
-from ..text.symbols.vocabulary import Vocabulary
+from ..model.layout import second_bias, with_input_gate
+from ..parameters.kinds import CELLS
+from ..text.vocabulary import BOUNDARY, Vocabulary
 
 Array = NDArray[Any]
 

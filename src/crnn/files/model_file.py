@@ -2,7 +2,7 @@
 
 The format is defined by the ``safetensors`` package, with PyTorch's names for the weights, so that ``torch.nn.RNN``,
 ``GRU`` or ``LSTM`` and ``torch.nn.Linear`` can load them directly. A ``cifg`` cell is stored as an LSTM in which the
-input gate has the forget gate's weights, negated (see `crnn.model.coupled_gates`). It is a sealed file (see
+input gate has the forget gate's weights, negated (see `crnn.model.layout`). It is a sealed file (see
 `sealed_file`), whose ``__metadata__`` also contains
 
 =================== ========================================================================
@@ -41,7 +41,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelFileError
-from ..text.symbols.vocabulary import Vocabulary
+from ..text.vocabulary import Vocabulary
 from .container import DTYPES, Declared, Header, read_header
 from .network_file_checks import (
     Architecture,

@@ -11,11 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError, ModelFileError
-from ..model.coupled_gates import is_coupled, with_input_gate, without_input_gate
-from ..model.gradient_rms import gradient_rms
 from ..model.int8_weights import Scales
-from ..model.layout import SHAPING, Layout, second_bias, torch_name
-from ..model.state import WEIGHT_AVERAGE, ModelState, zero_hidden, zero_optimizer_state
+from ..model.layout import SHAPING, Layout, is_coupled, second_bias, torch_name, with_input_gate, without_input_gate
+from ..model.state import WEIGHT_AVERAGE, ModelState, gradient_rms, zero_hidden, zero_optimizer_state
 from ..parameters.checks import checked_bool, generator, pcg64_generator
 from ..parameters.settings import Settings
 from . import model_file

@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from ..model.layout import input_tables
 from ..model.state import WEIGHT_AVERAGE
-from ..parameters.cells import CELLS, MAX_LAYERS
 from ..parameters.checks import MAX_SIZE
-from ..parameters.optimizers import OPTIMIZERS
+from ..parameters.kinds import CELLS, MAX_LAYERS, OPTIMIZERS
 from .container import DTYPES, Declared
 from .int8_tensors import SCALE, int8_fault, outputs
 from .random_state import random_state_fault
@@ -67,7 +66,7 @@ def expected_tensors(architecture: Architecture) -> dict[str, Shape]:
     stacked along the first axis.
 
     As in PyTorch, the recurrence has two biases that add up; crnn writes zeros into the second, except for a GRU's gate
-    n, where they differ. For ``"cifg"``, the weights have an LSTM's form, see `crnn.model.coupled_gates`.
+    n, where they differ. For ``"cifg"``, the weights have an LSTM's form, see `crnn.model.layout`.
     """
     H, V, E = architecture.hidden_size, architecture.vocab_size, architecture.embedding_size
     rows = CELLS[architecture.cell].torch_gates * H

@@ -16,11 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError, ModelFileError
-from ..ngram.counts import Counts
+from ..ngram.counts import Counts, NGramSettings
 from ..ngram.labeled_counts import LabeledCounts
 from ..ngram.packed_counts import pack, unpack
-from ..ngram.settings import NGramSettings
-from ..text.symbols.vocabulary import Vocabulary
+from ..text.vocabulary import Vocabulary
 from .container import read_header
 from .plain_json import plain_json, read_json
 from .sealed_file import (

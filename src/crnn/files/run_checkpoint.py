@@ -11,8 +11,8 @@ from ..errors import InvalidInputError, ModelFileError
 from ..model.state import ModelState
 from ..parameters.checks import FilePath
 from ..parameters.settings import Settings
-from ..training.checkpoints.run_state import DIVERGED, RUNNING, RunState
-from ..training.distributed.processes import processes_of
+from ..training.checkpoints import DIVERGED, RUNNING, RunState
+from ..training.processes import processes_of
 from . import network_file
 from .model_file import StoredRecord
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.symbol_pairs import SymbolPairs
+from ..model.layout import SymbolPairs
 from .container import Declared
 
 PAIRS = "bigrams.pairs"  # the tensor's name; the table itself is ``bigrams.weight``

@@ -10,7 +10,7 @@ import itertools
 from typing import Any
 
 from ..errors import InvalidInputError, ModelFileError
-from ..text.symbols.vocabulary import Vocabulary
+from ..text.vocabulary import Vocabulary
 from .plain_json import plain_json, read_json
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..parameters.optimizers import OPTIMIZERS
-from ..runtime.deferred_signals import signals_deferred
+from ..parameters.kinds import OPTIMIZERS
+from ..runtime.signals import signals_deferred
 from .state import Hidden, ModelState
 
 Array = NDArray[Any]

@@ -1,26 +1,144 @@
-"""ModelState: everything a model has learned, and everything training needs to continue."""
+"""ModelState: everything that a model has learned, and the gate that separates its readers from its writers."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
 import math
+import os
 import sys
+import threading
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
+from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..parameters.optimizers import OPTIMIZERS
+from ..parameters.kinds import OPTIMIZERS
 from ..parameters.settings import Settings
-from ..text.symbols.vocabulary import Vocabulary
-from .gate import Gate
+from ..text.vocabulary import Vocabulary
 from .int8_weights import Scales, int8_weights
 from .layout import SHAPING, Layout, copied, initial_weights
 
+# ---------------------------------------------------------------- gate
+
+MANY = 100  # references to gates, including dead ones, kept before cleaning up
+
+
+class Gate:
+    """Separates training steps from copies of the state, without starving the copies.
+
+    Training spends nearly all its time in steps. A copy therefore takes the turn first, and then waits for the running
+    steps; the next steps wait for the turn. Both locks are reentrant, since a signal handler that saves the model may
+    run between two steps. They are held directly by ``with``, without a generator: entering and leaving is compiled
+    code, so that Ctrl-C cannot come before the release.
+
+    `changes` counts the changes of the weights, for recognizing outdated copies. Code that changes the weights holds
+    the gate, and adds 1 in a ``finally`` clause: an addition calls no function, so Ctrl-C cannot come between an
+    interrupted change and its count.
+    """
+
+    def __init__(self) -> None:
+        self.changes = 0
+        self._turn, self._state = threading.RLock(), threading.RLock()
+        with _register:
+            if len(_gates) >= MANY:
+                _gates[:] = [gate for gate in _gates if gate() is not None]
+            _gates.append(ref(self))
+
+    @property
+    def turn(self) -> AbstractContextManager[object]:
+        """The lock that lets a copy go before the next steps."""
+        return self._turn
+
+    def steps(self) -> AbstractContextManager[object]:
+        """Return the lock of the state once no other thread is waiting to copy it."""
+        with self._turn:
+            pass
+        return self._state
+
+    @property
+    def arrays(self) -> AbstractContextManager[object]:
+        """The lock of the state for changes within a step or outside training, which need not let copies go first."""
+        return self._state
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Give a pickled or copied state a gate of its own."""
+        return Gate, ()
+
+    def __eq__(self, other: object) -> bool:
+        """Treat all gates as equal: they hold no part of a model."""
+        return isinstance(other, Gate)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def open(self) -> None:
+        """Forget the holders of the locks: after a fork these threads do not exist, and changes may be incomplete."""
+        if not self._state.acquire(blocking=False):
+            self.changes += 1
+        self._turn, self._state = threading.RLock(), threading.RLock()
+
+
+# No function is called when a gate is deleted: Python would ignore a KeyboardInterrupt in it.
+_gates: list[ref[Gate]] = []
+_register = threading.RLock()  # a signal handler may save a model
+
+
+def _open_all() -> None:
+    global _register
+    _register = threading.RLock()
+    for each in list(_gates):
+        if (gate := each()) is not None:
+            gate.open()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_open_all)
+
+
+# ---------------------------------------------------------------- gradient rms
+
 Array = NDArray[Any]
+
+
+def gradient_rms(state: ModelState, beta_2: float) -> Array | None:
+    """Return the root mean square of each weight's gradient in training, as float16, or None if unknown.
+
+    The values come from the optimizer state. A model loaded from a file of weights alone, and not trained since, has
+    the values in the file. Half precision suffices for a scale, and adds only half to a file of weights. The values
+    (n_weights,) are in the order of `Layout.torch_named`, each tensor flattened, without padding. `beta_2` is Adam's,
+    for its bias correction.
+    """
+    steps = state.n_steps - state.optimizer_start
+    if steps <= 0:
+        return state.gradient_rms
+    kind = OPTIMIZERS[state.optimizer]
+    if kind.squares is None or kind.mean_factor is None:
+        return None
+    return gathered(state.layout, np.sqrt(state.optimizer_state[kind.squares] * kind.mean_factor(steps, beta_2)))
+
+
+def gathered(layout: Layout, flat: Array) -> Array:
+    """Return the elements of a flat vector in the order of `gradient_rms`, in half precision."""
+    limit = float(np.finfo(np.float16).max)
+    parts = [np.clip(array.ravel(), 0.0, limit) for array in layout.torch_named(flat).values()]
+    return np.concatenate(parts).astype(np.float16)
+
+
+def spread(layout: Layout, rms: Array) -> Array:
+    """Return a layout's flat vector with the elements of `gradient_rms`; the padding is 0."""
+    flat, done = layout.zeros(), 0
+    for array in layout.torch_named(flat).values():
+        array[...] = rms[done : done + array.size].reshape(array.shape)
+        done += array.size
+    return flat
+
+
+# ---------------------------------------------------------------- state
+
 Hidden = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H); with pairs then the previous symbol
 Records = list[dict[str, Any]]
 
@@ -53,7 +171,7 @@ class ModelState:
     smooth_loss: float  # the smoothed loss in nats per chunk of `loss_length` symbols
     loss_length: int  # T of the chunks to which `smooth_loss` refers
     history: Records = field(default_factory=list)  # the records of training
-    # Root mean squares of the gradients before `optimizer_state` was zero, from a file: see `gradient_rms.py`.
+    # Root mean squares of the gradients before `optimizer_state` was zero, from a file: see `state.py`.
     gradient_rms: Array | None = None
     # The scales of 8-bit matrices, see `int8_weights`. A model with 8-bit weights has no optimizer state.
     scales: Scales | None = None

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..runtime.free_memory import available_bytes
-from ..text.sources.documents import n_given
-from ..text.symbols.vocabulary import Ids
-from .counts import MAX_ORDER, Counts
-from .occurrences import Occurrences
+from ..runtime.machine import available_bytes
+from ..text.documents import n_given
+from ..text.vocabulary import Ids
+from .counts import MAX_ORDER, Counts, Occurrences
 from .packed_counts import pack, pruned, unpack
 
 DEFAULT_MEMORY = 2 * 10**9

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels.ngram import ngrams
-from ..inference.matching.goal import Goal
-from ..inference.network.protocol import InferenceNetwork, write_rows
-from ..inference.network.scratch import Scratch
-from ..runtime.cancellation import check_canceled
+from ..inference.matching import Goal
+from ..inference.network import InferenceNetwork, Scratch, write_rows
+from ..runtime.signals import check_canceled
 from .counts import Counts
 from .lookahead import Lookahead, contexts_of, fits_memory
 from .packed_counts import pack, unpack

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from .._kernels.ngram.ngrams import ClassCounts
 from ..errors import InvalidInputError
-from ..inference.strings import Strings
-from ..runtime.cancellation import check_canceled
+from ..inference.string_scores import Strings
+from ..runtime.signals import check_canceled
 from .counts import Counts
 from .lookahead import Unrolled
 

@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 
 from .._kernels.ngram import ngrams
 from .._kernels.ngram.lookahead import Contexts
-from ..inference.matching.goal import Goal
-from ..inference.sampling.uniforms import Uniforms
-from ..runtime.cancellation import check_canceled
-from ..runtime.free_memory import available_bytes
-from .counts import Counts
-from .occurrences import levels_of
+from ..inference.controls import Uniforms
+from ..inference.matching import Goal
+from ..runtime.machine import available_bytes
+from ..runtime.signals import check_canceled
+from .counts import Counts, levels_of
 
 MAX_BYTES = 1 << 30  # of a look-ahead
 MAX_VISITS = 1 << 31  # of entries, which takes several seconds

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from .._kernels.ngram import ngrams
 from ..errors import InvalidInputError
-from ..runtime.cancellation import check_canceled
-from .counts import MAX_ORDER, Counts
-from .occurrences import Occurrences, levels_of
+from ..runtime.signals import check_canceled
+from .counts import MAX_ORDER, Counts, Occurrences, levels_of
 
 Bytes = NDArray[np.uint8]
 NAMES = ("sizes", "symbols", "counts")

@@ -1,4 +1,4 @@
-"""Checks of single values: each returns the value in its type, or raises an error that names the value and bounds."""
+"""Checks of single values, with messages that show the value and suggest a name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError, short_repr
-from .suggestion import did_you_mean
+
+# ---------------------------------------------------------------- suggestion
+
+def did_you_mean(given: object, known: Iterable[str], synonyms: Mapping[str, str] | None = None) -> str:
+    """Return the end of an error message that suggests the closest known name; empty if no name is close, or if `given`
+    is no `str`.
+
+    `synonyms` are known names, by other names for the same thing.
+
+    Examples
+    --------
+    >>> did_you_mean("LSTM", ["rnn", "gru", "lstm"])
+    "; did you mean 'lstm'?"
+    >>> did_you_mean("transformer", ["rnn", "gru", "lstm"])
+    ''
+    """
+    if not isinstance(given, str):
+        return ""
+    lower = given.lower()
+    by_lower = {name.lower(): name for name in known}
+    near = (synonyms or {}).get(lower)
+    if near is None:
+        import difflib  # only needed for an error
+
+        near = next((by_lower[name] for name in difflib.get_close_matches(lower, by_lower, n=1)), None)
+    return "" if near is None else f"; did you mean {near!r}?"
+
+
+# ---------------------------------------------------------------- checks
 
 FilePath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 Check = Callable[[str, Any], Any]  # from a parameter's name and value to the checked value

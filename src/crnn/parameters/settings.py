@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InvalidInputError
-from .optimizers import OPTIMIZERS
+from .kinds import OPTIMIZERS
 from .table import PARAMETERS, Parameters
 
 

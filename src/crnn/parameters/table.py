@@ -4,6 +4,8 @@
 parameter, add an entry here, its place in the signature and body of ``CharRNN.__init__``, and the code that uses it.
 """
 
+from __future__ import annotations
+
 import math
 import textwrap
 from collections.abc import Callable, Iterable
@@ -13,7 +15,6 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_type_hints
 
 import numpy as np
 
-from .cells import CELLS, MAX_LAYERS
 from .checks import (
     MAX_SCALE,
     MAX_SIZE,
@@ -29,8 +30,7 @@ from .checks import (
     checked_steps_or_share,
     checked_vocabulary,
 )
-from .optimizers import OPTIMIZERS
-from .schedule import SCHEDULES
+from .kinds import CELLS, MAX_LAYERS, OPTIMIZERS, SCHEDULES
 
 MATMUL_PRECISIONS = ("float32", "bfloat16")
 

@@ -6,14 +6,11 @@ light or dark. The guide is ``docs/pictures.md``.
 """
 
 from .compare import compare
-from .gradient_flow import gradient_flow
-from .gradient_norms import GradientNorms, gradient_norms
+from .gradients import GradientNorms, gradient_flow, gradient_norms
 from .history import history
-from .neurons import neurons
 from .probabilities import probabilities
-from .states import states
 from .surprisal import surprisal
-from .unit_search import FoundUnit, find_units
+from .units import FoundUnit, find_units, neurons, states
 
 __all__ = [
     "FoundUnit",

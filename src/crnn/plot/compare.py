@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
 from ..parameters.checks import checked_choice
-from .axes import axes_for
-from .checks import check_model_and_text
-from .colors import STYLES, line_color
-from .legend import labeled
+from .drawing import STYLES, axes_for, check_model_and_text, labeled, line_color
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
 
 KINDS = (
     "first letter of a word",

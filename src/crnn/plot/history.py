@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
 from ..parameters.checks import checked_choice
-from ..training.progress.loss_curve import number_in
-from .axes import axes_for
-from .colors import STYLES, line_color
-from .legend import labeled
+from ..training.progress import number_in
+from .drawing import STYLES, axes_for, labeled, line_color
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
 
 X = {"step": "step", "seconds": "seconds", "epoch": "epoch"}
 Y = {

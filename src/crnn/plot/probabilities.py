@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 
 from ..char_rnn import CharRNN
 from ..parameters.checks import checked_int
-from .axes import axes_for
-from .checks import check_model_and_text
-from .colors import line_color, sequential
+from .drawing import axes_for, check_model_and_text, line_color, sequential
 from .text_grid import COLUMNS, TextGrid, draw_values, figure_size, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
 
 N_GUESSES = 5
 

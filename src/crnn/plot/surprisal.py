@@ -9,13 +9,12 @@ import numpy as np
 
 from ..char_rnn import CharRNN
 from ..parameters.checks import checked_float
-from .axes import axes_for
-from .checks import check_model_and_text
-from .colors import sequential
+from .drawing import axes_for, check_model_and_text, sequential
 from .text_grid import COLUMNS, TextGrid, draw_values, figure_size, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
 
 MAX_BITS = 8.0  # a character of probability 1/256
 

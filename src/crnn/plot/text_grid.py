@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InvalidInputError
 from ..parameters.checks import checked_int
-from .colors import contrasting
-from .glyphs import glyph
+from .drawing import contrasting, glyph
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
+
 
 COLUMNS = 64  # default characters per row
 MAX_SYMBOLS = 5000  # each is a matplotlib artist; some thousands are drawn per second

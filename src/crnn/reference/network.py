@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.layout import LayerTensors, Tensors
-from ..parameters.cells import CELLS
+from ..parameters.kinds import CELLS
 from .optimizers import update
 from .products import over_rows, product
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.layout import Tensors
-from ..parameters.cells import CELLS
+from ..parameters.kinds import CELLS
 from .network import State, backward, forward, log_softmax, zero_state
 
 Array = NDArray[Any]

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError, short_repr
-from ..text.sources.input_checks import python_values
-from ..text.sources.labels import checked_labels
+from ..text.documents import python_values
+from ..text.labels import checked_labels
 from ..text_classifier import TextClassifier
 from .samples import shown
 

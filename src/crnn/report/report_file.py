@@ -13,15 +13,25 @@ from numpy.typing import ArrayLike
 
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError, short_repr
-from ..export.html_file import ENGINE, INTERFACE, encoded_weights, live_data, page_weights, summary
-from ..export.page import assets, filled, html_page, printable_title
+from ..export.page import (
+    ENGINE,
+    INTERFACE,
+    assets,
+    encoded_weights,
+    filled,
+    html_page,
+    live_data,
+    page_weights,
+    printable_title,
+    summary,
+)
 from ..model.layout import described
 from ..parameters.checks import FilePath, checked_path
-from ..plot.unit_search import MIN_SYMBOLS, find_units
+from ..plot.units import MIN_SYMBOLS, find_units
 from ..runtime.atomic_file import write_atomically
 from ..text.copies import longest_copies
 from ..text_classifier import TextClassifier
-from ..training.progress.loss_curve import number_in
+from ..training.progress import number_in
 from .classes import class_tables, labeled_texts
 from .samples import samples, shown
 from .shown_text import TextPart, document_view, text_part, text_view

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError, short_repr
 from ..parameters.checks import has_items
-from ..text.sources.text_input import text_source
-from ..text.symbols.vocabulary import Vocabulary
+from ..text.sources import text_source
+from ..text.vocabulary import Vocabulary
 
 Text = str | bytes
 Array = NDArray[Any]

@@ -14,6 +14,8 @@ from typing import BinaryIO
 
 from ..errors import InvalidInputError
 
+# ---------------------------------------------------------------- atomic file
+
 _TEMPORARY = re.compile(r"\.crnn-[0-9a-f]{16}\.tmp")
 
 
@@ -198,3 +200,18 @@ def _sync_folder(folder: str) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+# ---------------------------------------------------------------- writable
+
+def check_writable(path: str) -> None:
+    """Raise an error now if writing there later would fail; see `write_atomically`."""
+    mode = mode_of_target(path)
+    if mode is None or stat.S_ISREG(mode):  # a new file is created next to it; /dev/null is written to
+        try:
+            import tempfile  # here, since `import crnn` should be fast
+
+            with tempfile.TemporaryFile(dir=os.path.dirname(os.path.realpath(path))):
+                pass
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, path) from None

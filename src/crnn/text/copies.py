@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from .._kernels.inference.copies import SEPARATOR, CopyFinder
 from ..errors import InvalidInputError
 from ..parameters.checks import has_items
-from .sources.input_checks import python_values
-from .sources.text_file import TextFile
-from .sources.text_input import TextLike, text_source
-from .symbols.codes import kind_of, pieces
+from .documents import python_values
+from .sources import TextLike, text_source
+from .text_files import TextFile
+from .vocabulary import kind_of, pieces
 
 
 class Copy(NamedTuple):

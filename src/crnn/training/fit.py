@@ -13,30 +13,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InvalidInputError
-from ..model.larger_vocabulary import extended, places, widened
-from ..model.layout import copied, layout_of
+from ..model.layout import SymbolPairs, copied, layout_of
 from ..model.state import WEIGHT_AVERAGE, ModelState
-from ..model.symbol_pairs import SymbolPairs
+from ..model.vocabulary_changes import extended, places, widened
 from ..parameters.checks import FilePath, checked_bool, checked_path, checked_sample_weights, pcg64_generator
-from ..parameters.optimizers import OPTIMIZERS
+from ..parameters.kinds import OPTIMIZERS
 from ..parameters.settings import Settings, rounds_operands
-from ..runtime.writable import check_writable
-from ..text.sources.fingerprint import Fingerprint
-from ..text.sources.labeled_source import LabeledSource
-from ..text.sources.text_input import TextLike, text_source
-from ..text.sources.text_source import TextSource
-from ..text.symbols.vocabulary import Ids, Vocabulary
-from .checkpoints.checkpoint_writer import CheckpointWriter, checked_every
-from .checkpoints.run_state import RunState
-from .distributed.processes import Processes, processes_of
-from .distributed.reducers import checked_average_every
-from .loop.budget import Budget
-from .loop.exclusive import ExclusiveUse
-from .loop.validation import training_and_validation_ids
-from .preparation.data_summary import data_summary
-from .preparation.memory_need import check_memory
-from .progress.display import Progress
+from ..runtime.atomic_file import check_writable
+from ..text.id_cache import Fingerprint
+from ..text.labels import LabeledSource
+from ..text.sources import TextLike, TextSource, text_source
+from ..text.vocabulary import Ids, Vocabulary
+from .budget import Budget
+from .checkpoints import CheckpointWriter, RunState, checked_every
+from .data import check_memory, data_summary
+from .exclusive import ExclusiveUse
+from .processes import Processes, checked_average_every, processes_of
+from .progress import Progress
 from .run import TrainingData, TrainingRun, streams_for
+from .validation import training_and_validation_ids
 
 MAX_STEPS_BEFORE = 2**61  # limit of `n_steps` when a call begins: a file holds up to 2**62, which no call can reach
 CHECKPOINT_SECONDS = 60.0

@@ -13,27 +13,20 @@ from numpy.typing import NDArray
 
 from ..errors import DivergenceError, InvalidInputError
 from ..model.state import ModelState
-from ..parameters.schedule import Schedule
+from ..parameters.kinds import Schedule
 from ..parameters.settings import Settings
-from ..text.sources.documents import n_documents
-from ..text.sources.fingerprint import Fingerprint
-from ..text.streams.document_streams import DocumentStreams
-from ..text.streams.protocol import Streams
-from ..text.streams.text_streams import TextStreams
-from ..text.symbols.vocabulary import Ids, Vocabulary
-from .checkpoints.checkpoint_writer import CheckpointWriter
-from .checkpoints.run_state import DIVERGED, FINISHED, RUNNING, PollState, RunState
-from .distributed.joint_trainer import JointTrainer
-from .distributed.processes import Processes
-from .distributed.reducers import GradientSum, WeightMean
-from .loop.budget import Budget
-from .loop.exclusive import ExclusiveUse
-from .loop.shards import threads_for
-from .loop.step_settings import StepSettings
-from .loop.trainer import Alone, Reducer, SmoothedLoss, Trainer
-from .loop.validation import Validation, ValidationState
-from .loop.weight_average import WeightAverage
-from .progress.display import Progress
+from ..text.documents import n_documents
+from ..text.id_cache import Fingerprint
+from ..text.streams import DocumentStreams, Streams, TextStreams
+from ..text.vocabulary import Ids, Vocabulary
+from .budget import Budget
+from .checkpoints import DIVERGED, FINISHED, RUNNING, CheckpointWriter, PollState, RunState
+from .exclusive import ExclusiveUse
+from .processes import GradientSum, JointTrainer, Processes, WeightMean
+from .progress import Progress
+from .team import threads_for
+from .trainer import Alone, Reducer, SmoothedLoss, StepSettings, Trainer, WeightAverage
+from .validation import Validation, ValidationState
 
 POLL_SECONDS = 0.05  # between two polls, for progress, Ctrl-C, records and stopping
 GROWTH = 10  # maximum growth of the steps from one poll to the next: the first steps are slow

@@ -1,4 +1,4 @@
-"""The dispatch to the cells: the only place, besides its own file and `parameters/cells.py`, to touch for a new cell.
+"""The dispatch to the cells: the only place, besides its own file and `parameters/kinds.py`, to touch for a new cell.
 
 Everything else that kernels need to know about a cell is in the Network: its number of gates and of saved blocks,
 whether z lives in h, whether it has a state c, whether a gate keeps its two parts separate.
@@ -9,7 +9,7 @@ from .gru cimport gru_state_gradients, gru_units, gru_units_backward
 from .lstm cimport lstm_state_gradients, lstm_units, lstm_units_backward
 from .rnn cimport rnn_state_gradients, rnn_units, rnn_units_backward
 
-cdef enum:  # the numbers assigned in `parameters/cells.py`
+cdef enum:  # the numbers assigned in `parameters/kinds.py`
     RNN = 0
     GRU = 1
     LSTM = 2

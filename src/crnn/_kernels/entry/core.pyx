@@ -16,7 +16,7 @@ from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer
 from libc.stdint cimport uint64_t
 from libc.string cimport memset
 import numpy as np
-from ...runtime.deferred_signals import signals_deferred
+from ...runtime.signals import signals_deferred
 from ..common.interface cimport (MAX_LAYERS, OF_BFLOAT16, OF_INT8, OF_NUMBERS, PAIR_RATE, PAIRS, SYMBOLS, Gemm,
                                  InputTable, Kernels, Weights, real)
 from ..common.interface cimport Network as NetworkPlaces

@@ -302,7 +302,7 @@ def train(Network network not None, params, panels, Optimizer optimizer not None
     """Train on one chunk per learning rate, as thread `rank` of the team; all threads make the same call.
 
     Each shard of the team is a range of neighboring streams with its own gradient and workspace. A thread works on one
-    or more shards, or a group of threads on one; see `training_loop` and `crnn.training.loop.team`. The first thread
+    or more shards, or a group of threads on one; see `training_loop` and `crnn.training.team`. The first thread
     updates the cursor at the end. If a loss is not finite, its update is not made, and the cursor says `diverged`.
     With weight dropout, the packed weights at the end are those for the next step.
 

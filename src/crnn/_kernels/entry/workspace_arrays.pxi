@@ -1,7 +1,7 @@
 """The arrays of a training workspace, each declared once: its name, type and shape, and its field of `Workspace`.
 
 Part of `core`. Allocation (`workspace`, `thread_workspace`), the checks of arguments (`fill_arrays`) and the
-estimate of memory (`training/preparation/memory_need.py`) follow from the declarations. An array of size 0 is
+estimate of memory (`training/data.py`) follow from the declarations. An array of size 0 is
 missing: its field is NULL.
 """
 from ..common.interface cimport CANDIDATE_UNIT, Workspace

@@ -2,7 +2,7 @@
 
 z = Symbols[x[t]] + Pairs[x[t - 1], x[t]] + bh. The table of symbols is Wx, or with an embedding the table of the
 chunk's symbols (see `embedding`). There may be a second table, with rows for some pairs of symbols (see
-`crnn.model.symbol_pairs`); other pairs have no row, nor does a pair whose second symbol starts a document, where
+`crnn.model.layout`); other pairs have no row, nor does a pair whose second symbol starts a document, where
 earlier symbols do not count. A chunk reads a part of the tables. Only the rows it reads are cleared and
 have a gradient (see `update`).
 

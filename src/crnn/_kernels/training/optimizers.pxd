@@ -8,7 +8,7 @@ from ..common.interface cimport Rule, real
 cdef extern from "real.h" nogil:
     real SQRT(real)
 
-cdef enum:  # the numbers assigned in `parameters/optimizers.py`
+cdef enum:  # the numbers assigned in `parameters/kinds.py`
     ADAGRAD = 0
     RMSPROP = 1
     ADAM = 2

@@ -14,11 +14,10 @@ import numpy as np
 from ...char_rnn import CharRNN
 from ...errors import InvalidInputError
 from ...files.run_checkpoint import read_run
-from ...training.checkpoints.checkpoint_writer import checked_every
-from ...training.checkpoints.run_state import FINISHED, RUNNING
-from ..arguments import duration
+from ...training.checkpoints import FINISHED, RUNNING, checked_every
 from ..errors import described, say
 from ..files import STANDARD, check_writable, one_or_more
+from ..options import duration
 
 CHECKPOINT_TIME = "1m"
 SUFFIX = ".checkpoint"

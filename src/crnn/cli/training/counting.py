@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from ...char_ngram import CharNGram
 from ...char_rnn import CharRNN
 from ...errors import InvalidInputError
-from ...ngram.settings import checked_ngram_parameter
-from ...text.sources.text_input import TextLike
-from ..errors import say
-from ..interruptions import interruptible, interruption, uninterrupted
+from ...ngram.counts import checked_ngram_parameter
+from ...text.sources import TextLike
+from ..errors import interruptible, interruption, say, uninterrupted
 from ..options import add_options, documented
 from .saving import save_and_report
 

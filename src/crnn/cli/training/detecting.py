@@ -9,11 +9,10 @@ from typing import Any
 
 from ...anomaly_detector import AnomalyDetector
 from ...parameters.checks import checked_float
-from ..arguments import checked
 from ..detect import add_threshold_options, threshold_options
-from ..errors import say, warnings_said
+from ..errors import interruptible, interruption, say, uninterrupted, warnings_said
 from ..files import read_documents
-from ..interruptions import interruptible, interruption, uninterrupted
+from ..options import checked
 from .saving import save_and_report
 
 

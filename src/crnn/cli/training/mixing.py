@@ -9,11 +9,10 @@ from typing import Any
 
 from ...char_ngram import CharNGram
 from ...errors import DivergenceError
-from ...inference.scoring.text_scores import source_ids
+from ...inference.text_scores import source_ids
 from ...mixture import Mixture, SharedTime, fit_weights_to_ids, with_held_out
-from ...text.sources.text_input import TextLike
-from ..errors import ERROR, say
-from ..interruptions import interruptible, interruption, uninterrupted
+from ...text.sources import TextLike
+from ..errors import ERROR, interruptible, interruption, say, uninterrupted
 from .saving import save_and_report
 
 

@@ -1,0 +1,128 @@
+"""Guess numbers by sampling: Dell'Amico and Filippone 2015, "Monte Carlo Strength Evaluation"."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInputError
+from ..parameters.checks import MAX_SIZE, checked_int
+from ..runtime.threads import inference_threads
+from ..text.vocabulary import Text, Vocabulary
+from .controls import SamplingControls, Stops, root
+from .network import Context, InferenceNetwork
+from .sampling import sample
+from .string_scores import Strings, TextBlock, log_likelihoods, text_blocks
+
+BLOCK = 1 << 14  # strings drawn and held at a time
+MAX_LENGTH = 1 << 20  # symbols of a document; a longer one is an error, since the model has not learned to end
+CONFIDENCE = 1.959963984540054  # standard errors on either side of 95 % of a normal distribution
+UNSEEN = 3.0  # n draws without an event bound its probability by UNSEEN / n, at 95 % confidence
+
+Array = NDArray[np.float64]
+
+
+class GuessNumbers(NamedTuple):
+    """The number of guesses to find each string, most probable first; bounds at 95 % confidence."""
+
+    estimate: Array
+    lower: Array
+    upper: Array
+
+
+def estimated_guess_numbers(
+    network: InferenceNetwork,
+    vocabulary: Vocabulary,
+    strings: Iterable[Text],
+    n: int,
+    *,
+    length: int | None,
+    random_state: Any,
+    n_threads: int | None,
+) -> GuessNumbers:
+    """Return the guess numbers of strings, from n drawn strings; see `LanguageModel.guess_number`."""
+    end, n = vocabulary.boundary, checked_int("n", n, 2, MAX_SIZE)
+    drawn_length, threads = checked_length(length, end), inference_threads(n_threads)
+    blocks, log_p, start = text_blocks(strings, vocabulary, name="strings"), [np.empty(0)], network.start()
+    for block in blocks:
+        check_lengths(block, length)
+        encoded = Strings.encode(block, vocabulary, name="strings", ended=True)
+        log_p.append(log_likelihoods(network, encoded, start, threads))
+    sampled = sampled_log_likelihoods(
+        network, n, end=end, length=drawn_length, bits=root(random_state), n_threads=threads
+    )
+    return guess_numbers(np.concatenate(log_p), sampled)
+
+
+def guess_numbers(log_p: Array, sampled: Array) -> GuessNumbers:
+    """Estimate guess numbers from the log-probabilities of samples, drawn from the same model.
+
+    A sample of probability q represents 1 / q strings. So the number of strings more probable than p is estimated by
+    the mean, over all n samples, of 1 / q where q > p and 0 elsewhere. The guess number is one more, infinite if it
+    exceeds float64. Its bounds come from the variance of this mean. They also use that
+
+    - at most 1 / p strings can be more probable than p;
+    - the strings that are more probable than all samples, or less probable than all, together have a probability below
+      3 / n, at 95 % confidence; so there are fewer than 3 / (n p) of them.
+    """
+    n = len(sampled)
+    inverse = -np.sort(sampled)[::-1]  # log 1 / q, ascending: the most likely first
+    before = np.searchsorted(inverse, -log_p, side="left")  # samples with q > p
+    # Sums of 1 / q and its square as logarithms, since 1 / q of a long string exceeds float64.
+    log_sum, log_squares = (
+        np.concatenate([[-np.inf], np.logaddexp.accumulate(power * inverse)]).take(before) for power in (1, 2)
+    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.exp(log_sum - math.log(n))
+        spread = np.expm1(np.maximum(log_squares - 2 * log_sum + math.log(n), 0.0)) / (n - 1)
+        error = np.where(before > 0, CONFIDENCE * np.sqrt(spread), 0.0)  # relative to the mean
+        unseen = np.where((before == 0) | (before == n), np.exp(math.log(UNSEEN / n) - log_p), 0.0)
+        lower = np.where(error < 1, mean * (1 - error), 0.0)
+        upper = np.minimum(mean * (1 + error) + unseen, np.maximum(np.exp(-log_p), mean))
+        return GuessNumbers(1 + mean, 1 + lower, 1 + upper)
+
+
+def sampled_log_likelihoods(
+    network: InferenceNetwork, n: int, *, end: int | None, length: int, bits: np.random.PCG64, n_threads: int
+) -> Array:
+    """Draw n strings, the samples of `CharRNN.sample`, and return log P of each, in nats.
+
+    Strings end with the symbol `end` and have at most `length` symbols before it; without an `end`, all have `length`.
+    """
+    context = Context(network.start(), np.zeros(network.symbols, np.bool_))
+    controls = SamplingControls(stops=Stops([], end))
+    drawn = length if end is None else length + 1
+
+    def score(strings: Strings) -> Array:
+        if end is not None and (strings.lengths == drawn).any():
+            raise InvalidInputError(
+                f"a string drawn from the model has no end within {length:,} symbols. Train the model longer."
+            )
+        return log_likelihoods(network, strings.followed_by(end), context.state, n_threads)
+
+    draw = partial(sample, network, context, drawn, controls=controls, bits=bits, n_threads=n_threads, then=score)
+    return np.concatenate([draw(range(first, min(n, first + BLOCK))) for first in range(0, n, BLOCK)])
+
+
+def checked_length(length: int | None, end: int | None) -> int:
+    """Return the length of all drawn strings, or the maximum length of a document."""
+    if end is None and length is None:
+        raise InvalidInputError(
+            "guess_number needs length=... for a model of running text: its texts have no end, so only texts of the "
+            "same length can be compared. Pass length, or fit the model on documents."
+        )
+    if end is not None and length is not None:
+        raise InvalidInputError("length is given, but the model's documents have ends. Omit length.")
+    return MAX_LENGTH if length is None else checked_int("length", length, 0)
+
+
+def check_lengths(block: TextBlock, length: int | None) -> None:
+    """Raise if a text does not have the required length."""
+    for i, text in enumerate(block.texts, block.first):
+        if length is not None and len(text) != length:
+            raise InvalidInputError(f"strings[{i}] has {len(text)} symbols, but length is {length}. Leave it out.")

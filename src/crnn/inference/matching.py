@@ -1,0 +1,585 @@
+"""Matching: exact samples of texts that match a pattern, and the probability of a match."""
+
+from __future__ import annotations
+
+import copy
+import math
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._kernels.entry import core
+from ..errors import InvalidInputError, short_repr
+from ..runtime.machine import check_free_memory
+from ..runtime.signals import check_canceled
+from ..runtime.threads import inference_threads, run_tasks, split_range
+from ..text.vocabulary import Vocabulary, immutable
+from .controls import OFF, SamplingControls, SamplingOptions, Uniforms, root
+from .network import Context, InferenceNetwork, State, largest, rows_of_call
+from .pattern import DEAD, Automaton, automaton
+from .sampling import MAX_LENGTH, Draw, TextRequest, document_head, encoded_prime, text_length, text_sampler
+from .string_scores import Strings
+
+# ---------------------------------------------------------------- prefix tree
+
+SIZES = (1024, 4096, 24576)  # prefixes; the next number if too few trials succeed
+PILOT_TRIALS, SUCCESS = 512, 0.5  # trials that decide on the next size, and the rate that is enough
+PILOT_LENGTH = 1000  # maximum symbols of such a trial
+ROUND, ROUNDS = 64, 4  # prefixes read at a time: at least 64, and a fourth of those in the tree
+PLAIN_SHARE = 0.05  # of the trials
+MAX_NUMBERS = 1 << 22  # probabilities of all prefixes
+MAX_STATE_BYTES = 1 << 28  # of all prefixes' states
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.intp]
+
+
+class _Prefixes(NamedTuple):
+    """Prefixes: their probability, the prefix one symbol shorter, the last symbol, and the goal state."""
+
+    p: Floats
+    parents: Integers
+    symbols: Integers
+    q: Integers
+
+    def take(self, chosen: Integers) -> _Prefixes:
+        """Return some of them."""
+        return _Prefixes(self.p[chosen], self.parents[chosen], self.symbols[chosen], self.q[chosen])
+
+
+class PrefixTree:
+    """The most probable prefixes of texts that can match, with a bound on the probability of a match after each.
+
+    For a prefix outside the tree the bound is 1. A trial draws each symbol with probability
+    p * (bound after it) / (bound before it) and fails with what is left, so that a text that matches is drawn with
+    probability p(text) / upper. The tree does not depend on the seed: it is complete before the first trial.
+
+    Attributes
+    ----------
+    upper, lower : float
+        Bounds of the probability of a match.
+    """
+
+    upper: float
+    lower: float
+
+    def __init__(self, network: InferenceNetwork, goal: Goal, state: State, controls: SamplingControls) -> None:
+        self._network, self._goal, self._controls = network, goal, controls
+        most = min(SIZES[-1], MAX_NUMBERS // network.symbols, MAX_STATE_BYTES // max(1, _n_bytes(state)))
+        # The prefixes in the tree, round by round; p of the symbols after which they can match, and their states.
+        self._rounds, self._p, self._states = list[_Prefixes](), list[Floats](), list[State]()
+        self._size = 0
+        nothing = np.zeros(0, np.intp)
+        self._waiting = _Prefixes(np.zeros(0), nothing, nothing, nothing)
+        self._read(network.copy(state), _Prefixes(np.ones(1), nothing, nothing, np.array([goal.start])))
+        for size in SIZES:
+            self._grow(min(size, most), most)
+            self._freeze()
+            if size >= most or self.lower >= SUCCESS * self.upper or not len(self._waiting.p):
+                break
+            _, lengths = self.run(Uniforms(root(0), range(PILOT_TRIALS)), PILOT_LENGTH)
+            if (lengths >= 0).mean() >= SUCCESS:
+                break
+
+    # ------------------------------------------------------------------- growing
+
+    def _grow(self, size: int, most: int) -> None:
+        """Read the most probable waiting prefixes until the tree has this many, later at most `most`."""
+        while self._size < size and len(self._waiting.p):
+            check_canceled()
+            order = largest(self._waiting.p, most)  # there will be no room for the others
+            count = min(max(ROUND, self._size // ROUNDS), size - self._size, len(order))
+            chosen, self._waiting = self._waiting.take(order[:count]), self._waiting.take(order[count:])
+            starts = np.cumsum([0, *(len(read.q) for read in self._rounds)])
+            of_round = np.searchsorted(starts, chosen.parents, side="right") - 1
+            chosen = chosen.take(np.argsort(of_round, kind="stable"))
+            rounds, firsts = np.unique(np.sort(of_round), return_index=True)
+            parents = np.split(chosen.parents, firsts[1:])
+            state = self._network.join([
+                self._network.select(self._states[k], part - starts[k]) for k, part in zip(rounds, parents, strict=True)
+            ])
+            self._network.feed(chosen.symbols.astype(np.int32)[None], state)
+            self._read(state, chosen)
+
+    def _read(self, state: State, prefixes: _Prefixes) -> None:
+        """Add prefixes to the tree, and the prefixes one symbol longer to those that wait."""
+        goal, S = self._goal, len(self._goal.rows)
+        p, after = self._probabilities(state), goal.rows[prefixes.q]
+        p[after > S] = 0
+        waits = (p > 0) & (after < S)
+        waits[waits] = ~goal.certain[after[waits]]
+        rows, symbols = np.nonzero(waits)
+        more = (prefixes.p[:, None] * p)[waits], rows + self._size, symbols, after[waits].astype(np.intp)
+        joined: Any = map(np.concatenate, zip(self._waiting, more, strict=True))
+        self._waiting = _Prefixes(*joined)
+        self._rounds.append(prefixes)
+        self._p.append(p)
+        self._states.append(state)
+        self._size += len(p)
+
+    def _freeze(self) -> None:
+        """Sum the bounds from the longest prefixes to the empty one."""
+        S, p = len(self._goal.rows), np.concatenate(self._p)
+        prefix_p, parents, symbols, self._q = map(np.concatenate, zip(*self._rounds, strict=True))
+        after = self._goal.rows[self._q]
+        self._children = np.full(p.shape, -1, np.intp)
+        self._children[parents, symbols] = np.arange(1, len(p))
+        upper = p.copy()
+        known = after == S
+        known[after < S] = self._goal.certain[after[after < S]]
+        lower = p * known
+        self._cumulated = np.empty_like(p)
+        end = len(p)
+        for of_round in self._p[::-1]:
+            rows, end = slice(end - len(of_round), end), end - len(of_round)
+            self._cumulated[rows] = np.cumsum(upper[rows], axis=1)
+            low = lower[rows].sum(axis=1)
+            if end:
+                of_rows = slice(rows.start - 1, rows.stop - 1)  # the first prefix has no parent
+                above = parents[of_rows], symbols[of_rows]
+                upper[above] *= self._cumulated[rows, -1]
+                lower[above] = p[above] * low
+        self.upper, self.lower = float(self._cumulated[0, -1]), float(lower[0].sum())
+        # Where a document leaves the tree often, and matches whatever follows, it is drawn like any other text.
+        self._plain = known & (after < S) & (prefix_p[:, None] * p >= PLAIN_SHARE * self.upper)
+        self._state = self._network.join(self._states)
+
+    def _probabilities(self, state: State) -> Floats:
+        """Return the probabilities of the next symbols (B, V), after the controls."""
+        y = np.array(self._network.logits_after(state)[:, : self._network.symbols], np.float64, order="C")
+        order = np.empty(y.shape[1], np.int32)
+        core.filter_logits(y, core.Controls(self._controls.numbers, bias=self._controls.bias, order=order))
+        y /= y.sum(axis=1, keepdims=True)
+        return y
+
+    # ------------------------------------------------------------------- drawing
+
+    def run(self, uniforms: Uniforms, n: int) -> tuple[NDArray[np.int32], Integers]:
+        """Make a trial with each stream of random numbers; return texts (B, n) and lengths (B,), -1 for a failure."""
+        trials, rows = _Trials(self._goal, uniforms, n), rows_of_call(self._network.symbols)
+        for first in range(0, len(uniforms.states), rows):
+            self._run(trials, uniforms, np.arange(first, min(first + rows, len(uniforms.states))))
+        return trials.texts, trials.lengths
+
+    def _run(self, trials: _Trials, uniforms: Uniforms, active: Integers) -> None:
+        """Make some of the trials."""
+        nodes, t = np.zeros(len(active), np.intp), 0
+        left: list[tuple[Integers, ...]] = []  # trials that leave the tree: last prefix, symbol, goal state, time
+        while len(active):
+            cumulated = self._cumulated[nodes]
+            symbols = trials.choose(active, cumulated, cumulated[:, -1])
+            times = np.full(len(active), t)
+            q, going = trials.append(active, symbols, self._q[nodes], times)
+            children = self._children[nodes[going], symbols[going]]
+            outside = np.flatnonzero(going)[children < 0]
+            left.append(tuple(array[outside] for array in (active, nodes, symbols, q, times + 1)))
+            active, nodes, t = active[going][children >= 0], children[children >= 0], t + 1
+        joined: Any = map(np.concatenate, zip(*left, strict=True))
+        active, nodes, symbols, q, times = self._draw_plain(trials, uniforms, *joined)
+        state = self._network.select(self._state, nodes)
+        while len(active):
+            check_canceled()
+            self._network.feed(symbols.astype(np.int32)[None], state)
+            p = self._probabilities(state)
+            totals = p.sum(axis=1)
+            p[self._goal.rows[q] > len(self._goal.rows)] = 0
+            symbols = trials.choose(active, np.cumsum(p, axis=1), totals)
+            q, going = trials.append(active, symbols, q, times)
+            active, symbols, q, times = active[going], symbols[going], q[going], times[going] + 1
+            state = self._network.select(state, np.flatnonzero(going))
+
+    def _draw_plain(
+        self, trials: _Trials, uniforms: Uniforms, active: Integers, nodes: Integers, symbols: Integers, *rest: Integers
+    ) -> tuple[Integers, ...]:
+        """Finish the trials that match whatever follows and left the tree at one of its frequent places."""
+        n, plain = trials.texts.shape[1], self._plain[nodes, symbols]
+        for node, symbol in np.unique(np.stack([nodes[plain], symbols[plain]], axis=1), axis=0).tolist():
+            which = np.flatnonzero((nodes == node) & (symbols == symbol))
+            t, part = int(rest[-1][which[0]]), copy.copy(uniforms)
+            state = self._network.select(self._state, np.array([node]))
+            self._network.feed(np.full((1, 1), symbol, np.int32), state)
+            part.states = uniforms.states[active[which]]
+            context = Context(state, np.zeros(self._network.symbols, np.bool_))
+            sampler = text_sampler(self._network, context, n - t + 1, part, self._controls)  # the last is the end
+            ids, lengths = sampler.run()
+            rows, columns = np.nonzero(np.arange(n - t) < lengths[:, None])
+            short = np.arange(len(ids)) - np.repeat(np.cumsum(lengths) - lengths, lengths) < n - t
+            trials.texts[active[which][rows], columns + t] = ids[short]
+            trials.lengths[active[which]] = np.where(sampler.ended_by(self._goal.end), t + lengths, -1)
+        return tuple(array[~plain] for array in (active, nodes, symbols, *rest))
+
+
+class _Trials:
+    """Trials under way: what they have drawn so far."""
+
+    def __init__(self, goal: Goal, uniforms: Uniforms, n: int) -> None:
+        self._goal, self._uniforms, B = goal, uniforms, len(uniforms.states)
+        self.texts, self.lengths = np.empty((B, n), np.int32), np.full(B, -1, np.intp)
+
+    def choose(self, trials: Integers, cumulated: Floats, totals: Floats) -> Integers:
+        """Return a symbol for each trial, V if the trial fails."""
+        states, u = self._uniforms.states[trials], np.empty((1, len(trials)))
+        core.uniforms(states, self._uniforms.increment, u)
+        self._uniforms.states[trials] = states
+        return np.asarray((cumulated <= (u[0] * totals)[:, None]).sum(axis=1))
+
+    def append(
+        self, trials: Integers, symbols: Integers, q: Integers, times: Integers
+    ) -> tuple[Integers, NDArray[np.bool_]]:
+        """Append symbols at their times; return the goal states after them, and the trials that continue."""
+        goal, S, n = self._goal, len(self._goal.rows), self.texts.shape[1]
+        drawn = symbols < goal.rows.shape[1]
+        after = np.full(len(symbols), S + 1)
+        after[drawn] = goal.rows[q[drawn], symbols[drawn]]
+        is_text = drawn & (symbols != goal.end)
+        fits = ~is_text | (times < n)
+        written = is_text & fits
+        self.texts[trials[written], times[written]] = symbols[written]
+        done = fits & (after == S)
+        self.lengths[trials[done]] = times[done] + is_text[done]
+        going = written & (after < S)
+        going[going] = goal.steps[after[going]] <= n - 1 - times[going]
+        return after, going
+
+
+def _n_bytes(state: Any) -> int:
+    """Return the memory of a network's state, made of arrays in tuples or lists."""
+    return state.nbytes if isinstance(state, np.ndarray) else sum(map(_n_bytes, state))
+
+
+# ---------------------------------------------------------------- goal
+
+class Goal(NamedTuple):
+    """The states that a text passes through on its way to a match.
+
+    A document matches when it ends in an accepting state, running text as soon as it reaches one.
+    """
+
+    rows: NDArray[np.int32]  # (S, V): the state after each state and symbol; S: a match, S + 1: no text can match
+    steps: NDArray[np.int32]  # (S,): the least number of symbols to a match, not counting the end of a document
+    certain: NDArray[np.bool_]  # (S,): whether a document matches whatever follows
+    start: int  # the state after the prime; S if the empty text matches
+    end: int  # the symbol that ends a document; -1 for running text
+
+    @classmethod
+    def of(cls, pattern: Any, vocabulary: Vocabulary, head: Any, bias: NDArray[np.float64] | None = None) -> Goal:
+        """Return the goal of a pattern, a str, bytes or re.Pattern of the vocabulary's kind.
+
+        `head` is the beginning of the document, empty for running text; it may have characters unknown to the model.
+        Symbols with a `bias` of -inf, a (V,) array, never occur.
+        """
+        K, V = len(vocabulary.codes), len(vocabulary)
+        symbols: list[Any] = [vocabulary[i] for i in range(K)]
+        numbers = {symbol: i for i, symbol in enumerate(symbols)}
+        of_head = [numbers.setdefault(head[i : i + 1], len(numbers)) for i in range(len(head))]
+        matcher = automaton(pattern, list(numbers))
+        possible = np.ones(V, np.bool_) if bias is None else bias > -np.inf
+        allowed = np.append(possible[:K], np.zeros(len(numbers) - K, np.bool_))
+        start, end = matcher.after(of_head), vocabulary.boundary
+        if end is None:  # the text ends at its first match
+            matcher.table[matcher.accepting] = DEAD
+        least = matcher.minimized(start, allowed)
+        if end is not None and not possible[end]:
+            raise InvalidInputError("logit_bias forbids the end of a document, but a document must end to match.")
+        if least is None:
+            raise _nothing_matches(pattern, head if start == DEAD else "", matcher, forbidden=not possible[:K].all())
+        table = least.table[:, :K]
+        S = len(table)
+        rows = np.full((S, V), S + 1, np.int32)
+        rows[:, :K] = np.where(table == DEAD, S + 1, table)
+        if end is None:
+            rows[:, :K][(table != DEAD) & least.accepting[table]] = S
+            ended = bool(least.accepting[least.start])
+            return cls(rows, least.steps_to_match(), np.zeros(S, np.bool_), S if ended else least.start, -1)
+        rows[:, end] = np.where(least.accepting, S, S + 1)
+        certain = least.matches_whatever_follows(allowed)
+        return cls(rows, least.steps_to_match(), certain, least.start, end)
+
+
+class Guide:
+    """What is known of a text's continuations: after each symbol, a bound of the most probable one that matches.
+
+    Parameters
+    ----------
+    goal : Goal
+    lookahead : Lookahead, optional
+        Tighter bounds than 1 after symbols that leave a match possible.
+    """
+
+    def __init__(self, goal: Goal, lookahead: Any = None) -> None:
+        self.goal, self._lookahead = goal, lookahead
+
+    def log_values(self, state: Any, q: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return the logarithms of the bounds, (B, V), for a network's state and goal states q."""
+        if self._lookahead is not None:
+            bounds: NDArray[np.float64] = self._lookahead.log_values(state, q)
+            return bounds
+        return np.where(self.goal.rows[q] > len(self.goal.rows), -np.inf, 0.0)
+
+    def log_values_within(self, state: Any, q: NDArray[np.intp], n: int) -> NDArray[np.float64]:
+        """Return the same, with -inf where n more symbols cannot suffice; -1 leaves only the end of a document."""
+        bounds, after = self.log_values(state, q), self.goal.rows[q]
+        needed = np.append(self.goal.steps, [0, 0])[after]
+        needed[:, [self.goal.end] if self.goal.end >= 0 else []] = -1
+        return np.where(needed <= n, bounds, -np.inf)
+
+
+def _nothing_matches(pattern: Any, head: Any, matcher: Automaton, *, forbidden: bool) -> InvalidInputError:
+    """Return the error for a pattern that no text of the model matches."""
+    text = f"matching is {short_repr(pattern)}, but no text of the model's symbols matches it"
+    if len(head):
+        return InvalidInputError(
+            f"{text} and starts with prime={short_repr(head)}. The whole document must match, including the prime."
+        )
+    if matcher.lacking:
+        characters = ", ".join(map(repr, matcher.lacking[:5]))
+        return InvalidInputError(f"{text}: it has no {characters}. Write the pattern with characters of vocabulary_.")
+    what = "the pattern, or what logit_bias forbids" if forbidden else "the pattern"
+    return InvalidInputError(f"{text}. Change {what}.")
+
+
+# ---------------------------------------------------------------- trials
+
+MAX_TRIALS, TRIALS_PER_SAMPLE = 1 << 18, 1000  # before giving up: in all, and more for each sample found
+MIN_BLOCK, MAX_BLOCK, BLOCK_SYMBOLS = 64, 1 << 10, 1 << 20  # trials at a time; symbols of their texts
+PART = 256  # minimum trials of a thread
+ESTIMATE_TRIALS = 1 << 14
+KEPT = 8  # patterns of a model
+REFUSED = ("repetition_penalty", "top_k", "top_p", "min_p", "stop")
+T = TypeVar("T")
+
+
+class Trials(Protocol):
+    """A sampler of texts that match: a trial returns a text that matches with probability p(text) / upper."""
+
+    @property
+    def upper(self) -> float:
+        """An upper bound of the probability of a match."""
+
+    @property
+    def lower(self) -> float:
+        """A lower bound of it."""
+
+    def run(self, uniforms: Uniforms, n: int) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+        """Make a trial with each stream of random numbers; return texts (B, n) and lengths (B,), -1 for a failure."""
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """A network that can compute the probability of a match."""
+
+    def lookahead(
+        self,
+        goal: Goal,
+        state: State,
+        temperature: float,
+        bias: NDArray[np.float64] | None,
+        *,
+        maximum: bool = False,
+    ) -> Trials | None:
+        """Return a sampler for the goal after the state of one stream; None if it would take too much memory.
+
+        With `maximum`, it knows bounds of the most probable match instead of probabilities.
+        """
+
+
+@runtime_checkable
+class Exact(Trials, Protocol):
+    """A sampler that knows the probability of a match."""
+
+    def probability(self, length: int | None) -> float | None:
+        """Return the probability of a match within a number of symbols, if given; None if it takes too long."""
+
+
+class MatchProbability(NamedTuple):
+    """The probability that a text matches a pattern.
+
+    Attributes
+    ----------
+    estimate : float
+    lower, upper : float
+        Certain bounds, equal to the estimate for a `CharNGram`.
+    """
+
+    estimate: float
+    lower: float
+    upper: float
+
+
+class Empty:
+    """The sampler of a goal that the empty text meets."""
+
+    upper = lower = 1.0
+
+    def run(self, uniforms: Uniforms, n: int) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+        """Return empty texts."""
+        B = len(uniforms.states)
+        return np.zeros((B, n), np.int32), np.zeros(B, np.intp)
+
+
+class OfLabels:
+    """The sampler of a model whose texts have one of several labels, drawn anew in each trial."""
+
+    def __init__(self, log_weights: NDArray[np.float64], members: Sequence[Trials]) -> None:
+        weights = np.exp(log_weights - np.logaddexp.reduce(log_weights))
+        self._members = members
+        self._cumulated = np.cumsum([p * member.upper for p, member in zip(weights, members, strict=True)])
+        self.upper = float(self._cumulated[-1])
+        self.lower = float(sum(p * member.lower for p, member in zip(weights, members, strict=True)))
+
+    def run(self, uniforms: Uniforms, n: int) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+        """Draw a label for each trial, and make the trial with it."""
+        labels = np.searchsorted(self._cumulated, uniforms.draw(1)[0] * self.upper, side="right")
+        B = len(labels)
+        texts, lengths = np.zeros((B, n), np.int32), np.full(B, -1, np.intp)
+        for k in np.unique(labels).tolist():
+            own, part = np.flatnonzero(labels == k), copy.copy(uniforms)
+            part.states = uniforms.states[own]
+            texts[own], lengths[own] = self._members[k].run(part, n)
+        return texts, lengths
+
+
+_kept: WeakKeyDictionary[Any, tuple[InferenceNetwork, dict[Any, Any]]] = WeakKeyDictionary()
+
+
+def kept(owner: Any, network: InferenceNetwork, key: Any, make: Callable[[], T]) -> T:
+    """Return what was made for a key, unless the model's predictions have changed since; the last ones are kept."""
+    before, made = _kept.get(owner, (network, {}))
+    if not network.same_as(before):
+        made = {}
+    _kept[owner] = network, made
+    if key not in made:
+        new = make()
+        while len(made) >= KEPT:
+            made.pop(next(iter(made)), None)
+        made[key] = new
+    result: T = made[key]
+    return result
+
+
+def checked_controls(vocabulary: Vocabulary, options: SamplingOptions) -> SamplingControls:
+    """Return the controls of samples that must match; controls that would make the samples inexact are refused."""
+    controls = SamplingControls.check(vocabulary, options)
+    for name in REFUSED:
+        if options.get(name) is not None if name == "stop" else controls.numbers[name] != OFF[name]:
+            raise InvalidInputError(
+                f"{name} does not work together with matching, which then could not be exact. Omit one of them; "
+                "temperature and logit_bias may be combined with matching."
+            )
+    if controls.numbers["temperature"] == 0:
+        raise InvalidInputError(
+            "temperature is 0, which leaves one text, and matching needs several. Raise the temperature, or use "
+            "enumerate_documents(1, matching=...) or beam_search(matching=...)."
+        )
+    return controls
+
+
+def checked_pattern(pattern: Any, vocabulary: Vocabulary) -> Any:
+    """Return a pattern after checking that it is of the vocabulary's kind."""
+    vocabulary.check_kind(pattern.pattern if isinstance(pattern, re.Pattern) else pattern, "matching")
+    return pattern if isinstance(pattern, re.Pattern) else immutable(pattern)
+
+
+def trials_of(
+    owner: Any, network: InferenceNetwork, vocabulary: Vocabulary, pattern: Any, prime: Any, controls: SamplingControls
+) -> Trials:
+    """Return the sampler of texts that match a pattern; it is kept with its owner, the model."""
+    bias, pattern, prime = controls.bias, checked_pattern(pattern, vocabulary), immutable(prime)
+    key = pattern, prime, controls.numbers["temperature"], None if bias is None else bias.tobytes()
+
+    def made() -> Trials:
+        goal = Goal.of(pattern, vocabulary, document_head(prime, vocabulary), bias)
+        if goal.start == len(goal.rows):
+            return Empty()
+        state, lookahead = Context.after(network, encoded_prime(prime, vocabulary)).state, None
+        if isinstance(network, Foreseeing):
+            lookahead = network.lookahead(goal, state, controls.numbers["temperature"], bias)
+        return PrefixTree(network, goal, state, controls) if lookahead is None else lookahead
+
+    return kept(owner, network, key, made)
+
+
+def guide_of(owner: Any, network: InferenceNetwork, vocabulary: Vocabulary, pattern: Any, prime: Any) -> Guide:
+    """Return the guide of a search for the most probable matches; it is kept with its owner, the model."""
+    pattern, prime = checked_pattern(pattern, vocabulary), immutable(prime)
+
+    def made() -> Guide:
+        goal, lookahead = Goal.of(pattern, vocabulary, document_head(prime, vocabulary)), None
+        if isinstance(network, Foreseeing) and goal.start < len(goal.rows):
+            state = Context.after(network, encoded_prime(prime, vocabulary)).state
+            lookahead = network.lookahead(goal, state, 1.0, None, maximum=True)
+        return Guide(goal, lookahead)
+
+    return kept(owner, network, (pattern, prime, "guide"), made)
+
+
+def matching_drawer(
+    trials: Trials, vocabulary: Vocabulary, request: TextRequest, random_state: Any, n_threads: int | None
+) -> Draw:
+    """Return a function that draws matching samples by their numbers; sample i depends only on `random_state` and i."""
+    head = document_head(request.prime, vocabulary)
+    length = text_length(vocabulary, request.n, request.max_length, len(head))
+    bits, texts, done = root(random_state), list[Any](), 0
+
+    def draw(samples: range) -> list[Any]:
+        nonlocal done
+        while len(texts) < samples.stop:
+            if done >= MAX_TRIALS + TRIALS_PER_SAMPLE * len(texts):
+                raise _too_rare(request.matching, samples.stop, len(texts), done, trials)
+            wanted = (samples.stop - len(texts)) * 1.1 * (done + 1) / (len(texts) + 1)
+            most = max(MIN_BLOCK, min(MAX_BLOCK, BLOCK_SYMBOLS // max(1, length)))
+            block = range(done, done + min(max(MIN_BLOCK, math.ceil(wanted)), most))
+            texts.extend(head + text for text in _succeeded(trials, bits, block, length, n_threads).decode(vocabulary))
+            done = block.stop
+        return texts[samples.start : samples.stop]
+
+    return draw
+
+
+def exact_probability(trials: Trials, length: int | None) -> float | None:
+    """Return the probability of a match within a number of symbols, if given; None if it can only be estimated."""
+    return trials.probability(length) if isinstance(trials, Exact) else None
+
+
+def match_probability(trials: Trials, length: int | None, n_threads: int | None) -> MatchProbability:
+    """Return the probability of a match, for a text of at most `length` symbols if given."""
+    if (exact := exact_probability(trials, length)) is not None:
+        return MatchProbability(exact, exact, exact)
+    successes, bits, step, n = 0, root(0), 1 << 10, MAX_LENGTH if length is None else length
+    for first in range(0, ESTIMATE_TRIALS, step):
+        successes += len(_succeeded(trials, bits, range(first, first + step), n, n_threads).lengths)
+    lower = trials.lower if length is None else 0.0
+    estimate = trials.upper * successes / ESTIMATE_TRIALS
+    return MatchProbability(min(max(estimate, lower), trials.upper), lower, trials.upper)
+
+
+def _succeeded(trials: Trials, bits: np.random.PCG64, block: range, length: int, n_threads: int | None) -> Strings:
+    """Return the texts of the trials with these numbers that succeed, in order."""
+    trials_of_n = f"n is {length:,}, and {len(block):,} trials of so many symbols"
+    check_free_memory(4 * len(block) * length, trials_of_n, "Pass a smaller n.", argument="n")
+    threads = max(1, min(inference_threads(n_threads), len(block) // PART))
+    parts, drawn = split_range(len(block), threads), dict[int, Strings]()
+
+    def run(i: int) -> None:
+        texts, lengths = trials.run(Uniforms(bits, block[parts[i].start : parts[i].stop]), length)
+        texts = texts[:, : max(0, lengths.max())]
+        drawn[i] = Strings(texts[np.arange(texts.shape[1]) < lengths[:, None]], lengths[lengths >= 0])
+
+    run_tasks(range(threads), run, threads)
+    ids, lengths = zip(*(drawn[i] for i in range(threads)), strict=True)
+    return Strings(np.concatenate(ids), np.concatenate(lengths))
+
+
+def _too_rare(pattern: Any, wanted: int, found: int, done: int, trials: Trials) -> InvalidInputError:
+    """Return the error for a pattern that matches too rarely."""
+    estimate = trials.upper * max(found, 1) / done
+    probability = f"about {estimate:.1g}" if found else f"probably below {3 * estimate:.1g}"
+    return InvalidInputError(
+        f"matching is {short_repr(pattern)}, and only {found:,} of {wanted:,} samples were found in {done:,} trials: "
+        f"the probability of a match is {probability}. Request fewer samples, write a pattern that restricts the text "
+        "earlier, or list the most probable texts with enumerate_documents(n, matching=...)."
+    )

@@ -1,1 +1,0 @@
-"""Text that matches a pattern: the pattern's automaton, and samplers that draw from the exact conditional."""

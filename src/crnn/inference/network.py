@@ -1,0 +1,356 @@
+"""InferenceNetwork: what sampling and scoring need of a network; its context and the memory that its calls reuse."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._kernels.entry.core import Session
+from ..model.layout import aligned_zeros
+from ..runtime.signals import check_canceled
+
+# ---------------------------------------------------------------- scratch
+
+Array = NDArray[Any]
+
+
+class Scratch:
+    """Reusable memory for the named arrays of a call; used by one thread at a time.
+
+    New arrays of a megabyte may be memory that the system must clear page by page: with glibc's defaults only at
+    first, but each time in a process with MALLOC_TRIM_THRESHOLD_, which Dask sets. There, reuse saves a fifth of
+    the time of scoring many strings, and nearly half of the time of an ensemble.
+    """
+
+    def __init__(self) -> None:
+        self._memory: dict[str, NDArray[np.uint8]] = {}
+        self.session: Session | None = None  # of the network that used it last
+        self._parts: list[Scratch] = []
+
+    def empty(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
+        """Return an uninitialized array aligned with a cache line, replacing earlier ones of this name."""
+        n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+        memory = self._memory.get(name)
+        if memory is None or len(memory) < n_bytes:
+            memory = self._memory[name] = aligned_zeros(n_bytes, np.uint8)
+        array: Array = memory[:n_bytes].view(dtype)
+        return array.reshape(shape)
+
+    def parts(self, n: int) -> list[Scratch]:
+        """Return n scratches, the same ones in each call, for networks used at the same time."""
+        self._parts += [Scratch() for _ in range(len(self._parts), n)]
+        return self._parts[:n]
+
+    def zeros(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
+        """Return such an array filled with zeros."""
+        array = self.empty(name, shape, dtype)
+        array.fill(0)
+        return array
+
+
+class ScratchPool:
+    """As many scratches as threads need at the same time."""
+
+    def __init__(self) -> None:
+        self._spare: list[Scratch] = []
+
+    @contextmanager
+    def scratch(self) -> Iterator[Scratch]:
+        """Lend a scratch that no other thread is using."""
+        try:
+            scratch = self._spare.pop()  # atomic
+        except IndexError:
+            scratch = Scratch()
+        yield scratch
+        self._spare.append(scratch)
+
+
+# ---------------------------------------------------------------- protocol
+# InferenceNetwork: everything that sampling and scoring need from a model that predicts the next symbol.
+#
+# Sampling, scoring, beam search, text states and guess numbers use this protocol alone, so a model that
+# implements it gets all of them through `LanguageModel`. `PackedNetwork` is a recurrent network, `CountsNetwork`
+# is based on counts of n-grams, `MixedNetwork` mixes several networks.
+#
+# A class that inherits from the protocol explicitly must define eight methods: `symbols`, `boundary`, `zero_state`,
+# `copy`, `select`, `join`, `feed` and `logits_after`. The others have a default here, correct for every network,
+# and may be overridden by something faster. Networks and states must be picklable, because a `TextState` holds both.
+
+# What a network remembers of the text so far, for each of B streams. It is opaque: only the network that made a state
+# examines it. All other code copies, selects and joins streams through the network's methods. A state is mutable,
+# since reading a symbol changes it in place.
+State = Any
+
+READ_ROWS = 256  # streams read in parallel by the default of `read`
+SCORE_ROWS = 512  # symbols scored at a time: their logits are one product, and their states stay in the cache
+CALL_LOGITS = 1 << 20  # logits handled in one call of NumPy or a kernel: hundredths of a second, even if each is sorted
+
+
+class InferenceNetwork(Protocol):
+    """A network that reads symbols and predicts the next one.
+
+    It reads B streams in parallel. The bits of a result must not depend on neighboring streams. Ids are int32, from
+    0 to V - 1. A method that takes a `scratch` may use its memory, which no other thread uses during the call.
+    """
+
+    # ------------------------------------------------------------------ symbols
+
+    @property
+    def symbols(self) -> int:
+        """The number of symbols, V."""
+
+    @property
+    def boundary(self) -> int | None:
+        """The id of the symbol that starts and ends a document; None for a model of running text.
+
+        A stream that reads it forgets everything before it.
+        """
+
+    def same_as(self, other: object) -> bool:
+        """Return whether another network of the same model certainly has the same predictions."""
+        return self is other
+
+    # ------------------------------------------------------------------- states
+
+    def zero_state(self, streams: int) -> State:
+        """Return the state of streams that have read nothing."""
+
+    def copy(self, state: State) -> State:
+        """Return a copy that shares no memory with the state."""
+
+    def select(self, state: State, streams: NDArray[np.intp]) -> State:
+        """Return a copy of some streams of a state, in this order; a stream may occur several times or not at all."""
+
+    def join(self, states: Sequence[State]) -> State:
+        """Return the streams of several states as one state, in order."""
+
+    def put(self, state: State, total: int, streams: Sequence[NDArray[np.intp]], parts: Sequence[State]) -> State:
+        """Return a state of `total` streams with the `streams` of each part replaced; it may be changed in place.
+
+        No stream is named twice. Repeating an interrupted call must give the same state.
+        """
+        places, index = np.concatenate(streams), np.arange(total)
+        index[places] = total + np.arange(len(places))
+        return self.select(self.join([state, *parts]), index)
+
+    def repeat(self, state: State, streams: int) -> State:
+        """Return the state of one stream repeated for `streams` equal streams."""
+        return self.select(state, np.zeros(streams, np.intp))
+
+    def empty_state(self) -> State:
+        """Return the state of one stream that has read nothing, which nobody may change."""
+        return self.zero_state(1)
+
+    def start(self) -> State:
+        """Return the state of one stream before a string: after a boundary, or else zero."""
+        state = self.zero_state(1)
+        if self.boundary is not None:
+            self.feed(np.full((1, 1), self.boundary, np.int32), state)
+        return state
+
+    # ----------------------------------------------------- reading and predicting
+
+    def feed(self, x: NDArray[np.int32], state: State) -> None:
+        """Read the symbols x (n, B) in order, advancing the state in place."""
+
+    def logits_after(self, state: State) -> Array:
+        """Return the logits (B, V) of the next symbol.
+
+        Their softmax is the distribution of the next symbol, so log-probabilities will do. There may be more
+        than V columns; the extra ones are -inf.
+        """
+
+    def probabilities_after(self, state: State) -> NDArray[np.float64]:
+        """Return the probabilities (B, V) of the next symbol; each row sums to 1."""
+        return np.asarray(np.exp(log_softmax(self.logits_after(state)[:, : self.symbols])))
+
+    def logits_before(self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None) -> Array:
+        """Return the logits (n, B, V) that predict each of the symbols x (n, B), advancing the state in place.
+
+        For columns beyond V, see `logits_after`. With a `scratch`, its next use overwrites the logits.
+        """
+        rows = np.empty((*x.shape, self.symbols))
+        for t in range(len(x)):
+            rows[t] = self.logits_after(state)[:, : self.symbols]
+            self.feed(x[t : t + 1], state)
+        return rows
+
+    def log_probabilities(
+        self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None
+    ) -> NDArray[np.float64]:
+        """Return log P of each of the symbols x (n, B) given the previous ones, advancing the state in place."""
+        out = np.empty(x.shape)
+        for t in range(len(x)):
+            log_p = log_softmax(self.logits_after(state)[:, : self.symbols])
+            out[t] = np.take_along_axis(log_p, x[t][:, None].astype(np.intp), axis=1)[:, 0]
+            self.feed(x[t : t + 1], state)
+        return out
+
+    def string_log_likelihoods(
+        self,
+        ids: NDArray[np.int32],
+        starts: NDArray[np.intp],
+        lengths: NDArray[np.intp],
+        start: State,
+        scratch: Scratch | None = None,
+        *,
+        least: bool = False,
+    ) -> NDArray[np.float64]:
+        """Return log P of each of the strings ids[starts : starts + lengths], sorted by decreasing length.
+
+        All strings start from the same state of one stream; it stays unchanged. The terms of a string are added from
+        its first symbol to its last, so the sum has the same bits whatever the other strings are. With `least`, return
+        log P of each string's least probable symbol instead, or 0 for an empty string.
+        """
+        out = np.zeros(len(lengths))
+        B, t = int(np.count_nonzero(lengths)), 0
+        state, scratch = self.repeat(start, B), scratch or Scratch()
+        while B:
+            steps = min(int(lengths[B - 1]) - t, max(1, SCORE_ROWS // B))
+            x = ids[starts[:B] + np.arange(t, t + steps)[:, None]]
+            for log_p in self.log_probabilities(x, state, scratch):
+                (np.minimum if least else np.add)(out[:B], log_p, out=out[:B])
+            t += steps
+            longer = int(np.count_nonzero(lengths[:B] > t))
+            if longer < B:
+                B, state = longer, self.select(state, np.arange(longer))
+        return out
+
+    def read(
+        self,
+        ids: NDArray[np.int32],
+        starts: NDArray[np.intp],
+        lengths: NDArray[np.intp],
+        state: State,
+        streams: NDArray[np.intp],
+        sums: NDArray[np.float64],
+        scratch: Scratch,
+    ) -> State:
+        """Read a string after each of some `streams` of a state, which stays; return the states after the strings.
+
+        String i is ids[starts[i] : starts[i] + lengths[i]]. It is not empty, and the longest come first. The rows of
+        `sums` are the pieces' log P, the totals of the texts so far, and the minima. log P of each symbol is added to
+        sums[0, i] and sums[1, i], and sums[2, i] becomes the minimum of itself and each log P. The total is added
+        symbol by symbol, too, so that its bits do not depend on the pieces.
+        """
+        parts, rows = list[State](), self.rows_at_a_time(READ_ROWS)
+        for i in range(0, len(streams), rows):
+            group, t, shorter = slice(i, i + rows), 0, list[State]()
+            first, ends, (piece, total, least) = starts[group], lengths[group], sums[:, group]
+            part, B = self.select(state, streams[group]), len(ends)
+            while B:
+                steps = min(int(ends[B - 1]) - t, max(1, SCORE_ROWS // B))
+                x = ids[first[:B] + np.arange(t, t + steps)[:, None]]
+                for log_p in self.log_probabilities(x, part, scratch):
+                    piece[:B] += log_p
+                    total[:B] += log_p
+                    np.minimum(least[:B], log_p, out=least[:B])
+                t += steps
+                longer = int(np.count_nonzero(ends[:B] > t))
+                if longer < B:
+                    shorter.append(self.select(part, np.arange(longer, B)) if longer else part)
+                    B, part = longer, self.select(part, np.arange(longer)) if longer else part
+            parts += reversed(shorter)
+        return parts[0] if len(parts) == 1 else self.join(parts)
+
+    def rows_at_a_time(self, wanted: int) -> int:
+        """Return how many rows of logits to compute at once: `wanted`, or fewer to limit memory."""
+        return wanted
+
+
+def rows_of_call(symbols: int) -> int:
+    """Return how many rows of logits one call may handle, so that Ctrl-C gets through with any number of symbols."""
+    return max(1, CALL_LOGITS // symbols)
+
+
+def stream_blocks(network: InferenceNetwork, state: State, streams: int) -> Iterator[tuple[slice, State]]:
+    """Yield a state of many streams as some streams at a time, whose logits one call may handle, with their states."""
+    rows = rows_of_call(network.symbols)
+    for i in range(0, streams, rows):
+        check_canceled()
+        part = slice(i, min(i + rows, streams))
+        yield part, state if streams <= rows else network.select(state, np.arange(part.start, part.stop))
+
+
+def log_softmax(y: Array) -> NDArray[np.float64]:
+    """Return the log-probabilities of logits (n, V), in double precision because they will be summed."""
+    y = y - y.max(axis=1, keepdims=True).astype(np.float64)
+    return np.asarray(y - np.log(np.exp(y).sum(axis=1, keepdims=True)))
+
+
+def largest(values: NDArray[np.float64], count: int) -> NDArray[np.intp]:
+    """Return the indices of the `count` largest values above -inf, in descending order, ties in ascending order."""
+    places = np.flatnonzero(values > -np.inf)
+    if len(places) > count:
+        # Sort the candidates only. All ties of the smallest one are candidates, so that the first of them is kept.
+        smallest = np.partition(values[places], len(places) - count)[len(places) - count]
+        places = places[values[places] >= smallest]
+    return places[np.argsort(-values[places], kind="stable")][:count]
+
+
+def write_rows(array: Array, places: NDArray[np.intp], rows: Array) -> None:
+    """Set array[places] = rows, contiguous and of the same type, (N, k) and (n, k).
+
+    Copying a row as one item takes a sixth of the time that NumPy needs for its numbers.
+    """
+    if array.shape[1]:
+        item = np.dtype((np.void, array.itemsize * array.shape[1]))
+        array.view(item)[places] = rows.view(item)
+
+
+# ---------------------------------------------------------------- context
+
+Ids = NDArray[Any]
+
+
+class Context(NamedTuple):
+    """The network's state after the text so far, and the symbols that the repetition penalty applies to.
+
+    Its arrays are never changed, so that contexts may share them: copy the state before reading more.
+    """
+
+    state: State  # of one stream
+    seen: NDArray[np.bool_]  # (V,): the symbols since the start of the text or document
+
+    @classmethod
+    def empty(cls, network: InferenceNetwork) -> Context:
+        """Return the context before any text: a zero state."""
+        return cls(network.empty_state(), np.zeros(network.symbols, np.bool_))
+
+    @classmethod
+    def after(cls, network: InferenceNetwork, ids: Ids) -> Context:
+        """Return the context after the symbols `ids` (n,)."""
+        if not len(ids):
+            return cls.empty(network)
+        if ids[0] == network.boundary:  # after which a network's state is always the same
+            state, rest = network.start(), ids[1:]
+        else:
+            state, rest = network.zero_state(1), ids
+        if len(rest):
+            network.feed(rest.astype(np.int32).reshape(-1, 1), state)
+        return cls(state, seen_after(np.zeros(network.symbols, np.bool_), ids, network.boundary))
+
+
+def seen_after(seen: NDArray[np.bool_], ids: Ids, boundary: int | None) -> NDArray[np.bool_]:
+    """Return the symbols seen after `ids`; a boundary clears the earlier ones and is not included.
+
+    Examples
+    --------
+    >>> seen_after(np.array([True, False, False, False]), np.array([3, 1]), boundary=3)
+    array([False,  True, False, False])
+    """
+    if len(ids) == 1 and (symbol := ids.item()) != boundary:  # the rest takes long for a character
+        if not seen[symbol]:
+            seen = seen.copy()
+            seen[symbol] = True
+        return seen
+    seen = seen.copy()
+    if boundary is not None and len(boundaries := np.flatnonzero(ids == boundary)):
+        seen[:], ids = False, ids[boundaries[-1] + 1 :]
+    seen[ids] = True
+    return seen

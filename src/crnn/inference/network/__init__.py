@@ -1,1 +1,0 @@
-"""The packed network, and the protocol of all networks."""

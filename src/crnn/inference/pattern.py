@@ -1,0 +1,319 @@
+"""A regular expression as a minimal deterministic automaton over a model's symbols.
+
+The syntax tree comes from `re`'s own parser, and `re` itself decides which symbols a single character of the pattern
+matches, so classes, flags and Unicode are as in `re.fullmatch`. The modules `re._parser`, `re._compiler` and
+`re._constants` are private to Python: only this module uses them, and its tests run on every supported Python.
+"""
+
+from __future__ import annotations
+
+import re
+import re._compiler as compiler  # type: ignore[import-not-found]
+import re._constants as constants  # type: ignore[import-not-found]
+import re._parser as parser  # type: ignore[import-not-found]
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInputError, short_repr
+
+MAX_STATES = 5000  # of the automaton
+MAX_PLACES = 100_000  # of a pattern whose repetitions are written out
+DEAD = -1  # in place of a state: no continuation matches
+
+TYPE_FLAGS = re.ASCII | re.LOCALE | re.UNICODE
+WORD = constants.IN, [(constants.CATEGORY, constants.CATEGORY_WORD)]
+NEWLINE = constants.LITERAL, ord("\n")
+BOUNDARY_IN_EMPTY_TEXT = re.fullmatch(r"\B", "") is not None  # since Python 3.14
+UNSUPPORTED = {
+    "MIN_REPEAT": "a lazy quantifier such as *?. Write the greedy one, which matches the same whole texts",
+    "POSSESSIVE_REPEAT": "a possessive quantifier such as *+. Write the greedy one and say what must not follow",
+    "ATOMIC_GROUP": "an atomic group (?>...). Write an ordinary group (?:...)",
+    "ASSERT": "look-around. Write out which characters are allowed",
+    "ASSERT_NOT": "look-around. Write out which characters are allowed, such as [^0-9]",
+    "FAILURE": "look-around, (?!), which nothing matches. Omit it",  # since Python 3.13
+    "GROUPREF": "a back-reference. Write out the alternatives",
+    "GROUPREF_EXISTS": "a conditional group. Write out the alternatives with |",
+    "AT_END": r"$, which also matches before a final newline. Omit it, since the whole text must match, or write \Z",
+}
+
+Bits = tuple[bool, ...] | None  # what assertions ask of a symbol; None before the first and after the last
+
+
+class Automaton(NamedTuple):
+    """A deterministic automaton without dead states."""
+
+    table: NDArray[np.int32]  # (S, V): the state after each state and symbol; DEAD if no continuation matches
+    accepting: NDArray[np.bool_]  # (S,): whether a text that ends in the state matches
+    start: int
+    lacking: tuple[str, ...] = ()  # the characters of the pattern that the model does not know
+
+    def after(self, ids: Iterable[int]) -> int:
+        """Return the state after some symbols, or DEAD."""
+        state = self.start
+        for symbol in ids:
+            if state != DEAD:
+                state = int(self.table[state, symbol])
+        return state
+
+    def minimized(self, start: int, allowed: NDArray[np.bool_]) -> Automaton | None:
+        """Return the minimal automaton from a state, for texts of the allowed symbols; None if none of them matches."""
+        if start == DEAD:
+            return None
+        symbols, class_of = np.unique(np.where(allowed, self.table, DEAD), axis=1, return_inverse=True)
+        class_of = class_of.ravel()
+        sink = len(self.table)
+        table = np.vstack([symbols, np.full(symbols.shape[1], sink, np.int32)])
+        table[table == DEAD] = sink
+        accepting = np.append(self.accepting, False)
+        part = _equivalent(table, accepting)
+        if part[start] == part[sink]:
+            return None
+        states = [part[start]]  # of the minimal automaton, in the order of the search
+        _, representative = np.unique(part, return_index=True)
+        number = np.full(len(representative), DEAD, np.int32)
+        number[states[0]] = 0
+        for state in states:
+            for after in part[table[representative[state]]].tolist():
+                if number[after] == DEAD and after != part[sink]:
+                    number[after] = len(states)
+                    states.append(after)
+        chosen = representative[states]
+        return Automaton(number[part[table[chosen]]][:, class_of], accepting[chosen], 0)
+
+    def steps_to_match(self) -> NDArray[np.int32]:
+        """Return the least number of symbols from each state, (S,), after which the text matches."""
+        return _steps(self.table, self.accepting)
+
+    def matches_whatever_follows(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return the states, (S,), whose continuations by allowed symbols all match."""
+        fails = ~self.accepting | (self.table[:, allowed] == DEAD).any(axis=1)
+        return np.asarray(_steps(self.table, fails) == len(self.table))
+
+
+def automaton(pattern: str | bytes | re.Pattern[Any], symbols: Sequence[str | bytes]) -> Automaton:
+    """Return the automaton of texts that match a whole pattern, not yet minimized.
+
+    Parameters
+    ----------
+    pattern : str, bytes or re.Pattern
+    symbols : sequence of str or bytes
+        The symbols in id order, of the pattern's type.
+    """
+    flags = pattern.flags if isinstance(pattern, re.Pattern) else 0
+    pattern = pattern.pattern if isinstance(pattern, re.Pattern) else pattern
+    try:
+        tree = parser.parse(pattern, flags)
+        places = _Places(tree.state.str, symbols)
+        end = places.follow(tree, tree.state.flags, places.new())
+        return _determined(places, end)
+    except re.error as error:
+        raise InvalidInputError(
+            f"matching is {short_repr(pattern)}, which is not a regular expression: {error}. Correct the pattern."
+        ) from None
+    except RecursionError:
+        raise InvalidInputError("matching has too many groups within groups. Write a flatter pattern.") from None
+    except (OverflowError, ValueError) as error:
+        if isinstance(error, InvalidInputError):
+            raise
+        raise InvalidInputError(f"matching is {short_repr(pattern)}: {error}. Correct the pattern.") from None
+
+
+class _Places:
+    """The places that a text moves through in a pattern: Thompson's nondeterministic automaton.
+
+    A move reads a symbol of a set; a free move reads nothing, and may be on condition of the symbols around it.
+    """
+
+    def __init__(self, text: str | bytes, symbols: Sequence[str | bytes]) -> None:
+        self.text, self.symbols = text, symbols
+        self.moves: list[tuple[int, int] | None] = []  # of each place: the number of a set, and the next place
+        self.free: list[list[tuple[int, str, int]]] = []  # the next place, the assertion, its place among `asked`
+        self.sets: list[NDArray[np.bool_]] = []
+        self.asked: list[int] = []  # the sets that assertions ask about
+        self.asserts = False
+        self.lacking: list[str] = []
+        self._numbers: dict[Any, int] = {}
+
+    def new(self) -> int:
+        """Return the number of another place."""
+        if len(self.moves) == MAX_PLACES:
+            raise _too_large(self.text)
+        self.moves.append(None)
+        self.free.append([])
+        return len(self.moves) - 1
+
+    def follow(self, items: Iterable[Any], flags: int, place: int) -> int:
+        """Add a sequence of nodes of the syntax tree after a place, and return the place after them."""
+        for op, value in items:
+            place = self._item(op, value, flags, place)
+        return place
+
+    def _item(self, op: Any, value: Any, flags: int, place: int) -> int:
+        if op in (constants.LITERAL, constants.NOT_LITERAL, constants.ANY, constants.IN):
+            after = self.new()
+            self.moves[place] = self._set((op, value), flags), after
+            return after
+        if op is constants.SUBPATTERN:
+            _, added, removed, items = value
+            flags = (flags & ~TYPE_FLAGS if added & TYPE_FLAGS else flags) | added
+            return self.follow(items, flags & ~removed, place)
+        after = self.new()
+        if op is constants.BRANCH:
+            for items in value[1]:
+                self._join(self.follow(items, flags, self._fork(place)), after)
+        elif op is constants.MAX_REPEAT:
+            least, most, items = value
+            for _ in range(least):
+                place = self.follow(items, flags, self._fork(place))
+            if most is constants.MAXREPEAT:
+                loop = self._fork(place)
+                self._join(self.follow(items, flags, self._fork(loop)), loop)
+                place = loop
+            else:
+                for _ in range(most - least):
+                    self._join(place, after)
+                    place = self.follow(items, flags, self._fork(place))
+            self._join(place, after)
+        elif op is constants.AT and value is not constants.AT_END:
+            self.asserts = True
+            asked = {"AT_BOUNDARY": WORD, "AT_NON_BOUNDARY": WORD, "AT_BEGINNING": NEWLINE}.get(str(value))
+            kind = "AT_BEGINNING_LINE" if asked is NEWLINE and flags & re.MULTILINE else str(value)
+            self.free[place].append((after, kind, self._asked(asked, flags) if asked else 0))
+        else:
+            name = str(value if op is constants.AT else op)
+            reason = UNSUPPORTED.get(name, f"{name}, which is not supported")
+            raise InvalidInputError(f"matching is {short_repr(self.text)}, which contains {reason}.")
+        return after
+
+    def _fork(self, place: int) -> int:
+        """Return a new place reached freely."""
+        self._join(place, self.new())
+        return len(self.moves) - 1
+
+    def _join(self, place: int, after: int) -> None:
+        self.free[place].append((after, "", 0))
+
+    def _set(self, node: tuple[Any, Any], flags: int) -> int:
+        """Return the number of the set of symbols that a node matches, decided by `re`."""
+        key = str(node), flags
+        if key not in self._numbers:
+            state = parser.State()
+            state.flags, state.str = flags & ~re.DEBUG, self.text
+            matches = compiler.compile(parser.SubPattern(state, [node])).fullmatch
+            self._numbers[key] = len(self.sets)
+            self.sets.append(np.array([matches(symbol) is not None for symbol in self.symbols], np.bool_))
+            if node[0] is constants.LITERAL and not self.sets[-1].any():
+                self.lacking.append(chr(node[1]))
+        return self._numbers[key]
+
+    def _asked(self, node: tuple[Any, Any], flags: int) -> int:
+        """Return the place in `asked` of the set of a node."""
+        members = self._set(node, flags)
+        if members not in self.asked:
+            self.asked.append(members)
+        return self.asked.index(members)
+
+    def reached(self, places: frozenset[int], before: Bits, after: Bits) -> set[int]:
+        """Return the places reached freely, between two symbols."""
+        reached, waiting = set(places), list(places)
+        while waiting:
+            for place, kind, k in self.free[waiting.pop()]:
+                if place not in reached and (not kind or _holds(kind, k, before, after)):
+                    reached.add(place)
+                    waiting.append(place)
+        return reached
+
+
+def _holds(kind: str, k: int, before: Bits, after: Bits) -> bool:
+    """Return whether an assertion holds between two symbols."""
+    if kind in ("AT_BEGINNING", "AT_BEGINNING_STRING"):
+        return before is None
+    if kind == "AT_BEGINNING_LINE":
+        return before is None or before[k]
+    if kind == "AT_END_STRING":
+        return after is None
+    if before is None and after is None:
+        return kind == "AT_NON_BOUNDARY" and BOUNDARY_IN_EMPTY_TEXT
+    differ = (before is not None and before[k]) != (after is not None and after[k])
+    return differ == (kind == "AT_BOUNDARY")
+
+
+def _determined(places: _Places, end: int) -> Automaton:
+    """Return the deterministic automaton by subset construction, over classes of symbols that no set separates."""
+    V = len(places.symbols)
+    sets = np.array(places.sets, np.bool_).reshape(len(places.sets), V)
+    members, class_of = np.unique(sets, axis=1, return_inverse=True)
+    classes_of_set = [np.flatnonzero(row).tolist() for row in members]
+    bits_of: list[Bits] = [tuple(column) for column in members[places.asked].T.tolist()]
+    kinds = [(kind, {c for c, bits in enumerate(bits_of) if bits == kind}) for kind in dict.fromkeys(bits_of)]
+    n_classes = members.shape[1]
+    first: tuple[frozenset[int], Bits] = frozenset([0]), None if places.asserts else ()
+    numbers, waiting = {first: 0}, deque([first])
+    rows, accepting = list[list[int]](), list[bool]()
+    while waiting:
+        state, before = waiting.popleft()
+        accepting.append(end in places.reached(state, before, None))
+        targets: list[set[int]] = [set() for _ in range(n_classes)]
+        for kind, classes in kinds:
+            for place in places.reached(state, before, kind):
+                if (move := places.moves[place]) is not None:
+                    for c in classes_of_set[move[0]]:
+                        if c in classes:
+                            targets[c].add(move[1])
+        row = []
+        for c, target in enumerate(targets):
+            after = frozenset(target), bits_of[c] if places.asserts else ()
+            if target and after not in numbers:
+                if len(numbers) == MAX_STATES:
+                    raise _too_large(places.text)
+                numbers[after] = len(numbers)
+                waiting.append(after)
+            row.append(numbers[after] if target else DEAD)
+        rows.append(row)
+    table = np.array(rows, np.int32).reshape(len(rows), n_classes)
+    return Automaton(table[:, class_of.ravel()], np.array(accepting), 0, tuple(places.lacking))
+
+
+def _too_large(pattern: Any) -> InvalidInputError:
+    return InvalidInputError(
+        f"matching is {short_repr(pattern)}, which needs an automaton of more than {MAX_STATES:,} states. Use smaller "
+        "repetition counts, or fewer of them after a part that can start anywhere, such as .*x.{20}."
+    )
+
+
+def _steps(table: NDArray[np.int32], goal: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Return the least number of steps from each state (S,) to one of the goals; S if there is no way."""
+    before: list[list[int]] = [[] for _ in table]
+    for state, row in enumerate(table.tolist()):
+        for after in set(row):
+            if after != DEAD:
+                before[after].append(state)
+    steps = np.full(len(table), len(table), np.int32)
+    steps[goal] = 0
+    waiting = deque(np.flatnonzero(goal).tolist())
+    while waiting:
+        after = waiting.popleft()
+        for state in before[after]:
+            if steps[state] == len(table):
+                steps[state] = steps[after] + 1
+                waiting.append(state)
+    return steps
+
+
+def _equivalent(table: NDArray[np.int32], accepting: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return a number for each state, equal for states with the same matching continuations (Moore's refinement).
+
+    Equivalent states are as far from a match and from a mismatch, which tells most states apart before the first round.
+    """
+    far = np.stack([_steps(table, accepting), _steps(table, ~accepting)], axis=1)
+    part = np.unique(far, axis=0, return_inverse=True)[1].ravel()
+    while True:
+        rows = np.column_stack([part, part[table]])
+        finer = np.unique(rows, axis=0, return_inverse=True)[1].ravel()
+        if finer.max() == part.max():
+            return part
+        part = finer

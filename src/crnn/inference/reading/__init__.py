@@ -1,1 +1,0 @@
-"""Texts read step by step: states that predict, draw and score."""

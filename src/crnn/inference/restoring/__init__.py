@@ -1,1 +1,0 @@
-"""The most probable originals of damaged texts."""

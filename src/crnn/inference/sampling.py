@@ -1,0 +1,606 @@
+"""Sampling: texts drawn in parallel, symbol by symbol, from any network."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Callable, Container, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._kernels.entry import core
+from .._kernels.entry.structures import DrawnTexts
+from ..errors import InvalidInputError
+from ..parameters.checks import MAX_SIZE, checked_int, has_items
+from ..runtime.signals import check_canceled
+from ..runtime.threads import inference_threads, run_tasks, split_range
+from ..text.documents import python_values, warn_caller
+from ..text.text_files import Lines
+from ..text.vocabulary import Vocabulary, immutable
+from .controls import SamplingControls, SamplingOptions, Stops, Uniforms, root
+from .mixed_network import MixedNetwork, RowFiller
+from .network import Context, InferenceNetwork, stream_blocks
+from .packed_network import PackedNetwork
+from .string_scores import Strings
+
+# ---------------------------------------------------------------- label mixture
+
+Array = NDArray[Any]
+
+
+def log_prior(network: InferenceNetwork, n_labels: int) -> NDArray[np.float64]:
+    """Return log P of each label, (K,), in nats: the probability that it starts a document.
+
+    The labels are the last K symbols.
+    """
+    p = network.probabilities_after(network.start())[0, -n_labels:]
+    logarithms: NDArray[np.float64] = np.log(np.maximum(p / p.sum(), 1e-300))
+    return logarithms
+
+
+def mixed_drawer(log_weights: Array, drawer: Callable[[int, int], Draw], seed: int) -> Draw:
+    """Return a function that draws samples by their numbers, each with a label drawn by weight.
+
+    Sample i depends only on the seed and i: it is the next one in its label's own sequence. `drawer` takes a label's
+    number and its own seed, and returns the function that draws from that sequence. It is called once per label: for
+    label 0 at once, so that what it refuses is refused before labels are drawn, and for another when its first sample
+    is drawn.
+    """
+    weights = np.exp(log_weights - np.logaddexp.reduce(log_weights))
+    bounds = np.cumsum(weights) / weights.sum()
+    draw_of = {0: drawer(0, seed + 1)}
+
+    def draw(samples: range) -> list[Any]:
+        labels = np.searchsorted(bounds, np.random.default_rng(seed).random(samples.stop), side="right")
+        labels = np.minimum(labels, len(weights) - 1)
+        texts: list[Any] = [None] * len(samples)
+        for k in np.unique(labels[samples.start :]).tolist():
+            places = np.flatnonzero(labels == k)
+            before = int(np.searchsorted(places, samples.start))
+            if k not in draw_of:
+                draw_of[k] = drawer(k, seed + k + 1)
+            for place, text in zip(places[before:], draw_of[k](range(before, len(places))), strict=True):
+                texts[int(place) - samples.start] = text
+        return texts
+
+    return draw
+
+
+# ---------------------------------------------------------------- text sampler
+
+ROWS = 64  # texts drawn in parallel: enough for the register tile, and their states stay in the cache
+ROOM = 64  # symbols of initial memory for a text that may stop
+CALL_SYMBOLS = 1 << 15  # maximum symbols drawn in one call, and
+CALL_WEIGHTS = 1 << 29  # weights multiplied in one call: a tenth of a second, so that Ctrl-C gets through
+# A symbol of a row takes as long to fill and draw as this many multiplications: with the temperature alone, or others.
+DRAWN_WEIGHTS, FILTERED_WEIGHTS = 32, 256
+PYTHON_STEPS = 64  # symbols of each text drawn in Python between two checks by a caller
+
+
+class SymbolDraws(Protocol):
+    """Draws the next symbols of `count` texts, one text from each stream of random numbers, and reads them."""
+
+    count: int
+
+    @property
+    def finished(self) -> bool:
+        """Whether every text is complete."""
+
+    def draw(self, symbols: NDArray[np.int32], lengths: NDArray[np.intp], max_length: int, steps: int) -> None:
+        """Draw up to `steps` symbols of each incomplete text, fewer if one has no room left.
+
+        symbols[i, :lengths[i]] is text i, without a stop that it has met, and ends before `max_length` symbols.
+        """
+
+    def forget(self, ids: NDArray[np.int32]) -> None:
+        """Take note that these first symbols of the only text are no longer in `symbols`."""
+
+
+class TextSampler:
+    """Draws one text from each stream of random numbers, all from the same context: see `text_sampler`.
+
+    This is the only drawing loop: `sample`, `stream`, `TextState.sample` and guess numbers use it. `advance` draws some
+    symbols of each text, so that a caller can use them before the texts are complete. `lengths` counts the symbols of
+    each text so far, without a stop that it has met.
+
+    A text that meets no stop has n symbols; None: no limit. Memory is allocated for `room` symbols at first: n, or few
+    if a stop may end a text.
+    """
+
+    def __init__(self, draws: SymbolDraws, n: int | None, stops: Stops, room: int | None = None) -> None:
+        self._draws, self._stops, self._n = draws, stops, sys.maxsize if n is None else n
+        self.lengths = np.zeros(draws.count, np.intp)
+        self._symbols = np.empty((draws.count, min(self._n, room or (ROOM if stops else self._n))), np.int32)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every text is complete."""
+        return self._n == 0 or self._draws.finished
+
+    def run(self) -> Strings:
+        """Draw until every text is complete, and return all texts."""
+        while not self.finished:
+            self._make_room()
+            self._draws.draw(self._symbols, self.lengths, self._n, self._n)
+        if not self._stops:  # all have the same length
+            return Strings(self._symbols.ravel(), self.lengths)
+        return Strings(self._symbols[np.arange(self._symbols.shape[1]) < self.lengths[:, None]], self.lengths)
+
+    def advance(self, steps: int) -> None:
+        """Draw up to `steps` symbols of each incomplete text."""
+        self._make_room()
+        self._draws.draw(self._symbols, self.lengths, self._n, steps)
+
+    def _make_room(self) -> None:
+        """Make room for further symbols if a text fills its room, before Ctrl-C gets through."""
+        check_canceled()
+        width = self._symbols.shape[1]
+        if width < self._n and self.lengths.max() == width:
+            more = np.empty((len(self.lengths), min(width, self._n - width)), np.int32)
+            self._symbols = np.concatenate([self._symbols, more], axis=1)
+
+    def take(self) -> NDArray[np.int32]:
+        """Return the new symbols of the only text that cannot belong to a stop, and forget them."""
+        length = int(self.lengths[0])
+        text = self._symbols[0, :length]
+        certain = length if self.finished else length - self._stops.begun(text)
+        taken = text[:certain].copy()
+        self._symbols[0, : length - certain] = text[certain:].copy()
+        self.lengths[0] -= certain
+        self._n -= certain
+        self._draws.forget(taken)
+        return taken
+
+    def ended_by(self, symbol: int) -> NDArray[np.bool_]:
+        """Return which of the complete texts met `symbol` as their stop."""
+        met = self.lengths < self._n
+        stop = self._symbols[met, self.lengths[met]]  # the stop is left after the text
+        met[met] = stop == symbol
+        return met
+
+
+class NetworkDraws:
+    """Compiled draws from a recurrent network, optionally mixed with another model's logits."""
+
+    def __init__(
+        self,
+        network: PackedNetwork,
+        context: Context,
+        uniforms: Uniforms,
+        controls: SamplingControls,
+        mixture: core.MixedRows | None = None,
+    ) -> None:
+        self.count, V = len(uniforms.states), network.layout.vocab_size
+        of_draw = weights_of_draw(V, controls)
+        rows = max(1, min(self.count, network.rows_at_a_time(ROWS), CALL_WEIGHTS // of_draw))
+        seen = None
+        if controls.penalizes_repetition:
+            seen = np.zeros((self.count, V), np.uint8)
+            seen[:, : network.symbols] = context.seen
+        self._mixture = mixture
+        self._batch = core.Batch(np.empty(rows, np.intp))
+        self._max_steps = max(1, min(CALL_SYMBOLS, CALL_WEIGHTS // (network.layout.size + of_draw)) // rows)
+        self._session = core.Session(network.kernel_arguments, 1, rows)
+        stops, stop_ends = controls.stops.packed()
+        self._drawn = DrawnTexts(
+            batch=self._batch,
+            random_states=uniforms.states,
+            increment=uniforms.increment,
+            stops=stops,
+            stop_ends=stop_ends,
+            start=network.padded(context.state),
+            start_logits=network.logits(context.state[0][-1])[0],
+        )
+        self._controls = kernel_controls(controls, V, network.layout.dtype, seen)
+        self._shared = network.shared_stream(self.count)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every text is complete."""
+        return self._batch.begun == self.count and not self._batch.active
+
+    def draw(self, symbols: NDArray[np.int32], lengths: NDArray[np.intp], max_length: int, steps: int) -> None:
+        """Draw up to `steps` symbols of each incomplete text."""
+        steps = self._shared.symbols_of_call(min(steps, self._max_steps))
+        with self._shared.threads(min(steps, max_length)) as shared:
+            core.sample_texts(
+                self._session,
+                self._drawn._replace(symbols=symbols, lengths=lengths, max_length=max_length),
+                self._controls,
+                steps,
+                self._mixture,
+                shared,
+            )
+
+    def forget(self, ids: NDArray[np.int32]) -> None:
+        """Keep the last symbols for the other model of a mixture."""
+        if self._mixture is not None:
+            _forget(self._mixture, ids)
+
+
+class RowDraws:
+    """Compiled draws from a model that gives a row of logits for the last symbols, such as counts."""
+
+    def __init__(
+        self, rows: core.MixedRows, symbols: int, context: Context, uniforms: Uniforms, controls: SamplingControls
+    ) -> None:
+        self.count, self._rows = len(uniforms.states), rows
+        V = core.packed_size(1, symbols, 8)
+        seen = None
+        if controls.penalizes_repetition:
+            seen = np.zeros((self.count, V), np.uint8)
+            seen[:, :symbols] = context.seen
+        self._controls = kernel_controls(controls, V, np.dtype(np.float64), seen)
+        self._batch = core.Batch(np.empty(1, np.intp))
+        self._max_symbols = max(1, min(CALL_SYMBOLS, CALL_WEIGHTS // (2 * weights_of_draw(V, controls))))
+        stops, stop_ends = controls.stops.packed()
+        self._drawn = DrawnTexts(self._batch, uniforms.states, uniforms.increment, stops, stop_ends)
+        self._y, self._sums = np.empty(V), np.empty(core.sums_size(V))
+
+    @property
+    def finished(self) -> bool:
+        """Whether every text is complete."""
+        return self._batch.begun == self.count and not self._batch.active
+
+    def draw(self, symbols: NDArray[np.int32], lengths: NDArray[np.intp], max_length: int, steps: int) -> None:
+        """Draw up to `steps` symbols of the next incomplete texts."""
+        drawn = self._drawn._replace(symbols=symbols, lengths=lengths, max_length=max_length)
+        core.draw_from_rows(self._rows, drawn, self._controls, min(steps, self._max_symbols), self._y, self._sums)
+
+    def forget(self, ids: NDArray[np.int32]) -> None:
+        """Keep the last symbols for the next row."""
+        _forget(self._rows, ids)
+
+
+def _forget(rows: core.MixedRows, ids: NDArray[np.int32]) -> None:
+    if len(ids):
+        rows.before[:] = np.concatenate([rows.before, ids])[len(ids) :]
+
+
+class PythonDraws:
+    """Draws from any network, symbol by symbol; networks with equal logits draw the same texts as compiled draws."""
+
+    def __init__(
+        self, network: InferenceNetwork, context: Context, uniforms: Uniforms, controls: SamplingControls
+    ) -> None:
+        self.count = len(uniforms.states)
+        self._network, self._uniforms, self._controls = network, uniforms, controls
+        self._active = np.arange(self.count)  # the incomplete texts, and their states
+        self._states = network.repeat(context.state, self.count)
+        self._seen = np.repeat(context.seen[None].astype(np.uint8), self.count, axis=0)
+        stops, ends = controls.stops.packed()
+        self._stops = np.split(stops, ends[:-1]) if len(ends) else []
+
+    @property
+    def finished(self) -> bool:
+        """Whether every text is complete."""
+        return not len(self._active)
+
+    def draw(self, symbols: NDArray[np.int32], lengths: NDArray[np.intp], max_length: int, steps: int) -> None:
+        """Draw up to `steps` symbols of each incomplete text."""
+        for _ in range(min(steps, PYTHON_STEPS)):
+            if self.finished or lengths[self._active[0]] == symbols.shape[1]:
+                return
+            self._draw_one(symbols, lengths, max_length)
+
+    def _draw_one(self, symbols: NDArray[np.int32], lengths: NDArray[np.intp], max_length: int) -> None:
+        """Draw a symbol for each incomplete text, and read it."""
+        active, t = self._active, int(lengths[self._active[0]])  # all have the same length
+        states = self._uniforms.states[active]
+        u, drawn = np.empty((1, len(active))), np.empty(len(active), np.int32)
+        core.uniforms(states, self._uniforms.increment, u)
+        self._uniforms.states[active] = states
+        for part, state in stream_blocks(self._network, self._states, len(active)):
+            y = self._network.logits_after(state)[:, : self._network.symbols]
+            sums = np.cumsum(self._probabilities(y, active[part]), axis=1)
+            # u is at most 1 - 2**-53, so even rounded the product is below the last sum.
+            drawn[part] = (sums <= (u[0, part] * sums[:, -1])[:, None]).sum(axis=1)
+        symbols[active, t] = drawn
+        self._seen[active, drawn] = 1
+        lengths[active] = t + 1
+        going = np.ones(len(active), np.bool_)
+        for stop in self._stops:  # longer ones first
+            first = t + 1 - len(stop)
+            if first >= 0:
+                met = going & (symbols[active, first : t + 1] == stop).all(axis=1)
+                lengths[active[met]] = first
+                going &= ~met
+        going &= t + 1 < max_length
+        self._active = active[going]
+        if len(self._active):
+            if not going.all():
+                self._states = self._network.select(self._states, np.flatnonzero(going))
+            self._network.feed(drawn[going][None], self._states)
+
+    def _probabilities(self, logits: NDArray[Any], texts: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Apply the controls to the logits (B, V) of texts and return probabilities, not normalized."""
+        controls = self._controls
+        seen = np.ascontiguousarray(self._seen[texts]) if controls.penalizes_repetition else None
+        order, y = np.empty(logits.shape[1], np.int32), np.array(logits, np.float64, order="C")
+        filters = core.Controls(controls.numbers, bias=controls.bias, seen=seen, order=order)
+        core.filter_logits(y, filters)
+        return y
+
+    def forget(self, ids: NDArray[np.int32]) -> None:
+        """The network's states are all that matters."""
+
+
+def text_sampler(
+    network: InferenceNetwork,
+    context: Context,
+    n: int | None,
+    uniforms: Uniforms,
+    controls: SamplingControls,
+    room: int | None = None,
+) -> TextSampler:
+    """Return a network's sampler, whose texts start from `context` and take a uniform number for each symbol.
+
+    A text does not depend on the other texts.
+    """
+    return TextSampler(symbol_draws(network, context, uniforms, controls), n, controls.stops, room)
+
+
+def symbol_draws(
+    network: InferenceNetwork, context: Context, uniforms: Uniforms, controls: SamplingControls
+) -> SymbolDraws:
+    """Return the draws of a network, compiled for a recurrent network, counts or one of each; otherwise in Python."""
+    if isinstance(network, PackedNetwork):
+        return NetworkDraws(network, context, uniforms, controls)
+    members: Sequence[InferenceNetwork] = [network]
+    weights, states = [1.0], [context.state]
+    if isinstance(network, MixedNetwork):
+        members, weights, states = network.members, network.weights.tolist(), context.state
+    packed = [k for k, member in enumerate(members) if isinstance(member, PackedNetwork)]
+    fillers = [k for k, member in enumerate(members) if isinstance(member, RowFiller)]
+    if len(packed) + len(fillers) != len(members) or len(packed) > 1 or len(fillers) != 1:
+        return PythonDraws(network, context, uniforms, controls)
+    filler = members[fillers[0]]
+    assert isinstance(filler, RowFiller)
+    source, before = filler.row_source(states[fillers[0]])
+    if not packed:
+        rows = core.MixedRows(0.0, weights[fillers[0]], source, before)
+        return RowDraws(rows, network.symbols, context, uniforms, controls)
+    (k,) = packed
+    lead = members[k]
+    assert isinstance(lead, PackedNetwork)
+    mixture = core.MixedRows(weights[k], weights[fillers[0]], source, before)
+    return NetworkDraws(lead, Context(states[k], context.seen), uniforms, controls, mixture)
+
+
+def weights_of_draw(V: int, controls: SamplingControls) -> int:
+    """Return as how many multiplications to count the draw of a symbol."""
+    return V * (DRAWN_WEIGHTS if controls.only_temperature else FILTERED_WEIGHTS)
+
+
+def kernel_controls(
+    controls: SamplingControls, V: int, dtype: np.dtype[Any], seen: NDArray[np.uint8] | None
+) -> core.Controls:
+    """Return the controls in the form for the kernel, with its scratch memory, for V symbols with their padding."""
+    if controls.only_temperature:  # the kernel is faster without scratch memory
+        return core.Controls(controls.numbers)
+    bias = None
+    if controls.bias is not None:  # 0 for padding
+        bias = np.zeros(V, dtype)
+        bias[: len(controls.bias)] = controls.bias
+    return core.Controls(controls.numbers, bias=bias, seen=seen, order=np.empty(V, np.int32))
+
+
+# ---------------------------------------------------------------- text drawing
+
+Draw = Callable[[range], list[Any]]  # returns the samples with these numbers
+
+LENGTH = 200  # default symbols of a sample
+MAX_LENGTH = 1000  # default maximum symbols of a document
+NO_IDS = np.zeros(0, np.int32)
+TRIES = 100  # samples drawn for each wanted one, if some are refused
+MIN_TRIES = 16  # samples drawn at a time in that case
+SHARE = 1024  # maximum samples that a thread draws as one task
+SHARE_BYTES = 1 << 26  # of the symbols seen by each of them, for a repetition penalty
+STREAM_BLOCK = 64  # maximum symbols of a stream drawn in one call: enough to hide the cost of the call
+
+T = TypeVar("T")
+
+
+class TextRequest(NamedTuple):
+    """The requested kind of sample; arguments as for `LanguageModel.sample`, not yet checked."""
+
+    n: Any
+    prime: Any
+    max_length: Any
+    controls: SamplingOptions
+    matching: Any = None
+
+
+def drawer(
+    network: InferenceNetwork,
+    vocabulary: Vocabulary,
+    request: TextRequest,
+    random_state: Any,
+    n_threads: int | None,
+) -> Draw:
+    """Return a function that draws samples by their numbers; sample i depends only on `random_state` and i."""
+    controls = SamplingControls.check(vocabulary, request.controls)
+    ids, head = encoded_prime(request.prime, vocabulary), document_head(request.prime, vocabulary)
+    length = text_length(vocabulary, request.n, request.max_length, len(head))
+    bits, context = root(random_state), Context.after(network, ids)
+
+    def texts(drawn: Strings) -> list[Any]:
+        return [head + text for text in drawn.decode(vocabulary)]
+
+    return partial(sample, network, context, length, controls=controls, bits=bits, n_threads=n_threads, then=texts)
+
+
+def sample(
+    network: InferenceNetwork,
+    context: Context,
+    n: int,
+    samples: range,
+    *,
+    controls: SamplingControls,
+    bits: np.random.PCG64,
+    n_threads: int | None,
+    then: Callable[[Strings], T],
+) -> T:
+    """Draw the samples with these numbers, of n symbols each or up to a stop; return what `then` makes of them.
+
+    Sample i depends only on `bits` and i.
+    """
+    threads = max(1, min(inference_threads(n_threads), len(samples) // ROWS))
+    share = max(1, min(SHARE, SHARE_BYTES // network.symbols))
+    parts = split_range(len(samples), threads * -(-len(samples) // (threads * share)))
+    drawn: dict[int, Strings] = {}
+
+    def draw(i: int) -> None:
+        part = samples[parts[i].start : parts[i].stop]
+        drawn[i] = text_sampler(network, context, n, Uniforms(bits, part), controls).run()
+
+    run_tasks(range(len(parts)), draw, threads)
+    ids, lengths = zip(*(drawn[i] for i in range(len(parts))), strict=True)
+    return then(Strings(np.concatenate(ids), np.concatenate(lengths)))
+
+
+def distinct(
+    draw: Callable[[range], list[Any]], num_samples: int, *, unique: bool, exclude: Container[Any]
+) -> list[Any]:
+    """Draw until there are `num_samples` texts outside `exclude` and, if `unique`, all distinct.
+
+    The first samples that qualify are returned; at most `TRIES` are drawn for each.
+    """
+    texts: list[Any] = []
+    taken, drawn, limit = set[Any](), 0, TRIES * num_samples
+    while len(texts) < num_samples:
+        if drawn >= limit:
+            raise InvalidInputError(
+                f"only {len(texts)} of {num_samples} samples were found among {drawn:,} drawn; the others were "
+                f"excluded{' or duplicates' if unique else ''}. Request fewer, or raise the temperature."
+            )
+        count = min(max(num_samples - len(texts), MIN_TRIES), limit - drawn)
+        for text in draw(range(drawn, drawn + count)):
+            if text not in exclude and text not in taken and len(texts) < num_samples:
+                texts.append(text)
+                if unique:
+                    taken.add(text)
+        drawn += count
+    return texts
+
+
+def streamed(
+    network: InferenceNetwork,
+    vocabulary: Vocabulary,
+    n: int | None,
+    prime: Any,
+    controls: SamplingOptions,
+    random_state: Any,
+) -> Iterator[Any]:
+    """Return one sample symbol by symbol; arguments are checked at the call."""
+    checked, bits = SamplingControls.check(vocabulary, controls), root(random_state)
+    context = Context.after(network, encoded_prime(prime, vocabulary))
+    sampler = text_sampler(network, context, n, Uniforms(bits, range(1)), checked, room=ROOM)
+    return (vocabulary[int(i)] for block in _blocks(sampler) for i in block)
+
+
+def _blocks(sampler: TextSampler) -> Iterator[NDArray[np.int32]]:
+    """Yield the symbols of one sample in blocks that grow from one symbol.
+
+    Symbols that may begin a stop are withheld until later symbols decide.
+    """
+    steps = 1
+    while not sampler.finished:
+        sampler.advance(steps)
+        yield sampler.take()
+        steps = min(2 * steps, STREAM_BLOCK)
+
+
+def check_prime(prime: Any, vocabulary: Vocabulary) -> None:
+    """Raise an error unless this is a text of the model's kind; the default "" serves a model of bytes too.
+
+    Examples
+    --------
+    >>> check_prime(5, Vocabulary.from_text("ab"))
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: prime must be str or bytes, not int
+    """
+    if not isinstance(prime, str | bytes) or prime:
+        vocabulary.check_kind(prime, "prime")
+
+
+def encoded_prime(prime: Any, vocabulary: Vocabulary) -> NDArray[Any]:
+    """Return the ids that a network reads before it predicts; for a document they start with the boundary.
+
+    Examples
+    --------
+    >>> encoded_prime("ba", Vocabulary([97, 98, 99], boundary=True)).tolist()
+    [3, 1, 0]
+    """
+    check_prime(prime, vocabulary)
+    ids: NDArray[Any] = vocabulary.encode(prime, name="prime") if len(prime) else NO_IDS
+    return ids if vocabulary.boundary is None else np.append(np.int32(vocabulary.boundary), ids)
+
+
+def warn_of_length(request: TextRequest, vocabulary: Vocabulary, num_samples: int) -> None:
+    """Warn if `n`, the length of the single document drawn, may have been meant as a number of documents."""
+    n = request.n
+    if vocabulary.boundary is None or n is None or request.max_length is not None or num_samples > 1:
+        return
+    if not len(request.prime) and checked_int("n", n, 0, MAX_SIZE) > 1:
+        warn_caller(
+            f"sample({n}) of a model of documents draws one document of at most {n} characters. For {n} documents, "
+            f"pass num_samples={n}; for one document of this length, max_length={n}."
+        )
+
+
+def document_head(prime: str | bytes, vocabulary: Vocabulary) -> Any:
+    """Return the beginning of a sample: the prime for a document, otherwise nothing."""
+    if vocabulary.boundary is None or not len(prime):
+        return "" if vocabulary.kind == "characters" else b""
+    return immutable(prime)  # unchanged: its ids may include the unknown symbol
+
+
+def text_length(vocabulary: Vocabulary, n: Any, max_length: Any, head: int) -> int:
+    """Return the maximum number of symbols to draw after `head` symbols of a document."""
+    if vocabulary.boundary is None and max_length is not None:
+        raise InvalidInputError("max_length needs a model of documents, but this one was fitted on one text. Pass n.")
+    limit = checked_int("max_length", max_length, 0, MAX_SIZE) if max_length is not None else MAX_LENGTH
+    if n is not None:
+        wanted = checked_int("n", n, 0, MAX_SIZE)
+        return wanted if max_length is None else min(wanted, max(0, limit - head))
+    return LENGTH if vocabulary.boundary is None else max(0, limit - head)
+
+
+class HashedTexts:
+    """The hashes of lines, 8 bytes each.
+
+    A line is always found. A new text is mistaken for one of n lines with probability n / 2⁶⁴: the test compares
+    Python's 64-bit hashes, whose key differs in each process.
+    """
+
+    def __init__(self, lines: Lines) -> None:
+        hashes = array("q")
+        for batch in lines.batches():
+            hashes.extend(map(hash, batch))
+        self._hashes = np.frombuffer(hashes, np.int64)
+        self._hashes.sort()
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    def __contains__(self, text: object) -> bool:
+        i = int(np.searchsorted(self._hashes, hash(text)))
+        return i < len(self._hashes) and bool(self._hashes[i] == hash(text))
+
+
+def excluded_texts(texts: Any, vocabulary: Vocabulary) -> frozenset[Any] | HashedTexts:
+    """Return texts never to draw, after checking that they are of the model's kind."""
+    if isinstance(texts, Lines):
+        vocabulary.check_kind("" if texts.kind == "characters" else b"", "exclude")
+        return HashedTexts(texts)
+    if isinstance(texts, str | bytes) or not has_items(texts):
+        raise InvalidInputError(f"exclude is of type {type(texts).__name__}. Pass a list or set of texts.")
+    excluded = set()
+    for i, text in enumerate(python_values(texts)):
+        vocabulary.check_kind(text, f"exclude[{i}]")
+        excluded.add(immutable(text))
+    return frozenset(excluded)

@@ -1,1 +1,0 @@
-"""Drawing text: controls, random numbers, guess numbers."""

@@ -1,1 +1,0 @@
-"""The probabilities of texts and of many short strings."""

@@ -1,0 +1,324 @@
+"""Search: the most probable continuations of a text, and documents in order of probability."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInputError
+from ..runtime.machine import check_free_memory
+from ..text.vocabulary import Vocabulary
+from .controls import encoded_stops
+from .matching import Guide
+from .network import Context, InferenceNetwork, State, largest, log_softmax, stream_blocks
+from .sampling import encoded_prime
+
+# ---------------------------------------------------------------- beam search
+
+BYTES_PER_SYMBOL = 8  # of each beam: room for the logits in the memory of a network's call
+LONG = 64  # symbols: even of two, more continuations than any number of beams
+
+
+def best_continuations(
+    network: InferenceNetwork, vocabulary: Vocabulary, n: int, prime: Any, beams: int, guide: Guide | None = None
+) -> list[tuple[Any, float]]:
+    """Return the most probable continuations of a text, each with its log P in nats, the best first."""
+    state = Context.after(network, encoded_prime(prime, vocabulary)).state
+    return continuations_after(network, vocabulary, state, n, beams, guide)
+
+
+def continuations_after(
+    network: InferenceNetwork, vocabulary: Vocabulary, state: State, n: int, beams: int, guide: Guide | None = None
+) -> list[tuple[Any, float]]:
+    """Return the results of `beam_search` as texts, each with its log P in nats, the best first."""
+    check_beam_memory(len(vocabulary), n, beams)
+    forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
+    best = beam_search(network, state, n, beams, forbidden=forbidden, end=vocabulary.boundary, guide=guide)
+    return [(vocabulary.decode(ids), log_prob) for ids, log_prob in best]
+
+
+def best_completions(
+    network: InferenceNetwork, vocabulary: Vocabulary, state: State, n: int, beams: int, stop: Any
+) -> list[tuple[Any, float]]:
+    """Return the results of `completions` after a state as texts, each with its log P in nats, the best first."""
+    check_beam_memory(len(vocabulary), n, beams)
+    stops = encoded_stops(stop, vocabulary)
+    for i, ids in enumerate(stops):
+        if len(ids) > 1:
+            raise InvalidInputError(
+                f"stop[{i}] is {vocabulary.decode(ids)!r}, but beam_search needs stops of one character, whose "
+                'probabilities add up. Pass a list such as [" ", ".", ","].'
+            )
+    ends = np.unique([int(ids[0]) for ids in stops] + [i for i in (vocabulary.boundary,) if i is not None])
+    forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
+    best = completions(network, state, n, beams, ends.astype(np.intp), forbidden)
+    return [(vocabulary.decode(ids), log_prob) for ids, log_prob in best]
+
+
+def completions(
+    network: InferenceNetwork,
+    state: State,
+    n: int,
+    beams: int,
+    ends: NDArray[np.intp],
+    forbidden: Collection[int] = (),
+) -> list[tuple[NDArray[np.int32], float]]:
+    """Return up to `beams` texts of 1 to n symbols before any of the symbols `ends`, the best first.
+
+    The probabilities of the ends add up: log P counts the text and an end after it. The search is over when no
+    unfinished text can be among the best any more.
+    """
+    texts, log_p, V = np.empty((1, 0), np.int32), np.zeros(1), network.symbols
+    completed: list[tuple[NDArray[np.int32], float]] = []
+    for t in range(n + 1):
+        best = NOTHING
+        for part, of_part in stream_blocks(network, state, len(texts)):
+            follow = log_softmax(network.logits_after(of_part))[:, :V]
+            follow[:, list(forbidden)] = -np.inf
+            if t:
+                complete = log_p[part] + np.logaddexp.reduce(follow[:, ends], axis=1)
+                completed += zip(texts[part], complete.tolist(), strict=True)
+            follow[:, ends] = -np.inf
+            total = log_p[part, None] + follow
+            best = best.among(part.start * V, total, total, beams)
+        completed = sorted(completed, key=lambda item: -item[1])[:beams]
+        least = completed[-1][1] if len(completed) == beams else -math.inf
+        possible = np.count_nonzero(best.log_p > least)  # the first ones
+        if t == n or not possible:
+            break
+        parent, symbol = np.divmod(best.numbers[:possible], V)
+        texts, log_p = np.column_stack([texts[parent], symbol.astype(np.int32)]), best.log_p[:possible]
+        state = network.select(state, parent)
+        network.feed(np.ascontiguousarray(texts[:, -1:].T), state)
+    return completed
+
+
+def beam_search(
+    network: InferenceNetwork,
+    state: State,
+    n: int,
+    beams: int,
+    *,
+    forbidden: Collection[int] = (),
+    end: int | None = None,
+    guide: Guide | None = None,
+) -> list[tuple[NDArray[np.int32], float]]:
+    """Return the most probable continuations of n symbols that the search finds, the best first, each with its log P in
+    nats.
+
+    `beams` continuations are kept after each symbol; fewer are returned if there are no more. The `end` symbol ends a
+    continuation; its probability counts, but it is not returned. With a guide, all continuations match its goal.
+    """
+    end = -1 if end is None else end
+    texts, log_p, V = np.empty((1, 0), np.int32), np.zeros(1), network.symbols
+    q = np.array([0 if guide is None else guide.goal.start])
+    ended: list[tuple[NDArray[np.int32], float]] = []
+    if guide is not None and guide.goal.start == len(guide.goal.rows):
+        return [(texts[0], 0.0)]  # the empty continuation matches
+    for t in range(n if guide is None or end < 0 else n + 1):  # a document of n symbols matches if it then ends
+        of_ended = np.array([p for _, p in ended])  # finished continuations compete with unfinished ones
+        best = _Best(np.arange(len(ended)), of_ended, of_ended)
+        for part, of_part in stream_blocks(network, state, len(texts)):
+            follow = log_softmax(network.logits_after(of_part))[:, :V]
+            follow[:, list(forbidden)] = -np.inf
+            total = log_p[part, None] + follow
+            promise = total if guide is None else total + guide.log_values_within(of_part, q[part], n - t - 1)
+            best = best.among(len(ended) + part.start * V, promise, total, beams)
+        is_new = best.numbers >= len(ended)
+        parent, symbol = np.divmod(best.numbers[is_new] - len(ended), V)
+        q = q[parent] if guide is None else guide.goal.rows[q[parent], symbol]
+        done = symbol == end if guide is None else q == len(guide.goal.rows)
+        log_p = best.log_p[is_new]
+        texts = np.column_stack([texts[parent], symbol.astype(np.int32)])
+        ended = [ended[i] for i in best.numbers[~is_new]]
+        ended += [(texts[i, : t + (symbol[i] != end)], float(log_p[i])) for i in np.flatnonzero(done)]
+        texts, log_p, q = texts[~done], log_p[~done], q[~done]
+        if not len(texts):
+            break
+        state = network.select(state, parent[~done])
+        network.feed(np.ascontiguousarray(texts[:, -1:].T), state)
+    candidates = ended if guide is not None else [*ended, *zip(texts, log_p.tolist(), strict=True)]
+    return sorted(candidates, key=lambda item: -item[1])
+
+
+class _Best(NamedTuple):
+    """The most promising of some numbered continuations, the best first, ties in ascending order."""
+
+    numbers: NDArray[np.intp]
+    promise: NDArray[np.float64]
+    log_p: NDArray[np.float64]
+
+    def among(self, first: int, promise: NDArray[np.float64], log_p: NDArray[np.float64], count: int) -> _Best:
+        """Return the `count` best of these and of further ones, numbered from `first`."""
+        if not len(self.numbers):  # mostly: a few symbols take no second block
+            chosen, same = largest(promise.ravel(), count), log_p is promise
+            best = promise.ravel()[chosen]
+            return _Best(chosen + first, best, best if same else log_p.ravel()[chosen])
+        promise = np.concatenate([self.promise, promise.ravel()])
+        chosen = largest(promise, count)
+        numbers = np.concatenate([self.numbers, np.arange(first, first + log_p.size)])[chosen]
+        return _Best(numbers, promise[chosen], np.concatenate([self.log_p, log_p.ravel()])[chosen])
+
+
+NOTHING = _Best(np.zeros(0, np.intp), np.zeros(0), np.zeros(0))
+
+
+def check_beam_memory(vocab_size: int, n: int, beams: int) -> None:
+    """Raise an error if the logits of all beams would not fit in memory, the networks' states not counted."""
+    needed = min(beams, vocab_size ** min(n, LONG)) * vocab_size * BYTES_PER_SYMBOL
+    check_free_memory(needed, f"beams is {beams}, and so many continuations", "Pass fewer beams.")
+
+
+# ---------------------------------------------------------------- enumeration
+# Enumeration: a model's documents in order of decreasing probability, by best-first search.
+#
+# No continuation of a string is more probable than the string. So if the most probable of all waiting strings is
+# complete, every more probable document has already been found. A guide, which bounds the probability of a continuation
+# that matches a pattern, takes the place of the 1 (A*).
+
+BEGINNINGS = 64  # prefixes continued in parallel: enough for the register tile
+
+Array = NDArray[Any]
+
+
+class EnumeratedDocuments(NamedTuple):
+    """The most probable documents, the most probable first."""
+
+    documents: list[Any]
+    log_probs: NDArray[np.float64]  # log P of each, including its end, in nats
+    bound: float  # every document with a larger log P, and that matches, is in the list
+    # Bounds of log P that a document matches, equal for a `CharNGram`; without a pattern every document matches.
+    match_log_prob: tuple[float, float] = (0.0, 0.0)
+
+
+def enumerated_documents(
+    network: InferenceNetwork, vocabulary: Vocabulary, n: int, max_beginnings: int, guide: Guide | None = None
+) -> EnumeratedDocuments:
+    """Return the n most probable documents; see `LanguageModel.enumerate_documents`."""
+    if vocabulary.boundary is None:
+        raise InvalidInputError(
+            "enumerate_documents needs a model of documents, but this one was fitted on one text and has no document "
+            "ends. Use beam_search(n), or fit on a list."
+        )
+    forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
+    options: Any = {"end": vocabulary.boundary, "forbidden": forbidden, "guide": guide}
+    best, bound, left = most_probable(network, n, max_beginnings, **options)
+    documents = [vocabulary.decode(np.array(ids, np.intp)) for ids, _ in best]
+    log_probs = np.array([log_p for _, log_p in best])
+    if guide is None:
+        return EnumeratedDocuments(documents, log_probs, bound)
+    total = float(np.exp(log_probs).sum())
+    with np.errstate(divide="ignore"):
+        lower, upper = np.log([total, min(total + left, 1.0)]).tolist()
+    return EnumeratedDocuments(documents, log_probs, bound, (lower, upper))
+
+
+class _Beginning:
+    """A prefix that has been read: its ids, its state, and its possible next symbols, the most promising first."""
+
+    __slots__ = ("ids", "log_p", "promise", "q", "state", "symbols")
+
+    def __init__(self, ids: tuple[int, ...], log_p: Array, promise: Array, state: State, q: int) -> None:
+        self.ids, self.state, self.q = ids, state, q
+        order = np.argsort(-promise, kind="stable")
+        self.symbols = order[: int(np.count_nonzero(promise > -np.inf))].astype(np.int32)
+        # Of the string with each of the symbols appended: its log P, and a bound for those that begin with it.
+        self.log_p, self.promise = log_p[self.symbols], promise[self.symbols]
+
+
+def most_probable(
+    network: InferenceNetwork,
+    n: int,
+    max_beginnings: int,
+    *,
+    end: int,
+    forbidden: Collection[int] = (),
+    guide: Guide | None = None,
+) -> tuple[list[tuple[tuple[int, ...], float]], float, float]:
+    """Return up to n documents as ids with their log P, the most probable first; a bound, such that every document with
+    a larger log P is among them; and the probability of the strings not yet continued.
+
+    At most `max_beginnings` prefixes are read, rounded up to a multiple of `BEGINNINGS`.
+    """
+    # The waiting strings: minus the bound of log P, a tie-breaking number, a prefix, and the rank of its next symbol.
+    # For each prefix, only the most promising string not yet taken is waiting.
+    waiting: list[tuple[float, int, _Beginning, int]] = []
+    numbers = itertools.count()
+    n_read, documents = 0, list[tuple[tuple[int, ...], float]]()
+    taken = list[tuple[_Beginning, int]]()
+
+    def wait(beginning: _Beginning, rank: int) -> None:
+        if rank < len(beginning.symbols):
+            heapq.heappush(waiting, (-float(beginning.promise[rank]), next(numbers), beginning, rank))
+
+    def search() -> float:
+        nonlocal n_read, taken
+        state, q = network.start(), np.array([0 if guide is None else guide.goal.start])
+        log_p, promise = _follow(network, state, np.zeros(1), forbidden, guide, q)
+        wait(_Beginning((), log_p[0], promise[0], state, int(q[0])), 0)
+        while waiting:
+            taken = []
+            while waiting and len(taken) < BEGINNINGS:
+                cost, _, beginning, rank = waiting[0]
+                symbol = int(beginning.symbols[rank])
+                if symbol == end and taken:
+                    break  # a continuation of those taken may be more probable
+                heapq.heappop(waiting)
+                wait(beginning, rank + 1)
+                if symbol != end:
+                    taken.append((beginning, rank))
+                    continue
+                documents.append((beginning.ids, -cost))
+                if len(documents) == n:
+                    return -cost
+            if not taken:
+                continue
+            if n_read >= max_beginnings:
+                return float(taken[0][0].promise[taken[0][1]])
+            n_read += len(taken)
+            for new in _read(network, taken, forbidden, guide):
+                wait(new, 0)
+        taken = []
+        return -math.inf
+
+    bound = search()
+    left = sum(float(np.exp(beginning.log_p[rank:]).sum()) for _, _, beginning, rank in waiting)
+    left += sum(math.exp(beginning.log_p[rank]) for beginning, rank in taken)
+    return documents, bound, left
+
+
+def _read(
+    network: InferenceNetwork, taken: list[tuple[_Beginning, int]], forbidden: Collection[int], guide: Guide | None
+) -> list[_Beginning]:
+    """Read strings, each a prefix plus one symbol, and return them as prefixes."""
+    state = network.join([beginning.state for beginning, _ in taken])
+    symbols = np.array([beginning.symbols[rank] for beginning, rank in taken], np.int32)
+    network.feed(symbols[None], state)
+    q = np.array([beginning.q for beginning, _ in taken])
+    q = q if guide is None else guide.goal.rows[q, symbols]
+    before = np.array([beginning.log_p[rank] for beginning, rank in taken])
+    log_p, promise = _follow(network, state, before, forbidden, guide, q)
+    states = [network.select(state, np.array([k])) for k in range(len(taken))]
+    ids = [(*beginning.ids, int(beginning.symbols[rank])) for beginning, rank in taken]
+    return [_Beginning(*prefix) for prefix in zip(ids, log_p, promise, states, q.tolist(), strict=True)]
+
+
+def _follow(
+    network: InferenceNetwork, state: State, log_p: Array, forbidden: Collection[int], guide: Guide | None, q: Array
+) -> tuple[Array, Array]:
+    """Return log P (B, V) of strings with each symbol appended, and a bound for those that begin with it and match."""
+    total = np.empty((len(log_p), network.symbols))
+    promise = total if guide is None else np.empty_like(total)
+    for part, of_part in stream_blocks(network, state, len(log_p)):
+        follow = log_softmax(network.logits_after(of_part))[:, : network.symbols]
+        follow[:, list(forbidden)] = -np.inf
+        np.add(log_p[part, None], follow, out=total[part])
+        if guide is not None:
+            np.add(total[part], guide.log_values(of_part, q[part]), out=promise[part])
+    return total, promise

@@ -1,1 +1,0 @@
-"""The most probable texts: beam search, and enumeration of documents."""

@@ -1,0 +1,665 @@
+"""Scores of many strings: encoded in blocks, read in parallel, one number or one vector for each."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInputError, short_repr
+from ..model.layout import Layout
+from ..parameters.checks import checked_bool, checked_choice, has_items
+from ..runtime.threads import inference_threads, run_tasks
+from ..text.documents import Errors, checked_errors, is_missing, python_values, refuse_other_collections
+from ..text.labels import label_numbers
+from ..text.sources import TextLike, documents_of
+from ..text.text_files import Lines
+from ..text.vocabulary import Text, Vocabulary, byte_view, encoded_pieces, pieces
+from .network import SCORE_ROWS, InferenceNetwork, ScratchPool, State, rows_of_call
+from .packed_network import PackedNetwork, PackedState
+
+# ---------------------------------------------------------------- strings
+
+BLOCK_STRINGS = 1 << 15  # maximum strings held at a time
+BLOCK_SYMBOLS = 1 << 22  # maximum total symbols of these, unless one string has more
+ROWS = 128  # strings read in parallel: they fill the register tile many times, and their states stay in the cache
+MIN_ROWS = 16  # minimum strings per thread
+
+
+class Strings(NamedTuple):
+    """Concatenated strings in one array of ids."""
+
+    ids: NDArray[np.int32]
+    lengths: NDArray[np.intp]
+
+    @property
+    def starts(self) -> NDArray[np.intp]:
+        """The start of each string."""
+        return np.cumsum(self.lengths) - self.lengths if len(self.lengths) > 1 else np.zeros(len(self.lengths), np.intp)
+
+    @classmethod
+    def join(cls, arrays: Iterable[NDArray[Any]]) -> Strings:
+        """Join strings given as arrays of ids."""
+        parts = [np.zeros(0, np.int32), *arrays]
+        return cls(np.concatenate(parts, dtype=np.int32, casting="unsafe"), np.array([*map(len, parts[1:])], np.intp))
+
+    @classmethod
+    def encode(
+        cls, block: TextBlock, vocabulary: Vocabulary, *, name: str, ended: bool, texts: list[Any] | None = None
+    ) -> Strings:
+        """Encode a block of texts, without those that are None.
+
+        If they are `ended`, the vocabulary's boundary, if any, follows each. Errors refer to a text by `name` and its
+        index.
+        """
+        texts = block.texts if texts is None else texts
+        lengths = np.fromiter(map(len, texts), np.intp, len(texts))
+        try:
+            ids = encoded_pieces(vocabulary, [_joined(texts, vocabulary)], name)
+            return cls.followed(ids, lengths, vocabulary.boundary if ended else None)
+        except InvalidInputError:
+            for i, text in enumerate(block.texts, block.first):  # find the one that raises
+                with item_of(name, i):
+                    vocabulary.encode(text, name=f"{name}[{i}]")
+            raise
+
+    @classmethod
+    def encode_any(cls, texts: list[Any], vocabulary: Vocabulary) -> tuple[Strings, NDArray[np.bool_]]:
+        """Encode texts with their ends, and return which texts have symbols unknown to the vocabulary.
+
+        Such a symbol gets the id 0.
+
+        Examples
+        --------
+        >>> strings, lacking = Strings.encode_any(["ba", "", "cab"], Vocabulary.from_text("ab"))
+        >>> strings.ids.tolist(), lacking.tolist()
+        ([1, 0, 0, 0, 1], [False, False, True])
+        """
+        lengths, lacking = np.array([*map(len, texts)], np.intp), np.zeros(len(texts), np.bool_)
+        ends = np.cumsum(lengths)
+
+        def known() -> Iterator[NDArray[np.int32]]:
+            done = 0
+            for codes in pieces(_joined(texts, vocabulary)):
+                ids = vocabulary.ids_of_codes(codes)
+                places = np.flatnonzero(ids < 0)
+                lacking[np.searchsorted(ends, done + places, side="right")] = True
+                ids[places] = 0
+                yield ids
+                done += len(ids)
+
+        return cls.followed(known(), lengths, vocabulary.boundary), lacking
+
+    @classmethod
+    def followed(cls, ids: Iterable[NDArray[Any]], lengths: NDArray[np.intp], symbol: int | None) -> Strings:
+        """Return strings, given in pieces one after another, each followed by a symbol; None: by nothing.
+
+        To copy 100 million ids at once would take longer than Ctrl-C may.
+        """
+        end = [symbol] if symbol is not None and len(lengths) == 1 else []
+        joined, done = np.empty(int(lengths.sum()) + len(end), np.int32), 0
+        for piece in ids:
+            joined[done : done + len(piece)] = piece
+            done += len(piece)
+        if not end:
+            return cls(joined, lengths).followed_by(symbol)
+        joined[done:] = end
+        return cls(joined, lengths + 1)
+
+    def followed_by(self, symbol: int | None) -> Strings:
+        """Return the strings with a symbol appended to each; None: unchanged.
+
+        Examples
+        --------
+        >>> Strings(np.array([0, 1, 2]), np.array([2, 0, 1])).followed_by(5).ids.tolist()
+        [0, 1, 5, 5, 2, 5]
+        """
+        if symbol is None:
+            return self
+        if len(self.lengths) == 1:  # np.insert takes longer than reading a character
+            return Strings(np.append(self.ids, np.int32(symbol)), self.lengths + 1)
+        return Strings(np.insert(self.ids, np.cumsum(self.lengths), symbol), self.lengths + 1)
+
+    def decode(self, vocabulary: Vocabulary) -> list[Any]:
+        """Return the strings as texts."""
+        together = vocabulary.decode(self.ids)  # a single call, since each takes a while
+        places = zip(self.starts.tolist(), self.lengths.tolist(), strict=True)
+        return [together[start : start + length] for start, length in places]
+
+    def groups(self, n_threads: int, max_rows: int) -> list[NDArray[np.intp]]:
+        """Return the indices of the strings by decreasing length, in groups that are read in parallel."""
+        order = np.argsort(-self.lengths, kind="stable")
+        rows = min(max_rows, max(MIN_ROWS, -(-len(order) // n_threads)))
+        return [order[i : i + rows] for i in range(0, len(order), rows)]
+
+
+class TextBlock(NamedTuple):
+    """Some consecutive texts out of many."""
+
+    first: int  # the index of the first text among all
+    texts: list[Any]  # None for each text left out
+
+
+def _joined(texts: list[Any], vocabulary: Vocabulary) -> Any:
+    empty: Any = "" if vocabulary.kind == "characters" else b""
+    return empty.join(texts)
+
+
+@contextmanager
+def item_of(name: str, i: int) -> Iterator[None]:
+    """Give an error the name of the texts and the index of the invalid one."""
+    try:
+        yield
+    except InvalidInputError as error:
+        error.argument, error.index = name, i
+        raise
+
+
+def checked_texts(texts: Iterable[Text], vocabulary: Vocabulary, errors: Errors) -> list[Any]:
+    """Return all texts in a list, with None for those left out, after the check that the others can be scored.
+
+    An error has a text's index in `texts`, which the score of only some texts could not name.
+    """
+    checked = list[Any]()
+    for block in text_blocks(texts, vocabulary, name="texts", errors=errors):
+        if errors == "strict":
+            Strings.encode(block, vocabulary, name="texts", ended=False)
+        checked += block.texts
+    return checked
+
+
+def errors_of(texts: Any, errors: Any) -> Errors:
+    """Return how to handle missing or damaged texts: `Lines` have an option of their own, used if `errors` is strict.
+
+    Examples
+    --------
+    >>> errors_of(["to", "be"], "skip")
+    'skip'
+    """
+    errors = checked_errors(errors)
+    return texts.errors if isinstance(texts, Lines) and errors == "strict" else errors
+
+
+def text_blocks(
+    texts: Iterable[Text], vocabulary: Vocabulary, *, name: str, first: int = 0, errors: Errors | None = None
+) -> Iterator[TextBlock]:
+    """Yield texts in blocks of at most `BLOCK_STRINGS` texts and about `BLOCK_SYMBOLS` symbols; errors count texts from
+    `first`.
+
+    `errors` says how to handle missing values, and bytes instead of characters. "replace": decode bytes, with U+FFFD
+    for invalid UTF-8, and yield None for a missing value; "skip": also yield None for invalid bytes; None: "strict",
+    without mentioning the option to the user. A single text is refused at the call, an item that is no text of the
+    model's kind when it is reached.
+    """
+    wanted = str if vocabulary.kind == "characters" else bytes
+    if isinstance(texts, (str, bytes, bytearray, memoryview)) or not has_items(texts):
+        refuse_other_collections(texts, name)  # such as a table that cannot be iterated over
+        raise InvalidInputError(
+            f"{name} is of type {type(texts).__name__}. Pass a list or another iterable of {wanted.__name__}, such as "
+            f"a list with one text."
+        )
+    if type(texts) is not list:  # anything wrong with a list is inside it
+        if not isinstance(texts, dict):  # whose keys are scored in order
+            refuse_other_collections(texts, name)
+        texts = python_values(texts)
+    return _text_blocks(texts, wanted, vocabulary, name, first, errors)
+
+
+def _text_blocks(
+    texts: Iterable[Any],
+    wanted: type,
+    vocabulary: Vocabulary,
+    name: str,
+    first: int,
+    errors: Errors | None,
+) -> Iterator[TextBlock]:
+    block, size = list[Any](), 0
+    for text in texts:
+        if not isinstance(text, wanted):
+            i = first + len(block)
+            with item_of(name, i):
+                text = _of_another_type(text, vocabulary, f"{name}[{i}]", errors)
+        block.append(text)
+        size += 0 if text is None else len(text)
+        if len(block) == BLOCK_STRINGS or size >= BLOCK_SYMBOLS:
+            yield TextBlock(first, block)
+            block, size, first = [], 0, first + len(block)
+    if block:
+        yield TextBlock(first, block)
+
+
+def _of_another_type(text: Any, vocabulary: Vocabulary, name: str, errors: Errors | None) -> str | bytes | None:
+    """Return the text as `errors` requires, or raise an error that says what is wrong."""
+    lossy, is_bytes = errors not in (None, "strict"), isinstance(text, (bytes, bytearray, memoryview))
+    if lossy and is_missing(text):
+        return None
+    if lossy and is_bytes and vocabulary.kind == "characters":
+        try:
+            return bytes(text).decode(errors="replace" if errors == "replace" else "strict")
+        except UnicodeDecodeError:
+            return None
+    if is_bytes or isinstance(text, str):
+        vocabulary.check_kind(text, name)
+        return bytes(byte_view(text, name))
+    kind = "str" if vocabulary.kind == "characters" else "bytes"
+    remedy = ', or pass errors="skip" for a score of NaN' if errors and is_missing(text) else ""
+    raise InvalidInputError(f"{name} must be {kind}, not {type(text).__name__}. Convert it, or leave it out{remedy}.")
+
+
+# ---------------------------------------------------------------- string states
+
+Array = NDArray[Any]
+
+
+def checked_part(layout: Layout, *, cells: bool) -> int:
+    """Return the index of the requested part of a state: 0 for h, 1 for an LSTM's cells."""
+    if checked_bool("cells", cells) and "c" not in layout.kind.states:
+        raise InvalidInputError(f"cells=True needs LSTM layers, but the model has cell={layout.cell!r}. Omit cells.")
+    return int(cells)
+
+
+def states_of_text(
+    network: PackedNetwork, vocabulary: Vocabulary, text: Any, n_threads: int | None, *, part: int
+) -> Array:
+    """Return the states (n, L, H) after each symbol of one text, read by one thread."""
+    strings = Strings.join([vocabulary.encode(text, name="text")])
+    return all_states(network, strings, network.start(), 1, part=part)[0]
+
+
+def states_of_texts(
+    network: PackedNetwork, vocabulary: Vocabulary, texts: Any, n_threads: int | None, *, part: int
+) -> list[Array]:
+    """Return the states (length, L, H) after each symbol of each text."""
+    start, threads, states = network.start(), inference_threads(n_threads), list[Array]()
+    for block in text_blocks(texts, vocabulary, name="text"):
+        strings = Strings.encode(block, vocabulary, name="text", ended=False)
+        states += all_states(network, strings, start, threads, part=part)
+    return states
+
+
+def features(
+    network: PackedNetwork, vocabulary: Vocabulary, texts: Iterable[Text], n_threads: int | None, *, pooling: str
+) -> Array:
+    """Return the features (n, L H) of texts; see `CharRNN.transform`."""
+    pooling = checked_choice("pooling", pooling, POOLING)
+    start, threads = network.start(), inference_threads(n_threads)
+    pooled = [np.empty((0, network.layout.num_layers * network.hidden_size), network.layout.dtype)]
+    for block in text_blocks(texts, vocabulary, name="texts"):
+        strings = Strings.encode(block, vocabulary, name="texts", ended=False)
+        states = POOLING[pooling](network, strings, start, threads)
+        pooled.append(states.reshape(len(states), -1))
+    return np.concatenate(pooled)
+
+
+def feature_names(layout: Layout) -> NDArray[np.object_]:
+    """Return the names of the features: ``h_l0_0`` is unit 0 of layer 0."""
+    names = [f"h_l{k}_{i}" for k in range(layout.num_layers) for i in range(layout.hidden_size)]
+    return np.array(names, object)
+
+
+def all_states(network: PackedNetwork, strings: Strings, start: PackedState, n_threads: int, *, part: int) -> list[Array]:
+    """Return the states (length, L, H) after each symbol of each string; `part` is 0 for h and 1 for c.
+
+    The bits of an array do not depend on the other strings.
+    """
+    shape = (network.layout.num_layers, network.hidden_size)
+    out = [np.empty((n, *shape), network.layout.dtype) for n in strings.lengths.tolist()]
+
+    def read(group: NDArray[np.intp]) -> None:
+        for rows, t, states in _advance(network, strings, group, start):
+            for k, i in enumerate(rows):
+                out[i][t : t + len(states[part])] = states[part][:, k]
+
+    run_tasks(_groups(network, strings, n_threads), read, n_threads)
+    return out
+
+
+def last_states(network: PackedNetwork, strings: Strings, start: PackedState, n_threads: int) -> Array:
+    """Return the activations (n, L, H) after each string; the bits of a row do not depend on other rows."""
+    out = _features(network, strings)
+
+    def read(group: NDArray[np.intp]) -> None:
+        for rows, (h, *_) in final_states(network, strings, group, start):
+            out[rows] = h.swapaxes(0, 1)
+
+    run_tasks(_groups(network, strings, n_threads), read, n_threads)
+    return out
+
+
+def mean_states(network: PackedNetwork, strings: Strings, start: PackedState, n_threads: int) -> Array:
+    """Return the mean over each string of the activations (n, L, H); for an empty string, its initial activations."""
+    out = _features(network, strings)
+    out[:] = start[0][:, 0]
+
+    def read(group: NDArray[np.intp]) -> None:
+        sums = np.zeros((len(group), *out.shape[1:]))
+        for rows, _, (h, *_) in _advance(network, strings, group, start):
+            for step in h:  # in order, so that the sum has the same bits whatever the other strings are
+                sums[: len(rows)] += step
+        filled = strings.lengths[group] > 0
+        lengths = strings.lengths[group][filled][:, None, None]
+        out[group[filled]] = sums[filled] / lengths
+
+    run_tasks(_groups(network, strings, n_threads), read, n_threads)
+    return out
+
+
+POOLING = {"last": last_states, "mean": mean_states}
+
+
+def _features(network: PackedNetwork, strings: Strings) -> Array:
+    shape = (len(strings.lengths), network.layout.num_layers, network.hidden_size)
+    return np.empty(shape, network.layout.dtype)
+
+
+def _groups(network: PackedNetwork, strings: Strings, n_threads: int) -> list[NDArray[np.intp]]:
+    return strings.groups(n_threads, network.rows_at_a_time(ROWS))
+
+
+def _advance(
+    network: PackedNetwork, strings: Strings, group: NDArray[np.intp], start: PackedState
+) -> Iterator[tuple[NDArray[np.intp], int, PackedState]]:
+    """Read a group of strings, sorted by decreasing length, in parallel.
+
+    Yield the indices (B,) of the strings longer than t, t, and their states (steps, B, L, H) after the symbols from t
+    on.
+    """
+    starts, lengths = strings.starts[group], strings.lengths[group]
+    B, t = int(np.count_nonzero(lengths)), 0
+    state = network.repeat(start, B)
+    while B:
+        steps = min(int(lengths[B - 1]) - t, max(1, SCORE_ROWS // B))
+        x = strings.ids[starts[:B] + np.arange(t, t + steps)[:, None]]
+        yield group[:B], t, network.states(x, state)
+        t += steps
+        B = int(np.count_nonzero(lengths[:B] > t))
+        state = network.select(state, np.arange(B))
+
+
+def final_states(
+    network: InferenceNetwork, strings: Strings, group: NDArray[np.intp], start: PackedState
+) -> Iterator[tuple[NDArray[np.intp], PackedState]]:
+    """Yield indices of k strings of a group with the state of k streams after them, the shortest strings first."""
+    starts, lengths = strings.starts[group], strings.lengths[group]
+    B, t = len(group), 0
+    state = network.repeat(start, B)
+    while B:
+        while t < lengths[B - 1]:
+            steps = min(int(lengths[B - 1]) - t, max(1, BLOCK_SYMBOLS // (64 * B)))
+            network.feed(strings.ids[starts[:B] + np.arange(t, t + steps)[:, None]], state)
+            t += steps
+        longer = int(np.count_nonzero(lengths[:B] > t))
+        yield group[longer:], network.select(state, np.arange(longer, B))
+        B, group, state = longer, group[:longer], network.select(state, np.arange(longer))
+
+
+# ---------------------------------------------------------------- string scores
+
+Reduce = Literal["sum", "mean", "min", "scaled"]  # how to combine the log-probabilities of a string's symbols
+REDUCTIONS = get_args(Reduce)
+POWERS = {"mean": 1.0, "scaled": 0.75}  # a sum is divided by this power of the length
+
+RECENT_TEXTS = 1 << 16  # maximum remembered texts of a generation, and
+RECENT_SYMBOLS = 1 << 22  # their symbols; one block may exceed both
+
+Scores = NDArray[np.float64]
+
+
+class RecentScores:
+    """Scores by text, forgetting texts not looked up recently.
+
+    There are two generations. A text is looked up in both, and moves to the younger one. When that is full it becomes
+    the older one, and the older one is dropped. So frequent texts stay, and memory is bounded.
+    """
+
+    def __init__(self) -> None:
+        self._younger: dict[Any, float] = {}
+        self._older: dict[Any, float] = {}
+        self._symbols = 0  # of the younger texts
+
+    def look_up(self, texts: list[Any], score: Callable[[list[Any]], Scores]) -> Scores:
+        """Return the score of each text, NaN for None; `score` is called for new texts, each once."""
+        younger, older = self._younger, self._older
+        in_order: Scores | None = None
+        absent = [text for text in dict.fromkeys(texts) if text not in younger]
+        if absent:
+            new = [text for text in absent if text not in older and text is not None]
+            scores = score(new) if new else np.empty(0)
+            if len(new) < len(absent):
+                younger.update((text, older.get(text, math.nan)) for text in absent)
+            younger.update(zip(new, scores.tolist(), strict=True))
+            if len(new) == len(texts):  # all are new and different, so that their order is the same
+                in_order = scores
+        if in_order is None:
+            in_order = np.fromiter(map(younger.__getitem__, texts), np.float64, len(texts))
+        self._symbols += sum(len(text) for text in absent if text is not None)
+        if len(younger) >= RECENT_TEXTS or self._symbols >= RECENT_SYMBOLS:
+            self._younger, self._older, self._symbols = {}, younger, 0
+        return in_order
+
+
+def checked_reduce(reduce: Any) -> Reduce:
+    """Return `reduce` if it is a known way to score a string.
+
+    Examples
+    --------
+    >>> checked_reduce("char")
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: reduce must be 'sum', 'mean', 'min' or 'scaled', not 'char'
+    """
+    if not isinstance(reduce, str) or reduce not in REDUCTIONS:
+        raise InvalidInputError(f"reduce must be 'sum', 'mean', 'min' or 'scaled', not {short_repr(reduce)}")
+    return reduce  # type: ignore[return-value]
+
+
+def log_likelihoods(
+    network: InferenceNetwork, strings: Strings, start: State, n_threads: int | None, *, reduce: Reduce = "sum"
+) -> NDArray[np.float64]:
+    """Return log P of each string in nats, combined according to `reduce`, independent of the other strings."""
+    log_p = _log_likelihoods(network, strings, start, n_threads, least=reduce == "min")
+    return divided(log_p, strings.lengths, reduce)
+
+
+def divided(sums: Scores, lengths: NDArray[np.intp], reduce: Reduce) -> Scores:
+    """Return the scores of strings from their sums: some reductions divide by a power of the length."""
+    return np.asarray(sums / np.maximum(lengths, 1) ** POWERS[reduce]) if reduce in POWERS else sums
+
+
+def _log_likelihoods(
+    network: InferenceNetwork, strings: Strings, start: State, n_threads: int | None, *, least: bool
+) -> NDArray[np.float64]:
+    if len(strings.lengths) == 1:
+        return network.string_log_likelihoods(strings.ids, strings.starts, strings.lengths, start, least=least)
+    n_threads = inference_threads(n_threads) if len(strings.lengths) > MIN_ROWS else 1
+    out, starts, lengths, pool = np.empty(len(strings.lengths)), strings.starts, strings.lengths, ScratchPool()
+
+    def read(group: NDArray[np.intp]) -> None:
+        with pool.scratch() as scratch:
+            of_group = (starts[group], lengths[group])
+            out[group] = network.string_log_likelihoods(strings.ids, *of_group, start, scratch, least=least)
+
+    run_tasks(strings.groups(n_threads, network.rows_at_a_time(ROWS)), read, n_threads)
+    return out
+
+
+def score_texts(
+    network: InferenceNetwork,
+    vocabulary: Vocabulary,
+    texts: Iterable[Text],
+    n_threads: int | None,
+    *,
+    reduce: Reduce,
+    errors: Errors,
+) -> NDArray[np.float64]:
+    """Return the scores of all texts, (n,); see `LanguageModel.score_samples`."""
+    if not isinstance(texts, Lines):
+        batches = score_batches(network, vocabulary, [texts], n_threads, reduce=reduce, errors=errors)
+        return _joined_scores(batches)
+    errors = errors_of(texts, errors)
+    scores = array("d")  # it grows in place, while joining the scores of batches would hold all of them twice
+    for batch in score_batches(network, vocabulary, texts.batches(), n_threads, reduce=reduce, errors=errors):
+        scores.frombytes(batch.tobytes())
+    return np.asarray(scores)
+
+
+def score_batches(
+    network: InferenceNetwork,
+    vocabulary: Vocabulary,
+    batches: Iterable[Iterable[Text]],
+    n_threads: int | None,
+    *,
+    reduce: Reduce,
+    errors: Errors,
+) -> Iterator[NDArray[np.float64]]:
+    """Return an iterator over the scores of each batch of texts; options are checked at the call."""
+    options: Any = {"reduce": checked_reduce(reduce), "errors": checked_errors(errors)}
+    if isinstance(batches, str | bytes | bytearray | memoryview) or not has_items(batches):
+        raise InvalidInputError(f"batches must be an iterable of lists of texts, not {type(batches).__name__}")
+    return _score_batches(network, vocabulary, batches, n_threads, **options)
+
+
+def _score_batches(
+    network: InferenceNetwork,
+    vocabulary: Vocabulary,
+    batches: Iterable[Iterable[Text]],
+    n_threads: int | None,
+    *,
+    reduce: Reduce,
+    errors: Errors,
+) -> Iterator[NDArray[np.float64]]:
+    start, recent, first = network.start(), RecentScores(), 0
+    for batch in batches:
+        blocks = text_blocks(batch, vocabulary, name="texts", first=first, errors=errors)
+        scored = score_blocks(network, start, vocabulary, blocks, n_threads, recent, reduce=reduce, errors=errors)
+        scores = _joined_scores(scored)
+        first += len(scores)
+        yield scores
+
+
+def is_single(texts: Any) -> bool:
+    """Return whether there is a single string, which a network for one stream scores faster."""
+    return type(texts) is list and len(texts) == 1
+
+
+def _joined_scores(parts: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+    scores = list(parts)
+    return scores[0] if len(scores) == 1 else np.concatenate([np.empty(0), *scores])
+
+
+def score_blocks(
+    network: InferenceNetwork,
+    start: State,
+    vocabulary: Vocabulary,
+    blocks: Iterable[TextBlock],
+    n_threads: int | None,
+    recent: RecentScores,
+    *,
+    reduce: Reduce = "sum",
+    errors: Errors = "strict",
+) -> Iterator[NDArray[np.float64]]:
+    """Yield the scores of each block of texts, taking scores of `recent` texts from memory."""
+    for block in blocks:
+
+        def score(texts: list[Any], block: TextBlock = block) -> NDArray[np.float64]:
+            if errors == "strict":
+                strings = Strings.encode(block, vocabulary, name="texts", ended=True, texts=texts)
+                return log_likelihoods(network, strings, start, n_threads, reduce=reduce)
+            strings, lacking = Strings.encode_any(texts, vocabulary)
+            scores = log_likelihoods(network, strings, start, n_threads, reduce=reduce)
+            scores[lacking] = math.nan if errors == "skip" else -math.inf
+            return scores
+
+        yield recent.look_up(block.texts, score)
+
+
+def next_probabilities(
+    network: InferenceNetwork, vocabulary: Vocabulary, prefixes: Iterable[Text], n_threads: int | None
+) -> NDArray[np.float64]:
+    """Return the probabilities of the next symbol after each prefix, (n, V), with the same bits in any company."""
+    start, probabilities, n_threads = network.start(), [], inference_threads(n_threads)
+    for block in text_blocks(prefixes, vocabulary, name="prefixes"):
+        strings = Strings.encode(block, vocabulary, name="prefixes", ended=False)
+        p = np.empty((len(strings.lengths), len(vocabulary)))
+
+        def read(group: NDArray[np.intp], strings: Strings = strings, p: NDArray[np.float64] = p) -> None:
+            for rows, state in final_states(network, strings, group, start):
+                p[rows] = network.probabilities_after(state)
+
+        run_tasks(strings.groups(n_threads, network.rows_at_a_time(ROWS)), read, n_threads)
+        probabilities.append(p)
+    return _stacked(probabilities, len(vocabulary))
+
+
+def _stacked(parts: list[NDArray[np.float64]], V: int) -> NDArray[np.float64]:
+    """Return rows (n, V) of several arrays in one, copied so that Ctrl-C gets through."""
+    if len(parts) == 1:
+        return parts[0]
+    out, first, step = np.empty((sum(map(len, parts)), V)), 0, rows_of_call(V)
+    for part in parts:
+        for i in range(0, len(part), step):
+            rows = part[i : i + step]
+            out[first : first + len(rows)] = rows
+            first += len(rows)
+    return out
+
+
+# ---------------------------------------------------------------- labeled scores
+
+def labeled_scores(
+    texts: list[Any],
+    labels: Any,
+    known: tuple[Any, ...],
+    score: Callable[[Any, list[Any], Reduce], Array],
+    log_prior: Callable[[], Array],
+    *,
+    reduce: Reduce,
+) -> NDArray[np.float64]:
+    """Return the score of each text, (n,); see `LanguageModel.score_samples`.
+
+    `score` scores texts given a label. Without `labels`, a text's probability is summed over all labels, with
+    `log_prior`, which returns log P of each label before a text is read.
+    """
+    if checked_reduce(reduce) == "min" and labels is None:
+        raise InvalidInputError(
+            'reduce="min" needs the label of each text, because the model was fitted with labels. Pass labels, or use '
+            "the model of one label."
+        )
+    if labels is None:
+        log_p = mixed(log_prior(), np.array([score(label, texts, "sum") for label in known]))
+        return divided(log_p, np.array([1 if text is None else len(text) + 1 for text in texts], np.intp), reduce)
+    if isinstance(labels, str | int | float | np.generic):  # one for all
+        return score(labels, texts, reduce)
+    numbers, scores = label_numbers(labels, np.array(known), len(texts)), np.empty(len(texts))
+    for k in np.unique(numbers).tolist():
+        places = np.flatnonzero(numbers == k)
+        scores[places] = score(known[k], [texts[i] for i in places], reduce)
+    return scores
+
+
+def mean_score(X: TextLike, score: Callable[[list[Any]], Array], *, exact: bool) -> float:
+    """Return the mean log-likelihood per symbol of documents and their ends, given the `score` of each."""
+    if not exact:
+        raise InvalidInputError(
+            "exact is False, which cuts one text into parts, but documents with labels are scored one by one. "
+            "Omit exact."
+        )
+    texts = documents_of(X)
+    return float(score(texts).sum()) / (len(texts) + sum(map(len, texts)))
+
+
+def refuse_labels(labels: Any) -> None:
+    """Raise InvalidInputError if labels are given to a model without labels."""
+    if labels is not None:
+        raise InvalidInputError("labels is given, but the model was fitted without labels. Omit labels.")
+
+
+def mixed(log_weights: Array, log_p: Array) -> NDArray[np.float64]:
+    """Return ln sum over k of exp(log_weights[k] + log_p[k]), for (K,) and (K, n)."""
+    with np.errstate(invalid="ignore"):  # for texts that cannot be scored
+        total: NDArray[np.float64] = np.logaddexp.reduce(log_weights[:, None] + log_p, axis=0)
+    return total

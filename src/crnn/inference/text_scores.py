@@ -1,0 +1,147 @@
+"""Scoring of one text: its log-probability, and the surprisal and rank of each symbol."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInputError
+from ..runtime.threads import inference_threads, run_tasks, split_range
+from ..text.documents import n_given
+from ..text.sources import TextLike, TextSource, text_source
+from ..text.vocabulary import Text, Vocabulary
+from .network import SCORE_ROWS, InferenceNetwork, Scratch, State
+
+BLOCK = 1 << 14  # symbols scored in one call of the kernel
+PART = 2048  # minimum symbols of a part of a text: many more than its warm-up
+WARM_UP = 128  # symbols read before a part to compute its initial state
+MAX_PARTS = 512
+STREAMS = 64  # parts read in parallel
+MIN_STREAMS = 8  # minimum parts per thread: fewer leave the register tile mostly idle
+
+Ids = NDArray[Any]
+
+
+def mean_log_likelihood(
+    network: InferenceNetwork, vocabulary: Vocabulary, X: TextLike, *, exact: bool, n_threads: int | None
+) -> float:
+    """Return the mean of log P over the symbols of a text, or of documents and their ends, in nats."""
+    ids, given = scored_ids(X, vocabulary)
+    if exact:
+        return log_likelihood(network, ids, given) / (len(ids) - given)
+    return parallel_log_likelihood(network, ids, n_threads, given=given) / (len(ids) - given)
+
+
+def scored_ids(X: TextLike, vocabulary: Vocabulary) -> tuple[Ids, int]:
+    """Return the ids of a text, and how many of the first ones are read but not counted."""
+    return source_ids(text_source(X), vocabulary)
+
+
+def source_ids(source: TextSource, vocabulary: Vocabulary) -> tuple[Ids, int]:
+    """Return the same as `scored_ids`; errors have the name of the source."""
+    ids = source.ids(vocabulary)
+    if not len(ids):
+        raise InvalidInputError(f"{source.name} is empty. Pass at least 1 character.", argument=source.name)
+    return ids, n_given(vocabulary.boundary)
+
+
+def log_likelihood(network: InferenceNetwork, ids: Ids, given: int = 0) -> float:
+    """Return log P(ids) in nats, carrying one state through the whole text from zeros.
+
+    The first `given` symbols, fewer than `BLOCK`, are read but not counted.
+    """
+    state = network.zero_state(1)
+    sums = []
+    for i in range(0, len(ids), BLOCK):
+        x = ids[i : i + BLOCK].astype(np.int32).reshape(-1, 1)
+        sums.append(float(network.log_probabilities(x, state)[given if i == 0 else 0 :].sum()))
+    return math.fsum(sums)
+
+
+def parallel_log_likelihood(
+    network: InferenceNetwork,
+    ids: Ids,
+    n_threads: int | None,
+    *,
+    parts: int | None = None,
+    warm_up: int | None = None,
+    given: int = 0,
+) -> float:
+    """Return log P(ids) in nats, with the text cut into at most `parts` parts (of at least `PART` symbols) that are
+    read in parallel.
+
+    The result is not exact: except in the first part, the initial state comes from reading the `warm_up` symbols before
+    the part from zeros. The cuts depend only on the length of the text, and each part is summed separately, so the
+    result is the same for every `n_threads`. The first `given` symbols are read but not counted.
+    """
+    ranges = cuts(len(ids), MAX_PARTS if parts is None else parts)
+    if len(ranges) == 1:
+        return log_likelihood(network, ids, given)
+    # Parts differ in length by at most one. All are read over the same number of symbols, but only a part's own
+    # symbols count.
+    length = max(map(len, ranges)) + (WARM_UP if warm_up is None else warm_up)
+    n_threads = inference_threads(n_threads)
+
+    def read(group: range) -> list[float]:
+        first = np.array([max(ranges[i].start, given) for i in group])
+        last = np.array([ranges[i].stop for i in group])
+        begin = np.maximum(last - length, 0)
+        state, scratch = network.zero_state(len(group)), Scratch()
+        blocks = []
+        for i in range(0, length, BLOCK // STREAMS):
+            steps = min(BLOCK // STREAMS, length - i)
+            at = begin + i + np.arange(steps)[:, None]
+            log_p = network.log_probabilities(ids[at].astype(np.int32), state, scratch)
+            blocks.append(np.where((first <= at) & (at < last), log_p, 0.0).sum(axis=0))
+        return [math.fsum(of_part) for of_part in zip(*blocks, strict=True)]
+
+    streams = network.rows_at_a_time(STREAMS)
+    groups = split_range(len(ranges), max(-(-len(ranges) // streams), min(n_threads, len(ranges) // MIN_STREAMS)))
+    sums: list[float] = []
+    run_tasks(groups, lambda group: sums.extend(read(group)), n_threads)
+    return math.fsum(sums)  # exact, and so independent of the order
+
+
+def text_ids(text: Text, vocabulary: Vocabulary, *, end: bool) -> Ids:
+    """Return the ids of a text, or of a document including its `end`.
+
+    Examples
+    --------
+    >>> text_ids("ba", Vocabulary([97, 98], boundary=True), end=True).tolist()
+    [1, 0, 2]
+    """
+    if not end:
+        return vocabulary.encode(text, name="text")
+    if vocabulary.boundary is None:
+        raise InvalidInputError("end=True needs document ends, but the model was fitted on one text. Omit end.")
+    return np.append(vocabulary.encode(text, name="text"), np.int32(vocabulary.boundary))
+
+
+def surprisal(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.float64]:
+    """Return -log P of each symbol (n,), in nats, advancing the state in place."""
+    return -log_probabilities(network, ids, state)
+
+
+def log_probabilities(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.float64]:
+    """Return log P of each symbol (n,), in nats, advancing the state in place."""
+    if len(ids) <= BLOCK:  # nothing to join
+        return network.log_probabilities(ids.astype(np.int32)[:, None], state)[:, 0]
+    return np.concatenate([log_probabilities(network, ids[i : i + BLOCK], state) for i in range(0, len(ids), BLOCK)])
+
+
+def ranks(network: InferenceNetwork, ids: Ids, state: State) -> NDArray[np.intp]:
+    """Return the rank of each symbol, 1 plus the number of more probable symbols, advancing the state in place."""
+    out, rows = np.empty(len(ids), np.intp), network.rows_at_a_time(SCORE_ROWS)
+    for i in range(0, len(ids), rows):
+        x = ids[i : i + rows].astype(np.int32)
+        y = network.logits_before(x[:, None], state)[:, 0]
+        out[i : i + rows] = 1 + (y > np.take_along_axis(y, x[:, None], axis=1)).sum(axis=1)
+    return out
+
+
+def cuts(n: int, parts: int) -> list[range]:
+    """Cut n symbols into up to `parts` ranges of at least `PART` symbols, or into one range."""
+    return split_range(n, max(1, min(parts, n // PART)))

@@ -1,0 +1,396 @@
+"""TextStates: many texts read by one model, piece by piece, with the states of all sessions in one array."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Unpack, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInputError
+from ..parameters.checks import checked_int
+from ..runtime.threads import inference_threads, run_tasks
+from ..text.vocabulary import Text, Vocabulary
+from ..text.vocabulary import pieces as codes_of
+from .controls import SamplingControls, SamplingOptions, Uniforms, root, with_controls
+from .network import Context, InferenceNetwork, ScratchPool, State
+from .sampling import text_sampler
+from .string_scores import Strings, TextBlock, text_blocks
+from .text_state import FixedReading, Sums, TextState
+
+ROWS = 256  # minimum sessions of a thread's task, and those whose probabilities are computed at a time
+
+Indices = NDArray[np.intp]
+
+
+class Sessions(NamedTuple):
+    """What is known of each of N sessions. The arrays are changed only by `TextStates`, their owner."""
+
+    state: State
+    seen: NDArray[np.bool_]  # (N, V): symbols since the start of each text or document
+    sums: NDArray[np.float64]  # (2, N): `log_prob` and `min_log_prob`
+
+
+class Advance(NamedTuple):
+    """What sessions become after reading their pieces, computed but not yet stored."""
+
+    which: Indices  # (n,)
+    sums: NDArray[np.float64]  # (2, n)
+    streams: Sequence[Indices]  # the sessions of each part of the new state
+    parts: Sequence[State]
+    readers: Indices  # (symbols,): the session of each symbol read, and
+    ids: NDArray[np.int32]  # (symbols,)
+    ended: Indices  # sessions whose document has ended
+
+
+class TextStates:
+    """The states of many sessions with one model: each reads, predicts and draws a text of its own.
+
+    `CharRNN.start` creates it from a list of primes. Every session has the bits of a `TextState` fed the same
+    pieces alone, but the sessions of a call are read together, which is several times faster. The sessions keep the
+    model's weights at the time of `start`.
+
+    A call advances all its sessions or, if it fails or is interrupted, none; only Ctrl-C during the last step of a
+    call, which stores the results, lets the call finish first. One thread at a time may use a `TextStates`, and several
+    may be used on several threads. A call itself uses the model's `n_threads` threads. A session takes the memory of
+    the network's state (an LSTM's is ``2 * num_layers * hidden_size`` numbers of its `dtype`, the state of counts is
+    ``order - 1`` numbers of 4 bytes), plus 1 byte per symbol of the vocabulary and 16 bytes.
+
+    The parameter `which` of each method has the indices of the sessions it applies to; a mask or a slice will do, and
+    None means all sessions, in order. An index must not occur twice.
+
+    Examples
+    --------
+    >>> from crnn import CharRNN
+    >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
+    >>> states = model.start(["", "a", ""])
+    >>> log_p = states.feed(["ab", "bcab", "c"])
+    >>> bool(log_p[0] == states.log_prob[0] == model.start().feed("ab").log_prob)
+    True
+    >>> states.feed(["c"], which=[0]).shape, states[[0, 0, 2]].log_prob.shape
+    ((1,), (3,))
+    """
+
+    __slots__ = ("_n_threads", "_network", "_pending", "_pool", "_sessions", "_vocabulary")
+
+    def __init__(
+        self, vocabulary: Vocabulary, network: InferenceNetwork, sessions: Sessions, n_threads: int | None
+    ) -> None:
+        self._vocabulary, self._network, self._sessions, self._n_threads = vocabulary, network, sessions, n_threads
+        self._pool = ScratchPool()
+        self._pending: Advance | None = None  # being stored; an interruption may leave it to the next call
+
+    @property
+    def log_prob(self) -> NDArray[np.float64]:
+        """The log-probability, in nats, of everything each session was fed or drew, (N,); see `TextState.log_prob`."""
+        return np.array(self._settled().sums[0])
+
+    @property
+    def min_log_prob(self) -> NDArray[np.float64]:
+        """The log-probability, in nats, of each session's least probable symbol so far, (N,); 0 before the first.
+
+        Sessions keep it when they are selected or joined.
+        """
+        return np.array(self._settled().sums[1])
+
+    def feed(self, pieces: Iterable[Text], which: Any = None) -> NDArray[np.float64]:
+        """Read a piece of text in each session.
+
+        Parameters
+        ----------
+        pieces : iterable of str or bytes
+            One piece for each session of `which`; it may be empty. If a piece contains an unknown symbol, no session
+            advances.
+        which : array-like of int, mask or slice, default=None
+            The sessions that read; None: all, in order. Name the few that have something to read, since empty pieces
+            take time, too.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The log-probability of each piece, in nats.
+
+        Raises
+        ------
+        ValueError
+            If the number of pieces is not the number of sessions, an index is out of range or occurs twice, or a piece
+            contains a symbol unknown to the model.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> states = CharRNN(8, max_steps=0, random_state=0).fit("abcd").start(["", ""])
+        >>> states.feed(["ab", "d"]).round(1).tolist()  # untrained: 2 ln 1/4 and ln 1/4
+        [-2.8, -1.4]
+        """
+        streams, strings = self._indices(which), _encoded(pieces, self._vocabulary, "pieces")
+        if len(strings.lengths) != len(streams):
+            raise InvalidInputError(
+                f"pieces has {len(strings.lengths)} texts, but {len(streams)} sessions are to read. Pass one piece for "
+                f"each session, or which=indices of the sessions that read."
+            )
+        return self._advance(streams, strings)
+
+    def end(self, which: Any = None) -> NDArray[np.float64]:
+        """End the documents of some sessions, which then start new documents; see `TextState.end`.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The log-probability of each end, in nats. It also counts in `log_prob`.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, max_steps=100, random_state=0).fit(["abc", "ab"] * 50)
+        >>> states = model.start(["", ""])
+        >>> _ = states.feed(["abc", "ab"]), states.end(which=[1])
+        >>> bool(states.log_prob[1] == model.score_samples(["ab"])[0])
+        True
+        """
+        boundary = self._vocabulary.boundary
+        if boundary is None:
+            raise InvalidInputError("the model was fitted on running text, which has no end. Fit it on documents.")
+        streams = self._indices(which)
+        n = len(streams)
+        return self._advance(streams, Strings(np.full(n, boundary, np.int32), np.ones(n, np.intp)))
+
+    def predict_proba(self, which: Any = None) -> NDArray[np.float64]:
+        """Return the probability of each symbol to come next in each session, (n, V), in the order of `vocabulary_`.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> states = CharRNN(8, max_steps=0, random_state=0).fit("abcd").start(["", "a"])
+        >>> states.predict_proba(which=[1]).round(2).tolist()
+        [[0.25, 0.25, 0.25, 0.25]]
+        """
+        streams, state = self._indices(which), self._settled().state
+        p = np.empty((len(streams), len(self._vocabulary)))
+        rows = self._network.rows_at_a_time(ROWS)
+        for i in range(0, len(streams), rows):
+            p[i : i + rows] = self._network.probabilities_after(self._network.select(state, streams[i : i + rows]))
+        return p
+
+    @with_controls
+    def sample(
+        self, n: int = 1, which: Any = None, *, random_state: Any = None, **controls: Unpack[SamplingOptions]
+    ) -> list[Any]:
+        """Draw the next characters of each session and read them; see `TextState.sample`.
+
+        Parameters
+        ----------
+        n : int, default=1
+            Characters to draw in each session, fewer if a `stop` or a document's end comes first.
+        which : array-like of int, mask or slice, default=None
+            The sessions that draw; None: all.
+        {controls}
+        random_state : int, SeedSequence, Generator, list of these or None, default=None
+            From one seed, session i draws the numbers of sample i of `CharRNN.sample`, whichever sessions draw with it.
+            With a list of one seed per drawing session, each draws what a `TextState` draws from that seed.
+
+        Returns
+        -------
+        list of str or bytes
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+        >>> model.start(["a", "ab"]).sample(3, temperature=0)
+        ['bab', 'aba']
+        """
+        streams, vocabulary, sessions = self._indices(which), self._vocabulary, self._settled()
+        n, checked, boundary = checked_int("n", n, 0), SamplingControls.check(vocabulary, controls), vocabulary.boundary
+        drawn: list[NDArray[np.int32]] = []
+        ended = np.zeros(len(streams), np.bool_)
+        for k, numbers in enumerate(_uniforms(random_state, streams)):
+            i = streams[k : k + 1]
+            context = Context(self._network.select(sessions.state, i), sessions.seen[i[0]])
+            sampler = text_sampler(self._network, context, n, numbers, checked)
+            drawn.append(sampler.run().ids)
+            ended[k] = boundary is not None and sampler.ended_by(boundary)[0]
+        read = [np.append(ids, np.int32(boundary or 0)) if end else ids for ids, end in zip(drawn, ended, strict=True)]
+        self._advance(streams, Strings.join(read))
+        return Strings.join(drawn).decode(vocabulary)
+
+    def join(self, *others: TextStates) -> TextStates:
+        """Return the sessions of this and other states, in order; all must have the same model with the same weights.
+
+        Examples
+        --------
+        >>> from crnn import CharRNN
+        >>> model = CharRNN(8, max_steps=0, random_state=0).fit("abcd")
+        >>> len(model.start(["", ""]).join(model.start(["a"])))
+        3
+        """
+        for other in others:
+            if not isinstance(other, TextStates):
+                raise InvalidInputError(f"join takes TextStates, not {type(other).__name__}. Use model.start([prime]).")
+            if self._vocabulary != other._vocabulary or not self._network.same_as(other._network):
+                raise InvalidInputError(
+                    "these states belong to another model, or to the model before it changed, and cannot be joined. "
+                    "Keep the states of each model apart."
+                )
+        states, seen, sums = zip(*(each._settled() for each in (self, *others)), strict=True)
+        joined = Sessions(self._network.join(states), np.concatenate(seen), np.concatenate(sums, axis=1))
+        return TextStates(self._vocabulary, self._network, joined, self._n_threads)
+
+    def copy(self) -> TextStates:
+        """Return states that change independently of these."""
+        return self[:]
+
+    __copy__ = copy
+
+    def __len__(self) -> int:
+        return len(self._sessions.seen)
+
+    @overload
+    def __getitem__(self, which: int) -> TextState: ...
+    @overload
+    def __getitem__(self, which: Any) -> TextStates: ...
+    def __getitem__(self, which: Any) -> TextState | TextStates:
+        """Return a copy of one session as a `TextState`, or of several, in this order; an index may occur twice."""
+        sessions, i = self._settled(), np.arange(len(self))[_index(which)]  # IndexError, as of a list
+        if i.ndim > 1:
+            raise IndexError("too many indices: name sessions by a list of one dimension, such as [3]")
+        state = self._network.select(sessions.state, np.atleast_1d(i))
+        seen, sums = sessions.seen[i], sessions.sums[:, i]
+        if i.ndim:
+            chosen = Sessions(state, seen.copy(), sums.copy())
+            return TextStates(self._vocabulary, self._network, chosen, self._n_threads)
+        return TextState(self._vocabulary, FixedReading(self._network, state), seen.copy(), Sums(*sums.tolist()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TextStates, (self._vocabulary, self._network, self._settled(), self._n_threads)
+
+    def __repr__(self) -> str:
+        return f"TextStates({len(self)} sessions)"
+
+    def _indices(self, which: Any) -> Indices:
+        """Return the sessions named by `which`, after checking that they exist and differ."""
+        N = len(self)
+        if which is None:
+            return np.arange(N)
+        try:
+            indices: Indices = np.asarray(np.arange(N)[_index(which)], order="C")  # of a slice, a view
+        except (IndexError, TypeError, ValueError) as error:
+            raise InvalidInputError(f"which is invalid for {N} sessions: {error}.", argument="which") from None
+        if indices.ndim != 1:
+            raise InvalidInputError("which must be a list of indices, such as [3] for one session", argument="which")
+        times = np.bincount(indices, minlength=1)
+        if times.max() > 1:
+            raise InvalidInputError(
+                f"which has the index {times.argmax()} more than once. Name each session once.", argument="which"
+            )
+        return indices
+
+    def _advance(self, which: Indices, strings: Strings) -> NDArray[np.float64]:
+        """Read a string in each of these sessions; return log P of each string, (n,)."""
+        sessions, network, (ids, lengths), n = self._settled(), self._network, strings, len(which)
+        parts, sums = list[tuple[Indices, State]](), np.zeros((3, n))
+        sums[1:] = sessions.sums.take(which, axis=1)
+
+        def read(first: Indices, length: Indices, streams: Indices, total: NDArray[np.float64]) -> None:
+            with self._pool.scratch() as scratch:
+                parts.append((streams, network.read(ids, first, length, sessions.state, streams, total, scratch)))
+
+        def read_group(group: Indices) -> None:
+            of_group = sums.take(group, axis=1)
+            read(starts[group], lengths[group], which[group], of_group)
+            sums[:, group] = of_group
+
+        n_threads = inference_threads(self._n_threads) if n > ROWS else 1
+        length = int(lengths[0]) if n else 0
+        same = len(ids) == n * length > 0 and bool((lengths == length).all())
+        starts = np.arange(0, len(ids), length) if same else strings.starts
+        if same and n_threads == 1:  # often a character each: no need to sort
+            read(starts, lengths, which, sums)
+        else:
+            order = np.argsort(-lengths, kind="stable")[: np.count_nonzero(lengths)]  # the longest first
+            size = max(ROWS, n if n_threads == 1 else -(-n // (4 * n_threads)))
+            run_tasks([order[i : i + size] for i in range(0, len(order), size)], read_group, n_threads)
+        readers = which if len(ids) == n and same else np.repeat(which, lengths)
+        ended = readers[ids == self._vocabulary.boundary] if self._vocabulary.boundary is not None else readers[:0]
+        streams, states = [of_part for of_part, _ in parts], [state for _, state in parts]
+        self._pending = Advance(which, sums[1:], streams, states, readers, ids, ended)
+        self._settled()
+        return np.asarray(sums[0])
+
+    def _settled(self) -> Sessions:
+        """Return the sessions, after storing what the last call read if Ctrl-C interrupted its storing.
+
+        Stored values do not depend on earlier ones, so storing them again after an interruption is right.
+        """
+        new, sessions = self._pending, self._sessions
+        if new is None:
+            return sessions
+        if len(new.parts) == 1 and len(new.which) == len(self) and np.array_equal(new.streams[0], np.arange(len(self))):
+            self._sessions = sessions = sessions._replace(state=new.parts[0])
+        elif new.parts:
+            state = self._network.put(sessions.state, len(self), new.streams, new.parts)
+            self._sessions = sessions = sessions._replace(state=state)
+        for own, its in zip(sessions.sums, new.sums, strict=True):
+            own[new.which] = its
+        sessions.seen[new.readers, new.ids] = True
+        if len(new.ended):
+            sessions.seen[new.ended] = False  # an end is the last symbol of its piece
+        self._pending = None
+        return sessions
+
+
+def started_sessions(
+    network: InferenceNetwork, vocabulary: Vocabulary, primes: Iterable[str | bytes], n_threads: int | None
+) -> TextStates:
+    """Return a session for each prime, which does not count in its sums; see `CharRNN.start`."""
+    if type(primes) is list and vocabulary.kind == "bytes":
+        primes = [b"" if prime == "" else prime for prime in primes]  # as for a single prime
+    strings = _encoded(primes, vocabulary, "prime")
+    N = len(strings.lengths)
+    start, seen = network.repeat(network.start(), N), np.zeros((N, len(vocabulary)), np.bool_)
+    states = TextStates(vocabulary, network, Sessions(start, seen, np.zeros((2, N))), n_threads)
+    states._advance(np.arange(N), strings)
+    states._sessions.sums[:] = 0
+    return states
+
+
+def _index(which: Any) -> Any:
+    """Return an index for an array; an empty list would be one of floats."""
+    if isinstance(which, slice) or (isinstance(which, int | np.integer) and not isinstance(which, bool)):
+        if not isinstance(which, slice) and int(which).bit_length() > 62:
+            raise IndexError("an index of more than 62 bits is out of bounds")
+        return which
+    indices = np.asarray(which)
+    if not indices.size:
+        indices = indices.astype(np.intp)
+    if indices.dtype.kind not in "iub":
+        raise IndexError(f"indices must be whole numbers, not of type {indices.dtype}")
+    return indices
+
+
+def _encoded(pieces: Iterable[Text], vocabulary: Vocabulary, name: str) -> Strings:
+    """Return the ids of all pieces; nothing has been read if one has an unknown symbol."""
+    wanted = str if vocabulary.kind == "characters" else bytes
+    if type(pieces) is list and set(map(type, pieces)) == {wanted}:  # a check of each takes as long as counts read it
+        parts = [vocabulary.ids_of_codes(codes) for codes in codes_of(wanted().join(pieces))]
+        if len(parts) == 1 and np.minimum.reduce(parts[0]) >= 0:
+            return Strings(parts[0], np.fromiter(map(len, pieces), np.intp, len(pieces)))
+        return Strings.encode(TextBlock(0, pieces), vocabulary, name=name, ended=False)
+    blocks = text_blocks(pieces, vocabulary, name=name)
+    encoded = [Strings.encode(block, vocabulary, name=name, ended=False) for block in blocks]
+    ids, lengths = zip((np.zeros(0, np.int32), np.zeros(0, np.intp)), *encoded, strict=True)
+    return Strings(np.concatenate(ids), np.concatenate(lengths))
+
+
+def _uniforms(random_state: Any, streams: Indices) -> list[Uniforms]:
+    """Return the random numbers of each session that draws."""
+    if not isinstance(random_state, list | tuple):
+        bits = root(random_state)
+        return [Uniforms(bits, range(i, i + 1)) for i in streams.tolist()]
+    if len(random_state) != len(streams):
+        raise InvalidInputError(
+            f"random_state has {len(random_state)} seeds, but {len(streams)} sessions draw. Pass one seed, or one for "
+            f"each session."
+        )
+    return [Uniforms(root(seed), range(1)) for seed in random_state]

@@ -1,0 +1,156 @@
+"""The tables of cells, optimizers and schedules, with every property that other code needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+# ---------------------------------------------------------------- cells
+# The table of recurrent cells, with every property that other code needs.
+#
+# The arithmetic is in ``_kernels/cells/`` and ``reference/network.py``. ``docs/design.md`` lists the places to touch for
+# a new cell.
+
+MAX_LAYERS = 64  # as in the kernels; far more than can be trained
+
+
+class Cell(NamedTuple):
+    """The properties of a cell."""
+
+    number: int  # in the kernels' dispatch, ``_kernels/cells/cells.pxd``
+    gates: int  # blocks of H columns in the weights, in PyTorch's order
+    states: tuple[str, ...] = ("h",)  # carried from one time step to the next, (L, B, H) each
+    saved_blocks: int = 0  # blocks of H that a step saves for the backward pass, gates first; 0: z lives in h
+    separate_bias: bool = False  # the recurrent part of the last gate is separate, with its own bias
+    forget_gate: int | None = None  # the gate whose bias starts at 1
+    single_layer_scale: float | None = None  # of a single layer's initial weights; None: PyTorch's distribution
+    coupled: str | None = None  # the cell with a separate input gate instead of 1 - f: see `coupled_gates`
+    torch_class: str | None = None  # in torch.nn, and the operator of ONNX; None: neither has the cell, unless coupled
+    onnx_order: tuple[int, ...] = ()  # the gates in the order of that operator
+    c_order: tuple[int, ...] = ()  # the gates in a C file; empty: ``c_source`` and ``web`` lack its arithmetic
+
+    @property
+    def torch_gates(self) -> int:
+        """Blocks of H rows in the weights of PyTorch's equivalent cell."""
+        return self.gates + (self.coupled is not None)
+
+
+CELLS = {
+    "rnn": Cell(0, gates=1, single_layer_scale=0.01, torch_class="RNN", onnx_order=(0,), c_order=(0,)),
+    # The gates are r, z, n; r multiplies n's recurrent part, h Wh + bn. In a C file this part is a separate block: in
+    # the order n's input part, r, z, n's recurrent part, each of the two matrices adds to three neighboring blocks.
+    "gru": Cell(
+        1, gates=3, saved_blocks=4, separate_bias=True, torch_class="GRU", onnx_order=(1, 0, 2), c_order=(2, 0, 1),
+    ),
+    # The gates are i, f, g, o. ONNX has i, o, f, c; its c is g.
+    "lstm": Cell(
+        2, gates=4, states=("h", "c"), saved_blocks=5, forget_gate=1,
+        torch_class="LSTM", onnx_order=(0, 3, 1, 2), c_order=(0, 1, 2, 3),
+    ),
+    # The gates are f, g, o; the input gate is 1 - f.
+    "cifg": Cell(
+        3, gates=3, states=("h", "c"), saved_blocks=4, forget_gate=0, coupled="lstm", c_order=(0, 1, 2),
+    ),
+}  # fmt: skip
+
+
+# ---------------------------------------------------------------- optimizers
+# The table of optimizers, with every property that other code needs.
+#
+# The arithmetic is in ``_kernels/training/optimizers.pxd`` and ``reference/optimizers.py``. ``docs/design.md`` lists
+# the places to touch for a new optimizer.
+
+class OptimizerKind(NamedTuple):
+    """The properties of an optimizer."""
+
+    number: int  # in the kernels' dispatch, ``_kernels/training/optimizers.pxd``
+    learning_rate: float  # the default
+    state: tuple[str, ...]  # PyTorch's names of the arrays it keeps, one or two, each of the parameters' shape
+    sparse: bool = False  # a zero gradient changes nothing, so rows without a gradient can be skipped
+    counts_steps: bool = False  # its rule depends on the steps since its state was zero, as Adam's corrections do
+    decays_weights: bool = False  # it supports `weight_decay`
+    squares: str | None = None  # the state array that accumulates squared gradients, and so is never negative
+    # The factor that turns this array into the mean square of the gradients, from the steps taken and `beta_2`.
+    mean_factor: Callable[[int, float], float] | None = None
+
+
+OPTIMIZERS = {
+    "adagrad": OptimizerKind(
+        0, 0.1, ("sum",), sparse=True, squares="sum", mean_factor=lambda steps, beta_2: 1.0 / steps
+    ),
+    "rmsprop": OptimizerKind(
+        1, 0.002, ("square_avg",), squares="square_avg", mean_factor=lambda steps, beta_2: 1.0
+    ),
+    "adam": OptimizerKind(
+        2, 0.002, ("exp_avg", "exp_avg_sq"), counts_steps=True, decays_weights=True,
+        squares="exp_avg_sq", mean_factor=lambda steps, beta_2: 1.0 / (1.0 - beta_2**steps),
+    ),
+}  # fmt: skip
+
+
+# ---------------------------------------------------------------- schedule
+
+Array = NDArray[np.float64]
+
+DECAY = 0.97  # char-rnn's factor for each epoch
+DECAY_AFTER = 10  # char-rnn's epochs at the full rate
+
+
+def constant(progress: Array, epochs: Array) -> Array:
+    """Return 1."""
+    return np.ones_like(progress)
+
+
+def linear(progress: Array, epochs: Array) -> Array:
+    """Return a factor that falls linearly from 1 at the start to 0 at the end."""
+    return 1 - progress
+
+
+def cosine(progress: Array, epochs: Array) -> Array:
+    """Return a factor that falls from 1 at the start to 0 at the end along half a period of the cosine."""
+    return 0.5 * (1 + np.cos(math.pi * progress))
+
+
+def exponential(progress: Array, epochs: Array) -> Array:
+    """Return char-rnn's decay: 1 for the first ten epochs, then multiplied by 0.97 in each epoch."""
+    return np.asarray(DECAY ** np.maximum(np.floor(epochs) - (DECAY_AFTER - 1), 0))
+
+
+SCHEDULES: dict[str, Callable[[Array, Array], Array]] = {
+    "constant": constant,
+    "linear": linear,
+    "cosine": cosine,
+    "exponential": exponential,
+}
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The learning rate of each training step, the product of schedule and warm-up."""
+
+    name: str
+    learning_rate: float  # the rate that both factors multiply
+    # The first steps (an int), or the first part of training (a float below 1), while the rate rises linearly to the
+    # schedule's value. 0: no warm-up.
+    warmup: int | float = 0
+
+    def rates(self, done: int, progress: NDArray[Any], epochs: NDArray[Any]) -> Array:
+        """Return the learning rates of the next n steps, after `done` steps of this call.
+
+        `progress` (n + 1,) is the part of training completed before each step and after the last, 0 … 1; greater values
+        count as 1. `epochs` (n,) are those completed before each step. The schedule is evaluated at the step's start
+        and the warm-up at its end, so that neither the first nor the last step has a rate of 0.
+        """
+        progress = np.clip(progress, 0.0, 1.0)
+        rates = self.learning_rate * SCHEDULES[self.name](progress[:-1], epochs)
+        if isinstance(self.warmup, int):
+            if done < self.warmup:
+                rates *= np.minimum(done + 1.0 + np.arange(len(rates)), self.warmup) / self.warmup
+        elif self.warmup > 0:
+            rates *= np.minimum(progress[1:], self.warmup) / self.warmup
+        return rates

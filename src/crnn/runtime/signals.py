@@ -1,0 +1,97 @@
+"""Signals: how calls are interrupted, and imports are not."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+# ---------------------------------------------------------------- cancellation
+
+class Canceled(Exception):  # noqa: N818 (an order, not an error)
+    """Another thread has failed, so this thread's result is useless."""
+
+
+class Cancellation:
+    """The first error of a group of threads."""
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+
+    def fail(self, error: BaseException) -> None:
+        """Tell the other threads to end; only the first error counts."""
+        if self.error is None and not isinstance(error, Canceled):
+            self.error = error
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        """Let `check_canceled` consult this object on the calling thread."""
+        before = getattr(_current, "cancellation", None)
+        _current.cancellation = self
+        try:
+            yield
+        finally:
+            _current.cancellation = before
+
+
+_current = threading.local()
+
+
+def check_canceled() -> None:
+    """Raise Canceled if this thread's work is no longer needed. Long work calls it about every 50 ms."""
+    cancellation: Cancellation | None = getattr(_current, "cancellation", None)
+    if cancellation is not None and cancellation.error is not None:
+        raise Canceled
+
+
+# ---------------------------------------------------------------- deferred signals
+
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+
+
+@contextmanager
+def signals_deferred() -> Iterator[None]:
+    """Defer the handlers of signals that arrive during the block to its end.
+
+    Modules compiled by Cython, including SciPy's, ignore errors in some of their first statements, and ctypes ignores
+    errors in callbacks. An interrupted import may also leave a module that cannot be imported again.
+    """
+    handlers = signal_handlers()
+    noted: dict[int, Any] = {}  # frames by signal number: like the system, keep one signal per number
+    try:
+        for number in handlers:
+            signal.signal(number, noted.setdefault)
+        yield
+    finally:
+        restore_handlers(handlers)
+        for number, frame in noted.items():
+            handlers[number](number, frame)
+
+
+def signal_handlers() -> dict[int, Any]:
+    """Return the functions that handle signals, by number; none where they cannot be replaced.
+
+    That is on every thread but the main one, and in a subinterpreter.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    previous = {number: signal.getsignal(number) for number in SIGNALS}
+    handlers = {number: handler for number, handler in previous.items() if callable(handler)}
+    try:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    except ValueError:
+        return {}
+    return handlers
+
+
+def restore_handlers(handlers: dict[int, Any]) -> None:
+    """Reinstall these signal handlers."""
+    try:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    finally:  # again: a restored handler may have raised before the others were restored
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

@@ -1,0 +1,181 @@
+"""Documents: many texts joined into one array of ids; and the checks of what may be a text or a collection of texts."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInputError, short_repr
+from .vocabulary import Kind, Text, byte_view, kind_of
+
+# ---------------------------------------------------------------- input checks
+
+PACKAGE = __name__.partition(".")[0]
+LONGEST_NAME = 255  # characters of a text that may be a file's name
+SLICE = 1 << 13  # values of an Arrow array that are Python objects at a time
+
+Errors = Literal["strict", "replace", "skip"]  # how to handle missing or damaged texts
+ERRORS = get_args(Errors)
+
+
+def checked_errors(errors: Any) -> Errors:
+    """Return `errors` if it is a valid way to handle missing and damaged texts."""
+    if not isinstance(errors, str) or errors not in ERRORS:
+        raise InvalidInputError(f"errors must be 'strict', 'replace' or 'skip', not {short_repr(errors)}")
+    return errors  # type: ignore[return-value]
+
+
+def is_missing(value: object) -> bool:
+    """Return whether a value marks a missing entry in a table: None, NaN, or pandas' NA and NaT."""
+    if isinstance(value, float):
+        return value != value
+    return value is None or type(value).__name__ in ("NAType", "NaTType")
+
+
+def python_values(X: Iterable[Any]) -> Iterable[Any]:
+    """Return an iterable of Python objects, converted from an Arrow array if necessary.
+
+    Arrow arrays are recognized by their attributes, so that no other package is imported.
+    """
+    if hasattr(X, "to_pylist") and hasattr(X, "slice") and hasattr(X, "__len__"):
+        return _sliced(X)
+    return X
+
+
+def _sliced(array: Any) -> Iterator[Any]:
+    for i in range(0, len(array), SLICE):
+        yield from array.slice(i, SLICE).to_pylist()
+
+
+def warn_of_file_name(text: str) -> None:
+    """Warn if a text is the name of a file, because the name itself is learned, letter by letter."""
+    if len(text) <= LONGEST_NAME and "\n" not in text and os.path.isfile(text):
+        warn_caller(f"the text is the {len(text)} letters {text!r}; to read the file, pass Path({text!r})")
+
+
+def warn_caller(message: str) -> None:
+    """Give a UserWarning that names the line that called the package.
+
+    Examples
+    --------
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     warn_caller("this may be a mistake")
+    >>> print(caught[0].message)
+    this may be a mistake
+    """
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == PACKAGE:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, UserWarning, stacklevel=level)
+
+
+def refuse_other_collections(X: Any, name: str) -> None:
+    """Raise an error for iterables that do not contain texts, or contain them in no order.
+
+    Tables are recognized by their attributes, so that no other package is imported.
+
+    Examples
+    --------
+    >>> refuse_other_collections({"Anna": 3, "Bob": 1}, "X")
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: X is a dict, of which only the keys would be read. Pass list(X.values()) or list(X).
+    >>> refuse_other_collections(["Anna", "Bob"], "X")
+    """
+    kind = type(X).__name__
+    if isinstance(X, Mapping):
+        raise InvalidInputError(
+            f"{name} is a {kind}, of which only the keys would be read. Pass list({name}.values()) or list({name})."
+        )
+    if hasattr(type(X), "columns") or hasattr(X, "column_names"):
+        raise InvalidInputError(f"{name} is a table ({kind}). Pass its column of texts, {name}['column'].")
+    if isinstance(X, set | frozenset):
+        raise InvalidInputError(
+            f"{name} is a {kind}, which has no order, so each run would be trained differently. Pass sorted({name})."
+        )
+    if hasattr(X, "read"):
+        raise InvalidInputError(
+            f"{name} is an open file. Pass {name}.read() for its text, {name}.read().splitlines() for its lines as "
+            f"documents, or the file's Path."
+        )
+    ndim = getattr(X, "ndim", 1)
+    if ndim != 1:
+        raise InvalidInputError(
+            f"{name} is an array of {ndim} dimensions, but documents have one. Pass a column, {name}[:, 0]."
+            if ndim
+            else f"{name} is an array of no dimension. Pass str({name}), or a list of texts."
+        )
+
+
+# ---------------------------------------------------------------- documents
+
+SCAN = 1 << 20  # ids examined at once, since temporaries of all would take much memory
+
+Ids = NDArray[Any]
+
+
+class JoinedTexts(NamedTuple):
+    """The concatenated texts of a collection, and the length of each."""
+
+    text: Text
+    lengths: NDArray[np.int64]  # in symbols, (n,)
+    kind: Kind
+
+
+def join(texts: Iterable[Any], name: str = "X") -> JoinedTexts:
+    """Read a collection of texts once: at least one text, which may be empty."""
+    own = list(python_values(texts))
+    if not own:
+        raise InvalidInputError(
+            f"{name} is an empty list. Pass at least 1 document (which may be an empty text).", argument=name
+        )
+    kind = kind_of(own[0], f"{name}[0]")
+    for i, text in enumerate(own):
+        if kind_of(text, f"{name}[{i}]") != kind:
+            raise InvalidInputError(
+                f"{name}[{i}] is {type(text).__name__}, but {name}[0] is {type(own[0]).__name__}. Pass documents that "
+                f"are all str or all bytes."
+            )
+        if isinstance(text, memoryview):
+            own[i] = byte_view(text, f"{name}[{i}]")
+    lengths = np.fromiter(map(len, own), np.int64, len(own))
+    return JoinedTexts("".join(own) if kind == "characters" else b"".join(own), lengths, kind)
+
+
+def pack(ids: Ids, lengths: NDArray[np.int64], boundary: int) -> Ids:
+    """Put a boundary before, between and after documents: N concatenated ids, and the n documents' lengths."""
+    packed = np.full(len(ids) + len(lengths) + 1, boundary, ids.dtype)
+    inside = np.ones(len(packed), np.bool_)
+    inside[np.cumsum(np.append(0, lengths + 1))] = False
+    packed[inside] = ids
+    return packed
+
+
+def n_given(boundary: int | None) -> int:
+    """Return how many of the first ids of a text are read but not predicted, namely the boundary before a document."""
+    return 0 if boundary is None else 1
+
+
+def n_documents(packed: Ids, boundary: int) -> int:
+    """Return the number of packed documents."""
+    return sum(int(np.count_nonzero(packed[i : i + SCAN] == boundary)) for i in range(0, len(packed), SCAN)) - 1
+
+
+def boundaries(packed: Ids, boundary: int) -> NDArray[Any]:
+    """Return the positions of the boundaries, one more than there are documents, in 4 bytes each if possible.
+
+    Document i is packed[places[i] + 1 : places[i + 1]].
+    """
+    places = np.empty(n_documents(packed, boundary) + 1, np.uint32 if len(packed) < 2**32 else np.int64)
+    n = 0
+    for i in range(0, len(packed), SCAN):
+        places_in_piece = np.flatnonzero(packed[i : i + SCAN] == boundary)
+        places[n : n + len(places_in_piece)] = places_in_piece + i
+        n += len(places_in_piece)
+    return places

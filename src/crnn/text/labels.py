@@ -1,0 +1,224 @@
+"""Labels of documents: checked, numbered, and as symbols among ids."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import InvalidInputError, short_repr
+from ..parameters.checks import did_you_mean, has_items, require_unmasked
+from .documents import boundaries
+from .id_cache import Fingerprint
+from .sources import TextSource
+from .vocabulary import Ids, Vocabulary
+
+# ---------------------------------------------------------------- labels
+
+Labels = NDArray[Any]
+Numbers = NDArray[np.intp]
+
+SHOWN = 10  # maximum labels in an error message
+
+
+class Labeled(NamedTuple):
+    """The distinct labels, sorted, and the index of each document's label."""
+
+    labels: Labels  # (K,)
+    numbers: Numbers  # (n,)
+
+
+def checked_labels(values: ArrayLike, n: int | None = None, *, name: str = "labels") -> Labeled:
+    """Return the labels of n documents, or raise an error that names the faulty label and its position.
+
+    Labels are all str, all integers, all floats or all bool. Without n, there is at least one.
+    """
+    given = _array(values, name)
+    if given.ndim != 1:
+        raise InvalidInputError(f"{name} must be one label for each document, not of shape {given.shape}")
+    if len(given) != n if n is not None else not len(given):
+        wanted = "at least one label" if n is None else f"{n} labels, one for each document"
+        raise InvalidInputError(f"{name} must be {wanted}, not {len(given)}")
+    labels, numbers = np.unique(given, return_inverse=True)
+    return Labeled(labels, numbers)
+
+
+def label_number(label: Any, labels: Labels, *, name: str = "label") -> int:
+    """Return the index of a label among a model's sorted labels."""
+    value = label.item() if isinstance(label, np.generic) else label
+    known = labels.tolist()
+    if not isinstance(value, np.ndarray) and value in known:
+        return int(known.index(value))
+    shown = ", ".join(map(repr, known[:SHOWN])) + (", ..." if len(known) > SHOWN else "")
+    near = did_you_mean(value, map(str, known))
+    raise InvalidInputError(f"{name} must be one of {shown}, not {short_repr(value)}{near}")
+
+
+def label_numbers(values: Any, labels: Labels, n: int | None = None, *, name: str = "labels") -> Numbers:
+    """Return the indices of n documents' labels among a model's sorted labels."""
+    labeled = checked_labels(values, n, name=name)
+    places = []
+    for k, label in enumerate(labeled.labels):
+        first = int(np.argmax(labeled.numbers == k))
+        places.append(label_number(label, labels, name=f"{name}[{first}]"))
+    return np.array(places, np.intp)[labeled.numbers]
+
+
+def labeled_ids(packed: NDArray[Any], boundary: int, numbers: Numbers, n_labels: int) -> NDArray[Any]:
+    """Return packed documents (see `documents.pack`), each with the symbol of its label at the start.
+
+    The symbol of label k has the id boundary + 1 + k.
+    """
+    dtype = np.promote_types(packed.dtype, np.min_scalar_type(boundary + n_labels))
+    starts = boundaries(packed, boundary)[:-1].astype(np.intp)
+    return np.insert(packed.astype(dtype), starts + 1, (boundary + 1 + numbers).astype(dtype))
+
+
+def documents_by_label(
+    packed: NDArray[Any], numbers: Numbers, n_labels: int, boundary: int | None
+) -> Iterator[NDArray[Any]]:
+    """Yield the packed documents (see `documents.pack`) of each label, given the number of each document's label.
+
+    Examples
+    --------
+    >>> [own.tolist() for own in documents_by_label(np.array([9, 1, 9, 2, 3, 9, 9]), np.array([1, 0, 1]), 2, 9)]
+    [[9, 2, 3, 9], [9, 1, 9, 9]]
+    """
+    lengths = np.diff(np.flatnonzero(packed == boundary))
+    of_symbols = np.repeat(numbers, lengths)  # an end belongs to its document
+    order, ends = np.argsort(of_symbols, kind="stable"), np.cumsum(np.bincount(of_symbols, minlength=n_labels))
+    for own in np.split(packed[1:][order], ends[:-1]):
+        yield np.concatenate([packed[:1], own])
+
+
+def _array(values: Any, name: str) -> Labels:
+    """Return labels as an array of str, int, float or bool, with their values preserved."""
+    if isinstance(values, Iterator):
+        values = list(values)
+    sized = hasattr(values, "__len__") and (hasattr(values, "__array__") or has_items(values))
+    if isinstance(values, str | bytes | dict | set) or not sized:
+        raise InvalidInputError(
+            f"{name} must be a list or an array, one label for each document, not {type(values).__name__}"
+        )
+    require_unmasked(name, values, "Leave out its document.")
+    is_array = hasattr(values, "__array__")
+    given = _plain_array(values if is_array else list(values), name)
+    if given.ndim == 1 and (given.dtype.kind in "OT" or not is_array):
+        values = given.tolist() if is_array else list(values)
+        _refuse_mixture(values, name)
+        given = _plain_array(values, name)
+    if given.dtype.kind not in "OUiufb":
+        raise InvalidInputError(f"{name} must be str, whole numbers, floats or bool, not {given.dtype}")
+    if given.dtype.kind == "f" and np.isnan(given).any():
+        raise InvalidInputError(f"{name}[{int(np.argmax(np.isnan(given)))}] is missing (NaN). Leave out its document.")
+    stored = given.astype(np.float64) if given.dtype.type is np.longdouble else given  # files store no more digits
+    if given.ndim == 1 and not (isinstance(values, np.ndarray) and stored.dtype == values.dtype):
+        _refuse_changes(list(values), stored, name)
+    return stored
+
+
+def _plain_array(values: Any, name: str) -> Labels:
+    try:
+        return np.asarray(values)
+    except ValueError as error:  # lists of different lengths
+        raise InvalidInputError(f"{name} must be labels, one for each document: {error}") from None
+
+
+_KINDS = {str: "text", bool: "bool", np.bool_: "bool", int: "number", float: "number", np.number: "number"}
+
+
+def _refuse_mixture(values: list[Any], name: str) -> None:
+    """Reject labels that are neither text nor numbers, and mixed kinds, which NumPy would convert to one kind."""
+    kinds = {
+        given: next((kind for known, kind in _KINDS.items() if issubclass(given, known)), None)
+        for given in set(map(type, values))
+    }
+    if len(set(kinds.values())) <= 1 and None not in kinds.values():
+        return
+    for i, value in enumerate(values):
+        if kinds[type(value)] is None:
+            raise InvalidInputError(f"{name}[{i}] must be a str or a number, not {type(value).__name__}")
+        if kinds[type(value)] != kinds[type(values[0])]:
+            raise InvalidInputError(
+                f"{name}[{i}] is {type(value).__name__}, but {name}[0] is {type(values[0]).__name__}. Pass labels that "
+                f"are all text, all numbers or all bool."
+            )
+
+
+def _refuse_changes(values: list[Any], stored: Labels, name: str) -> None:
+    """Reject labels that their common type would change, since different labels might become equal."""
+    if stored.dtype.kind == "O":
+        i = next(i for i, value in enumerate(values) if isinstance(value, int) and not -(2**63) <= value < 2**64)
+        raise InvalidInputError(
+            f"{name}[{i}] is {short_repr(values[i])}, an integer of more than 64 bits. Pass all labels as str."
+        )
+    for i, (kept, value) in enumerate(zip(stored.tolist(), values, strict=True)):
+        if kept != value:
+            remedy = "Remove trailing null characters." if isinstance(value, str) else "Pass all labels as str."
+            raise InvalidInputError(
+                f"{name}[{i}] is {short_repr(value)}, but NumPy would store it as {kept!r}, which may be another "
+                f"label. {remedy}"
+            )
+
+
+# ---------------------------------------------------------------- labeled source
+
+class LabeledSource(TextSource):
+    """Documents from another source, in memory, each starting with the symbol of its label.
+
+    Labels other than the `known` ones of a model are refused; without these, all labels are new.
+    """
+
+    holds_documents = True
+
+    def __init__(
+        self, source: TextSource, labels: ArrayLike, known: Sequence[Any] | None = None, name: str = "labels"
+    ) -> None:
+        super().__init__(source.name)
+        if not source.holds_documents:
+            raise InvalidInputError(f"{name} need documents, but {source.name} is a single text. Pass a list of texts.")
+        self.kind, self._source = source.kind, source
+        self._labels, self._numbers = checked_labels(labels, source.n_documents, name=name)
+        if known is not None:
+            self._numbers = label_numbers(labels, np.array(known), source.n_documents, name=name)
+            self._labels = np.array(known)
+
+    @property
+    def labels(self) -> tuple[Any, ...]:
+        """The distinct labels, sorted."""
+        return tuple(self._labels.tolist())
+
+    @property
+    def n_documents(self) -> int:
+        """The number of documents."""
+        return self._source.n_documents
+
+    @property
+    def max_length(self) -> int:
+        """The number of symbols, including boundaries and labels."""
+        return self._source.max_length + self.n_documents
+
+    def vocabulary(self, min_count: int = 1, *, boundary: bool = False, given: str | bytes | None = None) -> Vocabulary:
+        """Collect the symbols and the labels: see `TextSource.vocabulary`."""
+        return self._source.vocabulary(min_count, given=given).with_labels(self.labels)
+
+    def ids(self, vocabulary: Vocabulary) -> Ids:
+        """Turn the documents into ids, with a boundary and the label before each: see `TextSource.ids`."""
+        packed = self._source.ids(vocabulary)
+        assert vocabulary.boundary is not None  # the source has refused a vocabulary without it
+        return labeled_ids(packed, vocabulary.boundary, self._numbers, len(vocabulary.labels))
+
+    def fingerprint(self) -> Fingerprint:
+        """Return the fingerprint of the texts with their labels."""
+        plain = self._source.fingerprint()
+        labels = hashlib.sha256(repr(self._labels[self._numbers].tolist()).encode())
+        return plain._replace(sha256=hashlib.sha256(f"{plain.sha256} {labels.hexdigest()}".encode()).hexdigest())
+
+    def _blocks(self, block_size: int) -> Iterator[str] | Iterator[bytes]:
+        return self._source.blocks(block_size)
+
+    def _ids(self, vocabulary: Vocabulary) -> Ids:
+        raise NotImplementedError  # `ids` adds the labels

@@ -1,0 +1,387 @@
+"""Text sources: a text, bytes, files or documents, parsed once and read as often as needed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInputError
+from ..parameters.checks import has_items
+from .documents import join, pack, python_values, refuse_other_collections, warn_caller, warn_of_file_name
+from .file_reader import FileReader
+from .id_cache import Described, Fingerprint, IdCache, cache_name, fingerprint
+from .text_files import Lines, TextFile
+from .vocabulary import Ids, Kind, Text, Vocabulary, byte_view, collect, encoded_pieces, kind_of
+
+# ---------------------------------------------------------------- text source
+
+BLOCK_SIZE = 1 << 20
+
+
+class TextSource(ABC):
+    """A text or documents (`holds_documents`: many texts, each with its own start and end), independent of their
+    storage.
+    """
+
+    holds_documents: bool = False
+    kind: Kind
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @property
+    @abstractmethod
+    def max_length(self) -> int:
+        """An upper bound of the number of symbols, known without reading them.
+
+        For a text in memory, and for documents with their boundaries, it is exact; for a file it is the number of
+        bytes.
+        """
+
+    def blocks(self, block_size: int = BLOCK_SIZE) -> Iterator[str] | Iterator[bytes]:
+        """Yield the text in non-empty blocks of at most `block_size` symbols, for a file also bytes; documents are
+        concatenated.
+
+        A `block_size` below 1 is refused at the call; errors of reading come with a block.
+
+        Examples
+        --------
+        >>> from crnn.text import sources as text_source
+        >>> list(text_source("to be or not").blocks(5))
+        ['to be', ' or n', 'ot']
+        """
+        if block_size < 1:
+            raise InvalidInputError(f"block_size is {block_size}. Pass at least 1.")
+        return self._blocks(block_size)
+
+    def vocabulary(self, min_count: int = 1, *, boundary: bool = False, given: str | bytes | None = None) -> Vocabulary:
+        """Collect the symbols that occur `min_count` times, or take the given ones without reading; documents have a
+        boundary, too.
+
+        With `boundary`, one text is treated as one document, which may be empty. If `min_count` is above 1, given
+        symbols get an unknown symbol, too.
+
+        Examples
+        --------
+        >>> from crnn.text import sources as text_source
+        >>> text_source("abba").vocabulary(boundary=True)
+        Vocabulary(2 characters: 'ab', crnn.BOUNDARY)
+        """
+        boundary = boundary or self.holds_documents
+        if given is not None:
+            codes, kind, _ = collect([given], None, 1)
+            return Vocabulary(codes, kind or self.kind, unknown=min_count > 1, boundary=boundary)
+        return Vocabulary.from_blocks(self.blocks(), min_count=min_count, boundary=boundary, kind=self.kind)
+
+    def ids(self, vocabulary: Vocabulary) -> Ids:
+        """Convert the symbols to ids (N,); if the vocabulary has a boundary, put one around each document, or around a
+        single text.
+
+        At most one block of the text and its temporaries are held in addition to the ids, mapped from a file
+        if the source's files are too large for memory.
+
+        Examples
+        --------
+        >>> from crnn.text import sources as text_source
+        >>> text_source("cab").ids(Vocabulary.from_text("abc"))
+        array([2, 0, 1], dtype=uint8)
+        >>> text_source(["cab", "a"]).ids(Vocabulary([97, 98, 99], boundary=True))
+        array([3, 2, 0, 1, 3, 0, 3], dtype=uint8)
+        """
+        if vocabulary.boundary is None:
+            return self._ids(vocabulary)
+        ids = self._ids(vocabulary)
+        return pack(ids, self._document_lengths(ids), vocabulary.boundary)
+
+    def fingerprint(self) -> Fingerprint:
+        """Return the text's fingerprint, reading the text block by block."""
+        return fingerprint(self.kind, self.blocks(), getattr(self, "lengths", None))
+
+    @property
+    def n_documents(self) -> int:
+        """The number of documents; one text counts as one."""
+        return 1
+
+    @abstractmethod
+    def _blocks(self, block_size: int) -> Iterator[str] | Iterator[bytes]: ...
+
+    @abstractmethod
+    def _ids(self, vocabulary: Vocabulary) -> Ids:
+        """Return the ids without boundaries."""
+
+    def _document_lengths(self, ids: Ids) -> NDArray[Any]:
+        return np.array([len(ids)])
+
+
+# ---------------------------------------------------------------- file sources
+
+IN_MEMORY = 1 << 26  # maximum bytes of files whose ids are held in memory
+FOLDER_VARIABLE = "CRNN_CACHE"
+
+T = TypeVar("T")
+
+
+class FileSource(TextSource):
+    """Files that form one text, reopened and read by each method."""
+
+    def __init__(self, reader: FileReader, name: str = "X") -> None:
+        super().__init__(name)
+        self.reader, self.kind = reader, reader.kind
+
+    @property
+    def max_length(self) -> int:
+        """The number of bytes, at least the number of symbols."""
+        return self.reader.max_length
+
+    def _blocks(self, block_size: int) -> Iterator[Any]:
+        return self.reader.blocks(block_size)
+
+    def _ids(self, vocabulary: Vocabulary) -> Ids:
+        return vocabulary.encode_blocks(self.blocks(), name=self.name)
+
+
+class StoredSource(TextSource):
+    """Files that form one text, or lines, and are never held in memory as a whole.
+
+    Their ids are mapped from a cache: see `id_cache`. It is opened or written when the vocabulary or the ids are first
+    needed, in the folder `cache`, by default the folder of the first file, or the one in the environment variable
+    ``CRNN_CACHE``; if that cannot be written, in a temporary folder. Transformed lines have a temporary folder there.
+    """
+
+    def __init__(self, reader: FileReader, name: str = "X", *, cache: str | None = None) -> None:
+        super().__init__(name)
+        self.reader, self.kind, self._given = reader, reader.kind, cache
+        self.holds_documents = reader.lines
+        self._cache: IdCache | None = None
+
+    @property
+    def max_length(self) -> int:
+        """The number of bytes plus the maximum number of boundaries, at least the number of symbols."""
+        if self.reader.transform is not None:  # it may lengthen lines
+            return self._described.n_ids(boundary=0)
+        return self.reader.max_length
+
+    @property
+    def n_documents(self) -> int:
+        """The number of documents."""
+        return self._described.n_documents
+
+    def fingerprint(self) -> Fingerprint:
+        """Return the text's fingerprint, which the cache stores."""
+        return self._described.fingerprint
+
+    def vocabulary(self, min_count: int = 1, *, boundary: bool = False, given: str | bytes | None = None) -> Vocabulary:
+        """Return the given symbols, or the text's symbols, counted by the cache."""
+        if given is not None:
+            return super().vocabulary(min_count, boundary=boundary, given=given)
+        text, boundary = self._described, boundary or self.holds_documents
+        kept = text.codes[text.counts >= min_count]
+        return Vocabulary.of_codes(kept, self.kind, not len(text.codes), min_count=min_count, boundary=boundary)
+
+    def ids(self, vocabulary: Vocabulary) -> Ids:
+        """Return the ids, mapped from a file; for a vocabulary with a boundary, as documents."""
+        if self.holds_documents and vocabulary.boundary is None:
+            raise InvalidInputError(
+                f"{self.name} contains documents, but the model was fitted on one text and has no document ends. Fit "
+                f"it on lines, or pass the path.",
+                argument=self.name,
+            )
+        vocabulary.check_kind("" if self.kind == "characters" else b"", self.name)
+        known_ids = vocabulary.ids_of_codes(self._described.codes)
+        if (known_ids < 0).any():
+            for _ in encoded_pieces(vocabulary, self.blocks(), self.name):  # raises at an unknown symbol
+                pass
+        return self._from_cache(lambda cache: cache.ids(known_ids.astype(vocabulary.id_dtype), vocabulary.boundary))
+
+    def _blocks(self, block_size: int) -> Iterator[Any]:
+        if not self.holds_documents:
+            return self.reader.blocks(block_size)
+        end: Any = "\n" if self.kind == "characters" else b"\n"
+        lines = (block.replace(end, end[:0]) for block in self.reader.blocks(block_size))
+        return (block for block in lines if block)
+
+    def _ids(self, vocabulary: Vocabulary) -> Ids:
+        raise NotImplementedError  # `ids` does everything
+
+    @property
+    def _described(self) -> Described:
+        return self._from_cache(lambda cache: cache.described)
+
+    def _from_cache(self, use: Callable[[IdCache], T]) -> T:
+        """Return what a function finds in the cache, or in a temporary one if the folder cannot be written."""
+        folder, paths = self._given or os.environ.get(FOLDER_VARIABLE), self.reader.paths
+        name = cache_name(paths, beside=not folder)
+        folder = folder or os.path.dirname(paths[0])
+        try:
+            if self._cache is None and self.reader.transform is None:
+                self._cache = IdCache(folder, name, self.reader)
+            elif self._cache is None:  # not reused: the same function may give different results tomorrow
+                self._cache = IdCache.temporary(name, self.reader, folder)
+            return use(self._cache)
+        except OSError as error:
+            if self._given is not None or error.filename is None or error.filename in paths:
+                raise
+            busy = ". Windows replaces no cache that another process reads" if os.name == "nt" else ""
+            warn_caller(
+                f"{error}: the ids of {paths[0]} are kept in a temporary file, and computed again by each call. To "
+                f"keep them, pass a folder: TextFile(paths, cache=...), Lines(paths, cache=...), or set "
+                f"{FOLDER_VARIABLE}{busy}"
+            )
+            self._cache = IdCache.temporary(name, self.reader)
+            return use(self._cache)
+
+
+# ---------------------------------------------------------------- text input
+
+AnyPath = os.PathLike[str] | os.PathLike[bytes]
+TextLike = Text | AnyPath | TextFile | Iterable[Text] | Sequence[AnyPath]
+
+
+def text_source(X: TextLike, name: str = "X") -> TextSource:
+    """Return the source of a text or of documents.
+
+    A `str` is the text itself, never a file name; a UserWarning says so if a file of this name exists. Bytes are a text
+    whose symbols are bytes. A path is a file of UTF-8 text, read again each time; a pipe or device, which can be read
+    only once, is read here. A list of paths is one text, the concatenated files; a `TextFile` also names files, and
+    `Lines` are the lines of files as documents. Files of more than 64 MB in total are not held in memory
+    (`StoredSource`). Any other iterable is a collection of documents, such as a list, a column of a table or an array
+    of str. It is read exactly once, here, so it may be a generator. A dict, a table, a set, an open file or a
+    two-dimensional array is refused.
+    """
+    if isinstance(X, str):
+        warn_of_file_name(X)
+    if isinstance(X, (str, bytes, bytearray, memoryview)):
+        return MemorySource(X, name)
+    if isinstance(X, os.PathLike):
+        return _file_source(TextFile(X), name)
+    if isinstance(X, TextFile):
+        return _file_source(X, name)
+    if isinstance(X, Lines):
+        if not X.is_read_once and (X.cache is not None or X.max_length > IN_MEMORY):
+            return StoredSource(X.reader, name, cache=X.cache)
+        return DocumentsSource((line for line in X if line is not None) if X.errors == "skip" else X, name)
+    if isinstance(X, (list, tuple)) and X and all(isinstance(path, os.PathLike) for path in X):
+        return _file_source(TextFile(X), name)
+    refuse_other_collections(X, name)
+    if has_items(X):
+        return DocumentsSource(X, name)
+    raise InvalidInputError(
+        f"{name} must be a str (the text), bytes, a path object (a UTF-8 file) or a list of str or bytes (documents), "
+        f"not {type(X).__name__}"
+    )
+
+
+def rereadable(X: Any) -> Any:
+    """Return texts that can be read more than once: an iterator's as a list, a pipe's in memory.
+
+    An open file is refused.
+    """
+    files = TextFile(X) if isinstance(X, os.PathLike) else X
+    if isinstance(files, TextFile | Lines) and files.is_read_once:
+        return files.read() if isinstance(files, TextFile) else [*files]
+    if not isinstance(X, Iterator):
+        return X
+    refuse_other_collections(X, "X")
+    return list(X)
+
+
+def documents_of(X: TextLike) -> list[Any]:
+    """Return documents as a list; a single text or file is one document."""
+    own: Any = rereadable(X)
+    source = text_source(own)
+    if source.holds_documents:
+        skipped = isinstance(own, Lines) and own.errors == "skip"
+        return [text for text in python_values(own) if not (skipped and text is None)]
+    blocks: list[Any] = list(source.blocks())
+    return ["".join(blocks) if source.kind == "characters" else b"".join(blocks)]
+
+
+class MemorySource(TextSource):
+    """A text in memory."""
+
+    def __init__(self, text: Text, name: str = "X") -> None:
+        super().__init__(name)
+        self.kind = kind_of(text, name)
+        # A view would keep a bytearray from being resized, so it is made only when the bytes are read.
+        self._text = byte_view(text, name) if isinstance(text, memoryview) else text
+
+    @property
+    def max_length(self) -> int:
+        """The number of symbols."""
+        return len(self._text)
+
+    def _blocks(self, block_size: int) -> Iterator[str] | Iterator[bytes]:
+        if isinstance(self._text, str):
+            return _text_blocks(self._text, block_size)
+        return _byte_blocks(memoryview(self._text), block_size)
+
+    def _ids(self, vocabulary: Vocabulary) -> Ids:
+        return vocabulary.encode(self._text, name=self.name)
+
+
+class DocumentsSource(TextSource):
+    """Documents: many texts in memory, each with its own start and end. The iterable is read once.
+
+    `lengths` (n,) are the numbers of symbols of the documents.
+    """
+
+    holds_documents = True
+
+    def __init__(self, texts: Iterable[Any], name: str = "X") -> None:
+        super().__init__(name)
+        joined = join(texts, name)
+        self.kind, self.lengths = joined.kind, joined.lengths
+        self._joined = MemorySource(joined.text, name)
+
+    @property
+    def n_documents(self) -> int:
+        """The number of documents."""
+        return len(self.lengths)
+
+    @property
+    def max_length(self) -> int:
+        """The number of symbols, including boundaries."""
+        return self._joined.max_length + len(self.lengths) + 1
+
+    def _blocks(self, block_size: int) -> Iterator[str] | Iterator[bytes]:
+        return self._joined.blocks(block_size)
+
+    def _ids(self, vocabulary: Vocabulary) -> Ids:
+        if vocabulary.boundary is None:
+            raise InvalidInputError(
+                f"{self.name} is a list of documents, but the model was fitted on one text and has no document ends. "
+                f"Fit it on a list, or pass one str.",
+                argument=self.name,
+            )
+        return self._joined._ids(vocabulary)
+
+    def _document_lengths(self, ids: Ids) -> NDArray[Any]:
+        return self.lengths
+
+
+def _file_source(X: TextFile, name: str) -> TextSource:
+    """Return the source of files: with a pipe or device they are read now, and large files are stored as ids."""
+    if X.is_read_once:
+        return MemorySource(X.read(), name)
+    small = True
+    with contextlib.suppress(OSError):  # raised when the files are read
+        small = X.max_length <= IN_MEMORY
+    if X.cache is None and small:
+        return FileSource(X.reader, name)
+    return StoredSource(X.reader, name, cache=X.cache)
+
+
+def _text_blocks(text: str, block_size: int) -> Iterator[str]:
+    for start in range(0, len(text), block_size):
+        yield text[start : start + block_size]
+
+
+def _byte_blocks(data: memoryview, block_size: int) -> Iterator[bytes]:
+    for start in range(0, len(data), block_size):
+        yield bytes(data[start : start + block_size])

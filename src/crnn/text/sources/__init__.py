@@ -1,1 +1,0 @@
-"""Texts, files and lists of documents as ids."""

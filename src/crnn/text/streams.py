@@ -1,0 +1,465 @@
+"""Streams: a text or documents cut into B rows of ids, read in parallel and block by block."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInputError, short_repr
+from .documents import boundaries
+from .vocabulary import Ids
+
+# ---------------------------------------------------------------- protocol
+
+MAX_BLOCK = 1 << 20  # maximum symbols of a copied block, over all streams
+
+
+class Block(NamedTuple):
+    """The next symbols of every stream."""
+
+    # (B, n + 1): n transitions of each stream, a multiple of T. The last symbol is only a target: the stream's next
+    # block starts with it, unless the text starts over. Each row is contiguous; rows may be any distance apart, and may
+    # overlap. The array must not be written to.
+    ids: NDArray[Any]
+    starts_epoch: bool  # whether the carried state must be reset before the first chunk, because the text starts over
+    loss_weights: NDArray[Any] | None = None  # (B, n): a factor for each transition's loss; None: 1
+
+    @property
+    def n_transitions(self) -> int:
+        """n, the transitions from one symbol of a stream to the next."""
+        return int(self.ids.shape[1]) - 1
+
+
+class Streams(Protocol):
+    """B sequences of symbols, read in parallel in chunks of T transitions, without end.
+
+    The trainer reads blocks and never sees their source.
+    """
+
+    @property
+    def batch_size(self) -> int:
+        """The number of streams, B."""
+
+    @property
+    def seq_length(self) -> int:
+        """The number of transitions in a chunk, T."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """The chunks of an epoch, rounded up if an epoch ends within a chunk."""
+
+    @property
+    def position(self) -> Any:
+        """The position of the next block. Assign an earlier position to return there.
+
+        It is small, immutable and complete: other streams over the same symbols continue identically from it.
+        """
+
+    @position.setter
+    def position(self, position: Any) -> None: ...
+
+    def next_block(self) -> Block:
+        """Return the next block and advance the position past it."""
+
+
+# ---------------------------------------------------------------- queues
+
+MIN_PART = 1 << 16  # symbols: shorter documents are never cut
+CHUNK = 1 << 20  # parts whose lengths are added at once: temporaries of all parts would take much memory
+FIRST_PARTS = 16  # looked up first when a stream reads on; more if it needs them
+
+Numbers = NDArray[Any]  # unsigned integers of 4 bytes, or of 8 if there are too many parts
+
+
+class Parts(NamedTuple):
+    """Packed documents as consecutive parts of an array; long documents have several."""
+
+    starts: NDArray[Any]  # the position of each part's leading boundary or, within a cut document, where it would be
+    stops: NDArray[Any]  # the position after each part
+    documents: NDArray[np.int64] | None = None  # the document of each part; None: its number
+
+    def lengths(self, numbers: Numbers | slice) -> NDArray[np.int64]:
+        """Return the symbols of some parts, including the leading boundary."""
+        lengths: NDArray[np.int64] = self.stops[numbers].astype(np.int64) - self.starts[numbers]
+        return lengths
+
+    def documents_of(self, numbers: Numbers) -> Numbers:
+        """Return the documents to which some parts belong."""
+        return numbers if self.documents is None else self.documents[numbers]
+
+    @property
+    def longest(self) -> int:
+        """The symbols of the longest part."""
+        return max(int(self.lengths(slice(i, i + CHUNK)).max()) for i in range(0, len(self.starts), CHUNK))
+
+    @property
+    def symbols(self) -> int:
+        """The symbols of all parts."""
+        return sum(int(self.lengths(slice(i, i + CHUNK)).sum()) for i in range(0, len(self.starts), CHUNK))
+
+    def cut(self, max_length: int) -> Parts:
+        """Return the parts of documents, with parts of more than `max_length` symbols cut into similar lengths.
+
+        Examples
+        --------
+        >>> Parts(np.array([0, 5]), np.array([5, 7])).cut(3)
+        Parts(starts=array([0, 2, 5]), stops=array([3, 5, 7]), documents=array([0, 0, 1]))
+        """
+        if self.longest <= max_length:
+            return self
+        starts, stops, numbers = [], [], []
+        for i in np.flatnonzero(self.lengths(slice(None)) > max_length).tolist():
+            # The boundary and the document's own symbols, split evenly; each later part begins one symbol earlier, in
+            # place of the missing boundary.
+            start, inner = int(self.starts[i]), int(self.stops[i]) - int(self.starts[i]) - 1
+            count = -(-inner // max_length)
+            bounds = start + 1 + inner * np.arange(count + 1) // count
+            starts.append(bounds[:-1] - 1)
+            stops.append(bounds[1:])
+            numbers.append(np.full(count, i))
+        kept = np.flatnonzero(self.lengths(slice(None)) <= max_length)
+        all_starts = np.concatenate([self.starts[kept].astype(np.int64), *starts])
+        all_stops = np.concatenate([self.stops[kept].astype(np.int64), *stops])
+        order = np.argsort(all_starts, kind="stable")
+        return Parts(all_starts[order], all_stops[order], np.concatenate([kept, *numbers])[order])
+
+
+class Queue(NamedTuple):
+    """The parts of documents that a stream has yet to read, in order."""
+
+    numbers: Numbers
+    read: int  # symbols of the first part already read
+    symbols: int  # total, without those read
+
+    def advanced(self, n: int, parts: Parts) -> Queue:
+        """Return the queue without its next n symbols, which it must have."""
+        ends = self.ends(n, parts)
+        last = int(np.searchsorted(ends, n))  # the part with the last of them
+        left = int(ends[last]) - n
+        length = int(ends[last]) - (int(ends[last - 1]) if last else -self.read)
+        return Queue(self.numbers[last if left else last + 1 :], length - left if left else 0, self.symbols - n)
+
+    def ends(self, n: int, parts: Parts) -> NDArray[np.int64]:
+        """Return the number of symbols before the end of each part, for at least the parts that n symbols need."""
+        k = FIRST_PARTS
+        while True:
+            ends = np.cumsum(parts.lengths(self.numbers[:k])) - self.read
+            if k >= len(self.numbers) or ends[-1] >= n:
+                return ends
+            k *= 4
+
+
+def distributed(queues: tuple[Queue, ...], order: Numbers, total: int, parts: Parts) -> tuple[Queue, ...]:
+    """Return the queues with more parts appended, which have `total` symbols, in reading order.
+
+    Each stream gets enough to reach the common level, in whole parts: those whose middle is in its share.
+    """
+    levels = np.cumsum(_quotas(np.array([queue.symbols for queue in queues]), total))[:-1]
+    bounds, symbols, before = np.zeros(len(levels), np.int64), np.zeros(len(levels), np.int64), 0
+    for i in range(0, len(order), CHUNK):
+        length = parts.lengths(order[i : i + CHUNK])
+        ends = before + np.cumsum(length)
+        n = np.searchsorted(ends - length / 2, levels)
+        bounds += n
+        symbols += np.append(0, np.cumsum(length))[n]
+        before = int(ends[-1])
+    longer = []
+    edges, sums = [0, *bounds.tolist(), len(order)], [0, *symbols.tolist(), total]
+    for b, queue in enumerate(queues):
+        new = order[edges[b] : edges[b + 1]]
+        numbers = np.append(queue.numbers, new) if len(queue.numbers) else new
+        longer.append(Queue(numbers, queue.read, queue.symbols + sums[b + 1] - sums[b]) if len(new) else queue)
+    return tuple(longer)
+
+
+def shortest(queues: tuple[Queue, ...]) -> int:
+    """Return the number of symbols left in the shortest stream; 0 before there are any."""
+    return min((queue.symbols for queue in queues), default=0)
+
+
+def block_length(queues: tuple[Queue, ...], seq_length: int) -> int:
+    """Return the transitions of the next block: whole chunks available in all streams, up to `MAX_BLOCK` symbols."""
+    most = max(1, MAX_BLOCK // (len(queues) * seq_length))
+    return min(shortest(queues) // seq_length, most) * seq_length
+
+
+def block_of(
+    queues: tuple[Queue, ...], n: int, packed: Ids, parts: Parts, boundary: int, weights: NDArray[np.float64] | None
+) -> tuple[Ids, NDArray[np.float64] | None, tuple[Queue, ...]]:
+    """Return the next n + 1 symbols of every stream, the weights of n transitions, and the queues after them.
+
+    Each queue has at least n symbols. `packed` are the symbols to which the parts refer, and `weights` belong to the
+    documents.
+    """
+    ids = np.empty((len(queues), n + 1), packed.dtype)
+    of_block = None if weights is None else np.empty((len(queues), n))
+    rests = tuple(queue.advanced(n, parts) for queue in queues)
+    for b, (queue, rest) in enumerate(zip(queues, rests, strict=True)):
+        ends = queue.ends(n, parts)
+        last = int(np.searchsorted(ends, n))  # the part with the last of them
+        numbers, ends = queue.numbers[: last + 1], ends[: last + 1]
+        begins = np.append(-queue.read, ends[:-1])  # of each part in the symbols
+        starts = parts.starts[numbers].astype(np.int64)
+        if last:
+            counts = np.minimum(ends, n) - np.maximum(begins, 0)
+            ids[b, :n] = packed[np.repeat(starts - begins, counts) + np.arange(n)]
+        else:  # within one part: they are adjacent
+            counts, at = np.array([n]), int(starts[0]) + queue.read
+            ids[b, :n] = packed[at : at + n]
+        ids[b, begins[begins >= 0]] = boundary  # missing at the start of a part within a longer document
+        if weights is not None and of_block is not None:
+            of_block[b] = np.repeat(weights[parts.documents_of(numbers)], counts)
+        # The last target. If the stream has nothing more yet, a document will follow.
+        ids[b, n] = packed[int(parts.starts[rest.numbers[0]]) + rest.read] if rest.read else boundary
+    return ids, of_block, rests
+
+
+def _quotas(held: NDArray[np.int64], total: int) -> NDArray[np.float64]:
+    """Return how much each stream gets so that all reach one level; streams above it get nothing.
+
+    Examples
+    --------
+    >>> _quotas(np.array([0, 4, 10]), 6).tolist()
+    [5.0, 1.0, 0.0]
+    """
+    rising = np.sort(held)
+    # The level if the k lowest streams share everything; the largest k whose streams are all below it is right.
+    levels = (total + np.cumsum(rising)) / np.arange(1, len(held) + 1)
+    level = levels[np.flatnonzero(levels >= rising)[-1]]
+    quotas: NDArray[np.float64] = np.maximum(level - held, 0.0)
+    return quotas
+
+
+# ---------------------------------------------------------------- text streams
+
+def min_symbols(batch_size: int) -> int:
+    """Return the length of the shortest text that gives each stream a transition.
+
+    Examples
+    --------
+    >>> min_symbols(1), min_symbols(7)
+    (2, 8)
+    """
+    return batch_size + 1
+
+
+def symbols_for_epoch(n_steps: int, batch_size: int, seq_length: int) -> int:
+    """Return the length of the shortest text whose epochs have this many steps.
+
+    Each stream has one more transition than the steps read: at the last, min-char-rnn's rule starts the text over.
+    """
+    return batch_size * (n_steps * seq_length + 1) + 1
+
+
+class TextStreams:
+    """A text of N symbols as B streams, its contiguous parts, read in parallel in chunks of T transitions.
+
+    The N - 1 transitions from one symbol to the next are distributed evenly, S = (N - 1) // B to each
+    stream. Stream b holds ids[b S : b S + S + 1]: its last symbol is only a target there, and is the
+    first input of the next stream. At most B - 1 transitions at the end of the text are left out.
+
+    An epoch reads chunks at p = 0, T, 2 T, ... As in min-char-rnn the text starts over, from zero states, when
+    p + T + 1 >= S + 1. The first epoch starts with the model's current states, unless S <= T.
+
+    `seq_length` is T, reduced if a stream has fewer than T transitions; `stream_length` is S + 1; `steps_per_epoch`
+    counts chunks; `position` is p of the next chunk, before the rule for the end of the text is applied. The ids are
+    not copied if contiguous, and may be mapped from a file: blocks are views.
+    """
+
+    __slots__ = ("_position", "batch_size", "ids", "seq_length", "steps_per_epoch", "stream_length")
+
+    def __init__(
+        self, ids: NDArray[np.integer[Any]], batch_size: int = 1, seq_length: int = 25, *, name: str = "X"
+    ) -> None:
+        for size, what in ((batch_size, "batch_size"), (seq_length, "seq_length")):
+            if not isinstance(size, (int, np.integer)) or size < 1:
+                raise InvalidInputError(f"{what} must be an integer of at least 1, not {short_repr(size)}")
+        if ids.ndim != 1 or ids.dtype.kind not in "iu":
+            raise InvalidInputError(f"ids must be one-dimensional integers, not {ids.dtype} of shape {ids.shape}")
+        n = len(ids)
+        if n < min_symbols(1):
+            raise InvalidInputError(
+                f"{name} is too short: its length is {n}, but at least {min_symbols(1)} symbols are needed, "
+                "one to read and one to predict",
+                argument=name,
+            )
+        if n < min_symbols(batch_size):
+            raise InvalidInputError(
+                f"{name} is too short for batch_size={batch_size}: its length is {n}, but at least "
+                f"{min_symbols(batch_size)} symbols are needed. Lower batch_size, or pass a longer text.",
+                argument=name,
+            )
+        self.ids = np.ascontiguousarray(ids).view()
+        self.ids.flags.writeable = False
+        self.batch_size = int(batch_size)
+        self.stream_length = (n - 1) // self.batch_size + 1
+        self.seq_length = min(int(seq_length), self.stream_length - 1)
+        self.steps_per_epoch = self._chunks_from(0)
+        self._position = 0
+
+    @property
+    def position(self) -> int:
+        """The position of the next chunk, before the rule for the end of the text is applied."""
+        return self._position
+
+    @position.setter
+    def position(self, position: int) -> None:
+        if not 0 <= position < self.stream_length:
+            raise InvalidInputError(
+                f"position {position} is outside streams of {self.stream_length} symbols. Pass a "
+                "position in the same text."
+            )
+        self._position = position
+
+    def next_block(self) -> Block:
+        """Return the rest of the epoch, or else the next epoch, as a view."""
+        starts_epoch = self._ends_before(self._position)
+        p = 0 if starts_epoch else self._position
+        n = self._chunks_from(p) * self.seq_length
+        self._position = p + n
+        return Block(self._rows(p, n + 1), starts_epoch)
+
+    def _ends_before(self, p: int) -> bool:
+        """Return whether the epoch is over when the next chunk would start at p, by min-char-rnn's rule."""
+        return p + self.seq_length + 1 >= self.stream_length
+
+    def _chunks_from(self, p: int) -> int:
+        """Count the chunks p, p + T, p + 2 T, ... of one epoch; the one at p is always read."""
+        T = self.seq_length
+        return max(1, -((p + T + 1 - self.stream_length) // T))
+
+    def _rows(self, p: int, n: int) -> NDArray[np.integer[Any]]:
+        """Return n symbols of each stream from p, as a view of the text."""
+        size = self.ids.itemsize
+        strides = ((self.stream_length - 1) * size, size)
+        # The constructor takes half a microsecond, `as_strided` 20 times as long; a text may be a single chunk.
+        return np.ndarray((self.batch_size, n), self.ids.dtype, self.ids.data, p * size, strides)
+
+    def __repr__(self) -> str:
+        return (
+            f"TextStreams({len(self.ids)} ids, batch_size={self.batch_size}, seq_length={self.seq_length}, "
+            f"stream_length={self.stream_length}, steps_per_epoch={self.steps_per_epoch})"
+        )
+
+
+# ---------------------------------------------------------------- document streams
+
+MIN_SHUFFLED = 1 << 12  # symbols; with fewer, several epochs are shuffled together, which takes less time
+
+
+class DocumentsPosition(NamedTuple):
+    """The position of `DocumentStreams`: the streams before the last shuffle, and the progress since.
+
+    Shuffling again restores the order of the documents, so the position need not store the order.
+    """
+
+    order: dict[str, Any]  # the generator's state, which determines the next shuffle
+    held: tuple[Queue, ...]  # the unread rest of each stream: little, since the shortest was about to run out
+    shuffles: int  # made since; more than one only if a shuffle brings few symbols
+    read: int  # symbols of each stream read since
+
+
+class DocumentStreams:
+    """Documents as B streams; every block reads the same number of symbols from each.
+
+    For each epoch the documents are shuffled and distributed so that the streams become about equally long, counting
+    what is left of the previous epoch. A block has whole chunks of T transitions: the number in the shortest stream,
+    or fewer if the block would become large. The rest of a stream comes first in its next block, which starts with the
+    last target. So nothing is padded or left out. States are carried from block to block; the reader
+    resets them at each boundary.
+
+    A document is not cut, unless it is longer than an epoch of a whole stream and than 65,536 symbols: its parts are
+    then read as separate documents, like the parts of one long text.
+
+    The ids may be mapped from a file. In memory are the positions of the boundaries and the shuffled numbers of the
+    documents, 4 bytes each, or 8 for more than 2³² symbols. A chunk has `seq_length` transitions, or fewer if a
+    stream's share of the epoch, and every document, has fewer. `weights` (n,) are factors for the documents' losses.
+    `steps_per_epoch` counts chunks, rounded up.
+    """
+
+    def __init__(
+        self,
+        packed: Ids,
+        boundary: int,
+        batch_size: int,
+        seq_length: int,
+        *,
+        rng: np.random.Generator,
+        weights: NDArray[np.float64] | None = None,
+    ) -> None:
+        B, places = int(batch_size), boundaries(packed, boundary)
+        self._ids, self._boundary, self._rng, self._weights = packed, boundary, rng, weights
+        transitions, documents = len(packed) - 1, Parts(places[:-1], places[1:])
+        self.batch_size = B
+        self.seq_length = min(int(seq_length), max(transitions // B, documents.longest))
+        self.steps_per_epoch = -(-transitions // (B * self.seq_length))
+        self._parts = documents.cut(max(MIN_PART, -(-transitions // B)))
+        self._symbols = self._parts.symbols
+        self._epochs = -(-max(MIN_SHUFFLED, 4 * B * self.seq_length) // transitions)  # shuffled together
+        self._queues: tuple[Queue, ...] = ()
+        self._position: DocumentsPosition | None = None  # computed when needed: with many streams it takes much memory
+
+    @property
+    def position(self) -> DocumentsPosition:
+        """The position of the next block; assign an earlier position to return there."""
+        if self._position is None:
+            nothing = np.zeros(0, self._parts.starts.dtype)
+            self._queues = (Queue(nothing, 0, 0),) * self.batch_size
+            self._position = self._position_now()
+        return self._position
+
+    @position.setter
+    def position(self, position: DocumentsPosition) -> None:
+        if len(position.held) != self.batch_size:
+            raise InvalidInputError(
+                f"the position is for batch_size={len(position.held)}, but batch_size is {self.batch_size}. Restore it."
+            )
+        queues = self._return_to(position)
+        for _ in range(position.shuffles):
+            queues = self._shuffled(queues)
+        if position.read:
+            queues = tuple(queue.advanced(position.read, self._parts) for queue in queues)
+        self._position, self._queues = position, queues
+
+    def next_block(self) -> Block:
+        """Return the next block, a new array of at most `MAX_BLOCK` symbols, or of one chunk."""
+        if shortest(self._queues) < self.seq_length:
+            self._shuffle()
+        n = block_length(self._queues, self.seq_length)
+        ids, weights, self._queues = block_of(
+            self._queues, n, self._ids, self._parts, self._boundary, self._weights
+        )
+        self._position = self.position._replace(read=self.position.read + n)
+        return Block(ids, starts_epoch=False, loss_weights=weights)
+
+    def _shuffle(self) -> None:
+        """Distribute more documents until every stream has a chunk."""
+        position = self._position_now() if self._queues else self.position
+        while shortest(self._queues) < self.seq_length:
+            self._queues = self._shuffled(self._queues)
+            position = position._replace(shuffles=position.shuffles + 1)
+        self._position = position
+
+    def _shuffled(self, queues: tuple[Queue, ...]) -> tuple[Queue, ...]:
+        """Return the queues with the shuffled documents of further epochs appended."""
+        order = np.tile(np.arange(len(self._parts.starts), dtype=self._parts.starts.dtype), (self._epochs, 1))
+        self._rng.permuted(order, axis=1, out=order)
+        return distributed(queues, order.reshape(-1), self._epochs * self._symbols, self._parts)
+
+    def _position_now(self) -> DocumentsPosition:
+        # Copies: slices would keep the numbers of a whole epoch in memory.
+        held = tuple(queue._replace(numbers=queue.numbers.copy()) for queue in self._queues)
+        return DocumentsPosition(dict(self._rng.bit_generator.state), held, 0, 0)
+
+    def _return_to(self, position: DocumentsPosition) -> tuple[Queue, ...]:
+        """Return to the order and the queues of an earlier position, which may come from a file."""
+        queues, parts = [], self._parts
+        for numbers, read, _ in position.held:
+            if (numbers >= len(parts.starts)).any() or read > (parts.lengths(numbers[:1]) - 1).sum():
+                raise InvalidInputError("the position is for other documents. Pass the same documents.")
+            own = numbers.astype(parts.starts.dtype)
+            queues.append(Queue(own, read, int(parts.lengths(own).sum()) - read))
+        self._rng.bit_generator.state = position.order
+        return tuple(queues)

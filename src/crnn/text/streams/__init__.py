@@ -1,1 +1,0 @@
-"""A source's ids as B rows that training reads in parallel."""

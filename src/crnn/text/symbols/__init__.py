@@ -1,1 +1,0 @@
-"""Symbols and their ids."""

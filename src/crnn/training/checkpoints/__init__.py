@@ -1,1 +1,0 @@
-"""The state of a run, and the thread that saves it."""

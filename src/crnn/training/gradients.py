@@ -1,0 +1,143 @@
+"""Gradients without an update: of one chunk's loss, and of a text's loss by symbol."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._kernels.entry import core
+from .._kernels.entry.structures import Packing
+from ..errors import DivergenceError, InvalidInputError
+from ..model.layout import Layout, aligned_zeros, n_labels
+from ..model.state import ModelState, zero_hidden
+from ..parameters.checks import checked_int
+from ..runtime.threads import scipy_blas
+from .team import Team
+
+# ---------------------------------------------------------------- chunk gradient
+
+Array = NDArray[Any]
+
+
+class ChunkGradient:
+    """The training kernels for chunks of T symbols of one stream, on one thread.
+
+    `flat` (layout.size,) is the gradient of the latest chunk.
+    """
+
+    def __init__(self, layout: Layout, seq_length: int, boundary: int | None, *, bfloat16: bool = False) -> None:
+        self._layout = layout
+        self._many = bfloat16 or seq_length >= core.MANY_ROWS
+        self._network = core.Network(
+            layout,
+            Packing(one_row=True, many=self._many, training=True, bfloat16=bfloat16, in_place=True),
+            boundary=boundary,
+            labels=n_labels(layout, boundary),
+        )
+        self._team = Team(self._network, layout, seq_length, [range(1)], False)
+        self._panels = aligned_zeros(self._network.panels_size, layout.dtype)
+        self.flat = self._team.shards[0].gradient
+
+    def compute(
+        self,
+        params: Array,
+        symbols: NDArray[np.integer[Any]],
+        loss_weights: Array,
+        state: tuple[Array, ...],
+        state_gradients: tuple[Array, ...] | None = None,
+    ) -> float:
+        """Return the loss of a chunk in nats, and leave its gradient in `flat`; if the loss is NaN, `flat` is
+        meaningless.
+
+        The T + 1 symbols are the inputs and, shifted by one, the targets, whose losses are multiplied by `loss_weights`
+        (T,). `state` (L, 1, H) precedes the first input. `state_gradients` (L, T, 1, H) are filled with the gradients
+        of the states.
+        """
+        core.pack_weights(self._network, params, self._panels)
+        (shard,) = self._team.shards
+        for carried, array in zip(shard.carried, state, strict=True):
+            carried[...] = array
+        shard.loss_weights = np.ascontiguousarray(loss_weights[:, None], self._layout.dtype)
+        shard.state_gradients = state_gradients
+        self.flat[:] = 0
+        arguments = self._network, params, self._panels, self._team, symbols.astype(np.uint32)[None]
+        if self._many:  # these products use no BLAS
+            loss = core.loss_and_gradients(*arguments)
+        else:
+            with scipy_blas.one_thread():
+                loss = core.loss_and_gradients(*arguments)
+        return loss if math.isfinite(loss) else math.nan
+
+
+# ---------------------------------------------------------------- text gradient
+
+class TextGradient(NamedTuple):
+    """A loss and its gradients."""
+
+    loss: float  # in nats
+    params: dict[str, Array]  # names and shapes as in `CharRNN.params_`
+    states: Array | tuple[Array, ...]  # (L, len(text), H), after each symbol; for an LSTM, the pair of h and c
+
+
+def gradient_of_text(
+    state: ModelState, text: str | bytes, at: int | None, *, bfloat16: bool
+) -> TextGradient:
+    """Check the arguments and return the gradient of a text's loss; see `CharRNN.gradient`."""
+    ids = state.vocabulary.encode(text, name="text")
+    if not len(ids):
+        raise InvalidInputError("text is empty. Pass at least 1 symbol.")
+    if at is not None and checked_int("at", at, 0) >= len(ids):
+        raise InvalidInputError(f"at is {at}, but the text has positions 0 to {len(ids) - 1}")
+    return text_gradient(state, ids, at, bfloat16=bfloat16)
+
+
+def text_gradient(
+    state: ModelState, ids: NDArray[np.unsignedinteger[Any]], at: int | None = None, *, bfloat16: bool = False
+) -> TextGradient:
+    """Return the loss of a text, or of its symbol at `at` alone, and its gradients, reading the text as one chunk.
+
+    Of the state only the weights are used: the text starts from the zero state, or the state after the boundary.
+    """
+    layout, boundary = state.layout, state.vocabulary.boundary
+    last = len(ids) - 1 if at is None else at
+    flat, loss = layout.zeros(), 0.0
+    shape = (layout.num_layers, len(ids), layout.hidden_size)
+    states = tuple(np.zeros(shape, layout.dtype) for _ in layout.kind.states)
+    if boundary is None:
+        chunk, skipped = ids[: last + 1], 0
+    else:
+        chunk, skipped = np.concatenate([np.array([boundary], ids.dtype), ids[: last + 1]]), 1
+    if len(chunk) > 1:
+        weights = np.full(len(chunk) - 1, at is None, layout.dtype)
+        weights[-1] = 1
+        loss, flat, of_chunk = _chunk_gradient(state, chunk, weights, bfloat16)
+        for array, gradient in zip(states, of_chunk, strict=True):
+            # Row t of the chunk's states is the state after ids[t - skipped].
+            array[:, : len(chunk) - 1 - skipped] = gradient[:, skipped:, 0]
+    if boundary is None and at in (None, 0):
+        # The zero state predicts the first symbol: its logits are just the bias.
+        by = layout.tensors(state.params).by.astype(np.float64)
+        logits = by - by.max()
+        p = np.exp(logits)
+        loss += float(np.log(p.sum()) - logits[ids[0]])  # finite even where p underflows
+        p /= p.sum()
+        p[ids[0]] -= 1
+        layout.tensors(flat).by[...] += p.astype(layout.dtype)
+    return TextGradient(loss, layout.named(flat), states if len(states) > 1 else states[0])
+
+
+def _chunk_gradient(
+    state: ModelState, chunk: Array, weights: Array, bfloat16: bool
+) -> tuple[float, Array, tuple[Array, ...]]:
+    """Return the loss of chunk[1:] with weights (T,), its flat gradient, and the states' gradients (L, T, 1, H)."""
+    layout, T = state.layout, len(chunk) - 1
+    gradient = ChunkGradient(layout, T, state.vocabulary.boundary, bfloat16=bfloat16)
+    shape = (layout.num_layers, T, 1, layout.hidden_size)
+    of_states = tuple(np.zeros(shape, layout.dtype) for _ in layout.kind.states)
+    loss = gradient.compute(state.params, chunk, weights, zero_hidden(layout, 1), of_states)
+    if math.isnan(loss):
+        raise DivergenceError(1, loss)
+    return loss, gradient.flat, of_states

@@ -1,1 +1,0 @@
-"""Checks of the data and the memory before training starts."""

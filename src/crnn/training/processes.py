@@ -1,0 +1,325 @@
+"""Processes: several processes that train one model together through MPI, each on a share of the streams."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._kernels.entry import core
+from ..errors import DivergenceError, InvalidInputError, short_repr
+from ..parameters.checks import checked_int
+from ..runtime.signals import restore_handlers, signal_handlers
+from .trainer import Trainer
+
+# ---------------------------------------------------------------- processes
+
+T = TypeVar("T")
+
+
+class Processes:
+    """The processes of a communicator; rank 0 decides for all."""
+
+    def __init__(self, comm: Any) -> None:
+        self._comm = comm
+        self.rank, self.size = int(comm.Get_rank()), int(comm.Get_size())
+        self._signal = 0  # the number of the signal received by this process
+        self._handlers: dict[int, Any] = {}
+
+    def own(self, batch_size: int) -> range:
+        """Return this process's streams, which are neighbors in the text."""
+        return range(batch_size * self.rank // self.size, batch_size * (self.rank + 1) // self.size)
+
+    def check_batch_size(self, batch_size: int) -> None:
+        """Raise InvalidInputError if a process would have no streams."""
+        if batch_size < self.size:
+            raise InvalidInputError(
+                f"batch_size is {batch_size}, but each of the {self.size} processes needs a stream. Set batch_size "
+                f"(the total) to at least {self.size}, or start fewer processes."
+            )
+
+    def reduce(self, vector: NDArray[Any]) -> None:
+        """Sum a gradient and the values after it over processes, except the last, which is equal in all of them."""
+        from mpi4py import MPI
+
+        last = vector[-1]
+        self._comm.Allreduce(MPI.IN_PLACE, vector)
+        vector[-1] = last
+
+    def average(self, array: NDArray[Any], weights: Sequence[int]) -> None:
+        """Replace an array by its weighted mean over the processes, with the same bits in all."""
+        from mpi4py import MPI
+
+        equal = len(set(weights)) == 1
+        with np.errstate(over="ignore", invalid="ignore"):  # the caller checks the result
+            if not equal:
+                array *= weights[self.rank]
+            self._comm.Allreduce(MPI.IN_PLACE, array)
+            array /= len(weights) if equal else sum(weights)
+
+    def gathered(self, value: T) -> list[T]:
+        """Return the values of all processes, by rank."""
+        values: list[T] = self._comm.allgather(value)
+        return values
+
+    def from_first(self, value: Any) -> Any:
+        """Return the value of rank 0."""
+        return self._comm.bcast(value, root=0)
+
+    def all(self, value: bool) -> bool:
+        """Return whether a value is true in every process."""
+        return all(self._comm.allgather(bool(value)))
+
+    def share_rows(self, array: NDArray[Any]) -> None:
+        """Complete an array (L, B, H) whose rows each process has set for its own streams."""
+        own = self.own(array.shape[1])
+        parts = self._comm.allgather(np.ascontiguousarray(array[:, own.start : own.stop]))
+        array[...] = np.concatenate(parts, axis=1)
+
+    def agreed(self, prepare: Callable[[], T]) -> T:
+        """Return the result of a function, or raise in every process if it raises in any of them."""
+        result, failure = None, None
+        try:
+            result = prepare()
+        except Exception as error:
+            failure = error
+        failures = self._comm.allgather(None if failure is None else f"{type(failure).__name__}: {failure}")
+        if failure is not None:
+            raise failure
+        for rank, other in enumerate(failures):
+            if other is not None:
+                raise InvalidInputError(f"process {rank} cannot start training: {other}")
+        return result  # type: ignore[return-value]  # it was set: nothing failed
+
+    def read_by_first(self, read: Callable[[], T]) -> T:
+        """Return the result of a function called in rank 0 alone; raise in every process if it fails."""
+        result: T = self.from_first(self.agreed(read if self.rank == 0 else lambda: None))
+        return result
+
+    def require_same(self, what: str, value: Any) -> None:
+        """Raise InvalidInputError if a value differs from rank 0's in some process."""
+        own = value == self.from_first(value)
+        if not self.all(own):
+            raise InvalidInputError(f"{what} differs between processes. Pass the same value in all of them.")
+
+    # ----------------------------------------------------------- signals and errors
+
+    @contextmanager
+    def signals_deferred(self) -> Iterator[None]:
+        """Defer signals that would raise an exception until all processes call `raise_signals`."""
+        self._handlers = signal_handlers()
+        try:
+            for number in self._handlers:
+                signal.signal(number, self._note)
+            yield
+        finally:
+            self._restore_handlers()
+
+    def _note(self, number: int, frame: Any) -> None:
+        self._signal = number
+
+    def _restore_handlers(self) -> None:
+        handlers, self._handlers = self._handlers, {}
+        restore_handlers(handlers)
+
+    def raise_signals(self) -> None:
+        """Raise in every process what a signal to any of them means."""
+        number = max(self._comm.allgather(self._signal))
+        if number:
+            handler = self._handlers.get(number)
+            self._restore_handlers()
+            if handler is not None:
+                handler(number, None)
+            raise KeyboardInterrupt
+
+    def abort(self, error: BaseException) -> NoReturn:
+        """End all processes after an error in this one: the others wait in MPI and cannot be told."""
+        print(f"crnn: process {self.rank} of {self.size} failed; ending training in all processes:", file=sys.stderr)
+        traceback.print_exception(error)
+        sys.stderr.flush()
+        self._comm.Abort(1)
+        raise AssertionError("unreachable") from error
+
+
+def processes_of(comm: Any) -> Processes | None:
+    """Return the processes of a communicator, or None if this process is alone."""
+    if comm is None:
+        return None
+    if not all(hasattr(comm, name) for name in ("Allreduce", "bcast", "allgather", "Abort")):
+        raise InvalidInputError(
+            f"comm is {short_repr(comm)}. Pass a communicator of mpi4py, such as MPI.COMM_WORLD, or None."
+        )
+    return Processes(comm) if comm.Get_size() > 1 else None
+
+
+# ---------------------------------------------------------------- reducers
+
+MAX_AVERAGE_EVERY = 10**6
+
+Array = NDArray[Any]
+
+
+def checked_average_every(value: Any) -> int:
+    """Return the number of steps between two averages, or raise `InvalidInputError`.
+
+    Examples
+    --------
+    >>> checked_average_every(0)
+    Traceback (most recent call last):
+    crnn.errors.InvalidInputError: average_every must be a whole number of at least 1, not 0
+    """
+    return checked_int("average_every", value, 1, MAX_AVERAGE_EVERY)
+
+
+class GradientSum:
+    """The `Reducer` that sums the gradient of each step over the processes, so that all have the same weights."""
+
+    def __init__(self, processes: Processes) -> None:
+        self._processes, self.sum_gradient = processes, processes.reduce
+        self.own, self.decided, self.everywhere = processes.own, processes.from_first, processes.all
+
+    def parts(self, n_steps: int, rates: NDArray[np.float64]) -> Iterable[NDArray[np.float64]]:
+        """Return the rates as a whole."""
+        return (rates,)
+
+    def average(self, cursor: core.Cursor, arrays: Sequence[Array]) -> bool:
+        """Do nothing: the arrays are equal."""
+        return False
+
+
+class WeightMean:
+    """The `Reducer` that averages the processes' weights and optimizer state after every `every` of their own steps.
+
+    Each process is weighted by its number of streams. All processes have bitwise equal weights after each average and
+    whenever `Trainer.advance` returns. Steps are counted from `first_step`, the model's `n_steps` when the call began.
+    """
+
+    sum_gradient = None
+
+    def __init__(self, processes: Processes, every: int, first_step: int, batch_size: int) -> None:
+        self._processes, self._every, self._first_step = processes, every, first_step
+        self._weight = len(processes.own(batch_size))
+        self.own, self.decided, self.everywhere = processes.own, processes.from_first, processes.all
+
+    def parts(self, n_steps: int, rates: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+        """Yield the rates up to each average."""
+        end = self._every - (n_steps - self._first_step) % self._every
+        while len(rates):
+            yield rates[:end]
+            rates, end = rates[end:], self._every
+
+    def average(self, cursor: core.Cursor, arrays: Sequence[Array]) -> bool:
+        """Average the arrays and the losses; if a process has diverged, the cursor gets its step and loss instead."""
+        losses = cursor.smooth_loss, cursor.last_loss, cursor.gradient_norm
+        reports = self._processes.gathered((cursor.diverged, cursor.n_steps, self._weight, losses))
+        diverged = [(step, last_loss) for bad, step, _, (_, last_loss, _) in reports if bad]
+        if diverged:
+            cursor.diverged, (cursor.n_steps, cursor.last_loss) = True, min(diverged)
+            return False
+        weights = [weight for _, _, weight, _ in reports]
+        for array in arrays:
+            self._processes.average(array, weights)
+        columns = zip(*(of_process for _, _, _, of_process in reports), strict=True)
+        cursor.smooth_loss, cursor.last_loss, cursor.gradient_norm = (_mean(column, weights) for column in columns)
+        return True
+
+
+def _mean(values: Sequence[float], weights: Sequence[int]) -> float:
+    return sum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)
+
+
+# ---------------------------------------------------------------- joint trainer
+
+class JointTrainer:
+    """The trainer of one of several processes, which all carry out the commands of rank 0 at the same time.
+
+    Rank 0 is used like any trainer: it sends commands to the other processes, which `follow`. Every process holds the
+    complete hidden state between two commands.
+    """
+
+    def __init__(self, trainer: Trainer, processes: Processes) -> None:
+        self.trainer, self._processes = trainer, processes
+        self._ended = False  # whether all processes know that training has ended
+        self._failed = False  # whether this process has left the others within a command
+
+    def __enter__(self) -> Self:
+        self._signals = self._processes.signals_deferred()
+        self._signals.__enter__()
+        self.trainer.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        error = exception[1]
+        try:
+            self.trainer.__exit__(*exception)
+            if self._failed and isinstance(error, BaseException):
+                self._processes.abort(error)
+            if not self._ended:
+                self._tell("end", None if error is None else (isinstance(error, KeyboardInterrupt), str(error)))
+        finally:
+            self._signals.__exit__(None, None, None)
+
+    def follow(self) -> None:
+        """Carry out the commands of rank 0 until it ends training."""
+        while True:
+            name, argument = self._tell("", None)
+            if name == "end":
+                self._ended = True
+                if argument is None:
+                    return
+                interrupted, message = argument
+                if interrupted:
+                    raise KeyboardInterrupt(message)
+                raise RuntimeError(f"training has ended because process 0 failed: {message}")
+            self._do(name, argument)
+
+    def advance(self, rates: NDArray[np.float64]) -> None:
+        """Take a step at each of these learning rates, in all processes."""
+        self._do(*self._tell("advance", rates))
+
+    def finish(self) -> None:
+        """Raise DivergenceError in all processes if the model is ruined."""
+        self._do(*self._tell("finish", None))
+
+    def resume_from_arrays(self) -> None:
+        """Continue, in all processes, with the arrays that a callback of rank 0 has edited."""
+        state = self.trainer.state
+        self._do(*self._tell("load", (state.params, state.optimizer_state, state.hidden)))
+
+    def _tell(self, name: str, argument: Any) -> tuple[str, Any]:
+        """Return the command of rank 0; raise in every process what a signal to one of them means."""
+        try:
+            self._processes.raise_signals()
+        except BaseException:
+            self._ended = True
+            raise
+        command: tuple[str, Any] = self._processes.from_first((name, argument))
+        return command
+
+    def _do(self, name: str, argument: Any) -> None:
+        try:
+            if name == "advance":
+                self.trainer.advance(argument)
+            elif name == "finish":
+                self.trainer.finish()
+            else:
+                self.trainer.state.overwrite(*argument)
+                self.trainer.resume_from_arrays()
+            self._share_hidden()
+        except DivergenceError:  # in every process: loss and weights are the same
+            self._share_hidden()
+            self._ended = True
+            raise
+        except BaseException:
+            self._failed = self._ended = True
+            raise
+
+    def _share_hidden(self) -> None:
+        for array in self.trainer.hidden:
+            self._processes.share_rows(array)

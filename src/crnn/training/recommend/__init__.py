@@ -1,1 +1,0 @@
-"""Recommended parameters for a text and a time limit."""

@@ -1,0 +1,543 @@
+"""Trainer: takes training steps on one or several threads."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, NoReturn, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._kernels.entry import core
+from .._kernels.entry.structures import Packing
+from ..errors import DivergenceError, InvalidInputError
+from ..model.layout import aligned_zeros, n_labels
+from ..model.state import WEIGHT_AVERAGE, ModelState
+from ..parameters.kinds import OPTIMIZERS
+from ..parameters.settings import Settings, rounds_operands
+from ..runtime.signals import signals_deferred
+from ..runtime.threads import AdaptiveThreads, Helpers, scipy_blas
+from ..text.streams import Streams
+from .team import Arrangement, Team, arrange, cut, packs_all, shard_ranges
+
+# ---------------------------------------------------------------- step settings
+
+@dataclass(frozen=True)
+class StepSettings:
+    """Clipping, weight decay, Adam's moments, dropout, state resets, the scale of the loss, and precision."""
+
+    seq_length: int  # the chunk length to which losses are scaled. Chunks are shorter if the text is.
+    clip: float = math.inf  # `clip`, `clip_norm`: bounds of the gradient; infinity: no clipping
+    clip_norm: float = math.inf
+    weight_decay: float = 0.0
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    dropout: float = 0.0
+    weight_dropout: float = 0.0
+    state_reset: float = 0.0
+    # The seed which, with the number of the step, decides which units and weights are dropped, which streams' states
+    # are reset, and which symbols are drawn.
+    dropout_seed: int = 0
+    bfloat16: bool = False  # whether products round their operands to bfloat16
+    sampled_softmax: int = 0  # symbols drawn for each chunk's softmax in addition to its targets; 0: the full softmax
+
+    @classmethod
+    def of(cls, settings: Settings, rng: np.random.Generator) -> Self:
+        """Return the settings for one call of training.
+
+        The dropout seed comes from a copy of the model's generator, so that a run in two parts continues with the same
+        seed.
+        """
+        return cls(
+            seq_length=settings.seq_length,
+            clip=settings.clip,
+            clip_norm=settings.clip_norm,
+            weight_decay=settings.weight_decay,
+            beta_1=settings.beta_1,
+            beta_2=settings.beta_2,
+            dropout=settings.dropout,
+            weight_dropout=settings.weight_dropout,
+            state_reset=settings.state_reset,
+            dropout_seed=int(copy.deepcopy(rng).integers(2**63)),
+            bfloat16=rounds_operands(settings.matmul_precision, settings.dtype),
+            sampled_softmax=settings.sampled_softmax or 0,
+        )
+
+
+# ---------------------------------------------------------------- weight average
+
+STEPS = 32  # maximum between updates, during which the weights change little; each update takes time
+FIRST_PART = 8  # at first, an update follows after each eighth of the steps so far
+
+
+class WeightAverage:
+    """A running average of the weights during training; older steps count less and less.
+
+    This is the polynomial-decay averaging of Shamir and Zhang (2013). An update after ``done`` steps, ``gap`` steps
+    after the previous one, moves the average toward the weights by the part ``gap / (gap + share (done - gap))`` of
+    their distance. The average thus covers about the last ``share`` of the steps, however many there will be.
+
+    With a share of 1, all steps count alike. `first_step` is the model's `n_steps` when the call began. The `average`
+    changes in place.
+    """
+
+    def __init__(
+        self, share: float, first_step: int, n_steps: int, params: NDArray[Any], average: NDArray[Any]
+    ) -> None:
+        self.share, self.first_step, self.params, self.average = share, first_step, params, average
+        self._updated = n_steps
+
+    @classmethod
+    def of(cls, state: ModelState, share: float, first_step: int) -> Self | None:
+        """Return the average of a state whose weights are averaged, or None."""
+        average = state.optimizer_state.get(WEIGHT_AVERAGE)
+        return None if average is None else cls(share, first_step, state.n_steps, state.params, average)
+
+    def steps_left(self, n_steps: int) -> int:
+        """Return the number of steps until the next update of a model that has taken `n_steps`."""
+        done = n_steps - self.first_step
+        gap = _gap(done)
+        return gap - done % gap
+
+    def update(self, n_steps: int) -> None:
+        """Add the weights after `n_steps` if an update is due and not made yet, as Ctrl-C may have repeated a call."""
+        done = n_steps - self.first_step
+        gap = _gap(done - 1)
+        if done % gap or n_steps == self._updated:
+            return
+        part = self.params.dtype.type(gap / (gap + self.share * (done - gap)))
+        change = part * (self.params - self.average)
+        with signals_deferred():
+            self.average += change
+            self._updated = n_steps
+
+
+def _gap(done: int) -> int:
+    """Return the number of steps between the update after `done` steps and the next; updates are at its multiples."""
+    return min(STEPS, 1 << max((done // FIRST_PART).bit_length() - 1, 0))
+
+
+# ---------------------------------------------------------------- trainer
+
+SNAPSHOT_SECONDS = 1.0  # minimum between two snapshots to return to after divergence
+SNAPSHOT_SHARE = 0.01  # maximum part of the time spent on snapshots: for a large model they take a while
+
+UNIFORM_GUESSES = 10  # times the loss of a uniform guess: the mean loss of a model that learns stays below
+JUDGED_STEPS = 100  # minimum steps in the mean that a call is judged by: a bad start is not divergence
+ROUNDING = 4e-16  # relative rounding error of a smoothed loss per step
+
+NO_HELPERS = Helpers(0, print)
+
+Array = NDArray[Any]
+
+
+class BlockStart(NamedTuple):
+    """The start of the current block. It is replaced as a whole: Ctrl-C may come between any two lines."""
+
+    position: Any  # the streams' position
+    n_steps: int  # the model's steps
+
+
+class SmoothedLoss(NamedTuple):
+    """The smoothed loss after a step."""
+
+    step: int
+    value: float
+
+    def mean_until(self, later: SmoothedLoss, *, rounding: float = 0.0) -> float:
+        """Return the mean loss of the steps in between, what the smoothed loss has taken in since.
+
+        With the relative `rounding` error of each step, return a lower bound of the mean.
+        """
+        n = later.step - self.step
+        kept = (1 - core.SMOOTHING) ** n
+        return (later.value - kept * self.value - n * rounding * self.value) / (1 - kept)
+
+
+class Reducer(Protocol):
+    """Makes one model of what several processes learn, each from its own share of the streams."""
+
+    @property
+    def sum_gradient(self) -> Callable[[Array], None] | None:
+        """Sums the gradient of each step over the processes (see `Team`); None: each takes steps of its own."""
+
+    def own(self, batch_size: int) -> range:
+        """Return this process's share of all streams."""
+
+    def decided(self, due: bool) -> bool:
+        """Return the first process's answer."""
+
+    def everywhere(self, value: bool) -> bool:
+        """Return whether a value is true in every process."""
+
+    def parts(self, n_steps: int, rates: NDArray[np.float64]) -> Iterable[NDArray[np.float64]]:
+        """Return the rates of the next steps of a model that has taken `n_steps`, cut where processes average."""
+
+    def average(self, cursor: core.Cursor, arrays: Sequence[Array]) -> bool:
+        """Average the processes' arrays and losses after a part, unless one diverged; return whether they changed."""
+
+
+class Alone:
+    """The `Reducer` of a process that trains a model alone."""
+
+    sum_gradient = None
+
+    def own(self, batch_size: int) -> range:
+        """Return all streams."""
+        return range(batch_size)
+
+    def decided(self, due: bool) -> bool:
+        """Return this process's answer."""
+        return due
+
+    everywhere = decided
+
+    def parts(self, n_steps: int, rates: NDArray[np.float64]) -> Iterable[NDArray[np.float64]]:
+        """Return the rates as a whole."""
+        return (rates,)
+
+    def average(self, cursor: core.Cursor, arrays: Sequence[Array]) -> bool:
+        """Do nothing."""
+        return False
+
+
+class Trainer:
+    """Trains a model state in place; a context manager, since it owns threads and holds SciPy's BLAS at one thread.
+
+    The state's `params`, `optimizer_state` and `hidden` always belong to a whole number of steps; `n_steps` and
+    `smooth_loss` are set after each series of steps. The hidden state is carried from block to block, except where the
+    text starts over. The results do not depend on `n_threads`, the maximum; an `adaptive` trainer uses fewer if that is
+    faster.
+
+    `n_shards` ranges of streams have a gradient each; by default `shards.shard_ranges` decides. `block_step` is the
+    model's `n_steps` at the start of the next block, for a call that continues within a block. The streams cover
+    all processes: losses and gradients are averaged over all of them if the `reducer` sums gradients, otherwise over
+    this process's share.
+    """
+
+    def __init__(
+        self,
+        state: ModelState,
+        streams: Streams,
+        settings: StepSettings,
+        *,
+        n_threads: int = 1,
+        adaptive: bool = False,
+        n_shards: int | None = None,
+        boundary: int | None = None,
+        block_step: int | None = None,
+        reducer: Reducer | None = None,
+        average: WeightAverage | None = None,
+    ) -> None:
+        self.state, self.streams = state, streams
+        self.layout = layout = state.layout
+        self.params, self.hidden = state.params, state.hidden
+        self.optimizer_state, self._weight_average = tuple(state.optimizer_state.values()), average
+        self.optimizer = core.Optimizer(
+            OPTIMIZERS[state.optimizer],
+            settings.clip,
+            settings.clip_norm,
+            settings.weight_decay,
+            settings.beta_1,
+            settings.beta_2,
+        )
+        self.settings, self._reducer = settings, reducer or Alone()
+        T, B = streams.seq_length, streams.batch_size
+        own = self._reducer.own(B)
+        rows = range(B) if self._reducer.sum_gradient else own
+        if n_shards is None:
+            parts = shard_ranges(layout, streams, own, bfloat16=settings.bfloat16)
+        else:
+            parts = cut(own, n_shards)
+        self._many = packs_all(
+            T, parts, bfloat16=settings.bfloat16, sampled_softmax=settings.sampled_softmax
+        )
+        self._boundary = boundary
+        self.arrangement = self._arrange(n_threads, len(parts))
+        self._adaptive = AdaptiveThreads(self.arrangement.n_threads) if adaptive else None
+        self._n_threads = self._most_threads = self.arrangement.n_threads
+        self._one_row = len(rows) == 1
+        self.network = self._network()
+        self.team = Team(self.network, layout, T, parts, settings.dropout > 0, self._reducer.sum_gradient, rows)
+        self.panels = aligned_zeros(self.network.panels_size, layout.dtype)
+        self.cursor = core.Cursor(0, state.n_steps, state.smooth_loss, math.nan, state.optimizer_start)
+        self._stored_step = state.n_steps
+        self._chunks_of_loss = state.loss_length / streams.seq_length  # covered by the smoothed loss
+        self._loss_limit = UNIFORM_GUESSES * state.loss_length * math.log(layout.vocab_size)
+        self._heaviest = 1.0  # the largest factor applied to a loss so far: see `sample_weight`
+        self._loss_before_last_call = self.smoothed_loss
+        self._judged_from = (self.smoothed_loss,) * 2  # at least `JUDGED_STEPS` steps apart, the later one last
+        self._load_arrays()
+        self._read_block(state.n_steps if block_step is None else block_step)
+        start = time.perf_counter()
+        self._snapshot = state.copy()  # the newest after which training has continued with a finite loss
+        self._next_snapshot: ModelState | None = None  # replaces it after the next step
+        self._helpers = NO_HELPERS
+        self._snapshot_at = _next_snapshot(start, time.perf_counter())
+
+    def __enter__(self) -> Self:
+        try:
+            scipy_blas.enter(self)
+            self._start_threads()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def _start_threads(self) -> None:
+        self._helpers = Helpers(self._most_threads - 1, self._train)
+        self._helpers.__enter__()
+        self._process = os.getpid()
+        if self._helpers.count + 1 < self._most_threads:  # the system has refused to start some
+            self._most_threads = self._helpers.count + 1
+            self._adaptive = self._adaptive and AdaptiveThreads(self._most_threads)
+        self.use_threads(self._n_threads)
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+        if self.cursor.diverged:  # Ctrl-C has come before `advance` could look at the loss
+            self._restore_snapshot()
+        self._store_states()
+
+    def close(self) -> None:
+        """Release threads and the BLAS. Call it again after ``with``: Ctrl-C may have interrupted the exit."""
+        try:
+            core.break_barriers(self.team)
+        finally:
+            self._helpers.close()
+        self._helpers = NO_HELPERS  # the old ones refer to this trainer: a cycle would keep its workspace alive
+        scipy_blas.leave(self)
+
+    def _arrange(self, n_threads: int, n_shards: int) -> Arrangement:
+        return arrange(n_threads, n_shards, self.layout.hidden_size, grouped=self._many)
+
+    def _network(self) -> core.Network:
+        """Return the network with weights packed for the thread groups."""
+        return core.Network(
+            self.layout,
+            Packing(
+                self._one_row,
+                self._many,
+                training=True,
+                group_size=self.arrangement.group_size,
+                bfloat16=self.settings.bfloat16,
+                in_place=not self.settings.weight_dropout,
+            ),
+            boundary=self._boundary,
+            labels=n_labels(self.layout, self._boundary),
+            sampled=self.settings.sampled_softmax,
+        )
+
+    def use_threads(self, n_threads: int) -> None:
+        """Continue with another number of threads, at most the initial number."""
+        self._n_threads = n_threads = min(n_threads, self._most_threads)
+        before, self.arrangement = self.arrangement, self._arrange(n_threads, len(self.team.shards))
+        if self.arrangement.group_size != before.group_size:
+            self.network = self._network()
+            self.panels = aligned_zeros(self.network.panels_size, self.layout.dtype)
+            core.pack_weights(self.network, self.params, self.panels)
+        self.team.start(self.arrangement, self.network)
+
+    @property
+    def block_start(self) -> BlockStart:
+        """The start of the current block, which after Ctrl-C may already have been read to its end."""
+        return self._block_start
+
+    def advance(self, rates: NDArray[np.float64]) -> None:
+        """Take one step at each of these learning rates.
+
+        If a loss, or a weight when a snapshot is due, is not finite, raise DivergenceError. The state is then the last
+        good snapshot.
+        """
+        if os.getpid() != self._process:  # a callback has forked, and the child has no threads
+            self._start_threads()
+        before = self.smoothed_loss
+        with self.state.gate.steps():
+            try:
+                if self._reducer.decided(time.perf_counter() > self._snapshot_at):
+                    self._take_snapshot()
+                for part in self._reducer.parts(self.cursor.n_steps, rates):
+                    self._take_steps(part)
+                    if self._reducer.average(self.cursor, (self.params, *self.optimizer_state)):
+                        self.state.smooth_loss = self.cursor.smooth_loss
+                        self._load_arrays()
+                    if self.cursor.diverged:
+                        break
+                if self._next_snapshot and self.cursor.n_steps > self._next_snapshot.n_steps:
+                    self._snapshot, self._next_snapshot = self._next_snapshot, None
+                if self.cursor.diverged:
+                    self._return_to_snapshot("loss")
+            finally:
+                self.state.gate.changes += 1
+        self._loss_before_last_call = before
+        if self.cursor.n_steps - self._judged_from[-1].step >= JUDGED_STEPS:
+            self._judged_from = self._judged_from[-1], self.smoothed_loss
+
+    def _take_snapshot(self) -> None:
+        """Take a snapshot of finite weights, unless the loss is so high that they may be ruined."""
+        start = time.perf_counter()
+        if not self._is_finite():  # a gate maps an infinite bias to 0 or 1, so the loss may be finite
+            self._return_to_snapshot("weights")
+        if self._mean_loss_since(self._loss_before_last_call) <= self._loss_limit * self._heaviest:
+            self._next_snapshot = self.state.copy()
+        self._snapshot_at = _next_snapshot(start, time.perf_counter())
+
+    @property
+    def smoothed_loss(self) -> SmoothedLoss:
+        """The smoothed loss after the latest step."""
+        return SmoothedLoss(self.cursor.n_steps, self.cursor.smooth_loss)
+
+    def _mean_loss_since(self, start: SmoothedLoss) -> float:
+        """Return the mean loss of the steps since then, or a little less if rounding hides it; 0 without steps."""
+        now = self.smoothed_loss
+        return start.mean_until(now, rounding=ROUNDING) if now.step > start.step else 0.0
+
+    def resume_from_arrays(self) -> None:
+        """Continue with weights, optimizer state and hidden state edited by a callback."""
+        self._load_arrays()
+        self._next_snapshot = self.state.copy()
+
+    def finish(self) -> None:
+        """Raise DivergenceError, like `advance`, if weights are not finite or the loss shows that they are ruined.
+
+        A call of fewer than `JUDGED_STEPS` steps is not judged by its loss.
+        """
+        with self.state.gate.steps():
+            if not self._is_finite():
+                self._return_to_snapshot("weights")
+            started = [loss for loss in self._judged_from if self.cursor.n_steps - loss.step >= JUDGED_STEPS]
+            if started and (mean := self._mean_loss_since(started[-1])) > self._loss_limit * self._heaviest:
+                self.cursor.last_loss = mean / self._chunks_of_loss
+                self._return_to_snapshot("ruin")
+
+    def _is_finite(self) -> bool:
+        """Return whether all numbers are finite, except for sums of squares that have overflowed."""
+        finite = all(np.isfinite(array).all() for array in (self.params, *self.hidden))
+        finite = finite and not any(np.isnan(array).any() for array in self.optimizer_state)
+        return self._reducer.everywhere(finite)
+
+    def _take_steps(self, rates: NDArray[np.float64]) -> None:
+        """Take steps in compiled code: the first thread is this one, the others are helper threads."""
+        while len(rates):
+            if not self._chunks_left:
+                self._read_block(self.cursor.n_steps)
+            self.cursor.position = self._position
+            n = min(len(rates), self._chunks_left)
+            if self._block.loss_weights is not None:
+                n = 1  # the kernel takes the loss weights of one chunk
+                self._set_loss_weights(self._block.loss_weights)
+            if self._weight_average:
+                n = min(n, self._weight_average.steps_left(self.cursor.n_steps))
+            n = self._choose_threads(n)
+            start = time.perf_counter()
+            self._helpers.start(rates[:n], count=self.team.n_threads - 1)
+            self._train(0, rates[:n])
+            self._helpers.finish()
+            if self._adaptive:
+                now = time.perf_counter()
+                self._adaptive.record((now - start) / n, now)
+            if self.cursor.diverged:
+                break
+            if self._weight_average:
+                self._weight_average.update(self.cursor.n_steps)
+            rates = rates[n:]
+        self._store_states()
+
+    def _choose_threads(self, n: int) -> int:
+        """Change the number of threads if due; return how many of n steps to take with it."""
+        if self._adaptive is None:
+            return n
+        if self._adaptive.n_threads != self._n_threads:
+            self.use_threads(self._adaptive.n_threads)
+        return self._adaptive.steps(n)
+
+    def _set_loss_weights(self, weights: NDArray[Any]) -> None:
+        """Give each shard its part of the loss weights (T, B) of the next chunk."""
+        chunk = weights[:, self.cursor.position : self.cursor.position + self.streams.seq_length]
+        for shard in self.team.shards:
+            of_shard = chunk[shard.streams.start : shard.streams.stop].T
+            shard.loss_weights = np.ascontiguousarray(of_shard, self.layout.dtype)
+
+    @property
+    def _position(self) -> int:
+        """The position of the next chunk in the block."""
+        return (self.cursor.n_steps - self._block_start.n_steps) * self.streams.seq_length
+
+    @property
+    def _chunks_left(self) -> int:
+        """The number of unread chunks in the block."""
+        return (self._block.n_transitions - self._position) // self.streams.seq_length
+
+    def _read_block(self, first_step: int) -> None:
+        """Read the next block, which the model began after `first_step` steps."""
+        position = self.streams.position
+        self._block = self.streams.next_block()
+        if self._block.loss_weights is not None:
+            self._heaviest = max(self._heaviest, float(self._block.loss_weights.max()))
+        self._block_start = BlockStart(position, first_step)
+        if self._chunks_left < 0:
+            raise InvalidInputError(
+                f"the block at {position} has fewer than the {self.cursor.n_steps - first_step} chunks already read"
+            )
+
+    def _train(self, rank: int, rates: NDArray[np.float64]) -> None:
+        try:
+            core.train(
+                self.network,
+                self.params,
+                self.panels,
+                self.optimizer,
+                list(self.optimizer_state)[: -1 if WEIGHT_AVERAGE in self.state.optimizer_state else None],
+                self.team,
+                rank,
+                self._block.ids[self.team.rows.start : self.team.rows.stop],
+                self._block.starts_epoch and self.cursor.position == 0,
+                self.cursor,
+                rates,
+                self.settings,
+            )
+        except BaseException:
+            core.break_barriers(self.team)  # otherwise the others would wait for this thread forever
+            raise
+
+    def _store_states(self) -> None:
+        """Update the model state if a step was completed; `carried` may hold the start of an interrupted step."""
+        if self.cursor.n_steps == self._stored_step:
+            return
+        if self._weight_average:
+            self._weight_average.update(self.cursor.n_steps)
+        for shard in self.team.shards:
+            for array, carried in zip(self.hidden, shard.carried, strict=True):
+                array[:, shard.streams.start : shard.streams.stop] = carried
+        self.state.n_steps, self.state.smooth_loss = self.cursor.n_steps, self.cursor.smooth_loss
+        self._stored_step = self.cursor.n_steps  # last: if Ctrl-C strikes before, everything is stored again
+
+    def _load_arrays(self) -> None:
+        """Pack the weights and distribute the hidden state; from here on the kernel packs the weights it updates."""
+        core.pack_weights(self.network, self.params, self.panels)
+        for shard in self.team.shards:
+            for array, carried in zip(self.hidden, shard.carried, strict=True):
+                carried[...] = array[:, shard.streams.start : shard.streams.stop]
+
+    def _return_to_snapshot(self, kind: str) -> NoReturn:
+        """Restore the last good snapshot, take no more steps, and raise DivergenceError; Ctrl-C waits."""
+        error = DivergenceError(self.cursor.n_steps, self.cursor.last_loss, kind)
+        self._restore_snapshot()
+        raise error
+
+    def _restore_snapshot(self) -> None:
+        snapshot = self._snapshot
+        with signals_deferred():
+            self.state.restore(snapshot)
+            self.cursor.n_steps, self.cursor.smooth_loss = snapshot.n_steps, snapshot.smooth_loss
+            self._stored_step = snapshot.n_steps
+
+
+def _next_snapshot(start: float, end: float) -> float:
+    """Return the time of the next snapshot, after one that took from `start` to `end`."""
+    return end + max(SNAPSHOT_SECONDS, (end - start) / SNAPSHOT_SHARE)

@@ -1,0 +1,216 @@
+"""Validation: when to measure the loss of the held-out text, and the lowest loss so far."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from ..errors import InvalidInputError
+from ..inference.packed_network import PackedNetwork
+from ..inference.text_scores import cuts, parallel_log_likelihood
+from ..model.layout import Layout
+from ..parameters.settings import Settings
+from ..text.documents import boundaries, n_documents, n_given
+from ..text.sources import TextSource
+from ..text.streams import min_symbols
+from ..text.vocabulary import Ids, Vocabulary
+from .budget import Budget
+
+EVALUATIONS = 20  # approximate number per training call by default,
+SHARE = 0.05  # but fewer if they would take more than this part of the time
+PASSES = 3  # training passes over a symbol forward, backward and for the weights' gradients; scoring only forward
+MAX_PARTS = 32  # of the text, read in parallel
+WARM_UP = 512  # symbols read before a part to find its hidden state
+MIN_ROWS = 8  # fewer streams take hardly less time, since all weights must be read anyway
+
+Array = NDArray[Any]
+
+
+class ValidationState(NamedTuple):
+    """The results of a call's evaluations so far; each evaluation replaces it as a whole."""
+
+    best_loss: float = math.inf  # the lowest loss; infinity before the first measurement
+    since_best: int = 0  # evaluations since then
+    last_step: int = -1  # steps of the call at the last evaluation; -1 before the first
+    last_seconds: float = 0.0  # time of the call after the last evaluation
+    cost: float | None = None  # seconds that the last evaluation took
+
+
+class Validation:
+    """The loss of a held-out text during one training call.
+
+    If training is limited by steps, the times of evaluation depend only on the numbers of symbols and steps, so that
+    every run finds the same best weights. If it is limited by seconds, they depend on the clock, and no evaluation
+    starts that would end after the limit, judging by the cost of the previous one.
+
+    `chunk` is T and B in training. `every` is steps (an int) or seconds (a float) between evaluations; None: about 20
+    evaluations, fewer if they cost too much. After `patience` evaluations without a new best, `exhausted` is true.
+    """
+
+    def __init__(
+        self,
+        ids: Ids,
+        budget: Budget,
+        chunk: tuple[int, int],
+        *,
+        every: int | float | None,
+        patience: int | None,
+        n_threads: int | None,
+        boundary: int | None = None,
+        bfloat16: bool = False,
+        state: ValidationState | None = None,
+    ) -> None:
+        self._bfloat16 = bfloat16
+        self._ids, self._budget, self._n_threads, self._boundary = ids, budget, n_threads, boundary
+        self._patience = math.inf if patience is None else patience
+        self._cost_in_steps = _rows(*shape_of(len(ids))) / (PASSES * _rows(*chunk))  # estimate, in training steps
+        self.state = ValidationState() if state is None else state
+        self._every_seconds = every if isinstance(every, float) else None
+        self.every_steps: int | None = every if isinstance(every, int) else None
+        if every is None and budget.seconds is None and budget.n_steps:
+            affordable = int(SHARE * budget.n_steps / self._cost_in_steps)
+            self.every_steps = -(-budget.n_steps // max(1, min(EVALUATIONS, affordable)))
+
+    def due(self, done: int, seconds: float, seconds_per_step: float) -> bool:
+        """Return whether an evaluation is due and there is time for it, after `done` steps of this call."""
+        cost = self._cost_in_steps * seconds_per_step if self.state.cost is None else self.state.cost
+        total = self._budget.seconds
+        if total is not None and seconds + cost > total:
+            return False  # the loss is measured at the end anyway
+        if self.every_steps is not None:
+            return done % self.every_steps == 0
+        every = self._every_seconds
+        if every is None:
+            every = max((total or math.inf) / EVALUATIONS, cost / SHARE)
+        return seconds - self.state.last_seconds >= every
+
+    def measured(self, done: int) -> bool:
+        """Return whether the loss after this step has been measured."""
+        return done == self.state.last_step
+
+    def measure(self, layout: Layout, params: Array, done: int, seconds: float) -> tuple[float, bool]:
+        """Return the loss in nats per symbol, and whether it is the lowest so far."""
+        start = time.perf_counter()
+        loss = evaluate(layout, params, self._ids, self._n_threads, self._boundary, bfloat16=self._bfloat16)
+        cost = time.perf_counter() - start
+        improved = loss < self.state.best_loss
+        since_best = 0 if improved else self.state.since_best + 1
+        self.state = ValidationState(min(loss, self.state.best_loss), since_best, done, seconds + cost, cost)
+        return loss, improved
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the last `patience` evaluations found no new best."""
+        return self.state.since_best >= self._patience
+
+
+def _rows(steps: int, streams: int) -> int:
+    """Return the cost of reading streams for some time steps, in rows of a product."""
+    return steps * max(streams, MIN_ROWS)
+
+
+def training_and_validation_ids(
+    source: TextSource, validation: TextSource | None, vocabulary: Vocabulary, settings: Settings
+) -> tuple[Ids, Ids | None]:
+    """Return the ids to train on, and those for validation if any."""
+    fraction = settings.validation_fraction
+    if validation is not None and fraction:
+        raise InvalidInputError(
+            f"validation is given, but validation_fraction is {fraction:g}. Set validation_fraction to 0."
+        )
+    if settings.patience is not None and validation is None and not fraction:
+        raise InvalidInputError(
+            f"patience is {settings.patience}, but there is no validation text. Set validation_fraction, pass "
+            f"validation, or set patience to None."
+        )
+    ids = source.ids(vocabulary)
+    if fraction and vocabulary.boundary is not None:
+        return split_documents(ids, vocabulary.boundary, fraction)
+    if fraction:
+        return split_text(ids, fraction, settings.batch_size)
+    if validation is None:
+        return ids, None
+    validation_ids = validation.ids(vocabulary)
+    if not len(validation_ids):
+        raise InvalidInputError("validation is empty. Pass at least 1 symbol.", argument="validation")
+    return ids, validation_ids
+
+
+def split_text(ids: Ids, fraction: float, batch_size: int) -> tuple[Ids, Ids]:
+    """Return the beginning of a text for training, and its end for validation, as views.
+
+    The `fraction` is held out, to the nearest symbol. More training streams (`batch_size`) need more symbols.
+    """
+    n, held_out, needed = len(ids), round(len(ids) * fraction), min_symbols(batch_size)
+    if not held_out or n - held_out < needed:
+        raise InvalidInputError(
+            f"validation_fraction={fraction:g} of a text of {n} symbols leaves {held_out} for validation and "
+            f"{n - held_out} for training, but at least 1 and {needed} are needed. Change "
+            f"validation_fraction, or pass a longer text."
+        )
+    return ids[: n - held_out], ids[n - held_out :]
+
+
+def split_documents(packed: Ids, boundary: int, fraction: float) -> tuple[Ids, Ids]:
+    """Return the first of packed documents for training, and the last ones for validation, as views.
+
+    The `fraction` is held out, to the nearest document. Both views include the boundary between them.
+    """
+    n = n_documents(packed, boundary)
+    held_out = round(n * fraction)
+    if not 0 < held_out < n:
+        raise InvalidInputError(
+            f"validation_fraction={fraction:g} of {n} documents leaves {held_out} for validation and {n - held_out} "
+            f"for training, but at least 1 of each is needed. Change validation_fraction, or pass more documents."
+        )
+    cut = int(boundaries(packed, boundary)[n - held_out])
+    return packed[: cut + 1], packed[cut:]
+
+
+def evaluate(
+    layout: Layout,
+    params: Array,
+    ids: Ids,
+    n_threads: int | None,
+    boundary: int | None = None,
+    *,
+    bfloat16: bool = False,
+) -> float:
+    """Return the mean of -ln P per symbol of a text; the zero state predicts the first symbol.
+
+    Documents are packed with boundaries between them. The first boundary is only read; each document's end counts as
+    a symbol. The probability of a document of up to 512 symbols is exact.
+
+    A text of 4096 symbols or more is cut into up to 32 parts, which are read in parallel. Each part but the first
+    finds its hidden state by reading the 512 symbols before it, so the influence of earlier symbols is neglected.
+    The result is the same for every number of threads. The text has at least one symbol; `n_threads` None means one
+    thread per core.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layout = Layout(4, 3, np.dtype("float32"))
+    >>> round(evaluate(layout, layout.zeros(), np.array([0, 1, 3], np.uint8), None), 4)  # ln 4
+    1.3863
+    """
+    network = PackedNetwork.pack(
+        layout, params, one_row=False, scoring=True, boundary=boundary, bfloat16=bfloat16
+    )
+    given = n_given(boundary)
+    log_p = parallel_log_likelihood(network, ids, n_threads, parts=MAX_PARTS, warm_up=WARM_UP, given=given)
+    return -log_p / (len(ids) - given)
+
+
+def shape_of(n: int) -> tuple[int, int]:
+    """Return the numbers of time steps and streams for reading a text of n symbols.
+
+    Examples
+    --------
+    >>> shape_of(100), shape_of(5001)
+    ((100, 1), (3013, 2))
+    """
+    parts = cuts(n, MAX_PARTS)
+    return (n, 1) if len(parts) == 1 else (len(parts[-1]) + WARM_UP, len(parts))

@@ -1,0 +1,205 @@
+"""Samples of a model of documents: whole ones, which begin with the prime and end by themselves; no text twice."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from crnn import BOUNDARY, CharRNN, InvalidInputError
+from crnn.inference.controls import Uniforms, root
+from crnn.inference.sampling import distinct
+from crnn.reference import network as reference
+
+NAMES = ["anna", "bob", "eve", "otto"]
+
+
+@pytest.fixture(scope="module")
+def model():
+    return CharRNN(
+        24, cell="gru", optimizer="adam", learning_rate=0.01, max_steps=1500, dtype="float64", random_state=0
+    ).fit(NAMES)
+
+
+@pytest.fixture(scope="module")
+def untaught():
+    return CharRNN(5, init_scale=0.5, max_steps=0, dtype="float64", random_state=0).fit(NAMES)
+
+
+def by_the_reference(model, k, n, seed, prime=""):
+    """Return the samples, drawn by the reference implementation, cut at their ends."""
+    vocabulary, layout = model.vocabulary_, model._learned.layout
+    p = layout.tensors(model._learned.params)
+    uniforms = Uniforms(root(seed), range(k)).draw(n)
+    texts = []
+    for i in range(k):
+        zero = tuple(np.zeros((layout.num_layers, 1, layout.hidden_size)) for _ in layout.kind.states)
+        x = np.array([vocabulary.boundary, *vocabulary.encode(prime)], np.intp)[:, None]
+        state = reference.state_after(reference.forward(p, layout.cell, x, zero)[0])
+        out, _ = reference.sample(p, layout.cell, state, uniforms[:, i : i + 1], 1.0)
+        ends = np.flatnonzero(out[:, 0] == vocabulary.boundary)
+        texts.append(prime + vocabulary.decode(out[: ends[0] if len(ends) else n, 0]))
+    return texts
+
+
+def test_samples_are_the_documents_it_was_taught(model):
+    assert set(model.sample(num_samples=200, temperature=0.5, random_state=0)) == set(NAMES)
+    assert model.sample(prime="ot", temperature=0) == "otto"
+    assert model.sample(temperature=0) in NAMES
+
+
+@pytest.mark.parametrize("k", [1, 7, 101])
+def test_samples_match_reference(untaught, k):
+    n = 90
+    samples = untaught.sample(max_length=n, num_samples=k, random_state=3)
+    assert ([samples] if k == 1 else samples) == by_the_reference(untaught, k, n, 3)
+    primed = untaught.sample(max_length=n + 2, num_samples=k, random_state=3, prime="ev")
+    assert ([primed] if k == 1 else primed) == by_the_reference(untaught, k, n, 3, "ev")
+
+
+def test_sample_depends_on_its_number_alone(untaught):
+    many = untaught.sample(num_samples=40, random_state=1)
+    assert untaught.sample(num_samples=5, random_state=1) == many[:5]
+    assert untaught.set_params(n_threads=1).sample(random_state=1) == many[0]
+    assert "".join(untaught.stream(random_state=1)) == many[0]
+
+
+def test_no_sample_is_longer_than_it_may_be(untaught):
+    texts = untaught.sample(max_length=3, num_samples=100, random_state=0)
+    assert set(map(len, texts)) == {0, 1, 2, 3}
+    assert max(map(len, untaught.sample(2, num_samples=100, random_state=0))) == 2
+    assert untaught.sample(max_length=3, prime="anna") == "anna"
+    assert untaught.sample(0) == ""
+    for n, limit, longest in ((2, 5, 2), (5, 3, 3), (0, 3, 0)):
+        texts = untaught.sample(n, max_length=limit, num_samples=100, random_state=0)
+        assert max(map(len, texts)) == longest
+    assert max(map(len, untaught.sample(2, max_length=5, prime="an", num_samples=100, random_state=0))) == 4
+    assert untaught.sample(5, max_length=3, prime="anna") == "anna"
+    never = untaught.sample(num_samples=3, logit_bias={"a": 1e30}, max_length=None)
+    assert never == ["a" * 1000] * 3
+
+
+def test_max_length_needs_documents():
+    text_model = CharRNN(5, max_steps=0).fit("to be")
+    with pytest.raises(InvalidInputError, match="max_length needs a model of documents, but this one was fitted on"):
+        text_model.sample(max_length=5)
+    assert len(text_model.sample()) == 200
+
+
+def test_unique_samples_are_the_first_ones_that_differ(untaught):
+    plain = untaught.sample(num_samples=400, random_state=2, max_length=4)
+    unique = untaught.sample(num_samples=60, random_state=2, max_length=4, unique=True)
+    assert unique == list(dict.fromkeys(plain))[:60]
+    assert len(set(plain[:60])) < 60
+
+
+def test_excluded_texts_are_not_returned(model, untaught):
+    assert model.sample(num_samples=50, temperature=0.3, exclude=set(NAMES[1:]), random_state=0) == ["anna"] * 50
+    assert sorted(model.sample(num_samples=3, temperature=0.5, exclude=["bob"], unique=True, random_state=0)) == [
+        "anna", "eve", "otto",
+    ]  # fmt: skip
+    plain = untaught.sample(num_samples=100, random_state=2)
+    kept = untaught.sample(num_samples=50, random_state=2, exclude=(plain[0], "", plain[7]))
+    assert kept == [text for text in plain if text not in (plain[0], "", plain[7])][:50]
+    # What is compared is the whole document.
+    assert model.sample(prime="a", temperature=0, exclude=["nna"]) == "anna"
+
+
+def test_few_more_texts_are_drawn_than_are_needed():
+    asked = []
+
+    def draw(samples):
+        asked.append(samples)
+        return [str(i % 7) for i in samples]
+
+    assert distinct(draw, 20, unique=False, exclude={"3"}) == [c for c in "0123456" * 4 if c != "3"][:20]
+    assert asked == [range(20), range(20, 36)]
+    asked.clear()
+    with pytest.raises(InvalidInputError, match=r"only 7 of 8 samples were found among 800 drawn; .* or duplicates"):
+        distinct(draw, 8, unique=True, exclude=set())
+    assert asked == [range(i, i + 16) for i in range(0, 800, 16)]
+    asked.clear()
+    with pytest.raises(InvalidInputError, match=r"only 0 of 1 samples .* 100 drawn; the others were excluded\. "):
+        distinct(draw, 1, unique=False, exclude=set("0123456"))
+    assert asked[-1] == range(96, 100)
+
+
+def test_a_document_begins_with_the_prime_as_it_was_given():
+    for kind in (str, str.encode):
+        names = CharRNN(16, max_steps=30, min_count=2, random_state=0).fit([kind(name) for name in NAMES * 2])
+        for prime in (kind("Qn"), kind("")):
+            assert names.sample(prime=prime, random_state=0).startswith(prime)
+        once = names.sample(prime=kind("Qn"), temperature=0)
+        with pytest.raises(InvalidInputError, match="excluded"):
+            names.sample(prime=kind("Qn"), temperature=0, exclude=[once])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (b"anna", r"^exclude\[1\] is bytes, but the symbols of this model are characters. Pass a str "),
+        (1, r"^exclude\[1\] must be str or bytes, not int$"),
+        (["anna"], r"^exclude\[1\] must be str or bytes, not list$"),
+        (None, r"^exclude\[1\] must be str or bytes, not NoneType\. Leave out missing texts\.$"),
+    ],
+)
+def test_excluded_texts_have_the_kind_of_the_model(model, wrong, message):
+    with pytest.raises(InvalidInputError, match=message):
+        model.sample(temperature=0, exclude=["bob", wrong])
+    of_bytes = CharRNN(16, max_steps=3, random_state=0).fit([b"anna", b"bob"])
+    with pytest.raises(InvalidInputError, match=r"^exclude\[0\] is text, but .* are bytes\. Pass "):
+        of_bytes.sample(exclude=["anna"])
+    assert of_bytes.sample(max_length=5, exclude=[bytearray(b"anna"), memoryview(b"bob")]) not in (b"anna", b"bob")
+
+
+@pytest.mark.parametrize("name", ["n", "max_length", "num_samples"])
+def test_refuses_sizes_beyond_an_index(model, name):
+    with pytest.raises(InvalidInputError, match=f"^{name} must be at most 2147483647, not "):
+        model.sample(**{name: 10**30})
+    assert model.sample(random_state=0, top_k=10**30) == model.sample(random_state=0)
+
+
+def test_unique_and_exclude_are_for_texts_too():
+    model = CharRNN(5, max_steps=0, random_state=0).fit("ab")
+    assert sorted(model.sample(2, num_samples=4, unique=True, random_state=0)) == ["aa", "ab", "ba", "bb"]
+    assert model.sample(1, exclude=["a"], num_samples=3, random_state=0) == ["b"] * 3
+
+
+def test_a_generator_moves_on_once(untaught):
+    rng = np.random.default_rng(5)
+    first, second = (untaught.sample(num_samples=9, unique=True, random_state=rng) for _ in range(2))
+    assert first != second
+    rng = np.random.default_rng(5)
+    assert untaught.sample(num_samples=9, random_state=rng, unique=True) == first
+
+
+def test_stream_writes_one_document(model, untaught):
+    assert "".join(model.stream(prime="o", temperature=0)) == "tto"
+    assert sum(1 for _ in untaught.stream(2, logit_bias={"a": 1e30})) == 2
+    assert all(isinstance(symbol, str) for symbol in untaught.stream(random_state=0))
+
+
+def test_the_boundary_is_not_penalized_for_the_start(model):
+    # Whoever reads the boundary as something that was there would make the end less likely.
+    p, vocabulary = model._learned.layout.tensors(model._learned.params), model.vocabulary_
+    assert p.by.shape == (len(vocabulary),)
+    model = CharRNN(3, max_steps=0, init_scale=0).fit(NAMES)
+    with model.editing():
+        model.params_["by"][vocabulary.boundary] = 40
+    assert model.sample(num_samples=3, repetition_penalty=40, random_state=0) == [""] * 3
+
+
+def test_the_end_can_be_made_likelier_or_forbidden(model):
+    assert model.sample(num_samples=5, logit_bias={BOUNDARY: 1e30}) == [""] * 5
+    assert set(map(len, model.sample(7, num_samples=5, logit_bias={BOUNDARY: -math.inf}))) == {7}
+    with pytest.raises(InvalidInputError, match="a symbol in logit_bias must be str or bytes, not Special"):
+        CharRNN(3, max_steps=0).fit("ab").sample(logit_bias={BOUNDARY: 1})
+
+
+def test_beam_search_finds_whole_documents(model):
+    found = dict(model.beam_search(10, beams=4))
+    assert set(found) == set(NAMES)
+    for text, log_p in found.items():
+        assert log_p == pytest.approx(model.score([text]) * (len(text) + 1), rel=1e-9)
+    assert sum(map(math.exp, found.values())) == pytest.approx(1, abs=0.05)

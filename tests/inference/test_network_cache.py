@@ -1,0 +1,223 @@
+"""NetworkCache: packed once, never stale, never torn, and nobody waits without need."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import signal
+import threading
+from weakref import ref
+
+import numpy as np
+import pytest
+from command_line import POSIX
+from examples import memory, model_state, network, symbols
+
+from crnn.inference import packed_network
+from crnn.inference.packed_network import NetworkCache, PackedNetwork
+
+V, H = 11, 5
+FORMS = [(False, False), (True, False), (True, True)]  # one_row, scoring
+
+
+def learned(dtype="float32", *, seed=0, **shape):
+    layout, params = network(V, H, dtype, seed=seed, **shape)
+    hidden = tuple(np.zeros(s, dtype) for s in layout.state_shapes(3).values())
+    return model_state(layout, params, memory(layout), hidden, T=7)
+
+
+def asked(cache, state, form=(True, True), **options):
+    one_row, scoring = form
+    return cache.network(state, "score", one_row=one_row, scoring=scoring, **options)
+
+
+def log_p(packed):
+    """Return the log-probabilities of 13 symbols, as bytes."""
+    return packed.log_probabilities(symbols(V, 13, np.int32)[:, None], packed.zero_state(1)).tobytes()
+
+
+def fresh(state, form, **options):
+    one_row, scoring = form
+    return PackedNetwork.pack(state.layout, state.params, one_row=one_row, scoring=scoring, **options)
+
+
+def in_thread(work, *, seconds=20.0):
+    """Return what a function returns on another thread, or None if it has not returned after some seconds."""
+    found = []
+    thread = threading.Thread(target=lambda: found.append(work()), daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return found[0] if found else None
+
+
+def test_each_packing_is_cached(monkeypatch):
+    packed = []
+    monkeypatch.setattr(packed_network.core, "pack_weights", lambda *weights: packed.append(weights[0]))
+    cache, state = NetworkCache(), learned()
+    for form in FORMS * 3:
+        asked(cache, state, form)
+    assert len(packed) == len(FORMS)
+    assert asked(cache, state, (False, True)) is asked(cache, state, (False, False))  # for many rows there is one form
+
+
+@pytest.mark.parametrize("first", FORMS)
+@pytest.mark.parametrize(
+    ("dtype", "bfloat16", "shape"),
+    [("float64", False, {"cell": "gru", "num_layers": 2}), ("float32", True, {"cell": "lstm", "embedding_size": 3}),
+     ("float32", False, {"cell": "cifg", "n_bigrams": 13})],
+)  # fmt: skip
+def test_cached_packings_equal_fresh_ones_in_any_order(first, dtype, bfloat16, shape):
+    cache, state = NetworkCache(), learned(dtype, **shape)
+    asked(cache, state, first, bfloat16=bfloat16)
+    for form in FORMS:
+        own, new = asked(cache, state, form, bfloat16=bfloat16), fresh(state, form, bfloat16=bfloat16)
+        assert (own.one_row, own.scoring, own.symbols, own.hidden_size) == (*form, V, H)
+        assert own.params.tobytes() == new.params.tobytes()
+        assert own.panels.tobytes() == new.panels.tobytes()
+        assert log_p(own) == log_p(new)
+
+
+def test_packings_share_the_unpacked_parameters():
+    cache, state = NetworkCache(), learned()
+    one, many = asked(cache, state), asked(cache, state, (False, False))
+    assert one.params is many.params
+    assert not np.shares_memory(one.params, state.params)
+
+
+def test_another_number_of_threads_packs_nothing():
+    cache, state = NetworkCache(), learned()
+    one, two = asked(cache, state, n_threads=1), asked(cache, state, n_threads=2)
+    assert (one.n_threads, two.n_threads) == (1, 2)
+    assert one.panels is two.panels
+
+
+CHANGES = {
+    "restore": lambda state: state.restore(learned(seed=3)),
+    "take": lambda state: state.take(
+        learned(seed=3).params, state.optimizer_state, state.hidden, n_steps=0, smooth_loss=1.0, history=[]
+    ),
+    "other weights": lambda state: vars(state).update(params=learned(seed=3).params),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_changed_weights_are_packed_again(change):
+    cache, state = NetworkCache(), learned()
+    before = {form: log_p(asked(cache, state, form)) for form in FORMS}
+    change(state)
+    for form in FORMS:
+        now = log_p(asked(cache, state, form))
+        assert now == log_p(fresh(learned(seed=3), form)) != before[form]
+
+
+def test_precision_and_boundary_belong_to_the_weights():
+    cache, state = NetworkCache(), learned()
+    plain = asked(cache, state)
+    rounded = asked(cache, state, bfloat16=True)
+    assert (plain.bfloat16, rounded.bfloat16) == (False, True)
+    state.vocabulary = type(state.vocabulary)(state.vocabulary.codes[:-1], boundary=True)
+    assert asked(cache, state).boundary == V - 1
+
+
+def test_replaced_weights_are_freed():
+    cache, state = NetworkCache(), learned()
+    asked(cache, state)
+    gone = ref(state.params)
+    state.params = learned(seed=3).params
+    assert gone() is None
+
+
+def test_refuses_non_finite_weights_every_time():
+    cache, state = NetworkCache(), learned()
+    state.layout.tensors(state.params).by[3] = np.nan
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"params_\['by'\] is nan at \(3,\), but score needs"):
+            asked(cache, state)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda cache: pickle.loads(pickle.dumps(cache))])
+def test_a_copy_is_empty(copied):
+    cache, state = NetworkCache(), learned()
+    asked(cache, state)
+    assert vars(copied(cache)) == {"_kept": None}
+    assert len(pickle.dumps(cache)) < 200
+
+
+# -------------------------------------------------------------------------------------------------- threads
+
+
+def test_cached_network_is_found_while_all_locks_are_held():
+    cache, state = NetworkCache(), learned()
+    forms = [asked(cache, state, form) for form in FORMS]
+    with state.gate.turn, state.gate.steps():
+        assert in_thread(lambda: [asked(cache, state, form) for form in FORMS]) == forms
+
+
+def test_packing_waits_for_the_end_of_the_steps_and_has_their_weights():
+    cache, state, found = NetworkCache(), learned(), []
+    with state.gate.steps():
+        state.params[:] = np.nan  # in the middle of a step
+        thread = threading.Thread(target=lambda: found.append(log_p(asked(cache, state))))
+        thread.start()
+        thread.join(0.2)
+        assert not found
+        state.params[:] = learned(seed=3).params
+    thread.join(20)
+    assert found == [log_p(fresh(learned(seed=3), (True, True)))]
+
+
+def test_a_form_packed_later_has_the_weights_of_the_first():
+    """Another thread changes the weights between a lookup and the packing of a further form."""
+    cache, state = NetworkCache(), learned()
+    asked(cache, state)
+    kept, wanted = cache._kept, log_p(fresh(state, (False, False)))
+    state.restore(learned(seed=3))
+    assert log_p(kept.form(False, False, 1)) == wanted
+
+
+def test_threads_that_come_together_pack_once(monkeypatch):
+    packed, pack_weights = [], packed_network.core.pack_weights
+    together = threading.Barrier(7)
+
+    def slowly(*weights):
+        packed.append(weights[0])
+        threading.Event().wait(0.05)
+        pack_weights(*weights)
+
+    def ask():
+        together.wait()
+        return [asked(cache, state, form) for form in FORMS]
+
+    monkeypatch.setattr(packed_network.core, "pack_weights", slowly)
+    cache, state = NetworkCache(), learned()
+    threads = [threading.Thread(target=ask) for _ in range(together.parties)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(packed) == len(FORMS)
+
+
+@POSIX
+def test_forked_child_reuses_cached_networks():
+    cache, state = NetworkCache(), learned()
+    wanted = [log_p(fresh(state, form)) for form in FORMS]
+    asked(cache, state)
+    holding, may_end = threading.Event(), threading.Event()
+
+    def hold():  # as a thread that packs, or trains, while another one forks
+        with state.gate.turn, state.gate.steps():
+            holding.set()
+            may_end.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    holding.wait()
+    child = os.fork()
+    if not child:
+        signal.alarm(20)  # it waits for a lock
+        os._exit(0 if [log_p(asked(cache, state, form)) for form in FORMS] == wanted else 1)
+    may_end.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -1,0 +1,130 @@
+"""A pattern's automaton accepts exactly the texts that `re.fullmatch` accepts."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from crnn import InvalidInputError
+from crnn.inference import pattern as module
+from crnn.inference.pattern import DEAD, automaton
+
+SYMBOLS = ["\n", " ", "1", "a", "B", "b", "é", "_"]
+TEXTS = ["".join(text) for n in range(4) for text in itertools.product(SYMBOLS, repeat=n)]
+
+literals = st.sampled_from(["a", "b", "B", "1", "é", " ", "_", r"\n", "z"])
+characters = st.one_of(
+    literals,
+    st.sampled_from([".", r"\d", r"\D", r"\w", r"\W", r"\s", r"\S"]),
+    st.sampled_from(["[ab]", "[^ab]", "[a-z]", r"[^\w]", "[^a]", r"[\d_]"]),
+)
+places = st.sampled_from([r"\b", r"\B", "^", r"\A", r"\Z"])
+counts = st.sampled_from(["?", "*", "+", "{2}", "{1,2}", "{0,3}", "{2,}", "{,2}"])
+flags = st.sampled_from(["(?:", "(?i:", "(?s:", "(?m:", "(?a:", "(?-i:", "("])
+
+
+def larger(inner):
+    return st.one_of(
+        st.tuples(inner, inner).map("".join),
+        st.tuples(flags, inner, st.just("|"), inner, st.just(")")).map("".join),
+        st.tuples(flags, inner, st.just(")"), counts).map("".join),
+        st.tuples(characters, counts).map("".join),
+    )
+
+
+patterns = st.tuples(
+    st.sampled_from(["", "(?i)", "(?s)", "(?m)", "(?a)", "(?x)"]),
+    st.recursive(st.one_of(characters, places, st.just("")), larger, max_leaves=8),
+).map("".join)
+
+
+def accepts(found, text, symbols):
+    state = found.after(symbols.index(symbol) for symbol in text)
+    return state != DEAD and bool(found.accepting[state])
+
+
+@settings(max_examples=150)
+@given(patterns)
+@example(r"\B")
+@example(r"(?m)[a\n]*^b")
+@example(r"(?a:\w)")
+def test_every_construct_matches_re(pattern):
+    try:
+        whole = re.compile(pattern)
+    except re.error:  # such as a repeated space that (?x) ignores
+        with pytest.raises(InvalidInputError, match="at position"):
+            automaton(pattern, SYMBOLS)
+        return
+    found = automaton(pattern, SYMBOLS)
+    least = found.minimized(found.start, np.ones(len(SYMBOLS), np.bool_))
+    for text in TEXTS:
+        expected = whole.fullmatch(text) is not None
+        assert accepts(found, text, SYMBOLS) == expected
+        assert (least is not None and accepts(least, text, SYMBOLS)) == expected
+
+
+@pytest.mark.parametrize("pattern", [rb"[\x80-\xff]a\n", rb"(?i)A.\n", rb"\W\w\s", re.compile(rb"A..", re.I | re.S)])
+def test_bytes_are_matched_as_bytes(pattern):
+    symbols = [b"\n", b"a", b"\xe9"]
+    found = automaton(pattern, symbols)
+    for text in itertools.product(symbols, repeat=3):
+        assert accepts(found, text, symbols) == (re.fullmatch(pattern, b"".join(text)) is not None)
+
+
+@pytest.mark.parametrize(("pattern", "states"), [
+    ("[bm].{3,6}(ia|etta)", 22), (".{2,8}", 9), ("(a|b)*abb", 4), ("(ab|b)c|ac", 4), ("a{7}", 8),
+    ("(a?){5}", 6), ("(a*)*", 1),
+])  # fmt: skip
+def test_the_automaton_is_minimal(pattern, states):
+    letters = list("abcdefghijklmnopqrstuvwxyz")
+    found = automaton(pattern, letters)
+    assert len(found.minimized(found.start, np.ones(26, np.bool_)).table) == states
+
+
+def test_distances_and_certain_states():
+    found = automaton("ab(c|.*)", list("abc"))
+    least = found.minimized(found.start, np.ones(3, np.bool_))
+    assert least.steps_to_match().tolist() == [2, 1, 0]
+    assert least.matches_whatever_follows(np.ones(3, np.bool_)).tolist() == [False, False, True]
+    assert found.minimized(found.start, np.array([True, False, True])) is None
+
+
+@pytest.mark.parametrize(("pattern", "message"), [
+    ("a**", "multiple repeat at position 2"),
+    ("a(b", r"missing \), unterminated subpattern at position 1"),
+    ("a$", r"\$, which also matches before a final newline"),
+    ("(?m)a$", r"\$, which"),
+    ("a*?", "lazy quantifier"),
+    ("a++", "possessive quantifier"),
+    ("(?>a)b", "atomic group"),
+    ("(?=a).", "look-around"),
+    ("(?<!a).", "look-around"),
+    ("(?!)", "look-around"),
+    (r"(a)\1", "back-reference"),
+    ("(a)(?(1)b|c)", "conditional group"),
+    ("(a{1000}){1000}", "more than 5,000 states"),
+    ("(){100000000}", "more than 5,000 states"),
+    (".*a.{13}", "more than 5,000 states"),
+    ("a{99999999999}", "repetition number is too large"),
+    ("(?L)a", "'L' flag"),
+    ("(" * 5000 + ")" * 5000, "flatter"),
+])  # fmt: skip
+def test_refuses_unsupported_patterns(pattern, message):
+    with pytest.raises(InvalidInputError, match=message):
+        automaton(pattern, list("ab"))
+
+
+def test_a_limit_on_states_is_not_exceeded(monkeypatch):
+    monkeypatch.setattr(module, "MAX_STATES", 8)
+    assert len(automaton("a{7}", ["a"]).table) == 8
+    with pytest.raises(InvalidInputError, match="8 states"):
+        automaton("a{8}", ["a"])
+    monkeypatch.setattr(module, "MAX_PLACES", 4)  # before and after each symbol; a literal has no branch
+    automaton("aaa", ["a"])
+    with pytest.raises(InvalidInputError, match="8 states"):
+        automaton("aaaa", ["a"])

@@ -1,0 +1,124 @@
+"""Scratch: calls use the same memory one after another, and none sees what another has left there."""
+
+import numpy as np
+import pytest
+from examples import packed, random_language_model
+
+from crnn.inference import string_scores, text_scores
+from crnn.inference.network import Scratch, ScratchPool
+from crnn.inference.string_scores import Strings
+from crnn.parameters.kinds import CELLS
+
+pytestmark = pytest.mark.usefixtures("seven_cores")
+
+SYMBOLS = "abcdefghijk"
+
+
+def address(array):
+    return array.ctypes.data
+
+
+def test_the_parts_of_a_scratch_stay_and_share_no_memory():
+    scratch = Scratch()
+    first, second = scratch.parts(2)
+    assert [*scratch.parts(3)][:2] == [first, second] == scratch.parts(2)
+    arrays = [part.empty("h", (3, 5), np.float32) for part in (scratch, *scratch.parts(3))]
+    assert len({address(array) for array in arrays}) == 4
+
+
+def test_a_name_has_one_memory_that_grows():
+    scratch = Scratch()
+    first = scratch.zeros("h", (3, 5), np.float32)
+    first[...] = 7
+    again = scratch.empty("h", (5, 2), np.float32)
+    assert address(again) == address(first)
+    assert (again == 7).all()
+    assert address(scratch.empty("y", (3, 5), np.float32)) != address(first)
+    larger = scratch.empty("h", (7, 11), np.float64)
+    assert larger.shape == (7, 11)
+    assert larger.dtype == np.float64
+    assert address(larger) % 64 == 0
+    assert address(scratch.empty("h", (7, 11), np.float64)) == address(larger)
+
+
+def test_reused_memory_is_zeroed():
+    scratch = Scratch()
+    scratch.empty("h", (3, 5), np.float32).fill(np.nan)
+    assert (scratch.zeros("h", (2, 3), np.float32) == 0).all()
+
+
+def test_an_array_without_elements():
+    assert Scratch().zeros("c", (0, 3, 5), np.float32).shape == (0, 3, 5)
+
+
+def test_a_pool_lends_a_scratch_to_one_thread_at_a_time():
+    pool = ScratchPool()
+    with pool.scratch() as first, pool.scratch() as second:
+        assert first is not second
+    with pool.scratch() as third:
+        assert third in (first, second)
+    with pytest.raises(ZeroDivisionError), pool.scratch():
+        raise ZeroDivisionError
+    with pool.scratch() as fourth, pool.scratch() as fifth:
+        assert fourth is not fifth
+
+
+# --- what uses them
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """The scratches that are made, which are full of NaN."""
+    found, plain, plain_init = [], Scratch.empty, Scratch.__init__
+
+    def init(scratch):
+        plain_init(scratch)
+        found.append(scratch)
+
+    def empty(scratch, name, shape, dtype):
+        array = plain(scratch, name, shape, dtype)
+        array.fill(np.nan)
+        return array
+
+    monkeypatch.setattr(Scratch, "__init__", init)
+    monkeypatch.setattr(Scratch, "empty", empty)
+    return found
+
+
+def random_ids(n, longest=29):
+    rng = np.random.default_rng(0)
+    return [rng.integers(len(SYMBOLS), size=k).astype(np.int32) for k in rng.integers(0, longest, n)]
+
+
+def some_start(network):
+    start = network.start()
+    network.feed(np.array([[2], [0], [1]], np.int32), start)
+    return start
+
+
+def network_of(cell):
+    return packed(random_language_model(SYMBOLS, cell=cell, num_layers=2), one_row=False, scoring=True)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_strings_in_groups_share_a_scratch_a_thread(made, monkeypatch, cell, n_threads):
+    network, arrays = network_of(cell), random_ids(5 * 16 + 3)
+    start = some_start(network)
+    alone = [string_scores.log_likelihoods(network, Strings.join([ids]), start, 1)[0] for ids in arrays]
+    monkeypatch.setattr(string_scores, "ROWS", 16)
+    made.clear()
+    found = string_scores.log_likelihoods(network, Strings.join(arrays), start, n_threads)
+    np.testing.assert_array_equal(found, alone)
+    assert 1 <= len(made) <= n_threads
+
+
+def test_parts_of_a_text_share_a_scratch(made, monkeypatch):
+    monkeypatch.setattr(text_scores, "PART", 5)
+    monkeypatch.setattr(text_scores, "STREAMS", 7)
+    monkeypatch.setattr(text_scores, "BLOCK", 21)
+    network, ids = network_of("lstm"), np.concatenate(random_ids(31))
+    expected = text_scores.parallel_log_likelihood(network, ids, 1, parts=11, warm_up=3)
+    made.clear()
+    assert text_scores.parallel_log_likelihood(network, ids, 1, parts=11, warm_up=3) == expected
+    assert len(made) == 2  # one for each group of up to 7 parts

@@ -1,0 +1,224 @@
+import functools
+import itertools
+import types
+
+import numpy as np
+import pytest
+from examples import random_language_model, reference_sample
+
+from crnn import CharRNN, InvalidInputError
+from crnn.inference import sampling
+
+pytestmark = pytest.mark.usefixtures("seven_cores")
+
+SYMBOLS = "abcdefghijk"
+
+
+@pytest.fixture(scope="module")
+def model():
+    return random_language_model(SYMBOLS)
+
+
+# --- the reference implementation
+
+
+KINDS = [{"cell": "rnn", "num_layers": 2}, {"cell": "gru"}, {"cell": "lstm", "num_layers": 2}]
+
+
+@functools.cache
+def reference_samples(number, temperature, prime):
+    """Return samples of one of the kinds by the reference implementation: every instruction set has the same."""
+    model = random_language_model(SYMBOLS, **KINDS[number])
+    return [reference_sample(model, 100, prime, temperature=temperature, seed=5, i=i) for i in range(3)]
+
+
+@pytest.mark.parametrize("prime", ["", "kab" * 700])
+@pytest.mark.parametrize("temperature", [0, 0.7])
+@pytest.mark.parametrize(("number", "kind"), list(enumerate(KINDS)), ids=str)
+def test_samples_match_reference(kernels, number, kind, temperature, prime):
+    model, expected = random_language_model(SYMBOLS, **kind), reference_samples(number, temperature, prime)
+    assert model.sample(100, prime=prime, temperature=temperature, random_state=5) == expected[0]
+    assert model.sample(100, prime=prime, temperature=temperature, num_samples=3, random_state=5) == expected
+
+
+# --- the distribution
+
+
+def test_temperatures_at_the_ends_of_the_range(dtype):
+    model = random_language_model(SYMBOLS, dtype=dtype)
+    likeliest = model.sample(20, temperature=0)
+    for temperature in (1e-300, 1e-45, 1e-39):
+        assert model.sample(20, temperature=temperature, random_state=0) == likeliest
+    for temperature in (1e300, 1e39):
+        assert set(model.sample(500, temperature=temperature, random_state=0)) == set(SYMBOLS)
+
+
+# --- prime, length, number
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 1023, 1024, 2051])
+def test_sample_has_n_symbols(model, n):
+    text = model.sample(n, random_state=0)
+    assert len(text) == n
+    assert text == model.sample(5000, random_state=0)[:n]
+    assert model.sample(n, random_state=0, num_samples=2)[0] == text
+
+
+def test_sample_is_random_and_has_200_symbols_by_default(model):
+    assert len(model.sample()) == 200
+    assert model.sample() != model.sample()
+
+
+def test_only_n_is_positional(model):
+    with pytest.raises(TypeError):
+        model.sample(3, "a")
+    with pytest.raises(TypeError):
+        model.stream(3, "a")
+
+
+@pytest.mark.parametrize("seed", [0, np.random.SeedSequence(3), np.random.default_rng(3), np.random.PCG64(3)])
+def test_samples_depend_on_seed_and_number_alone(model, seed, monkeypatch):
+    def drawn(k):
+        fresh = np.random.default_rng(3) if isinstance(seed, np.random.Generator) else seed
+        fresh = np.random.PCG64(3) if isinstance(seed, np.random.BitGenerator) else fresh
+        return model.sample(11, num_samples=k, prime="ab", random_state=fresh)
+
+    texts = drawn(31)
+    assert len(texts) == len(set(texts)) == 31
+    assert drawn(1) == texts[0]
+    assert [drawn(k) for k in (2, 13)] == [texts[:2], texts[:13]]
+    monkeypatch.setattr(sampling, "ROWS", 3)
+    monkeypatch.setattr(sampling, "SHARE", 5)
+    monkeypatch.setattr(sampling, "CALL_WEIGHTS", 1)
+    assert drawn(31) == texts
+    for n_threads in (1, 2, 3, 7):
+        monkeypatch.setattr(model, "n_threads", n_threads)
+        assert drawn(31) == texts
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_ended_texts_change_no_other_ones(cell, monkeypatch):
+    model = random_language_model("abcdefgacegbdfadgcfbe", cell=cell, num_layers=2, n_bigrams=19)
+    texts = model.sample(23, num_samples=31, stop="a", random_state=3)
+    assert len(set(map(len, texts))) > 5
+    monkeypatch.setattr(sampling, "ROWS", 1)  # one after another
+    assert model.sample(23, num_samples=31, stop="a", random_state=3) == texts
+
+
+# --- random_state
+
+
+def test_seeds_of_one_value_agree(model):
+    seeds = [3, np.int16(3), np.random.SeedSequence(3)]
+    assert len({model.sample(40, random_state=seed) for seed in seeds}) == 1
+    assert model.sample(40, random_state=4) != model.sample(40, random_state=3)
+
+
+def test_seed_sequence_is_left_as_it_is(model):
+    seed = np.random.SeedSequence(3)
+    assert model.sample(40, random_state=seed) == model.sample(40, random_state=seed)
+    assert seed.n_children_spawned == 0
+
+
+@pytest.mark.parametrize("kind", [np.random.default_rng, np.random.PCG64, np.random.MT19937])
+def test_generator_moves_on(model, kind):
+    rng = kind(3)
+    texts = [model.sample(40, random_state=rng) for _ in range(2)]
+    assert texts[0] != texts[1]
+    rng = kind(3)
+    assert texts == [model.sample(40, random_state=rng) for _ in range(2)]
+
+
+def test_global_generator_is_left_alone(model):
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    model.sample(40)
+    model.sample(40, random_state=0)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def test_sampling_does_not_change_the_model():
+    model = CharRNN(3, max_steps=7, random_state=0).fit("to be or not to be" * 5)
+    with model.editing():
+        model.state_[:] = 0.5
+    before, weights = model.sample(40, random_state=3), model._learned.params.copy()
+    list(model.stream(40))
+    model.sample(40, num_samples=3, prime="to be")
+    assert model.sample(40, random_state=3) == before
+    assert (model.state_ == 0.5).all()
+    np.testing.assert_array_equal(model._learned.params, weights)
+
+
+# --- streams
+
+
+def test_stream_has_no_end(model):
+    stream = model.stream(random_state=3)
+    assert isinstance(stream, types.GeneratorType)
+    assert "".join(itertools.islice(stream, 3000)) == model.sample(3000, random_state=3)
+    assert next(stream) in model.vocabulary_
+
+
+def test_stream_gives_symbols_as_soon_as_they_are_asked_for(model, monkeypatch):
+    drawn, advance = [], sampling.TextSampler.advance
+    monkeypatch.setattr(
+        sampling.TextSampler, "advance", lambda self, steps: drawn.append(steps) or advance(self, steps)
+    )
+    stream = model.stream(random_state=3)
+    assert drawn == []
+    next(stream)
+    assert drawn == [1]
+    assert len([*itertools.islice(stream, 200)]) == 200
+    assert drawn == [1, 2, 4, 8, 16, 32, 64, 64, 64]
+
+
+def test_stream_keeps_no_more_than_it_has_not_given(model, monkeypatch):
+    samplers, take = [], sampling.TextSampler.take
+    monkeypatch.setattr(sampling.TextSampler, "take", lambda self: samplers.append(self) or take(self))
+    text = "".join(itertools.islice(model.stream(random_state=3, stop="ab" * 40), 5000))
+    assert text == model.sample(5000, random_state=3)
+    assert samplers[-1]._symbols.shape[1] <= 256
+
+
+def test_stream_comes_from_the_weights_at_its_call():
+    model = CharRNN(7, max_steps=50, random_state=0).fit("to be or not to be, " * 20)
+    expected = model.sample(300, random_state=3)
+    stream, begun = (model.stream(300, random_state=3) for _ in range(2))
+    first = next(begun)
+    with model.editing():
+        for weights in model.params_.values():
+            weights[:] = 3.0
+    assert "".join(stream) == expected
+    assert first + "".join(begun) == expected
+
+
+# --- arguments
+
+
+def test_legacy_generator_samples_or_an_error_names_it(model):
+    try:
+        text = model.sample(5, random_state=np.random.RandomState(0))
+    except InvalidInputError as error:
+        assert str(error).startswith("random_state must be ")  # noqa: PT017
+    else:
+        assert len(text) == 5
+
+
+# --- bytes
+
+
+def test_model_of_bytes():
+    data = bytes(range(256)) * 2
+    model = CharRNN(5, max_steps=1, random_state=0).fit(data)
+    text = model.sample(300, prime=b"\0\xff", random_state=0)
+    assert type(text) is bytes
+    assert len(text) == 300
+    assert len(set(text)) > 100
+    symbols = list(model.stream(300, prime=b"\0\xff", random_state=0))
+    assert {(type(symbol), len(symbol)) for symbol in symbols} == {(bytes, 1)}
+    assert b"".join(symbols) == text
+    assert model.sample(0) == b""
+    assert model.sample(3, prime=bytearray(b"a"), temperature=0) == model.sample(3, prime=b"a", temperature=0)
+    assert all(type(text) is bytes for text in model.sample(3, num_samples=2))
+    assert len(model.sample(7, prime="")) == 7
+    with pytest.raises(InvalidInputError, match=r"^prime is text, but the symbols of this model are bytes"):
+        model.sample(3, prime="a")

@@ -1,0 +1,147 @@
+import math
+
+import numpy as np
+import pytest
+from examples import random_language_model, reference_state
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crnn import CharRNN, InvalidInputError
+from crnn.inference import text_scores
+from crnn.reference import network as reference
+
+pytestmark = pytest.mark.usefixtures("seven_cores")
+
+SYMBOLS = "abcdefghijk"
+
+
+def random_text(n, seed=0, symbols=SYMBOLS):
+    return "".join(np.random.default_rng(seed).choice(list(symbols), n))
+
+
+def reference_score(model, text):
+    parameters, state = reference_state(model)
+    ids = model.vocabulary_.encode(text)[:, None]
+    return reference.log_probabilities(parameters, model.cell, ids, state)[0].mean()
+
+
+@pytest.fixture(scope="module")
+def model():
+    return random_language_model(SYMBOLS)
+
+
+# --- exact
+
+
+KINDS = [{"cell": "rnn", "num_layers": 2}, {"cell": "gru"}, {"cell": "lstm", "num_layers": 2}]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind["cell"])
+@pytest.mark.parametrize("n", [1, 64, text_scores.BLOCK + 1])
+def test_score_matches_reference(dtype, kind, n):
+    model, text = random_language_model(SYMBOLS, dtype=dtype, **kind), random_text(n)
+    assert model.score(text) == pytest.approx(reference_score(model, text), rel=1e-13 if dtype == "float64" else 1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind["cell"])
+def test_threads_do_not_change_score(monkeypatch, dtype, kind):
+    # Parts so short that there are several groups of them, and of the last one not a whole one.
+    monkeypatch.setattr(text_scores, "PART", 37)
+    model, text = random_language_model(SYMBOLS, dtype=dtype, **kind), random_text(5003)
+    exact = model.score(text)
+    scores = {model.set_params(n_threads=n).score(text, exact=False) for n in (1, 2, 3, 7)}
+    assert len(scores) == 1
+    assert scores.pop() == pytest.approx(exact, abs=1e-3)
+    assert {model.set_params(n_threads=n).score(text) for n in (1, 2)} == {exact}
+
+
+def test_bits_per_char(model):
+    text = random_text(100)
+    assert model.bits_per_char(text) == pytest.approx(-model.score(text) / math.log(2), rel=1e-15)
+    untaught = CharRNN(3, max_steps=0, init_scale=0).fit("abcd")
+    assert untaught.bits_per_char("dcba") == pytest.approx(2, rel=1e-6)
+
+
+def test_scores_of_certain_and_nearly_impossible_texts():
+    model = CharRNN(3, max_steps=0, init_scale=0).fit("ab")
+    with model.editing():
+        model.params_["by"][:] = [200, -200]
+    assert model.score("aaaa") == 0
+    assert model.score("b") == pytest.approx(-400)
+
+
+def test_types_of_score(model):
+    assert type(model.score("ab")) is type(model.score("ab", exact=False)) is type(model.bits_per_char("a")) is float
+
+
+def test_y_is_taken_and_exact_is_named(model):
+    assert model.score("ab", None) == model.score("ab")
+    with pytest.raises(TypeError):
+        model.score("ab", None, False)
+
+
+# --- in parts
+
+
+def test_short_text_is_one_part(model):
+    for n in (1, 100, 2 * text_scores.PART - 1):
+        text = random_text(n)
+        assert model.score(text, exact=False) == model.score(text)
+
+
+def test_parts_differ_from_the_whole_by_their_beginnings_alone(model, monkeypatch):
+    text = random_text(5000)
+    monkeypatch.setattr(text_scores, "WARM_UP", 0)
+    cold = model.score(text, exact=False)
+    assert cold != model.score(text)
+    log_p = [len(part) * model.score(part) for part in (text[:2500], text[2500:])]
+    assert cold == pytest.approx(sum(log_p) / 5000, rel=1e-13)
+
+
+@given(n=st.integers(1, 3000), part=st.sampled_from([2, 3, 17, 130, 700]), most=st.sampled_from([1, 2, 5, 67, 512]))
+@settings(max_examples=60, deadline=None)
+def test_every_symbol_counts_once(n, part, most):
+    # Without a recurrence, and with logits of their own for every symbol, parts need no warm-up to be exact.
+    model = random_language_model(SYMBOLS)
+    with model.editing():
+        model.params_["Why"][:] = 0
+    text = random_text(n, seed=n)
+    counts = np.bincount(model.vocabulary_.encode(text), minlength=len(SYMBOLS))
+    by = model.params_["by"]
+    expected = counts @ (by - np.log(np.exp(by).sum())) / n
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_scores, "PART", part)
+        patch.setattr(text_scores, "MAX_PARTS", most)
+        patch.setattr(text_scores, "WARM_UP", part // 2)
+        assert model.score(text, exact=False) == pytest.approx(expected, rel=1e-12)
+
+
+# --- bits that do not depend on company
+
+
+# --- texts
+
+
+def test_path_and_bytes(tmp_path):
+    text = "naïve 🙂\r\n" * 3
+    path = tmp_path / "text"
+    path.write_bytes(text.encode())
+    model = CharRNN(3, max_steps=1, random_state=0).fit(text)
+    assert model.score(path) == model.score(text)
+    assert model.bits_per_char(path) == model.bits_per_char(text)
+    model = CharRNN(3, max_steps=1, random_state=0).fit(text.encode())
+    assert model.score(bytearray(text.encode())) == model.score(memoryview(text.encode())) < 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"^X is empty\. Pass at least 1 character\.$"),
+        ("a" * 70_000 + "\U0001f600", r"^X contains '\U0001f600' \(U\+1F600\) at position 70000"),
+        (b"ab", r"^X is bytes, but the symbols of this model are characters"),
+        (["ab"], r"^X is a list of documents, but the model was fitted on one text"),
+    ],
+)
+def test_refuses_texts_that_cannot_be_scored(model, text, message):
+    with pytest.raises(InvalidInputError, match=message):
+        model.score(text)

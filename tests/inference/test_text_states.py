@@ -1,0 +1,312 @@
+"""TextStates: every session has the bits of a text state fed the same pieces alone."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from examples import random_language_model
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from interrupted_runs import interrupted_everywhere
+
+from crnn import CharNGram, CharRNN, InvalidInputError, Mixture
+from crnn.inference import network as protocol
+from crnn.inference import packed_network, text_states
+from crnn.inference.network import InferenceNetwork
+from crnn.inference.text_state import TextState
+from crnn.inference.text_states import TextStates
+from crnn.ngram import counts_network
+from crnn.ngram.counts_network import CountsNetwork
+
+SYMBOLS = "abcdefghijk"
+DOCUMENTS = [SYMBOLS, "abba", "cab", "jade"]
+
+
+def network(X, cell, dtype="float32", **parameters):
+    return random_language_model(X, cell=cell, dtype=dtype, num_layers=2, **parameters)
+
+
+MODELS = {
+    "tanh": lambda: network(SYMBOLS, "rnn", "float64"),
+    "gru with pairs": lambda: network(SYMBOLS, "gru", n_bigrams=7),
+    "lstm of documents": lambda: network(DOCUMENTS, "lstm", hidden_size=18),
+    "cifg in bfloat16": lambda: network(SYMBOLS, "cifg", matmul_precision="bfloat16"),
+    "lstm in 8 bits": lambda: network(SYMBOLS, "lstm", hidden_size=18).quantize(),
+    "counts": lambda: CharNGram(3).fit(SYMBOLS + "abcabdabcjk"),
+    "counts of documents": lambda: CharNGram(3).fit(DOCUMENTS),
+    "mixture of documents": lambda: Mixture([CharNGram(3).fit(DOCUMENTS), network(DOCUMENTS, "gru")]),
+}
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def model(request):
+    return MODELS[request.param]()
+
+
+@pytest.fixture(scope="module")
+def documents():
+    return MODELS["mixture of documents"]()
+
+
+@pytest.fixture
+def few_rows(monkeypatch):
+    """Several groups of sessions, and several calls of a network for a piece."""
+    monkeypatch.setattr(text_states, "ROWS", 3)
+    monkeypatch.setattr(protocol, "READ_ROWS", 3)
+    monkeypatch.setattr(protocol, "SCORE_ROWS", 7)
+    monkeypatch.setattr(packed_network, "READ_STREAMS", 3)
+    monkeypatch.setattr(packed_network, "CALL_SYMBOLS", 12)
+    monkeypatch.setattr(counts_network, "CALL_SYMBOLS", 7)
+
+
+def bits(states):
+    """Return all that can be seen of sessions, or of a list of single states."""
+    if isinstance(states, TextStates):
+        p, seen = states.predict_proba(), [state._seen.tolist() for state in states]
+        return states.log_prob.tolist(), states.min_log_prob.tolist(), p.tobytes(), seen
+    p = [state.predict_proba().tobytes() for state in states]
+    sums = [state.log_prob for state in states], [state.min_log_prob for state in states]
+    return *sums, b"".join(p), [state._seen.tolist() for state in states]
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("feed"), st.lists(st.text(SYMBOLS, max_size=9), min_size=13, max_size=13), st.randoms()),
+        st.tuples(st.just("end"), st.none(), st.randoms()),
+        st.tuples(st.just("select"), st.none(), st.randoms()),
+        st.tuples(st.just("sample"), st.integers(0, 5), st.randoms()),
+    ),
+    max_size=6,
+)
+
+
+@pytest.mark.usefixtures("few_rows")
+@given(primes=st.lists(st.text(SYMBOLS, max_size=4), min_size=1, max_size=8), steps=STEPS)
+@settings(max_examples=15)
+def test_sessions_are_single_states_to_the_bit(model, primes, steps):
+    states, single = model.start(primes), [model.start(prime) for prime in primes]
+    for name, given_, random in steps:
+        which = random.sample(range(len(single)), random.randint(0, len(single)))
+        if name == "feed":
+            pieces = given_[: len(which)]
+            before = [single[i].copy() for i in which]
+            log_p = states.feed(pieces, which=which)
+            for i, piece, one in zip(which, pieces, before, strict=True):
+                single[i].feed(piece)
+                one._sums = type(one._sums)()
+                assert log_p[which.index(i)] == one.feed(piece).log_prob
+        elif name == "end" and model.vocabulary_.boundary is not None:
+            states.end(which)
+            for i in which:
+                single[i].end()
+        elif name == "select":
+            which = [random.randrange(len(single)) for _ in range(random.randint(1, 8))]
+            states, single = states[which], [single[i].copy() for i in which]
+        elif name == "sample":
+            seeds, options = [random.randrange(99) for _ in which], {"repetition_penalty": 1.5}
+            drawing = zip(which, seeds, strict=True)
+            texts = [single[i].sample(given_, random_state=seed, **options) for i, seed in drawing]
+            assert states.sample(given_, which, random_state=seeds, **options) == texts
+        assert bits(states) == bits(single)
+
+
+@pytest.mark.usefixtures("few_rows")
+def test_one_seed_gives_each_session_numbers_of_its_own(model):
+    primes = ["a", "b", "ab", "c"]
+    texts = model.start(primes).sample(9, random_state=5)
+    for i, prime in enumerate(primes):
+        assert texts[i] == model.sample(9, prime=prime, num_samples=4, random_state=5)[i].removeprefix(
+            prime if model.vocabulary_.boundary is not None else ""
+        )
+    assert model.start(primes).sample(9, which=[2], random_state=5) == texts[2:3]
+
+
+def test_copies_and_pickles_go_their_own_ways(model):
+    states = model.start(["ab", "", "k"])
+    states.feed(["c", "abcab", ""])
+    before = bits(states)
+    for one in (states.copy(), copy.copy(states), copy.deepcopy(states), pickle.loads(pickle.dumps(states))):
+        assert bits(one) == before
+        one.feed(["d", "d", "abcab"])
+        assert bits(states) == before
+    assert type(states[1]) is TextState
+    states[1].feed("a")
+    assert bits(states) == before
+    assert bits(states[-1:]) == bits([states[2]])
+
+
+def test_a_pickle_has_the_network_once():
+    model = network(SYMBOLS, "lstm", hidden_size=50)
+    size = len(pickle.dumps(model.start([""])))
+    assert len(pickle.dumps(model.start([""] * 11))) < size + 10 * 4 * 4 * 50 + 10 * 99 + 99
+
+
+def test_joined_sessions_keep_what_they_have(model):
+    first, second = model.start(["ab", "c"]), model.start(["", "", "k"])
+    first.feed(["c", "d"])
+    second = pickle.loads(pickle.dumps(second))  # with an equal network of its own
+    second.feed(["", "ab", "h"])
+    joined = first.join(second, model.start([]))
+    assert bits(joined) == bits([*first, *second])
+    joined.feed(["a"] * 5)
+    single = [*first, *second]
+    assert bits(joined) == bits([state.feed("a") for state in single])
+
+
+def test_states_of_another_model_are_not_joined(model):
+    states = model.start([""])
+    others = [random_language_model("abc"), random_language_model(SYMBOLS), CharNGram(2).fit(SYMBOLS + "abab")]
+    others += [CharNGram(3).fit(SYMBOLS + "ba"), Mixture([others[1], others[1]])]
+    for other in others:
+        with pytest.raises(InvalidInputError, match=r"^these states belong to another model"):
+            states.join(other.start([""]))
+    with pytest.raises(InvalidInputError, match=r"^join takes TextStates, not TextState"):
+        states.join(model.start())
+
+
+def test_weights_that_changed_are_not_joined():
+    model = network(SYMBOLS, "gru")
+    states, quantized = model.start([""]), model.quantize()
+    with model.editing():
+        model.params_["by"][0] += 1
+    for other in (model, quantized):
+        with pytest.raises(InvalidInputError, match="or to the model before it changed"):
+            states.join(other.start([""]))
+    kept = quantized.start([""])
+    for scale in quantized._learned.scales.values():
+        scale *= 2
+    quantized._learned.gate.changes += 1
+    with pytest.raises(InvalidInputError, match="or to the model before it changed"):
+        kept.join(quantized.start([""]))
+
+
+INVALID = [
+    (["a", "b"], None, r"^pieces has 2 texts, but 3 sessions are to read"),
+    (["a"], [0, 1], r"^pieces has 1 texts, but 2 sessions are to read"),
+    (["a", "bz", "c"], None, r"^pieces\[1\] contains 'z'"),
+    (["a", 3, "b"], None, r"^pieces\[1\] must be str, not int"),
+    (["a", b"b", "c"], None, r"^pieces\[1\] is bytes"),
+    ("abc", None, r"^pieces is of type str"),
+    (["a", "b"], [2, 2], r"^which has the index 2 more than once"),
+    (["a", "b"], [2, -1], r"^which has the index 2 more than once"),
+    (["a"], [3], r"^which is invalid for 3 sessions: index 3 is out of bounds"),
+    (["a"], [-4], r"^which is invalid for 3 sessions: index -4 is out of bounds"),
+    (["a"], [True, False], r"^which is invalid for 3 sessions: boolean index"),
+    (["a"], [0.0], r"^which is invalid for 3 sessions: indices must be whole numbers"),
+    (["a"], [[0]], r"^which must be a list of indices"),
+    (["a"], 1, r"^which must be a list of indices"),
+    (["a"], 2**63, r"^which is invalid for 3 sessions: an index of more than 62 bits"),
+    (["a"], np.uint64(2**64 - 1), r"^which is invalid for 3 sessions: an index of more than 62 bits"),
+    (["a"], [0, [1]], r"^which is invalid for 3 sessions"),
+]
+
+
+@pytest.mark.parametrize(("pieces", "which", "message"), INVALID, ids=str)
+def test_failed_calls_leave_all_sessions_unchanged(documents, pieces, which, message):
+    states = documents.start(["a", "", "ab"])
+    before = bits(states)
+    with pytest.raises(InvalidInputError, match=message):
+        states.feed(pieces, which)
+    assert bits(states) == before
+
+
+def test_refuses_wrong_seeds_and_indices(documents):
+    states = documents.start(["a", "b"])
+    with pytest.raises(InvalidInputError, match=r"^random_state has 3 seeds, but 2 sessions draw"):
+        states.sample(random_state=[1, 2, 3])
+    with pytest.raises(IndexError, match="index 2 is out of bounds"):
+        states[2]
+    with pytest.raises(IndexError, match="is out of bounds"):
+        states[-(2**63)]
+    for which in (True, [[0]]):
+        with pytest.raises(IndexError, match="too many indices"):
+            states[which]
+    with pytest.raises(InvalidInputError, match="has no end"):
+        MODELS["tanh"]().start([""]).end()
+    with pytest.raises(InvalidInputError, match=r"^prime\[1\] contains 'z'"):
+        documents.start(["a", "z"])
+    with pytest.raises(InvalidInputError, match=r"^adapt is True, but the sessions of a list share one model"):
+        documents.start(["a"], adapt=True)
+    labeled = CharRNN(3, max_steps=1, random_state=0).fit(DOCUMENTS, labels=[0, 1, 0, 1])
+    with pytest.raises(InvalidInputError, match="start needs a label"):
+        labeled.start([""])
+    assert labeled.for_label(1).start(["a"]).feed(["b"]) == labeled.for_label(1).start("a").feed("b").log_prob
+
+
+def test_masks_slices_and_no_sessions(documents):
+    states, single = documents.start(["", "", ""]), [documents.start() for _ in range(3)]
+    states.feed(["a", "b"], which=[True, False, True])
+    states.feed(("c",), which=slice(1, 2))
+    states.feed(["b", "a"], which=slice(None, None, -2))
+    for state, piece in zip(single, ["aa", "c", "bb"], strict=True):
+        state.feed(piece)
+    assert bits(states) == bits(single)
+    assert states.feed([], which=[]).shape == (0,)
+    assert documents.start([]).predict_proba().shape == (0, len(documents.vocabulary_))
+    assert documents.start([]).sample() == []
+    assert bits(states) == bits(single)
+    assert (len(states), repr(states)) == (3, "TextStates(3 sessions)")
+
+
+def test_sessions_read_and_sample_bytes():
+    model = random_language_model(b"\x00\xff\x01")
+    states = model.start(["", b"\xff"])
+    assert states.feed([b"\xff\x01", bytearray(b"\x00")])[0] == model.score_samples([b"\xff\x01"])[0]
+    assert [type(text) for text in states.sample(2)] == [bytes, bytes]
+
+
+@pytest.mark.usefixtures("few_rows")
+def test_threads_change_no_bit(monkeypatch):
+    model = network(SYMBOLS, "lstm")
+    expected = {}
+    for n_threads in (1, 3):
+        monkeypatch.setattr(text_states, "inference_threads", lambda n_threads: n_threads)  # even on one core
+        states = model.set_params(n_threads=n_threads).start(["", "ab", "c"] * 7)
+        expected[n_threads] = states.feed([SYMBOLS[i % 11 :] for i in range(21)]).tobytes(), bits(states)
+    assert expected[1] == expected[3]
+
+
+def test_many_states_on_many_threads(model):
+    root = model.start(["a", "", "ab"])
+    texts = [["".join(np.random.default_rng((i, k)).choice(list(SYMBOLS), 30)) for k in range(3)] for i in range(12)]
+
+    def read(pieces):
+        states = root.copy()
+        return states.feed(pieces).tobytes(), bits(states)
+
+    expected = list(map(read, texts))
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(read, texts)) == expected
+
+
+class Simple(CountsNetwork):
+    """Counts with the protocol's own ways to write streams."""
+
+    put = InferenceNetwork.put
+
+
+@pytest.mark.parametrize("kind", [CountsNetwork, Simple])
+@pytest.mark.usefixtures("few_rows")
+def test_ctrl_c_anywhere_leaves_all_sessions_before_or_after_the_call(kind):
+    model = MODELS["counts"]()
+    states = model.start(["a", "", "ab", "c"])
+    states._network = kind(states._network.counts)
+    pieces = ["abc", "k", "", "ab"]
+    after = states.copy()
+    after.feed(pieces)
+    allowed, current = [bits(states), bits(after)], [states.copy()]
+    found = set()
+
+    def wanted(code):
+        return code.co_filename in (text_states.__file__, CountsNetwork.put.__code__.co_filename)
+
+    for place in interrupted_everywhere(lambda: current[0].feed(pieces), wanted):
+        now = bits(current.pop())
+        assert now in allowed, place
+        found.add(allowed.index(now))
+        current.append(states.copy())
+    assert found == {0, 1}

@@ -1,0 +1,232 @@
+"""DocumentStreams: every document once an epoch, the same order from a seed and from a position."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+import numpy as np
+import pytest
+from examples import packed_documents, unpacked_documents
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crnn import InvalidInputError
+from crnn.text import streams as document_streams
+from crnn.text import streams as queues
+from crnn.text.documents import pack
+from crnn.text.streams import DocumentStreams, Queue
+
+DOCUMENTS = st.lists(st.lists(st.integers(0, 3), max_size=7), min_size=1, max_size=20)
+
+
+def streams_of(documents, B, T, seed=0):
+    return DocumentStreams(packed_documents(documents), 9, B, T, rng=np.random.default_rng(seed))
+
+
+def blocks_read(streams, n):
+    """Return what each stream reads in n blocks, the shared symbols once, (B, symbols)."""
+    rows = []
+    for _ in range(n):
+        block = streams.next_block()
+        assert block.ids.shape[0] == streams.batch_size
+        assert block.ids.shape[1] % streams.seq_length == (1 if streams.seq_length > 1 else 0)
+        assert not block.starts_epoch
+        if rows:
+            np.testing.assert_array_equal(rows[-1], block.ids[:, 0])  # the last target is the next input
+            rows.pop()
+        rows.extend(block.ids.T)
+    return np.array(rows).T
+
+
+def complete(row):
+    """Return the documents that end within a row."""
+    return unpacked_documents(row[: np.flatnonzero(row == 9)[-1] + 1])
+
+
+@given(DOCUMENTS, st.integers(1, 5), st.integers(1, 9), st.integers(1, 6), st.sampled_from([1, 1 << 12]))
+def test_every_document_is_read_whole_and_once_an_epoch(documents, B, T, n_blocks, shuffled):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(document_streams, "MIN_SHUFFLED", shuffled)
+        patch.setattr(queues, "MAX_BLOCK", 50)
+        streams = streams_of(documents, B, T, seed=1)
+        read = blocks_read(streams, n_blocks)
+    assert (read[:, 0] == 9).all()
+    found = Counter()
+    for row in read:
+        found.update(complete(row))
+    once = Counter(map(tuple, documents))
+    assert set(found) <= set(once)
+    packed, parts = streams._ids, streams._parts
+    for row, (numbers, done, symbols) in zip(read, streams._queues, strict=True):
+        assert symbols == parts.lengths(numbers).sum() - done
+        rest = [row[np.flatnonzero(row == 9)[-1] : -1]]  # what is left of the streams makes the epochs whole
+        for i, number in enumerate(numbers):
+            part = packed[parts.starts[number] : parts.stops[number]]
+            rest.append(part[done:] if i == 0 else part)
+        found.update(unpacked_documents(np.append(np.concatenate(rest), 9).astype(np.uint8)))
+    rounds = {found[document] / (n * streams._epochs) for document, n in once.items()}
+    assert len(rounds) == 1
+    assert rounds.pop() % 1 == 0
+
+
+def test_each_epoch_has_another_order_and_a_seed_the_same():
+    documents = [[i] for i in range(9)]
+
+    def orders(seed):
+        return blocks_read(streams_of(documents, 1, 18, seed), 1)[0, 1:90:2].reshape(5, 9).tolist()
+
+    first = orders(4)
+    assert first == orders(4) != orders(5)
+    assert all(sorted(order) == list(range(9)) for order in first)
+    assert len(set(map(tuple, first))) == 5
+
+
+@pytest.mark.parametrize("shuffled", [1, 1 << 12])
+@given(DOCUMENTS, st.integers(1, 5), st.integers(1, 9), st.integers(0, 12))
+def test_other_streams_continue_from_a_position(shuffled, documents, B, T, n_blocks):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(document_streams, "MIN_SHUFFLED", shuffled)
+        patch.setattr(queues, "MAX_BLOCK", 50)
+        streams = streams_of(documents, B, T)
+        for _ in range(n_blocks):
+            streams.next_block()
+        position = streams.position
+        expected = blocks_read(streams, 9)
+        after = streams.position.order, streams.position.read
+        for other in (streams, streams_of(documents, B, T, seed=7)):
+            other.position = position
+            np.testing.assert_array_equal(blocks_read(other, 9), expected)
+            assert (other.position.order, other.position.read) == after
+
+
+def test_a_position_is_small(monkeypatch):
+    monkeypatch.setattr(queues, "MAX_BLOCK", 1000)
+    lengths = np.random.default_rng(0).integers(1, 11, size=20_011)
+    packed = pack(np.zeros(lengths.sum(), np.uint8), lengths, 9)
+    streams = DocumentStreams(packed, 9, 13, 5, rng=np.random.default_rng(0))
+    most = 0
+    for _ in range(300):  # more than two epochs
+        streams.next_block()
+        most = max(most, sum(len(held.numbers) for held in streams.position.held))
+    assert most < 100  # documents, of 20,011
+
+
+@pytest.mark.parametrize("size", [1, 30, 1 << 20])
+def test_the_size_of_the_blocks_does_not_matter(monkeypatch, size):
+    rng = np.random.default_rng(0)
+    documents = [rng.integers(4, size=n).tolist() for n in rng.integers(40, size=30)]
+    expected = blocks_read(streams_of(documents, 3, 5), 3)
+    monkeypatch.setattr(queues, "MAX_BLOCK", size)
+    streams = streams_of(documents, 3, 5)
+    largest = streams.next_block().ids[:, 1:].size
+    assert largest <= max(size, 3 * 5)
+    read = blocks_read(streams_of(documents, 3, 5), 500)
+    n = min(read.shape[1], expected.shape[1])
+    assert n > 2 * sum(map(len, documents)) // 3
+    np.testing.assert_array_equal(read[:, :n], expected[:, :n])
+
+
+def test_a_document_longer_than_an_epoch_of_a_stream_is_read_in_parts(monkeypatch):
+    monkeypatch.setattr(document_streams, "MIN_PART", 10)
+    document = np.arange(97, dtype=np.uint8) % 7
+    streams = streams_of([document.tolist(), [3], []], 4, 5)
+    assert streams._parts.longest <= -(-100 // 4) + 1
+    parts = [streams._ids[start + 1 : stop] for start, stop, _ in zip(*streams._parts, strict=True)]
+    np.testing.assert_array_equal(np.concatenate(parts), np.append(document, 3))
+    for row in blocks_read(streams, 3):
+        for part in complete(row):
+            assert any(part == tuple(own.tolist()) for own in parts)
+
+
+@pytest.mark.parametrize(("symbols", "starts"), [(65_536, 1), (65_537, 2)])
+def test_documents_of_64_kb_are_not_cut(symbols, starts):
+    packed = pack(np.ones(symbols, np.uint8), np.array([symbols]), 9)
+    streams = DocumentStreams(packed, 9, 2, 1 << 16, rng=np.random.default_rng(0))
+    assert (blocks_read(streams, 1)[:, : symbols + 1] == 9).sum() == 2 * starts
+
+
+def test_one_long_document_and_many_short_ones_are_distributed_in_little_time():
+    def seconds(ids, lengths, B, T):
+        start = time.process_time()
+        packed = pack(ids, lengths, 1)
+        streams = DocumentStreams(packed, 1, B, T, rng=np.random.default_rng(0))
+        read = 0
+        while read < len(packed):
+            read += streams.next_block().ids.size
+        return time.process_time() - start
+
+    short, long = 100_000, 2_000_000
+    assert seconds(np.zeros(short, np.uint8), np.ones(short, int), 32, 25) < 1
+    assert seconds(np.zeros(long, np.uint8), np.array([long]), 32, 64) < 1
+    lengths = np.append(np.ones(short, int), long)
+    assert seconds(np.zeros(short + long, np.uint8), lengths, 32, 64) < 3
+
+
+@pytest.mark.parametrize("B", [1, 2, 33])
+@pytest.mark.parametrize("documents", [[[]], [[], []], [[1]], [[1, 2, 3]], [[1, 2, 3], []], [[], [1, 2, 3], [1]]])
+def test_few_documents_shorten_the_chunks(documents, B):
+    streams = streams_of(documents, B, 25)
+    transitions = sum(map(len, documents)) + len(documents)
+    assert streams.seq_length == max(transitions // B, max(map(len, documents)) + 1)  # no document needs more
+    assert streams.steps_per_epoch == -(-transitions // (B * streams.seq_length))
+    for row in blocks_read(streams, 7):
+        assert set(complete(row)) <= set(map(tuple, documents))
+
+
+def test_refuses_a_position_of_other_documents():
+    streams = streams_of([[1, 2], [3], [0]], 2, 3)  # packed: 9 1 2 9 3 9 0 9
+    streams.next_block()
+    before = streams.position
+
+    last = Queue(np.array([2]), 0, 2)
+    for parts, message in (
+        ((last,), "^the position is for batch_size=1, but batch_size is 2"),
+        ((last, last._replace(numbers=np.array([3]))), "^the position is for other documents"),
+        ((last._replace(read=2), last), "^the position is for other documents"),
+        ((last, Queue(np.zeros(0, int), 1, 0)), "^the position is for other documents"),
+    ):
+        with pytest.raises(InvalidInputError, match=message):
+            streams.position = before._replace(held=parts)
+        assert streams.position is before
+    streams.position = before._replace(held=(last, last), shuffles=0, read=0)
+    np.testing.assert_array_equal(streams.next_block().ids[:, :2], [[9, 0]] * 2)
+
+
+LONG_DOCUMENTS = st.lists(st.integers(1, 90).map(lambda n: [n % 4] * n), min_size=1, max_size=9)
+
+
+@given(st.one_of(DOCUMENTS, LONG_DOCUMENTS), st.integers(1, 5), st.integers(1, 9), st.integers(1, 8))
+def test_each_transition_has_the_weight_of_its_document(documents, B, T, n_blocks):
+    lengths = np.array([len(document) for document in documents])
+    packed = pack(np.repeat(np.arange(len(documents), dtype=np.uint8), lengths), lengths, 255)  # symbols name documents
+    weights = np.arange(3.0, 3.0 + len(documents))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(document_streams, "MIN_PART", 12)
+        patch.setattr(queues, "FIRST_PARTS", 1)
+        streams = DocumentStreams(packed, 255, B, T, rng=np.random.default_rng(0), weights=weights)
+        for _ in range(n_blocks):
+            block = streams.next_block()
+            for ids, of_row in zip(block.ids, block.loss_weights, strict=True):
+                named = np.where(ids[1:] < 255, ids[1:], ids[:-1])  # a boundary ends the document before it
+                known = named < 255  # an empty document has no symbol that names it
+                np.testing.assert_array_equal(of_row[known], weights[named[known]])
+                empty = {3.0 + i for i, document in enumerate(documents) if not document}
+                assert set(of_row[~known]) <= empty
+
+
+def test_ids_mapped_from_a_file_are_read_as_in_memory(tmp_path):
+    documents = np.random.default_rng(0).integers(4, size=(50, 7)).tolist()
+    packed = packed_documents(documents)
+    packed.tofile(tmp_path / "ids")
+    mapped = np.memmap(tmp_path / "ids", packed.dtype, "r")
+    both = [DocumentStreams(ids, 9, 3, 5, rng=np.random.default_rng(0)) for ids in (packed, mapped)]
+    np.testing.assert_array_equal(*(blocks_read(streams, 5) for streams in both))
+
+
+def test_parts_are_distributed_alike_whatever_is_added_at_once(monkeypatch):
+    documents = [[1] * n for n in np.random.default_rng(0).integers(40, size=99)]
+    expected = blocks_read(streams_of(documents, 7, 5), 4)
+    monkeypatch.setattr(queues, "CHUNK", 3)
+    monkeypatch.setattr(queues, "FIRST_PARTS", 1)
+    np.testing.assert_array_equal(blocks_read(streams_of(documents, 7, 5), 4), expected)

@@ -1,0 +1,68 @@
+"""Documents: what a collection is, and how it is packed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from examples import packed_documents, unpacked_documents
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crnn import InvalidInputError
+from crnn.text.documents import boundaries, join
+
+# ------------------------------------------------------------------------- a collection
+
+
+def test_a_generator_is_read_once():
+    documents = join(text for text in ["to", "", "be\nor"])
+    assert documents.text == "tobe\nor"
+    assert documents.lengths.tolist() == [2, 0, 5]
+    assert documents.kind == "characters"
+
+
+def test_bytes_of_every_kind():
+    documents = join([b"to", bytearray(b" "), memoryview(b"b.e.")[::2]])
+    assert documents.text == b"to be"
+    assert documents.lengths.tolist() == [2, 1, 2]
+    assert documents.kind == "bytes"
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ([], "X is an empty list. Pass at least 1 document"),
+        (["a", "b", 3, "c"], r"X\[2\] must be str or bytes, not int"),
+        ([None], r"X\[0\] must be str or bytes, not NoneType"),
+        (["a", b"b"], r"X\[1\] is bytes, but X\[0\] is str. Pass documents that are all str or all bytes"),
+        ([b"a", b"b", "c"], r"X\[2\] is str, but X\[0\] is bytes"),
+        ([["a"], "b"], r"X\[0\] must be str or bytes, not list"),
+    ],
+)
+def test_non_collections_are_named(X, message):
+    with pytest.raises(InvalidInputError, match=message):
+        join(X)
+
+
+DOCUMENTS = st.lists(st.lists(st.integers(0, 3), max_size=7), min_size=1, max_size=20)
+
+
+@given(DOCUMENTS)
+def test_packing_keeps_every_document(documents):
+    packed = packed_documents(documents)
+    assert len(packed) == sum(map(len, documents)) + len(documents) + 1
+    assert unpacked_documents(packed) == list(map(tuple, documents))
+
+
+class MostlyEmpty:
+    """Packed ids of 2**32 + 1 symbols, of which all but the last are left out: a boundary."""
+
+    def __len__(self):
+        return 2**32 + 1
+
+    def __getitem__(self, piece):
+        return np.zeros(1 if piece.start == 2**32 else 0, np.uint8)
+
+
+def test_positions_of_more_than_four_bytes():
+    assert boundaries(MostlyEmpty(), 0).tolist() == [2**32]

@@ -1,0 +1,445 @@
+"""The cache of ids: its content, when it is used again, and when it is written anew."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+import os
+import tempfile
+import warnings
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crnn import CharRNN
+from crnn.errors import InvalidInputError
+from crnn.text import id_cache, sources
+from crnn.text.file_reader import FileReader
+from crnn.text.id_cache import cache_name, check
+from crnn.text.sources import DocumentsSource, FileSource, MemorySource, StoredSource, text_source
+from crnn.text.text_files import Lines, TextFile
+from crnn.text.vocabulary import Vocabulary
+
+SOME = st.text(st.sampled_from("ab\r\né\N{PILE OF POO}"), min_size=1)
+KINDS = st.sampled_from(["characters", "bytes"])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def book(tmp_path):
+    path = tmp_path / "book.txt"
+    path.write_text("to be or not to be\nthat is")
+    (tmp_path / "ids").mkdir()
+    return path
+
+
+def stored(path, **options):
+    return StoredSource(FileReader((str(path),), **options), cache=str(path.parent / "ids"))
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(id_cache, "BLOCK_SIZE", 5)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # hundreds of caches are written
+
+
+def paths_with(folder, texts):
+    (folder / "ids").mkdir(exist_ok=True)
+    paths = [folder / f"{i}.txt" for i in range(len(texts))]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_bytes(text.encode())
+    return [str(path) for path in paths]
+
+
+@settings(max_examples=30)
+@given(texts=st.lists(SOME, min_size=1, max_size=3), kind=KINDS, min_count=st.integers(1, 3))
+def test_a_stored_text_is_the_text(folder, texts, kind, min_count):
+    paths = paths_with(folder, texts)
+    source = StoredSource(FileReader(tuple(paths), kind), cache=str(folder / "ids"))
+    text = "".join(texts)
+    memory = MemorySource(text if kind == "characters" else text.encode())
+    try:
+        vocabulary = memory.vocabulary(min_count)
+    except InvalidInputError as error:
+        with pytest.raises(InvalidInputError, match=str(error)):
+            source.vocabulary(min_count)
+        return
+    assert source.vocabulary(min_count) == vocabulary
+    for other in (vocabulary, memory.vocabulary(boundary=True), Vocabulary([97], kind, unknown=True, boundary=True)):
+        np.testing.assert_array_equal(source.ids(other), memory.ids(other))
+        assert source.ids(other).dtype == other.id_dtype
+    assert source.fingerprint() == memory.fingerprint()
+    assert "".join(map(str, source.blocks())) == "".join(map(str, FileSource(FileReader(tuple(paths), kind)).blocks()))
+    assert set(check(str(folder / "ids" / next(iter_json(folder)))).values()) == {True}
+
+
+def iter_json(folder):
+    """Yield the names of the descriptions in a folder of caches, the newest first."""
+    found = [path for path in (folder / "ids").iterdir() if path.suffix == ".json"]
+    return (path.name for path in sorted(found, key=lambda path: -path.stat().st_mtime_ns))
+
+
+@settings(max_examples=30)
+@given(texts=st.lists(SOME, min_size=1, max_size=3), kind=KINDS)
+def test_stored_lines_are_the_lines(folder, texts, kind):
+    paths = paths_with(folder, texts)
+    source = StoredSource(FileReader(tuple(paths), kind, lines=True), cache=str(folder / "ids"))
+    memory = DocumentsSource(Lines(paths, kind=kind))
+    vocabulary = memory.vocabulary()
+    assert source.vocabulary() == vocabulary
+    np.testing.assert_array_equal(source.ids(vocabulary), memory.ids(vocabulary))
+    assert source.n_documents == memory.n_documents
+    assert source.fingerprint() == memory.fingerprint()
+
+
+def test_ids_of_two_and_four_bytes(tmp_path):
+    (tmp_path / "ids").mkdir()
+    for n, size in ((256, 1), (257, 2), (70000, 4)):
+        text = "".join(map(chr, [*range(40, 40 + min(n, 50000)), *range(0x10000, 0x10000 + max(0, n - 50000))]))
+        (tmp_path / f"{n}.txt").write_text(text, encoding="utf-8", newline="")
+        source = stored(tmp_path / f"{n}.txt")
+        assert source.ids(source.vocabulary()).dtype.itemsize == size
+        np.testing.assert_array_equal(source.ids(source.vocabulary()), np.arange(n))
+
+
+def test_a_network_learns_from_stored_ids_of_two_bytes(tmp_path):
+    path = tmp_path / "book.txt"
+    path.write_text("".join(map(chr, range(300, 600))) + "\nto be\n", encoding="utf-8")
+    given = {"hidden_size": 2, "max_steps": 3, "random_state": 0}
+    stored, held = (CharRNN(**given).fit(TextFile(path, cache=cache)) for cache in (tmp_path, None))
+    for name, weights in held.params_.items():
+        np.testing.assert_array_equal(stored.params_[name], weights)
+
+
+def test_an_empty_text_has_no_ids(tmp_path):
+    (tmp_path / "ids").mkdir()
+    (tmp_path / "empty").touch()
+    assert len(stored(tmp_path / "empty").ids(Vocabulary.from_text("a"))) == 0
+    assert stored(tmp_path / "empty").ids(Vocabulary([97], boundary=True)).tolist() == [1, 1]
+
+
+def test_the_cache_is_used_again(book, monkeypatch):
+    expected = stored(book).ids(stored(book).vocabulary())
+    monkeypatch.setattr(id_cache, "write_atomically", lambda *_: pytest.fail("it is there"))
+    np.testing.assert_array_equal(stored(book).ids(stored(book).vocabulary()), expected)
+    os.utime(book, ns=(5, 5))  # the same content at another time
+    np.testing.assert_array_equal(stored(book).ids(stored(book).vocabulary()), expected)
+
+
+@pytest.mark.parametrize("text", ["to be or not to be\nthat is it", "to be or not to be\nthat sí"])
+def test_a_changed_text_is_stored_anew(book, text):
+    mapped = stored(book).ids(stored(book).vocabulary())
+    before, (old,) = mapped.copy(), arrays_of(book)
+    book.write_text(text)
+    os.utime(book, ns=(7, 7))
+    source = stored(book)
+    in_memory = text_source(text)
+    np.testing.assert_array_equal(source.ids(source.vocabulary()), in_memory.ids(in_memory.vocabulary()))
+    np.testing.assert_array_equal(mapped, before)  # what was mapped stays
+    (new,) = arrays_of(book)
+    assert new != old
+
+
+def test_each_vocabulary_has_an_array_of_its_own(book):
+    for vocabulary in (stored(book).vocabulary(), stored(book).vocabulary(boundary=True), stored(book).vocabulary(2)):
+        for _ in range(2):
+            stored(book).ids(vocabulary)
+    assert len(arrays_of(book)) == 3
+    stored(book).ids(Vocabulary.from_text(book.read_text() + "z"))  # the text's symbols have the same ids
+    assert len(arrays_of(book)) == 3
+
+
+def arrays_of(book):
+    return sorted(path for path in (book.parent / "ids").iterdir() if path.suffix != ".json")
+
+
+def written(book, **options):
+    """Return the description of a text's cache, and what its source says."""
+    said = content(book, **options)
+    (description,) = (path for path in (book.parent / "ids").iterdir() if path.suffix == ".json")
+    return description, said
+
+
+def content(book, **options):
+    source = stored(book, **options)
+    vocabulary = source.vocabulary(boundary=True)
+    return vocabulary, source.ids(vocabulary).tolist(), source.fingerprint()
+
+
+def written_again(book, message, **options):
+    with pytest.warns(UserWarning, match=message) as caught:
+        said = content(book, **options)
+    assert len(caught) == 1
+    assert content(book, **options) == said  # without a warning
+    return said
+
+
+@pytest.mark.parametrize("lines", [True, False])
+def test_cache_has_the_documented_format(book, lines):
+    text = "ab\nb\nc\n" * 3001
+    book.write_text(text)
+    description, _ = written(book, lines=lines)
+    ids = bytes([3, *map({"a": 0, "b": 1, "c": 2, "\n": 3}.get, text)] if lines else [4, *map("\nabc".index, text), 4])
+    (array,) = arrays_of(book)
+    assert array.read_bytes() == ids
+    suffix = ".crnn-lines" if lines else ".crnn-ids"
+    assert description.name == f"{array.name[:-len(suffix) - 17]}{suffix}.json"
+    assert json.loads(description.read_text()) == {
+        "format": "crnn ids 4",
+        "kind": "characters",
+        "lines": lines,
+        "errors": "strict",
+        "codes": [*([] if lines else [10]), 97, 98, 99],
+        "counts": [*([] if lines else [9003]), 3001, 6002, 3001],
+        "n_documents": 9003 if lines else 1,
+        "sha256": text_source(text.splitlines() if lines else text).fingerprint().sha256,
+        "files": [[len(text), book.stat().st_mtime_ns, hashlib.sha256(text.encode()).hexdigest()]],
+        "arrays": {array.name: [array.stat().st_mtime_ns, zlib.crc32(ids)]},
+    }
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-1], lambda data: b"", lambda data: data + b"x", lambda data: data[:-1] + b"\xff"]
+)
+def test_a_damaged_array_is_written_again(book, damage):
+    _, expected = written(book)
+    (array,) = arrays_of(book)
+    array.write_bytes(damage(array.read_bytes()))
+    os.utime(array, ns=(5, 5))
+    assert written_again(book, r"ids is damaged: it has changed since it was written; writing it again$") == expected
+
+
+def test_an_array_of_another_time_and_the_same_content_is_used(book, monkeypatch):
+    _, expected = written(book)
+    os.utime(arrays_of(book)[0], ns=(5, 5))
+    monkeypatch.setattr(id_cache, "write_atomically", lambda *_: pytest.fail("it is there"))
+    assert content(book) == expected
+
+
+def test_a_missing_array_is_written_again(book):
+    _, expected = written(book)
+    arrays_of(book)[0].unlink()
+    assert content(book) == expected
+
+
+def test_a_flipped_bit_is_found_by_check(book):
+    book.write_text("to be\nor not\nto be\n\nthat is\nthe\nquestion")
+    description, _ = written(book, lines=True)
+    (array,) = arrays_of(book)
+    data = array.read_bytes()
+    assert check(str(description)) == {array.name: True}
+    for place in range(len(data)):
+        array.write_bytes(data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :])
+        assert check(str(description)) == {array.name: False}
+    with pytest.raises(InvalidInputError, match=r"book\.txt does not describe a cache of ids"):
+        check(str(book))
+
+
+NO_DOCUMENTS = [b"", b"[]", b"{", b"{}", b"null", b"\xff", b"[" * 50_021, b"1" * 5003]
+ODD = [None, True, -1, 2**63, 10**30, 1.5, float("nan"), "x", [None], ["x"], [[]], [-1], {"a": None}]
+AGAIN = "does not describe a cache of ids for this version of crnn; writing it again"
+
+
+@pytest.mark.parametrize("text", NO_DOCUMENTS)
+def test_invalid_descriptions_are_written_again(book, text):
+    description, expected = written(book)
+    description.write_bytes(text)
+    assert written_again(book, AGAIN) == expected
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_an_odd_description_is_written_again(book, lines):
+    description, expected = written(book, lines=lines)
+    document = json.loads(description.read_text())
+    codes, counts = document["codes"], document["counts"]
+    changes = [document | {"codes": codes[::-1]}, document | {"n_documents": 0}, document | {"counts": counts[1:]}]
+    changes += [document | {"codes": wrong} for wrong in ([-1, *codes[1:]], [*codes[:-1], 0x110000])]
+    changes += [document | {"codes": [*codes[:-2], codes[-1], codes[-1]]}, document | {"counts": [0, *counts[1:]]}]
+    for name in document:
+        changes.append({key: of_key for key, of_key in document.items() if key != name})
+        changes += [document | {name: odd} for odd in ODD if (name, odd) not in (("sha256", "x"), ("lines", True))]
+    for changed in changes:
+        description.write_text(json.dumps(changed))
+        of_others = changed.get("lines") == (not lines)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert content(book, lines=lines) == expected, changed
+        assert len(caught) == (not of_others), changed
+
+
+@pytest.mark.parametrize("data", [bytes(range(1, 256)), bytes(range(256)), "a\U0010ffff".encode()])
+def test_the_last_codes(book, data):
+    book.write_bytes(data)
+    options = {} if len(data) < 9 else {"kind": "bytes"}
+    source = stored(book, **options)
+    assert source.ids(source.vocabulary()).tolist() == list(range(2 if len(data) < 9 else len(data)))
+
+
+def test_cached_characters_are_not_bytes(book):
+    with pytest.raises(InvalidInputError, match=r"^X is text, but the symbols of this model are bytes"):
+        stored(book).ids(Vocabulary(np.arange(256), "bytes"))
+
+
+def test_a_symbol_that_the_model_lacks_is_named_with_its_position(book):
+    with pytest.raises(InvalidInputError, match=r"^X contains 'n' \(U\+006E\) at position 9"):
+        stored(book).ids(Vocabulary.from_text("to be r\nhais"))
+
+
+def test_lines_need_a_model_of_documents(book):
+    with pytest.raises(InvalidInputError, match="has no document ends"):
+        stored(book, lines=True).ids(Vocabulary.from_text("to be r\nhaisn"))
+
+
+def test_missing_folder_for_ids_is_an_error(book):
+    (book.parent / "ids").rmdir()
+    with pytest.raises(FileNotFoundError):
+        stored(book).vocabulary()
+
+
+def test_unwritable_default_folder_gives_a_temporary_file(book, monkeypatch, tmp_path):
+    monkeypatch.setenv(sources.FOLDER_VARIABLE, str(tmp_path / "missing"))
+    (tmp_path / "crnn-").mkdir()
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda prefix, dir: str(tmp_path / prefix))
+    source = StoredSource(FileReader((str(book),)))
+    with pytest.warns(UserWarning, match="are kept in a temporary file") as caught:
+        ids = source.ids(source.vocabulary())
+    assert len(caught) == 1
+    assert ids.shape == (26,)
+    del source, ids
+    gc.collect()
+    assert not (tmp_path / "crnn-").exists()
+
+
+def test_a_disk_that_fills_up_with_ids_is_replaced_by_a_temporary_file(book, monkeypatch):
+    monkeypatch.chdir(book.parent)
+    source, write = StoredSource(FileReader(("book.txt",))), id_cache.write_atomically
+    vocabulary = source.vocabulary()
+
+    def full(path, data):
+        if path.startswith("book.txt"):
+            raise OSError(28, "No space left on device", path)
+        write(path, data)
+
+    monkeypatch.setattr(id_cache, "write_atomically", full)
+    with pytest.warns(UserWarning, match="No space left on device.*: the ids of book.txt are kept in a temporary file"):
+        assert source.ids(vocabulary).shape == (26,)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="the system does not list mapped files")
+def test_a_cache_is_closed_with_its_ids(book):
+    def is_open():
+        with open("/proc/self/maps") as maps:
+            return str(array) in maps.read()
+
+    ids = stored(book).ids(Vocabulary.from_text(book.read_text()))
+    (array,) = arrays_of(book)
+    assert is_open()
+    del ids
+    assert not is_open()
+
+
+def test_a_folder_of_caches_named_by_the_environment(book, monkeypatch, tmp_path):
+    (tmp_path / "caches").mkdir()
+    monkeypatch.setenv(sources.FOLDER_VARIABLE, str(tmp_path / "caches"))
+    paths = (str(book),)
+    for source in (StoredSource(FileReader(paths)), StoredSource(FileReader(paths, lines=True))):
+        source.vocabulary()
+    names = {f"{cache_name(paths, beside=False)}.crnn-{what}.json" for what in ("ids", "lines")}
+    assert set(os.listdir(tmp_path / "caches")) == names
+    monkeypatch.delenv(sources.FOLDER_VARIABLE)
+    monkeypatch.chdir(tmp_path)
+    StoredSource(FileReader(("book.txt",))).vocabulary()
+    assert (tmp_path / "book.txt.crnn-ids.json").exists()
+
+
+def test_the_ids_of_transformed_lines_are_in_the_folder_for_the_call_alone(book, monkeypatch):
+    monkeypatch.chdir(book.parent)
+    for name, cache, folder in ((str(book), "ids", "ids"), (str(book), None, "."), ("book.txt", None, ".")):
+        source = StoredSource(FileReader((name,), lines=True, transform=str.upper), cache=cache)
+        assert len(source.vocabulary()) == 12
+        (temporary,) = (path for path in os.listdir(folder) if path.startswith("crnn-"))
+        del source
+        assert temporary not in os.listdir(folder)
+
+
+def test_a_missing_text_is_an_error(tmp_path):
+    (tmp_path / "ids").mkdir()
+    for cache in (str(tmp_path / "ids"), None):
+        with pytest.raises(FileNotFoundError, match=r"book\.txt'"):
+            StoredSource(FileReader((str(tmp_path / "book.txt"),)), cache=cache).vocabulary()
+
+
+@pytest.mark.parametrize("written", [0, 1])
+def test_a_text_that_changes_while_it_is_read_is_an_error(book, monkeypatch, written):
+    """It changes after its description was read, or after its ids were."""
+    (book.parent / "other.txt").write_text("to be")
+    source = StoredSource(FileReader((str(book), str(book.parent / "other.txt"))), cache=str(book.parent / "ids"))
+    if written:
+        source.vocabulary()
+    read = id_cache._ids if written else id_cache.describe
+
+    def changing(reader, *arguments):
+        found = read(reader, *arguments)
+        yield_from = list(found) if written else found
+        (book.parent / "other.txt").write_text("longer than before, and other symbols")
+        return yield_from
+
+    monkeypatch.setattr(id_cache, "_ids" if written else "describe", changing)
+    with pytest.raises(InvalidInputError, match=r"other\.txt changed while it was being read\. Try again"):
+        source.ids(Vocabulary.from_text("to be r\nhaisn"))
+    assert len(list((book.parent / "ids").iterdir())) == written
+
+
+def test_refuses_files_without_a_line(tmp_path):
+    (tmp_path / "ids").mkdir()
+    (tmp_path / "empty").touch()
+    with pytest.raises(InvalidInputError, match="at least 1 line"):
+        stored(tmp_path / "empty", lines=True).vocabulary()
+    assert not list((tmp_path / "ids").iterdir())
+
+
+def test_names_of_caches():
+    assert cache_name(["a/b.txt"], beside=True) == "b.txt"
+    files = (["a/b"], ["a/b", "c"], ["c/b"])
+    names = {cache_name(paths, beside=beside) for paths in files for beside in (True, False)}
+    assert len(names) == 4  # next to the file, its name is enough
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_files_get_the_source_of_their_size(book, monkeypatch, large):
+    for X, size, small in (
+        (book, 26, FileSource),
+        (TextFile(book), 26, FileSource),
+        ([book, book], 52, FileSource),
+        (Lines(book), 27, DocumentsSource),  # with the end of the last line
+    ):
+        monkeypatch.setattr("crnn.text.sources.IN_MEMORY", size - large)
+        assert type(text_source(X)) is (StoredSource if large else small)
+    assert type(text_source(TextFile(book, cache=book.parent))) is StoredSource
+    assert type(text_source(Lines(book, cache=book.parent))) is StoredSource
+    assert text_source([book, book]).max_length == 52
+
+
+def test_files_of_64_megabytes_are_held(tmp_path):
+    for size, kind in ((1 << 26, FileSource), ((1 << 26) + 1, StoredSource)):
+        with open(tmp_path / "large", "wb") as file:
+            file.truncate(size)
+        assert type(text_source(tmp_path / "large")) is kind
+
+
+def test_several_files_are_one_text(tmp_path):
+    (tmp_path / "more").mkdir()
+    paths = [tmp_path / "0", tmp_path / "more" / "1"]
+    for path, text in zip(paths, ("to be", " or not"), strict=True):
+        path.write_text(text)
+    assert "".join(text_source(paths).blocks()) == "to be or not"
+    StoredSource(FileReader(tuple(map(str, paths)))).vocabulary()
+    assert [*tmp_path.glob("0-*.json")]  # in the folder of the first file

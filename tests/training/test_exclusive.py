@@ -1,0 +1,237 @@
+"""A model is trained by one call at a time, and by the next one however the last one ended."""
+
+import copy
+import os
+import pickle
+import threading
+
+import numpy as np
+import pytest
+from command_line import POSIX
+from test_char_rnn import TEXT, bits, small
+
+from crnn import CharRNN, InvalidInputError, Mixture, NotFittedError
+from crnn.training import exclusive
+from crnn.training.exclusive import ExclusiveUse, begin_use, draft_of, request_stop, use_for_editing
+
+
+def test_calls_that_have_ended_are_forgotten():
+    for _ in range(9):
+        small(1).fit(TEXT)
+    assert len(exclusive._in_use) <= 1
+
+
+@pytest.fixture
+def model():
+    class Model:
+        """Whatever is trained or edited."""
+
+    return Model()
+
+
+@pytest.mark.parametrize(("what", "message"), [("trained", "trained"), ("edited", "edited")])
+def test_one_call_at_a_time_uses_a_model(model, what, message):
+    first, second = ExclusiveUse(what), ExclusiveUse()
+    with first.running:
+        begin_use(model, first)
+        begin_use(object(), second)  # another model
+        with pytest.raises(InvalidInputError, match=f"^this model is being {message} by another call"):
+            begin_use(model, second)
+    begin_use(model, second)
+
+
+def test_a_callback_edits_within_training_but_not_twice(model):
+    training, editing = ExclusiveUse(), ExclusiveUse("edited")
+    with training.running:
+        begin_use(model, training)
+        assert use_for_editing(model, editing) is training
+        training.draft = draft = object()
+        assert draft_of(model) is draft
+        with pytest.raises(InvalidInputError, match=r"^this model is already being edited"):
+            use_for_editing(model, editing)
+    with editing.running:
+        assert use_for_editing(model, editing) is editing
+        with pytest.raises(InvalidInputError, match=r"^this model is already being edited"):
+            use_for_editing(model, ExclusiveUse("edited"))
+
+
+def test_a_request_to_stop_is_for_the_call_that_runs(model):
+    training = ExclusiveUse()
+    assert (training.stopped, training.draft, draft_of(model)) == (False, None, None)
+    request_stop(model)
+    with training.running:
+        begin_use(model, training)
+        assert not training.stopped
+        request_stop(object())
+        assert not training.stopped
+        request_stop(model)
+        assert training.stopped
+
+
+@POSIX
+@pytest.mark.parametrize("by_another_thread", [False, True])
+def test_forked_child_keeps_only_its_threads_calls(model, by_another_thread):
+    """The other threads are not there. This thread's call continues, if a callback has forked."""
+
+    def use():
+        call = ExclusiveUse()
+        with call.running:
+            begin_use(model, call)
+            begun.set()
+            assert done.wait(60)
+
+    def child_can_begin():
+        child = os.fork()
+        if not child:
+            try:
+                begin_use(model, ExclusiveUse())
+            except InvalidInputError:
+                os._exit(1)
+            os._exit(0)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+    begun, done, found = threading.Event(), threading.Event(), []
+    if by_another_thread:
+        thread = threading.Thread(target=use)
+        thread.start()
+        assert begun.wait(60)
+        found.append(child_can_begin())
+        done.set()
+        thread.join()
+    else:
+        done.wait = lambda timeout: found.append(child_can_begin()) or True
+        use()
+    assert found == [by_another_thread]
+
+
+def in_thread(work):
+    """Return what a function returns, or the exception that it raises, on another thread."""
+    found = []
+
+    def run():
+        try:
+            found.append(work())
+        except Exception as error:
+            found.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def edited(model, value, error=None):
+    """Write a value to some arrays, and then perhaps raise an error."""
+    with model.editing():
+        model.state_[:] = 3
+        model.params_["by"][:] = value
+        if error:
+            raise error
+
+
+def arrays(model):
+    """Return all arrays that can be edited."""
+    return [*model.params_.values(), *model.optimizer_state_["exp_avg"].values(), *model.state_]
+
+
+def test_all_arrays_can_be_written_to_within_and_none_without():
+    model = small(cell="lstm", optimizer="adam").fit(TEXT)
+    score = model.score(TEXT)
+    for array in arrays(model):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0.5
+    with model.editing():
+        for array in arrays(model):
+            array[...] = 0.5
+        assert model.score(TEXT) == score  # until the end the model is what it was
+    assert all((array == 0.5).all() for array in arrays(model))
+    assert model.score(TEXT) != score
+    for name in ("params_", "state_", "optimizer_state_", "vocabulary_", "n_steps_", "smooth_loss_", "history_"):
+        with pytest.raises(AttributeError):
+            setattr(model, name, getattr(model, name))
+
+
+def test_failed_edits_leave_the_model_unchanged():
+    model = small().fit(TEXT)
+    before = bits(model)
+    with pytest.raises(ZeroDivisionError):
+        edited(model, 3, ZeroDivisionError)
+    with pytest.raises(InvalidInputError, match=r"params_\['by'\] is nan at \(0,\)"):
+        edited(model, np.nan)
+    assert bits(model) == before
+    with model.editing():  # and it can be edited
+        pass
+    assert bits(model) == before
+
+
+def test_editing_needs_a_fitted_network():
+    with pytest.raises(NotFittedError, match="before editing"), CharRNN().editing():
+        pass
+    assert not hasattr(Mixture, "editing")  # its models are edited
+
+
+def test_nested_editing_is_an_error():
+    model = small().fit(TEXT)
+    with model.editing():
+        model.params_["by"][:] = 3
+        with pytest.raises(InvalidInputError, match="already being edited"), model.editing():
+            pass
+        with pytest.raises(InvalidInputError, match="is being edited by another call"):
+            model.fit(TEXT)
+        with copy.deepcopy(model).editing() as other:  # another model
+            assert other is None
+    assert (model.params_["by"] == 3).all()
+
+
+def test_other_threads_neither_see_nor_change_an_edit():
+    model = small().fit(TEXT)
+    before, score = bits(model), model.score(TEXT)
+
+    def edit():
+        with model.editing():
+            raise AssertionError
+
+    with model.editing():
+        model.params_["by"][:] = 3
+        assert in_thread(lambda: bits(model)) == before
+        assert in_thread(lambda: model.score(TEXT)) == score
+        assert isinstance(in_thread(lambda: model.params_["by"].__setitem__(0, 1)), ValueError)
+        for work in (edit, lambda: model.partial_fit(TEXT)):
+            assert "is being edited by another call" in str(in_thread(work))
+    assert in_thread(lambda: model.params_["by"][0]) == 3
+
+
+def test_a_callback_edits_between_two_steps():
+    def edit(model, record):
+        if record["step"] == 6:
+            with pytest.raises(ZeroDivisionError):
+                edited(model, 5, ZeroDivisionError)
+            with model.editing():
+                model.params_["by"][:] = 3
+                assert isinstance(in_thread(lambda: model.editing().__enter__()), InvalidInputError)
+            seen.append(model.params_["by"].copy())
+
+    seen = []
+    options = {"batch_size": 3, "seq_length": 7, "learning_rate": 1e-9}
+    model = small(10, callbacks=[edit], **options).fit(TEXT)
+    assert (seen[0] == 3).all()
+    np.testing.assert_allclose(model.params_["by"], 3, atol=1e-4)
+
+
+def test_arrays_read_while_editing_can_be_kept():
+    model = small().fit(TEXT)
+    with model.editing():
+        kept = model.params_
+        kept["by"][:] = 3
+    kept["by"][:] = 4  # a copy that nobody looks at any more
+    assert (model.params_["by"] == 3).all()
+
+
+def test_pickles_and_copies_made_while_editing_have_the_old_weights():
+    model = small().fit(TEXT)
+    before = bits(model)
+    with model.editing():
+        model.params_["by"][:] = 3
+        copies = [copy.deepcopy(model), copy.copy(model), pickle.loads(pickle.dumps(model))]
+        assert [bits(made) for made in copies] == [before] * 3
+        assert "draft" not in str(vars(model)).lower()

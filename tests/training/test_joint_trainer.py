@@ -1,0 +1,220 @@
+"""Training by several processes through MPI: the same as by one, and ends that are the same for all."""
+
+import json
+import signal
+from functools import partial
+
+import numpy as np
+import pytest
+from command_line import POSIX
+from mpi_processes import TRAINING, Communicator, joint_training, mpi, needs_mpi, trainer_after
+
+from crnn import CharRNN, DivergenceError
+from crnn.training import trainer as trainer_module
+from crnn.training.processes import GradientSum, JointTrainer, Processes
+from crnn.training.trainer import Trainer
+
+PROGRAM = joint_training()
+
+@needs_mpi
+@pytest.mark.parametrize(("n", "cases"), [(2, list(PROGRAM.CASES)), (4, ["adam", "documents"])])
+def test_processes_train_as_one_with_all_streams(tmp_path, n, cases):
+    output = tmp_path / "found.json"
+    done = mpi(n, TRAINING, output, *cases)
+    assert done.returncode == 0, done.stderr
+    for name, found in json.loads(output.read_text()).items():
+        case, dtype = name.split(", ")
+        alone = PROGRAM.trained(case, dtype)
+        assert found["same"], f"{name}: the processes differ"
+        assert found["n_steps"] == alone.n_steps_
+        tolerance = 1e-5 * alone.n_steps_ if dtype == "float32" else 1e-10
+        np.testing.assert_allclose(
+            found["numbers"], PROGRAM.numbers(alone), rtol=0, atol=tolerance, err_msg=name
+        )
+        assert found["loss"] == pytest.approx(alone.smooth_loss_, rel=tolerance)
+
+
+@needs_mpi
+def test_a_process_that_dies_ends_the_others_and_leaves_a_checkpoint(tmp_path):
+    path = tmp_path / "run.crnn"
+    done = mpi(2, TRAINING, path, "dies", timeout=50)
+    assert done.returncode != 0
+    assert CharRNN.load(path).n_steps_ > 0
+
+
+@needs_mpi
+@pytest.mark.parametrize("rank", [0, 1])
+def test_an_error_of_one_process_ends_all(tmp_path, rank):
+    done = mpi(2, TRAINING, tmp_path / "none", "fails", rank, timeout=50)
+    assert done.returncode != 0
+    assert f"process {rank} of 2 failed" in done.stderr
+    assert "no memory left in one process" in done.stderr
+
+
+@needs_mpi
+def test_ctrl_c_in_one_process_ends_all_and_one_process_can_finish(tmp_path):
+    path = tmp_path / "run.crnn"
+    done = mpi(2, TRAINING, path, "interrupted", timeout=50)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("interrupted") == 2
+    assert CharRNN.load(path).n_steps_ > 0
+
+
+@needs_mpi
+@pytest.mark.parametrize(("case", "what"), [("text differs", "a text"), ("weights differ", "sample_weight")])
+def test_all_processes_refuse_differences_between_them(tmp_path, case, what):
+    done = mpi(2, TRAINING, tmp_path / "none", case, timeout=50)
+    assert done.returncode != 0
+    assert f"{what} differs between processes" in done.stderr
+
+
+# ------------------------------------------------- one process, told what the others say
+
+
+def joint(rank=0, size=1):
+    """Return a trainer, the commands that it tells or hears, and the errors that it sends to end all processes."""
+    processes, told, ended, shared = Processes(Communicator(rank, size)), [], [], []
+
+    def from_first(value):
+        if not isinstance(value, tuple):
+            return value
+        told.append(value[0]) if rank == 0 else None
+        return value if rank == 0 else told.pop(0)
+
+    processes.from_first, processes.abort = from_first, ended.append
+    processes.reduce, processes.share_rows = (lambda vector: None), (lambda array: shared.append(array.shape))
+    trainer = trainer_after(3, partial(Trainer, reducer=GradientSum(processes)))
+    trainer = JointTrainer(trainer, processes)
+    trainer.shared = shared  # what was completed with the rows of others
+    return trainer, told, ended
+
+
+def test_the_first_process_tells_each_command_and_the_end():
+    trainer, told, ended = joint()
+    with trainer as entered:
+        assert entered is trainer
+        changes = trainer.trainer.state.gate.changes
+        trainer.advance(np.full(2, 0.1))
+        trainer.resume_from_arrays()
+        trainer.finish()
+        assert trainer.shared == [(1, 5, 7)] * 3
+        assert trainer.trainer.state.gate.changes == changes + 2  # the steps, and the replaced arrays
+    assert (told, ended) == (["advance", "load", "finish", "end"], [])
+    assert trainer.trainer.state.n_steps == 5
+
+
+@pytest.mark.parametrize(
+    ("command", "error", "message"),
+    [
+        (None, None, ""), ((True, "stop now"), KeyboardInterrupt, "^stop now$"),
+        ((False, "no disk"), RuntimeError, "^training has ended because process 0 failed: no disk$"),
+    ],
+)  # fmt: skip
+def test_the_others_follow_until_the_end(command, error, message):
+    trainer, commands, ended = joint(1, 2)
+    state = trainer.trainer.state
+    arrays = (state.params * 0.5, state.optimizer_state, state.hidden)
+    commands += [("advance", np.full(2, 0.1)), ("advance", np.full(1, 0.1)), ("load", arrays), ("finish", None)]
+    commands += [("end", command)]
+    with trainer:
+        if error is None:
+            trainer.follow()
+        else:
+            with pytest.raises(error, match=message):
+                trainer.follow()
+    assert (trainer.trainer.state.n_steps, commands, ended) == (6, [], [])
+    np.testing.assert_array_equal(trainer.trainer.params, arrays[0])
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt("enough"), ValueError("no disk")])
+def test_an_error_between_two_commands_is_told_to_the_others(error):
+    trainer, told, ended = joint()
+    said = []
+    from_first = trainer._processes.from_first
+    trainer._processes.from_first = lambda value: said.append(value) or from_first(value)
+    with pytest.raises(type(error)), trainer:
+        raise error
+    assert (told, ended) == (["end"], [])
+    assert said[-1] == ("end", (isinstance(error, KeyboardInterrupt), str(error)))
+
+
+def test_an_error_within_a_command_ends_all_processes(monkeypatch):
+    def fail(trainer, rates):
+        raise MemoryError("no memory left")
+
+    trainer, told, ended = joint()
+    monkeypatch.setattr(Trainer, "advance", fail)
+    with pytest.raises(MemoryError), trainer:
+        trainer.advance(np.full(2, 0.1))
+    assert [str(error) for error in ended] == ["no memory left"]
+    assert told == ["advance"]
+
+
+def test_a_divergence_is_known_to_all_processes(monkeypatch):
+    def diverge(trainer, rates):
+        raise DivergenceError(4, 2.5)
+
+    trainer, told, ended = joint()
+    monkeypatch.setattr(Trainer, "advance", diverge)
+    with pytest.raises(DivergenceError), trainer:
+        trainer.advance(np.full(2, 0.1))
+    assert (told, ended) == (["advance"], [])
+    assert trainer.shared == [(1, 5, 7)]
+
+
+def test_non_finite_weights_at_the_end_are_a_divergence():
+    trainer, told, ended = joint()
+    before = trainer.trainer.params.tobytes()
+
+    def work():
+        with trainer:
+            trainer.advance(np.full(2, 0.1))
+            trainer.trainer.params[0] = np.inf
+            trainer.finish()
+
+    with pytest.raises(DivergenceError) as raised:
+        work()
+    assert raised.value.kind == "weights"
+    assert (told, ended) == (["advance", "finish"], [])
+    assert trainer.trainer.params.tobytes() == before
+
+
+def test_the_first_process_decides_when_to_take_a_snapshot(monkeypatch):
+    monkeypatch.setattr(trainer_module, "SNAPSHOT_SECONDS", 1e9)
+    trainer, _, _ = joint()
+    copy, taken = trainer.trainer.state.copy, []
+    trainer.trainer.state.copy = lambda: taken.append(trainer.trainer.cursor.n_steps) or copy()
+    with trainer:
+        for due in (False, True, False):
+            trainer.trainer._reducer.decided = lambda own, due=due: due
+            trainer.advance(np.full(2, 0.1))
+    assert taken == [5]
+
+
+class StopError(Exception):
+    """What a handler raises."""
+
+
+@POSIX
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, StopError)])
+def test_a_signal_is_known_to_all_processes(number, error):
+    def stop(number, frame):
+        raise StopError
+
+    def work():
+        with trainer:
+            signal.raise_signal(number)
+            assert trainer.trainer.cursor.n_steps == 3
+            trainer.advance(np.full(2, 0.1))
+
+    trainer, told, ended = joint()
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        with pytest.raises(error):
+            work()
+        assert signal.getsignal(signal.SIGTERM) is stop
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (told, ended) == ([], [])
+    assert trainer.trainer.state.n_steps == 3
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

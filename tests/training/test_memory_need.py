@@ -1,0 +1,179 @@
+"""Memory need: what cannot be trained is refused before anything is allocated."""
+
+from __future__ import annotations
+
+import contextlib
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from crnn import CharRNN, InvalidInputError, Lines
+from crnn.model.layout import Layout, layout_of
+from crnn.model.state import ModelState
+from crnn.parameters.kinds import CELLS
+from crnn.parameters.settings import Settings
+from crnn.text.streams import TextStreams
+from crnn.text.vocabulary import Vocabulary
+from crnn.training import data
+from crnn.training.data import check_memory, training_bytes
+from crnn.training.trainer import StepSettings, Trainer
+
+TEXT = "to be or not to be, that is the question. " * 20
+
+
+@pytest.mark.parametrize(
+    ("parameters", "validation_fraction"),
+    [
+        ({}, 0.25),
+        ({"embedding_size": 300, "cell": "lstm"}, 0.0),
+        ({"cell": "lstm", "num_layers": 2, "optimizer": "adam", "dropout": 0.5}, 0.0),
+    ],
+)
+def test_estimated_memory_is_about_the_memory_taken(parameters, validation_fraction):
+    model = CharRNN(
+        400, batch_size=7, max_steps=12, eval_every=5, validation_fraction=validation_fraction, n_threads=2,
+        random_state=0, **parameters,
+    )  # fmt: skip
+    CharRNN(3, max_steps=1, validation_fraction=0.25).fit(TEXT)  # loads modules, which take memory too
+    tracemalloc.start()
+    model.fit(TEXT)
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    streams = TextStreams(np.zeros(len(TEXT), np.uint8), 7, 25)
+    n = len(model._learned.optimizer_state)
+    needed = training_bytes(model._learned.layout, streams, n, keep_best=validation_fraction > 0)
+    assert 0.7 * taken < needed < 1.3 * taken
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"hidden_size": 10**7}, {"hidden_size": 2**31 - 1, "cell": "lstm", "num_layers": 64},
+        {"hidden_size": 10**6, "num_layers": 3, "dtype": "float64"},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("start", ["fit", "partial_fit"])
+def test_refuses_models_beyond_memory_with_both_sizes(parameters, start):
+    message = r"^hidden_size=\d+ and num_layers=\d+ with .* need about [\d,.]+ GB of memory, but [\d,.]+ GB are "
+    with pytest.raises(InvalidInputError, match=message):
+        getattr(CharRNN(**parameters), start)(TEXT)
+
+
+STREAMS = TextStreams(np.zeros(999, np.uint8), 7, 11)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "options", "vectors"),
+    [
+        (2, {}, 3), (1, {"keep_best": True}, 2), (2, {"keep_best": True}, 3 + 3),
+        (1, {"checkpoints": True}, 3 * 2), (2, {"checkpoints": True}, 3 + 3 * 3),
+        (1, {"checkpoints": True, "keep_best": True}, 2 + 5 * 2),
+    ],
+)  # fmt: skip
+def test_how_many_vectors_of_the_size_of_the_weights_are_kept(arrays, options, vectors):
+    layout = Layout(29, 13, np.dtype("float64"))
+    least = training_bytes(layout, STREAMS, 1, keep_best=False)
+    found = training_bytes(layout, STREAMS, arrays, **{"keep_best": False, **options})
+    assert found - least == vectors * layout.size * 8
+
+
+def test_a_process_needs_memory_for_its_own_streams_alone():
+    layout = Layout(29, 13, np.dtype("float32"))
+    three, whole = (
+        training_bytes(layout, streams, 1, keep_best=False)
+        for streams in (TextStreams(np.zeros(999, np.uint8), 3, 11), STREAMS)
+    )
+    assert training_bytes(layout, STREAMS, 1, keep_best=False, own=range(2, 5)) == three < whole
+    assert training_bytes(layout, STREAMS, 1, keep_best=False, own=range(7)) == whole
+
+
+@pytest.mark.parametrize(("less", "fits"), [(0, True), (1, False)])
+def test_all_available_memory_may_be_used(monkeypatch, less, fits):
+    layout = Layout(29, 13, np.dtype("float32"))
+    needed = training_bytes(layout, STREAMS, 1, keep_best=False)
+    monkeypatch.setattr(data, "available_bytes", lambda: needed - less)
+    refused = pytest.raises(InvalidInputError, match=r"^hidden_size=13 and num_layers=1 with batch_size=7 ")
+    with contextlib.nullcontext() if fits else refused:
+        check_memory(layout, STREAMS, 1, keep_best=False)
+    monkeypatch.setattr(data, "available_bytes", lambda: None)
+    check_memory(layout, STREAMS, 1, keep_best=False)
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_streams_of_documents_are_not_made_before_the_check(monkeypatch, tmp_path, lines):
+    monkeypatch.setattr(data, "available_bytes", lambda: 10**7)
+    (tmp_path / "names").write_text("anna\nbob\n" * 9)
+    X = Lines(tmp_path / "names", cache=tmp_path) if lines else ["anna", "bob"] * 9
+    with pytest.raises(InvalidInputError, match="need about"):
+        CharRNN(10**4).fit(X)  # loads modules, which take memory too
+    tracemalloc.start()
+    with pytest.raises(InvalidInputError, match=r"batch_size=100003 .* need about 0\.\d GB of memory"):
+        CharRNN(3, batch_size=100_003).fit(X)
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert taken < 3 << 20
+
+
+def test_many_streams_of_documents_take_memory_of_their_own(monkeypatch):
+    CharRNN(3, max_steps=1).fit(["anna", "bob"])
+    tracemalloc.start()
+    CharRNN(3, max_steps=1, batch_size=5003, n_threads=1).fit(["anna", "bob"])
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    for available, refused in ((0.5 * taken, True), (2 * taken, False)):
+        monkeypatch.setattr(data, "available_bytes", lambda: available)  # noqa: B023
+        with pytest.raises(InvalidInputError, match="GB of memory") if refused else contextlib.nullcontext():
+            CharRNN(3, max_steps=1, batch_size=5003).fit(["anna", "bob"])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "arrays"),
+    [({"optimizer": "adagrad"}, 1), ({"optimizer": "adam"}, 2), ({"optimizer": "adam", "weight_average": 0.9}, 3)],
+)
+def test_memories_of_the_optimizer_and_averages_are_counted(parameters, arrays, monkeypatch):
+    streams = TextStreams(np.zeros(len(TEXT), np.uint8), 7, 25)
+    layout = Layout(len(set(TEXT)), 300, np.dtype("float32"))
+    needed = training_bytes(layout, streams, arrays, keep_best=False)
+    for available, refused in ((needed - 1, True), (needed, False)):
+        monkeypatch.setattr(data, "available_bytes", lambda: available)  # noqa: B023
+        with pytest.raises(InvalidInputError, match="GB of memory") if refused else contextlib.nullcontext():
+            CharRNN(300, batch_size=7, seq_length=25, max_steps=1, **parameters).fit(TEXT)
+
+
+def test_a_fitted_model_is_unchanged(monkeypatch):
+    model = CharRNN(5, max_steps=3, random_state=0).fit(TEXT)
+    before = model._learned.params.copy()
+    monkeypatch.setattr(data, "available_bytes", lambda: 10)
+    for start in (model.fit, model.partial_fit):
+        with pytest.raises(InvalidInputError, match="GB of memory"):
+            start(TEXT)
+    np.testing.assert_array_equal(model._learned.params, before)
+    assert model.n_steps_ == 3
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(
+    ("B", "options"),
+    [
+        (1, {}), (2, {"num_layers": 2}), (67, {"embedding_size": 7}), (67, {"dropout": 0.5}),
+        (250, {"sampled_softmax": 3}),
+    ],
+)  # fmt: skip
+def test_a_trainer_has_the_arrays_that_were_counted(cell, B, options):
+    model = CharRNN(31, cell=cell, batch_size=B, seq_length=20, **options)
+    settings = Settings.check(model.get_params())
+    layout, streams = layout_of(settings, 50), TextStreams(np.zeros(50_000, np.uint8), B, 20)
+    rng = np.random.default_rng(0)
+    vocabulary = Vocabulary(np.arange(50), "bytes")
+    state = ModelState.initial(layout, vocabulary, rng, optimizer="adagrad", batch_size=B, seq_length=20)
+    trainer = Trainer(state, streams, StepSettings.of(settings, rng))
+    shards = trainer.team.shards
+    owners = [trainer, *shards, *(shard.threads[0] for shard in shards)]
+    arrays = [value for owner in owners for value in vars(owner).values() if isinstance(value, np.ndarray)]
+    arrays += [*trainer.optimizer_state]
+    snapshots = layout.dtype.itemsize * 2 * 2 * layout.size  # two, each of weights and sums of squares
+    needed = training_bytes(
+        layout, streams, 1, keep_best=False, sampled_softmax=settings.sampled_softmax or 0, dropout=settings.dropout > 0
+    )
+    assert needed == sum(array.nbytes for array in arrays) + snapshots

@@ -1,0 +1,256 @@
+"""Validation: when a loss is measured, what is the best, when patience ends; the text that is held out."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from examples import network, packed_documents, symbols, unpacked_documents
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crnn import CharRNN, InvalidInputError
+from crnn.parameters.kinds import CELLS
+from crnn.parameters.settings import Settings
+from crnn.reference import network as reference
+from crnn.text import sources as text_source
+from crnn.text.streams import TextStreams
+from crnn.training import validation
+from crnn.training.budget import Budget
+from crnn.training.validation import (
+    EVALUATIONS,
+    MIN_ROWS,
+    PASSES,
+    SHARE,
+    Validation,
+    evaluate,
+    shape_of,
+    split_documents,
+    split_text,
+    training_and_validation_ids,
+)
+
+V, H = 7, 5
+BUDGET = Budget(1000)
+pytestmark = pytest.mark.usefixtures("seven_cores")
+
+
+def made(n=100, budget=BUDGET, chunk=(25, 1), *, every=None, patience=None):
+    return Validation(symbols(V, n), budget, chunk, every=every, patience=patience, n_threads=1)
+
+
+# --- when
+
+
+def steps_due(subject, n_steps):
+    return [done for done in range(1, n_steps + 1) if subject.due(done, 0.0, 0.0)]
+
+
+@given(st.integers(1, 3000), st.integers(1, 20_000), st.integers(1, 100), st.integers(1, 30))
+def test_evaluations_in_a_step_budget_depend_on_steps_only(n_steps, n, T, B):
+    subject = made(n, Budget(n_steps), (T, B))
+    due = steps_due(subject, n_steps)
+    assert len(due) <= EVALUATIONS
+    assert due == [done for done in range(1, n_steps + 1) if subject.due(done, 1e9 * done, 7.0)]
+    # They take no more than their share of the time, but for one.
+    steps, streams = shape_of(n)
+    cost, whole = steps * max(streams, MIN_ROWS) / PASSES, n_steps * T * max(B, MIN_ROWS)
+    assert max(0, len(due) - 1) * cost <= SHARE * whole
+    if cost * EVALUATIONS <= SHARE * whole and n_steps >= EVALUATIONS**2:
+        assert len(due) >= EVALUATIONS - 1
+
+
+def test_every_so_many_steps():
+    for budget in (Budget(1000), Budget(seconds=1e9), Budget(1000, 1e9)):
+        assert steps_due(made(budget=budget, every=7), 30) == [7, 14, 21, 28]
+
+
+def test_every_so_many_seconds(monkeypatch):
+    layout, params = network(V, H)
+    for budget in (Budget(1000), Budget(seconds=1e9)):
+        subject = made(budget=budget, every=2.5)
+        assert not subject.due(3, 2.4, 0.1)
+        assert subject.due(3, 2.5, 0.1)
+        subject.measure(layout, params, 3, 2.5)
+        assert not subject.due(4, 4.9, 0.1)
+        assert subject.due(4, 5.1, 0.1)
+
+
+def test_a_time_budget_has_about_twenty_evaluations():
+    subject = made(budget=Budget(seconds=100.0))
+    assert not subject.due(50, 4.9, 1e-4)
+    assert subject.due(50, 5.0, 1e-4)
+
+
+def test_costly_evaluations_are_rare_and_late_ones_skipped():
+    # Training reads 25 symbols in a second: 100 are evaluated in 100 / 3 / 25 seconds, as far as is known.
+    subject = made(100, Budget(seconds=100.0))
+    cost = 100 / PASSES / 25
+    assert not subject.due(10, 0.99 * cost / SHARE, 1.0)
+    assert subject.due(10, 1.01 * cost / SHARE, 1.0)
+    assert not subject.due(10, 100.0 - 0.99 * cost, 1.0)
+    assert not made(100, Budget(seconds=100.0), every=5).due(10, 99.9, 1.0)
+    assert not made(100, Budget(seconds=100.0), every=5.0).due(10, 99.9, 1.0)
+
+
+def test_measured_cost_replaces_the_estimate(monkeypatch):
+    now = iter([0.0, 4.0])
+    layout, params = network(V, H)
+    with monkeypatch.context() as patch:
+        patch.setattr(validation, "time", SimpleNamespace(perf_counter=lambda: next(now)))
+        subject = made(budget=Budget(seconds=1000.0))
+        subject.measure(layout, params, 3, 50.0)
+    assert not subject.due(4, 54.0 + 79.0, 1e-6)  # 4 seconds are a twentieth of 80
+    assert subject.due(4, 54.0 + 80.0, 1e-6)
+    assert not subject.due(4, 997.0, 1e-6)
+
+
+# --- what is best
+
+
+def losses(subject, monkeypatch, *values):
+    """Measure one loss after the other; return whether each was the best, and whether patience was at its end."""
+    layout, params = network(V, H)
+    out = []
+    for done, value in enumerate(values, start=1):
+        monkeypatch.setattr(validation, "evaluate", lambda *arguments, value=value, **options: value)
+        loss, improved = subject.measure(layout, params, done, 0.0)
+        assert loss is value
+        assert subject.measured(done)
+        assert not subject.measured(done + 1)
+        out.append((improved, subject.exhausted))
+    return out
+
+
+def test_only_a_lower_loss_is_better(monkeypatch):
+    found = losses(made(), monkeypatch, 3.0, 3.0, 2.0, math.nan, 2.5, math.inf, 1.9)
+    assert [improved for improved, _ in found] == [True, False, True, False, False, False, True]
+    assert not any(exhausted for _, exhausted in found)
+
+
+def test_patience(monkeypatch):
+    found = losses(made(patience=2), monkeypatch, 3.0, 3.5, 2.0, 2.5, 2.5)
+    assert [exhausted for _, exhausted in found] == [False, False, False, False, True]
+    assert losses(made(patience=1), monkeypatch, 3.0, 3.0) == [(True, False), (False, True)]
+
+
+# --- the text that is held out
+
+
+def ids_of(X, validation=None, vocabulary=None, **parameters):
+    source = text_source(X)
+    return training_and_validation_ids(
+        source,
+        None if validation is None else text_source(validation, "validation"),
+        vocabulary or source.vocabulary(),
+        Settings.check(CharRNN(**parameters).get_params()),
+    )
+
+
+def test_all_text_is_trained_on_without_validation():
+    training, held_out = ids_of("abcab")
+    assert (training.tolist(), held_out) == ([0, 1, 2, 0, 1], None)
+
+
+def test_a_fraction_of_a_text_or_of_documents_is_held_out():
+    training, held_out = ids_of("abcab", validation_fraction=0.4)
+    assert (training.tolist(), held_out.tolist()) == ([0, 1, 2], [0, 1])
+    training, held_out = ids_of(["a", "bc", "a"], validation_fraction=0.3)
+    assert (training.tolist(), held_out.tolist()) == ([3, 0, 3, 1, 2, 3], [3, 0, 3])
+
+
+def test_validation_text_is_encoded_and_errors_name_it():
+    assert ids_of("abc", "cb")[1].tolist() == [2, 1]
+    assert ids_of(["abc"], ["c", ""])[1].tolist() == [3, 2, 3, 3]
+    with pytest.raises(InvalidInputError, match=r"^validation contains 'd'"):
+        ids_of("abc", "cd")
+    with pytest.raises(InvalidInputError, match=r"^validation is empty"):
+        ids_of("abc", "")
+
+
+def expected_loss(layout, params, ids):
+    part = layout.tensors(params)
+    zeros = tuple(np.zeros((layout.num_layers, 1, layout.hidden_size)) for _ in layout.kind.states)
+    return -reference.log_probabilities(part, layout.cell, ids[:, None].astype(np.intp), zeros)[0].mean()
+
+
+@pytest.mark.parametrize("n", [1, 2, 100, 4095])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_text_of_one_part_is_exact(cell, n):
+    layout, params = network(V, H, cell=cell, num_layers=2)
+    ids = symbols(V, n)
+    assert evaluate(layout, params, ids, None) == pytest.approx(expected_loss(layout, params, ids), rel=1e-12)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_a_long_text_is_exact_but_for_what_a_state_forgets(cell):
+    layout, params = network(V, H, cell=cell)
+    ids = symbols(V, 11 * 2048 + 77, np.uint16)
+    assert evaluate(layout, params, ids, 2) == pytest.approx(expected_loss(layout, params, ids), rel=1e-9)
+
+
+def test_every_symbol_counts_once(monkeypatch):
+    layout, params = network(V, H)
+    params[:] = 0
+    by = layout.tensors(params).by
+    by[:] = np.log(np.arange(1, V + 1))
+    ids = symbols(V, 9 * 2048 + 13)
+    expected = -np.log((ids + 1.0) / np.arange(1, V + 1).sum()).mean()
+    assert evaluate(layout, params, ids, None) == pytest.approx(expected, rel=1e-13)
+
+
+@pytest.mark.parametrize("n", [100, 5000, 32 * 2048, 100_003])
+def test_threads_do_not_change_losses(n):
+    layout, params = network(V, H, np.float32, cell="gru")
+    ids = symbols(V, n)
+    assert len({evaluate(layout, params, ids, n_threads) for n_threads in (1, 2, 3, 5, None)}) == 1
+
+
+def test_non_finite_weights_have_no_loss():
+    layout, params = network(V, H)
+    layout.tensors(params).by[2] = np.nan
+    assert math.isnan(evaluate(layout, params, symbols(V, 50), None))
+
+
+@settings(max_examples=100)
+@given(st.integers(1, 10**6))
+def test_symbols_read_by_evaluation(n):
+    steps, streams = shape_of(n)
+    assert 1 <= streams <= validation.MAX_PARTS
+    assert n <= steps * streams <= n + streams * (1 + validation.WARM_UP)
+    assert steps < n or streams == 1
+
+
+# ------------------------------------------------------------------ the split
+
+FRACTIONS = st.floats(0, 1, exclude_min=True, exclude_max=True)
+DOCUMENTS = st.lists(st.lists(st.integers(0, 3), max_size=7), min_size=2, max_size=20)
+
+
+@given(st.integers(1, 500), FRACTIONS, st.integers(1, 9))
+def test_a_text_is_cut_at_the_nearest_symbol(n, fraction, batch_size):
+    ids = np.arange(n)
+    held_out = round(n * fraction)
+    if held_out == 0 or n - held_out < batch_size + 1:
+        message = rf"^validation_fraction=.* of a text of {n} symbols leaves {held_out} for .* and {n - held_out} for"
+        with pytest.raises(InvalidInputError, match=message):
+            split_text(ids, fraction, batch_size)
+    else:
+        training, tail = split_text(ids, fraction, batch_size)
+        assert len(tail) == held_out
+        assert np.concatenate([training, tail]).tolist() == ids.tolist()
+        TextStreams(training, batch_size)  # it is long enough
+
+
+@given(DOCUMENTS, FRACTIONS)
+def test_the_last_documents_are_held_out(documents, fraction):
+    n = round(len(documents) * fraction)
+    if not 0 < n < len(documents):
+        with pytest.raises(InvalidInputError, match=f"of {len(documents)} documents leaves {n} for validation"):
+            split_documents(packed_documents(documents), 9, fraction)
+        return
+    training, validation = split_documents(packed_documents(documents), 9, fraction)
+    assert unpacked_documents(training) + unpacked_documents(validation) == list(map(tuple, documents))
+    assert len(unpacked_documents(validation)) == n
