@@ -22,7 +22,7 @@ FACADE = [
 # From the lowest layer to the highest. A module belongs to its longest prefix here. A layer may import those below it
 # and itself.
 LAYERS = [
-    ["_version", "errors"],
+    ["_version", "arrays", "errors"],
     ["_kernels", "runtime", "parameters"],
     ["text", "model"],
     ["inference", "reference"],

@@ -16,6 +16,7 @@ from .adaptation.adaptive_reading import AdaptiveReading, adapted_state
 from .adaptation.options import AdaptationOptions
 from .adaptation.reading import Adapt
 from .adaptation.weight_learner import learner_of
+from .arrays import Array
 from .errors import NotFittedError
 from .export.extras import needed
 from .files import network_file
@@ -42,7 +43,6 @@ from .training.progress import curves_of, network_in_words
 if TYPE_CHECKING:
     from .export.pytorch import TorchCharRNN
 
-Array = NDArray[Any]
 
 SAMPLES = 5  # documents shown at a time by verbose=2
 SAMPLE_LENGTH = 200  # symbols shown of a running text

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arrays import Array
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
 from .errors import InvalidInputError, ModelFileError, NotFittedError
@@ -36,7 +37,6 @@ from .training.data import ClassData, class_prior
 from .training.exclusive import ExclusiveUse, begin_use
 from .training.progress import curves_of
 
-Array = NDArray[Any]
 Model = CharRNN | CharNGram
 
 OWN = ("class_weight", "min_steps")  # parameters that a file stores in addition to the estimators

@@ -1,1 +1,0 @@
-"""Dynamic evaluation: weights that adapt to the text being read."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Array
 from ..inference.packed_network import PackedNetwork, PackedState
 from ..inference.text_scores import log_probabilities, scored_ids
 from ..model.state import ModelState
@@ -16,7 +17,6 @@ from .reading import read_all
 from .weight_learner import WeightLearner
 
 Ids = NDArray[Any]
-Array = NDArray[Any]
 Predict = Callable[[PackedNetwork, Ids, PackedState], Array]
 
 

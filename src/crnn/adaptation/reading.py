@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Array
 from ..errors import InvalidInputError
 from ..inference.mixed_network import ROWS, MixedNetwork
 from ..inference.network import State, seen_after
@@ -19,7 +20,6 @@ from ..text.sources import TextLike
 from ..text.vocabulary import Vocabulary
 
 Ids = NDArray[Any]
-Array = NDArray[Any]
 Adapt = bool | Mapping[str, Any] | Literal["counts"]  # the parameter `adapt`; a mapping has options of `CharRNN.adapt`
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Array
 from ..errors import DivergenceError, InvalidInputError
 from ..inference.packed_network import PackedNetwork, PackedState
 from ..model.layout import Layout
@@ -16,7 +17,6 @@ from ..model.state import ModelState, gradient_rms, spread
 from ..training.gradients import ChunkGradient
 from .options import AdaptationOptions
 
-Array = NDArray[Any]
 Ids = NDArray[Any]
 
 EPSILON = 0.01  # of the mean of all root mean squares, added to each

@@ -1,1 +1,0 @@
-"""Anomaly detection: choosing calibration texts, setting a threshold, and explaining a score."""

@@ -1,1 +1,0 @@
-"""Export models for other programs: PyTorch modules, ONNX files, C source, HTML pages."""

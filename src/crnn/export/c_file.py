@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import resources
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._version import __version__
+from ..arrays import Array
 from ..model.int8_weights import LARGEST, integers_of
 from ..parameters.checks import FilePath, checked_bool, checked_path
 from ..parameters.kinds import CELLS
 from ..runtime.atomic_file import write_atomically
 from ..text.vocabulary import Vocabulary
 from .weights import NOTICE, FittedModel, Weights
-
-Array = NDArray[Any]
 
 CODE = ("network.c", "random_numbers.c", "symbols.c", "program.c")  # in c_source; they follow the weights
 COLUMNS = 64  # columns of a matrix stored together

@@ -6,17 +6,15 @@ import json
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._version import __version__
+from ..arrays import Array
 from ..parameters.checks import FilePath, checked_path
 from ..parameters.kinds import CELLS
 from ..runtime.atomic_file import write_atomically
 from ..text.vocabulary import Vocabulary
 from .extras import needed
 from .weights import FittedModel, LayerWeights, Weights
-
-Array = NDArray[Any]
 
 OPSET, IR_VERSION = 17, 8  # of ONNX 1.12 (2022), which later runtimes read as well
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Array
 from ..errors import InvalidInputError, ModelFileError, short_repr
 from ..files.container import read_header, read_tensors
 from ..model.layout import SymbolPairs, is_coupled, layout_of, without_input_gate
@@ -39,7 +39,6 @@ else:
 
 # ---------------------------------------------------------------- torch state
 
-Array = NDArray[Any]
 
 NAMES = (
     "Expected names are rnn.weight_ih_l0, rnn.weight_hh_l0, rnn.bias_ih_l0, rnn.bias_hh_l0 (and l1, ...), "

@@ -8,13 +8,12 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Array
 from ..errors import InvalidInputError
 from ..model.int8_weights import Scales, rounded
 from ..model.layout import second_bias, with_input_gate
 from ..parameters.kinds import CELLS
 from ..text.vocabulary import BOUNDARY, Vocabulary
-
-Array = NDArray[Any]
 
 # In a comment at the top of exported C, HTML and JavaScript files, which contain code from crnn.
 NOTICE = (

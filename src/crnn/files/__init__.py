@@ -1,1 +1,0 @@
-"""Model files: their contents, checks and writing."""

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Array
 from ..errors import ModelFileError
 from .plain_json import MAX_JSON, plain_json, read_json
 
@@ -32,7 +32,6 @@ NAMES = {word: np.dtype(name) for name, word in DTYPES.items()}
 ENTRY = "crnn"  # of the metadata: an object of strings in JSON
 MAX_DIMENSIONS, MAX_LENGTH = 8, 2**48
 
-Array = NDArray[Any]
 
 
 class Declared(NamedTuple):

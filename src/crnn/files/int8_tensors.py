@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Array
 from ..model import int8_weights
 from ..model.int8_weights import LARGEST, SMALLEST_SCALE, by_output, integers_of
-
-Array = NDArray[Any]
 
 SCALE = ".scale"  # appended to the name of a matrix
 TABLES = tuple(f"{name}.weight" for name in int8_weights.TABLES)  # their columns have the scales

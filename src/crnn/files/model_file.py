@@ -38,8 +38,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Array
 from ..errors import ModelFileError
 from ..text.vocabulary import Vocabulary
 from .container import DTYPES, Declared, Header, read_header
@@ -68,7 +68,6 @@ from .stored_vocabulary import read_vocabulary, vocabulary_json
 
 MAX_RECORDS = 20_000  # of a history in a file: about 5 MB
 
-Array = NDArray[Any]
 
 
 @dataclass(eq=False)

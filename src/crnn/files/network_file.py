@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Array
 from ..errors import InvalidInputError, ModelFileError
 from ..model.int8_weights import Scales
 from ..model.layout import SHAPING, Layout, is_coupled, second_bias, torch_name, with_input_gate, without_input_gate
@@ -23,8 +23,6 @@ from .network_file_checks import Architecture
 from .random_state import restored_generator
 from .sealed_file import Path, path_name
 from .stored_pairs import stored_pairs
-
-Array = NDArray[Any]
 
 MAX_NEW_HIDDEN = 4 << 20  # maximum bytes of a hidden state made for a file of weights alone, for its batch size
 

@@ -13,8 +13,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Array
 from ..errors import InvalidInputError, ModelFileError
 from ..ngram.counts import Counts, NGramSettings
 from ..ngram.labeled_counts import LabeledCounts
@@ -37,7 +37,6 @@ from .stored_vocabulary import read_vocabulary, vocabulary_json
 TENSORS = {"lengths", "sizes", "symbols", "counts"}
 FREQUENCIES = "frequencies"
 
-Array = NDArray[Any]
 
 
 class CountedText(NamedTuple):

@@ -21,8 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
-from numpy.typing import NDArray
-
+from ..arrays import Array
 from ..errors import InvalidInputError, ModelFileError, short_repr
 from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
@@ -36,7 +35,6 @@ KINDS = {"network": "CharRNN", "classifier": "TextClassifier", "ngram": "CharNGr
 
 _DAMAGED = "the file is damaged or was not saved by crnn; restore it from a copy, or train and save again"
 
-Array = NDArray[Any]
 Path = FilePath | BinaryIO  # a file, or a stream that is read to its end or written
 
 

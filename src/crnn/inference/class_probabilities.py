@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..arrays import Array
 from ..errors import InvalidInputError
 from ..model.state import ModelState
 from ..model.vocabulary_changes import state_of_label
@@ -19,8 +20,6 @@ from .mixture_weights import best_weights
 from .packed_network import PackedNetwork, PackedState
 from .string_scores import Strings, TextBlock, text_blocks
 from .string_scores import log_likelihoods as string_log_likelihoods
-
-Array = NDArray[Any]
 
 
 def accuracy(predicted: Array, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels.entry import core
+from ..arrays import Array
 from ..errors import InvalidInputError, short_repr
 from ..parameters.checks import MAX_SIZE, checked_float, checked_int, generator, has_items, is_int
 from ..text.vocabulary import Special, Vocabulary
@@ -81,7 +82,6 @@ def _checked_number(symbol: str | bytes | Special, value: Any) -> float:
 # and the same arithmetic to `crnn.reference.sampling`. The signatures and docstrings of `CharRNN.sample`,
 # `CharRNN.stream` and `TextState.sample` and the options of ``crnn sample`` are derived from the entry.
 
-Array = NDArray[Any]
 _T = TypeVar("_T")
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels.entry import core
+from ..arrays import Array
 from .network import SCORE_ROWS, InferenceNetwork, Scratch, State
-
-Array = NDArray[Any]
 
 ROWS = 4 * SCORE_ROWS  # of logits of each member at a time: members push each other out of the cache less often
 

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels.entry.core import Session
+from ..arrays import Array
 from ..model.layout import aligned_zeros
 from ..runtime.signals import check_canceled
 
 # ---------------------------------------------------------------- scratch
 
-Array = NDArray[Any]
 
 
 class Scratch:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .._kernels.entry import core
 from .._kernels.entry.structures import PackedWeights, Packing
+from ..arrays import Array
 from ..model.int8_weights import Scales, integers_of
 from ..model.layout import Layout, aligned_zeros, copied, n_labels
 from ..model.state import ModelState
@@ -107,7 +108,6 @@ class SharedStream:
 # A panel product sums a row in the same order whatever the other rows are. So the results have the same bits at every
 # batch size, at every position in the batch and for every number of threads.
 
-Array = NDArray[Any]
 PackedState = tuple[Array, ...]  # in the shapes of `Layout.state_shapes`: (h,), (h, c) of an LSTM, and a symbol with pairs
 
 FEED_ROWS = 64  # symbols fed to a state at a time

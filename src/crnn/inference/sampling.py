@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .._kernels.entry import core
 from .._kernels.entry.structures import DrawnTexts
+from ..arrays import Array
 from ..errors import InvalidInputError
 from ..parameters.checks import MAX_SIZE, checked_int, has_items
 from ..runtime.signals import check_canceled
@@ -28,7 +29,6 @@ from .string_scores import Strings
 
 # ---------------------------------------------------------------- label mixture
 
-Array = NDArray[Any]
 
 
 def log_prior(network: InferenceNetwork, n_labels: int) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Array
 from ..errors import InvalidInputError
 from ..runtime.machine import check_free_memory
 from ..text.vocabulary import Vocabulary
@@ -184,7 +185,6 @@ def check_beam_memory(vocab_size: int, n: int, beams: int) -> None:
 
 BEGINNINGS = 64  # prefixes continued in parallel: enough for the register tile
 
-Array = NDArray[Any]
 
 
 class EnumeratedDocuments(NamedTuple):

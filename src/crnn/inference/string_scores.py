@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Array
 from ..errors import InvalidInputError, short_repr
 from ..model.layout import Layout
 from ..parameters.checks import checked_bool, checked_choice, has_items
@@ -253,7 +254,6 @@ def _of_another_type(text: Any, vocabulary: Vocabulary, name: str, errors: Error
 
 # ---------------------------------------------------------------- string states
 
-Array = NDArray[Any]
 
 
 def checked_part(layout: Layout, *, cells: bool) -> int:

@@ -7,14 +7,12 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Array
 from ..errors import InvalidInputError
 from ..parameters.kinds import OPTIMIZERS
 from ..runtime.signals import signals_deferred
 from .state import Hidden, ModelState
-
-Array = NDArray[Any]
 
 
 class LearnedArrays(NamedTuple):

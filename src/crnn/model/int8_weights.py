@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Array
 from .layout import Layout, copied
 
-Array = NDArray[Any]
 Scales = dict[str, NDArray[np.float32]]
 """The scale of each output of each matrix, under the names of `Layout.named`; biases have none."""
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Array
 from ..parameters.kinds import CELLS, Cell
 from ..parameters.settings import Settings
 from ..text.documents import SCAN
@@ -21,7 +22,6 @@ from ..text.vocabulary import Ids
 #
 # Since sigmoid(-z) = 1 - sigmoid(z), one more block of rows lets any LSTM program compute a coupled cell.
 
-Array = NDArray[Any]
 
 
 def with_input_gate(rows: Array) -> Array:

@@ -14,8 +14,8 @@ from typing import Any, Self
 from weakref import ref
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Array
 from ..errors import InvalidInputError
 from ..parameters.kinds import OPTIMIZERS
 from ..parameters.settings import Settings
@@ -101,7 +101,6 @@ if hasattr(os, "register_at_fork"):
 
 # ---------------------------------------------------------------- gradient rms
 
-Array = NDArray[Any]
 
 
 def gradient_rms(state: ModelState, beta_2: float) -> Array | None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Array
 from ..text.vocabulary import Vocabulary
 from .layout import Layout
 from .state import ModelState, gathered, spread
 
 # ---------------------------------------------------------------- labeled
 
-Array = NDArray[Any]
 
 
 def state_of_label(state: ModelState, number: int) -> ModelState:

@@ -1,1 +1,0 @@
-"""N-gram models: counting, smoothing, and the network interface for sampling and scoring."""

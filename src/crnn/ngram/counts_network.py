@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels.ngram import ngrams
+from ..arrays import Array
 from ..inference.matching import Goal
 from ..inference.network import InferenceNetwork, Scratch, write_rows
 from ..runtime.signals import check_canceled
@@ -16,7 +17,6 @@ from .counts import Counts
 from .lookahead import Lookahead, contexts_of, fits_memory
 from .packed_counts import pack, unpack
 
-Array = NDArray[Any]
 State = NDArray[np.int32]  # (B, order - 1): the last symbols of each stream, -1 before the start of the text
 
 CALL_SYMBOLS = 1 << 15  # symbols read per call, which take a few hundredths of a second, so that Ctrl-C is handled

@@ -1,1 +1,0 @@
-"""The user's choices: parameters and their checks, cells, optimizers and schedules."""

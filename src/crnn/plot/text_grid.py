@@ -23,7 +23,6 @@ CELL_WIDTH, CELL_HEIGHT = 0.125, 0.21  # inches, for a letter of 9 points
 MIN_ROWS, MIN_COLUMNS = 7, 28  # minimum size of the grid, so that the cells of a short text are not larger
 MIN_POINTS, MAX_POINTS = 3.0, 10.0  # of a letter
 
-Array = NDArray[Any]
 
 
 class TextGrid(NamedTuple):

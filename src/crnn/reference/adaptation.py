@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Array
 from ..model.layout import Tensors
 from .network import backward, forward, log_softmax, softmax_loss, state_after, zero_state
-
-Array = NDArray[Any]
 
 EPSILON = 0.01  # of the mean of all root mean squares
 LIMIT = 5.0  # of a step, in standard deviations of the training gradient

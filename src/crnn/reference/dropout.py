@@ -6,12 +6,9 @@ of threads or the order of the work. A reset is a hash of seed, step and stream.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from ..arrays import Array
 
 
 def mix(x: Array) -> Array:

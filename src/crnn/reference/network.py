@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Array
 from ..model.layout import LayerTensors, Tensors
 from ..parameters.kinds import CELLS
 from .optimizers import update
 from .products import over_rows, product
 
-Array = NDArray[Any]
 State = tuple[Array, ...]
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from ..arrays import Array
 
 ADAGRAD_EPSILON = 1e-8  # inside the square root, as in min-char-rnn
 RMSPROP_DECAY, RMSPROP_EPSILON = 0.99, 1e-8  # PyTorch's

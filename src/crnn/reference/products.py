@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from ..arrays import Array
 
 LEVELS = 127  # integers from -127 to 127: a state of 1 is 127, and so is the largest weight of a column
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Array
 from .dropout import mix, step_hash
 from .network import softmax_loss
-
-Array = NDArray[Any]
 
 CANDIDATE_UNIT = 16  # the number of candidates is a multiple of this, unless they are all symbols
 

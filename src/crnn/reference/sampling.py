@@ -10,13 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Array
 from ..model.layout import Tensors
 from . import network as reference
 from .products import product
-
-Array = NDArray[Any]
 
 LARGEST_LOGIT = 1e30  # the bound of a penalized logit
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Array
 from ..model.layout import Tensors
 from ..parameters.kinds import CELLS
 from .network import State, backward, forward, log_softmax, zero_state
-
-Array = NDArray[Any]
 
 
 def text_gradient(

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Array
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError, short_repr
 from ..parameters.checks import has_items
@@ -16,7 +16,6 @@ from ..text.sources import text_source
 from ..text.vocabulary import Vocabulary
 
 Text = str | bytes
-Array = NDArray[Any]
 
 WORK = 2e10  # multiplications by weights for scoring, which take a few seconds
 MIN_MEASURED, MAX_MEASURED = 10_000, 1_000_000  # symbols

@@ -1,1 +1,0 @@
-"""The machine: threads, cores, containers, signals, atomic files, and build information."""

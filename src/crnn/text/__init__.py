@@ -1,1 +1,0 @@
-"""From texts to ids: symbols, sources, documents and the streams for training."""

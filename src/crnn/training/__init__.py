@@ -1,1 +1,0 @@
-"""One call of `fit`: budget, schedule, validation, progress and the loop around the kernels."""

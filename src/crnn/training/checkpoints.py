@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Array
 from ..errors import InvalidInputError, short_repr
 from ..model.state import ModelState
 from ..parameters.checks import MAX_SCALE, MAX_STEPS, checked_float, checked_int
@@ -26,7 +27,6 @@ from .validation import ValidationState
 MAX_COUNT = 2**63 - 1
 MAX_SHUFFLES = 1 << 16  # per position; streams have a handful, and each costs a shuffle
 
-Array = NDArray[Any]
 
 
 def position_parts(position: int | DocumentsPosition) -> tuple[Any, dict[str, Array]]:

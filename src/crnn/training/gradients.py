@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .._kernels.entry import core
 from .._kernels.entry.structures import Packing
+from ..arrays import Array
 from ..errors import DivergenceError, InvalidInputError
 from ..model.layout import Layout, aligned_zeros, n_labels
 from ..model.state import ModelState, zero_hidden
@@ -19,7 +20,6 @@ from .team import Team
 
 # ---------------------------------------------------------------- chunk gradient
 
-Array = NDArray[Any]
 
 
 class ChunkGradient:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels.entry import core
+from ..arrays import Array
 from ..errors import DivergenceError, InvalidInputError, short_repr
 from ..parameters.checks import checked_int
 from ..runtime.signals import restore_handlers, signal_handlers
@@ -162,7 +163,6 @@ def processes_of(comm: Any) -> Processes | None:
 
 MAX_AVERAGE_EVERY = 10**6
 
-Array = NDArray[Any]
 
 
 def checked_average_every(value: Any) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .._kernels.entry import core
+from ..arrays import Array
 from ..model.layout import Layout, aligned_zeros
 from ..runtime.threads import CACHED_BYTES, cores, split_range, training_threads
 from ..text.streams import Streams
@@ -129,7 +129,6 @@ def recurrent_bytes(layout: Layout, *, bfloat16: bool = False) -> int:
 
 # ---------------------------------------------------------------- team
 
-Array = NDArray[Any]
 
 
 def workspace_bytes(network: core.Network, seq_length: int, streams: int, dropout: bool) -> int:

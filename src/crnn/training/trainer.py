@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .._kernels.entry import core
 from .._kernels.entry.structures import Packing
+from ..arrays import Array
 from ..errors import DivergenceError, InvalidInputError
 from ..model.layout import aligned_zeros, n_labels
 from ..model.state import WEIGHT_AVERAGE, ModelState
@@ -133,7 +134,6 @@ ROUNDING = 4e-16  # relative rounding error of a smoothed loss per step
 
 NO_HELPERS = Helpers(0, print)
 
-Array = NDArray[Any]
 
 
 class BlockStart(NamedTuple):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from numpy.typing import NDArray
-
+from ..arrays import Array
 from ..errors import InvalidInputError
 from ..inference.packed_network import PackedNetwork
 from ..inference.text_scores import cuts, parallel_log_likelihood
@@ -26,7 +25,6 @@ MAX_PARTS = 32  # of the text, read in parallel
 WARM_UP = 512  # symbols read before a part to find its hidden state
 MIN_ROWS = 8  # fewer streams take hardly less time, since all weights must be read anyway
 
-Array = NDArray[Any]
 
 
 class ValidationState(NamedTuple):

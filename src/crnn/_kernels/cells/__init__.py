@@ -1,1 +1,0 @@
-"""The cells and the element-wise mathematics."""

@@ -1,1 +1,0 @@
-"""Structures and function types shared by all kernels."""

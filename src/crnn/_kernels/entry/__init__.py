@@ -1,1 +1,0 @@
-"""The entry points that Python calls, and the table of kernels behind them."""

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from numpy.typing import NDArray
-
+from ...arrays import Array
 from . import core
-
-Array = NDArray[Any]
 
 
 class Packing(NamedTuple):

@@ -1,1 +1,0 @@
-"""Reading, scoring and drawing."""

@@ -1,1 +1,0 @@
-"""A network: its weights and layers, forward and back."""

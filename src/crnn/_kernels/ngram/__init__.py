@@ -1,1 +1,0 @@
-"""Compiled counts of n-grams; Python calls `ngrams`."""

@@ -1,1 +1,0 @@
-"""Vector instructions, barriers, memory, and the processor's features."""

@@ -1,1 +1,0 @@
-"""Threads that share the work of a step, and Ctrl-C within it."""

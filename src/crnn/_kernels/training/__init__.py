@@ -1,1 +1,0 @@
-"""A chunk of training, the update, and the threads that share them."""

@@ -1,1 +1,0 @@
-"""What only `crnn train` needs: counts, mixtures, checkpoints and several processes."""
