@@ -217,9 +217,7 @@ def speed(data: str, repeats: int = 5) -> Iterator[str]:
             alone = [model.predict_proba([text]) for text in distinct[:2000]]
             seconds += [middle - start, (time.process_time() - middle) / len(alone)]
         np.testing.assert_array_equal(together[: len(alone)], np.concatenate(alone))
-        yield (
-            f"| counts, {directions} | {len(distinct) / min(seconds[::2]):,.0f} | {1e6 * min(seconds[1::2]):.0f} |"
-        )
+        yield (f"| counts, {directions} | {len(distinct) / min(seconds[::2]):,.0f} | {1e6 * min(seconds[1::2]):.0f} |")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -154,9 +154,7 @@ def losses(name: str, model: CharRNN, held_out: Any) -> tuple[str, float]:
     return row, rounded - plain
 
 
-def accuracies(
-    name: str, classifier: TextClassifier, held_out: list[str], labels: list[str]
-) -> tuple[str, float]:
+def accuracies(name: str, classifier: TextClassifier, held_out: list[str], labels: list[str]) -> tuple[str, float]:
     """Return a row of the second table, and what 8 bits cost in points."""
     plain, rounded = (100 * model.score(held_out, labels) for model in (classifier, classifier.quantize()))
     shown = f"{plain:.2f} | {rounded:.2f} | {rounded - plain:+.2f} points"

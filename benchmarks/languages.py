@@ -130,16 +130,20 @@ def contenders(network: float = 0.0) -> Iterator[tuple[str, Contender]]:
         from benchmarks.peers.fasttext_classifier import FastTextClassifier
 
         fast = FastTextClassifier()
-        yield "fastText with character n-grams", Contender(
-            fast.fit, lambda texts: fast.classes_[fast.predict_proba([*map(plain, texts)]).argmax(axis=1)].tolist()
+        yield (
+            "fastText with character n-grams",
+            Contender(
+                fast.fit, lambda texts: fast.classes_[fast.predict_proba([*map(plain, texts)]).argmax(axis=1)].tolist()
+            ),
         )
     if find_spec("py3langid"):
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
         identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
         identifier.set_languages([language.replace("nb", "no") for language in LANGUAGES])
-        yield "py3langid, already trained", Contender(
-            None, lambda texts: [identifier.classify(text)[0].replace("no", "nb") for text in texts]
+        yield (
+            "py3langid, already trained",
+            Contender(None, lambda texts: [identifier.classify(text)[0].replace("no", "nb") for text in texts]),
         )
     if find_spec("lingua"):
         from lingua import IsoCode639_1, LanguageDetectorBuilder

@@ -30,6 +30,6 @@ def test_scores_in_context_are_those_of_single_states(monkeypatch: pytest.Monkey
     model = CharNGram(4).fit(["".join(line for line, _ in context.host_log(random.Random(k), 0)) for k in range(99)])
     found, state = context.in_context(model, logs), model.start()
     assert found[0][1] == state.feed(logs[1][0][0]).log_prob
-    assert float(sum(scores[1] for scores in found)) == pytest.approx(model.start().feed(
-        "".join(line for line, _ in logs[1])
-    ).log_prob)
+    assert float(sum(scores[1] for scores in found)) == pytest.approx(
+        model.start().feed("".join(line for line, _ in logs[1])).log_prob
+    )

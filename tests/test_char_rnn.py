@@ -229,9 +229,7 @@ def test_training_starts_from_edited_weights():
         for array in (*model.params_.values(), *model.optimizer_state_["sum"].values(), model.state_):
             array[...] = np.random.default_rng(7).uniform(0.1, 0.9, array.shape)
     start, ids = model._learned, model.vocabulary_.encode(TEXT[:7])
-    wanted = expected_run(
-        start.layout, start.params, [start.optimizer_state["sum"]], start.hidden, ids, 1, T=5
-    )
+    wanted = expected_run(start.layout, start.params, [start.optimizer_state["sum"]], start.hidden, ids, 1, T=5)
     with other.editing():
         other.params_["by"][:] = 0
     model.partial_fit(TEXT[:7])

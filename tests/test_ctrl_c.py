@@ -163,6 +163,7 @@ POLLS = {
 def test_functions_that_may_take_long_look_for_signals(tmp_path, monkeypatch):
     found = {name: set() for name in POLLS}
     for name in POLLS:
+
         def poll(name=name):
             found[name].add(sys._getframe(1).f_code.co_name)
 

@@ -39,7 +39,7 @@ cdef inline void toy_units_backward(Py_ssize_t n, const real* h, real* dz) noexc
         dz[j] *= rest * rest
 '''
 
-TOY_FORWARD = '''
+TOY_FORWARD = """
 def toy_forward(layer: LayerTensors, x: Array, a: Array, kept: Array | None, h0: Array) -> Activations:
     h = _chunk_of(h0, len(a))
     act = Activations(x, h, gates=h[1:], kept=kept)
@@ -49,9 +49,9 @@ def toy_forward(layer: LayerTensors, x: Array, a: Array, kept: Array | None, h0:
     return act
 
 
-FORWARD: dict'''
+FORWARD: dict"""
 
-TOY_BACKWARD = '''
+TOY_BACKWARD = """
 def toy_backward(layer: LayerTensors, act: Activations, dh: Array, dstates: State | None = None) -> Any:
     da, later = np.empty_like(act.gates), np.zeros_like(dh[0])
     for t in reversed(range(len(da))):
@@ -61,7 +61,7 @@ def toy_backward(layer: LayerTensors, act: Activations, dh: Array, dstates: Stat
     return da, da
 
 
-BACKWARD = {"toy": toy_backward, '''
+BACKWARD = {"toy": toy_backward, """
 
 TOY_OPTIMIZER = '''
 cdef inline void toy(const Rule* rule, real* p, const real* d, real* last, Py_ssize_t n) noexcept nogil:
@@ -74,20 +74,20 @@ cdef inline void toy(const Rule* rule, real* p, const real* d, real* last, Py_ss
 
 cdef inline void step_run('''
 
-TOY_OPTIMIZER_REFERENCE = '''
+TOY_OPTIMIZER_REFERENCE = """
 def toy(p: Any, d: Any, last: Any, learning_rate: float) -> None:
     for param, grad, kept in zip(p, d, last, strict=True):
         kept[...] = grad
         param -= learning_rate * grad
 
 
-def update('''
+def update("""
 
-TOY_CONTROL = '''
+TOY_CONTROL = """
     toy_limit: Annotated[float | None, Control(
         None, "float", "Draw no character whose probability is below this share of the largest, as `min_p`.", _min_p,
     )]
-    stop: Annotated'''
+    stop: Annotated"""
 
 # By the lists of docs/design.md: each file that the list names, and what is put in place of what.
 CELL = {
@@ -126,7 +126,7 @@ OPTIMIZER = {
     ],
     "reference/optimizers.py": [
         ("\ndef update(", TOY_OPTIMIZER_REFERENCE),
-        ('rules: dict[str, Callable[..., None]] = {', 'rules: dict[str, Callable[..., None]] = {"toy": toy, '),
+        ("rules: dict[str, Callable[..., None]] = {", 'rules: dict[str, Callable[..., None]] = {"toy": toy, '),
     ],
 }
 CONTROL = {
@@ -140,7 +140,7 @@ CONTROL = {
                               ("p[p < min_p * p.max()]", "p[p < max(min_p, toy_limit) * p.max()]")],
 }  # fmt: skip
 
-TRIAL = '''
+TRIAL = """
 import numpy as np
 from crnn import CharRNN
 from crnn.model.state import zero_hidden
@@ -180,7 +180,7 @@ assert set(greedy) == drawn[1] < drawn[0], "a limit of 1 leaves the likeliest al
 y = np.log(np.array([0.5, 0.3, 0.2]))
 assert filtered(y, toy_limit=0.5).argmin() == 2
 print("the toys work")
-'''
+"""
 
 
 def changed(folder, places):

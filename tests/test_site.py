@@ -177,7 +177,11 @@ SITE = {
         ("x.html", '<a href="index.html#no">', "x.html links to index.html#no: no such heading"),
         ("x.html", '<img src="no.png">', "x.html links to no.png: no such file"),
         ("x.html", '<script src="//example.org/x.js"></script>', "x.html loads //example.org/x.js"),
-        ("x.html", '<link rel="stylesheet" href="https://example.org/x.css">', "x.html loads https://example.org/x.css"),
+        (
+            "x.html",
+            '<link rel="stylesheet" href="https://example.org/x.css">',
+            "x.html loads https://example.org/x.css",
+        ),
         ("x.css", "a { background: url('https://example.org/x') }", "x.css loads https://example.org/x"),
     ],
 )

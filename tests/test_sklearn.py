@@ -1,6 +1,5 @@
 """Use with scikit-learn: model selection, pipelines, clone, and the estimator checks that apply to texts."""
 
-
 import numpy as np
 import pytest
 from examples import classifier_of

@@ -48,13 +48,18 @@ def test_the_probabilities_are_those_of_bayes_rule(model):
     new = ["hanna", "bobby", ""]
     forward, backward = language_model(), language_model(reverse=True)
     prior = np.log([9 / 24, 12 / 24, 3 / 24])
-    joint = np.array([
-        [
-            (forward.score_samples([text], labels=k)[0] + backward.score_samples([text[::-1]], labels=k)[0]) / 2
-            for k in "fmx"
-        ]
-        for text in new
-    ]) + prior
+    joint = (
+        np.array(
+            [
+                [
+                    (forward.score_samples([text], labels=k)[0] + backward.score_samples([text[::-1]], labels=k)[0]) / 2
+                    for k in "fmx"
+                ]
+                for text in new
+            ]
+        )
+        + prior
+    )
     expected = joint - np.logaddexp.reduce(joint, axis=1, keepdims=True)
     np.testing.assert_allclose(model.predict_log_proba(new), expected, rtol=1e-9)
     np.testing.assert_allclose(model.predict_proba(new), np.exp(expected), rtol=1e-9)
@@ -311,7 +316,8 @@ def test_the_estimator_is_not_changed(model):
     before = estimator.get_params()
     assert not hasattr(estimator, "vocabulary_")
     assert {name: trained.get_params() for name, trained in model.models_[0].items()} == {
-        "forward": before, "backward": before
+        "forward": before,
+        "backward": before,
     }
     of_label = model.models_[0]["backward"].for_label("m")
     assert of_label.score_samples(["bob"]) == model.models_[0]["backward"].score_samples(["bob"], labels="m")

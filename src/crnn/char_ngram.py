@@ -532,9 +532,7 @@ class CharNGram(LanguageModel):
     def __getattr__(self, name: str) -> Any:
         """Raise AttributeError, with an explanation for attributes that only networks have."""
         if name in OF_NETWORKS:
-            raise AttributeError(
-                f"CharNGram has no attribute {name}, which only networks have. Use a CharRNN."
-            )
+            raise AttributeError(f"CharNGram has no attribute {name}, which only networks have. Use a CharRNN.")
         return super().__getattr__(name)
 
     def _fitted(self, what: str) -> CountedText:
@@ -555,9 +553,7 @@ class CharNGram(LanguageModel):
         labeled = self._fitted(what).labeled
         return np.zeros(0) if labeled is None else labeled.log_prior
 
-    def _adaptive_reading(
-        self, what: str, adapt: Adapt, *, scoring: bool = False
-    ) -> tuple[AdaptiveCounts, Vocabulary]:
+    def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> tuple[AdaptiveCounts, Vocabulary]:
         if adapt is not True:
             raise InvalidInputError(f"adapt is {short_repr(adapt)}, but must be True or False for a CharNGram")
         vocabulary, counts, _ = self._fitted(what)

@@ -524,9 +524,7 @@ class CharRNN(LanguageModel):
         with use.running:
             begin_use(self, use)
             state = None if anew else vars(self).get("_learned")
-            run = new_run(
-                call, self.get_params(), state, model=self, stop=use, sample=self._samples, write=write_run
-            )
+            run = new_run(call, self.get_params(), state, model=self, stop=use, sample=self._samples, write=write_run)
             try:
                 self._keep(run.state)
                 run.run()

@@ -315,7 +315,9 @@ class TextClassifier(Estimator):
                 print(f"n-grams of up to {counts.get_params()['order']} alone, for {seconds:g} s", file=sys.stderr)
         else:
             given_to_network = network.get_params()
-            chosen = recommended_classifier_parameters(data, seconds, given_to_network, len(directions), verbose=verbose)
+            chosen = recommended_classifier_parameters(
+                data, seconds, given_to_network, len(directions), verbose=verbose
+            )
             network.set_params(**{name: value for name, value in chosen.items() if name not in overrides})
         return model.fit(data.texts, y) if fit else model
 

@@ -40,8 +40,10 @@ def test_state_matches_the_model(model):
     for i in range(0, len(TEXT), 5):
         state.feed(TEXT[i : i + 5])
     nats = model.surprisal(TEXT, adapt=OPTIONS)
-    assert state.log_prob == np.subtract.accumulate([0.0, *nats])[-1] == pytest.approx(
-        len(TEXT) * model.score(TEXT, adapt=OPTIONS), rel=1e-13
+    assert (
+        state.log_prob
+        == np.subtract.accumulate([0.0, *nats])[-1]
+        == pytest.approx(len(TEXT) * model.score(TEXT, adapt=OPTIONS), rel=1e-13)
     )
     assert state.log_prob != model.start().feed(TEXT).log_prob
 

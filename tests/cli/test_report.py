@@ -55,5 +55,3 @@ def test_a_model_of_standard_input_has_no_name(model, monkeypatch):
     feed_standard_input(monkeypatch, (model / "text.crnn").read_bytes())
     assert main(["report", "-"]) == 0
     assert "<title>A character model</title>" in (model / "report.html").read_text("utf-8")
-
-

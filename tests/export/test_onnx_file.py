@@ -86,5 +86,3 @@ def test_onnx_header_names_versions_inputs_and_outputs(tmp_path):
     expected = {"kind": "bytes", "codes": [0, 97, 255], "unknown": None, "boundary": None}
     assert (metadata.key, json.loads(metadata.value)) == ("vocabulary", expected)
     assert "zero" in proto.graph.doc_string
-
-

@@ -36,8 +36,10 @@ def test_round_trip(class_weight, directions):
     stream.seek(0)
     found = classifier_file.read(stream)
     for name, value in stored._asdict().items():
-        assert np.array_equal(getattr(found, name), value) if isinstance(value, np.ndarray) else (
-            getattr(found, name) == value
+        assert (
+            np.array_equal(getattr(found, name), value)
+            if isinstance(value, np.ndarray)
+            else (getattr(found, name) == value)
         )
 
 

@@ -182,9 +182,7 @@ def test_round_trip_of_every_network_and_optimizer(path, cell, L, optimizer):
 
 
 SYMBOLS = st.one_of(
-    st.sets(
-        st.integers(0, 0x10FFFF) | st.integers(0xD800, 0xDFFF) | st.sampled_from([0, 13, 0xFEFF]), min_size=1
-    )
+    st.sets(st.integers(0, 0x10FFFF) | st.integers(0xD800, 0xDFFF) | st.sampled_from([0, 13, 0xFEFF]), min_size=1)
     .map(sorted)
     .map(Vocabulary),
     st.sets(st.integers(0, 255), min_size=1).map(sorted).map(lambda codes: Vocabulary(codes, kind="bytes")),
@@ -239,8 +237,7 @@ def test_numpy_values_and_infinity_in_documents(path):
 def test_views_of_any_order_are_written_by_value(path):
     model = make()
     views = {
-        name: np.asfortranarray(w)[::-1][::-1].astype(w.dtype.newbyteorder(">"))
-        for name, w in model.tensors.items()
+        name: np.asfortranarray(w)[::-1][::-1].astype(w.dtype.newbyteorder(">")) for name, w in model.tensors.items()
     }
     assert not views["decoder.weight"].flags.c_contiguous
     write(path, replace(model, tensors=views))
@@ -500,9 +497,7 @@ def test_one_change_of_the_structure_is_named(path, data):
 
 @settings(free, max_examples=200)
 @given(
-    name=st.sampled_from(
-        [*torch_shapes("rnn", 1, 1, 1), "state.h", "state.c", "training", "\0", "__metadata"]
-    )
+    name=st.sampled_from([*torch_shapes("rnn", 1, 1, 1), "state.h", "state.c", "training", "\0", "__metadata"])
     | st.sampled_from(["optimizer.", "optimizer.a.b", "optimizer.exp_avg.decoder.bias"]),
     dtype=st.sampled_from(["F32", "F64", "U8", "BF16", "BOOL", "F8_E4M3", "F4", "X", ""]),
     shape=st.lists(st.integers(0, 3) | st.integers(0, 2**64), max_size=4),
@@ -611,9 +606,7 @@ for path in sys.argv[2:]:
 
 def peaks_of_loading(paths, small):
     """Return for each file by how many bytes a process grows at most while it loads the file."""
-    result = subprocess.run(
-        [sys.executable, "-c", MEASURE, small, *paths], capture_output=True, text=True, check=True
-    )
+    result = subprocess.run([sys.executable, "-c", MEASURE, small, *paths], capture_output=True, text=True, check=True)
     return list(map(int, result.stdout.split()))
 
 

@@ -22,6 +22,8 @@ from crnn.text.vocabulary import Vocabulary
 TEXT = "to be or not to be, that is the question. " * 9
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes and limits as POSIX has them")
+
+
 def bits(model):
     """Everything that training changes, in a form that == compares to the bit."""
     learned = {name: array.tobytes() for name, array in model.params_.items()}
@@ -184,20 +186,22 @@ def filled(cell="rnn", L=1, optimizer="adagrad", dtype="float64"):
         return flat
 
     state = tuple(rng.uniform(-0.9, 0.9, (L, 3, 5)).astype(dtype) for _ in layout.kind.states)
-    model._keep(ModelState(
-        layout=layout,
-        params=drawn(),
-        optimizer=optimizer,
-        optimizer_state={name: drawn() for name in MEMORIES[optimizer]},
-        optimizer_start=5,
-        hidden=state,
-        vocabulary=Vocabulary.from_text("abcdefghijk"),
-        rng=np.random.default_rng(3),
-        n_steps=17,
-        smooth_loss=13.5,
-        loss_length=7,
-        history=[{"step": 17, "smooth_loss": 2.5, "validation_loss": None}],
-    ))
+    model._keep(
+        ModelState(
+            layout=layout,
+            params=drawn(),
+            optimizer=optimizer,
+            optimizer_state={name: drawn() for name in MEMORIES[optimizer]},
+            optimizer_start=5,
+            hidden=state,
+            vocabulary=Vocabulary.from_text("abcdefghijk"),
+            rng=np.random.default_rng(3),
+            n_steps=17,
+            smooth_loss=13.5,
+            loss_length=7,
+            history=[{"step": 17, "smooth_loss": 2.5, "validation_loss": None}],
+        )
+    )
     return model
 
 

@@ -93,9 +93,7 @@ def test_packed_documents_have_the_gradients_of_single_documents(kind, documents
         while at < len(x) - 1:
             chunk, used = divmod(begin + at, T)
             n = min(T - used, len(x) - 1 - at)
-            loss, d, state = reference.loss_and_gradients(
-                p, kind[0], x[at : at + n], x[at + 1 : at + n + 1], state
-            )
+            loss, d, state = reference.loss_and_gradients(p, kind[0], x[at : at + n], x[at + 1 : at + n + 1], state)
             losses[chunk] += loss
             for total, part in zip(alone[chunk], d, strict=True):
                 total += part

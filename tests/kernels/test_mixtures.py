@@ -126,9 +126,7 @@ def test_refuses_invalid_arrays(logits, weights, x, what):
 
 def test_refuses_outputs_of_another_size():
     with pytest.raises(ValueError, match="output: size is 2, but must be 1"):
-        core.mixture_log_probabilities(
-            (np.zeros((1, V)),), np.ones(1), np.zeros(1, np.int32), np.empty(V), np.empty(2)
-        )
+        core.mixture_log_probabilities((np.zeros((1, V)),), np.ones(1), np.zeros(1, np.int32), np.empty(V), np.empty(2))
 
 
 def test_refuses_invalid_mixtures(counts):

@@ -122,9 +122,7 @@ def expected_of_states(name, cell, B, T, dropout, boundary):
 
 
 @pytest.mark.parametrize(("cell", "B", "T", "n_threads", "group_size", "dropout", "boundary"), REQUESTS)
-def test_gradients_of_states_match_reference(
-    kernels, dtype, cell, B, T, n_threads, group_size, dropout, boundary
-):
+def test_gradients_of_states_match_reference(kernels, dtype, cell, B, T, n_threads, group_size, dropout, boundary):
     options = {"n_threads": n_threads, "n_shards": n_threads // group_size, "dropout": dropout, "boundary": boundary}
     _, kept = one_step(start(dtype, B, T, cell), T, kept=True, dropout_seed=5, **options)
     theirs = expected_of_states(dtype.name, cell, B, T, dropout, boundary)

@@ -381,8 +381,9 @@ def rounded_network(precision, V, H, cell, boundary=None, **of_network):
 def test_rounded_scores_match_reference(precision, cell, V, H, of_network, boundary):
     layout, params, packing = rounded_network(precision, V, H, cell, boundary, **of_network)
     B, n = 3, 29
-    x, state = symbols(V, n * B, np.int32).reshape(n, B), states(
-        B, H, SINGLE, cell=cell, num_layers=2, V=V if layout.pairs else None
+    x, state = (
+        symbols(V, n * B, np.int32).reshape(n, B),
+        states(B, H, SINGLE, cell=cell, num_layers=2, V=V if layout.pairs else None),
     )
     wanted = {}
     for rounding in (precision, ""):

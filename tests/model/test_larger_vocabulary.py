@@ -18,8 +18,9 @@ def trained(text=OLD, **options):
     return CharRNN(**options).fit(text)
 
 
-@pytest.mark.parametrize("options", [{}, {"cell": "gru", "num_layers": 2}, {"cell": "lstm", "optimizer": "adam"},
-                                     {"embedding_size": 3}])
+@pytest.mark.parametrize(
+    "options", [{}, {"cell": "gru", "num_layers": 2}, {"cell": "lstm", "optimizer": "adam"}, {"embedding_size": 3}]
+)
 def test_old_symbols_keep_their_proportions(options):
     model, grown = trained(**options), trained(**options)
     grown.set_params(max_steps=0).partial_fit(NEW, extend_vocabulary=True)

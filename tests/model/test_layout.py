@@ -22,6 +22,7 @@ dtypes = st.sampled_from([np.dtype("float32"), np.dtype("float64")])
 
 GATES = {"rnn": 1, "gru": 3, "lstm": 4, "cifg": 3}
 
+
 def expected_shapes(V, H, cell, L, E):
     """Shapes in the order of the flat vector, from the definition of the network."""
     G, shapes = GATES[cell], [] if E is None else [(V, E)]
@@ -30,6 +31,7 @@ def expected_shapes(V, H, cell, L, E):
         if cell == "gru":
             shapes.append((H,))
     return [*shapes, (H, V), (V,)]
+
 
 @given(sizes, sizes, dtypes, cells, depths, widths)
 def test_parts_are_aligned_in_order_and_disjoint(V, H, dtype, cell, L, E):
@@ -49,6 +51,7 @@ def test_parts_are_aligned_in_order_and_disjoint(V, H, dtype, cell, L, E):
     # No more than one cache line is lost after each part.
     assert (layout.size - sum(expected)) * dtype.itemsize < len(parts) * ALIGNMENT
 
+
 @given(sizes, sizes, cells, depths, widths)
 def test_tensors_have_the_kernels_shapes(V, H, cell, L, E):
     layout = Layout(V, H, np.dtype("float32"), cell, L, E)
@@ -65,6 +68,7 @@ def test_tensors_have_the_kernels_shapes(V, H, cell, L, E):
     assert part.lookup is (part.layers[0].Wx if E is None else part.embedding)
     assert part.lookup.shape[0] == V
 
+
 def test_one_tanh_layer_lies_as_it_always_did():
     # Wx | Wh | bh | Wy | by, each from a multiple of 16 floats on: files and kernels rely on nothing else.
     layout = Layout(5, 3, np.dtype("float32"))
@@ -72,6 +76,7 @@ def test_one_tanh_layer_lies_as_it_always_did():
     assert layout.shapes == ((5, 3), (3, 3), (3,), (3, 5), (5,))
     assert layout.offsets == (0, 16, 32, 48, 64)
     assert layout.size == 80
+
 
 def test_names_are_writable_transposed_views():
     layout = Layout(5, 3, np.dtype("float64"), "gru", 2)
@@ -97,12 +102,14 @@ def test_names_are_writable_transposed_views():
     assert (part.Wy[1, 4], part.by[3]) == (9, 10)
     assert np.count_nonzero(flat) == 10
 
+
 def test_classic_network_has_the_names_of_min_char_rnn():
     layout = Layout(5, 3, np.dtype("float32"))
     flat = layout.zeros()
     assert list(layout.named(flat)) == ["Wxh_l0", "Whh_l0", "bh_l0", "Why", "by"]
     names = ["rnn.weight_ih_l0", "rnn.weight_hh_l0", "rnn.bias_ih_l0", "decoder.weight", "decoder.bias"]
     assert list(layout.torch_named(flat)) == names
+
 
 @given(cells, st.integers(1, 12), widths)
 def test_torch_names_are_views_of_the_weights(cell, L, E):
@@ -121,6 +128,7 @@ def test_torch_names_are_views_of_the_weights(cell, L, E):
         assert np.shares_memory(view, other)
         assert (view.ctypes.data, view.shape, view.strides) == (other.ctypes.data, other.shape, other.strides)
 
+
 @given(st.lists(st.integers(0, 7), max_size=3).map(tuple), dtypes)
 def test_aligned_zeros_are_zero_and_aligned(shape, dtype):
     a = aligned_zeros(shape, dtype)
@@ -132,7 +140,9 @@ def test_aligned_zeros_are_zero_and_aligned(shape, dtype):
     if a.size:
         assert a.ctypes.data % ALIGNMENT == 0
 
+
 # ---------------------------------------------------------------- initial weights
+
 
 @pytest.mark.parametrize("scale", [0.01, None])
 def test_first_weights_are_normal_and_biases_zero(scale):
@@ -148,6 +158,7 @@ def test_first_weights_are_normal_and_biases_zero(scale):
     assert not part.by.any()
     drawn = np.concatenate([W.ravel() for W in (first.Wx, first.Wh, part.Wy)])
     assert len(np.unique(drawn)) == 2 * 67 * 101 + 101**2
+
 
 @pytest.mark.parametrize(("cell", "L"), [("rnn", 2), ("gru", 1), ("gru", 2), ("lstm", 1), ("lstm", 3)])
 def test_first_weights_of_gated_and_deep_networks_are_uniform(cell, L):
@@ -171,6 +182,7 @@ def test_first_weights_of_gated_and_deep_networks_are_uniform(cell, L):
     everything = np.concatenate([W.ravel() for W in matrices])
     assert len(np.unique(everything)) == len(everything)
 
+
 @pytest.mark.parametrize("scale", [None, 0.0, 0.1])
 @pytest.mark.parametrize("cell", ["rnn", "lstm"])
 def test_an_embedding_starts_from_the_standard_normal_distribution(cell, scale):
@@ -180,6 +192,7 @@ def test_an_embedding_starts_from_the_standard_normal_distribution(cell, scale):
     assert abs(part.embedding.mean()) < 5 / np.sqrt(n)
     assert part.embedding.std() == pytest.approx(1, rel=5 / np.sqrt(2 * n))
     assert np.abs(part.layers[0].Wx).max() <= 5 * (scale if scale is not None else 1 / np.sqrt(5))
+
 
 @pytest.mark.parametrize("scale", [None, 0.0, 0.1])
 @pytest.mark.parametrize(("cell", "gate"), [("lstm", 1), ("cifg", 0)])
@@ -191,6 +204,7 @@ def test_lstm_starts_with_open_forget_gates(cell, gate, scale):
         assert (layer.bh[forget] == 1).all()
         assert (np.abs(np.delete(layer.bh, forget)) < 1).all()
 
+
 @given(cells, st.integers(1, 2), st.sampled_from([None, 0.01]))
 def test_both_dtypes_start_from_the_same_weights(cell, L, scale):
     flats = {}
@@ -200,11 +214,13 @@ def test_both_dtypes_start_from_the_same_weights(cell, L, scale):
     for name, single in flats["float32"].items():
         np.testing.assert_array_equal(single, flats["float64"][name].astype(np.float32))
 
+
 @pytest.mark.parametrize("cell", ["rnn", "gru"])
 @pytest.mark.parametrize("L", [1, 2])
 def test_init_scale_zero_gives_zeros(cell, L):
     layout = Layout(7, 5, np.dtype("float32"), cell, L)
     assert not initial_weights(layout, np.random.default_rng(0), 0.0).any()
+
 
 @pytest.mark.parametrize("scale", [None, 0.3])
 @pytest.mark.parametrize("piece", [1, 7, 50])
@@ -223,6 +239,7 @@ def test_weights_are_drawn_in_pieces_that_change_none(monkeypatch, scale, piece)
     np.testing.assert_array_equal(initial_weights(layout, rng, scale), whole)
     assert scale is not None or max(sizes) <= max(piece, 3 * 5)  # at least a row
 
+
 @pytest.mark.parametrize("shape", [(0,), (1,), (23,), (5, 7)])
 def test_arrays_are_copied_in_pieces(monkeypatch, shape):
     monkeypatch.setattr(layout_module, "PIECE", 10)
@@ -232,6 +249,7 @@ def test_arrays_are_copied_in_pieces(monkeypatch, shape):
     np.testing.assert_array_equal(again, array)
     assert not np.shares_memory(again, array)
     assert [len(piece) for piece in layout_module._pieces(np.zeros(23))] == [10, 10, 3]
+
 
 @pytest.mark.parametrize(("cell", "names"), [("gru", ("h",)), ("lstm", ("h", "c"))])
 def test_a_model_with_pairs_carries_the_last_symbol_too(cell, names):
@@ -247,6 +265,7 @@ def test_a_model_with_pairs_carries_the_last_symbol_too(cell, names):
         assert [array.shape for array in zeros] == list(layout.state_shapes(3).values())
         assert [array.dtype == np.float32 for array in zeros] == [name != "symbol" for name in layout.states]
         assert not any(array.any() for array in zeros)
+
 
 def test_the_last_symbol_is_renumbered():
     """A symbol's number is 1 more than its id; 0, like all invalid numbers, stands for none."""

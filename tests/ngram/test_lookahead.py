@@ -131,7 +131,9 @@ def test_the_maximum_bounds_every_continuation():
     found = of(net, ".*ca.*", maximum=True)
     best = max(
         sum(net.log_probabilities(np.array([[*text, 4]], np.int32).T, net.start())[:, 0])
-        for n in range(7) for text in itertools.product(range(4), repeat=n) if "2, 0" in str(text)
+        for n in range(7)
+        for text in itertools.product(range(4), repeat=n)
+        if "2, 0" in str(text)
     )
     assert best - 1e-12 <= math.log(found.upper) < best + 1
 

@@ -367,9 +367,7 @@ def torch_optimizer(torch, name, parameters, learning_rate, weight_decay):
     return {
         "adagrad": lambda: torch.optim.Adagrad(parameters, learning_rate, initial_accumulator_value=1.0),
         "rmsprop": lambda: torch.optim.RMSprop(parameters, learning_rate),
-        "adam": lambda: torch.optim.AdamW(
-            parameters, learning_rate, weight_decay=weight_decay, betas=(0.7, 0.96)
-        ),
+        "adam": lambda: torch.optim.AdamW(parameters, learning_rate, weight_decay=weight_decay, betas=(0.7, 0.96)),
     }[name]()
 
 

@@ -164,9 +164,7 @@ def test_data_is_on_the_disk_before_the_rename_and_the_folder_after(target, monk
     fsync, replace = os.fsync, os.replace
 
     def note_fsync(descriptor):
-        events.append(
-            "folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else os.fstat(descriptor).st_size
-        )
+        events.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else os.fstat(descriptor).st_size)
         fsync(descriptor)
 
     def note_replace(*paths):

@@ -540,8 +540,17 @@ def test_cores_without_topology_are_unknown(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "granted"), [("150000 100000", 2), ("300000 100000", 3), ("50000 100000", 1), ("max 100000", None),
-                       ("300000", 3), ("300001 ", 4), ("90000 30000", 3), ("0 100000", None)]
+    ("text", "granted"),
+    [
+        ("150000 100000", 2),
+        ("300000 100000", 3),
+        ("50000 100000", 1),
+        ("max 100000", None),
+        ("300000", 3),
+        ("300001 ", 4),
+        ("90000 30000", 3),
+        ("0 100000", None),
+    ],
 )
 def test_quota_of_version_2(tmp_path, text, granted):
     files = {"proc/self/cgroup": "0::/jobs/mine\n", "sys/fs/cgroup/jobs/mine/cpu.max": f"{text}\n"}

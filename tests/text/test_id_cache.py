@@ -191,7 +191,7 @@ def test_cache_has_the_documented_format(book, lines):
     (array,) = arrays_of(book)
     assert array.read_bytes() == ids
     suffix = ".crnn-lines" if lines else ".crnn-ids"
-    assert description.name == f"{array.name[:-len(suffix) - 17]}{suffix}.json"
+    assert description.name == f"{array.name[: -len(suffix) - 17]}{suffix}.json"
     assert json.loads(description.read_text()) == {
         "format": "crnn ids 4",
         "kind": "characters",

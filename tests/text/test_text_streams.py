@@ -108,9 +108,7 @@ def test_a_text_without_a_transition_is_too_short(N):
 
 
 def test_a_text_shorter_than_its_streams_is_too_short():
-    with pytest.raises(
-        InvalidInputError, match=r"batch_size=7: its length is 7, but at least 8 .* batch_size"
-    ):
+    with pytest.raises(InvalidInputError, match=r"batch_size=7: its length is 7, but at least 8 .* batch_size"):
         TextStreams(np.zeros(7, np.uint8), batch_size=7)
     assert TextStreams(np.zeros(8, np.uint8), batch_size=7).stream_length == 2
 
@@ -118,9 +116,7 @@ def test_a_text_shorter_than_its_streams_is_too_short():
 @pytest.mark.parametrize("argument", ["batch_size", "seq_length"])
 @pytest.mark.parametrize("value", [0, -3, 2.0, "2", None])
 def test_sizes_are_positive_integers(argument, value):
-    with pytest.raises(
-        InvalidInputError, match=f"{argument} must be an integer of at least 1, not {value!r}"
-    ):
+    with pytest.raises(InvalidInputError, match=f"{argument} must be an integer of at least 1, not {value!r}"):
         TextStreams(np.zeros(11, np.uint8), **{argument: value})
 
 

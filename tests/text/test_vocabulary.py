@@ -16,6 +16,7 @@ from crnn.text.vocabulary import Vocabulary, refuse_other_ids
 TEXTS = st.text(st.characters(codec=None), min_size=1)
 BYTES = st.binary(min_size=1)
 
+
 @pytest.fixture
 def small_pieces(monkeypatch):
     """Lets texts of a few symbols span several pieces."""

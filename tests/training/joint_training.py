@@ -23,8 +23,17 @@ OPTIONS = {"hidden_size": 11, "batch_size": 7, "seq_length": 5, "max_steps": 23,
 CASES = {
     "adagrad": (TEXT, {"optimizer": "adagrad"}),
     "rmsprop": (TEXT, {"optimizer": "rmsprop", "cell": "gru", "clip_norm": 0.2}),
-    "adam": (TEXT, {"optimizer": "adam", "cell": "lstm", "num_layers": 2, "dropout": 0.3, "weight_dropout": 0.2,
-                    "state_reset": 0.3}),
+    "adam": (
+        TEXT,
+        {
+            "optimizer": "adam",
+            "cell": "lstm",
+            "num_layers": 2,
+            "dropout": 0.3,
+            "weight_dropout": 0.2,
+            "state_reset": 0.3,
+        },
+    ),
     "documents": (NAMES, {"optimizer": "adam", "cell": "gru", "dropout": 0.2, "weight_average": 0.3}),
     "embedding": (TEXT, {"optimizer": "adagrad", "cell": "lstm", "embedding_size": 3, "clip_norm": 0.2}),
     "bigrams": (TEXT, {"optimizer": "adam", "cell": "cifg", "n_bigrams": 31, "clip_norm": 0.2, "weight_average": 0.3}),
@@ -37,8 +46,10 @@ AVERAGED = {
         TEXT,
         {"optimizer": "rmsprop", "cell": "gru", "clip_norm": 0.2, "average_every": 8, "batch_size": 6},
     ),
-    "adam apart": (TEXT, {"optimizer": "adam", "cell": "lstm", "dropout": 0.3, "weight_dropout": 0.2,
-                          "state_reset": 0.3, **APART}),
+    "adam apart": (
+        TEXT,
+        {"optimizer": "adam", "cell": "lstm", "dropout": 0.3, "weight_dropout": 0.2, "state_reset": 0.3, **APART},
+    ),
     "documents apart": (NAMES, {"optimizer": "adam", "cell": "gru", "dropout": 0.2, **APART}),
 }
 RESUMED = {

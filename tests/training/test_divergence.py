@@ -1,6 +1,5 @@
 """Training that goes wrong: infinite weights under a finite loss, and ruin with finite numbers."""
 
-
 import numpy as np
 import pytest
 from examples import spoil

@@ -206,5 +206,3 @@ def test_packing_is_broken_off():
     assert np.isnan(panels).any()
     core.pack_weights(network, weights, panels)
     assert not np.isnan(panels).any()
-
-

@@ -16,6 +16,7 @@ from crnn.training.trainer import Trainer
 
 PROGRAM = joint_training()
 
+
 @needs_mpi
 @pytest.mark.parametrize(("n", "cases"), [(2, list(PROGRAM.CASES)), (4, ["adam", "documents"])])
 def test_processes_train_as_one_with_all_streams(tmp_path, n, cases):
@@ -28,9 +29,7 @@ def test_processes_train_as_one_with_all_streams(tmp_path, n, cases):
         assert found["same"], f"{name}: the processes differ"
         assert found["n_steps"] == alone.n_steps_
         tolerance = 1e-5 * alone.n_steps_ if dtype == "float32" else 1e-10
-        np.testing.assert_allclose(
-            found["numbers"], PROGRAM.numbers(alone), rtol=0, atol=tolerance, err_msg=name
-        )
+        np.testing.assert_allclose(found["numbers"], PROGRAM.numbers(alone), rtol=0, atol=tolerance, err_msg=name)
         assert found["loss"] == pytest.approx(alone.smooth_loss_, rel=tolerance)
 
 

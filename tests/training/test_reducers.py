@@ -25,6 +25,7 @@ from crnn.training.trainer import StepSettings, Trainer
 PROGRAM = joint_training()
 USED_OF_COMM = ("Allreduce", "bcast", "allgather", "Abort")
 
+
 class Rows:
     """Some of the streams of others."""
 

@@ -433,9 +433,7 @@ def test_a_run_with_another_optimizer_than_the_model(tmp_path, monkeypatch):
 def test_resume_refuses_a_position_of_other_documents(tmp_path, monkeypatch, name, change):
     arrays = run_checkpoint.RunState.arrays
     with monkeypatch.context() as patch:
-        patch.setattr(
-            run_checkpoint.RunState, "arrays", lambda run: {**arrays(run), name: change(arrays(run)[name])}
-        )
+        patch.setattr(run_checkpoint.RunState, "arrays", lambda run: {**arrays(run), name: change(arrays(run)[name])})
         train_until(650, small(700, batch_size=2, seq_length=7), monkeypatch, tmp_path / "run", NAMES * 9)
     with pytest.raises((ModelFileError, InvalidInputError), match=r"position (is invalid|does not fit)"):
         CharRNN.resume(tmp_path / "run", NAMES * 9)

@@ -32,9 +32,7 @@ INSTRUCTION_SETS = {  # for each kind, from the least to the most demanding
         (*AVX512, "-mavx512bf16", "-mamx-tile", "-mamx-bf16"), kinds=("bfloat16",), platforms="linux-x86_64"
     ),
     # On macOS, every ARM processor has these, and compilers use them in the baseline.
-    "neon_dotprod": InstructionSet(
-        ("-mcpu=generic+dotprod",), kinds=("int8",), platforms="linux-aarch64|win-arm64"
-    ),
+    "neon_dotprod": InstructionSet(("-mcpu=generic+dotprod",), kinds=("int8",), platforms="linux-aarch64|win-arm64"),
 }
 
 

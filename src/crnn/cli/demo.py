@@ -190,9 +190,7 @@ def _report(model: CharRNN, held_out: str, seconds: float, characters: int) -> s
     sample = model.sample(SAMPLE_LENGTH, prime=prime, temperature=0.6, random_state=1)
     words = " ".join(printable(prime + sample).split())
     margin = "  | "
-    lines = textwrap.fill(
-        words, WIDTH, initial_indent=margin, subsequent_indent=margin, break_on_hyphens=False
-    )
+    lines = textwrap.fill(words, WIDTH, initial_indent=margin, subsequent_indent=margin, break_on_hyphens=False)
     return f"{seconds:5.1f} s  {characters:12,} characters read   {bits:.2f} bits  {bar}\n{lines}\n"
 
 

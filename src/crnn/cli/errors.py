@@ -72,6 +72,7 @@ def _undecodable(error: UnicodeDecodeError, names: Mapping[str, str]) -> str | N
 
 # ---------------------------------------------------------------- interruptions
 
+
 class Interruption(KeyboardInterrupt):
     """One of the signals."""
 

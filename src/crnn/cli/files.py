@@ -46,9 +46,7 @@ def one_or_more(paths: str | Sequence[str]) -> list[str]:
     return [paths] if isinstance(paths, str) else list(paths)
 
 
-def read_text(
-    path: str | Sequence[str], *, as_bytes: bool, cache: str | None = None
-) -> str | bytes | Path | TextFile:
+def read_text(path: str | Sequence[str], *, as_bytes: bool, cache: str | None = None) -> str | bytes | Path | TextFile:
     """Return a text, from a file, from ``-`` for standard input, or from several files that form one text.
 
     The result is a path or a `TextFile`, not yet read, if the files can be read block by block and more than once.

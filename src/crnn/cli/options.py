@@ -141,6 +141,7 @@ def duration(text: str) -> float:
 
 # ---------------------------------------------------------------- options
 
+
 class Described(Protocol):
     """A parameter's entry in a table."""
 

@@ -111,6 +111,7 @@ def _columns(shown: str) -> int:
 
 # ---------------------------------------------------------------- output
 
+
 @contextlib.contextmanager
 def named() -> Iterator[None]:
     """Let an error of standard output name it, since the system reports no file name for it."""

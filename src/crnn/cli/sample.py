@@ -42,9 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="end the sample before this text; may be given several times (default: none)",
     )
-    parser.add_argument(
-        "--forbid", metavar="CHARACTERS", default="", help="characters never to draw (default: none)"
-    )
+    parser.add_argument("--forbid", metavar="CHARACTERS", default="", help="characters never to draw (default: none)")
     parser.add_argument(
         "--matching",
         metavar="PATTERN",
@@ -64,9 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="number of samples, separated by lines of ----; documents are written one per line (default: 1)",
     )
     parser.add_argument("--unique", action="store_true", help="draw again until all samples differ")
-    parser.add_argument(
-        "--exclude", metavar="FILE", help="never write a line of this file, such as the training file"
-    )
+    parser.add_argument("--exclude", metavar="FILE", help="never write a line of this file, such as the training file")
 
 
 def run(arguments: argparse.Namespace) -> int:

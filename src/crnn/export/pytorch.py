@@ -284,6 +284,7 @@ def _rank(symbol: Any) -> tuple[int, int]:
 
 # ---------------------------------------------------------------- torch module
 
+
 def torch_module(model: FittedModel) -> TorchCharRNN:
     """Return a module with copies of a model's weights; see `crnn.CharRNN.to_torch`."""
     weights = Weights.of(model).for_torch()

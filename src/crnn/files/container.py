@@ -33,7 +33,6 @@ ENTRY = "crnn"  # of the metadata: an object of strings in JSON
 MAX_DIMENSIONS, MAX_LENGTH = 8, 2**48
 
 
-
 class Declared(NamedTuple):
     """A tensor's description in the header, before the tensor is read."""
 

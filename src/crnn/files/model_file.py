@@ -69,7 +69,6 @@ from .stored_vocabulary import read_vocabulary, vocabulary_json
 MAX_RECORDS = 20_000  # of a history in a file: about 5 MB
 
 
-
 @dataclass(eq=False)
 class StoredRecord:
     """The state of a training run, stored without knowledge of its meaning."""

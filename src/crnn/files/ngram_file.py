@@ -38,7 +38,6 @@ TENSORS = {"lengths", "sizes", "symbols", "counts"}
 FREQUENCIES = "frequencies"
 
 
-
 class CountedText(NamedTuple):
     """Everything a model of counts has learned."""
 

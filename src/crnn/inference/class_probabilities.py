@@ -43,9 +43,7 @@ class LabelReader(NamedTuple):
 Readers = Sequence[Sequence[LabelReader]]  # of each estimator, one for each direction
 
 
-def log_posteriors(
-    readers: Readers, weights: Array, prior: Array, texts: Iterable[Text]
-) -> NDArray[np.float64]:
+def log_posteriors(readers: Readers, weights: Array, prior: Array, texts: Iterable[Text]) -> NDArray[np.float64]:
     """Return the logarithms of the label probabilities of texts, (n, K), given the prior (K,).
 
     The log-likelihoods of each estimator (see `log_likelihoods`) count with its weight.

@@ -99,9 +99,12 @@ class PrefixTree:
             chosen = chosen.take(np.argsort(of_round, kind="stable"))
             rounds, firsts = np.unique(np.sort(of_round), return_index=True)
             parents = np.split(chosen.parents, firsts[1:])
-            state = self._network.join([
-                self._network.select(self._states[k], part - starts[k]) for k, part in zip(rounds, parents, strict=True)
-            ])
+            state = self._network.join(
+                [
+                    self._network.select(self._states[k], part - starts[k])
+                    for k, part in zip(rounds, parents, strict=True)
+                ]
+            )
             self._network.feed(chosen.symbols.astype(np.int32)[None], state)
             self._read(state, chosen)
 
@@ -252,6 +255,7 @@ def _n_bytes(state: Any) -> int:
 
 
 # ---------------------------------------------------------------- goal
+
 
 class Goal(NamedTuple):
     """The states that a text passes through on its way to a match.

@@ -18,7 +18,6 @@ from ..runtime.signals import check_canceled
 # ---------------------------------------------------------------- scratch
 
 
-
 class Scratch:
     """Reusable memory for the named arrays of a call; used by one thread at a time.
 

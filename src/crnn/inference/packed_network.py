@@ -108,7 +108,9 @@ class SharedStream:
 # A panel product sums a row in the same order whatever the other rows are. So the results have the same bits at every
 # batch size, at every position in the batch and for every number of threads.
 
-PackedState = tuple[Array, ...]  # in the shapes of `Layout.state_shapes`: (h,), (h, c) of an LSTM, and a symbol with pairs
+PackedState = tuple[
+    Array, ...
+]  # in the shapes of `Layout.state_shapes`: (h,), (h, c) of an LSTM, and a symbol with pairs
 
 FEED_ROWS = 64  # symbols fed to a state at a time
 SHORT = 32  # maximum symbols of one stream that are read in a session kept from an earlier call
@@ -205,9 +207,7 @@ class PackedNetwork(NamedTuple):
         H, V = sizes
         network = core.Network(
             wide,
-            Packing(
-                one_row, one_row_products=one_row and not scoring, bfloat16=bfloat16, int8=scales is not None
-            ),
+            Packing(one_row, one_row_products=one_row and not scoring, bfloat16=bfloat16, int8=scales is not None),
             units=H,
             symbols=V,
             boundary=boundary,
@@ -271,7 +271,9 @@ class PackedNetwork(NamedTuple):
         """Return the streams of several states as one state."""
         return tuple(np.concatenate(parts, axis=1) for parts in zip(*states, strict=True))
 
-    def put(self, state: PackedState, total: int, streams: Sequence[NDArray[np.intp]], parts: Sequence[PackedState]) -> PackedState:
+    def put(
+        self, state: PackedState, total: int, streams: Sequence[NDArray[np.intp]], parts: Sequence[PackedState]
+    ) -> PackedState:
         """Write the streams of each part into a state, in place."""
         for places, part in zip(streams, parts, strict=True):
             for array, new in zip(state, part, strict=True):
@@ -606,6 +608,7 @@ def _multiplied(layout: Layout, params: Array) -> Iterator[tuple[str, Array]]:
 
 
 # ---------------------------------------------------------------- network cache
+
 
 class NetworkCache:
     """Packs a model's weights when a network is first needed, and keeps it until the weights change.

@@ -38,9 +38,7 @@ class Damage(NamedTuple):
     typos: float  # the rate; 0 without typos
 
     @classmethod
-    def check(
-        cls, vocabulary: Vocabulary, *, case: Any, accents: Any, spaces: Any, gaps: Any, typos: Any
-    ) -> Damage:
+    def check(cls, vocabulary: Vocabulary, *, case: Any, accents: Any, spaces: Any, gaps: Any, typos: Any) -> Damage:
         """Return the damage if the arguments are valid, and ask for what a model of these symbols can restore."""
         rate = 0.0 if typos is None else checked_float("typos", typos, above=0, below=1)
         of_bytes = vocabulary.kind == "bytes"

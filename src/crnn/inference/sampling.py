@@ -30,7 +30,6 @@ from .string_scores import Strings
 # ---------------------------------------------------------------- label mixture
 
 
-
 def log_prior(network: InferenceNetwork, n_labels: int) -> NDArray[np.float64]:
     """Return log P of each label, (K,), in nats: the probability that it starts a document.
 

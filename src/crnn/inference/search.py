@@ -186,7 +186,6 @@ def check_beam_memory(vocab_size: int, n: int, beams: int) -> None:
 BEGINNINGS = 64  # prefixes continued in parallel: enough for the register tile
 
 
-
 class EnumeratedDocuments(NamedTuple):
     """The most probable documents, the most probable first."""
 

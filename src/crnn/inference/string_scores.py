@@ -255,7 +255,6 @@ def _of_another_type(text: Any, vocabulary: Vocabulary, name: str, errors: Error
 # ---------------------------------------------------------------- string states
 
 
-
 def checked_part(layout: Layout, *, cells: bool) -> int:
     """Return the index of the requested part of a state: 0 for h, 1 for an LSTM's cells."""
     if checked_bool("cells", cells) and "c" not in layout.kind.states:
@@ -302,7 +301,9 @@ def feature_names(layout: Layout) -> NDArray[np.object_]:
     return np.array(names, object)
 
 
-def all_states(network: PackedNetwork, strings: Strings, start: PackedState, n_threads: int, *, part: int) -> list[Array]:
+def all_states(
+    network: PackedNetwork, strings: Strings, start: PackedState, n_threads: int, *, part: int
+) -> list[Array]:
     """Return the states (length, L, H) after each symbol of each string; `part` is 0 for h and 1 for c.
 
     The bits of an array do not depend on the other strings.
@@ -609,6 +610,7 @@ def _stacked(parts: list[NDArray[np.float64]], V: int) -> NDArray[np.float64]:
 
 
 # ---------------------------------------------------------------- labeled scores
+
 
 def labeled_scores(
     texts: list[Any],

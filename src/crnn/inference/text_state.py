@@ -199,9 +199,7 @@ class TextState:
         return np.asarray(p)
 
     @with_controls
-    def sample(
-        self, n: int = 1, *, random_state: Any = None, **controls: Unpack[SamplingOptions]
-    ) -> str | bytes:
+    def sample(self, n: int = 1, *, random_state: Any = None, **controls: Unpack[SamplingOptions]) -> str | bytes:
         """Draw the next characters and read them.
 
         With the same seed, one call draws the characters that `CharRNN.sample` draws with the text read so far as its

@@ -106,6 +106,4 @@ def _require_finite(what: str, array: Array, *, infinite: bool) -> None:
     wrong = np.isnan(array) if infinite else ~np.isfinite(array)
     if wrong.any():
         place = tuple(int(axis[0]) for axis in np.nonzero(wrong))
-        raise InvalidInputError(
-            f"{what} is {array[place]} at {place}. Write finite numbers. Nothing has been changed."
-        )
+        raise InvalidInputError(f"{what} is {array[place]} at {place}. Write finite numbers. Nothing has been changed.")

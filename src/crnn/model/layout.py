@@ -23,7 +23,6 @@ from ..text.vocabulary import Ids
 # Since sigmoid(-z) = 1 - sigmoid(z), one more block of rows lets any LSTM program compute a coupled cell.
 
 
-
 def with_input_gate(rows: Array) -> Array:
     """Return weights of the gates f, g, o, (3 H, ...), as weights of i, f, g, o, (4 H, ...)."""
     return np.concatenate([-rows[: len(rows) // 3], rows])
@@ -406,11 +405,7 @@ class SymbolPairs:
         return len(self.pairs)
 
     def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, SymbolPairs)
-            and self.limit == other.limit
-            and np.array_equal(self.pairs, other.pairs)
-        )
+        return isinstance(other, SymbolPairs) and self.limit == other.limit and np.array_equal(self.pairs, other.pairs)
 
     def __hash__(self) -> int:
         return hash(self.pairs.tobytes())

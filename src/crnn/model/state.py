@@ -102,7 +102,6 @@ if hasattr(os, "register_at_fork"):
 # ---------------------------------------------------------------- gradient rms
 
 
-
 def gradient_rms(state: ModelState, beta_2: float) -> Array | None:
     """Return the root mean square of each weight's gradient in training, as float16, or None if unknown.
 

@@ -15,7 +15,6 @@ from .state import ModelState, gathered, spread
 # ---------------------------------------------------------------- labeled
 
 
-
 def state_of_label(state: ModelState, number: int) -> ModelState:
     """Return the state of a model of the documents with one label.
 
@@ -67,6 +66,7 @@ def _narrowed(flat: Array, old: Layout, new: Layout, number: int) -> Array:
 
 
 # ---------------------------------------------------------------- larger vocabulary
+
 
 def extended(vocabulary: Vocabulary, other: Vocabulary) -> Vocabulary:
     """Return a vocabulary with the characters of both, and the special symbols of the first."""

@@ -16,6 +16,7 @@ from ..runtime.signals import check_canceled
 
 # ---------------------------------------------------------------- settings
 
+
 @dataclass(frozen=True)
 class NGramSettings:
     """The parameters of `CharNGram`, converted to the types used for counting."""

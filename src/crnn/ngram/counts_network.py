@@ -133,9 +133,7 @@ class CountsNetwork(InferenceNetwork):
         """Return the logits (B, V) of the next symbols, which are log probabilities."""
         return self.counts.rows(state)
 
-    def logits_before(
-        self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None
-    ) -> NDArray[np.float64]:
+    def logits_before(self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None) -> NDArray[np.float64]:
         """Return the logits (n, B, V) that predict each symbol x (n, B); advance the state in place."""
         out = (scratch or Scratch()).empty("logits", (*x.shape, self.symbols), np.float64)
         ngrams.rows_before(self.counts.trie, np.ascontiguousarray(x), np.ascontiguousarray(state), out)

@@ -15,6 +15,7 @@ from ..errors import InvalidInputError, short_repr
 
 # ---------------------------------------------------------------- suggestion
 
+
 def did_you_mean(given: object, known: Iterable[str], synonyms: Mapping[str, str] | None = None) -> str:
     """Return the end of an error message that suggests the closest known name; empty if no name is close, or if `given`
     is no `str`.

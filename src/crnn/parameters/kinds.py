@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 # ---------------------------------------------------------------- cells
 # The table of recurrent cells, with every property that other code needs.
 #
-# The arithmetic is in ``_kernels/cells/`` and ``reference/network.py``. ``docs/design.md`` lists the places to touch for
-# a new cell.
+# The arithmetic is in ``_kernels/cells/`` and ``reference/network.py``. ``docs/design.md`` lists the places to touch
+# for a new cell.
 
 MAX_LAYERS = 64  # as in the kernels; far more than can be trained
 
@@ -64,6 +64,7 @@ CELLS = {
 #
 # The arithmetic is in ``_kernels/training/optimizers.pxd`` and ``reference/optimizers.py``. ``docs/design.md`` lists
 # the places to touch for a new optimizer.
+
 
 class OptimizerKind(NamedTuple):
     """The properties of an optimizer."""

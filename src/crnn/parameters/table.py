@@ -79,6 +79,7 @@ def _choices(known: Iterable[str]) -> str:
     return "{" + ", ".join(f'"{name}"' for name in known) + "}"
 
 
+# fmt: off
 @dataclass(frozen=True)
 class Parameters:
     """The table: a field's type is the type of the checked value, and its annotation holds the rest."""
@@ -289,7 +290,9 @@ class Parameters:
     verbose: Annotated[int, Parameter(
         "execution", "int", 0, _int(0),
         "0: silent. 1: the size of the data and a progress bar, on standard error. 2: also a sample every few seconds.",
-    )]  # fmt: skip
+    )]
+
+# fmt: on
 
 
 PARAMETERS: dict[str, Parameter] = {

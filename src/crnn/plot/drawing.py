@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-
 from typing import TYPE_CHECKING, Any
 
 from ..char_rnn import CharRNN
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
 
 
-
 import unicodedata
 from collections.abc import Iterable, Mapping
 
@@ -28,6 +26,7 @@ from ..parameters.checks import has_items
 from ..text.vocabulary import BOUNDARY
 
 # ---------------------------------------------------------------- axes
+
 
 def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
     """Return the Axes to draw on: `ax`, or new Axes in a new figure, whose size is in inches.
@@ -46,6 +45,7 @@ def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
 
 
 # ---------------------------------------------------------------- checks
+
 
 def check_model_and_text(model: Any, text: Any, name: str = "text") -> None:
     """Raise an error unless this is a fitted model and a text of its kind; the symbols are not looked at.

@@ -24,7 +24,6 @@ MIN_ROWS, MIN_COLUMNS = 7, 28  # minimum size of the grid, so that the cells of 
 MIN_POINTS, MAX_POINTS = 3.0, 10.0  # of a letter
 
 
-
 class TextGrid(NamedTuple):
     """The position of each symbol of a text: a new row starts after each line end and each full row."""
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-
 from typing import TYPE_CHECKING
 
 from .drawing import glyph

@@ -20,9 +20,7 @@ class KneserNey:
     length.
     """
 
-    def __init__(
-        self, texts: Sequence[Sequence[int]], order: int, symbols: int, boundary: int | None = None
-    ) -> None:
+    def __init__(self, texts: Sequence[Sequence[int]], order: int, symbols: int, boundary: int | None = None) -> None:
         self.order, self.symbols, self.boundary = order, symbols, boundary
         occurrences = Counter[NGram]()
         before, beginning = defaultdict[NGram, set[int]](set), Counter[NGram]()

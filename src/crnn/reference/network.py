@@ -118,9 +118,7 @@ def gru_forward(layer: LayerTensors, x: Array, a: Array, kept: Array | None, h0:
     return act
 
 
-def lstm_forward(
-    layer: LayerTensors, x: Array, a: Array, kept: Array | None, h0: Array, c0: Array
-) -> Activations:
+def lstm_forward(layer: LayerTensors, x: Array, a: Array, kept: Array | None, h0: Array, c0: Array) -> Activations:
     """Run one LSTM layer over a chunk; `a` (T, B, 4 H) is x Wx + bh."""
     h, c, gates = _chunk_of(h0, len(a)), _chunk_of(c0, len(a)), np.empty_like(a)
     act = Activations(x, h, gates, c=c, kept=kept)
@@ -133,9 +131,7 @@ def lstm_forward(
     return act
 
 
-def cifg_forward(
-    layer: LayerTensors, x: Array, a: Array, kept: Array | None, h0: Array, c0: Array
-) -> Activations:
+def cifg_forward(layer: LayerTensors, x: Array, a: Array, kept: Array | None, h0: Array, c0: Array) -> Activations:
     """Run one layer of an LSTM with coupled input and forget gates over a chunk; `a` (T, B, 3 H) is x Wx + bh."""
     h, c, gates = _chunk_of(h0, len(a)), _chunk_of(c0, len(a)), np.empty_like(a)
     act = Activations(x, h, gates, c=c, kept=kept)
@@ -223,9 +219,7 @@ def _dropped(a: Array, masks: Array | None, k: int) -> Array:
 # (T, B, H) each.
 
 
-def rnn_backward(
-    layer: LayerTensors, act: Activations, dh: Array, dstates: State | None = None
-) -> tuple[Array, Array]:
+def rnn_backward(layer: LayerTensors, act: Activations, dh: Array, dstates: State | None = None) -> tuple[Array, Array]:
     """Back-propagate through one tanh layer."""
     da = np.empty_like(act.gates)
     dh_later = np.zeros_like(dh[0])  # the gradient of h[t + 1] from the later steps
@@ -237,9 +231,7 @@ def rnn_backward(
     return da, da
 
 
-def gru_backward(
-    layer: LayerTensors, act: Activations, dh: Array, dstates: State | None = None
-) -> tuple[Array, Array]:
+def gru_backward(layer: LayerTensors, act: Activations, dh: Array, dstates: State | None = None) -> tuple[Array, Array]:
     """Back-propagate through one GRU layer."""
     assert act.hn is not None
     da, dq = np.empty_like(act.gates), np.empty_like(act.gates)

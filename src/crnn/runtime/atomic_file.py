@@ -204,6 +204,7 @@ def _sync_folder(folder: str) -> None:
 
 # ---------------------------------------------------------------- writable
 
+
 def check_writable(path: str) -> None:
     """Raise an error now if writing there later would fail; see `write_atomically`."""
     mode = mode_of_target(path)

@@ -12,6 +12,7 @@ from ..errors import InvalidInputError
 
 # ---------------------------------------------------------------- cgroups
 
+
 def control_groups(controller: str, root: Path = Path("/")) -> Iterator[Path]:
     """Yield the folders of this process's control groups, from its own group up to the root.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 # ---------------------------------------------------------------- cancellation
 
+
 class Canceled(Exception):  # noqa: N818 (an order, not an error)
     """Another thread has failed, so this thread's result is useless."""
 

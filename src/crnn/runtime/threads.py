@@ -151,9 +151,7 @@ class Helpers:
     def _keep_first(self, count: int, error: RuntimeError) -> None:
         """Continue with the threads that could be started."""
         del self._tasks[count:], self._threads[count:]
-        warnings.warn(
-            f"the system starts no more threads ({error}); using {count + 1}", RuntimeWarning, stacklevel=4
-        )
+        warnings.warn(f"the system starts no more threads ({error}); using {count + 1}", RuntimeWarning, stacklevel=4)
 
     @property
     def count(self) -> int:

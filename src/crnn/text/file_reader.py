@@ -269,9 +269,7 @@ def _located(error: UnicodeDecodeError, offset: int, path: Path) -> UnicodeDecod
     # bytes are replaced by NUL, since a pipe cannot be read again.
     data = error.object.rjust(offset + len(error.object), b"\0")
     moved = UnicodeDecodeError(error.encoding, data, offset + error.start, offset + error.end, error.reason)
-    moved.add_note(
-        f"in the file {os.fspath(path)!r}. {conversion(moved)} Or pass its bytes instead of its path."
-    )
+    moved.add_note(f"in the file {os.fspath(path)!r}. {conversion(moved)} Or pass its bytes instead of its path.")
     return moved
 
 

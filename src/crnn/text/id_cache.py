@@ -24,6 +24,7 @@ from .vocabulary import MAX_CODE, Ids, Kind, pieces
 
 # ---------------------------------------------------------------- fingerprint
 
+
 class Fingerprint(NamedTuple):
     """The kind, size and hash of a text or of documents."""
 
@@ -94,8 +95,8 @@ def fingerprint(
 #
 # - ``NAME.crnn-ids.json``, or ``.crnn-lines.json``: what is known of the text (`Described`), and the time of
 #   writing and the CRC-32 of each array;
-# - ``NAME.HASH.crnn-ids``, or ``.crnn-lines``: the text's ids for some vocabulary, an array of unsigned integers of 1, 2
-#   or 4 bytes, little-endian, with boundaries before, between and after documents. The hash covers the text and
+# - ``NAME.HASH.crnn-ids``, or ``.crnn-lines``: the text's ids for some vocabulary, an array of unsigned integers of 1,
+#   2 or 4 bytes, little-endian, with boundaries before, between and after documents. The hash covers the text and
 #   its symbols' ids, so an array that is in use is never overwritten.
 #
 # When an array is opened, its length and time are compared, and its CRC-32 if only the time differs; `check` always
@@ -168,9 +169,7 @@ class IdCache:
         self._states = [_stat(path) for path in reader.paths]
         description = _read(self._json)
         if description is None and os.path.isfile(self._json):
-            warn_caller(
-                f"{self._json} does not describe a cache of ids for this version of crnn; writing it again"
-            )
+            warn_caller(f"{self._json} does not describe a cache of ids for this version of crnn; writing it again")
         if description is not None and description[0].is_of(reader):
             self.described, self._arrays = description
             return

@@ -166,6 +166,7 @@ def _refuse_changes(values: list[Any], stored: Labels, name: str) -> None:
 
 # ---------------------------------------------------------------- labeled source
 
+
 class LabeledSource(TextSource):
     """Documents from another source, in memory, each starting with the symbol of its label.
 

@@ -234,6 +234,7 @@ def _quotas(held: NDArray[np.int64], total: int) -> NDArray[np.float64]:
 
 # ---------------------------------------------------------------- text streams
 
+
 def min_symbols(batch_size: int) -> int:
     """Return the length of the shortest text that gives each stream a transition.
 
@@ -428,9 +429,7 @@ class DocumentStreams:
         if shortest(self._queues) < self.seq_length:
             self._shuffle()
         n = block_length(self._queues, self.seq_length)
-        ids, weights, self._queues = block_of(
-            self._queues, n, self._ids, self._parts, self._boundary, self._weights
-        )
+        ids, weights, self._queues = block_of(self._queues, n, self._ids, self._parts, self._boundary, self._weights)
         self._position = self.position._replace(read=self.position.read + n)
         return Block(ids, starts_epoch=False, loss_weights=weights)
 

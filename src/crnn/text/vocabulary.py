@@ -135,6 +135,7 @@ def checked_codes(codes: ArrayLike, max_code: int) -> NDArray[np.uint32]:
 
 # ---------------------------------------------------------------- special
 
+
 class Special(Enum):
     """A non-character symbol of a vocabulary; equal to no text."""
 
@@ -461,9 +462,7 @@ def refuse_other_kind(text: object, kind: Kind, name: str) -> None:
     )
 
 
-def refuse_other_ids(
-    ids: NDArray[Any], n_symbols: int, boundary: int | None, *, documents: bool = False
-) -> None:
+def refuse_other_ids(ids: NDArray[Any], n_symbols: int, boundary: int | None, *, documents: bool = False) -> None:
     """Raise an error unless all ids are ids of characters or, between documents, the boundary."""
     if ids.size and (ids.min() < 0 or ids.max() >= n_symbols):
         i = int(np.flatnonzero((ids < 0) | (ids >= n_symbols))[0])

@@ -28,7 +28,6 @@ MAX_COUNT = 2**63 - 1
 MAX_SHUFFLES = 1 << 16  # per position; streams have a handful, and each costs a shuffle
 
 
-
 def position_parts(position: int | DocumentsPosition) -> tuple[Any, dict[str, Array]]:
     """Return a position of `TextStreams` or `DocumentStreams` as a JSON value and named arrays.
 
@@ -87,7 +86,6 @@ def _count(value: Any, maximum: int = MAX_COUNT) -> int:
 # ---------------------------------------------------------------- run state
 
 RUNNING, FINISHED, DIVERGED = "running", "finished", "diverged"
-
 
 
 class PollState(NamedTuple):
@@ -261,6 +259,7 @@ def _checked_weights(array: Array) -> Array:
 
 
 # ---------------------------------------------------------------- checkpoint writer
+
 
 class Write(Protocol):
     """Writes a model and its training run to a file, all or nothing."""

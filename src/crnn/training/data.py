@@ -85,9 +85,7 @@ class ClassData(NamedTuple):
         weights = None if self.sample_weight is None else np.asarray(self.sample_weight)[order]
         return turned, self.labeled.labels[self.labeled.numbers[order]], weights
 
-    def limits(
-        self, parameters: Mapping[str, Any], min_steps: int, seconds: float, directions: int
-    ) -> dict[str, Any]:
+    def limits(self, parameters: Mapping[str, Any], min_steps: int, seconds: float, directions: int) -> dict[str, Any]:
         """Return the language model's parameters that limit training in the next direction.
 
         The texts are read more than `epochs` times until `min_steps` steps are taken. `directions` share the rest of
@@ -146,6 +144,7 @@ def class_prior(labeled: Labeled, class_weight: Any, sample_weight: ArrayLike | 
 
 # ---------------------------------------------------------------- data summary
 
+
 def data_summary(ids: Ids, validation_ids: Ids | None, vocabulary: Vocabulary) -> str:
     """Return a line with the numbers of training symbols, distinct symbols and validation symbols.
 
@@ -200,8 +199,16 @@ def check_memory(
     if available is None:
         return
     needed = training_bytes(
-        layout, streams, optimizer_arrays, keep_best=keep_best, checkpoints=checkpoints, own=own, bfloat16=bfloat16,
-        sampled_softmax=sampled_softmax, dropout=dropout, enough=available,
+        layout,
+        streams,
+        optimizer_arrays,
+        keep_best=keep_best,
+        checkpoints=checkpoints,
+        own=own,
+        bfloat16=bfloat16,
+        sampled_softmax=sampled_softmax,
+        dropout=dropout,
+        enough=available,
     )
     inputs = "" if layout.embedding_size is None else f", embedding_size={layout.embedding_size}"
     inputs += "" if layout.pairs is None else f", n_bigrams={layout.n_bigrams}"

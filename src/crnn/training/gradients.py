@@ -21,7 +21,6 @@ from .team import Team
 # ---------------------------------------------------------------- chunk gradient
 
 
-
 class ChunkGradient:
     """The training kernels for chunks of T symbols of one stream, on one thread.
 
@@ -74,6 +73,7 @@ class ChunkGradient:
 
 # ---------------------------------------------------------------- text gradient
 
+
 class TextGradient(NamedTuple):
     """A loss and its gradients."""
 
@@ -82,9 +82,7 @@ class TextGradient(NamedTuple):
     states: Array | tuple[Array, ...]  # (L, len(text), H), after each symbol; for an LSTM, the pair of h and c
 
 
-def gradient_of_text(
-    state: ModelState, text: str | bytes, at: int | None, *, bfloat16: bool
-) -> TextGradient:
+def gradient_of_text(state: ModelState, text: str | bytes, at: int | None, *, bfloat16: bool) -> TextGradient:
     """Check the arguments and return the gradient of a text's loss; see `CharRNN.gradient`."""
     ids = state.vocabulary.encode(text, name="text")
     if not len(ids):

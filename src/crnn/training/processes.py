@@ -164,7 +164,6 @@ def processes_of(comm: Any) -> Processes | None:
 MAX_AVERAGE_EVERY = 10**6
 
 
-
 def checked_average_every(value: Any) -> int:
     """Return the number of steps between two averages, or raise `InvalidInputError`.
 
@@ -235,6 +234,7 @@ def _mean(values: Sequence[float], weights: Sequence[int]) -> float:
 
 
 # ---------------------------------------------------------------- joint trainer
+
 
 class JointTrainer:
     """The trainer of one of several processes, which all carry out the commands of rank 0 at the same time.

@@ -216,6 +216,7 @@ class NotebookDisplay:
 
 # ---------------------------------------------------------------- notebook summary
 
+
 def summary_html(
     name: str, parameters: Mapping[str, Any], defaults: Mapping[str, Any], *, words: str, picture: str
 ) -> str:

@@ -22,9 +22,10 @@ from .machine_speed import OPERATIONS, recurrent_weights
 # ---------------------------------------------------------------- recommended
 # Recommended: the model and training that make the most of a text in a given time.
 #
-# The choices follow measurements, recorded in ``docs/measurements.md``. Two numbers decide: the operations that the time
-# buys, and the epochs they make. The epochs and the model's size relative to the text decide how much dropout is needed,
-# for units and for recurrent weights. They also limit the size and the training: a short text is eventually memorized.
+# The choices follow measurements, recorded in ``docs/measurements.md``. Two numbers decide: the operations that the
+# time buys, and the epochs they make. The epochs and the model's size relative to the text decide how much dropout is
+# needed, for units and for recurrent weights. They also limit the size and the training: a short text is eventually
+# memorized.
 #
 # Sizes lie far apart: a speed that differs by a tenth, as two measurements of one machine may, changes the size by at
 # most one step. All other choices are interpolated.
@@ -123,9 +124,7 @@ ADVICE = {
 """The advice for each cell that has been measured."""
 
 
-def recommended_parameters(
-    X: TextLike, seconds: float, overrides: dict[str, Any], *, verbose: int
-) -> dict[str, Any]:
+def recommended_parameters(X: TextLike, seconds: float, overrides: dict[str, Any], *, verbose: int) -> dict[str, Any]:
     """Measure this machine and return constructor parameters for a text and a time; see `CharRNN.recommended`.
 
     `overrides` are parameters given by the user, not chosen.
@@ -143,9 +142,7 @@ def recommended_parameters(
     precisions = machine_speed.usable_precisions(overrides.get("matmul_precision"), overrides.get("dtype"))
     speed, precision = machine_speed.measured_speed(checked_threads(overrides.get("n_threads")), precisions=precisions)
     n_documents = source.n_documents if source.holds_documents else None
-    parameters = recommend(
-        length, seconds, speed=speed, matmul_precision=precision, cell=cell, n_documents=n_documents
-    )
+    parameters = recommend(length, seconds, speed=speed, matmul_precision=precision, cell=cell, n_documents=n_documents)
     parameters = overridden(parameters, overrides)
     if verbose:
         print(describe_recommendation(parameters, speed), file=sys.stderr)
@@ -168,7 +165,9 @@ def recommend(
     gates, advice = CELLS[cell].gates, ADVICE[cell]
     recipes = [*_with_sizes_between(advice.recipes)]
     affordable = [recipe for recipe in recipes if seconds * speed >= recipe.operations] or recipes[:1]
-    small = [r for r in affordable if _network_weights(gates, r.hidden_size, r.num_layers) <= WEIGHTS_PER_SYMBOL * n_symbols]
+    small = [
+        r for r in affordable if _network_weights(gates, r.hidden_size, r.num_layers) <= WEIGHTS_PER_SYMBOL * n_symbols
+    ]
     recipe = (small or recipes[:1])[-1]
     # A short text gets fewer streams, so that each has at least CHUNKS_PER_EPOCH chunks.
     batch_size = max(1, min(BATCH_SIZE, n_symbols // (CHUNKS_PER_EPOCH * SEQ_LENGTH)))
@@ -343,7 +342,9 @@ def recommend_classifier(n_symbols: int, seconds: float, *, speed: float, n_dire
     return {
         **size._asdict(),
         "batch_size": batch_size,
-        "max_steps": max(MIN_CLASSIFIER_STEPS, round(MAX_CLASSIFIER_EPOCHS * n_symbols / (batch_size * CLASSIFIER_SEQ_LENGTH))),
+        "max_steps": max(
+            MIN_CLASSIFIER_STEPS, round(MAX_CLASSIFIER_EPOCHS * n_symbols / (batch_size * CLASSIFIER_SEQ_LENGTH))
+        ),
         "max_seconds": seconds,
     }
 

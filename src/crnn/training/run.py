@@ -89,9 +89,7 @@ class TrainingRun:
             streams,
             own_settings,
             reducer=self._reducer(streams.batch_size),
-            n_threads=threads_for(
-                state.layout, streams, settings.n_threads, bfloat16=self._step_settings.bfloat16
-            ),
+            n_threads=threads_for(state.layout, streams, settings.n_threads, bfloat16=self._step_settings.bfloat16),
             adaptive=settings.n_threads is None,
             boundary=state.vocabulary.boundary,
             block_step=None if resumed is None else resumed.block_step,

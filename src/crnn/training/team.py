@@ -48,9 +48,7 @@ class Arrangement(NamedTuple):
     group_size: int  # threads that share a shard, each with units of its own; 1: a thread has whole shards
 
 
-def shard_ranges(
-    layout: Layout, streams: Streams, own: range | None = None, *, bfloat16: bool
-) -> list[range]:
+def shard_ranges(layout: Layout, streams: Streams, own: range | None = None, *, bfloat16: bool) -> list[range]:
     """Return the streams of each shard, cut from `own` (by default all streams)."""
     own = range(streams.batch_size) if own is None else own
     weights = recurrent_bytes(layout, bfloat16=bfloat16)
@@ -128,7 +126,6 @@ def recurrent_bytes(layout: Layout, *, bfloat16: bool = False) -> int:
 
 
 # ---------------------------------------------------------------- team
-
 
 
 def workspace_bytes(network: core.Network, seq_length: int, streams: int, dropout: bool) -> int:

@@ -28,6 +28,7 @@ from .team import Arrangement, Team, arrange, cut, packs_all, shard_ranges
 
 # ---------------------------------------------------------------- step settings
 
+
 @dataclass(frozen=True)
 class StepSettings:
     """Clipping, weight decay, Adam's moments, dropout, state resets, the scale of the loss, and precision."""
@@ -133,7 +134,6 @@ JUDGED_STEPS = 100  # minimum steps in the mean that a call is judged by: a bad 
 ROUNDING = 4e-16  # relative rounding error of a smoothed loss per step
 
 NO_HELPERS = Helpers(0, print)
-
 
 
 class BlockStart(NamedTuple):
@@ -254,9 +254,7 @@ class Trainer:
             parts = shard_ranges(layout, streams, own, bfloat16=settings.bfloat16)
         else:
             parts = cut(own, n_shards)
-        self._many = packs_all(
-            T, parts, bfloat16=settings.bfloat16, sampled_softmax=settings.sampled_softmax
-        )
+        self._many = packs_all(T, parts, bfloat16=settings.bfloat16, sampled_softmax=settings.sampled_softmax)
         self._boundary = boundary
         self.arrangement = self._arrange(n_threads, len(parts))
         self._adaptive = AdaptiveThreads(self.arrangement.n_threads) if adaptive else None

@@ -26,7 +26,6 @@ WARM_UP = 512  # symbols read before a part to find its hidden state
 MIN_ROWS = 8  # fewer streams take hardly less time, since all weights must be read anyway
 
 
-
 class ValidationState(NamedTuple):
     """The results of a call's evaluations so far; each evaluation replaces it as a whole."""
 
@@ -194,9 +193,7 @@ def evaluate(
     >>> round(evaluate(layout, layout.zeros(), np.array([0, 1, 3], np.uint8), None), 4)  # ln 4
     1.3863
     """
-    network = PackedNetwork.pack(
-        layout, params, one_row=False, scoring=True, boundary=boundary, bfloat16=bfloat16
-    )
+    network = PackedNetwork.pack(layout, params, one_row=False, scoring=True, boundary=boundary, bfloat16=bfloat16)
     given = n_given(boundary)
     log_p = parallel_log_likelihood(network, ids, n_threads, parts=MAX_PARTS, warm_up=WARM_UP, given=given)
     return -log_p / (len(ids) - given)
