@@ -1,6 +1,11 @@
-"""Every model reads every kind of source: all give the counts and the weights of the text in memory."""
+"""Every model reads every kind of source: all give the counts and the weights of the text in memory.
+
+The files have Windows' line ends.
+"""
 
 from __future__ import annotations
+
+import gzip
 
 import numpy as np
 import pytest
@@ -15,6 +20,8 @@ SOURCES = {
     "a text": lambda path: TEXT,
     "a path": lambda path: path,
     "a file": TextFile,
+    "two files": lambda path: [path, path],
+    "a gzip file": lambda path: path.with_suffix(".gz"),
     "a stored file": lambda path: TextFile(path, cache=path.parent),
     "a list": lambda path: NAMES,
     "an iterator": lambda path: iter(NAMES),
@@ -27,9 +34,11 @@ SOURCES = {
 def source(request, tmp_path):
     """A function that returns the source, anew for each call, and the same text in memory."""
     path = tmp_path / "names.txt"
-    path.write_text(TEXT, encoding="utf-8")
-    same = TEXT if request.param in ("a text", "a path", "a file", "a stored file") else NAMES
-    return lambda: SOURCES[request.param](path), same
+    data = TEXT.replace("\n", "\r\n").encode()
+    path.write_bytes(data)
+    path.with_suffix(".gz").write_bytes(gzip.compress(data))
+    same = NAMES if request.param in ("a list", "an iterator", "lines", "stored lines") else TEXT
+    return lambda: SOURCES[request.param](path), same * 2 if request.param == "two files" else same
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def test_a_compressed_text_is_read_as_a_text_but_not_as_bytes(tmp_path, standard
     assert read_documents(path, as_bytes=True) == [b"to be", b"", b"or not"]
     assert read_documents(path, as_bytes=False) == ["to be", "", "or not"]
     standard(data)
-    assert read_text("-", as_bytes=False) == "to be\r\n\r\nor not"
+    assert read_text("-", as_bytes=False) == "to be\n\nor not"
 
 
 @pytest.mark.parametrize(
@@ -79,10 +79,10 @@ def test_a_byte_order_mark_is_dropped(tmp_path):
 
 
 def test_text_of_standard_input(standard):
-    standard("\ufeffnaïve\r\n".encode())
-    assert read_text("-", as_bytes=False) == "naïve\r\n"
-    standard(b"\xff")
-    assert read_text("-", as_bytes=True) == b"\xff"
+    standard("\ufeffnaïve\r\n\r".encode())
+    assert read_text("-", as_bytes=False) == "naïve\n\r"
+    standard(b"\xff\r\n")
+    assert read_text("-", as_bytes=True) == b"\xff\r\n"
     standard(b"ab\xff")
     with pytest.raises(UnicodeDecodeError) as caught:
         read_text("-", as_bytes=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 from command_line import error, feed_standard_input, usage_error
 
@@ -25,9 +27,17 @@ def test_lines_are_restored(model, capfd, monkeypatch, name):
 
 
 def test_a_whole_text_is_restored(model, folder, capfd):
-    (folder / "text.txt").write_text("afunction")
-    assert cli.main(["restore", "counts.crnn", "text.txt", "--spaces", "--beams", "3", "--whole"]) == 0
-    assert capfd.readouterr().out == "a function"
+    for data in (b"afunction", gzip.compress(b"afunction")):
+        (folder / "text.txt").write_bytes(data)
+        assert cli.main(["restore", "counts.crnn", "text.txt", "--spaces", "--beams", "3", "--whole"]) == 0
+        assert capfd.readouterr().out == "a function"
+
+
+def test_a_whole_text_of_windows_is_restored(folder, capfd):
+    CharNGram(5).fit("The function\nreturns a list\n").save("lines.crnn")
+    (folder / "text.txt").write_bytes(b"the function\r\nreturns a list\r\n")
+    assert cli.main(["restore", "lines.crnn", "text.txt", "--case", "--whole"]) == 0
+    assert capfd.readouterr().out == "The function\nreturns a list\n"
 
 
 def test_restore_refuses_wrong_arguments(model, folder, capsys):

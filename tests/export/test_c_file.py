@@ -7,7 +7,7 @@ import pytest
 from compiled_models import FLAGS, Library, available, compiled, output
 from examples import random_language_model, spoil
 
-from crnn import CharRNN
+from crnn import CharRNN, TextFile
 from crnn.errors import InvalidInputError, NotFittedError
 from crnn.inference.controls import Uniforms, root
 
@@ -163,6 +163,17 @@ def test_c_program_takes_command_line_options(compiler, tmp_path):
     for arguments in (["-x"], ["-n"], ["-n", "1x"], ["-n", "-3"], ["-t", "-1"], ["-p", "z"], ["--score", "-n"]):
         assert subprocess.run([program, *arguments], capture_output=True).returncode == 1
     assert subprocess.run([program, "--score"], input=b"abz", capture_output=True).returncode == 1
+
+
+@pytest.mark.parametrize("compiler", GCC)
+@pytest.mark.parametrize("convert", [str, str.encode])
+def test_scores_texts_of_windows(compiler, tmp_path, convert):
+    model = model_of(convert("abc\r\n\r"))
+    program = compiled(model, tmp_path, compiler)
+    given = b"ab\r\n\r\r\nc\r"
+    (tmp_path / "text").write_bytes(given)
+    found = float(output(program, "--score", given=given))
+    assert found == pytest.approx(-model.score(TextFile(tmp_path / "text", kind=model.vocabulary_.kind)), abs=1e-5)
 
 
 @pytest.mark.parametrize("compiler", GCC)

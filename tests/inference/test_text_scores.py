@@ -123,7 +123,7 @@ def test_every_symbol_counts_once(n, part, most):
 
 
 def test_path_and_bytes(tmp_path):
-    text = "naïve 🙂\r\n" * 3
+    text = "naïve 🙂\n" * 3
     path = tmp_path / "text"
     path.write_bytes(text.encode())
     model = CharRNN(3, max_steps=1, random_state=0).fit(text)

@@ -14,6 +14,7 @@ from crnn import InvalidInputError
 from crnn.text.file_reader import MAGIC, FileReader, utf8_blocks
 from crnn.text.vocabulary import Vocabulary
 
+TEXTS = st.lists(st.text(st.sampled_from("a\r\n€")), max_size=3)
 LINES = st.lists(st.sampled_from([b"", b"a", b"b\xff", b"\xe2\x82", "\u20ac".encode(), b"ab" * 9]), max_size=9)
 
 
@@ -44,8 +45,35 @@ def test_damaged_lines_are_replaced_or_skipped(folder, lines, size, errors, comp
     assert "".join(reader.blocks(size)) == "".join(line + "\n" for line in decoded if line is not None)
 
 
-def test_a_text_of_bytes_is_never_decompressed(folder):
+@given(TEXTS, st.integers(1, 7), st.booleans())
+def test_line_ends_of_windows_are_read_as_newlines(folder, texts, size, compress):
+    paths = [folder / f"{i}.txt" for i in range(len(texts))]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_bytes(gzip.compress(text.encode()) if compress else text.encode())
+    reader = FileReader(tuple(map(str, paths)))
+    blocks = list(reader.blocks(size))
+    assert "".join(blocks) == "".join(text.replace("\r\n", "\n") for text in texts)
+    assert compress or all(0 < len(block) <= size for block in blocks)
+
+
+def test_a_lone_carriage_return_stays_between_two_files(folder):
+    paths = folder / "one", folder / "two"
+    paths[0].write_bytes(b"to be\r")
+    paths[1].write_bytes(b"\nor not\r\n")
+    assert list(FileReader(tuple(map(str, paths))).blocks(99)) == ["to be", "\r", "\nor not\n"]
+
+
+def test_a_bad_byte_keeps_its_place_in_a_file_of_windows(folder):
+    (folder / "text").write_bytes(b"to be\r\nor\r\n\xff")
+    with pytest.raises(UnicodeDecodeError) as caught:
+        list(FileReader((str(folder / "text"),)).blocks(3))
+    assert caught.value.start == 11
+
+
+def test_a_text_of_bytes_is_read_unchanged(folder):
     data = gzip.compress(b"to be")
+    (folder / "data").write_bytes(b"to\r\nbe\r\n")
+    assert b"".join(FileReader((str(folder / "data"),), "bytes").blocks(3)) == b"to\r\nbe\r\n"
     (folder / "data").write_bytes(data)
     paths = (str(folder / "data"),)
     assert b"".join(FileReader(paths, "bytes").blocks(7)) == data
@@ -124,7 +152,7 @@ def test_an_error_says_how_to_convert(path, encoding, name):
 @pytest.mark.parametrize(
     "text",
     [
-        "one\r\ntwo\rthree\nfour\u2028five\x85", "mark within\ufeff", "NUL\0\x1a and on",
+        "one\ntwo\rthree\nfour\u2028five\x85", "mark within\ufeff", "NUL\0\x1a and on",
         "\U0001f468\u200d\U0001f469\u200d\U0001f467", "e\u0301", "\r",
     ],
 )  # fmt: skip

@@ -64,8 +64,8 @@ def paths_with(folder, texts):
 def test_a_stored_text_is_the_text(folder, texts, kind, min_count):
     paths = paths_with(folder, texts)
     source = StoredSource(FileReader(tuple(paths), kind), cache=str(folder / "ids"))
-    text = "".join(texts)
-    memory = MemorySource(text if kind == "characters" else text.encode())
+    characters = "".join(text.replace("\r\n", "\n") for text in texts)
+    memory = MemorySource(characters if kind == "characters" else "".join(texts).encode())
     try:
         vocabulary = memory.vocabulary(min_count)
     except InvalidInputError as error:
@@ -193,7 +193,7 @@ def test_cache_has_the_documented_format(book, lines):
     suffix = ".crnn-lines" if lines else ".crnn-ids"
     assert description.name == f"{array.name[: -len(suffix) - 17]}{suffix}.json"
     assert json.loads(description.read_text()) == {
-        "format": "crnn ids 4",
+        "format": "crnn ids 5",
         "kind": "characters",
         "lines": lines,
         "errors": "strict",
@@ -252,6 +252,13 @@ AGAIN = "does not describe a cache of ids for this version of crnn; writing it a
 def test_invalid_descriptions_are_written_again(book, text):
     description, expected = written(book)
     description.write_bytes(text)
+    assert written_again(book, AGAIN) == expected
+
+
+def test_a_cache_of_a_version_that_kept_carriage_returns_is_written_again(book):
+    book.write_bytes(b"to be\r\nor not")
+    description, expected = written(book)
+    description.write_text(description.read_text().replace("crnn ids 5", "crnn ids 4"))
     assert written_again(book, AGAIN) == expected
 
 

@@ -122,7 +122,7 @@ def test_names_a_line_that_is_not_utf8(folder):
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"\r", b"a\r\r\n", b"a\n\r"])
 def test_ends_of_lines(data):
-    ended = b"".join(file_reader.ended_lines([[data[i : i + 1] for i in range(len(data))]], "bytes"))
+    ended = b"".join(file_reader.with_newlines([data[i : i + 1] for i in range(len(data))], "bytes", ended=True))
     assert ended == b"".join(line + b"\n" for line in lines_of(data))
 
 

@@ -45,7 +45,7 @@ def test_bytes_are_cut_in_blocks(data, size):
 def test_a_file_is_cut_in_blocks(path, text, size):
     path.write_bytes(text.encode())
     cut = list(text_source(path).blocks(size))
-    assert "".join(cut) == text
+    assert "".join(cut) == text.replace("\r\n", "\n")
     assert all(0 < len(block) <= size for block in cut)
 
 
@@ -90,14 +90,14 @@ def test_refuses_blocks_of_no_symbols(size):
 
 
 def test_every_kind_of_text_is_encoded(path):
-    path.write_bytes(b"hole\r\n")
-    characters, data = Vocabulary.from_text("helo\r\n"), Vocabulary.from_text(b"helo\r\n")
+    path.write_bytes(b"hole\r\t")
+    characters, data = Vocabulary.from_text("helo\r\t"), Vocabulary.from_text(b"helo\r\t")
     expected = [3, 5, 4, 2, 1, 0]
-    for X in ("hole\r\n", path):
+    for X in ("hole\r\t", path):
         ids = text_source(X).ids(characters)
         assert ids.dtype == np.uint8
         assert ids.tolist() == expected
-    for X in (b"hole\r\n", bytearray(b"hole\r\n"), memoryview(b"hole\r\n"), memoryview(b"h-o-l-e-\r-\n-")[::2]):
+    for X in (b"hole\r\t", bytearray(b"hole\r\t"), memoryview(b"hole\r\t"), memoryview(b"h-o-l-e-\r-\t-")[::2]):
         assert text_source(X).ids(data).tolist() == expected
 
 

@@ -328,6 +328,16 @@ def test_the_text_may_come_from_elsewhere(tmp_path, monkeypatch):
     assert bits(CharRNN.resume(tmp_path / "run", tmp_path / "text")) == bits(small(20).fit(TEXT))
 
 
+def test_a_run_on_a_file_of_windows_resumes_with_the_text_as_read(tmp_path, monkeypatch):
+    text, path = TEXT.replace(". ", ".\n"), tmp_path / "text"
+    windows = text.replace("\n", "\r\n")
+    path.write_bytes(windows.encode())
+    train_until(9, small(20), monkeypatch, tmp_path / "run", path)
+    with pytest.raises(InvalidInputError, match="it has 602 characters, not 595"):
+        CharRNN.resume(tmp_path / "run", windows)
+    assert bits(CharRNN.resume(tmp_path / "run", text)) == bits(small(20).fit(path))
+
+
 def test_a_model_that_was_saved_holds_no_run(tmp_path):
     small(20).fit(TEXT).save(tmp_path / "model")
     with pytest.raises(InvalidInputError, match=r"model contains a model, but no unfinished training run. Load it and"):

@@ -59,8 +59,13 @@ def read_text(path: str | Sequence[str], *, as_bytes: bool, cache: str | None = 
     path = paths[0]
     if path != STANDARD and not as_bytes and stat.S_ISREG(os.stat(path).st_mode):
         return Path(path)
+    return whole_text(path, as_bytes=as_bytes)
+
+
+def whole_text(path: str, *, as_bytes: bool) -> str | bytes:
+    """Read a text from a file, or from ``-`` for standard input."""
     data = _contents(path, decompress=not as_bytes)
-    return data if as_bytes else data.decode("utf-8").removeprefix(MARK)
+    return data if as_bytes else data.decode("utf-8").removeprefix(MARK).replace("\r\n", "\n")
 
 
 def read_documents(

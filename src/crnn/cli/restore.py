@@ -7,8 +7,7 @@ import os
 from typing import Any
 
 from ..parameters.checks import checked_float, checked_int
-from ..text.file_reader import MARK
-from .files import load, opened
+from .files import load, whole_text
 from .lines import ReadAs, read_lines
 from .options import add_model, checked, refuse_two_standard_inputs
 from .output import flush, write
@@ -51,9 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     if as_bytes:
         options |= {name: os.fsencode(options[name]) for name in ("gaps", "prime") if options[name]}
     if arguments.whole:
-        with opened(arguments.file) as file:
-            data = file.read()
-        write(model.restore(data if as_bytes else data.decode("utf-8").removeprefix(MARK), **options))
+        write(model.restore(whole_text(arguments.file, as_bytes=as_bytes), **options))
         return 0
     for lines in read_lines(arguments.file, ReadAs(as_bytes)):
         for line in model.restore(lines, **options):

@@ -8,7 +8,6 @@ import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import chain
 from typing import Any, BinaryIO, Literal, NamedTuple
 
 from ..errors import InvalidInputError
@@ -115,9 +114,6 @@ def _plain_size(path: str, size: int, time: int) -> int:
 
 
 # ---------------------------------------------------------------- file reader
-# FileReader: reads files as one text or as lines: decompressed, decoded, transformed.
-#
-# Line ends of a text are kept, a byte-order mark is not.
 
 Seen = Callable[[bytes], object]
 Path = str | os.PathLike[str] | os.PathLike[bytes]
@@ -135,14 +131,14 @@ class FileReader(NamedTuple):
     transform: Callable[[Any], Any] | None = None  # turns each line into a document
 
     @property
-    def decompresses(self) -> bool:
-        """Whether to decompress gzip files: not for a text of bytes, which may contain any bytes."""
-        return self.lines or self.kind == "characters"
+    def is_raw(self) -> bool:
+        """Whether the files are read unchanged: a text of bytes may contain any bytes."""
+        return self.kind == "bytes" and not self.lines
 
     @property
     def max_length(self) -> int:
         """An upper bound of the number of symbols, including line ends, before the transform."""
-        return sum(plain_size(path, decompress=self.decompresses) + self.lines for path in self.paths)
+        return sum(plain_size(path, decompress=not self.is_raw) + self.lines for path in self.paths)
 
     def blocks(self, block_size: int, seen: Sequence[Seen] | None = None) -> Iterator[Any]:
         r"""Yield the text in blocks of str or bytes; every line ends with ``\n``, and skipped lines are left out.
@@ -150,17 +146,15 @@ class FileReader(NamedTuple):
         `block_size` bytes are read at a time. `seen` has a function per file, called with the file's bytes as they are
         read.
         """
-        if not self.lines:
-            return chain.from_iterable(self._files(self.kind, block_size, seen))
-        if self.errors != "skip" and self.transform is None:
-            return ended_lines(self._files(self.kind, block_size, seen), self.kind)
+        if not self.lines or (self.errors != "skip" and self.transform is None):
+            return self._text(self.kind, block_size, seen)
         return self._ended(self.batches(block_size, seen))
 
     def batches(self, block_size: int, seen: Sequence[Seen] | None = None) -> Iterator[list[Any]]:
         """Yield lists of lines, with None for each skipped line."""
         skip = self.errors == "skip" and self.kind == "characters"
         read_as: Kind = "bytes" if skip else self.kind
-        for lines in _split(ended_lines(self._files(read_as, block_size, seen), read_as), read_as):
+        for lines in _split(self._text(read_as, block_size, seen), read_as):
             decoded = decoded_lines(lines) if skip else lines
             yield decoded if self.transform is None else self.transformed(decoded)
 
@@ -178,11 +172,13 @@ class FileReader(NamedTuple):
                 )
         return texts
 
-    def _files(self, kind: Kind, block_size: int, seen: Sequence[Seen] | None) -> Iterator[Iterator[Any]]:
-        options: Any = {"decompress": self.decompresses, "errors": "replace" if self.errors == "replace" else "strict"}
+    def _text(self, kind: Kind, block_size: int, seen: Sequence[Seen] | None) -> Iterator[Any]:
+        """Yield the text of all files before the transform; of lines, each ends with a newline."""
+        options: Any = {"decompress": not self.is_raw, "errors": "replace" if self.errors == "replace" else "strict"}
         for i, path in enumerate(self.paths):
             blocks = file_blocks(path, kind, block_size, None if seen is None else seen[i], **options)
-            yield without_mark(blocks) if kind == "bytes" != self.kind else blocks
+            blocks = without_mark(blocks) if kind == "bytes" != self.kind else blocks
+            yield from blocks if self.is_raw else with_newlines(blocks, kind, ended=self.lines)
 
     def _ended(self, batches: Iterator[list[Any]]) -> Iterator[Any]:
         end: Any = "\n" if self.kind == "characters" else b"\n"
@@ -273,28 +269,33 @@ def _located(error: UnicodeDecodeError, offset: int, path: Path) -> UnicodeDecod
     return moved
 
 
-def ended_lines(files: Iterable[Iterable[Any]], kind: Kind) -> Iterator[Any]:
-    r"""Yield the lines of files, each given by its blocks, in blocks, ending each line with ``\n``, which also replaces
-    ``\r\n``.
+def with_newlines(blocks: Iterable[Any], kind: Kind, *, ended: bool = False) -> Iterator[Any]:
+    r"""Yield the blocks of a file with ``\n`` in place of each ``\r\n``; a lone ``\r`` stays.
 
-    A block may end within a line. The last line of a file gets an end even if the file lacks it.
+    With `ended`, the last line gets its ``\n`` even if the file lacks it, or has only the ``\r``.
+
+    Examples
+    --------
+    >>> list(with_newlines(["to be\r", "\nor\rnot\r\n", "\r"], "characters"))
+    ['to be', '\nor\rnot\n', '\r']
     """
-    empty: Any
     end: Any
     carriage: Any
-    empty, end, carriage = ("", "\n", "\r") if kind == "characters" else (b"", b"\n", b"\r")
-    both = carriage + end
-    for blocks in files:
-        held, last = empty, end  # a carriage return that may belong to the next block's \n; the end of the last block
-        for block in blocks:
-            block = held + block
-            held = carriage if block.endswith(carriage) else empty
-            block = (block.removesuffix(carriage) if held else block).replace(both, end)
-            if block:
-                last = block[-1:]
-                yield block
-        if held or last != end:
-            yield end
+    end, carriage = ("\n", "\r") if kind == "characters" else (b"\n", b"\r")
+    held, last = False, end  # whether the last block ended with \r, which the next block's \n may complete
+    for block in blocks:
+        if held and not block.startswith(end):
+            yield carriage
+        held = block.endswith(carriage)
+        if carriage in block:  # a search for one character takes a tenth of the time
+            block = (block[:-1] if held else block).replace(carriage + end, end)
+        if block:
+            last = block[-1:]
+            yield block
+    if ended and (held or last != end):
+        yield end
+    elif held:
+        yield carriage
 
 
 def without_mark(blocks: Iterable[bytes]) -> Iterator[bytes]:

@@ -102,7 +102,7 @@ def fingerprint(
 # When an array is opened, its length and time are compared, and its CRC-32 if only the time differs; `check` always
 # compares the CRC-32. An array that differs is written again.
 
-FORMAT = "crnn ids 4"
+FORMAT = "crnn ids 5"
 BLOCK_SIZE = 1 << 20
 MAX_JSON = 1 << 25  # bytes
 MAX_COUNT = 2**48  # for any count

@@ -86,7 +86,7 @@ class NamedFiles:
 
 
 class TextFile(NamedFiles):
-    """One text in one or more files, concatenated, for `CharRNN.fit` and other methods that take a text.
+    r"""One text in one or more files, concatenated, for `CharRNN.fit` and other methods that take a text.
 
     ``fit(Path("book.txt"))`` and ``fit([Path("a.txt"), Path("b.txt")])`` are shortcuts for it. Files of more than 64 MB
     in total are mapped from a cache file, to which their symbols are written once, as ids. It takes as many bytes as
@@ -96,7 +96,7 @@ class TextFile(NamedFiles):
     Parameters
     ----------
     paths : path or list of paths
-        UTF-8 files, whose line ends are kept. gzip files are decompressed as they are read.
+        UTF-8 files. gzip files are decompressed as they are read, and ``\r\n`` is read as ``\n``.
     kind : {"characters", "bytes"}, default="characters"
         "bytes": the symbols are bytes, and the files may have any contents; they are read unchanged.
     cache : path or None, default=None

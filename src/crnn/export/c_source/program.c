@@ -81,7 +81,7 @@ static int crnn_score_input(void) {
     crnn_start(&state);
     while ((c = getchar()) != EOF) {
         int id;
-        if (CRNN_BOUNDARY >= 0 && c == '\r') { /* maybe the start of a Windows line ending */
+        if ((CRNN_BOUNDARY >= 0 || !CRNN_BYTES) && c == '\r') { /* maybe the start of a Windows line ending */
             const int after = getchar();
             ungetc(after, stdin);
             if (after == '\n')
