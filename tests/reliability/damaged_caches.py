@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import warnings
 from pathlib import Path
@@ -37,8 +38,7 @@ def damage(rng, path):
         path.write_bytes(data + rng.bytes(int(rng.integers(1, 9))))
     elif kind == 2:
         path.unlink()
-        if rng.integers(2):
-            path.mkdir()
+        [lambda: None, path.mkdir, lambda: os.mkfifo(path)][rng.integers(3)]()
     elif path.suffix == ".json" and kind <= 5:
         holder = {"document": json.loads(data)}
         change_document(rng, holder, "document")
@@ -69,8 +69,7 @@ def case(i, folder):
         damage(rng, files[rng.integers(len(files))])
         try:
             for path in (here / "cache").glob("*.json"):
-                if path.is_file():
-                    check(str(path))
+                check(str(path))
         except (InvalidInputError, OSError):
             pass
         try:

@@ -6,6 +6,7 @@ import gc
 import hashlib
 import json
 import os
+import re
 import tempfile
 import warnings
 import zlib
@@ -303,6 +304,22 @@ def test_a_symbol_that_the_model_lacks_is_named_with_its_position(book):
 def test_lines_need_a_model_of_documents(book):
     with pytest.raises(InvalidInputError, match="has no document ends"):
         stored(book, lines=True).ids(Vocabulary.from_text("to be r\nhaisn"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+@pytest.mark.parametrize("file", ["description", "array"])
+def test_a_pipe_in_place_of_a_file_is_an_error(book, file):
+    """Opening the pipe to read or to write would wait for another program."""
+    description, _ = written(book)
+    path = {"description": description, "array": arrays_of(book)[0]}[file]
+    path.unlink()
+    os.mkfifo(path)
+    message = rf"a pipe or device is in place of a file of the cache; delete it.*{re.escape(path.name)}"
+    with pytest.raises(FileExistsError, match=message):
+        content(book)
+    with pytest.raises(FileExistsError, match=message):
+        check(str(description))
+    assert path.is_fifo()
 
 
 def test_missing_folder_for_ids_is_an_error(book):

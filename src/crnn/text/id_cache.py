@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -20,6 +21,7 @@ from ..errors import InvalidInputError
 from ..runtime.atomic_file import write_atomically
 from .documents import Errors, warn_caller
 from .file_reader import FileReader
+from .text_files import is_pipe
 from .vocabulary import MAX_CODE, Ids, Kind, pieces
 
 # ---------------------------------------------------------------- fingerprint
@@ -197,6 +199,7 @@ class IdCache:
         digest = hashlib.sha256(json.dumps(own).encode() + table.tobytes()).hexdigest()[:16]
         name = f"{self._name}.{digest}{self._suffix}"
         path = os.path.join(self._folder, name)
+        _refuse_pipe(path)
         if name in self._arrays and os.path.exists(path):
             size, time = _stat(path)
             version = self._arrays[name]
@@ -331,7 +334,15 @@ def _stat(path: str) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
+def _refuse_pipe(path: str) -> None:
+    """Raise an OSError if there is a pipe or device in place of a file: opening it may wait for ever."""
+    if is_pipe(path):
+        reason = "a pipe or device is in place of a file of the cache; delete it"
+        raise FileExistsError(errno.EEXIST, reason, path)
+
+
 def _crc32(path: str) -> int:
+    _refuse_pipe(path)
     checksum = 0
     with open(path, "rb") as file:
         while block := file.read(BLOCK_SIZE):
@@ -354,6 +365,7 @@ def _unchanged(file: _FileVersion, path: str) -> bool:
 
 def _read(path: str) -> tuple[Described, dict[str, _ArrayVersion]] | None:
     """Return the contents of a cache's JSON; None if it is missing, damaged or of another version."""
+    _refuse_pipe(path)
     try:
         with open(path, "rb") as file:
             text = file.read(min(os.fstat(file.fileno()).st_size, MAX_JSON) + 1)  # `read` allocates what it may need
