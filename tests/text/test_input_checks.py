@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from crnn import AnomalyDetector, CharNGram, CharRNN, InvalidInputError, Mixture, TextClassifier
+from crnn import AnomalyDetector, CharNGram, CharRNN, InvalidInputError, Mixture, TextClassifier, TextFile
 from crnn.text import documents
 from crnn.text.documents import is_missing, python_values
 from crnn.text.sources import documents_of, text_source
@@ -81,6 +82,25 @@ def test_refuses_other_inputs_and_names_the_remedy(X, message):
 def test_an_open_file_is_refused_where_an_iterator_is_read_twice(call):
     with pytest.raises(InvalidInputError, match=r"^X is an open file"):
         call(io.StringIO("anna\nbob\n" * 40))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        CharNGram(2).fit(NAMES).score_samples, lambda X: CharNGram(2).fit(NAMES).restore(X, case=True),
+        AnomalyDetector(contamination=0.2).fit, lambda X: TextClassifier().fit(X, [1, 2]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (TextFile("names.txt"), r"is a TextFile, which is one text\. Pass crnn\.Lines\(%s\.paths\), .* \[%s\.read.*"),
+        (Path("names.txt"), r"is the path names\.txt\. Pass crnn\.Lines\(%s\), or a list of texts"),
+    ],
+)
+def test_one_text_in_files_is_refused_where_documents_are_needed(call, files, message):
+    with pytest.raises(InvalidInputError, match=rf"^(X|texts) {message.replace('%s', '(X|texts)')}\.$"):
+        call(files)
 
 
 @pytest.mark.parametrize(

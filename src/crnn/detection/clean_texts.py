@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -134,8 +133,6 @@ def held_out(split: Split, older: Held, n: int) -> Held:
 
 def iterable_of_texts(X: Any, name: str = "X") -> Iterable[Any]:
     """Return a collection of texts, or raise an error for a single text or any other object."""
-    if isinstance(X, os.PathLike):
-        raise InvalidInputError(f"{name} is the path {X}. Pass crnn.Lines({name}), or a list of texts.")
     refuse_other_collections(X, name)
     if isinstance(X, (str, bytes, bytearray, memoryview)) or not isinstance(X, Iterable):
         raise InvalidInputError(

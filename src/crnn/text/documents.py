@@ -77,9 +77,10 @@ def warn_caller(message: str) -> None:
 
 
 def refuse_other_collections(X: Any, name: str) -> None:
-    """Raise an error for iterables that do not contain texts, or contain them in no order.
+    """Raise an error for objects that are no collection of texts, or have no order.
 
-    Tables are recognized by their attributes, so that no other package is imported.
+    Tables are recognized by their attributes, so that no other package is imported. Callers that accept a path or a
+    `TextFile`, one text each, test for it before.
 
     Examples
     --------
@@ -98,6 +99,13 @@ def refuse_other_collections(X: Any, name: str) -> None:
     if isinstance(X, set | frozenset):
         raise InvalidInputError(
             f"{name} is a {kind}, which has no order, so each run would be trained differently. Pass sorted({name})."
+        )
+    if isinstance(X, os.PathLike):
+        raise InvalidInputError(f"{name} is the path {X}. Pass crnn.Lines({name}), or a list of texts.")
+    if hasattr(X, "read") and hasattr(X, "paths"):
+        raise InvalidInputError(
+            f"{name} is a {kind}, which is one text. Pass crnn.Lines({name}.paths), whose lines are documents, or "
+            f"[{name}.read()]."
         )
     if hasattr(X, "read"):
         raise InvalidInputError(

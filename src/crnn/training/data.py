@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
@@ -103,8 +102,6 @@ class ClassData(NamedTuple):
 
 def _listed(X: Any) -> list[Any]:
     """Return texts as a list, or raise an error with the remedy."""
-    if isinstance(X, os.PathLike):
-        raise InvalidInputError(f"X is the path {X}. Pass crnn.Lines(X), or a list of texts.")
     if isinstance(X, str | bytes):
         raise InvalidInputError("X is a single text. Pass a list of texts.")
     refuse_other_collections(X, "X")
