@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..runtime.machine import available_bytes
+from ..runtime.machine import check_free_memory
 from ..text.documents import n_given
 from ..text.vocabulary import Ids
 from .counts import MAX_ORDER, Counts, Occurrences
@@ -166,14 +166,10 @@ class Builder:
         return counts
 
     def _check_free_memory(self, n: int, order: int) -> None:
-        """Raise an error if counting may need more memory than is free."""
-        free = available_bytes()
+        """Raise an error if counting may need more memory than is available."""
         needed = min(self._max_memory, BYTES_PER_SYMBOL * n * order)
-        if free is not None and needed > free:
-            raise InvalidInputError(
-                f"max_memory is {_size(self._max_memory)}, and counting this text may need all of it, but only "
-                f"{_size(free)} are free. Pass a smaller max_memory, which limits the order."
-            )
+        n_grams = f"the n-grams up to order {order} of {n:,} symbols"
+        check_free_memory(needed, n_grams, "Pass a smaller max_memory, which limits the order.")
 
 
 def last_symbols(ids: Ids, n: int, boundary: int | None) -> Ids:
