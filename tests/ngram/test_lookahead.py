@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from crnn import CharNGram, InvalidInputError
 from crnn.inference.controls import Uniforms, root
 from crnn.inference.matching import Goal
 from crnn.ngram import lookahead as module
@@ -176,16 +175,6 @@ def test_no_lookahead_beyond_memory_or_float64(monkeypatch):
         monkeypatch.setattr(module, "MAX_BYTES", limit)
         monkeypatch.setattr(module, "available_bytes", lambda free=free: free)
         assert (of(net, "a.*") is not None) == known
-
-
-def test_counts_whose_suffixes_are_missing_are_damaged(tmp_path, monkeypatch):
-    net, labeled = network(3, DOCUMENTS), CharNGram(2).fit(["a", "b"], labels=[0, 1])
-    monkeypatch.setattr(module.Unrolled, "of", classmethod(lambda cls, counts: None))
-    assert of(net, "a.*") is None
-    with pytest.raises(InvalidInputError, match="the n-grams are damaged: an n-gram lacks its last symbols"):
-        CharNGram(2).fit("abab").export_arpa(tmp_path / "a.arpa")
-    with pytest.raises(InvalidInputError, match="the n-grams are damaged: a suffix is missing"):
-        labeled._learned.labeled._tables  # noqa: B018 (it raises)
 
 
 def test_shortened_search_is_still_a_bound(monkeypatch):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from crnn.errors import InvalidInputError
 from crnn.ngram.counts import Counts, Occurrences
+from crnn.ngram.lookahead import Unrolled
 from crnn.ngram.packed_counts import _numbers, _packed, pack, pruned, unpack
 
 TEXTS = st.lists(st.lists(st.integers(0, 3), max_size=50), min_size=1, max_size=3)
@@ -113,21 +114,30 @@ def test_refuses_n_grams_without_their_suffix():
         unpack(damaged, 2, None)
 
 
-def test_damage_anywhere_is_refused_or_gives_probabilities():
-    """Whatever the bytes are, nothing is read or written beyond the arrays, and rows sum to 1."""
+def every_n_gram_has_its_suffix(counts):
+    """Return whether each symbol after a context has an entry after the context without its first symbol."""
+    unrolled = Unrolled.of(counts)
+    return np.array_equal(unrolled.symbols[unrolled.shorter], unrolled.symbols)
+
+
+@pytest.mark.parametrize("boundary", [None, 3])
+def test_damage_anywhere_is_refused_or_gives_probabilities(boundary):
+    """Whatever the bytes are, nothing is read or written beyond the arrays, rows sum to 1, and no suffix is missing."""
     rng, refused = np.random.default_rng(0), 0
-    arrays = pack(counted([rng.integers(0, 4, 300)], 5, None))
+    arrays = pack(counted([rng.integers(0, 4, 300)], 5, boundary))
     for _ in range(3000):
         name = rng.choice(["sizes", "symbols", "counts", "lengths"])
         damaged = {key: array.copy() for key, array in arrays.items()}
         damaged[name][rng.integers(len(damaged[name]))] = rng.integers(256)
         try:
-            counts = unpack(damaged, 4, None)
+            counts = unpack(damaged, 4, boundary)
         except InvalidInputError:
             refused += 1
             continue
         np.testing.assert_allclose(np.exp(counts.rows(CONTEXTS)).sum(axis=1), 1)
+        assert every_n_gram_has_its_suffix(counts)
         counts.add(rng.integers(0, 4, 50))
+        assert every_n_gram_has_its_suffix(counts)
         Occurrences(counts).losses(np.array([0, 1, 2]))
     assert 1000 < refused < 3000
 

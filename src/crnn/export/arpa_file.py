@@ -27,8 +27,6 @@ def export_arpa(learned: CountedText, path: FilePath, *, space: str) -> None:
     """Write counts as an ARPA file; see `crnn.CharNGram.export_arpa`."""
     name, (vocabulary, counts, _) = checked_path("path", path), learned
     tokens, unrolled = _tokens(vocabulary, space), Unrolled.of(counts)
-    if unrolled is None:
-        raise InvalidInputError("the n-grams are damaged: an n-gram lacks its last symbols. Fit the model again.")
     if counts.order not in READABLE:
         warn_caller(
             f"the model has order {counts.order}, but KenLM, unless compiled for longer n-grams, reads orders "

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels.ngram.ngrams import ClassCounts
-from ..errors import InvalidInputError
 from ..inference.string_scores import Strings
 from ..runtime.signals import check_canceled
 from .counts import Counts
@@ -60,10 +59,7 @@ class LabeledCounts:
         roots, columns = list[int](), list[tuple[NDArray[Any], ...]]()
         rows = entries = 0
         for counts in self.parts:
-            unrolled = Unrolled.of(counts)
-            if unrolled is None:
-                raise InvalidInputError("the n-grams are damaged: a suffix is missing. Fit the model again.")
-            _, suffixes, scales, firsts, symbols, nexts, _, p = unrolled
+            _, suffixes, scales, firsts, symbols, nexts, _, p = Unrolled.of(counts)
             roots.append(rows)
             columns.append((suffixes + rows, scales, firsts[:-1] + entries, symbols, nexts + rows, p))
             rows, entries = rows + len(suffixes), entries + len(symbols)

@@ -25,15 +25,12 @@ MIN_TEMPERATURE, MAX_BIAS = 0.05, 100.0  # beyond these, a weight may be too sma
 def contexts_of(counts: Counts, temperature: float, bias: NDArray[np.float64] | None) -> Contexts | None:
     """Return the contexts of counts, with p ** (1 / temperature) * exp(bias / temperature) as weights.
 
-    None: the weights may exceed float64, or the counts come from a crafted file.
+    None: the weights may exceed float64.
     """
     biases = np.zeros(counts.symbols) if bias is None else bias
     if temperature < MIN_TEMPERATURE or (np.abs(biases[biases > -np.inf]) > MAX_BIAS * temperature).any():
         return None
-    unrolled = Unrolled.of(counts)
-    if unrolled is None:
-        return None
-    _, suffixes, scales, firsts, symbols, nexts, shorter, p = unrolled
+    _, suffixes, scales, firsts, symbols, nexts, shorter, p = Unrolled.of(counts)
     weights = p ** (1 / temperature)
     if bias is not None:
         weights *= np.exp(bias / temperature)[symbols]
@@ -53,8 +50,8 @@ class Unrolled(NamedTuple):
     p: NDArray[np.float64]
 
     @classmethod
-    def of(cls, counts: Counts) -> Self | None:
-        """Return the contexts of counts, or None if the counts come from a crafted file."""
+    def of(cls, counts: Counts) -> Self:
+        """Return the contexts of counts."""
         levels = [nodes[nodes >= 0] for nodes in levels_of(counts, counts.order)]
         nodes = np.concatenate(levels)
         numbers = np.full(counts.trie.node_count, -1, np.int32)
@@ -65,9 +62,7 @@ class Unrolled(NamedTuple):
         p = np.zeros(room)
         for depth, of_level in enumerate(levels):
             check_canceled()
-            arrays = suffixes, scales, firsts, symbols, nexts, shorter, p
-            if not ngrams.unroll(counts.trie, depth, of_level, numbers, *arrays):
-                return None
+            ngrams.unroll(counts.trie, depth, of_level, numbers, suffixes, scales, firsts, symbols, nexts, shorter, p)
         starts = np.cumsum([0, *map(len, levels)])
         used = slice(firsts[-1])
         return cls(starts, suffixes, scales, firsts, symbols[used], nexts[used], shorter[used], p[used])

@@ -392,19 +392,18 @@ def rows_before(Trie trie not None, const int[:, ::1] x not None, const int[:, :
 
 def unroll(Trie trie not None, int depth, const int[::1] nodes not None, const int[::1] numbers not None,
            int[::1] suffixes not None, double[::1] scales not None, int[::1] firsts not None, int[::1] symbols not None,
-           int[::1] nexts not None, int[::1] shorter not None, double[::1] p not None) -> bool:
+           int[::1] nexts not None, int[::1] shorter not None, double[::1] p not None):
     """Write the contexts of one length as rows of arrays; call from the empty context to the longest ones.
 
     numbers[node] is a node's row; the nodes' own are consecutive. Row i has entries firsts[i], …, firsts[i + 1] - 1:
     the symbols that followed the context, sorted, with p(symbol | context), the next context's row, and the same
     symbol's entry after suffixes[i]. Other symbols have scales[i] times their p after suffixes[i], and the same next
-    context. The empty context has an entry for every symbol. False: a suffix lacks a symbol, as in a crafted file.
+    context. The empty context has an entry for every symbol.
     """
     cdef const Places* t = &trie.t
     cdef Py_ssize_t n = nodes.shape[0], i, k, edges, room = t.symbols, e = 0, first = 0
     cdef int symbol, suffix, other
     cdef double scale
-    cdef bint whole = True
     cdef Place place
     cdef Edge edge
     _check(trie, NULL, 0)
@@ -412,7 +411,7 @@ def unroll(Trie trie not None, int depth, const int[::1] nodes not None, const i
         if not 0 <= nodes[i] < numbers.shape[0] <= t.node_count or numbers[nodes[i]] != numbers[nodes[0]] + i:
             raise ValueError(f"node {nodes[i]} has no number, or the nodes are not in order")
     if not n:
-        return True
+        return
     first = numbers[nodes[0]]
     for k in range(t.order):
         room += t.edges[k]
@@ -446,17 +445,14 @@ def unroll(Trie trie not None, int depth, const int[::1] nodes not None, const i
                 suffixes[first + i], scales[first + i] = suffix, scale
                 for k in range(edges):
                     symbol, edge = symbol_at(place, k), edge_at(place, k)
-                    other = firsts[suffix] + <int>first_not_below(
+                    other = firsts[suffix] + <int>first_not_below(  # it is there: see `unpack_context` and `read_on`
                         &symbols[firsts[suffix]], firsts[suffix + 1] - firsts[suffix], symbol)
-                    if other == firsts[suffix + 1] or symbols[other] != symbol:
-                        whole, other = False, 0
                     symbols[e], shorter[e], nexts[e] = symbol, other, nexts[other]
                     p[e] = discounted(t, depth, edge.count[0]) / sum_of_counts(place) + scale * p[other]
                     if depth < t.order - 1 and edge.child[0] and symbol != t.boundary:
                         nexts[e] = numbers[edge.child[0]]
                     e += 1
             firsts[first + i + 1] = <int>e
-    return whole
 
 
 cdef class ClassCounts:
