@@ -196,7 +196,8 @@ class LanguageModel(Estimator):
         ------
         ValueError
             If an argument is out of range, the prime or `logit_bias` contains an unknown symbol, all
-            symbols are forbidden, `unique` and `exclude` leave too few texts, or texts that match are too rare.
+            symbols are forbidden, `unique` and `exclude` leave too few texts, or texts that match are too rare or
+            all longer than `n` or `max_length`.
 
         Examples
         --------
@@ -971,7 +972,7 @@ class LanguageModel(Estimator):
         """
         vocabulary = self._vocabulary("sample")
         if request.matching is not None:
-            trials, vocabulary = self._trials("sample", request)
+            trials, vocabulary = self._trials("sample", request, any_length=False)
             n_threads = checked_threads(self.n_threads)
             return matching_drawer(trials, vocabulary, request, random_state, n_threads), vocabulary
         if not vocabulary.labels:
@@ -993,13 +994,14 @@ class LanguageModel(Estimator):
             log_weights = log_weights - [float(model.surprisal(prime).sum()) for model in models]
         return models, log_weights
 
-    def _trials(self, what: str, request: TextRequest) -> tuple[Trials, Vocabulary]:
-        """Return a sampler of texts that match the request's pattern, and the symbols."""
+    def _trials(self, what: str, request: TextRequest, *, any_length: bool = True) -> tuple[Trials, Vocabulary]:
+        """Return a sampler of texts that match the request's pattern, and the symbols; see `trials_of`."""
         vocabulary = self._vocabulary(what)
         check_prime(request.prime, vocabulary)
         if vocabulary.labels:
             models, log_weights = self._of_labels(what, request.prime)
-            return OfLabels(log_weights, [model._trials(what, request)[0] for model in models]), vocabulary
+            members = [model._trials(what, request, any_length=any_length)[0] for model in models]
+            return OfLabels(log_weights, members), vocabulary
         network, vocabulary = self._text_network(what, one_row=False)
         controls = checked_controls(vocabulary, request.controls)
-        return trials_of(self, network, vocabulary, request.matching, request.prime, controls), vocabulary
+        return trials_of(self, network, vocabulary, request, controls, any_length=any_length), vocabulary

@@ -14,6 +14,7 @@ from crnn import BOUNDARY, CharNGram, CharRNN, InvalidInputError, Mixture
 from crnn.inference import matching
 from crnn.inference.matching import checked_controls, trials_of
 from crnn.inference.sampling import TextRequest
+from crnn.ngram.counts_network import CountsNetwork
 
 NAMES = ["anna", "bob", "hanna", "ann", "nan", "bann", "hannah", "otto", "tina"] * 3
 LETTERS = sorted(set("".join(NAMES)))
@@ -74,7 +75,8 @@ def test_samples_follow_the_conditional_law(model, pattern, seed):
 def test_a_trial_in_the_tree_has_the_conditional_probability(lstm, options):
     network, vocabulary = lstm._network("test", one_row=False)
     controls = checked_controls(vocabulary, options)
-    tree = trials_of(lstm, network, vocabulary, ".*nn.*", "", controls)
+    request = TextRequest(None, "", None, options, ".*nn.*")
+    tree = trials_of(lstm, network, vocabulary, request, controls)
     assert isinstance(tree, matching.PrefixTree)
     temperature, bias = options.get("temperature", 1.0), controls.bias if options else 0
     for text in ["anna", "nn", "hannah", "nannnanna", "bannnn", "ttttttnnnnt"]:
@@ -236,10 +238,49 @@ def test_refuses_invalid_controls(counts, options, message):
         counts.sample(**{"matching": ".*"} | options)
 
 
+@pytest.mark.parametrize(("options", "message"), [
+    ({"max_length": 7}, "max_length is 7, .* has length 8. Raise max_length to 8 or more, or "),
+    ({"n": 7}, "n is 7, .* has length 8. Raise n to 8 or more, .* For 7 documents, pass num_samples=7.$"),
+    ({"n": 9, "max_length": 7}, "max_length is 7, .* has length 8. "),
+    ({"n": 7, "max_length": 9}, "n is 7, .* has length 8. "),
+    ({"max_length": 7, "prime": "ann"}, "max_length is 7, .* has length 8. "),
+    ({"max_length": 2, "prime": "ann"}, "max_length is 2, .* has length 8. "),
+    ({"n": 4, "prime": "ann"}, "n is 4, .* has length 5 after the prime. Raise n to 5 or more, or "),
+    ({"max_length": 0}, "max_length is 0, .* has length 8. "),
+    ({"max_length": 9, "logit_bias": {"b": -math.inf}}, "max_length is 9, .* has length 10. "),
+])  # fmt: skip
+def test_refuses_at_once_a_pattern_whose_matches_are_too_long(model, options, message, monkeypatch):
+    pattern = "a(.{6}b|.{9})"
+    for known in (False, True):  # whether the pattern has been used before
+        if known:
+            model.sample(matching=pattern, **{**options, "n": None, "max_length": 12}, random_state=0)
+        with monkeypatch.context() as patch:
+            patch.setattr(matching, "PrefixTree", lambda *_: pytest.fail("it would take long"))
+            patch.setattr(CountsNetwork, "lookahead", lambda *_: pytest.fail("it would take long"))
+            with pytest.raises(InvalidInputError, match=f"^{message}"):
+                model.sample(matching=pattern, **options)
+
+
+def test_a_match_as_long_as_its_limit_is_drawn(model):
+    for options in ({"max_length": 4}, {"n": 4}, {"max_length": 4, "prime": "an"}, {"n": 2, "prime": "an"}):
+        assert model.sample(matching="anna", num_samples=2, **options) == ["anna"] * 2
+
+
+def test_refuses_longer_matches_than_by_default(counts):
+    with pytest.raises(InvalidInputError, match=r"^max_length is 1,000, .* has length 1,001\."):
+        counts.sample(matching=".{1001}")
+    text = CharNGram(3).fit("the cat sat. the end. " * 9)
+    with pytest.raises(InvalidInputError, match=r"^n is 200, .* has length 201\. Raise n to 201 .* matches\.$"):
+        text.sample(matching=".{201}", prime="the ")
+    labeled = CharNGram(2).fit(["ab", "ba"], labels=[0, 1])
+    with pytest.raises(InvalidInputError, match=r"^max_length is 2, .* has length 3\."):
+        labeled.sample(matching="...", max_length=2)
+
+
 def test_too_rare_a_match_names_what_to_do(model, monkeypatch):
     monkeypatch.setattr(matching, "MAX_TRIALS", 200)
-    with pytest.raises(InvalidInputError, match=r"only 0 of 5 samples .* in \d+ trials: .*enumerate_documents"):
-        model.sample(num_samples=5, matching=".{40,}", max_length=39)
+    with pytest.raises(InvalidInputError, match=r"only [0-4] of 5 samples .* in [\d,]+ trials: .*enumerate_documents"):
+        model.sample(num_samples=5, matching="t{5}|.{6,}", max_length=5, random_state=0)
 
 
 def test_a_sampler_is_kept_until_the_model_changes(counts, lstm, monkeypatch):

@@ -269,6 +269,11 @@ class Goal(NamedTuple):
     start: int  # the state after the prime; S if the empty text matches
     end: int  # the symbol that ends a document; -1 for running text
 
+    @property
+    def shortest(self) -> int:
+        """The least number of symbols to a match, not counting the end of a document."""
+        return int(self.steps[self.start]) if self.start < len(self.rows) else 0
+
     @classmethod
     def of(cls, pattern: Any, vocabulary: Vocabulary, head: Any, bias: NDArray[np.float64] | None = None) -> Goal:
         """Return the goal of a pattern, a str, bytes or re.Pattern of the vocabulary's kind.
@@ -489,22 +494,37 @@ def checked_pattern(pattern: Any, vocabulary: Vocabulary) -> Any:
 
 
 def trials_of(
-    owner: Any, network: InferenceNetwork, vocabulary: Vocabulary, pattern: Any, prime: Any, controls: SamplingControls
+    owner: Any,
+    network: InferenceNetwork,
+    vocabulary: Vocabulary,
+    request: TextRequest,
+    controls: SamplingControls,
+    *,
+    any_length: bool = True,
 ) -> Trials:
-    """Return the sampler of texts that match a pattern; it is kept with its owner, the model."""
-    bias, pattern, prime = controls.bias, checked_pattern(pattern, vocabulary), immutable(prime)
+    """Return the sampler of texts that match the request's pattern; it is kept with its owner, the model.
+
+    Unless the texts may have `any_length`, a pattern is refused if all of its matches are longer than requested.
+    """
+    bias, prime = controls.bias, immutable(request.prime)
+    pattern = checked_pattern(request.matching, vocabulary)
     key = pattern, prime, controls.numbers["temperature"], None if bias is None else bias.tobytes()
 
-    def made() -> Trials:
+    def made() -> tuple[Trials, int]:
         goal = Goal.of(pattern, vocabulary, document_head(prime, vocabulary), bias)
+        if not any_length:  # before the prefixes are read
+            _refuse_longer(request, vocabulary, goal.shortest)
         if goal.start == len(goal.rows):
-            return Empty()
+            return Empty(), 0
         state, lookahead = Context.after(network, encoded_prime(prime, vocabulary)).state, None
         if isinstance(network, Foreseeing):
             lookahead = network.lookahead(goal, state, controls.numbers["temperature"], bias)
-        return PrefixTree(network, goal, state, controls) if lookahead is None else lookahead
+        return PrefixTree(network, goal, state, controls) if lookahead is None else lookahead, goal.shortest
 
-    return kept(owner, network, key, made)
+    trials, shortest = kept(owner, network, key, made)
+    if not any_length:
+        _refuse_longer(request, vocabulary, shortest)
+    return trials
 
 
 def guide_of(owner: Any, network: InferenceNetwork, vocabulary: Vocabulary, pattern: Any, prime: Any) -> Guide:
@@ -576,6 +596,23 @@ def _succeeded(trials: Trials, bits: np.random.PCG64, block: range, length: int,
     run_tasks(range(threads), run, threads)
     ids, lengths = zip(*(drawn[i] for i in range(threads)), strict=True)
     return Strings(np.concatenate(ids), np.concatenate(lengths))
+
+
+def _refuse_longer(request: TextRequest, vocabulary: Vocabulary, shortest: int) -> None:
+    """Raise an error if the shortest match has more symbols after the prime than requested."""
+    head = len(document_head(request.prime, vocabulary))
+    length = text_length(vocabulary, request.n, request.max_length, head)
+    if shortest <= length:
+        return
+    documents, by_n = vocabulary.boundary is not None, vocabulary.boundary is None or request.n == length
+    longest = MAX_LENGTH if request.max_length is None else request.max_length
+    name, limit, needed = ("n", length, shortest) if by_n else ("max_length", longest, head + shortest)
+    instead = f" For {limit:,} documents, pass num_samples={limit}." if documents and by_n and limit > 1 else ""
+    raise InvalidInputError(
+        f"{name} is {limit:,}, but the shortest text that matches {short_repr(request.matching)} has length {needed:,}"
+        f"{' after the prime' if by_n and head else ''}. Raise {name} to {needed:,} or more, or write a pattern with "
+        f"shorter matches.{instead}"
+    )
 
 
 def _too_rare(pattern: Any, wanted: int, found: int, done: int, trials: Trials) -> InvalidInputError:
