@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import signal
@@ -204,6 +205,21 @@ def test_one_process_has_nothing_to_average_with(folder):
     for name, options in (("a.crnn", []), ("b.crnn", ["--average-every", "4"])):
         assert cli.main(["train", "text.txt", "-o", name, "-q", "--max-steps", "9", "--seed", "1", *options]) == 0
     assert CharRNN.load("a.crnn").score(TEXT) == CharRNN.load("b.crnn").score(TEXT)
+
+
+@pytest.mark.parametrize("best", ["--restore-best", "--no-restore-best"])
+def test_the_last_line_names_both_losses(folder, capsys, best):
+    (folder / "other.txt").write_text("e,n" * 20)
+    options = ["--validation", "other.txt", "--eval-every", "30", "--max-steps", "100", "--learning-rate", "0.05", best]
+    assert cli.main(["train", "text.txt", "-o", "new.crnn", "--seed", "1", *options]) == 0
+    last, model = capsys.readouterr().err.splitlines()[-1], CharRNN.load("new.crnn")
+    training, bits, validation = map(float, re.search(
+        r" s, training loss (.*) nats \((.*) bits\), validation loss (.*) nats \(.* bits\) per symbol$", last
+    ).groups())  # fmt: skip
+    assert training == pytest.approx(model.smooth_loss_ / model.seq_length, abs=6e-4)
+    assert bits == pytest.approx(training / math.log(2), abs=2e-3)
+    assert validation == pytest.approx(-model.score("e,n" * 20), abs=6e-4)
+    assert (model.n_steps_ == 100) == (best == "--no-restore-best")
 
 
 def test_bad_validation_texts_are_named(folder, capsys):

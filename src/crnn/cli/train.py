@@ -390,8 +390,12 @@ def train_and_save(
 def _save(output: str, model: CharRNN, code: int, verbose: int, taken: str) -> int:
     """Save the model, report it and return the exit code."""
     model.verbose = 0  # this command's display setting is not a parameter of the saved model
-    loss = model.smooth_loss_ / model.seq_length
-    summary = f"{taken}, loss {loss:.3f} nats, {loss / math.log(2):.3f} bits per symbol"
+    losses = {"training": model.smooth_loss_ / model.seq_length}
+    for record in model.history_:
+        if record["step"] == model.n_steps_ and record["validation_loss"] is not None:
+            losses["validation"] = record["validation_loss"]
+    shown = ", ".join(f"{name} loss {loss:.3f} nats ({loss / math.log(2):.3f} bits)" for name, loss in losses.items())
+    summary = f"{taken}, {shown} per symbol"
     return save_and_report(model, output, summary, report=bool(code or verbose), code=code)
 
 
