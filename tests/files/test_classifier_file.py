@@ -50,6 +50,7 @@ def test_round_trip(class_weight, directions):
         {"class_weight": [["f", 1.0, 2.0]]}, {"class_weight": [[["f"], 1.0]]}, {"class_weight": ["f1"]},
         {"prior": [0.5, 2]}, {"prior": [1.5, 0.5]}, {"prior": [-0.5, 1.0]}, {"prior": [0.0, 0.0]}, {"prior": [1.0]},
         {"directions": ["backward", "forward"]}, {"directions": "forward"}, {"listed": False}, {"listed": 1},
+        *({"directions": value, "listed": False} for value in (0, None, True, [], "both", {"forward": 1})),
     ],
 )  # fmt: skip
 def test_refuses_non_classifiers(own):

@@ -66,6 +66,7 @@ def _is_classifier(own: Mapping[str, Any], n_models: int) -> bool:
         isinstance(pair, list) and len(pair) == 2 and not isinstance(pair[0], list | dict) for pair in weights
     )
     numbers = isinstance(prior, list) and len(prior) > 1 and all(type(p) is float and 0 <= p <= 1 for p in prior)
-    flags = type(own["listed"]) is bool and (own["listed"] or n_models == len(directions))
+    flag = type(own["listed"]) is bool
     good = (weights in (None, "balanced") or pairs) and type(own["min_steps"]) is int
-    return known and numbers and sum(prior) > 0 and flags and good
+    fits = known and flag and (own["listed"] or n_models == len(directions))
+    return fits and numbers and sum(prior) > 0 and good
