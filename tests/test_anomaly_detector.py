@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import re
 import warnings
@@ -199,6 +200,20 @@ def test_few_texts_warn():
         detector_of().fit([*dict.fromkeys(words(100))])
     with pytest.warns(UserWarning, match="set by 7 calibration texts"):
         detector_of(counts().fit(words(100))).calibrate(words(7))
+
+
+@pytest.mark.parametrize("contamination", [5e-324, 1e-310, 1e-300])
+def test_the_smallest_contaminations_are_valid(contamination):
+    """Even if 10 / contamination is infinite."""
+    X, io_file = words(211), io.BytesIO()
+    with pytest.warns(UserWarning, match="21 calibration texts"):
+        detector = AnomalyDetector(contamination=contamination, random_state=0).fit(X)
+    detector.save(io_file)
+    io_file.seek(0)
+    with pytest.warns(UserWarning, match="calibration texts"):
+        again = AnomalyDetector.load(io_file).partial_fit(words(100, 3))
+    assert (detector.predict(X) == 1).all()
+    assert again.n_calibration_ == 31
 
 
 def test_texts_that_all_occur_again_warn():

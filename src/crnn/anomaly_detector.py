@@ -708,7 +708,8 @@ def _wrong_kind(estimator: object) -> InvalidInputError:
 
 def _held(split: Split, options: Options, older: Held = ()) -> Held:
     """Return the newest held-out texts, which the detector keeps."""
-    return held_out(split, older, math.ceil(HELD / options.contamination)) if options.keep_texts else ()
+    n = math.ceil(min(HELD / options.contamination, sys.maxsize))  # the quotient may be infinite
+    return held_out(split, older, n) if options.keep_texts else ()
 
 
 def _warn_of_new_symbols(model: CharRNN | CharNGram, texts: CleanTexts) -> None:
