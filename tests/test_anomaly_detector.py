@@ -191,15 +191,17 @@ def test_detector_accepts_any_collection_of_texts(tmp_path):
     assert type(as_bytes.explain(memoryview(b"xyz")).text) is bytes
     model = counts().fit(texts)
     path.write_bytes(b"kano\n\xff\nmi\n")
-    with pytest.warns(UserWarning, match="set by 2 calibration texts"):
+    with pytest.warns(UserWarning, match="one of the 2 calibration texts"):
         assert detector_of(model).calibrate(Lines(path, errors="skip")).n_calibration_ == 2
 
 
 def test_few_texts_warn():
-    with pytest.warns(UserWarning, match="set by 10 calibration texts, fewer than 10 / contamination = 200"):
+    with pytest.warns(UserWarning, match="one of the 10 calibration texts.* = 40 calibration texts.*Fit more te"):
         detector_of().fit([*dict.fromkeys(words(100))])
-    with pytest.warns(UserWarning, match="set by 7 calibration texts"):
+    with pytest.warns(UserWarning, match="one of the 7 calibration texts.*Calibrate with more texts, or set a larger"):
         detector_of(counts().fit(words(100))).calibrate(words(7))
+    with pytest.warns(UserWarning, match="set by 99 calibration texts, fewer than 10 / contamination = 200.*between"):
+        detector_of().fit([*dict.fromkeys(words(1000))])
 
 
 @pytest.mark.parametrize("contamination", [5e-324, 1e-310, 1e-300])

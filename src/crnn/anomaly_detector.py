@@ -229,8 +229,9 @@ class AnomalyDetector(Estimator):
         Warns
         -----
         UserWarning
-            If fewer than ``10 / contamination`` texts set the threshold. The warning gives the bounds of the
-            false-positive rate.
+            If fewer than ``10 / contamination`` texts set the threshold, so that the false-positive rate is uncertain;
+            the warning gives its bounds. If fewer than ``2 / contamination``, the lowest score is the threshold, and
+            the warning says that no alarm is likely if even one of the held-out texts is odd.
 
         Examples
         --------
@@ -516,8 +517,8 @@ class AnomalyDetector(Estimator):
     _learned: Learned
 
     def _keep(self, learned: Learned, options: Options, remedy: str) -> Self:
-        """Keep a model and its threshold; warn if the rate is uncertain, and report the threshold if verbose."""
-        learned.calibration.warn_if_uncertain(options.contamination, remedy)
+        """Keep a model and its threshold; warn if few texts set it, and report the threshold if verbose."""
+        learned.calibration.warn_of_few_texts(options.contamination, remedy)
         self._learned = learned
         if options.verbose:
             print(self._in_words(), file=sys.stderr)

@@ -1,5 +1,9 @@
 """Calibration: the threshold has the promised rate, ties and weights count, and the interval covers the rate."""
 
+import math
+import re
+import warnings
+
 import numpy as np
 import pytest
 
@@ -76,7 +80,44 @@ def test_minus_infinity_counts_but_is_not_a_threshold():
             calibrated(np.array([-np.inf, -np.inf, -1.0]), 0.001, np.array(weights, float))
 
 
+def warning_of(n, contamination):
+    """Return the text of the only warning of a threshold from n scores, or an empty text."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        calibrated(np.arange(-n, 0.0), contamination).warn_of_few_texts(contamination, "Give more.")
+    (text,) = [str(warning.message) for warning in caught] or [""]
+    return text
+
+
 def test_a_warning_says_how_uncertain_the_rate_is():
-    with pytest.warns(UserWarning, match=r"by 99 calibration texts, fewer than 10 / contamination = 1,000.*between"):
-        calibrated(np.arange(-99.0, 0), 0.01).warn_if_uncertain(0.01, "give more")
-    calibrated(np.arange(-1000.0, 0), 0.01).warn_if_uncertain(0.01, "give more")  # a warning would be an error
+    assert warning_of(211, 0.01) == (
+        "the threshold was set by 211 calibration texts, fewer than 10 / contamination = 1,000 for contamination=0.01: "
+        "the false-positive rate is between 0.0011 and 0.026 at 95 % confidence. Give more."
+    )
+    assert warning_of(1000, 0.01) == ""
+
+
+def test_a_warning_says_that_no_alarm_is_likely():
+    assert warning_of(97, 0.001) == (
+        "no alarm is likely if even one of the 97 calibration texts is odd: they are so few for contamination=0.001 "
+        "that the lowest of their scores is the threshold. From 2 / contamination = 2,000 calibration texts on, an "
+        "alarm is likely all the same. The false-positive rate is between 0.00026 and 0.037 at 95 % confidence. Give "
+        "more."
+    )
+
+
+@pytest.mark.parametrize("contamination", [0.5, 0.07, 0.03, 0.001, 1 / 700])
+def test_the_warning_is_exact_about_the_number_of_texts(contamination):
+    """The numbers of texts that it asks for are the smallest that suffice; below the first, the lowest score rules."""
+    for enough, begins in ((2, "the threshold was set by"), (10, "")):
+        n = math.ceil(enough / contamination)
+        assert warning_of(n, contamination).startswith(begins)
+        assert f"{enough} / contamination = {n:,}" in warning_of(n - 1, contamination)
+    n = math.ceil(2 / contamination)
+    assert calibrated(np.arange(-n, 0.0), contamination).rank == 2
+    assert calibrated(np.arange(-n + 2, 0.0), contamination).rank == 1
+
+
+@pytest.mark.parametrize(("contamination", "shown"), [(1e-300, "2e\\+300"), (5e-324, "inf")])
+def test_the_warning_has_short_numbers(contamination, shown):
+    assert re.search(rf"contamination = {shown} calibration texts", warning_of(7, contamination))
