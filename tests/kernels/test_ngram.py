@@ -55,6 +55,33 @@ def test_many_different_symbols_and_long_contexts():
         np.testing.assert_allclose(p, reference.probabilities(context), rtol=0, atol=1e-12)
 
 
+@given(texts_and_boundary(), st.integers(1, 6), st.lists(st.integers(1, 7), min_size=3, max_size=3))
+@settings(max_examples=150)
+def test_a_text_counted_several_times_is_a_repeated_text(case, order, times):
+    V, boundary, texts = case
+    counts = Counts(order, V, boundary)
+    for text, n in zip(texts, times, strict=False):
+        counts.add(np.array(text, np.int32), [] if boundary is None else [boundary], np.full(len(text), n, np.int32))
+    repeated = counted([text for text, n in zip(texts, times, strict=False) for _ in range(n)], order, V, boundary)
+    assert counts.n_grams == repeated.n_grams
+    np.testing.assert_array_equal(counts.trie.counts_of_counts(), repeated.trie.counts_of_counts())
+    for context in ([], [0], [V - 1, 0]):
+        rows = np.array([context], np.int32)
+        np.testing.assert_array_equal(counts.rows(rows), repeated.rows(rows))
+    for name, packed in pack(counts).items():
+        np.testing.assert_array_equal(packed, pack(repeated)[name])
+
+
+def test_counts_stop_at_their_limit():
+    counts, most = Counts(2, 3, 2), np.iinfo(np.int32).max
+    for _ in range(2):
+        counts.add(np.array([0, 2], np.int32), [2], np.full(2, most, np.int32))
+    counts.add(np.array([1, 2], np.int32), [2], np.full(2, 1, np.int32))
+    p = np.exp(counts.rows(np.array([[2]], np.int32)))[0]
+    assert p[0] == pytest.approx(1)
+    assert 0 < p[1] < 1e-8
+
+
 def unrolled_of(parts):
     """Return the arrays of ClassCounts for some counts."""
     columns, roots, rows, entries = [], [], 0, 0
@@ -239,6 +266,8 @@ def byte(*numbers):
         (lambda: ngrams.count(ready(3, 5), ids(1, 5), ids()), "size 5"),
         (lambda: ngrams.count(ready(3, 5), ids(-1), ids()), "size 5"),
         (lambda: ngrams.count(ready(3, 5), ids(1), ids(5)), "size 5"),
+        (lambda: ngrams.count(ready(3, 5), ids(1, 2), ids(), ids(1)), "times: size is 1, but must be 2"),
+        (lambda: ngrams.count(ready(3, 5), ids(1, 2), ids(), ids(1, 0)), r"times\[1\] is 0, but must be at least 1"),
         (lambda: ngrams.count_and_score(ready(3, 5), ids(1), ids(5), np.empty(1)), "size 5"),
         (lambda: ready(3, 5).set_discounts(np.zeros((2, 4))), "discounts: size is 2"),
         (lambda: ready(3, 5).set_discounts(np.zeros((3, 3))), "discounts of a length: size is 3"),

@@ -126,17 +126,20 @@ class Counts:
         """The bytes in use, without the extended counts."""
         return NODE_BYTES * self.trie.node_count + NUMBER_BYTES * self.trie.pool_used
 
-    def add(self, ids: Ids, context: ArrayLike = ()) -> None:
-        """Count symbols; `context` are the counted symbols before the first one; the last order - 1 matter."""
+    def add(self, ids: Ids, context: ArrayLike = (), times: NDArray[np.int32] | None = None) -> None:
+        """Count symbols; `context` are the counted symbols before the first one; the last order - 1 matter.
+
+        `times` (n,) are how often the document of each symbol is counted; None: once.
+        """
         ids, before = _int32(ids), self._last(_int32(context))
         done = 0
         while done < len(ids):
             check_canceled()
-            block = ids[done : done + CALL_SYMBOLS]
-            counted = ngrams.count(self.trie, block, before)
+            block = slice(done, min(done + CALL_SYMBOLS, len(ids)))
+            counted = ngrams.count(self.trie, ids[block], before, None if times is None else times[block])
+            before = self._last(np.concatenate([before, ids[done : done + counted]]))
             done += counted
-            before = self._last(np.concatenate([before, block[:counted]]))
-            if counted < len(block):
+            if done < block.stop:
                 self._grow()
         if self._base is None:
             self.update_discounts()

@@ -7,18 +7,18 @@ cdef struct Cursor:  # the longest context in a trie that a text has reached
     int depth  # its length
 
 
-cdef inline void add_one(Trie* t, Place p, Edge e, int depth) noexcept nogil:
-    """Add 1 to an edge of an owned context; a count at its limit, possible only in a crafted file, stays there."""
-    cdef int count = e.count[0] + 1 if e.count[0] < MAX_COUNT else MAX_COUNT
-    e.count[0] = count
+cdef inline void add(Trie* t, Place p, Edge e, int depth, int times) noexcept nogil:
+    """Add a number to the count of an edge of an owned context; a count at its limit, as in a crafted file, stays."""
+    cdef int old = e.count[0], new = MAX_COUNT if times > MAX_COUNT - old else old + times
+    e.count[0] = new
     if p.node.symbol < NO_EDGE:
-        add_to_statistics(p.pool + p.node.count, count)
-    if count == 1:
+        add_to_statistics(p.pool + p.node.count, old, new)
+    if not old:
         t.edges[depth] += 1
-    elif count <= 5:
-        t.counts_of_counts[depth][count - 1] -= 1
-    if count <= 4:
-        t.counts_of_counts[depth][count] += 1
+    elif old <= 4:
+        t.counts_of_counts[depth][old] -= 1
+    if new <= 4:
+        t.counts_of_counts[depth][new] += 1
 
 
 cdef inline Cursor begin(const Trie* t) noexcept nogil:
@@ -28,13 +28,13 @@ cdef inline Cursor begin(const Trie* t) noexcept nogil:
     return c
 
 
-cdef inline Cursor read_on(Trie* t, Cursor c, int symbol, bint counting) noexcept nogil:
-    """Count a symbol, unless only the context is wanted, and return the context after it, creating it if new.
+cdef inline Cursor read_on(Trie* t, Cursor c, int symbol, int times) noexcept nogil:
+    """Count a symbol `times` times and return the context after it, creating it if new; 0: only return the context.
 
-    From the longest context down, 1 is added to the symbol's count, up to and including the first context that the
-    symbol followed before: in a shorter context, a count is the number of distinct symbols before the context,
-    plus the number of texts that start with it. On the way, the nodes of the contexts after the symbol are made and
-    linked.
+    The symbol's count in the longest context becomes larger by `times`, as if the text up to here were read again from
+    its beginning. If the symbol had not followed before, 1 is added in the next shorter context, and so on: in a
+    shorter context, a count is the number of distinct symbols before the context, plus the number of texts that start
+    with it. On the way, the nodes of the contexts after the symbol are made and linked.
     """
     cdef int node = c.node, depth = c.depth, last = -1
     cdef Cursor after
@@ -45,13 +45,15 @@ cdef inline Cursor read_on(Trie* t, Cursor c, int symbol, bint counting) noexcep
     if linked:
         after = begin(t)
     while True:
-        p = owned(t, node, depth) if counting else place_of(t, node)
+        p = owned(t, node, depth) if times else place_of(t, node)
         e = edge_of(p, symbol)
-        if counting:
-            counting = e.count == NULL
-            if counting:
-                e = add_edge(t, p, depth, symbol)
-            add_one(t, p, e, depth)
+        if times and e.count == NULL:
+            e = add_edge(t, p, depth, symbol)
+            add(t, p, e, depth, times)
+            times = 1
+        elif times:
+            add(t, p, e, depth, times)
+            times = 0
         if not linked and e.count != NULL and depth < t.order - 1:
             linked = e.child[0] != 0
             if not linked:
@@ -63,7 +65,7 @@ cdef inline Cursor read_on(Trie* t, Cursor c, int symbol, bint counting) noexcep
             else:
                 place_of(t, last).node.suffix = e.child[0]
             last = e.child[0]
-        if not node or (linked and not counting):
+        if not node or (linked and not times):
             return after
         node = p.node.suffix
         depth -= 1

@@ -173,7 +173,7 @@ cdef class Trie:
             if not self.has_room():
                 return False
             if context[i] >= 0:
-                c[0] = read_on(&self.t, c[0], context[i], False)
+                c[0] = read_on(&self.t, c[0], context[i], 0)
         return True
 
 
@@ -201,16 +201,27 @@ cdef const int* _first(const int[::1] ids) noexcept nogil:
     return &ids[0] if ids.shape[0] else NULL
 
 
-def count(Trie trie not None, const int[::1] ids not None, const int[::1] context not None) -> int:
-    """Count symbols after their context, already counted; return how many, fewer if the arrays have no room."""
+def count(Trie trie not None, const int[::1] ids not None, const int[::1] context not None,
+          const int[::1] times=None) -> int:
+    """Count symbols after their context, already counted; return how many, fewer if the arrays have no room.
+
+    `times` (n,) counts each symbol so often, as if its text were read so often from the beginning; None: once.
+    """
     cdef Py_ssize_t i = 0, n = ids.shape[0]
     cdef Cursor c
+    cdef bint weighted = times is not None
     _check(trie, _first(ids), n)
     _check(trie, _first(context), context.shape[0], -1)
+    if weighted:
+        require_size("times", times.shape[0], n)
+        for i in range(n):
+            if times[i] < 1:
+                raise ValueError(f"times[{i}] is {times[i]}, but must be at least 1")
+        i = 0
     with nogil:
         if trie.come_to(_first(context), context.shape[0], &c):
             while i < n and trie.has_room():
-                c = read_on(&trie.t, c, ids[i], True)
+                c = read_on(&trie.t, c, ids[i], times[i] if weighted else 1)
                 i += 1
     return i
 
@@ -239,7 +250,7 @@ def count_and_score(Trie trie not None, const int[::1] ids not None, const int[:
                 else:
                     before = c
                     out[i] = log(probability(&trie.t, &before, ids[i]))
-                c = read_on(&trie.t, c, ids[i], True)
+                c = read_on(&trie.t, c, ids[i], 1)
                 i += 1
     return i
 

@@ -198,11 +198,11 @@ cdef inline Edge edge_of(Place p, int symbol) noexcept nogil:
     return e
 
 
-cdef inline void add_to_statistics(int* block, int count) noexcept nogil:
-    """Record in a block's header that a count has become `count`, an increase of one."""
-    block[1] += block[1] < MAX_COUNT
-    block[2] += (count == 1) - (count == 2)
-    block[3] += (count == 2) - (count == 3)
+cdef inline void add_to_statistics(int* block, int old, int new) noexcept nogil:
+    """Record in a block's header that a count has risen from `old` to `new`."""
+    block[1] = MAX_COUNT if new - old > MAX_COUNT - block[1] else block[1] + new - old
+    block[2] += (new == 1) - (old == 1)
+    block[3] += (new == 2) - (old == 2)
 
 
 cdef inline void make_block(Trie* t, Place p, bint children) noexcept nogil:
