@@ -10,7 +10,7 @@ from benchmarks import anomalies, domain_names, log_lines
 from crnn import AnomalyDetector
 
 pytest.importorskip("sklearn")
-pytestmark = pytest.mark.filterwarnings("ignore:the threshold was set by")
+pytestmark = pytest.mark.filterwarnings("ignore:(no alarm is likely|the threshold was set by)")
 
 
 def cells(line):

@@ -193,7 +193,7 @@ def calibrated_with(lines):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
-@pytest.mark.filterwarnings("ignore:the threshold was set by 2")
+@pytest.mark.filterwarnings("ignore:no alarm is likely")
 @pytest.mark.parametrize(
     ("use", "found"),
     [
