@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -330,6 +331,69 @@ def test_all_labels_together_stay_within_the_memory(labeled):
     assert CharNGram(4, max_memory=limit).fit(LABELED[0], labels=LABELED[1]).n_grams_ == labeled.n_grams_
     with pytest.raises(InvalidInputError, match="which needs more than max_memory"):
         CharNGram(4, max_memory=limit - 1).fit(LABELED[0], labels=LABELED[1])
+
+
+COUNTED = ["anna", "bob", "", "otto", "Zoë", "hannah", "nan"]
+TIMES = [3, 1, 2, 7, 0, 40, 1]
+
+
+def repeated(texts, times=TIMES):
+    return [text for text, n in zip(texts, times, strict=True) for _ in range(n)]
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"order": 1}, {"order": 4}, {"order": None}, {"order": 3, "min_count": 3}, {"vocabulary": "abhnot", "order": 3},
+     {"vocabulary": "abn", "order": 3, "min_count": 2}],
+)  # fmt: skip
+@pytest.mark.parametrize("labels", [None, list("xyxxzyx")])
+def test_weights_count_documents_as_if_they_occurred_so_often(parameters, labels):
+    """Bit for bit: the files are equal. A document of weight 0 is absent, as are its symbols and its label."""
+    expected = CharNGram(**parameters).fit(repeated(COUNTED), labels=None if labels is None else repeated(labels))
+    model = CharNGram(**parameters).fit(COUNTED, sample_weight=TIMES, labels=labels)
+    assert model.to_bytes() == expected.to_bytes()
+    assert (model.score_samples(COUNTED[:4]) == expected.score_samples(COUNTED[:4])).all()
+    more = {"sample_weight": np.array([0, 5.0]), "labels": None if labels is None else ["unknown", "x"]}
+    model.partial_fit(["!", "abba"], **more)
+    expected.partial_fit(["abba"] * 5, labels=None if labels is None else ["x"] * 5)
+    assert model.to_bytes() == expected.to_bytes()
+    first = CharNGram(**parameters).partial_fit(iter(COUNTED), sample_weight=TIMES, labels=labels)
+    assert first.to_bytes() != model.to_bytes()
+    assert first.to_bytes() == CharNGram(**parameters).fit(COUNTED, sample_weight=TIMES, labels=labels).to_bytes()
+
+
+def test_lines_of_a_file_may_have_weights(tmp_path):
+    (tmp_path / "names").write_text("\n".join(COUNTED) + "\n", encoding="utf-8")
+    expected = CharNGram(3, min_count=3).fit(repeated(COUNTED)).to_bytes()
+    for cache in (None, tmp_path):
+        lines = Lines(tmp_path / "names", cache=cache)
+        assert CharNGram(3, min_count=3).fit(lines, sample_weight=TIMES).to_bytes() == expected
+
+
+@pytest.mark.parametrize(("order", "limit"), [(5, 1e7), (None, 3e8)])  # a million symbols choose an order
+def test_large_weights_take_little_memory(order, limit):
+    texts, weights = ["anna", "bob", "otto"], np.array([10**6, 10**4, 2 * 10**8])
+    tracemalloc.start()
+    model = CharNGram(order).fit(texts, sample_weight=weights)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < limit
+    np.testing.assert_allclose(np.exp(model.score_samples(texts)), weights / weights.sum(), rtol=1e-3)
+
+
+def test_refused_weights_change_nothing(namer):
+    other = copy.copy(namer)
+    for fit, X, weights, message in (
+        (other.fit, "anna", [1], "sample_weight needs documents"),
+        (other.partial_fit, "anna", [1], "sample_weight needs documents"),
+        (other.fit, ["anna", "b"], [1], "sample_weight must be 2 numbers"),
+        (other.partial_fit, ["anna", "b"], [1, 0.5], r"sample_weight\[1\] must be a whole number"),
+        (other.partial_fit, ["anna", "b"], [0, 0], "sample_weight is 0 for every document"),
+        (other.fit, ["anna", "b"], [2**30, 1], "Divide sample_weight by a number"),
+    ):
+        with pytest.raises(InvalidInputError, match=message):
+            fit(X, sample_weight=weights)
+    assert other.to_bytes() == namer.to_bytes()
 
 
 def test_exports_are_for_networks(model):

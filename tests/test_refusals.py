@@ -59,6 +59,7 @@ NOT_SOURCES = [*THINGS, {}, {"a"}, None, 3, np.array(3), [None], ["ab", 3], ["ab
 NOT_SEEDS = [*THINGS, {}, -1, -(10**5000), 1.5, math.nan, "0", True, [1, 2], np.array(1), OF_ITSELF]
 NOT_WEIGHTS = [*THINGS, 3, "ab", [1] * 5, [[1]] * 6, [-1] * 6, [math.nan] * 6, [1e31] * 6, ["1"] * 6, [10**400] * 6,
                np.ma.array([1.0] * 6, mask=[1, 0, 0, 0, 0, 1])]  # fmt: skip
+NOT_TIMES = [*NOT_WEIGHTS, [0] * 6, [0.5] * 6, [2.0**31] * 6, [1e30] * 6, [5e-324] * 6]
 NOT_AXES = [*THINGS, {}, 3, "ax", np.zeros(2)]
 NOT_MODELS = [*THINGS, {}, None, "model", 3, [], CharRNN]
 
@@ -233,6 +234,7 @@ INVALID_HERE = {
     **{f"{name}.restore-texts": [*THINGS, {"a"}, None, 3, b"ab", np.array(3), [None], ["ab", 3]] for name in RESTORING},
     **{f"{name}.restore-beams": integers(1, none=True) for name in RESTORING},
     **{f"CharNGram.{name}-labels": () for name in ("fit", "partial_fit")},  # refused, whatever their value
+    **{f"CharNGram.{name}-sample_weight": NOT_TIMES for name in ("fit", "partial_fit")},
     **{
         f"TextClassifier.{name}-y": [*THINGS, None, 3, ["a"], [0, None] * 3, [0.5, math.nan] * 3, [[0]] * 6]
         for name in ("fit", "recommended", "score")

@@ -47,6 +47,10 @@ def test_counts_are_an_estimator():
     search = GridSearchCV(model, {"order": [1, 3]}, cv=2).fit(NAMES)
     assert search.best_params_ == {"order": 3}
     assert search.best_estimator_.order_ == 3
+    weights = np.arange(len(NAMES))
+    parts = [(NAMES[:6], NAMES[6:], weights[6:]), (NAMES[6:], NAMES[:6], weights[:6])]
+    scores = cross_val_score(model, NAMES, cv=2, params={"sample_weight": weights})
+    assert scores.tolist() == [model.fit(train, sample_weight=w).score(test) for test, train, w in parts]
 
 
 def test_mixtures_and_detectors_around_them_are_cloned_with_their_models():

@@ -16,12 +16,12 @@ from .files.ngram_file import CountedText
 from .inference.string_scores import refuse_labels
 from .language_model import OF_NETWORKS, LanguageModel
 from .ngram.adaptive_counts import AdaptiveCounts
-from .ngram.building import DEFAULT_MEMORY, Builder, last_symbols
+from .ngram.building import DEFAULT_MEMORY, Builder, Times, last_symbols
 from .ngram.counts import Counts, NGramSettings
 from .ngram.counts_network import CountsNetwork
 from .ngram.labeled_counts import LabeledCounts
 from .parameters.checks import FilePath
-from .text.labels import Numbers, checked_labels, documents_by_label, label_number, label_numbers
+from .text.labels import CountedSource, Numbers, checked_labels, documents_by_label, label_number, label_numbers
 from .text.sources import TextLike, TextSource, text_source
 from .text.vocabulary import Ids, Vocabulary
 from .training.data import data_summary
@@ -108,7 +108,14 @@ class CharNGram(LanguageModel):
 
     # ---------------------------------------------------------------- counting
 
-    def fit(self, X: TextLike, y: None = None, *, labels: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: TextLike,
+        y: None = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+    ) -> Self:
         """Count the n-grams of a text or of many documents.
 
         Parameters
@@ -119,6 +126,10 @@ class CharNGram(LanguageModel):
             document starts and ends. Files larger than memory are read in blocks.
         y : None
             Ignored; present for compatibility with scikit-learn.
+        sample_weight : array-like of shape (n,), default=None
+            Only with documents: a whole number of at least 0 for each, such as its count in a list of counted names.
+            The model is the same, to the bit, as if each document occurred that often in succession, and not at all
+            with a weight of 0. Each document is read once. None: 1 for each.
         labels : array-like of shape (n,), default=None
             Only with documents: a label for each, text or number, such as the language of a name. The texts of each
             label are counted apart, with the same symbols: `sample`, `score_samples` and `for_label` take a label.
@@ -146,15 +157,21 @@ class CharNGram(LanguageModel):
         >>> names = CharNGram().fit(["Anna", "Hanna", "Hannah", "Bob"] * 5)
         >>> names.order_, names.sample(temperature=0)
         (8, 'Hanna')
+        >>> counted = CharNGram(order=3).fit(["Anna", "Bob"], sample_weight=[9, 1])
+        >>> counted.to_bytes() == CharNGram(order=3).fit(["Anna"] * 9 + ["Bob"]).to_bytes()
+        True
         >>> told = CharNGram(order=3).fit(["Anna", "Hanna", "Bob"], labels=["girl", "girl", "boy"])
         >>> told.sample(label="boy", temperature=0)
         'Bob'
         """
-        return self._fit(X, labels=labels)
+        return self._fit(X, labels=labels, sample_weight=sample_weight)
 
-    def _fit(self, X: TextLike, last: int | None = None, labels: ArrayLike | None = None) -> Self:
+    def _fit(
+        self, X: TextLike, last: int | None = None, labels: Any = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Count a text, or only its last symbols, with the vocabulary of the whole text."""
-        settings, source = NGramSettings.check(self.get_params()), text_source(X)
+        settings = NGramSettings.check(self.get_params())
+        source, times, labels = _counted_source(X, sample_weight, labels)
         vocabulary = source.vocabulary(settings.min_count, given=settings.vocabulary)
         ids = _ids(source, vocabulary)
         if labels is not None:
@@ -163,14 +180,14 @@ class CharNGram(LanguageModel):
             vocabulary = vocabulary.with_labels(labeled.labels.tolist())
             order = LABELED_ORDER if settings.order is None else settings.order
 
-            def count(builder: Builder, k: int, own: Ids) -> Counts:
-                return builder.build(own, order)
+            def count(builder: Builder, k: int, own: Ids, times: Times | None) -> Counts:
+                return builder.build(own, order, times)
 
-            return self._learn_labels(vocabulary, ids, labeled.numbers, np.zeros(len(labeled.labels)), count)
+            return self._learn_labels(vocabulary, ids, labeled.numbers, np.zeros(len(labeled.labels)), count, times)
         ids = ids if last is None else last_symbols(ids, last, vocabulary.boundary)
         with CountingProgress(settings.verbose, data_summary(ids, None, vocabulary)) as progress:
             builder = Builder(len(vocabulary), vocabulary.boundary, settings.max_memory, progress.show)
-            self._learned = CountedText(vocabulary, builder.build(ids, settings.order))
+            self._learned = CountedText(vocabulary, builder.build(ids, settings.order, times))
         if settings.verbose:
             progress.write(self._in_words())
         return self
@@ -187,7 +204,14 @@ class CharNGram(LanguageModel):
         self._learned = CountedText(vocabulary, counts)
         return int(np.count_nonzero(ids[1:n] == vocabulary.boundary))
 
-    def partial_fit(self, X: TextLike, y: None = None, *, labels: ArrayLike | None = None) -> Self:
+    def partial_fit(
+        self,
+        X: TextLike,
+        y: None = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+    ) -> Self:
         """Add the n-grams of another text to the counts.
 
         The counts do not depend on the order of the texts. Each text starts without context. The first call
@@ -201,6 +225,8 @@ class CharNGram(LanguageModel):
             treats a text as one document.
         y : None
             Ignored.
+        sample_weight : array-like of shape (n,), default=None
+            As in `fit`.
         labels : array-like of shape (n,), default=None
             For a model fitted with labels: a label of the model for each document.
 
@@ -223,19 +249,21 @@ class CharNGram(LanguageModel):
         >>> model.n_grams_
         [4, 5, 5]
         """
-        return self._partial_fit(X, labels)
+        return self._partial_fit(X, labels, sample_weight)
 
-    def _partial_fit(self, X: TextLike, labels: Any = None, *, prune: bool = False) -> Self:
+    def _partial_fit(
+        self, X: TextLike, labels: Any = None, sample_weight: ArrayLike | None = None, *, prune: bool = False
+    ) -> Self:
         """Add a text like `partial_fit`; with `prune`, drop long, rare n-grams to stay within `max_memory`."""
         if not self.__sklearn_is_fitted__():
-            return self.fit(X, labels=labels)
+            return self.fit(X, sample_weight=sample_weight, labels=labels)
         settings, (vocabulary, counts, labeled) = NGramSettings.check(self.get_params()), self._fitted("partial_fit")
         if settings.order not in (None, counts.order):
             raise InvalidInputError(
                 f"order is {settings.order}, but the fitted model has order {counts.order}. Set order to None or "
                 f"{counts.order}, or call fit to start again."
             )
-        source = text_source(X)
+        source, times, labels = _counted_source(X, sample_weight, labels)
         ids = _ids(source, vocabulary.with_labels(()))
         if labeled is not None:
             if labels is None:
@@ -243,14 +271,14 @@ class CharNGram(LanguageModel):
             _require_documents(source)
             numbers, parts = label_numbers(labels, np.array(vocabulary.labels), source.n_documents), labeled.parts
 
-            def count(builder: Builder, k: int, own: Ids) -> Counts:
-                return builder.add(parts[k], own) if len(own) > 1 else parts[k]
+            def count(builder: Builder, k: int, own: Ids, times: Times | None) -> Counts:
+                return builder.add(parts[k], own, times) if len(own) > 1 else parts[k]
 
-            return self._learn_labels(vocabulary, ids, numbers, labeled.frequencies, count)
+            return self._learn_labels(vocabulary, ids, numbers, labeled.frequencies, count, times)
         refuse_labels(labels)
         with CountingProgress(settings.verbose, data_summary(ids, None, vocabulary)) as progress:
             builder = Builder(len(vocabulary), vocabulary.boundary, settings.max_memory, progress.show)
-            self._learned = CountedText(vocabulary, builder.add(counts, ids, prune=prune))
+            self._learned = CountedText(vocabulary, builder.add(counts, ids, times, prune=prune))
         if settings.verbose:
             progress.write(self._in_words())
         return self
@@ -261,23 +289,25 @@ class CharNGram(LanguageModel):
         ids: Ids,
         numbers: Numbers,
         frequencies: NDArray[np.float64],
-        count: Callable[[Builder, int, Ids], Counts],
+        count: Callable[[Builder, int, Ids, Times | None], Counts],
+        times: Times | None,
     ) -> Self:
         """Count the documents of each label with the function `count`.
 
-        `numbers` are the numbers of the documents' labels, and `frequencies` how many documents of each label there
-        were before.
+        `numbers` are the numbers of the documents' labels, `frequencies` how many documents of each label there were
+        before, and `times` how often each document counts.
         """
         settings, plain, K = NGramSettings.check(self.get_params()), vocabulary.with_labels(()), len(vocabulary.labels)
         memory = DEFAULT_MEMORY if settings.max_memory is None else settings.max_memory
         parts, done = list[Counts](), 0
         with CountingProgress(settings.verbose, data_summary(ids, None, plain)) as progress:
             for k, own in enumerate(documents_by_label(ids, numbers, K, plain.boundary)):
-                parts.append(count(Builder(len(plain), plain.boundary, memory), k, own))
+                of_label = None if times is None else times[numbers == k]
+                parts.append(count(Builder(len(plain), plain.boundary, memory), k, own, of_label))
                 memory = max(memory - 2 * parts[-1].nbytes, 1)  # counts get half of the limit
                 done += len(own) - 1
                 progress.show(done, len(ids) - 1)
-        frequencies = frequencies + np.bincount(numbers, minlength=K)
+        frequencies = frequencies + np.bincount(numbers, times, K)
         self._learned = CountedText(vocabulary, parts[0], LabeledCounts(parts, frequencies))
         if settings.verbose:
             progress.write(self._in_words())
@@ -565,6 +595,14 @@ class CharNGram(LanguageModel):
         labels = f", {len(vocabulary.labels)} labels" if vocabulary.labels else ""
         symbols = len(vocabulary) - len(vocabulary.labels)
         return f"{sum(self.n_grams_):,} n-grams of up to {counts.order} of {symbols} symbols{labels}"
+
+
+def _counted_source(X: TextLike, sample_weight: ArrayLike | None, labels: Any) -> tuple[TextSource, Times | None, Any]:
+    """Return a text's source, how often each of its documents counts, and their labels."""
+    if sample_weight is None:
+        return text_source(X), None, labels
+    source = CountedSource(X, sample_weight)
+    return source, source.times, None if labels is None else source.labels(labels)
 
 
 def _require_documents(source: TextSource) -> None:

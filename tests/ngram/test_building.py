@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from weakref import ref
 
 import numpy as np
@@ -67,6 +68,45 @@ def test_the_end_of_a_long_text_chooses_the_order_for_all_of_it(text, monkeypatc
     counts = Builder(symbols, boundary).build(ids, None)
     assert counts.order == of_last.order != of_all.order
     assert same(counts, made(ids, counts.order, symbols, boundary))
+
+
+TIMES = np.random.default_rng(1).integers(1, 8, 331).astype(np.int32)
+WORDS = TEXT.split()[: len(TIMES)]
+REPEATED = [word for word, n in zip(WORDS, TIMES.tolist(), strict=True) for _ in range(n)]
+
+
+@pytest.mark.parametrize("choice", [1, 2, 307, 1499, 4001, 1 << 20])
+def test_documents_may_occur_several_times(choice, monkeypatch):
+    """The order is that of the repeated documents, whose last ones choose it."""
+    monkeypatch.setattr(building, "CHOICE_SYMBOLS", choice)
+    monkeypatch.setattr(building, "BLOCK", 509)
+    (ids, symbols, boundary), (repeated, _, _) = of_text(WORDS), of_text(REPEATED)
+    last = building.last_symbols(repeated, choice, boundary)
+    assert building._last_copies(ids, TIMES, choice, boundary).tolist() == last.tolist()
+    counts, expected = (Builder(symbols, boundary).build(*given) for given in ((ids, None, TIMES), (repeated, None)))
+    assert counts.order == expected.order
+    assert same(counts, expected)
+    added = Builder(symbols, boundary).add(expected, ids, TIMES)
+    assert same(added, Builder(symbols, boundary).add(expected, repeated))
+
+
+def test_the_last_copies_are_those_of_the_repeated_documents():
+    documents = [[9], [1, 9], [2, 3, 9], [9]]
+    for times in itertools.product([1, 2, 5], repeat=4):
+        repeated = [[9], *(document for document, n in zip(documents, times, strict=True) for _ in range(n))]
+        ids, whole = (np.array([*itertools.chain(*parts)], np.uint8) for parts in ([[9], *documents], repeated))
+        for n in range(1, len(whole) + 3):
+            found = building._last_copies(ids, np.array(times, np.int32), n, 9)
+            assert found.tolist() == building.last_symbols(whole, n, 9).tolist()
+
+
+def test_refuses_more_symbols_than_counts_hold(monkeypatch):
+    """Those of the repeated documents: a weight of 70 million for 31 characters, and the ends of all."""
+    ids, symbols, boundary = of_text(["a" * 30, "b"])
+    for order in (None, 3):
+        with pytest.raises(InvalidInputError, match=r"2,170,000,003 symbols.* 2,147,483,647 .*Divide sample_weight by"):
+            Builder(symbols, boundary).build(ids, order, np.array([70_000_000, 1], np.int32))
+    assert Builder(symbols, boundary).build(ids, 3, np.array([69_000_000, 1], np.int32)).order == 3
 
 
 def loss(counts, ids, cut):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from ..runtime.machine import check_free_memory
-from ..text.documents import n_given
+from ..text.documents import boundaries, document_numbers, n_given
 from ..text.vocabulary import Ids
 from .counts import MAX_ORDER, Counts, Occurrences
 from .packed_counts import pack, pruned, unpack
@@ -26,6 +26,7 @@ PRUNED = 0.8  # of the limit that counts may take after pruning, so that it is s
 BYTES_PER_SYMBOL = 16  # for each n-gram length, an upper bound for most texts
 
 Progress = Callable[[int, int], None]
+Times = NDArray[np.int32]
 
 
 class Builder:
@@ -33,6 +34,8 @@ class Builder:
 
     The counts get half of the limit; the rest is for copies when they grow, and for choosing the order. `progress` is
     called with the number of symbols counted so far and the total number.
+
+    Where there are `times` (n,), each of n packed documents counts as if it occurred so often in succession.
     """
 
     def __init__(
@@ -41,7 +44,7 @@ class Builder:
         self._symbols, self._boundary, self._progress = symbols, boundary, progress
         self._max_memory = DEFAULT_MEMORY if max_memory is None else max_memory
 
-    def build(self, ids: Ids, order: int | None) -> Counts:
+    def build(self, ids: Ids, order: int | None, times: Times | None = None) -> Counts:
         """Return the counts of a text or, with a boundary, of packed documents.
 
         Without an order, it is the one up to 24 that best predicts the last twentieth of the text from the rest; the
@@ -49,9 +52,9 @@ class Builder:
         choice. The error for an order that needs too much memory names the largest order that fits.
         """
         if order is None:
-            return self._best(ids)
+            return self._best(ids, times)
         self._check_free_memory(len(ids), order)
-        counts = self._counted(self._new(order), ids, 0, len(ids))
+        counts = self._counted(self._new(order), ids, 0, len(ids), times=times)
         if counts.order < order:
             raise InvalidInputError(
                 f"order is {order}, which needs more than max_memory={_size(self._max_memory)} for this text. The "
@@ -75,14 +78,14 @@ class Builder:
                 break
         return counts, done
 
-    def add(self, counts: Counts, ids: Ids, *, prune: bool = False) -> Counts:
+    def add(self, counts: Counts, ids: Ids, times: Times | None = None, *, prune: bool = False) -> Counts:
         """Return counts that include another text; the given counts are unchanged.
 
         With `prune`, the longest n-grams that occurred once go if the counts exceed the memory limit; then all the
         longest ones.
         """
         self._check_free_memory(len(ids), counts.order)
-        added = self._counted(counts.copy(), ids, 0, len(ids), parts=0, prune=prune)
+        added = self._counted(counts.copy(), ids, 0, len(ids), times=times, parts=0, prune=prune)
         if added.nbytes > self._max_memory // 2:
             raise InvalidInputError(
                 f"max_memory is {_size(self._max_memory)}, but the n-grams up to order {counts.order} with this text "
@@ -93,18 +96,22 @@ class Builder:
     def _new(self, order: int) -> Counts:
         return Counts(order, self._symbols, self._boundary)
 
-    def _best(self, ids: Ids) -> Counts:
+    def _best(self, ids: Ids, times: Times | None) -> Counts:
         """Return the counts with the order that best predicts the end of the text."""
-        last = last_symbols(ids, CHOICE_SYMBOLS, self._boundary)
+        n = self._n_symbols(ids, times)
+        if times is None or self._boundary is None:
+            last = last_symbols(ids, CHOICE_SYMBOLS, self._boundary)
+        else:
+            last = _last_copies(ids, times, CHOICE_SYMBOLS, self._boundary)
         self._check_free_memory(len(last), ORDERS[-1])
         cut = self._cut(last)
         counts = self._of_best_order(last, cut, ORDERS)
-        if len(last) == len(ids):
-            return self._counted(counts, ids, cut, len(ids))
+        if len(last) == n:
+            return self._counted(counts, last, cut, n)
         order = counts.order
         del counts  # frees memory for the whole text's counts
         self._check_free_memory(len(ids), order)
-        return self._counted(self._new(order), ids, 0, len(ids), parts=4)
+        return self._counted(self._new(order), ids, 0, len(ids), times=times, parts=4)
 
     def _of_best_order(self, ids: Ids, cut: int, orders: Sequence[int]) -> Counts:
         """Return the counts of the symbols before `cut`, with the order that best predicts the symbols after it.
@@ -131,23 +138,31 @@ class Builder:
         return cut if self._boundary is None else 1 + _boundary_before(ids, cut, self._boundary)
 
     def _counted(
-        self, counts: Counts, ids: Ids, start: int, stop: int, *, parts: int = MAX_ORDER, prune: bool = False
+        self,
+        counts: Counts,
+        ids: Ids,
+        start: int,
+        stop: int,
+        *,
+        times: Times | None = None,
+        parts: int = MAX_ORDER,
+        prune: bool = False,
     ) -> Counts:
         """Count a part of a text, reducing the order of the counts whenever they exceed the memory limit.
 
         Each reduction divides the order by `parts` and subtracts the result, at least 1. With 0 parts, counting stops
-        instead.
+        instead. With `times`, the part is the whole text.
         """
-        n = len(ids)
-        if n > MAX_SYMBOLS:
-            raise InvalidInputError(
-                f"the text has {n:,} symbols, but at most {MAX_SYMBOLS:,} can be counted", argument="the text"
-            )
+        self._n_symbols(ids, times)  # refuses too many
+        n, document = len(ids), 0
         start = max(start, n_given(self._boundary))
         counts.reserve(min(stop - start, self._max_memory // 64))
         for i in range(start, stop, BLOCK):
-            block = _read(ids, i, min(i + BLOCK, stop))
-            counts.add(block, _read(ids, max(0, i - MAX_ORDER), i))
+            block, of_symbols = _read(ids, i, min(i + BLOCK, stop)), None
+            if times is not None and self._boundary is not None:
+                of_symbols = times[document_numbers(block, self._boundary, document)]
+                document += int(np.count_nonzero(block == self._boundary))
+            counts.add(block, _read(ids, max(0, i - MAX_ORDER), i), of_symbols)
             pruning = prune and counts.nbytes > self._max_memory // 2
             while pruning and counts.order > 1 and counts.nbytes > PRUNED * (self._max_memory // 2):
                 counts = pruned(counts)
@@ -164,6 +179,20 @@ class Builder:
             if self._progress is not None:
                 self._progress(min(i + BLOCK, stop), n)
         return counts
+
+    def _n_symbols(self, ids: Ids, times: Times | None) -> int:
+        """Return the number of a text's symbols, or raise an error if they are too many to count."""
+        n, weighted, remedy = len(ids), "", ""
+        if times is not None and self._boundary is not None:
+            lengths = np.diff(boundaries(ids, self._boundary)).astype(np.float64)  # a sum of integers may overflow
+            n, weighted = 1 + int(lengths @ times), ", as often as sample_weight says"
+            remedy = ". Divide sample_weight by a number, and round up."
+        if n > MAX_SYMBOLS:
+            raise InvalidInputError(
+                f"the text has {n:,} symbols{weighted}, but at most {MAX_SYMBOLS:,} can be counted{remedy}",
+                argument="the text",
+            )
+        return n
 
     def _check_free_memory(self, n: int, order: int) -> None:
         """Raise an error if counting may need more memory than is available."""
@@ -184,6 +213,27 @@ def last_symbols(ids: Ids, n: int, boundary: int | None) -> Ids:
         return ids
     start = len(ids) - n
     return ids[start if boundary is None else _boundary_before(ids, start, boundary) :]
+
+
+def _last_copies(ids: Ids, times: Times, n: int, boundary: int) -> Ids:
+    """Return `last_symbols` of documents that occur some times each, in succession.
+
+    Examples
+    --------
+    >>> _last_copies(np.array([9, 1, 2, 9, 3, 9, 4, 9]), np.array([7, 3, 1]), 5, 9).tolist()
+    [9, 3, 9, 3, 9, 4, 9]
+    """
+    places = boundaries(ids, boundary)[-n - 1 :].astype(np.int64)
+    lengths, copies = np.diff(places), times[1 - len(places) :].astype(np.int64)
+    sizes = np.cumsum((lengths * copies)[::-1])
+    more = int(np.searchsorted(sizes, n))  # documents after the first of the last ones
+    if more < len(sizes):
+        first, rest = len(sizes) - 1 - more, n - int(sizes[more - 1]) if more else n
+        copies[:first], copies[first] = 0, -(-rest // lengths[first])
+    starts, lengths = np.repeat(places[:-1] + 1, copies), np.repeat(lengths, copies)
+    ends = np.cumsum(lengths)
+    at = np.arange(int(ends[-1])) + np.repeat(starts - ends + lengths, lengths)
+    return np.concatenate([ids[:1], ids[at]])
 
 
 def _boundary_before(ids: Ids, stop: int, boundary: int) -> int:

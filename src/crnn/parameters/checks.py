@@ -269,3 +269,21 @@ def checked_sample_weights(values: Any, n: int) -> NDArray[np.float64]:
     crnn.errors.InvalidInputError: sample_weight[1] must be a number from 0 to 1e+30, not -2.0
     """
     return checked_floats("sample_weight", values, n, "document")
+
+
+def checked_times(values: Any, n: int) -> NDArray[np.int32]:
+    """Return the `sample_weight` of n documents, checked, as the numbers of times that they are counted.
+
+    Examples
+    --------
+    >>> checked_times([3.0, 0], 2)
+    array([3, 0], dtype=int32)
+    """
+    array, most = checked_sample_weights(values, n), np.iinfo(np.int32).max
+    bad = np.flatnonzero((array != np.floor(array)) | (array > most))
+    if len(bad):
+        raise InvalidInputError(
+            f"sample_weight[{bad[0]}] must be a whole number from 0 to {most}, since n-grams are counted, not "
+            f"{array[bad[0]]}. Pass how often the document occurs."
+        )
+    return array.astype(np.int32)

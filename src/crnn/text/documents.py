@@ -187,3 +187,17 @@ def boundaries(packed: Ids, boundary: int) -> NDArray[Any]:
         places[n : n + len(places_in_piece)] = places_in_piece + i
         n += len(places_in_piece)
     return places
+
+
+def document_numbers(part: Ids, boundary: int, first: int = 0) -> NDArray[np.intp]:
+    """Return the number of the document of each symbol of a part of packed documents.
+
+    The part starts in the document `first`. A boundary belongs to the document that it ends.
+
+    Examples
+    --------
+    >>> document_numbers(np.array([1, 9, 2, 3, 9, 9]), 9).tolist()
+    [0, 0, 1, 1, 1, 2]
+    """
+    ends = part == boundary
+    return np.asarray(first + np.cumsum(ends) - ends)

@@ -1,4 +1,4 @@
-"""Labels of documents: checked, numbered, and as symbols among ids."""
+"""Labels and counts of documents: checked, numbered, and read with the documents."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InvalidInputError, short_repr
-from ..parameters.checks import did_you_mean, has_items, require_unmasked
-from .documents import boundaries
+from ..parameters.checks import checked_times, did_you_mean, has_items, require_unmasked
+from .documents import boundaries, document_numbers, n_given
 from .id_cache import Fingerprint
-from .sources import TextSource
+from .sources import BLOCK_SIZE, TextLike, TextSource, documents_of, rereadable, text_source
 from .vocabulary import Ids, Vocabulary
 
 # ---------------------------------------------------------------- labels
@@ -223,3 +223,67 @@ class LabeledSource(TextSource):
 
     def _ids(self, vocabulary: Vocabulary) -> Ids:
         raise NotImplementedError  # `ids` adds the labels
+
+
+class CountedSource(TextSource):
+    """Documents that count as if each occurred as often as its `sample_weight` says; those of weight 0 are left out.
+
+    The ids have each document once; `times` (n,) are how often they occur.
+    """
+
+    holds_documents = True
+
+    def __init__(self, X: TextLike, sample_weight: ArrayLike, name: str = "X") -> None:
+        super().__init__(name)
+        own = rereadable(X)
+        source = text_source(own, name)
+        if not source.holds_documents:
+            raise InvalidInputError(f"sample_weight needs documents, but {name} is a single text. Pass a list.")
+        times = checked_times(sample_weight, source.n_documents)
+        self._n_given, self._kept = len(times), np.flatnonzero(times)
+        if not len(self._kept):
+            raise InvalidInputError("sample_weight is 0 for every document. Give at least one a weight above 0.")
+        if len(self._kept) < len(times):
+            documents = documents_of(own)
+            source = text_source([documents[i] for i in self._kept.tolist()], name)
+        self.kind, self._source, self.times = source.kind, source, times[self._kept]
+
+    @property
+    def n_documents(self) -> int:
+        """The number of documents with a weight above 0."""
+        return len(self.times)
+
+    @property
+    def max_length(self) -> int:
+        """The number of symbols, including boundaries, of the documents once each."""
+        return self._source.max_length
+
+    def labels(self, labels: ArrayLike) -> NDArray[Any]:
+        """Return the labels of the documents with a weight above 0, given one for each document."""
+        labeled = checked_labels(labels, self._n_given)
+        return np.asarray(labeled.labels[labeled.numbers[self._kept]])
+
+    def vocabulary(self, min_count: int = 1, *, boundary: bool = False, given: str | bytes | None = None) -> Vocabulary:
+        """Collect the symbols that occur `min_count` times in all, or take the given ones."""
+        if min_count == 1 or given is not None:
+            return self._source.vocabulary(min_count, given=given)
+        every = self._source.vocabulary()
+        assert every.boundary is not None  # the source has documents
+        ids, occurrences, document = self._source.ids(every), np.zeros(len(every)), 0
+        for i in range(n_given(every.boundary), len(ids), BLOCK_SIZE):
+            block = ids[i : i + BLOCK_SIZE]
+            of_symbols = self.times[document_numbers(block, every.boundary, document)]
+            occurrences += np.bincount(block, of_symbols, len(every))
+            document += int(np.count_nonzero(block == every.boundary))
+        codes = every.codes[occurrences[: len(every.codes)] >= min_count]
+        return Vocabulary.of_codes(codes, self.kind, not len(every.codes), min_count=min_count, boundary=True)
+
+    def ids(self, vocabulary: Vocabulary) -> Ids:
+        """Convert the documents to ids, each once: see `TextSource.ids`."""
+        return self._source.ids(vocabulary)
+
+    def _blocks(self, block_size: int) -> Iterator[str] | Iterator[bytes]:
+        return self._source.blocks(block_size)
+
+    def _ids(self, vocabulary: Vocabulary) -> Ids:
+        raise NotImplementedError  # `ids` adds the boundaries
