@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from crnn import (
+    UNKNOWN,
     AnomalyDetector,
     CharNGram,
     CharRNN,
@@ -365,22 +366,24 @@ def test_wrong_texts_to_calibrate_with(X, message):
 
 
 @pytest.mark.parametrize("as_bytes", [False, True])
-@pytest.mark.parametrize("model", [CharNGram(3), CharRNN(5, max_steps=3)], ids=repr)
-def test_a_held_out_text_with_an_unseen_symbol_is_refused_before_training(model, as_bytes, monkeypatch):
-    """A model with min_count=1 cannot score it; no more such texts are allowed than contamination says."""
-    texts = [*words(300), *map(chr, range(0x21, 0x31))]
-    X = [text.encode() for text in texts] if as_bytes else texts
-    symbols = sorted({bytes([symbol]) if as_bytes else symbol for text in X for symbol in text})
-    fit, fits = type(model).fit, []
-    monkeypatch.setattr(type(model), "fit", lambda model, X: fits.append(X) or fit(model, X))
-    with pytest.raises(InvalidInputError, match=r"a fraction of 0\.0\d+ of the texts.*min_count=2"):
-        detector_of(model, 0.01, calibration_fraction=0.5).fit(X)
-    assert not fits
-    for contamination, accepted in ((0.01, {"min_count": 2}), (0.01, {"vocabulary": symbols}), (0.2, {})):
-        able = type(model)(**model.get_params() | accepted)
-        with warnings.catch_warnings(action="ignore"):
-            detector_of(able, contamination, calibration_fraction=0.5).fit(X)
-    assert len(fits) == 3
+@pytest.mark.parametrize("model", [CharNGram(3), CharRNN(5, max_steps=3, random_state=0)], ids=repr)
+def test_a_model_without_rare_characters_scores_any_text(model, as_bytes):
+    """No character of the texts is rare with min_count=1, yet the copy has a symbol for unknown ones."""
+    texts, odd = [*words(300), *map(chr, range(0x21, 0x31))], ["kano\0", "𝄞"]
+    if as_bytes:
+        texts, odd = ([text.encode() for text in some] for some in (texts, odd))
+    detector = detector_of(model, 0.1, calibration_fraction=0.5).fit(texts)
+    learned = detector.estimator_
+    assert learned.get_params() == model.get_params()
+    assert UNKNOWN in learned.vocabulary_
+    assert np.isfinite(detector.score_samples([*texts, *odd])).all()
+    held = {text for text, _ in detector._learned.held}
+    single = [text for text in texts if len(text) == 1]
+    assert [text in learned.vocabulary_ for text in single] == [text not in held for text in single]
+    before = detector.score_samples(odd)[1]
+    with pytest.warns(UserWarning, match="has characters that the model does not know"):
+        detector.partial_fit([text + odd[1] for text in texts])
+    assert detector.score_samples(odd)[1] > before
 
 
 def test_unfitted_detector_names_the_call():

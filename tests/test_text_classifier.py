@@ -16,7 +16,17 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from crnn import CharNGram, CharRNN, InvalidInputError, ModelFileError, NotFittedError, TextClassifier, text_classifier
+from crnn import (
+    BOUNDARY,
+    UNKNOWN,
+    CharNGram,
+    CharRNN,
+    InvalidInputError,
+    ModelFileError,
+    NotFittedError,
+    TextClassifier,
+    text_classifier,
+)
 from crnn.inference.class_probabilities import estimator_weights
 from crnn.reference.kneser_ney import KneserNey
 from crnn.training.data import ClassData
@@ -121,8 +131,46 @@ def test_texts_do_not_depend_on_one_another(model):
 
 def test_unknown_characters_are_read(model):
     assert np.isfinite(model.predict_log_proba(["ü€𝄞"])).all()
-    with pytest.raises(InvalidInputError, match=r"X\[1\] contains 'q'"):
-        small(min_count=1, max_steps=1).fit(X, Y).predict(["anna", "q"])
+
+
+@pytest.mark.parametrize("as_bytes", [False, True])
+@pytest.mark.parametrize("estimator", [CharNGram(3), CharRNN(5, max_steps=2, random_state=0),
+                                       [CharNGram(2), CharRNN(5, max_steps=2), CharNGram(3, min_count=2)]])  # fmt: skip
+def test_models_without_rare_characters_read_any_text(estimator, as_bytes):
+    """No character of the texts is rare with min_count=1, yet the copies have a symbol for unknown ones."""
+    texts, odd = [f"{text}{'z' * (i == 3)}" for i, text in enumerate(X)], ["", "z", "𝄞", "anna\0"]
+    if as_bytes:
+        texts, odd = ([text.encode() for text in some] for some in (texts, odd))
+    model = TextClassifier(estimator).fit(texts, Y)
+    copies = [copy for of_each in model.models_ for copy in of_each.values()]
+    given = [base for base in (estimator if isinstance(estimator, list) else [estimator]) for _ in range(2)]
+    for base, copy in zip(given, copies, strict=True):
+        assert copy.get_params(deep=False) == base.get_params(deep=False)
+        assert UNKNOWN in copy.vocabulary_
+    assert (b"z" if as_bytes else "z") in copies[0].vocabulary_
+    stream = io.BytesIO()
+    model.save(stream)
+    stream.seek(0)
+    for one in (model, TextClassifier.load(stream)):
+        np.testing.assert_allclose(one.predict_proba(odd).sum(axis=1), 1)
+        assert (one.predict_proba(odd) == model.predict_proba(odd)).all()
+
+
+def test_a_given_vocabulary_gets_an_unknown_symbol():
+    model = TextClassifier(CharNGram(2, vocabulary="abn")).fit(X, Y)
+    assert [*model.vocabulary_][:5] == ["a", "b", "n", UNKNOWN, BOUNDARY]
+    assert len(model.predict(["xyz"])) == 1
+
+
+def test_empty_texts_alone_have_no_characters_to_reserve():
+    model = TextClassifier(CharNGram(2)).fit(["", "", ""], [0, 0, 1])
+    assert model.predict(["", "a"]).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("min_count", [True, 1.0, "1", 0])
+def test_refuses_the_min_count_that_its_models_refuse(min_count):
+    with pytest.raises(InvalidInputError, match=r"^min_count must be a whole number of at least 1, not"):
+        TextClassifier(CharNGram(2, min_count=min_count)).fit(X, Y)
 
 
 @pytest.mark.parametrize("y", [[0, 1], [True, False], [0.5, 2.5], np.array(["b", "a"], object)])
@@ -392,14 +440,13 @@ def test_weights_come_from_held_out_texts():
     assert model.models_[0]["forward"].score_samples(["ab"], labels="a") == everything.score_samples(["ab"], labels="a")
 
 
-def test_held_out_texts_have_no_characters_of_their_own_if_a_model_could_not_read_them():
+def test_held_out_texts_may_have_characters_of_their_own():
     texts, y = many()
-    learned, held = ClassData.checked(texts, y).held_out()
+    _, held = ClassData.checked(texts, y).held_out()
     texts[texts.index(held.texts[0])] = "é"
-    moved, rest = ClassData.checked(texts, y).held_out(known=True)
-    assert moved.texts.count("é") == 1
-    assert (len(moved.texts), len(rest.texts)) == (len(learned.texts) + 1, len(held.texts) - 1)
-    assert TextClassifier([counts(min_count=1), counts(order=2)]).fit(texts, y).predict(["é"])[0] in y
+    model = TextClassifier([counts(min_count=1), tiny().set_params(min_count=1)]).fit(texts, y)
+    assert ["é" in of_each["forward"].vocabulary_ for of_each in model.models_] == [True, False]
+    assert model.predict(["é"])[0] in y
 
 
 def test_networks_share_the_time_that_counts_leave(monkeypatch):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
-from .detection.calibration import Calibration, calibrated, refuse_unseen_symbols
+from .detection.calibration import Calibration, calibrated
 from .detection.clean_texts import CleanTexts, Held, Split, held_out, iterable_of_texts
 from .detection.explanation import Explanation, explained
 from .errors import InvalidInputError, ModelFileError, NotFittedError, short_repr
@@ -128,7 +128,8 @@ class AnomalyDetector(Estimator):
     estimator : CharRNN, CharNGram, Mixture or None, default=None
         The language model. `fit` trains a copy of a `CharRNN` or `CharNGram`; `calibrate` takes a fitted model of any
         kind as it is. None: a `CharNGram`, which in measurements found more anomalies than networks trained for a
-        minute, and scored texts at least 10 times as fast (``docs/recipes/logs.md``).
+        minute, and scored texts at least 10 times as fast (``docs/recipes/logs.md``). Even with a `min_count` of 1, a
+        model fitted by `fit` has a symbol for unknown characters, so it scores any text.
     contamination : float, default=0.001
         The fraction of clean texts that may count as anomalies, above 0 and at most 0.5.
     reduce : {"min", "sum", "mean", "scaled"} or None, default=None
@@ -242,12 +243,10 @@ class AnomalyDetector(Estimator):
         >>> detector.predict(["banna", "zzz"])
         array([ 1, -1])
         """
-        options, model, rng = self._options(), self._unfitted(), generator(self.random_state)
+        options, model, rng = self._options(), self._trainable(), generator(self.random_state)
         texts = CleanTexts(iterable_of_texts(X), rng)
         split = texts.split(options.calibration_fraction, rng)
-        if model is not None and model.min_count == 1 and model.vocabulary is None:
-            refuse_unseen_symbols(split, options.contamination)
-        fitted = _counts_of(split.train, options) if model is None else model.fit(split.train)
+        fitted = _counts_of(split.train, options) if model is None else model._fitted_copy(split.train)
         again = np.repeat(np.arange(len(split.weights)), split.weights.astype(np.intp))
         part = [split.calibration[i] for i in again[:: -(-len(again) // CHOICE_TEXTS)].tolist()]
         reduce = _chosen(options.reduce, fitted, part)
@@ -393,8 +392,8 @@ class AnomalyDetector(Estimator):
         ----------
         X : iterable of str, or of bytes
         errors : {"replace", "skip", "strict"}, default="replace"
-            As in `LanguageModel.score_samples`: a text with a symbol that the model never saw has a score of -inf, and
-            a missing value has a score of NaN.
+            As in `LanguageModel.score_samples`: a missing value has a score of NaN. A text with a symbol that the model
+            never saw has a score of -inf if a model without an unknown symbol was calibrated.
 
         Returns
         -------
@@ -673,12 +672,10 @@ class AnomalyDetector(Estimator):
         generator(self.random_state)
         return Options(**{name: check(name, getattr(self, name)) for name, check in CHECKS.items()})
 
-    def _unfitted(self) -> CharRNN | CharNGram | None:
-        """Return a new model with the estimator's parameters, or None for the default model."""
-        if self.estimator is None:
-            return None
-        if isinstance(self.estimator, CharRNN | CharNGram):
-            return type(self.estimator)(**self.estimator.get_params(deep=False))
+    def _trainable(self) -> CharRNN | CharNGram | None:
+        """Return the estimator, of which `fit` trains a copy, or None for the default model."""
+        if self.estimator is None or isinstance(self.estimator, CharRNN | CharNGram):
+            return self.estimator
         if isinstance(self.estimator, LanguageModel):
             raise InvalidInputError(
                 f"estimator is a {type(self.estimator).__name__}, which fit cannot train. Call calibrate(X), "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, Self, Unpack, overload
 
 import numpy as np
@@ -47,9 +47,9 @@ from .inference.search import EnumeratedDocuments, best_completions, best_contin
 from .inference.string_scores import Reduce, checked_texts, errors_of, labeled_scores, mean_score, refuse_labels
 from .inference.text_state import FixedReading, TextState
 from .inference.text_states import TextStates, started_sessions
-from .parameters.checks import MAX_SIZE, checked_bool, checked_int, checked_threads, generator, has_items
+from .parameters.checks import MAX_SIZE, checked_bool, checked_int, checked_threads, generator, has_items, is_int
 from .text.documents import Errors
-from .text.sources import TextLike
+from .text.sources import TextLike, text_source
 from .text.vocabulary import Text, Vocabulary
 
 # Public attributes of `CharRNN` alone; errors of other models say so.
@@ -94,6 +94,25 @@ class LanguageModel(Estimator):
         raise InvalidInputError(
             f"adapt is {short_repr(adapt)}, but a {type(self).__name__} cannot adapt. Omit adapt from {what}."
         )
+
+    # ----------------------------------------- for estimators that fit copies of a model
+
+    def _fitted_copy(self, X: Iterable[Text], changes: Mapping[str, Any] | None = None, **arguments: Any) -> Self:
+        """Return a copy with the same parameters, fitted to texts so that it can read any other text.
+
+        Even with a `min_count` of 1, it reserves the symbol for unknown characters, while no character of `X` is rare.
+        `changes` are parameters for `fit` alone, which takes the `arguments`.
+        """
+        own = self.get_params(deep=False)
+        of_fit = {**own, **(changes or {})}
+        if is_int(own["min_count"]) and own["min_count"] == 1:
+            of_fit["min_count"] = 2  # makes no character of a given vocabulary unknown
+            if own["vocabulary"] is None:
+                found = [symbol for symbol in text_source(X).vocabulary() if isinstance(symbol, str | bytes)]
+                of_fit["vocabulary"] = found or None
+        copy: Any = type(self)(**of_fit)
+        fitted: Self = copy.fit(X, **arguments).set_params(**own)
+        return fitted
 
     # ---------------------------------------------------------------- learned
 

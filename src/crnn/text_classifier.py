@@ -76,6 +76,7 @@ class TextClassifier(Estimator):
         `validation_fraction` holds out documents drawn at random. The models of a list are combined with weights, see
         `weights_`. None: a list of ``CharNGram(order=5, min_count=2)`` and a `CharRNN` that suits short texts, an LSTM
         of 128 units trained with Adam. The defaults of `CharRNN` itself are min-char-rnn's and suit one long text.
+        Even with a `min_count` of 1, the copies have a symbol for unknown characters, so any text can be labeled.
         ``set_params(estimator__hidden_size=64)`` changes a parameter of every model in a list that has it, with None of
         the default models, which then become `estimator`.
     class_weight : "balanced", dict or None, default=None
@@ -207,8 +208,7 @@ class TextClassifier(Estimator):
             begin_use(self, stop)
             bases, directions, data = self._bases(), self._checked_directions(), ClassData.checked(X, y, sample_weight)
             prior = class_prior(data.labeled, self.class_weight, sample_weight)
-            known = any(base.min_count == 1 for base in bases)
-            parts = data.held_out(known=known) if len(bases) > 1 else None
+            parts = data.held_out() if len(bases) > 1 else None
             learned = data if parts is None else parts[0]
             models, weights = [dict[str, Model]() for _ in bases], np.full(len(bases), 1 / len(bases))
             left = len(directions) * sum(isinstance(base, CharRNN) for base in bases)
@@ -233,13 +233,12 @@ class TextClassifier(Estimator):
         parameters = base.get_params(deep=False)
         if isinstance(base, CharNGram):
             texts, labels, _ = data.in_direction(direction, shuffled=False)
-            return type(base)(**parameters).fit(texts, labels=labels)
+            return base._fitted_copy(texts, labels=labels)
         callbacks = checked_parameter("callbacks", base.callbacks)
         told = {"callbacks": [partial(_with_direction, callback, self, direction) for callback in callbacks]}
         limits = data.limits(parameters, checked_int("min_steps", self.min_steps, 0), seconds, left)
-        model = type(base)(**{**parameters, **limits, **told})
         texts, labels, weights = data.in_direction(direction, shuffled=bool(parameters["validation_fraction"]))
-        return model.fit(texts, labels=labels, sample_weight=weights).set_params(**parameters)
+        return base._fitted_copy(texts, {**limits, **told}, labels=labels, sample_weight=weights)
 
     def _bases(self) -> list[Model]:
         """Return the language models to copy: the estimators, or the default ones if `estimator` is None."""

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from ..text.documents import warn_caller
-from .clean_texts import Split
 
 # Calibration texts times contamination. If lower, the lowest score is the threshold, so a single odd text can set it:
 # of random words, detectors with 400 calibration texts found 0.25 to 0.96, depending on the seed. With a product of 10,
@@ -103,14 +102,3 @@ def _in_a_gap(ordered: NDArray[np.float64], score: float) -> float:
     edges = np.array([lowest, *near, score])
     widest = int(np.argmax(np.diff(edges)))
     return float(edges[widest] + edges[widest + 1]) / 2
-
-
-def refuse_unseen_symbols(split: Split, contamination: float) -> None:
-    """Raise before training the error of `calibrated` if a model without an unknown symbol is certain to cause it."""
-    unseen = set().union(*split.calibration)
-    for text in split.train:
-        if not unseen:
-            return
-        unseen.difference_update(text)
-    scores = [0.0 if unseen.isdisjoint(text) else -np.inf for text in split.calibration]
-    calibrated(np.array(scores), contamination, split.weights)

@@ -47,11 +47,10 @@ class ClassData(NamedTuple):
             raise InvalidInputError(f"y has only one class, {short_repr(label)}. Pass texts of at least two classes.")
         return cls(texts, labeled, sample_weight, source.max_length + source.n_documents)
 
-    def held_out(self, *, known: bool = False) -> tuple[ClassData, ClassData] | None:
+    def held_out(self) -> tuple[ClassData, ClassData] | None:
         """Return the texts to learn and those held out for weights, a tenth of each class or about 500 in all.
 
-        None: no class has ten texts. The choice is always the same. With `known`, all symbols of the held-out texts
-        occur in the texts to learn, as a model without a symbol for unknown characters requires.
+        None: no class has ten texts. The choice is always the same.
         """
         n, numbers = len(self.texts), self.labeled.numbers
         every, order = max(MIN_HELD_OUT, n // MAX_HELD_OUT), np.random.default_rng(0).permutation(n)
@@ -60,10 +59,6 @@ class ClassData(NamedTuple):
         rank = np.arange(n) - np.repeat(np.cumsum(counts) - counts, counts)  # within the class
         chosen = rank % every == every - 1
         learned, held = by_class[~chosen], by_class[chosen]
-        if known:
-            symbols = set[Any]().union(*(self.texts[i] for i in learned.tolist()))
-            new = np.array([not symbols.issuperset(self.texts[i]) for i in held.tolist()], np.bool_)
-            learned, held = np.append(learned, held[new]), held[~new]
         return (self._part(np.sort(learned)), self._part(np.sort(held))) if len(held) else None
 
     def _part(self, places: NDArray[np.intp]) -> ClassData:
