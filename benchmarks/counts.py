@@ -24,7 +24,7 @@ from crnn.ngram.building import Builder
 from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork
 from crnn.ngram.packed_counts import pack
-from crnn.text import sources as text_source
+from crnn.text.sources import text_source
 
 ORDERS = (3, 4, 5, 6, 7, 8, 10, 12, 16)  # PPMd's contexts
 PPMD_MEMORY = 1 << 26

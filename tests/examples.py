@@ -20,8 +20,8 @@ from crnn.reference import network as reference
 from crnn.reference import sampling as reference_sampling
 from crnn.reference.adaptation import adaptive_surprisal
 from crnn.reference.network import zero_state
-from crnn.text import sources as text_source
 from crnn.text.documents import boundaries, n_given, pack
+from crnn.text.sources import text_source
 from crnn.text.streams import TextStreams
 from crnn.text.vocabulary import Vocabulary
 from crnn.text_classifier import SHORT_TEXTS

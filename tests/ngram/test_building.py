@@ -14,7 +14,7 @@ from crnn.ngram.building import Builder
 from crnn.ngram.counts import Counts
 from crnn.ngram.packed_counts import pack
 from crnn.runtime import machine
-from crnn.text import sources as text_source
+from crnn.text.sources import text_source
 
 SENTENCE = "to be or not that is the question whether tis nobler in mind suffer slings and arrows of outrageous"
 TEXT = " ".join(np.random.default_rng(0).choice(SENTENCE.split(), 3000))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.text import sources as text_source
 from crnn.text.id_cache import Hasher, fingerprint
+from crnn.text.sources import text_source
 
 
 @given(st.lists(st.text(), min_size=1), st.data())

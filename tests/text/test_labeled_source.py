@@ -3,8 +3,8 @@
 import pytest
 
 from crnn import InvalidInputError, Lines
-from crnn.text import sources as text_source
 from crnn.text.labels import LabeledSource
+from crnn.text.sources import text_source
 
 
 def test_a_single_text_has_no_labels():

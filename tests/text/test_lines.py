@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from crnn import CharRNN, Lines
 from crnn.inference.sampling import HashedTexts
 from crnn.text import file_reader, text_files
-from crnn.text import sources as text_source
+from crnn.text.sources import text_source
 
 TEXTS = st.text(st.sampled_from("ab\r\né\N{PILE OF POO}"))
 

@@ -16,7 +16,7 @@ from mpi_processes import TRAINING, Communicator, joint_training, mpi, needs_mpi
 from crnn import CharRNN
 from crnn.errors import DivergenceError, InvalidInputError
 from crnn.parameters.settings import Settings
-from crnn.text import sources as text_source
+from crnn.text.sources import text_source
 from crnn.training import trainer as trainer_module
 from crnn.training.processes import Processes, WeightMean
 from crnn.training.run import streams_for

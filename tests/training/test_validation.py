@@ -15,7 +15,7 @@ from crnn import CharRNN, InvalidInputError
 from crnn.parameters.kinds import CELLS
 from crnn.parameters.settings import Settings
 from crnn.reference import network as reference
-from crnn.text import sources as text_source
+from crnn.text.sources import text_source
 from crnn.text.streams import TextStreams
 from crnn.training import validation
 from crnn.training.budget import Budget

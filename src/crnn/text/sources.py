@@ -52,7 +52,7 @@ class TextSource(ABC):
 
         Examples
         --------
-        >>> from crnn.text import sources as text_source
+        >>> from crnn.text.sources import text_source
         >>> list(text_source("to be or not").blocks(5))
         ['to be', ' or n', 'ot']
         """
@@ -69,7 +69,7 @@ class TextSource(ABC):
 
         Examples
         --------
-        >>> from crnn.text import sources as text_source
+        >>> from crnn.text.sources import text_source
         >>> text_source("abba").vocabulary(boundary=True)
         Vocabulary(2 characters: 'ab', crnn.BOUNDARY)
         """
@@ -88,7 +88,7 @@ class TextSource(ABC):
 
         Examples
         --------
-        >>> from crnn.text import sources as text_source
+        >>> from crnn.text.sources import text_source
         >>> text_source("cab").ids(Vocabulary.from_text("abc"))
         array([2, 0, 1], dtype=uint8)
         >>> text_source(["cab", "a"]).ids(Vocabulary([97, 98, 99], boundary=True))
