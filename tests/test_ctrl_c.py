@@ -23,6 +23,7 @@ from interrupted_runs import interrupted_everywhere
 
 import crnn
 from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture, TextClassifier
+from crnn.inference.matching import Goal
 from crnn.runtime.threads import scipy_blas
 
 pytestmark = POSIX
@@ -217,6 +218,9 @@ LONG_CALLS = {
         lambda: network_of_many(LESS), lambda model: model.restore("一_丂", gaps="_", changes=True, beams=4),
     ),
     "matching": (lambda: network_of_many(LESS), lambda model: model.sample(num_samples=5, matching="一..?")),
+    "a pattern of many states": (
+        lambda: network_of_many(LESS), lambda model: Goal.of(".{0,4900}", model.vocabulary_, ""),
+    ),
 }  # fmt: skip
 
 

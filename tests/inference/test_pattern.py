@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 
 from crnn import InvalidInputError
 from crnn.inference import pattern as module
+from crnn.inference.matching import Goal
 from crnn.inference.pattern import DEAD, automaton
+from crnn.text.vocabulary import Vocabulary
 
 SYMBOLS = ["\n", " ", "1", "a", "B", "b", "é", "_"]
 TEXTS = ["".join(text) for n in range(4) for text in itertools.product(SYMBOLS, repeat=n)]
@@ -86,6 +89,39 @@ def test_the_automaton_is_minimal(pattern, states):
     assert len(found.minimized(found.start, np.ones(26, np.bool_)).table) == states
 
 
+def languages(found, allowed):
+    """Return how many languages, empty ones apart, are accepted from states reached by allowed symbols, by Moore."""
+    rows = found.table[:, found.class_of[allowed]].tolist()
+    moves, reached = {DEAD: [DEAD] * int(allowed.sum())}, [found.start]
+    for state in reached:
+        moves[state] = rows[state]
+        reached += [after for after in dict.fromkeys(rows[state]) if after != DEAD and after not in reached]
+    part = {state: state != DEAD and bool(found.accepting[state]) for state in moves}
+    while True:
+        finer = {state: (part[state], *(part[after] for after in moves[state])) for state in moves}
+        numbers = {kind: i for i, kind in enumerate(dict.fromkeys(finer.values()))}
+        if len(numbers) == len(set(part.values())):
+            return len(numbers) - 1
+        part = {state: numbers[kind] for state, kind in finer.items()}
+
+
+@settings(max_examples=150)
+@given(patterns, st.lists(st.booleans(), min_size=len(SYMBOLS), max_size=len(SYMBOLS)))
+@example("[ab]1|[aB]1", [True] * 8)
+@example("(?i)a[^b]*|(1|_)+", [False, True, True, True, True, False, True, True])
+def test_forbidden_symbols_leave_a_minimal_automaton(pattern, allowed):
+    allowed = np.array(allowed)
+    try:
+        found = automaton(pattern, SYMBOLS)
+    except InvalidInputError:
+        return
+    least = found.minimized(found.start, allowed)
+    assert (0 if least is None else len(least.table)) == languages(found, allowed)
+    for text in TEXTS if least is not None else []:
+        possible = all(allowed[SYMBOLS.index(symbol)] for symbol in text)
+        assert accepts(least, text, SYMBOLS) == (possible and accepts(found, text, SYMBOLS))
+
+
 def test_distances_and_certain_states():
     found = automaton("ab(c|.*)", list("abc"))
     least = found.minimized(found.start, np.ones(3, np.bool_))
@@ -119,6 +155,24 @@ def test_refuses_unsupported_patterns(pattern, message):
         automaton(pattern, list("ab"))
 
 
+def test_symbols_that_a_pattern_does_not_tell_apart_share_a_column():
+    V, S = 3000, 1000
+    symbols = [chr(0x4E00 + i) for i in range(V)]
+    found = automaton(f"[{symbols[0]}-{symbols[9]}]?{symbols[5]}.{{0,{S - 2}}}", symbols)
+    assert found.table.shape[1] == 3  # the letter, the class without it, all others
+    assert found.minimized(found.start, np.ones(V, np.bool_)).table.shape[1] == 3
+    assert found.minimized(found.start, np.arange(V) > 1).table.shape[1] == 4  # and the two forbidden ones
+    vocabulary = Vocabulary([ord(symbol) for symbol in symbols])
+    tracemalloc.start()
+    try:
+        goal = Goal.of(f".{{{S}}}", vocabulary, "")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(goal.table) == S + 1
+    assert peak < 2 * V * S  # bytes: half of a table with a column for each symbol
+
+
 def test_a_limit_on_states_is_not_exceeded(monkeypatch):
     monkeypatch.setattr(module, "MAX_STATES", 8)
     assert len(automaton("a{7}", ["a"]).table) == 8
@@ -128,3 +182,7 @@ def test_a_limit_on_states_is_not_exceeded(monkeypatch):
     automaton("aaa", ["a"])
     with pytest.raises(InvalidInputError, match="8 states"):
         automaton("aaaa", ["a"])
+    monkeypatch.setattr(module, "MAX_TRANSITIONS", 12)  # four states and three classes
+    automaton("ab.", list("abc"))
+    with pytest.raises(InvalidInputError, match="12 transitions"):
+        automaton("abc", list("abcd"))

@@ -90,10 +90,10 @@ def test_a_trial_in_the_tree_has_the_conditional_probability(lstm, options):
                 node = tree._children[node, symbol]
             else:
                 log_q += float((row - np.logaddexp.reduce(row))[symbol])
-            assert tree._goal.rows[q, symbol] <= len(tree._goal.rows)
-            q = tree._goal.rows[q, symbol]
+            assert tree._goal.after(q, symbol) <= len(tree._goal.table)
+            q = tree._goal.after(q, symbol)
             network.feed(np.array([[symbol]], np.int32), state)
-        assert q == len(tree._goal.rows)
+        assert q == len(tree._goal.table)
         assert log_q == pytest.approx(log_p - math.log(tree.upper), abs=2e-13)
 
 

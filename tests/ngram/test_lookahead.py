@@ -64,13 +64,13 @@ def test_values_match_a_dense_solver(vocabulary, order, temperature, bias, patte
     found = of(net, pattern, temperature, bias)
     contexts, p, nexts = dense(net, temperature, bias)
     values = found.values[:, found.contexts.locate(contexts)]
-    expected = reference(p, nexts, found.goal.rows)
+    expected = reference(p, nexts, found.goal.after_each(slice(None)))
     if vocabulary is TEXT:  # a text that matches has ended
         expected[:-2][found.goal.steps == 0] = 1
     np.testing.assert_allclose(values, expected, rtol=1e-10)
     assert found.upper == values[found.goal.start, [*map(tuple, contexts)].index(tuple(net.start()[0]))]
     # Superharmonic up to the rounding of this sum: what makes a trial exact.
-    after = np.array([(p * values[row, nexts]).sum(axis=1) for row in found.goal.rows])
+    after = np.array([(p * values[row, nexts]).sum(axis=1) for row in found.goal.after_each(slice(None))])
     assert (after / values[:-2]).max() < 1 + 1e-15
 
 
@@ -79,7 +79,7 @@ def test_values_match_a_dense_solver(vocabulary, order, temperature, bias, patte
 def test_a_text_that_matches_has_its_conditional_probability(temperature, bias, maximum):
     net = network(3, DOCUMENTS)
     found = of(net, ".*[ab]d", temperature, bias, maximum=maximum)
-    rows, total = found.goal.rows, 0.0
+    goal, total = found.goal, 0.0
     for text in (text for n in range(6) for text in itertools.product(range(4), repeat=n)):
         state, q, log_p, log_q = net.start(), found.goal.start, 0.0, 0.0
         for symbol in (*text, 4):
@@ -88,11 +88,11 @@ def test_a_text_that_matches_has_its_conditional_probability(temperature, bias, 
             ahead = found.log_values(state, np.array([q]))[0]
             log_p += row[symbol]
             log_q += row[symbol] + ahead[symbol] - math.log(found.values[q, found.contexts.locate(state)[0]])
-            q = rows[q, symbol]
+            q = goal.after(q, symbol)
             net.feed(np.array([[symbol]], np.int32), state)
-            if q >= len(rows):
+            if q >= len(goal.table):
                 break
-        if q == len(rows) and log_p > -np.inf:
+        if q == len(goal.table) and log_p > -np.inf:
             assert abs(log_q - (log_p - math.log(found.upper))) < 1e-14 * max(1, -log_q)
             total += math.exp(log_p)
     assert 0.1 < total / found.upper <= 1 or maximum
@@ -146,10 +146,10 @@ def test_the_probability_within_a_length_is_a_sum_over_texts(vocabulary, n):
         q = found.goal.start
         ids = text if vocabulary is TEXT else (*text, 4)
         for i, symbol in enumerate(ids):
-            q = found.goal.rows[q, symbol]
-            if q == len(found.goal.rows) and i == len(ids) - 1:
+            q = found.goal.after(q, symbol)
+            if q == len(found.goal.table) and i == len(ids) - 1:
                 total += math.exp(net.log_probabilities(np.array([ids], np.int32).T, net.start()).sum())
-            if q >= len(found.goal.rows):
+            if q >= len(found.goal.table):
                 break
     assert found.probability(n) == pytest.approx(total, rel=1e-11, abs=0)
 
@@ -175,6 +175,23 @@ def test_no_lookahead_beyond_memory_or_float64(monkeypatch):
         monkeypatch.setattr(module, "MAX_BYTES", limit)
         monkeypatch.setattr(module, "available_bytes", lambda free=free: free)
         assert (of(net, "a.*") is not None) == known
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"table": 5}, "a state is out of range"), ({"table": -1}, "a state is out of range"),
+    ({"class_of": 99}, "a class of symbols is out of range"), ({"class_of": -1}, "a class of symbols is out of range"),
+])  # fmt: skip
+def test_a_goal_out_of_range_is_refused(change, message):
+    net = network(3, DOCUMENTS)
+    found = of(net, "ab.*")
+    for name, value in change.items():
+        array = getattr(found.goal, name).copy()
+        array.flat[-1] = value
+        found.goal = found.goal._replace(**{name: array})
+    with pytest.raises(ValueError, match=message):
+        found.run(Uniforms(root(5), range(3)), 3)
+    with pytest.raises(ValueError, match=message):
+        found.log_values(net.start(), np.array([0]))
 
 
 def test_shortened_search_is_still_a_bound(monkeypatch):

@@ -110,8 +110,8 @@ class PrefixTree:
 
     def _read(self, state: State, prefixes: _Prefixes) -> None:
         """Add prefixes to the tree, and the prefixes one symbol longer to those that wait."""
-        goal, S = self._goal, len(self._goal.rows)
-        p, after = self._probabilities(state), goal.rows[prefixes.q]
+        goal, S = self._goal, len(self._goal.table)
+        p, after = self._probabilities(state), goal.after_each(prefixes.q)
         p[after > S] = 0
         waits = (p > 0) & (after < S)
         waits[waits] = ~goal.certain[after[waits]]
@@ -126,9 +126,9 @@ class PrefixTree:
 
     def _freeze(self) -> None:
         """Sum the bounds from the longest prefixes to the empty one."""
-        S, p = len(self._goal.rows), np.concatenate(self._p)
+        S, p = len(self._goal.table), np.concatenate(self._p)
         prefix_p, parents, symbols, self._q = map(np.concatenate, zip(*self._rounds, strict=True))
-        after = self._goal.rows[self._q]
+        after = self._goal.after_each(self._q)
         self._children = np.full(p.shape, -1, np.intp)
         self._children[parents, symbols] = np.arange(1, len(p))
         upper = p.copy()
@@ -189,7 +189,7 @@ class PrefixTree:
             self._network.feed(symbols.astype(np.int32)[None], state)
             p = self._probabilities(state)
             totals = p.sum(axis=1)
-            p[self._goal.rows[q] > len(self._goal.rows)] = 0
+            p[self._goal.after_each(q) > len(self._goal.table)] = 0
             symbols = trials.choose(active, np.cumsum(p, axis=1), totals)
             q, going = trials.append(active, symbols, q, times)
             active, symbols, q, times = active[going], symbols[going], q[going], times[going] + 1
@@ -234,10 +234,10 @@ class _Trials:
         self, trials: Integers, symbols: Integers, q: Integers, times: Integers
     ) -> tuple[Integers, NDArray[np.bool_]]:
         """Append symbols at their times; return the goal states after them, and the trials that continue."""
-        goal, S, n = self._goal, len(self._goal.rows), self.texts.shape[1]
-        drawn = symbols < goal.rows.shape[1]
+        goal, S, n = self._goal, len(self._goal.table), self.texts.shape[1]
+        drawn = symbols < len(goal.class_of)
         after = np.full(len(symbols), S + 1)
-        after[drawn] = goal.rows[q[drawn], symbols[drawn]]
+        after[drawn] = goal.after(q[drawn], symbols[drawn])
         is_text = drawn & (symbols != goal.end)
         fits = ~is_text | (times < n)
         written = is_text & fits
@@ -263,7 +263,8 @@ class Goal(NamedTuple):
     A document matches when it ends in an accepting state, running text as soon as it reaches one.
     """
 
-    rows: NDArray[np.int32]  # (S, V): the state after each state and symbol; S: a match, S + 1: no text can match
+    table: NDArray[np.int32]  # (S, C): the state after each state and class; S: a match, S + 1: no text can match
+    class_of: NDArray[np.int32]  # (V,): the class of each symbol
     steps: NDArray[np.int32]  # (S,): the least number of symbols to a match, not counting the end of a document
     certain: NDArray[np.bool_]  # (S,): whether a document matches whatever follows
     start: int  # the state after the prime; S if the empty text matches
@@ -272,7 +273,7 @@ class Goal(NamedTuple):
     @property
     def shortest(self) -> int:
         """The least number of symbols to a match, not counting the end of a document."""
-        return int(self.steps[self.start]) if self.start < len(self.rows) else 0
+        return int(self.steps[self.start]) if self.start < len(self.table) else 0
 
     @classmethod
     def of(cls, pattern: Any, vocabulary: Vocabulary, head: Any, bias: NDArray[np.float64] | None = None) -> Goal:
@@ -296,17 +297,26 @@ class Goal(NamedTuple):
             raise InvalidInputError("logit_bias forbids the end of a document, but a document must end to match.")
         if least is None:
             raise _nothing_matches(pattern, head if start == DEAD else "", matcher, forbidden=not possible[:K].all())
-        table = least.table[:, :K]
-        S = len(table)
-        rows = np.full((S, V), S + 1, np.int32)
-        rows[:, :K] = np.where(table == DEAD, S + 1, table)
+        S, C = least.table.shape  # two more classes: the end, and all other symbols without a character
+        table = np.full((S, C + 2), S + 1, np.int32)
+        table[:, :C] = np.where(least.table == DEAD, S + 1, least.table)
+        class_of = np.full(V, C + 1, np.int32)
+        class_of[:K] = least.class_of[:K]
+        steps = least.steps_to_match()
         if end is None:
-            rows[:, :K][(table != DEAD) & least.accepting[table]] = S
+            table[:, :C][(least.table != DEAD) & least.accepting[least.table]] = S
             ended = bool(least.accepting[least.start])
-            return cls(rows, least.steps_to_match(), np.zeros(S, np.bool_), S if ended else least.start, -1)
-        rows[:, end] = np.where(least.accepting, S, S + 1)
-        certain = least.matches_whatever_follows(allowed)
-        return cls(rows, least.steps_to_match(), certain, least.start, end)
+            return cls(table, class_of, steps, np.zeros(S, np.bool_), S if ended else least.start, -1)
+        table[least.accepting, C], class_of[end] = S, C
+        return cls(table, class_of, steps, least.matches_whatever_follows(allowed), least.start, end)
+
+    def after(self, q: NDArray[Any], symbols: NDArray[Any]) -> NDArray[np.int32]:
+        """Return the states after some states and symbols."""
+        return np.asarray(self.table[q, self.class_of[symbols]])
+
+    def after_each(self, q: Any) -> NDArray[np.int32]:
+        """Return the states (…, V) after some states, less than S, and every symbol."""
+        return np.asarray(self.table[q][..., self.class_of])
 
 
 class Guide:
@@ -327,11 +337,11 @@ class Guide:
         if self._lookahead is not None:
             bounds: NDArray[np.float64] = self._lookahead.log_values(state, q)
             return bounds
-        return np.where(self.goal.rows[q] > len(self.goal.rows), -np.inf, 0.0)
+        return np.where(self.goal.after_each(q) > len(self.goal.table), -np.inf, 0.0)
 
     def log_values_within(self, state: Any, q: NDArray[np.intp], n: int) -> NDArray[np.float64]:
         """Return the same, with -inf where n more symbols cannot suffice; -1 leaves only the end of a document."""
-        bounds, after = self.log_values(state, q), self.goal.rows[q]
+        bounds, after = self.log_values(state, q), self.goal.after_each(q)
         needed = np.append(self.goal.steps, [0, 0])[after]
         needed[:, [self.goal.end] if self.goal.end >= 0 else []] = -1
         return np.where(needed <= n, bounds, -np.inf)
@@ -514,7 +524,7 @@ def trials_of(
         goal = Goal.of(pattern, vocabulary, document_head(prime, vocabulary), bias)
         if not any_length:  # before the prefixes are read
             _refuse_longer(request, vocabulary, goal.shortest)
-        if goal.start == len(goal.rows):
+        if goal.start == len(goal.table):
             return Empty(), 0
         state, lookahead = Context.after(network, encoded_prime(prime, vocabulary)).state, None
         if isinstance(network, Foreseeing):
@@ -533,7 +543,7 @@ def guide_of(owner: Any, network: InferenceNetwork, vocabulary: Vocabulary, patt
 
     def made() -> Guide:
         goal, lookahead = Goal.of(pattern, vocabulary, document_head(prime, vocabulary)), None
-        if isinstance(network, Foreseeing) and goal.start < len(goal.rows):
+        if isinstance(network, Foreseeing) and goal.start < len(goal.table):
             state = Context.after(network, encoded_prime(prime, vocabulary)).state
             lookahead = network.lookahead(goal, state, 1.0, None, maximum=True)
         return Guide(goal, lookahead)

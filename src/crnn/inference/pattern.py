@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError, short_repr
 
 MAX_STATES = 5000  # of the automaton
+MAX_TRANSITIONS = 1 << 23  # of the automaton: a table of 34 MB, which one call of NumPy reads in less than 0.1 s
 MAX_PLACES = 100_000  # of a pattern whose repetitions are written out
 DEAD = -1  # in place of a state: no continuation matches
 
@@ -44,9 +45,10 @@ Bits = tuple[bool, ...] | None  # what assertions ask of a symbol; None before t
 
 
 class Automaton(NamedTuple):
-    """A deterministic automaton without dead states."""
+    """A deterministic automaton without dead states, over classes of symbols that the pattern does not tell apart."""
 
-    table: NDArray[np.int32]  # (S, V): the state after each state and symbol; DEAD if no continuation matches
+    table: NDArray[np.int32]  # (S, C): the state after each state and class; DEAD if no continuation matches
+    class_of: NDArray[np.int32]  # (V,): the class of each symbol
     accepting: NDArray[np.bool_]  # (S,): whether a text that ends in the state matches
     start: int
     lacking: tuple[str, ...] = ()  # the characters of the pattern that the model does not know
@@ -56,17 +58,16 @@ class Automaton(NamedTuple):
         state = self.start
         for symbol in ids:
             if state != DEAD:
-                state = int(self.table[state, symbol])
+                state = int(self.table[state, self.class_of[symbol]])
         return state
 
     def minimized(self, start: int, allowed: NDArray[np.bool_]) -> Automaton | None:
         """Return the minimal automaton from a state, for texts of the allowed symbols; None if none of them matches."""
         if start == DEAD:
             return None
-        symbols, class_of = np.unique(np.where(allowed, self.table, DEAD), axis=1, return_inverse=True)
-        class_of = class_of.ravel()
-        sink = len(self.table)
-        table = np.vstack([symbols, np.full(symbols.shape[1], sink, np.int32)])
+        sink, forbidden = self.table.shape  # the number of another state, and of another class, that lead nowhere
+        classes, class_of = np.unique(np.where(allowed, self.class_of, forbidden), return_inverse=True)
+        table = np.pad(self.table, (0, 1), constant_values=sink)[:, classes]
         table[table == DEAD] = sink
         accepting = np.append(self.accepting, False)
         part = _equivalent(table, accepting)
@@ -82,7 +83,7 @@ class Automaton(NamedTuple):
                     number[after] = len(states)
                     states.append(after)
         chosen = representative[states]
-        return Automaton(number[part[table[chosen]]][:, class_of], accepting[chosen], 0)
+        return Automaton(number[part][table[chosen]], class_of.astype(np.int32), accepting[chosen], 0)
 
     def steps_to_match(self) -> NDArray[np.int32]:
         """Return the least number of symbols from each state, (S,), after which the text matches."""
@@ -90,7 +91,7 @@ class Automaton(NamedTuple):
 
     def matches_whatever_follows(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return the states, (S,), whose continuations by allowed symbols all match."""
-        fails = ~self.accepting | (self.table[:, allowed] == DEAD).any(axis=1)
+        fails = ~self.accepting | (self.table[:, np.unique(self.class_of[allowed])] == DEAD).any(axis=1)
         return np.asarray(_steps(self.table, fails) == len(self.table))
 
 
@@ -244,52 +245,56 @@ def _holds(kind: str, k: int, before: Bits, after: Bits) -> bool:
 
 def _determined(places: _Places, end: int) -> Automaton:
     """Return the deterministic automaton by subset construction, over classes of symbols that no set separates."""
-    V = len(places.symbols)
-    sets = np.array(places.sets, np.bool_).reshape(len(places.sets), V)
-    members, class_of = np.unique(sets, axis=1, return_inverse=True)
-    classes_of_set = [np.flatnonzero(row).tolist() for row in members]
-    bits_of: list[Bits] = [tuple(column) for column in members[places.asked].T.tolist()]
+    class_of = np.zeros(len(places.symbols), np.intp)
+    for members in places.sets:
+        class_of = _refined(class_of, members)
+    _, symbol_of = np.unique(class_of, return_index=True)
+    classes_of_set = [np.flatnonzero(members[symbol_of]).tolist() for members in places.sets]
+    bits_of: list[Bits] = [tuple(bool(places.sets[k][symbol]) for k in places.asked) for symbol in symbol_of]
     kinds = [(kind, {c for c, bits in enumerate(bits_of) if bits == kind}) for kind in dict.fromkeys(bits_of)]
-    n_classes = members.shape[1]
     first: tuple[frozenset[int], Bits] = frozenset([0]), None if places.asserts else ()
     numbers, waiting = {first: 0}, deque([first])
-    rows, accepting = list[list[int]](), list[bool]()
+    rows, accepting = list[NDArray[np.int32]](), list[bool]()
     while waiting:
         state, before = waiting.popleft()
         accepting.append(end in places.reached(state, before, None))
-        targets: list[set[int]] = [set() for _ in range(n_classes)]
+        targets: dict[int, set[int]] = {}
         for kind, classes in kinds:
             for place in places.reached(state, before, kind):
                 if (move := places.moves[place]) is not None:
                     for c in classes_of_set[move[0]]:
                         if c in classes:
-                            targets[c].add(move[1])
-        row = []
-        for c, target in enumerate(targets):
+                            targets.setdefault(c, set()).add(move[1])
+        rows.append(np.full(len(symbol_of), DEAD, np.int32))
+        for c, target in targets.items():
             after = frozenset(target), bits_of[c] if places.asserts else ()
-            if target and after not in numbers:
-                if len(numbers) == MAX_STATES:
+            if after not in numbers:
+                if len(numbers) == MAX_STATES or (len(numbers) + 1) * len(symbol_of) > MAX_TRANSITIONS:
                     raise _too_large(places.text)
                 numbers[after] = len(numbers)
                 waiting.append(after)
-            row.append(numbers[after] if target else DEAD)
-        rows.append(row)
-    table = np.array(rows, np.int32).reshape(len(rows), n_classes)
-    return Automaton(table[:, class_of.ravel()], np.array(accepting), 0, tuple(places.lacking))
+            rows[-1][c] = numbers[after]
+    return Automaton(np.array(rows), class_of.astype(np.int32), np.array(accepting), 0, tuple(places.lacking))
+
+
+def _refined(part: NDArray[np.intp], by: NDArray[Any]) -> NDArray[np.intp]:
+    """Return a number for each element, equal for elements with the same numbers in both arrays."""
+    return np.unique(part * (int(by.max(initial=0)) + 1) + by, return_inverse=True)[1].ravel()
 
 
 def _too_large(pattern: Any) -> InvalidInputError:
     return InvalidInputError(
-        f"matching is {short_repr(pattern)}, which needs an automaton of more than {MAX_STATES:,} states. Use smaller "
-        "repetition counts, or fewer of them after a part that can start anywhere, such as .*x.{20}."
+        f"matching is {short_repr(pattern)}, which needs an automaton of more than {MAX_STATES:,} states or "
+        f"{MAX_TRANSITIONS:,} transitions. Use smaller repetition counts, fewer of them after a part that can start "
+        "anywhere, such as .*x.{20}, or fewer different characters."
     )
 
 
 def _steps(table: NDArray[np.int32], goal: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Return the least number of steps from each state (S,) to one of the goals; S if there is no way."""
     before: list[list[int]] = [[] for _ in table]
-    for state, row in enumerate(table.tolist()):
-        for after in set(row):
+    for state, row in enumerate(table):
+        for after in set(row.tolist()):
             if after != DEAD:
                 before[after].append(state)
     steps = np.full(len(table), len(table), np.int32)
@@ -309,11 +314,11 @@ def _equivalent(table: NDArray[np.int32], accepting: NDArray[np.bool_]) -> NDArr
 
     Equivalent states are as far from a match and from a mismatch, which tells most states apart before the first round.
     """
-    far = np.stack([_steps(table, accepting), _steps(table, ~accepting)], axis=1)
-    part = np.unique(far, axis=0, return_inverse=True)[1].ravel()
-    while True:
-        rows = np.column_stack([part, part[table]])
-        finer = np.unique(rows, axis=0, return_inverse=True)[1].ravel()
-        if finer.max() == part.max():
-            return part
-        part = finer
+    part, n_parts = np.zeros(len(table), np.intp), 0
+    for far in (_steps(table, accepting), _steps(table, ~accepting)):
+        part = _refined(part, far)
+    while n_parts < part.max() + 1 < len(table):
+        n_parts = part.max() + 1
+        for column in table.T:
+            part = _refined(part, part[column])
+    return part

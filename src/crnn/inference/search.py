@@ -120,7 +120,7 @@ def beam_search(
     texts, log_p, V = np.empty((1, 0), np.int32), np.zeros(1), network.symbols
     q = np.array([0 if guide is None else guide.goal.start])
     ended: list[tuple[NDArray[np.int32], float]] = []
-    if guide is not None and guide.goal.start == len(guide.goal.rows):
+    if guide is not None and guide.goal.start == len(guide.goal.table):
         return [(texts[0], 0.0)]  # the empty continuation matches
     for t in range(n if guide is None or end < 0 else n + 1):  # a document of n symbols matches if it then ends
         of_ended = np.array([p for _, p in ended])  # finished continuations compete with unfinished ones
@@ -133,8 +133,8 @@ def beam_search(
             best = best.among(len(ended) + part.start * V, promise, total, beams)
         is_new = best.numbers >= len(ended)
         parent, symbol = np.divmod(best.numbers[is_new] - len(ended), V)
-        q = q[parent] if guide is None else guide.goal.rows[q[parent], symbol]
-        done = symbol == end if guide is None else q == len(guide.goal.rows)
+        q = q[parent] if guide is None else guide.goal.after(q[parent], symbol)
+        done = symbol == end if guide is None else q == len(guide.goal.table)
         log_p = best.log_p[is_new]
         texts = np.column_stack([texts[parent], symbol.astype(np.int32)])
         ended = [ended[i] for i in best.numbers[~is_new]]
@@ -300,7 +300,7 @@ def _read(
     symbols = np.array([beginning.symbols[rank] for beginning, rank in taken], np.int32)
     network.feed(symbols[None], state)
     q = np.array([beginning.q for beginning, _ in taken])
-    q = q if guide is None else guide.goal.rows[q, symbols]
+    q = q if guide is None else guide.goal.after(q, symbols)
     before = np.array([beginning.log_p[rank] for beginning, rank in taken])
     log_p, promise = _follow(network, state, before, forbidden, guide, q)
     states = [network.select(state, np.array([k])) for k in range(len(taken))]

@@ -70,7 +70,7 @@ class Unrolled(NamedTuple):
 
 def fits_memory(counts: Counts, goal: Goal) -> bool:
     """Return whether a look-ahead takes a moderate part of the memory."""
-    needed = 8 * (len(goal.rows) + 2) * counts.trie.node_count + 60 * sum(counts.n_grams)
+    needed = 8 * (len(goal.table) + 2) * counts.trie.node_count + 60 * sum(counts.n_grams)
     available = available_bytes()
     return needed <= MAX_BYTES and (available is None or needed <= available // 2)
 
@@ -100,7 +100,7 @@ class Lookahead:
     def __init__(self, contexts: Contexts, goal: Goal, state: NDArray[np.int32], *, maximum: bool = False) -> None:
         self.contexts, self.goal = contexts, goal
         self.start = int(contexts.locate(np.ascontiguousarray(state))[0])
-        self.values = np.ones((len(goal.rows) + 2, contexts.n))
+        self.values = _ones((len(goal.table) + 2, contexts.n))
         self.values[-1] = 0
         self._exact = self._solve(maximum)
         self.upper = float(self.values[goal.start, self.start])
@@ -116,10 +116,10 @@ class Lookahead:
                 change = 0.0
                 for state in cycle:
                     check_canceled()
-                    of_state = self.goal.rows[state], self.values, self.values[state]
+                    of_state = self.goal.after_each(state), self.values, self.values[state]
                     change = max(change, self.contexts.sweep(*of_state, maximum))
                 visits += len(cycle) * self.contexts.n
-                if len(cycle) == 1 and cycle[0] not in self.goal.rows[cycle[0]]:
+                if len(cycle) == 1 and cycle[0] not in self.goal.table[cycle[0]]:
                     break
         return True
 
@@ -127,17 +127,17 @@ class Lookahead:
         """Return the probability of a match, within a number of symbols if given; None if it takes too long."""
         if length is None:
             return self.upper if self._exact else None
-        S, steps = len(self.goal.rows), length + (self.goal.end >= 0)
+        S, steps = len(self.goal.table), length + (self.goal.end >= 0)
         if S * steps * self.contexts.n > MAX_VISITS:
             return None
         values = np.zeros_like(self.values)
         values[S] = 1
         for _ in range(steps):
-            following = np.ones_like(values)
+            following = _ones(values.shape)
             following[S + 1] = 0
             for state in range(S):
                 check_canceled()
-                self.contexts.sweep(self.goal.rows[state], values, following[state], False)
+                self.contexts.sweep(self.goal.after_each(state), values, following[state], False)
             values = following
         return float(values[self.goal.start, self.start])
 
@@ -145,7 +145,7 @@ class Lookahead:
         """Make a trial with each stream of random numbers; return texts (B, n) and lengths (B,), -1 for a failure."""
         B, goal = len(uniforms.states), self.goal
         texts, lengths = np.empty((B, n), np.int32), np.empty(B, np.intp)
-        of_goal, start = (goal.rows, goal.steps, self.values), (self.start, goal.start, goal.end)
+        of_goal, start = (goal.table, goal.class_of, goal.steps, self.values), (self.start, goal.start, goal.end)
         step = max(1, CALL_VISITS // (max(1, n) * self.contexts.V))
         for i in range(0, B, step):
             check_canceled()
@@ -158,16 +158,25 @@ class Lookahead:
         """Return the logarithm of the value after each symbol (B, V), for texts' last symbols (B, k), goal states q."""
         contexts = self.contexts.locate(np.ascontiguousarray(state))
         out = np.empty((len(q), self.contexts.V))
-        self.contexts.values(self.goal.rows, self.values, contexts, q.astype(np.int32), out)
+        of_goal = self.goal.table, self.goal.class_of, self.values
+        self.contexts.values(*of_goal, contexts, q.astype(np.int32), out)
         with np.errstate(divide="ignore"):
             logarithms: NDArray[np.float64] = np.log(out)
         return logarithms
 
 
+def _ones(shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Return ones, written row by row: a signal does not wait for a gigabyte of memory."""
+    ones = np.empty(shape)
+    for row in ones:
+        row.fill(1)
+    return ones
+
+
 def _cycles(goal: Goal) -> list[list[int]]:
     """Return the states in groups that reach each other, each group after the groups that it reaches (Tarjan)."""
-    S, groups, waiting = len(goal.rows), list[list[int]](), list[int]()
-    after = [[q for q in dict.fromkeys(row) if q < S] for row in goal.rows.tolist()]
+    S, groups, waiting = len(goal.table), list[list[int]](), list[int]()
+    after = [[q for q in dict.fromkeys(row.tolist()) if q < S] for row in goal.table]
     number, first = [0] * S, [0] * S  # in the order of discovery, from 1; the first state that a state reaches
     path = [(goal.start, iter(after[goal.start]))] if goal.start < S else []
     while path:

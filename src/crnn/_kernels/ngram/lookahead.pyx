@@ -1,10 +1,11 @@
 """Counts with a look-ahead: the probability that a text will match, and texts drawn from those that do.
 
-A goal is an automaton: rows (S, V) give the state after a state and a symbol. State S is a match, and state S + 1 means
-that nothing matches. ahead[q, c] is at least the probability that a text in state q and context c will match, at
-most 1, and 1 or 0 in the states S and S + 1. It is superharmonic: at least the mean of its value after the next symbol.
-A trial draws each symbol with probability p * (ahead after it) / (ahead before it) and fails with what is left. A text
-that matches is then drawn with probability p(text) / (ahead at the start), whatever the values in between.
+A goal is an automaton: table (S, C) gives the state after a state and a class of symbols, class_of (V,) the class of
+each symbol. State S is a match, and state S + 1 means that nothing matches. ahead[q, c] is at least the probability
+that a text in state q and context c will match, at most 1, and 1 or 0 in the states S and S + 1. It is superharmonic:
+at least the mean of its value after the next symbol. A trial draws each symbol with probability p * (ahead after it) /
+(ahead before it) and fails with what is left. A text that matches is then drawn with probability p(text) / (ahead at
+the start), whatever the values in between.
 """
 from libc.stdint cimport uint64_t
 import numpy as np
@@ -136,47 +137,54 @@ cdef class Contexts:
             context = self.suffixes[context]
         return symbol
 
-    def values(self, const int[:, ::1] rows not None, const double[:, ::1] ahead not None,
-               const int[::1] contexts not None, const int[::1] states not None, double[:, ::1] out not None):
+    def values(self, const int[:, ::1] table not None, const int[::1] class_of not None,
+               const double[:, ::1] ahead not None, const int[::1] contexts not None, const int[::1] states not None,
+               double[:, ::1] out not None):
         """out[b, s] = ahead after symbol s in contexts[b] and states[b]."""
         cdef Py_ssize_t b
         cdef int s
-        require_size("contexts", ahead.shape[1], self.n)
+        self.check(table, class_of, ahead)
         require_size("values", out.shape[0], contexts.shape[0])
         require_size("symbols", out.shape[1], self.V)
         for b in range(contexts.shape[0]):
-            self.check(rows, ahead, contexts[b], states[b])
+            self.check_start(table, contexts[b], states[b])
             for s in range(self.V):
-                out[b, s] = ahead[rows[states[b], s], self.nexts[self.entry(contexts[b], s)]]
+                out[b, s] = ahead[table[states[b], class_of[s]], self.nexts[self.entry(contexts[b], s)]]
 
-    cdef int check(self, const int[:, ::1] rows, const double[:, ::1] ahead, int context, int state) except -1:
-        require_size("symbols", rows.shape[1], self.V)
-        require_size("states", ahead.shape[0], rows.shape[0] + 2)
+    cdef int check(self, const int[:, ::1] table, const int[::1] class_of, const double[:, ::1] ahead) except -1:
+        require_size("symbols", class_of.shape[0], self.V)
+        require_size("states", ahead.shape[0], table.shape[0] + 2)
         require_size("contexts", ahead.shape[1], self.n)
-        if not (0 <= context < self.n and 0 <= state < rows.shape[0]):
-            raise ValueError(f"context {context} of {self.n}, state {state} of {rows.shape[0]}")
+        if np.min(table, initial=0) < 0 or np.max(table, initial=0) > table.shape[0] + 1:
+            raise ValueError("a state is out of range")
+        if np.min(class_of) < 0 or np.max(class_of) >= table.shape[1]:
+            raise ValueError("a class of symbols is out of range")
         return 0
 
-    def draw(self, const int[:, ::1] rows not None, const int[::1] steps not None, const double[:, ::1] ahead not None,
-             int context, int state, int end, uint64_t[:, ::1] random not None, const uint64_t[::1] increment not None,
-             int[:, ::1] texts not None, Py_ssize_t[::1] lengths not None):
+    cdef int check_start(self, const int[:, ::1] table, int context, int state) except -1:
+        if not (0 <= context < self.n and 0 <= state < table.shape[0]):
+            raise ValueError(f"context {context} of {self.n}, state {state} of {table.shape[0]}")
+        return 0
+
+    def draw(self, const int[:, ::1] table not None, const int[::1] class_of not None, const int[::1] steps not None,
+             const double[:, ::1] ahead not None, int context, int state, int end, uint64_t[:, ::1] random not None,
+             const uint64_t[::1] increment not None, int[:, ::1] texts not None, Py_ssize_t[::1] lengths not None):
         """Make a trial with each stream of random numbers: texts (B, n) of lengths (B,), -1 for one that failed.
 
         steps (S,) are the fewest symbols to a match; `end` is the symbol that ends a document, or -1.
         """
-        cdef Py_ssize_t B = texts.shape[0], n = texts.shape[1], b, t, e, q, S = rows.shape[0]
+        cdef Py_ssize_t B = texts.shape[0], n = texts.shape[1], b, t, e, q, S = table.shape[0]
         cdef int c, now = 0, node, symbol, chosen
         cdef double u, cumulated, factor
         cdef UInt128 plus = wide(&increment[0])
         cdef int[::1] seen = np.zeros(self.V, np.int32)  # the number of the draw in which a symbol was last met
-        self.check(rows, ahead, context, state)
+        self.check(table, class_of, ahead)
+        self.check_start(table, context, state)
         require_size("steps", steps.shape[0], S)
         require_size("halves of an increment", increment.shape[0], 2)
         require_size("streams", random.shape[0], B)
         require_size("halves of a stream", random.shape[1], 2)
         require_size("lengths", lengths.shape[0], B)
-        if np.asarray(rows).min() < 0 or np.asarray(rows).max() > S + 1:
-            raise ValueError("a state is out of range")
         with nogil:
             for b in range(B):
                 c, q, t, lengths[b] = context, state, 0, -1
@@ -188,7 +196,7 @@ cdef class Contexts:
                             symbol = self.symbols[e]
                             if seen[symbol] != now:
                                 seen[symbol] = now
-                                cumulated += factor * self.weights[e] * ahead[rows[q, symbol], self.nexts[e]]
+                                cumulated += factor * self.weights[e] * ahead[table[q, class_of[symbol]], self.nexts[e]]
                                 if cumulated > u:
                                     chosen = <int>e
                                     break
@@ -199,7 +207,7 @@ cdef class Contexts:
                     if chosen < 0:
                         break
                     symbol = self.symbols[chosen]
-                    c, q = self.nexts[chosen], rows[q, symbol]
+                    c, q = self.nexts[chosen], table[q, class_of[symbol]]
                     if symbol != end:
                         if t == n:
                             break
