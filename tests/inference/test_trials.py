@@ -376,6 +376,26 @@ def test_beams_of_running_text_end_at_the_first_match():
     assert [" end." in texts for texts in within] == [False, True]
 
 
+@pytest.mark.parametrize("pattern", ["a*", "(ab)*|c", "", "a", "b+a", ".*c", "[^a]{2}", "(a|bc){2}"])
+def test_the_probability_within_a_length_of_running_text_is_a_sum_over_texts(pattern):
+    model = CharNGram(3, n_threads=1).fit("abcab" * 7 + "aacbbc")
+    whole, symbols = re.compile(pattern), list(model.vocabulary_)
+    for n, prime in itertools.product((0, 1, 4), ("", "b")):
+        expected = 0.0
+        for text in map("".join, itertools.product(symbols, repeat=n)):
+            if any(whole.fullmatch(text[:k]) for k in range(n + 1)):
+                p = model.predict_proba([prime + text[:k] for k in range(n)])
+                expected += math.prod(row[symbols.index(symbol)] for row, symbol in zip(p, text, strict=True))
+        found = model.match_probability(pattern, n, prime=prime)
+        assert found.lower == found.estimate == found.upper == pytest.approx(expected, rel=1e-12, abs=0)
+
+
+def test_the_empty_text_matches_with_certainty():
+    text = CharRNN(5, max_steps=0, random_state=0).fit("banana")
+    for n in (None, 0, 3):
+        assert text.match_probability("(an)*", n) == (1, 1, 1)
+
+
 class Scripted:
     """A sampler whose trials succeed with a letter a where `succeeds` says so."""
 

@@ -439,6 +439,10 @@ class Empty:
         B = len(uniforms.states)
         return np.zeros((B, n), np.int32), np.zeros(B, np.intp)
 
+    def probability(self, length: int | None) -> float:
+        """Return 1: the empty text is within any length."""
+        return 1.0
+
 
 class OfLabels:
     """The sampler of a model whose texts have one of several labels, drawn anew in each trial."""
