@@ -1,49 +1,31 @@
-"""Which anomalies does each score find, and does the promised rate hold? `python -m benchmarks.anomalies`.
+"""Which anomalies does each score find? `python -m benchmarks.anomalies`.
 
 Log lines: a detector and its peers learn ``--megabytes`` of clean lines (`benchmarks.log_lines`), whose numbers are
 masked. The recall is at a false-positive rate of 0.1 %: for ``AnomalyDetector()`` at the threshold that `fit` has set,
 else at the threshold of 200,000 further clean lines. The last column is the false-positive rate at that threshold on
 200,000 other clean lines. Then the same for domain names (`benchmarks.domain_names`) of several lengths, as AUC by
-kind and recall, with a network trained for ``--network SECONDS`` and its mixture with the counts; and with ``--names
-FILE`` for names, one a line. ``--log-network SECONDS`` adds a network to the table of log lines, too.
-
-``--drift N`` learns N blocks of masked log lines one by one with `partial_fit`. In every third block, a service of the
-generator has a new release, which renames one word of its messages. After each block: the false-positive rate on fresh
-lines of this block, the bounds promised, and the recall of anomalies.
-
-``--rates`` fits detectors for several rates and counts the false positives on fresh lines.
-``--throughput FILE`` judges the lines of a file, masked (most are duplicates) and as they are (none is), each in a new
-process: lines a second, and the peak of memory. `python -m benchmarks.log_lines FILE --megabytes 1000` makes a file.
+kind and recall, with a network trained for ``--network SECONDS``. ``--log-network SECONDS`` adds a network to the table
+of log lines, too.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import random
-import re
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import islice
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import domain_names, log_lines
 from benchmarks.anomaly_peers import FOREST_TEXTS, RarestPair, TfIdf
-from benchmarks.large_files import memory
 from benchmarks.log_lines import masked, mixed_lines, usual_lines
 from benchmarks.report import machine
-from crnn import AnomalyDetector, CharNGram, CharRNN, Lines, Mixture
-from crnn.anomaly_detector import ORDER
-from crnn.inference.string_scores import Reduce
-from crnn.language_model import LanguageModel
+from crnn import AnomalyDetector, CharRNN
+from crnn.inference.scoring.string_scores import Reduce
 
 RATE = 0.001
 BYTES_A_LINE = 118
@@ -107,17 +89,14 @@ def detector_rows(texts: list[str], rate: float = RATE) -> Iterator[Row]:
         yield Row(f"the same model, {reduce}", seconds, partial(detector.estimator_.score_samples, reduce=reduce))
 
 
-def network_rows(texts: list[str], seconds: float, *, mixed: bool = False) -> Iterator[Row]:
-    """Yield a network trained for some seconds, with each reduction, and if asked its mixture with counts."""
+def network_rows(texts: list[str], seconds: float) -> Iterator[Row]:
+    """Yield a network trained for some seconds, with each reduction."""
     start = time.perf_counter()
     model = CharRNN.recommended(texts, seconds, fit=True, min_count=2, random_state=0, verbose=0)
-    models: dict[str, LanguageModel] = {f"{model.cell_} of {model.hidden_size} units": model}
-    if mixed:
-        models["network and counts"] = Mixture([model, CharNGram(ORDER, min_count=2).fit(texts)])
     taken = time.perf_counter() - start
-    for name, model_of in models.items():
-        for reduce in REDUCTIONS:
-            yield Row(f"{name}, {reduce}", taken, partial(model_of.score_samples, reduce=reduce))
+    for reduce in REDUCTIONS:
+        name = f"{model.cell_} of {model.hidden_size} units, {reduce}"
+        yield Row(name, taken, partial(model.score_samples, reduce=reduce))
 
 
 # ----------------------------------------------------------------------- logs
@@ -165,68 +144,6 @@ def log_line(row: Row, clean: list[str], tested: Mixed) -> str:
     )
 
 
-RENAMED = ("session", "user", "from", "request", "key", "query", "cache", "job", "connection", "to")  # in messages
-
-
-def released(line: str, block: int) -> str:
-    """Return a masked line as the releases up to a block would write it.
-
-    Examples
-    --------
-    >>> released("session opened for user anna", 4)
-    'sessionbb opened for usercc anna'
-    """
-    for i, word in enumerate(RENAMED[: 1 + block // 3]):
-        if block:
-            line = re.sub(rf"\b{word}\b", word + "bcdfg"[i % 5] * 2, line)
-    return line
-
-
-def drift(n_blocks: int, n_lines: int, n_fresh: int) -> Iterator[str]:
-    """Yield a table of blocks of log lines that change, learned one by one."""
-    detector = AnomalyDetector(contamination=0.005, calibration_fraction=0.2, random_state=0)
-    usual, fresh = usual_lines(0), usual_lines(2)
-    odd = [masked(line.text) for line in mixed_lines(0, 400, 1)]
-    inside = 0
-    yield f"{n_lines:,} lines a block, {n_fresh:,} fresh ones, {len(odd):,} anomalies"
-    yield ""
-    yield "| block | flagged before learning | false positives | promised, 95 % | recall | n-grams | seconds of CPU |"
-    yield "|---|---|---|---|---|---|---|"
-    for block in range(n_blocks):
-        lines = [released(masked(line), block) for line in islice(usual, n_lines)]
-        before = (detector.predict(lines) == -1).mean() if block else float("nan")
-        start = time.process_time()
-        detector.partial_fit(lines)
-        seconds = time.process_time() - start
-        found = (detector.predict([released(masked(line), block) for line in islice(fresh, n_fresh)]) == -1).mean()
-        recall = (detector.predict([released(line, block) for line in odd]) == -1).mean()
-        (low, high), n_grams = detector.rate_interval_, sum(detector.estimator_.n_grams_)  # type: ignore[attr-defined]
-        inside += low <= found <= high
-        yield (
-            f"| {block} | {before:.4f} | {found:.4f} | {low:.4f} to {high:.4f} | {recall:.3f} | {n_grams:,} | "
-            f"{seconds:.1f} |"
-        )
-    yield ""
-    yield f"inside the bounds: {inside} of {n_blocks} blocks"
-
-
-def rates(n_lines: int, n_fresh: int, seeds: int) -> Iterator[str]:
-    """Yield a table of the expected rates and the rates on new lines."""
-    train = [masked(line) for line in islice(usual_lines(0), n_lines)]
-    fresh = [masked(line) for line in islice(usual_lines(3), n_fresh)]
-    yield f"{n_lines:,} lines to fit, {n_fresh:,} fresh lines"
-    yield ""
-    yield "| reduce | contamination | expected, 95 % | false positives, by seed |"
-    yield "|---|---|---|---|"
-    for reduce in ("min", "mean"):
-        for contamination in (0.001, 0.01):
-            options: Any = {"reduce": reduce, "contamination": contamination}
-            detectors = [AnomalyDetector(**options, random_state=seed).fit(train) for seed in range(seeds)]
-            found = ", ".join(f"{(detector.predict(fresh) == -1).mean():.5f}" for detector in detectors)
-            low, high = detectors[0].rate_interval_
-            yield f"| {reduce} | {contamination:g} | {low:.5f} to {high:.5f} | {found} |"
-
-
 # ---------------------------------------------------------------------- names
 
 
@@ -252,7 +169,7 @@ def name_rows(train: list[str], network: float) -> Iterator[Row]:
     """Yield the ways to score names."""
     yield from detector_rows(train, 0.01)
     if network:
-        yield from network_rows(train, network, mixed=True)
+        yield from network_rows(train, network)
     yield fitted("TF-IDF + SGDOneClassSVM", lambda: TfIdf("linear", of_characters=True).fit(train).score)
     kernel = TfIdf("kernel", of_characters=True, max_texts=5000)
     yield fitted("TF-IDF + OneClassSVM, 5,000 names", lambda: kernel.fit(train).score)
@@ -267,93 +184,21 @@ def domains(n: int, n_of_each: int, network: float, n_words: tuple[int, ...] | N
     return names_table(train, clean, odd, network)
 
 
-def names_of_file(path: Path, network: float) -> Iterable[str]:
-    """Return the table of the names in a file, a tenth of them held out."""
-    names = sorted(set(path.read_text(encoding="utf-8").split()))
-    random.Random(0).shuffle(names)
-    cut, rng, letters = len(names) // 10, random.Random(1), "".join(names)
-    clean, train = names[:cut], names[cut:]
-    odd: dict[str, list[str]] = {
-        "random letters": ["".join(rng.choice(domain_names.LETTERS) for _ in name) for name in clean],
-        "frequent letters": ["".join(rng.choice(letters) for _ in name) for name in clean],
-        "shuffled": ["".join(rng.sample(name, len(name))) for name in clean],
-    }
-    return names_table(train, clean, odd, network)
-
-
-# ----------------------------------------------------------------- throughput
-
-
-def throughput(path: Path, n_lines: int) -> Iterator[str]:
-    """Yield a table: lines a second and the peak of memory, with and without duplicates, in Python and on the shell."""
-    yield f"{path.stat().st_size / 1e6:,.0f} MB of lines"
-    yield ""
-    yield "| lines | what | lines a second | MB a second | peak of memory, MB |"
-    yield "|---|---|---|---|---|"
-    with tempfile.TemporaryDirectory() as folder:
-        for duplicates in (True, False):
-            lines = islice(usual_lines(0), n_lines)
-            train = [masked(line) for line in lines] if duplicates else [*lines]
-            model = Path(folder) / "log.crnn"
-            AnomalyDetector(random_state=0).fit(train).save(model)
-            for what in ("predict", "crnn detect"):
-                if duplicates and what == "crnn detect":
-                    continue  # masked by sed as a rule, which would be what is timed
-                command = [sys.executable, "-m", "benchmarks.anomalies", "--judge", what, model, path]
-                out = subprocess.check_output([*map(str, command), str(int(duplicates))], text=True)
-                found = json.loads(out.splitlines()[-1])
-                a_second = found["lines"] / found["seconds"]
-                yield (
-                    f"| {'masked' if duplicates else 'as they are'} | {what} | {a_second:,.0f} | "
-                    f"{path.stat().st_size / 1e6 / found['seconds']:.1f} | {found['peak']:.0f} |"
-                )
-
-
-def judge(what: str, model: str, path: str, duplicates: str) -> None:
-    """Judge the lines of a file in this process; print what it took."""
-    start = time.perf_counter()
-    if what == "predict":
-        lines = Lines(path, transform=masked if duplicates == "1" else None)
-        n = len(AnomalyDetector.load(model).predict(lines))
-    else:
-        from crnn.cli import main as cli
-
-        assert cli.main(["detect", model, path]) == 0
-        n = len(Lines(path))
-    print(json.dumps({"lines": n, "seconds": time.perf_counter() - start, "peak": memory("VmHWM")}))
-
-
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megabytes", type=float, default=120.0, help="of log lines to learn; 0: no table of them")
     parser.add_argument("--domains", type=int, default=50_000, help="names to learn; 0: no table of them")
-    parser.add_argument("--names", type=Path)
     parser.add_argument("--network", type=float, default=10.0, metavar="SECONDS", help="for names; 0: none")
     parser.add_argument("--log-network", type=float, default=0.0, metavar="SECONDS", help="for log lines")
-    parser.add_argument("--rates", action="store_true")
-    parser.add_argument("--drift", type=int, default=0, metavar="N", help="learn N blocks one by one")
-    parser.add_argument("--throughput", type=Path, metavar="FILE")
-    parser.add_argument("--judge", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.judge:
-        judge(*options.judge)
-        return
     print("\n".join(machine()), flush=True)
     n_lines, tables = int(options.megabytes * 1e6 / BYTES_A_LINE), list[Iterable[str]]()
     if n_lines:
         tables.append(logs(n_lines, 200_000, 1000, options.log_network))
-    if options.rates:
-        tables.append(rates(200_000, 500_000, 3))
-    if options.drift:
-        tables.append(drift(options.drift, 20_000, 20_000))
     if options.domains:
         for n_words in (None, (1,), (2,), (4, 5)):
             tables.append(domains(options.domains, 2000, options.network, n_words))
-    if options.names:
-        tables.append(names_of_file(options.names, options.network))
-    if options.throughput:
-        tables.append(throughput(options.throughput, 200_000))
     for table in tables:
         print(flush=True)
         for line in table:

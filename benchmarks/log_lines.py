@@ -1,4 +1,4 @@
-"""Log lines of eight services, and anomalies among them. `python -m benchmarks.log_lines FILE --megabytes 120`.
+"""Log lines of eight services, and anomalies among them.
 
 A seed determines all lines. Each line is a template whose times, addresses, numbers, users, hosts, paths and keys are
 drawn, some of them from long-tailed lists, and some messages are rare. `masked` replaces numbers and hexadecimal keys;
@@ -16,8 +16,6 @@ A damaged line never equals its original once both are masked.
 
 from __future__ import annotations
 
-import argparse
-import gzip
 import random
 import re
 from bisect import bisect
@@ -25,7 +23,6 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import accumulate
-from pathlib import Path
 from typing import NamedTuple
 
 START = datetime(2025, 11, 3)
@@ -380,33 +377,3 @@ def mixed_lines(n_usual: int, n_of_each: int, seed: int = 1) -> list[Line]:
         found += [Line(next(odd), kind) for _ in range(n_of_each)]
     random.Random(seed).shuffle(found)
     return found
-
-
-def write(path: Path, size: int, seed: int = 0) -> int:
-    """Write usual lines of `size` bytes or a little more, compressed if the name ends with .gz; return their number."""
-    n, written = 0, 0
-    with gzip.open(path, "wt", compresslevel=1) if path.suffix == ".gz" else open(path, "w") as file:
-        for line in usual_lines(seed):
-            file.write(line + "\n")
-            n, written = n + 1, written + len(line) + 1
-            if written >= size:
-                return n
-    raise AssertionError("usual lines have no end")
-
-
-def main() -> None:
-    """Write usual lines to a file, and a few anomalies of each kind to the screen."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--megabytes", type=float, default=120.0)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    n = write(options.file, int(options.megabytes * 1e6), options.seed)
-    print(f"{n:,} lines")
-    for kind in KINDS:
-        found = anomalies(kind, options.seed)
-        print(f"\n{kind}", *(next(found) for _ in range(3)), sep="\n  ")
-
-
-if __name__ == "__main__":
-    main()

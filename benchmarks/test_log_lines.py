@@ -1,11 +1,9 @@
 """Are the lines and anomalies of `benchmarks.log_lines` what it says?"""
 
-import gzip
 from itertools import islice
 
 import pytest
 
-from benchmarks import log_lines
 from benchmarks.log_lines import KINDS, SERVICES, anomalies, masked, mixed_lines, usual_lines
 
 
@@ -53,12 +51,3 @@ def test_mixed_lines_have_the_kinds_in_random_order():
 def test_an_unknown_kind_is_refused():
     with pytest.raises(ValueError, match="not 'odd'"):
         next(anomalies("odd"))
-
-
-@pytest.mark.parametrize("name", ["lines.log", "lines.log.gz"])
-def test_a_file_has_the_size_that_is_asked_for(tmp_path, name):
-    path = tmp_path / name
-    n = log_lines.write(path, 10_000)
-    text = gzip.decompress(path.read_bytes()) if name.endswith(".gz") else path.read_bytes()
-    assert 10_000 <= len(text) < 10_400
-    assert text.decode().split("\n")[:-1] == list(islice(usual_lines(), n))
