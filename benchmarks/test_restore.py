@@ -1,8 +1,8 @@
-"""Do `benchmarks.restore` and `benchmarks.completions` measure what they say?"""
+"""Does `benchmarks.restore` measure what it says?"""
 
 import random
 
-from benchmarks import completions, restore
+from benchmarks import restore
 from crnn import CharNGram
 
 TEXT = "The function returns a list of strings. Été à la mer, déjà vu.\n" * 20
@@ -27,10 +27,3 @@ def test_every_baseline_and_model_restores_what_it_has_learned():
             assert model.restore(damaged, prime="\n", **arguments) == texts
         for baseline in baselines.values():
             assert measure(baseline(damaged)) > measure(damaged) or name.startswith(("typos", "clean"))
-
-
-def test_completions_save_keys():
-    model = CharNGram(7).fit(TEXT)
-    saved, _ = completions.keys_saved(TEXT[:63], model.start(), completions.frequent_words(TEXT))
-    assert 0.3 < saved < 1
-    assert completions.keys_saved(TEXT[:63], model.start(), lambda prefix, state: [])[0] == 0
