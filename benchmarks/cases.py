@@ -1,11 +1,14 @@
-"""Define what to time: a case of training, its text, and each contender, ready to train."""
+"""Define what to time: a case of training, its text, and each contender, ready to train.
+
+`benchmarks.compare` runs this file with other versions of crnn, so only public names are imported.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +16,6 @@ from numpy.typing import NDArray
 from benchmarks.peers import GATES as PEERS_GATES
 from benchmarks.peers import Arrays, Peer, peer_class
 from crnn import CharRNN
-
-if TYPE_CHECKING:  # `benchmarks.compare` runs this file with other versions of crnn: only public names are imported
-    from crnn.text.sources import TextLike
 
 GATES = {**PEERS_GATES, "cifg": 3}  # no peer has the last cell
 VOCAB_SIZE = 65  # as many symbols as Tiny Shakespeare has
@@ -34,7 +34,6 @@ class Case:
     seq_length: int
     batch_size: int
     steps: int
-    vocab_size: int = VOCAB_SIZE
     cell: str = "rnn"
     num_layers: int = 1
 
@@ -48,13 +47,12 @@ class Case:
         """Short and unique."""
         cell = "" if self.cell == "rnn" else f"{self.cell}-"
         layers = "" if self.num_layers == 1 else f"{self.num_layers}x"
-        vocabulary = "" if self.vocab_size == VOCAB_SIZE else f"-V{self.vocab_size}"
-        return f"{cell}{layers}H{self.hidden_size}-T{self.seq_length}-B{self.batch_size}{vocabulary}"
+        return f"{cell}{layers}H{self.hidden_size}-T{self.seq_length}-B{self.batch_size}"
 
     @property
     def flops(self) -> int:
         """Operations in the products of one step: three per matrix, but none for the first layer's Wx."""
-        H, V = self.hidden_size, self.vocab_size
+        H, V = self.hidden_size, VOCAB_SIZE
         matrices = GATES[self.cell] * (2 * self.num_layers - 1) * H * H + H * V
         return 2 * self.seq_length * self.batch_size * 3 * matrices
 
@@ -64,7 +62,7 @@ class Case:
         rng = np.random.default_rng(0)
         n = self.batch_size * (self.steps * self.seq_length + 1) + 1
         jumps = rng.choice([1, 2, 7], size=n, p=[0.6, 0.3, 0.1])
-        ids: NDArray[np.int64] = np.cumsum(jumps) % self.vocab_size
+        ids: NDArray[np.int64] = np.cumsum(jumps) % VOCAB_SIZE
         return ids
 
     @property
@@ -74,8 +72,8 @@ class Case:
 
     @property
     def alphabet(self) -> str:
-        """Every character once: a short text need not hold all of a large vocabulary."""
-        return "".join(map(chr, range(0x100, 0x100 + self.vocab_size)))
+        """Every character once: a short text need not hold all of them."""
+        return "".join(map(chr, range(0x100, 0x100 + VOCAB_SIZE)))
 
     @property
     def chunks(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -91,7 +89,7 @@ class Case:
         Of one tanh layer min-char-rnn's, N(0, 0.01^2) and zero biases. Gates and layers would hand on next to nothing
         with those: theirs are PyTorch's, uniform within 1 / sqrt(H).
         """
-        rng, H, V, G = np.random.default_rng(1), self.hidden_size, self.vocab_size, GATES[self.cell]
+        rng, H, V, G = np.random.default_rng(1), self.hidden_size, VOCAB_SIZE, GATES[self.cell]
         if self.plain:
             shapes: dict[str, tuple[int, ...]] = {"Wxh_l0": (H, V), "Whh_l0": (H, H), "Why": (V, H)}
             drawn = {name: 0.01 * rng.standard_normal(shape) for name, shape in shapes.items()}
@@ -110,13 +108,11 @@ def crnn_model(
     *,
     dtype: str = "float32",
     n_threads: int | None = 1,
-    text: TextLike | None = None,
     bfloat16: bool = False,
 ) -> CharRNN:
     """Return a model of the case with the case's weights, not yet trained.
 
-    `text`, if given, is what the vocabulary is taken from instead of the case's own alphabet. `bfloat16`: products have
-    operands of that precision.
+    `bfloat16`: products have operands of that precision.
     """
     stacked: dict[str, Any] = {} if case.plain else {"cell": case.cell, "num_layers": case.num_layers}
     if bfloat16:
@@ -130,8 +126,8 @@ def crnn_model(
         dtype=dtype,
         n_threads=n_threads,
         **stacked,
-    ).fit(case.alphabet + case.text if text is None else text)
-    assert len(model.vocabulary_) == case.vocab_size
+    ).fit(case.alphabet + case.text)
+    assert len(model.vocabulary_) == VOCAB_SIZE
     weights = case.weights()
     assert model.params_.keys() == weights.keys()
     with model.editing():
@@ -160,7 +156,7 @@ def smoothed(losses: NDArray[np.float64]) -> float:
     return float(weight @ losses / weight.sum())
 
 
-def crnn_steps(model: CharRNN, text: TextLike) -> float:
+def crnn_steps(model: CharRNN, text: str) -> float:
     """Let a model take its `max_steps` once more; return their loss as `smoothed` does."""
     model._learned.smooth_loss = 0.0
     model.partial_fit(text)

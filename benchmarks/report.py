@@ -2,8 +2,8 @@
 
 Every figure is a ratio of medians over interleaved repeats in one run: each contender has its own process, and they
 take turns. Missing peers are left out, with a message. `--update` writes the tables between the markers of
-docs/performance.md, all but the recurrent product's, which it only prints. Where the environment holds OpenBLAS at an
-older kernel, run this with OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE unset; the kernel in use is printed.
+docs/performance.md. Where the environment holds OpenBLAS at an older kernel, run this with OPENBLAS_CORETYPE and
+OPENBLAS_L2_SIZE unset; the kernel in use is printed.
 """
 
 from __future__ import annotations
@@ -226,22 +226,6 @@ def step_rows(label: str, case: Case, runs: list[Timed], others: Sequence[str], 
     return rows
 
 
-def product(repeats: int) -> list[str]:
-    """The recurrent product alone, as a share of the sgemm peak of as many cores."""
-    lines = ["| recurrent product, share of sgemm 1024³ | one thread | two threads |", "|---|---|---|"]
-    for H in (128, 256, 512, 1024):
-        for B in (16, 50, 100):
-            runs = [Timed(f"product/{n}", ("recurrent_product", str(H), str(B), str(n)), n) for n in (1, 2)]
-            runs += [Timed(f"sgemm/{n}", ("sgemm", str(n)), n) for n in (1, 2)]
-            timed = race(runs, 3 * repeats)
-            shares = []
-            for n in (1, 2):
-                peak = 2 * 1024**3 / min(timed[f"sgemm/{n}"].seconds)
-                shares.append(timed[f"product/{n}"].value / timed[f"product/{n}"].median / peak)
-            lines.append(f"| H = {H}, B = {B} | {shares[0]:.0%} | {shares[1]:.0%} |")
-    return lines
-
-
 def sampling(repeats: int) -> list[str]:
     """Characters per second of one stream and of 64."""
     lines = [
@@ -318,7 +302,6 @@ SECTIONS = {
     "online": online,
     "batched": batched,
     "gated": gated,
-    "product": product,
     "sampling": sampling,
     "scoring": scoring,
 }
@@ -341,13 +324,9 @@ def main() -> None:
     lines = machine()
     print("\n".join(lines), flush=True)
     for name in options.only or SECTIONS:
-        section = SECTIONS[name](options.repeats)
-        if not section:
-            continue
-        section = ["", *section]
+        section = ["", *SECTIONS[name](options.repeats)]
         print("\n".join(section), flush=True)
-        if name != "product":  # a figure for maintainers
-            lines += section
+        lines += section
     if options.update:
         replace_between(options.update, BEGIN, END, lines)
 

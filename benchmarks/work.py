@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.cases import Case, crnn_model, ready
 from benchmarks.peers import peer_class
 
 Work = Callable[[], float]
-Matrix = NDArray[np.float32]
 
 SGEMM_SIZE = 1024
-OPERATIONS = "4000000000"  # of each thread's products: they take long enough together to be timed
 
 
 def train(contender: str, H: str, T: str, B: str, K: str, n_threads: str) -> Work:
@@ -42,75 +38,6 @@ def sgemm(n_threads: str) -> Work:
         sgemm(1.0, a, a, c=c, overwrite_c=1)
         return 2.0 * SGEMM_SIZE**3
 
-    return product
-
-
-def recurrent_product(H: str, B: str, n_threads: str, operations: str = OPERATIONS) -> Work:
-    """B rows by packed weights (H, H), again and again, as the recurrence does; returns the operations.
-
-    Several threads each have B rows: the product of one time step is shared by streams, not within a row.
-    """
-    from crnn._kernels.entry import core
-    from crnn.model.layout import aligned_zeros
-
-    h, b, threads = int(H), int(B), int(n_threads)
-    times = max(1, int(operations) // (2 * h * h * b))
-    W, rows = _factors(h, b * threads)
-    panels = aligned_zeros(core.packed_size(h, h, 4), np.float32)  # as a trainer's are
-    core.pack_panels(W, False, False, panels)
-    a = [aligned_zeros((b, h), np.float32) for _ in range(threads)]
-    c = [aligned_zeros((b, h), np.float32) for _ in range(threads)]
-    for x, part in zip(a, np.split(rows, threads), strict=True):
-        x[...] = part
-    pool = ThreadPoolExecutor(threads)
-
-    def product() -> float:
-        list(pool.map(lambda i: core.multiply(a[i], panels, False, c[i], times), range(threads)))
-        return 2.0 * h * h * b * times * threads
-
-    core.multiply(a[0], panels, False, c[0])
-    _check_product(c[0], a[0], W)
-    return product
-
-
-def _factors(h: int, rows: int) -> tuple[Matrix, Matrix]:
-    rng = np.random.default_rng(0)
-    return rng.standard_normal((h, h), np.float32) / np.float32(h), rng.standard_normal((rows, h), np.float32)
-
-
-def _check_product(c: Matrix, a: Matrix, W: Matrix) -> None:
-    expected = a.astype(np.float64) @ W
-    assert np.abs(c - expected).max() < 1e-5 * np.abs(expected).max()
-
-
-def peer_product(contender: str, H: str, B: str, n_threads: str, operations: str = OPERATIONS) -> Work:
-    """The rows and weights of `recurrent_product` by NumPy or PyTorch: one product whose rows threads may share.
-
-    Not by JAX: its compiler takes a product that does not change out of the loop, and calls from Python cost more.
-    """
-    h, b, threads = int(H), int(B), int(n_threads)
-    times = max(1, int(operations) // (2 * h * h * b))
-    W, a = _factors(h, b * threads)
-    c = np.zeros_like(a)
-    if contender == "torch":
-        import torch
-
-        torch.set_num_threads(threads)
-        multiply: Callable[..., object] = torch.mm
-        factors, out = (torch.from_numpy(a), torch.from_numpy(W)), torch.from_numpy(c)
-    else:
-        from threadpoolctl import threadpool_limits
-
-        threadpool_limits(threads)
-        multiply, factors, out = np.matmul, (a, W), c
-
-    def product() -> float:
-        for _ in range(times):
-            multiply(*factors, out=out)
-        return 2.0 * h * h * b * times * threads
-
-    multiply(*factors, out=out)
-    _check_product(c, a, W)
     return product
 
 
@@ -164,8 +91,6 @@ KINDS: dict[str, Callable[..., Work]] = {
     "train": train,
     "train_stacked": train_stacked,
     "sgemm": sgemm,
-    "recurrent_product": recurrent_product,
-    "peer_product": peer_product,
     "sample": sample,
     "sample_stacked": sample_stacked,
     "score": score,
