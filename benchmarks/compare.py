@@ -19,7 +19,7 @@ from benchmarks.report import Timed, race
 
 RELATIVE, ABSOLUTE_SECONDS = 0.10, 0.010
 ROOT = Path(__file__).resolve().parents[1]
-# What is timed, and the arguments of `benchmarks.worker`: about a fifth of a second each. The last one is the threads.
+# What is timed, and the arguments of `benchmarks.work`: about a fifth of a second each. The last one is the threads.
 WORK = {
     "train rnn, H = 100, B = 1": "train crnn 100 25 1 3000 1",
     "train rnn, H = 256, B = 50": "train crnn 256 50 50 10 1",

@@ -49,7 +49,7 @@ class Timed:
 
     def start(self) -> None:
         """Start the process and wait until it has done its work once."""
-        command = [sys.executable, "-m", "benchmarks.worker", *self.arguments]
+        command = [sys.executable, "-m", "benchmarks.work", *self.arguments]
         if self.pinned and CORE is not None:
             command = [sys.executable, "-c", PINNED.format(CORE), *command[1:]]
         self.process = subprocess.Popen(
