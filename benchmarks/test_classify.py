@@ -25,13 +25,12 @@ def test_the_table_has_every_contender(small, capsys):
     needs("torch")
     contenders = classify.contenders("domains")
     rows = classify.compare("domains", 2, contenders)
-    assert len(rows) == 2 + len(contenders) + 2 >= 7
+    assert len(rows) == 2 + len(contenders) >= 6
     assert capsys.readouterr().out.count("domains, split 2: | ") == len(contenders)
-    for row in rows[2:-2]:
-        accuracy, unseen, log_loss, auc = map(float, row.split("|")[2:6])
-        assert min(accuracy, unseen, auc) > 95
+    for row in rows[2:]:
+        accuracy, log_loss = map(float, row.split("|")[2:4])
+        assert accuracy > 95
         assert log_loss < 0.2
-    assert [row.split(",")[0].split()[:2] for row in rows[-2:]] == [["both", "minus"]] * 2
 
 
 @pytest.mark.parametrize(("arguments", "wanted"), [([], ["surnames", "domains"]), (["domains"], ["domains"])])
@@ -41,12 +40,6 @@ def test_all_data_are_taken_unless_some_are_named(monkeypatch, capsys, arguments
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if line.endswith(", 3")] == [f"{data}, 3" for data in wanted]
     assert lines.count("both") == len(wanted)
-
-
-def test_tuning_takes_the_most_accurate(small):
-    found, seconds = classify.tune("domains", [(1, 1.0, True), (3, 1.0, True)])
-    assert found == (1, 1.0, True)  # the first of equally good ones
-    assert seconds > 0
 
 
 def test_the_table_of_speed(small):
