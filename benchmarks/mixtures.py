@@ -10,9 +10,7 @@ With the models of the last time and seed
 ``--adapt`` prints the losses while they learn from what they read, the mixture by ``adapt=True`` and by
 ``adapt="counts"``, where the network stays as it is; and how long a character takes;
 ``--costs`` prints what the models and PPMd (`pip install pyppmd`) cost: time to learn, memory, bytes in a file, and
-time to score and to draw a character, on one thread;
-``--copying`` prints how much of 100,000 characters drawn from each stands in the text that it has learned: the longest
-passage, and the share of windows of 50 characters.
+time to score and to draw a character, on one thread.
 """
 
 from __future__ import annotations
@@ -21,13 +19,9 @@ import argparse
 import sysconfig
 import time
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.counts import of_ppmd, timed
 from benchmarks.counts import split as split_names
@@ -35,16 +29,12 @@ from benchmarks.report import machine
 from crnn import CharNGram, CharRNN, Mixture
 
 MAX_SOURCE = 3_500_000  # characters of the standard library
-DRAWN = 100_000
-WINDOW = 50
 SCORED = 20_000  # characters timed
 REPEATS = 3
 HEAD = ["| seconds | seeds | network | counts | mixture | spread | gain |", "|---|---|---|---|---|---|---|"]
 ADAPTED = ["| adapting | network | counts | mixture | mixture, counts only |", "|---|---|---|---|---|"]
 COSTS = ["| model | seconds to learn | MB in memory | MB in a file | µs to score | µs to draw |",
          "|---|---|---|---|---|---|"]  # fmt: skip
-COPIES = ["| model | longest passage of the text | windows of 50 in the text |", "|---|---|---|"]
-
 Text = str | list[str]
 
 
@@ -165,68 +155,6 @@ def named(mixture: Mixture) -> list[tuple[str, Any]]:
     return [("network", mixture.models[0]), ("counts", mixture.models[1]), ("mixture", mixture)]
 
 
-def copying(mixture: Mixture, known: Text) -> Iterator[str]:
-    """Yield how much of what each model draws stands in the text."""
-    yield from COPIES
-    text = known if isinstance(known, str) else "".join(f"{name}\n" for name in known)
-    for name, model in named(mixture):
-        drawn = draw(model, DRAWN)
-        share = 100 * copied(drawn, text, WINDOW).mean()
-        yield f"| {name} | {longest_copy(drawn, text)} | {share:.1f} % |"
-
-
-def longest_copy(drawn: str, text: str) -> int:
-    """Return the length of the longest passage that is in both.
-
-    Examples
-    --------
-    >>> longest_copy("xxabcdxx", "0abcd1")
-    4
-    """
-    least, most = 0, min(len(drawn), len(text))
-    while least < most:
-        middle = (least + most + 1) // 2
-        if copied(drawn, text, middle).any():
-            least = middle
-        else:
-            most = middle - 1
-    return least
-
-
-def copied(drawn: str, text: str, length: int) -> NDArray[np.bool_]:
-    """Say of each window of `drawn` of this length whether it is in the text.
-
-    Examples
-    --------
-    >>> copied("abcab", "xab", 2).tolist()
-    [True, False, False, True]
-    """
-    own, theirs = window_hashes(drawn, length), window_hashes(text, length)
-    marked = np.zeros(1 << 22, np.bool_)  # by the highest 22 bits, so that few of the text's windows are compared
-    marked[own >> np.uint64(42)] = True
-    return np.isin(own, theirs[marked[theirs >> np.uint64(42)]])
-
-
-def window_hashes(text: str, length: int) -> NDArray[np.uint64]:
-    """Return a number for each window of a text; two different ones share it with a probability of about 2**-64."""
-    sums, inverses = prefix_hashes(text)
-    windows = max(len(text) - length + 1, 0)
-    return (sums[length:] - sums[:windows]) * inverses[:windows]
-
-
-@lru_cache(maxsize=2)
-def prefix_hashes(text: str) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Return the sums of a number for each symbol times base**i, before each place i, and base**-i."""
-    symbols = np.frombuffer(text.encode("utf-32-le"), np.uint32)
-    values = np.random.default_rng(0).integers(2**64, size=int(symbols.max(initial=0)) + 1, dtype=np.uint64)[symbols]
-    base = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2**64
-    powers, inverses = (
-        np.cumprod(np.append(np.ones(1, np.uint64), np.full(len(text), factor, np.uint64)), dtype=np.uint64)
-        for factor in (base, pow(base, -1, 2**64))
-    )
-    return np.append(np.zeros(1, np.uint64), np.cumsum(values * powers[:-1], dtype=np.uint64)), inverses
-
-
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -234,7 +162,7 @@ def main() -> None:
     parser.add_argument("--text", choices=["shakespeare", "names", "source"], default="shakespeare")
     parser.add_argument("--seconds", type=float, nargs="+", default=[15.0, 60.0])
     parser.add_argument("--seeds", type=int, default=3)
-    for option in ("--adapt", "--costs", "--copying"):
+    for option in ("--adapt", "--costs"):
         parser.add_argument(option, action="store_true")
     options = parser.parse_args()
     known, held_out = read(options.text, options.file)
@@ -253,8 +181,6 @@ def main() -> None:
         tables.append(adapted(mixture, held_out))
     if options.costs:
         tables.append(costs(mixture, known, held_out, options.seconds[-1]))
-    if options.copying:
-        tables.append(copying(mixture, known))
     for table in tables:
         print()
         for line in table:

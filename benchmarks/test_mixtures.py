@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from benchmarks import mixtures
@@ -30,8 +29,7 @@ def test_a_row_has_the_means_of_the_seeds_and_how_far_they_are_apart():
     assert mixtures.HEAD[0].count("|") == len(cells) + 1
 
 
-def test_tables(monkeypatch, mixture, namer):
-    monkeypatch.setattr(mixtures, "DRAWN", 500)
+def test_tables(mixture, namer):
     for both, known, held_out in ((mixture, TEXT, TEXT[:300]), (*namer, namer[1][:30])):
         adapted, costs = [*mixtures.adapted(both, held_out)], [*mixtures.costs(both, known, held_out, 1.0)]
         assert {line.count("|") for line in adapted[:4]} == {6}
@@ -39,18 +37,6 @@ def test_tables(monkeypatch, mixture, namer):
         found = [float(cell) for cell in adapted[2].split("|")[2:6]]
         expected = [-model.score(held_out, adapt=True) for model in (*both.models, both)]
         assert found == pytest.approx([*expected, -both.score(held_out, adapt="counts")], abs=1e-4)
-        *_, last = mixtures.copying(both, known)
-        assert int(last.split("|")[2]) > 9
-
-
-def test_the_longest_copy_and_the_share_of_windows():
-    text = "".join(np.random.default_rng(1).choice([*"abcd"], 3000))
-    drawn = f"x{text[2000:2061]}y{text[100:137]}dxd{text[-41:]}"
-    assert mixtures.longest_copy(drawn, text) == 61
-    assert mixtures.longest_copy("xyz", text) == 0
-    for length in (1, 7, 40):
-        expected = [drawn[i : i + length] in text for i in range(len(drawn) - length + 1)]
-        assert mixtures.copied(drawn, text, length).tolist() == expected
 
 
 def test_the_held_out_text_has_known_symbols_only(tmp_path):
