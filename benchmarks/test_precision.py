@@ -13,11 +13,7 @@ def test_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "present", lambda *names: [])
     monkeypatch.setattr(precision, "STEPS", (("gru", 8, 2),))
     monkeypatch.setattr(precision, "SAMPLES", (("lstm", 8, 50),))
-    monkeypatch.setattr(precision, "SEEDS", 2)
     for lines in (precision.training(1), precision.sampling(1)):
         assert len(lines) == 4
         assert lines[2].startswith("| crnn, float32 |")
         assert lines[3].startswith(f"| crnn, bfloat16, {fastest} |")
-    rows = precision.curves("to be or not to be, that is the question. " * 100, 8, 30)[2:]
-    assert len(rows) == 10
-    assert abs(float(rows[-1].split("|")[4])) < 0.01
