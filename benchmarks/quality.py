@@ -5,12 +5,9 @@ state is carried through all of it. Every run is a process of its own, one after
 with all that it makes ready, from the text in memory; imports and the measurement are not in it. Nothing else may run
 at the time: threads that wait for one another at every product lose most of a loaded machine.
 
-Contenders: "crnn" trains what `CharRNN.recommended` recommends, and "crnn-rnn", "crnn-gru" or "crnn-lstm" what it
-recommends of that cell, "crnn-cifg" too; "torch" is `benchmarks.peers.torch_lstm_trainer`. A number after a name is a
-factor of the seconds: "torch-1.5" has half as much time again. "bf16" after a name, as in "torch-bf16" and
-"crnn-cifg-bf16", multiplies in bfloat16, which some processors do faster than float32, and "f32" in float32. Without
-either, "crnn" takes what is faster on this machine, and "torch" float32. "torch-bigrams" has an input for each of the
-256 most frequent pairs of symbols, as crnn's recommendations have for 1,024: for more of them its product is too large.
+Contenders: "crnn" trains what `CharRNN.recommended` recommends; "torch" is `benchmarks.peers.torch_lstm_trainer`.
+"bf16" after a name, as in "torch-bf16", multiplies in bfloat16, which some processors do faster than float32, and "f32"
+in float32. Without either, "crnn" takes what is faster on this machine, and "torch" float32.
 """
 
 from __future__ import annotations
@@ -32,14 +29,8 @@ from benchmarks import peers
 from crnn import CharRNN
 
 SECONDS = "15,60,180,600"
-CONTENDERS = "crnn,crnn-f32,torch,torch-1.5,crnn-rnn"
-CELLS = ("rnn", "gru", "lstm", "cifg")
-PRECISIONS = {"bf16": "bfloat16", "f32": "float32"}
-TORCH_BIGRAMS = 256
-RECOMMENDS = hasattr(CharRNN, "recommended")
-NO_RECOMMENDED = "this crnn cannot be told seconds instead of settings: it has no CharRNN.recommended"
-
-
+CONTENDERS = "crnn,crnn-f32,torch"
+PRECISIONS = {"": None, "bf16": "bfloat16", "f32": "float32"}
 def split(text: str) -> tuple[str, str]:
     """Return the part to train on and the part to measure, whose symbols must all occur in the first."""
     cut = len(text) * 9 // 10
@@ -52,39 +43,25 @@ def split(text: str) -> tuple[str, str]:
 
 def reason(contender: str) -> str | None:
     """Why a contender cannot run, or None if it can."""
-    name, *options = contender.split("-")
-    known = {"crnn": {*CELLS, *PRECISIONS}, "torch": {*PRECISIONS, "bigrams"}}
-    if name not in known or not all(option in known[name] or _is_number(option) for option in options):
+    name, _, precision = contender.partition("-")
+    if name not in ("crnn", "torch") or precision not in PRECISIONS:
         return f"there is no contender {contender!r}"
-    if name == "crnn":
-        return None if RECOMMENDS else NO_RECOMMENDED
-    return None if peers.available(name) else peers.reason(name)
-
-
-def _is_number(option: str) -> bool:
-    return option.replace(".", "", 1).isdecimal()
+    return None if name == "crnn" or peers.available(name) else peers.reason(name)
 
 
 def measure(contender: str, text: str, seconds: float, threads: int, seed: int) -> dict[str, Any]:
     """Let a contender train in this process and measure what it has learned."""
-    name, *options = contender.split("-")
+    name, _, precision = contender.partition("-")
     head, tail = split(text)
-    for factor in filter(_is_number, options):
-        seconds *= float(factor)
     if name == "torch":
         from benchmarks.peers import torch_lstm_trainer as trainer
 
-        n_bigrams = TORCH_BIGRAMS if "bigrams" in options else 0
-        recipe = replace(trainer.recipe_for(seconds), bfloat16="bf16" in options, n_bigrams=n_bigrams)
+        recipe = replace(trainer.recipe_for(seconds), bfloat16=precision == "bf16")
         nats, characters, description = trainer.train(text, seconds, threads, seed, recipe)
         return {"nats": nats, "characters": characters, "description": description}
-    given: dict[str, Any] = {}
-    for cell in [option for option in options if option in CELLS]:
-        given["cell"] = cell
-    for precision in [option for option in options if option in PRECISIONS]:
-        given["matmul_precision"] = PRECISIONS[precision]
+    given: dict[str, Any] = {"matmul_precision": PRECISIONS[precision]} if precision else {}
     start = time.perf_counter()
-    model = CharRNN.recommended(head, seconds, **given)  # type: ignore[attr-defined]
+    model = CharRNN.recommended(head, seconds, **given)
     model.set_params(n_threads=threads, random_state=seed).fit(head)
     spent = time.perf_counter() - start
     steps = max([model.n_steps_, *(record["step"] for record in model.history_)])  # the best weights may be older

@@ -26,7 +26,7 @@ def unigram_nats(text):
     return -np.mean([np.log(counts[c] / len(head)) for c in tail])
 
 
-@pytest.mark.parametrize("contender", [*quality.CONTENDERS.split(","), "torch-bf16-bigrams"])
+@pytest.mark.parametrize("contender", [*quality.CONTENDERS.split(","), "torch-bf16"])
 def test_two_seconds_of_learning(tmp_path, text, contender):
     if why := quality.reason(contender):
         pytest.skip(why)
@@ -60,26 +60,6 @@ def test_the_tail_is_measured_exactly(monkeypatch):
     for piece in (4, 7, 100):
         monkeypatch.setattr(trainer, "PIECE", piece)
         assert trainer._nats(model, ids) == pytest.approx(total / len(ids), rel=1e-5)
-
-
-def test_pairs_of_symbols_are_inputs_of_pytorchs_lstm():
-    needs("torch")
-    import torch
-
-    from benchmarks.peers import torch_lstm_trainer as trainer
-
-    ids = torch.tensor([0, 1, 0, 1, 2, 1, 2, 0, 2])
-    numbers = trainer._bigrams(ids, 7, 2)  # among the first seven (0, 1) and (1, 2) are the most frequent
-    assert numbers.tolist() == [0, 1, 0, 1, 2, 0, 2, 0, 0]
-    model = trainer._model(trainer.Recipe(5, n_bigrams=2), 3).eval()
-    with torch.no_grad():
-        model.lstm.weight_ih_l0[:, 3:] = 0
-        plain = model(ids[:, None], None)[0]
-        assert torch.equal(model((ids + 3 * numbers)[:, None], None)[0], plain)
-        model.lstm.weight_ih_l0[:, 4] = 1  # the second pair's
-        other = model((ids + 3 * numbers)[:, None], None)[0]
-    assert torch.equal(other[:4], plain[:4])
-    assert not torch.equal(other[4], plain[4])
 
 
 def test_runs_of_several_seeds_are_one_cell():

@@ -3,9 +3,6 @@
 `nn.LSTM` on one-hot rows, AdamW, the gradient's norm clipped, dropout, streams whose state is carried, and a learning
 rate that warms up and falls along a cosine with the time that has passed. What suits a budget is in `RECIPES`.
 
-`n_bigrams` gives the most frequent pairs of symbols an input each, as crnn's parameter of that name does: nn.LSTM reads
-them as further columns of its one-hot rows, which makes its product larger.
-
 One-hot rows are looked up in an identity matrix, which is as fast as a small `nn.Embedding` and says more. oneDNN is
 left enabled (without it a step takes up to twice as long), AdamW is fused, denormal numbers are flushed.
 """
@@ -39,7 +36,6 @@ class Recipe:
     beta2: float = 0.99
     init_std: float = 0.1  # of the initial weights; PyTorch's smaller ones gave the same quality
     clip_norm: float = 0.03  # of the gradient of the mean over time: so every step is clipped
-    n_bigrams: int = 0
     bfloat16: bool = False  # autocast: faster where the processor multiplies bfloat16, but not the others' arithmetic
 
     def __str__(self) -> str:
@@ -83,37 +79,23 @@ def train(text: str, seconds: float, threads: int, seed: int, recipe: Recipe | N
     cut = len(text) * 9 // 10
     symbols = {c: i for i, c in enumerate(sorted(set(text[:cut])))}
     ids = torch.tensor([symbols[c] for c in text])
-    ids += len(symbols) * _bigrams(ids, cut, recipe.n_bigrams)
     model = _model(recipe, len(symbols))
     characters = _fit(model, recipe, ids[:cut], start, seconds)
     return _nats(model, ids[cut:]), characters, f"LSTM, {recipe}"
 
 
-def _bigrams(ids: Any, cut: int, n: int) -> Any:
-    """Return 1 + the number of the pair that a symbol and the one before it are, among the n most frequent; or 0."""
-    import torch
-
-    V = int(ids.max()) + 1
-    pairs = torch.cat([torch.full((1,), V * V), ids[:-1] * V + ids[1:]])
-    counts = torch.bincount(pairs[1:cut], minlength=V * V)
-    numbers = torch.zeros(V * V + 1, dtype=torch.long)
-    numbers[torch.argsort(counts, descending=True, stable=True)[:n]] = torch.arange(1, min(n, V * V) + 1)
-    return numbers[pairs]
-
-
 def _model(recipe: Recipe, vocab_size: int) -> Any:
-    """Return the network; its input is the symbol + V times the number of the pair, which is 0 for none."""
+    """Return the network."""
     import torch
     from torch import nn
 
     class Network(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            H, L, R = recipe.hidden_size, recipe.num_layers, recipe.n_bigrams
+            H, L = recipe.hidden_size, recipe.num_layers
             self.register_buffer("one_hot_rows", torch.eye(vocab_size))
-            self.register_buffer("rows_of_pairs", torch.eye(R + 1)[:, 1:])  # the first of zeros
             # nn.LSTM warns of dropout between the layers when there is but one
-            self.lstm = nn.LSTM(vocab_size + R, H, L, dropout=recipe.dropout if L > 1 else 0.0)
+            self.lstm = nn.LSTM(vocab_size, H, L, dropout=recipe.dropout if L > 1 else 0.0)
             self.dropout = nn.Dropout(recipe.dropout)
             self.decoder = nn.Linear(H, vocab_size)
             for parameter in self.parameters():
@@ -126,11 +108,7 @@ def _model(recipe: Recipe, vocab_size: int) -> Any:
                     getattr(self.lstm, f"bias_ih_l{k}")[H : 2 * H] = 1.0
 
         def forward(self, x: Any, state: Any) -> tuple[Any, Any]:
-            rows = nn.functional.embedding(x % vocab_size, self.one_hot_rows)
-            if recipe.n_bigrams:
-                pairs = nn.functional.embedding(x // vocab_size, self.rows_of_pairs)
-                rows = torch.cat([rows, pairs], dim=-1)
-            hidden, state = self.lstm(rows, state)
+            hidden, state = self.lstm(nn.functional.embedding(x, self.one_hot_rows), state)
             return self.decoder(self.dropout(hidden)), state
 
     return Network()
@@ -173,7 +151,7 @@ def _fit(model: Any, recipe: Recipe, ids: Any, start: float, seconds: float) -> 
             share = recipe.last_rate + (1 - recipe.last_rate) * fall
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
             logits, after = model(x, None if anew else state)
-        loss = F.cross_entropy(logits.float().flatten(0, 1), y.flatten() % logits.shape[-1])
+        loss = F.cross_entropy(logits.float().flatten(0, 1), y.flatten())
         update(model, optimizer, loss, recipe.rate * share, recipe.clip_norm)
         state = tuple(s.detach() for s in after)
         characters += x.numel()
@@ -186,11 +164,11 @@ def _nats(model: Any, ids: Any) -> float:
 
     F = torch.nn.functional
     model.eval()
-    state, V = None, len(model.decoder.bias)
+    state = None
     with torch.inference_mode():
-        total = F.cross_entropy(model.decoder.bias[None], ids[:1] % V, reduction="sum").item()  # h is zero
+        total = F.cross_entropy(model.decoder.bias[None], ids[:1], reduction="sum").item()  # h is zero
         for i in range(0, len(ids) - 1, PIECE):
-            y = ids[i + 1 : i + 1 + PIECE] % V
+            y = ids[i + 1 : i + 1 + PIECE]
             logits, state = model(ids[i : i + len(y), None], state)
             total += F.cross_entropy(logits[:, 0], y, reduction="sum").item()
     return float(total / len(ids))
