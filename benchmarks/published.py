@@ -8,14 +8,10 @@ same n-grams are 0.04 nats worse. Every model is scored on the 330,000 test byte
 
 Sections (``--only``, any of them; default: all):
 
-``ngrams``       `CharNGram` of 1 to 20 characters.
-``networks``     `CharRNN` by the paper's protocol as far as it is known: 50 epochs of RMSprop at 0.002 with a decay of
-                 0.95, 100 streams of 100 characters, clipping at 5, weights from [-0.08, 0.08], the best of the
-                 validation losses. The rate falls as in char-rnn, by 0.97 an epoch after ten.
-``recommended``  `CharRNN.recommended` for each of ``--seconds``.
-``mixtures``     `Mixture.recommended` for each of ``--seconds``: its network, its counts, equal weights, the weights
-                 chosen by default and those fitted to the validation part; then the mixture while its counts learn
-                 from the test text. `Mixture.recommended` sees the training part alone.
+``ngrams``    `CharNGram` of 1 to 20 characters.
+``mixtures``  `Mixture.recommended` for each of ``--seconds``: its network, its counts, equal weights, the weights
+              chosen by default and those fitted to the validation part; then the mixture while its counts learn
+              from the test text. `Mixture.recommended` sees the training part alone.
 
 Other texts have no published table here, only their usual split: ``--split text8`` and ``--split enwik8`` take the
 first 90 %, the next 5 % and the last 5 % of your file, ``--split ptb`` takes a folder with ``ptb.char.train.txt``,
@@ -29,7 +25,7 @@ import hashlib
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
@@ -41,8 +37,7 @@ SHA256 = "fb66ba99"  # how the file's hash begins
 ROWS, CHUNKS, CHUNK, TRAINED, VALIDATED = 100, 325, 100, 260, 32
 PUBLISHED = {"20-gram, Karpathy et al. 2015": 1.195, "best network, Karpathy et al. 2015 (3 layers of 512)": 1.077}
 ORDERS = (*range(1, 11), 15, 20)
-NETWORKS = (("lstm", 1), ("gru", 1), ("rnn", 1), ("lstm", 2))
-SECTIONS = ("ngrams", "networks", "recommended", "mixtures")
+SECTIONS = ("ngrams", "mixtures")
 HEAD = ["| model | weights | steps | characters read, millions | seconds | nats | bits |", "|---" * 7 + "|"]
 
 
@@ -104,38 +99,6 @@ def ngrams(split: Split, orders: Sequence[int]) -> Iterator[str]:
         yield row(f"{n}-grams", model, -model.score(split.test), seconds)
 
 
-def network(cell: str, num_layers: int, epochs: int, seed: int) -> CharRNN:
-    """Return a network with the paper's training."""
-    return CharRNN(
-        128, num_layers=num_layers, cell=cell, seq_length=100, batch_size=100, optimizer="rmsprop", learning_rate=0.002,
-        beta_2=0.95, schedule="exponential", clip=5.0, init_scale=0.08, epochs=epochs, restore_best=True,
-        dtype="float32", random_state=seed, verbose=0,
-    )  # fmt: skip
-
-
-def networks(split: Split, epochs: int, seeds: int) -> Iterator[str]:
-    """Yield the rows of the paper's kinds of network, the mean over the seeds."""
-    for cell, num_layers in NETWORKS:
-        start, models = time.perf_counter(), [network(cell, num_layers, epochs, seed) for seed in range(seeds)]
-        steps = 0
-        for model in models:
-            model.fit(split.training, validation=split.validation)
-            steps = max(record["step"] for record in model.history_)
-        seconds = (time.perf_counter() - start) / seeds
-        nats = mean(-model.score(split.test) for model in models)
-        yield row(f"{cell}, {num_layers} × 128, {epochs} epochs", models[0], nats, seconds, steps)
-
-
-def recommended(split: Split, seconds: float, seeds: int, overrides: dict[str, Any]) -> Iterator[str]:
-    """Yield the row of the recommended network after one time, the mean over the seeds."""
-    models = []
-    for seed in range(seeds):
-        network = CharRNN.recommended(split.training, seconds, random_state=seed, **overrides)  # prints its choice
-        models.append(network.fit(split.training))
-    nats = mean(-model.score(split.test) for model in models)
-    yield row(f"`CharRNN.recommended`, {seconds:g} s", models[0], nats, seconds, models[0].n_steps_)
-
-
 def mixtures(split: Split, seconds: float, seeds: int, overrides: dict[str, Any]) -> Iterator[str]:
     """Yield the rows of a mixture and its parts after one time, the means over the seeds."""
     mixed = [
@@ -163,7 +126,6 @@ def main() -> None:
     parser.add_argument("--split", choices=["warpeace", "text8", "enwik8", "ptb"], default="warpeace")
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=SECTIONS)
     parser.add_argument("--orders", type=int, nargs="+", default=ORDERS, help="of the n-grams")
-    parser.add_argument("--epochs", type=int, default=50, help="of the paper's networks")
     parser.add_argument("--seconds", type=float, nargs="+", default=[60.0, 300.0, 900.0])
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32", help="of matrix products")
@@ -173,20 +135,10 @@ def main() -> None:
     if options.split == "warpeace":
         for name, nats in PUBLISHED.items():
             print(f"| {name} | | | | | {nats} | {nats / math.log(2):.3f} |")
-    overrides = {"matmul_precision": options.precision}
-
-    def each_time(rows: Callable[[Split, float, int, dict[str, Any]], Iterator[str]]) -> Iterator[str]:
-        for seconds in options.seconds:
-            yield from rows(split, seconds, options.seeds, overrides)
-
-    sections: dict[str, Iterator[str]] = {
-        "ngrams": ngrams(split, options.orders),
-        "networks": networks(split, options.epochs, options.seeds),
-        "recommended": each_time(recommended),
-        "mixtures": each_time(mixtures),
-    }
-    for name in options.only:
-        for line in sections[name]:
+    if "ngrams" in options.only:
+        print(*ngrams(split, options.orders), sep="\n", flush=True)
+    for seconds in options.seconds if "mixtures" in options.only else []:
+        for line in mixtures(split, seconds, options.seeds, {"matmul_precision": options.precision}):
             print(line, flush=True)
 
 

@@ -38,15 +38,7 @@ def test_other_splits(tmp_path):
 def test_rows():
     columns = published.HEAD[0].count("|")
     small = {"hidden_size": 8}
-    few = [*published.ngrams(SPLIT, (1, 3)), *published.recommended(SPLIT, 0.3, 1, small)]
-    few += published.mixtures(SPLIT, 0.3, 1, small)
+    few = [*published.ngrams(SPLIT, (1, 3)), *published.mixtures(SPLIT, 0.3, 1, small)]
     assert {line.count("|") for line in few} == {columns}
     first, third, *_, adapting = (float(line.split("|")[-3]) for line in few)
     assert first > third > adapting
-
-
-def test_networks(monkeypatch):
-    monkeypatch.setattr(published, "NETWORKS", (("rnn", 2),))
-    (line,) = published.networks(Split(TEXT * 4, TEXT[:900], TEXT[:500]), 1, 1)
-    name, _, steps = (cell.strip() for cell in line.split("|")[1:4])
-    assert (name, steps) == ("rnn, 2 × 128, 1 epochs", "3")
