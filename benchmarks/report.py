@@ -59,9 +59,17 @@ class Timed:
 
     def repeat(self) -> None:
         """Do the work once more."""
+        self.ask()
+        self.take()
+
+    def ask(self) -> None:
+        """Let the process do the work once more."""
         assert self.process.stdin is not None
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
+
+    def take(self) -> None:
+        """Wait until the work is done."""
         answer = self._answer()
         self.seconds.append(answer["seconds"])
         self.value = answer["value"]

@@ -12,11 +12,13 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from benchmarks.cases import Case, crnn_model, ready
 from benchmarks.peers import peer_class
+from crnn import CharRNN
 
 Work = Callable[[], float]
 
@@ -32,6 +34,22 @@ def train_stacked(contender: str, cell: str, L: str, H: str, T: str, B: str, K: 
     """K training steps of L layers of a cell; returns the smoothed loss."""
     case = Case(int(H), int(T), int(B), int(K), cell=cell, num_layers=int(L))
     return ready(contender, case, int(n_threads))
+
+
+def train_for(H: str, n_threads: str, seconds: str) -> Work:
+    """Train an LSTM on 16 streams of 24 symbols for some seconds; returns symbols per second."""
+    text = "".join(map(chr, np.random.default_rng(0).integers(33, 98, 200_000)))
+    threads = None if n_threads == "default" else int(n_threads)
+    options: dict[str, Any] = {"cell": "lstm", "optimizer": "adam", "random_state": 0, "n_threads": threads}
+    model = CharRNN(int(H), seq_length=24, batch_size=16, max_steps=2, **options).fit(text)
+    model.set_params(max_steps=None, max_seconds=float(seconds))
+
+    def train() -> float:
+        before, start = model.n_steps_, time.perf_counter()
+        model.partial_fit(text)
+        return 24 * 16 * (model.n_steps_ - before) / (time.perf_counter() - start)
+
+    return train
 
 
 def sgemm(n_threads: str) -> Work:
@@ -99,6 +117,7 @@ def score(contender: str, H: str, n: str, streams: str, n_threads: str) -> Work:
 KINDS: dict[str, Callable[..., Work]] = {
     "train": train,
     "train_stacked": train_stacked,
+    "train_for": train_for,
     "sgemm": sgemm,
     "sample": sample,
     "sample_stacked": sample_stacked,
