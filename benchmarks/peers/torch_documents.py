@@ -53,30 +53,6 @@ class TorchDocuments:
                 out[batch] = (log_p * mask).sum(0).numpy()
         return out
 
-    def score_packed(self, documents: Sequence[str], at_a_time: int = BATCH) -> NDArray[np.float64]:
-        """Log-probabilities, ends counted: sorted by length, packed, in batches."""
-        torch, end = self.torch, self.vocabulary.boundary
-        pack = torch.nn.utils.rnn.pack_padded_sequence
-        lengths = np.array([*map(len, documents)])
-        ids = np.insert(self.vocabulary.encode("".join(documents)).astype(np.int64), np.cumsum(lengths)[:-1], end)
-        parts = torch.from_numpy(np.concatenate([[end], ids, [end]]))
-        starts = np.cumsum(lengths + 1) - lengths - 1
-        order = np.argsort(-lengths, kind="stable")
-        out = np.empty(len(documents))
-        with torch.inference_mode():
-            for first in range(0, len(order), at_a_time):
-                batch = order[first : first + at_a_time]
-                steps = lengths[batch] + 1  # from the boundary before a string to the one after it
-                places = zip(starts[batch].tolist(), steps.tolist(), strict=True)
-                padded = torch.nn.utils.rnn.pad_sequence([parts[start : start + n + 1] for start, n in places])
-                inputs = pack(padded[:-1], steps)
-                hidden = self.rnn(inputs._replace(data=self.rows[inputs.data]))[0]
-                log_p = torch.log_softmax(self.decoder(hidden.data), 1)
-                chosen = log_p.gather(1, pack(padded[1:], steps).data[:, None])[:, 0]
-                each = torch.nn.utils.rnn.pad_packed_sequence(inputs._replace(data=chosen))[0]
-                out[batch] = each.sum(0).numpy()
-        return out
-
     def sample(self, num_samples: int, max_length: int) -> list[NDArray[Any]]:
         """Documents drawn side by side until the last one has ended."""
         torch, end = self.torch, self.vocabulary.boundary
