@@ -170,7 +170,7 @@ def online(repeats: int) -> list[str]:
 def check_losses(timed: dict[str, Timed], seq_length: int) -> None:
     """Every contender's loss must be of the size of guessing or less: nobody has blown up or done nothing.
 
-    That they take the same steps is tested over a few of them (`benchmarks/test_training.py`); over hundreds, training
+    That they take the same steps is tested over a few of them (`benchmarks/test_work.py`); over hundreds, training
     is chaotic and two right programs part.
     """
     losses = {name: t.first for name, t in timed.items() if not name.startswith("sgemm")}

@@ -53,7 +53,6 @@ CASES = [
     ("torch", {}, "float64"),
     ("jax", {}, "float32"),
     ("jax", {}, "float64"),
-    ("jax", {"loop": False}, "float32"),
     ("jax", {"gradient": "autodiff"}, "float32"),
 ]
 

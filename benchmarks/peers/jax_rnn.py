@@ -4,8 +4,8 @@ Two gradients are offered. ``gradient="by_hand"`` (the default, the faster) writ
 good program would do: dWhh is one product over all T·B rows after the backward scan. ``gradient="autodiff"``
 is what most people write: differentiating the scan adds T small products to a carried matrix. Tried and
 found slower or no faster: one-hot products instead of row lookups, unrolled scans, vectors instead of
-one-row matrices, one flat vector of parameters, a jitted step per chunk (``loop=False``: it pays a dispatch
-of 30 us, and no more). A gated cell, or more than one layer, has the gradient by autodiff only.
+one-row matrices, one flat vector of parameters, a jitted step per chunk (it pays a dispatch of 30 us, and no
+more). A gated cell, or more than one layer, has the gradient by autodiff only.
 
 Threads: XLA's CPU client sizes its pool once, when JAX is first used, by the cores that the process may then
 run on. To time one thread, call ``os.sched_setaffinity(0, {core})`` (or ``taskset -c``) in a fresh process
@@ -203,8 +203,7 @@ def _sample(n: int, num_samples: int, w: Any, key: Any) -> Any:
 class JaxPeer:
     """JAX; see `benchmarks.peers.Peer` and, for threads and compilation, this module's docstring.
 
-    `gradient` is "by_hand" or "autodiff"; `loop` says whether `train` is one jitted loop or a jitted step per
-    chunk. The first call with new shapes compiles: make it before the clock starts.
+    `gradient` is "by_hand" or "autodiff". The first call with new shapes compiles: make it before the clock starts.
     """
 
     name = "jax"
@@ -223,7 +222,6 @@ class JaxPeer:
         state: ArrayLike | None = None,
         cell: str = "rnn",
         gradient: str = "by_hand",
-        loop: bool = True,
     ) -> None:
         import jax
 
@@ -232,12 +230,11 @@ class JaxPeer:
         self.one_tanh_layer = cell == "rnn" and layers(parameters) == 1
         if gradient == "by_hand" and not self.one_tanh_layer:
             raise ValueError(f"no gradient by hand of cell={cell!r} in {layers(parameters)} layers; use 'autodiff'")
-        self.jax, self.loop = jax, loop
+        self.jax = jax
         self.batch_size, self.seq_length = batch_size, seq_length
         self.dtype = np.dtype(dtype)
         hidden = {"by_hand": _by_hand(), "autodiff": partial(_hidden_autodiff, cell)}[gradient]
         step = partial(_training_step, hidden, learning_rate, clip)
-        self._one = jax.jit(step, donate_argnums=0)
         self._many = jax.jit(lambda carry, chunks: jax.lax.scan(step, carry, chunks), donate_argnums=0)
         self._score = jax.jit(partial(_score, cell))
         self._sample = jax.jit(_sample, static_argnums=(0, 1))
@@ -282,14 +279,8 @@ class JaxPeer:
         """See `Peer.train`."""
         chunks = inputs.astype(np.int32), targets.astype(np.int32)
         with self._precision():
-            if self.loop:
-                self._carry, losses = self._many(self._carry, chunks)
-                return np.asarray(self.jax.block_until_ready((self._carry, losses))[1], np.float64)
-            each = []
-            for chunk in zip(*chunks, strict=True):
-                self._carry, loss = self._one(self._carry, chunk)
-                each.append(loss)
-            return np.array(self.jax.block_until_ready((self._carry, each))[1], np.float64)
+            self._carry, losses = self._many(self._carry, chunks)
+            return np.asarray(self.jax.block_until_ready((self._carry, losses))[1], np.float64)
 
     def forward(self, ids: NDArray[np.integer]) -> float:
         """See `Peer.forward`; in pieces of about `SCORING_ROWS` symbols, the last one padded."""

@@ -1,10 +1,11 @@
-"""How long does a training step take, compared with the peers? One stream and many."""
+"""How long do a training step, a drawn character and a score take, compared with the peers?"""
 
 from dataclasses import replace
 from functools import cache
 
 import pytest
 
+from benchmarks import work
 from benchmarks.cases import Case, ready
 from benchmarks.conftest import TRAINERS, needs
 
@@ -78,3 +79,32 @@ def test_contenders_agree(contender):
     case = Case(13, 7, 3, 40)
     threads = 1 if contender == "torch" else 2
     assert ready(contender, case, threads)() == pytest.approx(expected(case), rel=1e-3)
+
+
+@pytest.mark.parametrize("contender", ["crnn", "numpy", "torch", "jax"])
+@pytest.mark.parametrize("num_samples", ["1", "64"])
+@pytest.mark.parametrize("H", ["100", "512"])
+def test_sampling(timed, H, num_samples, contender):
+    needs(contender)
+    n = "200" if num_samples == "64" else "1000"
+    if contender == "numpy" and num_samples != "1":
+        pytest.skip("min-char-rnn draws one text at a time")
+    drawn = timed(work.sample(contender, H, n, num_samples, "1"), group=f"{num_samples} samples of {n}, H = {H}")
+    assert drawn == int(n) * int(num_samples)
+
+
+@pytest.mark.parametrize("contender", ["crnn-exact", "crnn", "torch", "jax"])
+@pytest.mark.parametrize("n_threads", ["1", "2"])
+def test_scoring(timed, sized, n_threads, contender):
+    needs(contender)
+    if contender == "jax" and n_threads == "1":
+        pytest.skip("JAX takes every core of its process: benchmarks.report runs it on one")
+    n = sized("200000", "50000")
+    nats = timed(work.score(contender, "256", n, "64", n_threads), group=f"score, {n_threads} threads", rounds=3)
+    assert nats == pytest.approx(exact(n), rel=1e-3)
+
+
+@cache
+def exact(n):
+    """The nats per character of a text that is read from its beginning to its end."""
+    return work.score("crnn-exact", "256", n, "1", "1")()
