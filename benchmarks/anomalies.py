@@ -25,7 +25,7 @@ from benchmarks.anomaly_peers import FOREST_TEXTS, RarestPair, TfIdf
 from benchmarks.log_lines import masked, mixed_lines, usual_lines
 from benchmarks.report import machine
 from crnn import AnomalyDetector, CharRNN
-from crnn.inference.scoring.string_scores import Reduce
+from crnn.inference.string_scores import Reduce
 
 RATE = 0.001
 BYTES_A_LINE = 118

@@ -23,6 +23,8 @@ PATTERNS = (
 )  # fmt: skip
 MAX_LENGTH = 60
 HEAD = ["| pattern | P (bounds) | first sample, s | trials a sample | µs a sample |", "|---|---|---|---|---|"]
+
+
 def models(names: Sequence[str], seconds: float) -> dict[str, LanguageModel]:
     """Return the models, with one thread."""
     counts = CharNGram(order=6, n_threads=1).fit(names)

@@ -16,6 +16,8 @@ from crnn import _kernels
 
 STEPS = (("lstm", 256, 40), ("lstm", 512, 15), ("gru", 256, 50))  # cell, hidden units, steps of a turn
 SAMPLES = (("lstm", 512, 10_000), ("rnn", 512, 20_000))  # cell, hidden units, characters of a turn
+
+
 def contenders(kind: str, arguments: Sequence[str], *, peers: bool) -> list[Timed]:
     """Return crnn in float32, crnn in bfloat16 on each instruction set, and PyTorch."""
     runs = [Timed("crnn, float32", (kind, "crnn", *arguments), pinned=True)]

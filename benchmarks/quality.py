@@ -31,6 +31,8 @@ from crnn import CharRNN
 SECONDS = "15,60,180,600"
 CONTENDERS = "crnn,crnn-f32,torch"
 PRECISIONS = {"": None, "bf16": "bfloat16", "f32": "float32"}
+
+
 def split(text: str) -> tuple[str, str]:
     """Return the part to train on and the part to measure, whose symbols must all occur in the first."""
     cut = len(text) * 9 // 10
