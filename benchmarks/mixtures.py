@@ -16,6 +16,7 @@ time to score and to draw a character, on one thread.
 from __future__ import annotations
 
 import argparse
+import io
 import sysconfig
 import time
 from collections.abc import Iterator, Sequence
@@ -108,6 +109,12 @@ def adapted(mixture: Mixture, held_out: Text) -> Iterator[str]:
     )
 
 
+def file_size(model: CharRNN | CharNGram | Mixture) -> int:
+    """Return the bytes of a model's file."""
+    model.save(file := io.BytesIO())
+    return len(file.getvalue())
+
+
 def costs(mixture: Mixture, known: Text, held_out: Text, seconds: float) -> Iterator[str]:
     """Yield what each model costs, on one thread."""
     yield from COSTS
@@ -121,8 +128,8 @@ def costs(mixture: Mixture, known: Text, held_out: Text, seconds: float) -> Iter
         to_score, _ = timed(lambda model=model: model.score(part), REPEATS)
         to_draw, drawn = timed(lambda model=model: draw(model, 5000), REPEATS)
         if model is not mixture:  # which has what its models have
-            memory, files = memory + bytes_of(model), files + len(model.to_bytes())
-        used = (memory, files) if model is mixture else (bytes_of(model), len(model.to_bytes()))
+            memory, files = memory + bytes_of(model), files + file_size(model)
+        used = (memory, files) if model is mixture else (bytes_of(model), file_size(model))
         megabytes = " | ".join(f"{n_bytes / 1e6:.2f}" for n_bytes in used)
         times = f"{1e6 * to_score / symbols:.2f} | {1e6 * to_draw / len(drawn):.2f}"
         yield f"| {name} | {to_learn[name]:.2f} | {megabytes} | {times} |"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import math
 
 import numpy as np
@@ -27,6 +28,12 @@ from crnn.text.vocabulary import Vocabulary
 from crnn.text_classifier import SHORT_TEXTS
 from crnn.training.team import MAX_SHARDS
 from crnn.training.trainer import Alone, StepSettings, Trainer
+
+
+def saved(model, **keywords):
+    """Return the bytes that `save` writes."""
+    model.save(file := io.BytesIO(), **keywords)
+    return file.getvalue()
 
 
 @contextlib.contextmanager

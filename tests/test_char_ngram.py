@@ -8,6 +8,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from examples import saved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -307,14 +308,14 @@ def test_partial_fit_adds_labeled_texts(labeled):
     model = CharNGram(order=4, vocabulary="abhnot").partial_fit(texts[:3], labels=numbers[:3])
     model.partial_fit(texts[3:], labels=numbers[3:])
     assert (model.score_samples(texts) == labeled.score_samples(texts)).all()
-    before = model.to_bytes()
+    before = saved(model)
     for wrong, message in (
         (None, "labels is None, but the model was fitted with labels"),
         ([3, 2], r"labels\[1\] must be one of 1, 3, not 2"),
     ):
         with pytest.raises(InvalidInputError, match=message):
             model.partial_fit(["a", "b"], labels=wrong)
-    assert model.to_bytes() == before
+    assert saved(model) == before
 
 
 def test_labels_need_documents_and_an_order_for_all(labeled):

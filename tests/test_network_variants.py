@@ -6,6 +6,7 @@ Each kernel of a variant is compared with the reference in tests/kernels/test_va
 from __future__ import annotations
 
 import copy
+import dataclasses
 import pickle
 
 import numpy as np
@@ -21,7 +22,7 @@ from examples import (
 
 from crnn import CharRNN, InvalidInputError, Mixture, ModelFileError, NotFittedError, TextClassifier
 from crnn._kernels.entry import core
-from crnn.files import model_file
+from crnn.files import network_file, sealed_file
 from crnn.parameters.kinds import CELLS
 from crnn.reference import network as reference
 from crnn.reference.products import operands_in_bfloat16
@@ -442,19 +443,19 @@ def test_quantized_file_is_at_most_0_35_of_the_float_one(tmp_path):
 )
 def test_refuses_a_file_with_invalid_bigrams(tmp_path, pairs, message):
     small(n_bigrams=2, max_steps=0).fit(TEXT).save(tmp_path / "model.crnn")
-    file = model_file.read(tmp_path / "model.crnn")
-    changed = {**vars(file), "pairs": np.array(pairs, np.int32)}
+    with network_file.open_network(tmp_path / "model.crnn") as file:
+        changed = dataclasses.replace(file, pairs=np.array(pairs, np.int32))
     with pytest.raises(ModelFileError, match=message):
-        model_file.write(tmp_path / "other.crnn", model_file.ModelFile(**changed))
+        network_file.network_bytes(changed)
 
 
 FIRST = "decoder.weight"
 CRAFTED = {
     "-128": (FIRST, lambda a: np.full_like(a, -128), "contains -128, which is not a valid 8-bit weight"),
-    "floats": (FIRST, lambda a: a.astype(np.float32), "its architecture implies I8"),
+    "floats": (FIRST, lambda a: a.astype(np.float32), "but its model has I8"),
     "negative scale": (f"{FIRST}.scale", lambda a: -a, "contains an invalid scale"),
     "NaN": (f"{FIRST}.scale", lambda a: np.full_like(a, np.nan), "contains NaN or infinity"),
-    "scale of another size": (f"{FIRST}.scale", lambda a: a[:-1].copy(), "its architecture implies F32"),
+    "scale of another size": (f"{FIRST}.scale", lambda a: a[:-1].copy(), "but its model has F32"),
 }
 
 
@@ -470,11 +471,12 @@ def quantized_file(tmp_path_factory):
 def test_refuses_crafted_int8_files(tmp_path, monkeypatch, quantized_file, case):
     """Bypass all checks when writing, but write a correct checksum."""
     name, change, message = CRAFTED[case]
-    file = model_file.read(quantized_file)
+    with network_file.open_network(quantized_file) as file:
+        pass
     file.tensors[name] = change(file.tensors[name])
     with monkeypatch.context() as patch:
-        patch.setattr(model_file, "_declared_architecture", lambda metadata, tensors: None)
-        patch.setattr(model_file, "_checked_parts", lambda tensors, architecture: None)
-        model_file.write(tmp_path / "crafted", file)
+        patch.setattr(sealed_file, "checked_entries", lambda *given: None)
+        patch.setattr(network_file, "checked_parts", lambda *given: None)
+        (tmp_path / "crafted").write_bytes(network_file.network_bytes(file))
     with pytest.raises(ModelFileError, match=message):
         CharRNN.load(tmp_path / "crafted")

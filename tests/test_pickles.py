@@ -9,6 +9,7 @@ import pickle
 from functools import partial
 
 import pytest
+from examples import saved
 
 from crnn import (
     BOUNDARY,
@@ -46,7 +47,7 @@ def counts(X=TEXT):
 
 
 def weights_alone():
-    return CharRNN.from_bytes(network(cell="gru").to_bytes(training_state=False))
+    return CharRNN.load(io.BytesIO(saved(network(cell="gru"), training_state=False)))
 
 
 def mixture():
@@ -96,9 +97,7 @@ def bits(thing):
     if isinstance(thing, TextState):
         return thing.log_prob, thing.predict_proba().tobytes(), thing.sample(9, random_state=0), thing.log_prob
     if isinstance(thing, Estimator) and thing.__sklearn_is_fitted__():
-        content = io.BytesIO()
-        thing.save(content)
-        return content.getvalue()
+        return saved(thing)
     if isinstance(thing, Vocabulary):
         return list(thing), hash(thing), thing.labels, thing.encode(thing.decode([0, 1])).tolist()
     if isinstance(thing, Lines):

@@ -12,6 +12,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from examples import saved
 
 import crnn
 from crnn import (
@@ -364,7 +365,7 @@ def learned(name, parameter):
     """Return what an error must leave as it was."""
     thing = object_of(name, parameter) if "." in name else None
     if isinstance(thing, CharRNN):
-        return thing.to_bytes(), thing.n_steps_
+        return saved(thing), thing.n_steps_
     if isinstance(thing, TextState):
         return thing.log_prob
     if isinstance(thing, TextStates):
@@ -410,7 +411,7 @@ def test_refuses_invalid_values_by_name(case):
 
 
 # Methods that make a model, and those whose message names the method that they call.
-MAKING = {"calibrate", "fit", "fit_predict", "from_bytes", "from_torch", "load", "partial_fit", "recommended", "resume"}
+MAKING = {"calibrate", "fit", "fit_predict", "from_torch", "load", "partial_fit", "recommended", "resume"}
 NAMED_AS = {"bits_per_char": "score", "perplexity": "score", "TextClassifier.score": "predict"}
 NAMED_AS |= {f"TextClassifier.{name}": "predict" for name in ("predict_proba", "predict_log_proba")}
 USES = [name for name in METHODS if name.split(".")[1] not in MAKING | {"stop"}]
@@ -418,7 +419,7 @@ UNFITTED = (AnomalyDetector, CharNGram, CharRNN, TextClassifier)
 LEARNED = [f"{cls.__name__}.{name}" for cls in UNFITTED for name in dir(cls) if name.endswith("_") and name[0] != "_"]
 WITHOUT_LABEL = {  # of the methods of a CharRNN, those that work for a model with labels
     "bits_per_char", "editing", "for_label", "get_feature_names_out", "perplexity", "quantize", "sample", "save",
-    "score", "score_samples", "to_bytes",
+    "score", "score_samples",
 }  # fmt: skip
 
 

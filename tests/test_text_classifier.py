@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from examples import classifier_of
+from examples import classifier_of, saved
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils import get_tags
@@ -192,7 +192,7 @@ def test_classifier_learns_bytes():
 def test_file_pickle_and_clone(tmp_path, directions, class_weight):
     model = small(max_steps=5, directions=directions, class_weight=class_weight).fit(X, Y)
     model.save(tmp_path / "m.crnn")
-    assert (tmp_path / "m.crnn").stat().st_size < sum(len(one.to_bytes()) for one in model.models_[0].values())
+    assert (tmp_path / "m.crnn").stat().st_size < sum(len(saved(one)) for one in model.models_[0].values())
     loaded = TextClassifier.load(tmp_path / "m.crnn")
     for again in (loaded, pickle.loads(pickle.dumps(model))):
         assert repr(again) == repr(model)

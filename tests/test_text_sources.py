@@ -9,6 +9,7 @@ import gzip
 
 import numpy as np
 import pytest
+from examples import saved
 
 from crnn import CharNGram, CharRNN, Lines, Mixture, TextFile
 from crnn import mixture as module
@@ -64,7 +65,7 @@ def learned(model):
     """The numbers that the model has learned."""
     if isinstance(model, CharRNN):
         return np.concatenate([weights.ravel() for weights in model.params_.values()]).tolist()
-    return model.to_bytes()
+    return saved(model)
 
 
 @pytest.mark.parametrize("fitted", [network, counts])

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import copy
-import io
 import math
-import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import Any, BinaryIO, NamedTuple, Self
 
@@ -21,15 +18,15 @@ from .char_rnn import CharRNN
 from .detection.calibration import Calibration, calibrated
 from .detection.clean_texts import CleanTexts, Held, Split, held_out, iterable_of_texts
 from .detection.explanation import Explanation, explained
-from .errors import InvalidInputError, ModelFileError, NotFittedError, short_repr
+from .errors import InvalidInputError, NotFittedError, short_repr
 from .estimator import Estimator
-from .files import detector_file
-from .files.sealed_file import path_name
-from .inference.string_scores import Reduce, checked_reduce
+from .files import model_file
+from .files.entries import DETECTOR_PARAMETERS
+from .inference.string_scores import Reduce
 from .language_model import LanguageModel
 from .loading import load_model
 from .mixture import Mixture
-from .parameters.checks import MAX_SIZE, checked_bool, checked_float, checked_int, generator, is_int
+from .parameters.checks import FilePath, checked_int, generator, is_int
 from .runtime.machine import available_bytes
 from .text.documents import Errors, python_values, warn_caller
 from .text.sources import rereadable
@@ -75,42 +72,6 @@ class Learned(NamedTuple):
     def decisions(self, X: Iterable[Text], errors: Errors) -> NDArray[np.float64]:
         """Return the scores minus the threshold."""
         return self.scores(X, errors) - self.calibration.offset
-
-
-def _checked_seed(_: str, value: Any) -> int | None:
-    """Return the seed to save: None for a generator and the like, whose state is not saved."""
-    generator(value)  # raises an error if it cannot be used
-    return int(value) if is_int(value) else None
-
-
-def _checked_held(_: str, value: Any) -> Held:
-    """Return held-out texts from a file."""
-    if not isinstance(value, list) or not all(
-        isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) and is_int(pair[1]) and pair[1] > 0
-        for pair in value
-    ):
-        raise InvalidInputError("held must contain texts with their numbers of occurrences")
-    return tuple((text, n) for text, n in value)
-
-
-CHECKS: dict[str, Callable[[str, Any], Any]] = {
-    "contamination": partial(checked_float, above=0.0, maximum=0.5),
-    "reduce": lambda _, value: None if value is None else checked_reduce(value),
-    "calibration_fraction": partial(checked_float, above=0.0, below=1.0),
-    "max_seconds": partial(checked_float, above=0.0),
-    "keep_texts": checked_bool,
-    "verbose": partial(checked_int, minimum=0, maximum=MAX_SIZE),
-}
-# A file's contents besides the model: the parameters, and the fields of `Learned`.
-ENTRY_CHECKS = CHECKS | {
-    "held": _checked_held,
-    "random_state": _checked_seed,
-    "chosen": checked_bool,
-    "scored_by": lambda _, value: checked_reduce(value),
-    "offset": partial(checked_float, minimum=-sys.float_info.max, maximum=0.0),
-    "n_texts": partial(checked_float, minimum=1.0),
-    "rank": partial(checked_float, minimum=1.0),
-}
 
 
 class AnomalyDetector(Estimator):
@@ -570,81 +531,31 @@ class AnomalyDetector(Estimator):
 
     # -------------------------------------------------------------- model file
 
-    def save(self, path: str | os.PathLike[str] | BinaryIO) -> None:
-        """Write the detector to a file: its model's file, with the threshold in the header.
-
-        The file loads as the model alone, too, such as by `CharRNN.load`.
-
-        Parameters
-        ----------
-        path : str, os.PathLike or binary file
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit` or `calibrate`.
-        ValueError
-            If this kind of model cannot be saved.
-        OSError
-            If the file cannot be written. An existing file is then unchanged.
-
-        Examples
-        --------
-        >>> import pathlib, tempfile
-        >>> from crnn import AnomalyDetector, CharNGram
-        >>> model = CharNGram(order=3).fit(["anna", "hannah", "nana", "ann", "hanna"])
-        >>> detector = AnomalyDetector(model, contamination=0.1).calibrate(["ana", "nana", "hana"] * 40)
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = pathlib.Path(folder) / "names.crnn"
-        ...     detector.save(path)
-        ...     again, alone = AnomalyDetector.load(path), CharNGram.load(path)
-        >>> again.offset_ == detector.offset_, alone.order_
-        (True, 3)
-        """
-        learned, options, content = self._fitted("save"), self._options(), io.BytesIO()
-        seed = _checked_seed("random_state", self.random_state)
+    def _file_content(self) -> bytes:
+        learned, options = self._fitted("save"), self._options()
         if not isinstance(learned.model, SAVED):
             kind = type(learned.model).__name__
             raise InvalidInputError(f"estimator_ is a {kind}, which cannot be saved. Use pickle.")
-        learned.model.save(content)
-        own: dict[str, Any] = {"random_state": seed, "chosen": self.estimator is None, "scored_by": learned.reduce}
         as_text = learned.model.vocabulary_.kind == "characters"
         held = [[text if as_text else text.decode("latin-1"), n] for text, n in learned.held]
-        own |= {"held": held if options.keep_texts else []}
-        entry = options._asdict() | own | learned.calibration._asdict()
-        detector_file.write(path, content.getvalue(), entry)
+        entry = {
+            **options._asdict(),
+            "random_state": int(self.random_state) if is_int(self.random_state) else None,  # not a generator's state
+            "chosen": self.estimator is None,
+            "scored_by": learned.reduce,
+            "held": held if options.keep_texts else [],
+            **learned.calibration._asdict(),
+        }
+        return model_file.detector_bytes(learned.model._file_content(), entry)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str] | BinaryIO) -> Self:
-        """Read a detector from a file.
-
-        Parameters
-        ----------
-        path : str, os.PathLike or binary file
-            A file written by `save`.
-
-        Returns
-        -------
-        AnomalyDetector
-            The detector, whose parameter `estimator` is the fitted model, or None if it was None. The file contains
-            `random_state` only if it is a whole number.
-
-        Raises
-        ------
-        ModelFileError
-            If the file is damaged, or does not contain a detector.
-        OSError
-            If the file cannot be read.
-        """
-        content, entry = detector_file.read(path, ENTRY_CHECKS)
+    def _from_file(cls, path: FilePath | BinaryIO) -> Self:
+        content, entry = model_file.read_detector(path)
         calibration = Calibration(*(entry.pop(name) for name in Calibration._fields))
-        if calibration.rank > calibration.n_texts:
-            raise ModelFileError(f"model file {path_name(path)}: its rank exceeds its n_texts; save it again")
         model: Any = load_model(content)
         origin, reduce = None if entry.pop("chosen") else model, entry.pop("scored_by")
-        held: Held = entry.pop("held")
-        if model.vocabulary_.kind == "bytes":
-            held = tuple((text.encode("latin-1", "replace"), n) for text, n in held)
+        as_text = model.vocabulary_.kind == "characters"
+        held = tuple((text if as_text else text.encode("latin-1", "replace"), n) for text, n in entry.pop("held"))
         detector = cls(origin, **entry)
         detector._learned = Learned(model, reduce, calibration, origin, held)
         return detector
@@ -670,7 +581,7 @@ class AnomalyDetector(Estimator):
     def _options(self) -> Options:
         """Return the checked parameters, after checking `random_state` as well."""
         generator(self.random_state)
-        return Options(**{name: check(name, getattr(self, name)) for name, check in CHECKS.items()})
+        return Options(**{name: check(name, getattr(self, name)) for name, check in DETECTOR_PARAMETERS.items()})
 
     def _trainable(self) -> CharRNN | CharNGram | None:
         """Return the estimator, of which `fit` trains a copy, or None for the default model."""

@@ -315,67 +315,15 @@ class CharNGram(LanguageModel):
 
     # -------------------------------------------------------------- model file
 
-    def save(self, path: FilePath | BinaryIO) -> None:
-        """Write the model to a file.
-
-        The file is in safetensors format with a checksum, and contains the sorted n-grams in about 5 bytes per
-        character of training text. It is written next to the target and renamed when complete, so an existing file is
-        never left half overwritten.
-
-        Parameters
-        ----------
-        path : str, bytes, os.PathLike or binary file
-            The path, or an open file.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be written. An existing file is then unchanged.
-
-        Examples
-        --------
-        >>> import tempfile, pathlib
-        >>> from crnn import CharNGram
-        >>> model = CharNGram(order=5).fit("hello world, " * 20)
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     model.save(pathlib.Path(folder) / "hello.crnn")
-        ...     again = CharNGram.load(pathlib.Path(folder) / "hello.crnn")
-        >>> again.score("hello") == model.score("hello")
-        True
-        """
-        ngram_file.write(path, self._fitted("save"), self.get_params())
+    def _file_content(self) -> bytes:
+        return ngram_file.to_bytes(self._fitted("save"), self.get_params())
 
     @classmethod
-    def load(cls, path: FilePath | BinaryIO) -> Self:
-        """Read a model from a file.
-
-        Parameters
-        ----------
-        path : str, bytes, os.PathLike or binary file
-            A file written by `save`.
-
-        Returns
-        -------
-        CharNGram
-
-        Raises
-        ------
-        ModelFileError
-            If the file is damaged, does not contain a CharNGram, or has a newer format.
-        OSError
-            If the file cannot be read.
-
-        Examples
-        --------
-        >>> import tempfile, pathlib
-        >>> from crnn import CharNGram
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     CharNGram(order=5).fit("abc" * 100).save(pathlib.Path(folder) / "abc.crnn")
-        ...     again = CharNGram.load(pathlib.Path(folder) / "abc.crnn")
-        >>> again, again.n_grams_
-        (CharNGram(order=5), [3, 3, 3, 3, 3])
-        """
-        return cls._from_file(*ngram_file.read(path, cls._defaults()))
+    def _from_file(cls, path: FilePath | BinaryIO) -> Self:
+        parameters, learned = ngram_file.read(path, cls._defaults())
+        model = cls().set_params(**parameters)
+        model._learned = learned
+        return model
 
     def export_arpa(self, path: FilePath, *, space: str = "|") -> None:
         r"""Write the model as an ARPA file, which KenLM and the decoders of OCR, handwriting and speech read.
@@ -421,51 +369,18 @@ class CharNGram(LanguageModel):
         self._require_no_labels("export_arpa", learned.vocabulary)
         export_arpa(learned, path, space=space)
 
-    def to_bytes(self) -> bytes:
-        """Return the bytes that `save` would write to a file.
-
-        Examples
-        --------
-        >>> from crnn import CharNGram
-        >>> model = CharNGram(order=3).fit("abc" * 100)
-        >>> CharNGram.from_bytes(model.to_bytes()).score("abc") == model.score("abc")
-        True
-        """
-        return ngram_file.to_bytes(self._fitted("to_bytes"), self.get_params())
-
-    @classmethod
-    def from_bytes(cls, content: bytes) -> Self:
-        """Return a model from the bytes returned by `to_bytes` or written by `save`.
-
-        Parameters
-        ----------
-        content : bytes
-
-        Raises
-        ------
-        ModelFileError
-            As in `load`.
-        """
-        return cls._from_file(*ngram_file.from_bytes(content, cls._defaults()))
-
-    @classmethod
-    def _from_file(cls, parameters: dict[str, Any], learned: CountedText) -> Self:
-        model = cls().set_params(**parameters)
-        model._learned = learned
-        return model
-
     def __getstate__(self) -> dict[str, Any]:
         """Return the pickled state: the attributes, and the counts in the model file's format."""
         state = dict(vars(self))
         if self.__sklearn_is_fitted__():
-            state["_learned"] = ngram_file.to_bytes(self._learned, {})
+            state["_learned"] = ngram_file.counts_to_bytes(self._learned)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore the state returned by `__getstate__`."""
         vars(self).update(state)
         if "_learned" in state:
-            self._learned = ngram_file.from_bytes(state["_learned"], self._defaults())[1]
+            self._learned = ngram_file.counts_from_bytes(state["_learned"], self._defaults())
 
     def __copy__(self) -> Self:
         """Return a model that shares the counts, which never change."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -20,8 +19,8 @@ from .arrays import Array
 from .errors import NotFittedError
 from .export.extras import needed
 from .files import network_file
-from .files.run_checkpoint import unfinished_run, write_run
-from .files.sealed_file import bytes_stream
+from .files.network_file import unfinished_run, write_run
+from .files.sealed_file import write_path
 from .inference import string_scores
 from .inference.packed_network import NetworkCache, PackedNetwork
 from .language_model import LanguageModel
@@ -792,83 +791,16 @@ class CharRNN(LanguageModel):
         >>> again.score("hello") == model.score("hello")
         True
         """
-        snapshot = self._fitted("save").copy_between_steps()  # another thread may be training the model
-        network_file.write(snapshot, self.get_params(), path, training_state=training_state)
+        write_path(path, partial(self._file_content, training_state=training_state))
+
+    def _file_content(self, *, training_state: bool = True) -> bytes:
+        state = self._fitted("save").copy_between_steps()  # another thread may be training the model
+        return network_file.to_bytes(state, self.get_params(), training_state=training_state)
 
     @classmethod
-    def load(cls, path: FilePath | BinaryIO) -> Self:
-        """Read a model from a file.
-
-        Parameters
-        ----------
-        path : str, bytes, os.PathLike or binary file
-            A file written by `save`.
-
-        Returns
-        -------
-        CharRNN
-
-        Raises
-        ------
-        ModelFileError
-            If the file is damaged, of another kind, or of a newer format.
-        OSError
-            If the file cannot be read.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> from pathlib import Path
-        >>> from crnn import CharRNN
-        >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     model.save(Path(folder) / "abc.crnn")
-        ...     again = CharRNN.load(Path(folder) / "abc.crnn")
-        >>> again.score("abcabc") == model.score("abcabc")
-        True
-        """
-        stored = network_file.read(path, cls().get_params())
-        return cls._from_state(stored.parameters, stored.kept)
-
-    def to_bytes(self, *, training_state: bool = True) -> bytes:
-        """Return the bytes that `save` would write to a file.
-
-        Parameters
-        ----------
-        training_state : bool, default=True
-            As for `save`.
-
-        Raises
-        ------
-        ModelFileError
-            If the weights are not finite.
-
-        Examples
-        --------
-        >>> from crnn import CharRNN
-        >>> model = CharRNN(8, max_steps=5, random_state=0).fit("abc" * 100)
-        >>> CharRNN.from_bytes(model.to_bytes()).score("abc") == model.score("abc")
-        True
-        """
-        self._fitted("to_bytes")
-        stream = io.BytesIO()
-        self.save(stream, training_state=training_state)
-        return stream.getvalue()
-
-    @classmethod
-    def from_bytes(cls, content: bytes) -> Self:
-        """Return a model from the bytes of `to_bytes`, or the contents of a file written by `save`.
-
-        Parameters
-        ----------
-        content : bytes
-
-        Raises
-        ------
-        ModelFileError
-            As for `load`.
-        """
-        return cls.load(bytes_stream(content))
+    def _from_file(cls, path: FilePath | BinaryIO) -> Self:
+        stored = network_file.read(path, cls._defaults())
+        return cls._from_state(stored.parameters, stored.final_state)
 
     def to_torch(self) -> TorchCharRNN:
         """Return the network as a PyTorch module with the same logits.

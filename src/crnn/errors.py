@@ -44,12 +44,34 @@ class InvalidInputError(ValueError, TypeError):
 class ModelFileError(ValueError):
     """A model file is damaged, is not a model file, or was written in a newer format.
 
+    Parameters
+    ----------
+    message : str
+    remedy : str, optional
+        What to do.
+
+    Attributes
+    ----------
+    message : str
+        What is wrong with the file.
+    remedy : str
+        What to do, at the end of the error's text; empty if unknown.
+
     Examples
     --------
     >>> from crnn.errors import ModelFileError
     >>> issubclass(ModelFileError, ValueError)
     True
+    >>> print(ModelFileError("it has format version 2", remedy="upgrade crnn"))
+    it has format version 2; upgrade crnn
     """
+
+    def __init__(self, message: str = "", *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message, self.remedy = message, remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.remedy}" if self.remedy else self.message
 
 
 class NotFittedError(ValueError, AttributeError):

@@ -1,12 +1,13 @@
-"""Estimator: scikit-learn's conventions, independent of the model."""
+"""Estimator: scikit-learn's conventions, and the model file, independent of the model."""
 
 from __future__ import annotations
 
 import inspect
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from .errors import InvalidInputError, NotFittedError, any_repr, short_repr
-from .parameters.checks import checked_bool, did_you_mean
+from .files.sealed_file import write_path
+from .parameters.checks import FilePath, checked_bool, did_you_mean
 from .training.progress import summary_html
 
 # Names in other libraries for what has a different name here.
@@ -103,6 +104,83 @@ class Estimator:
                 shown = short_repr(estimator)
                 raise InvalidInputError(f"{outer} is {shown}, which has no parameters. Set it to an estimator first.")
             estimator._require_parameter(key, {})
+
+    def save(self, path: FilePath | BinaryIO) -> None:
+        """Write the model to a file, from which `load` restores it.
+
+        The file is written to a temporary file and renamed when complete, so that an existing file is never half
+        overwritten. The format is safetensors; see ``docs/design.md``. The file of a `Mixture` or `TextClassifier`
+        contains its models' files. The file of an `AnomalyDetector` is its model's file, with the threshold in the
+        header: it loads as the model alone, too, such as by `CharRNN.load`.
+
+        Parameters
+        ----------
+        path : str, bytes, os.PathLike or binary file
+            The path of the new file, or a file opened for writing, such as `io.BytesIO`.
+
+        Raises
+        ------
+        NotFittedError
+            If the model is not fitted, or the detector not calibrated.
+        ModelFileError
+            If weights are not finite.
+        ValueError
+            If a parameter is invalid, or a `Mixture` or `AnomalyDetector` contains a model that has no file, or models
+            that no longer fit together because one was fitted again. An existing file is then unchanged.
+        OSError
+            If the file cannot be written. An existing file is then unchanged.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from crnn import CharNGram
+        >>> model = CharNGram(order=5).fit("hello world, " * 20)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(f"{folder}/hello.crnn")
+        ...     again = CharNGram.load(f"{folder}/hello.crnn")
+        >>> again.score("hello") == model.score("hello")
+        True
+        """
+        write_path(path, self._file_content)
+
+    @classmethod
+    def load(cls, path: FilePath | BinaryIO) -> Self:
+        """Read a model from a file; `load_model` reads a model of any class.
+
+        A detector has the parameter `estimator` of the saved detector if that was None, and otherwise the fitted model.
+        It has `random_state` only if that was a whole number.
+
+        Parameters
+        ----------
+        path : str, bytes, os.PathLike or binary file
+            A file written by `save` of the same class, or bytes read from one in an `io.BytesIO`.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is damaged, contains another kind of model, or has a newer format.
+        OSError
+            If the file cannot be read.
+
+        Examples
+        --------
+        >>> import io
+        >>> from crnn import CharNGram
+        >>> file = io.BytesIO()
+        >>> CharNGram(order=5).fit("abc" * 100).save(file)
+        >>> CharNGram.load(io.BytesIO(file.getvalue()))
+        CharNGram(order=5)
+        """
+        return cls._from_file(path)
+
+    def _file_content(self) -> bytes:
+        """Return the bytes of the model's file, after checking what goes into it."""
+        raise InvalidInputError(f"a {type(self).__name__} cannot be saved. Use pickle.")
+
+    @classmethod
+    def _from_file(cls, path: FilePath | BinaryIO) -> Self:
+        """Return the model in a file."""
+        raise InvalidInputError(f"a {cls.__name__} cannot be loaded. Use pickle.")
 
     def __repr__(self) -> str:
         # Compare reprs, not values: an unchecked parameter may be anything, even an array.

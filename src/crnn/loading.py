@@ -11,6 +11,13 @@ from .mixture import Mixture
 from .parameters.checks import FilePath
 from .text_classifier import TextClassifier
 
+CLASSES: dict[str, type[CharRNN | TextClassifier | CharNGram | Mixture]] = {
+    "network": CharRNN,
+    "classifier": TextClassifier,
+    "ngram": CharNGram,
+    "mixture": Mixture,
+}  # by the kinds of files
+
 
 def load_model(path: FilePath | BinaryIO) -> CharRNN | TextClassifier | CharNGram | Mixture:
     """Read a model of any kind from a file.
@@ -41,9 +48,4 @@ def load_model(path: FilePath | BinaryIO) -> CharRNN | TextClassifier | CharNGra
     ...     load_model(f"{folder}/abc.crnn")
     CharNGram(order=3)
     """
-    kind = file_kind(path)
-    if kind == "ngram":
-        return CharNGram.load(path)
-    if kind == "mixture":
-        return Mixture.load(path)
-    return TextClassifier.load(path) if kind == "classifier" else CharRNN.load(path)
+    return CLASSES[file_kind(path)].load(path)

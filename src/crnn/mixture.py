@@ -15,8 +15,8 @@ from .adaptation.reading import Adapt, MixedReading, Reading
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
 from .errors import InvalidInputError, ModelFileError
-from .files import mixture_file
-from .files.mixture_file import MAX_MODELS
+from .files import model_file
+from .files.entries import MAX_MODELS
 from .files.sealed_file import NamedBytes, path_name
 from .inference.mixed_network import MixedNetwork
 from .inference.mixture_weights import fitted_weights
@@ -265,35 +265,6 @@ class Mixture(LanguageModel):
             fit_weights_to_ids(mixture, *held_out, sum_to_one=validation is None)
         return mixture
 
-    def save(self, path: FilePath | BinaryIO) -> None:
-        """Write the mixture to a single file that contains the models' files.
-
-        Parameters
-        ----------
-        path : str, bytes, os.PathLike or binary file
-
-        Raises
-        ------
-        ValueError
-            If a model is neither a `CharRNN` nor a `CharNGram`, the models no longer fit together because one was
-            fitted again, or `models` and `weights_` differ in length. An existing file is then unchanged.
-        OSError
-            If the file cannot be written. An existing file is then unchanged.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> from crnn import CharNGram, Mixture
-        >>> mixture = Mixture([CharNGram(order=2).fit("abab" * 9), CharNGram(order=3).fit("abba" * 9)])
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     mixture.save(f"{folder}/two.crnn")
-        ...     Mixture.load(f"{folder}/two.crnn").score("ab") == mixture.score("ab")
-        True
-        """
-        _check_models(self._members())  # which may have been changed or fitted again
-        weights = checked_floats("weights_", self.weights_, len(self.models), "model")
-        mixture_file.write(path, [file_of(model, i) for i, model in enumerate(self.models)], weights)
-
     @classmethod
     def load(cls, path: FilePath | BinaryIO, *, n_threads: int | None = None) -> Self:
         """Read a mixture from a file.
@@ -312,10 +283,21 @@ class Mixture(LanguageModel):
             If the file cannot be read.
         """
         checked_threads(n_threads)
-        parts, weights, _ = mixture_file.read(path)
+        mixture = cls._from_file(path)
+        mixture.n_threads = n_threads
+        return mixture
+
+    def _file_content(self) -> bytes:
+        _check_models(self._members())  # which may have been changed or fitted again
+        weights = checked_floats("weights_", self.weights_, len(self.models), "model")
+        return model_file.mixture_bytes([file_of(model, i) for i, model in enumerate(self.models)], weights)
+
+    @classmethod
+    def _from_file(cls, path: FilePath | BinaryIO) -> Self:
+        parts, weights = model_file.read_mixture(path)
         models = models_of(parts, path)
         try:
-            mixture = cls(models, n_threads=n_threads)
+            mixture = cls(models)
         except InvalidInputError as error:
             raise ModelFileError(f"model file {path_name(path)}: its models do not fit together: {error}") from error
         mixture.weights_ = weights
@@ -455,15 +437,15 @@ def _has_counts(model: LanguageModel) -> bool:
 def file_of(model: LanguageModel, i: int, *, training_state: bool = True) -> tuple[str, bytes]:
     """Return the class and the file of models[i], of a mixture or a classifier."""
     if isinstance(model, CharRNN):
-        return "CharRNN", model.to_bytes(training_state=training_state)
+        return "CharRNN", model._file_content(training_state=training_state)
     if isinstance(model, CharNGram):
-        return "CharNGram", model.to_bytes()
+        return "CharNGram", model._file_content()
     raise InvalidInputError(
         f"models[{i}] is of type {type(model).__name__}, but a file contains only CharRNN and CharNGram models"
     )
 
 
-def models_of(parts: mixture_file.Parts, path: FilePath | BinaryIO) -> list[CharRNN | CharNGram]:
+def models_of(parts: model_file.Parts, path: FilePath | BinaryIO) -> list[CharRNN | CharNGram]:
     """Return the models of a file, the reverse of `file_of`; errors name the file and the model."""
     models, name = list[CharRNN | CharNGram](), path_name(path)
     for i, (kind, content) in enumerate(parts):

@@ -16,9 +16,10 @@ from .char_ngram import CharNGram
 from .char_rnn import CharRNN
 from .errors import InvalidInputError, ModelFileError, NotFittedError
 from .estimator import Estimator
-from .files import classifier_file
-from .files.classifier_file import StoredClassifier
-from .files.sealed_file import path_name
+from .files import model_file
+from .files.entries import DIRECTIONS
+from .files.model_file import StoredClassifier
+from .files.sealed_file import DAMAGED, path_name
 from .inference.class_probabilities import (
     LabelReader,
     accuracy,
@@ -257,8 +258,8 @@ class TextClassifier(Estimator):
         return models
 
     def _checked_directions(self) -> tuple[str, ...]:
-        directions = checked_choice("directions", self.directions, ("both", *classifier_file.DIRECTIONS))
-        return classifier_file.DIRECTIONS if directions == "both" else (directions,)
+        directions = checked_choice("directions", self.directions, ("both", *DIRECTIONS))
+        return DIRECTIONS if directions == "both" else (directions,)
 
     @classmethod
     def recommended(
@@ -505,73 +506,30 @@ class TextClassifier(Estimator):
 
     # -------------------------------------------------------------- model file
 
-    def save(self, path: FilePath | BinaryIO) -> None:
-        """Write the classifier to a single file that contains the models' files.
-
-        Parameters
-        ----------
-        path : str, bytes, os.PathLike or binary file
-
-        Raises
-        ------
-        NotFittedError, ValueError, ModelFileError, OSError
-            As for `CharRNN.save`; if `class_weight` or `min_steps` is invalid.
-
-        Examples
-        --------
-        >>> import pathlib, tempfile
-        >>> from crnn import CharNGram, TextClassifier
-        >>> model = TextClassifier(CharNGram(order=3)).fit(["ab", "ba"], ["x", "y"])
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = pathlib.Path(folder) / "names.crnn"
-        ...     model.save(path)
-        ...     again = TextClassifier.load(path)
-        >>> bool((again.predict_proba(["ab"]) == model.predict_proba(["ab"])).all())
-        True
-        """
+    def _file_content(self) -> bytes:
         models = self._fitted("save")
-        own = _checked_own(self.classes_, {name: getattr(self, name) for name in OWN})
+        parameters = _checked_own(self.classes_, {name: getattr(self, name) for name in OWN})
         members = [model for of_each in models for model in of_each.values()]
         parts = [file_of(model, i, training_state=False) for i, model in enumerate(members)]
         listed = self.estimator is None or isinstance(self.estimator, list)
-        stored = StoredClassifier(parts, self._weights, self._prior, tuple(models[0]), listed, own)
-        classifier_file.write(path, stored)
+        stored = StoredClassifier(parts, self._weights, self._prior, tuple(models[0]), listed, parameters)
+        return model_file.classifier_bytes(stored)
 
     @classmethod
-    def load(cls, path: FilePath | BinaryIO) -> Self:
-        """Read a classifier from a file.
-
-        Parameters
-        ----------
-        path : str, bytes, os.PathLike or binary file
-            A file written by `save`.
-
-        Returns
-        -------
-        TextClassifier
-
-        Raises
-        ------
-        ModelFileError
-            If the file is damaged, or does not contain a classifier.
-        OSError
-            If the file cannot be read.
-        """
-        stored = classifier_file.read(path)
+    def _from_file(cls, path: FilePath | BinaryIO) -> Self:
+        stored = model_file.read_classifier(path)
         models = models_of(stored.parts, path)
-        if any(model.labels_.tolist() != models[0].labels_.tolist() for model in models) or (
-            len(models[0].labels_) != len(stored.prior)
-        ):
-            name = path_name(path)
-            raise ModelFileError(f"model file {name}: its models have different labels; restore it from a copy")
+        labels = [model.labels_.tolist() for model in models]
+        if labels != labels[:1] * len(models) or len(labels[0]) != len(stored.prior):
+            raise ModelFileError(f"model file {path_name(path)}: its models have different labels", remedy=DAMAGED)
         try:
-            own = _checked_own(models[0].labels_, stored.own)
+            parameters = _checked_own(models[0].labels_, stored.parameters)
         except InvalidInputError as error:
-            raise ModelFileError(f"model file {path_name(path)}: {error}") from None
+            raise ModelFileError(f"model file {path_name(path)}: {error}", remedy=DAMAGED) from None
         n = len(stored.directions)
         bases = [type(model)(**model.get_params()) for model in models[::n]]
         directions = "both" if n == 2 else stored.directions[0]
-        classifier = cls(bases if stored.listed else bases[0], directions=directions, **own)
+        classifier = cls(bases if stored.listed else bases[0], directions=directions, **parameters)
         groups = [models[i : i + n] for i in range(0, len(models), n)]
         classifier._models = [dict(zip(stored.directions, group, strict=True)) for group in groups]
         classifier._weights, classifier._prior = stored.weights, stored.prior

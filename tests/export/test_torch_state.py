@@ -4,7 +4,7 @@ from examples import random_language_model
 
 from crnn import BOUNDARY, UNKNOWN, CharRNN
 from crnn.errors import InvalidInputError
-from crnn.files.container import file_bytes
+from crnn.files.sealed_file import file_bytes
 
 CELLS = {"rnn": "RNN", "gru": "GRU", "lstm": "LSTM"}
 

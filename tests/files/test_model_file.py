@@ -1,642 +1,294 @@
-import hashlib
+"""The files of mixtures, classifiers and detectors: they come back, and nothing in a crafted one is believed."""
+
+from __future__ import annotations
+
+import io
 import json
-import math
-import os
-import struct
-import subprocess
-import sys
-import tracemalloc
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
+from examples import saved
 
-from crnn.errors import ModelFileError
-from crnn.files import sealed_file
-from crnn.files.container import NAMES, file_bytes
-from crnn.files.model_file import Architecture, ModelFile, expected_tensors, read, write
-from crnn.files.plain_json import read_json
-from crnn.text.vocabulary import Vocabulary
+from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture, ModelFileError, TextClassifier
+from crnn.files import model_file
+from crnn.files.entries import plain_json
+from crnn.files.model_file import StoredClassifier
+from crnn.files.sealed_file import read_header, read_sealed_tensors, require_kind, sealed_bytes
 
-H, B = 2, 5
-TRAINING = {
-    "n_steps": 7,
-    "smooth_loss": 27.5,
-    "loss_length": 25,
-    "random_state": {
-        "bit_generator": "PCG64",
-        "state": {"state": 2**127 + 1, "inc": 2**128 - 1},
-        "has_uint32": 0,
-        "uinteger": 3,
-    },
-    "history": [{"step": 7, "smooth_loss": 1.1, "validation_loss": None}],
-    "optimizer": "adagrad",
-    "optimizer_start": 0,
-}
-STORED = TRAINING | {"history": list(TRAINING["history"][0])}  # the records themselves are in arrays
-GATES = {"rnn": 1, "gru": 3, "lstm": 4, "cifg": 4}  # of the cell of PyTorch
-MEMORIES = {"adagrad": ["sum"], "rmsprop": ["square_avg"], "adam": ["exp_avg", "exp_avg_sq"]}
-NETWORKS = [("rnn", 1), ("rnn", 3), ("gru", 1), ("gru", 2), ("lstm", 1), ("lstm", 2), ("cifg", 2)]
-networks = pytest.mark.parametrize(("cell", "L"), NETWORKS)
+# --------------------------------------------------------------------- mixture
+
+PARTS = [("CharNGram", saved(CharNGram(2).fit(["ab", "ba"]))), ("CharNGram", saved(CharNGram(3).fit(["ab"])))]
 
 
-def torch_shapes(cell, L, H, V):
-    """Names and shapes of PyTorch's recurrent layers and decoder, from their documentation."""
-    shapes = {}
-    for k in range(L):
-        shapes[f"rnn.weight_ih_l{k}"] = (GATES[cell] * H, V if k == 0 else H)
-        shapes[f"rnn.weight_hh_l{k}"] = (GATES[cell] * H, H)
-        shapes[f"rnn.bias_ih_l{k}"] = shapes[f"rnn.bias_hh_l{k}"] = (GATES[cell] * H,)
-    return shapes | {"decoder.weight": (V, H), "decoder.bias": (V,)}
+def sealed(kind, parts, weights, tensors=(), **entries):
+    """Return the bytes of a file with these parts, under a true checksum."""
+    files = {f"models.{i}": np.frombuffer(content, np.uint8) for i, (_, content) in enumerate(parts)}
+    entries = {"models": plain_json([name for name, _ in parts]), **entries}
+    metadata = {"format": "crnn", "format_version": "1", "kind": kind, **entries}
+    return sealed_bytes(metadata, {"weights": np.array(weights, np.float64), **files, **dict(tensors)})
 
 
-def make(
-    vocabulary=None, dtype="float32", *, cell="rnn", L=1, hidden_size=H, batch_size=B, training=None, configuration=None
-):
-    """Build a model file's contents with a different number in every place."""
-    vocabulary = Vocabulary.from_text("abc") if vocabulary is None else vocabulary
-    shapes = torch_shapes(cell, L, hidden_size, len(vocabulary))
-    generator = np.random.default_rng(7)
-    weights = {name: generator.normal(size=shape).astype(dtype) for name, shape in shapes.items()}
-    memory = {}
-    if training is not None:
-        for state in ("state.h", "state.c")[: 1 + (cell in ("lstm", "cifg"))]:
-            memory[state] = generator.normal(size=(L, batch_size, hidden_size)).astype(dtype)
-        learned = {name: shape for name, shape in shapes.items() if "bias_hh" not in name}
-        learned |= {f"rnn.bias_hn_l{k}": (hidden_size,) for k in range(L) if cell == "gru"}
-        if cell == "cifg":  # nothing is learned for the input gate
-            learned = {n: (3 * hidden_size, *s[1:]) if n.startswith("rnn.") else s for n, s in learned.items()}
-        for kind in MEMORIES[training["optimizer"]]:
-            for name, shape in learned.items():
-                memory[f"optimizer.{kind}.{name}"] = generator.random(shape).astype(dtype)
-    return ModelFile(
-        configuration={"hidden_size": hidden_size} if configuration is None else configuration,
-        architecture=Architecture(cell, L, hidden_size, len(vocabulary), dtype),
-        vocabulary=vocabulary,
-        tensors=weights,
-        training=training,
-        training_tensors=memory,
-    )
+def mixture_file(weights, *, models=("CharNGram", "CharNGram"), **tensors):
+    """Return the bytes of a file with these weights, names of models and other tensors."""
+    return sealed("mixture", PARTS, weights, tensors, models=plain_json(list(models)))
 
 
-def assert_same(left, right):
-    assert left.configuration == right.configuration
-    assert left.architecture == right.architecture
-    assert left.vocabulary == right.vocabulary
-    assert left.training == right.training
-    for a, b in ((left.tensors, right.tensors), (left.training_tensors, right.training_tensors)):
-        assert a.keys() == b.keys()
-        for name in a:
-            assert a[name].dtype == b[name].dtype
-            np.testing.assert_array_equal(a[name], b[name])
+def read(content):
+    return model_file.read_mixture(io.BytesIO(content))
 
 
-def split(data):
-    """Take a safetensors file apart: its header, parsed, and the bytes of its tensors."""
-    (length,) = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8 : 8 + length])
-    return header | {"__metadata__": json.loads(header["__metadata__"]["crnn"])}, data[8 + length :]
+@pytest.mark.parametrize("weights", [[0.25, 0.75], [0, 1e-300], [1e30, 1e30], [0.0, 0.0]])
+def test_mixtures_come_back(weights):
+    parts, found = read(mixture_file(weights))
+    assert parts == PARTS
+    assert found.tolist() == weights
+    assert model_file.mixture_bytes(PARTS, np.array(weights, np.float64)) == mixture_file(weights)
 
 
-def arrays_of(data):
-    """Return the tensors of a safetensors file."""
-    header, body = split(data)
-    return {
-        name: np.frombuffer(body[slice(*entry["data_offsets"])], NAMES[entry["dtype"]]).reshape(entry["shape"])
-        for name, entry in header.items()
-        if name != "__metadata__"
-    }
-
-
-def join(header, body):
-    if isinstance(header, dict) and isinstance(header.get("__metadata__"), dict):
-        header = header | {"__metadata__": {"crnn": json.dumps(header["__metadata__"])}}
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    return struct.pack("<Q", len(text)) + text + body
-
-
-def sign(header, body):
-    """Give a file a true checksum, worked out as the format's description says."""
-    metadata = {key: value for key, value in header["__metadata__"].items() if key != "checksum"}
-    digest = hashlib.sha256(json.dumps(sorted([key, value] for key, value in metadata.items())).encode())
-    words = {"F32": "float32", "F64": "float64", "U8": "uint8", "I64": "int64"}
-    for name in sorted(header.keys() - {"__metadata__"}):
-        tensor = header[name]
-        word = words.get(tensor["dtype"], tensor["dtype"])
-        digest.update(json.dumps([name, word, tensor["shape"]]).encode())
-        digest.update(body[slice(*tensor["data_offsets"])])
-    return join(header | {"__metadata__": metadata | {"checksum": digest.hexdigest()}}, body)
-
-
-def with_metadata(data, **documents):
-    """Change metadata, and give the file a true checksum again."""
-    header, body = split(data)
-    header["__metadata__"] |= documents
-    return sign(header, body)
-
-
-def with_training(data, text):
-    """Change the JSON of the state of training, and give the file a true checksum again."""
-    header, body = split(data)
-    start, stop = header["training"]["data_offsets"]
-    assert stop == len(body), "the bytes of the least aligned dtype come last"
-    header["training"] |= {"shape": [len(text)], "data_offsets": [start, start + len(text)]}
-    return sign(header, body[:start] + text)
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "model.safetensors"
-
-
-@pytest.fixture
-def data(path):
-    """A whole file of 2 to 3 kB, which lets training continue."""
-    write(path, make(training=TRAINING))
-    return path.read_bytes()
-
-
-def refused(path, data):
-    path.write_bytes(data)
-    with pytest.raises(ModelFileError) as caught:
-        read(path)
-    assert path.name in str(caught.value)
-    return str(caught.value)
-
-
-# --- what is written comes back
-
-
-@networks
-@pytest.mark.parametrize("optimizer", MEMORIES)
-def test_round_trip_of_every_network_and_optimizer(path, cell, L, optimizer):
-    model = make(cell=cell, L=L, training=TRAINING | {"optimizer": optimizer, "optimizer_start": 3})
-    write(path, model)
-    assert_same(read(path), model)
-    expected = 4 * L + 2 + len(model.training_tensors) + 1
-    assert len(arrays_of(path.read_bytes())) == expected
-
-
-SYMBOLS = st.one_of(
-    st.sets(st.integers(0, 0x10FFFF) | st.integers(0xD800, 0xDFFF) | st.sampled_from([0, 13, 0xFEFF]), min_size=1)
-    .map(sorted)
-    .map(Vocabulary),
-    st.sets(st.integers(0, 255), min_size=1).map(sorted).map(lambda codes: Vocabulary(codes, kind="bytes")),
-)
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**128), 2**128)
-    | st.floats(allow_nan=False)
-    | st.text(st.characters(codec=None)),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=7,
-)
-free = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-@free
-@given(
-    vocabulary=SYMBOLS,
-    dtype=st.sampled_from(["float32", "float64"]),
-    hidden_size=st.sampled_from([1, 2, 3, 11]),
-    batch_size=st.sampled_from([1, 3]),
-    configuration=st.dictionaries(st.text(max_size=5), JSON, max_size=3),
-    extra=JSON,
-    trains=st.booleans(),
-    network=st.sampled_from(NETWORKS),
-)
-@example(Vocabulary([0x61, 0xD800, 0xDFFF]), "float32", 2, 1, {"prime": "\udcff"}, "\ud800", True, ("rnn", 1))
-def test_round_trip_of_anything(
-    path, vocabulary, dtype, hidden_size, batch_size, configuration, extra, trains, network
-):
-    training = TRAINING | {"extra": extra} if trains else None
-    model = make(
-        vocabulary, dtype, cell=network[0], L=network[1], hidden_size=hidden_size, batch_size=batch_size,
-        configuration=configuration, training=training,
-    )  # fmt: skip
-    write(path, model)
-    assert_same(read(path), model)
-
-
-def test_numpy_values_and_infinity_in_documents(path):
-    configuration = {"hidden_size": np.int64(2), "clip": float("inf"), "learning_rate": np.float32(0.5)}
-    training = TRAINING | {"n_steps": np.int64(11), "smooth_loss": np.float32(2.5), "key": np.arange(3)}
-    architecture = Architecture("rnn", 1, np.int64(H), np.int64(3), "float32")
-    write(path, replace(make(configuration=configuration, training=training), architecture=architecture))
-    back = read(path)
-    assert back.configuration == configuration
-    assert back.training == TRAINING | {"n_steps": 11, "smooth_loss": 2.5, "key": [0, 1, 2]}
-    assert type(back.architecture.hidden_size) is int
-
-
-def test_views_of_any_order_are_written_by_value(path):
-    model = make()
-    views = {
-        name: np.asfortranarray(w)[::-1][::-1].astype(w.dtype.newbyteorder(">")) for name, w in model.tensors.items()
-    }
-    assert not views["decoder.weight"].flags.c_contiguous
-    write(path, replace(model, tensors=views))
-    assert_same(read(path), model)
-
-
-def test_metadata_is_as_described(path):
-    write(path, make(Vocabulary([97, 0xD800])))
-    header, _ = split(path.read_bytes())
-    metadata = header["__metadata__"]
-    names = {"format", "format_version", "kind", "configuration", "architecture", "vocabulary", "checksum"}
-    assert metadata.keys() == names
-    assert metadata["format"] == "crnn"
-    assert metadata["format_version"] == "1"
-    assert metadata["kind"] == "network"
-    assert json.loads(metadata["vocabulary"]) == {"kind": "characters", "codes": [97, 0xD800]}
-
-
-@networks
-def test_expected_tensors_match_pytorch(cell, L):
-    assert expected_tensors(Architecture(cell, L, 7, 11, "float32")) == torch_shapes(cell, L, 7, 11)
-
-
-# --- damage
-
-
-def test_truncated_at_every_byte(path, data):
-    with open(path, "r+b") as stream:
-        for size in reversed(range(len(data))):
-            stream.truncate(size)
-            with pytest.raises(ModelFileError):
-                read(path)
-
-
-def test_renamed_and_rewritten_files(path, data):
-    header, body = split(data)
-    shuffled = dict(reversed(header.items())) | {
-        "__metadata__": dict(reversed(header["__metadata__"].items())),
-    }
-    path.write_bytes(join(json.dumps(shuffled, indent=3).encode(), body))
-    assert_same(read(path), make(training=TRAINING))  # nothing that it says has changed
-    header["rnn.bias_xx_l0"] = header.pop("rnn.bias_ih_l0")
-    assert "rnn.bias_ih_l0" in refused(path, sign(header, body))
-
-
-@pytest.mark.parametrize("size", [2**31 - 1, 2**31, 2**64, 10**4299, 0, -1, True, 2.0, "2", None])
-@pytest.mark.parametrize("field", ["hidden_size", "vocab_size", "num_layers", "embedding_size"])
-def test_refuses_false_sizes_with_a_valid_checksum(path, data, field, size):
-    architecture = {"cell": "rnn", "num_layers": 1, "hidden_size": 2, "vocab_size": 3, "dtype": "float32"}
-    tracemalloc.start()
-    try:
-        message = refused(path, with_metadata(data, architecture=json.dumps(architecture | {field: size})))
-        assert len(message) < 500 + len(str(path))
-        assert tracemalloc.get_traced_memory()[1] < 1 << 20
-    finally:
-        tracemalloc.stop()
-
-
-@pytest.mark.parametrize(("field", "value", "message"), [
-    ("cell", "mamba", "newer crnn"), ("cell", "lstm", "state.c"), ("cell", "gru", "bias_hn"), ("num_layers", 2, "l1"),
-    ("dtype", "float64", "F32"), ("hidden_size", 3, "implies"), ("embedding_size", 2, "embedding.weight"),
-])  # fmt: skip
-def test_refuses_architectures_that_do_not_match_the_tensors(path, data, field, value, message):
-    architecture = {"cell": "rnn", "num_layers": 1, "hidden_size": 2, "vocab_size": 3, "dtype": "float32"}
-    changed = with_metadata(data, architecture=json.dumps(architecture | {field: value}))
-    assert message in refused(path, changed)
-
-
-@pytest.mark.parametrize("change", [
-    {"n_steps": -1}, {"smooth_loss": math.nan}, {"loss_length": 10**400}, {"random_state": 7}, {"history": {}},
-    {"history": [1]}, {"history": ["step"]}, {"optimizer": ["adagrad"]},
-    {"optimizer": "adam"},  # the tensors are Adagrad's
-])  # fmt: skip
-def test_refuses_invalid_training_entries(path, data, change):
-    assert "training" in refused(path, with_training(data, json.dumps(STORED | change).encode()))
-
-
-def test_json_longer_than_any_models(path, data, monkeypatch):
-    (length,) = struct.unpack("<Q", data[:8])
-    monkeypatch.setattr("crnn.files.container.MAX_JSON", length)
-    read(path)
-    monkeypatch.setattr("crnn.files.container.MAX_JSON", length - 1)
-    assert f"more than the {length - 1} that crnn reads" in refused(path, data)
-    needed = len(json.loads(data[8 : 8 + length])["__metadata__"]["crnn"]) + 200 * len(arrays_of(data))
-    monkeypatch.setattr("crnn.files.container.MAX_JSON", needed)
-    write(path, make(training=TRAINING))
-    monkeypatch.setattr("crnn.files.container.MAX_JSON", needed - 1)
-    with pytest.raises(ModelFileError, match="bytes of JSON, more than crnn reads"):
-        write(path, make(training=TRAINING))
-    monkeypatch.setattr("crnn.files.plain_json.MAX_JSON", 3)
-    assert read_json(b"[1]", "list") == [1]
-    with pytest.raises(ModelFileError, match="its list has 4 bytes, more than the 3 that crnn reads"):
-        read_json(b"[1] ", "list")
-
-
-def test_missing_and_unknown_tensors(path):
-    for name in torch_shapes("gru", 2, H, 3):
-        model = make(cell="gru", L=2)
-        del model.tensors[name]
-        with pytest.raises(ModelFileError, match=name):
-            write(path, model)
-    model = make()
-    model.tensors["decoder.scale"] = np.ones(3, "float32")
-    with pytest.raises(ModelFileError, match=r"decoder\.scale"):
-        write(path, model)
-    assert not path.exists()
+@pytest.mark.parametrize("weights", [[-0.1, 1], [np.nan, 1], [1, np.inf], [1.1e30, 1]])
+def test_weights_that_are_refused(weights):
+    with pytest.raises(ModelFileError, match=r"its weights must be numbers from 0 to 1e\+30"):
+        read(mixture_file(weights))
 
 
 @pytest.mark.parametrize(
-    ("cell", "name"),
+    "content",
     [
-        ("rnn", "state.h"),
-        ("lstm", "state.c"),
-        ("rnn", "optimizer.exp_avg.rnn.weight_hh_l0"),
-        ("lstm", "optimizer.exp_avg_sq.rnn.weight_ih_l1"),
-        ("gru", "optimizer.exp_avg.rnn.bias_hn_l1"),
+        {"weights": [1]}, {"weights": [[1, 1]]}, {"weights": [1, 1, 1]}, {"more": np.zeros(1)},
+        {"models.1": np.zeros(3)}, {"models.1": np.zeros((3, 3), np.uint8)}, {"models": ["CharNGram"]},
+        {"models": ["CharNGram"] * 3}, {"models": ["CharNGram"] * 64},
+    ],
+)  # fmt: skip
+def test_refuses_invalid_tensors(content):
+    with pytest.raises(ModelFileError, match=r"it has (no|a) tensor '.*'|its tensor '.*' is .*, but its model has "):
+        read(mixture_file(**{"weights": [1, 1], **content}))
+
+
+@pytest.mark.parametrize("models", [[], ["CharNGram", "Mixture"], ["CharNGram", 3], ["CharNGram"] * 65])
+def test_refuses_models_that_no_mixture_can_hold(models):
+    with pytest.raises(ModelFileError, match="models must be a list of 1 to 64 of CharRNN, CharNGram"):
+        read(mixture_file([1, 1], models=models))
+
+
+def test_refuses_models_with_different_symbols(tmp_path):
+    other = np.frombuffer(saved(CharNGram(2).fit(["xy"])), np.uint8)
+    path = tmp_path / "two.crnn"
+    path.write_bytes(mixture_file([1, 1], **{"models.1": other}))
+    with pytest.raises(ModelFileError, match=r"^model file '.*two\.crnn': its models do not fit together: models"):
+        Mixture.load(path)
+
+
+def test_refuses_a_damaged_model_by_the_name_of_the_file(tmp_path):
+    path = tmp_path / "two.crnn"
+    path.write_bytes(mixture_file([1, 1], **{"models.1": np.zeros(99, np.uint8)}))
+    with pytest.raises(ModelFileError, match=r"^model file '.*two\.crnn', models\[1\]: its header"):
+        Mixture.load(path)
+
+
+# ------------------------------------------------------------------ classifier
+
+LABELED = ("CharNGram", saved(CharNGram(2).fit(["ab", "ba"], labels=["f", "m"])))
+OTHER = ("CharNGram", saved(CharNGram(2).fit(["ab", "ba"], labels=["f", "x"])))
+GOOD = {
+    "class_weight": None, "min_steps": 0, "directions": ["forward", "backward"], "listed": True, "prior": [0.25, 0.75],
+}  # fmt: skip
+
+
+def classifier_file(parts=(LABELED,) * 4, classifier=None, **own):
+    """Return a stream with a classifier's file, some of its values exchanged or removed."""
+    values = {name: value for name, value in {**GOOD, **own}.items() if value != "removed"}
+    weights = np.repeat([0.5, 2.0], 2)[: len(parts)]
+    entry = plain_json(values) if classifier is None else classifier
+    return io.BytesIO(sealed("classifier", parts, weights, classifier=entry))
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced", {"f": 2.0}])
+@pytest.mark.parametrize("directions", [("forward", "backward"), ("backward",)])
+def test_classifiers_come_back(class_weight, directions):
+    own = {"class_weight": class_weight, "min_steps": 7}
+    parts = [LABELED] * 2 * len(directions)
+    stored = StoredClassifier(parts, np.array([0.25, 3.0]), np.array([0.0, 1.0]), directions, True, own)
+    found = model_file.read_classifier(io.BytesIO(model_file.classifier_bytes(stored)))
+    for name, value in stored._asdict().items():
+        assert (
+            np.array_equal(getattr(found, name), value)
+            if isinstance(value, np.ndarray)
+            else (getattr(found, name) == value)
+        )
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"min_steps": 0.5}, {"more": 1}, {"prior": "removed"}, {"class_weight": "unbalanced"},
+        {"class_weight": [["f", 1.0, 2.0]]}, {"class_weight": [[["f"], 1.0]]}, {"class_weight": ["f1"]},
+        {"prior": [0.5, 2]}, {"prior": [1.5, 0.5]}, {"prior": [-0.5, 1.0]}, {"prior": [0.0, 0.0]}, {"prior": [1.0]},
+        {"directions": ["backward", "forward"]}, {"directions": "forward"}, {"directions": 2}, {"directions": []},
+        {"directions": [["forward"]]}, {"listed": 1},
+    ],
+)  # fmt: skip
+def test_refuses_non_classifiers(own):
+    assert TextClassifier.load(classifier_file()).weights_.tolist() == [0.5, 2.0]
+    with pytest.raises(ModelFileError, match=f"its classifier cannot be used: .*{next(iter(own))}"):
+        TextClassifier.load(classifier_file(**own))
+
+
+@pytest.mark.parametrize("own", [{"class_weight": [[-0.0, 1.0]]}, {"min_steps": -1}])
+def test_refuses_parameters_that_fit_would_refuse(own):
+    with pytest.raises(ModelFileError, match=rf"^model file .*{next(iter(own))}"):
+        TextClassifier.load(classifier_file(**own))
+
+
+def test_refuses_models_that_do_not_fit():
+    with pytest.raises(ModelFileError, match="its models do not fit its directions"):
+        TextClassifier.load(classifier_file(parts=[LABELED] * 3))
+    with pytest.raises(ModelFileError, match="its models do not fit its directions"):
+        TextClassifier.load(classifier_file(listed=False))
+    for parts, prior in (([LABELED, LABELED, OTHER, LABELED], [0.5, 0.5]), ([LABELED] * 4, [0.2, 0.2, 0.6])):
+        with pytest.raises(ModelFileError, match="its models have different labels"):
+            TextClassifier.load(classifier_file(parts=parts, prior=prior))
+
+
+def test_the_file_of_a_mixture_is_no_classifier():
+    with pytest.raises(ModelFileError, match=r"it contains a Mixture; load it with Mixture\.load"):
+        TextClassifier.load(io.BytesIO(mixture_file([1, 1])))
+    with pytest.raises(ModelFileError, match="its classifier cannot be read as JSON"):
+        TextClassifier.load(classifier_file(classifier="{"))
+
+
+# -------------------------------------------------------------------- detector
+
+NAMES = ["anna", "hanna", "nan", "ann", "hannah"]
+CLEAN = ["ana", "nan", "hana"] * 40
+
+
+def network():
+    return CharRNN(5, max_steps=5, random_state=0).fit(NAMES)
+
+
+MODELS = {
+    "network": network,
+    "quantized": lambda: network().quantize(),
+    "counts": lambda: CharNGram(3).fit(NAMES),
+    "mixture": lambda: Mixture([CharNGram(3).fit(NAMES), network()]),
+    "bytes": lambda: CharNGram(2).fit([b"ab", b"ba"]),
+}
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_a_detector_of_any_model_comes_back(kind, tmp_path):
+    model = MODELS[kind]()
+    clean = CLEAN if kind != "bytes" else [b"ab"] * 200
+    detector = AnomalyDetector(model, 0.1, "sum", 0.3, max_seconds=7, random_state=3).calibrate(clean)
+    detector.save(tmp_path / "d.crnn")
+    again = AnomalyDetector.load(tmp_path / "d.crnn")
+    own = {name: value for name, value in detector.get_params(deep=False).items() if name != "estimator"}
+    assert {name: again.get_params(deep=False)[name] for name in own} == own
+    assert again.offset_ == detector.offset_
+    assert again.rate_interval_ == detector.rate_interval_
+    assert again.score_samples(clean[:3]).tolist() == detector.score_samples(clean[:3]).tolist()
+    assert type(again.estimator_) is type(model)
+    assert type(model).load(tmp_path / "d.crnn").score(clean) == model.score(clean)
+    stream = io.BytesIO()
+    again.save(stream)
+    stream.seek(0)
+    assert stream.getvalue() == (tmp_path / "d.crnn").read_bytes()
+    assert AnomalyDetector.load(stream).offset_ == detector.offset_
+
+
+@pytest.mark.parametrize(
+    ("seed", "saved"), [(2**127 - 1, 2**127 - 1), (np.uint64(2**64 - 1), 2**64 - 1), (np.random.default_rng(0), None)]
+)
+def test_any_seed_that_fit_accepts_can_be_saved(seed, saved, tmp_path):
+    AnomalyDetector(MODELS["counts"](), 0.1, random_state=seed).calibrate(CLEAN).save(tmp_path / "d.crnn")
+    assert AnomalyDetector.load(tmp_path / "d.crnn").random_state == saved
+
+
+def test_chosen_model_is_not_a_parameter(tmp_path):
+    detector = AnomalyDetector(MODELS["counts"](), 0.1).calibrate(CLEAN).set_params(estimator=None)
+    detector.save(tmp_path / "d.crnn")
+    assert AnomalyDetector.load(tmp_path / "d.crnn").estimator is None
+
+
+@pytest.fixture
+def detector_file():
+    stream = io.BytesIO()
+    AnomalyDetector(MODELS["counts"](), 0.1).calibrate(CLEAN).save(stream)
+    return stream.getvalue()
+
+
+def resealed(detector_file, entry):
+    """The file with another entry and a checksum that fits."""
+    stream = io.BytesIO(detector_file)
+    header = require_kind(read_header(stream, len(detector_file)), "ngram")
+    metadata = {**header.metadata, "detector": entry(header.metadata["detector"])}
+    metadata.pop("checksum")
+    return io.BytesIO(sealed_bytes(metadata, read_sealed_tensors(stream, header)))
+
+
+def changed(**values):
+    return lambda text: json.dumps({**json.loads(text), **values})
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        (lambda text: text[:-1], "cannot be read as JSON"),
+        (lambda text: "[]", "must be a JSON object"),
+        (changed(other=1), "has an unknown field 'other'"),
+        (lambda text: text.replace("n_texts", "n_text"), "has no n_texts"),
+        (lambda text: "[" * 10**6, "cannot be read as"),
+        (changed(contamination=0), "contamination must be a finite number above 0"),
+        (changed(contamination=float("nan")), "contamination must be"),
+        (changed(calibration_fraction=1), "calibration_fraction must be"),
+        (changed(reduce="max"), "reduce must be"),
+        (changed(scored_by=["min"]), "reduce must be"),
+        (changed(offset=0.5), "offset must be"),
+        (changed(offset=-float("inf")), "offset must be"),
+        (changed(n_texts=0.5), "n_texts must be"),
+        (changed(rank=0.5), "rank must be"),
+        (changed(held=[["a", 0]]), "held must be texts with their numbers of occurrences"),
+        (changed(held=[["a", 1, 1]]), "held must be"),
+        (changed(held=[[1, 1]]), "held must be"),
+        (changed(held=[["a", "b"]]), "held must be"),
+        (changed(held="a"), "held must be"),
+        (changed(rank="1"), "rank must be"),
+        (changed(rank=1e6), "rank exceeds n_texts"),
+        (changed(chosen=1), "chosen must be True or False"),
+        (changed(random_state=-1), "random_state must be"),
+        (changed(random_state=[1]), "random_state must be"),
+        (changed(max_seconds=None), "max_seconds must be"),
+        (changed(verbose=10**400), "verbose must be at most"),
     ],
 )
-def test_refuses_incomplete_training_tensors(path, cell, name):
-    model = make(cell=cell, L=2, training=TRAINING | {"optimizer": "adam"})
-    del model.training_tensors[name]
-    with pytest.raises(ModelFileError, match=name):
-        write(path, model)
+def test_a_crafted_entry_is_refused(detector_file, entry, message):
+    extreme = {"contamination": 0.5, "offset": 0.0, "n_texts": 1.0, "rank": 1.0, "verbose": 0}
+    assert AnomalyDetector.load(resealed(detector_file, changed(**extreme))).contamination == 0.5
+    with pytest.raises(ModelFileError, match=message):
+        AnomalyDetector.load(resealed(detector_file, entry))
 
 
-def test_memory_of_an_unknown_kind_is_unknown_before_it_is_counted(path):
-    # A header names as many kinds as it has bytes for; each must not be taken for one that all weights have.
-    model = make(L=64, training=TRAINING)
-    for i in range(3001):
-        model.training_tensors[f"optimizer.{i}"] = np.zeros(1, "float32")
-    tracemalloc.start()
-    try:
-        with pytest.raises(ModelFileError, match="does not belong to its architecture"):
-            write(path, model)
-        assert tracemalloc.get_traced_memory()[1] < 4 << 20
-    finally:
-        tracemalloc.stop()
+def test_damage_is_found(detector_file):
+    place = detector_file.index(b"n_texts")
+    for damaged in (detector_file[:-1], detector_file[:place] + b"m" + detector_file[place + 1 :], b""):
+        with pytest.raises(ModelFileError):
+            AnomalyDetector.load(io.BytesIO(damaged))
 
 
-def test_optimizer_without_memory(path):
-    model = make(training=TRAINING)
-    model = replace(model, training_tensors={"state.h": model.training_tensors["state.h"]})
-    write(path, model)
-    assert_same(read(path), model)
+def test_damage_in_the_model_is_told_with_the_file_name(detector_file, tmp_path):
+    """The model is read from memory, after the entry."""
+    (tmp_path / "d.crnn").write_bytes(detector_file[:-1] + bytes([detector_file[-1] ^ 1]))
+    with pytest.raises(ModelFileError, match=r"^model file '.*d\.crnn': .*checksum"):
+        AnomalyDetector.load(tmp_path / "d.crnn")
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("name", ["rnn.weight_hh_l0", "decoder.bias"])
-def test_weights_that_are_not_finite(path, data, name, value):
-    model = make(training=TRAINING)
-    model.tensors[name].flat[-1] = value
-    with pytest.raises(ModelFileError, match=name):
-        write(path, model)
-    header, body = split(data)
-    stop = header[name]["data_offsets"][1]
-    body = body[: stop - 4] + np.float32(value).tobytes() + body[stop:]
-    assert "learning_rate" in refused(path, sign(header, body))
-
-
-def test_optimizer_memory_may_overflow_but_not_be_nan(path):
-    model = make(training=TRAINING)
-    memory = model.training_tensors["optimizer.sum.decoder.bias"]
-    memory[1] = np.inf
-    write(path, model)
-    assert_same(read(path), model)
-    memory[1] = np.nan
-    with pytest.raises(ModelFileError, match=r"optimizer\.sum\.decoder\.bias"):
-        write(path, model)
-    assert read(path).training_tensors["optimizer.sum.decoder.bias"][1] == np.inf
-
-
-# --- any bytes at all
-
-
-MUTATION = st.tuples(st.floats(0, 1), st.integers(0, 11), st.binary(max_size=7) | st.text(max_size=3))
-
-
-@settings(free, max_examples=300)
-@given(mutations=st.lists(MUTATION, min_size=1, max_size=5))
-def test_mutated_files_are_refused_or_unchanged(path, data, mutations):
-    changed = data
-    for place, removed, inserted in mutations:
-        start = round(place * len(changed))
-        text = inserted if isinstance(inserted, bytes) else inserted.encode()
-        changed = changed[:start] + text + changed[start + removed :]
-    path.write_bytes(changed)
-    try:
-        model = read(path)
-    except ModelFileError:
-        assert changed != data
-    else:
-        assert_same(model, make(training=TRAINING))  # white space moved, at most
-
-
-@free
-@given(content=st.binary(max_size=97))
-def test_random_bytes_are_refused(path, content):
-    refused(path, content)
-    refused(path, join(content, b""))
-
-
-@settings(free, max_examples=200)
-@given(
-    key=st.sampled_from(["configuration", "architecture", "vocabulary", "training"]),
-    field=st.sampled_from(
-        ["cell", "num_layers", "dtype", "hidden_size", "kind", "codes", "n_steps", "history", "optimizer"]
-    ),
-    value=JSON,
-    whole=st.booleans(),
-)
-def test_any_json_with_a_valid_checksum_is_refused_or_can_be_written(path, data, key, field, value, whole):
-    header, _ = split(data)
-    before = STORED if key == "training" else json.loads(header["__metadata__"][key])
-    text = json.dumps(value if whole else before | {field: value})
-    changed = with_training(data, text.encode()) if key == "training" else with_metadata(data, **{key: text})
-    path.write_bytes(changed)
-    try:
-        model = read(path)
-    except ModelFileError:
-        return
-    write(path, model)  # what was believed can be written
-    assert_same(read(path), model)
-
-
-def one_change(content, header, body):
-    """Yield what one change of a file's structure makes of it, each with a word of the message."""
-    name = "decoder.bias"
-    entry = header[name]
-    yield "damaged", content + b"\0"
-    yield "too short (7 bytes)", bytes(7)
-    yield "longer than the file", struct.pack("<Q", len(content) - 7) + content[8:]
-    yield "not readable JSON", struct.pack("<Q", len(content) - 8) + content[8:]
-    yield "not readable JSON", join(json.dumps(header).encode()[:-1] + b', "training": 1}', body)
-    yield "metadata of strings", join({"__metadata__": {"a": 1}}, b"")
-    yield "cannot be read", join(header, body + b"\0")
-    yield "cannot be read", sign(header | {"rnn.bias_ih_l0": header["rnn.bias_hh_l0"]}, body)
-    swapped = {"rnn.bias_ih_l0": header["rnn.bias_hh_l0"], "rnn.bias_hh_l0": header["rnn.bias_ih_l0"]}
-    yield "checksum", join(header | swapped, body)
-    for change in ({"shape": [3, -1]}, {"shape": 3}, {"dtype": ["F32"]}, {"dtype": "BF16"}, {"more": 1},
-                   {"shape": [1] * 8 + [3]}, {"shape": [0, 2**48], "data_offsets": [0, 0]}):  # fmt: skip
-        yield "impossible tensor", join(header | {name: entry | change}, body)
-    for shape in ([1] * 7 + [3], [0, 2**48 - 1]):
-        yield "its architecture implies", join(header | {name: entry | {"shape": shape}}, body)
-    listed = {"training": header["training"] | {"shape": [1, *header["training"]["shape"]]}}
-    yield "its tensor 'training' is U8 (1, ", join(header | listed, body)
-    for places in ([0, 11], [False, 12], None):
-        yield "cannot be read", join(header | {name: entry | {"data_offsets": places}}, body)
-    for key in ("configuration", "architecture", "vocabulary", "checksum", "format_version"):
-        metadata = {other: value for other, value in header["__metadata__"].items() if other != key}
-        yield key.partition("_")[2] or key, join(header | {"__metadata__": metadata}, body)
-
-
-def test_one_change_of_the_structure_is_named(path, data):
-    for word, changed in one_change(data, *split(data)):
-        assert word in refused(path, changed)
-
-
-@settings(free, max_examples=200)
-@given(
-    name=st.sampled_from([*torch_shapes("rnn", 1, 1, 1), "state.h", "state.c", "training", "\0", "__metadata"])
-    | st.sampled_from(["optimizer.", "optimizer.a.b", "optimizer.exp_avg.decoder.bias"]),
-    dtype=st.sampled_from(["F32", "F64", "U8", "BF16", "BOOL", "F8_E4M3", "F4", "X", ""]),
-    shape=st.lists(st.integers(0, 3) | st.integers(0, 2**64), max_size=4),
-    place=st.lists(st.integers(0, 200) | st.integers(0, 2**64), max_size=3),
-)
-def test_invalid_headers_are_refused(path, data, name, dtype, shape, place):
-    header, body = split(data)
-    header[name] = {"dtype": dtype, "shape": shape, "data_offsets": place}
-    refused(path, join(header, body))
-
-
-# --- the file system
-
-
-def test_missing_file(path):
+def test_refuses_models_without_a_threshold(tmp_path):
+    MODELS["counts"]().save(tmp_path / "m.crnn")
+    with pytest.raises(ModelFileError, match=r"m\.crnn.*contains a model but no detector.*call calibrate"):
+        AnomalyDetector.load(tmp_path / "m.crnn")
+    classifier = TextClassifier().set_params(estimator__hidden_size=4, estimator__max_steps=2)
+    classifier.fit(["aa", "bb"], [0, 1]).save(tmp_path / "c.crnn")
+    with pytest.raises(ModelFileError, match="contains a TextClassifier"):
+        AnomalyDetector.load(tmp_path / "c.crnn")
     with pytest.raises(FileNotFoundError):
-        read(path)
-
-
-@pytest.mark.skipif(os.name != "posix", reason="Windows calls it a PermissionError")
-def test_directories_are_neither_read_nor_written(tmp_path):
-    with pytest.raises(IsADirectoryError):
-        read(tmp_path)
-    with pytest.raises(IsADirectoryError):
-        write(tmp_path, make())
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read anything")
-def test_unreadable_file(path, data):
-    path.chmod(0)
-    with pytest.raises(PermissionError):
-        read(path)
-
-
-@pytest.mark.parametrize("part", ["configuration", "training"])
-def test_values_that_json_cannot_store(path, data, part):
-    model = replace(make(training=TRAINING), **{part: TRAINING | {"callback": print}})
-    with pytest.raises(TypeError, match="JSON"):
-        write(path, model)
-    assert path.read_bytes() == data
-    assert os.listdir(path.parent) == [path.name]
-
-
-def test_loading_copies_no_tensor_twice(path):
-    V, hidden_size = 3, 499
-    write(path, make(Vocabulary.from_text("abc"), hidden_size=hidden_size))
-    size = 4 * hidden_size * (hidden_size + 2 * V)
-    tracemalloc.start()
-    try:
-        model = read(path)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert size < peak < 2.2 * size  # the file, and each tensor as the package reads it
-    assert len(model.tensors) == 6
-
-
-@pytest.mark.parametrize("change", ["shorter", "longer", "other", "replaced"])
-def test_a_file_that_changes_while_it_is_read(path, data, change, monkeypatch):
-    """It is read, not mapped: bytes that are gone are an error, no signal."""
-    read_tensors = sealed_file.read_tensors
-
-    def late(stream, header):
-        with open(path, "r+b") as other:
-            if change == "shorter":
-                other.truncate(len(data) // 2)
-            elif change == "longer":
-                other.seek(0, 2)
-                other.write(b"more")
-            elif change == "replaced":
-                other.truncate(0)
-                other.write(file_bytes({}, {}))
-            else:
-                other.seek(len(data) - 99)
-                other.write(bytes(99))
-        return read_tensors(stream, header)
-
-    monkeypatch.setattr(sealed_file, "read_tensors", late)
-    monkeypatch.setattr("builtins.open", partial(open, buffering=0))
-    messages = {"shorter": "cannot be read", "longer": "cannot be read", "other": "checksum", "replaced": "it changed"}
-    with pytest.raises(ModelFileError, match=messages[change]):
-        read(path)
-
-
-# --- memory
-
-MEASURE = """
-import os, sys
-from crnn import CharRNN, ModelFileError
-def peak():
-    return int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))) * 1024
-CharRNN.load(sys.argv[1])  # a small model: what a first call imports is there
-for path in sys.argv[2:]:
-    if os.fork():
-        assert os.wait()[1] == 0
-        continue
-    before = peak()
-    try:
-        CharRNN.load(path)
-    except ModelFileError:
-        pass
-    print(peak() - before, flush=True)
-    os._exit(0)
-"""
-
-
-def peaks_of_loading(paths, small):
-    """Return for each file by how many bytes a process grows at most while it loads the file."""
-    result = subprocess.run([sys.executable, "-c", MEASURE, small, *paths], capture_output=True, text=True, check=True)
-    return list(map(int, result.stdout.split()))
-
-
-HOSTILE_JSON = 150 << 20  # what 4 MB of JSON can take
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak as Linux counts it")
-def test_loading_takes_at_most_three_times_the_file(tmp_path):
-    write(tmp_path / "small", make(training=TRAINING))
-    paths = [tmp_path / name for name in ["document", "header", "vocabulary", "weights"]]
-    for path in paths:
-        write_hostile(path)
-    for path, peak in zip(paths, peaks_of_loading(paths, tmp_path / "small"), strict=True):
-        size = path.stat().st_size
-        limit = HOSTILE_JSON if path.name in ("document", "header") else 3 * size + (16 << 20)
-        assert peak <= limit, f"{path.name}: {peak:,} bytes for a file of {size:,}"
-
-
-def write_hostile(path):
-    """Write a file that is large in the part that it is named after."""
-    name = path.name
-    if name == "header":
-        path.write_bytes(join(b'{"__metadata__":{},' + b'"a":[[],[],[]],' * 250_000, b""))
-    elif name == "vocabulary":
-        write(path, make(Vocabulary(np.arange(0x10FFFF)), hidden_size=1))
-    elif name == "weights":
-        write(path, make(cell="lstm", hidden_size=701, training=TRAINING | {"optimizer": "adam"}))
-    else:
-        write(path, make(training=TRAINING))
-        content = path.read_bytes()
-        tensors = arrays_of(content)
-        tensors["training"] = np.frombuffer(json.dumps(STORED | {"more": [[]] * 1_000_000}).encode(), np.uint8)
-        path.write_bytes(sign(*split(file_bytes(split(content)[0]["__metadata__"], tensors))))
+        AnomalyDetector.load(tmp_path / "no.crnn")

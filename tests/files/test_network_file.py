@@ -6,13 +6,15 @@ import math
 import os
 import pickle
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 from crnn import CharRNN, InvalidInputError, ModelFileError
-from crnn.files import model_file, network_file
-from crnn.files.model_file import StoredRecord
+from crnn.files import network_file
+from crnn.files.network_file import StoredRecord, network_bytes, open_network
+from crnn.files.sealed_file import write_path
 from crnn.model.layout import Layout
 from crnn.model.state import ModelState
 from crnn.parameters.kinds import CELLS
@@ -36,6 +38,15 @@ def bits(model):
         "counters": (model.n_steps_, np.float64(model.smooth_loss_).tobytes()),
         "random": repr(model._learned.rng.bit_generator.state),
     }
+
+
+def contents_of(path):
+    with open_network(path) as file:
+        return file
+
+
+def write_contents(path, file):
+    write_path(path, partial(network_bytes, file))
 
 
 def state_of(model):
@@ -243,7 +254,7 @@ def test_weights_alone_come_back_with_zeros_for_the_rest(path, cell, L):
 def test_second_biases_of_pytorch_are_added_where_they_do_the_same(path, cell, L):
     model, H = filled(cell, L), 5
     model.save(path, training_state=False)
-    file = model_file.read(path)
+    file = contents_of(path)
     for k in range(L):
         second = file.tensors[f"rnn.bias_hh_l{k}"]
         if cell == "gru":
@@ -254,7 +265,7 @@ def test_second_biases_of_pytorch_are_added_where_they_do_the_same(path, cell, L
         second += np.arange(1, len(second) + 1)
         if cell == "cifg":
             second[:H] = -second[H : 2 * H]
-    model_file.write(path, file)
+    write_contents(path, file)
     again = CharRNN.load(path)
     for k in range(L):
         added = again.params_[f"bh_l{k}"] - model.params_[f"bh_l{k}"]
@@ -295,10 +306,10 @@ def test_pytorch_predicts_the_same_from_the_file_and_back(torch, path, cell, L):
             parameter.uniform_(-1, 1)
         for parameter in network["rnn"].parameters() if cell == "cifg" else ():
             parameter[:5] = -parameter[5:10]
-    file = model_file.read(path)
+    file = contents_of(path)
     for name, parameter in network.named_parameters():
         file.tensors[name][...] = parameter.detach()
-    model_file.write(path, file)
+    write_contents(path, file)
     again = CharRNN.load(path)
     same_as(again)
 
@@ -306,11 +317,11 @@ def test_pytorch_predicts_the_same_from_the_file_and_back(torch, path, cell, L):
 def test_the_sum_of_two_biases_is_coupled(path):
     model = filled("cifg", 2)
     model.save(path)
-    file = model_file.read(path)
+    file = contents_of(path)
     for k in range(2):
         file.tensors[f"rnn.bias_ih_l{k}"][:5] += 0.25  # of the input gates, exact in float32
         file.tensors[f"rnn.bias_hh_l{k}"][:5] -= 0.25
-    model_file.write(path, file)
+    write_contents(path, file)
     for name, array in CharRNN.load(path).params_.items():
         np.testing.assert_allclose(array, model.params_[name], rtol=1e-6, atol=1e-6)
 
@@ -319,11 +330,11 @@ def test_the_sum_of_two_biases_is_coupled(path):
 def test_weights_of_coupled_gates_that_are_not_coupled(path, name):
     model = filled("cifg", 2)
     model.save(path)
-    file = model_file.read(path)
+    file = contents_of(path)
     rows = file.tensors[f"rnn.{name}"]
     np.testing.assert_array_equal(rows[:5], -rows[5:10])
     rows[4] += 0.5
-    model_file.write(path, file)
+    write_contents(path, file)
     shown = name.replace("hh_l0", "ih_l0")  # both biases are one
     with pytest.raises(ModelFileError, match=f"'rnn.{shown}' does not have coupled gates.*from_torch"):
         CharRNN.load(path)
@@ -332,9 +343,9 @@ def test_weights_of_coupled_gates_that_are_not_coupled(path, name):
 def test_a_parameter_that_a_file_lacks_keeps_its_default(path):
     model = filled().set_params(epochs=3, clip=None)
     model.save(path, training_state=True)
-    file = model_file.read(path)
+    file = contents_of(path)
     del file.configuration["epochs"]
-    model_file.write(path, file)
+    write_contents(path, file)
     again = CharRNN.load(path)
     assert (again.epochs, again.clip) == (CharRNN().epochs, None)
     assert bits(again) == bits(model)
@@ -365,10 +376,10 @@ def test_file_without_training_state_is_seeded_by_its_parameter(path):
 
 def changed(path, **changes):
     """Write a file again with parts of it exchanged, and a true checksum."""
-    file = model_file.read(path)
+    file = contents_of(path)
     for name, value in changes.items():
         getattr(file, name).update(value)
-    model_file.write(path, file)
+    write_contents(path, file)
 
 
 @pytest.mark.parametrize(
@@ -390,10 +401,10 @@ def test_refuses_invalid_configurations(path, configuration, message):
 
 def test_training_state_without_its_memory(path):
     small().fit(TEXT).save(path)
-    file = model_file.read(path)
+    file = contents_of(path)
     for name in [name for name in file.training_tensors if name.startswith("optimizer.")]:
         del file.training_tensors[name]
-    model_file.write(path, file)
+    write_contents(path, file)
     with pytest.raises(ModelFileError, match=r"without optimizer\.sum"):
         CharRNN.load(path)
 
@@ -461,7 +472,7 @@ def test_records_that_json_cannot_hold(path, value):
 
 
 def test_a_file_has_the_newest_records(path, monkeypatch):
-    monkeypatch.setattr(model_file, "MAX_RECORDS", 3)
+    monkeypatch.setattr(network_file, "MAX_RECORDS", 3)
     model = small(3).fit(TEXT)
     model._learned.history = [{"step": i} for i in range(5)]
     model.save(path)
@@ -479,7 +490,9 @@ def test_run_best_and_labels_come_back(path):
         better.state_[0][:] = 0.125
     run = StoredRecord({"epoch": 3, "patience": None}, {"order": np.arange(5), "text": np.arange(3, dtype=np.uint8)})
     parameters = model.get_params()
-    network_file.write(model._learned, parameters, path, training_state=True, run=run, best=better._learned)
+    path.write_bytes(
+        network_file.to_bytes(model._learned, parameters, training_state=True, run=run, best=better._learned)
+    )
     found = network_file.read(path, parameters)
     assert found.parameters == parameters
     assert found.run.values == run.values
@@ -496,18 +509,18 @@ def test_run_best_and_labels_come_back(path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"training": None, "training_tensors": {}}, "does not belong to its architecture"),
+        ({"training": None, "training_tensors": {}}, "does not belong to its model"),
         ({"training": None, "training_tensors": {}, "best_tensors": {}},
          "it has the best weights of a run, but no training state"),
-        ({"best": {"n_steps": -1, "smooth_loss": 1.0}}, "its best has an invalid n_steps"),
-        ({"best": {"n_steps": 1}}, "its best must be an object"),
+        ({"best": {"n_steps": -1, "smooth_loss": 1.0}}, "its best cannot be used: n_steps must be"),
+        ({"best": {"n_steps": 1}}, "its best cannot be used: best has no smooth_loss"),
         ({"best": {"n_steps": 4, "smooth_loss": 1.0}}, "outside the steps of its training"),  # the optimizer began at 5
         ({"best": {"n_steps": 18, "smooth_loss": 1.0}}, "outside the steps of its training"),
         ({"best_tensors": {}}, "best"),
-        ({"run": StoredRecord({}, {"a b": np.zeros(1)})}, "'run.a b' that does not belong to its architecture"),
+        ({"run": StoredRecord({}, {"a b": np.zeros(1)})}, "'run.a b' that does not belong to its model"),
         ({"run": StoredRecord({}, {"a": np.zeros(1, bool)})}, "its tensor 'run.a' is bool"),
-        ({"run": StoredRecord([1])}, "its run is not a JSON object"),
-        ({"pairs": np.zeros((3, 2), np.int32)}, "'bigrams.pairs' that does not belong to its architecture"),
+        ({"run": StoredRecord([1])}, "its run cannot be used: run must be a JSON object"),
+        ({"pairs": np.zeros((3, 2), np.int32)}, "'bigrams.pairs' that does not belong to its model"),
         ({"run": StoredRecord({"texts": ["x" * (1 << 24)]})}, "its run has .* bytes, more than the"),
         ({"gradient_rms": np.zeros(3, np.float16)}, "gradient_rms"),
         ({"gradient_rms": np.zeros(151, np.float32)}, "gradient_rms"),
@@ -517,19 +530,23 @@ def test_run_best_and_labels_come_back(path):
 )  # fmt: skip
 def test_refuses_parts_of_another_network(path, change, message):
     model = filled()
-    network_file.write(model._learned, model.get_params(), path, training_state=True, best=model._learned)
-    file = model_file.read(path)
+    path.write_bytes(
+        network_file.to_bytes(model._learned, model.get_params(), training_state=True, best=model._learned)
+    )
+    file = contents_of(path)
     assert sum(array.size for array in model.params_.values()) == 151
     with pytest.raises(ModelFileError, match=message):
-        model_file.write(path, replace(file, **change))
+        write_contents(path, replace(file, **change))
 
 
 @pytest.mark.parametrize("part", ["training", "best"])
 def test_a_loss_that_is_a_whole_number_is_read_as_a_float(path, part):
     model = filled()
-    network_file.write(model._learned, model.get_params(), path, training_state=True, best=model._learned)
+    path.write_bytes(
+        network_file.to_bytes(model._learned, model.get_params(), training_state=True, best=model._learned)
+    )
     changed(path, **{part: {"smooth_loss": 12}})
-    assert repr(getattr(model_file.read(path), part)["smooth_loss"]) == "12.0"
+    assert repr(getattr(contents_of(path), part)["smooth_loss"]) == "12.0"
     found = network_file.read(path, model.get_params())
     assert repr((found.best if part == "best" else found.state).smooth_loss) == "12.0"
     files = set()
@@ -545,7 +562,7 @@ def test_a_state_is_copied_once_for_a_file(path, monkeypatch):
     monkeypatch.setattr(ModelState, "copy", lambda state: copies.append(state) or copied(state))
     model.save(path)
     assert copies == [model._learned]
-    network_file.write(model._learned, model.get_params(), path, training_state=True)
+    path.write_bytes(network_file.to_bytes(model._learned, model.get_params(), training_state=True))
     assert len(copies) == 1
 
 
@@ -584,8 +601,8 @@ def test_the_new_hidden_state_of_several_layers_takes_no_more_than_its_limit(pat
 def test_two_biases_that_add_up_to_infinity(tmp_path):
     path = tmp_path / "m.crnn"
     CharRNN(3, max_steps=1, dtype="float32", random_state=0).fit(TEXT).save(path, training_state=False)
-    file = model_file.read(path)
+    file = contents_of(path)
     biases = {name: np.full_like(file.tensors[name], 3e38) for name in ("rnn.bias_ih_l0", "rnn.bias_hh_l0")}
-    model_file.write(path, replace(file, tensors=dict(file.tensors) | biases))
+    write_contents(path, replace(file, tensors=dict(file.tensors) | biases))
     with pytest.raises(ModelFileError, match="the sum of a unit's two biases is infinite"), np.errstate(over="ignore"):
         CharRNN.load(path)

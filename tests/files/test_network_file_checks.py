@@ -1,78 +1,34 @@
-"""Checks of a file's documents and tensors, before anything of their size is made."""
+"""Checks of a network's file: what its entries imply, and the values of its tensors."""
 
-import sys
+import re
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 
-from crnn.files.container import Declared
-from crnn.files.network_file_checks import (
-    Architecture,
-    architecture_fault,
-    best_fault,
-    counter_fault,
+from crnn import ModelFileError
+from crnn.files import network_file
+from crnn.files.network_file import (
+    check_pairs,
+    check_values,
     expected_tensors,
-    record_name,
-    tensor_fault,
-    training_fault,
-    value_fault,
+    float_tensors,
+    int8_tensors,
+    is_record_name,
+    symbol_pairs,
 )
+from crnn.files.sealed_file import Declared
+from crnn.model.int8_weights import SMALLEST_SCALE
 from crnn.model.state import WEIGHT_AVERAGE
+from crnn.text.vocabulary import Vocabulary
 
-COUNTERS = {"n_steps": 7, "smooth_loss": 27.5}
-TRAINING = COUNTERS | {"loss_length": 25, "random_state": None, "optimizer": "adam", "optimizer_start": 3}
-
-
-@pytest.mark.parametrize(
-    ("change", "fault"),
-    [
-        ({}, None),
-        ({"n_steps": 0, "smooth_loss": -0.5}, None),
-        ({"n_steps": 2**62}, None),
-        ({"n_steps": 2**62 + 1}, "an invalid n_steps"),
-        ({"n_steps": -1}, "an invalid n_steps"),
-        ({"n_steps": True}, "no n_steps or smooth_loss, or one of the wrong type"),
-        ({"smooth_loss": 10**308}, None),
-        ({"smooth_loss": sys.float_info.max}, None),
-        ({"smooth_loss": -sys.float_info.max}, None),
-        ({"smooth_loss": 10**309}, "a smooth_loss that is not finite"),
-        ({"smooth_loss": -(10**309)}, "a smooth_loss that is not finite"),
-        ({"smooth_loss": float("nan")}, "a smooth_loss that is not finite"),
-        ({"n_steps": 7.0}, "no n_steps or smooth_loss, or one of the wrong type"),
-        ({"smooth_loss": "low"}, "no n_steps or smooth_loss, or one of the wrong type"),
-        ({"smooth_loss": float("inf")}, "a smooth_loss that is not finite"),
-    ],
-)
-def test_counter_faults_are_named(change, fault):
-    assert counter_fault("best", COUNTERS | change) == (fault and f"its best has {fault}")
+TRAINING = {"n_steps": 7, "optimizer": "adam", "optimizer_start": 3}
+ARCHITECTURE = {"cell": "rnn", "num_layers": 1, "hidden_size": 2, "vocab_size": 3, "dtype": "float32"}
 
 
-@pytest.mark.parametrize(
-    ("change", "fault"),
-    [
-        ({}, None),
-        ({"optimizer_start": 7}, None),
-        ({"optimizer_start": 8}, "its training has an optimizer_start outside its steps"),
-        ({"optimizer_start": 0}, None),
-        ({"optimizer_start": -1}, "its training has an optimizer_start outside its steps"),
-        ({"loss_length": 1}, None),
-        ({"loss_length": 2**31 - 1}, None),
-        ({"loss_length": 2**31}, "its training has an invalid loss_length"),
-        ({"loss_length": 0}, "its training has an invalid loss_length"),
-        ({"loss_length": None}, "its training has no loss_length, or one of the wrong type"),
-        ({"n_steps": -1}, "its training has an invalid n_steps"),
-        ({"random_state": {}}, "its random state is not a valid state of NumPy's PCG64"),
-        ({"optimizer": "lion"},
-         "its training has an optimizer that is not one of adagrad, rmsprop, adam, or needs a newer crnn"),
-    ],
-)  # fmt: skip
-def test_training_without_a_generator(change, fault):
-    assert training_fault(TRAINING | change, ()) == fault
-
-
-def test_refuses_non_object_training():
-    assert training_fault([], ()) == "its training is not an object"
-    assert counter_fault("best", []) == "its best has no n_steps or smooth_loss, or one of the wrong type"
+def entries(**change):
+    """Return the entries of a small network."""
+    return {"architecture": ARCHITECTURE | change, "vocabulary": Vocabulary.from_text("abc")}
 
 
 @pytest.mark.parametrize(
@@ -84,45 +40,21 @@ def test_refuses_non_object_training():
         ((WEIGHT_AVERAGE,), False),
         (("exp_avg",), False),
         (("exp_avg", "exp_avg_sq", "sum"), False),
-        (("exp_avg", "exp_avg_sq", "unknown"), True),  # refused as a tensor, see `tensor_fault`
+        (("exp_avg", "exp_avg_sq", "unknown"), True),  # refused as a tensor, see `expected_tensors`
     ],
 )
 def test_the_arrays_of_an_optimizer(arrays, fits):
-    fault = training_fault(TRAINING, ["state.h", *(f"optimizer.{name}.decoder.bias" for name in arrays)])
-    expected = "its training has the optimizer adam, but its tensors lack that optimizer's arrays"
-    assert fault == (None if fits else expected)
+    names = ["state.h", *(f"optimizer.{name}.decoder.bias" for name in arrays)]
+    message = "its training has the optimizer adam, but its tensors lack that optimizer's arrays"
+    with nullcontext() if fits else pytest.raises(ModelFileError, match=message):
+        network_file.check_training(TRAINING, names)
 
 
-ARCHITECTURE = {"cell": "gru", "num_layers": 1, "hidden_size": 2, "vocab_size": 3, "dtype": "float32"}
-
-
-@pytest.mark.parametrize(
-    ("change", "fault"),
-    [
-        ({}, None),
-        ({"num_layers": 64, "hidden_size": 1, "vocab_size": 2**31 - 1}, None),
-        ({"embedding_size": 1, "n_pairs": 2**31 - 1}, None),
-        ({"int8": True}, None),
-        ({"dtype": "float64"}, None),
-        ({"cell": "mamba"}, "its cell is not one of rnn, gru, lstm, cifg, or needs a newer crnn"),
-        ({"num_layers": 0}, "its num_layers is not 1 to 64"),
-        ({"num_layers": 65}, "its num_layers is not 1 to 64"),
-        *(({name: size}, "one of its hidden_size, vocab_size, embedding_size, n_pairs is out of range")
-          for name in ("hidden_size", "vocab_size", "embedding_size", "n_pairs") for size in (0, 2**31)),
-        ({"dtype": "float16"}, "its dtype is neither float32 nor float64"),
-        ({"int8": False}, "its int8 is not true, or its dtype is not float32"),
-        ({"int8": True, "dtype": "float64"}, "its int8 is not true, or its dtype is not float32"),
-    ],
-)  # fmt: skip
-def test_faults_of_architectures_are_named(change, fault):
-    assert architecture_fault(ARCHITECTURE | change) == fault
-
-
-def test_refuses_invalid_architectures():
-    lacking = {name: value for name, value in ARCHITECTURE.items() if name != "dtype"}
-    others = [ARCHITECTURE | change for change in ({"more": 1}, {"cell": 3}, {"int8": 1}, {"n_pairs": None})]
-    for document in ([], "rnn", lacking, *others):
-        assert architecture_fault(document).startswith("its architecture must be an object with exactly")
+@pytest.mark.parametrize(("start", "fits"), [(0, True), (7, True), (8, False)])
+def test_the_optimizer_starts_within_the_steps(start, fits):
+    message = "its training has an optimizer_start outside its steps"
+    with nullcontext() if fits else pytest.raises(ModelFileError, match=message):
+        network_file.check_training(TRAINING | {"optimizer_start": start}, ())
 
 
 @pytest.mark.parametrize(
@@ -147,9 +79,10 @@ def test_refuses_invalid_architectures():
     ],
 )
 def test_tensor_value_faults_are_named(name, value, fault):
-    found = value_fault({name: np.array([1, value, 2], np.float32)})
-    assert found is None if fault is None else found.startswith(f"its tensor {name!r} contains {fault}")
-    assert value_fault({name: np.zeros(0, np.float32)}) is None
+    message = re.escape(f"its tensor {name!r} contains {fault}")
+    with nullcontext() if fault is None else pytest.raises(ModelFileError, match=f"^{message}"):
+        check_values({name: np.array([1, value, 2], np.float32)})
+    check_values({name: np.zeros(0, np.float32)})
 
 
 @pytest.mark.parametrize(
@@ -157,37 +90,119 @@ def test_tensor_value_faults_are_named(name, value, fault):
     [("a", True), ("A-b_c.9", True), ("a" * 100, True), ("a" * 101, False), ("", False), ("a b", False), ("é", False)],
 )
 def test_record_names_are_checked(name, fits):
-    assert record_name(name) == fits
-
-
-@pytest.mark.parametrize(
-    ("best", "fault"),
-    [
-        (COUNTERS, None),
-        (COUNTERS | {"n_steps": 3}, None),
-        (COUNTERS | {"n_steps": 2}, "its best has an n_steps outside the steps of its training"),
-        (COUNTERS | {"n_steps": 8}, "its best has an n_steps outside the steps of its training"),
-        (COUNTERS | {"n_steps": -1}, "its best has an invalid n_steps"),
-        (COUNTERS | {"n_steps": 7}, None),
-        ([], "its best must be an object with exactly the fields n_steps and smooth_loss"),
-        (COUNTERS | {"more": 1}, "its best must be an object with exactly the fields n_steps and smooth_loss"),
-    ],
-)
-def test_faults_of_the_best_weights_are_named(best, fault):
-    assert best_fault(best, TRAINING) == fault
+    assert is_record_name(name) == fits
 
 
 @pytest.mark.parametrize("name", ["best.decoder.bias", "optimizer.sum.decoder.bias", "run.order"])
 def test_8_bit_weights_have_no_training(name):
-    fault = tensor_fault({name: Declared("F32", (3,))}, Architecture("rnn", 1, 2, 3, "float32", int8=True))
-    assert fault == f"it has a tensor '{name}', but its 8-bit weights cannot be trained"
+    with pytest.raises(ModelFileError, match=f"^it has a tensor '{name}', but its 8-bit weights cannot be trained$"):
+        expected_tensors(entries(int8=True), {name: Declared("F32", (3,))})
 
 
-@pytest.mark.parametrize(("dtype", "fault"), [("I32", None), ("F32", "its tensor 'state.symbol' is F32 (1, 7, 1), ")])
-def test_the_last_symbols_read_are_integers(dtype, fault):
-    architecture = Architecture("rnn", 1, 2, 3, "float32", n_pairs=5)
-    declared = {name: Declared("F32", shape) for name, shape in expected_tensors(architecture).items()}
-    declared |= {"training": Declared("U8", (11,)), "state.h": Declared("F32", (1, 7, 2))}
-    declared |= {"state.symbol": Declared(dtype, (1, 7, 1)), "bigrams.pairs": Declared("I32", (5, 2))}
-    found = tensor_fault(declared, architecture)
-    assert found is None if fault is None else found.startswith(fault)
+def test_8_bit_weights_are_float32():
+    with pytest.raises(ModelFileError, match=r"^its architecture has int8, but its dtype is not float32$"):
+        expected_tensors(entries(int8=True, dtype="float64"), {})
+
+
+def test_matrices_of_8_bits_have_a_scale_for_each_output():
+    expected = expected_tensors(entries(int8=True), {})
+    assert expected["decoder.weight"] == Declared("I8", (3, 2))
+    assert expected["decoder.weight.scale"] == Declared("F32", (3,))
+    assert expected["decoder.bias"] == Declared("F32", (3,))
+
+
+def test_the_last_symbols_read_are_integers():
+    declared = {"training": Declared("U8", (11,)), "state.h": Declared("F32", (1, 7, 2)), "best": Declared("U8", (5,))}
+    expected = expected_tensors(entries(n_pairs=5), declared)
+    assert expected["state.symbol"] == expected["best.state.symbol"] == Declared("I32", (1, 7, 1))
+    assert expected["state.h"] == Declared("F32", (1, 7, 2))
+    assert expected["bigrams.pairs"] == Declared("I32", (5, 2))
+    assert "best.bigrams.pairs" not in expected
+
+
+def test_a_vocabulary_has_as_many_symbols_as_the_architecture():
+    with pytest.raises(ModelFileError, match=r"^its vocabulary has 3 symbols, but its architecture 4$"):
+        expected_tensors(entries(vocab_size=4), {})
+
+
+LARGEST_SCALE = np.finfo(np.float32).max / 127
+
+
+@pytest.mark.parametrize(
+    ("scale", "valid"),
+    [
+        (0, True),
+        (SMALLEST_SCALE, True),
+        (np.nextafter(np.float32(SMALLEST_SCALE), 0), False),
+        (1, True),
+        (LARGEST_SCALE, True),
+        (np.nextafter(LARGEST_SCALE, np.float32(np.inf)), False),
+        (-1, False),
+        (np.nan, False),
+    ],
+)
+def test_invalid_scales_are_named(scale, valid):
+    tensors = {"a": np.ones((3, 2), np.int8), "a.scale": np.array([1, scale, 2], np.float32)}
+    message = "^its tensor 'a.scale' contains (an invalid scale: each is 0, |NaN)"
+    with nullcontext() if valid else pytest.raises(ModelFileError, match=message):
+        check_values(tensors)
+
+
+@pytest.mark.parametrize(("value", "valid"), [(-128, False), (-127, True), (0, True), (127, True)])
+def test_minus_128_is_an_invalid_weight(value, valid):
+    message = "^its tensor 'a' contains -128, which is not a valid 8-bit weight$"
+    with nullcontext() if valid else pytest.raises(ModelFileError, match=message):
+        check_values({"a": np.array([[1, value]], np.int8), "a.scale": np.ones(1, np.float32)})
+    check_values({"a": np.array([[1, value]], np.int8)})  # without scales they are no weights
+
+
+def test_matrices_are_scaled_by_output():
+    weights = np.array([[127, -3, 5], [-127, 0, 9]], np.float32)
+    tensors = {
+        "decoder.weight": weights * np.array([[0.5], [2]], np.float32),
+        "embedding.weight": weights * np.array([1, 0.25, 4], np.float32),
+        "decoder.bias": np.array([0.3, 0.7], np.float32),
+    }
+    scales = {"decoder.weight": np.array([0.5, 2], np.float32), "embedding.weight": np.array([1, 0.25, 4], np.float32)}
+    small = int8_tensors(tensors, scales)
+    assert small["decoder.weight"].dtype == small["embedding.weight"].dtype == np.int8
+    np.testing.assert_array_equal(small["decoder.weight"], weights)
+    np.testing.assert_array_equal(small["embedding.weight"], weights)
+    floats, found = float_tensors(small)
+    assert floats.keys() == tensors.keys()
+    for name, array in tensors.items():
+        np.testing.assert_array_equal(floats[name], array)
+    assert found.keys() == scales.keys()
+    for name, array in scales.items():
+        np.testing.assert_array_equal(found[name], array)
+
+
+INVALID = "its bigrams.pairs contains an invalid pair of symbols"
+TWICE = "its bigrams.pairs contains a pair twice"
+
+
+@pytest.mark.parametrize(
+    ("pairs", "fault"),
+    [
+        ([[0, 6], [6, 0], [3, 3]], None), ([[0, 6], [-1, -1], [-1, -1]], None), ([[0, 7]], INVALID),
+        ([[7, 0]], INVALID), ([[0, 1], [-1, 0]], INVALID), ([[0, 1], [0, -1]], INVALID), ([[-2, -2]], INVALID),
+        ([[3, 2], [2, 3], [3, 2]], TWICE),
+    ],
+)  # fmt: skip
+def test_pairs_of_seven_symbols(pairs, fault):
+    with nullcontext() if fault is None else pytest.raises(ModelFileError, match=f"^{fault}$"):
+        check_pairs(np.array(pairs, np.int32), 7)
+
+
+@pytest.mark.parametrize(
+    ("configuration", "limit"), [({}, 2), ({"n_bigrams": 5}, 5), ({"n_bigrams": 1}, 2), ({"n_bigrams": 5.0}, 2)]
+)
+def test_a_text_may_have_had_fewer_pairs(configuration, limit):
+    found = symbol_pairs(np.array([[0, 1], [1, 0]], np.int32), configuration)
+    assert found.limit == limit
+    assert found.pairs.tolist() == [[0, 1], [1, 0]]
+
+
+def test_file_without_pairs_has_no_table():
+    assert symbol_pairs(None, {"n_bigrams": 5}) is None
+    assert "bigrams.pairs" not in expected_tensors(entries(), {})

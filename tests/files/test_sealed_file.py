@@ -11,18 +11,18 @@ from examples import classifier_of
 
 from crnn import CharNGram, CharRNN, load_model
 from crnn.errors import InvalidInputError, ModelFileError
-from crnn.files import sealed_file
-from crnn.files.container import read_header, read_tensors
+from crnn.files.entries import KINDS
 from crnn.files.sealed_file import (
-    KINDS,
-    bytes_stream,
+    DAMAGED,
+    FORMAT,
     file_kind,
-    opened,
+    open_file,
     path_name,
+    read_header,
     read_sealed_tensors,
+    read_tensors,
     require_kind,
     sealed_bytes,
-    with_format,
     write_path,
 )
 
@@ -30,7 +30,7 @@ TENSORS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([7],
 
 
 def content(kind="ngram", **metadata):
-    return sealed_bytes({**with_format(kind, {"own": "word"}), **metadata}, TENSORS)
+    return sealed_bytes({"format": "crnn", "format_version": "1", "kind": kind, "own": "word", **metadata}, TENSORS)
 
 
 def contents(data, *kinds):
@@ -83,12 +83,12 @@ def test_refuses_a_pipe_before_opening_it(tmp_path):
 
 def test_writes_nothing_if_it_refuses_the_content(tmp_path):
     def refuse():
-        raise ValueError("it holds NaN")
+        raise ModelFileError("it holds NaN", remedy="train again")
 
-    with pytest.raises(ModelFileError, match=r"model file .* was not written: it holds NaN"):
+    with pytest.raises(ModelFileError, match=r"model file .* was not written: it holds NaN; train again"):
         write_path(tmp_path / "model", refuse)
     assert not list(tmp_path.iterdir())
-    assert sealed_file.FORMAT == 1
+    assert FORMAT == 1
 
 
 @pytest.mark.parametrize("stream", [io.StringIO(), io.TextIOWrapper(io.BytesIO())])
@@ -114,10 +114,22 @@ def test_an_error_ends_with_one_remedy():
         (damaged, "; the file is damaged or was not saved by crnn; restore it from a copy, or train and save again"),
         (other, "it contains a CharRNN; load it with CharRNN.load"),
     ):
-        with pytest.raises(ModelFileError) as caught, opened(io.BytesIO(data)) as (stream, size):
+        with pytest.raises(ModelFileError) as caught, open_file(io.BytesIO(data)) as (stream, size):
             read_tensors(stream, require_kind(read_header(stream, size), "ngram"))
         assert str(caught.value).startswith("model file in a stream: it")
         assert str(caught.value).endswith(message)
+
+
+def test_a_semicolon_in_a_message_is_no_remedy():
+    with pytest.raises(ModelFileError) as caught, open_file(io.BytesIO()):
+        raise ModelFileError("its cell is 'a; b'")
+    assert (caught.value.message, caught.value.remedy) == ("model file in a stream: its cell is 'a; b'", DAMAGED)
+
+
+def test_invalid_values_in_a_file_are_errors_of_the_file():
+    message = r"^model file in a stream: order must be 3; the file is damaged"
+    with pytest.raises(ModelFileError, match=message), open_file(io.BytesIO()):
+        raise InvalidInputError("order must be 3")
 
 
 def test_reading_the_kind_keeps_the_position_of_a_stream():
@@ -125,11 +137,6 @@ def test_reading_the_kind_keeps_the_position_of_a_stream():
     stream.seek(6)
     assert file_kind(stream) == "ngram"
     assert stream.tell() == 6
-
-
-@pytest.mark.parametrize("data", [b"ab", bytearray(b"ab"), memoryview(b"ab")])
-def test_bytes_as_a_stream(data):
-    assert bytes_stream(data).read() == b"ab"
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import math
 
 import numpy as np
 import pytest
+from examples import saved
 
 from crnn import BOUNDARY, CharNGram, CharRNN, InvalidInputError, Lines, Mixture
 from crnn.inference import restoring
@@ -71,7 +73,7 @@ def test_texts_do_not_depend_on_one_another(network):
     texts, options = ["", "anna", "hanab", "vee", "bob"] * 7, {"case": True, "typos": 0.1}
     alone = [network.restore(text, **options) for text in texts]
     assert network.restore(texts, **options) == network.restore(iter(texts), **options) == alone
-    two = CharRNN.from_bytes(network.to_bytes()).set_params(n_threads=2)
+    two = CharRNN.load(io.BytesIO(saved(network))).set_params(n_threads=2)
     assert two.restore(texts, **options) == alone
 
 

@@ -25,8 +25,9 @@ from crnn import (
     TextClassifier,
     load_model,
 )
-from crnn.files.detector_file import holds_detector
-from crnn.files.model_file import StoredRecord
+from crnn.files import network_file
+from crnn.files.model_file import holds_detector
+from crnn.files.network_file import StoredRecord
 
 TEXT = "to be or not to be, that is the question. "
 DTYPES = {"F16": "float16", "F32": "float32", "F64": "float64", "U8": "uint8", "I8": "int8", "I32": "int32",
@@ -85,8 +86,6 @@ def newer_models():
 def originals(folder):
     """Return the files to mutate, with a training run's text; some models are also saved without a training state."""
     if not _originals:
-        from crnn.files import network_file
-
         for i, model in enumerate(models()):
             for training_state in (True, False)[: 2 if i < 3 else 1]:
                 path = folder / "original"
@@ -94,7 +93,7 @@ def originals(folder):
                 _originals[i, training_state] = path.read_bytes(), None
         run = StoredRecord({"epoch": 3, "order": [1, 2]}, {"seed": np.arange(3)})
         state = model.__dict__["_learned"]
-        network_file.write(state, model.get_params(), path, training_state=True, run=run, best=state)
+        path.write_bytes(network_file.to_bytes(state, model.get_params(), training_state=True, run=run, best=state))
         _originals["record"] = path.read_bytes(), None
         for i, (given, text) in enumerate(RUNS):
             model = CharRNN(**{"hidden_size": 3, "seq_length": 5, "random_state": 0, "max_steps": 40, **given})
@@ -315,7 +314,10 @@ def fixed_used(model, folder):
 def judge_used(model, folder):
     """Predict with a classifier or a detector, save it, and let a detector learn."""
     is_classifier = isinstance(model, TextClassifier)
-    symbols = [model.vocabulary_[i] for i in range(len(model.vocabulary_.codes))] if is_classifier else ["a", "\ud800"]
+    vocabulary = (model if is_classifier else model.estimator_).vocabulary_
+    symbols = [vocabulary[i] for i in range(len(vocabulary.codes))]
+    if not is_classifier:
+        symbols = ["a", "\ud800"] if vocabulary.kind == "characters" else [b"a", b"\xff"]
     texts = [symbols[0][:0], *symbols]
     predicted = model.predict(texts)
     if is_classifier and not np.allclose(model.predict_proba(texts).sum(axis=1), 1):
@@ -325,7 +327,7 @@ def judge_used(model, folder):
         return "a loaded and saved model differs"
     if not is_classifier:
         with contextlib.suppress(InvalidInputError, DivergenceError):
-            model.partial_fit(["anna", "bob", "eve"] * 9).explain("anna")
+            model.partial_fit([symbols[0] * 3, *symbols] * 9).explain(symbols[0] * 3)
     return None
 
 

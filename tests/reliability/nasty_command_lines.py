@@ -43,10 +43,10 @@ def contents():
     yield "names", "\n".join(DOCUMENTS * 5).encode()
     yield "labeled", "\n".join(f"{i % 2}\t{name}" for i, name in enumerate(DOCUMENTS * 5)).encode()
     classifier = TextClassifier(CharRNN(**SMALL)).fit(DOCUMENTS, [0, 1] * 3)
-    for name, model in [("model", CharRNN(**SMALL).fit(TEXT)), ("mixture", mixture), ("classifier", classifier)]:
+    models = {"model": CharRNN(**SMALL).fit(TEXT), "mixture": mixture, "classifier": classifier}
+    for name, model in {**models, "counts": CharNGram(3).fit(DOCUMENTS)}.items():
         model.save(stream := io.BytesIO())
         yield name, stream.getvalue()
-    yield "counts", CharNGram(3).fit(DOCUMENTS).to_bytes()
 
 
 def parsers(folder):

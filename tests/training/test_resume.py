@@ -14,7 +14,7 @@ from interrupted_runs import interrupted_after, train_until
 from test_char_rnn import TEXT, bits, everything, small
 
 from crnn import CharRNN, DivergenceError, InvalidInputError, ModelFileError
-from crnn.files import run_checkpoint
+from crnn.files import network_file
 from crnn.parameters.kinds import CELLS
 from crnn.training import validation
 from crnn.training.checkpoints import CheckpointWriter
@@ -170,7 +170,7 @@ def test_every_file_on_the_way_leads_to_the_same_model(tmp_path, monkeypatch, ki
         begin(writer, *arguments)
         writer.wait()
 
-    write, begin = run_checkpoint.write_run, CheckpointWriter.start
+    write, begin = network_file.write_run, CheckpointWriter.start
     monkeypatch.setattr("crnn.char_rnn.write_run", copying)
     monkeypatch.setattr(CheckpointWriter, "start", start)
     parameters = {"cell": "lstm", "optimizer": "adam", "batch_size": 2, **kind}
@@ -263,8 +263,8 @@ def test_ctrl_c_waits_until_the_thread_that_writes_has_started(tmp_path, monkeyp
 def test_refuses_to_resume_documents_with_another_batch_size(tmp_path, monkeypatch):
     path, model = tmp_path / "run", small(20, batch_size=2)
     train_until(3, model, monkeypatch, path, NAMES)
-    parameters, state, run = run_checkpoint.read_run(path, CharRNN().get_params())
-    run_checkpoint.write_run(state, parameters=dict(parameters) | {"batch_size": 3}, path=path, run=run)
+    parameters, state, run = network_file.read_run(path, CharRNN().get_params())
+    network_file.write_run(state, parameters=dict(parameters) | {"batch_size": 3}, path=path, run=run)
     with pytest.raises(InvalidInputError, match="the position is for batch_size=2"):
         CharRNN.resume(path, NAMES)
 
@@ -410,27 +410,27 @@ def test_stop_without_training_does_nothing():
 
 
 def test_a_run_whose_last_record_is_after_its_last_step(tmp_path, monkeypatch):
-    to_dict = run_checkpoint.RunState.to_dict
+    to_dict = network_file.RunState.to_dict
 
     def changed(run):
         found = to_dict(run)
         return {**found, "polled": {**found["polled"], "recorded_step": 10**7}}
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_checkpoint.RunState, "to_dict", changed)
+        patch.setattr(network_file.RunState, "to_dict", changed)
         train_until(9, small(20), monkeypatch, tmp_path / "run", TEXT)
     with pytest.raises(ModelFileError, match="its last record comes after its last step"):
         CharRNN.resume(tmp_path / "run", TEXT)
 
 
 def test_a_run_with_another_optimizer_than_the_model(tmp_path, monkeypatch):
-    write = run_checkpoint.network_file.write
+    to_bytes = network_file.to_bytes
 
     def changed(state, parameters, *arguments, **options):
-        write(state, {**parameters, "optimizer": "rmsprop"}, *arguments, **options)
+        return to_bytes(state, {**parameters, "optimizer": "rmsprop"}, *arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_checkpoint.network_file, "write", changed)
+        patch.setattr(network_file, "to_bytes", changed)
         train_until(9, small(20), monkeypatch, tmp_path / "run", TEXT)
     with pytest.raises(ModelFileError, match="different optimizers"):
         CharRNN.resume(tmp_path / "run", TEXT)
@@ -441,9 +441,9 @@ def test_a_run_with_another_optimizer_than_the_model(tmp_path, monkeypatch):
     ("position.parts", lambda a: a + 1), ("position.begun", lambda a: a + 99), ("position.begun", lambda a: a[:1]),
 ])  # fmt: skip
 def test_resume_refuses_a_position_of_other_documents(tmp_path, monkeypatch, name, change):
-    arrays = run_checkpoint.RunState.arrays
+    arrays = network_file.RunState.arrays
     with monkeypatch.context() as patch:
-        patch.setattr(run_checkpoint.RunState, "arrays", lambda run: {**arrays(run), name: change(arrays(run)[name])})
+        patch.setattr(network_file.RunState, "arrays", lambda run: {**arrays(run), name: change(arrays(run)[name])})
         train_until(650, small(700, batch_size=2, seq_length=7), monkeypatch, tmp_path / "run", NAMES * 9)
     with pytest.raises((ModelFileError, InvalidInputError), match=r"position (is invalid|does not fit)"):
         CharRNN.resume(tmp_path / "run", NAMES * 9)

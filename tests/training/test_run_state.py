@@ -11,7 +11,7 @@ import pytest
 from interrupted_runs import train_until
 
 from crnn import CharRNN, InvalidInputError
-from crnn.files.run_checkpoint import read_run
+from crnn.files.network_file import read_run
 from crnn.training.checkpoints import RunState
 
 FIRST, DONE, STEPS = 7, 41, 60  # steps before the call, and in it until it is interrupted, of those it may take

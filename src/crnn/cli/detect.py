@@ -11,7 +11,7 @@ import numpy as np
 
 from ..anomaly_detector import AnomalyDetector
 from ..errors import InvalidInputError
-from ..files.detector_file import holds_detector
+from ..files.model_file import holds_detector
 from ..inference.string_scores import Reduce
 from ..parameters.checks import checked_float
 from .errors import described, warnings_said

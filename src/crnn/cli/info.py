@@ -10,8 +10,8 @@ from typing import BinaryIO
 from ..anomaly_detector import AnomalyDetector
 from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
-from ..files import model_file
-from ..files.detector_file import holds_detector
+from ..files.model_file import holds_detector
+from ..files.network_file import has_training_state
 from ..loading import load_model
 from ..mixture import Mixture
 from ..model.layout import described
@@ -129,11 +129,10 @@ def _parameters_described(model: CharNGram | CharRNN) -> str:
 
 def _network_described(source: str | BinaryIO) -> dict[str, str]:
     """Return the rows for a network."""
-    file, model = model_file.read(_begun(source)), CharRNN.load(_begun(source))
+    trained, model = has_training_state(_begun(source)), CharRNN.load(_begun(source))
     symbols = model.vocabulary_
     loss = model.smooth_loss_ / model.seq_length
     steps = f"{model.n_steps_:,} steps of {model.batch_size} x {model.seq_length} {symbols.kind}"
-    trained = file.training is not None
     return {
         "architecture": described(model.get_params()),
         "weights": f"{sum(array.size for array in model.params_.values()):,}",

@@ -15,7 +15,7 @@ from typing import Any
 from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
 from ..errors import DivergenceError, InvalidInputError
-from ..files.detector_file import holds_detector
+from ..files.model_file import holds_detector
 from ..mixture import Mixture
 from ..parameters.checks import MAX_SIZE, generator
 from ..parameters.settings import checked_parameter

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import InvalidInputError, ModelFileError, short_repr
-from ..files.container import read_header, read_tensors
+from ..files.sealed_file import read_header, read_tensors
 from ..model.layout import SymbolPairs, is_coupled, layout_of, without_input_gate
 from ..model.state import ModelState
 from ..parameters.checks import checked_path, has_items, pcg64_generator

@@ -1,11 +1,16 @@
-"""Sealed file: the common part of all model files: format, kind and a checksum over everything.
+"""Sealed file: the common part of all model files: safetensors, with a format, a kind and a checksum over everything.
 
-A sealed file is a safetensors file. Its ``__metadata__`` contains ``format``, the word ``crnn``; ``format_version``,
-``1``; ``kind``, one of `KINDS`; ``checksum``, the SHA-256 of everything else in hexadecimal; and entries of the kind.
+The ``__metadata__`` have one entry ``crnn``, a JSON object of strings: ``format``, the word ``crnn``;
+``format_version``, ``1``; ``kind``, one of `KINDS`; ``checksum``, the SHA-256 of everything else in hexadecimal; and
+the entries of the kind, see `entries`.
 
 The checksum covers the values, not the file's bytes: the JSON list of the other metadata as sorted [key, value] pairs,
 then for every tensor in order of name the JSON list [name, dtype, shape] and its little-endian bytes; JSON as written
 by Python's ``json.dumps`` by default.
+
+The ``safetensors`` package serializes and deserializes. It writes several entries of metadata in an order that differs
+from call to call; with one entry, equal models give equal bytes. A file is read into memory, not mapped, because a
+write by another program to a mapped file may end the process.
 """
 
 from __future__ import annotations
@@ -15,40 +20,224 @@ import io
 import json
 import os
 import re
-import reprlib
 import stat
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
+
+import numpy as np
 
 from ..arrays import Array
 from ..errors import InvalidInputError, ModelFileError, short_repr
 from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
-from .container import Header, file_bytes, read_header, read_tensors, tensor_bytes
+from .entries import KINDS, MAX_JSON, plain_json, read_entry, read_json
 
 FORMAT = 1
 """The format version that this library writes; files of a higher version are refused."""
 
-KINDS = {"network": "CharRNN", "classifier": "TextClassifier", "ngram": "CharNGram", "mixture": "Mixture"}
-"""The kinds of files, and the class that loads each kind."""
-
-_DAMAGED = "the file is damaged or was not saved by crnn; restore it from a copy, or train and save again"
+DAMAGED = "the file is damaged or was not saved by crnn; restore it from a copy, or train and save again"
+METADATA = "crnn"  # the only entry of safetensors' metadata
+DTYPES = {
+    "float16": "F16",
+    "float32": "F32",
+    "float64": "F64",
+    "int8": "I8",
+    "int32": "I32",
+    "int64": "I64",
+    "uint8": "U8",
+    "uint32": "U32",
+    "uint64": "U64",
+}  # safetensors' names
+NAMES = {word: np.dtype(name) for name, word in DTYPES.items()}
+MAX_DIMENSIONS, MAX_LENGTH = 8, 2**48
 
 Path = FilePath | BinaryIO  # a file, or a stream that is read to its end or written
+
+
+class Declared(NamedTuple):
+    """A tensor's description in the header, before the tensor is read."""
+
+    dtype: str  # safetensors' name
+    shape: tuple[int, ...]
+
+
+class Header(NamedTuple):
+    """A file's header; whether it fits the rest of the file, `read_tensors` finds out."""
+
+    metadata: dict[str, str]  # of a file by crnn
+    declared: dict[str, Declared]
+
+
+# The tensors that a file must have, given its entries and what its header declares; None: of any type and shape.
+Expected = Callable[[Mapping[str, Any], Mapping[str, Declared]], Mapping[str, Declared | None]]
+
+
+# ---------------------------------------------------------------------- read
+
+
+@contextmanager
+def open_model(path: Path, kind: str, expected: Expected) -> Iterator[tuple[dict[str, Any], dict[str, Array]]]:
+    """Open a file of one kind, and give its checked entries and its tensors; for errors see `open_file`."""
+    with open_file(path) as (stream, size):
+        header = read_header(stream, size)
+        entries = checked_entries(header, kind, expected)
+        yield entries, read_sealed_tensors(stream, header)
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """Open a file, and give its size; errors within the block name the file and end with a remedy."""
+    stream = _stream(path)
+    name = path_name(path)
+    try:
+        if stream is not None:
+            content = stream.read()
+            yield io.BytesIO(content), len(content)
+            return
+        file = checked_path("path", path)
+        mode = os.stat(file).st_mode
+        # Before it is opened: opening a pipe would wait for a writer.
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise ModelFileError("it is a device or a pipe", remedy="give the path of a regular file")
+        with open(file, "rb") as stream:
+            yield stream, os.fstat(stream.fileno()).st_size
+    except InvalidInputError as error:
+        raise ModelFileError(f"model file {name}: {error}", remedy=DAMAGED) from error
+    except ModelFileError as error:
+        raise ModelFileError(f"model file {name}: {error.message}", remedy=error.remedy or DAMAGED) from error.__cause__
+
+
+def file_kind(path: Path) -> str:
+    """Return which of `KINDS` a model file is, without checking the rest of the file."""
+    return peek_header(path).metadata["kind"]
+
+
+def peek_header(path: Path) -> Header:
+    """Return the header of a model file of any of `KINDS`; a stream is then where it was."""
+    stream = _stream(path)
+    start = 0 if stream is None else stream.tell()
+    with open_file(path) as (file, size):
+        header = require_kind(read_header(file, size), *KINDS)
+    if stream is not None:  # the rest will be read again
+        stream.seek(start)
+    return header
+
+
+def read_header(stream: BinaryIO, size: int) -> Header:
+    """Read the header of an open safetensors file of `size` bytes."""
+    if size < 8:
+        raise ModelFileError(f"it is too short ({size} bytes)")
+    (length,) = struct.unpack("<Q", stream.read(8).ljust(8, b"\xff"))
+    if length > size - 8:
+        raise ModelFileError("it is not a complete safetensors file: its header is longer than the file")
+    if length > MAX_JSON:
+        raise ModelFileError(f"its header has {length} bytes, more than the {MAX_JSON} that crnn reads")
+    document = read_json(stream.read(length), "header")
+    metadata = document.pop("__metadata__", {}) if isinstance(document, dict) else None
+    if isinstance(metadata, dict) and isinstance(metadata.get(METADATA), str):
+        metadata = read_json(metadata[METADATA], "metadata")
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise ModelFileError("its header is not an object with metadata of strings")
+    return Header(metadata, {name: _declared(entry) for name, entry in document.items()})
+
+
+def _declared(entry: Any) -> Declared:
+    """Return the description of a tensor."""
+    fault = ModelFileError("its header describes an impossible tensor")
+    if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
+        raise fault
+    dtype, shape = entry["dtype"], entry["shape"]
+    if not isinstance(dtype, str) or dtype not in NAMES or not isinstance(shape, list) or len(shape) > MAX_DIMENSIONS:
+        raise fault
+    if any(type(n) is not int or not 0 <= n < MAX_LENGTH for n in shape):
+        raise fault
+    return Declared(dtype, tuple(shape))
+
+
+def require_kind(header: Header, *kinds: str) -> Header:
+    """Return the header of a file, which must be of one of these kinds."""
+    metadata = header.metadata
+    if metadata.get("format") != "crnn":
+        raise ModelFileError(
+            "it is a safetensors file, but not from crnn", remedy="pass one written by a model's save method"
+        )
+    version, kind = metadata.get("format_version", ""), metadata.get("kind", "")
+    if not re.fullmatch("[1-9][0-9]{0,8}", version):
+        raise ModelFileError(f"its format version {short_repr(version)} is not a number")
+    if int(version) > FORMAT:
+        raise ModelFileError(
+            f"it has format version {version}, but this crnn reads versions up to {FORMAT}", remedy="upgrade crnn"
+        )
+    if kind not in KINDS:
+        raise ModelFileError(f"its kind is {short_repr(kind)}, but this crnn reads only {', '.join(KINDS)}")
+    if kind not in kinds:
+        loader = KINDS[kind].loader
+        raise ModelFileError(f"it contains a {loader}", remedy=f"load it with {loader}.load")
+    return header
+
+
+def checked_entries(header: Header, kind: str, expected: Expected) -> dict[str, Any]:
+    """Return the entries of a file of one kind, after checking them and the names, shapes and types of its tensors."""
+    metadata, declared = require_kind(header, kind)
+    entries = {name: read_entry(name, metadata.get(name)) for name in KINDS[kind].entries}
+    tensors = expected(entries, declared)
+    if missing := tensors.keys() - declared.keys():
+        raise ModelFileError(f"it has no tensor {min(missing)!r}")
+    if unknown := declared.keys() - tensors.keys():
+        raise ModelFileError(f"it has a tensor {short_repr(min(unknown))} that does not belong to its model")
+    for name, found in declared.items():
+        wanted = tensors[name]
+        if wanted is not None and found != wanted:
+            raise ModelFileError(
+                f"its tensor {name!r} is {found.dtype} {found.shape}, but its model has {wanted.dtype} {wanted.shape}"
+            )
+    return entries
+
+
+def read_sealed_tensors(stream: BinaryIO, header: Header) -> dict[str, Array]:
+    """Read the tensors that follow a header, and compare the checksum."""
+    tensors = read_tensors(stream, header)
+    if header.metadata.get("checksum") != _checksum(header.metadata, tensors):
+        raise ModelFileError("its contents do not match its checksum")
+    return tensors
+
+
+def read_tensors(stream: BinaryIO, header: Header) -> dict[str, Array]:
+    """Read the tensors of a file with this header, as separate, writable arrays, in the order of their names."""
+    from safetensors import SafetensorError, deserialize  # here, since `import crnn` should be fast
+
+    stream.seek(0)
+    try:
+        deserialized = dict(deserialize(stream.read()))  # type: ignore[no-untyped-call]
+    except SafetensorError as error:
+        raise ModelFileError(f"its tensors cannot be read ({error})") from None
+    if header.declared != {name: Declared(it["dtype"], tuple(it["shape"])) for name, it in deserialized.items()}:
+        raise ModelFileError("it changed while it was being read")
+    tensors = {}
+    for name in sorted(deserialized):
+        tensor = deserialized.pop(name)
+        data = tensor["data"]
+        writable = bytearray(data) if isinstance(data, bytes) else data  # what older versions of the package return
+        tensors[name] = np.frombuffer(writable, NAMES[tensor["dtype"]].newbyteorder("<")).reshape(tensor["shape"])
+    return tensors
+
+
+# --------------------------------------------------------------------- write
 
 
 def write_path(path: Path, content: Callable[[], bytes]) -> None:
     """Write a file, all or nothing, or a stream; `content` checks and returns its bytes.
 
-    If the file cannot be written, an existing file is unchanged. A ValueError raised by `content` becomes a
-    ModelFileError.
+    If the file cannot be written, an existing file is unchanged.
     """
     name = path_name(path)
     try:
         data = content()
-    except ValueError as error:
-        raise ModelFileError(f"model file {name} was not written: {error}") from error
+    except ModelFileError as error:
+        message = f"model file {name} was not written: {error.message}"
+        raise ModelFileError(message, remedy=error.remedy) from error
     stream = _stream(path)
     if stream is None:
         write_atomically(checked_path("path", path), data)
@@ -56,39 +245,50 @@ def write_path(path: Path, content: Callable[[], bytes]) -> None:
     stream.write(data)
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """Open a file, and give its size; errors within the block name the file and end with a remedy."""
-    try:
-        stream = _stream(path)
-        if stream is not None:
-            content = stream.read()
-            yield io.BytesIO(content), len(content)
-            return
-        name = checked_path("path", path)
-        mode = os.stat(name).st_mode
-        # Before it is opened: opening a pipe would wait for a writer.
-        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-            raise ModelFileError("it is a device or a pipe; give the path of a regular file")
-        with open(name, "rb") as stream:
-            yield stream, os.fstat(stream.fileno()).st_size
-    except ModelFileError as error:
-        remedy = "" if ";" in str(error) else f"; {_DAMAGED}"  # unless the error has its own remedy after a semicolon
-        raise ModelFileError(f"model file {path_name(path)}: {error}{remedy}") from error.__cause__
+def model_bytes(kind: str, entries: Mapping[str, Any], tensors: Mapping[str, Array], expected: Expected) -> bytes:
+    """Return the bytes of a model file; what `open_model` would refuse is refused."""
+    documents = {name: plain_json(document) for name, document in entries.items()}
+    metadata = {"format": "crnn", "format_version": str(FORMAT), "kind": kind, **documents}
+    declared = {name: Declared(DTYPES.get(a.dtype.name, a.dtype.name), a.shape) for name, a in tensors.items()}
+    checked_entries(Header(metadata, declared), kind, expected)
+    return sealed_bytes(metadata, tensors)
 
 
-def _stream(path: Path) -> BinaryIO | None:
-    """Return a stream, or None if the argument should be a path."""
-    if isinstance(path, io.TextIOBase):
-        raise InvalidInputError("path is a file opened in text mode. Open it with mode 'rb' or 'wb'.")
-    return cast("BinaryIO", path) if hasattr(path, "read") else None
+def sealed_bytes(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> bytes:
+    """Return the bytes of a file, with the checksum."""
+    return file_bytes({**metadata, "checksum": _checksum(metadata, tensors)}, tensors)
 
 
-def bytes_stream(content: Any) -> BinaryIO:
-    """Return bytes as a readable stream."""
-    if not isinstance(content, bytes | bytearray | memoryview):
-        raise InvalidInputError(f"content must be bytes, as returned by to_bytes, not {short_repr(content)}")
-    return io.BytesIO(content)
+def file_bytes(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> bytes:
+    """Return the bytes of a safetensors file."""
+    from safetensors.numpy import save
+
+    text = plain_json(dict(metadata))
+    if len(text) + 200 * len(tensors) > MAX_JSON:
+        raise ModelFileError(f"its description has {len(text)} bytes of JSON, more than crnn reads")
+    arrays = {name: np.ascontiguousarray(tensors[name]).reshape(tensors[name].shape) for name in sorted(tensors)}
+    return save(arrays, {METADATA: text})
+
+
+def _checksum(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> str:
+    """Hash everything a file states, independent of its order."""
+    digest = hashlib.sha256()
+    separator = "["
+    for key in sorted(metadata.keys() - {"checksum"}):
+        digest.update(f"{separator}[{json.dumps(key)}, ".encode())
+        digest.update(json.dumps(metadata[key]).encode())
+        digest.update(b"]")
+        separator = ", "
+    digest.update(b"]")
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(json.dumps([name, tensor.dtype.name, tensor.shape]).encode())
+        little_endian = np.ascontiguousarray(tensor, tensor.dtype.newbyteorder("<"))
+        digest.update(little_endian.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+# ---------------------------------------------------------- paths and streams
 
 
 class NamedBytes(io.BytesIO):
@@ -105,72 +305,8 @@ def path_name(path: Path) -> str:
     return repr(checked_path("path", path)) if stream is None else str(getattr(stream, "name", "in a stream"))
 
 
-def file_kind(path: Path) -> str:
-    """Return which of `KINDS` a model file is, without checking the rest of the file."""
-    kind: str = peek_header(path).metadata["kind"]
-    return kind
-
-
-def peek_header(path: Path) -> Header:
-    """Return the header of a model file of any of `KINDS`; a stream is then where it was."""
-    stream = _stream(path)
-    start = 0 if stream is None else stream.tell()
-    with opened(path) as (file, size):
-        header = require_kind(read_header(file, size), *KINDS)
-    if stream is not None:  # the rest will be read again
-        stream.seek(start)
-    return header
-
-
-def require_kind(header: Header, *kinds: str) -> Header:
-    """Return the header of a file, which must be of one of these kinds."""
-    metadata = header.metadata
-    if metadata.get("format") != "crnn":
-        raise ModelFileError("it is a safetensors file, but not from crnn; pass one written by a model's save method")
-    version, kind = metadata.get("format_version", ""), metadata.get("kind", "")
-    if not re.fullmatch("[1-9][0-9]{0,8}", version):
-        raise ModelFileError(f"its format version {reprlib.repr(version)} is not a number")
-    if int(version) > FORMAT:
-        raise ModelFileError(
-            f"it has format version {version}, but this crnn reads versions up to {FORMAT}; upgrade crnn"
-        )
-    if kind not in KINDS:
-        raise ModelFileError(f"its kind is {reprlib.repr(kind)}, but this crnn reads only {', '.join(KINDS)}")
-    if kind not in kinds:
-        raise ModelFileError(f"it contains a {KINDS[kind]}; load it with {KINDS[kind]}.load")
-    return header
-
-
-def read_sealed_tensors(stream: BinaryIO, header: Header) -> dict[str, Array]:
-    """Read the tensors that follow a header, and compare the checksum."""
-    tensors = read_tensors(stream, header)
-    if header.metadata.get("checksum") != _checksum(header.metadata, tensors):
-        raise ModelFileError("its contents do not match its checksum")
-    return tensors
-
-
-def with_format(kind: str, metadata: Mapping[str, str]) -> dict[str, str]:
-    """Return a kind's metadata with the entries common to all files, except the checksum."""
-    return {"format": "crnn", "format_version": str(FORMAT), "kind": kind, **metadata}
-
-
-def sealed_bytes(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> bytes:
-    """Return the bytes of a file, with the checksum."""
-    return file_bytes({**metadata, "checksum": _checksum(metadata, tensors)}, tensors)
-
-
-def _checksum(metadata: Mapping[str, str], tensors: Mapping[str, Array]) -> str:
-    """Hash everything a file states, independent of its order."""
-    digest = hashlib.sha256()
-    separator = "["
-    for key in sorted(metadata.keys() - {"checksum"}):
-        digest.update(f"{separator}[{json.dumps(key)}, ".encode())
-        digest.update(json.dumps(metadata[key]).encode())
-        digest.update(b"]")
-        separator = ", "
-    digest.update(b"]")
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(json.dumps([name, tensor.dtype.name, tensor.shape]).encode())
-        digest.update(tensor_bytes(tensor))
-    return digest.hexdigest()
+def _stream(path: Path) -> BinaryIO | None:
+    """Return a stream, or None if the argument should be a path."""
+    if isinstance(path, io.TextIOBase):
+        raise InvalidInputError("path is a file opened in text mode. Open it with mode 'rb' or 'wb'.")
+    return cast("BinaryIO", path) if hasattr(path, "read") else None

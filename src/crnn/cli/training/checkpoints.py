@@ -13,7 +13,7 @@ import numpy as np
 
 from ...char_rnn import CharRNN
 from ...errors import InvalidInputError
-from ...files.run_checkpoint import read_run
+from ...files.network_file import read_run
 from ...training.checkpoints import FINISHED, RUNNING, checked_every
 from ..errors import described, say
 from ..files import STANDARD, check_writable, one_or_more
