@@ -352,23 +352,23 @@ def test_weights_count_documents_as_if_they_occurred_so_often(parameters, labels
     """Bit for bit: the files are equal. A document of weight 0 is absent, as are its symbols and its label."""
     expected = CharNGram(**parameters).fit(repeated(COUNTED), labels=None if labels is None else repeated(labels))
     model = CharNGram(**parameters).fit(COUNTED, sample_weight=TIMES, labels=labels)
-    assert model.to_bytes() == expected.to_bytes()
+    assert saved(model) == saved(expected)
     assert (model.score_samples(COUNTED[:4]) == expected.score_samples(COUNTED[:4])).all()
     more = {"sample_weight": np.array([0, 5.0]), "labels": None if labels is None else ["unknown", "x"]}
     model.partial_fit(["!", "abba"], **more)
     expected.partial_fit(["abba"] * 5, labels=None if labels is None else ["x"] * 5)
-    assert model.to_bytes() == expected.to_bytes()
+    assert saved(model) == saved(expected)
     first = CharNGram(**parameters).partial_fit(iter(COUNTED), sample_weight=TIMES, labels=labels)
-    assert first.to_bytes() != model.to_bytes()
-    assert first.to_bytes() == CharNGram(**parameters).fit(COUNTED, sample_weight=TIMES, labels=labels).to_bytes()
+    assert saved(first) != saved(model)
+    assert saved(first) == saved(CharNGram(**parameters).fit(COUNTED, sample_weight=TIMES, labels=labels))
 
 
 def test_lines_of_a_file_may_have_weights(tmp_path):
     (tmp_path / "names").write_text("\n".join(COUNTED) + "\n", encoding="utf-8")
-    expected = CharNGram(3, min_count=3).fit(repeated(COUNTED)).to_bytes()
+    expected = saved(CharNGram(3, min_count=3).fit(repeated(COUNTED)))
     for cache in (None, tmp_path):
         lines = Lines(tmp_path / "names", cache=cache)
-        assert CharNGram(3, min_count=3).fit(lines, sample_weight=TIMES).to_bytes() == expected
+        assert saved(CharNGram(3, min_count=3).fit(lines, sample_weight=TIMES)) == expected
 
 
 @pytest.mark.parametrize(("order", "limit"), [(5, 1e7), (None, 3e8)])  # a million symbols choose an order
@@ -394,7 +394,7 @@ def test_refused_weights_change_nothing(namer):
     ):
         with pytest.raises(InvalidInputError, match=message):
             fit(X, sample_weight=weights)
-    assert other.to_bytes() == namer.to_bytes()
+    assert saved(other) == saved(namer)
 
 
 def test_exports_are_for_networks(model):

@@ -123,8 +123,8 @@ def test_classifiers_come_back(class_weight, directions):
         {"min_steps": 0.5}, {"more": 1}, {"prior": "removed"}, {"class_weight": "unbalanced"},
         {"class_weight": [["f", 1.0, 2.0]]}, {"class_weight": [[["f"], 1.0]]}, {"class_weight": ["f1"]},
         {"prior": [0.5, 2]}, {"prior": [1.5, 0.5]}, {"prior": [-0.5, 1.0]}, {"prior": [0.0, 0.0]}, {"prior": [1.0]},
-        {"directions": ["backward", "forward"]}, {"directions": "forward"}, {"directions": 2}, {"directions": []},
-        {"directions": [["forward"]]}, {"listed": 1},
+        {"directions": ["backward", "forward"]}, {"directions": "forward"}, {"listed": 1},
+        *({"directions": value, "listed": False} for value in (0, 2, None, True, [], "both", {"forward": 1}, [["f"]])),
     ],
 )  # fmt: skip
 def test_refuses_non_classifiers(own):

@@ -93,10 +93,6 @@ class StoredRecord:
     # Arrays of a type in `DTYPES`, under names of letters, digits, ``_``, ``-`` and ``.``.
     tensors: dict[str, Array] = field(default_factory=dict)
 
-    def copy(self) -> StoredRecord:
-        """Return a record that shares no arrays with this one."""
-        return StoredRecord(dict(self.values), {name: np.array(array) for name, array in self.tensors.items()})
-
 
 class StoredNetwork(NamedTuple):
     """The contents of a file: a model, and its unfinished run."""
@@ -128,13 +124,7 @@ def read(path: Path, defaults: Mapping[str, Any]) -> StoredNetwork:
             settings = _checked_settings(parameters)
         except InvalidInputError as error:
             raise ModelFileError(f"its configuration cannot be used: {error}") from error
-        state = _state(
-            file,
-            optimizer=settings.optimizer,
-            batch_size=settings.batch_size,
-            seq_length=settings.seq_length,
-            random_state=settings.random_state,
-        )
+        state = _state(file, settings.optimizer, settings.batch_size, settings.seq_length, settings.random_state)
         best = None
         if file.best is not None:
             best = replace(
@@ -144,7 +134,7 @@ def read(path: Path, defaults: Mapping[str, Any]) -> StoredNetwork:
                 optimizer_state=_optimizer_state(state.layout, state.optimizer, file.best_tensors),
                 hidden=_hidden(state.layout, file.best_tensors),
             )
-        return StoredNetwork(parameters, state, None if file.run is None else file.run.copy(), best)
+        return StoredNetwork(parameters, state, file.run, best)
 
 
 def to_bytes(
@@ -215,8 +205,7 @@ def state_to_bytes(state: ModelState) -> bytes | ModelState:
 def state_from_bytes(content: bytes) -> ModelState:
     """Return the state written by `state_to_bytes`."""
     with open_network(io.BytesIO(content)) as file:
-        state = _state(file, optimizer="adagrad", batch_size=1, seq_length=1, random_state=None)
-        return replace(state, gradient_rms=file.gradient_rms)
+        return replace(_state(file, "adagrad", 1, 1, None), gradient_rms=file.gradient_rms)
 
 
 def has_training_state(path: Path) -> bool:
@@ -569,10 +558,10 @@ def _file_of(state: ModelState, configuration: dict[str, Any], *, training_state
     )
 
 
-def _state(file: NetworkFile, *, optimizer: str, batch_size: int, seq_length: int, random_state: Any) -> ModelState:
+def _state(file: NetworkFile, optimizer: str, batch_size: int, seq_length: int, random_state: Any) -> ModelState:
     """Return the state in a file; from a file of weights alone, a state that starts training afresh.
 
-    The keyword arguments replace what such a file lacks.
+    The other arguments replace what such a file lacks.
     """
     architecture, training = file.architecture, file.training or {}
     layout = Layout(

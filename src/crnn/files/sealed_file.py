@@ -145,15 +145,13 @@ def read_header(stream: BinaryIO, size: int) -> Header:
 
 def _declared(entry: Any) -> Declared:
     """Return the description of a tensor."""
-    fault = ModelFileError("its header describes an impossible tensor")
-    if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-        raise fault
-    dtype, shape = entry["dtype"], entry["shape"]
-    if not isinstance(dtype, str) or dtype not in NAMES or not isinstance(shape, list) or len(shape) > MAX_DIMENSIONS:
-        raise fault
-    if any(type(n) is not int or not 0 <= n < MAX_LENGTH for n in shape):
-        raise fault
-    return Declared(dtype, tuple(shape))
+    if isinstance(entry, dict) and entry.keys() == {"dtype", "shape", "data_offsets"}:
+        dtype, shape = entry["dtype"], entry["shape"]
+        is_shape = isinstance(shape, list) and len(shape) <= MAX_DIMENSIONS
+        is_shape = is_shape and all(type(n) is int and 0 <= n < MAX_LENGTH for n in shape)
+        if is_shape and isinstance(dtype, str) and dtype in NAMES:
+            return Declared(dtype, tuple(shape))
+    raise ModelFileError("its header describes an impossible tensor")
 
 
 def require_kind(header: Header, *kinds: str) -> Header:
