@@ -10,6 +10,8 @@ import math
 import numpy as np
 
 from crnn import CharRNN, TextClassifier, _kernels
+from crnn.files.network_file import expected_tensors, network_contents
+from crnn.files.sealed_file import open_model
 from crnn.inference.controls import OFF, SamplingControls, Uniforms, root
 from crnn.inference.network import Context
 from crnn.inference.packed_network import PackedNetwork
@@ -28,6 +30,12 @@ from crnn.text.vocabulary import Vocabulary
 from crnn.text_classifier import SHORT_TEXTS
 from crnn.training.team import MAX_SHARDS
 from crnn.training.trainer import Alone, StepSettings, Trainer
+
+
+def stored_network(path):
+    """Return the contents of the file of a network."""
+    with open_model(path, "network", expected_tensors) as contents:
+        return network_contents(*contents)
 
 
 def saved(model, **keywords):

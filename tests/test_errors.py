@@ -1,3 +1,4 @@
+import copy
 import math
 import pickle
 
@@ -17,6 +18,14 @@ from crnn.errors import DivergenceError, InvalidInputError, ModelFileError, NotF
 )
 def test_each_error_is_the_built_in_one_that_callers_expect(error, bases):
     assert all(issubclass(error, base) for base in bases)
+
+
+@pytest.mark.parametrize("remedy", ["", "save it again"])
+def test_the_remedy_of_a_model_file_error_is_its_end(remedy):
+    error = ModelFileError("it is odd; or not", remedy=remedy)
+    text = f"it is odd; or not; {remedy}" if remedy else "it is odd; or not"
+    for copied in (error, pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert (str(copied), copied.message, copied.remedy) == (text, "it is odd; or not", remedy)
 
 
 def test_not_fitted_names_what_was_asked_for_and_the_remedy():

@@ -18,6 +18,7 @@ from examples import (
     random_language_model,
     reference_sample,
     reference_state,
+    stored_network,
 )
 
 from crnn import CharRNN, InvalidInputError, Mixture, ModelFileError, NotFittedError, TextClassifier
@@ -443,8 +444,7 @@ def test_quantized_file_is_at_most_0_35_of_the_float_one(tmp_path):
 )
 def test_refuses_a_file_with_invalid_bigrams(tmp_path, pairs, message):
     small(n_bigrams=2, max_steps=0).fit(TEXT).save(tmp_path / "model.crnn")
-    with network_file.open_network(tmp_path / "model.crnn") as file:
-        changed = dataclasses.replace(file, pairs=np.array(pairs, np.int32))
+    changed = dataclasses.replace(stored_network(tmp_path / "model.crnn"), pairs=np.array(pairs, np.int32))
     with pytest.raises(ModelFileError, match=message):
         network_file.network_bytes(changed)
 
@@ -471,8 +471,7 @@ def quantized_file(tmp_path_factory):
 def test_refuses_crafted_int8_files(tmp_path, monkeypatch, quantized_file, case):
     """Bypass all checks when writing, but write a correct checksum."""
     name, change, message = CRAFTED[case]
-    with network_file.open_network(quantized_file) as file:
-        pass
+    file = stored_network(quantized_file)
     file.tensors[name] = change(file.tensors[name])
     with monkeypatch.context() as patch:
         patch.setattr(sealed_file, "checked_entries", lambda *given: None)

@@ -6,9 +6,9 @@ import os
 from functools import partial
 
 import pytest
+from examples import stored_network
 
 from crnn import CharNGram, CharRNN, Lines, Mixture, TextClassifier, TextFile
-from crnn.files.network_file import open_network
 from crnn.files.sealed_file import file_bytes
 from crnn.report import write_report
 
@@ -34,9 +34,7 @@ def test_paths_of_every_kind(tmp_path, model, kind):
         assert (tmp_path / "file").stat().st_size > 1000
     CharRNN(**OPTIONS).fit(TEXT, checkpoint=name)
     assert CharRNN.resume(name, TEXT).n_steps_ == 3
-    with open_network(name) as file:
-        tensors = file.tensors
-    (tmp_path / "file").write_bytes(file_bytes({}, tensors))
+    (tmp_path / "file").write_bytes(file_bytes({}, stored_network(name).tensors))
     assert CharRNN.from_torch(name, model.vocabulary_).params_.keys() == model.params_.keys()
     (tmp_path / "file").write_text("Anna")
     assert list(Lines(name, cache=kind(tmp_path))) == ["Anna"]

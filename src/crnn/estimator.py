@@ -175,12 +175,12 @@ class Estimator:
 
     def _file_content(self) -> bytes:
         """Return the bytes of the model's file, after checking what goes into it."""
-        raise InvalidInputError(f"a {type(self).__name__} cannot be saved. Use pickle.")
+        raise InvalidInputError(f"{type(self).__name__} cannot be saved. Use pickle.")
 
     @classmethod
     def _from_file(cls, path: FilePath | BinaryIO) -> Self:
         """Return the model in a file."""
-        raise InvalidInputError(f"a {cls.__name__} cannot be loaded. Use pickle.")
+        raise InvalidInputError(f"{cls.__name__} cannot be loaded. Use pickle.")
 
     def __repr__(self) -> str:
         # Compare reprs, not values: an unchecked parameter may be anything, even an array.

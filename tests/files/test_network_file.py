@@ -10,10 +10,11 @@ from functools import partial
 
 import numpy as np
 import pytest
+from examples import stored_network
 
 from crnn import CharRNN, InvalidInputError, ModelFileError
 from crnn.files import network_file
-from crnn.files.network_file import StoredRecord, network_bytes, open_network
+from crnn.files.network_file import StoredRecord, network_bytes
 from crnn.files.sealed_file import write_path
 from crnn.model.layout import Layout
 from crnn.model.state import ModelState
@@ -38,11 +39,6 @@ def bits(model):
         "counters": (model.n_steps_, np.float64(model.smooth_loss_).tobytes()),
         "random": repr(model._learned.rng.bit_generator.state),
     }
-
-
-def contents_of(path):
-    with open_network(path) as file:
-        return file
 
 
 def write_contents(path, file):
@@ -254,7 +250,7 @@ def test_weights_alone_come_back_with_zeros_for_the_rest(path, cell, L):
 def test_second_biases_of_pytorch_are_added_where_they_do_the_same(path, cell, L):
     model, H = filled(cell, L), 5
     model.save(path, training_state=False)
-    file = contents_of(path)
+    file = stored_network(path)
     for k in range(L):
         second = file.tensors[f"rnn.bias_hh_l{k}"]
         if cell == "gru":
@@ -306,7 +302,7 @@ def test_pytorch_predicts_the_same_from_the_file_and_back(torch, path, cell, L):
             parameter.uniform_(-1, 1)
         for parameter in network["rnn"].parameters() if cell == "cifg" else ():
             parameter[:5] = -parameter[5:10]
-    file = contents_of(path)
+    file = stored_network(path)
     for name, parameter in network.named_parameters():
         file.tensors[name][...] = parameter.detach()
     write_contents(path, file)
@@ -317,7 +313,7 @@ def test_pytorch_predicts_the_same_from_the_file_and_back(torch, path, cell, L):
 def test_the_sum_of_two_biases_is_coupled(path):
     model = filled("cifg", 2)
     model.save(path)
-    file = contents_of(path)
+    file = stored_network(path)
     for k in range(2):
         file.tensors[f"rnn.bias_ih_l{k}"][:5] += 0.25  # of the input gates, exact in float32
         file.tensors[f"rnn.bias_hh_l{k}"][:5] -= 0.25
@@ -330,7 +326,7 @@ def test_the_sum_of_two_biases_is_coupled(path):
 def test_weights_of_coupled_gates_that_are_not_coupled(path, name):
     model = filled("cifg", 2)
     model.save(path)
-    file = contents_of(path)
+    file = stored_network(path)
     rows = file.tensors[f"rnn.{name}"]
     np.testing.assert_array_equal(rows[:5], -rows[5:10])
     rows[4] += 0.5
@@ -343,7 +339,7 @@ def test_weights_of_coupled_gates_that_are_not_coupled(path, name):
 def test_a_parameter_that_a_file_lacks_keeps_its_default(path):
     model = filled().set_params(epochs=3, clip=None)
     model.save(path, training_state=True)
-    file = contents_of(path)
+    file = stored_network(path)
     del file.configuration["epochs"]
     write_contents(path, file)
     again = CharRNN.load(path)
@@ -376,7 +372,7 @@ def test_file_without_training_state_is_seeded_by_its_parameter(path):
 
 def changed(path, **changes):
     """Write a file again with parts of it exchanged, and a true checksum."""
-    file = contents_of(path)
+    file = stored_network(path)
     for name, value in changes.items():
         getattr(file, name).update(value)
     write_contents(path, file)
@@ -401,7 +397,7 @@ def test_refuses_invalid_configurations(path, configuration, message):
 
 def test_training_state_without_its_memory(path):
     small().fit(TEXT).save(path)
-    file = contents_of(path)
+    file = stored_network(path)
     for name in [name for name in file.training_tensors if name.startswith("optimizer.")]:
         del file.training_tensors[name]
     write_contents(path, file)
@@ -533,7 +529,7 @@ def test_refuses_parts_of_another_network(path, change, message):
     path.write_bytes(
         network_file.to_bytes(model._learned, model.get_params(), training_state=True, best=model._learned)
     )
-    file = contents_of(path)
+    file = stored_network(path)
     assert sum(array.size for array in model.params_.values()) == 151
     with pytest.raises(ModelFileError, match=message):
         write_contents(path, replace(file, **change))
@@ -546,7 +542,7 @@ def test_a_loss_that_is_a_whole_number_is_read_as_a_float(path, part):
         network_file.to_bytes(model._learned, model.get_params(), training_state=True, best=model._learned)
     )
     changed(path, **{part: {"smooth_loss": 12}})
-    assert repr(getattr(contents_of(path), part)["smooth_loss"]) == "12.0"
+    assert repr(getattr(stored_network(path), part)["smooth_loss"]) == "12.0"
     found = network_file.read(path, model.get_params())
     assert repr((found.best if part == "best" else found.state).smooth_loss) == "12.0"
     files = set()
@@ -601,7 +597,7 @@ def test_the_new_hidden_state_of_several_layers_takes_no_more_than_its_limit(pat
 def test_two_biases_that_add_up_to_infinity(tmp_path):
     path = tmp_path / "m.crnn"
     CharRNN(3, max_steps=1, dtype="float32", random_state=0).fit(TEXT).save(path, training_state=False)
-    file = contents_of(path)
+    file = stored_network(path)
     biases = {name: np.full_like(file.tensors[name], 3e38) for name in ("rnn.bias_ih_l0", "rnn.bias_hh_l0")}
     write_contents(path, replace(file, tensors=dict(file.tensors) | biases))
     with pytest.raises(ModelFileError, match="the sum of a unit's two biases is infinite"), np.errstate(over="ignore"):

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from examples import stored_network
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from crnn.errors import ModelFileError
 from crnn.files import sealed_file
 from crnn.files.entries import read_json
-from crnn.files.network_file import Architecture, NetworkFile, network_bytes, open_network
+from crnn.files.network_file import Architecture, NetworkFile, network_bytes
 from crnn.files.network_file import torch_shapes as shapes_of
 from crnn.files.sealed_file import NAMES, file_bytes, write_path
 from crnn.text.vocabulary import Vocabulary
@@ -43,11 +44,6 @@ GATES = {"rnn": 1, "gru": 3, "lstm": 4, "cifg": 4}  # of the cell of PyTorch
 MEMORIES = {"adagrad": ["sum"], "rmsprop": ["square_avg"], "adam": ["exp_avg", "exp_avg_sq"]}
 NETWORKS = [("rnn", 1), ("rnn", 3), ("gru", 1), ("gru", 2), ("lstm", 1), ("lstm", 2), ("cifg", 2)]
 networks = pytest.mark.parametrize(("cell", "L"), NETWORKS)
-
-
-def read(path):
-    with open_network(path) as file:
-        return file
 
 
 def write(path, file):
@@ -173,7 +169,7 @@ def data(path):
 def refused(path, data):
     path.write_bytes(data)
     with pytest.raises(ModelFileError) as caught:
-        read(path)
+        stored_network(path)
     assert path.name in str(caught.value)
     return str(caught.value)
 
@@ -186,7 +182,7 @@ def refused(path, data):
 def test_round_trip_of_every_network_and_optimizer(path, cell, L, optimizer):
     model = make(cell=cell, L=L, training=TRAINING | {"optimizer": optimizer, "optimizer_start": 3})
     write(path, model)
-    assert_same(read(path), model)
+    assert_same(stored_network(path), model)
     expected = 4 * L + 2 + len(model.training_tensors) + 1
     assert len(arrays_of(path.read_bytes())) == expected
 
@@ -230,7 +226,7 @@ def test_round_trip_of_anything(
         configuration=configuration, training=training,
     )  # fmt: skip
     write(path, model)
-    assert_same(read(path), model)
+    assert_same(stored_network(path), model)
 
 
 def test_numpy_values_and_infinity_in_documents(path):
@@ -238,7 +234,7 @@ def test_numpy_values_and_infinity_in_documents(path):
     training = TRAINING | {"n_steps": np.int64(11), "smooth_loss": np.float32(2.5), "key": np.arange(3)}
     architecture = Architecture("rnn", 1, np.int64(H), np.int64(3), "float32")
     write(path, replace(make(configuration=configuration, training=training), architecture=architecture))
-    back = read(path)
+    back = stored_network(path)
     assert back.configuration == configuration
     assert back.training == TRAINING | {"n_steps": 11, "smooth_loss": 2.5, "key": [0, 1, 2]}
     assert type(back.architecture.hidden_size) is int
@@ -251,7 +247,7 @@ def test_views_of_any_order_are_written_by_value(path):
     }
     assert not views["decoder.weight"].flags.c_contiguous
     write(path, replace(model, tensors=views))
-    assert_same(read(path), model)
+    assert_same(stored_network(path), model)
 
 
 def test_metadata_is_as_described(path):
@@ -279,7 +275,7 @@ def test_truncated_at_every_byte(path, data):
         for size in reversed(range(len(data))):
             stream.truncate(size)
             with pytest.raises(ModelFileError):
-                read(path)
+                stored_network(path)
 
 
 def test_renamed_and_rewritten_files(path, data):
@@ -288,7 +284,7 @@ def test_renamed_and_rewritten_files(path, data):
         "__metadata__": dict(reversed(header["__metadata__"].items())),
     }
     path.write_bytes(join(json.dumps(shuffled, indent=3).encode(), body))
-    assert_same(read(path), make(training=TRAINING))  # nothing that it says has changed
+    assert_same(stored_network(path), make(training=TRAINING))  # nothing that it says has changed
     header["rnn.bias_xx_l0"] = header.pop("rnn.bias_ih_l0")
     assert "rnn.bias_ih_l0" in refused(path, sign(header, body))
 
@@ -328,7 +324,7 @@ def test_refuses_invalid_training_entries(path, data, change):
 def test_json_longer_than_any_models(path, data, monkeypatch):
     (length,) = struct.unpack("<Q", data[:8])
     monkeypatch.setattr("crnn.files.sealed_file.MAX_JSON", length)
-    read(path)
+    stored_network(path)
     monkeypatch.setattr("crnn.files.sealed_file.MAX_JSON", length - 1)
     assert f"more than the {length - 1} that crnn reads" in refused(path, data)
     needed = len(json.loads(data[8 : 8 + length])["__metadata__"]["crnn"]) + 200 * len(arrays_of(data))
@@ -391,7 +387,7 @@ def test_optimizer_without_memory(path):
     model = make(training=TRAINING)
     model = replace(model, training_tensors={"state.h": model.training_tensors["state.h"]})
     write(path, model)
-    assert_same(read(path), model)
+    assert_same(stored_network(path), model)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -412,11 +408,11 @@ def test_optimizer_memory_may_overflow_but_not_be_nan(path):
     memory = model.training_tensors["optimizer.sum.decoder.bias"]
     memory[1] = np.inf
     write(path, model)
-    assert_same(read(path), model)
+    assert_same(stored_network(path), model)
     memory[1] = np.nan
     with pytest.raises(ModelFileError, match=r"optimizer\.sum\.decoder\.bias"):
         write(path, model)
-    assert read(path).training_tensors["optimizer.sum.decoder.bias"][1] == np.inf
+    assert stored_network(path).training_tensors["optimizer.sum.decoder.bias"][1] == np.inf
 
 
 # --- any bytes at all
@@ -435,7 +431,7 @@ def test_mutated_files_are_refused_or_unchanged(path, data, mutations):
         changed = changed[:start] + text + changed[start + removed :]
     path.write_bytes(changed)
     try:
-        model = read(path)
+        model = stored_network(path)
     except ModelFileError:
         assert changed != data
     else:
@@ -465,11 +461,11 @@ def test_any_json_with_a_valid_checksum_is_refused_or_can_be_written(path, data,
     changed = with_training(data, text.encode()) if key == "training" else with_metadata(data, **{key: text})
     path.write_bytes(changed)
     try:
-        model = read(path)
+        model = stored_network(path)
     except ModelFileError:
         return
     write(path, model)  # what was believed can be written
-    assert_same(read(path), model)
+    assert_same(stored_network(path), model)
 
 
 def one_change(content, header, body):
@@ -524,13 +520,13 @@ def test_invalid_headers_are_refused(path, data, name, dtype, shape, place):
 
 def test_missing_file(path):
     with pytest.raises(FileNotFoundError):
-        read(path)
+        stored_network(path)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows calls it a PermissionError")
 def test_directories_are_neither_read_nor_written(tmp_path):
     with pytest.raises(IsADirectoryError):
-        read(tmp_path)
+        stored_network(tmp_path)
     with pytest.raises(IsADirectoryError):
         write(tmp_path, make())
 
@@ -539,7 +535,7 @@ def test_directories_are_neither_read_nor_written(tmp_path):
 def test_unreadable_file(path, data):
     path.chmod(0)
     with pytest.raises(PermissionError):
-        read(path)
+        stored_network(path)
 
 
 @pytest.mark.parametrize("part", ["configuration", "training"])
@@ -557,7 +553,7 @@ def test_loading_copies_no_tensor_twice(path):
     size = 4 * hidden_size * (hidden_size + 2 * V)
     tracemalloc.start()
     try:
-        model = read(path)
+        model = stored_network(path)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -589,7 +585,7 @@ def test_a_file_that_changes_while_it_is_read(path, data, change, monkeypatch):
     monkeypatch.setattr("builtins.open", partial(open, buffering=0))
     messages = {"shorter": "cannot be read", "longer": "cannot be read", "other": "checksum", "replaced": "it changed"}
     with pytest.raises(ModelFileError, match=messages[change]):
-        read(path)
+        stored_network(path)
 
 
 # --- memory

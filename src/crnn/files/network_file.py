@@ -37,8 +37,7 @@ import io
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -116,7 +115,8 @@ def read(path: Path, defaults: Mapping[str, Any]) -> StoredNetwork:
 
     Any bytes at all give a network or a ModelFileError. At most three times the file's size plus 16 MB are allocated.
     """
-    with open_network(path) as file:
+    with open_model(path, "network", expected_tensors) as (entries, tensors):
+        file = network_contents(entries, tensors)
         parameters = {**defaults, **file.configuration}
         try:
             if unknown := file.configuration.keys() - defaults.keys():
@@ -204,7 +204,8 @@ def state_to_bytes(state: ModelState) -> bytes | ModelState:
 
 def state_from_bytes(content: bytes) -> ModelState:
     """Return the state written by `state_to_bytes`."""
-    with open_network(io.BytesIO(content)) as file:
+    with open_model(io.BytesIO(content), "network", expected_tensors) as (entries, tensors):
+        file = network_contents(entries, tensors)
         return replace(_state(file, "adagrad", 1, 1, None), gradient_rms=file.gradient_rms)
 
 
@@ -234,11 +235,11 @@ def read_run(path: FilePath, defaults: Mapping[str, Any]) -> tuple[dict[str, Any
 
 
 def unfinished_run(
-    path: FilePath, defaults: Mapping[str, Any], given: Mapping[str, Any], comm: Any = None
+    path: FilePath, defaults: Mapping[str, Any], overrides: Mapping[str, Any], comm: Any = None
 ) -> tuple[dict[str, Any], ModelState, RunState]:
     """Return the result of `read_run` for a call that can be finished; rank 0 reads for all processes.
 
-    The `given` parameters, except those that are None, replace the file's.
+    `overrides` that are not None replace the file's parameters.
     """
     processes = processes_of(comm)
     read_file = partial(read_run, path, defaults)
@@ -253,7 +254,7 @@ def unfinished_run(
             f"the training run in {name} diverged, and would diverge again. Load it, lower learning_rate, and call "
             "partial_fit."
         )
-    parameters |= {name: value for name, value in given.items() if value is not None}
+    parameters |= {name: value for name, value in overrides.items() if value is not None}
     Settings.check(parameters)
     return parameters, state, run
 
@@ -302,12 +303,10 @@ class NetworkFile:
     gradient_rms: Array | None = None  # one number for each trained weight
 
 
-@contextmanager
-def open_network(path: Path) -> Iterator[NetworkFile]:
-    """Open a file, and trust nothing in it until it is checked; the arrays are separate and writable."""
-    with open_model(path, "network", expected_tensors) as (entries, tensors):
-        entries["architecture"] = architecture = Architecture(**entries["architecture"])
-        yield NetworkFile(**entries, **checked_parts(tensors, architecture))
+def network_contents(entries: Mapping[str, Any], tensors: dict[str, Array]) -> NetworkFile:
+    """Return the contents of a file, given its checked entries and its tensors, whose values are checked here."""
+    architecture = Architecture(**entries["architecture"])
+    return NetworkFile(**{**entries, "architecture": architecture}, **checked_parts(tensors, architecture))
 
 
 def network_bytes(file: NetworkFile) -> bytes:
@@ -576,7 +575,7 @@ def _state(file: NetworkFile, optimizer: str, batch_size: int, seq_length: int, 
     random_bits = training.get("random_state")
     optimizer = training.get("optimizer", optimizer)
     tensors, by_name = float_tensors(file.tensors)
-    scales = own_scales(layout, by_name)
+    scales = named_scales(layout, by_name)
     if scales is not None:
         optimizer_state = {}
     elif training:
@@ -726,8 +725,8 @@ def torch_scales(layout: Layout, scales: Scales) -> dict[str, Array]:
     return by_name
 
 
-def own_scales(layout: Layout, by_name: Mapping[str, Array]) -> Scales | None:
-    """Return the scales that `torch_scales` has converted, if any."""
+def named_scales(layout: Layout, by_name: Mapping[str, Array]) -> Scales | None:
+    """Return scales under the names of `Layout.named`, the reverse of `torch_scales`; None if there are none."""
     scales: Scales = {}
     for name in layout.named(layout.zeros()):
         scale = by_name.get(torch_name(name))
