@@ -45,7 +45,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays import Array
-from ..errors import InvalidInputError, ModelFileError
+from ..errors import InvalidInputError, ModelFileError, short_repr
 from ..model import int8_weights
 from ..model.int8_weights import LARGEST, SMALLEST_SCALE, Scales, by_output, integers_of
 from ..model.layout import (
@@ -120,7 +120,7 @@ def read(path: Path, defaults: Mapping[str, Any]) -> StoredNetwork:
         parameters = {**defaults, **file.configuration}
         try:
             if unknown := file.configuration.keys() - defaults.keys():
-                raise InvalidInputError(f"{min(unknown)!r} is not a parameter")
+                raise InvalidInputError(f"{short_repr(min(unknown))} is not a parameter")
             settings = _checked_settings(parameters)
         except InvalidInputError as error:
             raise ModelFileError(f"its configuration cannot be used: {error}") from error
@@ -437,7 +437,7 @@ def expected_tensors(entries: Mapping[str, Any], declared: Mapping[str, Declared
         if architecture.dtype != "float32":
             raise ModelFileError("its architecture has int8, but its dtype is not float32")
         if training := sorted(name for name in declared if name.partition(".")[0] in ("best", "run", "optimizer")):
-            raise ModelFileError(f"it has a tensor {training[0]!r}, but its 8-bit weights cannot be trained")
+            raise ModelFileError(f"it has a tensor {short_repr(training[0])}, but its 8-bit weights cannot be trained")
     expected: dict[str, Declared | None] = {**expected_weights(architecture)}
     if "training" in declared:
         expected |= _expected_training(declared, architecture)
@@ -663,7 +663,7 @@ def _optimizer_state(layout: Layout, optimizer: str, tensors: Mapping[str, Array
 
 
 def _hidden(layout: Layout, tensors: Mapping[str, Array]) -> tuple[Array, ...]:
-    """Return the hidden state in separate arrays: in the file they are parts of one array."""
+    """Return the hidden state in aligned arrays of its own."""
     return tuple(np.array(tensors[f"state.{name}"]) for name in layout.states)
 
 
