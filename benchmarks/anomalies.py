@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
 from typing import NamedTuple
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import domain_names, log_lines
-from benchmarks.anomaly_peers import FOREST_TEXTS, RarestPair, TfIdf
+from benchmarks.anomaly_peers import RarestPair, TfIdf
 from benchmarks.log_lines import masked, mixed_lines, usual_lines
 from benchmarks.report import machine
 from crnn import AnomalyDetector, CharRNN
@@ -123,7 +123,6 @@ def log_rows(train: list[str], network: float) -> Iterator[Row]:
         yield from network_rows(train, network)
     yield fitted("rarest pair of tokens", lambda: RarestPair().fit(train).score)
     yield fitted("TF-IDF + SGDOneClassSVM", lambda: TfIdf("linear").fit(train).score)
-    yield fitted("TF-IDF + IsolationForest", lambda: TfIdf("forest", max_texts=FOREST_TEXTS).fit(train).score)
 
 
 def log_line(row: Row, clean: list[str], tested: Mixed) -> str:
@@ -147,12 +146,27 @@ def log_line(row: Row, clean: list[str], tested: Mixed) -> str:
 # ---------------------------------------------------------------------- names
 
 
-def names_table(train: list[str], clean: list[str], odd: dict[str, list[str]], network: float) -> Iterator[str]:
-    """Yield a table of AUC by kind, for names, and the recall of all kinds at 1 % false positives."""
-    yield (
-        f"{len(train):,} names of {np.mean([*map(len, train)]):.0f} characters to fit, {len(clean):,} clean ones and "
-        f"{len(next(iter(odd.values()))):,} of each kind"
-    )
+def name_rows(train: list[str], network: float) -> Iterator[Row]:
+    """Yield the ways to score names."""
+    yield from detector_rows(train, 0.01)
+    if network:
+        yield from network_rows(train, network)
+    yield fitted("TF-IDF + SGDOneClassSVM", lambda: TfIdf("linear", of_characters=True).fit(train).score)
+    kernel = TfIdf("kernel", of_characters=True, max_texts=5000)
+    yield fitted("TF-IDF + OneClassSVM, 5,000 names", lambda: kernel.fit(train).score)
+
+
+def domains(n: int, n_of_each: int, network: float, n_words: tuple[int, ...] | None = None) -> Iterator[str]:
+    """Yield a table of AUC by kind and recall at 1 % false positives, for names of these numbers of words.
+
+    No name tested is learned.
+    """
+    train = [*islice(domain_names.ordinary_names(0, n_words), n)]
+    known = set(train)
+    clean = [*islice((name for name in domain_names.ordinary_names(1, n_words) if name not in known), n // 5)]
+    odd = {kind: [*islice(domain_names.odd_names(kind, 0, n_words), n_of_each)] for kind in domain_names.KINDS}
+    length = np.mean([*map(len, train)])
+    yield f"{n:,} names of {length:.0f} characters to fit, {len(clean):,} clean ones and {n_of_each:,} of each kind"
     yield ""
     yield "| score | s to fit | " + " | ".join(odd) + " | all | recall |"
     yield "|---" * (len(odd) + 4) + "|"
@@ -165,25 +179,6 @@ def names_table(train: list[str], clean: list[str], odd: dict[str, list[str]], n
         yield f"| {row.name} | {row.seconds:.1f} | {aucs} | {recall:.2f} |"
 
 
-def name_rows(train: list[str], network: float) -> Iterator[Row]:
-    """Yield the ways to score names."""
-    yield from detector_rows(train, 0.01)
-    if network:
-        yield from network_rows(train, network)
-    yield fitted("TF-IDF + SGDOneClassSVM", lambda: TfIdf("linear", of_characters=True).fit(train).score)
-    kernel = TfIdf("kernel", of_characters=True, max_texts=5000)
-    yield fitted("TF-IDF + OneClassSVM, 5,000 names", lambda: kernel.fit(train).score)
-
-
-def domains(n: int, n_of_each: int, network: float, n_words: tuple[int, ...] | None = None) -> Iterable[str]:
-    """Return the table of domain names, with the default's or the given numbers of words; none tested is learned."""
-    train = [*islice(domain_names.ordinary_names(0, n_words), n)]
-    known = set(train)
-    clean = [*islice((name for name in domain_names.ordinary_names(1, n_words) if name not in known), n // 5)]
-    odd = {kind: [*islice(domain_names.odd_names(kind, 0, n_words), n_of_each)] for kind in domain_names.KINDS}
-    return names_table(train, clean, odd, network)
-
-
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -193,7 +188,7 @@ def main() -> None:
     parser.add_argument("--log-network", type=float, default=0.0, metavar="SECONDS", help="for log lines")
     options = parser.parse_args()
     print("\n".join(machine()), flush=True)
-    n_lines, tables = int(options.megabytes * 1e6 / BYTES_A_LINE), list[Iterable[str]]()
+    n_lines, tables = int(options.megabytes * 1e6 / BYTES_A_LINE), list[Iterator[str]]()
     if n_lines:
         tables.append(logs(n_lines, 200_000, 1000, options.log_network))
     if options.domains:

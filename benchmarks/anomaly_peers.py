@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 TOKEN = re.compile(r"\w+|[^\w\s]")
-FOREST_TEXTS = 20_000  # that a forest learns from: it draws 256 for each tree
 
 Scores = NDArray[np.float64]
 
@@ -65,15 +64,14 @@ class TfIdf:
 
     Parameters
     ----------
-    detector : "linear", "forest" or "kernel"
-        SGDOneClassSVM, IsolationForest, or OneClassSVM with a radial basis function.
+    detector : "linear" or "kernel"
+        SGDOneClassSVM, or OneClassSVM with a radial basis function.
     of_characters : bool, default=False
     max_texts : int, optional
         How many texts are learned.
     """
 
     def __init__(self, detector: str, *, of_characters: bool = False, max_texts: int | None = None) -> None:
-        from sklearn.ensemble import IsolationForest
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import SGDOneClassSVM
         from sklearn.svm import OneClassSVM
@@ -82,7 +80,6 @@ class TfIdf:
         self._features: Any = TfidfVectorizer(**features)
         detectors: dict[str, Any] = {
             "linear": SGDOneClassSVM(nu=0.01, random_state=0),
-            "forest": IsolationForest(random_state=0),
             "kernel": OneClassSVM(nu=0.01),
         }
         self._detector, self._max_texts = detectors[detector], max_texts

@@ -81,8 +81,6 @@ def odd_names(kind: str, seed: int = 0, n_words: tuple[int, ...] | None = None) 
             yield "".join(rng.choice((CONSONANTS, VOWELS)[i % 2]) for i in range(len(name)))
         elif kind == "words":
             yield "".join(rng.choice(other) for _ in range(max((2, *(n_words or ()))) + 1))[: len(name)]
-        elif kind == "one letter":
+        else:  # one letter
             i = rng.randrange(len(name))
             yield name[:i] + rng.choice(LETTERS.replace(name[i], "")) + name[i + 1 :]
-        else:
-            raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")

@@ -352,8 +352,6 @@ def _damaged(kind: str, usual: str, service: str, rng: random.Random) -> str | N
         return " ".join([*words[:first], *part, *words[first + 5 :]])
     if kind == "truncated":
         return usual[: rng.randrange(len(usual) // 5, len(usual) * 9 // 10)].rstrip()
-    if kind != "crossed":
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
     other, template = _USUAL.draw(rng)
     rest = _filled(template, rng).split()
     if other == service or len(rest) < 4:

@@ -194,7 +194,7 @@ def batched(repeats: int) -> list[str]:
 
 
 def gated(repeats: int) -> list[str]:
-    """The like of `batched` for LSTMs, a GRU, and an LSTM with coupled gates, which no peer has."""
+    """The like of `batched` for LSTMs and a GRU."""
     lines = [
         "| gated batched step | threads | ms | PyTorch | JAX | of sgemm 1024³ | 2 threads / 1 |",
         "|---|---|---|---|---|---|---|",
@@ -207,11 +207,10 @@ def gated(repeats: int) -> list[str]:
         ("lstm", 1, 512, 50, 50, 15),
         ("lstm", 2, 128, 50, 50, 40),
         ("gru", 1, 256, 50, 50, 50),
-        ("cifg", 1, 256, 50, 50, 50),
     )
     for cell, L, H, T, B, K in sizes:
         arguments = [cell, *(str(v) for v in (L, H, T, B, K))]
-        runs = contenders("train_stacked", ["crnn"] if cell == "cifg" else ["crnn", "torch", "jax"], arguments, [1, 2])
+        runs = contenders("train_stacked", ["crnn", "torch", "jax"], arguments, [1, 2])
         layers = "" if L == 1 else f"{L} layers, "
         label = f"{cell.upper()}, {layers}H = {H}, T = {T}, B = {B}"
         lines += step_rows(label, Case(H, T, B, K, cell=cell, num_layers=L), runs, ("torch", "jax"), repeats)

@@ -18,7 +18,7 @@ def made_up():
 @pytest.fixture
 def small(monkeypatch):
     monkeypatch.setitem(classify.DATA, "domains", made_up)
-    monkeypatch.setitem(classify.EPOCHS, "domains", 3)
+    monkeypatch.setitem(classify.EPOCHS, "domains", {"epochs": 3})
 
 
 def test_the_table_has_every_contender(small, capsys):

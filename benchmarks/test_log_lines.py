@@ -46,8 +46,3 @@ def test_mixed_lines_have_the_kinds_in_random_order():
     kinds = [line.kind for line in lines]
     assert {kind: kinds.count(kind) for kind in ("", *KINDS)} == {"": 100, **dict.fromkeys(KINDS, 7)}
     assert kinds != sorted(kinds)
-
-
-def test_an_unknown_kind_is_refused():
-    with pytest.raises(ValueError, match="not 'odd'"):
-        next(anomalies("odd"))

@@ -74,14 +74,3 @@ def test_what_cannot_run_is_said():
     assert quality.reason("torch-fast") == "there is no contender 'torch-fast'"
     with pytest.raises(SystemExit, match="holds characters that the rest does not"):
         quality.split("a" * 9 + "b")
-
-
-@pytest.mark.parametrize(
-    "wrong", [["--seconds", "fast"], ["--seconds", "15,0"], ["--seconds", "inf"], ["--seeds", "x"], ["--seeds", "0,-1"]]
-)
-def test_a_list_that_is_none_is_refused_by_a_usage_line(monkeypatch, capsys, wrong):
-    monkeypatch.setattr("sys.argv", ["quality", "a-text", *wrong])
-    with pytest.raises(SystemExit) as refused:
-        quality.main()
-    assert refused.value.code == 2
-    assert f"argument {wrong[0]}: invalid" in capsys.readouterr().err

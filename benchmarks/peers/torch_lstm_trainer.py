@@ -72,7 +72,8 @@ def train(text: str, seconds: float, threads: int, seed: int, recipe: Recipe | N
     torch.set_flush_denormal(True)
     torch.manual_seed(seed)
     recipe = recipe or recipe_for(seconds)
-    _import_optimizers()  # not to be paid from the budget
+    # the 800 modules that PyTorch puts off until the first optimizer are not to be paid from the budget
+    torch.optim.AdamW([torch.zeros(1, requires_grad=True)], fused=True)
     start = time.perf_counter()
     cut = len(text) * 9 // 10
     symbols = {c: i for i, c in enumerate(sorted(set(text[:cut])))}
@@ -132,7 +133,9 @@ def _fit(model: Any, recipe: Recipe, ids: Any, start: float, seconds: float) -> 
     import torch
 
     F = torch.nn.functional
-    optimizer = _adamw(model, recipe.rate, recipe.weight_decay, (0.9, recipe.beta2))
+    decays = [(2, recipe.weight_decay), (1, 0.0)]  # only matrices decay
+    groups = [{"params": [p for p in model.parameters() if p.ndim == n], "weight_decay": decay} for n, decay in decays]
+    optimizer = torch.optim.AdamW(groups, recipe.rate, betas=(0.9, recipe.beta2), fused=True)
     model.train()
     state, characters = None, 0
     before = time.perf_counter()
@@ -150,7 +153,12 @@ def _fit(model: Any, recipe: Recipe, ids: Any, start: float, seconds: float) -> 
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
             logits, after = model(x, None if anew else state)
         loss = F.cross_entropy(logits.float().flatten(0, 1), y.flatten())
-        _update(model, optimizer, loss, recipe.rate * share, recipe.clip_norm)
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.rate * share
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
+        optimizer.step()
         state = tuple(s.detach() for s in after)
         characters += x.numel()
     return characters
@@ -172,30 +180,3 @@ def _nats(model: Any, ids: Any) -> float:
     return float(total / len(ids))
 
 
-def _import_optimizers() -> None:
-    """Let PyTorch import the 800 modules it puts off until the first optimizer, before any timed work."""
-    import torch
-
-    torch.optim.AdamW([torch.zeros(1, requires_grad=True)], fused=True)
-
-
-def _adamw(model: Any, rate: float, weight_decay: float, betas: tuple[float, float]) -> Any:
-    """Return an optimizer of a module's parameters; only matrices decay."""
-    import torch
-
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim == 1]
-    groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, rate, betas=betas, fused=True)
-
-
-def _update(model: Any, optimizer: Any, loss: Any, rate: float, clip_norm: float) -> None:
-    """Take a step against the gradient of a loss."""
-    import torch
-
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
-    optimizer.step()
