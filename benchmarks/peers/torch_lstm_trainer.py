@@ -178,5 +178,3 @@ def _nats(model: Any, ids: Any) -> float:
             logits, state = model(ids[i : i + len(y), None], state)
             total += F.cross_entropy(logits[:, 0], y, reduction="sum").item()
     return float(total / len(ids))
-
-
