@@ -77,7 +77,6 @@ def learning_detector():
 CALLS = {
     "partial_fit": (network, train),
     "partial_fit of two threads": (two_threads, train),
-    "partial_fit with an average": (lambda: network(weight_average=0.25), train),
     "partial_fit of documents": (lambda: network(NAMES, batch_size=2), partial(train, X=NAMES)),
     "fit": (network, train_anew),
     "editing": (network, edit),
@@ -118,7 +117,7 @@ def use(model):
     [
         *((name, 487, ()) for name in CALLS),
         *(pytest.param(name, 17, (), marks=pytest.mark.slow) for name in CALLS),
-        ("partial_fit with an average", 1, ("_train", "_keep", "final_state", "_last_or_best", "averaged")),
+        ("partial_fit", 1, ("_train", "_keep", "final_state")),
     ],
 )
 def test_ctrl_c_leaves_whole_steps_no_thread_and_no_lock(name, stride, functions, tmp_path, monkeypatch):

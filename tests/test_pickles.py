@@ -58,7 +58,7 @@ MODELS = {
     "network": lambda: network(batch_size=2, validation_fraction=0.3),
     "network of documents": lambda: network(NAMES, cell="lstm", num_layers=2, optimizer="adam", dtype="float64"),
     "network with labels": lambda: network(NAMES, labels=["a", "b"] * 3, min_count=2),
-    "network of bytes and pairs": lambda: network(TEXT.encode(), n_bigrams=3, weight_average=0.5),
+    "network of bytes and pairs": lambda: network(TEXT.encode(), n_bigrams=3),
     "weights alone": weights_alone,
     "8-bit weights": lambda: network(cell="gru").quantize(),
     "counts": lambda: counts(NAMES),

@@ -196,7 +196,6 @@ INVALID = {
     "beta_1": reals(1, 1.0, 2.5),
     "beta_2": reals(1, 1.0, 2.5),
     "sampled_softmax": integers(1, none=True),
-    "weight_average": reals(1.5, 2),
     "weight_decay": reals(),
     "dropout": reals(1, 1.0, 2.5),
     "weight_dropout": reals(1, 1.0, 2.5),

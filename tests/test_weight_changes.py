@@ -133,7 +133,6 @@ WAYS = {
     "the best weights": lambda model, path: model.set_params(max_steps=40, eval_every=3, learning_rate=0.5).partial_fit(
         TEXT, validation=TEXT[::-1]
     ),
-    "averaged weights": lambda model, path: model.set_params(weight_average=0.5).partial_fit(TEXT),
     "edit": edit,
     "an edit that fails": edit_and_fail,
     "an edit in a callback": edit_in_a_callback,

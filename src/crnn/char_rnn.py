@@ -124,7 +124,6 @@ class CharRNN(LanguageModel):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         sampled_softmax: int | None = None,
-        weight_average: float = 0.0,
         weight_decay: float = 0.0,
         dropout: float = 0.0,
         weight_dropout: float = 0.0,
@@ -162,7 +161,6 @@ class CharRNN(LanguageModel):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.sampled_softmax = sampled_softmax
-        self.weight_average = weight_average
         self.weight_decay = weight_decay
         self.dropout = dropout
         self.weight_dropout = weight_dropout

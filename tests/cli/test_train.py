@@ -27,7 +27,7 @@ def test_options_reach_the_model(folder):
         "hidden_size": 5, "num_layers": 2, "cell": "gru", "seq_length": 3, "batch_size": 2, "optimizer": "adam",
         "learning_rate": 0.05, "schedule": "cosine", "warmup": 0.25, "clip": None, "clip_norm": 3, "weight_decay": 0.1,
         "beta_1": 0.8, "beta_2": 0.99,
-        "dropout": 0.5, "weight_dropout": 0.25, "state_reset": 0.125, "sampled_softmax": 3, "weight_average": 0.0625,
+        "dropout": 0.5, "weight_dropout": 0.25, "state_reset": 0.125, "sampled_softmax": 3,
         "epochs": 2, "max_steps": 7, "max_seconds": 50.5, "validation_fraction": 0.25, "eval_every": 3,
         "patience": 9, "init_scale": 0.1, "min_count": 2, "dtype": "float32",
         "matmul_precision": "bfloat16", "n_threads": 1, "embedding_size": 3, "n_bigrams": 7,

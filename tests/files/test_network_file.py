@@ -132,7 +132,7 @@ def test_configuration_comes_back(path):
         "matmul_precision": "bfloat16", "n_threads": 1, "random_state": 13, "verbose": 0, "cell": "gru",
         "embedding_size": 3, "n_bigrams": 5, "num_layers": 2, "schedule": "cosine", "warmup": 0.25, "clip_norm": 2.5,
         "weight_decay": 0.0, "beta_1": 0.9, "beta_2": 0.999, "dropout": 0.125, "weight_dropout": 0.25,
-        "state_reset": 0.0625, "sampled_softmax": 3, "weight_average": 0.03125, "max_seconds": None,
+        "state_reset": 0.0625, "sampled_softmax": 3, "max_seconds": None,
         "validation_fraction": 0.1, "eval_every": 0.5, "patience": 3, "restore_best": False, "callbacks": None,
         "vocabulary": None,
     }  # fmt: skip

@@ -19,7 +19,6 @@ from crnn.files.network_file import (
 )
 from crnn.files.sealed_file import Declared
 from crnn.model.int8_weights import SMALLEST_SCALE
-from crnn.model.state import WEIGHT_AVERAGE
 from crnn.text.vocabulary import Vocabulary
 
 TRAINING = {"n_steps": 7, "optimizer": "adam", "optimizer_start": 3}
@@ -36,8 +35,6 @@ def entries(**change):
     [
         ((), True),
         (("exp_avg", "exp_avg_sq"), True),
-        (("exp_avg", "exp_avg_sq", WEIGHT_AVERAGE), True),
-        ((WEIGHT_AVERAGE,), False),
         (("exp_avg",), False),
         (("exp_avg", "exp_avg_sq", "sum"), False),
         (("exp_avg", "exp_avg_sq", "unknown"), True),  # refused as a tensor, see `expected_tensors`
@@ -70,8 +67,6 @@ def test_the_optimizer_starts_within_the_steps(start, fits):
         ("best.optimizer.exp_avg_sq.decoder.bias", np.inf, None),
         ("best.optimizer.exp_avg_sq.decoder.bias", -1, "a negative number"),
         ("optimizer.exp_avg.decoder.bias", -1, None),
-        (f"optimizer.{WEIGHT_AVERAGE}.decoder.bias", -1, None),
-        (f"optimizer.{WEIGHT_AVERAGE}.decoder.bias", np.inf, "NaN or infinity"),
         ("gradient_rms", 0, None),
         ("gradient_rms", -1, "a negative number"),
         ("gradient_rms", np.inf, "NaN or infinity"),

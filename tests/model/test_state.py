@@ -84,18 +84,6 @@ def test_a_state_carried_on_shares_what_still_fits():
     assert (first.optimizer, first.optimizer_start, first.loss_length) == ("adam", 0, 11)
 
 
-def test_averaged_weights_replace_the_last_ones():
-    first = state()
-    assert first.averaged() is first
-    average = np.full(first.layout.size, 0.25)
-    first.optimizer_state["weight_average"] = average
-    averaged = first.averaged()
-    assert averaged.params is average
-    assert list(averaged.optimizer_state) == ["exp_avg", "exp_avg_sq"]
-    assert "weight_average" in first.optimizer_state
-    assert averaged.hidden[0] is first.hidden[0]
-
-
 def test_names_of_the_arrays_of_training():
     first = state("lstm", "adagrad")
     names = {f"optimizer.sum.{name}" for name in first.layout.torch_named(first.params)}

@@ -34,9 +34,9 @@ CASES = {
             "state_reset": 0.3,
         },
     ),
-    "documents": (NAMES, {"optimizer": "adam", "cell": "gru", "dropout": 0.2, "weight_average": 0.3}),
+    "documents": (NAMES, {"optimizer": "adam", "cell": "gru", "dropout": 0.2}),
     "embedding": (TEXT, {"optimizer": "adagrad", "cell": "lstm", "embedding_size": 3, "clip_norm": 0.2}),
-    "bigrams": (TEXT, {"optimizer": "adam", "cell": "cifg", "n_bigrams": 31, "clip_norm": 0.2, "weight_average": 0.3}),
+    "bigrams": (TEXT, {"optimizer": "adam", "cell": "cifg", "n_bigrams": 31, "clip_norm": 0.2}),
     "epochs": (TEXT, {"max_steps": None, "epochs": 3, "validation_fraction": 0.1, "eval_every": 5}),
 }
 APART = {"average_every": 4}
@@ -55,7 +55,7 @@ AVERAGED = {
 RESUMED = {
     "summed": (TEXT, {"optimizer": "adam", "dropout": 0.3}),
     "apart": (NAMES, {"optimizer": "rmsprop", "cell": "gru", "dropout": 0.2, **APART}),
-    "apart, with averaged weights": (TEXT, {"optimizer": "adam", "cell": "lstm", "weight_average": 0.3, **APART}),
+    "apart, of a text": (TEXT, {"optimizer": "adam", "cell": "lstm", **APART}),
 }
 HEAVY = {"sample_weight": [1e300 if name == "hal" else 1.0 for name in NAMES]}  # float32 cannot hold its loss
 

@@ -129,9 +129,9 @@ def test_many_streams_of_documents_take_memory_of_their_own(monkeypatch):
 
 @pytest.mark.parametrize(
     ("parameters", "arrays"),
-    [({"optimizer": "adagrad"}, 1), ({"optimizer": "adam"}, 2), ({"optimizer": "adam", "weight_average": 0.9}, 3)],
+    [({"optimizer": "adagrad"}, 1), ({"optimizer": "adam"}, 2)],
 )
-def test_memories_of_the_optimizer_and_averages_are_counted(parameters, arrays, monkeypatch):
+def test_memories_of_the_optimizer_are_counted(parameters, arrays, monkeypatch):
     streams = TextStreams(np.zeros(len(TEXT), np.uint8), 7, 25)
     layout = Layout(len(set(TEXT)), 300, np.dtype("float32"))
     needed = training_bytes(layout, streams, arrays, keep_best=False)

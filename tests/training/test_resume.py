@@ -24,7 +24,7 @@ NAMES = ["anna", "bob", "", "eve", "otto", "a", "maximilian the second", "lena"]
 CLOCK = {"seconds", "chars_per_second"}
 RATES = {"adagrad": 0.1, "rmsprop": 0.01, "adam": 0.01}
 STREAMS = [{}, {"batch_size": 3}, {"batch_size": 16}, {"batch_size": 16, "n_threads": 2}]
-DROPOUT = [{}, {"dropout": 0.3, "weight_dropout": 0.2, "state_reset": 0.3, "weight_average": 0.4, "sampled_softmax": 2}]
+DROPOUT = [{}, {"dropout": 0.3, "weight_dropout": 0.2, "state_reset": 0.3, "sampled_softmax": 2}]
 # Each value of one setting occurs with each value of every other one.
 SHAPES = [
     (cell, [*RATES][(i ^ j) % 3], f"float{32 << ((i ^ j >> 1) & 1)}", streams, DROPOUT[(i >> 1 ^ j ^ j >> 1) & 1],
@@ -72,7 +72,7 @@ def test_a_model_with_other_inputs_continues_too(tmp_path, monkeypatch, text, op
     "rest",
     [
         {"patience": 3}, {"restore_best": False},
-        {"schedule": "exponential", "batch_size": 2, "patience": 2, "weight_average": 0.5},
+        {"schedule": "exponential", "batch_size": 2, "patience": 2},
     ],
 )  # fmt: skip
 def test_validation_patience_and_the_best_weights_continue_too(tmp_path, monkeypatch, rest):

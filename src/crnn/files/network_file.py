@@ -59,7 +59,7 @@ from ..model.layout import (
     with_input_gate,
     without_input_gate,
 )
-from ..model.state import WEIGHT_AVERAGE, ModelState, gradient_rms, zero_hidden, zero_optimizer_state
+from ..model.state import ModelState, gradient_rms, zero_hidden, zero_optimizer_state
 from ..parameters.checks import FilePath, checked_bool, generator, pcg64_generator
 from ..parameters.kinds import CELLS, OPTIMIZERS
 from ..parameters.settings import Settings
@@ -76,7 +76,7 @@ PAIRS = "bigrams.pairs"  # the tensor's name; the table itself is ``bigrams.weig
 SCALE = ".scale"  # appended to the name of a matrix
 TABLES = tuple(f"{name}.weight" for name in int8_weights.TABLES)  # their columns have the scales
 SQUARES = {kind.squares for kind in OPTIMIZERS.values()} - {None}  # arrays that cannot be negative
-ARRAYS = {WEIGHT_AVERAGE, *(array for kind in OPTIMIZERS.values() for array in kind.state)}  # of all optimizers
+ARRAYS = {array for kind in OPTIMIZERS.values() for array in kind.state}  # of all optimizers
 
 Shape = tuple[int, ...]
 
@@ -103,11 +103,8 @@ class StoredNetwork(NamedTuple):
 
     @property
     def final_state(self) -> ModelState:
-        """The state that an unfinished run would have kept if stopped there.
-
-        It is the state at the lowest validation loss, if the file has it, with averaged weights if the run averages.
-        """
-        return (self.state if self.best is None else self.best).averaged()
+        """The state that an unfinished run would have kept: at the lowest validation loss, if the file has it."""
+        return self.state if self.best is None else self.best
 
 
 def read(path: Path, defaults: Mapping[str, Any]) -> StoredNetwork:
@@ -153,8 +150,7 @@ def to_bytes(
     validation loss.
     """
     _checked_settings(parameters)
-    if not checked_bool("training_state", training_state):
-        state = state.averaged()
+    checked_bool("training_state", training_state)
     file = _file_of(state, _portable(parameters), training_state=training_state)
     if not training_state and state.scales is None:
         file = replace(file, gradient_rms=gradient_rms(state, parameters["beta_2"]))
@@ -374,7 +370,7 @@ def check_training(training: Mapping[str, Any], names: Iterable[str]) -> None:
     if training["optimizer_start"] > training["n_steps"]:
         raise ModelFileError("its training has an optimizer_start outside its steps")
     arrays, optimizer = _optimizer_arrays(names), training["optimizer"]
-    if arrays and arrays - {WEIGHT_AVERAGE} != set(OPTIMIZERS[optimizer].state):
+    if arrays and arrays != set(OPTIMIZERS[optimizer].state):
         raise ModelFileError(
             f"its training has the optimizer {optimizer}, but its tensors lack that optimizer's arrays"
         )
@@ -393,7 +389,7 @@ def check_values(tensors: Mapping[str, Array]) -> None:
             continue
         array = kind.partition(".")[0]
         # A sum of squares may overflow to infinity; its weight is then no longer updated.
-        may_overflow = part == "optimizer" and array != WEIGHT_AVERAGE
+        may_overflow = part == "optimizer"
         if np.isnan(tensor).any() if may_overflow else not np.isfinite(tensor).all():
             raise ModelFileError(
                 f"its tensor {name!r} contains NaN or infinity, because training diverged", remedy="lower learning_rate"
@@ -651,8 +647,6 @@ def _without_input_gates(layout: Layout, tensors: Mapping[str, Array]) -> dict[s
 
 def _optimizer_state(layout: Layout, optimizer: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
     state = zero_optimizer_state(optimizer, layout)
-    if any(name.startswith(f"optimizer.{WEIGHT_AVERAGE}.") for name in tensors):
-        state[WEIGHT_AVERAGE] = layout.zeros()
     for part, flat in state.items():
         for name, view in layout.torch_named(flat).items():
             tensor = f"optimizer.{part}.{name}"

@@ -140,7 +140,6 @@ def spread(layout: Layout, rms: Array) -> Array:
 Hidden = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H); with pairs then the previous symbol
 Records = list[dict[str, Any]]
 
-WEIGHT_AVERAGE = "weight_average"  # in `optimizer_state`, while training averages weights
 MAX_INT8_UNITS = 1 << 16  # sums of this many products of two bytes fit into 32 bits
 
 
@@ -156,8 +155,7 @@ class ModelState:
     layout: Layout  # shapes of the tensors in `params` and in each array of `optimizer_state`
     params: Array  # (layout.size,): the weights
     optimizer: str  # name of the optimizer to which `optimizer_state` belongs
-    # (layout.size,): arrays under PyTorch's names, such as ``exp_avg``, and the average of the weights while training
-    # keeps one
+    # (layout.size,): arrays under PyTorch's names, such as ``exp_avg``
     optimizer_state: dict[str, Array]
     # The value of `n_steps` when `optimizer_state` was zero. Adam's bias correction counts from this step.
     optimizer_start: int
@@ -223,13 +221,6 @@ class ModelState:
         new.smooth_loss = min(self.smooth_loss * (seq_length / self.loss_length), sys.float_info.max)
         new.loss_length = seq_length
         return new
-
-    def averaged(self) -> Self:
-        """Return the state with its averaged weights, if any; other arrays are shared."""
-        if WEIGHT_AVERAGE not in self.optimizer_state:
-            return self
-        rest = dict(self.optimizer_state)
-        return replace(self, params=rest.pop(WEIGHT_AVERAGE), optimizer_state=rest)
 
     def copy(self) -> Self:
         """Return a snapshot that shares no arrays or counters with this state."""
@@ -331,7 +322,7 @@ class ModelState:
                 f"hidden_size is {self.layout.hidden_size}, but quantize supports at most {MAX_INT8_UNITS}, because it "
                 "sums products in 32 bits. Fit a smaller model."
             )
-        rounded = self.copy_between_steps().averaged()
+        rounded = self.copy_between_steps()
         rounded.check_finite("quantize")
         params, scales = int8_weights(rounded.layout, rounded.params)
         return replace(rounded, params=params, scales=scales, optimizer_state={}, gradient_rms=None)

@@ -189,13 +189,6 @@ class Parameters:
         "of the time, and training losses are estimates. Sampling, scoring and validation use all symbols. None: "
         "training also uses all symbols.",
     )]
-    weight_average: Annotated[float, Parameter(
-        "optimization", "float", 0.0, _float(minimum=0.0, maximum=1.0),
-        "If above 0, training returns an average of the weights: 0.1 averages over about the last tenth of the steps, "
-        "and 1, the maximum, over all. The average replaces a falling learning rate, so that you can stop training at "
-        'any time: 0.1 with ``schedule="constant"`` comes close to a schedule of known length. Validation measures the '
-        "average. See the section on averages in the mathematics.",
-    )]
 
     # ---------------------------------------------------------- regularization
 

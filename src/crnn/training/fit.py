@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InvalidInputError
-from ..model.layout import SymbolPairs, copied, layout_of
-from ..model.state import WEIGHT_AVERAGE, ModelState
+from ..model.layout import SymbolPairs, layout_of
+from ..model.state import ModelState
 from ..model.vocabulary_changes import extended, places, widened
 from ..parameters.checks import FilePath, checked_bool, checked_path, checked_sample_weights, pcg64_generator
 from ..parameters.kinds import OPTIMIZERS
@@ -138,8 +138,6 @@ def _prepared_run(
     resumed = call.resumed
     average_every = checked_average_every(call.average_every) if resumed is None else resumed.average_every
     source, held_out = _sources(call, None if state is None else state.vocabulary.labels)
-    if state is not None and resumed is None:
-        state = state.averaged()
     if state is None:
         vocabulary, n_steps = source.vocabulary(settings.min_count, given=settings.vocabulary), 0
     else:
@@ -164,7 +162,7 @@ def _prepared_run(
     check_memory(
         layout,
         streams,
-        len(OPTIMIZERS[settings.optimizer].state) + (settings.weight_average > 0),
+        len(OPTIMIZERS[settings.optimizer].state),
         keep_best=validation_ids is not None and settings.restore_best,
         checkpoints=writer is not None,
         own=processes.own(settings.batch_size) if processes else None,
@@ -179,8 +177,6 @@ def _prepared_run(
         state = state.carried_on(**options)
         if vocabulary is not state.vocabulary:
             state = widened(state, vocabulary, layout)
-    if settings.weight_average and resumed is None:
-        state.optimizer_state = {**state.optimizer_state, WEIGHT_AVERAGE: copied(state.params)}
     if resumed is None:
         seconds, budget = 0.0, Budget.of_call(settings, streams.steps_per_epoch, call.max_epochs)
     else:

@@ -25,7 +25,7 @@ from .exclusive import ExclusiveUse
 from .processes import GradientSum, JointTrainer, Processes, WeightMean
 from .progress import Progress
 from .team import threads_for
-from .trainer import Alone, Reducer, SmoothedLoss, StepSettings, Trainer, WeightAverage
+from .trainer import Alone, Reducer, SmoothedLoss, StepSettings, Trainer
 from .validation import Validation, ValidationState
 
 POLL_SECONDS = 0.05  # between two polls, for progress, Ctrl-C, records and stopping
@@ -93,7 +93,6 @@ class TrainingRun:
             adaptive=settings.n_threads is None,
             boundary=state.vocabulary.boundary,
             block_step=None if resumed is None else resumed.block_step,
-            average=WeightAverage.of(state, settings.weight_average, self._first_step),
         )
         self._driver = JointTrainer(self._trainer, processes) if processes else self._trainer
         self._polled = PollState(0, state.n_steps, state.smooth_loss, 0.0, False, ValidationState())
@@ -184,7 +183,7 @@ class TrainingRun:
 
     def _share_final_state(self, processes: Processes) -> None:
         """Send the state that rank 0 keeps to every process."""
-        final = self._last_or_best
+        final = self.final_state
         n_steps, smooth_loss = final.n_steps, final.smooth_loss
         first = final.params, final.optimizer_state, final.hidden, n_steps, smooth_loss, final.history
         first = processes.from_first(first)
@@ -193,12 +192,7 @@ class TrainingRun:
 
     @property
     def final_state(self) -> ModelState:
-        """The state that the model will keep, with averaged weights if any."""
-        return self._last_or_best.averaged()
-
-    @property
-    def _last_or_best(self) -> ModelState:
-        """The state now or, if its validation loss was lower, an earlier snapshot."""
+        """The state that the model will keep: now or, if its validation loss was lower, an earlier snapshot."""
         if self._best is None:
             return self.state
         return replace(self._best, history=self.state.history, rng=self.state.rng)
@@ -248,7 +242,7 @@ class TrainingRun:
 
     def _validate(self, validation: Validation, *, over: bool) -> float:
         """Return the validation loss, and keep a snapshot if it is the lowest."""
-        loss, improved = validation.measure(self.state.layout, self.state.averaged().params, self._done, self._seconds)
+        loss, improved = validation.measure(self.state.layout, self.state.params, self._done, self._seconds)
         if improved and self._settings.restore_best:
             self._best = None if over else self.state.copy()
         return loss

@@ -18,7 +18,7 @@ from .._kernels.entry.structures import Packing
 from ..arrays import Array
 from ..errors import DivergenceError, InvalidInputError
 from ..model.layout import aligned_zeros, n_labels
-from ..model.state import WEIGHT_AVERAGE, ModelState
+from ..model.state import ModelState
 from ..parameters.kinds import OPTIMIZERS
 from ..parameters.settings import Settings, rounds_operands
 from ..runtime.signals import signals_deferred
@@ -69,59 +69,6 @@ class StepSettings:
             bfloat16=rounds_operands(settings.matmul_precision, settings.dtype),
             sampled_softmax=settings.sampled_softmax or 0,
         )
-
-
-# ---------------------------------------------------------------- weight average
-
-STEPS = 32  # maximum between updates, during which the weights change little; each update takes time
-FIRST_PART = 8  # at first, an update follows after each eighth of the steps so far
-
-
-class WeightAverage:
-    """A running average of the weights during training; older steps count less and less.
-
-    This is the polynomial-decay averaging of Shamir and Zhang (2013). An update after ``done`` steps, ``gap`` steps
-    after the previous one, moves the average toward the weights by the part ``gap / (gap + share (done - gap))`` of
-    their distance. The average thus covers about the last ``share`` of the steps, however many there will be.
-
-    With a share of 1, all steps count alike. `first_step` is the model's `n_steps` when the call began. The `average`
-    changes in place.
-    """
-
-    def __init__(
-        self, share: float, first_step: int, n_steps: int, params: NDArray[Any], average: NDArray[Any]
-    ) -> None:
-        self.share, self.first_step, self.params, self.average = share, first_step, params, average
-        self._updated = n_steps
-
-    @classmethod
-    def of(cls, state: ModelState, share: float, first_step: int) -> Self | None:
-        """Return the average of a state whose weights are averaged, or None."""
-        average = state.optimizer_state.get(WEIGHT_AVERAGE)
-        return None if average is None else cls(share, first_step, state.n_steps, state.params, average)
-
-    def steps_left(self, n_steps: int) -> int:
-        """Return the number of steps until the next update of a model that has taken `n_steps`."""
-        done = n_steps - self.first_step
-        gap = _gap(done)
-        return gap - done % gap
-
-    def update(self, n_steps: int) -> None:
-        """Add the weights after `n_steps` if an update is due and not made yet, as Ctrl-C may have repeated a call."""
-        done = n_steps - self.first_step
-        gap = _gap(done - 1)
-        if done % gap or n_steps == self._updated:
-            return
-        part = self.params.dtype.type(gap / (gap + self.share * (done - gap)))
-        change = part * (self.params - self.average)
-        with signals_deferred():
-            self.average += change
-            self._updated = n_steps
-
-
-def _gap(done: int) -> int:
-    """Return the number of steps between the update after `done` steps and the next; updates are at its multiples."""
-    return min(STEPS, 1 << max((done // FIRST_PART).bit_length() - 1, 0))
 
 
 # ---------------------------------------------------------------- trainer
@@ -232,12 +179,11 @@ class Trainer:
         boundary: int | None = None,
         block_step: int | None = None,
         reducer: Reducer | None = None,
-        average: WeightAverage | None = None,
     ) -> None:
         self.state, self.streams = state, streams
         self.layout = layout = state.layout
         self.params, self.hidden = state.params, state.hidden
-        self.optimizer_state, self._weight_average = tuple(state.optimizer_state.values()), average
+        self.optimizer_state = tuple(state.optimizer_state.values())
         self.optimizer = core.Optimizer(
             OPTIMIZERS[state.optimizer],
             settings.clip,
@@ -429,8 +375,6 @@ class Trainer:
             if self._block.loss_weights is not None:
                 n = 1  # the kernel takes the loss weights of one chunk
                 self._set_loss_weights(self._block.loss_weights)
-            if self._weight_average:
-                n = min(n, self._weight_average.steps_left(self.cursor.n_steps))
             n = self._choose_threads(n)
             start = time.perf_counter()
             self._helpers.start(rates[:n], count=self.team.n_threads - 1)
@@ -441,8 +385,6 @@ class Trainer:
                 self._adaptive.record((now - start) / n, now)
             if self.cursor.diverged:
                 break
-            if self._weight_average:
-                self._weight_average.update(self.cursor.n_steps)
             rates = rates[n:]
         self._store_states()
 
@@ -490,7 +432,7 @@ class Trainer:
                 self.params,
                 self.panels,
                 self.optimizer,
-                list(self.optimizer_state)[: -1 if WEIGHT_AVERAGE in self.state.optimizer_state else None],
+                list(self.optimizer_state),
                 self.team,
                 rank,
                 self._block.ids[self.team.rows.start : self.team.rows.stop],
@@ -507,8 +449,6 @@ class Trainer:
         """Update the model state if a step was completed; `carried` may hold the start of an interrupted step."""
         if self.cursor.n_steps == self._stored_step:
             return
-        if self._weight_average:
-            self._weight_average.update(self.cursor.n_steps)
         for shard in self.team.shards:
             for array, carried in zip(self.hidden, shard.carried, strict=True):
                 array[:, shard.streams.start : shard.streams.stop] = carried
