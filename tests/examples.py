@@ -29,7 +29,7 @@ from crnn.text.streams import TextStreams
 from crnn.text.vocabulary import Vocabulary
 from crnn.text_classifier import SHORT_TEXTS
 from crnn.training.team import MAX_SHARDS
-from crnn.training.trainer import Alone, StepSettings, Trainer
+from crnn.training.trainer import SingleProcessReducer, StepSettings, Trainer
 
 
 def stored_network(path):
@@ -150,8 +150,8 @@ class Run:
         self.streams = streams(ids, state[0].shape[1], T)
         self.losses, self.positions, self.taken = [], [], []
         self.rate = learning_rate if callable(learning_rate) else lambda step: learning_rate
-        reducer = Alone()
-        reducer.sum_gradient = reduce
+        reducer = SingleProcessReducer()
+        reducer.reduce = reduce
         self.trainer = Trainer(
             model_state(
                 layout,

@@ -151,7 +151,6 @@ INVALID = {
     "extend_vocabulary": NOT_BOOLS,
     "checkpoint_every": reals(),
     "comm": [*THINGS, {}, 3, "world"],
-    "average_every": integers(1),
     "training_state": NOT_BOOLS,
     "state_dict": [*THINGS, None, 3, [1]],
     # export and pictures

@@ -192,7 +192,6 @@ class CharRNN(LanguageModel):
         checkpoint: FilePath | None = None,
         checkpoint_every: int | float = CHECKPOINT_SECONDS,
         comm: Any = None,
-        average_every: int = 1,
     ) -> Self:
         """Train a new model on a text, or on many short ones.
 
@@ -225,9 +224,6 @@ class CharRNN(LanguageModel):
         comm : mpi4py.MPI.Comm, default=None
             The processes that train this model together; each makes the same call and ends with the same model.
             `batch_size` is their total. See ``docs/scaling.md``. None: this process alone.
-        average_every : int, default=1
-            With `comm`: the number of steps that each process takes on its own streams before parameters and optimizer
-            state are averaged over all processes. 1: sum the gradients of every step instead. `resume` keeps it.
 
         Returns
         -------
@@ -276,7 +272,7 @@ class CharRNN(LanguageModel):
         limited = self.max_steps is not None or self.max_seconds is not None
         call = Call(
             X, validation, sample_weight, labels, validation_labels, None if limited else self.epochs, False,
-            checkpoint, checkpoint_every, comm, average_every,
+            checkpoint, checkpoint_every, comm,
         )  # fmt: skip
         return self._train(call, anew=True)
 
@@ -294,7 +290,6 @@ class CharRNN(LanguageModel):
         checkpoint: FilePath | None = None,
         checkpoint_every: int | float = CHECKPOINT_SECONDS,
         comm: Any = None,
-        average_every: int = 1,
     ) -> Self:
         """Continue training on a text, from the model's weights, optimizer state and hidden state.
 
@@ -329,8 +324,6 @@ class CharRNN(LanguageModel):
         checkpoint_every : int or float, default=60.0
         comm : mpi4py.MPI.Comm, default=None
             As in `fit`. The model must be the same in all processes.
-        average_every : int, default=1
-            As in `fit`.
 
         Returns
         -------
@@ -358,7 +351,7 @@ class CharRNN(LanguageModel):
         max_epochs = usual if epochs is None else checked_parameter("epochs", epochs)
         call = Call(
             X, validation, sample_weight, labels, validation_labels, max_epochs, extend_vocabulary,
-            checkpoint, checkpoint_every, comm, average_every,
+            checkpoint, checkpoint_every, comm,
         )  # fmt: skip
         return self._train(call)
 
@@ -397,8 +390,8 @@ class CharRNN(LanguageModel):
         n_threads, verbose : int or None, default=None
             New values for these parameters. None: unchanged.
         comm : mpi4py.MPI.Comm, default=None
-            As in `fit`; the first process reads the file. The original number of processes gives the same bits, and
-            averages as often. None: this process alone, which can finish what several have begun.
+            As in `fit`; the first process reads the file. The original number of processes gives the same bits.
+            None: this process alone, which can finish what several have begun.
 
         Returns
         -------

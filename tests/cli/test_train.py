@@ -201,12 +201,6 @@ def test_validation_text_is_measured(folder, origin):
     assert -model.score("not to be" * 5) == pytest.approx(min(losses), rel=1e-6)
 
 
-def test_one_process_has_nothing_to_average_with(folder):
-    for name, options in (("a.crnn", []), ("b.crnn", ["--average-every", "4"])):
-        assert cli.main(["train", "text.txt", "-o", name, "-q", "--max-steps", "9", "--seed", "1", *options]) == 0
-    assert CharRNN.load("a.crnn").score(TEXT) == CharRNN.load("b.crnn").score(TEXT)
-
-
 @pytest.mark.parametrize("best", ["--restore-best", "--no-restore-best"])
 def test_the_last_line_names_both_losses(folder, capsys, best):
     (folder / "other.txt").write_text("e,n" * 20)
@@ -356,7 +350,6 @@ def test_resume_refuses_another_text_or_other_settings(folder, capsys, monkeypat
     resume = ["train", "text.txt", "-o", "new.crnn", "--resume"]
     assert "hidden_size is 7, but new.crnn.checkpoint" in error(capsys, *resume, "--hidden-size", "7")
     assert "learning_rate is 0.5, but" in error(capsys, *resume, "--learning-rate", "0.5")
-    assert "average_every is 4, but" in error(capsys, *resume, "--average-every", "4")
     message = error(capsys, *resume, "--validation", "text.txt")
     assert "text.txt is given, but the interrupted run has none. Omit it." in message
     (folder / "text.txt").write_text(TEXT + "!")

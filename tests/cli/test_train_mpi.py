@@ -42,7 +42,7 @@ def test_processes_train_a_new_model_and_continue_with_it(folder, n):
     np.testing.assert_allclose(model.params_["Whh_l0"], alone.params_["Whh_l0"], rtol=0, atol=1e-10)
     if n > 3:
         return
-    done = train(n, folder, "--from", folder / "new.crnn", "--max-steps", "8", "--average-every", "4")
+    done = train(n, folder, "--from", folder / "new.crnn", "--max-steps", "8")
     assert (done.returncode, done.stderr) == (0, "")
     assert CharRNN.load(folder / "new.crnn").n_steps_ == 21
 
@@ -95,7 +95,7 @@ def test_ctrl_c_of_one_process_ends_all(folder):
 @POSIX
 def test_ctrl_c_once_saves_and_resume_finishes(folder):
     checkpoint = folder / "new.crnn.checkpoint"
-    options = ["--hidden-size", "64", "--max-steps", "12000", "--checkpoint-every", "100", "--average-every", "4"]
+    options = ["--hidden-size", "64", "--max-steps", "12000", "--checkpoint-every", "100"]
     command = ["-m", "crnn", "train", folder / "text.txt", "-o", folder / "new.crnn", *OPTIONS, *options]
     process = start(2, *command)
     while not checkpoint.exists():

@@ -9,8 +9,8 @@ from crnn import CharNGram
 from crnn.parameters.table import PARAMETERS
 
 VALUES = {"--resume": [], "--from": ["model.crnn"], "--time": ["3s"], "--checkpoint-every": ["5m"], "--cache": ["."],
-          "--average-every": ["3"], "--order": ["3"], "--max-memory": ["1e9"]}  # fmt: skip
-LABELS = ("--resume", "--labels", "--validation-labels", "--average-every", "--checkpoint-every")
+          "--order": ["3"], "--max-memory": ["1e9"]}  # fmt: skip
+LABELS = ("--resume", "--labels", "--validation-labels", "--checkpoint-every")
 REFUSED = {
     "mixture": ("--from", *LABELS),
     "ngram": ("--time", "--validation", *(option for option in LABELS if option != "--labels")),

@@ -46,7 +46,6 @@ WRONG = [
     (f"{TRAIN} --time 0s", "--time"),
     (f"{TRAIN} --time 3m --max-seconds 5", "--time and --max-seconds mean the same"),
     (f"{TRAIN} --restore-best maybe", "maybe"),
-    (f"{TRAIN} --average-every 0", "--average-every: average_every must be a whole number of at least 1, not 0"),
     (f"{TRAIN} --errors replace", "--errors needs --lines"),
     (f"{TRAIN} --hidden 5", "--hidden"),  # no abbreviations: a later parameter could make them ambiguous
     (f"{TRAIN} --magic 5", "--magic"),

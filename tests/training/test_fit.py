@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from mpi_processes import Communicator
 
 from crnn import CharRNN, InvalidInputError
-from crnn.training.checkpoints import CheckpointWriter
 from crnn.training.processes import Processes
 
 TEXT = "to be or not to be, that is the question. " * 9
@@ -38,14 +34,12 @@ def told(monkeypatch):
     return found
 
 
-def fitted(
-    text=NAMES, *, comm, method="fit", average_every=1, sample_weight=None, labels=None, model=None, **parameters
-):
+def fitted(text=NAMES, *, comm, method="fit", sample_weight=None, labels=None, model=None, **parameters):
     options = {"hidden_size": 5, "batch_size": 4, "seq_length": 3, "max_steps": 0, "random_state": 0} | parameters
     model = CharRNN(**options) if model is None else model.set_params(**parameters)
     weights = {} if sample_weight is None else {"sample_weight": sample_weight}
     of_labels = {} if labels is None else {"labels": labels}
-    return getattr(model, method)(text, comm=comm, average_every=average_every, **weights, **of_labels)
+    return getattr(model, method)(text, comm=comm, **weights, **of_labels)
 
 
 FREE = {"n_threads": 2, "verbose": 2, "callbacks": [print], "random_state": 7}  # may differ
@@ -57,7 +51,7 @@ WEIGHTS, LABELS = [1.0, 2.0, 0.5, 1.0, 1.0, 1.0, 3.0], list("abbabba")
     [
         ({}, None), *(({name: value}, None) for name, value in FREE.items()),
         ({"dropout": 0.25}, "a parameter of the model"), ({"learning_rate": 0.25}, "a parameter of the model"),
-        ({"text": [*NAMES[:-1], "hans"]}, "a text"), ({"average_every": 2}, "average_every"),
+        ({"text": [*NAMES[:-1], "hans"]}, "a text"),
         ({"sample_weight": [*WEIGHTS[:-1], 4.0]}, "sample_weight"), ({"sample_weight": tuple(WEIGHTS)}, None),
         ({"sample_weight": np.array(WEIGHTS)}, None), ({"labels": list("abbabbb")}, "labels"),
         ({"labels": list("cbbcbbc")}, "labels"), ({"labels": np.array(LABELS)}, None),
@@ -68,12 +62,12 @@ def test_arguments_that_all_processes_share(told, change, what):
     fitted(**arguments, comm=Both(0, 2))
     first = dict(told)
     told.clear()
-    assert first.keys() == {"a parameter of the model", "a text", "average_every", "sample_weight", "labels"}
+    assert first.keys() == {"a parameter of the model", "a text", "sample_weight", "labels"}
     fitted(**arguments | change, comm=Both(1, 2))
     assert next((name for name in told if told[name] != first[name]), None) == what
 
 
-@pytest.mark.parametrize("name", ["a parameter of the model", "a text", "average_every", "sample_weight", "labels"])
+@pytest.mark.parametrize("name", ["a parameter of the model", "a text", "sample_weight", "labels"])
 def test_differing_arguments_are_named(name, monkeypatch):
     require_same = Processes.require_same
 
@@ -125,26 +119,3 @@ def test_all_processes_end_with_the_state_of_the_first(rank):
     np.testing.assert_array_equal(model.params_["by"], before.params_["by"] + 0.5 * rank)
     np.testing.assert_array_equal(model.state_, before.state_ + 0.25 * rank)
     assert (model.n_steps_, model.history_) == ((3, [{"step": 3}]) if rank else (0, []))
-
-
-@pytest.mark.parametrize(("average_every", "steps", "validated", "written"), [
-    (1, [*range(1, 18)], [5, 10, 15, 17], [3, 6, 9, 12, 15, 17]),
-    (4, [4, 8, 12, 16, 17], [8, 16, 17], [4, 8, 12, 16, 17]),
-])  # fmt: skip
-def test_records_validation_and_checkpoints_come_at_averages(
-    average_every, steps, validated, written, tmp_path, monkeypatch
-):
-    monkeypatch.setitem(sys.modules, "mpi4py", SimpleNamespace(MPI=SimpleNamespace(IN_PLACE=None)))
-    found = []
-    start = CheckpointWriter.start
-    monkeypatch.setattr("crnn.char_rnn.write_run", lambda state, **rest: found.append(state.n_steps))
-    monkeypatch.setattr(CheckpointWriter, "start", lambda writer, *rest: (start(writer, *rest), writer.wait()))
-    model = CharRNN(5, batch_size=4, seq_length=3, max_steps=17, eval_every=5, restore_best=False, random_state=0)
-    model.fit(
-        TEXT, validation=TEXT[:40], comm=Both(0, 2), average_every=average_every, checkpoint=tmp_path / "run",
-        checkpoint_every=3,
-    )  # fmt: skip
-    assert [record["step"] for record in model.history_] == steps
-    assert [r["step"] for r in model.history_ if r["validation_loss"] is not None] == validated
-    assert found == written
-    assert model.n_steps_ == 17

@@ -11,7 +11,7 @@ from mpi_processes import TRAINING, Communicator, joint_training, mpi, needs_mpi
 
 from crnn import CharRNN, DivergenceError
 from crnn.training import trainer as trainer_module
-from crnn.training.processes import GradientSum, JointTrainer, Processes
+from crnn.training.processes import JointTrainer, Processes
 from crnn.training.trainer import Trainer
 
 PROGRAM = joint_training()
@@ -31,6 +31,24 @@ def test_processes_train_as_one_with_all_streams(tmp_path, n, cases):
         tolerance = 1e-5 * alone.n_steps_ if dtype == "float32" else 1e-10
         np.testing.assert_allclose(found["numbers"], PROGRAM.numbers(alone), rtol=0, atol=tolerance, err_msg=name)
         assert found["loss"] == pytest.approx(alone.smooth_loss_, rel=tolerance)
+
+
+@needs_mpi
+def test_calls_that_continue_and_divergence(tmp_path):
+    output = tmp_path / "found.json"
+    done = mpi(2, TRAINING, output, "goes on")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(output.read_text())
+    for case in PROGRAM.RESUMED:
+        assert found[case]["same"], f"{case}: an interrupted call differs from an uninterrupted one"
+        assert 0 < found[case]["stopped"] < 23
+    assert found["continued"]["same"]
+    assert "the model differs between processes" in found["continued"]["error"]
+    assert found["timed"]["same"]
+    assert found["timed"]["n_steps"] == 13
+    assert found["timed"]["seconds"] > 0.2
+    assert found["diverged"]["same"]
+    assert found["diverged"]["n_steps"] < found["diverged"]["step"]
 
 
 @needs_mpi
@@ -82,7 +100,7 @@ def joint(rank=0, size=1):
 
     processes.from_first, processes.abort = from_first, ended.append
     processes.reduce, processes.share_rows = (lambda vector: None), (lambda array: shared.append(array.shape))
-    trainer = trainer_after(3, partial(Trainer, reducer=GradientSum(processes)))
+    trainer = trainer_after(3, partial(Trainer, reducer=processes))
     trainer = JointTrainer(trainer, processes)
     trainer.shared = shared  # what was completed with the rows of others
     return trainer, told, ended
@@ -184,8 +202,13 @@ def test_the_first_process_decides_when_to_take_a_snapshot(monkeypatch):
     copy, taken = trainer.trainer.state.copy, []
     trainer.trainer.state.copy = lambda: taken.append(trainer.trainer.cursor.n_steps) or copy()
     with trainer:
+        from_first = trainer.trainer._reducer.from_first
         for due in (False, True, False):
-            trainer.trainer._reducer.decided = lambda own, due=due: due
+
+            def decided(value, due=due):
+                return due if isinstance(value, bool) else from_first(value)
+
+            trainer.trainer._reducer.from_first = decided
             trainer.advance(np.full(2, 0.1))
     assert taken == [5]
 

@@ -17,7 +17,7 @@ from crnn.training.processes import Processes, processes_of
 
 @pytest.mark.parametrize(("streams", "size"), [(7, 3), (3, 3), (5, 1), (64, 5)])
 def test_streams_are_divided_among_processes(streams, size):
-    parts = [Processes(Communicator(rank, size)).own(streams) for rank in range(size)]
+    parts = [Processes(Communicator(rank, size)).own_streams(streams) for rank in range(size)]
     assert [i for part in parts for i in part] == list(range(streams))
     lengths = [len(part) for part in parts]
     assert min(lengths) >= 1
@@ -36,7 +36,6 @@ def test_refuses_a_process_without_a_stream(monkeypatch):
 
 def test_values_that_processes_agree_on():
     processes = Processes(Communicator(2, 3))
-    assert processes.gathered("a") == ["a", "a", "a"]
     assert processes.from_first(5) == 5
     assert processes.all(True)
     assert not processes.all(False)
@@ -68,7 +67,7 @@ def test_a_value_must_be_the_first_processs_in_all():
 def test_each_process_sets_its_own_rows(rank):
     processes, array = Processes(Communicator(rank, 3)), np.arange(2 * 7 * 5.0).reshape(2, 7, 5)
     wanted, parts = -array, [-array[:, 7 * r // 3 : 7 * (r + 1) // 3] for r in range(3)]
-    own = processes.own(7)
+    own = processes.own_streams(7)
     array[:, own.start : own.stop] *= -1
 
     def gather(value):
@@ -102,20 +101,6 @@ def test_gradients_are_summed_but_the_last_value_is_not(other):
     vector = np.array([1.0, 2.0, 5.0])
     other(0, np.array([10.0, 20.0, 5.0])).reduce(vector)
     assert vector.tolist() == [11.0, 22.0, 5.0]
-
-
-@pytest.mark.parametrize(("weights", "rank", "told"), [((3, 2), 0, 2), ((3, 2), 1, 3), ((2, 2), 0, 1), ((1, 1), 1, 1)])
-def test_averages_are_weighted(other, weights, rank, told):
-    own, second = np.array([1.0, 7.0]), np.array([5.0, -3.0])
-    array = own.copy()
-    other(rank, told * second).average(array, weights)
-    np.testing.assert_allclose(array, (weights[rank] * own + weights[1 - rank] * second) / sum(weights))
-
-
-def test_overflowing_average_is_infinite_without_a_warning(other):
-    array = np.array([1e308, 1.0])
-    other(0, np.array([1e308, 1.0])).average(array, (1, 1))
-    assert array.tolist() == [np.inf, 1.0]
 
 
 def test_a_signal_of_another_process_ends_a_call_that_defers_none():

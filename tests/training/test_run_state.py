@@ -47,7 +47,7 @@ def changed(stored, place, value):
     ("place", "value"),
     [
         ("polled.recorded_step", FIRST + DONE), ("polled.recorded_step", 0), ("polled.step", DONE), ("polled.step", 0),
-        ("max_steps", DONE), ("block_step", FIRST), ("block_step", FIRST + DONE), ("average_every", 1),
+        ("max_steps", DONE), ("block_step", FIRST), ("block_step", FIRST + DONE),
         ("dropout_seed", 0), ("dropout_seed", 2**63 - 1), ("seconds", 0), ("seconds", 1e300), ("last_loss", -1.0),
         ("polled.validation.last_step", -1), ("polled.validation.since_best", 0), ("polled.stopped", True),
         ("texts.X.symbols", 0),
@@ -73,7 +73,6 @@ def test_extreme_numbers_are_read(stored, place, value):
         ("first_step", FIRST + DONE + 1, "its step counts are not in order"),
         ("block_step", FIRST - 1, "its step counts are not in order"),
         ("block_step", FIRST + DONE + 1, "its step counts are not in order"),
-        ("average_every", 0, "its average_every is 0, but must be a number of at least 1"),
         ("dropout_seed", -1, "its dropout_seed is -1"), ("dropout_seed", 2**63, "its dropout_seed is 9"),
         ("dropout_seed", 1.0, "its dropout_seed is 1.0"), ("seconds", -0.1, "its seconds is -0.1"),
         ("seconds", None, "its seconds is None"), ("seconds", math.inf, "its seconds is inf"),

@@ -21,7 +21,6 @@ from ..parameters.checks import MAX_SIZE, generator
 from ..parameters.settings import checked_parameter
 from ..parameters.table import GROUPS, PARAMETERS
 from ..text.sources import TextLike
-from ..training.processes import checked_average_every
 from ..training.recommended import CHOSEN_BY
 from .errors import ERROR, described, interruptible, interruption, say, uninterrupted
 from .files import STANDARD, check_writable, loaded, model_source, one_or_more, read_documents, read_text
@@ -35,11 +34,9 @@ from .options import (
     duration,
     option_of,
     refuse_two_standard_inputs,
-    value_of,
 )
 from .training.checkpoints import (
     CHECKPOINT_TIME,
-    average_every_of,
     checkpoint_every,
     checkpoint_of,
     contains_model,
@@ -61,7 +58,7 @@ ACCEPTED_BY = dict.fromkeys(PARAMETERS, ("network", "mixture")) | {
     **dict.fromkeys(("seconds", "random_state"), ("network", "mixture", "detector")),
     **dict.fromkeys(("order", "max_memory"), ("ngram", "mixture")),
     **dict.fromkeys(("contamination", "reduce", "calibration_fraction"), ("detector",)),
-    **dict.fromkeys(("resume", "validation_labels", "average_every", "checkpoint_every"), ("network",)),
+    **dict.fromkeys(("resume", "validation_labels", "checkpoint_every"), ("network",)),
     "labels": ("network", "ngram"),
     "validation": ("network", "mixture"),
     "origin": ("network", "ngram"),
@@ -181,13 +178,6 @@ def _add_execution_options(group: argparse._ActionsContainer) -> None:
         help="how often to save a checkpoint in MODEL.checkpoint, such as 10s, 3m, 1h, or a number of steps; none: "
         "never. After training, MODEL is replaced and MODEL.checkpoint removed (default: 1m)",
     )
-    group.add_argument(
-        "--average-every",
-        metavar="STEPS",
-        type=checked_text(lambda text: checked_average_every(value_of(text))),
-        help="with several processes (mpiexec): the number of steps each takes alone before the parameters and "
-        "optimizer state of all are averaged (default: 1, which sums the gradients of every step)",
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -280,8 +270,6 @@ def _prepared(
         recommended = CharRNN.recommended(text, arguments.seconds, **choice, verbose=given["verbose"])
         model = _override(recommended, given)
     others |= {"checkpoint": checkpoint, "checkpoint_every": arguments.checkpoint_every, "comm": comm}
-    if comm is not None and arguments.average_every is not None:
-        others["average_every"] = arguments.average_every
     if origin is None:
         return model, lambda: model.fit(text, **others), checkpoint
     return model, lambda: _continue_training(model, text, given, others), checkpoint
@@ -293,11 +281,7 @@ def _resumed(
     """Return the model of an interrupted training run, and a function that finishes the run."""
     _by_first(comm, lambda: refuse_missing(checkpoint, arguments.output))
     model = _by_first(comm, lambda: CharRNN.load(checkpoint)).set_params(verbose=given["verbose"])
-    own = model.get_params()
-    if arguments.average_every is not None:
-        own |= {"average_every": _by_first(comm, lambda: average_every_of(checkpoint))}
-        given = {**given, "average_every": arguments.average_every}
-    refuse_other_settings(checkpoint, own, given)
+    refuse_other_settings(checkpoint, model.get_params(), given)
     text, others = _texts(arguments, model)
     others |= {name: given.get(name) for name in ("n_threads", "verbose")}
     return model, lambda: CharRNN.resume(checkpoint, text, **others, comm=comm)

@@ -111,7 +111,6 @@ class RunState:
     dropout_seed: int  # see `StepSettings`
     seconds: float  # time the call has taken
     checkpoint_every: int | float  # steps or seconds between checkpoints
-    average_every: int  # steps between averages over several processes; 1: the processes sum gradients
     position: Any  # the streams' position before the current block
     block_step: int  # the model's `n_steps` when the current block began
     last_loss: float  # `last_loss`, `gradient_norm`: values at the last step; NaN if unknown
@@ -183,7 +182,6 @@ _NUMBERS: dict[str, tuple[tuple[type, ...], bool, float]] = {
     "dropout_seed": ((int,), False, 0),
     "seconds": ((float, int), False, 0),
     "checkpoint_every": ((float, int), False, 0),
-    "average_every": ((int,), False, 1),
     "block_step": ((int,), False, 0),
     "last_loss": ((float, int), True, -math.inf),
     "gradient_norm": ((float, int), True, -math.inf),

@@ -28,7 +28,7 @@ from .budget import Budget
 from .checkpoints import CheckpointWriter, RunState, checked_every
 from .data import check_memory, data_summary
 from .exclusive import ExclusiveUse
-from .processes import Processes, checked_average_every, processes_of
+from .processes import Processes, processes_of
 from .progress import Progress
 from .run import TrainingData, TrainingRun, streams_for
 from .validation import training_and_validation_ids
@@ -54,7 +54,6 @@ class Call:
     checkpoint: FilePath | None = None
     checkpoint_every: int | float = CHECKPOINT_SECONDS
     comm: Any = None
-    average_every: int = 1
     resumed: RunState | None = None
 
 
@@ -75,11 +74,6 @@ def new_run(
     parameters and the path. With several processes, an invalid argument of one raises InvalidInputError in all.
     """
     start = time.perf_counter()
-    if call.comm is None and checked_average_every(call.average_every) > 1:
-        raise InvalidInputError(
-            f"average_every is {call.average_every}, but comm is None, and one process has nothing to average. Pass a "
-            "communicator as comm, or omit average_every."
-        )
     processes = processes_of(call.comm)
     check = partial(_checked, call, parameters, write, first=not processes or processes.rank == 0)
     if processes is None:
@@ -93,7 +87,6 @@ def new_run(
     run = processes.agreed(partial(prepare, model=model, stop=stop, sample=sample))
     free: Any = {"random_state": None, "n_threads": None, "verbose": 0, "callbacks": ()}
     processes.require_same("a parameter of the model", repr(replace(settings, **free)))
-    processes.require_same("average_every", call.average_every)
     for name, values in (("sample_weight", call.sample_weight), ("labels", call.labels)):
         processes.require_same(name, None if values is None else _digest(values))
     processes.require_same("a text", repr(run.data.texts))  # includes the labels: see `LabeledSource.fingerprint`
@@ -136,7 +129,6 @@ def _prepared_run(
 ) -> TrainingRun:
     """Return the run of a call that began at `start`; the arguments not in `call` are `new_run`'s, checked."""
     resumed = call.resumed
-    average_every = checked_average_every(call.average_every) if resumed is None else resumed.average_every
     source, held_out = _sources(call, None if state is None else state.vocabulary.labels)
     if state is None:
         vocabulary, n_steps = source.vocabulary(settings.min_count, given=settings.vocabulary), 0
@@ -165,7 +157,7 @@ def _prepared_run(
         len(OPTIMIZERS[settings.optimizer].state),
         keep_best=validation_ids is not None and settings.restore_best,
         checkpoints=writer is not None,
-        own=processes.own(settings.batch_size) if processes else None,
+        own=processes.own_streams(settings.batch_size) if processes else None,
         bfloat16=rounds_operands(settings.matmul_precision, settings.dtype),
         sampled_softmax=settings.sampled_softmax or 0,
         dropout=settings.dropout > 0,
@@ -201,7 +193,6 @@ def _prepared_run(
         writer=writer,
         resumed=resumed,
         processes=processes,
-        average_every=average_every,
     )
 
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._kernels.entry import core
-from ..arrays import Array
 from ..errors import DivergenceError, InvalidInputError, short_repr
-from ..parameters.checks import checked_int
 from ..runtime.signals import restore_handlers, signal_handlers
 from .trainer import Trainer
 
@@ -33,7 +30,7 @@ class Processes:
         self._signal = 0  # the number of the signal received by this process
         self._handlers: dict[int, Any] = {}
 
-    def own(self, batch_size: int) -> range:
+    def own_streams(self, batch_size: int) -> range:
         """Return this process's streams, which are neighbors in the text."""
         return range(batch_size * self.rank // self.size, batch_size * (self.rank + 1) // self.size)
 
@@ -53,22 +50,6 @@ class Processes:
         self._comm.Allreduce(MPI.IN_PLACE, vector)
         vector[-1] = last
 
-    def average(self, array: NDArray[Any], weights: Sequence[int]) -> None:
-        """Replace an array by its weighted mean over the processes, with the same bits in all."""
-        from mpi4py import MPI
-
-        equal = len(set(weights)) == 1
-        with np.errstate(over="ignore", invalid="ignore"):  # the caller checks the result
-            if not equal:
-                array *= weights[self.rank]
-            self._comm.Allreduce(MPI.IN_PLACE, array)
-            array /= len(weights) if equal else sum(weights)
-
-    def gathered(self, value: T) -> list[T]:
-        """Return the values of all processes, by rank."""
-        values: list[T] = self._comm.allgather(value)
-        return values
-
     def from_first(self, value: Any) -> Any:
         """Return the value of rank 0."""
         return self._comm.bcast(value, root=0)
@@ -79,7 +60,7 @@ class Processes:
 
     def share_rows(self, array: NDArray[Any]) -> None:
         """Complete an array (L, B, H) whose rows each process has set for its own streams."""
-        own = self.own(array.shape[1])
+        own = self.own_streams(array.shape[1])
         parts = self._comm.allgather(np.ascontiguousarray(array[:, own.start : own.stop]))
         array[...] = np.concatenate(parts, axis=1)
 
@@ -157,80 +138,6 @@ def processes_of(comm: Any) -> Processes | None:
             f"comm is {short_repr(comm)}. Pass a communicator of mpi4py, such as MPI.COMM_WORLD, or None."
         )
     return Processes(comm) if comm.Get_size() > 1 else None
-
-
-# ---------------------------------------------------------------- reducers
-
-MAX_AVERAGE_EVERY = 10**6
-
-
-def checked_average_every(value: Any) -> int:
-    """Return the number of steps between two averages, or raise `InvalidInputError`.
-
-    Examples
-    --------
-    >>> checked_average_every(0)
-    Traceback (most recent call last):
-    crnn.errors.InvalidInputError: average_every must be a whole number of at least 1, not 0
-    """
-    return checked_int("average_every", value, 1, MAX_AVERAGE_EVERY)
-
-
-class GradientSum:
-    """The `Reducer` that sums the gradient of each step over the processes, so that all have the same weights."""
-
-    def __init__(self, processes: Processes) -> None:
-        self._processes, self.sum_gradient = processes, processes.reduce
-        self.own, self.decided, self.everywhere = processes.own, processes.from_first, processes.all
-
-    def parts(self, n_steps: int, rates: NDArray[np.float64]) -> Iterable[NDArray[np.float64]]:
-        """Return the rates as a whole."""
-        return (rates,)
-
-    def average(self, cursor: core.Cursor, arrays: Sequence[Array]) -> bool:
-        """Do nothing: the arrays are equal."""
-        return False
-
-
-class WeightMean:
-    """The `Reducer` that averages the processes' weights and optimizer state after every `every` of their own steps.
-
-    Each process is weighted by its number of streams. All processes have bitwise equal weights after each average and
-    whenever `Trainer.advance` returns. Steps are counted from `first_step`, the model's `n_steps` when the call began.
-    """
-
-    sum_gradient = None
-
-    def __init__(self, processes: Processes, every: int, first_step: int, batch_size: int) -> None:
-        self._processes, self._every, self._first_step = processes, every, first_step
-        self._weight = len(processes.own(batch_size))
-        self.own, self.decided, self.everywhere = processes.own, processes.from_first, processes.all
-
-    def parts(self, n_steps: int, rates: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
-        """Yield the rates up to each average."""
-        end = self._every - (n_steps - self._first_step) % self._every
-        while len(rates):
-            yield rates[:end]
-            rates, end = rates[end:], self._every
-
-    def average(self, cursor: core.Cursor, arrays: Sequence[Array]) -> bool:
-        """Average the arrays and the losses; if a process has diverged, the cursor gets its step and loss instead."""
-        losses = cursor.smooth_loss, cursor.last_loss, cursor.gradient_norm
-        reports = self._processes.gathered((cursor.diverged, cursor.n_steps, self._weight, losses))
-        diverged = [(step, last_loss) for bad, step, _, (_, last_loss, _) in reports if bad]
-        if diverged:
-            cursor.diverged, (cursor.n_steps, cursor.last_loss) = True, min(diverged)
-            return False
-        weights = [weight for _, _, weight, _ in reports]
-        for array in arrays:
-            self._processes.average(array, weights)
-        columns = zip(*(of_process for _, _, _, of_process in reports), strict=True)
-        cursor.smooth_loss, cursor.last_loss, cursor.gradient_norm = (_mean(column, weights) for column in columns)
-        return True
-
-
-def _mean(values: Sequence[float], weights: Sequence[int]) -> float:
-    return sum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)
 
 
 # ---------------------------------------------------------------- joint trainer

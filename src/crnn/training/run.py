@@ -22,10 +22,10 @@ from ..text.vocabulary import Ids, Vocabulary
 from .budget import Budget
 from .checkpoints import DIVERGED, FINISHED, RUNNING, CheckpointWriter, PollState, RunState
 from .exclusive import ExclusiveUse
-from .processes import GradientSum, JointTrainer, Processes, WeightMean
+from .processes import JointTrainer, Processes
 from .progress import Progress
 from .team import threads_for
-from .trainer import Alone, Reducer, SmoothedLoss, StepSettings, Trainer
+from .trainer import SmoothedLoss, StepSettings, Trainer
 from .validation import Validation, ValidationState
 
 POLL_SECONDS = 0.05  # between two polls, for progress, Ctrl-C, records and stopping
@@ -48,8 +48,8 @@ class TrainingRun:
 
     Python code runs once per poll, about every 50 ms, never per step. `start` is when the call began, by
     `time.perf_counter`; for an interrupted call (`resumed`, whose state is from the same moment), less the seconds
-    already used. A callback that returns True ends training. With `processes`, rank 0 decides for
-    all; they average every `average_every` steps or, if 1, sum the gradient of each step.
+    already used. A callback that returns True ends training. With `processes`, which sum
+    the gradient of each step, rank 0 decides for all.
     """
 
     def __init__(
@@ -66,7 +66,6 @@ class TrainingRun:
         writer: CheckpointWriter | None = None,
         resumed: RunState | None = None,
         processes: Processes | None = None,
-        average_every: int,
     ) -> None:
         self.state, self.data, streams = state, data, data.streams
         self._settings, self._budget, self._start, self._callbacks = settings, budget, start, callbacks
@@ -79,16 +78,12 @@ class TrainingRun:
         if resumed is not None:
             self._step_settings = replace(self._step_settings, dropout_seed=resumed.dropout_seed)
             restore_position(streams, resumed.position)
-        self._processes, self._average_every = processes, average_every
-        own_settings = self._step_settings
-        if processes and average_every > 1:  # dropout differs between processes
-            seed = (own_settings.dropout_seed + processes.rank) % 2**63
-            own_settings = replace(own_settings, dropout_seed=seed)
+        self._processes = processes
         self._trainer = Trainer(
             state,
             streams,
-            own_settings,
-            reducer=self._reducer(streams.batch_size),
+            self._step_settings,
+            reducer=processes,
             n_threads=threads_for(state.layout, streams, settings.n_threads, bfloat16=self._step_settings.bfloat16),
             adaptive=settings.n_threads is None,
             boundary=state.vocabulary.boundary,
@@ -107,30 +102,17 @@ class TrainingRun:
         self._every: int | None = None  # steps between two records
         if budget.seconds is None:
             n_steps = budget.n_steps or 0
-            self._every = self._at_average(max(min(-(-n_steps // 20), 100), n_steps // HISTORY_LENGTH, 1))
+            self._every = max(min(-(-n_steps // 20), 100), n_steps // HISTORY_LENGTH, 1)
         self._steps_per_poll = 1
         self._seconds_per_step = 0.0  # since the last poll; unknown at first
         self._recorded = self._polled[1:4]  # step, smoothed loss and time of a record
         self._stopped = self._polled.stopped
         self._last_record: dict[str, Any] = state.history[-1] if state.history else {}
 
-    def _reducer(self, batch_size: int) -> Reducer:
-        """Return how one process, several that sum gradients, or several that average make a model."""
-        if self._processes is None:
-            return Alone()
-        if self._average_every == 1:
-            return GradientSum(self._processes)
-        return WeightMean(self._processes, self._average_every, self._first_step, batch_size)
-
-    def _at_average(self, done: int) -> int:
-        """Return the first step of the call, from this one on, at which the processes have averaged."""
-        every = self._average_every if self._processes else 1
-        return -(-done // every) * every
-
     def _validation_of(self, data: TrainingData) -> Validation | None:
         if data.validation_ids is None:
             return None
-        validation = Validation(
+        return Validation(
             data.validation_ids,
             self._budget,
             (data.streams.seq_length, data.streams.batch_size),
@@ -141,9 +123,6 @@ class TrainingRun:
             bfloat16=self._step_settings.bfloat16,
             state=self._polled.validation,
         )
-        if validation.every_steps is not None:
-            validation.every_steps = self._at_average(validation.every_steps)
-        return validation
 
     def run(self) -> None:
         """Train to the end of the budget, or until patience, a callback or a stop request ends training.
@@ -300,7 +279,6 @@ class TrainingRun:
             dropout_seed=self._step_settings.dropout_seed,
             seconds=self._seconds,
             checkpoint_every=writer.every,
-            average_every=self._average_every,
             position=block.position,
             block_step=block.n_steps,
             last_loss=cursor.last_loss,
@@ -335,10 +313,7 @@ class TrainingRun:
             if every is not None:
                 n = min(n, every - done % every)
         to_checkpoint = self._writer.steps_left(done) if self._writer else None
-        n = int(n if to_checkpoint is None else min(n, to_checkpoint))
-        if self._budget.seconds is None or self._seconds_per_step:  # before a step is timed, the time may be up already
-            n = int(min(self._at_average(done + n) - done, left))
-        return n
+        return int(n if to_checkpoint is None else min(n, to_checkpoint))
 
     def _rates_of(self, done: int, n: int) -> NDArray[np.float64]:
         """Return the learning rates of the next n steps of a call that has taken `done`."""

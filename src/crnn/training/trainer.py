@@ -6,7 +6,7 @@ import copy
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn, Protocol, Self
 
@@ -107,50 +107,36 @@ class SmoothedLoss(NamedTuple):
 
 
 class Reducer(Protocol):
-    """Makes one model of what several processes learn, each from its own share of the streams."""
+    """Makes one model of what several processes learn, each from its own share of the streams (see `Processes`)."""
 
     @property
-    def sum_gradient(self) -> Callable[[Array], None] | None:
-        """Sums the gradient of each step over the processes (see `Team`); None: each takes steps of its own."""
+    def reduce(self) -> Callable[[Array], None] | None:
+        """Sums the gradient of each step over the processes (see `Team`)."""
 
-    def own(self, batch_size: int) -> range:
+    def own_streams(self, batch_size: int) -> range:
         """Return this process's share of all streams."""
 
-    def decided(self, due: bool) -> bool:
-        """Return the first process's answer."""
+    def from_first(self, value: Any) -> Any:
+        """Return the first process's value."""
 
-    def everywhere(self, value: bool) -> bool:
+    def all(self, value: bool) -> bool:
         """Return whether a value is true in every process."""
 
-    def parts(self, n_steps: int, rates: NDArray[np.float64]) -> Iterable[NDArray[np.float64]]:
-        """Return the rates of the next steps of a model that has taken `n_steps`, cut where processes average."""
 
-    def average(self, cursor: core.Cursor, arrays: Sequence[Array]) -> bool:
-        """Average the processes' arrays and losses after a part, unless one diverged; return whether they changed."""
-
-
-class Alone:
+class SingleProcessReducer:
     """The `Reducer` of a process that trains a model alone."""
 
-    sum_gradient = None
+    reduce = None
 
-    def own(self, batch_size: int) -> range:
+    def own_streams(self, batch_size: int) -> range:
         """Return all streams."""
         return range(batch_size)
 
-    def decided(self, due: bool) -> bool:
-        """Return this process's answer."""
-        return due
+    def from_first(self, value: Any) -> Any:
+        """Return the value."""
+        return value
 
-    everywhere = decided
-
-    def parts(self, n_steps: int, rates: NDArray[np.float64]) -> Iterable[NDArray[np.float64]]:
-        """Return the rates as a whole."""
-        return (rates,)
-
-    def average(self, cursor: core.Cursor, arrays: Sequence[Array]) -> bool:
-        """Do nothing."""
-        return False
+    all = from_first
 
 
 class Trainer:
@@ -163,8 +149,7 @@ class Trainer:
 
     `n_shards` ranges of streams have a gradient each; by default `shards.shard_ranges` decides. `block_step` is the
     model's `n_steps` at the start of the next block, for a call that continues within a block. The streams cover
-    all processes: losses and gradients are averaged over all of them if the `reducer` sums gradients, otherwise over
-    this process's share.
+    all processes, whose gradients the `reducer` sums.
     """
 
     def __init__(
@@ -192,10 +177,9 @@ class Trainer:
             settings.beta_1,
             settings.beta_2,
         )
-        self.settings, self._reducer = settings, reducer or Alone()
+        self.settings, self._reducer = settings, reducer or SingleProcessReducer()
         T, B = streams.seq_length, streams.batch_size
-        own = self._reducer.own(B)
-        rows = range(B) if self._reducer.sum_gradient else own
+        own = self._reducer.own_streams(B)
         if n_shards is None:
             parts = shard_ranges(layout, streams, own, bfloat16=settings.bfloat16)
         else:
@@ -205,9 +189,9 @@ class Trainer:
         self.arrangement = self._arrange(n_threads, len(parts))
         self._adaptive = AdaptiveThreads(self.arrangement.n_threads) if adaptive else None
         self._n_threads = self._most_threads = self.arrangement.n_threads
-        self._one_row = len(rows) == 1
+        self._one_row = B == 1
         self.network = self._network()
-        self.team = Team(self.network, layout, T, parts, settings.dropout > 0, self._reducer.sum_gradient, rows)
+        self.team = Team(self.network, layout, T, parts, settings.dropout > 0, self._reducer.reduce, range(B))
         self.panels = aligned_zeros(self.network.panels_size, layout.dtype)
         self.cursor = core.Cursor(0, state.n_steps, state.smooth_loss, math.nan, state.optimizer_start)
         self._stored_step = state.n_steps
@@ -303,15 +287,9 @@ class Trainer:
         before = self.smoothed_loss
         with self.state.gate.steps():
             try:
-                if self._reducer.decided(time.perf_counter() > self._snapshot_at):
+                if self._reducer.from_first(time.perf_counter() > self._snapshot_at):
                     self._take_snapshot()
-                for part in self._reducer.parts(self.cursor.n_steps, rates):
-                    self._take_steps(part)
-                    if self._reducer.average(self.cursor, (self.params, *self.optimizer_state)):
-                        self.state.smooth_loss = self.cursor.smooth_loss
-                        self._load_arrays()
-                    if self.cursor.diverged:
-                        break
+                self._take_steps(rates)
                 if self._next_snapshot and self.cursor.n_steps > self._next_snapshot.n_steps:
                     self._snapshot, self._next_snapshot = self._next_snapshot, None
                 if self.cursor.diverged:
@@ -363,7 +341,7 @@ class Trainer:
         """Return whether all numbers are finite, except for sums of squares that have overflowed."""
         finite = all(np.isfinite(array).all() for array in (self.params, *self.hidden))
         finite = finite and not any(np.isnan(array).any() for array in self.optimizer_state)
-        return self._reducer.everywhere(finite)
+        return self._reducer.all(finite)
 
     def _take_steps(self, rates: NDArray[np.float64]) -> None:
         """Take steps in compiled code: the first thread is this one, the others are helper threads."""

@@ -109,12 +109,6 @@ def remove_checkpoint(checkpoint: str) -> None:
         say(f"crnn: the model is saved, but its checkpoint cannot be removed: {described(error)}")
 
 
-def average_every_of(checkpoint: str) -> int | None:
-    """Return the steps between averages of an interrupted run's processes; None if the file has no run."""
-    _, _, run = read_run(checkpoint, CharRNN().get_params())
-    return None if run is None else run.average_every
-
-
 def refuse_other_settings(checkpoint: str, own: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     """Raise InvalidInputError if given parameters differ from an interrupted run's.
 
