@@ -103,12 +103,16 @@ def states(B, H, dtype=np.float64, *, cell="rnn", num_layers=1, V=None, seed=2):
     return h_and_c if V is None else (*h_and_c, (np.arange(B) % (V + 1)).astype(np.int32).reshape(1, B, 1))
 
 
-def model_state(layout, params, memory, hidden, *, T, optimizer="adagrad", n_steps=0, optimizer_start=0):
-    """Return the state of a model with these arrays, for training in chunks of T."""
+def model_state(layout, params, memory, hidden, *, T, optimizer="adagrad", n_steps=0, optimizer_start=0, boundary=None):
+    """Return the state of a model with these arrays, for training in chunks of T; labels follow a boundary."""
+    V = layout.vocab_size
+    vocabulary = Vocabulary(np.arange(V))
+    if boundary is not None:
+        vocabulary = Vocabulary(np.arange(boundary), boundary=True, labels=range(V - boundary - 1))
     return ModelState(
         layout=layout, params=params, optimizer=optimizer, optimizer_start=optimizer_start, hidden=hidden,
         optimizer_state=dict(zip(OPTIMIZERS[optimizer].state, memory, strict=True)),
-        vocabulary=Vocabulary(np.arange(layout.vocab_size)), rng=np.random.default_rng(0), n_steps=n_steps,
+        vocabulary=vocabulary, rng=np.random.default_rng(0), n_steps=n_steps,
         smooth_loss=T * float(np.log(layout.vocab_size)), loss_length=T, history=[],
     )  # fmt: skip
 
@@ -162,6 +166,7 @@ class Run:
                 optimizer=optimizer,
                 n_steps=n_steps,
                 optimizer_start=optimizer_start,
+                boundary=boundary,
             ),
             self.streams,
             StepSettings(
@@ -180,7 +185,6 @@ class Run:
             ),
             n_threads=min(n_threads, state[0].shape[1]),
             n_shards=min(n_threads, state[0].shape[1], MAX_SHARDS) if n_shards is None else n_shards,
-            boundary=boundary,
             reducer=reducer,
         )
 

@@ -24,7 +24,8 @@ COMPILED = (
     "kernels",
     "ngram",
     "text/test_copies.py",
-    *(f"training/test_{name}.py" for name in ("trainer", "shards", "exclusive", "chunk_gradient", "text_gradient")),
+    *(f"training/test_{name}.py" for name in ("trainer", "shards", "chunk_gradient", "text_gradient")),
+    "model/test_exclusive_use.py",
     *(f"inference/test_{name}.py" for name in ("packed_network", "shared_stream", "text_state", "text_states")),
     *(f"inference/test_{name}.py" for name in ("pattern", "trials", "restored_texts")),
 )

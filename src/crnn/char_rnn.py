@@ -24,7 +24,7 @@ from .files.sealed_file import write_path
 from .inference import string_scores
 from .inference.packed_network import NetworkCache, PackedNetwork
 from .language_model import LanguageModel
-from .model.draft import LearnedArrays
+from .model.draft import ExclusiveUse, LearnedArrays, begin_use, draft_of, editing, request_stop
 from .model.state import ModelState
 from .model.vocabulary_changes import state_of_label
 from .parameters.checks import FilePath, checked_bool, checked_int, checked_threads, has_items
@@ -34,10 +34,10 @@ from .text.labels import label_number
 from .text.sources import TextLike, rereadable
 from .text.vocabulary import Special, Text, Vocabulary
 from .training.checkpoints import FINISHED
-from .training.exclusive import ExclusiveUse, begin_use, draft_of, editing, request_stop
-from .training.fit import CHECKPOINT_SECONDS, Call, check_texts, new_run
+from .training.fit import CHECKPOINT_SECONDS, Call, check_texts, plan_training
 from .training.gradients import TextGradient, gradient_of_text
 from .training.progress import curves_of, network_in_words
+from .training.run import TrainingRun
 
 if TYPE_CHECKING:
     from .export.pytorch import TorchCharRNN
@@ -514,7 +514,8 @@ class CharRNN(LanguageModel):
         with use.running:
             begin_use(self, use)
             state = None if anew else vars(self).get("_learned")
-            run = new_run(call, self.get_params(), state, model=self, stop=use, sample=self._samples, write=write_run)
+            plan = plan_training(call, self.get_params(), state, write_run)
+            run = TrainingRun.begin(plan, self, use, self._samples)
             try:
                 self._keep(run.state)
                 run.run()

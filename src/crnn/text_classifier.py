@@ -30,12 +30,12 @@ from .inference.class_probabilities import (
 )
 from .inference.string_scores import TextBlock
 from .mixture import file_of, models_of
+from .model.draft import ExclusiveUse, begin_use
 from .parameters.checks import FilePath, checked_bool, checked_choice, checked_float, checked_int, checked_threads
 from .parameters.settings import checked_parameter, rounds_operands
 from .text.labels import Labeled
 from .text.vocabulary import Text, Vocabulary
 from .training.data import ClassData, class_prior
-from .training.exclusive import ExclusiveUse, begin_use
 from .training.progress import curves_of
 
 Model = CharRNN | CharNGram

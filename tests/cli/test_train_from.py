@@ -63,7 +63,7 @@ def test_epochs_share_one_display(folder, capsys):
 @pytest.mark.parametrize(("time", "seconds"), [("90", 90.0), ("0.5m", 30.0), ("2h", 7200.0)])
 def test_time_option_is_in_seconds_minutes_or_hours(folder, monkeypatch, time, seconds, origin):
     seen = []
-    monkeypatch.setattr(training.TrainingRun, "run", lambda self: seen.append(self._budget))
+    monkeypatch.setattr(training.TrainingRun, "run", lambda self: seen.append(self._plan.budget))
     monkeypatch.setattr(train_command, "train_and_save", lambda arguments, model, train, *_, **__: train() and 0)
     cli.main(["train", "text.txt", "-o", "new.crnn", "--time", time, *origin])
     assert [budget.seconds for budget in seen] == [seconds]

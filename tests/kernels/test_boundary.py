@@ -126,8 +126,8 @@ def documents_trainer(kind, *, B, T, seed=0, n_threads=1):
     for n in rng.integers(9, size=23):
         packed += [*rng.integers(V - 1, size=n), BOUNDARY]
     streams = DocumentStreams(np.array(packed, np.uint8), BOUNDARY, B, T, rng=np.random.default_rng(seed))
-    state = model_state(layout, params, memory(layout), states(B, H, **kind), T=T)
-    return Trainer(state, streams, StepSettings(T, clip=5.0), n_threads=n_threads, boundary=BOUNDARY)
+    state = model_state(layout, params, memory(layout), states(B, H, **kind), T=T, boundary=BOUNDARY)
+    return Trainer(state, streams, StepSettings(T, clip=5.0), n_threads=n_threads)
 
 
 def test_training_on_document_streams_matches_reference(kind, monkeypatch):

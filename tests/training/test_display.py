@@ -17,7 +17,7 @@ from crnn import CharRNN
 from crnn.char_rnn import SAMPLE_LENGTH, SAMPLES
 from crnn.training import progress as module
 from crnn.training import run as training
-from crnn.training.budget import Budget
+from crnn.training.plan import Budget
 from crnn.training.progress import CountingProgress, Progress, printable
 
 TEXT = "to be or not to be, " * 30

@@ -22,6 +22,10 @@ from crnn.training.trainer import StepSettings, Trainer
 TEXT = "to be or not to be, that is the question. " * 20
 
 
+def settings_of(**parameters):
+    return Settings.check(CharRNN(**parameters).get_params())
+
+
 @pytest.mark.parametrize(
     ("parameters", "validation_fraction"),
     [
@@ -41,8 +45,8 @@ def test_estimated_memory_is_about_the_memory_taken(parameters, validation_fract
     taken = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     streams = TextStreams(np.zeros(len(TEXT), np.uint8), 7, 25)
-    n = len(model._learned.optimizer_state)
-    needed = training_bytes(model._learned.layout, streams, n, keep_best=validation_fraction > 0)
+    settings = settings_of(**parameters)
+    needed = training_bytes(model._learned.layout, streams, settings, keep_best=validation_fraction > 0)
     assert 0.7 * taken < needed < 1.3 * taken
 
 
@@ -61,43 +65,44 @@ def test_refuses_models_beyond_memory_with_both_sizes(parameters, start):
 
 
 STREAMS = TextStreams(np.zeros(999, np.uint8), 7, 11)
+USUAL, ADAM = settings_of(), settings_of(optimizer="adam")
 
 
 @pytest.mark.parametrize(
-    ("arrays", "options", "vectors"),
+    ("settings", "options", "vectors"),
     [
-        (2, {}, 3), (1, {"keep_best": True}, 2), (2, {"keep_best": True}, 3 + 3),
-        (1, {"checkpoints": True}, 3 * 2), (2, {"checkpoints": True}, 3 + 3 * 3),
-        (1, {"checkpoints": True, "keep_best": True}, 2 + 5 * 2),
+        (ADAM, {}, 3), (USUAL, {"keep_best": True}, 2), (ADAM, {"keep_best": True}, 3 + 3),
+        (USUAL, {"checkpoints": True}, 3 * 2), (ADAM, {"checkpoints": True}, 3 + 3 * 3),
+        (USUAL, {"checkpoints": True, "keep_best": True}, 2 + 5 * 2),
     ],
 )  # fmt: skip
-def test_how_many_vectors_of_the_size_of_the_weights_are_kept(arrays, options, vectors):
+def test_how_many_vectors_of_the_size_of_the_weights_are_kept(settings, options, vectors):
     layout = Layout(29, 13, np.dtype("float64"))
-    least = training_bytes(layout, STREAMS, 1, keep_best=False)
-    found = training_bytes(layout, STREAMS, arrays, **{"keep_best": False, **options})
+    least = training_bytes(layout, STREAMS, USUAL, keep_best=False)
+    found = training_bytes(layout, STREAMS, settings, **{"keep_best": False, **options})
     assert found - least == vectors * layout.size * 8
 
 
 def test_a_process_needs_memory_for_its_own_streams_alone():
     layout = Layout(29, 13, np.dtype("float32"))
     three, whole = (
-        training_bytes(layout, streams, 1, keep_best=False)
+        training_bytes(layout, streams, USUAL, keep_best=False)
         for streams in (TextStreams(np.zeros(999, np.uint8), 3, 11), STREAMS)
     )
-    assert training_bytes(layout, STREAMS, 1, keep_best=False, own=range(2, 5)) == three < whole
-    assert training_bytes(layout, STREAMS, 1, keep_best=False, own=range(7)) == whole
+    assert training_bytes(layout, STREAMS, USUAL, keep_best=False, own_streams=range(2, 5)) == three < whole
+    assert training_bytes(layout, STREAMS, USUAL, keep_best=False, own_streams=range(7)) == whole
 
 
 @pytest.mark.parametrize(("less", "fits"), [(0, True), (1, False)])
 def test_all_available_memory_may_be_used(monkeypatch, less, fits):
     layout = Layout(29, 13, np.dtype("float32"))
-    needed = training_bytes(layout, STREAMS, 1, keep_best=False)
+    needed = training_bytes(layout, STREAMS, USUAL, keep_best=False)
     monkeypatch.setattr(data, "available_bytes", lambda: needed - less)
     refused = pytest.raises(InvalidInputError, match=r"^hidden_size=13 and num_layers=1 with batch_size=7 ")
     with contextlib.nullcontext() if fits else refused:
-        check_memory(layout, STREAMS, 1, keep_best=False)
+        check_memory(layout, STREAMS, USUAL, keep_best=False)
     monkeypatch.setattr(data, "available_bytes", lambda: None)
-    check_memory(layout, STREAMS, 1, keep_best=False)
+    check_memory(layout, STREAMS, USUAL, keep_best=False)
 
 
 @pytest.mark.parametrize("lines", [False, True])
@@ -127,18 +132,15 @@ def test_many_streams_of_documents_take_memory_of_their_own(monkeypatch):
             CharRNN(3, max_steps=1, batch_size=5003).fit(["anna", "bob"])
 
 
-@pytest.mark.parametrize(
-    ("parameters", "arrays"),
-    [({"optimizer": "adagrad"}, 1), ({"optimizer": "adam"}, 2)],
-)
-def test_memories_of_the_optimizer_are_counted(parameters, arrays, monkeypatch):
+@pytest.mark.parametrize("optimizer", ["adagrad", "adam"])
+def test_memories_of_the_optimizer_are_counted(optimizer, monkeypatch):
     streams = TextStreams(np.zeros(len(TEXT), np.uint8), 7, 25)
     layout = Layout(len(set(TEXT)), 300, np.dtype("float32"))
-    needed = training_bytes(layout, streams, arrays, keep_best=False)
+    needed = training_bytes(layout, streams, settings_of(optimizer=optimizer), keep_best=False)
     for available, refused in ((needed - 1, True), (needed, False)):
         monkeypatch.setattr(data, "available_bytes", lambda: available)  # noqa: B023
         with pytest.raises(InvalidInputError, match="GB of memory") if refused else contextlib.nullcontext():
-            CharRNN(300, batch_size=7, seq_length=25, max_steps=1, **parameters).fit(TEXT)
+            CharRNN(300, batch_size=7, seq_length=25, max_steps=1, optimizer=optimizer).fit(TEXT)
 
 
 def test_a_fitted_model_is_unchanged(monkeypatch):
@@ -173,7 +175,5 @@ def test_a_trainer_has_the_arrays_that_were_counted(cell, B, options):
     arrays = [value for owner in owners for value in vars(owner).values() if isinstance(value, np.ndarray)]
     arrays += [*trainer.optimizer_state]
     snapshots = layout.dtype.itemsize * 2 * 2 * layout.size  # two, each of weights and sums of squares
-    needed = training_bytes(
-        layout, streams, 1, keep_best=False, sampled_softmax=settings.sampled_softmax or 0, dropout=settings.dropout > 0
-    )
+    needed = training_bytes(layout, streams, settings, keep_best=False)
     assert needed == sum(array.nbytes for array in arrays) + snapshots

@@ -18,7 +18,8 @@ from crnn.reference import network as reference
 from crnn.text.sources import text_source
 from crnn.text.streams import TextStreams
 from crnn.training import validation
-from crnn.training.budget import Budget
+from crnn.training.data import split_documents, split_text, training_and_validation_ids
+from crnn.training.plan import Budget
 from crnn.training.validation import (
     EVALUATIONS,
     MIN_ROWS,
@@ -27,9 +28,6 @@ from crnn.training.validation import (
     Validation,
     evaluate,
     shape_of,
-    split_documents,
-    split_text,
-    training_and_validation_ids,
 )
 
 V, H = 7, 5

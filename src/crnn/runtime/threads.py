@@ -130,6 +130,11 @@ class Helpers:
         self._threads: list[threading.Thread] = []
         self._started = self._tasks[:0]
 
+    @classmethod
+    def none(cls) -> Self:
+        """Return no threads."""
+        return cls(0, lambda: None)
+
     def __enter__(self) -> Self:
         self._threads = [threading.Thread(target=self._serve, args=(t,), daemon=True) for t in self._tasks]
         try:

@@ -20,7 +20,6 @@ from ..parameters.checks import MAX_SCALE, MAX_STEPS, checked_float, checked_int
 from ..runtime.signals import signals_deferred
 from ..text.id_cache import Fingerprint
 from ..text.streams import DocumentsPosition, Queue
-from .validation import ValidationState
 
 # ---------------------------------------------------------------- stream position
 
@@ -88,15 +87,38 @@ def _count(value: Any, maximum: int = MAX_COUNT) -> int:
 RUNNING, FINISHED, DIVERGED = "running", "finished", "diverged"
 
 
+class ValidationState(NamedTuple):
+    """The results of a call's evaluations so far; each evaluation replaces it as a whole."""
+
+    best_loss: float = math.inf  # the lowest loss; infinity before the first measurement
+    since_best: int = 0  # evaluations since then
+    last_step: int = -1  # steps of the call at the last evaluation; -1 before the first
+    last_seconds: float = 0.0  # time of the call after the last evaluation
+    cost: float | None = None  # seconds that the last evaluation took
+
+
+class LastRecord(NamedTuple):
+    """Where a call made its last record."""
+
+    step: int  # the model's `n_steps`
+    smooth_loss: float
+    seconds: float  # of the call
+
+
 class PollState(NamedTuple):
     """The outcome of a call's polls so far; each poll replaces it as a whole."""
 
     step: int  # steps of the call at the last poll. An interrupted poll is repeated.
-    recorded_step: int  # the model's `n_steps` at the last record
-    recorded_loss: float  # `recorded_loss`, `recorded_seconds`: the smoothed loss and the time at the last record
+    recorded_step: int  # this and the next two: see `LastRecord`
+    recorded_loss: float
     recorded_seconds: float
     stopped: bool  # whether patience or a callback has ended training
     validation: ValidationState
+
+    @property
+    def last_record(self) -> LastRecord:
+        """Where the last record was made."""
+        return LastRecord(self.recorded_step, self.recorded_loss, self.recorded_seconds)
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value

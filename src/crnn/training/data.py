@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
@@ -13,12 +14,13 @@ from .._kernels.entry.structures import Packing
 from ..errors import InvalidInputError, short_repr
 from ..model.layout import Layout
 from ..parameters.checks import checked_float, checked_sample_weights, has_items
-from ..parameters.settings import checked_parameter
+from ..parameters.kinds import OPTIMIZERS
+from ..parameters.settings import Settings, checked_parameter, rounds_operands
 from ..runtime.machine import available_bytes, check_free_memory
-from ..text.documents import n_documents, python_values, refuse_other_collections
+from ..text.documents import boundaries, n_documents, python_values, refuse_other_collections
 from ..text.labels import Labeled, checked_labels, label_number
-from ..text.sources import text_source
-from ..text.streams import DocumentStreams, Streams
+from ..text.sources import TextSource, text_source
+from ..text.streams import DocumentStreams, Streams, TextStreams, min_symbols
 from ..text.vocabulary import Ids, Vocabulary
 from .team import packs_all, shard_ranges, workspace_bytes
 
@@ -134,6 +136,91 @@ def class_prior(labeled: Labeled, class_weight: Any, sample_weight: ArrayLike | 
     return np.asarray(counts / counts.sum())
 
 
+# ---------------------------------------------------------------- training and validation
+
+
+def training_and_validation_ids(
+    source: TextSource, validation: TextSource | None, vocabulary: Vocabulary, settings: Settings
+) -> tuple[Ids, Ids | None]:
+    """Return the ids to train on, and those for validation if any."""
+    fraction = settings.validation_fraction
+    if validation is not None and fraction:
+        raise InvalidInputError(
+            f"validation is given, but validation_fraction is {fraction:g}. Set validation_fraction to 0."
+        )
+    if settings.patience is not None and validation is None and not fraction:
+        raise InvalidInputError(
+            f"patience is {settings.patience}, but there is no validation text. Set validation_fraction, pass "
+            f"validation, or set patience to None."
+        )
+    ids = source.ids(vocabulary)
+    if fraction and vocabulary.boundary is not None:
+        return split_documents(ids, vocabulary.boundary, fraction)
+    if fraction:
+        return split_text(ids, fraction, settings.batch_size)
+    if validation is None:
+        return ids, None
+    validation_ids = validation.ids(vocabulary)
+    if not len(validation_ids):
+        raise InvalidInputError("validation is empty. Pass at least 1 symbol.", argument="validation")
+    return ids, validation_ids
+
+
+def split_text(ids: Ids, fraction: float, batch_size: int) -> tuple[Ids, Ids]:
+    """Return the beginning of a text for training, and its end for validation, as views.
+
+    The `fraction` is held out, to the nearest symbol. More training streams (`batch_size`) need more symbols.
+    """
+    n, held_out, needed = len(ids), round(len(ids) * fraction), min_symbols(batch_size)
+    if not held_out or n - held_out < needed:
+        raise InvalidInputError(
+            f"validation_fraction={fraction:g} of a text of {n} symbols leaves {held_out} for validation and "
+            f"{n - held_out} for training, but at least 1 and {needed} are needed. Change "
+            f"validation_fraction, or pass a longer text."
+        )
+    return ids[: n - held_out], ids[n - held_out :]
+
+
+def split_documents(packed: Ids, boundary: int, fraction: float) -> tuple[Ids, Ids]:
+    """Return the first of packed documents for training, and the last ones for validation, as views.
+
+    The `fraction` is held out, to the nearest document. Both views include the boundary between them.
+    """
+    n = n_documents(packed, boundary)
+    held_out = round(n * fraction)
+    if not 0 < held_out < n:
+        raise InvalidInputError(
+            f"validation_fraction={fraction:g} of {n} documents leaves {held_out} for validation and {n - held_out} "
+            f"for training, but at least 1 of each is needed. Change validation_fraction, or pass more documents."
+        )
+    cut = int(boundaries(packed, boundary)[n - held_out])
+    return packed[: cut + 1], packed[cut:]
+
+
+def streams_for(
+    ids: Ids,
+    vocabulary: Vocabulary,
+    settings: Settings,
+    rng: np.random.Generator,
+    n_steps: int,
+    weights: NDArray[np.float64] | None = None,
+) -> Streams:
+    """Return a text or, if the vocabulary has a boundary, documents as the streams read by training.
+
+    The model's generator does not advance: the order of the documents continues from `n_steps` earlier steps. `weights`
+    are factors of the documents' losses, for the training documents followed by the held-out documents.
+    """
+    if vocabulary.boundary is None:
+        return TextStreams(ids, settings.batch_size, settings.seq_length)
+    seed = int(copy.deepcopy(rng).integers(2**63))
+    order = np.random.default_rng([seed, n_steps])
+    if weights is not None:
+        weights = weights[: n_documents(ids, vocabulary.boundary)]
+    return DocumentStreams(
+        ids, vocabulary.boundary, settings.batch_size, settings.seq_length, rng=order, weights=weights
+    )
+
+
 # ---------------------------------------------------------------- data summary
 
 
@@ -173,19 +260,16 @@ STREAM_SIZE = 1600  # bytes of Python objects per stream of documents, measured 
 def check_memory(
     layout: Layout,
     streams: Streams,
-    optimizer_arrays: int,
+    settings: Settings,
     *,
     keep_best: bool,
     checkpoints: bool = False,
-    own: range | None = None,
-    bfloat16: bool = False,
-    sampled_softmax: int = 0,
-    dropout: bool = False,
+    own_streams: range | None = None,
 ) -> None:
     """Raise if training needs more memory than is available; nothing is checked if the available memory is unknown.
 
-    The optimizer keeps `optimizer_arrays` of the size of the weights. Further weights are kept as the best ones
-    (`keep_best`) and as snapshots for `checkpoints`. `own` are this process's streams, by default all.
+    Further weights are kept as the best ones (`keep_best`) and as snapshots for `checkpoints`. `own_streams` are this
+    process's, by default all.
     """
     available = available_bytes()
     if available is None:
@@ -193,13 +277,10 @@ def check_memory(
     needed = training_bytes(
         layout,
         streams,
-        optimizer_arrays,
+        settings,
         keep_best=keep_best,
         checkpoints=checkpoints,
-        own=own,
-        bfloat16=bfloat16,
-        sampled_softmax=sampled_softmax,
-        dropout=dropout,
+        own_streams=own_streams,
         enough=available,
     )
     inputs = "" if layout.embedding_size is None else f", embedding_size={layout.embedding_size}"
@@ -212,14 +293,11 @@ def check_memory(
 def training_bytes(
     layout: Layout,
     streams: Streams,
-    optimizer_arrays: int,
+    settings: Settings,
     *,
     keep_best: bool,
     checkpoints: bool = False,
-    own: range | None = None,
-    bfloat16: bool = False,
-    sampled_softmax: int = 0,
-    dropout: bool = False,
+    own_streams: range | None = None,
     enough: int | None = None,
 ) -> int:
     """Return the approximate number of bytes for training apart from the text; arguments as for `check_memory`.
@@ -227,20 +305,23 @@ def training_bytes(
     If the vectors of weights and the streams' objects alone take more than `enough` bytes, their size is returned:
     the other sizes might overflow the kernels' integers.
     """
-    own = range(streams.batch_size) if own is None else own
-    parts = shard_ranges(layout, streams, own, bfloat16=bfloat16)
-    # Weights and optimizer state, and two snapshots: the last good one, and the next until a step confirms it.
-    vectors = 3 * (1 + optimizer_arrays)
-    vectors += 1 + optimizer_arrays if keep_best else 0
+    own_streams = range(streams.batch_size) if own_streams is None else own_streams
+    bfloat16 = rounds_operands(settings.matmul_precision, settings.dtype)
+    sampled_softmax, dropout = settings.sampled_softmax or 0, settings.dropout > 0
+    parts = shard_ranges(layout, streams, own_streams, bfloat16=bfloat16)
+    weights_and_state = 1 + len(OPTIMIZERS[settings.optimizer].state)
+    # Two snapshots in addition: the last good one, and the next until a step confirms it.
+    vectors = 3 * weights_and_state
+    vectors += weights_and_state if keep_best else 0
     # A snapshot, its parts for a file with the best weights, and the bytes of the file.
-    vectors += (1 + optimizer_arrays) * (5 if keep_best else 3) if checkpoints else 0
+    vectors += weights_and_state * (5 if keep_best else 3) if checkpoints else 0
     vectors += len(parts)  # gradients
     needed = layout.dtype.itemsize * vectors * layout.size
     needed += streams.batch_size * STREAM_SIZE if isinstance(streams, DocumentStreams) else 0
     if enough is not None and needed > enough:
         return needed
     many = packs_all(streams.seq_length, parts, bfloat16=bfloat16, sampled_softmax=sampled_softmax)
-    packing = Packing(len(own) == 1, many, training=True, bfloat16=bfloat16)
+    packing = Packing(len(own_streams) == 1, many, training=True, bfloat16=bfloat16)
     network = core.Network(layout, packing, sampled=sampled_softmax)
     needed += layout.dtype.itemsize * network.panels_size
     return needed + sum(workspace_bytes(network, streams.seq_length, len(part), dropout) for part in parts)

@@ -1,10 +1,10 @@
-"""Fit: a call of `fit`, `partial_fit` or `resume`, from its arguments to a run, with every check before any change."""
+"""Fit: a call of `fit`, `partial_fit` or `resume`, from its arguments to a plan, with every check before any change."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -13,25 +13,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InvalidInputError
-from ..model.layout import SymbolPairs, layout_of
+from ..model.layout import Layout, SymbolPairs, layout_of
 from ..model.state import ModelState
 from ..model.vocabulary_changes import extended, places, widened
 from ..parameters.checks import FilePath, checked_bool, checked_path, checked_sample_weights, pcg64_generator
-from ..parameters.kinds import OPTIMIZERS
-from ..parameters.settings import Settings, rounds_operands
+from ..parameters.settings import Settings
 from ..runtime.atomic_file import check_writable
 from ..text.id_cache import Fingerprint
 from ..text.labels import LabeledSource
 from ..text.sources import TextLike, TextSource, text_source
 from ..text.vocabulary import Ids, Vocabulary
-from .budget import Budget
 from .checkpoints import CheckpointWriter, RunState, checked_every
-from .data import check_memory, data_summary
-from .exclusive import ExclusiveUse
+from .data import check_memory, data_summary, streams_for, training_and_validation_ids
+from .plan import Budget, TrainingPlan
 from .processes import Processes, processes_of
-from .progress import Progress
-from .run import TrainingData, TrainingRun, streams_for
-from .validation import training_and_validation_ids
 
 MAX_STEPS_BEFORE = 2**61  # limit of `n_steps` when a call begins: a file holds up to 2**62, which no call can reach
 CHECKPOINT_SECONDS = 60.0
@@ -57,42 +52,34 @@ class Call:
     resumed: RunState | None = None
 
 
-def new_run(
-    call: Call,
-    parameters: Mapping[str, Any],
-    state: ModelState | None,
-    *,
-    model: object,
-    stop: ExclusiveUse,
-    sample: Callable[[], Iterable[str | bytes]],
-    write: Callable[..., None],
-) -> TrainingRun:
-    """Return the run of a call, after checking everything; nothing has changed yet.
+def plan_training(
+    call: Call, parameters: Mapping[str, Any], state: ModelState | None, write: Callable[..., None]
+) -> TrainingPlan:
+    """Return the plan of a call, after checking everything; nothing has changed yet.
 
-    `parameters` are the constructor's. Without a `state` to continue from, a new one is made. `sample` returns the
-    samples that ``verbose=2`` shows; `write` writes a checkpoint, given the state and, by keyword, the run, the
-    parameters and the path. With several processes, an invalid argument of one raises InvalidInputError in all.
+    `parameters` are the constructor's. Without a `state` to continue from, a new one is made. `write` writes a
+    checkpoint, given the state and, by keyword, the run, the parameters and the path. With several processes, an
+    invalid argument of one raises InvalidInputError in all.
     """
     start = time.perf_counter()
     processes = processes_of(call.comm)
     check = partial(_checked, call, parameters, write, first=not processes or processes.rank == 0)
     if processes is None:
-        return _prepared_run(call, *check(), state, start, None, model=model, stop=stop, sample=sample)
+        return _plan(call, *check(), state, start)
     # Weights, dropout and the order of documents follow from rank 0's generator.
     settings, writer = processes.agreed(check)
     rng = processes.agreed(partial(pcg64_generator, settings.random_state))
     settings = replace(settings, random_state=processes.from_first(rng))
     state = None if state is None else replace(state, rng=processes.from_first(state.rng))
-    prepare = partial(_prepared_run, call, settings, writer, state, start, processes)
-    run = processes.agreed(partial(prepare, model=model, stop=stop, sample=sample))
+    plan = processes.agreed(partial(_plan, call, settings, writer, state, start, processes))
     free: Any = {"random_state": None, "n_threads": None, "verbose": 0, "callbacks": ()}
     processes.require_same("a parameter of the model", repr(replace(settings, **free)))
     for name, values in (("sample_weight", call.sample_weight), ("labels", call.labels)):
         processes.require_same(name, None if values is None else _digest(values))
-    processes.require_same("a text", repr(run.data.texts))  # includes the labels: see `LabeledSource.fingerprint`
+    processes.require_same("a text", repr(plan.texts))  # includes the labels: see `LabeledSource.fingerprint`
     if state is not None:
         processes.require_same("the model", state.digest())
-    return run
+    return plan
 
 
 def _checked(
@@ -115,29 +102,18 @@ def _digest(values: ArrayLike) -> str:
     return hashlib.sha256(repr(np.asarray(values).tolist()).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _prepared_run(
+def _plan(
     call: Call,
     settings: Settings,
     writer: CheckpointWriter | None,
     state: ModelState | None,
     start: float,
-    processes: Processes | None,
-    *,
-    model: object,
-    stop: ExclusiveUse,
-    sample: Callable[[], Iterable[str | bytes]],
-) -> TrainingRun:
-    """Return the run of a call that began at `start`; the arguments not in `call` are `new_run`'s, checked."""
+    processes: Processes | None = None,
+) -> TrainingPlan:
+    """Return the plan of a call that began at `start`; the arguments not in `call` are `plan_training`'s, checked."""
     resumed = call.resumed
     source, held_out = _sources(call, None if state is None else state.vocabulary.labels)
-    if state is None:
-        vocabulary, n_steps = source.vocabulary(settings.min_count, given=settings.vocabulary), 0
-    else:
-        state.check(settings)
-        _check_steps(state)
-        vocabulary, n_steps = state.vocabulary, state.n_steps if resumed is None else resumed.first_step
-        if checked_bool("extend_vocabulary", call.extend_vocabulary):
-            vocabulary = extended(vocabulary, source.vocabulary(boundary=vocabulary.boundary is not None))
+    vocabulary = _vocabulary(call, settings, source, state)
     texts = _fingerprints(source, held_out) if resumed or writer or processes else {}
     if resumed is not None:
         _compare(resumed.texts, texts)
@@ -149,51 +125,58 @@ def _prepared_run(
     weights = None if resumed is None else resumed.sample_weight
     if call.sample_weight is not None:
         weights = _checked_weights(call.sample_weight, source, vocabulary)
-    streams = streams_for(ids, vocabulary, settings, rng, n_steps, weights)
+    first_step = 0 if state is None else state.n_steps if resumed is None else resumed.first_step
+    streams = streams_for(ids, vocabulary, settings, rng, first_step, weights)
     layout = layout_of(settings, len(vocabulary), _pairs(settings, ids, vocabulary, state))
     check_memory(
         layout,
         streams,
-        len(OPTIMIZERS[settings.optimizer].state),
+        settings,
         keep_best=validation_ids is not None and settings.restore_best,
         checkpoints=writer is not None,
-        own=processes.own_streams(settings.batch_size) if processes else None,
-        bfloat16=rounds_operands(settings.matmul_precision, settings.dtype),
-        sampled_softmax=settings.sampled_softmax or 0,
-        dropout=settings.dropout > 0,
+        own_streams=processes.own_streams(settings.batch_size) if processes else None,
     )
-    options: Any = {name: getattr(settings, name) for name in ("optimizer", "batch_size", "seq_length")}
-    if state is None:
-        state = ModelState.initial(layout, vocabulary, rng, init_scale=settings.init_scale, **options)
-    else:
-        state = state.carried_on(**options)
-        if vocabulary is not state.vocabulary:
-            state = widened(state, vocabulary, layout)
     if resumed is None:
-        seconds, budget = 0.0, Budget.of_call(settings, streams.steps_per_epoch, call.max_epochs)
+        budget = Budget.of_call(settings, streams.steps_per_epoch, call.max_epochs)
     else:
-        seconds, budget = resumed.seconds, Budget(resumed.max_steps, resumed.max_seconds)
-    progress = Progress(
-        budget,
-        streams.seq_length * streams.batch_size,
-        verbose=settings.verbose,
-        summary=data_summary(ids, validation_ids, vocabulary) if settings.verbose else "",
-        sample=sample,
-        elapsed=seconds,
-    )
-    return TrainingRun(
-        state,
+        budget, start = Budget(resumed.max_steps, resumed.max_seconds), start - resumed.seconds
+    return TrainingPlan(
+        _initial_state(settings, layout, vocabulary, rng, state),
         settings,
-        TrainingData(streams, validation_ids, weights, texts),
+        streams,
         budget,
-        start=start - seconds,
-        callbacks=[partial(callback, model) for callback in settings.callbacks],
-        progress=progress,
-        stop=stop,
+        start,
+        validation_ids=validation_ids,
+        sample_weight=weights,
+        texts=texts,
+        summary=data_summary(ids, validation_ids, vocabulary) if settings.verbose else "",
         writer=writer,
         resumed=resumed,
         processes=processes,
     )
+
+
+def _vocabulary(call: Call, settings: Settings, source: TextSource, state: ModelState | None) -> Vocabulary:
+    """Return the vocabulary after the call: the text's, or the continued model's, perhaps extended."""
+    if state is None:
+        return source.vocabulary(settings.min_count, given=settings.vocabulary)
+    state.check(settings)
+    _check_steps(state)
+    vocabulary = state.vocabulary
+    if checked_bool("extend_vocabulary", call.extend_vocabulary):
+        return extended(vocabulary, source.vocabulary(boundary=vocabulary.boundary is not None))
+    return vocabulary
+
+
+def _initial_state(
+    settings: Settings, layout: Layout, vocabulary: Vocabulary, rng: np.random.Generator, state: ModelState | None
+) -> ModelState:
+    """Return the state before the first step: a new one, or the continued model's."""
+    options: Any = {name: getattr(settings, name) for name in ("optimizer", "batch_size", "seq_length")}
+    if state is None:
+        return ModelState.initial(layout, vocabulary, rng, init_scale=settings.init_scale, **options)
+    new = state.carried_on(**options)
+    return new if vocabulary is state.vocabulary else widened(new, vocabulary, layout)
 
 
 def _checked_weights(sample_weight: ArrayLike, source: TextSource, vocabulary: Vocabulary) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from typing import Any, Protocol, Self, TextIO
 
 from ..errors import any_repr
 from ..model.state import ModelState
-from .budget import Budget
+from .plan import Budget
 
 # ---------------------------------------------------------------- loss curve
 

@@ -1,32 +1,37 @@
-"""TrainingRun: one call of `fit` or `partial_fit`: rates, records, validation and callbacks at each poll."""
+"""TrainingRun: one call of training: rates, records, validation, callbacks and checkpoints at each poll."""
 
 from __future__ import annotations
 
-import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DivergenceError, InvalidInputError
+from ..model.draft import ExclusiveUse
 from ..model.state import ModelState
 from ..parameters.kinds import Schedule
-from ..parameters.settings import Settings
-from ..text.documents import n_documents
-from ..text.id_cache import Fingerprint
-from ..text.streams import DocumentStreams, Streams, TextStreams
-from ..text.vocabulary import Ids, Vocabulary
-from .budget import Budget
-from .checkpoints import DIVERGED, FINISHED, RUNNING, CheckpointWriter, PollState, RunState
-from .exclusive import ExclusiveUse
+from ..text.streams import Streams
+from .checkpoints import (
+    DIVERGED,
+    FINISHED,
+    RUNNING,
+    CheckpointWriter,
+    LastRecord,
+    PollState,
+    RunState,
+    ValidationState,
+)
+from .plan import TrainingPlan
 from .processes import JointTrainer, Processes
 from .progress import Progress
 from .team import threads_for
 from .trainer import SmoothedLoss, StepSettings, Trainer
-from .validation import Validation, ValidationState
+from .validation import Validation
 
 POLL_SECONDS = 0.05  # between two polls, for progress, Ctrl-C, records and stopping
 GROWTH = 10  # maximum growth of the steps from one poll to the next: the first steps are slow
@@ -34,88 +39,82 @@ HISTORY_LENGTH = 200  # maximum records of a call limited by steps; usually one 
 HISTORY_PART = 1 / 100  # of the time between two records of a call limited by seconds
 
 
-class TrainingData(NamedTuple):
-    """What a run reads: the streams of its text or documents, and the text whose loss it measures."""
-
-    streams: Streams
-    validation_ids: Ids | None
-    sample_weight: NDArray[np.float64] | None  # of the documents, for a checkpoint
-    texts: dict[str, Fingerprint]  # of both, for a checkpoint and for comparison between processes
-
-
 class TrainingRun:
     """One call of training: trains a model state in place until a budget is used up.
 
-    Python code runs once per poll, about every 50 ms, never per step. `start` is when the call began, by
-    `time.perf_counter`; for an interrupted call (`resumed`, whose state is from the same moment), less the seconds
-    already used. A callback that returns True ends training. With `processes`, which sum
-    the gradient of each step, rank 0 decides for all.
+    Python code runs once per poll, about every 50 ms, never per step. A callback that returns True ends training, as
+    does `stop`. With several processes, which sum the gradient of each step, rank 0 decides for all. `sample` returns
+    the samples that ``verbose=2`` shows.
     """
 
     def __init__(
-        self,
-        state: ModelState,
-        settings: Settings,
-        data: TrainingData,
-        budget: Budget,
-        *,
-        start: float,
-        callbacks: Sequence[Callable[[dict[str, Any]], Any]],
-        progress: Progress,
-        stop: ExclusiveUse,
-        writer: CheckpointWriter | None = None,
-        resumed: RunState | None = None,
-        processes: Processes | None = None,
+        self, plan: TrainingPlan, model: object, stop: ExclusiveUse, sample: Callable[[], Iterable[str | bytes]]
     ) -> None:
-        self.state, self.data, streams = state, data, data.streams
-        self._settings, self._budget, self._start, self._callbacks = settings, budget, start, callbacks
-        self._progress, self._stop, self._writer = progress, stop, writer
+        state, settings, streams, resumed = plan.state, plan.settings, plan.streams, plan.resumed
+        self.state, self._plan, self._settings, self._budget = state, plan, settings, plan.budget
+        self._stop, self._writer, self._processes = stop, plan.writer, plan.processes
+        self._callbacks = [partial(callback, model) for callback in settings.callbacks]
         self._first_step = state.n_steps if resumed is None else resumed.first_step
         self._per_epoch = streams.steps_per_epoch
         self._chars_per_step = streams.seq_length * streams.batch_size
         self._schedule = Schedule(settings.schedule, settings.learning_rate, settings.warmup)
+        self._progress = Progress(
+            plan.budget,
+            self._chars_per_step,
+            verbose=settings.verbose,
+            summary=plan.summary,
+            sample=sample,
+            elapsed=0.0 if resumed is None else resumed.seconds,
+        )
         self._step_settings = StepSettings.of(settings, state.rng)
         if resumed is not None:
             self._step_settings = replace(self._step_settings, dropout_seed=resumed.dropout_seed)
             restore_position(streams, resumed.position)
-        self._processes = processes
         self._trainer = Trainer(
             state,
             streams,
             self._step_settings,
-            reducer=processes,
             n_threads=threads_for(state.layout, streams, settings.n_threads, bfloat16=self._step_settings.bfloat16),
             adaptive=settings.n_threads is None,
-            boundary=state.vocabulary.boundary,
             block_step=None if resumed is None else resumed.block_step,
+            reducer=plan.processes,
         )
-        self._driver = JointTrainer(self._trainer, processes) if processes else self._trainer
+        self._driver = JointTrainer(self._trainer, plan.processes) if plan.processes else self._trainer
         self._polled = PollState(0, state.n_steps, state.smooth_loss, 0.0, False, ValidationState())
         self._best: ModelState | None = None  # a snapshot at the lowest validation loss, if training continued since
         if resumed is not None:
             self._polled = resumed.polled
-            self._best = None if processes and processes.rank else resumed.best  # rank 0 sends it to the others
+            if not plan.processes or plan.processes.rank == 0:  # which sends it to the others
+                self._best = resumed.best
             self._trainer.cursor.last_loss = resumed.last_loss
             self._trainer.cursor.gradient_norm = resumed.gradient_norm
         self._history_length = len(state.history)  # at the last poll
-        self._validation = self._validation_of(data)
+        self._validation = self._validation_of(plan)
         self._every: int | None = None  # steps between two records
-        if budget.seconds is None:
-            n_steps = budget.n_steps or 0
+        if plan.budget.seconds is None:
+            n_steps = plan.budget.n_steps or 0
             self._every = max(min(-(-n_steps // 20), 100), n_steps // HISTORY_LENGTH, 1)
         self._steps_per_poll = 1
         self._seconds_per_step = 0.0  # since the last poll; unknown at first
-        self._recorded = self._polled[1:4]  # step, smoothed loss and time of a record
+        self._recorded = self._polled.last_record
         self._stopped = self._polled.stopped
-        self._last_record: dict[str, Any] = state.history[-1] if state.history else {}
+        self._newest: dict[str, Any] = state.history[-1] if state.history else {}  # the newest record
 
-    def _validation_of(self, data: TrainingData) -> Validation | None:
-        if data.validation_ids is None:
+    @classmethod
+    def begin(
+        cls, plan: TrainingPlan, model: object, stop: ExclusiveUse, sample: Callable[[], Iterable[str | bytes]]
+    ) -> Self:
+        """Return the run of a plan; with several processes, an error of one is raised in all."""
+        make = partial(cls, plan, model, stop, sample)
+        return plan.processes.agreed(make) if plan.processes else make()
+
+    def _validation_of(self, plan: TrainingPlan) -> Validation | None:
+        if plan.validation_ids is None:
             return None
         return Validation(
-            data.validation_ids,
+            plan.validation_ids,
             self._budget,
-            (data.streams.seq_length, data.streams.batch_size),
+            (plan.streams.seq_length, plan.streams.batch_size),
             every=self._settings.eval_every,
             patience=self._settings.patience,
             n_threads=self._settings.n_threads,
@@ -188,7 +187,7 @@ class TrainingRun:
         """Check the last weights, and measure their validation loss if a callback ended training before a poll did."""
         self._driver.finish()
         if self._validation and self._done and not self._validation.measured(self._done):
-            self._last_record["validation_loss"] = self._validate(self._validation, over=True)
+            self._newest["validation_loss"] = self._validate(self._validation, over=True)
 
     # ------------------------------------------------------------------ a poll
 
@@ -228,8 +227,9 @@ class TrainingRun:
 
     def _record(self, validation_loss: float | None) -> dict[str, Any]:
         cursor, seconds = self._trainer.cursor, self._seconds
-        train_loss = SmoothedLoss(*self._recorded[:2]).mean_until(self._trainer.smoothed_loss)
-        self._recorded = cursor.n_steps, cursor.smooth_loss, seconds
+        before = SmoothedLoss(self._recorded.step, self._recorded.smooth_loss)
+        train_loss = before.mean_until(self._trainer.smoothed_loss)
+        self._recorded = LastRecord(cursor.n_steps, cursor.smooth_loss, seconds)
         record = {
             "step": cursor.n_steps,
             "seconds": seconds,
@@ -242,13 +242,13 @@ class TrainingRun:
             "chars_per_second": self._done * self._chars_per_step / max(seconds, 1e-9),
         }
         self.state.history.append(record)
-        self._last_record = record
+        self._newest = record
         return record
 
     def _record_due(self, done: int, seconds: float) -> bool:
         if self._every is not None:
             return done % self._every == 0
-        return seconds - self._recorded[2] >= HISTORY_PART * (self._budget.seconds or 0.0)
+        return seconds - self._recorded.seconds >= HISTORY_PART * (self._budget.seconds or 0.0)
 
     # -------------------------------------------------------------- checkpoints
 
@@ -272,7 +272,7 @@ class TrainingRun:
         block, cursor = self._trainer.block_start, self._trainer.cursor
         return RunState(
             outcome=outcome,
-            texts=self.data.texts,
+            texts=self._plan.texts,
             max_steps=self._budget.n_steps,
             max_seconds=self._budget.seconds,
             first_step=self._first_step,
@@ -285,7 +285,7 @@ class TrainingRun:
             gradient_norm=cursor.gradient_norm,
             polled=self._polled,
             best=self._best if outcome == RUNNING else None,
-            sample_weight=self.data.sample_weight,
+            sample_weight=self._plan.sample_weight,
         )
 
     # ------------------------------------------------------------ steps and time
@@ -298,7 +298,7 @@ class TrainingRun:
     @property
     def _seconds(self) -> float:
         """Seconds of this call."""
-        return time.perf_counter() - self._start
+        return time.perf_counter() - self._plan.start
 
     def _steps_left(self) -> float:
         return self._budget.steps_left(self._done, self._seconds, self._seconds_per_step)
@@ -327,27 +327,3 @@ def restore_position(streams: Streams, position: Any) -> None:
         streams.position = position
     except (AttributeError, IndexError, TypeError, ValueError) as error:
         raise InvalidInputError(f"the stored position does not fit this text: {error}") from None
-
-
-def streams_for(
-    ids: Ids,
-    vocabulary: Vocabulary,
-    settings: Settings,
-    rng: np.random.Generator,
-    n_steps: int,
-    weights: NDArray[np.float64] | None = None,
-) -> Streams:
-    """Return a text or, if the vocabulary has a boundary, documents as the streams read by training.
-
-    The model's generator does not advance: the order of the documents continues from `n_steps` earlier steps. `weights`
-    are factors of the documents' losses, for the training documents followed by the held-out documents.
-    """
-    if vocabulary.boundary is None:
-        return TextStreams(ids, settings.batch_size, settings.seq_length)
-    seed = int(copy.deepcopy(rng).integers(2**63))
-    order = np.random.default_rng([seed, n_steps])
-    if weights is not None:
-        weights = weights[: n_documents(ids, vocabulary.boundary)]
-    return DocumentStreams(
-        ids, vocabulary.boundary, settings.batch_size, settings.seq_length, rng=order, weights=weights
-    )

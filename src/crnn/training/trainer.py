@@ -80,8 +80,6 @@ UNIFORM_GUESSES = 10  # times the loss of a uniform guess: the mean loss of a mo
 JUDGED_STEPS = 100  # minimum steps in the mean that a call is judged by: a bad start is not divergence
 ROUNDING = 4e-16  # relative rounding error of a smoothed loss per step
 
-NO_HELPERS = Helpers(0, print)
-
 
 class BlockStart(NamedTuple):
     """The start of the current block. It is replaced as a whole: Ctrl-C may come between any two lines."""
@@ -161,7 +159,6 @@ class Trainer:
         n_threads: int = 1,
         adaptive: bool = False,
         n_shards: int | None = None,
-        boundary: int | None = None,
         block_step: int | None = None,
         reducer: Reducer | None = None,
     ) -> None:
@@ -185,7 +182,6 @@ class Trainer:
         else:
             parts = cut(own, n_shards)
         self._many = packs_all(T, parts, bfloat16=settings.bfloat16, sampled_softmax=settings.sampled_softmax)
-        self._boundary = boundary
         self.arrangement = self._arrange(n_threads, len(parts))
         self._adaptive = AdaptiveThreads(self.arrangement.n_threads) if adaptive else None
         self._n_threads = self._most_threads = self.arrangement.n_threads
@@ -205,7 +201,7 @@ class Trainer:
         start = time.perf_counter()
         self._snapshot = state.copy()  # the newest after which training has continued with a finite loss
         self._next_snapshot: ModelState | None = None  # replaces it after the next step
-        self._helpers = NO_HELPERS
+        self._helpers = Helpers.none()
         self._snapshot_at = _next_snapshot(start, time.perf_counter())
 
     def __enter__(self) -> Self:
@@ -238,7 +234,7 @@ class Trainer:
             core.break_barriers(self.team)
         finally:
             self._helpers.close()
-        self._helpers = NO_HELPERS  # the old ones refer to this trainer: a cycle would keep its workspace alive
+        self._helpers = Helpers.none()  # the old ones refer to this trainer: a cycle would keep its workspace alive
         scipy_blas.leave(self)
 
     def _arrange(self, n_threads: int, n_shards: int) -> Arrangement:
@@ -246,6 +242,7 @@ class Trainer:
 
     def _network(self) -> core.Network:
         """Return the network with weights packed for the thread groups."""
+        boundary = self.state.vocabulary.boundary
         return core.Network(
             self.layout,
             Packing(
@@ -256,8 +253,8 @@ class Trainer:
                 bfloat16=self.settings.bfloat16,
                 in_place=not self.settings.weight_dropout,
             ),
-            boundary=self._boundary,
-            labels=n_labels(self.layout, self._boundary),
+            boundary=boundary,
+            labels=n_labels(self.layout, boundary),
             sampled=self.settings.sampled_softmax,
         )
 

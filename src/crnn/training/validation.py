@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from typing import NamedTuple
 
 from ..arrays import Array
-from ..errors import InvalidInputError
 from ..inference.packed_network import PackedNetwork
 from ..inference.text_scores import cuts, parallel_log_likelihood
 from ..model.layout import Layout
-from ..parameters.settings import Settings
-from ..text.documents import boundaries, n_documents, n_given
-from ..text.sources import TextSource
-from ..text.streams import min_symbols
-from ..text.vocabulary import Ids, Vocabulary
-from .budget import Budget
+from ..text.documents import n_given
+from ..text.vocabulary import Ids
+from .checkpoints import ValidationState
+from .plan import Budget
 
 EVALUATIONS = 20  # approximate number per training call by default,
 SHARE = 0.05  # but fewer if they would take more than this part of the time
@@ -24,16 +20,6 @@ PASSES = 3  # training passes over a symbol forward, backward and for the weight
 MAX_PARTS = 32  # of the text, read in parallel
 WARM_UP = 512  # symbols read before a part to find its hidden state
 MIN_ROWS = 8  # fewer streams take hardly less time, since all weights must be read anyway
-
-
-class ValidationState(NamedTuple):
-    """The results of a call's evaluations so far; each evaluation replaces it as a whole."""
-
-    best_loss: float = math.inf  # the lowest loss; infinity before the first measurement
-    since_best: int = 0  # evaluations since then
-    last_step: int = -1  # steps of the call at the last evaluation; -1 before the first
-    last_seconds: float = 0.0  # time of the call after the last evaluation
-    cost: float | None = None  # seconds that the last evaluation took
 
 
 class Validation:
@@ -107,64 +93,6 @@ class Validation:
 def _rows(steps: int, streams: int) -> int:
     """Return the cost of reading streams for some time steps, in rows of a product."""
     return steps * max(streams, MIN_ROWS)
-
-
-def training_and_validation_ids(
-    source: TextSource, validation: TextSource | None, vocabulary: Vocabulary, settings: Settings
-) -> tuple[Ids, Ids | None]:
-    """Return the ids to train on, and those for validation if any."""
-    fraction = settings.validation_fraction
-    if validation is not None and fraction:
-        raise InvalidInputError(
-            f"validation is given, but validation_fraction is {fraction:g}. Set validation_fraction to 0."
-        )
-    if settings.patience is not None and validation is None and not fraction:
-        raise InvalidInputError(
-            f"patience is {settings.patience}, but there is no validation text. Set validation_fraction, pass "
-            f"validation, or set patience to None."
-        )
-    ids = source.ids(vocabulary)
-    if fraction and vocabulary.boundary is not None:
-        return split_documents(ids, vocabulary.boundary, fraction)
-    if fraction:
-        return split_text(ids, fraction, settings.batch_size)
-    if validation is None:
-        return ids, None
-    validation_ids = validation.ids(vocabulary)
-    if not len(validation_ids):
-        raise InvalidInputError("validation is empty. Pass at least 1 symbol.", argument="validation")
-    return ids, validation_ids
-
-
-def split_text(ids: Ids, fraction: float, batch_size: int) -> tuple[Ids, Ids]:
-    """Return the beginning of a text for training, and its end for validation, as views.
-
-    The `fraction` is held out, to the nearest symbol. More training streams (`batch_size`) need more symbols.
-    """
-    n, held_out, needed = len(ids), round(len(ids) * fraction), min_symbols(batch_size)
-    if not held_out or n - held_out < needed:
-        raise InvalidInputError(
-            f"validation_fraction={fraction:g} of a text of {n} symbols leaves {held_out} for validation and "
-            f"{n - held_out} for training, but at least 1 and {needed} are needed. Change "
-            f"validation_fraction, or pass a longer text."
-        )
-    return ids[: n - held_out], ids[n - held_out :]
-
-
-def split_documents(packed: Ids, boundary: int, fraction: float) -> tuple[Ids, Ids]:
-    """Return the first of packed documents for training, and the last ones for validation, as views.
-
-    The `fraction` is held out, to the nearest document. Both views include the boundary between them.
-    """
-    n = n_documents(packed, boundary)
-    held_out = round(n * fraction)
-    if not 0 < held_out < n:
-        raise InvalidInputError(
-            f"validation_fraction={fraction:g} of {n} documents leaves {held_out} for validation and {n - held_out} "
-            f"for training, but at least 1 of each is needed. Change validation_fraction, or pass more documents."
-        )
-    cut = int(boundaries(packed, boundary)[n - held_out])
-    return packed[: cut + 1], packed[cut:]
 
 
 def evaluate(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.training.budget import Budget
+from crnn.training.plan import Budget
 
 counts = st.integers(0, 10**6)
 seconds = st.floats(0, 1e6)

@@ -1,16 +1,22 @@
-"""Budget: the limit of training, in steps or seconds, and the part of it used so far."""
+"""Plan: what one call of training will do, and its budget of steps or seconds."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..model.state import ModelState
 from ..parameters.checks import MAX_STEPS
 from ..parameters.settings import Settings
+from ..text.id_cache import Fingerprint
+from ..text.streams import Streams
+from ..text.vocabulary import Ids
+from .checkpoints import CheckpointWriter, RunState
+from .processes import Processes
 
 
 @dataclass(frozen=True)
@@ -54,3 +60,24 @@ class Budget:
             with np.errstate(over="ignore"):  # a budget too short for any step
                 return (seconds + steps * seconds_per_step) / self.seconds
         return (done + steps) / float(self.n_steps or 1)
+
+
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value
+class TrainingPlan:
+    """One call of `fit`, `partial_fit` or `resume`: made by `fit.plan_training`, carried out by `TrainingRun`.
+
+    Everything is checked, and nothing has changed yet. The state will be trained in place.
+    """
+
+    state: ModelState
+    settings: Settings
+    streams: Streams  # of the text or the documents
+    budget: Budget
+    start: float  # when the call began, by `time.perf_counter`; for a resumed call, less the seconds already used
+    validation_ids: Ids | None = None  # the text whose loss is measured
+    sample_weight: NDArray[np.float64] | None = None  # of the documents, for a checkpoint
+    texts: dict[str, Fingerprint] = field(default_factory=dict)  # for a checkpoint, and to compare processes
+    summary: str = ""  # the line about the data that progress begins with
+    writer: CheckpointWriter | None = None
+    resumed: RunState | None = None  # an interrupted run, from the same moment as the state
+    processes: Processes | None = None

@@ -11,14 +11,14 @@ from command_line import POSIX
 from test_char_rnn import TEXT, bits, small
 
 from crnn import CharRNN, InvalidInputError, Mixture, NotFittedError
-from crnn.training import exclusive
-from crnn.training.exclusive import ExclusiveUse, begin_use, draft_of, request_stop, use_for_editing
+from crnn.model import draft
+from crnn.model.draft import ExclusiveUse, begin_use, draft_of, request_stop, use_for_editing
 
 
 def test_calls_that_have_ended_are_forgotten():
     for _ in range(9):
         small(1).fit(TEXT)
-    assert len(exclusive._in_use) <= 1
+    assert len(draft._in_use) <= 1
 
 
 @pytest.fixture
