@@ -6,29 +6,21 @@ import ast
 import re
 
 import pytest
-from source_tree import PACKAGE, ROOT, needs_sources, parsed, python_modules
+from source_tree import PACKAGE, needs_sources, parsed, python_modules
 
 pytestmark = needs_sources
 
-MAX_PARAMETERS = 12
-WITHOUT_LIMIT = {"__init__", "sample"}  # whose parameters are the user's options
+MAX_PARAMETERS, MAX_LINES = 12, 65  # lines without the signature and the docstring
+ANY_NUMBER_OF_PARAMETERS = {"__init__", "sample"}  # the user's options
 MAX_KERNEL_PARAMETERS, MAX_KERNEL_LINES = 10, 80
 
-# What is still too large. It may only shrink.
-FUNCTIONS_LEFT: set[str] = set()
-KERNELS_LEFT: set[str] = set()
 
-
-def source_files():
-    kinds = {".py", ".pyi", ".pyx", ".pxd", ".pxi", ".h"}
-    folders = [PACKAGE, ROOT / "tools", ROOT / "benchmarks"]
-    return [path for folder in folders for path in sorted(folder.rglob("*")) if path.suffix in kinds]
-
-
-def check_allowed(found, allowed):
-    """The allow-list names what is found, and nothing else."""
-    assert {name: size for name, size in found.items() if name not in allowed} == {}
-    assert allowed - found.keys() == set(), "small enough now: take it out of the list"
+def functions():
+    """Yield the name and the syntax tree of each function of the package."""
+    for name, path in python_modules().items():
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield f"{name}.{node.name}", node
 
 
 def n_parameters(function):
@@ -37,15 +29,31 @@ def n_parameters(function):
     return len(names) + bool(a.vararg) + bool(a.kwarg) - (names[:1] in (["self"], ["cls"]))
 
 
+def n_lines(function):
+    body = function.body[ast.get_docstring(function) is not None :]
+    return body[-1].end_lineno - body[0].lineno + 1 if body else 0
+
+
 def test_python_functions_have_few_parameters():
-    found = {}
-    for name, path in python_modules().items():
-        for node in ast.walk(parsed(path)):
-            if isinstance(node, ast.FunctionDef) and node.name not in WITHOUT_LIMIT:
-                n = n_parameters(node)
-                if n > MAX_PARAMETERS:
-                    found[f"{name}.{node.name}"] = n
-    check_allowed(found, FUNCTIONS_LEFT)
+    sizes = {name: n_parameters(node) for name, node in functions() if node.name not in ANY_NUMBER_OF_PARAMETERS}
+    assert {name: n for name, n in sizes.items() if n > MAX_PARAMETERS} == {}
+
+
+def test_python_functions_have_few_lines():
+    sizes = {name: n_lines(node) for name, node in functions()}
+    assert {name: n for name, n in sizes.items() if n > MAX_LINES} == {}
+
+
+def test_lines_are_counted_without_signature_and_docstring():
+    source = '''
+def two(
+    a,
+):
+    """Say what it does."""
+    b = a
+    return b
+'''
+    assert n_lines(ast.parse(source).body[0]) == 2
 
 
 FUNCTION = re.compile(r"^(?P<indent> *)(?P<kind>cdef|cpdef|def) (?:[\w \[\],*&.:]+ \**)?(?P<name>\w+)\(", re.MULTILINE)
@@ -100,12 +108,10 @@ cdef void declared(int a) noexcept nogil
 @pytest.mark.parametrize("what", ["parameters", "lines"])
 def test_functions_of_kernels_are_small(what):
     found = {}
-    for path in source_files():
-        if path.suffix not in (".pyx", ".pxd", ".pxi"):
-            continue
+    for path in sorted(path for path in PACKAGE.rglob("*") if path.suffix in (".pyx", ".pxd", ".pxi")):
         for kind, name, n, lines in kernel_functions(path.read_text(encoding="utf-8")):
             # An entry point takes the arrays of its caller one by one; what it calls takes structs.
             too_many = kind != "def" and n > MAX_KERNEL_PARAMETERS
             if too_many if what == "parameters" else lines > MAX_KERNEL_LINES:
                 found[f"{path.stem}.{name}: {what}"] = n if what == "parameters" else lines
-    check_allowed(found, {name for name in KERNELS_LEFT if name.endswith(what)})
+    assert found == {}
