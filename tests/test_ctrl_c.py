@@ -77,6 +77,10 @@ def learning_detector():
 CALLS = {
     "partial_fit": (network, train),
     "partial_fit of two threads": (two_threads, train),
+    "partial_fit with validation": (
+        lambda: network(eval_every=1, validation_fraction=0.25, learning_rate=1.0),  # the last weights are not the best
+        train,
+    ),
     "partial_fit of documents": (lambda: network(NAMES, batch_size=2), partial(train, X=NAMES)),
     "fit": (network, train_anew),
     "editing": (network, edit),
@@ -117,7 +121,12 @@ def use(model):
     [
         *((name, 487, ()) for name in CALLS),
         *(pytest.param(name, 17, (), marks=pytest.mark.slow) for name in CALLS),
-        ("partial_fit", 1, ("_train", "_keep", "final_state")),
+        (
+            "partial_fit with validation",
+            1,
+            ("_train", "_keep", "final_state", "<lambda>", "call_at_end", "_call_at_close"),
+        ),
+        ("score", 1, ("one_thread", "leave", "call_at_end", "_call_at_close")),
     ],
 )
 def test_ctrl_c_leaves_whole_steps_no_thread_and_no_lock(name, stride, functions, tmp_path, monkeypatch):

@@ -30,6 +30,7 @@ from .model.vocabulary_changes import state_of_label
 from .parameters.checks import FilePath, checked_bool, checked_int, checked_threads, has_items
 from .parameters.settings import checked_parameter, rounds_operands
 from .parameters.table import with_parameters
+from .runtime.signals import call_at_end
 from .text.labels import label_number
 from .text.sources import TextLike, rereadable
 from .text.vocabulary import Special, Text, Vocabulary
@@ -516,15 +517,12 @@ class CharRNN(LanguageModel):
             state = None if anew else vars(self).get("_learned")
             plan = plan_training(call, self.get_params(), state, write_run)
             run = TrainingRun.begin(plan, self, use, self._samples)
+            keeping = call_at_end(lambda: self._keep(run.final_state))
             try:
                 self._keep(run.state)
                 run.run()
             finally:
-                try:
-                    self._keep(run.final_state)
-                except BaseException:  # Ctrl-C came before the state was kept
-                    self._keep(run.final_state)
-                    raise
+                keeping.close()
         return self
 
     def _samples(self) -> Iterable[str | bytes]:

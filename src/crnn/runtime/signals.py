@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -69,6 +69,28 @@ def signals_deferred() -> Iterator[None]:
         restore_handlers(handlers)
         for number, frame in noted.items():
             handlers[number](number, frame)
+
+
+def call_at_end(action: Callable[[], object]) -> Generator[None]:
+    """Return a generator whose `close`, in a ``finally`` clause, calls an action to its end, even after Ctrl-C.
+
+    Ctrl-C can strike wherever a Python function begins, thus before the first line of the action. It is then called
+    again, so it must be repeatable. Closing is compiled code, and continues within the ``try`` statement below.
+    """
+    generator = _call_at_close(action)
+    next(generator)
+    return generator
+
+
+def _call_at_close(action: Callable[[], object]) -> Generator[None]:
+    try:
+        yield
+    finally:
+        try:
+            action()
+        except BaseException:
+            action()
+            raise
 
 
 def signal_handlers() -> dict[int, Any]:

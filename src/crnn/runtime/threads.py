@@ -10,13 +10,13 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Self, TypeVar
 
 from .machine import control_groups, first_line, whole_number
-from .signals import Canceled, Cancellation, signals_deferred
+from .signals import Canceled, Cancellation, call_at_end, signals_deferred
 
 # ---------------------------------------------------------------- threads
 
@@ -219,14 +219,12 @@ class _SciPyBlas:
     def one_thread(self) -> Iterator[None]:
         """Limit the BLAS to one thread; when the last use ends, restore the number before the first."""
         use = object()
-        try:  # around everything, since Ctrl-C may come between any two lines
+        leaving = call_at_end(partial(self.leave, use))
+        try:
             self.enter(use)
             yield
         finally:
-            try:
-                self.leave(use)
-            finally:
-                self.leave(use)  # again: Ctrl-C may have interrupted the first call
+            leaving.close()
 
     def enter(self, use: object) -> None:
         """Begin a use, identified by any object; `leave` must follow, even after an interruption."""
