@@ -37,7 +37,7 @@ from .text.vocabulary import Special, Text, Vocabulary
 from .training.checkpoints import FINISHED
 from .training.fit import CHECKPOINT_SECONDS, Call, check_texts, plan_training
 from .training.gradients import TextGradient, gradient_of_text
-from .training.progress import curves_of, network_in_words
+from .training.progress import curves_of, describe_network
 from .training.run import TrainingRun
 
 if TYPE_CHECKING:
@@ -516,7 +516,7 @@ class CharRNN(LanguageModel):
             begin_use(self, use)
             state = None if anew else vars(self).get("_learned")
             plan = plan_training(call, self.get_params(), state, write_run)
-            run = TrainingRun.begin(plan, self, use, self._samples)
+            run = TrainingRun.prepare(plan, self, use, self._samples)
             keeping = call_at_end(lambda: self._keep(run.final_state))
             try:
                 self._keep(run.state)
@@ -1349,7 +1349,7 @@ class CharRNN(LanguageModel):
         return self._fitted("reading history_").history
 
     def _in_words(self) -> str:
-        return network_in_words(self._fitted("its description"))
+        return describe_network(self._fitted("its description"))
 
     def _as_picture(self) -> str:
         return curves_of(self.history_)

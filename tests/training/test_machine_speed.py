@@ -13,21 +13,21 @@ from hypothesis import strategies as st
 
 from crnn import _kernels
 from crnn.training import machine_speed
-from crnn.training.machine_speed import MIN_GAIN, Speed, best_speed, measured_speed, rounded, usable_precisions
+from crnn.training.machine_speed import MIN_GAIN, Speed, best_speed, measured_speed, round_speed, usable_precisions
 
 GRID = 2**0.25
 
 
 @given(st.floats(1e6, 1e15))
 def test_a_rounded_speed_is_near_and_rounded_again_the_same(speed):
-    found = rounded(speed)
+    found = round_speed(speed)
     assert abs(math.log(found / speed)) <= math.log(GRID) / 2 + 1e-9
-    assert rounded(found) == found
+    assert round_speed(found) == found
 
 
 @given(st.floats(1e6, 1e15), st.floats(1.0, 1.1))
 def test_speeds_that_differ_by_a_tenth_are_the_same_or_neighbors(speed, factor):
-    ratio = rounded(speed * factor) / rounded(speed)
+    ratio = round_speed(speed * factor) / round_speed(speed)
     assert ratio == pytest.approx(1) or ratio == pytest.approx(GRID)
 
 
@@ -45,7 +45,7 @@ def test_bfloat16_is_chosen_only_where_it_is_clearly_faster(gain):
     if gain < MIN_GAIN:
         assert found == best_speed({"float32": [3.0]}, 7e11)
     else:
-        assert found == Speed(rounded(7e11 / 3.0 * gain), "bfloat16")
+        assert found == Speed(round_speed(7e11 / 3.0 * gain), "bfloat16")
 
 
 def test_only_a_processor_that_multiplies_bfloat16_is_asked_for_it(monkeypatch):

@@ -166,7 +166,7 @@ def test_failure_in_one_process_is_raised_in_all():
     communicator = Communicator(0, 3)
     communicator.allgather = lambda value: [value, None, "OSError: no such file"]
     with pytest.raises(InvalidInputError, match=r"^process 2 cannot start training: OSError: no such file$"):
-        Processes(communicator).agreed(lambda: 5)
+        Processes(communicator).call_in_all(lambda: 5)
 
 
 def test_one_process_needs_no_communicator():

@@ -21,8 +21,8 @@ from crnn.training.recommended import (
     SIZES,
     WEIGHTS_PER_SYMBOL,
     _network_weights,
+    apply_overrides,
     describe_recommendation,
-    overridden,
     recommend,
 )
 
@@ -147,11 +147,13 @@ def test_texts_get_bigrams_and_short_documents_do_not(capsys):
     assert "bigrams" not in describe_recommendation(found[2], 2e11)
     assert recommend(10**8, 60, speed=2e11, cell="gru")["n_bigrams"] is None
     assert CharRNN.recommended(TEXT * 500, 1.0, n_bigrams=None).n_bigrams is None
-    without = overridden(found[0], {"n_bigrams": None})
+    without = apply_overrides(found[0], {"n_bigrams": None})
     assert without["learning_rate"] == pytest.approx(found[2]["learning_rate"], rel=0.01)
-    assert overridden(found[2], {"n_bigrams": 7})["learning_rate"] == pytest.approx(found[0]["learning_rate"], rel=0.01)
+    assert apply_overrides(found[2], {"n_bigrams": 7})["learning_rate"] == pytest.approx(
+        found[0]["learning_rate"], rel=0.01
+    )
     for same in ({}, {"n_bigrams": 512}):
-        assert overridden(found[0], same)["learning_rate"] == found[0]["learning_rate"]
+        assert apply_overrides(found[0], same)["learning_rate"] == found[0]["learning_rate"]
     assert CharRNN.recommended(["anna", "bob", "eva"], 1.0).n_bigrams is None
     assert "bigrams" not in capsys.readouterr().err
     assert CharRNN.recommended([TEXT[:30], TEXT[:40]], 1.0).n_bigrams == 1024

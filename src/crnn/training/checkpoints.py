@@ -21,67 +21,6 @@ from ..runtime.signals import signals_deferred
 from ..text.id_cache import Fingerprint
 from ..text.streams import DocumentsPosition, Queue
 
-# ---------------------------------------------------------------- stream position
-
-MAX_COUNT = 2**63 - 1
-MAX_SHUFFLES = 1 << 16  # per position; streams have a handful, and each costs a shuffle
-
-
-def position_parts(position: int | DocumentsPosition) -> tuple[Any, dict[str, Array]]:
-    """Return a position of `TextStreams` or `DocumentStreams` as a JSON value and named arrays.
-
-    Examples
-    --------
-    >>> position_parts(75)
-    (75, {})
-    """
-    if not isinstance(position, DocumentsPosition):
-        return int(position), {}
-    arrays = {
-        "parts": np.array([len(queue.numbers) for queue in position.held], np.int64),
-        "begun": np.array([queue.read for queue in position.held], np.int64),
-        "numbers": np.concatenate([queue.numbers for queue in position.held]).astype(np.int64),
-    }
-    return {"order": position.order, "shuffles": position.shuffles, "read": position.read}, arrays
-
-
-def position_from(document: Any, arrays: dict[str, Array]) -> Any:
-    """Return the position that `position_parts` has taken apart, or raise an InvalidInputError."""
-    if isinstance(document, int) and not isinstance(document, bool) and document >= 0 and not arrays:
-        return document
-    try:
-        if document.keys() != {"order", "shuffles", "read"}:
-            raise ValueError("it must have exactly the fields order, shuffles and read")
-        np.random.PCG64(0).state = document["order"]  # raises if the state is invalid
-        shuffles, read = _count(document["shuffles"], MAX_SHUFFLES), _count(document["read"])
-        return DocumentsPosition(document["order"], _queues(arrays), shuffles, read)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-        raise InvalidInputError(f"the checkpoint's position is invalid: {error}") from None
-
-
-def _queues(arrays: dict[str, Array]) -> tuple[Queue, ...]:
-    """Return what remains of each stream; how many symbols, the documents will tell."""
-    if arrays.keys() != {"parts", "begun", "numbers"}:
-        raise ValueError("it must have exactly the arrays parts, begun and numbers")
-    parts, begun, numbers = (_row(arrays[name]) for name in ("parts", "begun", "numbers"))
-    if len(parts) != len(begun) or not len(parts) or (parts > len(numbers)).any() or parts.sum() != len(numbers):
-        raise ValueError("its counts of parts do not add up to the number of parts")
-    own = np.split(numbers, np.cumsum(parts)[:-1])
-    return tuple(Queue(part.copy(), read, 0) for part, read in zip(own, begun.tolist(), strict=True))
-
-
-def _row(array: Array) -> NDArray[np.int64]:
-    if array.dtype != np.int64 or array.ndim != 1 or (array < 0).any():
-        raise ValueError("its arrays must be one-dimensional int64 arrays of at least 0")
-    return array
-
-
-def _count(value: Any, maximum: int = MAX_COUNT) -> int:
-    if type(value) is not int or not 0 <= value <= maximum:
-        raise ValueError(f"{value!r:.40} is not a whole number from 0 to {maximum}")
-    return value
-
-
 # ---------------------------------------------------------------- run state
 
 RUNNING, FINISHED, DIVERGED = "running", "finished", "diverged"
@@ -165,8 +104,8 @@ class RunState:
         file.
         """
         names = {field.name for field in fields(cls)} - {_WEIGHTS, "best"}
-        known = isinstance(document, dict) and document.keys() == names
-        _require(known, f"it must have exactly the fields {', '.join(sorted(names))}")
+        complete = isinstance(document, dict) and document.keys() == names
+        _require(complete, f"it must have exactly the fields {', '.join(sorted(names))}")
         _require(document["outcome"] in (RUNNING, FINISHED, DIVERGED), "its outcome is unknown")
         weights = arrays.get(_WEIGHTS)
         places = {name.removeprefix("position."): array for name, array in arrays.items() if name != _WEIGHTS}
@@ -250,8 +189,8 @@ def _poll_state(document: Any) -> PollState:
     names = {*_POLL_NUMBERS, "validation"}
     _require(isinstance(document, dict) and document.keys() == names, "its polls are missing or incomplete")
     validation = document["validation"]
-    known = isinstance(validation, dict) and validation.keys() == _VALIDATION_NUMBERS.keys()
-    _require(known, "its validation is missing or incomplete")
+    complete = isinstance(validation, dict) and validation.keys() == _VALIDATION_NUMBERS.keys()
+    _require(complete, "its validation is missing or incomplete")
     numbers = {name: _number(name, document[name], *limits) for name, limits in _POLL_NUMBERS.items()}
     measured = {name: _number(name, validation[name], *limits) for name, limits in _VALIDATION_NUMBERS.items()}
     return PollState(**numbers, validation=ValidationState(**measured))
@@ -276,6 +215,61 @@ def _checked_weights(array: Array) -> Array:
     fits = array.dtype == np.float64 and array.ndim == 1 and bool(((array >= 0) & (array <= MAX_SCALE)).all())
     _require(fits, f"its sample_weight must be float64 numbers from 0 to {MAX_SCALE:g}")
     return array
+
+
+# ---------------------------------------------------------------- stream position
+
+MAX_COUNT = 2**63 - 1
+MAX_SHUFFLES = 1 << 16  # per position; streams have a handful, and each costs a shuffle
+
+
+def position_parts(position: int | DocumentsPosition) -> tuple[Any, dict[str, Array]]:
+    """Return a position of `TextStreams` or `DocumentStreams` as a JSON value and named arrays."""
+    if not isinstance(position, DocumentsPosition):
+        return int(position), {}
+    arrays = {
+        "parts": np.array([len(queue.numbers) for queue in position.held], np.int64),
+        "begun": np.array([queue.read for queue in position.held], np.int64),
+        "numbers": np.concatenate([queue.numbers for queue in position.held]).astype(np.int64),
+    }
+    return {"order": position.order, "shuffles": position.shuffles, "read": position.read}, arrays
+
+
+def position_from(document: Any, arrays: dict[str, Array]) -> Any:
+    """Return the position that `position_parts` has taken apart, or raise an InvalidInputError."""
+    if isinstance(document, int) and not isinstance(document, bool) and document >= 0 and not arrays:
+        return document
+    try:
+        if document.keys() != {"order", "shuffles", "read"}:
+            raise ValueError("it must have exactly the fields order, shuffles and read")
+        np.random.PCG64(0).state = document["order"]  # raises if the state is invalid
+        shuffles, read = _count(document["shuffles"], MAX_SHUFFLES), _count(document["read"])
+        return DocumentsPosition(document["order"], _queues(arrays), shuffles, read)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        raise InvalidInputError(f"the checkpoint's position is invalid: {error}") from None
+
+
+def _queues(arrays: dict[str, Array]) -> tuple[Queue, ...]:
+    """Return what remains of each stream; how many symbols, the documents will tell."""
+    if arrays.keys() != {"parts", "begun", "numbers"}:
+        raise ValueError("it must have exactly the arrays parts, begun and numbers")
+    parts, begun, numbers = (_row(arrays[name]) for name in ("parts", "begun", "numbers"))
+    if len(parts) != len(begun) or not len(parts) or (parts > len(numbers)).any() or parts.sum() != len(numbers):
+        raise ValueError("its counts of parts do not add up to the number of parts")
+    queues = np.split(numbers, np.cumsum(parts)[:-1])
+    return tuple(Queue(queue.copy(), read, 0) for queue, read in zip(queues, begun.tolist(), strict=True))
+
+
+def _row(array: Array) -> NDArray[np.int64]:
+    if array.dtype != np.int64 or array.ndim != 1 or (array < 0).any():
+        raise ValueError("its arrays must be one-dimensional int64 arrays of at least 0")
+    return array
+
+
+def _count(value: Any, maximum: int = MAX_COUNT) -> int:
+    if type(value) is not int or not 0 <= value <= maximum:
+        raise ValueError(f"{value!r:.40} is not a whole number from 0 to {maximum}")
+    return value
 
 
 # ---------------------------------------------------------------- checkpoint writer

@@ -63,17 +63,17 @@ def plan_training(
     """
     start = time.perf_counter()
     processes = processes_of(call.comm)
-    check = partial(_checked, call, parameters, write, first=not processes or processes.rank == 0)
+    check = partial(_settings_and_writer, call, parameters, write, first=not processes or processes.rank == 0)
     if processes is None:
         return _plan(call, *check(), state, start)
     # Weights, dropout and the order of documents follow from rank 0's generator.
-    settings, writer = processes.agreed(check)
-    rng = processes.agreed(partial(pcg64_generator, settings.random_state))
+    settings, writer = processes.call_in_all(check)
+    rng = processes.call_in_all(partial(pcg64_generator, settings.random_state))
     settings = replace(settings, random_state=processes.from_first(rng))
     state = None if state is None else replace(state, rng=processes.from_first(state.rng))
-    plan = processes.agreed(partial(_plan, call, settings, writer, state, start, processes))
-    free: Any = {"random_state": None, "n_threads": None, "verbose": 0, "callbacks": ()}
-    processes.require_same("a parameter of the model", repr(replace(settings, **free)))
+    plan = processes.call_in_all(partial(_plan, call, settings, writer, state, start, processes))
+    may_differ: Any = {"random_state": None, "n_threads": None, "verbose": 0, "callbacks": ()}
+    processes.require_same("a parameter of the model", repr(replace(settings, **may_differ)))
     for name, values in (("sample_weight", call.sample_weight), ("labels", call.labels)):
         processes.require_same(name, None if values is None else _digest(values))
     processes.require_same("a text", repr(plan.texts))  # includes the labels: see `LabeledSource.fingerprint`
@@ -82,7 +82,7 @@ def plan_training(
     return plan
 
 
-def _checked(
+def _settings_and_writer(
     call: Call, parameters: Mapping[str, Any], write: Callable[..., None], *, first: bool
 ) -> tuple[Settings, CheckpointWriter | None]:
     """Return the settings and the checkpoint writer; only the first of several processes prints and writes."""
@@ -116,7 +116,7 @@ def _plan(
     vocabulary = _vocabulary(call, settings, source, state)
     texts = _fingerprints(source, held_out) if resumed or writer or processes else {}
     if resumed is not None:
-        _compare(resumed.texts, texts)
+        _require_same_texts(resumed.texts, texts)
     ids, validation_ids = training_and_validation_ids(source, held_out, vocabulary, settings)
     rng = pcg64_generator(settings.random_state)  # checked even if unused
     rng = rng if state is None else state.rng
@@ -208,49 +208,40 @@ def _check_steps(state: ModelState) -> None:
         )
 
 
-def check_texts(expected: dict[str, Fingerprint], call: Call, labels: tuple[Any, ...] = ()) -> None:
-    """Raise InvalidInputError if a text is not the one that an interrupted call was reading.
-
-    `labels` are the model's.
-
-    Examples
-    --------
-    >>> check_texts({"X": text_source("to be").fingerprint()}, Call("to be!"))
-    Traceback (most recent call last):
-    crnn.errors.InvalidInputError: X is not the text of the interrupted run: it has 6 characters, not 5
-    """
-    _compare(expected, _fingerprints(*_sources(call, labels)))
+def check_texts(expected: dict[str, Fingerprint], call: Call, model_labels: tuple[Any, ...] = ()) -> None:
+    """Raise InvalidInputError if a text is not the one that an interrupted call was reading."""
+    _require_same_texts(expected, _fingerprints(*_sources(call, model_labels)))
 
 
-def _sources(call: Call, known: tuple[Any, ...] | None) -> tuple[TextSource, TextSource | None]:
-    """Return the sources of the texts; `known` are the labels of the model to be continued, if any."""
+def _sources(call: Call, model_labels: tuple[Any, ...] | None) -> tuple[TextSource, TextSource | None]:
+    """Return the sources of the texts; the labels are those of the model to be continued, if any."""
     source = text_source(call.X)
     held_out = None if call.validation is None else text_source(call.validation, "validation")
-    if call.labels is None and (known or call.validation_labels is not None):
+    if call.labels is None and (model_labels or call.validation_labels is not None):
         raise InvalidInputError("labels is missing, but the model has labels. Pass one label per document.")
     if call.labels is not None:
-        if known == ():
+        if model_labels == ():
             raise InvalidInputError("labels is given, but the model was fitted without labels. Omit it, or call fit.")
         if held_out is not None and call.validation_labels is None:
             raise InvalidInputError("validation_labels is missing. Pass one label per document of validation.")
         if held_out is None and call.validation_labels is not None:
             raise InvalidInputError("validation_labels is given without validation. Pass its documents, too.")
-        source = labeled = LabeledSource(source, call.labels, known)
+        source = labeled = LabeledSource(source, call.labels, model_labels)
         if held_out is not None and call.validation_labels is not None:
-            of_model = known or labeled.labels
-            held_out = LabeledSource(held_out, call.validation_labels, of_model, "validation_labels")
+            labels = model_labels or labeled.labels
+            held_out = LabeledSource(held_out, call.validation_labels, labels, "validation_labels")
     return source, held_out
 
 
-def _compare(expected: dict[str, Fingerprint], given: dict[str, Fingerprint]) -> None:
+def _require_same_texts(expected: dict[str, Fingerprint], found: dict[str, Fingerprint]) -> None:
     for name in ("X", "validation"):
-        if name in given and name not in expected:
+        if name in found and name not in expected:
             raise InvalidInputError(f"{name} is given, but the interrupted run has none. Omit it.", argument=name)
-        if name in expected and name not in given:
+        if name in expected and name not in found:
             raise InvalidInputError(
                 f"{name} is missing. Pass the text on which the interrupted run measures its loss.", argument=name
             )
-        difference = expected[name].difference(given[name]) if name in expected else None
+        difference = expected[name].difference(found[name]) if name in expected else None
         if difference:
             raise InvalidInputError(f"{name} is not the text of the interrupted run: {difference}", argument=name)
 

@@ -111,8 +111,8 @@ def text_gradient(
     if len(chunk) > 1:
         weights = np.full(len(chunk) - 1, at is None, layout.dtype)
         weights[-1] = 1
-        loss, flat, of_chunk = _chunk_gradient(state, chunk, weights, bfloat16)
-        for array, gradient in zip(states, of_chunk, strict=True):
+        loss, flat, chunk_states = _chunk_gradient(state, chunk, weights, bfloat16)
+        for array, gradient in zip(states, chunk_states, strict=True):
             # Row t of the chunk's states is the state after ids[t - skipped].
             array[:, : len(chunk) - 1 - skipped] = gradient[:, skipped:, 0]
     if boundary is None and at in (None, 0):
@@ -134,8 +134,8 @@ def _chunk_gradient(
     layout, T = state.layout, len(chunk) - 1
     gradient = ChunkGradient(layout, T, state.vocabulary.boundary, bfloat16=bfloat16)
     shape = (layout.num_layers, T, 1, layout.hidden_size)
-    of_states = tuple(np.zeros(shape, layout.dtype) for _ in layout.kind.states)
-    loss = gradient.compute(state.params, chunk, weights, zero_hidden(layout, 1), of_states)
+    state_gradients = tuple(np.zeros(shape, layout.dtype) for _ in layout.kind.states)
+    loss = gradient.compute(state.params, chunk, weights, zero_hidden(layout, 1), state_gradients)
     if math.isnan(loss):
         raise DivergenceError(1, loss)
-    return loss, gradient.flat, of_states
+    return loss, gradient.flat, state_gradients

@@ -45,7 +45,7 @@ def measured_speed(
     precisions: Sequence[str] = ("float32",),
     seconds: float = PROBE_SECONDS,
 ) -> Speed:
-    """Return the current training speed of this machine, in its best precision, rounded by `rounded`.
+    """Return the current training speed of this machine, in its best precision, rounded by `round_speed`.
 
     It is measured for some seconds with an LSTM of 128 units and 16 streams of 24 characters.
     """
@@ -68,15 +68,15 @@ def measured_speed(
 def best_speed(seconds_of: Mapping[str, Iterable[float]], operations: float) -> Speed:
     """Return the speed of the best precision: the first, unless another is `MIN_GAIN` times as fast.
 
-    `found` are seconds of runs in each precision.
+    `seconds_of` are seconds of runs in each precision.
     """
     speeds = {precision: operations / float(np.quantile([*times], QUARTILE)) for precision, times in seconds_of.items()}
     first, best = next(iter(speeds)), max(speeds, key=speeds.__getitem__)
     chosen = best if speeds[best] >= MIN_GAIN * speeds[first] else first
-    return Speed(rounded(speeds[chosen]), chosen)
+    return Speed(round_speed(speeds[chosen]), chosen)
 
 
-def rounded(speed: float) -> float:
+def round_speed(speed: float) -> float:
     """Return the nearest power of 2**(1/4), so that measurements a few percent apart mostly agree."""
     return float(2.0 ** (round(SPEEDS_PER_DOUBLING * math.log2(speed)) / SPEEDS_PER_DOUBLING))
 
@@ -95,13 +95,7 @@ def usable_precisions(matmul_precision: str | None, dtype: Any = None) -> tuple[
 
 
 def recurrent_weights(gates: int, hidden_size: int, vocab_size: int, num_layers: int = 1) -> int:
-    """Return the approximate number of weights in the products for one symbol.
-
-    Examples
-    --------
-    >>> recurrent_weights(4, 128, 64) == 4 * 128**2 + 128 * 64
-    True
-    """
+    """Return the approximate number of weights in the products for one symbol."""
     return gates * hidden_size**2 * (2 * num_layers - 1) + hidden_size * vocab_size
 
 

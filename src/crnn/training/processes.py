@@ -60,11 +60,11 @@ class Processes:
 
     def share_rows(self, array: NDArray[Any]) -> None:
         """Complete an array (L, B, H) whose rows each process has set for its own streams."""
-        own = self.own_streams(array.shape[1])
-        parts = self._comm.allgather(np.ascontiguousarray(array[:, own.start : own.stop]))
+        rows = self.own_streams(array.shape[1])
+        parts = self._comm.allgather(np.ascontiguousarray(array[:, rows.start : rows.stop]))
         array[...] = np.concatenate(parts, axis=1)
 
-    def agreed(self, prepare: Callable[[], T]) -> T:
+    def call_in_all(self, prepare: Callable[[], T]) -> T:
         """Return the result of a function, or raise in every process if it raises in any of them."""
         result, failure = None, None
         try:
@@ -81,13 +81,12 @@ class Processes:
 
     def read_by_first(self, read: Callable[[], T]) -> T:
         """Return the result of a function called in rank 0 alone; raise in every process if it fails."""
-        result: T = self.from_first(self.agreed(read if self.rank == 0 else lambda: None))
+        result: T = self.from_first(self.call_in_all(read if self.rank == 0 else lambda: None))
         return result
 
     def require_same(self, what: str, value: Any) -> None:
         """Raise InvalidInputError if a value differs from rank 0's in some process."""
-        own = value == self.from_first(value)
-        if not self.all(own):
+        if not self.all(value == self.from_first(value)):
             raise InvalidInputError(f"{what} differs between processes. Pass the same value in all of them.")
 
     # ----------------------------------------------------------- signals and errors

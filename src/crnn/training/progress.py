@@ -35,12 +35,6 @@ def number_in(record: Any, name: str) -> float | None:
     """Return a number from a record of training, or None unless it can be drawn.
 
     A callback may have changed the record in any way, and a file keeps records unchecked.
-
-    Examples
-    --------
-    >>> record = {"step": 3, "train_loss": 1.5, "validation_loss": None, "learning_rate": "0.1"}
-    >>> [number_in(record, name) for name in ("step", "train_loss", "validation_loss", "learning_rate", "epoch")]
-    [3.0, 1.5, None, None, None]
     """
     value = record.get(name) if isinstance(record, Mapping) else None
     try:
@@ -78,11 +72,11 @@ def loss_curve(
     parts = [_y_labels(y_axis), _x_labels(x_axis, unit)]
     for name, curve in curves.items():
         placed = [(_x(x, x_axis), _y(y, y_axis)) for x, y in curve]
-        parts.append(_drawn(placed, COLORS[name], dots=name == "validation"))
+        parts.append(_curve(placed, COLORS[name], dots=name == "validation"))
     parts.append(_legend([name for name, curve in curves.items() if curve]))
-    said = ", ".join(f"{name} loss {curve[-1][1]:.3f}" for name, curve in curves.items() if curve)
+    label = ", ".join(f"{name} loss {curve[-1][1]:.3f}" for name, curve in curves.items() if curve)
     return (
-        f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role='img' aria-label='{said} nats per character' fill='currentColor' "
+        f"<svg viewBox='0 0 {WIDTH} {HEIGHT}' role='img' aria-label='{label} nats per character' fill='currentColor' "
         f"style='width:100%;max-width:{WIDTH}px;font:11px sans-serif'>{''.join(parts)}</svg>"
     )
 
@@ -103,7 +97,7 @@ def _y(value: float, axis: Point) -> float:
     return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value - axis[0]) / (axis[1] - axis[0])
 
 
-def _drawn(points: Sequence[Point], color: str, *, dots: bool) -> str:
+def _curve(points: Sequence[Point], color: str, *, dots: bool) -> str:
     """Draw a curve, with dots if there are few points."""
     path = "".join(f"{'ML'[i > 0]}{x:.1f} {y:.1f}" for i, (x, y) in enumerate(points))
     line = f"<path d='{path}' fill='none' stroke='{color}' stroke-width='1.5'/>" if len(points) > 1 else ""
@@ -222,11 +216,6 @@ def summary_html(
 ) -> str:
     """Return an estimator as HTML: what it has learned, as a line of text and as an SVG, and its parameters, changed
     ones in bold.
-
-    Examples
-    --------
-    >>> "<th style='text-align:left'>b</th>" in summary_html("E", {"b": 1}, {"b": 2}, words="", picture="")
-    True
     """
     rows = []
     for parameter, default in defaults.items():
@@ -240,7 +229,7 @@ def summary_html(
     )
 
 
-def network_in_words(state: ModelState) -> str:
+def describe_network(state: ModelState) -> str:
     """Return a one-line description of a trained network."""
     layout = state.layout
     weights = sum(array.size for array in layout.named(state.params).values())
@@ -292,14 +281,14 @@ class Progress:
 
     def __enter__(self) -> Self:
         if self._verbose and sys.stderr is not None:
-            self._guarded(self._open, sys.stderr)
+            self._try(self._open, sys.stderr)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._display is not None:
-            self._guarded(self._display.close)
+            self._try(self._display.close)
 
     def show(self, steps_done: int, loss: float, validation_loss: float | None = None) -> None:
         """Show the progress after `steps_done` steps of this call; losses are in nats per character.
@@ -315,19 +304,19 @@ class Progress:
         chars = steps_done * self._chars_per_step
         text = f"{rate_of(chars, seconds)}, loss {loss:.3f} nats, {loss / math.log(2):.3f} bits/char{self._validation}"
         part = self._budget.part_done(steps_done, seconds)
-        self._guarded(self._display.update, part, chars, seconds, text, (loss, validation_loss))
+        self._try(self._display.update, part, chars, seconds, text, (loss, validation_loss))
         due = max(SAMPLE_SECONDS, seconds * GROWTH)
         if self._verbose > 1 and self._display is not None and now - self._last_sample > due:
             self._last_sample = now
             shown = "\n".join(map(printable, self._sample()))
-            self._guarded(self._display.write, f"----\n{shown}\n----")
+            self._try(self._display.write, f"----\n{shown}\n----")
 
     def _open(self, stream: TextIO) -> None:
         print(self._summary, file=stream, flush=True)
         total = None if self._budget.seconds is not None else (self._budget.n_steps or 0) * self._chars_per_step
         self._display = display_on(stream, total)
 
-    def _guarded(self, action: Any, *arguments: Any) -> None:
+    def _try(self, action: Any, *arguments: Any) -> None:
         """Call a function that writes; stop showing progress once it fails (for a closed stream with ValueError)."""
         try:
             action(*arguments)
@@ -430,13 +419,7 @@ class _Log:
 
 
 def rate_of(chars: int, seconds: float) -> str:
-    """Return characters per second in short form.
-
-    Examples
-    --------
-    >>> rate_of(3_000_000, 2.0)
-    '1.50Mchar/s'
-    """
+    """Return characters per second in short form."""
     from tqdm import tqdm
 
     return f"{tqdm.format_sizeof(chars / max(seconds, 1e-9))}char/s"

@@ -19,9 +19,7 @@ from . import machine_speed
 from .data import ClassData
 from .machine_speed import OPERATIONS, recurrent_weights
 
-# ---------------------------------------------------------------- recommended
-# Recommended: the model and training that make the most of a text in a given time.
-#
+# ---------------------------------------------------------------- a model of a text
 # The choices follow measurements, recorded in ``docs/measurements.md``. Two numbers decide: the operations that the
 # time buys, and the epochs they make. The epochs and the model's size relative to the text decide how much dropout is
 # needed, for units and for recurrent weights. They also limit the size and the training: a short text is eventually
@@ -49,8 +47,8 @@ WEIGHTS_PER_SYMBOL = 8.0  # maximum per symbol of the text
 BATCH_SIZE, SEQ_LENGTH = 16, 24
 SIZES = (*range(32, 256, 32), *range(256, 512, 64), *range(512, 2048, 128))
 DEFAULT_CELL = "cifg"
+# Parameters which, if given, determine others.
 CHOSEN_BY = ("cell", "n_bigrams", "n_threads", "seq_length", "matmul_precision", "dtype")
-"""Parameters which, if given, determine others."""
 MIN_LENGTH_FOR_BIGRAMS = 20  # mean symbols per document: bigrams make documents as short as names harder to learn
 RATE_WITH_BIGRAMS = 0.8  # of the learning rate without bigrams: as good, and steadier
 
@@ -80,6 +78,7 @@ class Advice(NamedTuple):
     max_epochs: float = 50.0
 
 
+# For each cell that has been measured.
 ADVICE = {
     "rnn": Advice(
         (
@@ -121,7 +120,6 @@ ADVICE = {
         n_bigrams=1024, state_reset=0.01,
     ),
 }  # fmt: skip
-"""The advice for each cell that has been measured."""
 
 
 def recommended_parameters(X: TextLike, seconds: float, overrides: dict[str, Any], *, verbose: int) -> dict[str, Any]:
@@ -143,7 +141,7 @@ def recommended_parameters(X: TextLike, seconds: float, overrides: dict[str, Any
     speed, precision = machine_speed.measured_speed(checked_threads(overrides.get("n_threads")), precisions=precisions)
     n_documents = source.n_documents if source.holds_documents else None
     parameters = recommend(length, seconds, speed=speed, matmul_precision=precision, cell=cell, n_documents=n_documents)
-    parameters = overridden(parameters, overrides)
+    parameters = apply_overrides(parameters, overrides)
     if verbose:
         print(describe_recommendation(parameters, speed), file=sys.stderr)
     return parameters
@@ -163,7 +161,7 @@ def recommend(
     `speed` is operations per second of training in this precision; see `measured_speed`.
     """
     gates, advice = CELLS[cell].gates, ADVICE[cell]
-    recipes = [*_with_sizes_between(advice.recipes)]
+    recipes = [*_interpolated_recipes(advice.recipes)]
     affordable = [recipe for recipe in recipes if seconds * speed >= recipe.operations] or recipes[:1]
     small = [
         r for r in affordable if _network_weights(gates, r.hidden_size, r.num_layers) <= WEIGHTS_PER_SYMBOL * n_symbols
@@ -179,7 +177,7 @@ def recommend(
     epochs = min(in_time, max_epochs)
     n_bigrams = advice.n_bigrams if n_symbols >= MIN_LENGTH_FOR_BIGRAMS * (n_documents or 0) else None
     rate = _rate(cell, epochs * operations_per_epoch) * (RATE_WITH_BIGRAMS if n_bigrams else 1)
-    counted = epochs * math.sqrt(weights / (USUAL_WEIGHTS_PER_SYMBOL * n_symbols))
+    effective_epochs = epochs * math.sqrt(weights / (USUAL_WEIGHTS_PER_SYMBOL * n_symbols))
     return {
         "hidden_size": recipe.hidden_size,
         "cell": cell,
@@ -196,9 +194,9 @@ def recommend(
         "clip_norm": _clip_norm(SEQ_LENGTH),
         "beta_2": 0.99,
         "weight_decay": float(f"{recipe.weight_decay:.2g}"),
-        "dropout": round(advice.dropout_share * _dropout(counted, recipe.hidden_size, DROPOUTS), 2),
+        "dropout": round(advice.dropout_share * _dropout(effective_epochs, recipe.hidden_size, DROPOUTS), 2),
         "weight_dropout": round(
-            advice.weight_dropout_share * _dropout(counted, recipe.hidden_size, WEIGHT_DROPOUTS), 2
+            advice.weight_dropout_share * _dropout(effective_epochs, recipe.hidden_size, WEIGHT_DROPOUTS), 2
         ),
         "state_reset": advice.state_reset if n_documents is None else 0.0,
         "max_steps": None if in_time <= max_epochs else round(max_epochs * steps_per_epoch),
@@ -207,7 +205,7 @@ def recommend(
     }
 
 
-def overridden(parameters: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+def apply_overrides(parameters: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
     """Return a recommendation with some parameters replaced.
 
     If the optimizer is replaced, the learning rate and weight decay become its usual ones. If bigrams are added or
@@ -219,9 +217,9 @@ def overridden(parameters: dict[str, Any], overrides: dict[str, Any]) -> dict[st
         usual = {"learning_rate": OPTIMIZERS[optimizer].learning_rate, "weight_decay": 0.0}
         parameters = {name: value for name, value in parameters.items() if name != "beta_2"} | usual
     else:
-        recommended, wanted = (given["n_bigrams"] is not None for given in (parameters, parameters | overrides))
-        if recommended != wanted:
-            factor = RATE_WITH_BIGRAMS if wanted else 1 / RATE_WITH_BIGRAMS
+        had_bigrams, has_bigrams = (p["n_bigrams"] is not None for p in (parameters, parameters | overrides))
+        if had_bigrams != has_bigrams:
+            factor = RATE_WITH_BIGRAMS if has_bigrams else 1 / RATE_WITH_BIGRAMS
             parameters = parameters | {"learning_rate": float(f"{parameters['learning_rate'] * factor:.3g}")}
     seq_length = overrides.get("seq_length", parameters["seq_length"])
     return parameters | {"clip_norm": _clip_norm(seq_length)} | overrides
@@ -231,7 +229,7 @@ def _clip_norm(seq_length: int) -> float:
     return float(f"{CLIP_NORM_PER_CHARACTER * seq_length:.3g}")
 
 
-def _with_sizes_between(recipes: tuple[Recipe, ...]) -> Iterator[Recipe]:
+def _interpolated_recipes(recipes: tuple[Recipe, ...]) -> Iterator[Recipe]:
     """Yield the recipes and, between two with equal numbers of layers, one for each size of `SIZES`."""
     for first, last in itertools.pairwise(recipes):
         yield first
@@ -283,10 +281,7 @@ def describe_recommendation(parameters: dict[str, Any], speed: float) -> str:
     ).format(**parameters, rate=rate, gflops=speed / 1e9)
 
 
-# ---------------------------------------------------------------- recommended classifier
-# The classifier and training that make the most of labeled texts in a given time.
-#
-# The choices follow measurements, recorded in ``docs/measurements.md``.
+# ---------------------------------------------------------------- a classifier of labeled texts
 
 CLASSIFIER_BATCH_SIZE, CLASSIFIER_SEQ_LENGTH = 32, 24
 CLASSIFIER_EPOCHS, MAX_CLASSIFIER_EPOCHS = 8, 12  # to choose a size for, and the maximum: beyond it, results got worse

@@ -89,26 +89,27 @@ class TrainingRun:
             self._trainer.cursor.last_loss = resumed.last_loss
             self._trainer.cursor.gradient_norm = resumed.gradient_norm
         self._history_length = len(state.history)  # at the last poll
-        self._validation = self._validation_of(plan)
-        self._every: int | None = None  # steps between two records
+        self._validation = self._new_validation()
+        self._record_every: int | None = None  # steps between two records
         if plan.budget.seconds is None:
             n_steps = plan.budget.n_steps or 0
-            self._every = max(min(-(-n_steps // 20), 100), n_steps // HISTORY_LENGTH, 1)
+            self._record_every = max(min(-(-n_steps // 20), 100), n_steps // HISTORY_LENGTH, 1)
         self._steps_per_poll = 1
         self._seconds_per_step = 0.0  # since the last poll; unknown at first
         self._recorded = self._polled.last_record
         self._stopped = self._polled.stopped
-        self._newest: dict[str, Any] = state.history[-1] if state.history else {}  # the newest record
+        self._newest_record: dict[str, Any] = state.history[-1] if state.history else {}
 
     @classmethod
-    def begin(
+    def prepare(
         cls, plan: TrainingPlan, model: object, stop: ExclusiveUse, sample: Callable[[], Iterable[str | bytes]]
     ) -> Self:
         """Return the run of a plan; with several processes, an error of one is raised in all."""
         make = partial(cls, plan, model, stop, sample)
-        return plan.processes.agreed(make) if plan.processes else make()
+        return plan.processes.call_in_all(make) if plan.processes else make()
 
-    def _validation_of(self, plan: TrainingPlan) -> Validation | None:
+    def _new_validation(self) -> Validation | None:
+        plan = self._plan
         if plan.validation_ids is None:
             return None
         return Validation(
@@ -137,12 +138,12 @@ class TrainingRun:
                 else:
                     self._begin()
                     while not self._stopped and (n := self._steps_to_poll()):
-                        start, rates = time.perf_counter(), self._rates_of(self._done, n)
+                        start, rates = time.perf_counter(), self._rates(self._done, n)
                         self._driver.advance(rates)
                         self._rate = float(rates[-1])
                         self._seconds_per_step = (time.perf_counter() - start) / n
-                        wanted = round(POLL_SECONDS / max(self._seconds_per_step, 1e-9))
-                        self._steps_per_poll = max(1, min(wanted, GROWTH * self._steps_per_poll))
+                        steps = round(POLL_SECONDS / max(self._seconds_per_step, 1e-9))
+                        self._steps_per_poll = max(1, min(steps, GROWTH * self._steps_per_poll))
                         self._poll()
                         self._write_checkpoint_if_due()
                     self._end()
@@ -163,10 +164,10 @@ class TrainingRun:
         """Send the state that rank 0 keeps to every process."""
         final = self.final_state
         n_steps, smooth_loss = final.n_steps, final.smooth_loss
-        first = final.params, final.optimizer_state, final.hidden, n_steps, smooth_loss, final.history
-        first = processes.from_first(first)
+        learned = final.params, final.optimizer_state, final.hidden, n_steps, smooth_loss, final.history
+        learned = processes.from_first(learned)
         if processes.rank:
-            self.state.take(*first)
+            self.state.take(*learned)
 
     @property
     def final_state(self) -> ModelState:
@@ -180,14 +181,14 @@ class TrainingRun:
         if self._writer:
             self._writer.begin(self._done, self._seconds)
         if self._done > self._polled.step:
-            self._rate = float(self._rates_of(self._done - 1, 1)[-1])
+            self._rate = float(self._rates(self._done - 1, 1)[-1])
             self._poll()
 
     def _end(self) -> None:
         """Check the last weights, and measure their validation loss if a callback ended training before a poll did."""
         self._driver.finish()
         if self._validation and self._done and not self._validation.measured(self._done):
-            self._newest["validation_loss"] = self._validate(self._validation, over=True)
+            self._newest_record["validation_loss"] = self._validate(self._validation, over=True)
 
     # ------------------------------------------------------------------ a poll
 
@@ -242,12 +243,12 @@ class TrainingRun:
             "chars_per_second": self._done * self._chars_per_step / max(seconds, 1e-9),
         }
         self.state.history.append(record)
-        self._newest = record
+        self._newest_record = record
         return record
 
     def _record_due(self, done: int, seconds: float) -> bool:
-        if self._every is not None:
-            return done % self._every == 0
+        if self._record_every is not None:
+            return done % self._record_every == 0
         return seconds - self._recorded.seconds >= HISTORY_PART * (self._budget.seconds or 0.0)
 
     # -------------------------------------------------------------- checkpoints
@@ -309,13 +310,13 @@ class TrainingRun:
         n = min(left, self._steps_per_poll)
         if self._budget.seconds is not None and left > 1:
             n = min(n, left // 2)  # halving the rest hits the end although the speed varies
-        for every in (self._every, self._validation.every_steps if self._validation else None):
+        for every in (self._record_every, self._validation.every_steps if self._validation else None):
             if every is not None:
                 n = min(n, every - done % every)
         to_checkpoint = self._writer.steps_left(done) if self._writer else None
         return int(n if to_checkpoint is None else min(n, to_checkpoint))
 
-    def _rates_of(self, done: int, n: int) -> NDArray[np.float64]:
+    def _rates(self, done: int, n: int) -> NDArray[np.float64]:
         """Return the learning rates of the next n steps of a call that has taken `done`."""
         progress = self._budget.progress(done, n, self._seconds, self._seconds_per_step)
         return self._schedule.rates(done, progress, (done + np.arange(n)) / self._per_epoch)

@@ -15,10 +15,9 @@ from ..runtime.threads import CACHED_BYTES, cores, split_range, training_threads
 from ..text.streams import Streams
 
 # ---------------------------------------------------------------- shards
-# Shards: the streams cut into ranges, each with its own gradient, and the threads that work on them.
-#
-# The number of shards follows from sizes and the precision of products alone. Any number of threads works on them, and
-# the gradients are summed in the order of the shards, so training gives the same bits at every number of threads.
+# The streams are cut into shards: ranges, each with its own gradient. The number of shards follows from sizes and the
+# precision of products alone. Any number of threads works on them, and the gradients are summed in the order of the
+# shards, so training gives the same bits at every number of threads.
 
 MAX_SHARDS = 8  # as in the kernels; further threads form groups
 MIN_STREAMS = 8  # per shard: fewer leave the register tile mostly idle
@@ -48,12 +47,12 @@ class Arrangement(NamedTuple):
     group_size: int  # threads that share a shard, each with units of its own; 1: a thread has whole shards
 
 
-def shard_ranges(layout: Layout, streams: Streams, own: range | None = None, *, bfloat16: bool) -> list[range]:
-    """Return the streams of each shard, cut from `own` (by default all streams)."""
-    own = range(streams.batch_size) if own is None else own
+def shard_ranges(layout: Layout, streams: Streams, own_streams: range | None = None, *, bfloat16: bool) -> list[range]:
+    """Return the streams of each shard, cut from this process's streams (by default all)."""
+    own_streams = range(streams.batch_size) if own_streams is None else own_streams
     weights = recurrent_bytes(layout, bfloat16=bfloat16)
-    n = shard_count(len(own), streams.seq_length, weights, layout.size * layout.dtype.itemsize)
-    return cut(own, n)
+    n = shard_count(len(own_streams), streams.seq_length, weights, layout.size * layout.dtype.itemsize)
+    return cut(own_streams, n)
 
 
 def cut(streams: range, n_shards: int) -> list[range]:
@@ -72,23 +71,15 @@ def shard_count(streams: int, seq_length: int, weights: int, gradient: int) -> i
     def fits(n: int) -> bool:
         rows = n * MIN_CACHED_ROWS if gradient <= CACHED_GRADIENT_BYTES else MIN_ROWS[n]
         cached = n == 2 or weights <= CACHED_WEIGHT_BYTES
-        of_shard = enough if cached else max(enough, MIN_STREAMS_UNCACHED)
+        streams_per_shard = enough if cached else max(enough, MIN_STREAMS_UNCACHED)
         few = n == 2 or n * gradient <= GRADIENT_BYTES
-        return streams * seq_length >= rows and streams >= n * of_shard and few
+        return streams * seq_length >= rows and streams >= n * streams_per_shard and few
 
     return max(filter(fits, MIN_ROWS), default=1)
 
 
 def packs_all(seq_length: int, parts: Sequence[range], *, bfloat16: bool, sampled_softmax: int) -> bool:
-    """Return whether the forward products over a chunk's rows use packed weights, too.
-
-    Examples
-    --------
-    >>> packs_all(25, [range(1)], bfloat16=False, sampled_softmax=0)  # min-char-rnn's chunk: a BLAS is faster
-    False
-    >>> [packs_all(rows, [range(2), range(2, 3)], bfloat16=False, sampled_softmax=0) for rows in (63, 64)]
-    [False, True]
-    """
+    """Return whether the forward products over a chunk's rows use packed weights, too; a BLAS suits few rows."""
     return bfloat16 or sampled_softmax > 0 or seq_length * min(map(len, parts)) >= core.MANY_ROWS
 
 
@@ -113,15 +104,7 @@ def threads_for(layout: Layout, streams: Streams, n_threads: int | None, *, bflo
 
 
 def recurrent_bytes(layout: Layout, *, bfloat16: bool = False) -> int:
-    """Return the packed size of the weights that a layer uses at each time step.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> layout = Layout(65, 100, np.dtype("float32"), "lstm")
-    >>> recurrent_bytes(layout), recurrent_bytes(layout, bfloat16=True)
-    (160000, 80000)
-    """
+    """Return the packed size of the weights that a layer uses at each time step."""
     return layout.kind.gates * layout.hidden_size**2 * (BFLOAT16_BYTES if bfloat16 else layout.dtype.itemsize)
 
 

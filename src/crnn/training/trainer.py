@@ -100,8 +100,8 @@ class SmoothedLoss(NamedTuple):
         With the relative `rounding` error of each step, return a lower bound of the mean.
         """
         n = later.step - self.step
-        kept = (1 - core.SMOOTHING) ** n
-        return (later.value - kept * self.value - n * rounding * self.value) / (1 - kept)
+        weight = (1 - core.SMOOTHING) ** n  # of the earlier value in the later one
+        return (later.value - weight * self.value - n * rounding * self.value) / (1 - weight)
 
 
 class Reducer(Protocol):
@@ -176,11 +176,11 @@ class Trainer:
         )
         self.settings, self._reducer = settings, reducer or SingleProcessReducer()
         T, B = streams.seq_length, streams.batch_size
-        own = self._reducer.own_streams(B)
+        own_streams = self._reducer.own_streams(B)
         if n_shards is None:
-            parts = shard_ranges(layout, streams, own, bfloat16=settings.bfloat16)
+            parts = shard_ranges(layout, streams, own_streams, bfloat16=settings.bfloat16)
         else:
-            parts = cut(own, n_shards)
+            parts = cut(own_streams, n_shards)
         self._many = packs_all(T, parts, bfloat16=settings.bfloat16, sampled_softmax=settings.sampled_softmax)
         self.arrangement = self._arrange(n_threads, len(parts))
         self._adaptive = AdaptiveThreads(self.arrangement.n_threads) if adaptive else None
@@ -202,7 +202,7 @@ class Trainer:
         self._snapshot = state.copy()  # the newest after which training has continued with a finite loss
         self._next_snapshot: ModelState | None = None  # replaces it after the next step
         self._helpers = Helpers.none()
-        self._snapshot_at = _next_snapshot(start, time.perf_counter())
+        self._snapshot_at = _snapshot_time(start, time.perf_counter())
 
     def __enter__(self) -> Self:
         try:
@@ -304,7 +304,7 @@ class Trainer:
             self._return_to_snapshot("weights")
         if self._mean_loss_since(self._loss_before_last_call) <= self._loss_limit * self._heaviest:
             self._next_snapshot = self.state.copy()
-        self._snapshot_at = _next_snapshot(start, time.perf_counter())
+        self._snapshot_at = _snapshot_time(start, time.perf_counter())
 
     @property
     def smoothed_loss(self) -> SmoothedLoss:
@@ -329,8 +329,8 @@ class Trainer:
         with self.state.gate.steps():
             if not self._is_finite():
                 self._return_to_snapshot("weights")
-            started = [loss for loss in self._judged_from if self.cursor.n_steps - loss.step >= JUDGED_STEPS]
-            if started and (mean := self._mean_loss_since(started[-1])) > self._loss_limit * self._heaviest:
+            starts = [loss for loss in self._judged_from if self.cursor.n_steps - loss.step >= JUDGED_STEPS]
+            if starts and (mean := self._mean_loss_since(starts[-1])) > self._loss_limit * self._heaviest:
                 self.cursor.last_loss = mean / self._chunks_of_loss
                 self._return_to_snapshot("ruin")
 
@@ -375,8 +375,8 @@ class Trainer:
         """Give each shard its part of the loss weights (T, B) of the next chunk."""
         chunk = weights[:, self.cursor.position : self.cursor.position + self.streams.seq_length]
         for shard in self.team.shards:
-            of_shard = chunk[shard.streams.start : shard.streams.stop].T
-            shard.loss_weights = np.ascontiguousarray(of_shard, self.layout.dtype)
+            weights_of_shard = chunk[shard.streams.start : shard.streams.stop].T
+            shard.loss_weights = np.ascontiguousarray(weights_of_shard, self.layout.dtype)
 
     @property
     def _position(self) -> int:
@@ -451,6 +451,6 @@ class Trainer:
             self._stored_step = snapshot.n_steps
 
 
-def _next_snapshot(start: float, end: float) -> float:
+def _snapshot_time(start: float, end: float) -> float:
     """Return the time of the next snapshot, after one that took from `start` to `end`."""
     return end + max(SNAPSHOT_SECONDS, (end - start) / SNAPSHOT_SHARE)

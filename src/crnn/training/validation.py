@@ -14,8 +14,8 @@ from ..text.vocabulary import Ids
 from .checkpoints import ValidationState
 from .plan import Budget
 
-EVALUATIONS = 20  # approximate number per training call by default,
-SHARE = 0.05  # but fewer if they would take more than this part of the time
+EVALUATIONS = 20  # approximate number per training call by default
+SHARE = 0.05  # of the time; fewer evaluations are made if they would take more
 PASSES = 3  # training passes over a symbol forward, backward and for the weights' gradients; scoring only forward
 MAX_PARTS = 32  # of the text, read in parallel
 WARM_UP = 512  # symbols read before a part to find its hidden state
@@ -113,27 +113,14 @@ def evaluate(
     finds its hidden state by reading the 512 symbols before it, so the influence of earlier symbols is neglected.
     The result is the same for every number of threads. The text has at least one symbol; `n_threads` None means one
     thread per core.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> layout = Layout(4, 3, np.dtype("float32"))
-    >>> round(evaluate(layout, layout.zeros(), np.array([0, 1, 3], np.uint8), None), 4)  # ln 4
-    1.3863
     """
     network = PackedNetwork.pack(layout, params, one_row=False, scoring=True, boundary=boundary, bfloat16=bfloat16)
-    given = n_given(boundary)
-    log_p = parallel_log_likelihood(network, ids, n_threads, parts=MAX_PARTS, warm_up=WARM_UP, given=given)
-    return -log_p / (len(ids) - given)
+    n_read = n_given(boundary)
+    log_p = parallel_log_likelihood(network, ids, n_threads, parts=MAX_PARTS, warm_up=WARM_UP, given=n_read)
+    return -log_p / (len(ids) - n_read)
 
 
 def shape_of(n: int) -> tuple[int, int]:
-    """Return the numbers of time steps and streams for reading a text of n symbols.
-
-    Examples
-    --------
-    >>> shape_of(100), shape_of(5001)
-    ((100, 1), (3013, 2))
-    """
+    """Return the numbers of time steps and streams for reading a text of n symbols."""
     parts = cuts(n, MAX_PARTS)
     return (n, 1) if len(parts) == 1 else (len(parts[-1]) + WARM_UP, len(parts))
