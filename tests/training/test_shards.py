@@ -15,6 +15,8 @@ from crnn.training.team import (
     UNITS_PER_THREAD,
     arrange,
     cut,
+    packs_all,
+    recurrent_bytes,
     shard_count,
     shard_ranges,
     threads_for,
@@ -27,6 +29,21 @@ NAMES = ["".join(np.random.default_rng([6, i]).choice(list("abcdefg"), 2 + i % 1
 
 
 # ---------------------------------------------------------------- how many
+
+
+@pytest.mark.parametrize(("seq_length", "parts", "packs"), [
+    (25, [range(1)], False),  # min-char-rnn's chunk
+    (63, [range(2), range(2, 3)], False), (64, [range(2), range(2, 3)], True),
+])  # fmt: skip
+def test_chunks_of_many_rows_are_read_by_packed_products(seq_length, parts, packs):
+    assert packs_all(seq_length, parts, bfloat16=False, sampled_softmax=0) == packs
+    assert packs_all(seq_length, parts, bfloat16=True, sampled_softmax=0)
+    assert packs_all(seq_length, parts, bfloat16=False, sampled_softmax=3)
+
+
+def test_size_of_the_weights_of_a_time_step():
+    layout = Layout(65, 100, np.dtype("float32"), "lstm")
+    assert (recurrent_bytes(layout), recurrent_bytes(layout, bfloat16=True)) == (160_000, 80_000)
 
 
 @given(st.integers(1, 500), st.integers(1, MAX_SHARDS))

@@ -312,7 +312,7 @@ def test_a_helper_that_fails_keeps_nobody_waiting(monkeypatch):
 
 
 def test_snapshots_take_a_hundredth_of_the_time_and_come_every_second_at_most():
-    assert [trainer._next_snapshot(3.0, end) for end in (3.0, 3.01, 3.02)] == pytest.approx([4.0, 4.01, 5.02])
+    assert [trainer._snapshot_time(3.0, end) for end in (3.0, 3.01, 3.02)] == pytest.approx([4.0, 4.01, 5.02])
 
 
 def snapshots_every(monkeypatch, seconds):

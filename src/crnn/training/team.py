@@ -128,20 +128,16 @@ class ThreadWorkspace:
 class Shard:
     """A range of neighboring streams, with their gradient, a workspace for one chunk (larger with dropout), and their
     threads.
-
-    The first row of a block is the stream `first_row`.
     """
 
     h: Array  # (L, T + 1, B, H): states; h[:, 0] is carried from chunk to chunk
     c: Array  # the same for an LSTM's cells; empty for other cell types
     before: Array  # (B,): the last symbols read, for models with pairs; otherwise empty
 
-    def __init__(
-        self, network: core.Network, layout: Layout, seq_length: int, streams: range, dropout: bool, first_row: int = 0
-    ) -> None:
+    def __init__(self, network: core.Network, layout: Layout, seq_length: int, streams: range, dropout: bool) -> None:
         T, B = seq_length, len(streams)
         self.streams = streams
-        self.first_stream = streams.start - first_row
+        self.first_stream = streams.start
         self.gradient = layout.zeros()
         for name, (shape, kind) in core.workspace(network, T, B, dropout).items():
             setattr(self, name, aligned_zeros(shape, kind))
@@ -163,7 +159,7 @@ class Team:
     `parts` are the streams of each shard. `reduce` is called by the first thread after each step with the flat gradient
     of all shards, to sum the gradients of several processes in place; the vector also has a flag for each symbol that
     occurred, the sum of the losses and the number of streams, all summed in the same way. Losses and gradients are
-    averaged over `rows`: more than the shards' own streams if other processes have the rest.
+    averaged over `n_streams`: more than the shards' own streams if other processes have the rest.
 
     While the memory is unused (`fresh`), the kernel's first call touches it before it begins, and polls, so that
     Ctrl-C is handled during this time.
@@ -177,12 +173,11 @@ class Team:
         parts: Sequence[range],
         dropout: bool,
         reduce: Callable[[Array], None] | None = None,
-        rows: range | None = None,
+        n_streams: int | None = None,
     ) -> None:
         self._seq_length = seq_length
-        self.rows = range(parts[0].start, parts[-1].stop) if rows is None else rows
-        self.n_streams = len(self.rows)
-        self.shards = [Shard(network, layout, seq_length, part, dropout, self.rows.start) for part in parts]
+        self.n_streams = sum(map(len, parts)) if n_streams is None else n_streams
+        self.shards = [Shard(network, layout, seq_length, part, dropout) for part in parts]
         self.reduce = reduce
         if reduce:
             self.shards[0].gradient = aligned_zeros(core.reduced_size(network), layout.dtype)

@@ -187,7 +187,7 @@ class Trainer:
         self._n_threads = self._most_threads = self.arrangement.n_threads
         self._one_row = B == 1
         self.network = self._network()
-        self.team = Team(self.network, layout, T, parts, settings.dropout > 0, self._reducer.reduce, range(B))
+        self.team = Team(self.network, layout, T, parts, settings.dropout > 0, self._reducer.reduce, B)
         self.panels = aligned_zeros(self.network.panels_size, layout.dtype)
         self.cursor = core.Cursor(0, state.n_steps, state.smooth_loss, math.nan, state.optimizer_start)
         self._stored_step = state.n_steps
@@ -410,7 +410,7 @@ class Trainer:
                 list(self.optimizer_state),
                 self.team,
                 rank,
-                self._block.ids[self.team.rows.start : self.team.rows.stop],
+                self._block.ids,
                 self._block.starts_epoch and self.cursor.position == 0,
                 self.cursor,
                 rates,
