@@ -516,7 +516,7 @@ class CharRNN(LanguageModel):
             begin_use(self, use)
             state = None if anew else vars(self).get("_learned")
             plan = plan_training(call, self.get_params(), state, write_run)
-            run = TrainingRun.prepare(plan, self, use, self._samples)
+            run = TrainingRun(plan, self, use, self._samples)
             keeping = call_at_end(lambda: self._keep(run.final_state))
             try:
                 self._keep(run.state)

@@ -145,9 +145,9 @@ def pauses(count):
         found = []
 
         def timed(training, found=found):
-            before, start, processor = training._checkpoints.writer._last_step, time.perf_counter(), time.thread_time()
+            before, start, processor = training._writer._last_step, time.perf_counter(), time.thread_time()
             due(training)
-            if training._checkpoints.writer._last_step != before:
+            if training._writer._last_step != before:
                 found.append((time.perf_counter() - start, time.thread_time() - processor))
 
         TrainingRun._write_checkpoint_if_due = timed

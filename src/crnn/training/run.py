@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,15 +70,7 @@ class TrainingRun:
         if resumed is not None:
             self._step_settings = replace(self._step_settings, dropout_seed=resumed.dropout_seed)
             restore_position(streams, resumed.position)
-        self._trainer = Trainer(
-            state,
-            streams,
-            self._step_settings,
-            n_threads=threads_for(state.layout, streams, settings.n_threads, bfloat16=self._step_settings.bfloat16),
-            adaptive=settings.n_threads is None,
-            block_step=None if resumed is None else resumed.block_step,
-            reducer=plan.processes,
-        )
+        self._trainer = self._new_trainer()
         self._driver = JointTrainer(self._trainer, plan.processes) if plan.processes else self._trainer
         self._polled = PollState(0, state.n_steps, state.smooth_loss, 0.0, False, ValidationState())
         self._best: ModelState | None = None  # a snapshot at the lowest validation loss, if training continued since
@@ -100,12 +92,19 @@ class TrainingRun:
         self._stopped = self._polled.stopped
         self._newest_record: dict[str, Any] = state.history[-1] if state.history else {}
 
-    @classmethod
-    def prepare(
-        cls, plan: TrainingPlan, model: object, stop: ExclusiveUse, sample: Callable[[], Iterable[str | bytes]]
-    ) -> Self:
-        """Return the run of a plan; with several processes, an error of one is raised in all."""
-        make = partial(cls, plan, model, stop, sample)
+    def _new_trainer(self) -> Trainer:
+        """Return the trainer; an error of one of several processes, such as too little memory, is raised in all."""
+        plan, settings = self._plan, self._step_settings
+        make = partial(
+            Trainer,
+            plan.state,
+            plan.streams,
+            settings,
+            n_threads=threads_for(plan.state.layout, plan.streams, plan.settings.n_threads, bfloat16=settings.bfloat16),
+            adaptive=plan.settings.n_threads is None,
+            block_step=None if plan.resumed is None else plan.resumed.block_step,
+            reducer=plan.processes,
+        )
         return plan.processes.call_in_all(make) if plan.processes else make()
 
     def _new_validation(self) -> Validation | None:
