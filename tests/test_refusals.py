@@ -121,6 +121,7 @@ INVALID = {
     "random_state": NOT_SEEDS,
     "pieces": [*THINGS, None, 3, "abc", b"ab", np.array("ab"), {"a", "b", "e"}, ["a", "b"], ["a", 3, "b"], [None] * 3],
     "which": [*THINGS, {}, "a", b"a", 1.5, 3, True, np.array(0), [3], [0, 0], [0, -3], [0.5], [True], [[0]], [[0], 1]],
+    "other": [*THINGS, {}, None, 3, [], ["ab"]],
     "length": integers(0, none=True),
     "temperature": reals(),
     "repetition_penalty": reals(0, 0.0),
@@ -264,7 +265,8 @@ SHOWN = {
 USUAL = {
     "X": NAMES, "texts": NAMES, "prefixes": NAMES, "strings": NAMES, "batches": [NAMES], "y": [0, 1] * 3, "text": TEXT,
     "n": 3, "seconds": 0.02, "label": "a", "vocabulary": "ab", "state_dict": {}, "path": "never-written",
-    "matching": "a.*", "paths": "text", "content": b"", "models": [], "model": None, "pieces": ["a", "b", "e"],
+    "matching": "a.*", "paths": "text", "content": b"", "models": [], "model": None, "other": None,
+    "pieces": ["a", "b", "e"],
 }  # fmt: skip
 AFTER_DAMAGE = ("texts", "beams", "prime", "changes", "label")
 LABELED = {"labels": ["a", "b"] * 3, "validation": NAMES}

@@ -107,10 +107,12 @@ def test_sessions_are_single_states_to_the_bit(model, primes, steps):
             which = [random.randrange(len(single)) for _ in range(random.randint(1, 8))]
             states, single = states[which], [single[i].copy() for i in which]
         elif name == "sample":
-            seeds, options = [random.randrange(99) for _ in which], {"repetition_penalty": 1.5}
-            drawing = zip(which, seeds, strict=True)
-            texts = [single[i].sample(given_, random_state=seed, **options) for i, seed in drawing]
-            assert states.sample(given_, which, random_state=seeds, **options) == texts
+            texts = states.sample(given_, which, random_state=random.randrange(99), repetition_penalty=1.5)
+            for i, text in zip(which, texts, strict=True):
+                if model.vocabulary_.boundary is None:
+                    single[i].feed(text)
+                else:
+                    single[i] = states[i]  # which may have drawn an end
         assert bits(states) == bits(single)
 
 
@@ -136,7 +138,7 @@ def test_copies_and_pickles_go_their_own_ways(model):
     assert type(states[1]) is TextState
     states[1].feed("a")
     assert bits(states) == before
-    assert bits(states[-1:]) == bits([states[2]])
+    assert bits(states[[-1]]) == bits([states[2]])
 
 
 def test_a_pickle_has_the_network_once():
@@ -150,7 +152,7 @@ def test_joined_sessions_keep_what_they_have(model):
     first.feed(["c", "d"])
     second = pickle.loads(pickle.dumps(second))  # with an equal network of its own
     second.feed(["", "ab", "h"])
-    joined = first.join(second, model.start([]))
+    joined = first.join(second).join(model.start([]))
     assert bits(joined) == bits([*first, *second])
     joined.feed(["a"] * 5)
     single = [*first, *second]
@@ -164,7 +166,7 @@ def test_states_of_another_model_are_not_joined(model):
     for other in others:
         with pytest.raises(InvalidInputError, match=r"^these states belong to another model"):
             states.join(other.start([""]))
-    with pytest.raises(InvalidInputError, match=r"^join takes TextStates, not TextState"):
+    with pytest.raises(InvalidInputError, match=r"^other must be TextStates, not TextState"):
         states.join(model.start())
 
 
@@ -195,12 +197,13 @@ INVALID = [
     (["a", "b"], [2, -1], r"^which has the index 2 more than once"),
     (["a"], [3], r"^which is invalid for 3 sessions: index 3 is out of bounds"),
     (["a"], [-4], r"^which is invalid for 3 sessions: index -4 is out of bounds"),
-    (["a"], [True, False], r"^which is invalid for 3 sessions: boolean index"),
+    (["a"], [True, False, False], r"^which is invalid for 3 sessions: indices must be whole numbers, not of type bool"),
+    (["a"], slice(1), r"^which is invalid for 3 sessions: indices must be whole numbers"),
     (["a"], [0.0], r"^which is invalid for 3 sessions: indices must be whole numbers"),
     (["a"], [[0]], r"^which must be a list of indices"),
     (["a"], 1, r"^which must be a list of indices"),
-    (["a"], 2**63, r"^which is invalid for 3 sessions: an index of more than 62 bits"),
-    (["a"], np.uint64(2**64 - 1), r"^which is invalid for 3 sessions: an index of more than 62 bits"),
+    (["a"], [2**63], r"^which is invalid for 3 sessions"),
+    (["a"], [2**64], r"^which is invalid for 3 sessions"),
     (["a"], [0, [1]], r"^which is invalid for 3 sessions"),
 ]
 
@@ -216,14 +219,16 @@ def test_failed_calls_leave_all_sessions_unchanged(documents, pieces, which, mes
 
 def test_refuses_wrong_seeds_and_indices(documents):
     states = documents.start(["a", "b"])
-    with pytest.raises(InvalidInputError, match=r"^random_state has 3 seeds, but 2 sessions draw"):
-        states.sample(random_state=[1, 2, 3])
+    with pytest.raises(InvalidInputError, match=r"^random_state must be None, an int of at least 0"):
+        states.sample(random_state=[1, 2])
     with pytest.raises(IndexError, match="index 2 is out of bounds"):
         states[2]
     with pytest.raises(IndexError, match="is out of bounds"):
         states[-(2**63)]
-    for which in (True, [[0]]):
-        with pytest.raises(IndexError, match="too many indices"):
+    with pytest.raises(IndexError, match="too many indices"):
+        states[[[0]]]
+    for which in (True, [True, False], slice(1)):
+        with pytest.raises(IndexError, match=r"Pass a list such as \[0, 2\], or np.flatnonzero"):
             states[which]
     with pytest.raises(InvalidInputError, match="has no end"):
         MODELS["tanh"]().start([""]).end()
@@ -237,11 +242,11 @@ def test_refuses_wrong_seeds_and_indices(documents):
     assert labeled.for_label(1).start(["a"]).feed(["b"]) == labeled.for_label(1).start("a").feed("b").log_prob
 
 
-def test_masks_slices_and_no_sessions(documents):
+def test_arrays_of_indices_and_no_sessions(documents):
     states, single = documents.start(["", "", ""]), [documents.start() for _ in range(3)]
-    states.feed(["a", "b"], which=[True, False, True])
-    states.feed(("c",), which=slice(1, 2))
-    states.feed(["b", "a"], which=slice(None, None, -2))
+    states.feed(["a", "b"], which=np.flatnonzero([True, False, True]))
+    states.feed(("c",), which=(1,))
+    states.feed(["b", "a"], which=np.arange(3)[::-2])
     for state, piece in zip(single, ["aa", "c", "bb"], strict=True):
         state.feed(piece)
     assert bits(states) == bits(single)

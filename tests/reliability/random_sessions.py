@@ -84,15 +84,18 @@ def step(states, single, rng):
         for i in which:
             single[i].end()
     elif action == "sample":
-        n, seeds = int(rng.integers(9)), rng.integers(99, size=len(which)).tolist()
-        drawn = states.sample(n, which, random_state=seeds)
-        assert drawn == [single[i].sample(n, random_state=seed) for i, seed in zip(which, seeds, strict=True)]
+        n, seed = int(rng.integers(9)), int(rng.integers(99))
+        drawn = states.sample(n, which, random_state=seed)
+        if 0 in which:  # the session whose random numbers are those of a single state
+            assert drawn[list(which).index(0)] == single[0].sample(n, random_state=seed)
+        for i in which[which != 0]:
+            single[i] = states[i]
     elif action == "select" and len(single):
         which = rng.integers(len(single), size=rng.integers(1, 9))
         return states[which], [single[i].copy() for i in which]
     elif action == "join" and len(single) < 300:
         others = [*which, *range(len(single))[:1]]
-        return states.join(states[which], states[:1]), [*single, *(single[i].copy() for i in others)]
+        return states.join(states[others]), [*single, *(single[i].copy() for i in others)]
     elif action == "pickle":
         return pickle.loads(pickle.dumps(states)), single
     return states, single

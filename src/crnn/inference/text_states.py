@@ -57,8 +57,8 @@ class TextStates:
     the network's state (an LSTM's is ``2 * num_layers * hidden_size`` numbers of its `dtype`, the state of counts is
     ``order - 1`` numbers of 4 bytes), plus 1 byte per symbol of the vocabulary and 16 bytes.
 
-    The parameter `which` of each method has the indices of the sessions it applies to; a mask or a slice will do, and
-    None means all sessions, in order. An index must not occur twice.
+    The parameter `which` of each method has the indices of the sessions it applies to; None means all sessions, in
+    order. An index must not occur twice.
 
     Examples
     --------
@@ -102,7 +102,7 @@ class TextStates:
         pieces : iterable of str or bytes
             One piece for each session of `which`; it may be empty. If a piece contains an unknown symbol, no session
             advances.
-        which : array-like of int, mask or slice, default=None
+        which : array-like of int, default=None
             The sessions that read; None: all, in order. Name the few that have something to read, since empty pieces
             take time, too.
 
@@ -183,12 +183,11 @@ class TextStates:
         ----------
         n : int, default=1
             Characters to draw in each session, fewer if a `stop` or a document's end comes first.
-        which : array-like of int, mask or slice, default=None
+        which : array-like of int, default=None
             The sessions that draw; None: all.
         {controls}
-        random_state : int, SeedSequence, Generator, list of these or None, default=None
-            From one seed, session i draws the numbers of sample i of `CharRNN.sample`, whichever sessions draw with it.
-            With a list of one seed per drawing session, each draws what a `TextState` draws from that seed.
+        random_state : int, SeedSequence, Generator or None, default=None
+            Session i draws the numbers of sample i of `CharRNN.sample`, whichever sessions draw with it.
 
         Returns
         -------
@@ -205,18 +204,18 @@ class TextStates:
         n, checked, boundary = checked_int("n", n, 0), SamplingControls.check(vocabulary, controls), vocabulary.boundary
         drawn: list[NDArray[np.int32]] = []
         ended = np.zeros(len(streams), np.bool_)
-        for k, numbers in enumerate(_uniforms(random_state, streams)):
-            i = streams[k : k + 1]
-            context = Context(self._network.select(sessions.state, i), sessions.seen[i[0]])
-            sampler = text_sampler(self._network, context, n, numbers, checked)
+        bits = root(random_state)
+        for k, i in enumerate(streams.tolist()):
+            context = Context(self._network.select(sessions.state, streams[k : k + 1]), sessions.seen[i])
+            sampler = text_sampler(self._network, context, n, Uniforms(bits, range(i, i + 1)), checked)
             drawn.append(sampler.run().ids)
             ended[k] = boundary is not None and sampler.ended_by(boundary)[0]
         read = [np.append(ids, np.int32(boundary or 0)) if end else ids for ids, end in zip(drawn, ended, strict=True)]
         self._advance(streams, Strings.join(read))
         return Strings.join(drawn).decode(vocabulary)
 
-    def join(self, *others: TextStates) -> TextStates:
-        """Return the sessions of this and other states, in order; all must have the same model with the same weights.
+    def join(self, other: TextStates) -> TextStates:
+        """Return the sessions of these states, followed by those of others of the same model with the same weights.
 
         Examples
         --------
@@ -225,21 +224,20 @@ class TextStates:
         >>> len(model.start(["", ""]).join(model.start(["a"])))
         3
         """
-        for other in others:
-            if not isinstance(other, TextStates):
-                raise InvalidInputError(f"join takes TextStates, not {type(other).__name__}. Use model.start([prime]).")
-            if self._vocabulary != other._vocabulary or not self._network.same_as(other._network):
-                raise InvalidInputError(
-                    "these states belong to another model, or to the model before it changed, and cannot be joined. "
-                    "Keep the states of each model apart."
-                )
-        states, seen, sums = zip(*(each._settled() for each in (self, *others)), strict=True)
+        if not isinstance(other, TextStates):
+            raise InvalidInputError(f"other must be TextStates, not {type(other).__name__}. Use model.start([prime]).")
+        if self._vocabulary != other._vocabulary or not self._network.same_as(other._network):
+            raise InvalidInputError(
+                "these states belong to another model, or to the model before it changed, and cannot be joined. "
+                "Keep the states of each model apart."
+            )
+        states, seen, sums = zip(self._settled(), other._settled(), strict=True)
         joined = Sessions(self._network.join(states), np.concatenate(seen), np.concatenate(sums, axis=1))
         return TextStates(self._vocabulary, self._network, joined, self._n_threads)
 
     def copy(self) -> TextStates:
         """Return states that change independently of these."""
-        return self[:]
+        return self[np.arange(len(self))]
 
     __copy__ = copy
 
@@ -252,14 +250,13 @@ class TextStates:
     def __getitem__(self, which: Any) -> TextStates: ...
     def __getitem__(self, which: Any) -> TextState | TextStates:
         """Return a copy of one session as a `TextState`, or of several, in this order; an index may occur twice."""
-        sessions, i = self._settled(), np.arange(len(self))[_index(which)]  # IndexError, as of a list
+        sessions, i = self._settled(), np.arange(len(self))[_index_array(which)]  # IndexError, as of a list
         if i.ndim > 1:
             raise IndexError("too many indices: name sessions by a list of one dimension, such as [3]")
         state = self._network.select(sessions.state, np.atleast_1d(i))
         seen, sums = sessions.seen[i], sessions.sums[:, i]
         if i.ndim:
-            chosen = Sessions(state, seen.copy(), sums.copy())
-            return TextStates(self._vocabulary, self._network, chosen, self._n_threads)
+            return TextStates(self._vocabulary, self._network, Sessions(state, seen, sums), self._n_threads)
         return TextState(self._vocabulary, FixedReading(self._network, state), seen.copy(), Sums(*sums.tolist()))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -274,7 +271,7 @@ class TextStates:
         if which is None:
             return np.arange(N)
         try:
-            indices: Indices = np.asarray(np.arange(N)[_index(which)], order="C")  # of a slice, a view
+            indices: Indices = np.arange(N)[_index_array(which)]
         except (IndexError, TypeError, ValueError) as error:
             raise InvalidInputError(f"which is invalid for {N} sessions: {error}.", argument="which") from None
         if indices.ndim != 1:
@@ -355,17 +352,16 @@ def started_sessions(
     return states
 
 
-def _index(which: Any) -> Any:
-    """Return an index for an array; an empty list would be one of floats."""
-    if isinstance(which, slice) or (isinstance(which, int | np.integer) and not isinstance(which, bool)):
-        if not isinstance(which, slice) and int(which).bit_length() > 62:
-            raise IndexError("an index of more than 62 bits is out of bounds")
-        return which
+def _index_array(which: Any) -> NDArray[Any]:
+    """Return indices as an array; an empty list would be one of floats."""
     indices = np.asarray(which)
     if not indices.size:
-        indices = indices.astype(np.intp)
-    if indices.dtype.kind not in "iub":
-        raise IndexError(f"indices must be whole numbers, not of type {indices.dtype}")
+        return indices.astype(np.intp)
+    if indices.dtype.kind not in "iu":
+        raise IndexError(
+            f"indices must be whole numbers, not of type {indices.dtype}. Pass a list such as [0, 2], or "
+            f"np.flatnonzero(mask)"
+        )
     return indices
 
 
@@ -381,16 +377,3 @@ def _encoded(pieces: Iterable[Text], vocabulary: Vocabulary, name: str) -> Strin
     encoded = [Strings.encode(block, vocabulary, name=name, ended=False) for block in blocks]
     ids, lengths = zip((np.zeros(0, np.int32), np.zeros(0, np.intp)), *encoded, strict=True)
     return Strings(np.concatenate(ids), np.concatenate(lengths))
-
-
-def _uniforms(random_state: Any, streams: Indices) -> list[Uniforms]:
-    """Return the random numbers of each session that draws."""
-    if not isinstance(random_state, list | tuple):
-        bits = root(random_state)
-        return [Uniforms(bits, range(i, i + 1)) for i in streams.tolist()]
-    if len(random_state) != len(streams):
-        raise InvalidInputError(
-            f"random_state has {len(random_state)} seeds, but {len(streams)} sessions draw. Pass one seed, or one for "
-            f"each session."
-        )
-    return [Uniforms(root(seed), range(1)) for seed in random_state]
