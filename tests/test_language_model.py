@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from examples import random_language_model
 
-from crnn import AnomalyDetector, CharNGram, CharRNN, InvalidInputError, Mixture, language_model
+from crnn import AnomalyDetector, CharNGram, CharRNN, InvalidInputError, Mixture
 from crnn.inference.network import InferenceNetwork
 from crnn.language_model import LanguageModel
 
@@ -185,9 +185,10 @@ def test_counts_and_mixtures_name_the_methods_only_networks_have():
     def public(model):
         return {name for name in dir(model) if not name.startswith("_")}
 
-    assert public(CharRNN) - public(CharNGram) - public(Mixture) == language_model.OF_NETWORKS
+    of_networks = public(CharRNN) - public(CharNGram) - public(Mixture)
+    assert {"adapt", "history_", "params_", "to_torch"} <= of_networks
     counts = CharNGram(order=2).fit("abab")
     for model, message in ((counts, ", which only networks have"), (Mixture([counts]), ". Use a single network's")):
-        for name in language_model.OF_NETWORKS:
+        for name in of_networks:
             with pytest.raises(AttributeError, match=re.escape(f"{name}{message}")):
                 getattr(model, name)

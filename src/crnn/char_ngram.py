@@ -14,7 +14,7 @@ from .errors import InvalidInputError, NotFittedError, short_repr
 from .files import ngram_file
 from .files.ngram_file import CountedText
 from .inference.string_scores import refuse_labels
-from .language_model import OF_NETWORKS, LanguageModel
+from .language_model import LanguageModel
 from .ngram.adaptive_counts import AdaptiveCounts
 from .ngram.building import DEFAULT_MEMORY, Builder, Times, last_symbols
 from .ngram.counts import Counts, NGramSettings
@@ -476,8 +476,11 @@ class CharNGram(LanguageModel):
 
     def __getattr__(self, name: str) -> Any:
         """Raise AttributeError, with an explanation for attributes that only networks have."""
-        if name in OF_NETWORKS:
-            raise AttributeError(f"CharNGram has no attribute {name}, which only networks have. Use a CharRNN.")
+        if not name.startswith("_") and not hasattr(type(self), name):
+            from .char_rnn import CharRNN
+
+            if hasattr(CharRNN, name):
+                raise AttributeError(f"CharNGram has no attribute {name}, which only networks have. Use a CharRNN.")
         return super().__getattr__(name)
 
     def _fitted(self, what: str) -> CountedText:

@@ -52,12 +52,6 @@ from .text.documents import Errors
 from .text.sources import TextLike, text_source
 from .text.vocabulary import Text, Vocabulary
 
-# Public attributes of `CharRNN` alone; errors of other models say so.
-OF_NETWORKS = frozenset({
-    "adapt", "bigrams_", "cell_", "editing", "export_c", "export_html", "export_js", "export_onnx", "from_torch",
-    "get_feature_names_out", "gradient", "hidden_states", "history_", "n_steps_", "optimizer_state_",
-    "params_", "quantize", "resume", "scales_", "smooth_loss_", "state_", "stop", "to_torch", "transform",
-})  # fmt: skip
 MAX_BEAMS = 1 << 16  # hypotheses of a text
 MAX_EXPONENT = 709  # exp of a larger number exceeds float64
 

@@ -24,7 +24,7 @@ from .inference.network import InferenceNetwork
 from .inference.packed_network import PackedNetwork
 from .inference.text_scores import scored_ids, source_ids
 from .inference.text_state import FixedReading
-from .language_model import OF_NETWORKS, LanguageModel
+from .language_model import LanguageModel
 from .parameters.checks import (
     MAX_SIZE,
     FilePath,
@@ -334,7 +334,7 @@ class Mixture(LanguageModel):
 
     def __getattr__(self, name: str) -> Any:
         """Raise AttributeError, which for a network's attribute says which model to use."""
-        if name in OF_NETWORKS:
+        if not name.startswith("_") and hasattr(CharRNN, name) and not hasattr(type(self), name):
             networks = (i for i, model in enumerate(self.models) if isinstance(model, CharRNN))
             message = f"a Mixture has no {name}. Use a single network's: mixture.models[{next(networks, 0)}].{name}."
             raise AttributeError(message, name=name, obj=None)
