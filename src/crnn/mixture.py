@@ -76,8 +76,7 @@ class SharedTime:
 
     def left(self) -> float:
         """Return the seconds left for the network."""
-        # A tenth of the smallest float is 0.
-        return max(self._seconds - (time.perf_counter() - self._start), MIN_SHARE * self._seconds) or self._seconds
+        return max(self._seconds - (time.perf_counter() - self._start), MIN_SHARE * self._seconds)
 
 
 class Mixture(LanguageModel):
@@ -288,7 +287,7 @@ class Mixture(LanguageModel):
         return mixture
 
     def _file_content(self) -> bytes:
-        _check_models(self._members())  # which may have been changed or fitted again
+        _check_models(self.models)  # which may have been changed or fitted again
         weights = checked_floats("weights_", self.weights_, len(self.models), "model")
         return model_file.mixture_bytes([file_of(model, i) for i, model in enumerate(self.models)], weights)
 
@@ -328,7 +327,7 @@ class Mixture(LanguageModel):
 
     def _repr_html_(self) -> str:
         """Return the notebook display: the models and their weights."""
-        shown = zip(self._members(), self.weights_.tolist(), strict=True)
+        shown = zip(self.models, self.weights_.tolist(), strict=True)
         rows = "".join(f"<li>weight {weight:.3f}: {model._repr_html_()}</li>" for model, weight in shown)
         return f"<div><b>Mixture</b> of {len(self.models)} models<ol>{rows}</ol></div>"
 
@@ -340,21 +339,11 @@ class Mixture(LanguageModel):
             raise AttributeError(message, name=name, obj=None)
         return super().__getattr__(name)
 
-    def _members(self, outer: tuple[Mixture, ...] = ()) -> list[LanguageModel]:
-        """Return the models, or raise an error if a mixture contains itself, which only a changed list can."""
-        outer = (*outer, self)
-        for i, model in enumerate(self.models):
-            if any(model is mixture for mixture in outer):
-                raise InvalidInputError(f"models[{i}] is the mixture that contains it. Remove it from the list.")
-            if isinstance(model, Mixture):
-                model._members(outer)
-        return self.models
-
     def _vocabulary(self, what: str) -> Vocabulary:
-        return self._members()[0]._vocabulary(what)
+        return self.models[0]._vocabulary(what)
 
     def _network(self, what: str, *, one_row: bool, scoring: bool = False) -> tuple[MixedNetwork, Vocabulary]:
-        members = [self._member(model, what, one_row=one_row, scoring=scoring) for model in self._members()]
+        members = [self._member(model, what, one_row=one_row, scoring=scoring) for model in self.models]
         vocabulary = _shared_vocabulary([vocabulary for _, vocabulary in members])
         return MixedNetwork([network for network, _ in members], self.weights_.copy()), vocabulary
 
@@ -371,10 +360,10 @@ class Mixture(LanguageModel):
         counts_alone = isinstance(adapt, str) and adapt == "counts"
         if not counts_alone:
             AdaptationOptions.of(adapt)  # checked even if no model uses the options
-        elif not any(map(_has_counts, self._members())):
+        elif not any(map(_has_counts, self.models)):
             raise InvalidInputError("adapt is 'counts', but the mixture has no CharNGram. Pass True, or add one.")
         members: list[tuple[Reading | FixedReading, Vocabulary]] = []
-        for model in self._members():
+        for model in self.models:
             if counts_alone and not _has_counts(model):
                 network, vocabulary = self._member(model, what, one_row=True, scoring=True)
                 members.append((FixedReading(network, network.zero_state(1)), vocabulary))
