@@ -59,21 +59,6 @@ def test_each_kind_of_divergence_has_a_message(kind, last_loss, message):
     assert str(pickle.loads(pickle.dumps(error))) == message
 
 
-class NoRepr:
-    def __repr__(self):
-        raise ValueError
-
-
-class Odd(NoRepr):
-    pass
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [("a" * 198, repr("a" * 198)), ("a" * 199, repr("a" * 199)[:200] + "..."), (NoRepr(), "a NoRepr"),
-     (Odd(), "an Odd"), (10**5000, "an int of 16610 bits"), (-(10**5000), "an int of 16610 bits"),
-     ([10**5000], "a list"), ({1: 10**5000}, "a dict")],
-    ids=["long", "too long", "a class", "another class", "large", "negative", "list", "dict"],
-)  # fmt: skip
-def test_any_value_can_be_shown(value, shown):
+@pytest.mark.parametrize(("value", "shown"), [("a" * 198, repr("a" * 198)), ("a" * 199, repr("a" * 199)[:200] + "...")])
+def test_long_values_are_truncated(value, shown):
     assert short_repr(value) == shown

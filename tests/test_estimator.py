@@ -110,12 +110,6 @@ def test_repr_shows_a_parameter_of_any_kind():
     assert repr(CharRNN(callbacks=several)) == f"CharRNN(callbacks={several!r})"
 
 
-def test_a_parameter_without_repr_is_shown():
-    model = CharRNN(patience=10**5000)
-    assert repr(model) == "CharRNN(patience=an int of 16610 bits)"
-    assert "an int of 16610 bits" in model._repr_html_()
-
-
 # --- before fit
 
 

@@ -174,29 +174,7 @@ class DivergenceError(ArithmeticError):
         return f"the {what} step {self.step} {is_not} finite ({before}). Lower learning_rate or clip."
 
 
-def any_repr(value: object) -> str:
-    """Return a value's repr or, if it has none, its type.
-
-    Examples
-    --------
-    >>> any_repr("a"), any_repr(10**5000), any_repr([10**5000])
-    ("'a'", 'an int of 16610 bits', 'a list')
-    """
-    try:
-        return repr(value)
-    except Exception:  # an integer of more than 4300 digits has none, and some objects' repr is broken
-        bits = f" of {value.bit_length()} bits" if isinstance(value, int) else ""
-        article = "an" if type(value).__name__[0] in "aeiouAEIOU" else "a"
-        return f"{article} {type(value).__name__}{bits}"
-
-
 def short_repr(value: object) -> str:
-    """Return a value for an error message: like `any_repr`, but truncated if long.
-
-    Examples
-    --------
-    >>> short_repr("a"), len(short_repr(list(range(10**5))))
-    ("'a'", 203)
-    """
-    text = any_repr(value)
+    """Return a value's repr for an error message, truncated if long."""
+    text = repr(value)
     return text if len(text) <= LONGEST_REPR else f"{text[:LONGEST_REPR]}..."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, BinaryIO, Self
 
-from .errors import InvalidInputError, NotFittedError, any_repr, short_repr
+from .errors import InvalidInputError, NotFittedError, short_repr
 from .files.sealed_file import write_path
 from .parameters.checks import FilePath, checked_bool, did_you_mean
 from .training.progress import summary_html
@@ -184,7 +184,7 @@ class Estimator:
 
     def __repr__(self) -> str:
         # Compare reprs, not values: an unchecked parameter may be anything, even an array.
-        shown = {name: (any_repr(getattr(self, name)), any_repr(default)) for name, default in self._defaults().items()}
+        shown = {name: (repr(getattr(self, name)), repr(default)) for name, default in self._defaults().items()}
         changed = [f"{name}={value}" for name, (value, default) in shown.items() if value != default]
         return f"{type(self).__name__}({', '.join(changed)})"
 

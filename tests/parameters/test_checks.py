@@ -144,14 +144,7 @@ def test_a_vocabulary_is_sorted_and_has_each_symbol_once(value, found):
     assert same(checked_vocabulary("vocabulary", value), found)
 
 
-def test_unprintable_number_has_an_error_message():
-    with pytest.raises(InvalidInputError, match=r"^n must be at most 7, not an int of 16610 bits$"):
-        checked_int("n", 10**5000, 1, 7)
-    with pytest.raises(InvalidInputError, match=r"^x must be a finite number above 2, not an int of 16610 bits$"):
-        checked_float("x", 10**5000, above=2)
-
-
-@pytest.mark.parametrize("value", [2**63, 10**5000], ids=["2**63", "10**5000"])
+@pytest.mark.parametrize("value", [2**63, 10**400], ids=["2**63", "10**400"])
 def test_a_whole_number_without_a_maximum_has_64_bits(value):
     assert checked_int("n", 2**63 - 1, 1) == 2**63 - 1
     with pytest.raises(InvalidInputError, match=r"^n must be at most 9223372036854775807, not "):

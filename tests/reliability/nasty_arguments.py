@@ -25,7 +25,6 @@ import crnn
 import crnn.plot
 import crnn.report
 from crnn import AnomalyDetector, CharNGram, CharRNN, DivergenceError, Lines, Mixture, TextClassifier, TextFile
-from crnn.errors import any_repr
 from crnn.estimator import Estimator
 
 TEXT = "to be or not to be, that is the question. " * 5
@@ -126,7 +125,7 @@ def arguments(rng, function):
     for _ in range(int(rng.integers(1, 3)) if names else 0):
         name, i = names[rng.integers(len(names))], rng.integers(len(NASTY))
         given[name] = NASTY[i]()
-        shown[name] = f"NASTY[{i}]: {any_repr(given[name])[:60]}"
+        shown[name] = f"NASTY[{i}]: {given[name]!r:.60}"
     return given, shown
 
 

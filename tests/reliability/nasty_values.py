@@ -32,13 +32,6 @@ class _NoItems:
         raise RudeError
 
 
-class _NoRepr:
-    """An error that shows it must not raise another one."""
-
-    def __repr__(self):
-        raise TypeError("it has no repr")
-
-
 class _NoComparison:
     def __eq__(self, other):
         raise RudeError
@@ -81,7 +74,7 @@ def _of_itself():
 
 NUMBERS = [
     0, 1, -1, 2, 3, 7, 255, 256, 2**31 - 1, 2**31, 2**32, 2**53 + 1, 2**63 - 1, 2**63, 2**64, 10**400, -(10**400),
-    10**5000, -(10**5000), 0.0, -0.0, 0.5, 1.0, 1.5, 1e-300, 5e-324, 1e308, -1e308, float("inf"), float("-inf"),
+    0.0, -0.0, 0.5, 1.0, 1.5, 1e-300, 5e-324, 1e308, -1e308, float("inf"), float("-inf"),
     float("nan"), 1j, True, False, decimal.Decimal("1.5"), decimal.Decimal("NaN"), decimal.Decimal("1e999"),
     fractions.Fraction(1, 3), np.int8(-1), np.uint64(2**64 - 1), np.float16("inf"), np.float32("nan"),
     np.longdouble(1) * 2, np.bool_(True), np.complex64(1), np.datetime64("NaT", "s"), np.str_("ab"), np.bytes_(b"ab"),
@@ -199,7 +192,6 @@ NASTY = [
     lambda: _NoLength(["ab"]),
     _NoArray,
     _NoItems,
-    _NoRepr,
     _NoComparison,
     lambda: _NoFloat(1.5),
     lambda: np.dtype("f4"),

@@ -14,7 +14,6 @@ from numbers import Real
 from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
-from ..errors import any_repr
 from ..model.state import ModelState
 from .plan import Budget
 
@@ -219,8 +218,8 @@ def summary_html(
     """
     rows = []
     for parameter, default in defaults.items():
-        value = any_repr(parameters[parameter])
-        mark = "th" if value != any_repr(default) else "td"
+        value = repr(parameters[parameter])
+        mark = "th" if value != repr(default) else "td"
         cell = f"<{mark} style='text-align:left'>{parameter}</{mark}>"
         rows.append(f"<tr>{cell}<td><code>{escape(value)}</code></td></tr>")
     return (
