@@ -71,46 +71,6 @@ def test_failed_import_is_not_a_missing_attribute(monkeypatch):
         crnn.loading  # noqa: B018 (it raises)
 
 
-SUBINTERPRETER = """
-import sys
-{}
-try:
-    import _interpreters as interpreters
-    interpreter = interpreters.create("legacy")
-except ImportError:
-    import _xxsubinterpreters as interpreters
-    interpreter = interpreters.create(isolated=False)
-interpreters.run_string(interpreter, '''
-import warnings
-warnings.simplefilter("ignore")  # NumPy warns of subinterpreters
-import crnn
-try:
-    print(crnn.CharRNN(3, max_steps=2, n_threads=2).fit("abab").n_steps_, flush=True)
-except ImportError as error:
-    print("ImportError:", error, flush=True)
-''')
-if sys.version_info >= (3, 14):  # it warns of an interpreter left behind
-    interpreters.destroy(interpreter)
-"""
-
-
-@pytest.mark.parametrize(
-    ("before", "printed"),
-    [
-        pytest.param(
-            "import crnn",
-            "2",
-            marks=pytest.mark.skipif(sys.version_info >= (3, 12), reason="NumPy loads in one interpreter only"),
-        ),
-        ("import crnn; crnn.CharRNN", "ImportError: another interpreter of this process has "),
-    ],
-)
-def test_subinterpreters(before, printed):
-    result = subprocess.run([sys.executable, "-c", SUBINTERPRETER.format(before)], capture_output=True, text=True)
-    assert result.stderr == ""
-    assert result.stdout.startswith(printed)
-
-
 @pytest.mark.parametrize("name", ["no_such_name", "_private", "charrnn"])
 def test_unknown_names_are_attribute_errors(name):
     with pytest.raises(AttributeError, match=f"module 'crnn' has no attribute '{name}'"):

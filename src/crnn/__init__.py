@@ -6,7 +6,7 @@ import importlib
 
 from ._version import __version__
 
-TYPE_CHECKING = False  # importing it from typing takes milliseconds, in which Ctrl-C would show a traceback of `crnn`
+TYPE_CHECKING = False  # importing it from typing takes milliseconds
 if TYPE_CHECKING:
     from typing import Any
 
@@ -83,15 +83,7 @@ def _imported(name: str) -> Any:
     from .runtime.signals import signals_deferred
 
     with signals_deferred():
-        try:
-            return importlib.import_module(f"{__name__}.{name}")
-        except ImportError as error:
-            if "once per process" not in str(error):
-                raise
-            raise ImportError(
-                "another interpreter of this process has loaded NumPy, which only one interpreter can use. Use crnn "
-                "there, or in separate processes instead of subinterpreters."
-            ) from error
+        return importlib.import_module(f"{__name__}.{name}")
 
 
 def __dir__() -> list[str]:

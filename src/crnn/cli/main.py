@@ -6,10 +6,9 @@ Exit codes: 0; 1 for an error, reported in one line; 2 for wrong usage; 130 for 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from .._version import __version__
@@ -35,29 +34,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Wrong usage, ``--help`` and ``--version`` raise SystemExit, like argparse.
     """
-    with _standard_error():
-        for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):  # escape characters that the terminal cannot show
-                stream.reconfigure(errors="backslashreplace")
-        arguments = argparse.Namespace()
-        try:
-            arguments = _parsed(argv)
-            if arguments.run is not train.run:  # all other commands write to standard output
-                check_writable(STANDARD)
-            code: int = arguments.run(arguments)
-            output.flush()
-            return code
-        except KeyboardInterrupt:
-            say("crnn: stopped by Ctrl-C")
-            return INTERRUPTED
-        except BrokenPipeError:  # the reader of the output has stopped reading
-            output.discard()
-            return ERROR
-        except (OSError, ValueError, ArithmeticError, MemoryError) as error:
-            output.discard()
-            files = {"X": getattr(arguments, "file", None), "validation": getattr(arguments, "validation", None)}
-            say(f"crnn: error: {described(error, files)}")
-            return ERROR
+    if sys.stderr is None:  # it is closed, and print would write messages to standard output
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (open until the process ends)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # escape characters that the terminal cannot show
+            stream.reconfigure(errors="backslashreplace")
+    arguments = argparse.Namespace()
+    try:
+        arguments = _parsed(argv)
+        if arguments.run is not train.run:  # all other commands write to standard output
+            check_writable(STANDARD)
+        code: int = arguments.run(arguments)
+        output.flush()
+        return code
+    except KeyboardInterrupt:
+        say("crnn: stopped by Ctrl-C")
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of the output has stopped reading
+        output.discard()
+        return ERROR
+    except (OSError, ValueError, ArithmeticError, MemoryError) as error:
+        output.discard()
+        files = {"X": getattr(arguments, "file", None), "validation": getattr(arguments, "validation", None)}
+        say(f"crnn: error: {described(error, files)}")
+        return ERROR
 
 
 class _Parser(argparse.ArgumentParser):
@@ -95,13 +95,3 @@ def _parser() -> argparse.ArgumentParser:
         command.add_arguments(added)
         added.set_defaults(run=command.run, parser=added)
     return parser
-
-
-@contextlib.contextmanager
-def _standard_error() -> Iterator[None]:
-    """Discard messages if standard error is closed: print and argparse would write them to standard output."""
-    if sys.stderr is not None:
-        yield
-        return
-    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stderr(nowhere):
-        yield
