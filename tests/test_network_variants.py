@@ -322,6 +322,14 @@ def test_recommended_takes_an_embedding():
     assert CharRNN.recommended(TEXT, seconds=1, embedding_size=32).embedding_size == 32
 
 
+def test_weights_over_their_scales_are_integers():
+    model = small().fit(TEXT)
+    quantized = model.quantize()
+    integers = quantized.params_["Why"] / quantized.scales_["Why"][:, None]
+    np.testing.assert_allclose(integers, integers.round(), atol=1e-4)
+    assert model.scales_ is None
+
+
 # ------------------------------------------------------------ bigrams
 
 

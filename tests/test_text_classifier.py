@@ -450,20 +450,22 @@ def test_held_out_texts_may_have_characters_of_their_own():
 
 
 def test_networks_share_the_time_that_counts_leave(monkeypatch):
-    told, plain = [], TextClassifier._trained
+    limits, train, count = [], TextClassifier._train, text_classifier._count
 
-    def trained(classifier, base, data, *rest):
-        told.append((type(base).__name__, *rest))
-        return plain(classifier, base, data, *rest)
+    def noted_count(*arguments):
+        text_classifier.time.perf_counter()  # a second
+        return count(*arguments)
 
-    monkeypatch.setattr(TextClassifier, "_trained", trained)
+    def noted_train(classifier, network, data, *rest):
+        limits.append(rest)
+        return train(classifier, network, data, *rest)
+
+    monkeypatch.setattr(TextClassifier, "_train", noted_train)
     monkeypatch.setattr(text_classifier, "time", SimpleNamespace(perf_counter=itertools.count().__next__))
-    TextClassifier([tiny(), counts()]).fit(*many())
-    assert told[:4] == [
-        ("CharNGram", "forward", 1, 2), ("CharNGram", "backward", 2, 2), ("CharRNN", "forward", 3, 2),
-        ("CharRNN", "backward", 4, 1),
-    ]  # fmt: skip
-    assert [name for name, *_ in told[4:]] == ["CharNGram"] * 2  # counts read the held-out texts in the end
+    monkeypatch.setattr(text_classifier, "_count", noted_count)
+    model = TextClassifier([tiny(), counts()]).fit(*many())
+    assert limits == [("forward", 3, 2), ("backward", 4, 1)]  # after counting in both directions
+    assert [type(by_direction["forward"]) for by_direction in model.models_] == [CharRNN, CharNGram]
 
 
 def test_the_posterior_of_a_list_weighs_its_models():

@@ -6,13 +6,7 @@ import sys
 
 
 def main() -> int:
-    """Import the command line, which takes a moment, and run it.
-
-    Returns
-    -------
-    int
-        The exit code.
-    """
+    """Import the command line, which takes a moment, run it and return its exit code."""
     try:
         from .runtime.signals import signals_deferred
 

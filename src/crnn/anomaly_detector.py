@@ -481,7 +481,7 @@ class AnomalyDetector(Estimator):
         learned.calibration.warn_of_few_texts(options.contamination, remedy)
         self._learned = learned
         if options.verbose:
-            print(self._in_words(), file=sys.stderr)
+            print(self._summary_line(), file=sys.stderr)
         return self
 
     def _fitted(self, what: str) -> Learned:
@@ -497,32 +497,22 @@ class AnomalyDetector(Estimator):
 
     @property
     def offset_(self) -> float:
-        """The threshold: a text with a lower score is an anomaly."""
+        """The threshold."""
         return self._fitted("reading offset_").calibration.offset
 
     @property
     def reduce_(self) -> Reduce:
-        """The threshold's reduction: the parameter `reduce` when the threshold was set, or the choice for None."""
+        """The threshold's reduction."""
         return self._fitted("reading reduce_").reduce
 
     @property
     def n_calibration_(self) -> int:
-        """The number of texts that set the threshold, equal ones included."""
+        """The number of texts that set the threshold."""
         return round(self._fitted("reading n_calibration_").calibration.n_texts)
 
     @property
     def rate_interval_(self) -> tuple[float, float]:
-        """The bounds of the false-positive rate on texts like those that set the threshold, at 95 % confidence.
-
-        Examples
-        --------
-        >>> from crnn import AnomalyDetector, CharNGram
-        >>> numbers = [str(i) for i in range(1000, 2000)]
-        >>> model = CharNGram(order=3).fit(numbers[::2])
-        >>> low, high = AnomalyDetector(model, contamination=0.05).calibrate(numbers[1::2]).rate_interval_
-        >>> 0 < low < high < 0.08
-        True
-        """
+        """The bounds of the false-positive rate on similar texts, at 95 % confidence."""
         return self._fitted("reading rate_interval_").calibration.interval
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -568,7 +558,7 @@ class AnomalyDetector(Estimator):
         tags.estimator_type, tags.transformer_tags = "outlier_detector", None
         return tags
 
-    def _in_words(self) -> str:
+    def _summary_line(self) -> str:
         learned = self._learned
         low, high = learned.calibration.interval
         return (
@@ -658,8 +648,8 @@ def _counts_of(texts: list[Any], options: Options) -> CharNGram:
     """Return the n-gram counts of randomly ordered texts, of all texts if time and memory permit."""
     free, start = available_bytes(), time.perf_counter()
     memory = MAX_MEMORY if free is None else min(MAX_MEMORY, free // 2)
-    symbols = sum(map(len, texts)) + len(texts)
-    if symbols < sys.maxunicode and len(set[Any]().union(*texts)) == symbols - len(texts):
+    n = sum(map(len, texts))
+    if n <= sys.maxunicode and len(set[Any]().union(*texts)) == n:  # longer texts repeat a character in any case
         raise InvalidInputError("no character of X occurs twice. Pass more texts.", argument="X")
     model = CharNGram(ORDER, min_count=2, max_memory=memory)
     n = model._fit_while(texts, ORDER, lambda: time.perf_counter() - start < options.max_seconds)
@@ -668,7 +658,7 @@ def _counts_of(texts: list[Any], options: Options) -> CharNGram:
         model.score_samples(part)
         cost = (time.perf_counter() - counted) / (sum(map(len, part)) + len(part))
         print(
-            f"CharNGram of {n:,} of {len(texts):,} texts in {counted - start:.1f} s: {model._in_words()}; "
+            f"CharNGram of {n:,} of {len(texts):,} texts in {counted - start:.1f} s: {model._summary_line()}; "
             f"{1e6 * cost:.2g} µs a character to score",
             file=sys.stderr,
         )

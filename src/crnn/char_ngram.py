@@ -189,7 +189,7 @@ class CharNGram(LanguageModel):
             builder = Builder(len(vocabulary), vocabulary.boundary, settings.max_memory, progress.show)
             self._learned = CountedText(vocabulary, builder.build(ids, settings.order, times))
         if settings.verbose:
-            progress.write(self._in_words())
+            progress.write(self._summary_line())
         return self
 
     def _fit_while(self, X: list[Any], order: int, more: Callable[[], bool]) -> int:
@@ -280,7 +280,7 @@ class CharNGram(LanguageModel):
             builder = Builder(len(vocabulary), vocabulary.boundary, settings.max_memory, progress.show)
             self._learned = CountedText(vocabulary, builder.add(counts, ids, times, prune=prune))
         if settings.verbose:
-            progress.write(self._in_words())
+            progress.write(self._summary_line())
         return self
 
     def _learn_labels(
@@ -310,7 +310,7 @@ class CharNGram(LanguageModel):
         frequencies = frequencies + np.bincount(numbers, times, K)
         self._learned = CountedText(vocabulary, parts[0], LabeledCounts(parts, frequencies))
         if settings.verbose:
-            progress.write(self._in_words())
+            progress.write(self._summary_line())
         return self
 
     # -------------------------------------------------------------- model file
@@ -401,40 +401,19 @@ class CharNGram(LanguageModel):
 
     @property
     def order_(self) -> int:
-        """The length of the longest counted n-gram; the context is one symbol shorter.
-
-        Examples
-        --------
-        >>> from crnn import CharNGram
-        >>> CharNGram(order=5).fit("abc" * 10).order_
-        5
-        """
+        """The length of the longest counted n-gram."""
         return self._fitted("reading order_").counts.order
 
     @property
     def n_grams_(self) -> list[int]:
-        """The numbers of distinct n-grams of 1, 2, …, `order_` symbols.
-
-        Examples
-        --------
-        >>> from crnn import CharNGram
-        >>> CharNGram(order=3).fit("abcabd").n_grams_
-        [4, 4, 4]
-        """
+        """The numbers of distinct n-grams of 1, 2, …, `order_` symbols."""
         _, counts, labeled = self._fitted("reading n_grams_")
         parts = [counts] if labeled is None else labeled.parts
         return [sum(of_length) for of_length in zip(*(part.n_grams for part in parts), strict=True)]
 
     @property
     def labels_(self) -> NDArray[Any]:
-        """The labels of the counted documents, sorted, (K,); K = 0 for a model fitted without labels.
-
-        Examples
-        --------
-        >>> from crnn import CharNGram
-        >>> CharNGram(order=3).fit(["anna", "bob", "eva"], labels=["girl", "boy", "girl"]).labels_
-        array(['boy', 'girl'], dtype='<U4')
-        """
+        """The labels of the counted documents, sorted, (K,)."""
         return np.array(self._fitted("reading labels_").vocabulary.labels)
 
     def for_label(self, label: Any) -> Self:
@@ -508,7 +487,7 @@ class CharNGram(LanguageModel):
         self._require_no_labels(what, vocabulary)
         return AdaptiveCounts(counts), vocabulary
 
-    def _in_words(self) -> str:
+    def _summary_line(self) -> str:
         vocabulary, counts, _ = self._fitted("its description")
         labels = f", {len(vocabulary.labels)} labels" if vocabulary.labels else ""
         symbols = len(vocabulary) - len(vocabulary.labels)

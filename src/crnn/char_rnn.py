@@ -73,14 +73,22 @@ class CharRNN(LanguageModel):
         G is the number of gates: 1, or 3 for GRU and "cifg", 4 for LSTM.
     optimizer_state_ : dict of str to dict
         The optimizer's state under PyTorch's names: ``sum`` for Adagrad, ``square_avg`` for RMSprop, ``exp_avg`` and
-        ``exp_avg_sq`` for Adam, each with arrays shaped like `params_`. For Adam also ``step``, an int.
+        ``exp_avg_sq`` for Adam, each with arrays shaped like `params_`. For Adam also ``step``, an int, which
+        cannot be changed.
     state_ : ndarray of shape (L, B, H)
         The hidden state carried from the last chunk to the next; for an LSTM or "cifg" a tuple (h, c). With
         `n_bigrams` it is a tuple that ends with the last symbol read, int32 (1, B, 1): its id plus 1, or 0.
     bigrams_ : list of tuple or None
-        The pair of symbols for each row of ``params_["bigrams"]``; empty without `n_bigrams`.
+        The pair of symbols for each row of ``params_["bigrams"]``, None for an unused row; empty without `n_bigrams`.
+    scales_ : dict of str to ndarray, or None
+        For a quantized model, the scale of each output of each matrix in `params_`, which are the 8-bit integers times
+        these scales. Outputs are rows of a matrix, or columns of ``"embedding"`` and ``"bigrams"``.
+    cell_ : str
+        The cell type of the weights.
     vocabulary_ : Vocabulary
         The symbols in id order: sorted code points or byte values.
+    labels_ : ndarray of shape (K,)
+        The labels of the training documents, sorted; K = 0 for a model fitted without labels.
     n_steps_ : int
         Training steps taken so far.
     smooth_loss_ : float
@@ -1174,39 +1182,17 @@ class CharRNN(LanguageModel):
 
     @property
     def labels_(self) -> Array:
-        """The labels of the training documents, sorted, (K,); K = 0 for a model fitted without labels.
-
-        Examples
-        --------
-        >>> from crnn import CharRNN
-        >>> CharRNN(8, max_steps=0).fit(["anna", "bob", "eva"], labels=["girl", "boy", "girl"]).labels_
-        array(['boy', 'girl'], dtype='<U4')
-        """
+        """The labels of the training documents, sorted, (K,)."""
         return np.array(self._fitted("reading labels_").vocabulary.labels)
 
     @property
     def cell_(self) -> str:
-        """The cell type of the weights.
-
-        Examples
-        --------
-        >>> from crnn import CharRNN
-        >>> CharRNN(8, cell="gru", max_steps=0).fit("abc").cell_
-        'gru'
-        """
+        """The cell type of the weights."""
         return self._fitted("reading cell_").layout.cell
 
     @property
     def params_(self) -> dict[str, Array]:
-        """Read-only views of the weights, in min-char-rnn's shapes; within `editing`, copies to write to.
-
-        Examples
-        --------
-        >>> from crnn import CharRNN
-        >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
-        >>> {name: array.shape for name, array in model.params_.items()}
-        {'Wxh_l0': (8, 3), 'Whh_l0': (8, 8), 'bh_l0': (8,), 'Why': (3, 8), 'by': (3,)}
-        """
+        """Read-only views of the weights, in min-char-rnn's shapes; within `editing`, copies to write to."""
         return self._arrays("reading params_").params
 
     def editing(self) -> AbstractContextManager[None]:
@@ -1247,14 +1233,7 @@ class CharRNN(LanguageModel):
 
     @property
     def bigrams_(self) -> list[tuple[Any, Any] | None]:
-        """The pairs of symbols for the rows of ``params_["bigrams"]``, in order; None for a row without a pair.
-
-        Examples
-        --------
-        >>> from crnn import CharRNN
-        >>> CharRNN(8, n_bigrams=4, max_steps=0).fit("abac").bigrams_
-        [('a', 'b'), ('a', 'c'), ('b', 'a')]
-        """
+        """The pairs of symbols for the rows of ``params_["bigrams"]``."""
         state = self._fitted("reading bigrams_")
         symbols, pairs = list(state.vocabulary), state.layout.pairs
         if pairs is None:
@@ -1263,93 +1242,38 @@ class CharRNN(LanguageModel):
 
     @property
     def scales_(self) -> dict[str, NDArray[np.float32]] | None:
-        """The scale of each output of each matrix in `params_` if the model is quantized; None for float weights.
-
-        The integers are `params_` divided by the scales. Rows of a matrix in `params_` belong to outputs, except in
-        ``"embedding"`` and ``"bigrams"``, whose columns do.
-
-        Examples
-        --------
-        >>> from crnn import CharRNN
-        >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
-        >>> small = model.quantize()
-        >>> integers = small.params_["Why"] / small.scales_["Why"][:, None]
-        >>> bool(np.allclose(integers, integers.round(), atol=1e-4)), model.scales_
-        (True, None)
-        """
+        """The scales of 8-bit weights, or None."""
         scales = self._fitted("reading scales_").scales
         return None if scales is None else {name: scale.copy() for name, scale in scales.items()}
 
     @property
     def optimizer_state_(self) -> dict[str, Any]:
-        """The optimizer state under PyTorch's names, each entry with arrays shaped like `params_`.
-
-        The arrays are read-only; within `editing`, they are copies to write to. Adam's ``step`` cannot be changed.
-
-        Examples
-        --------
-        >>> from crnn import CharRNN
-        >>> model = CharRNN(8, optimizer="adam", max_steps=100, random_state=0).fit("abc" * 100)
-        >>> sorted(model.optimizer_state_), model.optimizer_state_["exp_avg"]["Whh_l0"].shape
-        (['exp_avg', 'exp_avg_sq', 'step'], (8, 8))
-        """
+        """The optimizer state under PyTorch's names, read-only except within `editing`."""
         return self._arrays("reading optimizer_state_").optimizer_state
 
     @property
     def state_(self) -> Array | tuple[Array, ...]:
-        """The hidden state carried from the last chunk to the next, (L, B, H); for an LSTM, the tuple (h, c).
-
-        It is read-only; within `editing`, it is a copy to write to.
-
-        Examples
-        --------
-        >>> from crnn import CharRNN
-        >>> model = CharRNN(8, cell="lstm", max_steps=100, random_state=0).fit("abc" * 100)
-        >>> h, c = model.state_
-        >>> h.shape
-        (1, 1, 8)
-        """
+        """The hidden state carried to the next chunk, read-only except within `editing`."""
         hidden = self._arrays("reading state_").hidden
         return hidden[0] if len(hidden) == 1 else hidden
 
     @property
     def n_steps_(self) -> int:
-        """Training steps taken so far.
-
-        Examples
-        --------
-        >>> from crnn import CharRNN
-        >>> CharRNN(8, max_steps=100).fit("abc").n_steps_
-        100
-        """
+        """Training steps taken so far."""
         return self._fitted("reading n_steps_").n_steps
 
     @property
     def smooth_loss_(self) -> float:
-        """The smoothed loss, in nats per chunk of `seq_length` symbols.
-
-        Examples
-        --------
-        >>> from crnn import CharRNN
-        >>> round(CharRNN(8, seq_length=2, max_steps=0).fit("abc").smooth_loss_, 2)  # 2 ln 3
-        2.2
-        """
+        """The smoothed loss, in nats per chunk of `seq_length` symbols."""
         return self._fitted("reading smooth_loss_").smooth_loss
 
     @property
     def history_(self) -> list[dict[str, Any]]:
-        """The training records.
-
-        Examples
-        --------
-        >>> from crnn import CharRNN
-        >>> CharRNN(8, max_steps=100).fit("abc").history_[-1]["step"]
-        100
-        """
+        """The training records."""
         return self._fitted("reading history_").history
 
-    def _in_words(self) -> str:
+    def _summary_line(self) -> str:
         return describe_network(self._fitted("its description"))
 
-    def _as_picture(self) -> str:
+    def _curves_svg(self) -> str:
         return curves_of(self.history_)

@@ -88,28 +88,7 @@ class NotFittedError(ValueError, AttributeError):
 
     @classmethod
     def before(cls, what: str, *, estimator: str = "CharRNN", fit: str = "fit or partial_fit") -> Self:
-        """Build the error with its usual message.
-
-        Parameters
-        ----------
-        what : str
-            The requested method or learned attribute, such as "sample" or "params_".
-        estimator : str, default="CharRNN"
-            The class of the model.
-        fit : str, default="fit or partial_fit"
-            The methods that fit it.
-
-        Returns
-        -------
-        NotFittedError
-            The error, ready to raise.
-
-        Examples
-        --------
-        >>> from crnn.errors import NotFittedError
-        >>> print(NotFittedError.before("params_"))
-        this CharRNN is not fitted yet. Call fit or partial_fit, or load a model, before params_.
-        """
+        """Return the error for a requested method or learned attribute `what`; `fit` names the methods that fit."""
         return cls(f"this {estimator} is not fitted yet. Call {fit}, or load a model, before {what}.")
 
 

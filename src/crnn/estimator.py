@@ -195,16 +195,16 @@ class Estimator:
     def _repr_html_(self) -> str:
         """Return the notebook's view: what the estimator has learned, its training curves, its parameters."""
         fitted = self.__sklearn_is_fitted__()
-        words, picture = (self._in_words(), self._as_picture()) if fitted else ("not fitted yet", "")
+        summary, curves = (self._summary_line(), self._curves_svg()) if fitted else ("not fitted yet", "")
         parameters = self.get_params(deep=False)
-        return summary_html(type(self).__name__, parameters, self._defaults(), words=words, picture=picture)
+        return summary_html(type(self).__name__, parameters, self._defaults(), words=summary, picture=curves)
 
-    def _in_words(self) -> str:
+    def _summary_line(self) -> str:
         """Return a one-line description of the fitted estimator."""
         return "fitted"
 
-    def _as_picture(self) -> str:
-        """Return the training curves as SVG, or an empty string."""
+    def _curves_svg(self) -> str:
+        """Return the training curves, or an empty string."""
         return ""
 
     def __sklearn_tags__(self) -> Any:

@@ -112,14 +112,7 @@ class LanguageModel(Estimator):
 
     @property
     def vocabulary_(self) -> Vocabulary:
-        """The symbols in id order.
-
-        Examples
-        --------
-        >>> from crnn import CharRNN
-        >>> CharRNN(8, max_steps=0).fit("abc").vocabulary_
-        Vocabulary(3 characters: 'abc')
-        """
+        """The symbols in id order."""
         return self._vocabulary("reading vocabulary_")
 
     def for_label(self, label: Any) -> Self:

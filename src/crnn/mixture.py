@@ -39,26 +39,18 @@ from .text.vocabulary import Ids, Vocabulary
 
 COUNTED_PER_SECOND = 250_000  # symbols counted per second of the budget, which take at most a second on one core
 OF_COUNTS = ("order", "max_memory", "min_count", "vocabulary", "n_threads")  # overrides that apply to the counts
-# The part of a text that is held out for the weights: 2,500 symbols of names gain 0.003 nats, 16,384 of War and Peace
-# 0.005 after one minute of training.
-MIN_LENGTH_FOR_WEIGHTS = 200_000  # symbols; a shorter text has no such part
-HELD_OUT_EVERY = 100  # one document in a hundred, or a hundredth of the symbols,
-MAX_HELD_OUT = 16_384  # but at most this many,
-HELD_OUT_PASSAGES = 8  # in so many passages
+# A text of at least MIN_LENGTH_FOR_WEIGHTS symbols has a part held out for the weights: every HELD_OUT_EVERY-th
+# document, or that fraction of the symbols in HELD_OUT_PASSAGES passages, but at most MAX_HELD_OUT symbols. On names,
+# 2,500 symbols gain 0.003 nats; on War and Peace after one minute of training, 16,384 gain 0.005.
+MIN_LENGTH_FOR_WEIGHTS = 200_000
+HELD_OUT_EVERY = 100
+HELD_OUT_PASSAGES = 8
+MAX_HELD_OUT = 16_384
 MIN_SHARE = 0.1  # minimum fraction of the time for the network, however long counting takes
 
 
 class SharedTime:
-    """The time budget for counting a text and training a network, starting now.
-
-    Examples
-    --------
-    >>> shared_time = SharedTime(20)
-    >>> shared_time.counted("to be or not to be", order=3)
-    CharNGram(order=3)
-    >>> 19 < shared_time.left() < 20
-    True
-    """
+    """The time budget for counting a text and training a network, starting now."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds, self._start = checked_float("seconds", seconds, above=0.0), time.perf_counter()

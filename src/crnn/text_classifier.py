@@ -210,36 +210,36 @@ class TextClassifier(Estimator):
             bases, directions, data = self._bases(), self._checked_directions(), ClassData.checked(X, y, sample_weight)
             prior = class_prior(data.labeled, self.class_weight, sample_weight)
             parts = data.held_out() if len(bases) > 1 else None
-            learned = data if parts is None else parts[0]
+            training_part = data if parts is None else parts[0]
             models, weights = [dict[str, Model]() for _ in bases], np.full(len(bases), 1 / len(bases))
-            left = len(directions) * sum(isinstance(base, CharRNN) for base in bases)
-            for i in sorted(range(len(bases)), key=lambda i: isinstance(bases[i], CharRNN)):  # counts take no time
-                for direction in directions:
+            counts = [(base, models[i]) for i, base in enumerate(bases) if isinstance(base, CharNGram)]
+            networks = [(base, models[i]) for i, base in enumerate(bases) if isinstance(base, CharRNN)]
+            for n_grams, by_direction in counts:
+                by_direction.update({name: _count(n_grams, training_part, name) for name in directions})
+            runs_left = len(networks) * len(directions)
+            for network, by_direction in networks:  # in the time that counts leave
+                for name in directions:
                     seconds = time.perf_counter() - start
-                    models[i][direction] = self._trained(bases[i], learned, direction, seconds, left)
-                    left -= isinstance(bases[i], CharRNN)
+                    by_direction[name] = self._train(network, training_part, name, seconds, runs_left)
+                    runs_left -= 1
             if parts is not None:
                 block = TextBlock(0, parts[1].texts)
-                log_p = log_likelihoods([_readers(of_each) for of_each in models], block)
+                log_p = log_likelihoods([_readers(by_direction) for by_direction in models], block)
                 log_prior = np.log(class_prior(data.labeled, None))
                 weights = estimator_weights(log_p, log_prior, parts[1].labeled.numbers)
-                for base, of_each in zip(bases, models, strict=True):
-                    if isinstance(base, CharNGram):
-                        of_each.update({name: self._trained(base, data, name, 0.0, 1) for name in directions})
+                for n_grams, by_direction in counts:
+                    by_direction.update({name: _count(n_grams, data, name) for name in directions})
             self._models, self._weights, self._prior = models, weights, prior
         return self
 
-    def _trained(self, base: Model, data: ClassData, direction: str, seconds: float, left: int) -> Model:
-        """Return a copy of a model, trained in one direction, given the seconds used and the network's runs left."""
+    def _train(self, base: CharRNN, data: ClassData, direction: str, seconds: float, runs_left: int) -> CharRNN:
+        """Return a copy of a network, trained in one direction, given the seconds used and the training runs left."""
         parameters = base.get_params(deep=False)
-        if isinstance(base, CharNGram):
-            texts, labels, _ = data.in_direction(direction, shuffled=False)
-            return base._fitted_copy(texts, labels=labels)
         callbacks = checked_parameter("callbacks", base.callbacks)
-        told = {"callbacks": [partial(_with_direction, callback, self, direction) for callback in callbacks]}
-        limits = data.limits(parameters, checked_int("min_steps", self.min_steps, 0), seconds, left)
+        changes = data.limits(parameters, checked_int("min_steps", self.min_steps, 0), seconds, runs_left)
+        changes["callbacks"] = [partial(_with_direction, callback, self, direction) for callback in callbacks]
         texts, labels, weights = data.in_direction(direction, shuffled=bool(parameters["validation_fraction"]))
-        return base._fitted_copy(texts, {**limits, **told}, labels=labels, sample_weight=weights)
+        return base._fitted_copy(texts, changes, labels=labels, sample_weight=weights)
 
     def _bases(self) -> list[Model]:
         """Return the language models to copy: the estimators, or the default ones if `estimator` is None."""
@@ -378,7 +378,7 @@ class TextClassifier(Estimator):
         >>> model.fit(["ab", "ba"], [0, 1]).predict_log_proba(["ab", "x", ""]).shape
         (3, 2)
         """
-        readers = [_readers(of_each) for of_each in self._fitted("predict")]
+        readers = [_readers(by_direction) for by_direction in self._fitted("predict")]
         return log_posteriors(readers, self._weights, self._prior, X)
 
     def score(self, X: Iterable[Text], y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
@@ -419,15 +419,8 @@ class TextClassifier(Estimator):
 
     @property
     def models_(self) -> list[dict[str, Model]]:
-        """The fitted language models of each estimator, by direction.
-
-        Examples
-        --------
-        >>> from crnn import CharNGram, TextClassifier
-        >>> TextClassifier(CharNGram(order=2)).fit(["ab", "ba"], [0, 1]).models_
-        [{'forward': CharNGram(order=2), 'backward': CharNGram(order=2)}]
-        """
-        return [dict(of_each) for of_each in self._fitted("reading models_")]
+        """The fitted language models of each estimator, by direction."""
+        return [dict(by_direction) for by_direction in self._fitted("reading models_")]
 
     @property
     def weights_(self) -> NDArray[np.float64]:
@@ -480,27 +473,27 @@ class TextClassifier(Estimator):
             raise InvalidInputError("the classifier has no network, and counts cannot be quantized. Save it as it is.")
         small = type(self)().set_params(**self.get_params(deep=False))
         small._models = [
-            {name: model.quantize() if isinstance(model, CharRNN) else model for name, model in of_each.items()}
-            for of_each in self._models
+            {name: model.quantize() if isinstance(model, CharRNN) else model for name, model in by_direction.items()}
+            for by_direction in self._models
         ]
         small._weights, small._prior = self._weights.copy(), self._prior.copy()
         return small
 
     def _networks(self, what: str) -> list[tuple[str, CharRNN]]:
         """Return the networks with their directions."""
-        models = [pair for of_each in self._fitted(what) for pair in of_each.items()]
+        models = [pair for by_direction in self._fitted(what) for pair in by_direction.items()]
         return [(name, model) for name, model in models if isinstance(model, CharRNN)]
 
     def _first(self, what: str) -> Model:
         return next(iter(self._fitted(what)[0].values()))
 
-    def _in_words(self) -> str:
-        firsts = [next(iter(of_each.values())) for of_each in self._fitted("its description")]
+    def _summary_line(self) -> str:
+        firsts = [next(iter(by_direction.values())) for by_direction in self._fitted("its description")]
         models = zip(firsts, self._weights.tolist(), strict=True)
         kinds = [f"{type(model).__name__} with weight {weight:.3f}" for model, weight in models]
         return f"{len(self.classes_)} classes, read {' and '.join(self._models[0])}: {', '.join(kinds)}"
 
-    def _as_picture(self) -> str:
+    def _curves_svg(self) -> str:
         networks = self._networks("its picture")
         return curves_of(networks[0][1].history_) if networks else ""
 
@@ -509,7 +502,7 @@ class TextClassifier(Estimator):
     def _file_content(self) -> bytes:
         models = self._fitted("save")
         parameters = _checked_own(self.classes_, {name: getattr(self, name) for name in OWN})
-        members = [model for of_each in models for model in of_each.values()]
+        members = [model for by_direction in models for model in by_direction.values()]
         parts = [file_of(model, i, training_state=False) for i, model in enumerate(members)]
         listed = self.estimator is None or isinstance(self.estimator, list)
         stored = StoredClassifier(parts, self._weights, self._prior, tuple(models[0]), listed, parameters)
@@ -552,6 +545,12 @@ class TextClassifier(Estimator):
 def _default_models() -> list[Model]:
     """Return the language models of a classifier without an `estimator`."""
     return [CharNGram(**COUNTS), CharRNN(**SHORT_TEXTS)]
+
+
+def _count(base: CharNGram, data: ClassData, direction: str) -> CharNGram:
+    """Return a copy of counts, fitted to texts read in one direction."""
+    texts, labels, _ = data.in_direction(direction, shuffled=False)
+    return base._fitted_copy(texts, labels=labels)
 
 
 def _readers(models: Mapping[str, Model]) -> list[LabelReader]:

@@ -39,13 +39,7 @@ _NAMES = "learning_rate, decay and block_length"
 
 
 def checked_option(name: str, value: Any) -> Any:
-    """Return an option's value, or raise InvalidInputError.
-
-    Examples
-    --------
-    >>> checked_option("block_length", 50)
-    50
-    """
+    """Return an option's value, or raise InvalidInputError."""
     if name == "block_length":
         return checked_int(name, value, 1, MAX_BLOCK_LENGTH)
     return checked_float(name, value, minimum=0.0, maximum=1.0 if name == "decay" else None)

@@ -47,13 +47,13 @@ class Calibration(NamedTuple):
             problem = (
                 f"no alarm is likely if even one of the {self.n_texts:,.0f} calibration texts is odd: they are so few "
                 f"for contamination={contamination:g} that the lowest of their scores is the threshold. From "
-                f"{USEFUL} / contamination = {_in_words(USEFUL / contamination)} calibration texts on, an alarm is "
+                f"{USEFUL} / contamination = {_rounded_up(USEFUL / contamination)} calibration texts on, an alarm is "
                 "likely all the same. The"
             )
         else:
             problem = (
                 f"the threshold was set by {self.n_texts:,.0f} calibration texts, fewer than {CERTAIN} / contamination "
-                f"= {_in_words(CERTAIN / contamination)} for contamination={contamination:g}: the"
+                f"= {_rounded_up(CERTAIN / contamination)} for contamination={contamination:g}: the"
             )
         low, high = self.interval
         warn_caller(f"{problem} false-positive rate is between {low:.2g} and {high:.2g} at 95 % confidence. {remedy}")
@@ -91,7 +91,7 @@ def calibrated(
     return Calibration(offset, float(sums[-1]), float(below[first] + 1))
 
 
-def _in_words(n: float) -> str:
+def _rounded_up(n: float) -> str:
     return f"{math.ceil(n):,}" if n < 1e15 else f"{n:.0e}"
 
 
