@@ -289,7 +289,7 @@ def test_the_reduction_suits_the_texts(capsys):
 ])  # fmt: skip
 def test_the_reduction_suits_short_unpredictable_texts(length, nats, chosen):
     model = SimpleNamespace(score_samples=lambda texts, **how: np.full(len(texts), -nats))
-    assert anomaly_detector._chosen(None, model, ["a" * length] * 3) == chosen
+    assert anomaly_detector._choose_reduction(None, model, ["a" * length] * 3) == chosen
 
 
 WRONG = [

@@ -525,7 +525,7 @@ def long_enough(monkeypatch):
 @pytest.mark.parametrize("as_bytes", [False, True])
 def test_passages_of_a_long_text_are_held_out_for_the_weights(long_enough, as_bytes):
     text = LONG.encode() if as_bytes else LONG
-    rest, source = module.with_held_out(text, None)
+    rest, source = module.split_held_out(text, None)
     (held_out,) = module.documents_of(b"".join(source.blocks()) if as_bytes else "".join(source.blocks()))
     length = len(LONG) // 100 // 8
     assert len(held_out) == 8 * length
@@ -537,13 +537,13 @@ def test_passages_of_a_long_text_are_held_out_for_the_weights(long_enough, as_by
 def test_a_long_file_is_read_for_the_weights(long_enough, tmp_path):
     path = tmp_path / "book.txt"
     path.write_text(LONG, encoding="utf-8")
-    rest, _ = module.with_held_out(path, None)
-    assert rest == module.with_held_out(LONG, None)[0]
+    rest, _ = module.split_held_out(path, None)
+    assert rest == module.split_held_out(LONG, None)[0]
 
 
 def test_every_hundredth_document_is_held_out_for_the_weights(long_enough):
     texts = [f"{i} green bottles" for i in range(310)]
-    rest, source = module.with_held_out(texts, None)
+    rest, source = module.split_held_out(texts, None)
     assert [text for text in texts if text not in rest] == [texts[50], texts[150], texts[250]]
     assert source.n_documents == 3
 
@@ -551,7 +551,7 @@ def test_every_hundredth_document_is_held_out_for_the_weights(long_enough):
 @pytest.mark.parametrize("place", [0.5, 1 / 16])
 def test_models_know_the_symbols_of_a_text_with_a_rare_symbol(long_enough, place):
     start = round(len(LONG) * place) + 1
-    rest, source = module.with_held_out(LONG[:start] + "Z" + LONG[start:], None)
+    rest, source = module.split_held_out(LONG[:start] + "Z" + LONG[start:], None)
     assert "Z" in rest
     assert source is not None
 
@@ -561,22 +561,22 @@ def test_models_know_the_symbols_of_a_text_with_a_rare_symbol(long_enough, place
 ])  # fmt: skip
 def test_texts_of_some_lengths_have_a_held_out_part(monkeypatch, n, most, n_held_out):
     monkeypatch.setattr(module, "IN_MEMORY", most)
-    assert len(module.with_held_out("to be, or" * (n // 9) + "." * (n % 9), None)[0]) == n - n_held_out
+    assert len(module.split_held_out("to be, or" * (n // 9) + "." * (n % 9), None)[0]) == n - n_held_out
 
 
 def test_a_document_with_a_rare_symbol_is_not_held_out(long_enough):
     texts = ["abcdefghij"] * 150
     texts[50] = "Z"
-    assert module.with_held_out(texts, None) == (texts, None)
+    assert module.split_held_out(texts, None) == (texts, None)
 
 
 def test_a_short_text_has_equal_weights():
-    assert module.with_held_out(LONG, None) == (LONG, None)
+    assert module.split_held_out(LONG, None) == (LONG, None)
     assert Mixture.recommended(LONG, 0.1, verbose=0, hidden_size=4).weights_.tolist() == [0.5, 0.5]
 
 
 def test_a_validation_text_leaves_the_whole_text_to_the_models(long_enough):
-    rest, source = module.with_held_out(LONG, LONG[:100])
+    rest, source = module.split_held_out(LONG, LONG[:100])
     assert rest is LONG
     assert source.name == "validation"
 
@@ -585,7 +585,7 @@ def test_a_validation_text_leaves_the_whole_text_to_the_models(long_enough):
 def test_recommended_weights_fit_the_held_out_part_and_sum_to_1(long_enough, X):
     mixture = Mixture.recommended(X * 9, 0.2, verbose=0, hidden_size=4, random_state=0)
     assert mixture.weights_.sum() == pytest.approx(1)
-    _, source = module.with_held_out(X * 9, None)
+    _, source = module.split_held_out(X * 9, None)
     same = Mixture(mixture.models)
     module.fit_weights_to_ids(same, *module.source_ids(source, mixture.vocabulary_))
     assert mixture.weights_ == pytest.approx(same.weights_ / same.weights_.sum())

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
-from .detection.calibration import Calibration, calibrated
-from .detection.clean_texts import CleanTexts, Held, Split, held_out, iterable_of_texts
-from .detection.explanation import Explanation, explained
+from .detection.calibration import Calibration, calibrate
+from .detection.clean_texts import CleanTexts, Held, Split, iterable_of_texts, newest_held_out
+from .detection.explanation import Explanation, explain
 from .errors import InvalidInputError, NotFittedError, short_repr
 from .estimator import Estimator
 from .files import model_file
@@ -210,9 +210,9 @@ class AnomalyDetector(Estimator):
         fitted = _counts_of(split.train, options) if model is None else model._fitted_copy(split.train)
         again = np.repeat(np.arange(len(split.weights)), split.weights.astype(np.intp))
         part = [split.calibration[i] for i in again[:: -(-len(again) // CHOICE_TEXTS)].tolist()]
-        reduce = _chosen(options.reduce, fitted, part)
+        reduce = _choose_reduction(options.reduce, fitted, part)
         scores = fitted.score_samples(split.calibration, reduce=reduce, errors="replace")
-        calibration = calibrated(scores, options.contamination, split.weights)
+        calibration = calibrate(scores, options.contamination, split.weights)
         if split.all_repeated:
             warn_caller(
                 "every text occurs more than once, so new texts are expected to equal these. If they do, look them up "
@@ -293,9 +293,9 @@ class AnomalyDetector(Estimator):
         else:
             model.partial_fit(split.train)
         held, reduce = _held(split, options, self._learned.held), self._learned.reduce
-        known = held or tuple(zip(split.calibration, split.weights, strict=True))
-        scores = model.score_samples([text for text, _ in known], reduce=reduce, errors="replace")
-        calibration = calibrated(scores, options.contamination, np.array([float(n) for _, n in known]))
+        pairs = held or tuple(zip(split.calibration, split.weights, strict=True))
+        scores = model.score_samples([text for text, _ in pairs], reduce=reduce, errors="replace")
+        calibration = calibrate(scores, options.contamination, np.array([float(n) for _, n in pairs]))
         remedy = "Learn more texts, or set a larger contamination or calibration_fraction."
         return self._keep(Learned(model, reduce, calibration, self.estimator, held), options, remedy)
 
@@ -335,9 +335,9 @@ class AnomalyDetector(Estimator):
         """
         options, model = self._options(), self._fitted_model()
         texts, part = _beginning(iterable_of_texts(X)) if options.reduce is None else (iterable_of_texts(X), [])
-        reduce = _chosen(options.reduce, model, part) if part or options.reduce else "min"
+        reduce = _choose_reduction(options.reduce, model, part) if part or options.reduce else "min"
         scores = _clean_scores(model, texts, reduce)
-        calibration = calibrated(scores, options.contamination)
+        calibration = calibrate(scores, options.contamination)
         remedy = "Calibrate with more texts, or set a larger contamination."
         return self._keep(Learned(model, reduce, calibration, self.estimator), options, remedy)
 
@@ -467,7 +467,7 @@ class AnomalyDetector(Estimator):
         """
         learned, n = self._fitted("explain"), checked_int("n_alternatives", n_alternatives, 0)
         model = learned.model
-        reading = explained(model.vocabulary_, model.start(), text, n)
+        reading = explain(model.vocabulary_, model.start(), text, n)
         text = immutable(text)
         (score,) = learned.scores([text], "replace").tolist()
         return Explanation(text, score, not score >= learned.calibration.offset, *reading, learned.reduce)
@@ -608,13 +608,13 @@ def _wrong_kind(estimator: object) -> InvalidInputError:
 def _held(split: Split, options: Options, older: Held = ()) -> Held:
     """Return the newest held-out texts, which the detector keeps."""
     n = math.ceil(min(HELD / options.contamination, sys.maxsize))  # the quotient may be infinite
-    return held_out(split, older, n) if options.keep_texts else ()
+    return newest_held_out(split, older, n) if options.keep_texts else ()
 
 
 def _warn_of_new_symbols(model: CharRNN | CharNGram, texts: CleanTexts) -> None:
     """Issue a UserWarning if many texts have a symbol that the model does not know."""
-    own = [symbol for symbol in model.vocabulary_ if isinstance(symbol, str | bytes)]
-    known = {symbol if isinstance(symbol, str) else symbol[0] for symbol in own}
+    symbols = [symbol for symbol in model.vocabulary_ if isinstance(symbol, str | bytes)]
+    known = {symbol if isinstance(symbol, str) else symbol[0] for symbol in symbols}
     new = {text: n for text, n in texts.counts.items() if not known.issuperset(text)}
     share = sum(new.values()) / texts.n_texts
     if share > NEW_SHARE:
@@ -665,7 +665,7 @@ def _counts_of(texts: list[Any], options: Options) -> CharNGram:
     return model
 
 
-def _chosen(reduce: Reduce | None, model: LanguageModel, texts: list[Any]) -> Reduce:
+def _choose_reduction(reduce: Reduce | None, model: LanguageModel, texts: list[Any]) -> Reduce:
     """Return the given reduction, or the one that suits texts of a model.
 
     One odd place in a long or predictable text is lost in a sum, and stands out as the minimum. Each symbol of a short

@@ -180,8 +180,8 @@ class CharNGram(LanguageModel):
             vocabulary = vocabulary.with_labels(labeled.labels.tolist())
             order = LABELED_ORDER if settings.order is None else settings.order
 
-            def count(builder: Builder, k: int, own: Ids, times: Times | None) -> Counts:
-                return builder.build(own, order, times)
+            def count(builder: Builder, k: int, label_ids: Ids, times: Times | None) -> Counts:
+                return builder.build(label_ids, order, times)
 
             return self._learn_labels(vocabulary, ids, labeled.numbers, np.zeros(len(labeled.labels)), count, times)
         ids = ids if last is None else last_symbols(ids, last, vocabulary.boundary)
@@ -271,8 +271,8 @@ class CharNGram(LanguageModel):
             _require_documents(source)
             numbers, parts = label_numbers(labels, np.array(vocabulary.labels), source.n_documents), labeled.parts
 
-            def count(builder: Builder, k: int, own: Ids, times: Times | None) -> Counts:
-                return builder.add(parts[k], own, times) if len(own) > 1 else parts[k]
+            def count(builder: Builder, k: int, label_ids: Ids, times: Times | None) -> Counts:
+                return builder.add(parts[k], label_ids, times) if len(label_ids) > 1 else parts[k]
 
             return self._learn_labels(vocabulary, ids, numbers, labeled.frequencies, count, times)
         refuse_labels(labels)
@@ -301,11 +301,11 @@ class CharNGram(LanguageModel):
         memory = DEFAULT_MEMORY if settings.max_memory is None else settings.max_memory
         parts, done = list[Counts](), 0
         with CountingProgress(settings.verbose, data_summary(ids, None, plain)) as progress:
-            for k, own in enumerate(documents_by_label(ids, numbers, K, plain.boundary)):
-                of_label = None if times is None else times[numbers == k]
-                parts.append(count(Builder(len(plain), plain.boundary, memory), k, own, of_label))
+            for k, label_ids in enumerate(documents_by_label(ids, numbers, K, plain.boundary)):
+                label_times = None if times is None else times[numbers == k]
+                parts.append(count(Builder(len(plain), plain.boundary, memory), k, label_ids, label_times))
                 memory = max(memory - 2 * parts[-1].nbytes, 1)  # counts get half of the limit
-                done += len(own) - 1
+                done += len(label_ids) - 1
                 progress.show(done, len(ids) - 1)
         frequencies = frequencies + np.bincount(numbers, times, K)
         self._learned = CountedText(vocabulary, parts[0], LabeledCounts(parts, frequencies))
@@ -391,8 +391,8 @@ class CharNGram(LanguageModel):
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return a model with its own parameters; the immutable counts are shared."""
         model = self.__copy__()
-        own = {name: value for name, value in vars(self).items() if name != "_learned"}
-        vars(model).update(copy.deepcopy(own, memo))
+        parameters = {name: value for name, value in vars(self).items() if name != "_learned"}
+        vars(model).update(copy.deepcopy(parameters, memo))
         return model
 
     # ---------------------------------------------------------------- learned

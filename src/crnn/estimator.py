@@ -96,8 +96,8 @@ class Estimator:
         outer, separator, key = name.partition("__")
         names = self._defaults()
         if outer not in names:
-            known = f"Its parameters are {', '.join(names)}{did_you_mean(outer, names)}"
-            raise InvalidInputError(f"{type(self).__name__} has no parameter {outer!r}. {known}")
+            parameters = f"Its parameters are {', '.join(names)}{did_you_mean(outer, names)}"
+            raise InvalidInputError(f"{type(self).__name__} has no parameter {outer!r}. {parameters}")
         if separator:
             estimator = params.get(outer, getattr(self, outer))
             if not isinstance(estimator, Estimator):

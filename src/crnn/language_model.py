@@ -46,7 +46,7 @@ from .inference.sampling import (
 from .inference.search import EnumeratedDocuments, best_completions, best_continuations, enumerated_documents
 from .inference.string_scores import Reduce, checked_texts, errors_of, labeled_scores, mean_score, refuse_labels
 from .inference.text_state import FixedReading, TextState
-from .inference.text_states import TextStates, started_sessions
+from .inference.text_states import TextStates, start_sessions
 from .parameters.checks import MAX_SIZE, checked_bool, checked_int, checked_threads, generator, has_items, is_int
 from .text.documents import Errors
 from .text.sources import TextLike, text_source
@@ -97,15 +97,15 @@ class LanguageModel(Estimator):
         Even with a `min_count` of 1, it reserves the symbol for unknown characters, while no character of `X` is rare.
         `changes` are parameters for `fit` alone, which takes the `arguments`.
         """
-        own = self.get_params(deep=False)
-        of_fit = {**own, **(changes or {})}
-        if is_int(own["min_count"]) and own["min_count"] == 1:
-            of_fit["min_count"] = 2  # makes no character of a given vocabulary unknown
-            if own["vocabulary"] is None:
+        parameters = self.get_params(deep=False)
+        fit_parameters = {**parameters, **(changes or {})}
+        if is_int(parameters["min_count"]) and parameters["min_count"] == 1:
+            fit_parameters["min_count"] = 2  # makes no character of a given vocabulary unknown
+            if parameters["vocabulary"] is None:
                 found = [symbol for symbol in text_source(X).vocabulary() if isinstance(symbol, str | bytes)]
-                of_fit["vocabulary"] = found or None
-        copy: Any = type(self)(**of_fit)
-        fitted: Self = copy.fit(X, **arguments).set_params(**own)
+                fit_parameters["vocabulary"] = found or None
+        copy: Any = type(self)(**fit_parameters)
+        fitted: Self = copy.fit(X, **arguments).set_params(**parameters)
         return fitted
 
     # ---------------------------------------------------------------- learned
@@ -603,7 +603,7 @@ class LanguageModel(Estimator):
                     f"from each. Call start once for each text, or omit adapt."
                 )
             network, vocabulary = self._text_network("start", one_row=False)
-            return started_sessions(network, vocabulary, prime, checked_threads(self.n_threads))
+            return start_sessions(network, vocabulary, prime, checked_threads(self.n_threads))
         if adapt is not False:
             reading, vocabulary = self._adaptive_reading("start", adapt)
             return adaptive_text_state(vocabulary, reading, encoded_prime(prime, vocabulary))

@@ -55,7 +55,7 @@ class SharedTime:
     def __init__(self, seconds: float) -> None:
         self._seconds, self._start = checked_float("seconds", seconds, above=0.0), time.perf_counter()
 
-    def counted(self, X: TextLike, **parameters: Any) -> CharNGram:
+    def count(self, X: TextLike, **parameters: Any) -> CharNGram:
         """Return the counts of a text, or of its end if it is long for this budget; reproducible across runs."""
         return CharNGram(**parameters)._fit(X, last=max(1, int(min(COUNTED_PER_SECOND * self._seconds, MAX_SIZE))))
 
@@ -244,11 +244,11 @@ class Mixture(LanguageModel):
         ['CharRNN', 'CharNGram']
         """
         shared_time, verbose = SharedTime(seconds), checked_int("verbose", verbose, 0)
-        X, source = with_held_out(rereadable(X), validation)
+        X, source = split_held_out(rereadable(X), validation)
         of_counts = {name: value for name, value in overrides.items() if name in OF_COUNTS}
         of_network = {name: value for name, value in overrides.items() if name not in ("order", "max_memory")}
         CharRNN().set_params(**of_network)  # rejects unknown parameters before counting starts
-        counts = shared_time.counted(X, **of_counts)
+        counts = shared_time.count(X, **of_counts)
         held_out = None if source is None else source_ids(source, counts.vocabulary_)
         network = shared_time.network(X, verbose=verbose, **of_network).fit(X)
         mixture = cls([network, counts], n_threads=network.n_threads)
@@ -307,11 +307,11 @@ class Mixture(LanguageModel):
         ValueError
             As in the constructor, or if a parameter is unknown. The mixture is then unchanged.
         """
-        own = self._defaults()
-        if params.keys() - own.keys():
+        names = self._defaults().keys()
+        if params.keys() - names:
             return super().set_params(**params)  # raises, or sets a parameter of a model
-        given: dict[str, Any] = {**{name: getattr(self, name) for name in own}, **params}
-        changed = type(self)(**given)
+        parameters: dict[str, Any] = {**{name: getattr(self, name) for name in names}, **params}
+        changed = type(self)(**parameters)
         if not params.keys() & {"models", "weights"}:
             changed.weights_ = self.weights_
         vars(self).update(vars(changed))
@@ -366,7 +366,7 @@ class Mixture(LanguageModel):
         return MixedReading([reading for reading, _ in members], self.weights_.copy()), vocabulary
 
 
-def with_held_out(X: TextLike, validation: TextLike | None) -> tuple[TextLike, TextSource | None]:
+def split_held_out(X: TextLike, validation: TextLike | None) -> tuple[TextLike, TextSource | None]:
     """Return the text to learn from and the one for the weights, which is a part of `X` if there is no other.
 
     The part has no symbols of its own, since the models must know all symbols of the text.
@@ -385,8 +385,8 @@ def with_held_out(X: TextLike, validation: TextLike | None) -> tuple[TextLike, T
         texts = [text[i:j] for i, j in itertools.pairwise(cuts)]
     every, first = (HELD_OUT_EVERY, HELD_OUT_EVERY // 2) if source.holds_documents else (2, 1)
     empty = texts[0][:0]
-    known = set(empty.join(text for i, text in enumerate(texts) if i % every != first))
-    chosen = {i for i in range(first, len(texts), every) if known.issuperset(texts[i])}
+    characters = set(empty.join(text for i, text in enumerate(texts) if i % every != first))
+    chosen = {i for i in range(first, len(texts), every) if characters.issuperset(texts[i])}
     rest = [text for i, text in enumerate(texts) if i not in chosen]
     held_out = [texts[i] for i in sorted(chosen)]
     if not any(held_out):
@@ -439,10 +439,10 @@ def _checked_weights(weights: Any, n: int) -> NDArray[np.float64]:
     """Return the checked weights of n models."""
     if weights is None:
         return np.full(n, 1 / n)
-    own = checked_floats("weights", weights, n, "model")
-    if not own.any():
+    checked = checked_floats("weights", weights, n, "model")
+    if not checked.any():
         raise InvalidInputError("weights are all 0. Pass at least one positive weight.")
-    return np.array(own)
+    return np.array(checked)
 
 
 def _check_models(models: list[LanguageModel]) -> None:

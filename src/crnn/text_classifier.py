@@ -154,18 +154,18 @@ class TextClassifier(Estimator):
         'lstm'
         """
         inner = {name.removeprefix(NESTED): value for name, value in params.items() if name.startswith(NESTED)}
-        own = {name: value for name, value in params.items() if not name.startswith(NESTED)}
-        models = own.get("estimator", self.estimator)
+        outer = {name: value for name, value in params.items() if not name.startswith(NESTED)}
+        models = outer.get("estimator", self.estimator)
         models = _default_models() if models is None else models
         if not inner or not isinstance(models, list) or not all(isinstance(model, Estimator) for model in models):
             return super().set_params(**params)
-        for name in own:
-            self._require_parameter(name, own)
+        for name in outer:
+            self._require_parameter(name, outer)
         for key in inner:
             if not any(key in model.get_params() for model in models):
                 kinds = " or ".join(dict.fromkeys(type(model).__name__ for model in models))
                 raise InvalidInputError(f"no model of estimator has a parameter {key!r}. Name one of a {kinds}.")
-        super().set_params(**{**own, "estimator": models})
+        super().set_params(**{**outer, "estimator": models})
         for model in models:
             model.set_params(**{key: value for key, value in inner.items() if key in model.get_params()})
         return self
@@ -245,11 +245,11 @@ class TextClassifier(Estimator):
         """Return the language models to copy: the estimators, or the default ones if `estimator` is None."""
         if self.estimator is None:
             return _default_models()
-        given: Any = self.estimator
-        models = given if isinstance(given, list) else [given]
+        estimator: Any = self.estimator
+        models = estimator if isinstance(estimator, list) else [estimator]
         for i, model in enumerate(models):
             if not isinstance(model, CharRNN | CharNGram):
-                name = f"estimator[{i}]" if models is given else "estimator"
+                name = f"estimator[{i}]" if models is estimator else "estimator"
                 raise InvalidInputError(
                     f"{name} is of type {type(model).__name__}. Pass a CharNGram, a CharRNN, a list of both, or None."
                 )
@@ -303,11 +303,11 @@ class TextClassifier(Estimator):
 
         fit, verbose = checked_bool("fit", fit), checked_int("verbose", verbose, 0)
         seconds = checked_float("seconds", seconds, above=0.0)
-        own = {name: overrides.pop(name) for name in cls._defaults() if name in overrides}
-        if "estimator" in own:
+        fixed = {name: overrides.pop(name) for name in cls._defaults() if name in overrides}
+        if "estimator" in fixed:
             raise InvalidInputError("estimator is chosen by recommended. Pass some of its parameters instead.")
-        given = {f"{NESTED}{name}": overrides[name] for name in overrides}
-        model = cls(_default_models(), **own).set_params(**given)  # refuses unknown parameters
+        nested = {f"{NESTED}{name}": overrides[name] for name in overrides}
+        model = cls(_default_models(), **fixed).set_params(**nested)  # refuses unknown parameters
         data, directions, (counts, network) = ClassData.checked(X, y), model._checked_directions(), model._bases()
         if seconds < MIN_NETWORK_SECONDS:
             model.estimator = counts

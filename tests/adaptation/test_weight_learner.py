@@ -27,7 +27,7 @@ def test_losses_and_decay_are_of_the_symbols_that_count(learner):
     before, gradient = learner.params.copy(), ChunkGradient(learner.rule.layout, 7, None)
     gradient.compute(learner.params, symbols, COUNTED, state)
     for _ in range(2):  # the second time with what the first one left
-        after = learner.learned(symbols, COUNTED, state)
+        after = learner.learn(symbols, COUNTED, state)
         np.testing.assert_array_equal(after.params, learner.rule.step(before, gradient.flat.copy(), 4))
         np.testing.assert_array_equal(learner.params, before)
         assert after.n_blocks == 4
@@ -35,10 +35,10 @@ def test_losses_and_decay_are_of_the_symbols_that_count(learner):
 
 def test_a_short_block_leaves_nothing_for_a_whole_one(learner):
     symbols, state = np.random.default_rng(7).integers(11, size=8), states(1, 5, cell="gru")
-    expected = learner.learned(symbols, COUNTED, state).params.copy()
-    short = learner.learned(symbols[:4], COUNTED[:3], state)
-    np.testing.assert_array_equal(learner.learned(symbols, COUNTED, state).params, expected)
-    np.testing.assert_array_equal(learner.learned(symbols[:4], COUNTED[:3], state).params, short.params)
+    expected = learner.learn(symbols, COUNTED, state).params.copy()
+    short = learner.learn(symbols[:4], COUNTED[:3], state)
+    np.testing.assert_array_equal(learner.learn(symbols, COUNTED, state).params, expected)
+    np.testing.assert_array_equal(learner.learn(symbols[:4], COUNTED[:3], state).params, short.params)
 
 
 def test_blocks_are_counted_in_an_error(learner):
@@ -46,7 +46,7 @@ def test_blocks_are_counted_in_an_error(learner):
     learner.params[1] = np.inf
     symbols = np.zeros(8, np.intp)
     with pytest.raises(DivergenceError, match="block 4,"):
-        learner.learned(symbols, COUNTED, states(1, 5, cell="gru"))
+        learner.learn(symbols, COUNTED, states(1, 5, cell="gru"))
 
 
 @pytest.mark.parametrize("loss", [np.inf, -np.inf, np.nan])
@@ -57,7 +57,7 @@ def test_non_finite_loss_is_an_error(learner, loss, monkeypatch):
 
     monkeypatch.setattr(ChunkGradient, "compute", compute)
     with pytest.raises(DivergenceError, match="block 4,"):
-        learner.learned(np.zeros(8, np.intp), COUNTED, states(1, 5, cell="gru"))
+        learner.learn(np.zeros(8, np.intp), COUNTED, states(1, 5, cell="gru"))
 
 
 def made(dtype, **options):

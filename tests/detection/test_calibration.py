@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from crnn import InvalidInputError
-from crnn.detection.calibration import calibrated
+from crnn.detection.calibration import calibrate
 
 
 def test_the_expected_rate_is_the_contamination():
     """Over many calibrations with n scores the mean rate on new scores is k / (n + 1), at most the contamination."""
     rng, n, contamination = np.random.default_rng(0), 211, 0.05
-    found = [calibrated(rng.normal(size=n), contamination) for _ in range(400)]
+    found = [calibrate(rng.normal(size=n), contamination) for _ in range(400)]
     # 10 / 212 is 0.047, and 11 / 212 is above 0.05; two scores are rarely as close as rounding errors
     assert np.mean([c.rank == 10 for c in found]) > 0.98
     assert {c.rank for c in found} <= {9, 10}
@@ -27,18 +27,18 @@ def test_the_expected_rate_is_the_contamination():
 
 @pytest.mark.parametrize(("n", "rank"), [(1, 1), (97, 4), (98, 4), (99, 5), (100, 5)])
 def test_the_rank_is_the_contamination_of_one_more_text(n, rank):
-    assert calibrated(np.arange(-n, 0.0), 0.05).rank == rank
+    assert calibrate(np.arange(-n, 0.0), 0.05).rank == rank
 
 
 def test_too_few_texts_have_their_lowest_score_as_the_threshold():
-    found = calibrated(np.array([-3.0, -7.0, -5.0]), 0.001)
+    found = calibrate(np.array([-3.0, -7.0, -5.0]), 0.001)
     assert found == (pytest.approx(-7.0, abs=1e-3), 3.0, 1.0)
     low, high = found.interval
     assert low < 0.25 < high
 
 
 def test_equal_scores_at_the_threshold_are_normal():
-    found = calibrated(np.array([-9.0, *[-5.0] * 60, *[-1.0] * 39]), 0.1)
+    found = calibrate(np.array([-9.0, *[-5.0] * 60, *[-1.0] * 39]), 0.1)
     assert -5.001 < found.offset < -5.0
     assert found.rank == 2
 
@@ -47,7 +47,7 @@ def test_equal_scores_at_the_threshold_are_normal():
 def test_a_rounding_error_changes_no_verdict(close):
     """Sixty texts have the score at the threshold, some of them but for a rounding error."""
     scores = np.array([-9.0, *[-5.0] * 40, *[-5.0 - close] * 20, *[-1.0] * 39])
-    found = calibrated(scores, 0.1)
+    found = calibrate(scores, 0.1)
     normal = scores >= found.offset
     assert normal.sum() == 99
     assert found.rank == 2
@@ -58,7 +58,7 @@ def test_a_rounding_error_changes_no_verdict(close):
 def test_texts_below_a_gap_count():
     """If scores up to the chosen one leave no gap, the threshold is below several of them, and the rank says so."""
     scores = np.concatenate([[-9.0, -8.0], np.linspace(-5.0001, -5.0, 7), -np.arange(1.0, 92) / 91])
-    found = calibrated(scores, 0.08)  # the eighth of 100 is chosen
+    found = calibrate(scores, 0.08)  # the eighth of 100 is chosen
     assert found.rank == 3
     assert -5.0007 < found.offset < -5.0001
 
@@ -66,25 +66,25 @@ def test_texts_below_a_gap_count():
 def test_weights_count_as_repeated_scores():
     scores, weights = np.array([-1.0, -8.0, -3.0, -5.0]), np.array([71, 3, 20, 7])
     for contamination in (0.01, 0.04, 0.1, 0.2, 0.5):
-        expected = calibrated(np.repeat(scores, weights), contamination)
-        assert calibrated(scores, contamination, weights.astype(float)) == expected
+        expected = calibrate(np.repeat(scores, weights), contamination)
+        assert calibrate(scores, contamination, weights.astype(float)) == expected
 
 
 def test_minus_infinity_counts_but_is_not_a_threshold():
     scores = np.array([-np.inf, *range(-99, 0)])
-    assert calibrated(scores, 0.05).offset == pytest.approx(-96, abs=0.01)
+    assert calibrate(scores, 0.05).offset == pytest.approx(-96, abs=0.01)
     with pytest.raises(InvalidInputError, match=r"0\.092 of the texts.*symbols that the model never saw.*min_count=2"):
-        calibrated(np.append(scores, [-np.inf] * 9), 0.05)
+        calibrate(np.append(scores, [-np.inf] * 9), 0.05)
     for weights, fraction in (([2, 5, 93], "0.07 of"), ([93, 2, 5], "0.95 of")):
         with pytest.raises(InvalidInputError, match=fraction):
-            calibrated(np.array([-np.inf, -np.inf, -1.0]), 0.001, np.array(weights, float))
+            calibrate(np.array([-np.inf, -np.inf, -1.0]), 0.001, np.array(weights, float))
 
 
 def warning_of(n, contamination):
     """Return the text of the only warning of a threshold from n scores, or an empty text."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        calibrated(np.arange(-n, 0.0), contamination).warn_of_few_texts(contamination, "Give more.")
+        calibrate(np.arange(-n, 0.0), contamination).warn_of_few_texts(contamination, "Give more.")
     (text,) = [str(warning.message) for warning in caught] or [""]
     return text
 
@@ -114,8 +114,8 @@ def test_the_warning_is_exact_about_the_number_of_texts(contamination):
         assert warning_of(n, contamination).startswith(begins)
         assert f"{enough} / contamination = {n:,}" in warning_of(n - 1, contamination)
     n = math.ceil(2 / contamination)
-    assert calibrated(np.arange(-n, 0.0), contamination).rank == 2
-    assert calibrated(np.arange(-n + 2, 0.0), contamination).rank == 1
+    assert calibrate(np.arange(-n, 0.0), contamination).rank == 2
+    assert calibrate(np.arange(-n + 2, 0.0), contamination).rank == 1
 
 
 @pytest.mark.parametrize(("contamination", "shown"), [(1e-300, "2e\\+300"), (5e-324, "inf")])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crnn import InvalidInputError, Lines
-from crnn.detection.clean_texts import CleanTexts, Split, _without_copies, held_out, iterable_of_texts
+from crnn.detection.clean_texts import CleanTexts, Split, _remove_copies, iterable_of_texts, newest_held_out
 
 
 def rng():
@@ -80,7 +80,7 @@ def test_texts_that_repeat_by_themselves_count_each_time():
     ([1500] * 20, [3] * 20),
 ])  # fmt: skip
 def test_copies_need_many_equal_numbers(given, expected):
-    assert _without_copies(np.array(given)).tolist() == expected
+    assert _remove_copies(np.array(given)).tolist() == expected
 
 
 @pytest.mark.parametrize(("n", "kept"), [
@@ -88,9 +88,9 @@ def test_copies_need_many_equal_numbers(given, expected):
 ])  # fmt: skip
 def test_the_newest_held_out_texts_are_kept(n, kept, monkeypatch):
     split, older = Split([], ["ab", "cd", "ef"], np.ones(3), False), (("old", 2), ("older", 1))
-    assert [text for text, _ in held_out(split, older, n)] == kept
+    assert [text for text, _ in newest_held_out(split, older, n)] == kept
     monkeypatch.setattr("crnn.detection.clean_texts.MAX_HELD", 6)  # symbols and ends
-    assert len(held_out(split, older, n)) == 2
+    assert len(newest_held_out(split, older, n)) == 2
 
 
 def test_texts_that_all_repeat_are_told():

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from crnn import BOUNDARY, CharNGram, CharRNN, InvalidInputError
-from crnn.detection.explanation import Explanation, explained
+from crnn.detection.explanation import Explanation, explain
 
 NAMES = ["anna", "hanna", "nan", "ann", "hannah"]
 
 
 @pytest.mark.parametrize("model", [CharNGram(3).fit(NAMES), CharRNN(5, max_steps=50, random_state=0).fit(NAMES)])
 def test_surprisal_and_alternatives(model):
-    found = explained(model.vocabulary_, model.start(), "hann", 2)
+    found = explain(model.vocabulary_, model.start(), "hann", 2)
     np.testing.assert_allclose(found.surprisal, model.surprisal("hann", end=True), rtol=1e-6)
     assert found.symbols == ["h", "a", "n", "n", BOUNDARY]
     for i, best in enumerate(found.alternatives):
@@ -24,19 +24,19 @@ def test_surprisal_and_alternatives(model):
 
 def test_a_symbol_that_the_model_never_saw_is_passed_over():
     model = CharNGram(3).fit(NAMES)
-    found = explained(model.vocabulary_, model.start(), "haxnn", 1)
+    found = explain(model.vocabulary_, model.start(), "haxnn", 1)
     assert found.surprisal[2] == math.inf
-    without = explained(model.vocabulary_, model.start(), "hann", 1)
+    without = explain(model.vocabulary_, model.start(), "hann", 1)
     assert np.delete(found.surprisal, 2).tolist() == without.surprisal.tolist()
 
 
 def test_explanation_of_bytes():
     model = CharNGram(3).fit(b"abcabc" * 5)
-    found = explained(model.vocabulary_, model.start(), bytearray(b"abb"), 1)
+    found = explain(model.vocabulary_, model.start(), bytearray(b"abb"), 1)
     assert found.symbols == [b"a", b"b", b"b"]
     assert found.surprisal.argmax() == 2
     with pytest.raises(InvalidInputError, match="text"):
-        explained(model.vocabulary_, model.start(), "abb", 1)
+        explain(model.vocabulary_, model.start(), "abb", 1)
 
 
 def test_explanation_as_text():

@@ -78,7 +78,7 @@ class AdaptiveReading(NamedTuple):
 
     def learn_rest(self) -> WeightLearner:
         """Return weights that have learned from the incomplete block, too."""
-        return self.learner.learned(self.symbols, self.counted, self.start) if self.counted.any() else self.learner
+        return self.learner.learn(self.symbols, self.counted, self.start) if self.counted.any() else self.learner
 
     @property
     def _room(self) -> int:
@@ -98,7 +98,7 @@ class AdaptiveReading(NamedTuple):
         out = [before_last, predict(network, piece[-1:], state)]
         learner, last = self.learner, symbols[-1:]
         if counted.any():
-            learner, state = learner.learned(symbols, counted, self.start), network.copy(start)
+            learner, state = learner.learn(symbols, counted, self.start), network.copy(start)
             learner.network.feed(last.reshape(1, 1), state)
         return AdaptiveReading(learner, state, start, last, counted[:0]), out
 

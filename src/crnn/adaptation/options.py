@@ -27,10 +27,10 @@ class AdaptationOptions:
             return cls()
         if not isinstance(adapt, Mapping):
             raise InvalidInputError(f"adapt is {short_repr(adapt)}. Pass True, False or a dict of {_NAMES}.")
-        known = [field.name for field in fields(cls)]
+        names = [field.name for field in fields(cls)]
         for name in adapt:
-            if name not in known:
-                near = did_you_mean(name, known, {"rate": "learning_rate", "seq_length": "block_length"})
+            if name not in names:
+                near = did_you_mean(name, names, {"rate": "learning_rate", "seq_length": "block_length"})
                 raise InvalidInputError(f"adapt has no option {short_repr(name)}, only {_NAMES}{near}")
         return cls(**{name: checked_option(name, value) for name, value in adapt.items()})
 

@@ -110,7 +110,7 @@ class WeightLearner:
             **self._options,
         )
 
-    def learned(self, symbols: Ids, counted: NDArray[np.bool_], state: PackedState) -> WeightLearner:
+    def learn(self, symbols: Ids, counted: NDArray[np.bool_], state: PackedState) -> WeightLearner:
         """Return the weights after one step on a block: its T + 1 symbols (inputs and, shifted by one, targets), which
         of the T losses count, and the state (L, 1, H) before the first input.
         """

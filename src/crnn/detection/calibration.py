@@ -59,7 +59,7 @@ class Calibration(NamedTuple):
         warn_caller(f"{problem} false-positive rate is between {low:.2g} and {high:.2g} at 95 % confidence. {remedy}")
 
 
-def calibrated(
+def calibrate(
     scores: NDArray[np.float64], contamination: float, weights: NDArray[np.float64] | None = None
 ) -> Calibration:
     """Return nearly the highest threshold whose expected false-positive rate is at most `contamination`.
@@ -86,7 +86,7 @@ def calibrated(
             f"a fraction of {unseen:.2g} of the texts contains symbols that the model never saw, too many for "
             f"contamination={contamination:g}. Fit the model with min_count=2, or on texts with these symbols."
         )
-    offset = _in_a_gap(ordered, offset)
+    offset = _middle_of_gap(ordered, offset)
     first = int(np.searchsorted(ordered, offset))
     return Calibration(offset, float(sums[-1]), float(below[first] + 1))
 
@@ -95,7 +95,7 @@ def _rounded_up(n: float) -> str:
     return f"{math.ceil(n):,}" if n < 1e15 else f"{n:.0e}"
 
 
-def _in_a_gap(ordered: NDArray[np.float64], score: float) -> float:
+def _middle_of_gap(ordered: NDArray[np.float64], score: float) -> float:
     """Return the middle of the widest gap between scores, not further below `score` than rounding errors require."""
     lowest = score - SLACK * (1 + abs(score))
     near = ordered[(ordered > lowest) & (ordered < score)]

@@ -86,9 +86,9 @@ class CleanTexts:
                 "with.",
                 argument="X",
             )
-        texts, given = list(self.counts), np.array([*self.counts.values()])
-        times = math.gcd(*given.tolist())
-        n = _without_copies(given // times)
+        texts, counts = list(self.counts), np.array([*self.counts.values()])
+        times = math.gcd(*counts.tolist())
+        n = _remove_copies(counts // times)
         total = int(n.sum())
         n_held = min(max(1, round(calibration_fraction * total)), total - 1)
         held = rng.multivariate_hypergeometric(n, n_held)
@@ -102,22 +102,22 @@ class CleanTexts:
         )
 
 
-def _without_copies(given: NDArray[np.intp]) -> NDArray[np.intp]:
+def _remove_copies(counts: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return the numbers of occurrences, divided by k if repeated texts make up most of X and are k copies.
 
     They are if nearly all have a multiple of k occurrences: the numbers of texts that repeat by themselves vary.
     """
-    repeated = given[given > 1]
-    if len(repeated) < MIN_REPEATED or repeated.sum() <= given.sum() / 2:
-        return given  # otherwise, the false-positive rate on new texts is at most twice too high
+    repeated = counts[counts > 1]
+    if len(repeated) < MIN_REPEATED or repeated.sum() <= counts.sum() / 2:
+        return counts  # otherwise, the false-positive rate on new texts is at most twice too high
     usual = int(np.bincount(np.minimum(repeated, MAX_COPIES)).argmax())
     for k in range(usual, 1, -1):
         if usual % k == 0 and np.count_nonzero(repeated % k == 0) >= COPIES * len(repeated):
-            return np.maximum(np.rint(given / k), 1).astype(np.intp)
-    return given
+            return np.maximum(np.rint(counts / k), 1).astype(np.intp)
+    return counts
 
 
-def held_out(split: Split, older: Held, n: int) -> Held:
+def newest_held_out(split: Split, older: Held, n: int) -> Held:
     """Return about n held-out texts and at most `MAX_HELD` symbols: an even part of the newest, then older ones."""
     found, symbols = list[tuple[Any, int]](), 0
     every = max(1, -(-int(split.weights.sum()) // n))
@@ -150,11 +150,11 @@ def _batches(X: Iterable[Any]) -> Iterator[Texts]:
     values, first, kind = iter(python_values(X)), 0, None
     while batch := list(islice(values, BATCH)):
         kind = kind or kind_of(batch[0], "X[0]")
-        yield _checked(batch, kind, first)
+        yield _check_batch(batch, kind, first)
         first += len(batch)
 
 
-def _checked(batch: Texts, kind: Kind, first: int) -> Texts:
+def _check_batch(batch: Texts, kind: Kind, first: int) -> Texts:
     wanted = str if kind == "characters" else bytes
     if all(isinstance(text, wanted) for text in batch):
         return batch

@@ -83,11 +83,11 @@ class Reading(NamedTuple):
     alternatives: list[list[tuple[Symbol, float]]]
 
 
-def explained(vocabulary: Vocabulary, state: TextState, text: Text, n_alternatives: int) -> Reading:
+def explain(vocabulary: Vocabulary, state: TextState, text: Text, n_alternatives: int) -> Reading:
     """Read a text symbol by symbol from a given state, and its end if the model has document ends."""
     vocabulary.check_kind(text, "text")
-    own: Any = immutable(text)
-    symbols: list[Any] = [own[i : i + 1] for i in range(len(own))]
+    whole: Any = immutable(text)
+    symbols: list[Any] = [whole[i : i + 1] for i in range(len(whole))]
     nats, alternatives = list[float](), list[list[tuple[Symbol, float]]]()
     for symbol in [*symbols, *([] if vocabulary.boundary is None else [BOUNDARY])]:
         p = state.predict_proba()

@@ -25,7 +25,7 @@ Indices = NDArray[np.intp]
 
 
 class Sessions(NamedTuple):
-    """What is known of each of N sessions. The arrays are changed only by `TextStates`, their owner."""
+    """The state of each of N sessions. The arrays are changed only by `TextStates`, their owner."""
 
     state: State
     seen: NDArray[np.bool_]  # (N, V): symbols since the start of each text or document
@@ -84,7 +84,7 @@ class TextStates:
     @property
     def log_prob(self) -> NDArray[np.float64]:
         """The log-probability, in nats, of everything each session was fed or drew, (N,); see `TextState.log_prob`."""
-        return np.array(self._settled().sums[0])
+        return np.array(self._current_sessions().sums[0])
 
     @property
     def min_log_prob(self) -> NDArray[np.float64]:
@@ -92,7 +92,7 @@ class TextStates:
 
         Sessions keep it when they are selected or joined.
         """
-        return np.array(self._settled().sums[1])
+        return np.array(self._current_sessions().sums[1])
 
     def feed(self, pieces: Iterable[Text], which: Any = None) -> NDArray[np.float64]:
         """Read a piece of text in each session.
@@ -124,7 +124,7 @@ class TextStates:
         >>> states.feed(["ab", "d"]).round(1).tolist()  # untrained: 2 ln 1/4 and ln 1/4
         [-2.8, -1.4]
         """
-        streams, strings = self._indices(which), _encoded(pieces, self._vocabulary, "pieces")
+        streams, strings = self._indices(which), _encode(pieces, self._vocabulary, "pieces")
         if len(strings.lengths) != len(streams):
             raise InvalidInputError(
                 f"pieces has {len(strings.lengths)} texts, but {len(streams)} sessions are to read. Pass one piece for "
@@ -166,7 +166,7 @@ class TextStates:
         >>> states.predict_proba(which=[1]).round(2).tolist()
         [[0.25, 0.25, 0.25, 0.25]]
         """
-        streams, state = self._indices(which), self._settled().state
+        streams, state = self._indices(which), self._current_sessions().state
         p = np.empty((len(streams), len(self._vocabulary)))
         rows = self._network.rows_at_a_time(ROWS)
         for i in range(0, len(streams), rows):
@@ -200,7 +200,7 @@ class TextStates:
         >>> model.start(["a", "ab"]).sample(3, temperature=0)
         ['bab', 'aba']
         """
-        streams, vocabulary, sessions = self._indices(which), self._vocabulary, self._settled()
+        streams, vocabulary, sessions = self._indices(which), self._vocabulary, self._current_sessions()
         n, checked, boundary = checked_int("n", n, 0), SamplingControls.check(vocabulary, controls), vocabulary.boundary
         drawn: list[NDArray[np.int32]] = []
         ended = np.zeros(len(streams), np.bool_)
@@ -231,7 +231,7 @@ class TextStates:
                 "these states belong to another model, or to the model before it changed, and cannot be joined. "
                 "Keep the states of each model apart."
             )
-        states, seen, sums = zip(self._settled(), other._settled(), strict=True)
+        states, seen, sums = zip(self._current_sessions(), other._current_sessions(), strict=True)
         joined = Sessions(self._network.join(states), np.concatenate(seen), np.concatenate(sums, axis=1))
         return TextStates(self._vocabulary, self._network, joined, self._n_threads)
 
@@ -250,7 +250,7 @@ class TextStates:
     def __getitem__(self, which: Any) -> TextStates: ...
     def __getitem__(self, which: Any) -> TextState | TextStates:
         """Return a copy of one session as a `TextState`, or of several, in this order; an index may occur twice."""
-        sessions, i = self._settled(), np.arange(len(self))[_index_array(which)]  # IndexError, as of a list
+        sessions, i = self._current_sessions(), np.arange(len(self))[_index_array(which)]  # IndexError, as of a list
         if i.ndim > 1:
             raise IndexError("too many indices: name sessions by a list of one dimension, such as [3]")
         state = self._network.select(sessions.state, np.atleast_1d(i))
@@ -260,7 +260,7 @@ class TextStates:
         return TextState(self._vocabulary, FixedReading(self._network, state), seen.copy(), Sums(*sums.tolist()))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return TextStates, (self._vocabulary, self._network, self._settled(), self._n_threads)
+        return TextStates, (self._vocabulary, self._network, self._current_sessions(), self._n_threads)
 
     def __repr__(self) -> str:
         return f"TextStates({len(self)} sessions)"
@@ -285,7 +285,7 @@ class TextStates:
 
     def _advance(self, which: Indices, strings: Strings) -> NDArray[np.float64]:
         """Read a string in each of these sessions; return log P of each string, (n,)."""
-        sessions, network, (ids, lengths), n = self._settled(), self._network, strings, len(which)
+        sessions, network, (ids, lengths), n = self._current_sessions(), self._network, strings, len(which)
         parts, sums = list[tuple[Indices, State]](), np.zeros((3, n))
         sums[1:] = sessions.sums.take(which, axis=1)
 
@@ -294,9 +294,9 @@ class TextStates:
                 parts.append((streams, network.read(ids, first, length, sessions.state, streams, total, scratch)))
 
         def read_group(group: Indices) -> None:
-            of_group = sums.take(group, axis=1)
-            read(starts[group], lengths[group], which[group], of_group)
-            sums[:, group] = of_group
+            group_sums = sums.take(group, axis=1)
+            read(starts[group], lengths[group], which[group], group_sums)
+            sums[:, group] = group_sums
 
         n_threads = inference_threads(self._n_threads) if n > ROWS else 1
         length = int(lengths[0]) if n else 0
@@ -310,12 +310,12 @@ class TextStates:
             run_tasks([order[i : i + size] for i in range(0, len(order), size)], read_group, n_threads)
         readers = which if len(ids) == n and same else np.repeat(which, lengths)
         ended = readers[ids == self._vocabulary.boundary] if self._vocabulary.boundary is not None else readers[:0]
-        streams, states = [of_part for of_part, _ in parts], [state for _, state in parts]
+        streams, states = [sessions_of_part for sessions_of_part, _ in parts], [state for _, state in parts]
         self._pending = Advance(which, sums[1:], streams, states, readers, ids, ended)
-        self._settled()
+        self._current_sessions()
         return np.asarray(sums[0])
 
-    def _settled(self) -> Sessions:
+    def _current_sessions(self) -> Sessions:
         """Return the sessions, after storing what the last call read if Ctrl-C interrupted its storing.
 
         Stored values do not depend on earlier ones, so storing them again after an interruption is right.
@@ -328,8 +328,8 @@ class TextStates:
         elif new.parts:
             state = self._network.put(sessions.state, len(self), new.streams, new.parts)
             self._sessions = sessions = sessions._replace(state=state)
-        for own, its in zip(sessions.sums, new.sums, strict=True):
-            own[new.which] = its
+        for row, new_row in zip(sessions.sums, new.sums, strict=True):
+            row[new.which] = new_row
         sessions.seen[new.readers, new.ids] = True
         if len(new.ended):
             sessions.seen[new.ended] = False  # an end is the last symbol of its piece
@@ -337,13 +337,13 @@ class TextStates:
         return sessions
 
 
-def started_sessions(
+def start_sessions(
     network: InferenceNetwork, vocabulary: Vocabulary, primes: Iterable[str | bytes], n_threads: int | None
 ) -> TextStates:
     """Return a session for each prime, which does not count in its sums; see `CharRNN.start`."""
     if type(primes) is list and vocabulary.kind == "bytes":
         primes = [b"" if prime == "" else prime for prime in primes]  # as for a single prime
-    strings = _encoded(primes, vocabulary, "prime")
+    strings = _encode(primes, vocabulary, "prime")
     N = len(strings.lengths)
     start, seen = network.repeat(network.start(), N), np.zeros((N, len(vocabulary)), np.bool_)
     states = TextStates(vocabulary, network, Sessions(start, seen, np.zeros((2, N))), n_threads)
@@ -365,7 +365,7 @@ def _index_array(which: Any) -> NDArray[Any]:
     return indices
 
 
-def _encoded(pieces: Iterable[Text], vocabulary: Vocabulary, name: str) -> Strings:
+def _encode(pieces: Iterable[Text], vocabulary: Vocabulary, name: str) -> Strings:
     """Return the ids of all pieces; nothing has been read if one has an unknown symbol."""
     wanted = str if vocabulary.kind == "characters" else bytes
     if type(pieces) is list and set(map(type, pieces)) == {wanted}:  # a check of each takes as long as counts read it

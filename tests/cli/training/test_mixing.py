@@ -47,7 +47,7 @@ def test_an_interrupted_network_is_saved_as_it_is(folder, capsys, monkeypatch):
 
 
 @POSIX
-@pytest.mark.parametrize(("owner", "name"), [(SharedTime, "counted"), (CharRNN, "fit")])
+@pytest.mark.parametrize(("owner", "name"), [(SharedTime, "count"), (CharRNN, "fit")])
 def test_interruption_before_training_saves_nothing(folder, capsys, monkeypatch, owner, name):
     def interrupted(self, text, **options):
         raise KeyboardInterrupt

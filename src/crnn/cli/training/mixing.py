@@ -10,7 +10,7 @@ from typing import Any
 from ...char_ngram import CharNGram
 from ...errors import DivergenceError
 from ...inference.text_scores import source_ids
-from ...mixture import Mixture, SharedTime, fit_weights_to_ids, with_held_out
+from ...mixture import Mixture, SharedTime, fit_weights_to_ids, split_held_out
 from ...text.sources import TextLike
 from ..errors import ERROR, interruptible, interruption, say, uninterrupted
 from .saving import save_and_report
@@ -31,8 +31,8 @@ def mix_and_save(
     code, reason = 0, ""
     with interruptible():
         try:
-            text, source = with_held_out(text, validation)
-            counts = shared.counted(text, **of_counts | {"verbose": verbose})
+            text, source = split_held_out(text, validation)
+            counts = shared.count(text, **of_counts | {"verbose": verbose})
         except KeyboardInterrupt as error:
             say(f"crnn: {interruption(error).reason}; there was nothing to save yet")
             return interruption(error).code
