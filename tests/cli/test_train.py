@@ -423,7 +423,7 @@ def test_unremovable_checkpoint_is_a_warning(folder, capsys, monkeypatch):
     def refused(path):
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr("crnn.cli.training.checkpoints.os.unlink", refused)
+    monkeypatch.setattr("crnn.cli.train.os.unlink", refused)
     assert cli.main(["train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "3"]) == 0
     assert "its checkpoint cannot be removed: new.crnn.checkpoint: Permission denied" in capsys.readouterr().err
     assert CharRNN.load("new.crnn").n_steps_ == 3

@@ -64,7 +64,7 @@ def test_epochs_share_one_display(folder, capsys):
 def test_time_option_is_in_seconds_minutes_or_hours(folder, monkeypatch, time, seconds, origin):
     seen = []
     monkeypatch.setattr(training.TrainingRun, "run", lambda self: seen.append(self._plan.budget))
-    monkeypatch.setattr(train_command, "train_and_save", lambda arguments, model, train, *_, **__: train() and 0)
+    monkeypatch.setattr(train_command.NetworkJob, "save", lambda self, ending: 0)
     cli.main(["train", "text.txt", "-o", "new.crnn", "--time", time, *origin])
     assert [budget.seconds for budget in seen] == [seconds]
     assert [budget.n_steps for budget in seen] == [None if origin else MIN_STEPS]  # for so short a text

@@ -21,10 +21,11 @@ from ..runtime.build_info import processor_name
 from ..runtime.threads import cores
 from ..text.streams import symbols_for_epoch
 from ..training.progress import is_terminal, printable
+from .errors import catch_ending, interruptible, uninterrupted
 from .files import STANDARD
 from .options import add_output, checked
 from .output import named, write
-from .train import check_output, train_and_save
+from .train import check_output, save_network
 
 STAGES = (0.005, 0.1, 0.4, 1.0)  # shares of the time after which the network is tested: 0.1, 2, 8 and 20 seconds
 PIECE_SECONDS = 0.2  # of training between two updates of the display
@@ -52,12 +53,11 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.parser.error("argument -o/--output: the demo needs standard output for itself")
     check_output(arguments)
     model = network()
-
-    def train() -> CharRNN:
-        learn(model, arguments.seconds)
-        return model
-
-    code = train_and_save(arguments, model, train)
+    with interruptible():
+        with catch_ending() as ending:
+            learn(model, arguments.seconds)
+        with uninterrupted():
+            code = save_network(model, arguments.output, ending)
     if code != 0:
         return code
     crnn, path = _own_command(), shlex.quote(arguments.output)

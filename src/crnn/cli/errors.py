@@ -8,10 +8,13 @@ import re
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors import DivergenceError
 from ..runtime.signals import SIGNALS
 from ..text.file_reader import conversion
 
@@ -85,6 +88,32 @@ class Interruption(KeyboardInterrupt):
 def interruption(error: KeyboardInterrupt) -> Interruption:
     """Return the interruption that a KeyboardInterrupt represents."""
     return error if isinstance(error, Interruption) else Interruption()
+
+
+@dataclass
+class Ending:
+    """How training ended: normally, or with an exit code and the reason."""
+
+    code: int = 0
+    reason: str = ""
+    _start: float = field(default_factory=time.perf_counter)
+
+    @property
+    def seconds(self) -> float:
+        """Return the seconds since training began."""
+        return time.perf_counter() - self._start
+
+
+@contextlib.contextmanager
+def catch_ending() -> Iterator[Ending]:
+    """Yield the ending of the training within; an interruption or a divergence is recorded there, not raised."""
+    ending = Ending()
+    try:
+        yield ending
+    except KeyboardInterrupt as error:
+        ending.code, ending.reason = interruption(error).code, interruption(error).reason
+    except DivergenceError as error:
+        ending.code, ending.reason = ERROR, f"error: {error}"
 
 
 @contextlib.contextmanager

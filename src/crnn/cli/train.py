@@ -2,73 +2,63 @@
 
 from __future__ import annotations
 
+import abc
 import argparse
 import contextlib
 import math
 import os
+import stat
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
+
+from ..anomaly_detector import AnomalyDetector
 from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
-from ..errors import DivergenceError, InvalidInputError
+from ..errors import InvalidInputError
 from ..files.model_file import holds_detector
-from ..mixture import Mixture
-from ..parameters.checks import MAX_SIZE, generator
+from ..files.network_file import read_run
+from ..inference.text_scores import source_ids
+from ..mixture import Mixture, SharedTime, fit_weights_to_ids, split_held_out
+from ..ngram.counts import checked_ngram_parameter
+from ..parameters.checks import MAX_SIZE, checked_float, generator
 from ..parameters.settings import checked_parameter
 from ..parameters.table import GROUPS, PARAMETERS
 from ..text.sources import TextLike
+from ..training.checkpoints import FINISHED, RUNNING, checked_every
 from ..training.recommended import CHOSEN_BY
-from .errors import ERROR, described, interruptible, interruption, say, uninterrupted
-from .files import STANDARD, check_writable, loaded, model_source, one_or_more, read_documents, read_text
+from .detect import add_threshold_options, threshold_options
+from .errors import ERROR, Ending, catch_ending, described, interruptible, say, uninterrupted, warnings_said
+from .files import STANDARD, check_writable, loaded, model_source, one_or_more, read_documents, read_text, save
 from .options import (
     TRAINING_ERRORS,
     add_errors,
     add_files,
     add_options,
     add_output,
+    checked,
     checked_text,
+    documented,
     duration,
     option_of,
     refuse_two_standard_inputs,
 )
-from .training.checkpoints import (
-    CHECKPOINT_TIME,
-    checkpoint_every,
-    checkpoint_of,
-    contains_model,
-    refuse_missing,
-    refuse_other_settings,
-    refuse_undelivered,
-    remove_checkpoint,
-)
-from .training.counting import add_ngram_options, count_and_save, counts_of
-from .training.detecting import add_detector_options, detect_and_save
-from .training.mixing import mix_and_save
-from .training.saving import save_and_report
 
 PYTHON_ONLY = ("callbacks", "vocabulary")  # parameters without an option
-MODELS = ("network", "ngram", "mixture", "detector")
-# The kinds of model that accept an option, by name in the namespace; all accept the other options.
-ACCEPTED_BY = dict.fromkeys(PARAMETERS, ("network", "mixture")) | {
-    **dict.fromkeys(("min_count", "n_threads", "cache"), ("network", "ngram", "mixture")),
-    **dict.fromkeys(("seconds", "random_state"), ("network", "mixture", "detector")),
-    **dict.fromkeys(("order", "max_memory"), ("ngram", "mixture")),
-    **dict.fromkeys(("contamination", "reduce", "calibration_fraction"), ("detector",)),
-    **dict.fromkeys(("resume", "validation_labels", "checkpoint_every"), ("network",)),
-    "labels": ("network", "ngram"),
-    "validation": ("network", "mixture"),
-    "origin": ("network", "ngram"),
-    "verbose": MODELS,
-}
-INTERRUPTED = ".interrupted"  # after the output's name: the model of a failed run whose checkpoint failed, too
 VERBOSE = 2  # the command's default; the constructor's is 0
 FIRST = ("hidden_size", "cell", "epochs", "random_state")  # parameters among the ten options that most people use
+NGRAM_ONLY = ("order", "max_memory")  # parameters of counts that a network lacks
+CHECKPOINT_TIME = "1m"
+SUFFIX = ".checkpoint"  # after the output's name
+INTERRUPTED = ".interrupted"  # after the output's name: the model of a failed run whose checkpoint failed, too
+UNCHECKED = {"verbose", "n_threads"}  # parameters that a resumed run may change: they do not affect the trained model
 OPTIMIZER_PARAMETERS = ("learning_rate", "weight_decay", "beta_1", "beta_2")
 MPI_SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS")  # set by Open MPI, MPICH, Intel MPI
+
+# ---------------------------------------------------------------- options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         dest="model_kind",
-        choices=MODELS,
+        choices=KINDS,
         help="the kind of model. network: a recurrent network; ngram: n-gram counts, which take about a second per "
         "million characters and are a baseline for every network; mixture: both, which predicts best; "
         "detector: finds anomalous lines with crnn detect (default: network)",
@@ -138,8 +128,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             _add_validation_options(group)
         elif name == "execution":
             _add_execution_options(group)
-    add_ngram_options(parser)
-    add_detector_options(parser)
+    _add_ngram_options(parser)
+    _add_detector_options(parser)
 
 
 def _add_parameters(group: argparse._ActionsContainer, names: Iterable[str]) -> None:
@@ -180,62 +170,116 @@ def _add_execution_options(group: argparse._ActionsContainer) -> None:
     )
 
 
+def _add_ngram_options(parser: argparse.ArgumentParser) -> None:
+    table = documented(CharNGram)
+    group = parser.add_argument_group("n-grams", "with --model ngram, which also accepts --min-count and --n-threads")
+    add_options(group, {name: table[name] for name in NGRAM_ONLY}, checked_ngram_parameter)
+
+
+def _add_detector_options(parser: argparse.ArgumentParser) -> None:
+    title, text = "detector", "with --model detector, which learns the lines of FILE for crnn detect"
+    group = parser.add_argument_group(title, text)
+    add_threshold_options(group)
+    group.add_argument(
+        "--calibration-fraction",
+        metavar="FRACTION",
+        type=checked(partial(checked_float, "calibration_fraction", above=0.0, below=1.0)),
+        help="the fraction of the lines held out of training to set the threshold (default: 0.1)",
+    )
+
+
+def checkpoint_every(text: str) -> int | float | None:
+    """Return the checkpoint interval, in seconds or steps, or None for never."""
+    if text.lower() == "none":
+        return None
+    return checked_every(int(text)) if text.isdecimal() else duration(text)
+
+
+def _check_parameter(name: str, value: Any) -> None:
+    checked_parameter(name, value)
+    if name == "random_state":
+        generator(value)
+
+
+# ---------------------------------------------------------------- the command
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Train a model, save it and return the exit code. Only the first of several processes saves and reports."""
     comm = communicator()
     with contextlib.nullcontext() if comm is None else aborting(comm):
-        origin = _checked_origin(arguments, comm)
-        kind = "ngram" if isinstance(origin, CharNGram) else arguments.model_kind or "network"
-        _refuse_options_of_others(arguments, kind)
-        if kind == "detector":
-            return detect_and_save(arguments, VERBOSE)
-        if kind == "ngram":
-            counts = counts_of(arguments, origin, VERBOSE)
-            text, others = _texts(arguments, counts)
-            return count_and_save(arguments, counts, text, others.get("labels"))
-        if kind == "mixture":
-            if arguments.seconds is None:
-                arguments.parser.error("argument --model: a mixture needs --time, which its two models share")
-            given = _given_parameters(arguments)
-            text, others = _texts(arguments, CharRNN())
-            return mix_and_save(arguments, given, text, others["validation"])
-        assert not isinstance(origin, CharNGram)
-        model, train, checkpoint = _prepared(arguments, origin, comm)
-    if comm is None or comm.Get_rank() == 0:
-        return train_and_save(arguments, model, train, checkpoint, resumed=arguments.resume)
-    with interruptible():
-        try:
-            train()
-        except (KeyboardInterrupt, DivergenceError):  # reported by the first process
-            return 0
-    return 0
-
-
-def _refuse_options_of_others(arguments: argparse.Namespace, kind: str) -> None:
-    """Stop if an option is given that this kind of model does not accept."""
-    for name, kinds in ACCEPTED_BY.items():
-        default = arguments.parser.get_default(name)
-        if default == argparse.SUPPRESS:
-            given = hasattr(arguments, name)
+        if comm is None:
+            start = _start(arguments)
         else:
-            given = getattr(arguments, name, None) not in (None, False, default)
-        if given and kind not in kinds:
-            option = {"seconds": "--time", "origin": "--from"}.get(name) or option_of(name)
-            reason = f"needs --model {kinds[0]}" if kind == "network" else f"not allowed with --model {kind}"
-            arguments.parser.error(f"argument {option}: {reason}")
+            start = comm.bcast(_start(arguments, several=True) if comm.Get_rank() == 0 else None, root=0)
+        job = KINDS[start.kind](arguments, start, comm)
+    with interruptible():
+        with catch_ending() as ending:
+            job.train()
+        if comm is not None and comm.Get_rank() > 0:
+            return 0
+        with uninterrupted():
+            return job.save(ending)
 
 
-def _checked_origin(arguments: argparse.Namespace, comm: Any) -> CharRNN | CharNGram | None:
-    """Check files and return the model of ``--from``."""
-    _refuse_for_several(arguments, comm)
+class Start(NamedTuple):
+    """What is known before the texts are read."""
+
+    kind: str  # of KINDS
+    model: CharRNN | CharNGram | None = None  # of --from, or the one in the checkpoint that --resume continues
+    checkpoint: str | None = None  # its path, if checkpoints are written
+
+
+def _start(arguments: argparse.Namespace, *, several: bool = False) -> Start:
+    """Check options and files, and read the model of ``--from`` or ``--resume``."""
+    if several:
+        _refuse_for_several(arguments)
     refuse_two_standard_inputs(arguments, file="FILE", validation="--validation", origin="--from")
-    _by_first(comm, lambda: check_output(arguments))
-    origin: CharRNN | CharNGram | None = None
-    if arguments.origin is not None and not arguments.resume:
-        origin = _by_first(comm, lambda: _origin(arguments.origin))
-    if arguments.model_kind == "network" and isinstance(origin, CharNGram):
+    check_output(arguments)
+    origin = None if arguments.origin is None or arguments.resume else _origin(arguments.origin)
+    kind = arguments.model_kind or ("ngram" if isinstance(origin, CharNGram) else "network")
+    _refuse_options_of_others(arguments, kind)
+    if isinstance(origin, CharNGram) and kind != "ngram":
         raise InvalidInputError(f"{arguments.origin} contains a CharNGram. Use --model ngram to continue with it.")
-    return origin
+    if isinstance(origin, CharRNN) and kind == "ngram":
+        raise InvalidInputError(f"{arguments.origin} contains a CharRNN. Omit --model ngram to continue with it.")
+    if kind != "network":
+        return Start(kind, origin)
+    checkpoint = _checkpoint_path(arguments)
+    if arguments.resume:
+        if checkpoint is None:
+            arguments.parser.error("argument --resume: there is no checkpoint for this -o/--output")
+        assert checkpoint is not None
+        _refuse_missing(checkpoint, arguments.output)
+        return Start(kind, CharRNN.load(checkpoint), checkpoint)
+    if checkpoint is not None:
+        _refuse_undelivered(checkpoint, arguments.output)
+    return Start(kind, origin, checkpoint)
+
+
+def _refuse_for_several(arguments: argparse.Namespace) -> None:
+    """Stop if an option is given that several processes do not support."""
+    if arguments.seconds is not None:
+        arguments.parser.error("argument --time: not allowed with several processes. Start one.")
+    if arguments.model_kind not in (None, "network"):
+        arguments.parser.error("argument --model: n-grams are counted by one process. Start one.")
+    if STANDARD in (*one_or_more(arguments.file), arguments.validation):
+        arguments.parser.error("argument FILE: several processes cannot share standard input. Pass a file.")
+
+
+def check_output(arguments: argparse.Namespace) -> None:
+    """Refuse, before any work, an output that cannot or should not be written."""
+    path = arguments.output
+    check_writable(path)
+    if path == STANDARD and sys.stdout.isatty():
+        arguments.parser.error("argument -o/--output: a model is binary. Redirect standard output to a file.")
+    for name, shown in (("file", "FILE"), ("validation", "the FILE of --validation")):
+        for text in one_or_more(getattr(arguments, name, None) or STANDARD):
+            with contextlib.suppress(OSError):
+                if STANDARD not in (path, text) and os.path.samefile(path, text):
+                    arguments.parser.error(
+                        f"argument -o/--output: {shown} is the same file, and the model would replace the text"
+                    )
 
 
 def _origin(path: str) -> CharRNN | CharNGram:
@@ -252,58 +296,19 @@ def _origin(path: str) -> CharRNN | CharNGram:
     return model
 
 
-def _prepared(
-    arguments: argparse.Namespace, origin: CharRNN | None, comm: Any
-) -> tuple[CharRNN, Callable[[], CharRNN], str | None]:
-    """Return the model before training, a function that trains and returns it, and the path of its checkpoint."""
-    given, checkpoint = _given_parameters(arguments), _by_first(comm, lambda: checkpoint_of(arguments))
-    if arguments.resume:
-        if checkpoint is None:
-            arguments.parser.error("argument --resume: there is no checkpoint for this -o/--output")
-        return *_resumed(arguments, checkpoint, given, comm), checkpoint
-    if checkpoint is not None:
-        _by_first(comm, lambda: refuse_undelivered(checkpoint, arguments.output))
-    model = CharRNN(**given) if origin is None else origin.set_params(**given)
-    text, others = _texts(arguments, model)
-    if origin is None and arguments.seconds is not None:
-        choice = {name: given[name] for name in CHOSEN_BY if name in given}
-        recommended = CharRNN.recommended(text, arguments.seconds, **choice, verbose=given["verbose"])
-        model = _override(recommended, given)
-    others |= {"checkpoint": checkpoint, "checkpoint_every": arguments.checkpoint_every, "comm": comm}
-    if origin is None:
-        return model, lambda: model.fit(text, **others), checkpoint
-    return model, lambda: _continue_training(model, text, given, others), checkpoint
-
-
-def _resumed(
-    arguments: argparse.Namespace, checkpoint: str, given: Mapping[str, Any], comm: Any
-) -> tuple[CharRNN, Callable[[], CharRNN]]:
-    """Return the model of an interrupted training run, and a function that finishes the run."""
-    _by_first(comm, lambda: refuse_missing(checkpoint, arguments.output))
-    model = _by_first(comm, lambda: CharRNN.load(checkpoint)).set_params(verbose=given["verbose"])
-    refuse_other_settings(checkpoint, model.get_params(), given)
-    text, others = _texts(arguments, model)
-    others |= {name: given.get(name) for name in ("n_threads", "verbose")}
-    return model, lambda: CharRNN.resume(checkpoint, text, **others, comm=comm)
-
-
-def _by_first(comm: Any, read: Callable[[], Any]) -> Any:
-    """Return the result of a function that only the first of several processes calls."""
-    if comm is None:
-        return read()
-    return comm.bcast(read() if comm.Get_rank() == 0 else None, root=0)
-
-
-def _refuse_for_several(arguments: argparse.Namespace, comm: Any) -> None:
-    """Reject options that several processes do not support."""
-    if comm is None:
-        return
-    if arguments.seconds is not None:
-        arguments.parser.error("argument --time: not allowed with several processes. Start one.")
-    if arguments.model_kind in ("ngram", "mixture", "detector"):
-        arguments.parser.error("argument --model: n-grams are counted by one process. Start one.")
-    if STANDARD in (*one_or_more(arguments.file), arguments.validation):
-        arguments.parser.error("argument FILE: several processes cannot share standard input. Pass a file.")
+def _refuse_options_of_others(arguments: argparse.Namespace, kind: str) -> None:
+    """Stop if an option is given that this kind of model does not accept, but another kind does."""
+    for other, job in KINDS.items():
+        for name in job.options:
+            default = arguments.parser.get_default(name)
+            if default == argparse.SUPPRESS:
+                is_given = hasattr(arguments, name)
+            else:
+                is_given = getattr(arguments, name, None) not in (None, False, default)
+            if is_given and name not in KINDS[kind].options:
+                option = {"seconds": "--time", "origin": "--from"}.get(name) or option_of(name)
+                reason = f"needs --model {other}" if kind == "network" else f"not allowed with --model {kind}"
+                arguments.parser.error(f"argument {option}: {reason}")
 
 
 def _texts(arguments: argparse.Namespace, model: CharRNN | CharNGram) -> tuple[TextLike, dict[str, Any]]:
@@ -322,124 +327,368 @@ def _texts(arguments: argparse.Namespace, model: CharRNN | CharNGram) -> tuple[T
     return text, {"validation": validation, **labels}
 
 
-def train_and_save(
-    arguments: argparse.Namespace,
-    model: CharRNN,
-    train: Callable[[], CharRNN],
-    checkpoint: str | None = None,
-    *,
-    resumed: bool = False,
+def _given_parameters(arguments: argparse.Namespace, model: CharRNN | CharNGram) -> dict[str, Any]:
+    """Return the given constructor parameters of a kind of model, and the verbosity."""
+    names = model.get_params()
+    return {"verbose": VERBOSE} | {name: value for name, value in vars(arguments).items() if name in names}
+
+
+def _network_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the given parameters of a network, with ``--time`` as `max_seconds`."""
+    parameters = _given_parameters(arguments, CharRNN())
+    if arguments.seconds is not None:
+        if parameters.get("max_seconds") is not None:
+            arguments.parser.error("--time and --max-seconds mean the same. Pass one of them.")
+        parameters["max_seconds"] = arguments.seconds
+    return parameters
+
+
+# ---------------------------------------------------------------- kinds of models
+
+
+class Job(abc.ABC):
+    """What the command does for one kind of model: the constructor checks and reads, and only `save` writes."""
+
+    options: ClassVar[tuple[str, ...]]  # by name in the namespace; all kinds accept the options that no kind lists
+
+    def __init__(self, arguments: argparse.Namespace, start: Start, comm: Any) -> None:
+        self._output, self._verbose = arguments.output, getattr(arguments, "verbose", VERBOSE)
+
+    @abc.abstractmethod
+    def train(self) -> None:
+        """Train until the end, or until an exception."""
+
+    @abc.abstractmethod
+    def save(self, ending: Ending) -> int:
+        """Save what training has made, report it, and return the exit code."""
+
+
+class NetworkJob(Job):
+    """``--model network``: a new network, the one of ``--from``, or the run that ``--resume`` finishes."""
+
+    options = (
+        *PARAMETERS, "cache", "seconds", "resume", "validation_labels", "checkpoint_every", "labels", "validation",
+        "origin",
+    )  # fmt: skip
+
+    def __init__(self, arguments: argparse.Namespace, start: Start, comm: Any) -> None:
+        super().__init__(arguments, start, comm)
+        parameters = _network_parameters(arguments)
+        self._checkpoint = start.checkpoint
+        self._resumed = start.checkpoint if arguments.resume else None  # the run to finish
+        self._parameters = parameters if start.model is not None else None  # for `partial_fit`; a new model has its own
+        model = start.model
+        if self._resumed is not None:
+            assert isinstance(model, CharRNN)
+            _refuse_other_settings(self._resumed, model.get_params(), parameters)
+            self._text, self._fit_options = _texts(arguments, model)
+            self._fit_options |= {name: parameters.get(name) for name in ("n_threads", "verbose")}
+        else:
+            assert not isinstance(model, CharNGram)
+            model = CharRNN(**parameters) if model is None else model.set_params(**parameters)
+            self._text, self._fit_options = _texts(arguments, model)
+            if start.model is None and arguments.seconds is not None:
+                model = _recommend(self._text, arguments.seconds, parameters)
+            self._fit_options |= {"checkpoint": start.checkpoint, "checkpoint_every": arguments.checkpoint_every}
+        self._fit_options["comm"] = comm
+        self._model, self._first = model, model.n_steps_ if hasattr(model, "vocabulary_") else 0
+
+    def train(self) -> None:
+        """Train; if the run is resumed, the result is another model, read from the checkpoint."""
+        if self._resumed is not None:
+            self._model = CharRNN.resume(self._resumed, self._text, **self._fit_options)
+        elif self._parameters is None:
+            self._model.fit(self._text, **self._fit_options)
+        else:
+            self._continue_training(self._parameters)
+
+    def _continue_training(self, parameters: Mapping[str, Any]) -> None:
+        """Train for the given steps, time or epochs, or for one epoch; the model's own limits are ignored."""
+        limits = {name: getattr(self._model, name) for name in ("max_steps", "max_seconds")}
+        epochs = parameters.get("epochs")
+        if parameters.get("max_seconds") is not None:
+            epochs = None
+        elif parameters.get("max_steps") is not None:
+            epochs = MAX_SIZE  # only max_steps ends training
+        try:
+            self._model.set_params(**{name: parameters.get(name) for name in limits})
+            self._model.partial_fit(self._text, epochs=epochs, **self._fit_options)
+        finally:
+            self._model.set_params(**limits)
+
+    def save(self, ending: Ending) -> int:
+        """Save the network; after an interruption of a resumed run, the one in its checkpoint."""
+        if ending.code and self._resumed is not None:
+            self._model = CharRNN.load(self._resumed)
+        return save_network(
+            self._model, self._output, ending, first=self._first, checkpoint=self._checkpoint, verbose=self._verbose
+        )
+
+
+def _recommend(text: TextLike, seconds: float, parameters: Mapping[str, Any]) -> CharRNN:
+    """Return the best network for a text and a time, except for the given parameters; report those that differ."""
+    choice = {name: parameters[name] for name in CHOSEN_BY if name in parameters}
+    model = CharRNN.recommended(text, seconds, **choice, verbose=parameters["verbose"])
+    recommended = model.get_params()
+    other = {name: value for name, value in parameters.items() if name != "verbose" and value != recommended[name]}
+    if "optimizer" in other:  # a learning rate chosen for another optimizer would be wrong
+        defaults = CharRNN().get_params()
+        model.set_params(**{name: defaults[name] for name in OPTIMIZER_PARAMETERS})
+    if other and parameters["verbose"]:
+        say(f"as requested: {', '.join(f'{name}={value}' for name, value in other.items())}")
+    return model.set_params(**parameters)
+
+
+def save_network(
+    model: CharRNN, output: str, ending: Ending, *, first: int = 0, checkpoint: str | None = None, verbose: int = 0
 ) -> int:
-    """Train, save the model to `arguments.output` even if training is interrupted or diverges, report it, and return
-    the exit code.
+    """Save a network even if training was interrupted or diverged, unless it took no step after the `first`; report it,
+    and return the exit code.
 
     If there is a checkpoint, an existing output is replaced only after training has ended normally, and the checkpoint
-    is then removed. If training ends otherwise and the last checkpoint could not be written, the model is saved next to
-    the output. With `resumed`, `train` trains another model, read from the checkpoint.
+    is then removed. If training ended otherwise and the last checkpoint could not be written, the model is saved next
+    to the output.
     """
-    first = model.n_steps_ if hasattr(model, "vocabulary_") else 0
-    code, reason, start, verbose = 0, "", time.perf_counter(), model.verbose
-    with interruptible():
-        try:
-            model = train()
-        except KeyboardInterrupt as error:
-            code, reason = interruption(error).code, interruption(error).reason
-        except DivergenceError as error:
-            code, reason = ERROR, f"error: {error}"
-        with uninterrupted():
-            if code and checkpoint is not None and resumed:
-                model = CharRNN.load(checkpoint)
-            steps = (model.n_steps_ if hasattr(model, "vocabulary_") else first) - first
-            if code and not steps:
-                say(f"crnn: {reason}; there was nothing to save yet")
-                return code
-            taken, output = f"{steps:,} steps in {time.perf_counter() - start:.1f} s", arguments.output
-            kept = bool(code) and checkpoint is not None and contains_model(checkpoint, model)
-            remedy = f"; add --resume to continue from {checkpoint}" if kept and code != ERROR else ""
-            if code and checkpoint is not None and os.path.exists(output):
-                after = f"crnn: {reason}; the model after step {model.n_steps_:,} is"
-                if kept:
-                    say(f"{after} in {checkpoint}, and {output} is unchanged{remedy}")
-                    return code
-                say(f"{after} not in {checkpoint}; saving it in {output}{INTERRUPTED}, and {output} is unchanged")
-                return _save(output + INTERRUPTED, model, code, verbose, taken)
-            if code:
-                say(f"crnn: {reason}; saving the model after step {model.n_steps_:,}{remedy}")
-            code = _save(output, model, code, verbose, taken)
-            if not code and checkpoint is not None:  # the model is on the disk, under its final name
-                remove_checkpoint(checkpoint)
+    code, reason = ending.code, ending.reason
+    steps = model.n_steps_ - first if hasattr(model, "vocabulary_") else 0
+    if code and not steps:
+        say(f"crnn: {reason}; there was nothing to save yet")
+        return code
+    taken = f"{steps:,} steps in {ending.seconds:.1f} s"
+    in_checkpoint = bool(code) and checkpoint is not None and contains_model(checkpoint, model)
+    remedy = f"; add --resume to continue from {checkpoint}" if in_checkpoint and code != ERROR else ""
+    if code and checkpoint is not None and os.path.exists(output):
+        after = f"crnn: {reason}; the model after step {model.n_steps_:,} is"
+        if in_checkpoint:
+            say(f"{after} in {checkpoint}, and {output} is unchanged{remedy}")
             return code
-
-
-def _save(output: str, model: CharRNN, code: int, verbose: int, taken: str) -> int:
-    """Save the model, report it and return the exit code."""
-    model.verbose = 0  # this command's display setting is not a parameter of the saved model
+        say(f"{after} not in {checkpoint}; saving it in {output}{INTERRUPTED}, and {output} is unchanged")
+        output += INTERRUPTED
+    elif code:
+        say(f"crnn: {reason}; saving the model after step {model.n_steps_:,}{remedy}")
     losses = {"training": model.smooth_loss_ / model.seq_length}
     for record in model.history_:
         if record["step"] == model.n_steps_ and record["validation_loss"] is not None:
             losses["validation"] = record["validation_loss"]
     shown = ", ".join(f"{name} loss {loss:.3f} nats ({loss / math.log(2):.3f} bits)" for name, loss in losses.items())
-    summary = f"{taken}, {shown} per symbol"
-    return save_and_report(model, output, summary, report=bool(code or verbose), code=code)
+    model.verbose = 0  # this command's display setting is not a parameter of the saved model
+    code = _save_and_report(model, output, f"{taken}, {shown} per symbol", ending, verbose)
+    if not code and checkpoint is not None:  # the model is on the disk, under its final name
+        _remove_checkpoint(checkpoint)
+    return code
 
 
-def check_output(arguments: argparse.Namespace) -> None:
-    """Refuse, before any work, an output that cannot or should not be written."""
-    path = arguments.output
-    check_writable(path)
-    if path == STANDARD and sys.stdout.isatty():
-        arguments.parser.error("argument -o/--output: a model is binary. Redirect standard output to a file.")
-    for name, shown in (("file", "FILE"), ("validation", "the FILE of --validation")):
-        for text in one_or_more(getattr(arguments, name, None) or STANDARD):
-            with contextlib.suppress(OSError):
-                if STANDARD not in (path, text) and os.path.samefile(path, text):
-                    arguments.parser.error(
-                        f"argument -o/--output: {shown} is the same file, and the model would replace the text"
-                    )
+def _save_and_report(
+    model: CharRNN | CharNGram | Mixture | AnomalyDetector, output: str, summary: str, ending: Ending, verbose: int
+) -> int:
+    """Save a model, say where it is, and return the exit code."""
+    where, failure = save(model, output)
+    if failure:
+        noun = "detector" if isinstance(model, AnomalyDetector) else "model"
+        say(f"crnn: error: {described(failure)}. The {noun} is saved in {where} instead.")
+        return ending.code or ERROR
+    if ending.code or verbose:
+        say(f"crnn: saved {'to standard output' if where == STANDARD else where}: {summary}")
+    return ending.code
 
 
-def _given_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the given constructor parameters, including the verbosity, and --time as `max_seconds`."""
-    names = CharRNN().get_params()
-    given = {"verbose": VERBOSE} | {name: value for name, value in vars(arguments).items() if name in names}
-    if arguments.seconds is not None:
-        if given.get("max_seconds") is not None:
-            arguments.parser.error("--time and --max-seconds mean the same. Pass one of them.")
-        given["max_seconds"] = arguments.seconds
-    return given
+class NGramJob(Job):
+    """``--model ngram``: new counts, or more text for the counts of ``--from``."""
+
+    options = (*NGRAM_ONLY, "min_count", "n_threads", "verbose", "cache", "labels", "origin")
+
+    def __init__(self, arguments: argparse.Namespace, start: Start, comm: Any) -> None:
+        super().__init__(arguments, start, comm)
+        parameters = _given_parameters(arguments, CharNGram())
+        assert not isinstance(start.model, CharRNN)
+        self._model = CharNGram(**parameters) if start.model is None else start.model.set_params(**parameters)
+        self._text, others = _texts(arguments, self._model)
+        self._labels = others.get("labels")
+
+    def train(self) -> None:
+        """Count the n-grams of the text or of the labeled lines."""
+        self._model.partial_fit(self._text, labels=self._labels)
+
+    def save(self, ending: Ending) -> int:
+        """Save the counts, unless they are incomplete."""
+        if ending.code:
+            say(f"crnn: {ending.reason}; nothing is saved, because the text was counted only in part")
+            return ending.code
+        model = self._model
+        model.verbose = 0  # this command's display setting is not a parameter of the saved model
+        n_grams = f"{sum(model.n_grams_):,} n-grams of up to {model.order_} {model.vocabulary_.kind}"
+        summary = f"{n_grams} in {ending.seconds:.1f} s"
+        return _save_and_report(model, self._output, summary, ending, self._verbose)
 
 
-def _override(model: CharRNN, given: Mapping[str, Any]) -> CharRNN:
-    """Set the given parameters on a recommended model, and report those that differ."""
-    recommended = model.get_params()
-    other = {name: value for name, value in given.items() if name != "verbose" and value != recommended[name]}
-    if "optimizer" in other:  # a learning rate chosen for another optimizer would be wrong
-        defaults = CharRNN().get_params()
-        model.set_params(**{name: defaults[name] for name in OPTIMIZER_PARAMETERS})
-    if other and given["verbose"]:
-        say(f"as requested: {', '.join(f'{name}={value}' for name, value in other.items())}")
-    return model.set_params(**given)
+class MixtureJob(Job):
+    """``--model mixture``: counts and a network that share the time, with weights fitted to the validation text, or to
+    a small part of a long text.
+    """
+
+    options = (*PARAMETERS, *NGRAM_ONLY, "cache", "seconds", "validation")
+
+    def __init__(self, arguments: argparse.Namespace, start: Start, comm: Any) -> None:
+        if arguments.seconds is None:
+            arguments.parser.error("argument --model: a mixture needs --time, which its two models share")
+        super().__init__(arguments, start, comm)
+        self._seconds, self._parameters = arguments.seconds, _network_parameters(arguments)
+        del self._parameters["max_seconds"]  # the network has the time left after counting
+        self._ngram_parameters = _given_parameters(arguments, CharNGram())
+        self._text, others = _texts(arguments, CharRNN())
+        self._validation = others["validation"]
+        self._network: CharRNN | None = None
+
+    def train(self) -> None:
+        """Count, then train the network in the time left."""
+        shared = SharedTime(self._seconds)
+        text, source = split_held_out(self._text, self._validation)
+        self._counts = shared.count(text, **self._ngram_parameters)
+        self._held_out = None if source is None else source_ids(source, self._counts.vocabulary_)
+        network = shared.network(text, **self._parameters)
+        self._network = network.set_params(verbose=self._verbose)
+        self._network.fit(text)
+
+    def save(self, ending: Ending) -> int:
+        """Save the mixture; after an interruption or divergence, with the network's last good weights."""
+        network = self._network
+        if network is None or not hasattr(network, "vocabulary_"):
+            say(f"crnn: {ending.reason}; there was nothing to save yet")
+            return ending.code
+        if ending.code:
+            say(f"crnn: {ending.reason}; saving the mixture with the network after step {network.n_steps_:,}")
+        counts = self._counts
+        network.verbose = counts.verbose = 0  # this command's display setting is not to be saved
+        mixture = Mixture([network, counts])
+        if self._held_out is not None and not ending.code:
+            fit_weights_to_ids(mixture, *self._held_out, sum_to_one=self._validation is None)
+        weights = ", ".join(f"{weight:.2f}" for weight in mixture.weights_)
+        members = f"a network after {network.n_steps_:,} steps and {sum(counts.n_grams_):,} n-grams"
+        summary = f"{members}, weights {weights}, in {ending.seconds:.1f} s"
+        return _save_and_report(mixture, self._output, summary, ending, self._verbose)
 
 
-def _continue_training(model: CharRNN, text: TextLike, given: Mapping[str, Any], rest: Mapping[str, Any]) -> CharRNN:
-    """Train for the given steps, time or epochs, or for one epoch; the model's own limits are ignored."""
-    own_limits = {name: getattr(model, name) for name in ("max_steps", "max_seconds")}
-    epochs = given.get("epochs")
-    if given.get("max_seconds") is not None:
-        epochs = None
-    elif given.get("max_steps") is not None:
-        epochs = MAX_SIZE  # only max_steps ends training
+class DetectorJob(Job):
+    """``--model detector``: a detector of the lines of a text."""
+
+    options = ("contamination", "reduce", "calibration_fraction", "seconds", "random_state", "verbose")
+
+    def __init__(self, arguments: argparse.Namespace, start: Start, comm: Any) -> None:
+        super().__init__(arguments, start, comm)
+        optional = {"calibration_fraction": arguments.calibration_fraction, "max_seconds": arguments.seconds}
+        self._detector = AnomalyDetector(
+            **threshold_options(arguments),
+            **{name: value for name, value in optional.items() if value is not None},
+            random_state=getattr(arguments, "random_state", None),
+            verbose=min(1, self._verbose),
+        )
+        self._lines = read_documents(arguments.file, as_bytes=arguments.bytes, errors=arguments.errors or "strict")
+
+    def train(self) -> None:
+        """Fit the detector to the lines."""
+        with warnings_said():
+            self._detector.fit(self._lines)
+
+    def save(self, ending: Ending) -> int:
+        """Save the detector, unless it has no threshold yet."""
+        if ending.code:
+            say(f"crnn: {ending.reason}; there was nothing to save yet")
+            return ending.code
+        self._detector.verbose = 0  # this command's display is not a parameter of the saved detector
+        summary = f"a detector, in {ending.seconds:.1f} s"
+        return _save_and_report(self._detector, self._output, summary, ending, self._verbose)
+
+
+KINDS: dict[str, type[Job]] = {
+    "network": NetworkJob,
+    "ngram": NGramJob,
+    "mixture": MixtureJob,
+    "detector": DetectorJob,
+}
+
+# ---------------------------------------------------------------- the checkpoint
+
+
+def _checkpoint_path(arguments: argparse.Namespace) -> str | None:
+    """Return the path of the checkpoint; None if disabled, or if the output is not a regular file."""
+    path: str = arguments.output
+    if path == STANDARD or arguments.checkpoint_every is None:
+        return None
+    if os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
+        return None
+    checkpoint = path + SUFFIX
+    check_writable(checkpoint)
+    for name in ("file", "validation", "origin"):
+        for other in one_or_more(getattr(arguments, name) or STANDARD):
+            files = other != STANDARD and os.path.exists(checkpoint) and os.path.exists(other)
+            if files and os.path.samefile(checkpoint, other):
+                arguments.parser.error(f"argument -o/--output: the checkpoint {checkpoint} would replace {other}")
+    return checkpoint
+
+
+def contains_model(path: str, model: CharRNN) -> bool:
+    """Return whether a file contains a network with the same weights after the same number of steps."""
     try:
-        model.set_params(**{name: given.get(name) for name in own_limits})
-        return model.partial_fit(text, epochs=epochs, **rest)
-    finally:
-        model.set_params(**own_limits)
+        stored = CharRNN.load(path)
+    except (OSError, ValueError):
+        return False
+    return (
+        stored.n_steps_ == model.n_steps_
+        and stored.params_.keys() == model.params_.keys()
+        and all(np.array_equal(stored.params_[name], array) for name, array in model.params_.items())
+    )
 
 
-def _check_parameter(name: str, value: Any) -> None:
-    checked_parameter(name, value)
-    if name == "random_state":
-        generator(value)
+def _refuse_undelivered(checkpoint: str, output: str) -> None:
+    """Raise InvalidInputError if a checkpoint must not be replaced by a new training run."""
+    if not os.path.exists(checkpoint):
+        return
+    _, state, run = read_run(checkpoint, CharRNN().get_params())
+    if run is None:
+        raise InvalidInputError(f"{checkpoint} is a model, but a checkpoint would replace it. Move or rename it.")
+    if run.outcome == RUNNING:
+        raise InvalidInputError(
+            f"{checkpoint} contains a training run interrupted after step {state.n_steps:,}. Add --resume to finish "
+            f"it, or remove the file to start anew."
+        )
+    if run.outcome == FINISHED and not contains_model(output, CharRNN.load(checkpoint)):
+        raise InvalidInputError(
+            f"{checkpoint} contains a finished training run whose model is not in {output}. Add --resume to save it, "
+            f"or remove the file to start anew."
+        )
+
+
+def _refuse_missing(checkpoint: str, output: str) -> None:
+    """Raise InvalidInputError if the checkpoint to resume is missing."""
+    if os.path.exists(checkpoint):
+        return
+    if os.path.exists(output):
+        raise InvalidInputError(
+            f"{checkpoint} does not exist: it is removed when training has ended and the model is saved. Use "
+            f"--from {output} instead of --resume to train {output} further."
+        )
+    raise InvalidInputError(f"{checkpoint} does not exist, nor does {output}. Omit --resume to start training.")
+
+
+def _remove_checkpoint(checkpoint: str) -> None:
+    """Remove the checkpoint of a successful training run, after its model was saved."""
+    try:
+        with contextlib.suppress(FileNotFoundError):  # it could not be written, which was a warning
+            os.unlink(checkpoint)
+    except OSError as error:
+        say(f"crnn: the model is saved, but its checkpoint cannot be removed: {described(error)}")
+
+
+def _refuse_other_settings(checkpoint: str, settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+    """Raise InvalidInputError if given parameters differ from the settings of an interrupted run."""
+    for name, value in parameters.items():
+        if name not in UNCHECKED and settings[name] != value:
+            raise InvalidInputError(
+                f"{name} is {value}, but {checkpoint} was started with {settings[name]}. Omit the option."
+            )
+
+
+# ---------------------------------------------------------------- several processes
 
 
 def communicator() -> Any:

@@ -10,7 +10,7 @@ from command_line import POSIX, TEXT, usage_error
 
 from crnn import CharRNN
 from crnn.cli import main as cli
-from crnn.cli.training.checkpoints import CHECKPOINT_TIME, checkpoint_every, contains_model
+from crnn.cli.train import CHECKPOINT_TIME, checkpoint_every, contains_model
 from crnn.training.fit import CHECKPOINT_SECONDS
 
 
