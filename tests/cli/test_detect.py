@@ -12,7 +12,7 @@ import pytest
 from command_line import error, feed_standard_input, rows, usage_error
 
 from crnn import AnomalyDetector, CharNGram, CharRNN
-from crnn.cli import lines as command_lines
+from crnn.cli import files as command_files
 from crnn.cli import main as cli
 
 TRAIN = ["train", "clean.log.gz", "--model", "detector", "-o", "log.crnn", "--seed", "0", "--contamination", "0.05"]
@@ -148,7 +148,7 @@ def test_detect_reads_standard_input(detector, monkeypatch, capsys):
 
 
 def test_memory_does_not_grow_with_the_text(detector, monkeypatch, capsysbinary):
-    monkeypatch.setattr(command_lines, "LINES_SIZE", 1 << 12)
+    monkeypatch.setattr(command_files, "LINES_SIZE", 1 << 12)
     peaks = []
     for n in (2000, 8000):
         with open("many.log", "w") as file:

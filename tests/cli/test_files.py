@@ -11,8 +11,7 @@ import pytest
 
 from crnn import CharRNN, ModelFileError
 from crnn.cli import files as command_files
-from crnn.cli.files import check_writable, model_source, read_documents, read_text, save
-from crnn.cli.lines import ReadAs, read_lines
+from crnn.cli.files import check_writable, model_source, read_documents, read_lines, read_text, save
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX files")
 
@@ -74,7 +73,7 @@ def test_a_byte_order_mark_is_dropped(tmp_path):
     path = tmp_path / "text"
     path.write_bytes("\ufeffa\n\ufeffb\n".encode())
     assert read_documents(str(path), as_bytes=False) == ["a", "\ufeffb"]
-    assert list(read_lines(str(path), ReadAs(as_bytes=False))) == [["a", "\ufeffb"]]
+    assert list(read_lines(str(path), as_bytes=False)) == [["a", "\ufeffb"]]
     assert read_documents(str(path), as_bytes=True)[0] == b"\xef\xbb\xbfa"
 
 
@@ -115,7 +114,7 @@ def test_bad_model_on_standard_input(standard):
 def test_closed_standard_streams(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stdin", None)
     monkeypatch.setattr(sys, "stdout", None)
-    for read in (read_text, read_documents, lambda path, as_bytes: list(read_lines(path, ReadAs(as_bytes)))):
+    for read in (read_text, read_documents, lambda path, as_bytes: list(read_lines(path, as_bytes=as_bytes))):
         with pytest.raises(OSError, match=r"^standard input is closed\. Name a file instead of -\.$"):
             read("-", as_bytes=False)
     with pytest.raises(OSError, match=r"^standard input is closed"):
@@ -123,7 +122,7 @@ def test_closed_standard_streams(tmp_path, monkeypatch):
     with pytest.raises(OSError, match=r"^standard output is closed\. Redirect it to a file or a program\.$"):
         check_writable("-")
     (tmp_path / "text").write_bytes(b"to be\n")
-    assert list(read_lines(str(tmp_path / "text"), ReadAs(as_bytes=False))) == [["to be"]]
+    assert list(read_lines(str(tmp_path / "text"), as_bytes=False)) == [["to be"]]
 
 
 def test_model_to_standard_output(standard, model, tmp_path):

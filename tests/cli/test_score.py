@@ -12,7 +12,7 @@ import pytest
 from command_line import TEXT, error, feed_standard_input, rows, usage_error
 
 from crnn import CharRNN
-from crnn.cli import lines as command_lines
+from crnn.cli import files as command_files
 from crnn.cli import main as cli
 
 
@@ -127,7 +127,7 @@ LINES = ["to be", "", "or not", "to be, " * 20, "not"]
 @pytest.mark.parametrize("last", [b"", b"\n"])
 @pytest.mark.parametrize("size", [1, 7, 1 << 18])
 def test_score_of_lines(folder, capsys, monkeypatch, end, last, size):
-    monkeypatch.setattr(command_lines, "LINES_SIZE", size)
+    monkeypatch.setattr(command_files, "LINES_SIZE", size)
     data = end.join(line.encode() for line in LINES) + last
     model = CharRNN.load("model.crnn")
     (folder / "lines.txt").write_bytes(data)
@@ -147,8 +147,8 @@ def test_score_of_lines(folder, capsys, monkeypatch, end, last, size):
 
 @pytest.mark.parametrize("size", [1, 4, 1 << 18])
 def test_refuses_lines_beyond_the_limit(folder, capsys, monkeypatch, size):
-    monkeypatch.setattr(command_lines, "LINES_SIZE", size)
-    monkeypatch.setattr(command_lines, "MAX_LINE", 9)
+    monkeypatch.setattr(command_files, "LINES_SIZE", size)
+    monkeypatch.setattr(command_files, "MAX_LINE", 9)
     (folder / "lines").write_text("to\nbe or not\nto be or not to be\nbe")
     if size > 9:  # the whole line was read at once
         assert cli.main(["score", "model.crnn", "--lines", "lines"]) == 0
@@ -161,8 +161,8 @@ def test_refuses_lines_beyond_the_limit(folder, capsys, monkeypatch, size):
 
 def test_memory_for_a_line_is_bounded(folder, capsys, monkeypatch):
     """An endless line is refused once it is longer than the limit."""
-    monkeypatch.setattr(command_lines, "LINES_SIZE", 1 << 14)
-    monkeypatch.setattr(command_lines, "MAX_LINE", 1 << 17)
+    monkeypatch.setattr(command_files, "LINES_SIZE", 1 << 14)
+    monkeypatch.setattr(command_files, "MAX_LINE", 1 << 17)
     (folder / "lines").write_bytes(b"to" * 1_000_000)
     assert "line 1 has more than" in error(capsys, "score", "model.crnn", "--lines", "lines")  # imports are done
     tracemalloc.start()
@@ -223,7 +223,7 @@ CUT_GZIP = gzip.compress(b"to be\nor\nnot" + bytes(range(97, 107)) * 3)[:-9]
 )
 @pytest.mark.parametrize("size", [1, 1 << 18])  # of what is read at once
 def test_the_scores_before_an_error_are_written(folder, capsys, monkeypatch, data, n, message, size):
-    monkeypatch.setattr(command_lines, "LINES_SIZE", size)
+    monkeypatch.setattr(command_files, "LINES_SIZE", size)
     (folder / "lines").write_bytes(data)
     assert cli.main(["score", "model.crnn", "--lines", "lines"]) == 1
     out, err = capsys.readouterr()
@@ -233,7 +233,7 @@ def test_the_scores_before_an_error_are_written(folder, capsys, monkeypatch, dat
 
 @pytest.mark.parametrize("errors", ["replace", "skip"])
 def test_bad_lines_are_scored_in_their_places(folder, capsys, monkeypatch, errors):
-    monkeypatch.setattr(command_lines, "LINES_SIZE", 2)
+    monkeypatch.setattr(command_files, "LINES_SIZE", 2)
     CharRNN(5, max_steps=0, random_state=0).fit(["to be", "or not"]).save("documents.crnn")
     (folder / "lines").write_bytes(b"to be\nor\xff not to be\nnot\nor notZ to be\nbe\n\xff\nor not\nto be or\xc3\n")
     arguments = ["score", "documents.crnn", "--lines", "lines", "--errors", errors, "--reduce", "min"]

@@ -15,8 +15,7 @@ from ..files.model_file import holds_detector
 from ..inference.string_scores import Reduce
 from ..parameters.checks import checked_float
 from .errors import described, warnings_said
-from .files import STANDARD, check_writable, loaded, model_source, read_documents
-from .lines import ReadAs, line_scores, read_lines
+from .files import STANDARD, check_writable, line_scores, loaded, model_source, read_documents, read_lines
 from .options import LABEL_HELP, MODEL_HELP, SCORING_ERRORS, add_errors, checked, refuse_two_standard_inputs
 from .output import flush, write
 
@@ -82,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     errors = cast("Errors", arguments.errors or "replace")
     detector = _detector(arguments)
     model, offset = detector.estimator_, detector.offset_
-    lines = read_lines(arguments.file, ReadAs(model.vocabulary_.kind == "bytes", errors))
+    lines = read_lines(arguments.file, as_bytes=model.vocabulary_.kind == "bytes", errors=errors)
     for scores in line_scores(model, lines, detector.reduce_, errors):
         verdicts = np.where(scores >= offset, "normal", "anomaly").tolist()
         rows = zip(scores.tolist(), verdicts, strict=True)

@@ -1,4 +1,4 @@
-"""The files of the command line: texts, models, and ``-`` for standard input and output."""
+"""The files of the command line: texts, lines scored as they arrive, models; ``-`` is standard input or output."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ import stat
 import sys
 import tempfile
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..anomaly_detector import AnomalyDetector
 from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
 from ..files.sealed_file import NamedBytes
+from ..inference.string_scores import Reduce
+from ..language_model import LanguageModel
 from ..loading import load_model
 from ..mixture import Mixture
 from ..runtime.atomic_file import check_writable as check_file_writable
@@ -33,16 +38,14 @@ if TYPE_CHECKING:
     from io import BufferedReader
 
 STANDARD = "-"  # standard input or output, instead of a path
+LINES_SIZE = 1 << 18  # maximum bytes of lines read at a time
+MAX_LINE = 1 << 24  # bytes in a line, which take about ten times as much memory while the line is scored
+
+# ---------------------------------------------------------------- texts
 
 
 def one_or_more(paths: str | Sequence[str]) -> list[str]:
-    """Return one or more paths as a list.
-
-    Examples
-    --------
-    >>> one_or_more("book.txt")
-    ['book.txt']
-    """
+    """Return one or more paths as a list."""
     return [paths] if isinstance(paths, str) else list(paths)
 
 
@@ -93,6 +96,72 @@ def read_documents(
     return kept
 
 
+def read_lines(path: str, *, as_bytes: bool, errors: Errors | None = None) -> Iterator[list[Any]]:
+    """Yield the lines of a text, without their ends, in batches, each as soon as it has come through a pipe.
+
+    If there is an error, the lines before it come first. None stands for a skipped line. `errors` is None for a command
+    without the option, which is strict.
+    """
+    with opened(path) as raw:
+        file = Decompressed(raw, "standard input" if path == STANDARD else path)
+        pieces, count = list[bytes](), 0  # pieces of an unfinished line, and the number of lines before it
+        data = file.read1(LINES_SIZE)
+        while data:
+            *whole, rest = data.split(b"\n")
+            if whole:
+                whole[0] = b"".join([*pieces, whole[0]])
+                yield from _decode(whole, count, as_bytes, errors)
+                pieces, count = [], count + len(whole)
+            pieces.append(rest)
+            if len(pieces) * LINES_SIZE > MAX_LINE and sum(map(len, pieces)) > MAX_LINE:
+                raise InvalidInputError(
+                    f"line {count + 1} has more than {MAX_LINE:,} bytes, the most that fit. Break it into several."
+                )
+            data = file.read1(LINES_SIZE)
+        if last := b"".join(pieces):
+            yield from _decode([last], count, as_bytes, errors)
+
+
+def _decode(lines: list[bytes], first: int, as_bytes: bool, errors: Errors | None) -> Iterator[list[Any]]:
+    """Yield lines in the chosen form; before an error, yield the lines before it."""
+    lines = [line.removesuffix(b"\r") for line in lines]
+    if as_bytes:
+        yield lines
+        return
+    if first == 0:
+        lines[0] = lines[0].removeprefix(BOM_UTF8)
+    decoded = decoded_lines(lines, errors="replace" if errors == "replace" else "strict")
+    bad = decoded.index(None) if errors in (None, "strict") and None in decoded else len(decoded)
+    if bad:
+        yield decoded[:bad]
+    if bad < len(decoded):
+        option = ", pass --errors replace or --errors skip" if errors else ""
+        raise InvalidInputError(
+            f"line {first + bad + 1} is not UTF-8. Convert the lines{option}, or train a model of bytes"
+        )
+
+
+def line_scores(
+    model: LanguageModel, batches: Iterable[list[Any]], reduce: Reduce, errors: Errors
+) -> Iterator[NDArray[np.float64]]:
+    """Yield the scores of batches of lines. If there is an error, the scores of the lines before it come first."""
+    done, batch = 0, list[Any]()
+
+    def batches_to_score() -> Iterator[list[Any]]:
+        nonlocal batch
+        for batch in batches:  # noqa: UP028  # the loop's variable is used below
+            yield batch
+
+    try:
+        for scores in model.score_batches(batches_to_score(), reduce=reduce, errors=errors):
+            done += len(scores)
+            yield scores
+    except InvalidInputError as error:
+        if error.index is not None and (good := batch[: error.index - done]):
+            yield from model.score_batches([good], reduce=reduce, errors=errors)
+        raise
+
+
 @contextlib.contextmanager
 def opened(path: str) -> Iterator[BinaryIO]:
     """Open a file, or standard input for ``-``, which stays open afterwards."""
@@ -113,6 +182,9 @@ def _is_cached(paths: list[str], cache: str | None) -> bool:
 def _is_large(paths: list[str]) -> bool:
     """Return whether these files are too large for memory."""
     return all(map(os.path.isfile, paths)) and sum(map(plain_size, paths)) > IN_MEMORY
+
+
+# ---------------------------------------------------------------- models
 
 
 def model_source(path: str) -> str | io.BytesIO:

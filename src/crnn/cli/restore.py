@@ -7,8 +7,7 @@ import os
 from typing import Any
 
 from ..parameters.checks import checked_float, checked_int
-from .files import load, whole_text
-from .lines import ReadAs, read_lines
+from .files import load, read_lines, whole_text
 from .options import add_model, checked, refuse_two_standard_inputs
 from .output import flush, write
 
@@ -52,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.whole:
         write(model.restore(whole_text(arguments.file, as_bytes=as_bytes), **options))
         return 0
-    for lines in read_lines(arguments.file, ReadAs(as_bytes)):
+    for lines in read_lines(arguments.file, as_bytes=as_bytes):
         for line in model.restore(lines, **options):
             write(line)
             write("\n")

@@ -15,8 +15,7 @@ from ..inference.string_scores import Reduce
 from ..language_model import LanguageModel
 from ..text.documents import Errors
 from ..text.sources import text_source
-from .files import load, read_text
-from .lines import ReadAs, line_scores, read_lines
+from .files import line_scores, load, read_lines, read_text
 from .options import (
     SCORING_ERRORS,
     add_errors,
@@ -111,7 +110,7 @@ def _score_lines(arguments: argparse.Namespace, model: LanguageModel, as_bytes: 
     """Write the scores of lines as soon as they are read; before an error, the scores of the lines before it."""
     unit = math.log(2) if arguments.bits else 1.0
     errors: Errors = arguments.errors or "strict"
-    lines = read_lines(arguments.file, ReadAs(as_bytes, errors))
+    lines = read_lines(arguments.file, as_bytes=as_bytes, errors=errors)
     for scores in line_scores(model, lines, arguments.reduce or "sum", errors):
         write("".join(f"{score:.6f}\n" for score in (scores / unit).tolist()))
         flush()
