@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.cli.output import ON_DARK, ON_LIGHT, colored, marked, takes_colors
+from crnn.cli.output import ON_DARK, ON_LIGHT, colored_lines, marked_lines, takes_colors
 
 ESCAPE = re.compile("\x1b\\[(?:48;5;\\d+|38;5;\\d+|0)m")
 ENCODINGS = st.sampled_from(["utf-8", "ascii", "latin-1", "cp437"])
@@ -28,7 +28,7 @@ def seen(text):
 
 
 def test_each_character_has_the_color_of_its_bits():
-    *text, key = colored("abc\nd", [0.99, 1.0, 7.9, 0.5, 99.0], {})
+    *text, key = colored_lines("abc\nd", [0.99, 1.0, 7.9, 0.5, 99.0], {})
     first, seventh, last = (str(ON_DARK[i][0]) for i in (0, 6, 7))
     assert seen(text[0]) == [("a", None), ("b", first), ("c", seventh), ("↵", None), ("\n", None)]
     assert seen(text[1]) == [("d", last), ("\n", None)]
@@ -39,7 +39,7 @@ def test_each_character_has_the_color_of_its_bits():
 
 
 def test_a_light_terminal_has_colors_of_its_own():
-    (text, _) = colored("a", [1.0], {"COLORFGBG": "0;15"})
+    (text, _) = colored_lines("a", [1.0], {"COLORFGBG": "0;15"})
     assert seen(text)[0] == ("a", str(ON_LIGHT[0][0]))
 
 
@@ -62,14 +62,14 @@ def test_luminance_goes_in_one_direction_and_letters_can_be_read():
 
 
 def test_marks_stand_below_their_characters():
-    *text, key = marked("ab\x1b\u4e2dc\u0301d", [9.99, 0.5, 3.0, 2.0, 4.0, 8.0, 5.0], 80)
+    *text, key = marked_lines("ab\x1b\u4e2dc\u0301d", [9.99, 0.5, 3.0, 2.0, 4.0, 8.0, 5.0], 80)
     assert text == ["ab\\x1b中c\u0301d\n9 3   2 45\n"]
     assert key.startswith("\nDigits are bits")
 
 
 @pytest.mark.parametrize("width", [3, 20])  # of a terminal that reports nonsense, and of one that does not
 def test_long_lines_are_cut_where_the_terminal_ends(width):
-    *text, _ = marked("a" * 45 + "\nb", [1.0] * 45 + [0.0, 2.0], width)
+    *text, _ = marked_lines("a" * 45 + "\nb", [1.0] * 45 + [0.0, 2.0], width)
     lines = "".join(text).splitlines()
     assert lines == ["a" * 20, "1" * 20, "a" * 20, "1" * 20, "a" * 5 + "↵", "1" * 5, "b", "2"]
 
@@ -77,7 +77,7 @@ def test_long_lines_are_cut_where_the_terminal_ends(width):
 @given(st.text(st.characters(), max_size=20), ENCODINGS)
 def test_no_control_characters_reach_the_terminal(text, encoding):
     bits = [float(i % 11) for i in range(len(text))]
-    for lines in (colored(text, bits, {}, encoding=encoding), marked(text, bits, 80, encoding=encoding)):
+    for lines in (colored_lines(text, bits, {}, encoding=encoding), marked_lines(text, bits, 80, encoding=encoding)):
         shown = ESCAPE.sub("", "".join(lines))
         assert all(c.isprintable() or c == "\n" for c in shown)
         assert shown.encode(encoding).decode(encoding) == shown
@@ -86,11 +86,11 @@ def test_no_control_characters_reach_the_terminal(text, encoding):
 @given(st.binary(max_size=20))
 def test_bytes_are_latin_1(data):
     bits = [1.0] * len(data)
-    assert list(marked(data, bits, 80)) == list(marked(data.decode("latin-1"), bits, 80))
+    assert list(marked_lines(data, bits, 80)) == list(marked_lines(data.decode("latin-1"), bits, 80))
 
 
 def test_an_empty_text_shows_only_the_key():
-    assert len(list(colored("", [], {}))) == len(list(marked("", [], 80))) == 1
+    assert len(list(colored_lines("", [], {}))) == len(list(marked_lines("", [], 80))) == 1
 
 
 class Terminal(io.StringIO):

@@ -3,7 +3,7 @@
 import pytest
 
 from crnn import InvalidInputError
-from crnn.cli.errors import described
+from crnn.cli.errors import error_message
 
 FILES = {"X": "book.txt", "validation": "held.txt"}
 
@@ -24,7 +24,7 @@ def undecodable(note=None):
     ],
 )  # fmt: skip
 def test_names_the_file_that_is_not_utf_8(note, files, name):
-    assert described(undecodable(note), files).startswith(f"{name} is not UTF-8: ")
+    assert error_message(undecodable(note), files).startswith(f"{name} is not UTF-8: ")
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,6 @@ def test_names_the_file_that_is_not_utf_8(note, files, name):
     ],
 )
 def test_an_error_is_one_line(error, line):
-    assert described(error, FILES) == line
-    assert described(MemoryError("7 GB")).startswith("out of memory (7 GB). ")
-    assert described(MemoryError()).startswith("out of memory. ")
+    assert error_message(error, FILES) == line
+    assert error_message(MemoryError("7 GB")).startswith("out of memory (7 GB). ")
+    assert error_message(MemoryError()).startswith("out of memory. ")

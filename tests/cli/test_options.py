@@ -2,7 +2,7 @@ import argparse
 
 import pytest
 
-from crnn.cli.options import Option, add_options, documented, value_of
+from crnn.cli.options import Option, add_options, parameter_table, value_of
 
 
 class Oven:
@@ -33,12 +33,12 @@ class Oven:
 
 def parser(check=lambda name, value: None, **rest):
     made = argparse.ArgumentParser(prog="oven")
-    add_options(made, documented(Oven), check, **rest)
+    add_options(made, parameter_table(Oven), check, **rest)
     return made
 
 
 def test_options_are_read_from_the_docstring():
-    assert documented(Oven) == {
+    assert parameter_table(Oven) == {
         "heat": Option("float", 180.0, "Degrees, at most 50 % off, of `Celsius`."),
         "mode": Option('{"top", "bottom"}', "top", ""),
         "fan": Option("bool", True, "Blows."),
@@ -49,7 +49,7 @@ def test_options_are_read_from_the_docstring():
 
 def test_options_work_without_docstrings(monkeypatch):
     monkeypatch.setattr(Oven, "__doc__", None)
-    assert documented(Oven)["heat"] == Option("value", 180.0, "")
+    assert parameter_table(Oven)["heat"] == Option("value", 180.0, "")
     assert "--loaves-at-once VALUE" in parser().format_help()
     assert parser().parse_args(["--heat", "3"]).heat == 3
 

@@ -21,7 +21,7 @@ from crnn.cli import output
     ],
 )
 def test_an_error_without_a_file_is_one_of_standard_output(given, shown):
-    with pytest.raises(type(given)) as caught, output.named():
+    with pytest.raises(type(given)) as caught, output.name_output_errors():
         raise given
     assert str(caught.value) == shown
 
@@ -42,7 +42,7 @@ def test_texts_are_escaped_and_bytes_are_not(monkeypatch, encoding, text, data):
 
 
 def test_tables_align_their_second_column(capsys):
-    output.table({"a": "1 2", "long name": "3", "": "4"})
+    output.print_table({"a": "1 2", "long name": "3", "": "4"})
     assert capsys.readouterr().out == "a          1 2\nlong name  3\n           4\n"
 
 

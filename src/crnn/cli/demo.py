@@ -23,8 +23,8 @@ from ..text.streams import symbols_for_epoch
 from ..training.progress import is_terminal, printable
 from .errors import catch_ending, interruptible, uninterrupted
 from .files import STANDARD
-from .options import add_output, checked
-from .output import named, write
+from .options import add_output, value_type
+from .output import name_output_errors, write
 from .train import check_output, save_network
 
 STAGES = (0.005, 0.1, 0.4, 1.0)  # shares of the time after which the network is tested: 0.1, 2, 8 and 20 seconds
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds",
         metavar="S",
-        type=checked(lambda value: checked_float("seconds", value, above=0.0)),
+        type=value_type(lambda value: checked_float("seconds", value, above=0.0)),
         default=20.0,
         help="how long to train (default: %(default)g)",
     )
@@ -198,7 +198,7 @@ def _say(message: str) -> None:
     from tqdm import tqdm
 
     # Above the progress bar, if any. Without tqdm's lock, since Ctrl-C while it is held would cause another error.
-    with named():
+    with name_output_errors():
         tqdm.write(message, nolock=True)
         sys.stdout.flush()
 

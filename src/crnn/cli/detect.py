@@ -14,9 +14,9 @@ from ..errors import InvalidInputError
 from ..files.model_file import holds_detector
 from ..inference.string_scores import Reduce
 from ..parameters.checks import checked_float
-from .errors import described, warnings_said
-from .files import STANDARD, check_writable, line_scores, loaded, model_source, read_documents, read_lines
-from .options import LABEL_HELP, MODEL_HELP, SCORING_ERRORS, add_errors, checked, refuse_two_standard_inputs
+from .errors import error_message, say_warnings
+from .files import STANDARD, check_writable, line_scores, load_source, model_source, read_documents, read_lines
+from .options import LABEL_HELP, MODEL_HELP, SCORING_ERRORS, add_errors, refuse_two_standard_inputs, value_type
 from .output import flush, write
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def add_threshold_options(group: _Group, otherwise: str = "") -> None:
     group.add_argument(
         "--contamination",
         metavar="RATE",
-        type=checked(partial(checked_float, "contamination", above=0.0, maximum=0.5)),
+        type=value_type(partial(checked_float, "contamination", above=0.0, maximum=0.5)),
         help=f"the fraction of clean lines that may count as anomalies (default: {otherwise}0.001)",
     )
     group.add_argument(
@@ -110,15 +110,15 @@ def _detector(arguments: argparse.Namespace) -> AnomalyDetector:
         arguments.parser.error("argument --learn: not allowed with argument --calibrate")
     if stored is not None and label is not None:
         arguments.parser.error("argument --label: MODEL is a detector, which has no labels")
-    model = loaded(source, label) if stored is None else stored.estimator_
+    model = load_source(source, label) if stored is None else stored.estimator_
     if labels := model.vocabulary_.labels:
         raise InvalidInputError(f"{path} was fitted with labels. Add --label {shlex.quote(str(labels[0]))}.")
     clean = read_documents(arguments.calibrate, as_bytes=model.vocabulary_.kind == "bytes", errors="replace")
     try:
-        with warnings_said():
+        with say_warnings():
             return (stored or AnomalyDetector(model)).set_params(**given).calibrate(clean)
     except ValueError as error:  # X is not FILE
-        raise InvalidInputError(described(error, {"X": arguments.calibrate})) from error
+        raise InvalidInputError(error_message(error, {"X": arguments.calibrate})) from error
 
 
 def _learn(detector: AnomalyDetector, arguments: argparse.Namespace) -> None:
@@ -129,8 +129,8 @@ def _learn(detector: AnomalyDetector, arguments: argparse.Namespace) -> None:
     as_bytes = detector.estimator_.vocabulary_.kind == "bytes"
     lines = read_documents(arguments.learn, as_bytes=as_bytes, errors="replace")
     try:
-        with warnings_said():
+        with say_warnings():
             detector.partial_fit(lines)
     except ValueError as error:  # X is not FILE
-        raise InvalidInputError(described(error, {"X": arguments.learn})) from error
+        raise InvalidInputError(error_message(error, {"X": arguments.learn})) from error
     detector.save(arguments.model)

@@ -30,7 +30,7 @@ def say(message: str) -> None:
 
 
 @contextlib.contextmanager
-def warnings_said() -> Iterator[None]:
+def say_warnings() -> Iterator[None]:
     """Write each warning to standard error in one line, without the place in the source that Python adds."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
@@ -38,7 +38,7 @@ def warnings_said() -> Iterator[None]:
         yield
 
 
-def described(error: BaseException, files: Mapping[str, str | list[str] | None] | None = None) -> str:
+def error_message(error: BaseException, files: Mapping[str, str | list[str] | None] | None = None) -> str:
     """Return an error as one line, with the names of files and lines instead of the library's names.
 
     `files` are the files that the library calls X and validation.
@@ -85,11 +85,6 @@ class Interruption(KeyboardInterrupt):
         self.reason = "stopped by Ctrl-C" if number == signal.SIGINT else f"stopped by {signal.Signals(number).name}"
 
 
-def interruption(error: KeyboardInterrupt) -> Interruption:
-    """Return the interruption that a KeyboardInterrupt represents."""
-    return error if isinstance(error, Interruption) else Interruption()
-
-
 @dataclass
 class Ending:
     """How training ended: normally, or with an exit code and the reason."""
@@ -111,7 +106,8 @@ def catch_ending() -> Iterator[Ending]:
     try:
         yield ending
     except KeyboardInterrupt as error:
-        ending.code, ending.reason = interruption(error).code, interruption(error).reason
+        caught = error if isinstance(error, Interruption) else Interruption()  # Ctrl-C
+        ending.code, ending.reason = caught.code, caught.reason
     except DivergenceError as error:
         ending.code, ending.reason = ERROR, f"error: {error}"
 
@@ -128,7 +124,7 @@ def interruptible() -> Iterator[None]:
             signal.signal(each, signal.SIG_IGN)
         raise Interruption(number)
 
-    with _restored() as handlers:
+    with _keep_handlers() as handlers:
         for number, before in handlers.items():
             if before is not signal.SIG_IGN:
                 signal.signal(number, raise_once)
@@ -138,14 +134,14 @@ def interruptible() -> Iterator[None]:
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
     """Ignore the signals while the trained model is saved."""
-    with _restored() as handlers:
+    with _keep_handlers() as handlers:
         for number in handlers:
             signal.signal(number, signal.SIG_IGN)
         yield
 
 
 @contextlib.contextmanager
-def _restored() -> Iterator[dict[Any, Any]]:
+def _keep_handlers() -> Iterator[dict[Any, Any]]:
     """Yield the handlers of the signals, and restore them; yield none if signals cannot arrive."""
     if threading.current_thread() is not threading.main_thread():
         yield {}

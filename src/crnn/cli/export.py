@@ -11,7 +11,7 @@ import numpy as np
 from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
-from .errors import ERROR, say, warnings_said
+from .errors import ERROR, say, say_warnings
 from .files import STANDARD, check_writable, load, load_network
 from .options import add_model
 
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
                 f"OUT.arpa needs a CharNGram, but {arguments.model} contains a {kind}. Train one with "
                 "crnn train --model ngram --order 6."
             )
-        with warnings_said():
+        with say_warnings():
             counts.export_arpa(path, space="|" if arguments.space is None else arguments.space)
         say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes")
         return 0

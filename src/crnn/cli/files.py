@@ -32,7 +32,7 @@ from ..text.sources import IN_MEMORY
 from ..text.text_files import Lines, TextFile
 from ..text.vocabulary import Kind
 from ..text_classifier import TextClassifier
-from .output import named
+from .output import name_output_errors
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -44,7 +44,7 @@ MAX_LINE = 1 << 24  # bytes in a line, which take about ten times as much memory
 # ---------------------------------------------------------------- texts
 
 
-def one_or_more(paths: str | Sequence[str]) -> list[str]:
+def path_list(paths: str | Sequence[str]) -> list[str]:
     """Return one or more paths as a list."""
     return [paths] if isinstance(paths, str) else list(paths)
 
@@ -55,7 +55,7 @@ def read_text(path: str | Sequence[str], *, as_bytes: bool, cache: str | None = 
     The result is a path or a `TextFile`, not yet read, if the files can be read block by block and more than once.
     `cache` is the folder for a cache of the ids.
     """
-    paths = one_or_more(path)
+    paths = path_list(path)
     cached = _is_cached(paths, cache)
     if len(paths) > 1 or cached or (as_bytes and _is_large(paths)):
         return TextFile(paths, kind="bytes" if as_bytes else "characters", cache=cache if cached else None)
@@ -78,7 +78,7 @@ def read_documents(
 
     Several files, and large ones, become `Lines`, which have not been read yet.
     """
-    paths = one_or_more(path)
+    paths = path_list(path)
     cached = _is_cached(paths, cache)
     if len(paths) > 1 or cached or _is_large(paths):
         kind: Kind = "bytes" if as_bytes else "characters"
@@ -102,7 +102,7 @@ def read_lines(path: str, *, as_bytes: bool, errors: Errors | None = None) -> It
     If there is an error, the lines before it come first. None stands for a skipped line. `errors` is None for a command
     without the option, which is strict.
     """
-    with opened(path) as raw:
+    with open_input(path) as raw:
         file = Decompressed(raw, "standard input" if path == STANDARD else path)
         pieces, count = list[bytes](), 0  # pieces of an unfinished line, and the number of lines before it
         data = file.read1(LINES_SIZE)
@@ -163,14 +163,14 @@ def line_scores(
 
 
 @contextlib.contextmanager
-def opened(path: str) -> Iterator[BinaryIO]:
+def open_input(path: str) -> Iterator[BinaryIO]:
     """Open a file, or standard input for ``-``, which stays open afterwards."""
     with contextlib.nullcontext(_standard_input()) if path == STANDARD else open(path, "rb") as file:
         yield file
 
 
 def _contents(path: str, *, decompress: bool = True) -> bytes:
-    with opened(path) as file:
+    with open_input(path) as file:
         return Decompressed(file, "standard input" if path == STANDARD else path, decompress=decompress).read()
 
 
@@ -200,21 +200,19 @@ def load(path: str, label: str | None = None) -> CharRNN | CharNGram | Mixture:
     A classifier's file is read as its first network with labels, or its first counts. With `label`, return the model of
     the texts with this label.
     """
-    return loaded(model_source(path), label)
+    return load_source(model_source(path), label)
 
 
-def loaded(source: str | io.BytesIO, label: str | None = None) -> CharRNN | CharNGram | Mixture:
+def load_source(source: str | io.BytesIO, label: str | None = None) -> CharRNN | CharNGram | Mixture:
     """Load a language model from a result of `model_source`, like `load`."""
-    loaded = load_model(source)
-    if isinstance(loaded, TextClassifier):
-        models = [model for of_each in loaded.models_ for model in of_each.values()]
-        model: CharRNN | CharNGram | Mixture = next((m for m in models if isinstance(m, CharRNN)), models[0])
-    else:
-        model = loaded
+    model = load_model(source)
+    if isinstance(model, TextClassifier):
+        members = [member for direction in model.models_ for member in direction.values()]
+        model = next((member for member in members if isinstance(member, CharRNN)), members[0])
     if label is None:
         return model
-    as_text = {str(known): known for known in model.vocabulary_.labels}
-    return model.for_label(as_text.get(label, label))
+    labels = {str(each): each for each in model.vocabulary_.labels}
+    return model.for_label(labels.get(label, label))
 
 
 def load_network(path: str, what: str, label: str | None = None) -> CharRNN:
@@ -252,7 +250,7 @@ def save(model: CharRNN | CharNGram | Mixture | AnomalyDetector, path: str) -> t
     """
     try:
         if path == STANDARD:
-            with named():
+            with name_output_errors():
                 model.save(sys.stdout.buffer)
                 sys.stdout.buffer.flush()
         else:

@@ -21,7 +21,7 @@ from ..text.vocabulary import Special, Vocabulary
 from ..text_classifier import TextClassifier
 from .files import model_source
 from .options import MODEL_HELP
-from .output import table
+from .output import print_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,14 +61,14 @@ def run(arguments: argparse.Namespace) -> int:
     if holds_detector(_begun(source)):
         named |= _threshold_described(AnomalyDetector.load(_begun(source)))
         rows.pop("resumable", None)  # crnn train would lose the threshold
-    table(named | rows)
+    print_table(named | rows)
     return 0
 
 
 def _check_cache(path: str) -> int:
     """Print which arrays of a cache are intact, and return the exit code."""
     intact, damaged = check(path), "damaged: delete it, and it will be written again"
-    table({name: "intact" if good else damaged for name, good in intact.items()})
+    print_table({name: "intact" if good else damaged for name, good in intact.items()})
     return 0 if all(intact.values()) else 1
 
 

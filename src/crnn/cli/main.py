@@ -13,7 +13,7 @@ from typing import Any
 
 from .._version import __version__
 from . import demo, detect, export, info, output, report, restore, sample, score, train
-from .errors import ERROR, INTERRUPTED, described, say
+from .errors import ERROR, INTERRUPTED, error_message, say
 from .files import STANDARD, check_writable
 
 COMMANDS = {
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     arguments = argparse.Namespace()
     try:
-        arguments = _parsed(argv)
+        arguments = _parse(argv)
         if arguments.run is not train.run:  # all other commands write to standard output
             check_writable(STANDARD)
         code: int = arguments.run(arguments)
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, ValueError, ArithmeticError, MemoryError) as error:
         output.discard()
         files = {"X": getattr(arguments, "file", None), "validation": getattr(arguments, "validation", None)}
-        say(f"crnn: error: {described(error, files)}")
+        say(f"crnn: error: {error_message(error, files)}")
         return ERROR
 
 
@@ -67,11 +67,11 @@ class _Parser(argparse.ArgumentParser):
         if file is None or file is not sys.stdout:
             super()._print_message(message, file)
         else:
-            with output.named():
+            with output.name_output_errors():
                 file.write(message)
 
 
-def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the arguments; of ``--help`` and ``--version`` the text is written before the command ends."""
     try:
         return _parser().parse_args(argv)

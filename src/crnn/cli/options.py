@@ -8,10 +8,12 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol, get_args
+from typing import Any, NamedTuple, get_args
 
 from ..errors import InvalidInputError
-from ..parameters.checks import checked_float, generator
+from ..inference.controls import Control
+from ..parameters.checks import checked_float
+from ..parameters.table import Parameter
 from ..text.documents import Errors
 from .files import STANDARD
 
@@ -59,15 +61,7 @@ def add_output(parser: argparse.ArgumentParser, **rest: Any) -> None:
 
 
 def add_model(parser: argparse.ArgumentParser, without_label: str) -> None:
-    """Add the model argument, and the option for the label of its texts.
-
-    Examples
-    --------
-    >>> parser = argparse.ArgumentParser()
-    >>> add_model(parser, "default: any")
-    >>> parser.parse_args(["names.crnn", "--label", "French"])
-    Namespace(model='names.crnn', label='French')
-    """
+    """Add the model argument, and the option for the label of its texts."""
     parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
     parser.add_argument("--label", metavar="LABEL", help=f"{LABEL_HELP} ({without_label})")
 
@@ -101,12 +95,12 @@ def refuse_two_standard_inputs(arguments: argparse.Namespace, **shown: str) -> N
 # --------------------------------------------------------------------- types
 
 
-def checked(check: Callable[[Any], Any]) -> Callable[[str], Any]:
+def value_type(check: Callable[[Any], Any]) -> Callable[[str], Any]:
     """Return a type of argument that applies a check of the library to a converted value."""
-    return checked_text(lambda text: check(value_of(text)))
+    return text_type(lambda text: check(value_of(text)))
 
 
-def checked_text(check: Callable[[str], Any]) -> Callable[[str], Any]:
+def text_type(check: Callable[[str], Any]) -> Callable[[str], Any]:
     """Return a type of argument that applies a check of the library to a text."""
 
     def convert(text: str) -> Any:
@@ -118,20 +112,8 @@ def checked_text(check: Callable[[str], Any]) -> Callable[[str], Any]:
     return convert
 
 
-def seed(value: Any) -> Any:
-    """Return a seed if the library accepts it."""
-    generator(value)
-    return value
-
-
 def duration(text: str) -> float:
-    """Return a duration in seconds: a number with its unit, s, m or h, or without a unit, in seconds.
-
-    Examples
-    --------
-    >>> duration("90"), duration("1.5m"), duration("2h")
-    (90.0, 90.0, 7200.0)
-    """
+    """Return a duration in seconds: a number with its unit, s, m or h, or without a unit, in seconds."""
     number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "s")
     try:
         return checked_float("time", float(number) * UNITS[unit], above=0.0)
@@ -140,22 +122,6 @@ def duration(text: str) -> float:
 
 
 # ---------------------------------------------------------------- options
-
-
-class Described(Protocol):
-    """A parameter's entry in a table."""
-
-    @property
-    def kind(self) -> str:
-        """The type in words, as in a docstring."""
-
-    @property
-    def default(self) -> Any:
-        """The default value."""
-
-    @property
-    def text(self) -> str:
-        """The description in reStructuredText."""
 
 
 class Option(NamedTuple):
@@ -168,7 +134,7 @@ class Option(NamedTuple):
 
 def add_options(
     parser: argparse._ActionsContainer,
-    parameters: Mapping[str, Described],
+    parameters: Mapping[str, Option | Parameter | Control],
     check: Callable[[str, Any], object],
     *,
     defaults: Mapping[str, Any] | None = None,
@@ -199,17 +165,11 @@ def add_options(
 
 
 def option_of(name: str) -> str:
-    """Return the option of a parameter.
-
-    Examples
-    --------
-    >>> option_of("hidden_size")
-    '--hidden-size'
-    """
+    """Return the option of a parameter."""
     return f"--{name.replace('_', '-')}"
 
 
-def documented(function: Callable[..., Any]) -> dict[str, Option]:
+def parameter_table(function: Callable[..., Any]) -> dict[str, Option]:
     """Read the table of a function's parameters with defaults: defaults from its signature, the rest from its
     docstring.
 
@@ -218,19 +178,17 @@ def documented(function: Callable[..., Any]) -> dict[str, Option]:
     doc = inspect.getdoc(function) or ""
     section = re.search(r"^Parameters\n-+\n(.*?)(?=^\w[^\n]*\n-+\n|\Z)", doc, re.DOTALL | re.MULTILINE)
     entries = re.finditer(r"^(\w+) : (.+)\n?((?:[ \t]+.*\n?|\n)*)", section[1] if section else "", re.MULTILINE)
-    described = {entry[1]: (entry[2].partition(", default=")[0], entry[3]) for entry in entries}
+    texts = {entry[1]: (entry[2].partition(", default=")[0], entry[3]) for entry in entries}
     options = {}
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.default is not parameter.empty:
-            kind, text = described.get(name, ("value", ""))
+            kind, text = texts.get(name, ("value", ""))
             options[name] = Option(kind, parameter.default, " ".join(text.split()))
     return options
 
 
 def value_of(text: str, default: object = None) -> Any:
-    """Convert a word of the command line to the value it represents; if the parameter's default is a str, every value
-    is.
-    """
+    """Convert a word of the command line to its value, which is a str whenever the parameter's default is one."""
     if isinstance(default, str):
         return text
     for kind in (int, float):

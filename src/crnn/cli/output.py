@@ -36,7 +36,7 @@ def takes_colors(stream: TextIO, environment: Mapping[str, str]) -> bool:
     return stream.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
 
 
-def colored(
+def colored_lines(
     text: str | bytes, bits: Sequence[float], environment: Mapping[str, str], *, encoding: str = "utf-8"
 ) -> Iterator[str]:
     """Yield a text line by line, with each character colored by its surprisal, then a key to the colors.
@@ -58,7 +58,7 @@ def colored(
     yield f"\nbits: {line(key)}"
 
 
-def marked(text: str | bytes, bits: Sequence[float], width: int, *, encoding: str = "utf-8") -> Iterator[str]:
+def marked_lines(text: str | bytes, bits: Sequence[float], width: int, *, encoding: str = "utf-8") -> Iterator[str]:
     """Yield a text line by line, followed by a line of marks: the bits of each character as a digit.
 
     Lines are cut to `width` columns. Each digit is below the first column of its character; bits are rounded down,
@@ -82,7 +82,7 @@ def _lines(text: str | bytes, bits: Sequence[float], encoding: str) -> Iterator[
     characters = text if isinstance(text, str) else bytes(text).decode("latin-1")
     cells: list[Cell] = []
     for character, value in zip(characters, bits, strict=True):
-        cells.append(Cell(_harmless(character, encoding), value))
+        cells.append(Cell(_show_character(character, encoding), value))
         if character == "\n":
             yield cells
             cells = []
@@ -90,7 +90,7 @@ def _lines(text: str | bytes, bits: Sequence[float], encoding: str) -> Iterator[
         yield cells
 
 
-def _harmless(character: str, encoding: str) -> str:
+def _show_character(character: str, encoding: str) -> str:
     """Return a character in a form that a terminal shows but does not obey."""
     if character == "\n":
         shown = LINE_END if LINE_END.encode(encoding, "ignore") else "\\n"
@@ -113,7 +113,7 @@ def _columns(shown: str) -> int:
 
 
 @contextlib.contextmanager
-def named() -> Iterator[None]:
+def name_output_errors() -> Iterator[None]:
     """Let an error of standard output name it, since the system reports no file name for it."""
     try:
         yield
@@ -127,14 +127,14 @@ def write(text: str | bytes) -> None:
     """Write to standard output without changing line ends, escaping characters outside its encoding."""
     if isinstance(text, str):
         text = text.encode(sys.stdout.encoding, "backslashreplace")
-    with named():
+    with name_output_errors():
         sys.stdout.buffer.write(text)
 
 
-def table(rows: Mapping[str, str]) -> None:
+def print_table(rows: Mapping[str, str]) -> None:
     """Print names and values in two columns."""
     width = max(map(len, rows))
-    with named():
+    with name_output_errors():
         for name, value in rows.items():
             print(f"{name:{width}}  {value}")
 
@@ -142,7 +142,7 @@ def table(rows: Mapping[str, str]) -> None:
 def flush() -> None:
     """Flush standard output, unless it is closed."""
     if sys.stdout is not None:
-        with named():
+        with name_output_errors():
             sys.stdout.flush()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..parameters.checks import checked_float, checked_int
 from .files import load, read_lines, whole_text
-from .options import add_model, checked, refuse_two_standard_inputs
+from .options import add_model, refuse_two_standard_inputs, value_type
 from .output import flush, write
 
 DAMAGE = ("case", "accents", "spaces", "gaps", "typos")
@@ -25,13 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--typos",
         metavar="RATE",
-        type=checked(lambda value: checked_float("typos", value, above=0, below=1)),
+        type=value_type(lambda value: checked_float("typos", value, above=0, below=1)),
         help="correct typos, at this share of letters, such as 0.05",
     )
     parser.add_argument(
         "--beams",
         metavar="N",
-        type=checked(lambda value: checked_int("beams", value, 1)),
+        type=value_type(lambda value: checked_int("beams", value, 1)),
         help="hypotheses to keep (default: 4; 16 with --typos; one per symbol with --gaps)",
     )
     parser.add_argument("--prime", metavar="TEXT", default="", help="text that precedes each line (default: none)")

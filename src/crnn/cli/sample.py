@@ -11,9 +11,9 @@ from typing import Any
 from ..inference.controls import CONTROLS, NUMBERS
 from ..inference.sampling import LENGTH, MAX_LENGTH
 from ..language_model import LanguageModel
-from ..parameters.checks import checked_int
+from ..parameters.checks import checked_int, generator
 from .files import load, read_documents
-from .options import add_model, add_options, checked, refuse_two_standard_inputs, seed
+from .options import add_model, add_options, refuse_two_standard_inputs, value_type
 from .output import write
 
 BLOCK = 4096  # symbols of a sample written at a time
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-n",
         metavar="N",
-        type=checked(lambda value: checked_int("n", value, 0)),
+        type=value_type(lambda value: checked_int("n", value, 0)),
         help=f"characters to generate (default: {LENGTH}); for documents, the maximum (default: {MAX_LENGTH})",
     )
     parser.add_argument(
@@ -51,13 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed",
         metavar="SEED",
-        type=checked(seed),
+        type=value_type(_check_seed),
         help="the random seed; the same seed gives the same text (default: none)",
     )
     parser.add_argument(
         "--num-samples",
         metavar="K",
-        type=checked(lambda k: checked_int("num_samples", k, 1)),
+        type=value_type(lambda k: checked_int("num_samples", k, 1)),
         default=1,
         help="number of samples, separated by lines of ----; documents are written one per line (default: 1)",
     )
@@ -89,6 +89,11 @@ def run(arguments: argparse.Namespace) -> int:
         write(b"".join(block) if as_bytes else "".join(block))
     write("" if as_bytes else "\n")  # nothing is added to bytes, which may be anything
     return 0
+
+
+def _check_seed(seed: Any) -> Any:
+    generator(seed)  # raises if the library does not accept it
+    return seed
 
 
 def _options(arguments: argparse.Namespace, model: LanguageModel) -> dict[str, Any]:

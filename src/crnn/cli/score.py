@@ -21,11 +21,11 @@ from .options import (
     add_errors,
     add_model,
     add_options,
-    documented,
     option_of,
+    parameter_table,
     refuse_two_standard_inputs,
 )
-from .output import colored, flush, marked, table, takes_colors, write
+from .output import colored_lines, flush, marked_lines, print_table, takes_colors, write
 
 ADAPTATION = ("learning_rate", "decay", "block_length")  # the options of --adapt
 
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="read the text in blocks and learn from each block after scoring it; the model file does not change",
     )
     adaptation = parser.add_argument_group("with --adapt")
-    options = documented(CharRNN.adapt)
+    options = parameter_table(CharRNN.adapt)
     add_options(adaptation, {name: options[name] for name in ADAPTATION}, checked_option)
     parser.add_argument(
         "--reduce",
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.show:
         parts: Any = text_source(text).blocks()
         _show(model, (b"" if as_bytes else "").join(parts), adapt)
-    table({
+    print_table({
         f"{unit}s": f"{sum(map(len, text_source(text).blocks())):,}",
         f"nats per {unit}": f"{nats:.6f}",
         f"bits per {unit}": f"{nats / math.log(2):.6f}",
@@ -98,9 +98,9 @@ def _show(model: LanguageModel, text: str | bytes, adapt: bool | dict[str, Any])
     """Write a text with the surprisal of its characters."""
     bits, encoding = (model.surprisal(text, adapt=adapt) / math.log(2)).tolist(), sys.stdout.encoding
     if takes_colors(sys.stdout, os.environ):
-        lines = colored(text, bits, os.environ, encoding=encoding)
+        lines = colored_lines(text, bits, os.environ, encoding=encoding)
     else:
-        lines = marked(text, bits, shutil.get_terminal_size().columns, encoding=encoding)
+        lines = marked_lines(text, bits, shutil.get_terminal_size().columns, encoding=encoding)
     for line in lines:
         write(line)
     write("\n")

@@ -31,20 +31,20 @@ from ..text.sources import TextLike
 from ..training.checkpoints import FINISHED, RUNNING, checked_every
 from ..training.recommended import CHOSEN_BY
 from .detect import add_threshold_options, threshold_options
-from .errors import ERROR, Ending, catch_ending, described, interruptible, say, uninterrupted, warnings_said
-from .files import STANDARD, check_writable, loaded, model_source, one_or_more, read_documents, read_text, save
+from .errors import ERROR, Ending, catch_ending, error_message, interruptible, say, say_warnings, uninterrupted
+from .files import STANDARD, check_writable, load_source, model_source, path_list, read_documents, read_text, save
 from .options import (
     TRAINING_ERRORS,
     add_errors,
     add_files,
     add_options,
     add_output,
-    checked,
-    checked_text,
-    documented,
     duration,
     option_of,
+    parameter_table,
     refuse_two_standard_inputs,
+    text_type,
+    value_type,
 )
 
 PYTHON_ONLY = ("callbacks", "vocabulary")  # parameters without an option
@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--time",
         dest="seconds",
         metavar="TIME",
-        type=checked_text(duration),
+        type=text_type(duration),
         help="training time, including reading FILE, such as 10s, 3m or 1h. A new model then gets the best parameters "
         "for FILE and this time, except where you give options (default: train for --epochs)",
     )
@@ -163,7 +163,7 @@ def _add_execution_options(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--checkpoint-every",
         metavar="TIME",
-        type=checked_text(checkpoint_every),
+        type=text_type(checkpoint_every),
         default=checkpoint_every(CHECKPOINT_TIME),
         help="how often to save a checkpoint in MODEL.checkpoint, such as 10s, 3m, 1h, or a number of steps; none: "
         "never. After training, MODEL is replaced and MODEL.checkpoint removed (default: 1m)",
@@ -171,7 +171,7 @@ def _add_execution_options(group: argparse._ActionsContainer) -> None:
 
 
 def _add_ngram_options(parser: argparse.ArgumentParser) -> None:
-    table = documented(CharNGram)
+    table = parameter_table(CharNGram)
     group = parser.add_argument_group("n-grams", "with --model ngram, which also accepts --min-count and --n-threads")
     add_options(group, {name: table[name] for name in NGRAM_ONLY}, checked_ngram_parameter)
 
@@ -183,7 +183,7 @@ def _add_detector_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--calibration-fraction",
         metavar="FRACTION",
-        type=checked(partial(checked_float, "calibration_fraction", above=0.0, below=1.0)),
+        type=value_type(partial(checked_float, "calibration_fraction", above=0.0, below=1.0)),
         help="the fraction of the lines held out of training to set the threshold (default: 0.1)",
     )
 
@@ -263,7 +263,7 @@ def _refuse_for_several(arguments: argparse.Namespace) -> None:
         arguments.parser.error("argument --time: not allowed with several processes. Start one.")
     if arguments.model_kind not in (None, "network"):
         arguments.parser.error("argument --model: n-grams are counted by one process. Start one.")
-    if STANDARD in (*one_or_more(arguments.file), arguments.validation):
+    if STANDARD in (*path_list(arguments.file), arguments.validation):
         arguments.parser.error("argument FILE: several processes cannot share standard input. Pass a file.")
 
 
@@ -274,7 +274,7 @@ def check_output(arguments: argparse.Namespace) -> None:
     if path == STANDARD and sys.stdout.isatty():
         arguments.parser.error("argument -o/--output: a model is binary. Redirect standard output to a file.")
     for name, shown in (("file", "FILE"), ("validation", "the FILE of --validation")):
-        for text in one_or_more(getattr(arguments, name, None) or STANDARD):
+        for text in path_list(getattr(arguments, name, None) or STANDARD):
             with contextlib.suppress(OSError):
                 if STANDARD not in (path, text) and os.path.samefile(path, text):
                     arguments.parser.error(
@@ -290,7 +290,7 @@ def _origin(path: str) -> CharRNN | CharNGram:
             f"{path} contains a detector, whose threshold would be lost. Train it in Python: call "
             "detector.estimator_.partial_fit(lines), then detector.calibrate(other_lines)."
         )
-    model = loaded(source)
+    model = load_source(source)
     if isinstance(model, Mixture):
         raise InvalidInputError(f"{path} contains a Mixture. Train each of its models in Python.")
     return model
@@ -485,7 +485,7 @@ def _save_and_report(
     where, failure = save(model, output)
     if failure:
         noun = "detector" if isinstance(model, AnomalyDetector) else "model"
-        say(f"crnn: error: {described(failure)}. The {noun} is saved in {where} instead.")
+        say(f"crnn: error: {error_message(failure)}. The {noun} is saved in {where} instead.")
         return ending.code or ERROR
     if ending.code or verbose:
         say(f"crnn: saved {'to standard output' if where == STANDARD else where}: {summary}")
@@ -586,7 +586,7 @@ class DetectorJob(Job):
 
     def train(self) -> None:
         """Fit the detector to the lines."""
-        with warnings_said():
+        with say_warnings():
             self._detector.fit(self._lines)
 
     def save(self, ending: Ending) -> int:
@@ -619,7 +619,7 @@ def _checkpoint_path(arguments: argparse.Namespace) -> str | None:
     checkpoint = path + SUFFIX
     check_writable(checkpoint)
     for name in ("file", "validation", "origin"):
-        for other in one_or_more(getattr(arguments, name) or STANDARD):
+        for other in path_list(getattr(arguments, name) or STANDARD):
             files = other != STANDARD and os.path.exists(checkpoint) and os.path.exists(other)
             if files and os.path.samefile(checkpoint, other):
                 arguments.parser.error(f"argument -o/--output: the checkpoint {checkpoint} would replace {other}")
@@ -676,7 +676,7 @@ def _remove_checkpoint(checkpoint: str) -> None:
         with contextlib.suppress(FileNotFoundError):  # it could not be written, which was a warning
             os.unlink(checkpoint)
     except OSError as error:
-        say(f"crnn: the model is saved, but its checkpoint cannot be removed: {described(error)}")
+        say(f"crnn: the model is saved, but its checkpoint cannot be removed: {error_message(error)}")
 
 
 def _refuse_other_settings(checkpoint: str, settings: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
@@ -710,7 +710,7 @@ def aborting(comm: Any) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        say(f"crnn: error: process {comm.Get_rank()}: {described(error)}")
+        say(f"crnn: error: process {comm.Get_rank()}: {error_message(error)}")
         comm.Abort(1)
         raise
     except SystemExit:  # wrong usage, already reported by argparse
