@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast, get_args
 
@@ -13,6 +15,7 @@ from ..anomaly_detector import AnomalyDetector
 from ..errors import InvalidInputError
 from ..files.model_file import holds_detector
 from ..inference.string_scores import Reduce
+from ..language_model import LanguageModel
 from ..parameters.checks import checked_float
 from .errors import error_message, say_warnings
 from .files import STANDARD, check_writable, line_scores, load_source, model_source, read_documents, read_lines
@@ -71,8 +74,8 @@ def add_threshold_options(group: _Group, otherwise: str = "") -> None:
 
 def threshold_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the given options."""
-    given = {name: getattr(arguments, name) for name in ("contamination", "reduce")}
-    return {name: value for name, value in given.items() if value is not None}
+    thresholds = {name: getattr(arguments, name) for name in ("contamination", "reduce")}
+    return {name: value for name, value in thresholds.items() if value is not None}
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -92,11 +95,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _detector(arguments: argparse.Namespace) -> AnomalyDetector:
     """Return the detector in MODEL, or a model with a threshold from the lines of CLEAN."""
-    given, label = threshold_options(arguments), arguments.label
+    thresholds, label = threshold_options(arguments), arguments.label
     path, source = arguments.model, model_source(arguments.model)
     stored = AnomalyDetector.load(source) if holds_detector(source) else None
     if arguments.calibrate is None:
-        if only_there := [*given, *(["label"] if label is not None else [])]:
+        if only_there := [*thresholds, *(["label"] if label is not None else [])]:
             arguments.parser.error(f"argument --{only_there[0]}: only with --calibrate; MODEL has a threshold")
         if stored is None:
             raise InvalidInputError(
@@ -113,12 +116,8 @@ def _detector(arguments: argparse.Namespace) -> AnomalyDetector:
     model = load_source(source, label) if stored is None else stored.estimator_
     if labels := model.vocabulary_.labels:
         raise InvalidInputError(f"{path} was fitted with labels. Add --label {shlex.quote(str(labels[0]))}.")
-    clean = read_documents(arguments.calibrate, as_bytes=model.vocabulary_.kind == "bytes", errors="replace")
-    try:
-        with say_warnings():
-            return (stored or AnomalyDetector(model)).set_params(**given).calibrate(clean)
-    except ValueError as error:  # X is not FILE
-        raise InvalidInputError(error_message(error, {"X": arguments.calibrate})) from error
+    with _clean_lines(arguments.calibrate, model) as lines:
+        return (stored or AnomalyDetector(model)).set_params(**thresholds).calibrate(lines)
 
 
 def _learn(detector: AnomalyDetector, arguments: argparse.Namespace) -> None:
@@ -126,11 +125,17 @@ def _learn(detector: AnomalyDetector, arguments: argparse.Namespace) -> None:
     if arguments.model == STANDARD:
         arguments.parser.error("argument --learn: MODEL must be a file, in which the detector is saved")
     check_writable(arguments.model)
-    as_bytes = detector.estimator_.vocabulary_.kind == "bytes"
-    lines = read_documents(arguments.learn, as_bytes=as_bytes, errors="replace")
+    with _clean_lines(arguments.learn, detector.estimator_) as lines:
+        detector.partial_fit(lines)
+    detector.save(arguments.model)
+
+
+@contextlib.contextmanager
+def _clean_lines(path: str, model: LanguageModel) -> Iterator[Any]:
+    """Yield the lines of CLEAN, which errors name instead of FILE."""
+    lines = read_documents(path, as_bytes=model.vocabulary_.kind == "bytes", errors="replace")
     try:
         with say_warnings():
-            detector.partial_fit(lines)
-    except ValueError as error:  # X is not FILE
-        raise InvalidInputError(error_message(error, {"X": arguments.learn})) from error
-    detector.save(arguments.model)
+            yield lines
+    except ValueError as error:
+        raise InvalidInputError(error_message(error, {"X": path})) from error

@@ -16,6 +16,7 @@ from .files import STANDARD, check_writable, load, load_network
 from .options import add_model
 
 SUFFIXES = (".c", ".onnx", ".html", ".js", ".arpa")
+SUFFIXES_WITH = {"space": (".arpa",), "int8": (".c", ".html", ".js"), "float16": (".html", ".js")}  # by option
 SAMPLE, DOCUMENTS = 1000, 50  # symbols, or documents, on which the cost is measured
 
 
@@ -49,51 +50,50 @@ def run(arguments: argparse.Namespace) -> int:
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in SUFFIXES:
         arguments.parser.error(f"argument OUT: {path!r} must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")
-    if arguments.space is not None and suffix != ".arpa":
-        arguments.parser.error("argument --space: only for OUT.arpa")
-    if arguments.int8 and suffix not in (".c", ".html", ".js"):
-        arguments.parser.error("argument --int8: only for OUT.c, OUT.html and OUT.js")
-    if arguments.float16 and suffix not in (".html", ".js"):
-        arguments.parser.error("argument --float16: only for OUT.html and OUT.js")
+    for option, suffixes in SUFFIXES_WITH.items():
+        if getattr(arguments, option) not in (None, False) and suffix not in suffixes:
+            *others, last = (f"OUT{each}" for each in suffixes)
+            formats = f"{', '.join(others)} and {last}" if others else last
+            arguments.parser.error(f"argument --{option}: only for {formats}")
     if arguments.int8 and arguments.float16:
         arguments.parser.error("argument --int8: not allowed with argument --float16")
     check_writable(path)
     if suffix == ".arpa":
-        counts = load(arguments.model, arguments.label)
-        if not isinstance(counts, CharNGram):
-            kind = type(counts).__name__
-            raise InvalidInputError(
-                f"OUT.arpa needs a CharNGram, but {arguments.model} contains a {kind}. Train one with "
-                "crnn train --model ngram --order 6."
-            )
-        with say_warnings():
-            counts.export_arpa(path, space="|" if arguments.space is None else arguments.space)
-        say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes")
+        _export_arpa(arguments)
         return 0
-    model = load_network(arguments.model, "crnn export", arguments.label)
+    model, hint = load_network(arguments.model, "crnn export", arguments.label), ""
     if suffix == ".onnx":
         try:
             model.export_onnx(path)
         except ModuleNotFoundError as error:
             say(f"crnn: error: {error}")
             return ERROR
-        say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes")
-        return 0
-    if suffix == ".html":
+    elif suffix == ".html":
         title = None if arguments.model == STANDARD else os.path.basename(arguments.model)
         model.export_html(path, float16=arguments.float16, int8=arguments.int8, title=title)
-        say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes; open it in a browser")
+        hint = "; open it in a browser"
     elif suffix == ".js":
         model.export_js(path, float16=arguments.float16, int8=arguments.int8)
-        say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes")
     else:
         model.export_c(path, int8=arguments.int8)
         program = shlex.quote(os.path.splitext(path)[0])
-        compiling = f"cc -O3 -march=native {shlex.quote(path)} -o {program}"
-        say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes; {compiling}")
+        hint = f"; cc -O3 -march=native {shlex.quote(path)} -o {program}"
+    say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes{hint}")
     if arguments.int8 and model.scales_ is None and model.params_["Why"].dtype == "float32":
         say(f"crnn: 8-bit weights cost {int8_cost(model):.5f} nats per symbol on text that the model generates")
     return 0
+
+
+def _export_arpa(arguments: argparse.Namespace) -> None:
+    counts, path = load(arguments.model, arguments.label), arguments.output
+    if not isinstance(counts, CharNGram):
+        raise InvalidInputError(
+            f"OUT.arpa needs a CharNGram, but {arguments.model} contains a {type(counts).__name__}. Train one with "
+            "crnn train --model ngram --order 6."
+        )
+    with say_warnings():
+        counts.export_arpa(path, space="|" if arguments.space is None else arguments.space)
+    say(f"crnn: wrote {path}: {os.path.getsize(path):,} bytes")
 
 
 def int8_cost(model: CharRNN) -> float:

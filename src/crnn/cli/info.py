@@ -23,6 +23,8 @@ from .files import model_source
 from .options import MODEL_HELP
 from .output import print_table
 
+RESUMABLE = "yes: crnn train FILE --from MODEL -o MODEL"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
@@ -49,19 +51,20 @@ def run(arguments: argparse.Namespace) -> int:
     source = model_source(arguments.model)
     model = load_model(source)
     size = os.path.getsize(source) if isinstance(source, str) else source.tell()
-    named = {"file": f"{arguments.model}, {size:,} bytes"}
-    if isinstance(model, CharNGram):
-        rows = _counts_described(model)
+    rows = {"file": f"{arguments.model}, {size:,} bytes"}
+    if holds_detector(_rewind(source)):
+        rows |= _threshold_row(AnomalyDetector.load(_rewind(source)))
+    if isinstance(model, CharRNN):
+        rows |= _network_rows(model, resumable=has_training_state(_rewind(source)))
+    elif isinstance(model, CharNGram):
+        rows |= _ngram_rows(model)
     elif isinstance(model, Mixture):
-        rows = _mixture_described(model)
-    elif isinstance(model, TextClassifier):
-        rows = _classifier_described(model)
+        rows |= _mixture_rows(model)
     else:
-        rows = _network_described(source)
-    if holds_detector(_begun(source)):
-        named |= _threshold_described(AnomalyDetector.load(_begun(source)))
+        rows |= _classifier_rows(model)
+    if "detector" in rows:
         rows.pop("resumable", None)  # crnn train would lose the threshold
-    print_table(named | rows)
+    print_table(rows)
     return 0
 
 
@@ -72,73 +75,71 @@ def _check_cache(path: str) -> int:
     return 0 if all(intact.values()) else 1
 
 
-def _threshold_described(detector: AnomalyDetector) -> dict[str, str]:
-    """Return the row of a detector."""
-    low, high = detector.rate_interval_
-    threshold = f"scores ({detector.reduce_}) below {detector.offset_:.4f} are anomalies"
-    return {"detector": f"{threshold}, {low:.2g} to {high:.2g} of clean texts"}
-
-
-def _counts_described(model: CharNGram) -> dict[str, str]:
-    """Return the rows for a model of counts."""
-    lengths = [f"{length}: {n:,}" for length, n in enumerate(model.n_grams_, start=1)]
-    return {
-        "architecture": f"n-grams of up to {model.order_} {model.vocabulary_.kind}",
-        "n-grams": f"{sum(model.n_grams_):,} ({', '.join(lengths)})",
-        **_symbols_described(model.vocabulary_),
-        "resumable": "yes: crnn train FILE --from MODEL -o MODEL",
-        "parameters": _parameters_described(model),
-    }
-
-
-def _mixture_described(model: Mixture) -> dict[str, str]:
-    """Return the rows for a mixture."""
-    rows = {"architecture": f"a mixture of {len(model.models)} models"}
-    for i, (member, weight) in enumerate(zip(model.models, model.weights_.tolist(), strict=True)):
-        rows[f"models[{i}]"] = f"weight {weight:.4f}, {member!r}"
-    return rows | _symbols_described(model.vocabulary_)
-
-
-def _classifier_described(model: TextClassifier) -> dict[str, str]:
-    """Return the rows for a classifier."""
-    rows = {"architecture": f"a classifier of {len(model.classes_)} classes"}
-    for i, (of_each, weight) in enumerate(zip(model.models_, model.weights_.tolist(), strict=True)):
-        rows[f"models_[{i}]"] = f"weight {weight:.4f}, {' and '.join(of_each)}, {next(iter(of_each.values()))!r}"
-    return rows | _symbols_described(model.vocabulary_)
-
-
-def _begun(source: str | BinaryIO) -> str | BinaryIO:
+def _rewind(source: str | BinaryIO) -> str | BinaryIO:
     """Return a path, or a stream at its start."""
     if not isinstance(source, str):
         source.seek(0)
     return source
 
 
-def _symbols_described(symbols: Vocabulary) -> dict[str, str]:
-    """Return the rows for a vocabulary."""
-    shown = repr(symbols.decode(range(len(symbols.codes))))
-    return {
-        "vocabulary": f"{len(symbols.codes)} {symbols.kind}: {shown if len(shown) < 80 else shown[:76] + ' ...'}",
-        "other symbols": ", ".join(x.value for x in symbols if isinstance(x, Special)) or "none",
-    }
+def _threshold_row(detector: AnomalyDetector) -> dict[str, str]:
+    low, high = detector.rate_interval_
+    threshold = f"scores ({detector.reduce_}) below {detector.offset_:.4f} are anomalies"
+    return {"detector": f"{threshold}, {low:.2g} to {high:.2g} of clean texts"}
 
 
-def _parameters_described(model: CharNGram | CharRNN) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in model.get_params().items())
-
-
-def _network_described(source: str | BinaryIO) -> dict[str, str]:
-    """Return the rows for a network."""
-    trained, model = has_training_state(_begun(source)), CharRNN.load(_begun(source))
-    symbols = model.vocabulary_
+def _network_rows(model: CharRNN, *, resumable: bool) -> dict[str, str]:
     loss = model.smooth_loss_ / model.seq_length
-    steps = f"{model.n_steps_:,} steps of {model.batch_size} x {model.seq_length} {symbols.kind}"
-    return {
+    rows = {
         "architecture": described(model.get_params()),
         "weights": f"{sum(array.size for array in model.params_.values()):,}",
-        **_symbols_described(symbols),
-        "trained": steps if trained else "unknown: the file contains only weights",
-        "loss": f"{loss:.4f} nats, {loss / math.log(2):.4f} bits per symbol (smoothed)" if trained else "unknown",
-        "resumable": "yes: crnn train FILE --from MODEL -o MODEL" if trained else "only with a new optimizer state",
-        "parameters": _parameters_described(model),
+        **_vocabulary_rows(model.vocabulary_),
+        "trained": "unknown: the file contains only weights",
+        "loss": "unknown",
+        "resumable": "only with a new optimizer state",
+        "parameters": _parameter_list(model),
     }
+    if resumable:
+        size = f"{model.batch_size} x {model.seq_length} {model.vocabulary_.kind}"
+        rows["trained"] = f"{model.n_steps_:,} steps of {size}"
+        rows["loss"] = f"{loss:.4f} nats, {loss / math.log(2):.4f} bits per symbol (smoothed)"
+        rows["resumable"] = RESUMABLE
+    return rows
+
+
+def _ngram_rows(model: CharNGram) -> dict[str, str]:
+    lengths = [f"{length}: {n:,}" for length, n in enumerate(model.n_grams_, start=1)]
+    return {
+        "architecture": f"n-grams of up to {model.order_} {model.vocabulary_.kind}",
+        "n-grams": f"{sum(model.n_grams_):,} ({', '.join(lengths)})",
+        **_vocabulary_rows(model.vocabulary_),
+        "resumable": RESUMABLE,
+        "parameters": _parameter_list(model),
+    }
+
+
+def _mixture_rows(model: Mixture) -> dict[str, str]:
+    rows = {"architecture": f"a mixture of {len(model.models)} models"}
+    for i, (member, weight) in enumerate(zip(model.models, model.weights_.tolist(), strict=True)):
+        rows[f"models[{i}]"] = f"weight {weight:.4f}, {member!r}"
+    return rows | _vocabulary_rows(model.vocabulary_)
+
+
+def _classifier_rows(model: TextClassifier) -> dict[str, str]:
+    rows = {"architecture": f"a classifier of {len(model.classes_)} classes"}
+    for i, (directions, weight) in enumerate(zip(model.models_, model.weights_.tolist(), strict=True)):
+        first = next(iter(directions.values()))
+        rows[f"models_[{i}]"] = f"weight {weight:.4f}, {' and '.join(directions)}, {first!r}"
+    return rows | _vocabulary_rows(model.vocabulary_)
+
+
+def _vocabulary_rows(vocabulary: Vocabulary) -> dict[str, str]:
+    shown = repr(vocabulary.decode(range(len(vocabulary.codes))))
+    return {
+        "vocabulary": f"{len(vocabulary.codes)} {vocabulary.kind}: {shown if len(shown) < 80 else shown[:76] + ' ...'}",
+        "other symbols": ", ".join(x.value for x in vocabulary if isinstance(x, Special)) or "none",
+    }
+
+
+def _parameter_list(model: CharNGram | CharRNN) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in model.get_params().items())

@@ -48,8 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
         model = load_network(arguments.model, "crnn report", arguments.label)
     else:
         model = TextClassifier.load(model_source(arguments.model))
-        known: dict[Any, Any] = {str(label): label for label in model.classes_.tolist()}
-        labels = [known.get(label, label) for label in read_documents(arguments.labels, as_bytes=False)]
+        classes: dict[Any, Any] = {str(label): label for label in model.classes_.tolist()}
+        labels = [classes.get(label, label) for label in read_documents(arguments.labels, as_bytes=False)]
     text: Any = None
     if arguments.file is not None:
         read: Any = read_text if model.vocabulary_.boundary is None else read_documents
