@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from command_line import POSIX, TEXT, rows
+from command_line import POSIX, TEXT, rows, usage_error
 
 from crnn import CharNGram, CharRNN, Mixture
 from crnn.cli import main as cli
@@ -100,6 +100,13 @@ def test_refuses_models_that_do_not_fit(counts, folder, capsys, options, message
     assert cli.main(["train", "text.txt", "-o", "other.crnn", *options]) == 1
     assert message in capsys.readouterr().err
     assert not (folder / "other.crnn").exists()
+
+
+@pytest.mark.parametrize("kind", ["mixture", "detector"])
+def test_other_kinds_do_not_continue_counts(counts, folder, capsys, kind):
+    options = ["--from", counts, "--model", kind]
+    message = usage_error(capsys, "train", "text.txt", "-o", "other.crnn", *options)
+    assert message.endswith(f"argument --from: not allowed with --model {kind}")
 
 
 @POSIX
