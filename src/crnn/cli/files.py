@@ -90,10 +90,10 @@ def read_documents(
     if as_bytes:
         return lines
     decoded = decoded_lines(lines, errors="replace" if errors == "replace" else "strict")
-    kept = [line for line in decoded if line is not None]
-    if errors == "strict" and len(kept) < len(decoded):
+    documents = [line for line in decoded if line is not None]
+    if errors == "strict" and len(documents) < len(decoded):
         (mark + data).decode("utf-8")  # raises an error with the position in the file
-    return kept
+    return documents
 
 
 def read_lines(path: str, *, as_bytes: bool, errors: Errors | None = None) -> Iterator[list[Any]]:
@@ -131,13 +131,13 @@ def _decode(lines: list[bytes], first: int, as_bytes: bool, errors: Errors | Non
     if first == 0:
         lines[0] = lines[0].removeprefix(BOM_UTF8)
     decoded = decoded_lines(lines, errors="replace" if errors == "replace" else "strict")
-    bad = decoded.index(None) if errors in (None, "strict") and None in decoded else len(decoded)
-    if bad:
-        yield decoded[:bad]
-    if bad < len(decoded):
+    n_valid = decoded.index(None) if errors in (None, "strict") and None in decoded else len(decoded)
+    if n_valid:
+        yield decoded[:n_valid]
+    if n_valid < len(decoded):
         option = ", pass --errors replace or --errors skip" if errors else ""
         raise InvalidInputError(
-            f"line {first + bad + 1} is not UTF-8. Convert the lines{option}, or train a model of bytes"
+            f"line {first + n_valid + 1} is not UTF-8. Convert the lines{option}, or train a model of bytes"
         )
 
 
@@ -157,8 +157,8 @@ def line_scores(
             done += len(scores)
             yield scores
     except InvalidInputError as error:
-        if error.index is not None and (good := batch[: error.index - done]):
-            yield from model.score_batches([good], reduce=reduce, errors=errors)
+        if error.index is not None and (preceding := batch[: error.index - done]):
+            yield from model.score_batches([preceding], reduce=reduce, errors=errors)
         raise
 
 

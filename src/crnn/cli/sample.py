@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -98,10 +99,7 @@ def _check_seed(seed: Any) -> Any:
 
 def _options(arguments: argparse.Namespace, model: LanguageModel) -> dict[str, Any]:
     """Return the given arguments of `LanguageModel.sample` and `LanguageModel.stream`."""
-
-    def text(given: str) -> Any:
-        return _text(given, as_bytes=model.vocabulary_.kind == "bytes")
-
+    text = partial(_text, as_bytes=model.vocabulary_.kind == "bytes")
     forbidden = text(arguments.forbid)
     characters = [forbidden[i : i + 1] for i in range(len(forbidden))]
     return {name: value for name, value in vars(arguments).items() if name in NUMBERS} | {
@@ -112,6 +110,6 @@ def _options(arguments: argparse.Namespace, model: LanguageModel) -> dict[str, A
     }
 
 
-def _text(given: str, *, as_bytes: bool) -> Any:
+def _text(argument: str, *, as_bytes: bool) -> Any:
     """Return an argument as text of the model's kind."""
-    return os.fsencode(given) if as_bytes else given
+    return os.fsencode(argument) if as_bytes else argument
