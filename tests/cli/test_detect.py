@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import error, feed_standard_input, rows, usage_error
+from source_tree import ROOT, needs_sources
 
 from crnn import AnomalyDetector, CharNGram, CharRNN
 from crnn.cli import files as command_files
@@ -246,3 +247,19 @@ def test_an_interrupted_training_saves_nothing(clean, capsys, monkeypatch):
     assert cli.main(TRAIN) == 130
     assert "nothing to save yet" in capsys.readouterr().err
     assert not (clean / "log.crnn").exists()
+
+
+@needs_sources
+def test_the_recipe_for_domains_finds_generated_names_although_the_list_has_odd_ones(folder, capsys):
+    page = (ROOT / "docs" / "recipes" / "domains.md").read_text(encoding="utf-8")
+    train, detect = re.findall(r"^    crnn (train .*|detect .*)$", page, re.MULTILINE)
+    rng = np.random.default_rng(3)
+    words = re.search(r'words = """(.*?)"""', page, re.DOTALL)[1].split()
+    names = rng.permutation([first + second for first in words for second in words])[:4000].tolist()
+    odd = ["qx7z", "bbc4u", "hxqk", "mmorpgz", "xn--80ak6aa92e", "zzz", "wx2qv", "kfz24", "xkcd", "tvnz"]
+    Path("domains.txt").write_text("\n".join(rng.permutation(names + odd)))
+    generated = ["".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz"), 12)) for _ in range(500)]
+    Path("queries.txt").write_text("\n".join(generated))
+    assert cli.main([*train.split(), "--seed", "1"]) == 0
+    assert cli.main(detect.split()) == 0
+    assert verdicts(capsys.readouterr().out)[1].count("anomaly") > 480
