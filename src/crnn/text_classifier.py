@@ -68,6 +68,10 @@ class TextClassifier(Estimator):
     together are the most accurate. ``docs/measurements.md`` compares alternatives. Before `fit`, methods that need a
     fitted model raise `NotFittedError`.
 
+    The probabilities compare the labels with each other. A text unlike all classes gets a label, too, often with a
+    probability near 1. Where such texts occur, fit an `AnomalyDetector` to the same texts, and accept a label only if
+    it finds the text normal (``docs/recipes/labels.md``).
+
     Parameters
     ----------
     estimator : CharNGram, CharRNN, list of both, or None, default=None
@@ -351,6 +355,9 @@ class TextClassifier(Estimator):
 
     def predict_proba(self, X: Iterable[Text]) -> NDArray[np.float64]:
         """Return the probability of each label of each text, (n, K), in the order of `classes_`; rows sum to 1.
+
+        A probability near 1 means "this label rather than the others". It does not mean that the text is like the
+        training texts: see `TextClassifier`.
 
         For parameters and errors, see `predict`.
 
