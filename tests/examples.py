@@ -8,6 +8,7 @@ import io
 import math
 
 import numpy as np
+import pytest
 
 from crnn import CharRNN, TextClassifier, _kernels
 from crnn.files.network_file import expected_tensors, network_contents
@@ -42,6 +43,20 @@ def saved(model, **keywords):
     """Return the bytes that `save` writes."""
     model.save(file := io.BytesIO(), **keywords)
     return file.getvalue()
+
+
+ISAS = _kernels.available("float32")
+SEEDS = [
+    pytest.param(isa, seed, marks=[pytest.mark.slow] * ((isa, seed) != (ISAS[-1], 0)))
+    for isa in ISAS
+    for seed in range(10)
+]
+"""Instruction sets and seeds for what documentation trains; all but one are slow."""
+
+
+def share_of_spaces(text):
+    """Return the share of spaces in a text, with one space for each run of white space."""
+    return " ".join(text.split()).count(" ") / len(text)
 
 
 @contextlib.contextmanager

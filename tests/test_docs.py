@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from examples import SEEDS, instruction_set, share_of_spaces
 
 from crnn import CharRNN
 
@@ -73,6 +74,39 @@ def test_python_blocks_run(page, tmp_path, monkeypatch):
             assert len(printed.splitlines()) == len(block.output.splitlines()), f"line {block.line}: {printed}"
         else:
             assert printed == block.output, f"line {block.line}"
+
+
+def first_block(page, isa, *replacements):
+    """Run a page's first block, in which some words are replaced, with an instruction set, and return its names."""
+    source = next(blocks.python_blocks(page.read_text(encoding="utf-8"))).source
+    for old, new in replacements:
+        assert source.count(old) == 1
+        source = source.replace(old, new)
+    names = {}
+    with instruction_set(isa):
+        exec(source, names)
+    return names
+
+
+@pytest.mark.parametrize(("isa", "seed"), SEEDS)
+def test_the_first_network_after_min_char_rnn_writes_words(isa, seed):
+    page = ROOT / "docs" / "from_min_char_rnn.md"
+    names = first_block(page, isa, ("random_state=0", f"random_state={seed}"))
+    model = names["model"]
+    assert -model.score(names["text"][:20_000]) * model.seq_length == pytest.approx(model.smooth_loss_, abs=9)
+    for text in model.sample(150, num_samples=20, prime="The ", temperature=0.5, random_state=2):
+        assert 0.1 < share_of_spaces(text) < 0.3, text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("isa", "seed"), SEEDS)
+def test_the_readme_writes_words(isa, seed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = first_block(PAGES[0], isa, ("seconds=20", f"seconds=5, random_state={seed}"))["model"]
+    texts = model.sample(100, num_samples=20, prime="The value ", temperature=0.5, random_state=1)
+    shares = list(map(share_of_spaces, texts))
+    assert sum(0.1 < share < 0.3 for share in shares) >= 18, texts
+    assert model.restore("The function returns a list of strnigs.", typos=0.02).endswith(" strings.")
 
 
 @pytest.mark.parametrize("page", [PAGES[0], *sorted((ROOT / "docs" / "recipes").glob("*.md"))], ids=title)

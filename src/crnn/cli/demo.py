@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -80,13 +81,18 @@ YOUR.txt is any UTF-8 text; a megabyte is a good start. In Python:
 def network() -> CharRNN:
     """Return the untrained model of the demo.
 
-    It has 8 streams, and a smaller learning rate than min-char-rnn, so that it converges within the time.
+    It has 8 streams, and a smaller learning rate than min-char-rnn, so that it converges within the time. The resets
+    make it write text from the zero state on every processor (``docs/from_min_char_rnn.md``).
     """
-    return CharRNN(hidden_size=160, seq_length=25, batch_size=8, learning_rate=0.03, random_state=0)
+    return CharRNN(hidden_size=160, seq_length=25, batch_size=8, learning_rate=0.03, state_reset=0.05, random_state=0)
 
 
 def text() -> str:
-    """Return an English text included with CPython: the language reference shown by ``help()``."""
+    """Return an English text included with CPython: the language reference shown by ``help()``.
+
+    It has no tables, and one character in place of a run of spaces, stars or dashes: a network that has learned to
+    repeat a character does not stop at a low temperature.
+    """
     try:
         from pydoc_data.topics import topics
     except ImportError as error:
@@ -94,7 +100,8 @@ def text() -> str:
             "this Python lacks pydoc_data.topics, the text of the demo. "
             "Use your own text instead: crnn train FILE -o MODEL"
         ) from error
-    return "\n\n".join(topics.values())
+    without_tables = re.sub(r"(?m)^ *[|+].*\n", "", "\n\n".join(topics.values()))
+    return re.sub(r"(\W)\1+", r"\1", without_tables)
 
 
 def learn(model: CharRNN, seconds: float) -> None:
@@ -185,7 +192,7 @@ frequency, and anything lower is knowing how characters combine.
 def _report(model: CharRNN, held_out: str, seconds: float, characters: int) -> str:
     """Return the loss as a number and a bar, followed by a sample."""
     bits = model.bits_per_char(held_out, exact=False)
-    bar = "#" * round(28 * bits / math.log2(len(model.vocabulary_)))
+    bar = "#" * min(28, round(28 * bits / math.log2(len(model.vocabulary_))))  # Adagrad's first steps may do harm
     prime = "The "
     sample = model.sample(SAMPLE_LENGTH, prime=prime, temperature=0.6, random_state=1)
     words = " ".join(printable(prime + sample).split())
