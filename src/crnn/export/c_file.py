@@ -171,13 +171,7 @@ def _floats(array: Array) -> list[str]:
 
 
 def _hexadecimal(value: float) -> str:
-    """Return a number as a hexadecimal C constant.
-
-    Examples
-    --------
-    >>> _hexadecimal(-0.75), _hexadecimal(0.0)
-    ('-0x1.8p-1f', '0x0p+0f')
-    """
+    """Return a number as a hexadecimal C constant."""
     significand, exponent = value.hex().split("p")
     return f"{significand.rstrip('0').rstrip('.') if '.' in significand else significand}p{exponent}f"
 

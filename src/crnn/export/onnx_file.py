@@ -39,13 +39,6 @@ def onnx_model(model: FittedModel) -> Any:
     """Return a model as a checked ONNX ModelProto.
 
     Weights of float64 are rounded to float32, since runtimes only have float32 recurrent operators.
-
-    Examples
-    --------
-    >>> from crnn import CharRNN
-    >>> model = CharRNN(8, max_steps=0, random_state=0).fit("abc")
-    >>> onnx_model(model).graph.output[0].name  # doctest: +SKIP
-    'logits'
     """
     onnx = needed("onnx", "onnx", "export_onnx")
     helper, float32, int64 = onnx.helper, onnx.TensorProto.FLOAT, onnx.TensorProto.INT64

@@ -126,13 +126,6 @@ class Weights(NamedTuple):
 
         The vector is zeros for symbols without a pair; its weights are the pair table. This form is for programs whose
         cells have a single matrix of input weights.
-
-        Examples
-        --------
-        >>> from crnn import CharRNN
-        >>> model = CharRNN(8, n_bigrams=2, max_steps=0, random_state=0).fit("abcab")
-        >>> Weights.of(model).pairs_read_one_hot().layers[0].Wx.shape  # V + R columns
-        (8, 5)
         """
         if self.pair_table is None:
             return self

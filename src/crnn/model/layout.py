@@ -214,11 +214,6 @@ def input_tables(vocab_size: int, columns: int, embedding_size: int | None, n_pa
     added to the input of the first layer.
 
     A network without an embedding looks symbols up in the first layer's Wx, not included here.
-
-    Examples
-    --------
-    >>> input_tables(65, 400, 32, None)
-    {'embedding': (65, 32)}
     """
     tables: dict[str, Shape] = {} if n_pairs is None else {"bigrams": (n_pairs, columns)}
     return tables if embedding_size is None else {**tables, "embedding": (vocab_size, embedding_size)}
@@ -251,13 +246,7 @@ def second_bias(first: Array, bn: Array | None) -> Array:
 
 
 def torch_name(name: str) -> str:
-    """Return PyTorch's name of a parameter.
-
-    Examples
-    --------
-    >>> [torch_name(name) for name in ("Wxh_l0", "bh_l12", "Why")]
-    ['rnn.weight_ih_l0', 'rnn.bias_ih_l12', 'decoder.weight']
-    """
+    """Return PyTorch's name of a parameter."""
     if name in _OUTSIDE_LAYERS:
         return _OUTSIDE_LAYERS[name]
     kind, layer = name.split("_")

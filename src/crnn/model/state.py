@@ -350,24 +350,11 @@ class ModelState:
 
 
 def zero_hidden(layout: Layout, batch_size: int) -> Hidden:
-    """Return the initial hidden state of training.
-
-    Examples
-    --------
-    >>> h, c = zero_hidden(Layout(5, 3, np.dtype("float32"), cell="lstm", num_layers=2), batch_size=4)
-    >>> c.shape
-    (2, 4, 3)
-    """
+    """Return the initial hidden state of training."""
     shapes = layout.state_shapes(batch_size)
     return tuple(np.zeros(shape, np.int32 if name == "symbol" else layout.dtype) for name, shape in shapes.items())
 
 
 def zero_optimizer_state(optimizer: str, layout: Layout) -> dict[str, Array]:
-    """Return the state of an optimizer before its first step.
-
-    Examples
-    --------
-    >>> list(zero_optimizer_state("adam", Layout(5, 3, np.dtype("float32"))))
-    ['exp_avg', 'exp_avg_sq']
-    """
+    """Return the state of an optimizer before its first step."""
     return {name: layout.zeros() for name in OPTIMIZERS[optimizer].state}

@@ -21,13 +21,6 @@ def did_you_mean(given: object, known: Iterable[str], synonyms: Mapping[str, str
     is no `str`.
 
     `synonyms` are known names, by other names for the same thing.
-
-    Examples
-    --------
-    >>> did_you_mean("LSTM", ["rnn", "gru", "lstm"])
-    "; did you mean 'lstm'?"
-    >>> did_you_mean("transformer", ["rnn", "gru", "lstm"])
-    ''
     """
     if not isinstance(given, str):
         return ""
@@ -224,14 +217,7 @@ def pcg64_generator(random_state: Any) -> np.random.Generator:
 
 
 def require_unmasked(name: str, values: Any, remedy: str) -> None:
-    """Raise an error if an array has masked entries, which it would lose as a plain array.
-
-    Examples
-    --------
-    >>> require_unmasked("weights", np.ma.array([1, 2], mask=[False, True]), "Fill it.")
-    Traceback (most recent call last):
-    crnn.errors.InvalidInputError: weights[1] is masked. Fill it.
-    """
+    """Raise an error if an array has masked entries, which it would lose as a plain array."""
     ma = sys.modules.get("numpy.ma")  # an array with a mask has imported it
     if ma is not None and ma.is_masked(values):
         where = ", ".join(map(str, np.argwhere(ma.getmaskarray(values))[0].tolist()))
@@ -260,25 +246,12 @@ def checked_floats(name: str, values: Any, n: int, each: str) -> NDArray[np.floa
 
 
 def checked_sample_weights(values: Any, n: int) -> NDArray[np.float64]:
-    """Return the `sample_weight` of n documents, checked.
-
-    Examples
-    --------
-    >>> checked_sample_weights([1, -2], 2)
-    Traceback (most recent call last):
-    crnn.errors.InvalidInputError: sample_weight[1] must be a number from 0 to 1e+30, not -2.0
-    """
+    """Return the `sample_weight` of n documents, checked."""
     return checked_floats("sample_weight", values, n, "document")
 
 
 def checked_times(values: Any, n: int) -> NDArray[np.int32]:
-    """Return the `sample_weight` of n documents, checked, as the numbers of times that they are counted.
-
-    Examples
-    --------
-    >>> checked_times([3.0, 0], 2)
-    array([3, 0], dtype=int32)
-    """
+    """Return the `sample_weight` of n documents, checked, as the numbers of times that they are counted."""
     array, most = checked_sample_weights(values, n), np.iinfo(np.int32).max
     bad = np.flatnonzero((array != np.floor(array)) | (array > most))
     if len(bad):

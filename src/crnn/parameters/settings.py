@@ -40,13 +40,7 @@ def checked_parameter(name: str, value: Any) -> Any:
 
 
 def rounds_operands(matmul_precision: Any, dtype: np.dtype[Any]) -> bool:
-    """Return whether products round their operands to bfloat16; raise an error if the dtype does not allow it.
-
-    Examples
-    --------
-    >>> rounds_operands("float32", np.dtype("float64")), rounds_operands("bfloat16", np.dtype("float32"))
-    (False, True)
-    """
+    """Return whether products round their operands to bfloat16; raise an error if the dtype does not allow it."""
     if isinstance(matmul_precision, str) and matmul_precision == "float32":  # the usual case, as in `checked_threads`
         return False
     bfloat16: bool = checked_parameter("matmul_precision", matmul_precision) == "bfloat16"

@@ -294,25 +294,7 @@ PARAMETERS: dict[str, Parameter] = {
 
 
 def with_parameters(cls: _Class) -> _Class:
-    """Replace the line ``{parameters}`` in a class docstring with the description of all parameters.
-
-    Examples
-    --------
-    >>> @with_parameters
-    ... class Model:
-    ...     '''A model.
-    ...
-    ...     {parameters}
-    ...     '''
-    >>> print(textwrap.dedent(Model.__doc__.partition("num_layers")[0]))
-    A model.
-    <BLANKLINE>
-        Model: the network, its alphabet and its initial weights
-    <BLANKLINE>
-        hidden_size : int, default=100
-            H, the number of hidden units of each layer.
-    <BLANKLINE>
-    """
+    """Replace the line ``{parameters}`` in a class docstring with the description of all parameters."""
     if cls.__doc__ is not None:  # None with python -OO
         lines = cls.__doc__.split("\n")
         mark = next(line for line in lines if line.strip() == MARK)
@@ -321,14 +303,7 @@ def with_parameters(cls: _Class) -> _Class:
 
 
 def parameter_lines(margin: str = "") -> list[str]:
-    """Return the description of all parameters in numpydoc's form, each group under its heading.
-
-    Examples
-    --------
-    >>> parameter_lines()[:4]
-    ['Model: the network, its alphabet and its initial weights', '', 'hidden_size : int, default=100', \
-'    H, the number of hidden units of each layer.']
-    """
+    """Return the description of all parameters in numpydoc's form, each group under its heading."""
     lines, indent = list[str](), margin + "    "
     for group, content in GROUPS.items():
         lines += [""] * bool(lines) + [f"{margin}{group.capitalize()}: {content}", ""]

@@ -77,13 +77,7 @@ def compare(
 
 
 def kinds_of(text: str | bytes) -> NDArray[np.str_]:
-    """Return the kind of each character, one of `KINDS`; bytes are read as Latin-1.
-
-    Examples
-    --------
-    >>> kinds_of("The 7!").tolist()
-    ['first letter of a word', 'second letter', 'later letters', 'space', 'digit', 'punctuation']
-    """
+    """Return the kind of each character, one of `KINDS`; bytes are read as Latin-1."""
     kinds, in_word = [], 0
     for character in text if isinstance(text, str) else bytes(text).decode("latin-1"):
         in_word = in_word + 1 if character.isalpha() else 0

@@ -48,15 +48,7 @@ def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
 
 
 def check_model_and_text(model: Any, text: Any, name: str = "text") -> None:
-    """Raise an error unless this is a fitted model and a text of its kind; the symbols are not looked at.
-
-    Examples
-    --------
-    >>> check_model_and_text(CharRNN(8, max_steps=0).fit("abc"), "no symbol of it")
-    >>> check_model_and_text("abc", "abc")
-    Traceback (most recent call last):
-    crnn.errors.InvalidInputError: model must be a fitted CharRNN, not 'abc'
-    """
+    """Raise an error unless this is a fitted model and a text of its kind; the symbols are not looked at."""
     if not isinstance(model, CharRNN):
         raise InvalidInputError(f"model must be a fitted CharRNN, not {short_repr(model)}")
     model.vocabulary_.check_kind(text, name)
@@ -134,19 +126,11 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def glyph(symbol: Any, *, space: bool = False) -> str:
-    r"""Return one visible character for any symbol; bytes are read as Latin-1.
+    """Return one visible character for any symbol; bytes are read as Latin-1.
 
     Line ends and tabs become arrows, the end of a document a square; a combining mark stands on a dotted circle.
     Everything else that cannot be shown becomes the replacement character: control characters, surrogates, characters
     that change the writing direction, unknown symbols. With `space`, a space becomes an open box.
-
-    Examples
-    --------
-    >>> glyph("a"), glyph("\n"), glyph("\u202e"), glyph(b"\xe9"), glyph(BOUNDARY)
-    ('a', '↵', '�', 'é', '∎')
-    >>> from crnn import UNKNOWN
-    >>> glyph(" "), glyph(" ", space=True), glyph(b" ", space=True), glyph(UNKNOWN)
-    (' ', '␣', '␣', '�')
     """
     if symbol is BOUNDARY:
         return _END

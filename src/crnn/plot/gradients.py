@@ -95,13 +95,7 @@ def _norms_before(gradients: NDArray[Any], position: int, K: int) -> Array:
 
 
 def vanishing_distance(norms: Array, threshold: float) -> int | None:
-    """Return the first distance beyond which norms (K + 1,) stay below `threshold` times the largest, or None.
-
-    Examples
-    --------
-    >>> vanishing_distance(np.array([4.0, 8.0, 0.1, 2.0, 0.1, 0.01]), 0.1)
-    4
-    """
+    """Return the first distance beyond which norms (K + 1,) stay below `threshold` times the largest, or None."""
     below = norms < threshold * norms.max()
     return int(np.flatnonzero(~below).max(initial=-1)) + 1 if below[-1] else None
 

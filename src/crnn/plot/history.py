@@ -115,13 +115,7 @@ def _column(records: list[dict[str, Any]], name: str) -> NDArray[np.float64]:
 
 
 def _places(records: list[dict[str, Any]], x: str) -> NDArray[np.float64]:
-    """Return the position of each record; seconds and epochs accumulate over calls.
-
-    Examples
-    --------
-    >>> _places([{"seconds": 1.0}, {"seconds": 3.0}, {"seconds": 0.5}], "seconds").tolist()
-    [1.0, 3.0, 3.5]
-    """
+    """Return the position of each record; seconds and epochs accumulate over calls."""
     places = _column(records, x)
     if x != "step":
         seconds = _column(records, "seconds")
@@ -132,12 +126,6 @@ def _places(records: list[dict[str, Any]], x: str) -> NDArray[np.float64]:
 
 
 def _broken(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return a curve with a gap wherever x goes back because the best weights were restored.
-
-    Examples
-    --------
-    >>> [part.tolist() for part in _broken(np.array([1.0, 2.0, 2.0]), np.array([5.0, 6.0, 7.0]))]
-    [[1.0, 2.0, nan, 2.0], [5.0, 6.0, nan, 7.0]]
-    """
+    """Return a curve with a gap wherever x goes back because the best weights were restored."""
     back = np.flatnonzero(np.diff(x) <= 0) + 1
     return np.insert(x, back, np.nan), np.insert(y, back, np.nan)

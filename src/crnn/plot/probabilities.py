@@ -92,15 +92,7 @@ def probabilities(
 
 
 def next_probabilities(model: CharRNN, text: str | bytes) -> NDArray[np.float64]:
-    """Return the probability of each symbol after each character of a text, (len(text), V).
-
-    Examples
-    --------
-    >>> from crnn import CharRNN
-    >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
-    >>> next_probabilities(model, "ab").round().tolist()
-    [[0.0, 1.0], [1.0, 0.0]]
-    """
+    """Return the probability of each symbol after each character of a text, (len(text), V)."""
     state = model.start()
     return np.array([state.feed(text[i : i + 1]).predict_proba() for i in range(len(text))])
 

@@ -35,14 +35,7 @@ class TextGrid(NamedTuple):
 
     @classmethod
     def of(cls, text: str | bytes, width: int = COLUMNS, *, copies: int = 1) -> TextGrid:
-        r"""Lay out a text in rows of `width` cells; all copies together have at most `MAX_SYMBOLS` symbols.
-
-        Examples
-        --------
-        >>> grid = TextGrid.of("to be\nor not", width=4)
-        >>> grid.rows.tolist(), grid.columns.tolist()
-        ([0, 0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 3], [0, 1, 2, 3, 0, 1, 0, 1, 2, 3, 0, 1])
-        """
+        """Lay out a text in rows of `width` cells; all copies together have at most `MAX_SYMBOLS` symbols."""
         width, most = checked_int("width", width, 1), MAX_SYMBOLS // copies
         if not 1 <= len(text) <= most:
             what = f"has {len(text):,} symbols" if len(text) else "is empty"

@@ -38,11 +38,6 @@ def inside_quotes(text: str) -> Array:
     """Return 1 for characters of a double-quoted passage, including its opening quote, otherwise 0.
 
     An empty line ends a passage, since authors do not close a quote that continues in the next paragraph.
-
-    Examples
-    --------
-    >>> inside_quotes('a "b" c').tolist()
-    [0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0]
     """
     inside, closing, before = np.zeros(len(text)), "", ""
     for i, character in enumerate(text):
@@ -57,13 +52,7 @@ def inside_quotes(text: str) -> Array:
 
 
 def inside_brackets(text: str) -> Array:
-    """Return the number of open brackets (round, square or curly) after each character.
-
-    Examples
-    --------
-    >>> inside_brackets("a(b[c])d").tolist()
-    [0.0, 1.0, 1.0, 2.0, 2.0, 1.0, 0.0, 0.0]
-    """
+    """Return the number of open brackets (round, square or curly) after each character."""
     depth, open_ = np.zeros(len(text)), 0
     for i, character in enumerate(text):
         if character in _OPENING:
@@ -75,24 +64,12 @@ def inside_brackets(text: str) -> Array:
 
 
 def line_length(text: str) -> Array:
-    r"""Return the length of the line so far; 0 after a line end.
-
-    Examples
-    --------
-    >>> line_length("ab\nc").tolist()
-    [1.0, 2.0, 0.0, 1.0]
-    """
+    """Return the length of the line so far; 0 after a line end."""
     return _since(text, lambda character: character == "\n")
 
 
 def word_length(text: str) -> Array:
-    """Return the number of letters and digits in the word so far; 0 after any other character.
-
-    Examples
-    --------
-    >>> word_length("to be.").tolist()
-    [1.0, 2.0, 0.0, 1.0, 2.0, 0.0]
-    """
+    """Return the number of letters and digits in the word so far; 0 after any other character."""
     return _since(text, lambda character: not character.isalnum())
 
 
@@ -111,24 +88,12 @@ def indentation(text: str) -> Array:
 
 
 def between_words(text: str) -> Array:
-    """Return 1 for a character that is neither a letter nor a digit, otherwise 0.
-
-    Examples
-    --------
-    >>> between_words("a b.").tolist()
-    [0.0, 1.0, 0.0, 1.0]
-    """
+    """Return 1 for a character that is neither a letter nor a digit, otherwise 0."""
     return np.array([not character.isalnum() for character in text], float)
 
 
 def capital_letter(text: str) -> Array:
-    """Return 1 for a capital letter, otherwise 0.
-
-    Examples
-    --------
-    >>> capital_letter("A BC d").tolist()
-    [1.0, 0.0, 1.0, 1.0, 0.0, 0.0]
-    """
+    """Return 1 for a capital letter, otherwise 0."""
     return np.array([character.isupper() for character in text], float)
 
 

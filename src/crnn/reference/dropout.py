@@ -15,11 +15,6 @@ def mix(x: Array) -> Array:
     """Return a hash of each of the numbers x (uint32); each of its bits depends on every bit of x.
 
     This is lowbias32: Chris Wellons 2018, "Prospecting for Hash Functions".
-
-    Examples
-    --------
-    >>> mix(np.array([0, 1, 2], np.uint32)).tolist()
-    [0, 1753845952, 3507691905]
     """
     x = x ^ (x >> np.uint32(16))
     x = x * np.uint32(0x7FEB352D)

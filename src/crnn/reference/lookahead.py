@@ -10,13 +10,6 @@ def lookahead(p: NDArray[np.float64], nexts: NDArray[np.intp], rows: NDArray[np.
     """Return the values h (S + 2, N) with h[q, c] = sum over s of p[c, s] * h[rows[q, s], nexts[c, s]].
 
     h is 1 in state S, a match, and 0 in state S + 1, where nothing can match.
-
-    Parameters
-    ----------
-    p, nexts : arrays of shape (N, V)
-        The probability of each symbol after each context, and the context after it.
-    rows : array of shape (S, V)
-        The state after each state and symbol.
     """
     (S, V), N = rows.shape, len(p)
     moves, matches = np.zeros((S, N, S, N)), np.zeros((S, N))

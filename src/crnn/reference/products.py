@@ -52,14 +52,7 @@ def to_bfloat16(a: Array) -> Array:
 
 
 def to_int8(W: Array) -> tuple[NDArray[np.int8], Array]:
-    """Return integers (K, N) and a scale for each column (N,), whose product is closest to W.
-
-    Examples
-    --------
-    >>> integers, scale = to_int8(np.array([[0.3, 0.0], [-1.27, 0.0]]))
-    >>> integers.tolist(), scale.tolist()
-    ([[30, 0], [-127, 0]], [0.01, 0.0])
-    """
+    """Return integers (K, N) and a scale for each column (N,), whose product is closest to W."""
     scale = np.abs(W).max(axis=0) / LEVELS
     return np.rint(W / np.where(scale > 0, scale, 1)).astype(np.int8), scale
 

@@ -174,12 +174,6 @@ def report_data(subject: Subject) -> dict[str, Any]:
     """Return the data that the page shows, except what its network computes.
 
     A new tab needs a key here, a panel in ``report.html`` and a function in ``report.js``.
-
-    Examples
-    --------
-    >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
-    >>> sorted(report_data(subject_of(model, "abc", None)))
-    ['classes', 'documents', 'facts', 'history', 'neurons', 'samples', 'text', 'units']
     """
     model = subject.model
     part: TextPart = text_part(model, subject.text)

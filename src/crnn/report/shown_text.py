@@ -117,13 +117,7 @@ def judged(model: CharRNN, text: Text) -> tuple[Array, Array, Array]:
 
 
 def codes_of(text: Text) -> list[int]:
-    r"""Return a text's code points or bytes.
-
-    Examples
-    --------
-    >>> codes_of("a\ud800"), codes_of(b"\xff")
-    ([97, 55296], [255])
-    """
+    """Return a text's code points or bytes."""
     return [ord(character) for character in text] if isinstance(text, str) else list(text)
 
 

@@ -60,16 +60,7 @@ def warn_of_file_name(text: str) -> None:
 
 
 def warn_caller(message: str) -> None:
-    """Give a UserWarning that names the line that called the package.
-
-    Examples
-    --------
-    >>> with warnings.catch_warnings(record=True) as caught:
-    ...     warnings.simplefilter("always")
-    ...     warn_caller("this may be a mistake")
-    >>> print(caught[0].message)
-    this may be a mistake
-    """
+    """Give a UserWarning that names the line that called the package."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == PACKAGE:
         level, frame = level + 1, frame.f_back
@@ -81,13 +72,6 @@ def refuse_other_collections(X: Any, name: str) -> None:
 
     Tables are recognized by their attributes, so that no other package is imported. Callers that accept a path or a
     `TextFile`, one text each, test for it before.
-
-    Examples
-    --------
-    >>> refuse_other_collections({"Anna": 3, "Bob": 1}, "X")
-    Traceback (most recent call last):
-    crnn.errors.InvalidInputError: X is a dict, of which only the keys would be read. Pass list(X.values()) or list(X).
-    >>> refuse_other_collections(["Anna", "Bob"], "X")
     """
     kind = type(X).__name__
     if isinstance(X, Mapping):
@@ -193,11 +177,6 @@ def document_numbers(part: Ids, boundary: int, first: int = 0) -> NDArray[np.int
     """Return the number of the document of each symbol of a part of packed documents.
 
     The part starts in the document `first`. A boundary belongs to the document that it ends.
-
-    Examples
-    --------
-    >>> document_numbers(np.array([1, 9, 2, 3, 9, 9]), 9).tolist()
-    [0, 0, 1, 1, 1, 2]
     """
     ends = part == boundary
     return np.asarray(first + np.cumsum(ends) - ends)

@@ -247,13 +247,7 @@ def utf8_blocks(
 
 
 def conversion(error: UnicodeDecodeError) -> str:
-    r"""Name the encoding that a file probably has instead of UTF-8, and say how to convert it.
-
-    Examples
-    --------
-    >>> conversion(UnicodeDecodeError("utf-8", b"\xff\xfea\0", 0, 1, "invalid start byte"))
-    'It looks like UTF-16. Save it as UTF-8 in an editor, or convert it: iconv -f UTF-16 -t UTF-8 FILE > NEW.'
-    """
+    """Name the encoding that a file probably has instead of UTF-8, and say how to convert it."""
     utf16 = error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     name, likely = ("UTF-16", "looks like UTF-16") if utf16 else ("CP1252", "may be Windows-1252 (cp1252)")
     return f"It {likely}. Save it as UTF-8 in an editor, or convert it: iconv -f {name} -t UTF-8 FILE > NEW."
@@ -273,11 +267,6 @@ def with_newlines(blocks: Iterable[Any], kind: Kind, *, ended: bool = False) -> 
     r"""Yield the blocks of a file with ``\n`` in place of each ``\r\n``; a lone ``\r`` stays.
 
     With `ended`, the last line gets its ``\n`` even if the file lacks it, or has only the ``\r``.
-
-    Examples
-    --------
-    >>> list(with_newlines(["to be\r", "\nor\rnot\r\n", "\r"], "characters"))
-    ['to be', '\nor\rnot\n', '\r']
     """
     end: Any
     carriage: Any
@@ -299,13 +288,7 @@ def with_newlines(blocks: Iterable[Any], kind: Kind, *, ended: bool = False) -> 
 
 
 def without_mark(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    r"""Yield the blocks of a file without UTF-8's byte-order mark.
-
-    Examples
-    --------
-    >>> list(without_mark([b"\xef", b"\xbb\xbfto", b"be"])), list(without_mark([b"a"]))
-    ([b'to', b'be'], [b'a'])
-    """
+    """Yield the blocks of a file without UTF-8's byte-order mark."""
     start, rest = b"", iter(blocks)
     for block in rest:
         start += block
@@ -331,13 +314,7 @@ def _split(blocks: Iterator[Any], kind: Kind) -> Iterator[list[Any]]:
 
 
 def decoded_lines(lines: list[bytes], errors: Literal["strict", "replace"] = "strict") -> list[str | None]:
-    r"""Decode lines; return None for each line with invalid UTF-8, unless bad bytes are replaced.
-
-    Examples
-    --------
-    >>> decoded_lines([b"to", b"b\xff"]), decoded_lines([b"b\xff"], "replace") == ["b\ufffd"]
-    (['to', None], True)
-    """
+    """Decode lines; return None for each line with invalid UTF-8, unless bad bytes are replaced."""
     try:
         return [*b"\n".join(lines).decode(errors=errors).split("\n")] if lines else []
     except UnicodeDecodeError:

@@ -80,13 +80,7 @@ def labeled_ids(packed: NDArray[Any], boundary: int, numbers: Numbers, n_labels:
 def documents_by_label(
     packed: NDArray[Any], numbers: Numbers, n_labels: int, boundary: int | None
 ) -> Iterator[NDArray[Any]]:
-    """Yield the packed documents (see `documents.pack`) of each label, given the number of each document's label.
-
-    Examples
-    --------
-    >>> [own.tolist() for own in documents_by_label(np.array([9, 1, 9, 2, 3, 9, 9]), np.array([1, 0, 1]), 2, 9)]
-    [[9, 2, 3, 9], [9, 1, 9, 9]]
-    """
+    """Yield the packed documents (see `documents.pack`) of each label, given the number of each document's label."""
     lengths = np.diff(np.flatnonzero(packed == boundary))
     of_symbols = np.repeat(numbers, lengths)  # an end belongs to its document
     order, ends = np.argsort(of_symbols, kind="stable"), np.cumsum(np.bincount(of_symbols, minlength=n_labels))

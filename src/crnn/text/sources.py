@@ -49,12 +49,6 @@ class TextSource(ABC):
         concatenated.
 
         A `block_size` below 1 is refused at the call; errors of reading come with a block.
-
-        Examples
-        --------
-        >>> from crnn.text.sources import text_source
-        >>> list(text_source("to be or not").blocks(5))
-        ['to be', ' or n', 'ot']
         """
         if block_size < 1:
             raise InvalidInputError(f"block_size is {block_size}. Pass at least 1.")
@@ -66,12 +60,6 @@ class TextSource(ABC):
 
         With `boundary`, one text is treated as one document, which may be empty. If `min_count` is above 1, given
         symbols get an unknown symbol, too.
-
-        Examples
-        --------
-        >>> from crnn.text.sources import text_source
-        >>> text_source("abba").vocabulary(boundary=True)
-        Vocabulary(2 characters: 'ab', crnn.BOUNDARY)
         """
         boundary = boundary or self.holds_documents
         if given is not None:
@@ -85,14 +73,6 @@ class TextSource(ABC):
 
         At most one block of the text and its temporaries are held in addition to the ids, mapped from a file
         if the source's files are too large for memory.
-
-        Examples
-        --------
-        >>> from crnn.text.sources import text_source
-        >>> text_source("cab").ids(Vocabulary.from_text("abc"))
-        array([2, 0, 1], dtype=uint8)
-        >>> text_source(["cab", "a"]).ids(Vocabulary([97, 98, 99], boundary=True))
-        array([3, 2, 0, 1, 3, 0, 3], dtype=uint8)
         """
         if vocabulary.boundary is None:
             return self._ids(vocabulary)

@@ -100,13 +100,7 @@ class Parts(NamedTuple):
         return sum(int(self.lengths(slice(i, i + CHUNK)).sum()) for i in range(0, len(self.starts), CHUNK))
 
     def cut(self, max_length: int) -> Parts:
-        """Return the parts of documents, with parts of more than `max_length` symbols cut into similar lengths.
-
-        Examples
-        --------
-        >>> Parts(np.array([0, 5]), np.array([5, 7])).cut(3)
-        Parts(starts=array([0, 2, 5]), stops=array([3, 5, 7]), documents=array([0, 0, 1]))
-        """
+        """Return the parts of documents, with parts of more than `max_length` symbols cut into similar lengths."""
         if self.longest <= max_length:
             return self
         starts, stops, numbers = [], [], []
@@ -217,13 +211,7 @@ def block_of(
 
 
 def _quotas(held: NDArray[np.int64], total: int) -> NDArray[np.float64]:
-    """Return how much each stream gets so that all reach one level; streams above it get nothing.
-
-    Examples
-    --------
-    >>> _quotas(np.array([0, 4, 10]), 6).tolist()
-    [5.0, 1.0, 0.0]
-    """
+    """Return how much each stream gets so that all reach one level; streams above it get nothing."""
     rising = np.sort(held)
     # The level if the k lowest streams share everything; the largest k whose streams are all below it is right.
     levels = (total + np.cumsum(rising)) / np.arange(1, len(held) + 1)
@@ -236,13 +224,7 @@ def _quotas(held: NDArray[np.int64], total: int) -> NDArray[np.float64]:
 
 
 def min_symbols(batch_size: int) -> int:
-    """Return the length of the shortest text that gives each stream a transition.
-
-    Examples
-    --------
-    >>> min_symbols(1), min_symbols(7)
-    (2, 8)
-    """
+    """Return the length of the shortest text that gives each stream a transition."""
     return batch_size + 1
 
 

@@ -26,13 +26,7 @@ BLOCK_SIZE = 1 << 20
 
 
 def paths_of(paths: Paths) -> tuple[str, ...]:
-    """Return one or more paths as a tuple of str.
-
-    Examples
-    --------
-    >>> paths_of("names.txt"), paths_of(["a.txt", b"b.txt"])
-    (('names.txt',), ('a.txt', 'b.txt'))
-    """
+    """Return one or more paths as a tuple of str."""
     if isinstance(paths, (str, bytes, os.PathLike)):
         paths = [paths]
     if not has_items(paths):
@@ -51,15 +45,7 @@ def is_pipe(path: str) -> bool:
 
 
 class NamedFiles:
-    """Files named now and read later.
-
-    Examples
-    --------
-    >>> NamedFiles(b"names.txt", kind="bytes")
-    NamedFiles('names.txt', kind='bytes')
-    >>> NamedFiles(["a.txt", "b.txt"]).paths
-    ('a.txt', 'b.txt')
-    """
+    """Files named now and read later."""
 
     def __init__(self, paths: Paths, *, kind: Kind = "characters", cache: FilePath | None = None) -> None:
         self.paths = paths_of(paths)
@@ -69,13 +55,7 @@ class NamedFiles:
 
     @property
     def is_read_once(self) -> bool:
-        """Whether one of the files is a pipe or device, which can be read only once.
-
-        Examples
-        --------
-        >>> TextFile(os.devnull).is_read_once
-        True
-        """
+        """Whether one of the files is a pipe or device, which can be read only once."""
         return any(map(is_pipe, self.paths))
 
     def __repr__(self) -> str:
@@ -120,23 +100,11 @@ class TextFile(NamedFiles):
 
     @property
     def max_length(self) -> int:
-        """The bytes of all files, at least the number of symbols.
-
-        Examples
-        --------
-        >>> TextFile([os.devnull, os.devnull]).max_length
-        0
-        """
+        """The bytes of all files, at least the number of symbols."""
         return self.reader.max_length
 
     def read(self) -> Any:
-        """Return the whole text, str or bytes.
-
-        Examples
-        --------
-        >>> TextFile(os.devnull, kind="bytes").read()
-        b''
-        """
+        """Return the whole text, str or bytes."""
         blocks = [*self.reader.blocks(BLOCK_SIZE)]
         return "".join(blocks) if self.kind == "characters" else b"".join(blocks)
 
@@ -226,13 +194,7 @@ class Lines(NamedFiles, Sequence[Any]):
 
     @property
     def max_length(self) -> int:
-        """An upper bound of the symbols, ends of lines included, before the transform. Only gzip files are read for it.
-
-        Examples
-        --------
-        >>> Lines(os.devnull).max_length
-        1
-        """
+        """An upper bound of the symbols, ends of lines included, before the transform. Only gzip files are read for it."""
         return self.reader.max_length
 
     def __iter__(self) -> Iterator[Any]:
@@ -240,13 +202,7 @@ class Lines(NamedFiles, Sequence[Any]):
             yield from block
 
     def batches(self) -> Iterator[list[Any]]:
-        r"""Yield lists of lines, each with about a megabyte.
-
-        Examples
-        --------
-        >>> list(Lines(os.devnull).batches())
-        []
-        """
+        """Yield lists of lines, each with about a megabyte."""
         return self.reader.batches(BLOCK_SIZE)
 
     def __len__(self) -> int:
