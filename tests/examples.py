@@ -24,7 +24,7 @@ from crnn.reference import network as reference
 from crnn.reference import sampling as reference_sampling
 from crnn.reference.adaptation import adaptive_surprisal
 from crnn.reference.network import zero_state
-from crnn.text.documents import boundaries, n_given, pack
+from crnn.text.documents import boundaries, n_unpredicted, pack
 from crnn.text.sources import text_source
 from crnn.text.streams import TextStreams
 from crnn.text.vocabulary import Vocabulary
@@ -328,7 +328,7 @@ def adapted_by_reference(model, text, *, learning_rate, decay, block_length):
     flat = np.zeros(layout.size)
     for part, array in zip(layout.tensors(flat), p, strict=True):
         part[...] = array
-    return nats[n_given(boundary) :], layout.named(flat)
+    return nats[n_unpredicted(boundary) :], layout.named(flat)
 
 
 def packed(model, *, one_row, scoring=False):

@@ -33,7 +33,7 @@ from .mixture import file_of, models_of
 from .model.draft import ExclusiveUse, begin_use
 from .parameters.checks import FilePath, checked_bool, checked_choice, checked_float, checked_int, checked_threads
 from .parameters.settings import checked_parameter, rounds_operands
-from .text.labels import Labeled
+from .text.labels import NumberedLabels
 from .text.vocabulary import Text, Vocabulary
 from .training.data import ClassData, class_prior
 from .training.progress import curves_of
@@ -55,7 +55,7 @@ NESTED = "estimator__"  # the beginning of the names of the models' parameters
 
 def _checked_own(classes: NDArray[Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters that a file stores in addition to the estimators, after checking them."""
-    class_prior(Labeled(classes, np.arange(len(classes))), own["class_weight"])
+    class_prior(NumberedLabels(classes, np.arange(len(classes))), own["class_weight"])
     return {**own, "min_steps": checked_int("min_steps", own["min_steps"], 0)}
 
 

@@ -1,4 +1,4 @@
-"""Decompressed: the contents of gzip files in any pieces, and other files as they are."""
+"""DecompressedFile: the contents of gzip files in any pieces, and other files as they are."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn.text import file_reader
-from crnn.text.file_reader import Decompressed, plain_size
+from crnn.text.file_reader import DecompressedFile, plain_size
 
 
 class Trickle:
@@ -34,7 +34,7 @@ def pieces(file, size):
 @given(st.lists(st.binary(max_size=90), max_size=3), st.integers(1, 40), st.integers(1, 40), st.integers(0, 5))
 def test_members_are_joined_in_any_pieces(members, available, size, zeros):
     data, seen = b"".join(gzip.compress(member) + b"\0" * zeros for member in members), []
-    found = pieces(Decompressed(Trickle(data, available), "text.gz", seen=seen.append), size)
+    found = pieces(DecompressedFile(Trickle(data, available), "text.gz", seen=seen.append), size)
     assert b"".join(found) == b"".join(members)
     assert all(len(piece) <= size for piece in found)
     assert b"".join(seen) == data
@@ -43,18 +43,18 @@ def test_members_are_joined_in_any_pieces(members, available, size, zeros):
 @given(st.binary(max_size=50), st.integers(1, 9), st.integers(1, 9))
 def test_other_files_are_read_as_they_are(data, available, size):
     data = b"" if data.startswith(b"\x1f\x8b") else data
-    found = pieces(Decompressed(Trickle(data, available), "text"), size)
+    found = pieces(DecompressedFile(Trickle(data, available), "text"), size)
     assert b"".join(found) == data
     assert all(len(piece) <= size for piece in found)
 
 
 def test_a_gzip_file_may_be_read_as_it_is():
     data = gzip.compress(b"to be")
-    assert Decompressed(io.BytesIO(data), "text", decompress=False).read() == data
+    assert DecompressedFile(io.BytesIO(data), "text", decompress=False).read() == data
 
 
 def test_highly_compressed_data_come_in_pieces():
-    found = pieces(Decompressed(io.BytesIO(gzip.compress(bytes(1_000_000))), "zeros"), 7000)
+    found = pieces(DecompressedFile(io.BytesIO(gzip.compress(bytes(1_000_000))), "zeros"), 7000)
     assert {len(piece) for piece in found} <= {7000, 1_000_000 % 7000}
 
 
@@ -69,7 +69,7 @@ def test_highly_compressed_data_come_in_pieces():
     ],
 )
 def test_damaged_files_are_errors_that_name_the_file(damage, message):
-    file = Decompressed(io.BytesIO(damage(gzip.compress(b"to be or not to be" * 9))), "text.gz")
+    file = DecompressedFile(io.BytesIO(damage(gzip.compress(b"to be or not to be" * 9))), "text.gz")
     with pytest.raises(OSError, match=message) as error:
         file.read()
     assert error.value.filename == "text.gz"
@@ -78,7 +78,7 @@ def test_damaged_files_are_errors_that_name_the_file(damage, message):
 def test_data_from_a_pipe_are_given_at_once():
     reading, writing = os.pipe()
     with open(reading, "rb") as source, open(writing, "wb", buffering=0) as sink:
-        file, member = Decompressed(source, "pipe"), gzip.compress(b"first line\n")
+        file, member = DecompressedFile(source, "pipe"), gzip.compress(b"first line\n")
         sink.write(member)
         found = []
         thread = threading.Thread(target=lambda: found.append(file.read1(100)), daemon=True)
@@ -100,7 +100,7 @@ def begun_member():
 def test_no_more_is_read_than_is_needed(parts, expected):
     left = iter(parts)
     file = SimpleNamespace(read1=lambda size: next(left))  # a read that would wait is an error
-    assert Decompressed(file, "pipe").read1(100) == expected
+    assert DecompressedFile(file, "pipe").read1(100) == expected
 
 
 def test_the_size_of_the_contents(tmp_path, monkeypatch):
@@ -108,7 +108,7 @@ def test_the_size_of_the_contents(tmp_path, monkeypatch):
     path.write_bytes(gzip.compress(b"to be" * 100))
     assert plain_size(str(path)) == 500
     assert plain_size(str(path), decompress=False) == path.stat().st_size
-    monkeypatch.setattr(file_reader, "Decompressed", None)
+    monkeypatch.setattr(file_reader, "DecompressedFile", None)
     assert plain_size(str(path)) == 500  # not read again
     (tmp_path / "text").write_bytes(b"to be")
     assert plain_size(str(tmp_path / "text")) == 5

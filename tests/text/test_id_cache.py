@@ -408,7 +408,7 @@ def test_a_text_that_changes_while_it_is_read_is_an_error(book, monkeypatch, wri
     source = StoredSource(FileReader((str(book), str(book.parent / "other.txt"))), cache=str(book.parent / "ids"))
     if written:
         source.vocabulary()
-    read = id_cache._ids if written else id_cache.describe
+    read = id_cache._ids if written else id_cache.describe_text
 
     def changing(reader, *arguments):
         found = read(reader, *arguments)
@@ -416,7 +416,7 @@ def test_a_text_that_changes_while_it_is_read_is_an_error(book, monkeypatch, wri
         (book.parent / "other.txt").write_text("longer than before, and other symbols")
         return yield_from
 
-    monkeypatch.setattr(id_cache, "_ids" if written else "describe", changing)
+    monkeypatch.setattr(id_cache, "_ids" if written else "describe_text", changing)
     with pytest.raises(InvalidInputError, match=r"other\.txt changed while it was being read\. Try again"):
         source.ids(Vocabulary.from_text("to be r\nhaisn"))
     assert len(list((book.parent / "ids").iterdir())) == written

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import DivergenceError
 from ..runtime.signals import SIGNALS
-from ..text.file_reader import conversion
+from ..text.file_reader import encoding_advice
 
 # ---------------------------------------------------------------- errors
 
@@ -54,7 +54,7 @@ def error_message(error: BaseException, files: Mapping[str, str | list[str] | No
         text = f"{os.fsdecode(error.filename)}: {error.strerror}"
     elif isinstance(error, UnicodeDecodeError):
         name = _undecodable(error, names)
-        text = f"{name} is not UTF-8: {error}. {conversion(error)} Or train a model of bytes: crnn train --bytes."
+        text = f"{name} is not UTF-8: {error}. {encoding_advice(error)} Or train a model of bytes: crnn train --bytes."
     else:
         text = str(error)
     text = re.sub(r"Use the model of one label, such as model\.for_label\((.*)\)\.\w+\.$", r"Add --label \1.", text)

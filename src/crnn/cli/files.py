@@ -27,7 +27,7 @@ from ..loading import load_model
 from ..mixture import Mixture
 from ..runtime.atomic_file import check_writable as check_file_writable
 from ..text.documents import Errors
-from ..text.file_reader import MARK, Decompressed, decoded_lines, plain_size
+from ..text.file_reader import MARK, DecompressedFile, decode_lines, plain_size
 from ..text.sources import IN_MEMORY
 from ..text.text_files import Lines, TextFile
 from ..text.vocabulary import Kind
@@ -89,7 +89,7 @@ def read_documents(
     lines = [line.removesuffix(b"\r") for line in data.removesuffix(b"\n").split(b"\n")] if data else []
     if as_bytes:
         return lines
-    decoded = decoded_lines(lines, errors="replace" if errors == "replace" else "strict")
+    decoded = decode_lines(lines, errors="replace" if errors == "replace" else "strict")
     documents = [line for line in decoded if line is not None]
     if errors == "strict" and len(documents) < len(decoded):
         (mark + data).decode("utf-8")  # raises an error with the position in the file
@@ -103,7 +103,7 @@ def read_lines(path: str, *, as_bytes: bool, errors: Errors | None = None) -> It
     without the option, which is strict.
     """
     with open_input(path) as raw:
-        file = Decompressed(raw, "standard input" if path == STANDARD else path)
+        file = DecompressedFile(raw, "standard input" if path == STANDARD else path)
         pieces, count = list[bytes](), 0  # pieces of an unfinished line, and the number of lines before it
         data = file.read1(LINES_SIZE)
         while data:
@@ -130,7 +130,7 @@ def _decode(lines: list[bytes], first: int, as_bytes: bool, errors: Errors | Non
         return
     if first == 0:
         lines[0] = lines[0].removeprefix(BOM_UTF8)
-    decoded = decoded_lines(lines, errors="replace" if errors == "replace" else "strict")
+    decoded = decode_lines(lines, errors="replace" if errors == "replace" else "strict")
     n_valid = decoded.index(None) if errors in (None, "strict") and None in decoded else len(decoded)
     if n_valid:
         yield decoded[:n_valid]
@@ -171,7 +171,7 @@ def open_input(path: str) -> Iterator[BinaryIO]:
 
 def _contents(path: str, *, decompress: bool = True) -> bytes:
     with open_input(path) as file:
-        return Decompressed(file, "standard input" if path == STANDARD else path, decompress=decompress).read()
+        return DecompressedFile(file, "standard input" if path == STANDARD else path, decompress=decompress).read()
 
 
 def _is_cached(paths: list[str], cache: str | None) -> bool:

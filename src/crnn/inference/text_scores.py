@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from ..runtime.threads import inference_threads, run_tasks, split_range
-from ..text.documents import n_given
+from ..text.documents import n_unpredicted
 from ..text.sources import TextLike, TextSource, text_source
 from ..text.vocabulary import Text, Vocabulary
 from .network import SCORE_ROWS, InferenceNetwork, Scratch, State
@@ -45,7 +45,7 @@ def source_ids(source: TextSource, vocabulary: Vocabulary) -> tuple[Ids, int]:
     ids = source.ids(vocabulary)
     if not len(ids):
         raise InvalidInputError(f"{source.name} is empty. Pass at least 1 character.", argument=source.name)
-    return ids, n_given(vocabulary.boundary)
+    return ids, n_unpredicted(vocabulary.boundary)
 
 
 def log_likelihood(network: InferenceNetwork, ids: Ids, given: int = 0) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from ..runtime.machine import check_free_memory
-from ..text.documents import boundaries, document_numbers, n_given
+from ..text.documents import boundaries, document_numbers, n_unpredicted
 from ..text.vocabulary import Ids
 from .counts import MAX_ORDER, Counts, Occurrences
 from .packed_counts import pack, pruned, unpack
@@ -68,7 +68,7 @@ class Builder:
         Counting ends with the text, or after a block if the counts are near the memory limit, or from the `BLOCK`-th
         symbol on if `more` returns False.
         """
-        counts, done = self._new(order), n_given(self._boundary)
+        counts, done = self._new(order), n_unpredicted(self._boundary)
         counts.reserve(min(len(ids), self._max_memory // 64))
         while done < len(ids):
             end = min(done + min(max(done // 8, FIRST_BLOCK), BLOCK), len(ids))
@@ -134,7 +134,7 @@ class Builder:
     def _cut(self, ids: Ids) -> int:
         """Return the start of the held-out tail; with documents, a position after a boundary."""
         n = len(ids)
-        cut = max(n_given(self._boundary), n - max(1, n // TAIL))
+        cut = max(n_unpredicted(self._boundary), n - max(1, n // TAIL))
         return cut if self._boundary is None else 1 + _boundary_before(ids, cut, self._boundary)
 
     def _counted(
@@ -155,7 +155,7 @@ class Builder:
         """
         self._n_symbols(ids, times)  # refuses too many
         n, document = len(ids), 0
-        start = max(start, n_given(self._boundary))
+        start = max(start, n_unpredicted(self._boundary))
         counts.reserve(min(stop - start, self._max_memory // 64))
         for i in range(start, stop, BLOCK):
             block, of_symbols = _read(ids, i, min(i + BLOCK, stop)), None

@@ -60,7 +60,7 @@ def write_atomically(path: str, data: bytes | Iterable[bytes | memoryview]) -> N
 
 
 def mode_of_target(path: str) -> int | None:
-    """Return the mode of what a file would replace, None if there is nothing; raise an error if it cannot be replaced."""
+    """Return the mode of what a file would replace, or None for nothing; raise an error if it cannot be replaced."""
     if not path:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     try:

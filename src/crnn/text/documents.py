@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError, short_repr
 from .vocabulary import Kind, Text, byte_view, kind_of
 
-# ---------------------------------------------------------------- input checks
-
 PACKAGE = __name__.partition(".")[0]
 LONGEST_NAME = 255  # characters of a text that may be a file's name
 SLICE = 1 << 13  # values of an Arrow array that are Python objects at a time
@@ -70,15 +68,14 @@ def warn_caller(message: str) -> None:
 def refuse_other_collections(X: Any, name: str) -> None:
     """Raise an error for objects that are no collection of texts, or have no order.
 
-    Tables are recognized by their attributes, so that no other package is imported. Callers that accept a path or a
-    `TextFile`, one text each, test for it before.
+    Callers that accept a path or a `TextFile`, one text each, test for it before.
     """
     kind = type(X).__name__
     if isinstance(X, Mapping):
         raise InvalidInputError(
             f"{name} is a {kind}, of which only the keys would be read. Pass list({name}.values()) or list({name})."
         )
-    if hasattr(type(X), "columns") or hasattr(X, "column_names"):
+    if hasattr(type(X), "columns") or hasattr(X, "column_names"):  # attributes, so that no package is imported
         raise InvalidInputError(f"{name} is a table ({kind}). Pass its column of texts, {name}['column'].")
     if isinstance(X, set | frozenset):
         raise InvalidInputError(
@@ -105,8 +102,6 @@ def refuse_other_collections(X: Any, name: str) -> None:
         )
 
 
-# ---------------------------------------------------------------- documents
-
 SCAN = 1 << 20  # ids examined at once, since temporaries of all would take much memory
 
 Ids = NDArray[Any]
@@ -122,22 +117,22 @@ class JoinedTexts(NamedTuple):
 
 def join(texts: Iterable[Any], name: str = "X") -> JoinedTexts:
     """Read a collection of texts once: at least one text, which may be empty."""
-    own = list(python_values(texts))
-    if not own:
+    documents = list(python_values(texts))
+    if not documents:
         raise InvalidInputError(
             f"{name} is an empty list. Pass at least 1 document (which may be an empty text).", argument=name
         )
-    kind = kind_of(own[0], f"{name}[0]")
-    for i, text in enumerate(own):
+    kind = kind_of(documents[0], f"{name}[0]")
+    for i, text in enumerate(documents):
         if kind_of(text, f"{name}[{i}]") != kind:
             raise InvalidInputError(
-                f"{name}[{i}] is {type(text).__name__}, but {name}[0] is {type(own[0]).__name__}. Pass documents that "
-                f"are all str or all bytes."
+                f"{name}[{i}] is {type(text).__name__}, but {name}[0] is {type(documents[0]).__name__}. Pass documents "
+                f"that are all str or all bytes."
             )
         if isinstance(text, memoryview):
-            own[i] = byte_view(text, f"{name}[{i}]")
-    lengths = np.fromiter(map(len, own), np.int64, len(own))
-    return JoinedTexts("".join(own) if kind == "characters" else b"".join(own), lengths, kind)
+            documents[i] = byte_view(text, f"{name}[{i}]")
+    lengths = np.fromiter(map(len, documents), np.int64, len(documents))
+    return JoinedTexts("".join(documents) if kind == "characters" else b"".join(documents), lengths, kind)
 
 
 def pack(ids: Ids, lengths: NDArray[np.int64], boundary: int) -> Ids:
@@ -149,7 +144,7 @@ def pack(ids: Ids, lengths: NDArray[np.int64], boundary: int) -> Ids:
     return packed
 
 
-def n_given(boundary: int | None) -> int:
+def n_unpredicted(boundary: int | None) -> int:
     """Return how many of the first ids of a text are read but not predicted, namely the boundary before a document."""
     return 0 if boundary is None else 1
 

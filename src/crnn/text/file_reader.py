@@ -14,18 +14,16 @@ from ..errors import InvalidInputError
 from .documents import Errors
 from .vocabulary import Kind
 
-# ---------------------------------------------------------------- decompressed
-
 MAGIC = b"\x1f\x8b"  # start of every gzip file, but of no UTF-8 text: the second byte cannot begin a character
 GZIP_FORMAT = 31  # zlib's number for gzip
 BLOCK_SIZE = 1 << 20
 
 
-class Decompressed:
+# By hand, since Python's `gzip` reads 8 kB at a time (a third slower), and waits for them from a pipe.
+class DecompressedFile:
     """A binary file, read from its current position, or its decompressed contents if it starts like a gzip file.
 
-    A gzip file may have several members, as concatenated logs do. Data from a pipe are decompressed as they arrive.
-    `seen` is called with the raw bytes as they are read.
+    Data from a pipe are decompressed as they arrive. `seen` is called with the raw bytes as they are read.
     """
 
     def __init__(
@@ -67,7 +65,7 @@ class Decompressed:
         self._compressed = self._raw.startswith(MAGIC)
 
     def _begin_member(self, size: int) -> bool:
-        """Begin the gzip file's next member, skipping zeros before it; return False at the end."""
+        """Begin the next member (concatenated logs have several), skipping zeros; return False at the end."""
         while not self._raw.lstrip(b"\0"):
             self._raw = self._read_raw(size)
             if not self._raw:
@@ -107,13 +105,11 @@ def _plain_size(path: str, size: int, time: int) -> int:
         if file.read(len(MAGIC)) != MAGIC:
             return size
         file.seek(0)
-        contents, n = Decompressed(file, path), 0
+        contents, n = DecompressedFile(file, path), 0
         while data := contents.read1(BLOCK_SIZE):
             n += len(data)
     return n
 
-
-# ---------------------------------------------------------------- file reader
 
 Seen = Callable[[bytes], object]
 Path = str | os.PathLike[str] | os.PathLike[bytes]
@@ -148,22 +144,22 @@ class FileReader(NamedTuple):
         """
         if not self.lines or (self.errors != "skip" and self.transform is None):
             return self._text(self.kind, block_size, seen)
-        return self._ended(self.batches(block_size, seen))
+        return self._join_lines(self.batches(block_size, seen))
 
     def batches(self, block_size: int, seen: Sequence[Seen] | None = None) -> Iterator[list[Any]]:
         """Yield lists of lines, with None for each skipped line."""
         skip = self.errors == "skip" and self.kind == "characters"
         read_as: Kind = "bytes" if skip else self.kind
         for lines in _split(self._text(read_as, block_size, seen), read_as):
-            decoded = decoded_lines(lines) if skip else lines
-            yield decoded if self.transform is None else self.transformed(decoded)
+            decoded = decode_lines(lines) if skip else lines
+            yield decoded if self.transform is None else self.transform_lines(decoded)
 
-    def transformed(self, lines: list[Any]) -> list[Any]:
-        """Return the transformed lines; each must be a text of the same kind without a line end."""
+    def transform_lines(self, lines: list[Any]) -> list[Any]:
+        """Return the transform_lines lines; each must be a text of the same kind without a line end."""
         if self.transform is None:
             return lines
         texts = [None if line is None else self.transform(line) for line in lines]
-        end: Any = "\n" if self.kind == "characters" else b"\n"
+        end = line_end(self.kind)
         for line, text in zip(lines, texts, strict=True):
             if line is not None and not (isinstance(text, type(end)) and end not in text):
                 raise InvalidInputError(
@@ -176,19 +172,24 @@ class FileReader(NamedTuple):
         """Yield the text of all files before the transform; of lines, each ends with a newline."""
         options: Any = {"decompress": not self.is_raw, "errors": "replace" if self.errors == "replace" else "strict"}
         for i, path in enumerate(self.paths):
-            blocks = file_blocks(path, kind, block_size, None if seen is None else seen[i], **options)
+            blocks = _file_blocks(path, kind, block_size, None if seen is None else seen[i], **options)
             blocks = without_mark(blocks) if kind == "bytes" != self.kind else blocks
             yield from blocks if self.is_raw else with_newlines(blocks, kind, ended=self.lines)
 
-    def _ended(self, batches: Iterator[list[Any]]) -> Iterator[Any]:
-        end: Any = "\n" if self.kind == "characters" else b"\n"
-        for lines in batches:
-            kept = [line for line in lines if line is not None]
-            if kept:
-                yield end.join(kept) + end
+    def _join_lines(self, batches: Iterator[list[Any]]) -> Iterator[Any]:
+        end = line_end(self.kind)
+        for batch in batches:
+            lines = [line for line in batch if line is not None]
+            if lines:
+                yield end.join(lines) + end
 
 
-def file_blocks(
+def line_end(kind: Kind) -> Any:
+    """Return the end of a line, str or bytes."""
+    return "\n" if kind == "characters" else b"\n"
+
+
+def _file_blocks(
     path: str,
     kind: Kind,
     block_size: int,
@@ -199,14 +200,13 @@ def file_blocks(
 ) -> Iterator[Any]:
     """Yield the text of a file in blocks, str or bytes according to its kind.
 
-    For `seen` and `errors` see `utf8_blocks`. A gzip file is decompressed, unless bytes are read with `decompress`
-    False.
+    For `seen` and `errors` see `utf8_blocks`. `decompress` is for bytes only.
     """
     if kind == "characters":
         yield from utf8_blocks(path, block_size, seen, errors=errors)
         return
     with open(path, "rb") as file:
-        contents = Decompressed(file, path, decompress=decompress, seen=seen)
+        contents = DecompressedFile(file, path, decompress=decompress, seen=seen)
         while data := contents.read1(block_size):
             yield data
 
@@ -220,15 +220,12 @@ def utf8_blocks(
 ) -> Iterator[str]:
     """Yield the text of a file, pipe or device, opened with the first block, in non-empty blocks.
 
-    `block_size` is the number of bytes per read, and therefore the maximum number of characters in a block. `seen` is
-    called with the raw bytes as they are read. A byte-order mark at the start is dropped.
-    The `start` of a UnicodeDecodeError counts bytes from the start of the file's text; in its `object` the bytes of
-    earlier blocks are NUL. A note names the file.
+    A block has at most `block_size` characters. A byte-order mark at the start is dropped.
     """
     decoder = codecs.getincrementaldecoder("utf-8")(errors)
     position, begun = 0, False  # of the next byte to read; whether a character was decoded
     with open(path, "rb") as file:
-        contents = Decompressed(file, os.fsdecode(path), seen=seen)
+        contents = DecompressedFile(file, os.fsdecode(path), seen=seen)
         while True:
             data = contents.read1(block_size)
             # The decoder keeps up to three bytes of an incomplete character.
@@ -236,7 +233,7 @@ def utf8_blocks(
             try:
                 text = decoder.decode(data, final=not data)
             except UnicodeDecodeError as error:
-                raise _located(error, position - held, path) from None
+                raise _move_to_file(error, position - held, path) from None
             if text and not begun:
                 text, begun = text.removeprefix(MARK), True
             if text:
@@ -246,20 +243,20 @@ def utf8_blocks(
             position += len(data)
 
 
-def conversion(error: UnicodeDecodeError) -> str:
+def encoding_advice(error: UnicodeDecodeError) -> str:
     """Name the encoding that a file probably has instead of UTF-8, and say how to convert it."""
     utf16 = error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     name, likely = ("UTF-16", "looks like UTF-16") if utf16 else ("CP1252", "may be Windows-1252 (cp1252)")
     return f"It {likely}. Save it as UTF-8 in an editor, or convert it: iconv -f {name} -t UTF-8 FILE > NEW."
 
 
-def _located(error: UnicodeDecodeError, offset: int, path: Path) -> UnicodeDecodeError:
+def _move_to_file(error: UnicodeDecodeError, offset: int, path: Path) -> UnicodeDecodeError:
     """Move a decoding error of the bytes at `offset` of a file to its position in the file."""
-    # A UnicodeDecodeError's `start` refers to its object, so the object needs the length of the file so far. Earlier
-    # bytes are replaced by NUL, since a pipe cannot be read again.
+    # `start` refers to the error's object, which therefore needs the length of the file so far. Earlier bytes are NUL,
+    # since a pipe cannot be read again.
     data = error.object.rjust(offset + len(error.object), b"\0")
     moved = UnicodeDecodeError(error.encoding, data, offset + error.start, offset + error.end, error.reason)
-    moved.add_note(f"in the file {os.fspath(path)!r}. {conversion(moved)} Or pass its bytes instead of its path.")
+    moved.add_note(f"in the file {os.fspath(path)!r}. {encoding_advice(moved)} Or pass its bytes instead of its path.")
     return moved
 
 
@@ -268,10 +265,9 @@ def with_newlines(blocks: Iterable[Any], kind: Kind, *, ended: bool = False) -> 
 
     With `ended`, the last line gets its ``\n`` even if the file lacks it, or has only the ``\r``.
     """
-    end: Any
-    carriage: Any
-    end, carriage = ("\n", "\r") if kind == "characters" else (b"\n", b"\r")
-    held, last = False, end  # whether the last block ended with \r, which the next block's \n may complete
+    end, carriage = line_end(kind), "\r" if kind == "characters" else b"\r"
+    held: bool = False  # whether the last block ended with \r, which the next block's \n may complete
+    last: Any = end
     for block in blocks:
         if held and not block.startswith(end):
             yield carriage
@@ -300,7 +296,7 @@ def without_mark(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 def _split(blocks: Iterator[Any], kind: Kind) -> Iterator[list[Any]]:
     """Split blocks of complete lines into lists of lines."""
-    end: Any = "\n" if kind == "characters" else b"\n"
+    end = line_end(kind)
     begun: list[Any] = []  # the pieces of an unfinished line
     for block in blocks:
         *lines, rest = block.split(end)
@@ -313,15 +309,15 @@ def _split(blocks: Iterator[Any], kind: Kind) -> Iterator[list[Any]]:
             begun.append(rest)
 
 
-def decoded_lines(lines: list[bytes], errors: Literal["strict", "replace"] = "strict") -> list[str | None]:
+def decode_lines(lines: list[bytes], errors: Literal["strict", "replace"] = "strict") -> list[str | None]:
     """Decode lines; return None for each line with invalid UTF-8, unless bad bytes are replaced."""
     try:
         return [*b"\n".join(lines).decode(errors=errors).split("\n")] if lines else []
     except UnicodeDecodeError:
-        return [_decoded_line(line) for line in lines]
+        return [_decode_line(line) for line in lines]
 
 
-def _decoded_line(line: bytes) -> str | None:
+def _decode_line(line: bytes) -> str | None:
     try:
         return line.decode()
     except UnicodeDecodeError:

@@ -20,11 +20,9 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..runtime.atomic_file import write_atomically
 from .documents import Errors, warn_caller
-from .file_reader import FileReader
+from .file_reader import BLOCK_SIZE, FileReader, line_end
 from .text_files import is_pipe
-from .vocabulary import MAX_CODE, Ids, Kind, pieces
-
-# ---------------------------------------------------------------- fingerprint
+from .vocabulary import MAX_CODE, Ids, Kind, count_codes, pieces
 
 
 class Fingerprint(NamedTuple):
@@ -90,12 +88,9 @@ def fingerprint(
     return hasher.fingerprint()
 
 
-# ---------------------------------------------------------------- id cache
-# IdCache: the ids of text files in plain array files, written once and mapped into memory when they are used.
-#
 # In the folder of the first text file, or in a folder for caches, there are
 #
-# - ``NAME.crnn-ids.json``, or ``.crnn-lines.json``: what is known of the text (`Described`), and the time of
+# - ``NAME.crnn-ids.json``, or ``.crnn-lines.json``: what is known of the text (`TextDescription`), and the time of
 #   writing and the CRC-32 of each array;
 # - ``NAME.HASH.crnn-ids``, or ``.crnn-lines``: the text's ids for some vocabulary, an array of unsigned integers of 1,
 #   2 or 4 bytes, little-endian, with boundaries before, between and after documents. The hash covers the text and
@@ -105,7 +100,6 @@ def fingerprint(
 # compares the CRC-32. An array that differs is written again.
 
 FORMAT = "crnn ids 5"
-BLOCK_SIZE = 1 << 20
 MAX_JSON = 1 << 25  # bytes
 MAX_COUNT = 2**48  # for any count
 SUFFIX = {False: ".crnn-ids", True: ".crnn-lines"}
@@ -126,7 +120,7 @@ class _ArrayVersion(NamedTuple):
     crc32: int
 
 
-class Described(NamedTuple):
+class TextDescription(NamedTuple):
     """What is known of a text without reading it again."""
 
     kind: Kind
@@ -152,12 +146,12 @@ class Described(NamedTuple):
         """Return the number of ids, including boundaries."""
         return self.n_symbols + (0 if boundary is None else self.n_documents + 1)
 
-    def is_of(self, reader: FileReader) -> bool:
+    def describes(self, reader: FileReader) -> bool:
         """Return whether these are the current versions of files; if just the time differs, a file is read."""
         read_as = (reader.kind, reader.lines, reader.errors, len(reader.paths))
         if (self.kind, self.lines, self.errors, len(self.files)) != read_as:
             return False
-        return all(map(_unchanged, self.files, reader.paths))
+        return all(map(_is_unchanged, self.files, reader.paths))
 
 
 class IdCache:
@@ -169,13 +163,13 @@ class IdCache:
         if temporary:
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self._states = [_stat(path) for path in reader.paths]
-        description = _read(self._json)
+        description = _read_description(self._json)
         if description is None and os.path.isfile(self._json):
             warn_caller(f"{self._json} does not describe a cache of ids for this version of crnn; writing it again")
-        if description is not None and description[0].is_of(reader):
-            self.described, self._arrays = description
+        if description is not None and description[0].describes(reader):
+            self.description, self._arrays = description
             return
-        self.described, self._arrays = describe(reader), {}  # arrays' versions by their files' names
+        self.description, self._arrays = describe_text(reader), {}  # arrays' versions by their files' names
         self._require_unchanged()
         self._write_description()
 
@@ -192,11 +186,11 @@ class IdCache:
 
     def ids(self, table: Ids, boundary: int | None) -> Ids:
         """Return the text's ids, mapped from a file, given the id of each of its symbols and of the boundary."""
-        n = self.described.n_ids(boundary)
+        n = self.description.n_ids(boundary)
         if not n:
             return np.zeros(0, table.dtype)
-        own = [FORMAT, *self.described[1:2], *self.described[5:7], table.dtype.name, boundary]
-        digest = hashlib.sha256(json.dumps(own).encode() + table.tobytes()).hexdigest()[:16]
+        contents = [FORMAT, *self.description[1:2], *self.description[5:7], table.dtype.name, boundary]
+        digest = hashlib.sha256(json.dumps(contents).encode() + table.tobytes()).hexdigest()[:16]
         name = f"{self._name}.{digest}{self._suffix}"
         path = os.path.join(self._folder, name)
         _refuse_pipe(path)
@@ -218,7 +212,7 @@ class IdCache:
 
         def parts() -> Iterator[memoryview]:
             nonlocal checksum
-            for ids in _ids(self._reader, self.described.codes, table, boundary):
+            for ids in _ids(self._reader, self.description.codes, table, boundary):
                 checksum = zlib.crc32(ids, checksum)
                 yield ids
             self._require_unchanged()
@@ -240,8 +234,8 @@ class IdCache:
 
     def _write_description(self) -> None:
         """Write the JSON, and delete arrays of earlier versions of the text, except those that Windows holds open."""
-        document = {"format": FORMAT, **self.described._asdict(), "arrays": self._arrays}
-        document |= {"codes": self.described.codes.tolist(), "counts": self.described.counts.tolist()}
+        document = {"format": FORMAT, **self.description._asdict(), "arrays": self._arrays}
+        document |= {"codes": self.description.codes.tolist(), "counts": self.description.counts.tolist()}
         write_atomically(self._json, json.dumps(document, separators=(",", ":")).encode())
         array = re.compile(rf"{re.escape(self._name)}\.[0-9a-f]{{16}}{re.escape(self._suffix)}")
         for name in os.listdir(self._folder or "."):
@@ -265,36 +259,30 @@ def cache_name(paths: Sequence[str], *, beside: bool) -> str:
 
 def check(path: str) -> dict[str, bool]:
     """Return whether each array in a cache, given the path of its JSON, still has its CRC-32."""
-    description = _read(path)
+    description = _read_description(path)
     if description is None:
         raise InvalidInputError(f"{path} does not describe a cache of ids. Pass a file that ends with .json.")
     folder, arrays = os.path.dirname(path), description[1]
     return {name: _crc32(os.path.join(folder, name)) == version.crc32 for name, version in arrays.items()}
 
 
-# -------------------------------------------------------------------- writing
-
-
-def describe(reader: FileReader) -> Described:
+def describe_text(reader: FileReader) -> TextDescription:
     """Read files once, and return their description."""
     kind, lines = reader.kind, reader.lines
     states = [_stat(path) for path in reader.paths]
     digests, hasher = [hashlib.sha256() for _ in reader.paths], Hasher(kind, documents=lines)
     counts = np.zeros(MAX_CODE[kind] + 1, np.int64)
     n, last = 0, -1  # symbols and ends of lines so far; the position of the last end
-    for block in map(_plain, reader.blocks(BLOCK_SIZE, [digest.update for digest in digests])):
+    for block in map(_as_ascii, reader.blocks(BLOCK_SIZE, [digest.update for digest in digests])):
         for codes in pieces(block):
-            of_piece = np.bincount(codes)
-            counts[: len(of_piece)] += of_piece
+            count_codes(codes, counts)
             if lines:
                 ends = np.flatnonzero(codes == ord("\n")) + n
                 hasher.lengths(np.diff(ends, prepend=last) - 1)
                 last = int(ends[-1]) if len(ends) else last
             n += len(codes)
-        own: Any = block
-        if lines:
-            own = block.replace("\n", "") if isinstance(block, str) else block.replace(b"\n", b"")
-        hasher.text(own)
+        end = line_end("characters" if isinstance(block, str) else "bytes")
+        hasher.text(block.replace(end, end[:0]) if lines else block)
     n_documents = int(counts[ord("\n")]) if lines else 1
     if not n_documents:
         raise InvalidInputError(f"{reader.paths[0]} is empty. Pass a file with at least 1 line.")
@@ -302,7 +290,9 @@ def describe(reader: FileReader) -> Described:
         counts[ord("\n")] = 0
     codes = np.flatnonzero(counts)
     files = [_FileVersion(*state, digest.hexdigest()) for state, digest in zip(states, digests, strict=True)]
-    return Described(kind, lines, reader.errors, codes, counts[codes], n_documents, hasher.fingerprint().sha256, files)
+    return TextDescription(
+        kind, lines, reader.errors, codes, counts[codes], n_documents, hasher.fingerprint().sha256, files
+    )
 
 
 def _ids(reader: FileReader, codes: NDArray[np.int64], table: Ids, boundary: int | None) -> Iterator[memoryview]:
@@ -314,7 +304,7 @@ def _ids(reader: FileReader, codes: NDArray[np.int64], table: Ids, boundary: int
     if reader.lines:
         ids_of_codes[ord("\n") : ord("\n") + 1] = edge
     yield edge.view(np.uint8).data
-    for block in map(_plain, reader.blocks(BLOCK_SIZE)):
+    for block in map(_as_ascii, reader.blocks(BLOCK_SIZE)):
         if dtype.itemsize == 1 and isinstance(block, bytes):  # many times as fast
             yield memoryview(block.translate(ids_of_codes[:256].tobytes().ljust(256, b"\0")))
             continue
@@ -324,7 +314,7 @@ def _ids(reader: FileReader, codes: NDArray[np.int64], table: Ids, boundary: int
         yield edge.view(np.uint8).data
 
 
-def _plain(block: Any) -> Any:
+def _as_ascii(block: Any) -> Any:
     """Return a block of ASCII text as bytes, which are faster; any other block unchanged."""
     return block.encode("ascii") if isinstance(block, str) and block.isascii() else block
 
@@ -350,7 +340,7 @@ def _crc32(path: str) -> int:
     return checksum
 
 
-def _unchanged(file: _FileVersion, path: str) -> bool:
+def _is_unchanged(file: _FileVersion, path: str) -> bool:
     size, time = _stat(path)
     if size != file.size:
         return False
@@ -360,10 +350,7 @@ def _unchanged(file: _FileVersion, path: str) -> bool:
         return hashlib.file_digest(stream, "sha256").hexdigest() == file.sha256
 
 
-# -------------------------------------------------------------------- reading
-
-
-def _read(path: str) -> tuple[Described, dict[str, _ArrayVersion]] | None:
+def _read_description(path: str) -> tuple[TextDescription, dict[str, _ArrayVersion]] | None:
     """Return the contents of a cache's JSON; None if it is missing, damaged or of another version."""
     _refuse_pipe(path)
     try:
@@ -372,12 +359,12 @@ def _read(path: str) -> tuple[Described, dict[str, _ArrayVersion]] | None:
     except (FileNotFoundError, IsADirectoryError):
         return None
     try:
-        return _checked(json.loads(text))
+        return _parse_description(json.loads(text))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return None
 
 
-def _checked(document: Any) -> tuple[Described, dict[str, _ArrayVersion]]:
+def _parse_description(document: Any) -> tuple[TextDescription, dict[str, _ArrayVersion]]:
     """Return the parts of a cache's JSON, or raise one of several errors."""
     if document["format"] != FORMAT or document["kind"] not in MAX_CODE or document["errors"] not in get_args(Errors):
         raise ValueError
@@ -395,5 +382,5 @@ def _checked(document: Any) -> tuple[Described, dict[str, _ArrayVersion]]:
     files = [_FileVersion(*file) for file in document["files"]]
     if any([type(value) for value in file] != [int, int, str] for file in files):
         raise ValueError
-    own: dict[str, Any] = {"codes": codes, "counts": counts, "files": files}
-    return Described(**{name: own.get(name, document[name]) for name in Described._fields}), arrays
+    parsed: dict[str, Any] = {"codes": codes, "counts": counts, "files": files}
+    return TextDescription(**{name: parsed.get(name, document[name]) for name in TextDescription._fields}), arrays

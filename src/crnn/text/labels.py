@@ -11,12 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InvalidInputError, short_repr
 from ..parameters.checks import checked_times, did_you_mean, has_items, require_unmasked
-from .documents import boundaries, document_numbers, n_given
+from .documents import boundaries, document_numbers, n_unpredicted
+from .file_reader import BLOCK_SIZE
 from .id_cache import Fingerprint
-from .sources import BLOCK_SIZE, TextLike, TextSource, documents_of, rereadable, text_source
+from .sources import TextLike, TextSource, documents_of, rereadable, text_source
 from .vocabulary import Ids, Vocabulary
-
-# ---------------------------------------------------------------- labels
 
 Labels = NDArray[Any]
 Numbers = NDArray[np.intp]
@@ -24,36 +23,36 @@ Numbers = NDArray[np.intp]
 SHOWN = 10  # maximum labels in an error message
 
 
-class Labeled(NamedTuple):
+class NumberedLabels(NamedTuple):
     """The distinct labels, sorted, and the index of each document's label."""
 
     labels: Labels  # (K,)
     numbers: Numbers  # (n,)
 
 
-def checked_labels(values: ArrayLike, n: int | None = None, *, name: str = "labels") -> Labeled:
+def checked_labels(values: ArrayLike, n: int | None = None, *, name: str = "labels") -> NumberedLabels:
     """Return the labels of n documents, or raise an error that names the faulty label and its position.
 
     Labels are all str, all integers, all floats or all bool. Without n, there is at least one.
     """
-    given = _array(values, name)
-    if given.ndim != 1:
-        raise InvalidInputError(f"{name} must be one label for each document, not of shape {given.shape}")
-    if len(given) != n if n is not None else not len(given):
+    array = _array(values, name)
+    if array.ndim != 1:
+        raise InvalidInputError(f"{name} must be one label for each document, not of shape {array.shape}")
+    if len(array) != n if n is not None else not len(array):
         wanted = "at least one label" if n is None else f"{n} labels, one for each document"
-        raise InvalidInputError(f"{name} must be {wanted}, not {len(given)}")
-    labels, numbers = np.unique(given, return_inverse=True)
-    return Labeled(labels, numbers)
+        raise InvalidInputError(f"{name} must be {wanted}, not {len(array)}")
+    labels, numbers = np.unique(array, return_inverse=True)
+    return NumberedLabels(labels, numbers)
 
 
 def label_number(label: Any, labels: Labels, *, name: str = "label") -> int:
     """Return the index of a label among a model's sorted labels."""
     value = label.item() if isinstance(label, np.generic) else label
-    known = labels.tolist()
-    if not isinstance(value, np.ndarray) and value in known:
-        return int(known.index(value))
-    shown = ", ".join(map(repr, known[:SHOWN])) + (", ..." if len(known) > SHOWN else "")
-    near = did_you_mean(value, map(str, known))
+    choices = labels.tolist()
+    if not isinstance(value, np.ndarray) and value in choices:
+        return int(choices.index(value))
+    shown = ", ".join(map(repr, choices[:SHOWN])) + (", ..." if len(choices) > SHOWN else "")
+    near = did_you_mean(value, map(str, choices))
     raise InvalidInputError(f"{name} must be one of {shown}, not {short_repr(value)}{near}")
 
 
@@ -82,10 +81,10 @@ def documents_by_label(
 ) -> Iterator[NDArray[Any]]:
     """Yield the packed documents (see `documents.pack`) of each label, given the number of each document's label."""
     lengths = np.diff(np.flatnonzero(packed == boundary))
-    of_symbols = np.repeat(numbers, lengths)  # an end belongs to its document
-    order, ends = np.argsort(of_symbols, kind="stable"), np.cumsum(np.bincount(of_symbols, minlength=n_labels))
-    for own in np.split(packed[1:][order], ends[:-1]):
-        yield np.concatenate([packed[:1], own])
+    labels = np.repeat(numbers, lengths)  # of each symbol; an end belongs to its document
+    order, ends = np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels, minlength=n_labels))
+    for documents in np.split(packed[1:][order], ends[:-1]):
+        yield np.concatenate([packed[:1], documents])
 
 
 def _array(values: Any, name: str) -> Labels:
@@ -99,17 +98,17 @@ def _array(values: Any, name: str) -> Labels:
         )
     require_unmasked(name, values, "Leave out its document.")
     is_array = hasattr(values, "__array__")
-    given = _plain_array(values if is_array else list(values), name)
-    if given.ndim == 1 and (given.dtype.kind in "OT" or not is_array):
-        values = given.tolist() if is_array else list(values)
+    array = _plain_array(values if is_array else list(values), name)
+    if array.ndim == 1 and (array.dtype.kind in "OT" or not is_array):
+        values = array.tolist() if is_array else list(values)
         _refuse_mixture(values, name)
-        given = _plain_array(values, name)
-    if given.dtype.kind not in "OUiufb":
-        raise InvalidInputError(f"{name} must be str, whole numbers, floats or bool, not {given.dtype}")
-    if given.dtype.kind == "f" and np.isnan(given).any():
-        raise InvalidInputError(f"{name}[{int(np.argmax(np.isnan(given)))}] is missing (NaN). Leave out its document.")
-    stored = given.astype(np.float64) if given.dtype.type is np.longdouble else given  # files store no more digits
-    if given.ndim == 1 and not (isinstance(values, np.ndarray) and stored.dtype == values.dtype):
+        array = _plain_array(values, name)
+    if array.dtype.kind not in "OUiufb":
+        raise InvalidInputError(f"{name} must be str, whole numbers, floats or bool, not {array.dtype}")
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        raise InvalidInputError(f"{name}[{int(np.argmax(np.isnan(array)))}] is missing (NaN). Leave out its document.")
+    stored = array.astype(np.float64) if array.dtype.type is np.longdouble else array  # files store no more digits
+    if array.ndim == 1 and not (isinstance(values, np.ndarray) and stored.dtype == values.dtype):
         _refuse_changes(list(values), stored, name)
     return stored
 
@@ -127,8 +126,8 @@ _KINDS = {str: "text", bool: "bool", np.bool_: "bool", int: "number", float: "nu
 def _refuse_mixture(values: list[Any], name: str) -> None:
     """Reject labels that are neither text nor numbers, and mixed kinds, which NumPy would convert to one kind."""
     kinds = {
-        given: next((kind for known, kind in _KINDS.items() if issubclass(given, known)), None)
-        for given in set(map(type, values))
+        value_type: next((kind for base, kind in _KINDS.items() if issubclass(value_type, base)), None)
+        for value_type in set(map(type, values))
     }
     if len(set(kinds.values())) <= 1 and None not in kinds.values():
         return
@@ -149,16 +148,13 @@ def _refuse_changes(values: list[Any], stored: Labels, name: str) -> None:
         raise InvalidInputError(
             f"{name}[{i}] is {short_repr(values[i])}, an integer of more than 64 bits. Pass all labels as str."
         )
-    for i, (kept, value) in enumerate(zip(stored.tolist(), values, strict=True)):
-        if kept != value:
+    for i, (label, value) in enumerate(zip(stored.tolist(), values, strict=True)):
+        if label != value:
             remedy = "Remove trailing null characters." if isinstance(value, str) else "Pass all labels as str."
             raise InvalidInputError(
-                f"{name}[{i}] is {short_repr(value)}, but NumPy would store it as {kept!r}, which may be another "
+                f"{name}[{i}] is {short_repr(value)}, but NumPy would store it as {label!r}, which may be another "
                 f"label. {remedy}"
             )
-
-
-# ---------------------------------------------------------------- labeled source
 
 
 class LabeledSource(TextSource):
@@ -222,25 +218,25 @@ class LabeledSource(TextSource):
 class CountedSource(TextSource):
     """Documents that count as if each occurred as often as its `sample_weight` says; those of weight 0 are left out.
 
-    The ids have each document once; `times` (n,) are how often they occur.
+    The ids have each document once, which occurs as often as `times` (n,) say.
     """
 
     holds_documents = True
 
     def __init__(self, X: TextLike, sample_weight: ArrayLike, name: str = "X") -> None:
         super().__init__(name)
-        own = rereadable(X)
-        source = text_source(own, name)
+        texts = rereadable(X)
+        source = text_source(texts, name)
         if not source.holds_documents:
             raise InvalidInputError(f"sample_weight needs documents, but {name} is a single text. Pass a list.")
         times = checked_times(sample_weight, source.n_documents)
-        self._n_given, self._kept = len(times), np.flatnonzero(times)
-        if not len(self._kept):
+        self._n_weights, self._positions = len(times), np.flatnonzero(times)
+        if not len(self._positions):
             raise InvalidInputError("sample_weight is 0 for every document. Give at least one a weight above 0.")
-        if len(self._kept) < len(times):
-            documents = documents_of(own)
-            source = text_source([documents[i] for i in self._kept.tolist()], name)
-        self.kind, self._source, self.times = source.kind, source, times[self._kept]
+        if len(self._positions) < len(times):
+            documents = documents_of(texts)
+            source = text_source([documents[i] for i in self._positions.tolist()], name)
+        self.kind, self._source, self.times = source.kind, source, times[self._positions]
 
     @property
     def n_documents(self) -> int:
@@ -254,8 +250,8 @@ class CountedSource(TextSource):
 
     def labels(self, labels: ArrayLike) -> NDArray[Any]:
         """Return the labels of the documents with a weight above 0, given one for each document."""
-        labeled = checked_labels(labels, self._n_given)
-        return np.asarray(labeled.labels[labeled.numbers[self._kept]])
+        labeled = checked_labels(labels, self._n_weights)
+        return np.asarray(labeled.labels[labeled.numbers[self._positions]])
 
     def vocabulary(self, min_count: int = 1, *, boundary: bool = False, given: str | bytes | None = None) -> Vocabulary:
         """Collect the symbols that occur `min_count` times in all, or take the given ones."""
@@ -264,10 +260,10 @@ class CountedSource(TextSource):
         every = self._source.vocabulary()
         assert every.boundary is not None  # the source has documents
         ids, occurrences, document = self._source.ids(every), np.zeros(len(every)), 0
-        for i in range(n_given(every.boundary), len(ids), BLOCK_SIZE):
+        for i in range(n_unpredicted(every.boundary), len(ids), BLOCK_SIZE):
             block = ids[i : i + BLOCK_SIZE]
-            of_symbols = self.times[document_numbers(block, every.boundary, document)]
-            occurrences += np.bincount(block, of_symbols, len(every))
+            times = self.times[document_numbers(block, every.boundary, document)]
+            occurrences += np.bincount(block, times, len(every))
             document += int(np.count_nonzero(block == every.boundary))
         codes = every.codes[occurrences[: len(every.codes)] >= min_count]
         return Vocabulary.of_codes(codes, self.kind, not len(every.codes), min_count=min_count, boundary=True)

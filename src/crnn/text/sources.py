@@ -14,14 +14,10 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..parameters.checks import has_items
 from .documents import join, pack, python_values, refuse_other_collections, warn_caller, warn_of_file_name
-from .file_reader import FileReader
-from .id_cache import Described, Fingerprint, IdCache, cache_name, fingerprint
+from .file_reader import BLOCK_SIZE, FileReader, line_end
+from .id_cache import Fingerprint, IdCache, TextDescription, cache_name, fingerprint
 from .text_files import Lines, TextFile
 from .vocabulary import Ids, Kind, Text, Vocabulary, byte_view, collect, encoded_pieces, kind_of
-
-# ---------------------------------------------------------------- text source
-
-BLOCK_SIZE = 1 << 20
 
 
 class TextSource(ABC):
@@ -38,28 +34,21 @@ class TextSource(ABC):
     @property
     @abstractmethod
     def max_length(self) -> int:
-        """An upper bound of the number of symbols, known without reading them.
-
-        For a text in memory, and for documents with their boundaries, it is exact; for a file it is the number of
-        bytes.
-        """
+        """An upper bound of the number of symbols and boundaries, known without reading them; exact in memory."""
 
     def blocks(self, block_size: int = BLOCK_SIZE) -> Iterator[str] | Iterator[bytes]:
-        """Yield the text in non-empty blocks of at most `block_size` symbols, for a file also bytes; documents are
-        concatenated.
+        """Yield the text in non-empty blocks of at most `block_size` symbols, for a file also bytes.
 
-        A `block_size` below 1 is refused at the call; errors of reading come with a block.
+        Documents are concatenated.
         """
         if block_size < 1:
             raise InvalidInputError(f"block_size is {block_size}. Pass at least 1.")
         return self._blocks(block_size)
 
     def vocabulary(self, min_count: int = 1, *, boundary: bool = False, given: str | bytes | None = None) -> Vocabulary:
-        """Collect the symbols that occur `min_count` times, or take the given ones without reading; documents have a
-        boundary, too.
+        """Collect the symbols that occur `min_count` times, or take the given ones without reading.
 
-        With `boundary`, one text is treated as one document, which may be empty. If `min_count` is above 1, given
-        symbols get an unknown symbol, too.
+        Documents have a boundary, too. With `boundary`, one text is treated as one document, which may be empty.
         """
         boundary = boundary or self.holds_documents
         if given is not None:
@@ -68,15 +57,13 @@ class TextSource(ABC):
         return Vocabulary.from_blocks(self.blocks(), min_count=min_count, boundary=boundary, kind=self.kind)
 
     def ids(self, vocabulary: Vocabulary) -> Ids:
-        """Convert the symbols to ids (N,); if the vocabulary has a boundary, put one around each document, or around a
-        single text.
+        """Convert the symbols to ids (N,), with the vocabulary's boundary, if any, around each document or the text.
 
-        At most one block of the text and its temporaries are held in addition to the ids, mapped from a file
-        if the source's files are too large for memory.
+        At most one block of the text is held in addition to the ids.
         """
-        if vocabulary.boundary is None:
-            return self._ids(vocabulary)
         ids = self._ids(vocabulary)
+        if vocabulary.boundary is None:
+            return ids
         return pack(ids, self._document_lengths(ids), vocabulary.boundary)
 
     def fingerprint(self) -> Fingerprint:
@@ -98,8 +85,6 @@ class TextSource(ABC):
     def _document_lengths(self, ids: Ids) -> NDArray[Any]:
         return np.array([len(ids)])
 
-
-# ---------------------------------------------------------------- file sources
 
 IN_MEMORY = 1 << 26  # maximum bytes of files whose ids are held in memory
 FOLDER_VARIABLE = "CRNN_CACHE"
@@ -127,16 +112,14 @@ class FileSource(TextSource):
 
 
 class StoredSource(TextSource):
-    """Files that form one text, or lines, and are never held in memory as a whole.
+    """Files that form one text, or lines, and are never held in memory as a whole: their ids are mapped from a cache.
 
-    Their ids are mapped from a cache: see `id_cache`. It is opened or written when the vocabulary or the ids are first
-    needed, in the folder `cache`, by default the folder of the first file, or the one in the environment variable
-    ``CRNN_CACHE``; if that cannot be written, in a temporary folder. Transformed lines have a temporary folder there.
+    It is opened or written when first needed, in the folder `cache`, or else ``CRNN_CACHE``, or else the first file's.
     """
 
     def __init__(self, reader: FileReader, name: str = "X", *, cache: str | None = None) -> None:
         super().__init__(name)
-        self.reader, self.kind, self._given = reader, reader.kind, cache
+        self.reader, self.kind, self._cache_folder = reader, reader.kind, cache
         self.holds_documents = reader.lines
         self._cache: IdCache | None = None
 
@@ -144,25 +127,25 @@ class StoredSource(TextSource):
     def max_length(self) -> int:
         """The number of bytes plus the maximum number of boundaries, at least the number of symbols."""
         if self.reader.transform is not None:  # it may lengthen lines
-            return self._described.n_ids(boundary=0)
+            return self._description.n_ids(boundary=0)
         return self.reader.max_length
 
     @property
     def n_documents(self) -> int:
         """The number of documents."""
-        return self._described.n_documents
+        return self._description.n_documents
 
     def fingerprint(self) -> Fingerprint:
         """Return the text's fingerprint, which the cache stores."""
-        return self._described.fingerprint
+        return self._description.fingerprint
 
     def vocabulary(self, min_count: int = 1, *, boundary: bool = False, given: str | bytes | None = None) -> Vocabulary:
         """Return the given symbols, or the text's symbols, counted by the cache."""
         if given is not None:
             return super().vocabulary(min_count, boundary=boundary, given=given)
-        text, boundary = self._described, boundary or self.holds_documents
-        kept = text.codes[text.counts >= min_count]
-        return Vocabulary.of_codes(kept, self.kind, not len(text.codes), min_count=min_count, boundary=boundary)
+        text, boundary = self._description, boundary or self.holds_documents
+        codes = text.codes[text.counts >= min_count]
+        return Vocabulary.of_codes(codes, self.kind, not len(text.codes), min_count=min_count, boundary=boundary)
 
     def ids(self, vocabulary: Vocabulary) -> Ids:
         """Return the ids, mapped from a file; for a vocabulary with a boundary, as documents."""
@@ -173,16 +156,16 @@ class StoredSource(TextSource):
                 argument=self.name,
             )
         vocabulary.check_kind("" if self.kind == "characters" else b"", self.name)
-        known_ids = vocabulary.ids_of_codes(self._described.codes)
-        if (known_ids < 0).any():
+        ids = vocabulary.ids_of_codes(self._description.codes)
+        if (ids < 0).any():
             for _ in encoded_pieces(vocabulary, self.blocks(), self.name):  # raises at an unknown symbol
                 pass
-        return self._from_cache(lambda cache: cache.ids(known_ids.astype(vocabulary.id_dtype), vocabulary.boundary))
+        return self._from_cache(lambda cache: cache.ids(ids.astype(vocabulary.id_dtype), vocabulary.boundary))
 
     def _blocks(self, block_size: int) -> Iterator[Any]:
         if not self.holds_documents:
             return self.reader.blocks(block_size)
-        end: Any = "\n" if self.kind == "characters" else b"\n"
+        end = line_end(self.kind)
         lines = (block.replace(end, end[:0]) for block in self.reader.blocks(block_size))
         return (block for block in lines if block)
 
@@ -190,12 +173,12 @@ class StoredSource(TextSource):
         raise NotImplementedError  # `ids` does everything
 
     @property
-    def _described(self) -> Described:
-        return self._from_cache(lambda cache: cache.described)
+    def _description(self) -> TextDescription:
+        return self._from_cache(lambda cache: cache.description)
 
     def _from_cache(self, use: Callable[[IdCache], T]) -> T:
         """Return what a function finds in the cache, or in a temporary one if the folder cannot be written."""
-        folder, paths = self._given or os.environ.get(FOLDER_VARIABLE), self.reader.paths
+        folder, paths = self._cache_folder or os.environ.get(FOLDER_VARIABLE), self.reader.paths
         name = cache_name(paths, beside=not folder)
         folder = folder or os.path.dirname(paths[0])
         try:
@@ -205,7 +188,7 @@ class StoredSource(TextSource):
                 self._cache = IdCache.temporary(name, self.reader, folder)
             return use(self._cache)
         except OSError as error:
-            if self._given is not None or error.filename is None or error.filename in paths:
+            if self._cache_folder is not None or error.filename is None or error.filename in paths:
                 raise
             busy = ". Windows replaces no cache that another process reads" if os.name == "nt" else ""
             warn_caller(
@@ -217,8 +200,6 @@ class StoredSource(TextSource):
             return use(self._cache)
 
 
-# ---------------------------------------------------------------- text input
-
 AnyPath = os.PathLike[str] | os.PathLike[bytes]
 TextLike = Text | AnyPath | TextFile | Iterable[Text] | Sequence[AnyPath]
 
@@ -226,13 +207,8 @@ TextLike = Text | AnyPath | TextFile | Iterable[Text] | Sequence[AnyPath]
 def text_source(X: TextLike, name: str = "X") -> TextSource:
     """Return the source of a text or of documents.
 
-    A `str` is the text itself, never a file name; a UserWarning says so if a file of this name exists. Bytes are a text
-    whose symbols are bytes. A path is a file of UTF-8 text, read again each time; a pipe or device, which can be read
-    only once, is read here. A list of paths is one text, the concatenated files; a `TextFile` also names files, and
-    `Lines` are the lines of files as documents. Files of more than 64 MB in total are not held in memory
-    (`StoredSource`). Any other iterable is a collection of documents, such as a list, a column of a table or an array
-    of str. It is read exactly once, here, so it may be a generator. A dict, a table, a set, an open file or a
-    two-dimensional array is refused.
+    A `str` is the text itself, never a file name. A path, or a list of paths, is one text, read again each time; pipes
+    and other iterables (of documents) are read here, exactly once.
     """
     if isinstance(X, str):
         warn_of_file_name(X)
@@ -258,10 +234,7 @@ def text_source(X: TextLike, name: str = "X") -> TextSource:
 
 
 def rereadable(X: Any) -> Any:
-    """Return texts that can be read more than once: an iterator's as a list, a pipe's in memory.
-
-    An open file is refused.
-    """
+    """Return texts that can be read more than once: an iterator's as a list, a pipe's in memory."""
     files = TextFile(X) if isinstance(X, os.PathLike) else X
     if isinstance(files, TextFile | Lines) and files.is_read_once:
         return files.read() if isinstance(files, TextFile) else [*files]
@@ -273,11 +246,11 @@ def rereadable(X: Any) -> Any:
 
 def documents_of(X: TextLike) -> list[Any]:
     """Return documents as a list; a single text or file is one document."""
-    own: Any = rereadable(X)
-    source = text_source(own)
+    texts: Any = rereadable(X)
+    source = text_source(texts)
     if source.holds_documents:
-        skipped = isinstance(own, Lines) and own.errors == "skip"
-        return [text for text in python_values(own) if not (skipped and text is None)]
+        has_gaps = isinstance(texts, Lines) and texts.errors == "skip"
+        return [text for text in python_values(texts) if not (has_gaps and text is None)]
     blocks: list[Any] = list(source.blocks())
     return ["".join(blocks) if source.kind == "characters" else b"".join(blocks)]
 
@@ -296,10 +269,11 @@ class MemorySource(TextSource):
         """The number of symbols."""
         return len(self._text)
 
-    def _blocks(self, block_size: int) -> Iterator[str] | Iterator[bytes]:
-        if isinstance(self._text, str):
-            return _text_blocks(self._text, block_size)
-        return _byte_blocks(memoryview(self._text), block_size)
+    def _blocks(self, block_size: int) -> Iterator[Any]:
+        text = self._text if isinstance(self._text, str) else memoryview(self._text)
+        for start in range(0, len(text), block_size):
+            block = text[start : start + block_size]
+            yield block if isinstance(block, str) else bytes(block)
 
     def _ids(self, vocabulary: Vocabulary) -> Ids:
         return vocabulary.encode(self._text, name=self.name)
@@ -355,13 +329,3 @@ def _file_source(X: TextFile, name: str) -> TextSource:
     if X.cache is None and small:
         return FileSource(X.reader, name)
     return StoredSource(X.reader, name, cache=X.cache)
-
-
-def _text_blocks(text: str, block_size: int) -> Iterator[str]:
-    for start in range(0, len(text), block_size):
-        yield text[start : start + block_size]
-
-
-def _byte_blocks(data: memoryview, block_size: int) -> Iterator[bytes]:
-    for start in range(0, len(data), block_size):
-        yield bytes(data[start : start + block_size])

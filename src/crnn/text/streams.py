@@ -11,8 +11,6 @@ from ..errors import InvalidInputError, short_repr
 from .documents import boundaries
 from .vocabulary import Ids
 
-# ---------------------------------------------------------------- protocol
-
 MAX_BLOCK = 1 << 20  # maximum symbols of a copied block, over all streams
 
 
@@ -64,8 +62,6 @@ class Streams(Protocol):
         """Return the next block and advance the position past it."""
 
 
-# ---------------------------------------------------------------- queues
-
 MIN_PART = 1 << 16  # symbols: shorter documents are never cut
 CHUNK = 1 << 20  # parts whose lengths are added at once: temporaries of all parts would take much memory
 FIRST_PARTS = 16  # looked up first when a stream reads on; more if it needs them
@@ -113,11 +109,11 @@ class Parts(NamedTuple):
             starts.append(bounds[:-1] - 1)
             stops.append(bounds[1:])
             numbers.append(np.full(count, i))
-        kept = np.flatnonzero(self.lengths(slice(None)) <= max_length)
-        all_starts = np.concatenate([self.starts[kept].astype(np.int64), *starts])
-        all_stops = np.concatenate([self.stops[kept].astype(np.int64), *stops])
+        whole = np.flatnonzero(self.lengths(slice(None)) <= max_length)
+        all_starts = np.concatenate([self.starts[whole].astype(np.int64), *starts])
+        all_stops = np.concatenate([self.stops[whole].astype(np.int64), *stops])
         order = np.argsort(all_starts, kind="stable")
-        return Parts(all_starts[order], all_stops[order], np.concatenate([kept, *numbers])[order])
+        return Parts(all_starts[order], all_stops[order], np.concatenate([whole, *numbers])[order])
 
 
 class Queue(NamedTuple):
@@ -127,7 +123,7 @@ class Queue(NamedTuple):
     read: int  # symbols of the first part already read
     symbols: int  # total, without those read
 
-    def advanced(self, n: int, parts: Parts) -> Queue:
+    def skip(self, n: int, parts: Parts) -> Queue:
         """Return the queue without its next n symbols, which it must have."""
         ends = self.ends(n, parts)
         last = int(np.searchsorted(ends, n))  # the part with the last of them
@@ -145,7 +141,7 @@ class Queue(NamedTuple):
             k *= 4
 
 
-def distributed(queues: tuple[Queue, ...], order: Numbers, total: int, parts: Parts) -> tuple[Queue, ...]:
+def distribute(queues: tuple[Queue, ...], order: Numbers, total: int, parts: Parts) -> tuple[Queue, ...]:
     """Return the queues with more parts appended, which have `total` symbols, in reading order.
 
     Each stream gets enough to reach the common level, in whole parts: those whose middle is in its share.
@@ -184,12 +180,11 @@ def block_of(
 ) -> tuple[Ids, NDArray[np.float64] | None, tuple[Queue, ...]]:
     """Return the next n + 1 symbols of every stream, the weights of n transitions, and the queues after them.
 
-    Each queue has at least n symbols. `packed` are the symbols to which the parts refer, and `weights` belong to the
-    documents.
+    Each queue has at least n of the `packed` symbols; `weights` belong to the documents.
     """
     ids = np.empty((len(queues), n + 1), packed.dtype)
-    of_block = None if weights is None else np.empty((len(queues), n))
-    rests = tuple(queue.advanced(n, parts) for queue in queues)
+    loss_weights = None if weights is None else np.empty((len(queues), n))
+    rests = tuple(queue.skip(n, parts) for queue in queues)
     for b, (queue, rest) in enumerate(zip(queues, rests, strict=True)):
         ends = queue.ends(n, parts)
         last = int(np.searchsorted(ends, n))  # the part with the last of them
@@ -203,11 +198,11 @@ def block_of(
             counts, at = np.array([n]), int(starts[0]) + queue.read
             ids[b, :n] = packed[at : at + n]
         ids[b, begins[begins >= 0]] = boundary  # missing at the start of a part within a longer document
-        if weights is not None and of_block is not None:
-            of_block[b] = np.repeat(weights[parts.documents_of(numbers)], counts)
+        if weights is not None and loss_weights is not None:
+            loss_weights[b] = np.repeat(weights[parts.documents_of(numbers)], counts)
         # The last target. If the stream has nothing more yet, a document will follow.
         ids[b, n] = packed[int(parts.starts[rest.numbers[0]]) + rest.read] if rest.read else boundary
-    return ids, of_block, rests
+    return ids, loss_weights, rests
 
 
 def _quotas(held: NDArray[np.int64], total: int) -> NDArray[np.float64]:
@@ -218,9 +213,6 @@ def _quotas(held: NDArray[np.int64], total: int) -> NDArray[np.float64]:
     level = levels[np.flatnonzero(levels >= rising)[-1]]
     quotas: NDArray[np.float64] = np.maximum(level - held, 0.0)
     return quotas
-
-
-# ---------------------------------------------------------------- text streams
 
 
 def min_symbols(batch_size: int) -> int:
@@ -246,9 +238,8 @@ class TextStreams:
     An epoch reads chunks at p = 0, T, 2 T, ... As in min-char-rnn the text starts over, from zero states, when
     p + T + 1 >= S + 1. The first epoch starts with the model's current states, unless S <= T.
 
-    `seq_length` is T, reduced if a stream has fewer than T transitions; `stream_length` is S + 1; `steps_per_epoch`
-    counts chunks; `position` is p of the next chunk, before the rule for the end of the text is applied. The ids are
-    not copied if contiguous, and may be mapped from a file: blocks are views.
+    `seq_length` is T, reduced if a stream has fewer than T transitions; `stream_length` is S + 1. The ids may be mapped
+    from a file: blocks are views.
     """
 
     __slots__ = ("_position", "batch_size", "ids", "seq_length", "steps_per_epoch", "stream_length")
@@ -262,10 +253,10 @@ class TextStreams:
         if ids.ndim != 1 or ids.dtype.kind not in "iu":
             raise InvalidInputError(f"ids must be one-dimensional integers, not {ids.dtype} of shape {ids.shape}")
         n = len(ids)
-        if n < min_symbols(1):
+        if n < 2:
             raise InvalidInputError(
-                f"{name} is too short: its length is {n}, but at least {min_symbols(1)} symbols are needed, "
-                "one to read and one to predict",
+                f"{name} is too short: its length is {n}, but at least 2 symbols are needed, one to read "
+                "and one to predict",
                 argument=name,
             )
         if n < min_symbols(batch_size):
@@ -327,8 +318,6 @@ class TextStreams:
         )
 
 
-# ---------------------------------------------------------------- document streams
-
 MIN_SHUFFLED = 1 << 12  # symbols; with fewer, several epochs are shuffled together, which takes less time
 
 
@@ -359,7 +348,6 @@ class DocumentStreams:
     The ids may be mapped from a file. In memory are the positions of the boundaries and the shuffled numbers of the
     documents, 4 bytes each, or 8 for more than 2³² symbols. A chunk has `seq_length` transitions, or fewer if a
     stream's share of the epoch, and every document, has fewer. `weights` (n,) are factors for the documents' losses.
-    `steps_per_epoch` counts chunks, rounded up.
     """
 
     def __init__(
@@ -401,9 +389,9 @@ class DocumentStreams:
             )
         queues = self._return_to(position)
         for _ in range(position.shuffles):
-            queues = self._shuffled(queues)
+            queues = self._append_shuffle(queues)
         if position.read:
-            queues = tuple(queue.advanced(position.read, self._parts) for queue in queues)
+            queues = tuple(queue.skip(position.read, self._parts) for queue in queues)
         self._position, self._queues = position, queues
 
     def next_block(self) -> Block:
@@ -419,15 +407,15 @@ class DocumentStreams:
         """Distribute more documents until every stream has a chunk."""
         position = self._position_now() if self._queues else self.position
         while shortest(self._queues) < self.seq_length:
-            self._queues = self._shuffled(self._queues)
+            self._queues = self._append_shuffle(self._queues)
             position = position._replace(shuffles=position.shuffles + 1)
         self._position = position
 
-    def _shuffled(self, queues: tuple[Queue, ...]) -> tuple[Queue, ...]:
+    def _append_shuffle(self, queues: tuple[Queue, ...]) -> tuple[Queue, ...]:
         """Return the queues with the shuffled documents of further epochs appended."""
         order = np.tile(np.arange(len(self._parts.starts), dtype=self._parts.starts.dtype), (self._epochs, 1))
         self._rng.permuted(order, axis=1, out=order)
-        return distributed(queues, order.reshape(-1), self._epochs * self._symbols, self._parts)
+        return distribute(queues, order.reshape(-1), self._epochs * self._symbols, self._parts)
 
     def _position_now(self) -> DocumentsPosition:
         # Copies: slices would keep the numbers of a whole epoch in memory.
@@ -440,7 +428,7 @@ class DocumentStreams:
         for numbers, read, _ in position.held:
             if (numbers >= len(parts.starts)).any() or read > (parts.lengths(numbers[:1]) - 1).sum():
                 raise InvalidInputError("the position is for other documents. Pass the same documents.")
-            own = numbers.astype(parts.starts.dtype)
-            queues.append(Queue(own, read, int(parts.lengths(own).sum()) - read))
+            queue = Queue(numbers.astype(parts.starts.dtype), read, 0)
+            queues.append(queue._replace(symbols=int(parts.lengths(queue.numbers).sum()) - read))
         self._rng.bit_generator.state = position.order
         return tuple(queues)

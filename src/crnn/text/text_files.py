@@ -15,14 +15,10 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..parameters.checks import FilePath, checked_choice, checked_path, has_items
 from .documents import Errors, checked_errors
-from .file_reader import MAGIC, Decompressed, FileReader, conversion
+from .file_reader import BLOCK_SIZE, MAGIC, DecompressedFile, FileReader, encoding_advice
 from .vocabulary import MAX_CODE, Kind
 
-# ---------------------------------------------------------------- text file
-
 Paths = FilePath | Iterable[FilePath]
-
-BLOCK_SIZE = 1 << 20
 
 
 def paths_of(paths: Paths) -> tuple[str, ...]:
@@ -31,12 +27,10 @@ def paths_of(paths: Paths) -> tuple[str, ...]:
         paths = [paths]
     if not has_items(paths):
         raise InvalidInputError(f"paths is of type {type(paths).__name__}. Pass a path or a list of paths.")
-    own = []
-    for i, path in enumerate(paths):
-        own.append(checked_path(f"paths[{i}]", path))
-    if not own:
+    names = tuple(checked_path(f"paths[{i}]", path) for i, path in enumerate(paths))
+    if not names:
         raise InvalidInputError("paths is an empty list. Pass at least 1 file.")
-    return tuple(own)
+    return names
 
 
 def is_pipe(path: str) -> bool:
@@ -113,8 +107,6 @@ class TextFile(NamedFiles):
         """The reader of the files."""
         return FileReader(self.paths, self.kind)
 
-
-# ---------------------------------------------------------------- lines
 
 INDEX_STEP = 64  # lines per index entry: an eighth of a byte per line
 NEWLINE = ord("\n")
@@ -194,7 +186,7 @@ class Lines(NamedFiles, Sequence[Any]):
 
     @property
     def max_length(self) -> int:
-        """An upper bound of the symbols, ends of lines included, before the transform. Only gzip files are read for it."""
+        """An upper bound of the symbols, line ends included, before the transform. Only gzip files are read for it."""
         return self.reader.max_length
 
     def __iter__(self) -> Iterator[Any]:
@@ -231,35 +223,37 @@ class Lines(NamedFiles, Sequence[Any]):
         data = _part(self.paths[k], int(file.starts[entry]), stop)
         line = data.split(b"\n")[i % INDEX_STEP].removesuffix(b"\r")
         if self.kind == "bytes":
-            return self.reader.transformed([line])[0]
+            return self.reader.transform_lines([line])[0]
         if i == 0:
             line = line.removeprefix(BOM_UTF8)
         try:
-            return self.reader.transformed([line.decode(errors="replace" if self.errors == "replace" else "strict")])[0]
+            return self.reader.transform_lines(
+                [line.decode(errors="replace" if self.errors == "replace" else "strict")]
+            )[0]
         except UnicodeDecodeError as error:
             if self.errors == "skip":
                 return None
-            error.add_note(f"in line {i + 1} of the file {self.paths[k]!r}. {conversion(error)}")
+            error.add_note(f"in line {i + 1} of the file {self.paths[k]!r}. {encoding_advice(error)}")
             raise
 
     def _index(self) -> list[_FileIndex]:
         """Return where each file's lines are; unchanged files are not read again."""
         now = [(status.st_size, status.st_mtime_ns) for status in map(os.stat, self.paths)]
         if self._files is None or [(file.size, file.time) for file in self._files] != now:
-            self._files = [_indexed(path, *state, self.kind) for path, state in zip(self.paths, now, strict=True)]
+            self._files = [_index_file(path, *state, self.kind) for path, state in zip(self.paths, now, strict=True)]
         return self._files
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_files": None}  # read again in the new place, where the files may differ
 
 
-def _indexed(path: str, size: int, time: int, kind: Kind) -> _FileIndex:
+def _index_file(path: str, size: int, time: int, kind: Kind) -> _FileIndex:
     """Read a file and return the positions of its lines."""
     if is_pipe(path):  # list(lines) asks for `len`, too
         raise TypeError(f"{path} is a pipe or device, whose lines can be read only once. Use list(lines).")
     starts, n, position, last = [np.zeros(1, np.int64)], 0, 0, NEWLINE
     with open(path, "rb") as file:
-        contents = Decompressed(file, path)
+        contents = DecompressedFile(file, path)
         while data := contents.read1(BLOCK_SIZE):
             is_end = np.frombuffer(data, np.uint8) == NEWLINE
             ends = np.flatnonzero(is_end) + 1 + position
@@ -277,7 +271,7 @@ def _part(path: str, start: int, stop: int) -> bytes:
         file.seek(0 if compressed else start)
         if not compressed:
             return file.read(stop - start)
-        contents, position, part = Decompressed(file, path), 0, b""
+        contents, position, part = DecompressedFile(file, path), 0, b""
         while position < stop and (data := contents.read1(min(BLOCK_SIZE, stop - position))):
             part += data[max(0, start - position) :]
             position += len(data)

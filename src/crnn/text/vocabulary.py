@@ -14,8 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import InvalidInputError
 from ..parameters.checks import checked_choice, require_unmasked
 
-# ---------------------------------------------------------------- codes
-
 Kind = Literal["characters", "bytes"]
 Bytes = bytes | bytearray | memoryview
 Text = str | Bytes
@@ -27,10 +25,9 @@ _PIECE = 1 << 16
 
 
 def collect(blocks: Iterable[Text], kind: Kind | None, min_count: int) -> tuple[NDArray[np.intp], Kind | None, bool]:
-    """Return the sorted codes that occur at least `min_count` times in a text, the text's kind, and whether it has no
-    symbols.
+    """Return a text's sorted codes that occur at least `min_count` times, its kind, and whether it is empty.
 
-    The text is cut into blocks in any way. Without a kind, it is the first block's; None if there were no blocks.
+    Without a kind, it is the first block's; None if there were no blocks.
     """
     counts: NDArray[Any] = np.zeros(0, np.bool_)  # a byte per code point (of 1,114,112) if min_count is 1, otherwise 8
     for block in blocks:
@@ -45,21 +42,14 @@ def collect(blocks: Iterable[Text], kind: Kind | None, min_count: int) -> tuple[
             if min_count == 1:
                 counts[codes] = True
             else:
-                of_piece = np.bincount(codes)
-                counts[: len(of_piece)] += of_piece
+                count_codes(codes, counts)
     return np.flatnonzero(counts >= min_count), kind, not counts.any()
 
 
-def found_kind(codes: NDArray[Any], kind: Kind | None, empty: bool, min_count: int, boundary: bool) -> Kind:
-    """Return the kind of the codes found by `collect`, or raise an error if they cannot form a vocabulary."""
-    if kind is None or (empty and not boundary):
-        raise InvalidInputError(
-            "the text is empty, too short to train on: its length is 0, but at least 2 symbols are needed",
-            argument="the text",
-        )
-    if not len(codes) and not empty:
-        raise InvalidInputError(f"min_count is {min_count}, but no symbol occurs that often. Lower min_count.")
-    return kind
+def count_codes(codes: NDArray[Any], counts: NDArray[np.int64]) -> None:
+    """Add the number of each code to the counts, which have an entry for every possible code."""
+    occurrences = np.bincount(codes)
+    counts[: len(occurrences)] += occurrences
 
 
 def immutable(text: Text) -> str | bytes:
@@ -121,19 +111,15 @@ def checked_codes(codes: ArrayLike, max_code: int) -> NDArray[np.uint32]:
         raise InvalidInputError(
             f"codes must be between 0 and {max_code}, but run from {numbers.min()} to {numbers.max()}"
         )
-    # Always copy: the caller's array may change later.
-    own = np.array(numbers, np.uint32)
-    falls = np.flatnonzero(own[1:] <= own[:-1])
+    copy = np.array(numbers, np.uint32)  # the caller's array may change later
+    falls = np.flatnonzero(copy[1:] <= copy[:-1])
     if falls.size:
         i = int(falls[0])
         raise InvalidInputError(
-            f"codes must be strictly increasing, but codes[{i + 1}] is {own[i + 1]}, after {own[i]}"
+            f"codes must be strictly increasing, but codes[{i + 1}] is {copy[i + 1]}, after {copy[i]}"
         )
-    own.flags.writeable = False
-    return own
-
-
-# ---------------------------------------------------------------- special
+    copy.flags.writeable = False
+    return copy
 
 
 class Special(Enum):
@@ -165,8 +151,6 @@ class Label:
 
 Symbol = str | bytes | Special | Label
 
-
-# ---------------------------------------------------------------- vocabulary
 
 Ids = NDArray[np.unsignedinteger[Any]]
 
@@ -232,8 +216,7 @@ class Vocabulary(Sequence[Symbol]):
     def from_blocks(
         cls, blocks: Iterable[Text], *, min_count: int = 1, boundary: bool = False, kind: Kind | None = None
     ) -> Vocabulary:
-        """Collect the distinct symbols of a text given in blocks, which are held one at a time: characters for `str`,
-        else bytes.
+        """Collect the distinct symbols of a text given in blocks, which are held one at a time.
 
         Symbols that occur less than `min_count` times are omitted; if it is above 1, the unknown symbol represents
         them. With a boundary, the text may be empty.
@@ -246,7 +229,14 @@ class Vocabulary(Sequence[Symbol]):
         cls, codes: NDArray[Any], kind: Kind | None, empty: bool, *, min_count: int, boundary: bool
     ) -> Vocabulary:
         """Return a vocabulary of the codes that occur `min_count` times; `empty` means that the text has no symbols."""
-        return cls(codes, found_kind(codes, kind, empty, min_count, boundary), unknown=min_count > 1, boundary=boundary)
+        if kind is None or (empty and not boundary):
+            raise InvalidInputError(
+                "the text is empty, too short to train on: its length is 0, but at least 2 symbols are needed",
+                argument="the text",
+            )
+        if not len(codes) and not empty:
+            raise InvalidInputError(f"min_count is {min_count}, but no symbol occurs that often. Lower min_count.")
+        return cls(codes, kind, unknown=min_count > 1, boundary=boundary)
 
     @classmethod
     def from_text(cls, text: Text) -> Vocabulary:
@@ -348,7 +338,14 @@ class Vocabulary(Sequence[Symbol]):
 
     def check_kind(self, text: object, name: str) -> None:
         """Raise an InvalidInputError with a text's name unless it is `str`, or for a vocabulary of bytes bytes-like."""
-        refuse_other_kind(text, self._kind, name)
+        if kind_of(text, name) != self._kind:
+            problem = (
+                "is text, but the symbols of this model are bytes. Pass bytes (from encode() of a str, or read_bytes() "
+                "of a path)."
+                if self._kind == "bytes"
+                else "is bytes, but the symbols of this model are characters. Pass a str (from decode())."
+            )
+            raise InvalidInputError(f"{name} {problem}", argument=name)
 
     def _look_up(self, codes: NDArray[Any], start: int, name: str) -> Ids:
         """Return the ids of codes; `start` is the position of the first code in the text."""
@@ -367,7 +364,7 @@ class Vocabulary(Sequence[Symbol]):
 
     def unknown_symbol(self, code: int, position: int, name: str) -> InvalidInputError:
         """Return the error for an unknown code at a position of a text."""
-        return not_a_symbol(self._symbol(code), position, name, len(self._codes))
+        return unknown_symbol_error(self._symbol(code), position, name, len(self._codes))
 
     def __len__(self) -> int:
         return len(self._codes) + (self._unknown is not None) + (self._boundary is not None) + len(self._labels)
@@ -446,22 +443,6 @@ def _rebuilt(codes: ArrayLike, kind: Kind, unknown: bool, boundary: bool, labels
     return Vocabulary(codes, kind, unknown=unknown, boundary=boundary, labels=labels)
 
 
-def refuse_other_kind(text: object, kind: Kind, name: str) -> None:
-    """Raise an error unless a text is of this kind."""
-    if kind_of(text, name) == kind:
-        return
-    if kind == "bytes":
-        raise InvalidInputError(
-            f"{name} is text, but the symbols of this model are bytes. "
-            "Pass bytes (from encode() of a str, or read_bytes() of a path).",
-            argument=name,
-        )
-    raise InvalidInputError(
-        f"{name} is bytes, but the symbols of this model are characters. Pass a str (from decode()).",
-        argument=name,
-    )
-
-
 def refuse_other_ids(ids: NDArray[Any], n_symbols: int, boundary: int | None, *, documents: bool = False) -> None:
     """Raise an error unless all ids are ids of characters or, between documents, the boundary."""
     if ids.size and (ids.min() < 0 or ids.max() >= n_symbols):
@@ -475,7 +456,7 @@ def refuse_other_ids(ids: NDArray[Any], n_symbols: int, boundary: int | None, *,
         raise InvalidInputError(f"ids[{i}] is a label, not a character. Remove labels before decoding.")
 
 
-def not_a_symbol(symbol: str | bytes, position: int, name: str, n_symbols: int) -> InvalidInputError:
+def unknown_symbol_error(symbol: str | bytes, position: int, name: str, n_symbols: int) -> InvalidInputError:
     """Return the error for a symbol outside a model's `n_symbols` symbols."""
     code = ord(symbol)
     point = f"U+{code:04X}" if isinstance(symbol, str) else f"byte 0x{code:02X}"

@@ -18,7 +18,7 @@ from ..parameters.kinds import OPTIMIZERS
 from ..parameters.settings import Settings, checked_parameter, rounds_operands
 from ..runtime.machine import available_bytes, check_free_memory
 from ..text.documents import boundaries, n_documents, python_values, refuse_other_collections
-from ..text.labels import Labeled, checked_labels, label_number
+from ..text.labels import NumberedLabels, checked_labels, label_number
 from ..text.sources import TextSource, text_source
 from ..text.streams import DocumentStreams, Streams, TextStreams, min_symbols
 from ..text.vocabulary import Ids, Vocabulary
@@ -219,7 +219,7 @@ class ClassData(NamedTuple):
     """Texts, their labels and weights."""
 
     texts: list[Any]
-    labeled: Labeled
+    labeled: NumberedLabels
     sample_weight: ArrayLike | None  # weights, not yet checked
     n_symbols: int  # total number of symbols, with an end and a label for each text
 
@@ -292,7 +292,7 @@ def _text_list(X: Any) -> list[Any]:
     return list(python_values(X))
 
 
-def class_prior(labeled: Labeled, class_weight: Any, sample_weight: ArrayLike | None = None) -> NDArray[np.float64]:
+def class_prior(labeled: NumberedLabels, class_weight: Any, sample_weight: ArrayLike | None = None) -> NDArray[np.float64]:
     """Return the classes' relative frequencies times their weights, normalized, (K,)."""
     weights = None if sample_weight is None else checked_sample_weights(sample_weight, len(labeled.numbers))
     counts = np.bincount(labeled.numbers, weights, len(labeled.labels)).astype(np.float64)

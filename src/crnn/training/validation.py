@@ -9,7 +9,7 @@ from ..arrays import Array
 from ..inference.packed_network import PackedNetwork
 from ..inference.text_scores import cuts, parallel_log_likelihood
 from ..model.layout import Layout
-from ..text.documents import n_given
+from ..text.documents import n_unpredicted
 from ..text.vocabulary import Ids
 from .checkpoints import ValidationState
 from .plan import Budget
@@ -115,7 +115,7 @@ def evaluate(
     thread per core.
     """
     network = PackedNetwork.pack(layout, params, one_row=False, scoring=True, boundary=boundary, bfloat16=bfloat16)
-    n_read = n_given(boundary)
+    n_read = n_unpredicted(boundary)
     log_p = parallel_log_likelihood(network, ids, n_threads, parts=MAX_PARTS, warm_up=WARM_UP, given=n_read)
     return -log_p / (len(ids) - n_read)
 
