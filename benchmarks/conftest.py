@@ -9,7 +9,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks import peers
-from crnn.runtime.threads import usable_cores
+from crnn.runtime.machine import usable_cores
 
 TRAINERS = ("crnn", "numpy", "torch", "jax", "jax-by-hand")
 

@@ -21,7 +21,7 @@ from hypothesis import settings
 from crnn import _kernels
 from crnn._kernels.entry import core
 from crnn.runtime import threads
-from crnn.runtime.threads import usable_cores
+from crnn.runtime.machine import usable_cores
 from crnn.training import machine_speed
 
 # A machine with fewer cores than threads makes single examples slow, which must not fail the test.

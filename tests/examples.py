@@ -18,7 +18,7 @@ from crnn.inference.network import Context
 from crnn.inference.packed_network import PackedNetwork
 from crnn.inference.sampling import ROWS, text_sampler
 from crnn.model.layout import Layout, SymbolPairs
-from crnn.model.state import ModelState, gradient_rms, spread
+from crnn.model.state import ModelState, gradient_rms, spread_rms
 from crnn.parameters.kinds import CELLS, OPTIMIZERS
 from crnn.reference import network as reference
 from crnn.reference import sampling as reference_sampling
@@ -321,7 +321,7 @@ def adapted_by_reference(model, text, *, learning_rate, decay, block_length):
     state = model._learned
     layout, boundary = state.layout, state.vocabulary.boundary
     trained, p = (layout.tensors(state.params.astype(np.float64)) for _ in range(2))
-    rms = layout.tensors(spread(layout, gradient_rms(state, model.beta_2)).astype(np.float64))
+    rms = layout.tensors(spread_rms(layout, gradient_rms(state, model.beta_2)).astype(np.float64))
     ids = text_source(text).ids(state.vocabulary).astype(np.intp)
     rates = {"learning_rate": learning_rate, "decay": decay, "block_length": block_length, "boundary": boundary}
     nats = adaptive_surprisal(p, layout.cell, ids, trained, rms, **rates)

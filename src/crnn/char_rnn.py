@@ -17,7 +17,7 @@ from .adaptation.reading import Adapt
 from .adaptation.weight_learner import learner_of
 from .arrays import Array
 from .errors import NotFittedError
-from .export.extras import needed
+from .export.extras import require_package
 from .files import network_file
 from .files.network_file import unfinished_run, write_run
 from .files.sealed_file import write_path
@@ -836,7 +836,7 @@ class CharRNN(LanguageModel):
         torch.Size([5, 1, 3])
         """
         self._require_no_labels("to_torch")
-        needed("torch", "torch", "to_torch")
+        require_package("torch", "torch", "to_torch")
         from .export.pytorch import torch_module
 
         return torch_module(self)

@@ -8,7 +8,7 @@ from crnn.adaptation.options import AdaptationOptions
 from crnn.adaptation.weight_learner import AdaptationRule, WeightLearner
 from crnn.errors import DivergenceError
 from crnn.model.layout import Layout
-from crnn.model.state import gathered, spread
+from crnn.model.state import gather_rms, spread_rms
 from crnn.reference.adaptation import adaptation_step
 from crnn.training.gradients import ChunkGradient
 
@@ -18,7 +18,7 @@ COUNTED = np.array([True, False, False, True, True, False, True])
 @pytest.fixture
 def learner():
     layout, trained = network(11, 5, "float64", cell="gru")
-    rule = AdaptationRule(layout, trained, gathered(layout, np.abs(trained)), AdaptationOptions(0.01, 0.02, 7))
+    rule = AdaptationRule(layout, trained, gather_rms(layout, np.abs(trained)), AdaptationOptions(0.01, 0.02, 7))
     return WeightLearner(rule, trained * 1.1, None, n_blocks=3, scoring=False, bfloat16=False)
 
 
@@ -71,7 +71,7 @@ def made(dtype, **options):
             part[...] = rng.standard_normal(part.shape)
         flats.append(flat)
     params, gradient, rms = flats
-    rule = AdaptationRule(layout, trained, gathered(layout, np.abs(rms)), AdaptationOptions(**options))
+    rule = AdaptationRule(layout, trained, gather_rms(layout, np.abs(rms)), AdaptationOptions(**options))
     return rule, params, gradient
 
 
@@ -83,7 +83,7 @@ def test_step_matches_reference(dtype, decay):
     np.testing.assert_array_equal(params, before)
     p, d, trained, rms = (
         rule.layout.tensors(flat.astype(np.float64))
-        for flat in (params, gradient, rule.trained, spread(rule.layout, rule.rms))
+        for flat in (params, gradient, rule.trained, spread_rms(rule.layout, rule.rms))
     )
     adaptation_step(p, d, trained, rms, 0.02, decay, 13)
     for found, expected in zip(rule.layout.tensors(stepped), p, strict=True):

@@ -3,7 +3,7 @@ import sys
 import pytest
 from examples import random_language_model
 
-from crnn.export.extras import needed
+from crnn.export.extras import require_package
 
 
 @pytest.mark.parametrize(("extra", "export"), [("torch", "to_torch"), ("onnx", "export_onnx")])
@@ -18,4 +18,4 @@ def test_package_that_lacks_something_itself(tmp_path, monkeypatch):
     (tmp_path / "broken_package.py").write_text("import no_such_module\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="no_such_module"):
-        needed("broken_package", "torch", "to_torch")
+        require_package("broken_package", "torch", "to_torch")

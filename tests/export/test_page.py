@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from crnn.export.page import embedded_json, filled, html_page
+from crnn.export.page import embedded_json, fill_in, html_page
 
 STRANGE = [
     "</script><script>alert(1)</script>",
@@ -59,4 +59,4 @@ def test_a_script_that_would_end_its_element_is_refused(source):
 
 
 def test_inserted_text_is_not_filled_in_again():
-    assert filled("{title}{live}", title="{live}", live="x") == "{live}x"
+    assert fill_in("{title}{live}", title="{live}", live="x") == "{live}x"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from crnn import CharRNN
-from crnn.model.state import gradient_rms, spread
+from crnn.model.state import gradient_rms, spread_rms
 from crnn.model.vocabulary_changes import state_of_label, widened
 from crnn.text.vocabulary import Vocabulary
 
@@ -16,7 +16,7 @@ def rms_of(**parameters):
     shared = {"learning_rate": 1e-6, "max_steps": 400, "clip": None, "init_scale": 0.3, "beta_2": 0.99}
     model = CharRNN(5, random_state=0, **shared | parameters).fit(TEXT)
     layout = model._learned.layout
-    rms = spread(layout, gradient_rms(model._learned, model.beta_2)).astype(np.float64)
+    rms = spread_rms(layout, gradient_rms(model._learned, model.beta_2)).astype(np.float64)
     return rms / np.linalg.norm(layout.tensors(rms).by)
 
 
@@ -47,8 +47,8 @@ def test_sizes_follow_a_larger_vocabulary(tmp_path):
     state = loaded_weights(tmp_path, CharRNN(3, max_steps=9, random_state=0).fit("bdbbd"))
     vocabulary = Vocabulary.from_text("abcd")
     layout = CharRNN(3, max_steps=0).fit("abcd")._learned.layout
-    old = state.layout.named(spread(state.layout, state.gradient_rms))
-    new = layout.named(spread(layout, widened(state, vocabulary, layout).gradient_rms))
+    old = state.layout.named(spread_rms(state.layout, state.gradient_rms))
+    new = layout.named(spread_rms(layout, widened(state, vocabulary, layout).gradient_rms))
     for name, axis in (("Wxh_l0", 1), ("Why", 0), ("by", 0)):
         np.testing.assert_array_equal(new[name].take([1, 3], axis), old[name])
         assert not new[name].take([0, 2], axis).any()
@@ -59,8 +59,8 @@ def test_label_model_keeps_its_rows_of_gradient_rms(tmp_path):
     model = CharRNN(3, max_steps=9, random_state=0).fit(["ab", "ba", "b"], labels=["x", "y", "x"])
     wide = loaded_weights(tmp_path, model)
     narrow = state_of_label(wide, 1)
-    old = wide.layout.named(spread(wide.layout, wide.gradient_rms))
-    new = narrow.layout.named(spread(narrow.layout, narrow.gradient_rms))
+    old = wide.layout.named(spread_rms(wide.layout, wide.gradient_rms))
+    new = narrow.layout.named(spread_rms(narrow.layout, narrow.gradient_rms))
     np.testing.assert_array_equal(new["Wxh_l0"], old["Wxh_l0"][:, [0, 1, 4]])  # a, b, and for the boundary the label y
     np.testing.assert_array_equal(new["by"], old["by"][:3])
     np.testing.assert_array_equal(new["Whh_l0"], old["Whh_l0"])

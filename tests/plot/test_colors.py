@@ -5,14 +5,14 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.colors import to_rgb
 
-from crnn.plot.drawing import STYLES, contrasting, diverging, line_color, luminance, sequential
+from crnn.plot.drawing import STYLES, contrasting_color, diverging_colors, line_color, luminance, sequential_colors
 
 
 def test_without_a_background_colors_are_those_on_white():
     figure, axes = pyplot.subplots(2)
     axes[1].set_facecolor("none")
     figure.set_facecolor("none")
-    for colors in (sequential, diverging):
+    for colors in (sequential_colors, diverging_colors):
         np.testing.assert_array_equal(colors(axes[1])(range(256)), colors(axes[0])(range(256)))
 
 
@@ -31,13 +31,13 @@ def test_colors_stand_out_on_their_background(background):
     assert min(map(contrast, lines)) > 2
     assert min(map(contrast, lines[:2])) > 3
     assert line_color(ax, 6) == lines[0]
-    np.testing.assert_allclose(sequential(ax)(0.0)[:3], to_rgb(background), atol=0.01)
-    np.testing.assert_allclose(diverging(ax)(0.5)[:3], to_rgb(background), atol=0.02)
-    shades = [contrast(sequential(ax)(value)) for value in np.linspace(0, 1, 9)]
+    np.testing.assert_allclose(sequential_colors(ax)(0.0)[:3], to_rgb(background), atol=0.01)
+    np.testing.assert_allclose(diverging_colors(ax)(0.5)[:3], to_rgb(background), atol=0.02)
+    shades = [contrast(sequential_colors(ax)(value)) for value in np.linspace(0, 1, 9)]
     assert shades == sorted(shades)  # more is more visible
     for end in (0.0, 1.0):
-        assert contrast(diverging(ax)(end)) > 5
-    (red, _, blue, _), (other_red, _, other_blue, _) = diverging(ax)(0.1), diverging(ax)(0.9)
+        assert contrast(diverging_colors(ax)(end)) > 5
+    (red, _, blue, _), (other_red, _, other_blue, _) = diverging_colors(ax)(0.1), diverging_colors(ax)(0.9)
     assert red < blue
     assert other_red > other_blue
 
@@ -45,14 +45,14 @@ def test_colors_stand_out_on_their_background(background):
 @pytest.mark.parametrize("color", ["red", "lime", "blue", "#777777", "#757575", "white", "black"])
 def test_the_color_with_more_contrast_is_chosen(color):
     on_black, on_white = (luminance(color) + 0.05) / 0.05, 1.05 / (luminance(color) + 0.05)
-    assert contrasting(color) == ("black" if on_black > on_white else "white")
+    assert contrasting_color(color) == ("black" if on_black > on_white else "white")
 
 
 def test_transparent_axes_use_the_figures_background():
     figure, ax = pyplot.subplots()
     figure.set_facecolor("black")
     ax.set_facecolor("none")
-    assert sequential(ax)(0.0)[:3] == (0, 0, 0)
+    assert sequential_colors(ax)(0.0)[:3] == (0, 0, 0)
     assert len(set(STYLES)) == 4
 
 

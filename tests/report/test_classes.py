@@ -88,10 +88,10 @@ def test_only_the_first_of_many_texts_are_classified(monkeypatch):
     monkeypatch.setattr(classes, "WORK", (2 * 4 + 3) * 3 * 13)  # 13 symbols with their ends
     part = labeled_texts(Fixed(), TEXTS, LABELS)
     assert part.texts == TEXTS[:2]
-    assert part.described == "the first 2 texts"
+    assert part.size == "the first 2 texts"
     monkeypatch.undo()
     monkeypatch.setattr(classes, "WORK", 0)
-    assert labeled_texts(Fixed(), ["a"] * 1001, ["a"] * 1001).described == "the first 1,000 texts"
+    assert labeled_texts(Fixed(), ["a"] * 1001, ["a"] * 1001).size == "the first 1,000 texts"
 
 
 @pytest.mark.parametrize(

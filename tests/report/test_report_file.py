@@ -12,7 +12,15 @@ from examples import classifier_of, random_language_model
 from crnn import CharNGram, CharRNN, TextClassifier, plot
 from crnn.errors import InvalidInputError
 from crnn.report import report_file, write_report
-from crnn.report.report_file import curves, document_tables, facts, report_data, subject_of, thinned, units_followed
+from crnn.report.report_file import (
+    curves,
+    document_tables,
+    facts,
+    report_data,
+    subject_of,
+    thin_records,
+    units_followed,
+)
 from crnn.report.shown_text import text_part
 
 STRANGE = "ab</script><script>window.ran=1</script><img src=x onerror=window.ran=1>\u2028\u2029\ud800\u202e\u200f&'\"`"
@@ -343,10 +351,10 @@ def test_no_records_give_empty_curves():
 
 
 def test_many_records_are_thinned(monkeypatch):
-    assert [len(thinned([{"step": i} for i in range(n)])) for n in (400, 801)] == [400, 268]
+    assert [len(thin_records([{"step": i} for i in range(n)])) for n in (400, 801)] == [400, 268]
     monkeypatch.setattr(report_file, "MAX_RECORDS", 3)
     records = [{"step": i, "validation_loss": 1.0 if i == 4 else None} for i in range(9)]
-    assert [record["step"] for record in thinned(records)] == [0, 3, 4, 6, 8]
+    assert [record["step"] for record in thin_records(records)] == [0, 3, 4, 6, 8]
 
 
 @pytest.mark.parametrize(
@@ -359,8 +367,8 @@ def test_other_inputs_are_named(options, named):
 
 def test_as_many_records_as_are_drawn_are_all_kept(monkeypatch):
     monkeypatch.setattr(report_file, "MAX_RECORDS", 3)
-    assert len(thinned([{"step": i} for i in range(3)])) == 3
-    assert [record["step"] for record in thinned([{"step": i} for i in range(4)])] == [0, 2, 3]
+    assert len(thin_records([{"step": i} for i in range(3)])) == 3
+    assert [record["step"] for record in thin_records([{"step": i} for i in range(4)])] == [0, 2, 3]
 
 
 @pytest.mark.parametrize("symbols", ["abc", b"abc"])

@@ -6,7 +6,7 @@ from examples import random_language_model
 
 from crnn.errors import InvalidInputError
 from crnn.report import shown_text
-from crnn.report.shown_text import TextPart, document_view, judged, text_part, text_view
+from crnn.report.shown_text import TextPart, document_view, judge_symbols, text_part, text_view
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from crnn.report.shown_text import TextPart, document_view, judged, text_part, t
 def test_judged_text_matches_a_state(symbols, text, block, monkeypatch):
     monkeypatch.setattr(shown_text, "BLOCK", block)
     model = random_language_model(symbols, cell="gru", num_layers=2)
-    bits, best, p = judged(model, text)
+    bits, best, p = judge_symbols(model, text)
     state, boundary = model.start(), model.vocabulary_.boundary
     ids = [*model.vocabulary_.encode(text).tolist(), *([] if boundary is None else [boundary])]
     assert len(bits) == len(ids)
@@ -40,8 +40,8 @@ def test_a_long_text_is_cut(monkeypatch, tmp_path):
     for text in ("abcabcabcabc", tmp_path / "text"):
         part = text_part(model, text)
         assert part.measured == "abcabca"
-        assert part.described == "the first 7 characters"
-    assert text_part(model, "abcabca").described == "all 7 characters"
+        assert part.size == "the first 7 characters"
+    assert text_part(model, "abcabca").size == "all 7 characters"
 
 
 def test_many_documents_are_cut(monkeypatch):
@@ -50,8 +50,8 @@ def test_many_documents_are_cut(monkeypatch):
     monkeypatch.setattr(shown_text, "WORK", 0)
     part = text_part(model, ["ab", "", "ab", "c"])
     assert part.measured == ["ab", "", "ab"]  # 3 + 1 + 3 symbols with their ends
-    assert part.described == "the first 3 documents, 4 characters"
-    assert text_part(model, ["abcabcabc"]).described == "all 1 documents, 9 characters"
+    assert part.size == "the first 3 documents, 4 characters"
+    assert text_part(model, ["abcabcabc"]).size == "all 1 documents, 9 characters"
 
 
 def test_the_view_says_how_much_it_shows():
@@ -79,13 +79,13 @@ def test_view_marks_document_ends():
 def test_without_a_text_there_is_a_sample():
     model = random_language_model("abc")
     part = text_part(model, None)
-    assert part.own
+    assert part.is_sample
     assert part.measured == model.sample(2000, random_state=0)
     note = text_view(model, part)["note"]
     assert note.startswith("No text was given, so this is a sample of the model. The first 2,000 symbols are shown (")
     model = random_language_model(["abc"])
     part = text_part(model, None)
-    assert part.own
+    assert part.is_sample
     assert part.measured == model.sample(num_samples=100, random_state=0)
     assert not text_part(model, ["abc"]).own
 
@@ -104,7 +104,7 @@ def test_a_large_network_reads_less_of_a_text(monkeypatch):
     for work, n in ((size * 12_345, 12_345), (size, 10_000), (size * 1e9, 1_000_000)):
         monkeypatch.setattr(shown_text, "WORK", work)
         part = text_part(model, text)
-        assert (len(part.measured), part.described) == (n, f"the first {n:,} bytes")
+        assert (len(part.measured), part.size) == (n, f"the first {n:,} bytes")
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
-import struct
 import subprocess
 import sys
 import threading
@@ -14,7 +12,6 @@ import time
 import warnings
 from ast import literal_eval
 from itertools import product
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -27,23 +24,17 @@ from interrupted_runs import interrupted_everywhere
 from limited_threads import refuse_threads_after
 
 from crnn import CharRNN
-from crnn.runtime import threads
+from crnn.runtime import machine, threads
+from crnn.runtime.machine import cores
 from crnn.runtime.threads import (
     Helpers,
-    cgroup_quota,
-    cores,
     default_threads,
     inference_threads,
-    physical_cores,
     run_tasks,
     scipy_blas,
     split_range,
     training_threads,
-    usable_cores,
-    variable_limit,
 )
-
-EIGHT = frozenset(range(8))
 
 
 @given(st.integers(0, 1000), st.integers(1, 67))
@@ -56,30 +47,12 @@ def test_ranges_are_neighbors_of_nearly_equal_length(n, parts):
 
 
 def test_a_variable_limits_the_default_and_not_a_number_that_was_given(monkeypatch):
-    monkeypatch.setattr(threads, "affinity", lambda: frozenset(range(7)))
+    for module in (threads, machine):
+        monkeypatch.setattr(module, "affinity", lambda: frozenset(range(7)))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert default_threads() == inference_threads(None) == 1
     assert training_threads(None, streams=100, work=10**9, weights=0) == 1
     assert inference_threads(3) == training_threads(3, streams=100, work=10**9, weights=0) == 3
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no processor affinity")
-def test_cores_are_those_the_process_may_use():
-    before = os.sched_getaffinity(0)
-    assert cores() == len(before)
-    try:
-        os.sched_setaffinity(0, {min(before)})
-        assert cores() == 1
-    finally:
-        os.sched_setaffinity(0, before)
-
-
-def test_cores_without_affinity(monkeypatch):
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: 7)
-    assert cores() == 7
-    monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert cores() == 1
 
 
 @given(st.integers(1, 100), st.integers(1, 100), st.integers(0, 10**12), st.integers(0, 10**9))
@@ -475,140 +448,3 @@ def test_ctrl_c_waits_until_a_thread_has_started(monkeypatch):
         pass
     assert len(threads) == 2
     assert not any(thread.is_alive() or thread.ident is None for thread in threads)
-
-
-def write(root: Path, **files: str) -> Path:
-    """Write files, given as path=text, below a folder."""
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return root
-
-
-def siblings(root: Path, lists: list[str], file: str = "core_cpus_list") -> Path:
-    folder = "sys/devices/system/cpu"
-    return write(root, **{f"{folder}/cpu{i}/topology/{file}": f"{text}\n" for i, text in enumerate(lists)})
-
-
-@pytest.fixture
-def eight_processors(monkeypatch):
-    monkeypatch.setattr(threads, "affinity", lambda: EIGHT)
-
-
-@pytest.mark.parametrize("file", ["core_cpus_list", "thread_siblings_list"])
-def test_hyper_threads_of_a_core_count_once(tmp_path, file):
-    root = siblings(tmp_path, ["0,4", "1,5", "2,6", "3,7", "0,4", "1,5", "2,6", "3,7"], file)
-    assert physical_cores(EIGHT, root) == 4
-    assert physical_cores(frozenset({0, 4}), root) == 1
-
-
-@pytest.mark.parametrize(("known", "wanted"), [(2, 6), (1, 8), (0, None)])
-def test_on_macos_fast_cores_count(monkeypatch, known, wanted):
-    """An Apple M has 6 fast cores of 10; an Intel processor has one kind."""
-    found = {b"hw.perflevel0.physicalcpu": 6, b"hw.physicalcpu": 8}
-
-    def sysctlbyname(name, count, size, new, new_size):
-        if name not in list(found)[2 - known :]:
-            return -1
-        count._obj.value = found[name]
-        return 0
-
-    monkeypatch.setattr(threads, "sys", SimpleNamespace(platform="darwin"))
-    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace(sysctlbyname=sysctlbyname))
-    assert threads.fast_cores() == wanted
-
-
-@pytest.mark.parametrize(("classes", "wanted"), [([0, 0, 0], 3), ([1, 0, 1, 0, 0, 0], 2)])
-def test_on_windows_fast_cores_count(monkeypatch, classes, wanted):
-    records = b"".join(struct.pack("<IIBB38x", 0, 48, i % 2, of_class) for i, of_class in enumerate(classes))
-
-    def ask(relation, buffer, size):
-        size._obj.value = len(records)
-        if buffer:
-            ctypes.memmove(buffer, records, len(records))
-        return bool(buffer)
-
-    kernel32 = SimpleNamespace(GetLogicalProcessorInformationEx=ask)
-    monkeypatch.setattr(ctypes, "windll", SimpleNamespace(kernel32=kernel32), raising=False)
-    monkeypatch.setattr(threads, "sys", SimpleNamespace(platform="win32"))
-    assert threads.fast_cores() == wanted
-
-
-def test_cores_without_topology_are_unknown(tmp_path):
-    assert physical_cores(EIGHT, tmp_path) is None
-
-
-@pytest.mark.parametrize(
-    ("text", "granted"),
-    [
-        ("150000 100000", 2),
-        ("300000 100000", 3),
-        ("50000 100000", 1),
-        ("max 100000", None),
-        ("300000", 3),
-        ("300001 ", 4),
-        ("90000 30000", 3),
-        ("0 100000", None),
-    ],
-)
-def test_quota_of_version_2(tmp_path, text, granted):
-    files = {"proc/self/cgroup": "0::/jobs/mine\n", "sys/fs/cgroup/jobs/mine/cpu.max": f"{text}\n"}
-    assert cgroup_quota(write(tmp_path, **files)) == granted
-
-
-def test_quota_of_a_parent_holds(tmp_path):
-    files = {
-        "proc/self/cgroup": "0::/jobs/mine\n",
-        "sys/fs/cgroup/jobs/mine/cpu.max": "700000 100000\n",
-        "sys/fs/cgroup/jobs/cpu.max": "300000 100000\n",
-    }
-    assert cgroup_quota(write(tmp_path, **files)) == 3
-
-
-def test_quota_of_a_container_without_its_path(tmp_path):
-    files = {"proc/self/cgroup": "0::/docker/0123abc\n", "sys/fs/cgroup/cpu.max": "200000 100000\n"}
-    assert cgroup_quota(write(tmp_path, **files)) == 2
-
-
-@pytest.mark.parametrize(("quota", "granted"), [("250000", 3), ("-1", None)])
-@pytest.mark.parametrize("folder", ["cpu", "cpu,cpuacct"])
-def test_quota_of_version_1(tmp_path, folder, quota, granted):
-    files = {
-        "proc/self/cgroup": "7:memory:/other\n4:cpu,cpuacct:/mine\n0::/\n",
-        f"sys/fs/cgroup/{folder}/mine/cpu.cfs_quota_us": f"{quota}\n",
-        f"sys/fs/cgroup/{folder}/mine/cpu.cfs_period_us": "100000\n",
-    }
-    assert cgroup_quota(write(tmp_path, **files)) == granted
-
-
-def test_quota_without_its_period(tmp_path):
-    files = {"proc/self/cgroup": "4:cpu:/mine\n", "sys/fs/cgroup/cpu/mine/cpu.cfs_quota_us": "300001\n"}
-    assert cgroup_quota(write(tmp_path, **files)) == 4
-
-
-@pytest.mark.parametrize("text", ["", "garbage", "0::", "5:cpu:\n0::/../..\n"])
-def test_strange_cgroup_files_set_no_quota(tmp_path, text):
-    assert cgroup_quota(write(tmp_path, **{"proc/self/cgroup": text})) is None
-
-
-@pytest.mark.parametrize(("value", "limit"), [("3", 3), ("5,2", 5), ("0", None), ("-1", None), ("x", None), ("", None)])
-def test_variable(value, limit):
-    assert variable_limit(value) == limit
-
-
-@pytest.mark.usefixtures("eight_processors")
-class TestLeastOfAll:
-    def test_usable_cores_follow_affinity(self, tmp_path):
-        assert usable_cores(tmp_path, {}) == 8
-
-    def test_usable_cores_count_physical_cores(self, tmp_path):
-        assert usable_cores(siblings(tmp_path, ["0-1", "0-1", "2-3", "2-3", "4-5", "4-5", "6-7", "6-7"]), {}) == 4
-
-    def test_usable_cores_follow_the_cgroup_quota(self, tmp_path):
-        files = {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "420000 100000\n"}
-        assert usable_cores(write(tmp_path, **files), {}) == 5
-
-    @pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT"])
-    def test_variable(self, tmp_path, name):
-        assert usable_cores(tmp_path, {name: "3"}) == 3

@@ -13,7 +13,7 @@ from ..arrays import Array
 from ..errors import DivergenceError, InvalidInputError
 from ..inference.packed_network import PackedNetwork, PackedState
 from ..model.layout import Layout
-from ..model.state import ModelState, gradient_rms, spread
+from ..model.state import ModelState, gradient_rms, spread_rms
 from ..training.gradients import ChunkGradient
 from .options import AdaptationOptions
 
@@ -34,7 +34,7 @@ class AdaptationRule:
 
     def __init__(self, layout: Layout, trained: Array, rms: Array, options: AdaptationOptions) -> None:
         self.layout, self.trained, self.rms, self.options = layout, trained, rms, options
-        scale, mean = spread(layout, rms), float(rms.mean(dtype=np.float64))
+        scale, mean = spread_rms(layout, rms), float(rms.mean(dtype=np.float64))
         # The gradient of a symbol's loss by the output bias is p - onehot, whose norm is about 1. It sets the scale,
         # since training gradients may be sums or means over streams and time steps, and may be clipped by norm.
         unit = float(np.linalg.norm(layout.tensors(scale).by.astype(np.float64)))

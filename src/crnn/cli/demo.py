@@ -19,7 +19,7 @@ from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
 from ..parameters.checks import checked_float
 from ..runtime.build_info import processor_name
-from ..runtime.threads import cores
+from ..runtime.machine import cores
 from ..text.streams import symbols_for_epoch
 from ..training.progress import is_terminal, printable
 from .errors import catch_ending, interruptible, uninterrupted

@@ -1,4 +1,4 @@
-"""Import the optional packages that exports need, only when they are needed."""
+"""Optional packages, imported when an export needs them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from ..runtime.signals import signals_deferred
 
 
-def needed(package: str, extra: str, purpose: str) -> Any:
+def require_package(package: str, extra: str, purpose: str) -> Any:
     """Import an optional package; if it is missing, the error names the extra that installs it and the `purpose` that
     needs it.
     """

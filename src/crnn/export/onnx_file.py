@@ -13,7 +13,7 @@ from ..parameters.checks import FilePath, checked_path
 from ..parameters.kinds import CELLS
 from ..runtime.atomic_file import write_atomically
 from ..text.vocabulary import Vocabulary
-from .extras import needed
+from .extras import require_package
 from .weights import FittedModel, LayerWeights, Weights
 
 OPSET, IR_VERSION = 17, 8  # of ONNX 1.12 (2022), which later runtimes read as well
@@ -40,7 +40,7 @@ def onnx_model(model: FittedModel) -> Any:
 
     Weights of float64 are rounded to float32, since runtimes only have float32 recurrent operators.
     """
-    onnx = needed("onnx", "onnx", "export_onnx")
+    onnx = require_package("onnx", "onnx", "export_onnx")
     helper, float32, int64 = onnx.helper, onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
     weights, vocabulary = Weights.of(model, np.float32).for_torch().pairs_read_one_hot(), model.vocabulary_
     states = CELLS[weights.cell].states

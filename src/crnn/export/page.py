@@ -23,8 +23,6 @@ from ..runtime.atomic_file import write_atomically
 from ..text.vocabulary import Vocabulary
 from .weights import NOTICE, FittedModel, Weights
 
-# ---------------------------------------------------------------- page
-
 # The page fetches nothing and runs only its own scripts and styles, identified by hashes. The worker's source
 # is one of these scripts. The empty icon keeps browsers from requesting one from a server.
 POLICY = (
@@ -93,7 +91,7 @@ def assets(package: str, names: Iterable[str]) -> str:
     return "\n".join(folder.joinpath(name).read_text("utf-8").rstrip("\n") for name in names)
 
 
-def filled(html: str, **parts: str) -> str:
+def fill_in(html: str, **parts: str) -> str:
     """Return HTML with each placeholder ``{name}`` replaced by other HTML."""
     marks = re.compile("|".join(re.escape(f"{{{name}}}") for name in parts))
     return marks.sub(lambda mark: parts[mark[0][1:-1]], html)
@@ -121,8 +119,6 @@ def _hash(source: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode('utf-8')).digest()).decode('ascii')}'"
 
 
-# ---------------------------------------------------------------- html file
-
 # The order matters: later files use definitions of earlier files.
 ENGINE = ("network.js", "random.js", "sampling.js", "engine.js")
 INTERFACE = ("elements.js", "symbols.js", "text_view.js", "units_view.js", "live.js")
@@ -137,7 +133,7 @@ def export_html(
     name = checked_path("path", path)
     weights = page_weights(model, float16=float16, int8=int8)
     title = printable_title(title)
-    body = filled(
+    body = fill_in(
         assets(__package__, ["live_page.html"]),
         title=escape(title),
         summary=escape(summary(model, weights)),

@@ -21,7 +21,7 @@ from ..parameters.checks import checked_path, has_items, pcg64_generator
 from ..parameters.kinds import CELLS
 from ..parameters.settings import Settings
 from ..text.vocabulary import BOUNDARY, UNKNOWN, Special, Text, Vocabulary
-from .extras import needed
+from .extras import require_package
 from .weights import FittedModel, Weights
 
 if TYPE_CHECKING:
@@ -35,9 +35,6 @@ else:
         from types import SimpleNamespace
 
         nn = SimpleNamespace(Module=object)
-
-
-# ---------------------------------------------------------------- torch state
 
 
 NAMES = (
@@ -77,9 +74,9 @@ def model_from_torch(
     if E is None:
         params["Wxh_l0"] = params["Wxh_l0"][:, order]
     else:
-        params["embedding"] = _taken(tensors, "embedding.weight", (V, E))[order]
-    params["Why"] = _taken(tensors, "decoder.weight", (V, H))[order]
-    params["by"] = _taken(tensors, "decoder.bias", (V,), missing_is_zero=True)[order]
+        params["embedding"] = _take(tensors, "embedding.weight", (V, E))[order]
+    params["Why"] = _take(tensors, "decoder.weight", (V, H))[order]
+    params["by"] = _take(tensors, "decoder.bias", (V,), missing_is_zero=True)[order]
     if tensors:
         raise InvalidInputError(f"state_dict contains an unexpected name, {min(tensors)!r}. {NAMES}")
     parameters = {**defaults, "hidden_size": H, "num_layers": L, "cell": cell, "dtype": dtype}
@@ -105,11 +102,11 @@ def _initial_state(settings: Settings, vocabulary: Vocabulary, pairs: SymbolPair
 def _layer(tensors: dict[str, Array], k: int, gates: int, H: int, inputs: int) -> dict[str, Array]:
     """Remove layer k, which reads `inputs` numbers, from `tensors`, and return its parameters."""
     rows = gates * H
-    bias = _taken(tensors, f"rnn.bias_ih_l{k}", (rows,), missing_is_zero=True)
-    second = _taken(tensors, f"rnn.bias_hh_l{k}", (rows,), missing_is_zero=True)
+    bias = _take(tensors, f"rnn.bias_ih_l{k}", (rows,), missing_is_zero=True)
+    second = _take(tensors, f"rnn.bias_hh_l{k}", (rows,), missing_is_zero=True)
     layer = {
-        f"Wxh_l{k}": _taken(tensors, f"rnn.weight_ih_l{k}", (rows, inputs)),
-        f"Whh_l{k}": _taken(tensors, f"rnn.weight_hh_l{k}", (rows, H)),
+        f"Wxh_l{k}": _take(tensors, f"rnn.weight_ih_l{k}", (rows, inputs)),
+        f"Whh_l{k}": _take(tensors, f"rnn.weight_hh_l{k}", (rows, H)),
         f"bh_l{k}": bias + second,
     }
     if CELLS[BY_GATES[gates]].separate_bias:  # a GRU's reset gate scales n's second bias, so they cannot be added
@@ -170,7 +167,7 @@ def _pairs(tensors: dict[str, Array], order: Array) -> SymbolPairs | None:
     return SymbolPairs(pairs).renumbered(np.argsort(order))
 
 
-def _taken(tensors: dict[str, Array], name: str, shape: tuple[int, ...], *, missing_is_zero: bool = False) -> Array:
+def _take(tensors: dict[str, Array], name: str, shape: tuple[int, ...], *, missing_is_zero: bool = False) -> Array:
     """Remove a tensor from `tensors` and return it."""
     if name not in tensors and missing_is_zero:  # bias=False in PyTorch
         return np.zeros(shape)
@@ -220,7 +217,7 @@ def _read(path: str) -> Any:
     with Path(path).open("rb") as file:
         start = file.read(9)
     if start[8:] != b"{":
-        torch = needed("torch", "torch", "from_torch of a file that is not safetensors")
+        torch = require_package("torch", "torch", "from_torch of a file that is not safetensors")
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
@@ -282,9 +279,6 @@ def _rank(symbol: Any) -> tuple[int, int]:
     return (1 + (symbol is BOUNDARY), 0) if isinstance(symbol, Special) else (0, ord(symbol))
 
 
-# ---------------------------------------------------------------- torch module
-
-
 def torch_module(model: FittedModel) -> TorchCharRNN:
     """Return a module with copies of a model's weights; see `crnn.CharRNN.to_torch`."""
     weights = Weights.of(model).for_torch()
@@ -343,7 +337,7 @@ class TorchCharRNN(nn.Module):  # type: ignore[misc]
         state = self._zeros(ids.shape[1]) if state is None else state
         outputs = [self.decoder.weight.new_zeros((0, ids.shape[1], self.rnn.hidden_size))]
         for part in self._parts(ids):
-            output, state = self._read(part, self._started(part[0], state))
+            output, state = self._read(part, self._restart_streams(part[0], state))
             outputs.append(output)
         return self.decoder(torch.cat(outputs)), state
 
@@ -412,7 +406,7 @@ class TorchCharRNN(nn.Module):  # type: ignore[misc]
             if end > start:
                 yield ids[start:end]
 
-    def _started(self, ids: Tensor, state: Any) -> Any:
+    def _restart_streams(self, ids: Tensor, state: Any) -> Any:
         """Return the state with zeros for the streams that read the boundary next."""
         if self.vocabulary.boundary is None:
             return state

@@ -57,20 +57,20 @@ class Draft:
 
         If an array is missing, added, of another shape or not finite, the state is unchanged.
         """
-        own = LearnedArrays.of(self._copy)
-        _fill("params_", self.arrays.params, own.params)
-        _require_same_names("optimizer_state_", self.arrays.optimizer_state, own.optimizer_state)
-        for name, arrays in own.optimizer_state.items():
-            given = self.arrays.optimizer_state[name]
+        views = LearnedArrays.of(self._copy)
+        _fill("params_", self.arrays.params, views.params)
+        _require_same_names("optimizer_state_", self.arrays.optimizer_state, views.optimizer_state)
+        for name, arrays in views.optimizer_state.items():
+            entry = self.arrays.optimizer_state[name]
             if isinstance(arrays, dict):
-                _fill(f"optimizer_state_[{name!r}]", given, arrays, infinite=True)
-            elif given != arrays:
+                _fill(f"optimizer_state_[{name!r}]", entry, arrays, infinite=True)
+            elif entry != arrays:
                 raise InvalidInputError(
-                    f"optimizer_state_[{name!r}] is {given!r}, but it is the optimizer's step count, {arrays}. "
+                    f"optimizer_state_[{name!r}] is {entry!r}, but it is the optimizer's step count, {arrays}. "
                     "Leave it unchanged."
                 )
-        for name, array in zip(self._copy.layout.states, own.hidden, strict=True):
-            _require_finite(f"state_ ({name})" if len(own.hidden) > 1 else "state_", array, infinite=False)
+        for name, array in zip(self._copy.layout.states, views.hidden, strict=True):
+            _require_finite(f"state_ ({name})" if len(views.hidden) > 1 else "state_", array, infinite=False)
         with signals_deferred():
             self._state.restore(self._copy)
 
@@ -81,11 +81,11 @@ def _read_only(array: Array) -> Array:
     return view
 
 
-def _fill(what: str, given: Any, own: dict[str, Array], *, infinite: bool = False) -> None:
+def _fill(what: str, written: Any, views: dict[str, Array], *, infinite: bool = False) -> None:
     """Copy arrays into views of the same names and shapes, and check their numbers."""
-    _require_same_names(what, given, own)
-    for name, view in own.items():
-        array, shown = np.asarray(given[name]), f"{what}[{name!r}]"
+    _require_same_names(what, written, views)
+    for name, view in views.items():
+        array, shown = np.asarray(written[name]), f"{what}[{name!r}]"
         if array.shape != view.shape or array.dtype.kind not in "biuf":
             raise InvalidInputError(
                 f"{shown} is an array of shape {array.shape} and type {array.dtype}, but must be numeric, of shape "
@@ -96,11 +96,11 @@ def _fill(what: str, given: Any, own: dict[str, Array], *, infinite: bool = Fals
         _require_finite(shown, view, infinite=infinite)
 
 
-def _require_same_names(what: str, given: Any, own: Mapping[str, object]) -> None:
-    if not isinstance(given, Mapping) or set(given) != set(own):
-        names = ", ".join(map(str, given)) if isinstance(given, Mapping) else type(given).__name__
+def _require_same_names(what: str, written: Any, views: Mapping[str, object]) -> None:
+    if not isinstance(written, Mapping) or set(written) != set(views):
+        names = ", ".join(map(str, written)) if isinstance(written, Mapping) else type(written).__name__
         raise InvalidInputError(
-            f"{what} must have the entries {', '.join(own)}, not {names or 'none'}. Nothing has been changed."
+            f"{what} must have the entries {', '.join(views)}, not {names or 'none'}. Nothing has been changed."
         )
 
 

@@ -39,8 +39,6 @@ def is_coupled(rows: Array) -> bool:
     return bool((rows[:H] == -rows[H : 2 * H]).all())
 
 
-# ---------------------------------------------------------------- layout
-
 ALIGNMENT = 64  # bytes: one cache line, and the widest vector register
 PIECE = 1 << 20  # elements of an array drawn or copied at once, in a few milliseconds
 
@@ -210,16 +208,15 @@ class Layout:
 
 
 def input_tables(vocab_size: int, columns: int, embedding_size: int | None, n_pairs: int | None) -> dict[str, Shape]:
-    """Return the shape of each lookup table by its name, in the order of the flat vector; rows of G H `columns` are
-    added to the input of the first layer.
+    """Return the shape of each lookup table by its name, in the order of the flat vector.
 
-    A network without an embedding looks symbols up in the first layer's Wx, not included here.
+    `columns` are G H. A network without an embedding looks symbols up in the first layer's Wx, not included here.
     """
     tables: dict[str, Shape] = {} if n_pairs is None else {"bigrams": (n_pairs, columns)}
     return tables if embedding_size is None else {**tables, "embedding": (vocab_size, embedding_size)}
 
 
-def described(parameters: Mapping[str, Any]) -> str:
+def describe_network(parameters: Mapping[str, Any]) -> str:
     """Return a readable description of the network's shape, given a model's parameters."""
     sizes = {"layers": "num_layers", "hidden units": "hidden_size"}
     sizes |= {"embedding": "embedding_size", "bigrams": "n_bigrams"}
@@ -280,8 +277,8 @@ def aligned_zeros(shape: int | tuple[int, ...], dtype: Any) -> Array:
 def copied(array: Array) -> Array:
     """Return a copy, made in pieces so that Ctrl-C gets through: a large model takes tenths of a second."""
     out = np.empty_like(array)
-    for piece, own in zip(_pieces(array), _pieces(out), strict=True):
-        own[...] = piece
+    for piece, target in zip(_pieces(array), _pieces(out), strict=True):
+        target[...] = piece
     return out
 
 
@@ -293,8 +290,7 @@ def _pieces(array: Array) -> Iterator[Array]:
 
 
 def initial_weights(layout: Layout, rng: np.random.Generator, scale: float | None) -> Array:
-    """Return a flat vector of new weights, drawn in float64 for either dtype, so that a seed gives the same weights in
-    both.
+    """Return a flat vector of new weights, drawn in float64 for either dtype.
 
     With a `scale`, the weights' standard deviation, biases are zero, as in min-char-rnn. None: 0.01 for a single "rnn"
     layer; otherwise weights and biases from U(-1/sqrt(H), 1/sqrt(H)), as in PyTorch. The forget gate's bias in an LSTM
@@ -322,8 +318,6 @@ def initial_weights(layout: Layout, rng: np.random.Generator, scale: float | Non
             rows[...] = rng.standard_normal(rows.shape)
     return flat
 
-
-# ---------------------------------------------------------------- symbol pairs
 
 MAX_TABLE = 1 << 20  # size up to which all pairs are counted in a table; beyond, only those that occur are kept
 

@@ -23,8 +23,6 @@ from ..text.vocabulary import Vocabulary
 from .int8_weights import Scales, int8_weights
 from .layout import SHAPING, Layout, copied, initial_weights
 
-# ---------------------------------------------------------------- gate
-
 MANY = 100  # references to gates, including dead ones, kept before cleaning up
 
 
@@ -99,16 +97,11 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_open_all)
 
 
-# ---------------------------------------------------------------- gradient rms
-
-
 def gradient_rms(state: ModelState, beta_2: float) -> Array | None:
     """Return the root mean square of each weight's gradient in training, as float16, or None if unknown.
 
-    The values come from the optimizer state. A model loaded from a file of weights alone, and not trained since, has
-    the values in the file. Half precision suffices for a scale, and adds only half to a file of weights. The values
-    (n_weights,) are in the order of `Layout.torch_named`, each tensor flattened, without padding. `beta_2` is Adam's,
-    for its bias correction.
+    The values (n_weights,), in the order of `Layout.torch_named` without padding, come from the optimizer state, or
+    from the file of a model that was not trained since. `beta_2` is Adam's, for its bias correction.
     """
     steps = state.n_steps - state.optimizer_start
     if steps <= 0:
@@ -116,17 +109,17 @@ def gradient_rms(state: ModelState, beta_2: float) -> Array | None:
     kind = OPTIMIZERS[state.optimizer]
     if kind.squares is None or kind.mean_factor is None:
         return None
-    return gathered(state.layout, np.sqrt(state.optimizer_state[kind.squares] * kind.mean_factor(steps, beta_2)))
+    return gather_rms(state.layout, np.sqrt(state.optimizer_state[kind.squares] * kind.mean_factor(steps, beta_2)))
 
 
-def gathered(layout: Layout, flat: Array) -> Array:
+def gather_rms(layout: Layout, flat: Array) -> Array:
     """Return the elements of a flat vector in the order of `gradient_rms`, in half precision."""
     limit = float(np.finfo(np.float16).max)
     parts = [np.clip(array.ravel(), 0.0, limit) for array in layout.torch_named(flat).values()]
     return np.concatenate(parts).astype(np.float16)
 
 
-def spread(layout: Layout, rms: Array) -> Array:
+def spread_rms(layout: Layout, rms: Array) -> Array:
     """Return a layout's flat vector with the elements of `gradient_rms`; the padding is 0."""
     flat, done = layout.zeros(), 0
     for array in layout.torch_named(flat).values():
@@ -134,8 +127,6 @@ def spread(layout: Layout, rms: Array) -> Array:
         done += array.size
     return flat
 
-
-# ---------------------------------------------------------------- state
 
 Hidden = tuple[Array, ...]  # (h,), or (h, c) of an LSTM, each (L, B, H); with pairs then the previous symbol
 Records = list[dict[str, Any]]
@@ -187,9 +178,7 @@ class ModelState:
         seq_length: int,
         init_scale: float | None = None,
     ) -> Self:
-        """Return the state of a model that has not read any text yet; `rng` draws the weights, and becomes the state's
-        generator.
-        """
+        """Return the state of a model that has not read any text yet; `rng` draws the weights, and is kept."""
         return cls(
             layout=layout,
             params=initial_weights(layout, rng, init_scale),
@@ -269,8 +258,8 @@ class ModelState:
 
     def digest(self) -> str:
         """Return a digest that identifies this state; records and the generator do not count."""
-        told = self.layout, self.scales is None, self.optimizer, self.optimizer_start, self.n_steps, self.smooth_loss
-        digest = hashlib.sha256(repr(told).encode())
+        steps = self.optimizer_start, self.n_steps, self.smooth_loss
+        digest = hashlib.sha256(repr((self.layout, self.scales is None, self.optimizer, *steps)).encode())
         for array in (self.vocabulary.codes, self.params, *self.optimizer_state.values(), *self.hidden):
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
@@ -328,9 +317,7 @@ class ModelState:
         return replace(rounded, params=params, scales=scales, optimizer_state={}, gradient_rms=None)
 
     def require_float(self, what: str) -> None:
-        """Raise InvalidInputError if the weights have 8 bits; `what` is the method that would change or differentiate
-        them.
-        """
+        """Raise InvalidInputError if the weights have 8 bits; `what` is the method that needs floats."""
         if self.scales is not None:
             raise InvalidInputError(
                 f"{what} needs float weights, but this model has 8-bit weights from quantize(). Call {what} on the "

@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from ..arrays import Array
 from ..text.vocabulary import Vocabulary
 from .layout import Layout
-from .state import ModelState, gathered, spread
-
-# ---------------------------------------------------------------- labeled
+from .state import ModelState, gather_rms, spread_rms
 
 
 def state_of_label(state: ModelState, number: int) -> ModelState:
@@ -49,7 +47,7 @@ def _places(V: int, new_V: int, number: int) -> NDArray[np.intp]:
 
 def _narrowed_rms(rms: Array | None, old: Layout, new: Layout, number: int) -> Array | None:
     """Return the `gradient_rms` of the narrowed weights."""
-    return None if rms is None else gathered(new, _narrowed(spread(old, rms), old, new, number))
+    return None if rms is None else gather_rms(new, _narrowed(spread_rms(old, rms), old, new, number))
 
 
 def _narrowed(flat: Array, old: Layout, new: Layout, number: int) -> Array:
@@ -63,9 +61,6 @@ def _narrowed(flat: Array, old: Layout, new: Layout, number: int) -> Array:
     after.lookup[V - 1] = before.lookup[V + number]
     after.Wy[...], after.by[...] = before.Wy[:, :V], before.by[:V]
     return out
-
-
-# ---------------------------------------------------------------- larger vocabulary
 
 
 def extended(vocabulary: Vocabulary, other: Vocabulary) -> Vocabulary:
@@ -93,7 +88,7 @@ def widened(state: ModelState, vocabulary: Vocabulary, layout: Layout) -> ModelS
         state,
         vocabulary=vocabulary,
         layout=layout,
-        gradient_rms=None if rms is None else gathered(layout, _widened(spread(state.layout, rms), *sizes, None)),
+        gradient_rms=None if rms is None else gather_rms(layout, _widened(spread_rms(state.layout, rms), *sizes, None)),
         hidden=state.layout.renumbered_states(state.hidden, sizes[2]),
         params=_widened(state.params, *sizes, rarest),
         optimizer_state={name: _widened(flat, *sizes, None) for name, flat in state.optimizer_state.items()},

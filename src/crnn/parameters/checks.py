@@ -13,12 +13,9 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInputError, short_repr
 
-# ---------------------------------------------------------------- suggestion
-
 
 def did_you_mean(given: object, known: Iterable[str], synonyms: Mapping[str, str] | None = None) -> str:
-    """Return the end of an error message that suggests the closest known name; empty if no name is close, or if `given`
-    is no `str`.
+    """Return the end of an error message that suggests the closest known name; empty if none is close.
 
     `synonyms` are known names, by other names for the same thing.
     """
@@ -33,8 +30,6 @@ def did_you_mean(given: object, known: Iterable[str], synonyms: Mapping[str, str
         near = next((by_lower[name] for name in difflib.get_close_matches(lower, by_lower, n=1)), None)
     return "" if near is None else f"; did you mean {near!r}?"
 
-
-# ---------------------------------------------------------------- checks
 
 FilePath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 Check = Callable[[str, Any], Any]  # from a parameter's name and value to the checked value

@@ -10,11 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# ---------------------------------------------------------------- cells
-# The table of recurrent cells, with every property that other code needs.
-#
-# The arithmetic is in ``_kernels/cells/`` and ``reference/network.py``. ``docs/design.md`` lists the places to touch
-# for a new cell.
+# The arithmetic of the cells is in ``_kernels/cells/`` and ``reference/network.py``. ``docs/design.md`` lists the
+# places to touch for a new cell, and for a new optimizer.
 
 MAX_LAYERS = 64  # as in the kernels; far more than can be trained
 
@@ -59,11 +56,7 @@ CELLS = {
 }  # fmt: skip
 
 
-# ---------------------------------------------------------------- optimizers
-# The table of optimizers, with every property that other code needs.
-#
-# The arithmetic is in ``_kernels/training/optimizers.pxd`` and ``reference/optimizers.py``. ``docs/design.md`` lists
-# the places to touch for a new optimizer.
+# Their arithmetic is in ``_kernels/training/optimizers.pxd`` and ``reference/optimizers.py``.
 
 
 class OptimizerKind(NamedTuple):
@@ -93,8 +86,6 @@ OPTIMIZERS = {
     ),
 }  # fmt: skip
 
-
-# ---------------------------------------------------------------- schedule
 
 Array = NDArray[np.float64]
 

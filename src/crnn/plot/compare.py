@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
 from ..parameters.checks import checked_choice
-from .drawing import STYLES, axes_for, check_model_and_text, labeled, line_color
+from .drawing import STYLES, axes_for, check_model_and_text, line_color, named_models
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +67,7 @@ def compare(
     >>> bool(ax.containers[0][0].get_width() > ax.containers[1][0].get_width())  # the bars of all characters
     True
     """
-    by, named = checked_choice("by", by, ("kind", "position")), labeled(models)
+    by, named = checked_choice("by", by, ("kind", "position")), named_models(models)
     for model in named.values():
         check_model_and_text(model, text)
     if not len(text):

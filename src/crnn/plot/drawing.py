@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ..errors import InvalidInputError, short_repr
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-
+import unicodedata
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..char_rnn import CharRNN
+from ..errors import InvalidInputError, short_repr
+from ..parameters.checks import has_items
+from ..text.vocabulary import BOUNDARY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
-
-
-import unicodedata
-from collections.abc import Iterable, Mapping
-
-from ..parameters.checks import has_items
-from ..text.vocabulary import BOUNDARY
-
-# ---------------------------------------------------------------- axes
 
 
 def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
@@ -44,17 +32,12 @@ def axes_for(ax: Axes | None, width: float, height: float) -> Axes:
     return pyplot.subplots(figsize=(width, height), layout="constrained")[1]
 
 
-# ---------------------------------------------------------------- checks
-
-
 def check_model_and_text(model: Any, text: Any, name: str = "text") -> None:
     """Raise an error unless this is a fitted model and a text of its kind; the symbols are not looked at."""
     if not isinstance(model, CharRNN):
         raise InvalidInputError(f"model must be a fitted CharRNN, not {short_repr(model)}")
     model.vocabulary_.check_kind(text, name)
 
-
-# ---------------------------------------------------------------- colors
 
 # Okabe and Ito's colors, starting with those that stand out on the background; dashes distinguish curves without color.
 LINES_ON_LIGHT = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -72,7 +55,7 @@ def luminance(color: Any) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def contrasting(color: Any) -> str:
+def contrasting_color(color: Any) -> str:
     """Return black or white, whichever is easier to read on a background of this color."""
     # The ratios (L + 0.05) / 0.05 against black and 1.05 / (L + 0.05) against white are equal at L = 0.179.
     return "black" if luminance(color) > 0.179 else "white"
@@ -84,7 +67,7 @@ def line_color(ax: Axes, i: int) -> str:
     return lines[i % len(lines)]
 
 
-def sequential(ax: Axes) -> Colormap:
+def sequential_colors(ax: Axes) -> Colormap:
     """Return a colormap from the background of `ax` (nothing) to a strong orange or red (much).
 
     Its luminance changes monotonically, so it also works in gray.
@@ -94,7 +77,7 @@ def sequential(ax: Axes) -> Colormap:
     return _colormap("crnn_sequential", [base, *ends])
 
 
-def diverging(ax: Axes) -> Colormap:
+def diverging_colors(ax: Axes) -> Colormap:
     """Return a colormap from blue (negative) through the background of `ax` (zero) to orange (positive)."""
     base = _base(ax)
     if luminance(base) < DARK:
@@ -117,8 +100,6 @@ def _colormap(name: str, colors: list[Any]) -> Colormap:
 
     return LinearSegmentedColormap.from_list(name, colors)
 
-
-# ---------------------------------------------------------------- glyphs
 
 _SHOWN = {" ": "\N{OPEN BOX}", "\n": "\N{DOWNWARDS ARROW WITH CORNER LEFTWARDS}", "\t": "\N{RIGHTWARDS ARROW}"}
 _END = "\N{END OF PROOF}"
@@ -147,33 +128,31 @@ def glyph(symbol: Any, *, space: bool = False) -> str:
     return symbol if symbol.isprintable() else _REPLACEMENT
 
 
-# ---------------------------------------------------------------- legend
-
 # Parameters that change nothing in what a model is or learns.
 _SILENT = frozenset({"callbacks", "n_threads", "random_state", "verbose"})
 
 
-def labeled(models: CharRNN | Iterable[CharRNN] | Mapping[str, CharRNN]) -> dict[str, CharRNN]:
+def named_models(models: CharRNN | Iterable[CharRNN] | Mapping[str, CharRNN]) -> dict[str, CharRNN]:
     """Return models by their names in a legend: a mapping's keys, otherwise the models' differing parameters."""
     if isinstance(models, CharRNN):
         return {"model": models}
     if not has_items(models):
         raise InvalidInputError(f"models must be a CharRNN, or a list or dict of them, not {short_repr(models)}")
-    given = dict(models) if isinstance(models, Mapping) else list(models)
-    for model in given.values() if isinstance(given, dict) else given:
+    collection = dict(models) if isinstance(models, Mapping) else list(models)
+    for model in collection.values() if isinstance(collection, dict) else collection:
         if not isinstance(model, CharRNN):
             raise InvalidInputError(
                 f"models contains {short_repr(model)}, which is not a CharRNN. Pass models, or a dict of them."
             )
-    if not given:
+    if not collection:
         raise InvalidInputError("models is empty. Pass at least one.")
-    if isinstance(given, dict):
-        return {str(name): model for name, model in given.items()}
-    parameters = [{name: str(value) for name, value in model.get_params().items()} for model in given]
+    if isinstance(collection, dict):
+        return {str(name): model for name, model in collection.items()}
+    parameters = [{name: str(value) for name, value in model.get_params().items()} for model in collection]
     different = [name for name in parameters[0] if name not in _SILENT and len({p[name] for p in parameters}) > 1]
     named: dict[str, CharRNN] = {}
-    for model, of_model in zip(given, parameters, strict=True):
-        base = ", ".join(f"{name}={of_model[name]}" for name in different) or "model"
+    for model, values in zip(collection, parameters, strict=True):
+        base = ", ".join(f"{name}={values[name]}" for name in different) or "model"
         label, count = base, 1
         while label in named:
             count += 1

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-# ---------------------------------------------------------------- gradient norms
-
 MIN_POSITIONS = 32  # to average over
 
 Array = NDArray[np.float64]
@@ -99,8 +97,6 @@ def vanishing_distance(norms: Array, threshold: float) -> int | None:
     below = norms < threshold * norms.max()
     return int(np.flatnonzero(~below).max(initial=-1)) + 1 if below[-1] else None
 
-
-# ---------------------------------------------------------------- gradient flow
 
 VANISHED = 1e-3  # of the largest norm
 

@@ -12,7 +12,7 @@ from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
 from ..parameters.checks import checked_choice
 from ..training.progress import number_in
-from .drawing import STYLES, axes_for, labeled, line_color
+from .drawing import STYLES, axes_for, line_color, named_models
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,7 +69,7 @@ def history(
     ('epoch', 'loss (nats per character)', 3)
     """
     x, y = checked_choice("x", x, X), checked_choice("y", y, Y)
-    named = labeled(models)
+    named = named_models(models)
     for label, model in named.items():
         if not model.history_:
             raise InvalidInputError(f"{label} has no training records. Train it, or load a file saved with its state.")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..char_rnn import CharRNN
 from ..parameters.checks import checked_int
-from .drawing import axes_for, check_model_and_text, line_color, sequential
+from .drawing import axes_for, check_model_and_text, line_color, sequential_colors
 from .text_grid import COLUMNS, TextGrid, draw_values, figure_size, write
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def probabilities(
     matrix[guess_rows, guess_columns] = np.take_along_axis(p, best, axis=1)
 
     ax = axes_for(ax, *figure_size(*matrix.shape))
-    image = draw_values(ax, matrix, cmap=sequential(ax), vmin=0.0, vmax=1.0)
+    image = draw_values(ax, matrix, cmap=sequential_colors(ax), vmin=0.0, vmax=1.0)
     write(ax, image, text_rows, grid.columns, grid.symbols, space=True, weight="bold")
     vocabulary = list(model.vocabulary_)
     guesses = [vocabulary[i] for i in best.ravel()]

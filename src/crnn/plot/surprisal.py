@@ -9,7 +9,7 @@ import numpy as np
 
 from ..char_rnn import CharRNN
 from ..parameters.checks import checked_float
-from .drawing import axes_for, check_model_and_text, sequential
+from .drawing import axes_for, check_model_and_text, sequential_colors
 from .text_grid import COLUMNS, TextGrid, draw_values, figure_size, write
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def surprisal(
     matrix = np.full((grid.n_rows, grid.used_width), np.nan)
     matrix[grid.rows, grid.columns] = bits
     ax = axes_for(ax, *figure_size(*matrix.shape))
-    image = draw_values(ax, matrix, cmap=sequential(ax), vmin=0.0, vmax=max_bits)
+    image = draw_values(ax, matrix, cmap=sequential_colors(ax), vmin=0.0, vmax=max_bits)
     write(ax, image, grid.rows, grid.columns, grid.symbols)
     more = "max" if bits.max() > max_bits else "neither"
     ax.figure.colorbar(image, ax=ax, label="surprisal (bits)", extend=more, aspect=30, pad=0.02)

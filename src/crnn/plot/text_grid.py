@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InvalidInputError
 from ..parameters.checks import checked_int
-from .drawing import contrasting, glyph
+from .drawing import contrasting_color, glyph
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,7 +89,7 @@ def write(
         shown = glyph(symbol, space=space)
         if shown == " ":
             continue
-        color = mpl.rcParams["text.color"] if is_empty else contrasting(background)
+        color = mpl.rcParams["text.color"] if is_empty else contrasting_color(background)
         # An unknown text must not be interpreted as mathematics or TeX.
         ax.text(
             column, row, shown, color=color, fontsize=points, family="monospace", ha="center", va="center_baseline",

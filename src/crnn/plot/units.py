@@ -11,114 +11,14 @@ from numpy.typing import NDArray
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError, short_repr
 from ..parameters.checks import checked_int, has_items, is_int
-from .drawing import axes_for, check_model_and_text, diverging
+from .drawing import axes_for, check_model_and_text, contrasting_color, diverging_colors, glyph
 from .text_grid import COLUMNS, TextGrid, draw_values, figure_size, write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-from typing import TYPE_CHECKING
-
-from .drawing import glyph
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-
-# ---------------------------------------------------------------- text properties
-
 Array = NDArray[np.float64]
-
-_OPENING, _CLOSING = "([{", ")]}"
-_QUOTES = {'"': '"', "\N{LEFT DOUBLE QUOTATION MARK}": "\N{RIGHT DOUBLE QUOTATION MARK}"}
-
-
-def inside_quotes(text: str) -> Array:
-    """Return 1 for characters of a double-quoted passage, including its opening quote, otherwise 0.
-
-    An empty line ends a passage, since authors do not close a quote that continues in the next paragraph.
-    """
-    inside, closing, before = np.zeros(len(text)), "", ""
-    for i, character in enumerate(text):
-        if closing:
-            if character == closing or (character == before == "\n"):
-                closing = ""
-        else:
-            closing = _QUOTES.get(character, "")
-        inside[i] = bool(closing)
-        before = character
-    return inside
-
-
-def inside_brackets(text: str) -> Array:
-    """Return the number of open brackets (round, square or curly) after each character."""
-    depth, open_ = np.zeros(len(text)), 0
-    for i, character in enumerate(text):
-        if character in _OPENING:
-            open_ += 1
-        elif character in _CLOSING:
-            open_ = max(0, open_ - 1)
-        depth[i] = open_
-    return depth
-
-
-def line_length(text: str) -> Array:
-    """Return the length of the line so far; 0 after a line end."""
-    return _since(text, lambda character: character == "\n")
-
-
-def word_length(text: str) -> Array:
-    """Return the number of letters and digits in the word so far; 0 after any other character."""
-    return _since(text, lambda character: not character.isalnum())
-
-
-def indentation(text: str) -> Array:
-    """Return the number of leading spaces in the line so far; a tab counts as 4."""
-    spaces, count, at_head = np.zeros(len(text)), 0, True
-    for i, character in enumerate(text):
-        if character == "\n":
-            count, at_head = 0, True
-        elif at_head and character in " \t":
-            count += 4 if character == "\t" else 1
-        else:
-            at_head = False
-        spaces[i] = count
-    return spaces
-
-
-def between_words(text: str) -> Array:
-    """Return 1 for a character that is neither a letter nor a digit, otherwise 0."""
-    return np.array([not character.isalnum() for character in text], float)
-
-
-def capital_letter(text: str) -> Array:
-    """Return 1 for a capital letter, otherwise 0."""
-    return np.array([character.isupper() for character in text], float)
-
-
-def _since(text: str, ends: Callable[[str], bool]) -> Array:
-    """Return the number of characters since the last one that ends something."""
-    counts, count = np.zeros(len(text)), 0
-    for i, character in enumerate(text):
-        count = 0 if ends(character) else count + 1
-        counts[i] = count
-    return counts
-
-
-PROPERTIES: dict[str, Callable[[str], Any]] = {
-    "inside quotes": inside_quotes,
-    "inside brackets": inside_brackets,
-    "line length": line_length,
-    "indentation": indentation,
-    "word length": word_length,
-    "between words": between_words,
-    "capital letter": capital_letter,
-}
-
-
-# ---------------------------------------------------------------- unit search
-
 MIN_SYMBOLS = 20
 
 
@@ -215,8 +115,6 @@ def correlations(activations: NDArray[np.float64], values: NDArray[np.float64]) 
     return np.asarray(np.divide(v @ a, scale, out=np.zeros(a.shape[1]), where=scale > 1e-12 * len(v)))
 
 
-# ---------------------------------------------------------------- neurons
-
 N_UNITS = 4  # chosen by default
 
 
@@ -287,7 +185,7 @@ def neurons(
         chosen = [(unit.layer, unit.unit) for unit in strongest]
         titles = [f"layer {u.layer}, unit {u.unit}: {u.property} (r = {_signed(u.correlation)})" for u in strongest]
     else:
-        chosen = [_checked(model, unit) for unit in units] if has_items(units) else []
+        chosen = [_checked_unit(model, unit) for unit in units] if has_items(units) else []
         if not chosen:
             raise InvalidInputError(f"units must be None, a number or a list of units, not {short_repr(units)}")
         titles = [f"layer {layer}, unit {unit}" for layer, unit in chosen]
@@ -296,7 +194,7 @@ def neurons(
     return _draw(ax, grid, [states[:, layer, unit] for layer, unit in chosen], titles)
 
 
-def _checked(model: CharRNN, unit: int | tuple[int, int]) -> tuple[int, int]:
+def _checked_unit(model: CharRNN, unit: int | tuple[int, int]) -> tuple[int, int]:
     """Return (layer, unit), counted from 0."""
     pair: Any = (model.num_layers - 1, unit) if is_int(unit) else unit
     if isinstance(pair, tuple | list) and len(pair) == 2 and all(map(is_int, pair)):
@@ -322,15 +220,13 @@ def _draw(ax: Axes | None, grid: TextGrid, activations: Sequence[NDArray[Any]], 
         matrix[grid.rows + height * i + 1, grid.columns] = activation
     longest = max(grid.used_width, max(map(len, titles)))
     ax = axes_for(ax, *figure_size(len(matrix), longest))
-    image = draw_values(ax, matrix, cmap=diverging(ax), vmin=-1.0, vmax=1.0)
+    image = draw_values(ax, matrix, cmap=diverging_colors(ax), vmin=-1.0, vmax=1.0)
     for i, title in enumerate(titles):
         ax.text(-0.5, height * i, title, ha="left", va="center", fontsize="small", weight="bold", parse_math=False)
         write(ax, image, grid.rows + height * i + 1, grid.columns, grid.symbols)
     ax.figure.colorbar(image, ax=ax, label="activation", ticks=[-1, 0, 1], aspect=30, pad=0.02)
     return ax
 
-
-# ---------------------------------------------------------------- states
 
 MAX_LABELS = 300  # characters to write; more points are dots
 
@@ -405,24 +301,112 @@ def project(x: NDArray[np.float64]) -> Projection:
 
     The sign of a direction makes its largest coefficient positive.
     """
-    centred = x - x.mean(axis=0)
-    _, sizes, directions = np.linalg.svd(centred, full_matrices=False)
-    sizes, directions = _two(sizes), _two(directions)
+    centered = x - x.mean(axis=0)
+    _, sizes, directions = np.linalg.svd(centered, full_matrices=False)
+    sizes, directions = _first_two(sizes), _first_two(directions)
     signs = np.sign(np.take_along_axis(directions, np.abs(directions).argmax(axis=1)[:, None], axis=1))
-    variance = (centred**2).sum()
-    return Projection(centred @ (directions * signs).T, sizes**2 / (variance or 1.0))
+    variance = (centered**2).sum()
+    return Projection(centered @ (directions * signs).T, sizes**2 / (variance or 1.0))
 
 
-def _two(rows: NDArray[Any]) -> NDArray[Any]:
+def _first_two(rows: NDArray[Any]) -> NDArray[Any]:
     """Return the first two rows, padding with zeros."""
     return np.concatenate([rows[:2], np.zeros((max(0, 2 - len(rows)), *rows.shape[1:]))])
 
 
 def _write_symbols(ax: Axes, points: NDArray[Any], text: str | bytes, colors: NDArray[Any]) -> None:
-    from .drawing import contrasting
-
     for i, ((x, y), color) in enumerate(zip(points, colors, strict=True)):
         ax.text(
-            x, y, glyph(text[i : i + 1], space=True), color=contrasting(color), fontsize="x-small", family="monospace",
-            ha="center", va="center_baseline", parse_math=False, usetex=False, clip_on=True, zorder=3,
+            x, y, glyph(text[i : i + 1], space=True), color=contrasting_color(color), fontsize="x-small",
+            family="monospace", ha="center", va="center_baseline", parse_math=False, usetex=False, clip_on=True,
+            zorder=3,
         )  # fmt: skip
+
+
+# ---------------------------------------------------------------- text properties
+
+_OPENING, _CLOSING = "([{", ")]}"
+_QUOTES = {'"': '"', "\N{LEFT DOUBLE QUOTATION MARK}": "\N{RIGHT DOUBLE QUOTATION MARK}"}
+
+
+def inside_quotes(text: str) -> Array:
+    """Return 1 for characters of a double-quoted passage, including its opening quote, otherwise 0.
+
+    An empty line ends a passage, since authors do not close a quote that continues in the next paragraph.
+    """
+    inside, closing, before = np.zeros(len(text)), "", ""
+    for i, character in enumerate(text):
+        if closing:
+            if character == closing or (character == before == "\n"):
+                closing = ""
+        else:
+            closing = _QUOTES.get(character, "")
+        inside[i] = bool(closing)
+        before = character
+    return inside
+
+
+def inside_brackets(text: str) -> Array:
+    """Return the number of open brackets (round, square or curly) after each character."""
+    depth, open_ = np.zeros(len(text)), 0
+    for i, character in enumerate(text):
+        if character in _OPENING:
+            open_ += 1
+        elif character in _CLOSING:
+            open_ = max(0, open_ - 1)
+        depth[i] = open_
+    return depth
+
+
+def line_length(text: str) -> Array:
+    """Return the length of the line so far; 0 after a line end."""
+    return _since(text, lambda character: character == "\n")
+
+
+def word_length(text: str) -> Array:
+    """Return the number of letters and digits in the word so far; 0 after any other character."""
+    return _since(text, lambda character: not character.isalnum())
+
+
+def indentation(text: str) -> Array:
+    """Return the number of leading spaces in the line so far; a tab counts as 4."""
+    spaces, count, at_head = np.zeros(len(text)), 0, True
+    for i, character in enumerate(text):
+        if character == "\n":
+            count, at_head = 0, True
+        elif at_head and character in " \t":
+            count += 4 if character == "\t" else 1
+        else:
+            at_head = False
+        spaces[i] = count
+    return spaces
+
+
+def between_words(text: str) -> Array:
+    """Return 1 for a character that is neither a letter nor a digit, otherwise 0."""
+    return np.array([not character.isalnum() for character in text], float)
+
+
+def capital_letter(text: str) -> Array:
+    """Return 1 for a capital letter, otherwise 0."""
+    return np.array([character.isupper() for character in text], float)
+
+
+def _since(text: str, ends: Callable[[str], bool]) -> Array:
+    """Return the number of characters since the last one that ends something."""
+    counts, count = np.zeros(len(text)), 0
+    for i, character in enumerate(text):
+        count = 0 if ends(character) else count + 1
+        counts[i] = count
+    return counts
+
+
+PROPERTIES: dict[str, Callable[[str], Any]] = {
+    "inside quotes": inside_quotes,
+    "inside brackets": inside_brackets,
+    "line length": line_length,
+    "indentation": indentation,
+    "word length": word_length,
+    "between words": between_words,
+    "capital letter": capital_letter,
+}

@@ -32,7 +32,7 @@ class LabeledTexts(NamedTuple):
 
     texts: list[Text]
     numbers: NDArray[np.intp]
-    described: str  # the number of texts, in words
+    size: str  # the number of texts, in words
 
 
 def labeled_texts(classifier: TextClassifier, texts: Any, labels: ArrayLike) -> LabeledTexts:
@@ -40,20 +40,20 @@ def labeled_texts(classifier: TextClassifier, texts: Any, labels: ArrayLike) -> 
     if texts is None or isinstance(texts, str | bytes | Path):
         raise InvalidInputError("labels need a list of texts, but text is not a list. Pass one text per label.")
     whole = list(python_values(texts))
-    given = checked_labels(labels, len(whole))
+    labeled = checked_labels(labels, len(whole))
     classes = classifier.classes_
-    known = {label: number for number, label in enumerate(classes.tolist())}
-    for label in given.labels.tolist():
-        if label not in known:
+    numbers_of = {label: number for number, label in enumerate(classes.tolist())}
+    for label in labeled.labels.tolist():
+        if label not in numbers_of:
             raise InvalidInputError(f"labels contains {short_repr(label)}, which the classifier was not fitted with")
-    numbers = np.array([known[label] for label in given.labels.tolist()], np.intp)[given.numbers]
-    models = [model for of_each in classifier.models_ for model in of_each.values()]
+    numbers = np.array([numbers_of[label] for label in labeled.labels.tolist()], np.intp)[labeled.numbers]
+    models = [model for directions in classifier.models_ for model in directions.values()]
     networks = [model for model in models if isinstance(model, CharRNN)]
-    size = sum(array.size for network in networks for array in network.params_.values())
-    limit = WORK / (size * len(classes))
+    n_weights = sum(array.size for network in networks for array in network.params_.values())
+    limit = WORK / (n_weights * len(classes))
     n = max(MIN_TEXTS, int(np.searchsorted(np.cumsum([len(text) + 1 for text in whole]), limit)))
-    described = f"{'the first' if n < len(whole) else 'all'} {min(n, len(whole)):,} texts"
-    return LabeledTexts(whole[:n], numbers[:n], described)
+    size = f"{'the first' if n < len(whole) else 'all'} {min(n, len(whole)):,} texts"
+    return LabeledTexts(whole[:n], numbers[:n], size)
 
 
 def class_tables(classifier: TextClassifier, part: LabeledTexts) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def class_tables(classifier: TextClassifier, part: LabeledTexts) -> dict[str, An
             cell.append(_row(part.texts[i], confidence[i]))
     mistakes = [i for i in order.tolist() if not right[i]][:MISTAKES]
     return {
-        "note": f"The classifier is right for {right.mean():.1%} of {part.described}.",
+        "note": f"The classifier is right for {right.mean():.1%} of {part.size}.",
         "accuracy": float(right.mean()),
         "names": names,
         "counts": counts.tolist(),

@@ -18,14 +18,14 @@ from ..export.page import (
     INTERFACE,
     assets,
     encoded_weights,
-    filled,
+    fill_in,
     html_page,
     live_data,
     page_weights,
     printable_title,
     summary,
 )
-from ..model.layout import described
+from ..model.layout import describe_network
 from ..parameters.checks import FilePath, checked_path
 from ..plot.units import MIN_SYMBOLS, find_units
 from ..runtime.atomic_file import write_atomically
@@ -73,7 +73,7 @@ def subject_of(model: CharRNN | TextClassifier, text: Any, labels: ArrayLike | N
 def _of_classifier(classifier: TextClassifier, texts: Any, labels: ArrayLike | None) -> Subject:
     """Return the model and texts of the most frequent class or, without labels, of the first class."""
     classes, number, tables = classifier.classes_, 0, None
-    networks = [of_each for of_each in classifier.models_ if isinstance(next(iter(of_each.values())), CharRNN)]
+    networks = [models for models in classifier.models_ if isinstance(next(iter(models.values())), CharRNN)]
     if not networks:
         raise InvalidInputError("a report shows a network, but the classifier has none. Pass one with a CharRNN.")
     named = ", ".join([*map(str, classes[:SHOWN].tolist()), *(["…"] if len(classes) > SHOWN else [])])
@@ -81,15 +81,15 @@ def _of_classifier(classifier: TextClassifier, texts: Any, labels: ArrayLike | N
     if labels is not None:
         part = labeled_texts(classifier, texts, labels)
         tables = class_tables(classifier, part)
-        facts.append(("accuracy", f"{tables['accuracy']:.1%} of {part.described}"))
+        facts.append(("accuracy", f"{tables['accuracy']:.1%} of {part.size}"))
         number = int(np.bincount(part.numbers).argmax())
-        texts = [text for text, own in zip(part.texts, part.numbers.tolist(), strict=True) if own == number]
-    direction, turned = "forward", ""
+        texts = [text for text, k in zip(part.texts, part.numbers.tolist(), strict=True) if k == number]
+    direction, note = "forward", ""
     if classifier.directions == "backward":
-        direction, turned = "backward", ", written and read in reverse"
+        direction, note = "backward", ", written and read in reverse"
         texts = None if texts is None else [text[::-1] for text in texts]
     facts.append(("steps", f"{classifier.n_steps_:,} in total"))
-    facts.append(("shown here", f"the network for texts of {str(classes[number])!r}{turned}"))
+    facts.append(("shown here", f"the network for texts of {str(classes[number])!r}{note}"))
     model = networks[0][direction]
     assert isinstance(model, CharRNN)
     return Subject(model.for_label(classes[number].item()), texts, model.history_, facts, tables)
@@ -152,7 +152,7 @@ def write_report(
     subject = subject_of(model, text, labels)
     weights = page_weights(subject.model, int8=True)  # a quarter of the size of float32
     title = printable_title(title)
-    body = filled(
+    body = fill_in(
         assets(__package__, ["report.html"]),
         title=escape(title),
         summary=escape(summary(subject.model, weights)),
@@ -194,14 +194,14 @@ def report_data(subject: Subject) -> dict[str, Any]:
 def longest_copy(drawn: list[dict[str, Any]], part: TextPart) -> list[tuple[str, str]]:
     """Return a row about the longest passage that the samples share with a given text of characters."""
     of_bytes = isinstance(part.measured, bytes) or (part.measured and isinstance(part.measured[0], bytes))
-    if part.own or of_bytes:
+    if part.is_sample or of_bytes:
         return []
     texts = [text for sample in drawn for text in sample["text"].split("\n")]
     texts = [sample["text"] for sample in drawn] if isinstance(part.measured, str) else texts
     copies = longest_copies(texts, part.measured)
     copy, text = max(zip(copies, texts, strict=True), key=lambda pair: pair[0].length)
     passage = text[copy.start : copy.start + copy.length][:MAX_COPY]
-    return [("longest copy", f"{copy.length:,} characters of a sample occur in {part.described}: {passage!r}")]
+    return [("longest copy", f"{copy.length:,} characters of a sample occur in {part.size}: {passage!r}")]
 
 
 def units_followed(model: CharRNN, part: TextPart) -> list[dict[str, Any]]:
@@ -229,7 +229,7 @@ def document_tables(model: CharRNN, part: TextPart) -> dict[str, Any]:
     except InvalidInputError:  # the model writes hardly any other documents
         new = []
     return {
-        "note": f"Distinct documents of {part.described}, sorted by the mean over their characters and end. New "
+        "note": f"Distinct documents of {part.size}, sorted by the mean over their characters and end. New "
         "documents are samples at temperature 0.8 that are not in the text.",
         "tables": {"likeliest": order[:ROWS], "strangest": order[::-1][:ROWS], "new": _rows(model, new)},
     }
@@ -249,10 +249,10 @@ def facts(model: CharRNN, part: TextPart) -> list[tuple[str, str]]:
     """Return names and values that describe a model."""
     symbols = model.vocabulary_
     loss = model.bits_per_char(part.measured, exact=part.exact)
-    seen = "a sample of its own" if part.own else part.described
+    seen = "a sample of its own" if part.is_sample else part.size
     steps = f"{model.n_steps_:,} steps of {model.batch_size} x {model.seq_length} {symbols.kind}"
     return [
-        ("network", described(model.get_params())),
+        ("network", describe_network(model.get_params())),
         ("weights", f"{sum(array.size for array in model.params_.values()):,}"),
         ("vocabulary", repr(symbols)),
         *([("trained", steps)] if model.n_steps_ else []),  # omitted for an untrained model, and for one label's model
@@ -263,7 +263,7 @@ def facts(model: CharRNN, part: TextPart) -> list[tuple[str, str]]:
 
 def curves(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]]:
     """Return the training curves, with losses in bits, and None for missing measurements."""
-    records = thinned([record for record in history if number_in(record, "step") is not None])
+    records = thin_records([record for record in history if number_in(record, "step") is not None])
     out: dict[str, list[float | None]] = {"step": [number_in(record, "step") for record in records]}
     for name, key in CURVES.items():
         unit = math.log(2) if name in LOSSES else 1.0
@@ -272,10 +272,9 @@ def curves(history: Sequence[Mapping[str, Any]]) -> dict[str, list[float | None]
     return out
 
 
-def thinned(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def thin_records(history: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return at most `MAX_RECORDS` evenly spaced records, plus those with a validation loss and the last one."""
     every = -(-len(history) // MAX_RECORDS)
     last = len(history) - 1
     measured = (number_in(record, "validation_loss") is not None for record in history)
-    kept = [i for i, of_validation in enumerate(measured) if i % every == 0 or i == last or of_validation]
-    return [history[i] for i in kept]
+    return [history[i] for i, is_measured in enumerate(measured) if i % every == 0 or i == last or is_measured]

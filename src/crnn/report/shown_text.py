@@ -33,9 +33,9 @@ class TextPart(NamedTuple):
     """The scored part: the beginning of a text, or the first documents."""
 
     measured: Any  # str or bytes; a list of them for a model of documents
-    described: str  # the size of the part, in words
+    size: str  # the size of the part, in words
     exact: bool  # whether the part is short enough to be scored with a single state
-    own: bool  # whether the part is a sample of the model
+    is_sample: bool  # whether the part is a sample of the model
 
     def documents(self, limit: int) -> list[Text]:
         """Return the first documents with at most `limit` symbols and ends in total, but at least one document."""
@@ -56,42 +56,42 @@ class TextPart(NamedTuple):
 
 def text_part(model: CharRNN, text: Any) -> TextPart:
     """Return the part of a text that can be scored in a few seconds."""
-    of_documents, own = model.vocabulary_.boundary is not None, text is None
-    if own:
+    of_documents, is_sample = model.vocabulary_.boundary is not None, text is None
+    if is_sample:
         text = model.sample(num_samples=OWN_DOCUMENTS, random_state=0) if of_documents else (
             model.sample(OWN_LENGTH, random_state=0)
         )  # fmt: skip
-    size = sum(array.size for array in model.params_.values())
-    limit = int(min(max(WORK / size, MIN_MEASURED), MAX_MEASURED))
+    n_weights = sum(array.size for array in model.params_.values())
+    limit = int(min(max(WORK / n_weights, MIN_MEASURED), MAX_MEASURED))
     unit = "bytes" if model.vocabulary_.kind == "bytes" else "characters"
     if of_documents:
-        return _document_part(model.vocabulary_, text, limit, unit, own)
+        return _document_part(model.vocabulary_, text, limit, unit, is_sample)
     if not isinstance(text, str | bytes | os.PathLike):
         raise InvalidInputError(
             "text is a list of documents, but the model was fitted on one text. Join the documents to one text."
         )
     blocks = text_source(text).blocks()
-    beginning, more = _taken(blocks, limit)
+    beginning, more = _take(blocks, limit)
     if not len(beginning):
         raise InvalidInputError("text is empty. Pass at least one symbol.")
-    described = f"{'the first' if more else 'all'} {len(beginning):,} {unit}"
-    return TextPart(beginning, described, len(beginning) <= MAX_EXACT, own)
+    size = f"{'the first' if more else 'all'} {len(beginning):,} {unit}"
+    return TextPart(beginning, size, len(beginning) <= MAX_EXACT, is_sample)
 
 
 def text_view(model: CharRNN, part: TextPart) -> dict[str, Any]:
     """Return codes, bits and predictions for the beginning of a text."""
     shown = part.measured[:SHOWN]
-    return _view(part, [codes_of(shown)], [judged(model, shown)], "symbols")
+    return _view(part, [codes_of(shown)], [judge_symbols(model, shown)], "symbols")
 
 
 def document_view(model: CharRNN, part: TextPart) -> dict[str, Any]:
     """Return codes, bits and predictions for the first documents and their ends."""
     documents = part.documents(SHOWN)
     codes = [[*codes_of(document), BOUNDARY_CODE] for document in documents]
-    return _view(part, codes, [judged(model, document) for document in documents], "symbols, ends among them")
+    return _view(part, codes, [judge_symbols(model, document) for document in documents], "symbols, ends among them")
 
 
-def judged(model: CharRNN, text: Text) -> tuple[Array, Array, Array]:
+def judge_symbols(model: CharRNN, text: Text) -> tuple[Array, Array, Array]:
     """Return the bits of each symbol, and the most likely symbols and their probabilities at each position.
 
     A document's end is one of the symbols.
@@ -125,17 +125,17 @@ def _view(part: TextPart, codes: Sequence[list[int]], judgements: Sequence[Any],
     """Combine the scores of texts into the page's format."""
     bits, ids, p = (np.concatenate(arrays) for arrays in zip(*judgements, strict=True))
     guesses = np.stack([ids, np.rint(1000 * p).astype(np.intp)], axis=-1).ravel().tolist()  # thousandths: few digits
-    origin = "No text was given, so this is a sample of the model. " if part.own else ""
+    origin = "No text was given, so this is a sample of the model. " if part.is_sample else ""
     return {
         "codes": [code for text in codes for code in text],
         "bits": bits.round(2).tolist(),
         "guesses": guesses,
         "note": f"{origin}The first {len(bits):,} {unit} are shown ({bits.mean():.2f} bits each). The overview's "
-        f"figure is for {part.described}.",
+        f"figure is for {part.size}.",
     }
 
 
-def _document_part(vocabulary: Vocabulary, text: Any, limit: int, unit: str, own: bool) -> TextPart:
+def _document_part(vocabulary: Vocabulary, text: Any, limit: int, unit: str, is_sample: bool) -> TextPart:
     if isinstance(text, str | bytes | os.PathLike):
         raise InvalidInputError("text is one text, but the model was fitted on documents. Pass a list of documents.")
     if not has_items(text):
@@ -145,13 +145,13 @@ def _document_part(vocabulary: Vocabulary, text: Any, limit: int, unit: str, own
         vocabulary.check_kind(document, f"text[{i}]")
     if not whole:
         raise InvalidInputError("text is empty. Pass at least one document.")
-    documents = TextPart(whole, "", True, own).documents(limit)
-    described = f"{'the first' if len(documents) < len(whole) else 'all'} {len(documents):,} documents"
+    documents = TextPart(whole, "", True, is_sample).documents(limit)
+    size = f"{'the first' if len(documents) < len(whole) else 'all'} {len(documents):,} documents"
     symbols = sum(map(len, documents))
-    return TextPart(documents, f"{described}, {symbols:,} {unit}", symbols <= MAX_EXACT, own)
+    return TextPart(documents, f"{size}, {symbols:,} {unit}", symbols <= MAX_EXACT, is_sample)
 
 
-def _taken(blocks: Iterable[Any], limit: int) -> tuple[Text, bool]:
+def _take(blocks: Iterable[Any], limit: int) -> tuple[Text, bool]:
     """Return the first symbols of a text read in blocks, and whether more follow."""
     taken, count = list[Any](), 0
 

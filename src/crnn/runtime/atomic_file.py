@@ -14,8 +14,6 @@ from typing import BinaryIO
 
 from ..errors import InvalidInputError
 
-# ---------------------------------------------------------------- atomic file
-
 _TEMPORARY = re.compile(r"\.crnn-[0-9a-f]{16}\.tmp")
 
 
@@ -23,24 +21,22 @@ def write_atomically(path: str, data: bytes | Iterable[bytes | memoryview]) -> N
     """Write a whole file under a name, or leave the old one unchanged.
 
     The bytes go to a temporary file in the same folder, then to the disk, and only then is the file renamed to the
-    target. After any failure the temporary file is removed, and so are temporary files left by killed processes. An
-    existing file keeps its mode, and a symbolic link keeps pointing to its target. Anything but a regular file (a pipe,
-    ``/dev/null``) is written directly. An existing file without write permission is a PermissionError, as for `open`,
-    although it could be replaced by renaming.
+    target. An existing file keeps its mode, and a symbolic link keeps pointing to its target. Anything but a regular
+    file (a pipe, ``/dev/null``) is written directly.
     """
-    mode, folder, temporary = mode_of_target(path), "", ""
-    source = _Source([data] if isinstance(data, bytes) else data)
+    mode, folder, temporary = _mode_of_target(path), "", ""
+    parts = _Parts([data] if isinstance(data, bytes) else data)
     try:
         if mode is not None and not stat.S_ISREG(mode):  # renaming would replace /dev/null
             with open(path, "wb") as special:
-                special.writelines(source)
+                special.writelines(parts)
             return
         target = os.path.realpath(path)
         folder = os.path.dirname(target)
-        remove_stale_files(folder)
+        _remove_stale_files(folder)
         with contextlib.ExitStack() as stack:
             temporary, stream = _locked_file(folder, stack)
-            stream.writelines(source)
+            stream.writelines(parts)
             stream.flush()
             _flush_to_disk(stream.fileno())
             if mode is not None:
@@ -53,13 +49,26 @@ def write_atomically(path: str, data: bytes | Iterable[bytes | memoryview]) -> N
         if temporary:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
-        if isinstance(error, OSError) and error is not source.error and not _names_a_file(error):
+        if isinstance(error, OSError) and error is not parts.error and not _names_a_file(error):
             raise OSError(error.errno, error.strerror, path) from None  # the system names no file if the disk is full
         raise
     _sync_folder(folder)
 
 
-def mode_of_target(path: str) -> int | None:
+def check_writable(path: str) -> None:
+    """Raise an error now if writing there later would fail; see `write_atomically`."""
+    mode = _mode_of_target(path)
+    if mode is None or stat.S_ISREG(mode):  # a new file is created next to it; /dev/null is written to
+        try:
+            import tempfile  # here, since `import crnn` should be fast
+
+            with tempfile.TemporaryFile(dir=os.path.dirname(os.path.realpath(path))):
+                pass
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, path) from None
+
+
+def _mode_of_target(path: str) -> int | None:
     """Return the mode of what a file would replace, or None for nothing; raise an error if it cannot be replaced."""
     if not path:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
@@ -76,7 +85,7 @@ def mode_of_target(path: str) -> int | None:
     return mode
 
 
-class _Source:
+class _Parts:
     """The parts of a file, and the error raised while making them rather than by the file."""
 
     def __init__(self, parts: Iterable[bytes | memoryview]) -> None:
@@ -119,7 +128,7 @@ def _locked_file(folder: str, stack: contextlib.ExitStack) -> tuple[str, BinaryI
         return name, stream
 
 
-def remove_stale_files(folder: str) -> None:
+def _remove_stale_files(folder: str) -> None:
     """Remove temporary files left in a folder by killed processes.
 
     The system unlocks a file when the process that locked it ends, however it ends. So a file that can be locked
@@ -192,19 +201,3 @@ def _sync_folder(folder: str) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-# ---------------------------------------------------------------- writable
-
-
-def check_writable(path: str) -> None:
-    """Raise an error now if writing there later would fail; see `write_atomically`."""
-    mode = mode_of_target(path)
-    if mode is None or stat.S_ISREG(mode):  # a new file is created next to it; /dev/null is written to
-        try:
-            import tempfile  # here, since `import crnn` should be fast
-
-            with tempfile.TemporaryFile(dir=os.path.dirname(os.path.realpath(path))):
-                pass
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, path) from None

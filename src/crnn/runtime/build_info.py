@@ -7,7 +7,8 @@ import sys
 
 from .. import _kernels
 from .._version import __version__
-from .threads import cores, scipy_blas
+from .machine import cores
+from .threads import scipy_blas
 
 PACKAGES = ("numpy", "scipy", "threadpoolctl", "tqdm")
 # Read from the environment when the package or its BLAS is loaded.

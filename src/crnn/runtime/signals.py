@@ -1,4 +1,11 @@
-"""Signals: how calls are interrupted, and imports are not."""
+"""Signals: how a call is interrupted, and imports are not.
+
+Ctrl-C raises KeyboardInterrupt on the main thread, between any two lines of Python; kernels end after a step or a
+block. `run_tasks` then records the error in a `Cancellation`, and the other threads end at their next `check_canceled`.
+
+Since a Ctrl-C may also come within a ``finally``, clean-up that must happen is called by `call_at_end`, or twice, and
+does only what is left. What must not be interrupted at all, such as an import or the start of a thread, runs in `signals_deferred`.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +14,6 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
-
-# ---------------------------------------------------------------- cancellation
 
 
 class Canceled(Exception):  # noqa: N818 (an order, not an error)
@@ -46,8 +51,6 @@ def check_canceled() -> None:
     if cancellation is not None and cancellation.error is not None:
         raise Canceled
 
-
-# ---------------------------------------------------------------- deferred signals
 
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
 
@@ -115,6 +118,6 @@ def restore_handlers(handlers: dict[int, Any]) -> None:
     try:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    finally:  # again: a restored handler may have raised before the others were restored
+    finally:  # twice: a restored handler may have raised before the others were restored
         for number, handler in handlers.items():
             signal.signal(number, handler)

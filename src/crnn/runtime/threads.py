@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 import threading
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache, partial
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Self, TypeVar
 
-from .machine import control_groups, first_line, whole_number
+from .machine import VARIABLES, affinity, cores, usable_cores
 from .signals import Canceled, Cancellation, call_at_end, signals_deferred
-
-# ---------------------------------------------------------------- threads
 
 T = TypeVar("T")
 
@@ -29,12 +25,6 @@ WORK_PER_THREAD = 500_000  # multiplications per step in training
 MAX_THREADS = 256  # as in the training kernel
 # Measured on cores with second-level caches of 2 MB (docs/development/performance.md).
 CACHED_BYTES = 1_000_000  # of weights that surely stay in such a cache from one time step to the next
-VARIABLES = ("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")  # joblib and Dask set the first one in their workers
-
-
-def cores() -> int:
-    """Return the number of logical processors that this process may run on, the maximum number of useful threads."""
-    return len(affinity())
 
 
 def default_threads() -> int:
@@ -49,13 +39,11 @@ def _default_threads(processors: frozenset[int], *variables: str | None) -> int:
 
 
 def training_threads(n_threads: int | None, streams: int, work: int, weights: int) -> int:
-    """Return the number of training threads, each with its own streams or in unit-parallel groups; None: one per usable
-    core if each has enough work.
+    """Return the number of training threads, each with its own streams or in unit-parallel groups.
 
-    There are never more threads than streams, or than logical processors that the process may use, even if more are
-    requested: the results do not depend on the number, and threads that share a processor are slower than fewer
-    threads. `work` is multiplications of one step over all streams; `weights` is bytes that a layer uses at each time
-    step.
+    None: one per usable core if each has enough work. There are never more threads than streams, or than processors:
+    the results do not depend on the number, and threads that share a processor are slower than fewer threads. `work` is
+    multiplications of one step over all streams; `weights` is bytes that a layer uses at each time step.
     """
     if n_threads is not None:
         return min(n_threads, streams, cores(), MAX_THREADS)
@@ -66,8 +54,7 @@ def training_threads(n_threads: int | None, streams: int, work: int, weights: in
 def inference_threads(n_threads: int | None) -> int:
     """Return the number of threads for scoring and sampling; None: one per usable core.
 
-    There are never more threads than cores, even if more are requested: the results do not depend on the number, the
-    model may come from a larger machine, and threads that share a core are slower than fewer threads.
+    There are never more than processors, as in training: the model may come from a larger machine.
     """
     return min(n_threads or default_threads(), cores())
 
@@ -119,8 +106,7 @@ class Helpers:
     """Waiting threads that can start work within microseconds; a context manager.
 
     Ctrl-C could leave a `ThreadPoolExecutor` locked. Here the main thread touches only queues written in C, which
-    cannot be interrupted while they hold a lock. Since Ctrl-C may still strike at the beginning of `__exit__`, call
-    `close` again after the ``with`` statement.
+    cannot be interrupted while they hold a lock. Call `close` again after the ``with`` statement: see `signals`.
     """
 
     def __init__(self, count: int, work: Callable[..., None]) -> None:
@@ -238,11 +224,11 @@ class _SciPyBlas:
     def leave(self, use: object) -> None:
         """End a use; do nothing if it has ended or not begun."""
         with self._lock:
-            own = [each for each in self._uses if each[0] is use]
-            if own and len(self._uses) == 1:
+            mine = [entry for entry in self._uses if entry[0] is use]
+            if mine and len(self._uses) == 1:
                 self._lift()
-            if own:
-                self._uses.remove(own[0])  # last: if Ctrl-C strikes before, everything is done again
+            if mine:
+                self._uses.remove(mine[0])  # last: if Ctrl-C strikes before, everything is done again
 
     def _lift(self) -> None:
         """Restore the number of threads before the first use."""
@@ -258,8 +244,8 @@ class _SciPyBlas:
                 from threadpoolctl import ThreadpoolController
 
                 blas = ThreadpoolController().select(user_api="blas")
-            own = [lib.filepath for lib in blas.lib_controllers if "scipy" in os.path.dirname(lib.filepath)]
-            self._controller = blas.select(filepath=own) if own else blas
+            paths = [lib.filepath for lib in blas.lib_controllers if "scipy" in os.path.dirname(lib.filepath)]
+            self._controller = blas.select(filepath=paths) if paths else blas
         return self._controller
 
     def after_fork(self) -> None:
@@ -276,114 +262,6 @@ scipy_blas = _SciPyBlas()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=scipy_blas.after_fork)
 
-
-def usable_cores(root: Path = Path("/"), environment: Mapping[str, str] = os.environ) -> int:
-    """Return the number of threads that can run at full speed at the same time: at least 1.
-
-    This is the least of: the processors that the process may run on, the physical cores among them (on macOS and
-    Windows, the fast ones of the machine), the quota of its control groups (rounded up) and ``OMP_NUM_THREADS``. `root`
-    is the folder of ``proc`` and ``sys``; tests pass their own.
-    """
-    processors = affinity()
-    limits = [
-        physical_cores(processors, root),
-        fast_cores(),
-        cgroup_quota(root),
-        *(variable_limit(environment.get(name)) for name in VARIABLES),
-    ]
-    return max(1, min([len(processors), *(limit for limit in limits if limit is not None)]))
-
-
-def affinity() -> frozenset[int]:
-    """Return the numbers of the logical processors that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return frozenset(os.sched_getaffinity(0))
-    return frozenset(range(os.cpu_count() or 1))
-
-
-def physical_cores(processors: frozenset[int], root: Path = Path("/")) -> int | None:
-    """Return the number of physical cores that some logical processors belong to, or None if unknown.
-
-    Two hyper-threads of a core share its arithmetic units, so for products they count as one core.
-    """
-    cores = set()
-    for number in processors:
-        topology = root / "sys/devices/system/cpu" / f"cpu{number}" / "topology"
-        siblings = first_line(topology / "core_cpus_list") or first_line(topology / "thread_siblings_list")
-        if not siblings:
-            return None
-        cores.add(siblings)
-    return len(cores)
-
-
-def fast_cores() -> int | None:
-    """Return the number of physical cores on macOS and Windows, without slower ones if some are; None if unknown.
-
-    A step is split evenly, so a thread on a slow core would hold up all others.
-    """
-    import ctypes
-
-    with suppress(AttributeError, OSError):
-        if sys.platform == "darwin":
-            count, size = ctypes.c_int(0), ctypes.c_size_t(ctypes.sizeof(ctypes.c_int))
-            for name in (b"hw.perflevel0.physicalcpu", b"hw.physicalcpu"):
-                if not ctypes.CDLL(None).sysctlbyname(
-                    name, ctypes.byref(count), ctypes.byref(size), None, ctypes.c_size_t(0)
-                ):
-                    return count.value
-        elif sys.platform == "win32":
-            needed, ask = ctypes.c_ulong(0), ctypes.windll.kernel32.GetLogicalProcessorInformationEx
-            ask(0, None, ctypes.byref(needed))  # 0: of each core
-            records = ctypes.create_string_buffer(needed.value)
-            if ask(0, records, ctypes.byref(needed)):
-                return _of_the_fastest_class(records.raw)
-    return None
-
-
-def _of_the_fastest_class(records: bytes) -> int:
-    """Return how many of Windows' records of cores have the highest class: a record's size is in its second 4 bytes,
-    the core's class in byte 9.
-    """
-    classes, start = [], 0
-    while start < len(records):
-        classes.append(records[start + 9])
-        start += int.from_bytes(records[start + 4 : start + 8], "little")
-    return classes.count(max(classes))
-
-
-def cgroup_quota(root: Path = Path("/")) -> int | None:
-    """Return the number of processors granted by the process's control groups, rounded up; None without a quota.
-
-    Both versions of control groups are read, and every group from the process's own up to the root; the smallest
-    quota counts. In a container the path in ``/proc`` may name a group that only the host can see; the root of
-    the mounted hierarchy is then the container's group.
-    """
-    quotas = [quota for folder in control_groups("cpu", root) if (quota := _quota_of(folder)) is not None]
-    return math.ceil(min(quotas)) if quotas else None
-
-
-def variable_limit(value: str | None) -> int | None:
-    """Return the limit set by a variable like ``OMP_NUM_THREADS``, or None if it is unset or not a number.
-
-    In a list, which OpenMP reads as one number per nesting level, the first number counts.
-    """
-    return whole_number((value or "").split(",")[0].strip()) or None
-
-
-def _quota_of(folder: Path) -> float | None:
-    """Return the number of processors granted by one control group, or None without a quota."""
-    version_2 = first_line(folder / "cpu.max")
-    quota: str | None
-    period: str | None
-    if version_2 is not None:
-        quota, _, period = version_2.partition(" ")
-    else:
-        quota, period = first_line(folder / "cpu.cfs_quota_us"), first_line(folder / "cpu.cfs_period_us")
-    granted = whole_number(quota)  # None means no quota: "max", or -1 in version 1
-    return granted / (whole_number(period) or 100_000) if granted else None
-
-
-# ---------------------------------------------------------------- adaptive threads
 
 WORTH = 0.97  # another number of threads must take at most this part of the time, or noise would decide
 FIRST_TRIAL = 0.5  # seconds from a decision to the next trial; this time doubles with each trial that changes nothing
@@ -425,9 +303,7 @@ class AdaptiveThreads:
         return min((n + 1) // 2, math.ceil(TRIAL_SECONDS / max(self._seconds[self._chosen], 1e-9)))
 
     def record(self, seconds_per_step: float, now: float) -> None:
-        """Add the time of a step with `n_threads`, and decide on the next call; `now` is in seconds from any fixed
-        moment.
-        """
+        """Add the time of a step with `n_threads`, and decide on the next call; `now` is in seconds."""
         if len(self._choices) == 1 or self._first:
             self._first = False
             return

@@ -11,7 +11,8 @@ import numpy as np
 from .._kernels.entry import core
 from ..arrays import Array
 from ..model.layout import Layout, aligned_zeros
-from ..runtime.threads import CACHED_BYTES, cores, split_range, training_threads
+from ..runtime.machine import cores
+from ..runtime.threads import CACHED_BYTES, split_range, training_threads
 from ..text.streams import Streams
 
 # ---------------------------------------------------------------- shards
