@@ -87,7 +87,7 @@ def test_without_a_text_there_is_a_sample():
     part = text_part(model, None)
     assert part.is_sample
     assert part.measured == model.sample(num_samples=100, random_state=0)
-    assert not text_part(model, ["abc"]).own
+    assert not text_part(model, ["abc"]).is_sample
 
 
 @pytest.mark.parametrize("documents", [False, True])
