@@ -6,7 +6,15 @@ from examples import random_language_model
 
 from crnn.errors import InvalidInputError
 from crnn.report import shown_text
-from crnn.report.shown_text import TextPart, document_view, judge_symbols, text_part, text_view
+from crnn.report.shown_text import (
+    TextPart,
+    display_text,
+    document_view,
+    judge_symbols,
+    samples,
+    text_part,
+    text_view,
+)
 
 
 @pytest.mark.parametrize(
@@ -126,3 +134,21 @@ def test_refuses_texts_of_another_kind(symbols, text, message):
 
 def test_first_document_is_kept_beyond_the_limit():
     assert TextPart(["abcdef", "a"], "", True, False).documents(3) == ["abcdef"]
+
+
+def test_a_text_is_written_at_each_temperature():
+    model = random_language_model("abc")
+    assert [found["temperature"] for found in samples(model)] == [0.5, 0.8, 1.1]
+    for found in samples(model):
+        assert found["text"] == model.sample(400, temperature=found["temperature"], random_state=0)
+
+
+def test_documents_are_lines():
+    model = random_language_model(["ab", "c"])
+    for found in samples(model):
+        options = {"num_samples": 10, "max_length": 400, "temperature": found["temperature"], "random_state": 0}
+        assert found["text"] == "\n".join(model.sample(**options))
+
+
+def test_bytes_are_read_as_utf_8():
+    assert display_text("\u00e4".encode() + b"\xff") == "\u00e4\ufffd"

@@ -17,28 +17,6 @@ from ..parameters.settings import Settings
 from ..text.documents import SCAN
 from ..text.vocabulary import Ids
 
-# ---------------------------------------------------------------- coupled gates
-# Coupled gates in PyTorch's form: an LSTM whose input gate has the forget gate's weights, negated.
-#
-# Since sigmoid(-z) = 1 - sigmoid(z), one more block of rows lets any LSTM program compute a coupled cell.
-
-
-def with_input_gate(rows: Array) -> Array:
-    """Return weights of the gates f, g, o, (3 H, ...), as weights of i, f, g, o, (4 H, ...)."""
-    return np.concatenate([-rows[: len(rows) // 3], rows])
-
-
-def without_input_gate(rows: Array) -> Array:
-    """Return weights of the gates i, f, g, o without the rows of i: (3 H, ...) of (4 H, ...)."""
-    return rows[len(rows) // 4 :]
-
-
-def is_coupled(rows: Array) -> bool:
-    """Return whether weights of the gates i, f, g, o, (4 H, ...), make the input gate equal to 1 - f."""
-    H = len(rows) // 4
-    return bool((rows[:H] == -rows[H : 2 * H]).all())
-
-
 ALIGNMENT = 64  # bytes: one cache line, and the widest vector register
 PIECE = 1 << 20  # elements of an array drawn or copied at once, in a few milliseconds
 
@@ -289,13 +267,32 @@ def _pieces(array: Array) -> Iterator[Array]:
         yield array[first : first + step]
 
 
+# Coupled gates in PyTorch's form: an LSTM whose input gate has the forget gate's weights, negated.
+#
+# Since sigmoid(-z) = 1 - sigmoid(z), one more block of rows lets any LSTM program compute a coupled cell.
+
+
+def with_input_gate(rows: Array) -> Array:
+    """Return weights of the gates f, g, o, (3 H, ...), as weights of i, f, g, o, (4 H, ...)."""
+    return np.concatenate([-rows[: len(rows) // 3], rows])
+
+
+def without_input_gate(rows: Array) -> Array:
+    """Return weights of the gates i, f, g, o without the rows of i: (3 H, ...) of (4 H, ...)."""
+    return rows[len(rows) // 4 :]
+
+
+def is_coupled(rows: Array) -> bool:
+    """Return whether weights of the gates i, f, g, o, (4 H, ...), make the input gate equal to 1 - f."""
+    H = len(rows) // 4
+    return bool((rows[:H] == -rows[H : 2 * H]).all())
+
+
 def initial_weights(layout: Layout, rng: np.random.Generator, scale: float | None) -> Array:
     """Return a flat vector of new weights, drawn in float64 for either dtype.
 
     With a `scale`, the weights' standard deviation, biases are zero, as in min-char-rnn. None: 0.01 for a single "rnn"
-    layer; otherwise weights and biases from U(-1/sqrt(H), 1/sqrt(H)), as in PyTorch. The forget gate's bias in an LSTM
-    is 1 (Jozefowicz et al. 2015), also with coupled gates. An embedding is drawn from N(0, 1) at any scale, as in
-    PyTorch. A table of pairs starts from zeros.
+    layer; otherwise weights and biases from U(-1/sqrt(H), 1/sqrt(H)), and embeddings from N(0, 1), as in PyTorch.
     """
     flat = layout.zeros()
     part = layout.tensors(flat)
@@ -312,7 +309,7 @@ def initial_weights(layout: Layout, rng: np.random.Generator, scale: float | Non
             rows[...] = scale * rng.standard_normal(rows.shape)
     if (gate := layout.kind.forget_gate) is not None:
         for layer in part.layers:
-            layer.bh[gate * H : (gate + 1) * H] = 1
+            layer.bh[gate * H : (gate + 1) * H] = 1  # Jozefowicz et al. 2015
     if part.embedding is not None:
         for rows in _pieces(part.embedding):
             rows[...] = rng.standard_normal(rows.shape)

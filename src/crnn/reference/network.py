@@ -155,12 +155,10 @@ FORWARD: dict[str, Callable[..., Activations]] = {
 def forward(
     p: Tensors, cell: str, x: Array, state: State, masks: Array | None = None, boundary: int | None = None
 ) -> tuple[list[Activations], Array]:
-    """Run the network over a chunk x (T, B); return the layers' activations, from the first to the last, and the logits
-    (T, B, V).
+    """Run the network over a chunk x (T, B); return the activations of each layer, and the logits (T, B, V).
 
-    The `masks` (L, T, B, H) are dropout factors of each layer's outputs, applied for the next layer or the decoder; the
-    state carried to the next time step is not masked. The symbols from `boundary` on (the labels' symbols follow it)
-    reset the state to zero before they are read.
+    The `masks` (L, T, B, H) are dropout factors of each layer's outputs, but not of the states. The symbols from
+    `boundary` on (the labels' symbols follow it) reset the state to zero before they are read.
     """
     layers: list[Activations] = []
     below = x
@@ -371,9 +369,8 @@ def train_step(
 ) -> tuple[float, State]:
     """Take one training step, in place on `p` and `optimizer_state`; return the loss before it and the state after it.
 
-    With `weight_masks`, (H, G H) for each layer, the recurrent weights are multiplied by the masks for the loss and the
-    gradients. The options are `loss_of`, as in `loss_and_gradients`, and the options of `optimizers.update`; the
-    default optimizer is "adagrad".
+    `weight_masks`, (H, G H) for each layer, multiply the recurrent weights. The options are `loss_of` and those of
+    `optimizers.update`.
     """
     seen = p if weight_masks is None else _with_dropped_weights(p, weight_masks)
     loss_of = options.pop("loss_of", softmax_loss)

@@ -77,12 +77,10 @@ def update(
     beta_2: float = 0.999,
     rows: Array | None = None,
 ) -> float:
-    """Clip the gradients and take one step of an optimizer, in place on `p` and `optimizer_state`; return the
-    gradients' norm before clipping.
+    """Take one step of an optimizer, in place on `p` and `optimizer_state`; return the norm of `d` before clipping.
 
-    The gradients `d` stay unchanged. They are clipped by their common norm, then element by element. `step` counts
-    Adam's steps, including this one; `weight_decay` is for Adam only. In the first parameter, the table of pairs, only
-    `rows` change, at `PAIR_SHARE` of the learning rate; other rows and their optimizer state stay as they are.
+    `step` counts Adam's steps, including this one; `weight_decay` is for Adam only. In the first parameter, the table
+    of pairs, only `rows` change, at `PAIR_SHARE` of the learning rate.
     """
     d, norm = clipped(d, clip, clip_norm)
     parts, memories = list(p), [list(memory) for memory in optimizer_state]

@@ -39,8 +39,8 @@ def restored_steps(
         distinct: dict[Any, Hypothesis] = {}
         for h in sorted(offered, key=lambda h: -h.score):
             distinct.setdefault((h.symbols[-recent:], h.obligation), h)
-        kept = list(distinct.values())[:beams]
-        return [h for h in kept if h.score >= kept[0].score - margin]
+        beam = list(distinct.values())[:beams]
+        return [h for h in beam if h.score >= beam[0].score - margin]
 
     def read(h: Hypothesis, p: int) -> list[Hypothesis]:
         y, kind = log_p(h.symbols), x[p]
@@ -69,8 +69,8 @@ def restored_steps(
     now = [Hypothesis(0.0, (), ())]
     for p in range(len(x)):
         offered = [new for h in now for new in read(h, p)]
-        kept = best(offered)
-        bound = max(kept[0].score - margin, kept[-1].score if len(kept) == beams else -np.inf)
+        beam = best(offered)
+        bound = max(beam[0].score - margin, beam[-1].score if len(beam) == beams else -np.inf)
         extra = best([new for h in now for new in insertions(h, p, bound)])
         now = best(offered + [new for h in extra for new in read(h, p)])
     extra = best([new for h in now for new in insertions(h, len(x), max(map(ended, now)))])

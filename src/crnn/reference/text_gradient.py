@@ -13,10 +13,9 @@ from .network import State, backward, forward, log_softmax, zero_state
 def text_gradient(
     p: Tensors, cell: str, ids: Array, at: int | None = None, boundary: int | None = None
 ) -> tuple[float, Tensors, State]:
-    """Return the loss of a text, or of the symbol at `at` alone, in nats, and its gradients: of the parameters, and of
-    the states (L, n, H) after each symbol.
+    """Return the loss in nats of a text, or of the symbol at `at` alone, and its gradients.
 
-    The zero state, or the state after the boundary, predicts the first symbol.
+    They are of the parameters, and of the states (L, n, H) after each symbol.
     """
     n, H, n_states = len(ids), len(p.Wy), len(CELLS[cell].states)
     first = [] if boundary is None else [boundary]

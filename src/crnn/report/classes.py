@@ -14,7 +14,7 @@ from ..errors import InvalidInputError, short_repr
 from ..text.documents import python_values
 from ..text.labels import checked_labels
 from ..text_classifier import TextClassifier
-from .samples import shown
+from .shown_text import display_text
 
 WORK = 2e11  # multiplications by weights for classifying the texts, which take a few seconds in batches
 MIN_TEXTS = 1000
@@ -97,4 +97,4 @@ def _groups(classes: NDArray[Any], numbers: NDArray[np.intp]) -> tuple[list[str]
 
 
 def _row(text: Text, probability: float) -> dict[str, Any]:
-    return {"text": shown(text[:MAX_LENGTH]), "p": round(float(probability), 4)}
+    return {"text": display_text(text[:MAX_LENGTH]), "p": round(float(probability), 4)}

@@ -33,8 +33,7 @@ from ..text.copies import longest_copies
 from ..text_classifier import TextClassifier
 from ..training.progress import number_in
 from .classes import class_tables, labeled_texts
-from .samples import samples, shown
-from .shown_text import TextPart, document_view, text_part, text_view
+from .shown_text import TextPart, display_text, document_view, samples, text_part, text_view
 
 EXPORT = "crnn.export"
 STYLES = ("page.css", "live.css")
@@ -240,7 +239,7 @@ def _rows(model: CharRNN, documents: list[Any]) -> list[dict[str, Any]]:
     bits = -model.score_samples(documents) / math.log(2)
     means = bits / (np.array([len(document) for document in documents]) + 1) if documents else bits
     return [
-        {"text": shown(document[:MAX_LENGTH]), "bits": float(b), "mean": float(mean)}
+        {"text": display_text(document[:MAX_LENGTH]), "bits": float(b), "mean": float(mean)}
         for document, b, mean in zip(documents, bits, means, strict=True)
     ]
 

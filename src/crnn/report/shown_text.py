@@ -1,4 +1,4 @@
-"""Choose the scored and the shown parts of a text, and return the model's scores of each symbol."""
+"""The texts of a report: the scored and the shown parts of a text, scores of each symbol, and samples."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ OWN_DOCUMENTS = 100
 GUESSES = 5
 BLOCK = 512  # positions whose probabilities are in memory at a time
 BOUNDARY_CODE = -1
+TEMPERATURES = (0.5, 0.8, 1.1)  # of the samples
+LENGTH = 400  # symbols of a sample, or at most of a document
+DOCUMENTS = 10  # of a sample
 
 
 class TextPart(NamedTuple):
@@ -166,3 +169,21 @@ def _take(blocks: Iterable[Any], limit: int) -> tuple[Text, bool]:
     taken += needed()
     text: Text = (b"" if taken and isinstance(taken[0], bytes | memoryview) else "").join(taken)
     return text[:limit], count > limit
+
+
+def samples(model: CharRNN) -> list[dict[str, Any]]:
+    """Return a sample at each temperature with seed 0; for a model of documents, several documents, one per line."""
+    out = []
+    for temperature in TEMPERATURES:
+        if model.vocabulary_.boundary is None:
+            text = display_text(model.sample(LENGTH, temperature=temperature, random_state=0))
+        else:
+            drawn = model.sample(num_samples=DOCUMENTS, max_length=LENGTH, temperature=temperature, random_state=0)
+            text = "\n".join(map(display_text, drawn))
+        out.append({"temperature": temperature, "text": text})
+    return out
+
+
+def display_text(text: str | bytes) -> str:
+    """Return a text for display; bytes are decoded as UTF-8."""
+    return text if isinstance(text, str) else text.decode("utf-8", "replace")

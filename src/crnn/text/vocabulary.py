@@ -304,9 +304,7 @@ class Vocabulary(Sequence[Symbol]):
     def encode_blocks(self, blocks: Iterable[Text], *, name: str = "X") -> Ids:
         """Encode a text given in blocks, of unknown total length, as ids (N,).
 
-        Memory is needed for the ids, in a buffer that grows by an eighth when full, and of one block. Systems that
-        cannot enlarge memory in place also hold the old ids while copying them. Positions in errors count from the
-        start of the first block.
+        Memory is needed for one block and the ids, in a buffer that grows by an eighth when full.
         """
         # A bytearray is enlarged by realloc and leaves its reserve untouched, so that pages beyond the last id take no
         # memory; ndarray.resize would write zeros there.
