@@ -4,7 +4,8 @@ Ctrl-C raises KeyboardInterrupt on the main thread, between any two lines of Pyt
 block. `run_tasks` then records the error in a `Cancellation`, and the other threads end at their next `check_canceled`.
 
 Since a Ctrl-C may also come within a ``finally``, clean-up that must happen is called by `call_at_end`, or twice, and
-does only what is left. What must not be interrupted at all, such as an import or the start of a thread, runs in `signals_deferred`.
+does only what is left. What must not be interrupted at all, an import or the start of a thread, runs in
+`signals_deferred`.
 """
 
 from __future__ import annotations

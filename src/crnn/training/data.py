@@ -292,7 +292,9 @@ def _text_list(X: Any) -> list[Any]:
     return list(python_values(X))
 
 
-def class_prior(labeled: NumberedLabels, class_weight: Any, sample_weight: ArrayLike | None = None) -> NDArray[np.float64]:
+def class_prior(
+    labeled: NumberedLabels, class_weight: Any, sample_weight: ArrayLike | None = None
+) -> NDArray[np.float64]:
     """Return the classes' relative frequencies times their weights, normalized, (K,)."""
     weights = None if sample_weight is None else checked_sample_weights(sample_weight, len(labeled.numbers))
     counts = np.bincount(labeled.numbers, weights, len(labeled.labels)).astype(np.float64)
