@@ -5,6 +5,7 @@ part with the bias, and m holds bn; after it the gates; after the backward step 
 non-linearities, and by m. So the first three blocks belong to Wh, and r, z, n to Wx: the gate n keeps
 its two parts separate.
 """
+# The same in NumPy: `reference/network.py`, `gru_forward` and `gru_backward`.
 from libc.string cimport memcpy
 from ..common.interface cimport real
 from ..products.panels cimport MAX_COLUMNS

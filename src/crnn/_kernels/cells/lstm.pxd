@@ -3,6 +3,7 @@
 A row of the gates' array is [i f g o tanh(c)], H columns each: before the step the first four blocks hold z, after it
 the gates, and after the backward step the gradients by the arguments of the non-linearities.
 """
+# The same in NumPy: `reference/network.py`, `lstm_forward` and `lstm_backward`.
 from libc.string cimport memcpy
 from ..common.interface cimport real
 from ..products.panels cimport MAX_COLUMNS

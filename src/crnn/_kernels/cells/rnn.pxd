@@ -2,6 +2,7 @@
 
 Its z lives in h: z is stored where the state will be, and the gradient of h becomes dz in place. It saves nothing.
 """
+# The same in NumPy: `reference/network.py`, `rnn_forward` and `rnn_backward`.
 from libc.string cimport memcpy
 from ..common.interface cimport real
 from .elementwise cimport tanh_array

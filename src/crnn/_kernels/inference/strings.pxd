@@ -1,4 +1,5 @@
 """Log-probabilities of strings of different lengths, read in parallel."""
+# The same in NumPy: `reference/network.py`, `string_score`.
 from ..common.interface cimport Network, Strings, Weights, Workspace, real
 from ..network.decoder cimport decode
 from ..network.input_tables cimport carry_symbols

@@ -1,4 +1,5 @@
 """Texts drawn in parallel, each until it ends with a stop or reaches its maximum length."""
+# The same in NumPy: `reference/sampling.py`, `sample`.
 from libc.math cimport INFINITY
 from libc.stdint cimport uint64_t
 from libc.string cimport memcmp, memcpy

@@ -5,6 +5,7 @@ computes the same factors as the forward pass, so nothing is stored, and a strea
 streams are distributed among threads. The hash is lowbias32 (Chris Wellons, "Prospecting for Hash Functions", 2018).
 Recurrent weights are dropped for a whole training step: their position is the layer and the weight's index.
 """
+# The same in NumPy: `reference/dropout.py`.
 from libc.stdint cimport uint32_t, uint64_t
 from ..common.interface cimport Dropout, real
 from ..products.panels cimport Range

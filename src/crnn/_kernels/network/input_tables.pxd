@@ -14,6 +14,7 @@ at most log2(V) comparisons, whatever the pairs are.
 With pairs, the previous symbol is a state like h, carried from chunk to chunk and stored: the symbol plus 1, or 0 for
 none.
 """
+# The same in NumPy: `reference/network.py`, `rows_of_pairs` and `pair_input`.
 from libc.string cimport memset
 from ..common.interface cimport PAIRS, InputRows, Network, Weights, Workspace, real
 from ..products.panels cimport Range

@@ -1,4 +1,5 @@
 """All layers over the time steps of a block, forward and back. Arrays: see `workspace`."""
+# The same in NumPy: `reference/network.py`, `forward` and `backward`.
 from libc.string cimport memcpy
 from ..common.interface cimport Network, Weights, Workspace, real
 from ..products.panels cimport Range

@@ -10,6 +10,7 @@ logarithm, so that the usual softmax follows, over m + n columns. These are gath
 each chunk; their gradient is summed separately and then scattered. The drawn symbols are determined by a hash of the
 seed, the training step and the shard's first stream, like the masks of `dropout`.
 """
+# The same in NumPy: `reference/sampled_softmax.py`.
 from libc.math cimport log
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset

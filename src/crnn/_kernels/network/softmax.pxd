@@ -1,4 +1,5 @@
 """Softmax over rows of logits, always after subtracting the row's maximum, so that no logit overflows."""
+# The same in NumPy: `reference/network.py`, `softmax_loss` and `log_softmax`.
 from libc.math cimport log
 from ..cells.elementwise cimport exp_array
 from ..common.interface cimport real

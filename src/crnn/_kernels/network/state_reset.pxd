@@ -2,6 +2,7 @@
 
 A hash of the seed, the training step and the stream decides, as for the masks of `dropout`.
 """
+# The same in NumPy: `reference/dropout.py`, `state_resets`.
 from libc.stdint cimport uint32_t
 from ..common.interface cimport Network, Workspace
 from ..products.panels cimport Range

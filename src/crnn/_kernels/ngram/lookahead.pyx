@@ -7,6 +7,7 @@ at least the mean of its value after the next symbol. A trial draws each symbol 
 (ahead before it) and fails with what is left. A text that matches is then drawn with probability p(text) / (ahead at
 the start), whatever the values in between.
 """
+# The same in NumPy: `reference/lookahead.py`.
 from libc.stdint cimport uint64_t
 import numpy as np
 from ..common.interface cimport UInt128

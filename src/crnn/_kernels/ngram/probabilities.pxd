@@ -6,6 +6,7 @@
 with the discounts D for contexts of c's length, n(c) the sum of the counts n(c w), and 1 / V below the empty context.
 The terms are added from the longest context to the shortest, so a symbol has the same bits alone and in a row.
 """
+# The same in NumPy: `reference/kneser_ney.py`.
 from libc.math cimport log
 from .counting cimport Cursor, begin
 from .trie cimport HEADER, NO_EDGE, Edge, Place, Trie, edge_of, place_of

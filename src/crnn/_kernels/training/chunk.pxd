@@ -4,6 +4,7 @@ A chunk passes through all stages one block of time steps at a time (see `worksp
 previous one's results in the cache. Every thread of a group calls the same functions with the same arrays, writes what
 belongs to its own units (for logits: to its own rows), and waits for the others before it reads their results.
 """
+# The same in NumPy: `reference/network.py`, `loss_and_gradients`.
 from ..common.interface cimport Network, Weights, Workspace, real
 from ..network.decoder cimport decode, decode_back
 from ..network.input_tables cimport clear_input_gradients, finish_input_gradients, prepare_inputs

@@ -2,6 +2,7 @@
 
 The formulas and names of the state are PyTorch's.
 """
+# The same in NumPy: `reference/optimizers.py`.
 from ..cells.elementwise cimport rsqrt_
 from ..common.interface cimport Rule, real
 

@@ -6,6 +6,7 @@ decisions. Nothing is summed by thread: losses are summed by stream and shard, g
 the parameters. So the results are the same, to the bit, for any number of threads. A broken barrier ends the call
 without another update.
 """
+# The same in NumPy: `reference/network.py`, `train_step`.
 from libc.math cimport INFINITY, NAN, isfinite, pow, sqrt
 from ..common.interface cimport Training, Workspace, real
 from ..network.dropout cimport dropout_key
