@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from crnn import CharRNN, InvalidInputError, Lines, TextFile
+from crnn.inference import packed_network
 from crnn.inference.packed_network import PackedNetwork
 
 TEXTS = ["anna", "bob", "eve", "otto", "", "hannah"] * 5
@@ -195,18 +196,42 @@ def test_a_model_without_labels_takes_none():
             call()
 
 
-def test_refitting_during_sampling_uses_the_new_model():
+def test_refitting_during_sampling_or_scoring_does_not_matter():
     class Refitted(CharRNN):
-        """Another thread fits it when the probabilities of its labels are looked up."""
+        """Another thread fits it after its networks are looked up."""
 
-        def _log_prior(self, what):
-            found = super()._log_prior(what)
+        def _label_networks(self, what, **form):
+            found = super()._label_networks(what, **form)
             self.fit(["xyx", "yx"])
             return found
 
-    model = Refitted(5, max_steps=2, random_state=0).fit(TEXTS, labels=LABELS)
-    drawn = model.sample(num_samples=9, random_state=3)
-    assert drawn == CharRNN(5, max_steps=2, random_state=0).fit(["xyx", "yx"]).sample(num_samples=9, random_state=3)
+    usual = CharRNN(5, max_steps=2, random_state=0).fit(TEXTS, labels=LABELS)
+    for result in (lambda model: model.sample(num_samples=9, random_state=3), lambda model: model.score_samples(TEXTS)):
+        model = Refitted(5, max_steps=2, random_state=0).fit(TEXTS, labels=LABELS)
+        assert [*result(model)] == [*result(usual)]
+        assert model.labels_.tolist() == []
+
+
+def test_networks_of_labels_are_packed_once(monkeypatch):
+    packed, pack_weights = [], packed_network.core.pack_weights
+    monkeypatch.setattr(
+        packed_network.core, "pack_weights", lambda *args: packed.append(args[0]) or pack_weights(*args)
+    )
+    model = small().fit(TEXTS, labels=LABELS)
+    expected = {text: [model.for_label(label).score_samples([text])[0] for label in "fm"] for text in ("anna", "b")}
+    prior = model.score_samples(["anna"])
+    packed.clear()
+    for text, scores in expected.items():
+        assert [model.score_samples([text], labels=label)[0] for label in "fm"] == scores
+    assert model.score_samples(["anna"]) == prior
+    model.sample(num_samples=5, prime="a", random_state=0)
+    model.sample(num_samples=5, random_state=0)
+    assert not packed
+    model.partial_fit(TEXTS, labels=LABELS)
+    packed.clear()
+    model.score_samples(TEXTS)
+    model.sample(num_samples=5, random_state=0)
+    assert len(packed) == 2  # for the states after the labels, and for the texts
 
 
 def test_refuses_an_unknown_label(model):

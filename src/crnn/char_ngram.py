@@ -13,6 +13,7 @@ from .adaptation.reading import Adapt
 from .errors import InvalidInputError, NotFittedError, short_repr
 from .files import ngram_file
 from .files.ngram_file import CountedText
+from .inference.network import LabelNetworks
 from .inference.string_scores import refuse_labels
 from .language_model import LanguageModel
 from .ngram.adaptive_counts import AdaptiveCounts
@@ -476,9 +477,13 @@ class CharNGram(LanguageModel):
         self._require_no_labels(what, vocabulary)
         return CountsNetwork(counts), vocabulary
 
-    def _log_prior(self, what: str) -> NDArray[np.float64]:
-        labeled = self._fitted(what).labeled
-        return np.zeros(0) if labeled is None else labeled.log_prior
+    def _label_networks(self, what: str, *, one_row: bool = False) -> tuple[LabelNetworks | None, Vocabulary]:
+        vocabulary, _, labeled = self._fitted(what)
+        if labeled is None:
+            return None, vocabulary
+        networks = [CountsNetwork(counts) for counts in labeled.parts]
+        starts = [network.start() for network in networks]
+        return LabelNetworks(networks, starts, labeled.log_prior), vocabulary
 
     def _adaptive_reading(self, what: str, adapt: Adapt, *, scoring: bool = False) -> tuple[AdaptiveCounts, Vocabulary]:
         if adapt is not True:

@@ -22,6 +22,7 @@ from .files import network_file
 from .files.network_file import unfinished_run, write_run
 from .files.sealed_file import write_path
 from .inference import string_scores
+from .inference.network import LabelNetworks
 from .inference.packed_network import NetworkCache, PackedNetwork
 from .language_model import LanguageModel
 from .model.draft import ExclusiveUse, LearnedArrays, begin_use, draft_of, editing, request_stop
@@ -1125,6 +1126,14 @@ class CharRNN(LanguageModel):
             state, what, one_row=one_row, scoring=scoring, bfloat16=bfloat16, n_threads=n_threads
         )
         return network, state.vocabulary
+
+    def _label_networks(self, what: str, *, one_row: bool = False) -> tuple[LabelNetworks | None, Vocabulary]:
+        state, n_threads = self._fitted(what), checked_threads(self.n_threads)
+        if not state.vocabulary.labels:
+            return None, state.vocabulary
+        bfloat16 = self._bfloat16(state)
+        networks = self._networks.label_networks(state, what, one_row=one_row, bfloat16=bfloat16, n_threads=n_threads)
+        return networks, state.vocabulary
 
     def _adaptive_reading(
         self, what: str, adapt: Adapt, *, scoring: bool = False

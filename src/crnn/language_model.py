@@ -16,30 +16,30 @@ from .inference import string_scores, text_scores
 from .inference.controls import SampleOptions, SamplingOptions, with_controls
 from .inference.guess_numbers import GuessNumbers, estimated_guess_numbers
 from .inference.matching import (
-    Foreseeing,
+    HasLookahead,
+    LabelTrials,
+    MatchingSamples,
     MatchProbability,
-    OfLabels,
     Trials,
     checked_controls,
     exact_probability,
     guide_of,
     match_probability,
-    matching_drawer,
     trials_of,
 )
-from .inference.network import Context, InferenceNetwork
+from .inference.network import Context, InferenceNetwork, LabelNetworks
 from .inference.restoring import Damage, Restored, RestoreOptions, Restorer
 from .inference.sampling import (
-    Draw,
+    Samples,
     TextRequest,
+    TextSamples,
     check_prime,
-    distinct,
-    drawer,
+    distinct_texts,
     encoded_prime,
     excluded_texts,
-    log_prior,
-    mixed_drawer,
-    streamed,
+    labeled_samples,
+    log_label_weights,
+    symbol_stream,
     text_length,
     warn_of_length,
 )
@@ -47,7 +47,7 @@ from .inference.search import EnumeratedDocuments, best_completions, best_contin
 from .inference.string_scores import Reduce, checked_texts, errors_of, labeled_scores, mean_score, refuse_labels
 from .inference.text_state import FixedReading, TextState
 from .inference.text_states import TextStates, start_sessions
-from .parameters.checks import MAX_SIZE, checked_bool, checked_int, checked_threads, generator, has_items, is_int
+from .parameters.checks import MAX_SIZE, checked_bool, checked_int, checked_threads, has_items, is_int
 from .text.documents import Errors
 from .text.sources import TextLike, text_source
 from .text.vocabulary import Text, Vocabulary
@@ -225,12 +225,12 @@ class LanguageModel(Estimator):
         vocabulary, request = self._vocabulary("sample"), TextRequest(n, prime, max_length, controls, matching)
         check_prime(prime, vocabulary)
         model = self if label is None else self.for_label(label)
-        draw, symbols = model._drawer(request, random_state, one_row=k == 1)
+        samples, symbols = model._sampler(request, random_state, one_row=k == 1)
         if not vocabulary.labels:
             warn_of_length(request, symbols, k)
         excluded, unique = excluded_texts(exclude, symbols), checked_bool("unique", unique)
         all_count = not unique and not len(excluded)
-        texts = draw(range(k)) if all_count else distinct(draw, k, unique=unique, exclude=excluded)
+        texts = samples.texts(range(k)) if all_count else distinct_texts(samples, k, unique=unique, exclude=excluded)
         return texts[0] if k == 1 else texts
 
     @overload
@@ -288,7 +288,7 @@ class LanguageModel(Estimator):
         if label is not None:
             return self.for_label(label).stream(n, prime=prime, random_state=random_state, **controls)
         network, vocabulary = self._text_network("stream", one_row=True)
-        return streamed(network, vocabulary, n, prime, controls, random_state)
+        return symbol_stream(network, vocabulary, n, prime, controls, random_state)
 
     @overload
     def beam_search(
@@ -401,7 +401,7 @@ class LanguageModel(Estimator):
             return enumerated_documents(network, vocabulary, n, max_beginnings)
         guide = guide_of(self, network, vocabulary, matching, "")
         documents = enumerated_documents(network, vocabulary, n, max_beginnings, guide)
-        if isinstance(network, Foreseeing):
+        if isinstance(network, HasLookahead):
             request = TextRequest(None, "", None, {}, matching)
             exact = exact_probability(self._trials("enumerate_documents", request)[0], None)
             return documents._replace(match_log_prob=(math.log(exact), math.log(exact))) if exact else documents
@@ -951,63 +951,47 @@ class LanguageModel(Estimator):
                 f"such as model.for_label({labels[0]!r}).{what}."
             )
 
-    def _log_prior(self, what: str) -> NDArray[np.float64]:
-        """Return log P of each label before a text is read, (K,), in nats."""
-        network, vocabulary = self._network(what, one_row=True)
-        return log_prior(network, len(vocabulary.labels))
+    def _label_networks(self, what: str, *, one_row: bool = False) -> tuple[LabelNetworks | None, Vocabulary]:
+        """Return the networks of the texts with each label, None without labels, and the model's symbols."""
+        return None, self._vocabulary(what)
 
     def _labeled_scores(
         self, texts: Iterable[Text], labels: Any, reduce: Reduce, errors: Errors
     ) -> NDArray[np.float64]:
         """Return the scores of a model with labels."""
-        vocabulary, errors = self.vocabulary_, errors_of(texts, errors)
-        checked = checked_texts(texts, vocabulary, errors)
+        networks, vocabulary = self._label_networks("score_samples", one_row=string_scores.is_single(texts))
+        if networks is None:  # another thread has fitted the model
+            return self.score_samples(texts, labels=labels, reduce=reduce, errors=errors)
+        errors, symbols = errors_of(texts, errors), vocabulary.with_labels(())
+        checked, n_threads = checked_texts(texts, vocabulary, errors), checked_threads(self.n_threads)
 
-        def score(label: Any, own_texts: list[Any], reduce: Reduce) -> NDArray[np.float64]:
-            return self.for_label(label).score_samples(own_texts, reduce=reduce, errors=errors)
+        def score(k: int, label_texts: list[Any], reduce: Reduce) -> NDArray[np.float64]:
+            network, start = networks.networks[k], networks.starts[k]
+            options: Any = {"reduce": reduce, "errors": errors}
+            return string_scores.score_texts(network, symbols, label_texts, n_threads, **options, start=start)
 
-        def prior() -> NDArray[np.float64]:
-            return self._log_prior("score_samples")
+        return labeled_scores(checked, labels, vocabulary.labels, score, networks.log_prior, reduce=reduce)
 
-        return labeled_scores(checked, labels, vocabulary.labels, score, prior, reduce=reduce)
-
-    def _drawer(self, request: TextRequest, random_state: Any, *, one_row: bool) -> tuple[Draw, Vocabulary]:
-        """Return a function that draws samples by their numbers, with the current weights, and their symbols.
-
-        With labels, a label is drawn before each sample; the prime influences its probability.
-        """
-        vocabulary = self._vocabulary("sample")
+    def _sampler(self, request: TextRequest, random_state: Any, *, one_row: bool) -> tuple[Samples, Vocabulary]:
+        """Return a sequence of samples with the current weights, and their symbols."""
+        n_threads = checked_threads(self.n_threads)
         if request.matching is not None:
             trials, vocabulary = self._trials("sample", request, any_length=False)
-            n_threads = checked_threads(self.n_threads)
-            return matching_drawer(trials, vocabulary, request, random_state, n_threads), vocabulary
-        if not vocabulary.labels:
-            network, vocabulary = self._text_network("sample", one_row=one_row)
-            return drawer(network, vocabulary, request, random_state, checked_threads(self.n_threads)), vocabulary
-        models, log_weights = self._of_labels("sample", request.prime)
-        if self._vocabulary("sample") is not vocabulary:  # another thread has fitted the model
-            return self._drawer(request, random_state, one_row=one_row)
-
-        def drawer_of(k: int, seed: int) -> Draw:
-            return models[k]._drawer(request, seed, one_row=False)[0]
-
-        return mixed_drawer(log_weights, drawer_of, int(generator(random_state).integers(2**62))), vocabulary
-
-    def _of_labels(self, what: str, prime: Text) -> tuple[list[Self], NDArray[np.float64]]:
-        """Return the model of each label, and log P of the labels after a prime, up to a constant."""
-        models, log_weights = [self.for_label(label) for label in self.vocabulary_.labels], self._log_prior(what)
-        if len(prime):
-            log_weights = log_weights - [float(model.surprisal(prime).sum()) for model in models]
-        return models, log_weights
+            return MatchingSamples(trials, vocabulary, request, random_state, n_threads), vocabulary
+        networks, vocabulary = self._label_networks("sample")
+        if networks is not None:
+            return labeled_samples(networks, vocabulary, request, random_state, n_threads), vocabulary
+        network, vocabulary = self._text_network("sample", one_row=one_row)
+        return TextSamples.of(network, vocabulary, request, random_state, n_threads), vocabulary
 
     def _trials(self, what: str, request: TextRequest, *, any_length: bool = True) -> tuple[Trials, Vocabulary]:
         """Return a sampler of texts that match the request's pattern, and the symbols; see `trials_of`."""
-        vocabulary = self._vocabulary(what)
+        networks, vocabulary = self._label_networks(what)
         check_prime(request.prime, vocabulary)
-        if vocabulary.labels:
-            models, log_weights = self._of_labels(what, request.prime)
+        if networks is not None:
+            models = [self.for_label(label) for label in vocabulary.labels]
             members = [model._trials(what, request, any_length=any_length)[0] for model in models]
-            return OfLabels(log_weights, members), vocabulary
+            return LabelTrials(log_label_weights(networks, vocabulary, request.prime), members), vocabulary
         network, vocabulary = self._text_network(what, one_row=False)
         controls = checked_controls(vocabulary, request.controls)
         return trials_of(self, network, vocabulary, request, controls, any_length=any_length), vocabulary

@@ -32,7 +32,7 @@ from .inference.string_scores import TextBlock
 from .mixture import file_of, models_of
 from .model.draft import ExclusiveUse, begin_use
 from .parameters.checks import FilePath, checked_bool, checked_choice, checked_float, checked_int, checked_threads
-from .parameters.settings import checked_parameter, rounds_operands
+from .parameters.settings import checked_parameter
 from .text.labels import NumberedLabels
 from .text.vocabulary import Text, Vocabulary
 from .training.data import ClassData, class_prior
@@ -565,9 +565,9 @@ def _readers(models: Mapping[str, Model]) -> list[LabelReader]:
     found = []
     for direction, model in models.items():
         if isinstance(model, CharRNN):
-            state = model._fitted("predict")
-            bfloat16 = rounds_operands(model.matmul_precision, state.layout.dtype)
-            read = network_reader(state, checked_threads(model.n_threads), bfloat16=bfloat16)
+            networks, _ = model._label_networks("predict")
+            assert networks is not None
+            read = network_reader(networks, checked_threads(model.n_threads))
         else:
             labeled = model._fitted("predict").labeled
             assert labeled is not None

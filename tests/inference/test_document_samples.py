@@ -9,7 +9,7 @@ import pytest
 
 from crnn import BOUNDARY, CharRNN, InvalidInputError
 from crnn.inference.controls import Uniforms, root
-from crnn.inference.sampling import distinct
+from crnn.inference.sampling import distinct_texts
 from crnn.reference import network as reference
 
 NAMES = ["anna", "bob", "eve", "otto"]
@@ -109,19 +109,20 @@ def test_excluded_texts_are_not_returned(model, untaught):
 def test_few_more_texts_are_drawn_than_are_needed():
     asked = []
 
-    def draw(samples):
-        asked.append(samples)
-        return [str(i % 7) for i in samples]
+    class Digits:
+        def texts(self, numbers):
+            asked.append(numbers)
+            return [str(i % 7) for i in numbers]
 
-    assert distinct(draw, 20, unique=False, exclude={"3"}) == [c for c in "0123456" * 4 if c != "3"][:20]
+    assert distinct_texts(Digits(), 20, unique=False, exclude={"3"}) == [c for c in "0123456" * 4 if c != "3"][:20]
     assert asked == [range(20), range(20, 36)]
     asked.clear()
     with pytest.raises(InvalidInputError, match=r"only 7 of 8 samples were found among 800 drawn; .* or duplicates"):
-        distinct(draw, 8, unique=True, exclude=set())
+        distinct_texts(Digits(), 8, unique=True, exclude=set())
     assert asked == [range(i, i + 16) for i in range(0, 800, 16)]
     asked.clear()
     with pytest.raises(InvalidInputError, match=r"only 0 of 1 samples .* 100 drawn; the others were excluded\. "):
-        distinct(draw, 1, unique=False, exclude=set("0123456"))
+        distinct_texts(Digits(), 1, unique=False, exclude=set("0123456"))
     assert asked[-1] == range(96, 100)
 
 

@@ -8,21 +8,17 @@ from crnn.inference.string_scores import labeled_scores, refuse_labels
 
 KNOWN = ("x", "y")
 TEXTS = ["ab", "", "c", None]
-OF_LABEL = {"x": 1.0, "y": 10.0}
+LABEL_FACTORS = [1.0, 10.0]
 
 
-def score(label, texts, reduce):
+def score(k, texts, reduce):
     """Return scores that tell label, length and how they were reduced."""
     factor = {"sum": 1.0, "mean": 0.1, "min": 0.01}[reduce]
-    return np.array([np.nan if text is None else -OF_LABEL[label] * factor * (1 + len(text)) for text in texts])
-
-
-def prior():
-    return np.log([0.25, 0.75])
+    return np.array([np.nan if text is None else -LABEL_FACTORS[k] * factor * (1 + len(text)) for text in texts])
 
 
 def scores(labels, reduce="sum"):
-    return labeled_scores(TEXTS, labels, KNOWN, score, prior, reduce=reduce)
+    return labeled_scores(TEXTS, labels, KNOWN, score, np.log([0.25, 0.75]), reduce=reduce)
 
 
 @pytest.mark.parametrize(("reduce", "factor"), [("sum", 1.0), ("mean", 0.1), ("min", 0.01)])

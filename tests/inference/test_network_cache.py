@@ -16,6 +16,8 @@ from examples import memory, model_state, network, symbols
 
 from crnn.inference import packed_network
 from crnn.inference.packed_network import NetworkCache, PackedNetwork
+from crnn.model.vocabulary_changes import state_of_label
+from crnn.text.vocabulary import Vocabulary
 
 V, H = 11, 5
 FORMS = [(False, False), (True, False), (True, True)]  # one_row, scoring
@@ -140,8 +142,88 @@ def test_refuses_non_finite_weights_every_time():
 def test_a_copy_is_empty(copied):
     cache, state = NetworkCache(), learned()
     asked(cache, state)
-    assert vars(copied(cache)) == {"_kept": None}
+    assert vars(copied(cache)) == {"_forms": None, "_label_forms": None}
     assert len(pickle.dumps(cache)) < 200
+
+
+# --------------------------------------------------------------------------------------------------- labels
+
+
+K = 3
+
+
+def labeled_state(*, seed=0, **shape):
+    state = learned(seed=seed, **shape)
+    state.vocabulary = Vocabulary(np.arange(V - 1 - K), boundary=True).with_labels(["x", "y", "z"])
+    return state
+
+
+def label_log_p(networks, k):
+    x = symbols(V - 1 - K, 13, np.int32)[:, None]
+    return networks.networks[k].log_probabilities(x, networks.networks[k].copy(networks.starts[k])).tobytes()
+
+
+@pytest.mark.parametrize(
+    "shape", [{"cell": "lstm"}, {"cell": "gru", "embedding_size": 3, "num_layers": 2}, {"n_bigrams": 7}], ids=str
+)
+@pytest.mark.parametrize("one_row", [False, True])
+def test_label_networks_predict_what_the_models_of_one_label_predict(shape, one_row):
+    cache, state = NetworkCache(), labeled_state(**shape)
+    networks = cache.label_networks(state, "predict", one_row=one_row)
+    x = symbols(V - 1 - K, 13, np.int32)[:, None]
+    for k in range(K):
+        part = state_of_label(state, k)
+        alone = PackedNetwork.pack(part.layout, part.params, one_row=False, boundary=V - 1 - K)
+        expected = alone.log_probabilities(x, alone.start())
+        network, start = networks.networks[k], networks.starts[k]
+        assert network.log_probabilities(x, network.copy(start)).tobytes() == expected.tobytes()
+        assert not any(part.flags.writeable for part in start)
+
+
+def test_label_networks_are_packed_once_until_the_weights_change(monkeypatch):
+    packed, pack_weights = [], packed_network.core.pack_weights
+    monkeypatch.setattr(
+        packed_network.core, "pack_weights", lambda *args: packed.append(args[0]) or pack_weights(*args)
+    )
+    cache, state = NetworkCache(), labeled_state()
+    before = [label_log_p(cache.label_networks(state, "predict"), k) for k in range(K)]
+    assert [label_log_p(cache.label_networks(state, "predict"), k) for k in range(K)] == before
+    assert len(packed) == 2
+    state.restore(labeled_state(seed=3))
+    assert label_log_p(cache.label_networks(state, "predict"), 0) != before[0]
+    assert len(packed) == 4
+    rounded, exact = (cache.label_networks(state, "predict", bfloat16=rounds) for rounds in (True, False))
+    assert label_log_p(rounded, 1) != label_log_p(exact, 1)
+    gone = ref(state.params)
+    state.params = learned(seed=3).params
+    assert gone() is None
+
+
+def test_threads_pack_label_networks_once(monkeypatch):
+    packed, pack_weights = [], packed_network.core.pack_weights
+    together, cache, state = threading.Barrier(5), NetworkCache(), labeled_state()
+
+    def slowly(*weights):
+        packed.append(weights[0])
+        threading.Event().wait(0.05)
+        pack_weights(*weights)
+
+    monkeypatch.setattr(packed_network.core, "pack_weights", slowly)
+    found = []
+
+    def ask():
+        together.wait()
+        found.append(label_log_p(cache.label_networks(state, "predict"), 1))
+
+    threads = [threading.Thread(target=ask) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(packed) == 2
+    assert found == found[:1] * 5
+    with state.gate.turn, state.gate.steps():
+        assert in_thread(lambda: label_log_p(cache.label_networks(state, "predict"), 1)) == found[0]
 
 
 # -------------------------------------------------------------------------------------------------- threads
@@ -171,9 +253,9 @@ def test_a_form_packed_later_has_the_weights_of_the_first():
     """Another thread changes the weights between a lookup and the packing of a further form."""
     cache, state = NetworkCache(), learned()
     asked(cache, state)
-    kept, wanted = cache._kept, log_p(fresh(state, (False, False)))
+    forms, wanted = cache._forms, log_p(fresh(state, (False, False)))
     state.restore(learned(seed=3))
-    assert log_p(kept.form(False, False, 1)) == wanted
+    assert log_p(forms.form(False, False, 1)) == wanted
 
 
 def test_threads_that_come_together_pack_once(monkeypatch):

@@ -260,7 +260,7 @@ def test_short_calls_see_nothing_of_the_calls_before_them(kernels, dtype, shape)
     state = states(1, 17, dtype, **shape) if "cell" in shape else states(1, 17, dtype, V=31)
     for n in (32, 1, 0, 15, 2, 1, 32):
         assert short_results(packed, state, n) == short_results(one_stream(dtype, boundary=4, **shape), state, n)
-        (spare,) = packed.kept.sessions  # one call after another uses the same arrays
+        (spare,) = packed.pool.sessions  # one call after another uses the same arrays
         for array in spare.hidden():
             array[...] = np.nan
 
@@ -281,11 +281,11 @@ def test_short_calls_of_threads_use_different_arrays(dtype):
         return state
 
     expected = [read(i) for i in range(3)]
-    packed.kept.sessions = Meeting(packed.kept.sessions)
+    packed.pool.sessions = Meeting(packed.pool.sessions)
     with ThreadPoolExecutor(3) as pool:
         found = list(pool.map(read, range(3)))
     assert all(same_states(*pair) for pair in zip(found, expected, strict=True))
-    assert len(packed.kept.sessions) == 3
+    assert len(packed.pool.sessions) == 3
 
 
 @pytest.mark.parametrize(("n", "n_threads", "one"), [(32, 1, True), (33, 1, False), (15, 3, True), (16, 3, False)])
@@ -303,7 +303,7 @@ def test_many_calls_at_once_leave_sessions_for_a_few():
     assert len(set(sessions)) == len(sessions)
     for session in sessions:
         packed._release(session)
-    assert len(packed.kept.sessions) == inference.MAX_SPARE
+    assert len(packed.pool.sessions) == inference.MAX_SPARE
     assert packed._session(32, 1, 64) in sessions
 
 
@@ -312,7 +312,7 @@ def test_a_scratch_keeps_its_session_to_itself(monkeypatch):
     packed, scratch = one_stream("float32"), Scratch()
     for n in (1, 5, 1):
         packed.log_probabilities(np.zeros((n, 1), np.int32), packed.zero_state(1), scratch)
-    (kept,) = packed.kept.sessions
+    (kept,) = packed.pool.sessions
     assert (kept.T, scratch.session.T) == (1, 1)
     assert kept is not scratch.session
 
@@ -323,7 +323,7 @@ def test_start_of_documents_is_read_once_and_copied(monkeypatch):
     packed.feed(np.full((1, 1), 4, np.int32), expected)
     for part in packed.start():
         part[...] = 7
-    monkeypatch.setattr(packed.kept, "sessions", None)
+    monkeypatch.setattr(packed.pool, "sessions", None)
     assert same_states(packed.start(), expected)
 
 

@@ -12,7 +12,7 @@ from crnn import CharRNN
 from crnn.inference import sampling as text_sampler_module
 from crnn.inference.controls import SamplingControls, Stops, Uniforms, root
 from crnn.inference.network import Context
-from crnn.inference.sampling import sample, text_sampler
+from crnn.inference.sampling import SampleRun, text_sampler
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
 
@@ -114,10 +114,7 @@ def test_the_boundary_ends_a_text_and_the_unknown_symbol_is_never_drawn(num_samp
     model = CharRNN(7, max_steps=0, init_scale=0.7, min_count=4, random_state=0).fit(texts)
     assert model.vocabulary_.unknown is not None
     network = packed(model, one_row=num_samples == 1)
-    drawn = sample(
-        network, Context.empty(network), 400, range(num_samples), bits=root(3), n_threads=2,
-        then=lambda strings: strings,
-        controls=SamplingControls.check(model.vocabulary_, {"logit_bias": {"a": 1}}),
-    )  # fmt: skip
+    controls = SamplingControls.check(model.vocabulary_, {"logit_bias": {"a": 1}})
+    drawn = SampleRun(network, Context.empty(network), 400, controls, root(3), 2).strings(range(num_samples))
     assert not np.isin([model.vocabulary_.unknown, model.vocabulary_.boundary], drawn.ids).any()
     assert (drawn.lengths < 400).all()

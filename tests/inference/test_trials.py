@@ -308,7 +308,7 @@ def test_a_sampler_is_kept_until_the_model_changes(counts, lstm, monkeypatch):
     assert len(made) == 6
     for i in range(20):
         pair.sample(matching=f"a.{{1,{i + 1}}}")
-    assert len(matching._kept[pair][1]) == matching.KEPT
+    assert len(matching._caches[pair][1]) == matching.CACHED
 
 
 # ------------------------------------------------------------- the most probable
@@ -419,9 +419,9 @@ def test_blocks_of_trials_grow_up_to_a_limit(counts, first, length, blocks, mess
     monkeypatch.setattr(matching, "MAX_TRIALS", 1000)
     sampler = Scripted(lambda i: i == first)
     request = TextRequest(None, "", length, {}, "a*")
-    draw = matching.matching_drawer(sampler, counts.vocabulary_, request, 0, 1)
+    samples = matching.MatchingSamples(sampler, counts.vocabulary_, request, 0, 1)
     with pytest.raises(InvalidInputError, match=message):
-        draw(range(5))
+        samples.texts(range(5))
     assert sampler.blocks == blocks
 
 

@@ -10,14 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..arrays import Array
 from ..errors import InvalidInputError
-from ..model.state import ModelState
-from ..model.vocabulary_changes import state_of_label
 from ..parameters.checks import checked_sample_weights
 from ..runtime.threads import inference_threads
 from ..text.labels import checked_labels
 from ..text.vocabulary import Text, Vocabulary
 from .mixture_weights import best_weights
-from .packed_network import PackedNetwork, PackedState
+from .network import LabelNetworks
 from .string_scores import Strings, TextBlock, text_blocks
 from .string_scores import log_likelihoods as string_log_likelihoods
 
@@ -90,30 +88,11 @@ def estimator_weights(log_p: Array, log_prior: Array, numbers: Array) -> NDArray
     return best_weights(loss, M)
 
 
-def network_reader(
-    state: ModelState, n_threads: int | None, *, bfloat16: bool
-) -> Callable[[Strings], NDArray[np.float64]]:
-    """Return a function that scores strings given each label of a network."""
-    (network, starts), threads = _packed(state, bfloat16), inference_threads(n_threads)
+def network_reader(labels: LabelNetworks, n_threads: int | None) -> Callable[[Strings], NDArray[np.float64]]:
+    """Return a function that scores strings given each label."""
+    threads, pairs = inference_threads(n_threads), [*zip(labels.networks, labels.starts, strict=True)]
 
     def read(strings: Strings) -> NDArray[np.float64]:
-        return np.array([string_log_likelihoods(network, strings, start, threads) for start in starts])
+        return np.array([string_log_likelihoods(network, strings, start, threads) for network, start in pairs])
 
     return read
-
-
-def _packed(state: ModelState, bfloat16: bool) -> tuple[PackedNetwork, list[PackedState]]:
-    """Return a network whose softmax covers the symbols of texts, and the state after each label's symbol."""
-    labels, boundary = len(state.vocabulary.labels), state.vocabulary.boundary or 0
-    whole = PackedNetwork.pack(
-        state.layout, state.params, one_row=False, boundary=boundary, bfloat16=bfloat16, scales=state.scales
-    )
-    together = whole.zero_state(labels)
-    whole.feed(boundary + 1 + np.arange(labels, dtype=np.int32)[None, :], together)
-    starts = [tuple(np.ascontiguousarray(part[:, k : k + 1]) for part in together) for k in range(labels)]
-    first_state = state_of_label(state, 0)
-    network = PackedNetwork.pack(
-        first_state.layout, first_state.params, one_row=False, scoring=True, boundary=boundary, bfloat16=bfloat16,
-        scales=first_state.scales,
-    )  # fmt: skip
-    return network, starts

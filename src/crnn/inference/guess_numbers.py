@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +15,7 @@ from ..runtime.threads import inference_threads
 from ..text.vocabulary import Text, Vocabulary
 from .controls import SamplingControls, Stops, root
 from .network import Context, InferenceNetwork
-from .sampling import sample
+from .sampling import SampleRun
 from .string_scores import Strings, TextBlock, log_likelihoods, text_blocks
 
 BLOCK = 1 << 14  # strings drawn and held at a time
@@ -95,18 +94,17 @@ def sampled_log_likelihoods(
     Strings end with the symbol `end` and have at most `length` symbols before it; without an `end`, all have `length`.
     """
     context = Context(network.start(), np.zeros(network.symbols, np.bool_))
-    controls = SamplingControls(stops=Stops([], end))
-    drawn = length if end is None else length + 1
-
-    def score(strings: Strings) -> Array:
-        if end is not None and (strings.lengths == drawn).any():
+    longest = length if end is None else length + 1
+    run = SampleRun(network, context, longest, SamplingControls(stops=Stops([], end)), bits, n_threads)
+    scores = []
+    for first in range(0, n, BLOCK):
+        strings = run.strings(range(first, min(n, first + BLOCK)))
+        if end is not None and (strings.lengths == longest).any():
             raise InvalidInputError(
                 f"a string drawn from the model has no end within {length:,} symbols. Train the model longer."
             )
-        return log_likelihoods(network, strings.followed_by(end), context.state, n_threads)
-
-    draw = partial(sample, network, context, drawn, controls=controls, bits=bits, n_threads=n_threads, then=score)
-    return np.concatenate([draw(range(first, min(n, first + BLOCK))) for first in range(0, n, BLOCK)])
+        scores.append(log_likelihoods(network, strings.followed_by(end), context.state, n_threads))
+    return np.concatenate(scores)
 
 
 def checked_length(length: int | None, end: int | None) -> int:

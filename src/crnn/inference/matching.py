@@ -21,7 +21,7 @@ from ..text.vocabulary import Vocabulary, immutable
 from .controls import OFF, SamplingControls, SamplingOptions, Uniforms, root
 from .network import Context, InferenceNetwork, State, largest, rows_of_call
 from .pattern import DEAD, Automaton, automaton
-from .sampling import MAX_LENGTH, Draw, TextRequest, document_head, encoded_prime, text_length, text_sampler
+from .sampling import MAX_LENGTH, TextRequest, document_head, encoded_prime, text_length, text_sampler
 from .string_scores import Strings
 
 # ---------------------------------------------------------------- prefix tree
@@ -367,7 +367,7 @@ MAX_TRIALS, TRIALS_PER_SAMPLE = 1 << 18, 1000  # before giving up: in all, and m
 MIN_BLOCK, MAX_BLOCK, BLOCK_SYMBOLS = 64, 1 << 10, 1 << 20  # trials at a time; symbols of their texts
 PART = 256  # minimum trials of a thread
 ESTIMATE_TRIALS = 1 << 14
-KEPT = 8  # patterns of a model
+CACHED = 8  # patterns of a model
 REFUSED = ("repetition_penalty", "top_k", "top_p", "min_p", "stop")
 T = TypeVar("T")
 
@@ -388,7 +388,7 @@ class Trials(Protocol):
 
 
 @runtime_checkable
-class Foreseeing(Protocol):
+class HasLookahead(Protocol):
     """A network that can compute the probability of a match."""
 
     def lookahead(
@@ -407,7 +407,7 @@ class Foreseeing(Protocol):
 
 
 @runtime_checkable
-class Exact(Trials, Protocol):
+class HasExactProbability(Trials, Protocol):
     """A sampler that knows the probability of a match."""
 
     def probability(self, length: int | None) -> float | None:
@@ -444,7 +444,7 @@ class Empty:
         return 1.0
 
 
-class OfLabels:
+class LabelTrials:
     """The sampler of a model whose texts have one of several labels, drawn anew in each trial."""
 
     def __init__(self, log_weights: NDArray[np.float64], members: Sequence[Trials]) -> None:
@@ -460,24 +460,24 @@ class OfLabels:
         B = len(labels)
         texts, lengths = np.zeros((B, n), np.int32), np.full(B, -1, np.intp)
         for k in np.unique(labels).tolist():
-            own, part = np.flatnonzero(labels == k), copy.copy(uniforms)
-            part.states = uniforms.states[own]
-            texts[own], lengths[own] = self._members[k].run(part, n)
+            places, part = np.flatnonzero(labels == k), copy.copy(uniforms)
+            part.states = uniforms.states[places]
+            texts[places], lengths[places] = self._members[k].run(part, n)
         return texts, lengths
 
 
-_kept: WeakKeyDictionary[Any, tuple[InferenceNetwork, dict[Any, Any]]] = WeakKeyDictionary()
+_caches: WeakKeyDictionary[Any, tuple[InferenceNetwork, dict[Any, Any]]] = WeakKeyDictionary()
 
 
-def kept(owner: Any, network: InferenceNetwork, key: Any, make: Callable[[], T]) -> T:
+def cached_per_model(owner: Any, network: InferenceNetwork, key: Any, make: Callable[[], T]) -> T:
     """Return what was made for a key, unless the model's predictions have changed since; the last ones are kept."""
-    before, made = _kept.get(owner, (network, {}))
+    before, made = _caches.get(owner, (network, {}))
     if not network.same_as(before):
         made = {}
-    _kept[owner] = network, made
+    _caches[owner] = network, made
     if key not in made:
         new = make()
-        while len(made) >= KEPT:
+        while len(made) >= CACHED:
             made.pop(next(iter(made)), None)
         made[key] = new
     result: T = made[key]
@@ -524,18 +524,18 @@ def trials_of(
     pattern = checked_pattern(request.matching, vocabulary)
     key = pattern, prime, controls.numbers["temperature"], None if bias is None else bias.tobytes()
 
-    def made() -> tuple[Trials, int]:
+    def make() -> tuple[Trials, int]:
         goal = Goal.of(pattern, vocabulary, document_head(prime, vocabulary), bias)
         if not any_length:  # before the prefixes are read
             _refuse_longer(request, vocabulary, goal.shortest)
         if goal.start == len(goal.table):
             return Empty(), 0
         state, lookahead = Context.after(network, encoded_prime(prime, vocabulary)).state, None
-        if isinstance(network, Foreseeing):
+        if isinstance(network, HasLookahead):
             lookahead = network.lookahead(goal, state, controls.numbers["temperature"], bias)
         return PrefixTree(network, goal, state, controls) if lookahead is None else lookahead, goal.shortest
 
-    trials, shortest = kept(owner, network, key, made)
+    trials, shortest = cached_per_model(owner, network, key, make)
     if not any_length:
         _refuse_longer(request, vocabulary, shortest)
     return trials
@@ -545,42 +545,44 @@ def guide_of(owner: Any, network: InferenceNetwork, vocabulary: Vocabulary, patt
     """Return the guide of a search for the most probable matches; it is kept with its owner, the model."""
     pattern, prime = checked_pattern(pattern, vocabulary), immutable(prime)
 
-    def made() -> Guide:
+    def make() -> Guide:
         goal, lookahead = Goal.of(pattern, vocabulary, document_head(prime, vocabulary)), None
-        if isinstance(network, Foreseeing) and goal.start < len(goal.table):
+        if isinstance(network, HasLookahead) and goal.start < len(goal.table):
             state = Context.after(network, encoded_prime(prime, vocabulary)).state
             lookahead = network.lookahead(goal, state, 1.0, None, maximum=True)
         return Guide(goal, lookahead)
 
-    return kept(owner, network, (pattern, prime, "guide"), made)
+    return cached_per_model(owner, network, (pattern, prime, "guide"), make)
 
 
-def matching_drawer(
-    trials: Trials, vocabulary: Vocabulary, request: TextRequest, random_state: Any, n_threads: int | None
-) -> Draw:
-    """Return a function that draws matching samples by their numbers; sample i depends only on `random_state` and i."""
-    head = document_head(request.prime, vocabulary)
-    length = text_length(vocabulary, request.n, request.max_length, len(head))
-    bits, texts, done = root(random_state), list[Any](), 0
+class MatchingSamples:
+    """Samples that match, found by trials; sample i depends only on `random_state` and i."""
 
-    def draw(samples: range) -> list[Any]:
-        nonlocal done
-        while len(texts) < samples.stop:
-            if done >= MAX_TRIALS + TRIALS_PER_SAMPLE * len(texts):
-                raise _too_rare(request.matching, samples.stop, len(texts), done, trials)
-            wanted = (samples.stop - len(texts)) * 1.1 * (done + 1) / (len(texts) + 1)
-            most = max(MIN_BLOCK, min(MAX_BLOCK, BLOCK_SYMBOLS // max(1, length)))
-            block = range(done, done + min(max(MIN_BLOCK, math.ceil(wanted)), most))
-            texts.extend(head + text for text in _succeeded(trials, bits, block, length, n_threads).decode(vocabulary))
-            done = block.stop
-        return texts[samples.start : samples.stop]
+    def __init__(
+        self, trials: Trials, vocabulary: Vocabulary, request: TextRequest, random_state: Any, n_threads: int | None
+    ) -> None:
+        self._trials, self._vocabulary, self._pattern, self._n_threads = trials, vocabulary, request.matching, n_threads
+        self._head = document_head(request.prime, vocabulary)
+        self._length = text_length(vocabulary, request.n, request.max_length, len(self._head))
+        self._bits, self._found, self._done = root(random_state), list[Any](), 0
 
-    return draw
+    def texts(self, numbers: range) -> list[Any]:
+        """Return the samples with these numbers."""
+        found, most = self._found, max(MIN_BLOCK, min(MAX_BLOCK, BLOCK_SYMBOLS // max(1, self._length)))
+        while len(found) < numbers.stop:
+            if self._done >= MAX_TRIALS + TRIALS_PER_SAMPLE * len(found):
+                raise _too_rare(self._pattern, numbers.stop, len(found), self._done, self._trials)
+            wanted = (numbers.stop - len(found)) * 1.1 * (self._done + 1) / (len(found) + 1)
+            block = range(self._done, self._done + min(max(MIN_BLOCK, math.ceil(wanted)), most))
+            strings = _successes(self._trials, self._bits, block, self._length, self._n_threads)
+            found.extend(self._head + text for text in strings.decode(self._vocabulary))
+            self._done = block.stop
+        return found[numbers.start : numbers.stop]
 
 
 def exact_probability(trials: Trials, length: int | None) -> float | None:
     """Return the probability of a match within a number of symbols, if given; None if it can only be estimated."""
-    return trials.probability(length) if isinstance(trials, Exact) else None
+    return trials.probability(length) if isinstance(trials, HasExactProbability) else None
 
 
 def match_probability(trials: Trials, length: int | None, n_threads: int | None) -> MatchProbability:
@@ -589,13 +591,13 @@ def match_probability(trials: Trials, length: int | None, n_threads: int | None)
         return MatchProbability(exact, exact, exact)
     successes, bits, step, n = 0, root(0), 1 << 10, MAX_LENGTH if length is None else length
     for first in range(0, ESTIMATE_TRIALS, step):
-        successes += len(_succeeded(trials, bits, range(first, first + step), n, n_threads).lengths)
+        successes += len(_successes(trials, bits, range(first, first + step), n, n_threads).lengths)
     lower = trials.lower if length is None else 0.0
     estimate = trials.upper * successes / ESTIMATE_TRIALS
     return MatchProbability(min(max(estimate, lower), trials.upper), lower, trials.upper)
 
 
-def _succeeded(trials: Trials, bits: np.random.PCG64, block: range, length: int, n_threads: int | None) -> Strings:
+def _successes(trials: Trials, bits: np.random.PCG64, block: range, length: int, n_threads: int | None) -> Strings:
     """Return the texts of the trials with these numbers that succeed, in order."""
     trials_of_n = f"n is {length:,}, and {len(block):,} trials of so many symbols"
     check_free_memory(4 * len(block) * length, trials_of_n, "Pass a smaller n.", argument="n")

@@ -262,6 +262,14 @@ class InferenceNetwork(Protocol):
         return wanted
 
 
+class LabelNetworks(NamedTuple):
+    """The network of the texts with each label of a model; networks of equal weights may be one object."""
+
+    networks: Sequence[InferenceNetwork]
+    starts: Sequence[State]  # of one stream before a text of each label, not to be changed
+    log_prior: NDArray[np.float64]  # log P of each label before a text is read, (K,), in nats
+
+
 def rows_of_call(symbols: int) -> int:
     """Return how many rows of logits one call may handle, so that Ctrl-C gets through with any number of symbols."""
     return max(1, CALL_LOGITS // symbols)
@@ -322,12 +330,12 @@ class Context(NamedTuple):
         return cls(network.empty_state(), np.zeros(network.symbols, np.bool_))
 
     @classmethod
-    def after(cls, network: InferenceNetwork, ids: Ids) -> Context:
-        """Return the context after the symbols `ids` (n,)."""
+    def after(cls, network: InferenceNetwork, ids: Ids, start: State = None) -> Context:
+        """Return the context after the symbols `ids` (n,); `start` is the state after a first boundary, if given."""
         if not len(ids):
             return cls.empty(network)
         if ids[0] == network.boundary:  # after which a network's state is always the same
-            state, rest = network.start(), ids[1:]
+            state, rest = network.start() if start is None else network.copy(start), ids[1:]
         else:
             state, rest = network.zero_state(1), ids
         if len(rest):

@@ -19,9 +19,10 @@ from ..arrays import Array
 from ..model.int8_weights import Scales, integers_of
 from ..model.layout import Layout, aligned_zeros, copied, n_labels
 from ..model.state import ModelState
+from ..model.vocabulary_changes import state_of_label
 from ..runtime.signals import check_canceled
 from ..runtime.threads import AdaptiveThreads, Helpers, inference_threads
-from .network import SCORE_ROWS, InferenceNetwork, Scratch, rows_of_call, write_rows
+from .network import SCORE_ROWS, InferenceNetwork, LabelNetworks, Scratch, rows_of_call, write_rows
 
 # ---------------------------------------------------------------- shared stream
 
@@ -124,7 +125,7 @@ FOLDED_PRODUCTS = 1 << 28  # multiplications for an embedding from one poll for 
 OPTIONS = ("one_row", "scoring", "boundary", "bfloat16", "n_threads", "scales")  # of `PackedNetwork.pack`
 
 
-class Kept:
+class SessionPool:
     """What a network's calls leave for later calls, on any thread.
 
     `sessions` are not in use, and for `n` symbols of one stream: making one takes longer than reading a few symbols.
@@ -153,7 +154,7 @@ class PackedNetwork(NamedTuple):
     bfloat16: bool
     n_threads: int | None  # for one stream; None: the fastest number
     scales: Scales | None  # of an int8 model, whose `params` has integers
-    kept: Kept
+    pool: SessionPool
 
     @classmethod
     def pack(
@@ -216,8 +217,8 @@ class PackedNetwork(NamedTuple):
         panels = aligned_zeros(network.panels_size, wide.dtype)
         narrow = replace(wide, vocab_size=V, hidden_size=H)
         core.pack_weights(network, params, panels, None if scales is None else column_scales(narrow, wide, scales))
-        kept = Kept(rows_of_logits(wide, SHORT))
-        return cls(network, wide, H, params, panels, V, one_row, scoring, boundary, bfloat16, n_threads, scales, kept)
+        pool = SessionPool(rows_of_logits(wide, SHORT))
+        return cls(network, wide, H, params, panels, V, one_row, scoring, boundary, bfloat16, n_threads, scales, pool)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Without padding, which depends on the machine.
@@ -252,12 +253,12 @@ class PackedNetwork(NamedTuple):
 
     def empty_state(self) -> PackedState:
         """Return the state of one stream that has read nothing: read-only zeros, made once."""
-        if self.kept.empty is None:
+        if self.pool.empty is None:
             state = self.zero_state(1)
             for part in state:
                 part.flags.writeable = False
-            self.kept.empty = state
-        return self.kept.empty
+            self.pool.empty = state
+        return self.pool.empty
 
     def copy(self, state: PackedState) -> PackedState:
         """Return a copy of a state."""
@@ -289,11 +290,11 @@ class PackedNetwork(NamedTuple):
         """Return the initial state of a string: zero, or for a model of documents the state after a boundary."""
         if self.boundary is None:
             return self.zero_state(1)
-        if self.kept.start is None:
+        if self.pool.start is None:
             state = self.zero_state(1)
             self.feed(np.full((1, 1), self.boundary, np.int32), state)
-            self.kept.start = state
-        return self.copy(self.kept.start)
+            self.pool.start = state
+        return self.copy(self.pool.start)
 
     def feed(self, x: NDArray[np.int32], state: PackedState) -> None:
         """Advance the states over symbols x (n, B), in place."""
@@ -423,11 +424,11 @@ class PackedNetwork(NamedTuple):
     def _session(self, n: int, streams: int, rows: int, scratch: Scratch | None = None) -> core.Session:
         """Return a session that no other thread is using, to read n symbols of each stream, `rows` at a time."""
         check_canceled()
-        if streams == 1 and n <= self.kept.n:
+        if streams == 1 and n <= self.pool.n:
             try:
-                return self.kept.sessions.pop()  # atomic
+                return self.pool.sessions.pop()  # atomic
             except IndexError:
-                return core.Session(self.kernel_arguments, self.kept.n, 1)
+                return core.Session(self.kernel_arguments, self.pool.n, 1)
         T = max(1, min(n, self.rows_at_a_time(rows) // streams))
         earlier = None if scratch is None else scratch.session
         if earlier is not None and earlier.network is self.network:
@@ -440,10 +441,10 @@ class PackedNetwork(NamedTuple):
 
     def _release(self, session: core.Session, scratch: Scratch | None = None) -> None:
         """Keep a session for the next short call, unless the scratch keeps it."""
-        kept = self.kept
-        short = session.B == 1 and kept.n == session.T and (scratch is None or scratch.session is not session)
-        if short and len(kept.sessions) < MAX_SPARE:
-            kept.sessions.append(session)
+        pool = self.pool
+        short = session.B == 1 and pool.n == session.T and (scratch is None or scratch.session is not session)
+        if short and len(pool.sessions) < MAX_SPARE:
+            pool.sessions.append(session)
 
     def _is_one_call(self, n: int, streams: int) -> bool:
         """Return whether n symbols of each stream are read in one kernel call, by one thread."""
@@ -620,7 +621,8 @@ class NetworkCache:
     """
 
     def __init__(self) -> None:
-        self._kept: _Forms | None = None
+        self._forms: _Forms | None = None
+        self._label_forms: _LabelForms | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return NetworkCache, ()
@@ -648,28 +650,44 @@ class NetworkCache:
         """
         bfloat16 = bfloat16 and state.scales is None
         scoring = scoring and one_row  # many rows have only one form
-        kept = self._kept
-        if kept is None or not kept.is_current(state, bfloat16):
+        forms = self._forms
+        if forms is None or not forms.is_current(state, bfloat16):
             with state.gate.turn, state.gate.steps():
-                kept = self._kept  # another thread may already have packed
-                if kept is None or not kept.is_current(state, bfloat16):
+                forms = self._forms  # another thread may already have packed
+                if forms is None or not forms.is_current(state, bfloat16):
                     state.check_finite(what)
-                    first = PackedNetwork.pack(
-                        state.layout,
-                        state.params,
-                        one_row=one_row,
-                        scoring=scoring,
-                        boundary=state.vocabulary.boundary,
-                        bfloat16=bfloat16,
-                        n_threads=n_threads,
-                        scales=state.scales,
-                    )
-                    kept = self._kept = _Forms(state, first)
-        return kept.form(one_row, scoring, n_threads)
+                    first = _packed_state(state, one_row=one_row, scoring=scoring, bfloat16=bfloat16)
+                    forms = self._forms = _Forms(state, first)
+        return forms.form(one_row, scoring, n_threads)
+
+    def label_networks(
+        self,
+        state: ModelState,
+        what: str,
+        *,
+        one_row: bool = False,
+        scoring: bool = True,
+        bfloat16: bool = False,
+        n_threads: int | None = 1,
+    ) -> LabelNetworks:
+        """Return the networks of the texts with each label: one network, whose texts start after the label's symbol.
+
+        The arguments are those of `network`.
+        """
+        bfloat16 = bfloat16 and state.scales is None
+        labels = self._label_forms
+        if labels is None or not labels.forms.is_current(state, bfloat16):
+            with state.gate.turn, state.gate.steps():
+                labels = self._label_forms
+                if labels is None or not labels.forms.is_current(state, bfloat16):
+                    state.check_finite(what)
+                    labels = self._label_forms = _LabelForms.of(state, bfloat16)
+        network = labels.forms.form(one_row, scoring and one_row, n_threads)
+        return LabelNetworks([network] * len(labels.starts), labels.starts, labels.log_prior)
 
 
 class _Forms:
-    """The packed forms of a state's weights at one moment.
+    """The packed forms of a state's weights at one moment, or of weights derived from them.
 
     The state must be locked by its gate, so that no thread changes it.
     """
@@ -699,3 +717,41 @@ class _Forms:
         if network.n_threads != n_threads:
             network = self._forms[one_row, scoring] = network._replace(n_threads=n_threads)
         return network
+
+
+class _LabelForms(NamedTuple):
+    """The packed forms of a network whose softmax covers the symbols of texts alone, for a model with labels."""
+
+    forms: _Forms
+    starts: list[PackedState]  # after each label's symbol, read-only
+    log_prior: NDArray[np.float64]  # of each label
+
+    @classmethod
+    def of(cls, state: ModelState, bfloat16: bool) -> _LabelForms:
+        """Pack a state that is locked by its gate."""
+        boundary, K = state.vocabulary.boundary, len(state.vocabulary.labels)
+        assert boundary is not None  # labels need documents
+        whole = _packed_state(state, one_row=False, scoring=False, bfloat16=bfloat16)
+        together = whole.zero_state(K)
+        whole.feed(boundary + 1 + np.arange(K, dtype=np.int32)[None, :], together)
+        starts = [tuple([np.ascontiguousarray(part[:, k : k + 1]) for part in together]) for k in range(K)]
+        for part in (part for start in starts for part in start):
+            part.flags.writeable = False
+        first = _packed_state(state_of_label(state, 0), one_row=False, scoring=False, bfloat16=bfloat16)
+        return cls(_Forms(state, first), starts, log_prior(whole, K))
+
+
+def log_prior(network: PackedNetwork, K: int) -> NDArray[np.float64]:
+    """Return log P of each label, the last K symbols, in nats: the probability that it starts a document."""
+    p = network.probabilities_after(network.start())[0, -K:]
+    logarithms: NDArray[np.float64] = np.log(np.maximum(p / p.sum(), 1e-300))
+    return logarithms
+
+
+def _packed_state(state: ModelState, *, one_row: bool, scoring: bool, bfloat16: bool) -> PackedNetwork:
+    """Return the network with a state's weights."""
+    boundary = state.vocabulary.boundary
+    return PackedNetwork.pack(
+        state.layout, state.params, one_row=one_row, scoring=scoring, boundary=boundary, bfloat16=bfloat16,
+        scales=state.scales,
+    )  # fmt: skip

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Callable, Container, Iterator, Sequence
-from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,7 @@ from .._kernels.entry import core
 from .._kernels.entry.structures import DrawnTexts
 from ..arrays import Array
 from ..errors import InvalidInputError
-from ..parameters.checks import MAX_SIZE, checked_int, has_items
+from ..parameters.checks import MAX_SIZE, checked_int, generator, has_items
 from ..runtime.signals import check_canceled
 from ..runtime.threads import inference_threads, run_tasks, split_range
 from ..text.documents import python_values, warn_caller
@@ -23,50 +22,10 @@ from ..text.text_files import Lines
 from ..text.vocabulary import Vocabulary, immutable
 from .controls import SamplingControls, SamplingOptions, Stops, Uniforms, root
 from .mixed_network import MixedNetwork, RowFiller
-from .network import Context, InferenceNetwork, stream_blocks
+from .network import Context, InferenceNetwork, LabelNetworks, State, stream_blocks
 from .packed_network import PackedNetwork
 from .string_scores import Strings
-
-# ---------------------------------------------------------------- label mixture
-
-
-def log_prior(network: InferenceNetwork, n_labels: int) -> NDArray[np.float64]:
-    """Return log P of each label, (K,), in nats: the probability that it starts a document.
-
-    The labels are the last K symbols.
-    """
-    p = network.probabilities_after(network.start())[0, -n_labels:]
-    logarithms: NDArray[np.float64] = np.log(np.maximum(p / p.sum(), 1e-300))
-    return logarithms
-
-
-def mixed_drawer(log_weights: Array, drawer: Callable[[int, int], Draw], seed: int) -> Draw:
-    """Return a function that draws samples by their numbers, each with a label drawn by weight.
-
-    Sample i depends only on the seed and i: it is the next one in its label's own sequence. `drawer` takes a label's
-    number and its own seed, and returns the function that draws from that sequence. It is called once per label: for
-    label 0 at once, so that what it refuses is refused before labels are drawn, and for another when its first sample
-    is drawn.
-    """
-    weights = np.exp(log_weights - np.logaddexp.reduce(log_weights))
-    bounds = np.cumsum(weights) / weights.sum()
-    draw_of = {0: drawer(0, seed + 1)}
-
-    def draw(samples: range) -> list[Any]:
-        labels = np.searchsorted(bounds, np.random.default_rng(seed).random(samples.stop), side="right")
-        labels = np.minimum(labels, len(weights) - 1)
-        texts: list[Any] = [None] * len(samples)
-        for k in np.unique(labels[samples.start :]).tolist():
-            places = np.flatnonzero(labels == k)
-            before = int(np.searchsorted(places, samples.start))
-            if k not in draw_of:
-                draw_of[k] = drawer(k, seed + k + 1)
-            for place, text in zip(places[before:], draw_of[k](range(before, len(places))), strict=True):
-                texts[int(place) - samples.start] = text
-        return texts
-
-    return draw
-
+from .text_scores import surprisal, text_ids
 
 # ---------------------------------------------------------------- text sampler
 
@@ -88,7 +47,7 @@ class SymbolDraws(Protocol):
     def finished(self) -> bool:
         """Whether every text is complete."""
 
-    def draw(self, symbols: NDArray[np.int32], lengths: NDArray[np.intp], max_length: int, steps: int) -> None:
+    def advance(self, symbols: NDArray[np.int32], lengths: NDArray[np.intp], max_length: int, steps: int) -> None:
         """Draw up to `steps` symbols of each incomplete text, fewer if one has no room left.
 
         symbols[i, :lengths[i]] is text i, without a stop that it has met, and ends before `max_length` symbols.
@@ -123,7 +82,7 @@ class TextSampler:
         """Draw until every text is complete, and return all texts."""
         while not self.finished:
             self._make_room()
-            self._draws.draw(self._symbols, self.lengths, self._n, self._n)
+            self._draws.advance(self._symbols, self.lengths, self._n, self._n)
         if not self._stops:  # all have the same length
             return Strings(self._symbols.ravel(), self.lengths)
         return Strings(self._symbols[np.arange(self._symbols.shape[1]) < self.lengths[:, None]], self.lengths)
@@ -131,7 +90,7 @@ class TextSampler:
     def advance(self, steps: int) -> None:
         """Draw up to `steps` symbols of each incomplete text."""
         self._make_room()
-        self._draws.draw(self._symbols, self.lengths, self._n, steps)
+        self._draws.advance(self._symbols, self.lengths, self._n, steps)
 
     def _make_room(self) -> None:
         """Make room for further symbols if a text fills its room, before Ctrl-C gets through."""
@@ -173,15 +132,15 @@ class NetworkDraws:
         mixture: core.MixedRows | None = None,
     ) -> None:
         self.count, V = len(uniforms.states), network.layout.vocab_size
-        of_draw = weights_of_draw(V, controls)
-        rows = max(1, min(self.count, network.rows_at_a_time(ROWS), CALL_WEIGHTS // of_draw))
+        draw_weights = _draw_weights(V, controls)
+        rows = max(1, min(self.count, network.rows_at_a_time(ROWS), CALL_WEIGHTS // draw_weights))
         seen = None
         if controls.penalizes_repetition:
             seen = np.zeros((self.count, V), np.uint8)
             seen[:, : network.symbols] = context.seen
         self._mixture = mixture
         self._batch = core.Batch(np.empty(rows, np.intp))
-        self._max_steps = max(1, min(CALL_SYMBOLS, CALL_WEIGHTS // (network.layout.size + of_draw)) // rows)
+        self._max_steps = max(1, min(CALL_SYMBOLS, CALL_WEIGHTS // (network.layout.size + draw_weights)) // rows)
         self._session = core.Session(network.kernel_arguments, 1, rows)
         stops, stop_ends = controls.stops.packed()
         self._drawn = DrawnTexts(
@@ -201,7 +160,7 @@ class NetworkDraws:
         """Whether every text is complete."""
         return self._batch.begun == self.count and not self._batch.active
 
-    def draw(self, symbols: NDArray[np.int32], lengths: NDArray[np.intp], max_length: int, steps: int) -> None:
+    def advance(self, symbols: NDArray[np.int32], lengths: NDArray[np.intp], max_length: int, steps: int) -> None:
         """Draw up to `steps` symbols of each incomplete text."""
         steps = self._shared.symbols_of_call(min(steps, self._max_steps))
         with self._shared.threads(min(steps, max_length)) as shared:
@@ -234,7 +193,7 @@ class RowDraws:
             seen[:, :symbols] = context.seen
         self._controls = kernel_controls(controls, V, np.dtype(np.float64), seen)
         self._batch = core.Batch(np.empty(1, np.intp))
-        self._max_symbols = max(1, min(CALL_SYMBOLS, CALL_WEIGHTS // (2 * weights_of_draw(V, controls))))
+        self._max_symbols = max(1, min(CALL_SYMBOLS, CALL_WEIGHTS // (2 * _draw_weights(V, controls))))
         stops, stop_ends = controls.stops.packed()
         self._drawn = DrawnTexts(self._batch, uniforms.states, uniforms.increment, stops, stop_ends)
         self._y, self._sums = np.empty(V), np.empty(core.sums_size(V))
@@ -244,7 +203,7 @@ class RowDraws:
         """Whether every text is complete."""
         return self._batch.begun == self.count and not self._batch.active
 
-    def draw(self, symbols: NDArray[np.int32], lengths: NDArray[np.intp], max_length: int, steps: int) -> None:
+    def advance(self, symbols: NDArray[np.int32], lengths: NDArray[np.intp], max_length: int, steps: int) -> None:
         """Draw up to `steps` symbols of the next incomplete texts."""
         drawn = self._drawn._replace(symbols=symbols, lengths=lengths, max_length=max_length)
         core.draw_from_rows(self._rows, drawn, self._controls, min(steps, self._max_symbols), self._y, self._sums)
@@ -278,14 +237,14 @@ class PythonDraws:
         """Whether every text is complete."""
         return not len(self._active)
 
-    def draw(self, symbols: NDArray[np.int32], lengths: NDArray[np.intp], max_length: int, steps: int) -> None:
+    def advance(self, symbols: NDArray[np.int32], lengths: NDArray[np.intp], max_length: int, steps: int) -> None:
         """Draw up to `steps` symbols of each incomplete text."""
         for _ in range(min(steps, PYTHON_STEPS)):
             if self.finished or lengths[self._active[0]] == symbols.shape[1]:
                 return
-            self._draw_one(symbols, lengths, max_length)
+            self._advance_one(symbols, lengths, max_length)
 
-    def _draw_one(self, symbols: NDArray[np.int32], lengths: NDArray[np.intp], max_length: int) -> None:
+    def _advance_one(self, symbols: NDArray[np.int32], lengths: NDArray[np.intp], max_length: int) -> None:
         """Draw a symbol for each incomplete text, and read it."""
         active, t = self._active, int(lengths[self._active[0]])  # all have the same length
         states = self._uniforms.states[active]
@@ -369,7 +328,7 @@ def symbol_draws(
     return NetworkDraws(lead, Context(states[k], context.seen), uniforms, controls, mixture)
 
 
-def weights_of_draw(V: int, controls: SamplingControls) -> int:
+def _draw_weights(V: int, controls: SamplingControls) -> int:
     """Return as how many multiplications to count the draw of a symbol."""
     return V * (DRAWN_WEIGHTS if controls.only_temperature else FILTERED_WEIGHTS)
 
@@ -387,9 +346,7 @@ def kernel_controls(
     return core.Controls(controls.numbers, bias=bias, seen=seen, order=np.empty(V, np.int32))
 
 
-# ---------------------------------------------------------------- text drawing
-
-Draw = Callable[[range], list[Any]]  # returns the samples with these numbers
+# ---------------------------------------------------------------- samples
 
 LENGTH = 200  # default symbols of a sample
 MAX_LENGTH = 1000  # default maximum symbols of a document
@@ -399,8 +356,6 @@ MIN_TRIES = 16  # samples drawn at a time in that case
 SHARE = 1024  # maximum samples that a thread draws as one task
 SHARE_BYTES = 1 << 26  # of the symbols seen by each of them, for a repetition penalty
 STREAM_BLOCK = 64  # maximum symbols of a stream drawn in one call: enough to hide the cost of the call
-
-T = TypeVar("T")
 
 
 class TextRequest(NamedTuple):
@@ -413,57 +368,125 @@ class TextRequest(NamedTuple):
     matching: Any = None
 
 
-def drawer(
-    network: InferenceNetwork,
-    vocabulary: Vocabulary,
-    request: TextRequest,
-    random_state: Any,
-    n_threads: int | None,
-) -> Draw:
-    """Return a function that draws samples by their numbers; sample i depends only on `random_state` and i."""
-    controls = SamplingControls.check(vocabulary, request.controls)
-    ids, head = encoded_prime(request.prime, vocabulary), document_head(request.prime, vocabulary)
-    length = text_length(vocabulary, request.n, request.max_length, len(head))
-    bits, context = root(random_state), Context.after(network, ids)
+class Samples(Protocol):
+    """An endless sequence of samples; sample i depends only on the seed and i."""
 
-    def texts(drawn: Strings) -> list[Any]:
-        return [head + text for text in drawn.decode(vocabulary)]
-
-    return partial(sample, network, context, length, controls=controls, bits=bits, n_threads=n_threads, then=texts)
+    def texts(self, numbers: range) -> list[Any]:
+        """Return the samples with these numbers."""
 
 
-def sample(
-    network: InferenceNetwork,
-    context: Context,
-    n: int,
-    samples: range,
-    *,
-    controls: SamplingControls,
-    bits: np.random.PCG64,
-    n_threads: int | None,
-    then: Callable[[Strings], T],
-) -> T:
-    """Draw the samples with these numbers, of n symbols each or up to a stop; return what `then` makes of them.
+class SampleRun(NamedTuple):
+    """A sequence of samples of `n` symbols each, or up to a stop, after a context; sample i depends on `bits` and i."""
 
-    Sample i depends only on `bits` and i.
+    network: InferenceNetwork
+    context: Context
+    n: int
+    controls: SamplingControls
+    bits: np.random.PCG64
+    n_threads: int | None
+
+    def strings(self, numbers: range) -> Strings:
+        """Return the samples with these numbers."""
+        threads = max(1, min(inference_threads(self.n_threads), len(numbers) // ROWS))
+        share = max(1, min(SHARE, SHARE_BYTES // self.network.symbols))
+        parts = split_range(len(numbers), threads * -(-len(numbers) // (threads * share)))
+        if len(parts) == 1:
+            return self._sampler(numbers).run()
+        drawn: dict[int, Strings] = {}
+
+        def draw(i: int) -> None:
+            drawn[i] = self._sampler(numbers[parts[i].start : parts[i].stop]).run()
+
+        run_tasks(range(len(parts)), draw, threads)
+        ids, lengths = zip(*(drawn[i] for i in range(len(parts))), strict=True)
+        return Strings(np.concatenate(ids), np.concatenate(lengths))
+
+    def _sampler(self, numbers: range) -> TextSampler:
+        return text_sampler(self.network, self.context, self.n, Uniforms(self.bits, numbers), self.controls)
+
+
+class TextSamples(NamedTuple):
+    """The samples of a network as texts, each with the beginning of its document."""
+
+    run: SampleRun
+    vocabulary: Vocabulary
+    head: Any
+
+    @classmethod
+    def of(
+        cls,
+        network: InferenceNetwork,
+        vocabulary: Vocabulary,
+        request: TextRequest,
+        random_state: Any,
+        n_threads: int | None,
+        start: State = None,
+    ) -> TextSamples:
+        """Return the requested samples, whose documents begin with a state: the network's, if None."""
+        controls = SamplingControls.check(vocabulary, request.controls)
+        ids, head = encoded_prime(request.prime, vocabulary), document_head(request.prime, vocabulary)
+        n = text_length(vocabulary, request.n, request.max_length, len(head))
+        bits, context = root(random_state), Context.after(network, ids, start)
+        return cls(SampleRun(network, context, n, controls, bits, n_threads), vocabulary, head)
+
+    def texts(self, numbers: range) -> list[Any]:
+        """Return the samples with these numbers."""
+        return [self.head + text for text in self.run.strings(numbers).decode(self.vocabulary)]
+
+
+class MixedSamples:
+    """Samples with labels drawn by weight; each is the next one in its label's own sequence.
+
+    `samples_of_label` takes a label's number and a seed, and returns the label's sequence. It is called once per label:
+    for label 0 at once, so that what it refuses is refused before labels are drawn, and for another when its first
+    sample is drawn.
     """
-    threads = max(1, min(inference_threads(n_threads), len(samples) // ROWS))
-    share = max(1, min(SHARE, SHARE_BYTES // network.symbols))
-    parts = split_range(len(samples), threads * -(-len(samples) // (threads * share)))
-    drawn: dict[int, Strings] = {}
 
-    def draw(i: int) -> None:
-        part = samples[parts[i].start : parts[i].stop]
-        drawn[i] = text_sampler(network, context, n, Uniforms(bits, part), controls).run()
+    def __init__(self, log_weights: Array, samples_of_label: Callable[[int, int], Samples], seed: int) -> None:
+        weights = np.exp(log_weights - np.logaddexp.reduce(log_weights))
+        self._bounds, self._seed = np.cumsum(weights) / weights.sum(), seed
+        self._samples_of_label = samples_of_label
+        self._sequences = {0: samples_of_label(0, seed + 1)}
 
-    run_tasks(range(len(parts)), draw, threads)
-    ids, lengths = zip(*(drawn[i] for i in range(len(parts))), strict=True)
-    return then(Strings(np.concatenate(ids), np.concatenate(lengths)))
+    def texts(self, numbers: range) -> list[Any]:
+        """Return the samples with these numbers."""
+        u = np.random.default_rng(self._seed).random(numbers.stop)
+        labels = np.minimum(np.searchsorted(self._bounds, u, side="right"), len(self._bounds) - 1)
+        texts: list[Any] = [None] * len(numbers)
+        for k in np.unique(labels[numbers.start :]).tolist():
+            places = np.flatnonzero(labels == k)
+            before = int(np.searchsorted(places, numbers.start))
+            if k not in self._sequences:
+                self._sequences[k] = self._samples_of_label(k, self._seed + k + 1)
+            new = self._sequences[k].texts(range(before, len(places)))
+            for place, text in zip(places[before:], new, strict=True):
+                texts[int(place) - numbers.start] = text
+        return texts
 
 
-def distinct(
-    draw: Callable[[range], list[Any]], num_samples: int, *, unique: bool, exclude: Container[Any]
-) -> list[Any]:
+def labeled_samples(
+    networks: LabelNetworks, vocabulary: Vocabulary, request: TextRequest, random_state: Any, n_threads: int | None
+) -> MixedSamples:
+    """Return samples with labels drawn by their probability after the prime."""
+    symbols = vocabulary.with_labels(())
+
+    def samples_of_label(k: int, seed: int) -> TextSamples:
+        return TextSamples.of(networks.networks[k], symbols, request, seed, n_threads, networks.starts[k])
+
+    log_weights = log_label_weights(networks, symbols, request.prime)
+    return MixedSamples(log_weights, samples_of_label, int(generator(random_state).integers(2**62)))
+
+
+def log_label_weights(networks: LabelNetworks, vocabulary: Vocabulary, prime: Any) -> Array:
+    """Return log P of the labels after a prime, up to a constant."""
+    if not len(prime):
+        return networks.log_prior
+    ids, starts = text_ids(prime, vocabulary, end=False), zip(networks.networks, networks.starts, strict=True)
+    log_p = [float(surprisal(network, ids, network.copy(start)).sum()) for network, start in starts]
+    return networks.log_prior - log_p
+
+
+def distinct_texts(samples: Samples, num_samples: int, *, unique: bool, exclude: Container[Any]) -> list[Any]:
     """Draw until there are `num_samples` texts outside `exclude` and, if `unique`, all distinct.
 
     The first samples that qualify are returned; at most `TRIES` are drawn for each.
@@ -477,7 +500,7 @@ def distinct(
                 f"excluded{' or duplicates' if unique else ''}. Request fewer, or raise the temperature."
             )
         count = min(max(num_samples - len(texts), MIN_TRIES), limit - drawn)
-        for text in draw(range(drawn, drawn + count)):
+        for text in samples.texts(range(drawn, drawn + count)):
             if text not in exclude and text not in taken and len(texts) < num_samples:
                 texts.append(text)
                 if unique:
@@ -486,7 +509,7 @@ def distinct(
     return texts
 
 
-def streamed(
+def symbol_stream(
     network: InferenceNetwork,
     vocabulary: Vocabulary,
     n: int | None,

@@ -17,7 +17,7 @@ from ..model.layout import Layout
 from ..parameters.checks import checked_bool, checked_choice, has_items
 from ..runtime.threads import inference_threads, run_tasks
 from ..text.documents import Errors, checked_errors, is_missing, python_values, refuse_other_collections
-from ..text.labels import label_numbers
+from ..text.labels import label_number, label_numbers
 from ..text.sources import TextLike, documents_of
 from ..text.text_files import Lines
 from ..text.vocabulary import Text, Vocabulary, byte_view, encoded_pieces, pieces
@@ -496,10 +496,11 @@ def score_texts(
     *,
     reduce: Reduce,
     errors: Errors,
+    start: State = None,
 ) -> NDArray[np.float64]:
-    """Return the scores of all texts, (n,); see `LanguageModel.score_samples`."""
+    """Return the scores of all texts, (n,), which start from a state; see `LanguageModel.score_samples`."""
     if not isinstance(texts, Lines):
-        batches = score_batches(network, vocabulary, [texts], n_threads, reduce=reduce, errors=errors)
+        batches = score_batches(network, vocabulary, [texts], n_threads, reduce=reduce, errors=errors, start=start)
         return _joined_scores(batches)
     errors = errors_of(texts, errors)
     scores = array("d")  # it grows in place, while joining the scores of batches would hold all of them twice
@@ -516,16 +517,22 @@ def score_batches(
     *,
     reduce: Reduce,
     errors: Errors,
+    start: State = None,
 ) -> Iterator[NDArray[np.float64]]:
-    """Return an iterator over the scores of each batch of texts; options are checked at the call."""
+    """Return an iterator over the scores of each batch of texts; options are checked at the call.
+
+    The texts start from a state of one stream, by default the network's.
+    """
+    start = network.start() if start is None else start
     options: Any = {"reduce": checked_reduce(reduce), "errors": checked_errors(errors)}
     if isinstance(batches, str | bytes | bytearray | memoryview) or not has_items(batches):
         raise InvalidInputError(f"batches must be an iterable of lists of texts, not {type(batches).__name__}")
-    return _score_batches(network, vocabulary, batches, n_threads, **options)
+    return _score_batches(network, start, vocabulary, batches, n_threads, **options)
 
 
 def _score_batches(
     network: InferenceNetwork,
+    start: State,
     vocabulary: Vocabulary,
     batches: Iterable[Iterable[Text]],
     n_threads: int | None,
@@ -533,7 +540,7 @@ def _score_batches(
     reduce: Reduce,
     errors: Errors,
 ) -> Iterator[NDArray[np.float64]]:
-    start, recent, first = network.start(), RecentScores(), 0
+    recent, first = RecentScores(), 0
     for batch in batches:
         blocks = text_blocks(batch, vocabulary, name="texts", first=first, errors=errors)
         scored = score_blocks(network, start, vocabulary, blocks, n_threads, recent, reduce=reduce, errors=errors)
@@ -615,16 +622,16 @@ def _stacked(parts: list[NDArray[np.float64]], V: int) -> NDArray[np.float64]:
 def labeled_scores(
     texts: list[Any],
     labels: Any,
-    known: tuple[Any, ...],
-    score: Callable[[Any, list[Any], Reduce], Array],
-    log_prior: Callable[[], Array],
+    sorted_labels: tuple[Any, ...],
+    score: Callable[[int, list[Any], Reduce], Array],
+    log_prior: Array,
     *,
     reduce: Reduce,
 ) -> NDArray[np.float64]:
     """Return the score of each text, (n,); see `LanguageModel.score_samples`.
 
-    `score` scores texts given a label. Without `labels`, a text's probability is summed over all labels, with
-    `log_prior`, which returns log P of each label before a text is read.
+    `score` scores texts given the label with a number. Without `labels`, a text's probability is summed over all
+    labels.
     """
     if checked_reduce(reduce) == "min" and labels is None:
         raise InvalidInputError(
@@ -632,14 +639,14 @@ def labeled_scores(
             "the model of one label."
         )
     if labels is None:
-        log_p = mixed(log_prior(), np.array([score(label, texts, "sum") for label in known]))
+        log_p = mixed(log_prior, np.array([score(k, texts, "sum") for k in range(len(sorted_labels))]))
         return divided(log_p, np.array([1 if text is None else len(text) + 1 for text in texts], np.intp), reduce)
     if isinstance(labels, str | int | float | np.generic):  # one for all
-        return score(labels, texts, reduce)
-    numbers, scores = label_numbers(labels, np.array(known), len(texts)), np.empty(len(texts))
+        return score(label_number(labels, np.array(sorted_labels)), texts, reduce)
+    numbers, scores = label_numbers(labels, np.array(sorted_labels), len(texts)), np.empty(len(texts))
     for k in np.unique(numbers).tolist():
         places = np.flatnonzero(numbers == k)
-        scores[places] = score(known[k], [texts[i] for i in places], reduce)
+        scores[places] = score(k, [texts[i] for i in places], reduce)
     return scores
 
 
