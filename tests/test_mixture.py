@@ -11,7 +11,7 @@ import pytest
 
 from crnn import CharNGram, CharRNN, InvalidInputError, Mixture, ModelFileError, NotFittedError
 from crnn import mixture as module
-from crnn.inference import mixture_weights, string_scores
+from crnn.inference import mixed_network, string_scores
 
 TEXT = "to be or not to be, that is the question. " * 20
 NAMES = ["anna", "bob", "nana", "abba", "nan", "o"]
@@ -266,7 +266,7 @@ def test_weights_are_fitted_to_the_beginning_of_a_long_text(models, monkeypatch,
     text = TEXT[:700][::-1]
     expected = Mixture(models).fit_weights(text[:length]).weights_
     assert (Mixture(models).fit_weights(text).weights_ != expected).any()
-    monkeypatch.setattr(mixture_weights, limit, value)
+    monkeypatch.setattr(mixed_network, limit, value)
     np.testing.assert_array_equal(Mixture(models).fit_weights(text).weights_, expected)
 
 

@@ -18,8 +18,7 @@ from .errors import InvalidInputError, ModelFileError
 from .files import model_file
 from .files.entries import MAX_MODELS
 from .files.sealed_file import NamedBytes, path_name
-from .inference.mixed_network import MixedNetwork
-from .inference.mixture_weights import fitted_weights
+from .inference.mixed_network import MixedNetwork, fit_weights
 from .inference.network import InferenceNetwork
 from .inference.packed_network import PackedNetwork
 from .inference.text_scores import scored_ids, source_ids
@@ -403,7 +402,7 @@ def fit_weights_to_ids(mixture: Mixture, ids: Ids, given: int, *, sum_to_one: bo
     larger weights, which make the predictions surer, would fit it alone.
     """
     network, _ = mixture._network("fit_weights", one_row=True, scoring=True)
-    weights = fitted_weights(network, ids, given)
+    weights = fit_weights(network, ids, given)
     if not sum_to_one:
         mixture.weights_ = weights
     elif weights.sum() > 0:  # otherwise equal weights stay

@@ -202,13 +202,13 @@ def test_a_long_text_needs_memory_for_the_order_chosen_not_for_the_longest(text,
 
 
 def test_the_choice_holds_the_counts_of_one_order_at_a_time(monkeypatch):
-    plain, of_orders = Builder._counted, []
+    plain, of_orders = Builder._count, []
 
     def counted(builder, counts, *rest, **options):
         of_orders.append([sum(other() is not None for _, other in of_orders), ref(counts)])
         return plain(builder, counts, *rest, **options)
 
-    monkeypatch.setattr(Builder, "_counted", counted)
+    monkeypatch.setattr(Builder, "_count", counted)
     monkeypatch.setattr(building, "ORDERS", (2, 12))
     ids, symbols, boundary = of_text(TEXT)
     Builder(symbols, boundary).build(ids, None)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from crnn.errors import InvalidInputError
 from crnn.ngram.counts import Counts, Occurrences
 from crnn.ngram.lookahead import Unrolled
-from crnn.ngram.packed_counts import _numbers, _packed, pack, pruned, unpack
+from crnn.ngram.packed_counts import _numbers, _packed_numbers, pack, prune_longest, unpack
 
 TEXTS = st.lists(st.lists(st.integers(0, 3), max_size=50), min_size=1, max_size=3)
 CONTEXTS = np.array([[0, 1, 2, 0, 1], [3, 3, 1, 0, 0], [2, 2, 2, 2, 2], [-1, -1, 3, 0, 1]], np.int32)
@@ -149,7 +149,7 @@ def test_pruning_leaves_the_n_grams_that_occurred_twice(texts, order, boundary):
     grams = Counter()
     for text in texts:
         grams.update(tuple(text[i : i + order]) for i in range(len(text) - order + 1))
-    found = pruned(counts)
+    found = prune_longest(counts)
     *shorter, longest = counts.n_grams
     if boundary is None:
         assert longest == len(grams)
@@ -163,4 +163,4 @@ def test_pruning_leaves_the_n_grams_that_occurred_twice(texts, order, boundary):
 
 @given(st.lists(st.integers(0, 2**31 - 1), max_size=20))
 def test_packed_numbers_come_back(numbers):
-    assert _numbers(_packed(np.array(numbers, np.int64))).tolist() == numbers
+    assert _numbers(_packed_numbers(np.array(numbers, np.int64))).tolist() == numbers

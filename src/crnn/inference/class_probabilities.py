@@ -14,7 +14,7 @@ from ..parameters.checks import checked_sample_weights
 from ..runtime.threads import inference_threads
 from ..text.labels import checked_labels
 from ..text.vocabulary import Text, Vocabulary
-from .mixture_weights import best_weights
+from .mixed_network import best_weights
 from .network import LabelNetworks
 from .string_scores import Strings, TextBlock, text_blocks
 from .string_scores import log_likelihoods as string_log_likelihoods
@@ -22,8 +22,8 @@ from .string_scores import log_likelihoods as string_log_likelihoods
 
 def accuracy(predicted: Array, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
     """Return the weighted share of correct labels."""
-    given = checked_labels(y, len(predicted), name="y")
-    right = given.labels[given.numbers] == predicted
+    labeled = checked_labels(y, len(predicted), name="y")
+    right = labeled.labels[labeled.numbers] == predicted
     weights = np.ones(len(right)) if sample_weight is None else checked_sample_weights(sample_weight, len(right))
     if not weights.sum() > 0:
         raise InvalidInputError("X has no text with a weight above 0. Pass at least one.", argument="X")
@@ -58,15 +58,15 @@ def log_posteriors(readers: Readers, weights: Array, prior: Array, texts: Iterab
 
 def log_likelihoods(readers: Readers, block: TextBlock) -> NDArray[np.float64]:
     """Return log P of each text given each label, the mean over the directions, for each estimator, (M, K, n)."""
-    of_estimators = []
-    for of_directions in readers:
+    log_p, backward_block = [], TextBlock(block.first, [text[::-1] for text in block.texts])
+    for directions in readers:
         parts = []
-        for reader in of_directions:
-            turned = TextBlock(block.first, [text[::-1] for text in block.texts]) if reader.backward else block
-            strings = Strings.encode(turned, reader.vocabulary, name="X", ended=True)
-            parts.append(reader.log_likelihoods(strings) / len(of_directions))
-        of_estimators.append(np.sum(parts, axis=0))
-    return np.array(of_estimators)
+        for reader in directions:
+            texts = backward_block if reader.backward else block
+            strings = Strings.encode(texts, reader.vocabulary, name="X", ended=True)
+            parts.append(reader.log_likelihoods(strings) / len(directions))
+        log_p.append(np.sum(parts, axis=0))
+    return np.array(log_p)
 
 
 def estimator_weights(log_p: Array, log_prior: Array, numbers: Array) -> NDArray[np.float64]:

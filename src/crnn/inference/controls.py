@@ -18,8 +18,6 @@ from ..errors import InvalidInputError, short_repr
 from ..parameters.checks import MAX_SIZE, checked_float, checked_int, generator, has_items, is_int
 from ..text.vocabulary import Special, Vocabulary
 
-# ---------------------------------------------------------------- logit bias
-
 MAX_BIAS = 1e30  # larger than any logit, and far below the largest float
 
 
@@ -27,11 +25,6 @@ def checked_bias(logit_bias: Any, vocabulary: Vocabulary) -> NDArray[np.float64]
     """Return the numbers to add to the logits, or None if all are 0.
 
     The symbol for unknown characters gets -inf, so that it is never drawn.
-
-    Examples
-    --------
-    >>> checked_bias({"a": -math.inf, "c": 1.5}, Vocabulary.from_text("abc")).tolist()
-    [-inf, 0.0, 1.5]
     """
     if logit_bias is not None and not isinstance(logit_bias, Mapping):
         raise InvalidInputError(
@@ -97,9 +90,6 @@ class Control(NamedTuple):
     check: Callable[[Any], float] | None = None  # of a number: converts it for the kernel, or raises
 
 
-# ------------------------------------------------------------------ the checks
-
-
 def _temperature(value: Any) -> float:
     return checked_float("temperature", value, minimum=0.0)
 
@@ -146,9 +136,6 @@ def _check_or_raise(check: Callable[[], _T], message: str) -> _T:
         return check()
     except InvalidInputError:
         raise InvalidInputError(message) from None
-
-
-# -------------------------------------------------------------- the definition
 
 
 class SamplingOptions(TypedDict, total=False):
@@ -243,14 +230,14 @@ def with_controls(method: _Method) -> _Method:
     In the docstring a line ``{controls}`` becomes the description of all controls, and ``{control_names}`` their names.
     """
     signature = inspect.signature(method)
-    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    arguments = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     shown = [
         inspect.Parameter(
             name, inspect.Parameter.KEYWORD_ONLY, default=control.default, annotation=_HINTS[name].__origin__
         )
         for name, control in CONTROLS.items()
     ]
-    method.__signature__ = signature.replace(parameters=[*own, *shown])  # type: ignore[attr-defined]
+    method.__signature__ = signature.replace(parameters=[*arguments, *shown])  # type: ignore[attr-defined]
     if method.__doc__ is not None:  # None with python -OO
         lines = method.__doc__.replace("{control_names}", ", ".join(CONTROLS)).split("\n")
         method.__doc__ = "\n".join(_expanded(line) for line in lines)
@@ -267,9 +254,6 @@ def _expanded(line: str) -> str:
         indent = margin + "    "
         described.append(textwrap.fill(control.text, DOC_WIDTH, initial_indent=indent, subsequent_indent=indent))
     return "\n".join(described)
-
-
-# ----------------------------------------------------------------- the checked
 
 
 @dataclass(frozen=True)
@@ -290,11 +274,11 @@ class SamplingControls:
         for name in options:
             if name not in CONTROLS:
                 raise TypeError(f"unexpected keyword argument {name!r}; the controls are {', '.join(CONTROLS)}")
-        given = {name: control.default for name, control in CONTROLS.items()} | dict(options)
+        values = {name: control.default for name, control in CONTROLS.items()} | dict(options)
         return cls(
-            numbers={name: check(given[name]) for name, check in NUMBERS.items()},
-            bias=checked_bias(given["logit_bias"], vocabulary),
-            stops=Stops(encoded_stops(given["stop"], vocabulary), vocabulary.boundary),
+            numbers={name: check(values[name]) for name, check in NUMBERS.items()},
+            bias=checked_bias(values["logit_bias"], vocabulary),
+            stops=Stops(encoded_stops(values["stop"], vocabulary), vocabulary.boundary),
         )
 
     @property
@@ -351,13 +335,7 @@ class Stops:
 
 
 def encoded_stops(stop: Any, vocabulary: Vocabulary) -> list[Ids]:
-    """Return the `stop` argument of sampling as ids, omitting stops with symbols that cannot be drawn.
-
-    Examples
-    --------
-    >>> encoded_stops(["ab", "xy"], Vocabulary.from_text("abc"))
-    [array([0, 1], dtype=uint8)]
-    """
+    """Return the `stop` argument of sampling as ids, omitting stops with symbols that cannot be drawn."""
     if stop is None:
         return []
     if isinstance(stop, str | bytes | bytearray | memoryview):

@@ -57,11 +57,6 @@ class PrefixTree:
     For a prefix outside the tree the bound is 1. A trial draws each symbol with probability
     p * (bound after it) / (bound before it) and fails with what is left, so that a text that matches is drawn with
     probability p(text) / upper. The tree does not depend on the seed: it is complete before the first trial.
-
-    Attributes
-    ----------
-    upper, lower : float
-        Bounds of the probability of a match.
     """
 
     upper: float
@@ -85,8 +80,6 @@ class PrefixTree:
             if (lengths >= 0).mean() >= SUCCESS:
                 break
 
-    # ------------------------------------------------------------------- growing
-
     def _grow(self, size: int, most: int) -> None:
         """Read the most probable waiting prefixes until the tree has this many, later at most `most`."""
         while self._size < size and len(self._waiting.p):
@@ -95,9 +88,9 @@ class PrefixTree:
             count = min(max(ROUND, self._size // ROUNDS), size - self._size, len(order))
             chosen, self._waiting = self._waiting.take(order[:count]), self._waiting.take(order[count:])
             starts = np.cumsum([0, *(len(read.q) for read in self._rounds)])
-            of_round = np.searchsorted(starts, chosen.parents, side="right") - 1
-            chosen = chosen.take(np.argsort(of_round, kind="stable"))
-            rounds, firsts = np.unique(np.sort(of_round), return_index=True)
+            round_of_prefix = np.searchsorted(starts, chosen.parents, side="right") - 1
+            chosen = chosen.take(np.argsort(round_of_prefix, kind="stable"))
+            rounds, firsts = np.unique(np.sort(round_of_prefix), return_index=True)
             parents = np.split(chosen.parents, firsts[1:])
             state = self._network.join(
                 [
@@ -132,23 +125,23 @@ class PrefixTree:
         self._children = np.full(p.shape, -1, np.intp)
         self._children[parents, symbols] = np.arange(1, len(p))
         upper = p.copy()
-        known = after == S
-        known[after < S] = self._goal.certain[after[after < S]]
-        lower = p * known
+        certain = after == S
+        certain[after < S] = self._goal.certain[after[after < S]]
+        lower = p * certain
         self._cumulated = np.empty_like(p)
         end = len(p)
-        for of_round in self._p[::-1]:
-            rows, end = slice(end - len(of_round), end), end - len(of_round)
+        for round_p in self._p[::-1]:
+            rows, end = slice(end - len(round_p), end), end - len(round_p)
             self._cumulated[rows] = np.cumsum(upper[rows], axis=1)
             low = lower[rows].sum(axis=1)
             if end:
-                of_rows = slice(rows.start - 1, rows.stop - 1)  # the first prefix has no parent
-                above = parents[of_rows], symbols[of_rows]
+                parent_rows = slice(rows.start - 1, rows.stop - 1)  # the first prefix has no parent
+                above = parents[parent_rows], symbols[parent_rows]
                 upper[above] *= self._cumulated[rows, -1]
                 lower[above] = p[above] * low
         self.upper, self.lower = float(self._cumulated[0, -1]), float(lower[0].sum())
         # Where a document leaves the tree often, and matches whatever follows, it is drawn like any other text.
-        self._plain = known & (after < S) & (prefix_p[:, None] * p >= PLAIN_SHARE * self.upper)
+        self._plain = certain & (after < S) & (prefix_p[:, None] * p >= PLAIN_SHARE * self.upper)
         self._state = self._network.join(self._states)
 
     def _probabilities(self, state: State) -> Floats:
@@ -158,8 +151,6 @@ class PrefixTree:
         core.filter_logits(y, core.Controls(self._controls.numbers, bias=self._controls.bias, order=order))
         y /= y.sum(axis=1, keepdims=True)
         return y
-
-    # ------------------------------------------------------------------- drawing
 
     def run(self, uniforms: Uniforms, n: int) -> tuple[NDArray[np.int32], Integers]:
         """Make a trial with each stream of random numbers; return texts (B, n) and lengths (B,), -1 for a failure."""
@@ -285,11 +276,11 @@ class Goal(NamedTuple):
         K, V = len(vocabulary.codes), len(vocabulary)
         symbols: list[Any] = [vocabulary[i] for i in range(K)]
         numbers = {symbol: i for i, symbol in enumerate(symbols)}
-        of_head = [numbers.setdefault(head[i : i + 1], len(numbers)) for i in range(len(head))]
+        head_ids = [numbers.setdefault(head[i : i + 1], len(numbers)) for i in range(len(head))]
         matcher = automaton(pattern, list(numbers))
         possible = np.ones(V, np.bool_) if bias is None else bias > -np.inf
         allowed = np.append(possible[:K], np.zeros(len(numbers) - K, np.bool_))
-        start, end = matcher.after(of_head), vocabulary.boundary
+        start, end = matcher.after(head_ids), vocabulary.boundary
         if end is None:  # the text ends at its first match
             matcher.table[matcher.accepting] = DEAD
         least = matcher.minimized(start, allowed)
@@ -320,14 +311,7 @@ class Goal(NamedTuple):
 
 
 class Guide:
-    """What is known of a text's continuations: after each symbol, a bound of the most probable one that matches.
-
-    Parameters
-    ----------
-    goal : Goal
-    lookahead : Lookahead, optional
-        Tighter bounds than 1 after symbols that leave a match possible.
-    """
+    """What is known of a text's continuations: after each symbol, a bound of the most probable one that matches."""
 
     def __init__(self, goal: Goal, lookahead: Any = None) -> None:
         self.goal, self._lookahead = goal, lookahead

@@ -1,8 +1,8 @@
-"""MixedNetwork: several networks as one, whose logits are the weighted sum of theirs."""
+"""MixedNetwork: several networks as one, whose logits are the weighted sum of theirs; the weights are fitted."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from .._kernels.entry import core
 from ..arrays import Array
-from .network import SCORE_ROWS, InferenceNetwork, Scratch, State
+from ..text.vocabulary import Ids
+from .network import SCORE_ROWS, InferenceNetwork, Scratch, State, log_softmax, rows_of_call
 
 ROWS = 4 * SCORE_ROWS  # of logits of each member at a time: members push each other out of the cache less often
+MAX_BYTES = 1 << 27  # of log-probabilities: two models of 65 symbols take 1 kB per symbol, so 130,000 symbols are read
+MAX_SYMBOLS = 1 << 17
 
 
 @runtime_checkable
@@ -53,7 +56,7 @@ class MixedNetwork(InferenceNetwork):
             isinstance(other, MixedNetwork)
             and len(other.members) == len(self.members)
             and np.array_equal(other.weights, self.weights)
-            and all(own.same_as(its) for own, its in zip(self.members, other.members, strict=True))
+            and all(a.same_as(b) for a, b in zip(self.members, other.members, strict=True))
         )
 
     def zero_state(self, streams: int) -> State:
@@ -62,20 +65,20 @@ class MixedNetwork(InferenceNetwork):
 
     def copy(self, state: State) -> State:
         """Return a copy that shares no memory with the state."""
-        return [member.copy(own) for member, own in zip(self.members, state, strict=True)]
+        return [member.copy(part) for member, part in zip(self.members, state, strict=True)]
 
     def select(self, state: State, streams: NDArray[np.intp]) -> State:
         """Return a copy of some streams of a state, in this order."""
-        return [member.select(own, streams) for member, own in zip(self.members, state, strict=True)]
+        return [member.select(part, streams) for member, part in zip(self.members, state, strict=True)]
 
     def join(self, states: Sequence[State]) -> State:
         """Return the streams of several states as one state."""
-        return [member.join(own) for member, own in zip(self.members, zip(*states, strict=True), strict=True)]
+        return [member.join(parts) for member, parts in zip(self.members, zip(*states, strict=True), strict=True)]
 
     def put(self, state: State, total: int, streams: Sequence[NDArray[np.intp]], parts: Sequence[State]) -> State:
         """Return a state with some streams replaced."""
-        of_members = zip(self.members, state, zip(*parts, strict=True), strict=True)
-        return [member.put(own, total, streams, of_parts) for member, own, of_parts in of_members]
+        members = zip(self.members, state, zip(*parts, strict=True), strict=True)
+        return [member.put(old, total, streams, new) for member, old, new in members]
 
     def start(self) -> State:
         """Return the state of one stream before a string."""
@@ -83,8 +86,8 @@ class MixedNetwork(InferenceNetwork):
 
     def feed(self, x: NDArray[np.int32], state: State) -> None:
         """Read the symbols x (n, B) in order, advancing the state in place."""
-        for member, own in zip(self.members, state, strict=True):
-            member.feed(x, own)
+        for member, part in zip(self.members, state, strict=True):
+            member.feed(x, part)
 
     def log_probabilities(
         self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None
@@ -95,7 +98,7 @@ class MixedNetwork(InferenceNetwork):
         members = list(zip(self.members, state, (scratch or Scratch()).parts(len(state)), strict=True))
         for i in range(0, len(x), steps):
             block = x[i : i + steps]
-            rows = [member.logits_before(block, own, of_member) for member, own, of_member in members]
+            rows = [member.logits_before(block, part, room) for member, part, room in members]
             out[i : i + steps] = self.log_probabilities_of(rows, block)
         return out
 
@@ -111,12 +114,12 @@ class MixedNetwork(InferenceNetwork):
     def logits_after(self, state: State) -> Array:
         """Return the logits (B, V) of the next symbol."""
         members = zip(self.members, state, strict=True)
-        return self.mixed([member.logits_after(own) for member, own in members])
+        return self.mixed([member.logits_after(part) for member, part in members])
 
     def logits_before(self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None) -> Array:
         """Return the logits (n, B, V) that predict each of the symbols x (n, B), advancing the state in place."""
         members = zip(self.members, state, strict=True)
-        return self.mixed([member.logits_before(x, own) for member, own in members])
+        return self.mixed([member.logits_before(x, part) for member, part in members])
 
     def mixed(self, logits: Sequence[Array]) -> NDArray[np.float64]:
         """Return the weighted sum of the members' logits (..., V), which may have more columns."""
@@ -127,3 +130,50 @@ class MixedNetwork(InferenceNetwork):
     def rows_at_a_time(self, wanted: int) -> int:
         """Return how many rows of logits to compute at once."""
         return min(member.rows_at_a_time(wanted) for member in self.members)
+
+
+def fit_weights(network: MixedNetwork, ids: Ids, first: int) -> NDArray[np.float64]:
+    """Return the weights, each at least 0, with the lowest loss on (the beginning of) a text.
+
+    The `first` symbols are read but not predicted.
+    """
+    K, V = len(network.members), network.symbols
+    n = int(min(len(ids), MAX_SYMBOLS, max(SCORE_ROWS, MAX_BYTES // (8 * K * V))))
+    x, steps = ids[:n].astype(np.int32), min(SCORE_ROWS, rows_of_call(V))
+    rows = np.empty((K, n, V))
+    for member_rows, member in zip(rows, network.members, strict=True):
+        state = member.zero_state(1)
+        for i in range(0, n, steps):
+            y = member.logits_before(x[i : i + steps, None], state)[:, 0, :V]
+            member_rows[i : i + steps] = log_softmax(y)
+    rows, x = rows[:, first:], x[first:]
+    at_targets = np.take_along_axis(rows, x[None, :, None].astype(np.intp), axis=2)[..., 0].mean(axis=1)  # (K,)
+
+    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """Return the mean of -log p and its gradient: the mean of log p_k under p, minus its mean over the text."""
+        total, gradient = 0.0, np.zeros(K)
+        for i in range(0, len(x), steps):
+            part = rows[:, i : i + steps]
+            y = np.tensordot(weights, part, axes=1)
+            largest = y.max(axis=1, keepdims=True)
+            p = np.exp(y - largest)
+            sums = p.sum(axis=1, keepdims=True)
+            total += float((largest + np.log(sums)).sum())
+            gradient += np.tensordot(part, p / sums, axes=2)
+        return total / len(x) - float(weights @ at_targets), gradient / len(x) - at_targets
+
+    return best_weights(loss, K)
+
+
+def best_weights(
+    loss: Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]], K: int
+) -> NDArray[np.float64]:
+    """Return K weights, each at least 0, with the lowest loss; `loss` returns it with its gradient.
+
+    The loss of a log-linear mixture is convex in the weights, so there is a single minimum. L-BFGS-B finds it from
+    equal weights; the same texts give the same weights.
+    """
+    from scipy.optimize import minimize  # here, since importing it takes a while
+
+    minimum = minimize(loss, np.full(K, 1 / K), jac=True, method="L-BFGS-B", bounds=[(0, None)] * K)
+    return np.asarray(minimum.x)

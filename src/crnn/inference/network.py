@@ -15,8 +15,6 @@ from ..arrays import Array
 from ..model.layout import aligned_zeros
 from ..runtime.signals import check_canceled
 
-# ---------------------------------------------------------------- scratch
-
 
 class Scratch:
     """Reusable memory for the named arrays of a call; used by one thread at a time.
@@ -97,8 +95,6 @@ class InferenceNetwork(Protocol):
     0 to V - 1. A method that takes a `scratch` may use its memory, which no other thread uses during the call.
     """
 
-    # ------------------------------------------------------------------ symbols
-
     @property
     def symbols(self) -> int:
         """The number of symbols, V."""
@@ -113,8 +109,6 @@ class InferenceNetwork(Protocol):
     def same_as(self, other: object) -> bool:
         """Return whether another network of the same model certainly has the same predictions."""
         return self is other
-
-    # ------------------------------------------------------------------- states
 
     def zero_state(self, streams: int) -> State:
         """Return the state of streams that have read nothing."""
@@ -151,8 +145,6 @@ class InferenceNetwork(Protocol):
         if self.boundary is not None:
             self.feed(np.full((1, 1), self.boundary, np.int32), state)
         return state
-
-    # ----------------------------------------------------- reading and predicting
 
     def feed(self, x: NDArray[np.int32], state: State) -> None:
         """Read the symbols x (n, B) in order, advancing the state in place."""
@@ -310,8 +302,6 @@ def write_rows(array: Array, places: NDArray[np.intp], rows: Array) -> None:
         array.view(item)[places] = rows.view(item)
 
 
-# ---------------------------------------------------------------- context
-
 Ids = NDArray[Any]
 
 
@@ -344,13 +334,7 @@ class Context(NamedTuple):
 
 
 def seen_after(seen: NDArray[np.bool_], ids: Ids, boundary: int | None) -> NDArray[np.bool_]:
-    """Return the symbols seen after `ids`; a boundary clears the earlier ones and is not included.
-
-    Examples
-    --------
-    >>> seen_after(np.array([True, False, False, False]), np.array([3, 1]), boundary=3)
-    array([False,  True, False, False])
-    """
+    """Return the symbols seen after `ids`; a boundary clears the earlier ones and is not included."""
     if len(ids) == 1 and (symbol := ids.item()) != boundary:  # the rest takes long for a character
         if not seen[symbol]:
             seen = seen.copy()

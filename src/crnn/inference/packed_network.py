@@ -24,8 +24,6 @@ from ..runtime.signals import check_canceled
 from ..runtime.threads import AdaptiveThreads, Helpers, inference_threads
 from .network import SCORE_ROWS, InferenceNetwork, LabelNetworks, Scratch, rows_of_call, write_rows
 
-# ---------------------------------------------------------------- shared stream
-
 MIN_SYMBOLS = 128  # of a call that a trial may cut, since the rest of it must start threads again
 TRIAL_SYMBOLS = 16  # of a call that measures the speed of a number of threads
 PRODUCTS_PER_THREAD = 90_000  # multiplications of a step: about 4 microseconds, against two waits of half a microsecond
@@ -180,45 +178,28 @@ class PackedNetwork(NamedTuple):
         layout, params = folded_network(layout, params, bfloat16=bfloat16)
         if scales is not None:
             params = with_integers(layout, params, scales)
-        wide = _padded(layout)
-        flat, sizes = _enlarged(layout, params, wide), (layout.hidden_size, layout.vocab_size)
-        return cls._packed(wide, flat, sizes, one_row, scoring, boundary, bfloat16, n_threads, scales)
+        wide, H, V = _padded(layout), layout.hidden_size, layout.vocab_size
+        flat, pool = _enlarged(layout, params, wide), SessionPool(rows_of_logits(wide, SHORT))
+        unpacked: Any = wide, H, flat, None, V, one_row, scoring, boundary, bfloat16, n_threads, scales, pool
+        return cls(None, *unpacked).repacked(one_row=one_row, scoring=scoring)  # type: ignore[arg-type]
 
     def repacked(self, *, one_row: bool, scoring: bool) -> PackedNetwork:
         """Return the same network packed for another use, sharing the unpacked weights."""
-        sizes, scales = (self.hidden_size, self.symbols), self.scales
-        return self._packed(
-            self.layout, self.params, sizes, one_row, scoring, self.boundary, self.bfloat16, self.n_threads, scales
-        )
-
-    @classmethod
-    def _packed(
-        cls,
-        wide: Layout,
-        params: Array,
-        sizes: tuple[int, int],
-        one_row: bool,
-        scoring: bool,
-        boundary: int | None,
-        bfloat16: bool,
-        n_threads: int | None,
-        scales: Scales | None,
-    ) -> PackedNetwork:
-        """Pack weights of a wide layout; `sizes` are H and V without the padding."""
-        H, V = sizes
+        wide, narrow = self.layout, replace(self.layout, vocab_size=self.symbols, hidden_size=self.hidden_size)
+        int8 = self.scales is not None
         network = core.Network(
             wide,
-            Packing(one_row, one_row_products=one_row and not scoring, bfloat16=bfloat16, int8=scales is not None),
-            units=H,
-            symbols=V,
-            boundary=boundary,
-            labels=n_labels(replace(wide, vocab_size=V), boundary),
+            Packing(one_row, one_row_products=one_row and not scoring, bfloat16=self.bfloat16, int8=int8),
+            units=self.hidden_size,
+            symbols=self.symbols,
+            boundary=self.boundary,
+            labels=n_labels(replace(wide, vocab_size=self.symbols), self.boundary),
         )
         panels = aligned_zeros(network.panels_size, wide.dtype)
-        narrow = replace(wide, vocab_size=V, hidden_size=H)
-        core.pack_weights(network, params, panels, None if scales is None else column_scales(narrow, wide, scales))
+        scales = None if self.scales is None else column_scales(narrow, wide, self.scales)
+        core.pack_weights(network, self.params, panels, scales)
         pool = SessionPool(rows_of_logits(wide, SHORT))
-        return cls(network, wide, H, params, panels, V, one_row, scoring, boundary, bfloat16, n_threads, scales, pool)
+        return self._replace(network=network, panels=panels, one_row=one_row, scoring=scoring, pool=pool)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Without padding, which depends on the machine.
@@ -278,8 +259,8 @@ class PackedNetwork(NamedTuple):
         """Write the streams of each part into a state, in place."""
         for places, part in zip(streams, parts, strict=True):
             for array, new in zip(state, part, strict=True):
-                for layer, of_layer in zip(array, new, strict=True):
-                    write_rows(layer, places, of_layer)
+                for layer, rows in zip(array, new, strict=True):
+                    write_rows(layer, places, rows)
         return state
 
     def repeat(self, state: PackedState, streams: int) -> PackedState:
@@ -518,9 +499,9 @@ def _same_weights(layout: Layout, params: Array, wide: Layout, flat: Array) -> I
     """Yield pairs of views: parts of the parameters, and the same parts within the wide layout."""
     H, V = layout.hidden_size, layout.vocab_size
     part, out = layout.tensors(params), wide.tensors(flat)
-    of_gates = [*zip((part.pair_table,), (out.pair_table,), strict=True)]
-    of_gates += [pair for pairs in zip(part.layers, out.layers, strict=True) for pair in zip(*pairs, strict=True)]
-    for a, b in of_gates:
+    gates = [*zip((part.pair_table,), (out.pair_table,), strict=True)]
+    gates += [pair for pairs in zip(part.layers, out.layers, strict=True) for pair in zip(*pairs, strict=True)]
+    for a, b in gates:
         if a is not None and b is not None:
             # Gate by gate: (rows, gates, units), or without rows for a bias.
             a, b = (w.reshape(*w.shape[:-1], -1, units) for w, units in ((a, H), (b, wide.hidden_size)))
@@ -544,8 +525,8 @@ def folded_weights(embedding: Array, Wx: Array, *, out: Array | None = None, bfl
     for first in range(0, V, step):
         check_canceled()
         rows = embedding[first : first + step]
-        own = None if room is None else room[: core.operand_size(len(rows), E, bfloat16)]
-        core.multiply(rows, panels, False, out[first : first + step], 1, own)
+        operand = None if room is None else room[: core.operand_size(len(rows), E, bfloat16)]
+        core.multiply(rows, panels, False, out[first : first + step], 1, operand)
     return out
 
 
@@ -556,11 +537,11 @@ def folded_network(layout: Layout, params: Array, *, bfloat16: bool = False) -> 
         return layout, params
     plain = replace(layout, embedding_size=None)
     flat = plain.zeros()
-    own = plain.tensors(flat)
-    folded_weights(part.embedding, part.layers[0].Wx, out=own.layers[0].Wx, bfloat16=bfloat16)
-    for tensor, of_layout in zip(own, (array for array in part if array is not part.embedding), strict=True):
-        if tensor is not own.layers[0].Wx:
-            tensor[...] = of_layout
+    plain_part = plain.tensors(flat)
+    folded_weights(part.embedding, part.layers[0].Wx, out=plain_part.layers[0].Wx, bfloat16=bfloat16)
+    for tensor, old in zip(plain_part, (array for array in part if array is not part.embedding), strict=True):
+        if tensor is not plain_part.layers[0].Wx:
+            tensor[...] = old
     return plain, flat
 
 
@@ -592,11 +573,11 @@ def column_scales(layout: Layout, wide: Layout, scales: Scales) -> Array:
     """
     G, H, wide_H, L = layout.kind.gates, layout.hidden_size, wide.hidden_size, layout.num_layers
     out = aligned_zeros(2 * L * G * wide_H + wide.vocab_size, layout.dtype)
-    of_layers = out[: 2 * L * G * wide_H].reshape(L, 2, G, wide_H)
+    layers = out[: 2 * L * G * wide_H].reshape(L, 2, G, wide_H)
     for layer in range(L):
         for i, name in enumerate((f"Wxh_l{layer}", f"Whh_l{layer}")):
             if layer or i:
-                of_layers[layer, i, :, :H] = scales[name].reshape(G, H)
+                layers[layer, i, :, :H] = scales[name].reshape(G, H)
     out[2 * L * G * wide_H :][: layout.vocab_size] = scales["Why"]
     return out
 

@@ -96,14 +96,7 @@ class Automaton(NamedTuple):
 
 
 def automaton(pattern: str | bytes | re.Pattern[Any], symbols: Sequence[str | bytes]) -> Automaton:
-    """Return the automaton of texts that match a whole pattern, not yet minimized.
-
-    Parameters
-    ----------
-    pattern : str, bytes or re.Pattern
-    symbols : sequence of str or bytes
-        The symbols in id order, of the pattern's type.
-    """
+    """Return the automaton of texts that match a whole pattern, not yet minimized."""
     flags = pattern.flags if isinstance(pattern, re.Pattern) else 0
     pattern = pattern.pattern if isinstance(pattern, re.Pattern) else pattern
     try:

@@ -120,7 +120,25 @@ class TextSampler:
         return met
 
 
-class NetworkDraws:
+class _CompiledDraws:
+    """Draws whose batch of texts is in a kernel, from rows of logits if there are any."""
+
+    count: int
+    _batch: core.Batch
+    _rows: core.MixedRows | None
+
+    @property
+    def finished(self) -> bool:
+        """Whether every text is complete."""
+        return self._batch.begun == self.count and not self._batch.active
+
+    def forget(self, ids: NDArray[np.int32]) -> None:
+        """Keep the last symbols for the next row."""
+        if self._rows is not None and len(ids):
+            self._rows.before[:] = np.concatenate([self._rows.before, ids])[len(ids) :]
+
+
+class NetworkDraws(_CompiledDraws):
     """Compiled draws from a recurrent network, optionally mixed with another model's logits."""
 
     def __init__(
@@ -134,11 +152,7 @@ class NetworkDraws:
         self.count, V = len(uniforms.states), network.layout.vocab_size
         draw_weights = _draw_weights(V, controls)
         rows = max(1, min(self.count, network.rows_at_a_time(ROWS), CALL_WEIGHTS // draw_weights))
-        seen = None
-        if controls.penalizes_repetition:
-            seen = np.zeros((self.count, V), np.uint8)
-            seen[:, : network.symbols] = context.seen
-        self._mixture = mixture
+        self._rows = mixture
         self._batch = core.Batch(np.empty(rows, np.intp))
         self._max_steps = max(1, min(CALL_SYMBOLS, CALL_WEIGHTS // (network.layout.size + draw_weights)) // rows)
         self._session = core.Session(network.kernel_arguments, 1, rows)
@@ -152,13 +166,8 @@ class NetworkDraws:
             start=network.padded(context.state),
             start_logits=network.logits(context.state[0][-1])[0],
         )
-        self._controls = kernel_controls(controls, V, network.layout.dtype, seen)
+        self._controls = _kernel_controls(controls, V, network.layout.dtype, self.count, context)
         self._shared = network.shared_stream(self.count)
-
-    @property
-    def finished(self) -> bool:
-        """Whether every text is complete."""
-        return self._batch.begun == self.count and not self._batch.active
 
     def advance(self, symbols: NDArray[np.int32], lengths: NDArray[np.intp], max_length: int, steps: int) -> None:
         """Draw up to `steps` symbols of each incomplete text."""
@@ -169,53 +178,32 @@ class NetworkDraws:
                 self._drawn._replace(symbols=symbols, lengths=lengths, max_length=max_length),
                 self._controls,
                 steps,
-                self._mixture,
+                self._rows,
                 shared,
             )
 
-    def forget(self, ids: NDArray[np.int32]) -> None:
-        """Keep the last symbols for the other model of a mixture."""
-        if self._mixture is not None:
-            _forget(self._mixture, ids)
 
-
-class RowDraws:
+class RowDraws(_CompiledDraws):
     """Compiled draws from a model that gives a row of logits for the last symbols, such as counts."""
+
+    _rows: core.MixedRows
 
     def __init__(
         self, rows: core.MixedRows, symbols: int, context: Context, uniforms: Uniforms, controls: SamplingControls
     ) -> None:
         self.count, self._rows = len(uniforms.states), rows
         V = core.packed_size(1, symbols, 8)
-        seen = None
-        if controls.penalizes_repetition:
-            seen = np.zeros((self.count, V), np.uint8)
-            seen[:, :symbols] = context.seen
-        self._controls = kernel_controls(controls, V, np.dtype(np.float64), seen)
+        self._controls = _kernel_controls(controls, V, np.dtype(np.float64), self.count, context)
         self._batch = core.Batch(np.empty(1, np.intp))
         self._max_symbols = max(1, min(CALL_SYMBOLS, CALL_WEIGHTS // (2 * _draw_weights(V, controls))))
         stops, stop_ends = controls.stops.packed()
         self._drawn = DrawnTexts(self._batch, uniforms.states, uniforms.increment, stops, stop_ends)
         self._y, self._sums = np.empty(V), np.empty(core.sums_size(V))
 
-    @property
-    def finished(self) -> bool:
-        """Whether every text is complete."""
-        return self._batch.begun == self.count and not self._batch.active
-
     def advance(self, symbols: NDArray[np.int32], lengths: NDArray[np.intp], max_length: int, steps: int) -> None:
         """Draw up to `steps` symbols of the next incomplete texts."""
         drawn = self._drawn._replace(symbols=symbols, lengths=lengths, max_length=max_length)
         core.draw_from_rows(self._rows, drawn, self._controls, min(steps, self._max_symbols), self._y, self._sums)
-
-    def forget(self, ids: NDArray[np.int32]) -> None:
-        """Keep the last symbols for the next row."""
-        _forget(self._rows, ids)
-
-
-def _forget(rows: core.MixedRows, ids: NDArray[np.int32]) -> None:
-    if len(ids):
-        rows.before[:] = np.concatenate([rows.before, ids])[len(ids) :]
 
 
 class PythonDraws:
@@ -333,16 +321,19 @@ def _draw_weights(V: int, controls: SamplingControls) -> int:
     return V * (DRAWN_WEIGHTS if controls.only_temperature else FILTERED_WEIGHTS)
 
 
-def kernel_controls(
-    controls: SamplingControls, V: int, dtype: np.dtype[Any], seen: NDArray[np.uint8] | None
+def _kernel_controls(
+    controls: SamplingControls, V: int, dtype: np.dtype[Any], count: int, context: Context
 ) -> core.Controls:
-    """Return the controls in the form for the kernel, with its scratch memory, for V symbols with their padding."""
+    """Return the controls in the form for the kernel, with its scratch memory, for texts of V symbols with padding."""
     if controls.only_temperature:  # the kernel is faster without scratch memory
         return core.Controls(controls.numbers)
-    bias = None
+    bias = seen = None
     if controls.bias is not None:  # 0 for padding
         bias = np.zeros(V, dtype)
         bias[: len(controls.bias)] = controls.bias
+    if controls.penalizes_repetition:
+        seen = np.zeros((count, V), np.uint8)
+        seen[:, : len(context.seen)] = context.seen
     return core.Controls(controls.numbers, bias=bias, seen=seen, order=np.empty(V, np.int32))
 
 
@@ -537,26 +528,13 @@ def _blocks(sampler: TextSampler) -> Iterator[NDArray[np.int32]]:
 
 
 def check_prime(prime: Any, vocabulary: Vocabulary) -> None:
-    """Raise an error unless this is a text of the model's kind; the default "" serves a model of bytes too.
-
-    Examples
-    --------
-    >>> check_prime(5, Vocabulary.from_text("ab"))
-    Traceback (most recent call last):
-    crnn.errors.InvalidInputError: prime must be str or bytes, not int
-    """
+    """Raise an error unless this is a text of the model's kind; the default "" serves a model of bytes too."""
     if not isinstance(prime, str | bytes) or prime:
         vocabulary.check_kind(prime, "prime")
 
 
 def encoded_prime(prime: Any, vocabulary: Vocabulary) -> NDArray[Any]:
-    """Return the ids that a network reads before it predicts; for a document they start with the boundary.
-
-    Examples
-    --------
-    >>> encoded_prime("ba", Vocabulary([97, 98, 99], boundary=True)).tolist()
-    [3, 1, 0]
-    """
+    """Return the ids that a network reads before it predicts; for a document they start with the boundary."""
     check_prime(prime, vocabulary)
     ids: NDArray[Any] = vocabulary.encode(prime, name="prime") if len(prime) else NO_IDS
     return ids if vocabulary.boundary is None else np.append(np.int32(vocabulary.boundary), ids)

@@ -20,8 +20,6 @@ from .matching import Guide
 from .network import Context, InferenceNetwork, State, largest, log_softmax, stream_blocks
 from .sampling import encoded_prime
 
-# ---------------------------------------------------------------- beam search
-
 BYTES_PER_SYMBOL = 8  # of each beam: room for the logits in the memory of a network's call
 LONG = 64  # symbols: even of two, more continuations than any number of beams
 
@@ -79,8 +77,8 @@ def completions(
     completed: list[tuple[NDArray[np.int32], float]] = []
     for t in range(n + 1):
         best = NOTHING
-        for part, of_part in stream_blocks(network, state, len(texts)):
-            follow = log_softmax(network.logits_after(of_part))[:, :V]
+        for part, part_state in stream_blocks(network, state, len(texts)):
+            follow = log_softmax(network.logits_after(part_state))[:, :V]
             follow[:, list(forbidden)] = -np.inf
             if t:
                 complete = log_p[part] + np.logaddexp.reduce(follow[:, ends], axis=1)
@@ -123,13 +121,13 @@ def beam_search(
     if guide is not None and guide.goal.start == len(guide.goal.table):
         return [(texts[0], 0.0)]  # the empty continuation matches
     for t in range(n if guide is None or end < 0 else n + 1):  # a document of n symbols matches if it then ends
-        of_ended = np.array([p for _, p in ended])  # finished continuations compete with unfinished ones
-        best = _Best(np.arange(len(ended)), of_ended, of_ended)
-        for part, of_part in stream_blocks(network, state, len(texts)):
-            follow = log_softmax(network.logits_after(of_part))[:, :V]
+        ended_log_p = np.array([p for _, p in ended])  # finished continuations compete with unfinished ones
+        best = _Best(np.arange(len(ended)), ended_log_p, ended_log_p)
+        for part, part_state in stream_blocks(network, state, len(texts)):
+            follow = log_softmax(network.logits_after(part_state))[:, :V]
             follow[:, list(forbidden)] = -np.inf
             total = log_p[part, None] + follow
-            promise = total if guide is None else total + guide.log_values_within(of_part, q[part], n - t - 1)
+            promise = total if guide is None else total + guide.log_values_within(part_state, q[part], n - t - 1)
             best = best.among(len(ended) + part.start * V, promise, total, beams)
         is_new = best.numbers >= len(ended)
         parent, symbol = np.divmod(best.numbers[is_new] - len(ended), V)
@@ -314,10 +312,10 @@ def _follow(
     """Return log P (B, V) of strings with each symbol appended, and a bound for those that begin with it and match."""
     total = np.empty((len(log_p), network.symbols))
     promise = total if guide is None else np.empty_like(total)
-    for part, of_part in stream_blocks(network, state, len(log_p)):
-        follow = log_softmax(network.logits_after(of_part))[:, : network.symbols]
+    for part, part_state in stream_blocks(network, state, len(log_p)):
+        follow = log_softmax(network.logits_after(part_state))[:, : network.symbols]
         follow[:, list(forbidden)] = -np.inf
         np.add(log_p[part, None], follow, out=total[part])
         if guide is not None:
-            np.add(total[part], guide.log_values(of_part, q[part]), out=promise[part])
+            np.add(total[part], guide.log_values(part_state, q[part]), out=promise[part])
     return total, promise

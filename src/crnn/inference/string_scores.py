@@ -74,17 +74,11 @@ class Strings(NamedTuple):
         """Encode texts with their ends, and return which texts have symbols unknown to the vocabulary.
 
         Such a symbol gets the id 0.
-
-        Examples
-        --------
-        >>> strings, lacking = Strings.encode_any(["ba", "", "cab"], Vocabulary.from_text("ab"))
-        >>> strings.ids.tolist(), lacking.tolist()
-        ([1, 0, 0, 0, 1], [False, False, True])
         """
         lengths, lacking = np.array([*map(len, texts)], np.intp), np.zeros(len(texts), np.bool_)
         ends = np.cumsum(lengths)
 
-        def known() -> Iterator[NDArray[np.int32]]:
+        def ids_in_pieces() -> Iterator[NDArray[np.int32]]:
             done = 0
             for codes in pieces(_joined(texts, vocabulary)):
                 ids = vocabulary.ids_of_codes(codes)
@@ -94,7 +88,7 @@ class Strings(NamedTuple):
                 yield ids
                 done += len(ids)
 
-        return cls.followed(known(), lengths, vocabulary.boundary), lacking
+        return cls.followed(ids_in_pieces(), lengths, vocabulary.boundary), lacking
 
     @classmethod
     def followed(cls, ids: Iterable[NDArray[Any]], lengths: NDArray[np.intp], symbol: int | None) -> Strings:
@@ -113,13 +107,7 @@ class Strings(NamedTuple):
         return cls(joined, lengths + 1)
 
     def followed_by(self, symbol: int | None) -> Strings:
-        """Return the strings with a symbol appended to each; None: unchanged.
-
-        Examples
-        --------
-        >>> Strings(np.array([0, 1, 2]), np.array([2, 0, 1])).followed_by(5).ids.tolist()
-        [0, 1, 5, 5, 2, 5]
-        """
+        """Return the strings with a symbol appended to each; None: unchanged."""
         if symbol is None:
             return self
         if len(self.lengths) == 1:  # np.insert takes longer than reading a character
@@ -175,13 +163,7 @@ def checked_texts(texts: Iterable[Text], vocabulary: Vocabulary, errors: Errors)
 
 
 def errors_of(texts: Any, errors: Any) -> Errors:
-    """Return how to handle missing or damaged texts: `Lines` have an option of their own, used if `errors` is strict.
-
-    Examples
-    --------
-    >>> errors_of(["to", "be"], "skip")
-    'skip'
-    """
+    """Return how to handle missing or damaged texts: as `Lines` say if `errors` is strict."""
     errors = checked_errors(errors)
     return texts.errors if isinstance(texts, Lines) and errors == "strict" else errors
 
@@ -445,14 +427,7 @@ class RecentScores:
 
 
 def checked_reduce(reduce: Any) -> Reduce:
-    """Return `reduce` if it is a known way to score a string.
-
-    Examples
-    --------
-    >>> checked_reduce("char")
-    Traceback (most recent call last):
-    crnn.errors.InvalidInputError: reduce must be 'sum', 'mean', 'min' or 'scaled', not 'char'
-    """
+    """Return `reduce` if it is a known way to score a string."""
     if not isinstance(reduce, str) or reduce not in REDUCTIONS:
         raise InvalidInputError(f"reduce must be 'sum', 'mean', 'min' or 'scaled', not {short_repr(reduce)}")
     return reduce  # type: ignore[return-value]
@@ -481,8 +456,8 @@ def _log_likelihoods(
 
     def read(group: NDArray[np.intp]) -> None:
         with pool.scratch() as scratch:
-            of_group = (starts[group], lengths[group])
-            out[group] = network.string_log_likelihoods(strings.ids, *of_group, start, scratch, least=least)
+            arguments = strings.ids, starts[group], lengths[group], start, scratch
+            out[group] = network.string_log_likelihoods(*arguments, least=least)
 
     run_tasks(strings.groups(n_threads, network.rows_at_a_time(ROWS)), read, n_threads)
     return out
@@ -614,9 +589,6 @@ def _stacked(parts: list[NDArray[np.float64]], V: int) -> NDArray[np.float64]:
             out[first : first + len(rows)] = rows
             first += len(rows)
     return out
-
-
-# ---------------------------------------------------------------- labeled scores
 
 
 def labeled_scores(

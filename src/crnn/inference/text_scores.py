@@ -80,7 +80,7 @@ def parallel_log_likelihood(
     ranges = cuts(len(ids), MAX_PARTS if parts is None else parts)
     if len(ranges) == 1:
         return log_likelihood(network, ids, given)
-    # Parts differ in length by at most one. All are read over the same number of symbols, but only a part's own
+    # Parts differ in length by at most one. All are read over the same number of symbols, but only a part's
     # symbols count.
     length = max(map(len, ranges)) + (WARM_UP if warm_up is None else warm_up)
     n_threads = inference_threads(n_threads)
@@ -96,7 +96,7 @@ def parallel_log_likelihood(
             at = begin + i + np.arange(steps)[:, None]
             log_p = network.log_probabilities(ids[at].astype(np.int32), state, scratch)
             blocks.append(np.where((first <= at) & (at < last), log_p, 0.0).sum(axis=0))
-        return [math.fsum(of_part) for of_part in zip(*blocks, strict=True)]
+        return [math.fsum(sums) for sums in zip(*blocks, strict=True)]
 
     streams = network.rows_at_a_time(STREAMS)
     groups = split_range(len(ranges), max(-(-len(ranges) // streams), min(n_threads, len(ranges) // MIN_STREAMS)))
@@ -106,13 +106,7 @@ def parallel_log_likelihood(
 
 
 def text_ids(text: Text, vocabulary: Vocabulary, *, end: bool) -> Ids:
-    """Return the ids of a text, or of a document including its `end`.
-
-    Examples
-    --------
-    >>> text_ids("ba", Vocabulary([97, 98], boundary=True), end=True).tolist()
-    [1, 0, 2]
-    """
+    """Return the ids of a text, or of a document including its `end`."""
     if not end:
         return vocabulary.encode(text, name="text")
     if vocabulary.boundary is None:

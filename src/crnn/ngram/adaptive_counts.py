@@ -27,11 +27,11 @@ class Piece(NamedTuple):
         A new piece absorbs the preceding pieces that are no longer than itself, so a text that is read symbol by symbol
         has few pieces and is copied only a few times in total.
         """
-        of_ids = np.full(len(ids), counted)
+        flags = np.full(len(ids), counted)
         while last is not None and len(last.ids) <= len(ids):
-            ids, of_ids = np.concatenate([last.ids, ids]), np.concatenate([last.counted, of_ids])
+            ids, flags = np.concatenate([last.ids, ids]), np.concatenate([last.counted, flags])
             last = last.before
-        return cls(ids, of_ids, last)
+        return cls(ids, flags, last)
 
 
 class AdaptiveCounts:
@@ -45,20 +45,20 @@ class AdaptiveCounts:
 
     def __init__(self, counts: Counts) -> None:
         self._base = counts
-        self._own: Counts | None = counts.over()  # None after another reading took them over
+        self._extended: Counts | None = counts.over()  # None after another reading took them over
         self._last: Piece | None = None
         self.state = CountsNetwork(counts).zero_state(1)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickled, (CountsNetwork(self._base), self._history())
+        return _unpickle, (CountsNetwork(self._base), self._history())
 
     @property
     def counts(self) -> Counts:
         """Return the model's counts plus the counts of the text read so far; valid until the next read."""
-        if self._own is None:
-            self._own = _read_anew(self._base, self._history())._own
-            assert self._own is not None
-        return self._own
+        if self._extended is None:
+            self._extended = _reading_of(self._base, self._history())._extended
+            assert self._extended is not None
+        return self._extended
 
     @property
     def network(self) -> CountsNetwork:
@@ -86,7 +86,7 @@ class AdaptiveCounts:
         network, x = CountsNetwork(counts), ids.astype(np.int32).reshape(-1, 1)
         out = np.empty((len(ids) if rows else 0, network.symbols))
         log_p = np.empty(0)
-        self._own = None  # even if an error follows
+        self._extended = None  # even if an error follows
         if learn:
             log_p = counts.add_and_score(ids, state[0], rows=out if rows else None)
             network.feed(x, state)
@@ -94,16 +94,16 @@ class AdaptiveCounts:
             out = network.logits_before(x, state)[:, 0]
         else:
             log_p = network.log_probabilities(x, state)[:, 0]
-        return self._with(counts, Piece.after(self._last, _small(ids, self._base.symbols), learn), state), log_p, out
+        return self._with(counts, Piece.after(self._last, _compact(ids, self._base.symbols), learn), state), log_p, out
 
     def copy(self) -> AdaptiveCounts:
         """Return a reading with its own counts."""
         return self._with(self.counts.copy(), self._last, self.state)
 
-    def _with(self, own: Counts, last: Piece | None, state: State) -> AdaptiveCounts:
+    def _with(self, counts: Counts, last: Piece | None, state: State) -> AdaptiveCounts:
         """Return a reading with the same model."""
         new = AdaptiveCounts.__new__(AdaptiveCounts)
-        new._base, new._own, new._last, new.state = self._base, own, last, state
+        new._base, new._extended, new._last, new.state = self._base, counts, last, state
         return new
 
     def _history(self) -> list[tuple[Ids, bool]]:
@@ -117,15 +117,15 @@ class AdaptiveCounts:
         ids, counted = (np.concatenate(parts[::-1]) for parts in ([p.ids for p in pieces], [p.counted for p in pieces]))
         changes = np.flatnonzero(np.diff(counted)) + 1
         runs = zip(np.split(ids, changes), np.split(counted, changes), strict=True)
-        return [(run, bool(of_run[0])) for run, of_run in runs if len(run)]
+        return [(run, bool(flags[0])) for run, flags in runs if len(run)]
 
 
-def _small(ids: Ids, symbols: int) -> Ids:
+def _compact(ids: Ids, symbols: int) -> Ids:
     """Return a copy of ids in the smallest sufficient integer type."""
     return ids.astype(np.min_scalar_type(symbols - 1))
 
 
-def _read_anew(counts: Counts, pieces: list[tuple[Ids, bool]]) -> AdaptiveCounts:
+def _reading_of(counts: Counts, pieces: list[tuple[Ids, bool]]) -> AdaptiveCounts:
     """Return a model's reading after some pieces."""
     reading = AdaptiveCounts(counts)
     for ids, counted in pieces:
@@ -133,5 +133,5 @@ def _read_anew(counts: Counts, pieces: list[tuple[Ids, bool]]) -> AdaptiveCounts
     return reading
 
 
-def _unpickled(network: CountsNetwork, pieces: list[tuple[Ids, bool]]) -> AdaptiveCounts:
-    return _read_anew(network.counts, pieces)
+def _unpickle(network: CountsNetwork, pieces: list[tuple[Ids, bool]]) -> AdaptiveCounts:
+    return _reading_of(network.counts, pieces)

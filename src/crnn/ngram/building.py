@@ -13,7 +13,7 @@ from ..runtime.machine import check_free_memory
 from ..text.documents import boundaries, document_numbers, n_unpredicted
 from ..text.vocabulary import Ids
 from .counts import MAX_ORDER, Counts, Occurrences
-from .packed_counts import pack, pruned, unpack
+from .packed_counts import pack, prune_longest, unpack
 
 DEFAULT_MEMORY = 2 * 10**9
 BLOCK = 1 << 17  # symbols counted between checks of the memory use
@@ -54,7 +54,7 @@ class Builder:
         if order is None:
             return self._best(ids, times)
         self._check_free_memory(len(ids), order)
-        counts = self._counted(self._new(order), ids, 0, len(ids), times=times)
+        counts = self._count(self._new(order), ids, 0, len(ids), times=times)
         if counts.order < order:
             raise InvalidInputError(
                 f"order is {order}, which needs more than max_memory={_size(self._max_memory)} for this text. The "
@@ -85,7 +85,7 @@ class Builder:
         longest ones.
         """
         self._check_free_memory(len(ids), counts.order)
-        added = self._counted(counts.copy(), ids, 0, len(ids), times=times, parts=0, prune=prune)
+        added = self._count(counts.copy(), ids, 0, len(ids), times=times, parts=0, prune=prune)
         if added.nbytes > self._max_memory // 2:
             raise InvalidInputError(
                 f"max_memory is {_size(self._max_memory)}, but the n-grams up to order {counts.order} with this text "
@@ -105,26 +105,26 @@ class Builder:
             last = _last_copies(ids, times, CHOICE_SYMBOLS, self._boundary)
         self._check_free_memory(len(last), ORDERS[-1])
         cut = self._cut(last)
-        counts = self._of_best_order(last, cut, ORDERS)
+        counts = self._best_order_counts(last, cut, ORDERS)
         if len(last) == n:
-            return self._counted(counts, last, cut, n)
+            return self._count(counts, last, cut, n)
         order = counts.order
         del counts  # frees memory for the whole text's counts
         self._check_free_memory(len(ids), order)
-        return self._counted(self._new(order), ids, 0, len(ids), times=times, parts=4)
+        return self._count(self._new(order), ids, 0, len(ids), times=times, parts=4)
 
-    def _of_best_order(self, ids: Ids, cut: int, orders: Sequence[int]) -> Counts:
+    def _best_order_counts(self, ids: Ids, cut: int, orders: Sequence[int]) -> Counts:
         """Return the counts of the symbols before `cut`, with the order that best predicts the symbols after it.
 
         The maximum orders are tried in turn, until the maximum is not the best.
         """
         tail, context = _read(ids, cut, len(ids)), _read(ids, max(0, cut - MAX_ORDER), cut)
-        counts = self._counted(self._new(orders[0]), ids, 0, cut, parts=4)
+        counts = self._count(self._new(orders[0]), ids, 0, cut, parts=4)
         occurrences = Occurrences(counts)
         best = 1 + int(np.argmin(occurrences.losses(tail, context)))
         if best == orders[0] and len(orders) > 1:
             del counts, occurrences  # frees memory for the counts of a longer order
-            return self._of_best_order(ids, cut, orders[1:])
+            return self._best_order_counts(ids, cut, orders[1:])
         if best < counts.order:
             arrays = pack(counts, occurrences, best)
             del counts, occurrences
@@ -137,7 +137,7 @@ class Builder:
         cut = max(n_unpredicted(self._boundary), n - max(1, n // TAIL))
         return cut if self._boundary is None else 1 + _boundary_before(ids, cut, self._boundary)
 
-    def _counted(
+    def _count(
         self,
         counts: Counts,
         ids: Ids,
@@ -158,14 +158,14 @@ class Builder:
         start = max(start, n_unpredicted(self._boundary))
         counts.reserve(min(stop - start, self._max_memory // 64))
         for i in range(start, stop, BLOCK):
-            block, of_symbols = _read(ids, i, min(i + BLOCK, stop)), None
+            block, symbol_times = _read(ids, i, min(i + BLOCK, stop)), None
             if times is not None and self._boundary is not None:
-                of_symbols = times[document_numbers(block, self._boundary, document)]
+                symbol_times = times[document_numbers(block, self._boundary, document)]
                 document += int(np.count_nonzero(block == self._boundary))
-            counts.add(block, _read(ids, max(0, i - MAX_ORDER), i), of_symbols)
+            counts.add(block, _read(ids, max(0, i - MAX_ORDER), i), symbol_times)
             pruning = prune and counts.nbytes > self._max_memory // 2
             while pruning and counts.order > 1 and counts.nbytes > PRUNED * (self._max_memory // 2):
-                counts = pruned(counts)
+                counts = prune_longest(counts)
             while counts.nbytes > self._max_memory // 2:
                 if not parts:
                     return counts
@@ -202,13 +202,7 @@ class Builder:
 
 
 def last_symbols(ids: Ids, n: int, boundary: int | None) -> Ids:
-    """Return the last n symbols of a text, or with a boundary the fewest last documents that contain n symbols.
-
-    Examples
-    --------
-    >>> last_symbols(np.array([9, 1, 2, 9, 3, 4, 5, 9, 6, 9]), 4, boundary=9).tolist()
-    [9, 3, 4, 5, 9, 6, 9]
-    """
+    """Return the last n symbols of a text, or with a boundary the fewest last documents that contain n symbols."""
     if n >= len(ids):
         return ids
     start = len(ids) - n
@@ -216,13 +210,7 @@ def last_symbols(ids: Ids, n: int, boundary: int | None) -> Ids:
 
 
 def _last_copies(ids: Ids, times: Times, n: int, boundary: int) -> Ids:
-    """Return `last_symbols` of documents that occur some times each, in succession.
-
-    Examples
-    --------
-    >>> _last_copies(np.array([9, 1, 2, 9, 3, 9, 4, 9]), np.array([7, 3, 1]), 5, 9).tolist()
-    [9, 3, 9, 3, 9, 4, 9]
-    """
+    """Return `last_symbols` of documents that occur some times each, in succession."""
     places = boundaries(ids, boundary)[-n - 1 :].astype(np.int64)
     lengths, copies = np.diff(places), times[1 - len(places) :].astype(np.int64)
     sizes = np.cumsum((lengths * copies)[::-1])

@@ -14,8 +14,6 @@ from ..parameters.checks import checked_float, checked_int, checked_threads
 from ..parameters.settings import checked_parameter
 from ..runtime.signals import check_canceled
 
-# ---------------------------------------------------------------- settings
-
 
 @dataclass(frozen=True)
 class NGramSettings:
@@ -30,34 +28,18 @@ class NGramSettings:
 
     @classmethod
     def check(cls, parameters: Mapping[str, Any]) -> Self:
-        """Return the settings, or raise `InvalidInputError` for the first invalid parameter.
-
-        Examples
-        --------
-        >>> from crnn import CharNGram
-        >>> NGramSettings.check(CharNGram(0).get_params())
-        Traceback (most recent call last):
-        crnn.errors.InvalidInputError: order must be a whole number of at least 1, not 0
-        """
+        """Return the settings, or raise `InvalidInputError` for the first invalid parameter."""
         return cls(**{name: checked_ngram_parameter(name, value) for name, value in parameters.items()})
 
 
 def checked_ngram_parameter(name: str, value: Any) -> Any:
-    """Return the checked value of a parameter, or raise `InvalidInputError`.
-
-    Examples
-    --------
-    >>> checked_ngram_parameter("max_memory", 1e9)
-    1000000000
-    """
+    """Return the checked value of a parameter, or raise `InvalidInputError`."""
     if name == "order":
         return None if value is None else checked_int(name, value, 1, MAX_ORDER)
     if name == "max_memory":
         return None if value is None else int(checked_float(name, value, minimum=1))
     return checked_threads(value) if name == "n_threads" else checked_parameter(name, value)
 
-
-# ---------------------------------------------------------------- discounts
 
 FALLBACK = (0.5, 1.0, 1.5)  # for counts 1, 2 and 3 or more, if the text is too short or too regular for an estimate
 
@@ -79,8 +61,6 @@ def discounts(counts_of_counts: NDArray[np.int64]) -> NDArray[np.float64]:
                 D[k] = estimate if estimate > 0 else D[k]
     return found
 
-
-# ---------------------------------------------------------------- counts
 
 MAX_ORDER: int = ngrams.LONGEST_ORDER
 CALL_NUMBERS = 1 << 20  # log probabilities computed per call
@@ -156,8 +136,8 @@ class Counts:
         while done < len(ids):
             check_canceled()
             block = slice(done, min(done + CALL_SYMBOLS // 4, len(ids)))
-            of_block = None if rows is None else rows[block]
-            counted = ngrams.count_and_score(self.trie, ids[block], before, out[block], of_block)
+            block_rows = None if rows is None else rows[block]
+            counted = ngrams.count_and_score(self.trie, ids[block], before, out[block], block_rows)
             before = self._last(np.concatenate([before, ids[done : done + counted]]))
             done += counted
             if done < block.stop:
@@ -213,8 +193,6 @@ class Counts:
 def _int32(ids: ArrayLike) -> NDArray[np.int32]:
     return np.ascontiguousarray(ids, np.int32)
 
-
-# ---------------------------------------------------------------- occurrences
 
 BLOCK = 1 << 14  # symbols scored per call
 CALL_NODES = 1 << 17  # contexts processed per call, which take a tenth of a second, so that Ctrl-C is handled in time

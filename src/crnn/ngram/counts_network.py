@@ -33,7 +33,7 @@ class CountsNetwork(InferenceNetwork):
         self.counts = counts
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpacked, (pack(self.counts), self.counts.symbols, self.counts.boundary)
+        return _unpack_network, (pack(self.counts), self.counts.symbols, self.counts.boundary)
 
     @property
     def symbols(self) -> int:
@@ -148,10 +148,10 @@ class CountsNetwork(InferenceNetwork):
         """Return whether another network has the same counts, possibly unpickled."""
         if not isinstance(other, CountsNetwork) or other.counts is self.counts:
             return isinstance(other, CountsNetwork)
-        own, its = self.counts, other.counts
-        if (own.order, own.symbols, own.boundary, own.n_grams) != (its.order, its.symbols, its.boundary, its.n_grams):
+        a, b = self.counts, other.counts
+        if (a.order, a.symbols, a.boundary, a.n_grams) != (b.order, b.symbols, b.boundary, b.n_grams):
             return False
-        arrays, others = pack(own), pack(its)
+        arrays, others = pack(a), pack(b)
         return all(np.array_equal(arrays[name], others[name]) for name in arrays)
 
     def lookahead(
@@ -177,6 +177,6 @@ class CountsNetwork(InferenceNetwork):
         return max(1, min(wanted, ROW_BYTES // (8 * self.symbols)))
 
 
-def _unpacked(arrays: dict[str, Array], symbols: int, boundary: int | None) -> CountsNetwork:
+def _unpack_network(arrays: dict[str, Array], symbols: int, boundary: int | None) -> CountsNetwork:
     """Return the network for packed counts."""
     return CountsNetwork(unpack(arrays, symbols, boundary))

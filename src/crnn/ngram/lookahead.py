@@ -60,9 +60,9 @@ class Unrolled(NamedTuple):
         suffixes, scales, firsts = np.zeros(n, np.int32), np.zeros(n), np.zeros(n + 1, np.int32)
         symbols, nexts, shorter = (np.zeros(room, np.int32) for _ in range(3))
         p = np.zeros(room)
-        for depth, of_level in enumerate(levels):
+        for depth, level in enumerate(levels):
             check_canceled()
-            ngrams.unroll(counts.trie, depth, of_level, numbers, suffixes, scales, firsts, symbols, nexts, shorter, p)
+            ngrams.unroll(counts.trie, depth, level, numbers, suffixes, scales, firsts, symbols, nexts, shorter, p)
         starts = np.cumsum([0, *map(len, levels)])
         used = slice(firsts[-1])
         return cls(starts, suffixes, scales, firsts, symbols[used], nexts[used], shorter[used], p[used])
@@ -76,24 +76,7 @@ def fits_memory(counts: Counts, goal: Goal) -> bool:
 
 
 class Lookahead:
-    """The probability of a match after any text, for one goal, and samples that match.
-
-    Parameters
-    ----------
-    contexts : Contexts
-    goal : Goal
-    state : (1, k) int32 array
-        The last symbols before the texts to draw, -1 for those before the beginning.
-    maximum : bool, default=False
-        Whether to find an upper bound of the most probable continuation's probability instead of the sum of all.
-
-    Attributes
-    ----------
-    values : (S + 2, N) array
-        At least the probability, at most 1, superharmonic: see `_kernels/ngram/lookahead.pyx`.
-    upper : float
-        The value at the start.
-    """
+    """The probability of a match after any text, for one goal, and samples that match."""
 
     lower = 0.0
 
@@ -116,8 +99,8 @@ class Lookahead:
                 change = 0.0
                 for state in cycle:
                     check_canceled()
-                    of_state = self.goal.after_each(state), self.values, self.values[state]
-                    change = max(change, self.contexts.sweep(*of_state, maximum))
+                    after = self.goal.after_each(state)
+                    change = max(change, self.contexts.sweep(after, self.values, self.values[state], maximum))
                 visits += len(cycle) * self.contexts.n
                 if len(cycle) == 1 and cycle[0] not in self.goal.table[cycle[0]]:
                     break
@@ -145,21 +128,21 @@ class Lookahead:
         """Make a trial with each stream of random numbers; return texts (B, n) and lengths (B,), -1 for a failure."""
         B, goal = len(uniforms.states), self.goal
         texts, lengths = np.empty((B, n), np.int32), np.empty(B, np.intp)
-        of_goal, start = (goal.table, goal.class_of, goal.steps, self.values), (self.start, goal.start, goal.end)
+        tables, start = (goal.table, goal.class_of, goal.steps, self.values), (self.start, goal.start, goal.end)
         step = max(1, CALL_VISITS // (max(1, n) * self.contexts.V))
         for i in range(0, B, step):
             check_canceled()
             part = slice(i, i + step)
             random = uniforms.states[part], uniforms.increment
-            self.contexts.draw(*of_goal, *start, *random, texts[part], lengths[part])
+            self.contexts.draw(*tables, *start, *random, texts[part], lengths[part])
         return texts, lengths
 
     def log_values(self, state: NDArray[np.int32], q: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the logarithm of the value after each symbol (B, V), for texts' last symbols (B, k), goal states q."""
         contexts = self.contexts.locate(np.ascontiguousarray(state))
         out = np.empty((len(q), self.contexts.V))
-        of_goal = self.goal.table, self.goal.class_of, self.values
-        self.contexts.values(*of_goal, contexts, q.astype(np.int32), out)
+        tables = self.goal.table, self.goal.class_of, self.values
+        self.contexts.values(*tables, contexts, q.astype(np.int32), out)
         with np.errstate(divide="ignore"):
             logarithms: NDArray[np.float64] = np.log(out)
         return logarithms

@@ -36,7 +36,7 @@ def pack(counts: Counts, occurrences: Occurrences | None = None, order: int | No
     return {"lengths": np.array(counts.n_grams[:order], np.int64), **arrays}
 
 
-def pruned(counts: Counts) -> Counts:
+def prune_longest(counts: Counts) -> Counts:
     """Return counts without the longest n-grams that occurred once; without all of the longest if none did.
 
     The order of the counts must be above 1.
@@ -46,16 +46,16 @@ def pruned(counts: Counts) -> Counts:
     room = np.empty(5 * len(nodes), np.uint8), np.empty(5 * n, np.uint8), np.empty(5 * n, np.uint8)
     used = ngrams.pack(counts.trie, nodes, *room)
     sizes, deltas, numbers = (_numbers(array[:size]) for array, size in zip(room, used, strict=True))
-    kept = numbers > 1
+    repeated = numbers > 1
     longest = [np.empty(0, np.uint8)] * 3
-    if kept.all():
+    if repeated.all():
         arrays["lengths"] = arrays["lengths"][:-1]
     else:
         owners, sums = np.repeat(np.arange(len(sizes)), sizes), np.append(0, np.cumsum(deltas + 1))
-        symbols = (sums[1:] - sums[(np.cumsum(sizes) - sizes)[owners]] - 1)[kept]
-        owners = owners[kept]
+        symbols = (sums[1:] - sums[(np.cumsum(sizes) - sizes)[owners]] - 1)[repeated]
+        owners = owners[repeated]
         symbols[1:] -= np.where(owners[1:] == owners[:-1], symbols[:-1] + 1, 0)
-        longest = [_packed(a) for a in (np.bincount(owners, minlength=len(sizes)), symbols, numbers[kept])]
+        longest = [_packed_numbers(a) for a in (np.bincount(owners, minlength=len(sizes)), symbols, numbers[repeated])]
         arrays["lengths"][-1] = len(symbols)
     for name, size, new in zip(NAMES, used, longest, strict=True):
         arrays[name] = np.concatenate([arrays[name][: len(arrays[name]) - size], new])
@@ -71,7 +71,7 @@ def _numbers(packed: Bytes) -> NDArray[np.int64]:
     return np.add.reduceat(values, starts) if len(starts) else values
 
 
-def _packed(numbers: NDArray[np.int64]) -> Bytes:
+def _packed_numbers(numbers: NDArray[np.int64]) -> Bytes:
     """Return numbers packed for `_numbers`."""
     sizes = 1 + np.searchsorted([1 << 7, 1 << 14, 1 << 21, 1 << 28], numbers, side="right")
     ends = np.cumsum(sizes)
@@ -88,16 +88,16 @@ def unpack(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | Non
     counts = Counts(len(lengths), symbols, boundary)
     try:
         counts.reserve_exactly(*ngrams.unpacked_size(packed[0], symbols))
-        owners, of_owners = np.zeros(1, np.int32), np.full(1, -1, np.int32)
+        owners, owner_symbols = np.zeros(1, np.int32), np.full(1, -1, np.int32)
         for depth, n in enumerate(lengths):
             check_canceled()
             if depth == 1:
                 owners = np.append(owners, counts.trie.beginning).astype(np.int32)
-                of_owners = np.append(of_owners, [-1] * len(counts.trie.beginning)).astype(np.int32)
+                owner_symbols = np.append(owner_symbols, [-1] * len(counts.trie.beginning)).astype(np.int32)
             following = np.empty(n, np.int32), np.empty(n, np.int32)
-            used = ngrams.unpack(counts.trie, depth, owners, of_owners, packed, *following)
+            used = ngrams.unpack(counts.trie, depth, owners, owner_symbols, packed, *following)
             packed = tuple(array[n:] for array, n in zip(packed, used, strict=True))
-            owners, of_owners = following
+            owners, owner_symbols = following
     except ValueError as error:
         raise InvalidInputError(f"the n-grams are damaged: {error}") from None
     if any(map(len, packed)):
