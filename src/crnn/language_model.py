@@ -44,7 +44,16 @@ from .inference.sampling import (
     warn_of_length,
 )
 from .inference.search import EnumeratedDocuments, best_completions, best_continuations, enumerated_documents
-from .inference.string_scores import Reduce, checked_texts, errors_of, labeled_scores, mean_score, refuse_labels
+from .inference.string_scores import (
+    Reduce,
+    TextScorer,
+    check_batches,
+    checked_texts,
+    errors_of,
+    labeled_scores,
+    mean_score,
+    refuse_labels,
+)
 from .inference.text_state import FixedReading, TextState
 from .inference.text_states import TextStates, start_sessions
 from .parameters.checks import MAX_SIZE, checked_bool, checked_int, checked_threads, has_items, is_int
@@ -764,7 +773,7 @@ class LanguageModel(Estimator):
         one_row = string_scores.is_single(texts)
         network, vocabulary = self._text_network("score_samples", one_row=one_row, scoring=True)
         n_threads = checked_threads(self.n_threads)
-        return string_scores.score_texts(network, vocabulary, texts, n_threads, reduce=reduce, errors=errors)
+        return TextScorer(network, vocabulary, n_threads, reduce=reduce, errors=errors).scores(texts)
 
     def score_batches(
         self, batches: Iterable[Iterable[Text]], *, reduce: Reduce = "sum", errors: Errors = "strict"
@@ -801,8 +810,9 @@ class LanguageModel(Estimator):
         [-5.5]
         """
         network, vocabulary = self._text_network("score_batches", one_row=False, scoring=True)
-        options: Any = {"reduce": reduce, "errors": errors}
-        return string_scores.score_batches(network, vocabulary, batches, checked_threads(self.n_threads), **options)
+        check_batches(batches)
+        n_threads = checked_threads(self.n_threads)
+        return TextScorer(network, vocabulary, n_threads, reduce=reduce, errors=errors).batches(batches)
 
     def predict_proba(self, prefixes: Iterable[Text]) -> NDArray[np.float64]:
         """Return the probability of each symbol to come next after each prefix.
@@ -967,8 +977,8 @@ class LanguageModel(Estimator):
 
         def score(k: int, label_texts: list[Any], reduce: Reduce) -> NDArray[np.float64]:
             network, start = networks.networks[k], networks.starts[k]
-            options: Any = {"reduce": reduce, "errors": errors}
-            return string_scores.score_texts(network, symbols, label_texts, n_threads, **options, start=start)
+            scorer = TextScorer(network, symbols, n_threads, reduce=reduce, errors=errors, start=start)
+            return scorer.scores(label_texts)
 
         return labeled_scores(checked, labels, vocabulary.labels, score, networks.log_prior, reduce=reduce)
 

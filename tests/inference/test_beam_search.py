@@ -11,7 +11,7 @@ import pytest
 from examples import packed, random_language_model, reference_state
 
 from crnn import CharNGram, CharRNN, InvalidInputError
-from crnn.inference import search as beam_search
+from crnn.inference import search
 from crnn.parameters.kinds import CELLS
 from crnn.reference import network as reference
 from crnn.runtime import machine
@@ -67,10 +67,10 @@ def test_beam_search_with_a_symbol_that_ends_a_text(forbidden):
     start = network.zero_state(1)
     for n in (1, 4):
         expected = brute_force(model, n, end=2, forbidden=forbidden)
-        found = beam_search(network, copied(start), n, 200, end=2, forbidden=forbidden)
+        found = search.beam_search(network, copied(start), n, 200, end=2, forbidden=forbidden)
         assert [tuple(ids.tolist()) for ids, _ in found] == [text for text, _ in expected]
         np.testing.assert_allclose([p for _, p in found], [p for _, p in expected], rtol=1e-9)
-    few = beam_search(network, copied(start), 30, 3, end=2, forbidden=forbidden)
+    few = search.beam_search(network, copied(start), 30, 3, end=2, forbidden=forbidden)
     assert [log_p for _, log_p in few] == sorted((log_p for _, log_p in few), reverse=True)
     assert len(few) == 3
 

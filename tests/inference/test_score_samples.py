@@ -16,7 +16,7 @@ from crnn import CharRNN, InvalidInputError
 from crnn._kernels.entry import core
 from crnn.inference import string_scores
 from crnn.inference.packed_network import PackedNetwork
-from crnn.inference.string_scores import RecentScores, text_blocks
+from crnn.inference.string_scores import RecentScores, TextScorer, text_blocks
 from crnn.parameters.kinds import CELLS
 from crnn.reference import network as reference
 from crnn.reference.network import string_score
@@ -178,7 +178,7 @@ def test_a_generator_is_read_block_by_block(model, monkeypatch):
     read = []
     blocks = text_blocks((read.append(i) or "a" for i in range(100)), model.vocabulary_, name="texts")
     network = packed(model, one_row=False, scoring=True)
-    scores = string_scores.score_blocks(network, network.start(), model.vocabulary_, blocks, 1, RecentScores())
+    scores = TextScorer(network, model.vocabulary_, 1).blocks(blocks, RecentScores())
     next(scores)
     assert len(read) == 10
     assert sum(map(len, scores)) == 90

@@ -6,6 +6,7 @@ import math
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -433,95 +434,65 @@ def checked_reduce(reduce: Any) -> Reduce:
     return reduce  # type: ignore[return-value]
 
 
-def log_likelihoods(
-    network: InferenceNetwork, strings: Strings, start: State, n_threads: int | None, *, reduce: Reduce = "sum"
-) -> NDArray[np.float64]:
-    """Return log P of each string in nats, combined according to `reduce`, independent of the other strings."""
-    log_p = _log_likelihoods(network, strings, start, n_threads, least=reduce == "min")
-    return divided(log_p, strings.lengths, reduce)
+class TextScorer:
+    """How texts are scored, all from one state, by default the network's start; options are checked at once."""
+
+    def __init__(
+        self,
+        network: InferenceNetwork,
+        vocabulary: Vocabulary,
+        n_threads: int | None,
+        *,
+        reduce: Reduce = "sum",
+        errors: Errors = "strict",
+        start: State = None,
+    ) -> None:
+        self._network, self._vocabulary, self._n_threads = network, vocabulary, n_threads
+        self._reduce, self._errors = checked_reduce(reduce), checked_errors(errors)
+        self._start = network.start() if start is None else start
+
+    def scores(self, texts: Iterable[Text]) -> NDArray[np.float64]:
+        """Return the scores of all texts, (n,); see `LanguageModel.score_samples`."""
+        if not isinstance(texts, Lines):
+            return _joined_scores(self.batches([texts]))
+        self._errors = errors_of(texts, self._errors)
+        scores = array("d")  # it grows in place, while joining the scores of batches would hold all of them twice
+        for batch in self.batches(texts.batches()):
+            scores.frombytes(batch.tobytes())
+        return np.asarray(scores)
+
+    def batches(self, batches: Iterable[Iterable[Text]]) -> Iterator[NDArray[np.float64]]:
+        """Yield the scores of each batch of texts."""
+        recent, first = RecentScores(), 0
+        for batch in batches:
+            blocks = text_blocks(batch, self._vocabulary, name="texts", first=first, errors=self._errors)
+            scores = _joined_scores(self.blocks(blocks, recent))
+            first += len(scores)
+            yield scores
+
+    def blocks(self, blocks: Iterable[TextBlock], recent: RecentScores) -> Iterator[NDArray[np.float64]]:
+        """Yield the scores of each block of texts, taking scores of `recent` texts from memory."""
+        for block in blocks:
+            yield recent.look_up(block.texts, partial(self._new_scores, block))
+
+    def _new_scores(self, block: TextBlock, texts: list[Any]) -> NDArray[np.float64]:
+        """Return the scores of some texts of a block."""
+        if self._errors == "strict":
+            strings = Strings.encode(block, self._vocabulary, name="texts", ended=True, texts=texts)
+            return self._log_likelihoods(strings)
+        strings, lacking = Strings.encode_any(texts, self._vocabulary)
+        scores = self._log_likelihoods(strings)
+        scores[lacking] = math.nan if self._errors == "skip" else -math.inf
+        return scores
+
+    def _log_likelihoods(self, strings: Strings) -> NDArray[np.float64]:
+        return log_likelihoods(self._network, strings, self._start, self._n_threads, reduce=self._reduce)
 
 
-def divided(sums: Scores, lengths: NDArray[np.intp], reduce: Reduce) -> Scores:
-    """Return the scores of strings from their sums: some reductions divide by a power of the length."""
-    return np.asarray(sums / np.maximum(lengths, 1) ** POWERS[reduce]) if reduce in POWERS else sums
-
-
-def _log_likelihoods(
-    network: InferenceNetwork, strings: Strings, start: State, n_threads: int | None, *, least: bool
-) -> NDArray[np.float64]:
-    if len(strings.lengths) == 1:
-        return network.string_log_likelihoods(strings.ids, strings.starts, strings.lengths, start, least=least)
-    n_threads = inference_threads(n_threads) if len(strings.lengths) > MIN_ROWS else 1
-    out, starts, lengths, pool = np.empty(len(strings.lengths)), strings.starts, strings.lengths, ScratchPool()
-
-    def read(group: NDArray[np.intp]) -> None:
-        with pool.scratch() as scratch:
-            arguments = strings.ids, starts[group], lengths[group], start, scratch
-            out[group] = network.string_log_likelihoods(*arguments, least=least)
-
-    run_tasks(strings.groups(n_threads, network.rows_at_a_time(ROWS)), read, n_threads)
-    return out
-
-
-def score_texts(
-    network: InferenceNetwork,
-    vocabulary: Vocabulary,
-    texts: Iterable[Text],
-    n_threads: int | None,
-    *,
-    reduce: Reduce,
-    errors: Errors,
-    start: State = None,
-) -> NDArray[np.float64]:
-    """Return the scores of all texts, (n,), which start from a state; see `LanguageModel.score_samples`."""
-    if not isinstance(texts, Lines):
-        batches = score_batches(network, vocabulary, [texts], n_threads, reduce=reduce, errors=errors, start=start)
-        return _joined_scores(batches)
-    errors = errors_of(texts, errors)
-    scores = array("d")  # it grows in place, while joining the scores of batches would hold all of them twice
-    for batch in score_batches(network, vocabulary, texts.batches(), n_threads, reduce=reduce, errors=errors):
-        scores.frombytes(batch.tobytes())
-    return np.asarray(scores)
-
-
-def score_batches(
-    network: InferenceNetwork,
-    vocabulary: Vocabulary,
-    batches: Iterable[Iterable[Text]],
-    n_threads: int | None,
-    *,
-    reduce: Reduce,
-    errors: Errors,
-    start: State = None,
-) -> Iterator[NDArray[np.float64]]:
-    """Return an iterator over the scores of each batch of texts; options are checked at the call.
-
-    The texts start from a state of one stream, by default the network's.
-    """
-    start = network.start() if start is None else start
-    options: Any = {"reduce": checked_reduce(reduce), "errors": checked_errors(errors)}
+def check_batches(batches: Any) -> None:
+    """Raise an error unless these may be batches of texts."""
     if isinstance(batches, str | bytes | bytearray | memoryview) or not has_items(batches):
         raise InvalidInputError(f"batches must be an iterable of lists of texts, not {type(batches).__name__}")
-    return _score_batches(network, start, vocabulary, batches, n_threads, **options)
-
-
-def _score_batches(
-    network: InferenceNetwork,
-    start: State,
-    vocabulary: Vocabulary,
-    batches: Iterable[Iterable[Text]],
-    n_threads: int | None,
-    *,
-    reduce: Reduce,
-    errors: Errors,
-) -> Iterator[NDArray[np.float64]]:
-    recent, first = RecentScores(), 0
-    for batch in batches:
-        blocks = text_blocks(batch, vocabulary, name="texts", first=first, errors=errors)
-        scored = score_blocks(network, start, vocabulary, blocks, n_threads, recent, reduce=reduce, errors=errors)
-        scores = _joined_scores(scored)
-        first += len(scores)
-        yield scores
 
 
 def is_single(texts: Any) -> bool:
@@ -534,30 +505,29 @@ def _joined_scores(parts: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
     return scores[0] if len(scores) == 1 else np.concatenate([np.empty(0), *scores])
 
 
-def score_blocks(
-    network: InferenceNetwork,
-    start: State,
-    vocabulary: Vocabulary,
-    blocks: Iterable[TextBlock],
-    n_threads: int | None,
-    recent: RecentScores,
-    *,
-    reduce: Reduce = "sum",
-    errors: Errors = "strict",
-) -> Iterator[NDArray[np.float64]]:
-    """Yield the scores of each block of texts, taking scores of `recent` texts from memory."""
-    for block in blocks:
+def log_likelihoods(
+    network: InferenceNetwork, strings: Strings, start: State, n_threads: int | None, *, reduce: Reduce = "sum"
+) -> NDArray[np.float64]:
+    """Return log P of each string in nats, combined according to `reduce`, independent of the other strings."""
+    least, lengths = reduce == "min", strings.lengths
+    if len(lengths) == 1:
+        log_p = network.string_log_likelihoods(strings.ids, strings.starts, lengths, start, least=least)
+        return divided(log_p, lengths, reduce)
+    n_threads = inference_threads(n_threads) if len(lengths) > MIN_ROWS else 1
+    out, starts, pool = np.empty(len(lengths)), strings.starts, ScratchPool()
 
-        def score(texts: list[Any], block: TextBlock = block) -> NDArray[np.float64]:
-            if errors == "strict":
-                strings = Strings.encode(block, vocabulary, name="texts", ended=True, texts=texts)
-                return log_likelihoods(network, strings, start, n_threads, reduce=reduce)
-            strings, lacking = Strings.encode_any(texts, vocabulary)
-            scores = log_likelihoods(network, strings, start, n_threads, reduce=reduce)
-            scores[lacking] = math.nan if errors == "skip" else -math.inf
-            return scores
+    def read(group: NDArray[np.intp]) -> None:
+        with pool.scratch() as scratch:
+            arguments = strings.ids, starts[group], lengths[group], start, scratch
+            out[group] = network.string_log_likelihoods(*arguments, least=least)
 
-        yield recent.look_up(block.texts, score)
+    run_tasks(strings.groups(n_threads, network.rows_at_a_time(ROWS)), read, n_threads)
+    return divided(out, lengths, reduce)
+
+
+def divided(sums: Scores, lengths: NDArray[np.intp], reduce: Reduce) -> Scores:
+    """Return the scores of strings from their sums: some reductions divide by a power of the length."""
+    return np.asarray(sums / np.maximum(lengths, 1) ** POWERS[reduce]) if reduce in POWERS else sums
 
 
 def next_probabilities(
