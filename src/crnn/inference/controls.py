@@ -171,12 +171,7 @@ class SamplingOptions(TypedDict, total=False):
     ]
     top_k: Annotated[
         int | None,
-        Control(
-            None,
-            "int",
-            "Draw only from this many of the most probable characters. None: from all.",
-            _top_k,
-        ),
+        Control(None, "int", "Draw only from this many of the most probable characters. None: from all.", _top_k),
     ]
     top_p: Annotated[
         float | None,
@@ -197,11 +192,15 @@ class SamplingOptions(TypedDict, total=False):
             _min_p,
         ),
     ]
-    stop: Annotated[Any, Control(
-        None, "str, bytes or list",
-        "End the text before the first of these strings to be completed, or the longest if several are completed at "
-        "once. The prime does not count. A stop with an unknown character never occurs.",
-    )]  # fmt: skip
+    stop: Annotated[
+        Any,
+        Control(
+            None,
+            "str, bytes or list",
+            "End the text before the first of these strings to be completed, or the longest if several are completed "
+            "at once. The prime does not count. A stop with an unknown character never occurs.",
+        ),
+    ]
 
 
 class SampleOptions(SamplingOptions, total=False):

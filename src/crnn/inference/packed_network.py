@@ -107,9 +107,8 @@ class SharedStream:
 # A panel product sums a row in the same order whatever the other rows are. So the results have the same bits at every
 # batch size, at every position in the batch and for every number of threads.
 
-PackedState = tuple[
-    Array, ...
-]  # in the shapes of `Layout.state_shapes`: (h,), (h, c) of an LSTM, and a symbol with pairs
+# In the shapes of `Layout.state_shapes`: (h,), (h, c) of an LSTM, and a symbol with pairs.
+PackedState = tuple[Array, ...]
 
 FEED_ROWS = 64  # symbols fed to a state at a time
 SHORT = 32  # maximum symbols of one stream that are read in a session kept from an earlier call
@@ -117,8 +116,10 @@ MAX_SPARE = 16  # sessions kept after many calls at once; further ones are freed
 MIN_LOGIT_ROWS = 16  # in one call: fewer would read the weights more often
 LOGIT_BYTES = 1 << 25  # of logits at a time per thread: 32 MB, reached only by vocabularies above 16,000 symbols
 READ_STREAMS = 64  # read in parallel: the products are efficient, and the states stay in the second-level cache
-CALL_SYMBOLS = 1 << 15  # maximum symbols read in one call, and
-CALL_PRODUCTS = 1 << 30  # multiplications in one call: less than a tenth of a second, so that Ctrl-C gets through
+CALL_SYMBOLS = 1 << 15  # maximum symbols read in one call
+CALL_PRODUCTS = (
+    1 << 30
+)  # maximum multiplications in one call: less than a tenth of a second, so that Ctrl-C gets through
 FOLDED_PRODUCTS = 1 << 28  # multiplications for an embedding from one poll for Ctrl-C to the next
 OPTIONS = ("one_row", "scoring", "boundary", "bfloat16", "n_threads", "scales")  # of `PackedNetwork.pack`
 

@@ -31,8 +31,8 @@ from .text_scores import surprisal, text_ids
 
 ROWS = 64  # texts drawn in parallel: enough for the register tile, and their states stay in the cache
 ROOM = 64  # symbols of initial memory for a text that may stop
-CALL_SYMBOLS = 1 << 15  # maximum symbols drawn in one call, and
-CALL_WEIGHTS = 1 << 29  # weights multiplied in one call: a tenth of a second, so that Ctrl-C gets through
+CALL_SYMBOLS = 1 << 15  # maximum symbols drawn in one call
+CALL_WEIGHTS = 1 << 29  # maximum weights multiplied in one call: a tenth of a second, so that Ctrl-C gets through
 # A symbol of a row takes as long to fill and draw as this many multiplications: with the temperature alone, or others.
 DRAWN_WEIGHTS, FILTERED_WEIGHTS = 32, 256
 PYTHON_STEPS = 64  # symbols of each text drawn in Python between two checks by a caller

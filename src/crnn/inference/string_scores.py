@@ -195,19 +195,14 @@ def text_blocks(
 
 
 def _text_blocks(
-    texts: Iterable[Any],
-    wanted: type,
-    vocabulary: Vocabulary,
-    name: str,
-    first: int,
-    errors: Errors | None,
+    texts: Iterable[Any], wanted: type, vocabulary: Vocabulary, name: str, first: int, errors: Errors | None
 ) -> Iterator[TextBlock]:
     block, size = list[Any](), 0
     for text in texts:
         if not isinstance(text, wanted):
             i = first + len(block)
             with item_of(name, i):
-                text = _of_another_type(text, vocabulary, f"{name}[{i}]", errors)
+                text = _converted_text(text, vocabulary, f"{name}[{i}]", errors)
         block.append(text)
         size += 0 if text is None else len(text)
         if len(block) == BLOCK_STRINGS or size >= BLOCK_SYMBOLS:
@@ -217,7 +212,7 @@ def _text_blocks(
         yield TextBlock(first, block)
 
 
-def _of_another_type(text: Any, vocabulary: Vocabulary, name: str, errors: Errors | None) -> str | bytes | None:
+def _converted_text(text: Any, vocabulary: Vocabulary, name: str, errors: Errors | None) -> str | bytes | None:
     """Return the text as `errors` requires, or raise an error that says what is wrong."""
     lossy, is_bytes = errors not in (None, "strict"), isinstance(text, (bytes, bytearray, memoryview))
     if lossy and is_missing(text):
@@ -388,8 +383,8 @@ Reduce = Literal["sum", "mean", "min", "scaled"]  # how to combine the log-proba
 REDUCTIONS = get_args(Reduce)
 POWERS = {"mean": 1.0, "scaled": 0.75}  # a sum is divided by this power of the length
 
-RECENT_TEXTS = 1 << 16  # maximum remembered texts of a generation, and
-RECENT_SYMBOLS = 1 << 22  # their symbols; one block may exceed both
+RECENT_TEXTS = 1 << 16  # maximum remembered texts of a generation; one block may exceed it
+RECENT_SYMBOLS = 1 << 22  # maximum symbols of these texts; one block may exceed it
 
 Scores = NDArray[np.float64]
 

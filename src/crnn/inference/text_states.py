@@ -39,8 +39,8 @@ class Advance(NamedTuple):
     sums: NDArray[np.float64]  # (2, n)
     streams: Sequence[Indices]  # the sessions of each part of the new state
     parts: Sequence[State]
-    readers: Indices  # (symbols,): the session of each symbol read, and
-    ids: NDArray[np.int32]  # (symbols,)
+    readers: Indices  # (symbols,): the session of each symbol read
+    ids: NDArray[np.int32]  # (symbols,): the symbols read
     ended: Indices  # sessions whose document has ended
 
 
