@@ -49,7 +49,7 @@ from .inference.string_scores import (
     TextScorer,
     check_batches,
     checked_texts,
-    errors_of,
+    error_handling,
     labeled_scores,
     mean_score,
     refuse_labels,
@@ -972,7 +972,7 @@ class LanguageModel(Estimator):
         networks, vocabulary = self._label_networks("score_samples", one_row=string_scores.is_single(texts))
         if networks is None:  # another thread has fitted the model
             return self.score_samples(texts, labels=labels, reduce=reduce, errors=errors)
-        errors, symbols = errors_of(texts, errors), vocabulary.with_labels(())
+        errors, symbols = error_handling(texts, errors), vocabulary.with_labels(())
         checked, n_threads = checked_texts(texts, vocabulary, errors), checked_threads(self.n_threads)
 
         def score(k: int, label_texts: list[Any], reduce: Reduce) -> NDArray[np.float64]:

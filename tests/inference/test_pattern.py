@@ -64,7 +64,7 @@ def test_every_construct_matches_re(pattern):
             automaton(pattern, SYMBOLS)
         return
     found = automaton(pattern, SYMBOLS)
-    least = found.minimized(found.start, np.ones(len(SYMBOLS), np.bool_))
+    least = found.minimal(found.start, np.ones(len(SYMBOLS), np.bool_))
     for text in TEXTS:
         expected = whole.fullmatch(text) is not None
         assert accepts(found, text, SYMBOLS) == expected
@@ -86,7 +86,7 @@ def test_bytes_are_matched_as_bytes(pattern):
 def test_the_automaton_is_minimal(pattern, states):
     letters = list("abcdefghijklmnopqrstuvwxyz")
     found = automaton(pattern, letters)
-    assert len(found.minimized(found.start, np.ones(26, np.bool_)).table) == states
+    assert len(found.minimal(found.start, np.ones(26, np.bool_)).table) == states
 
 
 def languages(found, allowed):
@@ -115,7 +115,7 @@ def test_forbidden_symbols_leave_a_minimal_automaton(pattern, allowed):
         found = automaton(pattern, SYMBOLS)
     except InvalidInputError:
         return
-    least = found.minimized(found.start, allowed)
+    least = found.minimal(found.start, allowed)
     assert (0 if least is None else len(least.table)) == languages(found, allowed)
     for text in TEXTS if least is not None else []:
         possible = all(allowed[SYMBOLS.index(symbol)] for symbol in text)
@@ -124,10 +124,10 @@ def test_forbidden_symbols_leave_a_minimal_automaton(pattern, allowed):
 
 def test_distances_and_certain_states():
     found = automaton("ab(c|.*)", list("abc"))
-    least = found.minimized(found.start, np.ones(3, np.bool_))
+    least = found.minimal(found.start, np.ones(3, np.bool_))
     assert least.steps_to_match().tolist() == [2, 1, 0]
     assert least.matches_whatever_follows(np.ones(3, np.bool_)).tolist() == [False, False, True]
-    assert found.minimized(found.start, np.array([True, False, True])) is None
+    assert found.minimal(found.start, np.array([True, False, True])) is None
 
 
 @pytest.mark.parametrize(("pattern", "message"), [
@@ -160,8 +160,8 @@ def test_symbols_that_a_pattern_does_not_tell_apart_share_a_column():
     symbols = [chr(0x4E00 + i) for i in range(V)]
     found = automaton(f"[{symbols[0]}-{symbols[9]}]?{symbols[5]}.{{0,{S - 2}}}", symbols)
     assert found.table.shape[1] == 3  # the letter, the class without it, all others
-    assert found.minimized(found.start, np.ones(V, np.bool_)).table.shape[1] == 3
-    assert found.minimized(found.start, np.arange(V) > 1).table.shape[1] == 4  # and the two forbidden ones
+    assert found.minimal(found.start, np.ones(V, np.bool_)).table.shape[1] == 3
+    assert found.minimal(found.start, np.arange(V) > 1).table.shape[1] == 4  # and the two forbidden ones
     vocabulary = Vocabulary([ord(symbol) for symbol in symbols])
     tracemalloc.start()
     try:

@@ -95,9 +95,9 @@ def test_stream_holds_back_no_more_than_may_be_a_stop(model):
 
 def test_beginning_of_a_stop():
     stops = Stops([np.array([5, 6, 7, 8]), np.array([6]), np.array([5, 6])])
-    assert stops.begun(np.array([1, 5])) == 1
-    assert stops.begun(np.array([1, 5, 6, 7])) == 3
-    assert stops.begun(np.array([1, 5, 1])) == 0
+    assert stops.begun_length(np.array([1, 5])) == 1
+    assert stops.begun_length(np.array([1, 5, 6, 7])) == 3
+    assert stops.begun_length(np.array([1, 5, 1])) == 0
     assert not Stops([])
 
 

@@ -43,10 +43,10 @@ from reference_checks import (
 from crnn import _kernels
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import DrawnTexts, PackedWeights, Packing
-from crnn.inference import sampling as text_sampler
 from crnn.inference.controls import MODULUS, MULTIPLIER, OFF, SamplingControls, Uniforms, root
 from crnn.inference.network import Context
 from crnn.inference.packed_network import PackedNetwork
+from crnn.inference.sampling import text_sampler
 from crnn.model.layout import Layout
 from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crnn._kernels.ngram import ngrams
 from crnn.ngram.counts import Counts
-from crnn.ngram.lookahead import Unrolled
+from crnn.ngram.lookahead import UnrolledCounts
 from crnn.ngram.packed_counts import pack, unpack
 from crnn.reference.kneser_ney import KneserNey
 
@@ -86,7 +86,7 @@ def unrolled_of(parts):
     """Return the arrays of ClassCounts for some counts."""
     columns, roots, rows, entries = [], [], 0, 0
     for counts in parts:
-        _, suffixes, scales, firsts, symbols, nexts, _, p = Unrolled.of(counts)
+        _, suffixes, scales, firsts, symbols, nexts, _, p = UnrolledCounts.of(counts)
         roots.append(rows)
         columns.append((suffixes + rows, scales, firsts[:-1] + entries, symbols, nexts + rows, p))
         rows, entries = rows + len(suffixes), entries + len(symbols)

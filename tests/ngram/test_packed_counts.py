@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from crnn.errors import InvalidInputError
 from crnn.ngram.counts import Counts, Occurrences
-from crnn.ngram.lookahead import Unrolled
+from crnn.ngram.lookahead import UnrolledCounts
 from crnn.ngram.packed_counts import _numbers, _packed_numbers, pack, prune_longest, unpack
 
 TEXTS = st.lists(st.lists(st.integers(0, 3), max_size=50), min_size=1, max_size=3)
@@ -116,7 +116,7 @@ def test_refuses_n_grams_without_their_suffix():
 
 def every_n_gram_has_its_suffix(counts):
     """Return whether each symbol after a context has an entry after the context without its first symbol."""
-    unrolled = Unrolled.of(counts)
+    unrolled = UnrolledCounts.of(counts)
     return np.array_equal(unrolled.symbols[unrolled.shorter], unrolled.symbols)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import InvalidInputError, short_repr
 from ..files.ngram_file import CountedText
-from ..ngram.lookahead import Unrolled
+from ..ngram.lookahead import UnrolledCounts
 from ..parameters.checks import FilePath, checked_path
 from ..runtime.atomic_file import write_atomically
 from ..runtime.signals import check_canceled
@@ -26,7 +26,7 @@ READABLE = range(2, 7)  # orders that KenLM's build on PyPI reads
 def export_arpa(learned: CountedText, path: FilePath, *, space: str) -> None:
     """Write counts as an ARPA file; see `crnn.CharNGram.export_arpa`."""
     name, (vocabulary, counts, _) = checked_path("path", path), learned
-    tokens, unrolled = _tokens(vocabulary, space), Unrolled.of(counts)
+    tokens, unrolled = _tokens(vocabulary, space), UnrolledCounts.of(counts)
     if counts.order not in READABLE:
         warn_caller(
             f"the model has order {counts.order}, but KenLM, unless compiled for longer n-grams, reads orders "
@@ -52,7 +52,7 @@ def _readable(symbol: str | bytes) -> str:
     return f"<U+{ord(symbol):04X}>" if symbol.isspace() or "\ud800" <= symbol <= "\udfff" or symbol < " " else symbol
 
 
-def _parts(contexts: Unrolled, tokens: list[str]) -> Iterator[bytes]:
+def _parts(contexts: UnrolledCounts, tokens: list[str]) -> Iterator[bytes]:
     """Yield the file.
 
     An n-gram has a line with log10 p(last symbol | the others), its symbols, and the back-off of the context that it

@@ -239,11 +239,11 @@ def with_controls(method: _Method) -> _Method:
     method.__signature__ = signature.replace(parameters=[*arguments, *shown])  # type: ignore[attr-defined]
     if method.__doc__ is not None:  # None with python -OO
         lines = method.__doc__.replace("{control_names}", ", ".join(CONTROLS)).split("\n")
-        method.__doc__ = "\n".join(_expanded(line) for line in lines)
+        method.__doc__ = "\n".join(_expand_line(line) for line in lines)
     return method
 
 
-def _expanded(line: str) -> str:
+def _expand_line(line: str) -> str:
     """Return a line of a docstring, or the description of all controls in its place."""
     if line.strip() != "{controls}":
         return line
@@ -308,9 +308,9 @@ class Stops:
 
     def __init__(self, texts: Iterable[Ids], end: int | None = None) -> None:
         # As Python strings, for searching in C: an id never exceeds the largest code point.
-        self._texts = [_as_text(ids) for ids in texts]
+        self._texts = [_to_text(ids) for ids in texts]
         if end is not None:
-            self._texts.append(_as_text(np.array([end])))
+            self._texts.append(_to_text(np.array([end])))
         self._max_length = max(map(len, self._texts), default=0)
 
     def __bool__(self) -> bool:
@@ -324,9 +324,9 @@ class Stops:
         symbols = np.array([*map(ord, "".join(texts))], np.int32)
         return symbols, np.cumsum([*map(len, texts)], dtype=np.intp)
 
-    def begun(self, ids: Ids) -> int:
+    def begun_length(self, ids: Ids) -> int:
         """Return how many of the last symbols may be the beginning of a stop."""
-        text = _as_text(ids[max(0, len(ids) - self._max_length + 1) :])
+        text = _to_text(ids[max(0, len(ids) - self._max_length + 1) :])
         for length in range(len(text), 0, -1):
             if any(len(stop) > length and stop.startswith(text[-length:]) for stop in self._texts):
                 return length
@@ -353,7 +353,7 @@ def encoded_stops(stop: Any, vocabulary: Vocabulary) -> list[Ids]:
     return encoded
 
 
-def _as_text(ids: Ids) -> str:
+def _to_text(ids: Ids) -> str:
     return ids.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
 
 

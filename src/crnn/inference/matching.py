@@ -283,7 +283,7 @@ class Goal(NamedTuple):
         start, end = matcher.after(head_ids), vocabulary.boundary
         if end is None:  # the text ends at its first match
             matcher.table[matcher.accepting] = DEAD
-        least = matcher.minimized(start, allowed)
+        least = matcher.minimal(start, allowed)
         if end is not None and not possible[end]:
             raise InvalidInputError("logit_bias forbids the end of a document, but a document must end to match.")
         if least is None:

@@ -179,8 +179,8 @@ class PackedNetwork(NamedTuple):
         layout, params = folded_network(layout, params, bfloat16=bfloat16)
         if scales is not None:
             params = with_integers(layout, params, scales)
-        wide, H, V = _padded(layout), layout.hidden_size, layout.vocab_size
-        flat, pool = _enlarged(layout, params, wide), SessionPool(rows_of_logits(wide, SHORT))
+        wide, H, V = _padded_layout(layout), layout.hidden_size, layout.vocab_size
+        flat, pool = _enlarged_params(layout, params, wide), SessionPool(rows_of_logits(wide, SHORT))
         unpacked: Any = wide, H, flat, None, V, one_row, scoring, boundary, bfloat16, n_threads, scales, pool
         return cls(None, *unpacked).repacked(one_row=one_row, scoring=scoring)  # type: ignore[arg-type]
 
@@ -476,14 +476,14 @@ def rows_of_logits(layout: Layout, wanted: int) -> int:
     return max(1, min(wanted, LOGIT_BYTES // (layout.vocab_size * layout.dtype.itemsize)))
 
 
-def _padded(layout: Layout) -> Layout:
+def _padded_layout(layout: Layout) -> Layout:
     """Return the layout with units and symbols padded to whole vectors."""
     size = layout.dtype.itemsize
     V, H = (core.packed_size(1, n, size) for n in (layout.vocab_size, layout.hidden_size))
     return replace(layout, vocab_size=V, hidden_size=H)
 
 
-def _enlarged(layout: Layout, params: Array, wide: Layout) -> Array:
+def _enlarged_params(layout: Layout, params: Array, wide: Layout) -> Array:
     """Return parameters in the wide layout for the same network.
 
     The added units have zero weights, so their states stay zero. The added symbols have biases of -inf, so their

@@ -61,7 +61,7 @@ class Automaton(NamedTuple):
                 state = int(self.table[state, self.class_of[symbol]])
         return state
 
-    def minimized(self, start: int, allowed: NDArray[np.bool_]) -> Automaton | None:
+    def minimal(self, start: int, allowed: NDArray[np.bool_]) -> Automaton | None:
         """Return the minimal automaton from a state, for texts of the allowed symbols; None if none of them matches."""
         if start == DEAD:
             return None
@@ -70,7 +70,7 @@ class Automaton(NamedTuple):
         table = np.pad(self.table, (0, 1), constant_values=sink)[:, classes]
         table[table == DEAD] = sink
         accepting = np.append(self.accepting, False)
-        part = _equivalent(table, accepting)
+        part = _equivalence_classes(table, accepting)
         if part[start] == part[sink]:
             return None
         states = [part[start]]  # of the minimal automaton, in the order of the search
@@ -103,7 +103,7 @@ def automaton(pattern: str | bytes | re.Pattern[Any], symbols: Sequence[str | by
         tree = parser.parse(pattern, flags)
         places = _Places(tree.state.str, symbols)
         end = places.follow(tree, tree.state.flags, places.new())
-        return _determined(places, end)
+        return _deterministic_automaton(places, end)
     except re.error as error:
         raise InvalidInputError(
             f"matching is {short_repr(pattern)}, which is not a regular expression: {error}. Correct the pattern."
@@ -236,11 +236,11 @@ def _holds(kind: str, k: int, before: Bits, after: Bits) -> bool:
     return differ == (kind == "AT_BOUNDARY")
 
 
-def _determined(places: _Places, end: int) -> Automaton:
+def _deterministic_automaton(places: _Places, end: int) -> Automaton:
     """Return the deterministic automaton by subset construction, over classes of symbols that no set separates."""
     class_of = np.zeros(len(places.symbols), np.intp)
     for members in places.sets:
-        class_of = _refined(class_of, members)
+        class_of = _refine(class_of, members)
     _, symbol_of = np.unique(class_of, return_index=True)
     classes_of_set = [np.flatnonzero(members[symbol_of]).tolist() for members in places.sets]
     bits_of: list[Bits] = [tuple(bool(places.sets[k][symbol]) for k in places.asked) for symbol in symbol_of]
@@ -270,7 +270,7 @@ def _determined(places: _Places, end: int) -> Automaton:
     return Automaton(np.array(rows), class_of.astype(np.int32), np.array(accepting), 0, tuple(places.lacking))
 
 
-def _refined(part: NDArray[np.intp], by: NDArray[Any]) -> NDArray[np.intp]:
+def _refine(part: NDArray[np.intp], by: NDArray[Any]) -> NDArray[np.intp]:
     """Return a number for each element, equal for elements with the same numbers in both arrays."""
     return np.unique(part * (int(by.max(initial=0)) + 1) + by, return_inverse=True)[1].ravel()
 
@@ -302,16 +302,16 @@ def _steps(table: NDArray[np.int32], goal: NDArray[np.bool_]) -> NDArray[np.int3
     return steps
 
 
-def _equivalent(table: NDArray[np.int32], accepting: NDArray[np.bool_]) -> NDArray[np.intp]:
+def _equivalence_classes(table: NDArray[np.int32], accepting: NDArray[np.bool_]) -> NDArray[np.intp]:
     """Return a number for each state, equal for states with the same matching continuations (Moore's refinement).
 
     Equivalent states are as far from a match and from a mismatch, which tells most states apart before the first round.
     """
     part, n_parts = np.zeros(len(table), np.intp), 0
     for far in (_steps(table, accepting), _steps(table, ~accepting)):
-        part = _refined(part, far)
+        part = _refine(part, far)
     while n_parts < part.max() + 1 < len(table):
         n_parts = part.max() + 1
         for column in table.T:
-            part = _refined(part, part[column])
+            part = _refine(part, part[column])
     return part

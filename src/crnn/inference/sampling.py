@@ -104,7 +104,7 @@ class TextSampler:
         """Return the new symbols of the only text that cannot belong to a stop, and forget them."""
         length = int(self.lengths[0])
         text = self._symbols[0, :length]
-        certain = length if self.finished else length - self._stops.begun(text)
+        certain = length if self.finished else length - self._stops.begun_length(text)
         taken = text[:certain].copy()
         self._symbols[0, : length - certain] = text[certain:].copy()
         self.lengths[0] -= certain

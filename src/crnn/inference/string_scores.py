@@ -62,11 +62,11 @@ class Strings(NamedTuple):
         texts = block.texts if texts is None else texts
         lengths = np.fromiter(map(len, texts), np.intp, len(texts))
         try:
-            ids = encoded_pieces(vocabulary, [_joined(texts, vocabulary)], name)
+            ids = encoded_pieces(vocabulary, [_join_texts(texts, vocabulary)], name)
             return cls.followed(ids, lengths, vocabulary.boundary if ended else None)
         except InvalidInputError:
             for i, text in enumerate(block.texts, block.first):  # find the one that raises
-                with item_of(name, i):
+                with name_item(name, i):
                     vocabulary.encode(text, name=f"{name}[{i}]")
             raise
 
@@ -81,7 +81,7 @@ class Strings(NamedTuple):
 
         def ids_in_pieces() -> Iterator[NDArray[np.int32]]:
             done = 0
-            for codes in pieces(_joined(texts, vocabulary)):
+            for codes in pieces(_join_texts(texts, vocabulary)):
                 ids = vocabulary.ids_of_codes(codes)
                 places = np.flatnonzero(ids < 0)
                 lacking[np.searchsorted(ends, done + places, side="right")] = True
@@ -135,13 +135,13 @@ class TextBlock(NamedTuple):
     texts: list[Any]  # None for each text left out
 
 
-def _joined(texts: list[Any], vocabulary: Vocabulary) -> Any:
+def _join_texts(texts: list[Any], vocabulary: Vocabulary) -> Any:
     empty: Any = "" if vocabulary.kind == "characters" else b""
     return empty.join(texts)
 
 
 @contextmanager
-def item_of(name: str, i: int) -> Iterator[None]:
+def name_item(name: str, i: int) -> Iterator[None]:
     """Give an error the name of the texts and the index of the invalid one."""
     try:
         yield
@@ -163,7 +163,7 @@ def checked_texts(texts: Iterable[Text], vocabulary: Vocabulary, errors: Errors)
     return checked
 
 
-def errors_of(texts: Any, errors: Any) -> Errors:
+def error_handling(texts: Any, errors: Any) -> Errors:
     """Return how to handle missing or damaged texts: as `Lines` say if `errors` is strict."""
     errors = checked_errors(errors)
     return texts.errors if isinstance(texts, Lines) and errors == "strict" else errors
@@ -201,7 +201,7 @@ def _text_blocks(
     for text in texts:
         if not isinstance(text, wanted):
             i = first + len(block)
-            with item_of(name, i):
+            with name_item(name, i):
                 text = _converted_text(text, vocabulary, f"{name}[{i}]", errors)
         block.append(text)
         size += 0 if text is None else len(text)
@@ -450,7 +450,7 @@ class TextScorer:
         """Return the scores of all texts, (n,); see `LanguageModel.score_samples`."""
         if not isinstance(texts, Lines):
             return _joined_scores(self.batches([texts]))
-        self._errors = errors_of(texts, self._errors)
+        self._errors = error_handling(texts, self._errors)
         scores = array("d")  # it grows in place, while joining the scores of batches would hold all of them twice
         for batch in self.batches(texts.batches()):
             scores.frombytes(batch.tobytes())
@@ -507,7 +507,7 @@ def log_likelihoods(
     least, lengths = reduce == "min", strings.lengths
     if len(lengths) == 1:
         log_p = network.string_log_likelihoods(strings.ids, strings.starts, lengths, start, least=least)
-        return divided(log_p, lengths, reduce)
+        return divide_by_length(log_p, lengths, reduce)
     n_threads = inference_threads(n_threads) if len(lengths) > MIN_ROWS else 1
     out, starts, pool = np.empty(len(lengths)), strings.starts, ScratchPool()
 
@@ -517,10 +517,10 @@ def log_likelihoods(
             out[group] = network.string_log_likelihoods(*arguments, least=least)
 
     run_tasks(strings.groups(n_threads, network.rows_at_a_time(ROWS)), read, n_threads)
-    return divided(out, lengths, reduce)
+    return divide_by_length(out, lengths, reduce)
 
 
-def divided(sums: Scores, lengths: NDArray[np.intp], reduce: Reduce) -> Scores:
+def divide_by_length(sums: Scores, lengths: NDArray[np.intp], reduce: Reduce) -> Scores:
     """Return the scores of strings from their sums: some reductions divide by a power of the length."""
     return np.asarray(sums / np.maximum(lengths, 1) ** POWERS[reduce]) if reduce in POWERS else sums
 
@@ -540,10 +540,10 @@ def next_probabilities(
 
         run_tasks(strings.groups(n_threads, network.rows_at_a_time(ROWS)), read, n_threads)
         probabilities.append(p)
-    return _stacked(probabilities, len(vocabulary))
+    return _stack_rows(probabilities, len(vocabulary))
 
 
-def _stacked(parts: list[NDArray[np.float64]], V: int) -> NDArray[np.float64]:
+def _stack_rows(parts: list[NDArray[np.float64]], V: int) -> NDArray[np.float64]:
     """Return rows (n, V) of several arrays in one, copied so that Ctrl-C gets through."""
     if len(parts) == 1:
         return parts[0]
@@ -577,7 +577,9 @@ def labeled_scores(
         )
     if labels is None:
         log_p = mixed(log_prior, np.array([score(k, texts, "sum") for k in range(len(sorted_labels))]))
-        return divided(log_p, np.array([1 if text is None else len(text) + 1 for text in texts], np.intp), reduce)
+        return divide_by_length(
+            log_p, np.array([1 if text is None else len(text) + 1 for text in texts], np.intp), reduce
+        )
     if isinstance(labels, str | int | float | np.generic):  # one for all
         return score(label_number(labels, np.array(sorted_labels)), texts, reduce)
     numbers, scores = label_numbers(labels, np.array(sorted_labels), len(texts)), np.empty(len(texts))

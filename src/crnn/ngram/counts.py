@@ -200,7 +200,7 @@ CALL_NODES = 1 << 17  # contexts processed per call, which take a tenth of a sec
 Nodes = NDArray[np.int32]
 
 
-def levels_of(counts: Counts, order: int) -> Iterator[Nodes]:
+def context_levels(counts: Counts, order: int) -> Iterator[Nodes]:
     """Yield the sorted contexts of 0, 1, …, order - 1 symbols as trie nodes, -1 for a context without successors.
 
     The last context of one symbol is the boundary, if there is a boundary.

@@ -14,7 +14,7 @@ from ..inference.matching import Goal
 from ..inference.network import InferenceNetwork, Scratch, write_rows
 from ..runtime.signals import check_canceled
 from .counts import Counts
-from .lookahead import Lookahead, contexts_of, fits_memory
+from .lookahead import Lookahead, fits_memory, weighted_contexts
 from .packed_counts import pack, unpack
 
 State = NDArray[np.int32]  # (B, order - 1): the last symbols of each stream, -1 before the start of the text
@@ -164,7 +164,7 @@ class CountsNetwork(InferenceNetwork):
         maximum: bool = False,
     ) -> Lookahead | None:
         """Return the probability of meeting a goal after any text; None if that would take too much memory."""
-        contexts = contexts_of(self.counts, temperature, bias) if fits_memory(self.counts, goal) else None
+        contexts = weighted_contexts(self.counts, temperature, bias) if fits_memory(self.counts, goal) else None
         return None if contexts is None else Lookahead(contexts, goal, state, maximum=maximum)
 
     def probabilities_after(self, state: State) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from .._kernels.ngram.ngrams import ClassCounts
 from ..inference.string_scores import Strings
 from ..runtime.signals import check_canceled
 from .counts import Counts
-from .lookahead import Unrolled
+from .lookahead import UnrolledCounts
 
 CALL_SYMBOLS = 1 << 20  # symbols read per call, once per label, which take a few hundredths of a second
 
@@ -59,7 +59,7 @@ class LabeledCounts:
         roots, columns = list[int](), list[tuple[NDArray[Any], ...]]()
         rows = entries = 0
         for counts in self.parts:
-            _, suffixes, scales, firsts, symbols, nexts, _, p = Unrolled.of(counts)
+            _, suffixes, scales, firsts, symbols, nexts, _, p = UnrolledCounts.of(counts)
             roots.append(rows)
             columns.append((suffixes + rows, scales, firsts[:-1] + entries, symbols, nexts + rows, p))
             rows, entries = rows + len(suffixes), entries + len(symbols)

@@ -13,7 +13,7 @@ from ..inference.controls import Uniforms
 from ..inference.matching import Goal
 from ..runtime.machine import available_bytes
 from ..runtime.signals import check_canceled
-from .counts import Counts, levels_of
+from .counts import Counts, context_levels
 
 MAX_BYTES = 1 << 30  # of a look-ahead
 MAX_VISITS = 1 << 31  # of entries, which takes several seconds
@@ -22,7 +22,7 @@ TOLERANCE = 1e-12  # relative change of the values in the last sweep
 MIN_TEMPERATURE, MAX_BIAS = 0.05, 100.0  # beyond these, a weight may be too small or large for float64
 
 
-def contexts_of(counts: Counts, temperature: float, bias: NDArray[np.float64] | None) -> Contexts | None:
+def weighted_contexts(counts: Counts, temperature: float, bias: NDArray[np.float64] | None) -> Contexts | None:
     """Return the contexts of counts, with p ** (1 / temperature) * exp(bias / temperature) as weights.
 
     None: the weights may exceed float64.
@@ -30,14 +30,14 @@ def contexts_of(counts: Counts, temperature: float, bias: NDArray[np.float64] | 
     biases = np.zeros(counts.symbols) if bias is None else bias
     if temperature < MIN_TEMPERATURE or (np.abs(biases[biases > -np.inf]) > MAX_BIAS * temperature).any():
         return None
-    _, suffixes, scales, firsts, symbols, nexts, shorter, p = Unrolled.of(counts)
+    _, suffixes, scales, firsts, symbols, nexts, shorter, p = UnrolledCounts.of(counts)
     weights = p ** (1 / temperature)
     if bias is not None:
         weights *= np.exp(bias / temperature)[symbols]
     return Contexts(suffixes, scales ** (1 / temperature), firsts, symbols, nexts, shorter, weights)
 
 
-class Unrolled(NamedTuple):
+class UnrolledCounts(NamedTuple):
     """The contexts of counts as rows of arrays, the shortest first; see `ngrams.unroll`."""
 
     levels: NDArray[np.intp]  # the rows of the contexts of d symbols are levels[d], …, levels[d + 1] - 1
@@ -52,7 +52,7 @@ class Unrolled(NamedTuple):
     @classmethod
     def of(cls, counts: Counts) -> Self:
         """Return the contexts of counts."""
-        levels = [nodes[nodes >= 0] for nodes in levels_of(counts, counts.order)]
+        levels = [nodes[nodes >= 0] for nodes in context_levels(counts, counts.order)]
         nodes = np.concatenate(levels)
         numbers = np.full(counts.trie.node_count, -1, np.int32)
         numbers[nodes] = np.arange(len(nodes))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .._kernels.ngram import ngrams
 from ..errors import InvalidInputError
 from ..runtime.signals import check_canceled
-from .counts import MAX_ORDER, Counts, Occurrences, levels_of
+from .counts import MAX_ORDER, Counts, Occurrences, context_levels
 
 Bytes = NDArray[np.uint8]
 NAMES = ("sizes", "symbols", "counts")
@@ -25,7 +25,7 @@ def pack(counts: Counts, occurrences: Occurrences | None = None, order: int | No
     """
     order = counts.order if order is None else order
     parts: list[tuple[Bytes, ...]] = []
-    for length, nodes in enumerate(levels_of(counts, order), start=1):
+    for length, nodes in enumerate(context_levels(counts, order), start=1):
         check_canceled()
         n = counts.n_grams[length - 1]
         room = np.empty(5 * len(nodes), np.uint8), np.empty(5 * n, np.uint8), np.empty(5 * n, np.uint8)
@@ -41,7 +41,7 @@ def prune_longest(counts: Counts) -> Counts:
 
     The order of the counts must be above 1.
     """
-    *_, nodes = levels_of(counts, counts.order)
+    *_, nodes = context_levels(counts, counts.order)
     n, arrays = counts.n_grams[-1], pack(counts)
     room = np.empty(5 * len(nodes), np.uint8), np.empty(5 * n, np.uint8), np.empty(5 * n, np.uint8)
     used = ngrams.pack(counts.trie, nodes, *room)
