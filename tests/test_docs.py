@@ -144,6 +144,14 @@ def test_contents_list_every_section(page):
         assert missing == []
 
 
+def test_every_test_named_beside_a_guarantee_exists():
+    page = (ROOT / "docs" / "development" / "guarantees.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page)
+    assert len(named) > 20
+    sources = {file: (ROOT / file).read_text(encoding="utf-8") for file, _ in named}
+    assert [f"{file}::{name}" for file, name in named if f"def {name}(" not in sources[file]] == []
+
+
 def write_outputs(page):
     """Put what the blocks print now into the page."""
     outputs = [printed for _, printed, _ in run(page)]

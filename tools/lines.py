@@ -1,7 +1,7 @@
 """Count files and lines by room, with code and docstrings apart: ``python tools/lines.py [CHECKOUT]``.
 
-Code is what is neither blank, nor a comment, nor a docstring. A room is a folder of src/crnn; tests/, benchmarks/ and
-tools/ are one room each.
+Code is what is neither blank, nor a comment, nor a docstring. A room is a folder of src/crnn; tests/, fuzz/, benchmarks/
+and tools/ are one room each.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def counted(path: Path) -> Counter[str]:
 def rooms(root: Path) -> dict[str, Counter[str]]:
     """Return the numbers of each room of a checkout, and of src as a whole."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
-    for top in ("src/crnn", "tests", "benchmarks", "tools"):
+    for top in ("src/crnn", "tests", "fuzz", "benchmarks", "tools"):
         for path in sorted((root / top).rglob("*.*")):
             made_by_cython = path.suffix == ".c" and path.with_suffix(".pyx").exists()
             if path.suffix in COMMENTS and not made_by_cython:

@@ -50,7 +50,7 @@ def write_page(page: Path, rows: dict[str, str], names: list[str]) -> None:
 
 def main() -> int:
     """Try what was asked for; return the exit code."""
-    sys.path.insert(0, str(ROOT / "tests" / "reliability"))
+    sys.path.insert(0, str(ROOT / "fuzz"))
     promises = importlib.import_module("promises").PROMISES
     figures = importlib.import_module("measurements").FIGURES
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -84,7 +84,6 @@ def command_line(rng, commands):
 
 def run(words, given):
     """Run a command as a process would, with bytes on standard input; return its exit code and standard error."""
-
     running = [True]
 
     def alarm(number, frame):

@@ -7,12 +7,9 @@ from functools import partial
 from typing import NamedTuple
 
 import flipped_bits
-import forks
-import hash_seeds
-import kills
+import interruptions
 import many_threads
-import saves
-import signals
+import programs
 import soak
 import write_faults
 from trials import Outcome, run_cases
@@ -28,16 +25,16 @@ class Promise(NamedTuple):
 
 
 PROMISES = {
-    "kill": Promise("killed by kill -9 and resumed, training ends with the same bits", kills.run, 500, 2),
-    "interrupt": Promise("after Ctrl-C a model holds whole steps", signals.interrupts, 200, 3),
-    "terminate": Promise("SIGTERM and Ctrl-C end crnn train with a saved model", signals.terminations, 50, 2),
+    "kill": Promise("killed by kill -9 and resumed, training ends with the same bits", interruptions.killed_runs, 500, 2),
+    "interrupt": Promise("after Ctrl-C a model holds whole steps", interruptions.interrupts, 200, 3),
+    "terminate": Promise("SIGTERM and Ctrl-C end crnn train with a saved model", interruptions.terminations, 50, 2),
     "faults": Promise("a full or broken disk leaves the old file or the new one", write_faults.run, 10**6, 12),
     "mutations": Promise("a crafted file works or is refused", partial(run_cases, "mutated_files"), 200_000, 300),
     "caches": Promise(
         "a damaged cache of ids is written anew, or refused", partial(run_cases, "damaged_caches"), 20_000, 20,
     ),
     "bits": Promise("a model file with any bit changed is refused", flipped_bits.run, 10**6, 100),
-    "saves": Promise("a file saved during training is of one step", saves.run, 400, 4),
+    "saves": Promise("a file saved during training is of one step", interruptions.saves_during_training, 400, 4),
     "texts": Promise("any text is learned, scored and saved", partial(run_cases, "random_texts"), 100_000, 30),
     "arguments": Promise(
         "a public callable returns, or raises what is documented", partial(run_cases, "nasty_arguments"),
@@ -61,7 +58,7 @@ PROMISES = {
         partial(run_cases, "random_restores"), 100_000, 60,
     ),
     "threads": Promise("8 threads get what one gets, each as often", many_threads.run, 10_000, 10),
-    "forks": Promise("a child forked during training trains its copy", forks.run, 200, 2),
-    "hashes": Promise("hash seeds change nothing", hash_seeds.run, 14, 2),
+    "forks": Promise("a child forked during training trains its copy", programs.forks, 200, 2),
+    "hashes": Promise("hash seeds change nothing", programs.hash_seeds, 14, 2),
     "soak": Promise("memory, descriptors and threads stay flat, in cycles", soak.run, 3600, 2),
 }  # fmt: skip
