@@ -34,10 +34,10 @@ def learned(model):
     return arrays | {"state": np.array(model.state_).tobytes(), "steps": model.n_steps_, "loss": model.smooth_loss_}
 
 
-def killed_runs(count: int, seed: int = 0) -> Outcome:
+def kills(count: int, seed: int = 0) -> Outcome:
     """Kill training `count` times at random moments."""
-    rng, failures, kills, i = np.random.default_rng(seed), [], 0, 0
-    while kills < count:
+    rng, failures, done, i = np.random.default_rng(seed), [], 0, 0
+    while done < count:
         given, text, every = KILLED[i % len(KILLED)]
         i += 1
         shared = {"hidden_size": 16, "seq_length": 20, "random_state": 0} | given
@@ -46,7 +46,7 @@ def killed_runs(count: int, seed: int = 0) -> Outcome:
         seconds = time.perf_counter() - start
         with tempfile.TemporaryDirectory(prefix="crnn-reliability-") as name:
             killed, fault = finish(Path(name), shared, text, every, rng, seconds)
-            kills += killed
+            done += killed
             again = CharRNN.load(Path(name) / "run") if fault is None else None
             if again is not None and learned(again) != learned(whole):
                 fault = f"after {killed} kills the model is another one"
@@ -54,7 +54,7 @@ def killed_runs(count: int, seed: int = 0) -> Outcome:
                 fault = f"files are left: {os.listdir(name)}"
         if fault:
             failures.append(f"{given}: {fault}")
-    return Outcome(kills, failures)
+    return Outcome(done, failures)
 
 
 def finish(folder, given, text, every, rng, seconds):
@@ -82,8 +82,6 @@ def finish(folder, given, text, every, rng, seconds):
             except Exception as error:
                 return kills, f"{type(error).__name__}: {error} after {kills} kills"
 
-
-# --- signals
 
 INTERRUPTED = [
     {"hidden_size": 16, "cell": "lstm", "optimizer": "adam"},
@@ -186,8 +184,6 @@ def fault_of(code, number, output, errors):
         return f"no model: {errors[-300:]}"
     return None
 
-
-# --- files saved by another thread
 
 COMPARED = 4  # files of each run to compare with a run of the same number of steps
 SAVED = [

@@ -1,6 +1,6 @@
 """A model file with changes here and there and a repaired checksum: it loads and works, or is a ModelFileError.
 
-So does the checkpoint of a run, which is also resumed.
+So does the checkpoint of a run, which is also resumed. Without the repair, a file with any bit changed is refused.
 """
 
 from __future__ import annotations
@@ -9,10 +9,16 @@ import contextlib
 import copy
 import hashlib
 import json
+import os
+import shutil
 import signal
 import struct
+import tempfile
+import warnings
+from pathlib import Path
 
 import numpy as np
+from trials import Outcome
 
 from crnn import (
     AnomalyDetector,
@@ -20,14 +26,17 @@ from crnn import (
     CharRNN,
     DivergenceError,
     InvalidInputError,
+    Lines,
     Mixture,
     ModelFileError,
     TextClassifier,
+    TextFile,
     load_model,
 )
 from crnn.files import network_file
 from crnn.files.model_file import holds_detector
 from crnn.files.network_file import StoredRecord
+from crnn.text.id_cache import check
 
 TEXT = "to be or not to be, that is the question. "
 DTYPES = {"F16": "float16", "F32": "float32", "F64": "float64", "U8": "uint8", "I8": "int8", "I32": "int32",
@@ -78,7 +87,7 @@ def newer_models():
     names, labels = ["anna", "bob", "eve"] * 9, ["a", "b", "b"] * 9
     yield CharNGram(3).fit(names, labels=labels)
     yield TextClassifier([CharRNN(**shared), CharNGram(2)], class_weight={"a": 1, "b": 2}).fit(names, labels)
-    lines = [f"job {i} done" for i in range(60)]
+    lines = [f"job {i} done" for i in range(260)]
     yield AnomalyDetector(CharNGram(3), contamination=0.4, random_state=0).fit(lines).partial_fit(lines)
     yield AnomalyDetector(CharRNN(**shared), contamination=0.4, random_state=0).fit(lines)
 
@@ -110,6 +119,7 @@ def originals(folder):
 
 
 def split(data):
+    """Return the header of a file, and its other bytes."""
     (length,) = struct.unpack("<Q", data[:8])
     return json.loads(data[8 : 8 + length]), data[8 + length :]
 
@@ -274,10 +284,8 @@ def used(model, folder):
     """Sample, score, train and save a loaded model."""
     if isinstance(model, TextClassifier | AnomalyDetector):
         return judge_used(model, folder)
-    if isinstance(model, CharNGram):
-        return counts_used(model, folder)
-    if isinstance(model, Mixture) or model.__dict__["_learned"].scales is not None:
-        return fixed_used(model, folder)
+    if isinstance(model, Mixture | CharNGram) or model.__dict__["_learned"].scales is not None:
+        return probabilities_used(model, folder)
     text = model.vocabulary_.decode(range(len(model.vocabulary_.codes))) * 7
     model.set_params(n_threads=1, callbacks=None, verbose=0)
     try:
@@ -294,21 +302,6 @@ def used(model, folder):
     again = CharRNN.load(folder / "again")
     same = all((a == again.params_[name]).all() for name, a in model.params_.items())
     return None if same and again.n_steps_ == model.n_steps_ else "a loaded and saved model differs"
-
-
-def fixed_used(model, folder):
-    """Sample, score and save a model that cannot be trained."""
-    model.set_params(n_threads=1)
-    text = model.sample(5, random_state=0)
-    texts = [text] if model.vocabulary_.boundary is not None else text
-    if not np.allclose(model.predict_proba([text]).sum(), 1, atol=1e-4):
-        return "a loaded model's probabilities do not sum to 1"
-    if len(text):
-        model.score(texts)
-    model.save(folder / "again")
-    again = type(model).load(folder / "again")
-    same = (again.predict_proba([text]) == model.predict_proba([text])).all()
-    return None if same else "a loaded and saved model differs"
 
 
 def judge_used(model, folder):
@@ -331,21 +324,126 @@ def judge_used(model, folder):
     return None
 
 
-def counts_used(model, folder):
-    """Do the same with counts."""
-    model.set_params(n_threads=1, verbose=0, max_memory=None, order=None)
-    if len(model.vocabulary_.labels):
-        labels = list(model.labels_)
-        model.partial_fit(["", ""], labels=[labels[0], labels[-1]])
-        model = model.for_label(labels[0])
-    text = [model.sample(5, random_state=0)]
-    texts = text if model.vocabulary_.boundary is not None else text[0]
-    if not np.allclose(model.predict_proba(text).sum(), 1):
+def probabilities_used(model, folder):
+    """Sample, score and save a model that cannot be trained by steps; add to counts."""
+    is_counts = isinstance(model, CharNGram)
+    model.set_params(n_threads=1)
+    if is_counts:
+        model.set_params(verbose=0, max_memory=None, order=None)
+        if len(model.vocabulary_.labels):
+            labels = list(model.labels_)
+            model.partial_fit(["", ""], labels=[labels[0], labels[-1]])
+            model = model.for_label(labels[0])
+    text = model.sample(5, random_state=0)
+    texts = [text] if model.vocabulary_.boundary is not None else text
+    if not np.allclose(model.predict_proba([text]).sum(), 1, atol=1e-8 if is_counts else 1e-4):
         return "a loaded model's probabilities do not sum to 1"
-    if len(text[0]):
-        model.score(texts, adapt=True)
-        model.partial_fit(texts)
+    if len(text):
+        model.score(texts, adapt=is_counts)
+        if is_counts:
+            model.partial_fit(texts)
     model.save(folder / "again")
-    again = CharNGram.load(folder / "again")
-    same = again.n_grams_ == model.n_grams_ and (again.predict_proba(text) == model.predict_proba(text)).all()
+    again = type(model).load(folder / "again")
+    same = (again.predict_proba([text]) == model.predict_proba([text])).all()
+    same &= not is_counts or again.n_grams_ == model.n_grams_
     return None if same else "a loaded and saved model differs"
+
+
+def flip_bits(count: int, seed: int = 0) -> Outcome:
+    """Change bits of files, all of them if `count` allows: each file is then refused."""
+    failures, tries = [], 0
+    with tempfile.TemporaryDirectory(prefix="crnn-reliability-") as name:
+        path = Path(name) / "model"
+        contents = [data for data, _ in originals(Path(name))]
+        for data in contents:
+            bits = np.arange(8 * len(data))
+            share = count // len(contents)
+            if share < len(bits):
+                bits = np.sort(np.random.default_rng(seed).choice(bits, share, replace=False))
+            path.write_bytes(data)
+            with open(path, "r+b", buffering=0) as stream:
+                for bit in bits.tolist():
+                    place, mask = bit // 8, 1 << bit % 8
+                    stream.seek(place)
+                    stream.write(bytes([data[place] ^ mask]))
+                    tries += 1
+                    try:
+                        load_model(path)
+                        failures.append(f"bit {bit}: it loads")
+                    except ModelFileError:
+                        pass
+                    except Exception as error:
+                        failures.append(f"bit {bit}: {type(error).__name__}: {error}")
+                    stream.seek(place)
+                    stream.write(data[place : place + 1])
+    return Outcome(tries, failures)
+
+
+# --- caches of ids
+
+TEXT_OF_LINES = TEXT.replace(". ", ".\n") * 7
+SMALL = {"hidden_size": 3, "seq_length": 5, "max_steps": 3, "random_state": 0, "n_threads": 1}
+
+
+def sources(folder):
+    """Return functions that read the same text from files, through a cache."""
+    return [
+        lambda: TextFile(folder / "text", cache=folder / "cache"),
+        lambda: TextFile([folder / "text", folder / "wide"], cache=folder / "cache"),
+        lambda: TextFile(folder / "text", kind="bytes", cache=folder / "cache"),
+        lambda: Lines(folder / "text", cache=folder / "cache"),
+        lambda: Lines([folder / "wide", folder / "text"], cache=folder / "cache"),
+    ]
+
+
+def damage(rng, path):
+    """Change one file of a cache."""
+    kind, data = int(rng.integers(8)), path.read_bytes()
+    if kind == 0:
+        path.write_bytes(data[: rng.integers(len(data) + 1)])
+    elif kind == 1:
+        path.write_bytes(data + rng.bytes(int(rng.integers(1, 9))))
+    elif kind == 2:
+        path.unlink()
+        [lambda: None, path.mkdir, lambda: os.mkfifo(path)][rng.integers(3)]()
+    elif path.suffix == ".json" and kind <= 5:
+        holder = {"document": json.loads(data)}
+        change_document(rng, holder, "document")
+        path.write_text(json.dumps(holder["document"]))
+    else:
+        changed = bytearray(data)
+        for _ in range(rng.integers(1, 9) if changed else 0):
+            changed[rng.integers(len(changed))] = [0, 255, 254, int(rng.integers(256))][rng.integers(4)]
+        path.write_bytes(changed)
+
+
+def cache_case(i, folder):
+    """Damage a cache and use it: it is used as far as it goes, written anew, or refused."""
+    rng = np.random.default_rng([31, i])
+    here = Path(folder) / "caches"
+    shutil.rmtree(here, ignore_errors=True)
+    (here / "cache").mkdir(parents=True)
+    (here / "text").write_text(TEXT_OF_LINES)
+    (here / "wide").write_text("".join(map(chr, range(0x4E00, 0x4F40))) + "\n" + TEXT_OF_LINES)
+    made = sources(here)
+    source = made[rng.integers(len(made))]
+    model = [CharNGram(3), CharRNN(**SMALL), CharRNN(**SMALL, batch_size=2, validation_fraction=0.2)][rng.integers(3)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(source())
+        score = model.score(source())
+        files = sorted((here / "cache").iterdir())
+        damage(rng, files[rng.integers(len(files))])
+        try:
+            for path in (here / "cache").glob("*.json"):
+                check(str(path))
+        except (InvalidInputError, OSError):
+            pass
+        try:
+            again = model.score(source())
+            model.partial_fit(source())
+        except (ValueError, OSError, DivergenceError):  # such as ids beyond the vocabulary, which a kernel finds
+            return None
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+    return None if np.isfinite(again) and again <= 0 else f"a score of {again}, {score} before"

@@ -62,9 +62,9 @@ def forked(work):
 
 
 def run_cases(module: str, count: int, seed: int = 0) -> Outcome:
-    """Call ``case(i, folder)`` of a module for `count` numbers i; it returns a fault, or None.
+    """Call ``case(i, folder)`` of a module, or its function after a colon, for `count` numbers i.
 
-    A case at which the process dies is a fault, and the next process starts with the following case.
+    It returns a fault, or None. Where the process dies is a fault, and the next process starts with the following case.
     """
     failures, first, stop, crashes = [], seed, seed + count, 0
     place = MEMORY if os.access(MEMORY, os.W_OK) else None
@@ -89,7 +89,8 @@ def main() -> None:
     """Run the cases of one process."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores Ctrl-C
     module, first, last, folder = sys.argv[1:]
-    case = importlib.import_module(module).case
+    name, _, function = module.partition(":")
+    case = getattr(importlib.import_module(name), function or "case")
     for i in range(int(first), int(last)):
         Path(folder, "progress").write_text(str(i))
         if fault := case(i, Path(folder)):

@@ -1,7 +1,7 @@
 """Count files and lines by room, with code and docstrings apart: ``python tools/lines.py [CHECKOUT]``.
 
-Code is what is neither blank, nor a comment, nor a docstring. A room is a folder of src/crnn; tests/, fuzz/, benchmarks/
-and tools/ are one room each.
+Code is what is neither blank, nor a comment, nor a docstring. A room is a folder of src/crnn; tests/, fuzz/,
+benchmarks/ and tools/ are one room each.
 """
 
 from __future__ import annotations

@@ -4,8 +4,6 @@
     python tools/reliability.py --share 0.01        a hundredth of that
     python tools/reliability.py kill mutations --count 1000
     python tools/reliability.py --page              write what was tried into docs/development/trials.md
-    python tools/reliability.py --figures           print the figures of docs/reliability.md and try nothing
-    python tools/reliability.py --figures responses --count 10
 
 It tries the installed package, or the checkout if PYTHONPATH names its src. The exit code is 1 if anything failed.
 """
@@ -52,22 +50,13 @@ def main() -> int:
     """Try what was asked for; return the exit code."""
     sys.path.insert(0, str(ROOT / "fuzz"))
     promises = importlib.import_module("promises").PROMISES
-    figures = importlib.import_module("measurements").FIGURES
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="PROMISE", help=f"which ones: {', '.join(promises)} (default: all)")
     parser.add_argument("--count", type=int, help="how often each is tried")
     parser.add_argument("--share", type=float, default=1.0, help="of the usual counts (default: 1)")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments and changes (default: 0)")
     parser.add_argument("--page", nargs="?", type=Path, const=PAGE, help=f"(default: {PAGE.relative_to(ROOT)})")
-    parser.add_argument("--figures", nargs="*", choices=figures, help="print tables and try nothing (default: all)")
     arguments = parser.parse_args()
-    if arguments.figures is not None:
-        for name in arguments.figures or figures:
-            measure, count = figures[name]
-            for line in measure(arguments.count or count):
-                print(line, flush=True)
-            print()
-        return 0
     if unknown := set(arguments.names) - promises.keys():
         parser.error(f"unknown promise {min(unknown)!r}; choose from {', '.join(promises)}")
     crnn, build_info = importlib.import_module("crnn"), importlib.import_module("crnn.runtime.build_info")

@@ -1,7 +1,8 @@
-"""The figures of docs/reliability.md: `python tools/reliability.py --figures` prints them. Linux only."""
+"""The figures of docs/reliability.md: `python -m benchmarks.guarantees [responses ...] [--count 10]`. Linux only."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import random
 import signal
@@ -12,13 +13,14 @@ import time
 from pathlib import Path
 
 import numpy as np
-from trials import environment
 
+import crnn
 from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture
 from crnn.training.run import TrainingRun
 
 TEXT = "to be or not to be, that is the question: whether 'tis nobler in the mind to suffer. " * 30
 MB = 10**6
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(crnn.__file__).parents[1]), "PYTHONWARNINGS": "ignore"}
 
 # ------------------------------------------------------------------------------------------------ responses
 
@@ -93,7 +95,7 @@ def command_response(sender, folder, delay):
     for old in folder.glob("model*"):
         old.unlink()
     command = [sys.executable, "-m", "crnn", "train", "text", "-o", "model", "--max-seconds", "3600"]
-    with subprocess.Popen(command, cwd=folder, env=environment(), stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stderr=subprocess.PIPE) as process:
         process.stderr.readline()  # the command has read the text: training begins
         order(sender, process.pid, delay)
         _, status, usage = os.wait4(process.pid, 0)
@@ -251,7 +253,24 @@ def imports(count):
 def printed(program):
     """Return what a program prints."""
     command = [sys.executable, "-c", program]
-    return subprocess.run(command, env=environment(), capture_output=True, text=True, check=True).stdout
+    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True).stdout
 
 
 FIGURES = {"responses": (responses, 100), "pauses": (pauses, 30), "memory": (memory, 1), "imports": (imports, 15)}
+
+
+def main():
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="TABLE", help=f"which ones: {', '.join(FIGURES)} (default: all)")
+    parser.add_argument("--count", type=int, help="how often each is measured")
+    arguments = parser.parse_args()
+    for name in arguments.names or FIGURES:
+        measure, count = FIGURES[name]
+        for line in measure(arguments.count or count):
+            print(line, flush=True)
+        print()
+
+
+if __name__ == "__main__":
+    main()
