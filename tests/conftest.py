@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import sys
+from pathlib import Path
 
 # Containers often forbid bytecode. Each Python process that tests start would then compile the whole package anew.
 sys.dont_write_bytecode = False
@@ -28,6 +29,27 @@ from crnn.training import machine_speed
 settings.register_profile("crnn", deadline=None)
 settings.load_profile("crnn")
 
+# What `pytest -m quick` runs, with the best instruction set alone.
+QUICK = {
+    "files/test_network_file.py",
+    "files/test_sealed_file.py",
+    "inference/test_sampling_controls.py",
+    "inference/test_text_drawing.py",
+    "inference/test_text_scores.py",
+    "kernels/test_elementwise.py",
+    "kernels/test_entry_points.py",
+    "kernels/test_kernels.py",
+    "kernels/test_optimizers.py",
+    "kernels/test_products.py",
+    "test_golden.py",
+    "test_imports.py",
+    "test_refusals.py",
+    "text/test_vocabulary.py",
+    "training/test_interruption.py",
+    "training/test_trainer.py",
+}
+TESTS = Path(__file__).parent
+
 os.environ.setdefault("MPLBACKEND", "Agg")  # pictures of the tests, doctests and guides open no windows
 
 
@@ -35,6 +57,25 @@ def pytest_xdist_auto_num_workers(config):
     """Two processes share folders of tests, whose tests have threads of their own; a few files need no second one."""
     whole_folders = any(os.path.isdir(argument) for argument in config.args)
     return 2 if whole_folders and usable_cores() > 1 else 0
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Import no file in vain for the quick tests."""
+    is_other = collection_path.suffix == ".py" and collection_path.relative_to(TESTS).as_posix() not in QUICK
+    return True if config.option.markexpr == "quick" and is_other else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark the quick tests."""
+    best = {"kernels": _kernels.available("float32")[-1], "int8_kernels": _kernels.available("int8")[-1],
+            "bfloat16_kernels": _kernels.available("bfloat16")[-1]}  # fmt: skip
+    for item in items:
+        is_listed = item.path.is_relative_to(TESTS) and item.path.relative_to(TESTS).as_posix() in QUICK
+        is_slow = item.get_closest_marker("slow") or item.get_closest_marker("peers")
+        given = item.callspec.params if hasattr(item, "callspec") else {}
+        if is_listed and not is_slow and all(given.get(name, best[name]) == best[name] for name in best):
+            item.add_marker("quick")
 
 
 def pytest_collection_finish():

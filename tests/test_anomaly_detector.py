@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from examples import saved
+from texts import SIMILAR_NAMES as NAMES
 
 from crnn import (
     UNKNOWN,
@@ -25,8 +26,6 @@ from crnn import (
     anomaly_detector,
 )
 from crnn.ngram import building
-
-NAMES = ["anna", "hanna", "nan", "ann", "hannah"]
 
 
 def words(n, seed=0, repeat=0.0):

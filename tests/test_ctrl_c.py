@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from command_line import POSIX
 from interrupted_runs import interrupted_everywhere
+from texts import TEXT
 
 import crnn
 from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture, TextClassifier
@@ -29,7 +30,6 @@ from crnn.runtime.threads import scipy_blas
 pytestmark = POSIX
 
 PACKAGE = os.path.dirname(crnn.__file__)
-TEXT = "to be or not to be, that is the question. " * 3
 NAMES = ["anna", "bob", "eve", "ab", "b", "hannah"] * 3
 SMALL = {"hidden_size": 3, "seq_length": 5, "random_state": 0, "n_threads": 1}
 STEPS = 4  # of a call

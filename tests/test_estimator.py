@@ -4,12 +4,12 @@ import pickle
 import numpy as np
 import pytest
 from examples import spoil
+from texts import SENTENCE as TEXT
 
 from crnn import CharRNN, InvalidInputError, ModelFileError, NotFittedError
 from crnn.estimator import Estimator
 
 LEARNED = ["params_", "optimizer_state_", "state_", "vocabulary_", "history_", "n_steps_", "smooth_loss_"]
-TEXT = "to be or not to be"
 
 
 class Wider(CharRNN):

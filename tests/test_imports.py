@@ -174,3 +174,13 @@ def test_no_module_reads_what_is_private_to_another():
     theirs = {name: set().union(*own.values()) - (of_facade if name[5:] in FACADE else set()) for name in modules}
     found = {f"{name}: {private}" for name, path in modules.items() for private in private_access(path) & theirs[name]}
     assert found == set()
+
+
+def test_no_test_imports_a_module_of_tests():
+    """What they share is in tests/helpers."""
+    for path in ROOT.joinpath("tests").rglob("*.py"):
+        nodes = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.Import | ast.ImportFrom)]
+        names = {alias.name for node in nodes for alias in node.names if isinstance(node, ast.Import)}
+        names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+        found = sorted(name for name in names if name.rpartition(".")[2].startswith("test_"))
+        assert found == [], f"{path.name} imports {found}"

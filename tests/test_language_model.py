@@ -9,13 +9,12 @@ from itertools import islice
 import numpy as np
 import pytest
 from examples import random_language_model
+from texts import NAMES_OF_FEW_LETTERS as NAMES
+from texts import SENTENCE as TEXT
 
 from crnn import AnomalyDetector, CharNGram, CharRNN, InvalidInputError, Mixture
 from crnn.inference.network import InferenceNetwork
 from crnn.language_model import LanguageModel
-
-TEXT = "to be or not to be, that is the question"
-NAMES = ["anna", "bob", "nana", "abba", "nan", "o"]
 
 
 class Opaque:

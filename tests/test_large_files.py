@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from texts import SENTENCE as TEXT
 
 from crnn import CharRNN, Lines, TextFile
 from crnn.errors import InvalidInputError
-
-TEXT = "to be or not to be, that is the question. "
 
 
 @pytest.fixture

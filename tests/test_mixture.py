@@ -8,13 +8,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from texts import LONG_TEXT as TEXT
+from texts import NAMES_OF_FEW_LETTERS as NAMES
 
 from crnn import CharNGram, CharRNN, InvalidInputError, Mixture, ModelFileError, NotFittedError
 from crnn import mixture as module
 from crnn.inference import mixed_network, string_scores
 
-TEXT = "to be or not to be, that is the question. " * 20
-NAMES = ["anna", "bob", "nana", "abba", "nan", "o"]
 WEIGHTS = np.array([0.5, 0.2, 0.3])
 
 

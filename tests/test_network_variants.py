@@ -20,6 +20,7 @@ from examples import (
     reference_state,
     stored_network,
 )
+from texts import LONG_TEXT as TEXT
 
 from crnn import CharRNN, InvalidInputError, Mixture, ModelFileError, NotFittedError, TextClassifier
 from crnn._kernels.entry import core
@@ -29,7 +30,6 @@ from crnn.reference import network as reference
 from crnn.reference.products import operands_in_bfloat16
 from crnn.reference.text_gradient import text_gradient
 
-TEXT = "to be or not to be, that is the question. " * 20
 NAMES, LABELS = ["anna", "eva", "olga", "bob", "otto", "tom"] * 5, ["f", "f", "f", "m", "m", "m"] * 5
 VARIANTS = {
     "embedding": {"embedding_size": 5},

@@ -7,12 +7,12 @@ from functools import partial
 
 import pytest
 from examples import stored_network
+from texts import TEXT
 
 from crnn import CharNGram, CharRNN, Lines, Mixture, TextClassifier, TextFile
 from crnn.files.sealed_file import file_bytes
 from crnn.report import write_report
 
-TEXT = "to be or not to be, that is the question. " * 9
 OPTIONS = {"hidden_size": 5, "max_steps": 3, "random_state": 0}
 
 

@@ -10,6 +10,8 @@ from functools import partial
 
 import pytest
 from examples import saved
+from texts import NAMES
+from texts import SENTENCE as TEXT
 
 from crnn import (
     BOUNDARY,
@@ -30,8 +32,6 @@ from crnn.estimator import Estimator
 from crnn.inference.text_state import TextState
 from crnn.text.vocabulary import Vocabulary
 
-TEXT = "to be or not to be, that is the question. "
-NAMES = ["anna", "bob", "eve", "ab", "b", "hannah"]
 COPIES = {"copy": copy.copy, "deepcopy": copy.deepcopy, "first protocol": partial(pickle.dumps, protocol=0),
           "last protocol": partial(pickle.dumps, protocol=pickle.HIGHEST_PROTOCOL)}  # fmt: skip
 

@@ -13,6 +13,7 @@ from functools import cache
 import numpy as np
 import pytest
 from examples import saved
+from texts import NAMES, TEXT
 
 import crnn
 from crnn import (
@@ -33,8 +34,6 @@ from crnn.inference.text_state import TextState
 from crnn.inference.text_states import TextStates
 from crnn.report import write_report
 
-TEXT = "to be or not to be, that is the question. " * 9
-NAMES = ["anna", "bob", "eve", "ab", "b", "hannah"]
 SMALL = {"hidden_size": 3, "seq_length": 5, "max_steps": 3, "random_state": 0, "n_threads": 1, "validation_fraction": 0}
 
 

@@ -12,14 +12,15 @@ import threading
 
 import numpy as np
 import pytest
+import weight_scores
 from command_line import POSIX
+from texts import TEXT
+from weight_scores import STRINGS, scores
 
 from crnn import CharNGram, CharRNN, DivergenceError
 from crnn.training.trainer import Trainer
 
-TEXT = "to be or not to be, that is the question: " * 9
 NAMES = ["anna", "bob", "eve", "otto", "hannah"] * 7
-STRINGS = ["to be", "", "question that is not to be or", "t"]
 OPTIONS = {"hidden_size": 19, "cell": "lstm", "max_steps": 12, "n_threads": 1, "random_state": 0}
 
 
@@ -27,35 +28,16 @@ def fitted(text=TEXT, **options):
     return CharRNN(**{**OPTIONS, **options}).fit(text)
 
 
-def scores(model):
-    """Return the results of several methods, which together use every packed form of the weights."""
-    strings = STRINGS if model.vocabulary_.boundary is None else ["anna", "bob", "", "ahe"]
-    one, text = strings[0], strings[0] * 20
-    numbers = [*model.score_samples([one]), *model.score_samples(strings), model.score(text), *model.surprisal(one)]
-    numbers += [model.start().feed(one).log_prob, *model.predict_proba(strings).ravel(), *model.rank(one)]
-    return np.array(numbers).tobytes().hex(), "".join(model.stream(7, random_state=3))
-
-
-# The program is given paths of models, and prints a line for each.
-PROGRAM = """
-import sys
-sys.path[:0] = [{folder!r}]
-from crnn import CharRNN
-from test_weight_changes import scores
-for line in sys.stdin:
-    print(scores(CharRNN.load(line.rstrip("\\n"))))
-"""
-
-
 @pytest.fixture(scope="module")
 def fresh():
     """A function that returns the scores of a model in a process that has never seen another state of it."""
-    program = PROGRAM.format(folder=os.path.dirname(__file__))
     answers = {}
 
     def answer(paths):
         lines = "".join(f"{path}\n" for path in paths)
-        done = subprocess.run([sys.executable, "-c", program], input=lines, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(
+            [sys.executable, weight_scores.__file__], input=lines, capture_output=True, text=True, timeout=300
+        )
         assert done.returncode == 0, done.stderr
         answers.update(zip(paths, done.stdout.splitlines(), strict=True))
         return [answers[path] for path in paths]

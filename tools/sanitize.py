@@ -68,7 +68,7 @@ def environment(name: str, library: Path) -> dict[str, str]:
         subprocess.run(["gcc", f"-print-file-name={file}"], capture_output=True, text=True, check=True).stdout.strip()
         for file in LIBRARIES[name]
     ]
-    env = {**os.environ, **OPTIONS, "PYTHONPATH": f"{library}{os.pathsep}{ROOT / 'tests'}"}
+    env = {**os.environ, **OPTIONS, "PYTHONPATH": f"{library}{os.pathsep}{ROOT / 'tests' / 'helpers'}"}
     if name == "thread":
         # The BLAS is not instrumented: what its own threads do with NumPy's arrays looks like races, and is not ours.
         suppressions = library.parent / "suppressions"

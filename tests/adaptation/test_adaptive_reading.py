@@ -7,13 +7,13 @@ import functools
 import numpy as np
 import pytest
 from examples import adaptable, adapted_by_reference, spoil
+from texts import FOUR_LETTERS as TEXT
 
 from crnn import BOUNDARY, CharRNN, DivergenceError, InvalidInputError, NotFittedError
 from crnn.adaptation import reading
 from crnn.parameters.kinds import CELLS, OPTIMIZERS
 
 OPTIONS = {"learning_rate": 3e-3, "decay": 2e-2, "block_length": 7}
-TEXT = "abcdbacdacbdcabddbca" * 2 + "ddd"  # 43 symbols: 6 whole blocks
 
 
 def bits(model):

@@ -7,13 +7,13 @@ import pytest
 from examples import adaptable, packed
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from texts import FOUR_LETTERS as TEXT
 
 from crnn import InvalidInputError
 from crnn.inference.text_state import Sums
 from crnn.parameters.kinds import CELLS
 
 OPTIONS = {"learning_rate": 3e-3, "decay": 2e-2, "block_length": 7}
-TEXT = "abcdbacdacbdcabddbca" * 2 + "ddd"
 
 
 @pytest.fixture(scope="module", params=CELLS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from command_line import TEXT
+from texts import PHRASES as TEXT
 
 import crnn
 from crnn import CharRNN

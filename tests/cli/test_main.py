@@ -10,7 +10,8 @@ import sys
 
 import numpy as np
 import pytest
-from command_line import POSIX, TEXT, feed_standard_input, run, run_with_closed, usage_error
+from command_line import POSIX, feed_standard_input, run, run_with_closed, usage_error
+from texts import PHRASES as TEXT
 
 import crnn
 from crnn import CharRNN

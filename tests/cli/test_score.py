@@ -9,7 +9,8 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from command_line import TEXT, error, feed_standard_input, rows, usage_error
+from command_line import error, feed_standard_input, rows, usage_error
+from texts import PHRASES as TEXT
 
 from crnn import CharRNN
 from crnn.cli import files as command_files

@@ -12,7 +12,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from command_line import POSIX, TEXT, error, rows, stop_after, usage_error
+from command_line import POSIX, error, rows, stop_after, usage_error
+from texts import PHRASES as TEXT
 
 import crnn
 from crnn import CharRNN, DivergenceError, char_rnn

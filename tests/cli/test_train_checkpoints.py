@@ -6,7 +6,8 @@ import os
 
 import numpy as np
 import pytest
-from command_line import POSIX, TEXT, usage_error
+from command_line import POSIX, usage_error
+from texts import PHRASES as TEXT
 
 from crnn import CharRNN
 from crnn.cli import main as cli

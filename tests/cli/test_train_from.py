@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from command_line import TEXT, error, stop_after
+from command_line import error, stop_after
+from texts import PHRASES as TEXT
 
 from crnn import CharRNN
 from crnn.cli import main as cli

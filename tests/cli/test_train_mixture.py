@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from command_line import POSIX, TEXT
+from command_line import POSIX
+from texts import PHRASES as TEXT
 
 from crnn import CharRNN, DivergenceError, Mixture
 from crnn.cli import main as cli

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from command_line import POSIX
 from mpi_processes import TRAINING, mpi, needs_mpi, start
+from texts import SOLILOQUY as TEXT
 
 from crnn import CharRNN
 
 pytestmark = needs_mpi
 
-TEXT = "to be or not to be, that is the question: whether it is nobler " * 9
 OPTIONS = ["--hidden-size", "11", "--batch-size", "5", "--seq-length", "7", "--seed", "3", "-q"]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 import pytest
-from command_line import POSIX, TEXT, rows, usage_error
+from command_line import POSIX, rows, usage_error
+from texts import PHRASES as TEXT
 
 from crnn import CharNGram, CharRNN, Mixture
 from crnn.cli import main as cli

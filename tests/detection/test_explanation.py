@@ -4,11 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from texts import SIMILAR_NAMES as NAMES
 
 from crnn import BOUNDARY, CharNGram, CharRNN, InvalidInputError
 from crnn.detection.explanation import Explanation, explain
-
-NAMES = ["anna", "hanna", "nan", "ann", "hannah"]
 
 
 @pytest.mark.parametrize("model", [CharNGram(3).fit(NAMES), CharRNN(5, max_steps=50, random_state=0).fit(NAMES)])

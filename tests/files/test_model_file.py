@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 from examples import saved
+from texts import SIMILAR_NAMES as NAMES
 
 from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture, ModelFileError, TextClassifier
 from crnn.files import model_file
@@ -158,7 +159,6 @@ def test_the_file_of_a_mixture_is_no_classifier():
 
 # -------------------------------------------------------------------- detector
 
-NAMES = ["anna", "hanna", "nan", "ann", "hannah"]
 CLEAN = ["ana", "nan", "hana"] * 40
 
 

@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 import pytest
 from examples import stored_network
+from texts import TEXT
 
 from crnn import CharRNN, InvalidInputError, ModelFileError
 from crnn.files import network_file
@@ -21,8 +22,6 @@ from crnn.model.state import ModelState
 from crnn.parameters.kinds import CELLS
 from crnn.reference import network as reference
 from crnn.text.vocabulary import Vocabulary
-
-TEXT = "to be or not to be, that is the question. " * 9
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes and limits as POSIX has them")
 

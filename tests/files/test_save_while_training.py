@@ -4,11 +4,11 @@ import threading
 
 import numpy as np
 import pytest
+from texts import LONG_TEXT as TEXT
 
 from crnn import CharRNN
 from crnn.model.state import Gate
 
-TEXT = "to be or not to be, that is the question. " * 99
 SAVES = 6
 
 

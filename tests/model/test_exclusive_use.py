@@ -8,7 +8,8 @@ import threading
 import numpy as np
 import pytest
 from command_line import POSIX
-from test_char_rnn import TEXT, bits, small
+from small_models import bits, small
+from texts import SOLILOQUY as TEXT
 
 from crnn import CharRNN, InvalidInputError, Mixture, NotFittedError
 from crnn.model import draft

@@ -3,11 +3,11 @@ import math
 
 import numpy as np
 import pytest
+from texts import SENTENCE as TEXT
 
 from crnn import CharRNN, InvalidInputError
 from crnn.parameters.settings import Settings, checked_parameter
 
-TEXT = "to be or not to be"
 LEAST = {
     "hidden_size": 1, "num_layers": 1, "seq_length": 1, "batch_size": 1, "min_count": 1, "epochs": 1, "max_steps": 0,
     "patience": 1, "n_threads": 1, "verbose": 0, "embedding_size": 1, "n_bigrams": 1, "sampled_softmax": 1,

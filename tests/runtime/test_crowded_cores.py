@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+from texts import SOLILOQUY as TEXT
 
 from crnn import CharRNN
 from crnn.inference import packed_network
@@ -15,7 +16,6 @@ from crnn.training import team
 
 pytestmark = pytest.mark.slow
 
-TEXT = "to be or not to be, that is the question: whether it is nobler in the mind to suffer. " * 40
 DOCUMENTS = TEXT.split()[:300]
 TEAMS = [8, 16, 64]
 DEADLOCK = 1200  # seconds, after which the process ends with the traceback of every thread

@@ -6,11 +6,11 @@ import itertools
 
 import numpy as np
 import pytest
+from texts import LONG_TEXT as TEXT
 
 from crnn import CharRNN
 from crnn.parameters.kinds import CELLS
 
-TEXT = "to be, or not to be, that is the question: " * 31
 DTYPES = ["float32", "float64"]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from texts import PHRASES as TEXT
 
 from crnn import CharRNN
 from crnn.char_rnn import SAMPLE_LENGTH, SAMPLES
@@ -19,8 +20,6 @@ from crnn.training import progress as module
 from crnn.training import run as training
 from crnn.training.plan import Budget
 from crnn.training.progress import CountingProgress, Progress, printable
-
-TEXT = "to be or not to be, " * 30
 
 
 def train(verbose, text=TEXT, **parameters):

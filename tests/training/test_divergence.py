@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from examples import spoil
 from interrupted_runs import train_until
+from texts import LONG_TEXT as TEXT
 
 from crnn import CharRNN, DivergenceError, InvalidInputError
 from crnn.training import trainer
-
-TEXT = "to be or not to be, that is the question. " * 20
 
 
 def assert_finite(model):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from mpi_processes import Communicator
+from texts import TEXT
 
 from crnn import CharRNN, InvalidInputError
 from crnn.training.processes import Processes
 
-TEXT = "to be or not to be, that is the question. " * 9
 NAMES = ["anna", "bob", "eve", "otto", "lena", "al", "hal"]
 
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from command_line import POSIX
 from examples import Run, memory, network, states, symbols
-from test_char_rnn import TEXT, bits, small
+from small_models import bits, small
+from texts import SOLILOQUY as TEXT
 
 from crnn import CharRNN
 from crnn._kernels.entry import core

@@ -8,7 +8,7 @@ from pydoc_data.topics import topics
 
 import numpy as np
 import pytest
-from test_golden import NAMES, MinCharRNN
+from min_char_rnn import NAMES, MinCharRNN
 
 from crnn import CharRNN
 

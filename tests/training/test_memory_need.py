@@ -7,6 +7,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from texts import LONG_TEXT as TEXT
 
 from crnn import CharRNN, InvalidInputError, Lines
 from crnn.model.layout import Layout, layout_of
@@ -18,8 +19,6 @@ from crnn.text.vocabulary import Vocabulary
 from crnn.training import data
 from crnn.training.data import check_memory, training_bytes
 from crnn.training.trainer import StepSettings, Trainer
-
-TEXT = "to be or not to be, that is the question. " * 20
 
 
 def settings_of(**parameters):

@@ -8,13 +8,12 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+from texts import PHRASES as TEXT
 
 import crnn
 from crnn import CharRNN
 from crnn.training import progress
 from crnn.training.progress import LEFT, MAX_POINTS, RIGHT, WIDTH, NotebookDisplay, in_notebook
-
-TEXT = "to be or not to be, " * 30
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from texts import LONG_TEXT as TEXT
 
 from crnn import CharRNN, InvalidInputError, _kernels
 from crnn.parameters.kinds import CELLS
@@ -25,8 +26,6 @@ from crnn.training.recommended import (
     describe_recommendation,
     recommend,
 )
-
-TEXT = "to be or not to be, that is the question. " * 50
 
 
 def weights_of(parameters):

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from command_line import POSIX
 from interrupted_runs import interrupted_after, train_until
-from test_char_rnn import TEXT, bits, everything, small
+from small_models import bits, everything, small
+from texts import SOLILOQUY as TEXT
 
 from crnn import CharRNN, DivergenceError, InvalidInputError, ModelFileError
 from crnn.files import network_file

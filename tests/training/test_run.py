@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from examples import spoil
 from reference_checks import check_model, expected_run
-from test_char_rnn import TEXT, bits, everything, small
+from small_models import bits, everything, small
+from texts import SOLILOQUY as TEXT
 
 from crnn import CharRNN, DivergenceError, InvalidInputError
 from crnn.parameters.kinds import CELLS, Schedule

@@ -9,13 +9,13 @@ import math
 import numpy as np
 import pytest
 from interrupted_runs import train_until
+from texts import TEXT
 
 from crnn import CharRNN, InvalidInputError
 from crnn.files.network_file import read_run
 from crnn.training.checkpoints import RunState
 
 FIRST, DONE, STEPS = 7, 41, 60  # steps before the call, and in it until it is interrupted, of those it may take
-TEXT = "to be or not to be, that is the question. " * 9
 
 
 @pytest.fixture(scope="module")

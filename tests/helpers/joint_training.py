@@ -13,11 +13,11 @@ import time
 from unittest import mock
 
 import numpy as np
+from texts import SOLILOQUY as TEXT
 
 from crnn import CharRNN, DivergenceError
 from crnn.training.trainer import Trainer
 
-TEXT = "to be or not to be, that is the question: whether it is nobler " * 9
 NAMES = ["anna", "bob", "christopher", "dora", "eve", "frank", "georgina", "hal", "ida", "jo"] * 7
 OPTIONS = {"hidden_size": 11, "batch_size": 7, "seq_length": 5, "max_steps": 23, "random_state": 3, "n_threads": 1}
 CASES = {

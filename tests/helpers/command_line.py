@@ -14,7 +14,6 @@ from crnn.cli import main as cli
 from crnn.training import progress as progress_display
 from crnn.training import run as training
 
-TEXT = "to be or not to be, " * 31
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and files")
 
 

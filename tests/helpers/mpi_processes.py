@@ -23,7 +23,7 @@ SETTINGS = {
     ":oversubscribe", "OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_mpi_yield_when_idle": "1",
     "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([p for p in sys.path if p]),
 }  # fmt: skip
-TRAINING = Path(__file__).parent / "training" / "joint_training.py"  # a program
+TRAINING = Path(__file__).parent / "joint_training.py"  # a program
 
 needs_mpi = pytest.mark.skipif(
     MPIEXEC is None or importlib.util.find_spec("mpi4py") is None, reason="needs mpi4py and mpiexec"
