@@ -512,7 +512,8 @@ class LanguageModel(Estimator):
             letters, all equally frequent. A lower rate changes less.
         beams : int, default=None
             The number of hypotheses to keep. None: 4, but 16 with `typos`, and at least one for each symbol, up to
-            2,048 symbols, with `gaps`. More beams find more probable originals, in as many times the time.
+            2,048 symbols, with `gaps`; improbable hypotheses are dropped sooner. More beams find more probable
+            originals, in as many times the time; a number that is large enough finds the most probable one.
         prime : str or bytes, default=""
             Text that precedes each of the texts, such as ``"\n"``; it is not returned.
         label : str, int, float or bool, default=None
@@ -552,7 +553,7 @@ class LanguageModel(Estimator):
             return self.for_label(label).restore(texts, beams=beams, prime=prime, changes=changes, **options)
         network, vocabulary = self._text_network("restore", one_row=False)
         damage = Damage.check(vocabulary, case=case, accents=accents, spaces=spaces, gaps=gaps, typos=typos)
-        beams = damage.default_beams(vocabulary) if beams is None else checked_int("beams", beams, 1, MAX_BEAMS)
+        beams = None if beams is None else checked_int("beams", beams, 1, MAX_BEAMS)
         changes, n_threads = checked_bool("changes", changes), checked_threads(self.n_threads)
         restorer = Restorer(network, vocabulary, damage, beams, prime, n_threads)
         single = isinstance(texts, str | bytes | bytearray | memoryview)

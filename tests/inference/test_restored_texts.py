@@ -62,6 +62,24 @@ def test_the_best_of_all_originals_is_found(network):
         assert network.restore(damaged, case=True, beams=64) == known[int(scores.argmax())]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_the_best_of_long_originals_is_found(seed):
+    middle = "".join(np.random.default_rng(seed).choice(["b", "B"], 9))
+    texts = [f"a{middle}1"] * 6 + [f"A{middle}2"] * 4  # only the first symbol tells how the text ends
+    counts = CharNGram(11).fit(texts)
+    lstm = CharRNN(23, cell="lstm", max_steps=3000, optimizer="adam", learning_rate=0.01, random_state=0).fit(texts)
+    mixture = Mixture([CharNGram(3).fit(texts), lstm], weights=[0.5, 1.0])
+    originals = [f"{''.join(letters)}2" for letters in itertools.product("aA", *["bB"] * 9)]
+    for model in (counts, lstm, mixture, Mixture([counts])):
+        restored = model.restore("abbbbbbbbb2", case=True, beams=2 * len(originals))
+        assert restored == originals[model.score_samples(originals).argmax()] == f"A{middle}2"
+
+
+def test_with_many_beams_no_hypothesis_is_too_improbable():
+    model = Mixture([CharNGram(3).fit(["a"] * 2000 + ["qz"])], weights=[3.0])
+    assert model.restore("_z", gaps="_", beams=3) == "qz"
+
+
 def test_unknown_letters_are_swapped_and_left_out():
     rare = CharNGram(3, min_count=2).fit(["a" + chr(0x4E00 + i) for i in range(30)])  # an unknown letter follows a
     assert rare.restore("ża", typos=0.5, changes=True) == ("aż", [(0, 2, "ża", "aż", pytest.approx(6.9, abs=0.1))])

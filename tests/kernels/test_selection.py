@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn._kernels.inference.selection import RECENT_SYMBOLS, Selection
+from crnn.inference import restoring
 from crnn.inference.restoring import Channel, Damage, Restorer
 from crnn.reference.restoring import restored_steps
 from crnn.text.vocabulary import Vocabulary
@@ -20,8 +21,8 @@ class Random:
 
     symbols = len(SYMBOLS) + 1
 
-    def __init__(self, seed, boundary):
-        self.boundary = boundary
+    def __init__(self, seed, boundary, context_length):
+        self.boundary, self.context_length = boundary, context_length
         before = self.symbols + 1
         self.table = np.random.default_rng(seed).normal(scale=2, size=(before, before, self.symbols))
 
@@ -57,26 +58,33 @@ class Random:
 
 
 @given(
-    st.lists(st.text(SYMBOLS + "_", max_size=9), min_size=1, max_size=5),
+    st.lists(st.text(SYMBOLS + "_", max_size=13), min_size=1, max_size=5),
     st.tuples(*[st.booleans()] * 3, st.sampled_from([None, ord("_")]), st.sampled_from([0.0, 0.1, 0.6])).filter(any),
     st.integers(1, 7),
     st.integers(0, 10**6),
     st.booleans(),
+    st.sampled_from([None, 2, 10]),
+    st.sampled_from([(np.inf, 12.0), (2.0, 1.0), (14.0, 0.1), (14.0, 0.0)]),
 )
-def test_best_path_matches_reference(texts, damage, beams, seed, documents):
+def test_best_path_matches_reference(texts, damage, beams, seed, documents, context_length, bounds):
     vocabulary = Vocabulary.from_text(SYMBOLS + ("" if documents else "_"))
     if documents:
         vocabulary = Vocabulary.from_blocks([SYMBOLS], boundary=True)
     if documents and damage[3] is None:
         texts = [text.replace("_", "") for text in texts]
-    network = Random(seed, vocabulary.boundary)
+    network = Random(seed, vocabulary.boundary, context_length)
     restorer = Restorer(network, vocabulary, Damage(*damage), beams, "", 1)
-    found = restorer.restored(texts, changes=False)
+    restorer.margin, penalty = bounds
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(restoring, "PENALTY", penalty)
+        found = restorer.restored(texts, changes=False)
     codes = sorted({ord(c) for text in texts for c in text})
     channel = Channel.of(Damage(*damage), vocabulary, codes)
     for text, restored in zip(texts, found, strict=True):
         kinds = [codes.index(ord(c)) for c in text]
-        steps = restored_steps(network.log_p, kinds, channel, vocabulary.boundary, beams, 14.0, RECENT_SYMBOLS)
+        steps = restored_steps(
+            network.log_p, kinds, channel, vocabulary.boundary, context_length, beams, *bounds, RECENT_SYMBOLS
+        )
         assert restored == vocabulary.decode([symbol for symbol, _ in steps if symbol >= 0])
 
 
@@ -95,8 +103,8 @@ def channel(**changes):
     ],
 )  # fmt: skip
 def test_refuses_tables_of_another_size(changes):
-    given = {"x": [0], "lengths": [1], "tables": channel(), "vocab_size": 3, "end": None, "beams": 2, "margin": 9.0}
-    given |= changes
+    given = {"x": [0], "lengths": [1], "tables": channel(), "vocab_size": 3, "end": None, "context": None}
+    given |= {"beams": 2, "margin": 9.0, "penalty": 0.0} | changes
     given |= {"x": np.array(given["x"], np.int32), "lengths": np.array(given["lengths"], np.intp)}
     with pytest.raises(ValueError, match="fit together"):
         Selection(**given)
@@ -104,7 +112,7 @@ def test_refuses_tables_of_another_size(changes):
 
 @pytest.mark.parametrize("shape", [(2, 3), (1, 2)])
 def test_refuses_logits_of_other_rows(shape):
-    selection = Selection(np.zeros(1, np.int32), np.ones(1, np.intp), channel(), 3, None, 2, 9.0)
+    selection = Selection(np.zeros(1, np.int32), np.ones(1, np.intp), channel(), 3, None, None, 2, 9.0, 0.0)
     with pytest.raises(ValueError, match="expected logits of 1 rows and 3 symbols"):
         selection.advance(np.zeros(shape), np.zeros((0, 3)))
 
@@ -119,7 +127,7 @@ def test_insertions_that_cannot_be_among_the_best_are_not_read():
                      np.zeros(2), np.ones(2, np.uint8), -np.inf)  # fmt: skip
 
     def inserted(beams, *logits):
-        selection = Selection(ids(0), np.ones(1, np.intp), tables, 3, 0, beams, 10.0)
+        selection = Selection(ids(0), np.ones(1, np.intp), tables, 3, 0, None, beams, 10.0, 0.0)
         return selection, selection.insert(np.array([logits]))[1].tolist()
 
     assert inserted(2, 0.0, -3.0, -20.0)[1] == [1]
@@ -128,3 +136,35 @@ def test_insertions_that_cannot_be_among_the_best_are_not_read():
     assert symbols == [1]  # 2 is far below the best insertion, not below the candidate
     selection.advance(np.array([[-50.0, 0.0, -20.0]]), np.array([[0.0, -9.0, -9.0]]))
     assert not selection.insert(np.array([[0.0, -5.0, -20.0]]))[1].size  # the end is more probable
+
+
+def test_texts_with_equal_digests_do_not_merge():
+    tables = Channel(ids(0, 2, 4), ids(2, 2), ids(0, 1, 0, 4), np.zeros(4), np.full(2, -np.inf), np.ones(2, np.uint8),
+                     ids(), np.zeros(0), np.zeros(0, np.uint8), -np.inf)  # fmt: skip
+    selection = Selection(ids(0, 1), np.full(1, 2), tables, 6, 5, 40, 2, np.inf, 0.0)
+
+    def advance(*logits):
+        return [part.tolist() for part in selection.advance(np.array(logits), np.zeros((0, 6)))]
+
+    assert advance([0.0, -1.0, -99, -99, -99, -99]) == [[0, 0], [0, 1]]
+    # The digests of (0, 4) and (1, 0) are equal: a context of 40 symbols multiplies a digest by 4 before it adds one.
+    assert advance([-99, -99, -99, -99, 0.0, -99], [0.0, -99, -99, -99, -99, -99]) == [[0, 1], [4, 0]]
+    advance([0.0, -99, -99, -99, -99, -9.0], [0.0, -99, -99, -99, -99, 9.0])
+    assert selection.path(0)[0].tolist() == [1, 0]
+
+
+A, B, C = (0, 3), (1, 3), (0, 4)  # the first and last symbols of texts that are less and less probable
+
+
+@pytest.mark.parametrize(("beams", "margin", "penalty", "kept"), [
+    (3, np.inf, 1.0, [A, B, C]), (3, np.inf, 9.0, [A, C, B]), (2, np.inf, 9.0, [A, C]), (3, 5.0, 9.0, [A, C]),
+])  # fmt: skip
+def test_of_texts_with_the_same_last_symbols_all_but_the_best_rank_lower(beams, margin, penalty, kept):
+    tables = Channel(ids(0, 2, 3, 5), ids(2, 1, 2), ids(0, 1, 3, 3, 4), np.zeros(5), np.full(3, -np.inf),
+                     np.ones(3, np.uint8), ids(), np.zeros(0), np.zeros(0, np.uint8), -np.inf)  # fmt: skip
+    x = ids(0, *[1] * (RECENT_SYMBOLS - 1), 2)
+    selection = Selection(x, np.full(1, len(x)), tables, 5, None, None, beams, margin, penalty)
+    rows, first = selection.advance(np.array([[0.0, -2.0, -99, -99, -99]]), np.zeros((0, 5)))
+    for _ in range(RECENT_SYMBOLS):
+        rows, last = selection.advance(np.array([[-99, -99, -99, 0.0, -4.5]] * 2), np.zeros((0, 5)))
+    assert [(first[row], symbol) for row, symbol in zip(rows, last, strict=True)] == kept

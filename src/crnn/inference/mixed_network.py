@@ -50,6 +50,12 @@ class MixedNetwork(InferenceNetwork):
         """The id of the symbol that starts and ends a document."""
         return self.members[0].boundary
 
+    @property
+    def context_length(self) -> int | None:
+        """The number of latest symbols that predictions depend on; None if they depend on all symbols."""
+        lengths = [length for member in self.members if (length := member.context_length) is not None]
+        return max(lengths) if len(lengths) == len(self.members) else None
+
     def same_as(self, other: object) -> bool:
         """Return whether another network has the same members and weights."""
         return (

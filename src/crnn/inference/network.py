@@ -106,6 +106,11 @@ class InferenceNetwork(Protocol):
         A stream that reads it forgets everything before it.
         """
 
+    @property
+    def context_length(self) -> int | None:
+        """The number of latest symbols that predictions depend on; None if they depend on all symbols."""
+        return None
+
     def same_as(self, other: object) -> bool:
         """Return whether another network of the same model certainly has the same predictions."""
         return self is other

@@ -213,6 +213,11 @@ class PackedNetwork(NamedTuple):
         options: Any = {name: getattr(self, name) for name in OPTIONS}
         return partial(PackedNetwork.pack, **options), (layout, params)
 
+    @property
+    def context_length(self) -> None:
+        """The number of latest symbols that predictions depend on: all."""
+        return None
+
     def same_as(self, other: object) -> bool:
         """Return whether another network has the same weights, possibly unpickled, and rounds alike."""
         if not isinstance(other, PackedNetwork) or other.bfloat16 != self.bfloat16:

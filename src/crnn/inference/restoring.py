@@ -165,7 +165,8 @@ def is_letter(code: int, vocabulary: Vocabulary) -> bool:
 # ---------------------------------------------------------------- restored texts
 
 ROWS = 128  # hypotheses of texts read side by side
-MARGIN = 14.0  # nats below its text's best hypothesis, at which a hypothesis is dropped
+PENALTY = 12.0  # nats by which a hypothesis ranks lower if it ends in the same symbols as a better one
+MARGIN = 14.0  # nats below its text's best hypothesis, at which a hypothesis is dropped by default
 AFTER = 48  # symbols after a change that decide its log-odds
 
 Ids = NDArray[np.int32]
@@ -228,11 +229,18 @@ class Restorer:
     """Restores texts with one network."""
 
     def __init__(
-        self, network: InferenceNetwork, vocabulary: Vocabulary, damage: Damage, beams: int, prime: Any, n_threads: Any
+        self,
+        network: InferenceNetwork,
+        vocabulary: Vocabulary,
+        damage: Damage,
+        beams: int | None,
+        prime: Any,
+        n_threads: Any,
     ) -> None:
-        self.network, self.vocabulary, self.damage, self.beams = network, vocabulary, damage, beams
+        self.network, self.vocabulary, self.damage = network, vocabulary, damage
+        self.beams, self.margin = (damage.default_beams(vocabulary), MARGIN) if beams is None else (beams, math.inf)
         self.n_threads = inference_threads(n_threads)
-        check_beam_memory(len(vocabulary), LONG, beams)
+        check_beam_memory(len(vocabulary), LONG, self.beams)
         self.start: State = Context.after(network, encoded_prime(prime, vocabulary)).state
 
     def restored(self, texts: Iterable[Any], *, changes: bool) -> list[Any]:
@@ -271,8 +279,9 @@ class Restorer:
         network, vocabulary = self.network, self.vocabulary
         lengths = np.array([*map(len, parts)], np.intp)
         selection = Selection(
-            np.concatenate(parts), lengths, channel, network.symbols, vocabulary.boundary, self.beams, MARGIN
-        )
+            np.concatenate(parts), lengths, channel, network.symbols, vocabulary.boundary, network.context_length,
+            self.beams, self.margin, PENALTY,
+        )  # fmt: skip
         state, may_insert = network.repeat(self.start, len(parts)), len(channel.inserted) > 0
         y = network.logits_after(state)
         while True:

@@ -45,6 +45,11 @@ class CountsNetwork(InferenceNetwork):
         """The symbol that ends a document."""
         return self.counts.boundary
 
+    @property
+    def context_length(self) -> int:
+        """The number of latest symbols that predictions depend on."""
+        return self.counts.order - 1
+
     def zero_state(self, streams: int) -> State:
         """Return the state at the start of a text."""
         return np.full((streams, self.counts.order - 1), -1, np.int32)

@@ -18,6 +18,7 @@ class Hypothesis(NamedTuple):
     symbols: tuple[int, ...]
     steps: tuple[tuple[int, int], ...]  # each step's symbol, -1 for none, and how many damaged symbols it took
     obligation: str = "free"  # or what the last step was
+    rank: float = 0.0  # the score, unless a better hypothesis has the same last symbols
 
     def after(self, log_p: float, symbol: int, taken: int, obligation: str = "free") -> Hypothesis:
         """Return the hypothesis with one more step."""
@@ -26,7 +27,15 @@ class Hypothesis(NamedTuple):
 
 
 def restored_steps(
-    log_p: LogP, x: list[int], channel: Any, end: int | None, beams: int, margin: float, recent: int
+    log_p: LogP,
+    x: list[int],
+    channel: Any,
+    end: int | None,
+    context: int | None,
+    beams: int,
+    margin: float,
+    penalty: float,
+    recent: int,
 ) -> tuple[tuple[int, int], ...]:
     """Return the steps from a damaged text, given as kinds, to its most probable original; see `Selection`."""
     first, plain, symbols, costs, skip, letters, inserted, insert_costs, near_letters, swap = channel
@@ -38,9 +47,14 @@ def restored_steps(
     def best(offered: list[Hypothesis]) -> list[Hypothesis]:
         distinct: dict[Any, Hypothesis] = {}
         for h in sorted(offered, key=lambda h: -h.score):
-            distinct.setdefault((h.symbols[-recent:], h.obligation), h)
-        beam = list(distinct.values())[:beams]
-        return [h for h in beam if h.score >= beam[0].score - margin]
+            distinct.setdefault((h.symbols if context is None else h.symbols[-max(context, 1) :], h.obligation), h)
+        ranked, endings = list[Hypothesis](), set[Any]()
+        for h in distinct.values():
+            ending = h.symbols[-recent:], h.obligation
+            ranked.append(h._replace(rank=h.score - penalty * (ending in endings)))
+            endings.add(ending)
+        beam = sorted(ranked, key=lambda h: -h.rank)[:beams]
+        return [h for h in beam if h.rank >= beam[0].rank - margin]
 
     def read(h: Hypothesis, p: int) -> list[Hypothesis]:
         y, kind = log_p(h.symbols), x[p]
@@ -70,7 +84,7 @@ def restored_steps(
     for p in range(len(x)):
         offered = [new for h in now for new in read(h, p)]
         beam = best(offered)
-        bound = max(beam[0].score - margin, beam[-1].score if len(beam) == beams else -np.inf)
+        bound = max(beam[0].score - margin, beam[-1].rank if len(beam) == beams else -np.inf)
         extra = best([new for h in now for new in insertions(h, p, bound)])
         now = best(offered + [new for h in extra for new in read(h, p)])
     extra = best([new for h in now for new in insertions(h, len(x), max(map(ended, now)))])

@@ -15,8 +15,10 @@ class Selection:
         tables: tuple[Any, ...],
         vocab_size: int,
         end: int | None,
+        context: int | None,
         beams: int,
         margin: float,
+        penalty: float,
     ) -> None: ...
     @property
     def left(self) -> int: ...

@@ -3,19 +3,26 @@
 A hypothesis has read the first p symbols of a damaged text, and the network the original so far. At each position it
 emits one symbol of the original: a candidate for the damaged symbol (`plain` ones, then substitutions), or the next
 damaged symbol, if two were swapped; or it skips a symbol that was typed in excess. Before that it may insert a symbol
-that is missing. Hypotheses of a text with the same last `RECENT` symbols and the same obligation merge: the better one
-stays. Ties go to the earlier parent, then to the earlier candidate.
+that is missing.
+
+Of a text's hypotheses with the same obligation and the same symbols, as far as the network looks back at them, only the
+best stays. The search keeps those of the highest rank, which is the score. A network that looks far back may still
+predict nearly the same after the same last `RECENT` symbols: all such hypotheses but the best rank lower by a penalty,
+so that they do not displace different ones. Ties go to the earlier parent, then to the earlier candidate.
 
 `reference/restoring.py` does the same for one text with Python's lists.
 """
-from libc.math cimport exp, log
-from libc.string cimport memcmp, memcpy, memmove
+from libc.math cimport INFINITY, exp, log
+from libc.stdint cimport uint64_t
+from libc.stdlib cimport qsort
+from libc.string cimport memset
 import numpy as np
 
 RECENT_SYMBOLS = RECENT
 
 cdef enum:
     RECENT = 8
+    SKIPPED_SYMBOL = -1
     MAX_NODES = 0x7fffffff
 
 cdef enum Obligation:
@@ -26,12 +33,15 @@ cdef double LOWEST = -1e300  # of scores: a symbol of probability 0 is a last re
 
 cdef struct Hypothesis:
     double score
-    double cost    # the log-probability of the damage in the last step, which is part of the score
-    int row        # of the parent among the current hypotheses and insertions
-    int symbol     # read last; -1 for a skipped symbol of the damaged text
+    double rank
+    double cost       # the log-probability of the damage in the last step, which is part of the score
+    uint64_t digest   # of the symbols that the network looks back at: differs only if they do
+    uint64_t recent   # a digest of the last `RECENT` symbols
+    Py_ssize_t turn   # the number of hypotheses that were offered earlier
+    int row           # of the parent among the current hypotheses and insertions
+    int symbol        # of the last step, or else SKIPPED_SYMBOL
     int obligation
-    int node
-    int recent[RECENT]
+    int node          # of the last step, or of the one before if its own is not stored yet
 
 
 ctypedef fused real:
@@ -46,7 +56,7 @@ cdef class Selection:
     `symbols[first[k]:first[k + 1]]`; the first `plain[k]` are no substitutions. Costs are log-probabilities of the
     damage: `costs` of each candidate, `skip[k]` of an excess symbol, `swap` of two swapped `letters`, `insert_costs` of
     the missing symbols `inserted`: `near_letters`, only next to a letter, or else anywhere within a text. `end` is the
-    symbol that ends a text, or -1.
+    symbol that ends a text, or None. `context` is the number of symbols that the network looks back at, None for all.
     """
     cdef const int[::1] x
     cdef const Py_ssize_t[::1] starts
@@ -60,9 +70,12 @@ cdef class Selection:
     cdef const int[::1] inserted
     cdef const double[::1] insert_costs
     cdef const unsigned char[::1] near_letters
-    cdef double swap, margin
+    cdef double swap, margin, penalty
     cdef int end, beams, vocab_size
-    cdef Py_ssize_t texts, position, node_count
+    cdef uint64_t factor  # of a digest that is extended by a symbol
+    cdef Py_ssize_t context  # -1: all symbols
+    cdef Py_ssize_t texts, position, node_count, turn
+    cdef Py_ssize_t room  # for hypotheses of each text: when it is full, the best ones stay
     cdef int[:, ::1] nodes  # of each step that was kept: the node before it, its symbol, how much it took
     cdef double[::1] node_costs
     cdef int[::1] counts  # hypotheses of each text now; then of the next position; insertions
@@ -74,35 +87,48 @@ cdef class Selection:
     cdef Hypothesis* next
     cdef Hypothesis* insertions
     cdef const int* ids  # of all texts
+    cdef int[:, ::1] found  # hash tables of indices by text and by last symbols, -1 where they are free
+    cdef int shift          # of a hash, which makes it a place in these tables
+    cdef double best        # score of the hypotheses that were offered; those `margin` below it are dropped,
+    cdef double least       # and so are those not above this score
     cdef bint gathered
     cdef int[::1] ends  # the last node of each text's best hypothesis
 
     def __init__(self, const int[::1] x not None, const Py_ssize_t[::1] lengths not None, tables, int vocab_size, end,
-                 int beams, double margin):
-        cdef Py_ssize_t i, k, texts = lengths.shape[0], rows
+                 context, int beams, double margin, double penalty):
+        cdef Py_ssize_t i, texts = lengths.shape[0], rows
         self.first, self.plain, self.symbols, self.costs, self.skip, self.letters = tables[:6]
         self.inserted, self.insert_costs, self.near_letters, self.swap = tables[6:]
         self.x, self.lengths, self.texts = x, lengths, texts
         self.starts = np.cumsum(lengths) - lengths
         self.end, self.vocab_size = -1 if end is None else end, vocab_size
-        self.beams, self.margin = beams, margin
+        self.beams, self.margin, self.penalty = beams, margin, penalty
         self._check()
+        if context is None:
+            self.context, self.factor = -1, 0x9e3779b97f4a7c15
+        else:  # modulo 2 ** 64, a digest forgets what is further back
+            self.context = max(context, 1)
+            self.factor = <uint64_t>1 << (63 + self.context) // self.context if self.context > 1 else 0
+            if self.context <= RECENT:
+                self.penalty = 0
         self.ids = &x[0] if x.shape[0] else NULL
         rows = texts * beams
-        self.memory = np.empty((3 * rows + 1) * sizeof(Hypothesis), np.uint8)
+        self.room = 2 * beams + 16
+        self.memory = np.empty((3 * texts * self.room + 1) * sizeof(Hypothesis), np.uint8)
         cdef unsigned char[::1] memory = self.memory
         self.now = <Hypothesis*>&memory[0]
-        self.next, self.insertions = self.now + rows, self.now + 2 * rows
+        self.next, self.insertions = self.now + texts * self.room, self.now + 2 * texts * self.room
+        bits = int(self.room).bit_length() + 1
+        self.found, self.shift = np.empty((2, 1 << bits), np.int32), 64 - bits
         self.counts, self.next_counts, self.insert_counts = np.ones((3, texts), np.int32)
         self.insert_counts[:] = 0
         self.totals = np.empty(rows)
         self.nodes, self.node_costs = np.empty((max(1024, 4 * rows), 3), np.int32), np.empty(max(1024, 4 * rows))
         self.ends = np.full(texts, -1, np.int32)
         for i in range(texts):
-            self.now[i * beams].score, self.now[i * beams].node = 0, -1
-            self.now[i * beams].obligation = FREE
-            for k in range(RECENT):
-                self.now[i * beams].recent[k] = -1
+            self.now[i * self.room].score, self.now[i * self.room].node = 0, -1
+            self.now[i * self.room].digest = self.now[i * self.room].recent = 0
+            self.now[i * self.room].obligation = FREE
 
     cdef int _check(self) except -1:
         cdef Py_ssize_t i, kinds = self.plain.shape[0], total = 0
@@ -206,7 +232,7 @@ cdef class Selection:
         cdef Py_ssize_t b, i, n = 0
         for b in range(self.texts):
             for i in range(counts[b]):
-                to_rows[n], to_symbols[n] = chosen[b * self.beams + i].row, chosen[b * self.beams + i].symbol
+                to_rows[n], to_symbols[n] = chosen[b * self.room + i].row, chosen[b * self.room + i].symbol
                 n += 1
         return rows, symbols
 
@@ -222,40 +248,107 @@ cdef inline double _log_total(const real* y, Py_ssize_t V) noexcept nogil:
     return largest + log(total)
 
 
+cdef bint _are_alike(Selection s, const Hypothesis* one, const Hypothesis* other) noexcept nogil:
+    """Return whether the network cannot tell the texts of two hypotheses apart."""
+    cdef Py_ssize_t left = s.context
+    cdef int a = one.symbol, b = other.symbol, node_a = one.node, node_b = other.node  # before the symbols
+    if one.digest != other.digest:
+        return False
+    while True:
+        while a < 0 <= node_a:
+            a, node_a = s.nodes[node_a, 1], s.nodes[node_a, 0]
+        while b < 0 <= node_b:
+            b, node_b = s.nodes[node_b, 1], s.nodes[node_b, 0]
+        if a < 0 or b < 0:
+            return a < 0 and b < 0  # both texts start here
+        left -= 1
+        if a != b or left == 0 or node_a == node_b:
+            return a == b
+        a = b = SKIPPED_SYMBOL
+
+
+cdef int _by_rank(const void* a, const void* b) noexcept nogil:
+    """Sort the best hypotheses first, and equally good ones in turn."""
+    cdef const Hypothesis* one = <const Hypothesis*>a
+    cdef const Hypothesis* other = <const Hypothesis*>b
+    if one.rank != other.rank:
+        return 1 if one.rank < other.rank else -1
+    return 1 if one.turn > other.turn else -1
+
+
+cdef void _set_bounds(Selection s, const Hypothesis* kept, int count) noexcept nogil:
+    """Let hypotheses be offered that could be among the best, given the best ones so far."""
+    s.best = kept[0].score if count else -INFINITY
+    s.least = kept[count - 1].rank if count == s.beams else -INFINITY
+
+
+cdef int* _find(Selection s, const Hypothesis* kept, const Hypothesis* h, bint recent) noexcept nogil:
+    """Return where the index of a hypothesis like h is, or would be: one of the same text or only last symbols."""
+    cdef uint64_t digest = h.recent if recent else h.digest
+    cdef Py_ssize_t place = <Py_ssize_t>((digest + h.obligation) * <uint64_t>0x9e3779b97f4a7c15 >> s.shift)
+    cdef const Hypothesis* other
+    while s.found[recent, place] >= 0:
+        other = kept + s.found[recent, place]
+        if other.obligation == h.obligation and (other.recent == h.recent if recent else _are_alike(s, other, h)):
+            break
+        place = (place + 1) & (s.found.shape[1] - 1)
+    return &s.found[recent, place]
+
+
+cdef int _settle(Selection s, Hypothesis* kept, int count) noexcept nogil:
+    """Keep the best of some hypotheses, sorted by rank; return how many there are."""
+    cdef int i, n = 0
+    cdef int* place
+    cdef bint lowered = False
+    for i in range(count):
+        kept[i].rank = kept[i].score
+    qsort(kept, count, sizeof(Hypothesis), _by_rank)
+    memset(&s.found[0, 0], 0xff, (2 if s.penalty else 1) * s.found.shape[1] * sizeof(int))
+    for i in range(count):
+        if kept[i].score < kept[0].score - s.margin:
+            break
+        place = _find(s, kept, kept + i, False)
+        if place[0] >= 0:
+            continue
+        place[0], kept[n] = n, kept[i]
+        if s.penalty:
+            place = _find(s, kept, kept + n, True)
+            if place[0] >= 0:
+                kept[n].rank -= s.penalty
+                lowered = True
+            else:
+                place[0] = n
+        n += 1
+    if lowered:
+        qsort(kept, n, sizeof(Hypothesis), _by_rank)
+        while kept[n - 1].rank < kept[0].rank - s.margin:
+            n -= 1
+    n = min(n, s.beams)
+    _set_bounds(s, kept, n)
+    return n
+
+
 cdef inline int _offer(Selection s, Hypothesis* kept, int count, double log_p, double cost, const Hypothesis* parent,
                        int row, int symbol, int obligation) noexcept nogil:
-    """Put a hypothesis in its place among the best of its text, or drop it; return how many there are.
+    """Add a hypothesis to those of its text unless it is not among the best; return how many there are.
 
     It continues its parent by a step with log P and damage of this cost.
     """
-    cdef Hypothesis new
+    cdef Hypothesis* new = kept + count
     cdef double score = parent.score + log_p + cost
-    cdef int i
     if not score > LOWEST:  # NaN, too
         score = LOWEST
-    if count and (score < kept[0].score - s.margin or count == s.beams and score <= kept[count - 1].score):
+    if score <= s.least or score < s.best - s.margin:
         return count
-    if symbol < 0:
-        memcpy(new.recent, parent.recent, sizeof(new.recent))
-    else:
-        new.recent[0] = symbol
-        memcpy(new.recent + 1, parent.recent, (RECENT - 1) * sizeof(int))
-    for i in range(count):
-        if kept[i].obligation == obligation and memcmp(kept[i].recent, new.recent, sizeof(new.recent)) == 0:
-            if kept[i].score >= score:
-                return count
-            count -= 1
-            memmove(kept + i, kept + i + 1, (count - i) * sizeof(Hypothesis))
-            break
+    s.best = max(s.best, score)
     new.score, new.cost, new.node = score, cost, parent.node
-    new.row, new.symbol, new.obligation = row, symbol, obligation
-    count = min(count, s.beams - 1)
-    i = count
-    while i and kept[i - 1].score < score:
-        i -= 1
-    memmove(kept + i + 1, kept + i, (count - i) * sizeof(Hypothesis))
-    kept[i] = new
-    return count + 1
+    new.digest, new.recent = parent.digest, parent.recent
+    if symbol >= 0:
+        new.digest = parent.digest * s.factor + symbol + 1
+        new.recent = (parent.recent << 64 // RECENT) + symbol + 1
+    new.row, new.symbol, new.obligation, new.turn = row, symbol, obligation, s.turn
+    s.turn += 1
+    return count + 1 if count + 1 < s.room else _settle(s, kept, count + 1)
 
 
 cdef inline int _read(Selection s, Hypothesis* kept, int count, const Hypothesis* h, int row, const real* y,
@@ -271,7 +364,7 @@ cdef inline int _read(Selection s, Hypothesis* kept, int count, const Hypothesis
     if not free:
         return count
     if s.skip[kind] > LOWEST:
-        count = _offer(s, kept, count, 0, s.skip[kind], h, row, -1, SKIPPED)
+        count = _offer(s, kept, count, 0, s.skip[kind], h, row, SKIPPED_SYMBOL, SKIPPED)
     if s.swap > LOWEST and s.letters[kind] and p + 1 < length and x[p + 1] != kind and s.letters[x[p + 1]]:
         kind = x[p + 1]
         for i in range(s.first[kind], s.first[kind] + s.plain[kind]):
@@ -285,28 +378,31 @@ cdef void _gather(Selection s, const real[:, ::1] y) noexcept nogil:
     cdef int i, j, row = 0, near, within, count, kept
     cdef double bound, log_p, best
     cdef Hypothesis* h
+    cdef Hypothesis* read
+    cdef Hypothesis* inserted
     cdef const int* x
     for b in range(s.texts):
         x, count, kept, best = s.ids + s.starts[b], 0, 0, LOWEST
+        read, inserted = s.next + b * s.room, s.insertions + b * s.room
+        _set_bounds(s, read, 0)
         for i in range(s.counts[b]):
-            h, s.totals[row + i] = s.now + b * s.beams + i, _log_total(&y[row + i, 0], s.vocab_size)
+            h, s.totals[row + i] = s.now + b * s.room + i, _log_total(&y[row + i, 0], s.vocab_size)
             if p < s.lengths[b]:
-                count = _read(s, s.next + b * s.beams, count, h, row + i, &y[row + i, 0], s.totals[row + i], x, p,
-                              s.lengths[b])
+                count = _read(s, read, count, h, row + i, &y[row + i, 0], s.totals[row + i], x, p, s.lengths[b])
             else:
                 best = max(best, h.score + (y[row + i, s.end] - s.totals[row + i] if s.end >= 0 else 0))
-        s.next_counts[b] = count
+        if p < s.lengths[b]:
+            count = _settle(s, read, count)
         if s.inserted.shape[0]:
             if p < s.lengths[b]:
-                bound = s.next[b * s.beams].score - s.margin
-                if count == s.beams:
-                    bound = max(bound, s.next[b * s.beams + count - 1].score)
+                bound = max(s.least, s.best - s.margin)
             else:
                 bound = best
             within = p > 0 and p < s.lengths[b]
             near = (p < s.lengths[b] and s.letters[x[p]]) or (p > 0 and s.letters[x[p - 1]])
+            _set_bounds(s, inserted, 0)
             for i in range(s.counts[b]):
-                h = s.now + b * s.beams + i
+                h = s.now + b * s.room + i
                 if h.obligation != FREE:
                     continue
                 for j in range(s.inserted.shape[0]):
@@ -314,13 +410,11 @@ cdef void _gather(Selection s, const real[:, ::1] y) noexcept nogil:
                         continue
                     log_p = y[row + i, s.inserted[j]] - s.totals[row + i]
                     if h.score + log_p + s.insert_costs[j] > bound:
-                        kept = _offer(s, s.insertions + b * s.beams, kept, log_p, s.insert_costs[j], h, row + i,
-                                      s.inserted[j], INSERTED)
-            while kept and s.insertions[b * s.beams + kept - 1].score < s.insertions[b * s.beams].score - s.margin:
-                kept -= 1
+                        kept = _offer(s, inserted, kept, log_p, s.insert_costs[j], h, row + i, s.inserted[j], INSERTED)
+            kept = _settle(s, inserted, kept)
             for i in range(kept):
-                _add_node(s, s.insertions + b * s.beams + i, 0)
-        s.insert_counts[b] = kept
+                _add_node(s, inserted + i, 0)
+        s.next_counts[b], s.insert_counts[b] = count, kept
         row += s.counts[b]
     s.gathered = True
 
@@ -333,15 +427,17 @@ cdef void _advance(Selection s, const real[:, ::1] y, const real[:, ::1] z) noex
     cdef Hypothesis* h
     cdef Hypothesis* kept
     for b in range(s.texts):
-        kept, count, best = s.next + b * s.beams, s.next_counts[b], LOWEST
+        kept, count, best = s.next + b * s.room, s.next_counts[b], LOWEST
         if p == s.lengths[b]:
             for i in range(s.counts[b]):
-                h = s.now + b * s.beams + i
+                h = s.now + b * s.room + i
                 score = h.score + (y[row + i, s.end] - s.totals[row + i] if s.end >= 0 else 0)
                 if i == 0 or score > best:
                     best, s.ends[b] = score, h.node
+        elif s.insert_counts[b]:
+            _set_bounds(s, kept, count)
         for i in range(s.insert_counts[b]):
-            h, total = s.insertions + b * s.beams + i, _log_total(&z[of_insertions + i, 0], s.vocab_size)
+            h, total = s.insertions + b * s.room + i, _log_total(&z[of_insertions + i, 0], s.vocab_size)
             if p < s.lengths[b]:
                 count = _read(s, kept, count, h, first_insertion + of_insertions + i, &z[of_insertions + i, 0], total,
                               s.ids + s.starts[b], p, s.lengths[b])
@@ -351,13 +447,13 @@ cdef void _advance(Selection s, const real[:, ::1] y, const real[:, ::1] z) noex
                     best, s.ends[b] = score, h.node
         row += s.counts[b]
         of_insertions += s.insert_counts[b]
-        s.insert_counts[b] = 0
         if p < s.lengths[b]:
-            while kept[count - 1].score < kept[0].score - s.margin:
-                count -= 1
+            if s.insert_counts[b]:
+                count = _settle(s, kept, count)
             for i in range(count):
                 _add_node(s, kept + i, 1)
             s.counts[b], texts = count, b + 1
+        s.insert_counts[b] = 0
     s.texts, s.position, s.gathered = texts, p + 1, False
     s.now, s.next = s.next, s.now
 
