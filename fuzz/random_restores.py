@@ -66,12 +66,24 @@ class Rules:
         if code == self.damage.gap:
             return list(range(len(self.known))), []
         kept = [i for i, fold in enumerate(self.folds) if fold == self.damage.fold(code, self.vocabulary)]
-        kept = kept or ([-1 - code] if self.vocabulary.unknown is not None else [])
+        kept = kept or [-1 - code]
         upper, others = chr(code).isupper(), []
         if self.is_marked(code):
             others = [i for i, is_one in enumerate(self.letters) if is_one and i not in kept
                       and (self.damage.case or chr(self.codes[i]).isupper() == upper)]  # fmt: skip
-        return (kept, others) if kept else (others, [])
+        return kept, others
+
+    def log_p_of(self, i):
+        """Return the log-probability of a symbol, unless a model gives it."""
+        return -math.log(len(self.known) + 1) if i < 0 and self.vocabulary.unknown is None else 0.0
+
+    def read(self, text):
+        """Return the part of a text that a model reads."""
+        return (
+            text
+            if self.vocabulary.unknown is not None
+            else text[:0].join(text[i : i + 1] for i, code in enumerate(codes_of(text)) if code in self.codes)
+        )
 
 
 def originals(rules, text):
@@ -83,7 +95,8 @@ def originals(rules, text):
 
     def go(p, so_far, cost, last):
         if p == len(x):
-            found[so_far] = max(cost, found.get(so_far, -math.inf))
+            unread = sum(map(rules.log_p_of, so_far))
+            found[so_far] = max(cost + unread, found.get(so_far, -math.inf))
         if p < len(x):
             kept, others = allowed[p]
             for i in kept:
@@ -154,26 +167,23 @@ def case(i, folder):
 
 def fault_of(model, text, prime, options):
     """Return what is wrong with the restored text, or None."""
-    vocabulary, what = model.vocabulary_, f"{text!r} after {prime!r}, {options}, {model!r}"
+    vocabulary = model.vocabulary_
     try:
         model.start(prime)
         rules = Rules(Damage.check(vocabulary, **options), vocabulary)
-        refused = next((code for code in codes_of(text) if not rules.candidates(code)[0]), None)
     except InvalidInputError:
-        refused = "an argument"
-    while refused is None and not options["typos"] and number_of_originals(rules, text) > ORIGINALS:
+        try:
+            return f"not refused: {text!r} after {prime!r}, {options}: {model.restore(text, prime=prime, **options)!r}"
+        except InvalidInputError:
+            return None
+    while not options["typos"] and number_of_originals(rules, text) > ORIGINALS:
         text = text[1:]
-    try:
-        best = model.restore(text, beams=BEAMS, prime=prime, **options)
-    except InvalidInputError as error:
-        return None if refused is not None else f"refused ({error}): {what}"
-    if refused is not None:
-        return f"not refused for {refused!r}: {what}"
-    found = originals(rules, text)
+    what = f"{text!r} after {prime!r}, {options}, {model!r}"
+    best, found = model.restore(text, beams=BEAMS, prime=prime, **options), originals(rules, text)
     if best not in found:
         return f"{best!r} is no original of {what}"
     states = model.start([prime]).copy()[np.zeros(len(found), np.intp)]
-    total = states.feed(list(found)) + np.array([*found.values()])
+    total = states.feed([rules.read(original) for original in found]) + np.array([*found.values()])
     if vocabulary.boundary is not None:
         total += states.end()
     restored = total[[*found].index(best)]

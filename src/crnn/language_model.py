@@ -498,7 +498,8 @@ class LanguageModel(Estimator):
         Parameters
         ----------
         texts : str or bytes, or an iterable of them
-            The damaged texts. A character that the model does not know is an error unless the damage explains it.
+            The damaged texts. A character that the model lacks stays as it is, and the model does not read it. With
+            `typos`, a letter that the model lacks can also be a typo.
         case : bool, default=False
             Whether upper and lower case may be wrong; the given case is ignored.
         accents : bool, default=False
@@ -534,7 +535,7 @@ class LanguageModel(Estimator):
         NotFittedError
             Before `fit`.
         ValueError
-            If no kind of damage is given, an argument is invalid, or a text has an unknown symbol.
+            If no kind of damage is given, an argument is invalid, or the prime has an unknown symbol.
 
         Examples
         --------

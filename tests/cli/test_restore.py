@@ -41,10 +41,16 @@ def test_a_whole_text_of_windows_is_restored(folder, capfd):
 
 
 def test_restore_refuses_wrong_arguments(model, folder, capsys):
-    (folder / "text.txt").write_text("Z")
+    (folder / "text.txt").write_text("a")
     assert "give at least one kind of damage" in usage_error(capsys, "restore", "counts.crnn", "text.txt")
     assert "typos must be" in usage_error(capsys, "restore", "counts.crnn", "text.txt", "--typos", "2")
     (folder / "odd.txt").write_bytes(b"Th\xe9")
     odd = error(capsys, "restore", "counts.crnn", "odd.txt", "--case")
     assert odd == "crnn: error: line 1 is not UTF-8. Convert the lines, or train a model of bytes\n"
-    assert "contains 'Z'" in error(capsys, "restore", "counts.crnn", "text.txt", "--case")
+    assert "contains 'Z'" in error(capsys, "restore", "counts.crnn", "text.txt", "--case", "--prime", "Z")
+
+
+def test_unknown_characters_stay(model, folder, capfd):
+    (folder / "text.txt").write_bytes("the §functoin\n7 ☃\n".encode())
+    assert cli.main(["restore", "counts.crnn", "text.txt", "--case", "--typos", "0.05"]) == 0
+    assert capfd.readouterr().out.encode() == "The §function\n7 ☃\n".encode()

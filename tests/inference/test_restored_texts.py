@@ -80,11 +80,18 @@ def test_with_many_beams_no_hypothesis_is_too_improbable():
     assert model.restore("_z", gaps="_", beams=3) == "qz"
 
 
-def test_unknown_letters_are_swapped_and_left_out():
+def test_unknown_letters_are_swapped_replaced_and_left_out():
     rare = CharNGram(3, min_count=2).fit(["a" + chr(0x4E00 + i) for i in range(30)])  # an unknown letter follows a
     assert rare.restore("ża", typos=0.5, changes=True) == ("aż", [(0, 2, "ża", "aż", pytest.approx(6.9, abs=0.1))])
-    plain = CharNGram(2).fit("a a a a ")
-    assert plain.restore("aż a", typos=0.5, changes=True) == ("a a", [(1, 2, "ż", "", math.inf)])
+    counts = CharNGram(5).fit("a function returns " * 9)
+    text, [change] = counts.restore("a funktion returns", typos=0.05, changes=True)
+    assert (text, change[:4]) == ("a function returns", (5, 6, "k", "c"))
+    substituted = math.log(0.05 / 4 / 11) - math.log(0.95) + math.log(13)  # of 12 characters, 11 are letters
+    score = counts.start().feed("a function returns").log_prob - counts.start().feed("a funtion returns").log_prob
+    assert change.log_odds == pytest.approx(score + substituted, abs=1e-9)
+    text, [change] = counts.restore("k", typos=0.99, changes=True)
+    assert (text, change[:4]) == ("", (0, 1, "k", ""))
+    assert change.log_odds == pytest.approx(math.log(0.99 / 4 / 12) - math.log(0.01 / 13), abs=1e-9)
 
 
 def test_texts_do_not_depend_on_one_another(network):
@@ -131,15 +138,19 @@ def test_a_prime_precedes_each_text(counts):
     assert changes[0].log_odds > counts.restore("_eturns", gaps="_", changes=True).changes[0].log_odds
 
 
-def test_unknown_symbols(counts):
-    with pytest.raises(InvalidInputError, match=r"^texts contains 'Z' \(U\+005A\) at position 2"):
-        counts.restore("a Z", case=True)
-    with pytest.raises(InvalidInputError, match=r"^texts\[1\] contains 'Z' \(U\+005A\) at position 2"):
-        counts.restore(["a", "a Z"], case=True)
+def test_unknown_symbols_stay_and_are_not_read(counts):
+    assert counts.restore("the\ud800 Z5function ☃returns☃", case=True) == "The\ud800 Z5function ☃returns☃"
+    text, [change] = counts.restore("Th5e ☃func_ion", gaps="_", changes=True)
+    assert (text, change[:4]) == ("Th5e ☃function", (10, 11, "_", "t"))
+    _, [same] = counts.restore("The func_ion", gaps="_", changes=True)
+    assert change.log_odds == same.log_odds
+    assert counts.restore(["5", "", "ZZ"], spaces=True, changes=True) == [("5", []), ("", []), ("ZZ", [])]
     lower = CharNGram(4).fit(["anna", "hannah"])
     assert lower.restore("HANNAH", case=True) == "hannah"
     rare = CharNGram(4, min_count=2).fit(TEXT + "§")
     assert rare.restore("le§ A list ☃", case=True) == "le§ a list ☃"
+    assert CharNGram(3).fit([""]).restore("_a", gaps="_", typos=0.05) == "_a"
+    assert CharNGram(3).fit(b"abab").restore(b"A\xff\x00B", case=True) == b"a\xff\x00b"
 
 
 def test_so_many_hypotheses_must_fit_in_memory(monkeypatch):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from .._kernels.inference.selection import Selection
+from .._kernels.inference.selection import UNREAD_SYMBOL, Selection
 from ..errors import InvalidInputError, short_repr
 from ..parameters.checks import checked_bool, checked_float
 from ..runtime.signals import check_canceled
@@ -87,7 +87,7 @@ class Damage(NamedTuple):
     def default_beams(self, vocabulary: Vocabulary) -> int:
         """Return how many hypotheses are worth keeping."""
         beams, V = 16 if self.typos else 4, len(vocabulary.codes)
-        return beams if self.gap is None else max(beams, min(V, GAP_LOGITS // V))
+        return beams if self.gap is None else max(beams, min(V, GAP_LOGITS // max(V, 1)))
 
 
 class Channel(NamedTuple):
@@ -95,7 +95,7 @@ class Channel(NamedTuple):
 
     first: NDArray[np.int32]  # (kinds + 1,): where a kind's candidates start
     plain: NDArray[np.int32]  # (kinds,): how many of them come before the substitutions
-    symbols: NDArray[np.int32]  # the candidates' ids, and
+    symbols: NDArray[np.int32]  # the candidates' ids, UNREAD_SYMBOL for a symbol that the model lacks, and
     costs: NDArray[np.float64]  # the log-probability of the damage
     skip: NDArray[np.float64]  # (kinds,): the cost of a letter typed in excess
     letters: NDArray[np.uint8]  # (kinds,): which are letters, if there may be typos
@@ -103,10 +103,11 @@ class Channel(NamedTuple):
     insert_costs: NDArray[np.float64]  # what that costs,
     near_letters: NDArray[np.uint8]  # and whether they are missing next to letters only
     swap: float
+    unread: float  # the log-probability of a symbol that the model lacks
 
     @classmethod
-    def of(cls, damage: Damage, vocabulary: Vocabulary, codes: list[int]) -> Channel | int:
-        """Return the tables for texts with these distinct codes, or the place of the first code that is unreadable."""
+    def of(cls, damage: Damage, vocabulary: Vocabulary, codes: list[int]) -> Channel:
+        """Return the tables for texts with these distinct codes."""
         known = vocabulary.codes.tolist()
         same: dict[int | str, list[int]] = {}
         for i, code in enumerate(known):
@@ -119,20 +120,13 @@ class Channel(NamedTuple):
         rate = damage.typos / KINDS
         kept = math.log1p(-damage.typos)
         rows, plain, skip, are_letters = list[list[tuple[int, float]]](), list[int](), list[float](), list[bool]()
-        for at, code in enumerate(codes):
+        for code in codes:
             letter = bool(damage.typos) and code != damage.gap and is_letter(code, vocabulary)
-            if code == damage.gap:
-                candidates = list(range(len(known)))
-            else:
-                candidates = same.get(damage.fold(code, vocabulary), [])
-                if not candidates and vocabulary.unknown is not None:
-                    candidates = [vocabulary.unknown]
+            candidates = list(range(len(known))) if code == damage.gap else same.get(damage.fold(code, vocabulary), [])
+            if not candidates:
+                candidates = [UNREAD_SYMBOL if vocabulary.unknown is None else vocabulary.unknown]
             others = sorted({*alphabet[True], *alphabet[False]} if damage.case else alphabet[chr(code).isupper()])
             others = [i for i in others if i not in candidates] if letter else []
-            if not candidates and not others:
-                return at
-            if not candidates:  # a letter that the model lacks can only be a typo
-                candidates, others = others, []
             substitution = math.log(rate / max(len(others), 1)) if letter else NEVER
             rows.append([(i, kept if letter else 0.0) for i in candidates] + [(i, substitution) for i in others])
             plain.append(len(candidates))
@@ -154,7 +148,17 @@ class Channel(NamedTuple):
             inserted[:, 1].copy(),
             inserted[:, 2].astype(np.uint8),
             math.log(rate) if damage.typos else NEVER,
+            unread_log_p(vocabulary),
         )
+
+
+def unread_log_p(vocabulary: Vocabulary) -> float:
+    """Return the log-probability of a symbol that the model lacks: a uniform guess among the model's symbols and it.
+
+    A substitution, which has one of fewer letters, is therefore more probable than a letter that the model lacks next
+    to a missing letter.
+    """
+    return -math.log(len(vocabulary.codes) + 1)
 
 
 def is_letter(code: int, vocabulary: Vocabulary) -> bool:
@@ -167,7 +171,8 @@ def is_letter(code: int, vocabulary: Vocabulary) -> bool:
 ROWS = 128  # hypotheses of texts read side by side
 PENALTY = 12.0  # nats by which a hypothesis ranks lower if it ends in the same symbols as a better one
 MARGIN = 14.0  # nats below its text's best hypothesis, at which a hypothesis is dropped by default
-AFTER = 48  # symbols after a change that decide its log-odds
+SKIPPED = -1  # the symbol of a step that adds nothing to the restored text
+AFTER = 48  # read symbols after a change that decide its log-odds
 
 Ids = NDArray[np.int32]
 
@@ -210,7 +215,7 @@ class Restored(NamedTuple):
 class _Path(NamedTuple):
     """The steps from a damaged text to the restored one."""
 
-    symbols: Ids  # of the restored text; -1 for none
+    symbols: Ids  # of the restored text; SKIPPED for none
     taken: Ids  # symbols of the damaged text that each stands for, 0 or 1
     costs: NDArray[np.float64]  # the log-probability of the damage
 
@@ -221,7 +226,7 @@ class _Edit(NamedTuple):
     start: int
     stop: int
     at: int
-    after: Ids
+    after: Ids  # UNREAD_SYMBOL for those that the model lacks
     cost: float  # the log-probability of the damage
 
 
@@ -247,19 +252,13 @@ class Restorer:
         """Return the restored texts, or with `changes` a `Restored` for each."""
         originals = []
         for block in text_blocks(texts, self.vocabulary, name="texts"):
-            originals += self._restored_block(block.texts, block.first, changes)
+            originals += self._restored_block(block.texts, changes)
         return originals
 
-    def _restored_block(self, texts: list[Any], first: int, changes: bool) -> list[Any]:
+    def _restored_block(self, texts: list[Any], changes: bool) -> list[Any]:
         codes = [np.concatenate([np.zeros(0, np.uint32), *pieces(text)]) for text in texts]
         distinct, kinds = np.unique(np.concatenate(codes), return_inverse=True)
         channel = Channel.of(self.damage, self.vocabulary, distinct.tolist())
-        if isinstance(channel, int):
-            code = distinct[channel]
-            i = next(i for i, of_text in enumerate(codes) if code in of_text)
-            at = int(np.argmax(codes[i] == code))
-            shown = "texts" if len(texts) == 1 else f"texts[{first + i}]"
-            raise self.vocabulary.unknown_symbol(int(code), at, shown)
         lengths = np.array([*map(len, codes)], np.intp)
         parts = np.split(kinds.astype(np.int32), np.cumsum(lengths)[:-1])
         order, originals = np.argsort(-lengths, kind="stable"), list[Any](texts)
@@ -300,7 +299,7 @@ class Restorer:
             y = network.logits_after(state)
 
     def _after(self, state: State, rows: NDArray[np.intp], symbols: Ids) -> State:
-        """Return the state of these rows after their symbols; -1 stands for none."""
+        """Return the state of these rows after their symbols; negative ones are not read."""
         reading = symbols >= 0
         if reading.all():
             state = self.network.select(state, rows)
@@ -315,15 +314,17 @@ class Restorer:
 
     def _decoded(self, path: _Path, codes: NDArray[Any]) -> Any:
         """Return a restored text; a symbol unknown to the model stays as it was."""
-        symbols = path.symbols[path.symbols >= 0]
-        text = self.vocabulary.decode(symbols)
-        unknown = symbols == self.vocabulary.unknown
-        if not unknown.any():
+        symbols = path.symbols[path.symbols != SKIPPED]
+        read = (symbols >= 0) & (symbols != self.vocabulary.unknown)
+        text = self.vocabulary.decode(symbols[read])
+        if read.all():
             return text
-        places = self._sources(path, codes)[np.cumsum(path.taken) - 1][path.symbols >= 0]
+        places = self._sources(path, codes)[np.cumsum(path.taken) - 1][path.symbols != SKIPPED]
         if isinstance(text, str):
-            return "".join(chr(codes[i]) if other else c for c, other, i in zip(text, unknown, places, strict=True))
-        return bytes(codes[i] if other else c for c, other, i in zip(text, unknown, places, strict=True))
+            characters = iter(text)
+            return "".join(next(characters) if known else chr(codes[i]) for known, i in zip(read, places, strict=True))
+        values = iter(text)
+        return bytes(next(values) if known else codes[i] for known, i in zip(read, places, strict=True))
 
     def _sources(self, path: _Path, codes: NDArray[Any]) -> NDArray[np.intp]:
         """Return the place in the damaged text that each of its symbols was swapped with, or its own place."""
@@ -337,15 +338,17 @@ class Restorer:
 
     def _changes(self, path: _Path, text: Any, codes: NDArray[Any], restored: Any) -> list[Change]:
         """Return what the restored text changes, with log-odds; `codes` are the damaged text's."""
-        network, ids = self.network, path.symbols[path.symbols >= 0]
+        network, symbols = self.network, path.symbols[path.symbols != SKIPPED]
+        ids, known_before = symbols[symbols >= 0], np.append(0, np.cumsum(symbols >= 0))
         changes, state, read = list[Change](), network.copy(self.start), 0
         for edit in self._edits(path, codes, restored):
-            if edit.at > read:
-                network.feed(ids[read : edit.at, None], state)
-                read = edit.at
             stop = edit.at + len(edit.after)
-            rest = ids[stop : stop + AFTER]
-            if self.vocabulary.boundary is not None and stop + AFTER >= len(ids):
+            first, last = known_before[edit.at], known_before[stop]
+            if first > read:
+                network.feed(ids[read:first, None], state)
+                read = first
+            rest = ids[last : last + AFTER]
+            if self.vocabulary.boundary is not None and last + AFTER >= len(ids):
                 rest = np.append(rest, np.int32(self.vocabulary.boundary))
             others, cost = self._alternatives(edit, codes)
             log_p = self._log_probabilities(state, [np.concatenate([piece, rest]) for piece in (edit.after, *others)])
@@ -360,8 +363,9 @@ class Restorer:
         read = np.concatenate([np.zeros(0, np.uint32), *pieces(restored)])
         for symbol, taken, cost in zip(*[part.tolist() for part in path], strict=True):
             is_gap = bool(taken) and codes[start] == self.damage.gap
-            if is_gap or not taken or symbol < 0 or read[at] != codes[start]:
-                new = _Edit(start, start + taken, at, np.array([symbol] * (symbol >= 0), np.int32), cost)
+            adds = symbol != SKIPPED
+            if is_gap or not taken or not adds or read[at] != codes[start]:
+                new = _Edit(start, start + taken, at, np.array([symbol] * adds, np.int32), cost)
                 if joins and not is_gap:
                     last = edits.pop()
                     new = _Edit(last.start, new.stop, last.at, np.append(last.after, new.after), last.cost + cost)
@@ -369,7 +373,7 @@ class Restorer:
                 joins = not is_gap
             else:
                 joins = False
-            start, at = start + taken, at + (symbol >= 0)
+            start, at = start + taken, at + adds
         return edits
 
     def _alternatives(self, edit: _Edit, codes: NDArray[Any]) -> tuple[list[Ids], float]:
@@ -379,17 +383,18 @@ class Restorer:
             return [np.array([i], np.int32) for i in range(len(self.vocabulary.codes)) if i != edit.after[0]], 0.0
         ids = self.vocabulary.ids_of_codes(before)
         letters = sum(is_letter(code, self.vocabulary) for code in before.tolist())
-        return [] if (ids < 0).any() else [ids], letters * math.log1p(-self.damage.typos)
+        return [np.where(ids < 0, np.int32(UNREAD_SYMBOL), ids)], letters * math.log1p(-self.damage.typos)
 
     def _log_probabilities(self, state: State, strings: list[Ids]) -> NDArray[np.float64]:
         """Return log P of each of some strings after the state of one stream, which stays as it is."""
         rows, found = self.network.rows_at_a_time(ROWS), list[NDArray[np.float64]]()
         for first in range(0, len(strings), rows):  # a gap has as many alternatives as the model has symbols
-            part = strings[first : first + rows]
+            part = [ids[ids >= 0] for ids in strings[first : first + rows]]
             lengths = np.array([*map(len, part)])
             x = np.zeros((lengths.max(), len(part)), np.int32)
             for i, ids in enumerate(part):
                 x[: len(ids), i] = ids
             log_p = self.network.log_probabilities(x, self.network.repeat(state, len(part)))
             found.append(np.where(np.arange(len(x))[:, None] < lengths, log_p, 0.0).sum(axis=0))
-        return np.concatenate(found)
+        unread = np.array([np.count_nonzero(ids < 0) for ids in strings])
+        return np.concatenate(found) + unread * unread_log_p(self.vocabulary)

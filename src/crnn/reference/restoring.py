@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+UNREAD = -2  # stands for a symbol that the model lacks, and stays as it is
 LogP = Callable[[tuple[int, ...]], NDArray[np.float64]]  # from the symbols read so far to log P of the next one
 
 
@@ -16,12 +17,12 @@ class Hypothesis(NamedTuple):
 
     score: float
     symbols: tuple[int, ...]
-    steps: tuple[tuple[int, int], ...]  # each step's symbol, -1 for none, and how many damaged symbols it took
+    steps: tuple[tuple[int, int], ...]  # each step's symbol, and how many damaged symbols it took
     obligation: str = "free"  # or what the last step was
     rank: float = 0.0  # the score, unless a better hypothesis has the same last symbols
 
     def after(self, log_p: float, symbol: int, taken: int, obligation: str = "free") -> Hypothesis:
-        """Return the hypothesis with one more step."""
+        """Return the hypothesis with one more step; the model does not read a negative symbol."""
         symbols = (*self.symbols, symbol) if symbol >= 0 else self.symbols
         return Hypothesis(self.score + log_p, symbols, (*self.steps, (symbol, taken)), obligation)
 
@@ -38,7 +39,7 @@ def restored_steps(
     recent: int,
 ) -> tuple[tuple[int, int], ...]:
     """Return the steps from a damaged text, given as kinds, to its most probable original; see `Selection`."""
-    first, plain, symbols, costs, skip, letters, inserted, insert_costs, near_letters, swap = channel
+    first, plain, symbols, costs, skip, letters, inserted, insert_costs, near_letters, swap, unread = channel
 
     def candidates(kind: int, count: int) -> list[tuple[int, float]]:
         places = range(first[kind], first[kind] + count)
@@ -57,7 +58,7 @@ def restored_steps(
         return [h for h in beam if h.rank >= beam[0].rank - margin]
 
     def read(h: Hypothesis, p: int) -> list[Hypothesis]:
-        y, kind = log_p(h.symbols), x[p]
+        y, kind = dict(enumerate(log_p(h.symbols))) | {UNREAD: unread}, x[p]
         if h.obligation == "swapped":
             return [h.after(y[s], s, 1) for s, _ in candidates(x[p - 1], plain[x[p - 1]])]
         count = plain[kind] if h.obligation == "inserted" else first[kind + 1] - first[kind]

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 Ids = NDArray[np.int32]
 
+UNREAD_SYMBOL: int
 RECENT_SYMBOLS: int
 
 class Selection:

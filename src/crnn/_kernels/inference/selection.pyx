@@ -3,7 +3,7 @@
 A hypothesis has read the first p symbols of a damaged text, and the network the original so far. At each position it
 emits one symbol of the original: a candidate for the damaged symbol (`plain` ones, then substitutions), or the next
 damaged symbol, if two were swapped; or it skips a symbol that was typed in excess. Before that it may insert a symbol
-that is missing.
+that is missing. UNREAD stands for a symbol that the network lacks: it stays as it is, and the network does not read it.
 
 Of a text's hypotheses with the same obligation and the same symbols, as far as the network looks back at them, only the
 best stays. The search keeps those of the highest rank, which is the score. A network that looks far back may still
@@ -18,11 +18,12 @@ from libc.stdlib cimport qsort
 from libc.string cimport memset
 import numpy as np
 
-RECENT_SYMBOLS = RECENT
+UNREAD_SYMBOL, RECENT_SYMBOLS = UNREAD, RECENT
 
 cdef enum:
     RECENT = 8
     SKIPPED_SYMBOL = -1
+    UNREAD = -2
     MAX_NODES = 0x7fffffff
 
 cdef enum Obligation:
@@ -39,7 +40,7 @@ cdef struct Hypothesis:
     uint64_t recent   # a digest of the last `RECENT` symbols
     Py_ssize_t turn   # the number of hypotheses that were offered earlier
     int row           # of the parent among the current hypotheses and insertions
-    int symbol        # of the last step, or else SKIPPED_SYMBOL
+    int symbol        # of the last step, or else SKIPPED_SYMBOL or UNREAD
     int obligation
     int node          # of the last step, or of the one before if its own is not stored yet
 
@@ -55,8 +56,9 @@ cdef class Selection:
     `x` are the texts' symbols as numbers of kinds, joined; `lengths` their lengths. Kind k has the candidates
     `symbols[first[k]:first[k + 1]]`; the first `plain[k]` are no substitutions. Costs are log-probabilities of the
     damage: `costs` of each candidate, `skip[k]` of an excess symbol, `swap` of two swapped `letters`, `insert_costs` of
-    the missing symbols `inserted`: `near_letters`, only next to a letter, or else anywhere within a text. `end` is the
-    symbol that ends a text, or None. `context` is the number of symbols that the network looks back at, None for all.
+    the missing symbols `inserted`: `near_letters`, only next to a letter, or else anywhere within a text. `unread` is
+    log P of a candidate UNREAD. `end` is the symbol that ends a text, or None. `context` is the number of symbols that
+    the network looks back at, None for all.
     """
     cdef const int[::1] x
     cdef const Py_ssize_t[::1] starts
@@ -70,7 +72,7 @@ cdef class Selection:
     cdef const int[::1] inserted
     cdef const double[::1] insert_costs
     cdef const unsigned char[::1] near_letters
-    cdef double swap, margin, penalty
+    cdef double swap, unread, margin, penalty
     cdef int end, beams, vocab_size
     cdef uint64_t factor  # of a digest that is extended by a symbol
     cdef Py_ssize_t context  # -1: all symbols
@@ -98,7 +100,7 @@ cdef class Selection:
                  context, int beams, double margin, double penalty):
         cdef Py_ssize_t i, texts = lengths.shape[0], rows
         self.first, self.plain, self.symbols, self.costs, self.skip, self.letters = tables[:6]
-        self.inserted, self.insert_costs, self.near_letters, self.swap = tables[6:]
+        self.inserted, self.insert_costs, self.near_letters, self.swap, self.unread = tables[6:]
         self.x, self.lengths, self.texts = x, lengths, texts
         self.starts = np.cumsum(lengths) - lengths
         self.end, self.vocab_size = -1 if end is None else end, vocab_size
@@ -142,7 +144,7 @@ cdef class Selection:
         for i in range(self.x.shape[0]):
             good = good and 0 <= self.x[i] < kinds
         for i in range(self.symbols.shape[0]):
-            good = good and 0 <= self.symbols[i] < self.vocab_size
+            good = good and (0 <= self.symbols[i] < self.vocab_size or self.symbols[i] == UNREAD)
         for i in range(self.inserted.shape[0]):
             good = good and 0 <= self.inserted[i] < self.vocab_size
         for i in range(self.texts):
@@ -172,7 +174,7 @@ cdef class Selection:
         """Go on by a position; return the rows and the symbols, (n,) each, of the hypotheses that stay.
 
         y are the logits of the current hypotheses, z those of the insertions, whose rows count from the end of y. A
-        symbol of -1 means that the network reads nothing. Texts that have ended are left out from now on.
+        negative symbol means that the network reads nothing. Texts that have ended are left out from now on.
         """
         cdef Py_ssize_t b, total = 0
         self._require_rows(y.shape[0], y.shape[1], 0)
@@ -187,8 +189,8 @@ cdef class Selection:
         return self._chosen(self.now, self.counts, total)
 
     def path(self, Py_ssize_t text):
-        """Return a text's symbols, -1 for skipped ones, how many symbols of the damaged text each stands for, and what
-        the damage costs at each.
+        """Return a text's symbols, -1 for skipped ones, UNREAD for those that stay as they are, how many symbols of the
+        damaged text each stands for, and what the damage costs at each.
         """
         cdef Py_ssize_t n = 0, i
         cdef int node = self.ends[text]
@@ -351,6 +353,11 @@ cdef inline int _offer(Selection s, Hypothesis* kept, int count, double log_p, d
     return count + 1 if count + 1 < s.room else _settle(s, kept, count + 1)
 
 
+cdef inline double _log_p(Selection s, const real* y, double total, int symbol) noexcept nogil:
+    """log P of a symbol or UNREAD, given logits and the log of the sum of their exponentials"""
+    return y[symbol] - total if symbol >= 0 else s.unread
+
+
 cdef inline int _read(Selection s, Hypothesis* kept, int count, const Hypothesis* h, int row, const real* y,
                       double total, const int* x, Py_ssize_t p, Py_ssize_t length) noexcept nogil:
     """Offer every way in which a hypothesis can read the damaged symbol x[p]."""
@@ -360,7 +367,7 @@ cdef inline int _read(Selection s, Hypothesis* kept, int count, const Hypothesis
     cdef double cost
     for i in range(s.first[kind], stop):
         cost = 0 if h.obligation == SWAPPED else s.costs[i]
-        count = _offer(s, kept, count, y[s.symbols[i]] - total, cost, h, row, s.symbols[i], FREE)
+        count = _offer(s, kept, count, _log_p(s, y, total, s.symbols[i]), cost, h, row, s.symbols[i], FREE)
     if not free:
         return count
     if s.skip[kind] > LOWEST:
@@ -368,7 +375,7 @@ cdef inline int _read(Selection s, Hypothesis* kept, int count, const Hypothesis
     if s.swap > LOWEST and s.letters[kind] and p + 1 < length and x[p + 1] != kind and s.letters[x[p + 1]]:
         kind = x[p + 1]
         for i in range(s.first[kind], s.first[kind] + s.plain[kind]):
-            count = _offer(s, kept, count, y[s.symbols[i]] - total, s.swap, h, row, s.symbols[i], SWAPPED)
+            count = _offer(s, kept, count, _log_p(s, y, total, s.symbols[i]), s.swap, h, row, s.symbols[i], SWAPPED)
     return count
 
 
