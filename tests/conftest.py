@@ -16,10 +16,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # ruff: noqa: E402
 import numpy as np
 import pytest
-from examples import instruction_set
+from examples import instruction_set, sets
 from hypothesis import settings
 
-from crnn import _kernels
 from crnn._kernels.entry import core
 from crnn.runtime import threads
 from crnn.runtime.machine import usable_cores
@@ -83,21 +82,21 @@ def pytest_collection_finish():
     gc.freeze()
 
 
-@pytest.fixture(params=_kernels.available("float32"))
+@pytest.fixture(params=sets("float32"))
 def kernels(request):
     """Run the test once with each instruction set's kernels behind the entry points."""
     with instruction_set(request.param):
         yield core
 
 
-@pytest.fixture(params=_kernels.available("bfloat16"))
+@pytest.fixture(params=sets("bfloat16"))
 def bfloat16_kernels(request):
     """The same, also for the instruction sets that serve products in bfloat16 alone."""
     with instruction_set(request.param):
         yield core
 
 
-@pytest.fixture(params=_kernels.available("int8"))
+@pytest.fixture(params=sets("int8"))
 def int8_kernels(request):
     """The same for products in int8."""
     with instruction_set(request.param):

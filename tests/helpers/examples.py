@@ -59,6 +59,27 @@ def share_of_spaces(text):
     return " ".join(text.split()).count(" ") / len(text)
 
 
+def sets(*kinds):
+    """Return parameters of a test: the processor's instruction sets for number types, skipped if they are not built.
+
+    With one kind, the names of its sets; otherwise pairs of a kind and a name.
+    """
+    return [
+        pytest.param(
+            name if len(kinds) == 1 else (kind, name),
+            id=name if len(kinds) == 1 else f"{kind}-{name}",
+            marks=[] if name in _kernels.available(kind) else pytest.mark.skip(reason=not_built(name, kind)),
+        )
+        for kind in kinds
+        for name in _kernels.supported(kind)
+    ]
+
+
+def not_built(name, kind):
+    """Return why a test of an instruction set's kernels is skipped."""
+    return f"the {kind} kernels for {name} are not built: set CRNN_BUILD=all and install again"
+
+
 @contextlib.contextmanager
 def instruction_set(name):
     """Use the kernels of one instruction set."""

@@ -6,11 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from examples import instruction_set
+from examples import instruction_set, sets
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from crnn import _kernels
 from crnn._kernels.entry import core
 from crnn.inference.controls import OFF
 from crnn.reference import sampling as reference_sampling
@@ -54,7 +53,7 @@ shares = st.one_of(st.sampled_from([0.0, 0.5, 1.0]), st.floats(0, 1))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", _kernels.available("float32"))
+@pytest.mark.parametrize("name", sets("float32"))
 @given(row=rows, data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_filter_matches_reference(name, dtype, row, data):

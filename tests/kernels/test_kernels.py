@@ -26,6 +26,7 @@ from examples import (
     memory,
     network,
     repeated,
+    sets,
     state_in_double,
     states,
     symbols,
@@ -66,17 +67,18 @@ def pack(layout, params, *, one_row=False):
 # ------------------------------------------------------------------ instruction sets
 
 
-def test_the_build_can_be_forced():
+@pytest.mark.parametrize("name", sets("float32"))
+def test_the_build_can_be_forced(name):
     code = "import crnn._kernels as k, sys; print(k.instruction_set, *[m for m in sys.modules if '.float64.' in m])"
-    for name in _kernels.available("float32"):
-        environment = {**os.environ, "CRNN_ISA": name}
-        out = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-        assert out.stdout.split() == [name, f"crnn._kernels.{name}.float64.kernels"]
+    environment = {**os.environ, "CRNN_ISA": name}
+    out = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert out.stdout.split() == [name, f"crnn._kernels.{name}.float64.kernels"]
 
 
 def test_baseline_is_always_there_and_unknown_sets_are_errors():
     assert _kernels.available("float32")[0] == "baseline"
-    with pytest.raises(ValueError, match=r"'mmx' is not available here\. Set CRNN_ISA to one of baseline"):
+    message = r"'mmx' is not available here\. Set CRNN_ISA to one of baseline.*, or build .* with CRNN_BUILD=all"
+    with pytest.raises(ValueError, match=message):
         _kernels.use("mmx")
 
 
@@ -88,7 +90,10 @@ def test_a_processor_has_the_sets_up_to_its_level(monkeypatch, level, bytes_too)
     general, narrow = ("baseline", "avx2", "avx512"), ("avx512_bf16", "amx")
     assert _kernels.available("float32") == general[: level + 1]
     assert _kernels.available("bfloat16") == (*general, *narrow)[: level + 1]
-    assert _kernels.available("int8") == ((*general, "avx512_vnni") if bytes_too else general[: level + 1])
+    with_bytes = (*general[: level + 1], "avx512_vnni" if level else "neon_dotprod")
+    built = tuple(name for name in with_bytes if name != "neon_dotprod")
+    assert _kernels.supported("int8") == (with_bytes if bytes_too else general[: level + 1])
+    assert _kernels.available("int8") == (built if bytes_too else general[: level + 1])
 
 
 @pytest.mark.parametrize("bytes_too", [False, True])
@@ -113,6 +118,54 @@ def test_by_default_the_best_set_of_each_kind_is_used():
         assert _kernels.bfloat16_set == _kernels.available("bfloat16")[-1]
         assert _kernels.int8_set == _kernels.available("int8")[-1]
     finally:
+        _kernels.use(before)
+
+
+@pytest.mark.parametrize(
+    ("built", "system", "faster"),
+    [
+        ({"baseline"}, "linux-x86_64", "avx512"),
+        ({"baseline", "avx2"}, "win-amd64", "avx512"),
+        ({"baseline", "avx2", "avx512"}, "linux-x86_64", None),
+        ({"baseline"}, "macosx-10.13-universal2", None),  # such a build can have no other set
+    ],
+)
+def test_a_faster_set_that_is_not_built(monkeypatch, built, system, faster):
+    monkeypatch.setattr(_kernels, "_built", lambda name, kind: name in built)
+    monkeypatch.setattr(_kernels, "cpu", SimpleNamespace(level=lambda: 2, has_byte_products=lambda: False))
+    monkeypatch.setattr("sysconfig.get_platform", lambda: system)
+    assert _kernels.faster("float32") == faster
+
+
+@pytest.mark.parametrize(("kind", "options"), [("bfloat16", {"bfloat16": True}), ("int8", {"int8": True})])
+def test_number_types_that_are_not_built_are_errors(monkeypatch, kind, options):
+    before, built = _kernels.forced, _kernels._built
+    try:
+        monkeypatch.setattr(_kernels, "_built", lambda name, of_kind: of_kind != kind and built(name, of_kind))
+        _kernels.use(None)
+        assert getattr(_kernels, f"{kind}_set") is None
+        layout = Layout(3, 5, np.dtype("float32"))
+        message = rf"no kernels for {kind} that this processor supports\. Build crnn again with CRNN_BUILD=all"
+        with pytest.raises(ValueError, match=message):
+            core.Network(layout, Packing(one_row=True, **options))
+        core.Network(layout, Packing(one_row=True))
+    finally:
+        monkeypatch.undo()
+        _kernels.use(before)
+
+
+def test_a_forced_set_is_not_replaced_by_a_wider_one(monkeypatch):
+    before = _kernels.forced
+    built = {("baseline", "float32"), ("baseline", "float64"), (_kernels.available("int8")[-1], "int8")}
+    try:
+        monkeypatch.setattr(_kernels, "_built", lambda name, kind: (name, kind) in built)
+        _kernels.use("baseline")
+        assert _kernels.int8_set == ("baseline" if ("baseline", "int8") in built else None)
+        assert _kernels.bfloat16_set is None
+        _kernels.use(None)
+        assert _kernels.int8_set == _kernels.available("int8")[-1]
+    finally:
+        monkeypatch.undo()
         _kernels.use(before)
 
 

@@ -26,7 +26,9 @@ from examples import (
     instruction_set,
     memory,
     network,
+    not_built,
     repeated,
+    sets,
     state_in_double,
     states,
     symbols,
@@ -300,11 +302,9 @@ def test_draws_match_reference(kernels, dtype, name, cell, B):
 # rare: what is computed must be far nearer to the reference with rounding than the reference without.
 
 ROUNDING = {"bfloat16": operands_in_bfloat16, "int8": operands_in_int8, "": contextlib.nullcontext}
-BUILDS = [("bfloat16", name) for name in _kernels.available("bfloat16")]
-BUILDS += [("int8", name) for name in _kernels.available("int8")]
 
 
-@pytest.fixture(params=BUILDS, ids="-".join)
+@pytest.fixture(params=sets("bfloat16", "int8"))
 def precision(request):
     """Run the test with each rounding of operands and each instruction set that has it; return the rounding."""
     precision, name = request.param
@@ -458,7 +458,8 @@ print(_kernels.bfloat16_set)
 """
 
 
-@pytest.mark.skipif("amx" not in _kernels.available("bfloat16"), reason="this processor has no AMX")
+@pytest.mark.skipif("amx" not in _kernels.supported("bfloat16"), reason="this processor has no AMX")
+@pytest.mark.skipif("avx512_bf16" not in _kernels.available("bfloat16"), reason=not_built("avx512_bf16", "bfloat16"))
 def test_amx_refused_by_the_system_falls_back_to_avx512_bf16():
     environment = {name: value for name, value in os.environ.items() if name != "CRNN_ISA"}
     command = [sys.executable, "-c", SMALL_SIGNAL_STACK]

@@ -1,11 +1,12 @@
 import platform
+import re
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from types import SimpleNamespace
 
 import pytest
-from examples import instruction_set
+from examples import instruction_set, sets
 
 import crnn
 from crnn import _kernels
@@ -57,7 +58,34 @@ def test_show_config_prints_the_build(capsys):
     assert lines[0].split() == ["crnn", crnn.__version__]
 
 
-@pytest.mark.parametrize("name", _kernels.available("float32"))
+def test_a_build_without_the_best_set_names_it_and_the_remedy(monkeypatch):
+    monkeypatch.setattr(_kernels, "faster", lambda kind: "avx2" if kind == "float32" else None)
+    monkeypatch.setattr(_kernels, "bfloat16_set", None)
+    monkeypatch.setattr(_kernels, "available", lambda kind: () if kind == "bfloat16" else ("baseline",))
+    info = build_info.build_info()
+    assert info["instruction set"].endswith("(available: baseline; avx2 is faster, but not built: use CRNN_BUILD=all)")
+    assert info["for bfloat16"] == "none (available: none)"
+
+
+def test_a_slower_build_is_named_once(monkeypatch):
+    monkeypatch.setattr(build_info, "_told", False)
+    monkeypatch.setattr(_kernels, "forced", None)
+    monkeypatch.setattr(_kernels, "instruction_set", "baseline")
+    monkeypatch.setattr(_kernels, "faster", lambda kind: "avx2" if kind == "float32" else None)
+    assert build_info.slower_build("bfloat16") is None
+    message = build_info.slower_build("float32")
+    assert re.search("kernels for baseline.* none for avx2.*Build crnn again with CRNN_BUILD=all", message)
+    assert build_info.slower_build("float32") is None
+
+
+def test_a_forced_set_is_no_slower_build(monkeypatch):
+    monkeypatch.setattr(build_info, "_told", False)
+    monkeypatch.setattr(_kernels, "forced", "baseline")
+    monkeypatch.setattr(_kernels, "faster", lambda kind: "avx2")
+    assert build_info.slower_build("float32") is None
+
+
+@pytest.mark.parametrize("name", sets("float32"))
 def test_forced_instruction_set_is_used(monkeypatch, name):
     monkeypatch.setenv("CRNN_ISA", name)
     with instruction_set(name):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
+from examples import saved
 from mpi_processes import Communicator
 from texts import TEXT
 
-from crnn import CharRNN, InvalidInputError
+from crnn import CharRNN, InvalidInputError, _kernels
+from crnn.runtime import build_info
 from crnn.training.processes import Processes
 
 NAMES = ["anna", "bob", "eve", "otto", "lena", "al", "hal"]
@@ -119,3 +123,33 @@ def test_all_processes_end_with_the_state_of_the_first(rank):
     np.testing.assert_array_equal(model.params_["by"], before.params_["by"] + 0.5 * rank)
     np.testing.assert_array_equal(model.state_, before.state_ + 0.25 * rank)
     assert (model.n_steps_, model.history_) == ((3, [{"step": 3}]) if rank else (0, []))
+
+
+def test_the_first_fit_of_a_slower_build_warns_its_caller(monkeypatch):
+    monkeypatch.setattr(build_info, "_told", False)
+    monkeypatch.setattr(_kernels, "forced", None)
+    monkeypatch.setattr(_kernels, "faster", lambda kind: "avx512" if kind == "float64" else None)
+    CharRNN(3, max_steps=1).fit("abab")
+    with pytest.warns(UserWarning, match=r"none for avx512.*CRNN_BUILD=all") as caught:
+        CharRNN(3, max_steps=1, dtype="float64").fit("abab")
+    assert [warning.filename for warning in caught] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        CharRNN(3, max_steps=1, dtype="float64").fit("abab")
+
+
+def test_precision_that_is_not_built_is_refused_before_any_change(monkeypatch):
+    model = CharRNN(3, max_steps=2, random_state=0).fit("abab")
+    before, built = saved(model), _kernels._built
+    forced = _kernels.forced
+    try:
+        monkeypatch.setattr(_kernels, "_built", lambda name, kind: kind != "bfloat16" and built(name, kind))
+        _kernels.use(None)
+        for call in (model.fit, model.partial_fit):
+            model.set_params(matmul_precision="bfloat16")
+            with pytest.raises(ValueError, match=r"no kernels for bfloat16 .*Build crnn again with CRNN_BUILD=all"):
+                call("abba")
+            assert saved(model.set_params(matmul_precision="float32")) == before
+    finally:
+        monkeypatch.undo()
+        _kernels.use(forced)

@@ -4,9 +4,12 @@ To add an instruction set, add an entry here, its level or test in ``platform/cp
 tiles in the headers of ``platform/`` and ``products/``.
 """
 
+import sys
 from typing import NamedTuple
 
 KINDS = ("float32", "float64", "bfloat16", "int8")  # number types; the last two for products alone
+# What to set for a build with everything: Microsoft's compiler lacks some sets.
+COMPLETE = "CRNN_BUILD=all" + (" and CC=clang-cl" if sys.platform == "win32" else "")
 
 
 class InstructionSet(NamedTuple):
@@ -45,3 +48,19 @@ def sets_for(kind: str) -> tuple[str, ...]:
     (('baseline', 'avx2', 'avx512'), 'neon_dotprod')
     """
     return tuple(name for name, entry in INSTRUCTION_SETS.items() if kind in entry.kinds)
+
+
+def sets_for_processor(kind: str, level: int, multiplies_bytes: bool) -> tuple[str, ...]:
+    """Return the instruction sets for a number type that a processor supports, from the least to the most demanding.
+
+    `level` and `multiplies_bytes` are what ``platform/cpu_features.h`` finds.
+
+    Examples
+    --------
+    >>> sets_for_processor("float32", 1, False), sets_for_processor("int8", 2, True)
+    (('baseline', 'avx2'), ('baseline', 'avx2', 'avx512', 'avx512_vnni'))
+    """
+    general = sets_for("bfloat16" if kind == "bfloat16" else "float32")[: level + 1]
+    if kind == "int8" and multiplies_bytes:
+        return (*general, "avx512_vnni" if level else "neon_dotprod")
+    return general  # int8 uses the general sets if the processor does not multiply bytes

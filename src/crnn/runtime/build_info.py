@@ -6,6 +6,7 @@ import os
 import sys
 
 from .. import _kernels
+from .._kernels.instruction_sets import COMPLETE
 from .._version import __version__
 from .machine import cores
 from .threads import scipy_blas
@@ -13,6 +14,7 @@ from .threads import scipy_blas
 PACKAGES = ("numpy", "scipy", "threadpoolctl", "tqdm")
 # Read from the environment when the package or its BLAS is loaded.
 VARIABLES = ("CRNN_ISA", "OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+_told = False  # this process, by `slower_build`
 
 
 def build_info() -> dict[str, str]:
@@ -25,9 +27,9 @@ def build_info() -> dict[str, str]:
 
     info = {
         "crnn": __version__,
-        "instruction set": f"{_kernels.instruction_set} (available: {', '.join(_kernels.available('float32'))})",
-        "for bfloat16": f"{_kernels.bfloat16_set} (available: {', '.join(_kernels.available('bfloat16'))})",
-        "for int8": f"{_kernels.int8_set} (available: {', '.join(_kernels.available('int8'))})",
+        "instruction set": _described_sets(_kernels.instruction_set, "float32"),
+        "for bfloat16": _described_sets(_kernels.bfloat16_set, "bfloat16"),
+        "for int8": _described_sets(_kernels.int8_set, "int8"),
         "BLAS": "; ".join(_blas()),
         "cores": str(cores()),
         "processor": processor_name(),
@@ -41,6 +43,29 @@ def build_info() -> dict[str, str]:
             info[package] = "not installed under this name"
     info |= {name: os.environ[name] for name in VARIABLES if name in os.environ}
     return info
+
+
+def _described_sets(used: str | None, kind: str) -> str:
+    """Return the instruction set in use, the available ones, and the remedy if this build lacks the best one."""
+    faster = _kernels.faster(kind)
+    lacking = "" if faster is None else f"; {faster} is faster, but not built: use {COMPLETE}"
+    return f"{used or 'none'} (available: {', '.join(_kernels.available(kind)) or 'none'}{lacking})"
+
+
+def slower_build(kind: str) -> str | None:
+    """Return what to tell a user whose processor could run faster kernels for a number type; None: it could not.
+
+    Each process is told at most once, and not if an instruction set was forced.
+    """
+    global _told
+    if _told or _kernels.forced is not None or (faster := _kernels.faster(kind)) is None:
+        return None
+    _told = True
+    used = _kernels.bfloat16_set if kind == "bfloat16" else _kernels.instruction_set
+    return (
+        f"crnn uses its kernels for {used}, because this build has none for {faster}, which are faster on this "
+        f"processor. Build crnn again with {COMPLETE}."
+    )
 
 
 def show_config() -> None:

@@ -17,8 +17,10 @@ from ..model.layout import Layout, SymbolPairs, layout_of
 from ..model.state import ModelState
 from ..model.vocabulary_changes import extended, places, widened
 from ..parameters.checks import FilePath, checked_bool, checked_path, checked_sample_weights, pcg64_generator
-from ..parameters.settings import Settings
+from ..parameters.settings import Settings, rounds_operands
 from ..runtime.atomic_file import check_writable
+from ..runtime.build_info import slower_build
+from ..text.documents import warn_caller
 from ..text.id_cache import Fingerprint
 from ..text.labels import LabeledSource
 from ..text.sources import TextLike, TextSource, text_source
@@ -89,6 +91,9 @@ def _settings_and_writer(
     settings = Settings.check(parameters)
     if not first:
         return replace(settings, verbose=0), None
+    bfloat16 = rounds_operands(settings.matmul_precision, settings.dtype)
+    if message := slower_build("bfloat16" if bfloat16 else settings.dtype.name):
+        warn_caller(message)
     if call.checkpoint is None:
         return settings, None
     path = checked_path("checkpoint", call.checkpoint)

@@ -89,7 +89,7 @@ def usable_precisions(matmul_precision: str | None, dtype: Any = None) -> tuple[
     """
     if matmul_precision is not None:
         return (matmul_precision,)
-    if np.dtype(dtype or np.float32) != np.float32 or _kernels.bfloat16_set in _kernels.INSTRUCTION_SETS:
+    if np.dtype(dtype or np.float32) != np.float32 or _kernels.bfloat16_set in (None, *_kernels.INSTRUCTION_SETS):
         return ("float32",)
     return ("float32", "bfloat16")
 

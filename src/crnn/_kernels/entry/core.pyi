@@ -12,7 +12,7 @@ Shape = tuple[int, ...]
 MANY_ROWS: int
 SMOOTHING: float
 
-def use(float32: ModuleType, float64: ModuleType, bfloat16: ModuleType, int8: ModuleType) -> None: ...
+def use(float32: ModuleType, float64: ModuleType, bfloat16: ModuleType | None, int8: ModuleType | None) -> None: ...
 
 class Network:
     @property

@@ -17,6 +17,7 @@ from libc.stdint cimport uint64_t
 from libc.string cimport memset
 import numpy as np
 from ...runtime.signals import signals_deferred
+from ..instruction_sets import COMPLETE
 from ..common.interface cimport (MAX_LAYERS, OF_BFLOAT16, OF_INT8, OF_NUMBERS, PAIR_RATE, PAIRS, SYMBOLS, Gemm,
                                  InputTable, Kernels, Weights, real)
 from ..common.interface cimport Network as NetworkPlaces
@@ -45,15 +46,21 @@ cdef enum:  # in `kernels_of`
     INT8_TABLE
     N_TABLES
 
-cdef const Kernels* kernels_of[N_TABLES]  # for float32 and float64, and for float32 with rounded operands
+cdef const Kernels* kernels_of[N_TABLES]  # for float32 and float64, and for float32 with rounded operands, or NULL
 cdef Gemm blas[2]
 
 
 def use(float32, float64, bfloat16, int8):
-    """Call the kernels of these modules, one for each number type, from now on; existing networks keep theirs."""
+    """Call the kernels of these modules, one for each number type, from now on; existing networks keep theirs.
+
+    None for `bfloat16` or `int8`: this build has none that the processor supports.
+    """
     cdef int i
     cdef const Kernels* table
     for i, module in enumerate((float32, float64, bfloat16, int8)):
+        if module is None and i >= BFLOAT16_TABLE:
+            kernels_of[i] = NULL
+            continue
         table = <const Kernels*>PyCapsule_GetPointer(module.table, "crnn._kernels.Kernels")
         if (table.size != sizeof(Kernels) or table.itemsize != (sizeof(double) if i == FLOAT64_TABLE else sizeof(float))
                 or table.operands != (OF_INT8 if i == INT8_TABLE else
@@ -66,8 +73,12 @@ cdef const Kernels* kernels_for(Py_ssize_t itemsize, bint bfloat16=False, bint i
     """The kernels for numbers of `itemsize` bytes, optionally with rounded operands of products."""
     if itemsize != <Py_ssize_t>sizeof(float) and (itemsize != <Py_ssize_t>sizeof(double) or bfloat16 or int8):
         raise ValueError(f"numbers must have 4 or 8 bytes (4 for products in bfloat16 or int8), not {itemsize}")
+    cdef int i = INT8_TABLE if int8 else BFLOAT16_TABLE
     if int8 or bfloat16:
-        return kernels_of[INT8_TABLE if int8 else BFLOAT16_TABLE]
+        if kernels_of[i] == NULL:
+            raise ValueError(f"this build has no kernels for {'int8' if int8 else 'bfloat16'} that this processor "
+                             f"supports. Build crnn again with {COMPLETE}.")
+        return kernels_of[i]
     return kernels_of[FLOAT64_TABLE if itemsize == sizeof(double) else FLOAT32_TABLE]
 
 
