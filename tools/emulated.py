@@ -70,6 +70,7 @@ def system(architecture: str, machine: Path = Path("/")) -> Path:
 def run(folder: Path, command: str, processor: str | None) -> int:
     """Run a shell's command inside, with folders of the kernel that vanish with it; return the exit code."""
     kept = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8", "PIP_DEFAULT_TIMEOUT": "300"}
+    kept |= {"CRNN_BUILD": "all"}
     kept |= {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
     kept |= {"QEMU_CPU": processor} if processor else {}
     place = shlex.quote(str(folder))

@@ -58,7 +58,7 @@ def build(name: str) -> Path:
     target = ROOT / "build" / f"sanitize-{name}"
     folders = ["--build-base", str(target), "--build-lib", str(target / "lib")]
     command = [sys.executable, "setup.py", "-q", "build", *folders]
-    subprocess.run(command, cwd=ROOT, env={**os.environ, "CRNN_CFLAGS": FLAGS[name]}, check=True)
+    subprocess.run(command, cwd=ROOT, env={**os.environ, "CRNN_BUILD": "all", "CRNN_CFLAGS": FLAGS[name]}, check=True)
     return target / "lib"
 
 
