@@ -25,7 +25,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -77,12 +77,12 @@ class Kernels(Extension):
     """The kernels of one instruction set and number type, compiled from the C file that all of them share.
 
     "bfloat16" is float32 with the operands of products rounded to bfloat16, "int8" with integers of 8 bits; the
-    latter is for inference alone.
+    latter is for inference alone. The module `for_tests` has functions of the kernels that only tests call.
     """
 
-    def __init__(self, instruction_set: str, dtype: str) -> None:
-        super().__init__(f"crnn._kernels.{instruction_set}.{dtype}.kernels", [f"{FOLDER}/entry/kernels.pyx"])
-        self.instruction_set, self.dtype = instruction_set, dtype
+    def __init__(self, instruction_set: str, dtype: str, module: str = "kernels") -> None:
+        super().__init__(f"crnn._kernels.{instruction_set}.{dtype}.{module}", [f"{FOLDER}/entry/{module}.pyx"])
+        self.instruction_set, self.dtype, self.for_tests = instruction_set, dtype, module == "for_tests"
         self.define_macros = [(name, "1") for name in DTYPES[dtype]]
 
 
@@ -209,7 +209,18 @@ def included(source: Path) -> list[Path]:
 
 
 class BuildExt(build_ext):
-    """Builds the chosen kernels, with the flags of each instruction set, spelt for the compiler at hand."""
+    """Builds the chosen kernels, with the flags of each instruction set, spelt for the compiler at hand.
+
+    Builds in place, with bounds checks or with the option --for-tests have the modules `for_tests`; wheels do not.
+    """
+
+    user_options: ClassVar[list[Any]] = [*build_ext.user_options, ("for-tests", None, "for tests alone, see above")]
+    boolean_options: ClassVar[list[str]] = [*build_ext.boolean_options, "for-tests"]
+
+    def initialize_options(self) -> None:
+        """Set the default of the option --for-tests."""
+        super().initialize_options()
+        self.for_tests = False
 
     def finalize_options(self) -> None:
         """Leave out the kernels for processors that the platform does not have."""
@@ -221,6 +232,7 @@ class BuildExt(build_ext):
         kept = [ext for ext in modules if not isinstance(ext, Kernels) or ext.instruction_set in self.names]
         self.distribution.ext_modules = kept
         super().finalize_options()
+        self.for_tests = self.for_tests or self.inplace or DEBUG
         if self.parallel is None:  # as for pip, which has no option for it; a compiler takes 0.25 GB
             self.parallel = min(4, os.cpu_count() or 1)
 
@@ -252,7 +264,10 @@ class BuildExt(build_ext):
         processor = probe(self.compiler) if here and self.choice() == "machine" else None
         chosen = chosen_builds(self.choice(), self.names, processor)
         self.extensions = [
-            ext for ext in self.extensions if not isinstance(ext, Kernels) or (ext.instruction_set, ext.dtype) in chosen
+            ext
+            for ext in self.extensions
+            if not isinstance(ext, Kernels)
+            or ((ext.instruction_set, ext.dtype) in chosen and (self.for_tests or not ext.for_tests))
         ]
         translate(self.extensions)
         super().build_extensions()
@@ -261,8 +276,9 @@ class BuildExt(build_ext):
         """Compile one extension, unless a module made of the same things is at hand."""
         kind = compiler_kind(self.compiler)
         kernels = isinstance(ext, Kernels)
-        native = ["-march=native"] if os.environ.get("CRNN_NATIVE") == "1" and kernels else []
-        ext.extra_compile_args = compile_flags(kind, ext.instruction_set if kernels else None, native)
+        more = ["-march=native"] if os.environ.get("CRNN_NATIVE") == "1" and kernels else []
+        more += ["-Wno-unused-function"] if kernels and ext.for_tests else []  # it includes the headers of all kernels
+        ext.extra_compile_args = compile_flags(kind, ext.instruction_set if kernels else None, more)
         if kind in ("gcc", "clang"):
             ext.extra_link_args = EXTRA or (["-s"] if self.plat_name.startswith("linux") and not DEBUG else [])
         # On Windows, waiting for a word in memory is in a library of its own.
@@ -314,7 +330,9 @@ def translate(modules: Iterable[Extension]) -> None:
 
 def extensions() -> list[Extension]:
     """The kernels once for each instruction set and number type, from one C file; all other modules once."""
-    builds = [Kernels(name, dtype) for name, entry in INSTRUCTION_SETS.items() for dtype in entry.kinds]
+    kinds = [(name, dtype) for name, entry in INSTRUCTION_SETS.items() for dtype in entry.kinds]
+    builds = [Kernels(name, dtype) for name, dtype in kinds]
+    builds += [Kernels(name, dtype, "for_tests") for name, dtype in kinds if dtype in ("float32", "float64")]
     once = [Extension(f"crnn._kernels.{name}", [f"{FOLDER}/{name.replace('.', '/')}.pyx"]) for name in ONCE]
     once[0].define_macros = [("CRNN_ENTRY_POINTS", "1")]
     views = Extension(f"crnn._kernels.{ARRAY_VIEWS}", [f"{FOLDER}/{ARRAY_VIEWS.replace('.', '/')}.c"])

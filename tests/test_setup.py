@@ -279,6 +279,31 @@ def test_a_module_is_compiled_again_if_what_it_is_made_of_changes(setup_script, 
     assert number(name="cpu") == len(compiled)
 
 
+@pytest.mark.parametrize(
+    ("options", "debug", "wanted"),
+    [({}, False, False), ({"inplace": True}, False, True), ({"editable_mode": True}, False, True),
+     ({"for_tests": True}, False, True), ({}, True, True)],
+)  # fmt: skip
+def test_modules_for_tests_are_built_for_developers_alone(setup_script, monkeypatch, tmp_path, options, debug, wanted):
+    monkeypatch.chdir(tmp_path)
+    names = setup_script["BuildExt"].build_extensions.__globals__
+    monkeypatch.setitem(names, "translate", lambda modules: None)
+    monkeypatch.setitem(names, "DEBUG", debug)
+    monkeypatch.setenv("CRNN_BUILD", "avx2")
+    built = []
+    monkeypatch.setattr(setup_script["BuildExt"], "build_extension", lambda command, ext: built.append(ext.name))
+    modules = [setup_script["Kernels"](name, "float64", "for_tests") for name in ("baseline", "avx2", "avx512")]
+    command = setup_script["BuildExt"](setuptools.Distribution({"ext_modules": modules}))
+    command.plat_name = "linux-x86_64"
+    for name, value in options.items():
+        setattr(command, name, value)
+    command.ensure_finalized()
+    command.compiler = SimpleNamespace(compiler_type="unix")
+    command.build_extensions()
+    names = {f"crnn._kernels.{name}.float64.for_tests" for name in ("baseline", "avx2")}
+    assert set(built) == (names if wanted else set())
+
+
 def test_modules_left_by_a_larger_build_are_removed(setup_script, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CRNN_BUILD", "baseline")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 from source_tree import ROOT, needs_sources, tool
@@ -16,28 +17,58 @@ pytestmark = needs_sources
 
 @pytest.fixture
 def wheel(tmp_path):
-    path = tmp_path / "crnn-0-py3-none-any.whl"
+    path = tmp_path / "crnn-0-py3-none-linux_sparc.whl"  # which has the baseline alone
     with zipfile.ZipFile(path, "w") as archive:  # uncompressed: the sizes are the files' own
         for name, size in {
             "crnn/__init__.py": 7,
             "crnn/text/codes.py": 11,
-            "crnn/_kernels/core.cpython-311-x86_64-linux-gnu.so": 31,
-            "crnn/_kernels/avx2/float32/kernels.cpython-311-x86_64-linux-gnu.so": 101,
-            "crnn/_kernels/avx2/float64/kernels.cpython-311-x86_64-linux-gnu.so": 103,
-            "crnn/_kernels/avx2/bfloat16/kernels.cpython-311-x86_64-linux-gnu.so": 107,
+            "crnn/_kernels/core.cpython-311-sparc-linux-gnu.so": 31,
+            "crnn/_kernels/baseline/float32/kernels.cpython-311-sparc-linux-gnu.so": 101,
+            "crnn/_kernels/baseline/float64/kernels.cpython-311-sparc-linux-gnu.so": 103,
+            "crnn/_kernels/baseline/bfloat16/kernels.cpython-311-sparc-linux-gnu.so": 107,
+            "crnn/_kernels/baseline/int8/kernels.cpython-311-sparc-linux-gnu.so": 97,
         }.items():
             archive.writestr(name, bytes(size))
     return path
 
 
 def test_a_build_of_the_kernels_is_one_part_of_a_wheel(wheel):
-    parts = {"avx2/float32": 101, "avx2/float64": 103, "avx2/bfloat16": 107, "core and cpu": 31, "Python": 18}
-    assert tool("release").sizes(wheel) == parts
+    kernels = {"baseline/float32": 101, "baseline/float64": 103, "baseline/bfloat16": 107, "baseline/int8": 97}
+    assert tool("release").sizes(wheel) == kernels | {"core and cpu": 31, "Python": 18}
 
 
-@pytest.mark.parametrize(("limit", "message"), [("MAX_BYTES", "more than 106"), ("MAX_BUILD_BYTES", "avx2/bfloat16")])
+def test_the_builds_that_a_wheel_must_have():
+    wanted = tool("release").wanted_builds
+    linux = wanted("crnn-0-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl")
+    assert len(linux) == 15
+    assert wanted("crnn-0-cp314-cp314t-musllinux_1_2_x86_64.whl") == linux
+    assert wanted("crnn-0-cp311-cp311-win_amd64.whl") == [name for name in linux if name != "amx/bfloat16"]
+    assert wanted("crnn-0-cp311-cp311-macosx_11_0_x86_64.whl") == wanted("crnn-0-cp311-cp311-win_amd64.whl")
+    baseline = [f"baseline/{kind}" for kind in ("float32", "float64", "bfloat16", "int8")]
+    assert wanted("crnn-0-cp311-cp311-macosx_11_0_arm64.whl") == baseline
+    assert wanted("crnn-0-cp311-cp311-manylinux_2_28_aarch64.whl") == [*baseline, "neon_dotprod/int8"]
+
+
+def test_a_wheel_of_one_machine_is_a_fault(wheel):
+    found = wheel.rename(wheel.with_name("crnn-0-cp311-cp311-linux_aarch64.whl"))
+    assert tool("release").wheel_fault(found) == (
+        "the kernels for neon_dotprod/int8 are missing: build with CRNN_BUILD=all"
+    )
+
+
+def test_a_wheel_with_modules_for_tests_is_a_fault(wheel):
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("crnn/_kernels/baseline/float32/for_tests.cpython-311-sparc-linux-gnu.so", b"")
+    assert "for_tests" in tool("release").wheel_fault(wheel)
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"), [("MAX_BYTES", "more than 106"), ("MAX_BUILD_BYTES", "baseline/bfloat16")]
+)
 def test_a_wheel_or_a_part_too_large_is_a_fault(wheel, monkeypatch, limit, message):
     release = tool("release")
+    monkeypatch.setattr(release, "glibc", lambda shown, local: (2, 17))
+    monkeypatch.setattr(release.subprocess, "run", lambda *given, **more: SimpleNamespace(stdout=""))
     assert release.wheel_fault(wheel) is None
     monkeypatch.setattr(release, limit, 106)
     assert message in release.wheel_fault(wheel)

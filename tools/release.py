@@ -1,6 +1,6 @@
 """Check a release: the wheels' sizes, the tests from an installed wheel, and the tag with all files; set the address.
 
-    python tools/release.py wheels wheelhouse/*.whl       small, and for glibc 2.28 or older
+    python tools/release.py wheels wheelhouse/*.whl       small, complete, and for glibc 2.28 or older
     python tools/release.py test wheelhouse               the tests, and the guides that need no other package
     python tools/release.py test wheelhouse --all         the comparisons and the guides to exports and curves too
     python tools/release.py test wheelhouse --all tests/test_docs.py      the guides alone
@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -65,10 +66,24 @@ def sizes(wheel: Path) -> Counter[str]:
     return parts
 
 
+def wanted_builds(name: str) -> list[str]:
+    """Return the builds of the kernels that a wheel of this name must have."""
+    table = runpy.run_path(str(ROOT / "src" / "crnn" / "_kernels" / "instruction_sets.py"))["INSTRUCTION_SETS"]
+    tag = re.search(r"(linux|macosx|win)\w*?_(x86_64|amd64|aarch64|arm64)\.whl$", name)
+    platform = f"{tag[1]}-{tag[2]}" if tag else ""
+    built = [(key, entry) for key, entry in table.items() if re.search(entry.platforms, platform)]
+    return [f"{key}/{kind}" for key, entry in built for kind in entry.kinds]
+
+
 def wheel_fault(wheel: Path) -> str | None:
     """Return what is wrong with a wheel, or None."""
     size, parts = wheel.stat().st_size, sizes(wheel)
     print(f"{wheel.name}: {size} bytes;", ", ".join(f"{name} {part}" for name, part in parts.items()))
+    if lacking := [name for name in wanted_builds(wheel.name) if name not in parts]:
+        return f"the kernels for {', '.join(lacking)} are missing: build with CRNN_BUILD=all"
+    with zipfile.ZipFile(wheel) as archive:
+        if any("/for_tests." in name for name in archive.namelist()):
+            return "it has the modules for_tests, which only tests call"
     if size > MAX_BYTES:
         return f"{size} bytes, more than {MAX_BYTES}"
     for name in parts.keys() - {"core and cpu", "Python"}:

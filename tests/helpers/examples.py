@@ -80,6 +80,12 @@ def not_built(name, kind):
     return f"the {kind} kernels for {name} are not built: set CRNN_BUILD=all and install again"
 
 
+def single_kernels(dtype):
+    """Return the functions of the kernels in use that only tests call; skip the test if the build has none."""
+    name = f"crnn._kernels.{_kernels.instruction_set}.{np.dtype(dtype).name}.for_tests"
+    return pytest.importorskip(name, reason=f"only pip install -e builds {name}")
+
+
 @contextlib.contextmanager
 def instruction_set(name):
     """Use the kernels of one instruction set."""

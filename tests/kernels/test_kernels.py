@@ -27,6 +27,7 @@ from examples import (
     network,
     repeated,
     sets,
+    single_kernels,
     state_in_double,
     states,
     symbols,
@@ -110,8 +111,9 @@ def test_by_default_the_best_set_of_each_kind_is_used():
         for name in {*_kernels.available("bfloat16"), *_kernels.available("int8")} - {*_kernels.available("float32")}:
             _kernels.use(name)
             assert _kernels.instruction_set == _kernels.available("float32")[-1]
-            assert name in (_kernels.bfloat16_set, _kernels.int8_set)
-            assert _kernels.instruction_set in (_kernels.bfloat16_set, _kernels.int8_set)
+            for kind, used in (("bfloat16", _kernels.bfloat16_set), ("int8", _kernels.int8_set)):
+                wanted = name if name in _kernels.available(kind) else _kernels.instruction_set
+                assert used == (wanted if wanted in _kernels.available(kind) else None)
         _kernels.use(None)
         assert _kernels.forced is None
         assert _kernels.instruction_set == _kernels.available("float32")[-1]
@@ -468,10 +470,10 @@ def test_packed_columns_of_symbols_left_over_from_whole_vectors_follow_the_updat
 # -------------------------------------------------------------------------- dropout
 
 
-def masks_of(core, shape, dtype, *arguments):
+def masks_of(shape, dtype, *arguments):
     """Return the factors (T, B, H) of one layer."""
     a = np.ones(shape, dtype)
-    core.multiply_by_mask(a, *arguments)
+    single_kernels(dtype).multiply_by_mask(a, *arguments)
     return a
 
 
@@ -487,7 +489,7 @@ MASKS = pytest.mark.parametrize(
 @MASKS
 def test_dropout_masks_match_reference(kernels, dtype, rate, seed, step, layer):
     T, B, H, first_stream = 3, 2, 131, 5 * layer
-    factors = masks_of(kernels, (T, B, H), dtype, rate, seed, step, layer, first_stream)
+    factors = masks_of((T, B, H), dtype, rate, seed, step, layer, first_stream)
     for t, b in np.ndindex(T, B):
         expected = reference_dropout.dropout_mask(seed, step, layer, t, first_stream + b, H, rate)
         assert factors[t, b].tobytes() == expected.astype(dtype).tobytes()
@@ -499,22 +501,22 @@ def test_weight_masks_match_reference(kernels, dtype, rate, seed, step, layer):
     expected = reference_dropout.weight_mask(seed, step, layer, shape, rate).astype(dtype).ravel()
     for first in (0, 1, 3001):
         w = np.ones(expected.size - first, dtype)
-        kernels.multiply_by_weight_mask(w, rate, seed, step, layer, first)
+        single_kernels(dtype).multiply_by_weight_mask(w, rate, seed, step, layer, first)
         assert w.tobytes() == expected[first:].tobytes()
-    kernels.multiply_by_weight_mask(np.empty(0, dtype), rate, seed, step, layer)
+    single_kernels(dtype).multiply_by_weight_mask(np.empty(0, dtype), rate, seed, step, layer, 0)
 
 
 def test_dropout_masks_do_not_depend_on_how_streams_are_dealt_out(kernels, dtype):
-    whole = masks_of(kernels, (5, 7, 11), dtype, 0.4, 3, 17, 1, 2)
+    whole = masks_of((5, 7, 11), dtype, 0.4, 3, 17, 1, 2)
     for first, last in itertools.combinations(range(8), 2):
-        some = masks_of(kernels, (5, last - first, 11), dtype, 0.4, 3, 17, 1, 2 + first)
+        some = masks_of((5, last - first, 11), dtype, 0.4, 3, 17, 1, 2 + first)
         np.testing.assert_array_equal(some, whole[:, first:last])
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.5, 0.9])
 def test_dropout_keeps_the_mean_everywhere(kernels, rate):
     shape = (101, 31, 97)
-    factors = masks_of(kernels, shape, np.float64, rate, 5, 13, 0, 0)
+    factors = masks_of(shape, np.float64, rate, 5, 13, 0, 0)
     assert set(np.unique(factors)) == {0, 1 / (1 - rate)}
     deviation = np.sqrt(rate / (1 - rate))
     for axes in [(0, 1, 2), (0, 1), (0, 2), (1, 2)]:  # of all, of each unit, stream and time step

@@ -45,7 +45,7 @@ def multiply(kind, a, panels, c, *, one_row=False):
         return
     room = aligned_zeros(core.operand_size(*a.shape, kind == "bfloat16", int8=kind == "int8"), SINGLE)
     room[:] = np.nan
-    core.multiply(a, panels, one_row, c, 1, room, int8=kind == "int8")
+    core.multiply(a, panels, one_row, c, room, int8=kind == "int8")
 
 
 class Operands(NamedTuple):

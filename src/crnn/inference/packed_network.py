@@ -532,7 +532,7 @@ def folded_weights(embedding: Array, Wx: Array, *, out: Array | None = None, bfl
         check_canceled()
         rows = embedding[first : first + step]
         operand = None if room is None else room[: core.operand_size(len(rows), E, bfloat16)]
-        core.multiply(rows, panels, False, out[first : first + step], 1, operand)
+        core.multiply(rows, panels, False, out[first : first + step], operand)
     return out
 
 

@@ -351,15 +351,8 @@ ctypedef struct Kernels:  # for one instruction set and number type
     void (*pack_rows)(const Weights*, Py_ssize_t, Py_ssize_t) noexcept nogil
     void (*head_matrix)(Py_ssize_t, Py_ssize_t, bint, const real*, real*) noexcept nogil
     Py_ssize_t (*operand_elements)(Py_ssize_t, Py_ssize_t) noexcept nogil
-    void (*multiply)(Py_ssize_t, Py_ssize_t, Py_ssize_t, const real*, const real*, bint, real*, int,
-                     real*) noexcept nogil
+    void (*multiply)(Py_ssize_t, Py_ssize_t, Py_ssize_t, const real*, const real*, bint, real*, real*) noexcept nogil
     void (*exp)(real*, Py_ssize_t) noexcept nogil
-    void (*tanh)(real*, Py_ssize_t) noexcept nogil
-    void (*sigmoid)(real*, Py_ssize_t) noexcept nogil
-    void (*rsqrt)(real*, Py_ssize_t) noexcept nogil
-    void (*drop_outputs)(Dropout*, uint64_t, uint64_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t,
-                         real*) noexcept nogil
-    void (*drop_weights)(double, uint64_t, uint64_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, real*) noexcept nogil
     void (*size_workspace)(const Network*, Py_ssize_t, Py_ssize_t, Workspace*) noexcept nogil
     Py_ssize_t (*scratch_elements)(const Network*, Py_ssize_t, Py_ssize_t) noexcept nogil
     Py_ssize_t (*squares_size)(const Network*) noexcept nogil

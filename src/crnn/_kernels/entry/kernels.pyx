@@ -5,23 +5,21 @@ This source becomes one C file, which is compiled once for each instruction set 
 argument before it calls a kernel. The kernels' code is in the .pxd files of the neighboring folders.
 """
 from cpython.pycapsule cimport PyCapsule_New
-from libc.stdint cimport uint64_t
-from ..cells.elementwise cimport exp_array, rsqrt_array, sigmoid_array, tanh_array
-from ..common.interface cimport (OF_BFLOAT16, OF_INT8, OF_NUMBERS, Dropout, DrawSettings, Kernels, SharedStep, Strings,
-                                 Weights, Workspace, real)
+from ..cells.elementwise cimport exp_array
+from ..common.interface cimport (OF_BFLOAT16, OF_INT8, OF_NUMBERS, DrawSettings, Kernels, SharedStep, Strings, Weights,
+                                 Workspace, real)
 from ..inference.sampler cimport block_count
 from ..inference.sampler cimport filter_logits as filter_row
 from ..inference.strings cimport read_strings
 from ..inference.texts cimport draw_from_rows, draw_texts
 from ..network cimport shared_step
 from ..network.decoder cimport decode
-from ..network.dropout cimport apply_dropout, apply_mask, dropout_key, weights_key
 from ..network.input_tables cimport carry_symbols
 from ..network.layers cimport layers_forward
 from ..network.network cimport pack_rows, place_panels
 from ..network.softmax cimport log_softmax_at
 from ..network.workspace cimport carry_states, layer_h, scratch_elements, size_workspace
-from ..products.panels cimport (BFLOAT16, INT8, Range, as_operand, head_panels, multiply_panels, operand_elements,
+from ..products.panels cimport (BFLOAT16, INT8, as_operand, head_panels, multiply_panels, operand_elements,
                                 operand_rows, pack, pack_transposed, packed_elements, panel_vectors)
 from ..threads.step_poll cimport RELEASE_TILES
 from ..training.training_loop cimport gradients_of_chunk, train
@@ -45,27 +43,11 @@ cdef void head_matrix(Py_ssize_t K, Py_ssize_t N, bint one_row, const real* scal
 
 
 cdef void multiply(Py_ssize_t M, Py_ssize_t K, Py_ssize_t N, const real* a, const real* panels, bint one_row, real* c,
-                   int times, real* room) noexcept nogil:
-    """c += a @ W                                      (M, N) += (M, K) (K, N), several times, like a recurrence"""
-    cdef int i
-    cdef operand_rows left
-    for i in range(times):
-        left = as_operand(M, K, a, K, room)
-        multiply_panels(M, K, N, left.first, left.stride, panels, panel_vectors(one_row), c, N, i & 1)
+                   real* room) noexcept nogil:
+    """c += a @ W                                      (M, N) += (M, K) (K, N)"""
+    cdef operand_rows left = as_operand(M, K, a, K, room)
+    multiply_panels(M, K, N, left.first, left.stride, panels, panel_vectors(one_row), c, N, False)
     RELEASE_TILES()
-
-
-cdef void drop_outputs(Dropout* drop, uint64_t seed, uint64_t step, Py_ssize_t layer, Py_ssize_t T, Py_ssize_t B,
-                       Py_ssize_t H, real* a) noexcept nogil:
-    """a *= mask for a layer's outputs a (T, B, H)"""
-    drop.step_key = dropout_key(seed, step)
-    apply_dropout(drop, layer, 0, T, B, H, Range(0, H), a)
-
-
-cdef void drop_weights(double rate, uint64_t seed, uint64_t step, Py_ssize_t layer, Py_ssize_t first, Py_ssize_t n,
-                       real* w) noexcept nogil:
-    """w *= mask for n recurrent weights, starting with number `first`"""
-    apply_mask(rate, weights_key(dropout_key(seed, step), layer), first, n, w)
 
 
 cdef void feed(const Weights* w, Workspace* work, const int* x, Py_ssize_t n) noexcept nogil:
@@ -138,6 +120,5 @@ kernels.share_steps = share_steps
 if not INT8:  # in the build for inference alone the compiler omits what these call
     kernels.train, kernels.gradients_of_chunk = train, gradients_of_chunk
     kernels.scratch_elements, kernels.squares_size = scratch_elements, squares_size
-    kernels.drop_outputs, kernels.drop_weights = drop_outputs, drop_weights
-    kernels.exp, kernels.tanh, kernels.sigmoid, kernels.rsqrt = exp_array, tanh_array, sigmoid_array, rsqrt_array
+    kernels.exp = exp_array
 table = PyCapsule_New(&kernels, "crnn._kernels.Kernels", NULL)

@@ -1,7 +1,7 @@
-"""Entry points to single kernels: products, random numbers, mixtures and, for tests, masks and functions."""
+"""Entry points to single kernels: products, random numbers and mixtures."""
 from libc.math cimport log
 from libc.stdint cimport uint64_t
-from ..common.interface cimport Dropout, UInt128
+from ..common.interface cimport UInt128
 from ..inference.pcg64 cimport multiplied, next_uniform, wide
 
 
@@ -36,8 +36,8 @@ def pack_panels(W, bint transposed, bint one_row, panels, bint bfloat16=False, s
             kernels.head_matrix(rows, columns, one_row, of_columns, out)
 
 
-def multiply(a, panels, bint one_row, c, int times=1, room=None, bint int8=False):
-    """c += a @ W for the W packed in `panels`, `times` times, like a recurrence (for benchmarks).
+def multiply(a, panels, bint one_row, c, room=None, bint int8=False):
+    """c += a @ W for the W packed in `panels`.
 
     If `room` is given, see `operand_size`, the operands are rounded to bfloat16 or, with `int8`, to integers.
     """
@@ -50,7 +50,7 @@ def multiply(a, panels, bint one_row, c, int times=1, room=None, bint int8=False
     if room is not None or int8:
         rounded = address("room", room, left.itemsize, (kernels.operand_elements(M, K),))
     with nogil:
-        kernels.multiply(M, K, N, left.first, right, one_row, out.first, times, rounded)
+        kernels.multiply(M, K, N, left.first, right, one_row, out.first, rounded)
 
 
 def space_streams(uint64_t[:, ::1] states not None, const uint64_t[::1] multiplier not None,
@@ -134,46 +134,3 @@ def mixture_log_probabilities(tuple logits not None, const double[::1] weights n
             for w in range(V):
                 total += row[w]
             out[i] = at_target - log(total)
-
-
-# ------------------------------------------------------------------------------------------------- for tests only
-
-
-def multiply_by_mask(a, double rate, uint64_t seed, uint64_t step, Py_ssize_t layer, Py_ssize_t first_stream):
-    """a *= mask for the outputs a (T, B, H) of a layer in a training step; see `dropout`."""
-    cdef Numbers out = numbers("a", a, 3, True)
-    cdef Dropout drop
-    drop.rate, drop.first_stream = rate, first_stream
-    if out.first != NULL:
-        kernels_for(out.itemsize).drop_outputs(&drop, seed, step, layer, out.shape[0], out.shape[1], out.shape[2],
-                                               out.first)
-
-
-def multiply_by_weight_mask(w, double rate, uint64_t seed, uint64_t step, Py_ssize_t layer, Py_ssize_t first=0):
-    """w *= mask for a layer's recurrent weights, starting with number `first`, in a training step; see `dropout`."""
-    cdef Numbers out = numbers("w", w, 1, True)
-    kernels_for(out.itemsize).drop_weights(rate, seed, step, layer, first, out.shape[0], out.first)
-
-
-def exp(x):
-    """x = exp(x)"""
-    cdef Numbers a = numbers("x", x, 1, True)
-    kernels_for(a.itemsize).exp(a.first, a.shape[0])
-
-
-def tanh(x):
-    """x = tanh(x)"""
-    cdef Numbers a = numbers("x", x, 1, True)
-    kernels_for(a.itemsize).tanh(a.first, a.shape[0])
-
-
-def sigmoid(x):
-    """x = 1 / (1 + exp(-x))"""
-    cdef Numbers a = numbers("x", x, 1, True)
-    kernels_for(a.itemsize).sigmoid(a.first, a.shape[0])
-
-
-def rsqrt(x):
-    """x = 1 / sqrt(x)"""
-    cdef Numbers a = numbers("x", x, 1, True)
-    kernels_for(a.itemsize).rsqrt(a.first, a.shape[0])
