@@ -1,7 +1,7 @@
 """Which program tells labels best, and in what time? `python -m benchmarks.classify [surnames] [domains]`.
 
 The texts are surnames of 18 countries, and ordinary domains among domains of eight generators
-(`benchmarks.labeled_texts`: from Faker and wordfreq, the extra `labels`). Contenders: `TextClassifier` with counts
+(`benchmarks.labeled_texts`: from Faker and wordfreq, the group `labels`). Contenders: `TextClassifier` with counts
 alone, with a network alone, and with both, its default; TF-IDF of character n-grams within words with a logistic
 regression, whose n, C and case of letters are the best of a grid; PyTorch's tutorial on names
 (`benchmarks.peers.torch_char_classifier`); fastText with character n-grams, if it is installed. Printed are each of

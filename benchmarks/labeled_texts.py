@@ -1,6 +1,6 @@
 """Texts with labels: surnames by country, and a mixture of generated and ordinary domains.
 
-Everything is made on the spot, offline and from fixed seeds, from packages of the extra `labels`: the surnames are
+Everything is made on the spot, offline and from fixed seeds, from packages of the group `labels`: the surnames are
 Faker's, the words wordfreq's (the most frequent words of a language).
 """
 

@@ -153,7 +153,7 @@ def test_samples_follow_the_model(name: str, num_samples: int) -> None:
 
 def test_an_absent_framework_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(ImportError, match=r"'torch' needs torch.*pip install 'crnn\[bench\]'"):
+    with pytest.raises(ImportError, match=r"'torch' needs torch.*pip install --group bench"):
         peers.peer_class("torch")
 
 

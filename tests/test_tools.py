@@ -192,12 +192,13 @@ def test_guides_that_were_left_out_are_named(tmp_path):
 
 def test_tests_of_an_installed_wheel_may_follow_an_option(monkeypatch, tmp_path):
     tools, calls = tool("release"), []
-    monkeypatch.setattr(tools, "install", lambda folder, wheels, extras: (extras, {}))
+    monkeypatch.setattr(tools, "install", lambda folder, wheels, packages: (packages, {}))
     monkeypatch.setattr(tools, "run", lambda *given, guides: calls.append((given[0], given[3], guides)) or 7)
     for arguments in (["w"], ["w", "--all", "tests/test_docs.py"]):
         monkeypatch.setattr("sys.argv", ["release.py", "test", *arguments])
         assert tools.main() == 7
-    assert calls == [("test", ["tests"], False), ("test,peers", ["tests/test_docs.py"], True)]
+    assert calls == [([], ["tests"], False), (tools.group("peers"), ["tests/test_docs.py"], True)]
+    assert "torch>=2.5" in tools.group("peers")
 
 
 def test_an_emulated_debian_reaches_the_network_as_this_machine_does(monkeypatch, tmp_path):

@@ -136,8 +136,17 @@ def environment(scripts: Path) -> dict[str, str]:
     return kept | {"PATH": path}
 
 
-def install(folder: Path, wheels: Path, extras: str) -> tuple[Path, dict[str, str]]:
-    """Make an environment with the wheel and its extras; return its Python and the variables to run it with."""
+def group(name: str) -> list[str]:
+    """Return the packages of one of pyproject.toml's dependency groups."""
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        return list(tomllib.load(file)["dependency-groups"][name])
+
+
+def install(folder: Path, wheels: Path, packages: list[str]) -> tuple[Path, dict[str, str]]:
+    """Make an environment with the wheel, what its tests need, and other packages.
+
+    Return its Python and the variables to run it with.
+    """
     venv.create(folder, with_pip=True, clear=True)
     scripts = folder / ("Scripts" if os.name == "nt" else "bin")
     python, variables = scripts / ("python.exe" if os.name == "nt" else "python"), environment(scripts)
@@ -145,7 +154,7 @@ def install(folder: Path, wheels: Path, extras: str) -> tuple[Path, dict[str, st
     # Without its dependencies and from nowhere else: a release of the same name must not be tested in its place.
     subprocess.run([*pip, "--no-index", "--no-deps", "--find-links", str(wheels), "crnn"], env=variables, check=True)
     # A requirement without wheels for this Python can be built beforehand, and lies in the same folder.
-    subprocess.run([*pip, "--find-links", str(wheels), f"crnn[{extras}]"], env=variables, check=True)
+    subprocess.run([*pip, "--find-links", str(wheels), "crnn[test]", *packages], env=variables, check=True)
     return python, variables
 
 
@@ -179,8 +188,8 @@ def test_installed(wheels: Path, tests: list[str], *, everything: bool) -> int:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "tested"
         place.mkdir()
-        extras = "test,peers" if everything else "test"
-        python, variables = install(Path(folder) / "environment", wheels.resolve(), extras)
+        packages = group("peers") if everything else []
+        python, variables = install(Path(folder) / "environment", wheels.resolve(), packages)
         return run(python, variables, place, tests, guides=everything)
 
 
@@ -261,7 +270,7 @@ def main() -> int:
     """Run a check, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("check", choices=["wheels", "test", "tag", "address"])
-    parser.add_argument("--all", action="store_true", help="test: install the extra `peers` too; no guide is left out")
+    parser.add_argument("--all", action="store_true", help="test: install the group `peers` too; no guide is left out")
     parser.add_argument(
         "arguments", nargs="+", help="wheels; a folder and tests (default: all); a tag and files; or an address"
     )

@@ -111,7 +111,7 @@ def available(name: str) -> bool:
 
 def reason(name: str) -> str:
     """The message of a skip: what is missing and how to get it."""
-    return f"the peer {name!r} needs {_MODULES[name][2]}, but it is missing: pip install 'crnn[bench]'"
+    return f"the peer {name!r} needs {_MODULES[name][2]}, but it is missing: pip install --group bench"
 
 
 def peer_class(name: str) -> type[Peer]:

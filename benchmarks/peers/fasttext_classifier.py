@@ -1,7 +1,7 @@
 """fastText's classifier of texts by character n-grams, with fit and predict_proba.
 
 fastText reads each text as one word, so that its n-grams can cross spaces, like the other contenders'. The package is
-`fasttext-community` of the extra `labels`; the archived `fasttext` fails with NumPy 2.
+`fasttext-community` of the group `labels`; the archived `fasttext` fails with NumPy 2.
 """
 
 from __future__ import annotations
