@@ -294,7 +294,9 @@ class BuildExt(build_ext):
         command.force = True  # the ages of files do not tell which flags made them
         build_ext.build_extension(command, ext)
         made.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(module, made)
+        part = made.with_name(f"part-{made.name}")
+        shutil.copyfile(module, part)
+        part.replace(made)  # an interrupted build leaves no half of a module
         others = sorted(made.parent.glob(f"{ext.name}-*"), key=lambda path: path.stat().st_mtime)
         for path in others[:-KEPT_MODULES]:
             path.unlink()
