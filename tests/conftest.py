@@ -19,6 +19,7 @@ import pytest
 from examples import instruction_set, sets
 from hypothesis import settings
 
+from crnn import _kernels
 from crnn._kernels.entry import core
 from crnn.runtime import threads
 from crnn.runtime.machine import usable_cores
@@ -67,8 +68,8 @@ def pytest_ignore_collect(collection_path, config):
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Mark the quick tests."""
-    best = {"kernels": _kernels.available("float32")[-1], "int8_kernels": _kernels.available("int8")[-1],
-            "bfloat16_kernels": _kernels.available("bfloat16")[-1]}  # fmt: skip
+    fixtures = {"kernels": "float32", "int8_kernels": "int8", "bfloat16_kernels": "bfloat16"}
+    best = {name: (_kernels.available(kind) or [None])[-1] for name, kind in fixtures.items()}
     for item in items:
         is_listed = item.path.is_relative_to(TESTS) and item.path.relative_to(TESTS).as_posix() in QUICK
         is_slow = item.get_closest_marker("slow") or item.get_closest_marker("peers")
