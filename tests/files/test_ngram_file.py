@@ -10,6 +10,7 @@ import pytest
 from examples import saved
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from texts import TEXT
 
 from crnn import CharNGram, InvalidInputError, ModelFileError
 from crnn.files import ngram_file
@@ -17,7 +18,6 @@ from crnn.files.sealed_file import sealed_bytes
 from crnn.ngram.packed_counts import pack
 from crnn.text.vocabulary import Vocabulary
 
-TEXT = "the other the rest of them " * 9
 DEFAULTS = CharNGram().get_params()
 
 
