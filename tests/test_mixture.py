@@ -187,6 +187,50 @@ def test_models_must_be_fitted(models):
         Mixture([models[0], CharRNN()])
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "adapt",
+            r"a Mixture has no adapt\. Use mixture\.start\(adapt=True\)\.feed\(text\) or "
+            r"mixture\.score\(text, adapt=True\), or mix an adapted network: "
+            r"Mixture\(\[mixture\.models\[1\]\.adapt\(text\), counts\]\)\.$",
+        ),
+        (
+            "export_js",
+            r"a Mixture has no export_js\. A Mixture cannot be exported\. Export one of its networks, "
+            r"mixture\.models\[1\]\.export_js, or train a small network on texts drawn from the mixture",
+        ),
+        ("export_c", "A Mixture cannot be exported"),
+        ("quantize", r"a Mixture has no quantize\. Use a single network's: mixture\.models\[1\]\.quantize\.$"),
+    ],
+)
+def test_methods_of_networks_say_what_to_do_instead(models, name, message):
+    with pytest.raises(AttributeError, match=message):
+        getattr(Mixture([CharNGram(order=2).fit(TEXT), models[0]]), name)
+
+
+def test_advice_for_adapting_works(models):
+    network, counts, text = models[0], CharNGram(order=2).fit(TEXT), TEXT[:60]
+    mixture = Mixture([network, counts])
+    following = mixture.start(adapt=True).feed(text)
+    assert (following.predict_proba() != mixture.start(text).predict_proba()).any()
+    assert len(following.sample(7, random_state=0)) == 7
+    assert mixture.score(text, adapt=True) != mixture.score(text)
+    adapted = Mixture([network.adapt(text), counts])
+    assert adapted.score(text) > mixture.score(text)
+
+
+def test_advice_for_different_symbols_works():
+    texts = ["abab" * 9, "acac" * 9]
+    with pytest.raises(InvalidInputError, match=r"the same vocabulary=, a string of the characters of all texts\.$"):
+        Mixture([CharNGram(order=2).fit(text) for text in texts])
+    mixture = Mixture([CharNGram(order=2, vocabulary="".join(texts)).fit(text) for text in texts])
+    assert len(mixture.vocabulary_) == 3
+    network = CharRNN(3, vocabulary="".join(texts), max_steps=2).fit(texts[0])
+    assert np.isfinite(Mixture([network, *mixture.models]).score("abc"))
+
+
 def test_the_difference_of_the_symbols_is_named(models):
     with pytest.raises(InvalidInputError, match=r"models\[1\] has different symbols from models\[0\]: it has \['X'\]"):
         Mixture([models[0], CharNGram(order=2).fit(TEXT + "X")])

@@ -460,7 +460,9 @@ class CharNGram(LanguageModel):
             from .char_rnn import CharRNN
 
             if hasattr(CharRNN, name):
-                raise AttributeError(f"CharNGram has no attribute {name}, which only networks have. Use a CharRNN.")
+                adapts = "Use start(adapt=True).feed(text) or score(text, adapt=True)"
+                advice = adapts if name == "adapt" else "Use a CharRNN"
+                raise AttributeError(f"CharNGram has no attribute {name}, which only networks have. {advice}.")
         return super().__getattr__(name)
 
     def _fitted(self, what: str) -> CountedText:

@@ -75,16 +75,17 @@ class Mixture(LanguageModel):
 
     A mixture of a network and n-gram counts predicts better than either model, since counts memorize the text's exact
     wording while networks generalize (``docs/mixtures.md``). You can also mix networks with different seeds. A
-    mixture has its models' sampling and scoring methods. For what only a network has, such as `params_` and
-    `export_onnx`, use the network itself: ``mixture.models[0]``.
+    mixture has its models' sampling and scoring methods. For what only a network has, such as `params_`, use the
+    network itself: ``mixture.models[0]``. A mixture cannot be exported, but a network trained on its samples can.
 
-    With ``adapt=True``, every model learns from the text it scores. With ``adapt="counts"``, only counts do, which is
-    cheap; networks stay unchanged.
+    With ``adapt=True``, every model learns from the text it scores, as in ``mixture.start(adapt=True).feed(text)``.
+    With ``adapt="counts"``, only counts do, which is cheap; networks stay unchanged.
 
     Parameters
     ----------
     models : list of CharRNN, CharNGram or other language models
-        1 to 64 fitted models. All must have the same symbols, but may differ otherwise.
+        1 to 64 fitted models. All must have the same symbols, which `vocabulary` fixes for models of different texts,
+        but may differ otherwise.
     weights : array-like of float, shape (k,), default=None
         The exponent of each model, at least 0. None: 1/k each, which works well unless one model is much worse.
     n_threads : int or None, default=None
@@ -323,11 +324,23 @@ class Mixture(LanguageModel):
         return f"<div><b>Mixture</b> of {len(self.models)} models<ol>{rows}</ol></div>"
 
     def __getattr__(self, name: str) -> Any:
-        """Raise AttributeError, which for a network's attribute says which model to use."""
+        """Raise AttributeError, which for a network's attribute says what to do instead."""
         if not name.startswith("_") and hasattr(CharRNN, name) and not hasattr(type(self), name):
             networks = (i for i, model in enumerate(self.models) if isinstance(model, CharRNN))
-            message = f"a Mixture has no {name}. Use a single network's: mixture.models[{next(networks, 0)}].{name}."
-            raise AttributeError(message, name=name, obj=None)
+            member = f"mixture.models[{next(networks, 0)}].{name}"
+            if name == "adapt":
+                advice = (
+                    "Use mixture.start(adapt=True).feed(text) or mixture.score(text, adapt=True), or mix an adapted "
+                    f"network: Mixture([{member}(text), counts])."
+                )
+            elif name.startswith("export_"):
+                advice = (
+                    f"A Mixture cannot be exported. Export one of its networks, {member}, or train a small network on "
+                    "texts drawn from the mixture, and export that."
+                )
+            else:
+                advice = f"Use a single network's: {member}."
+            raise AttributeError(f"a Mixture has no {name}. {advice}", name=name, obj=None)
         return super().__getattr__(name)
 
     def _vocabulary(self, what: str) -> Vocabulary:
@@ -473,4 +486,7 @@ def _difference(i: int, found: Vocabulary, wanted: Vocabulary) -> str:
     less = [symbol for symbol in wanted if symbol not in set(found)]
     parts = [f"it has {more[:5]!r}" if more else "", f"it lacks {less[:5]!r}" if less else ""]
     differs = " and ".join(part for part in parts if part) or f"{found}, not {wanted}"
-    return f"models[{i}] has different symbols from models[0]: {differs}. Fit all models on the same symbols."
+    return (
+        f"models[{i}] has different symbols from models[0]: {differs}. Fit all models on the same symbols: construct "
+        "each with the same vocabulary=, a string of the characters of all texts."
+    )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import math
 
 import pytest
 from command_line import POSIX, rows, usage_error
 from texts import PHRASES as TEXT
 
-from crnn import CharNGram, CharRNN, Mixture
+from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture
 from crnn.cli import main as cli
 from crnn.ngram.building import Builder
 
@@ -68,6 +69,19 @@ def test_exports_and_reports_are_for_networks(counts, folder, capsys, command):
     message = f"crnn {command[0]} needs a network, but counts.crnn contains a CharNGram"
     assert message in capsys.readouterr().err
     assert not (folder / "out.c").exists()
+
+
+def test_messages_name_a_detector(folder, capsys, monkeypatch):
+    lines = [f"job {i}" for i in range(400)]
+    AnomalyDetector(CharNGram(order=2), 0.3).fit(lines).save("jobs.crnn")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO((folder / "jobs.crnn").read_bytes())))
+    for path in ("jobs.crnn", "-"):
+        assert cli.main(["export", path, "out.c"]) == 1
+        expected = f"crnn export needs a network, but {path} contains a detector whose model is a CharNGram. Train a"
+        assert expected in capsys.readouterr().err
+    AnomalyDetector(CharRNN(3, max_steps=2), 0.3).fit(lines).save("network.crnn")
+    assert cli.main(["export", "network.crnn", "out.arpa"]) == 1
+    assert "network.crnn contains a detector whose model is a CharRNN. Train one" in capsys.readouterr().err
 
 
 def test_a_mixture_is_a_model_like_the_others(counts, capsys):

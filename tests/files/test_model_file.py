@@ -292,3 +292,13 @@ def test_refuses_models_without_a_threshold(tmp_path):
         AnomalyDetector.load(tmp_path / "c.crnn")
     with pytest.raises(FileNotFoundError):
         AnomalyDetector.load(tmp_path / "no.crnn")
+
+
+def test_loading_as_another_kind_of_model_says_that_the_file_contains_a_detector(detector_file):
+    message = (
+        r"it contains a detector whose model is a CharNGram; load it with AnomalyDetector\.load, or the model alone "
+        r"with CharNGram\.load$"
+    )
+    for kind in (CharRNN, Mixture, TextClassifier):
+        with pytest.raises(ModelFileError, match=message):
+            kind.load(io.BytesIO(detector_file))

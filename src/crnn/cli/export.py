@@ -12,7 +12,7 @@ from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
 from .errors import ERROR, say, say_warnings
-from .files import STANDARD, check_writable, load, load_network
+from .files import STANDARD, check_writable, load_and_name, load_network
 from .options import add_model
 
 SUFFIXES = (".c", ".onnx", ".html", ".js", ".arpa")
@@ -85,10 +85,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _export_arpa(arguments: argparse.Namespace) -> None:
-    counts, path = load(arguments.model, arguments.label), arguments.output
+    path = arguments.output
+    counts, kind = load_and_name(arguments.model, arguments.label)
     if not isinstance(counts, CharNGram):
         raise InvalidInputError(
-            f"OUT.arpa needs a CharNGram, but {arguments.model} contains a {type(counts).__name__}. Train one with "
+            f"OUT.arpa needs a CharNGram, but {arguments.model} contains {kind}. Train one with "
             "crnn train --model ngram --order 6."
         )
     with say_warnings():

@@ -20,6 +20,7 @@ from ..anomaly_detector import AnomalyDetector
 from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
+from ..files.model_file import holds_detector
 from ..files.sealed_file import NamedBytes
 from ..inference.string_scores import Reduce
 from ..language_model import LanguageModel
@@ -217,15 +218,25 @@ def load_source(source: str | io.BytesIO, label: str | None = None) -> CharRNN |
 
 def load_network(path: str, what: str, label: str | None = None) -> CharRNN:
     """Load a network like `load`; for any other model, raise an error that names `what` needs a network."""
-    model = load(path, label)
+    model, kind = load_and_name(path, label)
+    if isinstance(model, CharRNN):
+        return model
+    message = f"{what} needs a network, but {path} contains {kind}."
     if isinstance(model, Mixture):
         raise InvalidInputError(
-            f"{what} needs a network, but {path} contains a Mixture. Save one of its models with "
-            f"Mixture.load({path!r}).models[0].save({'network.crnn'!r})."
+            f"{message} Save one of its networks with Mixture.load({path!r}).models[0].save({'network.crnn'!r}), or "
+            "train a small network on texts drawn from the mixture."
         )
-    if not isinstance(model, CharRNN):
-        raise InvalidInputError(f"{what} needs a network, but {path} contains a {type(model).__name__}")
-    return model
+    raise InvalidInputError(f"{message} Train a network with crnn train FILE -o MODEL.")
+
+
+def load_and_name(path: str, label: str | None = None) -> tuple[CharRNN | CharNGram | Mixture, str]:
+    """Load a language model like `load`, and return it with what the file contains, such as "a CharNGram"."""
+    source = model_source(path)
+    detector = holds_detector(source)
+    model = load_source(source, label)
+    kind = f"a {type(model).__name__}"
+    return model, f"a detector whose model is {kind}" if detector else kind
 
 
 def _standard_input() -> BufferedReader:

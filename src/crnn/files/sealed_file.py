@@ -172,6 +172,11 @@ def require_kind(header: Header, *kinds: str) -> Header:
         raise ModelFileError(f"its kind is {short_repr(kind)}, but this crnn reads only {', '.join(KINDS)}")
     if kind not in kinds:
         loader = KINDS[kind].loader
+        if "detector" in metadata:
+            raise ModelFileError(
+                f"it contains a detector whose model is a {loader}",
+                remedy=f"load it with AnomalyDetector.load, or the model alone with {loader}.load",
+            )
         raise ModelFileError(f"it contains a {loader}", remedy=f"load it with {loader}.load")
     return header
 
