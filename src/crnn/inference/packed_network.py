@@ -659,18 +659,20 @@ class NetworkCache:
     ) -> LabelNetworks:
         """Return the networks of the texts with each label: one network, whose texts start after the label's symbol.
 
+        With pairs of symbols there is one for each label, because a label and a text's first symbol may be a pair.
         The arguments are those of `network`.
         """
         bfloat16 = bfloat16 and state.scales is None
         labels = self._label_forms
-        if labels is None or not labels.forms.is_current(state, bfloat16):
+        if labels is None or not labels.forms[0].is_current(state, bfloat16):
             with state.gate.turn, state.gate.steps():
                 labels = self._label_forms
-                if labels is None or not labels.forms.is_current(state, bfloat16):
+                if labels is None or not labels.forms[0].is_current(state, bfloat16):
                     state.check_finite(what)
                     labels = self._label_forms = _LabelForms.of(state, bfloat16)
-        network = labels.forms.form(one_row, scoring and one_row, n_threads)
-        return LabelNetworks([network] * len(labels.starts), labels.starts, labels.log_prior)
+        networks = [forms.form(one_row, scoring and one_row, n_threads) for forms in labels.forms]
+        networks *= len(labels.starts) // len(networks)
+        return LabelNetworks(networks, labels.starts, labels.log_prior)
 
 
 class _Forms:
@@ -707,9 +709,9 @@ class _Forms:
 
 
 class _LabelForms(NamedTuple):
-    """The packed forms of a network whose softmax covers the symbols of texts alone, for a model with labels."""
+    """The packed forms of networks whose softmax covers the symbols of texts alone, for a model with labels."""
 
-    forms: _Forms
+    forms: list[_Forms]  # of one network for all labels, or of each label's
     starts: list[PackedState]  # after each label's symbol, read-only
     log_prior: NDArray[np.float64]  # of each label
 
@@ -722,10 +724,13 @@ class _LabelForms(NamedTuple):
         together = whole.zero_state(K)
         whole.feed(boundary + 1 + np.arange(K, dtype=np.int32)[None, :], together)
         starts = [tuple([np.ascontiguousarray(part[:, k : k + 1]) for part in together]) for k in range(K)]
+        label_states = [state_of_label(state, k) for k in range(1 if state.layout.pairs is None else K)]
+        packed = [_packed_state(narrowed, one_row=False, scoring=False, bfloat16=bfloat16) for narrowed in label_states]
+        if state.layout.pairs is not None:
+            starts = [network.copy(network.start()) for network in packed]
         for part in (part for start in starts for part in start):
             part.flags.writeable = False
-        first = _packed_state(state_of_label(state, 0), one_row=False, scoring=False, bfloat16=bfloat16)
-        return cls(_Forms(state, first), starts, log_prior(whole, K))
+        return cls([_Forms(state, network) for network in packed], starts, log_prior(whole, K))
 
 
 def log_prior(network: PackedNetwork, K: int) -> NDArray[np.float64]:
