@@ -132,7 +132,7 @@ def test_every_public_member_is_in_one_group(extension, name):
 
 def test_a_class_becomes_a_table_and_sections(extension):
     page = extension("class_reference").class_text("crnn.CharNGram")
-    assert "| Save and load | {py:obj}`~crnn.CharNGram.save` · {py:obj}`~crnn.CharNGram.load` · " in page
+    assert "| Save and load | {py:obj}`~crnn.CharNGram.save` · {py:obj}`~crnn.CharNGram.load` |" in page
     section = page.partition("## Attributes\n")[2]
     assert ".. autoattribute:: crnn.CharNGram.order_" in section
     order = ("autoclass:: crnn.CharNGram", "## Train", "automethod:: crnn.CharNGram.fit")
