@@ -102,7 +102,7 @@ def test_the_first_network_after_min_char_rnn_writes_words(isa, seed):
 @pytest.mark.parametrize(("isa", "seed"), SEEDS)
 def test_the_readme_writes_words(isa, seed, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    model = first_block(PAGES[0], isa, ("seconds=20", f"seconds=5, random_state={seed}"))["model"]
+    model = first_block(PAGES[0], isa, ("seconds=20", f"seconds=20, random_state={seed}"))["model"]
     texts = model.sample(100, num_samples=20, prime="The value ", temperature=0.5, random_state=1)
     shares = list(map(share_of_spaces, texts))
     assert sum(0.1 < share < 0.3 for share in shares) >= 18, texts
