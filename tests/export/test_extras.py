@@ -1,3 +1,4 @@
+import subprocess
 import sys
 
 import pytest
@@ -19,3 +20,14 @@ def test_package_that_lacks_something_itself(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="no_such_module"):
         require_package("broken_package", "torch", "to_torch")
+
+
+def test_interrupted_import_of_torch_is_complete(tmp_path):
+    (tmp_path / "torch.py").write_text(
+        "import signal\nsignal.raise_signal(signal.SIGINT)\nclass nn:\n    Module = object\ncomplete = True"
+    )
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nfrom crnn import CharRNN\n"
+        "try: CharRNN.from_torch({}, 'ab')\nexcept KeyboardInterrupt: print(sys.modules['torch'].complete)"
+    )
+    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "True\n"

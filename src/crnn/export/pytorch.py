@@ -20,6 +20,7 @@ from ..model.state import ModelState
 from ..parameters.checks import checked_path, has_items, pcg64_generator
 from ..parameters.kinds import CELLS
 from ..parameters.settings import Settings
+from ..runtime.signals import signals_deferred
 from ..text.vocabulary import BOUNDARY, UNKNOWN, Special, Text, Vocabulary
 from .extras import require_package
 from .weights import FittedModel, Weights
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 else:
     try:
-        import torch
-        from torch import nn
+        with signals_deferred():  # PyTorch crashes after an interrupted import
+            import torch
+            from torch import nn
     except ModuleNotFoundError:  # for tools that import every module; `to_torch` checks before importing this module
         from types import SimpleNamespace
 
