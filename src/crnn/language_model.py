@@ -920,7 +920,8 @@ class LanguageModel(Estimator):
             The number of strings to draw; a hundred times as many make the bounds ten times as narrow. They are the
             samples of `CharRNN.sample` with the same seed.
         random_state : int, SeedSequence, Generator or None, default=None
-            The same seed gives the same numbers.
+            The same seed gives the same numbers. The model keeps the last drawn strings' probabilities until it
+            changes, so another call with the same `n`, `length` and seed, or None, draws nothing.
         length : int, default=None
             For a model of running text: the length of all strings; only strings of this length are guessed.
 
@@ -928,6 +929,8 @@ class LanguageModel(Estimator):
         -------
         GuessNumbers
             `estimate`, `lower` and `upper`, float64 arrays (k,) of at least 1; the bounds have 95 % confidence.
+            `beyond_samples` (k,) is True for strings less probable than all drawn ones: the estimate then only means
+            "very many".
 
         Raises
         ------
@@ -944,7 +947,7 @@ class LanguageModel(Estimator):
         """
         network, vocabulary = self._text_network("guess_number", one_row=False, scoring=True)
         rest: Any = {"length": length, "random_state": random_state, "n_threads": checked_threads(self.n_threads)}
-        return estimated_guess_numbers(network, vocabulary, strings, n, **rest)
+        return estimated_guess_numbers(self, network, vocabulary, strings, n, **rest)
 
     # ------------------------------------------------------------------ labels
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
+import pickle
 
 import numpy as np
 import pytest
 from examples import bounded, packed, random_language_model
 from scipy import stats
 
-from crnn import InvalidInputError
+from crnn import CharNGram, CharRNN, InvalidInputError, Mixture
 from crnn.inference import guess_numbers as module
 from crnn.inference.controls import root
 
@@ -118,32 +120,87 @@ def test_guess_number_takes_every_random_state(model):
     def estimate(random_state):
         return model.guess_number(ALL[5:6], n=50, length=LENGTH, random_state=random_state).estimate[0]
 
-    assert estimate(3) == estimate(3)
-    assert estimate(None) != estimate(None)
     rng = np.random.default_rng(0)
-    assert estimate(rng) != estimate(rng)
+    first = [estimate(state) for state in (3, np.random.SeedSequence(4), rng, None, None)]
+    again = [estimate(state) for state in (3, np.random.SeedSequence(4), rng, None, None)]
+    assert [a == b for a, b in zip(first, again, strict=True)] == [True, True, False, False, False]
+    assert first[3] == first[4]
+
+
+@pytest.fixture
+def draws(monkeypatch):
+    """The numbers of strings drawn so far."""
+    numbers, draw = [], module.sampled_log_likelihoods
+    monkeypatch.setattr(
+        module, "sampled_log_likelihoods", lambda net, n, **rest: numbers.append(n) or draw(net, n, **rest)
+    )
+    return numbers
+
+
+def test_strings_are_drawn_again_only_for_another_request(draws):
+    model = random_language_model("abcd", scale=0.5)
+    requests = [{"n": 50}, {"n": 60}, {"n": 60, "length": 4}, {"n": 60, "length": 4, "random_state": 1}]
+    for k, request in enumerate(requests):
+        for _ in range(2):
+            strings = ["abcd", "dada"] if request.get("length") == 4 else ["abc"]
+            found = model.guess_number(strings, **{"length": 3, **request})
+            assert found.estimate.shape == (len(strings),)
+        assert len(draws) == k + 1
+    model.guess_number(["abc"], **{"length": 3, **requests[0]})  # only the last strings are kept
+    assert draws == [50, 60, 60, 60, 50]
+
+
+@pytest.mark.parametrize("kind", ["network", "counts", "mixture"])
+def test_changed_predictions_draw_anew(draws, kind):
+    texts = ["ab", "ba", "abba"] * 5
+    counts = CharNGram(2).fit(texts)
+    network = CharRNN(3, max_steps=2, random_state=0).fit(texts)
+    model = {"network": network, "counts": counts, "mixture": Mixture([network, counts])}[kind]
+    for _ in range(2):
+        model.guess_number(["ab"], n=50)
+    assert draws == [50]
+    (network if kind == "network" else counts).partial_fit(["bbb"])
+    fresh = copy.deepcopy(model).guess_number(["ab"], n=50, random_state=0)
+    assert model.guess_number(["ab"], n=50, random_state=0).estimate == fresh.estimate
+    assert draws == [50] * 3
+
+
+def test_pickles_have_no_samples(model):
+    before = pickle.dumps(model)
+    model.guess_number(ALL[:1], n=5000, length=LENGTH)
+    assert len(pickle.dumps(model)) == len(before)
 
 
 # --- the estimate itself
 
 
+def test_the_lower_bound_rises_as_the_probability_falls():
+    """One of 100 samples is so improbable that its variance makes the bounds of all less probable strings wide."""
+    rng = np.random.default_rng(0)
+    sampled, log_p = np.append(rng.uniform(-3, -1, 99), -30), np.linspace(-0.5, -40, 99)
+    found = module.GuessTable.of(sampled).guess_numbers(log_p)
+    assert (np.diff(found.lower) >= 0).all()
+    assert found.lower[-1] > 2
+    assert (found.lower <= found.estimate).all()
+
+
 def test_bounds_where_nothing_was_seen():
     sampled = np.log(np.full(100, 0.01))
-    likely, unlikely = (part for part in np.transpose(module.guess_numbers(np.log([0.5, 1e-5]), sampled)))
-    assert likely.tolist() == pytest.approx([1, 1, 1 + 0.03 / 0.5])
-    assert unlikely.tolist() == pytest.approx([101, 101, 101 + 0.03 / 1e-5])
+    likely, unlikely = np.transpose(module.GuessTable.of(sampled).guess_numbers(np.log([0.5, 1e-5])))
+    assert likely.tolist() == pytest.approx([1, 1, 1 + 0.03 / 0.5, 0])
+    assert unlikely.tolist() == pytest.approx([101, 101, 101 + 0.03 / 1e-5, 1])
 
 
 @pytest.mark.parametrize("k", [1, 60])
 def test_the_bounds_are_1_96_standard_errors_from_the_estimate(k):
     """Of 100 samples k have probability 1/2, each for two strings, and the others do not come before."""
-    found = module.guess_numbers(np.log([0.2]), np.log([0.5] * k + [0.1] * (100 - k)))
+    found = module.GuessTable.of(np.log([0.5] * k + [0.1] * (100 - k))).guess_numbers(np.log([0.2]))
     estimate, error = 1 + 2 * k / 100, stats.norm.ppf(0.975) * np.std([2] * k + [0] * (100 - k), ddof=1) / 10
-    np.testing.assert_allclose(np.ravel(found), [estimate, max(1, estimate - error), estimate + error])
+    np.testing.assert_allclose(np.ravel(found[:3]), [estimate, max(1, estimate - error), estimate + error])
 
 
 def test_upper_bounds_of_two_samples():
-    found = module.guess_numbers(np.log([0.1, 0.9]), np.log([0.5, 0.25]))
+    found = module.GuessTable.of(np.log([0.5, 0.25])).guess_numbers(np.log([0.1, 0.9]))
     np.testing.assert_allclose(found.upper, [11, 1 + 1 / 0.9])
 
 
@@ -151,18 +208,18 @@ def test_there_are_no_more_strings_than_their_probabilities_leave_room_for():
     rng = np.random.default_rng(0)
     sampled = np.log(rng.uniform(1e-4, 1, 30))
     log_p = np.log(np.geomspace(1e-3, 0.9, 20))
-    found = module.guess_numbers(log_p, sampled)
+    found = module.GuessTable.of(sampled).guess_numbers(log_p)
     assert (found.upper <= np.maximum(1 + np.exp(-log_p), found.estimate) * (1 + 1e-12)).all()
     assert (found.lower >= 1).all()
 
 
 def test_equally_probable_strings_do_not_come_before():
-    found = module.guess_numbers(np.log([0.25]), np.log([0.25, 0.25, 0.25, 0.5]))
+    found = module.GuessTable.of(np.log([0.25, 0.25, 0.25, 0.5])).guess_numbers(np.log([0.25]))
     assert found.estimate[0] == pytest.approx(1 + 2 / 4)
 
 
 def test_ranks_beyond_float64_are_infinite():
-    found = module.guess_numbers(np.array([-1e4, -10.0]), np.array([-5000.0, -2000.0, -1.0]))
+    found = module.GuessTable.of(np.array([-5000.0, -2000.0, -1.0])).guess_numbers(np.array([-1e4, -10.0]))
     assert found.estimate[0] == found.upper[0] == np.inf
     assert not np.isnan(found).any()
     assert found.estimate[1] == pytest.approx(1 + math.e / 3)
@@ -197,4 +254,4 @@ def test_documents_have_no_length(ending, monkeypatch):
 
 
 def test_guess_numbers_of_no_strings_are_empty(model):
-    assert [part.shape for part in model.guess_number([], n=10, length=3)] == [(0,)] * 3
+    assert [part.shape for part in model.guess_number([], n=10, length=3)] == [(0,)] * 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +33,58 @@ class GuessNumbers(NamedTuple):
     estimate: Array
     lower: Array
     upper: Array
+    beyond_samples: NDArray[np.bool_]  # less probable than every drawn string: the estimate only means "very many"
+
+
+class GuessTable(NamedTuple):
+    """What n drawn strings tell about guess numbers: row k is for a string less probable than k of them.
+
+    A sample of probability q represents 1 / q strings. So the number of strings more probable than p is estimated by
+    the mean, over all n samples, of 1 / q where q > p and 0 elsewhere. The guess number is one more, infinite if it
+    exceeds float64. Its bounds come from the variance of this mean; a lower bound also holds for less probable strings.
+    """
+
+    inverse: Array  # log 1 / q of each sample, (n,), ascending: the most likely first
+    mean: Array  # the estimated number of more probable strings, (n + 1,), and its bounds
+    lower: Array
+    upper: Array
+
+    @classmethod
+    def of(cls, sampled: Array) -> GuessTable:
+        """Return the table of samples of these log-probabilities, in any order."""
+        n, inverse = len(sampled), -np.sort(sampled)[::-1]
+        # Sums of 1 / q and its square as logarithms, since 1 / q of a long string exceeds float64.
+        log_sum, log_squares = (np.logaddexp.accumulate(power * inverse) for power in (1, 2))
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = np.exp(log_sum - math.log(n))
+            spread = np.expm1(np.maximum(log_squares - 2 * log_sum + math.log(n), 0.0)) / (n - 1)
+            error = CONFIDENCE * np.sqrt(spread)  # relative to the mean
+            lower = np.maximum.accumulate(np.where(error < 1, mean * (1 - error), 0.0))
+            return cls(inverse, *(np.concatenate([[0.0], part]) for part in (mean, lower, mean * (1 + error))))
+
+    def guess_numbers(self, log_p: Array) -> GuessNumbers:
+        """Estimate guess numbers from log-probabilities under the model of the samples.
+
+        Two more bounds hold:
+
+        - at most 1 / p strings can be more probable than p;
+        - the strings that are more probable than all samples, or less probable than all, together have a probability
+          below 3 / n, at 95 % confidence; so there are fewer than 3 / (n p) of them.
+        """
+        n = len(self.inverse)
+        before = np.searchsorted(self.inverse, -log_p, side="left")  # samples with q > p
+        mean, lower, upper = (part[before] for part in self[1:])
+        with np.errstate(over="ignore"):
+            unseen = np.where((before == 0) | (before == n), np.exp(math.log(UNSEEN / n) - log_p), 0.0)
+            upper = np.minimum(upper + unseen, np.maximum(np.exp(-log_p), mean))
+        return GuessNumbers(1 + mean, 1 + lower, 1 + upper, before == n)
+
+
+_last_tables: WeakKeyDictionary[Any, tuple[InferenceNetwork, Any, GuessTable]] = WeakKeyDictionary()  # by model
 
 
 def estimated_guess_numbers(
+    owner: Any,
     network: InferenceNetwork,
     vocabulary: Vocabulary,
     strings: Iterable[Text],
@@ -44,7 +94,11 @@ def estimated_guess_numbers(
     random_state: Any,
     n_threads: int | None,
 ) -> GuessNumbers:
-    """Return the guess numbers of strings, from n drawn strings; see `LanguageModel.guess_number`."""
+    """Return the guess numbers of strings, from n drawn strings; see `LanguageModel.guess_number`.
+
+    The last table is kept for its owner, the model, while its predictions stay the same. A Generator gives another
+    seed each time.
+    """
     end, n = vocabulary.boundary, checked_int("n", n, 2, MAX_SIZE)
     drawn_length, threads = checked_length(length, end), inference_threads(n_threads)
     blocks, log_p, start = text_blocks(strings, vocabulary, name="strings"), [np.empty(0)], network.start()
@@ -52,38 +106,14 @@ def estimated_guess_numbers(
         check_lengths(block, length)
         encoded = Strings.encode(block, vocabulary, name="strings", ended=True)
         log_p.append(log_likelihoods(network, encoded, start, threads))
-    sampled = sampled_log_likelihoods(
-        network, n, end=end, length=drawn_length, bits=root(random_state), n_threads=threads
-    )
-    return guess_numbers(np.concatenate(log_p), sampled)
-
-
-def guess_numbers(log_p: Array, sampled: Array) -> GuessNumbers:
-    """Estimate guess numbers from the log-probabilities of samples, drawn from the same model.
-
-    A sample of probability q represents 1 / q strings. So the number of strings more probable than p is estimated by
-    the mean, over all n samples, of 1 / q where q > p and 0 elsewhere. The guess number is one more, infinite if it
-    exceeds float64. Its bounds come from the variance of this mean. They also use that
-
-    - at most 1 / p strings can be more probable than p;
-    - the strings that are more probable than all samples, or less probable than all, together have a probability below
-      3 / n, at 95 % confidence; so there are fewer than 3 / (n p) of them.
-    """
-    n = len(sampled)
-    inverse = -np.sort(sampled)[::-1]  # log 1 / q, ascending: the most likely first
-    before = np.searchsorted(inverse, -log_p, side="left")  # samples with q > p
-    # Sums of 1 / q and its square as logarithms, since 1 / q of a long string exceeds float64.
-    log_sum, log_squares = (
-        np.concatenate([[-np.inf], np.logaddexp.accumulate(power * inverse)]).take(before) for power in (1, 2)
-    )
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean = np.exp(log_sum - math.log(n))
-        spread = np.expm1(np.maximum(log_squares - 2 * log_sum + math.log(n), 0.0)) / (n - 1)
-        error = np.where(before > 0, CONFIDENCE * np.sqrt(spread), 0.0)  # relative to the mean
-        unseen = np.where((before == 0) | (before == n), np.exp(math.log(UNSEEN / n) - log_p), 0.0)
-        lower = np.where(error < 1, mean * (1 - error), 0.0)
-        upper = np.minimum(mean * (1 + error) + unseen, np.maximum(np.exp(-log_p), mean))
-        return GuessNumbers(1 + mean, 1 + lower, 1 + upper)
+    bits = root(random_state)
+    key = n, drawn_length, None if random_state is None else bits.state["state"]
+    of_network, last_key, table = _last_tables.get(owner, (None, None, None))
+    if table is None or key != last_key or not network.same_as(of_network):
+        options: Any = {"end": end, "length": drawn_length, "bits": bits, "n_threads": threads}
+        table = GuessTable.of(sampled_log_likelihoods(network, n, **options))
+        _last_tables[owner] = network, key, table
+    return table.guess_numbers(np.concatenate(log_p))
 
 
 def sampled_log_likelihoods(
