@@ -1,4 +1,4 @@
-"""The figures of docs/reliability.md: `python -m benchmarks.guarantees [responses ...] [--count 10]`. Linux only."""
+"""The figures of docs/promises.md: `python -m benchmarks.guarantees [responses ...] [--count 10]`. Linux only."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Plot speed and quality: `python -m benchmarks.picture docs/performance.md docs/speed.svg`.
+"""Plot speed and quality: `python -m benchmarks.picture` draws docs/speed.svg.
 
-The figures come from the page's tables; nothing is measured here. `--table docs/comparison.md` also writes the plot's
-six rows as a table, and `--numbers README.md` three figures as a row, between the markers of these files. Needs
-matplotlib (the extra `plot`).
+The figures come from the tables of docs/performance.md and docs/comparison.md; nothing is measured here. The plot's six
+rows are also written into the comparison as a table. Needs matplotlib (the extra `plot`).
 """
 
 from __future__ import annotations
@@ -12,23 +11,19 @@ import io
 import re
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.figures import Table, number, read_tables, replace_between, table
+from benchmarks.report import PAGE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+DOCS = PAGE.parent
+COMPARISON = DOCS / "comparison.md"
 BEGIN, END = "<!-- benchmarks.picture: begin -->", "<!-- benchmarks.picture: end -->"
 PEERS = ("NumPy", "PyTorch", "JAX")
-# Figures of docs/figures.toml; tests/test_figures.py compares the README with them.
-PUBLISHED = (
-    "**1.053**<!-- war-900s-network -->, with counts **1.043**<!-- war-900s-fitted -->; "
-    "best network of Karpathy et al. 2015: 1.077 ([one seed, two cores of a Xeon](docs/published.md))"
-)
-
 # Placeholders that are drawn first and then replaced by classes, so that one file suits a light and a dark page.
 INK, FAINT, PAPER = "#010101", "#020202", "#030303"
 COLORS = {"crnn": "#040404", "PyTorch": "#050505", "JAX": "#060606", "NumPy": "#070707"}
@@ -244,55 +239,13 @@ def markdown(rows: Sequence[Row]) -> list[str]:
     return lines
 
 
-def numbers(page: str, tables: Sequence[Table]) -> list[str]:
-    """Return the README's three figures as a table of one row, each with its dtype, peer, processor and page.
-
-    Parameters
-    ----------
-    page : str
-        The text of the page, which names the processors.
-    tables : list of Table
-        Its tables.
-    """
-    exact = table(tables, "online step, T = 25, one thread").row("H = 100, float64")
-    nats = {name: dict(points)[60] for name, points in quality_lines(tables).items()}
-    speed, quality = _processor(page, "Processor: ", "# Speed"), _processor(page, "an ", "# Quality for a given time")
-    cells = {
-        "A step of min-char-rnn, float64": f"**{exact['NumPy float64']}** as fast as NumPy: {exact['µs']} µs on one "
-        f"thread ([{speed}](docs/performance.md#speed))",
-        "Tiny Shakespeare after 60 s, bfloat16": f"**{nats['crnn']:.3f}** nats per character; a tuned PyTorch LSTM: "
-        f"{nats['PyTorch']:.3f} ([{quality}](docs/performance.md#quality-for-a-given-time))",
-        "*War and Peace* after 15 min, float32": PUBLISHED,
-    }
-    return [f"| {' | '.join(cells)} |", "|---|---|---|", f"| {' | '.join(cells.values())} |"]
-
-
-def _processor(page: str, before: str, heading: str) -> str:
-    """Return the first processor that a section names after these words."""
-    section = page.partition(f"#{heading}\n")[2]
-    found = re.search(rf"{before}(?:Intel(?:\(R\))? Xeon|AMD EPYC)(?: \([^)]*\))?", section)
-    if not found:
-        raise ValueError(f"the section {heading!r} names no processor after {before!r}")
-    name = found[0].removeprefix(before).replace("(R)", "")
-    return f"two cores of an {name}"
-
-
 def main() -> None:
-    """Draw the picture, and write the table if asked to."""
-    parser = argparse.ArgumentParser(description="Draw speed and quality compared with the peers.")
-    parser.add_argument("figures", type=Path, help="the page with the tables of `benchmarks.report`")
-    parser.add_argument("picture", type=Path, help="the SVG to write")
-    parser.add_argument("--table", type=Path, help="also put the rows as a table into this file")
-    parser.add_argument("--numbers", type=Path, help="also put three figures as a row into this file")
-    options = parser.parse_args()
-    tables = read_tables(options.figures)
+    """Draw the picture and write the table."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    tables = [*read_tables(PAGE), *read_tables(COMPARISON)]
     rows = speed_rows(tables)
-    options.picture.write_text(as_svg(draw(rows, quality_lines(tables))), encoding="utf-8")
-    if options.table:
-        replace_between(options.table, BEGIN, END, markdown(rows))
-    if options.numbers:
-        page = options.figures.read_text(encoding="utf-8")
-        replace_between(options.numbers, BEGIN, END, numbers(page, tables))
+    (DOCS / "speed.svg").write_text(as_svg(draw(rows, quality_lines(tables))), encoding="utf-8")
+    replace_between(COMPARISON, BEGIN, END, markdown(rows))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ at the time: threads that wait for one another at every product lose most of a l
 
 Contenders: "crnn" trains what `CharRNN.recommended` recommends; "torch" is `benchmarks.peers.torch_lstm_trainer`.
 "bf16" after a name, as in "torch-bf16", multiplies in bfloat16, which some processors do faster than float32, and "f32"
-in float32. Without either, "crnn" takes what is faster on this machine, and "torch" float32.
+in float32. Without either, "crnn" takes what is faster on this machine, and "torch" float32. The path of a Python file
+is a contender, too: its `train(text, seconds, threads, seed)` returns what the one of `torch_lstm_trainer` does.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import runpy
 import subprocess
 import sys
 import time
@@ -44,6 +46,8 @@ def split(text: str) -> tuple[str, str]:
 
 def reason(contender: str) -> str | None:
     """Why a contender cannot run, or None if it can."""
+    if contender.endswith(".py"):
+        return None if Path(contender).is_file() else f"there is no file {contender}"
     name, _, precision = contender.partition("-")
     if name not in ("crnn", "torch") or precision not in PRECISIONS:
         return f"there is no contender {contender!r}"
@@ -52,6 +56,9 @@ def reason(contender: str) -> str | None:
 
 def measure(contender: str, text: str, seconds: float, threads: int, seed: int) -> dict[str, Any]:
     """Let a contender train in this process and measure what it has learned."""
+    if contender.endswith(".py"):
+        nats, characters, description = runpy.run_path(contender)["train"](text, seconds, threads, seed)
+        return {"nats": nats, "characters": characters, "description": description}
     name, _, precision = contender.partition("-")
     head, tail = split(text)
     if name == "torch":
@@ -67,12 +74,13 @@ def measure(contender: str, text: str, seconds: float, threads: int, seed: int) 
     spent = time.perf_counter() - start
     steps = max([model.n_steps_, *(record["step"] for record in model.history_)])  # the best weights may be older
     fresh = CharRNN().get_params()
+    weights = sum(array.size for array in model.params_.values())
     ignored = ("n_threads", "random_state", "verbose")
     changed = {k: v for k, v in model.get_params().items() if k not in ignored and v != fresh[k]}
     return {
         "nats": -model.score(tail),
         "characters": steps * model.seq_length * model.batch_size,
-        "description": ", ".join(f"{k}={v}" for k, v in changed.items()) + f"; {spent:.1f} s",
+        "description": f"{', '.join(f'{k}={v}' for k, v in changed.items())}; {weights:,} weights; {spent:.1f} s",
     }
 
 

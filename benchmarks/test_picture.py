@@ -9,7 +9,7 @@ from benchmarks import picture
 from benchmarks.figures import number, read_tables, replace_between, table
 from benchmarks.report import BEGIN, END, PAGE
 
-ROOT = PAGE.parent.parent
+TABLES = [*read_tables(PAGE), *read_tables(picture.COMPARISON)]
 
 
 def test_number():
@@ -17,11 +17,10 @@ def test_number():
 
 
 def test_page_has_every_figure():
-    tables = read_tables(PAGE)
-    rows = picture.speed_rows(tables)
+    rows = picture.speed_rows(TABLES)
     assert len(rows) == 6
     assert all({"PyTorch", "JAX"} <= row.times.keys() for row in rows)
-    assert {len(points) for points in picture.quality_lines(tables).values()} == {4}
+    assert {len(points) for points in picture.quality_lines(TABLES).values()} == {4}
 
 
 def test_missing_figure_is_named():
@@ -30,33 +29,21 @@ def test_missing_figure_is_named():
 
 
 def test_the_comparison_has_the_pages_figures():
-    rows = picture.markdown(picture.speed_rows(read_tables(PAGE)))
-    assert "\n".join(rows) in (ROOT / "docs" / "comparison.md").read_text(encoding="utf-8")
-
-
-def test_readme_has_the_pages_figures():
-    lines = picture.numbers(PAGE.read_text(encoding="utf-8"), read_tables(PAGE))
-    assert "\n".join(lines) in (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def test_a_section_without_a_processor_is_named():
-    with pytest.raises(ValueError, match="'# Speed' names no processor"):
-        picture._processor("## Speed\n\nMeasured somewhere.\n", "an ", "# Speed")
+    rows = picture.markdown(picture.speed_rows(TABLES))
+    assert "\n".join(rows) in picture.COMPARISON.read_text(encoding="utf-8")
 
 
 def test_picture_is_of_the_pages_figures():
-    drawn = (ROOT / "docs" / "speed.svg").read_text(encoding="utf-8")
-    tables = read_tables(PAGE)
-    shown = [picture.rounded(times) for row in picture.speed_rows(tables) for times in row.times.values()]
-    shown += [f"{nats:.3f}" for points in picture.quality_lines(tables).values() for _, nats in points]
+    drawn = (PAGE.parent / "speed.svg").read_text(encoding="utf-8")
+    shown = [picture.rounded(times) for row in picture.speed_rows(TABLES) for times in row.times.values()]
+    shown += [f"{nats:.3f}" for points in picture.quality_lines(TABLES).values() for _, nats in points]
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", drawn)
     assert sorted(text for text in texts if re.fullmatch(r"\d+\.\d×|\d\.\d{3}", text)) == sorted(shown)
 
 
 def test_drawing():
     pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install matplotlib")
-    tables = read_tables(PAGE)
-    svg = picture.as_svg(picture.draw(picture.speed_rows(tables), picture.quality_lines(tables)))
+    svg = picture.as_svg(picture.draw(picture.speed_rows(TABLES), picture.quality_lines(TABLES)))
     ET.fromstring(svg)
     assert "prefers-color-scheme: dark" in svg
     assert not re.search("#0[1-7]0[1-7]0[1-7]", svg)  # every placeholder has become a class

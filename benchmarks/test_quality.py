@@ -49,7 +49,7 @@ def test_the_tail_is_measured_exactly(monkeypatch):
 
     from benchmarks.peers import torch_lstm_trainer as trainer
 
-    model = trainer._model(trainer.Recipe(5, num_layers=2, dropout=0.5), 3).eval()
+    model = trainer._lstm(trainer.Recipe(5, num_layers=2, dropout=0.5), 3).eval()
     ids = torch.tensor([0, 2, 1, 1, 0, 2, 2, 1, 0, 0, 2, 1, 2, 0, 1])
     with torch.no_grad():
         logits, state, total = model.decoder.bias, None, 0.0
@@ -70,7 +70,16 @@ def test_runs_of_several_seeds_are_one_cell():
     assert row == "| crnn | 1.6250 1.5000 to 1.7500 (2.50) | 1.2500 (9.00) |"
 
 
+def test_a_file_is_a_contender(tmp_path, text):
+    file = tmp_path / "mine.py"
+    file.write_text("def train(text, seconds, threads, seed):\n    return len(text) / seed, threads, f'{seconds} s'\n")
+    found = quality.measure(str(file), text, seconds=2, threads=3, seed=5)
+    assert found == {"nats": len(text) / 5, "characters": 3, "description": "2 s"}
+    assert quality.reason(str(file)) is None
+
+
 def test_what_cannot_run_is_said():
+    assert quality.reason("none.py") == "there is no file none.py"
     assert quality.reason("torch-fast") == "there is no contender 'torch-fast'"
     with pytest.raises(SystemExit, match="holds characters that the rest does not"):
         quality.split("a" * 9 + "b")

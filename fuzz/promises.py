@@ -1,4 +1,4 @@
-"""The promises of docs/reliability.md, each with the function that tries it and how often."""
+"""The promises of docs/promises.md, each with the function that tries it and how often."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The promises of docs/reliability.md, tried a few times; ``python tools/reliability.py`` tries them by thousands."""
+"""The promises of docs/promises.md, tried a few times; ``python tools/reliability.py`` tries them by thousands."""
 
 import os
 import re

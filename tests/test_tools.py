@@ -238,12 +238,8 @@ def test_the_emulated_tests_exist():
 
 
 def test_the_page_of_trials_keeps_the_rows_of_other_promises(tmp_path):
-    reliability, page = tool("reliability"), tmp_path / "trials.md"
-    reliability.write_page(page, {"kill": "| `kill` | old | 7 | 0 | | |"}, ["kill", "bits"])
-    rows = reliability.recorded(page)
-    assert rows["bits"] == "| `bits` | | not tried | | | |"
-    reliability.write_page(page, rows | {"bits": "| `bits` | new | 11 | 0 | | |"}, ["kill", "bits"])
-    assert reliability.recorded(page) == {
-        "kill": "| `kill` | old | 7 | 0 | | |",
-        "bits": "| `bits` | new | 11 | 0 | | |",
-    }
+    reliability, page = tool("reliability"), tmp_path / "page.md"
+    page.write_text(f"before\n{reliability.HEADER}| `kill` | 7 | 0 | |\n")
+    reliability.write_trials(page, {"bits": "| `bits` | 11 | 0 | |"}, ["bits", "kill", "soak"])
+    rows = "| `bits` | 11 | 0 | |\n| `kill` | 7 | 0 | |\n| `soak` | not tried | | |\n"
+    assert page.read_text() == f"before\n{reliability.HEADER}{rows}"

@@ -1,9 +1,9 @@
-"""Try the promises of docs/reliability.md and print a table: promise, trials, failures.
+"""Try the promises of docs/promises.md and print a table: promise, trials, failures.
 
     python tools/reliability.py                     all of them, as often as is usual: hours
     python tools/reliability.py --share 0.01        a hundredth of that
     python tools/reliability.py kill mutations --count 1000
-    python tools/reliability.py --page              write what was tried into docs/development/trials.md
+    python tools/reliability.py --page              write what was tried into docs/development/guarantees.md
 
 It tries the installed package, or the checkout if PYTHONPATH names its src. The exit code is 1 if anything failed.
 """
@@ -18,32 +18,17 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE = ROOT / "docs" / "development" / "trials.md"
+PAGE = ROOT / "docs" / "development" / "guarantees.md"
 SHOWN = 5  # failures of a promise
-HEADER = "| name | promise | trials | failures | date | version and processor |"
+HEADER = "| trials | number | failures | date |\n|---|---|---|---|\n"  # the rest of the page is the table
 
 
-def recorded(page: Path) -> dict[str, str]:
-    """Return the rows of a page of trials by the names of their promises."""
-    lines = page.read_text(encoding="utf-8").splitlines() if page.exists() else []
-    rows = [line for line in lines if line.startswith("| `")]
-    return {row.split("`")[1]: row for row in rows}
-
-
-def write_page(page: Path, rows: dict[str, str], names: list[str]) -> None:
-    """Write a page of trials: a row for each promise, in the order of `names`."""
-    lines = [
-        "# Trials",
-        "",
-        "When each promise of [Guarantees](../reliability.md) was last tried, and how often. The command",
-        "`python tools/reliability.py --page` tries all of them and writes this page; with names it tries those, and",
-        "the other rows stay.",
-        "",
-        HEADER,
-        "|---|---|---|---|---|---|",
-        *(rows.get(name, f"| `{name}` | | not tried | | | |") for name in names),
-    ]
-    page.write_text("\n".join(lines) + "\n", encoding="utf-8")
+def write_trials(page: Path, tried: dict[str, str], names: list[str]) -> None:
+    """Replace the rows of a page's table of trials; those of other promises stay, in the order of `names`."""
+    text, _, table = page.read_text(encoding="utf-8").partition(HEADER)
+    rows = {row.split("`")[1]: row for row in table.splitlines()} | tried
+    lines = [rows.get(name, f"| `{name}` | not tried | | |") for name in names]
+    page.write_text(text + HEADER + "\n".join(lines) + "\n", encoding="utf-8")
 
 
 def main() -> int:
@@ -59,8 +44,6 @@ def main() -> int:
     arguments = parser.parse_args()
     if unknown := set(arguments.names) - promises.keys():
         parser.error(f"unknown promise {min(unknown)!r}; choose from {', '.join(promises)}")
-    crnn, build_info = importlib.import_module("crnn"), importlib.import_module("crnn.runtime.build_info")
-    made_by = f"{crnn.__version__}, {build_info.processor_name()}"
     failed = False
     print(f"| {'promise':<66} | {'tries':>22} | failures | seconds |", flush=True)
     print(f"|{'-' * 68}|{'-' * 23}:|---------:|--------:|", flush=True)
@@ -75,9 +58,8 @@ def main() -> int:
         for failure in outcome.failures[:SHOWN]:
             print(f"  {name}: {failure}", file=sys.stderr, flush=True)
         if arguments.page is not None:
-            cells = f"`{name}`", promise.text, tries, str(failures), datetime.date.today().isoformat(), made_by
-            rows = recorded(arguments.page) | {name: f"| {' | '.join(cells)} |"}
-            write_page(arguments.page, rows, list(promises))
+            row = f"| `{name}` | {tries} | {failures} | {datetime.date.today().isoformat()} |"
+            write_trials(arguments.page, {name: row}, list(promises))
         failed |= bool(outcome.failures) or not outcome.tries
     return int(failed)
 

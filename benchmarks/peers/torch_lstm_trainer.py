@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -54,8 +54,18 @@ def recipe_for(seconds: float) -> Recipe:
     return RECIPES[min(RECIPES, key=lambda budget: abs(math.log(budget / seconds)))]
 
 
-def train(text: str, seconds: float, threads: int, seed: int, recipe: Recipe | None = None) -> tuple[float, int, str]:
+def train(
+    text: str,
+    seconds: float,
+    threads: int,
+    seed: int,
+    recipe: Recipe | None = None,
+    build: Callable[[Recipe, int], Any] | None = None,
+) -> tuple[float, int, str]:
     """Train on the first nine tenths of a text for so many seconds, and measure the rest.
+
+    `build` returns a network for a recipe and a number of symbols, by default an LSTM. Called with ids (T, B) and a
+    tuple of states, or None at the start of a text, the network returns logits and states; `decoder` is its last layer.
 
     Returns
     -------
@@ -78,12 +88,13 @@ def train(text: str, seconds: float, threads: int, seed: int, recipe: Recipe | N
     cut = len(text) * 9 // 10
     symbols = {c: i for i, c in enumerate(sorted(set(text[:cut])))}
     ids = torch.tensor([symbols[c] for c in text])
-    model = _model(recipe, len(symbols))
+    model = (build or _lstm)(recipe, len(symbols))
+    weights = sum(parameter.numel() for parameter in model.parameters())
     characters = _fit(model, recipe, ids[:cut], start, seconds)
-    return _nats(model, ids[cut:]), characters, f"LSTM, {recipe}"
+    return _nats(model, ids[cut:]), characters, f"{recipe}; {weights:,} weights"
 
 
-def _model(recipe: Recipe, vocab_size: int) -> Any:
+def _lstm(recipe: Recipe, vocab_size: int) -> Any:
     """Return the network."""
     import torch
     from torch import nn

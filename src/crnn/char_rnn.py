@@ -233,7 +233,7 @@ class CharRNN(LanguageModel):
             Steps (an int) or seconds (a float) between checkpoints.
         comm : mpi4py.MPI.Comm, default=None
             The processes that train this model together; each makes the same call and ends with the same model.
-            `batch_size` is their total. See ``docs/scaling.md``. None: this process alone.
+            `batch_size` is their total. See ``docs/scale.md``. None: this process alone.
 
         Returns
         -------
@@ -470,10 +470,10 @@ class CharRNN(LanguageModel):
     def recommended(cls, X: TextLike, seconds: float, *, fit: bool = False, verbose: int = 1, **overrides: Any) -> Self:
         """Return a model with parameters for a text and a time limit.
 
-        The choice follows measurements recorded in ``docs/measurements.md``, the length of the text, and the speed of
-        this machine, measured by half a second of training. The choice is printed on standard error. For a short text
-        and a long time, `max_steps` ends training before the model memorizes the text. Products are in bfloat16 if
-        training is then at least 1.1 times as fast; this affects the model's scores and samples, too.
+        The choice follows recorded measurements (``docs/development/measurements.md``), the length of the text, and
+        the speed of this machine, measured by half a second of training. The choice is printed on standard error. For a
+        short text and a long time, `max_steps` ends training before the model memorizes the text. Products are in
+        bfloat16 if training is then at least 1.1 times as fast; this affects the model's scores and samples, too.
 
         Parameters
         ----------

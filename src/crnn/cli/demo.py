@@ -82,7 +82,7 @@ def network() -> CharRNN:
     """Return the untrained model of the demo.
 
     It has 8 streams, and a smaller learning rate than min-char-rnn, so that it converges within the time. The resets
-    make it write text from the zero state on every processor (``docs/from_min_char_rnn.md``).
+    make it write text from the zero state on every processor (``docs/min_char_rnn.md``).
     """
     return CharRNN(hidden_size=160, seq_length=25, batch_size=8, learning_rate=0.03, state_reset=0.05, random_state=0)
 

@@ -20,7 +20,7 @@ from .data import ClassData
 from .machine_speed import OPERATIONS, recurrent_weights
 
 # ---------------------------------------------------------------- a model of a text
-# The choices follow measurements, recorded in ``docs/measurements.md``. Two numbers decide: the operations that the
+# The choices follow measurements (``docs/development/measurements.md``). Two numbers decide: the operations that the
 # time buys, and the epochs they make. The epochs and the model's size relative to the text decide how much dropout is
 # needed, for units and for recurrent weights. They also limit the size and the training: a short text is eventually
 # memorized.

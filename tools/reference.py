@@ -1,0 +1,148 @@
+"""Write docs/reference/ from the docstrings: signatures, parameters and examples, in Markdown that GitHub shows.
+
+python tools/reference.py            tests/test_site.py fails if a page is not current
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import inspect
+import io
+import os
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
+# fmt: off
+PAGES = {  # file: title, what it documents, a sentence
+    "char_rnn": ("CharRNN", "crnn.CharRNN", "A recurrent network."),
+    "char_ngram": ("CharNGram", "crnn.CharNGram", "Counts of n-grams."),
+    "mixture": ("Mixture", "crnn.Mixture", "Several models that predict as one."),
+    "text_classifier": ("TextClassifier", "crnn.TextClassifier", "A classifier of short texts."),
+    "anomaly_detector": ("AnomalyDetector", "crnn.AnomalyDetector crnn.detection.explanation.Explanation",
+                         "A language model with a threshold."),
+    "text_state": ("TextState", "crnn.inference.text_state.TextState crnn.inference.text_states.TextStates",
+                   "What `start` returns: one text, or many, read and drawn step by step."),
+    "large_data": ("Lines and TextFile", "crnn.Lines crnn.TextFile", "Data on disk."),
+    "plot": ("Plots and reports", "crnn.plot.history crnn.plot.surprisal crnn.plot.probabilities crnn.plot.neurons "
+             "crnn.plot.find_units crnn.plot.FoundUnit crnn.plot.gradient_flow crnn.plot.gradient_norms "
+             "crnn.plot.GradientNorms crnn.plot.states crnn.plot.compare crnn.report.write_report",
+             "Plots need matplotlib: the extra `plot`."),
+    "errors": ("Functions and errors", "crnn.load_model crnn.longest_copies crnn.show_config crnn.InvalidInputError "
+               "crnn.NotFittedError crnn.DivergenceError crnn.ModelFileError",
+               "`crnn.BOUNDARY` is the symbol between documents, `crnn.UNKNOWN` the one for unknown characters."),
+}
+MEMBERS = {
+    "Train": "recommended fit partial_fit fit_weights resume stop calibrate",
+    "Generate": "sample stream beam_search enumerate_documents match_probability restore",
+    "Score": "score score_samples score_batches bits_per_char perplexity surprisal rank guess_number "
+             "decision_function explain",
+    "Predict": "predict fit_predict predict_proba predict_log_proba",
+    "Read step by step": "start adapt for_label",
+    "Features and gradients": "hidden_states transform get_feature_names_out gradient editing",
+    "Save and load": "save load",
+    "Export": "quantize to_torch from_torch export_onnx export_c export_html export_js export_arpa",
+    "Get and set parameters": "get_params set_params",
+}
+# fmt: on
+
+
+def methods(cls: type) -> Iterator[tuple[str, list[str]]]:
+    """Yield the groups of a class's methods and properties; those in no group come first, without a heading."""
+    public = [name for name in dir(cls) if "_" not in (name[0], name[-1]) and not isinstance(getattr(cls, name), str)]
+    grouped = " ".join(MEMBERS.values()).split()
+    for title, names in {"": " ".join(n for n in public if n not in grouped), **MEMBERS}.items():
+        if found := [name for name in names.split() if name in public]:
+            yield title, found
+
+
+def signature(name: str, obj: Any) -> str:
+    """Return a signature without types, in a block of Python that is not run; nothing for a property."""
+    if isinstance(obj, property):
+        return ""
+    parameters = inspect.signature(obj).parameters.values()
+    kept = [p.replace(annotation=p.empty) for p in parameters if p.name not in ("self", "cls")]
+    lines = textwrap.wrap(str(inspect.Signature(kept))[1:-1], 100, break_long_words=False, break_on_hyphens=False)
+    inside = textwrap.indent("\n".join(["", *lines, ""]), "    ") if len(lines) > 1 else "".join(lines)
+    return f"```py\n{name}({inside})\n```\n"
+
+
+def markdown(text: str) -> str:
+    """Return a docstring's prose in Markdown: one kind of backticks, and links to pages."""
+    return re.sub(r"``docs/([\w/]+)\.md``", r"[\1](../\1.md)", text).replace("``", "`")
+
+
+def items(body: str) -> Iterator[str]:
+    """Yield a section's entries, `name : type` with a description below, as items of a list."""
+    for entry in re.split(r"\n+(?=\S)", body.strip()):
+        head, _, description = entry.partition("\n")
+        name, is_named, kind = head.partition(" : ")
+        told = markdown(" ".join(description.split()))
+        if re.match(r"\w+: ", head):  # the heading of a group of parameters
+            yield f"\n*{head}*\n"
+        else:
+            yield f"- **{markdown(name)}**{': ' * bool(is_named)}{markdown(kind)}{'. ' * bool(told)}{told}"
+
+
+def documented(obj: Any) -> str:
+    """Return an object's docstring in Markdown."""
+    summary, *rest = re.split(r"^(\w+)\n-{3,}\n", inspect.getdoc(obj) or "", flags=re.MULTILINE)
+    parts = [markdown(summary), ""]
+    for title, body in zip(rest[::2], rest[1::2], strict=True):
+        if title == "Examples":
+            parts.append(f"```pycon\n{body.strip()}\n\n```\n")
+        elif title in ("Notes", "References"):
+            parts.append(markdown(body))
+        else:
+            parts.append("\n".join([f"**{title}**\n", *items(body), ""]))
+    return "\n".join(parts)
+
+
+def page(title: str, paths: str, sentence: str) -> str:
+    """Return a page of the reference."""
+    parts = [f"# {title}\n\n{sentence}\n"]
+    for path in paths.split():
+        module, _, name = path.rpartition(".")
+        obj = getattr(importlib.import_module(module), name)
+        is_class = isinstance(obj, type) and not issubclass(obj, Exception | tuple)
+        parts += [f"## {name}\n"] if " " in paths else []
+        is_error = isinstance(obj, type) and issubclass(obj, Exception)
+        parts += [] if is_error or ".inference." in module else [signature(name, obj)]
+        parts.append(documented(obj))
+        for group, names in methods(obj) if is_class else ():
+            parts += [f"## {group}\n"] if group else []
+            parts += [f"### {n}\n\n{signature(n, getattr(obj, n))}\n{documented(getattr(obj, n))}" for n in names]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).rstrip() + "\n"
+
+
+def command_help(name: str) -> str:
+    """Return a section with the help of a command of `crnn`, or of `crnn` itself."""
+    from crnn.cli.main import main
+
+    out, changed = io.StringIO(), {"COLUMNS": "100", "NO_COLOR": "1"}
+    with mock.patch.dict(os.environ, changed), contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
+        main([*name.split(), "--help"])
+    return f"## {f'crnn {name}'.strip()}\n\n```text\n{out.getvalue().rstrip()}\n```\n"
+
+
+def pages() -> dict[str, str]:
+    """Return every page of the reference by the name of its file."""
+    from crnn.cli.main import COMMANDS
+
+    index = [f"| [{title}]({file}.md) | {sentence} |" for file, (title, _, sentence) in PAGES.items()]
+    index.append("| [The command line](command_line.md) | The options of every command of `crnn`. |")
+    return {
+        "index.md": "\n".join(["# Reference", "", "| page | contents |", "|---|---|", *index, ""]),
+        "command_line.md": "\n".join(["# The command line\n", *map(command_help, ("", *COMMANDS))]),
+        **{f"{file}.md": page(*content) for file, content in PAGES.items()},
+    }
+
+
+if __name__ == "__main__":
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
