@@ -323,6 +323,7 @@ def translate(modules: Iterable[Extension]) -> None:
         [Extension("crnn._kernels." + ".".join(name.parts), [source]) for source, name in sources.items()],
         compiler_directives=DIRECTIVES,
         build_dir=str(folder),
+        nthreads=len(sources) if sys.platform == "linux" else 0,  # side by side where processes can be forked
         shared_utility_qualified_name=f"crnn._kernels.{ARRAY_VIEWS}",
     )
     for ext in modules:
