@@ -14,6 +14,7 @@ from texts import NAMES_OF_FEW_LETTERS as NAMES
 from crnn import CharNGram, CharRNN, InvalidInputError, Mixture, ModelFileError, NotFittedError
 from crnn import mixture as module
 from crnn.inference import mixed_network, string_scores
+from crnn.inference.text_scores import log_likelihood
 
 WEIGHTS = np.array([0.5, 0.2, 0.3])
 
@@ -488,10 +489,10 @@ def test_a_file_holds_no_other_models(models, tmp_path):
 def test_network_trains_for_the_time_left(monkeypatch, of_counts, of_network):
     now, told, counted = [5.0], [], CharNGram._fit
 
-    def count(model, X, last):
+    def count(model, X, *, last, longest):
         assert last == 2_500_000  # 250,000 symbols for each of 10 seconds
         now[0] += of_counts
-        return counted(model, X, last)
+        return counted(model, X, last=last, longest=longest)
 
     def recommended(X, seconds, **options):
         now[0] += 2
@@ -505,6 +506,8 @@ def test_network_trains_for_the_time_left(monkeypatch, of_counts, of_network):
     assert (*told, mixture.models[0].max_seconds) == of_network
     assert mixture.models[0].n_steps_ == 2
     assert Mixture.recommended(TEXT, 10, verbose=0, max_seconds=None).models[0].max_seconds is None
+    Mixture.recommended(TEXT, 10, verbose=0, validation="to be")
+    assert told[-1] == max(10 - 3 * of_counts, 1)  # the choice of the order takes twice the time of counting
 
 
 @pytest.mark.parametrize("X", ["zz" + TEXT, ["zz", *NAMES * 30]])
@@ -512,9 +515,9 @@ def test_counts_read_only_the_end_of_a_long_text(monkeypatch, X):
     monkeypatch.setattr(module, "COUNTED_PER_SECOND", 1000)
     mixture = Mixture.recommended(X, 0.2, verbose=0, random_state=0, hidden_size=4)
     end = X[-200:] if isinstance(X, str) else X[-49:]  # the fewest names with 200 symbols and ends of names
-    expected = CharNGram(vocabulary=sorted(set("".join(X)))).fit(end)
+    expected = CharNGram(14 if isinstance(X, str) else None, vocabulary=sorted(set("".join(X)))).fit(end)
     assert mixture.models[1].n_grams_ == expected.n_grams_
-    assert mixture.models[1].n_grams_ != CharNGram().fit(X).n_grams_
+    assert mixture.models[1].n_grams_ != CharNGram(expected.order).fit(X).n_grams_
 
 
 FAILURES = [
@@ -625,26 +628,51 @@ def test_a_validation_text_leaves_the_whole_text_to_the_models(long_enough):
     assert source.name == "validation"
 
 
-@pytest.mark.parametrize("X", [LONG, LONG.split("; ")[:-1]])
-def test_recommended_weights_fit_the_held_out_part_and_sum_to_1(long_enough, X):
-    mixture = Mixture.recommended(X * 9, 0.2, verbose=0, hidden_size=4, random_state=0)
-    assert mixture.weights_.sum() == pytest.approx(1)
-    _, source = module.split_held_out(X * 9, None)
-    same = Mixture(mixture.models)
-    module.fit_weights_to_ids(same, *module.source_ids(source, mixture.vocabulary_))
-    assert mixture.weights_ == pytest.approx(same.weights_ / same.weights_.sum())
-    assert mixture.vocabulary_ == CharNGram(order=1).fit(X).vocabulary_
+@pytest.mark.parametrize(("X", "options", "order"), [
+    (TEXT, {}, 14),
+    (NAMES * 9, {}, CharNGram().fit(NAMES * 9).order_),
+    (["to be or not to be, "] * 9, {}, 14),
+    (["to be or not to be,"] * 9, {}, 14),
+    (["to be or not to be"] * 9, {}, CharNGram().fit(["to be or not to be"] * 9).order_),
+    (TEXT, {"max_memory": 10_000}, 7),
+    (TEXT, {"order": 3}, 3),
+])  # fmt: skip
+def test_counts_of_a_text_with_no_held_out_part_have_the_longest_order(X, options, order):
+    counts = Mixture.recommended(X, 0.2, verbose=0, hidden_size=4, max_steps=2, **options).models[1]
+    assert counts.order_ == order
+    assert counts.n_grams_ == CharNGram(order).fit(X).n_grams_
+
+
+@pytest.mark.parametrize("X", [LONG * 9, LONG.split("; ")[:-1] * 9, NAMES * 99], ids=["text", "lines", "names"])
+@pytest.mark.parametrize("of_part", [True, False])
+def test_the_order_and_its_weights_are_the_best_in_the_mixture(long_enough, X, of_part):
+    validation = None if of_part else X[::-1][:60]
+    mixture = Mixture.recommended(X, 0.2, verbose=0, hidden_size=4, random_state=0, validation=validation)
+    network, counts = mixture.models
+    rest, source = module.split_held_out(X, validation)
+    (ids, given), losses = module.source_ids(source, mixture.vocabulary_), {}
+    for order in (14, 10, 8, 7, 6, 5, 4, 3, 2):
+        other = Mixture([network, CharNGram(order).fit(rest)])
+        module.fit_to_held_out(other, ids, given, sum_to_one=of_part)
+        scored, _ = other._network("score", one_row=True, scoring=True)
+        losses[order] = -log_likelihood(scored, ids, given) / (len(ids) - given)
+        if losses[order] > min(losses.values()) + 0.0005:
+            break
+        expected = other
+    assert counts.order is None
+    assert counts.n_grams_ == expected.models[1].n_grams_
+    assert mixture.weights_ == pytest.approx(expected.weights_)
+    assert (mixture.weights_.sum() == pytest.approx(1)) == of_part
+    assert mixture.vocabulary_ == CharNGram(1).fit(X).vocabulary_
 
 
 def test_fitted_weights_below_a_sum_of_1_are_raised_to_it():
     models = [CharNGram(order=n).fit("abab" * 20 + "ba") for n in (1, 3)]
-    raw, raised = Mixture(models), Mixture(models)
-    ids, given = module.source_ids(module.text_source("abbaabab" * 3), raw.vocabulary_)
-    module.fit_weights_to_ids(raw, ids, given)
-    module.fit_weights_to_ids(raised, ids, given, sum_to_one=True)
+    raw, raised = Mixture(models).fit_weights("abbaabab" * 3), Mixture(models)
+    module.fit_to_held_out(raised, raised.vocabulary_.encode("abbaabab" * 3), 0, sum_to_one=True)
     assert 0 < raw.weights_.sum() < 0.9
     assert raised.weights_ == pytest.approx(raw.weights_ / raw.weights_.sum())
     assert raised.weights_.tolist() != [0.5, 0.5]
     of_none = Mixture([CharNGram(order=n).fit("ab" * 100) for n in (2, 3)])  # both worse than a uniform guess
-    module.fit_weights_to_ids(of_none, of_none.vocabulary_.encode("aabbbbaaaabb"), 0, sum_to_one=True)
+    module.fit_to_held_out(of_none, of_none.vocabulary_.encode("aabbbbaaaabb"), 0, sum_to_one=True)
     assert of_none.weights_.tolist() == [0.5, 0.5]

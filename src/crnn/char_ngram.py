@@ -52,7 +52,7 @@ class CharNGram(LanguageModel):
         The length of the longest n-gram, from 1 to 64: with ``order=8`` the context is seven symbols. Suitable orders
         are 6 to 8 for names and texts of a megabyte, 14 or more for program code, and up to 24 for log files. None: the
         order up to 24 that best predicts the last twentieth of the text from the rest and fits in `max_memory`. The
-        last twentieth is then counted as well. For long texts, only the last million symbols are used for the choice.
+        last twentieth is then counted as well. For long texts, only the last 4 million symbols are used for the choice.
         With labels, None is 5, so that texts of all labels have the same order.
     max_memory : int, float or None, default=None
         The memory limit for counting, in bytes; the counts get half of it. None: 2 GB.

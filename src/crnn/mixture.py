@@ -18,7 +18,7 @@ from .errors import InvalidInputError, ModelFileError
 from .files import model_file
 from .files.entries import MAX_MODELS
 from .files.sealed_file import NamedBytes, path_name
-from .inference.mixed_network import MixedNetwork, fit_weights
+from .inference.mixed_network import HeldOutText, MixedNetwork
 from .inference.network import InferenceNetwork
 from .inference.packed_network import PackedNetwork
 from .inference.text_scores import scored_ids, source_ids
@@ -38,6 +38,8 @@ from .text.vocabulary import Ids, Vocabulary
 
 COUNTED_PER_SECOND = 250_000  # symbols counted per second of the budget, which take at most a second on one core
 OF_COUNTS = ("order", "max_memory", "min_count", "vocabulary", "n_threads")  # overrides that apply to the counts
+MAX_MEMORY = 10**9  # default memory limit in bytes, for files of at most about 80 MB
+SHORT_DOCUMENTS = 20  # mean symbols per document
 # A text of at least MIN_LENGTH_FOR_WEIGHTS symbols has a part held out for the weights: every HELD_OUT_EVERY-th
 # document, or that fraction of the symbols in HELD_OUT_PASSAGES passages, but at most MAX_HELD_OUT symbols. On names,
 # 2,500 symbols gain 0.003 nats; on War and Peace after one minute of training, 16,384 gain 0.005.
@@ -45,6 +47,11 @@ MIN_LENGTH_FOR_WEIGHTS = 200_000
 HELD_OUT_EVERY = 100
 HELD_OUT_PASSAGES = 8
 MAX_HELD_OUT = 16_384
+# The order of the counts, unless given: `LONGEST`, or as much as fits in the memory; then fitted to the held-out part.
+LONGEST = 14
+SHORTER = (10, 8, 7, 6, 5, 4, 3, 2)  # tried in turn: 14 instead of 12 costs half as much again
+CHOICE = 2.0  # times as long as counting: the choice of the order, for which time is reserved
+TOLERANCE = 0.0005  # nats by which shorter counts, in a smaller file, may be worse
 MIN_SHARE = 0.1  # minimum fraction of the time for the network, however long counting takes
 
 
@@ -53,10 +60,21 @@ class SharedTime:
 
     def __init__(self, seconds: float) -> None:
         self._seconds, self._start = checked_float("seconds", seconds, above=0.0), time.perf_counter()
+        self._reserved = 0.0
 
-    def count(self, X: TextLike, **parameters: Any) -> CharNGram:
-        """Return the counts of a text, or of its end if it is long for this budget; reproducible across runs."""
-        return CharNGram(**parameters)._fit(X, last=max(1, int(min(COUNTED_PER_SECOND * self._seconds, MAX_SIZE))))
+    def count(self, X: TextLike, *, held_out: bool, **parameters: Any) -> CharNGram:
+        """Return the counts of a text, or of its end if it is long for this budget; reproducible across runs.
+
+        Without a given order, the counts are the longest, from which a held-out part chooses. Where there is none, the
+        order for documents as short as names is the best of the counts alone.
+        """
+        source, last = text_source(X), max(1, int(min(COUNTED_PER_SECOND * self._seconds, MAX_SIZE)))
+        short = source.holds_documents and source.max_length < SHORT_DOCUMENTS * source.n_documents
+        counts = CharNGram(**{"max_memory": MAX_MEMORY, **parameters})
+        counts._fit(X, last=last, longest=LONGEST if held_out or not short else None)
+        if held_out and counts.order is None:
+            self._reserved = CHOICE * (time.perf_counter() - self._start)
+        return counts
 
     def network(self, X: TextLike, *, verbose: int, **parameters: Any) -> CharRNN:
         """Return the network that `CharRNN.recommended` chooses for the time left, untrained."""
@@ -67,7 +85,8 @@ class SharedTime:
 
     def left(self) -> float:
         """Return the seconds left for the network."""
-        return max(self._seconds - (time.perf_counter() - self._start), MIN_SHARE * self._seconds)
+        left = self._seconds - (time.perf_counter() - self._start) - self._reserved
+        return max(left, MIN_SHARE * self._seconds)
 
 
 class Mixture(LanguageModel):
@@ -154,8 +173,9 @@ class Mixture(LanguageModel):
         >>> mixture.fit_weights("not to be").weights_.argmax()
         np.int64(1)
         """
-        _, vocabulary = self._network("fit_weights", one_row=True, scoring=True)
-        fit_weights_to_ids(self, *scored_ids(X, vocabulary))
+        network, vocabulary = self._network("fit_weights", one_row=True, scoring=True)
+        text = HeldOutText(*scored_ids(X, vocabulary), network)
+        self.weights_, _ = text.fit([text.rows(member) for member in network.members])
         return self
 
     def fit(self, X: TextLike, y: None = None) -> Self:
@@ -206,9 +226,10 @@ class Mixture(LanguageModel):
     ) -> Self:
         """Return a mixture of a network and counts, fitted to a text within a time budget.
 
-        `CharNGram` first counts the text, in 0.5 to 4 µs per character. The network, `CharRNN.recommended`, trains for
+        `CharNGram` first counts the text, in about 1 µs per character. The network, `CharRNN.recommended`, trains for
         the remaining time. If the text has more than 250,000 characters per second of the budget, only its end is
-        counted. The weights are those that best predict a small part of the text that neither model has seen.
+        counted. The weights, and the order of the counts up to 14, are those that best predict a small part of the text
+        that neither model has seen.
 
         Parameters
         ----------
@@ -217,14 +238,16 @@ class Mixture(LanguageModel):
         seconds : float
             The time budget for both models.
         validation : str, bytes, os.PathLike or iterable of str or bytes, default=None
-            A held-out text for `fit_weights`, checked before the network is trained; the models then learn from all of
-            `X`. None: a text of at least 200,000 symbols and 64 MB at most is its own held-out text: eight passages, or
-            every hundredth document, with 1 % of its symbols or 16,384, whichever is less. These weights sum to 1.
-            Other texts have equal weights.
+            A held-out text for the order and `fit_weights`, checked before the network is trained; the models then
+            learn from all of `X`. None: a text of at least 200,000 symbols and 64 MB at most is its own held-out text:
+            eight passages, or every hundredth document, with 1 % of its symbols or 16,384, whichever is less. These
+            weights sum to 1. Other texts have equal weights and order 14, or if they are documents of fewer than 20
+            symbols on average, the order that `CharNGram` would choose.
         verbose : int, default=1
             As in `CharRNN.recommended`.
         **overrides
-            Fixed parameters of `CharRNN`, and `order` and `max_memory` of `CharNGram`.
+            Fixed parameters of `CharRNN`, and `order` and `max_memory` (by default 1 GB here, which limits the order)
+            of `CharNGram`.
 
         Returns
         -------
@@ -248,12 +271,12 @@ class Mixture(LanguageModel):
         of_counts = {name: value for name, value in overrides.items() if name in OF_COUNTS}
         of_network = {name: value for name, value in overrides.items() if name not in ("order", "max_memory")}
         CharRNN().set_params(**of_network)  # rejects unknown parameters before counting starts
-        counts = shared_time.count(X, **of_counts)
+        counts = shared_time.count(X, held_out=source is not None, **of_counts)
         held_out = None if source is None else source_ids(source, counts.vocabulary_)
         network = shared_time.network(X, verbose=verbose, **of_network).fit(X)
         mixture = cls([network, counts], n_threads=network.n_threads)
         if held_out is not None:
-            fit_weights_to_ids(mixture, *held_out, sum_to_one=validation is None)
+            fit_to_held_out(mixture, *held_out, sum_to_one=validation is None)
         return mixture
 
     @classmethod
@@ -408,18 +431,30 @@ def split_held_out(X: TextLike, validation: TextLike | None) -> tuple[TextLike, 
     return rest, text_source(held_out)
 
 
-def fit_weights_to_ids(mixture: Mixture, ids: Ids, given: int, *, sum_to_one: bool = False) -> None:
-    """Set the weights that best predict these ids; the first `given` are read but not counted.
+def fit_to_held_out(mixture: Mixture, ids: Ids, given: int, *, sum_to_one: bool) -> CharNGram:
+    """Fit the weights of a mixture of a network and counts to held-out ids, and return its counts.
 
-    A sum of 1 is for a part of the training text: it is more like the rest of that text than a new text is, and
-    larger weights, which make the predictions surer, would fit it alone.
+    The first `given` ids are not predicted. The counts become shorter, unless their order was given, as long as the
+    loss with newly fitted weights stays within `TOLERANCE` of the best. A sum of 1 is for a part of the training text:
+    it is more like the rest of that text than a new text is, and larger weights, which make the predictions surer,
+    would fit it alone.
     """
-    network, _ = mixture._network("fit_weights", one_row=True, scoring=True)
-    weights = fit_weights(network, ids, given)
-    if not sum_to_one:
-        mixture.weights_ = weights
-    elif weights.sum() > 0:  # otherwise equal weights stay
-        mixture.weights_ = weights / weights.sum()
+    members, _ = mixture._network("fit_weights", one_row=True, scoring=True)
+    text, best, counts = HeldOutText(ids, given, members), np.inf, mixture.models[1]
+    assert isinstance(counts, CharNGram)
+    chosen = counts
+    of_network = text.rows(members.members[0])
+    shorter = [order for order in SHORTER if order < counts.order_] if counts.order is None else []
+    for order in (counts.order_, *shorter):
+        counts = counts._shortened(order)
+        of_counts = text.rows(counts._network("fit_weights", one_row=True)[0])
+        weights, loss = text.fit([of_network, of_counts], sum_to_one=sum_to_one)
+        if loss > best + TOLERANCE:
+            break
+        best = min(best, loss)
+        chosen, mixture.weights_ = counts, weights
+    mixture.models[1] = chosen
+    return chosen
 
 
 def _has_counts(model: LanguageModel) -> bool:

@@ -169,6 +169,15 @@ def test_without_memory_for_a_long_order_a_shorter_one_is_taken(monkeypatch):
         Builder(symbols, boundary, max_memory=100).build(ids, None)
 
 
+@pytest.mark.parametrize(("order", "found"), [(14, 4), (3, 3)])
+def test_the_longest_order_is_less_in_little_memory(order, found):
+    ids, symbols, boundary = of_text(TEXT.split())
+    memory = 2 * made(ids, 4, symbols, boundary).nbytes
+    counts = Builder(symbols, boundary, memory).build_longest(ids, order)
+    assert counts.order == found
+    assert same(counts, made(ids, counts.order, symbols, boundary))
+
+
 def test_refuses_to_count_without_free_memory(monkeypatch):
     monkeypatch.setattr(machine, "SMALL", 0)
     monkeypatch.setattr(machine, "available_bytes", lambda: 10**6)

@@ -22,7 +22,7 @@ from ..errors import InvalidInputError
 from ..files.model_file import holds_detector
 from ..files.network_file import read_run
 from ..inference.text_scores import source_ids
-from ..mixture import Mixture, SharedTime, fit_weights_to_ids, split_held_out
+from ..mixture import Mixture, SharedTime, fit_to_held_out, split_held_out
 from ..ngram.counts import checked_ngram_parameter
 from ..parameters.checks import MAX_SIZE, checked_float, generator
 from ..parameters.settings import checked_parameter
@@ -543,7 +543,7 @@ class MixtureJob(Job):
         """Count, then train the network in the time left."""
         shared = SharedTime(self._seconds)
         text, source = split_held_out(self._text, self._validation)
-        self._counts = shared.count(text, **self._ngram_parameters)
+        self._counts = shared.count(text, held_out=source is not None, **self._ngram_parameters)
         self._held_out = None if source is None else source_ids(source, self._counts.vocabulary_)
         network = shared.network(text, **self._parameters)
         self._network = network.set_params(verbose=self._verbose)
@@ -561,7 +561,7 @@ class MixtureJob(Job):
         network.verbose = counts.verbose = 0  # this command's display setting is not to be saved
         mixture = Mixture([network, counts])
         if self._held_out is not None and not ending.code:
-            fit_weights_to_ids(mixture, *self._held_out, sum_to_one=self._validation is None)
+            counts = fit_to_held_out(mixture, *self._held_out, sum_to_one=self._validation is None)
         weights = ", ".join(f"{weight:.2f}" for weight in mixture.weights_)
         members = f"a network after {network.n_steps_:,} steps and {sum(counts.n_grams_):,} n-grams"
         summary = f"{members}, weights {weights}, in {ending.seconds:.1f} s"

@@ -138,37 +138,48 @@ class MixedNetwork(InferenceNetwork):
         return min(member.rows_at_a_time(wanted) for member in self.members)
 
 
-def fit_weights(network: MixedNetwork, ids: Ids, first: int) -> NDArray[np.float64]:
-    """Return the weights, each at least 0, with the lowest loss on (the beginning of) a text.
+class HeldOutText:
+    """A text to fit weights to; of a long one, its beginning. The first `given` symbols are read but not predicted."""
 
-    The `first` symbols are read but not predicted.
-    """
-    K, V = len(network.members), network.symbols
-    n = int(min(len(ids), MAX_SYMBOLS, max(SCORE_ROWS, MAX_BYTES // (8 * K * V))))
-    x, steps = ids[:n].astype(np.int32), min(SCORE_ROWS, rows_of_call(V))
-    rows = np.empty((K, n, V))
-    for member_rows, member in zip(rows, network.members, strict=True):
-        state = member.zero_state(1)
-        for i in range(0, n, steps):
-            y = member.logits_before(x[i : i + steps, None], state)[:, 0, :V]
-            member_rows[i : i + steps] = log_softmax(y)
-    rows, x = rows[:, first:], x[first:]
-    at_targets = np.take_along_axis(rows, x[None, :, None].astype(np.intp), axis=2)[..., 0].mean(axis=1)  # (K,)
+    def __init__(self, ids: Ids, given: int, network: MixedNetwork) -> None:
+        K, self._symbols = len(network.members), network.symbols
+        n = int(min(len(ids), MAX_SYMBOLS, max(SCORE_ROWS, MAX_BYTES // (8 * K * self._symbols))))
+        self._ids, self._given = ids[:n].astype(np.int32), given
+        self._steps = min(SCORE_ROWS, rows_of_call(self._symbols))
 
-    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        """Return the mean of -log p and its gradient: the mean of log p_k under p, minus its mean over the text."""
-        total, gradient = 0.0, np.zeros(K)
-        for i in range(0, len(x), steps):
-            part = rows[:, i : i + steps]
-            y = np.tensordot(weights, part, axes=1)
-            largest = y.max(axis=1, keepdims=True)
-            p = np.exp(y - largest)
-            sums = p.sum(axis=1, keepdims=True)
-            total += float((largest + np.log(sums)).sum())
-            gradient += np.tensordot(part, p / sums, axes=2)
-        return total / len(x) - float(weights @ at_targets), gradient / len(x) - at_targets
+    def rows(self, member: InferenceNetwork) -> NDArray[np.float64]:
+        """Return log P of all symbols at each predicted place, (n, V), by a member of the mixture."""
+        rows, state = np.empty((len(self._ids), self._symbols)), member.zero_state(1)
+        for i in range(0, len(rows), self._steps):
+            y = member.logits_before(self._ids[i : i + self._steps, None], state)[:, 0, : self._symbols]
+            rows[i : i + self._steps] = log_softmax(y)
+        return rows[self._given :]
 
-    return best_weights(loss, K)
+    def fit(self, rows: Sequence[Array], *, sum_to_one: bool = False) -> tuple[NDArray[np.float64], float]:
+        """Return the members' weights, each at least 0, with the lowest loss, and that loss, given their `rows`.
+
+        With `sum_to_one`, the weights are then divided by their sum, and are equal if all are 0.
+        """
+        x, K = self._ids[self._given :, None].astype(np.intp), len(rows)
+        at_targets = np.array([np.take_along_axis(part, x, axis=1).mean() for part in rows])
+
+        def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            """Return the mean of -log p and its gradient: the mean of log p_k under p, minus its mean over the text."""
+            total, gradient = 0.0, np.zeros(K)
+            for i in range(0, len(x), self._steps):
+                parts = np.stack([part[i : i + self._steps] for part in rows])
+                y = np.tensordot(weights, parts, axes=1)
+                largest = y.max(axis=1, keepdims=True)
+                p = np.exp(y - largest)
+                sums = p.sum(axis=1, keepdims=True)
+                total += float((largest + np.log(sums)).sum())
+                gradient += np.tensordot(parts, p / sums, axes=2)
+            return total / len(x) - float(weights @ at_targets), gradient / len(x) - at_targets
+
+        weights = best_weights(loss, K)
+        if sum_to_one:
+            weights = weights / weights.sum() if weights.any() else np.full(K, 1 / K)
+        return weights, loss(weights)[0]
 
 
 def best_weights(

@@ -19,7 +19,7 @@ DEFAULT_MEMORY = 2 * 10**9
 BLOCK = 1 << 17  # symbols counted between checks of the memory use
 FIRST_BLOCK = 1 << 8  # symbols of the first block of `build_some`; each later one adds at most an eighth
 ORDERS = (10, 24)  # maximum orders tried; the second only if 10 is the best of the first, since most texts need less
-CHOICE_SYMBOLS = 1 << 20  # the last symbols of a longer text determine its order, in 1 to 3 seconds on one core
+CHOICE_SYMBOLS = 1 << 22  # the last symbols of a longer text determine its order, in 2 to 10 seconds on one core
 MAX_SYMBOLS: int = np.iinfo(np.int32).max  # of a text, the type of its counts
 TAIL = 20  # the last 1/20 of the symbols is held out for the choice
 PRUNED = 0.8  # of the limit that counts may take after pruning, so that it is seldom needed
@@ -103,7 +103,6 @@ class Builder:
             last = last_symbols(ids, CHOICE_SYMBOLS, self._boundary)
         else:
             last = _last_copies(ids, times, CHOICE_SYMBOLS, self._boundary)
-        self._check_free_memory(len(last), ORDERS[-1])
         cut = self._cut(last)
         counts = self._best_order_counts(last, cut, ORDERS)
         if len(last) == n:
@@ -118,6 +117,7 @@ class Builder:
 
         The maximum orders are tried in turn, until the maximum is not the best.
         """
+        self._check_free_memory(len(ids), orders[0])
         tail, context = _read(ids, cut, len(ids)), _read(ids, max(0, cut - MAX_ORDER), cut)
         counts = self._count(self._new(orders[0]), ids, 0, cut, parts=4)
         occurrences = Occurrences(counts)

@@ -36,6 +36,11 @@ def pack(counts: Counts, occurrences: Occurrences | None = None, order: int | No
     return {"lengths": np.array(counts.n_grams[:order], np.int64), **arrays}
 
 
+def shortened(counts: Counts, order: int) -> Counts:
+    """Return counts of the same texts with a smaller order."""
+    return unpack(pack(counts, Occurrences(counts), order), counts.symbols, counts.boundary)
+
+
 def prune_longest(counts: Counts) -> Counts:
     """Return counts without the longest n-grams that occurred once; without all of the longest if none did.
 
