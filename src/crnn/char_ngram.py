@@ -21,6 +21,7 @@ from .ngram.building import DEFAULT_MEMORY, Builder, Times, last_symbols
 from .ngram.counts import Counts, NGramSettings
 from .ngram.counts_network import CountsNetwork
 from .ngram.labeled_counts import LabeledCounts
+from .ngram.packed_counts import shortened
 from .parameters.checks import FilePath
 from .text.labels import CountedSource, Numbers, checked_labels, documents_by_label, label_number, label_numbers
 from .text.sources import TextLike, TextSource, text_source
@@ -168,9 +169,18 @@ class CharNGram(LanguageModel):
         return self._fit(X, labels=labels, sample_weight=sample_weight)
 
     def _fit(
-        self, X: TextLike, last: int | None = None, labels: Any = None, sample_weight: ArrayLike | None = None
+        self,
+        X: TextLike,
+        *,
+        last: int | None = None,
+        longest: int | None = None,
+        labels: Any = None,
+        sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Count a text, or only its last symbols, with the vocabulary of the whole text."""
+        """Count a text, or only its last symbols, with the vocabulary of the whole text.
+
+        If `order` is None, it is `longest`, or less in little memory; without `longest`, it is chosen.
+        """
         settings = NGramSettings.check(self.get_params())
         source, times, labels = _counted_source(X, sample_weight, labels)
         vocabulary = source.vocabulary(settings.min_count, given=settings.vocabulary)
@@ -188,10 +198,22 @@ class CharNGram(LanguageModel):
         ids = ids if last is None else last_symbols(ids, last, vocabulary.boundary)
         with CountingProgress(settings.verbose, data_summary(ids, None, vocabulary)) as progress:
             builder = Builder(len(vocabulary), vocabulary.boundary, settings.max_memory, progress.show)
-            self._learned = CountedText(vocabulary, builder.build(ids, settings.order, times))
+            if longest is not None and settings.order is None:
+                counts = builder.build_longest(ids, longest, times)
+            else:
+                counts = builder.build(ids, settings.order, times)
+            self._learned = CountedText(vocabulary, counts)
         if settings.verbose:
             progress.write(self._summary_line())
         return self
+
+    def _shortened(self, order: int) -> Self:
+        """Return a model without labels of the same text with an order of at most this one's."""
+        vocabulary, counts, _ = self._fitted("a choice of the order")
+        model = self.__copy__()
+        if order < counts.order:
+            model._learned = CountedText(vocabulary, shortened(counts, order))
+        return model
 
     def _fit_while(self, X: list[Any], order: int, more: Callable[[], bool]) -> int:
         """Count documents until `more` returns False or the memory is used up, and return how many were counted.

@@ -62,6 +62,11 @@ class Builder:
             )
         return counts
 
+    def build_longest(self, ids: Ids, order: int, times: Times | None = None) -> Counts:
+        """Return the counts of a text with this order, or with a smaller one that fits in the memory."""
+        self._check_free_memory(len(ids), order)
+        return self._count(self._new(order), ids, 0, len(ids), times=times, parts=4)
+
     def build_some(self, ids: Ids, order: int, more: Callable[[], bool]) -> tuple[Counts, int]:
         """Return the counts of the beginning of a text, and its length.
 
@@ -109,8 +114,7 @@ class Builder:
             return self._count(counts, last, cut, n)
         order = counts.order
         del counts  # frees memory for the whole text's counts
-        self._check_free_memory(len(ids), order)
-        return self._count(self._new(order), ids, 0, len(ids), times=times, parts=4)
+        return self.build_longest(ids, order, times)
 
     def _best_order_counts(self, ids: Ids, cut: int, orders: Sequence[int]) -> Counts:
         """Return the counts of the symbols before `cut`, with the order that best predicts the symbols after it.
