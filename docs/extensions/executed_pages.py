@@ -63,7 +63,7 @@ def run(page: Path, folder: Path) -> list[dict] | str:
     """Return the results of a page's blocks, or an error's traceback."""
     command = [sys.executable, str(Path(__file__).with_name("run_page.py")), str(page), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "MPLBACKEND": "agg"})
-    return done.stderr if done.returncode else json.loads(done.stdout)
+    return done.stderr if done.returncode else json.loads(done.stdout.splitlines()[0])  # processes may say more
 
 
 def filled(text: str, results: list[dict], docname: str) -> str:
