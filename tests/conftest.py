@@ -31,6 +31,8 @@ settings.load_profile("crnn")
 
 # What `pytest -m quick` runs, with the best instruction set alone.
 QUICK = {
+    "contracts/test_messages.py",
+    "contracts/test_refusals.py",
     "files/test_network_file.py",
     "files/test_sealed_file.py",
     "inference/test_sampling_controls.py",
@@ -43,7 +45,6 @@ QUICK = {
     "kernels/test_products.py",
     "test_golden.py",
     "test_imports.py",
-    "test_refusals.py",
     "text/test_vocabulary.py",
     "training/test_interruption.py",
     "training/test_trainer.py",

@@ -66,11 +66,6 @@ def test_decoding_shows_the_unknown_and_splits_at_boundaries():
     assert Vocabulary([97, 98], "bytes", unknown=True).decode([0, 2]) == b"a?"
 
 
-def test_refuses_a_min_count_that_leaves_no_symbol():
-    with pytest.raises(InvalidInputError, match="min_count is 3, but no symbol occurs that often"):
-        Vocabulary.from_blocks(["abab"], min_count=3)
-
-
 # -------------------------------------------------------------------------------- training
 
 
@@ -123,8 +118,6 @@ def test_partial_fit_continues_and_takes_a_text_as_one_document():
     model.partial_fit(["eve", "bob"]).partial_fit("anna")
     assert model.n_steps_ > 20
     assert (model._learned.params != before).any()
-    with pytest.raises(InvalidInputError, match=r"X contains 'z' \(U\+007A\) at position 3"):
-        model.partial_fit(["bob", "z"])
 
 
 # -------------------------------------------------------------------------- scores
@@ -150,15 +143,6 @@ def test_many_documents_are_scored_in_parts_exactly():
     assert model.score(documents, exact=False) == pytest.approx(model.score(documents), rel=1e-9)
     expected = sum(log_p_alone(model, name) for name in set(NAMES)) * 270
     assert model.score(documents) == pytest.approx(expected / (sum(map(len, documents)) + len(documents)), rel=1e-9)
-
-
-def test_a_model_of_a_text_takes_no_documents():
-    model = small().fit("to be or not")
-    for call in (model.score, model.bits_per_char, model.partial_fit):
-        with pytest.raises(InvalidInputError, match="X is a list of documents, but the model was fitted on one text"):
-            call(["to be"])
-    with pytest.raises(InvalidInputError, match="validation is a list of documents, but"):
-        model.partial_fit("to be", validation=["to be"])
 
 
 # ----------------------------------------------------------------------- validation

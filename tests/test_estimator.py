@@ -7,7 +7,6 @@ from examples import spoil
 from texts import SENTENCE as TEXT
 
 from crnn import CharRNN, InvalidInputError, ModelFileError, NotFittedError
-from crnn.estimator import Estimator
 
 LEARNED = ["params_", "optimizer_state_", "state_", "vocabulary_", "history_", "n_steps_", "smooth_loss_"]
 
@@ -28,14 +27,6 @@ def cloned(model):
     new = type(model)(**parameters)
     assert all(new.get_params(deep=False)[name] is parameters[name] for name in parameters)
     return new
-
-
-def test_an_estimator_without_a_file_is_not_saved(tmp_path):
-    with pytest.raises(InvalidInputError, match=r"^Estimator cannot be saved"):
-        Estimator().save(tmp_path / "model")
-    with pytest.raises(InvalidInputError, match=r"^Estimator cannot be loaded"):
-        Estimator.load(tmp_path / "model")
-    assert not list(tmp_path.iterdir())
 
 
 # --- parameters

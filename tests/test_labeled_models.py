@@ -135,14 +135,6 @@ def test_training_continues_with_the_same_labels(model):
     assert state.labels_.tolist() == ["f", "m", "x"]
     assert "!" in state.vocabulary_
     assert state.n_steps_ == model.n_steps_ + 1  # of 7 symbols, label and end included
-    with pytest.raises(InvalidInputError, match=r"labels\[0\] must be one of 'f', 'm', 'x', not 'd'"):
-        state.partial_fit(["anna"], labels=["d"])
-    with pytest.raises(InvalidInputError, match="labels is missing"):
-        state.partial_fit(["anna"])
-    without = small(max_steps=1).fit(TEXTS)
-    with pytest.raises(InvalidInputError, match=r"^labels is given, but the model was fitted without labels\. Omit it"):
-        without.partial_fit(TEXTS, labels=LABELS)
-    assert without.n_steps_ == 1
 
 
 def test_validation_has_labels_too():
@@ -161,39 +153,6 @@ def test_weights_of_documents_and_labels_go_together():
     model.fit(["a", "b"] * 3, labels=[0, 0] * 3, sample_weight=[9, 1] * 3)
     a, b = model.score_samples(["a", "b"], labels=0)
     assert a > b + 1
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"X": "anna", "labels": ["f"]}, "labels need documents, but X is a single text"),
-        ({"X": ["anna"], "labels": ["f", "m"]}, "labels must be 1 labels, one for each document, not 2"),
-        ({"X": ["anna"], "labels": "f"}, "labels must be a list or an array"),
-        ({"X": ["a"], "labels": ["f"], "validation": ["a"]}, "validation_labels is missing"),
-        ({"X": ["a"], "labels": ["f"], "validation_labels": ["f"]}, "validation_labels is given without validation"),
-        ({"X": ["a"], "validation": ["a"], "validation_labels": ["f"]}, "labels is missing"),
-        ({"X": ["a"], "labels": ["f"], "validation": ["a"], "validation_labels": ["g"]},
-         r"validation_labels\[0\] must be one of 'f', not 'g'"),
-    ],
-)  # fmt: skip
-def test_refuses_invalid_labels(arguments, message):
-    with pytest.raises(InvalidInputError, match=message):
-        small(max_steps=1).fit(**arguments)
-
-
-def test_a_model_without_labels_takes_none():
-    model = small(max_steps=1).fit(TEXTS)
-    assert model.labels_.tolist() == []
-    for call in (
-        lambda: model.sample(label="f"),
-        lambda: model.score_samples(["anna"], labels="f"),
-        lambda: model.score(["anna"], labels=["f"]),
-        lambda: model.stream(label="f"),
-        lambda: model.for_label("f"),
-        lambda: model.partial_fit(["anna"], labels=["f"]),
-    ):
-        with pytest.raises(InvalidInputError, match="fitted without"):
-            call()
 
 
 def test_refitting_during_sampling_or_scoring_does_not_matter():
@@ -234,11 +193,6 @@ def test_networks_of_labels_are_packed_once(monkeypatch):
     assert len(packed) == 2  # for the states after the labels, and for the texts
 
 
-def test_refuses_an_unknown_label(model):
-    with pytest.raises(InvalidInputError, match="label must be one of 'f', 'm', 'x', not 'F'; did you mean 'f'"):
-        model.sample(label="F")
-
-
 def test_an_interrupted_training_is_finished_with_the_same_labels(tmp_path):
     def interrupt(model, record):
         if record["step"] == 20:
@@ -266,14 +220,6 @@ def test_reductions_and_missing_texts_of_a_model_with_labels():
     np.testing.assert_allclose(mean[[0, 2]], model.score_samples(["ab", "b"]) / [3, 2])
     assert np.isnan(mean[1])
     assert mean[3] == -np.inf
-    with pytest.raises(InvalidInputError, match=r'^reduce="min" needs the label of each text'):
-        model.score_samples(["ab"], reduce="min")
-
-
-@pytest.mark.parametrize("labels", [None, "f", ["m", "f", "m", "f", "m"]])
-def test_an_error_names_the_text_by_its_place_among_all(model, labels):
-    with pytest.raises(InvalidInputError, match=r"^texts\[3\] contains 'Z' .* at position 2"):
-        model.score_samples(["anna", "bob", "eve", "ovZe", "bob"], labels=labels)
 
 
 def test_the_errors_of_lines_count_for_a_model_with_labels_too(model, tmp_path):
@@ -283,16 +229,3 @@ def test_the_errors_of_lines_count_for_a_model_with_labels_too(model, tmp_path):
     expected = model.score_samples(["anna", "Z", "bob"], labels="f", errors="skip")
     np.testing.assert_array_equal(scores, expected)
     assert np.isnan(scores).tolist() == [False, True, False]
-
-
-def test_texts_with_labels_are_not_read_in_parts(model):
-    for method in (model.score, model.bits_per_char, model.perplexity):
-        with pytest.raises(InvalidInputError, match=r"^exact is False"):
-            method(["anna"], exact=False)
-
-
-def test_controls_are_checked_before_labels_are_drawn():
-    """Drawn labels of two billion samples would take 16 GB."""
-    model = CharRNN(3, max_steps=2, random_state=0).fit(["anna", "bob"], labels=["f", "m"])
-    with pytest.raises(InvalidInputError, match="top_k must be a whole number"):
-        model.sample(num_samples=2**31 - 1, top_k="a")

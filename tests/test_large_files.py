@@ -7,7 +7,6 @@ import pytest
 from texts import SENTENCE as TEXT
 
 from crnn import CharRNN, Lines, TextFile
-from crnn.errors import InvalidInputError
 
 
 @pytest.fixture
@@ -63,15 +62,3 @@ def test_a_text_is_one_document_of_a_model_of_documents(folder):
     assert model.score(stored) == model.score(path)
     model.partial_fit(stored)
     assert model.n_steps_ == 6
-
-
-def test_lines_are_for_a_model_of_documents(folder):
-    model = CharRNN(7, max_steps=1).fit((folder / "names").read_text())
-    with pytest.raises(InvalidInputError, match="X contains documents"):
-        model.score(Lines(folder / "names", cache=folder))
-
-
-def test_excluded_lines_are_of_the_models_kind(folder):
-    model = CharRNN(7, max_steps=1).fit(["name"])
-    with pytest.raises(InvalidInputError, match="exclude is bytes"):
-        model.sample(exclude=Lines(folder / "names", kind="bytes"))

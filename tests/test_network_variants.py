@@ -22,7 +22,7 @@ from examples import (
 )
 from texts import LONG_TEXT as TEXT
 
-from crnn import CharRNN, InvalidInputError, Mixture, ModelFileError, NotFittedError, TextClassifier
+from crnn import CharRNN, InvalidInputError, Mixture, ModelFileError, TextClassifier
 from crnn._kernels.entry import core
 from crnn.files import network_file, sealed_file
 from crnn.parameters.kinds import CELLS
@@ -193,24 +193,6 @@ def test_files_and_pickles_keep_the_model(fitted, tmp_path):
             models[0].partial_fit(TEXT)
 
 
-@pytest.mark.parametrize(("name", "parameter"), [("embedding", "embedding_size"), ("bigrams", "n_bigrams")])
-@pytest.mark.parametrize("value", [None, 4])
-def test_fitted_model_refuses_another_size_of_table(name, parameter, value, tmp_path):
-    fitted = small(**VARIANTS[name]).fit(TEXT)
-    model, size = copy.deepcopy(fitted).set_params(**{parameter: value}), VARIANTS[name][parameter]
-    message = f"{parameter} is now {value}, but the model was fitted with {size}"
-    with pytest.raises(InvalidInputError, match=message):
-        model.partial_fit(TEXT)
-    assert same_weights(model, fitted)
-    model.save(tmp_path / "model.crnn")
-    again = CharRNN.load(tmp_path / "model.crnn")
-    assert getattr(again, parameter) == value
-    with pytest.raises(InvalidInputError, match=message):
-        again.partial_fit(TEXT)
-    again.set_params(**{parameter: size}).partial_fit("a question, " * 10)
-    assert again.bigrams_ == fitted.bigrams_
-
-
 # New symbols have the highest numbers, or the lowest.
 @pytest.mark.parametrize("text", ["abxcdxy", "abAcdAB"])
 @pytest.mark.parametrize("name", WITH_TABLES)
@@ -373,66 +355,19 @@ def test_previous_symbol_keeps_its_meaning_in_another_vocabulary():
 # ------------------------------------------------------------ refusals
 
 
-def test_refuses_an_embedding_beyond_memory():
-    with pytest.raises(InvalidInputError, match=r"embedding_size=2147483647 .* GB of memory"):
-        CharRNN(embedding_size=2**31 - 1).fit("abc" * 100)
-
-
-@pytest.mark.parametrize(("estimator", "name"), [(CharRNN, ""), (classifier_of, "estimator__")])
-def test_float64_model_refuses_bfloat16(estimator, name):
-    name += "matmul_precision"
-    model = estimator(hidden_size=4, max_steps=3, dtype="float64", matmul_precision="bfloat16")
-    arguments = (TEXT,) if estimator is CharRNN else (["ab", "ba"], [0, 1])
-    with pytest.raises(InvalidInputError, match=r"matmul_precision is 'bfloat16', but dtype is 'float64'. Set dtype"):
-        model.fit(*arguments)
-    model.set_params(**{name: "float32"}).fit(*arguments)
-    network = model if estimator is CharRNN else model.models_[0]["forward"]
-    network.set_params(matmul_precision="bfloat16")
-    with pytest.raises(InvalidInputError, match="matmul_precision is 'bfloat16', but dtype is 'float64'"):
-        model.score("to be") if estimator is CharRNN else model.predict(["ab"])
-
-
-NEED_FLOAT_WEIGHTS = {
-    "partial_fit": lambda small: small.partial_fit("to be"),
-    "adapt": lambda small: small.adapt("to be"),
-    "score": lambda small: small.score("to be", adapt=True),
-    "surprisal": lambda small: small.surprisal("to be", adapt=True),
-    "gradient": lambda small: small.gradient("to be"),
-}
-
-
-@pytest.mark.parametrize("call", NEED_FLOAT_WEIGHTS)
-def test_quantized_model_refuses_calls_that_need_float_weights(call):
-    small = random_language_model("to be, that is", dtype="float32").quantize()
-    before = small.surprisal("to be")
-    with pytest.raises(InvalidInputError, match="on the float model"):
-        NEED_FLOAT_WEIGHTS[call](small)
-    np.testing.assert_array_equal(small.surprisal("to be"), before)
-
-
 def test_quantized_model_can_be_fitted_anew():
     small = random_language_model(TEXT, dtype="float32").quantize().set_params(max_steps=3).fit(TEXT)
     assert small.partial_fit(TEXT).n_steps_ == 6
 
 
-def test_quantize_refuses_other_models(monkeypatch):
-    for unfitted in (CharRNN(), TextClassifier()):
-        with pytest.raises(NotFittedError):
-            unfitted.quantize()
+def test_quantize_refuses_more_units_than_sums_of_32_bits_hold(monkeypatch):
     model = random_language_model("abc", dtype="float32")
-    with pytest.raises(InvalidInputError, match="already has 8-bit weights"):
-        model.quantize().quantize()
-    with pytest.raises(InvalidInputError, match="Fit it with dtype='float32'"):
-        random_language_model("abc", dtype="float64").quantize()
-    H = model.hidden_size  # more units would overflow sums in 32 bits
+    H = model.hidden_size
     monkeypatch.setattr("crnn.model.state.MAX_INT8_UNITS", H - 1)
     with pytest.raises(InvalidInputError, match=f"hidden_size is {H}, but quantize supports at most {H - 1}, "):
         model.quantize()
     monkeypatch.setattr("crnn.model.state.MAX_INT8_UNITS", H)
     model.quantize()
-    model._learned.params[3] = np.nan
-    with pytest.raises(InvalidInputError, match="finite"):
-        model.quantize()
 
 
 # ------------------------------------------------------------ files

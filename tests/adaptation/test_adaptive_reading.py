@@ -6,10 +6,10 @@ import functools
 
 import numpy as np
 import pytest
-from examples import adaptable, adapted_by_reference, spoil
+from examples import adaptable, adapted_by_reference
 from texts import FOUR_LETTERS as TEXT
 
-from crnn import BOUNDARY, CharRNN, DivergenceError, InvalidInputError, NotFittedError
+from crnn import BOUNDARY, CharRNN, InvalidInputError
 from crnn.adaptation import reading
 from crnn.parameters.kinds import CELLS, OPTIMIZERS
 
@@ -153,22 +153,3 @@ def test_labels_are_chosen_first():
     assert BOUNDARY in of_label.vocabulary_
     with pytest.raises(InvalidInputError, match="labels is given"):
         of_label.score(["abc"], labels=["x"], adapt=True)
-
-
-def test_errors_of_adaptation(tmp_path):
-    model = adaptable("rnn", "float32")
-    with pytest.raises(NotFittedError, match="before adapt"):
-        CharRNN().adapt(TEXT)
-    with pytest.raises(InvalidInputError, match="X is empty"):
-        model.adapt("")
-    with pytest.raises(InvalidInputError, match="'Z'"):
-        model.score("abZ", adapt=True)
-    with pytest.raises(InvalidInputError, match="exact=False"):
-        model.score(TEXT, adapt=True, exact=False)
-    with pytest.raises(InvalidInputError, match="Call partial_fit"):
-        CharRNN(5, max_steps=0).fit(TEXT).adapt(TEXT)
-    with pytest.raises(DivergenceError, match="Lower the learning_rate of adapt"):
-        model.adapt(TEXT * 3, learning_rate=1e38)
-    spoil(model, "by", 1, np.nan)
-    with pytest.raises(InvalidInputError, match="finite weights"):
-        model.score(TEXT, adapt=True)

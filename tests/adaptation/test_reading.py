@@ -107,13 +107,6 @@ def test_drawn_text_is_read_but_not_learned(model, n):
     assert not same(state.feed("abc" * 5), learned.feed("abc" * 5))
 
 
-def test_a_state_that_does_not_adapt_says_so(model):
-    state = model.start()
-    with pytest.raises(InvalidInputError, match=r"model\.start\(prime, adapt=True\)"):
-        state.feed("abc", adapt=True)
-    assert state.feed("abc", adapt=False).log_prob == model.start().feed("abc").log_prob
-
-
 @pytest.mark.parametrize("options", [False, OPTIONS])
 def test_whether_to_learn_is_true_or_false(model, options):
     state, same_state = (model.start(adapt=options) for _ in range(2))

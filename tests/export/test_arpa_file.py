@@ -81,13 +81,6 @@ def test_tokens_can_be_written_and_have_no_space(symbol, shown):
     assert _readable(symbol) == shown
 
 
-@pytest.mark.parametrize("space", ["a", "", "a b", "<s>", "</s>", "\n", "\0", 3, "<unk>"])
-def test_unsuitable_tokens_for_the_space(tmp_path, space):
-    with pytest.raises(ValueError, match="space"):
-        CharNGram(2).fit("a b").export_arpa(tmp_path / "a.arpa", space=space)
-    assert not list(tmp_path.iterdir())
-
-
 @pytest.mark.peers
 @pytest.mark.parametrize("order", [2, 3, 4, 5, 6])
 def test_kenlm_agrees(tmp_path, order):

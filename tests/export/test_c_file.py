@@ -5,10 +5,9 @@ import subprocess
 import numpy as np
 import pytest
 from compiled_models import FLAGS, Library, available, compiled, output
-from examples import random_language_model, spoil
+from examples import random_language_model
 
 from crnn import CharRNN, TextFile
-from crnn.errors import InvalidInputError, NotFittedError
 from crnn.inference.controls import Uniforms, root
 
 GCC, BOTH = available("gcc"), available("gcc", "clang")
@@ -209,13 +208,3 @@ def test_int8_scores_are_those_of_the_quantized_model(cell, layers, compiler, tm
     found = [library.score(text.encode()) for text in texts]
     np.testing.assert_allclose(found, quantized.score_samples(texts), rtol=1e-6)
     assert np.abs(found - model.score_samples(texts)).max() > 1e-4
-
-
-def test_only_whole_models(tmp_path):
-    with pytest.raises(NotFittedError):
-        CharRNN().export_c(tmp_path / "model.c")
-    model = model_of("abc")
-    spoil(model, "bh_l0", 5, np.nan)
-    with pytest.raises(InvalidInputError, match=r"params_\['bh_l0'\]\[5\] is nan"):
-        model.export_c(tmp_path / "model.c")
-    assert not list(tmp_path.iterdir())

@@ -154,15 +154,6 @@ def test_pages_of_a_quantized_model_and_of_int8_are_the_same(tmp_path):
     double.export_html(tmp_path / "double", int8=True)  # rounded to float32, then to 8 bits
 
 
-def test_float16_of_8_bit_weights_is_refused(tmp_path):
-    model = random_language_model("abc", dtype="float32")
-    with pytest.raises(InvalidInputError, match=r"int8=True stores 8-bit weights\. Omit float16"):
-        model.export_html(tmp_path / "page.html", float16=True, int8=True)
-    with pytest.raises(InvalidInputError, match=r"the model's weights are already 8-bit\. Omit float16"):
-        model.quantize().export_html(tmp_path / "page.html", float16=True)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_weight_too_large_for_float16_is_named(tmp_path):
     model = model_of("rnn")
     with model.editing():

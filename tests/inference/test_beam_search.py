@@ -153,15 +153,3 @@ def test_a_document_ends_its_last_word():
     space = model.surprisal("or not ")[4:].sum()
     assert text == "ot"
     assert log_p == pytest.approx(np.logaddexp(-end, -space))
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"stop": ["a", "ab"]}, r"^stop\[1\] is 'ab', but beam_search needs stops of one character"),
-        ({"stop": "a", "matching": "a"}, "^stop cannot be combined with matching"),
-    ],
-)
-def test_refuses_long_stops_and_stops_with_matching(options, message):
-    with pytest.raises(InvalidInputError, match=message):
-        CharNGram(2).fit("ab").beam_search(3, **options)

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from crnn import CharRNN, InvalidInputError
+from crnn import CharRNN
 from crnn.inference import search
 
 NAMES = ["a", "ab", "ba", "ab", "", "cab", "abba"] * 3
@@ -61,8 +61,3 @@ def test_documents_lack_the_unknown_symbol_and_may_be_bytes():
 def test_empty_document_is_enumerated():
     found = small([""]).enumerate_documents(3)
     assert (found.documents, found.bound) == ([""], -np.inf)
-
-
-def test_refuses_models_without_documents():
-    with pytest.raises(InvalidInputError, match=r"^enumerate_documents needs a model of documents, .*beam_search"):
-        small("abba", max_steps=0).enumerate_documents(3)

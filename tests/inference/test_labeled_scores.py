@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from crnn import InvalidInputError
-from crnn.inference.string_scores import labeled_scores, refuse_labels
+from crnn.inference.string_scores import labeled_scores
 
 KNOWN = ("x", "y")
 TEXTS = ["ab", "", "c", None]
@@ -33,18 +32,3 @@ def test_without_labels_all_of_them_count():
     np.testing.assert_allclose(scores(None), [*total, np.nan])
     np.testing.assert_allclose(scores(None, "mean"), [*(total / [3, 1, 2]), np.nan])
     np.testing.assert_allclose(scores(None, "scaled"), [*(total / np.array([3, 1, 2]) ** 0.75), np.nan])
-
-
-def test_the_least_probable_symbol_needs_a_label():
-    with pytest.raises(InvalidInputError, match=r'^reduce="min" needs the label of each text'):
-        scores(None, "min")
-
-
-def test_labels_that_are_refused():
-    with pytest.raises(InvalidInputError, match=r"^labels\[2\] .*'z'"):
-        scores(["x", "x", "z", "x"])
-    with pytest.raises(InvalidInputError, match=r"^labels has 2 entries|^labels must"):
-        scores(["x", "x"])
-    with pytest.raises(InvalidInputError, match=r"^labels is given, but the model was fitted without labels"):
-        refuse_labels("x")
-    refuse_labels(None)

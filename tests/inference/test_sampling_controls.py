@@ -156,12 +156,6 @@ def test_every_control_is_in_the_signature_and_described(method):
         assert below.startswith(" ".join(control.text.split()))
 
 
-@pytest.mark.parametrize("method", ["sample", "stream"])
-def test_unknown_controls_are_named_with_the_known_ones(model, method):
-    with pytest.raises(TypeError, match="unexpected keyword argument 'tempreture'; the controls are logit_bias, "):
-        getattr(model, method)(tempreture=1)
-
-
 def test_numbers_of_numpy_are_numbers(model):
     given = {"top_k": np.int64(3), "top_p": np.float32(0.5), "logit_bias": {"a": np.float32(-INF), "b": np.int8(2)}}
     plain = {"top_k": 3, "top_p": 0.5, "logit_bias": {"a": -INF, "b": 2}}

@@ -230,17 +230,6 @@ def test_batches_are_asked_for_one_by_one():
         assert next(scores) == expected[i]
 
 
-def test_errors_in_batches_count_from_the_first_string(model):
-    with pytest.raises(InvalidInputError, match=r"^texts\[3\] contains 'z'"):
-        list(model.score_batches([["a", "b"], ["c", "z"]]))
-    with pytest.raises(InvalidInputError, match=r"^texts is of type str\. Pass a list or another iterable of str"):
-        list(model.score_batches(["ab"]))
-    for batches in ("ab", b"ab", bytearray(b"ab")):
-        kind = type(batches).__name__
-        with pytest.raises(InvalidInputError, match=f"^batches must be an iterable of lists of texts, not {kind}$"):
-            model.score_batches(batches)
-
-
 def test_no_texts_have_no_scores(model):
     assert model.score_samples([]).shape == (0,)
     assert model.score_samples([]).dtype == np.float64
@@ -282,14 +271,6 @@ def test_indices_count_from_the_first_text(model, monkeypatch):
     for bad, message in (("z", r"^texts\[37\] contains 'z'"), (3, r"^texts\[37\] must be str, not int")):
         with pytest.raises(InvalidInputError, match=message):
             model.score_samples(["a"] * 37 + [bad])
-
-
-def test_text_for_a_model_of_bytes():
-    model = CharRNN(3, max_steps=0).fit(b"ab")
-    with pytest.raises(InvalidInputError, match=r"^texts\[1\] is text, but the symbols of this model are bytes"):
-        model.score_samples([b"a", "b"])
-    with pytest.raises(InvalidInputError, match=r"^texts is of type bytes\. Pass a list or another iterable of bytes"):
-        model.score_samples(b"ab")
 
 
 def test_an_error_on_a_helper_thread_is_raised(model, monkeypatch):
@@ -370,11 +351,6 @@ def test_equal_strings_are_scored_once(model, monkeypatch):
     again = [scores.tolist() for scores in model.score_batches([texts, texts[::-1]])]
     assert again == [expected.tolist(), expected[::-1].tolist()]
     assert sum(asked) == 2 * len(set(texts))  # nothing is kept from call to call
-
-
-def test_an_error_names_the_first_text_that_holds_the_symbol(model):
-    with pytest.raises(InvalidInputError, match=r"^texts\[4\] contains 'z'"):
-        list(model.score_batches([["a", "b"], ["a", "a", "az", "b", "az"]]))
 
 
 MISSING = [None, float("nan"), np.float64("nan")]

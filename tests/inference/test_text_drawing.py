@@ -69,13 +69,6 @@ def test_sample_is_random_and_has_200_symbols_by_default(model):
     assert model.sample() != model.sample()
 
 
-def test_only_n_is_positional(model):
-    with pytest.raises(TypeError):
-        model.sample(3, "a")
-    with pytest.raises(TypeError):
-        model.stream(3, "a")
-
-
 @pytest.mark.parametrize("seed", [0, np.random.SeedSequence(3), np.random.default_rng(3), np.random.PCG64(3)])
 def test_samples_depend_on_seed_and_number_alone(model, seed, monkeypatch):
     def drawn(k):

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from crnn import CharRNN
-from crnn.errors import InvalidInputError
 from crnn.model.vocabulary_changes import extended, places
 from crnn.text.vocabulary import Vocabulary
 
@@ -83,16 +82,6 @@ def test_known_symbols_keep_the_vocabulary():
     model.partial_fit("tac", extend_vocabulary=True)
     assert model.vocabulary_ is vocabulary
     assert model._learned.layout is layout
-
-
-def test_new_symbols_need_extend_vocabulary():
-    model = trained()
-    before = model.score("cat")
-    with pytest.raises(InvalidInputError, match="Z"):
-        model.partial_fit(NEW)
-    with pytest.raises(InvalidInputError):
-        model.partial_fit(b"cat", extend_vocabulary=True)
-    assert model.score("cat") == before
 
 
 @pytest.mark.parametrize(

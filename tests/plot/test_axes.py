@@ -4,7 +4,7 @@ import sys
 import pytest
 from matplotlib import pyplot
 
-from crnn import InvalidInputError, plot
+from crnn import plot
 from crnn.plot.drawing import axes_for
 
 STRANGE = "$\\frac{1}{$ \x00\x1b[2J\x7f \u202eabc\u2028 a\u0301 <img> %s"
@@ -43,14 +43,6 @@ def test_a_strange_text_is_shown_as_it_is(blank, style):
 
 def one_neuron(model, text):
     return plot.neurons(model, text, [0])
-
-
-@pytest.mark.parametrize("draw", [plot.surprisal, plot.probabilities, one_neuron])
-def test_a_text_must_be_there_and_short_enough(abc, draw):
-    with pytest.raises(InvalidInputError, match="text is empty"):
-        draw(abc, "")
-    with pytest.raises(InvalidInputError, match=r"text has 5,001 symbols, but this plot shows 1 to 5,000"):
-        draw(abc, "a" * 5001)
 
 
 def test_bytes_are_drawn_too():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from crnn import InvalidInputError, plot
+from crnn import plot
 
 
 def in_legend(ax):
@@ -54,8 +54,3 @@ def test_compare_by_position(abc):
     assert {line.get_alpha() for line in ax.get_xgridlines()} == {0.25}
     looks = [(line.get_color(), line.get_linestyle()) for line in plot.compare([abc] * 7, "ab", by="position").lines]
     assert len(set(looks)) == 7  # all colors, and one more
-
-
-def test_compare_refuses_an_empty_text(abc):
-    with pytest.raises(InvalidInputError, match="text is empty"):
-        plot.compare([abc], "")

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from crnn import InvalidInputError, plot
+from crnn import plot
 
 NAN = math.nan
 
@@ -113,14 +113,3 @@ def test_models_with_equal_parameters_are_numbered(trained, blank, draw):
     names = {label.split(",")[0] for label in in_legend(draw(models))}
     assert names == {"model", "model (2)", "model (3)"}  # a seed or a number of threads does not name a model
     assert {label.split(",")[0] for label in in_legend(draw({5: trained, "b": trained}))} == {"5", "b"}
-
-
-@pytest.mark.parametrize(("models", "message"), [([], "models is empty"), (["m.crnn"], "models contains 'm.crnn'")])
-def test_models_must_be_models(models, message):
-    with pytest.raises(InvalidInputError, match=message):
-        plot.history(models)
-
-
-def test_history_of_no_training(blank):
-    with pytest.raises(InvalidInputError, match="no training records"):
-        plot.history(blank("ab"))

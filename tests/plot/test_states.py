@@ -1,9 +1,8 @@
 """The path of the hidden state: its points, axes and characters."""
 
 import numpy as np
-import pytest
 
-from crnn import CharRNN, InvalidInputError, plot
+from crnn import CharRNN, plot
 from crnn.plot.units import project
 
 
@@ -63,8 +62,3 @@ def test_states_of_one_unit_and_of_many_characters():
     ax = plot.states(model, "ab" * 200)
     assert not ax.texts
     assert not ax.lines[0].get_ydata().any()
-
-
-def test_states_refuses_a_single_symbol(letters_seen):
-    with pytest.raises(InvalidInputError, match="text has 1 symbols"):
-        plot.states(letters_seen, "a")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from crnn import AnomalyDetector, CharNGram, CharRNN, InvalidInputError, Mixture, TextClassifier, TextFile
+from crnn import CharRNN, InvalidInputError, TextClassifier
 from crnn.text import documents
 from crnn.text.documents import is_missing, python_values
-from crnn.text.sources import documents_of, text_source
+from crnn.text.sources import text_source
 
 NAMES = ["anna", "bob"]
 
@@ -70,37 +69,6 @@ class Column:
 def test_refuses_other_inputs_and_names_the_remedy(X, message):
     with pytest.raises(InvalidInputError, match=message):
         text_source(X, "text")
-
-
-@pytest.mark.parametrize(
-    "call",
-    [
-        documents_of, lambda X: CharRNN.recommended(X, 0.1, fit=True), lambda X: Mixture.recommended(X, 0.1),
-        lambda X: AnomalyDetector(contamination=0.2).fit_predict(X),
-    ],
-)  # fmt: skip
-def test_an_open_file_is_refused_where_an_iterator_is_read_twice(call):
-    with pytest.raises(InvalidInputError, match=r"^X is an open file"):
-        call(io.StringIO("anna\nbob\n" * 40))
-
-
-@pytest.mark.parametrize(
-    "call",
-    [
-        CharNGram(2).fit(NAMES).score_samples, lambda X: CharNGram(2).fit(NAMES).restore(X, case=True),
-        AnomalyDetector(contamination=0.2).fit, lambda X: TextClassifier().fit(X, [1, 2]),
-    ],
-)  # fmt: skip
-@pytest.mark.parametrize(
-    ("files", "message"),
-    [
-        (TextFile("names.txt"), r"is a TextFile, which is one text\. Pass crnn\.Lines\(%s\.paths\), .* \[%s\.read.*"),
-        (Path("names.txt"), r"is the path names\.txt\. Pass crnn\.Lines\(%s\), or a list of texts"),
-    ],
-)
-def test_one_text_in_files_is_refused_where_documents_are_needed(call, files, message):
-    with pytest.raises(InvalidInputError, match=rf"^(X|texts) {message.replace('%s', '(X|texts)')}\.$"):
-        call(files)
 
 
 @pytest.mark.parametrize(
@@ -258,23 +226,3 @@ def test_sample_of_documents_warns_where_their_number_may_be_meant():
     model.sample(5, prime="an")
     model.sample(5, num_samples=2)
     CharRNN(3, max_steps=0).fit("anna").sample(20)
-
-
-class ColumnsAlone:
-    """Like a table of Arrow, which cannot be iterated over."""
-
-    column_names = ("name",)
-
-
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda table: CharRNN().fit(table),
-        lambda table: TextClassifier().fit(table, [0, 1]),
-        lambda table: AnomalyDetector().fit(table),
-        lambda table: CharNGram(order=2).fit(["ab"]).score_samples(table),
-    ],
-)
-def test_refuses_tables_and_names_the_remedy(call):
-    with pytest.raises(InvalidInputError, match=r"is a table \(ColumnsAlone\)\. Pass its column of texts"):
-        call(ColumnsAlone())

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from examples import spoil
 from reference_checks import check_model, expected_run
-from small_models import bits, everything, small
+from small_models import bits, small
 from texts import SOLILOQUY as TEXT
 
 from crnn import CharRNN, DivergenceError, InvalidInputError
@@ -343,28 +343,6 @@ def test_a_validation_text_shorter_than_a_chunk(text):
     assert len(validation_losses(model)) == 2
 
 
-@pytest.mark.parametrize("start", ["fit", "partial_fit"])
-@pytest.mark.parametrize(
-    ("parameters", "text", "message"),
-    [
-        ({}, "", r"^validation is empty. Pass at least 1 symbol"),
-        ({}, "to be!", r"^validation contains '!' \(U\+0021\) at position 5"),
-        ({}, b"to be", r"^validation is bytes, but the symbols of this model are characters"),
-        ({}, 3, r"^validation must be a str .* not int"),
-        ({"validation_fraction": 0.1}, "to be", r"^validation is given, but validation_fraction is 0.1"),
-        ({"patience": 3}, None, r"^patience is 3, but there is no validation text"),
-        ({"validation_fraction": 1e-6}, None, r"^validation_fraction=1e-06 .* leaves 0 for validation and 595"),
-        ({"validation_fraction": 0.999, "batch_size": 3}, None, r"leaves 594 for validation and 1 for .* and 4 are"),
-    ],
-)
-def test_invalid_validation_leaves_the_model_unchanged(start, parameters, text, message):
-    model = small(random_state=np.random.default_rng(0)).fit(TEXT).set_params(**parameters)
-    before = everything(model)
-    with pytest.raises(InvalidInputError, match=message):
-        getattr(model, start)(TEXT, validation=text)
-    assert everything(model) == before
-
-
 # ----------------------------------------------------------------- the best one
 
 
@@ -658,21 +636,6 @@ def test_the_same_optimizer_keeps_its_memory():
     model.set_params(max_steps=6).partial_fit(TEXT)
     assert model._learned.optimizer_start == 0
     assert model.optimizer_state_["step"] == 26
-
-
-@pytest.mark.parametrize(
-    ("parameters", "message"),
-    [
-        ({"cell": "gru"}, "^cell is now gru, but the model was fitted with lstm. Set it back, or call fit"),
-        ({"num_layers": 3}, "^num_layers is now 3, but the model was fitted with 2. Set it back, or call fit"),
-    ],
-)
-def test_refuses_weights_of_another_shape(parameters, message):
-    model = small(5, **GATED).fit(TEXT)
-    before = {name: value for name, value in everything(model).items() if name not in parameters}
-    with pytest.raises(InvalidInputError, match=message):
-        model.set_params(**parameters).partial_fit(TEXT)
-    assert {name: value for name, value in everything(model).items() if name not in parameters} == before
 
 
 def test_training_starts_from_edited_states():

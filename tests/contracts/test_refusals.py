@@ -147,7 +147,7 @@ INVALID = {
     "training_state": NOT_BOOLS,
     "state_dict": [*THINGS, None, 3, [1]],
     # export and pictures
-    "space": [*THINGS, {}, None, 3, "", " ", "a b", b"a"],
+    "space": [*THINGS, {}, None, 3, "", " ", "a b", b"a", "<s>", "</s>", "<unk>", "\n", "\0"],
     "float16": NOT_BOOLS,
     "int8": NOT_BOOLS,
     "title": [*THINGS, {}, 3, b"ab"],
@@ -397,9 +397,9 @@ def fault_of(name, parameter, value):
 @pytest.mark.parametrize("case", [case for case, values in CASES.items() if values])
 def test_refuses_invalid_values_by_name(case):
     name, parameter = case.split("-")
-    before = learned(name, parameter)
+    before, files = learned(name, parameter), os.listdir()
     assert [fault for value in CASES[case] if (fault := fault_of(name, parameter, value))] == []
-    assert learned(name, parameter) == before
+    assert (learned(name, parameter), os.listdir()) == (before, files)
 
 
 # Methods that make a model, and those whose message names the method that they call.
