@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn import InvalidInputError, Lines, longest_copies
-from crnn._kernels.inference.copies import CopyFinder
+from crnn import Lines, longest_copies
 
 TEXTS = st.text("abcß", max_size=23)
 
@@ -38,24 +36,3 @@ def test_texts_are_read_from_files_in_blocks(tmp_path):
 
 def test_passages_of_bytes_are_found():
     assert longest_copies([b"or\xff not"], b"to be or not") == [(4, 3, 0, 8)]
-
-
-@pytest.mark.parametrize(
-    ("samples", "text", "message"),
-    [
-        ("ab", "ab", "^samples is of type str"),
-        (["ab", 3], "ab", r"^samples\[1\] must be str or bytes, not int"),
-        (["ab"], b"ab", "^samples and text must be all str or all bytes"),
-        (["ab"], 3, "^text is of type int"),
-    ],
-)
-def test_refuses_non_texts(samples, text, message):
-    with pytest.raises(InvalidInputError, match=message):
-        longest_copies(samples, text)
-
-
-def test_the_automaton_checks_its_arguments():
-    with pytest.raises(ValueError, match="codes must be at most"):
-        CopyFinder(np.array([0x110001], np.uint32))
-    with pytest.raises(ValueError, match="sample 0 is not within"):
-        CopyFinder(np.zeros(3, np.uint32)).passages(np.array([1]), np.array([3]))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from examples import packed_documents, unpacked_documents
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn import InvalidInputError
 from crnn.text.documents import boundaries, join
 
 # ------------------------------------------------------------------------- a collection
@@ -26,22 +24,6 @@ def test_bytes_of_every_kind():
     assert documents.text == b"to be"
     assert documents.lengths.tolist() == [2, 1, 2]
     assert documents.kind == "bytes"
-
-
-@pytest.mark.parametrize(
-    ("X", "message"),
-    [
-        ([], "X is an empty list. Pass at least 1 document"),
-        (["a", "b", 3, "c"], r"X\[2\] must be str or bytes, not int"),
-        ([None], r"X\[0\] must be str or bytes, not NoneType"),
-        (["a", b"b"], r"X\[1\] is bytes, but X\[0\] is str. Pass documents that are all str or all bytes"),
-        ([b"a", b"b", "c"], r"X\[2\] is str, but X\[0\] is bytes"),
-        ([["a"], "b"], r"X\[0\] must be str or bytes, not list"),
-    ],
-)
-def test_non_collections_are_named(X, message):
-    with pytest.raises(InvalidInputError, match=message):
-        join(X)
 
 
 DOCUMENTS = st.lists(st.lists(st.integers(0, 3), max_size=7), min_size=1, max_size=20)

@@ -16,7 +16,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn import CharRNN
 from crnn.errors import InvalidInputError
 from crnn.text import id_cache, sources
 from crnn.text.file_reader import FileReader
@@ -109,15 +108,6 @@ def test_ids_of_two_and_four_bytes(tmp_path):
         source = stored(tmp_path / f"{n}.txt")
         assert source.ids(source.vocabulary()).dtype.itemsize == size
         np.testing.assert_array_equal(source.ids(source.vocabulary()), np.arange(n))
-
-
-def test_a_network_learns_from_stored_ids_of_two_bytes(tmp_path):
-    path = tmp_path / "book.txt"
-    path.write_text("".join(map(chr, range(300, 600))) + "\nto be\n", encoding="utf-8")
-    given = {"hidden_size": 2, "max_steps": 3, "random_state": 0}
-    stored, held = (CharRNN(**given).fit(TextFile(path, cache=cache)) for cache in (tmp_path, None))
-    for name, weights in held.params_.items():
-        np.testing.assert_array_equal(stored.params_[name], weights)
 
 
 def test_an_empty_text_has_no_ids(tmp_path):
@@ -296,16 +286,6 @@ def test_cached_characters_are_not_bytes(book):
         stored(book).ids(Vocabulary(np.arange(256), "bytes"))
 
 
-def test_a_symbol_that_the_model_lacks_is_named_with_its_position(book):
-    with pytest.raises(InvalidInputError, match=r"^X contains 'n' \(U\+006E\) at position 9"):
-        stored(book).ids(Vocabulary.from_text("to be r\nhais"))
-
-
-def test_lines_need_a_model_of_documents(book):
-    with pytest.raises(InvalidInputError, match="has no document ends"):
-        stored(book, lines=True).ids(Vocabulary.from_text("to be r\nhaisn"))
-
-
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
 @pytest.mark.parametrize("file", ["description", "array"])
 def test_a_pipe_in_place_of_a_file_is_an_error(book, file):
@@ -394,13 +374,6 @@ def test_the_ids_of_transformed_lines_are_in_the_folder_for_the_call_alone(book,
         assert temporary not in os.listdir(folder)
 
 
-def test_a_missing_text_is_an_error(tmp_path):
-    (tmp_path / "ids").mkdir()
-    for cache in (str(tmp_path / "ids"), None):
-        with pytest.raises(FileNotFoundError, match=r"book\.txt'"):
-            StoredSource(FileReader((str(tmp_path / "book.txt"),)), cache=cache).vocabulary()
-
-
 @pytest.mark.parametrize("written", [0, 1])
 def test_a_text_that_changes_while_it_is_read_is_an_error(book, monkeypatch, written):
     """It changes after its description was read, or after its ids were."""
@@ -457,13 +430,3 @@ def test_files_of_64_megabytes_are_held(tmp_path):
         with open(tmp_path / "large", "wb") as file:
             file.truncate(size)
         assert type(text_source(tmp_path / "large")) is kind
-
-
-def test_several_files_are_one_text(tmp_path):
-    (tmp_path / "more").mkdir()
-    paths = [tmp_path / "0", tmp_path / "more" / "1"]
-    for path, text in zip(paths, ("to be", " or not"), strict=True):
-        path.write_text(text)
-    assert "".join(text_source(paths).blocks()) == "to be or not"
-    StoredSource(FileReader(tuple(map(str, paths)))).vocabulary()
-    assert [*tmp_path.glob("0-*.json")]  # in the folder of the first file

@@ -101,29 +101,8 @@ def test_blocks_are_read_only_views():
     assert every_second.next_block().ids.tolist() == [[0, 2, 4, 6], [6, 8, 10, 12], [12, 14, 16, 18]]
 
 
-@pytest.mark.parametrize("N", [0, 1])
-def test_a_text_without_a_transition_is_too_short(N):
-    with pytest.raises(InvalidInputError, match=f"^text is too short: its length is {N}, but at least 2"):
-        TextStreams(np.zeros(N, np.uint8), name="text")
-
-
-def test_a_text_shorter_than_its_streams_is_too_short():
-    with pytest.raises(InvalidInputError, match=r"batch_size=7: its length is 7, but at least 8 .* batch_size"):
-        TextStreams(np.zeros(7, np.uint8), batch_size=7)
+def test_the_shortest_text_of_several_streams():
     assert TextStreams(np.zeros(8, np.uint8), batch_size=7).stream_length == 2
-
-
-@pytest.mark.parametrize("argument", ["batch_size", "seq_length"])
-@pytest.mark.parametrize("value", [0, -3, 2.0, "2", None])
-def test_sizes_are_positive_integers(argument, value):
-    with pytest.raises(InvalidInputError, match=f"{argument} must be an integer of at least 1, not {value!r}"):
-        TextStreams(np.zeros(11, np.uint8), **{argument: value})
-
-
-@pytest.mark.parametrize("ids", [np.zeros((2, 3), np.uint8), np.zeros(5), np.zeros(5, bool)])
-def test_ids_are_one_row_of_integers(ids):
-    with pytest.raises(InvalidInputError, match="one-dimensional integers"):
-        TextStreams(ids)
 
 
 def test_one_stream_in_chunks_of_25_is_the_default():
