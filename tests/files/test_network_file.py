@@ -1,16 +1,16 @@
 """A model to its file and back."""
 
 import copy
-import errno
 import math
-import os
 import pickle
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
+import small_models
 from examples import stored_network
+from small_models import small
 from texts import TEXT
 
 from crnn import CharRNN, InvalidInputError, ModelFileError
@@ -23,21 +23,10 @@ from crnn.parameters.kinds import CELLS
 from crnn.reference import network as reference
 from crnn.text.vocabulary import Vocabulary
 
-posix = pytest.mark.skipif(os.name != "posix", reason="modes and limits as POSIX has them")
-
 
 def bits(model):
-    """Everything that training changes, in a form that == compares to the bit."""
-    learned = {name: array.tobytes() for name, array in model.params_.items()}
-    for memory, flat in model._learned.optimizer_state.items():
-        learned |= {f"{memory}.{name}": array.tobytes() for name, array in model._learned.layout.named(flat).items()}
-    return learned | {
-        "state": [(a.shape, a.dtype, a.tobytes()) for a in state_of(model)],
-        "optimizer": (model._learned.optimizer, model._learned.optimizer_start),
-        "vocabulary": (model.vocabulary_.kind, model.vocabulary_.codes.tolist()),
-        "counters": (model.n_steps_, np.float64(model.smooth_loss_).tobytes()),
-        "random": repr(model._learned.rng.bit_generator.state),
-    }
+    """Everything that training changes, and the generator."""
+    return small_models.bits(model) | {"random": repr(model._learned.rng.bit_generator.state)}
 
 
 def write_contents(path, file):
@@ -47,10 +36,6 @@ def write_contents(path, file):
 def state_of(model):
     """The state as `reference` has it: a tuple, of one array unless it is an LSTM's."""
     return model.state_ if isinstance(model.state_, tuple) else (model.state_,)
-
-
-def small(max_steps=20, **parameters):
-    return CharRNN(**({"hidden_size": 7, "seq_length": 5, "random_state": 0, "max_steps": max_steps} | parameters))
 
 
 @pytest.fixture
@@ -111,32 +96,6 @@ def test_memory_is_that_of_the_optimizer_that_trained(path):
     assert bits(again) == bits(model)
     assert bits(again.partial_fit(TEXT)) == bits(model.partial_fit(TEXT))
     assert again._learned.optimizer == "rmsprop"
-
-
-@pytest.mark.parametrize("text", [TEXT, TEXT.encode(), "\ud800\0\ufeff🙂" * 9, bytes(range(256))])
-@pytest.mark.parametrize("training_state", [True, False])
-def test_loaded_model_samples_and_scores_the_same(path, dtype, text, training_state):
-    model = small(dtype=dtype).fit(text)
-    again = reloaded(model, path, training_state=training_state)
-    assert again.vocabulary_ == model.vocabulary_
-    for keywords in ({"temperature": 0}, {"random_state": 3}, {"random_state": 3, "num_samples": 3}):
-        assert again.sample(50, **keywords) == model.sample(50, **keywords)
-    assert again.score(text) == model.score(text)
-
-
-def test_configuration_comes_back(path):
-    given = {
-        "hidden_size": 5, "seq_length": 7, "batch_size": 3, "optimizer": "adagrad", "learning_rate": 0.25, "clip": None,
-        "epochs": 11, "max_steps": 2, "init_scale": 0.5, "min_count": 2, "dtype": "float32",
-        "matmul_precision": "bfloat16", "n_threads": 1, "random_state": 13, "verbose": 0, "cell": "gru",
-        "embedding_size": 3, "n_bigrams": 5, "num_layers": 2, "schedule": "cosine", "warmup": 0.25, "clip_norm": 2.5,
-        "weight_decay": 0.0, "beta_1": 0.9, "beta_2": 0.999, "dropout": 0.125, "weight_dropout": 0.25,
-        "state_reset": 0.0625, "sampled_softmax": 3, "max_seconds": None,
-        "validation_fraction": 0.1, "eval_every": 0.5, "patience": 3, "restore_best": False, "callbacks": None,
-        "vocabulary": None,
-    }  # fmt: skip
-    assert given.keys() == CharRNN().get_params().keys()
-    assert reloaded(CharRNN(**given).fit(TEXT), path).get_params() == given
 
 
 def test_subclass_loads_as_itself(path):
@@ -404,26 +363,6 @@ def test_training_state_without_its_memory(path):
         CharRNN.load(path)
 
 
-@posix
-def test_full_disk_leaves_the_old_file(path):
-    resource = pytest.importorskip("resource")
-    model = small().fit(TEXT)
-    model.save(path)
-    old, before = path.read_bytes(), bits(model)
-    model.partial_fit(TEXT)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(old) // 2, limits[1]))
-    try:
-        with pytest.raises(OSError, match="large") as caught:
-            model.save(path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert caught.value.errno == errno.EFBIG
-    assert path.read_bytes() == old
-    assert os.listdir(path.parent) == [path.name]
-    assert bits(CharRNN.load(path)) == before
-
-
 @pytest.mark.parametrize("training_state", [True, False])
 def test_same_model_same_bytes(path, training_state):
     model = small(optimizer="adam", validation_fraction=0.2).fit(TEXT)
@@ -532,23 +471,6 @@ def test_refuses_parts_of_another_network(path, change, message):
     assert sum(array.size for array in model.params_.values()) == 151
     with pytest.raises(ModelFileError, match=message):
         write_contents(path, replace(file, **change))
-
-
-@pytest.mark.parametrize("part", ["training", "best"])
-def test_a_loss_that_is_a_whole_number_is_read_as_a_float(path, part):
-    model = filled()
-    path.write_bytes(
-        network_file.to_bytes(model._learned, model.get_params(), training_state=True, best=model._learned)
-    )
-    changed(path, **{part: {"smooth_loss": 12}})
-    assert repr(getattr(stored_network(path), part)["smooth_loss"]) == "12.0"
-    found = network_file.read(path, model.get_params())
-    assert repr((found.best if part == "best" else found.state).smooth_loss) == "12.0"
-    files = set()
-    for _ in range(2):
-        CharRNN.load(path).save(path)
-        files.add(path.read_bytes())
-    assert len(files) == 1
 
 
 def test_a_state_is_copied_once_for_a_file(path, monkeypatch):

@@ -1,7 +1,5 @@
 import hashlib
 import json
-import math
-import os
 import struct
 import subprocess
 import sys
@@ -177,16 +175,6 @@ def refused(path, data):
 # --- what is written comes back
 
 
-@networks
-@pytest.mark.parametrize("optimizer", MEMORIES)
-def test_round_trip_of_every_network_and_optimizer(path, cell, L, optimizer):
-    model = make(cell=cell, L=L, training=TRAINING | {"optimizer": optimizer, "optimizer_start": 3})
-    write(path, model)
-    assert_same(stored_network(path), model)
-    expected = 4 * L + 2 + len(model.training_tensors) + 1
-    assert len(arrays_of(path.read_bytes())) == expected
-
-
 SYMBOLS = st.one_of(
     st.sets(st.integers(0, 0x10FFFF) | st.integers(0xD800, 0xDFFF) | st.sampled_from([0, 13, 0xFEFF]), min_size=1)
     .map(sorted)
@@ -312,15 +300,6 @@ def test_refuses_architectures_that_do_not_match_the_tensors(path, data, field, 
     assert message in refused(path, changed)
 
 
-@pytest.mark.parametrize("change", [
-    {"n_steps": -1}, {"smooth_loss": math.nan}, {"loss_length": 10**400}, {"random_state": 7}, {"history": {}},
-    {"history": [1]}, {"history": ["step"]}, {"optimizer": ["adagrad"]},
-    {"optimizer": "adam"},  # the tensors are Adagrad's
-])  # fmt: skip
-def test_refuses_invalid_training_entries(path, data, change):
-    assert "training" in refused(path, with_training(data, json.dumps(STORED | change).encode()))
-
-
 def test_json_longer_than_any_models(path, data, monkeypatch):
     (length,) = struct.unpack("<Q", data[:8])
     monkeypatch.setattr("crnn.files.sealed_file.MAX_JSON", length)
@@ -388,19 +367,6 @@ def test_optimizer_without_memory(path):
     model = replace(model, training_tensors={"state.h": model.training_tensors["state.h"]})
     write(path, model)
     assert_same(stored_network(path), model)
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("name", ["rnn.weight_hh_l0", "decoder.bias"])
-def test_weights_that_are_not_finite(path, data, name, value):
-    model = make(training=TRAINING)
-    model.tensors[name].flat[-1] = value
-    with pytest.raises(ModelFileError, match=name):
-        write(path, model)
-    header, body = split(data)
-    stop = header[name]["data_offsets"][1]
-    body = body[: stop - 4] + np.float32(value).tobytes() + body[stop:]
-    assert "learning_rate" in refused(path, sign(header, body))
 
 
 def test_optimizer_memory_may_overflow_but_not_be_nan(path):
@@ -516,35 +482,6 @@ def test_invalid_headers_are_refused(path, data, name, dtype, shape, place):
 
 
 # --- the file system
-
-
-def test_missing_file(path):
-    with pytest.raises(FileNotFoundError):
-        stored_network(path)
-
-
-@pytest.mark.skipif(os.name != "posix", reason="Windows calls it a PermissionError")
-def test_directories_are_neither_read_nor_written(tmp_path):
-    with pytest.raises(IsADirectoryError):
-        stored_network(tmp_path)
-    with pytest.raises(IsADirectoryError):
-        write(tmp_path, make())
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read anything")
-def test_unreadable_file(path, data):
-    path.chmod(0)
-    with pytest.raises(PermissionError):
-        stored_network(path)
-
-
-@pytest.mark.parametrize("part", ["configuration", "training"])
-def test_values_that_json_cannot_store(path, data, part):
-    model = replace(make(training=TRAINING), **{part: TRAINING | {"callback": print}})
-    with pytest.raises(TypeError, match="JSON"):
-        write(path, model)
-    assert path.read_bytes() == data
-    assert os.listdir(path.parent) == [path.name]
 
 
 def test_loading_copies_no_tensor_twice(path):

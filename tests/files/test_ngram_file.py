@@ -150,14 +150,6 @@ def labeled_file(*, remove=(), labels=("f", "m"), **tensors):
     return sealed_bytes(metadata, {name: own[name] for name in own if name not in remove})
 
 
-def test_labels_come_back():
-    model, fitted = CharNGram.load(io.BytesIO(labeled_file())), CharNGram(3).fit(["ab", "ba"], labels=["f", "m"])
-    assert (model.labels_.tolist(), model.order_) == (["f", "m"], 3)
-    expected = fitted.score_samples(["abba", "b"], labels=["f", "m"])
-    assert model.score_samples(["abba", "b"], labels=["f", "m"]).tolist() == expected.tolist()
-    assert saved(model) == saved(CharNGram.load(io.BytesIO(saved(model))))
-
-
 @pytest.mark.parametrize(
     ("given", "message"),
     [
