@@ -722,11 +722,85 @@ def test_training_refuses_an_array_of_another_size(name, axis, change):
     refusal.check(name, change(refusal.arrays()[name], axis))
 
 
-@pytest.mark.parametrize("rank", [-1, 2])
-def test_training_refuses_a_thread_too_many(rank):
+def block_of(spoil):
+    """Return a function that gives a trainer's block other ids."""
+    return lambda trainer: setattr(
+        trainer, "_block", SimpleNamespace(ids=spoil(trainer._block.ids), starts_epoch=False)
+    )
+
+
+def attribute(of, name, value):
+    """Return a function that replaces an attribute of a trainer, its team, a shard, or the shard's thread."""
+
+    def spoil(trainer):
+        shard = trainer.team.shards[1 if of == "second shard" else 0]
+        owners = {"team": trainer.team, "trainer": trainer, "cursor": trainer.cursor, "thread": shard.threads[0]}
+        setattr(owners.get(of, shard), name, value(trainer) if callable(value) else value)
+
+    return spoil
+
+
+def other_shard(s, T):
+    """Return a function that gives a team a shard of another number of time steps."""
+
+    def spoil(trainer):
+        streams = trainer.team.shards[s].streams
+        trainer.team.shards = [*trainer.team.shards[:s], *trainer.team.shards[s + 1 :]]
+        trainer.team.shards.insert(s, Shard(trainer.network, trainer.state.layout, T, streams, True))
+
+    return spoil
+
+
+# What is wrong with a trainer, the threads that see it, and the words of the message.
+STEPS = [
+    *((lambda trainer: None, rank, f"rank must be from 0 to 1, not {rank}") for rank in (-1, 2)),
+    *((block_of(spoil), 1, words) for spoil, words in (
+        (lambda ids: ids[1:], "streams in the block: size is 4, but must be 5"),
+        (lambda ids: np.repeat(ids, 2, axis=1)[:, ::2], "contiguous"), (lambda ids: ids[:, ::-1], "contiguous"),
+        (lambda ids: ids[0], "dimensions"), (lambda ids: ids.astype("V3"), "with 3 bytes"),
+        (lambda ids: ids.astype(np.uint64), "with 8 bytes"),
+        (lambda ids: ids.astype(np.int16), "of type 'h' with 2 bytes"))),
+    *((attribute("second shard", "first_stream", value), 1, "exceed") for value in (3, -1)),
+    (attribute("cursor", "position", -1), 1, "position must be at least 0"),
+    *((attribute("trainer", "optimizer_state", lambda trainer, n=n: (trainer.optimizer_state * 2)[:n]), 1,
+       "optimizer state") for n in (0, 1, 3)),
+    (attribute("trainer", "network", None), 1, "network"), (attribute("trainer", "cursor", None), 1, "cursor"),
+    (attribute("trainer", "network", lambda trainer: core.Network(trainer.state.layout, Packing(one_row=False))), 0,
+     "packed for inference, but must be packed for training"),
+    (attribute("team", "shards", lambda trainer: trainer.team.shards[:1] * (MAX_SHARDS + 1)), 0,
+     f"at most {MAX_SHARDS} shards, not {MAX_SHARDS + 1}$"),
+    (attribute("team", "shards", lambda trainer: []), 0, "at least 1 shard"),
+    # Each thread sees it, whichever shards are its own.
+    *((other_shard(s, T), rank, "time steps of a shard: size") for s in (0, 1) for T in (2, 4) for rank in (0, 1)),
+    (attribute("team", "barrier", None), 0, "the team has no barrier"),
+    (attribute("team", "barrier", core.Barrier(3)), 0, "threads at the barrier: size is 3, but must be 2"),
+    *((attribute("shard", name, value), 0, words) for name, value, words in (
+        ("barrier", None, "a shard has no barrier"),
+        ("barrier", core.Barrier(2), "threads at a shard's barrier: size is 2, but must be 1"),
+        ("threads", [], "needs the arrays of 1 threads, but has those of 0"),
+        ("gradient", None, "gradient must be an array, not None"), ("losses", None,
+         "losses must be an array, not None"))),
+    *((attribute("thread", name, value), 0, words) for name, value, words in (
+        ("x", None, "x and occurs must be arrays, not None"), ("occurs", None, "x and occurs must be arrays, not None"),
+        ("x", np.empty((1, 2), np.int32), "at least 1 time step and 1 stream, not 0 x 2"),
+        ("x", np.empty((5, 0), np.int32), "at least 1 time step and 1 stream, not 4 x 0"))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("spoil", "rank", "words"), STEPS, ids=[words for *_, words in STEPS])
+def test_a_step_refuses_an_invalid_trainer(monkeypatch, spoil, rank, words):
+    monkeypatch.setattr(core, "break_barriers", lambda team: None)  # nobody waits
     refusal = Refusal()
-    with pytest.raises(ValueError, match=f"rank must be from 0 to 1, not {rank}"), refusal.run.trainer as trainer:
-        trainer._train(rank, np.full(2, 0.1))
+    with refusal.run.trainer as trainer:
+        shards = trainer.team.shards
+        owners = [trainer, trainer.team, *shards, *(shard.threads[0] for shard in shards)]
+        before, position = [dict(vars(owner)) for owner in owners], trainer.cursor.position
+        spoil(trainer)
+        with pytest.raises((ValueError, TypeError), match=words):
+            trainer._train(rank, np.full(2, 0.1))
+        for owner, attributes in zip(owners, before, strict=True):
+            vars(owner).update(attributes)
+        trainer.cursor.position = position
     assert refusal.run.bits() == refusal.before
 
 
@@ -751,61 +825,12 @@ def test_training_reads_no_further_than_a_block_holds(dtype, position, n):
     assert refused.bits() == before
 
 
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (lambda ids: ids[1:], "streams in the block: size is 4, but must be 5"),
-        (lambda ids: np.repeat(ids, 2, axis=1)[:, ::2], "contiguous"),
-        (lambda ids: ids[:, ::-1], "contiguous"),
-        (lambda ids: ids[0], "dimensions"),
-        (lambda ids: ids.astype("V3"), "with 3 bytes"),
-        (lambda ids: ids.astype(np.uint64), "with 8 bytes"),
-        (lambda ids: ids.astype(np.int16), "of type 'h' with 2 bytes"),
-    ],
-)
-def test_training_refuses_a_block_of_another_form(spoil, message):
-    refusal = Refusal()
-    with refusal.run.trainer as trainer:
-        block = trainer._block
-        ids = spoil(block.ids)
-        trainer._block = SimpleNamespace(ids=ids, starts_epoch=False)
-        with pytest.raises(ValueError, match=message):
-            trainer._train(1, np.full(2, 0.1))
-        trainer._block = block
-    assert refusal.run.bits() == refusal.before
-
-
 def test_training_zeroes_the_states_when_told_to():
     arguments = start("float64", 5, 3, cell="lstm", num_layers=2)
     zero = tuple(np.zeros_like(array) for array in arguments[3])
     told, expected = Run(*arguments, T=3, n_threads=2), Run(*arguments[:3], zero, arguments[4], T=3, n_threads=2)
     told.trainer._block = told.trainer._block._replace(starts_epoch=True)
     assert told.steps(2).bits() == expected.steps(2).bits()
-
-
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (lambda trainer: setattr(trainer.team.shards[1], "first_stream", 3), "exceed"),
-        (lambda trainer: setattr(trainer.team.shards[1], "first_stream", -1), "exceed"),
-        (lambda trainer: setattr(trainer.cursor, "position", -1), "position must be at least 0"),
-        *((lambda trainer, n=n: setattr(trainer, "optimizer_state", (trainer.optimizer_state * 2)[:n]),
-           "optimizer state") for n in (0, 1, 3)),
-        (lambda trainer: setattr(trainer, "network", None), "network"),
-        (lambda trainer: setattr(trainer, "cursor", None), "cursor"),
-    ],
-)  # fmt: skip
-def test_training_refuses_invalid_trainers(spoil, message):
-    refusal = Refusal()
-    with refusal.run.trainer as trainer:
-        before = dict(vars(trainer)), dict(vars(trainer.team.shards[1])), trainer.cursor.position
-        spoil(trainer)
-        with pytest.raises((ValueError, TypeError), match=message):
-            trainer._train(1, np.full(2, 0.1))
-        vars(trainer).update(before[0])
-        vars(trainer.team.shards[1]).update(before[1])
-        trainer.cursor.position = before[2]
-    assert refusal.run.bits() == refusal.before
 
 
 def test_network_packed_for_few_rows_refuses_long_chunks(kernels):
@@ -878,17 +903,6 @@ def test_refuses_too_many_layers(kernels):
     stacked(MAX_LAYERS)
     with pytest.raises(ValueError, match=f"at most {MAX_LAYERS} layers, not {MAX_LAYERS + 1}"):
         stacked(MAX_LAYERS + 1)
-
-
-def test_refuses_too_many_shards():
-    refusal = Refusal()
-    with refusal.run.trainer as trainer:
-        shards = trainer.team.shards
-        trainer.team.shards = [shards[0]] * (MAX_SHARDS + 1)
-        with pytest.raises(ValueError, match=f"at most {MAX_SHARDS} shards, not {MAX_SHARDS + 1}$"):
-            trainer._train(0, np.full(2, 0.1))
-        trainer.team.shards = shards
-    assert refusal.run.bits() == refusal.before
 
 
 def draw_texts(core, arguments, mixture=None):
