@@ -13,60 +13,54 @@ from crnn import CharRNN
 from crnn.cli import main as cli
 from crnn.cli import sample as sample_command
 
+LETTERS = "abcdefghijk"
+INF = math.inf
+MODELS = {
+    "text": lambda: CharRNN.load("model.crnn"),
+    "ab": lambda: random_language_model("ab"),
+    "documents": lambda: random_language_model(["abc", "cab"]),
+    "letters": lambda: random_language_model(LETTERS),
+    "letters as bytes": lambda: random_language_model(bytes(range(97, 123))),
+    "bytes": lambda: CharRNN(5, max_steps=0, random_state=0).fit(bytes(range(256))),
+}
+CONTROLS = [
+    ("--top-k 3", {"top_k": 3}), ("--top-k none --top-p 0.5", {"top_p": 0.5}), ("--min-p 0.4", {"min_p": 0.4}),
+    ("--repetition-penalty 2", {"repetition_penalty": 2}), ("--stop ab --stop cd", {"stop": ["ab", "cd"]}),
+    ("--forbid abz-", {"logit_bias": {"a": -INF, "b": -INF}}),
+]  # fmt: skip
+PRIME = b"\xff\xfe" if os.name == "posix" else b"ab"
 
-def test_many_samples(folder, capsysbinary):
-    assert cli.main(["sample", "model.crnn", "-n", "11", "--num-samples", "3", "--seed", "5"]) == 0
-    expected = CharRNN.load("model.crnn").sample(11, num_samples=3, random_state=5)
-    assert capsysbinary.readouterr().out.decode() == "\n----\n".join(expected) + "\n"
-
-
-def test_default_lengths_of_samples(folder, capsysbinary):
-    assert cli.main(["sample", "model.crnn", "--seed", "5"]) == 0
-    assert capsysbinary.readouterr().out.decode() == CharRNN.load("model.crnn").sample(200, random_state=5) + "\n"
-    documents = random_language_model(["abc", "cab"])
-    documents.save("documents.crnn")
-    assert cli.main(["sample", "documents.crnn", "--seed", "5"]) == 0
-    assert capsysbinary.readouterr().out.decode() == documents.sample(max_length=1000, random_state=5) + "\n"
-
-
-def test_the_length_of_documents_is_without_their_prime(folder, capsysbinary):
-    documents = random_language_model(["abc" * 9])
-    documents.save("documents.crnn")
-    command = ["sample", "documents.crnn", "--seed", "5", "--prime", "ab", "-n", "3", "--num-samples", "9"]
-    assert cli.main(command) == 0
-    lines = capsysbinary.readouterr().out.decode().splitlines()
-    assert lines == documents.sample(num_samples=9, prime="ab", max_length=5, random_state=5)
-    assert max(map(len, lines)) == 5
-
-
-@pytest.mark.parametrize("options", [["--unique"], ["--unique", "--num-samples", "3"], ["--exclude", "lines"]])
-def test_unique_and_exclude_options(folder, capsysbinary, options):
-    model = random_language_model("ab")
-    model.save("ab.crnn")
-    first = model.sample(2, random_state=5)
-    (folder / "lines").write_text(f"{first}\n", encoding="utf-8")
-    assert cli.main(["sample", "ab.crnn", "--seed", "5", "-n", "2", *options]) == 0
-    texts = capsysbinary.readouterr().out.decode().removesuffix("\n").split("\n----\n")
-    given = {"exclude": [first]} if "--exclude" in options else {}
-    k = 3 if "--num-samples" in options else 1
-    assert texts == model.sample(2, num_samples=k, unique="--unique" in options, random_state=5, **given) or k == 1
-    assert len(set(texts)) == k
-    assert (first in texts) == ("--unique" in options)
+# A model, the options of the command, and the arguments of `sample`.
+SAMPLES = [
+    ("text", "", {"n": 200}), ("text", "-n 11 --num-samples 3", {"n": 11, "num_samples": 3}),
+    ("text", f"-n {2 * sample_command.BLOCK + 1}", {"n": 2 * sample_command.BLOCK + 1}),
+    ("documents", "", {"max_length": 1000}),
+    ("documents", "--prime ab -n 3 --num-samples 9", {"prime": "ab", "num_samples": 9, "max_length": 5}),
+    ("documents", "--matching c.*c --prime ca --num-samples 4 -n 9",
+     {"matching": "c.*c", "prime": "ca", "num_samples": 4, "max_length": 11}),
+    ("ab", "--matching [ab]*bb", {"matching": "[ab]*bb"}),
+    ("ab", "-n 2 --unique --num-samples 3", {"n": 2, "unique": True, "num_samples": 3}),
+    ("ab", "-n 2 --exclude lines", {"n": 2, "exclude": ["aa", "ab", "ba"]}),
+    ("bytes", f"-n 300 --prime {os.fsdecode(PRIME)}", {"n": 300, "prime": PRIME}),
+    *(("letters", f"--prime ab -n 90 {words}", {"prime": "ab", "n": 90, **given}) for words, given in CONTROLS),
+    *(("letters", f"--num-samples 2 -n 90 {words}", {"num_samples": 2, "n": 90, **given}) for words, given in CONTROLS),
+    ("letters as bytes", "-n 90 --stop ab --forbid xyz\xe9",
+     {"n": 90, "stop": b"ab", "logit_bias": dict.fromkeys([b"x", b"y", b"z"], -INF)}),
+]  # fmt: skip
 
 
-def test_long_sample(folder, capsysbinary):
-    n = 2 * sample_command.BLOCK + 1
-    assert cli.main(["sample", "model.crnn", "-n", str(n), "--seed", "5"]) == 0
-    expected = CharRNN.load("model.crnn").sample(n, random_state=5)
-    assert capsysbinary.readouterr().out.decode() == expected + "\n"
-
-
-def test_bytes_are_written_as_they_are(folder, capsysbinary):
-    CharRNN(5, max_steps=0, random_state=0).fit(bytes(range(256))).save("bytes.crnn")
-    prime = os.fsdecode(b"\xff\xfe") if os.name == "posix" else "ab"
-    assert cli.main(["sample", "bytes.crnn", "-n", "300", "--seed", "5", "--prime", prime]) == 0
-    expected = CharRNN.load("bytes.crnn").sample(300, random_state=5, prime=os.fsencode(prime))
-    assert capsysbinary.readouterr().out == expected
+@pytest.mark.parametrize(
+    ("name", "words", "given"), SAMPLES, ids=[f"{name} {words[:50]}" for name, words, _ in SAMPLES]
+)
+def test_the_command_writes_what_sample_returns(folder, capsysbinary, name, words, given):
+    model = MODELS[name]()
+    model.save("sampled.crnn")
+    (folder / "lines").write_text("aa\nab\nba\n", encoding="utf-8")
+    assert cli.main(["sample", "sampled.crnn", "--seed", "5", *words.split()]) == 0
+    out, expected = capsysbinary.readouterr().out, model.sample(random_state=5, **given)
+    if isinstance(expected, list):
+        expected = ("\n" if name == "documents" else "\n----\n").join(expected)
+    assert out == (expected if isinstance(expected, bytes) else (expected + "\n").encode())
 
 
 def test_lone_surrogates_and_line_ends(folder, capsysbinary):
@@ -95,70 +89,13 @@ def test_ctrl_c_ends_sampling_quietly(folder, capsys, monkeypatch):
     assert capsys.readouterr() == ("", "crnn: stopped by Ctrl-C\n")
 
 
-# --- the controls
-
-
-SYMBOLS = "abcdefghijk"
-INF = math.inf
-
-
-@pytest.fixture(scope="module")
-def model():
-    return random_language_model(SYMBOLS)
-
-
-@pytest.fixture
-def saved(tmp_path, model):
-    model.save(tmp_path / "a.crnn")
-    return str(tmp_path / "a.crnn")
-
-
-OPTIONS = [
-    (["--top-k", "3"], {"top_k": 3}),
-    (["--top-k", "none", "--top-p", "0.5"], {"top_p": 0.5}),
-    (["--min-p", "0.4"], {"min_p": 0.4}),
-    (["--repetition-penalty", "2"], {"repetition_penalty": 2}),
-    (["--stop", "ab", "--stop", "cd"], {"stop": ["ab", "cd"]}),
-    (["--forbid", "abz-"], {"logit_bias": {"a": -INF, "b": -INF}}),
-]
-
-
-@pytest.mark.parametrize(("options", "given"), OPTIONS, ids=lambda value: " ".join(value))
-def test_options_of_the_command(model, saved, capfdbinary, options, given):
-    assert cli.main(["sample", saved, "--seed", "3", "--prime", "ab", "-n", "90", *options]) == 0
-    assert capfdbinary.readouterr().out.decode() == model.sample(90, prime="ab", random_state=3, **given) + "\n"
-    assert cli.main(["sample", saved, "--seed", "3", "--num-samples", "2", "-n", "90", *options]) == 0
-    texts = model.sample(90, num_samples=2, random_state=3, **given)
-    assert capfdbinary.readouterr().out.decode() == "\n----\n".join(texts) + "\n"
-
-
-def test_options_of_the_command_for_a_model_of_bytes(tmp_path, capfdbinary):
-    model = random_language_model(bytes(range(97, 123)))
-    model.save(tmp_path / "b.crnn")
-    options = ["--stop", "ab", "--forbid", "xyz\xe9"]
-    assert cli.main(["sample", str(tmp_path / "b.crnn"), "--seed", "3", "-n", "90", *options]) == 0
-    forbidden = dict.fromkeys([b"x", b"y", b"z"], -INF)
-    assert capfdbinary.readouterr().out == model.sample(90, random_state=3, stop=b"ab", logit_bias=forbidden)
-
-
 @pytest.mark.parametrize(
-    ("options", "message"),
-    [(["--forbid", SYMBOLS], "logit_bias forbids all 11 symbols"), (["--stop", ""], r"stop[0] is empty")],
-)
-def test_option_that_the_model_refuses(saved, capsys, options, message):
-    assert cli.main(["sample", saved, *options]) == 1
-    assert message in capsys.readouterr().err
-
-
-def test_matching_option(folder, capsysbinary):
-    documents, text = random_language_model(["abc" * 9]), random_language_model("ab" * 9)
-    documents.save("documents.crnn")
-    text.save("ab.crnn")
-    command = ["sample", "documents.crnn", "--seed", "5", "--matching", "a.*c", "--prime", "ab", "--num-samples", "4"]
-    assert cli.main(command) == 0
-    lines = capsysbinary.readouterr().out.decode().splitlines()
-    assert lines == documents.sample(num_samples=4, prime="ab", matching="a.*c", random_state=5)
-    assert cli.main(["sample", "ab.crnn", "--seed", "5", "--matching", "[ab]*bb"]) == 0
-    assert capsysbinary.readouterr().out.decode() == text.sample(matching="[ab]*bb", random_state=5) + "\n"
-    assert cli.main(["sample", "ab.crnn", "--matching", "a(", "--seed", "5"]) != 0
-    assert b"position 1" in capsysbinary.readouterr().err
+    ("words", "message"),
+    [
+        (["--forbid", LETTERS], "logit_bias forbids all 11 symbols"), (["--stop", ""], r"stop[0] is empty"),
+        (["--matching", "a("], "position 1"),
+    ],
+)  # fmt: skip
+def test_option_that_the_model_refuses(folder, capsys, words, message):
+    MODELS["letters"]().save("letters.crnn")
+    assert message in error(capsys, "sample", "letters.crnn", *words)
