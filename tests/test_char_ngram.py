@@ -12,7 +12,7 @@ from examples import saved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn import BOUNDARY, UNKNOWN, CharNGram, CharRNN, InvalidInputError, Lines, ModelFileError
+from crnn import BOUNDARY, UNKNOWN, CharNGram, InvalidInputError, Lines
 from crnn.ngram import building
 from crnn.ngram.counts import Counts
 from crnn.reference.kneser_ney import KneserNey
@@ -51,20 +51,6 @@ def test_probabilities_match_the_definition(model, namer, prefix):
         np.testing.assert_allclose(found, probabilities(fitted, texts, prefix), rtol=1e-11)
 
 
-def test_every_way_to_score_agrees(model):
-    text, surprisal = TEXT[100:400], model.surprisal(TEXT[100:400])
-    assert model.score(text) == pytest.approx(-surprisal.mean(), rel=1e-13)
-    assert model.score(text, exact=False) == pytest.approx(model.score(text), rel=1e-13)
-    assert model.bits_per_char(text) == pytest.approx(surprisal.mean() / np.log(2))
-    assert model.perplexity(text) == pytest.approx(np.exp(surprisal.mean()))
-    assert model.score_samples([text])[0] == pytest.approx(-surprisal.sum(), rel=1e-13)
-    assert model.start().feed(text[:77]).feed(text[77:]).log_prob == model.score_samples([text])[0]
-    p = model.predict_proba([text[:i] for i in range(20)])
-    ids = model.vocabulary_.encode(text[:20])
-    np.testing.assert_allclose(p[np.arange(20), ids], np.exp(-surprisal[:20]), rtol=1e-12)
-    assert (model.rank(text[:20]) == 1 + (p > p[np.arange(20), ids][:, None]).sum(axis=1)).all()
-
-
 def test_documents_start_and_end(namer):
     assert namer.vocabulary_[-1] is BOUNDARY
     assert namer.score_samples([""])[0] == pytest.approx(np.log(namer.predict_proba([""])[0, -1]))
@@ -90,16 +76,6 @@ def test_samples_are_drawn_from_the_probabilities(model):
     (best, log_prob), *_ = model.beam_search(4, prime="quest")
     assert best == "ion "
     assert log_prob == pytest.approx(model.score_samples(["question "])[0] - model.score_samples(["quest"])[0])
-
-
-@pytest.mark.parametrize("n_threads", [1, 2, 3])
-def test_bits_do_not_depend_on_batches_or_threads(model, n_threads):
-    strings = [TEXT[i : i + n] for i, n in zip(range(0, 400, 7), range(57), strict=False)]
-    other = copy.copy(model).set_params(n_threads=n_threads)
-    alone = [model.score_samples([string])[0] for string in strings]
-    np.testing.assert_array_equal(other.score_samples(strings), alone)
-    np.testing.assert_array_equal(other.predict_proba(strings)[5:6], model.predict_proba(strings[5:6]))
-    assert other.sample(20, num_samples=200, random_state=0) == model.sample(20, num_samples=200, random_state=0)
 
 
 @given(BLOCKS, st.integers(1, 6), st.randoms())
@@ -354,22 +330,6 @@ def test_progress_is_shown(capsys):
         _, *progress, last = capsys.readouterr().err.splitlines()
         assert progress[-1].startswith("100%")
         assert last.endswith(f"n-grams of up to 3 of {symbols}")
-
-
-def test_saved_models_come_back(namer, tmp_path):
-    path = tmp_path / "names.crnn"
-    for changed in (namer, copy.copy(namer).set_params(max_memory=1e8, n_threads=2, vocabulary="abno")):
-        changed.save(path)
-        again = CharNGram.load(path)
-        assert again.get_params() == changed.get_params() | {"vocabulary": None}
-        assert again.vocabulary_ == namer.vocabulary_
-        np.testing.assert_array_equal(again.score_samples(NAMES), namer.score_samples(NAMES))
-    again.partial_fit(NAMES)
-    with pytest.raises(ModelFileError, match=r"it contains a CharNGram; load it with CharNGram.load$"):
-        CharRNN.load(path)
-    CharRNN(3, max_steps=0).fit("ab").save(path)
-    with pytest.raises(ModelFileError, match=r"it contains a CharRNN; load it with CharRNN.load$"):
-        CharNGram.load(path)
 
 
 def test_a_file_takes_few_bytes_a_character(tmp_path):

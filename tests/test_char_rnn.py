@@ -1,7 +1,6 @@
 import copy
 import math
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -379,43 +378,6 @@ def test_a_fork_in_a_callback_continues_in_both_processes():
         print(same, len(codes) > 0, max(codes))
     """
     assert run(program, timeout=60) == "True True 0\n"
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="a timer as POSIX has it")
-@pytest.mark.parametrize("n_threads", [1, 2])
-def test_ctrl_c_at_any_moment_ends_and_keeps_every_complete_step(n_threads):
-    """Early on, and with many polls, handing out work takes most of the time."""
-    program = f"""
-        import random
-        import signal
-
-        from crnn import CharRNN
-
-        def model(max_steps):
-            return CharRNN(16, batch_size=16, n_threads={n_threads}, seq_length=5, max_steps=max_steps, random_state=0)
-
-        def learned(model):
-            return [array.tobytes() for array in (*model.params_.values(), model.state_)] + [model.smooth_loss_]
-
-        def interrupt(*_):
-            raise KeyboardInterrupt
-
-        signal.signal(signal.SIGALRM, interrupt)
-        rng = random.Random(0)
-        for _ in range(1500):
-            interrupted = model(3000)
-            try:
-                signal.setitimer(signal.ITIMER_REAL, rng.uniform(0.001, 0.006))
-                interrupted.fit({TEXT!r})
-                signal.setitimer(signal.ITIMER_REAL, 0)
-            except KeyboardInterrupt:
-                pass
-            if hasattr(interrupted, "n_steps_"):
-                assert learned(interrupted) == learned(model(interrupted.n_steps_).fit({TEXT!r}))
-        print("done")
-    """
-    assert run(program, timeout=100) == "done\n"
 
 
 # --- threads

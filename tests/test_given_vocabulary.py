@@ -49,12 +49,3 @@ def test_lines_in_a_cache_have_no_line_ends(tmp_path):
 
 def test_symbols_outside_are_unknown_with_min_count():
     assert small(vocabulary="ab", min_count=2).fit("abc").score("abz") < 0
-
-
-def test_given_vocabulary_is_saved_with_the_model(tmp_path):
-    model = small(vocabulary={"a", "b"}).fit("ab")
-    model.save(tmp_path / "model")
-    again = CharRNN.load(tmp_path / "model")
-    assert again.vocabulary is None
-    assert again.vocabulary_ == model.vocabulary_
-    assert again.partial_fit("ba").n_steps_ == 3

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from crnn import CharRNN, InvalidInputError, Lines, TextFile
-from crnn.inference import packed_network
 from crnn.inference.packed_network import PackedNetwork
 
 TEXTS = ["anna", "bob", "eve", "otto", "", "hannah"] * 5
@@ -60,13 +59,6 @@ def test_a_labeled_model_learns_the_texts_of_each_label():
     assert 0.4 < np.mean([text in ("anna", "eve", "hannah") for text in drawn]) < 0.6  # as frequent as in training
 
 
-def test_labels_in_a_list_are_those_of_one_label_each(model):
-    scores = model.score_samples(TEXTS[:5], labels=LABELS[:5])
-    alone = [model.score_samples([text], labels=label)[0] for text, label in zip(TEXTS[:5], LABELS[:5], strict=True)]
-    assert scores.tolist() == alone
-    assert model.score(TEXTS[:5], labels=LABELS[:5]) == pytest.approx(sum(alone) / (len("annabobeveotto") + 5))
-
-
 def test_scores_without_a_label_sum_over_labels():
     model = small(max_steps=0, init_scale=0.4).fit(["ab", "b", "ba"], labels=[3, 1, 2])
     marginal = model.score_samples(["ab", "b"])
@@ -100,7 +92,7 @@ def test_more_samples_begin_with_fewer(model):
     assert len({*distinct, "a"}) == 8
 
 
-def test_the_prime_says_something_about_the_label():
+def test_prime_informs_the_label():
     model = small(hidden_size=17, max_steps=800, optimizer="adam", learning_rate=0.01).fit(TEXTS, labels=LABELS)
     assert set(model.sample(num_samples=20, prime="o", temperature=0.2, random_state=0)) == {"otto"}
 
@@ -117,16 +109,6 @@ def test_the_model_of_one_label_is_a_model_of_documents(model, tmp_path):
     before = one.score(["bob"])
     assert one.set_params(max_steps=60).partial_fit(["bob"], epochs=60).score(["bob"]) > before
     assert model.score_samples(["bob"], labels="m") < one.score_samples(["bob"])  # its weights are its own
-
-
-@pytest.mark.parametrize("labels", [[2, 1], [0.5, 0.25], [True, False], np.array(["b", "a"], object)])
-def test_labels_keep_their_type(labels, tmp_path):
-    model = small(max_steps=1).fit(["ab", "b"], labels=labels)
-    model.save(tmp_path / "m.crnn")
-    again = CharRNN.load(tmp_path / "m.crnn")
-    assert again.labels_.tolist() == sorted(labels)
-    assert type(again.labels_.tolist()[0]) is type(sorted(labels)[0])
-    assert np.isfinite(again.score_samples(["ab"], labels=labels[0])).all()
 
 
 def test_training_continues_with_the_same_labels(model):
@@ -169,28 +151,6 @@ def test_refitting_during_sampling_or_scoring_does_not_matter():
         model = Refitted(5, max_steps=2, random_state=0).fit(TEXTS, labels=LABELS)
         assert [*result(model)] == [*result(usual)]
         assert model.labels_.tolist() == []
-
-
-def test_networks_of_labels_are_packed_once(monkeypatch):
-    packed, pack_weights = [], packed_network.core.pack_weights
-    monkeypatch.setattr(
-        packed_network.core, "pack_weights", lambda *args: packed.append(args[0]) or pack_weights(*args)
-    )
-    model = small().fit(TEXTS, labels=LABELS)
-    expected = {text: [model.for_label(label).score_samples([text])[0] for label in "fm"] for text in ("anna", "b")}
-    prior = model.score_samples(["anna"])
-    packed.clear()
-    for text, scores in expected.items():
-        assert [model.score_samples([text], labels=label)[0] for label in "fm"] == scores
-    assert model.score_samples(["anna"]) == prior
-    model.sample(num_samples=5, prime="a", random_state=0)
-    model.sample(num_samples=5, random_state=0)
-    assert not packed
-    model.partial_fit(TEXTS, labels=LABELS)
-    packed.clear()
-    model.score_samples(TEXTS)
-    model.sample(num_samples=5, random_state=0)
-    assert len(packed) == 2  # for the states after the labels, and for the texts
 
 
 def test_an_interrupted_training_is_finished_with_the_same_labels(tmp_path):

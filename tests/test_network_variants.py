@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import pickle
 
 import numpy as np
 import pytest
@@ -43,13 +42,6 @@ WITH_TABLES = ["embedding", "bigrams"]
 def small(**parameters):
     usual = {"hidden_size": 19, "cell": "gru", "batch_size": 3, "max_steps": 30, "random_state": 0, "optimizer": "adam"}
     return CharRNN(**{**usual, **parameters})
-
-
-@pytest.fixture(scope="module", params=VARIANTS)
-def fitted(request):
-    """A fitted model of each variant; tests that change it copy it."""
-    model = small(**VARIANTS[request.param]).fit(TEXT)
-    return model.quantize() if request.param == "int8" else model
 
 
 def quantized(**parameters):
@@ -161,36 +153,7 @@ def test_bfloat16_model_validates_in_bfloat16():
     assert -model.score(held_out, exact=False) == pytest.approx(model.history_[-1]["validation_loss"], abs=2e-3)
 
 
-def test_scores_do_not_depend_on_other_texts_or_threads(fitted):
-    texts = [TEXT[i : i + 3 + 5 * i] for i in range(13)]
-    together = fitted.score_samples(texts)
-    assert together.tolist() == [float(fitted.score_samples([text])[0]) for text in texts]
-    sample, model = fitted.sample(50, random_state=3), copy.deepcopy(fitted).set_params(n_threads=2)
-    np.testing.assert_array_equal(model.score_samples(texts), together)
-    assert model.sample(50, random_state=3) == sample
-    fed = [fitted.start().feed(text).log_prob for text in texts]
-    np.testing.assert_allclose(together, fed, rtol=1e-4)
-
-
 # ------------------------------------------------------------ continuing
-
-
-def test_files_and_pickles_keep_the_model(fitted, tmp_path):
-    fitted.save(tmp_path / "model.crnn")
-    fitted.save(tmp_path / "weights.crnn", training_state=False)
-    models = [CharRNN.load(tmp_path / "model.crnn"), pickle.loads(pickle.dumps(fitted))]
-    for again in (*models, CharRNN.load(tmp_path / "weights.crnn")):
-        assert again.get_params() == fitted.get_params()
-        assert same_weights(fitted, again)
-        np.testing.assert_array_equal(again.surprisal(TEXT), fitted.surprisal(TEXT))
-    state = pickle.loads(pickle.dumps(fitted.start().feed("to be")))
-    np.testing.assert_array_equal(state.predict_proba(), fitted.start().feed("to be").predict_proba())
-    if fitted.scales_ is None:
-        more = copy.deepcopy(fitted).partial_fit(TEXT)
-        assert all(same_weights(more, again.partial_fit(TEXT)) for again in models)
-    else:
-        with pytest.raises(InvalidInputError, match="on the float model"):
-            models[0].partial_fit(TEXT)
 
 
 # New symbols have the highest numbers, or the lowest.

@@ -39,9 +39,6 @@ def test_counts_are_an_estimator():
     assert not tags.non_deterministic
     assert tags.transformer_tags is None
     assert not get_tags(Mixture([CharNGram(2).fit(NAMES)])).non_deterministic
-    with pytest.raises(NotFittedError):
-        check_is_fitted(CharNGram())
-    check_is_fitted(CharNGram(3).fit(NAMES))
     model = CharNGram(4, vocabulary=["a", "h", "n"])
     assert repr(clone(model.fit(NAMES))) == repr(model) == "CharNGram(order=4, vocabulary=['a', 'h', 'n'])"
     search = GridSearchCV(model, {"order": [1, 3]}, cv=2).fit(NAMES)
@@ -66,21 +63,6 @@ def test_mixtures_and_detectors_around_them_are_cloned_with_their_models():
     with pytest.raises(NotFittedError):
         check_is_fitted(detector)
     check_is_fitted(detector.calibrate([f"{name}{other}" for name in NAMES for other in NAMES]))
-
-
-def test_check_is_fitted():
-    model = small()
-    with pytest.raises(NotFittedError):
-        check_is_fitted(model)
-    check_is_fitted(model.fit(NAMES))
-
-
-def test_clone():
-    model = small(callbacks=[print], clip=None, random_state=np.random.default_rng(3))
-    again = clone(model)
-    assert again is not model
-    assert repr(again.set_params(random_state=None)) == repr(clone(model).set_params(random_state=None))
-    assert clone(small().fit(NAMES)).get_params() == small().get_params()
 
 
 def test_cross_val_score_is_the_mean_log_likelihood_of_the_parts():

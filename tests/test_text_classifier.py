@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import io
 import itertools
-import pickle
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from examples import classifier_of, saved
+from examples import classifier_of
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.utils import get_tags
@@ -115,10 +114,7 @@ def model_differs(one, other):
     return bool((one.predict_log_proba(["bob"])[:, :2] != other.predict_log_proba(["bob"])[:, :2]).any())
 
 
-def test_texts_do_not_depend_on_one_another(model):
-    together = model.predict_log_proba(X)
-    assert (together == np.concatenate([model.predict_log_proba([text]) for text in X])).all()
-    assert (model.predict_log_proba(iter(X)) == together).all()
+def test_no_texts_have_no_probabilities(model):
     assert model.predict_proba([]).shape == (0, 3)
 
 
@@ -160,33 +156,9 @@ def test_empty_texts_alone_have_no_characters_to_reserve():
     assert model.predict(["", "a"]).tolist() == [0, 0]
 
 
-@pytest.mark.parametrize("y", [[0, 1], [True, False], [0.5, 2.5], np.array(["b", "a"], object)])
-def test_labels_of_any_kind(y, tmp_path):
-    model = small(max_steps=1).fit(["ab", "b"], y)
-    assert model.classes_.tolist() == sorted(y)
-    assert model.predict(["ab"])[0] in list(y)
-    model.save(tmp_path / "m.crnn")
-    assert TextClassifier.load(tmp_path / "m.crnn").classes_.tolist() == sorted(y)
-
-
 def test_classifier_learns_bytes():
     model = small().fit([b"ab", b"ba", b"xy"] * 5, [1, 1, 2] * 5)
     assert model.predict([b"ab", b"yx"]).shape == (2,)
-
-
-@pytest.mark.parametrize("directions", ["both", "backward"])
-@pytest.mark.parametrize("class_weight", [None, "balanced", {"f": 2.0}])
-def test_file_pickle_and_clone(tmp_path, directions, class_weight):
-    model = small(max_steps=5, directions=directions, class_weight=class_weight).fit(X, Y)
-    model.save(tmp_path / "m.crnn")
-    assert (tmp_path / "m.crnn").stat().st_size < sum(len(saved(one)) for one in model.models_[0].values())
-    loaded = TextClassifier.load(tmp_path / "m.crnn")
-    for again in (loaded, pickle.loads(pickle.dumps(model))):
-        assert repr(again) == repr(model)
-        assert (again.predict_log_proba(X) == model.predict_log_proba(X)).all()
-    loaded.save(tmp_path / "again.crnn")
-    assert (tmp_path / "again.crnn").read_bytes() == (tmp_path / "m.crnn").read_bytes()
-    assert not hasattr(clone(model), "classes_")
 
 
 def test_few_texts_are_read_until_there_are_enough_steps(tmp_path):
@@ -417,19 +389,6 @@ def test_the_posterior_of_a_list_weighs_its_models():
     np.testing.assert_allclose(model.predict_log_proba(texts), expected, rtol=1e-6)
     assert (model.n_steps_, len({record["direction"] for record in model.history_})) == (18, 2)
     assert "CharNGram with weight" in model._repr_html_()
-
-
-@pytest.mark.parametrize("estimator", [counts(), [counts(), tiny()], [counts(order=2), counts()]])
-def test_files_pickles_and_clones_of_counts_and_lists(tmp_path, estimator):
-    model = TextClassifier(estimator, class_weight={"f": 2.0}, directions="backward").fit(X, Y)
-    model.save(tmp_path / "m.crnn")
-    loaded = TextClassifier.load(tmp_path / "m.crnn")
-    for again in (loaded, pickle.loads(pickle.dumps(model))):
-        assert repr(again) == repr(model) == repr(clone(model))
-        assert (again.predict_log_proba(X) == model.predict_log_proba(X)).all()
-    loaded.save(tmp_path / "again.crnn")
-    assert (tmp_path / "again.crnn").read_bytes() == (tmp_path / "m.crnn").read_bytes()
-    assert not hasattr(clone(model), "classes_")
 
 
 def test_parameters_of_a_list_go_to_the_models_that_have_them():

@@ -53,6 +53,10 @@ def network(X):
     return CharRNN(5, max_steps=11, random_state=0, verbose=0).fit(X)
 
 
+def network_of_streams(X):
+    return CharRNN(5, epochs=2, batch_size=3, validation_fraction=0.3, min_count=2, n_threads=2, random_state=0).fit(X)
+
+
 def counts(X):
     return CharNGram(order=3).fit(X)
 
@@ -68,7 +72,7 @@ def learned(model):
     return saved(model)
 
 
-@pytest.mark.parametrize("fitted", [network, counts])
+@pytest.mark.parametrize("fitted", [network, network_of_streams, counts])
 def test_models_of_all_sources_agree(source, shuffled_alike, fitted):
     new, same = source
     model = fitted(new())

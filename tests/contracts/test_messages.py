@@ -25,9 +25,11 @@ from crnn import (
     InvalidInputError,
     Lines,
     Mixture,
+    ModelFileError,
     NotFittedError,
     TextClassifier,
     TextFile,
+    load_model,
     plot,
 )
 from crnn.estimator import Estimator
@@ -43,8 +45,8 @@ def network(X=TEXT, steps=3, **parameters):
     )
 
 
-def spoiled(model):
-    spoil(model, "by", 1, np.nan)
+def spoiled(model, *what):
+    spoil(model, *what)
     return model
 
 
@@ -53,7 +55,8 @@ MODELS = {
     "text": lambda: network(random_state=np.random.default_rng(0)),
     "untrained": lambda: network(steps=0),
     "adaptable": lambda: adaptable("rnn", "float32"),
-    "spoiled": lambda: spoiled(adaptable("rnn", "float32")),
+    "spoiled": lambda: spoiled(adaptable("rnn", "float32"), "by", 1, np.nan),
+    "infinite": lambda: spoiled(network(NAMES), "Whh_l0", (2, 1), np.inf),
     "bytes": lambda: network(b"ab" * 9),
     "documents": lambda: network(NAMES),
     "labels": lambda: network(NAMES, labels=LABELS),
@@ -215,6 +218,14 @@ REFUSED = [
     ("untrained", lambda m: m.adapt(TEXT), "Call partial_fit"),
     ("spoiled", lambda m: m.score("ab", adapt=True), "finite weights"),
     *(("8 bits", call, "on the float model") for call in NEED_FLOATS.values()),
+    ("8 bits", lambda m: m.editing().__enter__(), "^editing needs float weights, "),
+    *(("spoiled", call, r"params_\['by'\] is nan at \(1,\), but \w+ needs finite") for call in (
+        lambda m: m.sample(3), lambda m: next(m.stream()), lambda m: m.beam_search(3), lambda m: m.score("ab"),
+        lambda m: m.bits_per_char("ab"), lambda m: m.surprisal("ab"), lambda m: m.predict_proba(["ab"]),
+        lambda m: m.score_samples(["a"]), lambda m: m.transform(["a"]), lambda m: m.start(),
+        lambda m: m.guess_number(["a"], length=2))),
+    ("infinite", lambda m: m.score(["anna"]), r"params_\['Whh_l0'\] is inf at \(2, 1\), but \w+ needs finite"),
+    ("infinite", lambda m: m.enumerate_documents(3), "needs finite"),
     # texts to score
     ("text", lambda m: m.score(""), r"^X is empty\. Pass at least 1 character\.$"),
     ("text", lambda m: m.score("t" * 70_000 + "\U0001f600"),
@@ -224,7 +235,6 @@ REFUSED = [
        "^X is a list of documents, but the model was fitted on one text") for name in ("score", "bits_per_char")),
     ("text", lambda m: m.score(Lines("names")), "^X is a list of documents"),
     ("text", lambda m: m.partial_fit("to be", validation=["to be"]), "^validation is a list of documents, but"),
-    ("spoiled", lambda m: m.score("ab"), r"params_\['by'\] is nan at \(1,\), but score needs"),
     ("text", lambda m: m.score_samples(["to", "o", "to", "oz"]), r"^texts\[3\] contains 'z'"),
     ("text", lambda m: list(m.score_batches([["o", "t"], ["o", "toz", "z"]])),
      r"^texts\[3\] contains 'z' .* position 2"),
@@ -386,6 +396,9 @@ REFUSED = [
     ("8 bits", lambda m: m.export_html("page.html", float16=True),
      r"the model's weights are already 8-bit\. Omit float16"),
     ("nothing", lambda: CharNGram(2).fit("a b").export_arpa("a.arpa", space="a"), "space"),
+    ("nothing", lambda: load_model("names"), "names': it is not a complete safetensors file.*; the file is damaged",
+     ModelFileError),
+    ("nothing", lambda: load_model("nothing"), "nothing", FileNotFoundError),
     # plots
     *(("text", lambda m, draw=draw: draw(m, ""), "text is empty") for draw in (
         plot.surprisal, plot.probabilities, lambda m, text: plot.neurons(m, text, [1]),

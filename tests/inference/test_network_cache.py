@@ -199,41 +199,7 @@ def test_label_networks_are_packed_once_until_the_weights_change(monkeypatch):
     assert gone() is None
 
 
-def test_threads_pack_label_networks_once(monkeypatch):
-    packed, pack_weights = [], packed_network.core.pack_weights
-    together, cache, state = threading.Barrier(5), NetworkCache(), labeled_state()
-
-    def slowly(*weights):
-        packed.append(weights[0])
-        threading.Event().wait(0.05)
-        pack_weights(*weights)
-
-    monkeypatch.setattr(packed_network.core, "pack_weights", slowly)
-    found = []
-
-    def ask():
-        together.wait()
-        found.append(label_log_p(cache.label_networks(state, "predict"), 1))
-
-    threads = [threading.Thread(target=ask) for _ in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    assert len(packed) == 2
-    assert found == found[:1] * 5
-    with state.gate.turn, state.gate.steps():
-        assert in_thread(lambda: label_log_p(cache.label_networks(state, "predict"), 1)) == found[0]
-
-
 # -------------------------------------------------------------------------------------------------- threads
-
-
-def test_cached_network_is_found_while_all_locks_are_held():
-    cache, state = NetworkCache(), learned()
-    forms = [asked(cache, state, form) for form in FORMS]
-    with state.gate.turn, state.gate.steps():
-        assert in_thread(lambda: [asked(cache, state, form) for form in FORMS]) == forms
 
 
 def test_packing_waits_for_the_end_of_the_steps_and_has_their_weights():
@@ -258,7 +224,18 @@ def test_a_form_packed_later_has_the_weights_of_the_first():
     assert log_p(forms.form(False, False, 1)) == wanted
 
 
-def test_threads_that_come_together_pack_once(monkeypatch):
+def ask_forms(cache, state):
+    return [asked(cache, state, form) for form in FORMS]
+
+
+def ask_labels(cache, state):
+    return label_log_p(cache.label_networks(state, "predict"), 1)
+
+
+@pytest.mark.parametrize(
+    ("made", "ask", "packings"), [(learned, ask_forms, len(FORMS)), (labeled_state, ask_labels, 2)]
+)
+def test_threads_that_come_together_pack_once(monkeypatch, made, ask, packings):
     packed, pack_weights = [], packed_network.core.pack_weights
     together = threading.Barrier(7)
 
@@ -267,18 +244,21 @@ def test_threads_that_come_together_pack_once(monkeypatch):
         threading.Event().wait(0.05)
         pack_weights(*weights)
 
-    def ask():
+    def wait_and_ask():
         together.wait()
-        return [asked(cache, state, form) for form in FORMS]
+        found.append(ask(cache, state))
 
     monkeypatch.setattr(packed_network.core, "pack_weights", slowly)
-    cache, state = NetworkCache(), learned()
-    threads = [threading.Thread(target=ask) for _ in range(together.parties)]
+    cache, state, found = NetworkCache(), made(), []
+    threads = [threading.Thread(target=wait_and_ask) for _ in range(together.parties)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
-    assert len(packed) == len(FORMS)
+        thread.join(20)
+    assert len(packed) == packings
+    assert found == found[:1] * together.parties
+    with state.gate.turn, state.gate.steps():
+        assert in_thread(lambda: ask(cache, state)) == found[0]
 
 
 @POSIX

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import pickle
 
 import numpy as np
 import pytest
@@ -247,22 +246,6 @@ def test_bytes_like_texts_have_the_same_score():
     assert model.score_samples([b""]).tolist() == [0]
 
 
-def test_surrogates_of_neighbors_stay_apart():
-    model = CharRNN(3, max_steps=0, random_state=0).fit("\ud83d\ude00🙂")
-    scores = model.score_samples(["\ud83d", "\ude00", "🙂"])
-    assert scores.shape == (3,)
-
-
-def test_arrays_tuples_and_subclasses(model):
-    class Name(str):
-        pass
-
-    expected = model.score_samples(["ab", "c"]).tolist()
-    assert model.score_samples(np.array(["ab", "c"])).tolist() == expected
-    assert model.score_samples((Name("ab"), Name("c"))).tolist() == expected
-    assert model.score_samples({"ab": 1, "c": 2}).tolist() == expected
-
-
 # --- what it refuses
 
 
@@ -306,29 +289,6 @@ def test_nan_in_the_weights_is_nan_in_the_scores(least):
 
 
 # --- models fitted on documents
-
-
-@pytest.mark.parametrize("cell", CELLS)
-def test_documents_are_what_score_says_of_them(dtype, cell, kernels):
-    names = ["anna", "bob", "", "eve", "otto", "a", "hannah"] * 30
-    model = CharRNN(9, cell=cell, num_layers=2, max_steps=30, batch_size=3, dtype=dtype, random_state=0).fit(names)
-    scores = model.score_samples(names)
-    symbols = sum(map(len, names)) + len(names)
-    assert scores.sum() / symbols == pytest.approx(model.score(names), rel=1e-12 if dtype == "float64" else 1e-5)
-    assert scores[2] == model.start().end().log_prob
-    state = pickle.loads(pickle.dumps(model.start("an")))
-    assert state.feed("na").end().feed("bob").end().log_prob == pytest.approx(
-        scores[0] - model.start().feed("an").log_prob + scores[1], rel=1e-12 if dtype == "float64" else 1e-5
-    )
-
-
-def test_unknown_symbols_are_scored_as_the_unknown_one():
-    model = CharRNN(5, max_steps=0, min_count=2, random_state=0).fit(["aab", "aac", "bb"])
-    scores = model.score_samples(["ac", "az", "a🙂"])
-    assert len(set(scores.tolist())) == 1
-    assert scores[0] == pytest.approx(np.log(1 / 4) * 3, rel=0.1)
-    assert model.rank("ac").shape == (2,)
-    assert set(model.start().sample(50, random_state=0)) <= {"a", "b"}
 
 
 # --- equal strings, and strings that cannot be scored

@@ -164,17 +164,6 @@ def test_documents_start_after_a_boundary():
 # --- perplexity
 
 
-def test_perplexity(model):
-    text = random_text(100)
-    assert model.perplexity(text) == pytest.approx(2 ** model.bits_per_char(text), rel=1e-13)
-    assert model.perplexity(text, exact=False) == model.perplexity(text)
-    assert CharRNN(3, max_steps=0, init_scale=0).fit("abcd").perplexity("dcba") == pytest.approx(4, rel=1e-6)
-    impossible = CharRNN(3, max_steps=0, init_scale=0, dtype="float64").fit("ab")
-    with impossible.editing():
-        impossible.params_["by"][:] = [1e4, -1e4]
-    assert impossible.perplexity("b") == np.inf
-
-
 # --- errors
 
 

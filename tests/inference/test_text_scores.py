@@ -1,5 +1,3 @@
-import math
-
 import numpy as np
 import pytest
 from examples import random_language_model, reference_state
@@ -55,13 +53,6 @@ def test_threads_do_not_change_score(monkeypatch, dtype, kind):
     assert {model.set_params(n_threads=n).score(text) for n in (1, 2)} == {exact}
 
 
-def test_bits_per_char(model):
-    text = random_text(100)
-    assert model.bits_per_char(text) == pytest.approx(-model.score(text) / math.log(2), rel=1e-15)
-    untaught = CharRNN(3, max_steps=0, init_scale=0).fit("abcd")
-    assert untaught.bits_per_char("dcba") == pytest.approx(2, rel=1e-6)
-
-
 def test_scores_of_certain_and_nearly_impossible_texts():
     model = CharRNN(3, max_steps=0, init_scale=0).fit("ab")
     with model.editing():
@@ -112,20 +103,3 @@ def test_every_symbol_counts_once(n, part, most):
         patch.setattr(text_scores, "MAX_PARTS", most)
         patch.setattr(text_scores, "WARM_UP", part // 2)
         assert model.score(text, exact=False) == pytest.approx(expected, rel=1e-12)
-
-
-# --- bits that do not depend on company
-
-
-# --- texts
-
-
-def test_path_and_bytes(tmp_path):
-    text = "naïve 🙂\n" * 3
-    path = tmp_path / "text"
-    path.write_bytes(text.encode())
-    model = CharRNN(3, max_steps=1, random_state=0).fit(text)
-    assert model.score(path) == model.score(text)
-    assert model.bits_per_char(path) == model.bits_per_char(text)
-    model = CharRNN(3, max_steps=1, random_state=0).fit(text.encode())
-    assert model.score(bytearray(text.encode())) == model.score(memoryview(text.encode())) < 0

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import pickle
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -13,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crnn import CharRNN
-from crnn.inference.text_state import TextState
 from crnn.parameters.kinds import CELLS
 
 SYMBOLS = "abcdefghijk"
@@ -104,40 +101,6 @@ def test_drawing_without_a_seed_and_from_a_generator(model):
     rng = np.random.default_rng(0)
     first, second = (state.copy().sample(30, random_state=rng) for _ in range(2))
     assert first != second
-
-
-def test_copies_are_independent(model):
-    state = model.start("ab").feed("c")
-    before = state.log_prob, state.predict_proba().tobytes()
-    for one in (state.copy(), copy.copy(state), copy.deepcopy(state), pickle.loads(pickle.dumps(state))):
-        assert type(one) is TextState
-        assert same(one, state)
-        one.feed("defg").sample(3)
-        assert (state.log_prob, state.predict_proba().tobytes()) == before
-    assert state.copy()._reading is state._reading
-
-
-def test_state_keeps_the_weights_of_its_start():
-    model = CharRNN(5, max_steps=20, dtype="float64", random_state=0).fit("to be or not to be" * 9)
-    state, other = model.start("to"), model.start("to")
-    expected = other.feed(" be").predict_proba()
-    with model.editing():
-        model.params_["by"][:] += np.arange(len(model.vocabulary_))
-    model.fit("a new text")
-    np.testing.assert_array_equal(state.feed(" be").predict_proba(), expected)
-
-
-def test_states_give_the_same_results_on_many_threads(model):
-    texts = ["".join(np.random.default_rng(i).choice(list(SYMBOLS), 300)) for i in range(24)]
-    root = model.start("ab")
-
-    def read(text):
-        state = root.copy().feed(text)
-        return state.log_prob, state.sample(40, random_state=5), state.predict_proba().tobytes()
-
-    expected = list(map(read, texts))
-    with ThreadPoolExecutor(6) as pool:
-        assert list(pool.map(read, texts)) == expected
 
 
 def test_state_reads_and_samples_bytes():

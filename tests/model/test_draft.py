@@ -37,36 +37,12 @@ def test_learned_views_are_read_only_and_current():
     assert "step" not in LearnedArrays.of(learned(optimizer="rmsprop")).optimizer_state
 
 
-def test_weights_of_8_bits_are_not_edited():
-    state = learned()
-    state.scales = {}
-    with pytest.raises(InvalidInputError, match=r"^editing needs float weights, "):
-        Draft(state)
-
-
 @pytest.mark.parametrize(("cell", "name"), [("gru", "state_"), ("lstm", r"state_ \(c\)")])
 def test_non_finite_state_is_refused_with_its_place(cell, name):
     draft = Draft(learned(cell=cell))
     draft.arrays.hidden[-1][0, 1, 2] = np.inf
     with pytest.raises(InvalidInputError, match=rf"^{name} is inf at \(0, 1, 2\)"):
         draft.commit()
-
-
-def test_nothing_is_written_before_it_is_committed():
-    state = learned(cell="lstm")
-    before, draft = everything(state), Draft(state)
-    for array in (*draft.arrays.params.values(), *draft.arrays.optimizer_state["exp_avg"].values(),
-                  *draft.arrays.hidden):  # fmt: skip
-        array[...] = 0.5
-    assert everything(state) == before
-    params, changes = state.params, state.gate.changes
-    draft.commit()
-    assert state.params is params  # in place: training holds it
-    assert state.gate.changes > changes
-    own = LearnedArrays.of(state)
-    for array in (*own.params.values(), *own.optimizer_state["exp_avg"].values(), *own.hidden):
-        assert (array == 0.5).all()
-    assert (state.n_steps, state.smooth_loss) == (13, 11 * np.log(7))
 
 
 def test_an_entry_may_be_replaced_by_numbers_of_another_type():
@@ -132,14 +108,3 @@ def test_sums_of_squares_may_have_overflowed():
     draft.arrays.params["by"][:] = 2
     draft.commit()
     assert (LearnedArrays.of(state).params["by"] == 2).all()
-
-
-def test_every_tensor_can_be_written_to():
-    state = learned(cell="gru", embedding_size=3, num_layers=2)
-    draft = Draft(state)
-    draft.arrays.params["embedding"][:] = 0.5
-    draft.arrays.params["bhn_l1"][:] = 0.25
-    draft.commit()
-    part = state.layout.tensors(state.params)
-    assert (part.embedding == 0.5).all()
-    assert (part.layers[1].bn == 0.25).all()

@@ -11,9 +11,9 @@ from command_line import POSIX
 from small_models import bits, small
 from texts import SOLILOQUY as TEXT
 
-from crnn import CharRNN, InvalidInputError, Mixture, NotFittedError
+from crnn import InvalidInputError
 from crnn.model import draft
-from crnn.model.draft import ExclusiveUse, begin_use, draft_of, request_stop, use_for_editing
+from crnn.model.draft import ExclusiveUse, begin_use
 
 
 def test_calls_that_have_ended_are_forgotten():
@@ -28,45 +28,6 @@ def model():
         """Whatever is trained or edited."""
 
     return Model()
-
-
-@pytest.mark.parametrize(("what", "message"), [("trained", "trained"), ("edited", "edited")])
-def test_one_call_at_a_time_uses_a_model(model, what, message):
-    first, second = ExclusiveUse(what), ExclusiveUse()
-    with first.running:
-        begin_use(model, first)
-        begin_use(object(), second)  # another model
-        with pytest.raises(InvalidInputError, match=f"^this model is being {message} by another call"):
-            begin_use(model, second)
-    begin_use(model, second)
-
-
-def test_a_callback_edits_within_training_but_not_twice(model):
-    training, editing = ExclusiveUse(), ExclusiveUse("edited")
-    with training.running:
-        begin_use(model, training)
-        assert use_for_editing(model, editing) is training
-        training.draft = draft = object()
-        assert draft_of(model) is draft
-        with pytest.raises(InvalidInputError, match=r"^this model is already being edited"):
-            use_for_editing(model, editing)
-    with editing.running:
-        assert use_for_editing(model, editing) is editing
-        with pytest.raises(InvalidInputError, match=r"^this model is already being edited"):
-            use_for_editing(model, ExclusiveUse("edited"))
-
-
-def test_a_request_to_stop_is_for_the_call_that_runs(model):
-    training = ExclusiveUse()
-    assert (training.stopped, training.draft, draft_of(model)) == (False, None, None)
-    request_stop(model)
-    with training.running:
-        begin_use(model, training)
-        assert not training.stopped
-        request_stop(object())
-        assert not training.stopped
-        request_stop(model)
-        assert training.stopped
 
 
 @POSIX
@@ -163,12 +124,6 @@ def test_failed_edits_leave_the_model_unchanged():
     with model.editing():  # and it can be edited
         pass
     assert bits(model) == before
-
-
-def test_editing_needs_a_fitted_network():
-    with pytest.raises(NotFittedError, match="before editing"), CharRNN().editing():
-        pass
-    assert not hasattr(Mixture, "editing")  # its models are edited
 
 
 def test_nested_editing_is_an_error():

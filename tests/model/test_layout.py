@@ -103,14 +103,6 @@ def test_names_are_writable_transposed_views():
     assert np.count_nonzero(flat) == 10
 
 
-def test_classic_network_has_the_names_of_min_char_rnn():
-    layout = Layout(5, 3, np.dtype("float32"))
-    flat = layout.zeros()
-    assert list(layout.named(flat)) == ["Wxh_l0", "Whh_l0", "bh_l0", "Why", "by"]
-    names = ["rnn.weight_ih_l0", "rnn.weight_hh_l0", "rnn.bias_ih_l0", "decoder.weight", "decoder.bias"]
-    assert list(layout.torch_named(flat)) == names
-
-
 @given(cells, st.integers(1, 12), widths)
 def test_torch_names_are_views_of_the_weights(cell, L, E):
     layout = Layout(5, 3, np.dtype("float32"), cell, L, E)

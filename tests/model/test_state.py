@@ -5,13 +5,12 @@ from __future__ import annotations
 import copy
 import threading
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from crnn import InvalidInputError
-from crnn.model.layout import SHAPING, Layout
+from crnn.model.layout import Layout
 from crnn.model.state import ModelState
 from crnn.text.vocabulary import Vocabulary
 
@@ -105,26 +104,6 @@ def test_a_copy_between_steps_waits_for_the_steps():
         first.params[:] = 0.5
     thread.join()
     assert (done[0].params == 0.5).all()
-
-
-def test_settings_must_fit_the_weights():
-    first = state()
-    settings = SimpleNamespace(**{name: getattr(first.layout, name) for name in SHAPING})
-    first.check(settings)
-    for name, value in (("hidden_size", 7), ("num_layers", 3), ("cell", "gru")):
-        before = getattr(settings, name)
-        with pytest.raises(InvalidInputError, match=rf"^{name} is now {value}, but .* with {before}\."):
-            first.check(SimpleNamespace(**vars(settings) | {name: value}))
-
-
-def test_weights_of_8_bits_are_not_trained():
-    first = state()
-    first.require_float("adapt")
-    small = replace(first, scales={})
-    with pytest.raises(InvalidInputError, match=r"^adapt needs float weights, but this model has 8-bit weights"):
-        small.require_float("adapt")
-    with pytest.raises(InvalidInputError, match=r"^partial_fit needs float weights"):
-        small.carried_on(optimizer="adam", batch_size=7, seq_length=11)
 
 
 @pytest.mark.parametrize(("name", "place"), [("Whh_l1", (3, 2)), ("by", (1,)), ("Wxh_l0", (0, 0))])

@@ -44,16 +44,6 @@ def test_parts_are_written_one_after_another(target):
     assert target.read_bytes() == NEW
 
 
-def test_old_file_stays_if_a_part_fails(target):
-    def parts():
-        yield NEW
-        raise ValueError("no more")
-
-    with pytest.raises(ValueError, match="no more"):
-        write_atomically(str(target), parts())
-    assert_untouched(target)
-
-
 def test_name_without_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_atomically("model", NEW)

@@ -20,7 +20,6 @@ from command_line import POSIX
 from examples import random_language_model
 from hypothesis import given
 from hypothesis import strategies as st
-from interrupted_runs import interrupted_everywhere
 from limited_threads import refuse_threads_after
 
 from crnn import CharRNN
@@ -129,32 +128,6 @@ def two():
     with scipy_blas.controller.limit(limits=2):
         assert blas_threads() == {2}
         yield
-
-
-@POSIX
-@needs_threads_that_can_be_set
-def test_ctrl_c_anywhere_lifts_the_limit(two):
-    def work():
-        with scipy_blas.one_thread():
-            pass
-
-    def wanted(code):
-        return code.co_filename == threads.__file__ and code.co_name in names
-
-    names, places = {"one_thread", "enter", "leave", "_lift"}, []
-    for place in interrupted_everywhere(work, wanted):
-        assert (scipy_blas._uses, blas_threads()) == ([], {2}), place
-        places.append(place)
-    assert names <= {place.split()[1] for place in places}
-
-
-@needs_threads_that_can_be_set
-def test_the_last_of_nested_uses_lifts_the_limit(two):
-    with scipy_blas.one_thread():
-        with pytest.raises(ZeroDivisionError), scipy_blas.one_thread():
-            _ = 1 / 0
-        assert blas_threads() == {1}
-    assert blas_threads() == {2}
 
 
 @needs_threads_that_can_be_set
@@ -421,17 +394,6 @@ def test_training_on_fewer_threads_gives_the_same_weights(monkeypatch, n_threads
         model = CharRNN(**given, n_threads=n_threads).fit(text)
     for name, array in expected.params_.items():
         np.testing.assert_array_equal(model.params_[name], array)
-
-
-def test_ctrl_c_at_the_end_leaves_no_thread(monkeypatch):
-    def interrupted(helpers, *exception):
-        raise KeyboardInterrupt
-
-    before = threading.active_count()
-    monkeypatch.setattr(Helpers, "__exit__", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        run_tasks(range(9), lambda i: None, n_threads=3)
-    assert threading.active_count() <= before
 
 
 def test_ctrl_c_waits_until_a_thread_has_started(monkeypatch):

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from examples import spoil
 from interrupted_runs import train_until
 from texts import LONG_TEXT as TEXT
 
-from crnn import CharRNN, DivergenceError, InvalidInputError
+from crnn import CharRNN, DivergenceError
 from crnn.training import trainer
 
 
@@ -95,36 +94,3 @@ def test_a_ruined_model_has_no_record_and_no_callback_of_the_end():
     with pytest.raises(DivergenceError, match="10 times that of a uniform guess"):
         model.fit(TEXT)
     assert seen == [record["step"] for record in model.history_] == list(range(6, 120, 6))
-
-
-CALLS = {
-    "sample": lambda model: model.sample(3),
-    "stream": lambda model: next(model.stream()),
-    "beam_search": lambda model: model.beam_search(3),
-    "score": lambda model: model.score("to be"),
-    "bits_per_char": lambda model: model.bits_per_char("to be"),
-    "surprisal": lambda model: model.surprisal("to be"),
-    "predict_proba": lambda model: model.predict_proba(["to be"]),
-    "score_samples": lambda model: model.score_samples(["to"]),
-    "transform": lambda model: model.transform(["to"]),
-    "start": lambda model: model.start(),
-}
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-@pytest.mark.parametrize("call", CALLS)
-def test_weights_that_are_not_finite(call, bad):
-    model = CharRNN(5, max_steps=3, random_state=0).fit(TEXT)
-    spoil(model, "Whh_l0", (2, 3), bad)
-    with pytest.raises(InvalidInputError, match=rf"params_\['Whh_l0'\] is {bad} at \(2, 3\), but \w+ needs finite"):
-        CALLS[call](model)
-
-
-def test_guess_number_of_non_finite_weights():
-    model = CharRNN(5, max_steps=3, random_state=0).fit(["anna", "bob"])
-    spoil(model, "by", 1, np.nan)
-    for call in (model.guess_number, model.score):
-        with pytest.raises(InvalidInputError, match="finite"):
-            call(["anna"])
-    with pytest.raises(InvalidInputError, match="finite"):
-        model.enumerate_documents(3)

@@ -17,7 +17,6 @@ import pytest
 from examples import Run, memory, network, states, symbols
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from interrupted_runs import interrupted_everywhere
 from mpi_processes import trainer_after
 from reference_checks import expected_run
 
@@ -90,36 +89,11 @@ def test_resets_depend_on_the_step():
     assert [loss == from_zeros for loss, from_zeros in zip(some, always, strict=True)][1:] == resets[1:]
 
 
-def test_smoothed_loss_matches_min_char_rnn():
-    seen = []
-    run = Run(*start(), T=T)
-    run.steps(*[1] * 11, after_each=lambda: seen.append((run.cursor.n_steps, run.loss, run.cursor.smooth_loss)))
-    expected = T * math.log(V)
-    for n, (n_steps, loss, smooth_loss) in enumerate(seen, start=1):
-        expected = expected * 0.999 + loss * 0.001
-        assert n_steps == n
-        assert smooth_loss == pytest.approx(expected, rel=1e-15)
-    assert len(seen) == 11
-
-
 def test_the_loss_of_a_short_text_is_scaled_to_a_whole_chunk():
     layout, params = network(V, H)
     run = Run(layout, params, [layout.zeros()], states(1, H), symbols(V, 4), T=12).steps(1)
     start = 12 * math.log(V)
     assert run.cursor.smooth_loss == pytest.approx(0.999 * start + 0.001 * run.loss * 12 / 3, rel=1e-14)
-
-
-def test_a_row_is_left_alone_in_the_steps_without_its_symbol():
-    layout, params, sum_, state, _ = start()
-    ids = np.array([1] * (T + 1) + [0] * T + [1] * (2 * T), np.uint8)  # the second chunk reads 1, 0, 0
-    ids[T + 1 :] = [0] * (T - 1) + [2] * (len(ids) - 2 * T)
-    run = Run(layout, params, sum_, state, ids, T=T)
-    rows = [layout.tensors(params).layers[0].Wx]
-    run.steps(1, 1, 1, after_each=lambda: rows.append(layout.tensors(run.params).layers[0].Wx.copy()))
-    changed = [set(np.flatnonzero((a != b).any(axis=1)).tolist()) for a, b in itertools.pairwise(rows)]
-    chunks = [set(ids[p : p + T].tolist()) for p in (0, T, 2 * T)]
-    assert changed == chunks
-    assert len(set(map(tuple, chunks))) > 1
 
 
 # ------------------------------------------------------------------- the same bits
@@ -219,38 +193,6 @@ def test_training_puts_the_treatment_of_denormal_numbers_back(B):
 
 
 # --------------------------------------------------------------- between the pieces
-
-
-@pytest.mark.parametrize("n_threads", [1, 3])
-def test_an_exception_between_pieces_leaves_whole_steps(n_threads):
-    run = Run(*start(B=3), T=T, n_threads=n_threads)
-
-    def interrupt():
-        if run.cursor.n_steps == 6:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run.steps(*[2] * 500, after_each=interrupt)
-    assert run.cursor.n_steps == 6
-    assert run.bits() == Run(*start(B=3), T=T, n_threads=n_threads).steps(6).bits()
-
-
-def test_ctrl_c_anywhere_counts_changed_weights():
-    places, runs = [], []
-
-    def work():
-        runs.append(Run(*start(), T=T))
-        runs[-1].steps(3)
-
-    for place in interrupted_everywhere(work, lambda code: code.co_filename == trainer.__file__):
-        if not runs:  # Ctrl-C came before there was a run
-            continue
-        run = runs.pop()
-        run.trainer.close()
-        changed = run.params.tobytes() != start()[1].tobytes()
-        assert run.trainer.state.gate.changes > 0 or not changed, place
-        places.append(changed)
-    assert 5 < sum(places) < len(places)
 
 
 @pytest.mark.parametrize(("block_step", "fits"), [(6, True), (5, False)])
@@ -376,28 +318,6 @@ def test_divergence_at_the_first_step_leaves_everything(B, n_threads, bad):
         run.steps(5)
     assert math.isnan(raised.value.last_loss)
     assert model_bits(run) == before
-
-
-def test_snapshots_cost_at_most_a_hundredth_of_the_time(monkeypatch):
-    clock = [0.0]
-    monkeypatch.setattr(trainer, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
-    run = Run(*start(), T=T)
-    spent, copy, take_steps = [], run.trainer.state.copy, run.trainer._take_steps
-
-    def slow_snapshot():
-        clock[0] += 0.7
-        spent.append(0.7)
-        return copy()
-
-    def slow_steps(rates):
-        clock[0] += 0.05
-        take_steps(rates)
-
-    monkeypatch.setattr(run.trainer.state, "copy", slow_snapshot)
-    monkeypatch.setattr(run.trainer, "_take_steps", slow_steps)
-    run.steps(*[1] * 7000)
-    assert 3 <= len(spent) <= 6
-    assert sum(spent[1:]) <= 0.01 * clock[0]
 
 
 def test_non_finite_last_update_is_undone():
