@@ -16,7 +16,6 @@ extensions = [
     "myst_parser",
     "sphinx_copybutton",
     "executed_pages",
-    "listed_pages",
 ]
 exclude_patterns = ["extensions"]
 

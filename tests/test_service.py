@@ -1,4 +1,4 @@
-"""The HTTP service of docs/production.md, saved and started as the page says, and asked by a client."""
+"""The HTTP service of docs/service.md, saved and started as the page says, and asked by a client."""
 
 import http.client
 import json
@@ -39,7 +39,7 @@ class Service:
 
     def __init__(self, folder):
         self.folder, self.file = folder, folder / "log.crnn"
-        page = (ROOT / "docs" / "production.md").read_text(encoding="utf-8")
+        page = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
         (source,) = (block.source for block in blocks.python_blocks(page) if "class Judge" in block.source)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))

@@ -370,5 +370,5 @@ def test_links_of_the_index_page_are_complete(setup_script, monkeypatch):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     page = setup_script["index_page"]()
     assert page.count("](https://") == readme.count("](")
-    assert f"/blob/v{crnn.__version__}/docs/tutorial.md)" in page
-    assert re.search(r"!\[[^]]*\]\(https://[^)]*/raw/[^)]*/docs/speed\.svg\)", page)
+    assert f"/blob/v{crnn.__version__}/docs/generate.md)" in page
+    assert re.search(r"!\[[^]]*\]\(https://[^)]*/raw/[^)]*/docs/images/learning\.svg\)", page)

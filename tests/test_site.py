@@ -110,12 +110,6 @@ def test_missing_files_of_a_page(extension):
     assert extension("executed_pages").missing_packages(page) == ["no_such", "nor_this"]
 
 
-def test_pages_that_the_front_page_forgets_are_listed(extension):
-    pages = {"sampling", "recipes/names", "tuning", "start", "reference/plot"}
-    front = "To start <start>\nsampling\nrecipes/*\n{}\nreference/*"
-    assert extension("listed_pages").with_others(front.format("(others)"), pages) == front.format("tuning")
-
-
 def test_the_reference_is_current():
     folder = ROOT / "docs" / "reference"
     current = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}

@@ -977,7 +977,7 @@ class CharRNN(LanguageModel):
     def export_html(
         self, path: FilePath, *, float16: bool = False, int8: bool = False, title: str | None = None
     ) -> None:
-        """Write the model as one HTML page that runs the network; see ``docs/report.md``.
+        """Write the model as one HTML page that runs the network; see ``docs/look_inside.md``.
 
         The page needs neither network access nor a server: open it from the disk. It reads what is typed and shows its
         surprisal, continues the text with temperature, top-k and top-p, and shows the hidden units. A seed gives the

@@ -70,7 +70,7 @@ class TextClassifier(Estimator):
 
     The probabilities compare the labels with each other. A text unlike all classes gets a label, too, often with a
     probability near 1. Where such texts occur, fit an `AnomalyDetector` to the same texts, and accept a label only if
-    it finds the text normal (``docs/recipes/labels.md``).
+    it finds the text normal (``docs/labels.md``).
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 Plots need matplotlib, provided by the extra ``crnn[plot]``; it is imported when a plot is drawn. Every function takes
 `ax`, the Axes to draw on; without it, a figure of a suitable size is created. Colors follow matplotlib's style,
-light or dark. The guide is ``docs/pictures.md``.
+light or dark. The guide is ``docs/look_inside.md``.
 """
 
 from .compare import compare
