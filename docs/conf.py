@@ -1,5 +1,6 @@
 """Sphinx's settings for the site; ``python tools/build_site.py`` builds it."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -32,3 +33,15 @@ pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
+
+
+def setup(app):
+    """Make links to CONTRIBUTING.md, which is not in this folder, links to the page that includes it."""
+    for event in ("source-read", "include-read"):
+        app.connect(event, lambda *arguments: lead_to_page(arguments[-1]))
+
+
+def lead_to_page(source):
+    """Change the links in a page's text."""
+    place = r"\]\((\.\./)?((?:\.\./)*)CONTRIBUTING\.md"
+    source[0] = re.sub(place, lambda link: f"]({link[2] if link[1] else 'docs/'}contributing.md", source[0])

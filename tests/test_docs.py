@@ -14,8 +14,6 @@ from pathlib import Path
 import pytest
 from examples import SEEDS, instruction_set, share_of_spaces
 
-from crnn import CharRNN
-
 ROOT = Path(__file__).parent.parent
 sys.path.append(str(ROOT / "docs" / "extensions"))  # the site runs the same blocks
 blocks = pytest.importorskip("python_blocks", reason="an installed package has no documentation")
@@ -62,9 +60,7 @@ def test_python_blocks_run(page, tmp_path, monkeypatch):
     for package in NEEDED.get(page.name, ()):
         pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
-    for block, printed, names in run(page):
-        if '"best.crnn"' in block.source:  # the loop that stops early kept the best
-            assert CharRNN.load("best.crnn").score(names["text"][names["cut"] :]) == names["best"] > -1.5
+    for block, printed, _ in run(page):
         if block.output is None:
             continue
         if block.similar:
