@@ -89,6 +89,18 @@ def test_resets_depend_on_the_step():
     assert [loss == from_zeros for loss, from_zeros in zip(some, always, strict=True)][1:] == resets[1:]
 
 
+def test_smoothed_loss_matches_min_char_rnn():
+    seen = []
+    run = Run(*start(), T=T)
+    run.steps(*[1] * 11, after_each=lambda: seen.append((run.cursor.n_steps, run.loss, run.cursor.smooth_loss)))
+    expected = T * math.log(V)
+    for n, (n_steps, loss, smooth_loss) in enumerate(seen, start=1):
+        expected = expected * 0.999 + loss * 0.001
+        assert n_steps == n
+        assert smooth_loss == pytest.approx(expected, rel=1e-15)
+    assert len(seen) == 11
+
+
 def test_the_loss_of_a_short_text_is_scaled_to_a_whole_chunk():
     layout, params = network(V, H)
     run = Run(layout, params, [layout.zeros()], states(1, H), symbols(V, 4), T=12).steps(1)

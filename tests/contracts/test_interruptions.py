@@ -127,6 +127,7 @@ def use(model):
             ("_train", "_keep", "final_state", "<lambda>", "call_at_end", "_call_at_close"),
         ),
         ("score", 1, ("one_thread", "leave", "call_at_end", "_call_at_close")),
+        ("partial_fit of two threads", 1, ("_train", "_take_steps")),
     ],
 )
 def test_ctrl_c_leaves_whole_steps_no_thread_and_no_lock(name, stride, functions, tmp_path, monkeypatch):
