@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import pickle
 import tracemalloc
 
@@ -189,6 +190,29 @@ def test_adaptive_documents_start_anew(namer):
     for name in names:
         state.feed(name).end()
     assert state.log_prob == pytest.approx(namer.score(names, adapt=True) * sum(len(name) + 1 for name in names))
+
+
+def test_adapt_returns_the_model_that_an_adapting_score_leaves(model):
+    before, text, new = pickle.dumps(model), "slings of slings and slings of mind " * 9, "mind of slings"
+    state, adapted = model.start(adapt=True).feed(text), model.adapt(text)
+    after = state.copy().feed(new, adapt=False)
+    assert adapted.start(text).feed(new).log_prob == pytest.approx(after.log_prob - state.log_prob, rel=1e-12)
+    assert pickle.dumps(model) == before
+    file = io.BytesIO()
+    adapted.save(file)
+    assert CharNGram.load(io.BytesIO(file.getvalue())).score(new) == adapted.score(new)
+    assert (
+        pickle.loads(pickle.dumps(adapted.start("mi"))).feed("nd").log_prob == adapted.start("mi").feed("nd").log_prob
+    )
+    counted = copy.deepcopy(model).partial_fit(text)
+    assert counted.score(new) != adapted.score(new)  # it estimates the discounts anew
+    assert counted.partial_fit(new).score(new) == adapted.partial_fit(new).score(new)
+
+
+def test_adapt_reads_documents_in_order(namer):
+    state = namer.start(adapt=True).feed("bobo").end().feed("").end().feed("anna").end()
+    expected = state.copy().feed("bab", adapt=False).log_prob - state.log_prob
+    assert namer.adapt(["bobo", "", "anna"]).start().feed("bab").log_prob == pytest.approx(expected, rel=1e-12)
 
 
 # ------------------------------------------------------------------- bad input

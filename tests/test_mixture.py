@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import pkgutil
 from itertools import islice, product
 from types import SimpleNamespace
@@ -192,12 +193,6 @@ def test_models_must_be_fitted(models):
     ("name", "message"),
     [
         (
-            "adapt",
-            r"a Mixture has no adapt\. Use mixture\.start\(adapt=True\)\.feed\(text\) or "
-            r"mixture\.score\(text, adapt=True\), or mix an adapted network: "
-            r"Mixture\(\[mixture\.models\[1\]\.adapt\(text\), counts\]\)\.$",
-        ),
-        (
             "export_js",
             r"a Mixture has no export_js\. A Mixture cannot be exported\. Export one of its networks, "
             r"mixture\.models\[1\]\.export_js, or train a small network on texts drawn from the mixture",
@@ -209,17 +204,6 @@ def test_models_must_be_fitted(models):
 def test_methods_of_networks_say_what_to_do_instead(models, name, message):
     with pytest.raises(AttributeError, match=message):
         getattr(Mixture([CharNGram(order=2).fit(TEXT), models[0]]), name)
-
-
-def test_advice_for_adapting_works(models):
-    network, counts, text = models[0], CharNGram(order=2).fit(TEXT), TEXT[:60]
-    mixture = Mixture([network, counts])
-    following = mixture.start(adapt=True).feed(text)
-    assert (following.predict_proba() != mixture.start(text).predict_proba()).any()
-    assert len(following.sample(7, random_state=0)) == 7
-    assert mixture.score(text, adapt=True) != mixture.score(text)
-    adapted = Mixture([network.adapt(text), counts])
-    assert adapted.score(text) > mixture.score(text)
 
 
 def test_advice_for_different_symbols_works():
@@ -334,6 +318,28 @@ def test_a_failed_fit_of_weights_changes_nothing(models):
 
 
 # ------------------------------------------------------------- adaptation
+
+
+def test_adapt_returns_a_mixture_of_adapted_models(models):
+    network, counts, text = models[0], CharNGram(order=2).fit(TEXT), "the toe that bites " * 9
+    mixture = Mixture([Mixture([network]), counts], n_threads=1).fit_weights(TEXT[:200])
+    before = [pickle.dumps(model) for model in mixture.models]
+    adapted = mixture.adapt(text, learning_rate=1e-3)
+    assert adapted.score(text) > mixture.score(text) + 0.1
+    expected = [network.adapt(text, learning_rate=1e-3).score(text), counts.adapt(text).score(text)]
+    assert [model.score(text) for model in adapted.models] == expected
+    np.testing.assert_array_equal(adapted.weights_, mixture.weights_)
+    assert adapted.n_threads == 1
+    adapted.weights_[0] = 0.5
+    assert (adapted.weights_ != mixture.weights_).any()
+    assert [pickle.dumps(model) for model in mixture.models] == before
+
+
+def test_each_model_adapts_to_the_texts_of_a_generator(namers):
+    mixture, texts = Mixture([*namers, CharNGram(order=3).fit(NAMES * 5)]), ["nabo", "bobo"]
+    assert mixture.adapt(text for text in texts).score(texts) == mixture.adapt(texts).score(texts)
+    with pytest.raises(InvalidInputError, match="adapt has no option 'rate'"):
+        Mixture(mixture.models[-1:]).adapt(texts, rate=1)
 
 
 @pytest.mark.parametrize("adapt", [True, "counts"])

@@ -42,8 +42,9 @@ class CharNGram(LanguageModel):
 
     A `CharNGram` has the same sampling and scoring methods as a `CharRNN`: `sample`, `stream`, `beam_search`, `score`,
     `bits_per_char`, `score_samples`, `predict_proba`, `surprisal`, `rank`, `guess_number`, `enumerate_documents` and
-    `start`. With ``adapt=True``, they also count the text they read, without changing the model. Only a `CharRNN`
-    has exports other than `export_arpa`. Before `fit`, methods that need a fitted model raise `NotFittedError`.
+    `start`. With ``adapt=True``, they also count the text they read, without changing the model; `adapt` returns a
+    model that has counted it. Only a `CharRNN` has exports other than `export_arpa`. Before `fit`, methods that need a
+    fitted model raise `NotFittedError`.
 
     Long n-grams reproduce the training text nearly word for word, so samples may quote it.
 
@@ -306,6 +307,42 @@ class CharNGram(LanguageModel):
             progress.write(self._summary_line())
         return self
 
+    def adapt(self, X: TextLike) -> Self:
+        """Return a copy of the model that has also counted a text, as ``score(X, adapt=True)`` does while it reads.
+
+        The copy keeps the discounts of the training text; `partial_fit` estimates them anew.
+
+        Parameters
+        ----------
+        X : str, bytes, os.PathLike or iterable of str or bytes
+            As for `score`.
+
+        Returns
+        -------
+        CharNGram
+            A fitted model; this model stays the same.
+
+        Raises
+        ------
+        ValueError
+            As in `partial_fit`; also if the model has labels (adapt ``model.for_label(label)`` instead).
+
+        Examples
+        --------
+        >>> from crnn import CharNGram
+        >>> model = CharNGram(order=4).fit("to be or not to be, " * 50)
+        >>> model.adapt("to bet, " * 9).bits_per_char("to bet, ") < model.bits_per_char("to bet, ")
+        True
+        """
+        settings, (vocabulary, counts, _) = NGramSettings.check(self.get_params()), self._fitted("adapt")
+        self._require_no_labels("adapt", vocabulary)
+        builder = Builder(len(vocabulary), vocabulary.boundary, settings.max_memory)
+        added = builder.add(counts, _ids(text_source(X), vocabulary))
+        added.set_discounts(counts.discounts)
+        model = self.__copy__()
+        model._learned = CountedText(vocabulary, added)
+        return model
+
     def _learn_labels(
         self,
         vocabulary: Vocabulary,
@@ -482,9 +519,7 @@ class CharNGram(LanguageModel):
             from .char_rnn import CharRNN
 
             if hasattr(CharRNN, name):
-                adapts = "Use start(adapt=True).feed(text) or score(text, adapt=True)"
-                advice = adapts if name == "adapt" else "Use a CharRNN"
-                raise AttributeError(f"CharNGram has no attribute {name}, which only networks have. {advice}.")
+                raise AttributeError(f"CharNGram has no attribute {name}, which only networks have. Use a CharRNN.")
         return super().__getattr__(name)
 
     def _fitted(self, what: str) -> CountedText:

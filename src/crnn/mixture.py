@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import time
 from collections.abc import Iterable
@@ -178,6 +179,43 @@ class Mixture(LanguageModel):
         self.weights_, _ = text.fit([text.rows(member) for member in network.members])
         return self
 
+    def adapt(self, X: TextLike, **options: Any) -> Self:
+        """Return a mixture whose models have adapted to a text; see `CharRNN.adapt` and `CharNGram.adapt`.
+
+        Parameters
+        ----------
+        X : str, bytes, os.PathLike or iterable of str or bytes
+            As for `score`.
+        **options
+            Options of `CharRNN.adapt` for the networks.
+
+        Returns
+        -------
+        Mixture
+            A mixture with the same weights; this mixture and its models stay the same.
+
+        Raises
+        ------
+        ValueError, DivergenceError
+            As for the models.
+
+        Examples
+        --------
+        >>> from crnn import CharNGram, CharRNN, Mixture
+        >>> text = "to be or not to be, " * 50
+        >>> mixture = Mixture([CharRNN(16, max_steps=300, random_state=0).fit(text), CharNGram(order=4).fit(text)])
+        >>> adapted = mixture.adapt("to bet, " * 9, learning_rate=3e-4)
+        >>> bool(adapted.score("to bet, ") > mixture.score("to bet, "))
+        True
+        """
+        AdaptationOptions.of(options)  # checked even if no model uses them
+        X, adapted = rereadable(X), copy.copy(self)
+        adapted.models = [
+            model.adapt(X) if isinstance(model, CharNGram) else model.adapt(X, **options) for model in self.models
+        ]
+        adapted.weights_ = self.weights_.copy()
+        return adapted
+
     def fit(self, X: TextLike, y: None = None) -> Self:
         """Find the weights, as `fit_weights` does, for scikit-learn's tools; the models stay as they are.
 
@@ -351,12 +389,7 @@ class Mixture(LanguageModel):
         if not name.startswith("_") and hasattr(CharRNN, name) and not hasattr(type(self), name):
             networks = (i for i, model in enumerate(self.models) if isinstance(model, CharRNN))
             member = f"mixture.models[{next(networks, 0)}].{name}"
-            if name == "adapt":
-                advice = (
-                    "Use mixture.start(adapt=True).feed(text) or mixture.score(text, adapt=True), or mix an adapted "
-                    f"network: Mixture([{member}(text), counts])."
-                )
-            elif name.startswith("export_"):
+            if name.startswith("export_"):
                 advice = (
                     f"A Mixture cannot be exported. Export one of its networks, {member}, or train a small network on "
                     "texts drawn from the mixture, and export that."

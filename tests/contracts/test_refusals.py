@@ -440,9 +440,10 @@ def test_unfitted_model_names_the_call(name):
     assert os.listdir() == files
 
 
-@pytest.mark.parametrize("name", [name for name in USES if name.startswith("CharRNN.")])
+@pytest.mark.parametrize("name", [name for name in USES if name.startswith("CharRNN.")] + ["CharNGram.adapt"])
 def test_a_model_with_labels_asks_for_one_where_it_needs_one(name):
-    model, method = fitted("CharRNN with labels"), name.split(".")[1]
+    owner, method = name.split(".")
+    model = fitted("CharRNN with labels") if owner == "CharRNN" else CharNGram(2).fit(NAMES, labels=["a", "b"] * 3)
     message = rf"^{method} needs a label, .* Use the model of one label, such as model\.for_label\('a'\)\.{method}\.$"
     with nullcontext() if method in WITHOUT_LABEL else pytest.raises(InvalidInputError, match=message):
         use(model, method)

@@ -69,6 +69,8 @@ def test_english_text_takes_few_bytes():
 
 GOOD = pack(counted([[0, 1, 2, 0, 1, 0, 0, 3], [1, 1, 1, 3]], 3, 3))
 
+BAD_DISCOUNTS = [np.full((3, 4), value) for value in (-0.1, 0.1, np.nan)] + [np.zeros((2, 4)), np.zeros((3, 4), "f4")]
+
 
 def changed(name, i, value):
     array = GOOD[name].copy()
@@ -92,6 +94,7 @@ def changed(name, i, value):
         (changed("lengths", 2, GOOD["lengths"][2] - 1), "damaged"),
         (changed("lengths", 1, GOOD["lengths"][1] + 1), "damaged"),
         (changed("sizes", 0, 5), "damaged"),
+        *(({**GOOD, "discounts": array}, "damaged: their discounts are invalid") for array in BAD_DISCOUNTS),
         (changed("sizes", 1, 0), "damaged"),
         (changed("symbols", 1, 3), "vocabulary's size 4"),
         (changed("counts", 2, 0), "count of an n-gram"),

@@ -24,6 +24,7 @@ from .sealed_file import Declared, Path, model_bytes, open_model
 
 TENSORS = ("lengths", "sizes", "symbols", "counts")
 FREQUENCIES = "frequencies"
+DISCOUNTS = "discounts"  # only of an adapted model, which keeps those of its training text
 
 
 class CountedText(NamedTuple):
@@ -76,11 +77,11 @@ def _bytes(learned: CountedText, parameters: Mapping[str, Any]) -> bytes:
     return model_bytes("ngram", entries, tensors, _expected_tensors)
 
 
-def _expected_tensors(entries: Mapping[str, Any], _: Mapping[str, Declared]) -> dict[str, Declared | None]:
+def _expected_tensors(entries: Mapping[str, Any], declared: Mapping[str, Declared]) -> dict[str, Declared | None]:
     """Return the tensors of a file; `unpack` checks their shapes and types."""
     n_labels = len(entries["vocabulary"].labels)
     if not n_labels:
-        return dict.fromkeys(TENSORS)
+        return dict.fromkeys([*TENSORS, *declared.keys() & {DISCOUNTS}])
     expected: dict[str, Declared | None] = {f"{k}.{name}": None for k in range(n_labels) for name in TENSORS}
     return expected | {FREQUENCIES: Declared("F64", (n_labels,))}
 

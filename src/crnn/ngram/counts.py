@@ -82,6 +82,7 @@ class Counts:
         self.order, self.symbols, self.boundary = order, symbols, boundary
         self._base = base
         self.trie: ngrams.Trie = ngrams.Trie(order, symbols, boundary, None if base is None else base.trie)
+        self.discounts: NDArray[np.float64] = np.zeros((order, 4)) if base is None else base.discounts
         self.reserve(64)
         if base is None:
             self.update_discounts()
@@ -93,6 +94,7 @@ class Counts:
     def copy(self) -> Counts:
         """Return an independent copy of the counts."""
         new = Counts(self.order, self.symbols, self.boundary, self._base)
+        new.discounts = self.discounts
         new.trie.assign(self.trie, *self._new_arrays(self.trie.node_count, self.trie.pool_used))
         return new
 
@@ -159,7 +161,12 @@ class Counts:
 
     def update_discounts(self) -> None:
         """Estimate the discounts from the current counts."""
-        self.trie.set_discounts(discounts(self.trie.counts_of_counts()))
+        self.set_discounts(discounts(self.trie.counts_of_counts()))
+
+    def set_discounts(self, values: NDArray[np.float64]) -> None:
+        """Use these discounts (order, 4) until more symbols are counted; see `discounts`."""
+        self.discounts = values
+        self.trie.set_discounts(values)
 
     def reserve(self, n_symbols: int) -> None:
         """Reserve room for about `n_symbols` more symbols. Reserved memory costs nothing until it is used."""

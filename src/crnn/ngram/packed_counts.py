@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .._kernels.ngram import ngrams
 from ..errors import InvalidInputError
 from ..runtime.signals import check_canceled
-from .counts import MAX_ORDER, Counts, Occurrences, context_levels
+from .counts import MAX_ORDER, Counts, Occurrences, context_levels, discounts
 
 Bytes = NDArray[np.uint8]
 NAMES = ("sizes", "symbols", "counts")
@@ -21,7 +21,8 @@ def pack(counts: Counts, occurrences: Occurrences | None = None, order: int | No
     """Return arrays that let `unpack` restore the counts, or counts of a smaller order, which needs `occurrences`.
 
     ``lengths`` (order,) are the numbers of n-grams of each length. The other arrays are bytes, see `levels.pxd`: the
-    number of symbols that followed each context, these symbols, and their counts.
+    number of symbols that followed each context, these symbols, and their counts. ``discounts`` (order, 4) is there
+    only if they are those of other counts.
     """
     order = counts.order if order is None else order
     parts: list[tuple[Bytes, ...]] = []
@@ -33,6 +34,8 @@ def pack(counts: Counts, occurrences: Occurrences | None = None, order: int | No
         used = ngrams.pack(counts.trie, nodes, *room, raw)
         parts.append(tuple(array[:size].copy() for array, size in zip(room, used, strict=True)))
     arrays = dict(zip(NAMES, map(np.concatenate, zip(*parts, strict=True)), strict=True))
+    if order == counts.order and not np.array_equal(counts.discounts, discounts(counts.trie.counts_of_counts())):
+        arrays["discounts"] = counts.discounts
     return {"lengths": np.array(counts.n_grams[:order], np.int64), **arrays}
 
 
@@ -108,7 +111,17 @@ def unpack(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | Non
     if any(map(len, packed)):
         raise InvalidInputError(f"the n-grams are damaged: {sum(map(len, packed))} unexpected bytes follow them")
     counts.update_discounts()
+    if "discounts" in arrays:
+        values = np.array(arrays["discounts"])
+        if values.dtype != np.float64 or values.shape != (len(lengths), 4) or not _are_discounts(values):
+            raise InvalidInputError("the n-grams are damaged: their discounts are invalid")
+        counts.set_discounts(values)
     return counts
+
+
+def _are_discounts(values: NDArray[np.float64]) -> bool:
+    """Return whether numbers can be subtracted from counts of 0, 1, 2 and 3 or more."""
+    return bool(((values >= 0) & (values <= np.arange(4))).all())
 
 
 def _checked_lengths(arrays: Mapping[str, NDArray[Any]]) -> list[int]:
