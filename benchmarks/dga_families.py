@@ -63,7 +63,7 @@ def main() -> None:
         if kind == "dga":
             families.setdefault(family, []).append(name_of(domain))
     start = time.process_time()
-    detector = AnomalyDetector(contamination=1e-3, random_state=0).fit(known)
+    detector = AnomalyDetector(contamination=0.01, random_state=0).fit(known)
     fitted = time.process_time() - start
     start = time.process_time()
     detector.decision_function(clean)
@@ -71,11 +71,7 @@ def main() -> None:
     print(f"{len(known):,} names learned in {fitted:.1f} s, {len(clean):,} scored, {speed:,.0f} a second; {machine()}")
     halves = [name for found in families.values() for name in found[::2]]
     seen = classifier(known, halves)
-    columns: dict[str, dict[str, list[float]]] = {
-        "detector": {},
-        "classifier": {},
-        "classifier, without this family": {},
-    }
+    columns: dict[str, dict[str, list[float]]] = {"detector": {}, "classifier": {}, "without this family": {}}
     for family, found in families.items():
         others = [name for other, some in families.items() if other != family for name in some]
         columns["detector"][family] = recalls(detector.decision_function, clean, found)
