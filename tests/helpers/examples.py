@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 import pytest
+from small_models import learned_state
 
 from crnn import CharRNN, TextClassifier, _kernels
 from crnn.files.network_file import expected_tensors, network_contents
@@ -319,14 +320,14 @@ def classifier_of(**parameters):
 
 def spoil(model, name, place, value):
     """Write a weight past the checks of `editing`."""
-    state = model._learned
+    state = learned_state(model)
     state.layout.named(state.params)[name][place] = value
     state.gate.changes += 1
 
 
 def bounded(model):
     """Make the last symbol of a model the boundary of documents; return the model."""
-    model._learned.vocabulary = Vocabulary(model.vocabulary_.codes[:-1], model.vocabulary_.kind, boundary=True)
+    learned_state(model).vocabulary = Vocabulary(model.vocabulary_.codes[:-1], model.vocabulary_.kind, boundary=True)
     return model
 
 
@@ -335,7 +336,7 @@ def adaptable(cell, dtype, *, documents=False, optimizer="adam", hidden_size=7, 
     options = {"cell": cell, "dtype": dtype, "optimizer": optimizer, "num_layers": num_layers, "batch_size": 3}
     options |= parameters
     model = random_language_model(["abcd"] if documents else "abcd", hidden_size=hidden_size, scale=0.5, **options)
-    state, rng = model._learned, np.random.default_rng(3)
+    state, rng = learned_state(model), np.random.default_rng(3)
     for flat in state.optimizer_state.values():
         for part in state.layout.tensors(flat):
             part[...] = rng.uniform(0.1, 2, part.shape)
@@ -345,7 +346,7 @@ def adaptable(cell, dtype, *, documents=False, optimizer="adam", hidden_size=7, 
 
 def adapted_by_reference(model, text, *, learning_rate, decay, block_length):
     """Return the surprisal of a text, learned from on the way, and the weights after it, in float64."""
-    state = model._learned
+    state = learned_state(model)
     layout, boundary = state.layout, state.vocabulary.boundary
     trained, p = (layout.tensors(state.params.astype(np.float64)) for _ in range(2))
     rms = layout.tensors(spread_rms(layout, gradient_rms(state, model.beta_2)).astype(np.float64))
@@ -360,7 +361,7 @@ def adapted_by_reference(model, text, *, learning_rate, decay, block_length):
 
 def packed(model, *, one_row, scoring=False):
     """Return the network of a model as inference uses it."""
-    state = model._learned
+    state = learned_state(model)
     boundary = state.vocabulary.boundary
     return PackedNetwork.pack(state.layout, state.params, one_row=one_row, scoring=scoring, boundary=boundary)
 
@@ -393,7 +394,7 @@ def drawn(packed, state, samples, n, *, temperature=1.0, calls=None):
 
 def reference_state(model, prime=""):
     """Return parameters and state after a text as the reference implementation takes them, in float64."""
-    parameters = model._learned.layout.tensors(model._learned.params.astype(np.float64))
+    parameters = learned_state(model).layout.tensors(learned_state(model).params.astype(np.float64))
     state = zero_state(parameters, model.cell, 1)
     if prime:
         ids = model.vocabulary_.encode(prime)[:, None]

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from small_models import learned_state
 
 from crnn import CharRNN
 from crnn.parameters.settings import Settings
@@ -81,6 +82,6 @@ def trainer_after(n_steps, kind):
     """Return a trainer of some kind, of a model after some steps, with 5 streams."""
     text = "to be or not to be, that is the question. " * 9
     model = CharRNN(7, seq_length=3, batch_size=5, max_steps=n_steps, random_state=0).fit(text)
-    state = model._learned.copy()
+    state = learned_state(model).copy()
     streams = TextStreams(state.vocabulary.encode(text), 5, 3)
     return kind(state, streams, StepSettings.of(Settings.check(model.get_params()), state.rng))

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 from examples import Run, contiguous_parts, in_double, state_in_double
+from small_models import learned_state
 
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
@@ -111,8 +112,8 @@ def check_run(run, wanted, rtol=None):
 def check_model(model, wanted, rtol, atol):
     """Compare a fitted model of the same precision with what `expected_run` has."""
     params, memories, states, _ = wanted
-    np.testing.assert_allclose(model._learned.params, params, rtol=rtol, atol=atol)
-    for actual, expected in zip(model._learned.optimizer_state.values(), memories, strict=True):
+    np.testing.assert_allclose(learned_state(model).params, params, rtol=rtol, atol=atol)
+    for actual, expected in zip(learned_state(model).optimizer_state.values(), memories, strict=True):
         np.testing.assert_allclose(actual, expected, rtol=rtol, atol=atol)
     for actual, expected in zip(model.state_ if len(states) > 1 else (model.state_,), states, strict=True):
         np.testing.assert_allclose(actual, expected, rtol=rtol, atol=atol)

@@ -9,15 +9,22 @@ import numpy as np
 from crnn import CharRNN
 
 
+def learned_state(model):
+    """Return what training changes, as the library keeps it: weights, optimizer state, hidden states and counters."""
+    return model._learned
+
+
 def bits(model):
     """Everything that training changes, in a form that == compares to the bit."""
     learned = {name: array.tobytes() for name, array in model.params_.items()}
-    for memory, flat in model._learned.optimizer_state.items():
-        learned |= {f"{memory}.{name}": array.tobytes() for name, array in model._learned.layout.named(flat).items()}
+    for memory, flat in learned_state(model).optimizer_state.items():
+        learned |= {
+            f"{memory}.{name}": array.tobytes() for name, array in learned_state(model).layout.named(flat).items()
+        }
     states = model.state_ if isinstance(model.state_, tuple) else (model.state_,)
     return learned | {
         "state": [(array.shape, array.dtype, array.tobytes()) for array in states],
-        "optimizer": (model._learned.optimizer, model._learned.optimizer_start),
+        "optimizer": (learned_state(model).optimizer, learned_state(model).optimizer_start),
         "vocabulary": (model.vocabulary_.kind, model.vocabulary_.codes.tolist()),
         "counters": (model.n_steps_, np.float64(model.smooth_loss_).tobytes()),
     }
@@ -35,7 +42,7 @@ def everything(model):
             return {name: seen(part) for name, part in value.items()}
         return value.bit_generator.state if isinstance(value, np.random.Generator) else copy.deepcopy(value)
 
-    attributes = vars(model) | (vars(model._learned) if hasattr(model, "_learned") else {})
+    attributes = vars(model) | (vars(learned_state(model)) if hasattr(model, "_learned") else {})
     return {name: seen(value) for name, value in attributes.items() if name != "_learned"}
 
 
