@@ -968,37 +968,6 @@ def test_refuses_texts_of_another_dtype_or_order(kernels, cell):
                     draw_texts(kernels, {**arguments, name: wrong})
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
-        ("stop_ends", np.array([2, 4], np.intp), "stop 1 is empty, or ends outside the 3 symbols"),
-        ("stop_ends", np.array([2, 2], np.intp), "stop 1 is empty"),
-        ("stop_ends", np.array([0, 2], np.intp), "stop 0 is empty"),
-        ("max_length", 0, "nothing to draw: 5 texts of at most 0 symbols, in 7 columns"),
-        ("symbols", np.zeros((5, 0), np.int32), "nothing to draw: .* in 0 columns"),
-        ("batch", core.Batch(np.zeros(3, np.intp)), "rows of the batch: size is 3, but must be 2"),
-    ],
-)
-def test_refuses_invalid_arrays_of_drawn_texts(kernels, name, value, message):
-    arguments = arguments_of_texts(kernels, "rnn") | {name: value}
-    with pytest.raises(ValueError, match=message):
-        draw_texts(kernels, arguments)
-
-
-def test_refuses_a_mixture_with_other_symbols(kernels):
-    counts = CountsNetwork(Counts(order=2, symbols=V + 1))
-    mixture = kernels.MixedRows(1.0, 1.0, *counts.row_source(counts.zero_state(1)))
-    with pytest.raises(ValueError, match=f"symbols of the mixture: size is {V + 1}, but must be {V}"):
-        draw_texts(kernels, arguments_of_texts(kernels, "rnn"), mixture)
-
-
-def test_refuses_none_for_arrays(kernels):
-    arguments = arguments_of_texts(kernels, "lstm")
-    for part in arguments.keys() - {"bias", "seen", "order", "max_length"}:
-        with pytest.raises(TypeError):
-            draw_texts(kernels, {**arguments, part: None})
-
-
 def test_drawing_takes_denormal_numbers_for_zero_and_leaves_others_theirs(kernels):
     tiny = np.finfo(np.float64).tiny / 4
     layout, params = network(V, H, num_layers=2, n_bigrams=29)
@@ -1012,19 +981,39 @@ def test_drawing_takes_denormal_numbers_for_zero_and_leaves_others_theirs(kernel
     assert (np.full(3, tiny) * 2 > tiny).all()
 
 
-def test_refuses_a_batch_of_other_texts(kernels):
+def shorter_arrays(arguments):
+    """Return what belongs to fewer texts than the batch has begun."""
+    return {name: arguments[name][:1] for name in ("symbols", "lengths", "random_states", "seen")}
+
+
+# What is wrong with arguments of drawn texts; whether texts are drawn before; and the words of the message.
+TEXTS = [
+    ({"stop_ends": np.array([2, 4], np.intp)}, False, "stop 1 is empty, or ends outside the 3 symbols"),
+    ({"stop_ends": np.array([2, 2], np.intp)}, False, "stop 1 is empty"),
+    ({"stop_ends": np.array([0, 2], np.intp)}, False, "stop 0 is empty"),
+    ({"max_length": 0}, False, "nothing to draw: 5 texts of at most 0 symbols, in 7 columns"),
+    ({"symbols": np.zeros((5, 0), np.int32)}, False, "nothing to draw: .* in 0 columns"),
+    ({"batch": core.Batch(np.zeros(3, np.intp))}, False, "rows of the batch: size is 3, but must be 2"),
+    *(({name: None}, False, "") for name in (
+        "network", "params", "panels", "start_logits", "start", "batch", "symbols", "lengths", "increment",
+        "random_states", "stops", "stop_ends")),
+    (shorter_arrays, True, "batch does not belong to these"),
+    *(({"lengths": np.full(5, length, np.intp)}, True, "batch does not belong to these") for length in (-1, 8)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("wrong", "begun", "words"), TEXTS, ids=str)
+def test_refuses_invalid_arguments_of_drawn_texts(kernels, wrong, begun, words):
     arguments = arguments_of_texts(kernels, "gru")
-    draw_texts(kernels, arguments)
-    for name, rows in [("symbols", 1), ("lengths", 1), ("random_states", 1), ("seen", 1)]:
-        arguments[name] = arguments[name][:rows]
-    with pytest.raises(ValueError, match="batch does not belong to these"):
+    if begun:
+        draw_texts(kernels, arguments)
+    arguments |= wrong(arguments) if callable(wrong) else wrong
+    with pytest.raises((ValueError, TypeError), match=words or None):
         draw_texts(kernels, arguments)
 
 
-@pytest.mark.parametrize("length", [-1, 8])
-def test_refuses_a_batch_without_room_for_the_symbols(kernels, length):
-    arguments = arguments_of_texts(kernels, "gru")
-    draw_texts(kernels, arguments)
-    arguments["lengths"][:] = length  # there is room for 7
-    with pytest.raises(ValueError, match="batch does not belong to these"):
-        draw_texts(kernels, arguments)
+def test_refuses_a_mixture_with_other_symbols(kernels):
+    counts = CountsNetwork(Counts(order=2, symbols=V + 1))
+    mixture = kernels.MixedRows(1.0, 1.0, *counts.row_source(counts.zero_state(1)))
+    with pytest.raises(ValueError, match=f"symbols of the mixture: size is {V + 1}, but must be {V}"):
+        draw_texts(kernels, arguments_of_texts(kernels, "rnn"), mixture)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from examples import network, states, symbols
@@ -105,29 +107,6 @@ def test_rows_of_a_state_are_read_and_stay(kernels, dtype, shape, B):
     assert [part.tobytes() for part in own] == [part.tobytes() for part in one_by_one(found, ids(1, B), kept)[2]]
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"rows": np.array([0, 5])}, "rows must be from 0 to 4, not 5"),
-        ({"rows": np.array([-1, 0])}, "rows must be from 0 to 4, not -1"),
-        ({"rows": np.array([0])}, "rows: size is 1, but must be 2"),
-        ({"x": np.full((1, 2), V, np.int32)}, "below the vocabulary's size"),
-        ({"after": 3}, "streams after: size is 3, but must be 2"),
-        ({"sums": np.zeros((2, 2))}, "sums of a stream: size is 2, but must be 3"),
-        ({"sums": np.zeros((3, 1))}, "streams of sums: size is 1, but must be 2"),
-        ({"last": 3}, "first and last must be from 0 to 2, in order, not 0 and 3"),
-        ({"first": -1}, "first and last must be from 0 to 2, in order, not -1 and 2"),
-    ],
-    ids=str,
-)
-def test_refuses_rows_outside_the_state(changes, message):
-    found = packed()
-    given = {"x": ids(1, 2), "rows": np.array([0, 1]), "after": 2, "sums": np.zeros((3, 2)), "first": 0, "last": 2}
-    x, rows, streams, sums, first, last = (given | changes).values()
-    with pytest.raises(ValueError, match=message):
-        session(found, 1, 2).read(x, found.zero_state(5), rows, found.zero_state(streams), sums, first, last)
-
-
 def test_resized_session_equals_a_new_one():
     found = packed(cell="lstm", num_layers=2)
     reader, expected = session(found, 7, 3), []
@@ -191,51 +170,6 @@ def test_refuses_invalid_arguments_and_keeps_the_state(x, changes, message):
             np.testing.assert_array_equal(part, old)
 
 
-def test_session_refuses_a_state_of_more_streams():
-    found = packed()
-    with pytest.raises(ValueError, match="streams read: size is 3, but must be 2"):
-        session(found, 2, 2).feed(ids(1, 2), found.zero_state(3))
-
-
-@pytest.mark.parametrize("state", [(), None, (np.ones((1, 1, H), np.float32),)])
-def test_session_refuses_a_state_of_another_cell(state):
-    with pytest.raises(ValueError, match="arrays of a state"):
-        session(packed(cell="lstm")).feed(ids(1), state)
-
-
-@pytest.mark.parametrize("shape", [(2, 1), (1, 2)])
-def test_refuses_outputs_of_another_size(shape):
-    found = packed()
-    with pytest.raises(ValueError, match="of output"):
-        session(found).log_probabilities(ids(1), found.zero_state(1), np.empty(shape))
-    y = np.empty((*shape, found.layout.vocab_size), np.float32)
-    with pytest.raises(ValueError, match="logits: shape"):
-        session(found).logits_before(ids(1), found.zero_state(1), y)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"first": -1}, "first must be at least 0, not -1"), ({"starts": np.array([0, 3])}, "string 1 is not within"),
-        ({"starts": np.array([-1, 0])}, "string 0 is not within"), ({"lengths": np.array([-1, -1])}, "string 0"),
-        ({"lengths": np.array([2, 3])}, "sorted by length"), ({"lengths": np.array([3])}, "lengths: size is 1"),
-        ({"starts": np.array([0])}, "starts: size is 1"), ({"out": np.zeros(3)}, "sums: size is 3"),
-        ({"ids": np.array([0, V, 2, 3, 4], np.int32)}, f"below the vocabulary's size {V}"),
-        ({"ids": np.array([0, -1, 2, 3, 4], np.int32)}, "ids must be from"),
-        ({"start": (np.zeros((1, 2, H), np.float32),)}, "streams of the start: size is 2"),
-        ({"start": ()}, "arrays of a state"),
-    ],
-)  # fmt: skip
-def test_refuses_invalid_strings(changes, message):
-    found = packed()
-    arguments = {
-        "ids": ids(5)[:, 0].copy(), "starts": np.array([0, 1]), "lengths": np.array([3, 3]), "first": 0, "last": 3,
-        "least": False, "start": found.zero_state(1), "out": np.zeros(2),
-    }  # fmt: skip
-    with pytest.raises(ValueError, match=message):
-        session(found, 3, 2).log_likelihoods(**arguments | changes)
-
-
 TINY = np.finfo(np.float32).tiny / 4  # a denormal number
 
 
@@ -267,22 +201,70 @@ def weights_of(packing):
 GOOD = weights_of(Packing(one_row=True))
 
 
-@pytest.mark.parametrize(
-    ("weights", "error", "message"),
-    [
-        ((None, None, None), TypeError, "network must be a core.Network, not None"),
-        (weights_of(Packing(one_row=True, training=True)), ValueError, "packed for training, but must be packed for"),
-        (weights_of(Packing(one_row=True, many=False)), ValueError, "needs a network with all weights packed"),
-        (GOOD._replace(panels=np.zeros(3, np.float32)), ValueError, "packed weights: shape"),
-        (GOOD._replace(params=np.zeros(3, np.float32)), ValueError, "parameters: shape"),
-    ],
-)
-def test_session_checks_its_weights(weights, error, message):
-    with pytest.raises(error, match=message):
-        core.Session(weights, 2, 1)
+# ------------------------------------------------------------------------------ refusals
 
 
-@pytest.mark.parametrize(("T", "B"), [(0, 1), (1, 0), (2, 0)])
-def test_session_refuses_to_hold_no_symbol(T, B):
-    with pytest.raises(ValueError, match=f"at least 1 time step and 1 stream, not {T} x {B}"):
-        session(packed(), T, B)
+def read_rows(**changes):
+    found = packed()
+    given = {"x": ids(1, 2), "rows": np.array([0, 1]), "after": 2, "sums": np.zeros((3, 2)), "first": 0, "last": 2}
+    x, rows, streams, sums, first, last = (given | changes).values()
+    session(found, 1, 2).read(x, found.zero_state(5), rows, found.zero_state(streams), sums, first, last)
+
+
+def read_strings(**changes):
+    found = packed()
+    arguments = {
+        "ids": ids(5)[:, 0].copy(), "starts": np.array([0, 1]), "lengths": np.array([3, 3]), "first": 0, "last": 3,
+        "least": False, "start": found.zero_state(1), "out": np.zeros(2),
+    }  # fmt: skip
+    session(found, 3, 2).log_likelihoods(**arguments | changes)
+
+
+def read_into(shape, *, logits=False):
+    found = packed()
+    if logits:
+        y = np.empty((*shape, found.layout.vocab_size), np.float32)
+        session(found).logits_before(ids(1), found.zero_state(1), y)
+    session(found).log_probabilities(ids(1), found.zero_state(1), np.empty(shape))
+
+
+NO_SYMBOL = "at least 1 time step and 1 stream, not {} x {}"
+REFUSED = [
+    *((partial(read_rows, **changes), words) for changes, words in (
+        ({"rows": np.array([0, 5])}, "rows must be from 0 to 4, not 5"),
+        ({"rows": np.array([-1, 0])}, "rows must be from 0 to 4, not -1"),
+        ({"rows": np.array([0])}, "rows: size is 1, but must be 2"),
+        ({"x": np.full((1, 2), V, np.int32)}, "below the vocabulary's size"),
+        ({"after": 3}, "streams after: size is 3, but must be 2"),
+        ({"sums": np.zeros((2, 2))}, "sums of a stream: size is 2, but must be 3"),
+        ({"sums": np.zeros((3, 1))}, "streams of sums: size is 1, but must be 2"),
+        ({"last": 3}, "first and last must be from 0 to 2, in order, not 0 and 3"),
+        ({"first": -1}, "first and last must be from 0 to 2, in order, not -1 and 2"))),
+    *((partial(read_strings, **changes), words) for changes, words in (
+        ({"first": -1}, "first must be at least 0, not -1"), ({"starts": np.array([0, 3])}, "string 1 is not within"),
+        ({"starts": np.array([-1, 0])}, "string 0 is not within"), ({"lengths": np.array([-1, -1])}, "string 0"),
+        ({"lengths": np.array([2, 3])}, "sorted by length"), ({"lengths": np.array([3])}, "lengths: size is 1"),
+        ({"starts": np.array([0])}, "starts: size is 1"), ({"out": np.zeros(3)}, "sums: size is 3"),
+        ({"ids": np.array([0, V, 2, 3, 4], np.int32)}, f"below the vocabulary's size {V}"),
+        ({"ids": np.array([0, -1, 2, 3, 4], np.int32)}, "ids must be from"),
+        ({"start": (np.zeros((1, 2, H), np.float32),)}, "streams of the start: size is 2"),
+        ({"start": ()}, "arrays of a state"))),
+    *((partial(read_into, shape, logits=logits), words) for shape in ((2, 1), (1, 2))
+      for logits, words in ((False, "of output"), (True, "logits: shape"))),
+    (lambda: session(packed(), 2, 2).feed(ids(1, 2), packed().zero_state(3)), "streams read: size is 3, but must be 2"),
+    *((lambda state=state: session(packed(cell="lstm")).feed(ids(1), state), "arrays of a state")
+      for state in ((), None, (np.ones((1, 1, H), np.float32),))),
+    *((lambda weights=weights: core.Session(weights, 2, 1), words) for weights, words in (
+        ((None, None, None), "network must be a core.Network, not None"),
+        (weights_of(Packing(one_row=True, training=True)), "packed for training, but must be packed for"),
+        (weights_of(Packing(one_row=True, many=False)), "needs a network with all weights packed"),
+        (GOOD._replace(panels=np.zeros(3, np.float32)), "packed weights: shape"),
+        (GOOD._replace(params=np.zeros(3, np.float32)), "parameters: shape"))),
+    *((lambda T=T, B=B: session(packed(), T, B), NO_SYMBOL.format(T, B)) for T, B in ((0, 1), (1, 0), (2, 0))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "words"), REFUSED, ids=[words for _, words in REFUSED])
+def test_refuses_what_does_not_fit(call, words):
+    with pytest.raises((ValueError, TypeError), match=words):
+        call()
