@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 from examples import packed, random_language_model
+from small_models import learned_state
 
 from crnn.inference import packed_network, sampling
 from crnn.inference.controls import SamplingControls, Uniforms, root
@@ -155,31 +156,6 @@ def test_canceled_work_ends(name):
             work()
 
 
-def results(model):
-    network = packed(model, one_row=False, scoring=True)
-    rng = np.random.default_rng(0)
-    x = rng.integers(model._learned.layout.vocab_size, size=(331, 3)).astype(np.int32)
-    state, other = network.zero_state(3), network.zero_state(3)
-    network.feed(x, state)
-    lengths = np.array([300, 31, 0])
-    return [
-        *state,
-        network.log_probabilities(x, other),
-        *other,
-        network.string_log_likelihoods(x[:, 0].copy(), np.array([1, 0, 7]), lengths, network.zero_state(1)),
-    ]
-
-
-@pytest.mark.parametrize("cell", ["rnn", "lstm"])
-def test_results_do_not_depend_on_the_symbols_of_a_call(monkeypatch, cell):
-    model = random_language_model("abcdefg", cell=cell, num_layers=2)
-    expected = results(model)
-    for products in (0, 10_000, 100_000):
-        monkeypatch.setattr(packed_network, "CALL_PRODUCTS", products)
-        for here, there in zip(results(model), expected, strict=True):
-            np.testing.assert_array_equal(here, there)
-
-
 def test_a_call_has_a_bounded_number_of_products():
     small, large = (
         packed(random_language_model("ab", hidden_size=H, cell="lstm", dtype="float32"), one_row=False)
@@ -219,7 +195,7 @@ def test_tasks_end_soon_after_ctrl_c(monkeypatch, what):
         elif what == "score":
             model.score(text, exact=False)
         elif what == "validation":
-            evaluate(model._learned.layout, model._learned.params, model.vocabulary_.encode(text), 2)
+            evaluate(learned_state(model).layout, learned_state(model).params, model.vocabulary_.encode(text), 2)
         else:
             getattr(model, what)([text[:2000]] * 200)
 

@@ -207,57 +207,24 @@ def test_cores_without_topology_are_unknown(tmp_path):
     assert physical_cores(EIGHT, tmp_path) is None
 
 
-@pytest.mark.parametrize(
-    ("text", "granted"),
-    [
-        ("150000 100000", 2),
-        ("300000 100000", 3),
-        ("50000 100000", 1),
-        ("max 100000", None),
-        ("300000", 3),
-        ("300001 ", 4),
-        ("90000 30000", 3),
-        ("0 100000", None),
-    ],
-)
-def test_quota_of_version_2(tmp_path, text, granted):
-    files = {"proc/self/cgroup": "0::/jobs/mine\n", "sys/fs/cgroup/jobs/mine/cpu.max": f"{text}\n"}
+MINE, MAX = "proc/self/cgroup", "sys/fs/cgroup/jobs/mine/cpu.max"
+BOTH = "7:memory:/other\n4:cpu,cpuacct:/mine\n0::/\n"
+
+
+@pytest.mark.parametrize(("files", "granted"), [
+    *(({MINE: "0::/jobs/mine\n", MAX: f"{text}\n"}, granted) for text, granted in (
+        ("150000 100000", 2), ("300000 100000", 3), ("50000 100000", 1), ("max 100000", None), ("300000", 3),
+        ("300001 ", 4), ("90000 30000", 3), ("0 100000", None))),
+    ({MINE: "0::/jobs/mine\n", MAX: "700000 100000\n", "sys/fs/cgroup/jobs/cpu.max": "300000 100000\n"}, 3),
+    ({MINE: "0::/docker/0123abc\n", "sys/fs/cgroup/cpu.max": "200000 100000\n"}, 2),  # of a container, without its path
+    *(({MINE: BOTH, f"sys/fs/cgroup/{folder}/mine/cpu.cfs_quota_us": f"{quota}\n",
+        f"sys/fs/cgroup/{folder}/mine/cpu.cfs_period_us": "100000\n"}, granted)
+      for folder in ("cpu", "cpu,cpuacct") for quota, granted in (("250000", 3), ("-1", None))),
+    ({MINE: "4:cpu:/mine\n", "sys/fs/cgroup/cpu/mine/cpu.cfs_quota_us": "300001\n"}, 4),  # without its period
+    *(({MINE: text}, None) for text in ("", "garbage", "0::", "5:cpu:\n0::/../..\n")),
+])  # fmt: skip
+def test_quotas_of_control_groups(tmp_path, files, granted):
     assert cgroup_quota(write(tmp_path, **files)) == granted
-
-
-def test_quota_of_a_parent_holds(tmp_path):
-    files = {
-        "proc/self/cgroup": "0::/jobs/mine\n",
-        "sys/fs/cgroup/jobs/mine/cpu.max": "700000 100000\n",
-        "sys/fs/cgroup/jobs/cpu.max": "300000 100000\n",
-    }
-    assert cgroup_quota(write(tmp_path, **files)) == 3
-
-
-def test_quota_of_a_container_without_its_path(tmp_path):
-    files = {"proc/self/cgroup": "0::/docker/0123abc\n", "sys/fs/cgroup/cpu.max": "200000 100000\n"}
-    assert cgroup_quota(write(tmp_path, **files)) == 2
-
-
-@pytest.mark.parametrize(("quota", "granted"), [("250000", 3), ("-1", None)])
-@pytest.mark.parametrize("folder", ["cpu", "cpu,cpuacct"])
-def test_quota_of_version_1(tmp_path, folder, quota, granted):
-    files = {
-        "proc/self/cgroup": "7:memory:/other\n4:cpu,cpuacct:/mine\n0::/\n",
-        f"sys/fs/cgroup/{folder}/mine/cpu.cfs_quota_us": f"{quota}\n",
-        f"sys/fs/cgroup/{folder}/mine/cpu.cfs_period_us": "100000\n",
-    }
-    assert cgroup_quota(write(tmp_path, **files)) == granted
-
-
-def test_quota_without_its_period(tmp_path):
-    files = {"proc/self/cgroup": "4:cpu:/mine\n", "sys/fs/cgroup/cpu/mine/cpu.cfs_quota_us": "300001\n"}
-    assert cgroup_quota(write(tmp_path, **files)) == 4
-
-
-@pytest.mark.parametrize("text", ["", "garbage", "0::", "5:cpu:\n0::/../..\n"])
-def test_strange_cgroup_files_set_no_quota(tmp_path, text):
-    assert cgroup_quota(write(tmp_path, **{"proc/self/cgroup": text})) is None
 
 
 @pytest.mark.parametrize(("value", "limit"), [("3", 3), ("5,2", 5), ("0", None), ("-1", None), ("x", None), ("", None)])
