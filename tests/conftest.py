@@ -80,7 +80,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """Spare the garbage collector 14,000 tests and all modules, which it would go through again and again."""
+    """Freeze the collected tests and modules, so that the garbage collector does not traverse them again and again."""
     gc.freeze()
 
 
@@ -126,7 +126,7 @@ def seven_cores():
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _the_speed_is_measured_in_a_moment():
+def _fast_speed_measurement():
     """`recommended` trains for half a second on all cores to measure the machine's speed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(machine_speed, "measured_speed", functools.partial(machine_speed.measured_speed, seconds=0.02))

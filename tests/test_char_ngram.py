@@ -12,6 +12,7 @@ import pytest
 from examples import saved
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_models import learned_state
 
 from crnn import BOUNDARY, UNKNOWN, CharNGram, InvalidInputError, Lines
 from crnn.ngram import building
@@ -272,7 +273,7 @@ def test_labels_have_one_order():
 
 
 def test_all_labels_together_stay_within_the_memory(labeled):
-    limit = 2 * sum(counts.nbytes for counts in labeled._learned.labeled.parts)
+    limit = 2 * sum(counts.nbytes for counts in learned_state(labeled).labeled.parts)
     assert CharNGram(4, max_memory=limit).fit(LABELED[0], labels=LABELED[1]).n_grams_ == labeled.n_grams_
     with pytest.raises(InvalidInputError, match="which needs more than max_memory"):
         CharNGram(4, max_memory=limit - 1).fit(LABELED[0], labels=LABELED[1])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_checks import check_model, expected_run
-from small_models import bits, everything, small
+from small_models import bits, everything, learned_state, small
 from texts import SOLILOQUY as TEXT
 
 from crnn import CharRNN, DivergenceError, InvalidInputError
@@ -53,16 +53,10 @@ def test_max_steps_is_exact_over_epochs(steps):
     assert small(steps, epochs=1).fit("abcdefghijkl").n_steps_ == steps
 
 
-def test_fit_returns_self_and_takes_y():
-    model = small(1)
-    assert model.fit(TEXT, None) is model
-    assert model.partial_fit(TEXT, y=None) is model
-
-
 @pytest.mark.parametrize("parameters", [{}, {"dtype": "float64"}, {"batch_size": 16, "n_threads": 2}])
 def test_fit_starts_anew_and_repeats_itself(parameters):
     model = small(**parameters).fit(TEXT)
-    first, arrays = bits(model), [model._learned.params, model.state_]
+    first, arrays = bits(model), [learned_state(model).params, model.state_]
     with model.editing():
         model.params_["by"][:] = 3
         model.state_[:] = 0.5
@@ -160,7 +154,7 @@ def test_other_batch_size_starts_from_a_zero_state(sizes):
     assert model.state_.any()
     old = model.state_
     expected = copy.deepcopy(model).set_params(batch_size=sizes[1])
-    expected._learned.hidden = (np.zeros((1, sizes[1], 7), "float32"),)
+    learned_state(expected).hidden = (np.zeros((1, sizes[1], 7), "float32"),)
     model.set_params(batch_size=sizes[1]).partial_fit(TEXT)
     assert bits(model) == bits(expected.partial_fit(TEXT))
     assert model.state_.shape == (1, sizes[1], 7)
@@ -181,7 +175,7 @@ def test_training_starts_from_edited_weights():
     with model.editing():
         for array in (*model.params_.values(), *model.optimizer_state_["sum"].values(), model.state_):
             array[...] = np.random.default_rng(7).uniform(0.1, 0.9, array.shape)
-    start, ids = model._learned, model.vocabulary_.encode(TEXT[:7])
+    start, ids = learned_state(model), model.vocabulary_.encode(TEXT[:7])
     wanted = expected_run(start.layout, start.params, [start.optimizer_state["sum"]], start.hidden, ids, 1, T=5)
     with other.editing():
         other.params_["by"][:] = 0
@@ -309,42 +303,6 @@ def run(program, timeout):
     return subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=timeout, check=True
     ).stdout
-
-
-def test_ctrl_c_while_threads_wait_for_one_another():
-    cases = [("before", 1), ("before", 1.5), ("after", 1), ("after", 1.5)]
-    program = f"""
-        from crnn import CharRNN
-        from crnn.training import trainer
-        from crnn.training import run as training
-
-        def model(max_steps):
-            return CharRNN(7, batch_size=16, n_threads=3, seq_length=5, max_steps=max_steps, random_state=0)
-
-        def learned(model):
-            return [array.tobytes() for array in (*model.params_.values(), model.state_)] + [model.smooth_loss_]
-
-        class Interrupted(trainer.Trainer):
-            def _train(self, rank, *rest):
-                come = rank or self.cursor.n_steps < epochs * self.streams.steps_per_epoch
-                if come or where == "after":
-                    super()._train(rank, *rest)
-                if not come:
-                    raise KeyboardInterrupt
-
-        training.POLL_SECONDS = 0.0
-        for where, epochs in {cases}:
-            training.Trainer = Interrupted
-            interrupted = model(10**9)
-            try:
-                interrupted.fit({TEXT!r})
-            except KeyboardInterrupt:
-                training.Trainer = trainer.Trainer
-                print(learned(interrupted) == learned(model(interrupted.n_steps_).fit({TEXT!r})), interrupted.n_steps_)
-    """
-    steps_per_epoch = -(-((len(TEXT) - 1) // 16 - 5) // 5)
-    steps = [math.ceil(epochs * steps_per_epoch) + (where == "after") for where, epochs in cases]
-    assert run(program, timeout=20) == "".join(f"True {n}\n" for n in steps)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes as POSIX has them")

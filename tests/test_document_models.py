@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from small_models import learned_state
 
 import crnn
 from crnn import BOUNDARY, UNKNOWN, CharRNN, InvalidInputError
@@ -23,9 +24,9 @@ def small(max_steps=20, **parameters):
 
 def log_p_alone(model, document):
     """Return the log-probability of a document and its end, by the reference implementation, from the zero state."""
-    p, V = model._learned.layout.tensors(model._learned.params), model.vocabulary_
+    p, V = learned_state(model).layout.tensors(learned_state(model).params), model.vocabulary_
     ids = np.array([V.boundary, *V.encode(document), V.boundary], np.intp)[:, None]
-    layout = model._learned.layout
+    layout = learned_state(model).layout
     zero = tuple(np.zeros((layout.num_layers, 1, layout.hidden_size)) for _ in layout.kind.states)
     return reference.log_probabilities(p, layout.cell, ids, zero)[0][1:].sum()
 
@@ -76,14 +77,14 @@ def test_a_list_is_documents():
     for X in (tuple(NAMES), iter(NAMES), (name for name in NAMES), np.array(NAMES)):
         again = small().fit(X)
         assert again.vocabulary_ == model.vocabulary_
-        np.testing.assert_array_equal(again._learned.params, model._learned.params)
+        np.testing.assert_array_equal(learned_state(again).params, learned_state(model).params)
 
 
 def test_bytes_are_documents_of_bytes():
     model = small().fit([name.encode() for name in NAMES])
     assert model.vocabulary_.kind == "bytes"
     assert model.vocabulary_[-1] is BOUNDARY
-    np.testing.assert_array_equal(model._learned.params, small().fit(NAMES)._learned.params)
+    np.testing.assert_array_equal(learned_state(model).params, learned_state(small().fit(NAMES)).params)
     assert model.score([b"anna"]) == small().fit(NAMES).score(["anna"])
 
 
@@ -114,10 +115,10 @@ def test_epochs_count_the_symbols_with_their_boundaries():
 
 def test_partial_fit_continues_and_takes_a_text_as_one_document():
     model = small().fit(NAMES)
-    before = model._learned.params.copy()
+    before = learned_state(model).params.copy()
     model.partial_fit(["eve", "bob"]).partial_fit("anna")
     assert model.n_steps_ > 20
-    assert (model._learned.params != before).any()
+    assert (learned_state(model).params != before).any()
 
 
 # -------------------------------------------------------------------------- scores
@@ -153,7 +154,7 @@ def test_the_last_documents_are_for_validation():
     held_out = NAMES[-round(0.25 * len(NAMES)) :]
     assert model.history_[-1]["validation_loss"] == pytest.approx(-model.score(held_out), rel=1e-9)
     given = small().fit(NAMES[: -len(held_out)], validation=iter(held_out))
-    np.testing.assert_array_equal(given._learned.params, model._learned.params)
+    np.testing.assert_array_equal(learned_state(given).params, learned_state(model).params)
     assert [record["validation_loss"] for record in given.history_] == [
         record["validation_loss"] for record in model.history_
     ]

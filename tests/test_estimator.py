@@ -61,15 +61,6 @@ def test_unknown_parameter_changes_nothing():
         model.set_params(params_={})
 
 
-def test_clone_has_the_parameters_and_nothing_learned():
-    rng = np.random.default_rng(0)
-    model = CharRNN(3, max_steps=2, dtype=np.float64, random_state=rng).fit(TEXT)
-    new = cloned(model)
-    assert not hasattr(new, "params_")
-    assert new.fit(TEXT).n_steps_ == 2
-    assert cloned(new).get_params().keys() == new.get_params().keys()
-
-
 def test_parameters_survive_training():
     given = {"hidden_size": np.int64(3), "max_steps": 2, "clip": None, "dtype": float, "random_state": 5}
     model = CharRNN(**given).fit(TEXT).partial_fit(TEXT)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from min_char_rnn import NAMES, MinCharRNN
+from small_models import learned_state
 
 from crnn import CharRNN
 from crnn.reference import network as reference
@@ -69,7 +70,7 @@ def model_before(golden, step, dtype):
 @pytest.mark.parametrize("step", STEPS)
 def test_step_matches_min_char_rnn(kernels, golden, step):
     model, text = model_before(golden, step, "float64")
-    model._learned.smooth_loss = 0.0  # then it becomes 0.001 times the loss
+    learned_state(model).smooth_loss = 0.0  # then it becomes 0.001 times the loss
     model.partial_fit(text)
     assert model.n_steps_ == 1
     assert model.smooth_loss_ * 1000 == pytest.approx(golden[f"{step}/loss"], rel=1e-12)
@@ -84,7 +85,7 @@ def test_step_matches_min_char_rnn(kernels, golden, step):
 @pytest.mark.parametrize("step", STEPS)
 def test_a_step_in_single_precision_is_near(kernels, golden, step):
     model, text = model_before(golden, step, "float32")
-    model._learned.smooth_loss = 0.0
+    learned_state(model).smooth_loss = 0.0
     model.partial_fit(text)
     assert model.smooth_loss_ * 1000 == pytest.approx(golden[f"{step}/loss"], rel=1e-4)
     for there, here in NAMES.items():
@@ -94,7 +95,7 @@ def test_a_step_in_single_precision_is_near(kernels, golden, step):
 @pytest.mark.parametrize("step", STEPS)
 def test_the_reference_takes_the_same_step(golden, step):
     model, text = model_before(golden, step, "float64")
-    state = model._learned
+    state = learned_state(model)
     p, sum_ = (state.layout.tensors(flat) for flat in (state.params, state.optimizer_state["sum"]))
     x = model.vocabulary_.encode(text).astype(np.intp)[:, None]
     loss, (h,) = reference.train_step(p, "rnn", [sum_], x[:T], x[1 : T + 1], (model.state_,), 0.1, 5.0)

@@ -7,6 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
+from small_models import learned_state
 
 from crnn import CharRNN, InvalidInputError, Lines, TextFile
 from crnn.inference.packed_network import PackedNetwork
@@ -27,7 +28,7 @@ def model():
 
 def log_p_by_the_whole_network(model, text, label):
     """Return log P(text | label): the softmax over all symbols, divided by the probability of no label."""
-    state, vocabulary = model._learned, model.vocabulary_
+    state, vocabulary = learned_state(model), model.vocabulary_
     boundary = vocabulary.boundary
     network = PackedNetwork.pack(state.layout, state.params, one_row=True, scoring=True, boundary=boundary)
     h = network.zero_state(1)
@@ -63,7 +64,7 @@ def test_scores_without_a_label_sum_over_labels():
     model = small(max_steps=0, init_scale=0.4).fit(["ab", "b", "ba"], labels=[3, 1, 2])
     marginal = model.score_samples(["ab", "b"])
     # P(label) is what follows the first boundary.
-    state, boundary = model._learned, model.vocabulary_.boundary
+    state, boundary = learned_state(model), model.vocabulary_.boundary
     network = PackedNetwork.pack(state.layout, state.params, one_row=True, boundary=boundary)
     prior = network.probabilities(network.start()[0][-1])[0, boundary + 1 :]
     prior /= prior.sum()
@@ -121,7 +122,7 @@ def test_training_continues_with_the_same_labels(model):
 
 def test_validation_has_labels_too():
     model = small(eval_every=20).fit(TEXTS, labels=LABELS, validation=["anna"], validation_labels=["f"])
-    state = model._learned
+    state = learned_state(model)
     network = PackedNetwork.pack(state.layout, state.params, one_row=True, boundary=model.vocabulary_.boundary)
     boundary = model.vocabulary_.boundary
     x = np.array([boundary, boundary + 1, *model.vocabulary_.encode("anna"), boundary], np.int32)[:, None]

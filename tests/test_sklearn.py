@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from examples import classifier_of
+from small_models import learned_state
 
 from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture
 
@@ -144,7 +145,7 @@ def test_scikit_learns_own_checks_that_need_no_table_of_numbers(check, estimator
 def test_the_html_of_damaged_records_has_no_curve(tmp_path):
     model = small(max_steps=2).fit(["ab"])
     records = [{"train_loss": 1.5}, {"step": "odd", "train_loss": "odd"}, {"step": [1], "validation_loss": {}}]
-    model._learned.history = records
+    learned_state(model).history = records
     model.save(tmp_path / "m.crnn")
     for each in (model, CharRNN.load(tmp_path / "m.crnn")):
         assert "2 steps" in each._repr_html_()

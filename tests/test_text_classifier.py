@@ -118,10 +118,6 @@ def test_no_texts_have_no_probabilities(model):
     assert model.predict_proba([]).shape == (0, 3)
 
 
-def test_unknown_characters_are_read(model):
-    assert np.isfinite(model.predict_log_proba(["ü€𝄞"])).all()
-
-
 @pytest.mark.parametrize("as_bytes", [False, True])
 @pytest.mark.parametrize("estimator", [CharNGram(3), CharRNN(5, max_steps=2, random_state=0),
                                        [CharNGram(2), CharRNN(5, max_steps=2), CharNGram(3, min_count=2)]])  # fmt: skip
@@ -154,11 +150,6 @@ def test_a_given_vocabulary_gets_an_unknown_symbol():
 def test_empty_texts_alone_have_no_characters_to_reserve():
     model = TextClassifier(CharNGram(2)).fit(["", "", ""], [0, 0, 1])
     assert model.predict(["", "a"]).tolist() == [0, 0]
-
-
-def test_classifier_learns_bytes():
-    model = small().fit([b"ab", b"ba", b"xy"] * 5, [1, 1, 2] * 5)
-    assert model.predict([b"ab", b"yx"]).shape == (2,)
 
 
 def test_few_texts_are_read_until_there_are_enough_steps(tmp_path):
@@ -243,13 +234,6 @@ def test_the_default_model_is_the_documented_one():
         "optimizer='adam', learning_rate=0.03, schedule='cosine', warmup=0.02, clip=None, clip_norm=1.0, beta_2=0.99, "
         "weight_decay=0.02, dropout=0.3, epochs=8, max_steps=1)"
     )
-
-
-def test_a_grid_search_over_the_default():
-    grid = {"estimator__hidden_size": [2, 16], "estimator__max_steps": [90], "estimator__random_state": [0]}
-    search = GridSearchCV(TextClassifier(), grid, cv=2).fit(X, Y)
-    assert search.estimator.estimator is None
-    assert search.best_estimator_.estimator[1].hidden_size == search.best_params_["estimator__hidden_size"]
 
 
 def test_the_parameters_of_the_estimator_are_parameters():

@@ -7,6 +7,7 @@ import functools
 import numpy as np
 import pytest
 from examples import adaptable, adapted_by_reference
+from small_models import learned_state
 from texts import FOUR_LETTERS as TEXT
 
 from crnn import BOUNDARY, CharRNN, InvalidInputError
@@ -18,7 +19,7 @@ OPTIONS = {"learning_rate": 3e-3, "decay": 2e-2, "block_length": 7}
 
 def bits(model):
     """Return all that a model has learned, as bytes."""
-    state = model._learned
+    state = learned_state(model)
     arrays = (state.params, *state.optimizer_state.values(), *state.hidden)
     return [array.tobytes() for array in arrays], state.n_steps, state.smooth_loss, len(state.history)
 
@@ -84,7 +85,7 @@ def test_bits_do_not_depend_on_the_number_of_threads(cell, seven_cores):
         found = set()
         for n in (1, 2, 7, None):
             model.set_params(n_threads=n)
-            surprisal, params = model.surprisal(text, adapt=options), model.adapt(text, **options)._learned.params
+            surprisal, params = model.surprisal(text, adapt=options), learned_state(model.adapt(text, **options)).params
             found.add((surprisal.tobytes(), params.tobytes()))
         assert len(found) == 1
 
@@ -132,7 +133,7 @@ def test_adaptation_improves_on_a_different_text():
 def test_a_symbol_without_gradients_is_learned(dtype):
     """Its scale is zero: the step is still finite."""
     model = CharRNN(7, vocabulary="abcdZ", max_steps=30, dtype=dtype, random_state=0).partial_fit(TEXT * 9)
-    model._learned.optimizer_state["sum"][:5] = 0
+    learned_state(model).optimizer_state["sum"][:5] = 0
     adapted = model.adapt("Z" * 50, block_length=5)
     assert adapted.score("Z" * 9) > model.score("Z" * 9)
 

@@ -7,6 +7,7 @@ import pytest
 from examples import adaptable, packed
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_models import learned_state
 from texts import FOUR_LETTERS as TEXT
 
 from crnn import InvalidInputError
@@ -51,7 +52,10 @@ def test_state_matches_the_model(model):
 def test_the_next_symbol_is_predicted_by_weights_that_have_learned(model):
     whole = TEXT[: 1 + 14]  # two blocks after the first symbol
     state, adapted = model.start(adapt=OPTIONS).feed(whole), model.adapt(whole, **OPTIONS)
-    assert state._reading.learner.params.tobytes() == adapted._learned.params[: adapted._learned.layout.size].tobytes()
+    assert (
+        state._reading.learner.params.tobytes()
+        == learned_state(adapted).params[: learned_state(adapted).layout.size].tobytes()
+    )
     # The last symbol is read again, by these weights.
     network, hidden = packed(adapted, one_row=True), tuple(part.copy() for part in state._reading.start)
     network.feed(model.vocabulary_.encode(whole[-1]).astype(np.int32)[None], hidden)

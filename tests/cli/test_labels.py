@@ -27,19 +27,16 @@ def test_labels_are_learned_and_training_continues(names, folder):
     assert CharRNN.load("names.crnn").n_steps_ == 21
 
 
-def test_sample_and_score_of_a_label(names, capsys):
-    assert cli.main(["sample", "names.crnn", "--num-samples", "3", "--label", "m", "--seed", "5"]) == 0
-    assert capsys.readouterr().out.splitlines() == names.sample(num_samples=3, label="m", random_state=5)
-    assert cli.main(["score", "names.crnn", "names", "--lines", "--label", "m"]) == 0
-    scores = [float(line) for line in capsys.readouterr().out.split()]
-    assert scores == pytest.approx(names.score_samples(["anna", "bob", "eve", "otto"], labels="m"), rel=1e-4)
-
-
-def test_counts_with_labels(folder, capsys):
-    (folder / "names").write_text("anna\nbob\neve\notto\n")
-    (folder / "labels").write_text("f\nm\nf\nm\n")
-    assert cli.main([*TRAIN[:-2], "--model", "ngram", "--order", "3"]) == 0
-    expected = CharNGram(3).fit(["anna", "bob", "eve", "otto"], labels=[*"fmfm"])
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--max-steps", "20"], CharRNN(7, max_steps=20, random_state=0)),
+        (["--model", "ngram", "--order", "3"], CharNGram(3)),
+    ],
+)
+def test_sample_and_score_of_a_label(names, capsys, options, expected):
+    assert cli.main([*TRAIN[: -2 if "ngram" in options else None], *options]) == 0
+    expected.fit(["anna", "bob", "eve", "otto"], labels=[*"fmfm"])
     assert cli.main(["sample", "names.crnn", "--num-samples", "3", "--label", "m", "--seed", "5"]) == 0
     assert capsys.readouterr().out.splitlines() == expected.sample(num_samples=3, label="m", random_state=5)
     assert cli.main(["score", "names.crnn", "names", "--lines", "--label", "m"]) == 0

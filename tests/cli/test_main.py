@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import pytest
 from command_line import POSIX, feed_standard_input, run, run_with_closed, usage_error
+from small_models import learned_state
 from texts import PHRASES as TEXT
 
 import crnn
@@ -30,7 +31,7 @@ def test_from_text_to_scores(folder):
     model = CharRNN.load("new.crnn")
     assert (model.hidden_size, model.n_steps_, model.verbose) == (11, 300, 0)
     fitted = CharRNN(11, max_steps=300, random_state=3).fit(TEXT)
-    np.testing.assert_array_equal(model._learned.params, fitted._learned.params)
+    np.testing.assert_array_equal(learned_state(model).params, learned_state(fitted).params)
     sampled = run("sample", "new.crnn", "-n", "41", "--prime", "to be", "--temperature", "0.5", "--seed", "2")
     expected = model.sample(41, prime="to be", temperature=0.5, random_state=2)
     assert (sampled.returncode, sampled.stdout, sampled.stderr) == (0, (expected + "\n").encode(), b"")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from command_line import error, stop_after
+from small_models import learned_state
 from texts import PHRASES as TEXT
 
 from crnn import CharRNN
@@ -31,7 +32,7 @@ def test_continue_epoch_by_epoch(folder, options, epochs):
         expected.partial_fit(TEXT)
     model = CharRNN.load("more.crnn")
     assert model.n_steps_ == expected.n_steps_ > 50
-    np.testing.assert_array_equal(model._learned.params, expected._learned.params)
+    np.testing.assert_array_equal(learned_state(model).params, learned_state(expected).params)
     assert model.max_steps == 50  # a parameter of the model, as it was
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from examples import random_language_model
+from small_models import learned_state
 
 from crnn import InvalidInputError
 from crnn.export.weights import Weights
@@ -16,7 +17,7 @@ def test_a_boundary_ends_no_pair():
     """It is read from a state of zeros. A file may hold such a pair, though no text gives it a row."""
     model = random_language_model(["ab", "b"], n_bigrams=3)
     pairs = SymbolPairs(np.array([[1, 2], [2, 1], [0, 1]]))
-    model._learned.layout = replace(model._learned.layout, pairs=pairs)
+    learned_state(model).layout = replace(learned_state(model).layout, pairs=pairs)
     weights = Weights.of(model)
     assert weights.pairs.tolist() == [[-1, -1], [2, 1], [0, 1]]
     assert weights.pair_keys().tolist() == [-1, 10, 4]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import small_models
 from examples import stored_network
-from small_models import small
+from small_models import learned_state, small
 from texts import TEXT
 
 from crnn import CharRNN, InvalidInputError, ModelFileError
@@ -26,7 +26,7 @@ from crnn.text.vocabulary import Vocabulary
 
 def bits(model):
     """Everything that training changes, and the generator."""
-    return small_models.bits(model) | {"random": repr(model._learned.rng.bit_generator.state)}
+    return small_models.bits(model) | {"random": repr(learned_state(model).rng.bit_generator.state)}
 
 
 def write_contents(path, file):
@@ -75,7 +75,7 @@ def test_loaded_model_continues_training_exactly(path, parameters):
     for length in (len(TEXT), 100, 17):
         assert bits(again.partial_fit(TEXT[:length])) == bits(model.partial_fit(TEXT[:length]))
     assert again.n_steps_ > 20
-    assert again._learned.rng.random() == model._learned.rng.random()
+    assert learned_state(again).rng.random() == learned_state(model).rng.random()
     assert bits(reloaded(again, path)) == bits(again)
 
 
@@ -85,17 +85,17 @@ def test_optimizer_that_began_late_continues(path):
     model.set_params(optimizer="adam").partial_fit(TEXT)
     again = reloaded(model, path)
     assert bits(again) == bits(model)
-    assert again._learned.optimizer_start == 20
+    assert learned_state(again).optimizer_start == 20
     assert bits(again.partial_fit(TEXT)) == bits(model.partial_fit(TEXT))
 
 
 def test_memory_is_that_of_the_optimizer_that_trained(path):
     model = small(optimizer="adam").fit(TEXT).set_params(optimizer="rmsprop")
     again = reloaded(model, path)
-    assert (again.optimizer, again._learned.optimizer) == ("rmsprop", "adam")
+    assert (again.optimizer, learned_state(again).optimizer) == ("rmsprop", "adam")
     assert bits(again) == bits(model)
     assert bits(again.partial_fit(TEXT)) == bits(model.partial_fit(TEXT))
-    assert again._learned.optimizer == "rmsprop"
+    assert learned_state(again).optimizer == "rmsprop"
 
 
 def test_subclass_loads_as_itself(path):
@@ -182,12 +182,12 @@ def test_every_network_and_optimizer_comes_back(path, dtype, cell, L, optimizer)
     again = read_again(model, path)
     assert vars(again).keys() == vars(model).keys()
     assert bits(again) == bits(model)
-    assert again._learned.layout == model._learned.layout
+    assert learned_state(again).layout == learned_state(model).layout
     assert again.history_ == model.history_
-    assert again._learned.loss_length == 7
+    assert learned_state(again).loss_length == 7
     assert isinstance(again.state_, tuple) == (cell in ("lstm", "cifg"))
-    assert again._learned.params.ctypes.data % 64 == 0
-    state = again._learned
+    assert learned_state(again).params.ctypes.data % 64 == 0
+    state = learned_state(again)
     assert all(a.flags.writeable for a in (state.params, *state.optimizer_state.values(), *state.hidden))
 
 
@@ -195,12 +195,12 @@ def test_every_network_and_optimizer_comes_back(path, dtype, cell, L, optimizer)
 def test_weights_alone_come_back_with_zeros_for_the_rest(path, cell, L):
     model = filled(cell, L, "adam")
     again = read_again(model, path, training_state=False)
-    np.testing.assert_array_equal(again._learned.params, model._learned.params)
+    np.testing.assert_array_equal(learned_state(again).params, learned_state(model).params)
     assert [a.shape for a in state_of(again)] == [(L, 3, 5)] * len(CELLS[cell].states)
-    assert not any(a.any() for a in (*state_of(again), *again._learned.optimizer_state.values()))
-    assert again._learned.optimizer == again.optimizer == "adagrad"  # the parameters' optimizer
-    assert list(again._learned.optimizer_state) == ["sum"]
-    assert (again._learned.optimizer_start, again.n_steps_, again.history_) == (0, 0, [])
+    assert not any(a.any() for a in (*state_of(again), *learned_state(again).optimizer_state.values()))
+    assert learned_state(again).optimizer == again.optimizer == "adagrad"  # the parameters' optimizer
+    assert list(learned_state(again).optimizer_state) == ["sum"]
+    assert (learned_state(again).optimizer_start, again.n_steps_, again.history_) == (0, 0, [])
     assert again.smooth_loss_ == pytest.approx(7 * math.log(11))
 
 
@@ -242,8 +242,8 @@ def test_pytorch_predicts_the_same_from_the_file_and_back(torch, path, cell, L):
 
     def same_as(model):
         ids = np.random.default_rng(0).integers(11, size=(7, 2))
-        state = tuple(np.zeros((L, 2, 5)) for _ in model._learned.layout.kind.states)
-        _, mine = reference.forward(model._learned.layout.tensors(model._learned.params), cell, ids, state)
+        state = tuple(np.zeros((L, 2, 5)) for _ in learned_state(model).layout.kind.states)
+        _, mine = reference.forward(learned_state(model).layout.tensors(learned_state(model).params), cell, ids, state)
         theirs = network["decoder"](network["rnn"](torch.nn.functional.one_hot(torch.from_numpy(ids), 11).double())[0])
         np.testing.assert_allclose(mine, theirs.detach(), rtol=0, atol=1e-12)
 
@@ -381,7 +381,7 @@ ODD_RECORDS = [{"step": 2**80, "x": float("nan")}, {"y": True}, {"step": -0.0, "
 @pytest.mark.parametrize("records", [[], [{}], ODD_RECORDS])
 def test_any_history_survives_a_file(path, records):
     model = small(3).fit(TEXT)
-    model._learned.history = records
+    learned_state(model).history = records
     assert repr(reloaded(model, path).history_) == repr(records)
 
 
@@ -389,7 +389,7 @@ def test_numbers_of_extended_precision_come_back_as_floats(path):
     extended = np.longdouble(1) / 3
     model = small(3, learning_rate=extended).fit(TEXT)
     arrays = {"all": np.full(2, extended), "one": np.array(extended)}
-    model._learned.history = [{"loss": extended, **arrays, "in": {"a": extended}}]
+    learned_state(model).history = [{"loss": extended, **arrays, "in": {"a": extended}}]
     again = reloaded(model, path)
     assert repr(again.learning_rate) == repr(1 / 3)
     assert repr(again.history_) == repr([{"loss": 1 / 3, "all": [1 / 3] * 2, "one": 1 / 3, "in": {"a": 1 / 3}}])
@@ -399,7 +399,7 @@ def test_numbers_of_extended_precision_come_back_as_floats(path):
 @pytest.mark.parametrize("value", [small, 1j, np.clongdouble(1j), np.full(2, np.clongdouble(1j))])
 def test_records_that_json_cannot_hold(path, value):
     model = small(3).fit(TEXT)
-    model._learned.history = [{"value": value}]
+    learned_state(model).history = [{"value": value}]
     with pytest.raises(TypeError, match="a model file cannot store"):
         model.save(path)
     assert not path.exists()
@@ -408,7 +408,7 @@ def test_records_that_json_cannot_hold(path, value):
 def test_a_file_has_the_newest_records(path, monkeypatch):
     monkeypatch.setattr(network_file, "MAX_RECORDS", 3)
     model = small(3).fit(TEXT)
-    model._learned.history = [{"step": i} for i in range(5)]
+    learned_state(model).history = [{"step": i} for i in range(5)]
     model.save(path)
     assert [record["step"] for record in CharRNN.load(path).history_] == [2, 3, 4]
 
@@ -416,16 +416,18 @@ def test_a_file_has_the_newest_records(path, monkeypatch):
 def test_run_best_and_labels_come_back(path):
     """What a run and labels keep is stored as it is; `load` returns the state at the lowest validation loss."""
     model, better = filled("lstm", 2, "adam"), filled("lstm", 2, "adam")
-    better._learned.params *= 0.5
-    better._learned.n_steps, better._learned.smooth_loss = 11, 12.25
-    for flat in better._learned.optimizer_state.values():
+    learned_state(better).params *= 0.5
+    learned_state(better).n_steps, learned_state(better).smooth_loss = 11, 12.25
+    for flat in learned_state(better).optimizer_state.values():
         flat *= 0.25
     with better.editing():
         better.state_[0][:] = 0.125
     run = StoredRecord({"epoch": 3, "patience": None}, {"order": np.arange(5), "text": np.arange(3, dtype=np.uint8)})
     parameters = model.get_params()
     path.write_bytes(
-        network_file.to_bytes(model._learned, parameters, training_state=True, run=run, best=better._learned)
+        network_file.to_bytes(
+            learned_state(model), parameters, training_state=True, run=run, best=learned_state(better)
+        )
     )
     found = network_file.read(path, parameters)
     assert found.parameters == parameters
@@ -465,7 +467,7 @@ def test_run_best_and_labels_come_back(path):
 def test_refuses_parts_of_another_network(path, change, message):
     model = filled()
     path.write_bytes(
-        network_file.to_bytes(model._learned, model.get_params(), training_state=True, best=model._learned)
+        network_file.to_bytes(learned_state(model), model.get_params(), training_state=True, best=learned_state(model))
     )
     file = stored_network(path)
     assert sum(array.size for array in model.params_.values()) == 151
@@ -478,21 +480,25 @@ def test_a_state_is_copied_once_for_a_file(path, monkeypatch):
     model, copies, copied = small().fit(TEXT), [], ModelState.copy
     monkeypatch.setattr(ModelState, "copy", lambda state: copies.append(state) or copied(state))
     model.save(path)
-    assert copies == [model._learned]
-    path.write_bytes(network_file.to_bytes(model._learned, model.get_params(), training_state=True))
+    assert copies == [learned_state(model)]
+    path.write_bytes(network_file.to_bytes(learned_state(model), model.get_params(), training_state=True))
     assert len(copies) == 1
 
 
 def test_gradients_scale_is_kept_with_weights_alone(path):
     model = small(optimizer="adam", dtype="float64").fit(TEXT)
     again = reloaded(model, path, training_state=False)
-    learned = model._learned
+    learned = learned_state(model)
     expected = [np.sqrt(array / (1 - 0.999**20)).ravel() for array in model.optimizer_state_["exp_avg_sq"].values()]
-    np.testing.assert_allclose(again._learned.gradient_rms, np.concatenate(expected), rtol=1e-3, atol=1e-7)
-    assert len(again._learned.gradient_rms) == sum(array.size for array in model.params_.values()) < learned.layout.size
+    np.testing.assert_allclose(learned_state(again).gradient_rms, np.concatenate(expected), rtol=1e-3, atol=1e-7)
+    assert (
+        len(learned_state(again).gradient_rms)
+        == sum(array.size for array in model.params_.values())
+        < learned.layout.size
+    )
     kept = reloaded(again, path, training_state=False)
-    np.testing.assert_array_equal(kept._learned.gradient_rms, again._learned.gradient_rms)
-    assert reloaded(small(0).fit(TEXT), path, training_state=False)._learned.gradient_rms is None
+    np.testing.assert_array_equal(learned_state(kept).gradient_rms, learned_state(again).gradient_rms)
+    assert learned_state(reloaded(small(0).fit(TEXT), path, training_state=False)).gradient_rms is None
 
 
 def test_a_file_of_weights_with_a_large_batch_size_takes_no_memory(path):

@@ -10,6 +10,7 @@ import pytest
 from examples import saved
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_models import learned_state
 from texts import TEXT
 
 from crnn import CharNGram, InvalidInputError, ModelFileError
@@ -162,7 +163,7 @@ def labeled_file(*, remove=(), labels=("f", "m"), **tensors):
         ({"labels": ["f", "m", "x"]}, "it has no tensor '2.counts'"),
         ({"labels": ["f"]}, r"it has a tensor '1\.\w+' that does not belong to its model"),
         (
-            {f"1.{name}": array for name, array in pack(CharNGram(2).fit(["ba"])._learned.counts).items()},
+            {f"1.{name}": array for name, array in pack(learned_state(CharNGram(2).fit(["ba"])).counts).items()},
             "its labels have n-grams of different lengths",
         ),
     ],

@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pytest
 from examples import packed, random_language_model, reference_state
+from small_models import learned_state
 
 from crnn import CharNGram, CharRNN, InvalidInputError
 from crnn.inference import search
@@ -91,7 +92,7 @@ def test_more_beams_find_no_worse():
 
 def test_beams_among_equals_come_in_the_order_of_the_vocabulary():
     model = CharRNN(3, max_steps=0, init_scale=0, random_state=0).fit("cab")
-    model._learned.params[:] = 0
+    learned_state(model).params[:] = 0
     assert [text for text, _ in model.beam_search(2, beams=4)] == ["aa", "ab", "ac", "ba"]
     assert model.beam_search(0) == [("", 0.0)]
     assert len(model.beam_search(1, beams=100)) == 3

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from small_models import learned_state
 
 from crnn import BOUNDARY, CharRNN, InvalidInputError
 from crnn.inference.controls import Uniforms, root
@@ -29,8 +30,8 @@ def untaught():
 
 def by_the_reference(model, k, n, seed, prime=""):
     """Return the samples, drawn by the reference implementation, cut at their ends."""
-    vocabulary, layout = model.vocabulary_, model._learned.layout
-    p = layout.tensors(model._learned.params)
+    vocabulary, layout = model.vocabulary_, learned_state(model).layout
+    p = layout.tensors(learned_state(model).params)
     uniforms = Uniforms(root(seed), range(k)).draw(n)
     texts = []
     for i in range(k):
@@ -160,7 +161,7 @@ def test_stream_writes_one_document(model, untaught):
 
 def test_the_boundary_is_not_penalized_for_the_start(model):
     # Whoever reads the boundary as something that was there would make the end less likely.
-    p, vocabulary = model._learned.layout.tensors(model._learned.params), model.vocabulary_
+    p, vocabulary = learned_state(model).layout.tensors(learned_state(model).params), model.vocabulary_
     assert p.by.shape == (len(vocabulary),)
     model = CharRNN(3, max_steps=0, init_scale=0).fit(NAMES)
     with model.editing():

@@ -10,6 +10,7 @@ import pytest
 from examples import bounded, packed, random_language_model, reference_state, spoil
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_models import learned_state
 
 from crnn import CharRNN, InvalidInputError
 from crnn._kernels.entry import core
@@ -271,7 +272,7 @@ def test_an_error_on_a_helper_thread_is_raised(model, monkeypatch):
 
 def score_strings(model, **changes):
     """Call the kernel for the strings ab and c; `changes` of the arguments."""
-    network = PackedNetwork.pack(model._learned.layout, model._learned.params, one_row=False, scoring=True)
+    network = PackedNetwork.pack(learned_state(model).layout, learned_state(model).params, one_row=False, scoring=True)
     out = np.zeros(2)
     arguments = {
         "ids": np.array([0, 1, 2], np.int32), "starts": np.array([0, 2]), "lengths": np.array([2, 1]), "first": 0,

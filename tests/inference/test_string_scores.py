@@ -11,6 +11,7 @@ import pytest
 from examples import bounded, random_language_model, reference_state
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_models import learned_state
 
 from crnn import CharRNN
 from crnn.inference import string_scores, text_scores
@@ -61,7 +62,7 @@ def test_scores_match_reference(kernels, dtype, cell, num_layers, n):
     np.testing.assert_allclose(model.surprisal(text), -log_p[np.arange(n), ids], atol=tolerance)
     np.testing.assert_allclose(model.predict_proba([text])[0], np.exp(log_p[-1]), atol=tolerance)
     hidden = model.hidden_states(text)
-    assert hidden.dtype == model._learned.layout.dtype
+    assert hidden.dtype == learned_state(model).layout.dtype
     np.testing.assert_allclose(hidden, units, atol=tolerance)
     if dtype == "float64":  # float32 may take what is nearly alike for another order
         np.testing.assert_array_equal(model.rank(text), (y[:-1] > y[np.arange(n), ids, None]).sum(axis=1) + 1)

@@ -12,6 +12,7 @@ from examples import random_language_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from interrupted_runs import interrupted_everywhere
+from small_models import learned_state
 
 from crnn import CharNGram, CharRNN, InvalidInputError, Mixture
 from crnn.inference import network as protocol
@@ -179,9 +180,9 @@ def test_weights_that_changed_are_not_joined():
         with pytest.raises(InvalidInputError, match="or to the model before it changed"):
             states.join(other.start([""]))
     kept = quantized.start([""])
-    for scale in quantized._learned.scales.values():
+    for scale in learned_state(quantized).scales.values():
         scale *= 2
-    quantized._learned.gate.changes += 1
+    learned_state(quantized).gate.changes += 1
     with pytest.raises(InvalidInputError, match="or to the model before it changed"):
         kept.join(quantized.start([""]))
 

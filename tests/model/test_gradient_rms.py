@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from small_models import learned_state
 
 from crnn import CharRNN
 from crnn.model.state import gradient_rms, spread_rms
@@ -15,8 +16,8 @@ def rms_of(**parameters):
     """Return the scale, relative to the output bias's, after training too slowly to change the weights."""
     shared = {"learning_rate": 1e-6, "max_steps": 400, "clip": None, "init_scale": 0.3, "beta_2": 0.99}
     model = CharRNN(5, random_state=0, **shared | parameters).fit(TEXT)
-    layout = model._learned.layout
-    rms = spread_rms(layout, gradient_rms(model._learned, model.beta_2)).astype(np.float64)
+    layout = learned_state(model).layout
+    rms = spread_rms(layout, gradient_rms(learned_state(model), model.beta_2)).astype(np.float64)
     return rms / np.linalg.norm(layout.tensors(rms).by)
 
 
@@ -34,19 +35,19 @@ def test_proportions_hardly_depend_on_training(training):
 
 
 def test_a_model_that_was_not_trained_has_none():
-    assert gradient_rms(CharRNN(5, max_steps=0).fit("abc")._learned, 0.999) is None
-    assert gradient_rms(CharRNN(5, max_steps=1).fit("abc")._learned, 0.999) is not None
+    assert gradient_rms(learned_state(CharRNN(5, max_steps=0).fit("abc")), 0.999) is None
+    assert gradient_rms(learned_state(CharRNN(5, max_steps=1).fit("abc")), 0.999) is not None
 
 
 def loaded_weights(tmp_path, model):
     model.save(tmp_path / "weights.crnn", training_state=False)
-    return CharRNN.load(tmp_path / "weights.crnn")._learned
+    return learned_state(CharRNN.load(tmp_path / "weights.crnn"))
 
 
 def test_sizes_follow_a_larger_vocabulary(tmp_path):
     state = loaded_weights(tmp_path, CharRNN(3, max_steps=9, random_state=0).fit("bdbbd"))
     vocabulary = Vocabulary.from_text("abcd")
-    layout = CharRNN(3, max_steps=0).fit("abcd")._learned.layout
+    layout = learned_state(CharRNN(3, max_steps=0).fit("abcd")).layout
     old = state.layout.named(spread_rms(state.layout, state.gradient_rms))
     new = layout.named(spread_rms(layout, widened(state, vocabulary, layout).gradient_rms))
     for name, axis in (("Wxh_l0", 1), ("Why", 0), ("by", 0)):

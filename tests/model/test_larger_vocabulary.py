@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from small_models import learned_state
 
 from crnn import CharRNN
 from crnn.model.vocabulary_changes import extended, places
@@ -78,10 +79,10 @@ def test_documents_and_unknown_symbols_keep_their_specials():
 
 def test_known_symbols_keep_the_vocabulary():
     model = trained().set_params(max_steps=0)
-    vocabulary, layout = model.vocabulary_, model._learned.layout
+    vocabulary, layout = model.vocabulary_, learned_state(model).layout
     model.partial_fit("tac", extend_vocabulary=True)
     assert model.vocabulary_ is vocabulary
-    assert model._learned.layout is layout
+    assert learned_state(model).layout is layout
 
 
 @pytest.mark.parametrize(

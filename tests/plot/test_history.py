@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from small_models import learned_state
 
 from crnn import plot
 
@@ -21,7 +22,7 @@ def trained(blank):
     """A model whose best weights came back after its first call: the second begins at step 20 again."""
     model = blank("ab")
     records = [(10, 1.0, 3.0), (20, 2.0, 2.5, 2.75), (30, 3.0, 2.0, 2.8), (21, 0.5, 1.5)]
-    model._learned.history = [record(*values) for values in records]
+    learned_state(model).history = [record(*values) for values in records]
     return model
 
 
@@ -97,7 +98,7 @@ def test_history_of_damaged_records(blank, x):
 
 def test_history_of_several_models(trained, blank):
     other = blank("ab", hidden_size=2)
-    other._learned.history = [record(1, 1.0, 4.0)]
+    learned_state(other).history = [record(1, 1.0, 4.0)]
     ax = plot.history([trained, other])
     labels = [f"hidden_size={x}" for x in ("3, training", "3, validation (lowest: 2.750)", "2, training")]
     assert in_legend(ax) == [label for label in lines(ax) if label != "_lowest"] == labels
@@ -109,7 +110,7 @@ def test_history_of_several_models(trained, blank):
 @pytest.mark.parametrize("draw", [plot.history, lambda models: plot.compare(models, "ab")])
 def test_models_with_equal_parameters_are_numbered(trained, blank, draw):
     models = [trained, trained, blank("ab", random_state=3, verbose=0, n_threads=1)]
-    models[2]._learned.history = [record(1, 1.0, 4.0)]
+    learned_state(models[2]).history = [record(1, 1.0, 4.0)]
     names = {label.split(",")[0] for label in in_legend(draw(models))}
     assert names == {"model", "model (2)", "model (3)"}  # a seed or a number of threads does not name a model
     assert {label.split(",")[0] for label in in_legend(draw({5: trained, "b": trained}))} == {"5", "b"}

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_models import learned_state
 from texts import PHRASES as TEXT
 
 from crnn import CharRNN
@@ -268,7 +269,7 @@ def test_showing_does_not_change_training(kind, monkeypatch):
     silent = train(0)
     with redirect_stderr(kind()):
         loud = train(2)
-    np.testing.assert_array_equal(silent._learned.params, loud._learned.params)
+    np.testing.assert_array_equal(learned_state(silent).params, learned_state(loud).params)
     np.testing.assert_array_equal(silent.state_, loud.state_)
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
@@ -300,7 +301,7 @@ def test_training_continues_where_nothing_can_be_shown(stream, monkeypatch):
     text = "naïve 🙂 " * 50
     with redirect_stderr(stream()):
         loud = train(2, text)
-    np.testing.assert_array_equal(loud._learned.params, train(0, text)._learned.params)
+    np.testing.assert_array_equal(learned_state(loud).params, learned_state(train(0, text)).params)
 
 
 def test_after_one_error_nothing_more_is_shown(clock):

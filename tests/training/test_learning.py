@@ -9,6 +9,7 @@ from pydoc_data.topics import topics
 import numpy as np
 import pytest
 from min_char_rnn import NAMES, MinCharRNN
+from small_models import learned_state
 
 from crnn import CharRNN
 
@@ -52,7 +53,7 @@ def smooth_loss_from(stage, text, dtype):
             view[...] = stage.params[there].reshape(view.shape)
             model.optimizer_state_["sum"][here][...] = stage.memory[there].reshape(view.shape)
         model.state_[0, 0] = stage.h[:, 0]
-    model._learned.smooth_loss = stage.smooth_loss
+    learned_state(model).smooth_loss = stage.smooth_loss
     model.set_params(max_steps=STEPS - stage.position // 25).partial_fit(text[stage.position :])
     return model.smooth_loss_
 

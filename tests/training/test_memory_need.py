@@ -7,6 +7,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from small_models import learned_state
 from texts import LONG_TEXT as TEXT
 
 from crnn import CharRNN, InvalidInputError, Lines
@@ -45,7 +46,7 @@ def test_estimated_memory_is_about_the_memory_taken(parameters, validation_fract
     tracemalloc.stop()
     streams = TextStreams(np.zeros(len(TEXT), np.uint8), 7, 25)
     settings = settings_of(**parameters)
-    needed = training_bytes(model._learned.layout, streams, settings, keep_best=validation_fraction > 0)
+    needed = training_bytes(learned_state(model).layout, streams, settings, keep_best=validation_fraction > 0)
     assert 0.7 * taken < needed < 1.3 * taken
 
 
@@ -144,12 +145,12 @@ def test_memories_of_the_optimizer_are_counted(optimizer, monkeypatch):
 
 def test_a_fitted_model_is_unchanged(monkeypatch):
     model = CharRNN(5, max_steps=3, random_state=0).fit(TEXT)
-    before = model._learned.params.copy()
+    before = learned_state(model).params.copy()
     monkeypatch.setattr(data, "available_bytes", lambda: 10)
     for start in (model.fit, model.partial_fit):
         with pytest.raises(InvalidInputError, match="GB of memory"):
             start(TEXT)
-    np.testing.assert_array_equal(model._learned.params, before)
+    np.testing.assert_array_equal(learned_state(model).params, before)
     assert model.n_steps_ == 3
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from examples import spoil
 from reference_checks import check_model, expected_run
-from small_models import bits, small
+from small_models import bits, learned_state, small
 from texts import SOLILOQUY as TEXT
 
 from crnn import CharRNN, DivergenceError, InvalidInputError
@@ -78,7 +78,7 @@ def test_fit_matches_reference(cell, optimizer):
         "weight_decay": 0.1 if optimizer == "adam" else 0.0,
     }  # fmt: skip
     start = small(0, **parameters).fit(TEXT)
-    first = start._learned
+    first = learned_state(start)
     rates = Schedule("cosine", 0.02, 3).rates(0, np.arange(8) / 7, np.zeros(7))
     wanted = expected_run(
         first.layout, first.params, list(first.optimizer_state.values()), first.hidden,
@@ -103,7 +103,7 @@ def test_dropout_acts_in_training_alone():
     plain = small(9, cell="gru").fit(TEXT)
     for kind in ("dropout", "weight_dropout"):
         dropped = small(9, cell="gru", **{kind: 0.5}).fit(TEXT)
-        assert (plain._learned.params != dropped._learned.params).any()
+        assert (learned_state(plain).params != learned_state(dropped).params).any()
         assert dropped.score(TEXT) == dropped.score(TEXT)
         untrained = small(0, cell="gru", **{kind: 0.5}).fit(TEXT)
         assert untrained.score(TEXT) == small(0, cell="gru").fit(TEXT).score(TEXT)
@@ -258,7 +258,7 @@ def test_the_gradient_norm_is_that_before_clipping():
     start = small(0, dtype="float64").fit(TEXT)
     ids = start.vocabulary_.encode(TEXT[:6]).astype(int)[:, None]
     _, d, _ = reference.loss_and_gradients(
-        start._learned.layout.tensors(start._learned.params), "rnn", ids[:-1], ids[1:], (start.state_,)
+        learned_state(start).layout.tensors(learned_state(start).params), "rnn", ids[:-1], ids[1:], (start.state_,)
     )
     norm = math.sqrt(sum((part**2).sum() for part in d))
     for parameters in ({"clip": None}, {"clip": 0.001}, {"clip_norm": 0.01}):
@@ -394,7 +394,7 @@ def test_divergence_keeps_what_a_callback_wrote():
     assert sorted(seen) == [100, 200, 300]
     assert model.n_steps_ >= 200
     assert model.params_["by"][0] > seen[200] - 5  # less what up to 99 steps have learned
-    assert np.isfinite(model._learned.params).all()
+    assert np.isfinite(learned_state(model).params).all()
 
 
 # ------------------------------------------------------------------- callbacks
@@ -528,23 +528,24 @@ def test_another_optimizer_begins_with_an_empty_memory(optimizers):
     model = small(20, optimizer=optimizers[0]).fit(TEXT)
     other = copy.deepcopy(model)
     model.set_params(optimizer=optimizers[1], max_steps=6).partial_fit(TEXT)
-    assert model._learned.optimizer_start == 20
+    assert learned_state(model).optimizer_start == 20
     assert model.optimizer_state_.get("step", 6) == 6
-    layout, memories = other._learned.layout, model._learned.optimizer_state
+    layout, memories = learned_state(other).layout, learned_state(model).optimizer_state
     params, memories, _, _ = expected_run(
-        layout, other._learned.params.astype(float), [layout.zeros() for _ in memories], other._learned.hidden,
-        other.vocabulary_.encode(TEXT), 6, T=5, learning_rate=0.1 if optimizers[1] == "adagrad" else 0.002,
+        layout, learned_state(other).params.astype(float), [layout.zeros() for _ in memories],
+        learned_state(other).hidden, other.vocabulary_.encode(TEXT), 6, T=5,
+        learning_rate=0.1 if optimizers[1] == "adagrad" else 0.002,
         optimizer=optimizers[1], n_before=20, optimizer_start=20,
     )  # fmt: skip
-    np.testing.assert_allclose(model._learned.params, params, rtol=1e-4, atol=1e-5)
-    for actual, expected in zip(model._learned.optimizer_state.values(), memories, strict=True):
+    np.testing.assert_allclose(learned_state(model).params, params, rtol=1e-4, atol=1e-5)
+    for actual, expected in zip(learned_state(model).optimizer_state.values(), memories, strict=True):
         np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("n_steps", [2**62, 2**61 + 1, 2**70, 19, -1])
 def test_a_count_of_steps_from_which_training_does_not_continue(n_steps):
     model = small(20).fit(TEXT).set_params(optimizer="adam", max_steps=2).partial_fit(TEXT)
-    model._learned.n_steps = n_steps
+    learned_state(model).n_steps = n_steps
     before = bits(model)
     with pytest.raises(InvalidInputError, match=rf"n_steps_ is {n_steps}, .* at 20 .* 2\*\*61 .* Call fit"):
         model.partial_fit(TEXT)
@@ -555,7 +556,7 @@ def test_a_count_of_steps_from_which_training_does_not_continue(n_steps):
 def test_a_file_with_the_highest_count_of_steps(tmp_path, n_steps):
     """Training continues from a step count near the file format's limit, and saving never fails."""
     model = small(2, callbacks=[lambda *_: None]).fit(TEXT)
-    model._learned.n_steps = n_steps
+    learned_state(model).n_steps = n_steps
     model.save(tmp_path / "model")
     again = CharRNN.load(tmp_path / "model").set_params(max_steps=2, callbacks=[lambda *_: None])
     with contextlib.suppress(InvalidInputError):
@@ -568,5 +569,5 @@ def test_a_file_with_the_highest_count_of_steps(tmp_path, n_steps):
 def test_the_same_optimizer_keeps_its_memory():
     model = small(20, optimizer="adam").fit(TEXT)
     model.set_params(max_steps=6).partial_fit(TEXT)
-    assert model._learned.optimizer_start == 0
+    assert learned_state(model).optimizer_start == 0
     assert model.optimizer_state_["step"] == 26

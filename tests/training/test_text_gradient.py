@@ -5,6 +5,7 @@ import functools
 import numpy as np
 import pytest
 from reference_checks import central_difference
+from small_models import learned_state
 
 from crnn import CharRNN, DivergenceError
 from crnn.parameters.kinds import CELLS
@@ -27,8 +28,8 @@ def random_model(cell, dtype="float64", *, documents=False, num_layers=L):
 
 def expected(model, text, at):
     """Return the loss and the gradients by the reference implementation, in float64."""
-    layout, boundary = model._learned.layout, model.vocabulary_.boundary
-    p = layout.tensors(model._learned.params.astype(np.float64))
+    layout, boundary = learned_state(model).layout, model.vocabulary_.boundary
+    p = layout.tensors(learned_state(model).params.astype(np.float64))
     loss, tensors, states = reference(p, model.cell, model.vocabulary_.encode(text).astype(np.intp), at, boundary)
     flat = layout.zeros().astype(np.float64)
     for part, gradient in zip(layout.tensors(flat), tensors, strict=True):
