@@ -55,8 +55,34 @@ class Rules:
         self.letters = [is_letter(code, vocabulary) for code in self.codes]
 
     def is_marked(self, code):
-        """Return whether a symbol may be a typo."""
-        return bool(self.damage.typos) and code != self.damage.gap and is_letter(code, self.vocabulary)
+        """Return whether a symbol may be a typo: a letter, or a symbol that the model lacks."""
+        may_be = is_letter(code, self.vocabulary) or code not in self.codes
+        return bool(self.damage.typos) and code != self.damage.gap and may_be
+
+    def cost_of_fold(self, code, i):
+        """Return the cost of the change of a code's case and accents, and its toll."""
+        if i < 0 or code == self.damage.gap or code == self.codes[i]:
+            return 0.0
+        one, other = chr(code), chr(self.codes[i])
+        accents, case = one.lower() != other.lower(), one.isupper() != other.isupper()
+        case = case or not accents
+        toll = self.damage.least["accents"] * accents + self.damage.least["case"] * case
+        return (math.log(self.damage.case) if case and self.damage.case else 0.0) - toll
+
+    def confusions(self, x, p):
+        """Yield what the symbols from p on may have been: how many there are, the ids of those, the cost with toll."""
+        if self.damage.confusions is None:
+            return
+        toll = self.damage.least["confusions"]
+        if x[p] != self.damage.gap and x[p] not in self.codes:
+            alone = chr(x[p]).isalnum() or (self.vocabulary.kind == "bytes" and x[p] > 127)
+            rate = math.log(0.01 if alone else 0.5)
+            yield from [(1, (i,), rate - toll) for i in range(len(self.known))] + [(1, (), rate - toll)]
+        for n in (1, 2, 3):
+            key = tuple(x[p : p + n])
+            for after, rate in self.damage.confusions.get(key, {}).items() if len(key) == n else ():
+                if self.damage.gap not in key and all(code in self.codes for code in after):
+                    yield n, tuple(map(self.codes.index, after)), math.log(rate) - toll
 
     def candidates(self, code):
         """Return the ids of the symbols that a code may stand for, and of those that it may be mistyped for.
@@ -88,7 +114,7 @@ class Rules:
 
 def originals(rules, text):
     """Return every original that the damage allows, with the largest log-probability of the damage."""
-    damage, known, letters, codes = rules.damage, rules.known, rules.letters, rules.codes
+    damage, known, letters, codes, least = rules.damage, rules.known, rules.letters, rules.codes, rules.damage.least
     x = codes_of(text)
     marked, rate, allowed = [*map(rules.is_marked, x)], damage.typos / 4, [*map(rules.candidates, x)]
     found: dict[tuple[int, ...], float] = {}
@@ -100,22 +126,26 @@ def originals(rules, text):
         if p < len(x):
             kept, others = allowed[p]
             for i in kept:
-                go(p + 1, (*so_far, i), cost + (math.log1p(-damage.typos) if marked[p] else 0.0), "read")
+                typo = math.log1p(-damage.typos) if marked[p] else 0.0
+                go(p + 1, (*so_far, i), cost + typo + rules.cost_of_fold(x[p], i), "read")
+            for n, ids, price in rules.confusions(x, p) if last != "inserted" else ():
+                go(p + n, (*so_far, *ids), cost + price, "read" if n > 1 or ids else "skipped")
             if last != "inserted" and marked[p]:
-                go(p + 1, so_far, cost + math.log(rate / (len(others) + 1)), "skipped")
+                go(p + 1, so_far, cost + math.log(rate / (len(others) + 1)) - least["typos"], "skipped")
                 for i in others:
-                    go(p + 1, (*so_far, i), cost + math.log(rate / len(others)), "read")
+                    go(p + 1, (*so_far, i), cost + math.log(rate / len(others)) - least["typos"], "read")
                 if p + 1 < len(x) and marked[p + 1] and x[p] != x[p + 1]:
                     for i in allowed[p + 1][0]:
                         for j in kept:
-                            go(p + 2, (*so_far, i, j), cost + math.log(rate), "read")
+                            folds = rules.cost_of_fold(x[p + 1], i) + rules.cost_of_fold(x[p], j)
+                            go(p + 2, (*so_far, i, j), cost + math.log(rate) - least["typos"] + folds, "read")
         if last == "read":
             near = any(marked[k] for k in (p - 1, p) if 0 <= k < len(x))
             for i in range(len(known)):
                 if letters[i] and rate and near:
-                    go(p, (*so_far, i), cost + math.log(rate), "inserted")
+                    go(p, (*so_far, i), cost + math.log(rate) - least["typos"], "inserted")
                 if damage.spaces and codes[i] == ord(" ") and 0 < p < len(x):
-                    go(p, (*so_far, i), cost, "inserted")
+                    go(p, (*so_far, i), cost + math.log(damage.spaces) - least["spaces"], "inserted")
 
     go(0, (), 0.0, "read")
     of_code = chr if isinstance(text, str) else lambda code: bytes([code])
@@ -124,7 +154,8 @@ def originals(rules, text):
 
 def number_of_originals(rules, text):
     """Return the number of originals of a text without typos."""
-    choices = [len(rules.candidates(code)[0]) for code in codes_of(text)]
+    x = codes_of(text)
+    choices = [len(rules.candidates(code)[0]) + len([*rules.confusions(x, p)]) for p, code in enumerate(x)]
     return math.prod(choices) * 2 ** max(0, len(text) - 1 if rules.damage.spaces else 0)
 
 
@@ -138,6 +169,22 @@ def damaged(rng, symbols, length):
         nasty = nasty if isinstance(joined, str) else nasty.encode("utf-8", "surrogatepass")[:1]
         joined = joined[:at] + nasty + joined[at + 1 :]
     return joined
+
+
+def confusions(rng, symbols):
+    """Return random confusions of up to three symbols with up to four, or None."""
+    if rng.integers(2):
+        return None
+    empty, table = symbols[0][:0], {}
+    nasty = list(NASTY) if isinstance(empty, str) else [b"\xff", b"_"]
+    for _ in range(rng.integers(1, 7)):
+        before, after = (
+            empty.join(rng.choice(np.array(symbols * 3 + nasty, object), rng.integers(low, high)))
+            for low, high in ((1, 4), (0, 5))
+        )
+        if before != after:
+            table.setdefault(before, {})[after] = float(rng.choice([0.01, 0.3, 1.0]))
+    return table
 
 
 def applied(text, changes):
@@ -155,8 +202,10 @@ def case(i, folder):
     rng = np.random.default_rng([15, i])
     model, symbols = model_of(int(rng.integers(MODELS)))
     gap = "_" if isinstance(symbols[0], str) else b"_"
-    options = {"case": bool(rng.integers(2)), "accents": bool(rng.integers(2)), "spaces": bool(rng.integers(2)),
-               "gaps": [None, gap][rng.integers(2)], "typos": [None, 0.05, 0.5, 0.9][rng.integers(4)]}  # fmt: skip
+    options = {"case": [False, True, 0.1][rng.integers(3)], "accents": bool(rng.integers(2)),
+               "spaces": [False, True, 0.1][rng.integers(3)], "gaps": [None, gap][rng.integers(2)],
+               "typos": [None, 0.05, 0.5, 0.9][rng.integers(4)], "least": [0.0, 0.5][rng.integers(2)],
+               "confusions": confusions(rng, symbols)}  # fmt: skip
     text = damaged(rng, symbols, int(rng.integers(4 if options["typos"] else 14)))
     prime = type(text)().join(rng.choice(np.array(symbols, object), rng.integers(3)))
     try:

@@ -480,11 +480,13 @@ class LanguageModel(Estimator):
         self,
         texts: Any,
         *,
-        case: bool = False,
+        case: bool | float = False,
         accents: bool = False,
-        spaces: bool = False,
+        spaces: bool | float = False,
         gaps: str | bytes | None = None,
         typos: float | None = None,
+        confusions: Any = None,
+        least: float | Mapping[str, float] = 0.0,
         beams: int | None = None,
         prime: str | bytes = "",
         label: Any = None,
@@ -499,22 +501,35 @@ class LanguageModel(Estimator):
         ----------
         texts : str or bytes, or an iterable of them
             The damaged texts. A character that the model lacks stays as it is, and the model does not read it. With
-            `typos`, a letter that the model lacks can also be a typo.
-        case : bool, default=False
-            Whether upper and lower case may be wrong; the given case is ignored.
+            `typos` it may be a typo; with `confusions` it may be another character or excess, at a rate of 0.5, or
+            0.01 if it is a letter or digit.
+        case : bool or float, default=False
+            Whether upper and lower case may be wrong. True: the given case says nothing. A rate above 0 and below 1,
+            such as 0.001: the share of letters in the wrong case.
         accents : bool, default=False
             Whether accents may be missing or wrong: any letter with the same base letter is allowed. Not for bytes.
-        spaces : bool, default=False
-            Whether spaces may be missing within the text.
+        spaces : bool or float, default=False
+            Whether spaces may be missing within the text. True: anywhere, at no cost; or a rate, such as 0.01.
         gaps : str or bytes of length 1, default=None
             The character that stands for one unknown character, such as ``"_"``.
         typos : float, default=None
             The share of letters with a typo, such as 0.05: a substituted, missing or excess letter, or two swapped
             letters, all equally frequent. A lower rate changes less.
+        confusions : dict, "ocr" or a list of these, default=None
+            What may have been mistaken for what: the keys are 1 to 3 symbols as they stand in the text, the values
+            what these may have been, as a string, a list of strings or a dict with their rates. The rate is 0.01 if
+            none is given; ``""`` means that nothing stood there. "ocr" has the confusions of scanned text: similar
+            shapes, hyphens at line ends, stray and missing punctuation and spaces. In a list, later rates replace
+            earlier ones.
+        least : float or dict, default=0.0
+            The nats that each change must gain: the restored text has the largest log-probability, that of the damage
+            included, after `least` is subtracted for each change. Undoing one change therefore loses at least as much.
+            A dict has numbers for "case", "spaces", "accents", "typos" and "confusions". Gaps are always filled.
         beams : int, default=None
-            The number of hypotheses to keep. None: 4, but 16 with `typos`, and at least one for each symbol, up to
-            2,048 symbols, with `gaps`; improbable hypotheses are dropped sooner. More beams find more probable
-            originals, in as many times the time; a number that is large enough finds the most probable one.
+            The number of hypotheses to keep. None: 4, but 16 with `typos` or `confusions`; at a gap and the three
+            symbols after it at least one for each symbol, and more if gaps adjoin; improbable hypotheses are dropped
+            sooner. More beams find more probable originals, in as many times the time; a number that is large enough
+            finds the most probable one.
         prime : str or bytes, default=""
             Text that precedes each of the texts, such as ``"\n"``; it is not returned.
         label : str, int, float or bool, default=None
@@ -527,8 +542,8 @@ class LanguageModel(Estimator):
         str or bytes, or a list
             The restored text, or a list of restored texts. With `changes`, a tuple ``(text, changes)`` for each text;
             each change is a tuple ``(start, stop, before, after, log_odds)``: the place and the text before, the text
-            after, and how much more probable, in nats, the whole text is with the change than without it. For a gap,
-            the comparison is with all other symbols.
+            after, and how much more probable, in nats, the whole text is with the change than without it, whatever
+            `least` is. For a gap, the comparison is with all other symbols.
 
         Raises
         ------
@@ -545,15 +560,18 @@ class LanguageModel(Estimator):
         'The function returns'
         >>> model.restore(["afunct_on", "list ofstrings"], spaces=True, gaps="_")
         ['a function', 'list of strings']
+        >>> model.restore("The functlon re-\nturns a 1ist of str ings.", confusions="ocr", case=0.001, least=3)
+        'The function returns a list of strings.'
         >>> text, changes = model.restore("a list of strnigs", typos=0.05, changes=True)
         >>> text, [change[:4] for change in changes]
         ('a list of strings', [(13, 15, 'ni', 'in')])
         """
+        options: Any = {"case": case, "accents": accents, "spaces": spaces, "gaps": gaps, "typos": typos}
+        options |= {"confusions": confusions, "least": least}
         if label is not None:
-            options: Any = {"case": case, "accents": accents, "spaces": spaces, "gaps": gaps, "typos": typos}
             return self.for_label(label).restore(texts, beams=beams, prime=prime, changes=changes, **options)
         network, vocabulary = self._text_network("restore", one_row=False)
-        damage = Damage.check(vocabulary, case=case, accents=accents, spaces=spaces, gaps=gaps, typos=typos)
+        damage = Damage.check(vocabulary, **options)
         beams = None if beams is None else checked_int("beams", beams, 1, MAX_BEAMS)
         changes, n_threads = checked_bool("changes", changes), checked_threads(self.n_threads)
         restorer = Restorer(network, vocabulary, damage, beams, prime, n_threads)

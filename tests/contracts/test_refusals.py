@@ -109,6 +109,8 @@ INVALID = {
     "spaces": NOT_BOOLS,
     "gaps": [*THINGS, {}, 3, "", "ab", b"a", ["a"]],
     "typos": reals(0, 0.0, 1, 1.0, none=True),
+    "confusions": [*THINGS, 3, "ocd", b"ocr", {"": "a"}, {"a": "a"}, {"a": 3}, {"a": {"b": 2}}, {b"a": "b"}],
+    "least": [*(value for value in reals() if value != {}), {"caps": 1}, {"case": -1}, {"case": "a"}],
     "changes": NOT_BOOLS,
     "random_state": NOT_SEEDS,
     "pieces": [*THINGS, None, 3, "abc", b"ab", np.array("ab"), {"a", "b", "e"}, ["a", "b"], ["a", 3, "b"], [None] * 3],
@@ -260,7 +262,7 @@ USUAL = {
     "matching": "a.*", "paths": "text", "content": b"", "models": [], "model": None, "other": None,
     "pieces": ["a", "b", "e"],
 }  # fmt: skip
-AFTER_DAMAGE = ("texts", "beams", "prime", "changes", "label")
+AFTER_DAMAGE = ("texts", "least", "beams", "prime", "changes", "label")
 LABELED = {"labels": ["a", "b"] * 3, "validation": NAMES}
 USUAL_HERE = {
     "CharRNN.resume": {"path": "run", "X": TEXT},

@@ -44,6 +44,15 @@ def network():
         ("etealamer_dejavu", {"case": True, "accents": True, "spaces": True, "gaps": "_"}, None),
         ("THEFUNCTOIN", {"case": True, "spaces": True, "typos": 0.05}, "The function"),
         ("", {"spaces": True}, ""),
+        ("The functiori retums", {"confusions": {"ri": "n", "m": "rn"}}, "The function returns"),
+        ("Thc function", {"confusions": {"c": ["e", "o"]}}, "The function"),
+        ("functi0n re-\nturns a 1ist_ of str ings", {"confusions": "ocr"}, "function returns a list of strings"),
+        ("The fn retu& a list", {"confusions": {"&": "rns", "fn": {"function": 0.5}}}, "The function returns a list"),
+        ("a lixt ofsttrings rn", {"confusions": ["ocr", {"x": "s", "rn": ""}], "typos": 0.05}, "a list of strings "),
+        ("the functoin", {"case": 0.05, "typos": 0.05}, "The function"),
+        ("the function", {"case": 1e-30}, "the function"),
+        ("returns alist of", {"spaces": 0.01}, "returns a list of"),
+        ("returns alist of", {"spaces": 1e-30}, "returns alist of"),
     ],
 )
 def test_each_kind_of_damage(counts, damaged, options, original):
@@ -153,6 +162,95 @@ def test_unknown_symbols_stay_and_are_not_read(counts):
     assert CharNGram(3).fit(b"abab").restore(b"A\xff\x00B", case=True) == b"a\xff\x00b"
 
 
+def test_the_most_probable_of_all_sources_is_found(network):
+    # Every source of up to 6 symbols, of 7 confusions, wrong case and missing spaces, by enumeration.
+    confusions = {"n": {"b": 0.1, "": 0.2}, "nn": {"b": 0.3, "anna": 0.01}, "b": {"nn": 0.01}, "ev": {"Eve": 0.9}}
+    case, least = 0.05, {"case": 0.3, "confusions": 0.2}
+
+    def sources(x):
+        if not x:
+            yield "", 0.0
+        for n in range(1, len(x) + 1):
+            for after, rate in confusions.get(x[:n], {}).items():
+                yield from ((after + rest, cost + math.log(rate) - 0.2) for rest, cost in sources(x[n:]))
+        if x:
+            yield from ((x[0] + rest, cost) for rest, cost in sources(x[1:]))
+            other = x[0].swapcase()
+            if other != x[0]:
+                yield from ((other + rest, cost + math.log(case) - 0.3) for rest, cost in sources(x[1:]))
+
+    known = set(map(str, network.vocabulary_))
+    for damaged in ("anb", "hannnn", "nnnnnn", "ev", "bevnn", "b"):
+        best = {}
+        for text, cost in sources(damaged):
+            if set(text) <= known:
+                best[text] = max(cost, best.get(text, -math.inf))
+        scores = network.score_samples([*best]) + np.array([*best.values()])
+        found = network.restore(damaged, case=case, confusions=confusions, least=least, beams=4096)
+        assert found == [*best][scores.argmax()]
+
+
+def test_symbols_that_the_model_lacks_are_replaced_and_dropped(counts):
+    assert counts.restore("The functi^n returns", typos=0.05) == "The function returns"
+    assert counts.restore("Th^ function ^returns a 7ist", confusions={"zz": "z"}) == "The function returns a list"
+    assert counts.restore("Th^ function ^returns", case=True) == "Th^ function ^returns"
+    rare = CharNGram(4).fit(TEXT.encode())
+    assert rare.restore(b"Th^ func\xfftion", confusions={b"\xff": {b"": 0.9}}) == b"The function"
+
+
+def test_a_change_must_gain_so_many_nats(counts):
+    damaged, options = (
+        "the functlon re turns alist",
+        {"confusions": "ocr", "spaces": True, "case": True, "changes": True},
+    )
+    _, changes = counts.restore(damaged, **options)
+    gains = {change.after: change.log_odds for change in changes}
+    assert gains.keys() == {"T", "i", "", " "}
+    for after, kind in {"T": "case", "i": "confusions", "": "confusions", " ": "spaces"}.items():
+        for least in (gains[after] - 1e-3, gains[after] + 1e-3):
+            kept = counts.restore(damaged, least={kind: least}, **options).changes
+            assert (after in {change.after for change in kept}) == (least < gains[after])
+    assert counts.restore("th_ functlon", gaps="_", least=99, confusions="ocr") == "the functlon"
+    assert counts.restore("the functoin", least={"typos": 99}, typos=0.1) == "the functoin"
+    assert counts.restore("mer, deja", least={"accents": 99}, accents=True) == "mer, deja"
+
+
+def test_a_confusion_is_one_change_with_its_rate(network):
+    text, [change] = network.restore("Harmah", confusions={"rm": {"nn": 0.2}}, changes=True)
+    assert (text, change[:4]) == ("Hannah", (2, 4, "rm", "nn"))
+    network = CharRNN(13, max_steps=300, optimizer="adam", learning_rate=0.01, random_state=0, dtype="float64")
+    network.fit([*NAMES, "Hamm", "Narr"])
+    text, [change] = network.restore("Hamah", confusions={"m": {"nn": 0.2}}, changes=True)
+    assert (text, change[:4]) == ("Hannah", (2, 3, "m", "nn"))
+    score = float(np.subtract(*network.score_samples(["Hannah", "Hamah"])))
+    assert change.log_odds == pytest.approx(score + math.log(0.2), abs=1e-9)
+
+
+@pytest.mark.parametrize(("confusions", "message"), [
+    ({"": "a"}, "^confusions has the key '', but a key must have 1 to 3 symbols"),
+    ({"abcd": "a"}, "^confusions has the key 'abcd', but"),
+    ({"a": ["b", "a"]}, r"^confusions\['a'\] contains the key itself"),
+    ({"a": {"b": 0.0}}, r"^confusions\['a'\]\['b'\] must be a finite number above 0 and at most 1"),
+    ({b"a": "b"}, "^confusions' key is b'a', but must be a str"),
+    ({"a": b"b"}, r"^confusions\['a'\] is b'b', but must be a str"),
+    ({"a": 3}, r"^confusions\['a'\] must be a string, a list or a dict of rates, not 3"),
+    ("ocd", "^confusions must be a dict such as"),
+    (["ocr", 3], "^confusions must be a dict such as"),
+])  # fmt: skip
+def test_wrong_confusions_are_refused(counts, confusions, message):
+    with pytest.raises(InvalidInputError, match=message):
+        counts.restore("a", confusions=confusions)
+
+
+def test_wrong_rates_are_refused(counts):
+    with pytest.raises(InvalidInputError, match=r"^case must be True, False or"):
+        counts.restore("a", case=2.0)
+    with pytest.raises(InvalidInputError, match=r"^least has the key"):
+        counts.restore("a", case=True, least={"caps": 3})
+    with pytest.raises(InvalidInputError, match=r"^least\['case'\] must be a finite number of at least 0, not -1"):
+        counts.restore("a", case=True, least={"case": -1})
+
+
 def test_so_many_hypotheses_must_fit_in_memory(monkeypatch):
     model = CharNGram(1).fit("".join(map(chr, range(0x4E00, 0x4E00 + 999))))
     monkeypatch.setattr("crnn.runtime.machine.available_bytes", lambda: 10**6)
@@ -219,14 +317,20 @@ def test_log_odds_look_48_symbols_ahead(network, rest):
     assert change.log_odds == pytest.approx(best - np.logaddexp.reduce([*scores.values()]), abs=1e-9)
 
 
-@pytest.mark.parametrize(("n", "gaps", "typos", "beams"), [
-    (20, None, None, 4), (20, None, 0.1, 16), (20, "_", None, 20), (3, "_", None, 4), (3, "_", 0.1, 16),
-    (4096, "_", None, 1024),
+@pytest.mark.parametrize(("n", "beams"), [
+    (20, [4, 20, 80, 320, 160, 80, 40, 20, 10, 5]), (3, [4, 4, 12, 48, 24, 12, 6, 4, 4, 4]),
+    (999, [4, 999, 999, 999, 499, 249, 124, 999, 499, 249]),
+    (4096, [4, 1024, 1024, 1024, 512, 256, 128, 1024, 512, 256]),
 ])  # fmt: skip
-def test_default_beams(n, gaps, typos, beams):
-    vocabulary = Vocabulary(np.arange(0x4E00, 0x4E00 + n))
-    damage = Damage.check(vocabulary, case=True, accents=False, spaces=False, gaps=gaps, typos=typos)
-    assert damage.default_beams(vocabulary) == beams
+def test_more_hypotheses_are_kept_at_gaps_and_after_them(n, beams):
+    kinds = np.array([0, 1, 1, 1, 0, 0, 0, 1, 0, 0], np.int32)
+    assert restoring.beams_at(kinds, 1, 4, n).tolist() == beams
+    assert restoring.beams_at(kinds, -1, 4, n).tolist() == [4] * 10
+
+
+@pytest.mark.parametrize(("options", "beams"), [({}, 4), ({"typos": 0.1}, 16), ({"confusions": "ocr"}, 16)])
+def test_default_beams(options, beams):
+    assert Damage.check(Vocabulary.from_text("ab "), case=True, **options).default_beams() == beams
 
 
 def test_log_odds_include_the_typos(network):

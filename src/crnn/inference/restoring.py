@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._kernels.inference.selection import UNREAD_SYMBOL, Selection
+from .._kernels.inference.selection import INSERTED_STEP, REPLACED_STEP, SWAPPED_STEP, UNREAD_SYMBOL, Selection
 from ..errors import InvalidInputError, short_repr
 from ..parameters.checks import checked_bool, checked_float
 from ..runtime.signals import check_canceled
@@ -21,24 +22,140 @@ from .sampling import encoded_prime
 from .search import LONG, check_beam_memory
 from .string_scores import text_blocks
 
+# ---------------------------------------------------------------- confusions
+
+Codes = tuple[int, ...]
+Cost = tuple[float, float]  # the log-probability of a damage, and what undoing it must gain
+RATE = 0.01  # of a confusion, if none is given
+NOISE = 0.5  # of a symbol that the model lacks, if it is neither letter nor digit
+OCR_SPACES = 0.003  # the rate of missing spaces in scans
+MAX_KEY = 3  # symbols
+SHAPES = "1lIi!| 0Oo 5Ss 8B 6b 9g 2Zz ceo ao uvn hbk ftſs CG EF nr ij gq"  # groups of symbols that look alike
+PAIRS = "rn/m cl/d li/h vv/w VV/W ii/u in/m ri/n ni/m tl/d lc/k I3/B l3/B"
+LIGATURES = "fi/ﬁ fl/ﬂ ff/ﬀ ffi/ﬃ ffl/ﬄ st/ﬆ ſt/ﬅ ae/æ oe/œ"
+STRAY = ".,'`’‘\"^~*_|•·-:;°\\"
+
+
+def ocr_confusions() -> dict[str, dict[str, float]]:
+    """Return the confusions of scanned text, "ocr"; the empty key has the rate of missing spaces."""
+    table = {"": {" ": OCR_SPACES}}
+
+    def add(before: str, after: str, rate: float) -> None:
+        table.setdefault(before, {})[after] = rate
+
+    for shapes in [*SHAPES.split(), ".,;:"]:
+        for before, after in itertools.permutations(shapes, 2):
+            add(before, after, RATE)
+    for pairs, rate in ((PAIRS, RATE), (LIGATURES, NOISE)):
+        for several, one in (pair.split("/") for pair in pairs.split()):
+            add(several, one, RATE)
+            add(one, several, rate)
+    for symbol in STRAY:
+        add(symbol, "", RATE)
+        add(f" {symbol}", "", RATE)
+    for hyphen in "-¬\u00ad":
+        for end in ("\n", " \n"):
+            add(hyphen + end, "", NOISE)
+            add(hyphen + end, "-", RATE)
+    add(" ", "", RATE)
+    for symbol in ".,":
+        for space in " \n":
+            add(space, symbol + space, RATE)
+    return table
+
+
+def checked_rate(name: str, value: Any) -> float:
+    """Return the rate of a kind of damage: 0 for False, 1 for True, which costs nothing."""
+    if isinstance(value, bool | np.bool_) or (isinstance(value, float | np.floating) and 0 < value < 1):
+        return float(value)
+    raise InvalidInputError(f"{name} must be True, False or a rate above 0 and below 1, not {short_repr(value)}")
+
+
+def checked_confusions(confusions: Any, of_bytes: bool) -> dict[Codes, dict[Codes, float]]:
+    """Return the rates of confusions by what stands in the text, then by what it may have been; of tables, the last."""
+    checked: dict[Codes, dict[Codes, float]] = {}
+
+    def codes_of(text: Any, what: str) -> Codes:
+        if isinstance(text, str | bytes) and isinstance(text, bytes) == of_bytes:
+            return tuple(map(ord, text) if isinstance(text, str) else text)
+        raise InvalidInputError(
+            f"{what} is {short_repr(text)}, but must be {'bytes' if of_bytes else 'a str'}, as the model's texts are"
+        )
+
+    for table in confusions if isinstance(confusions, list | tuple) else [confusions]:
+        is_ocr = isinstance(table, str) and table == "ocr"
+        found: Any = ocr_confusions() if is_ocr else table
+        if is_ocr and of_bytes:
+            found = {k.encode(): {v.encode(): rate for v, rate in of.items()} for k, of in found.items() if k.isascii()}
+        if not isinstance(found, Mapping):
+            raise InvalidInputError(
+                f'confusions must be a dict such as {{"rn": "m"}}, "ocr" or a list of these, not {short_repr(table)}'
+            )
+        for key, values in found.items():
+            before, name = codes_of(key, "confusions' key"), f"confusions[{short_repr(key)}]"
+            if not (1 - is_ocr) <= len(before) <= MAX_KEY:
+                raise InvalidInputError(
+                    f"confusions has the key {short_repr(key)}, but a key must have 1 to {MAX_KEY} symbols"
+                )
+            if isinstance(values, str | bytes):
+                values = [values]
+            if not isinstance(values, Mapping | list | tuple):
+                raise InvalidInputError(f"{name} must be a string, a list or a dict of rates, not {short_repr(values)}")
+            rates = values if isinstance(values, Mapping) else dict.fromkeys(values, RATE)
+            for value, rate in rates.items():
+                after = codes_of(value, name)
+                if after == before:
+                    raise InvalidInputError(f"{name} contains the key itself. Leave it out: no symbol has to change.")
+                rate = checked_float(f"{name}[{short_repr(value)}]", rate, above=0, maximum=1)
+                checked.setdefault(before, {})[after] = rate
+    return checked
+
+
+def checked_least(least: Any) -> dict[str, float]:
+    """Return the nats that a change must gain, by kind."""
+    if not isinstance(least, Mapping):
+        return dict.fromkeys(CHANGE_KINDS, checked_float("least", least, minimum=0))
+    for kind in least:
+        if kind not in CHANGE_KINDS:
+            known = ", ".join(CHANGE_KINDS)
+            raise InvalidInputError(f"least has the key {short_repr(kind)}, but the kinds of changes are {known}")
+    return {k: checked_float(f"least[{k!r}]", least.get(k, 0.0), minimum=0) for k in CHANGE_KINDS}
+
+
 # ---------------------------------------------------------------- damage
 
-KINDS = 4  # of typos: substitution, missing letter, excess letter, swap
-NEVER = -math.inf
+TYPO_KINDS = 4  # substitution, missing letter, excess letter, swap
+CHANGE_KINDS = ("case", "spaces", "accents", "typos", "confusions")
+NEVER: Cost = (-math.inf, 0.0)
+FREE: Cost = (0.0, 0.0)
+SKIPPED = -1  # the symbol of a step that adds nothing to the restored text
 GAP_LOGITS = 1 << 22  # maximum of a text's default hypotheses after a gap: 32 MB; above 2,048 symbols, fewer are kept
 
 
 class Damage(NamedTuple):
     """The checked arguments of `LanguageModel.restore`: what may have happened to a text."""
 
-    case: bool
+    case: float  # a rate; 0 without, 1 if the given case says nothing
     accents: bool
-    spaces: bool
+    spaces: float  # a rate; 0 without, 1 if any space may be missing at no cost
     gap: int | None  # the code of the character that stands for an unknown one
     typos: float  # the rate; 0 without typos
+    confusions: dict[Codes, dict[Codes, float]] | None = None
+    least: Mapping[str, float] = dict.fromkeys(CHANGE_KINDS, 0.0)
 
     @classmethod
-    def check(cls, vocabulary: Vocabulary, *, case: Any, accents: Any, spaces: Any, gaps: Any, typos: Any) -> Damage:
+    def check(
+        cls,
+        vocabulary: Vocabulary,
+        *,
+        case: Any = False,
+        accents: Any = False,
+        spaces: Any = False,
+        gaps: Any = None,
+        typos: Any = None,
+        confusions: Any = None,
+        least: Any = 0.0,
+    ) -> Damage:
         """Return the damage if the arguments are valid, and ask for what a model of these symbols can restore."""
         rate = 0.0 if typos is None else checked_float("typos", typos, above=0, below=1)
         of_bytes = vocabulary.kind == "bytes"
@@ -46,16 +163,18 @@ class Damage(NamedTuple):
             kind = "bytes of length 1" if of_bytes else "a str of one character"
             raise InvalidInputError(f"gaps is {short_repr(gaps)}, but must be {kind}, which marks an unknown symbol")
         damage = cls(
-            checked_bool("case", case),
+            checked_rate("case", case),
             checked_bool("accents", accents),
-            checked_bool("spaces", spaces),
+            checked_rate("spaces", spaces),
             None if gaps is None else ord(gaps),
             rate,
+            None if confusions is None else checked_confusions(confusions, of_bytes),
+            checked_least(least),
         )
-        if not any((damage.case, damage.accents, damage.spaces, gaps is not None, rate)):
+        if not any((damage.case, damage.accents, damage.spaces, gaps is not None, rate, damage.confusions)):
             raise InvalidInputError(
-                'restore needs the kind of damage. Pass at least one of case=True, accents=True, spaces=True, gaps="_" '
-                "or typos=0.05."
+                "restore needs the kind of damage. Pass at least one of case=True, accents=True, spaces=True, "
+                'gaps="_", typos=0.05 or confusions="ocr".'
             )
         if damage.accents and of_bytes:
             raise InvalidInputError(
@@ -63,7 +182,7 @@ class Damage(NamedTuple):
                 "on str."
             )
         if damage.spaces and ord(" ") not in vocabulary.codes:
-            raise InvalidInputError("spaces=True, but the model has no space. Fit it on text with spaces.")
+            raise InvalidInputError(f"spaces={spaces}, but the model has no space. Fit it on text with spaces.")
         return damage
 
     def fold(self, code: int, vocabulary: Vocabulary) -> int | str:
@@ -84,71 +203,143 @@ class Damage(NamedTuple):
             symbol = unicodedata.normalize("NFD", symbol)[0]
         return symbol.lower() if self.case else symbol
 
-    def default_beams(self, vocabulary: Vocabulary) -> int:
-        """Return how many hypotheses are worth keeping."""
-        beams, V = 16 if self.typos else 4, len(vocabulary.codes)
-        return beams if self.gap is None else max(beams, min(V, GAP_LOGITS // max(V, 1)))
+    def cost(self, rate: float, *kinds: str) -> Cost:
+        """Return the cost of a change at this rate."""
+        return math.log(rate), sum(self.least[kind] for kind in kinds)
+
+    def refolding(self, code: int, other: int) -> Cost:
+        """Return the cost of the change to another symbol with the same rest."""
+        before, after = chr(code), chr(other)
+        if code in (other, self.gap):
+            return FREE
+        accent = before.lower() != after.lower()
+        case = before.isupper() != after.isupper() or not accent
+        return self.cost(self.case if case and self.case else 1.0, *["case"] * case, *["accents"] * accent)
+
+    def confused(self, code: int, index: dict[int, int], vocabulary: Vocabulary) -> list[tuple[int, Cost]]:
+        """Return what a symbol may be confused with, and the costs: ids, or SKIPPED if nothing stood there."""
+        if self.confusions is None or code == self.gap:
+            return []
+        is_word = chr(code).isalnum() or (vocabulary.kind == "bytes" and code > ord("\x7f"))
+        unknown = () if code in index else (SKIPPED, *index.values())
+        rates = dict.fromkeys(unknown, RATE if is_word else NOISE)
+        for after, rate in self.confusions.get((code,), {}).items():
+            if len(after) < 2 and index.keys() >= set(after):
+                i = index[after[0]] if after else SKIPPED
+                rates[i] = max(rate, rates.get(i, 0.0))
+        return [(i, self.cost(rate, "confusions")) for i, rate in rates.items()]
+
+    def replacements(self, codes: list[int], index: dict[int, int]) -> tuple[NDArray[Any], ...]:
+        """Return the confusions of other than single symbols as the last tables of a `Channel`."""
+        kinds = {code: kind for kind, code in enumerate(codes) if code != self.gap}
+        rows, costs, steps = list[tuple[int, ...]](), list[Cost](), list[tuple[int, int, int]]()
+        for before, options in (self.confusions or {}).items():
+            for after, rate in options.items() if before and kinds.keys() >= set(before) else ():
+                if max(len(before), len(after)) < 2 or not index.keys() >= set(after):
+                    continue
+                key = [kinds[code] for code in before]
+                rows.append((*key, *[-1] * (MAX_KEY - len(key)), len(steps)))
+                costs.append(self.cost(rate, "confusions"))
+                taken = [0] * (len(after) - len(before)) + [1] * len(before)
+                symbols = [index[code] for code in after] + [SKIPPED] * (len(before) - len(after))
+                n = len(steps) + 1 + REPLACED_STEP
+                obligations = [*range(n, n + len(taken) - 1), 0]
+                steps += zip(symbols, taken, obligations, strict=True)
+        table = np.array(rows, np.int32).reshape(-1, MAX_KEY + 1)
+        order = np.argsort(table[:, 0], kind="stable")
+        openings = np.searchsorted(table[order, 0], np.arange(len(codes) + 1)).astype(np.int32)
+        return (
+            openings,
+            table[order, 1:].copy(),
+            np.array(costs).reshape(-1, 2)[order],
+            np.array(steps, np.int32).reshape(-1, 3),
+        )
+
+    def is_marked(self, code: int, vocabulary: Vocabulary) -> bool:
+        """Return whether a symbol may be a typo: a letter, or a symbol that the model lacks."""
+        may_be = is_letter(code, vocabulary) or code not in vocabulary.codes
+        return bool(self.typos) and code != self.gap and may_be
+
+    def default_beams(self) -> int:
+        """Return how many hypotheses are worth keeping, except after gaps."""
+        return 16 if self.typos or self.confusions else 4
 
 
 class Channel(NamedTuple):
-    """The damage as tables for `Selection`; each distinct symbol of a damaged text is a kind."""
+    """The damage as tables for `Selection`; each distinct symbol of a damaged text is a kind.
+
+    A cost is the log-probability of the damage and what the change must gain.
+    """
 
     first: NDArray[np.int32]  # (kinds + 1,): where a kind's candidates start
     plain: NDArray[np.int32]  # (kinds,): how many of them come before the substitutions
     symbols: NDArray[np.int32]  # the candidates' ids, UNREAD_SYMBOL for a symbol that the model lacks, and
-    costs: NDArray[np.float64]  # the log-probability of the damage
-    skip: NDArray[np.float64]  # (kinds,): the cost of a letter typed in excess
-    letters: NDArray[np.uint8]  # (kinds,): which are letters, if there may be typos
+    costs: NDArray[np.float64]  # (n, 2): their costs
+    skip: NDArray[np.float64]  # (kinds, 2): the costs of a symbol in excess
+    letters: NDArray[np.uint8]  # (kinds,): which may be typos
     inserted: NDArray[np.int32]  # the ids of symbols that may be missing,
-    insert_costs: NDArray[np.float64]  # what that costs,
+    insert_costs: NDArray[np.float64]  # (n, 2): what that costs,
     near_letters: NDArray[np.uint8]  # and whether they are missing next to letters only
-    swap: float
+    swap: NDArray[np.float64]  # (2,)
+    kept: float  # the log-probability of no typo
     unread: float  # the log-probability of a symbol that the model lacks
+    openings: NDArray[np.int32]  # (kinds + 1,): where the replacements that begin with a kind start
+    replacements: NDArray[np.int32]  # (n, 3): the next two kinds, -1 for none, and the first step
+    replacement_costs: NDArray[np.float64]  # (n, 2)
+    steps: NDArray[np.int32]  # (n, 3): a symbol or SKIPPED, how many symbols it takes, and the obligation after it
 
     @classmethod
     def of(cls, damage: Damage, vocabulary: Vocabulary, codes: list[int]) -> Channel:
         """Return the tables for texts with these distinct codes."""
-        known = vocabulary.codes.tolist()
+        known, confusions = vocabulary.codes.tolist(), damage.confusions or {}
+        index = {code: i for i, code in enumerate(known)}
         same: dict[int | str, list[int]] = {}
         for i, code in enumerate(known):
             same.setdefault(damage.fold(code, vocabulary), []).append(i)
-        letters = [is_letter(code, vocabulary) for code in known]
         alphabet: dict[bool, list[int]] = {True: [], False: []}  # the ids of upper-case letters, and of all others
         for i, code in enumerate(known):
-            if letters[i]:
+            if is_letter(code, vocabulary):
                 alphabet[chr(code).isupper()].append(i)
-        rate = damage.typos / KINDS
-        kept = math.log1p(-damage.typos)
-        rows, plain, skip, are_letters = list[list[tuple[int, float]]](), list[int](), list[float](), list[bool]()
+        letters = sorted(alphabet[True] + alphabet[False])
+        rate, kept = damage.typos / TYPO_KINDS, math.log1p(-damage.typos)
+        rows, plain, skip, marked = list[list[tuple[int, Cost]]](), list[int](), list[Cost](), list[bool]()
         for code in codes:
-            letter = bool(damage.typos) and code != damage.gap and is_letter(code, vocabulary)
-            candidates = list(range(len(known))) if code == damage.gap else same.get(damage.fold(code, vocabulary), [])
-            if not candidates:
-                candidates = [UNREAD_SYMBOL if vocabulary.unknown is None else vocabulary.unknown]
-            others = sorted({*alphabet[True], *alphabet[False]} if damage.case else alphabet[chr(code).isupper()])
-            others = [i for i in others if i not in candidates] if letter else []
-            substitution = math.log(rate / max(len(others), 1)) if letter else NEVER
-            rows.append([(i, kept if letter else 0.0) for i in candidates] + [(i, substitution) for i in others])
-            plain.append(len(candidates))
-            skip.append(math.log(rate / max(len(others) + 1, 1)) if letter else NEVER)
-            are_letters.append(letter)
-        missing = [(i, math.log(rate), 1) for i, letter in enumerate(letters) if letter] if damage.typos else []
-        if damage.spaces:
-            missing.append((known.index(ord(" ")), 0.0, 0))
-        table = np.array([pair for row in rows for pair in row]).reshape(-1, 2)
-        inserted = np.array(missing).reshape(-1, 3)
+            plain_ids = range(len(known)) if code == damage.gap else same.get(damage.fold(code, vocabulary), [])
+            row = [(i, damage.refolding(code, known[i])) for i in plain_ids]
+            row = row or [(UNREAD_SYMBOL if vocabulary.unknown is None else vocabulary.unknown, FREE)]
+            marked.append(damage.is_marked(code, vocabulary))
+            changed: dict[int, Cost] = {}  # by symbol; SKIPPED: the symbol is in excess
+            if marked[-1]:
+                row = [(i, (cost + kept, toll)) for i, (cost, toll) in row]
+                others = letters if damage.case else alphabet[chr(code).isupper()]
+                others = [i for i in others if i not in plain_ids]
+                changed = dict.fromkeys(others, damage.cost(rate / max(len(others), 1), "typos"))
+                changed[SKIPPED] = damage.cost(rate / (len(others) + 1), "typos")
+            for i, cost in damage.confused(code, index, vocabulary):
+                changed[i] = max(cost, changed.get(i, NEVER), key=lambda cost: cost[0] - cost[1])
+            skip.append(changed.pop(SKIPPED, NEVER))
+            plain.append(len(row))
+            rows.append(row + sorted(changed.items()))
+        missing = [(i, *damage.cost(rate, "typos"), 1) for i in letters] if rate else []
+        spaces, space = damage.spaces or confusions.get((), {}).get((ord(" "),), 0.0), index.get(ord(" "))
+        if spaces and space is not None:
+            missing.append((space, *damage.cost(spaces, "spaces"), 0))
+        inserted = np.array(missing).reshape(-1, 4)
+        table = np.array([(i, *cost) for row in rows for i, cost in row]).reshape(-1, 3)
         return cls(
             np.cumsum([0, *map(len, rows)], dtype=np.int32),
             np.array(plain, np.int32),
             table[:, 0].astype(np.int32),
-            table[:, 1].copy(),
-            np.array(skip),
-            np.array(are_letters, np.uint8),
+            table[:, 1:].copy(),
+            np.array(skip).reshape(-1, 2),
+            np.array(marked, np.uint8),
             inserted[:, 0].astype(np.int32),
-            inserted[:, 1].copy(),
-            inserted[:, 2].astype(np.uint8),
-            math.log(rate) if damage.typos else NEVER,
+            inserted[:, 1:3].copy(),
+            inserted[:, 3].astype(np.uint8),
+            np.array(damage.cost(rate, "typos") if rate else NEVER),
+            kept,
             unread_log_p(vocabulary),
+            *damage.replacements(codes, index),
         )
 
 
@@ -171,7 +362,8 @@ def is_letter(code: int, vocabulary: Vocabulary) -> bool:
 ROWS = 128  # hypotheses of texts read side by side
 PENALTY = 12.0  # nats by which a hypothesis ranks lower if it ends in the same symbols as a better one
 MARGIN = 14.0  # nats below its text's best hypothesis, at which a hypothesis is dropped by default
-SKIPPED = -1  # the symbol of a step that adds nothing to the restored text
+GAP_BEAMS, GAP_MOST = 4, 512  # beams at a gap for each after the gap before it, unless the model has more symbols
+AFTER_GAP = 4  # symbols from a gap on, at each of which half as many hypotheses are kept
 AFTER = 48  # read symbols after a change that decide its log-odds
 
 Ids = NDArray[np.int32]
@@ -180,11 +372,13 @@ Ids = NDArray[np.int32]
 class RestoreOptions(TypedDict, total=False):
     """The keyword arguments of `LanguageModel.restore` that do not decide the type of its result."""
 
-    case: bool
+    case: bool | float
     accents: bool
-    spaces: bool
+    spaces: bool | float
     gaps: str | bytes | None
     typos: float | None
+    confusions: Any
+    least: float | Mapping[str, float]
     beams: int | None
     prime: str | bytes
     label: Any
@@ -217,7 +411,17 @@ class _Path(NamedTuple):
 
     symbols: Ids  # of the restored text; SKIPPED for none
     taken: Ids  # symbols of the damaged text that each stands for, 0 or 1
+    goes_on: NDArray[np.bool_]  # whether the next step belongs to the same change
+    swapped: NDArray[np.bool_]  # whether the step stands for the symbol after it, and the next step for the one before
     costs: NDArray[np.float64]  # the log-probability of the damage
+
+    @classmethod
+    def of(cls, symbols: Ids, obligations: Ids, costs: NDArray[np.float64], steps: Ids) -> _Path:
+        """Return the path whose obligations after each step are given, with the steps of replacements."""
+        swapped, replaced = obligations == SWAPPED_STEP, obligations >= REPLACED_STEP
+        taken = np.where(obligations == INSERTED_STEP, 0, 1)
+        taken[replaced] = steps[obligations[replaced] - REPLACED_STEP - 1, 1]
+        return cls(symbols, taken, swapped | replaced, swapped, costs)
 
 
 class _Edit(NamedTuple):
@@ -228,6 +432,17 @@ class _Edit(NamedTuple):
     at: int
     after: Ids  # UNREAD_SYMBOL for those that the model lacks
     cost: float  # the log-probability of the damage
+
+
+def beams_at(kinds: Ids, gap: int, beams: int, V: int) -> Ids:
+    """Return how many hypotheses to keep at each symbol of a text: more at gaps, and for a while after them."""
+    widths, run, V = np.full(len(kinds), beams, np.int32), 0, max(V, 1)
+    for p in np.flatnonzero(kinds == gap).tolist():
+        run = run + 1 if p and kinds[p - 1] == gap else 1
+        most = min(max(V, min(V * GAP_BEAMS ** (run - 1), GAP_MOST)), GAP_LOGITS // V)
+        for after in range(min(AFTER_GAP, len(kinds) - p)):
+            widths[p + after] = max(widths[p + after], most >> after)
+    return widths
 
 
 class Restorer:
@@ -243,7 +458,7 @@ class Restorer:
         n_threads: Any,
     ) -> None:
         self.network, self.vocabulary, self.damage = network, vocabulary, damage
-        self.beams, self.margin = (damage.default_beams(vocabulary), MARGIN) if beams is None else (beams, math.inf)
+        self.beams, self.margin = (damage.default_beams(), MARGIN) if beams is None else (beams, math.inf)
         self.n_threads = inference_threads(n_threads)
         check_beam_memory(len(vocabulary), LONG, self.beams)
         self.start: State = Context.after(network, encoded_prime(prime, vocabulary)).state
@@ -261,11 +476,17 @@ class Restorer:
         channel = Channel.of(self.damage, self.vocabulary, distinct.tolist())
         lengths = np.array([*map(len, codes)], np.intp)
         parts = np.split(kinds.astype(np.int32), np.cumsum(lengths)[:-1])
+        more = math.isfinite(self.margin) and self.damage.gap in distinct
+        gap = distinct.tolist().index(self.damage.gap) if more else -1
         order, originals = np.argsort(-lengths, kind="stable"), list[Any](texts)
-        rows = max(1, min(self.network.rows_at_a_time(ROWS) // self.beams, -(-len(texts) // self.n_threads)))
+        rows = min(self.network.rows_at_a_time(ROWS) // self.beams, -(-len(texts) // self.n_threads))
+        if gap >= 0:
+            V = max(len(self.vocabulary.codes), 1)
+            rows = min(rows, GAP_LOGITS // (V * max(V, GAP_MOST)))
+        rows = max(1, rows)
 
         def restore(group: NDArray[np.intp]) -> None:
-            paths = self._search([parts[i] for i in group], channel)
+            paths = self._search([parts[i] for i in group], channel, gap)
             for i, path in zip(group, paths, strict=True):
                 text = self._decoded(path, codes[i])
                 originals[i] = Restored(text, self._changes(path, texts[i], codes[i], text)) if changes else text
@@ -273,28 +494,35 @@ class Restorer:
         run_tasks([order[i : i + rows] for i in range(0, len(order), rows)], restore, self.n_threads)
         return originals
 
-    def _search(self, parts: list[Ids], channel: Channel) -> list[_Path]:
-        """Return the best path of each text, given as kinds of symbols, from the longest to the shortest."""
+    def _search(self, parts: list[Ids], channel: Channel, gap: int) -> list[_Path]:
+        """Return the best path of each text, given as kinds of symbols, from the longest to the shortest.
+
+        `gap` is the kind that stands for an unknown symbol, or -1 if gaps need no more beams.
+        """
         network, vocabulary = self.network, self.vocabulary
         lengths = np.array([*map(len, parts)], np.intp)
         selection = Selection(
             np.concatenate(parts), lengths, channel, network.symbols, vocabulary.boundary, network.context_length,
-            self.beams, self.margin, PENALTY,
+            np.concatenate([beams_at(part, gap, self.beams, len(vocabulary.codes)) for part in parts]),
+            self.margin, PENALTY,
         )  # fmt: skip
-        state, may_insert = network.repeat(self.start, len(parts)), len(channel.inserted) > 0
+        state = network.repeat(self.start, len(parts))
+        may_insert = len(channel.inserted) > 0 or not channel.steps[:, 1].all()
         y = network.logits_after(state)
         while True:
             check_canceled()
-            z = y[:0]
-            if may_insert:
-                rows, symbols = selection.insert(y)
-                if len(rows):
-                    inserted = network.select(state, rows)
-                    network.feed(symbols[None], inserted)
-                    state, z = network.join([state, inserted]), network.logits_after(inserted)
+            z, last = y[:0], y
+            while may_insert:
+                rows, symbols = selection.insert(last)
+                if not len(rows):
+                    break
+                inserted = network.select(state, rows)
+                network.feed(symbols[None], inserted)
+                state, last = network.join([state, inserted]), network.logits_after(inserted)
+                z = np.concatenate([z, last]) if len(z) else last
             rows, symbols = selection.advance(y, z)
             if not selection.left:
-                return [_Path(*selection.path(i)) for i in range(len(parts))]
+                return [_Path.of(*selection.path(i), channel.steps) for i in range(len(parts))]
             state = self._after(state, rows, symbols)
             y = network.logits_after(state)
 
@@ -328,10 +556,8 @@ class Restorer:
 
     def _sources(self, path: _Path, codes: NDArray[Any]) -> NDArray[np.intp]:
         """Return the place in the damaged text that each of its symbols was swapped with, or its own place."""
-        sources, places = np.arange(len(codes)), np.cumsum(path.taken) - 1
-        for p in places[(path.taken > 0) & (path.costs == 0)].tolist() if self.damage.typos else ():
-            if codes[p] != self.damage.gap and is_letter(int(codes[p]), self.vocabulary):  # free only after a swap
-                sources[p - 1], sources[p] = p, p - 1
+        sources, p = np.arange(len(codes)), np.cumsum(path.taken)[path.swapped]
+        sources[p - 1], sources[p] = p, p - 1
         return sources
 
     # ---------------------------------------------------------------- changes
@@ -359,12 +585,13 @@ class Restorer:
 
     def _edits(self, path: _Path, codes: NDArray[Any], restored: Any) -> list[_Edit]:
         """Return the edits of a path in order; adjacent ones are joined, except at gaps."""
-        edits, joins, start, at = list[_Edit](), False, 0, 0
+        edits, joins, goes_on, start, at = list[_Edit](), False, False, 0, 0
         read = np.concatenate([np.zeros(0, np.uint32), *pieces(restored)])
-        for symbol, taken, cost in zip(*[part.tolist() for part in path], strict=True):
+        steps = zip(path.symbols.tolist(), path.taken.tolist(), path.goes_on.tolist(), path.costs.tolist(), strict=True)
+        for symbol, taken, to_be_continued, cost in steps:
             is_gap = bool(taken) and codes[start] == self.damage.gap
-            adds = symbol != SKIPPED
-            if is_gap or not taken or not adds or read[at] != codes[start]:
+            adds, continued, goes_on = symbol != SKIPPED, goes_on, to_be_continued
+            if is_gap or continued or goes_on or not taken or not adds or read[at] != codes[start]:
                 new = _Edit(start, start + taken, at, np.array([symbol] * adds, np.int32), cost)
                 if joins and not is_gap:
                     last = edits.pop()
@@ -382,8 +609,8 @@ class Restorer:
         if len(before) == 1 and before[0] == self.damage.gap:
             return [np.array([i], np.int32) for i in range(len(self.vocabulary.codes)) if i != edit.after[0]], 0.0
         ids = self.vocabulary.ids_of_codes(before)
-        letters = sum(is_letter(code, self.vocabulary) for code in before.tolist())
-        return [np.where(ids < 0, np.int32(UNREAD_SYMBOL), ids)], letters * math.log1p(-self.damage.typos)
+        marked = sum(self.damage.is_marked(code, self.vocabulary) for code in before.tolist())
+        return [np.where(ids < 0, np.int32(UNREAD_SYMBOL), ids)], marked * math.log1p(-self.damage.typos)
 
     def _log_probabilities(self, state: State, strings: list[Ids]) -> NDArray[np.float64]:
         """Return log P of each of some strings after the state of one stream, which stays as it is."""

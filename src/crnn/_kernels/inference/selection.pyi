@@ -6,6 +6,9 @@ from numpy.typing import NDArray
 Ids = NDArray[np.int32]
 
 UNREAD_SYMBOL: int
+SWAPPED_STEP: int
+INSERTED_STEP: int
+REPLACED_STEP: int
 RECENT_SYMBOLS: int
 
 class Selection:
@@ -17,7 +20,7 @@ class Selection:
         vocab_size: int,
         end: int | None,
         context: int | None,
-        beams: int,
+        beams: Ids,
         margin: float,
         penalty: float,
     ) -> None: ...

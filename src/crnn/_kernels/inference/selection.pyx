@@ -3,7 +3,9 @@
 A hypothesis has read the first p symbols of a damaged text, and the network the original so far. At each position it
 emits one symbol of the original: a candidate for the damaged symbol (`plain` ones, then substitutions), or the next
 damaged symbol, if two were swapped; or it skips a symbol that was typed in excess. Before that it may insert a symbol
-that is missing. UNREAD stands for a symbol that the network lacks: it stays as it is, and the network does not read it.
+that is missing. A replacement takes one to three damaged symbols and emits any number: in its steps, symbols are inserted
+first, if there are more of them, then one is emitted or skipped at each position. UNREAD stands for a symbol that the
+network lacks: it stays as it is, and the network does not read it.
 
 Of a text's hypotheses with the same obligation and the same symbols, as far as the network looks back at them, only the
 best stays. The search keeps those of the highest rank, which is the score. A network that looks far back may still
@@ -18,8 +20,6 @@ from libc.stdlib cimport qsort
 from libc.string cimport memset
 import numpy as np
 
-UNREAD_SYMBOL, RECENT_SYMBOLS = UNREAD, RECENT
-
 cdef enum:
     RECENT = 8
     SKIPPED_SYMBOL = -1
@@ -27,7 +27,11 @@ cdef enum:
     MAX_NODES = 0x7fffffff
 
 cdef enum Obligation:
-    FREE, SWAPPED, SKIPPED, INSERTED
+    FREE, SWAPPED, SKIPPED, INSERTED, REPLACED  # and more: step i of the replacements comes next
+
+UNREAD_SYMBOL, RECENT_SYMBOLS, SWAPPED_STEP, INSERTED_STEP, REPLACED_STEP = (
+    UNREAD, RECENT, SWAPPED, INSERTED, REPLACED
+)
 
 cdef double LOWEST = -1e300  # of scores: a symbol of probability 0 is a last resort
 
@@ -40,6 +44,7 @@ cdef struct Hypothesis:
     uint64_t recent   # a digest of the last `RECENT` symbols
     Py_ssize_t turn   # the number of hypotheses that were offered earlier
     int row           # of the parent among the current hypotheses and insertions
+    int own_row       # of an insertion among them
     int symbol        # of the last step, or else SKIPPED_SYMBOL or UNREAD
     int obligation
     int node          # of the last step, or of the one before if its own is not stored yet
@@ -54,11 +59,14 @@ cdef class Selection:
     """The hypotheses of several texts that are read side by side, from the longest text to the shortest.
 
     `x` are the texts' symbols as numbers of kinds, joined; `lengths` their lengths. Kind k has the candidates
-    `symbols[first[k]:first[k + 1]]`; the first `plain[k]` are no substitutions. Costs are log-probabilities of the
-    damage: `costs` of each candidate, `skip[k]` of an excess symbol, `swap` of two swapped `letters`, `insert_costs` of
-    the missing symbols `inserted`: `near_letters`, only next to a letter, or else anywhere within a text. `unread` is
-    log P of a candidate UNREAD. `end` is the symbol that ends a text, or None. `context` is the number of symbols that
-    the network looks back at, None for all.
+    `symbols[first[k]:first[k + 1]]`; the first `plain[k]` are no substitutions. A cost is a pair: the log-probability
+    of the damage, and a toll that is subtracted from the score: `costs` of each candidate, `skip[k]` of an excess
+    symbol, `swap` of two swapped `letters`, whose plain candidates otherwise cost `kept` too, `insert_costs` of the
+    missing symbols `inserted`: `near_letters`, only next to a letter, or else anywhere within a text. The replacements
+    `openings[k]` to `openings[k + 1]` begin at kind k, and have in `replacements` the next two kinds, -1 for none, and
+    the first of their `steps`: the symbol, how much it takes, and the obligation after it. `unread` is log P of a
+    candidate UNREAD. `end` is the symbol that ends a text, or None. `context` is the number of symbols that the network
+    looks back at, None for all. `beams` is the number of hypotheses to keep at each position of `x`.
     """
     cdef const int[::1] x
     cdef const Py_ssize_t[::1] starts
@@ -66,23 +74,34 @@ cdef class Selection:
     cdef const int[::1] first
     cdef const int[::1] plain
     cdef const int[::1] symbols
-    cdef const double[::1] costs
-    cdef const double[::1] skip
+    cdef const double[:, ::1] costs
+    cdef const double[:, ::1] skip
     cdef const unsigned char[::1] letters
     cdef const int[::1] inserted
-    cdef const double[::1] insert_costs
+    cdef const double[:, ::1] insert_costs
     cdef const unsigned char[::1] near_letters
-    cdef double swap, unread, margin, penalty
-    cdef int end, beams, vocab_size
+    cdef const int[::1] openings
+    cdef const int[:, ::1] replacements
+    cdef const double[:, ::1] replacement_costs
+    cdef const int[:, ::1] steps
+    cdef const double[::1] swap
+    cdef const int[::1] widths
+    cdef double kept, unread, margin, penalty
+    cdef int end, vocab_size
+    cdef int beams        # the largest number to keep
+    cdef int width        # the number to keep of the current text
+    cdef int most_rounds  # of insertions at one position
     cdef uint64_t factor  # of a digest that is extended by a symbol
     cdef Py_ssize_t context  # -1: all symbols
     cdef Py_ssize_t texts, position, node_count, turn
     cdef Py_ssize_t room  # for hypotheses of each text: when it is full, the best ones stay
-    cdef int[:, ::1] nodes  # of each step that was kept: the node before it, its symbol, how much it took
+    cdef int[:, ::1] nodes  # of each step that was kept: the node before it, its symbol, the obligation after it
     cdef double[::1] node_costs
     cdef int[::1] counts  # hypotheses of each text now; then of the next position; insertions
     cdef int[::1] next_counts
     cdef int[::1] insert_counts
+    cdef int[::1] pending  # where each text's insertions of the last round start
+    cdef double[::1] floors  # scores that each text's insertions must exceed
     cdef double[::1] totals  # log of the sum of each row's exponentials
     cdef object memory
     cdef Hypothesis* now
@@ -92,19 +111,22 @@ cdef class Selection:
     cdef int[:, ::1] found  # hash tables of indices by text and by last symbols, -1 where they are free
     cdef int shift          # of a hash, which makes it a place in these tables
     cdef double best        # score of the hypotheses that were offered; those `margin` below it are dropped,
-    cdef double least       # and so are those not above this score
-    cdef bint gathered
+    cdef double floor       # and so are those not above one of these scores
+    cdef double least
+    cdef int rounds         # of insertions at this position so far
+    cdef int rows           # of the current hypotheses and insertions
     cdef int[::1] ends  # the last node of each text's best hypothesis
 
     def __init__(self, const int[::1] x not None, const Py_ssize_t[::1] lengths not None, tables, int vocab_size, end,
-                 context, int beams, double margin, double penalty):
+                 context, const int[::1] beams not None, double margin, double penalty):
         cdef Py_ssize_t i, texts = lengths.shape[0], rows
         self.first, self.plain, self.symbols, self.costs, self.skip, self.letters = tables[:6]
-        self.inserted, self.insert_costs, self.near_letters, self.swap, self.unread = tables[6:]
+        self.inserted, self.insert_costs, self.near_letters, self.swap, self.kept, self.unread = tables[6:12]
+        self.openings, self.replacements, self.replacement_costs, self.steps = tables[12:]
         self.x, self.lengths, self.texts = x, lengths, texts
         self.starts = np.cumsum(lengths) - lengths
         self.end, self.vocab_size = -1 if end is None else end, vocab_size
-        self.beams, self.margin, self.penalty = beams, margin, penalty
+        self.widths, self.margin, self.penalty, self.floor, self.rounds = beams, margin, penalty, -INFINITY, 0
         self._check()
         if context is None:
             self.context, self.factor = -1, 0x9e3779b97f4a7c15
@@ -114,17 +136,17 @@ cdef class Selection:
             if self.context <= RECENT:
                 self.penalty = 0
         self.ids = &x[0] if x.shape[0] else NULL
-        rows = texts * beams
-        self.room = 2 * beams + 16
-        self.memory = np.empty((3 * texts * self.room + 1) * sizeof(Hypothesis), np.uint8)
+        rows = texts * self.beams
+        self.room = 2 * self.beams + 16
+        self.memory = np.empty(((2 + self.most_rounds) * texts * self.room + 1) * sizeof(Hypothesis), np.uint8)
         cdef unsigned char[::1] memory = self.memory
         self.now = <Hypothesis*>&memory[0]
         self.next, self.insertions = self.now + texts * self.room, self.now + 2 * texts * self.room
         bits = int(self.room).bit_length() + 1
         self.found, self.shift = np.empty((2, 1 << bits), np.int32), 64 - bits
-        self.counts, self.next_counts, self.insert_counts = np.ones((3, texts), np.int32)
+        self.counts, self.next_counts, self.insert_counts, self.pending = np.ones((4, texts), np.int32)
         self.insert_counts[:] = 0
-        self.totals = np.empty(rows)
+        self.floors, self.totals = np.empty(texts), np.empty(rows)
         self.nodes, self.node_costs = np.empty((max(1024, 4 * rows), 3), np.int32), np.empty(max(1024, 4 * rows))
         self.ends = np.full(texts, -1, np.int32)
         for i in range(texts):
@@ -133,16 +155,31 @@ cdef class Selection:
             self.now[i * self.room].obligation = FREE
 
     cdef int _check(self) except -1:
-        cdef Py_ssize_t i, kinds = self.plain.shape[0], total = 0
-        cdef bint good = (self.first.shape[0] == kinds + 1 and self.skip.shape[0] == kinds and self.beams >= 1
+        cdef Py_ssize_t i, kinds = self.plain.shape[0], total = 0, rounds = 0
+        cdef bint good = (self.first.shape[0] == kinds + 1 and self.skip.shape[0] == kinds
                           and self.letters.shape[0] == kinds and self.costs.shape[0] == self.symbols.shape[0]
                           and self.inserted.shape[0] == self.insert_costs.shape[0] == self.near_letters.shape[0]
                           and self.first[0] == 0 and self.first[kinds] == self.symbols.shape[0]
-                          and self.end < self.vocab_size)
+                          and self.openings.shape[0] == kinds + 1 and self.openings[0] == 0
+                          and self.openings[kinds] == self.replacements.shape[0] == self.replacement_costs.shape[0]
+                          and self.costs.shape[1] == self.skip.shape[1] == self.insert_costs.shape[1] == 2
+                          and self.replacement_costs.shape[1] == self.swap.shape[0] == 2
+                          and self.replacements.shape[1] == self.steps.shape[1] == 3
+                          and self.widths.shape[0] == self.x.shape[0] and self.end < self.vocab_size)
         for i in range(kinds if good else 0):
-            good = good and 1 <= self.plain[i] <= self.first[i + 1] - self.first[i]
+            good = (good and 1 <= self.plain[i] <= self.first[i + 1] - self.first[i]
+                    and self.openings[i] <= self.openings[i + 1])
+        for i in range(self.replacements.shape[0] if good else 0):
+            good = good and 0 <= self.replacements[i, 2] < self.steps.shape[0]
+        self.beams, self.most_rounds = 1, 1
+        for i in range(self.steps.shape[0] if good else 0):
+            good = (good and SKIPPED_SYMBOL <= self.steps[i, 0] < self.vocab_size
+                    and (self.steps[i, 2] == FREE or self.steps[i, 2] == REPLACED + i + 1 < REPLACED + self.steps.shape[0]))
+            rounds = 0 if self.steps[i, 1] else rounds + 1
+            self.most_rounds = max(self.most_rounds, rounds)
         for i in range(self.x.shape[0]):
-            good = good and 0 <= self.x[i] < kinds
+            good = good and 0 <= self.x[i] < kinds and self.widths[i] >= 1
+            self.beams = max(self.beams, self.widths[i])
         for i in range(self.symbols.shape[0]):
             good = good and (0 <= self.symbols[i] < self.vocab_size or self.symbols[i] == UNREAD)
         for i in range(self.inserted.shape[0]):
@@ -160,56 +197,63 @@ cdef class Selection:
         return self.texts
 
     def insert(self, const real[:, ::1] y not None):
-        """Return the rows and the symbols, (n,) each, of hypotheses that insert a symbol, for logits y (rows, V)."""
-        cdef Py_ssize_t b, total = 0
-        self._require_rows(y.shape[0], y.shape[1], 0)
+        """Return the rows and the symbols, (n,) each, of hypotheses that insert a symbol, for logits y (rows, V).
+
+        A replacement may insert further symbols: call again with the logits of the insertions returned last, until none
+        are returned. Rows are those of the current hypotheses, then of all insertions.
+        """
+        self._require_rows(y.shape[0], y.shape[1], self.rounds > 0)
         self._make_room()
-        with nogil:
-            _gather(self, y)
-            for b in range(self.texts):
-                total += self.insert_counts[b]
-        return self._chosen(self.insertions, self.insert_counts, total)
+        if self.rounds == 0:
+            self.rows = y.shape[0]
+            with nogil:
+                _gather(self, y)
+        elif self.rounds < self.most_rounds:
+            with nogil:
+                _insert_more(self, y)
+        else:
+            self.pending[:] = self.insert_counts
+        self.rounds += 1
+        return self._chosen(self.insertions, self.most_rounds * self.room, self.pending, self.insert_counts)
 
     def advance(self, const real[:, ::1] y not None, const real[:, ::1] z not None):
         """Go on by a position; return the rows and the symbols, (n,) each, of the hypotheses that stay.
 
-        y are the logits of the current hypotheses, z those of the insertions, whose rows count from the end of y. A
-        negative symbol means that the network reads nothing. Texts that have ended are left out from now on.
+        y are the logits of the current hypotheses, z those of all insertions. A negative symbol means that the network
+        reads nothing. Texts that have ended are left out from now on.
         """
-        cdef Py_ssize_t b, total = 0
+        self.pending[:] = 0
         self._require_rows(y.shape[0], y.shape[1], 0)
         self._require_rows(z.shape[0], z.shape[1], 1)
         self._make_room()
         with nogil:
-            if not self.gathered:
+            if self.rounds == 0:
                 _gather(self, y)
             _advance(self, y, z)
-            for b in range(self.texts):
-                total += self.counts[b]
-        return self._chosen(self.now, self.counts, total)
+        return self._chosen(self.now, self.room, self.pending, self.counts)
 
     def path(self, Py_ssize_t text):
-        """Return a text's symbols, -1 for skipped ones, UNREAD for those that stay as they are, how many symbols of the
-        damaged text each stands for, and what the damage costs at each.
+        """Return a text's symbols, -1 for skipped ones, UNREAD for those that stay as they are, the obligation after
+        each, and what the damage costs at each.
         """
         cdef Py_ssize_t n = 0, i
         cdef int node = self.ends[text]
         while node >= 0:
             node, n = self.nodes[node, 0], n + 1
-        symbols, taken, costs = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n)
+        symbols, obligations, costs = np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n)
         cdef int[::1] to_symbols = symbols
-        cdef int[::1] to_taken = taken
+        cdef int[::1] to_obligations = obligations
         cdef double[::1] to_costs = costs
         node = self.ends[text]
         for i in range(n - 1, -1, -1):
-            to_symbols[i], to_taken[i], to_costs[i] = self.nodes[node, 1], self.nodes[node, 2], self.node_costs[node]
+            to_symbols[i], to_obligations[i], to_costs[i] = self.nodes[node, 1], self.nodes[node, 2], self.node_costs[node]
             node = self.nodes[node, 0]
-        return symbols, taken, costs
+        return symbols, obligations, costs
 
     cdef int _require_rows(self, Py_ssize_t rows, Py_ssize_t columns, bint insertions) except -1:
         cdef Py_ssize_t b, wanted = 0
         for b in range(self.texts):
-            wanted += self.insert_counts[b] if insertions else self.counts[b]
+            wanted += self.insert_counts[b] - self.pending[b] if insertions else self.counts[b]
         if rows != wanted or columns < self.vocab_size:
             raise ValueError(f"expected logits of {wanted} rows and {self.vocab_size} symbols, got {rows}, {columns}")
         return 0
@@ -226,16 +270,20 @@ cdef class Selection:
             self.nodes, self.node_costs = larger, costs
         return 0
 
-    cdef tuple _chosen(self, const Hypothesis* chosen, const int[::1] counts, Py_ssize_t total):
-        """Return the rows and symbols of hypotheses as arrays."""
+    cdef tuple _chosen(self, Hypothesis* chosen, Py_ssize_t room, const int[::1] first, const int[::1] counts):
+        """Return the rows and symbols of hypotheses as arrays; their own rows follow the others."""
+        cdef Py_ssize_t b, i, n = 0, total = 0
+        for b in range(self.texts):
+            total += counts[b] - first[b]
         rows, symbols = np.empty(total, np.intp), np.empty(total, np.int32)
         cdef Py_ssize_t[::1] to_rows = rows
         cdef int[::1] to_symbols = symbols
-        cdef Py_ssize_t b, i, n = 0
         for b in range(self.texts):
-            for i in range(counts[b]):
-                to_rows[n], to_symbols[n] = chosen[b * self.room + i].row, chosen[b * self.room + i].symbol
+            for i in range(b * room + first[b], b * room + counts[b]):
+                to_rows[n], to_symbols[n] = chosen[i].row, chosen[i].symbol
+                chosen[i].own_row = self.rows + <int>n
                 n += 1
+        self.rows += <int>n
         return rows, symbols
 
 
@@ -281,7 +329,7 @@ cdef int _by_rank(const void* a, const void* b) noexcept nogil:
 cdef void _set_bounds(Selection s, const Hypothesis* kept, int count) noexcept nogil:
     """Let hypotheses be offered that could be among the best, given the best ones so far."""
     s.best = kept[0].score if count else -INFINITY
-    s.least = kept[count - 1].rank if count == s.beams else -INFINITY
+    s.least = max(s.floor, kept[count - 1].rank if count == s.width else -INFINITY)
 
 
 cdef int* _find(Selection s, const Hypothesis* kept, const Hypothesis* h, bint recent) noexcept nogil:
@@ -325,19 +373,19 @@ cdef int _settle(Selection s, Hypothesis* kept, int count) noexcept nogil:
         qsort(kept, n, sizeof(Hypothesis), _by_rank)
         while kept[n - 1].rank < kept[0].rank - s.margin:
             n -= 1
-    n = min(n, s.beams)
+    n = min(n, s.width)
     _set_bounds(s, kept, n)
     return n
 
 
-cdef inline int _offer(Selection s, Hypothesis* kept, int count, double log_p, double cost, const Hypothesis* parent,
-                       int row, int symbol, int obligation) noexcept nogil:
+cdef inline int _offer(Selection s, Hypothesis* kept, int count, double log_p, double cost, double toll,
+                       const Hypothesis* parent, int row, int symbol, int obligation) noexcept nogil:
     """Add a hypothesis to those of its text unless it is not among the best; return how many there are.
 
-    It continues its parent by a step with log P and damage of this cost.
+    It continues its parent by a step with log P and damage of this cost and toll.
     """
     cdef Hypothesis* new = kept + count
-    cdef double score = parent.score + log_p + cost
+    cdef double score = parent.score + log_p + cost - toll
     if not score > LOWEST:  # NaN, too
         score = LOWEST
     if score <= s.least or score < s.best - s.margin:
@@ -358,83 +406,133 @@ cdef inline double _log_p(Selection s, const real* y, double total, int symbol) 
     return y[symbol] - total if symbol >= 0 else s.unread
 
 
+cdef inline int _step(Selection s, Hypothesis* kept, int count, const Hypothesis* h, int row, const real* y,
+                      double total, int step, double cost, double toll) noexcept nogil:
+    """Offer a step of a replacement."""
+    cdef int symbol = s.steps[step, 0]
+    cdef double log_p = _log_p(s, y, total, symbol) if symbol >= 0 else 0
+    return _offer(s, kept, count, log_p, cost, toll, h, row, symbol, s.steps[step, 2])
+
+
+cdef inline int _open(Selection s, Hypothesis* kept, int count, const Hypothesis* h, int row, const real* y,
+                      double total, const int* x, Py_ssize_t left, int taken) noexcept nogil:
+    """Offer the first steps of replacements of x[0], and symbols after it, that insert a symbol, or take x[0]."""
+    cdef int i, step
+    if h.obligation != FREE and h.obligation != SKIPPED:
+        return count
+    for i in range(s.openings[x[0]], s.openings[x[0] + 1]):
+        step = s.replacements[i, 2]
+        if (s.steps[step, 1] == taken and (s.replacements[i, 0] < 0 or left > 1 and s.replacements[i, 0] == x[1])
+                and (s.replacements[i, 1] < 0 or left > 2 and s.replacements[i, 1] == x[2])):
+            count = _step(s, kept, count, h, row, y, total, step, s.replacement_costs[i, 0], s.replacement_costs[i, 1])
+    return count
+
+
 cdef inline int _read(Selection s, Hypothesis* kept, int count, const Hypothesis* h, int row, const real* y,
                       double total, const int* x, Py_ssize_t p, Py_ssize_t length) noexcept nogil:
     """Offer every way in which a hypothesis can read the damaged symbol x[p]."""
     cdef int kind = x[p - 1] if h.obligation == SWAPPED else x[p]
     cdef int free = h.obligation == FREE or h.obligation == SKIPPED
     cdef int i, stop = s.first[kind + 1] if free else s.first[kind] + s.plain[kind]
-    cdef double cost
+    cdef double kept_cost = s.kept if h.obligation == SWAPPED else 0
+    if h.obligation >= REPLACED:
+        i = h.obligation - REPLACED
+        return _step(s, kept, count, h, row, y, total, i, 0, 0) if s.steps[i, 1] else count
     for i in range(s.first[kind], stop):
-        cost = 0 if h.obligation == SWAPPED else s.costs[i]
-        count = _offer(s, kept, count, _log_p(s, y, total, s.symbols[i]), cost, h, row, s.symbols[i], FREE)
+        count = _offer(s, kept, count, _log_p(s, y, total, s.symbols[i]), s.costs[i, 0] - kept_cost, s.costs[i, 1], h,
+                       row, s.symbols[i], FREE)
     if not free:
         return count
-    if s.skip[kind] > LOWEST:
-        count = _offer(s, kept, count, 0, s.skip[kind], h, row, SKIPPED_SYMBOL, SKIPPED)
-    if s.swap > LOWEST and s.letters[kind] and p + 1 < length and x[p + 1] != kind and s.letters[x[p + 1]]:
+    if s.skip[kind, 0] > LOWEST:
+        count = _offer(s, kept, count, 0, s.skip[kind, 0], s.skip[kind, 1], h, row, SKIPPED_SYMBOL, SKIPPED)
+    if s.swap[0] > LOWEST and s.letters[kind] and p + 1 < length and x[p + 1] != kind and s.letters[x[p + 1]]:
         kind = x[p + 1]
         for i in range(s.first[kind], s.first[kind] + s.plain[kind]):
-            count = _offer(s, kept, count, _log_p(s, y, total, s.symbols[i]), s.swap, h, row, s.symbols[i], SWAPPED)
-    return count
+            count = _offer(s, kept, count, _log_p(s, y, total, s.symbols[i]), s.swap[0] + s.costs[i, 0] - s.kept,
+                           s.swap[1] + s.costs[i, 1], h, row, s.symbols[i], SWAPPED)
+    return _open(s, kept, count, h, row, y, total, x + p, length - p, 1)
 
 
 cdef void _gather(Selection s, const real[:, ::1] y) noexcept nogil:
     """Offer what the current hypotheses can read, then their insertions, if those could still be among the best."""
-    cdef Py_ssize_t b, p = s.position
+    cdef Py_ssize_t b, p = s.position, length
     cdef int i, j, row = 0, near, within, count, kept
-    cdef double bound, log_p, best
+    cdef double best
     cdef Hypothesis* h
     cdef Hypothesis* read
     cdef Hypothesis* inserted
     cdef const int* x
     for b in range(s.texts):
-        x, count, kept, best = s.ids + s.starts[b], 0, 0, LOWEST
-        read, inserted = s.next + b * s.room, s.insertions + b * s.room
-        _set_bounds(s, read, 0)
+        x, length, count, kept, best = s.ids + s.starts[b], s.lengths[b], 0, 0, LOWEST
+        read, inserted = s.next + b * s.room, s.insertions + b * s.room * s.most_rounds
+        _start_text(s, b)
         for i in range(s.counts[b]):
             h, s.totals[row + i] = s.now + b * s.room + i, _log_total(&y[row + i, 0], s.vocab_size)
-            if p < s.lengths[b]:
-                count = _read(s, read, count, h, row + i, &y[row + i, 0], s.totals[row + i], x, p, s.lengths[b])
+            if p < length:
+                count = _read(s, read, count, h, row + i, &y[row + i, 0], s.totals[row + i], x, p, length)
             else:
                 best = max(best, h.score + (y[row + i, s.end] - s.totals[row + i] if s.end >= 0 else 0))
-        if p < s.lengths[b]:
+        if p < length:
             count = _settle(s, read, count)
-        if s.inserted.shape[0]:
-            if p < s.lengths[b]:
-                bound = max(s.least, s.best - s.margin)
-            else:
-                bound = best
-            within = p > 0 and p < s.lengths[b]
-            near = (p < s.lengths[b] and s.letters[x[p]]) or (p > 0 and s.letters[x[p - 1]])
+        if s.inserted.shape[0] or s.replacements.shape[0]:
+            s.floors[b] = s.floor = max(s.least, s.best - s.margin) if p < length else best
+            within = 0 < p < length
+            near = (p < length and s.letters[x[p]]) or (p > 0 and s.letters[x[p - 1]])
             _set_bounds(s, inserted, 0)
             for i in range(s.counts[b]):
                 h = s.now + b * s.room + i
+                if p < length:
+                    kept = _open(s, inserted, kept, h, row + i, &y[row + i, 0], s.totals[row + i], x + p, length - p, 0)
                 if h.obligation != FREE:
                     continue
                 for j in range(s.inserted.shape[0]):
-                    if not (near if s.near_letters[j] else within):
-                        continue
-                    log_p = y[row + i, s.inserted[j]] - s.totals[row + i]
-                    if h.score + log_p + s.insert_costs[j] > bound:
-                        kept = _offer(s, inserted, kept, log_p, s.insert_costs[j], h, row + i, s.inserted[j], INSERTED)
+                    if near if s.near_letters[j] else within:
+                        kept = _offer(s, inserted, kept, y[row + i, s.inserted[j]] - s.totals[row + i],
+                                      s.insert_costs[j, 0], s.insert_costs[j, 1], h, row + i, s.inserted[j], INSERTED)
             kept = _settle(s, inserted, kept)
+            s.floor = -INFINITY
             for i in range(kept):
-                _add_node(s, inserted + i, 0)
-        s.next_counts[b], s.insert_counts[b] = count, kept
+                _add_node(s, inserted + i)
+        s.next_counts[b], s.insert_counts[b], s.pending[b] = count, kept, 0
         row += s.counts[b]
-    s.gathered = True
+
+
+cdef void _insert_more(Selection s, const real[:, ::1] y) noexcept nogil:
+    """Offer the next insertions of the replacements among the last ones, given their logits."""
+    cdef Py_ssize_t b
+    cdef int i, row = 0, first, stop, kept
+    cdef Hypothesis* inserted
+    cdef Hypothesis* h
+    for b in range(s.texts):
+        first, stop, kept = s.pending[b], s.insert_counts[b], 0
+        inserted = s.insertions + b * s.room * s.most_rounds
+        _start_text(s, b)
+        s.floor = s.floors[b]
+        _set_bounds(s, inserted + stop, 0)
+        for i in range(first, stop):
+            h = inserted + i
+            if h.obligation >= REPLACED and not s.steps[h.obligation - REPLACED, 1]:
+                kept = _step(s, inserted + stop, kept, h, h.own_row, &y[row, 0],
+                             _log_total(&y[row, 0], s.vocab_size), h.obligation - REPLACED, 0, 0)
+            row += 1
+        kept = _settle(s, inserted + stop, kept)
+        s.floor = -INFINITY
+        for i in range(stop, stop + kept):
+            _add_node(s, inserted + i)
+        s.pending[b], s.insert_counts[b] = stop, stop + kept
 
 
 cdef void _advance(Selection s, const real[:, ::1] y, const real[:, ::1] z) noexcept nogil:
     """Offer what the insertions can read; the best hypotheses of each text become the current ones."""
     cdef Py_ssize_t b, p = s.position, texts = 0
-    cdef int i, row = 0, of_insertions = 0, first_insertion = <int>y.shape[0], count
+    cdef int i, row = 0, first_insertion = <int>y.shape[0], count
     cdef double best, score, total
+    cdef const real* logits
     cdef Hypothesis* h
     cdef Hypothesis* kept
     for b in range(s.texts):
         kept, count, best = s.next + b * s.room, s.next_counts[b], LOWEST
+        _start_text(s, b)
         if p == s.lengths[b]:
             for i in range(s.counts[b]):
                 h = s.now + b * s.room + i
@@ -444,29 +542,35 @@ cdef void _advance(Selection s, const real[:, ::1] y, const real[:, ::1] z) noex
         elif s.insert_counts[b]:
             _set_bounds(s, kept, count)
         for i in range(s.insert_counts[b]):
-            h, total = s.insertions + b * s.room + i, _log_total(&z[of_insertions + i, 0], s.vocab_size)
+            h = s.insertions + b * s.room * s.most_rounds + i
+            logits = &z[h.own_row - first_insertion, 0]
+            total = _log_total(logits, s.vocab_size)
             if p < s.lengths[b]:
-                count = _read(s, kept, count, h, first_insertion + of_insertions + i, &z[of_insertions + i, 0], total,
-                              s.ids + s.starts[b], p, s.lengths[b])
+                count = _read(s, kept, count, h, h.own_row, logits, total, s.ids + s.starts[b], p, s.lengths[b])
             else:
-                score = h.score + (z[of_insertions + i, s.end] - total if s.end >= 0 else 0)
+                score = h.score + (logits[s.end] - total if s.end >= 0 else 0)
                 if score > best:
                     best, s.ends[b] = score, h.node
         row += s.counts[b]
-        of_insertions += s.insert_counts[b]
         if p < s.lengths[b]:
             if s.insert_counts[b]:
                 count = _settle(s, kept, count)
             for i in range(count):
-                _add_node(s, kept + i, 1)
+                _add_node(s, kept + i)
             s.counts[b], texts = count, b + 1
         s.insert_counts[b] = 0
-    s.texts, s.position, s.gathered = texts, p + 1, False
+    s.texts, s.position, s.rounds = texts, p + 1, 0
     s.now, s.next = s.next, s.now
 
 
-cdef inline void _add_node(Selection s, Hypothesis* h, int taken) noexcept nogil:
+cdef inline void _start_text(Selection s, Py_ssize_t b) noexcept nogil:
+    """Forget the last text's bounds; keep as many hypotheses as this text needs at this position."""
+    s.width = s.widths[s.starts[b] + min(s.position, s.lengths[b] - 1)] if s.lengths[b] else 1
+    _set_bounds(s, NULL, 0)
+
+
+cdef inline void _add_node(Selection s, Hypothesis* h) noexcept nogil:
     """Store where a hypothesis comes from."""
-    s.nodes[s.node_count, 0], s.nodes[s.node_count, 1], s.nodes[s.node_count, 2] = h.node, h.symbol, taken
+    s.nodes[s.node_count, 0], s.nodes[s.node_count, 1], s.nodes[s.node_count, 2] = h.node, h.symbol, h.obligation
     s.node_costs[s.node_count] = h.cost
     h.node, s.node_count = <int>s.node_count, s.node_count + 1
