@@ -133,7 +133,7 @@ def test_links_lead_somewhere(page):
 def test_contents_list_every_section(page):
     text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
     top, *sections = re.split(r"^##? (?=.)", text.partition("\n")[2], flags=re.MULTILINE)
-    listed = set(re.findall(r"\]\(#([^)\s]+)\)", "\n".join(re.findall(r"^(?:- |  )\[.*", top, re.MULTILINE))))
+    listed = set(re.findall(r"\]\(#([^)\s]+)\)", "\n".join(re.findall(r"^- \[.*(?:\n  .*)*", top, re.MULTILINE))))
     if listed:
         missing = [title for title in (section.partition("\n")[0] for section in sections) if slug(title) not in listed]
         assert missing == []
