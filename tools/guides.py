@@ -118,7 +118,7 @@ def learning(folder: Path, book: Path) -> None:
         beta_2=0.99, schedule="cosine", warmup=0.02, clip=None, clip_norm=1.0, init_scale=0.1, state_reset=0.01,
         max_steps=0, eval_every=40, restore_best=False, n_threads=1, random_state=0,
     )  # fmt: skip
-    stages, spent, start = [], 0.0, time.process_time()
+    stages, spent = [], 0.0
 
     def look(model: CharRNN, record: dict[str, Any]) -> None:
         """Let the network write at a few of its steps, with the clock stopped."""
@@ -131,19 +131,22 @@ def learning(folder: Path, book: Path) -> None:
             print(f"{spent:5.1f} s of one core, {bits:.2f} bits per character", *lines, sep="\n")
             start = time.process_time()
 
-    look(model.fit(text[:cut]), {"step": 0})
+    model.fit(text[:cut])
+    start = time.process_time()
+    look(model, {"step": 0})
     model.set_params(callbacks=[look], max_steps=max(STAGES)).fit(text[:cut], validation=text[cut : cut + 1000])
     (folder / "learning.svg").write_text(learning_svg(stages), encoding="utf-8")
 
 
 def learning_svg(stages: list[tuple[float, float, list[str]]]) -> str:
     """Return the picture: for each stage its time, its bits as a bar, and some lines, one stage after the other."""
-    parts, y = [], 34
+    title = "A network reads Shakespeare on one core, and writes"
+    parts, y = [f'<text class="time" x="20" y="28">{title}</text>'], 64
     for number, (seconds, bits, lines) in enumerate(stages):
         shown = [escape(line[:58]) for line in lines[: 2 + number]]
         rows = "".join(f'<tspan x="230" dy="{20 if k else 0}">{line}</tspan>' for k, line in enumerate(shown))
         parts.append(
-            f'<g style="animation-delay:{1.2 * number:.1f}s"><text class="time" x="20" y="{y}">{seconds:.1f} s</text>'
+            f'<g style="animation-delay:{0.9 * number:.1f}s"><text class="time" x="20" y="{y}">{seconds:.1f} s</text>'
             f'<rect x="90" y="{y - 11}" width="{bits * 12:.0f}" height="12" rx="2"/>'
             f'<text class="bits" x="90" y="{y + 18}">{bits:.1f} bits a letter</text>'
             f'<text class="said" x="230" y="{y}">{rows}</text></g>'
@@ -151,13 +154,13 @@ def learning_svg(stages: list[tuple[float, float, list[str]]]) -> str:
         y += 20 * max(2, len(shown)) + 16
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 780 {y - 16}" width="780" role="img">\n'
-        "<title>A network learns to write: from noise to lines of a play</title>\n<style>\n"
+        f"<title>{title}</title>\n<style>\n"
         "text { fill: #1f2328; font: 14px ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace }\n"
         ".time { font-weight: bold } .bits { fill: #59636e; font-size: 11px } rect { fill: #0969da }\n"
         "@media (prefers-color-scheme: dark) {\n"
         "text { fill: #e6edf3 } .bits { fill: #9198a1 } rect { fill: #58a6ff } }\n"
         "@media (prefers-reduced-motion: no-preference) { g { animation: appear 0.8s backwards } }\n"
-        "@keyframes appear { from { opacity: 0 } }\n</style>\n" + "\n".join(parts) + "\n</svg>\n"
+        "@keyframes appear { from { opacity: 0.2 } }\n</style>\n" + "\n".join(parts) + "\n</svg>\n"
     )
 
 
