@@ -55,8 +55,8 @@ class Rules:
         self.letters = [is_letter(code, vocabulary) for code in self.codes]
 
     def is_marked(self, code):
-        """Return whether a symbol may be a typo: a letter, or a symbol that the model lacks."""
-        may_be = is_letter(code, self.vocabulary) or code not in self.codes
+        """Return whether a symbol may be a typo: a letter, or a symbol that the model lacks, but no white space."""
+        may_be = is_letter(code, self.vocabulary) or (code not in self.codes and not chr(code).isspace())
         return bool(self.damage.typos) and code != self.damage.gap and may_be
 
     def cost_of_fold(self, code, i):
@@ -74,7 +74,7 @@ class Rules:
         if self.damage.confusions is None:
             return
         toll = self.damage.least["confusions"]
-        if x[p] != self.damage.gap and x[p] not in self.codes:
+        if x[p] != self.damage.gap and x[p] not in self.codes and not chr(x[p]).isspace():
             alone = chr(x[p]).isalnum() or (self.vocabulary.kind == "bytes" and x[p] > 127)
             rate = math.log(0.01 if alone else 0.5)
             yield from [(1, (i,), rate - toll) for i in range(len(self.known))] + [(1, (), rate - toll)]

@@ -221,7 +221,7 @@ class Damage(NamedTuple):
         if self.confusions is None or code == self.gap:
             return []
         is_word = chr(code).isalnum() or (vocabulary.kind == "bytes" and code > ord("\x7f"))
-        unknown = () if code in index else (SKIPPED, *index.values())
+        unknown = () if code in index or chr(code).isspace() else (SKIPPED, *index.values())
         rates = dict.fromkeys(unknown, RATE if is_word else NOISE)
         for after, rate in self.confusions.get((code,), {}).items():
             if len(after) < 2 and index.keys() >= set(after):
@@ -256,8 +256,8 @@ class Damage(NamedTuple):
         )
 
     def is_marked(self, code: int, vocabulary: Vocabulary) -> bool:
-        """Return whether a symbol may be a typo: a letter, or a symbol that the model lacks."""
-        may_be = is_letter(code, vocabulary) or code not in vocabulary.codes
+        """Return whether a symbol may be a typo: a letter, or a symbol that the model lacks, but no white space."""
+        may_be = is_letter(code, vocabulary) or (code not in vocabulary.codes and not chr(code).isspace())
         return bool(self.typos) and code != self.gap and may_be
 
     def default_beams(self) -> int:
