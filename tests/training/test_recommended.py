@@ -17,6 +17,7 @@ from crnn.training import machine_speed
 from crnn.training.machine_speed import OPERATIONS, SPEEDS_PER_DOUBLING, Speed
 from crnn.training.recommended import (
     ADVICE,
+    LONG_TEXT,
     MAX_DROPOUT,
     SEQ_LENGTH,
     SIZES,
@@ -139,8 +140,9 @@ def test_a_text_learns_to_start_from_zeros():
 
 
 def test_texts_get_bigrams_and_short_documents_do_not(capsys):
-    found = [recommend(3 * 10**5, 60, speed=2e11, n_documents=n) for n in (None, 15_000, 15_001)]
+    found = [recommend(3 * 10**5, 60, speed=2e11, n_documents=n) for n in (1, 15_000, 15_001)]
     assert [parameters["n_bigrams"] for parameters in found] == [1024, 1024, None]
+    assert recommend(3 * 10**5, 60, speed=2e11)["n_bigrams"] == 1024
     assert found[0]["learning_rate"] == pytest.approx(0.8 * found[2]["learning_rate"], rel=0.01)
     assert "units and 1024 bigrams, 16 streams" in describe_recommendation(found[0], 2e11)
     assert "bigrams" not in describe_recommendation(found[2], 2e11)
@@ -169,10 +171,10 @@ def test_a_short_text_gets_a_small_model_and_does_not_use_up_the_time(cell):
 
 @pytest.mark.parametrize("cell", [*ADVICE])
 def test_time_that_a_short_text_does_not_use_does_not_lower_the_rate(cell):
-    found = [recommend(90_000, seconds, speed=2e11, cell=cell) for seconds in (600, 6000)]
+    found = [recommend(100_000, seconds, speed=2e11, cell=cell) for seconds in (600, 6000)]
     assert found[0]["max_steps"] == found[1]["max_steps"]
     assert found[0]["learning_rate"] == found[1]["learning_rate"]
-    operations = 90_000 * ADVICE[cell].max_epochs * OPERATIONS * weights_of(found[0])
+    operations = 100_000 * ADVICE[cell].max_epochs * OPERATIONS * weights_of(found[0])
     long_text = recommend(10**9, operations, speed=1.0, cell=cell)
     assert found[0]["learning_rate"] == pytest.approx(long_text["learning_rate"], rel=0.03)
 
@@ -191,6 +193,17 @@ def test_neighboring_sizes_have_similar_rates():
 def test_a_text_of_few_symbols_has_fewer_streams():
     assert recommend(1000, 10, speed=2e11)["batch_size"] == 5
     assert recommend(5, 10, speed=2e11)["batch_size"] == 1
+
+
+def test_long_texts_are_read_in_longer_chunks_at_a_higher_rate():
+    short, long, documents = (
+        recommend(n, 60, speed=2e11, n_documents=d)
+        for n, d in ((LONG_TEXT - 1, None), (LONG_TEXT, None), (LONG_TEXT, 1))
+    )
+    assert [p["seq_length"] for p in (short, long, documents)] == [24, 64, 24]
+    assert long["learning_rate"] == pytest.approx(1.4 * documents["learning_rate"], rel=0.02)
+    assert [p["clip_norm"] for p in (short, long, documents)] == [1.0, 2.67, 1.0]
+    assert recommend(10**6, 60, speed=2e11, cell="rnn")["seq_length"] == 24
 
 
 @pytest.fixture

@@ -45,6 +45,9 @@ MIN_STEPS = 1000  # however short the text
 WEIGHTS_PER_SYMBOL = 8.0  # maximum per symbol of the text
 
 BATCH_SIZE, SEQ_LENGTH = 16, 24
+# A text of at least LONG_TEXT symbols is read in longer chunks: gradients go further back, and more characters are read
+# in a second. Steps are fewer and rates higher. Documents and short texts need more steps.
+LONG_TEXT, LONG_CHUNK, LONG_CHUNK_RATE = 100_000, 64, 1.4
 SIZES = (*range(32, 256, 32), *range(256, 512, 64), *range(512, 2048, 128))
 DEFAULT_CELL = "cifg"
 # Parameters which, if given, determine others.
@@ -67,12 +70,13 @@ class Recipe(NamedTuple):
 class Advice(NamedTuple):
     """The choices of `CharRNN.recommended` for a cell, found by measurement."""
 
-    # From the shortest time to the longest; a step reads 16 streams of 24 characters. The first recipe is also used for
+    # From the shortest time to the longest; rates are for chunks of 24 characters. The first recipe is also used for
     # fewer operations. Between two recipes with equal layers every size of `SIZES` has one, by the logarithm of the
     # sizes.
     recipes: tuple[Recipe, ...]
     dropout_share: float = 1.0  # relative to the best dropout for an LSTM
     weight_dropout_share: float = 1.0
+    long_chunks: bool = True
     n_bigrams: int | None = None
     state_reset: float = 0.0  # teaches a model to start from the zero state; documents do so anyway
     max_epochs: float = 50.0
@@ -88,7 +92,7 @@ ADVICE = {
             Recipe(20e12, 384, 0.0015, 3, 0.05),
         ),
         # Three layers tolerate little dropout, and more epochs make them worse.
-        dropout_share=0.4, weight_dropout_share=0.0, max_epochs=12.0,
+        dropout_share=0.4, weight_dropout_share=0.0, long_chunks=False, max_epochs=12.0,
     ),
     "gru": Advice((
         Recipe(0.8e12, 128, 0.01),
@@ -168,8 +172,10 @@ def recommend(
     ]
     recipe = (small or recipes[:1])[-1]
     # A short text gets fewer streams, so that each has at least CHUNKS_PER_EPOCH chunks.
-    batch_size = max(1, min(BATCH_SIZE, n_symbols // (CHUNKS_PER_EPOCH * SEQ_LENGTH)))
-    steps_per_epoch = n_symbols / (batch_size * SEQ_LENGTH)
+    long_chunks = advice.long_chunks and n_documents is None and n_symbols >= LONG_TEXT
+    seq_length = LONG_CHUNK if long_chunks else SEQ_LENGTH
+    batch_size = max(1, min(BATCH_SIZE, n_symbols // (CHUNKS_PER_EPOCH * seq_length)))
+    steps_per_epoch = n_symbols / (batch_size * seq_length)
     weights = _network_weights(gates, recipe.hidden_size, recipe.num_layers)
     operations_per_epoch = OPERATIONS * weights * n_symbols
     in_time = seconds * speed / operations_per_epoch
@@ -177,13 +183,14 @@ def recommend(
     epochs = min(in_time, max_epochs)
     n_bigrams = advice.n_bigrams if n_symbols >= MIN_LENGTH_FOR_BIGRAMS * (n_documents or 0) else None
     rate = _rate(cell, epochs * operations_per_epoch) * (RATE_WITH_BIGRAMS if n_bigrams else 1)
+    rate *= LONG_CHUNK_RATE if long_chunks else 1
     effective_epochs = epochs * math.sqrt(weights / (USUAL_WEIGHTS_PER_SYMBOL * n_symbols))
     return {
         "hidden_size": recipe.hidden_size,
         "cell": cell,
         "num_layers": recipe.num_layers,
         "n_bigrams": n_bigrams,
-        "seq_length": SEQ_LENGTH,
+        "seq_length": seq_length,
         "batch_size": batch_size,
         "init_scale": float(f"{recipe.init_scale:.2g}"),
         "optimizer": "adam",
@@ -191,7 +198,7 @@ def recommend(
         "schedule": "cosine",
         "warmup": 0.02,
         "clip": None,
-        "clip_norm": _clip_norm(SEQ_LENGTH),
+        "clip_norm": _clip_norm(seq_length),
         "beta_2": 0.99,
         "weight_decay": float(f"{recipe.weight_decay:.2g}"),
         "dropout": round(advice.dropout_share * _dropout(effective_epochs, recipe.hidden_size, DROPOUTS), 2),
