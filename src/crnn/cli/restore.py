@@ -21,7 +21,7 @@ FILES = 64  # restored side by side
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     rate, add = value_type(lambda value: checked_float("the rate", value, above=0, below=1)), parser.add_argument
-    optional = {"nargs": "?", "const": True, "default": False, "metavar": "RATE", "type": rate}
+    optional: Any = {"nargs": "?", "const": True, "default": False, "metavar": "RATE", "type": rate}
     add_model(parser, "required for such models")
     add("files", metavar="FILE", nargs="+", help="damaged lines, or - for standard input")
     add("--ocr", action="store_true", help='mend scanned text: the confusions "ocr" of the library')
