@@ -32,6 +32,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.report import machine
 from crnn import CharNGram, CharRNN, Mixture
+from crnn.mixture import shown_weights
 
 SHA256 = "fb66ba99"  # how the file's hash begins
 ROWS, CHUNKS, CHUNK, TRAINED, VALIDATED = 100, 325, 100, 260, 32
@@ -112,7 +113,7 @@ def mixtures(split: Split, seconds: float, seeds: int, overrides: dict[str, Any]
         ("**mixture, by default**", mixed),
         ("mixture, weights fitted to the validation part", fitted),
     ):
-        shown = "" if not isinstance(kinds[0], Mixture) else ", ".join(f"{w:.2f}" for w in kinds[0].weights_)
+        shown = "" if not isinstance(kinds[0], Mixture) else ", ".join(shown_weights(kinds[0]))
         nats, steps = mean(-model.score(split.test) for model in kinds), mixed[0].models[0].n_steps_
         yield row(f"{name}, {seconds:g} s" + f" ({shown})" * bool(shown), kinds[0], nats, seconds, steps)
     nats = mean(-model.score(split.test, adapt="counts") for model in mixed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import pkgutil
+import re
 from itertools import islice, product
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from crnn.inference import mixed_network, string_scores
 from crnn.inference.text_scores import log_likelihood
 
 WEIGHTS = np.array([0.5, 0.2, 0.3])
+BY_PLACE = np.array([[0.5, 0.2, 0.3], [0.1, 0.9, 0.0], [0.3, 0.4, 0.6], [0.0, 0.2, 0.7]])
 
 
 def members(X, dtype="float64"):
@@ -40,10 +42,16 @@ def namers():
     return members(NAMES * 5)
 
 
-def mixed(values):
-    """Return the mixture's log-probabilities (n, V), given its members' (k, n, V)."""
-    y = np.tensordot(WEIGHTS, np.array(values), axes=1)
+def mixed(weights, prefixes, values):
+    """Return the mixture's log-probabilities (n, V) after prefixes, given its members' (k, n, V)."""
+    of_prefixes = np.array([weights if weights.ndim == 1 else weights[letters_after(text)] for text in prefixes])
+    y = np.einsum("nk,knv->nv", of_prefixes, np.array(values))
     return y - np.logaddexp.reduce(y, axis=1, keepdims=True)
+
+
+def letters_after(text):
+    """Return how many letters, at most 3, end a text."""
+    return min(3, len(re.search(r"[A-Za-z0-9_\x80-\U0010ffff]*$", text)[0]))
 
 
 @pytest.fixture(scope="module", params=["networks", "network and counts", "counts"])
@@ -53,10 +61,11 @@ def any_models(request, models):
     return {"networks": models, "network and counts": both, "counts": counts}[request.param]
 
 
-def test_probabilities_are_the_normalized_product(any_models):
-    mixture = Mixture(any_models, WEIGHTS)
+@pytest.mark.parametrize("weights", [WEIGHTS, BY_PLACE])
+def test_probabilities_are_the_normalized_product(any_models, weights):
+    mixture = Mixture(any_models, weights)
     prefixes = [TEXT[:i] for i in range(90)]
-    expected = mixed([np.log(model.predict_proba(prefixes)) for model in any_models])
+    expected = mixed(weights, prefixes, [np.log(model.predict_proba(prefixes)) for model in any_models])
     np.testing.assert_allclose(np.log(mixture.predict_proba(prefixes)), expected, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(np.log(mixture.start(TEXT[:7]).predict_proba()), expected[7], rtol=1e-9)
     ids = mixture.vocabulary_.encode(TEXT[:90])
@@ -73,8 +82,9 @@ def test_a_long_text_is_cut_as_that_of_one_model(models):
     assert mixture.score(TEXT * 10, exact=False) == pytest.approx(models[0].score(TEXT * 10, exact=False), rel=1e-12)
 
 
-def test_strings_have_the_same_scores_alone_and_in_batches(namers, monkeypatch):
-    mixture = Mixture(namers, weights=WEIGHTS)
+@pytest.mark.parametrize("weights", [WEIGHTS, BY_PLACE])
+def test_strings_have_the_same_scores_alone_and_in_batches(namers, monkeypatch, weights):
+    mixture = Mixture(namers, weights=weights)
     strings = ["", *("".join(letters) for n in (1, 2, 4) for letters in product("ano", repeat=n))]
     found = mixture.score_samples(strings)
     alone = [mixture.score_samples([string])[0] for string in strings[:20]]
@@ -114,7 +124,7 @@ def test_equal_models_sample_as_one(models, controls):
 
 
 def test_a_stream_of_a_network_and_counts_is_their_sample(models):
-    mixture = Mixture([models[1], CharNGram(order=5).fit(TEXT[:300])], weights=[0.2, 0.8])
+    mixture = Mixture([models[1], CharNGram(order=5).fit(TEXT[:300])], weights=BY_PLACE[:, :2])
     options = {"prime": "to b", "temperature": 2.0, "random_state": 3}
     assert "".join(mixture.stream(200, **options)) == mixture.sample(200, **options)
 
@@ -122,7 +132,7 @@ def test_a_stream_of_a_network_and_counts_is_their_sample(models):
 def test_mixtures_sample_enumerate_and_guess_documents(namers):
     one = Mixture([namers[0]])
     assert one.sample(num_samples=20, random_state=0) == namers[0].sample(num_samples=20, random_state=0)
-    mixture = Mixture(namers)
+    mixture = Mixture(namers, BY_PLACE)
     names = mixture.sample(num_samples=5, unique=True, exclude=["anna"], max_length=6, random_state=0)
     assert len(set(names)) == 5
     assert "anna" not in names
@@ -136,7 +146,7 @@ def test_mixtures_sample_enumerate_and_guess_documents(namers):
 
 
 def test_beams_find_the_most_probable(models):
-    mixture = Mixture(models)
+    mixture = Mixture(models, BY_PLACE)
     (best, log_p), *_ = mixture.beam_search(3, prime="to ", beams=400)
     symbols = list(models[0].vocabulary_)
     every = ["".join(letters) for letters in product(symbols, repeat=3)]
@@ -155,6 +165,7 @@ def test_attributes_of_one_model(models):
     assert "<b>Mixture</b> of 3 models" in html
     for weight, model in zip(mixture.weights_, mixture.models, strict=True):
         assert f"<li>weight {weight:.3f}: {model._repr_html_()}</li>" in html
+    assert "<li>weight 0.500/0.100/0.300/0.000: " in Mixture(models, BY_PLACE)._repr_html_()
     assert mixture.get_params()["models"] is mixture.models
 
 
@@ -284,6 +295,30 @@ def test_fitted_weights_are_the_best(any_models):
             assert Mixture(any_models, other).score(text) <= best + 1e-7
 
 
+@pytest.mark.parametrize("documents", [False, True])
+def test_weights_for_each_place_in_a_word_are_fitted_if_it_has_500_symbols(documents):
+    text = "".join(np.random.default_rng(0).choice(["be_1", "to", "é", ",", " "], 2600))
+    X = text.split() if documents else text
+    models = [CharNGram(order=order).fit(X) for order in (2, 4)]
+    held_out = X[len(X) // 2 :]
+    mixture = Mixture(models).fit_weights(held_out)
+    if documents:
+        beginnings = [document[:i] for document in held_out for i in range(len(document) + 1)]
+    else:
+        beginnings = [held_out[max(0, i - 9) : i] for i in range(len(held_out))]
+    large = np.bincount([letters_after(text) for text in beginnings]) >= 500
+    assert 1 <= large.sum() < 4
+    best, weights = mixture.score(held_out), mixture.weights_
+    assert weights.shape == (4, 2)
+    assert len(np.unique(weights[large], axis=0)) == large.sum()
+    for c in np.flatnonzero(large):
+        for step in product((-0.02, 0, 0.02), repeat=2):
+            other = weights.copy()
+            other[c] = np.maximum(0, other[c] + step)
+            assert Mixture(models, other).score(held_out) <= best + 1e-7
+    assert Mixture(models).fit_weights(held_out[:30]).weights_.shape == (2,)
+
+
 def test_weights_are_fitted_to_documents(namers):
     mixture = Mixture([*namers, CharNGram(order=3).fit(NAMES * 5)])
     equal = mixture.score(["anna", "bob"])
@@ -343,9 +378,10 @@ def test_each_model_adapts_to_the_texts_of_a_generator(namers):
 
 
 @pytest.mark.parametrize("adapt", [True, "counts"])
-def test_models_follow_the_text(models, adapt):
+@pytest.mark.parametrize("weights", [[0.6, 0.4], [[0.6, 0.4], [0.8, 0.2], [0.3, 0.7], [0.4, 0.5]]])
+def test_models_follow_the_text(models, adapt, weights):
     counts = CharNGram(order=4).fit(TEXT[:300])
-    mixture, text = Mixture([models[1], counts], [0.6, 0.4]), "the toe that bites " * 9
+    mixture, text = Mixture([models[1], counts], weights), "the toe that bites " * 9
     fixed = -mixture.surprisal(text).mean()
     before = mixture.score(text)
     assert mixture.score(text, adapt=adapt) > fixed + 0.1
@@ -370,9 +406,10 @@ def test_counts_alone_follow_the_text_while_networks_stay(models):
 
 def test_counts_of_a_mixture_in_a_mixture_follow_the_text(models):
     counts, text = CharNGram(order=4).fit(TEXT[:300]), "the toe that bites " * 9
-    inner, outer = Mixture([models[1], counts], [0.6, 0.4]), [0.5, 0.25]
+    rows = np.array([[0.6, 0.4], [0.8, 0.2], [0.3, 0.7], [0.4, 0.5]])
+    inner, outer = Mixture([models[1], counts], rows), np.array([0.5, 0.25])
     nested = Mixture([inner, Mixture(models[:1])], outer)  # the second mixture has no counts
-    flat = Mixture([models[1], counts, models[0]], [0.3, 0.2, 0.25])
+    flat = Mixture([models[1], counts, models[0]], np.column_stack([0.5 * rows, [0.25] * 4]))
     for adapt in (False, True, "counts"):
         assert nested.score(text, adapt=adapt) == pytest.approx(flat.score(text, adapt=adapt), rel=1e-12)
         states = [mixture.start(adapt=adapt) for mixture in (nested, flat)]
@@ -395,12 +432,13 @@ def test_adaptive_surprisal_has_the_sum_of_the_adaptive_score(namers):
 # ------------------------------------------------------------------ files
 
 
-def test_a_file_holds_the_models_and_the_weights(models, tmp_path):
-    mixture = Mixture([models[1], CharNGram(order=4).fit(TEXT[:300])], [0.8, 0.3])
+@pytest.mark.parametrize("weights", [[0.8, 0.3], BY_PLACE[:, :2]])
+def test_a_file_holds_the_models_and_the_weights(models, tmp_path, weights):
+    mixture = Mixture([models[1], CharNGram(order=4).fit(TEXT[:300])], weights)
     mixture.save(tmp_path / "two")
     again = Mixture.load(tmp_path / "two")
     assert again.score(TEXT[:200]) == mixture.score(TEXT[:200])
-    np.testing.assert_array_equal(again.weights_, [0.8, 0.3])
+    np.testing.assert_array_equal(again.weights_, weights)
     with pytest.raises(ModelFileError, match=r"load it with Mixture.load"):
         CharRNN.load(tmp_path / "two")
     models[1].save(tmp_path / "one")
@@ -463,6 +501,15 @@ def test_parameters_can_be_changed(models):
     with pytest.raises(InvalidInputError, match="has no parameter 'weight'"):
         mixture.set_params(weight=[1])
     assert mixture.weights_.tolist() == [1, 2, 3]
+    assert mixture.set_params(weights=BY_PLACE).weights_.tolist() == BY_PLACE.tolist()
+    for weights, message in (
+        (BY_PLACE[:3], "^weights must be 3 numbers"),
+        (BY_PLACE[:, :2], r"^weights\[0\] must be 3 numbers"),
+        (-BY_PLACE, r"^weights\[0\]\[0\] must be a number"),
+        (BY_PLACE * [[1], [1], [0], [1]], "^weights are all 0"),
+    ):
+        with pytest.raises(InvalidInputError, match=message):
+            mixture.set_params(weights=weights)
     assert Mixture(models).get_params(deep=False)["models"] is models
 
 
@@ -668,7 +715,7 @@ def test_the_order_and_its_weights_are_the_best_in_the_mixture(long_enough, X, o
     assert counts.order is None
     assert counts.n_grams_ == expected.models[1].n_grams_
     assert mixture.weights_ == pytest.approx(expected.weights_)
-    assert (mixture.weights_.sum() == pytest.approx(1)) == of_part
+    assert (mixture.weights_.sum(axis=-1) == pytest.approx(1)) == of_part
     assert mixture.vocabulary_ == CharNGram(1).fit(X).vocabulary_
 
 

@@ -19,7 +19,7 @@ from .errors import InvalidInputError, ModelFileError
 from .files import model_file
 from .files.entries import MAX_MODELS
 from .files.sealed_file import NamedBytes, path_name
-from .inference.mixed_network import HeldOutText, MixedNetwork
+from .inference.mixed_network import CLASSES, HeldOutText, MixedNetwork, letters_of
 from .inference.network import InferenceNetwork
 from .inference.packed_network import PackedNetwork
 from .inference.text_scores import scored_ids, source_ids
@@ -106,15 +106,17 @@ class Mixture(LanguageModel):
     models : list of CharRNN, CharNGram or other language models
         1 to 64 fitted models. All must have the same symbols, which `vocabulary` fixes for models of different texts,
         but may differ otherwise.
-    weights : array-like of float, shape (k,), default=None
-        The exponent of each model, at least 0. None: 1/k each, which works well unless one model is much worse.
+    weights : array-like of float, shape (k,) or (4, k), default=None
+        The exponent of each model, at least 0; or four rows, as in `weights_`. None: 1/k each, which works well unless
+        one model is much worse.
     n_threads : int or None, default=None
         As in `CharRNN`.
 
     Attributes
     ----------
-    weights_ : ndarray of float64, shape (k,)
-        The current weights: given, equal, or found by `fit_weights`.
+    weights_ : ndarray of float64, shape (k,) or (4, k)
+        The current weights: given, equal, or found by `fit_weights`. Row c of four predicts symbols after c letters of
+        a word, c = 0, 1, 2, and 3 or more. A letter is a letter, digit, underscore, or any character above 127.
 
     Raises
     ------
@@ -159,7 +161,8 @@ class Mixture(LanguageModel):
         Returns
         -------
         Mixture
-            The mixture itself, with new `weights_`, each at least 0; they need not sum to 1.
+            The mixture itself, with new `weights_`, each at least 0; they need not sum to 1. There are four rows of
+            weights if the text has at least 500 symbols for one of them; a row with fewer has the whole text's weights.
 
         Raises
         ------
@@ -341,7 +344,7 @@ class Mixture(LanguageModel):
 
     def _file_content(self) -> bytes:
         _check_models(self.models)  # which may have been changed or fitted again
-        weights = checked_floats("weights_", self.weights_, len(self.models), "model")
+        weights = _checked_rows("weights_", self.weights_, len(self.models))
         return model_file.mixture_bytes([file_of(model, i) for i, model in enumerate(self.models)], weights)
 
     @classmethod
@@ -380,8 +383,8 @@ class Mixture(LanguageModel):
 
     def _repr_html_(self) -> str:
         """Return the notebook display: the models and their weights."""
-        shown = zip(self.models, self.weights_.tolist(), strict=True)
-        rows = "".join(f"<li>weight {weight:.3f}: {model._repr_html_()}</li>" for model, weight in shown)
+        shown = zip(self.models, shown_weights(self), strict=True)
+        rows = "".join(f"<li>weight {weight}: {model._repr_html_()}</li>" for model, weight in shown)
         return f"<div><b>Mixture</b> of {len(self.models)} models<ol>{rows}</ol></div>"
 
     def __getattr__(self, name: str) -> Any:
@@ -405,7 +408,7 @@ class Mixture(LanguageModel):
     def _network(self, what: str, *, one_row: bool, scoring: bool = False) -> tuple[MixedNetwork, Vocabulary]:
         members = [self._member(model, what, one_row=one_row, scoring=scoring) for model in self.models]
         vocabulary = _shared_vocabulary([vocabulary for _, vocabulary in members])
-        return MixedNetwork([network for network, _ in members], self.weights_.copy()), vocabulary
+        return MixedNetwork([network for network, _ in members], self.weights_, letters_of(vocabulary)), vocabulary
 
     def _member(
         self, model: LanguageModel, what: str, *, one_row: bool, scoring: bool
@@ -431,7 +434,7 @@ class Mixture(LanguageModel):
                 of_counts = True if isinstance(model, CharNGram) else adapt
                 members.append(model._adaptive_reading(what, of_counts, scoring=scoring))
         vocabulary = _shared_vocabulary([vocabulary for _, vocabulary in members])
-        return MixedReading([reading for reading, _ in members], self.weights_.copy()), vocabulary
+        return MixedReading([reading for reading, _ in members], self.weights_, letters_of(vocabulary)), vocabulary
 
 
 def split_held_out(X: TextLike, validation: TextLike | None) -> tuple[TextLike, TextSource | None]:
@@ -519,10 +522,22 @@ def _checked_weights(weights: Any, n: int) -> NDArray[np.float64]:
     """Return the checked weights of n models."""
     if weights is None:
         return np.full(n, 1 / n)
-    checked = checked_floats("weights", weights, n, "model")
-    if not checked.any():
+    checked = _checked_rows("weights", weights, n)
+    if not checked.any(axis=-1).all():
         raise InvalidInputError("weights are all 0. Pass at least one positive weight.")
-    return np.array(checked)
+    return checked
+
+
+def _checked_rows(name: str, weights: Any, n: int) -> NDArray[np.float64]:
+    """Return checked weights of n models, or a row of them for each class."""
+    if isinstance(weights, (list, tuple, np.ndarray)) and len(weights) == CLASSES and np.ndim(weights[0]):
+        return np.array([checked_floats(f"{name}[{c}]", row, n, "model") for c, row in enumerate(weights)])
+    return np.array(checked_floats(name, weights, n, "model"))
+
+
+def shown_weights(mixture: Mixture) -> list[str]:
+    """Return each model's weight as text, or its weights for the classes."""
+    return ["/".join(f"{weight:.3f}" for weight in of_model) for of_model in np.atleast_2d(mixture.weights_).T]
 
 
 def _check_models(models: list[LanguageModel]) -> None:

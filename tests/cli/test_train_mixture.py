@@ -21,7 +21,7 @@ def test_a_network_and_counts_are_saved_together(folder, capsys):
     assert network.verbose == counts.verbose == 0
     report = f"crnn: saved both.crnn: a network after {network.n_steps_:,} steps and {sum(counts.n_grams_):,} n-grams"
     assert err.splitlines()[-1].startswith(report)
-    assert "weights 0.50, 0.50" in err
+    assert "weights 0.500, 0.500" in err
 
 
 def test_a_validation_text_chooses_the_weights(folder):

@@ -88,8 +88,8 @@ def test_a_mixture_is_a_model_like_the_others(counts, capsys):
     Mixture([CharRNN.load("model.crnn"), CharNGram.load(counts)], [0.25, 0.5]).save("mixture.crnn")
     assert cli.main(["info", "mixture.crnn"]) == 0
     table = rows(capsys.readouterr().out)
-    assert table["models[0]"].startswith("weight 0.2500, CharRNN(hidden_size=7")
-    assert table["models[1]"] == "weight 0.5000, CharNGram(order=4)"
+    assert table["models[0]"].startswith("weight 0.250, CharRNN(hidden_size=7")
+    assert table["models[1]"] == "weight 0.500, CharNGram(order=4)"
     assert cli.main(["score", "mixture.crnn", "text.txt"]) == 0
     nats = -Mixture.load("mixture.crnn").score(TEXT)
     assert rows(capsys.readouterr().out)["nats per character"] == f"{nats:.6f}"

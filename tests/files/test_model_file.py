@@ -38,7 +38,9 @@ def read(content):
     return model_file.read_mixture(io.BytesIO(content))
 
 
-@pytest.mark.parametrize("weights", [[0.25, 0.75], [0, 1e-300], [1e30, 1e30], [0.0, 0.0]])
+@pytest.mark.parametrize(
+    "weights", [[0.25, 0.75], [0, 1e-300], [1e30, 1e30], [0.0, 0.0], [[1, 2], [3, 4], [5, 6], [7, 8]]]
+)
 def test_mixtures_come_back(weights):
     parts, found = read(mixture_file(weights))
     assert parts == PARTS
@@ -53,7 +55,8 @@ FOREIGN = np.frombuffer(saved(CharNGram(2).fit(["xy"])), np.uint8)
     *(({"weights": weights}, r": its weights must be numbers from 0 to 1e\+30")
       for weights in ([-0.1, 1], [np.nan, 1], [1, np.inf], [1.1e30, 1])),
     *((content, r": it has (no|a) tensor '.*'|: its tensor '.*' is .*, but its model has ") for content in (
-        {"weights": [1]}, {"weights": [[1, 1]]}, {"weights": [1, 1, 1]}, {"more": np.zeros(1)},
+        {"weights": [1]}, {"weights": [[1, 1]]}, {"weights": [[1, 1]] * 5}, {"weights": [[1]] * 4},
+        {"weights": [1, 1, 1]}, {"more": np.zeros(1)},
         {"models.1": np.zeros(3)}, {"models.1": np.zeros((3, 3), np.uint8)}, {"models": ["CharNGram"]},
         {"models": ["CharNGram"] * 3}, {"models": ["CharNGram"] * 64})),
     *(({"models": models}, ".*models must be a list of 1 to 64 of CharRNN, CharNGram")

@@ -79,9 +79,20 @@ def test_the_best_of_long_originals_is_found(seed):
     lstm = CharRNN(23, cell="lstm", max_steps=3000, optimizer="adam", learning_rate=0.01, random_state=0).fit(texts)
     mixture = Mixture([CharNGram(3).fit(texts), lstm], weights=[0.5, 1.0])
     originals = [f"{''.join(letters)}2" for letters in itertools.product("aA", *["bB"] * 9)]
-    for model in (counts, lstm, mixture, Mixture([counts])):
+    by_place = Mixture([counts, lstm], [[0.5, 0.2], [0.4, 0.8], [1.0, 0.3], [0.9, 0.5]])
+    for model in (counts, lstm, mixture, Mixture([counts]), by_place):
         restored = model.restore("abbbbbbbbb2", case=True, beams=2 * len(originals))
         assert restored == originals[model.score_samples(originals).argmax()] == f"A{middle}2"
+
+
+def test_originals_that_differ_before_the_context_of_the_counts_may_differ_in_weights():
+    """Counts look back one symbol, the weights three."""
+    counts = CharNGram(2).fit("to be a1, bo_2 1e " * 9)
+    mixture = Mixture([counts], [[2.0], [0.1], [1.5], [0.4]])
+    originals = ["".join(text) for text in itertools.product(map(str, counts.vocabulary_), repeat=4)]
+    assert mixture.restore("????", gaps="?", beams=2000) == originals[mixture.score_samples(originals).argmax()]
+    ended = [f"{text}b" for text in originals]
+    assert mixture.restore("????b", gaps="?", beams=2000) == ended[mixture.score_samples(ended).argmax()]
 
 
 def test_with_many_beams_no_hypothesis_is_too_improbable():

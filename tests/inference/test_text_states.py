@@ -25,6 +25,7 @@ from crnn.ngram.counts_network import CountsNetwork
 
 SYMBOLS = "abcdefghijk"
 DOCUMENTS = [SYMBOLS, "abba", "cab", "jade"]
+BY_PLACE = [[0.3, 0.7], [0.9, 0.1], [0.2, 0.5], [0.6, 0.6]]  # weights after 0, 1, 2, and 3 or more letters
 
 
 def network(X, cell, dtype="float32", **parameters):
@@ -39,7 +40,7 @@ MODELS = {
     "lstm in 8 bits": lambda: network(SYMBOLS, "lstm", hidden_size=18).quantize(),
     "counts": lambda: CharNGram(3).fit(SYMBOLS + "abcabdabcjk"),
     "counts of documents": lambda: CharNGram(3).fit(DOCUMENTS),
-    "mixture of documents": lambda: Mixture([CharNGram(3).fit(DOCUMENTS), network(DOCUMENTS, "gru")]),
+    "mixture of documents": lambda: Mixture([CharNGram(3).fit(DOCUMENTS), network(DOCUMENTS, "gru")], BY_PLACE),
 }
 
 

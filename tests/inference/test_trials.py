@@ -36,7 +36,8 @@ def lstm():
 
 @pytest.fixture(scope="module")
 def mixture(counts):
-    return Mixture([network(dtype="float64"), network(cell="gru"), counts])
+    by_place = [[0.3, 0.3, 0.4], [0.1, 0.6, 0.2], [0.5, 0.3, 0.2], [0.0, 0.4, 0.7]]
+    return Mixture([network(dtype="float64"), network(cell="gru"), counts], by_place)
 
 
 @pytest.fixture(params=["counts", "lstm", "mixture", "int8"])

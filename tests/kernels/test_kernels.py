@@ -1014,6 +1014,7 @@ def test_refuses_invalid_arguments_of_drawn_texts(kernels, wrong, begun, words):
 
 def test_refuses_a_mixture_with_other_symbols(kernels):
     counts = CountsNetwork(Counts(order=2, symbols=V + 1))
-    mixture = kernels.MixedRows(1.0, 1.0, *counts.row_source(counts.zero_state(1)))
+    letters = np.zeros(V + 1, np.uint8)
+    mixture = kernels.MixedRows(np.ones((1, 2)), letters, *counts.row_source(counts.zero_state(1)))
     with pytest.raises(ValueError, match=f"symbols of the mixture: size is {V + 1}, but must be {V}"):
         draw_texts(kernels, arguments_of_texts(kernels, "rnn"), mixture)

@@ -18,14 +18,20 @@ from crnn.text.vocabulary import Vocabulary
 
 V, H, ORDER = 11, 5, 4
 SYMBOLS = "abcdefghijk"
+LETTERS = np.array([1, 1, 0, 1, 1, 1, 0, 0, 1, 1, 1], np.uint8)
+WITH_BEGINNING = np.append(LETTERS, np.uint8(0))
+WEIGHTS = np.array([[0.7, 0.4], [0.1, 0.9], [1.2, 0.0], [0.5, 0.6]])
+
+
+def of_order(order):
+    counts = Counts(order, symbols=V)
+    counts.add(np.random.default_rng(3).integers(V, size=997).astype(np.int32) ** 2 % V)
+    return counts
 
 
 @pytest.fixture(scope="module")
 def counts():
-    counts = Counts(order=ORDER, symbols=V)
-    counts.add(np.random.default_rng(3).integers(V, size=997).astype(np.int32) ** 2 % V)
-    counts.update_discounts()
-    return CountsNetwork(counts)
+    return CountsNetwork(of_order(ORDER))
 
 
 def network(dtype, seed=0, cell="lstm"):
@@ -39,10 +45,11 @@ def network(dtype, seed=0, cell="lstm"):
     "controls", [{}, {"temperature": 0}, {"temperature": 0.7, "top_k": 5}, {"repetition_penalty": 1.3}, {"stop": "ca"}]
 )
 @pytest.mark.parametrize("texts", [1, 7])
-def test_the_compiled_loop_draws_what_python_draws(counts, members, controls, texts):
-    parts = {"network": network("float64"), "counts": counts}
+@pytest.mark.parametrize(("weights", "order"), [(WEIGHTS[0], ORDER), (WEIGHTS, ORDER), (WEIGHTS, 2)])
+def test_the_compiled_loop_draws_what_python_draws(counts, members, controls, texts, weights, order):
+    parts = {"network": network("float64"), "counts": counts if order == ORDER else CountsNetwork(of_order(order))}
     chosen = [parts[name] for name in members.split(", ")]
-    mixed = counts if len(chosen) == 1 else MixedNetwork(chosen, np.array([0.7, 0.4]))
+    mixed = chosen[0] if len(chosen) == 1 else MixedNetwork(chosen, weights, WITH_BEGINNING)
     checked = SamplingControls.check(Vocabulary.from_text(SYMBOLS), controls)
 
     def drawn(draws):
@@ -54,14 +61,15 @@ def test_the_compiled_loop_draws_what_python_draws(counts, members, controls, te
         return draws(mixed, Context(state, seen), Uniforms(root(5), range(texts)), checked)
 
     compiled = drawn(symbol_draws)
-    assert type(compiled) is (RowDraws if mixed is counts else NetworkDraws)
+    assert type(compiled) is (RowDraws if len(chosen) == 1 else NetworkDraws)
     found, expected = (TextSampler(draws, 67, checked.stops).run() for draws in (compiled, drawn(PythonDraws)))
     np.testing.assert_array_equal(found.lengths, expected.lengths)
     np.testing.assert_array_equal(found.ids, expected.ids)
 
 
-def test_taken_symbols_still_count_as_context(counts):
-    mixed = MixedNetwork([network("float32"), counts], np.array([0.3, 0.9]))
+@pytest.mark.parametrize("order", [2, ORDER])
+def test_taken_symbols_still_count_as_context(order):
+    mixed = MixedNetwork([network("float32"), CountsNetwork(of_order(order))], WEIGHTS, WITH_BEGINNING)
     controls = SamplingControls.check(Vocabulary.from_text(SYMBOLS), {})
 
     def sampler():
@@ -76,7 +84,7 @@ def test_taken_symbols_still_count_as_context(counts):
 
 
 def test_two_networks_and_counts_are_drawn_in_python(counts):
-    mixed = MixedNetwork([network("float32"), network("float32", 1), counts], np.ones(3))
+    mixed = MixedNetwork([network("float32"), network("float32", 1), counts], np.ones(3), WITH_BEGINNING)
     context = Context(mixed.zero_state(1), np.zeros(V, np.bool_))
     controls = SamplingControls.check(Vocabulary.from_text(SYMBOLS), {})
     draws = symbol_draws(mixed, context, Uniforms(root(2), range(2)), controls)
@@ -84,63 +92,74 @@ def test_two_networks_and_counts_are_drawn_in_python(counts):
     assert len(TextSampler(draws, 3, controls.stops).run().ids) == 6
 
 
+ONES, ONE_CLASS = np.ones((1, 1)), np.zeros(1, np.int32)
+
+
 def test_log_probabilities_of_mixed_logits():
     rng = np.random.default_rng(0)
     y, z = rng.normal(size=(13, V + 5)).astype(np.float32), 9 * rng.normal(size=(13, V))
     y[:, V:] = -np.inf  # padding
-    weights, x, out = np.array([0.6, 1.1]), rng.integers(V, size=13).astype(np.int32), np.empty(13)
-    core.mixture_log_probabilities((y, z), weights, x, np.empty(V), out)
-    expected = log_softmax(0.6 * y[:, :V].astype(np.float64) + 1.1 * z)[np.arange(13), x]
+    weights, x, out = np.array([[0.6, 1.1], [0.2, 0.5]]), rng.integers(V, size=13).astype(np.int32), np.empty(13)
+    classes = rng.integers(2, size=13).astype(np.int32)
+    core.mixture_log_probabilities((y, z), weights, classes, x, np.empty(V), out)
+    own, other = weights[classes].T[..., None]
+    expected = log_softmax(own * y[:, :V].astype(np.float64) + other * z)[np.arange(13), x]
     np.testing.assert_allclose(out, expected, rtol=1e-13, atol=1e-15)
 
 
 def test_mixed_logits_far_apart_do_not_overflow():
     y, x, out = np.linspace(-1e4, 1e4, V)[None], np.array([0], np.int32), np.empty(1)
-    core.mixture_log_probabilities((y,), np.ones(1), x, np.empty(V), out)
+    core.mixture_log_probabilities((y,), ONES, ONE_CLASS, x, np.empty(V), out)
     np.testing.assert_allclose(out, -2e4)
 
 
 def test_a_member_without_weight_may_forbid_symbols():
     y, z, out = np.full((1, V), -np.inf), np.zeros((1, V)), np.empty(1)
-    core.mixture_log_probabilities((y, z), np.array([0.0, 1.0]), np.array([2], np.int32), np.empty(V), out)
+    core.mixture_log_probabilities((y, z), np.array([[0.0, 1.0]]), ONE_CLASS, ONE_CLASS + 2, np.empty(V), out)
     np.testing.assert_allclose(out, -np.log(V))
 
 
 @pytest.mark.parametrize(
-    ("logits", "weights", "x", "what"),
+    ("logits", "weights", "classes", "x", "what"),
     [
-        ((), [], [0], "1 to 64 members, not 0"),
-        ((np.zeros((1, V)),), [1.0, 1.0], [0], "weights: size is 2"),
-        ((np.zeros((2, V)),), [1.0], [0], "rows of logits"),
-        ((np.zeros((1, V - 1)),), [1.0], [0], "logits must have at least"),
-        ((np.zeros((1, V)),), [1.0], [V], "ids must be from"),
-        ((np.zeros((1, V)),), [1.0], [-1], "ids must be from"),
+        ((), [], [0], [0], "1 to 64 members, not 0"),
+        ((np.zeros((1, V)),), [1.0, 1.0], [0], [0], "weights: size is 2"),
+        ((np.zeros((2, V)),), [1.0], [0], [0], "rows of logits"),
+        ((np.zeros((1, V - 1)),), [1.0], [0], [0], "logits must have at least"),
+        ((np.zeros((1, V)),), [1.0], [0, 0], [0], "classes: size is 2"),
+        ((np.zeros((1, V)),), [1.0], [1], [0], "classes must be from 0 to 0"),
+        ((np.zeros((1, V)),), [1.0], [-1], [0], "classes must be from 0 to 0"),
+        ((np.zeros((1, V)),), [1.0], [0], [V], "ids must be from"),
+        ((np.zeros((1, V)),), [1.0], [0], [-1], "ids must be from"),
     ],
 )
-def test_refuses_invalid_arrays(logits, weights, x, what):
+def test_refuses_invalid_arrays(logits, weights, classes, x, what):
+    arrays = np.array([weights], np.float64), np.array(classes, np.int32), np.array(x, np.int32)
     with pytest.raises(ValueError, match=what):
-        core.mixture_log_probabilities(
-            logits, np.array(weights, np.float64), np.array(x, np.int32), np.empty(V), np.empty(1)
-        )
+        core.mixture_log_probabilities(logits, *arrays, np.empty(V), np.empty(1))
 
 
 def test_refuses_outputs_of_another_size():
     with pytest.raises(ValueError, match="output: size is 2, but must be 1"):
-        core.mixture_log_probabilities((np.zeros((1, V)),), np.ones(1), np.zeros(1, np.int32), np.empty(V), np.empty(2))
+        core.mixture_log_probabilities((np.zeros((1, V)),), ONES, ONE_CLASS, ONE_CLASS, np.empty(V), np.empty(2))
 
 
 def test_refuses_invalid_mixtures(counts):
     source, before = counts.row_source(counts.zero_state(1))
-    with pytest.raises(ValueError, match="factors"):
-        core.MixedRows(-1.0, 1.0, source, before)
-    with pytest.raises(ValueError, match="symbols before: size is 2"):
-        core.MixedRows(1.0, 1.0, source, before[:2].copy())
+    for weights in (np.array([[-1.0, 1.0]]), np.array([[np.nan, 1.0]]), np.ones((1, 3)), np.ones((0, 2))):
+        with pytest.raises(ValueError, match="weights must be pairs"):
+            core.MixedRows(weights, LETTERS, source, before)
+    with pytest.raises(ValueError, match="letters: size is 10"):
+        core.MixedRows(WEIGHTS, LETTERS[1:], source, before)
+    for rows, size in ((4, 2), (5, 3)):
+        with pytest.raises(ValueError, match=f"symbols before: size is {size}"):
+            core.MixedRows(np.ones((rows, 2)), LETTERS, source, before[:size].copy())
     with pytest.raises(ValueError, match="PyCapsule"):
-        core.MixedRows(1.0, 1.0, object(), before)
+        core.MixedRows(WEIGHTS, LETTERS, object(), before)
 
 
 def test_scores_have_the_same_bits_for_every_cut_and_batch(counts):
-    mixed = MixedNetwork([network("float32"), counts], np.array([0.5, 0.5]))
+    mixed = MixedNetwork([network("float32"), counts], WEIGHTS, WITH_BEGINNING)
     x = np.random.default_rng(1).integers(V, size=(23, 3)).astype(np.int32)
     whole = mixed.log_probabilities(x, mixed.zero_state(3))
     for b in range(3):

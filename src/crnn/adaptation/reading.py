@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Array
 from ..errors import InvalidInputError
-from ..inference.mixed_network import ROWS, MixedNetwork
+from ..inference.mixed_network import ROWS, MixedNetwork, letters_before
 from ..inference.network import State, seen_after
 from ..inference.sampling import encoded_prime
 from ..inference.text_scores import BLOCK, scored_ids
@@ -73,37 +73,46 @@ class MixedReading:
 
     learns = True
 
-    def __init__(self, readings: Sequence[Reading | FixedReading], weights: NDArray[np.float64]) -> None:
-        self._readings, self._weights = tuple(readings), weights
+    def __init__(
+        self,
+        readings: Sequence[Reading | FixedReading],
+        weights: NDArray[np.float64],
+        letters: NDArray[np.uint8],
+        last: NDArray[np.int32] | None = None,
+    ) -> None:
+        self._readings, self._weights, self._letters = tuple(readings), np.array(weights, np.float64, ndmin=2), letters
+        self._last = np.full((1, len(self._weights) - 1), -1, np.int32) if last is None else last  # never changed
 
     @property
     def network(self) -> MixedNetwork:
         """The network that has learned from the text so far."""
-        return MixedNetwork([reading.network for reading in self._readings], self._weights)
+        return MixedNetwork([reading.network for reading in self._readings], self._weights, self._letters)
 
     @property
     def state(self) -> State:
         """The network's state after the text so far."""
-        return [reading.state for reading in self._readings]
+        return [*(reading.state for reading in self._readings), self._last]
 
     def read(self, ids: Ids, *, learn: bool = True) -> tuple[MixedReading, NDArray[np.float64]]:
         """Read more symbols; see `Reading.read`."""
         network = self.network  # first, since counts handed over to another reading would have to be recounted
-        reading, out, steps = self, np.empty(len(ids)), network.rows_at_a_time(ROWS)
+        readings, out, steps, last = self._readings, np.empty(len(ids)), network.rows_at_a_time(ROWS), self._last.copy()
         for i in range(0, len(ids), steps):
             piece = ids[i : i + steps].astype(np.int32)
-            advanced = [member.read_rows(piece, learn=learn) for member in reading._readings]
-            out[i : i + steps] = network.log_probabilities_of([rows for _, rows in advanced], piece)
-            reading = MixedReading([member for member, _ in advanced], self._weights)
-        return reading, out
+            advanced = [member.read_rows(piece, learn=learn) for member in readings]
+            rows = [rows for _, rows in advanced]
+            out[i : i + steps] = network.log_probabilities_of(rows, piece[:, None], last)[:, 0]
+            readings = tuple(member for member, _ in advanced)
+        return MixedReading(readings, self._weights, self._letters, last), out
 
     def read_rows(self, ids: Ids, *, learn: bool) -> tuple[MixedReading, Array]:
         """Read more symbols; see `Reading.read_rows`."""
-        network = self.network  # first, as in `read`
+        network, last = self.network, self._last.copy()  # first, as in `read`
         advanced = [member.read_rows(ids, learn=learn) for member in self._readings]
-        rows = network.mixed([rows for _, rows in advanced])
-        return MixedReading([member for member, _ in advanced], self._weights), rows
+        classes = letters_before(self._letters, ids.astype(np.int32)[:, None], last)[:-1, 0]
+        rows = network.mixed([rows for _, rows in advanced], classes)
+        return MixedReading([member for member, _ in advanced], self._weights, self._letters, last), rows
 
     def copy(self) -> MixedReading:
         """Return a reading that continues independently."""
-        return MixedReading([member.copy() for member in self._readings], self._weights)
+        return MixedReading([member.copy() for member in self._readings], self._weights, self._letters, self._last)

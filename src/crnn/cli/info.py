@@ -13,7 +13,7 @@ from ..char_rnn import CharRNN
 from ..files.model_file import holds_detector
 from ..files.network_file import has_training_state
 from ..loading import load_model
-from ..mixture import Mixture
+from ..mixture import Mixture, shown_weights
 from ..model.layout import describe_network
 from ..runtime import build_info
 from ..text.id_cache import check
@@ -120,8 +120,8 @@ def _ngram_rows(model: CharNGram) -> dict[str, str]:
 
 def _mixture_rows(model: Mixture) -> dict[str, str]:
     rows = {"architecture": f"a mixture of {len(model.models)} models"}
-    for i, (member, weight) in enumerate(zip(model.models, model.weights_.tolist(), strict=True)):
-        rows[f"models[{i}]"] = f"weight {weight:.4f}, {member!r}"
+    for i, (member, weight) in enumerate(zip(model.models, shown_weights(model), strict=True)):
+        rows[f"models[{i}]"] = f"weight {weight}, {member!r}"
     return rows | _vocabulary_rows(model.vocabulary_)
 
 

@@ -22,7 +22,7 @@ from ..errors import InvalidInputError
 from ..files.model_file import holds_detector
 from ..files.network_file import read_run
 from ..inference.text_scores import source_ids
-from ..mixture import Mixture, SharedTime, fit_to_held_out, split_held_out
+from ..mixture import Mixture, SharedTime, fit_to_held_out, shown_weights, split_held_out
 from ..ngram.counts import checked_ngram_parameter
 from ..parameters.checks import MAX_SIZE, checked_float, generator
 from ..parameters.settings import checked_parameter
@@ -562,7 +562,7 @@ class MixtureJob(Job):
         mixture = Mixture([network, counts])
         if self._held_out is not None and not ending.code:
             counts = fit_to_held_out(mixture, *self._held_out, sum_to_one=self._validation is None)
-        weights = ", ".join(f"{weight:.2f}" for weight in mixture.weights_)
+        weights = ", ".join(shown_weights(mixture))
         members = f"a network after {network.n_steps_:,} steps and {sum(counts.n_grams_):,} n-grams"
         summary = f"{members}, weights {weights}, in {ending.seconds:.1f} s"
         return _save_and_report(mixture, self._output, summary, ending, self._verbose)

@@ -37,6 +37,7 @@ from .sealed_file import (
     sealed_bytes,
 )
 
+CLASSES = 4  # rows of a mixture's weights that depend on the place within a word; otherwise they have one dimension
 Parts = Sequence[tuple[str, bytes]]  # each model's class, and the bytes of its file
 
 # ------------------------------------------------------- mixture and classifier
@@ -93,7 +94,8 @@ def _bytes(kind: str, parts: Parts, weights: NDArray[np.float64], entries: Mappi
 
 def _expected_tensors(entries: Mapping[str, Any], declared: Mapping[str, Declared]) -> dict[str, Declared]:
     n = len(entries["models"])
-    expected = {"weights": Declared("F64", (n,))}
+    shape = declared["weights"].shape if "weights" in declared and "classifier" not in entries else (n,)
+    expected = {"weights": Declared("F64", shape if shape == (CLASSES, n) else (n,))}
     for i in range(n):
         name = f"models.{i}"
         expected[name] = Declared("U8", declared[name].shape[:1] or (0,) if name in declared else (0,))

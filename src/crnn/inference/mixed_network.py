@@ -10,12 +10,40 @@ from numpy.typing import NDArray
 
 from .._kernels.entry import core
 from ..arrays import Array
-from ..text.vocabulary import Ids
-from .network import SCORE_ROWS, InferenceNetwork, Scratch, State, log_softmax, rows_of_call
+from ..text.vocabulary import Ids, Vocabulary
+from .network import SCORE_ROWS, InferenceNetwork, Scratch, State, log_softmax, rows_of_call, write_rows
 
 ROWS = 4 * SCORE_ROWS  # of logits of each member at a time: members push each other out of the cache less often
 MAX_BYTES = 1 << 27  # of log-probabilities: two models of 65 symbols take 1 kB per symbol, so 130,000 symbols are read
 MAX_SYMBOLS = 1 << 17
+CLASSES = 4  # of weights: after 0, 1, 2, and 3 or more letters since the start of a word
+MIN_CLASS = 500  # held-out symbols that a class needs for weights of its own
+ASCII_LETTERS = np.array([chr(code).isalnum() or chr(code) == "_" for code in range(128)])
+
+
+def letters_of(vocabulary: Vocabulary) -> NDArray[np.uint8]:
+    """Return which symbols are letters: letters, digits, underscores, and all characters or bytes above 127.
+
+    The array has V + 1 numbers; the last one is 0, for the symbol -1 before the beginning.
+    """
+    letters, codes = np.zeros(len(vocabulary) + 1, np.uint8), vocabulary.codes
+    letters[: len(codes)] = (codes > 127) | ASCII_LETTERS[np.minimum(codes, 127)]
+    return letters
+
+
+def letters_before(letters: NDArray[np.uint8], x: NDArray[np.int32], last: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return how many letters, at most k, are right before each of the symbols x (n, B) and the next one, (n + 1, B).
+
+    `last` (B, k) are the symbols before x, -1 before the beginning, and become those before the next symbol.
+    """
+    found, k = np.zeros((len(x) + 1, x.shape[1]), np.int32), last.shape[1]
+    if k:
+        symbols = np.concatenate([last.T, x])
+        is_letter = letters[symbols]
+        for i in range(k):
+            found = is_letter[i : i + len(found)] * (1 + found)
+        last[:] = symbols[-k:].T
+    return found
 
 
 @runtime_checkable
@@ -31,14 +59,17 @@ class RowFiller(Protocol):
 
 
 class MixedNetwork(InferenceNetwork):
-    """Networks that read the same text, mixed log-linearly: p is proportional to the product of p_k ** weights[k].
+    """Networks that read the same text, mixed log-linearly: p is proportional to the product of p_k ** weights[c, k].
 
-    Its state is the list of their states. Logits are added in float64. Constants that a network subtracts from all its
-    logits do not matter, so individual softmaxes are not needed.
+    `weights` (C, K), or (K,) for one class, are those after c `letters` (V + 1,), c = 0, 1, …, and C - 1 or more. The
+    state is the list of the networks' states, and the last C - 1 symbols. Logits are added in float64. Constants that a
+    network subtracts from all its logits do not matter, so individual softmaxes are not needed.
     """
 
-    def __init__(self, members: Sequence[InferenceNetwork], weights: NDArray[np.float64]) -> None:
-        self.members, self.weights = tuple(members), weights
+    def __init__(
+        self, members: Sequence[InferenceNetwork], weights: NDArray[np.float64], letters: NDArray[np.uint8]
+    ) -> None:
+        self.members, self.weights, self.letters = tuple(members), np.array(weights, np.float64, ndmin=2), letters
 
     @property
     def symbols(self) -> int:
@@ -54,7 +85,7 @@ class MixedNetwork(InferenceNetwork):
     def context_length(self) -> int | None:
         """The number of latest symbols that predictions depend on; None if they depend on all symbols."""
         lengths = [length for member in self.members if (length := member.context_length) is not None]
-        return max(lengths) if len(lengths) == len(self.members) else None
+        return max(*lengths, len(self.weights) - 1) if len(lengths) == len(self.members) else None
 
     def same_as(self, other: object) -> bool:
         """Return whether another network has the same members and weights."""
@@ -62,38 +93,50 @@ class MixedNetwork(InferenceNetwork):
             isinstance(other, MixedNetwork)
             and len(other.members) == len(self.members)
             and np.array_equal(other.weights, self.weights)
+            and np.array_equal(other.letters, self.letters)
             and all(a.same_as(b) for a, b in zip(self.members, other.members, strict=True))
         )
 
     def zero_state(self, streams: int) -> State:
         """Return the state of streams that have read nothing."""
-        return [member.zero_state(streams) for member in self.members]
+        last = np.full((streams, len(self.weights) - 1), -1, np.int32)
+        return [*(member.zero_state(streams) for member in self.members), last]
 
     def copy(self, state: State) -> State:
         """Return a copy that shares no memory with the state."""
-        return [member.copy(part) for member, part in zip(self.members, state, strict=True)]
+        return [*(member.copy(part) for member, part in zip(self.members, state[:-1], strict=True)), state[-1].copy()]
 
     def select(self, state: State, streams: NDArray[np.intp]) -> State:
         """Return a copy of some streams of a state, in this order."""
-        return [member.select(part, streams) for member, part in zip(self.members, state, strict=True)]
+        parts = [member.select(part, streams) for member, part in zip(self.members, state[:-1], strict=True)]
+        return [*parts, state[-1].take(streams, axis=0)]
 
     def join(self, states: Sequence[State]) -> State:
         """Return the streams of several states as one state."""
-        return [member.join(parts) for member, parts in zip(self.members, zip(*states, strict=True), strict=True)]
+        *of_members, last = zip(*states, strict=True)
+        joined = [member.join(parts) for member, parts in zip(self.members, of_members, strict=True)]
+        return [*joined, np.concatenate(last)]
 
     def put(self, state: State, total: int, streams: Sequence[NDArray[np.intp]], parts: Sequence[State]) -> State:
         """Return a state with some streams replaced."""
-        members = zip(self.members, state, zip(*parts, strict=True), strict=True)
-        return [member.put(old, total, streams, new) for member, old, new in members]
+        *of_members, last = zip(*parts, strict=True)
+        members = zip(self.members, state[:-1], of_members, strict=True)
+        for places, new in zip(streams, last, strict=True):
+            write_rows(state[-1], places, new)
+        return [*(member.put(old, total, streams, new) for member, old, new in members), state[-1]]
 
     def start(self) -> State:
         """Return the state of one stream before a string."""
-        return [member.start() for member in self.members]
+        last = np.full((1, len(self.weights) - 1), -1, np.int32)
+        if self.boundary is not None:
+            last[:, -1:] = self.boundary
+        return [*(member.start() for member in self.members), last]
 
     def feed(self, x: NDArray[np.int32], state: State) -> None:
         """Read the symbols x (n, B) in order, advancing the state in place."""
-        for member, part in zip(self.members, state, strict=True):
+        for member, part in zip(self.members, state[:-1], strict=True):
             member.feed(x, part)
+        letters_before(self.letters, x, state[-1])
 
     def log_probabilities(
         self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None
@@ -101,37 +144,44 @@ class MixedNetwork(InferenceNetwork):
         """Return log P of each of the symbols x (n, B) given the previous ones, advancing the state in place."""
         out = np.empty(x.shape)
         steps = max(1, self.rows_at_a_time(ROWS) // max(x.shape[1], 1))
-        members = list(zip(self.members, state, (scratch or Scratch()).parts(len(state)), strict=True))
+        members = list(zip(self.members, state[:-1], (scratch or Scratch()).parts(len(self.members)), strict=True))
         for i in range(0, len(x), steps):
             block = x[i : i + steps]
             rows = [member.logits_before(block, part, room) for member, part, room in members]
-            out[i : i + steps] = self.log_probabilities_of(rows, block)
+            out[i : i + steps] = self.log_probabilities_of(rows, block, state[-1])
         return out
 
-    def log_probabilities_of(self, logits: Sequence[Array], x: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Return log P of symbols x (...), predicted by the members' logits (..., V)."""
+    def log_probabilities_of(
+        self, logits: Sequence[Array], x: NDArray[np.int32], last: NDArray[np.int32]
+    ) -> NDArray[np.float64]:
+        """Return log P of symbols x (n, B), given the members' logits (n, B, V), and advance the `last` symbols."""
         rows = tuple(np.ascontiguousarray(y).reshape(x.size, y.shape[-1]) for y in logits)
-        out = np.empty(x.size)
+        out, classes = np.empty(x.size), letters_before(self.letters, x, last)[:-1].ravel()
         core.mixture_log_probabilities(
-            rows, self.weights, np.ascontiguousarray(x, np.int32).ravel(), np.empty(self.symbols), out
+            rows, self.weights, classes, np.ascontiguousarray(x, np.int32).ravel(), np.empty(self.symbols), out
         )
         return out.reshape(x.shape)
 
     def logits_after(self, state: State) -> Array:
         """Return the logits (B, V) of the next symbol."""
-        members = zip(self.members, state, strict=True)
-        return self.mixed([member.logits_after(part) for member, part in members])
+        members, none = zip(self.members, state[:-1], strict=True), np.empty((0, len(state[-1])), np.int32)
+        classes = letters_before(self.letters, none, state[-1])[0]
+        return self.mixed([member.logits_after(part) for member, part in members], classes)
 
     def logits_before(self, x: NDArray[np.int32], state: State, scratch: Scratch | None = None) -> Array:
         """Return the logits (n, B, V) that predict each of the symbols x (n, B), advancing the state in place."""
-        members = zip(self.members, state, strict=True)
-        return self.mixed([member.logits_before(x, part) for member, part in members])
+        members = zip(self.members, state[:-1], strict=True)
+        logits = [member.logits_before(x, part) for member, part in members]
+        return self.mixed(logits, letters_before(self.letters, x, state[-1])[:-1])
 
-    def mixed(self, logits: Sequence[Array]) -> NDArray[np.float64]:
-        """Return the weighted sum of the members' logits (..., V), which may have more columns."""
-        weighted = zip(self.weights.tolist(), logits, strict=True)
-        parts = [weight * y[..., : self.symbols].astype(np.float64) for weight, y in weighted if weight]
-        return np.asarray(sum(parts)) if parts else np.zeros((*logits[0].shape[:-1], self.symbols))
+    def mixed(self, logits: Sequence[Array], classes: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Return the weighted sum of the members' logits (..., V), which may have more columns, for `classes` (...)."""
+        total = np.zeros((*classes.shape, self.symbols))
+        for weights, y in zip(self.weights.T, logits, strict=True):
+            weight = weights[classes][..., None]
+            part = np.zeros_like(total)
+            total += np.multiply(weight, y[..., : self.symbols], out=part, where=weight != 0)  # 0 times -inf is NaN
+        return total
 
     def rows_at_a_time(self, wanted: int) -> int:
         """Return how many rows of logits to compute at once."""
@@ -145,6 +195,9 @@ class HeldOutText:
         K, self._symbols = len(network.members), network.symbols
         n = int(min(len(ids), MAX_SYMBOLS, max(SCORE_ROWS, MAX_BYTES // (8 * K * self._symbols))))
         self._ids, self._given = ids[:n].astype(np.int32), given
+        self._classes = letters_before(network.letters, self._ids[:, None], np.full((1, CLASSES - 1), -1, np.int32))[
+            given:-1, 0
+        ]
         self._steps = min(SCORE_ROWS, rows_of_call(self._symbols))
 
     def rows(self, member: InferenceNetwork) -> NDArray[np.float64]:
@@ -158,28 +211,46 @@ class HeldOutText:
     def fit(self, rows: Sequence[Array], *, sum_to_one: bool = False) -> tuple[NDArray[np.float64], float]:
         """Return the members' weights, each at least 0, with the lowest loss, and that loss, given their `rows`.
 
-        With `sum_to_one`, the weights are then divided by their sum, and are equal if all are 0.
+        The weights are (C, K), or (K,) if no class has enough symbols; such a class gets the weights for the whole
+        text. With `sum_to_one`, those of each class are divided by their sum, and are equal if all are 0.
         """
-        x, K = self._ids[self._given :, None].astype(np.intp), len(rows)
-        at_targets = np.array([np.take_along_axis(part, x, axis=1).mean() for part in rows])
+        x = self._ids[self._given :, None].astype(np.intp)
+        whole, weights, total = self._fit(rows, x, sum_to_one), list[NDArray[np.float64]](), 0.0
+        places = [np.flatnonzero(self._classes == c) for c in range(CLASSES)]
+        for of_class in places:
+            part = [of_member[of_class] for of_member in rows]
+            weights.append(self._fit(part, x[of_class], sum_to_one) if len(of_class) >= MIN_CLASS else whole)
+            total += self._loss(part, x[of_class], weights[-1])[0]
+        return np.array(weights) if max(map(len, places)) >= MIN_CLASS else whole, total / len(x)
 
+    def _fit(self, rows: Sequence[Array], x: NDArray[np.intp], sum_to_one: bool) -> NDArray[np.float64]:
         def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            """Return the mean of -log p and its gradient: the mean of log p_k under p, minus its mean over the text."""
-            total, gradient = 0.0, np.zeros(K)
-            for i in range(0, len(x), self._steps):
-                parts = np.stack([part[i : i + self._steps] for part in rows])
-                y = np.tensordot(weights, parts, axes=1)
-                largest = y.max(axis=1, keepdims=True)
-                p = np.exp(y - largest)
-                sums = p.sum(axis=1, keepdims=True)
-                total += float((largest + np.log(sums)).sum())
-                gradient += np.tensordot(parts, p / sums, axes=2)
-            return total / len(x) - float(weights @ at_targets), gradient / len(x) - at_targets
+            total, gradient = self._loss(rows, x, weights)
+            return total / len(x), gradient / len(x)
 
-        weights = best_weights(loss, K)
-        if sum_to_one:
-            weights = weights / weights.sum() if weights.any() else np.full(K, 1 / K)
-        return weights, loss(weights)[0]
+        weights = best_weights(loss, len(rows))
+        if not sum_to_one:
+            return weights
+        return weights / weights.sum() if weights.any() else np.full(len(rows), 1 / len(rows))
+
+    def _loss(
+        self, rows: Sequence[Array], x: NDArray[np.intp], weights: NDArray[np.float64]
+    ) -> tuple[float, NDArray[np.float64]]:
+        """Return the sum of -log p of the symbols x (n, 1) and its gradient.
+
+        The gradient is the sum of log p_k under p, minus that of the symbols.
+        """
+        at_targets = np.array([np.take_along_axis(part, x, axis=1).sum() for part in rows])
+        total, gradient = -float(weights @ at_targets), -at_targets
+        for i in range(0, len(x), self._steps):
+            parts = np.stack([part[i : i + self._steps] for part in rows])
+            y = np.tensordot(weights, parts, axes=1)
+            largest = y.max(axis=1, keepdims=True)
+            p = np.exp(y - largest)
+            sums = p.sum(axis=1, keepdims=True)
+            total += float((largest + np.log(sums)).sum())
+            gradient += np.tensordot(parts, p / sums, axes=2)
+        return total, gradient
 
 
 def best_weights(

@@ -296,9 +296,13 @@ def symbol_draws(
     if isinstance(network, PackedNetwork):
         return NetworkDraws(network, context, uniforms, controls)
     members: Sequence[InferenceNetwork] = [network]
-    weights, states = [1.0], [context.state]
+    weights, letters, states = (
+        np.ones((1, 1)),
+        np.zeros(network.symbols + 1, np.uint8),
+        [context.state, np.empty((1, 0))],
+    )
     if isinstance(network, MixedNetwork):
-        members, weights, states = network.members, network.weights.tolist(), context.state
+        members, weights, letters, states = network.members, network.weights, network.letters, context.state
     packed = [k for k, member in enumerate(members) if isinstance(member, PackedNetwork)]
     fillers = [k for k, member in enumerate(members) if isinstance(member, RowFiller)]
     if len(packed) + len(fillers) != len(members) or len(packed) > 1 or len(fillers) != 1:
@@ -306,14 +310,15 @@ def symbol_draws(
     filler = members[fillers[0]]
     assert isinstance(filler, RowFiller)
     source, before = filler.row_source(states[fillers[0]])
+    before = max(before, states[-1][0].copy(), key=len)
+    of_both = weights[:, [*packed, *fillers]] if packed else weights * [0, 1]
+    rows = core.MixedRows(np.ascontiguousarray(of_both), letters[:-1], source, before)
     if not packed:
-        rows = core.MixedRows(0.0, weights[fillers[0]], source, before)
         return RowDraws(rows, network.symbols, context, uniforms, controls)
     (k,) = packed
     lead = members[k]
     assert isinstance(lead, PackedNetwork)
-    mixture = core.MixedRows(weights[k], weights[fillers[0]], source, before)
-    return NetworkDraws(lead, Context(states[k], context.seen), uniforms, controls, mixture)
+    return NetworkDraws(lead, Context(states[k], context.seen), uniforms, controls, rows)
 
 
 def _draw_weights(V: int, controls: SamplingControls) -> int:

@@ -308,12 +308,14 @@ ctypedef struct Texts:  # drawn in parallel; see `texts`
     real* start_y  # (V,): the logits that follow from these states
 
 ctypedef struct RowMixture:  # of the network's logits and another model's, see `draws`
-    double own  # the factor of the network's logits
-    double other
+    const double* weights  # (classes, 2): of the network's logits and of the other model's, after 0, 1, … letters
+    Py_ssize_t classes
+    const unsigned char* letters  # (source.symbols,): whether a symbol is a letter
     const RowSource* source
-    const int* before  # (source.context,): the symbols before the texts, -1 for those before the beginning
+    Py_ssize_t context  # number of symbols that matter to the source and the weights
+    const int* before  # (context,): the symbols before the texts, -1 for those before the beginning
     const Texts* texts
-    int* symbols  # (source.context,), scratch
+    int* symbols  # (context,), scratch
     double* row  # (source.symbols,), scratch
 
 ctypedef struct DrawSettings:  # the changes of logits before a draw, with scratch memory

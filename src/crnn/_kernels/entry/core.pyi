@@ -142,7 +142,9 @@ class Cursor:
 
 class MixedRows:
     before: NDArray[np.int32]
-    def __init__(self, own: float, other: float, source: object, before: NDArray[np.int32]) -> None: ...
+    def __init__(
+        self, weights: NDArray[np.float64], letters: NDArray[np.uint8], source: object, before: NDArray[np.int32]
+    ) -> None: ...
 
 class Batch:
     @property
@@ -204,6 +206,7 @@ def logits_scratch(network: Network, rows: int) -> int: ...
 def mixture_log_probabilities(
     logits: tuple[Array, ...],
     weights: NDArray[np.float64],
+    classes: NDArray[np.int32],
     x: NDArray[np.int32],
     row: NDArray[np.float64],
     out: NDArray[np.float64],

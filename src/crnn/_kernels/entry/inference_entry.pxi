@@ -105,26 +105,34 @@ cdef class SharedStep:
 
 
 cdef class MixedRows:
-    """A model's logits, for `draw_from_rows`, or for `sample_texts` to add to a network's; each multiplied by a factor.
+    """A model's logits, for `draw_from_rows`, or for `sample_texts` to add to a network's; each multiplied by a weight.
 
-    `source` is a capsule with a `RowSource`; `before` are the symbols before the texts, for the source's whole
-    context, with -1 before the beginning. `before` may be changed while texts are drawn.
+    `weights` (n + 1, 2) are those of the network and of the model after 0, 1, … and n or more symbols that are
+    `letters` (V,). `source` is a capsule with a `RowSource`; `before` are the symbols before the texts, as many as
+    matter to the source and the weights, with -1 before the beginning. `before` may be changed while texts are drawn.
     """
     cdef RowMixture mixture
     cdef object source
     cdef readonly object before
+    cdef const double[:, ::1] weights
+    cdef const unsigned char[::1] letters
     cdef const int[::1] symbols_before
     cdef int[::1] symbols
     cdef double[::1] row
 
-    def __cinit__(self, double own, double other, source, before not None):
+    def __cinit__(self, const double[:, ::1] weights not None, const unsigned char[::1] letters not None, source,
+                  before not None):
         cdef const RowSource* rows = <const RowSource*>PyCapsule_GetPointer(source, "crnn._kernels.RowSource")
-        if not (own >= 0 and other >= 0):
-            raise ValueError(f"factors must be at least 0, not {own} and {other}")
+        cdef Py_ssize_t classes = weights.shape[0], context = max(rows.context, classes - 1)
+        if not (classes and weights.shape[1] == 2 and (np.asarray(weights) >= 0).all()):
+            raise ValueError(f"weights must be pairs of numbers of at least 0, not {np.asarray(weights)}")
         self.source, self.before, self.symbols_before = source, before, before
-        require_size("symbols before", self.symbols_before.shape[0], rows.context)
-        self.symbols, self.row = np.empty(max(rows.context, 1), np.int32), np.empty(rows.symbols)
-        self.mixture.own, self.mixture.other, self.mixture.source = own, other, rows
+        self.weights, self.letters = weights, letters
+        require_size("letters", letters.shape[0], rows.symbols)
+        require_size("symbols before", self.symbols_before.shape[0], context)
+        self.symbols, self.row = np.empty(max(context, 1), np.int32), np.empty(rows.symbols)
+        self.mixture.weights, self.mixture.classes, self.mixture.letters = &weights[0, 0], classes, &letters[0]
+        self.mixture.source, self.mixture.context = rows, context
         self.mixture.symbols, self.mixture.row = &self.symbols[0], &self.row[0]
 
     cdef void fill(self, DrawSettings* settings, const Texts* texts, Py_ssize_t symbols) except *:

@@ -95,9 +95,10 @@ cdef inline void add_row(double factor, const Numbers* logits, Py_ssize_t i, Py_
             row[w] += factor * exact[start + w]
 
 
-def mixture_log_probabilities(tuple logits not None, const double[::1] weights not None, const int[::1] x not None,
+def mixture_log_probabilities(tuple logits not None, const double[:, ::1] weights not None,
+                              const int[::1] classes not None, const int[::1] x not None,
                               double[::1] row not None, double[::1] out not None):
-    """out[i] = log softmax(sum_k weights[k] logits[k][i])[x[i]]
+    """out[i] = log softmax(sum_k weights[classes[i], k] logits[k][i])[x[i]]
 
     Each of up to 64 `logits` is (n, V), possibly with extra columns, which are ignored; `row` (V,) is scratch.
     """
@@ -107,7 +108,8 @@ def mixture_log_probabilities(tuple logits not None, const double[::1] weights n
     cdef const Kernels* kernels = kernels_for(sizeof(double))
     if not 1 <= members <= 64:
         raise ValueError(f"a mixture has 1 to 64 members, not {members}")
-    require_size("weights", weights.shape[0], members)
+    require_size("weights", weights.shape[1], members)
+    require_size("classes", classes.shape[0], n)
     require_size("output", out.shape[0], n)
     for k in range(members):
         rows[k] = numbers("logits", logits[k], 2, False)
@@ -117,13 +119,15 @@ def mixture_log_probabilities(tuple logits not None, const double[::1] weights n
     for i in range(n):
         if not 0 <= x[i] < V:
             raise ValueError(f"ids must be from 0 to {V - 1}, below the vocabulary's size {V}")
+        if not 0 <= classes[i] < weights.shape[0]:
+            raise ValueError(f"classes must be from 0 to {weights.shape[0] - 1}")
     with nogil:
         for i in range(n):
             for w in range(V):
                 row[w] = 0
             for k in range(members):
-                if weights[k] != 0:  # 0 times -inf would be NaN
-                    add_row(weights[k], &rows[k], i, V, &row[0])
+                if weights[classes[i], k] != 0:  # 0 times -inf would be NaN
+                    add_row(weights[classes[i], k], &rows[k], i, V, &row[0])
             largest = row[0]
             for w in range(1, V):
                 largest = max(largest, row[w])

@@ -4,16 +4,24 @@ from ..common.interface cimport DrawSettings, RowMixture, real
 from .sampler cimport argmax, filter_logits, pick, unnormalized_softmax
 
 
+cdef inline bint is_letter(const RowMixture* mixture, int symbol) noexcept nogil:
+    return 0 <= symbol < mixture.source.symbols and mixture.letters[symbol]
+
+
 cdef inline void mix_row(const RowMixture* mixture, Py_ssize_t V, Py_ssize_t text, real* y) noexcept nogil:
     """y = own y + other log P(w | the text so far), by the other model, for the symbols w"""
-    cdef Py_ssize_t w, length = mixture.texts.lengths[text], n = mixture.source.context
+    cdef Py_ssize_t w, letters = 0, length = mixture.texts.lengths[text], n = mixture.context
     cdef Py_ssize_t drawn = min(n, length), kept = n - drawn
+    cdef double own, other
     memcpy(mixture.symbols, mixture.before + drawn, kept * sizeof(int))
     memcpy(mixture.symbols + kept, mixture.texts.symbols + text * mixture.texts.width + length - drawn,
            drawn * sizeof(int))
     mixture.source.fill(mixture.source.source, mixture.symbols, n, mixture.row)
+    while letters < mixture.classes - 1 and is_letter(mixture, mixture.symbols[n - 1 - letters]):
+        letters += 1
+    own, other = mixture.weights[2 * letters], mixture.weights[2 * letters + 1]
     for w in range(V):
-        y[w] = <real>(mixture.own * y[w] + mixture.other * mixture.row[w])
+        y[w] = <real>(own * y[w] + other * mixture.row[w])
 
 
 cdef inline void unnormalized_softmax_rows(Py_ssize_t symbols, Py_ssize_t V, const DrawSettings* settings,
