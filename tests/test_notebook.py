@@ -1,8 +1,9 @@
-"""The first page as a notebook: every cell runs, one after another, in a kernel that knows nothing of this project."""
+"""What tools/guides.py makes of pages: notebooks whose cells run, current outputs, and the README's picture."""
 
 import json
 import os
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from source_tree import ROOT, needs_sources, tool
@@ -44,3 +45,21 @@ def test_a_page_becomes_a_file(tmp_path, monkeypatch):
     tool("guides").main()
     cells = json.loads(output.read_text(encoding="utf-8"))["cells"]
     assert {cell["cell_type"] for cell in cells[:3]} == {"markdown", "code"}
+
+
+def test_outputs_of_blocks_replace_those_of_the_page(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# Page\n\n```python\nprint(6 * 7)\n```\n\n```text similar\n41\n```\n\nThe end.\n")
+    tool("guides").write_outputs(page)
+    assert page.read_text() == "# Page\n\n```python\nprint(6 * 7)\n```\n\n```text similar\n42\n```\n\nThe end.\n"
+
+
+def test_the_picture_shows_each_stage(tmp_path):
+    stages = [(0.0, 6.0, ["a<b"]), (20.5, 2.25, ["To be", "or not", "to be"])]
+    picture = ElementTree.fromstring(tool("guides").learning_svg(stages))
+    groups = picture.findall("{*}g")
+    assert ["".join(group.itertext()) for group in groups] == [
+        "0.0 s6.0 bits a lettera<b",
+        "20.5 s2.2 bits a letterTo beor notto be",
+    ]
+    assert [group.find("{*}rect").get("width") for group in groups] == ["72", "27"]
