@@ -289,11 +289,10 @@ def log_softmax(y: Array) -> NDArray[np.float64]:
 
 def largest(values: NDArray[np.float64], count: int) -> NDArray[np.intp]:
     """Return the indices of the `count` largest values above -inf, in descending order, ties in ascending order."""
-    places = np.flatnonzero(values > -np.inf)
-    if len(places) > count:
-        # Sort the candidates only. All ties of the smallest one are candidates, so that the first of them is kept.
-        smallest = np.partition(values[places], len(places) - count)[len(places) - count]
-        places = places[values[places] >= smallest]
+    excess = len(values) - count
+    # Sort the candidates only. All ties of the smallest one are candidates, so that the first of them is kept.
+    smallest = np.partition(values, excess)[excess] if excess > 0 else -np.inf
+    places = np.flatnonzero(values >= smallest if smallest > -np.inf else values > -np.inf)
     return places[np.argsort(-values[places], kind="stable")][:count]
 
 

@@ -435,7 +435,7 @@ class PackedNetwork(NamedTuple):
 
     def _is_one_call(self, n: int, streams: int) -> bool:
         """Return whether n symbols of each stream are read in one kernel call, by one thread."""
-        return streams == 1 and 0 < n <= SHORT and (self.n_threads == 1 or n < TRIAL_SYMBOLS)
+        return 0 < n * streams <= SHORT and (streams > 1 or self.n_threads == 1 or n < TRIAL_SYMBOLS)
 
     def _calls(self, n: int, streams: int, T: int) -> Iterator[tuple[slice, core.SharedStep | None]]:
         """Yield the symbols and the threads of each kernel call that reads n symbols of each stream, T at a time.

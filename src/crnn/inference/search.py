@@ -79,7 +79,8 @@ def completions(
         best = NOTHING
         for part, part_state in stream_blocks(network, state, len(texts)):
             follow = log_softmax(network.logits_after(part_state))[:, :V]
-            follow[:, list(forbidden)] = -np.inf
+            if forbidden:
+                follow[:, list(forbidden)] = -np.inf
             if t:
                 complete = log_p[part] + np.logaddexp.reduce(follow[:, ends], axis=1)
                 completed += zip(texts[part], complete.tolist(), strict=True)
@@ -92,9 +93,9 @@ def completions(
         if t == n or not possible:
             break
         parent, symbol = np.divmod(best.numbers[:possible], V)
-        texts, log_p = np.column_stack([texts[parent], symbol.astype(np.int32)]), best.log_p[:possible]
+        texts, log_p = _appended(texts, parent, symbol), best.log_p[:possible]
         state = network.select(state, parent)
-        network.feed(np.ascontiguousarray(texts[:, -1:].T), state)
+        network.feed(symbol.astype(np.int32)[None], state)
     return completed
 
 
@@ -121,29 +122,40 @@ def beam_search(
     if guide is not None and guide.goal.start == len(guide.goal.table):
         return [(texts[0], 0.0)]  # the empty continuation matches
     for t in range(n if guide is None or end < 0 else n + 1):  # a document of n symbols matches if it then ends
-        ended_log_p = np.array([p for _, p in ended])  # finished continuations compete with unfinished ones
-        best = _Best(np.arange(len(ended)), ended_log_p, ended_log_p)
+        best, n_ended = NOTHING, len(ended)
+        if ended:  # finished continuations compete with unfinished ones
+            ended_log_p = np.array([p for _, p in ended])
+            best = _Best(np.arange(n_ended), ended_log_p, ended_log_p)
         for part, part_state in stream_blocks(network, state, len(texts)):
             follow = log_softmax(network.logits_after(part_state))[:, :V]
-            follow[:, list(forbidden)] = -np.inf
+            if forbidden:
+                follow[:, list(forbidden)] = -np.inf
             total = log_p[part, None] + follow
             promise = total if guide is None else total + guide.log_values_within(part_state, q[part], n - t - 1)
-            best = best.among(len(ended) + part.start * V, promise, total, beams)
-        is_new = best.numbers >= len(ended)
-        parent, symbol = np.divmod(best.numbers[is_new] - len(ended), V)
+            best = best.among(n_ended + part.start * V, promise, total, beams)
+        numbers, log_p = best.numbers, best.log_p
+        if ended:
+            is_new = numbers >= n_ended
+            ended = [ended[i] for i in numbers[~is_new]]
+            numbers, log_p = numbers[is_new] - n_ended, log_p[is_new]
+        parent, symbol = np.divmod(numbers, V)
         q = q[parent] if guide is None else guide.goal.after(q[parent], symbol)
         done = symbol == end if guide is None else q == len(guide.goal.table)
-        log_p = best.log_p[is_new]
-        texts = np.column_stack([texts[parent], symbol.astype(np.int32)])
-        ended = [ended[i] for i in best.numbers[~is_new]]
-        ended += [(texts[i, : t + (symbol[i] != end)], float(log_p[i])) for i in np.flatnonzero(done)]
-        texts, log_p, q = texts[~done], log_p[~done], q[~done]
+        texts = _appended(texts, parent, symbol)
+        if done.any():
+            ended += [(texts[i, : t + (symbol[i] != end)], float(log_p[i])) for i in np.flatnonzero(done)]
+            texts, log_p, q, parent, symbol = (array[~done] for array in (texts, log_p, q, parent, symbol))
         if not len(texts):
             break
-        state = network.select(state, parent[~done])
-        network.feed(np.ascontiguousarray(texts[:, -1:].T), state)
+        state = network.select(state, parent)
+        network.feed(symbol.astype(np.int32)[None], state)
     candidates = ended if guide is not None else [*ended, *zip(texts, log_p.tolist(), strict=True)]
     return sorted(candidates, key=lambda item: -item[1])
+
+
+def _appended(texts: NDArray[np.int32], parent: NDArray[np.intp], symbol: NDArray[np.intp]) -> NDArray[np.int32]:
+    """Return some of the texts, each with a symbol appended."""
+    return np.concatenate([texts[parent], symbol[:, None]], axis=1, dtype=np.int32, casting="same_kind")
 
 
 class _Best(NamedTuple):
@@ -314,7 +326,8 @@ def _follow(
     promise = total if guide is None else np.empty_like(total)
     for part, part_state in stream_blocks(network, state, len(log_p)):
         follow = log_softmax(network.logits_after(part_state))[:, : network.symbols]
-        follow[:, list(forbidden)] = -np.inf
+        if forbidden:
+            follow[:, list(forbidden)] = -np.inf
         np.add(log_p[part, None], follow, out=total[part])
         if guide is not None:
             np.add(total[part], guide.log_values(part_state, q[part]), out=promise[part])
