@@ -48,7 +48,7 @@ def test_doctest_prompts_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     failed, tried = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
     assert failed == 0
-    assert tried > 20 or page.name not in MATHEMATICS
+    assert tried > 12 or page.name not in MATHEMATICS
 
 
 def marks(page):
