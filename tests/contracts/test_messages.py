@@ -134,7 +134,7 @@ UNFIT = [
 @pytest.mark.parametrize(
     ("start", "case"),
     [("fit", case) for case in UNLEARNABLE] + [("partial_fit", case) for case in UNLEARNABLE + UNFIT],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else value[1],
 )
 def test_a_network_cannot_learn(start, case):
     X, *words = case

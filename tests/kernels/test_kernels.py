@@ -1002,7 +1002,7 @@ TEXTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("wrong", "begun", "words"), TEXTS, ids=str)
+@pytest.mark.parametrize(("wrong", "begun", "words"), TEXTS)
 def test_refuses_invalid_arguments_of_drawn_texts(kernels, wrong, begun, words):
     arguments = arguments_of_texts(kernels, "gru")
     if begun:
