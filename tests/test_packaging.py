@@ -67,7 +67,7 @@ def test_the_citation_has_the_version_and_the_license(pyproject):
     assert f"\nversion: {__version__}\n" in citation
     assert f"\nlicense: {pyproject['project']['license']}\n" in citation
     assert f"\n  - name: {pyproject['project']['authors'][0]['name']}\n" in citation
-    bibtex = (ROOT / "docs" / "reproduce.md").read_text(encoding="utf-8")
+    bibtex = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
     assert f"version = {{{__version__}}}," in bibtex
 
 
