@@ -187,7 +187,7 @@ def test_training_starts_from_edited_weights():
 
 
 @given(text=st.text(st.characters(), min_size=2, max_size=60), batch_size=st.sampled_from([1, 2, 3]))
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_fit_and_sample_accept_any_text(text, batch_size, tmp_path_factory):
     model = CharRNN(3, seq_length=7, batch_size=batch_size, max_steps=1, random_state=0)
     if len(text) <= batch_size:

@@ -216,7 +216,7 @@ def three_of_many():
 
 # A model of many symbols, and a call that takes long.
 LONG_CALLS = {
-    "sample": (lambda: CharNGram(2, n_threads=1).fit(MANY), lambda model: model.sample(8000)),
+    "sample": (lambda: CharNGram(2, n_threads=1).fit(MANY), lambda model: model.sample(3000)),
     "predict_proba": (counts_of_many, lambda model: model.predict_proba(list(MANY[:1000]))),
     "beam_search": (counts_of_many, lambda model: model.beam_search(2, beams=400)),
     "completions": (
@@ -226,7 +226,7 @@ LONG_CALLS = {
     "a gap's log-odds": (
         lambda: network_of_many(LESS), lambda model: model.restore("一_丂", gaps="_", changes=True, beams=4),
     ),
-    "matching": (lambda: network_of_many(LESS), lambda model: model.sample(num_samples=5, matching="一..?")),
+    "matching": (lambda: network_of_many(LESS), lambda model: model.sample(num_samples=2, matching="一..?")),
     "a pattern of many states": (
         lambda: network_of_many(LESS), lambda model: Goal.of(".{0,4900}", model.vocabulary_, ""),
     ),
