@@ -1,9 +1,10 @@
-"""How much of a damaged text is restored, and how fast? `python -m benchmarks.restore FILE [--model MIXTURE]`.
+"""How much of a damaged text is restored, and how fast? `python -m benchmarks.restore FILE [--model MIXTURE] [--scan]`.
 
 The first nine tenths of FILE are learned: by counts, and with --seconds by a mixture of counts and a network, unless a
 file has one trained on the same part. Held-out lines are damaged and restored, in texts of about 300
 characters after a line break. Baselines are simple methods that learn from the same text; SymSpell takes part if
-`symspellpy` is installed. A speed is in characters per second of processor time, on one thread.
+`symspellpy` is installed. A speed is in characters per second of processor time, on one thread. With --scan, pages are
+damaged as scans are, by a list of shapes made before "ocr" was tuned and not used for it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from difflib import SequenceMatcher
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,11 +34,11 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 Restore = Callable[[list[str]], list[str]]
 
 
-def held_out_texts(text: str, characters: int) -> list[str]:
+def held_out_texts(text: str, characters: int, length: int = LENGTH) -> list[str]:
     """Return the beginning of a text, cut at the ends of lines."""
     found = [""]
     for line in text[:characters].splitlines():
-        if len(found[-1]) + len(line) > LENGTH:
+        if len(found[-1]) + len(line) > length:
             found.append("")
         found[-1] += ("\n" if found[-1] else "") + line
     return [part for part in found if part.strip()]
@@ -68,6 +70,97 @@ def with_typos(text: str, rate: float, rng: random.Random) -> str:
             out.append(c)
         i += 1
     return "".join(out)
+
+
+SHAPE_LIST = """e:c,o,é c:e,o,( o:c,0,a a:o,u,s n:u,r,h u:n,ii,v m:in,rn,ni,nn h:b,li,n b:h,6,lo d:cl,a l:1,i,I,t,!
+i:1,l,j I:l,1,T t:f,l,r,i f:t,l,s s:5,a,8 r:i,n,t g:q,y,9 y:v,g v:y,r w:vv,iv B:8,R S:5 O:0,C,Q T:I,F k:lc,h p:n,jp
+ri:n rn:m cl:d li:h ll:U,11 fi:h,ﬁ fl:ﬂ ti:u in:m"""
+SHAPES = dict(pair.split(":") for pair in SHAPE_LIST.split())  # what one or two symbols may look like in a scan
+SCANS = ("shape", "several", "digit", "stray mark", "wrong case", "extra space", "lost space", "missing", "hyphen")
+
+
+def damaged_word(word: str, kind: str, rng: random.Random) -> str:
+    """Damage a word in one way; a word that cannot be damaged like this stays."""
+    i = rng.randrange(len(word))
+    if kind in ("shape", "several", "digit"):
+        lookalikes = [
+            (at, key, shape)
+            for key, shapes in SHAPES.items() for at in range(len(word)) if word.startswith(key, at)
+            for shape in shapes.split(",")
+            if kind == ("several" if len(key + shape) > 2 else "shape" if shape.isalpha() else "digit")
+        ]  # fmt: skip
+        at, key, shape = rng.choice(lookalikes or [(0, "", "")])
+        return word[:at] + shape + word[at + len(key) :]
+    if kind == "stray mark":
+        return word[:i] + rng.choice(".,'^`~*_|") + word[i:]
+    if kind == "wrong case":
+        return word[:i] + word[i].swapcase() + word[i + 1 :]
+    middle = {"extra space": " ", "hyphen": "-\n"}.get(kind, "")
+    return word[:i] + middle + word[i + (kind == "missing") :] if 1 < i < len(word) - 1 and word.isalpha() else word
+
+
+def scanned(text: str, rng: random.Random, rate: float = 0.16) -> tuple[str, dict[int, str]]:
+    """Return a page as a scan reads it, and the kind of damage of each damaged word."""
+    out, kinds = "", dict[int, str]()
+    for i, (word, space) in enumerate(re.findall(r"(\S+)(\s*)", text)):
+        kind = rng.choice(SCANS) if rng.random() < rate else ""
+        new = damaged_word(word, kind, rng) if kind else word
+        if kind == "lost space" and space == " ":
+            space = ""
+            kinds[i] = kinds[i + 1] = kind
+        elif new != word:
+            kinds[i] = kind
+        out += new + space
+    return out, kinds
+
+
+def right_words(text: str, found: str) -> set[int]:
+    """Return which words of a text are found in their order."""
+    blocks = SequenceMatcher(None, text.split(), found.split(), autojunk=False).get_matching_blocks()
+    return {i for block in blocks for i in range(block.a, block.a + block.size)}
+
+
+def shares_of_scans(pages: list[str], scans: list[tuple[str, dict[int, str]]], found: list[str]) -> dict[str, float]:
+    """Return the shares of wrong words, of right words that were broken, and of each kind of damage that is right."""
+    wrong, broken, words, right, fixed = 0, 0, 0, 0, Counter[str]()
+    for page, (scan, kinds), restored in zip(pages, scans, found, strict=True):
+        before, after = right_words(page, scan), right_words(page, restored)
+        words, wrong = words + len(page.split()), wrong + len(page.split()) - len(after)
+        right, broken = right + len(before), broken + len(before - after)
+        fixed.update(kind for i, kind in kinds.items() if i in after)
+    counts = Counter(kind for _, kinds in scans for kind in kinds.values())
+    return {"wrong": wrong / words, "broken": broken / right} | {kind: fixed[kind] / counts[kind] for kind in SCANS}
+
+
+def scan_table(learned: str, pages: list[str]) -> None:
+    """Print how much of scanned pages is mended, by what was learned, and by a dictionary."""
+    rng = random.Random(0)
+    scans = [scanned(page, rng) for page in pages]
+    damaged = [scan for scan, _ in scans]
+    options: dict[str, Any] = {"typos": 0.02, "confusions": "ocr", "case": 0.001, "least": 3.0}
+    usual = {"typos": 0.02, "spaces": True, "case": True}
+    methods: dict[str, Restore] = {"nothing": lambda texts: texts}
+    if find_spec("symspellpy"):
+        speller = symspell(learned, 1)
+        methods["SymSpell, words joined at hyphens"] = lambda texts: speller([re.sub(r"-\n", "", t) for t in texts])
+    sources = {
+        "the text": learned,
+        "a tenth of it": learned[: len(learned) // 10],
+        "the scan itself": "\n\n".join(damaged),
+    }
+    for name, source in sources.items():
+        model = CharNGram(n_threads=1).fit(source)
+        if name == "the text":
+            methods["typos, spaces, case"] = lambda texts, m=model: m.restore(texts, prime="\n\n", **usual)
+        methods[f"ocr, learned from {name}"] = lambda texts, m=model: m.restore(texts, prime="\n\n", **options)
+    print(f"\n| method | words wrong | right words broken | {' | '.join(SCANS)} | characters/s |")
+    print("|---" * (len(SCANS) + 4) + "|")
+    for name, restore in methods.items():
+        found, speed = timed(restore, damaged)
+        shares = shares_of_scans(pages, scans, found)
+        print(
+            f"| {name} | {' | '.join(f'{100 * share:.2f} %' for share in shares.values())} | {speed:,.0f} |", flush=True
+        )
 
 
 def f1(wanted: Iterator[set[Any]], found: Iterator[set[Any]]) -> float:
@@ -227,9 +320,13 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="a mixture trained on the first nine tenths")
     parser.add_argument("--seconds", type=float, default=0.0, help="time to train a mixture (default: 0, none)")
     parser.add_argument("--characters", type=int, default=12_000, help="held-out characters (default: 12000)")
+    parser.add_argument("--scan", action="store_true", help="damage pages of 2,000 characters as scans are")
     options = parser.parse_args()
     text = unicodedata.normalize("NFC", options.file.read_text(encoding="utf-8"))
     cut = len(text) * 9 // 10
+    if options.scan:
+        scan_table(text[:cut], held_out_texts(text[cut:], options.characters, 2000))
+        return
     models: dict[str, Any] = {"counts": CharNGram(7).fit(text[:cut])}
     if options.model:
         models["mixture"] = Mixture.load(options.model)

@@ -1,5 +1,6 @@
 """Does `benchmarks.restore` measure what it says?"""
 
+import itertools
 import random
 
 from benchmarks import restore
@@ -17,6 +18,16 @@ def test_damage_and_measures():
     assert restore.share_fixed(texts, damaged, damaged) == "0.000 fixed, 0.0000 broken"
     assert restore.boundaries("a bc d") == {1, 3}
     assert restore.accents("Été") == {(0, "É"), (2, "é")}
+
+
+def test_scans_are_damaged_and_measured():
+    page = " ".join("".join(letters) for letters in itertools.product("modern", "clif", "hst", "alone", "aeiou"))
+    scans = [restore.scanned(page, random.Random(0))]
+    assert set(scans[0][1].values()) == set(restore.SCANS)
+    assert restore.shares_of_scans([page], scans, [page]) == {"wrong": 0, "broken": 0} | dict.fromkeys(restore.SCANS, 1)
+    shares = restore.shares_of_scans([page], scans, [scans[0][0]])
+    assert 0.05 < shares.pop("wrong") < 0.2
+    assert set(shares.values()) == {0}
 
 
 def test_every_baseline_and_model_restores_what_it_has_learned():
