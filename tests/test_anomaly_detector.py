@@ -25,6 +25,7 @@ from crnn import (
     TextClassifier,
     anomaly_detector,
 )
+from crnn.files.model_file import contains_text
 from crnn.ngram import building
 
 
@@ -482,6 +483,16 @@ def test_a_detector_without_texts_learns_from_new_ones(tmp_path):
     one.save(tmp_path / "one.crnn")
     assert b"kano" not in (tmp_path / "one.crnn").read_bytes()
     assert AnomalyDetector.load(tmp_path / "one.crnn").partial_fit(words(2000, 2)).n_calibration_ == 200
+
+
+def test_counts_do_not_keep_the_texts_of_fit_nor_after_calibration_without_texts():
+    fitted = AnomalyDetector(CharNGram(12, min_count=2), 0.1, random_state=0).fit(words(3000))
+    assert not contains_text(io.BytesIO(saved(fitted)))
+    mixture = Mixture([CharNGram(12).fit(words(300)), CharNGram(3).fit(words(300))])
+    for keep_texts in (False, True):
+        detector = AnomalyDetector(mixture, 0.1, keep_texts=keep_texts).calibrate(words(300))
+        assert contains_text(io.BytesIO(saved(detector))) == keep_texts
+        assert detector.estimator_.score(words(9, 3)) == mixture.score(words(9, 3))
 
 
 @pytest.mark.parametrize("as_bytes", [False, True])

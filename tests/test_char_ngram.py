@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from small_models import learned_state
 
 from crnn import BOUNDARY, UNKNOWN, CharNGram, InvalidInputError, Lines
+from crnn.files.model_file import contains_text
 from crnn.ngram import building
 from crnn.ngram.counts import Counts
 from crnn.reference.kneser_ney import KneserNey
@@ -101,6 +102,65 @@ def test_probabilities_sum_to_one_for_every_text(text, prefix, order):
     assert p.sum() == pytest.approx(1, rel=1e-13)
     assert (p > 0).all()
     assert model.n_grams_[0] == len(set(text))
+
+
+def keeps_text(model):
+    return contains_text(io.BytesIO(saved(model)))
+
+
+def results(model, path):
+    """Return what a model says and generates."""
+    reading = model.start(adapt=True).feed("be na").feed("be na")
+    adapted = pickle.loads(pickle.dumps(model.adapt(["be na"] if model.vocabulary_.boundary else "be na")))
+    with pytest.warns(UserWarning, match="KenLM"):
+        model.export_arpa(path)
+    return [
+        model.n_grams_,
+        model.score_samples(["to be", "anna", "nab"]).tolist(),
+        model.predict_proba(["", "a", "na", "anna", TEXT[50:90]]).tolist(),
+        [reading.log_prob, reading.predict_proba().tolist()],
+        model.score(["be na", "be na be na"] if model.vocabulary_.boundary else "be na be na", adapt=True),
+        model.sample(30, num_samples=5, random_state=0),
+        model.sample(9, matching="[abeno ]+", num_samples=3, random_state=0),
+        model.restore("an?a", gaps="?"),
+        adapted.predict_proba(["be", "be n"]).tolist(),
+        path.read_text(),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("texts", "more"), [(TEXT[:400], TEXT[350:500]), ([*NAMES, "be to"], ["hanna", "bob", "nanna"])]
+)
+@pytest.mark.parametrize("order", [11, 24])
+def test_long_contexts_read_from_the_text_change_no_result(texts, more, order, tmp_path, monkeypatch):
+    """Models that keep their text and models that store all n-grams do the same, before and after more text."""
+    parameters = {"order": order, "min_count": 2, "vocabulary": SENTENCE}
+    with monkeypatch.context() as patched:
+        patched.setattr(building, "LONGEST_STORED", 64)
+        stored = CharNGram(**parameters).fit(texts)
+    kept = CharNGram(**parameters).fit(texts)
+    assert (keeps_text(stored), keeps_text(kept)) == (False, True)
+    for _ in range(2):
+        expected = results(stored, tmp_path / "counts.arpa")
+        kept.save(tmp_path / "kept.crnn")
+        loaded, plain = CharNGram.load(tmp_path / "kept.crnn"), kept._without_text()
+        for model in (kept, loaded, pickle.loads(pickle.dumps(kept)), plain):
+            assert results(model, tmp_path / "counts.arpa") == expected
+        assert (keeps_text(loaded), keeps_text(plain)) == (True, False)
+        loaded.partial_fit(more)
+        stored.partial_fit(more)
+        kept = loaded
+
+
+def test_texts_with_labels_or_weights_are_not_kept(tmp_path):
+    labeled = CharNGram(12).fit(NAMES, labels=[len(name) for name in NAMES])
+    weighted = CharNGram(12).fit(NAMES, sample_weight=[2] * len(NAMES))
+    kept = CharNGram(12).fit(NAMES)
+    assert [keeps_text(model) for model in (labeled, weighted, kept)] == [False, False, True]
+    kept.partial_fit(["anna", "bob"], sample_weight=[2, 1])
+    again = CharNGram(12).fit([*NAMES, "anna", "anna", "bob"])
+    assert not keeps_text(kept)
+    np.testing.assert_array_equal(kept.predict_proba(["an"]), again.predict_proba(["an"]))
 
 
 def test_partial_fit_adds_and_earlier_states_keep_their_counts(model):
@@ -220,10 +280,10 @@ def test_adapt_reads_documents_in_order(namer):
 
 
 def test_too_little_memory_names_the_largest_order(model, monkeypatch):
-    other = copy.copy(model).set_params(max_memory=40_000, order=9)
-    with pytest.raises(InvalidInputError, match=r"needs more than max_memory=40,000 bytes .* that fits is 4\.$"):
+    other = copy.copy(model).set_params(max_memory=36_000, order=9)
+    with pytest.raises(InvalidInputError, match=r"needs more than max_memory=36,000 bytes .* that fits is 4\.$"):
         other.fit(TEXT)
-    assert CharNGram(4, max_memory=40_000).fit(TEXT).order_ == 4
+    assert CharNGram(4, max_memory=36_000).fit(TEXT).order_ == 4
     with pytest.raises(InvalidInputError, match="Raise max_memory"):
         copy.copy(model).set_params(max_memory=40_000).partial_fit(TEXT)
     monkeypatch.setattr(machine, "SMALL", 0)

@@ -107,7 +107,8 @@ class AnomalyDetector(Estimator):
         An estimator has its own limits.
     keep_texts : bool, default=True
         Whether to keep the newest held-out texts, at most ``20 / contamination`` of them and two million characters, so
-        that `partial_fit` can score them again. A file of the detector then contains these texts.
+        that `partial_fit` can score them again. A file of the detector then contains these texts. Only with True does
+        `calibrate` leave a model its training text, which counts of an order above 10 keep.
     random_state : int, SeedSequence, Generator or None, default=None
         The seed for choosing the held-out texts.
     verbose : int, default=0
@@ -479,7 +480,7 @@ class AnomalyDetector(Estimator):
     def _keep(self, learned: Learned, options: Options, remedy: str) -> Self:
         """Keep a model and its threshold; warn if few texts set it, and report the threshold if verbose."""
         learned.calibration.warn_of_few_texts(options.contamination, remedy)
-        self._learned = learned
+        self._learned = learned if options.keep_texts else learned._replace(model=learned.model._without_text())
         if options.verbose:
             print(self._summary_line(), file=sys.stderr)
         return self

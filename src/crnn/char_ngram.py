@@ -21,7 +21,7 @@ from .ngram.building import DEFAULT_MEMORY, Builder, Times, last_symbols
 from .ngram.counts import Counts, NGramSettings
 from .ngram.counts_network import CountsNetwork
 from .ngram.labeled_counts import LabeledCounts
-from .ngram.packed_counts import shortened
+from .ngram.packed_counts import shortened, without_text
 from .parameters.checks import FilePath
 from .text.labels import CountedSource, Numbers, checked_labels, documents_by_label, label_number, label_numbers
 from .text.sources import TextLike, TextSource, text_source
@@ -46,7 +46,9 @@ class CharNGram(LanguageModel):
     model that has counted it. Only a `CharRNN` has exports other than `export_arpa`. Before `fit`, methods that need a
     fitted model raise `NotFittedError`.
 
-    Long n-grams reproduce the training text nearly word for word, so samples may quote it.
+    Long n-grams reproduce the training text nearly word for word, so samples may quote it. With an order above 10, a
+    model without labels and weights keeps the whole text: any order then takes little more memory than 10, 42 bytes a
+    character of English at 24. Its file contains the text, and `load` counts it again.
 
     Parameters
     ----------
@@ -57,7 +59,7 @@ class CharNGram(LanguageModel):
         last twentieth is then counted as well. For long texts, only the last 4 million symbols are used for the choice.
         With labels, None is 5, so that texts of all labels have the same order.
     max_memory : int, float or None, default=None
-        The memory limit for counting, in bytes; the counts get half of it. None: 2 GB.
+        The memory limit for counting, in bytes; the counts, with a text that they keep, get half of it. None: 2 GB.
     min_count : int, default=1
         Characters with fewer occurrences in the text of `fit` become a single unknown symbol. With 2 or more, the model
         accepts any text, and every new character is the unknown symbol. With 1, a new character is an error.
@@ -224,7 +226,8 @@ class CharNGram(LanguageModel):
         settings, source = NGramSettings.check(self.get_params()), text_source(X)
         vocabulary = source.vocabulary(settings.min_count, given=settings.vocabulary)
         ids = _ids(source, vocabulary)
-        counts, n = Builder(len(vocabulary), vocabulary.boundary, settings.max_memory).build_some(ids, order, more)
+        builder = Builder(len(vocabulary), vocabulary.boundary, settings.max_memory, keeps_text=False)
+        counts, n = builder.build_some(ids, order, more)
         self._learned = CountedText(vocabulary, counts)
         return int(np.count_nonzero(ids[1:n] == vocabulary.boundary))
 
@@ -363,7 +366,8 @@ class CharNGram(LanguageModel):
         with CountingProgress(settings.verbose, data_summary(ids, None, plain)) as progress:
             for k, label_ids in enumerate(documents_by_label(ids, numbers, K, plain.boundary)):
                 label_times = None if times is None else times[numbers == k]
-                parts.append(count(Builder(len(plain), plain.boundary, memory), k, label_ids, label_times))
+                builder = Builder(len(plain), plain.boundary, memory, keeps_text=False)
+                parts.append(count(builder, k, label_ids, label_times))
                 memory = max(memory - 2 * parts[-1].nbytes, 1)  # counts get half of the limit
                 done += len(label_ids) - 1
                 progress.show(done, len(ids) - 1)
@@ -507,6 +511,11 @@ class CharNGram(LanguageModel):
         model = self.__copy__()
         counts = labeled.parts[label_number(label, np.array(vocabulary.labels))]
         model._learned = CountedText(vocabulary.with_labels(()), counts)
+        return model
+
+    def _without_text(self) -> Self:
+        model = self.__copy__()
+        model._learned = self._learned._replace(counts=without_text(self._learned.counts))
         return model
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -113,6 +113,9 @@ class Estimator:
         contains its models' files. The file of an `AnomalyDetector` is its model's file, with the threshold in the
         header: it loads as the model alone, too, such as by `CharRNN.load`.
 
+        The file of a `CharNGram` with an order above 10 contains the training text, and so does the file of a `Mixture`
+        with such counts; ``crnn info`` tells.
+
         Parameters
         ----------
         path : str, bytes, os.PathLike or binary file

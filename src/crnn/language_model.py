@@ -101,7 +101,7 @@ class LanguageModel(Estimator):
     # ----------------------------------------- for estimators that fit copies of a model
 
     def _fitted_copy(self, X: Iterable[Text], changes: Mapping[str, Any] | None = None, **arguments: Any) -> Self:
-        """Return a copy with the same parameters, fitted to texts so that it can read any other text.
+        """Return a copy with the same parameters, fitted to texts so that it can read any other text, which keeps none.
 
         Even with a `min_count` of 1, it reserves the symbol for unknown characters, while no character of `X` is rare.
         `changes` are parameters for `fit` alone, which takes the `arguments`.
@@ -115,7 +115,11 @@ class LanguageModel(Estimator):
                 fit_parameters["vocabulary"] = found or None
         copy: Any = type(self)(**fit_parameters)
         fitted: Self = copy.fit(X, **arguments).set_params(**parameters)
-        return fitted
+        return fitted._without_text()
+
+    def _without_text(self) -> Self:
+        """Return a model with the same predictions that does not contain its training text."""
+        return self
 
     # ---------------------------------------------------------------- learned
 

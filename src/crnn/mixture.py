@@ -342,6 +342,11 @@ class Mixture(LanguageModel):
         mixture.n_threads = n_threads
         return mixture
 
+    def _without_text(self) -> Self:
+        mixture = copy.copy(self)
+        mixture.models = [model._without_text() for model in self.models]
+        return mixture
+
     def _file_content(self) -> bytes:
         _check_models(self.models)  # which may have been changed or fitted again
         weights = _checked_rows("weights_", self.weights_, len(self.models))

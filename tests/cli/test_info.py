@@ -87,6 +87,17 @@ def test_info_of_counts(folder, capsys):
     assert rows(capsys.readouterr().out)["other symbols"] == "unknown, boundary"
 
 
+def test_info_says_that_a_file_contains_the_training_text(folder, capsys):
+    counts = crnn.CharNGram(11).fit(["anna", "bob"])
+    for model in (counts, crnn.Mixture([counts, crnn.CharNGram(3).fit(["anna", "bob"])])):
+        model.save("counts.crnn")
+        assert cli.main(["info", "counts.crnn"]) == 0
+        assert rows(capsys.readouterr().out)["text"] == "the file contains the training text"
+        model._without_text().save("counts.crnn")
+        assert cli.main(["info", "counts.crnn"]) == 0
+        assert "text" not in rows(capsys.readouterr().out)
+
+
 def test_info_of_a_classifier(folder, capsys):
     crnn.TextClassifier(crnn.CharNGram(3)).fit(["anna", "bob"], ["f", "m"]).save("names.crnn")
     assert cli.main(["info", "names.crnn"]) == 0

@@ -26,8 +26,8 @@ def texts_and_boundary(draw):
     return V, boundary, texts if boundary is None else [[*text, boundary] for text in texts]
 
 
-def counted(texts, order, V, boundary):
-    counts = Counts(order, V, boundary)
+def counted(texts, order, V, boundary, *, keeps_text=False):
+    counts = Counts(order, V, boundary, keeps_text=keeps_text)
     for text in texts:
         counts.add(np.array(text, np.int32), [] if boundary is None else [boundary])
     return counts
@@ -43,6 +43,36 @@ def test_probabilities_match_the_definition(case, order, context):
     p = np.exp(counts.rows(np.array(context, np.int32).reshape(1, -1)))[0]
     np.testing.assert_allclose(p, reference.probabilities(context), rtol=0, atol=1e-12)
     assert p.sum() == pytest.approx(1, abs=1e-12)
+
+
+@given(texts_and_boundary(), st.integers(1, 24), st.integers(1, 2), st.lists(st.integers(0, 4), max_size=30))
+@settings(max_examples=150)
+def test_contexts_that_occurred_once_are_read_from_the_text(case, order, times, text):
+    """With the text kept, everything has the same bits as with all n-grams, and only repeated contexts have nodes."""
+    V, boundary, texts = case
+    stored, kept = (counted(texts * times, order, V, boundary, keeps_text=keeps) for keeps in (False, True))
+    assert kept.n_grams == stored.n_grams
+    np.testing.assert_array_equal(kept.trie.counts_of_counts(), stored.trie.counts_of_counts())
+    text = [*(symbol % V for symbol in text), *texts[0]]
+    contexts = np.lib.stride_tricks.sliding_window_view([-1] * 24 + text, 24).astype(np.int32)
+    np.testing.assert_array_equal(kept.rows(contexts), stored.rows(contexts))
+    x, start, out = np.array(text, np.int32)[:, None], np.full((1, 3), -1, np.int32), np.empty((2, len(text), 1))
+    for counts, log_p in zip((stored, kept), out, strict=True):
+        ngrams.log_probabilities(counts.trie, x, start, log_p)
+    np.testing.assert_array_equal(*out)
+    occurrences = KneserNey(texts * times, order, V, boundary).occurrences
+    repeated = sum(n > 1 and len(n_gram) < order and n_gram[-1] != boundary for n_gram, n in occurrences.items())
+    assert kept.trie.node_count == 1 + len(kept.trie.beginning) + repeated
+
+
+@pytest.mark.parametrize("V", [255, 256])
+def test_texts_of_few_and_many_symbols_are_kept(V):
+    text = np.concatenate([np.arange(V), np.arange(V), [V - 1, 0]])
+    stored, kept = (counted([text, text[:9]], 5, V, None, keeps_text=keeps) for keeps in (False, True))
+    np.testing.assert_array_equal(kept.rows(text[-300:, None]), stored.rows(text[-300:, None]))
+    assert kept.text[:-10].tolist() == text.tolist()
+    assert len(kept.text) == len(text) + 1 + 9
+    assert kept.nbytes == 16 * kept.trie.node_count + 4 * kept.trie.pool_used + kept.text.nbytes
 
 
 def test_many_different_symbols_and_long_contexts():
@@ -109,6 +139,11 @@ def test_strings_under_all_tries_match_the_definition(classes, order, strings):
         reference = KneserNey(texts, order, V, V - 1)
         for string, log_p in zip(strings, row, strict=True):
             assert log_p == pytest.approx(reference.log_probability(string), rel=1e-11, abs=1e-11)
+
+
+def unrolled_with_text():
+    floats, numbers = np.zeros(1), ids(0)
+    ngrams.unroll(ready_with_text(3, 5), 0, *[numbers] * 3, floats, *[numbers] * 4, floats)
 
 
 def test_a_long_string_of_small_probabilities_does_not_underflow():
@@ -234,6 +269,12 @@ def ready(*arguments):
     return trie
 
 
+def ready_with_text(*arguments):
+    trie = ready(*arguments)
+    trie.keep_text(np.empty(90, np.uint8))
+    return trie
+
+
 def ready_over(*arguments):
     trie = ngrams.Trie(*arguments, None, ready(*arguments))
     trie.grow(*arrays(), np.empty((64, 2), np.int32))
@@ -285,6 +326,15 @@ def byte(*numbers):
         (lambda: ngrams.Raw(ready(3, 5), ids(0), ids(0)).score_orders(
             ready(3, 5), np.zeros((2, 4)), ids(1), ids(), np.zeros(3)), "discounts: size is 2"),
         (lambda: ngrams.Raw(ready(3, 5), ids(0), ids(0)).counts_of_counts(ready(3, 5), ids(-2)), "-1 to 0, not -2"),
+        (lambda: ngrams.children(ready_with_text(3, 5), ids(-3), ids()), "-2 to 0, not -3"),
+        (lambda: ngrams.pack(ready_with_text(3, 5), ids(-3), *[np.empty(9, np.uint8)] * 3), "-2 to 0, not -3"),
+        (lambda: ngrams.depths(ready_with_text(3, 5), byte(0, 0)), "depths: size is 2"),
+        (lambda: ngrams.count(ready_with_text(3, 5), ids(1), ids(), ids(2)), "counts each symbol once"),
+        (lambda: unrolled_with_text(), "a trie without a text"),
+        (lambda: ngrams.unpack(ready_with_text(3, 5), **LEVEL), "without base and text"),
+        (lambda: ready_with_text(3, 5).keep_text(np.empty(0, np.uint8)), "a text of 0 bytes is too short"),
+        (lambda: unpacked([FIRST]).keep_text(np.empty(9, np.uint8)), "has counted symbols, or extends a trie, without"),
+        (lambda: ready_over(3, 5).keep_text(np.empty(9, np.uint8)), "has counted symbols, or extends a trie, without"),
         (lambda: ngrams.children(unpacked([FIRST]), ids(0), ids(0)), "children: size is 1, but must be 2"),
         (lambda: ngrams.children(ready_over(3, 5), ids(0), ids()), "a trie without a base"),
         (lambda: ngrams.depths(ready_over(3, 5), byte(0)), "a trie without a base"),
@@ -467,6 +517,20 @@ def test_counting_stops_where_the_arrays_are_full_and_goes_on_in_larger_ones():
             trie.grow(*arrays(trie.node_count + nodes + 2, trie.pool_used + numbers + 2))
     assert calls > 2
     assert trie.edges == counted([text], 4, 3, None).n_grams
+
+
+def test_counting_stops_where_the_text_is_full_and_a_copy_needs_a_text_of_its_own():
+    trie, text = ready_with_text(3, 5), np.arange(200, dtype=np.int32) % 5
+    assert ngrams.count(trie, text, ids()) == 89  # a separator has room
+    copy, over = ngrams.Trie(3, 5), ngrams.Trie(3, 5, None, trie)
+    copy.assign(trie, *arrays())
+    over.grow(*arrays(), np.empty((64, 2), np.int32))
+    for other in (copy, over):
+        assert ngrams.count(other, text, ids()) == 0
+        other.keep_text(np.empty(200, np.uint8))
+    assert ngrams.count(copy, text[89:], None) == 110
+    assert ngrams.count(over, text[89:], ids(2, 3)) == 111
+    assert copy.edges == over.edges == [5, 5, 5]
 
 
 @pytest.mark.parametrize("missing", [(0, 0), (1, 0), (0, 1)])

@@ -6,6 +6,8 @@ import pickle
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from crnn.ngram import adaptive_counts as module
 from crnn.ngram.adaptive_counts import AdaptiveCounts
@@ -16,11 +18,31 @@ TEXT = np.random.default_rng(0).integers(0, 5, 900).astype(np.int32)
 TEXT[300:600] = np.tile(TEXT[300:310], 30)
 
 
-@pytest.fixture(params=[None, 4])
+@pytest.fixture(params=[(None, False), (4, False), (None, True), (4, True)])
 def counts(request):
-    made = Counts(4, 5, request.param)
-    made.add(TEXT[:300])
+    boundary, keeps_text = request.param
+    made = Counts(4, 5, boundary, keeps_text=keeps_text)
+    made.add(TEXT[:300], [] if boundary is None else [boundary])
     return made
+
+
+READ = st.lists(st.tuples(st.lists(st.integers(0, 3), max_size=12), st.booleans()), max_size=6)
+
+
+@given(st.lists(st.integers(0, 3), max_size=40), READ, st.integers(1, 9), st.sampled_from([None, 3]), st.booleans())
+@settings(max_examples=80)
+def test_readings_are_the_same_whether_the_model_keeps_its_text(text, blocks, order, boundary, copies):
+    """Contexts that the model has seen once get a node when the reading sees them, whatever was read before them."""
+    readings = []
+    for keeps_text in (False, True):
+        base = Counts(order, 4, boundary, keeps_text=keeps_text)
+        base.add(np.array(text), [] if boundary is None else [boundary])
+        readings.append(AdaptiveCounts(base))
+    for block, learn in [*blocks, (text, True), (text[::-1], False)]:
+        (stored, expected), (kept, found) = (r.read(np.array(block, np.int32), learn=learn) for r in readings)
+        np.testing.assert_array_equal(found, expected)
+        assert kept.counts.n_grams == stored.counts.n_grams
+        readings = [reading.copy() if copies else reading for reading in (stored, kept)]
 
 
 def test_the_bits_do_not_depend_on_the_cuts(counts):

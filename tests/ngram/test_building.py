@@ -169,6 +169,23 @@ def test_without_memory_for_a_long_order_a_shorter_one_is_taken(monkeypatch):
         Builder(symbols, boundary, max_memory=100).build(ids, None)
 
 
+@pytest.mark.parametrize("order", [11, 13])
+def test_without_memory_for_long_contexts_those_that_fit_are_taken(order, monkeypatch):
+    """Counts of an order above 10 are made anew from their text."""
+    monkeypatch.setattr(building, "BLOCK", 509)
+    ids, symbols, boundary = of_text(TEXT[:2000])
+    kept = Counts(order, symbols, boundary, keeps_text=True)
+    kept.add(ids)
+    with pytest.raises(InvalidInputError, match=rf"order is 24, .* that fits is {order}"):
+        Builder(symbols, boundary, max_memory=2 * kept.nbytes).build(ids, 24)
+    found = Builder(symbols, boundary, max_memory=2 * kept.nbytes).build(ids, order)
+    assert same(found, kept)
+    assert found.keeps_text
+    needed = made(ids, 10, symbols, boundary).nbytes
+    with pytest.raises(InvalidInputError, match=r"order is 24, .* that fits is [789]"):
+        Builder(symbols, boundary, max_memory=needed).build(ids, 24)
+
+
 @pytest.mark.parametrize(("order", "found"), [(14, 4), (3, 3)])
 def test_the_longest_order_is_less_in_little_memory(order, found):
     ids, symbols, boundary = of_text(TEXT.split())

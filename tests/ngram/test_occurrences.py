@@ -12,10 +12,10 @@ from crnn.ngram.counts import Counts, Occurrences
 from crnn.reference.kneser_ney import KneserNey
 
 
-def check_losses(texts, tail, order, V, boundary):
+def check_losses(texts, tail, order, V, boundary, *, keeps_text=False):
     """Compare the loss of each order with the loss of a model with this order, by the definition."""
     start = [] if boundary is None else [boundary]
-    counts = Counts(order, V, boundary)
+    counts = Counts(order, V, boundary, keeps_text=keeps_text)
     for text in texts:
         counts.add(np.array(text), start)
     losses = Occurrences(counts).losses(np.array(tail), [-1, *start])
@@ -27,18 +27,19 @@ def check_losses(texts, tail, order, V, boundary):
 
 @given(
     st.lists(st.lists(st.integers(0, 3), max_size=40), min_size=1, max_size=3), st.lists(st.integers(0, 3), max_size=9),
-    st.integers(1, 5), st.sampled_from([None, 3]),
+    st.integers(1, 5), st.sampled_from([None, 3]), st.booleans(),
 )  # fmt: skip
 @settings(max_examples=60)
-def test_losses_of_all_orders(texts, tail, order, boundary):
-    check_losses(texts, tail, order, 4, boundary)
+def test_losses_of_all_orders(texts, tail, order, boundary, keeps_text):
+    check_losses(texts, tail, order, 4, boundary, keeps_text=keeps_text)
 
 
 @pytest.mark.parametrize("boundary", [None, 6])
-def test_losses_of_all_orders_where_n_grams_occur_one_to_four_times(boundary):
+@pytest.mark.parametrize("keeps_text", [False, True])
+def test_losses_of_all_orders_where_n_grams_occur_one_to_four_times(boundary, keeps_text):
     """Each discount depends on all four numbers of n-grams."""
     text, tail = np.random.default_rng(2).integers(0, 7, (2, 400)).tolist()
-    check_losses([text], tail[:37], 4, 7, boundary)
+    check_losses([text], tail[:37], 4, 7, boundary, keeps_text=keeps_text)
 
 
 def test_the_losses_do_not_depend_on_the_blocks(monkeypatch):

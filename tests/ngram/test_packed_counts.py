@@ -12,14 +12,23 @@ from hypothesis import strategies as st
 from crnn.errors import InvalidInputError
 from crnn.ngram.counts import Counts, Occurrences
 from crnn.ngram.lookahead import UnrolledCounts
-from crnn.ngram.packed_counts import _numbers, _packed_numbers, pack, prune_longest, unpack
+from crnn.ngram.packed_counts import (
+    _numbers,
+    _packed_numbers,
+    from_arrays,
+    pack,
+    prune_longest,
+    to_arrays,
+    unpack,
+    without_text,
+)
 
 TEXTS = st.lists(st.lists(st.integers(0, 3), max_size=50), min_size=1, max_size=3)
 CONTEXTS = np.array([[0, 1, 2, 0, 1], [3, 3, 1, 0, 0], [2, 2, 2, 2, 2], [-1, -1, 3, 0, 1]], np.int32)
 
 
-def counted(texts, order, boundary, symbols=4):
-    counts = Counts(order, symbols, boundary)
+def counted(texts, order, boundary, symbols=4, *, keeps_text=False):
+    counts = Counts(order, symbols, boundary, keeps_text=keeps_text)
     for text in texts:
         counts.add(np.array(text), [] if boundary is None else [boundary])
     return counts
@@ -39,6 +48,41 @@ def test_counts_come_back_and_can_be_added_to(texts, order, boundary):
     for each in (counts, back):
         each.add(np.array([0, 1, 2, 3, 3, 0]))
     assert equal(pack(back), pack(counts))
+
+
+@given(TEXTS, st.integers(1, 24), st.sampled_from([None, 3]), st.data())
+@settings(max_examples=80)
+def test_counts_that_keep_their_text_come_back_from_it_or_pack_all_n_grams(texts, order, boundary, data):
+    kept, smaller = counted(texts, order, boundary, keeps_text=True), data.draw(st.integers(1, order))
+    back = from_arrays(to_arrays(kept), 4, boundary)
+    assert back.keeps_text == (order > 10)
+    assert equal(pack(kept), pack(counted(texts, order, boundary)))
+    assert equal(pack(back), pack(kept))
+    assert equal(to_arrays(back), to_arrays(kept))
+    assert equal(pack(without_text(kept)), pack(kept))
+    shorter = from_arrays(to_arrays(kept, smaller), 4, boundary)
+    assert equal(pack(shorter), pack(counted(texts, smaller, boundary)))
+    for counts in (back, kept):
+        counts.add(np.array([0, 1, 2, 3]), [] if boundary is None else [boundary])
+    assert equal(pack(back), pack(kept))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"text": np.array([0, 4], np.uint8)}, "a symbol is not below 4"),
+        ({"text": np.array([0, 1], np.int32)}, "not an array of symbols"),
+        ({"text": np.array([[0, 1]], np.uint8)}, "not an array of symbols"),
+        ({"text": np.array([0, 1, 1], np.uint8)}, "not those of their text"),
+        ({"lengths": np.ones(65, np.int64)}, "1 to 64"),
+        ({"lengths": np.full(12, -1, np.int64)}, "fewer"),
+    ],
+)
+def test_refuses_damaged_texts(changes, message):
+    arrays = to_arrays(counted([[0, 1, 2]], 12, None, keeps_text=True))
+    assert arrays.keys() == {"lengths", "text"}
+    with pytest.raises(InvalidInputError, match=message):
+        from_arrays(arrays | changes, 4, None)
 
 
 @given(TEXTS, st.integers(2, 6), st.sampled_from([None, 3]), st.data())

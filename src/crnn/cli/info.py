@@ -10,7 +10,7 @@ from typing import BinaryIO
 from ..anomaly_detector import AnomalyDetector
 from ..char_ngram import CharNGram
 from ..char_rnn import CharRNN
-from ..files.model_file import holds_detector
+from ..files.model_file import contains_text, holds_detector
 from ..files.network_file import has_training_state
 from ..loading import load_model
 from ..mixture import Mixture, shown_weights
@@ -62,6 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
         rows |= _mixture_rows(model)
     else:
         rows |= _classifier_rows(model)
+    if contains_text(_rewind(source)):
+        rows["text"] = "the file contains the training text"
     if "detector" in rows:
         rows.pop("resumable", None)  # crnn train would lose the threshold
     print_table(rows)

@@ -54,6 +54,14 @@ def read_mixture(path: Path) -> tuple[Parts, NDArray[np.float64]]:
         return _parts(entries, tensors), _weights(tensors)
 
 
+def contains_text(path: Path) -> bool:
+    """Return whether a model's file contains the training text, which counts of long n-grams keep."""
+    header = peek_header(path)
+    if header.metadata["kind"] == "mixture":
+        return any(contains_text(io.BytesIO(content)) for _, content in read_mixture(path)[0])
+    return "text" in header.declared
+
+
 class StoredClassifier(NamedTuple):
     """The contents of a classifier's file."""
 

@@ -1,8 +1,8 @@
 """The file of counts: the n-grams of a `CharNGram`, sorted and packed.
 
 It is a sealed file (see `sealed_file`) with the entries ``configuration``, the constructor's parameters, and
-``vocabulary``. The tensors come from `crnn.ngram.packed_counts.pack`; with labels, the arrays of label k have names
-that begin with ``k.``, and ``frequencies`` has the number of texts of each label.
+``vocabulary``. The tensors come from `crnn.ngram.packed_counts.to_arrays`, and may contain the text; with labels, the
+arrays of label k have names that begin with ``k.``, and ``frequencies`` has the number of texts of each label.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from ..arrays import Array
 from ..errors import InvalidInputError, ModelFileError, short_repr
 from ..ngram.counts import Counts, NGramSettings
 from ..ngram.labeled_counts import LabeledCounts
-from ..ngram.packed_counts import pack, unpack
+from ..ngram.packed_counts import from_arrays, to_arrays
 from ..text.vocabulary import Vocabulary
 from .entries import vocabulary_document
 from .sealed_file import Declared, Path, model_bytes, open_model
 
 TENSORS = ("lengths", "sizes", "symbols", "counts")
+WITH_TEXT = ("lengths", "text")
 FREQUENCIES = "frequencies"
 DISCOUNTS = "discounts"  # only of an adapted model, which keeps those of its training text
 
@@ -69,19 +70,20 @@ def _bytes(learned: CountedText, parameters: Mapping[str, Any]) -> bytes:
         "configuration": {name: value for name, value in parameters.items() if name != "vocabulary"},
         "vocabulary": vocabulary_document(learned.vocabulary),  # the model's, not the parameter
     }
-    tensors = pack(learned.counts)
+    tensors = to_arrays(learned.counts)
     if learned.labeled is not None:
-        parts = enumerate(map(pack, learned.labeled.parts))
+        parts = enumerate(map(to_arrays, learned.labeled.parts))
         tensors = {f"{k}.{name}": array for k, part in parts for name, array in part.items()}
         tensors[FREQUENCIES] = learned.labeled.frequencies
     return model_bytes("ngram", entries, tensors, _expected_tensors)
 
 
 def _expected_tensors(entries: Mapping[str, Any], declared: Mapping[str, Declared]) -> dict[str, Declared | None]:
-    """Return the tensors of a file; `unpack` checks their shapes and types."""
+    """Return the tensors of a file; `from_arrays` checks their shapes and types."""
     n_labels = len(entries["vocabulary"].labels)
     if not n_labels:
-        return dict.fromkeys([*TENSORS, *declared.keys() & {DISCOUNTS}])
+        names = WITH_TEXT if "text" in declared else TENSORS
+        return dict.fromkeys([*names, *declared.keys() & {DISCOUNTS}])
     expected: dict[str, Declared | None] = {f"{k}.{name}": None for k in range(n_labels) for name in TENSORS}
     return expected | {FREQUENCIES: Declared("F64", (n_labels,))}
 
@@ -91,9 +93,9 @@ def _counted_text(tensors: Mapping[str, Array], vocabulary: Vocabulary) -> Count
     n_labels = len(vocabulary.labels)
     symbols = len(vocabulary) - n_labels
     if not n_labels:
-        return CountedText(vocabulary, unpack(tensors, symbols, vocabulary.boundary))
+        return CountedText(vocabulary, from_arrays(tensors, symbols, vocabulary.boundary))
     parts = [
-        unpack({name: tensors[f"{k}.{name}"] for name in TENSORS}, symbols, vocabulary.boundary)
+        from_arrays({name: tensors[f"{k}.{name}"] for name in TENSORS}, symbols, vocabulary.boundary)
         for k in range(n_labels)
     ]
     if len({part.order for part in parts}) > 1:

@@ -12,8 +12,8 @@ from ..errors import InvalidInputError
 from ..runtime.machine import check_free_memory
 from ..text.documents import boundaries, document_numbers, n_unpredicted
 from ..text.vocabulary import Ids
-from .counts import MAX_ORDER, Counts, Occurrences
-from .packed_counts import pack, prune_longest, unpack
+from .counts import MAX_ORDER, Counts, Occurrences, node_depths
+from .packed_counts import LONGEST_STORED, from_arrays, prune_longest, to_arrays, without_text
 
 DEFAULT_MEMORY = 2 * 10**9
 BLOCK = 1 << 17  # symbols counted between checks of the memory use
@@ -23,7 +23,7 @@ CHOICE_SYMBOLS = 1 << 22  # the last symbols of a longer text determine its orde
 MAX_SYMBOLS: int = np.iinfo(np.int32).max  # of a text, the type of its counts
 TAIL = 20  # the last 1/20 of the symbols is held out for the choice
 PRUNED = 0.8  # of the limit that counts may take after pruning, so that it is seldom needed
-BYTES_PER_SYMBOL = 16  # for each n-gram length, an upper bound for most texts
+BYTES_PER_SYMBOL = 16  # for each n-gram length that is stored, an upper bound for most texts
 
 Progress = Callable[[int, int], None]
 Times = NDArray[np.int32]
@@ -36,12 +36,20 @@ class Builder:
     called with the number of symbols counted so far and the total number.
 
     Where there are `times` (n,), each of n packed documents counts as if it occurred so often in succession.
+
+    Counts of an order above `LONGEST_STORED` keep the text unless there are `times`, or `keeps_text` is False.
     """
 
     def __init__(
-        self, symbols: int, boundary: int | None, max_memory: int | None = None, progress: Progress | None = None
+        self,
+        symbols: int,
+        boundary: int | None,
+        max_memory: int | None = None,
+        progress: Progress | None = None,
+        *,
+        keeps_text: bool = True,
     ) -> None:
-        self._symbols, self._boundary, self._progress = symbols, boundary, progress
+        self._symbols, self._boundary, self._progress, self._keeps_text = symbols, boundary, progress, keeps_text
         self._max_memory = DEFAULT_MEMORY if max_memory is None else max_memory
 
     def build(self, ids: Ids, order: int | None, times: Times | None = None) -> Counts:
@@ -54,7 +62,7 @@ class Builder:
         if order is None:
             return self._best(ids, times)
         self._check_free_memory(len(ids), order)
-        counts = self._count(self._new(order), ids, 0, len(ids), times=times)
+        counts = self._count(self._new(order, times), ids, 0, len(ids), times=times)
         if counts.order < order:
             raise InvalidInputError(
                 f"order is {order}, which needs more than max_memory={_size(self._max_memory)} for this text. The "
@@ -65,7 +73,7 @@ class Builder:
     def build_longest(self, ids: Ids, order: int, times: Times | None = None) -> Counts:
         """Return the counts of a text with this order, or with a smaller one that fits in the memory."""
         self._check_free_memory(len(ids), order)
-        return self._count(self._new(order), ids, 0, len(ids), times=times, parts=4)
+        return self._count(self._new(order, times), ids, 0, len(ids), times=times, parts=4)
 
     def build_some(self, ids: Ids, order: int, more: Callable[[], bool]) -> tuple[Counts, int]:
         """Return the counts of the beginning of a text, and its length.
@@ -90,7 +98,8 @@ class Builder:
         longest ones.
         """
         self._check_free_memory(len(ids), counts.order)
-        added = self._count(counts.copy(), ids, 0, len(ids), times=times, parts=0, prune=prune)
+        counts = counts.copy() if times is None and not prune else without_text(counts.copy())
+        added = self._count(counts, ids, 0, len(ids), times=times, parts=0, prune=prune)
         if added.nbytes > self._max_memory // 2:
             raise InvalidInputError(
                 f"max_memory is {_size(self._max_memory)}, but the n-grams up to order {counts.order} with this text "
@@ -98,8 +107,9 @@ class Builder:
             )
         return added
 
-    def _new(self, order: int) -> Counts:
-        return Counts(order, self._symbols, self._boundary)
+    def _new(self, order: int, times: Times | None = None) -> Counts:
+        keeps_text = self._keeps_text and order > LONGEST_STORED and times is None
+        return Counts(order, self._symbols, self._boundary, keeps_text=keeps_text)
 
     def _best(self, ids: Ids, times: Times | None) -> Counts:
         """Return the counts with the order that best predicts the end of the text."""
@@ -130,9 +140,9 @@ class Builder:
             del counts, occurrences  # frees memory for the counts of a longer order
             return self._best_order_counts(ids, cut, orders[1:])
         if best < counts.order:
-            arrays = pack(counts, occurrences, best)
+            arrays = to_arrays(counts, best, occurrences)
             del counts, occurrences
-            counts = unpack(arrays, self._symbols, self._boundary)
+            counts = from_arrays(arrays, self._symbols, self._boundary)
         return counts
 
     def _cut(self, ids: Ids) -> int:
@@ -177,12 +187,21 @@ class Builder:
                     raise InvalidInputError(
                         f"max_memory is {_size(self._max_memory)}, too little for any order. Raise max_memory."
                     )
-                arrays = pack(counts, Occurrences(counts), counts.order - max(1, counts.order // parts))
+                arrays = to_arrays(counts, self._smaller_order(counts, parts))
                 del counts  # frees memory for the smaller counts
-                counts = unpack(arrays, self._symbols, self._boundary)
+                counts = from_arrays(arrays, self._symbols, self._boundary)
             if self._progress is not None:
                 self._progress(min(i + BLOCK, stop), n)
         return counts
+
+    def _smaller_order(self, counts: Counts, parts: int) -> int:
+        """Return the order by which to replace one that exceeds the memory limit."""
+        order = counts.order - max(1, counts.order // parts)
+        if not counts.keeps_text:
+            return order
+        shares = np.cumsum(np.bincount(node_depths(counts))) / counts.trie.node_count  # of the orders 1, 2, …
+        fitting = int(np.searchsorted(shares * counts.nbytes, self._max_memory // 2, side="right"))
+        return max(LONGEST_STORED, min(order, fitting))
 
     def _n_symbols(self, ids: Ids, times: Times | None) -> int:
         """Return the number of a text's symbols, or raise an error if they are too many to count."""
@@ -200,7 +219,8 @@ class Builder:
 
     def _check_free_memory(self, n: int, order: int) -> None:
         """Raise an error if counting may need more memory than is available."""
-        needed = min(self._max_memory, BYTES_PER_SYMBOL * n * order)
+        stored = min(order, LONGEST_STORED) if self._keeps_text else order
+        needed = min(self._max_memory, BYTES_PER_SYMBOL * n * stored)
         n_grams = f"the n-grams up to order {order} of {n:,} symbols"
         check_free_memory(needed, n_grams, "Pass a smaller max_memory, which limits the order.")
 

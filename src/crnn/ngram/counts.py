@@ -66,6 +66,7 @@ MAX_ORDER: int = ngrams.LONGEST_ORDER
 CALL_NUMBERS = 1 << 20  # log probabilities computed per call
 CALL_SYMBOLS = 1 << 16  # symbols counted per call, which take a tenth of a second, so that Ctrl-C is handled in time
 NODE_BYTES, NUMBER_BYTES = 16, 4
+SEPARATORS = {"uint8": 255, "int32": -1}  # of texts, by the type of their symbols
 
 Ids = NDArray[Any]
 
@@ -76,13 +77,27 @@ class Counts:
     Counts do not depend on the order of the texts, or on how a text is split into blocks. `order` is the
     length of the longest n-gram: the context of a prediction is the last order - 1 symbols. The `boundary` ends a
     document and starts the context of the next. Counts with a `base` extend it; it must no longer change.
+
+    With `keeps_text`, the counts keep the texts, and contexts that occurred once are read from them instead of being
+    stored: the same probabilities in less memory. Counts that extend others keep the text if these do.
     """
 
-    def __init__(self, order: int, symbols: int, boundary: int | None = None, base: Counts | None = None) -> None:
+    def __init__(
+        self,
+        order: int,
+        symbols: int,
+        boundary: int | None = None,
+        base: Counts | None = None,
+        *,
+        keeps_text: bool = False,
+    ) -> None:
         self.order, self.symbols, self.boundary = order, symbols, boundary
         self._base = base
+        self.keeps_text: bool = keeps_text if base is None else base.keeps_text
         self.trie: ngrams.Trie = ngrams.Trie(order, symbols, boundary, None if base is None else base.trie)
         self.discounts: NDArray[np.float64] = np.zeros((order, 4)) if base is None else base.discounts
+        self._text = np.empty(0, np.uint8)  # its bytes
+        self._end: NDArray[np.int32] | None = None  # the context after the last symbol counted
         self.reserve(64)
         if base is None:
             self.update_discounts()
@@ -93,10 +108,17 @@ class Counts:
 
     def copy(self) -> Counts:
         """Return an independent copy of the counts."""
-        new = Counts(self.order, self.symbols, self.boundary, self._base)
+        new = Counts(self.order, self.symbols, self.boundary, self._base, keeps_text=self.keeps_text)
         new.discounts = self.discounts
         new.trie.assign(self.trie, *self._new_arrays(self.trie.node_count, self.trie.pool_used))
+        new._text, new._end = new._text[:0], self._end  # the trie shares the other's text until it has its own
+        new._reserve_text(64)
         return new
+
+    @property
+    def text(self) -> Ids:
+        """The kept texts one after another, without the boundary before the first symbol, see `SEPARATORS`."""
+        return self._text[: self.trie.text_used * self._dtype.itemsize].view(self._dtype)
 
     @property
     def n_grams(self) -> list[int]:
@@ -106,20 +128,21 @@ class Counts:
     @property
     def nbytes(self) -> int:
         """The bytes in use, without the extended counts."""
-        return NODE_BYTES * self.trie.node_count + NUMBER_BYTES * self.trie.pool_used
+        text = self.trie.text_used * self._dtype.itemsize
+        return NODE_BYTES * self.trie.node_count + NUMBER_BYTES * self.trie.pool_used + text
 
     def add(self, ids: Ids, context: ArrayLike = (), times: NDArray[np.int32] | None = None) -> None:
         """Count symbols; `context` are the counted symbols before the first one; the last order - 1 matter.
 
         `times` (n,) are how often the document of each symbol is counted; None: once.
         """
-        ids, before = _int32(ids), self._last(_int32(context))
-        done = 0
+        ids = _int32(ids)
+        before, done = self._before(ids, context), 0
         while done < len(ids):
             check_canceled()
             block = slice(done, min(done + CALL_SYMBOLS, len(ids)))
             counted = ngrams.count(self.trie, ids[block], before, None if times is None else times[block])
-            before = self._last(np.concatenate([before, ids[done : done + counted]]))
+            before = self._after(before, ids[done : done + counted])
             done += counted
             if done < block.stop:
                 self._grow()
@@ -133,14 +156,14 @@ class Counts:
 
         `rows` (n, V) is filled with the log probabilities of all symbols at each position.
         """
-        ids, before = _int32(ids), self._last(_int32(context))
-        out, done = np.empty(len(ids)), 0
+        ids = _int32(ids)
+        before, out, done = self._before(ids, context), np.empty(len(ids)), 0
         while done < len(ids):
             check_canceled()
             block = slice(done, min(done + CALL_SYMBOLS // 4, len(ids)))
             block_rows = None if rows is None else rows[block]
             counted = ngrams.count_and_score(self.trie, ids[block], before, out[block], block_rows)
-            before = self._last(np.concatenate([before, ids[done : done + counted]]))
+            before = self._after(before, ids[done : done + counted])
             done += counted
             if done < block.stop:
                 self._grow()
@@ -172,6 +195,7 @@ class Counts:
         """Reserve room for about `n_symbols` more symbols. Reserved memory costs nothing until it is used."""
         per_symbol = min(self.order, 8)  # a symbol can add an n-gram of each length, but rarely adds many
         self.reserve_exactly(n_symbols * per_symbol // 8, n_symbols * per_symbol // 2)
+        self._reserve_text(n_symbols)
 
     def reserve_exactly(self, nodes: int, numbers: int) -> None:
         """Reserve room for this many more nodes and pool numbers."""
@@ -192,9 +216,48 @@ class Counts:
             arrays.append(np.empty((1 << (4 * nodes).bit_length(), 2), np.int32))
         return arrays
 
+    @property
+    def _dtype(self) -> np.dtype[Any]:
+        return text_dtype(self.symbols)
+
+    def _reserve_text(self, n_symbols: int) -> None:
+        """Reserve room for this many more symbols of a kept text, and for a separator before them."""
+        used, size = self.trie.text_used, self._dtype.itemsize
+        if self.keeps_text and (used + n_symbols + 2) * size > len(self._text):
+            self._text = np.empty((used * 9 // 8 + n_symbols + 2) * size, np.uint8)
+            self.trie.keep_text(self._text)
+
+    def _before(self, ids: Ids, context: ArrayLike) -> NDArray[np.int32] | None:
+        """Return the symbols before some to be counted; None: those counted last, so that the kept text goes on."""
+        before = self._last(_int32(context))
+        if not self.keeps_text or not len(ids):
+            return before
+        self._reserve_text(len(ids))
+        end, self._end = self._end, self._last_known(np.concatenate([before, ids]))
+        return None if end is not None and np.array_equal(end, self._last_known(before)) else before
+
+    def _after(self, before: NDArray[np.int32] | None, counted: NDArray[np.int32]) -> NDArray[np.int32] | None:
+        """Return `_before` after some symbols have been counted."""
+        if self.keeps_text:
+            return None if len(counted) else before
+        assert before is not None
+        return self._last(np.concatenate([before, counted]))
+
     def _last(self, ids: NDArray[np.int32]) -> NDArray[np.int32]:
         """Return the symbols that form the next symbol's context."""
         return ids[max(0, len(ids) - self.order + 1) :]
+
+    def _last_known(self, ids: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return the symbols that form the next symbol's context, from the last boundary on."""
+        ids = self._last(ids)
+        ids = ids[ids >= 0]
+        starts = np.flatnonzero(ids == self.boundary)
+        return ids[starts[-1] :] if len(starts) else ids
+
+
+def text_dtype(symbols: int) -> np.dtype[Any]:
+    """Return the type of the symbols of kept texts."""
+    return np.dtype(np.uint8 if symbols <= 255 else np.int32)
 
 
 def _int32(ids: ArrayLike) -> NDArray[np.int32]:
@@ -221,20 +284,28 @@ def context_levels(counts: Counts, order: int) -> Iterator[Nodes]:
         yield nodes
 
 
+def node_depths(counts: Counts) -> NDArray[np.uint8]:
+    """Return the number of symbols of the context of each node."""
+    depths = np.empty(counts.trie.node_count, np.uint8)
+    ngrams.depths(counts.trie, depths)
+    return depths
+
+
 class Occurrences:
     """The number of occurrences of each n-gram; the counts must not change while this object is in use."""
 
     def __init__(self, counts: Counts) -> None:
-        self._counts, trie = counts, counts.trie
+        self._counts, trie, depths = counts, counts.trie, node_depths(counts)
         self.raw = ngrams.Raw(trie, np.empty(trie.node_count, np.int32), np.empty(trie.pool_used, np.int32))
-        depths = np.empty(trie.node_count, np.uint8)
-        ngrams.depths(trie, depths)  # in node order, which takes a third of the time of sorted contexts
+        # In node order, which takes a third of the time of sorted contexts.
         levels = [np.flatnonzero(depths == depth).astype(np.int32) for depth in range(counts.order)]
         for nodes in reversed(levels):
             for i in range(0, len(nodes), CALL_NODES):
                 check_canceled()
                 self.raw.pass_on(trie, nodes[i : i + CALL_NODES])
-        self._discounts = discounts(np.array([self.raw.counts_of_counts(trie, nodes) for nodes in levels], np.int64))
+        found = np.array([self.raw.counts_of_counts(trie, nodes) for nodes in levels], np.int64)
+        found[:, 1] += counts.n_grams - found[:, 0]  # those whose context occurred once
+        self._discounts = discounts(found[:, 1:])
 
     def losses(self, ids: NDArray[Any], context: ArrayLike = ()) -> NDArray[np.float64]:
         """Return -log P of symbols after a context, in nats, for the models of order 1, 2, … of the same texts."""

@@ -14,6 +14,7 @@ from ..inference.matching import Goal
 from ..runtime.machine import available_bytes
 from ..runtime.signals import check_canceled
 from .counts import Counts, context_levels
+from .packed_counts import without_text
 
 MAX_BYTES = 1 << 30  # of a look-ahead
 MAX_VISITS = 1 << 31  # of entries, which takes several seconds
@@ -52,6 +53,7 @@ class UnrolledCounts(NamedTuple):
     @classmethod
     def of(cls, counts: Counts) -> Self:
         """Return the contexts of counts."""
+        counts = without_text(counts)
         levels = [nodes[nodes >= 0] for nodes in context_levels(counts, counts.order)]
         nodes = np.concatenate(levels)
         numbers = np.full(counts.trie.node_count, -1, np.int32)
@@ -70,7 +72,9 @@ class UnrolledCounts(NamedTuple):
 
 def fits_memory(counts: Counts, goal: Goal) -> bool:
     """Return whether a look-ahead takes a moderate part of the memory."""
-    needed = 8 * (len(goal.table) + 2) * counts.trie.node_count + 60 * sum(counts.n_grams)
+    contexts = 1 + sum(counts.n_grams[:-1]) if counts.keeps_text else counts.trie.node_count
+    n_gram_bytes = 80 if counts.keeps_text else 60  # all n-grams must first be stored
+    needed = 8 * (len(goal.table) + 2) * contexts + n_gram_bytes * sum(counts.n_grams)
     available = available_bytes()
     return needed <= MAX_BYTES and (available is None or needed <= available // 2)
 

@@ -11,14 +11,58 @@ from numpy.typing import NDArray
 from .._kernels.ngram import ngrams
 from ..errors import InvalidInputError
 from ..runtime.signals import check_canceled
-from .counts import MAX_ORDER, Counts, Occurrences, context_levels, discounts
+from .counts import MAX_ORDER, SEPARATORS, Counts, Occurrences, context_levels, discounts, text_dtype
 
 Bytes = NDArray[np.uint8]
 NAMES = ("sizes", "symbols", "counts")
+LONGEST_STORED = 10  # order up to which all n-grams are stored; beyond, they take much more memory than the text
+
+
+def to_arrays(
+    counts: Counts, order: int | None = None, occurrences: Occurrences | None = None
+) -> dict[str, NDArray[Any]]:
+    """Return arrays from which `from_arrays` restores counts, of a smaller order if given.
+
+    They are the n-grams packed by `pack` or, for counts that keep their text and an order above `LONGEST_STORED`, the
+    text and the numbers of its n-grams.
+    """
+    order = counts.order if order is None else order
+    if counts.keeps_text and order > LONGEST_STORED:
+        others = _other_discounts(counts) if order == counts.order else {}
+        return {"lengths": np.array(counts.n_grams[:order], np.int64), "text": counts.text.copy(), **others}
+    if order < counts.order and occurrences is None:
+        occurrences = Occurrences(counts)
+    return pack(counts, occurrences, order)
+
+
+def from_arrays(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | None) -> Counts:
+    """Return the counts in arrays made by `to_arrays`, possibly from an untrusted source; a text is counted again."""
+    if "text" not in arrays:
+        return unpack(arrays, symbols, boundary)
+    lengths, text = _checked_lengths(arrays["lengths"]), arrays["text"]
+    if text.dtype != text_dtype(symbols) or text.ndim != 1:
+        raise InvalidInputError("the text of the n-grams is damaged: it is not an array of symbols")
+    first, *others = np.split(text, np.flatnonzero(text == SEPARATORS[text.dtype.name]))
+    texts = [first, *(part[1:] for part in others)]
+    if any(part.min(initial=0) < 0 or part.max(initial=0) >= symbols for part in texts):
+        raise InvalidInputError(f"the text of the n-grams is damaged: a symbol is not below {symbols}")
+    counts = Counts(len(lengths), symbols, boundary, keeps_text=True)
+    counts.reserve(len(text))
+    for part in texts:
+        counts.add(part, [] if boundary is None else [boundary])
+    if counts.n_grams != lengths:
+        raise InvalidInputError("the n-grams are damaged: they are not those of their text")
+    _set_discounts(counts, arrays)
+    return counts
+
+
+def without_text(counts: Counts) -> Counts:
+    """Return the same counts with every n-gram stored."""
+    return unpack(pack(counts), counts.symbols, counts.boundary) if counts.keeps_text else counts
 
 
 def pack(counts: Counts, occurrences: Occurrences | None = None, order: int | None = None) -> dict[str, NDArray[Any]]:
-    """Return arrays that let `unpack` restore the counts, or counts of a smaller order, which needs `occurrences`.
+    """Return arrays that let `unpack` restore all n-grams, or counts of a smaller order, which needs `occurrences`.
 
     ``lengths`` (order,) are the numbers of n-grams of each length. The other arrays are bytes, see `levels.pxd`: the
     number of symbols that followed each context, these symbols, and their counts. ``discounts`` (order, 4) is there
@@ -34,14 +78,13 @@ def pack(counts: Counts, occurrences: Occurrences | None = None, order: int | No
         used = ngrams.pack(counts.trie, nodes, *room, raw)
         parts.append(tuple(array[:size].copy() for array, size in zip(room, used, strict=True)))
     arrays = dict(zip(NAMES, map(np.concatenate, zip(*parts, strict=True)), strict=True))
-    if order == counts.order and not np.array_equal(counts.discounts, discounts(counts.trie.counts_of_counts())):
-        arrays["discounts"] = counts.discounts
-    return {"lengths": np.array(counts.n_grams[:order], np.int64), **arrays}
+    others = _other_discounts(counts) if order == counts.order else {}
+    return {"lengths": np.array(counts.n_grams[:order], np.int64), **arrays, **others}
 
 
 def shortened(counts: Counts, order: int) -> Counts:
     """Return counts of the same texts with a smaller order."""
-    return unpack(pack(counts, Occurrences(counts), order), counts.symbols, counts.boundary)
+    return from_arrays(to_arrays(counts, order), counts.symbols, counts.boundary)
 
 
 def prune_longest(counts: Counts) -> Counts:
@@ -91,7 +134,15 @@ def _packed_numbers(numbers: NDArray[np.int64]) -> Bytes:
 
 def unpack(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | None) -> Counts:
     """Return the counts in arrays packed by `pack`, possibly from an untrusted source."""
-    lengths = _checked_lengths(arrays)
+    missing = {"lengths", *NAMES} - set(arrays)
+    if missing:
+        raise InvalidInputError(f"the n-grams are damaged: {', '.join(sorted(missing))} missing")
+    for name in NAMES:
+        if arrays[name].dtype != np.uint8 or arrays[name].ndim != 1:
+            raise InvalidInputError(f"the n-grams are damaged: {name} must be a one-dimensional array of bytes")
+    lengths = _checked_lengths(arrays["lengths"])
+    if max(lengths) > min(len(arrays["symbols"]), len(arrays["counts"])):
+        raise InvalidInputError("the n-grams are damaged: there are fewer bytes than n-grams")
     packed = tuple(arrays[name] for name in NAMES)
     counts = Counts(len(lengths), symbols, boundary)
     try:
@@ -111,12 +162,23 @@ def unpack(arrays: Mapping[str, NDArray[Any]], symbols: int, boundary: int | Non
     if any(map(len, packed)):
         raise InvalidInputError(f"the n-grams are damaged: {sum(map(len, packed))} unexpected bytes follow them")
     counts.update_discounts()
+    _set_discounts(counts, arrays)
+    return counts
+
+
+def _other_discounts(counts: Counts) -> dict[str, NDArray[Any]]:
+    """Return the discounts as an array to store, if they are those of other counts."""
+    own = np.array_equal(counts.discounts, discounts(counts.trie.counts_of_counts()))
+    return {} if own else {"discounts": counts.discounts}
+
+
+def _set_discounts(counts: Counts, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Take discounts that were stored."""
     if "discounts" in arrays:
         values = np.array(arrays["discounts"])
-        if values.dtype != np.float64 or values.shape != (len(lengths), 4) or not _are_discounts(values):
+        if values.dtype != np.float64 or values.shape != (counts.order, 4) or not _are_discounts(values):
             raise InvalidInputError("the n-grams are damaged: their discounts are invalid")
         counts.set_discounts(values)
-    return counts
 
 
 def _are_discounts(values: NDArray[np.float64]) -> bool:
@@ -124,20 +186,13 @@ def _are_discounts(values: NDArray[np.float64]) -> bool:
     return bool(((values >= 0) & (values <= np.arange(4))).all())
 
 
-def _checked_lengths(arrays: Mapping[str, NDArray[Any]]) -> list[int]:
-    """Return the number of n-grams of each length, checked as far as possible without reading the n-grams."""
-    missing = {"lengths", *NAMES} - set(arrays)
-    if missing:
-        raise InvalidInputError(f"the n-grams are damaged: {', '.join(sorted(missing))} missing")
-    lengths = arrays["lengths"]
-    for name in NAMES:
-        if arrays[name].dtype != np.uint8 or arrays[name].ndim != 1:
-            raise InvalidInputError(f"the n-grams are damaged: {name} must be a one-dimensional array of bytes")
+def _checked_lengths(lengths: NDArray[Any]) -> list[int]:
+    """Return the number of n-grams of each length."""
     if lengths.dtype != np.int64 or lengths.ndim != 1 or not 1 <= len(lengths) <= MAX_ORDER:
         raise InvalidInputError(
             f"the n-grams are damaged: lengths has dtype {lengths.dtype} and shape {lengths.shape}, but must contain 1 "
             f"to {MAX_ORDER} integers of 64 bits"
         )
-    if (lengths < 0).any() or (lengths > min(len(arrays["symbols"]), len(arrays["counts"]))).any():
+    if (lengths < 0).any():
         raise InvalidInputError("the n-grams are damaged: there are fewer bytes than n-grams")
     return [int(n) for n in lengths]

@@ -17,12 +17,12 @@ class KneserNey:
     Each text starts with an empty context or, if there is a boundary, with the boundary. `counts` has the count of each
     n-gram of 1, …, `order` symbols: the number of occurrences for the longest; for a shorter one, the number of
     different symbols before it plus the number of times it begins a text. `discounts` are 0, D1, D2 and D3+ for each
-    length.
+    length, and `occurrences` how often each n-gram occurred.
     """
 
     def __init__(self, texts: Sequence[Sequence[int]], order: int, symbols: int, boundary: int | None = None) -> None:
         self.order, self.symbols, self.boundary = order, symbols, boundary
-        occurrences = Counter[NGram]()
+        self.occurrences = occurrences = Counter[NGram]()
         before, beginning = defaultdict[NGram, set[int]](set), Counter[NGram]()
         for text in texts:
             for ngram, left in self._ngrams(text):

@@ -1,10 +1,8 @@
 """Count a symbol after its context by Kneser-Ney's rule: each time in the longest context, once in shorter ones."""
-from .trie cimport (MAX_COUNT, NO_EDGE, Edge, Place, Trie, add_edge, add_to_statistics, edge_of, new_node, owned,
-                    place_of)
-
-cdef struct Cursor:  # the longest context in a trie that a text has reached
-    int node
-    int depth  # its length
+from .trie cimport (
+    MAX_COUNT, NO_EDGE, Cursor, Edge, Place, Trie, add_edge, add_to_statistics, append_text, context_at, edge_of,
+    new_node, owned, place_of,
+)
 
 
 cdef inline void add(Trie* t, Place p, Edge e, int depth, int times) noexcept nogil:
@@ -12,7 +10,7 @@ cdef inline void add(Trie* t, Place p, Edge e, int depth, int times) noexcept no
     cdef int old = e.count[0], new = MAX_COUNT if times > MAX_COUNT - old else old + times
     e.count[0] = new
     if p.node.symbol < NO_EDGE:
-        add_to_statistics(p.pool + p.node.count, old, new)
+        add_to_statistics(p, old, new)
     if not old:
         t.edges[depth] += 1
     elif old <= 4:
@@ -24,7 +22,8 @@ cdef inline void add(Trie* t, Place p, Edge e, int depth, int times) noexcept no
 cdef inline Cursor begin(const Trie* t) noexcept nogil:
     """The context at the start of a document: a boundary."""
     cdef Cursor c
-    c.node, c.depth = t.start, t.start != 0
+    c.node, c.place = t.start, 0
+    c.depth = c.full = t.start != 0
     return c
 
 
@@ -35,33 +34,46 @@ cdef inline Cursor read_on(Trie* t, Cursor c, int symbol, int times) noexcept no
     its beginning. If the symbol had not followed before, 1 is added in the next shorter context, and so on: in a
     shorter context, a count is the number of distinct symbols before the context, plus the number of texts that start
     with it. On the way, the nodes of the contexts after the symbol are made and linked.
+
+    Where the text is kept, a context without a node has not occurred before. Its n-gram is counted only in the totals.
     """
-    cdef int node = c.node, depth = c.depth, last = -1
+    cdef int node = c.node, depth = c.depth, last = -1, length
     cdef Cursor after
     cdef Place p
     cdef Edge e
+    cdef bint is_new, kept = times and t.text != NULL
     cdef bint linked = symbol == t.boundary  # every new node has its suffix; after a boundary there are no new nodes
     after.node, after.depth = 0, 0
+    if kept:
+        append_text(t, symbol)
+        for length in range(depth + 1, c.full + 1):
+            t.edges[length] += 1
+            t.counts_of_counts[length][1] += 1
+    after.full, after.place = min(c.full + 1, t.order - 1) if kept else 0, <int>(t.text_start + t.text_count)
     if linked:
         after = begin(t)
     while True:
         p = owned(t, node, depth) if times else place_of(t, node)
         e = edge_of(p, symbol)
-        if times and e.count == NULL:
+        is_new = e.count == NULL
+        if times and is_new:
             e = add_edge(t, p, depth, symbol)
             add(t, p, e, depth, times)
             times = 1
         elif times:
             add(t, p, e, depth, times)
             times = 0
-        if not linked and e.count != NULL and depth < t.order - 1:
-            linked = e.child[0] != 0
+        if not linked and is_new and kept and depth < t.order - 1:
+            e.child[0] = context_at(after.place)
+        elif not linked and e.count != NULL and depth < t.order - 1:
+            linked = e.child[0] > 0
             if not linked:
                 p = owned(t, node, depth)
                 e = edge_of(p, symbol)
-                e.child[0] = new_node(t)
+                e.child[0] = new_node(t, e.child[0])
             if last < 0:
                 after.node, after.depth = e.child[0], depth + 1
+                after.full = max(after.full, after.depth)
             else:
                 place_of(t, last).node.suffix = e.child[0]
             last = e.child[0]

@@ -6,7 +6,8 @@ count. The edges of a level, in this order, are the contexts of the next level.
 """
 from libc.stdint cimport int64_t
 from .trie cimport (
-    HEADER, MAX_COUNT, NO_EDGE, Edge, Place, Trie, block_words, capacity_for, edge_of, new_node, place_of, take_block,
+    HEADER, MAX_COUNT, NO_EDGE, Edge, Node, Place, Trie, block_words, capacity_for, edge_in_block, edge_of,
+    new_node, place_of, place_of_context, take_block,
 )
 
 cdef enum Fault:  # in bytes; negative
@@ -57,8 +58,9 @@ cdef inline Py_ssize_t edge_count(Place p) noexcept nogil:
 
 
 cdef inline Py_ssize_t edges_of_node(const Trie* t, int node) noexcept nogil:
-    """The number of edges of a node; 0 if it is -1."""
-    return edge_count(place_of(t, node)) if node >= 0 else 0
+    """The number of edges of a node, or of a context that occurred once; 0 if it is -1."""
+    cdef Node once
+    return edge_count(place_of_context(t, node, &once)) if node != -1 else 0
 
 
 cdef inline int symbol_at(Place p, Py_ssize_t i) noexcept nogil:
@@ -69,13 +71,9 @@ cdef inline int symbol_at(Place p, Py_ssize_t i) noexcept nogil:
 cdef inline Edge edge_at(Place p, Py_ssize_t i) noexcept nogil:
     """A context's i-th edge."""
     cdef Edge e
-    cdef int* block
-    if p.node.symbol > NO_EDGE:
-        e.count, e.child = &p.node.count, &p.node.child
-    else:
-        block = p.pool + p.node.count
-        e.count = block + HEADER + block[0] + i
-        e.child = e.count + block[0]
+    if p.node.symbol < NO_EDGE:
+        return edge_in_block(p.pool + p.node.count, -p.node.symbol, i)
+    e.count, e.child = &p.node.count, &p.node.child
     return e
 
 
@@ -89,10 +87,11 @@ cdef inline Py_ssize_t children_of_level(const Trie* t, const int* nodes, Py_ssi
     cdef Py_ssize_t i, j, found = 0
     cdef int child
     cdef Place p
+    cdef Node once
     for i in range(n):
-        if nodes[i] < 0:
+        if nodes[i] == -1:
             continue
-        p = place_of(t, nodes[i])
+        p = place_of_context(t, nodes[i], &once)
         for j in range(edge_count(p)):
             child = edge_at(p, j).child[0]
             children[found] = child if child else -1
@@ -112,7 +111,7 @@ cdef inline void depths_of_nodes(const Trie* t, unsigned char* depths) noexcept 
         p = place_of(t, <int>i)
         for j in range(edge_count(p) if depths[i] < t.order - 1 else 0):
             child = edge_at(p, j).child[0]
-            if child:
+            if child > 0:
                 depths[child] = depths[i] + 1
 
 
@@ -123,18 +122,19 @@ cdef inline void pack_level(const Trie* t, const int* nodes, Py_ssize_t n, int* 
     cdef int last
     cdef Place p
     cdef Edge e
+    cdef Node once
     for i in range(n):
-        if nodes[i] < 0:
+        if nodes[i] == -1:
             put(sizes, 0)
             continue
-        p = place_of(t, nodes[i])
+        p = place_of_context(t, nodes[i], &once)
         edges, last = edge_count(p), -1
         put(sizes, <unsigned int>edges)
         for j in range(edges):
             e = edge_at(p, j)
             put(symbols, symbol_at(p, j) - last - 1)
             last = symbol_at(p, j)
-            put(counts, e.count[0] if raw_nodes == NULL else raw_of(t, p, e, raw_nodes, raw_pool)[0])
+            put(counts, e.count[0] if raw_nodes == NULL or nodes[i] < 0 else raw_of(t, p, e, raw_nodes, raw_pool)[0])
 
 
 cdef inline int64_t words_of_sizes(Bytes sizes, int V, int64_t* contexts) noexcept nogil:
@@ -181,7 +181,7 @@ cdef inline int64_t unpack_context(Trie* t, int node, int depth, int64_t size, B
     cdef int at = 0
     if size > 1:
         at = take_block(t, capacity_for(size), depth < t.order - 1)
-        t.pool[at + 1] = t.pool[at + 2] = t.pool[at + 3] = 0
+        t.pool[at] = t.pool[at + 1] = 0
         p.node.count = at
     for i in range(size):
         step, count = take(symbols), take(counts)
@@ -200,15 +200,15 @@ cdef inline int64_t unpack_context(Trie* t, int node, int depth, int64_t size, B
         e.count[0] = <int>count
         if size > 1:
             t.pool[at + HEADER + i] = <int>symbol
-            t.pool[at + 2] += count == 1
-            t.pool[at + 3] += count == 2
+            t.pool[at] += count == 1
+            t.pool[at + 1] += count == 2
         if depth < t.order - 1:
             e.child[0] = 0
             next_owners[i], next_symbols[i] = node, <int>symbol
         if count <= 4:
             t.counts_of_counts[depth][count] += 1
     if size > 1:
-        t.pool[at + 1] = <int>total
+        p.node.child = <int>total
     t.edges[depth] += size
     return total
 

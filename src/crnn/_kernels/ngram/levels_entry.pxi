@@ -32,14 +32,14 @@ cdef class Raw:
             pass_on(&trie.t, _first(nodes), nodes.shape[0], &self.raw)
 
     def counts_of_counts(self, Trie trie not None, const int[::1] nodes not None) -> list:
-        """Return how many n-grams of some contexts occur 1, 2, 3 and 4 times."""
+        """Return the number of n-grams of some contexts, and how many of them occur 1, 2, 3 and 4 times."""
         cdef int64_t[5] counts
         memset(counts, 0, sizeof(counts))
         _check_raw(self, trie)
         _check_nodes(trie, nodes)
         with nogil:
             count_raw_counts(&trie.t, _first(nodes), nodes.shape[0], &self.raw, counts)
-        return [counts[1], counts[2], counts[3], counts[4]]
+        return [counts[0], counts[1], counts[2], counts[3], counts[4]]
 
     def score_orders(self, Trie trie not None, const double[:, ::1] discounts not None, const int[::1] ids not None,
                      const int[::1] context not None, double[::1] losses not None):
@@ -64,21 +64,26 @@ cdef int _check_raw(Raw raw, Trie trie) except -1:
     return 0
 
 
-cdef int _check_nodes(Trie trie, const int[::1] nodes) except -1:
+cdef int _check_nodes(Trie trie, const int[::1] nodes, bint once=False) except -1:
+    """Raise an error unless all nodes are a trie's, -1 for none, or with `once` contexts that occurred once."""
     cdef Py_ssize_t i
+    cdef Py_ssize_t least = context_at(trie.t.text_count) if once and trie.t.text != NULL else -1
     if trie.t.base != NULL:
         raise ValueError("this call needs a trie without a base")
     for i in range(nodes.shape[0]):
-        if not -1 <= nodes[i] < trie.t.node_count:
-            raise ValueError(f"nodes must be from -1 to {trie.t.node_count - 1}, not {nodes[i]}")
+        if not least <= nodes[i] < trie.t.node_count:
+            raise ValueError(f"nodes must be from {least} to {trie.t.node_count - 1}, not {nodes[i]}")
     return 0
 
 
 def children(Trie trie not None, const int[::1] nodes not None, int[::1] out not None):
-    """Write the node behind each edge of contexts of one length, shorter than order - 1; -1: it has no edges."""
+    """Write the node behind each edge of contexts of one length, shorter than order - 1; -1: it has no edges.
+
+    A context that occurred once, in a trie with its text, has a number below -1 for a node.
+    """
     cdef Py_ssize_t i, n = 0
     _check(trie, NULL, 0)
-    _check_nodes(trie, nodes)
+    _check_nodes(trie, nodes, True)
     for i in range(nodes.shape[0]):
         n += edges_of_node(&trie.t, nodes[i])
     require_size("children", out.shape[0], n)
@@ -106,7 +111,7 @@ def pack(Trie trie not None, const int[::1] nodes not None, unsigned char[::1] s
     cdef Bytes of_sizes, of_symbols, of_counts
     cdef Py_ssize_t i, n = 0
     _check(trie, NULL, 0)
-    _check_nodes(trie, nodes)
+    _check_nodes(trie, nodes, True)
     if raw is not None:
         _check_raw(raw, trie)
     for i in range(nodes.shape[0]):
@@ -158,8 +163,8 @@ def unpack(Trie trie not None, int depth, const int[::1] owners not None, const 
     _check_nodes(trie, owners)
     require_size("symbols of the level", owner_symbols.shape[0], owners.shape[0])
     require_size("symbols of the next level", next_symbols.shape[0], next_owners.shape[0])
-    if not 0 <= depth < trie.t.order or trie.t.base != NULL:
-        raise ValueError(f"depth must be from 0 to {trie.t.order - 1}, and the trie must have no base; got depth "
+    if not 0 <= depth < trie.t.order or trie.t.base != NULL or trie.t.text != NULL:
+        raise ValueError(f"depth must be from 0 to {trie.t.order - 1}, and the trie without base and text; got depth "
                          f"{depth}")
     if depth != trie.next_level or depth == 0 and trie.t.edges[0]:
         raise ValueError(f"level {depth} is out of order: unpack the levels of an empty trie from 0 on")

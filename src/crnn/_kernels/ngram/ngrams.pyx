@@ -15,13 +15,14 @@ from libc.string cimport memcpy, memset
 import numpy as np
 from ..common.row_source cimport RowSource
 from ..entry.core import require_size
-from .counting cimport Cursor, read_on
+from .counting cimport read_on
 from .levels cimport edge_at, edge_count, symbol_at
 from .probabilities cimport (
     after_symbol, after_symbols, back_off, discounted, fill_after, fill_row, probability, sum_of_counts
 )
 from .trie cimport (
-    MAX_ORDER, NO_EDGE, Edge, Node, Place, Slot, edge_of, first_not_below, place_of, slot_of, symbol_room
+    MAX_ORDER, NO_EDGE, SEPARATOR, Cursor, Edge, Node, Place, Slot, append_text, context_at, edge_of, first_not_below,
+    place_of, slot_of, symbol_room, text_at,
 )
 from .trie cimport Trie as Places
 
@@ -46,6 +47,7 @@ cdef class Trie:
     cdef int[:, ::1] nodes
     cdef int[::1] pool
     cdef int[:, ::1] slots
+    cdef unsigned char[::1] text
     cdef RowSource source
     cdef readonly Trie base
     cdef int next_level, level_first, level_end  # for `unpack`: the next level, and the contexts of the previous one
@@ -63,7 +65,7 @@ cdef class Trie:
         if base is not None:
             if base.base is not None or (base.t.order, base.t.symbols, base.t.boundary) != (order, symbols, t.boundary):
                 raise ValueError("base must have no base of its own, and this trie's order, symbols and boundary")
-            t.base, t.base_count = &base.t, <int>base.t.node_count
+            t.base, t.base_count, t.text_start = &base.t, <int>base.t.node_count, base.t.text_count
             memcpy(t.edges, base.t.edges, sizeof(t.edges))
             memcpy(t.counts_of_counts, base.t.counts_of_counts, sizeof(t.counts_of_counts))
             memcpy(t.discounts, base.t.discounts, sizeof(t.discounts))
@@ -101,8 +103,27 @@ cdef class Trie:
                     t.slots[slot_of(t, old_slots[i].node)] = old_slots[i]
         self.nodes, self.pool, self.slots = nodes, pool, slots  # may free the old arrays
 
+    def keep_text(self, unsigned char[::1] text not None):
+        """Keep the text counted from now on in an array, copied from the one before; see `trie.pxd`.
+
+        A symbol takes one byte, or four if there are more than 255. A trie that has counted must already keep its text.
+        """
+        cdef Places* t = &self.t
+        cdef Py_ssize_t width = 4 if t.symbols > SEPARATOR else 1
+        if t.text == NULL and (t.edges[0] if t.base == NULL else t.base.text == NULL):
+            raise ValueError("the trie has counted symbols, or extends a trie, without a text")
+        if not t.text_count < text.shape[0] // width <= MAX_NUMBER - 2 - t.text_start:
+            raise ValueError(f"a text of {text.shape[0]} bytes is too short or too long")
+        if t.text_count:
+            memcpy(&text[0], t.text, t.text_count * width)
+        t.text, t.text_room = &text[0], text.shape[0] // width
+        self.text = text  # may free the old array
+
     def assign(self, Trie other not None, int[:, ::1] nodes not None, int[::1] pool not None, int[:, ::1] slots=None):
-        """Become a copy of a trie with the same order, symbols and base, in new arrays."""
+        """Become a copy of a trie with the same order, symbols and base, in new arrays.
+
+        A copy of a trie with a text can count only after `keep_text`.
+        """
         cdef Places* t = &self.t
         if self.base is not other.base or (
                 (other.t.order, other.t.symbols, other.t.boundary) != (t.order, t.symbols, t.boundary)):
@@ -114,6 +135,7 @@ cdef class Trie:
         except BaseException:
             t[0] = before  # not the other trie's arrays
             raise
+        self.text, t.text_room = other.text, t.text_count
 
     @property
     def node_count(self) -> int:
@@ -124,6 +146,11 @@ cdef class Trie:
     def pool_used(self) -> int:
         """Pool entries in use."""
         return self.t.pool_used
+
+    @property
+    def text_used(self) -> int:
+        """Symbols and separators in use of the text, without the base's."""
+        return self.t.text_count
 
     @property
     def beginning(self) -> list:
@@ -162,13 +189,19 @@ cdef class Trie:
     cdef bint has_room(self) noexcept nogil:
         """Whether a symbol can be counted: each context may be copied from the base, and the next one may be new."""
         cdef const Places* t = &self.t
+        if (t.text != NULL or t.base != NULL and t.base.text != NULL) and t.text_room - t.text_count < 2:
+            return False
         return (t.node_room - t.node_count >= 2 * t.order and t.pool_room - t.pool_used >= symbol_room(t)
                 and (t.base == NULL or t.slot_count > 2 * (t.slots_used + 2 * t.order)))
 
     cdef bint come_to(self, const int* context, Py_ssize_t n, Cursor* c) noexcept nogil:
         """Find the context at the end of some symbols, creating missing nodes. False: no room."""
-        cdef Py_ssize_t i
-        c.node = c.depth = 0
+        cdef Py_ssize_t i, end = self.t.text_start + self.t.text_count
+        if self.t.text != NULL and end and text_at(&self.t, end - 1) != NO_EDGE:
+            if not self.has_room():
+                return False
+            append_text(&self.t, NO_EDGE)
+        c.node = c.depth = c.full = c.place = 0
         for i in range(max(0, n - self.t.order + 1), n):
             if not self.has_room():
                 return False
@@ -201,32 +234,44 @@ cdef const int* _first(const int[::1] ids) noexcept nogil:
     return &ids[0] if ids.shape[0] else NULL
 
 
-def count(Trie trie not None, const int[::1] ids not None, const int[::1] context not None,
-          const int[::1] times=None) -> int:
+cdef bint _arrive(Trie trie, const int[::1] context, Cursor* c) noexcept nogil:
+    """Find the context at the end of some symbols, or after the last symbol counted, if None. False: no room."""
+    if context is None:
+        c[0] = trie.t.cursor
+        return True
+    return trie.come_to(_first(context), context.shape[0], c)
+
+
+def count(Trie trie not None, const int[::1] ids not None, const int[::1] context, const int[::1] times=None) -> int:
     """Count symbols after their context, already counted; return how many, fewer if the arrays have no room.
 
-    `times` (n,) counts each symbol so often, as if its text were read so often from the beginning; None: once.
+    The context None is the end of the symbols counted last: a kept text goes on there. `times` (n,) counts each symbol
+    so often, as if its text were read so often from the beginning; None: once.
     """
     cdef Py_ssize_t i = 0, n = ids.shape[0]
     cdef Cursor c
     cdef bint weighted = times is not None
     _check(trie, _first(ids), n)
-    _check(trie, _first(context), context.shape[0], -1)
+    if context is not None:
+        _check(trie, _first(context), context.shape[0], -1)
     if weighted:
         require_size("times", times.shape[0], n)
+        if trie.t.text != NULL:
+            raise ValueError("a trie that keeps its text counts each symbol once")
         for i in range(n):
             if times[i] < 1:
                 raise ValueError(f"times[{i}] is {times[i]}, but must be at least 1")
         i = 0
     with nogil:
-        if trie.come_to(_first(context), context.shape[0], &c):
+        if _arrive(trie, context, &c):
             while i < n and trie.has_room():
                 c = read_on(&trie.t, c, ids[i], times[i] if weighted else 1)
                 i += 1
+            trie.t.cursor = c
     return i
 
 
-def count_and_score(Trie trie not None, const int[::1] ids not None, const int[::1] context not None,
+def count_and_score(Trie trie not None, const int[::1] ids not None, const int[::1] context,
                     double[::1] out not None, double[:, ::1] rows=None) -> int:
     """Count symbols like `count`, but first set out[i] = log P(ids[i]) from the counts so far; return how many.
 
@@ -236,13 +281,14 @@ def count_and_score(Trie trie not None, const int[::1] ids not None, const int[:
     cdef Cursor c, before
     cdef bint all_symbols = rows is not None
     _check(trie, _first(ids), n)
-    _check(trie, _first(context), context.shape[0], -1)
+    if context is not None:
+        _check(trie, _first(context), context.shape[0], -1)
     require_size("log-probabilities", out.shape[0], n)
     if all_symbols:
         require_size("rows", rows.shape[0], n)
         require_size("symbols of a row", rows.shape[1], trie.t.symbols)
     with nogil:
-        if trie.come_to(_first(context), context.shape[0], &c):
+        if _arrive(trie, context, &c):
             while i < n and trie.has_room():
                 if all_symbols:
                     fill_row(&trie.t, c, &rows[i, 0])
@@ -252,6 +298,7 @@ def count_and_score(Trie trie not None, const int[::1] ids not None, const int[:
                     out[i] = log(probability(&trie.t, &before, ids[i]))
                 c = read_on(&trie.t, c, ids[i], 1)
                 i += 1
+            trie.t.cursor = c
     return i
 
 
@@ -356,7 +403,7 @@ cdef inline void come_after(const Places* t, const int[:, ::1] contexts, const P
     cdef Py_ssize_t k = contexts.shape[1], b, i
     cdef Place p
     for b in range(n):
-        c[b].node, c[b].depth = 0, 0
+        c[b].node, c[b].depth, c[b].full, c[b].place = 0, 0, 0, 0
     for i in range(max(0, k - t.order + 1), k):
         for b in range(n):
             if contexts[rows[b], i] >= 0:  # see `after_symbols`
@@ -418,6 +465,8 @@ def unroll(Trie trie not None, int depth, const int[::1] nodes not None, const i
     cdef Place place
     cdef Edge edge
     _check(trie, NULL, 0)
+    if t.text != NULL:
+        raise ValueError("this call needs a trie without a text")
     for i in range(n):
         if not 0 <= nodes[i] < numbers.shape[0] <= t.node_count or numbers[nodes[i]] != numbers[nodes[0]] + i:
             raise ValueError(f"node {nodes[i]} has no number, or the nodes are not in order")

@@ -6,10 +6,9 @@ text, which is its Kneser-Ney count minus the number of the longer ones.
 """
 from libc.math cimport log
 from libc.stdint cimport int64_t
-from .counting cimport Cursor
 from .levels cimport edge_at, edge_count, raw_of, symbol_at
 from .probabilities cimport after_symbol, back_off, discounted, sum_of_counts
-from .trie cimport MAX_ORDER, NO_EDGE, Edge, Place, Trie, edge_of, place_of
+from .trie cimport MAX_ORDER, NO_EDGE, Cursor, Edge, Place, Trie, edge_of, place_of, text_at
 
 cdef struct RawCounts:  # occurrences of n-grams, in arrays like the trie's
     int* nodes
@@ -40,7 +39,7 @@ cdef inline void pass_on(const Trie* t, const int* nodes, Py_ssize_t n, RawCount
 
 cdef inline void count_raw_counts(const Trie* t, const int* nodes, Py_ssize_t n, RawCounts* raw,
                                   int64_t* counts) noexcept nogil:
-    """counts[k] += the number of edges of n contexts that occur k times, for k = 1, …, 4."""
+    """counts[k] += the number of edges of n contexts that occur k times, for k = 1, …, 4; counts[0] += their number."""
     cdef Py_ssize_t i, j
     cdef int occurrences
     cdef Place p
@@ -48,6 +47,7 @@ cdef inline void count_raw_counts(const Trie* t, const int* nodes, Py_ssize_t n,
         if nodes[i] < 0:
             continue
         p = place_of(t, nodes[i])
+        counts[0] += edge_count(p)
         for j in range(edge_count(p)):
             occurrences = raw_of(t, p, edge_at(p, j), raw.nodes, raw.pool)[0]
             if occurrences <= 4:
@@ -75,8 +75,8 @@ cdef inline void score_orders(const Trie* t, RawCounts* raw, const int* ids, Py_
     """losses[m - 1] -= log P of n symbols after a context by the model of order m, for m = 1, …, order."""
     cdef int chain[MAX_ORDER]
     cdef Py_ssize_t i
-    cdef int depth, node
-    cdef double shorter
+    cdef int depth, node, following
+    cdef double shorter, left
     cdef Place p
     cdef Edge e
     for i in range(n):
@@ -85,7 +85,14 @@ cdef inline void score_orders(const Trie* t, RawCounts* raw, const int* ids, Py_
             chain[depth] = node
             node = place_of(t, node).node.suffix
         shorter = 1. / t.symbols
+        following = text_at(t, c.place) if c.full > c.depth else NO_EDGE
         for depth in range(t.order):
+            if c.depth < depth <= c.full and following != NO_EDGE:
+                left = raw.discounts[depth][1]
+                losses[depth] -= log((1 - left) * (ids[i] == following) + left * shorter)
+                left = t.discounts[depth][1]
+                shorter = (1 - left) * (ids[i] == following) + left * shorter
+                continue
             p = place_of(t, chain[min(depth, c.depth)])
             if depth > c.depth or p.node.symbol == NO_EDGE:
                 losses[depth] -= log(shorter)

@@ -8,8 +8,8 @@ The terms are added from the longest context to the shortest, so a symbol has th
 """
 # The same in NumPy: `reference/kneser_ney.py`.
 from libc.math cimport log
-from .counting cimport Cursor, begin
-from .trie cimport HEADER, NO_EDGE, Edge, Place, Trie, edge_of, place_of
+from .counting cimport begin
+from .trie cimport HEADER, NO_EDGE, Cursor, Edge, Place, Trie, capacity_for, context_at, edge_of, place_of, text_at
 
 
 cdef inline double discounted(const Trie* t, int depth, int count) noexcept nogil:
@@ -23,23 +23,48 @@ cdef inline double back_off(const Trie* t, Place p, int depth) noexcept nogil:
     if p.node.symbol > NO_EDGE:
         return D[min(p.node.count, 3)] / p.node.count
     block = p.pool + p.node.count
-    return (D[1] * block[2] + D[2] * block[3] + D[3] * (-p.node.symbol - block[2] - block[3])) / block[1]
+    return (D[1] * block[0] + D[2] * block[1] + D[3] * (-p.node.symbol - block[0] - block[1])) / p.node.child
 
 
 cdef inline int sum_of_counts(Place p) noexcept nogil:
-    return p.node.count if p.node.symbol > NO_EDGE else p.pool[p.node.count + 1]
+    return p.node.count if p.node.symbol > NO_EDGE else p.node.child
+
+
+cdef inline void step(const Trie* t, Cursor* after, int depth, int child) noexcept nogil:
+    """Move to the child of a context, unless a longer context has been found or, without a node, its place."""
+    if child > 0:
+        after.node, after.depth = child, depth + 1
+    if after.full <= depth:
+        after.full, after.place = depth + 1, context_at(child)
+
+
+cdef inline Cursor within_text(const Trie* t, Cursor c, int symbol, int following) noexcept nogil:
+    """The context after a symbol if it follows in the text a context that occurred once, else the empty context.
+
+    `following` is the symbol of the text, or NO_EDGE.
+    """
+    cdef Cursor after
+    after.node, after.depth, after.full, after.place = 0, 0, 0, 0
+    if symbol == following:
+        after.full, after.place = min(c.full + 1, t.order - 1), c.place + 1
+    return after
 
 
 cdef inline double probability(const Trie* t, Cursor* c, int symbol) noexcept nogil:
     """p(symbol | context); the context becomes the longest one in the trie after the symbol."""
     cdef double p = 0, factor = 1
-    cdef int node = c.node, depth = c.depth
+    cdef int node = c.node, depth = c.depth, following = NO_EDGE
     cdef bint found = symbol == t.boundary
     cdef Place place
     cdef Edge e
-    c.node, c.depth = 0, 0
-    if found:
-        c[0] = begin(t)
+    if c.full > depth:
+        following = text_at(t, c.place)
+        if following != NO_EDGE:
+            for depth in range(c.full, c.depth, -1):
+                p += factor * (1 - t.discounts[depth][1]) * (symbol == following)
+                factor *= t.discounts[depth][1]
+            depth = c.depth
+    c[0] = begin(t) if found else within_text(t, c[0], symbol, following)
     while True:
         place = place_of(t, node)
         if place.node.symbol != NO_EDGE:
@@ -47,7 +72,8 @@ cdef inline double probability(const Trie* t, Cursor* c, int symbol) noexcept no
             if e.count != NULL:
                 p += factor / sum_of_counts(place) * discounted(t, depth, e.count[0])
                 if not found and depth < t.order - 1 and e.child[0]:
-                    c.node, c.depth, found = e.child[0], depth + 1, True
+                    step(t, c, depth, e.child[0])
+                    found = c.node != 0
             factor *= back_off(t, place, depth)
         if not node:
             return p + factor / t.symbols
@@ -57,29 +83,30 @@ cdef inline double probability(const Trie* t, Cursor* c, int symbol) noexcept no
 
 cdef inline Cursor after_symbol(const Trie* t, Cursor c, int symbol) noexcept nogil:
     """The longest context in the trie that a text has reached after another symbol."""
+    cdef int node = c.node, depth = c.depth
+    cdef Cursor after
     cdef Place p
     cdef Edge e
     if symbol == t.boundary:
         return begin(t)
+    after = within_text(t, c, symbol, text_at(t, c.place) if c.full > depth else NO_EDGE)
     while True:
-        p = place_of(t, c.node)
-        if c.depth < t.order - 1:
+        p = place_of(t, node)
+        if depth < t.order - 1:
             e = edge_of(p, symbol)
             if e.count != NULL and e.child[0]:
-                c.node = e.child[0]
-                c.depth += 1
-                return c
-        if not c.node:
-            return c
-        c.node = p.node.suffix
-        c.depth -= 1
+                step(t, &after, depth, e.child[0])
+        if after.node or not node:
+            return after
+        node = p.node.suffix
+        depth -= 1
 
 
 cdef inline Cursor after_symbols(const Trie* t, const int* symbols, Py_ssize_t n) noexcept nogil:
     """The longest context in the trie at the end of n symbols; only the last order - 1 symbols count."""
     cdef Cursor c
     cdef Py_ssize_t i
-    c.node, c.depth = 0, 0
+    c.node, c.depth, c.full, c.place = 0, 0, 0, 0
     for i in range(max(0, n - t.order + 1), n):
         if symbols[i] >= 0:  # others represent what comes before a text
             c = after_symbol(t, c, symbols[i])
@@ -89,6 +116,7 @@ cdef inline Cursor after_symbols(const Trie* t, const int* symbols, Py_ssize_t n
 cdef inline void fill_row(const Trie* t, Cursor c, double* row) noexcept nogil:
     """row[w] = log p(w | context) for all symbols w."""
     cdef Py_ssize_t w, i, n
+    cdef int following = text_at(t, c.place) if c.full > c.depth else NO_EDGE
     cdef double factor = 1, scale
     cdef double* D
     cdef const int* block
@@ -97,13 +125,17 @@ cdef inline void fill_row(const Trie* t, Cursor c, double* row) noexcept nogil:
     cdef Place p
     for w in range(t.symbols):
         row[w] = 0
+    while c.full > c.depth and following != NO_EDGE:
+        row[following] += factor * (1 - t.discounts[c.full][1])
+        factor *= t.discounts[c.full][1]
+        c.full -= 1
     while True:
         p, D = place_of(t, c.node), <double*>t.discounts[c.depth]
         if p.node.symbol > NO_EDGE:
             row[p.node.symbol] += factor / p.node.count * discounted(t, c.depth, p.node.count)
         elif p.node.symbol < NO_EDGE:
             n, block = -p.node.symbol, p.pool + p.node.count
-            symbols, counts, scale = block + HEADER, block + HEADER + block[0], factor / block[1]
+            symbols, counts, scale = block + HEADER, block + HEADER + capacity_for(n), factor / p.node.child
             for i in range(n):
                 row[symbols[i]] += scale * (counts[i] - D[min(counts[i], 3)])
         if p.node.symbol != NO_EDGE:

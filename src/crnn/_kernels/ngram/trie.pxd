@@ -3,10 +3,15 @@
 A context is a node. Its edges are the symbols that followed it, sorted by id, with their counts; an edge also
 has the node of the context longer by its symbol, or 0 if nothing has followed that yet. Most contexts have one
 edge, stored in the node itself. The others have a block of the pool: a header of `HEADER` numbers, then symbols,
-counts and, for contexts shorter than order - 1, children, each with room for `capacity` edges.
+counts and, for contexts shorter than order - 1, children, each with room for `capacity_for` the edges.
 
 Node 0 is the empty context. With a boundary, node `start` is the context of just a boundary; no edge leads to it.
 `suffix` is the context without its first symbol; the trie has it for each of its nodes.
+
+A trie may keep its text. A context that has occurred once, and is followed by the symbol at some place of the text,
+then has no node: a child of `context_at(place)` stands for it, and all its edges are known from the text, since every
+n-gram with this context occurred once. The second occurrence makes its node. Texts are separated, so that nothing
+follows a context at the end of one.
 
 A trie may extend another one, its `base`, which it never changes. It copies a node, with its block, before it changes
 the node. The copy keeps the number, and `slots` give its location; new nodes are numbered after the base's nodes.
@@ -17,7 +22,7 @@ from libc.string cimport memcpy, memmove
 cdef enum:
     MAX_ORDER = 64
     CLASSES = 64  # of blocks by capacity
-    HEADER = 4  # of a block: capacity, sum of the counts, edges with count 1, edges with count 2
+    HEADER = 2  # of a block: edges with count 1, edges with count 2
     NODE_WORDS = 4  # numbers in a Node
     MAX_COUNT = 0x7fffffff
 
@@ -25,10 +30,17 @@ cdef struct Node:
     int suffix
     int symbol  # of the only edge; NO_EDGE: no edge; below: minus the number of edges in the block
     int count  # of the only edge, or the start of the block in the pool
-    int child  # of the only edge
+    int child  # of the only edge, or the sum of the counts
 
 cdef enum:
     NO_EDGE = -1
+    SEPARATOR = 255  # in a text of bytes; in a text of ints, NO_EDGE
+
+cdef struct Cursor:  # the longest context in a trie that a text has reached
+    int node  # the longest one with a node
+    int depth  # its length
+    int full  # length of the longest one; those longer than `depth` occurred once,
+    int place  # followed by the symbol at this place of the kept text
 
 cdef struct Slot:  # of the hash table from nodes of the base to their copies
     int node  # -1: free
@@ -42,6 +54,9 @@ cdef struct Trie:
     Node* nodes
     int* pool
     Py_ssize_t node_count, node_room, pool_used, pool_room
+    void* text  # bytes, or ints for more than 255 symbols; NULL: not kept
+    Py_ssize_t text_start, text_count, text_room  # the base's text is before the start
+    Cursor cursor  # after the last symbol counted
     const Trie* base  # NULL: none
     int base_count  # its nodes
     Slot* slots
@@ -84,16 +99,66 @@ cdef inline Place place_of(const Trie* t, int node) noexcept nogil:
     return p
 
 
+cdef inline int context_at(Py_ssize_t place) noexcept nogil:
+    """The number of a context that occurred once, before this place; its own inverse."""
+    return <int>(-2 - place)
+
+
+cdef inline int text_at(const Trie* t, Py_ssize_t place) noexcept nogil:
+    """The symbol at a place of the kept text; NO_EDGE at the end of a text."""
+    cdef int byte
+    if place < t.text_start:
+        t = t.base
+    place -= t.text_start
+    if place >= t.text_count:
+        return NO_EDGE
+    if t.symbols > SEPARATOR:
+        return (<int*>t.text)[place]
+    byte = (<unsigned char*>t.text)[place]
+    return byte if byte < SEPARATOR else NO_EDGE
+
+
+cdef inline void append_text(Trie* t, int symbol) noexcept nogil:
+    """Append a symbol, or NO_EDGE as a separator; the caller has made sure of room."""
+    if t.symbols > SEPARATOR:
+        (<int*>t.text)[t.text_count] = symbol
+    else:
+        (<unsigned char*>t.text)[t.text_count] = <unsigned char>symbol  # SEPARATOR is NO_EDGE as a byte
+    t.text_count += 1
+
+
+cdef inline Node node_at(const Trie* t, Py_ssize_t place) noexcept nogil:
+    """The node of a context that occurred once, before a place of the kept text; its suffix is not set."""
+    cdef Node node
+    node.suffix, node.symbol, node.child = 0, text_at(t, place), 0
+    node.count = node.symbol != NO_EDGE
+    if node.count and node.symbol != t.boundary:
+        node.child = context_at(place + 1)
+    return node
+
+
+cdef inline Place place_of_context(const Trie* t, int context, Node* once) noexcept nogil:
+    """The location of a node, or of a context that occurred once, whose node is then written to `once`."""
+    cdef Place p
+    if context >= 0:
+        return place_of(t, context)
+    once[0] = node_at(t, context_at(context))
+    p.node, p.pool = once, t.pool
+    return p
+
+
 cdef inline Py_ssize_t next_capacity(Py_ssize_t capacity) noexcept nogil:
     """2, 3, 4, 6, 8, 12, 16, …"""
     return capacity + 1 if capacity < 4 else capacity * 3 // 2 if capacity & (capacity - 1) == 0 else capacity // 3 * 4
 
 
 cdef inline Py_ssize_t capacity_for(Py_ssize_t edges) noexcept nogil:
-    cdef Py_ssize_t capacity = 2
-    while capacity < edges:
-        capacity = next_capacity(capacity)
-    return capacity
+    cdef Py_ssize_t half = 2
+    if edges <= 4:
+        return max(edges, 2)
+    while 2 * half < edges:
+        half *= 2
+    return 2 * half if edges > half * 3 // 2 else half * 3 // 2
 
 
 cdef inline int class_of(Py_ssize_t capacity) noexcept nogil:
@@ -118,25 +183,23 @@ cdef inline int take_block(Trie* t, Py_ssize_t capacity, bint children) noexcept
     """The start of a block with room for this many edges; the caller has made sure of room in the pool."""
     cdef int kind = class_of(capacity), block = t.free_blocks[children][kind]
     if block:
-        t.free_blocks[children][kind] = t.pool[block + 1]
+        t.free_blocks[children][kind] = t.pool[block]
     else:
         block = <int>t.pool_used
         t.pool_used += block_words(capacity, children)
-    t.pool[block] = <int>capacity
     return block
 
 
-cdef inline void give_block(Trie* t, int block, bint children) noexcept nogil:
-    cdef int kind = class_of(t.pool[block])
-    t.pool[block + 1] = t.free_blocks[children][kind]
+cdef inline void give_block(Trie* t, int block, Py_ssize_t capacity, bint children) noexcept nogil:
+    cdef int kind = class_of(capacity)
+    t.pool[block] = t.free_blocks[children][kind]
     t.free_blocks[children][kind] = block
 
 
 cdef inline Place owned(Trie* t, int node, int depth) noexcept nogil:
     """The location of a node that may be changed: a copy if the node belongs to the base."""
     cdef Place p
-    cdef Py_ssize_t slot
-    cdef const int* old
+    cdef Py_ssize_t slot, capacity
     cdef int block
     cdef bint children = depth < t.order - 1
     p = place_of(t, node)
@@ -147,19 +210,22 @@ cdef inline Place owned(Trie* t, int node, int depth) noexcept nogil:
     t.slots_used += 1
     t.nodes[t.node_count] = p.node[0]
     if p.node.symbol < NO_EDGE:
-        old = p.pool + p.node.count
-        block = take_block(t, old[0], children)
-        memcpy(t.pool + block, old, block_words(old[0], children) * sizeof(int))
+        capacity = capacity_for(-p.node.symbol)
+        block = take_block(t, capacity, children)
+        memcpy(t.pool + block, p.pool + p.node.count, block_words(capacity, children) * sizeof(int))
         t.nodes[t.node_count].count = block
     p.node, p.pool = t.nodes + t.node_count, t.pool
     t.node_count += 1
     return p
 
 
-cdef inline int new_node(Trie* t) noexcept nogil:
-    """The number of a new context without edges, whose suffix is still to be set."""
+cdef inline int new_node(Trie* t, int context=0) noexcept nogil:
+    """The number of a new node, whose suffix is still to be set: of a context that occurred once, or 0: without edges.
+    """
     cdef Node* node = t.nodes + t.node_count
     node.suffix, node.symbol, node.count, node.child = 0, NO_EDGE, 0, 0
+    if context:
+        node[0] = node_at(t, context_at(context))
     t.node_count += 1
     return t.base_count + <int>t.node_count - 1
 
@@ -180,6 +246,15 @@ cdef inline Py_ssize_t first_not_below(const int* symbols, Py_ssize_t n, int sym
     return first
 
 
+cdef inline Edge edge_in_block(int* block, Py_ssize_t n, Py_ssize_t i) noexcept nogil:
+    """The i-th of n edges."""
+    cdef Edge e
+    cdef Py_ssize_t capacity = capacity_for(n)
+    e.count = block + HEADER + capacity + i
+    e.child = e.count + capacity
+    return e
+
+
 cdef inline Edge edge_of(Place p, int symbol) noexcept nogil:
     """The edge of a context for a symbol. Its child is meaningful only in contexts shorter than order - 1."""
     cdef Edge e
@@ -193,32 +268,32 @@ cdef inline Edge edge_of(Place p, int symbol) noexcept nogil:
     n, block = -p.node.symbol, p.pool + p.node.count
     i = first_not_below(block + HEADER, n, symbol)
     if i < n and block[HEADER + i] == symbol:
-        e.count = block + HEADER + block[0] + i
-        e.child = e.count + block[0]
+        e = edge_in_block(block, n, i)
     return e
 
 
-cdef inline void add_to_statistics(int* block, int old, int new) noexcept nogil:
-    """Record in a block's header that a count has risen from `old` to `new`."""
-    block[1] = MAX_COUNT if new - old > MAX_COUNT - block[1] else block[1] + new - old
-    block[2] += (new == 1) - (old == 1)
-    block[3] += (new == 2) - (old == 2)
+cdef inline void add_to_statistics(Place p, int old, int new) noexcept nogil:
+    """Record in a node with a block that a count has risen from `old` to `new`."""
+    cdef int* block = p.pool + p.node.count
+    p.node.child = MAX_COUNT if new - old > MAX_COUNT - p.node.child else p.node.child + new - old
+    block[0] += (new == 1) - (old == 1)
+    block[1] += (new == 2) - (old == 2)
 
 
 cdef inline void make_block(Trie* t, Place p, bint children) noexcept nogil:
     """Move a context's only edge into a block."""
     cdef int at = take_block(t, 2, children)
     cdef int* block = t.pool + at
-    block[1], block[2], block[3] = p.node.count, p.node.count == 1, p.node.count == 2
+    block[0], block[1] = p.node.count == 1, p.node.count == 2
     block[HEADER], block[HEADER + 2] = p.node.symbol, p.node.count
     if children:
         block[HEADER + 4] = p.node.child
-    p.node.symbol, p.node.count, p.node.child = -1, at, 0
+    p.node.symbol, p.node.count, p.node.child = -1, at, p.node.count
 
 
 cdef inline Py_ssize_t open_gap(Trie* t, Place p, int symbol, bint children) noexcept nogil:
     """Make room for an edge in its place among the n edges of a context's block; return the place."""
-    cdef Py_ssize_t n = -p.node.symbol, old_size = t.pool[p.node.count], size = old_size, part, i
+    cdef Py_ssize_t n = -p.node.symbol, old_size = capacity_for(n), size = old_size, part, i
     cdef int* old = t.pool + p.node.count
     cdef int* new = old
     cdef int at = p.node.count
@@ -226,14 +301,14 @@ cdef inline Py_ssize_t open_gap(Trie* t, Place p, int symbol, bint children) noe
         size = next_capacity(size)
         at = take_block(t, size, children)
         new = t.pool + at
-        memcpy(new + 1, old + 1, (HEADER - 1) * sizeof(int))
+        memcpy(new, old, HEADER * sizeof(int))
     i = first_not_below(old + HEADER, n, symbol)
     for part in range(3 if children else 2):
         memmove(new + HEADER + part * size + i + 1, old + HEADER + part * old_size + i, (n - i) * sizeof(int))
         if new != old:
             memcpy(new + HEADER + part * size, old + HEADER + part * old_size, i * sizeof(int))
     if new != old:
-        give_block(t, p.node.count, children)
+        give_block(t, p.node.count, old_size, children)
     p.node.symbol, p.node.count = <int>-(n + 1), at
     return i
 
@@ -253,8 +328,7 @@ cdef inline Edge add_edge(Trie* t, Place p, int depth, int symbol) noexcept nogi
     i = open_gap(t, p, symbol, children)
     block = t.pool + p.node.count
     block[HEADER + i] = symbol
-    e.count = block + HEADER + block[0] + i
-    e.child = e.count + block[0]
+    e = edge_in_block(block, -p.node.symbol, i)
     e.count[0] = 0
     if children:
         e.child[0] = 0
