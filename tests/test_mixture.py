@@ -687,7 +687,7 @@ def test_a_validation_text_leaves_the_whole_text_to_the_models(long_enough):
     (["to be or not to be, "] * 9, {}, 14),
     (["to be or not to be,"] * 9, {}, 14),
     (["to be or not to be"] * 9, {}, CharNGram().fit(["to be or not to be"] * 9).order_),
-    (TEXT, {"max_memory": 9_000}, 7),
+    (TEXT, {"max_memory": 9_000}, 6),
     (TEXT, {"order": 3}, 3),
 ])  # fmt: skip
 def test_counts_of_a_text_with_no_held_out_part_have_the_longest_order(X, options, order):
