@@ -143,10 +143,9 @@ def scan_table(learned: str, pages: list[str]) -> None:
     if find_spec("symspellpy"):
         speller = symspell(learned, 1)
         methods["SymSpell, words joined at hyphens"] = lambda texts: speller([re.sub(r"-\n", "", t) for t in texts])
-    scan = "\n\n".join([scanned(learned, rng)[0], *damaged])
-    sources = {"the text": (learned, None), "a tenth of it": (learned[: len(learned) // 10], None), "a scan": (scan, 5)}
-    for name, (source, order) in sources.items():
-        model = CharNGram(order, n_threads=1).fit(source)
+    tenth, scan = learned[: len(learned) // 10], scanned(learned, rng)[0]
+    for name, source in {"the text": learned, "a tenth of it": tenth, "its scan": scan}.items():
+        model = CharNGram(n_threads=1).fit(source)
         if name == "the text":
             methods["typos, spaces, case"] = lambda texts, m=model: m.restore(texts, prime="\n\n", **usual)
         methods[f"ocr, learned from {name}"] = lambda texts, m=model: m.restore(texts, prime="\n\n", **options)
