@@ -6,14 +6,22 @@ else at the threshold of 200,000 further clean lines. The last column is the fal
 200,000 other clean lines. Then the same for domain names (`benchmarks.domain_names`) of several lengths, as AUC by
 kind and recall, with a network trained for ``--network SECONDS``. ``--log-network SECONDS`` adds a network to the table
 of log lines, too.
+
+``--in-place`` has the anomalies among the texts to fit: 1,000 log lines among 100,000, and 250 dirty cells in a table
+of 20,000 customers (made with Faker), one detector for each column. Then, for 20 seeds, the recall of detectors of
+4,000 names, and their rate on fresh names.
 """
 
 from __future__ import annotations
 
 import argparse
+import random
+import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.util import find_spec
 from itertools import islice
 from typing import NamedTuple
 
@@ -24,7 +32,7 @@ from benchmarks import domain_names, log_lines
 from benchmarks.anomaly_peers import RarestPair, TfIdf
 from benchmarks.log_lines import masked, mixed_lines, usual_lines
 from benchmarks.report import machine
-from crnn import AnomalyDetector, CharRNN
+from crnn import AnomalyDetector, CharNGram, CharRNN
 from crnn.inference.string_scores import Reduce
 
 RATE = 0.001
@@ -179,6 +187,112 @@ def domains(n: int, n_of_each: int, network: float, n_words: tuple[int, ...] | N
         yield f"| {row.name} | {row.seconds:.1f} | {aucs} | {recall:.2f} |"
 
 
+# ------------------------------------------------------------------- in place
+
+LOCALES = ("en_US", "de_DE", "fr_FR", "es_ES", "it_IT", "nl_NL", "pl_PL")
+IDS = ("postcode", "phone_number", "iban")  # of which only the shape is learned
+COLUMNS = ("name", "street_address", "city", "email", *IDS)
+TEST_DATA = ("Test Test", "test", "asdf", "xxx", "n/a", "12345")
+
+
+def customers(n: int, seed: int = 0) -> dict[str, list[str]]:
+    """Return the columns of a table of customers from seven countries."""
+    from faker import Faker
+
+    fakes = [Faker(locale) for locale in LOCALES]
+    for i, fake in enumerate(fakes):
+        fake.seed_instance(10 * seed + i)
+    rng = random.Random(seed)
+    rows = [[str(getattr(fake, column)()) for column in COLUMNS] for fake in rng.choices(fakes, k=n)]
+    return {column: list(values) for column, values in zip(COLUMNS, zip(*rows, strict=True), strict=True)}
+
+
+def soil(table: dict[str, list[str]], n: int, seed: int = 0) -> set[tuple[str, int]]:
+    """Damage n cells of a table, and return which."""
+    rng, cells = random.Random(seed), set[tuple[str, int]]()
+    while len(cells) < n:
+        column, row = rng.choice(COLUMNS), rng.randrange(len(table["name"]))
+        old, kind = table[column][row], rng.randrange(7)
+        i = rng.randrange(len(old) - 1)
+        other = table[rng.choice([name for name in COLUMNS if name != column])][row]
+        new = (
+            old[:i] + old[i + 1] + old[i] + old[i + 2 :],  # swapped
+            old[:i] + rng.choice("qxzjwk" if old[i].isalpha() else "abcdef") + old[i + 1 :],  # typo
+            old[: len(old) // 2],  # truncated
+            old[:i] + old[i + 1 :],  # a character is missing
+            old[:i] + rng.choice(["\N{LATIN CAPITAL LETTER A WITH TILDE}\N{POUND SIGN}", "?", "  "]) + old[i:],
+            rng.choice(TEST_DATA),
+            other,  # of another column
+        )[kind]
+        if new != old and (column, row) not in cells and not (column in IDS and shape(new) == shape(old)):
+            table[column][row] = new
+            cells.add((column, row))
+    return cells
+
+
+def shape(text: str) -> str:
+    """Return a text with its digits masked."""
+    return re.sub(r"\d", "0", text)
+
+
+def tables(n: int, n_dirty: int, rate: float = 0.002) -> Iterator[str]:
+    """Yield precision and recall by column, and those of the cells whose shapes, letters masked as well, are rarest."""
+    table = customers(n)
+    dirty = soil(table, n_dirty)
+    yield f"| {n:,} customers, {n_dirty} dirty cells | seconds | found | flagged | precision | recall | rarest shapes |"
+    yield "|---" * 7 + "|"
+    total = np.zeros(4)
+    for column, values in table.items():
+        start = time.process_time()
+        detector = AnomalyDetector(contamination=rate, random_state=0)
+        if column in IDS:
+            detector.set_params(estimator=CharNGram(order=30, min_count=2), reduce="min")
+        flagged = detector.fit_predict([*map(shape, values)] if column in IDS else values) == -1
+        seconds = time.process_time() - start
+        odd = np.array([(column, row) in dirty for row in range(n)])
+        shapes = [re.sub(r"[^\W\d]", "a", shape(text)) for text in values]
+        often = Counter(shapes)
+        rarest = np.argsort([often[text] for text in shapes], kind="stable")[: round(rate * n)]
+        numbers = np.array([(odd & flagged).sum(), flagged.sum(), odd.sum(), odd[rarest].sum()], float)
+        total += numbers
+        yield table_line(column, seconds, numbers)
+    yield table_line("**all**", 0, total)
+
+
+def table_line(name: str, seconds: float, numbers: NDArray[np.float64]) -> str:
+    """Return a line of the table of columns."""
+    found, flagged, odd, rare = numbers
+    counts = f"{found:.0f} of {odd:.0f} | {flagged:.0f} | {found / max(flagged, 1):.2f} | {found / odd:.2f}"
+    return f"| {name} | {seconds:.1f} | {counts} | {rare / odd:.2f} |"
+
+
+def logs_in_place(n_lines: int, n_odd: int) -> Iterator[str]:
+    """Yield the recall of anomalies among the lines to fit, and by a detector of the others."""
+    clean = [masked(line) for line in islice(usual_lines(0), n_lines)]
+    odd = [masked(line.text) for line in mixed_lines(1, n_odd // len(log_lines.KINDS), 1) if line.kind]
+    yield "| flagged | recall in place | precision | recall by a detector of clean lines |"
+    yield "|---" * 4 + "|"
+    for times in (1, 2, 3):
+        rate = times * len(odd) / (n_lines + len(odd))
+        flagged = AnomalyDetector(contamination=rate, random_state=0).fit_predict([*clean, *odd]) == -1
+        found, apart = flagged[n_lines:], AnomalyDetector(contamination=rate, random_state=0).fit(clean).predict(odd)
+        precision = found.sum() / flagged.sum()
+        yield f"| {rate:.2%} | {found.mean():.3f} | {precision:.2f} | {(apart == -1).mean():.3f} |"
+
+
+def seeds(n: int, n_seeds: int, rate: float = 0.002) -> Iterator[str]:
+    """Yield the recall of detectors of few names at their own threshold, and the rate on fresh names."""
+    names, odd = domain_names.ordinary_names(0), domain_names.odd_names("syllables", 0)
+    fresh, strange = [*islice(domain_names.ordinary_names(1), 20_000)], [*islice(odd, 2000)]
+    recalls, rates = [], []
+    for seed in range(n_seeds):
+        detector = AnomalyDetector(contamination=rate, random_state=seed).fit([*islice(names, n)])
+        recalls.append((detector.predict(strange) == -1).mean())
+        rates.append((detector.predict(fresh) == -1).mean())
+    yield f"{n:,} names, {n_seeds} seeds, {rate:g}: recall {min(recalls):.3f} to {max(recalls):.3f}, "
+    yield f"false positives {np.mean(rates):.5f}"
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -186,15 +300,23 @@ def main() -> None:
     parser.add_argument("--domains", type=int, default=50_000, help="names to learn; 0: no table of them")
     parser.add_argument("--network", type=float, default=10.0, metavar="SECONDS", help="for names; 0: none")
     parser.add_argument("--log-network", type=float, default=0.0, metavar="SECONDS", help="for log lines")
+    parser.add_argument("--in-place", action="store_true", help="anomalies among the texts to fit, and nothing else")
     options = parser.parse_args()
     print("\n".join(machine()), flush=True)
-    n_lines, tables = int(options.megabytes * 1e6 / BYTES_A_LINE), list[Iterator[str]]()
+    n_lines, found = int(options.megabytes * 1e6 / BYTES_A_LINE), list[Iterator[str]]()
+    if options.in_place:
+        n_lines = options.domains = 0
+        found = [logs_in_place(100_000, 1000), seeds(4000, 20)]
+        if find_spec("faker"):
+            found.append(tables(20_000, 250))
+        else:
+            print("no table of customers: install the group `labels`, which has Faker")
     if n_lines:
-        tables.append(logs(n_lines, 200_000, 1000, options.log_network))
+        found.append(logs(n_lines, 200_000, 1000, options.log_network))
     if options.domains:
         for n_words in (None, (1,), (2,), (4, 5)):
-            tables.append(domains(options.domains, 2000, options.network, n_words))
-    for table in tables:
+            found.append(domains(options.domains, 2000, options.network, n_words))
+    for table in found:
         print(flush=True)
         for line in table:
             print(line, flush=True)

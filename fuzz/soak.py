@@ -47,8 +47,8 @@ def cycle(i, folder):
     counts = CharNGram(2 + i % 3).fit(words)
     counts.sample(num_samples=9, matching=".*[aeiou].", random_state=i)
     counts.enumerate_documents(9, matching=f"[a-{'fmt'[i % 3]}]*")
-    given = {"contamination": 0.4, "calibration_fraction": 0.5, "random_state": i}
-    detector = AnomalyDetector(CharNGram(3), **given).fit(LINES)
+    detector = AnomalyDetector(CharNGram(3), contamination=0.4, random_state=i)
+    detector.fit_predict(LINES)
     detector.partial_fit(LINES).predict(words)
     TextClassifier(CharNGram(2)).fit(words, [len(word) > 2 for word in words]).predict(words)
     if i % 5 == 0:

@@ -25,7 +25,7 @@ SECONDS = 60  # to wait for anything
 
 def save_detector(path, lines=CLEAN):
     """Save a detector to which other letters are anomalies, in a file with another time than the files before it."""
-    detector = AnomalyDetector(CharNGram(order=2, min_count=2), 0.05, calibration_fraction=0.5, random_state=0)
+    detector = AnomalyDetector(CharNGram(order=2, min_count=2), 0.05, random_state=0)
     detector.fit(lines).save(path)
     save_detector.time += 1
     os.utime(path, (save_detector.time, save_detector.time))

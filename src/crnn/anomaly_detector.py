@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
 from .detection.calibration import Calibration, calibrate
-from .detection.clean_texts import CleanTexts, Held, Split, iterable_of_texts, newest_held_out
+from .detection.clean_texts import CleanTexts, Frequencies, Held, Whole, batches, iterable_of_texts, newest_held_out
 from .detection.explanation import Explanation, explain
 from .errors import InvalidInputError, NotFittedError, short_repr
 from .estimator import Estimator
@@ -38,7 +38,8 @@ ORDER = 12  # of the default model's n-grams: on log lines, longer ones did not 
 MAX_MEMORY = 10**9  # bytes for the n-grams
 COST_TEXTS = 4096  # texts scored to measure the time per character
 CHOICE_TEXTS = 4096  # that choose the reduction
-HELD = 20  # held-out texts kept, times contamination: twice the number that sets a threshold without a warning
+HELD = 20  # texts kept with their scores, times contamination: twice what sets a threshold without a warning
+CALIBRATION_FRACTION = 0.1  # the default
 NEW_SHARE = 0.01  # of texts with unknown characters above which `partial_fit` warns
 # Texts of at most this many symbols, with more nats per symbol, are scored by their scaled sum. Domain names have 0.8
 # to 1.8 nats, log lines 0.1 to 0.2 if masked and 1.0 if not, but then more than 100 symbols.
@@ -51,6 +52,8 @@ class Options(NamedTuple):
     contamination: float
     reduce: Reduce | None
     calibration_fraction: float
+    folds: int
+    unique: bool
     max_seconds: float
     keep_texts: bool
     verbose: int
@@ -63,7 +66,8 @@ class Learned(NamedTuple):
     reduce: Reduce  # the reduction of the threshold
     calibration: Calibration
     origin: Any  # the parameter `estimator` at that time
-    held: Held = ()  # held-out texts, the newest first
+    held: Held = ()  # texts that set the threshold, the newest first
+    outlier_scores: NDArray[np.float64] | None = None  # of `fit_predict`
 
     def scores(self, X: Iterable[Text], errors: Errors) -> NDArray[np.float64]:
         """Return the score of each text."""
@@ -74,15 +78,23 @@ class Learned(NamedTuple):
         return self.scores(X, errors) - self.calibration.offset
 
 
+class Judged(NamedTuple):
+    """Texts with their scores by models that have not learned them."""
+
+    texts: list[Any]
+    scores: NDArray[np.float64]
+
+
 class AnomalyDetector(Estimator):
     """An outlier detector for short texts, such as log lines, host names or identifiers.
 
     A language model learns clean texts. A text is an anomaly if its score is lower than the scores of all but a
-    fraction `contamination` of held-out clean texts. This fraction is the expected false-positive rate on new clean
-    texts. The detector follows scikit-learn's outlier protocol: `predict` returns 1 for normal texts and -1 for
-    anomalies.
+    fraction `contamination` of clean texts, each judged by a model that has not read it. This fraction is the expected
+    false-positive rate on new clean texts. The detector follows scikit-learn's outlier protocol: `predict` returns 1
+    for normal texts and -1 for anomalies.
 
-    Anomalies among the texts of `fit` do no harm if they are rarer than `contamination`.
+    Anomalies among the texts of `fit` do no harm if they are rarer than `contamination`. To find them, call
+    `fit_predict`: for `predict`, a text that the model has read is normal.
 
     Parameters
     ----------
@@ -101,16 +113,24 @@ class AnomalyDetector(Estimator):
         None: "scaled" if half of the held-out texts have at most 64 symbols, with at least 0.7 nats per symbol, such as
         names of domains; otherwise "min", as for log lines. `reduce_` is the choice.
     calibration_fraction : float, default=0.1
-        The fraction of the texts of `fit` held out of training to set the threshold.
+        The fraction of the texts held out of training to set the threshold: in `fit` if the model is a network, and in
+        `partial_fit`. With counts, all texts of `fit` set the threshold, and `fit` warns if this is not the default.
+    folds : int, default=10
+        Counts score the texts of `fit` in so many parts, each with the counts of the other parts; `fit_predict` trains
+        so many networks.
+    unique : bool, default=False
+        Whether equal texts count once, so that a text is not normal just because it occurs again. The false-positive
+        rate then holds for different texts.
     max_seconds : float, default=60
         The time limit for counting if `estimator` is None. If all texts would take longer, a random part is counted.
         An estimator has its own limits.
     keep_texts : bool, default=True
-        Whether to keep the newest held-out texts, at most ``20 / contamination`` of them and two million characters, so
-        that `partial_fit` can score them again. A file of the detector then contains these texts. Only with True does
-        `calibrate` leave a model its training text, which counts of an order above 10 keep.
+        Whether to keep the newest texts that set the threshold, with their scores, for `partial_fit`: of the texts of
+        `fit` the part `calibration_fraction`, and at most ``20 / contamination`` texts and two million characters. A
+        file of the detector then contains these texts. Only with True does `calibrate` leave a model its training text,
+        which counts of an order above 10 keep.
     random_state : int, SeedSequence, Generator or None, default=None
-        The seed for choosing the held-out texts.
+        The seed for the parts of the texts.
     verbose : int, default=0
         0: silent. 1: the chosen model, the cost of scoring, and the threshold, on standard error.
 
@@ -126,6 +146,8 @@ class AnomalyDetector(Estimator):
         The number of texts that set the threshold.
     rate_interval_ : tuple of float
         The bounds of the false-positive rate on similar texts, at 95 % confidence.
+    outlier_scores_ : ndarray of float64, shape (n,)
+        The scores of the texts of `fit_predict`, each by a model without the text; NaN for a missing value.
 
     Examples
     --------
@@ -144,8 +166,10 @@ class AnomalyDetector(Estimator):
         estimator: LanguageModel | None = None,
         contamination: float = 0.001,
         reduce: Reduce | None = None,
-        calibration_fraction: float = 0.1,
+        calibration_fraction: float = CALIBRATION_FRACTION,
         *,
+        folds: int = 10,
+        unique: bool = False,
         max_seconds: float = 60,
         keep_texts: bool = True,
         random_state: Any = None,
@@ -155,6 +179,8 @@ class AnomalyDetector(Estimator):
         self.contamination = contamination
         self.reduce = reduce
         self.calibration_fraction = calibration_fraction
+        self.folds = folds
+        self.unique = unique
         self.max_seconds = max_seconds
         self.keep_texts = keep_texts
         self.random_state = random_state
@@ -163,17 +189,19 @@ class AnomalyDetector(Estimator):
     # ---------------------------------------------------------------- training
 
     def fit(self, X: Iterable[Text], y: Any = None) -> Self:
-        """Train the model on one part of clean texts and set the threshold with the other part.
+        """Train the model on clean texts, and set the threshold with texts that it has not read.
 
-        A random part of the texts is held out of training, and sets the threshold. If a text occurs several times,
-        each occurrence counts by itself: like new texts, some held-out texts equal texts that the model has read. If
-        nearly all repeated texts occur the same number of times, they are taken for accidental copies, and count once.
+        Counts are of all texts, and all set the threshold: those of each fold are scored by the counts of the others.
+        A network's threshold is set by a random part, held out of training. If a text occurs several times, each
+        occurrence counts by itself: like new texts, some equal texts that the model has read. If nearly all repeated
+        texts occur the same number of times, they are taken for accidental copies, and count once.
 
         Parameters
         ----------
         X : iterable of str, or of bytes
-            A list, a column of a table, an Arrow array, `Lines` or a generator. Beyond about 130 million characters, a
-            random sample is used.
+            A list, a column of a table, an Arrow array, `Lines` or a generator. Missing values (None, NaN, NA) are left
+            out; with ``verbose=1``, their number is printed. Beyond about 130 million characters, a random sample is
+            used.
         y : None
             Ignored; present for compatibility with scikit-learn.
 
@@ -194,7 +222,8 @@ class AnomalyDetector(Estimator):
         UserWarning
             If fewer than ``10 / contamination`` texts set the threshold, so that the false-positive rate is uncertain;
             the warning gives its bounds. If fewer than ``2 / contamination``, the lowest score is the threshold, and
-            the warning says that no alarm is likely if even one of the held-out texts is odd.
+            the warning says that no alarm is likely if even one of these texts is odd. Also if `calibration_fraction`
+            is set for counts.
 
         Examples
         --------
@@ -205,30 +234,55 @@ class AnomalyDetector(Estimator):
         >>> detector.predict(["banna", "zzz"])
         array([ 1, -1])
         """
-        options, model, rng = self._options(), self._trainable(), generator(self.random_state)
-        texts = CleanTexts(iterable_of_texts(X), rng)
-        split = texts.split(options.calibration_fraction, rng)
-        fitted = _counts_of(split.train, options) if model is None else model._fitted_copy(split.train)
-        again = np.repeat(np.arange(len(split.weights)), split.weights.astype(np.intp))
-        part = [split.calibration[i] for i in again[:: -(-len(again) // CHOICE_TEXTS)].tolist()]
-        reduce = _choose_reduction(options.reduce, fitted, part)
-        scores = fitted.score_samples(split.calibration, reduce=reduce, errors="replace")
-        calibration = calibrate(scores, options.contamination, split.weights)
-        if split.all_repeated:
+        options, rng = self._options(), generator(self.random_state)
+        return self._keep(self._learn(self._clean(X, options, rng), options, rng)[0], options)
+
+    def _clean(self, X: Iterable[Text], options: Options, rng: np.random.Generator) -> CleanTexts:
+        """Return the texts of X, without missing values."""
+        texts = CleanTexts(iterable_of_texts(X), rng, unique=options.unique)
+        if texts.n_missing and options.verbose:
+            print(f"{texts.n_missing:,} of {texts.n_missing + texts.n_given:,} values are missing", file=sys.stderr)
+        return texts
+
+    def _learn(self, texts: CleanTexts, options: Options, rng: np.random.Generator) -> tuple[Learned, Judged]:
+        """Return what texts teach, and those that set the threshold."""
+        model = self._trainable()
+        fitted: CharRNN | CharNGram
+        if isinstance(model, CharRNN):
+            split = texts.split(options.calibration_fraction, rng)
+            fitted, found, weights, repeated = model._fitted_copy(split.train), *split[1:]
+            reduce = _choose_reduction(options.reduce, fitted, found, weights)
+            scores = fitted.score_samples(found, reduce=reduce, errors="replace")
+            new, limit = _unscored(found, weights), sys.maxsize
+        else:
+            if options.calibration_fraction != CALIBRATION_FRACTION:
+                warn_caller(
+                    f"calibration_fraction={options.calibration_fraction:g} has no effect on fit with counts, whose "
+                    "threshold is set by all texts. Omit it."
+                )
+            whole = texts.whole(options.folds, rng)
+            found, weights, repeated = whole.texts, whole.weights, whole.all_repeated
+            fitted, reduce, scores = _count(whole, model, options, rng)
+            new = tuple(zip(found, weights.astype(int).tolist(), scores.tolist(), strict=True))
+            # As many as if they had been held out, so that they do not outweigh the new texts of `partial_fit`.
+            limit = math.ceil(options.calibration_fraction * float(weights.sum()))
+        if repeated:
             warn_caller(
                 "every text occurs more than once, so new texts are expected to equal these. If they do, look them up "
                 "in a set. If not, calibrate with texts that the model has not read."
             )
-        remedy = "Fit more texts, or set a larger contamination or calibration_fraction."
-        return self._keep(Learned(fitted, reduce, calibration, self.estimator, _held(split, options)), options, remedy)
+        calibration = calibrate(scores, options.contamination, weights)
+        learned = Learned(fitted, reduce, calibration, self.estimator, _held(new, options, limit=limit))
+        return learned, Judged(found, scores)
 
     def partial_fit(self, X: Iterable[Text], y: Any = None) -> Self:
         """Learn more clean texts and move the threshold, as after a change of what is normal.
 
-        A random part of the texts is held out of training, as in `fit`. The newest held-out texts, of this and earlier
-        calls, set the threshold for the new model, with the same reduction as before. Characters new since `fit` stay
-        unknown. If n-gram counts exceed their memory, the longest n-grams that occurred once go first. The first call
-        on an unfitted detector is equivalent to `fit`.
+        A random part of the texts, `calibration_fraction`, is held out of training. The newest texts held out, now and
+        in earlier calls, set the threshold for the new model, with the same reduction as before. Of the texts of `fit`
+        that counts have learned, as many count, with the scores that they had without themselves. Characters new since
+        `fit` stay unknown. If n-gram counts exceed their memory, the longest n-grams that occurred
+        once go first. The first call on an unfitted detector is equivalent to `fit`.
 
         To forget old texts, fit a new detector on the texts of the last days.
 
@@ -277,7 +331,7 @@ class AnomalyDetector(Estimator):
                 f"estimator is a {type(model).__name__}, which partial_fit cannot train. Train its models and call "
                 "calibrate(X), or pass a CharRNN or a CharNGram."
             )
-        texts = CleanTexts(iterable_of_texts(X), rng)
+        texts = self._clean(X, options, rng)
         split = texts.split(options.calibration_fraction, rng)
         _warn_of_new_symbols(model, texts)
         model = copy.deepcopy(model)
@@ -293,12 +347,14 @@ class AnomalyDetector(Estimator):
                 )
         else:
             model.partial_fit(split.train)
-        held, reduce = _held(split, options, self._learned.held), self._learned.reduce
-        pairs = held or tuple(zip(split.calibration, split.weights, strict=True))
-        scores = model.score_samples([text for text, _ in pairs], reduce=reduce, errors="replace")
-        calibration = calibrate(scores, options.contamination, np.array([float(n) for _, n in pairs]))
-        remedy = "Learn more texts, or set a larger contamination or calibration_fraction."
-        return self._keep(Learned(model, reduce, calibration, self.estimator, held), options, remedy)
+        new, reduce = _unscored(split.calibration, split.weights), self._learned.reduce
+        held = _held(new, options, self._learned.held)
+        pairs = held or new
+        scores = np.array([np.nan if score is None else score for _, _, score in pairs])
+        unscored = [text for text, _, score in pairs if score is None]
+        scores[np.isnan(scores)] = model.score_samples(unscored, reduce=reduce, errors="replace")
+        calibration = calibrate(scores, options.contamination, np.array([float(n) for _, n, _ in pairs]))
+        return self._keep(Learned(model, reduce, calibration, self.estimator, held), options, "Learn more texts")
 
     def calibrate(self, X: Iterable[Text]) -> Self:
         """Set the threshold with held-out clean texts, without changing the model.
@@ -309,7 +365,8 @@ class AnomalyDetector(Estimator):
         Parameters
         ----------
         X : iterable of str, or of bytes
-            Clean texts, each as often as it occurs. The false-positive rate holds for texts like these.
+            Clean texts, each as often as it occurs. The false-positive rate holds for texts like these. Missing values
+            are left out.
 
         Returns
         -------
@@ -339,8 +396,7 @@ class AnomalyDetector(Estimator):
         reduce = _choose_reduction(options.reduce, model, part) if part or options.reduce else "min"
         scores = _clean_scores(model, texts, reduce)
         calibration = calibrate(scores, options.contamination)
-        remedy = "Calibrate with more texts, or set a larger contamination."
-        return self._keep(Learned(model, reduce, calibration, self.estimator), options, remedy)
+        return self._keep(Learned(model, reduce, calibration, self.estimator), options, "Calibrate with more texts")
 
     # --------------------------------------------------------------- detection
 
@@ -422,18 +478,66 @@ class AnomalyDetector(Estimator):
         return np.where(self._fitted("predict").decisions(X, errors) >= 0, 1, -1)
 
     def fit_predict(self, X: Iterable[Text], y: Any = None) -> NDArray[np.int64]:
-        """Fit the detector and return `predict` for the same texts.
+        """Find the anomalies among the texts themselves, and fit the detector on all of them.
+
+        Each text is judged without itself: by the counts of all others but some, see `fit`, or by a network trained on
+        the other folds, so a network is trained ``folds + 1`` times. The share `contamination` of the texts, those with
+        the lowest scores, is flagged; of texts with equal scores, all or none. Of a text that occurs several times, the
+        other occurrences stay, unless `unique` is True. Afterwards, `predict` judges new texts.
+
+        Parameters
+        ----------
+        X : iterable of str, or of bytes
+            As in `fit`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of int, shape (n,)
+            -1 for anomalies and for missing values, which are not part of the share, and 1 for other texts. The scores
+            are in `outlier_scores_`.
+
+        Raises
+        ------
+        ValueError, DivergenceError, KeyboardInterrupt
+            As in `fit`. The detector is then unchanged.
+
+        Warns
+        -----
+        UserWarning
+            As in `fit`.
 
         Examples
         --------
         >>> from crnn import AnomalyDetector, CharNGram
-        >>> lines = [f"job {i} done" for i in range(100)]
-        >>> detector = AnomalyDetector(CharNGram(order=4), contamination=0.3, calibration_fraction=0.5, random_state=0)
-        >>> int((detector.fit_predict(lines) == -1).sum()) < 40
-        True
+        >>> lines = [f"job {i} done" for i in range(100)] + ["job 7 gone", None]
+        >>> detector = AnomalyDetector(CharNGram(order=4), contamination=0.1, random_state=0)
+        >>> verdicts = detector.fit_predict(lines)
+        >>> int((verdicts[:-1] == -1).sum()), int(detector.outlier_scores_[:-1].argmin()), verdicts[-1]
+        (10, 100, np.int64(-1))
         """
-        X = rereadable(X)
-        return self.fit(X).predict(X)
+        X, options, rng = rereadable(X), self._options(), generator(self.random_state)
+        texts = self._clean(X, options, rng)
+        learned, judged = self._learn(texts, options, rng)
+        if isinstance(learned.model, CharRNN):
+            judged = self._judged_by_networks(texts, learned.reduce, options, rng)
+        self._keep(learned._replace(outlier_scores=_in_order(batches(X), judged, learned)), options)
+        return _flag_lowest(self.outlier_scores_, options.contamination)
+
+    def _judged_by_networks(
+        self, texts: CleanTexts, reduce: Reduce, options: Options, rng: np.random.Generator
+    ) -> Judged:
+        """Return the texts with their scores by a network for each fold, trained on the other texts."""
+        model, whole = self._trainable(), texts.whole(options.folds, rng)
+        assert model is not None
+
+        def score(taken_out: Frequencies, part: list[Any]) -> NDArray[np.float64]:
+            order = whole.order(whole.counts - taken_out, rng)
+            fitted = model._fitted_copy([whole.texts[i] for i in order.tolist()])
+            return fitted.score_samples(part, reduce=reduce, errors="replace")
+
+        return Judged(whole.texts, whole.scores(score))
 
     def explain(self, text: Text, *, n_alternatives: int = 2) -> Explanation:
         """Return the surprisal of each character of a text, and the most probable alternatives.
@@ -477,9 +581,11 @@ class AnomalyDetector(Estimator):
 
     _learned: Learned
 
-    def _keep(self, learned: Learned, options: Options, remedy: str) -> Self:
+    def _keep(self, learned: Learned, options: Options, remedy: str = "Fit more texts") -> Self:
         """Keep a model and its threshold; warn if few texts set it, and report the threshold if verbose."""
-        learned.calibration.warn_of_few_texts(options.contamination, remedy)
+        held_out = isinstance(learned.model, CharRNN) and not remedy.startswith("Calibrate")
+        other = ", or set a larger contamination" + (" or calibration_fraction." if held_out else ".")
+        learned.calibration.warn_of_few_texts(options.contamination, remedy + other)
         self._learned = learned if options.keep_texts else learned._replace(model=learned.model._without_text())
         if options.verbose:
             print(self._summary_line(), file=sys.stderr)
@@ -516,6 +622,20 @@ class AnomalyDetector(Estimator):
         """The bounds of the false-positive rate on similar texts, at 95 % confidence."""
         return self._fitted("reading rate_interval_").calibration.interval
 
+    @property
+    def outlier_scores_(self) -> NDArray[np.float64]:
+        """The scores of the texts of `fit_predict`."""
+        scores = self._fitted("reading outlier_scores_").outlier_scores
+        if scores is None:
+            raise AttributeError  # `__getattr__` explains it
+        return scores
+
+    def __getattr__(self, name: str) -> Any:
+        """Raise NotFittedError for an attribute set by training, AttributeError for any other."""
+        if name == "outlier_scores_" and self.__sklearn_is_fitted__():
+            raise NotFittedError("outlier_scores_ exist only after fit_predict(X). Call it for the texts to judge.")
+        return super().__getattr__(name)
+
     def __sklearn_is_fitted__(self) -> bool:
         """Return whether there are a model and a threshold."""
         return "_learned" in vars(self)
@@ -528,7 +648,7 @@ class AnomalyDetector(Estimator):
             kind = type(learned.model).__name__
             raise InvalidInputError(f"estimator_ is a {kind}, which cannot be saved. Use pickle.")
         as_text = learned.model.vocabulary_.kind == "characters"
-        held = [[text if as_text else text.decode("latin-1"), n] for text, n in learned.held]
+        held = [[text if as_text else text.decode("latin-1"), *rest] for text, *rest in learned.held]
         entry = {
             **options._asdict(),
             "random_state": int(self.random_state) if is_int(self.random_state) else None,  # not a generator's state
@@ -546,7 +666,9 @@ class AnomalyDetector(Estimator):
         model: Any = load_model(content)
         origin, reduce = None if entry.pop("chosen") else model, entry.pop("scored_by")
         as_text = model.vocabulary_.kind == "characters"
-        held = tuple((text if as_text else text.encode("latin-1", "replace"), n) for text, n in entry.pop("held"))
+        held = tuple(
+            (text if as_text else text.encode("latin-1", "replace"), n, score) for text, n, score in entry.pop("held")
+        )
         detector = cls(origin, **entry)
         detector._learned = Learned(model, reduce, calibration, origin, held)
         return detector
@@ -606,10 +728,38 @@ def _wrong_kind(estimator: object) -> InvalidInputError:
     )
 
 
-def _held(split: Split, options: Options, older: Held = ()) -> Held:
-    """Return the newest held-out texts, which the detector keeps."""
-    n = math.ceil(min(HELD / options.contamination, sys.maxsize))  # the quotient may be infinite
-    return newest_held_out(split, older, n) if options.keep_texts else ()
+def _unscored(texts: list[Any], weights: NDArray[np.float64]) -> Held:
+    """Return texts that the model has not learned, to be scored again whenever it has changed."""
+    return tuple((text, n, None) for text, n in zip(texts, weights.astype(int).tolist(), strict=True))
+
+
+def _held(new: Held, options: Options, older: Held = (), limit: float = sys.maxsize) -> Held:
+    """Return the newest texts that set the threshold, which the detector keeps, at most `limit`."""
+    n = math.ceil(min(HELD / options.contamination, limit))  # the quotient may be infinite
+    return newest_held_out(new, older, n) if options.keep_texts else ()
+
+
+def _in_order(blocks: Iterable[list[Any]], judged: Judged, learned: Learned) -> NDArray[np.float64]:
+    """Return the score of each text, NaN for None. Texts that were not sampled have not been learned."""
+    known = dict(zip(judged.texts, judged.scores.tolist(), strict=True))
+    parts = [np.empty(0)]
+    for block in blocks:
+        new = [text for text in dict.fromkeys(block) if text is not None and text not in known]
+        others = dict(zip(new, learned.scores(new, "replace").tolist(), strict=True))
+        others[None] = np.nan
+        parts.append(np.array([known[text] if text in known else others[text] for text in block]))
+    return np.concatenate(parts)
+
+
+def _flag_lowest(scores: NDArray[np.float64], share: float) -> NDArray[np.int64]:
+    """Return -1 for about a share of the texts, with the lowest scores, and for NaN; 1 for others."""
+    ordered = np.sort(scores[~np.isnan(scores)])
+    wanted = round(share * len(ordered))
+    if not wanted:
+        return np.where(np.isnan(scores), -1, 1)
+    below, upto = (int(np.searchsorted(ordered, ordered[wanted - 1], side=side)) for side in ("left", "right"))
+    limit = ordered[wanted - 1] if upto - wanted <= wanted - below else np.nextafter(ordered[wanted - 1], -np.inf)
+    return np.where(scores > limit, 1, -1)
 
 
 def _warn_of_new_symbols(model: CharRNN | CharNGram, texts: CleanTexts) -> None:
@@ -635,18 +785,43 @@ def _beginning(X: Iterable[Text]) -> tuple[Iterable[Text], list[Any]]:
 
 
 def _clean_scores(model: LanguageModel, X: Iterable[Text], reduce: Reduce) -> NDArray[np.float64]:
-    """Return the scores of clean texts, without the lines skipped by `Lines`."""
+    """Return the scores of clean texts, without missing ones."""
     scores = model.score_samples(X, reduce=reduce, errors="replace")
-    missing = np.flatnonzero(np.isnan(scores))
-    if len(missing) and not (isinstance(X, Lines) and X.errors == "skip"):
-        raise InvalidInputError(f"X[{missing[0]}] is a missing value. Leave it out of the texts to calibrate with.")
-    if len(missing) == len(scores):
+    scores = scores[~np.isnan(scores)]
+    if not len(scores):
         raise InvalidInputError("X is empty. Pass at least 1 text, or better 10 / contamination texts.", argument="X")
-    return np.delete(scores, missing)
+    return scores
 
 
-def _counts_of(texts: list[Any], options: Options) -> CharNGram:
-    """Return the n-gram counts of randomly ordered texts, of all texts if time and memory permit."""
+def _count(
+    whole: Whole, model: CharNGram | None, options: Options, rng: np.random.Generator
+) -> tuple[CharNGram, Reduce, NDArray[np.float64]]:
+    """Count texts with a copy of a model, or with the default model; return it, a reduction and each text's score.
+
+    The counts of a fold are subtracted to score it.
+    """
+    order = whole.order(whole.counts, rng)
+    train = [whole.texts[i] for i in order.tolist()]
+    fitted, n = _counts_of(train, options) if model is None else (model._fitted_copy(train), len(train))
+    counted, stored = np.bincount(order[:n], minlength=len(whole.texts)), fitted._without_text()
+
+    def without(taken_out: Frequencies) -> CharNGram:
+        times = np.minimum(taken_out, counted)
+        (part,) = times.nonzero()
+        return stored._without([whole.texts[i] for i in part.tolist()], times[part]) if len(part) else stored
+
+    (first,) = (whole.folds == 0).nonzero()
+    part = [whole.texts[i] for i in first.tolist()]
+    reduce = options.reduce or _choose_reduction(None, without(whole.taken_out(0)), part, whole.weights[first])
+
+    def score(taken_out: Frequencies, part: list[Any]) -> NDArray[np.float64]:
+        return without(taken_out).score_samples(part, reduce=reduce, errors="replace")
+
+    return fitted, reduce, whole.scores(score)
+
+
+def _counts_of(texts: list[Any], options: Options) -> tuple[CharNGram, int]:
+    """Count randomly ordered texts, all if time and memory permit; return the counts, and the number of texts."""
     free, start = available_bytes(), time.perf_counter()
     memory = MAX_MEMORY if free is None else min(MAX_MEMORY, free // 2)
     n = sum(map(len, texts))
@@ -663,16 +838,21 @@ def _counts_of(texts: list[Any], options: Options) -> CharNGram:
             f"{1e6 * cost:.2g} µs a character to score",
             file=sys.stderr,
         )
-    return model
+    return model, n
 
 
-def _choose_reduction(reduce: Reduce | None, model: LanguageModel, texts: list[Any]) -> Reduce:
-    """Return the given reduction, or the one that suits texts of a model.
+def _choose_reduction(
+    reduce: Reduce | None, model: LanguageModel, texts: list[Any], weights: NDArray[np.float64] | None = None
+) -> Reduce:
+    """Return the given reduction, or the one that suits texts of a model, each with a weight, or 1.
 
     One odd place in a long or predictable text is lost in a sum, and stands out as the minimum. Each symbol of a short
     text such as a name surprises by itself, so the minimum is noise.
     """
     if reduce is not None:
         return reduce
+    if weights is not None:
+        again = np.repeat(np.arange(len(texts)), weights.astype(np.intp))
+        texts = [texts[i] for i in again[:: -(-len(again) // CHOICE_TEXTS)].tolist()]
     nats = -np.median(model.score_samples(texts, reduce="mean", errors="replace"))
     return "scaled" if np.median([*map(len, texts)]) <= SHORT and nats > UNPREDICTABLE else "min"

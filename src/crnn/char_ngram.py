@@ -17,7 +17,7 @@ from .inference.network import LabelNetworks
 from .inference.string_scores import refuse_labels
 from .language_model import LanguageModel
 from .ngram.adaptive_counts import AdaptiveCounts
-from .ngram.building import DEFAULT_MEMORY, Builder, Times, last_symbols
+from .ngram.building import DEFAULT_MEMORY, Builder, Times, last_symbols, without
 from .ngram.counts import Counts, NGramSettings
 from .ngram.counts_network import CountsNetwork
 from .ngram.labeled_counts import LabeledCounts
@@ -230,6 +230,14 @@ class CharNGram(LanguageModel):
         counts, n = builder.build_some(ids, order, more)
         self._learned = CountedText(vocabulary, counts)
         return int(np.count_nonzero(ids[1:n] == vocabulary.boundary))
+
+    def _without(self, X: list[Any], times: NDArray[np.intp]) -> Self:
+        """Return the model as if each of some counted documents had been counted fewer times, with the same symbols."""
+        vocabulary, counts, _ = self._fitted("subtracting")
+        model = self.__copy__()
+        ids = _ids(text_source(X), vocabulary)
+        model._learned = CountedText(vocabulary, without(counts, ids, times))
+        return model
 
     def partial_fit(
         self,

@@ -62,10 +62,10 @@ def test_from_clean_lines_to_verdicts(clean, capsys):
 
 
 def test_other_options_of_training(clean, capsys):
-    assert cli.main([*TRAIN, "-q", "--reduce", "sum", "--time", "7s", "--calibration-fraction", "0.25"]) == 0
+    assert cli.main([*TRAIN, "-q", "--reduce", "sum", "--time", "7s"]) == 0
     assert capsys.readouterr().err == ""
     detector = AnomalyDetector.load("log.crnn")
-    assert (detector.reduce_, detector.max_seconds, detector.calibration_fraction) == ("sum", 7.0, 0.25)
+    assert (detector.reduce_, detector.max_seconds) == ("sum", 7.0)
     assert cli.main([*TRAIN, "-q", "--bytes"]) == 0
     assert AnomalyDetector.load("log.crnn").estimator_.vocabulary_.kind == "bytes"
 
@@ -199,6 +199,37 @@ def test_learning_lines_before_judging(detector, clean, capsys):
         assert "argument --" in usage_error(capsys, "detect", "log.crnn", "more.log", *other)
 
 
+def test_anomalies_are_found_in_place(clean, capsys):
+    texts = lines(600)
+    texts[7], texts[503] = "user mallory wrote", "usre bob"
+    content = "\n".join(texts).encode() + b"\nuser \xff\n"
+    with gzip.open("today.log.gz", "wb") as file:
+        file.write(content)
+    assert cli.main(["detect", "--in-place", "today.log.gz", "--contamination", "0.02", "--errors", "skip"]) == 0
+    scores, found = verdicts(capsys.readouterr().out)
+    detector = AnomalyDetector(contamination=0.02, random_state=0)
+    assert [verdict == "anomaly" for verdict in found] == (detector.fit_predict([*texts, None]) == -1).tolist()
+    np.testing.assert_allclose(scores, detector.outlier_scores_, atol=1e-6)
+    assert {found[7], found[503], found[600]} == {"anomaly"}
+    assert found.count("anomaly") == 12 + 1
+    Path("repeated.log").write_text("\n".join([*texts, *["usre bob"] * 3]))
+    given = ["detect", "--in-place", "repeated.log", "--contamination", "0.02", "--reduce", "sum"]
+    for more, expected in (([], ["normal"] * 3), (["--unique"], ["anomaly"] * 3)):
+        assert cli.main([*given, *more]) == 0
+        assert verdicts(capsys.readouterr().out)[1][-3:] == expected
+    for other, name in (
+        (["log.crnn", "a"], "MODEL"),
+        (["--learn", "a"], "argument --learn"),
+        (["--label", "a"], "--lab"),
+    ):
+        wrong = usage_error(capsys, "detect", "--in-place", "repeated.log", *other)
+        assert f"argument --in-place: not allowed with {name}" in wrong.replace("with argument --lab", "with --lab")
+    assert "argument --unique: only with --in-place" in usage_error(capsys, "detect", "log.crnn", "a", "--unique")
+    assert "arguments are required: MODEL, FILE" in usage_error(capsys, "detect", "--unique")
+    Path("one.log").write_text("same\n" * 9)
+    assert "one.log needs at least 2 different texts" in error(capsys, "detect", "--in-place", "one.log")
+
+
 def test_detect_refuses_wrong_arguments(detector, capsys):
     told = error(capsys, "detect", "model.crnn", "clean.log.gz")
     assert told.startswith("crnn: error: model.crnn contains a model but no detector. Add --calibrate CLEAN")
@@ -211,10 +242,6 @@ def test_detect_refuses_wrong_arguments(detector, capsys):
         assert f"argument {option.split()[0]}: not allowed with" in usage_error(capsys, *TRAIN, *option.split())
     wrong = usage_error(capsys, "train", "clean.log.gz", "-o", "m.crnn", "--reduce", "sum")
     assert "argument --reduce: needs --model detector" in wrong
-    wrong = usage_error(capsys, "train", "clean.log.gz", "-o", "m.crnn", "--calibration-fraction", "0.2")
-    assert "argument --calibration-fraction: needs --model detector" in wrong
-    wrong = usage_error(capsys, *TRAIN, "--calibration-fraction", "1")
-    assert "calibration_fraction must be a finite number above 0 and below 1" in wrong
     open("empty.log", "w").close()
     told = error(capsys, "detect", "model.crnn", "clean.log.gz", "--calibrate", "empty.log")
     assert told.startswith("crnn: error: empty.log is empty. ")
@@ -251,8 +278,8 @@ def test_an_interrupted_training_saves_nothing(clean, capsys, monkeypatch):
 
 @needs_sources
 def test_the_recipe_for_domains_finds_generated_names_although_the_list_has_odd_ones(folder, capsys):
-    page = (ROOT / "docs" / "recipes" / "domains.md").read_text(encoding="utf-8")
-    train, detect = re.findall(r"^    crnn (train .*|detect .*)$", page, re.MULTILINE)
+    page = (ROOT / "docs" / "anomalies.md").read_text(encoding="utf-8")
+    train, detect = re.findall(r"^    crnn (train domains.txt .*|detect domains.crnn \S+)", page, re.MULTILINE)
     rng = np.random.default_rng(3)
     words = re.search(r'words = """(.*?)"""', page, re.DOTALL)[1].split()
     names = rng.permutation([first + second for first in words for second in words])[:4000].tolist()

@@ -210,6 +210,7 @@ INVALID = {
     "estimator": [*THINGS, {}, "model", 3, CharRNN],
     "contamination": reals(0, 0.6),
     "calibration_fraction": reals(0, 1),
+    "folds": integers(2),
     "class_weight": [*THINGS, 3, "magic", {"a": -1}],
     "directions": NOT_CHOICES,
     "min_steps": integers(0),

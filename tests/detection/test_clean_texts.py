@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crnn import InvalidInputError, Lines
-from crnn.detection.clean_texts import CleanTexts, Split, _remove_copies, iterable_of_texts, newest_held_out
+from crnn.detection.clean_texts import CleanTexts, _remove_copies, iterable_of_texts, newest_held_out
 
 
 def rng():
@@ -87,10 +87,12 @@ def test_copies_need_many_equal_numbers(given, expected):
     (2, ["ab", "ef"]), (3, ["ab", "cd", "ef"]), (5, ["ab", "cd", "ef", "old"]), (6, ["ab", "cd", "ef", "old", "older"]),
 ])  # fmt: skip
 def test_the_newest_held_out_texts_are_kept(n, kept, monkeypatch):
-    split, older = Split([], ["ab", "cd", "ef"], np.ones(3), False), (("old", 2), ("older", 1))
-    assert [text for text, _ in newest_held_out(split, older, n)] == kept
-    monkeypatch.setattr("crnn.detection.clean_texts.MAX_HELD", 6)  # symbols and ends
-    assert len(newest_held_out(split, older, n)) == 2
+    new, older = (("ab", 1, None), ("cd", 1, -2.0), ("ef", 1, -3.0)), (("old", 2, -1.0), ("older", 1, None))
+    found = newest_held_out(new, older, n)
+    assert [text for text, *_ in found] == kept
+    assert set(found) <= {*new, *older}
+    monkeypatch.setattr("crnn.detection.clean_texts.MAX_HELD", 14)  # symbols, and 5 more a text
+    assert len(newest_held_out(new, older, n)) == 2
 
 
 def test_texts_that_all_repeat_are_told():
@@ -105,7 +107,42 @@ def test_both_parts_have_a_text(fraction):
     assert len(split.train) + len(split.calibration) == 3
 
 
-@pytest.mark.parametrize(("X", "message"), [([], "it is empty"), (["a"] * 7, "all 7 texts are equal")])
+@pytest.mark.parametrize(("given", "removed"), [
+    ([1] * 7, [1] * 7),
+    ([1, 2, 3, 7, 8, 1, 1], [1, 1, 1, 3, 3, 1, 1]),  # a third, at least 1
+    ([1] * 6 + [2] * 25, [1] * 6 + [2] * 25),  # accidental copies
+    ([3, 6, 12], [3, 3, 6]),
+])  # fmt: skip
+def test_a_share_of_each_text_is_taken_out_with_its_fold(given, removed):
+    texts = [f"word {i}" for i in range(len(given))]
+    whole = CleanTexts([text for text, n in zip(texts, given, strict=True) for _ in range(n)], rng()).whole(3, rng())
+    assert whole.counts.tolist() == given
+    assert np.bincount(whole.folds).max() - np.bincount(whole.folds).min() <= 1
+    parts = [whole.taken_out(fold) for fold in range(3)]
+    np.testing.assert_array_equal(np.sum(parts, axis=0), removed)
+    for fold, part in enumerate(parts):
+        assert set(whole.folds[part > 0].tolist()) == {fold}
+    order = whole.order(whole.counts - parts[0], rng()).tolist()
+    assert Counter(order) == Counter(dict(enumerate((whole.counts - parts[0]).tolist())))
+
+
+def test_equal_texts_count_once_if_wanted():
+    texts = CleanTexts(["a", "b", "a", "a", None, "c"], rng(), unique=True)
+    assert texts.counts == {"a": 1, "b": 1, "c": 1}
+    assert (texts.n_given, texts.n_missing) == (5, 1)
+
+
+def test_missing_values_are_left_out(monkeypatch):
+    monkeypatch.setattr("crnn.detection.clean_texts.BATCH", 2)
+    for a, b in (("a", "b"), (b"a", bytearray(b"b"))):
+        texts = CleanTexts([None, float("nan"), a, np.nan, b, None, a], rng())
+        assert texts.counts == {a: 2, bytes(b) if isinstance(b, bytearray) else b: 1}
+        assert (texts.n_given, texts.n_missing) == (3, 4)
+
+
+@pytest.mark.parametrize(("X", "message"), [
+    ([], "it is empty"), (["a"] * 7, "all 7 texts are equal"), (["a", None], "it has 1 text"), ([None], "all are miss"),
+])  # fmt: skip
 def test_one_text_cannot_be_split(X, message):
     with pytest.raises(InvalidInputError, match=f"at least 2 different texts.*{message}"):
         CleanTexts(X, rng()).split(0.1, rng())
@@ -152,11 +189,11 @@ def test_lines_bytes_arrays_and_generators(tmp_path):
 @pytest.mark.parametrize(
     ("X", "message"),
     [
-        (["a", None], r"X\[1\] must be str or bytes, not NoneType"),
+        ([None, None, "a", 3], r"X\[3\] must be str or bytes, not int"),
         (["a", b"b"], r"X\[1\] is bytes, but X\[0\] is str"),
         ([1, 2], r"X\[0\] must be str or bytes, not int"),
         (["a", "b", "c", "d", "e", b"f"], r"X\[5\] is bytes, but X\[0\] is str"),
-        ([b"a", b"b", b"c", None], r"X\[3\] must be str or bytes, not NoneType"),
+        ([None, None, None, b"b", "c"], r"X\[4\] is str, but X\[3\] is bytes"),
     ],
 )
 def test_texts_of_other_types_are_refused(monkeypatch, X, message):

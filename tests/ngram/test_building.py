@@ -10,10 +10,12 @@ import pytest
 
 from crnn.errors import InvalidInputError
 from crnn.ngram import building
+from crnn.ngram import counts as counts_module
 from crnn.ngram.building import Builder
 from crnn.ngram.counts import Counts
 from crnn.ngram.packed_counts import pack
 from crnn.runtime import machine
+from crnn.text.documents import document_numbers
 from crnn.text.sources import text_source
 
 SENTENCE = "to be or not that is the question whether tis nobler in mind suffer slings and arrows of outrageous"
@@ -280,3 +282,39 @@ def test_a_text_of_more_symbols_than_counts_can_hold(monkeypatch):
     Builder(11, None).build(np.zeros(12, np.uint8), 3)
     with pytest.raises(InvalidInputError, match="the text has 13 symbols, but at most 12 can be counted"):
         Builder(11, None).build(np.zeros(13, np.uint8), 3)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 7, 12])
+def test_counts_without_documents_are_those_of_the_others(order, monkeypatch):
+    """Whatever is subtracted, in blocks of any size: the bits are those of counting the others."""
+    monkeypatch.setattr(counts_module, "CALL_SYMBOLS", 97)
+    rng, words = np.random.default_rng(order), [*dict.fromkeys(WORDS), "", "tobe" * 5]
+    times = rng.integers(1, 7, len(words)).astype(np.int32)
+    ids, symbols, boundary = of_text(words)
+    counts = Builder(symbols, boundary).build(ids, order, times)
+    before = pack(counts)
+    for _ in range(5):
+        taken = rng.integers(0, 2, len(words)) * rng.integers(1, times + 1).astype(np.int32)
+        (part,) = taken.nonzero()
+        places = np.flatnonzero(ids == boundary)
+        some = np.concatenate([ids[:1], *(ids[places[i] + 1 : places[i + 1] + 1] for i in part)])
+        left = building.without(counts, some, taken[part])
+        others = [i for i in range(len(words)) if times[i] > taken[i]]
+        rest = np.concatenate([ids[:1], *(ids[places[i] + 1 : places[i + 1] + 1] for i in others)])
+        anew = Builder(symbols, boundary).build(rest, order, (times - taken)[others].astype(np.int32))
+        assert same(left, anew)
+        assert left.n_grams == anew.n_grams
+        contexts = rng.integers(0, symbols, (53, max(order - 1, 1))).astype(np.int32)
+        contexts[:3] = boundary
+        np.testing.assert_array_equal(left.rows(contexts), anew.rows(contexts))
+        left.add(some[1:], some[:1], taken[part].astype(np.int32)[document_numbers(some[1:], boundary)])
+        assert same(left, counts)
+    assert all(np.array_equal(before[name], array) for name, array in pack(counts).items())
+
+
+def test_counts_without_all_documents_are_empty():
+    ids, symbols, boundary = of_text(WORDS[:7])
+    counts = Builder(symbols, boundary).build(ids, 4)
+    left = building.without(counts, ids, np.ones(7, np.int32))
+    assert left.n_grams == [0] * 4
+    np.testing.assert_allclose(left.rows([[1, 2, 3]]), -np.log(symbols), rtol=1e-15)

@@ -7,9 +7,11 @@ import contextlib
 import shlex
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..anomaly_detector import AnomalyDetector
 from ..errors import InvalidInputError
@@ -28,12 +30,28 @@ if TYPE_CHECKING:
     from ..text.documents import Errors
 
 
+class _InPlace(argparse.Action):
+    """An option that takes the place of the positional arguments."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, value: Any, option: str | None = None) -> None:
+        namespace.in_place = value
+        for action in parser._actions:
+            action.required = action.required and bool(action.option_strings)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument(
         "model", metavar="MODEL", help=f"{MODEL_HELP}; a detector (crnn train --model), or any model with --calibrate"
     )
     parser.add_argument("file", metavar="FILE", help="a text, optionally gzip-compressed, or - for standard input")
+    parser.add_argument(
+        "--in-place",
+        metavar="FILE",
+        action=_InPlace,
+        help="find the anomalies among the lines of this file, in place of MODEL and FILE: each line is judged by the "
+        "n-grams of the other lines, and the fraction --contamination of the lines is an anomaly",
+    )
     parser.add_argument(
         "--calibrate",
         metavar="CLEAN",
@@ -46,9 +64,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="first learn the lines of this file, which must contain no anomalies, move the threshold, and save the "
         "detector in MODEL; a part of the lines is kept in MODEL (default: learn nothing)",
     )
-    group = parser.add_argument_group("with --calibrate")
+    group = parser.add_argument_group("with --calibrate or --in-place")
     add_threshold_options(group, "MODEL's if it is a detector, or ")
-    group.add_argument("--label", metavar="LABEL", help=LABEL_HELP)
+    group.add_argument("--label", metavar="LABEL", help=f"{LABEL_HELP}; only with --calibrate")
+    group.add_argument(
+        "--unique",
+        action="store_true",
+        help="count equal lines once, so that a line is not normal just because it occurs again; only with --in-place",
+    )
     add_errors(parser, SCORING_ERRORS.replace("(default: strict)", "(default: replace)"))
 
 
@@ -82,14 +105,35 @@ def run(arguments: argparse.Namespace) -> int:
     """Write scores and verdicts as soon as lines have been read; after an error, the lines before it are written."""
     refuse_two_standard_inputs(arguments, model="MODEL", file="FILE", calibrate="--calibrate", learn="--learn")
     errors = cast("Errors", arguments.errors or "replace")
+    if arguments.in_place is not None:
+        return _detect_in_place(arguments, errors)
+    if arguments.unique:
+        arguments.parser.error("argument --unique: only with --in-place")
     detector = _detector(arguments)
     model, offset = detector.estimator_, detector.offset_
     lines = read_lines(arguments.file, as_bytes=model.vocabulary_.kind == "bytes", errors=errors)
     for scores in line_scores(model, lines, detector.reduce_, errors):
-        verdicts = np.where(scores >= offset, "normal", "anomaly").tolist()
-        rows = zip(scores.tolist(), verdicts, strict=True)
-        write("".join(f"{score:.6f}\t{verdict}\n" for score, verdict in rows))
+        _write_verdicts(scores, scores >= offset)
         flush()
+    return 0
+
+
+def _write_verdicts(scores: NDArray[np.float64], normal: NDArray[np.bool_]) -> None:
+    rows = zip(scores.tolist(), np.where(normal, "normal", "anomaly").tolist(), strict=True)
+    write("".join(f"{score:.6f}\t{verdict}\n" for score, verdict in rows))
+
+
+def _detect_in_place(arguments: argparse.Namespace, errors: Errors) -> int:
+    """Write scores and verdicts for the lines of a file, each judged by the others."""
+    for name in ("model", "calibrate", "learn", "label"):
+        if getattr(arguments, name) is not None:
+            shown = "MODEL" if name == "model" else f"argument --{name}"
+            arguments.parser.error(f"argument --in-place: not allowed with {shown}")
+    detector = AnomalyDetector(**threshold_options(arguments), unique=arguments.unique, random_state=0)
+    lines = [*chain.from_iterable(read_lines(arguments.in_place, as_bytes=False, errors=errors))]
+    with _errors_of(arguments.in_place):
+        normal = detector.fit_predict(lines) == 1
+    _write_verdicts(detector.outlier_scores_, normal)
     return 0
 
 
@@ -116,7 +160,8 @@ def _detector(arguments: argparse.Namespace) -> AnomalyDetector:
     model = load_source(source, label) if stored is None else stored.estimator_
     if labels := model.vocabulary_.labels:
         raise InvalidInputError(f"{path} was fitted with labels. Add --label {shlex.quote(str(labels[0]))}.")
-    with _clean_lines(arguments.calibrate, model) as lines:
+    lines = _clean_lines(arguments.calibrate, model)
+    with _errors_of(arguments.calibrate):
         return (stored or AnomalyDetector(model)).set_params(**thresholds).calibrate(lines)
 
 
@@ -125,17 +170,22 @@ def _learn(detector: AnomalyDetector, arguments: argparse.Namespace) -> None:
     if arguments.model == STANDARD:
         arguments.parser.error("argument --learn: MODEL must be a file, in which the detector is saved")
     check_writable(arguments.model)
-    with _clean_lines(arguments.learn, detector.estimator_) as lines:
+    lines = _clean_lines(arguments.learn, detector.estimator_)
+    with _errors_of(arguments.learn):
         detector.partial_fit(lines)
     detector.save(arguments.model)
 
 
 @contextlib.contextmanager
-def _clean_lines(path: str, model: LanguageModel) -> Iterator[Any]:
-    """Yield the lines of CLEAN, which errors name instead of FILE."""
-    lines = read_documents(path, as_bytes=model.vocabulary_.kind == "bytes", errors="replace")
+def _errors_of(path: str) -> Iterator[None]:
+    """Let errors name a file instead of X, and say warnings."""
     try:
         with say_warnings():
-            yield lines
+            yield
     except ValueError as error:
         raise InvalidInputError(error_message(error, {"X": path})) from error
+
+
+def _clean_lines(path: str, model: LanguageModel) -> Any:
+    """Return the lines of CLEAN."""
+    return read_documents(path, as_bytes=model.vocabulary_.kind == "bytes", errors="replace")

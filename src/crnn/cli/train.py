@@ -24,7 +24,7 @@ from ..files.network_file import read_run
 from ..inference.text_scores import source_ids
 from ..mixture import Mixture, SharedTime, fit_to_held_out, shown_weights, split_held_out
 from ..ngram.counts import checked_ngram_parameter
-from ..parameters.checks import MAX_SIZE, checked_float, generator
+from ..parameters.checks import MAX_SIZE, generator
 from ..parameters.settings import checked_parameter
 from ..parameters.table import GROUPS, PARAMETERS
 from ..text.sources import TextLike
@@ -44,7 +44,6 @@ from .options import (
     parameter_table,
     refuse_two_standard_inputs,
     text_type,
-    value_type,
 )
 
 PYTHON_ONLY = ("callbacks", "vocabulary")  # parameters without an option
@@ -180,12 +179,6 @@ def _add_detector_options(parser: argparse.ArgumentParser) -> None:
     title, text = "detector", "with --model detector, which learns the lines of FILE for crnn detect"
     group = parser.add_argument_group(title, text)
     add_threshold_options(group)
-    group.add_argument(
-        "--calibration-fraction",
-        metavar="FRACTION",
-        type=value_type(partial(checked_float, "calibration_fraction", above=0.0, below=1.0)),
-        help="the fraction of the lines held out of training to set the threshold (default: 0.1)",
-    )
 
 
 def checkpoint_every(text: str) -> int | float | None:
@@ -571,14 +564,13 @@ class MixtureJob(Job):
 class DetectorJob(Job):
     """``--model detector``: a detector of the lines of a text."""
 
-    options = ("contamination", "reduce", "calibration_fraction", "seconds", "random_state", "verbose")
+    options = ("contamination", "reduce", "seconds", "random_state", "verbose")
 
     def __init__(self, arguments: argparse.Namespace, start: Start, comm: Any) -> None:
         super().__init__(arguments, start, comm)
-        optional = {"calibration_fraction": arguments.calibration_fraction, "max_seconds": arguments.seconds}
         self._detector = AnomalyDetector(
             **threshold_options(arguments),
-            **{name: value for name, value in optional.items() if value is not None},
+            **({} if arguments.seconds is None else {"max_seconds": arguments.seconds}),
             random_state=getattr(arguments, "random_state", None),
             verbose=min(1, self._verbose),
         )

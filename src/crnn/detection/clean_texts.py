@@ -1,10 +1,10 @@
-"""CleanTexts counts a detector's training texts, and splits them into parts for training and calibration."""
+"""CleanTexts counts a detector's training texts, and divides them for training and calibration."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
-from ..text.documents import python_values, refuse_other_collections
+from ..text.documents import is_missing, python_values, refuse_other_collections
 from ..text.text_files import Lines
 from ..text.vocabulary import Kind, byte_view, kind_of
 
@@ -21,10 +21,13 @@ BATCH = 1 << 15  # texts checked together
 COPIES = 0.9  # of the repeated texts: if as many have a multiple of k occurrences, k copies of X were made
 MIN_REPEATED, MAX_COPIES = 20, 1000
 
-MAX_HELD = 1 << 21  # symbols of held-out texts kept
+MAX_HELD = 1 << 21  # symbols of texts kept
+KEPT_SYMBOLS = 5  # that a kept text takes besides its own: its number of occurrences and its score
 
 Texts = list[Any]
-Held = tuple[tuple[Any, int], ...]  # different texts, and how often each was held out
+Frequencies = NDArray[np.intp]
+# Texts, how often each occurred, and the score without the text itself if the model has learned it, else None.
+Held = tuple[tuple[Any, int, float | None], ...]
 
 
 class Split(NamedTuple):
@@ -36,18 +39,54 @@ class Split(NamedTuple):
     all_repeated: bool  # whether no text occurs just once
 
 
+class Whole(NamedTuple):
+    """All texts, to be learned and then judged without themselves, in some folds."""
+
+    texts: Texts  # all different
+    counts: Frequencies  # how often each occurs
+    weights: NDArray[np.float64]  # the same, without accidental copies
+    folds: Frequencies  # each text's fold
+    all_repeated: bool
+
+    def taken_out(self, fold: int) -> Frequencies:
+        """Return how often each text is taken out for its fold to be judged.
+
+        It is a share of the occurrences, at least one, so that the others are to it what all texts are to a new one:
+        as often, it equals one of them.
+        """
+        n_folds, copies = int(self.folds.max()) + 1, np.ceil(self.counts / self.weights)
+        times = np.minimum(self.counts, np.ceil(self.weights / n_folds) * copies)
+        return np.where(self.folds == fold, times, 0).astype(np.intp)
+
+    def order(self, counts: Frequencies, rng: np.random.Generator) -> Frequencies:
+        """Return the indices of texts in random order, each as often as `counts` says."""
+        return rng.permutation(np.repeat(np.arange(len(self.texts)), counts))
+
+    def scores(self, score: Callable[[Frequencies, Texts], NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Return each text's score; `score` is called for each fold with `taken_out` and the texts."""
+        found = np.empty(len(self.texts))
+        for fold in range(int(self.folds.max()) + 1):
+            (part,) = (self.folds == fold).nonzero()
+            found[part] = score(self.taken_out(fold), [self.texts[i] for i in part.tolist()])
+        return found
+
+
 class CleanTexts:
     """Texts with their frequencies: all texts, or a random sample of about 130 million characters.
 
     `n_given` texts have been read, once; the fraction `share` of them is in memory, at most `max_symbols` with their
-    ends.
+    ends. `n_missing` more are missing. With `unique`, equal texts count once.
     """
 
-    def __init__(self, X: Iterable[Any], rng: np.random.Generator, max_symbols: int = MAX_SYMBOLS) -> None:
+    def __init__(
+        self, X: Iterable[Any], rng: np.random.Generator, max_symbols: int = MAX_SYMBOLS, *, unique: bool = False
+    ) -> None:
         counts, size, self._max_symbols = Counter[Any](), 0, max_symbols
-        self.n_given, self.share = 0, 1.0
-        for batch in _batches(X):
+        self.n_given, self.n_missing, self.share = 0, 0, 1.0
+        for given in batches(X):
+            batch = [text for text in given if text is not None]
             self.n_given += len(batch)
+            self.n_missing += len(given) - len(batch)
             if self.share < 1:
                 kept = rng.random(len(batch)) < self.share
                 batch = [text for text, keep in zip(batch, kept.tolist(), strict=True) if keep]
@@ -58,7 +97,7 @@ class CleanTexts:
                 halves = rng.binomial(list(counts.values()), 0.5).tolist()
                 counts = Counter({text: n for text, n in zip(counts, halves, strict=True) if n})
                 size = sum((len(text) + 1) * n for text, n in counts.items())
-        self.counts = dict(counts)
+        self.counts = dict.fromkeys(counts, 1) if unique else dict(counts)
 
     @property
     def n_texts(self) -> int:
@@ -73,20 +112,7 @@ class CleanTexts:
         instead would make common texts look new. Repeating all texts k times changes nothing, nor do accidental
         copies.
         """
-        if len(self.counts) < 2 and self.share < 1:
-            raise InvalidInputError(
-                f"X needs at least 2 different texts, but a random sample of it, of {self._max_symbols:,} characters, "
-                f"contains {len(self.counts)}. Pass shorter texts, or more different texts.",
-                argument="X",
-            )
-        if len(self.counts) < 2:
-            shown = f"all {self.n_given:,} texts are equal" if self.counts else "it is empty"
-            raise InvalidInputError(
-                f"X needs at least 2 different texts, but {shown}. Pass texts to train on and others to calibrate "
-                "with.",
-                argument="X",
-            )
-        texts, counts = list(self.counts), np.array([*self.counts.values()])
+        texts, counts = self._texts()
         times = math.gcd(*counts.tolist())
         n = _remove_copies(counts // times)
         total = int(n.sum())
@@ -101,8 +127,33 @@ class CleanTexts:
             bool((n > 1).all()),
         )
 
+    def whole(self, folds: int, rng: np.random.Generator) -> Whole:
+        """Divide all texts into folds at random, equal texts into one."""
+        texts, counts = self._texts()
+        weights, n = _remove_copies(counts // math.gcd(*counts.tolist())), len(texts)
+        parts = rng.permutation(n) % min(folds, n)
+        return Whole(texts, counts, weights.astype(np.float64), parts, bool((weights > 1).all()))
 
-def _remove_copies(counts: NDArray[np.intp]) -> NDArray[np.intp]:
+    def _texts(self) -> tuple[Texts, Frequencies]:
+        """Return the different texts and their frequencies, or raise an error for fewer than two."""
+        if len(self.counts) < 2 and self.share < 1:
+            raise InvalidInputError(
+                f"X needs at least 2 different texts, but a random sample of it, of {self._max_symbols:,} characters, "
+                f"contains {len(self.counts)}. Pass shorter texts, or more different texts.",
+                argument="X",
+            )
+        if len(self.counts) < 2:
+            shown = f"all {self.n_given:,} texts are equal" if self.n_given > 1 else "it has 1 text"
+            shown = shown if self.counts else "all are missing" if self.n_missing else "it is empty"
+            raise InvalidInputError(
+                f"X needs at least 2 different texts, but {shown}. Pass texts to train on and others to calibrate "
+                "with.",
+                argument="X",
+            )
+        return list(self.counts), np.array([*self.counts.values()])
+
+
+def _remove_copies(counts: Frequencies) -> Frequencies:
     """Return the numbers of occurrences, divided by k if repeated texts make up most of X and are k copies.
 
     They are if nearly all have a multiple of k occurrences: the numbers of texts that repeat by themselves vary.
@@ -117,16 +168,15 @@ def _remove_copies(counts: NDArray[np.intp]) -> NDArray[np.intp]:
     return counts
 
 
-def newest_held_out(split: Split, older: Held, n: int) -> Held:
-    """Return about n held-out texts and at most `MAX_HELD` symbols: an even part of the newest, then older ones."""
-    found, symbols = list[tuple[Any, int]](), 0
-    every = max(1, -(-int(split.weights.sum()) // n))
-    weights = split.weights.astype(int).tolist()
-    for text, times in [*zip(split.calibration[::every], weights[::every], strict=True), *older]:
-        symbols += len(text) + 1
+def newest_held_out(new: Held, older: Held, n: int) -> Held:
+    """Return about n texts and at most `MAX_HELD` symbols: an even part of the new ones, then older ones."""
+    found, symbols = list[tuple[Any, int, float | None]](), 0
+    every = max(1, -(-sum(times for _, times, _ in new) // n))
+    for text, times, score in [*new[::every], *older]:
+        symbols += len(text) + KEPT_SYMBOLS
         if n <= 0 or symbols > MAX_HELD:
             break
-        found.append((text, times))
+        found.append((text, times, score))
         n -= times
     return tuple(found)
 
@@ -141,26 +191,30 @@ def iterable_of_texts(X: Any, name: str = "X") -> Iterable[Any]:
     return X
 
 
-def _batches(X: Iterable[Any]) -> Iterator[Texts]:
-    """Yield lists of texts, checked to be all str or all bytes."""
+def batches(X: Iterable[Any]) -> Iterator[Texts]:
+    """Yield lists of texts, checked to be all str or all bytes, with None for missing ones."""
     if isinstance(X, Lines):
-        for lines in X.batches():
-            yield [line for line in lines if line is not None] if X.errors == "skip" else lines
+        yield from X.batches()
         return
-    values, first, kind = iter(python_values(X)), 0, None
+    values, first, name, kind = iter(python_values(X)), 0, "", None
     while batch := list(islice(values, BATCH)):
-        kind = kind or kind_of(batch[0], "X[0]")
-        yield _check_batch(batch, kind, first)
+        present = next((i for i, text in enumerate(batch) if not is_missing(text)), None)
+        if kind is None and present is not None:
+            name = f"X[{first + present}]"
+            kind = kind_of(batch[present], name)
+        yield _check_batch(batch, kind, name, first)
         first += len(batch)
 
 
-def _check_batch(batch: Texts, kind: Kind, first: int) -> Texts:
+def _check_batch(batch: Texts, kind: Kind | None, name: str, first: int) -> Texts:
+    """Return a batch whose texts are all str or all bytes, as is the text called `name`."""
     wanted = str if kind == "characters" else bytes
     if all(isinstance(text, wanted) for text in batch):
         return batch
-    for i, text in enumerate(batch, first):
-        if kind_of(text, f"X[{i}]") != kind:
+    found = [None if is_missing(text) else text for text in batch]
+    for i, text in enumerate(found, first):
+        if text is not None and kind_of(text, f"X[{i}]") != kind:
             raise InvalidInputError(
-                f"X[{i}] is {type(text).__name__}, but X[0] is {wanted.__name__}. Pass only str, or only bytes."
+                f"X[{i}] is {type(text).__name__}, but {name} is {wanted.__name__}. Pass only str, or only bytes."
             )
-    return [bytes(byte_view(text, "X")) for text in batch]
+    return found if wanted is str else [None if text is None else bytes(byte_view(text, "X")) for text in found]

@@ -148,9 +148,11 @@ def _is_prior(value: Any) -> bool:
     return is_list and all(type(p) is float and 0 <= p <= 1 for p in value) and sum(value) > 0
 
 
-def _is_counted_text(value: Any) -> bool:
-    is_pair = isinstance(value, list) and len(value) == 2
-    return is_pair and isinstance(value[0], str) and is_int(value[1]) and value[1] > 0
+def _is_kept_text(value: Any) -> bool:
+    if not isinstance(value, list) or len(value) != 3:
+        return False
+    text, n, score = value
+    return isinstance(text, str) and is_int(n) and n > 0 and (score is None or (type(score) is float and score <= 0))
 
 
 OBJECT = _must_be("a JSON object", lambda value: isinstance(value, dict))
@@ -191,6 +193,8 @@ DETECTOR_PARAMETERS: dict[str, Check] = {
     "contamination": partial(checked_float, above=0.0, maximum=0.5),
     "reduce": lambda _, value: None if value is None else checked_reduce(value),
     "calibration_fraction": partial(checked_float, above=0.0, below=1.0),
+    "folds": partial(checked_int, minimum=2, maximum=MAX_SIZE),
+    "unique": checked_bool,
     "max_seconds": partial(checked_float, above=0.0),
     "keep_texts": checked_bool,
     "verbose": partial(checked_int, minimum=0, maximum=MAX_SIZE),
@@ -199,8 +203,8 @@ DETECTOR = _fields(
     {
         **DETECTOR_PARAMETERS,
         "held": _must_be(
-            "texts with their numbers of occurrences",
-            lambda value: isinstance(value, list) and all(map(_is_counted_text, value)),
+            "texts with their numbers of occurrences and scores",
+            lambda value: isinstance(value, list) and all(map(_is_kept_text, value)),
         ),
         "random_state": _must_be(
             "null or a whole number of at least 0", lambda value: value is None or (is_int(value) and value >= 0)

@@ -225,6 +225,18 @@ class Builder:
         check_free_memory(needed, n_grams, "Pass a smaller max_memory, which limits the order.")
 
 
+def without(counts: Counts, ids: Ids, times: NDArray[Any]) -> Counts:
+    """Return counts as if each of n packed documents had been counted fewer `times`, (n,), at least 1.
+
+    The given counts are unchanged. All probabilities have the bits of counts of the other documents.
+    """
+    assert counts.boundary is not None
+    left, start = without_text(counts.copy()), n_unpredicted(counts.boundary)
+    symbol_times = times.astype(np.int32)[document_numbers(ids[start:], counts.boundary)]
+    left.remove(ids[start:], ids[:start], symbol_times)
+    return left
+
+
 def last_symbols(ids: Ids, n: int, boundary: int | None) -> Ids:
     """Return the last n symbols of a text, or with a boundary the fewest last documents that contain n symbols."""
     if n >= len(ids):

@@ -149,6 +149,16 @@ class Counts:
         if self._base is None:
             self.update_discounts()
 
+    def remove(self, ids: Ids, context: ArrayLike = (), times: NDArray[np.int32] | None = None) -> None:
+        """Take back symbols that `add` has counted after the same context."""
+        ids, before = _int32(ids), self._last(_int32(context))
+        for i in range(0, len(ids), CALL_SYMBOLS):
+            check_canceled()
+            block = ids[i : i + CALL_SYMBOLS]
+            ngrams.remove(self.trie, block, before, None if times is None else times[i : i + CALL_SYMBOLS])
+            before = self._last(np.concatenate([before, block]))
+        self.update_discounts()
+
     def add_and_score(
         self, ids: Ids, context: ArrayLike = (), *, rows: NDArray[np.float64] | None = None
     ) -> NDArray[np.float64]:

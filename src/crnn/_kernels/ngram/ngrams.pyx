@@ -20,6 +20,7 @@ from .levels cimport edge_at, edge_count, symbol_at
 from .probabilities cimport (
     after_symbol, after_symbols, back_off, discounted, fill_after, fill_row, probability, sum_of_counts
 )
+from .removing cimport remove_on
 from .trie cimport (
     MAX_ORDER, NO_EDGE, SEPARATOR, Cursor, Edge, Node, Place, Slot, append_text, context_at, edge_of, first_not_below,
     place_of, slot_of, symbol_room, text_at,
@@ -269,6 +270,24 @@ def count(Trie trie not None, const int[::1] ids not None, const int[::1] contex
                 i += 1
             trie.t.cursor = c
     return i
+
+
+def remove(Trie trie not None, const int[::1] ids not None, const int[::1] context not None,
+           const int[::1] times=None):
+    """Take back the counts of symbols after their context, which must have been counted by `count`."""
+    cdef Py_ssize_t i, n = ids.shape[0]
+    cdef Cursor c
+    cdef bint weighted = times is not None
+    _check(trie, _first(ids), n)
+    _check(trie, _first(context), context.shape[0], -1)
+    if trie.t.base != NULL or trie.t.text != NULL:
+        raise ValueError("this call needs a trie without a base or a text")
+    if weighted:
+        require_size("times", times.shape[0], n)
+    with nogil:
+        c = after_symbols(&trie.t, _first(context), context.shape[0])
+        for i in range(n):
+            c = remove_on(&trie.t, c, ids[i], max(1, times[i]) if weighted else 1)
 
 
 def count_and_score(Trie trie not None, const int[::1] ids not None, const int[::1] context,
