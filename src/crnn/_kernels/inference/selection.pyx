@@ -3,9 +3,9 @@
 A hypothesis has read the first p symbols of a damaged text, and the network the original so far. At each position it
 emits one symbol of the original: a candidate for the damaged symbol (`plain` ones, then substitutions), or the next
 damaged symbol, if two were swapped; or it skips a symbol that was typed in excess. Before that it may insert a symbol
-that is missing. A replacement takes one to three damaged symbols and emits any number: in its steps, symbols are inserted
-first, if there are more of them, then one is emitted or skipped at each position. UNREAD stands for a symbol that the
-network lacks: it stays as it is, and the network does not read it.
+that is missing. A replacement takes one to three damaged symbols and emits any number: in its steps, symbols are
+inserted first, if there are more of them, then one is emitted or skipped at each position. UNREAD stands for a symbol
+that the network lacks: it stays as it is, and the network does not read it.
 
 Of a text's hypotheses with the same obligation and the same symbols, as far as the network looks back at them, only the
 best stays. The search keeps those of the highest rank, which is the score. A network that looks far back may still
@@ -174,7 +174,8 @@ cdef class Selection:
         self.beams, self.most_rounds = 1, 1
         for i in range(self.steps.shape[0] if good else 0):
             good = (good and SKIPPED_SYMBOL <= self.steps[i, 0] < self.vocab_size
-                    and (self.steps[i, 2] == FREE or self.steps[i, 2] == REPLACED + i + 1 < REPLACED + self.steps.shape[0]))
+                    and (self.steps[i, 2] == FREE
+                         or self.steps[i, 2] == REPLACED + i + 1 < REPLACED + self.steps.shape[0]))
             rounds = 0 if self.steps[i, 1] else rounds + 1
             self.most_rounds = max(self.most_rounds, rounds)
         for i in range(self.x.shape[0]):
@@ -246,7 +247,8 @@ cdef class Selection:
         cdef double[::1] to_costs = costs
         node = self.ends[text]
         for i in range(n - 1, -1, -1):
-            to_symbols[i], to_obligations[i], to_costs[i] = self.nodes[node, 1], self.nodes[node, 2], self.node_costs[node]
+            to_symbols[i], to_obligations[i] = self.nodes[node, 1], self.nodes[node, 2]
+            to_costs[i] = self.node_costs[node]
             node = self.nodes[node, 0]
         return symbols, obligations, costs
 
