@@ -118,7 +118,8 @@ def learning(folder: Path, book: Path) -> None:
         beta_2=0.99, schedule="cosine", warmup=0.02, clip=None, clip_norm=1.0, init_scale=0.1, state_reset=0.01,
         max_steps=0, eval_every=40, restore_best=False, n_threads=1, random_state=0,
     )  # fmt: skip
-    stages, spent = [], 0.0
+    stages: list[tuple[float, float, list[str]]] = []
+    start = spent = 0.0
 
     def look(model: CharRNN, record: dict[str, Any]) -> None:
         """Let the network write at a few of its steps, with the clock stopped."""
