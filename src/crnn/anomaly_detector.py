@@ -316,7 +316,7 @@ class AnomalyDetector(Estimator):
         >>> from crnn import AnomalyDetector, CharNGram
         >>> numbers = [f"job {i} done" for i in range(300)]
         >>> model = CharNGram(order=4, min_count=2)
-        >>> detector = AnomalyDetector(model, contamination=0.2, calibration_fraction=0.5, random_state=0).fit(numbers)
+        >>> detector = AnomalyDetector(model, contamination=0.2, random_state=0).fit(numbers)
         >>> ended = [f"node {i} on job {i}" for i in range(200)]
         >>> (detector.predict(ended) == -1).mean()
         np.float64(1.0)
@@ -511,11 +511,11 @@ class AnomalyDetector(Estimator):
         Examples
         --------
         >>> from crnn import AnomalyDetector, CharNGram
-        >>> lines = [f"job {i} done" for i in range(100)] + ["job 7 gone", None]
-        >>> detector = AnomalyDetector(CharNGram(order=4), contamination=0.1, random_state=0)
+        >>> lines = [f"job {i} done" for i in range(200)] + ["job 7 gone", None]
+        >>> detector = AnomalyDetector(CharNGram(order=4), contamination=0.05, random_state=0)
         >>> verdicts = detector.fit_predict(lines)
         >>> int((verdicts[:-1] == -1).sum()), int(detector.outlier_scores_[:-1].argmin()), verdicts[-1]
-        (10, 100, np.int64(-1))
+        (10, 200, np.int64(-1))
         """
         X, options, rng = rereadable(X), self._options(), generator(self.random_state)
         texts = self._clean(X, options, rng)
