@@ -136,7 +136,9 @@ cdef class Trie:
         except BaseException:
             t[0] = before  # not the other trie's arrays
             raise
-        self.text, t.text_room = other.text, t.text_count
+        t.text_room = t.text_count
+        if t.text != NULL:
+            self.text = other.text
 
     @property
     def node_count(self) -> int:
