@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -91,3 +93,19 @@ def test_documents_start_after_a_boundary():
 def test_rows_at_a_time_are_limited_by_memory():
     assert network(2).rows_at_a_time(64) == 64
     assert CountsNetwork(Counts(2, 10**6)).rows_at_a_time(64) == 4
+
+
+@pytest.mark.parametrize("keeps_text", [False, True])
+def test_equal_counts_with_other_discounts_are_not_the_same(keeps_text):
+    ids = np.random.default_rng(0).integers(0, V, 2000)
+    nets = []
+    for cut in (1000, 2000):  # the discounts are those of the text before the cut
+        counts = Counts(6, V, BOUNDARY, keeps_text=keeps_text)
+        counts.add(ids[:cut], [BOUNDARY])
+        counts.update_discounts()
+        before = counts.discounts
+        counts.add(ids[cut:], ids[:cut])
+        counts.set_discounts(before)
+        nets.append(CountsNetwork(counts))
+    assert [[a.same_as(b) for a in nets] for b in nets] == [[True, False], [False, True]]
+    assert all(net.same_as(pickle.loads(pickle.dumps(net))) for net in nets)

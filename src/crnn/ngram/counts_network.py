@@ -15,7 +15,7 @@ from ..inference.network import InferenceNetwork, Scratch, write_rows
 from ..runtime.signals import check_canceled
 from .counts import Counts
 from .lookahead import Lookahead, fits_memory, weighted_contexts
-from .packed_counts import from_arrays, pack, to_arrays
+from .packed_counts import NAMES, from_arrays, pack, to_arrays
 
 State = NDArray[np.int32]  # (B, order - 1): the last symbols of each stream, -1 before the start of the text
 
@@ -156,11 +156,12 @@ class CountsNetwork(InferenceNetwork):
         a, b = self.counts, other.counts
         if (a.order, a.symbols, a.boundary, a.n_grams) != (b.order, b.symbols, b.boundary, b.n_grams):
             return False
-        same_kind = a.keeps_text and b.keeps_text and np.array_equal(a.text, b.text)
-        if same_kind:
+        if not np.array_equal(a.discounts, b.discounts):
+            return False
+        if a.keeps_text and b.keeps_text and np.array_equal(a.text, b.text):
             return True
         arrays, others = pack(a), pack(b)
-        return all(np.array_equal(arrays[name], others[name]) for name in arrays)
+        return all(np.array_equal(arrays[name], others[name]) for name in NAMES)
 
     def lookahead(
         self,
