@@ -10,12 +10,14 @@ Sections (``--only``, any of them; default: all):
 
 ``ngrams``    `CharNGram` of 1 to 20 characters.
 ``mixtures``  `Mixture.recommended` for each of ``--seconds``: its network, its counts, equal weights, the weights
-              chosen by default and those fitted to the validation part; then the mixture while its counts learn
-              from the test text. `Mixture.recommended` sees the training part alone.
+              chosen by default and those fitted to the validation part; then the mixture while its counts, or all its
+              models, learn from the test text. `Mixture.recommended` sees the training part alone.
+``orders``    The mixture of the last network and counts of each order, with weights fitted to the validation part.
 
 Other texts have no published table here, only their usual split: ``--split text8`` and ``--split enwik8`` take the
 first 90 %, the next 5 % and the last 5 % of your file, ``--split ptb`` takes a folder with ``ptb.char.train.txt``,
-``ptb.char.valid.txt`` and ``ptb.char.test.txt``. The last column is in bits per character.
+``ptb.char.valid.txt`` and ``ptb.char.test.txt``; ``--split text``, ``names`` and ``source`` are those of
+`benchmarks.mixtures`, without a validation part. The last column is in bits per character.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
 
+from benchmarks import mixtures as usual
 from benchmarks.report import machine
 from crnn import CharNGram, CharRNN, Mixture
 from crnn.mixture import shown_weights
@@ -38,16 +41,17 @@ SHA256 = "fb66ba99"  # how the file's hash begins
 ROWS, CHUNKS, CHUNK, TRAINED, VALIDATED = 100, 325, 100, 260, 32
 PUBLISHED = {"20-gram, Karpathy et al. 2015": 1.195, "best network, Karpathy et al. 2015 (3 layers of 512)": 1.077}
 ORDERS = (*range(1, 11), 15, 20)
-SECTIONS = ("ngrams", "mixtures")
+MIXED_ORDERS = (7, 8, 10, 12, 14, 24)
+SECTIONS = ("ngrams", "mixtures", "orders")
 HEAD = ["| model | weights | steps | characters read, millions | seconds | nats | bits |", "|---" * 7 + "|"]
 
 
 class Split(NamedTuple):
-    """The three parts of a text."""
+    """The three parts of a text, or of documents."""
 
-    training: str
-    validation: str
-    test: str
+    training: usual.Text
+    validation: usual.Text
+    test: usual.Text
 
 
 def paper_split(content: bytes) -> Split:
@@ -64,12 +68,17 @@ def paper_split(content: bytes) -> Split:
     return Split(*("".join(row[start:stop] for row in rows) for start, stop in itertools.pairwise(cuts)))
 
 
-def read(kind: str, path: Path) -> Split:
+def read(kind: str, path: Path | None) -> Split:
     """Return the parts of a text; leave the program if it is not the paper's."""
     if kind == "ptb":
         files = [path / f"ptb.char.{part}.txt" for part in ("train", "valid", "test")]
         # The symbols are separated by spaces, and the text's own spaces are underscores.
         return Split(*(file.read_text(encoding="utf-8").replace(" ", "") for file in files))
+    if kind in ("text", "names", "source"):
+        training, test = usual.read(kind, path)
+        return Split(training, "", test)
+    if path is None:
+        raise SystemExit(f"--split {kind} needs a file")
     content = path.read_bytes()
     if kind != "warpeace":
         text, tenth = content.decode("latin-1"), len(content) // 20
@@ -100,31 +109,41 @@ def ngrams(split: Split, orders: Sequence[int]) -> Iterator[str]:
         yield row(f"{n}-grams", model, -model.score(split.test), seconds)
 
 
-def mixtures(split: Split, seconds: float, seeds: int, overrides: dict[str, Any]) -> Iterator[str]:
-    """Yield the rows of a mixture and its parts after one time, the means over the seeds."""
-    mixed = [
-        Mixture.recommended(split.training, seconds, verbose=0, random_state=seed, **overrides) for seed in range(seeds)
-    ]
-    fitted = [Mixture(model.models).fit_weights(split.validation) for model in mixed]
+def mixtures(split: Split, mixed: list[Mixture], seconds: float) -> Iterator[str]:
+    """Yield the rows of mixtures and their parts, means over the seeds."""
+    fitted = [Mixture(model.models).fit_weights(split.validation) for model in mixed if split.validation]
     for name, kinds in (
         ("its network", [model.models[0] for model in mixed]),
         ("its counts", [model.models[1] for model in mixed]),
         ("mixture, equal weights", [Mixture(model.models) for model in mixed]),
         ("**mixture, by default**", mixed),
-        ("mixture, weights fitted to the validation part", fitted),
+        *([("mixture, weights fitted to the validation part", fitted)] if fitted else []),
     ):
         shown = "" if not isinstance(kinds[0], Mixture) else ", ".join(shown_weights(kinds[0]))
         nats, steps = mean(-model.score(split.test) for model in kinds), mixed[0].models[0].n_steps_
         yield row(f"{name}, {seconds:g} s" + f" ({shown})" * bool(shown), kinds[0], nats, seconds, steps)
-    nats = mean(-model.score(split.test, adapt="counts") for model in mixed)
-    yield row(f'mixture, `adapt="counts"`, {seconds:g} s', mixed[0], nats, seconds, mixed[0].models[0].n_steps_)
+    for adapt in ("counts", True):
+        nats = mean(-model.score(split.test, adapt=adapt) for model in mixed)
+        yield row(f"mixture, `adapt={adapt!r}`, {seconds:g} s", mixed[0], nats, seconds, mixed[0].models[0].n_steps_)
+
+
+def orders(split: Split, network: CharRNN) -> Iterator[str]:
+    """Yield the rows of mixtures of a network and counts of each order."""
+    for n in MIXED_ORDERS:
+        start = time.perf_counter()
+        counts = CharNGram(order=n).fit(split.training)
+        mixture = Mixture([network, counts]).fit_weights(split.validation)
+        seconds = time.perf_counter() - start
+        yield row(f"the network and {n}-grams, fitted weights", mixture, -mixture.score(split.test), seconds)
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path, help="the paper's file; nothing is downloaded")
-    parser.add_argument("--split", choices=["warpeace", "text8", "enwik8", "ptb"], default="warpeace")
+    parser.add_argument("file", type=Path, nargs="?", help="the paper's file; nothing is downloaded")
+    parser.add_argument(
+        "--split", choices=["warpeace", "text8", "enwik8", "ptb", "text", "names", "source"], default="warpeace"
+    )
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=SECTIONS)
     parser.add_argument("--orders", type=int, nargs="+", default=ORDERS, help="of the n-grams")
     parser.add_argument("--seconds", type=float, nargs="+", default=[60.0, 300.0, 900.0])
@@ -139,8 +158,17 @@ def main() -> None:
     if "ngrams" in options.only:
         print(*ngrams(split, options.orders), sep="\n", flush=True)
     for seconds in options.seconds if "mixtures" in options.only else []:
-        for line in mixtures(split, seconds, options.seeds, {"matmul_precision": options.precision}):
+        mixed = [
+            Mixture.recommended(
+                split.training, seconds, verbose=1, random_state=seed, matmul_precision=options.precision
+            )
+            for seed in range(options.seeds)
+        ]
+        for line in mixtures(split, mixed, seconds):
             print(line, flush=True)
+        if "orders" in options.only and seconds == options.seconds[-1] and split.validation:
+            for line in orders(split, mixed[0].models[0]):
+                print(line, flush=True)
 
 
 if __name__ == "__main__":

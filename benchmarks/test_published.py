@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks import published
 from benchmarks.published import Split
+from crnn import Mixture
 
 TEXT = "to be or not to be, that is the question; " * 200
 SPLIT = Split(TEXT[:6000], TEXT[6000:7000], TEXT[7000:])
@@ -35,10 +36,18 @@ def test_other_splits(tmp_path):
     assert published.read("ptb", tmp_path) == ("train\n", "valid\n", "test\n")
 
 
+def test_usual_splits_have_no_validation_part(tmp_path):
+    path = tmp_path / "text"
+    path.write_text("ab" * 50, encoding="utf-8")
+    assert published.read("text", path) == ("ab" * 45, "", "ab" * 5)
+
+
 def test_rows():
     columns = published.HEAD[0].count("|")
-    small = {"hidden_size": 8}
-    few = [*published.ngrams(SPLIT, (1, 3)), *published.mixtures(SPLIT, 0.3, 1, small)]
-    assert {line.count("|") for line in few} == {columns}
+    mixture = Mixture.recommended(SPLIT.training, 0.3, verbose=0, random_state=0, hidden_size=8)
+    few = [*published.ngrams(SPLIT, (1, 3)), *published.mixtures(SPLIT, [mixture], 0.3)]
+    mixed = [*published.orders(SPLIT, mixture.models[0])]
+    assert {line.count("|") for line in few + mixed} == {columns}
+    assert len(mixed) == len(published.MIXED_ORDERS)
     first, third, *_, adapting = (float(line.split("|")[-3]) for line in few)
     assert first > third > adapting
