@@ -106,12 +106,10 @@ class AnomalyDetector(Estimator):
     contamination : float, default=0.001
         The fraction of clean texts that may count as anomalies, above 0 and at most 0.5.
     reduce : {"min", "sum", "mean", "scaled"} or None, default=None
-        How to combine the log-probabilities of a text's symbols and end into a score. "min": the least probable
-        symbol, which finds a single anomalous place in a long text. "sum": the text's total, which finds rare
-        texts, especially long ones. "mean": the mean per symbol, which finds texts that are unusual throughout,
-        especially short ones. "scaled": the sum divided by the number of symbols to the power of 0.75, a compromise.
-        None: "scaled" if half of the held-out texts have at most 64 symbols, with at least 0.7 nats per symbol, such as
-        names of domains; otherwise "min", as for log lines. `reduce_` is the choice.
+        How to combine the log-probabilities of a text's symbols and end into a score, as in
+        `LanguageModel.score_samples`; ``docs/anomalies.md`` says which finds what. None: "scaled" if half of the
+        held-out texts have at most 64 symbols, with at least 0.7 nats per symbol, such as names of domains; otherwise
+        "min", as for log lines.
     calibration_fraction : float, default=0.1
         The fraction of the texts held out of training to set the threshold: in `fit` if the model is a network, and in
         `partial_fit`. With counts, all texts of `fit` set the threshold, and `fit` warns if this is not the default.
@@ -212,10 +210,8 @@ class AnomalyDetector(Estimator):
 
         Raises
         ------
-        ValueError
-            If a parameter or a text is invalid. The detector is unchanged.
-        DivergenceError, KeyboardInterrupt
-            As in `CharRNN.fit`. The detector is then unchanged.
+        ValueError, DivergenceError, KeyboardInterrupt
+            If a parameter or a text is invalid, or as in `CharRNN.fit`. The detector is then unchanged.
 
         Warns
         -----
@@ -227,11 +223,9 @@ class AnomalyDetector(Estimator):
 
         Examples
         --------
-        >>> from crnn import AnomalyDetector, CharRNN
         >>> names = [a + b for a in ("an", "ha", "bo", "ev", "ol") for b in ("na", "nna", "bby", "eline", "ga")]
-        >>> model = CharRNN(16, optimizer="adam", max_steps=300, min_count=2, random_state=0)
-        >>> detector = AnomalyDetector(model, contamination=0.5, calibration_fraction=0.8, random_state=0).fit(names)
-        >>> detector.predict(["banna", "zzz"])
+        >>> detector = AnomalyDetector(CharNGram(order=3), contamination=0.5, random_state=0).fit(names)
+        >>> detector.predict(["hana", "zzz"])
         array([ 1, -1])
         """
         options, rng = self._options(), generator(self.random_state)
@@ -288,23 +282,13 @@ class AnomalyDetector(Estimator):
 
         Parameters
         ----------
-        X : iterable of str, or of bytes
+        X, y
             As in `fit`, texts that have not been learned yet.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        AnomalyDetector
-            The detector itself.
 
         Raises
         ------
-        ValueError
-            If the model is neither a `CharNGram` nor a `CharRNN`, or a parameter or a text is invalid. The detector is
-            unchanged.
-        DivergenceError, KeyboardInterrupt
-            As in `CharRNN.fit`. The detector is then unchanged.
+        ValueError, DivergenceError, KeyboardInterrupt
+            As in `fit`; also a ValueError if the model is neither a `CharNGram` nor a `CharRNN`.
 
         Warns
         -----
@@ -313,7 +297,6 @@ class AnomalyDetector(Estimator):
 
         Examples
         --------
-        >>> from crnn import AnomalyDetector, CharNGram
         >>> numbers = [f"job {i} done" for i in range(300)]
         >>> model = CharNGram(order=4, min_count=2)
         >>> detector = AnomalyDetector(model, contamination=0.2, random_state=0).fit(numbers)
@@ -368,11 +351,6 @@ class AnomalyDetector(Estimator):
             Clean texts, each as often as it occurs. The false-positive rate holds for texts like these. Missing values
             are left out.
 
-        Returns
-        -------
-        AnomalyDetector
-            The detector itself.
-
         Raises
         ------
         ValueError
@@ -385,7 +363,6 @@ class AnomalyDetector(Estimator):
 
         Examples
         --------
-        >>> from crnn import AnomalyDetector, CharNGram
         >>> model = CharNGram(order=3, min_count=2).fit(["anna", "hannah", "nana", "ann", "hanna"])
         >>> detector = AnomalyDetector(model, contamination=0.1).calibrate(["ana", "nana", "hana"] * 40)
         >>> detector.predict(["nana", "bob"])
@@ -420,14 +397,11 @@ class AnomalyDetector(Estimator):
 
         Raises
         ------
-        NotFittedError
-            Before `fit` or `calibrate`.
-        ValueError
-            If a text is not of the model's kind.
+        NotFittedError, ValueError
+            Before `fit` or `calibrate`, or if a text is not of the model's kind.
 
         Examples
         --------
-        >>> from crnn import AnomalyDetector, CharNGram
         >>> model = CharNGram(order=3).fit(["anna", "hannah", "nana", "ann", "hanna"])
         >>> detector = AnomalyDetector(model, contamination=0.1).calibrate(["ana", "nana", "hana"] * 40)
         >>> detector.score_samples(["nana", "bob", None]).round(1).tolist()
@@ -436,13 +410,10 @@ class AnomalyDetector(Estimator):
         return self._fitted("score_samples").scores(X, errors)
 
     def decision_function(self, X: Iterable[Text], *, errors: Errors = "replace") -> NDArray[np.float64]:
-        """Return `score_samples` minus `offset_`: below 0 for anomalies.
-
-        The parameters and errors are as in `score_samples`.
+        """Return `score_samples`, which has the same parameters and errors, minus `offset_`: below 0 for anomalies.
 
         Examples
         --------
-        >>> from crnn import AnomalyDetector, CharNGram
         >>> model = CharNGram(order=3).fit(["anna", "hannah", "nana", "ann", "hanna"])
         >>> detector = AnomalyDetector(model, contamination=0.1).calibrate(["ana", "nana", "hana"] * 40)
         >>> detector.decision_function(["nana", "bob"]) < 0
@@ -451,25 +422,12 @@ class AnomalyDetector(Estimator):
         return self._fitted("decision_function").decisions(X, errors)
 
     def predict(self, X: Iterable[Text], *, errors: Errors = "replace") -> NDArray[np.int64]:
-        """Return 1 for each normal text and -1 for each anomaly.
+        """Return 1 for each normal text and -1 for each anomaly, ndarray of int (n,).
 
-        Parameters
-        ----------
-        X, errors
-            As in `score_samples`. A text without a score counts as an anomaly.
-
-        Returns
-        -------
-        ndarray of int, shape (n,)
-
-        Raises
-        ------
-        NotFittedError, ValueError
-            As in `score_samples`.
+        The parameters and errors are as in `score_samples`. A text without a score counts as an anomaly.
 
         Examples
         --------
-        >>> from crnn import AnomalyDetector, CharNGram
         >>> model = CharNGram(order=3).fit(["anna", "hannah", "nana", "ann", "hanna"])
         >>> detector = AnomalyDetector(model, contamination=0.1).calibrate(["ana", "nana", "hana"] * 40)
         >>> detector.predict(["nana", "bob", None])
@@ -483,14 +441,8 @@ class AnomalyDetector(Estimator):
         Each text is judged without itself: by the counts of all others but some, see `fit`, or by a network trained on
         the other folds, so a network is trained ``folds + 1`` times. The share `contamination` of the texts, those with
         the lowest scores, is flagged; of texts with equal scores, all or none. Of a text that occurs several times, the
-        other occurrences stay, unless `unique` is True. Afterwards, `predict` judges new texts.
-
-        Parameters
-        ----------
-        X : iterable of str, or of bytes
-            As in `fit`.
-        y : None
-            Ignored.
+        other occurrences stay, unless `unique` is True. Afterwards, `predict` judges new texts. The parameters, errors
+        and warnings are as in `fit`.
 
         Returns
         -------
@@ -498,19 +450,8 @@ class AnomalyDetector(Estimator):
             -1 for anomalies and for missing values, which are not part of the share, and 1 for other texts. The scores
             are in `outlier_scores_`.
 
-        Raises
-        ------
-        ValueError, DivergenceError, KeyboardInterrupt
-            As in `fit`. The detector is then unchanged.
-
-        Warns
-        -----
-        UserWarning
-            As in `fit`.
-
         Examples
         --------
-        >>> from crnn import AnomalyDetector, CharNGram
         >>> lines = [f"job {i} done" for i in range(200)] + ["job 7 gone", None]
         >>> detector = AnomalyDetector(CharNGram(order=4), contamination=0.05, random_state=0)
         >>> verdicts = detector.fit_predict(lines)
@@ -542,6 +483,8 @@ class AnomalyDetector(Estimator):
     def explain(self, text: Text, *, n_alternatives: int = 2) -> Explanation:
         """Return the surprisal of each character of a text, and the most probable alternatives.
 
+        Errors are as in `score_samples`.
+
         Parameters
         ----------
         text : str or bytes
@@ -554,14 +497,8 @@ class AnomalyDetector(Estimator):
             `score`, `is_anomaly`, `symbols`, `surprisal` and `alternatives`; printing it shows the three most
             surprising positions.
 
-        Raises
-        ------
-        NotFittedError, ValueError
-            As in `score_samples`.
-
         Examples
         --------
-        >>> from crnn import AnomalyDetector, CharNGram
         >>> model = CharNGram(order=4, min_count=2).fit([f"job {i} done" for i in range(100)])
         >>> detector = AnomalyDetector(model, contamination=0.2).calibrate([f"job {i} done" for i in range(100, 200)])
         >>> print(str(detector.explain("job 7 gone")).partition(";")[0])

@@ -14,23 +14,15 @@ class InvalidInputError(ValueError, TypeError):
     Parameters
     ----------
     message : str
-    argument : str, optional
-        The argument at the beginning of the message.
-    index : int, optional
-        The index of the invalid item of this argument.
-
-    Attributes
-    ----------
-    argument : str or None
+    argument : str or None, default=None
         The name of an invalid text or collection of texts, at the beginning of the message. None: another argument.
-    index : int or None
-        The index of the invalid text in the collection; the message begins with ``argument[index]``.
+    index : int or None, default=None
+        The index of the invalid text in the collection; the message begins with ``argument[index]``. Both are
+        attributes.
 
     Examples
     --------
     >>> from crnn.errors import InvalidInputError
-    >>> issubclass(InvalidInputError, ValueError) and issubclass(InvalidInputError, TypeError)
-    True
     >>> error = InvalidInputError("X is empty", argument="X")
     >>> error.argument, error.index
     ('X', None)
@@ -47,21 +39,13 @@ class ModelFileError(ValueError):
     Parameters
     ----------
     message : str
-    remedy : str, optional
-        What to do.
-
-    Attributes
-    ----------
-    message : str
-        What is wrong with the file.
-    remedy : str
-        What to do, at the end of the error's text; empty if unknown.
+        What is wrong with the file, an attribute.
+    remedy : str, default=""
+        What to do, at the end of the error's text, an attribute; empty if unknown.
 
     Examples
     --------
     >>> from crnn.errors import ModelFileError
-    >>> issubclass(ModelFileError, ValueError)
-    True
     >>> print(ModelFileError("it has format version 2", remedy="upgrade crnn"))
     it has format version 2; upgrade crnn
     """
@@ -95,7 +79,7 @@ class NotFittedError(ValueError, AttributeError):
 class DivergenceError(ArithmeticError):
     """Training reached a non-finite loss, or ruined the model; the model returns to its last good snapshot.
 
-    Adaptation raises it, too; the original model is then unchanged.
+    Adaptation raises it, too; the original model is then unchanged. The parameters are attributes.
 
     Parameters
     ----------
@@ -109,20 +93,12 @@ class DivergenceError(ArithmeticError):
         optimizer state are not. "ruin": all are finite, but at the end of training, the mean loss is more than 10 times
         that of a uniform guess. "adaptation": the loss of block `step`, or the weights after it, are not finite.
 
-    Attributes
-    ----------
-    step : int
-    last_loss : float
-    kind : str
-
     Examples
     --------
     >>> from crnn.errors import DivergenceError
     >>> error = DivergenceError(step=1201, last_loss=48.25)
     >>> print(error)
     the loss of step 1201 is not finite (last finite loss: 48.25 nats per chunk). Lower learning_rate or clip.
-    >>> error.step, error.last_loss
-    (1201, 48.25)
     """
 
     def __init__(self, step: int, last_loss: float, kind: str = "loss") -> None:

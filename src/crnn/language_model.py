@@ -169,9 +169,9 @@ class LanguageModel(Estimator):
     ) -> Any:
         """Generate text; for a model of documents, whole documents that end by themselves.
 
-        The controls, from `logit_bias` to `min_p`, are applied in the order listed, each to the
-        result of the previous one. Among equally probable symbols, the first in the vocabulary counts as
-        the most probable. A symbol for unknown characters is never drawn.
+        The controls, from `logit_bias` to `min_p`, are applied in the order listed, each to the result of the previous
+        one. Among equally probable symbols, the first in the vocabulary counts as the most probable. A symbol for
+        unknown characters is never drawn.
 
         Parameters
         ----------
@@ -214,9 +214,8 @@ class LanguageModel(Estimator):
         Raises
         ------
         ValueError
-            If an argument is out of range, the prime or `logit_bias` contains an unknown symbol, all
-            symbols are forbidden, `unique` and `exclude` leave too few texts, or texts that match are too rare or
-            all longer than `n` or `max_length`.
+            If an argument is out of range, the prime or `logit_bias` contains an unknown symbol, all symbols are
+            forbidden, `unique` and `exclude` leave too few texts, or texts that match are too rare or too long.
 
         Examples
         --------
@@ -224,12 +223,6 @@ class LanguageModel(Estimator):
         >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
         >>> model.sample(6, prime="a", temperature=0)
         'bababa'
-        >>> model.sample(4, num_samples=2, top_k=1, prime="ab")
-        ['abab', 'abab']
-        >>> model.sample(6, temperature=0, prime="a", stop=["aa", "aba"])
-        'b'
-        >>> model.sample(6, logit_bias={"a": float("-inf")})
-        'bbbbbb'
         >>> names = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit(["Anna", "Bob", "Eve"])
         >>> sorted(names.sample(num_samples=2, temperature=0.3, unique=True, exclude=["Bob"], random_state=0))
         ['Anna', 'Eve']
@@ -266,7 +259,8 @@ class LanguageModel(Estimator):
     ) -> Iterator[Any]:
         """Generate text character by character, without end unless `n` is given or a `stop` occurs.
 
-        A model of documents generates one document, from its start or after the prime to its end.
+        A model of documents generates one document, from its start or after the prime to its end. The weights are those
+        at the time of the call, which raises errors as `sample` does.
 
         Parameters
         ----------
@@ -279,13 +273,7 @@ class LanguageModel(Estimator):
         Returns
         -------
         iterator of str or bytes
-            Characters, or bytes objects of length 1 from a model of bytes. The weights are those at the time of the
-            call.
-
-        Raises
-        ------
-        NotFittedError, ValueError
-            As for `sample`, at the call.
+            Characters, or bytes objects of length 1 from a model of bytes.
 
         Examples
         --------
@@ -294,8 +282,6 @@ class LanguageModel(Estimator):
         >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
         >>> list(islice(model.stream(prime="a", temperature=0), 3))
         ['b', 'a', 'b']
-        >>> list(model.stream(prime="a", temperature=0, stop="bab"))
-        []
         """
         n = None if n is None else checked_int("n", n, 0)
         if label is not None:
@@ -317,7 +303,8 @@ class LanguageModel(Estimator):
         """Return the most probable continuations of a text, with their log-probabilities.
 
         After each character the `beams` most probable prefixes are kept. The search is certain to find the most
-        probable continuations only if it keeps all prefixes; more beams find more probable ones.
+        probable continuations only if it keeps all prefixes; more beams find more probable ones. Errors are as for
+        `sample`.
 
         Parameters
         ----------
@@ -341,18 +328,9 @@ class LanguageModel(Estimator):
             Continuations and log P of each, given the prime, in nats; the most probable first. For a complete document,
             log P includes its end.
 
-        Raises
-        ------
-        NotFittedError, ValueError
-            As for `sample`.
-
         Examples
         --------
         >>> from crnn import CharRNN
-        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
-        >>> (best, log_prob), *others = model.beam_search(3, prime="a", beams=4)
-        >>> best, len(others)
-        ('bab', 3)
         >>> words = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("to be or not to be. " * 20)
         >>> words.beam_search(prime="to be or n", stop=[" ", "."])[0][0]
         'ot'
@@ -421,7 +399,7 @@ class LanguageModel(Estimator):
         return documents
 
     def match_probability(self, matching: Any, n: int | None = None, *, prime: str | bytes = "") -> MatchProbability:
-        """Return the probability that a text of the model matches a pattern.
+        """Return the probability that a text of the model matches a pattern. Errors are as for `sample`.
 
         Parameters
         ----------
@@ -439,11 +417,6 @@ class LanguageModel(Estimator):
             `estimate`, `lower` and `upper`. The bounds are certain. For a `CharNGram` all three are equal, except with
             patterns that need very much memory; for other models the estimate counts successes in 16,384 trials with a
             fixed seed.
-
-        Raises
-        ------
-        NotFittedError, ValueError
-            As for `sample`.
 
         Examples
         --------
@@ -499,7 +472,8 @@ class LanguageModel(Estimator):
         r"""Return the most probable originals of damaged texts.
 
         A beam search considers, at each position, everything that the damage allows. At least one kind of damage must
-        be given; several can be combined. Results are deterministic and do not depend on the other texts.
+        be given; several can be combined (``docs/restore.md``). Results are deterministic and do not depend on the
+        other texts.
 
         Parameters
         ----------
@@ -551,8 +525,6 @@ class LanguageModel(Estimator):
 
         Raises
         ------
-        NotFittedError
-            Before `fit`.
         ValueError
             If no kind of damage is given, an argument is invalid, or the prime has an unknown symbol.
 
@@ -560,12 +532,8 @@ class LanguageModel(Estimator):
         --------
         >>> from crnn import CharNGram
         >>> model = CharNGram(5).fit("The function returns a list of strings. " * 3)
-        >>> model.restore("the function returns", case=True)
-        'The function returns'
         >>> model.restore(["afunct_on", "list ofstrings"], spaces=True, gaps="_")
         ['a function', 'list of strings']
-        >>> model.restore("The functlon re-\nturns a 1ist of str ings.", confusions="ocr", case=0.001, least=3)
-        'The function returns a list of strings.'
         >>> text, changes = model.restore("a list of strnigs", typos=0.05, changes=True)
         >>> text, [change[:4] for change in changes]
         ('a list of strings', [(13, 15, 'ni', 'in')])
@@ -594,27 +562,22 @@ class LanguageModel(Estimator):
     ) -> TextState | TextStates:
         """Return a state that reads, predicts and draws text step by step, or the states of many texts at once.
 
+        Errors are as for `surprisal`.
+
         Parameters
         ----------
         prime : str, bytes, or list of these, default=""
             Text to read first; it does not count in the state's `log_prob`. A list starts a session for each of its
             texts: ``start([""] * 1000)`` reads 1,000 texts, several times as fast as 1,000 states.
         adapt : bool, dict or "counts", default=False
-            True: give the state its own weights or counts, which learn from the text fed to it: weights after each
-            complete block, counts after each symbol. They do not learn from the prime or from drawn symbols. A dict
-            has options of `CharRNN.adapt`, such as ``{"learning_rate": 3e-4}``. "counts" is for a `Mixture`:
-            only its counts learn. Not for a list, whose sessions share the model.
+            As for `score`: the state gets its own weights or counts, which learn from the text fed to it, but not from
+            the prime or from drawn symbols. Not for a list, whose sessions share the model.
 
         Returns
         -------
         TextState or TextStates
             A state with `feed`, `predict_proba`, `sample`, `end`, `copy`, `log_prob`; it keeps the current weights.
             For a list of primes, a `TextStates` with the same methods.
-
-        Raises
-        ------
-        NotFittedError, ValueError
-            As for `surprisal`.
 
         Examples
         --------
@@ -624,10 +587,6 @@ class LanguageModel(Estimator):
         >>> [likely] = state.predict_proba().argsort()[-1:]
         >>> model.vocabulary_[likely], state.feed("a").sample(2, temperature=0)
         ('a', 'ba')
-        >>> state = model.start(adapt=True)
-        >>> first = state.feed("b" * 300).log_prob
-        >>> bool(state.feed("b" * 300).log_prob - first > first)  # it has learned from the first block
-        True
         """
         if not isinstance(prime, str | bytes | bytearray | memoryview) and has_items(prime):
             if adapt is not False:
@@ -651,8 +610,7 @@ class LanguageModel(Estimator):
     ) -> float:
         """Return the mean log-likelihood per symbol, in nats: higher is better, 0 is certainty.
 
-        Every symbol counts; the zero state predicts the first. The end of a document counts as
-        another symbol.
+        Every symbol counts; the zero state predicts the first. The end of a document counts as another symbol.
 
         Parameters
         ----------
@@ -673,10 +631,6 @@ class LanguageModel(Estimator):
             change. A dict has options of `CharRNN.adapt`, such as ``{"learning_rate": 3e-4}``. "counts" is for a
             `Mixture`: only its counts learn, and its networks stay unchanged.
 
-        Returns
-        -------
-        float
-
         Raises
         ------
         ValueError
@@ -688,9 +642,6 @@ class LanguageModel(Estimator):
         >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
         >>> round(model.score("dcba"), 2)  # untrained: about -ln 4
         -1.39
-        >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit(["abcd", "dcba"])
-        >>> round(model.score(["a", ""]), 2)  # a, its end, and an end: about -ln 5
-        -1.61
         """
         exact = checked_bool("exact", exact)
         if adapt is not False:
@@ -705,12 +656,7 @@ class LanguageModel(Estimator):
         return text_scores.mean_log_likelihood(network, vocabulary, X, exact=exact, n_threads=n_threads)
 
     def bits_per_char(self, X: TextLike, *, exact: bool = True, adapt: Adapt = False) -> float:
-        """Return the mean of -log2 P per symbol: `score` in bits, lower is better.
-
-        Parameters
-        ----------
-        X, exact, adapt
-            As for `score`.
+        """Return the mean of -log2 P per symbol: `score`, which has the same parameters, in bits; lower is better.
 
         Examples
         --------
@@ -722,14 +668,7 @@ class LanguageModel(Estimator):
         return -self.score(X, exact=exact, adapt=adapt) / math.log(2)
 
     def perplexity(self, X: TextLike, *, exact: bool = True, adapt: Adapt = False) -> float:
-        """Return exp(-`score`), the effective number of equally likely symbols.
-
-        The result is infinite if it exceeds float64.
-
-        Parameters
-        ----------
-        X, exact, adapt
-            As for `score`.
+        """Return exp(-`score`), the effective number of equally likely symbols; infinite if it exceeds float64.
 
         Examples
         --------
@@ -786,8 +725,6 @@ class LanguageModel(Estimator):
         >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
         >>> model.score_samples(["ab", "", "abcd"]).round(1).tolist()  # untrained: ln 1/4 per symbol
         [-2.8, 0.0, -5.5]
-        >>> model.score_samples(iter(["ab", "dc"]), reduce="mean").round(2).tolist()
-        [-1.39, -1.39]
         >>> model.score_samples(["ab", None, "e"], errors="replace").round(1).tolist()
         [-2.8, nan, -inf]
         """
@@ -805,7 +742,8 @@ class LanguageModel(Estimator):
         """Return the log-probabilities of strings batch by batch, each batch as soon as it is available.
 
         This is `score_samples` for strings that arrive through a pipe, or are too many to hold all results. A string
-        has the same score, to the bit, in any batch.
+        has the same score, to the bit, in any batch. The index of a string in an error counts from the first string of
+        the first batch. The weights are those at the time of the call.
 
         Parameters
         ----------
@@ -813,16 +751,6 @@ class LanguageModel(Estimator):
             The batches; the next is requested once the scores of the previous one have been consumed.
         reduce, errors
             As in `score_samples`.
-
-        Returns
-        -------
-        iterator of ndarray of float64
-            The scores of each batch. The weights are those at the time of the call.
-
-        Raises
-        ------
-        NotFittedError, ValueError
-            As for `score_samples`; the index of a string in an error counts from the first string of the first batch.
 
         Examples
         --------
@@ -839,7 +767,7 @@ class LanguageModel(Estimator):
         return TextScorer(network, vocabulary, n_threads, reduce=reduce, errors=errors).batches(batches)
 
     def predict_proba(self, prefixes: Iterable[Text]) -> NDArray[np.float64]:
-        """Return the probability of each symbol to come next after each prefix.
+        """Return the probability of each symbol to come next after each prefix. Errors are as for `score_samples`.
 
         Parameters
         ----------
@@ -850,11 +778,6 @@ class LanguageModel(Estimator):
         -------
         ndarray of float64, shape (n, V)
             Probabilities in the order of `vocabulary_`; rows sum to 1.
-
-        Raises
-        ------
-        NotFittedError, ValueError
-            As for `score_samples`.
 
         Examples
         --------
@@ -883,16 +806,13 @@ class LanguageModel(Estimator):
 
         Raises
         ------
-        NotFittedError, ValueError
-            Before `fit`; if the text contains an unknown symbol; if `end` is requested from a model fitted on one text,
-            which has no document ends.
+        ValueError
+            If the text contains an unknown symbol, or `end` is requested from a model of running text, which has no
+            document ends.
 
         Examples
         --------
         >>> from crnn import CharRNN
-        >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
-        >>> model.surprisal("abaab").argmax()  # the second a of aa
-        np.int64(3)
         >>> names = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit(["Anna", "Bob"])
         >>> names.surprisal("Ann", end=True).argmax()  # the end, since an a is missing
         np.int64(3)
@@ -905,17 +825,7 @@ class LanguageModel(Estimator):
         return text_scores.surprisal(network, text_scores.text_ids(text, vocabulary, end=end), network.start())
 
     def rank(self, text: Text) -> NDArray[np.intp]:
-        """Return the rank of each character among all symbols: 1 for the most probable.
-
-        Parameters
-        ----------
-        text
-            As for `surprisal`.
-
-        Returns
-        -------
-        ndarray of int, shape (len(text),)
-            1 plus the number of more probable symbols.
+        """Return the rank of each character of a text among all symbols, (len(text),): 1 for the most probable.
 
         Examples
         --------
@@ -956,7 +866,7 @@ class LanguageModel(Estimator):
 
         Raises
         ------
-        NotFittedError, ValueError
+        ValueError
             As for `score_samples`; also if a string has another length, or the model does not end its strings.
 
         Examples

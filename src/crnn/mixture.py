@@ -171,7 +171,6 @@ class Mixture(LanguageModel):
 
         Examples
         --------
-        >>> from crnn import CharNGram, Mixture
         >>> text = "to be or not to be, " * 50
         >>> mixture = Mixture([CharNGram(order=order).fit(text) for order in (1, 4)])
         >>> mixture.fit_weights("not to be").weights_.argmax()
@@ -185,26 +184,11 @@ class Mixture(LanguageModel):
     def adapt(self, X: TextLike, **options: Any) -> Self:
         """Return a mixture whose models have adapted to a text; see `CharRNN.adapt` and `CharNGram.adapt`.
 
-        Parameters
-        ----------
-        X : str, bytes, os.PathLike or iterable of str or bytes
-            As for `score`.
-        **options
-            Options of `CharRNN.adapt` for the networks.
-
-        Returns
-        -------
-        Mixture
-            A mixture with the same weights; this mixture and its models stay the same.
-
-        Raises
-        ------
-        ValueError, DivergenceError
-            As for the models.
+        `X` and errors are as for these; `options` are those of `CharRNN.adapt`, for the networks. The weights are the
+        same. This mixture and its models stay unchanged.
 
         Examples
         --------
-        >>> from crnn import CharNGram, CharRNN, Mixture
         >>> text = "to be or not to be, " * 50
         >>> mixture = Mixture([CharRNN(16, max_steps=300, random_state=0).fit(text), CharNGram(order=4).fit(text)])
         >>> adapted = mixture.adapt("to bet, " * 9, learning_rate=3e-4)
@@ -222,32 +206,7 @@ class Mixture(LanguageModel):
     def fit(self, X: TextLike, y: None = None) -> Self:
         """Find the weights, as `fit_weights` does, for scikit-learn's tools; the models stay as they are.
 
-        ``sklearn.base.clone`` returns a mixture with the same fitted models.
-
-        Parameters
-        ----------
-        X : str, bytes, os.PathLike or iterable of str or bytes
-            A held-out text, as in `fit_weights`.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        Mixture
-            The mixture itself.
-
-        Raises
-        ------
-        ValueError
-            As in `fit_weights`.
-
-        Examples
-        --------
-        >>> from crnn import CharNGram, Mixture
-        >>> text = "to be or not to be, " * 50
-        >>> mixture = Mixture([CharNGram(order=order).fit(text) for order in (1, 4)])
-        >>> mixture.fit("not to be").weights_.argmax()
-        np.int64(1)
+        ``sklearn.base.clone`` returns a mixture with the same fitted models. `y` is ignored.
         """
         return self.fit_weights(X)
 
@@ -302,7 +261,6 @@ class Mixture(LanguageModel):
 
         Examples
         --------
-        >>> from crnn import Mixture
         >>> mixture = Mixture.recommended("to be or not to be, " * 200, seconds=0.5, verbose=0, random_state=0)
         >>> [type(model).__name__ for model in mixture.models]
         ['CharRNN', 'CharNGram']
@@ -322,21 +280,7 @@ class Mixture(LanguageModel):
 
     @classmethod
     def load(cls, path: FilePath | BinaryIO, *, n_threads: int | None = None) -> Self:
-        """Read a mixture from a file.
-
-        Parameters
-        ----------
-        path : str, bytes, os.PathLike or binary file
-        n_threads : int or None, default=None
-            As in the constructor.
-
-        Raises
-        ------
-        ModelFileError
-            If the file is damaged, or does not contain a mixture.
-        OSError
-            If the file cannot be read.
-        """
+        """Read a mixture from a file, as `CharRNN.load` reads a network; `n_threads` is as in the constructor."""
         checked_threads(n_threads)
         mixture = cls._from_file(path)
         mixture.n_threads = n_threads
@@ -366,15 +310,7 @@ class Mixture(LanguageModel):
     def set_params(self, **params: Any) -> Self:
         """Change parameters by name; the weights are kept unless `models` or `weights` is given.
 
-        Parameters
-        ----------
-        **params
-            Names of the constructor's parameters, and their new values.
-
-        Raises
-        ------
-        ValueError
-            As in the constructor, or if a parameter is unknown. The mixture is then unchanged.
+        If a parameter is unknown or invalid, as in the constructor, a ValueError leaves the mixture unchanged.
         """
         names = self._defaults().keys()
         if params.keys() - names:

@@ -138,22 +138,13 @@ class TextClassifier(Estimator):
         self.min_steps = min_steps
 
     def set_params(self, **params: Any) -> Self:
-        """Change parameters by name; `fit` checks their values.
+        """Change parameters by name, as in `CharRNN.set_params`; `fit` checks their values.
 
-        Parameters
-        ----------
-        **params
-            As for `CharRNN.set_params`. ``estimator__hidden_size`` sets a parameter of the language model, and of every
-            model in a list that has it. If `estimator` is None, it becomes the list of the default models first.
-
-        Raises
-        ------
-        ValueError
-            If there is no such parameter. Nothing is changed in that case.
+        ``estimator__hidden_size`` sets a parameter of the language model, and of every model in a list that has it. If
+        `estimator` is None, it becomes the list of the default models first.
 
         Examples
         --------
-        >>> from crnn import TextClassifier
         >>> TextClassifier().set_params(estimator__hidden_size=64).estimator[1].cell
         'lstm'
         """
@@ -196,14 +187,11 @@ class TextClassifier(Estimator):
 
         Raises
         ------
-        ValueError
-            If a parameter, text or label is invalid. The classifier is then unchanged.
-        DivergenceError, KeyboardInterrupt
-            As for `CharRNN.fit`. The classifier is then unchanged.
+        ValueError, DivergenceError, KeyboardInterrupt
+            If a parameter, text or label is invalid, or as for `CharRNN.fit`. The classifier is then unchanged.
 
         Examples
         --------
-        >>> from crnn import TextClassifier
         >>> model = TextClassifier().set_params(estimator__hidden_size=8, estimator__max_steps=5)
         >>> model.fit(["ab", "ba", "a"], [0, 1, 0]).classes_
         array([0, 1])
@@ -277,20 +265,12 @@ class TextClassifier(Estimator):
 
         Parameters
         ----------
-        X : iterable of str, or of bytes
-        y : array-like of shape (n,)
-        seconds : float
-            Time limit for `fit`.
-        fit : bool, default=False
-            Whether to fit the classifier to `X` and `y`.
-        verbose : int, default=1
-            0: print nothing. This is not the language model's own `verbose`.
+        X, y
+            As in `fit`.
+        seconds, fit, verbose
+            As in `CharRNN.recommended`.
         **overrides
             Parameters of the classifier or its language models to fix rather than choose.
-
-        Returns
-        -------
-        TextClassifier
 
         Raises
         ------
@@ -299,7 +279,6 @@ class TextClassifier(Estimator):
 
         Examples
         --------
-        >>> from crnn import TextClassifier
         >>> TextClassifier.recommended(["ab", "cd"] * 50, [0, 1] * 50, seconds=1.0, verbose=0)
         TextClassifier(estimator=CharNGram(order=5, min_count=2))
         """
@@ -328,15 +307,11 @@ class TextClassifier(Estimator):
     # -------------------------------------------------------------- prediction
 
     def predict(self, X: Iterable[Text]) -> Array:
-        """Return the most probable label of each text.
+        """Return the most probable label of each text, (n,).
 
         Parameters
         ----------
         X : iterable of str, or of bytes
-
-        Returns
-        -------
-        ndarray of shape (n,)
 
         Raises
         ------
@@ -345,7 +320,6 @@ class TextClassifier(Estimator):
 
         Examples
         --------
-        >>> from crnn import TextClassifier
         >>> model = TextClassifier().set_params(estimator__hidden_size=16, estimator__random_state=0)
         >>> model.fit(["aaa", "aa", "bb", "bbb"], ["a", "a", "b", "b"]).predict(["aaaa", "bbbb"])
         array(['a', 'b'], dtype='<U1')
@@ -357,13 +331,10 @@ class TextClassifier(Estimator):
         """Return the probability of each label of each text, (n, K), in the order of `classes_`; rows sum to 1.
 
         A probability near 1 means "this label rather than the others". It does not mean that the text is like the
-        training texts: see `TextClassifier`.
-
-        For parameters and errors, see `predict`.
+        training texts: see `TextClassifier`. For parameters and errors, see `predict`.
 
         Examples
         --------
-        >>> from crnn import TextClassifier
         >>> model = TextClassifier().set_params(estimator__hidden_size=16, estimator__random_state=0)
         >>> model = model.fit(["aaa", "aa", "bb", "bbb"], ["a", "a", "b", "b"])
         >>> model.predict_proba(["aaaa", "bbbb"]).round().tolist()
@@ -375,12 +346,10 @@ class TextClassifier(Estimator):
         """Return the logarithm of `predict_proba`, (n, K).
 
         Texts are read in blocks, so that a generator of any number of texts needs little more memory than the result.
-
         For parameters and errors, see `predict`.
 
         Examples
         --------
-        >>> from crnn import TextClassifier
         >>> model = TextClassifier().set_params(estimator__hidden_size=8, estimator__max_steps=5)
         >>> model.fit(["ab", "ba"], [0, 1]).predict_log_proba(["ab", "x", ""]).shape
         (3, 2)
@@ -398,13 +367,8 @@ class TextClassifier(Estimator):
         sample_weight : array-like of shape (n,), default=None
             The weight of each text.
 
-        Returns
-        -------
-        float
-
         Examples
         --------
-        >>> from crnn import TextClassifier
         >>> model = TextClassifier().set_params(estimator__hidden_size=16, estimator__random_state=0)
         >>> model = model.fit(["aaa", "aa", "bb", "bbb"], ["a", "a", "b", "b"])
         >>> model.score(["aaaa", "bbbb", "bbbb"], ["a", "b", "a"], sample_weight=[1, 2, 1])
@@ -459,19 +423,10 @@ class TextClassifier(Estimator):
     def quantize(self) -> Self:
         """Return a classifier whose networks have 8-bit weights: smaller and faster; see `CharRNN.quantize`.
 
-        Returns
-        -------
-        TextClassifier
-            It predicts, saves and loads like any other.
-
-        Raises
-        ------
-        NotFittedError, ValueError
-            As for `CharRNN.quantize`.
+        It predicts, saves and loads like any other. A classifier without networks raises a ValueError.
 
         Examples
         --------
-        >>> from crnn import TextClassifier
         >>> model = TextClassifier().set_params(estimator__hidden_size=16, estimator__random_state=0)
         >>> model.fit(["aaa", "aa", "bb", "bbb"], ["a", "a", "b", "b"]).quantize().predict(["aaaa", "bbbb"])
         array(['a', 'b'], dtype='<U1')
