@@ -13,7 +13,6 @@ from texts import SIMILAR_NAMES as NAMES
 from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture, ModelFileError, TextClassifier
 from crnn.files import model_file
 from crnn.files.entries import plain_json
-from crnn.files.model_file import StoredClassifier
 from crnn.files.sealed_file import read_header, read_sealed_tensors, require_kind, sealed_bytes
 
 # --------------------------------------------------------------------- mixture
@@ -34,18 +33,12 @@ def mixture_file(weights, *, models=("CharNGram", "CharNGram"), **tensors):
     return sealed("mixture", PARTS, weights, tensors, models=plain_json(list(models)))
 
 
-def read(content):
-    return model_file.read_mixture(io.BytesIO(content))
-
-
-@pytest.mark.parametrize(
-    "weights", [[0.25, 0.75], [0, 1e-300], [1e30, 1e30], [0.0, 0.0], [[1, 2], [3, 4], [5, 6], [7, 8]]]
-)
-def test_mixtures_come_back(weights):
-    parts, found = read(mixture_file(weights))
-    assert parts == PARTS
-    assert found.tolist() == weights
-    assert model_file.mixture_bytes(PARTS, np.array(weights, np.float64)) == mixture_file(weights)
+def test_mixtures_come_back():
+    for weights in ([0.25, 0.75], [0, 1e-300], [1e30, 1e30], [0.0, 0.0], [[1, 2], [3, 4], [5, 6], [7, 8]]):
+        content = mixture_file(weights)
+        parts, found = model_file.read_mixture(io.BytesIO(content))
+        assert (parts, found.tolist()) == (PARTS, weights)
+        assert model_file.mixture_bytes(PARTS, np.array(weights, np.float64)) == content
 
 
 FOREIGN = np.frombuffer(saved(CharNGram(2).fit(["xy"])), np.uint8)
@@ -87,21 +80,6 @@ def classifier_file(parts=(LABELED,) * 4, classifier=None, **own):
     return io.BytesIO(sealed("classifier", parts, weights, classifier=entry))
 
 
-@pytest.mark.parametrize("class_weight", [None, "balanced", {"f": 2.0}])
-@pytest.mark.parametrize("directions", [("forward", "backward"), ("backward",)])
-def test_classifiers_come_back(class_weight, directions):
-    own = {"class_weight": class_weight, "min_steps": 7}
-    parts = [LABELED] * 2 * len(directions)
-    stored = StoredClassifier(parts, np.array([0.25, 3.0]), np.array([0.0, 1.0]), directions, True, own)
-    found = model_file.read_classifier(io.BytesIO(model_file.classifier_bytes(stored)))
-    for name, value in stored._asdict().items():
-        assert (
-            np.array_equal(getattr(found, name), value)
-            if isinstance(value, np.ndarray)
-            else (getattr(found, name) == value)
-        )
-
-
 def test_the_good_file_is_read():
     assert TextClassifier.load(classifier_file()).weights_.tolist() == [0.5, 2.0]
 
@@ -134,55 +112,45 @@ def network():
     return CharRNN(5, max_steps=5, random_state=0).fit(NAMES)
 
 
+COUNTS = CharNGram(3).fit(NAMES)
 MODELS = {
     "network": network,
     "quantized": lambda: network().quantize(),
-    "counts": lambda: CharNGram(3).fit(NAMES),
-    "mixture": lambda: Mixture([CharNGram(3).fit(NAMES), network()]),
+    "mixture": lambda: Mixture([COUNTS, network()]),
     "bytes": lambda: CharNGram(2).fit([b"ab", b"ba"]),
 }
 
 
+def loaded(detector):
+    """Return the detector in the file of another one."""
+    return AnomalyDetector.load(io.BytesIO(saved(detector)))
+
+
 @pytest.mark.parametrize("kind", MODELS)
-def test_a_detector_of_any_model_comes_back(kind, tmp_path):
+def test_a_detector_of_any_model_comes_back(kind):
     model = MODELS[kind]()
     clean = CLEAN if kind != "bytes" else [b"ab"] * 200
     detector = AnomalyDetector(model, 0.1, "sum", 0.3, max_seconds=7, random_state=3).calibrate(clean)
-    detector.save(tmp_path / "d.crnn")
-    again = AnomalyDetector.load(tmp_path / "d.crnn")
+    again = loaded(detector)
     own = {name: value for name, value in detector.get_params(deep=False).items() if name != "estimator"}
     assert {name: again.get_params(deep=False)[name] for name in own} == own
-    assert again.offset_ == detector.offset_
-    assert again.rate_interval_ == detector.rate_interval_
+    assert (again.offset_, again.rate_interval_) == (detector.offset_, detector.rate_interval_)
     assert again.score_samples(clean[:3]).tolist() == detector.score_samples(clean[:3]).tolist()
     assert type(again.estimator_) is type(model)
-    assert type(model).load(tmp_path / "d.crnn").score(clean) == model.score(clean)
-    stream = io.BytesIO()
-    again.save(stream)
-    stream.seek(0)
-    assert stream.getvalue() == (tmp_path / "d.crnn").read_bytes()
-    assert AnomalyDetector.load(stream).offset_ == detector.offset_
+    assert type(model).load(io.BytesIO(saved(detector))).score(clean) == model.score(clean)
+    assert saved(again) == saved(detector)
 
 
-@pytest.mark.parametrize(
-    ("seed", "saved"), [(2**127 - 1, 2**127 - 1), (np.uint64(2**64 - 1), 2**64 - 1), (np.random.default_rng(0), None)]
-)
-def test_any_seed_that_fit_accepts_can_be_saved(seed, saved, tmp_path):
-    AnomalyDetector(MODELS["counts"](), 0.1, random_state=seed).calibrate(CLEAN).save(tmp_path / "d.crnn")
-    assert AnomalyDetector.load(tmp_path / "d.crnn").random_state == saved
+def test_any_seed_that_fit_accepts_can_be_saved_and_no_chosen_model():
+    detector = AnomalyDetector(COUNTS, 0.1).calibrate(CLEAN)
+    for seed, kept in ((2**127 - 1,) * 2, (np.uint64(2**64 - 1), 2**64 - 1), (np.random.default_rng(0), None)):
+        assert loaded(detector.set_params(random_state=seed)).random_state == kept
+    assert loaded(detector.set_params(estimator=None)).estimator is None
 
 
-def test_chosen_model_is_not_a_parameter(tmp_path):
-    detector = AnomalyDetector(MODELS["counts"](), 0.1).calibrate(CLEAN).set_params(estimator=None)
-    detector.save(tmp_path / "d.crnn")
-    assert AnomalyDetector.load(tmp_path / "d.crnn").estimator is None
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def detector_file():
-    stream = io.BytesIO()
-    AnomalyDetector(MODELS["counts"](), 0.1).calibrate(CLEAN).save(stream)
-    return stream.getvalue()
+    return saved(AnomalyDetector(COUNTS, 0.1).calibrate(CLEAN))
 
 
 def resealed(detector_file, entry):
@@ -198,46 +166,39 @@ def changed(**values):
     return lambda text: json.dumps({**json.loads(text), **values})
 
 
-@pytest.mark.parametrize(
-    ("entry", "message"),
-    [
-        (lambda text: text[:-1], "cannot be read as JSON"),
-        (lambda text: "[]", "must be a JSON object"),
-        (changed(other=1), "has an unknown field 'other'"),
-        (lambda text: text.replace("n_texts", "n_text"), "has no n_texts"),
-        (lambda text: "[" * 10**6, "cannot be read as"),
-        (changed(contamination=0), "contamination must be a finite number above 0"),
-        (changed(contamination=float("nan")), "contamination must be"),
-        (changed(calibration_fraction=1), "calibration_fraction must be"),
-        (changed(reduce="max"), "reduce must be"),
-        (changed(scored_by=["min"]), "reduce must be"),
-        (changed(offset=0.5), "offset must be"),
-        (changed(offset=-float("inf")), "offset must be"),
-        (changed(n_texts=0.5), "n_texts must be"),
-        (changed(rank=0.5), "rank must be"),
-        (changed(held=[["a", 0, -1.5]]), "held must be texts with their numbers of occurrences and scores"),
-        (changed(held=[["a", 1, 0.5]]), "held must be"),
-        (changed(held=[["a", 1, "-1"]]), "held must be"),
-        (changed(held=[["a", 1, float("nan")]]), "held must be"),
-        (changed(held=[["a", 1]]), "held must be"),
-        (changed(held=[[1, 1, None]]), "held must be"),
-        (changed(held=[["a", "b", None]]), "held must be"),
-        (changed(folds=1), "folds must be"),
-        (changed(held="a"), "held must be"),
-        (changed(rank="1"), "rank must be"),
-        (changed(rank=1e6), "rank exceeds n_texts"),
-        (changed(chosen=1), "chosen must be True or False"),
-        (changed(random_state=-1), "random_state must be"),
-        (changed(random_state=[1]), "random_state must be"),
-        (changed(max_seconds=None), "max_seconds must be"),
-        (changed(verbose=10**400), "verbose must be at most"),
-    ],
-)
-def test_a_crafted_entry_is_refused(detector_file, entry, message):
+HELD = "held must be texts with their numbers of occurrences and scores"
+CRAFTED = [
+    (lambda text: text[:-1], "cannot be read as JSON"),
+    (lambda text: "[]", "must be a JSON object"),
+    (lambda text: text.replace("n_texts", "n_text"), "has no n_texts"),
+    (lambda text: "[" * 10**6, "cannot be read as"),
+    *((changed(**{name: value}), message) for name, message, *values in (
+        ("other", "has an unknown field 'other'", 1),
+        ("contamination", "contamination must be a finite number above 0", 0, float("nan")),
+        ("calibration_fraction", "calibration_fraction must be", 1),
+        ("reduce", "reduce must be", "max"),
+        ("scored_by", "reduce must be", ["min"]),
+        ("offset", "offset must be", 0.5, -float("inf")),
+        ("n_texts", "n_texts must be", 0.5),
+        ("held", HELD, "a", *([row] for row in (
+            ["a", 0, -1.5], ["a", 1, 0.5], ["a", 1, "-1"], ["a", 1, float("nan")], ["a", 1], [1, 1, None],
+            ["a", "b", None]))),
+        ("folds", "folds must be", 1),
+        ("rank", "rank must be", 0.5, "1"),
+        ("rank", "rank exceeds n_texts", 1e6),
+        ("chosen", "chosen must be True or False", 1),
+        ("random_state", "random_state must be", -1, [1]),
+        ("max_seconds", "max_seconds must be", None),
+        ("verbose", "verbose must be at most", 10**400)) for value in values),
+]  # fmt: skip
+
+
+def test_crafted_detectors_are_refused(detector_file):
     extreme = {"contamination": 0.5, "offset": 0.0, "n_texts": 1.0, "rank": 1.0, "verbose": 0}
     assert AnomalyDetector.load(resealed(detector_file, changed(**extreme))).contamination == 0.5
-    with pytest.raises(ModelFileError, match=message):
-        AnomalyDetector.load(resealed(detector_file, entry))
+    for entry, message in CRAFTED:
+        with pytest.raises(ModelFileError, match=message):
+            AnomalyDetector.load(resealed(detector_file, entry))
 
 
 def test_damage_in_the_model_is_told_with_the_file_name(detector_file, tmp_path):
@@ -245,19 +206,3 @@ def test_damage_in_the_model_is_told_with_the_file_name(detector_file, tmp_path)
     (tmp_path / "d.crnn").write_bytes(detector_file[:-1] + bytes([detector_file[-1] ^ 1]))
     with pytest.raises(ModelFileError, match=r"^model file '.*d\.crnn': .*checksum"):
         AnomalyDetector.load(tmp_path / "d.crnn")
-
-
-def test_refuses_models_without_a_threshold(tmp_path):
-    MODELS["counts"]().save(tmp_path / "m.crnn")
-    with pytest.raises(ModelFileError, match=r"m\.crnn.*contains a model but no detector.*call calibrate"):
-        AnomalyDetector.load(tmp_path / "m.crnn")
-
-
-def test_loading_as_another_kind_of_model_says_that_the_file_contains_a_detector(detector_file):
-    message = (
-        r"it contains a detector whose model is a CharNGram; load it with AnomalyDetector\.load, or the model alone "
-        r"with CharNGram\.load$"
-    )
-    for kind in (CharRNN, Mixture, TextClassifier):
-        with pytest.raises(ModelFileError, match=message):
-            kind.load(io.BytesIO(detector_file))

@@ -30,73 +30,72 @@ def entries(**change):
     return {"architecture": ARCHITECTURE | change, "vocabulary": Vocabulary.from_text("abc")}
 
 
-@pytest.mark.parametrize(
-    ("arrays", "fits"),
-    [
-        ((), True),
-        (("exp_avg", "exp_avg_sq"), True),
-        (("exp_avg",), False),
-        (("exp_avg", "exp_avg_sq", "sum"), False),
-        (("exp_avg", "exp_avg_sq", "unknown"), True),  # refused as a tensor, see `expected_tensors`
-    ],
-)
-def test_the_arrays_of_an_optimizer(arrays, fits):
-    names = ["state.h", *(f"optimizer.{name}.decoder.bias" for name in arrays)]
-    message = "its training has the optimizer adam, but its tensors lack that optimizer's arrays"
-    with nullcontext() if fits else pytest.raises(ModelFileError, match=message):
-        network_file.check_training(TRAINING, names)
+def raises(fault):
+    """Expect an error of the file with these words, or none."""
+    return nullcontext() if fault is None else pytest.raises(ModelFileError, match="^" + re.escape(fault))
 
 
-@pytest.mark.parametrize(("start", "fits"), [(0, True), (7, True), (8, False)])
-def test_the_optimizer_starts_within_the_steps(start, fits):
-    message = "its training has an optimizer_start outside its steps"
-    with nullcontext() if fits else pytest.raises(ModelFileError, match=message):
-        network_file.check_training(TRAINING | {"optimizer_start": start}, ())
+def test_the_training_state_of_an_optimizer():
+    lacks = "its training has the optimizer adam, but its tensors lack that optimizer's arrays"
+    for arrays, fault in (
+        ((), None), (("exp_avg", "exp_avg_sq"), None), (("exp_avg",), lacks), (("exp_avg", "exp_avg_sq", "sum"), lacks),
+        (("exp_avg", "exp_avg_sq", "unknown"), None),  # refused as a tensor, see `expected_tensors`
+    ):  # fmt: skip
+        with raises(fault):
+            network_file.check_training(TRAINING, ["state.h", *(f"optimizer.{name}.decoder.bias" for name in arrays)])
+    for start, fault in ((0, None), (7, None), (8, "its training has an optimizer_start outside its steps")):
+        with raises(fault):
+            network_file.check_training(TRAINING | {"optimizer_start": start}, ())
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "fault"),
-    [
-        ("decoder.bias", -1, None),
-        ("decoder.bias", np.inf, "NaN or infinity"),
-        ("best.decoder.bias", np.nan, "NaN or infinity"),
-        ("state.h", -np.inf, "NaN or infinity"),
-        ("optimizer.sum.decoder.bias", np.inf, None),
-        ("optimizer.sum.decoder.bias", np.nan, "NaN or infinity"),
-        ("optimizer.sum.decoder.bias", -1, "a negative number"),
-        ("best.optimizer.exp_avg_sq.decoder.bias", np.inf, None),
-        ("best.optimizer.exp_avg_sq.decoder.bias", -1, "a negative number"),
-        ("optimizer.exp_avg.decoder.bias", -1, None),
-        ("gradient_rms", 0, None),
-        ("gradient_rms", -1, "a negative number"),
-        ("gradient_rms", np.inf, "NaN or infinity"),
-        ("run.losses", np.nan, None),
-    ],
-)
-def test_tensor_value_faults_are_named(name, value, fault):
-    message = re.escape(f"its tensor {name!r} contains {fault}")
-    with nullcontext() if fault is None else pytest.raises(ModelFileError, match=f"^{message}"):
-        check_values({name: np.array([1, value, 2], np.float32)})
-    check_values({name: np.zeros(0, np.float32)})
+VALUES = [
+    ("decoder.bias", -1, None), ("decoder.bias", np.inf, "NaN or infinity"),
+    ("best.decoder.bias", np.nan, "NaN or infinity"), ("state.h", -np.inf, "NaN or infinity"),
+    ("optimizer.sum.decoder.bias", np.inf, None), ("optimizer.sum.decoder.bias", np.nan, "NaN or infinity"),
+    ("optimizer.sum.decoder.bias", -1, "a negative number"), ("optimizer.exp_avg.decoder.bias", -1, None),
+    ("best.optimizer.exp_avg_sq.decoder.bias", np.inf, None),
+    ("best.optimizer.exp_avg_sq.decoder.bias", -1, "a negative number"),
+    ("gradient_rms", 0, None), ("gradient_rms", -1, "a negative number"), ("gradient_rms", np.inf, "NaN or infinity"),
+    ("run.losses", np.nan, None),
+]  # fmt: skip
+LARGEST_SCALE = np.finfo(np.float32).max / 127
+SCALE = "an invalid scale: each is 0, "
+SCALES = [
+    *((scale, None) for scale in (0, SMALLEST_SCALE, 1, LARGEST_SCALE)), (-1, SCALE), (np.nan, "NaN"),
+    (np.nextafter(np.float32(SMALLEST_SCALE), 0), SCALE), (np.nextafter(LARGEST_SCALE, np.float32(np.inf)), SCALE),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("name", "fits"),
-    [("a", True), ("A-b_c.9", True), ("a" * 100, True), ("a" * 101, False), ("", False), ("a b", False), ("é", False)],
-)
-def test_record_names_are_checked(name, fits):
-    assert is_record_name(name) == fits
+def test_values_of_tensors_are_checked():
+    for name, value, fault in VALUES:
+        with raises(fault and f"its tensor {name!r} contains {fault}"):
+            check_values({name: np.array([1, value, 2], np.float32)})
+        check_values({name: np.zeros(0, np.float32)})
+    for scale, fault in SCALES:
+        with raises(fault and f"its tensor 'a.scale' contains {fault}"):
+            check_values({"a": np.ones((3, 2), np.int8), "a.scale": np.array([1, scale, 2], np.float32)})
+    for value, fault in ((-128, "-128, which is not a valid 8-bit weight"), (-127, None), (0, None), (127, None)):
+        with raises(fault and f"its tensor 'a' contains {fault}"):
+            check_values({"a": np.array([[1, value]], np.int8), "a.scale": np.ones(1, np.float32)})
+        check_values({"a": np.array([[1, value]], np.int8)})  # without scales they are no weights
 
 
-@pytest.mark.parametrize("name", ["best.decoder.bias", "optimizer.sum.decoder.bias", "run.order"])
-def test_8_bit_weights_have_no_training(name):
-    with pytest.raises(ModelFileError, match=f"^it has a tensor '{name}', but its 8-bit weights cannot be trained$"):
-        expected_tensors(entries(int8=True), {name: Declared("F32", (3,))})
+def test_record_names_are_checked():
+    for name, fits in (
+        ("a", True), ("A-b_c.9", True), ("a" * 100, True), ("a" * 101, False), ("", False), ("a b", False),
+        ("é", False),
+    ):  # fmt: skip
+        assert is_record_name(name) == fits, name
 
 
-def test_8_bit_weights_are_float32():
-    with pytest.raises(ModelFileError, match=r"^its architecture has int8, but its dtype is not float32$"):
+def test_refuses_entries_that_contradict_one_another():
+    for name in ("best.decoder.bias", "optimizer.sum.decoder.bias", "run.order"):
+        with raises(f"it has a tensor '{name}', but its 8-bit weights cannot be trained"):
+            expected_tensors(entries(int8=True), {name: Declared("F32", (3,))})
+    with raises("its architecture has int8, but its dtype is not float32"):
         expected_tensors(entries(int8=True, dtype="float64"), {})
+    with raises("its vocabulary has 3 symbols, but its architecture 4"):
+        expected_tensors(entries(vocab_size=4), {})
 
 
 def test_matrices_of_8_bits_have_a_scale_for_each_output():
@@ -113,42 +112,6 @@ def test_the_last_symbols_read_are_integers():
     assert expected["state.h"] == Declared("F32", (1, 7, 2))
     assert expected["bigrams.pairs"] == Declared("I32", (5, 2))
     assert "best.bigrams.pairs" not in expected
-
-
-def test_a_vocabulary_has_as_many_symbols_as_the_architecture():
-    with pytest.raises(ModelFileError, match=r"^its vocabulary has 3 symbols, but its architecture 4$"):
-        expected_tensors(entries(vocab_size=4), {})
-
-
-LARGEST_SCALE = np.finfo(np.float32).max / 127
-
-
-@pytest.mark.parametrize(
-    ("scale", "valid"),
-    [
-        (0, True),
-        (SMALLEST_SCALE, True),
-        (np.nextafter(np.float32(SMALLEST_SCALE), 0), False),
-        (1, True),
-        (LARGEST_SCALE, True),
-        (np.nextafter(LARGEST_SCALE, np.float32(np.inf)), False),
-        (-1, False),
-        (np.nan, False),
-    ],
-)
-def test_invalid_scales_are_named(scale, valid):
-    tensors = {"a": np.ones((3, 2), np.int8), "a.scale": np.array([1, scale, 2], np.float32)}
-    message = "^its tensor 'a.scale' contains (an invalid scale: each is 0, |NaN)"
-    with nullcontext() if valid else pytest.raises(ModelFileError, match=message):
-        check_values(tensors)
-
-
-@pytest.mark.parametrize(("value", "valid"), [(-128, False), (-127, True), (0, True), (127, True)])
-def test_minus_128_is_an_invalid_weight(value, valid):
-    message = "^its tensor 'a' contains -128, which is not a valid 8-bit weight$"
-    with nullcontext() if valid else pytest.raises(ModelFileError, match=message):
-        check_values({"a": np.array([[1, value]], np.int8), "a.scale": np.ones(1, np.float32)})
-    check_values({"a": np.array([[1, value]], np.int8)})  # without scales they are no weights
 
 
 def test_matrices_are_scaled_by_output():
@@ -172,32 +135,20 @@ def test_matrices_are_scaled_by_output():
         np.testing.assert_array_equal(found[name], array)
 
 
-INVALID = "its bigrams.pairs contains an invalid pair of symbols"
-TWICE = "its bigrams.pairs contains a pair twice"
+def test_pairs_of_seven_symbols():
+    invalid, twice = "its bigrams.pairs contains an invalid pair of symbols", "its bigrams.pairs contains a pair twice"
+    for pairs, fault in (
+        ([[0, 6], [6, 0], [3, 3]], None), ([[0, 6], [-1, -1], [-1, -1]], None), ([[0, 7]], invalid),
+        ([[7, 0]], invalid), ([[0, 1], [-1, 0]], invalid), ([[0, 1], [0, -1]], invalid), ([[-2, -2]], invalid),
+        ([[3, 2], [2, 3], [3, 2]], twice),
+    ):  # fmt: skip
+        with raises(fault):
+            check_pairs(np.array(pairs, np.int32), 7)
 
 
-@pytest.mark.parametrize(
-    ("pairs", "fault"),
-    [
-        ([[0, 6], [6, 0], [3, 3]], None), ([[0, 6], [-1, -1], [-1, -1]], None), ([[0, 7]], INVALID),
-        ([[7, 0]], INVALID), ([[0, 1], [-1, 0]], INVALID), ([[0, 1], [0, -1]], INVALID), ([[-2, -2]], INVALID),
-        ([[3, 2], [2, 3], [3, 2]], TWICE),
-    ],
-)  # fmt: skip
-def test_pairs_of_seven_symbols(pairs, fault):
-    with nullcontext() if fault is None else pytest.raises(ModelFileError, match=f"^{fault}$"):
-        check_pairs(np.array(pairs, np.int32), 7)
-
-
-@pytest.mark.parametrize(
-    ("configuration", "limit"), [({}, 2), ({"n_bigrams": 5}, 5), ({"n_bigrams": 1}, 2), ({"n_bigrams": 5.0}, 2)]
-)
-def test_a_text_may_have_had_fewer_pairs(configuration, limit):
-    found = symbol_pairs(np.array([[0, 1], [1, 0]], np.int32), configuration)
-    assert found.limit == limit
-    assert found.pairs.tolist() == [[0, 1], [1, 0]]
-
-
-def test_file_without_pairs_has_no_table():
+def test_a_text_may_have_had_fewer_pairs():
+    for configuration, limit in (({}, 2), ({"n_bigrams": 5}, 5), ({"n_bigrams": 1}, 2), ({"n_bigrams": 5.0}, 2)):
+        found = symbol_pairs(np.array([[0, 1], [1, 0]], np.int32), configuration)
+        assert (found.limit, found.pairs.tolist()) == (limit, [[0, 1], [1, 0]])
     assert symbol_pairs(None, {"n_bigrams": 5}) is None
     assert "bigrams.pairs" not in expected_tensors(entries(), {})

@@ -4,9 +4,11 @@ import struct
 import subprocess
 import sys
 import tracemalloc
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +18,6 @@ from hypothesis import strategies as st
 
 from crnn.errors import ModelFileError
 from crnn.files import sealed_file
-from crnn.files.entries import read_json
 from crnn.files.network_file import Architecture, NetworkFile, network_bytes
 from crnn.files.network_file import torch_shapes as shapes_of
 from crnn.files.sealed_file import NAMES, file_bytes, write_path
@@ -41,7 +42,6 @@ STORED = TRAINING | {"history": list(TRAINING["history"][0])}  # the records the
 GATES = {"rnn": 1, "gru": 3, "lstm": 4, "cifg": 4}  # of the cell of PyTorch
 MEMORIES = {"adagrad": ["sum"], "rmsprop": ["square_avg"], "adam": ["exp_avg", "exp_avg_sq"]}
 NETWORKS = [("rnn", 1), ("rnn", 3), ("gru", 1), ("gru", 2), ("lstm", 1), ("lstm", 2), ("cifg", 2)]
-networks = pytest.mark.parametrize(("cell", "L"), NETWORKS)
 
 
 def write(path, file):
@@ -164,6 +164,18 @@ def data(path):
     return path.read_bytes()
 
 
+@contextmanager
+def traced_memory():
+    """Give an object whose `value` is how much memory the block used at most, once the block has ended."""
+    peak = SimpleNamespace()
+    tracemalloc.start()
+    try:
+        yield peak
+    finally:
+        peak.value = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+
+
 def refused(path, data):
     path.write_bytes(data)
     with pytest.raises(ModelFileError) as caught:
@@ -190,7 +202,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=7,
 )
-free = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+free = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @free
@@ -250,9 +262,9 @@ def test_metadata_is_as_described(path):
     assert json.loads(metadata["vocabulary"]) == {"kind": "characters", "codes": [97, 0xD800]}
 
 
-@networks
-def test_expected_tensors_match_pytorch(cell, L):
-    assert shapes_of(Architecture(cell, L, 7, 11, "float32")) == torch_shapes(cell, L, 7, 11)
+def test_expected_tensors_match_pytorch():
+    for cell, L in NETWORKS:
+        assert shapes_of(Architecture(cell, L, 7, 11, "float32")) == torch_shapes(cell, L, 7, 11)
 
 
 # --- damage
@@ -277,27 +289,27 @@ def test_renamed_and_rewritten_files(path, data):
     assert "rnn.bias_ih_l0" in refused(path, sign(header, body))
 
 
-@pytest.mark.parametrize("size", [2**31 - 1, 2**31, 2**64, 10**4299, 0, -1, True, 2.0, "2", None])
+ARCHITECTURE = {"cell": "rnn", "num_layers": 1, "hidden_size": 2, "vocab_size": 3, "dtype": "float32"}
+
+
 @pytest.mark.parametrize("field", ["hidden_size", "vocab_size", "num_layers", "embedding_size"])
-def test_refuses_false_sizes_with_a_valid_checksum(path, data, field, size):
-    architecture = {"cell": "rnn", "num_layers": 1, "hidden_size": 2, "vocab_size": 3, "dtype": "float32"}
-    tracemalloc.start()
-    try:
-        message = refused(path, with_metadata(data, architecture=json.dumps(architecture | {field: size})))
+def test_refuses_false_sizes_with_a_valid_checksum(path, data, field):
+    for size in (2**31 - 1, 2**31, 2**64, 10**4299, 0, -1, True, 2.0, "2", None):
+        changed = with_metadata(data, architecture=json.dumps(ARCHITECTURE | {field: size}))
+        with traced_memory() as peak:
+            message = refused(path, changed)
         assert len(message) < 500 + len(str(path))
-        assert tracemalloc.get_traced_memory()[1] < 1 << 20
-    finally:
-        tracemalloc.stop()
+        assert peak.value < 1 << 20
 
 
-@pytest.mark.parametrize(("field", "value", "message"), [
-    ("cell", "mamba", "newer crnn"), ("cell", "lstm", "state.c"), ("cell", "gru", "bias_hn"), ("num_layers", 2, "l1"),
-    ("dtype", "float64", "F32"), ("hidden_size", 3, "but its model has"), ("embedding_size", 2, "embedding.weight"),
-])  # fmt: skip
-def test_refuses_architectures_that_do_not_match_the_tensors(path, data, field, value, message):
-    architecture = {"cell": "rnn", "num_layers": 1, "hidden_size": 2, "vocab_size": 3, "dtype": "float32"}
-    changed = with_metadata(data, architecture=json.dumps(architecture | {field: value}))
-    assert message in refused(path, changed)
+def test_refuses_architectures_that_do_not_match_the_tensors(path, data):
+    for field, value, message in (
+        ("cell", "mamba", "newer crnn"), ("cell", "lstm", "state.c"), ("cell", "gru", "bias_hn"),
+        ("num_layers", 2, "l1"), ("dtype", "float64", "F32"), ("hidden_size", 3, "but its model has"),
+        ("embedding_size", 2, "embedding.weight"),
+    ):  # fmt: skip
+        changed = with_metadata(data, architecture=json.dumps(ARCHITECTURE | {field: value}))
+        assert message in refused(path, changed)
 
 
 def test_json_longer_than_any_models(path, data, monkeypatch):
@@ -312,10 +324,6 @@ def test_json_longer_than_any_models(path, data, monkeypatch):
     monkeypatch.setattr("crnn.files.sealed_file.MAX_JSON", needed - 1)
     with pytest.raises(ModelFileError, match="bytes of JSON, more than crnn reads"):
         write(path, make(training=TRAINING))
-    monkeypatch.setattr("crnn.files.entries.MAX_JSON", 3)
-    assert read_json(b"[1]", "list") == [1]
-    with pytest.raises(ModelFileError, match="its list has 4 bytes, more than the 3 that crnn reads"):
-        read_json(b"[1] ", "list")
 
 
 def test_missing_and_unknown_tensors(path):
@@ -331,21 +339,15 @@ def test_missing_and_unknown_tensors(path):
     assert not path.exists()
 
 
-@pytest.mark.parametrize(
-    ("cell", "name"),
-    [
-        ("rnn", "state.h"),
-        ("lstm", "state.c"),
-        ("rnn", "optimizer.exp_avg.rnn.weight_hh_l0"),
-        ("lstm", "optimizer.exp_avg_sq.rnn.weight_ih_l1"),
-        ("gru", "optimizer.exp_avg.rnn.bias_hn_l1"),
-    ],
-)
-def test_refuses_incomplete_training_tensors(path, cell, name):
-    model = make(cell=cell, L=2, training=TRAINING | {"optimizer": "adam"})
-    del model.training_tensors[name]
-    with pytest.raises(ModelFileError, match=name):
-        write(path, model)
+def test_refuses_incomplete_training_tensors(path):
+    for cell, name in (
+        ("rnn", "state.h"), ("lstm", "state.c"), ("rnn", "optimizer.exp_avg.rnn.weight_hh_l0"),
+        ("lstm", "optimizer.exp_avg_sq.rnn.weight_ih_l1"), ("gru", "optimizer.exp_avg.rnn.bias_hn_l1"),
+    ):  # fmt: skip
+        model = make(cell=cell, L=2, training=TRAINING | {"optimizer": "adam"})
+        del model.training_tensors[name]
+        with pytest.raises(ModelFileError, match=name):
+            write(path, model)
 
 
 def test_memory_of_an_unknown_kind_is_unknown_before_it_is_counted(path):
@@ -353,13 +355,9 @@ def test_memory_of_an_unknown_kind_is_unknown_before_it_is_counted(path):
     model = make(L=64, training=TRAINING)
     for i in range(3001):
         model.training_tensors[f"optimizer.{i}"] = np.zeros(1, "float32")
-    tracemalloc.start()
-    try:
-        with pytest.raises(ModelFileError, match="does not belong to its model"):
-            write(path, model)
-        assert tracemalloc.get_traced_memory()[1] < 4 << 20
-    finally:
-        tracemalloc.stop()
+    with traced_memory() as peak, pytest.raises(ModelFileError, match="does not belong to its model"):
+        write(path, model)
+    assert peak.value < 4 << 20
 
 
 def test_optimizer_without_memory(path):
@@ -387,7 +385,7 @@ def test_optimizer_memory_may_overflow_but_not_be_nan(path):
 MUTATION = st.tuples(st.floats(0, 1), st.integers(0, 11), st.binary(max_size=7) | st.text(max_size=3))
 
 
-@settings(free, max_examples=300)
+@settings(free, max_examples=120)
 @given(mutations=st.lists(MUTATION, min_size=1, max_size=5))
 def test_mutated_files_are_refused_or_unchanged(path, data, mutations):
     changed = data
@@ -411,7 +409,7 @@ def test_random_bytes_are_refused(path, content):
     refused(path, join(content, b""))
 
 
-@settings(free, max_examples=200)
+@settings(free, max_examples=80)
 @given(
     key=st.sampled_from(["configuration", "architecture", "vocabulary", "training"]),
     field=st.sampled_from(
@@ -467,7 +465,7 @@ def test_one_change_of_the_structure_is_named(path, data):
         assert word in refused(path, changed)
 
 
-@settings(free, max_examples=200)
+@settings(free, max_examples=80)
 @given(
     name=st.sampled_from([*torch_shapes("rnn", 1, 1, 1), "state.h", "state.c", "training", "\0", "__metadata"])
     | st.sampled_from(["optimizer.", "optimizer.a.b", "optimizer.exp_avg.decoder.bias"]),
@@ -488,13 +486,9 @@ def test_loading_copies_no_tensor_twice(path):
     V, hidden_size = 3, 499
     write(path, make(Vocabulary.from_text("abc"), hidden_size=hidden_size))
     size = 4 * hidden_size * (hidden_size + 2 * V)
-    tracemalloc.start()
-    try:
+    with traced_memory() as peak:
         model = stored_network(path)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert size < peak < 2.2 * size  # the file, and each tensor as the package reads it
+    assert size < peak.value < 2.2 * size  # the file, and each tensor as the package reads it
     assert len(model.tensors) == 6
 
 
