@@ -254,8 +254,18 @@ def test_a_file_gives_the_model_that_wrote_it(name, tmp_path):
         if isinstance(model, CharRNN | CharNGram):
             assert again.get_params() == model.get_params() | {"vocabulary": None}
             assert again.vocabulary_ == model.vocabulary_
+    of_detector = (
+        r"contains a detector whose model is a CharNGram; load it with AnomalyDetector\.load, or the model alone "
+    )
     for other in {CharRNN, CharNGram, Mixture, TextClassifier, AnomalyDetector} - {type(model), type(alone)}:
-        message = f"contains a {type(model).__name__}; load it|contains a (detector|model but no detector)"
+        message = (
+            of_detector + r"with CharNGram\.load$"
+            if alone is not model
+            else (
+                f"contains a {type(model).__name__}; load it with {type(model).__name__}.load"
+                r"|contains a model but no detector.*call calibrate"
+            )
+        )
         with pytest.raises(ModelFileError, match=message):
             other.load(path)
 
