@@ -1,4 +1,5 @@
 import copy
+import io
 import math
 import os
 import subprocess
@@ -8,6 +9,7 @@ import threading
 
 import numpy as np
 import pytest
+from examples import saved
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_checks import check_model, expected_run
@@ -48,12 +50,12 @@ def test_an_epoch_reads_the_text_once():
     assert small(None, epochs=3, batch_size=2).fit("abcdefghijklm").n_steps_ == 3
 
 
-@pytest.mark.parametrize("steps", [0, 1, 2, 3, 7, 301])
-def test_max_steps_is_exact_over_epochs(steps):
-    assert small(steps, epochs=1).fit("abcdefghijkl").n_steps_ == steps
+def test_max_steps_is_exact_over_epochs():
+    for steps in (0, 1, 2, 3, 7, 101):
+        assert small(steps, epochs=1).fit("abcdefghijkl").n_steps_ == steps
 
 
-@pytest.mark.parametrize("parameters", [{}, {"dtype": "float64"}, {"batch_size": 16, "n_threads": 2}])
+@pytest.mark.parametrize("parameters", [{"dtype": "float64"}, {"batch_size": 16, "n_threads": 2}])
 def test_fit_starts_anew_and_repeats_itself(parameters):
     model = small(**parameters).fit(TEXT)
     first, arrays = bits(model), [learned_state(model).params, model.state_]
@@ -65,10 +67,6 @@ def test_fit_starts_anew_and_repeats_itself(parameters):
     assert model.fit("another text " * 5).vocabulary_ == Vocabulary.from_text("another text ")
 
 
-def test_without_a_seed_fits_differ():
-    assert bits(small(random_state=None).fit(TEXT)) != bits(small(random_state=None).fit(TEXT))
-
-
 def test_generator_moves_on_from_fit_to_fit():
     rng = np.random.default_rng(3)
     model = small(0, random_state=rng)
@@ -76,6 +74,7 @@ def test_generator_moves_on_from_fit_to_fit():
     assert first != second
     assert first == bits(small(0, random_state=np.random.default_rng(3)).fit(TEXT))
     assert first == bits(small(0, random_state=3).fit(TEXT))
+    assert bits(small(0, random_state=None).fit(TEXT)) != bits(small(0, random_state=None).fit(TEXT))
 
 
 def test_history_has_all_records():
@@ -94,12 +93,7 @@ def test_history_has_all_records():
     model.set_params(max_steps=3).partial_fit(TEXT)
     assert [r["step"] for r in model.history_[20:]] == [1001, 1002, 1003]
     assert len(model.fit(TEXT).history_) == 3
-
-
-def test_attributes_are_plain():
-    model = small(7).fit(TEXT)
-    assert type(model.n_steps_) is int
-    assert type(model.smooth_loss_) is float
+    assert (type(model.n_steps_), type(model.smooth_loss_)) == (int, float)
     assert {type(value) for record in model.history_ for value in record.values()} == {int, float, type(None)}
 
 
@@ -110,7 +104,7 @@ def test_partial_fit_of_a_new_model_is_fit_for_one_epoch():
     assert bits(small(None).partial_fit(TEXT)) == bits(small(None, epochs=1).fit(TEXT))
 
 
-@pytest.mark.parametrize("parameters", [{"dtype": "float32"}, {"dtype": "float64"}, {"n_threads": 2}])
+@pytest.mark.parametrize("parameters", [{"dtype": "float64"}, {"n_threads": 2}])
 def test_halves_of_a_text_are_one_pass(parameters):
     # Chunks of 5 carry the state where 5 + 1 characters more follow: texts of 5 k + 2 are k steps with none left.
     text, cut = TEXT[:352], 170
@@ -148,7 +142,7 @@ def test_partial_fit_ignores_the_seed_of_a_fitted_model():
     assert bits(model.partial_fit(TEXT)) == bits(other.partial_fit(TEXT))
 
 
-@pytest.mark.parametrize("sizes", [(1, 3), (3, 1), (3, 2)])
+@pytest.mark.parametrize("sizes", [(1, 3), (3, 2)])
 def test_other_batch_size_starts_from_a_zero_state(sizes):
     model = small(5, batch_size=sizes[0]).fit(TEXT)
     assert model.state_.any()
@@ -162,10 +156,10 @@ def test_other_batch_size_starts_from_a_zero_state(sizes):
 
 
 def test_other_seq_length_continues_and_keeps_the_loss_per_character():
-    model = small(2000).fit(TEXT)
+    model = small(1000).fit(TEXT)
     before = model.history_[-1]["smooth_loss"]
     model.set_params(seq_length=50, max_steps=1).partial_fit(TEXT)
-    assert model.n_steps_ == 2001
+    assert model.n_steps_ == 1001
     assert model.history_[-1]["smooth_loss"] == pytest.approx(before, rel=0.01)
     assert model.smooth_loss_ == pytest.approx(50 * before, rel=0.01)
 
@@ -187,8 +181,8 @@ def test_training_starts_from_edited_weights():
 
 
 @given(text=st.text(st.characters(), min_size=2, max_size=60), batch_size=st.sampled_from([1, 2, 3]))
-@settings(max_examples=30)
-def test_fit_and_sample_accept_any_text(text, batch_size, tmp_path_factory):
+@settings(max_examples=20)
+def test_fit_and_sample_accept_any_text(text, batch_size):
     model = CharRNN(3, seq_length=7, batch_size=batch_size, max_steps=1, random_state=0)
     if len(text) <= batch_size:
         with pytest.raises(InvalidInputError, match=f"length is {len(text)}, but at least {batch_size + 1} symbols"):
@@ -199,16 +193,11 @@ def test_fit_and_sample_accept_any_text(text, batch_size, tmp_path_factory):
     sample = model.sample(20, prime=text, temperature=0)
     assert set(sample) <= set(text)
     assert model.score(text) == pytest.approx(-math.log(len(set(text))), abs=1)
-    path = tmp_path_factory.mktemp("any") / "model"
-    model.save(path)
-    again = CharRNN.load(path)
-    assert bits(again) == bits(model)
-    assert again.sample(20, prime=text, temperature=0) == sample
-    assert again.score(text) == model.score(text)
+    assert bits(CharRNN.load(io.BytesIO(saved(model)))) == bits(model)
 
 
 @given(data=st.binary(min_size=2, max_size=60))
-@settings(max_examples=30)
+@settings(max_examples=20)
 def test_fit_and_sample_accept_any_bytes(data):
     model = CharRNN(3, seq_length=7, max_steps=1, random_state=0).fit(data)
     assert b"".join(model.vocabulary_) == bytes(sorted(set(data)))
@@ -216,7 +205,7 @@ def test_fit_and_sample_accept_any_bytes(data):
     assert bits(CharRNN(3, seq_length=7, max_steps=1, random_state=0).fit(bytearray(data))) == bits(model)
 
 
-@pytest.mark.parametrize("n", [2, 3, 5, 6, 7])
+@pytest.mark.parametrize("n", [2, 6, 7])
 def test_text_shorter_than_a_chunk_is_one_shorter_chunk(n):
     text = "abcdefg"[:n]
     model = small(3, seq_length=6).fit(text)
@@ -226,21 +215,15 @@ def test_text_shorter_than_a_chunk_is_one_shorter_chunk(n):
     assert model.smooth_loss_ == pytest.approx(6 * math.log(n), rel=1e-3)  # on the scale of whole chunks
 
 
-@pytest.mark.parametrize(
-    ("parameters", "epochs", "steps"),
-    [
-        ({}, None, 118), ({}, 1, 118), ({}, 3, 354), ({}, np.int64(2), 236), ({"max_steps": 200}, 2, 200),
-        ({"max_steps": 200}, 1, 118), ({"max_steps": 200}, None, 118), ({"max_seconds": 1e6}, 2, 236),
+def test_partial_fit_takes_a_number_of_epochs():
+    for parameters, epochs, steps in (
+        ({}, None, 118), ({}, np.int64(2), 236), ({"max_steps": 200}, 2, 200), ({"max_steps": 200}, 1, 118),
+        ({"max_steps": 200}, None, 118), ({"max_seconds": 1e6}, 2, 236),
         ({"max_seconds": 1e6, "max_steps": 200}, None, 200), ({"epochs": 7}, None, 118),
-    ],
-)  # fmt: skip
-@pytest.mark.parametrize("fitted", [True, False])
-def test_partial_fit_takes_a_number_of_epochs(fitted, parameters, epochs, steps):
-    model = small(0)
-    if fitted:
-        model.fit(TEXT)
-    model.set_params(**{"max_steps": None, **parameters}).partial_fit(TEXT, epochs=epochs)
-    assert model.n_steps_ == steps
+    ):  # fmt: skip
+        for model in (small(0), small(0).fit(TEXT)):
+            model.set_params(**{"max_steps": None, **parameters}).partial_fit(TEXT, epochs=epochs)
+            assert model.n_steps_ == steps, parameters
 
 
 def test_file_is_utf_8_and_kept_but_for_its_mark(tmp_path):
@@ -280,8 +263,7 @@ def test_more_threads_than_the_kernels_know():
 # --- divergence
 
 
-@pytest.mark.parametrize(("dtype", "rate"), [("float32", 1e300), ("float64", 1.7e308)])
-@pytest.mark.parametrize("max_steps", [1, 2, 500])
+@pytest.mark.parametrize(("dtype", "rate", "max_steps"), [("float32", 1e300, 1), ("float64", 1.7e308, 50)])
 def test_rate_that_overflows_leaves_finite_weights(dtype, rate, max_steps):
     model = small(max_steps, learning_rate=rate, dtype=dtype)
     with pytest.raises(DivergenceError, match="Lower learning_rate"):
@@ -294,15 +276,7 @@ def test_rate_that_overflows_leaves_finite_weights(dtype, rate, max_steps):
     assert model.set_params(learning_rate=0.1, max_steps=3).partial_fit(TEXT).n_steps_ == 3
 
 
-# --- Ctrl-C
-
-
-def run(program, timeout):
-    """Run a program in another process, which can be ended should it not, and return what it prints."""
-    program = textwrap.dedent(program)
-    return subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=timeout, check=True
-    ).stdout
+# --- forks and threads
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes as POSIX has them")
@@ -335,15 +309,14 @@ def test_a_fork_in_a_callback_continues_in_both_processes():
         codes = [os.waitpid(child, 0)[1] for child in children]
         print(same, len(codes) > 0, max(codes))
     """
-    assert run(program, timeout=60) == "True True 0\n"
-
-
-# --- threads
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "True True 0\n"
 
 
 @pytest.mark.parametrize("parameters", [{"n_threads": 1}, {"batch_size": 16, "n_threads": 2}])
 def test_models_trained_at_once_are_those_trained_in_turn(parameters):
-    models = [small(300, random_state=seed, **parameters) for seed in range(3)]
+    models = [small(150, random_state=seed, **parameters) for seed in range(3)]
     expected = [bits(copy.deepcopy(model).fit(TEXT)) for model in models]
     threads = [threading.Thread(target=model.fit, args=[TEXT]) for model in models]
     for thread in threads:
