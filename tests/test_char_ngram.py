@@ -47,11 +47,11 @@ def probabilities(model, texts, prefix):
     return reference.probabilities([*end, *vocabulary.encode(prefix).tolist()])
 
 
-@pytest.mark.parametrize("prefix", ["", "n", "no", "ano", "oooooo"])
-def test_probabilities_match_the_definition(model, namer, prefix):
-    for fitted, texts in ((model, [TEXT]), (namer, NAMES)):
-        (found,) = fitted.predict_proba([prefix])
-        np.testing.assert_allclose(found, probabilities(fitted, texts, prefix), rtol=1e-11)
+def test_probabilities_match_the_definition(model, namer):
+    for prefix in ("", "n", "no", "ano", "oooooo"):
+        for fitted, texts in ((model, [TEXT]), (namer, NAMES)):
+            (found,) = fitted.predict_proba([prefix])
+            np.testing.assert_allclose(found, probabilities(fitted, texts, prefix), rtol=1e-11)
 
 
 def test_documents_start_and_end(namer):
@@ -82,7 +82,7 @@ def test_samples_are_drawn_from_the_probabilities(model):
 
 
 @given(BLOCKS, st.integers(1, 6), st.randoms())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_texts_may_be_added_in_any_order(blocks, order, random):
     shuffled = list(blocks)
     random.shuffle(shuffled)
@@ -95,7 +95,7 @@ def test_texts_may_be_added_in_any_order(blocks, order, random):
 
 
 @given(st.text("abc", min_size=1, max_size=30), st.text("abc", max_size=9), st.integers(1, 7))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_probabilities_sum_to_one_for_every_text(text, prefix, order):
     model = CharNGram(order, vocabulary="abc").fit(text)
     p = model.predict_proba([prefix])[0]
@@ -129,9 +129,9 @@ def results(model, path):
 
 
 @pytest.mark.parametrize(
-    ("texts", "more"), [(TEXT[:400], TEXT[350:500]), ([*NAMES, "be to"], ["hanna", "bob", "nanna"])]
+    ("order", "texts", "more"),
+    [(24, TEXT[:400], TEXT[350:500]), (11, [*NAMES, "be to"], ["hanna", "bob", "nanna"])],
 )
-@pytest.mark.parametrize("order", [11, 24])
 def test_long_contexts_read_from_the_text_change_no_result(texts, more, order, tmp_path, monkeypatch):
     """Models that keep their text and models that store all n-grams do the same, before and after more text."""
     parameters = {"order": order, "min_count": 2, "vocabulary": SENTENCE}
@@ -142,8 +142,7 @@ def test_long_contexts_read_from_the_text_change_no_result(texts, more, order, t
     assert (keeps_text(stored), keeps_text(kept)) == (False, True)
     for _ in range(2):
         expected = results(stored, tmp_path / "counts.arpa")
-        kept.save(tmp_path / "kept.crnn")
-        loaded, plain = CharNGram.load(tmp_path / "kept.crnn"), kept._without_text()
+        loaded, plain = CharNGram.load(io.BytesIO(saved(kept))), kept._without_text()
         for model in (kept, loaded, pickle.loads(pickle.dumps(kept)), plain):
             assert results(model, tmp_path / "counts.arpa") == expected
         assert (keeps_text(loaded), keeps_text(plain)) == (True, False)
@@ -259,12 +258,9 @@ def test_adapt_returns_the_model_that_an_adapting_score_leaves(model):
     after = state.copy().feed(new, adapt=False)
     assert adapted.start(text).feed(new).log_prob == pytest.approx(after.log_prob - state.log_prob, rel=1e-12)
     assert pickle.dumps(model) == before
-    file = io.BytesIO()
-    adapted.save(file)
-    assert CharNGram.load(io.BytesIO(file.getvalue())).score(new) == adapted.score(new)
-    assert (
-        pickle.loads(pickle.dumps(adapted.start("mi"))).feed("nd").log_prob == adapted.start("mi").feed("nd").log_prob
-    )
+    assert CharNGram.load(io.BytesIO(saved(adapted))).score(new) == adapted.score(new)
+    again = pickle.loads(pickle.dumps(adapted.start("mi")))
+    assert again.feed("nd").log_prob == adapted.start("mi").feed("nd").log_prob
     counted = copy.deepcopy(model).partial_fit(text)
     assert counted.score(new) != adapted.score(new)  # it estimates the discounts anew
     assert counted.partial_fit(new).score(new) == adapted.partial_fit(new).score(new)
@@ -284,8 +280,6 @@ def test_too_little_memory_names_the_largest_order(model, monkeypatch):
     with pytest.raises(InvalidInputError, match=r"needs more than max_memory=36,000 bytes .* that fits is 4\.$"):
         other.fit(TEXT)
     assert CharNGram(4, max_memory=36_000).fit(TEXT).order_ == 4
-    with pytest.raises(InvalidInputError, match="Raise max_memory"):
-        copy.copy(model).set_params(max_memory=40_000).partial_fit(TEXT)
     monkeypatch.setattr(machine, "SMALL", 0)
     monkeypatch.setattr(machine, "available_bytes", lambda: 1000)
     with pytest.raises(InvalidInputError, match=r"need about .* Pass a smaller max_memory"):
@@ -348,11 +342,10 @@ def repeated(texts, times=TIMES):
 
 
 @pytest.mark.parametrize(
-    "parameters",
-    [{"order": 1}, {"order": 4}, {"order": None}, {"order": 3, "min_count": 3}, {"vocabulary": "abhnot", "order": 3},
-     {"vocabulary": "abn", "order": 3, "min_count": 2}],
+    ("parameters", "labels"),
+    [({"order": 1}, None), ({"order": None}, list("xyxxzyx")), ({"order": 3, "min_count": 3}, None),
+     ({"vocabulary": "abn", "order": 3, "min_count": 2}, list("xyxxzyx"))],
 )  # fmt: skip
-@pytest.mark.parametrize("labels", [None, list("xyxxzyx")])
 def test_weights_count_documents_as_if_they_occurred_so_often(parameters, labels):
     """Bit for bit: the files are equal. A document of weight 0 is absent, as are its symbols and its label."""
     expected = CharNGram(**parameters).fit(repeated(COUNTED), labels=None if labels is None else repeated(labels))
@@ -376,24 +369,14 @@ def test_lines_of_a_file_may_have_weights(tmp_path):
         assert saved(CharNGram(3, min_count=3).fit(lines, sample_weight=TIMES)) == expected
 
 
-@pytest.mark.parametrize(("order", "limit"), [(5, 1e7), (None, 3e8)])  # a million symbols choose an order
-def test_large_weights_take_little_memory(order, limit):
+def test_large_weights_take_little_memory():
     texts, weights = ["anna", "bob", "otto"], np.array([10**6, 10**4, 2 * 10**8])
     tracemalloc.start()
-    model = CharNGram(order).fit(texts, sample_weight=weights)
+    model = CharNGram(5).fit(texts, sample_weight=weights)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < limit
+    assert peak < 1e7
     np.testing.assert_allclose(np.exp(model.score_samples(texts)), weights / weights.sum(), rtol=1e-3)
-
-
-def test_exports_are_for_networks(model):
-    for name in ("export_c", "export_onnx", "export_html", "export_js", "to_torch", "hidden_states", "params_"):
-        assert not hasattr(model, name)
-        with pytest.raises(AttributeError, match=f"CharNGram has no attribute {name}, which only networks have"):
-            getattr(model, name)
-    with pytest.raises(AttributeError, match="no attribute 'order__'"):
-        model.order__  # noqa: B018 (it raises)
 
 
 # ------------------------------------------------- interruption, copies, files

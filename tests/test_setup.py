@@ -30,9 +30,8 @@ def setup_script():
     return runpy.run_path(str(ROOT / "setup.py"), run_name="setup_script")
 
 
-@pytest.mark.parametrize(
-    ("platform", "archflags", "wanted"),
-    [
+def test_instruction_sets_are_the_targets(setup_script):
+    for platform, archflags, wanted in (
         ("linux-x86_64", "", ALL),
         ("win-amd64", "", FLOATS),
         ("linux-aarch64", "", ARM),
@@ -45,10 +44,20 @@ def setup_script():
         ("macosx-10.13-universal2", "-arch arm64 -arch x86_64", ["baseline"]),
         ("macosx-11.0-arm64", "-arch x86_64", ALL[:-1]),
         ("linux-x86_64", "-arch arm64", ALL),  # a variable of Apple's compiler alone
-    ],
-)
-def test_instruction_sets_are_the_targets(setup_script, platform, archflags, wanted):
-    assert setup_script["instruction_sets"](platform, archflags) == wanted
+    ):
+        assert setup_script["instruction_sets"](platform, archflags) == wanted, (platform, archflags)
+    assert setup_script["instruction_sets"]("win-amd64", clang=True) == ALL[:-1]
+    assert setup_script["instruction_sets"]("win-arm64", clang=True) == ARM
+
+
+def build_of(setup_script, modules=(), platform=None, **attributes):
+    """Return the command that builds some modules for a platform, not yet run."""
+    command = setup_script["BuildExt"](setuptools.Distribution({"ext_modules": [*modules], "package_dir": {"": "src"}}))
+    if platform is not None:
+        command.plat_name = platform
+    for name, value in attributes.items():
+        setattr(command, name, value)
+    return command
 
 
 @pytest.mark.parametrize(("platform", "wanted"), [("linux-x86_64", ALL), ("linux-aarch64", ARM)])
@@ -57,20 +66,18 @@ def test_a_build_has_the_modules_of_its_platform(setup_script, monkeypatch, plat
     kernels = setup_script["Kernels"]
     modules = [kernels(name, dtype) for name in {*ALL, *ARM} for dtype in ("float32", "int8")]
     modules.append(setuptools.Extension("crnn._kernels.entry.core", []))
-    command = setup_script["BuildExt"](setuptools.Distribution({"ext_modules": modules}))
-    command.plat_name = platform
+    command = build_of(setup_script, modules, platform)
     command.ensure_finalized()
     names = {ext.name.split(".")[2] for ext in command.extensions}
     assert names == {"entry", *wanted}
 
 
-@pytest.mark.parametrize(("cores", "wanted", "used"), [(2, None, 2), (64, None, 4), (2, 3, 3), (None, None, 1)])
-def test_extensions_are_compiled_side_by_side(setup_script, monkeypatch, cores, wanted, used):
-    monkeypatch.setattr("os.cpu_count", lambda: cores)
-    command = setup_script["BuildExt"](setuptools.Distribution({"ext_modules": []}))
-    command.parallel = wanted
-    command.ensure_finalized()
-    assert command.parallel == used
+def test_extensions_are_compiled_side_by_side(setup_script, monkeypatch):
+    for cores, wanted, used in ((2, None, 2), (64, None, 4), (2, 3, 3), (None, None, 1)):
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        command = build_of(setup_script, parallel=wanted)
+        command.ensure_finalized()
+        assert command.parallel == used
 
 
 @pytest.mark.parametrize(
@@ -91,8 +98,7 @@ def test_compilers_may_not_fuse_multiplications_with_additions(
     program.chmod(0o755)
     compiled = monkeypatched_compiler(setup_script, monkeypatch, tmp_path)
     extension = setuptools.Extension("crnn._kernels.entry.core", [])
-    command = setup_script["BuildExt"](setuptools.Distribution({"ext_modules": [extension]}))
-    command.build_lib = str(tmp_path / "lib")
+    command = build_of(setup_script, [extension], build_lib=str(tmp_path / "lib"))
     command.ensure_finalized()
     command.plat_name = "win-amd64" if compiler_type == "msvc" else "linux-x86_64"
     command.compiler = SimpleNamespace(compiler_type=compiler_type, compiler_so=[str(program)])
@@ -104,11 +110,6 @@ def test_compilers_may_not_fuse_multiplications_with_additions(
     assert ("-finline-limit=200" in flags) == (compiler == "gcc" and name == "kernels")
     assert any("avx2" in given.lower() for given in flags) == (name == "kernels")
     assert compiled[0].libraries == ["synchronization" if compiler_type == "msvc" else "m"]
-
-
-def test_clang_builds_every_number_type_for_windows(setup_script):
-    assert setup_script["instruction_sets"]("win-amd64", clang=True) == ALL[:-1]
-    assert setup_script["instruction_sets"]("win-arm64", clang=True) == ARM
 
 
 def test_an_instruction_set_for_products_of_one_kind_has_no_other_build(setup_script):
@@ -124,46 +125,33 @@ FLOAT = {("baseline", "float32"), ("baseline", "float64")}
 KINDS = ["float32", "float64", "bfloat16", "int8"]
 
 
-@pytest.mark.parametrize(
-    ("names", "processor", "wanted"),
-    [
-        (ALL, (4, True), FLOAT | {("avx512", "float32"), ("avx512", "float64"), ("amx", "bfloat16"),
-                                  ("avx512_vnni", "int8")}),
+def test_a_machine_gets_the_best_set_of_each_kind_and_the_baseline(setup_script):
+    choose, of_avx512 = setup_script["chosen_builds"], {("avx512", "float32"), ("avx512", "float64")}
+    for names, processor, wanted in (
+        (ALL, (4, True), FLOAT | of_avx512 | {("amx", "bfloat16"), ("avx512_vnni", "int8")}),
         (ALL, (2, False), FLOAT | {("avx512", kind) for kind in KINDS}),
         (ALL, (1, False), FLOAT | {("avx2", kind) for kind in KINDS}),
         (ALL, (0, False), {("baseline", kind) for kind in KINDS}),
         (FLOATS, (4, True), FLOAT | {("avx512", kind) for kind in KINDS}),  # by Microsoft's compiler
-        (ALL[:-1], (4, True), FLOAT | {("avx512", "float32"), ("avx512", "float64"), ("avx512_bf16", "bfloat16"),
-                                       ("avx512_vnni", "int8")}),
+        (ALL[:-1], (4, True), FLOAT | of_avx512 | {("avx512_bf16", "bfloat16"), ("avx512_vnni", "int8")}),
         (ARM, (0, True), {*(("baseline", kind) for kind in KINDS[:3]), ("neon_dotprod", "int8")}),
         (ARM, (0, False), {("baseline", kind) for kind in KINDS}),
-    ],
-)  # fmt: skip
-def test_a_machine_gets_the_best_set_of_each_kind_and_the_baseline(setup_script, names, processor, wanted):
-    assert setup_script["chosen_builds"]("machine", names, processor) == wanted
+    ):
+        assert choose("machine", names, processor) == wanted, (names, processor)
+    for build, processor in (("all", (1, False)), ("machine", None)):  # an unknown processor gets everything
+        found = choose(build, ALL, processor)
+        assert (len(found), {name for name, _ in found}) == (15, set(ALL))
+    named = FLOAT | {("avx2", kind) for kind in KINDS} | {("avx512_vnni", "int8")}
+    assert choose("avx2, avx512_vnni", ALL, None) == named
 
 
-@pytest.mark.parametrize(("build", "processor"), [("all", (1, False)), ("machine", None)])
-def test_everything_is_built_if_asked_or_if_the_processor_is_unknown(setup_script, build, processor):
-    found = setup_script["chosen_builds"](build, ALL, processor)
-    assert len(found) == 15
-    assert {name for name, _ in found} == set(ALL)
-
-
-def test_named_sets_come_with_the_baseline(setup_script):
-    choose = setup_script["chosen_builds"]
-    assert choose("avx2, avx512_vnni", ALL, None) == (
-        FLOAT | {("avx2", kind) for kind in KINDS} | {("avx512_vnni", "int8")}
-    )
-
-
-@pytest.mark.parametrize("build", ["sse", "avx2,sse", "neon_dotprod", "machine,avx2", "avx2,"])
-def test_unknown_sets_are_errors(setup_script, monkeypatch, build):
-    monkeypatch.setenv("CRNN_BUILD", build)
-    command = setup_script["BuildExt"](setuptools.Distribution({"ext_modules": []}))
-    command.plat_name = "linux-x86_64"
-    with pytest.raises(setuptools.errors.OptionError, match=r"machine, all, or some of baseline, avx2, avx512, avx"):
-        command.ensure_finalized()
+def test_unknown_sets_are_errors(setup_script, monkeypatch):
+    for build in ("sse", "avx2,sse", "neon_dotprod", "machine,avx2", "avx2,"):
+        monkeypatch.setenv("CRNN_BUILD", build)
+        with pytest.raises(
+            setuptools.errors.OptionError, match=r"machine, all, or some of baseline, avx2, avx512, avx"
+        ):
+            build_of(setup_script, platform="linux-x86_64").ensure_finalized()
 
 
 def new_compiler():
@@ -212,8 +200,7 @@ def test_only_a_build_for_this_machine_asks_its_processor(
     names, asked = setup_script["BuildExt"].build_extensions.__globals__, []
     monkeypatch.setitem(names, "probe", asked.append)
     monkeypatch.setitem(names, "translate", lambda modules: None)
-    command = setup_script["BuildExt"](setuptools.Distribution({"ext_modules": []}))
-    command.plat_name = platform
+    command = build_of(setup_script, platform=platform)
     command.ensure_finalized()
     command.compiler = SimpleNamespace(compiler_type="unix")
     command.build_extensions()
@@ -250,8 +237,7 @@ def test_a_module_is_compiled_again_if_what_it_is_made_of_changes(setup_script, 
     def number(lib="lib", name="core"):
         """Build into a folder, and return the number of the compilation that made the module there."""
         extension = setuptools.Extension(f"crnn._kernels.entry.{name}", ["module.c"])
-        command = setup_script["BuildExt"](setuptools.Distribution({"ext_modules": [extension]}))
-        command.build_lib = lib
+        command = build_of(setup_script, [extension], build_lib=lib)
         command.ensure_finalized()
         command.compiler = SimpleNamespace(compiler_type="unix", compiler_so=["no-such-cc", *flags])
         command.build_extension(extension)
@@ -293,10 +279,7 @@ def test_modules_for_tests_are_built_for_developers_alone(setup_script, monkeypa
     built = []
     monkeypatch.setattr(setup_script["BuildExt"], "build_extension", lambda command, ext: built.append(ext.name))
     modules = [setup_script["Kernels"](name, "float64", "for_tests") for name in ("baseline", "avx2", "avx512")]
-    command = setup_script["BuildExt"](setuptools.Distribution({"ext_modules": modules}))
-    command.plat_name = "linux-x86_64"
-    for name, value in options.items():
-        setattr(command, name, value)
+    command = build_of(setup_script, modules, "linux-x86_64", **options)
     command.ensure_finalized()
     command.compiler = SimpleNamespace(compiler_type="unix")
     command.build_extensions()
@@ -311,8 +294,7 @@ def test_modules_left_by_a_larger_build_are_removed(setup_script, monkeypatch, t
     monkeypatch.setitem(names, "translate", lambda modules: None)
     monkeypatch.setattr(setup_script["BuildExt"], "build_extension", lambda command, ext: None)
     modules = [setup_script["Kernels"](name, "float32") for name in ("baseline", "avx2")]
-    command = setup_script["BuildExt"](setuptools.Distribution({"ext_modules": modules, "package_dir": {"": "src"}}))
-    command.plat_name, command.inplace, command.build_lib = "linux-x86_64", True, "lib"
+    command = build_of(setup_script, modules, "linux-x86_64", inplace=True, build_lib="lib")
     command.ensure_finalized()
     paths = [Path(folder, command.get_ext_filename(ext.name)) for folder in ("lib", "src") for ext in modules]
     for path in paths:

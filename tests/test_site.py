@@ -136,31 +136,18 @@ SITE = {
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "html", "fault"),
-    [
+def test_site_faults_are_found(tmp_path):
+    for i, (name, html, *fault) in enumerate([
+        ("index.html", ""),
         ("index.html", '<a href="no.html">', "index.html links to no.html: no such file"),
         ("index.html", '<a href="#no">', "index.html links to #no: no such heading"),
         ("x.html", '<a href="index.html#no">', "x.html links to index.html#no: no such heading"),
         ("x.html", '<img src="no.png">', "x.html links to no.png: no such file"),
         ("x.html", '<script src="//example.org/x.js"></script>', "x.html loads //example.org/x.js"),
-        (
-            "x.html",
-            '<link rel="stylesheet" href="https://example.org/x.css">',
-            "x.html loads https://example.org/x.css",
-        ),
+        ("x.html", '<link rel="stylesheet" href="https://a.org/x.css">', "x.html loads https://a.org/x.css"),
         ("x.css", "a { background: url('https://example.org/x') }", "x.css loads https://example.org/x"),
-    ],
-)
-def test_site_faults_are_found(tmp_path, name, html, fault):
-    (tmp_path / "folder").mkdir()
-    for page, content in {**SITE, name: SITE.get(name, "") + html}.items():
-        (tmp_path / page).write_text(content)
-    assert tool("build_site").faults(tmp_path) == [fault]
-
-
-def test_a_sound_site_has_none(tmp_path):
-    (tmp_path / "folder").mkdir()
-    for page, content in SITE.items():
-        (tmp_path / page).write_text(content)
-    assert tool("build_site").faults(tmp_path) == []
+    ]):  # fmt: skip
+        (tmp_path / f"{i}" / "folder").mkdir(parents=True)
+        for page, content in {**SITE, name: SITE.get(name, "") + html}.items():
+            (tmp_path / f"{i}" / page).write_text(content)
+        assert tool("build_site").faults(tmp_path / f"{i}") == fault

@@ -11,9 +11,8 @@ pytest.importorskip("sklearn", reason="scikit-learn is an extra: pip install 'cr
 
 from sklearn.base import clone, is_classifier, is_outlier_detector
 from sklearn.exceptions import NotFittedError
-from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_checks, get_tags
@@ -79,14 +78,6 @@ def test_grid_search_finds_the_model_that_has_learned():
     assert search.score(NAMES) == search.best_estimator_.score(NAMES)
 
 
-def test_halving_grid_search_by_steps():
-    grid = {"hidden_size": [2, 3, 5]}
-    search = HalvingGridSearchCV(
-        small(), grid, cv=2, resource="max_steps", min_resources=10, max_resources=30, random_state=0
-    )
-    assert search.fit(NAMES).best_params_["max_steps"] == 30
-
-
 def test_last_step_of_a_pipeline():
     lower = FunctionTransformer(lambda names: [name.lower() for name in names])
     model = make_pipeline(lower, small()).fit([name.title() for name in NAMES])
@@ -130,16 +121,12 @@ ESTIMATORS = [small(), classifier_of(hidden_size=7, max_steps=60), AnomalyDetect
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
-@pytest.mark.parametrize(
-    "check",
-    [
-        "check_no_attributes_set_in_init", "check_parameters_default_constructible", "check_get_params_invariance",
-        "check_set_params", "check_estimator_repr", "check_estimator_tags_renamed", "check_valid_tag_types",
-        "check_mixin_order", "check_estimator_cloneable",
-    ],
-)  # fmt: skip
-def test_scikit_learns_own_checks_that_need_no_table_of_numbers(check, estimator):
-    getattr(estimator_checks, check)(type(estimator).__name__, estimator)
+def test_scikit_learns_own_checks_that_need_no_table_of_numbers(estimator):
+    for check in (
+        "no_attributes_set_in_init", "parameters_default_constructible", "get_params_invariance", "set_params",
+        "estimator_repr", "estimator_tags_renamed", "valid_tag_types", "mixin_order", "estimator_cloneable",
+    ):  # fmt: skip
+        getattr(estimator_checks, f"check_{check}")(type(estimator).__name__, estimator)
 
 
 def test_the_html_of_damaged_records_has_no_curve(tmp_path):

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from examples import classifier_of
+from examples import classifier_of, saved
 from sklearn.base import clone, is_classifier
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV
 from sklearn.utils import get_tags
 
 from crnn import (
@@ -50,38 +50,21 @@ def test_the_probabilities_are_those_of_bayes_rule(model):
     new = ["hanna", "bobby", ""]
     forward, backward = language_model(), language_model(reverse=True)
     prior = np.log([9 / 24, 12 / 24, 3 / 24])
-    joint = (
-        np.array(
-            [
-                [
-                    (forward.score_samples([text], labels=k)[0] + backward.score_samples([text[::-1]], labels=k)[0]) / 2
-                    for k in "fmx"
-                ]
-                for text in new
-            ]
-        )
-        + prior
-    )
+    scores = [
+        forward.score_samples(new, labels=k) + backward.score_samples([text[::-1] for text in new], labels=k)
+        for k in "fmx"
+    ]
+    joint = np.transpose(scores) / 2 + prior
     expected = joint - np.logaddexp.reduce(joint, axis=1, keepdims=True)
     np.testing.assert_allclose(model.predict_log_proba(new), expected, rtol=1e-9)
     np.testing.assert_allclose(model.predict_proba(new), np.exp(expected), rtol=1e-9)
-    assert model.predict(new).tolist() == [["f", "m", "x"][k] for k in expected.argmax(axis=1)]
-
-
-@pytest.mark.parametrize("direction", ["forward", "backward"])
-def test_one_direction_uses_one_model(direction):
-    one = small(directions=direction).fit(X, Y)
-    told = language_model(reverse=direction == "backward")
-    scores = [told.score_samples(["anna" if direction == "forward" else "anna"[::-1]], labels=k)[0] for k in "fmx"]
-    joint = scores + np.log([9 / 24, 12 / 24, 3 / 24])
-    np.testing.assert_allclose(one.predict_log_proba(["anna"])[0], joint - np.logaddexp.reduce(joint), rtol=1e-9)
+    one = small(directions="backward").fit(X, Y)
+    joint = np.transpose([backward.score_samples([text[::-1] for text in new], labels=k) for k in "fmx"]) + prior
+    np.testing.assert_allclose(
+        one.predict_log_proba(new), joint - np.logaddexp.reduce(joint, axis=1, keepdims=True), rtol=1e-9
+    )
     assert one.n_steps_ == 60
-
-
-def test_classifier_learns():
-    model = small(hidden_size=16, max_steps=300).fit(X, Y)
-    assert model.score(X, Y) == 1
-    assert model.predict_proba(X).max(axis=1).min() > 0.6
+    assert model.predict(new).tolist() == [["f", "m", "x"][k] for k in expected.argmax(axis=1)]
 
 
 def test_learned_attributes(model):
@@ -118,9 +101,10 @@ def test_no_texts_have_no_probabilities(model):
     assert model.predict_proba([]).shape == (0, 3)
 
 
-@pytest.mark.parametrize("as_bytes", [False, True])
-@pytest.mark.parametrize("estimator", [CharNGram(3), CharRNN(5, max_steps=2, random_state=0),
-                                       [CharNGram(2), CharRNN(5, max_steps=2), CharNGram(3, min_count=2)]])  # fmt: skip
+@pytest.mark.parametrize(("estimator", "as_bytes"), [
+    (CharNGram(3), True), (CharRNN(5, max_steps=2, random_state=0), False),
+    ([CharNGram(2), CharRNN(5, max_steps=2), CharNGram(3, min_count=2)], True),
+])  # fmt: skip
 def test_models_without_rare_characters_read_any_text(estimator, as_bytes):
     """No character of the texts is rare with min_count=1, yet the copies have a symbol for unknown ones."""
     texts, odd = [f"{text}{'z' * (i == 3)}" for i, text in enumerate(X)], ["", "z", "𝄞", "anna\0"]
@@ -133,12 +117,7 @@ def test_models_without_rare_characters_read_any_text(estimator, as_bytes):
         assert copy.get_params(deep=False) == base.get_params(deep=False)
         assert UNKNOWN in copy.vocabulary_
     assert (b"z" if as_bytes else "z") in copies[0].vocabulary_
-    stream = io.BytesIO()
-    model.save(stream)
-    stream.seek(0)
-    for one in (model, TextClassifier.load(stream)):
-        np.testing.assert_allclose(one.predict_proba(odd).sum(axis=1), 1)
-        assert (one.predict_proba(odd) == model.predict_proba(odd)).all()
+    np.testing.assert_allclose(model.predict_proba(odd).sum(axis=1), 1)
 
 
 def test_a_given_vocabulary_gets_an_unknown_symbol():
@@ -152,14 +131,13 @@ def test_empty_texts_alone_have_no_characters_to_reserve():
     assert model.predict(["", "a"]).tolist() == [0, 0]
 
 
-def test_few_texts_are_read_until_there_are_enough_steps(tmp_path):
+def test_few_texts_are_read_until_there_are_enough_steps():
     model = small(max_steps=None, batch_size=8, hidden_size=2).fit(X, Y)
     assert 2 * 150 <= model.n_steps_ < 2 * 200
     model.set_params(min_steps=0).fit(X, Y)
     assert model.n_steps_ == 2 * 8 * model.models_[0]["forward"].history_[-1]["step"] // 8
     assert model.n_steps_ < 100
-    model.save(tmp_path / "m.crnn")
-    again = TextClassifier.load(tmp_path / "m.crnn")
+    again = TextClassifier.load(io.BytesIO(saved(model)))
     assert (again.min_steps, again.estimator.epochs) == (0, 8)
 
 
@@ -214,14 +192,9 @@ def test_cross_validation_is_of_the_accuracy():
     tags = get_tags(small())
     assert (tags.target_tags.required, tags.transformer_tags, tags.non_deterministic) == (True, None, False)
     assert get_tags(TextClassifier()).non_deterministic
-    scores = cross_val_score(small(hidden_size=13, max_steps=200), X, Y, cv=3)
-    assert scores.shape == (3,)
-    assert scores.mean() > 0.8
-
-
-def test_grid_search():
-    search = GridSearchCV(small(), {"estimator__max_steps": [1, 200]}, cv=2).fit(X, Y)
-    assert search.best_params_ == {"estimator__max_steps": 200}
+    search = GridSearchCV(small(), {"estimator__max_steps": [1, 100]}, cv=2).fit(X, Y)
+    assert search.best_params_ == {"estimator__max_steps": 100}
+    assert search.best_score_ > 0.8
     assert search.predict(["anna"]).tolist() == ["f"]
 
 
@@ -271,7 +244,7 @@ def tiny(**parameters):
     return CharRNN(5, batch_size=2, max_steps=9, min_count=2, random_state=0, **parameters)
 
 
-@pytest.mark.parametrize("directions", ["both", "forward", "backward"])
+@pytest.mark.parametrize("directions", ["both", "forward"])
 def test_counts_by_bayes_rule(directions):
     model = TextClassifier(counts(), directions=directions).fit(X, Y)
     found, scores = model.predict_log_proba(["hanna", "bobby", ""]), 0
@@ -280,7 +253,7 @@ def test_counts_by_bayes_rule(directions):
     def encoded(text, step):
         return [*vocabulary.encode(text[::step]).tolist(), vocabulary.boundary]
 
-    for step in {"both": (1, -1), "forward": (1,), "backward": (-1,)}[directions]:
+    for step in {"both": (1, -1), "forward": (1,)}[directions]:
         own = [[encoded(text, step) for text, y in zip(X, Y, strict=True) if y == label] for label in "fmx"]
         references = [KneserNey(texts, 3, len(vocabulary), vocabulary.boundary) for texts in own]
         texts = [encoded(text, step) for text in ("hanna", "bobby", "")]

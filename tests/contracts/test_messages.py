@@ -367,6 +367,7 @@ REFUSED = [
      r"y\[1\] is missing \(NaN\). Leave out its document."),
     *(("classifier", lambda m, n=n, w=w: m.score(["bob"] * n, ["m"] * n, w), "^X has no text with a weight above 0")
       for n, w in ((0, None), (1, [0.0]))),
+    ("text", lambda m: Mixture([m, CharRNN()]), "not fitted", NotFittedError),
     *(("nothing", lambda n=n: TextClassifier(CharNGram(2, min_count=n)).fit(NAMES, LABELS),
        "^min_count must be a whole number of at least 1, not") for n in (True, 1.0, "1", 0)),
     ("nothing", lambda: TextClassifier(CharRNN(0)).fit(NAMES, LABELS), "hidden_size must be"),
