@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn import InvalidInputError
-from crnn.text import streams as document_streams
-from crnn.text import streams as queues
+from crnn.text import streams as module
 from crnn.text.documents import pack
 from crnn.text.streams import DocumentStreams, Queue
 
@@ -47,8 +46,8 @@ def complete(row):
 @given(DOCUMENTS, st.integers(1, 5), st.integers(1, 9), st.integers(1, 6), st.sampled_from([1, 1 << 12]))
 def test_every_document_is_read_whole_and_once_an_epoch(documents, B, T, n_blocks, shuffled):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(document_streams, "MIN_SHUFFLED", shuffled)
-        patch.setattr(queues, "MAX_BLOCK", 50)
+        patch.setattr(module, "MIN_SHUFFLED", shuffled)
+        patch.setattr(module, "MAX_BLOCK", 50)
         streams = streams_of(documents, B, T, seed=1)
         read = blocks_read(streams, n_blocks)
     assert (read[:, 0] == 9).all()
@@ -82,12 +81,11 @@ def test_each_epoch_has_another_order_and_a_seed_the_same():
     assert len(set(map(tuple, first))) == 5
 
 
-@pytest.mark.parametrize("shuffled", [1, 1 << 12])
-@given(DOCUMENTS, st.integers(1, 5), st.integers(1, 9), st.integers(0, 12))
+@given(st.sampled_from([1, 1 << 12]), DOCUMENTS, st.integers(1, 5), st.integers(1, 9), st.integers(0, 12))
 def test_other_streams_continue_from_a_position(shuffled, documents, B, T, n_blocks):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(document_streams, "MIN_SHUFFLED", shuffled)
-        patch.setattr(queues, "MAX_BLOCK", 50)
+        patch.setattr(module, "MIN_SHUFFLED", shuffled)
+        patch.setattr(module, "MAX_BLOCK", 50)
         streams = streams_of(documents, B, T)
         for _ in range(n_blocks):
             streams.next_block()
@@ -101,34 +99,34 @@ def test_other_streams_continue_from_a_position(shuffled, documents, B, T, n_blo
 
 
 def test_a_position_is_small(monkeypatch):
-    monkeypatch.setattr(queues, "MAX_BLOCK", 1000)
-    lengths = np.random.default_rng(0).integers(1, 11, size=20_011)
+    monkeypatch.setattr(module, "MAX_BLOCK", 1000)
+    lengths = np.random.default_rng(0).integers(1, 11, size=5011)
     packed = pack(np.zeros(lengths.sum(), np.uint8), lengths, 9)
     streams = DocumentStreams(packed, 9, 13, 5, rng=np.random.default_rng(0))
     most = 0
-    for _ in range(300):  # more than two epochs
+    for _ in range(75):  # more than two epochs
         streams.next_block()
         most = max(most, sum(len(held.numbers) for held in streams.position.held))
-    assert most < 100  # documents, of 20,011
+    assert most < 100  # documents, of 5,011
 
 
-@pytest.mark.parametrize("size", [1, 30, 1 << 20])
+@pytest.mark.parametrize("size", [1, 1 << 20])
 def test_the_size_of_the_blocks_does_not_matter(monkeypatch, size):
     rng = np.random.default_rng(0)
     documents = [rng.integers(4, size=n).tolist() for n in rng.integers(40, size=30)]
     expected = blocks_read(streams_of(documents, 3, 5), 3)
-    monkeypatch.setattr(queues, "MAX_BLOCK", size)
+    monkeypatch.setattr(module, "MAX_BLOCK", size)
     streams = streams_of(documents, 3, 5)
     largest = streams.next_block().ids[:, 1:].size
     assert largest <= max(size, 3 * 5)
-    read = blocks_read(streams_of(documents, 3, 5), 500)
+    read = blocks_read(streams_of(documents, 3, 5), 300)
     n = min(read.shape[1], expected.shape[1])
     assert n > 2 * sum(map(len, documents)) // 3
     np.testing.assert_array_equal(read[:, :n], expected[:, :n])
 
 
 def test_a_document_longer_than_an_epoch_of_a_stream_is_read_in_parts(monkeypatch):
-    monkeypatch.setattr(document_streams, "MIN_PART", 10)
+    monkeypatch.setattr(module, "MIN_PART", 10)
     document = np.arange(97, dtype=np.uint8) % 7
     streams = streams_of([document.tolist(), [3], []], 4, 5)
     assert streams._parts.longest <= -(-100 // 4) + 1
@@ -139,39 +137,31 @@ def test_a_document_longer_than_an_epoch_of_a_stream_is_read_in_parts(monkeypatc
             assert any(part == tuple(own.tolist()) for own in parts)
 
 
-@pytest.mark.parametrize(("symbols", "starts"), [(65_536, 1), (65_537, 2)])
-def test_documents_of_64_kb_are_not_cut(symbols, starts):
-    packed = pack(np.ones(symbols, np.uint8), np.array([symbols]), 9)
-    streams = DocumentStreams(packed, 9, 2, 1 << 16, rng=np.random.default_rng(0))
-    assert (blocks_read(streams, 1)[:, : symbols + 1] == 9).sum() == 2 * starts
+def test_documents_of_64_kb_are_not_cut():
+    for symbols, starts in ((65_536, 1), (65_537, 2)):
+        packed = pack(np.ones(symbols, np.uint8), np.array([symbols]), 9)
+        streams = DocumentStreams(packed, 9, 2, 1 << 16, rng=np.random.default_rng(0))
+        assert (blocks_read(streams, 1)[:, : symbols + 1] == 9).sum() == 2 * starts
 
 
 def test_one_long_document_and_many_short_ones_are_distributed_in_little_time():
-    def seconds(ids, lengths, B, T):
-        start = time.process_time()
-        packed = pack(ids, lengths, 1)
-        streams = DocumentStreams(packed, 1, B, T, rng=np.random.default_rng(0))
-        read = 0
-        while read < len(packed):
-            read += streams.next_block().ids.size
-        return time.process_time() - start
-
-    short, long = 100_000, 2_000_000
-    assert seconds(np.zeros(short, np.uint8), np.ones(short, int), 32, 25) < 1
-    assert seconds(np.zeros(long, np.uint8), np.array([long]), 32, 64) < 1
-    lengths = np.append(np.ones(short, int), long)
-    assert seconds(np.zeros(short + long, np.uint8), lengths, 32, 64) < 3
+    short, long, start = 50_000, 1_000_000, time.process_time()
+    packed = pack(np.zeros(short + long, np.uint8), np.append(np.ones(short, int), long), 1)
+    streams, read = DocumentStreams(packed, 1, 32, 64, rng=np.random.default_rng(0)), 0
+    while read < len(packed):
+        read += streams.next_block().ids.size
+    assert time.process_time() - start < 3
 
 
 @pytest.mark.parametrize("B", [1, 2, 33])
-@pytest.mark.parametrize("documents", [[[]], [[], []], [[1]], [[1, 2, 3]], [[1, 2, 3], []], [[], [1, 2, 3], [1]]])
-def test_few_documents_shorten_the_chunks(documents, B):
-    streams = streams_of(documents, B, 25)
-    transitions = sum(map(len, documents)) + len(documents)
-    assert streams.seq_length == max(transitions // B, max(map(len, documents)) + 1)  # no document needs more
-    assert streams.steps_per_epoch == -(-transitions // (B * streams.seq_length))
-    for row in blocks_read(streams, 7):
-        assert set(complete(row)) <= set(map(tuple, documents))
+def test_few_documents_shorten_the_chunks(B):
+    for documents in ([[]], [[], []], [[1]], [[1, 2, 3]], [[1, 2, 3], []], [[], [1, 2, 3], [1]]):
+        streams = streams_of(documents, B, 25)
+        transitions = sum(map(len, documents)) + len(documents)
+        assert streams.seq_length == max(transitions // B, max(map(len, documents)) + 1)  # no document needs more
+        assert streams.steps_per_epoch == -(-transitions // (B * streams.seq_length))
+        for row in blocks_read(streams, 7):
+            assert set(complete(row)) <= set(map(tuple, documents))
 
 
 def test_refuses_a_position_of_other_documents():
@@ -202,8 +192,8 @@ def test_each_transition_has_the_weight_of_its_document(documents, B, T, n_block
     packed = pack(np.repeat(np.arange(len(documents), dtype=np.uint8), lengths), lengths, 255)  # symbols name documents
     weights = np.arange(3.0, 3.0 + len(documents))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(document_streams, "MIN_PART", 12)
-        patch.setattr(queues, "FIRST_PARTS", 1)
+        patch.setattr(module, "MIN_PART", 12)
+        patch.setattr(module, "FIRST_PARTS", 1)
         streams = DocumentStreams(packed, 255, B, T, rng=np.random.default_rng(0), weights=weights)
         for _ in range(n_blocks):
             block = streams.next_block()
@@ -227,6 +217,6 @@ def test_ids_mapped_from_a_file_are_read_as_in_memory(tmp_path):
 def test_parts_are_distributed_alike_whatever_is_added_at_once(monkeypatch):
     documents = [[1] * n for n in np.random.default_rng(0).integers(40, size=99)]
     expected = blocks_read(streams_of(documents, 7, 5), 4)
-    monkeypatch.setattr(queues, "CHUNK", 3)
-    monkeypatch.setattr(queues, "FIRST_PARTS", 1)
+    monkeypatch.setattr(module, "CHUNK", 3)
+    monkeypatch.setattr(module, "FIRST_PARTS", 1)
     np.testing.assert_array_equal(blocks_read(streams_of(documents, 7, 5), 4), expected)

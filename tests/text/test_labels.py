@@ -3,46 +3,32 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from crnn.text.labels import checked_labels, label_number, label_numbers, labeled_ids
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
+def test_labels_are_the_values_that_were_given():
+    for values in (
         ["b", "a\0c", ""], [2**63, 2**64 - 1], [2**53, 0.5, 2], [np.float32(0.1), np.float64(0.1)],
         np.array([3, 5], np.uint8), np.array([0.1, 0.5], np.float16), np.array([0.25, 0.5], np.longdouble),
         [np.int64(3), 5], np.ma.array([5, 7], mask=False),
-    ],
-)  # fmt: skip
-def test_labels_are_the_values_that_were_given(values):
-    labels, numbers = checked_labels(values)
-    assert labels[numbers].tolist() == list(values)
-    assert all(type(label) in (str, int, float) for label in labels.tolist())
+    ):  # fmt: skip
+        labels, numbers = checked_labels(values)
+        assert labels[numbers].tolist() == list(values)
+        assert all(type(label) in (str, int, float) for label in labels.tolist())
 
 
 def test_labels_are_numbers_of_the_known_ones():
     assert checked_labels(np.array([], np.int64), 0).numbers.tolist() == []
-    assert label_numbers(["b", "a", "b"], np.array(["a", "b", "c"])).tolist() == [1, 0, 1]
-
-
-def test_labels_of_an_iterator():
     assert checked_labels(iter(["b", "a"])).numbers.tolist() == [1, 0]
+    assert label_numbers(["b", "a", "b"], np.array(["a", "b", "c"])).tolist() == [1, 0, 1]
+    for label, known, k in (("b", ["a", "b"], 1), (np.str_("a"), ["a", "b"], 0), (7.0, [5, 7], 1), (True, [0, 1], 1)):
+        assert label_number(label, np.array(known)) == k
 
 
-@pytest.mark.parametrize(
-    ("label", "known", "k"), [("b", ["a", "b"], 1), (np.str_("a"), ["a", "b"], 0), (7.0, [5, 7], 1), (True, [0, 1], 1)]
-)
-def test_the_number_of_a_label(label, known, k):
-    assert label_number(label, np.array(known)) == k
-
-
-@pytest.mark.parametrize(
-    ("boundary", "n_labels", "dtype"), [(250, 5, np.uint8), (250, 6, np.uint16), (3, 253, np.uint16)]
-)
-def test_ids_with_labels_are_large_enough_for_the_last_label(boundary, n_labels, dtype):
-    packed = np.array([boundary, 0, boundary, 1, 2, boundary], np.uint8)
-    ids = labeled_ids(packed, boundary, np.array([n_labels - 1, 0]), n_labels)
-    assert ids.dtype == dtype
-    assert ids.tolist() == [boundary, boundary + n_labels, 0, boundary, boundary + 1, 1, 2, boundary]
+def test_ids_with_labels_are_large_enough_for_the_last_label():
+    for boundary, n_labels, dtype in ((250, 5, np.uint8), (250, 6, np.uint16), (3, 253, np.uint16)):
+        packed = np.array([boundary, 0, boundary, 1, 2, boundary], np.uint8)
+        ids = labeled_ids(packed, boundary, np.array([n_labels - 1, 0]), n_labels)
+        assert ids.dtype == dtype
+        assert ids.tolist() == [boundary, boundary + n_labels, 0, boundary, boundary + 1, 1, 2, boundary]

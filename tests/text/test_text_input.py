@@ -1,5 +1,6 @@
 import os
 import threading
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -24,37 +25,18 @@ def path(tmp_path_factory):
 # ---------------------------------------------------------------- blocks
 
 
-@given(st.text(st.characters(codec=None)), SIZES)
-def test_a_str_is_cut_in_blocks(text, size):
-    cut = list(text_source(text).blocks(size))
-    assert "".join(cut) == text
-    assert all(0 < len(block) <= size for block in cut)
-
-
-@given(st.binary(), SIZES)
-def test_bytes_are_cut_in_blocks(data, size):
-    for X in (data, bytearray(data), memoryview(data)):
+@given(st.text(st.characters(codec=None)) | st.binary(), SIZES)
+def test_a_text_is_cut_in_blocks(text, size):
+    for X in (text,) if isinstance(text, str) else (text, bytearray(text), memoryview(text)):
         cut = list(text_source(X).blocks(size))
-        assert all(type(block) is bytes for block in cut)
-        assert b"".join(cut) == data
-        assert all(0 < len(block) <= size for block in cut)
+        assert all(type(block) is type(text) and 0 < len(block) <= size for block in cut)
+        assert type(text)().join(cut) == text
 
 
-@given(text=st.text(), size=SIZES)
-def test_a_file_is_cut_in_blocks(path, text, size):
-    path.write_bytes(text.encode())
-    cut = list(text_source(path).blocks(size))
-    assert "".join(cut) == text.replace("\r\n", "\n")
-    assert all(0 < len(block) <= size for block in cut)
-
-
-def test_an_empty_text_has_no_blocks(path):
+def test_an_empty_text_has_no_blocks_and_the_default_block_is_a_mebi_symbol(path):
     path.write_bytes(b"")
     for X in ("", b"", bytearray(), path):
         assert list(text_source(X).blocks()) == []
-
-
-def test_the_default_block_is_a_mebi_symbol():
     assert [len(block) for block in text_source("a" * ((1 << 20) + 1)).blocks()] == [1 << 20, 1]
 
 
@@ -99,25 +81,20 @@ def test_documents_are_encoded_with_a_boundary_around_each(path):
 # ---------------------------------------------------------------- what else is asked
 
 
-@pytest.mark.parametrize(
-    ("X", "source", "kind", "max_length"),
-    [
+def test_length_and_kind_are_known():
+    for X, source, kind, max_length in (
         ("häus", MemorySource, "characters", 4),
         ("", MemorySource, "characters", 0),
         (bytearray(b"house"), MemorySource, "bytes", 5),
         (memoryview(b"house")[::2], MemorySource, "bytes", 3),
         (["to", "", "be"], DocumentsSource, "characters", 8),
         ((text for text in [b"to", b"be"]), DocumentsSource, "bytes", 7),
-    ],
-)
-def test_length_and_kind_are_known(X, source, kind, max_length):
-    found = text_source(X)
-    assert (type(found), found.kind, found.max_length) == (source, kind, max_length)
-    assert found.holds_documents == (source is DocumentsSource)
-    assert found.n_documents == (len(found.lengths) if source is DocumentsSource else 1)
-    assert len("".join(map(str, found.blocks(1)))) > 0 or max_length == 0
-    if max_length:
-        assert len(found.ids(found.vocabulary())) == max_length
+    ):
+        found = text_source(X)
+        assert (type(found), found.kind, found.max_length) == (source, kind, max_length)
+        assert found.holds_documents == (source is DocumentsSource)
+        assert found.n_documents == (len(found.lengths) if source is DocumentsSource else 1)
+        assert not max_length or len(found.ids(found.vocabulary())) == max_length
 
 
 def test_a_file_is_not_read_for_its_length(path):
@@ -126,33 +103,30 @@ def test_a_file_is_not_read_for_its_length(path):
     assert (type(found), found.kind, found.max_length) == (FileSource, "characters", 7)
 
 
-def test_a_generator_of_documents_is_read_once_and_serves_twice():
-    found = text_source(text for text in ["to", "be"])
-    assert found.ids(found.vocabulary()).tolist() == found.ids(found.vocabulary()).tolist()
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
-def test_a_pipe_is_read_once_and_serves_twice(tmp_path):
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    writer = threading.Thread(target=pipe.write_bytes, args=("häus".encode(),), daemon=True)
+@contextmanager
+def pipe_of(folder, data):
+    """Give a pipe to which another thread writes some bytes."""
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("the system has no named pipes")
+    os.mkfifo(pipe := folder / "pipe")
+    writer = threading.Thread(target=pipe.write_bytes, args=(data,), daemon=True)
     writer.start()
-    found = text_source(pipe)
+    yield pipe
     writer.join()
+
+
+def test_pipes_and_generators_are_read_once_and_serve_twice(tmp_path):
+    (tmp_path / "file").write_text(" not")
+    with pipe_of(tmp_path, b"or") as pipe:
+        found = text_source([pipe, tmp_path / "file"])
+    assert "".join(found.blocks()) == "".join(found.blocks()) == "or not"
+    pipe.unlink()
+    with pipe_of(tmp_path, "häus".encode()) as pipe:
+        found = text_source(pipe)
     assert found.vocabulary() == Vocabulary.from_text("häus")
     assert len(found.ids(found.vocabulary())) == found.max_length == 4
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
-def test_a_pipe_among_files_is_read_once(tmp_path):
-    pipe, file = tmp_path / "pipe", tmp_path / "file"
-    os.mkfifo(pipe)
-    file.write_text(" not")
-    writer = threading.Thread(target=pipe.write_bytes, args=(b"or",), daemon=True)
-    writer.start()
-    found = text_source([pipe, file])
-    writer.join()
-    assert "".join(found.blocks()) == "".join(found.blocks()) == "or not"
+    found = text_source(text for text in ["to", "be"])
+    assert found.ids(found.vocabulary()).tolist() == found.ids(found.vocabulary()).tolist()
 
 
 def calibrated_with(lines):
@@ -160,12 +134,10 @@ def calibrated_with(lines):
     return AnomalyDetector(CharNGram(2).fit(["a", "b"]), contamination=0.5).calibrate(lines).n_calibration_
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
 @pytest.mark.filterwarnings("ignore:no alarm is likely")
 @pytest.mark.parametrize(
     ("use", "found"),
     [
-        (list, ["a", "b"]),
         (rereadable, ["a", "b"]),
         (lambda lines: [*text_source(lines).blocks()], ["ab"]),
         (lambda lines: "b" in HashedTexts(lines), True),
@@ -173,17 +145,13 @@ def calibrated_with(lines):
     ],
 )
 def test_lines_of_a_pipe_are_read_once(tmp_path, use, found):
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    writer = threading.Thread(target=pipe.write_bytes, args=(b"a\nb",), daemon=True)
-    writer.start()
-    assert use(Lines(pipe, cache=tmp_path)) == found
-    writer.join()
+    with pipe_of(tmp_path, b"a\nb") as pipe:
+        assert use(Lines(pipe, cache=tmp_path)) == found
     with pytest.raises(TypeError, match="is a pipe or device, whose lines can be read only once"):
         len(Lines(pipe))
 
 
-@pytest.mark.parametrize("kind", ["characters", "bytes"])
-def test_documents_without_a_symbol_have_a_kind(kind):
-    vocabulary = text_source([""] if kind == "characters" else [b""]).vocabulary()
-    assert (vocabulary.kind, len(vocabulary), vocabulary.boundary) == (kind, 1, 0)
+def test_documents_without_a_symbol_have_a_kind():
+    for kind, document in (("characters", ""), ("bytes", b"")):
+        vocabulary = text_source([document]).vocabulary()
+        assert (vocabulary.kind, len(vocabulary), vocabulary.boundary) == (kind, 1, 0)

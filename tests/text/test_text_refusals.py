@@ -152,7 +152,7 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("call", "words"), REFUSED, ids=[words for _, words in REFUSED])
-def test_refuses_what_it_cannot_read(call, words):
-    with pytest.raises((InvalidInputError, ValueError), match=words):
-        call()
+def test_refuses_what_it_cannot_read():
+    for call, words in REFUSED:
+        with pytest.raises((InvalidInputError, ValueError), match=words):
+            call()

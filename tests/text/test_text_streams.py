@@ -77,16 +77,13 @@ def test_position_matches_min_char_rnn(length, T, position):
     assert found[:17] == read
 
 
-@pytest.mark.parametrize(
-    ("N", "T", "effective", "steps"),
-    [
+def test_one_stream_has_the_chunks_of_min_char_rnn():
+    for N, T, effective, steps in (
         (2, 25, 1, 1), (26, 25, 25, 1), (27, 25, 25, 1), (51, 25, 25, 1), (52, 25, 25, 2), (12, 25, 11, 1),
         (3, 1, 1, 1),
-    ],
-)  # fmt: skip
-def test_one_stream_has_the_chunks_of_min_char_rnn(N, T, effective, steps):
-    streams = TextStreams(np.zeros(N, np.uint8), seq_length=T)
-    assert (streams.seq_length, streams.stream_length, streams.steps_per_epoch) == (effective, N, steps)
+    ):  # fmt: skip
+        streams = TextStreams(np.zeros(N, np.uint8), seq_length=T)
+        assert (streams.seq_length, streams.stream_length, streams.steps_per_epoch) == (effective, N, steps)
 
 
 def test_blocks_are_read_only_views():
@@ -101,16 +98,8 @@ def test_blocks_are_read_only_views():
     assert every_second.next_block().ids.tolist() == [[0, 2, 4, 6], [6, 8, 10, 12], [12, 14, 16, 18]]
 
 
-def test_the_shortest_text_of_several_streams():
-    assert TextStreams(np.zeros(8, np.uint8), batch_size=7).stream_length == 2
-
-
-def test_one_stream_in_chunks_of_25_is_the_default():
-    streams = TextStreams(np.zeros(101, np.uint8))
-    assert (streams.batch_size, streams.seq_length) == (1, 25)
-
-
 def test_repr_tells_the_geometry():
+    assert repr(TextStreams(np.zeros(101, np.uint8))).startswith("TextStreams(101 ids, batch_size=1, seq_length=25, ")
     assert repr(TextStreams(np.zeros(101, np.uint8), batch_size=2, seq_length=7)) == (
         "TextStreams(101 ids, batch_size=2, seq_length=7, stream_length=51, steps_per_epoch=7)"
     )

@@ -31,22 +31,14 @@ def split(text, cuts):
 # ---------------------------------------------------------------- symbols and ids
 
 
-@given(TEXTS)
-def test_characters_follow_their_code_points_and_round_trip(text):
+@given(TEXTS | BYTES)
+def test_symbols_follow_their_codes_and_round_trip(text):
     vocabulary = Vocabulary.from_text(text)
-    assert list(vocabulary) == sorted(set(text))
+    symbols = [text[i : i + 1] for i in range(len(text))]
+    assert list(vocabulary) == sorted(set(symbols))
     ids = vocabulary.encode(text)
-    assert [vocabulary[i] for i in ids] == list(text)
+    assert [vocabulary[i] for i in ids] == symbols
     assert vocabulary.decode(ids) == text
-
-
-@given(BYTES)
-def test_bytes_follow_their_values_and_round_trip(data):
-    vocabulary = Vocabulary.from_text(data)
-    assert list(vocabulary) == [bytes([value]) for value in sorted(set(data))]
-    ids = vocabulary.encode(data)
-    assert b"".join(vocabulary[i] for i in ids) == data
-    assert vocabulary.decode(ids) == data
 
 
 @pytest.mark.usefixtures("small_pieces")
@@ -63,18 +55,13 @@ def test_blocks_and_pieces_do_not_change_ids(text, cuts):
         assert ids.tolist() == expected
 
 
-@pytest.mark.parametrize(
-    ("size", "dtype"),
-    [(1, np.uint8), (256, np.uint8), (257, np.uint16), (65536, np.uint16), (65537, np.uint32)],
-)
-def test_ids_are_as_small_as_the_vocabulary_allows(size, dtype):
-    vocabulary = Vocabulary(np.arange(5, 5 + size))
-    assert vocabulary.id_dtype == dtype
-    last = chr(size + 4)
-    for ids in (vocabulary.encode(last), vocabulary.encode_blocks([last])):
-        assert ids.dtype == dtype
-        assert ids.tolist() == [size - 1]
-    assert vocabulary.decode(ids) == last
+def test_ids_are_as_small_as_the_vocabulary_allows():
+    for size, dtype in ((1, np.uint8), (256, np.uint8), (257, np.uint16), (65536, np.uint16), (65537, np.uint32)):
+        vocabulary, last = Vocabulary(np.arange(5, 5 + size)), chr(size + 4)
+        for ids in (vocabulary.encode(last), vocabulary.encode_blocks([last])):
+            assert ids.dtype == vocabulary.id_dtype == dtype
+            assert ids.tolist() == [size - 1]
+        assert vocabulary.decode(ids) == last
 
 
 @pytest.mark.parametrize("empty", ["", b""])
@@ -87,19 +74,15 @@ def test_empty_texts_encode_to_no_ids_and_back(empty):
     assert vocabulary.decode(ids) == empty
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
+def test_bytes_like_inputs_are_bytes():
+    for data in (
         bytearray(b"banana"), memoryview(b"banana"), memoryview(b"b.a.n.a.n.a.")[::2], memoryview(b"banana").cast("c"),
         memoryview(b"banana").cast("b", (2, 3)),
-    ],
-    ids=["bytearray", "memoryview", "strided", "chars", "two-dimensional"],
-)  # fmt: skip
-def test_bytes_like_inputs_are_bytes(data):
-    vocabulary = Vocabulary.from_text(data)
-    assert vocabulary == Vocabulary([97, 98, 110], kind="bytes")
-    for ids in (vocabulary.encode(data), vocabulary.encode_blocks([data])):
-        assert ids.tolist() == [1, 0, 2, 0, 2, 0]
+    ):  # fmt: skip
+        vocabulary = Vocabulary.from_text(data)
+        assert vocabulary == Vocabulary([97, 98, 110], kind="bytes")
+        for ids in (vocabulary.encode(data), vocabulary.encode_blocks([data])):
+            assert ids.tolist() == [1, 0, 2, 0, 2, 0]
 
 
 def test_ids_do_not_share_memory_with_the_text():
@@ -132,23 +115,19 @@ def test_unknown_characters_are_not_cached():
 
 @pytest.mark.parametrize("ids_from", ["encode", "encode_blocks"])
 def test_memory_is_the_ids_and_one_block(ids_from):
-    text = "abcdefg" * 1_000_003
+    text, block = "abcdefg" * 500_003, 1 << 17
     vocabulary = Vocabulary.from_text(text)
-    block = 1 << 17
+    of_blocks = ids_from == "encode_blocks"
     tracemalloc.start()
     try:
-        if ids_from == "encode":
-            ids = vocabulary.encode(text)
-            bound = len(text)
-        else:
-            ids = vocabulary.encode_blocks(text[i : i + block] for i in range(0, len(text), block))
-            bound = len(text) * 9 / 8 + 2 * block
+        given = (text[i : i + block] for i in range(0, len(text), block)) if of_blocks else text
+        ids = getattr(vocabulary, ids_from)(given)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert len(ids) == len(text)
     # A piece of 2^16 symbols: UTF-32, NumPy's index (8 bytes), the look-up (4) and the ids, 17 bytes each.
-    assert peak <= bound + 20 * codes_module._PIECE
+    assert peak <= (len(text) * 9 / 8 + 2 * block if of_blocks else len(text)) + 20 * codes_module._PIECE
 
 
 # ---------------------------------------------------------------- what cannot be encoded
@@ -238,9 +217,6 @@ def test_equality_and_hash():
     assert one != Vocabulary.from_text(b"abc")
     assert (one == ["a", "b", "c"]) is False  # not None
     assert one == ANY
-
-
-def test_equality_and_hash_of_vocabularies_with_labels():
     one, same, other = (Vocabulary([97, 98], boundary=True).with_labels(labels) for labels in ("fm", "fm", "mf"))
     assert one == same
     assert hash(one) == hash(same)
