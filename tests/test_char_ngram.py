@@ -19,7 +19,6 @@ from crnn.files.model_file import contains_text
 from crnn.ngram import building
 from crnn.ngram.counts import Counts
 from crnn.reference.kneser_ney import KneserNey
-from crnn.runtime import machine
 from crnn.text import sources
 
 SENTENCE = "to be or not that is the question whether tis nobler in mind suffer slings and arrows of outrageous"
@@ -79,19 +78,6 @@ def test_samples_are_drawn_from_the_probabilities(model):
     (best, log_prob), *_ = model.beam_search(4, prime="quest")
     assert best == "ion "
     assert log_prob == pytest.approx(model.score_samples(["question "])[0] - model.score_samples(["quest"])[0])
-
-
-@given(BLOCKS, st.integers(1, 6), st.randoms())
-@settings(max_examples=30, deadline=None)
-def test_texts_may_be_added_in_any_order(blocks, order, random):
-    shuffled = list(blocks)
-    random.shuffle(shuffled)
-    whole = CharNGram(order, vocabulary="abc").fit([*blocks])
-    parts = CharNGram(order, vocabulary="abc")
-    for block in shuffled:
-        parts.partial_fit([block])
-    assert pickle.dumps(parts) == pickle.dumps(whole)
-    assert parts.score(shuffled) == whole.score(shuffled)
 
 
 @given(st.text("abc", min_size=1, max_size=30), st.text("abc", max_size=9), st.integers(1, 7))
@@ -162,17 +148,6 @@ def test_texts_with_labels_or_weights_are_not_kept(tmp_path):
     np.testing.assert_array_equal(kept.predict_proba(["an"]), again.predict_proba(["an"]))
 
 
-def test_partial_fit_adds_and_earlier_states_keep_their_counts(model):
-    other = copy.copy(model)
-    state, before = other.start("to b"), model.score(TEXT)
-    p = state.predict_proba()
-    assert other.partial_fit("the end " * 20) is other
-    assert other.n_grams_[-1] > model.n_grams_[-1]
-    assert other.score("the end ") > model.score("the end ")
-    assert model.score(TEXT) == before
-    np.testing.assert_array_equal(state.predict_proba(), p)
-
-
 def test_the_order_is_chosen_and_reported():
     model = CharNGram().fit(TEXT)
     assert 1 < model.order_ == len(model.n_grams_) < 20
@@ -229,20 +204,6 @@ def test_adaptation_counts_what_is_read(model):
     assert pickle.dumps(model) == before
 
 
-def test_adaptive_states_continue_independently(model):
-    state = model.start("to be ", adapt=True).feed("arrows arrows ")
-    other, again = state.copy(), pickle.loads(pickle.dumps(state))
-    state.feed("arrows " * 9)
-    other.feed("slings " * 9)
-    assert other.copy().feed("slings").log_prob - other.log_prob > state.copy().feed("slings").log_prob - state.log_prob
-    assert again.feed("arrows " * 9).log_prob == state.log_prob
-    drawn = again.copy()
-    drawn.sample(40, random_state=0)
-    fixed = again.copy().feed("to be or not ", adapt=False)
-    assert fixed.log_prob < again.log_prob
-    np.testing.assert_array_equal(again.predict_proba().sum().round(12), 1)
-
-
 def test_adaptive_documents_start_anew(namer):
     names = ["bobobo", "anna"] * 4
     assert namer.score(names, adapt=True) > namer.score(names)
@@ -273,17 +234,6 @@ def test_adapt_reads_documents_in_order(namer):
 
 
 # ------------------------------------------------------------------- bad input
-
-
-def test_too_little_memory_names_the_largest_order(model, monkeypatch):
-    other = copy.copy(model).set_params(max_memory=36_000, order=9)
-    with pytest.raises(InvalidInputError, match=r"needs more than max_memory=36,000 bytes .* that fits is 4\.$"):
-        other.fit(TEXT)
-    assert CharNGram(4, max_memory=36_000).fit(TEXT).order_ == 4
-    monkeypatch.setattr(machine, "SMALL", 0)
-    monkeypatch.setattr(machine, "available_bytes", lambda: 1000)
-    with pytest.raises(InvalidInputError, match=r"need about .* Pass a smaller max_memory"):
-        CharNGram().fit(TEXT)
 
 
 LABELED = ["anna", "hanna", "bob", "", "otto"], [3, 3, 1, 1, 1]
@@ -398,11 +348,6 @@ def test_progress_is_shown(capsys):
         _, *progress, last = capsys.readouterr().err.splitlines()
         assert progress[-1].startswith("100%")
         assert last.endswith(f"n-grams of up to 3 of {symbols}")
-
-
-def test_a_file_takes_few_bytes_a_character(tmp_path):
-    CharNGram(8).fit(TEXT).save(tmp_path / "text.crnn")
-    assert (tmp_path / "text.crnn").stat().st_size < 12 * len(TEXT)
 
 
 def test_notebooks_show_it(namer):

@@ -9,7 +9,7 @@ import pytest
 from small_models import learned_state
 
 import crnn
-from crnn import BOUNDARY, UNKNOWN, CharRNN, InvalidInputError
+from crnn import BOUNDARY, UNKNOWN, CharRNN
 from crnn.parameters.kinds import CELLS
 from crnn.reference import network as reference
 from crnn.text.vocabulary import Vocabulary
@@ -60,8 +60,6 @@ def test_sentinels_equal_no_text():
 def test_decoding_shows_the_unknown_and_splits_at_boundaries():
     vocabulary = Vocabulary([97, 98], unknown=True, boundary=True)
     assert vocabulary.decode([0, 2, 1]) == "a\ufffdb"
-    with pytest.raises(InvalidInputError, match=r"ids\[1\] is the boundary, not a character. Use decode_doc"):
-        vocabulary.decode([0, 3])
     assert vocabulary.decode_documents([3, 0, 2, 3, 3, 1]) == ["", "a\ufffd", "", "b"]
     assert vocabulary.decode_documents([]) == [""]
     assert Vocabulary([97, 98], "bytes", unknown=True).decode([0, 2]) == b"a?"

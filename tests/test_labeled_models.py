@@ -92,13 +92,6 @@ def test_a_file_is_one_document(model, tmp_path):
     assert model.score(Lines(tmp_path / "name"), labels="f") == expected
 
 
-def test_more_samples_begin_with_fewer(model):
-    assert model.sample(num_samples=40, random_state=5)[:13] == model.sample(num_samples=13, random_state=5)
-    assert model.sample(random_state=5) == model.sample(num_samples=2, random_state=5)[0]
-    distinct = model.sample(num_samples=7, unique=True, exclude=["a"], random_state=5)
-    assert len({*distinct, "a"}) == 8
-
-
 def test_the_model_of_one_label_is_a_model_of_documents(model):
     one = model.for_label("m")
     assert one.labels_.tolist() == []
@@ -180,12 +173,3 @@ def test_reductions_and_missing_texts_of_a_model_with_labels():
     np.testing.assert_allclose(mean[[0, 2]], model.score_samples(["ab", "b"]) / [3, 2])
     assert np.isnan(mean[1])
     assert mean[3] == -np.inf
-
-
-def test_the_errors_of_lines_count_for_a_model_with_labels_too(model, tmp_path):
-    path = tmp_path / "names.txt"
-    path.write_text("anna\nZ\nbob\n")
-    scores = model.score_samples(Lines(path, errors="skip"), labels="f")
-    expected = model.score_samples(["anna", "Z", "bob"], labels="f", errors="skip")
-    np.testing.assert_array_equal(scores, expected)
-    assert np.isnan(scores).tolist() == [False, True, False]

@@ -101,10 +101,7 @@ def test_strings_have_the_same_scores_alone_and_in_batches(namers, monkeypatch):
 
 
 CONTROLS = [
-    {},
-    {"temperature": 0.0},
     {"temperature": 0.7, "top_k": 5},
-    {"top_p": 0.8},
     {"min_p": 0.1, "logit_bias": {"e": -np.inf, "t": 1.0}},
     {"stop": ["be", "o b", "t"]},
 ]
@@ -122,12 +119,6 @@ def test_equal_models_sample_as_one(models, controls):
     alone = {**options, "num_samples": 1}
     assert "".join(islice(mixture.stream(40, prime="to b", random_state=3, **controls), 40)) == one.sample(40, **alone)
     assert mixture.sample(0, **options) == [""] * 7
-
-
-def test_a_stream_of_a_network_and_counts_is_their_sample(models):
-    mixture = Mixture([models[1], CharNGram(order=5).fit(TEXT[:300])], weights=BY_PLACE[:, :2])
-    options = {"prime": "to b", "temperature": 2.0, "random_state": 3}
-    assert "".join(mixture.stream(200, **options)) == mixture.sample(200, **options)
 
 
 def test_mixtures_sample_enumerate_and_guess_documents(namers):
@@ -158,9 +149,6 @@ def test_beams_find_the_most_probable(models):
 
 def test_attributes_of_one_model(models):
     mixture = Mixture(models)
-    for ask in (lambda: mixture.params_, lambda: mixture.hidden_states("to"), lambda: mixture.transform(["to"])):
-        with pytest.raises(AttributeError, match=r"single network's: mixture.models\[0\]"):
-            ask()
     assert mixture.vocabulary_ == models[0].vocabulary_
     html = mixture._repr_html_()
     assert "<b>Mixture</b> of 3 models" in html
@@ -249,16 +237,6 @@ def test_counts_take_their_parameters(monkeypatch):
     network, counts = Mixture.recommended(TEXT + "X", 1, verbose=0, **options).models
     assert (counts.order, counts.max_memory, counts.min_count) == (3, 10**6, 2)
     assert (network.hidden_size, network.min_count) == (5, 2)
-
-
-@pytest.mark.parametrize("adapt", [False, True, "counts"])
-def test_an_unknown_symbol_is_named(models, adapt):
-    mixture = Mixture([models[0], CharNGram(order=3).fit(TEXT)])
-    for ask in (mixture.score, mixture.surprisal, lambda text, adapt: mixture.start(adapt=adapt).feed(text)):
-        with pytest.raises(InvalidInputError, match="'X'"):
-            ask("to be X", adapt=adapt)
-    with pytest.raises(InvalidInputError, match="'X'"):
-        mixture.sample(3, prime="X")
 
 
 # ---------------------------------------------------------------- weights
@@ -485,12 +463,6 @@ def test_a_state_keeps_the_weights_of_its_time(models):
 def test_the_number_of_threads_is_that_of_the_mixture(models):
     network, _ = Mixture(models, n_threads=1)._network("score", one_row=True)
     assert [member.n_threads for member in network.members] == [1, 1, 1]
-
-
-def test_a_number_of_threads_changes_no_result(any_models):
-    assert Mixture(any_models, n_threads=1).score(TEXT) == Mixture(any_models).score(TEXT)
-    with pytest.raises(InvalidInputError, match="n_threads must be"):
-        Mixture(any_models, n_threads=0).score(TEXT)
 
 
 @pytest.mark.parametrize(("of_counts", "of_network"), [(3, (7, 5)), (17, (1, 1))])

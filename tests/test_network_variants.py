@@ -18,14 +18,12 @@ from examples import (
     reference_sample,
     reference_state,
     saved,
-    stored_network,
 )
 from small_models import learned_state
 from texts import LONG_TEXT as TEXT
 
-from crnn import CharRNN, InvalidInputError, Mixture, ModelFileError, TextClassifier
+from crnn import CharRNN, InvalidInputError, Mixture, TextClassifier
 from crnn._kernels.entry import core
-from crnn.files import network_file, sealed_file
 from crnn.parameters.kinds import CELLS
 from crnn.reference.text_gradient import text_gradient
 
@@ -248,10 +246,6 @@ def test_mixture_keeps_the_precision_of_its_models():
     np.testing.assert_allclose(Mixture(models).predict_proba(["to b"]), product / product.sum(), rtol=1e-5)
 
 
-def test_recommended_takes_an_embedding():
-    assert CharRNN.recommended(TEXT, seconds=1, embedding_size=32).embedding_size == 32
-
-
 def test_weights_over_their_scales_are_integers():
     model = small().fit(TEXT)
     quantized = model.quantize()
@@ -327,24 +321,3 @@ def test_quantized_file_is_at_most_0_35_of_the_float_one(tmp_path):
     model.quantize().save(tmp_path / "small", training_state=False)
     weights = sum(array.nbytes for array in model.params_.values())
     assert (tmp_path / "small").stat().st_size < 0.35 * weights < 0.35 * (tmp_path / "float").stat().st_size
-
-
-def test_refuses_crafted_int8_files(monkeypatch, tmp_path):
-    """Bypass all checks when writing, but write a correct checksum."""
-    path, first = tmp_path / "network", "decoder.weight"
-    CharRNN(7, max_steps=2, random_state=0).fit(NAMES, labels=LABELS).quantize().save(path)
-    for name, change, message in (
-        (first, lambda a: np.full_like(a, -128), "contains -128, which is not a valid 8-bit weight"),
-        (first, lambda a: a.astype(np.float32), "but its model has I8"),
-        (f"{first}.scale", lambda a: -a, "contains an invalid scale"),
-        (f"{first}.scale", lambda a: np.full_like(a, np.nan), "contains NaN or infinity"),
-        (f"{first}.scale", lambda a: a[:-1].copy(), "but its model has F32"),
-    ):
-        file = stored_network(path)
-        file.tensors[name] = change(file.tensors[name])
-        with monkeypatch.context() as patch:
-            patch.setattr(sealed_file, "checked_entries", lambda *given: None)
-            patch.setattr(network_file, "checked_parts", lambda *given: None)
-            content = network_file.network_bytes(file)
-        with pytest.raises(ModelFileError, match=message):
-            CharRNN.load(io.BytesIO(content))

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from examples import classifier_of
-from small_models import learned_state
 
 from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture
 
@@ -105,18 +104,6 @@ def test_a_detector_is_an_outlier_detector():
     assert pipeline[-1].estimator.order == 2
 
 
-def test_grid_search_over_the_parameters_of_a_detector():
-    names = [a + b + c for a in NAMES for b in NAMES for c in NAMES]
-    texts, y = names + ["bob", "xaxax", "nnbnn"] * 20, [1] * len(names) + [-1] * 60
-    order = np.random.default_rng(0).permutation(len(texts))
-    texts, y = [texts[i] for i in order], np.array(y)[order]
-    grid = {"reduce": ["min", "mean"], "estimator__order": [1, 3]}
-    detector = AnomalyDetector(CharNGram(min_count=2), contamination=0.2, random_state=0)
-    search = GridSearchCV(detector, grid, cv=2, scoring="balanced_accuracy", error_score="raise").fit(texts, y)
-    assert search.best_params_["estimator__order"] in (1, 3)
-    assert 0.4 < search.best_score_ <= 1
-
-
 ESTIMATORS = [small(), classifier_of(hidden_size=7, max_steps=60), AnomalyDetector(CharNGram(3))]
 
 
@@ -127,16 +114,6 @@ def test_scikit_learns_own_checks_that_need_no_table_of_numbers(estimator):
         "estimator_repr", "estimator_tags_renamed", "valid_tag_types", "mixin_order", "estimator_cloneable",
     ):  # fmt: skip
         getattr(estimator_checks, f"check_{check}")(type(estimator).__name__, estimator)
-
-
-def test_the_html_of_damaged_records_has_no_curve(tmp_path):
-    model = small(max_steps=2).fit(["ab"])
-    records = [{"train_loss": 1.5}, {"step": "odd", "train_loss": "odd"}, {"step": [1], "validation_loss": {}}]
-    learned_state(model).history = records
-    model.save(tmp_path / "m.crnn")
-    for each in (model, CharRNN.load(tmp_path / "m.crnn")):
-        assert "2 steps" in each._repr_html_()
-        assert "<svg" not in each._repr_html_()
 
 
 def test_html_shows_parameters_and_learned_attributes():

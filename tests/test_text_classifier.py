@@ -142,10 +142,6 @@ def test_few_texts_are_read_until_there_are_enough_steps():
 
 
 def test_time_is_shared_by_the_directions():
-    data, limit = ClassData.checked(X, Y), {**CharRNN().get_params(), "max_seconds": 8.0}
-    assert data.limits(limit, 150, 2.0, 2) == {"max_seconds": 3.0}
-    assert data.limits(limit, 150, 5.0, 1) == {"max_seconds": 3.0}
-    assert 0 < data.limits(limit, 150, 9.0, 1)["max_seconds"] < 0.01
     model = small(max_steps=None, max_seconds=0.2).fit(X, Y)
     assert {record["direction"] for record in model.history_} == {"forward", "backward"}
 
