@@ -84,7 +84,7 @@ def test_one_empty_document_teaches_the_boundary_alone():
     assert small(unknown := 3, min_count=2).fit([""]).vocabulary_.unknown == 0 != unknown
 
 
-@pytest.mark.parametrize(("cell", "batch_size"), zip(CELLS, (1, 3, 64, 3), strict=True))
+@pytest.mark.parametrize(("cell", "batch_size"), [*zip(CELLS, (1, 3, 64, 3), strict=True)])
 def test_model_learns_where_documents_end(cell, batch_size):
     model = CharRNN(11, cell=cell, batch_size=batch_size, optimizer="adam", learning_rate=0.02, max_steps=400,
                     random_state=0).fit(["ab", "cde"] * 20)  # fmt: skip

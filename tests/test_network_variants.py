@@ -74,7 +74,7 @@ def test_embedding_or_bigrams_are_learned(name, shape):
 
 
 @pytest.mark.parametrize(
-    ("cell", "options"), zip(CELLS, [{"num_layers": 2}, VARIANTS["int8"]] * 2, strict=True), ids=str
+    ("cell", "options"), [*zip(CELLS, [{"num_layers": 2}, VARIANTS["int8"]] * 2, strict=True)], ids=str
 )
 def test_quantized_scores_stay_near_float_scores(cell, options):
     small, model = quantized(cell=cell, **options)

@@ -100,7 +100,8 @@ def test_stored_lines_are_the_lines(folder, texts, kind):
     assert source.fingerprint() == memory.fingerprint()
 
 
-def test_ids_of_two_and_four_bytes(tmp_path):
+def test_ids_of_two_and_four_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(id_cache, "BLOCK_SIZE", 5003)
     (tmp_path / "ids").mkdir()
     for n, size in ((0, 1), (256, 1), (257, 2), (70000, 4)):
         text = "".join(map(chr, [*range(40, 40 + min(n, 50000)), *range(0x10000, 0x10000 + max(0, n - 50000))]))
