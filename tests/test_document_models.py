@@ -86,7 +86,7 @@ def test_one_empty_document_teaches_the_boundary_alone():
 
 @pytest.mark.parametrize(("cell", "batch_size"), [*zip(CELLS, (1, 3, 64, 3), strict=True)])
 def test_model_learns_where_documents_end(cell, batch_size):
-    model = CharRNN(11, cell=cell, batch_size=batch_size, optimizer="adam", learning_rate=0.02, max_steps=400,
+    model = CharRNN(16, cell=cell, batch_size=batch_size, optimizer="adam", learning_rate=0.01, max_steps=600,
                     random_state=0).fit(["ab", "cde"] * 20)  # fmt: skip
     assert model.score(["ab"]) == pytest.approx(math.log(0.5) / 3, abs=0.02)
     assert model.score(["ab", "cde"]) == pytest.approx(2 * math.log(0.5) / 7, abs=0.02)
