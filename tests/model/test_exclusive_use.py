@@ -5,7 +5,6 @@ import os
 import pickle
 import threading
 
-import numpy as np
 import pytest
 from command_line import POSIX
 from small_models import bits, small
@@ -35,13 +34,6 @@ def model():
 def test_forked_child_keeps_only_its_threads_calls(model, by_another_thread):
     """The other threads are not there. This thread's call continues, if a callback has forked."""
 
-    def use():
-        call = ExclusiveUse()
-        with call.running:
-            begin_use(model, call)
-            begun.set()
-            assert done.wait(60)
-
     def child_can_begin():
         child = os.fork()
         if not child:
@@ -52,18 +44,10 @@ def test_forked_child_keeps_only_its_threads_calls(model, by_another_thread):
             os._exit(0)
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
-    begun, done, found = threading.Event(), threading.Event(), []
-    if by_another_thread:
-        thread = threading.Thread(target=use)
-        thread.start()
-        assert begun.wait(60)
-        found.append(child_can_begin())
-        done.set()
-        thread.join()
-    else:
-        done.wait = lambda timeout: found.append(child_can_begin()) or True
-        use()
-    assert found == [by_another_thread]
+    call = ExclusiveUse()
+    with call.running:
+        begin_use(model, call)
+        assert (in_thread(child_can_begin) if by_another_thread else child_can_begin()) is by_another_thread
 
 
 def in_thread(work):
@@ -118,8 +102,6 @@ def test_failed_edits_leave_the_model_unchanged():
     before = bits(model)
     with pytest.raises(ZeroDivisionError):
         edited(model, 3, ZeroDivisionError)
-    with pytest.raises(InvalidInputError, match=r"params_\['by'\] is nan at \(0,\)"):
-        edited(model, np.nan)
     assert bits(model) == before
     with model.editing():  # and it can be edited
         pass
@@ -157,37 +139,14 @@ def test_other_threads_neither_see_nor_change_an_edit():
     assert in_thread(lambda: model.params_["by"][0]) == 3
 
 
-def test_a_callback_edits_between_two_steps():
-    def edit(model, record):
-        if record["step"] == 6:
-            with pytest.raises(ZeroDivisionError):
-                edited(model, 5, ZeroDivisionError)
-            with model.editing():
-                model.params_["by"][:] = 3
-                assert isinstance(in_thread(lambda: model.editing().__enter__()), InvalidInputError)
-            seen.append(model.params_["by"].copy())
-
-    seen = []
-    options = {"batch_size": 3, "seq_length": 7, "learning_rate": 1e-9}
-    model = small(10, callbacks=[edit], **options).fit(TEXT)
-    assert (seen[0] == 3).all()
-    np.testing.assert_allclose(model.params_["by"], 3, atol=1e-4)
-
-
-def test_arrays_read_while_editing_can_be_kept():
-    model = small().fit(TEXT)
-    with model.editing():
-        kept = model.params_
-        kept["by"][:] = 3
-    kept["by"][:] = 4  # a copy that nobody looks at any more
-    assert (model.params_["by"] == 3).all()
-
-
-def test_pickles_and_copies_made_while_editing_have_the_old_weights():
+def test_copies_made_while_editing_have_the_old_weights_and_arrays_can_be_kept():
     model = small().fit(TEXT)
     before = bits(model)
     with model.editing():
-        model.params_["by"][:] = 3
+        kept = model.params_
+        kept["by"][:] = 3
         copies = [copy.deepcopy(model), copy.copy(model), pickle.loads(pickle.dumps(model))]
         assert [bits(made) for made in copies] == [before] * 3
-        assert "draft" not in str(vars(model)).lower()
+    assert "draft" not in str(vars(model)).lower()
+    kept["by"][:] = 4  # a copy that nobody looks at any more
+    assert (model.params_["by"] == 3).all()

@@ -23,7 +23,7 @@ def rms_of(**parameters):
 
 TRAININGS = [
     {"seq_length": 25, "optimizer": "adam"}, {"seq_length": 25, "optimizer": "rmsprop"},
-    {"seq_length": 6, "batch_size": 5}, {"seq_length": 25, "batch_size": 3}, {"seq_length": 25, "clip_norm": 0.01},
+    {"seq_length": 6, "batch_size": 5}, {"seq_length": 25, "clip_norm": 0.01},
 ]  # fmt: skip
 
 

@@ -19,7 +19,7 @@ def trained(text=OLD, **options):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"cell": "gru", "num_layers": 2}, {"cell": "lstm", "optimizer": "adam"}, {"embedding_size": 3}]
+    "options", [{"cell": "gru", "num_layers": 2}, {"cell": "lstm", "optimizer": "adam", "embedding_size": 3}]
 )
 def test_old_symbols_keep_their_proportions(options):
     model, grown = trained(**options), trained(**options)
@@ -50,31 +50,10 @@ def test_new_symbols_are_as_probable_as_the_rarest_old_one(documents):
 
 def test_a_document_may_be_empty():
     model = trained(["ab", "b"])
-    model.partial_fit("", extend_vocabulary=True)
-    model.partial_fit([""], extend_vocabulary=True)
+    for X in ("", [""]):
+        model.partial_fit(X, extend_vocabulary=True)
     assert list(model.vocabulary_)[:2] == ["a", "b"]
-    fresh = trained([""]).partial_fit("ab", extend_vocabulary=True)
-    assert list(fresh.vocabulary_)[:2] == ["a", "b"]
-
-
-def test_new_symbols_are_learned():
-    model = trained(optimizer="adam", learning_rate=0.02)
-    text = NEW * 20
-    model.set_params(max_steps=0).partial_fit(text, extend_vocabulary=True)
-    before = model.score(text)
-    model.set_params(max_steps=None)
-    for _ in range(20):
-        model.partial_fit(text, extend_vocabulary=True)
-    assert model.score(text) > before / 2
-
-
-def test_documents_and_unknown_symbols_keep_their_specials():
-    model = trained(["anna", "bob", "eve"], min_count=2)
-    model.partial_fit(["zoë"], extend_vocabulary=True)
-    vocabulary = model.vocabulary_
-    assert (vocabulary.unknown, vocabulary.boundary) == (len(vocabulary) - 2, len(vocabulary) - 1)
-    assert "ë" in vocabulary
-    assert np.isfinite(model.score_samples(["zoë", "xyz"])).all()
+    assert list(trained([""]).partial_fit("ab", extend_vocabulary=True).vocabulary_)[:2] == ["a", "b"]
 
 
 def test_known_symbols_keep_the_vocabulary():

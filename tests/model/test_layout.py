@@ -1,7 +1,9 @@
-"""Layout: places, shapes and views in the flat vector; the initial weights."""
+"""Layout: places, shapes and views in the flat vector; the initial weights; pairs of symbols; coupled gates."""
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crnn.model import layout as layout_module
-from crnn.model.layout import ALIGNMENT, Layout, SymbolPairs, aligned_zeros, copied, initial_weights
+from crnn.model.layout import (
+    ALIGNMENT,
+    Layout,
+    SymbolPairs,
+    copied,
+    initial_weights,
+    is_coupled,
+    with_input_gate,
+    without_input_gate,
+)
 from crnn.model.state import zero_hidden
 from crnn.parameters.kinds import CELLS
 
@@ -34,48 +45,25 @@ def expected_shapes(V, H, cell, L, E):
 
 
 @given(sizes, sizes, dtypes, cells, depths, widths)
-def test_parts_are_aligned_in_order_and_disjoint(V, H, dtype, cell, L, E):
+def test_parts_have_the_kernels_shapes_are_aligned_in_order_and_disjoint(V, H, dtype, cell, L, E):
     layout = Layout(V, H, dtype, cell, L, E)
-    flat = layout.zeros()
-    assert flat.shape == (layout.size,)
-    assert flat.dtype == dtype
-    parts = list(layout.tensors(flat))
+    flat, shapes = layout.zeros(), expected_shapes(V, H, cell, L, E)
+    assert (flat.shape, flat.dtype, flat.flags.writeable) == ((layout.size,), dtype, True)
+    parts = layout.tensors(flat)
+    assert [a.shape for a in parts] == shapes == list(layout.shapes)
     for i, part in enumerate(parts, start=1):
         assert part.ctypes.data % ALIGNMENT == 0
         assert part.flags.c_contiguous
         assert not part.any()  # nothing of it was written through a part before it
         part[...] = i
-    expected = [int(np.prod(shape)) for shape in expected_shapes(V, H, cell, L, E)]
-    assert [np.count_nonzero(flat == i) for i in range(1, len(parts) + 1)] == expected
+    expected = [int(np.prod(shape)) for shape in shapes]
+    assert [np.count_nonzero(flat == i) for i in range(1, len(shapes) + 1)] == expected
     assert (np.diff(flat[flat > 0]) >= 0).all()
     # No more than one cache line is lost after each part.
-    assert (layout.size - sum(expected)) * dtype.itemsize < len(parts) * ALIGNMENT
-
-
-@given(sizes, sizes, cells, depths, widths)
-def test_tensors_have_the_kernels_shapes(V, H, cell, L, E):
-    layout = Layout(V, H, np.dtype("float32"), cell, L, E)
-    part = layout.tensors(layout.zeros())
-    assert [a.shape for a in part] == expected_shapes(V, H, cell, L, E) == list(layout.shapes)
-    assert len(part.layers) == L
-    for k, layer in enumerate(part.layers):
-        assert layer._fields == ("Wx", "Wh", "bh", "bn")
-        assert layer.Wx.shape == (H if k else V if E is None else E, GATES[cell] * H)
-        assert layer.Wh.shape == (H, GATES[cell] * H)
-        assert layer.bh.shape == (GATES[cell] * H,)
-        assert layer.bn is None if cell != "gru" else layer.bn.shape == (H,)
-    assert (part.Wy.shape, part.by.shape) == ((H, V), (V,))
-    assert part.lookup is (part.layers[0].Wx if E is None else part.embedding)
-    assert part.lookup.shape[0] == V
-
-
-def test_one_tanh_layer_lies_as_it_always_did():
-    # Wx | Wh | bh | Wy | by, each from a multiple of 16 floats on: files and kernels rely on nothing else.
-    layout = Layout(5, 3, np.dtype("float32"))
-    assert (layout.cell, layout.num_layers) == ("rnn", 1)
-    assert layout.shapes == ((5, 3), (3, 3), (3,), (3, 5), (5,))
-    assert layout.offsets == (0, 16, 32, 48, 64)
-    assert layout.size == 80
+    assert (layout.size - sum(expected)) * dtype.itemsize < len(shapes) * ALIGNMENT
+    assert len(parts.layers) == L
+    assert all(layer._fields == ("Wx", "Wh", "bh", "bn") for layer in parts.layers)
+    assert parts.lookup is (parts.layers[0].Wx if E is None else parts.embedding)
 
 
 def test_names_are_writable_transposed_views():
@@ -86,51 +74,12 @@ def test_names_are_writable_transposed_views():
         "Wxh_l0": (9, 5), "Whh_l0": (9, 3), "bh_l0": (9,), "bhn_l0": (3,),
         "Wxh_l1": (9, 3), "Whh_l1": (9, 3), "bh_l1": (9,), "bhn_l1": (3,), "Why": (5, 3), "by": (5,),
     }  # fmt: skip
-    first, second = part.layers
-    named["Wxh_l0"][8, 4] = 1
-    named["Whh_l0"][7, 0] = 2
-    named["bh_l0"][6] = 3
-    named["bhn_l0"][2] = 4
-    named["Wxh_l1"][5, 1] = 5
-    named["Whh_l1"][4, 2] = 6
-    named["bh_l1"][3] = 7
-    named["bhn_l1"][0] = 8
-    named["Why"][4, 1] = 9
-    named["by"][3] = 10
-    assert (first.Wx[4, 8], first.Wh[0, 7], first.bh[6], first.bn[2]) == (1, 2, 3, 4)
-    assert (second.Wx[1, 5], second.Wh[2, 4], second.bh[3], second.bn[0]) == (5, 6, 7, 8)
-    assert (part.Wy[1, 4], part.by[3]) == (9, 10)
-    assert np.count_nonzero(flat) == 10
-
-
-@given(cells, st.integers(1, 12), widths)
-def test_torch_names_are_views_of_the_weights(cell, L, E):
-    layout = Layout(5, 3, np.dtype("float32"), cell, L, E)
-    flat = layout.zeros()
-    mine, theirs = layout.named(flat), layout.torch_named(flat)
-    assert len(mine) == len(theirs)
-    words = {"weight_ih": "Wxh", "weight_hh": "Whh", "bias_ih": "bh", "bias_hn": "bhn"}
-    for name, view in theirs.items():
-        if name.startswith("rnn."):
-            kind, layer = name.removeprefix("rnn.").rsplit("_", 1)
-            other = mine[f"{words[kind]}_{layer}"]
-        else:
-            names = {"embedding.weight": "embedding", "decoder.weight": "Why", "decoder.bias": "by"}
-            other = mine[names[name]]
-        assert np.shares_memory(view, other)
-        assert (view.ctypes.data, view.shape, view.strides) == (other.ctypes.data, other.shape, other.strides)
-
-
-@given(st.lists(st.integers(0, 7), max_size=3).map(tuple), dtypes)
-def test_aligned_zeros_are_zero_and_aligned(shape, dtype):
-    a = aligned_zeros(shape, dtype)
-    assert a.shape == shape
-    assert a.dtype == dtype
-    assert a.flags.c_contiguous
-    assert a.flags.writeable
-    assert not a.any()
-    if a.size:
-        assert a.ctypes.data % ALIGNMENT == 0
+    arrays = [*part.layers[0], *part.layers[1], part.Wy, part.by]
+    for i, (view, array) in enumerate(zip(named.values(), arrays, strict=True), start=1):
+        view[...] = i
+        assert (array == i).all()
+        assert view.strides == array.strides[::-1]
+    assert np.count_nonzero(flat) == sum(a.size for a in arrays)
 
 
 # ---------------------------------------------------------------- initial weights
@@ -152,42 +101,22 @@ def test_first_weights_are_normal_and_biases_zero(scale):
     assert len(np.unique(drawn)) == 2 * 67 * 101 + 101**2
 
 
-@pytest.mark.parametrize(("cell", "L"), [("rnn", 2), ("gru", 1), ("gru", 2), ("lstm", 1), ("lstm", 3)])
+@pytest.mark.parametrize(("cell", "L"), [("rnn", 2), ("gru", 2), ("lstm", 1)])
 def test_first_weights_of_gated_and_deep_networks_are_uniform(cell, L):
     H = 53
     layout = Layout(67, H, np.dtype("float64"), cell, L)
-    part = layout.tensors(initial_weights(layout, np.random.default_rng(0), None))
-    bound, matrices = 1 / np.sqrt(H), [a for a in part if a.ndim == 2]
-    assert len(matrices) == 2 * L + 1
-    for W in matrices:
-        assert np.abs(W).max() <= bound
-        assert np.abs(W).max() > 0.99 * bound
-        assert abs(W.mean()) < 5 * bound / np.sqrt(3 * W.size)
-        assert np.mean(np.abs(W) < bound / 2) == pytest.approx(0.5, abs=2.5 / np.sqrt(W.size))
-    for k, layer in enumerate(part.layers):
-        drawn = layer.bh if cell != "lstm" else np.delete(layer.bh, np.s_[H : 2 * H])
-        assert len(np.unique(drawn)) == len(drawn), k
-        assert 0.8 * bound < np.abs(drawn).max() <= bound
-        if layer.bn is not None:
-            assert 0.8 * bound < np.abs(layer.bn).max() <= bound
-    assert 0.8 * bound < np.abs(part.by).max() <= bound
-    everything = np.concatenate([W.ravel() for W in matrices])
+    bound, part = 1 / np.sqrt(H), layout.tensors(initial_weights(layout, np.random.default_rng(0), None))
+    open_gates = np.s_[H : 2 * H]
+    arrays = [np.delete(array, open_gates) if array.shape == (4 * H,) else array for array in part]
+    for array in arrays:
+        assert 0.8 * bound < np.abs(array).max() <= bound
+        assert abs(array.mean()) < 5 * bound / np.sqrt(3 * array.size)
+        assert np.mean(np.abs(array) < bound / 2) == pytest.approx(0.5, abs=2.5 / np.sqrt(array.size))
+    everything = np.concatenate([array.ravel() for array in arrays])
     assert len(np.unique(everything)) == len(everything)
 
 
-@pytest.mark.parametrize("scale", [None, 0.0, 0.1])
-@pytest.mark.parametrize("cell", ["rnn", "lstm"])
-def test_an_embedding_starts_from_the_standard_normal_distribution(cell, scale):
-    layout = Layout(67, 5, np.dtype("float64"), cell, embedding_size=53)
-    part = layout.tensors(initial_weights(layout, np.random.default_rng(0), scale))
-    n = part.embedding.size
-    assert abs(part.embedding.mean()) < 5 / np.sqrt(n)
-    assert part.embedding.std() == pytest.approx(1, rel=5 / np.sqrt(2 * n))
-    assert np.abs(part.layers[0].Wx).max() <= 5 * (scale if scale is not None else 1 / np.sqrt(5))
-
-
-@pytest.mark.parametrize("scale", [None, 0.0, 0.1])
-@pytest.mark.parametrize(("cell", "gate"), [("lstm", 1), ("cifg", 0)])
+@pytest.mark.parametrize(("cell", "gate", "scale"), [("lstm", 1, None), ("cifg", 0, 0.0), ("lstm", 1, 0.1)])
 def test_lstm_starts_with_open_forget_gates(cell, gate, scale):
     H = 5
     layout = Layout(7, H, np.dtype("float32"), cell, 2)
@@ -207,15 +136,7 @@ def test_both_dtypes_start_from_the_same_weights(cell, L, scale):
         np.testing.assert_array_equal(single, flats["float64"][name].astype(np.float32))
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru"])
-@pytest.mark.parametrize("L", [1, 2])
-def test_init_scale_zero_gives_zeros(cell, L):
-    layout = Layout(7, 5, np.dtype("float32"), cell, L)
-    assert not initial_weights(layout, np.random.default_rng(0), 0.0).any()
-
-
-@pytest.mark.parametrize("scale", [None, 0.3])
-@pytest.mark.parametrize("piece", [1, 7, 50])
+@pytest.mark.parametrize(("piece", "scale"), [(1, None), (7, 0.3), (50, None)])
 def test_weights_are_drawn_in_pieces_that_change_none(monkeypatch, scale, piece):
     layout = Layout(11, 5, np.dtype("float64"), cell="gru", num_layers=2)
     whole = initial_weights(layout, np.random.default_rng(7), scale)
@@ -232,14 +153,14 @@ def test_weights_are_drawn_in_pieces_that_change_none(monkeypatch, scale, piece)
     assert scale is not None or max(sizes) <= max(piece, 3 * 5)  # at least a row
 
 
-@pytest.mark.parametrize("shape", [(0,), (1,), (23,), (5, 7)])
-def test_arrays_are_copied_in_pieces(monkeypatch, shape):
+def test_arrays_are_copied_in_pieces(monkeypatch):
     monkeypatch.setattr(layout_module, "PIECE", 10)
-    array = np.random.default_rng(0).normal(size=shape).astype("float32")
-    again = copied(array)
-    assert again.dtype == array.dtype
-    np.testing.assert_array_equal(again, array)
-    assert not np.shares_memory(again, array)
+    for shape in ((0,), (23,), (5, 7)):
+        array = np.random.default_rng(0).normal(size=shape).astype("float32")
+        again = copied(array)
+        assert again.dtype == array.dtype
+        np.testing.assert_array_equal(again, array)
+        assert not np.shares_memory(again, array)
     assert [len(piece) for piece in layout_module._pieces(np.zeros(23))] == [10, 10, 3]
 
 
@@ -288,3 +209,101 @@ def test_an_embedding_is_drawn_from_a_normal_distribution_after_all_others():
     tensors = layout.tensors(initial_weights(layout, np.random.default_rng(0), None))
     rng.uniform(size=sum(array.size for array in tensors if array is not tensors.embedding))
     np.testing.assert_array_equal(tensors.embedding, rng.standard_normal(tensors.embedding.shape))
+
+
+@given(ids=st.lists(st.integers(0, 6), max_size=60), n=st.integers(1, 60), boundary=st.none() | st.integers(1, 6))
+def test_pairs_match_a_counter(ids, n, boundary):
+    counts = Counter(pair for pair in itertools.pairwise(ids) if boundary is None or pair[1] < boundary)
+    wanted = sorted(counts, key=lambda pair: (-counts[pair], pair))[:n] or [(-1, -1)]
+    found = SymbolPairs.most_frequent(np.array(ids, np.uint8), n, vocab_size=7, boundary=boundary)
+    assert [tuple(pair) for pair in found.pairs.tolist()] == wanted
+    assert found.limit == n
+
+
+@pytest.mark.parametrize("scan", [7, 1 << 20])
+def test_a_text_is_counted_in_parts_with_or_without_a_table(monkeypatch, scan):
+    ids = np.random.default_rng(0).integers(0, 29, 1009).astype(np.uint16)
+    wanted = SymbolPairs.most_frequent(ids, 101, vocab_size=29)
+    monkeypatch.setattr(layout_module, "SCAN", scan)
+    assert SymbolPairs.most_frequent(ids, 101, vocab_size=29) == wanted
+    monkeypatch.setattr(layout_module, "MAX_TABLE", 0)
+    assert SymbolPairs.most_frequent(ids, 101, vocab_size=29) == wanted
+
+
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=40, unique=True),
+    empty=st.integers(0, 3),
+    vocab_size=st.integers(1, 9),
+)
+def test_pairs_are_sorted(pairs, empty, vocab_size):
+    table = np.array([(-1, -1)] * empty + pairs, np.int32).reshape(-1, 2)
+    first, symbols, rows = SymbolPairs(table).sorted_by_symbol(vocab_size)
+    assert len(first) == vocab_size + 1
+    found = [
+        [(before, symbol, table[row].tolist()) for symbol, row in zip(symbols[a:b], rows[a:b], strict=True)]
+        for before, (a, b) in enumerate(itertools.pairwise(first))
+    ]
+    assert found == [
+        [(before, symbol, [before, symbol]) for symbol in range(7) if (before, symbol) in pairs]
+        for before in range(vocab_size)
+    ]
+
+
+PAIRS = [[0, 0], [0, 2], [-1, -1], [2, 0], [1, 3], [2, 1], [-1, -1]]
+
+
+@pytest.mark.parametrize(("boundary", "allowed"), [(None, 4), (3, 3), (2, 2), (1, 1)])
+def test_each_pair_has_its_row(boundary, allowed):
+    before, symbols = (array.reshape(5, 4) for array in np.divmod(np.arange(20), 4))
+    rows = SymbolPairs(np.array(PAIRS)).rows(before - 1, symbols, boundary)
+    assert rows.shape == (5, 4)
+    for row, b, symbol in zip(rows.flat, before.flat, symbols.flat, strict=True):
+        pair = [int(b) - 1, int(symbol)]
+        assert row == (PAIRS.index(pair) if pair in PAIRS and symbol < allowed else -1), pair
+
+
+@pytest.mark.parametrize(
+    ("places", "moved"),
+    [
+        ([0, 1, 2, 3], PAIRS), ([3, 0, 1, 2], [[3, 3], [3, 1], [-1, -1], [1, 3], [0, 2], [1, 0], [-1, -1]]),
+        ([-1, 0, 1, 2], [*[[-1, -1]] * 4, [0, 2], [1, 0], [-1, -1]]),
+        ([5, 7, 0, -1], [[5, 5], [5, 0], [-1, -1], [0, 5], [-1, -1], [0, 7], [-1, -1]]),
+    ],
+)  # fmt: skip
+def test_symbols_are_renumbered(places, moved):
+    found = SymbolPairs(np.array(PAIRS), 11).renumbered(np.array(places))
+    assert found == SymbolPairs(np.array(moved), 11)
+
+
+def test_pairs_tell_layouts_apart_and_are_read_only():
+    pairs = np.array([[0, 1], [1, 2]], np.int32)
+    layouts = [
+        Layout(5, 3, np.dtype("float32"), pairs=own)
+        for own in (SymbolPairs(pairs), SymbolPairs(pairs), SymbolPairs(pairs[::-1]), SymbolPairs(pairs, 7), None)
+    ]
+    assert layouts[0] == layouts[1]
+    assert hash(layouts[0]) == hash(layouts[1])
+    assert all(layouts[0] != other for other in layouts[2:])
+    pairs[:] = 7
+    assert layouts[0].pairs.pairs.tolist() == [[0, 1], [1, 2]]
+    with pytest.raises(ValueError, match="read-only"):
+        layouts[0].pairs.pairs[:] = 7
+
+
+@pytest.mark.parametrize("shape", [(15,), (15, 7)])
+def test_the_input_gate_is_the_negated_forget_gate(shape):
+    H, rows = 5, np.random.default_rng(0).normal(size=shape)
+    wide = with_input_gate(rows)
+    assert wide.shape == (4 * H, *shape[1:])
+    np.testing.assert_array_equal(wide[:H], -wide[H : 2 * H])
+    np.testing.assert_array_equal(wide[H:], rows)
+    np.testing.assert_array_equal(without_input_gate(wide), rows)
+    assert is_coupled(wide)
+    for place in (0, H - 1, H, 2 * H - 1):  # the first and the last row of both gates
+        other = wide.copy()
+        other[place] += 1.0
+        assert not is_coupled(other)
+    for place in (2 * H, 4 * H - 1):
+        other = wide.copy()
+        other[place] += 1.0
+        assert is_coupled(other)

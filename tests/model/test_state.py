@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import copy
-import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from crnn import InvalidInputError
 from crnn.model.layout import Layout
 from crnn.model.state import ModelState
 from crnn.text.vocabulary import Vocabulary
@@ -27,17 +24,6 @@ def state(cell="lstm", optimizer="adam"):
 
 def arrays(state):
     return [state.params, *state.optimizer_state.values(), *state.hidden]
-
-
-def test_an_initial_state_is_that_of_no_steps():
-    fresh = ModelState.initial(
-        Layout(3, 5, np.dtype("float32")), Vocabulary.from_text("abc"), np.random.default_rng(0), optimizer="rmsprop",
-        batch_size=2, seq_length=7,
-    )  # fmt: skip
-    assert (fresh.n_steps, fresh.optimizer_start, fresh.history, fresh.loss_length) == (0, 0, [], 7)
-    assert fresh.smooth_loss == pytest.approx(7 * np.log(3))
-    assert fresh.params.any()
-    assert not any(array.any() for array in arrays(fresh)[1:])
 
 
 def test_a_snapshot_shares_no_array_no_generator_and_no_history():
@@ -67,67 +53,6 @@ def test_restoring_writes_in_place_and_keeps_the_history():
         np.testing.assert_array_equal(array, kept)
     assert (first.n_steps, first.smooth_loss) == (snapshot.n_steps, snapshot.smooth_loss)
     assert first.history == [{"step": 0}, {"step": 13}]
-
-
-def test_a_state_carried_on_shares_what_still_fits():
-    first = state()
-    first.n_steps = 17
-    same = first.carried_on(optimizer="adam", batch_size=7, seq_length=22)
-    assert all(a is b for a, b in zip(arrays(first), arrays(same), strict=True))
-    assert (same.smooth_loss, same.loss_length) == (2 * first.smooth_loss, 22)
-    other = first.carried_on(optimizer="adagrad", batch_size=3, seq_length=11)
-    assert other.params is first.params
-    assert (other.optimizer, list(other.optimizer_state), other.optimizer_start) == ("adagrad", ["sum"], 17)
-    assert [array.shape for array in other.hidden] == [(2, 3, 5)] * 2
-    assert not any(array.any() for array in arrays(other)[1:])
-    assert (first.optimizer, first.optimizer_start, first.loss_length) == ("adam", 0, 11)
-
-
-def test_names_of_the_arrays_of_training():
-    first = state("lstm", "adagrad")
-    names = {f"optimizer.sum.{name}" for name in first.layout.torch_named(first.params)}
-    found = first.training_arrays()
-    assert found.keys() == {"state.h", "state.c", *names}
-    assert found["state.h"] is first.hidden[0]
-    assert found["state.c"] is first.hidden[1]
-    found["optimizer.sum.decoder.bias"][:] = 7.5
-    assert (first.layout.tensors(first.optimizer_state["sum"]).by == 7.5).all()
-
-
-def test_a_copy_between_steps_waits_for_the_steps():
-    first, done = state(), []
-    with first.gate.steps():
-        thread = threading.Thread(target=lambda: done.append(first.copy_between_steps()))
-        thread.start()
-        first.params[:] = 0.25
-        assert not done
-        first.params[:] = 0.5
-    thread.join()
-    assert (done[0].params == 0.5).all()
-
-
-@pytest.mark.parametrize(("name", "place"), [("Whh_l1", (3, 2)), ("by", (1,)), ("Wxh_l0", (0, 0))])
-def test_names_the_first_non_finite_weight(name, place):
-    first = state()
-    first.check_finite("sample")
-    first.layout.named(first.params)[name][place] = -np.inf
-    with pytest.raises(InvalidInputError) as raised:
-        first.check_finite("sample")
-    shown = ", ".join(map(str, place)) if len(place) > 1 else place[0]
-    assert str(raised.value).startswith(f"params_['{name}'] is -inf at ")
-    assert str(shown) in str(raised.value)
-    assert "sample needs finite" in str(raised.value)
-
-
-def test_a_shallow_copy_shares_all_and_a_deep_copy_nothing():
-    first = state()
-    shallow, deep = copy.copy(first), copy.deepcopy(first)
-    assert vars(shallow).keys() == vars(deep).keys() == vars(first).keys()
-    assert all(value is vars(first)[name] for name, value in vars(shallow).items())
-    assert not any(np.shares_memory(a, b) for a, b in zip(arrays(first), arrays(deep), strict=True))
-    assert first.digest() == deep.digest()
-    shallow.n_steps, deep.n_steps = 5, 7
-    assert first.n_steps == 0
 
 
 def test_a_digest_tells_states_apart():
