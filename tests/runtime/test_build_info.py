@@ -13,8 +13,11 @@ from crnn import _kernels
 from crnn.runtime import build_info
 
 
-def test_build_info_names_what_is_in_use():
+def test_build_info_names_what_is_in_use(capsys):
     info = build_info.build_info()
+    assert build_info.show_config() is None
+    lines = capsys.readouterr().out.splitlines()
+    assert (len(lines), lines[0].split()) == (len(info), ["crnn", crnn.__version__])
     assert info["crnn"] == crnn.__version__
     assert info["instruction set"].startswith(_kernels.instruction_set)
     assert info["instruction set"].endswith(f"(available: {', '.join(_kernels.available('float32'))})")
@@ -51,13 +54,6 @@ def test_variables_of_the_environment_are_listed_if_set(monkeypatch):
     assert build_info.build_info()["OPENBLAS_CORETYPE"] == "Haswell"
 
 
-def test_show_config_prints_the_build(capsys):
-    assert build_info.show_config() is None
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(build_info.build_info())
-    assert lines[0].split() == ["crnn", crnn.__version__]
-
-
 def test_a_build_without_the_best_set_names_it_and_the_remedy(monkeypatch):
     monkeypatch.setattr(_kernels, "faster", lambda kind: "avx2" if kind == "float32" else None)
     monkeypatch.setattr(_kernels, "bfloat16_set", None)
@@ -76,12 +72,8 @@ def test_a_slower_build_is_named_once(monkeypatch):
     message = build_info.slower_build("float32")
     assert re.search("kernels for baseline.* none for avx2.*Build crnn again with CRNN_BUILD=all", message)
     assert build_info.slower_build("float32") is None
-
-
-def test_a_forced_set_is_no_slower_build(monkeypatch):
     monkeypatch.setattr(build_info, "_told", False)
     monkeypatch.setattr(_kernels, "forced", "baseline")
-    monkeypatch.setattr(_kernels, "faster", lambda kind: "avx2")
     assert build_info.slower_build("float32") is None
 
 

@@ -14,9 +14,6 @@ from crnn.inference import packed_network, sampling
 from crnn.inference.controls import SamplingControls, Uniforms, root
 from crnn.inference.network import Context
 from crnn.inference.sampling import NetworkDraws, PythonDraws, TextSampler
-from crnn.ngram.counts import Counts, Occurrences
-from crnn.ngram.counts_network import CountsNetwork
-from crnn.ngram.packed_counts import pack, unpack
 from crnn.runtime.signals import Canceled, Cancellation, check_canceled
 from crnn.runtime.threads import Helpers, run_tasks
 from crnn.training.validation import evaluate
@@ -88,61 +85,39 @@ def test_ctrl_c_while_it_waits_for_the_others_ends_them(monkeypatch):
     assert not late
 
 
-def test_only_the_first_error_counts():
-    cancellation, first = Cancellation(), ValueError("first")
-    cancellation.fail(Canceled())
-    assert cancellation.error is None
-    for error in (first, ValueError("second"), Canceled()):
-        cancellation.fail(error)
-        assert cancellation.error is first
-
-
-def test_a_cancellation_is_that_of_the_innermost_block():
-    outer, inner = Cancellation(), Cancellation()
+def test_the_first_error_counts_and_the_innermost_block():
+    outer, inner, first = Cancellation(), Cancellation(), ValueError("first")
     with outer.shared():
+        outer.fail(Canceled())
+        assert outer.error is None
         with inner.shared():
-            outer.fail(ValueError())
+            for error in (first, ValueError("second"), Canceled()):
+                outer.fail(error)
+                assert outer.error is first
             check_canceled()
         with pytest.raises(Canceled):
             check_canceled()
     check_canceled()
 
 
-def counted(order=3):
-    counts = Counts(order, 5)
-    counts.add(IDS)
-    return counts
-
-
-def sampler(make, network):
-    context = Context(network.empty_state(), np.zeros(network.symbols, np.bool_))
-    controls = SamplingControls()
-    return TextSampler(make(network, context, Uniforms(root(0), range(2)), controls), 3, controls.stops)
-
-
 def long_work():
-    """Return calls that can take long; each must look for a cancellation by itself."""
-    counts = counted()
-    of_counts, occurrences, arrays = CountsNetwork(counts), Occurrences(counts), pack(counts)
+    """Return calls of a network that can take long; each must look for a cancellation by itself."""
     network = packed(random_language_model("abcde"), one_row=False)
     x, one = IDS[:, None].copy(), (np.array([0]), np.array([len(IDS)]))
+    context, controls = Context(network.empty_state(), np.zeros(network.symbols, np.bool_)), SamplingControls()
+
+    def draw(make):
+        TextSampler(make(network, context, Uniforms(root(0), range(2)), controls), 3, controls.stops).run()
+
     return {
-        "count": lambda: counted().add(IDS),
-        "count and score": lambda: counts.over().add_and_score(IDS),
-        "occurrences": lambda: Occurrences(counts),
-        "losses": lambda: occurrences.losses(IDS),
-        "pack": lambda: pack(counts),
-        "unpack": lambda: unpack(arrays, 5, None),
-        "score by counts": lambda: of_counts.log_probabilities(x, of_counts.zero_state(1)),
-        "score strings by counts": lambda: of_counts.string_log_likelihoods(IDS, *one, of_counts.start()),
         "feed": lambda: network.feed(x, network.zero_state(1)),
         "feed a little": lambda: network.feed(x[:2], network.zero_state(1)),
         "score": lambda: network.log_probabilities(x, network.zero_state(1)),
         "score strings": lambda: network.string_log_likelihoods(IDS, *one, network.start()),
         "logits": lambda: network.logits_before(x, network.zero_state(1)),
         "states": lambda: network.states(x, network.zero_state(1)),
-        "draw": lambda: sampler(NetworkDraws, network).run(),
-        "draw in Python": lambda: sampler(PythonDraws, of_counts).run(),
+        "draw": lambda: draw(NetworkDraws),
+        "draw in Python": lambda: draw(PythonDraws),
     }
 
 
@@ -170,7 +145,7 @@ def test_a_call_has_a_bounded_number_of_products():
         assert most == T or most * streams * network.layout.size <= packed_network.CALL_PRODUCTS
 
 
-@pytest.mark.parametrize("what", ["guess_number", "score", "score_samples", "transform", "validation"])
+@pytest.mark.parametrize("what", ["guess_number", "score", "transform", "validation"])
 def test_tasks_end_soon_after_ctrl_c(monkeypatch, what):
     model = random_language_model("abcdefg", n_threads=2)
     text = "abcdefg" * 5000

@@ -5,18 +5,15 @@ from __future__ import annotations
 import faulthandler
 import threading
 
-import numpy as np
 import pytest
 from texts import SOLILOQUY as TEXT
 
 from crnn import CharRNN
-from crnn.inference import packed_network
 from crnn.runtime import threads
 from crnn.training import team
 
 pytestmark = pytest.mark.slow
 
-DOCUMENTS = TEXT.split()[:300]
 TEAMS = [8, 16, 64]
 DEADLOCK = 1200  # seconds, after which the process ends with the traceback of every thread
 
@@ -32,8 +29,6 @@ def _a_deadlock_ends_the_process():
 def _as_many_threads_as_a_test_asks_for(monkeypatch):
     monkeypatch.setattr(threads, "cores", lambda: 64)
     monkeypatch.setattr(team, "cores", lambda: 64)
-    monkeypatch.setattr(packed_network, "PRODUCTS_PER_THREAD", 1)
-    monkeypatch.setattr(packed_network, "MIN_SYMBOLS", 1)
 
 
 @pytest.fixture(params=[64, 2], ids=["spinning", "sleeping"])
@@ -52,36 +47,11 @@ def bits(model):
     return {name: array.tobytes() for name, array in model.params_.items()}
 
 
-@pytest.fixture(scope="module", params=[{}, {"hidden_size": 257, "batch_size": 8, "max_steps": 3}, {"cell": "gru"}])
-def alone(request):
-    """A model trained by one thread, with its parameters."""
-    return request.param, trained(1, **request.param)
-
-
-@pytest.mark.parametrize("n_threads", TEAMS)
-def test_training_on_crowded_cores_gives_the_same_bits(waiting, alone, n_threads):
-    parameters, model = alone
-    assert bits(trained(n_threads, **parameters)) == bits(model)
-
-
-@pytest.mark.parametrize("n_threads", TEAMS)
-def test_sampling_and_scoring(alone, n_threads):
-    def results():
-        yield model.sample(20, random_state=5)
-        yield model.sample(9, num_samples=200, random_state=5)
-        yield model.score(TEXT[:40]), model.score(TEXT, exact=False)
-        yield model.score_samples(DOCUMENTS).tobytes()
-        yield model.surprisal(TEXT[:30]).tobytes()
-        yield model.guess_number(["to be"], 500, 0, length=5)[0].tobytes()
-        yield np.asarray(model.transform(DOCUMENTS)).tobytes()
-
-    _, model = alone
-    expected = list(results())
-    try:
-        model.set_params(n_threads=n_threads)
-        assert list(results()) == expected
-    finally:
-        model.set_params(n_threads=1)
+@pytest.mark.parametrize("parameters", [{}, {"hidden_size": 257, "batch_size": 8, "max_steps": 3}, {"cell": "gru"}])
+def test_training_on_crowded_cores_gives_the_same_bits(waiting, parameters):
+    expected = bits(trained(1, **parameters))
+    for n_threads in TEAMS:
+        assert bits(trained(n_threads, **parameters)) == expected
 
 
 def test_teams_side_by_side(waiting):

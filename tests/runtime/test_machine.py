@@ -159,13 +159,9 @@ def siblings(root: Path, lists: list[str], file: str = "core_cpus_list") -> Path
     return write(root, **{f"{folder}/cpu{i}/topology/{file}": f"{text}\n" for i, text in enumerate(lists)})
 
 
-@pytest.fixture
-def eight_processors(monkeypatch):
-    monkeypatch.setattr(machine, "affinity", lambda: EIGHT)
-
-
 @pytest.mark.parametrize("file", ["core_cpus_list", "thread_siblings_list"])
 def test_hyper_threads_of_a_core_count_once(tmp_path, file):
+    assert physical_cores(EIGHT, tmp_path) is None  # without topology
     root = siblings(tmp_path, ["0,4", "1,5", "2,6", "3,7", "0,4", "1,5", "2,6", "3,7"], file)
     assert physical_cores(EIGHT, root) == 4
     assert physical_cores(frozenset({0, 4}), root) == 1
@@ -203,10 +199,6 @@ def test_on_windows_fast_cores_count(monkeypatch, classes, wanted):
     assert machine.fast_cores() == wanted
 
 
-def test_cores_without_topology_are_unknown(tmp_path):
-    assert physical_cores(EIGHT, tmp_path) is None
-
-
 MINE, MAX = "proc/self/cgroup", "sys/fs/cgroup/jobs/mine/cpu.max"
 BOTH = "7:memory:/other\n4:cpu,cpuacct:/mine\n0::/\n"
 
@@ -227,25 +219,19 @@ def test_quotas_of_control_groups(tmp_path, files, granted):
     assert cgroup_quota(write(tmp_path, **files)) == granted
 
 
-@pytest.mark.parametrize(("value", "limit"), [("3", 3), ("5,2", 5), ("0", None), ("-1", None), ("x", None), ("", None)])
-def test_variable(value, limit):
-    assert variable_limit(value) == limit
+def test_variables_limit_cores():
+    for value, limit in (("3", 3), ("5,2", 5), ("0", None), ("-1", None), ("x", None), ("", None)):
+        assert variable_limit(value) == limit
 
 
-@pytest.mark.usefixtures("eight_processors")
-class TestLeastOfAll:
-    def test_usable_cores_follow_affinity(self, tmp_path):
-        assert usable_cores(tmp_path, {}) == 8
-
-    def test_usable_cores_count_physical_cores(self, tmp_path):
-        assert usable_cores(siblings(tmp_path, ["0-1", "0-1", "2-3", "2-3", "4-5", "4-5", "6-7", "6-7"]), {}) == 4
-
-    def test_usable_cores_follow_the_cgroup_quota(self, tmp_path):
-        files = {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "420000 100000\n"}
-        assert usable_cores(write(tmp_path, **files), {}) == 5
-
-    @pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT"])
-    def test_variable(self, tmp_path, name):
+def test_usable_cores_are_the_least_of_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "affinity", lambda: EIGHT)
+    assert usable_cores(tmp_path, {}) == 8
+    pairs = siblings(tmp_path / "pairs", ["0-1", "0-1", "2-3", "2-3", "4-5", "4-5", "6-7", "6-7"])
+    assert usable_cores(pairs, {}) == 4
+    files = {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "420000 100000\n"}
+    assert usable_cores(write(tmp_path, **files), {}) == 5
+    for name in ("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT"):
         assert usable_cores(tmp_path, {name: "3"}) == 3
 
 
