@@ -12,12 +12,11 @@ from texts import FOUR_LETTERS as TEXT
 
 from crnn import InvalidInputError
 from crnn.inference.text_state import Sums
-from crnn.parameters.kinds import CELLS
 
 OPTIONS = {"learning_rate": 3e-3, "decay": 2e-2, "block_length": 7}
 
 
-@pytest.fixture(scope="module", params=CELLS)
+@pytest.fixture(scope="module", params=["gru", "lstm"])
 def model(request):
     return adaptable(request.param, "float32")
 
@@ -64,8 +63,8 @@ def test_the_next_symbol_is_predicted_by_weights_that_have_learned(model):
     assert -state.feed("c").log_prob - before == pytest.approx(-np.log(p), rel=1e-4)
 
 
-def test_adaptive_documents_end(dtype):
-    model = adaptable("lstm", dtype, documents=True)
+def test_adaptive_documents_end():
+    model = adaptable("lstm", "float32", documents=True)
     state = model.start(adapt=OPTIONS)
     texts = [TEXT[:9], "", TEXT[9:]]
     for text in texts:
@@ -77,7 +76,7 @@ def test_adaptive_documents_end(dtype):
 def test_copies_learn_on_several_threads(model):
     """They lend each other scratch, never at the same time."""
     start = model.start(adapt=OPTIONS).feed(TEXT)
-    texts = [symbol + TEXT * 20 for symbol in "abcd"]
+    texts = [symbol + TEXT * 5 for symbol in "abcd"]
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda text: start.copy().feed(text), texts))
     for state, text in zip(found, texts, strict=True):
@@ -100,11 +99,11 @@ def _without_score(state):
     return other
 
 
-@pytest.mark.parametrize("n", [3, 20])
-def test_drawn_text_is_read_but_not_learned(model, n):
+def test_drawn_text_is_read_but_not_learned(model):
     state = model.start("ab", adapt=OPTIONS).feed("cab")
-    text = state.sample(n, random_state=0)
-    assert text == model.start("ab").feed("cab").sample(n, random_state=0)[: len(text)] or n > 5
+    text = state.sample(3, random_state=0)
+    assert text == model.start("ab").feed("cab").sample(3, random_state=0)
+    text += state.sample(20, random_state=0)
     expected = model.start("ab", adapt=OPTIONS).feed("cab").feed(text, adapt=False)
     assert same(state, expected)
     learned = model.start("ab", adapt=OPTIONS).feed("cab").feed(text)
@@ -112,11 +111,8 @@ def test_drawn_text_is_read_but_not_learned(model, n):
 
 
 @pytest.mark.parametrize("options", [False, OPTIONS])
-def test_whether_to_learn_is_true_or_false(model, options):
+def test_a_text_may_be_read_without_learning(model, options):
     state, same_state = (model.start(adapt=options) for _ in range(2))
-    for adapt in (0, 1, "counts", {}):
-        with pytest.raises(InvalidInputError, match=r"adapt must be True or False, not "):
-            state.feed(TEXT, adapt=adapt)
     for part in (TEXT, "cab"):
         state.feed(part, adapt=np.False_)
         same_state.feed(part, adapt=False)

@@ -121,8 +121,5 @@ def test_generators_of_one_seed_agree():
     kinds = [3, np.uint8(3), np.random.SeedSequence(3), np.random.PCG64(3), np.random.default_rng(3)]
     assert len({float(generator(kind).random()) for kind in kinds}) == 1
     assert generator(None).random() != generator(None).random()
-
-
-def test_generator_is_used_as_it_is():
     rng = np.random.default_rng(3)
     assert generator(rng) is rng

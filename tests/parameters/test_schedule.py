@@ -22,18 +22,12 @@ def rates(schedule, n_steps, *, first=0, last=None, per_epoch=7):
 
 
 @given(names, warmups, st.integers(1, 300), st.floats(1e-6, 1e3))
-def test_no_rate_is_above_the_learning_rate_or_below_zero(name, warmup, n_steps, rate):
+def test_rates_are_above_zero_and_at_most_the_learning_rate(name, warmup, n_steps, rate):
     found = rates(Schedule(name, rate, warmup), n_steps)
     assert found.dtype == np.float64
     assert found.shape == (n_steps,)
-    assert (found >= 0).all()
+    assert (found > 0).all()
     assert (found <= rate).all()
-
-
-@given(names, st.integers(1, 300))
-def test_no_step_before_the_end_has_rate_zero(name, n_steps):
-    for warmup in (0, 3, 0.5):
-        assert (rates(Schedule(name, 1.0, warmup), n_steps) > 0).all()
 
 
 @given(names, warmups, st.integers(2, 200), st.data())
@@ -69,14 +63,9 @@ def test_exponential_schedule_matches_char_rnn():
     np.testing.assert_allclose(rates(Schedule("exponential", 1.0), 30 * 7), expected, rtol=1e-12)
 
 
-def test_warmup_of_steps_rises_in_a_straight_line():
-    found = rates(Schedule("constant", 1.0, 4), 11)
-    assert found.tolist() == [0.25, 0.5, 0.75, *[1.0] * 8]
-
-
-def test_warmup_of_a_share_is_that_of_the_progress():
-    found = rates(Schedule("constant", 1.0, 0.5), 8)
-    np.testing.assert_allclose(found, [0.25, 0.5, 0.75, 1, 1, 1, 1, 1])
+def test_warmup_of_steps_or_a_share_rises_in_a_straight_line():
+    assert rates(Schedule("constant", 1.0, 4), 11).tolist() == [0.25, 0.5, 0.75, *[1.0] * 8]
+    np.testing.assert_allclose(rates(Schedule("constant", 1.0, 0.5), 8), [0.25, 0.5, 0.75, 1, 1, 1, 1, 1])
 
 
 def test_warmup_multiplies_the_schedule():

@@ -1,4 +1,3 @@
-import dataclasses
 import math
 
 import numpy as np
@@ -14,16 +13,6 @@ LEAST = {
 }  # fmt: skip
 
 
-def test_size_beyond_all_memory():
-    for size in (2**31, 2**63, 10**30):
-        with pytest.raises((InvalidInputError, MemoryError)):
-            CharRNN(size).fit(TEXT)
-
-
-def test_every_parameter_is_checked():
-    assert [f.name for f in dataclasses.fields(Settings)] == list(CharRNN().get_params())
-
-
 def test_defaults_match_min_char_rnn():
     settings = Settings.check(CharRNN().get_params())
     assert (settings.hidden_size, settings.seq_length, settings.batch_size) == (100, 25, 1)
@@ -35,52 +24,27 @@ def test_defaults_match_min_char_rnn():
     assert (settings.validation_fraction, settings.restore_best, settings.callbacks) == (0.0, True, ())
 
 
-@pytest.mark.parametrize(("optimizer", "rate"), [("adagrad", 0.1), ("rmsprop", 0.002), ("adam", 0.002)])
-def test_each_optimizer_has_its_usual_rate(optimizer, rate):
-    assert Settings.check(CharRNN(optimizer=optimizer).get_params()).learning_rate == rate
-    assert Settings.check(CharRNN(optimizer=optimizer, learning_rate=0.5).get_params()).learning_rate == 0.5
+def test_each_optimizer_has_its_usual_rate():
+    for optimizer, rate in (("adagrad", 0.1), ("rmsprop", 0.002), ("adam", 0.002)):
+        assert Settings.check(CharRNN(optimizer=optimizer).get_params()).learning_rate == rate
+        assert Settings.check(CharRNN(optimizer=optimizer, learning_rate=0.5).get_params()).learning_rate == 0.5
 
 
-def test_bfloat16_needs_float32():
+def test_bfloat16_is_no_default():
     for start in ("float32", "float64"):
         assert Settings.check(CharRNN(dtype=start).get_params()).matmul_precision == "float32"
     assert Settings.check(CharRNN(matmul_precision="bfloat16").get_params()).matmul_precision == "bfloat16"
-    with pytest.raises(InvalidInputError, match=r"^matmul_precision is 'bfloat16', but dtype is 'float64'\. Set dtype"):
-        Settings.check(CharRNN(matmul_precision="bfloat16", dtype="float64").get_params())
 
 
-def test_steps_are_whole_numbers_and_shares_and_seconds_are_floats():
-    for value in (3, np.int64(3), 0.25, np.float32(0.25), 0, 0.0):
-        warmup = Settings.check(CharRNN(warmup=value).get_params()).warmup
-        assert (warmup, type(warmup)) == (value, int if isinstance(value, int | np.integer) else float)
-    for value in (3, np.int64(3), 1.5, np.float32(1.5), 0.01):
-        every = Settings.check(CharRNN(eval_every=value).get_params()).eval_every
-        assert (every, type(every)) == (value, int if isinstance(value, int | np.integer) else float)
-
-
-def test_callbacks_of_every_kind():
-    for value in ([print], (print,), {print}):
-        assert Settings.check(CharRNN(callbacks=value).get_params()).callbacks == (print,)
-    assert Settings.check(CharRNN(callbacks=[]).get_params()).callbacks == ()
-
-
-@pytest.mark.parametrize("kind", [int, np.int8, np.uint64])
-def test_whole_numbers_of_every_kind(kind):
-    settings = Settings.check(CharRNN().get_params() | {name: kind(3) for name in LEAST})
-    for name in LEAST:
-        assert type(getattr(settings, name)) is int
-        assert getattr(settings, name) == 3
-
-
-@pytest.mark.parametrize("kind", [int, float, np.float32, np.float16, np.int64])
-def test_real_numbers_of_any_type_become_floats(kind):
-    settings = Settings.check(CharRNN(learning_rate=kind(2), clip=kind(2), init_scale=kind(0)).get_params())
-    assert (settings.learning_rate, settings.clip, settings.init_scale) == (2.0, 2.0, 0.0)
-    assert {type(getattr(settings, name)) for name in ("learning_rate", "clip", "init_scale")} == {float}
-
-
-def test_clip_none_sets_no_bound():
-    assert Settings.check(CharRNN(clip=None).get_params()).clip == math.inf
+def test_numbers_of_every_kind_become_pythons():
+    for kind in (int, np.int8, np.uint64):
+        settings = Settings.check(CharRNN().get_params() | {name: kind(3) for name in LEAST})
+        found = [getattr(settings, name) for name in LEAST]
+        assert (found, {*map(type, found)}) == ([3] * len(LEAST), {int})
+    for kind in (int, np.float16, np.int64):
+        settings = Settings.check(CharRNN(learning_rate=kind(2), clip=kind(2), init_scale=kind(0)).get_params())
+        found = [settings.learning_rate, settings.clip, settings.init_scale]
+        assert (found, {*map(type, found)}) == ([2.0, 2.0, 0.0], {float})
 
 
 @pytest.mark.parametrize("parameter", ["hidden_size", "seq_length", "batch_size", "epochs", "max_steps"])
