@@ -1,3 +1,5 @@
+"""Progress: on a terminal, in a log, in a notebook with a curve; what cannot be shown changes nothing."""
+
 import io
 import math
 import os
@@ -6,21 +8,41 @@ import struct
 import sys
 import unicodedata
 from contextlib import contextmanager, redirect_stderr
-from types import SimpleNamespace
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_models import learned_state
+from small_models import bits
 from texts import PHRASES as TEXT
 
+import crnn
 from crnn import CharRNN
 from crnn.char_rnn import SAMPLE_LENGTH, SAMPLES
 from crnn.training import progress as module
 from crnn.training import run as training
 from crnn.training.plan import Budget
-from crnn.training.progress import CountingProgress, Progress, printable
+from crnn.training.progress import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    MAX_POINTS,
+    RIGHT,
+    TICKS,
+    TOP,
+    WIDTH,
+    CountingProgress,
+    NotebookDisplay,
+    Progress,
+    in_notebook,
+    loss_curve,
+    points_of,
+    printable,
+    ticks,
+)
 
 
 def train(verbose, text=TEXT, **parameters):
@@ -107,6 +129,8 @@ def test_line_in_a_log(capsys):
     assert first == "data: 600 characters, 8 different ones\n"
     assert last.startswith("100%  1.25k/1.25k [00:00, 00:00 left, ")  # 50 steps of 25 characters
     assert last.endswith("char/s, " + loss_of(model) + "]\n")
+    model.set_params(max_steps=3).partial_fit(TEXT)
+    assert capsys.readouterr().err.splitlines()[1].startswith("100%  75.0/75.0 ")
 
 
 @pytest.mark.parametrize(
@@ -121,20 +145,13 @@ def test_characters_of_all_streams_and_of_short_chunks_count(capsys, parameters,
     assert capsys.readouterr().err.splitlines()[1].startswith(f"100%  {chars}/{chars} ")
 
 
-def test_every_call_starts_at_zero(capsys):
-    train(0).set_params(verbose=1, max_steps=3).partial_fit(TEXT)
-    assert capsys.readouterr().err.splitlines()[1].startswith("100%  75.0/75.0 ")
-
-
-@terminal_and_log
-def test_zero_steps_show_nothing(kind, capsys):
-    with redirect_stderr(kind()):
-        train(2, max_steps=0)
-    assert capsys.readouterr().out == ""
-
-
-@terminal_and_log
-@pytest.mark.parametrize("text", [TEXT, TEXT.encode(), "a\0b\ud800" * 30, "naïve 🙂\r\n\ufeff\x1b[2J" * 30])
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (Terminal, TEXT), (io.StringIO, TEXT.encode()), (io.StringIO, "a\0b\ud800" * 30),
+        (Terminal, "naïve 🙂\r\n\ufeff\x1b[2J" * 30),
+    ],
+)  # fmt: skip
 def test_samples_are_shown(kind, monkeypatch, text):
     monkeypatch.setattr(module, "SAMPLE_SECONDS", 0.0)
     monkeypatch.setattr(module, "GROWTH", 0.0)
@@ -153,23 +170,15 @@ def test_samples_of_documents_are_several():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="terminals as POSIX has them")
-@pytest.mark.parametrize(("lines", "found"), [(0, False), (1, True), (24, True)])
-def test_a_terminal_has_lines(lines, found):
+def test_a_terminal_is_open_and_has_lines(monkeypatch):
     with pseudo_terminal() as (_, terminal, resize):
-        resize(lines, 80)
-        assert module.is_terminal(terminal) is found
-
-
-def test_a_terminal_where_no_size_can_be_asked_for(monkeypatch):
+        for lines, found in ((0, False), (1, True), (24, True)):
+            resize(lines, 80)
+            assert module.is_terminal(terminal) is found
+    assert not module.is_terminal(closed())
     monkeypatch.delattr(os, "get_terminal_size")  # as in Pyodide
     monkeypatch.setattr(Terminal, "fileno", lambda self: 1)
     assert module.is_terminal(Terminal())
-
-
-def test_closed_stream_is_not_a_terminal():
-    stream = io.StringIO()
-    stream.close()
-    assert not module.is_terminal(stream)
 
 
 @pytest.fixture
@@ -195,14 +204,6 @@ def test_samples_and_lines_come_every_so_often_and_then_ever_less(capsys, clock)
                     expected = 10 + math.log(10) * 20
                     assert samples == pytest.approx(expected, abs=6)
                     assert lines == pytest.approx(expected, abs=6)
-
-
-def test_log_tells_the_time_left(capsys, clock):
-    with progress_of(Budget(40)) as display:
-        clock[0] = 10.0
-        display.show(10, math.log(2))
-    line = " 25%  250/1.00k [00:10, 00:30 left, 25.0char/s, loss 0.693 nats, 1.000 bits/char]\n"
-    assert capsys.readouterr().err == "data\n" + line
 
 
 @pytest.mark.parametrize(("part", "chars"), [(0.0, 0), (0.0, 7), (1.0, 0)])
@@ -261,19 +262,6 @@ def test_the_validation_loss_stays_in_view(kind, monkeypatch):
 # --- what it must not do
 
 
-@terminal_and_log
-def test_showing_does_not_change_training(kind, monkeypatch):
-    monkeypatch.setattr(module, "SAMPLE_SECONDS", 0.0)
-    monkeypatch.setattr(training, "POLL_SECONDS", 0.0)
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
-    silent = train(0)
-    with redirect_stderr(kind()):
-        loud = train(2)
-    np.testing.assert_array_equal(learned_state(silent).params, learned_state(loud).params)
-    np.testing.assert_array_equal(silent.state_, loud.state_)
-    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
-
-
 class Full(io.StringIO):
     def write(self, text):
         raise OSError(28, "No space left on device")
@@ -292,32 +280,19 @@ def closed():
 
 @pytest.mark.parametrize(
     "stream",
-    [Full, FullTerminal, closed, lambda: None, lambda: io.TextIOWrapper(io.BytesIO(), encoding="ascii")],
-    ids=["full", "full terminal", "closed", "none", "ascii"],
-)
-def test_training_continues_where_nothing_can_be_shown(stream, monkeypatch):
+    [Terminal, io.StringIO, Full, FullTerminal, closed, lambda: None,
+     lambda: io.TextIOWrapper(io.BytesIO(), encoding="ascii")],
+    ids=["terminal", "log", "full", "full terminal", "closed", "none", "ascii"],
+)  # fmt: skip
+def test_showing_does_not_change_training(stream, monkeypatch):
     monkeypatch.setattr(module, "SAMPLE_SECONDS", 0.0)
     monkeypatch.setattr(training, "POLL_SECONDS", 0.0)
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
     text = "naïve 🙂 " * 50
     with redirect_stderr(stream()):
         loud = train(2, text)
-    np.testing.assert_array_equal(learned_state(loud).params, learned_state(train(0, text)).params)
-
-
-def test_after_one_error_nothing_more_is_shown(clock):
-    class FullOnce(io.StringIO):
-        def write(self, text):
-            calls.append(text)
-            if len(calls) > 2:
-                raise OSError(28, "No space left on device")
-
-    calls = []
-    with redirect_stderr(FullOnce()), progress_of(Budget(40), verbose=2) as display:
-        for done in (10, 20, 30):
-            clock[0] = 10.0 * done
-            display.show(done, 1.0)
-    assert calls[:2] == ["data", "\n"]
-    assert len(calls) == 3
+    assert bits(loud) == bits(train(0, text))
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
 @terminal_and_log
@@ -370,41 +345,211 @@ def test_printable():
     assert printable("a\r\nb\rc") == "a\nb\\x0dc"
 
 
+# --- progress of counts
+
+
 def shown(stream, monkeypatch, verbose=1):
     monkeypatch.setattr(sys, "stderr", stream)
     with CountingProgress(verbose, "data: 5 characters") as progress:
         progress.show(2, 5)
         progress.show(5, 5)
     progress.write("done")
+    return stream
 
 
 def test_a_log_has_the_summary_and_a_line(monkeypatch):
-    stream = io.StringIO()
-    shown(stream, monkeypatch)
-    first, second, last = stream.getvalue().splitlines()
+    first, second, last = shown(io.StringIO(), monkeypatch).getvalue().splitlines()
     assert (first, last) == ("data: 5 characters", "done")
     assert second.startswith("100%  5.00/5.00 [")
     assert "char/s" in second
+    assert shown(io.StringIO(), monkeypatch, verbose=0).getvalue() == "done\n"
 
 
-def test_silent_command_shows_no_progress(monkeypatch):
-    stream = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", stream)
-    with CountingProgress(0, "data") as progress:
-        progress.show(5, 5)
-    assert stream.getvalue() == ""
+class BreaksLater(io.StringIO):
+    def write(self, text):
+        if "%" in text:
+            self.close()
+        return super().write(text)
 
 
-@pytest.mark.parametrize("stream", [Full(), None])
+@pytest.mark.parametrize("stream", [Full, lambda: None, BreaksLater])
 def test_broken_streams_are_ignored(monkeypatch, stream):
-    shown(stream, monkeypatch)
+    shown(stream(), monkeypatch)
 
 
-def test_stream_that_breaks_later_is_ignored(monkeypatch):
+@pytest.fixture
+def outputs(monkeypatch):
+    """Pretend that this process is a notebook's kernel; give each output as the list of what it showed in turn."""
+    outputs = []
+
+    def display(bundle, *, raw, display_id):
+        assert raw
+        assert display_id
+        outputs.append([bundle])
+        return SimpleNamespace(update=lambda bundle, *, raw: outputs[-1].append(bundle))
+
+    ipython, displays = ModuleType("IPython"), ModuleType("IPython.display")
+    ipython.get_ipython = lambda: SimpleNamespace(kernel=object())
+    displays.display = display
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", displays)
+    monkeypatch.setattr(module, "INTERVAL", 0.0)
+    return outputs
+
+
+def points(bundle):
+    return len(re.findall("[ML]", re.search("<path d='([^']*)'", bundle["text/html"])[1]))
+
+
+def test_a_kernel_is_told_from_a_terminal(outputs, monkeypatch):
+    assert in_notebook()
+    for shell in (None, SimpleNamespace()):  # plain Python that has imported IPython; IPython in a terminal
+        monkeypatch.setattr(sys.modules["IPython"], "get_ipython", lambda shell=shell: shell)
+        assert not in_notebook()
+
+
+def test_fit_draws_a_curve_in_one_output(outputs, capsys):
+    model = CharRNN(5, max_steps=60, validation_fraction=0.2, eval_every=20, verbose=1, random_state=0).fit(TEXT)
+    (shown,) = outputs
+    last = shown[-1]
+    assert "value='1.0000'" in last["text/html"]
+    assert last["text/plain"].startswith("100% [00:00<00:00, ")
+    assert f"loss {model.smooth_loss_ / model.seq_length:.3f} nats" in last["text/plain"]
+    assert last["text/html"].count("<circle") == sum(r["validation_loss"] is not None for r in model.history_) > 0
+    assert capsys.readouterr().err.startswith("data: ")
+    model.partial_fit(TEXT)
+    assert len(outputs) == 2
+
+
+def test_a_curve_that_grows_keeps_few_points_spread_evenly(outputs):
+    display, n = NotebookDisplay(sys.stderr, None), 5 * MAX_POINTS
+    for i in range(1, n):
+        display.update(i / n, 100 * i, float(i), "text", (1 / i, None))
+    display.close()
+    (shown,) = outputs
+    assert MAX_POINTS / 4 < points(shown[-1]) <= MAX_POINTS
+    assert points(shown[3]) == 4  # one picture for each point
+    path = re.search("<path d='([^']*)'", shown[-1]["text/html"])[1]
+    gaps = np.diff([float(x) for x in re.findall(r"[ML](\S+) ", path)])
+    assert gaps.max() < 3 * np.median(gaps)
+
+
+@pytest.mark.parametrize(("part", "total", "place"), [(0.5, 1000, 0.5), (0.5, None, 1.0), (1.0, 1000, 1.0)])
+def test_the_axis_ends_with_the_call_if_its_end_is_known(outputs, part, total, place):
+    display = NotebookDisplay(sys.stderr, total)
+    display.update(0.0, 0, 0.0, "text", (2.0, None))
+    display.update(part, 500, 1.0, "text", (1.0, None))
+    xs = [float(x) for x in re.findall(r"[ML](\S+) ", outputs[0][-1]["text/html"])]
+    assert (xs[-1] - LEFT) / (WIDTH - LEFT - RIGHT) == pytest.approx(place, abs=1e-3)
+
+
+def test_pictures_are_not_drawn_at_every_poll(outputs, monkeypatch):
+    monkeypatch.setattr(module, "INTERVAL", 1.0)
+    display = NotebookDisplay(sys.stderr, None)
+    for i in range(100):
+        display.update(i / 100, i, i / 20, "text", (1.0, None))  # 5 seconds in all
+    assert len(outputs[0]) == 5
+    for _ in range(2):
+        display.close()
+        assert len(outputs[0]) == 6
+
+
+def test_the_remaining_time_is_that_of_the_rest_at_the_same_speed(outputs):
+    display = NotebookDisplay(sys.stderr, None)
+    display.close()  # without progress nothing is drawn
+    assert outputs == []
+    display.update(0.25, 7, 60.0, "<img>", (None, None))
+    assert outputs[0][0]["text/plain"] == "25% [01:00<03:00, <img>]"
+    assert "<img>" not in outputs[0][0]["text/html"]
+
+
+def test_samples_are_written_below(outputs):
     stream = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", stream)
-    with CountingProgress(1, "data") as progress:
-        progress.show(2, 5)
-        stream.close()
-        progress.show(5, 5)
-    progress.write("done")
+    NotebookDisplay(stream, None).write("----\nto be\n----")
+    assert stream.getvalue() == "----\nto be\n----\n"
+    assert outputs == []
+
+
+NOTEBOOK = """
+from crnn import CharRNN
+model = CharRNN(8, max_steps=400, seq_length=10, verbose=1, random_state=0).fit("to be or not to be, " * 30)
+"""
+
+
+@pytest.mark.slow
+def test_in_a_real_notebook(tmp_path, monkeypatch):
+    """A kernel is started, runs two cells, and the notebook holds one picture of training and one of the model."""
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    monkeypatch.setenv("PYTHONPATH", str(Path(crnn.__file__).parent.parent))  # from a checkout, too
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in (NOTEBOOK, "model")])
+    nbclient.NotebookClient(book, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    trained, (shown,) = ([output for output in cell.outputs if "data" in output] for cell in book.cells)
+    assert len(trained) == 1
+    html = trained[0]["data"]["text/html"]
+    assert "value='1.0000'" in html
+    assert "<path" in html
+    assert trained[0]["data"]["text/plain"].startswith("100% ")
+    assert "RNN of 8 units, 8 symbols" in shown["data"]["text/html"]
+
+
+def drawn(picture):
+    """Return the points of each path, and the centres of the dots."""
+    root = ElementTree.fromstring(picture)
+    paths = [re.findall(r"[ML](\S+) ([\d.]+)", path.get("d")) for path in root.iter("path")]
+    paths = [[(float(x), float(y)) for x, y in path] for path in paths]
+    return paths, [(float(dot.get("cx")), float(dot.get("cy"))) for dot in root.iter("circle")]
+
+
+def test_points_lie_where_their_numbers_say():
+    """The axis goes from 0 to the end; a loss of 3 lies halfway between 4 and 2."""
+    (path, line), dots = drawn(loss_curve([(0, 4.0), (50, 3.0), (100, 2.0)], [(50, 3.0), (100, 4.0)], end=200))
+    width = WIDTH - LEFT - RIGHT
+    assert [x for x, _ in path] == pytest.approx([LEFT, LEFT + width / 4, LEFT + width / 2], abs=0.06)
+    assert path[1][1] == pytest.approx((path[0][1] + path[2][1]) / 2, abs=0.06)
+    assert path[0][1] < path[2][1]
+    assert dots == line
+    assert dots[0] == path[1]
+
+
+def test_labels_are_numbers_of_the_axes():
+    picture = loss_curve([(0, 4.0), (12_300, 1.4)], unit="characters")
+    texts = [element.text for element in ElementTree.fromstring(picture).iter("text")]
+    assert texts == ["2", "3", "4", "0", "5,000", "10,000", "characters", "training", "nats per character"]
+
+
+def test_curve_needs_two_points_and_one_validation_is_a_dot():
+    for points in ([], [(1, 2.0)], [(1, math.nan), (2, math.inf), (3, 1.0)]):
+        assert loss_curve(points) == ""
+    paths, dots = drawn(loss_curve([(0, 4.0), (1, 2.0)], [(1, 2.5)]))
+    assert (len(paths), len(dots)) == (1, 1)
+
+
+FINITE = st.floats(0, 1e30)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**15), FINITE), min_size=2, max_size=7), st.none() | st.integers(0, 10**15))
+def test_everything_lies_in_the_frame(points, end):
+    picture = loss_curve(points, points[:1], end=end)
+    for x, y in [point for path in drawn(picture)[0] for point in path] + drawn(picture)[1]:
+        assert LEFT - 0.1 <= x <= WIDTH - RIGHT + 0.1
+        assert TOP - 0.1 <= y <= HEIGHT - BOTTOM + 0.1
+
+
+@given(st.floats(0, 1e6), st.floats(1e-3, 1e12))
+def test_ticks_are_round_and_few(low, size):
+    found = ticks(low, low + size)
+    assert len(found) <= TICKS + 1
+    assert all(low - size / 1e6 <= value <= low + size * (1 + 1e-6) for value in found)
+
+
+def test_records_that_a_callback_damaged_are_not_drawn():
+    whole = {"step": 3, "train_loss": 1.5}
+    for odd in (None, "1.5", [1.5], {"a": 1}, math.nan, math.inf, -math.inf, -1, 1e300, 10**400, 1j, np.ones(2)):
+        damaged = [whole | {"step": odd}, whole | {"train_loss": odd}, {"train_loss": 1.5}, {"step": 3}, {}, odd]
+        assert points_of([*damaged, whole], "train_loss") == [(3.0, 1.5)]
+
+
+def test_other_numbers_are_drawn():
+    for number in (0, 3, 2.5, np.float32(0.5), np.int64(7), np.longdouble(2), 2**80):
+        assert points_of([{"step": number, "train_loss": number}], "train_loss") == [(float(number), float(number))]
