@@ -93,6 +93,9 @@ def _folder(tmp_path_factory):
         pathlib.Path("one").write_bytes(b"t")
         pathlib.Path("unseen").write_bytes(("to be" * 300_000 + "ä").encode())
         pathlib.Path("names").write_text("anna\nbob\n")
+        network().save("saved")
+        with pytest.raises(DivergenceError):
+            CharRNN(3, max_steps=20, learning_rate=1e300).fit(TEXT, checkpoint="diverged")
         yield
 
 
@@ -213,6 +216,9 @@ REFUSED = [
     ("adaptable", lambda m: m.adapt(""), "X is empty"),
     ("adaptable", lambda m: m.score("abZ", adapt=True), "'Z'"),
     ("adaptable", lambda m: m.score("ab", adapt=True, exact=False), "exact=False"),
+    *(("labels", call, r"model\.for_label\('f'\)") for call in (
+        lambda m: m.adapt(["bob"]), lambda m: m.score(["bob"], adapt=True))),
+    ("documents", lambda m: m.score(["bob"], labels=["f"], adapt=True), "labels is given"),
     ("adaptable", lambda m: m.adapt("ab" * 300, learning_rate=1e38), "Lower the learning_rate of adapt",
      DivergenceError),
     ("untrained", lambda m: m.adapt(TEXT), "Call partial_fit"),
@@ -273,6 +279,8 @@ REFUSED = [
     ("nothing", lambda: network(Lines("names"), vocabulary="abn"), "contains 'o'"),
     ("nothing", lambda: network("abc", batch_size=3), "too short.*length is 3, .*at least 4 symbols"),
     ("nothing", lambda: network("abab", min_count=3), "min_count is 3, but no symbol occurs that often"),
+    *(("nothing", lambda text=text: CharRNN.recommended(text, 1.0),
+       f"^X is too short: its length is {len(text)}, but at least 2 symbols") for text in ("", b"", "a")),
     # samples
     ("text", lambda m: m.sample(max_length=5), "max_length needs a model of documents, but this one was fitted on"),
     ("documents", lambda m: m.sample(exclude=["bob", b"anna"]),
@@ -360,9 +368,23 @@ REFUSED = [
         ("partial_fit", ["anna", "b"], [1, 0.5], r"sample_weight\[1\] must be a whole number"),
         ("partial_fit", ["anna", "b"], [0, 0], "sample_weight is 0 for every document"),
         ("fit", ["anna", "b"], [2**30, 1], "Divide sample_weight by a number"))),
+    *(("nothing", lambda X=X, weights=weights: CharRNN(3).fit(X, sample_weight=weights), words)
+      for X, weights, words in (
+        ("anna", [1], "^sample_weight needs documents, but X is a single text. Pass a list"),
+        (["anna"], [1, 2], r"^sample_weight must be 1 numbers, one for each document, not of shape \(2,\)$"),
+        (["a", "b"], np.ma.array([1, 1], mask=[0, 1]), r"^sample_weight\[1\] is masked. Give it a number.$"))),
     # classifiers
     ("classifier", lambda m: m.fit(["a", "b"], ["f", "f"]), "y has only one class, .*'f'"),
-    ("classifier", lambda m: m.fit("ab", ["f"]), "^X is a single text. Pass a list of texts.$"),
+    *(("classifier", lambda m, X=X: m.fit(X, ["f"]), words) for X, words in (
+        ("ab", "^X is a single text. Pass a list of texts.$"), (b"ab", "^X is a single text"),
+        (7, "^X is of type int. Pass a list"), ({"ab"}, "^X "), ({"ab": 1}, "^X "))),
+    ("classifier", lambda m: m.fit(["a", "b"], ["f"]), "^y must be 2 labels, one for each document, not 1"),
+    *(("nothing", lambda given=given: TextClassifier(CharNGram(2), class_weight=given).fit(NAMES, LABELS), words)
+      for given, words in (
+        ("equal", "^class_weight is 'equal'. Pass None, 'balanced', or a dict"), (np.ones(2), "^class_weight is array"),
+        ([1, 2], r"^class_weight is \[1, 2\]. Pass None"), ({"d": 1}, "^a label of class_weight "),
+        *(({"f": weight}, r"^class_weight\['f'\] must be") for weight in (-1, np.nan, "2")),
+        ({"f": 0, "m": 0}, "^the weights of all classes are 0 or not finite"))),
     ("classifier", lambda m: m.fit(["a", "b"], [0.5, float("nan")]),
      r"y\[1\] is missing \(NaN\). Leave out its document."),
     *(("classifier", lambda m, n=n, w=w: m.score(["bob"] * n, ["m"] * n, w), "^X has no text with a weight above 0")
@@ -400,6 +422,9 @@ REFUSED = [
     ("nothing", lambda: load_model("names"), "names': it is not a complete safetensors file.*; the file is damaged",
      ModelFileError),
     ("nothing", lambda: load_model("nothing"), "nothing", FileNotFoundError),
+    ("text", lambda m: m.fit(TEXT, checkpoint="no/folder"), "no/folder", FileNotFoundError),
+    ("nothing", lambda: CharRNN.resume("saved", TEXT), "saved contains a model, but no unfinished training run. Load"),
+    ("nothing", lambda: CharRNN.resume("diverged", TEXT), "diverged diverged, and would diverge again. Load it, lower"),
     # plots
     *(("text", lambda m, draw=draw: draw(m, ""), "text is empty") for draw in (
         plot.surprisal, plot.probabilities, lambda m, text: plot.neurons(m, text, [1]),

@@ -178,9 +178,6 @@ def main(output, *cases):
     if cases[:1] == ("fails",):
         failed(comm, int(cases[1]))
         return
-    if cases == ("text differs",):
-        CharRNN(**OPTIONS).fit(TEXT + "." * comm.rank, comm=comm)
-        return
     if cases == ("weights differ",):
         CharRNN(**OPTIONS).fit(TEXT.split(), sample_weight=[1.0 + comm.rank] * len(TEXT.split()), comm=comm)
         return

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-
-import numpy as np
 import pytest
+from small_models import bits
 from texts import LONG_TEXT as TEXT
 
 from crnn import CharRNN
-from crnn.parameters.kinds import CELLS
 
 DTYPES = ["float32", "float64"]
 
@@ -21,26 +18,13 @@ def trained(n_steps, cell, optimizer, dtype, n_threads, *, random_state=7, **opt
     ).fit(TEXT)  # fmt: skip
 
 
-def bits(model):
-    """Return everything that training changes, as bytes."""
-    states = model.state_ if isinstance(model.state_, tuple) else (model.state_,)
-    memories = [array for of_name in model.optimizer_state_.values() if isinstance(of_name, dict)
-                for array in of_name.values()]  # fmt: skip
-    arrays = [*model.params_.values(), *memories, *states, np.array([model.n_steps_, model.smooth_loss_])]
-    assert all(np.isfinite(array).all() for array in arrays)
-    return b"".join(array.tobytes() for array in arrays)
-
-
-# The dtypes take turns and there is one thread or two, so that each value occurs with every cell and every optimizer.
-RUNS = [
-    (cell, optimizer, DTYPES[i % 2], 1 + i % 2)
-    for i, (cell, optimizer) in enumerate(itertools.product(CELLS, ["adagrad", "rmsprop", "adam"]))
-]
+RUNS = [("rnn", "adagrad", "float32", 2), ("gru", "rmsprop", "float64", 1), ("lstm", "adam", "float32", 1),
+        ("cifg", "adam", "float64", 2)]  # fmt: skip
 
 
 @pytest.mark.parametrize(("cell", "optimizer", "dtype", "n_threads"), RUNS)
 def test_a_run_gives_the_same_bits_again(cell, optimizer, dtype, n_threads):
-    models = [trained(200, cell, optimizer, dtype, n_threads) for _ in range(2)]
+    models = [trained(100, cell, optimizer, dtype, n_threads) for _ in range(2)]
     assert bits(models[0]) == bits(models[1])
     assert models[0].sample(67, random_state=1) == models[1].sample(67, random_state=1)
     assert models[0].score(TEXT) == models[1].score(TEXT)
@@ -55,7 +39,6 @@ def test_a_thousand_steps_give_the_same_bits_again(cell, optimizer, dtype, n_thr
     assert all(other == first for other in others)
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_another_seed_gives_another_run(cell):
-    one, other = (trained(3, cell, "adam", "float32", 1, random_state=seed) for seed in (1, 2))
+def test_another_seed_gives_another_run():
+    one, other = (trained(3, "lstm", "adam", "float32", 1, random_state=seed) for seed in (1, 2))
     assert bits(one) != bits(other)

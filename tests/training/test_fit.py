@@ -10,7 +10,7 @@ from examples import saved
 from mpi_processes import Communicator
 from texts import TEXT
 
-from crnn import CharRNN, InvalidInputError, _kernels
+from crnn import CharRNN, _kernels
 from crnn.runtime import build_info
 from crnn.training.processes import Processes
 
@@ -53,7 +53,7 @@ WEIGHTS, LABELS = [1.0, 2.0, 0.5, 1.0, 1.0, 1.0, 3.0], list("abbabba")
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        ({}, None), *(({name: value}, None) for name, value in FREE.items()),
+        (FREE, None),
         ({"dropout": 0.25}, "a parameter of the model"), ({"learning_rate": 0.25}, "a parameter of the model"),
         ({"text": [*NAMES[:-1], "hans"]}, "a text"),
         ({"sample_weight": [*WEIGHTS[:-1], 4.0]}, "sample_weight"), ({"sample_weight": tuple(WEIGHTS)}, None),
@@ -69,21 +69,6 @@ def test_arguments_that_all_processes_share(told, change, what):
     assert first.keys() == {"a parameter of the model", "a text", "sample_weight", "labels"}
     fitted(**arguments | change, comm=Both(1, 2))
     assert next((name for name in told if told[name] != first[name]), None) == what
-
-
-@pytest.mark.parametrize("name", ["a parameter of the model", "a text", "sample_weight", "labels"])
-def test_differing_arguments_are_named(name, monkeypatch):
-    require_same = Processes.require_same
-
-    def different(processes, what, value):
-        with pytest.MonkeyPatch.context() as patch:
-            if what == name:
-                patch.setattr(processes._comm, "bcast", lambda value, root: object())
-            require_same(processes, what, value)
-
-    monkeypatch.setattr(Processes, "require_same", different)
-    with pytest.raises(InvalidInputError, match=f"^{name} differs between processes"):
-        fitted(comm=Both(1, 2))
 
 
 def test_a_call_that_continues_needs_the_same_model_in_all_processes(told):

@@ -71,13 +71,7 @@ def test_defaults_learn_as_min_char_rnn_does(runs, text, dtype, stage, tolerance
 # ---------------------------------------------------------------- on its own
 
 
-@pytest.mark.parametrize("B", [1, 7])
-def test_a_little_training_learns_a_little(text, B):
-    model = CharRNN(batch_size=B, max_steps=1000, random_state=1).fit(text)
-    assert model.smooth_loss_ / 25 < 0.9 * math.log(len(model.vocabulary_))
-
-
-@pytest.mark.parametrize("B", [1, 7])
+@pytest.mark.parametrize(("dtype", "B"), [("float32", 7), ("float64", 1)])
 def test_predictable_text_is_memorized(dtype, B):
     # The classic's first steps are violent, and rounding decides where they lead: one start of three may be unlucky.
     text = "the quick brown fox jumps over the lazy dog. " * 100
@@ -99,8 +93,8 @@ def large(text, n_steps, dtype):
     return model.smooth_loss_ / 25, math.log(len(model.vocabulary_))
 
 
-def test_a_large_network_stays_finite_at_the_default_learning_rate(text, dtype):
-    large(text, 300, dtype)
+def test_a_large_network_stays_finite_at_the_default_learning_rate(text):
+    large(text, 100, "float32")
 
 
 @pytest.mark.slow

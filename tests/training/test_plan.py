@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from crnn.training.plan import Budget
 
-counts = st.integers(0, 10**6)
 seconds = st.floats(0, 1e6)
 paces = st.floats(1e-6, 1e3)
 
@@ -21,15 +20,9 @@ paces = st.floats(1e-6, 1e3)
     ("max_steps", "max_epochs", "n_steps"),
     [(None, None, None), (50, None, 50), (None, 3, 21), (50, 3, 21), (5, 3, 5), (0, 3, 0), (None, 0, 0)],
 )
-@pytest.mark.parametrize("max_seconds", [None, 2.5])
-def test_the_budget_of_a_call_has_its_first_limit(max_steps, max_epochs, n_steps, max_seconds):
-    settings = SimpleNamespace(max_steps=max_steps, max_seconds=max_seconds)
-    assert Budget.of_call(settings, 7, max_epochs) == Budget(n_steps, max_seconds)
-
-
-@given(counts, counts, seconds, paces)
-def test_a_budget_of_steps_is_exact_for_every_time(n_steps, done, now, pace):
-    assert Budget(n_steps).steps_left(done, now, pace) == n_steps - done
+def test_the_budget_of_a_call_has_its_first_limit(max_steps, max_epochs, n_steps):
+    settings = SimpleNamespace(max_steps=max_steps, max_seconds=2.5)
+    assert Budget.of_call(settings, 7, max_epochs) == Budget(n_steps, 2.5)
 
 
 @given(st.floats(1e-6, 1e6), st.integers(1, 10**6), seconds, paces)
@@ -48,18 +41,6 @@ def test_shortest_time_allows_one_step():
     assert Budget(0, seconds=1e-9).steps_left(0, 5.0, 1.0) == 0
 
 
-@given(counts, counts, st.floats(1e-6, 1e6), seconds, paces)
-def test_first_limit_of_steps_and_seconds_ends_training(n_steps, done, total, now, pace):
-    both = Budget(n_steps, total).steps_left(done, now, pace)
-    assert both <= n_steps - done
-    assert both == min(n_steps - done, Budget(seconds=total).steps_left(done, now, pace)) or n_steps <= done
-
-
-def test_unknown_speed_limits_no_steps():
-    assert Budget(seconds=10.0).steps_left(0, 0.0, 0.0) > 1e9
-    assert Budget().steps_left(7, 1.0, 1.0) == math.inf
-
-
 @given(st.integers(1, 1000), st.integers(0, 999), st.integers(1, 50))
 def test_the_progress_of_steps_is_a_function_of_the_step_alone(n_steps, done, n):
     progress = Budget(n_steps).progress(done, n, 123.0, 0.5)
@@ -74,21 +55,13 @@ def test_the_progress_of_seconds_is_predicted_by_the_speed():
     assert Budget(10, seconds=8.0).part_done(3, 2.0) == 0.25
 
 
-def test_a_budget_too_short_for_any_step_is_used_up_at_once():
+def test_budgets_used_up_unknown_too_short_or_huge():
+    assert Budget(seconds=10.0).steps_left(0, 0.0, 0.0) > 1e9
+    assert Budget().steps_left(7, 1.0, 1.0) == math.inf
+    assert (Budget(seconds=8.0).part_done(3, 9.0), Budget(0).part_done(0, 1.0)) == (1.0, 0.0)
+    assert Budget(20, 1.0).steps_left(9, 0.5, 0.1) == 5
+    for done in (9, 10, 11):
+        assert Budget(11, 1.0).steps_left(done, 5.0, 0.1) == 0
     assert Budget(None, 5e-324).progress(0, 1, seconds=0.0, seconds_per_step=0.5).tolist() == [0, np.inf]
-
-
-def test_progress_is_at_most_one():
-    assert Budget(seconds=8.0).part_done(3, 9.0) == 1.0
-    assert Budget(0).part_done(0, 1.0) == 0.0
-
-
-def test_huge_times_do_not_overflow():
     assert Budget(seconds=1e300).steps_left(done=3, seconds=1.0, seconds_per_step=0.0) >= 10**18
     assert Budget(5, 1e300).steps_left(done=3, seconds=1.0, seconds_per_step=0.0) == 2
-
-
-@pytest.mark.parametrize(("done", "left"), [(9, 0), (10, 0), (11, 0)])
-def test_no_steps_are_allowed_after_the_time(done, left):
-    assert Budget(11, 1.0).steps_left(done, 5.0, 0.1) == left
-    assert Budget(11, 9.0).steps_left(done, 5.0, 0.1) == 11 - done

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,12 +65,8 @@ def test_a_slightly_different_speed_changes_the_size_by_one_step_at_most(operati
 
 
 @pytest.mark.parametrize("cell", [*ADVICE])
-def test_each_recipe_has_one_of_the_sizes(cell):
-    assert {recipe.hidden_size for recipe in ADVICE[cell].recipes} <= set(SIZES)
-
-
-@pytest.mark.parametrize("cell", [*ADVICE])
 def test_sizes_between_two_recipes_lie_between_them_in_all(cell):
+    assert {recipe.hidden_size for recipe in ADVICE[cell].recipes} <= set(SIZES)
     for first, last in itertools.pairwise(ADVICE[cell].recipes):
         operations = math.sqrt(first.operations * last.operations)
         middle = recommend(10**9, operations, speed=1.0, cell=cell, n_documents=10**8)  # the rate without bigrams
@@ -117,23 +112,6 @@ def test_a_narrower_model_gets_less_dropout_for_the_same_epochs_and_weights_a_sy
         assert found[768][kind] == pytest.approx(found[512][kind], abs=0.01)
 
 
-@pytest.mark.parametrize("cell", ["gru", "lstm", "cifg"])
-def test_more_time_buys_each_size_in_turn(cell):
-    times = np.geomspace(1e11, 1e15, 400)
-    sizes = [recommend(10**9, seconds, speed=1.0, cell=cell)["hidden_size"] for seconds in times]
-    assert sizes == sorted(sizes)
-    recipes = ADVICE[cell].recipes
-    assert set(sizes) == {size for size in SIZES if recipes[0].hidden_size <= size <= recipes[-1].hidden_size}
-
-
-@pytest.mark.parametrize("cell", [*ADVICE])
-@pytest.mark.parametrize("seconds", [1e-9, 1e9])
-def test_the_shortest_text_gets_the_smallest_model(cell, seconds):
-    parameters, recipe = recommend(1, seconds, speed=1e11, cell=cell), ADVICE[cell].recipes[0]
-    assert (parameters["hidden_size"], parameters["num_layers"]) == (recipe.hidden_size, recipe.num_layers)
-    assert parameters["batch_size"] == 1
-
-
 def test_a_text_learns_to_start_from_zeros():
     found = [recommend(10**6, 60, speed=2e11, n_documents=n)["state_reset"] for n in (None, 1)]
     assert found == [0.01, 0.0]
@@ -167,27 +145,6 @@ def test_a_short_text_gets_a_small_model_and_does_not_use_up_the_time(cell):
     n_epochs = parameters["max_steps"] * 16 * SEQ_LENGTH / 80_000
     assert n_epochs == pytest.approx(ADVICE[cell].max_epochs, rel=0.01)
     assert "memorize" in describe_recommendation(parameters, 2e11)
-
-
-@pytest.mark.parametrize("cell", [*ADVICE])
-def test_time_that_a_short_text_does_not_use_does_not_lower_the_rate(cell):
-    found = [recommend(100_000, seconds, speed=2e11, cell=cell) for seconds in (600, 6000)]
-    assert found[0]["max_steps"] == found[1]["max_steps"]
-    assert found[0]["learning_rate"] == found[1]["learning_rate"]
-    operations = 100_000 * ADVICE[cell].max_epochs * OPERATIONS * weights_of(found[0])
-    long_text = recommend(10**9, operations, speed=1.0, cell=cell)
-    assert found[0]["learning_rate"] == pytest.approx(long_text["learning_rate"], rel=0.03)
-
-
-def test_neighboring_sizes_have_similar_rates():
-    here, there = ADVICE["lstm"].recipes[2:4]
-    operations = (here.operations, 2 * here.operations, 0.999 * there.operations, there.operations)
-    found = [recommend(10**8, n, speed=1.0, cell="lstm", n_documents=10**7) for n in operations]
-    rates = [parameters["learning_rate"] for parameters in found]
-    assert rates[0] == here.learning_rate
-    assert rates == sorted(rates, reverse=True)
-    assert rates[2] == pytest.approx(there.learning_rate, rel=0.01)
-    assert rates[3] == there.learning_rate
 
 
 def test_a_text_of_few_symbols_has_fewer_streams():
@@ -227,12 +184,8 @@ def test_the_faster_precision_is_recommended_and_what_its_speed_allows(capsys):
         found = CharRNN.recommended(TEXT * 500, 60.0, **overrides)
         assert (found.matmul_precision, found.learning_rate) == ("float32", single["learning_rate"])
         assert capsys.readouterr().err.rstrip().endswith("at 200 GFLOP/s")
-    assert CharRNN.recommended(TEXT, 60.0, matmul_precision="bfloat16").matmul_precision == "bfloat16"
-
-
-@pytest.mark.usefixtures("fast_in_bfloat16")
-def test_bfloat16_recommendation_can_be_fitted():
-    assert CharRNN.recommended(TEXT, 0.2, n_threads=1, max_steps=3, fit=True).matmul_precision == "bfloat16"
+    given = {"matmul_precision": "bfloat16", "n_threads": 1, "max_steps": 3, "fit": True}
+    assert CharRNN.recommended(TEXT, 0.2, **given).matmul_precision == "bfloat16"
 
 
 def test_the_bound_of_the_norm_follows_the_chunks_length(capsys):
@@ -244,14 +197,9 @@ def test_the_bound_of_the_norm_follows_the_chunks_length(capsys):
 
 @pytest.mark.parametrize("cell", [*ADVICE])
 def test_recommendation_can_be_fitted(cell, capsys):
-    model = CharRNN.recommended(TEXT, 0.2, cell=cell, n_threads=1)
+    model = CharRNN.recommended(TEXT, 0.02, cell=cell, n_threads=1)
     assert cell in capsys.readouterr().err
     assert model.set_params(random_state=0).fit(TEXT).n_steps_ > 0
-
-
-def test_the_choice_is_told_unless_quiet(capsys):
-    assert CharRNN.recommended(TEXT, 0.2, cell="gru", verbose=0).cell == "gru"
-    assert capsys.readouterr().err == ""
 
 
 def test_any_parameter_may_be_given_and_the_model_fitted(capsys):
@@ -264,26 +212,16 @@ def test_any_parameter_may_be_given_and_the_model_fitted(capsys):
     assert "rmsprop at 0.002," in capsys.readouterr().err
     assert not hasattr(CharRNN.recommended(TEXT, 0.1, learning_rate=None), "params_")
     assert "adam at 0.002" in capsys.readouterr().err
+    assert CharRNN.recommended(TEXT, 0.2, cell="gru", verbose=0).cell == "gru"
+    assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize(
-    ("overrides", "message"),
-    [
-        ({"hiden_size": 3}, "has no parameter 'hiden_size'.*; did you mean 'hidden_size'"),
-        ({"hidden_size": 0}, "hidden_size must be"),
-        ({"cell": "LSTM"}, "did you mean 'lstm'"),
-    ],
-)
-def test_parameters_are_checked_before_the_machine_is_measured(overrides, message, monkeypatch):
+def test_parameters_are_checked_before_the_machine_is_measured(monkeypatch):
     monkeypatch.delattr(machine_speed, "measured_speed")
-    with pytest.raises(InvalidInputError, match=message):
-        CharRNN.recommended(TEXT, 1.0, **overrides)
-
-
-@pytest.mark.parametrize("text", ["", b"", "a"])
-def test_nothing_is_recommended_for_a_text_that_cannot_be_trained_on(text):
-    with pytest.raises(InvalidInputError, match=f"^X is too short: its length is {len(text)}, but at least 2 symbols"):
-        CharRNN.recommended(text, 1.0)
+    with pytest.raises(InvalidInputError, match=r"has no parameter 'hiden_size'.*; did you mean 'hidden_size'"):
+        CharRNN.recommended(TEXT, 1.0, hiden_size=3)
+    with pytest.raises(InvalidInputError, match="hidden_size must be"):
+        CharRNN.recommended(TEXT, 1.0, hidden_size=0)
 
 
 def test_the_shortest_text_can_be_trained_on():

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import math
-import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,7 +14,7 @@ from small_models import bits, learned_state, small
 from texts import SOLILOQUY as TEXT
 
 from crnn import CharRNN, DivergenceError, InvalidInputError
-from crnn.parameters.kinds import CELLS, Schedule
+from crnn.parameters.kinds import Schedule
 from crnn.reference import network as reference
 from crnn.training import run as training
 from crnn.training import validation
@@ -69,13 +67,17 @@ def overfitting(**parameters):
 # ------------------------------------------------------------------ every cell
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("optimizer", ["adagrad", "rmsprop", "adam"])
+@pytest.mark.parametrize(
+    ("cell", "optimizer"), [("rnn", "adagrad"), ("gru", "rmsprop"), ("lstm", "adam"), ("cifg", "adam")]
+)
 def test_fit_matches_reference(cell, optimizer):
-    parameters = {
-        "cell": cell, "num_layers": 2, "optimizer": optimizer, "batch_size": 3, "dtype": "float64", "dropout": 0.25,
-        "clip_norm": 2.0, "learning_rate": 0.02, "schedule": "cosine", "warmup": 3,
-        "weight_decay": 0.1 if optimizer == "adam" else 0.0,
+    options = {
+        "clip": 0.4, "clip_norm": 2.0, "beta_1": 0.8, "beta_2": 0.95, "dropout": 0.25, "weight_dropout": 0.2,
+        "state_reset": 0.3, "sampled_softmax": 2, "weight_decay": 0.1 if optimizer == "adam" else 0.0,
+    }  # fmt: skip
+    parameters = options | {
+        "cell": cell, "num_layers": 2, "optimizer": optimizer, "batch_size": 3, "dtype": "float64",
+        "learning_rate": 0.02, "schedule": "cosine", "warmup": 3,
     }  # fmt: skip
     start = small(0, **parameters).fit(TEXT)
     first = learned_state(start)
@@ -83,50 +85,14 @@ def test_fit_matches_reference(cell, optimizer):
     wanted = expected_run(
         first.layout, first.params, list(first.optimizer_state.values()), first.hidden,
         first.vocabulary.encode(TEXT), 7, T=5,
-        learning_rate=lambda step: rates[step], clip_norm=2.0, optimizer=optimizer, dropout=0.25,
-        dropout_seed=int(copy.deepcopy(first.rng).integers(2**63)), weight_decay=parameters["weight_decay"],
+        learning_rate=lambda step: rates[step], optimizer=optimizer, **options,
+        dropout_seed=int(copy.deepcopy(first.rng).integers(2**63)),
     )  # fmt: skip
     model = small(7, **parameters).fit(TEXT)
     check_model(model, wanted, rtol=1e-7, atol=1e-10)
 
 
-def test_steps_one_by_one_are_one_pass_with_the_same_dropout():
-    parameters = {"cell": "lstm", "optimizer": "adam", "dropout": 0.5}
-    whole = small(20, **parameters).fit(TEXT)
-    single = small(0, **parameters).fit(TEXT).set_params(max_steps=1)
-    for step in range(20):
-        single.partial_fit(TEXT[5 * step : 5 * step + 7])
-    assert bits(single) == bits(whole)
-
-
-def test_dropout_acts_in_training_alone():
-    plain = small(9, cell="gru").fit(TEXT)
-    for kind in ("dropout", "weight_dropout"):
-        dropped = small(9, cell="gru", **{kind: 0.5}).fit(TEXT)
-        assert (learned_state(plain).params != learned_state(dropped).params).any()
-        assert dropped.score(TEXT) == dropped.score(TEXT)
-        untrained = small(0, cell="gru", **{kind: 0.5}).fit(TEXT)
-        assert untrained.score(TEXT) == small(0, cell="gru").fit(TEXT).score(TEXT)
-
-
 # ------------------------------------------------------------------- schedules
-
-
-@pytest.mark.parametrize(("schedule", "warmup"), [("linear", 0), ("cosine", 0.25), ("exponential", 4), ("constant", 7)])
-def test_records_tell_the_rates_of_the_schedule(schedule, warmup):
-    model = small(60, schedule=schedule, warmup=warmup, learning_rate=0.3).fit(TEXT[:60])
-    rates = Schedule(schedule, 0.3, warmup).rates(0, np.arange(61) / 60, np.arange(60) / 11)
-    assert {r["step"]: r["learning_rate"] for r in model.history_} == {
-        step: rates[step - 1] for step in range(3, 61, 3)
-    }
-
-
-def test_a_schedule_does_not_depend_on_looks(monkeypatch):
-    parameters = {"schedule": "cosine", "warmup": 0.1, "max_steps": 300}
-    expected = bits(small(**parameters).fit(TEXT))
-    for seconds in (0.0, 100.0):
-        monkeypatch.setattr(training, "POLL_SECONDS", seconds)
-        assert bits(small(**parameters).fit(TEXT)) == expected
 
 
 def test_the_schedule_of_partial_fit_begins_anew():
@@ -144,12 +110,10 @@ def test_the_schedule_of_partial_fit_begins_anew():
 @pytest.mark.parametrize(
     ("start", "step", "seconds"),
     [
-        ("fit", 1e-4, 3.0),
         ("partial_fit", 0.001, 3.0),
-        ("fit", 0.03, 30.0),
-        ("partial_fit", 0.5, 30.0),
-        ("fit", lambda now: 0.001 if now < 101 else 0.003, 6.0),
-        *(("fit", lambda now: 1e-4 * (1 + 0.5 * math.sin(97 * now)), seconds) for seconds in (0.3, 0.31, 0.32, 0.33)),
+        ("fit", 0.5, 30.0),
+        ("fit", lambda now: 0.001 if now < 101 else 0.003, 3.0),
+        *(("fit", lambda now: 1e-4 * (1 + 0.5 * math.sin(97 * now)), seconds) for seconds in (0.3, 0.31)),
     ],
 )
 def test_training_ends_on_time(clock, start, step, seconds):
@@ -180,60 +144,27 @@ def test_a_resumed_run_trains_the_seconds_left(clock, tmp_path):
     assert resumed.n_steps_ == sum(clock.steps) == pytest.approx(40, abs=1)
 
 
-def test_training_ends_on_time_by_the_real_clock():
-    start = time.perf_counter()
-    small(None, max_seconds=0.5, **GATED).fit(TEXT)
-    assert time.perf_counter() - start > 0.48  # how much longer it takes depends on what else the machine does
-
-
-@pytest.mark.parametrize("evaluation", [0.001, 0.7, 5.0])
-@pytest.mark.parametrize("every", [None, 2.0, 100])
+@pytest.mark.parametrize(("evaluation", "every"), [(0.001, 100), (0.7, 2.0), (5.0, None)])
 def test_evaluations_count_but_the_last_does_not(clock, evaluation, every):
     clock.evaluation = evaluation
     small(None, max_seconds=30.0, validation_fraction=0.2, eval_every=every).fit(TEXT)
     assert 0.99 * 30.0 <= clock.now - 100 <= 1.01 * 30.0 + evaluation
 
 
-def test_expensive_evaluation_ends_validation(clock):
-    clock.evaluation = 200.0
-    model = small(None, max_seconds=30.0, validation_fraction=0.2).fit(TEXT)
-    assert len(validation_losses(model)) == 1
-    assert model.history_[-1]["step"] == sum(clock.steps)
-
-
-def test_budget_shorter_than_a_step_takes_one_step(clock):
-    clock.step = 10.0
-    model = small(None, max_seconds=0.1, validation_fraction=0.2).fit(TEXT)
-    assert model.n_steps_ == 1
-    assert list(validation_losses(model)) == [1]
-    assert model.partial_fit(TEXT).n_steps_ == 2
-
-
-def test_training_ends_at_the_first_limit(clock):
-    assert small(7, max_seconds=30.0).fit(TEXT).n_steps_ == 7
-    assert small(10**6, max_seconds=0.5).fit(TEXT).n_steps_ == pytest.approx(50, abs=1)
-    assert small(0, max_seconds=30.0).fit(TEXT).n_steps_ == 0
-    assert small(7, max_seconds=30.0, epochs=1).partial_fit(TEXT).n_steps_ == 7
-
-
-def test_partial_fit_reads_the_text_as_often_as_there_is_time(clock):
-    assert small(None, max_seconds=30.0).partial_fit(TEXT[:30]).n_steps_ == pytest.approx(3000, rel=0.01)
-
-
 def test_the_schedule_goes_by_the_time(clock):
-    clock.step = lambda now: 0.001 if now < 115 else 0.004
+    clock.step = lambda now: 0.005 if now < 115 else 0.02
     model = small(None, max_seconds=30.0, schedule="linear", learning_rate=1.0, warmup=0.1).fit(TEXT)
     for record in model.history_:
         expected = min(1.0, record["seconds"] / 3.0) * (1 - record["seconds"] / 30.0)
         assert record["learning_rate"] == pytest.approx(expected, abs=0.02)
     assert model.history_[-1]["learning_rate"] < 0.001
-    assert model.history_[-1]["step"] == pytest.approx(15_000 + 3750, rel=0.01)
+    assert model.history_[-1]["step"] == pytest.approx(3000 + 750, rel=0.01)
 
 
 def test_polls_are_bounded(clock):
     clock.step = 25e-6
-    small(None, max_seconds=2.0).fit(TEXT)
-    assert len(clock.steps) < 2 / training.POLL_SECONDS + 40
+    small(None, max_seconds=0.5).fit(TEXT)
+    assert len(clock.steps) < 0.5 / training.POLL_SECONDS + 40
     assert max(clock.steps) * clock.step <= 1.01 * training.POLL_SECONDS
 
 
@@ -301,25 +232,10 @@ def test_the_vocabulary_is_that_of_the_whole_text():
     assert set("xyz!") <= set(model.vocabulary_)
 
 
-def test_validation_text_is_not_trained_on():
-    model, other = overfitting(restore_best=False)
-    assert bits(model.fit(TEXT, validation=other)) == bits(small(300, learning_rate=0.05).fit(TEXT))
-    assert validation_losses(model)[300] == pytest.approx(-model.score(other), rel=1e-6)
-
-
-@pytest.mark.parametrize("text", ["t", "to", TEXT[:6]])
-def test_a_validation_text_shorter_than_a_chunk(text):
-    model = small(20, eval_every=10).fit(TEXT, validation=text)
-    assert len(validation_losses(model)) == 2
-
-
 # ----------------------------------------------------------------- the best one
 
 
-@pytest.mark.parametrize("parameters", [
-    {"learning_rate": 0.05}, GATED | {"learning_rate": 0.03},
-    GATED | {"cell": "gru", "n_threads": 2, "learning_rate": 0.03},
-])  # fmt: skip
+@pytest.mark.parametrize("parameters", [{"learning_rate": 0.05}, GATED | {"n_threads": 2, "learning_rate": 0.03}])
 def test_restores_the_best_model(parameters):
     model, other = overfitting(**parameters)
     model.fit(TEXT, validation=other)
@@ -343,19 +259,17 @@ def test_the_best_is_the_best_of_the_call():
     assert model.n_steps_ in (best + 20, best + 40)
 
 
-@pytest.mark.parametrize("patience", [1, 3])
-def test_patience_ends_training(patience):
-    model, other = overfitting(patience=patience, max_steps=10**6)
+def test_patience_ends_training():
+    model, other = overfitting(patience=3, max_steps=10**6)
     model.fit(TEXT, validation=other)
     losses = list(validation_losses(model).values())
     best = losses.index(min(losses))
-    assert len(losses) == best + 1 + patience
+    assert len(losses) == best + 1 + 3
     assert model.n_steps_ == 20 * (best + 1)
 
 
-@pytest.mark.parametrize("parameters", [{}, {"schedule": "cosine", "batch_size": 5, "n_threads": 2}])
-def test_evaluations_left_to_crnn_give_the_same_bits_each_time(parameters, monkeypatch):
-    model, other = overfitting(eval_every=None, max_steps=700, **parameters)
+def test_evaluations_left_to_crnn_give_the_same_bits_each_time(monkeypatch):
+    model, other = overfitting(eval_every=None, max_steps=700, schedule="cosine", batch_size=5, n_threads=2)
     expected = bits(model.fit(TEXT, validation=other))
     monkeypatch.setattr(training, "POLL_SECONDS", 0.0)
     assert bits(model.fit(TEXT, validation=other)) == expected
@@ -400,17 +314,8 @@ def test_divergence_keeps_what_a_callback_wrote():
 # ------------------------------------------------------------------- callbacks
 
 
-def test_callbacks_are_called_with_each_record():
-    first, second = [], []
-    model = small(100, callbacks=[lambda m, r: first.append((m, r)), lambda m, r: second.append(r["step"])])
-    model.fit(TEXT)
-    assert [record for _, record in first] == model.history_
-    assert all(m is model for m, _ in first)
-    assert second == [record["step"] for record in model.history_]
-
-
 def test_callback_sees_the_model_at_its_record(tmp_path):
-    seen = []
+    seen, second = [], []
 
     def look(model, record):
         assert model.n_steps_ == record["step"]
@@ -418,23 +323,18 @@ def test_callback_sees_the_model_at_its_record(tmp_path):
         model.save(tmp_path / "model")
         seen.append((bits(model), bits(CharRNN.load(tmp_path / "model")), model.sample(5, random_state=0)))
 
-    small(60, callbacks=[look]).fit(TEXT)
-    assert len(seen) == 20
+    model = small(6, callbacks=[look, lambda model, record: second.append(record)]).fit(TEXT)
+    assert second == model.history_
+    assert len(seen) == 6
     assert all(here == there for here, there, _ in seen)
-    plain = small(30).fit(TEXT)
-    assert seen[9][0] == bits(plain)
-    assert seen[9][2] == plain.sample(5, random_state=0)
+    plain = small(3).fit(TEXT)
+    assert seen[2][0] == bits(plain)
+    assert seen[2][2] == plain.sample(5, random_state=0)
 
 
-@pytest.mark.parametrize("answer", [True, np.True_])
-def test_a_callback_stops_training(answer):
-    model = small(10**6, callbacks=[lambda model, record: answer if record["step"] >= 200 else None]).fit(TEXT)
-    assert model.n_steps_ == model.history_[-1]["step"] == 5000
-
-
-@pytest.mark.parametrize("answer", [None, False, 0, 1, "yes", [3]])
-def test_only_true_from_a_callback_stops_training(answer):
-    assert small(30, callbacks=[lambda model, record: answer]).fit(TEXT).n_steps_ == 30
+@pytest.mark.parametrize(("answer", "n_steps"), [(np.True_, 6), *((no, 30) for no in (None, np.False_, 1, "yes", [3]))])
+def test_only_true_from_a_callback_stops_training(answer, n_steps):
+    assert small(30, callbacks=[lambda model, record: record["step"] == 6 and answer]).fit(TEXT).n_steps_ == n_steps
 
 
 def test_a_callback_that_stops_training_leaves_the_loss_measured():
@@ -445,8 +345,7 @@ def test_a_callback_that_stops_training_leaves_the_loss_measured():
     assert validation_losses(model)[45] == pytest.approx(-model.score(other), rel=1e-6)
 
 
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-@pytest.mark.parametrize("validating", [False, True])
+@pytest.mark.parametrize(("error", "validating"), [(ValueError, False), (KeyboardInterrupt, True)])
 def test_an_exception_of_a_callback_passes_and_leaves_the_model_intact(error, validating):
     def fail(model, record):
         if record["step"] >= 45:
@@ -460,16 +359,6 @@ def test_an_exception_of_a_callback_passes_and_leaves_the_model_intact(error, va
     assert bits(model) == bits(small(model.n_steps_, learning_rate=0.05).fit(TEXT))
     model.set_params(callbacks=None, max_steps=3)
     assert model.partial_fit(TEXT).n_steps_ > 3
-
-
-@pytest.mark.parametrize("kind", [
-    {}, {"cell": "lstm", "optimizer": "adam", "weight_dropout": 0.3, "dropout": 0.2, "num_layers": 2},
-    {"cell": "gru", "batch_size": 3, "dtype": "float64"}, {"batch_size": 16, "seq_length": 7, "n_threads": 2},
-])  # fmt: skip
-def test_a_callback_that_only_looks_changes_nothing(kind):
-    kind = {"learning_rate": 0.01, **kind}
-    looking = small(50, callbacks=[lambda model, record: None], **kind).fit(TEXT)
-    assert bits(looking) == bits(small(50, **kind).fit(TEXT))
 
 
 @pytest.mark.parametrize("kind", [
@@ -523,7 +412,7 @@ def test_a_callback_may_clear_the_history_and_stop():
 # ---------------------------------------------------- continuing with other settings
 
 
-@pytest.mark.parametrize("optimizers", [("adagrad", "adam"), ("adam", "adagrad"), ("rmsprop", "adam")])
+@pytest.mark.parametrize("optimizers", [("adagrad", "adam"), ("adam", "adagrad")])
 def test_another_optimizer_begins_with_an_empty_memory(optimizers):
     model = small(20, optimizer=optimizers[0]).fit(TEXT)
     other = copy.deepcopy(model)
@@ -542,28 +431,23 @@ def test_another_optimizer_begins_with_an_empty_memory(optimizers):
         np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize("n_steps", [2**62, 2**61 + 1, 2**70, 19, -1])
-def test_a_count_of_steps_from_which_training_does_not_continue(n_steps):
+def test_a_count_of_steps_from_which_training_does_not_continue():
     model = small(20).fit(TEXT).set_params(optimizer="adam", max_steps=2).partial_fit(TEXT)
-    learned_state(model).n_steps = n_steps
-    before = bits(model)
-    with pytest.raises(InvalidInputError, match=rf"n_steps_ is {n_steps}, .* at 20 .* 2\*\*61 .* Call fit"):
-        model.partial_fit(TEXT)
-    assert bits(model) == before
+    for n_steps in (2**61 + 1, 2**70, 19):
+        learned_state(model).n_steps = n_steps
+        before = bits(model)
+        with pytest.raises(InvalidInputError, match=rf"n_steps_ is {n_steps}, .* at 20 .* 2\*\*61 .* Call fit"):
+            model.partial_fit(TEXT)
+        assert bits(model) == before
 
 
-@pytest.mark.parametrize("n_steps", [2**62, 2**61])
-def test_a_file_with_the_highest_count_of_steps(tmp_path, n_steps):
-    """Training continues from a step count near the file format's limit, and saving never fails."""
+def test_saving_never_fails_after_the_highest_count_of_steps(tmp_path):
     model = small(2, callbacks=[lambda *_: None]).fit(TEXT)
-    learned_state(model).n_steps = n_steps
+    learned_state(model).n_steps = 2**61
     model.save(tmp_path / "model")
-    again = CharRNN.load(tmp_path / "model").set_params(max_steps=2, callbacks=[lambda *_: None])
-    with contextlib.suppress(InvalidInputError):
-        again.partial_fit(TEXT)
-    assert again.n_steps_ == (n_steps if n_steps == 2**62 else n_steps + 2)
+    again = CharRNN.load(tmp_path / "model").set_params(max_steps=2, callbacks=[lambda *_: None]).partial_fit(TEXT)
     again.save(tmp_path / "model")
-    assert CharRNN.load(tmp_path / "model").n_steps_ == again.n_steps_
+    assert CharRNN.load(tmp_path / "model").n_steps_ == again.n_steps_ == 2**61 + 2
 
 
 def test_the_same_optimizer_keeps_its_memory():
