@@ -41,7 +41,6 @@ QUICK = {
     "kernels/test_elementwise.py",
     "kernels/test_entry_points.py",
     "kernels/test_kernels.py",
-    "kernels/test_optimizers.py",
     "kernels/test_products.py",
     "test_golden.py",
     "test_imports.py",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import itertools
 import math
 
 import numpy as np
@@ -74,6 +75,22 @@ def sets(*kinds):
         for kind in kinds
         for name in _kernels.supported(kind)
     ]
+
+
+def in_turns(names, cases, fixtures="kernels, dtype", kinds=None):
+    """Parametrize a test over cases, each with one of these kinds of kernels in turns.
+
+    By default a kind is an instruction set and a number type.
+    """
+    if kinds is None:
+        isas, dtypes = sets("float32"), ["float32", "float64"]
+        pairs = [pair for types in (dtypes, dtypes[::-1]) for pair in zip(isas, itertools.cycle(types))]
+        kinds = [pytest.param(*isa.values, dtype, marks=isa.marks) for isa, dtype in pairs]
+    return pytest.mark.parametrize(
+        f"{fixtures}, {names}",
+        [pytest.param(*kind.values, *case, marks=kind.marks) for case, kind in zip(cases, itertools.cycle(kinds))],
+        indirect=fixtures.split(", "),
+    )
 
 
 def not_built(name, kind):
@@ -395,10 +412,10 @@ def drawn(packed, state, samples, n, *, temperature=1.0, calls=None):
 def reference_state(model, prime=""):
     """Return parameters and state after a text as the reference implementation takes them, in float64."""
     parameters = learned_state(model).layout.tensors(learned_state(model).params.astype(np.float64))
-    state = zero_state(parameters, model.cell, 1)
-    if prime:
-        ids = model.vocabulary_.encode(prime)[:, None]
-        state = reference.state_after(reference.forward(parameters, model.cell, ids, state)[0])
+    state, boundary = zero_state(parameters, model.cell, 1), model.vocabulary_.boundary
+    ids = [*([] if boundary is None else [boundary]), *model.vocabulary_.encode(prime).tolist()]
+    if ids:
+        state = reference.state_after(reference.forward(parameters, model.cell, np.array(ids)[:, None], state)[0])
     return parameters, state
 
 
@@ -416,4 +433,5 @@ def reference_sample(model, n, prime="", *, seed, i=0, **options):
     uniforms = Uniforms(root(seed), range(i, i + 1)).draw(n)
     controls = reference_controls(model, **options)
     ids, _ = reference_sampling.sample(parameters, model.cell, state, uniforms, seen, **controls)
-    return model.vocabulary_.decode(ids[:, 0])
+    ends = np.append(np.flatnonzero(ids[:, 0] == model.vocabulary_.boundary), n)
+    return model.vocabulary_.decode(ids[: ends[0], 0])

@@ -224,17 +224,3 @@ def check_threads(arguments, n_threads, n_shards, **options):
         assert many.trainer.arrangement == (n, max(1, n // n_shards))
         assert many.bits() == one.bits()
         assert many.cursor.gradient_norm == one.cursor.gradient_norm
-
-
-def check_reduction(arguments, T):
-    """A reduction that doubles the gradient, as a second process would, must quadruple its square; return the run."""
-
-    def double(gradient):
-        gradient *= 2  # what a second process with the same streams would add
-
-    alone = Run(*arguments, T=T, clip=math.inf).steps(1)
-    twice = Run(*arguments, T=T, clip=math.inf, reduce=double).steps(1)
-    assert twice.loss == pytest.approx(alone.loss, rel=1e-2)
-    before = arguments[2][0]
-    np.testing.assert_allclose(twice.sum - before, 4 * (alone.sum - before), rtol=1e-4, atol=1e-5)
-    return twice

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -40,13 +42,19 @@ def network(dtype, seed=0, cell="lstm"):
     return PackedNetwork.pack(layout, params, one_row=True)
 
 
-@pytest.mark.parametrize("members", ["network, counts", "counts, network", "counts"])
-@pytest.mark.parametrize(
-    "controls", [{}, {"temperature": 0}, {"temperature": 0.7, "top_k": 5}, {"repetition_penalty": 1.3}, {"stop": "ca"}]
+# Each way to mix with each control, for one text and several in turns.
+MIXED = itertools.product(
+    ["network, counts", "counts, network", "counts"],
+    [{}, {"temperature": 0}, {"temperature": 0.7, "top_k": 5}, {"repetition_penalty": 1.3}, {"stop": "ca"}],
+    [(WEIGHTS[0], ORDER), (WEIGHTS, ORDER), (WEIGHTS, 2)],
 )
-@pytest.mark.parametrize("texts", [1, 7])
-@pytest.mark.parametrize(("weights", "order"), [(WEIGHTS[0], ORDER), (WEIGHTS, ORDER), (WEIGHTS, 2)])
-def test_the_compiled_loop_draws_what_python_draws(counts, members, controls, texts, weights, order):
+
+
+@pytest.mark.parametrize(
+    ("members", "controls", "weights", "order", "texts"),
+    [(members, controls, *kind, texts) for (members, controls, kind), texts in zip(MIXED, itertools.cycle([1, 7]))],
+)
+def test_the_compiled_loop_draws_what_python_draws(counts, members, controls, weights, order, texts):
     parts = {"network": network("float64"), "counts": counts if order == ORDER else CountsNetwork(of_order(order))}
     chosen = [parts[name] for name in members.split(", ")]
     mixed = chosen[0] if len(chosen) == 1 else MixedNetwork(chosen, weights, WITH_BEGINNING)
@@ -131,17 +139,13 @@ def test_a_member_without_weight_may_forbid_symbols():
         ((np.zeros((1, V)),), [1.0], [-1], [0], "classes must be from 0 to 0"),
         ((np.zeros((1, V)),), [1.0], [0], [V], "ids must be from"),
         ((np.zeros((1, V)),), [1.0], [0], [-1], "ids must be from"),
+        ((np.zeros((1, V)),), [1.0], [0], [1], "output: size is 2, but must be 1"),
     ],
 )
 def test_refuses_invalid_arrays(logits, weights, classes, x, what):
     arrays = np.array([weights], np.float64), np.array(classes, np.int32), np.array(x, np.int32)
     with pytest.raises(ValueError, match=what):
-        core.mixture_log_probabilities(logits, *arrays, np.empty(V), np.empty(1))
-
-
-def test_refuses_outputs_of_another_size():
-    with pytest.raises(ValueError, match="output: size is 2, but must be 1"):
-        core.mixture_log_probabilities((np.zeros((1, V)),), ONES, ONE_CLASS, ONE_CLASS, np.empty(V), np.empty(2))
+        core.mixture_log_probabilities(logits, *arrays, np.empty(V), np.empty(2 if "output" in what else 1))
 
 
 def test_refuses_invalid_mixtures(counts):
@@ -156,14 +160,3 @@ def test_refuses_invalid_mixtures(counts):
             core.MixedRows(np.ones((rows, 2)), LETTERS, source, before[:size].copy())
     with pytest.raises(ValueError, match="PyCapsule"):
         core.MixedRows(WEIGHTS, LETTERS, object(), before)
-
-
-def test_scores_have_the_same_bits_for_every_cut_and_batch(counts):
-    mixed = MixedNetwork([network("float32"), counts], WEIGHTS, WITH_BEGINNING)
-    x = np.random.default_rng(1).integers(V, size=(23, 3)).astype(np.int32)
-    whole = mixed.log_probabilities(x, mixed.zero_state(3))
-    for b in range(3):
-        state = mixed.zero_state(1)
-        column = np.ascontiguousarray(x[:, b : b + 1])
-        parts = [mixed.log_probabilities(part, state) for part in (column[:7], column[7:8], column[8:])]
-        np.testing.assert_array_equal(np.concatenate(parts)[:, 0], whole[:, b])

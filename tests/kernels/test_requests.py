@@ -1,13 +1,12 @@
 """What a step can do on request: weigh the losses of its positions, and keep the gradients of its states."""
 
-import functools
 import itertools
 import math
 
 import numpy as np
 import pytest
-from examples import Run, contiguous_parts, in_double, network, state_in_double, states, symbols
-from reference_checks import central_difference, gradient_of, tolerance
+from examples import Run, contiguous_parts, in_double, in_turns, network, state_in_double, states, symbols
+from reference_checks import gradient_of, tolerance
 
 from crnn.parameters.kinds import CELLS
 from crnn.reference import dropout as reference_dropout
@@ -64,47 +63,6 @@ def expected(arguments, T, *, weights=None, masks=None, boundary=None):
     return losses.sum() / B, gradients, kept
 
 
-@pytest.mark.parametrize(("B", "T", "n_threads", "group_size"), SHAPES)
-@pytest.mark.parametrize("cell", CELLS)
-def test_weighted_losses_match_reference(kernels, dtype, cell, B, T, n_threads, group_size):
-    arguments = start(dtype, B, T, cell)
-    weights = np.random.default_rng(1).uniform(0.1, 2, (T, B)).astype(dtype)
-    weights[T // 2, B // 2] = 0
-    options = {"n_threads": n_threads, "n_shards": n_threads // group_size}
-    run, _ = one_step(arguments, T, weights=weights, **options)
-    loss, gradients, _ = expected(arguments, T, weights=weights.astype(np.float64))
-    found = arguments[0].tensors(gradient_of(arguments[1], run.params, run.sum))
-    rtol = tolerance(dtype)
-    assert run.loss == pytest.approx(loss, rel=rtol)
-    for ours, theirs in zip(found, gradients, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol)
-
-
-def test_unit_weights_change_nothing(kernels, dtype):
-    arguments = start(dtype, 5, 31, "lstm")
-    plain, _ = one_step(arguments, 31, n_threads=2)
-    weighed, _ = one_step(arguments, 31, n_threads=2, weights=np.ones((31, 5), dtype))
-    assert weighed.bits() == plain.bits()
-
-
-def test_gradient_of_weighted_losses_matches_central_differences():
-    arguments, T = start("float64", 3, 5, "gru"), 5
-    layout, params = arguments[:2]
-    weights = np.random.default_rng(2).uniform(0, 2, (T, 3))
-    run, _ = one_step(arguments, T, weights=weights)
-    gradient = gradient_of(params, run.params, run.sum)
-    places = np.concatenate([part.ravel()[::101] for part in layout.tensors(np.arange(layout.size))])
-
-    def loss(i, step):
-        moved = params.copy()
-        moved[i] += step
-        return one_step((layout, moved, *arguments[2:]), T, weights=weights)[0].loss
-
-    for i in places:
-        numeric = central_difference(functools.partial(loss, i))
-        assert gradient[i] == pytest.approx(numeric, rel=1e-6, abs=1e-9)
-
-
 # Every cell with every shape, and these (dropout, boundary) in turns.
 REQUESTS = [
     (cell, *shape, *rest)
@@ -114,29 +72,30 @@ REQUESTS = [
 ]
 
 
-@functools.cache
-def expected_of_states(name, cell, B, T, dropout, boundary):
-    """The gradients of the states by the reference implementation: every instruction set has the same."""
-    masks = reference_dropout.dropout_masks(5, 0, (2, T, B, H), dropout) if dropout else None
-    return expected(start(name, B, T, cell), T, masks=masks, boundary=boundary)[2]
-
-
-@pytest.mark.parametrize(("cell", "B", "T", "n_threads", "group_size", "dropout", "boundary"), REQUESTS)
-def test_gradients_of_states_match_reference(kernels, dtype, cell, B, T, n_threads, group_size, dropout, boundary):
+@in_turns("cell, B, T, n_threads, group_size, dropout, boundary", REQUESTS)
+def test_weighted_losses_and_gradients_of_states_match_reference(
+    kernels, dtype, cell, B, T, n_threads, group_size, dropout, boundary
+):
+    arguments = start(dtype, B, T, cell)
+    weights = np.random.default_rng(1).uniform(0.1, 2, (T, B)).astype(dtype)
+    weights[T // 2, B // 2] = 0
     options = {"n_threads": n_threads, "n_shards": n_threads // group_size, "dropout": dropout, "boundary": boundary}
-    _, kept = one_step(start(dtype, B, T, cell), T, kept=True, dropout_seed=5, **options)
-    theirs = expected_of_states(dtype.name, cell, B, T, dropout, boundary)
+    run, kept = one_step(arguments, T, weights=weights, kept=True, dropout_seed=5, **options)
+    masks = reference_dropout.dropout_masks(5, 0, (2, T, B, H), dropout) if dropout else None
+    loss, gradients, states = expected(arguments, T, weights=weights.astype(np.float64), masks=masks, boundary=boundary)
+    found = arguments[0].tensors(gradient_of(arguments[1], run.params, run.sum))
     rtol = tolerance(dtype)
-    for ours, reference_ in zip(kept, theirs, strict=True):
-        np.testing.assert_allclose(ours, reference_, rtol=rtol, atol=rtol)
+    assert run.loss == pytest.approx(loss, rel=rtol)
+    for ours, theirs in zip((*found, *kept), (*gradients, *states), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol)
 
 
-def test_keeping_gradients_of_states_changes_nothing(kernels, dtype):
-    for cell in CELLS:
-        arguments = start(dtype, 5, 31, cell)
-        plain, _ = one_step(arguments, 31)
-        keeping, _ = one_step(arguments, 31, kept=True)
-        assert keeping.bits() == plain.bits()
+@in_turns("cell", [(cell,) for cell in CELLS])
+def test_requests_change_no_other_bit(kernels, dtype, cell):
+    arguments = start(dtype, 5, 31, cell)
+    plain, keeping = (one_step(arguments, 31, n_threads=2, kept=kept)[0] for kept in (False, True))
+    weighed, _ = one_step(arguments, 31, n_threads=2, weights=np.ones((31, 5), dtype))
+    assert keeping.bits() == weighed.bits() == plain.bits()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from functools import partial
 
 import numpy as np
 import pytest
-from examples import network, states, symbols
+from examples import in_turns, network, states, symbols
+from wrong_arrays import wrong_arrays
 
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import PackedWeights, Packing
@@ -51,8 +52,10 @@ def one_by_one(found, x, state):
     return log_p, y, tuple(np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True))
 
 
-@pytest.mark.parametrize(("n", "T", "B"), [(1, 1, 1), (7, 7, 1), (7, 3, 1), (5, 2, 3), (2, 7, 4)])
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+CUTS = [(1, 1, 1), (7, 7, 1), (7, 3, 1), (5, 2, 3), (2, 7, 4)]
+
+
+@in_turns("shape, n, T, B", [(shape, *cut) for shape in SHAPES for cut in CUTS])
 def test_the_bits_do_not_depend_on_the_calls_or_the_streams(kernels, dtype, shape, n, T, B):
     found, x = packed(dtype, **shape), ids(n, B)
     state = state_of(found, shape, B)
@@ -67,44 +70,6 @@ def test_the_bits_do_not_depend_on_the_calls_or_the_streams(kernels, dtype, shap
         assert [part.tobytes() for part in state] == [part.tobytes() for part in after]
     h = reader.hidden()[0]
     assert not h[:, 0, :, H:].any()  # the padding
-
-
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_strings_start_alike_and_may_be_read_in_several_calls(kernels, dtype, shape):
-    found, lengths = packed(dtype, **shape), np.array([6, 4, 4, 0])
-    start, x, starts = state_of(found, shape, 1), ids(20)[:, 0].copy(), np.array([1, 7, 3, 0])
-    kept = tuple(part.copy() for part in start)
-    expected = [one_by_one(found, x[i : i + n, None], start)[0][:, 0] for i, n in zip(starts, lengths, strict=True)]
-    reader, sums, least = session(found, 2, 4), np.zeros(4), np.zeros(4)
-    for out, minimum in ((sums, False), (least, True)):
-        for first in (0, 2, 5):
-            last = {0: 2, 2: 5, 5: 6}[first]
-            reader.log_likelihoods(x, starts, lengths, first, last, minimum, start if first == 0 else None, out)
-    assert sums.tolist() == [np.add.accumulate([0.0, *log_p])[-1] for log_p in expected]
-    assert least.tolist() == [log_p.min(initial=0) for log_p in expected]
-    assert [part.tobytes() for part in start] == [part.tobytes() for part in kept]
-
-
-@pytest.mark.parametrize("B", [1, 2, 5])
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_rows_of_a_state_are_read_and_stay(kernels, dtype, shape, B):
-    found, rows, x = packed(dtype, **shape), np.array([4, 0, 3, 0]), ids(3, 4)
-    state = state_of(found, shape, 5)
-    kept, own = (tuple(part[:, places].copy() for part in state) for places in (slice(None), rows))
-    log_p, _, expected = one_by_one(found, x, own)
-    after, sums = tuple(np.ones_like(part) for part in own), np.zeros((3, 4))
-    sums[1:, 1] = -2.5, -99
-    first = np.add.accumulate([sums[1], *log_p])[-1]
-    reader = session(found, 1, B)
-    for bounds in ((0, 3), (3, 4)):
-        reader.read(x, state, rows, after, sums, *bounds)
-    least = np.where([False, True, False, False], -99, log_p.min(axis=0))
-    assert sums.tolist() == [np.add.accumulate([np.zeros(4), *log_p])[-1].tolist(), first.tolist(), least.tolist()]
-    assert [part.tobytes() for part in after] == [part.tobytes() for part in expected]
-    assert [part.tobytes() for part in state] == [part.tobytes() for part in kept]
-    own = tuple(part[:, :B].copy() for part in kept)
-    reader.feed(ids(1, B), own)  # all its streams again
-    assert [part.tobytes() for part in own] == [part.tobytes() for part in one_by_one(found, ids(1, B), kept)[2]]
 
 
 def test_resized_session_equals_a_new_one():
@@ -122,50 +87,24 @@ def test_resized_session_equals_a_new_one():
         reader.resize(0, 1)
 
 
-def changed(found, *, k=None, part=None):
-    """A state of ones, with another array in place of the k-th."""
-    state = [np.ones_like(own) for own in found.zero_state(1)]
-    if k is not None:
-        state[k] = part
-    return tuple(state)
-
-
-def read_only(shape):
-    array = np.ones(shape, np.float32)
-    array.flags.writeable = False
-    return array
-
-
-@pytest.mark.parametrize(
-    ("x", "changes", "message"),
-    [
-        (np.zeros((2, 2), np.int32), {}, "streams of symbols: size is 2, but must be 1"),
-        (np.array([[0], [V]], np.int32), {}, f"below the vocabulary's size {V}"),
-        (np.array([[-1], [0]], np.int32), {}, "ids must be from"),
-        (ids(2), {"k": 0, "part": np.ones((2, 1, H + 1), np.float32)}, rf"but must be \(2, 1, {H}\) with 4 bytes"),
-        (ids(2), {"k": 0, "part": np.ones((2, 2, H), np.float32)}, "state: shape"),
-        (ids(2), {"k": 1, "part": np.ones((1, 1, H), np.float32)}, "state: shape"),
-        (ids(2), {"k": 1, "part": np.ones((2, 1, H))}, "of 8 bytes"),
-        (ids(2), {"k": 1, "part": np.ones((2, 3, H), np.float32)}, "state: shape"),
-        (ids(2), {"k": 2, "part": np.ones((1, 1, 2), np.int32)}, r"but must be \(1, 1, 1\)"),
-        (ids(2), {"k": 2, "part": np.ones((1, 1, 1), np.float32)}, "type is 'f', but must be int32"),
-        (ids(2), {"k": 1, "part": np.ones((2, 1, 2 * H), np.float32)[..., ::2]}, "contiguous"),
-        (ids(2), {"k": 1, "part": read_only((2, 1, H))}, "read-only"),
-        (ids(2), {"k": 2, "part": None}, "must be an array, not None"),
-    ],
-)
-def test_refuses_invalid_arguments_and_keeps_the_state(x, changes, message):
+def test_refuses_invalid_arrays_and_keeps_the_state():
     found = packed(cell="lstm", num_layers=2, n_bigrams=13)
-    reader, state = session(found), changed(found, **changes)
-    before = [None if part is None else part.copy() for part in state]
-    y = np.empty((len(x), 1, found.layout.vocab_size), np.float32)
-    for call in (
-        lambda: reader.feed(x, state),
-        lambda: reader.log_probabilities(x, state, np.empty((len(x), 1))),
-        lambda: reader.logits_before(x, state, y),
-    ):
-        with pytest.raises((ValueError, TypeError, BufferError), match=message):
-            call()
+    good = found.zero_state(1)
+    fixed = good[1].copy()
+    fixed.flags.writeable = False
+    parts = [(k, wrong) for k, part in enumerate(good) for wrong in (*wrong_arrays(part), None)]
+    cases = [(ids(2), (*good[:k], wrong, *good[k + 1 :])) for k, wrong in [*parts, (1, fixed)]]
+    cases += [(np.array(x, np.int32), good) for x in ([[0, 0]] * 2, [[0], [V]], [[-1], [0]])]
+    for x, state in cases:
+        reader, before = session(found), [None if part is None else part.copy() for part in state]
+        y = np.empty((len(x), 1, found.layout.vocab_size), np.float32)
+        for call in (
+            partial(reader.feed, x, state),
+            partial(reader.log_probabilities, x, state, np.empty((len(x), 1))),
+            partial(reader.logits_before, x, state, y),
+        ):
+            with pytest.raises((ValueError, TypeError, BufferError)):
+                call()
         for part, old in zip(state, before, strict=True):
             np.testing.assert_array_equal(part, old)
 

@@ -4,7 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
-from examples import Run, memory, network, states, symbols
+from examples import Run, in_turns, memory, network, states, symbols
+from reference_checks import check_threads
 
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing
@@ -27,41 +28,22 @@ KINDS = [
     (1, 0.0, None, *BLOCKS[0]), (1, 0.3, 2, *BLOCKS[1]), (2, 0.0, 2, *BLOCKS[1]), (2, 0.3, None, *BLOCKS[1]),
     (2, 0.3, 2, *BLOCKS[0]),
 ]  # fmt: skip
-# Every cell with each of them, and two of the groups in turns. Coupled gates are like an LSTM's to a group: one kind.
+# Every cell with each of them, and two of the groups. Coupled gates are like an LSTM's to a group: one kind.
 CELLS_AND_KINDS = [(cell, *kind) for cell in CELLS for kind in (KINDS[3:4] if cell == "cifg" else KINDS)]
-PAIRS_OF_GROUPS = list(itertools.combinations(GROUPS, 2))
-# The number types in turns, too: each meets every cell and every one of KINDS.
-CASES = list(zip(CELLS_AND_KINDS, itertools.cycle(PAIRS_OF_GROUPS), itertools.cycle(["float32", "float64"])))
+CASES = [(*case, groups) for case, groups in zip(CELLS_AND_KINDS, itertools.cycle(itertools.combinations(GROUPS, 2)))]
 
 
-@pytest.mark.parametrize(("kind", "groups", "dtype"), CASES)
-def test_a_group_gives_the_bits_of_one_thread(kernels, kind, groups, dtype):
-    cell, num_layers, dropout, boundary, B, T = kind
-    arguments = start(dtype, B, T, cell=cell, num_layers=num_layers)
-    options = {"T": T, "dropout": dropout, "dropout_seed": 3, "boundary": boundary, "learning_rate": 0.01}
-    options["weight_dropout"], options["state_reset"] = dropout / 2, dropout
-    shards = {n_threads // size for n_threads, size in groups}
-    alone_with = {n: Run(*arguments, n_threads=1, n_shards=n, **options).steps(2) for n in shards}
+@in_turns("cell, num_layers, dropout, boundary, B, T, groups", CASES)
+def test_a_group_gives_the_bits_of_one_thread(kernels, dtype, cell, num_layers, dropout, boundary, B, T, groups):
+    arguments = start(dtype, B, T, cell=cell, num_layers=num_layers, optimizer="adam")
+    options = {"T": T, "dropout": dropout, "dropout_seed": 3, "boundary": boundary}
     for n_threads, size in groups:
-        alone = alone_with[n_threads // size]
-        shared = Run(*arguments, n_threads=n_threads, n_shards=n_threads // size, **options).steps(2)
-        assert shared.trainer.arrangement == (n_threads, size)
-        assert shared.bits() == alone.bits()
+        more = {"weight_dropout": dropout / 2, "state_reset": dropout}
+        check_threads(arguments, [n_threads], n_threads // size, **options, **more)
 
 
 def test_a_group_learns_the_symbols_left_over_from_whole_vectors(kernels, dtype):
-    arguments = start(dtype, 5, 13, cell="gru", V=17)
-    alone, shared = (Run(*arguments, n_threads=n, n_shards=1, T=13).steps(2) for n in (1, 3))
-    assert shared.bits() == alone.bits()
-
-
-def test_a_group_clips_by_the_norm_of_the_whole_gradient(kernels, dtype):
-    options = {"T": 13, "clip_norm": 0.01, "optimizer": "adam", "learning_rate": 0.01}
-    arguments = start(dtype, 5, 13, cell="lstm", optimizer="adam")
-    alone = Run(*arguments, **options).steps(3)
-    shared = Run(*arguments, n_threads=3, n_shards=1, **options).steps(3)
-    assert shared.cursor.gradient_norm == alone.cursor.gradient_norm > 0.01
-    assert shared.bits() == alone.bits()
+    check_threads(start(dtype, 5, 13, cell="gru", V=17, optimizer="adam"), [3], 1, T=13)
 
 
 def test_groups_are_of_no_more_threads_than_there_are_units_for():

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import itertools
 import math
 import os
@@ -23,6 +22,7 @@ from examples import (
     check_packed_weights,
     drawn,
     in_double,
+    in_turns,
     instruction_set,
     memory,
     network,
@@ -34,16 +34,16 @@ from examples import (
     symbols,
 )
 from reference_checks import (
+    check_against_reference,
     check_gradients,
-    check_reduction,
     check_run,
     check_scores,
     check_threads,
     expected_in_double,
     expected_scores,
     gradient_of,
-    in_dtype,
 )
+from wrong_arrays import wrong_arrays
 
 from crnn import _kernels
 from crnn._kernels.entry import core
@@ -109,28 +109,23 @@ PACKED = [*WITH_TABLES, "sampled"]
 # ------------------------------------------------------------------------------ training
 
 STEPS = [
-    (name, *kind, *shape)
+    (name, *kind, num_layers, *shape)
     for name, variant in VARIANTS.items()
-    for kind, shape in zip(itertools.product(CELLS, [1, 2], OPTIMIZERS), itertools.cycle(variant.shapes), strict=False)
+    for kind, num_layers, shape in zip(
+        itertools.product(CELLS, OPTIMIZERS), itertools.cycle([1, 2]), itertools.cycle(variant.shapes), strict=False
+    )
 ]
 
 
-@functools.cache
-def expected_steps(name, cell, num_layers, optimizer, B, T):
-    variant = VARIANTS[name]
-    arguments = variant.start("float32", B, T, cell=cell, num_layers=num_layers, optimizer=optimizer)
-    rate = 0.003 if name == "in_place" else 0.01
+@in_turns("name, cell, optimizer, num_layers, B, T, n_threads", STEPS)
+def test_training_step_matches_reference(kernels, dtype, name, cell, optimizer, num_layers, B, T, n_threads):
+    variant, rate = VARIANTS[name], 0.003 if name == "in_place" else 0.01
+    arguments = variant.start(dtype, B, T, cell=cell, num_layers=num_layers, optimizer=optimizer)
     options = {"T": T, "learning_rate": rate, "optimizer": optimizer, "clip_norm": 0.7, **variant.options}
     options |= {"weight_decay": 0.1} if optimizer == "adam" else {}
-    return arguments, options, expected_in_double(arguments, 5, **options)
-
-
-@pytest.mark.parametrize(("name", "cell", "num_layers", "optimizer", "B", "T", "n_threads"), STEPS)
-def test_training_step_matches_reference(kernels, dtype, name, cell, num_layers, optimizer, B, T, n_threads):
-    arguments, options, wanted = expected_steps(name, cell, num_layers, optimizer, B, T)
-    run = Run(*in_dtype(arguments, dtype), n_threads=n_threads, **options)
+    run = Run(*arguments, n_threads=n_threads, **options)
     assert run.trainer.network.in_place == (name == "in_place")
-    check_run(run.steps(1, 1, 3), wanted)  # past the end of an epoch
+    check_run(run.steps(1, 1, 3), expected_in_double(arguments, 5, **options))  # past the end of an epoch
 
 
 # Symbols, units, and the size of the variant: around the width of a vector and of a panel; vectors longer than the
@@ -151,57 +146,54 @@ CELLS_AND_SIZES += [("rnn", "in_place", 7, 192, {}, 1, 67)]  # from 64 rows on, 
 CELLS_AND_SIZES += [("gru", "embedding", 1009, 5, {}, 31, 50)]  # more symbols than a block has rows
 
 
-@functools.cache
-def expected_size(cell, name, V, H, of_network, B, T):
-    arguments = VARIANTS[name].start("float32", B, T, cell=cell, V=V, H=H, **dict(of_network))
-    options = {"T": T, "learning_rate": 0.001 if name == "in_place" else 0.01}
-    return arguments, options, expected_in_double(arguments, 2, **options)
-
-
-@pytest.mark.parametrize(("cell", "name", "V", "H", "of_network", "B", "T"), CELLS_AND_SIZES)
+@in_turns("cell, name, V, H, of_network, B, T", CELLS_AND_SIZES)
 def test_training_matches_reference_at_any_size(kernels, dtype, cell, name, V, H, of_network, B, T):
-    arguments, options, wanted = expected_size(cell, name, V, H, tuple(of_network.items()), B, T)
-    check_run(Run(*in_dtype(arguments, dtype), **options).steps(2), wanted)
+    arguments = VARIANTS[name].start(dtype, B, T, cell=cell, V=V, H=H, **of_network)
+    check_against_reference(arguments, 2, T=T, learning_rate=0.001 if name == "in_place" else 0.01)
 
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(
-    ("of_network", "parts"),
+    ("of_network", "parts", "options"),
     [
-        ({"embedding_size": 2}, lambda p: [p.embedding, p.layers[0].Wx]),
-        ({"n_bigrams": 11}, lambda p: [p.pair_table[:7]]),
-        ({}, lambda p: [p.layers[0].Wh, p.layers[1].Wx, p.Wy]),
+        ({"embedding_size": 2}, lambda p: [p.embedding, p.layers[0].Wx], {}),
+        ({"n_bigrams": 11}, lambda p: [p.pair_table[:7]], {}),
+        ({}, tuple, {"dropout": 0.4, "weight_dropout": 0.5, "dropout_seed": 11}),
     ],
-    ids=["embedding", "bigrams", "boundary"],
+    ids=["embedding", "bigrams", "dropout"],
 )
-def test_gradients_match_central_differences(kernels, cell, of_network, parts):
+def test_gradients_match_central_differences(cell, of_network, parts, options):
     B, T = 3, 7
     layout, params, _, state, ids = Variant(of_network, V=5, H=3).start("float64", B, T, cell=cell, num_layers=2)
-    gradients = check_gradients(layout, params, ids, state, parts, T=T, n_threads=2, boundary=3, every=2)
-    assert all(np.count_nonzero(gradient.any(axis=1)) > 1 for gradient in gradients)
+    check_gradients(layout, params, ids, state, parts, T=T, n_threads=2, boundary=3, every=2, **options)
 
 
 # A thread for each shard, fewer, and groups of threads; tests/kernels/test_thread_groups.py has every cell in groups.
 ON_THREADS = [("rnn", 2, (2, 4)), ("gru", 5, (3, 5)), ("gru", 1, (2,)), ("lstm", 1, (2, 3)), ("cifg", 1, (2, 3))]
 
 
-@pytest.mark.parametrize("name", PACKED)
-@pytest.mark.parametrize(("cell", "n_shards", "n_threads"), ON_THREADS)
+@in_turns("name, cell, n_shards, n_threads", [(name, *case) for name in PACKED for case in ON_THREADS])
 def test_threads_do_not_change_bits(kernels, dtype, name, cell, n_threads, n_shards):
     arguments = VARIANTS[name].start(dtype, 11, 29, cell=cell, num_layers=2, H=101, optimizer="adam")
     options = {"T": 29, "weight_dropout": 0.1, "state_reset": 0.3, "sampled_softmax": VARIANTS[name].sampled}
     check_threads(arguments, n_threads, n_shards, **options)
 
 
-@pytest.mark.parametrize("variant", [Variant(), Variant({"embedding_size": 37}, {"sampled_softmax": 5})])
-@pytest.mark.parametrize(("cell", "n_shards", "n_threads"), ON_THREADS)
+SAMPLED = Variant({"embedding_size": 37}, {"sampled_softmax": 5})
+
+
+@in_turns(
+    "variant, cell, n_shards, n_threads",
+    [(variant, *case) for variant in (Variant(), SAMPLED) for case in ON_THREADS],
+    "bfloat16_kernels",
+    sets("bfloat16"),
+)
 def test_threads_do_not_change_bits_of_bfloat16(bfloat16_kernels, variant, cell, n_threads, n_shards):
     arguments = variant.start(SINGLE, 11, 29, cell=cell, num_layers=2, H=101, optimizer="adam")
     check_threads(arguments, n_threads, n_shards, T=29, weight_dropout=0.1, bfloat16=True, **variant.options)
 
 
-@pytest.mark.parametrize("name", PACKED)
-@pytest.mark.parametrize(("B", "T"), [(3, 5), (5, 31)], ids=["few", "many"])
+@in_turns("name, B, T", [(name, *size) for name in PACKED for size in [(3, 5), (5, 31)]])
 def test_packed_weights_follow_update(kernels, dtype, name, B, T):
     arguments, options = VARIANTS[name].start(dtype, B, T, num_layers=2), {"sampled_softmax": VARIANTS[name].sampled}
     check_packed_weights(Run(*arguments, T=T, n_threads=2, **options), kernels)
@@ -213,16 +205,7 @@ def table_of(layout, flat):
     return parts.embedding if layout.embedding_size else parts.pair_table
 
 
-@pytest.mark.parametrize("name", WITH_TABLES)
-def test_gradients_of_processes_add_up(kernels, dtype, name):
-    arguments = VARIANTS[name].start(dtype, 5, 7)
-    run = check_reduction(arguments, 7)
-    before, after = (table_of(arguments[0], params) for params in (arguments[1], run.params))
-    assert (after != before).any()
-
-
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("name", WITH_TABLES)
+@in_turns("name, optimizer", itertools.product(WITH_TABLES, OPTIMIZERS))
 def test_unread_rows_of_tables_stay(kernels, dtype, name, optimizer):
     layout, params, memories, state, ids = VARIANTS[name].start(dtype, 3, 5, optimizer=optimizer)
     ids %= 7
@@ -257,9 +240,10 @@ def test_training_refuses_arrays_of_another_size(variant, name):
     with run.trainer:
         shard = run.trainer.team.shards[0]
         owner = shard if hasattr(shard, name) else shard.threads[0]
-        setattr(owner, name, np.ascontiguousarray(getattr(owner, name)[:-1]))
-        with pytest.raises(ValueError, match=r"size|shape"):
-            run.trainer._take_steps(np.full(1, 0.1))
+        for wrong in wrong_arrays(getattr(owner, name), [0]):
+            setattr(owner, name, wrong)
+            with pytest.raises((ValueError, TypeError)):
+                run.trainer._take_steps(np.full(1, 0.1))
 
 
 # ------------------------------------------------------------------------------ inference
@@ -270,8 +254,7 @@ SCORED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "more", "cell"), SCORED)
-@pytest.mark.parametrize("B", [1, 3])
+@in_turns("name, more, cell, B", [(*case, B) for case in SCORED for B in (1, 3)])
 def test_scores_match_reference(kernels, dtype, name, more, cell, B):
     variant = VARIANTS[name]
     layout, params, _, state, ids = variant.start(dtype, B, 11, cell=cell, num_layers=2, **more)
@@ -280,17 +263,19 @@ def test_scores_match_reference(kernels, dtype, name, more, cell, B):
     check_scores(packed, x, state, expected_scores(layout, params, x, state, variant.boundary), cut=11)
 
 
-@pytest.mark.parametrize("name", ["bigrams", "boundary"])
-@pytest.mark.parametrize(("cell", "B"), [("rnn", 1), ("gru", 9), ("cifg", 3), ("lstm", 1)])
-def test_draws_match_reference(kernels, dtype, name, cell, B):
-    variant = VARIANTS[name]
+DRAWN = [Variant(V=67, H=37), VARIANTS["bigrams"], VARIANTS["boundary"]]
+CELLS_AND_STREAMS = [("rnn", 1), ("gru", 9), ("cifg", 3), ("lstm", 1)]
+
+
+@in_turns("variant, cell, B", [(variant, *case) for variant in DRAWN for case in CELLS_AND_STREAMS])
+def test_draws_match_reference(kernels, dtype, variant, cell, B):
     layout, params, _, state, _ = variant.start(dtype, 1, 7, cell=cell, num_layers=2)
     packed = PackedNetwork.pack(layout, params, one_row=B == 1, boundary=variant.boundary)
     found, after, uniforms = drawn(packed, state, range(B), 47, temperature=0.7)
     wide, flat = in_double(layout, params)
     before = repeated(state_in_double(state), B)
     wanted, last = reference.sample(wide.tensors(flat), cell, before, uniforms, 0.7, boundary=variant.boundary)
-    assert (wanted == variant.boundary).any()
+    assert (wanted == variant.boundary).any() or variant.boundary is None
     np.testing.assert_array_equal(found, wanted)
     for mine, right in zip(after, last[: len(after)], strict=True):
         np.testing.assert_allclose(mine, right, atol=1e-4 if dtype == np.float32 else 1e-9)
@@ -304,7 +289,10 @@ def test_draws_match_reference(kernels, dtype, name, cell, B):
 ROUNDING = {"bfloat16": operands_in_bfloat16, "int8": operands_in_int8, "": contextlib.nullcontext}
 
 
-@pytest.fixture(params=sets("bfloat16", "int8"))
+PRECISIONS = sets("bfloat16", "int8")
+
+
+@pytest.fixture(params=PRECISIONS)
 def precision(request):
     """Run the test with each rounding of operands and each instruction set that has it; return the rounding."""
     precision, name = request.param
@@ -321,18 +309,11 @@ def check_nearness(found, rounded, plain):
     assert np.linalg.norm(found - rounded) <= 0.45 * np.linalg.norm(plain - rounded) + 2e-6 * scale
 
 
-@functools.cache
-def expected_rounded_step(rounding, cell, V, H, E, B, T, options):
+def expected_rounded_step(rounding, arguments, options):
     """Return layout, gradient, states and loss of a step by the reference, in double precision."""
-    layout, params, _, state, ids = rounded_start(cell, V, H, E, B, T)
-    arguments = layout, params, [layout.zeros()], state, ids
     with ROUNDING[rounding]():
-        wide, after, (sum_,), state, (loss,) = expected_in_double(arguments, 1, **dict(options))
-    return wide, gradient_of(in_double(layout, params)[1], after, sum_), state, loss
-
-
-def rounded_start(cell, V, H, E, B, T):
-    return Variant({"embedding_size": E}).start(SINGLE, B, T, cell=cell, num_layers=1 if E else 2, V=V, H=H)
+        wide, after, (sum_,), state, (loss,) = expected_in_double(arguments, 1, **options)
+    return wide, gradient_of(in_double(*arguments[:2])[1], after, sum_), state, loss
 
 
 # Units and symbols around the width of a vector, of a panel, of a tile, odd and even; few rows and many; an embedding,
@@ -344,15 +325,20 @@ ROUNDED_STEPS += [(13, 11, None, 5, 7, {"dropout_seed": 5, rate: 0.3}) for rate 
 ROUNDED_STEPS += [(13, 11, None, 5, 31, {"n_threads": 2})]
 
 
-@pytest.mark.parametrize(("V", "H", "E", "B", "T", "options"), ROUNDED_STEPS)
-@pytest.mark.parametrize("cell", CELLS)
+@in_turns(
+    "cell, V, H, E, B, T, options",
+    [(cell, *case) for cell in CELLS for case in ROUNDED_STEPS],
+    "bfloat16_kernels",
+    sets("bfloat16"),
+)
 def test_bfloat16_gradients_match_reference(bfloat16_kernels, cell, V, H, E, B, T, options):
-    layout, params, _, state, ids = rounded_start(cell, V, H, E, B, T)
+    variant = Variant({"embedding_size": E})
+    layout, params, _, state, ids = variant.start(SINGLE, B, T, cell=cell, num_layers=1 if E else 2, V=V, H=H)
+    arguments = layout, params, [layout.zeros()], state, ids
     options = {"clip": math.inf, "learning_rate": 0.001, "T": T, **options}
-    run = Run(layout, params, [layout.zeros()], state, ids, bfloat16=True, **options).steps(1)
+    run = Run(*arguments, bfloat16=True, **options).steps(1)
     options.pop("n_threads", None)
-    of_reference = cell, V, H, E, B, T, tuple(options.items())
-    rounded, plain = (expected_rounded_step(rounding, *of_reference) for rounding in ("bfloat16", ""))
+    rounded, plain = (expected_rounded_step(rounding, arguments, options) for rounding in ("bfloat16", ""))
     assert run.loss == pytest.approx(rounded[-1], rel=1e-4)
     found = layout.tensors(gradient_of(params, run.params, run.sum))
     for part in zip(found, rounded[0].tensors(rounded[1]), plain[0].tensors(plain[1]), strict=True):
@@ -376,8 +362,12 @@ def rounded_network(precision, V, H, cell, boundary=None, **of_network):
     return layout, params, {"scales": scales, "boundary": boundary}
 
 
-@pytest.mark.parametrize(("V", "H", "of_network", "boundary"), ROUNDED_NETWORKS)
-@pytest.mark.parametrize("cell", CELLS)
+@in_turns(
+    "cell, V, H, of_network, boundary",
+    [(cell, *case) for cell in CELLS for case in ROUNDED_NETWORKS],
+    "precision",
+    PRECISIONS,
+)
 def test_rounded_scores_match_reference(precision, cell, V, H, of_network, boundary):
     layout, params, packing = rounded_network(precision, V, H, cell, boundary, **of_network)
     B, n = 3, 29
@@ -396,7 +386,7 @@ def test_rounded_scores_match_reference(precision, cell, V, H, of_network, bound
         np.testing.assert_allclose(a, b, atol=2e-2)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@in_turns("cell", [(cell,) for cell in CELLS] * 3, "precision", PRECISIONS)
 def test_rounded_results_do_not_depend_on_batch(precision, cell):
     V, H, B, n = 13, 37, 35, 23
     layout, params, packing = rounded_network(precision, V, H, cell)
@@ -423,16 +413,6 @@ def test_rounded_network_keeps_its_bits_when_pickled_or_repacked(precision):
     wanted = packed.log_probabilities(x, packed.zero_state(1))
     for same in (pickle.loads(pickle.dumps(packed)), packed.repacked(one_row=True, scoring=True)):
         np.testing.assert_array_equal(same.log_probabilities(x, same.zero_state(1)), wanted)
-
-
-@pytest.mark.parametrize("V", [16, 17])  # a whole vector, and a symbol left over
-@pytest.mark.parametrize("H", [37, 131])
-def test_bfloat16_gradient_rounds_both_operands(bfloat16_kernels, V, H):
-    # Of a single row, each element is one product of two numbers with 8 bits, so its last 8 bits are zero.
-    run = Run(*Variant().start(SINGLE, 1, 1, V=V, H=H), T=1, bfloat16=True).steps(1)
-    Wy = run.layout.tensors(run.trainer.team.shards[0].gradient).Wy
-    assert Wy.all()
-    assert not (Wy.view(np.uint32) & 0xFF).any()
 
 
 def test_bfloat16_steps_multiply_by_updated_weights(bfloat16_kernels):
@@ -511,10 +491,9 @@ def test_network_refuses_labels_beyond_its_symbols(labels, boundary):
 
 
 # Each shard draws symbols of its own; one symbol, or all of them; weights used in place.
-@pytest.mark.parametrize(
-    ("name", "B", "n_shards", "sampled"), [("sampled", 11, 3, 13), ("sampled", 7, 1, 1), ("sampled", 2, 1, 200),
-                                           ("in_place", 1, 1, 2)]
-)  # fmt: skip
+@in_turns("name, B, n_shards, sampled", [
+    ("sampled", 11, 3, 13), ("sampled", 7, 1, 1), ("sampled", 2, 1, 200), ("in_place", 1, 1, 2),
+])  # fmt: skip
 def test_sampled_softmax_matches_reference(kernels, dtype, name, B, n_shards, sampled):
     arguments = VARIANTS[name].start(dtype, B, 7)
     options = {"T": 7, "learning_rate": 0.003, "sampled_softmax": sampled}
@@ -530,13 +509,13 @@ def logits_and_targets():
 def test_sampled_sum_is_on_average_the_sum_over_all_symbols():
     y, targets = logits_and_targets()
     whole, sums = np.exp(y).sum(axis=-1), []
-    for step in range(4000):
+    for step in range(2000):
         drawn, more = candidates(targets, vocab_size=131, sampled=20, seed=3, step=step)
         assert len(set(drawn.tolist())) == len(drawn) == len(set(targets.ravel().tolist())) + 26
         sums.append(np.exp(y[..., drawn] + more).sum(axis=-1))
     error = np.std(sums, axis=0) / np.sqrt(len(sums))
     assert (np.abs(np.mean(sums, axis=0) - whole) < 4 * error).all()
-    assert (error < 0.01 * whole).all()
+    assert (error < 0.015 * whole).all()
 
 
 def test_sampled_softmax_of_all_symbols_is_the_softmax():
@@ -570,41 +549,6 @@ def test_bigrams_read_by_another_process_are_updated(kernels, dtype):
     assert (layout.tensors(run.params).pair_table[-1] != layout.tensors(params).pair_table[-1]).all()
 
 
-def crafted_pairs(V, n):
-    """Return n pairs with the same multiplicative hash in a table of 1,024, and n pairs with the same symbol.
-
-    A hash table would search them all linearly to find one pair. A binary search covers only the pairs with the same
-    first symbol, at most V.
-    """
-    keys = np.arange(V, dtype=np.uint64)[:, None] << np.uint64(32) | np.arange(V, dtype=np.uint64)
-    places = (keys * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(32)) % 1024
-    same = np.argwhere(places == 7)[:n]
-    return np.concatenate([same, np.stack([np.full(n, 5), np.arange(n)], axis=1)])
-
-
-def test_crafted_bigrams_are_found_as_fast_as_others(kernels):
-    V, n = 2003, 512
-    pairs = SymbolPairs(np.unique(crafted_pairs(V, n), axis=0))
-    layout = Layout(V, 3, np.dtype("float64"), pairs=pairs)
-    params = 0.1 * np.random.default_rng(0).standard_normal(layout.size)
-    first, symbols, _ = pairs.sorted_by_symbol(V)
-    assert len(symbols) == len(pairs) >= 2 * n - 1
-    assert np.diff(first).max() <= V  # so that a search takes at most 11 comparisons
-    ids = np.random.default_rng(1).permutation(pairs.pairs)[:300].ravel().astype(np.int32)[:, None]
-    packed = PackedNetwork.pack(layout, params, one_row=True)
-    wanted, _ = expected_scores(layout, params, ids, packed.zero_state(1))
-    np.testing.assert_allclose(packed.log_probabilities(ids, packed.zero_state(1)), wanted, rtol=1e-9)
-
-
-def test_training_refuses_bigram_rows_of_wider_integers():
-    run = Run(*VARIANTS["bigrams"].start("float64", 5, 13), T=13)
-    with run.trainer:
-        own = run.trainer.team.shards[0].threads[0]
-        own.rows_of_pairs = own.rows_of_pairs.astype(np.int64)
-        with pytest.raises(ValueError, match=r"rows_of_pairs: type is '[lq]', but must be int32"):
-            run.trainer._take_steps(np.full(1, 0.1))
-
-
 @pytest.mark.parametrize("written", [-(2**31), -3, 2**31 - 1])
 def test_previous_symbol_out_of_range_means_none(written):
     layout, params, _, state, ids = VARIANTS["bigrams"].start("float64", 1, 7)
@@ -625,8 +569,7 @@ def test_duplicate_bigrams_read_one_row():
 # ------------------------------------------------------------------------------ weights used in place
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("cell", CELLS)
+@in_turns("cell, optimizer", itertools.product(CELLS, OPTIMIZERS))
 def test_gradient_has_the_same_bits_in_the_update_and_before_it(kernels, dtype, cell, optimizer):
     # The last step of a call measures the whole gradient, and a reducer sees it.
     arguments = VARIANTS["in_place"].start(dtype, 1, 5, cell=cell, num_layers=2, optimizer=optimizer)
