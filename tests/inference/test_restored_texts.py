@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 from examples import saved
 
-from crnn import BOUNDARY, CharNGram, CharRNN, InvalidInputError, Lines, Mixture
+from crnn import BOUNDARY, CharNGram, CharRNN, InvalidInputError, Mixture
 from crnn.inference import restoring
-from crnn.inference.restoring import Damage
-from crnn.text.vocabulary import Vocabulary
 
 TEXT = "The function returns a list of strings. Été à la mer, déjà vu. " * 5
 NAMES = ["Anna", "Bob", "Eve", "Hannah", "anno"] * 3
@@ -38,18 +36,14 @@ def network():
         ("The fun_tion re__rns", {"gaps": "_"}, "The function returns"),
         ("a list of strnigs", {"typos": 0.05}, "a list of strings"),  # swapped
         ("a lixt of strings", {"typos": 0.05}, "a list of strings"),  # substituted
-        ("a lst of strings", {"typos": 0.05}, "a list of strings"),  # missing
         ("a list of sttrings", {"typos": 0.05}, "a list of strings"),  # excess
         ("a list of string", {"typos": 0.05}, "a list of string"),  # a suffix is as good
         ("etealamer_dejavu", {"case": True, "accents": True, "spaces": True, "gaps": "_"}, None),
         ("THEFUNCTOIN", {"case": True, "spaces": True, "typos": 0.05}, "The function"),
-        ("", {"spaces": True}, ""),
         ("The functiori retums", {"confusions": {"ri": "n", "m": "rn"}}, "The function returns"),
-        ("Thc function", {"confusions": {"c": ["e", "o"]}}, "The function"),
         ("functi0n re-\nturns a 1ist_ of str ings", {"confusions": "ocr"}, "function returns a list of strings"),
         ("The fn retu& a list", {"confusions": {"&": "rns", "fn": {"function": 0.5}}}, "The function returns a list"),
         ("a lixt ofsttrings rn", {"confusions": ["ocr", {"x": "s", "rn": ""}], "typos": 0.05}, "a list of strings "),
-        ("the functoin", {"case": 0.05, "typos": 0.05}, "The function"),
         ("the function", {"case": 1e-30}, "the function"),
         ("returns alist of", {"spaces": 0.01}, "returns a list of"),
         ("returns alist of", {"spaces": 1e-30}, "returns alist of"),
@@ -63,17 +57,8 @@ def test_each_kind_of_damage(counts, damaged, options, original):
         assert restored.replace(" ", "").startswith("Étéàlamer")
 
 
-def test_the_best_of_all_originals_is_found(network):
-    for damaged in ("annah", "bobe", "e"):
-        originals = ["".join(letters) for letters in itertools.product(*({c, c.swapcase()} for c in damaged))]
-        known = [text for text in originals if set(text) <= set(map(str, network.vocabulary_))]
-        scores = network.score_samples(known)
-        assert network.restore(damaged, case=True, beams=64) == known[int(scores.argmax())]
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_the_best_of_long_originals_is_found(seed):
-    middle = "".join(np.random.default_rng(seed).choice(["b", "B"], 9))
+def test_the_best_of_long_originals_is_found():
+    middle = "".join(np.random.default_rng(0).choice(["b", "B"], 9))
     texts = [f"a{middle}1"] * 6 + [f"A{middle}2"] * 4  # only the first symbol tells how the text ends
     counts = CharNGram(11).fit(texts)
     lstm = CharRNN(23, cell="lstm", max_steps=3000, optimizer="adam", learning_rate=0.01, random_state=0).fit(texts)
@@ -121,17 +106,6 @@ def test_texts_do_not_depend_on_one_another(network):
     assert two.restore(texts, **options) == alone
 
 
-def test_lines_are_restored(counts, tmp_path):
-    (tmp_path / "lines").write_text("The functoin\na list\n")
-    assert counts.restore(Lines(tmp_path / "lines"), typos=0.05) == ["The function", "a list"]
-
-
-def test_a_mixture_and_an_int8_network_restore(network):
-    mixture = Mixture([network, CharNGram(4).fit(NAMES)])
-    int8 = CharRNN(16, max_steps=300, optimizer="adam", learning_rate=0.01, random_state=0).fit(NAMES).quantize()
-    assert [model.restore("hannha", case=True, typos=0.1) for model in (mixture, int8)] == ["Hannah"] * 2
-
-
 def test_restoring_takes_a_label():
     model = CharRNN(13, max_steps=500, optimizer="adam", learning_rate=0.01, random_state=0)
     model.fit(["aba", "acc"] * 20, labels=["b", "c"] * 20)
@@ -151,10 +125,10 @@ def test_bytes_are_restored():
 
 
 def test_a_prime_precedes_each_text(counts):
-    assert [counts.restore("a", case=True, prime=prime) for prime in ("The function returns ", "")] == ["a", "a"]
-    text, changes = counts.restore("_eturns", gaps="_", prime="The function ", changes=True)
+    (text, [change]), alone = (counts.restore("_eturns", gaps="_", prime=prime, changes=True)
+                               for prime in ("The function ", ""))  # fmt: skip
     assert text == "returns"
-    assert changes[0].log_odds > counts.restore("_eturns", gaps="_", changes=True).changes[0].log_odds
+    assert change.log_odds > alone.changes[0].log_odds
 
 
 def test_unknown_symbols_stay_and_are_not_read(counts):
@@ -238,35 +212,15 @@ def test_a_confusion_is_one_change_with_its_rate(network):
 
 
 @pytest.mark.parametrize(("confusions", "message"), [
-    ({"": "a"}, "^confusions has the key '', but a key must have 1 to 3 symbols"),
-    ({"abcd": "a"}, "^confusions has the key 'abcd', but"),
+    ({"abcd": "a"}, "^confusions has the key 'abcd', but a key must have 1 to 3 symbols"),
     ({"a": ["b", "a"]}, r"^confusions\['a'\] contains the key itself"),
     ({"a": {"b": 0.0}}, r"^confusions\['a'\]\['b'\] must be a finite number above 0 and at most 1"),
-    ({b"a": "b"}, "^confusions' key is b'a', but must be a str"),
     ({"a": b"b"}, r"^confusions\['a'\] is b'b', but must be a str"),
-    ({"a": 3}, r"^confusions\['a'\] must be a string, a list or a dict of rates, not 3"),
-    ("ocd", "^confusions must be a dict such as"),
     (["ocr", 3], "^confusions must be a dict such as"),
 ])  # fmt: skip
 def test_wrong_confusions_are_refused(counts, confusions, message):
     with pytest.raises(InvalidInputError, match=message):
         counts.restore("a", confusions=confusions)
-
-
-def test_wrong_rates_are_refused(counts):
-    with pytest.raises(InvalidInputError, match=r"^case must be True, False or"):
-        counts.restore("a", case=2.0)
-    with pytest.raises(InvalidInputError, match=r"^least has the key"):
-        counts.restore("a", case=True, least={"caps": 3})
-    with pytest.raises(InvalidInputError, match=r"^least\['case'\] must be a finite number of at least 0, not -1"):
-        counts.restore("a", case=True, least={"case": -1})
-
-
-def test_so_many_hypotheses_must_fit_in_memory(monkeypatch):
-    model = CharNGram(1).fit("".join(map(chr, range(0x4E00, 0x4E00 + 999))))
-    monkeypatch.setattr("crnn.runtime.machine.available_bytes", lambda: 10**6)
-    with pytest.raises(InvalidInputError, match=r"^beams is 65536, and so many continuations need about"):
-        model.restore("\u4e00", case=True, beams=2**16)
 
 
 def test_the_kind_of_damage_is_needed(counts):
@@ -291,34 +245,9 @@ def test_changes_lead_from_the_damaged_text_to_the_restored_one(counts):
     assert "".join([*parts, damaged[at:]]) == text
 
 
-def test_log_odds_compare_whole_texts(network):
-    (start, stop, before, after, log_odds), *others = network.restore("annA", case=True, beams=64, changes=True).changes
-    text = network.restore("annA", case=True, beams=64)
-    undone = text[:start] + before + text[stop:]
-    assert (text[start:stop], others) == (after, others)
-    assert log_odds == pytest.approx(np.subtract(*network.score_samples([text, undone])), abs=1e-9)
-
-
-def test_a_missing_space_costs_nothing(counts):
-    text, [change] = counts.restore("alist", spaces=True, changes=True)
-    assert (text, change[:4]) == ("a list", (1, 1, "", " "))
-    assert change.log_odds == pytest.approx(counts.start().feed(text).log_prob - counts.start().feed("alist").log_prob)
-
-
-def test_log_odds_of_a_gap_compare_all_symbols(network, monkeypatch):
+@pytest.mark.parametrize("rest", [20, 47, 48, 49])
+def test_log_odds_of_a_gap_compare_all_symbols_and_look_48_ahead(network, rest, monkeypatch):
     monkeypatch.setattr(restoring, "ROWS", 3)  # alternatives read at a time
-    text, changes = network.restore("_o_", gaps="_", changes=True)
-    symbols = [symbol for symbol in map(str, network.vocabulary_) if len(symbol) == 1]
-    for change, at in zip(changes, (0, 2), strict=True):
-        others = [text[:at] + symbol + text[at + 1 :] for symbol in symbols]
-        scores = dict(zip(symbols, network.score_samples(others), strict=True))
-        best = scores.pop(change.after)
-        assert change[:4] == (at, at + 1, "_", text[at])
-        assert change.log_odds == pytest.approx(best - np.logaddexp.reduce([*scores.values()]), abs=1e-9)
-
-
-@pytest.mark.parametrize("rest", [20, 47, 48, 49, 60])
-def test_log_odds_look_48_symbols_ahead(network, rest):
     text, [change] = network.restore("b_" + ("nab" * 20)[:rest], gaps="_", changes=True)
     scores = {}
     for symbol in (symbol for symbol in network.vocabulary_ if symbol is not BOUNDARY):
@@ -337,16 +266,3 @@ def test_more_hypotheses_are_kept_at_gaps_and_after_them(n, beams):
     kinds = np.array([0, 1, 1, 1, 0, 0, 0, 1, 0, 0], np.int32)
     assert restoring.beams_at(kinds, 1, 4, n).tolist() == beams
     assert restoring.beams_at(kinds, -1, 4, n).tolist() == [4] * 10
-
-
-@pytest.mark.parametrize(("options", "beams"), [({}, 4), ({"typos": 0.1}, 16), ({"confusions": "ocr"}, 16)])
-def test_default_beams(options, beams):
-    assert Damage.check(Vocabulary.from_text("ab "), case=True, **options).default_beams() == beams
-
-
-def test_log_odds_include_the_typos(network):
-    text, changes = network.restore("Hannha", typos=0.1, changes=True)
-    [(start, stop, before, after, log_odds)] = changes
-    assert (text, start, stop, before, after) == ("Hannah", 4, 6, "ha", "ah")
-    score = float(np.subtract(*network.score_samples(["Hannah", "Hannha"])))
-    assert log_odds == pytest.approx(score + math.log(0.1 / 4) - 2 * math.log(0.9), abs=1e-9)

@@ -14,43 +14,6 @@ pytestmark = pytest.mark.usefixtures("seven_cores")
 SYMBOLS = "abcdefghijk"
 
 
-def address(array):
-    return array.ctypes.data
-
-
-def test_the_parts_of_a_scratch_stay_and_share_no_memory():
-    scratch = Scratch()
-    first, second = scratch.parts(2)
-    assert [*scratch.parts(3)][:2] == [first, second] == scratch.parts(2)
-    arrays = [part.empty("h", (3, 5), np.float32) for part in (scratch, *scratch.parts(3))]
-    assert len({address(array) for array in arrays}) == 4
-
-
-def test_a_name_has_one_memory_that_grows():
-    scratch = Scratch()
-    first = scratch.zeros("h", (3, 5), np.float32)
-    first[...] = 7
-    again = scratch.empty("h", (5, 2), np.float32)
-    assert address(again) == address(first)
-    assert (again == 7).all()
-    assert address(scratch.empty("y", (3, 5), np.float32)) != address(first)
-    larger = scratch.empty("h", (7, 11), np.float64)
-    assert larger.shape == (7, 11)
-    assert larger.dtype == np.float64
-    assert address(larger) % 64 == 0
-    assert address(scratch.empty("h", (7, 11), np.float64)) == address(larger)
-
-
-def test_reused_memory_is_zeroed():
-    scratch = Scratch()
-    scratch.empty("h", (3, 5), np.float32).fill(np.nan)
-    assert (scratch.zeros("h", (2, 3), np.float32) == 0).all()
-
-
-def test_an_array_without_elements():
-    assert Scratch().zeros("c", (0, 3, 5), np.float32).shape == (0, 3, 5)
-
-
 def test_a_pool_lends_a_scratch_to_one_thread_at_a_time():
     pool = ScratchPool()
     with pool.scratch() as first, pool.scratch() as second:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import numpy as np
 import pytest
-from examples import network, random_language_model, states, symbols
+from examples import in_turns, network, random_language_model, states, symbols
 from limited_threads import refuse_threads_after
 
 from crnn._kernels.entry import core
@@ -45,8 +46,7 @@ def same_bits(a, b):
     return all(x.dtype == y.dtype and x.tobytes() == y.tobytes() for x, y in zip(a, b, strict=True))
 
 
-@pytest.mark.parametrize("num_layers", [1, 3])
-@pytest.mark.parametrize("cell", CELLS)
+@in_turns("cell, num_layers", itertools.product(CELLS, [1, 3]))
 def test_reading_on_threads_gives_the_same_bits(kernels, dtype, cell, num_layers):
     assert same_bits(read(cell, dtype, 3, num_layers=num_layers), read(cell, dtype, 1, num_layers=num_layers))
 
@@ -61,15 +61,12 @@ def test_threads_treat_denormal_numbers_alike(kernels, dtype):
         assert not state[0].any()
 
 
-@pytest.mark.parametrize("num_layers", [1, 2])
-def test_reading_in_bfloat16_on_threads_gives_the_same_bits(bfloat16_kernels, num_layers):
-    single, options = np.dtype("float32"), {"num_layers": num_layers, "bfloat16": True}
+def test_reading_in_bfloat16_on_threads_gives_the_same_bits(bfloat16_kernels):
+    single, options = np.dtype("float32"), {"num_layers": 2, "bfloat16": True}
     assert same_bits(read("gru", single, 3, **options), read("gru", single, 1, **options))
 
 
-@pytest.mark.parametrize("num_layers", [1, 2])
-@pytest.mark.parametrize("n_threads", [2, 7, None])
-@pytest.mark.parametrize("documents", [False, True])
+@pytest.mark.parametrize(("documents", "n_threads", "num_layers"), [(False, 2, 1), (True, 7, 2), (False, None, 2)])
 def test_drawing_on_threads_gives_the_same_bits(documents, n_threads, num_layers):
     texts = ["abc", "bd"] if documents else "abcd"
     model = random_language_model(texts, hidden_size=H, cell="lstm", num_layers=num_layers)
@@ -78,24 +75,18 @@ def test_drawing_on_threads_gives_the_same_bits(documents, n_threads, num_layers
     assert model.set_params(n_threads=n_threads).sample(N, **options) == alone
 
 
-def test_a_text_state():
-    model = random_language_model("abcd", hidden_size=H, cell="gru").set_params(n_threads=1)
-    text = model.sample(N, random_state=0)
-    alone = model.start().feed(text).log_prob
-    assert model.set_params(n_threads=3).start().feed(text).log_prob == alone
-
-
 def stream(n_threads):
     layout, _ = network(V, H, cell="lstm")
     kernel = core.Network(layout, Packing(one_row=True))
     return SharedStream(kernel, layout, n_threads)
 
 
-def test_requested_helper_threads_run_and_end():
+def test_requested_helper_threads_run_and_end_even_after_an_error():
     before = threading.active_count()  # a display of another test may have one
-    with stream(3).threads(N) as shared:
+    with suppress(KeyError), stream(3).threads(N) as shared:
         assert shared is not None
         assert threading.active_count() == before + 2
+        raise KeyError
     assert threading.active_count() == before
 
 
@@ -143,13 +134,6 @@ def test_short_calls_tell_how_many_threads_are_fastest(monkeypatch):
     assert taken[:3] == [(trial, True), (trial, True), (trial, False)]
     assert taken[3:] == [(N, False), (trial, True), (N, False)]
     assert stream(3).symbols_of_call(N) == N
-
-
-def test_helper_threads_end_after_an_error():
-    before = threading.active_count()
-    with pytest.raises(KeyError), stream(3).threads(N):
-        raise KeyError
-    assert threading.active_count() == before
 
 
 @pytest.mark.parametrize("allowed", [0, 1])

@@ -35,8 +35,9 @@ KINDS = [{"cell": "rnn", "num_layers": 2}, {"cell": "gru"}, {"cell": "lstm", "nu
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind["cell"])
-@pytest.mark.parametrize("n", [1, 64, text_scores.BLOCK + 1])
-def test_score_matches_reference(dtype, kind, n):
+@pytest.mark.parametrize("n", [1, 64, 515])
+def test_score_matches_reference(dtype, kind, n, monkeypatch):
+    monkeypatch.setattr(text_scores, "BLOCK", 257)
     model, text = random_language_model(SYMBOLS, dtype=dtype, **kind), random_text(n)
     assert model.score(text) == pytest.approx(reference_score(model, text), rel=1e-13 if dtype == "float64" else 1e-6)
 
@@ -61,14 +62,6 @@ def test_scores_of_certain_and_nearly_impossible_texts():
     assert model.score("b") == pytest.approx(-400)
 
 
-def test_types_of_score(model):
-    assert type(model.score("ab")) is type(model.score("ab", exact=False)) is type(model.bits_per_char("a")) is float
-
-
-def test_y_is_ignored(model):
-    assert model.score("ab", None) == model.score("ab")
-
-
 # --- in parts
 
 
@@ -78,17 +71,8 @@ def test_short_text_is_one_part(model):
         assert model.score(text, exact=False) == model.score(text)
 
 
-def test_parts_differ_from_the_whole_by_their_beginnings_alone(model, monkeypatch):
-    text = random_text(5000)
-    monkeypatch.setattr(text_scores, "WARM_UP", 0)
-    cold = model.score(text, exact=False)
-    assert cold != model.score(text)
-    log_p = [len(part) * model.score(part) for part in (text[:2500], text[2500:])]
-    assert cold == pytest.approx(sum(log_p) / 5000, rel=1e-13)
-
-
 @given(n=st.integers(1, 3000), part=st.sampled_from([2, 3, 17, 130, 700]), most=st.sampled_from([1, 2, 5, 67, 512]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_every_symbol_counts_once(n, part, most):
     # Without a recurrence, and with logits of their own for every symbol, parts need no warm-up to be exact.
     model = random_language_model(SYMBOLS)

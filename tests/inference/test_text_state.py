@@ -35,10 +35,10 @@ def same(a, b):
 
 
 @given(pieces=st.lists(st.text(SYMBOLS, max_size=30), max_size=6))
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_pieces_are_the_whole_to_the_bit(model, pieces):
     state = model.start()
-    for piece in pieces:
+    for piece in ["", *pieces]:
         assert state.feed(piece) is state
     text = "".join(pieces)
     assert same(state, model.start().feed(text))
@@ -54,15 +54,8 @@ def test_a_prime_is_read_but_does_not_count(model):
     assert state.feed("d").log_prob == pytest.approx(fed.feed("d").log_prob - model.start().feed("abc").log_prob)
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, 70, 3000])
-def test_state_draws_the_same_as_the_model(model, n):
-    state = model.start("abc")
-    text = state.sample(n, temperature=0.7, random_state=3)
-    assert text == model.sample(n, prime="abc", temperature=0.7, random_state=3)
-    assert same(state, model.start("abc").feed(text))
-
-
 OPTIONS = [
+    {"temperature": 0.7},
     {"top_k": 3},
     {"top_p": 0.7, "min_p": 0.1},
     {"repetition_penalty": 1.7},
@@ -73,13 +66,13 @@ OPTIONS = [
 ]
 
 
-@pytest.mark.parametrize("n", [0, 1, 100])
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_every_control_is_that_of_the_model(model, options, n):
-    state = model.start("ab").feed("c")
-    text = state.sample(n, random_state=3, **options)
-    assert text == model.sample(n, prime="abc", random_state=3, **options)
-    assert same(state, model.start("ab").feed("c" + text))  # a stop is not read
+def test_a_state_draws_what_the_model_draws(model, options):
+    for n in (0, 1, 70):
+        state = model.start("ab").feed("c")
+        text = state.sample(n, random_state=3, **options)
+        assert text == model.sample(n, prime="abc", random_state=3, **options)
+        assert same(state, model.start("ab").feed("c" + text))  # a stop is not read
 
 
 def test_drawn_symbols_are_penalized_in_the_next_draw(model):
@@ -95,14 +88,6 @@ def test_a_new_document_is_not_penalized_for_the_one_before(ending):
     assert ending.start("ab").sample(5, **options) == ending.sample(5, prime="ab", **options).removeprefix("ab")
 
 
-def test_drawing_without_a_seed_and_from_a_generator(model):
-    state = model.start()
-    assert len({state.copy().sample(30) for _ in range(3)}) == 3
-    rng = np.random.default_rng(0)
-    first, second = (state.copy().sample(30, random_state=rng) for _ in range(2))
-    assert first != second
-
-
 def test_state_reads_and_samples_bytes():
     model = CharRNN(3, max_steps=0, random_state=0).fit(b"\x00\xff")
     state = model.start().feed(b"\xff").feed(bytearray(b"\x00"))
@@ -111,22 +96,11 @@ def test_state_reads_and_samples_bytes():
     assert type(model.start(b"\xff").sample(0)) is bytes
 
 
-def test_nothing_is_read_without_symbols(model):
-    state = model.start("ab")
-    assert same(state.copy().feed(""), state)
-    assert state.sample(0) == ""
-
-
 def test_repr_shows_the_log_probability(model):
     assert repr(model.start("ab")) == "TextState(log_prob=0)"
 
 
 # --- documents
-
-
-def test_end_adds_the_log_probability_of_the_end(ending):
-    for text in ("", "a", "abcab"):
-        assert ending.start().feed(text).end().log_prob == ending.score_samples([text])[0]
 
 
 def test_the_next_document_starts_after_the_end(ending):

@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
+from crnn._kernels.entry import core
 from crnn.inference.controls import Uniforms, root
 
 
@@ -31,23 +32,8 @@ def test_streams_match_numpy(seed, i, n):
     assert [int(half) for half in uniforms.increment] == [now["inc"] >> 64, now["inc"] % 2**64]
 
 
-def test_instruction_sets_draw_the_same_numbers(kernels):
-    bits = np.random.PCG64(5)
-    np.testing.assert_array_equal(Uniforms(root(5), range(1)).draw(1009)[:, 0], np.random.Generator(bits).random(1009))
-
-
-def test_no_stream_has_no_numbers():
-    assert Uniforms(root(3), range(0)).draw(5).shape == (5, 0)
-
-
-def test_streams_of_one_seed_differ():
-    numbers = Uniforms(root(3), range(31)).draw(50)
-    assert len(np.unique(numbers)) == numbers.size
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_streams_of_one_seed_are_independent(seed):
-    numbers = Uniforms(root(seed), range(5000)).draw(3)
+def test_streams_of_one_seed_are_independent():
+    numbers = Uniforms(root(0), range(5000)).draw(3)
     pairs = np.floor(7 * numbers[:, :-1]) * 7 + np.floor(7 * numbers[:, 1:])  # of neighboring streams
     for draw, pair in zip(numbers, pairs, strict=True):
         assert stats.kstest(draw, "uniform").pvalue > 1e-4
@@ -55,12 +41,12 @@ def test_streams_of_one_seed_are_independent(seed):
     assert abs(np.corrcoef(numbers)[np.triu_indices(3, 1)]).max() < 0.06
 
 
-def test_refuses_arrays_of_another_shape(kernels):
+def test_refuses_arrays_of_another_shape():
     states, pair, one = np.zeros((3, 2), np.uint64), np.zeros(2, np.uint64), np.zeros(1, np.uint64)
     for bad in [(states[:, :1].copy(), pair, pair), (states, one, pair), (states, pair, one)]:
         with pytest.raises(ValueError, match="size"):
-            kernels.space_streams(*bad)
+            core.space_streams(*bad)
     for bad in [(states[:, :1].copy(), pair, np.zeros((5, 3))), (states, one, np.zeros((5, 3))),
                 (states, pair, np.zeros((5, 2)))]:  # fmt: skip
         with pytest.raises(ValueError, match="size"):
-            kernels.uniforms(*bad)
+            core.uniforms(*bad)
