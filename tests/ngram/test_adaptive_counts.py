@@ -30,7 +30,7 @@ READ = st.lists(st.tuples(st.lists(st.integers(0, 3), max_size=12), st.booleans(
 
 
 @given(st.lists(st.integers(0, 3), max_size=40), READ, st.integers(1, 9), st.sampled_from([None, 3]), st.booleans())
-@settings(max_examples=80)
+@settings(max_examples=40)
 def test_readings_are_the_same_whether_the_model_keeps_its_text(text, blocks, order, boundary, copies):
     """Contexts that the model has seen once get a node when the reading sees them, whatever was read before them."""
     readings = []
@@ -99,13 +99,6 @@ def test_an_interrupted_reading_leaves_the_one_before(counts, monkeypatch):
     np.testing.assert_array_equal(reading.read(TEXT[400:600])[1], expected)
 
 
-@pytest.mark.parametrize("symbols", [256, 257, 2**16 + 1])
-def test_a_reading_remembers_every_symbol(symbols):
-    reading, _ = AdaptiveCounts(Counts(3, symbols)).read(np.array([symbols - 1, 0, symbols - 1, 1]))
-    again = pickle.loads(pickle.dumps(reading))
-    np.testing.assert_array_equal(again.network.logits_after(again.state), reading.network.logits_after(reading.state))
-
-
 def test_symbols_read_one_by_one_are_kept_in_few_pieces(counts):
     reading, expected = AdaptiveCounts(counts), AdaptiveCounts(counts)
     learned = [True] * 300 + [False] * 100 + [True] * 200
@@ -120,13 +113,3 @@ def test_symbols_read_one_by_one_are_kept_in_few_pieces(counts):
     again = pickle.loads(pickle.dumps(reading))
     for found in (reading, again, reading.copy()):
         np.testing.assert_array_equal(found.read(TEXT[:50])[1], expected.copy().read(TEXT[:50])[1])
-
-
-def test_pieces_that_are_joined_stay_as_they_were_for_the_reading_before(counts):
-    one, _ = AdaptiveCounts(counts).read(TEXT[300:301])
-    first, _ = one.read(TEXT[400:401])
-    second, _ = one.read(TEXT[500:501])  # from the same beginning
-    for found, other in ((first, TEXT[400:401]), (second, TEXT[500:501])):
-        expected, _ = AdaptiveCounts(counts).read(np.concatenate([TEXT[300:301], other]))
-        again = pickle.loads(pickle.dumps(found))
-        np.testing.assert_array_equal(again.read(TEXT[:90])[1], expected.read(TEXT[:90])[1])

@@ -19,7 +19,7 @@ def same(a, b):
 
 
 @given(TEXTS, st.integers(1, 6), st.sampled_from([None, 3]), st.randoms())
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_texts_in_any_order_give_the_same_counts_and_bits(texts, order, boundary, random):
     one, other = Counts(order, 4, boundary), Counts(order, 4, boundary)
     for text in texts:
@@ -32,7 +32,7 @@ def test_texts_in_any_order_give_the_same_counts_and_bits(texts, order, boundary
 
 
 @given(st.lists(st.integers(0, 3), max_size=60), st.lists(st.integers(0, 60), max_size=5), st.integers(1, 6))
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_a_text_cut_in_blocks_gives_the_same_counts(text, cuts, order):
     text, whole, parts, start = np.array(text, np.int32), Counts(order, 4, 3), Counts(order, 4, 3), 0
     whole.add(text)
@@ -54,16 +54,6 @@ def test_the_arrays_grow_and_calls_are_short(monkeypatch):
     assert whole.nbytes == grown.nbytes
 
 
-def test_changing_a_copy_leaves_the_original():
-    counts = Counts(3, 4)
-    counts.add(np.array([0, 1, 2, 0, 1]))
-    before, copy = pack(counts), counts.copy()
-    assert same(copy, counts)
-    copy.add(np.array([3, 3, 3]))
-    assert not same(copy, counts)
-    assert all(np.array_equal(x, y) for x, y in zip(before.values(), pack(counts).values(), strict=True))
-
-
 def test_scores_while_counting_use_the_counts_so_far():
     text, counts = np.random.default_rng(1).integers(0, 5, 200), Counts(4, 5)
     counts.add(text[:100])
@@ -75,14 +65,6 @@ def test_scores_while_counting_use_the_counts_so_far():
         np.testing.assert_array_equal(step.rows([text[i - 3 : i]])[0], rows[i - 100])
         step.add(text[i : i + 1], text[:i])
     assert log_p[30:].sum() != pytest.approx(sum(counts.rows([text[i - 3 : i]])[0, text[i]] for i in range(130, 160)))
-
-
-def test_symbols_counted_from_nothing_have_probabilities():
-    text, rows = np.random.default_rng(1).integers(0, 5, 200), np.empty((200, 5))
-    log_p = Counts(4, 5).add_and_score(text, rows=rows)
-    np.testing.assert_array_equal(log_p, rows[np.arange(200), text])
-    np.testing.assert_allclose(np.exp(rows).sum(axis=1), 1, rtol=1e-14)
-    np.testing.assert_allclose(rows[0], -np.log(5))
 
 
 def test_memory_of_long_contexts_is_counted():

@@ -7,7 +7,6 @@ import pickle
 import numpy as np
 import pytest
 
-from crnn.inference import text_scores
 from crnn.inference.network import InferenceNetwork
 from crnn.inference.string_scores import Strings, log_likelihoods
 from crnn.ngram import counts_network as module
@@ -61,33 +60,6 @@ def test_strings_of_all_lengths(net, n_threads, monkeypatch):
         one = (strings.ids, np.array([start]), np.array([length]), net.start())
         assert net.string_log_likelihoods(*one)[0] == found[i]
         assert net.string_log_likelihoods(*one, least=True)[0] == alone.min(initial=0)
-
-
-@pytest.mark.parametrize("n", [1, 2, 3, 4, 6])
-def test_a_text_fed_in_pieces_leads_to_the_same_state(net, n):
-    x = RNG.integers(0, V, (12, 2)).astype(np.int32)
-    whole, cut = net.zero_state(2), net.zero_state(2)
-    net.feed(x, whole)
-    for i in range(0, 12, n):
-        net.feed(x[i : i + n], cut)
-    np.testing.assert_array_equal(cut, whole)
-    np.testing.assert_array_equal(whole, x[len(x) - whole.shape[1] :].T)
-
-
-def test_parts_of_a_text_that_are_read_side_by_side_are_exact():
-    net, ids = network(5, None), RNG.integers(0, V, 9000).astype(np.uint8)
-    exact = text_scores.log_likelihood(net, ids)
-    assert text_scores.parallel_log_likelihood(net, ids, 2, parts=4) == pytest.approx(exact, rel=1e-13)
-
-
-def test_documents_start_after_a_boundary():
-    net = network(4)
-    state = net.start()
-    assert state[0].tolist() == [-1, -1, BOUNDARY]
-    after = net.zero_state(1)
-    net.feed(np.array([[0], [1], [BOUNDARY]], np.int32), after)
-    np.testing.assert_array_equal(net.logits_after(after), net.logits_after(state))
-    assert (net.logits_after(net.zero_state(1)) != net.logits_after(state)).any()
 
 
 def test_rows_at_a_time_are_limited_by_memory():

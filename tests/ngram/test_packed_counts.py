@@ -13,8 +13,6 @@ from crnn.errors import InvalidInputError
 from crnn.ngram.counts import Counts, Occurrences
 from crnn.ngram.lookahead import UnrolledCounts
 from crnn.ngram.packed_counts import (
-    _numbers,
-    _packed_numbers,
     from_arrays,
     pack,
     prune_longest,
@@ -39,7 +37,7 @@ def equal(a, b):
 
 
 @given(TEXTS, st.integers(1, 6), st.sampled_from([None, 3]))
-@settings(max_examples=80)
+@settings(max_examples=40)
 def test_counts_come_back_and_can_be_added_to(texts, order, boundary):
     counts = counted(texts, order, boundary)
     back = unpack(pack(counts), 4, boundary)
@@ -51,7 +49,7 @@ def test_counts_come_back_and_can_be_added_to(texts, order, boundary):
 
 
 @given(TEXTS, st.integers(1, 24), st.sampled_from([None, 3]), st.data())
-@settings(max_examples=80)
+@settings(max_examples=40)
 def test_counts_that_keep_their_text_come_back_from_it_or_pack_all_n_grams(texts, order, boundary, data):
     kept, smaller = counted(texts, order, boundary, keeps_text=True), data.draw(st.integers(1, order))
     back = from_arrays(to_arrays(kept), 4, boundary)
@@ -86,15 +84,10 @@ def test_refuses_damaged_texts(changes, message):
 
 
 @given(TEXTS, st.integers(2, 6), st.sampled_from([None, 3]), st.data())
-@settings(max_examples=80)
+@settings(max_examples=40)
 def test_smaller_order_equals_a_model_of_the_same_texts(texts, order, boundary, data):
     counts, smaller = counted(texts, order, boundary), data.draw(st.integers(1, order))
     assert equal(pack(counts, Occurrences(counts), smaller), pack(counted(texts, smaller, boundary)))
-
-
-def test_the_longest_order_comes_back():
-    counts = counted([np.random.default_rng(0).integers(0, 4, 70)], 64, None)
-    assert equal(pack(unpack(pack(counts), 4, None)), pack(counts))
 
 
 def test_many_symbols_and_large_counts():
@@ -152,15 +145,6 @@ def test_refuses_damaged_arrays(arrays, message):
         unpack(arrays, 4, 3)
 
 
-def test_refuses_n_grams_without_their_suffix():
-    arrays = pack(counted([[0, 0, 1, 0]], 2, None, 2))
-    # After 1 comes 0, and after 0 come 0 and 1: without the unigram 1 the bigram (0, 1) has no shorter one.
-    damaged = {**arrays, "lengths": np.array([1, 2], np.int64), "sizes": np.array([1, 2], np.uint8)}
-    damaged |= {"symbols": np.array([0, 0, 0], np.uint8), "counts": np.array([2, 1, 1], np.uint8)}
-    with pytest.raises(InvalidInputError, match="an n-gram's suffix"):
-        unpack(damaged, 2, None)
-
-
 def every_n_gram_has_its_suffix(counts):
     """Return whether each symbol after a context has an entry after the context without its first symbol."""
     unrolled = UnrolledCounts.of(counts)
@@ -172,7 +156,7 @@ def test_damage_anywhere_is_refused_or_gives_probabilities(boundary):
     """Whatever the bytes are, nothing is read or written beyond the arrays, rows sum to 1, and no suffix is missing."""
     rng, refused = np.random.default_rng(0), 0
     arrays = pack(counted([rng.integers(0, 4, 300)], 5, boundary))
-    for _ in range(3000):
+    for _ in range(1000):
         name = rng.choice(["sizes", "symbols", "counts", "lengths"])
         damaged = {key: array.copy() for key, array in arrays.items()}
         damaged[name][rng.integers(len(damaged[name]))] = rng.integers(256)
@@ -186,11 +170,11 @@ def test_damage_anywhere_is_refused_or_gives_probabilities(boundary):
         counts.add(rng.integers(0, 4, 50))
         assert every_n_gram_has_its_suffix(counts)
         Occurrences(counts).losses(np.array([0, 1, 2]))
-    assert 1000 < refused < 3000
+    assert 300 < refused < 1000
 
 
 @given(TEXTS, st.integers(2, 6), st.sampled_from([None, 3]))
-@settings(max_examples=80)
+@settings(max_examples=40)
 def test_pruning_leaves_the_n_grams_that_occurred_twice(texts, order, boundary):
     counts = counted(texts, order, boundary)
     grams = Counter()
@@ -206,8 +190,3 @@ def test_pruning_leaves_the_n_grams_that_occurred_twice(texts, order, boundary):
         assert found.n_grams[: len(shorter)] == shorter
     np.testing.assert_allclose(np.exp(found.rows(CONTEXTS)).sum(axis=1), 1)
     found.add(np.array([0, 1, 2, 3, 3, 0]))
-
-
-@given(st.lists(st.integers(0, 2**31 - 1), max_size=20))
-def test_packed_numbers_come_back(numbers):
-    assert _numbers(_packed_numbers(np.array(numbers, np.int64))).tolist() == numbers
