@@ -1,7 +1,6 @@
 """Calibration: the threshold has the promised rate, ties and weights count, and the interval covers the rate."""
 
 import math
-import re
 import warnings
 
 import numpy as np
@@ -35,12 +34,6 @@ def test_too_few_texts_have_their_lowest_score_as_the_threshold():
     assert found == (pytest.approx(-7.0, abs=1e-3), 3.0, 1.0)
     low, high = found.interval
     assert low < 0.25 < high
-
-
-def test_equal_scores_at_the_threshold_are_normal():
-    found = calibrate(np.array([-9.0, *[-5.0] * 60, *[-1.0] * 39]), 0.1)
-    assert -5.001 < found.offset < -5.0
-    assert found.rank == 2
 
 
 @pytest.mark.parametrize("close", [0.0, 1e-7, -1e-9])
@@ -116,8 +109,3 @@ def test_the_warning_is_exact_about_the_number_of_texts(contamination):
     n = math.ceil(2 / contamination)
     assert calibrate(np.arange(-n, 0.0), contamination).rank == 2
     assert calibrate(np.arange(-n + 2, 0.0), contamination).rank == 1
-
-
-@pytest.mark.parametrize(("contamination", "shown"), [(1e-300, "2e\\+300"), (5e-324, "inf")])
-def test_the_warning_has_short_numbers(contamination, shown):
-    assert re.search(rf"contamination = {shown} calibration texts", warning_of(7, contamination))

@@ -27,23 +27,15 @@ def test_held_out_texts_are_as_new_as_further_texts():
     """As many of them as of further texts were never read, or read once."""
     texts = rng().geometric(0.003, 20_000).astype(str).tolist()
     held, further = Counter(), Counter()
-    for seed in range(20):
+    for seed in range(10):
         split = CleanTexts(texts[:1000], rng()).split(0.3, np.random.default_rng(seed))
         counts = Counter(split.train)
         for text, weight in zip(split.calibration, split.weights.tolist(), strict=True):
             held[counts[text]] += weight / 300
         further.update({n: m / 19_000 for n, m in Counter(counts[text] for text in texts[1000:]).items()})
-    assert held[0] / 20 == pytest.approx(further[0] / 20, abs=0.03)
-    assert held[1] / 20 == pytest.approx(further[1] / 20, abs=0.03)
-    assert 0.2 < held[0] / 20 < 0.6
-
-
-def test_repeating_all_texts_changes_nothing():
-    words = [f"word {i}" for i in range(40)] + ["again"]
-    one, three = (CleanTexts(texts, rng()).split(0.25, rng()) for texts in (words, words * 3))
-    assert three.calibration == one.calibration
-    assert three.weights.tolist() == one.weights.tolist()
-    assert Counter(three.train) == Counter(one.train * 3)
+    assert held[0] / 10 == pytest.approx(further[0] / 10, abs=0.03)
+    assert held[1] / 10 == pytest.approx(further[1] / 10, abs=0.03)
+    assert 0.2 < held[0] / 10 < 0.6
 
 
 @pytest.mark.parametrize("more", [0, 1, 15, 40])
@@ -61,13 +53,6 @@ def test_copies_of_texts_that_repeat_by_themselves_count_once():
     texts = [f"word {i}" for i, n in enumerate(counts.tolist()) for _ in range(2 * n)]
     split = CleanTexts([*texts, "other"], rng()).split(0.25, rng())
     assert split.weights.sum() == round((counts.sum() + 1) / 4)
-
-
-def test_texts_that_repeat_by_themselves_count_each_time():
-    counts = np.random.default_rng(0).poisson(3, 200)
-    texts = [f"word {i}" for i, n in enumerate(counts.tolist()) for _ in range(n)]
-    split = CleanTexts(texts, rng()).split(0.25, rng())
-    assert len(split.train) + split.weights.sum() == len(texts)
 
 
 @pytest.mark.parametrize(("given", "expected"), [
@@ -100,13 +85,6 @@ def test_texts_that_all_repeat_are_told():
     assert not CleanTexts(["a", "a", "b", "b"], rng()).split(0.5, rng()).all_repeated
 
 
-@pytest.mark.parametrize("fraction", [0.001, 0.999])
-def test_both_parts_have_a_text(fraction):
-    split = CleanTexts(["a", "b", "c"], rng()).split(fraction, rng())
-    assert len(split.train) == (2 if fraction < 0.5 else 1)
-    assert len(split.train) + len(split.calibration) == 3
-
-
 @pytest.mark.parametrize(("given", "removed"), [
     ([1] * 7, [1] * 7),
     ([1, 2, 3, 7, 8, 1, 1], [1, 1, 1, 3, 3, 1, 1]),  # a third, at least 1
@@ -124,12 +102,6 @@ def test_a_share_of_each_text_is_taken_out_with_its_fold(given, removed):
         assert set(whole.folds[part > 0].tolist()) == {fold}
     order = whole.order(whole.counts - parts[0], rng()).tolist()
     assert Counter(order) == Counter(dict(enumerate((whole.counts - parts[0]).tolist())))
-
-
-def test_equal_texts_count_once_if_wanted():
-    texts = CleanTexts(["a", "b", "a", "a", None, "c"], rng(), unique=True)
-    assert texts.counts == {"a": 1, "b": 1, "c": 1}
-    assert (texts.n_given, texts.n_missing) == (5, 1)
 
 
 def test_missing_values_are_left_out(monkeypatch):
@@ -153,12 +125,6 @@ def test_a_text_longer_than_the_sample_is_not_called_empty(n):
     texts = CleanTexts([str(i) * 100 for i in range(n)], rng(), max_symbols=70)
     with pytest.raises(InvalidInputError, match=r"a random sample.*70 characters, contains 0\. Pass shorter"):
         texts.split(0.1, rng())
-
-
-def test_a_sample_of_two_texts_can_be_split():
-    texts = CleanTexts(["a", "b"] * 50, rng(), max_symbols=100)
-    assert texts.share < 1
-    assert set(texts.split(0.5, rng()).calibration) <= {"a", "b"}
 
 
 def test_random_sample_of_too_many_texts_is_held(monkeypatch):
@@ -190,8 +156,6 @@ def test_lines_bytes_arrays_and_generators(tmp_path):
     ("X", "message"),
     [
         ([None, None, "a", 3], r"X\[3\] must be str or bytes, not int"),
-        (["a", b"b"], r"X\[1\] is bytes, but X\[0\] is str"),
-        ([1, 2], r"X\[0\] must be str or bytes, not int"),
         (["a", "b", "c", "d", "e", b"f"], r"X\[5\] is bytes, but X\[0\] is str"),
         ([None, None, None, b"b", "c"], r"X\[4\] is str, but X\[3\] is bytes"),
     ],

@@ -7,15 +7,13 @@ implementation of min-char-rnn.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from reference_checks import central_difference
 
-from crnn.model.layout import Layout, Tensors, with_input_gate
+from crnn.model.layout import Layout, with_input_gate
 from crnn.model.state import zero_hidden
-from crnn.parameters.kinds import CELLS
 from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
 from crnn.reference import optimizers as reference_optimizers
@@ -40,11 +38,6 @@ def network(cell="rnn", L=1, E=None, *, vocab_size=V, hidden_size=H, seed=0):
 def zero_state(layout, streams=1):
     shape = (layout.num_layers, streams, layout.hidden_size)
     return tuple(np.zeros(shape) for _ in layout.kind.states)
-
-
-def logits_of(p, state):
-    """What a state predicts, (B, V)."""
-    return state[0][-1] @ p.Wy + p.by
 
 
 @pytest.fixture(params=NETWORKS + EMBEDDED, ids=lambda network: "-".join(map(str, network)))
@@ -159,7 +152,7 @@ def test_gradients_match_central_differences(chunk, dropout):
     masks = masks_for(layout) if dropout else None
     _, d, _ = reference.loss_and_gradients(layout.tensors(flat), layout.cell, x, targets, state, masks)
     places = layout.tensors(np.arange(layout.size))
-    every = 3 if dropout else 1  # element: dropout adds factors, and no index
+    every = 7 if dropout else 2  # of so many elements, one: dropout adds factors, and no index
     for gradient, at in zip(d, places, strict=True):
         for analytic, i in zip(gradient.ravel()[::every], at.ravel()[::every], strict=True):
 
@@ -189,17 +182,6 @@ def test_streams_are_averaged_and_independent(chunk):
         np.testing.assert_allclose(together, np.concatenate([one[2][k] for one in alone], axis=1), atol=1e-15)
 
 
-def test_a_chunk_in_two_parts_leads_to_the_same_state(chunk):
-    layout, flat, x, _, state = chunk
-    p = layout.tensors(flat)
-    whole, y = reference.forward(p, layout.cell, x, state)
-    first, y_first = reference.forward(p, layout.cell, x[:1], state)
-    rest, y_rest = reference.forward(p, layout.cell, x[1:], reference.state_after(first))
-    np.testing.assert_allclose(np.concatenate([y_first, y_rest]), y, atol=1e-15)
-    for together, apart in zip(reference.state_after(whole), reference.state_after(rest), strict=True):
-        np.testing.assert_allclose(apart, together, atol=1e-15)
-
-
 def test_huge_logits_do_not_overflow():
     y = np.array([[[1e4, -1e4, 0.0]]])
     loss, dy = reference.softmax_loss(y, np.array([[1]]))
@@ -207,50 +189,7 @@ def test_huge_logits_do_not_overflow():
     np.testing.assert_array_equal(dy, [[[1, -1, 0]]])
 
 
-def test_gradients_come_in_the_parameters_shapes(chunk):
-    layout, flat, x, targets, state = chunk
-    _, d, after = reference.loss_and_gradients(layout.tensors(flat), layout.cell, x, targets, state)
-    assert isinstance(d, Tensors)
-    assert tuple(a.shape for a in d) == layout.shapes
-    assert [s.shape for s in after] == [s.shape for s in state]
-    absent = d.lookup[V - 1]
-    assert not absent.any()  # its symbol does not occur
-
-
-def test_single_precision_stays_single(chunk):
-    layout, flat, x, targets, state = chunk
-    single = replace(layout, dtype=np.dtype("float32"))
-    p32 = single.tensors(single.zeros())
-    for mine, other in zip(p32, layout.tensors(flat), strict=True):
-        mine[...] = other
-    state32 = tuple(np.float32(s) for s in state)
-    masks = masks_for(layout)
-    loss, d, _ = reference.loss_and_gradients(layout.tensors(flat), layout.cell, x, targets, state, masks)
-    loss32, d32, after32 = reference.loss_and_gradients(p32, layout.cell, x, targets, state32, masks)
-    assert loss32 == pytest.approx(loss, rel=1e-5)
-    for a32, a in zip(d32, d, strict=True):
-        assert a32.dtype == np.float32
-        np.testing.assert_allclose(a32, a, atol=1e-5)
-    assert all(s.dtype == np.float32 for s in after32)
-    for name, states in STATE_NAMES.items():
-        optimizer_state = [single.tensors(single.zeros()) for _ in states]
-        reference_optimizers.update(name, p32, d32, optimizer_state, 0.1, 0.5, 0.25)
-        assert all(a.dtype == np.float32 for part in (p32, *optimizer_state) for a in part)
-
-
 # ----------------------------------------------------------------------- training
-
-
-def test_train_step_changes_parameters_and_memory_in_place(chunk):
-    layout, flat, x, targets, state = chunk
-    p, sum_ = layout.tensors(flat.copy()), layout.tensors(layout.zeros())
-    loss, d, after = reference.loss_and_gradients(layout.tensors(flat), layout.cell, x, targets, state)
-    stepped = reference.train_step(p, layout.cell, [sum_], x, targets, state, 0.1, 5.0)
-    assert stepped[0] == loss
-    np.testing.assert_array_equal(stepped[1], after)
-    for before, now, gradient, remembered in zip(layout.tensors(flat), p, d, sum_, strict=True):
-        np.testing.assert_allclose(remembered, gradient**2)
-        np.testing.assert_allclose(now, before - 0.1 * gradient / np.sqrt(gradient**2 + 1e-8))
 
 
 # ---------------------------------------------------------------------- inference
@@ -267,15 +206,6 @@ def test_log_probabilities_are_the_training_loss_term_by_term(chunk):
     expected = reference.state_after(reference.forward(p, layout.cell, ids, state)[0])
     for one, other in zip(after, expected, strict=True):
         np.testing.assert_allclose(one, other)
-
-
-def test_probabilities_of_all_symbols_sum_to_one(chunk):
-    layout, flat, _, _, state = chunk
-    p = layout.tensors(flat)
-    P = [np.exp(reference.log_probabilities(p, layout.cell, np.full((1, B), v), state)[0][0]) for v in range(V)]
-    np.testing.assert_allclose(np.sum(P, axis=0), 1)
-    y = logits_of(p, state)
-    np.testing.assert_allclose(np.transpose(P), np.exp(y) / np.exp(y).sum(axis=1, keepdims=True))
 
 
 @pytest.mark.parametrize(
@@ -396,10 +326,6 @@ def test_updates_match_pytorch(torch, name, clip_norm):
         for k, state in enumerate(STATE_NAMES[name]):
             for mine, parameter in zip(optimizer_state[k], parameters, strict=True):
                 np.testing.assert_allclose(mine, optimizer.state[parameter][state], rtol=0, atol=1e-12)
-
-
-def test_every_cell_is_compared():
-    assert {cell for cell, _ in NETWORKS} == set(CELLS) == set(reference.FORWARD) == set(reference.BACKWARD)
 
 
 @pytest.mark.parametrize(
