@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import error, feed_standard_input, rows, usage_error
+from command_line import error, feed_standard_input, rows
+from examples import saved
 from source_tree import ROOT, needs_sources
 
 from crnn import AnomalyDetector, CharNGram, CharRNN
@@ -28,15 +29,19 @@ def lines(n, seed=0):
 @pytest.fixture
 def clean(folder):
     with gzip.open("clean.log.gz", "wt") as file:
-        file.write("\n".join(lines(5000)) + "\n")
+        file.write("\n".join(lines(2000)) + "\n")
     return folder
 
 
+@pytest.fixture(scope="module")
+def detector_file():
+    return saved(AnomalyDetector(contamination=0.05, random_state=0).fit(lines(2000)))
+
+
 @pytest.fixture
-def detector(clean):
-    found = AnomalyDetector(contamination=0.05, random_state=0).fit(lines(5000))
-    found.save("log.crnn")
-    return found
+def detector(clean, detector_file):
+    (clean / "log.crnn").write_bytes(detector_file)
+    return AnomalyDetector.load("log.crnn")
 
 
 def verdicts(out):
@@ -62,12 +67,11 @@ def test_from_clean_lines_to_verdicts(clean, capsys):
 
 
 def test_other_options_of_training(clean, capsys):
-    assert cli.main([*TRAIN, "-q", "--reduce", "sum", "--time", "7s"]) == 0
+    assert cli.main([*TRAIN, "-q", "--reduce", "sum", "--time", "7s", "--bytes"]) == 0
     assert capsys.readouterr().err == ""
     detector = AnomalyDetector.load("log.crnn")
     assert (detector.reduce_, detector.max_seconds) == ("sum", 7.0)
-    assert cli.main([*TRAIN, "-q", "--bytes"]) == 0
-    assert AnomalyDetector.load("log.crnn").estimator_.vocabulary_.kind == "bytes"
+    assert detector.estimator_.vocabulary_.kind == "bytes"
 
 
 def test_few_lines_warn(folder, capsys):
@@ -77,33 +81,20 @@ def test_few_lines_warn(folder, capsys):
     assert re.match(r"crnn: warning: no alarm is likely if .* contamination=0\.001 .*contamination = 2,000 .*Fit", line)
 
 
-def test_calibrate_a_model_of_any_kind(clean, capsys):
-    CharNGram(4, min_count=2).fit(lines(3000, 2)).save("counts.crnn")
-    (clean / "today.log").write_text("user bob read file 7\nuser bob\n")
-    options = ["--calibrate", "clean.log.gz", "--contamination", "0.01", "--reduce", "mean"]
-    assert cli.main(["detect", "counts.crnn", "today.log", *options]) == 0
-    expected = AnomalyDetector(CharNGram.load("counts.crnn"), 0.01, "mean").calibrate(lines(5000))
-    scores, found = verdicts(capsys.readouterr().out)
-    assert scores == pytest.approx(expected.score_samples(["user bob read file 7", "user bob"]), abs=1e-6)
-    assert found == ["normal", "anomaly"]
-
-
 def test_calibrate_a_detector_as_it_was_set(clean, capsys, monkeypatch):
     """Only the given options differ from the detector's own parameters, from a file or from standard input."""
-    model = CharNGram(4, min_count=2).fit(lines(3000, 2))
-    own = AnomalyDetector(model, 0.3, "mean").calibrate(lines(500, 3))
+    own = AnomalyDetector(CharNGram(4, min_count=2).fit(lines(900, 2)), 0.3, "mean").calibrate(lines(500, 3))
     own.save("own.crnn")
     texts = lines(40, 4)
     (clean / "today.log").write_text("\n".join(texts))
-    for options, given in (([], {}), (["--reduce", "sum"], {"reduce": "sum"})):
-        expected = own.set_params(**given).calibrate(lines(5000))
-        for source in ("own.crnn", "-"):
-            feed_standard_input(monkeypatch, (clean / "own.crnn").read_bytes())
-            assert cli.main(["detect", source, "today.log", "--calibrate", "clean.log.gz", *options]) == 0
-            scores, found = verdicts(capsys.readouterr().out)
-            assert scores == pytest.approx(expected.score_samples(texts), abs=1e-6)
-            assert [verdict == "normal" for verdict in found] == (expected.predict(texts) == 1).tolist()
-            assert 0 < found.count("anomaly") < 30
+    for source, options, given in (("own.crnn", [], {}), ("-", ["--reduce", "sum"], {"reduce": "sum"})):
+        expected = own.set_params(**given).calibrate(lines(2000))
+        feed_standard_input(monkeypatch, (clean / "own.crnn").read_bytes())
+        assert cli.main(["detect", source, "today.log", "--calibrate", "clean.log.gz", *options]) == 0
+        scores, found = verdicts(capsys.readouterr().out)
+        assert scores == pytest.approx(expected.score_samples(texts), abs=1e-6)
+        assert [verdict == "normal" for verdict in found] == (expected.predict(texts) == 1).tolist()
+        assert 0 < found.count("anomaly") < 30
 
 
 def test_calibrate_a_model_with_labels_for_one_of_them(clean, capsys):
@@ -111,49 +102,35 @@ def test_calibrate_a_model_with_labels_for_one_of_them(clean, capsys):
     model = CharRNN(hidden_size=7, max_steps=3, random_state=0).fit(texts, labels=[5] * 99 + [7] * 99)
     model.save("labeled.crnn")
     (clean / "today.log").write_text("user bob\nUSER BOB\n")
-    command = ["detect", "labeled.crnn", "today.log", "--calibrate", "clean.log.gz", "--contamination", "0.01"]
-    assert cli.main([*command, "--label", "7"]) == 0
-    expected = AnomalyDetector(model.for_label(7), 0.01).calibrate(lines(5000))
+    options = ["--calibrate", "clean.log.gz", "--contamination", "0.01", "--reduce", "mean", "--label", "7"]
+    assert cli.main(["detect", "labeled.crnn", "today.log", *options]) == 0
+    expected = AnomalyDetector(model.for_label(7), 0.01, "mean").calibrate(lines(2000))
     scores, _ = verdicts(capsys.readouterr().out)
     assert scores == pytest.approx(expected.score_samples(["user bob", "USER BOB"]), abs=1e-6)
-    assert error(capsys, *command).startswith("crnn: error: labeled.crnn was fitted with labels. Add --label 5")
-    assert "argument --label: only with --calibrate" in usage_error(capsys, *command[:3], "--label", "7")
-    expected.save("seven.crnn")
-    refused = usage_error(capsys, "detect", "seven.crnn", *command[2:], "--label", "7")
-    assert "argument --label: MODEL is a detector, which has no labels" in refused
 
 
-def test_refuses_bytes_that_are_not_text(detector, capsys):
+def test_bytes_that_are_not_text(detector, monkeypatch, capsys):
     content = "\n".join(lines(3)).encode() + b"\nuser \xff read file 7\nuser bob"
     with gzip.open("today.log.gz", "wb") as file:
         file.write(content)
-    assert cli.main(["detect", "log.crnn", "today.log.gz"]) == 0
-    scores, found = verdicts(capsys.readouterr().out)
-    assert len(scores) == 5
-    assert found[3] == "anomaly"
-    assert cli.main(["detect", "log.crnn", "today.log.gz", "--errors", "skip"]) == 0
-    scores, found = verdicts(capsys.readouterr().out)
-    assert np.isnan(scores[3])
-    assert found[3] == "anomaly"
-    assert cli.main(["detect", "log.crnn", "today.log.gz", "--errors", "strict"]) == 1
+    for options, skipped in (([], False), (["--errors", "skip"], True)):
+        assert cli.main(["detect", "log.crnn", "today.log.gz", *options]) == 0
+        scores, found = verdicts(capsys.readouterr().out)
+        assert len(scores) == 5
+        assert np.isnan(scores[3]) == skipped
+        assert found[3] == "anomaly"
+    feed_standard_input(monkeypatch, content)
+    assert cli.main(["detect", "log.crnn", "-", "--errors", "strict"]) == 1
     captured = capsys.readouterr()
     assert len(captured.out.splitlines()) == 3  # what was finished is written
     assert "line 4 is not UTF-8" in captured.err
 
 
-def test_detect_reads_standard_input(detector, monkeypatch, capsys):
-    feed_standard_input(monkeypatch, "\n".join(lines(4)).encode())
-    assert cli.main(["detect", "log.crnn", "-"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 4
-    assert "cannot both be standard input" in usage_error(capsys, "detect", "-", "-")
-
-
 def test_memory_does_not_grow_with_the_text(detector, monkeypatch, capsysbinary):
     monkeypatch.setattr(command_files, "LINES_SIZE", 1 << 12)
     peaks = []
-    for n in (2000, 8000):
-        with open("many.log", "w") as file:
-            file.write("\n".join(f"user {i} read" for i in range(n)))
+    for n in (1000, 4000):
+        Path("many.log").write_text("\n".join(f"user {i} read" for i in range(n)))
         tracemalloc.start()
         assert cli.main(["detect", "log.crnn", "many.log"]) == 0
         peaks.append(tracemalloc.get_traced_memory()[1])
@@ -163,92 +140,40 @@ def test_memory_does_not_grow_with_the_text(detector, monkeypatch, capsysbinary)
 
 
 def test_info_names_the_threshold(detector, capsys):
-    assert cli.main(["info", "log.crnn"]) == 0
-    table = rows(capsys.readouterr().out)
-    assert table["detector"].startswith(f"scores (min) below {detector.offset_:.4f} are anomalies, 0.0")
-    assert table["architecture"].startswith("n-grams of up to 12")
-    assert "resumable" not in table
     AnomalyDetector(CharRNN.load("model.crnn"), 0.3).calibrate(["to be"] * 60).save("network.crnn")
-    assert cli.main(["info", "network.crnn"]) == 0
-    table = rows(capsys.readouterr().out)
-    assert table["detector"].startswith("scores (scaled) below ")
-    assert "resumable" not in table
-    assert cli.main(["info", "model.crnn"]) == 0
-    assert "detector" not in rows(capsys.readouterr().out)
-
-
-def test_training_does_not_replace_a_detector_by_its_model(detector, capsys, monkeypatch):
-    content = Path("log.crnn").read_bytes()
-    for origin in ("log.crnn", "-"):
-        feed_standard_input(monkeypatch, content)
-        refused = error(capsys, "train", "text.txt", "--from", origin, "-o", "log.crnn")
-        assert f"{origin} contains a detector, whose threshold would be lost" in refused
-        assert "detector.estimator_.partial_fit(lines), then detector.calibrate(other_lines)" in refused
-    assert Path("log.crnn").read_bytes() == content
+    for path, threshold, architecture in (
+        ("log.crnn", f"scores (min) below {detector.offset_:.4f} are anomalies, 0.0", "n-grams of up to 12"),
+        ("network.crnn", "scores (scaled) below ", "rnn"),
+    ):
+        assert cli.main(["info", path]) == 0
+        table = rows(capsys.readouterr().out)
+        assert table["detector"].startswith(threshold)
+        assert table["architecture"].startswith(architecture)
+        assert "resumable" not in table
 
 
 def test_learning_lines_before_judging(detector, clean, capsys):
     more = [line[::-1] for line in lines(1000, 2)]
     (clean / "more.log").write_text("\n".join(more), encoding="utf-8")
-    assert cli.main(["detect", "log.crnn", "more.log"]) == 0
-    assert verdicts(capsys.readouterr().out)[1].count("anomaly") > 500
     assert cli.main(["detect", "log.crnn", "more.log", "--learn", "more.log"]) == 0
-    assert verdicts(capsys.readouterr().out)[1].count("anomaly") < 150
-    assert AnomalyDetector.load("log.crnn").offset_ == detector.partial_fit(more).offset_
-    for other in (["--learn", "a", "--calibrate", "b"], ["--learn", "more.log", "--contamination", "0.1"]):
-        assert "argument --" in usage_error(capsys, "detect", "log.crnn", "more.log", *other)
+    expected = detector.partial_fit(more)
+    assert verdicts(capsys.readouterr().out)[0] == pytest.approx(expected.score_samples(more), abs=1e-6)
+    assert AnomalyDetector.load("log.crnn").offset_ == expected.offset_
 
 
-def test_anomalies_are_found_in_place(clean, capsys):
-    texts = lines(600)
-    texts[7], texts[503] = "user mallory wrote", "usre bob"
-    content = "\n".join(texts).encode() + b"\nuser \xff\n"
+def test_anomalies_are_found_in_place(folder, capsys):
+    texts = [*lines(600), *["usre bob"] * 3]
     with gzip.open("today.log.gz", "wb") as file:
-        file.write(content)
-    assert cli.main(["detect", "--in-place", "today.log.gz", "--contamination", "0.02", "--errors", "skip"]) == 0
-    scores, found = verdicts(capsys.readouterr().out)
-    detector = AnomalyDetector(contamination=0.02, random_state=0)
-    assert [verdict == "anomaly" for verdict in found] == (detector.fit_predict([*texts, None]) == -1).tolist()
-    np.testing.assert_allclose(scores, detector.outlier_scores_, atol=1e-6)
-    assert {found[7], found[503], found[600]} == {"anomaly"}
-    assert found.count("anomaly") == 12 + 1
-    Path("repeated.log").write_text("\n".join([*texts, *["usre bob"] * 3]))
-    given = ["detect", "--in-place", "repeated.log", "--contamination", "0.02", "--reduce", "sum"]
-    for more, expected in (([], ["normal"] * 3), (["--unique"], ["anomaly"] * 3)):
+        file.write("\n".join(texts).encode() + b"\nuser \xff\n")
+    given = ["detect", "--in-place", "today.log.gz", "--contamination", "0.02", "--errors", "skip", "--reduce", "sum"]
+    for more, unique in (([], False), (["--unique"], True)):
         assert cli.main([*given, *more]) == 0
-        assert verdicts(capsys.readouterr().out)[1][-3:] == expected
-    for other, name in (
-        (["log.crnn", "a"], "MODEL"),
-        (["--learn", "a"], "argument --learn"),
-        (["--label", "a"], "--lab"),
-    ):
-        wrong = usage_error(capsys, "detect", "--in-place", "repeated.log", *other)
-        assert f"argument --in-place: not allowed with {name}" in wrong.replace("with argument --lab", "with --lab")
-    assert "argument --unique: only with --in-place" in usage_error(capsys, "detect", "log.crnn", "a", "--unique")
-    assert "arguments are required: MODEL, FILE" in usage_error(capsys, "detect", "--unique")
-    Path("one.log").write_text("same\n" * 9)
-    assert "one.log needs at least 2 different texts" in error(capsys, "detect", "--in-place", "one.log")
-
-
-def test_detect_refuses_wrong_arguments(detector, capsys):
-    told = error(capsys, "detect", "model.crnn", "clean.log.gz")
-    assert told.startswith("crnn: error: model.crnn contains a model but no detector. Add --calibrate CLEAN")
-    assert "no.crnn: No such file" in error(capsys, "detect", "no.crnn", "clean.log.gz")
-    wrong = usage_error(capsys, "detect", "log.crnn", "clean.log.gz", "--contamination", "0.1")
-    assert "argument --contamination: only with --calibrate" in wrong
-    wrong = usage_error(capsys, "detect", "log.crnn", "a", "--calibrate", "b", "--contamination", "0.6")
-    assert "contamination must be a finite number above 0 and at most 0.5" in wrong
-    for option in ("--hidden-size 7", "--order 3", "--labels a", "--checkpoint-every 5m", "--from model.crnn"):
-        assert f"argument {option.split()[0]}: not allowed with" in usage_error(capsys, *TRAIN, *option.split())
-    wrong = usage_error(capsys, "train", "clean.log.gz", "-o", "m.crnn", "--reduce", "sum")
-    assert "argument --reduce: needs --model detector" in wrong
-    open("empty.log", "w").close()
-    told = error(capsys, "detect", "model.crnn", "clean.log.gz", "--calibrate", "empty.log")
-    assert told.startswith("crnn: error: empty.log is empty. ")
-    with open("one.log", "w") as file:
-        file.write("same\n" * 9)
-    told = error(capsys, "train", "one.log", "--model", "detector", "-o", "log.crnn")
-    assert "one.log needs at least 2 different texts, but all 9 texts are equal" in told
+        scores, found = verdicts(capsys.readouterr().out)
+        detector = AnomalyDetector(contamination=0.02, reduce="sum", unique=unique, random_state=0)
+        normal = detector.fit_predict([*texts, None]) == 1
+        assert found == np.where(normal, "normal", "anomaly").tolist()
+        np.testing.assert_allclose(scores, detector.outlier_scores_, atol=1e-6)
+        assert found[-2:] == ["anomaly" if unique else "normal", "anomaly"]
 
 
 def test_a_detector_is_saved_elsewhere_if_the_disk_is_full(clean, capsys, monkeypatch):

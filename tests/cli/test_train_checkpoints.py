@@ -15,17 +15,6 @@ from crnn.cli.train import CHECKPOINT_TIME, checkpoint_every, contains_model
 from crnn.training.fit import CHECKPOINT_SECONDS
 
 
-@pytest.mark.parametrize("option", ["--from", "--validation"])
-def test_no_input_is_replaced_by_a_checkpoint(folder, capsys, option):
-    content = (folder / "model.crnn").read_bytes() if option == "--from" else TEXT.encode()
-    (folder / "new.crnn.checkpoint").write_bytes(content)
-    message = usage_error(capsys, "train", "text.txt", "-o", "new.crnn", option, "new.crnn.checkpoint")
-    assert message.endswith(
-        "argument -o/--output: the checkpoint new.crnn.checkpoint would replace new.crnn.checkpoint"
-    )
-    assert (folder / "new.crnn.checkpoint").read_bytes() == content
-
-
 @POSIX
 def test_a_device_has_no_checkpoint(folder, capsys):
     assert cli.main(["train", "text.txt", "-o", os.devnull, "-q", "--max-steps", "2"]) == 0
