@@ -10,10 +10,12 @@ from examples import random_language_model
 from crnn import CharRNN, TextFile
 from crnn.inference.controls import Uniforms, root
 
-GCC, BOTH = available("gcc"), available("gcc", "clang")
+GCC, CLANG = available("gcc"), available("clang")
 CELLS = [*((cell, layers) for cell in ("rnn", "gru", "lstm") for layers in (1, 2)), ("cifg", 2)]
 # Quotes, a backslash, a percent sign, a zero byte, what trigraphs are made of, one symbol of each length in UTF-8.
 HARD = "\"'\\%\0?=/(<!\n\r*é€😀"
+
+PAIRS = ["abcdefghijk", "", "badcfe", "hgkjiicba"]
 
 
 def model_of(symbols, cell="gru", num_layers=1, **parameters):
@@ -39,35 +41,31 @@ def written(model, n=200):
     return lines
 
 
-@pytest.mark.parametrize("compiler", BOTH)
-@pytest.mark.parametrize(("cell", "layers"), CELLS)
-def test_writes_what_python_samples(cell, layers, compiler, tmp_path):
-    model = model_of("abcdefghijk", cell, layers)
-    assert output(compiled(model, tmp_path, compiler)) == written(model)
+# Each cell, kind of symbols, input and number of layers, with float and with 8-bit weights.
+SAMPLED = [
+    ("abcdefghijk", "rnn", {}, False), ("abcdefghijk", "rnn", {"num_layers": 2, "embedding_size": 7}, True),
+    ("abcdefghijk", "gru", {"num_layers": 2, "embedding_size": 7}, False), (HARD, "gru", {}, True),
+    (HARD * 2 + "once", "gru", {"min_count": 2}, True), ("abcdefghijk", "lstm", {}, False),
+    (HARD.encode(), "lstm", {"num_layers": 2}, True), (HARD, "lstm", {"embedding_size": 7}, True),
+    ([HARD.replace("\n", ""), "ab"], "cifg", {}, False), ("abcdefghijk", "cifg", {"num_layers": 2}, True),
+    # Some symbols in a row of a sample have a pair, others not.
+    (PAIRS, "rnn", {"n_bigrams": 13, "embedding_size": 7}, False), ("".join(PAIRS), "rnn", {"n_bigrams": 13}, True),
+    (PAIRS, "gru", {"n_bigrams": 13, "num_layers": 2}, True), ("".join(PAIRS), "lstm", {"n_bigrams": 13}, False),
+    (PAIRS, "cifg", {"n_bigrams": 13, "embedding_size": 7, "num_layers": 2}, True),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("compiler", BOTH)
-@pytest.mark.parametrize("int8", [False, True])
 @pytest.mark.parametrize(
-    ("source", "min_count"),
-    [(HARD, 1), (HARD.encode(), 1), ([HARD.replace("\n", ""), "ab"], 1), (HARD * 2 + "once", 2)],
-    ids=["characters", "bytes", "documents", "unknown"],
+    ("source", "cell", "parameters", "int8", "compiler"),
+    [
+        pytest.param(*case, *compiler.values, marks=compiler.marks)
+        for cases, compiler in ((SAMPLED, *GCC), (SAMPLED[1::5], *CLANG))
+        for case in cases
+    ],
 )
-def test_c_program_samples_any_symbols_as_the_model(source, min_count, int8, compiler, tmp_path):
-    model = model_of(source, min_count=min_count)
-    assert (model.vocabulary_.unknown is not None) == (min_count > 1)
-    expected = written(model.quantize() if int8 else model)
-    assert output(compiled(model, tmp_path, compiler, int8=int8)) == expected
-
-
-@pytest.mark.parametrize("int8", [False, True])
-@pytest.mark.parametrize("compiler", BOTH)
-@pytest.mark.parametrize(("cell", "layers"), [("rnn", 1), ("gru", 2), ("cifg", 1)])
-@pytest.mark.parametrize("embedding_size", [None, 7])
-def test_c_program_with_bigrams_samples_as_the_model(embedding_size, cell, layers, compiler, int8, tmp_path):
-    """Some symbols in a row of a sample have a row, others not."""
-    texts = ["abcdefghijk", "", "badcfe", "hgkjiicba"] if cell == "gru" else "abcdefghijkbadcfehgkjiicba"
-    model = model_of(texts, cell, layers, embedding_size=embedding_size, n_bigrams=13)
+def test_writes_what_python_samples(source, cell, parameters, int8, compiler, tmp_path):
+    model = model_of(source, cell, **parameters)
+    assert (model.vocabulary_.unknown is not None) == ("min_count" in parameters)
     expected = written(model.quantize() if int8 else model)
     assert output(compiled(model, tmp_path, compiler, int8=int8)) == expected
 
@@ -82,15 +80,6 @@ def test_rows_of_bigrams_without_a_pair(texts, some, compiler, tmp_path):
     assert output(compiled(model, tmp_path, compiler)) == written(model)
 
 
-@pytest.mark.parametrize("int8", [False, True])
-@pytest.mark.parametrize("compiler", BOTH)
-@pytest.mark.parametrize(("cell", "layers"), [("rnn", 1), ("gru", 2), ("cifg", 1)])
-def test_c_program_with_an_embedding_samples_as_the_model(cell, layers, compiler, int8, tmp_path):
-    model = model_of("abcdefghijk", cell, layers, embedding_size=7)
-    expected = written(model.quantize() if int8 else model)
-    assert output(compiled(model, tmp_path, compiler, int8=int8)) == expected
-
-
 @pytest.mark.parametrize("compiler", GCC)
 @pytest.mark.parametrize(
     ("cell", "layers", "int8", "n_bigrams"),
@@ -100,15 +89,19 @@ def test_c_program_with_an_embedding_samples_as_the_model(cell, layers, compiler
     ],
 )
 def test_c_library_gives_the_models_log_probabilities(cell, layers, int8, n_bigrams, compiler, tmp_path):
-    model = model_of(["abcdefg", "", "gfe", "cdagb"], cell, layers, n_bigrams=n_bigrams)
+    source = model_of(["abcdefg", "", "gfe", "cdagb"], cell, layers, n_bigrams=n_bigrams)
+    model = source.quantize() if int8 else source
     ids = np.array([3, 0, 6, 1, 7, 5, 7, 7, 2])  # 7 is the boundary
-    expected, state = [], (model.quantize() if int8 else model).start()
+    expected, state = [], model.start()
     for i in [*ids, None]:
         expected.append(np.log(state.predict_proba()))
         if i is not None:
             state = state.end() if i == 7 else state.feed("abcdefg"[i])
-    found = Library(model, tmp_path, compiler, int8=int8).log_probabilities(ids)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    library, texts = Library(source, tmp_path, compiler, int8=int8), ["abcabcdefg", "", "gfedcba"]
+    np.testing.assert_allclose(library.log_probabilities(ids), expected, rtol=0, atol=1e-5)
+    found = [library.score(text.encode()) for text in texts]
+    np.testing.assert_allclose(found, model.score_samples(texts), rtol=1e-6)
+    assert (np.abs(found - source.score_samples(texts)).max() > 1e-4) == int8
 
 
 @pytest.mark.parametrize("compiler", GCC)
@@ -165,13 +158,11 @@ def test_c_program_takes_command_line_options(compiler, tmp_path):
 
 
 @pytest.mark.parametrize("compiler", GCC)
-@pytest.mark.parametrize("convert", [str, str.encode])
-def test_scores_texts_of_windows(compiler, tmp_path, convert):
-    model = model_of(convert("abc\r\n\r"))
-    program = compiled(model, tmp_path, compiler)
-    given = b"ab\r\n\r\r\nc\r"
+@pytest.mark.parametrize("symbols", ["abc\r\n\r", b"abc\r\n\r"])
+def test_scores_texts_of_windows(compiler, tmp_path, symbols):
+    model, given = model_of(symbols), b"ab\r\n\r\r\nc\r"
     (tmp_path / "text").write_bytes(given)
-    found = float(output(program, "--score", given=given))
+    found = float(output(compiled(model, tmp_path, compiler), "--score", given=given))
     assert found == pytest.approx(-model.score(TextFile(tmp_path / "text", kind=model.vocabulary_.kind)), abs=1e-5)
 
 
@@ -188,7 +179,7 @@ def test_scores_lines(compiler, tmp_path):
 def test_int8_weights_are_those_of_quantize(tmp_path):
     model = CharRNN(64, cell="cifg", embedding_size=7, n_bigrams=50, num_layers=2, max_steps=0, random_state=0)
     model.fit("to be or not to be " * 9)
-    for name, source, int8 in [("float", model, False), ("int8", model, True), ("quantized", model.quantize(), False)]:
+    for name, source, int8 in (("float", model, False), ("int8", model, True), ("quantized", model.quantize(), False)):
         source.export_c(tmp_path / name, int8=int8)
     assert (tmp_path / "int8").read_bytes() == (tmp_path / "quantized").read_bytes()
     assert (tmp_path / "int8").stat().st_size < 0.4 * (tmp_path / "float").stat().st_size
@@ -197,14 +188,3 @@ def test_int8_weights_are_those_of_quantize(tmp_path):
     double = model_of("abc", dtype="float64")
     double.export_c(tmp_path / "double", int8=True)  # rounded to float32, then to 8 bits
     assert "#define CRNN_INT8 1" in (tmp_path / "double").read_text()
-
-
-@pytest.mark.parametrize("compiler", GCC)
-@pytest.mark.parametrize(("cell", "layers"), CELLS)
-def test_int8_scores_are_those_of_the_quantized_model(cell, layers, compiler, tmp_path):
-    model = model_of(["abcdefg", "", "gfe"], cell, layers)
-    quantized, texts = model.quantize(), ["abcabcdefg", "", "gfedcba"]
-    library = Library(quantized, tmp_path, compiler)
-    found = [library.score(text.encode()) for text in texts]
-    np.testing.assert_allclose(found, quantized.score_samples(texts), rtol=1e-6)
-    assert np.abs(found - model.score_samples(texts)).max() > 1e-4
