@@ -33,14 +33,6 @@ def test_learned_views_are_current():
     assert "step" not in LearnedArrays.of(learned(optimizer="rmsprop")).optimizer_state
 
 
-@pytest.mark.parametrize(("cell", "name"), [("gru", "state_"), ("lstm", r"state_ \(c\)")])
-def test_non_finite_state_is_refused_with_its_place(cell, name):
-    draft = Draft(learned(cell=cell))
-    draft.arrays.hidden[-1][0, 1, 2] = np.inf
-    with pytest.raises(InvalidInputError, match=rf"^{name} is inf at \(0, 1, 2\)"):
-        draft.commit()
-
-
 def test_an_entry_may_be_replaced_by_numbers_of_another_type():
     state = learned(optimizer="adagrad")
     draft = Draft(state)

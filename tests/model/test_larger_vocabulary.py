@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small_models import learned_state
 
 from crnn import CharRNN
 from crnn.model.vocabulary_changes import extended, places
@@ -54,14 +53,6 @@ def test_a_document_may_be_empty():
         model.partial_fit(X, extend_vocabulary=True)
     assert list(model.vocabulary_)[:2] == ["a", "b"]
     assert list(trained([""]).partial_fit("ab", extend_vocabulary=True).vocabulary_)[:2] == ["a", "b"]
-
-
-def test_known_symbols_keep_the_vocabulary():
-    model = trained().set_params(max_steps=0)
-    vocabulary, layout = model.vocabulary_, learned_state(model).layout
-    model.partial_fit("tac", extend_vocabulary=True)
-    assert model.vocabulary_ is vocabulary
-    assert learned_state(model).layout is layout
 
 
 @pytest.mark.parametrize(

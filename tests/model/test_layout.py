@@ -85,72 +85,31 @@ def test_names_are_writable_transposed_views():
 # ---------------------------------------------------------------- initial weights
 
 
-@pytest.mark.parametrize("scale", [0.01, None])
-def test_first_weights_are_normal_and_biases_zero(scale):
-    layout = Layout(67, 101, np.dtype("float64"))
-    part = layout.tensors(initial_weights(layout, np.random.default_rng(0), scale))
-    (first,) = part.layers
-    for W in (first.Wx, first.Wh, part.Wy):
-        n = W.size
-        assert abs(W.mean()) < 5 * 0.01 / np.sqrt(n)
-        assert W.std() == pytest.approx(0.01, rel=5 / np.sqrt(2 * n))
-        assert np.mean(np.abs(W) < 0.01) == pytest.approx(0.6827, abs=5 * 0.47 / np.sqrt(n))
-    assert not first.bh.any()
-    assert not part.by.any()
-    drawn = np.concatenate([W.ravel() for W in (first.Wx, first.Wh, part.Wy)])
-    assert len(np.unique(drawn)) == 2 * 67 * 101 + 101**2
-
-
-@pytest.mark.parametrize(("cell", "L"), [("rnn", 2), ("gru", 2), ("lstm", 1)])
-def test_first_weights_of_gated_and_deep_networks_are_uniform(cell, L):
-    H = 53
-    layout = Layout(67, H, np.dtype("float64"), cell, L)
-    bound, part = 1 / np.sqrt(H), layout.tensors(initial_weights(layout, np.random.default_rng(0), None))
-    open_gates = np.s_[H : 2 * H]
-    arrays = [np.delete(array, open_gates) if array.shape == (4 * H,) else array for array in part]
-    for array in arrays:
-        assert 0.8 * bound < np.abs(array).max() <= bound
-        assert abs(array.mean()) < 5 * bound / np.sqrt(3 * array.size)
-        assert np.mean(np.abs(array) < bound / 2) == pytest.approx(0.5, abs=2.5 / np.sqrt(array.size))
-    everything = np.concatenate([array.ravel() for array in arrays])
-    assert len(np.unique(everything)) == len(everything)
-
-
-@pytest.mark.parametrize(("cell", "gate", "scale"), [("lstm", 1, None), ("cifg", 0, 0.0), ("lstm", 1, 0.1)])
-def test_lstm_starts_with_open_forget_gates(cell, gate, scale):
-    H = 5
-    layout = Layout(7, H, np.dtype("float32"), cell, 2)
-    forget = np.s_[gate * H : (gate + 1) * H]
-    for layer in layout.tensors(initial_weights(layout, np.random.default_rng(0), scale)).layers:
-        assert (layer.bh[forget] == 1).all()
-        assert (np.abs(np.delete(layer.bh, forget)) < 1).all()
-
-
-@given(cells, st.integers(1, 2), st.sampled_from([None, 0.01]))
-def test_both_dtypes_start_from_the_same_weights(cell, L, scale):
-    flats = {}
-    for name in ("float32", "float64"):
-        layout = Layout(7, 5, np.dtype(name), cell, L)
-        flats[name] = layout.named(initial_weights(layout, np.random.default_rng(3), scale))
-    for name, single in flats["float32"].items():
-        np.testing.assert_array_equal(single, flats["float64"][name].astype(np.float32))
-
-
-@pytest.mark.parametrize(("piece", "scale"), [(1, None), (7, 0.3), (50, None)])
-def test_weights_are_drawn_in_pieces_that_change_none(monkeypatch, scale, piece):
-    layout = Layout(11, 5, np.dtype("float64"), cell="gru", num_layers=2)
-    whole = initial_weights(layout, np.random.default_rng(7), scale)
-    sizes, uniform = [], np.random.Generator.uniform
-
-    class Generator(np.random.Generator):
-        def uniform(self, low, high, shape):
-            sizes.append(int(np.prod(shape)))
-            return uniform(self, low, high, shape)
-
-    monkeypatch.setattr(layout_module, "PIECE", piece)
-    rng = Generator(np.random.PCG64(7))
-    np.testing.assert_array_equal(initial_weights(layout, rng, scale), whole)
-    assert scale is not None or max(sizes) <= max(piece, 3 * 5)  # at least a row
+@pytest.mark.parametrize(("dtype", "cell", "L", "E", "scale"), [
+    ("float64", "rnn", 1, None, None), ("float32", "rnn", 2, None, None), ("float32", "gru", 1, 3, None),
+    ("float64", "lstm", 2, None, None), ("float64", "cifg", 2, 3, None), ("float32", "lstm", 1, 3, 0.3),
+    ("float64", "rnn", 2, 3, 0.0),
+])  # fmt: skip
+def test_first_weights_are_drawn_in_turn(monkeypatch, dtype, cell, L, E, scale):
+    """One "rnn" layer's from N(0, 0.01²); others and their biases from U(-1/√H, 1/√H); forget gates start open."""
+    H, gate, rng = 5, {"lstm": 1, "cifg": 0}.get(cell), np.random.default_rng(3)
+    layout = Layout(7, H, np.dtype(dtype), cell, L, E, SymbolPairs(np.array([[0, 1], [1, 2]])))
+    monkeypatch.setattr(layout_module, "PIECE", 11)  # which changes nothing
+    part = layout.tensors(initial_weights(layout, np.random.default_rng(3), scale))
+    if scale is None and (cell, L) == ("rnn", 1):
+        scale = 0.01
+    for array in (a for a in part if a is not part.embedding and a is not part.pair_table):
+        expected = np.zeros(array.shape)
+        if scale is None:
+            expected = rng.uniform(-1 / np.sqrt(H), 1 / np.sqrt(H), array.shape)
+        elif array.ndim == 2:
+            expected = scale * rng.standard_normal(array.shape)
+        if gate is not None and any(array is layer.bh for layer in part.layers):
+            expected[gate * H : (gate + 1) * H] = 1
+        np.testing.assert_array_equal(array, expected.astype(dtype))
+    assert not part.pair_table.any()
+    if E is not None:
+        np.testing.assert_array_equal(part.embedding, rng.standard_normal((7, E)).astype(dtype))
 
 
 def test_arrays_are_copied_in_pieces(monkeypatch):
@@ -191,24 +150,6 @@ def test_the_last_symbol_is_renumbered():
     assert same is h
     assert moved.ravel().tolist() == [0, 5, 0, 1, 0, 0]
     assert (moved.shape, moved.dtype) == (symbol.shape, symbol.dtype)
-
-
-@pytest.mark.parametrize("scale", [None, 0.3])
-def test_a_table_of_pairs_starts_from_zeros(scale):
-    plain = Layout(7, 5, np.dtype("float64"), "lstm", 2)
-    paired = replace(plain, pairs=SymbolPairs(np.array([[0, 1], [1, 2]])))
-    params = [layout.named(initial_weights(layout, np.random.default_rng(0), scale)) for layout in (plain, paired)]
-    assert not params[1].pop("bigrams").any()
-    assert params[0].keys() == params[1].keys()
-    for name, array in params[0].items():
-        np.testing.assert_array_equal(array, params[1][name])
-
-
-def test_an_embedding_is_drawn_from_a_normal_distribution_after_all_others():
-    layout, rng = Layout(7, 5, np.dtype("float64"), "lstm", 2, embedding_size=3), np.random.default_rng(0)
-    tensors = layout.tensors(initial_weights(layout, np.random.default_rng(0), None))
-    rng.uniform(size=sum(array.size for array in tensors if array is not tensors.embedding))
-    np.testing.assert_array_equal(tensors.embedding, rng.standard_normal(tensors.embedding.shape))
 
 
 @given(ids=st.lists(st.integers(0, 6), max_size=60), n=st.integers(1, 60), boundary=st.none() | st.integers(1, 6))

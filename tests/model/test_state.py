@@ -70,21 +70,16 @@ def test_a_digest_tells_states_apart():
     assert replace(state(), history=[], rng=np.random.default_rng(7)).digest() == digest
 
 
-def test_overwriting_arrays_counts_as_a_change():
-    first, other = state(), state("lstm")
-    first.restore(other)
-    first.take(other.params, other.optimizer_state, other.hidden, 3, 0.5, [])
-    assert first.gate.changes == 2
-
-
-def test_an_interrupted_change_counts_too():
+def test_overwriting_arrays_counts_as_a_change_even_if_interrupted():
     first, other = state(), state()
+    first.take(other.params, other.optimizer_state, other.hidden, 3, 0.5, [])
+    assert first.gate.changes == 1
     other.params[:] = 0.25
     other.optimizer_state["exp_avg"] = np.zeros(3)  # an error after the weights
     with pytest.raises(ValueError, match="broadcast"):
         first.restore(other)
     assert (first.params == 0.25).all()
-    assert first.gate.changes == 1
+    assert first.gate.changes == 2
 
 
 def test_states_that_share_weights_share_the_count_and_copies_do_not():
