@@ -9,7 +9,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 from examples import adaptable, adapted_by_reference
-from small_models import learned_state
+from small_models import bits, learned_state
 from texts import FOUR_LETTERS as TEXT
 
 from crnn import BOUNDARY, CharRNN
@@ -18,13 +18,6 @@ from crnn.adaptation.options import AdaptationOptions
 from crnn.parameters.kinds import OPTIMIZERS
 
 OPTIONS = {"learning_rate": 3e-3, "decay": 2e-2, "block_length": 7}
-
-
-def bits(model):
-    """Return all that a model has learned, as bytes."""
-    state = learned_state(model)
-    arrays = (state.params, *state.optimizer_state.values(), *state.hidden)
-    return [array.tobytes() for array in arrays], state.n_steps, state.smooth_loss, len(state.history)
 
 
 @functools.cache

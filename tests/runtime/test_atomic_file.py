@@ -99,13 +99,6 @@ def test_full_disk(target):
     assert_untouched(target)
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_full_device():
-    for size in (1, 65537):  # in the buffer, and beyond it
-        with pytest.raises(OSError, match=r"^\[Errno 28\] No space left on device: '/dev/full'$"):
-            write_atomically("/dev/full", bytes(size))
-
-
 def test_an_error_in_making_a_part_is_not_of_the_file(target):
     def parts():
         yield NEW

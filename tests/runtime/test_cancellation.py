@@ -33,33 +33,24 @@ def wait_for_cancellation():
         time.sleep(0.001)
 
 
-def test_helper_threads_leave_their_tasks_after_an_interruption():
-    waiting, left = threading.Barrier(3), []
+@pytest.mark.parametrize(("on_main", "error"), [(True, KeyboardInterrupt()), (False, ValueError("of a task"))])
+def test_all_leave_their_tasks_and_begin_no_more_after_the_first_error(on_main, error):
+    waiting, begun, left, errors = threading.Barrier(3), [], [], iter([error])
 
     def work(task):
+        begun.append(task)
         waiting.wait(60)
-        if on_main_thread():
-            raise KeyboardInterrupt
+        if on_main_thread() == on_main and next(errors, None):
+            raise error
         with pytest.raises(Canceled):
             wait_for_cancellation()
         left.append(task)
 
-    with pytest.raises(KeyboardInterrupt):
-        run_tasks(range(3), work, 3)
-    assert len(left) == 2
-
-
-def test_the_error_that_came_first_is_raised():
-    waiting, failing = threading.Barrier(3), []
-
-    def work(task):
-        waiting.wait(60)
-        if not on_main_thread() and failing.append(task) is None and len(failing) == 1:
-            raise ValueError("the first")
-        wait_for_cancellation()
-
-    with pytest.raises(ValueError, match=r"^the first$"):
-        run_tasks(range(3), work, 3)
+    before = threading.active_count()
+    with pytest.raises(type(error)) as caught:
+        run_tasks(range(500), work, 3)
+    assert (len(begun), len(left), threading.active_count()) == (3, 2, before)
+    assert (caught.value, caught.value.__cause__) == (error, None)
     check_canceled()  # outside of the tasks nothing is canceled
 
 

@@ -6,6 +6,7 @@ import faulthandler
 import threading
 
 import pytest
+from small_models import bits
 from texts import SOLILOQUY as TEXT
 
 from crnn import CharRNN
@@ -41,10 +42,6 @@ def trained(n_threads, **parameters):
     given = {"hidden_size": 61, "num_layers": 2, "cell": "lstm", "batch_size": 64, "seq_length": 7, "max_steps": 6,
              "optimizer": "adam", "dropout": 0.2, "random_state": 3}  # fmt: skip
     return CharRNN(**given | parameters, n_threads=n_threads).fit(TEXT)
-
-
-def bits(model):
-    return {name: array.tobytes() for name, array in model.params_.items()}
 
 
 @pytest.mark.parametrize("parameters", [{}, {"hidden_size": 257, "batch_size": 8, "max_steps": 3}, {"cell": "gru"}])

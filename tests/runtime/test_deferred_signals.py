@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-import threading
 
 import pytest
 from command_line import POSIX
@@ -66,18 +65,6 @@ def test_ignored_signal_stays_ignored():
             signal.raise_signal(signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def test_signals_are_not_deferred_on_other_threads():
-    def work():
-        with signals_deferred():
-            done.append(signal.getsignal(signal.SIGINT))
-
-    done, before = [], signal.getsignal(signal.SIGINT)
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert done == [before]
 
 
 def test_signals_are_not_deferred_without_handlers(monkeypatch):

@@ -7,9 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import warnings
-from ast import literal_eval
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
@@ -144,29 +142,19 @@ def test_the_last_of_overlapping_uses_lifts_the_limit(two, main_is, leaving):
 @pytest.mark.parametrize("users", [("other",), ("here", "other")], ids="-".join)
 def test_a_child_keeps_the_limit_of_the_thread_that_forked_alone(two, users):
     leave = {user: use(user == "here") for user in users}
-    read, write = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # from Python 3.12 on: of threads that the child lacks
         child = os.fork()
     if not child:
-        code = 1
-        try:
-            seen = [blas_threads()]
-            if "here" in leave:
-                leave["here"]()
+        seen = [blas_threads()]
+        if "here" in leave:
+            leave["here"]()
+        seen.append(blas_threads())
+        with scipy_blas.one_thread():
             seen.append(blas_threads())
-            with scipy_blas.one_thread():
-                seen.append(blas_threads())
-            seen.append(blas_threads())
-            os.write(write, repr(seen).encode())
-            code = 0
-        finally:
-            os._exit(code)
-    os.close(write)
-    with open(read) as stream:
-        seen = literal_eval(stream.read() or "None")
+        seen.append(blas_threads())
+        os._exit(seen != [{1} if "here" in users else {2}, {2}, {1}, {2}])
     assert os.waitpid(child, 0)[1] == 0
-    assert seen == [{1} if "here" in users else {2}, {2}, {1}, {2}]
     for user in users:
         leave[user]()
     assert blas_threads() == {2}
@@ -187,25 +175,6 @@ def test_each_task_is_done_once(n_threads, n_tasks):
     if n_threads <= 1 or n_tasks <= 1:
         assert [task for task, _ in done] == list(range(n_tasks))
         assert {thread for _, thread in done} <= {threading.get_ident()}
-    assert threading.active_count() == before
-
-
-@pytest.mark.parametrize("on_main", [True, False])
-def test_after_an_error_no_more_tasks_are_begun(on_main):
-    both, done, before = threading.Barrier(2), [], threading.active_count()
-
-    def work(task):
-        if task < 2:  # one on each thread
-            both.wait(60)
-            if on_main == (threading.current_thread() is threading.main_thread()):
-                raise ValueError("of a task")
-        time.sleep(0.002)
-        done.append(task)
-
-    with pytest.raises(ValueError, match=r"^of a task$") as caught:
-        run_tasks(range(500), work, n_threads=2)
-    assert len(done) < 400
-    assert caught.value.__cause__ is None
     assert threading.active_count() == before
 
 
