@@ -28,11 +28,6 @@ def test_training_first_tells_the_size_of_the_text(capsys, X, parameters, line):
     assert capsys.readouterr().err.splitlines()[0] == line
 
 
-def test_partial_fit_tells_the_known_symbols(capsys):
-    CharRNN(3, max_steps=1).fit("abc").set_params(verbose=1).partial_fit("abab")
-    assert capsys.readouterr().err.splitlines()[0] == "data: 4 characters, 3 different ones"
-
-
 TEXTS = ["anna", "bob", "", "eve", "otto", "lena", "maximilian"]
 LABELS = [f"label of {text}" for text in TEXTS]
 EIGHT_LABELS = ["c", "a", "b", "b", "c", "c", "b", "c"]  # 1, 3 and 4 of 8

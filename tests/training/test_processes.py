@@ -72,27 +72,16 @@ def test_each_process_sets_its_own_rows(rank):
     np.testing.assert_array_equal(array, wanted)
 
 
-@pytest.fixture
-def other(monkeypatch):
-    """Pretend that there is MPI, which adds a second process's vector to this one's."""
+def test_gradients_are_summed_but_the_last_value_is_not(monkeypatch):
+    def add(place, own):
+        assert place is MPI.IN_PLACE
+        own += np.array([10.0, 20.0, 5.0])
+
     MPI = SimpleNamespace(IN_PLACE=object())
     monkeypatch.setitem(sys.modules, "mpi4py", SimpleNamespace(MPI=MPI))
-
-    def of(rank, vector):
-        def add(place, own):
-            assert place is MPI.IN_PLACE
-            own += vector
-
-        processes = Processes(Communicator(rank, 2))
-        processes._comm.Allreduce = add
-        return processes
-
-    return of
-
-
-def test_gradients_are_summed_but_the_last_value_is_not(other):
-    vector = np.array([1.0, 2.0, 5.0])
-    other(0, np.array([10.0, 20.0, 5.0])).reduce(vector)
+    processes, vector = Processes(Communicator(0, 2)), np.array([1.0, 2.0, 5.0])
+    processes._comm.Allreduce = add
+    processes.reduce(vector)
     assert vector.tolist() == [11.0, 22.0, 5.0]
 
 

@@ -133,16 +133,9 @@ def test_line_in_a_log(capsys):
     assert capsys.readouterr().err.splitlines()[1].startswith("100%  75.0/75.0 ")
 
 
-@pytest.mark.parametrize(
-    ("parameters", "text", "chars"),
-    [
-        ({"seq_length": 7, "batch_size": 3, "max_steps": 11}, TEXT, "231"),  # 7 * 3 * 11
-        ({"seq_length": 100, "max_steps": 4}, "abcdef", "20.0"),  # 4 chunks of 5
-    ],
-)
-def test_characters_of_all_streams_and_of_short_chunks_count(capsys, parameters, text, chars):
-    train(1, text, **parameters)
-    assert capsys.readouterr().err.splitlines()[1].startswith(f"100%  {chars}/{chars} ")
+def test_characters_of_all_streams_and_of_short_chunks_count(capsys):
+    train(1, "abcdefghijklmnop", seq_length=100, batch_size=3, max_steps=4)  # chunks of 5
+    assert capsys.readouterr().err.splitlines()[1].startswith("100%  60.0/60.0 ")
 
 
 @pytest.mark.parametrize(
@@ -333,11 +326,6 @@ def test_printable_text_can_be_written_anywhere(text):
         assert shown == text
 
 
-@given(st.binary())
-def test_printable_bytes_are_latin_1(data):
-    assert printable(data) == printable(data.decode("latin-1"))
-
-
 def test_printable():
     assert printable("naïve\n🙂\t") == "naïve\n🙂\t"
     assert printable(b"\xe9\0") == "é\\0"
@@ -454,20 +442,15 @@ def test_pictures_are_not_drawn_at_every_poll(outputs, monkeypatch):
         assert len(outputs[0]) == 6
 
 
-def test_the_remaining_time_is_that_of_the_rest_at_the_same_speed(outputs):
+def test_the_remaining_time_is_that_of_the_rest_at_the_same_speed(outputs, capsys):
     display = NotebookDisplay(sys.stderr, None)
     display.close()  # without progress nothing is drawn
+    display.write("----\nto be\n----")  # a sample
     assert outputs == []
+    assert capsys.readouterr().err == "----\nto be\n----\n"
     display.update(0.25, 7, 60.0, "<img>", (None, None))
     assert outputs[0][0]["text/plain"] == "25% [01:00<03:00, <img>]"
     assert "<img>" not in outputs[0][0]["text/html"]
-
-
-def test_samples_are_written_below(outputs):
-    stream = io.StringIO()
-    NotebookDisplay(stream, None).write("----\nto be\n----")
-    assert stream.getvalue() == "----\nto be\n----\n"
-    assert outputs == []
 
 
 NOTEBOOK = """
@@ -543,13 +526,10 @@ def test_ticks_are_round_and_few(low, size):
     assert all(low - size / 1e6 <= value <= low + size * (1 + 1e-6) for value in found)
 
 
-def test_records_that_a_callback_damaged_are_not_drawn():
+def test_records_that_a_callback_damaged_are_not_drawn_and_all_others_are():
     whole = {"step": 3, "train_loss": 1.5}
     for odd in (None, "1.5", [1.5], {"a": 1}, math.nan, math.inf, -math.inf, -1, 1e300, 10**400, 1j, np.ones(2)):
         damaged = [whole | {"step": odd}, whole | {"train_loss": odd}, {"train_loss": 1.5}, {"step": 3}, {}, odd]
         assert points_of([*damaged, whole], "train_loss") == [(3.0, 1.5)]
-
-
-def test_other_numbers_are_drawn():
     for number in (0, 3, 2.5, np.float32(0.5), np.int64(7), np.longdouble(2), 2**80):
         assert points_of([{"step": number, "train_loss": number}], "train_loss") == [(float(number), float(number))]

@@ -222,7 +222,3 @@ def test_parameters_are_checked_before_the_machine_is_measured(monkeypatch):
         CharRNN.recommended(TEXT, 1.0, hiden_size=3)
     with pytest.raises(InvalidInputError, match="hidden_size must be"):
         CharRNN.recommended(TEXT, 1.0, hidden_size=0)
-
-
-def test_the_shortest_text_can_be_trained_on():
-    assert CharRNN.recommended("ab", 1.0, fit=True, max_steps=2, n_threads=1, verbose=0).n_steps_ == 2

@@ -10,9 +10,7 @@ from crnn import CharRNN
 from crnn.model.layout import Layout
 from crnn.text.streams import TextStreams
 from crnn.training.team import (
-    MAX_SHARDS,
     MIN_STREAMS,
-    cut,
     packs_all,
     shard_count,
     shard_ranges,
@@ -35,15 +33,6 @@ def test_chunks_of_many_rows_are_read_by_packed_products():
     assert not packs_all(25, [range(1)], bfloat16=False, sampled_softmax=0)  # min-char-rnn's chunk
     assert packs_all(25, [range(1)], bfloat16=True, sampled_softmax=0)
     assert packs_all(25, [range(1)], bfloat16=False, sampled_softmax=3)
-
-
-@given(st.integers(1, 500), st.integers(1, MAX_SHARDS))
-def test_shards_are_neighbors_of_nearly_equal_length(streams, n):
-    ranges = cut(range(3, 3 + streams), n)
-    assert [i for part in ranges for i in part] == list(range(3, 3 + streams))
-    lengths = [len(part) for part in ranges]
-    assert len(ranges) == n
-    assert max(lengths) - min(lengths) <= 1
 
 
 @given(st.integers(1, 2000), st.integers(1, 500), st.integers(0, 10**9), st.integers(0, 10**10))

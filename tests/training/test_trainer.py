@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
 import math
 import signal
-import weakref
 from functools import partial
 from types import SimpleNamespace
 
@@ -20,7 +18,6 @@ from reference_checks import expected_run
 
 from crnn.errors import DivergenceError, InvalidInputError
 from crnn.runtime.threads import scipy_blas
-from crnn.text.streams import Block, TextStreams
 from crnn.training import trainer
 
 V, H, T = 7, 5, 3
@@ -101,50 +98,6 @@ def whole(request):
 def test_a_run_gives_the_same_bits_however_it_is_cut(whole, counts):
     arguments, options, bits = whole
     assert Run(*arguments, **options).steps(*counts).bits() == bits
-
-
-class SmallBlocks:
-    """Streams that imitate a file's: each block copies two chunks of a stream, with rows far apart."""
-
-    def __init__(self, ids, batch_size, seq_length):
-        self.whole = TextStreams(ids.astype(np.uint16), batch_size, seq_length)
-        self.batch_size, self.seq_length = batch_size, self.whole.seq_length
-        self.steps_per_epoch = self.whole.steps_per_epoch
-        self.position = (0, 0)  # where the whole block begins, and chunks of it that have been read
-
-    def next_block(self):
-        (self.whole.position, chunks), T = self.position, self.seq_length
-        block = self.whole.next_block()
-        ids = block.ids[:, chunks * T : (chunks + 2) * T + 1]
-        copy = np.full((self.batch_size, 5 * T), V, np.uint16)  # an id that must not be read
-        copy[:, : ids.shape[1]] = ids
-        over = (chunks + 2) * T + 1 >= block.ids.shape[1]
-        self.position = (self.whole.position, 0) if over else (self.position[0], chunks + 2)
-        return Block(copy[:, : ids.shape[1]], block.starts_epoch and chunks == 0)
-
-
-def test_the_size_of_the_blocks_does_not_change_the_bits(whole):
-    arguments, options, _ = whole
-    runs = [
-        Run(*arguments, **options, streams=streams).steps(*cut)
-        for streams, cut in itertools.product((TextStreams, SmallBlocks), ([N_STEPS], [5, 1, N_STEPS - 6]))
-    ]
-    learned = [[a.tobytes() for a in (run.params, *run.memory, *run.state)] for run in runs]
-    assert all(other == learned[0] for other in learned[1:])
-    assert len({run.cursor.smooth_loss for run in runs}) == len({run.cursor.last_loss for run in runs}) == 1
-    assert runs[0].streams.steps_per_epoch % 2  # the last block of an epoch is a smaller one
-
-
-def test_the_workspace_is_free_at_once():
-    run = Run(*start(B=3), T=T, n_threads=3)
-    run.steps(5)
-    shard = weakref.ref(run.trainer.team.shards[0])
-    gc.disable()
-    try:
-        del run
-        assert shard() is None
-    finally:
-        gc.enable()
 
 
 def test_training_puts_the_treatment_of_denormal_numbers_back():
