@@ -342,8 +342,8 @@ def odd_among(n=600, seed=0):
     return ["".join(rng.choice([*"xyzwjq"], 9)) if i % 50 == 7 else word for i, word in enumerate(different)]
 
 
-@pytest.mark.parametrize("folds", [2, 600])
-def test_each_text_is_judged_by_the_counts_of_the_other_folds(folds, monkeypatch):
+@pytest.mark.parametrize(("folds", "reduce"), [(2, None), (600, "sum")])
+def test_each_text_is_judged_by_the_counts_of_the_other_folds(folds, reduce, monkeypatch):
     X, parts = odd_among(), []
     without = CharNGram._without
 
@@ -352,7 +352,7 @@ def test_each_text_is_judged_by_the_counts_of_the_other_folds(folds, monkeypatch
         return without(model, part, times)
 
     monkeypatch.setattr(CharNGram, "_without", note)
-    detector = AnomalyDetector(counts(5), 0.02, "sum", folds=folds, random_state=0)
+    detector = AnomalyDetector(counts(5), 0.02, reduce, folds=folds, random_state=0)
     found = dict(zip(X, detector.fit_predict(X), strict=True))
     scores = dict(zip(X, detector.outlier_scores_.tolist(), strict=True))
     assert len(parts) == folds
@@ -363,7 +363,8 @@ def test_each_text_is_judged_by_the_counts_of_the_other_folds(folds, monkeypatch
         others = [text for text in X if text not in set(part)]
         anew = CharNGram(5, min_count=2, vocabulary=letters).fit(others)
         assert list(anew.vocabulary_) == list(model.vocabulary_)
-        np.testing.assert_allclose([scores[text] for text in part], anew.score_samples(part), rtol=1e-12)
+        expected = anew.score_samples(part, reduce=detector.reduce_)
+        np.testing.assert_allclose([scores[text] for text in part], expected, rtol=1e-12)
     assert [text for text in X if found[text] == -1] == X[7::50]
 
 

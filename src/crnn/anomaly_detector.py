@@ -747,14 +747,18 @@ def _count(
         (part,) = times.nonzero()
         return stored._without([whole.texts[i] for i in part.tolist()], times[part]) if len(part) else stored
 
-    (first,) = (whole.folds == 0).nonzero()
-    part = [whole.texts[i] for i in first.tolist()]
-    reduce = options.reduce or _choose_reduction(None, without(whole.taken_out(0)), part, whole.weights[first])
+    reduce = options.reduce
 
     def score(taken_out: Frequencies, part: list[Any]) -> NDArray[np.float64]:
-        return without(taken_out).score_samples(part, reduce=reduce, errors="replace")
+        nonlocal reduce
+        others = without(taken_out)
+        if reduce is None:  # the first fold's texts decide
+            reduce = _choose_reduction(None, others, part, whole.weights[whole.folds == 0])
+        return others.score_samples(part, reduce=reduce, errors="replace")
 
-    return fitted, reduce, whole.scores(score)
+    scores = whole.scores(score)
+    assert reduce is not None
+    return fitted, reduce, scores
 
 
 def _counts_of(texts: list[Any], options: Options) -> tuple[CharNGram, int]:
