@@ -9,7 +9,7 @@ from typing import Any, Literal, Self, Unpack, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from .adaptation.reading import Adapt, Reading, adaptive_score, adaptive_surprisal, adaptive_text_state
+from .adaptation.reading import Adapt, adaptive_score, adaptive_surprisal, adaptive_text_state
 from .errors import InvalidInputError, short_repr
 from .estimator import Estimator
 from .inference import string_scores, text_scores
@@ -22,7 +22,6 @@ from .inference.matching import (
     MatchProbability,
     Trials,
     checked_controls,
-    exact_probability,
     guide_of,
     match_probability,
     trials_of,
@@ -54,7 +53,7 @@ from .inference.string_scores import (
     mean_score,
     refuse_labels,
 )
-from .inference.text_state import FixedReading, TextState
+from .inference.text_state import FixedReading, Reading, TextState
 from .inference.text_states import TextStates, start_sessions
 from .parameters.checks import MAX_SIZE, checked_bool, checked_int, checked_threads, has_items, is_int
 from .text.documents import Errors
@@ -338,13 +337,13 @@ class LanguageModel(Estimator):
         n, beams = checked_int("n", n, 0), checked_int("beams", beams, 1)
         network, vocabulary = self._text_network("beam_search", one_row=beams == 1)
         check_prime(prime, vocabulary)
-        if stop is not None:
-            if matching is not None:
-                raise InvalidInputError("stop cannot be combined with matching. Let the pattern end the continuation.")
-            state = Context.after(network, encoded_prime(prime, vocabulary)).state
-            return best_completions(network, vocabulary, state, n, beams, stop)
+        if stop is not None and matching is not None:
+            raise InvalidInputError("stop cannot be combined with matching. Let the pattern end the continuation.")
         guide = None if matching is None else guide_of(self, network, vocabulary, matching, prime)
-        return best_continuations(network, vocabulary, n, prime, beams, guide)
+        state = Context.after(network, encoded_prime(prime, vocabulary)).state
+        if stop is not None:
+            return best_completions(network, vocabulary, state, n, beams, stop)
+        return best_continuations(network, vocabulary, state, n, beams, guide)
 
     def enumerate_documents(
         self, n: int, *, matching: Any = None, max_beginnings: int = 100_000
@@ -394,7 +393,7 @@ class LanguageModel(Estimator):
         documents = enumerated_documents(network, vocabulary, n, max_beginnings, guide)
         if isinstance(network, HasLookahead):
             request = TextRequest(None, "", None, {}, matching)
-            exact = exact_probability(self._trials("enumerate_documents", request)[0], None)
+            exact = self._trials("enumerate_documents", request)[0].probability(None)
             return documents._replace(match_log_prob=(math.log(exact), math.log(exact))) if exact else documents
         return documents
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .adaptation.options import AdaptationOptions
-from .adaptation.reading import Adapt, MixedReading, Reading
+from .adaptation.reading import Adapt, MixedReading
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
 from .errors import InvalidInputError, ModelFileError
@@ -23,7 +23,7 @@ from .inference.mixed_network import CLASSES, HeldOutText, MixedNetwork, letters
 from .inference.network import InferenceNetwork
 from .inference.packed_network import PackedNetwork
 from .inference.text_scores import scored_ids, source_ids
-from .inference.text_state import FixedReading
+from .inference.text_state import FixedReading, Reading
 from .language_model import LanguageModel
 from .parameters.checks import (
     MAX_SIZE,
@@ -366,7 +366,7 @@ class Mixture(LanguageModel):
             AdaptationOptions.of(adapt)  # checked even if no model uses the options
         elif not any(map(_has_counts, self.models)):
             raise InvalidInputError("adapt is 'counts', but the mixture has no CharNGram. Pass True, or add one.")
-        members: list[tuple[Reading | FixedReading, Vocabulary]] = []
+        members: list[tuple[Reading, Vocabulary]] = []
         for model in self.models:
             if counts_alone and not _has_counts(model):
                 network, vocabulary = self._member(model, what, one_row=True, scoring=True)

@@ -12,10 +12,10 @@ from crnn.detection.explanation import Explanation, explain
 
 @pytest.mark.parametrize("model", [CharNGram(3).fit(NAMES), CharRNN(5, max_steps=50, random_state=0).fit(NAMES)])
 def test_surprisal_and_alternatives(model):
-    found = explain(model.vocabulary_, model.start(), "hann", 2)
-    np.testing.assert_allclose(found.surprisal, model.surprisal("hann", end=True), rtol=1e-6)
-    assert found.symbols == ["h", "a", "n", "n", BOUNDARY]
-    for i, best in enumerate(found.alternatives):
+    symbols, surprisal, alternatives = explain(model.vocabulary_, model.start(), "hann", 2)
+    np.testing.assert_allclose(surprisal, model.surprisal("hann", end=True), rtol=1e-6)
+    assert symbols == ["h", "a", "n", "n", BOUNDARY]
+    for i, best in enumerate(alternatives):
         (p,) = model.predict_proba(["hann"[:i]])
         assert [probability for _, probability in best] == pytest.approx(sorted(p)[:-3:-1], rel=1e-5)
         assert [model.vocabulary_[int(k)] for k in np.argsort(-p)[:2]] == [symbol for symbol, _ in best]
@@ -23,17 +23,17 @@ def test_surprisal_and_alternatives(model):
 
 def test_a_symbol_that_the_model_never_saw_is_passed_over():
     model = CharNGram(3).fit(NAMES)
-    found = explain(model.vocabulary_, model.start(), "haxnn", 1)
-    assert found.surprisal[2] == math.inf
-    without = explain(model.vocabulary_, model.start(), "hann", 1)
-    assert np.delete(found.surprisal, 2).tolist() == without.surprisal.tolist()
+    _, found, _ = explain(model.vocabulary_, model.start(), "haxnn", 1)
+    assert found[2] == math.inf
+    _, without, _ = explain(model.vocabulary_, model.start(), "hann", 1)
+    assert np.delete(found, 2).tolist() == without.tolist()
 
 
 def test_explanation_of_bytes():
     model = CharNGram(3).fit(b"abcabc" * 5)
-    found = explain(model.vocabulary_, model.start(), bytearray(b"abb"), 1)
-    assert found.symbols == [b"a", b"b", b"b"]
-    assert found.surprisal.argmax() == 2
+    symbols, surprisal, _ = explain(model.vocabulary_, model.start(), bytearray(b"abb"), 1)
+    assert symbols == [b"a", b"b", b"b"]
+    assert surprisal.argmax() == 2
     with pytest.raises(InvalidInputError, match="text"):
         explain(model.vocabulary_, model.start(), "abb", 1)
 

@@ -7,7 +7,7 @@ import pytest
 from examples import random_language_model, reference_state
 
 from crnn import CharRNN
-from crnn.inference import string_scores
+from crnn.inference import network as network_module
 from crnn.parameters.kinds import CELLS
 
 TEXTS = ["abc", "", "dcbadcba", "a", "abc", "dd"]
@@ -22,7 +22,7 @@ def small(X="abcd", cell="lstm", **parameters):
 @pytest.mark.parametrize("cell", CELLS)
 def test_states_of_many_texts_are_those_of_each(X, cell, monkeypatch):
     model = small(X, cell)
-    monkeypatch.setattr(string_scores, "SCORE_ROWS", 7)  # the long text in several parts
+    monkeypatch.setattr(network_module, "SCORE_ROWS", 7)  # the long text in several parts
     found = model.hidden_states(iter(TEXTS))
     assert [states.shape for states in found] == [(len(text), 2, 5) for text in TEXTS]
     for text, states in zip(TEXTS, found, strict=True):
@@ -33,7 +33,7 @@ def test_states_of_many_texts_are_those_of_each(X, cell, monkeypatch):
 @pytest.mark.parametrize("n_bigrams", [None, 3])
 def test_states_match_reference(n_bigrams, monkeypatch):
     model = random_language_model("abdbbaccd", cell="lstm", num_layers=2, n_bigrams=n_bigrams)
-    monkeypatch.setattr(string_scores, "SCORE_ROWS", 3)
+    monkeypatch.setattr(network_module, "SCORE_ROWS", 3)
     texts = ["abbacdbbabd", "bb", "accd"]
     for text, h, c in zip(texts, model.hidden_states(texts), model.hidden_states(texts, cells=True), strict=True):
         after = [reference_state(model, text[: t + 1])[1] for t in range(len(text))]

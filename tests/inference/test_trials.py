@@ -337,7 +337,7 @@ def test_the_probability_within_a_length_of_running_text_is_a_sum_over_texts(pat
         assert found.lower == found.estimate == found.upper == pytest.approx(expected, rel=1e-12, abs=0)
 
 
-class Scripted:
+class Scripted(matching.Trials):
     """A sampler whose trials succeed with a letter a where `succeeds` says so."""
 
     upper = 0.5

@@ -1,10 +1,10 @@
-"""Reading: a text read continually by a model that learns from it; the only interface for scores and text states."""
+"""Scores and text states of a text read by a model that learns from it, and the reading of a mixture."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol, Self, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,24 +15,12 @@ from ..inference.mixed_network import ROWS, MixedNetwork, letters_before
 from ..inference.network import State, seen_after
 from ..inference.sampling import encoded_prime
 from ..inference.text_scores import BLOCK, scored_ids
-from ..inference.text_state import FixedReading, TextReading, TextState
+from ..inference.text_state import Reading, TextState
 from ..text.sources import TextLike
 from ..text.vocabulary import Vocabulary
 
 Ids = NDArray[Any]
 Adapt = bool | Mapping[str, Any] | Literal["counts"]  # the parameter `adapt`; a mapping has options of `CharRNN.adapt`
-
-
-class Reading(TextReading, Protocol):
-    """The position in a text being read by a network that learns from it.
-
-    `AdaptiveReading` learns by updating weights, `AdaptiveCounts` by counting. A reading must be picklable. The bits do
-    not depend on how the text is cut into calls of `read`, which returns a new reading. The new reading may take over
-    what this one has learned, which must then be learned again if this one is read further.
-    """
-
-    def read_rows(self, ids: Ids, *, learn: bool) -> tuple[Self, Array]:
-        """Read more symbols like `read`, but return the logits (n, V) that predict each symbol, not its log P."""
 
 
 AnyReading = TypeVar("AnyReading", bound=Reading)
@@ -75,7 +63,7 @@ class MixedReading:
 
     def __init__(
         self,
-        readings: Sequence[Reading | FixedReading],
+        readings: Sequence[Reading],
         weights: NDArray[np.float64],
         letters: NDArray[np.uint8],
         last: NDArray[np.int32] | None = None,

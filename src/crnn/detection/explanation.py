@@ -75,21 +75,16 @@ def _named(symbol: Symbol) -> str:
     return "the end" if symbol is BOUNDARY else repr(symbol)
 
 
-class Reading(NamedTuple):
-    """A model's predictions for each symbol of a text."""
-
-    symbols: list[Symbol]
-    surprisal: NDArray[np.float64]
-    alternatives: list[list[tuple[Symbol, float]]]
-
-
-def explain(vocabulary: Vocabulary, state: TextState, text: Text, n_alternatives: int) -> Reading:
-    """Read a text symbol by symbol from a given state, and its end if the model has document ends."""
+def explain(
+    vocabulary: Vocabulary, state: TextState, text: Text, n_alternatives: int
+) -> tuple[list[Symbol], NDArray[np.float64], list[list[tuple[Symbol, float]]]]:
+    """Return the symbols of a text, and its end if the model has document ends, with surprisal and alternatives."""
     vocabulary.check_kind(text, "text")
     whole: Any = immutable(text)
     symbols: list[Any] = [whole[i : i + 1] for i in range(len(whole))]
+    symbols += [] if vocabulary.boundary is None else [BOUNDARY]
     nats, alternatives = list[float](), list[list[tuple[Symbol, float]]]()
-    for symbol in [*symbols, *([] if vocabulary.boundary is None else [BOUNDARY])]:
+    for symbol in symbols:
         p = state.predict_proba()
         best = np.argsort(-p, kind="stable")[:n_alternatives].tolist()
         alternatives.append([(vocabulary[i], float(p[i])) for i in best])
@@ -100,4 +95,4 @@ def explain(vocabulary: Vocabulary, state: TextState, text: Text, n_alternatives
             nats.append(float("inf"))
         else:
             nats.append(before - state.log_prob)
-    return Reading([*symbols, *([] if vocabulary.boundary is None else [BOUNDARY])], np.array(nats), alternatives)
+    return symbols, np.array(nats), alternatives

@@ -22,10 +22,7 @@ MAX_BIAS = 1e30  # larger than any logit, and far below the largest float
 
 
 def checked_bias(logit_bias: Any, vocabulary: Vocabulary) -> NDArray[np.float64] | None:
-    """Return the numbers to add to the logits, or None if all are 0.
-
-    The symbol for unknown characters gets -inf, so that it is never drawn.
-    """
+    """Return the numbers to add to the logits, -inf for unknown characters, or None if all are 0."""
     if logit_bias is not None and not isinstance(logit_bias, Mapping):
         raise InvalidInputError(
             f"logit_bias is of type {type(logit_bias).__name__}. Pass None or a dict from symbols to numbers."
@@ -55,25 +52,15 @@ def checked_bias(logit_bias: Any, vocabulary: Vocabulary) -> NDArray[np.float64]
 def _checked_number(symbol: str | bytes | Special, value: Any) -> float:
     if isinstance(value, float | np.floating) and value == -math.inf:
         return -math.inf
-    message = (
+    return _check_or_raise(
+        lambda: checked_float("logit_bias", value, minimum=-MAX_BIAS, maximum=MAX_BIAS),
         f"logit_bias[{short_repr(symbol)}] must be a number from -1e30 to 1e30, or -inf to forbid the symbol, not "
-        f"{short_repr(value)}"
+        f"{short_repr(value)}",
     )
-    try:
-        number = checked_float("logit_bias", value, minimum=-MAX_BIAS)
-    except InvalidInputError:
-        raise InvalidInputError(message) from None
-    if number > MAX_BIAS:
-        raise InvalidInputError(message)
-    return number
 
 
 # ---------------------------------------------------------------- sampling controls
-# The controls of sampling: each is defined once, in `SamplingOptions`; `SamplingControls` holds checked values.
-#
-# To add a numeric control, add an entry to `SamplingOptions`, a field to the kernel's `Controls` with its arithmetic,
-# and the same arithmetic to `crnn.reference.sampling`. The signatures and docstrings of `CharRNN.sample`,
-# `CharRNN.stream` and `TextState.sample` and the options of ``crnn sample`` are derived from the entry.
+# Signatures, docstrings and the options of ``crnn sample`` are derived from `SamplingOptions`.
 
 _T = TypeVar("_T")
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -123,11 +110,10 @@ def _repetition_penalty(value: Any) -> float:
 
 
 def _share(name: str, value: Any, remedy: str) -> float:
-    message = f"{name} must be a number from 0 to 1, not {short_repr(value)}: {remedy}"
-    share = _check_or_raise(lambda: checked_float(name, value, minimum=0.0), message)
-    if share > 1:
-        raise InvalidInputError(message)
-    return share
+    return _check_or_raise(
+        lambda: checked_float(name, value, minimum=0.0, maximum=1.0),
+        f"{name} must be a number from 0 to 1, not {short_repr(value)}: {remedy}",
+    )
 
 
 def _check_or_raise(check: Callable[[], _T], message: str) -> _T:
@@ -224,10 +210,7 @@ OFF: dict[str, Any] = {name: check(CONTROLS[name].default) for name, check in NU
 
 
 def with_controls(method: _Method) -> _Method:
-    """Show each control in the signature and docstring of a method that takes them as ``**controls``.
-
-    In the docstring a line ``{controls}`` becomes the description of all controls, and ``{control_names}`` their names.
-    """
+    """Show the controls in a method's signature, and in its docstring at ``{controls}`` and ``{control_names}``."""
     signature = inspect.signature(method)
     arguments = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     shown = [
@@ -266,10 +249,7 @@ class SamplingControls:
 
     @classmethod
     def check(cls, vocabulary: Vocabulary, options: SamplingOptions) -> Self:
-        """Return the controls, or raise an `InvalidInputError` that names the first invalid one.
-
-        The vocabulary's boundary ends a text; its symbol for unknown characters is never drawn.
-        """
+        """Return the controls, or raise an `InvalidInputError` that names the first invalid one."""
         for name in options:
             if name not in CONTROLS:
                 raise TypeError(f"unexpected keyword argument {name!r}; the controls are {', '.join(CONTROLS)}")
@@ -294,16 +274,14 @@ class SamplingControls:
 # ---------------------------------------------------------------- stopping
 
 Ids = NDArray[Any]
-
-_NONE = np.zeros(0, np.int32), np.zeros(0, np.intp)
+NO_STOPS = np.zeros(0, np.int32), np.zeros(0, np.intp)
 
 
 class Stops:
     """Texts, as ids, that end a drawn text: it stops before the first.
 
-    The first is the one completed first; of two completed by the same symbol, the longer. So a text ends at the same
-    symbol however many symbols are drawn per call. Stops are found by ``_kernels/inference/texts.pxd``. `end` is a
-    symbol that ends a text, equivalent to a stop of just this symbol.
+    The first is the one completed first; of two completed by the same symbol, the longer. `end` is a symbol that ends a
+    text, equivalent to a stop of just this symbol. Stops are found by ``_kernels/inference/texts.pxd``.
     """
 
     def __init__(self, texts: Iterable[Ids], end: int | None = None) -> None:
@@ -319,7 +297,7 @@ class Stops:
     def packed(self) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
         """Return the symbols of all stops, longer ones first, and the end of each."""
         if not self._texts:
-            return _NONE
+            return NO_STOPS
         texts = sorted(self._texts, key=len, reverse=True)
         symbols = np.array([*map(ord, "".join(texts))], np.int32)
         return symbols, np.cumsum([*map(len, texts)], dtype=np.intp)

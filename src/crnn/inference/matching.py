@@ -16,13 +16,32 @@ from .._kernels.entry import core
 from ..errors import InvalidInputError, short_repr
 from ..runtime.machine import check_free_memory
 from ..runtime.signals import check_canceled
-from ..runtime.threads import inference_threads, run_tasks, split_range
+from ..runtime.threads import inference_threads
 from ..text.vocabulary import Vocabulary, immutable
 from .controls import OFF, SamplingControls, SamplingOptions, Uniforms, root
 from .network import Context, InferenceNetwork, State, largest, rows_of_call
 from .pattern import DEAD, Automaton, automaton
-from .sampling import MAX_LENGTH, TextRequest, document_head, encoded_prime, text_length, text_sampler
+from .sampling import MAX_LENGTH, TextRequest, document_head, draw_parts, encoded_prime, text_length, text_sampler
 from .string_scores import Strings
+
+T = TypeVar("T")
+Floats = NDArray[np.float64]
+Integers = NDArray[np.intp]
+
+
+class Trials(Protocol):
+    """A sampler of texts that match: a trial returns a text that matches with probability p(text) / upper."""
+
+    upper: float  # bounds of the probability of a match
+    lower: float
+
+    def probability(self, length: int | None) -> float | None:
+        """Return the probability of a match within a number of symbols, if given; None if it can only be estimated."""
+        return None
+
+    def run(self, uniforms: Uniforms, n: int) -> tuple[NDArray[np.int32], Integers]:
+        """Make a trial with each stream of random numbers; return texts (B, n) and lengths (B,), -1 for a failure."""
+
 
 # ---------------------------------------------------------------- prefix tree
 
@@ -33,9 +52,6 @@ ROUND, ROUNDS = 64, 4  # prefixes read at a time: at least 64, and a fourth of t
 PLAIN_SHARE = 0.05  # of the trials
 MAX_NUMBERS = 1 << 22  # probabilities of all prefixes
 MAX_STATE_BYTES = 1 << 28  # of all prefixes' states
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.intp]
 
 
 class _Prefixes(NamedTuple):
@@ -51,16 +67,12 @@ class _Prefixes(NamedTuple):
         return _Prefixes(self.p[chosen], self.parents[chosen], self.symbols[chosen], self.q[chosen])
 
 
-class PrefixTree:
+class PrefixTree(Trials):
     """The most probable prefixes of texts that can match, with a bound on the probability of a match after each.
 
     For a prefix outside the tree the bound is 1. A trial draws each symbol with probability
-    p * (bound after it) / (bound before it) and fails with what is left, so that a text that matches is drawn with
-    probability p(text) / upper. The tree does not depend on the seed: it is complete before the first trial.
+    p * (bound after it) / (bound before it) and fails with what is left. The tree does not depend on the seed.
     """
-
-    upper: float
-    lower: float
 
     def __init__(self, network: InferenceNetwork, goal: Goal, state: State, controls: SamplingControls) -> None:
         self._network, self._goal, self._controls = network, goal, controls
@@ -91,13 +103,9 @@ class PrefixTree:
             round_of_prefix = np.searchsorted(starts, chosen.parents, side="right") - 1
             chosen = chosen.take(np.argsort(round_of_prefix, kind="stable"))
             rounds, firsts = np.unique(np.sort(round_of_prefix), return_index=True)
-            parents = np.split(chosen.parents, firsts[1:])
-            state = self._network.join(
-                [
-                    self._network.select(self._states[k], part - starts[k])
-                    for k, part in zip(rounds, parents, strict=True)
-                ]
-            )
+            parents = zip(rounds, np.split(chosen.parents, firsts[1:]), strict=True)
+            before = [self._network.select(self._states[k], part - starts[k]) for k, part in parents]
+            state = self._network.join(before)
             self._network.feed(chosen.symbols.astype(np.int32)[None], state)
             self._read(state, chosen)
 
@@ -153,7 +161,7 @@ class PrefixTree:
         return y
 
     def run(self, uniforms: Uniforms, n: int) -> tuple[NDArray[np.int32], Integers]:
-        """Make a trial with each stream of random numbers; return texts (B, n) and lengths (B,), -1 for a failure."""
+        """Make a trial with each stream of random numbers; see `Trials`."""
         trials, rows = _Trials(self._goal, uniforms, n), rows_of_call(self._network.symbols)
         for first in range(0, len(uniforms.states), rows):
             self._run(trials, uniforms, np.arange(first, min(first + rows, len(uniforms.states))))
@@ -249,10 +257,7 @@ def _n_bytes(state: Any) -> int:
 
 
 class Goal(NamedTuple):
-    """The states that a text passes through on its way to a match.
-
-    A document matches when it ends in an accepting state, running text as soon as it reaches one.
-    """
+    """The states of a text on its way to a match: at its end for a document, as soon as possible for running text."""
 
     table: NDArray[np.int32]  # (S, C): the state after each state and class; S: a match, S + 1: no text can match
     class_of: NDArray[np.int32]  # (V,): the class of each symbol
@@ -268,10 +273,9 @@ class Goal(NamedTuple):
 
     @classmethod
     def of(cls, pattern: Any, vocabulary: Vocabulary, head: Any, bias: NDArray[np.float64] | None = None) -> Goal:
-        """Return the goal of a pattern, a str, bytes or re.Pattern of the vocabulary's kind.
+        """Return the goal of a pattern of the vocabulary's kind, for documents that begin with `head`.
 
-        `head` is the beginning of the document, empty for running text; it may have characters unknown to the model.
-        Symbols with a `bias` of -inf, a (V,) array, never occur.
+        The head may have characters unknown to the model. Symbols with a `bias` (V,) of -inf never occur.
         """
         K, V = len(vocabulary.codes), len(vocabulary)
         symbols: list[Any] = [vocabulary[i] for i in range(K)]
@@ -353,22 +357,6 @@ PART = 256  # minimum trials of a thread
 ESTIMATE_TRIALS = 1 << 14
 CACHED = 8  # patterns of a model
 REFUSED = ("repetition_penalty", "top_k", "top_p", "min_p", "stop")
-T = TypeVar("T")
-
-
-class Trials(Protocol):
-    """A sampler of texts that match: a trial returns a text that matches with probability p(text) / upper."""
-
-    @property
-    def upper(self) -> float:
-        """An upper bound of the probability of a match."""
-
-    @property
-    def lower(self) -> float:
-        """A lower bound of it."""
-
-    def run(self, uniforms: Uniforms, n: int) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
-        """Make a trial with each stream of random numbers; return texts (B, n) and lengths (B,), -1 for a failure."""
 
 
 @runtime_checkable
@@ -386,16 +374,8 @@ class HasLookahead(Protocol):
     ) -> Trials | None:
         """Return a sampler for the goal after the state of one stream; None if it would take too much memory.
 
-        With `maximum`, it knows bounds of the most probable match instead of probabilities.
+        With `maximum`, it knows bounds of the most probable match instead.
         """
-
-
-@runtime_checkable
-class HasExactProbability(Trials, Protocol):
-    """A sampler that knows the probability of a match."""
-
-    def probability(self, length: int | None) -> float | None:
-        """Return the probability of a match within a number of symbols, if given; None if it takes too long."""
 
 
 class MatchProbability(NamedTuple):
@@ -428,7 +408,7 @@ class Empty:
         return 1.0
 
 
-class LabelTrials:
+class LabelTrials(Trials):
     """The sampler of a model whose texts have one of several labels, drawn anew in each trial."""
 
     def __init__(self, log_weights: NDArray[np.float64], members: Sequence[Trials]) -> None:
@@ -502,7 +482,7 @@ def trials_of(
 ) -> Trials:
     """Return the sampler of texts that match the request's pattern; it is kept with its owner, the model.
 
-    Unless the texts may have `any_length`, a pattern is refused if all of its matches are longer than requested.
+    Unless texts may have `any_length`, a pattern whose matches are all longer than requested is refused.
     """
     bias, prime = controls.bias, immutable(request.prime)
     pattern = checked_pattern(request.matching, vocabulary)
@@ -564,14 +544,9 @@ class MatchingSamples:
         return found[numbers.start : numbers.stop]
 
 
-def exact_probability(trials: Trials, length: int | None) -> float | None:
-    """Return the probability of a match within a number of symbols, if given; None if it can only be estimated."""
-    return trials.probability(length) if isinstance(trials, HasExactProbability) else None
-
-
 def match_probability(trials: Trials, length: int | None, n_threads: int | None) -> MatchProbability:
     """Return the probability of a match, for a text of at most `length` symbols if given."""
-    if (exact := exact_probability(trials, length)) is not None:
+    if (exact := trials.probability(length)) is not None:
         return MatchProbability(exact, exact, exact)
     successes, bits, step, n = 0, root(0), 1 << 10, MAX_LENGTH if length is None else length
     for first in range(0, ESTIMATE_TRIALS, step):
@@ -586,16 +561,13 @@ def _successes(trials: Trials, bits: np.random.PCG64, block: range, length: int,
     trials_of_n = f"n is {length:,}, and {len(block):,} trials of so many symbols"
     check_free_memory(4 * len(block) * length, trials_of_n, "Pass a smaller n.", argument="n")
     threads = max(1, min(inference_threads(n_threads), len(block) // PART))
-    parts, drawn = split_range(len(block), threads), dict[int, Strings]()
 
-    def run(i: int) -> None:
-        texts, lengths = trials.run(Uniforms(bits, block[parts[i].start : parts[i].stop]), length)
+    def run(part: range) -> Strings:
+        texts, lengths = trials.run(Uniforms(bits, part), length)
         texts = texts[:, : max(0, lengths.max())]
-        drawn[i] = Strings(texts[np.arange(texts.shape[1]) < lengths[:, None]], lengths[lengths >= 0])
+        return Strings(texts[np.arange(texts.shape[1]) < lengths[:, None]], lengths[lengths >= 0])
 
-    run_tasks(range(threads), run, threads)
-    ids, lengths = zip(*(drawn[i] for i in range(threads)), strict=True)
-    return Strings(np.concatenate(ids), np.concatenate(lengths))
+    return draw_parts(block, threads, run, threads)
 
 
 def _refuse_longer(request: TextRequest, vocabulary: Vocabulary, shortest: int) -> None:

@@ -19,9 +19,8 @@ from ..runtime.signals import check_canceled
 class Scratch:
     """Reusable memory for the named arrays of a call; used by one thread at a time.
 
-    New arrays of a megabyte may be memory that the system must clear page by page: with glibc's defaults only at
-    first, but each time in a process with MALLOC_TRIM_THRESHOLD_, which Dask sets. There, reuse saves a fifth of
-    the time of scoring many strings, and nearly half of the time of an ensemble.
+    In a process with MALLOC_TRIM_THRESHOLD_, which Dask sets, the system clears each new array of a megabyte page by
+    page. There, reuse saves a fifth of the time of scoring many strings, and nearly half of an ensemble's.
     """
 
     def __init__(self) -> None:
@@ -43,12 +42,6 @@ class Scratch:
         self._parts += [Scratch() for _ in range(len(self._parts), n)]
         return self._parts[:n]
 
-    def zeros(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
-        """Return such an array filled with zeros."""
-        array = self.empty(name, shape, dtype)
-        array.fill(0)
-        return array
-
 
 class ScratchPool:
     """As many scratches as threads need at the same time."""
@@ -68,19 +61,9 @@ class ScratchPool:
 
 
 # ---------------------------------------------------------------- protocol
-# InferenceNetwork: everything that sampling and scoring need from a model that predicts the next symbol.
-#
-# Sampling, scoring, beam search, text states and guess numbers use this protocol alone, so a model that
-# implements it gets all of them through `LanguageModel`. `PackedNetwork` is a recurrent network, `CountsNetwork`
-# is based on counts of n-grams, `MixedNetwork` mixes several networks.
-#
-# A class that inherits from the protocol explicitly must define eight methods: `symbols`, `boundary`, `zero_state`,
-# `copy`, `select`, `join`, `feed` and `logits_after`. The others have a default here, correct for every network,
-# and may be overridden by something faster. Networks and states must be picklable, because a `TextState` holds both.
 
-# What a network remembers of the text so far, for each of B streams. It is opaque: only the network that made a state
-# examines it. All other code copies, selects and joins streams through the network's methods. A state is mutable,
-# since reading a symbol changes it in place.
+# What a network remembers of the text so far, for each of B streams. Only the network that made a state examines it.
+# A state is mutable, since reading a symbol changes it in place.
 State = Any
 
 READ_ROWS = 256  # streams read in parallel by the default of `read`
@@ -89,10 +72,11 @@ CALL_LOGITS = 1 << 20  # logits handled in one call of NumPy or a kernel: hundre
 
 
 class InferenceNetwork(Protocol):
-    """A network that reads symbols and predicts the next one.
+    """A network that reads symbols and predicts the next one: all that sampling, scoring and search need of a model.
 
     It reads B streams in parallel. The bits of a result must not depend on neighboring streams. Ids are int32, from
-    0 to V - 1. A method that takes a `scratch` may use its memory, which no other thread uses during the call.
+    0 to V - 1. A method that takes a `scratch` may use its memory, which no other thread uses during the call. A
+    network and its states must be picklable. Methods with a default here may be overridden by something faster.
     """
 
     @property
@@ -203,18 +187,11 @@ class InferenceNetwork(Protocol):
         its first symbol to its last, so the sum has the same bits whatever the other strings are. With `least`, return
         log P of each string's least probable symbol instead, or 0 for an empty string.
         """
-        out = np.zeros(len(lengths))
-        B, t = int(np.count_nonzero(lengths)), 0
-        state, scratch = self.repeat(start, B), scratch or Scratch()
-        while B:
-            steps = min(int(lengths[B - 1]) - t, max(1, SCORE_ROWS // B))
-            x = ids[starts[:B] + np.arange(t, t + steps)[:, None]]
-            for log_p in self.log_probabilities(x, state, scratch):
-                (np.minimum if least else np.add)(out[:B], log_p, out=out[:B])
-            t += steps
-            longer = int(np.count_nonzero(lengths[:B] > t))
-            if longer < B:
-                B, state = longer, self.select(state, np.arange(longer))
+        out, state, scratch = np.zeros(len(lengths)), self.repeat(start, len(lengths)), scratch or Scratch()
+        for x, part in read_pieces(self, ids, starts, lengths, state):
+            of_strings = out[: x.shape[1]]
+            for log_p in self.log_probabilities(x, part, scratch):
+                (np.minimum if least else np.add)(of_strings, log_p, out=of_strings)
         return out
 
     def read(
@@ -236,27 +213,46 @@ class InferenceNetwork(Protocol):
         """
         parts, rows = list[State](), self.rows_at_a_time(READ_ROWS)
         for i in range(0, len(streams), rows):
-            group, t, shorter = slice(i, i + rows), 0, list[State]()
-            first, ends, (piece, total, least) = starts[group], lengths[group], sums[:, group]
-            part, B = self.select(state, streams[group]), len(ends)
-            while B:
-                steps = min(int(ends[B - 1]) - t, max(1, SCORE_ROWS // B))
-                x = ids[first[:B] + np.arange(t, t + steps)[:, None]]
-                for log_p in self.log_probabilities(x, part, scratch):
-                    piece[:B] += log_p
-                    total[:B] += log_p
-                    np.minimum(least[:B], log_p, out=least[:B])
-                t += steps
-                longer = int(np.count_nonzero(ends[:B] > t))
-                if longer < B:
-                    shorter.append(self.select(part, np.arange(longer, B)) if longer else part)
-                    B, part = longer, self.select(part, np.arange(longer)) if longer else part
-            parts += reversed(shorter)
+            group, done = slice(i, i + rows), list[tuple[slice, State]]()
+            part = self.select(state, streams[group])
+            for x, part_state in read_pieces(self, ids, starts[group], lengths[group], part, done=done):
+                piece, total, least = sums[:, i : i + x.shape[1]]
+                for log_p in self.log_probabilities(x, part_state, scratch):
+                    piece += log_p
+                    total += log_p
+                    np.minimum(least, log_p, out=least)
+            parts += [after for _, after in reversed(done)]
         return parts[0] if len(parts) == 1 else self.join(parts)
 
     def rows_at_a_time(self, wanted: int) -> int:
         """Return how many rows of logits to compute at once: `wanted`, or fewer to limit memory."""
         return wanted
+
+
+def read_pieces(
+    network: InferenceNetwork,
+    ids: NDArray[np.int32],
+    starts: NDArray[np.intp],
+    lengths: NDArray[np.intp],
+    state: State,
+    symbols: int | None = None,
+    done: list[tuple[slice, State]] | None = None,
+) -> Iterator[tuple[NDArray[np.int32], State]]:
+    """Yield pieces x (n, B) of strings sorted by decreasing length, about `symbols` at a time, with the state of the B
+    strings that go on. The caller must advance it over x. Ended strings and their states are appended to `done`.
+    """
+    B, t = len(lengths), 0
+    while B:
+        longer = int(np.count_nonzero(lengths[:B] > t))
+        if longer < B:
+            if done is not None:
+                ended = network.select(state, np.arange(longer, B)) if longer else state
+                done.append((slice(longer, B), ended))
+            B, state = longer, network.select(state, np.arange(longer)) if longer else state
+        else:
+            steps = min(int(lengths[B - 1]) - t, max(1, (symbols or SCORE_ROWS) // B))
+            yield ids[starts[:B] + np.arange(t, t + steps)[:, None]], state
+            t += steps
 
 
 class LabelNetworks(NamedTuple):

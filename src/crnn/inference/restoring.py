@@ -20,7 +20,7 @@ from ..text.vocabulary import Vocabulary, pieces
 from .network import Context, InferenceNetwork, State
 from .sampling import encoded_prime
 from .search import LONG, check_beam_memory
-from .string_scores import text_blocks
+from .string_scores import Strings, log_likelihoods, text_blocks
 
 # ---------------------------------------------------------------- confusions
 
@@ -614,14 +614,6 @@ class Restorer:
 
     def _log_probabilities(self, state: State, strings: list[Ids]) -> NDArray[np.float64]:
         """Return log P of each of some strings after the state of one stream, which stays as it is."""
-        rows, found = self.network.rows_at_a_time(ROWS), list[NDArray[np.float64]]()
-        for first in range(0, len(strings), rows):  # a gap has as many alternatives as the model has symbols
-            part = [ids[ids >= 0] for ids in strings[first : first + rows]]
-            lengths = np.array([*map(len, part)])
-            x = np.zeros((lengths.max(), len(part)), np.int32)
-            for i, ids in enumerate(part):
-                x[: len(ids), i] = ids
-            log_p = self.network.log_probabilities(x, self.network.repeat(state, len(part)))
-            found.append(np.where(np.arange(len(x))[:, None] < lengths, log_p, 0.0).sum(axis=0))
+        log_p = log_likelihoods(self.network, Strings.join([ids[ids >= 0] for ids in strings]), state, 1)
         unread = np.array([np.count_nonzero(ids < 0) for ids in strings])
-        return np.concatenate(found) + unread * unread_log_p(self.vocabulary)
+        return log_p + unread * unread_log_p(self.vocabulary)

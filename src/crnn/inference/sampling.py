@@ -385,20 +385,24 @@ class SampleRun(NamedTuple):
         """Return the samples with these numbers."""
         threads = max(1, min(inference_threads(self.n_threads), len(numbers) // ROWS))
         share = max(1, min(SHARE, SHARE_BYTES // self.network.symbols))
-        parts = split_range(len(numbers), threads * -(-len(numbers) // (threads * share)))
-        if len(parts) == 1:
-            return self._sampler(numbers).run()
-        drawn: dict[int, Strings] = {}
 
-        def draw(i: int) -> None:
-            drawn[i] = self._sampler(numbers[parts[i].start : parts[i].stop]).run()
+        def draw(part: range) -> Strings:
+            return text_sampler(self.network, self.context, self.n, Uniforms(self.bits, part), self.controls).run()
 
-        run_tasks(range(len(parts)), draw, threads)
-        ids, lengths = zip(*(drawn[i] for i in range(len(parts))), strict=True)
-        return Strings(np.concatenate(ids), np.concatenate(lengths))
+        return draw_parts(numbers, threads * -(-len(numbers) // (threads * share)), draw, threads)
 
-    def _sampler(self, numbers: range) -> TextSampler:
-        return text_sampler(self.network, self.context, self.n, Uniforms(self.bits, numbers), self.controls)
+
+def draw_parts(numbers: range, n_parts: int, draw: Callable[[range], Strings], n_threads: int) -> Strings:
+    """Return what `draw` returns for each of some parts of a range, on several threads, in order."""
+    parts, drawn = split_range(len(numbers), n_parts), dict[int, Strings]()
+    if len(parts) == 1:
+        return draw(numbers)
+
+    def draw_part(i: int) -> None:
+        drawn[i] = draw(numbers[parts[i].start : parts[i].stop])
+
+    run_tasks(range(len(parts)), draw_part, n_threads)
+    return Strings.concatenate(drawn[i] for i in range(len(parts)))
 
 
 class TextSamples(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,25 +17,16 @@ from ..runtime.machine import check_free_memory
 from ..text.vocabulary import Vocabulary
 from .controls import encoded_stops
 from .matching import Guide
-from .network import Context, InferenceNetwork, State, largest, log_softmax, stream_blocks
-from .sampling import encoded_prime
+from .network import InferenceNetwork, State, largest, log_softmax, stream_blocks
 
 BYTES_PER_SYMBOL = 8  # of each beam: room for the logits in the memory of a network's call
 LONG = 64  # symbols: even of two, more continuations than any number of beams
 
 
 def best_continuations(
-    network: InferenceNetwork, vocabulary: Vocabulary, n: int, prime: Any, beams: int, guide: Guide | None = None
-) -> list[tuple[Any, float]]:
-    """Return the most probable continuations of a text, each with its log P in nats, the best first."""
-    state = Context.after(network, encoded_prime(prime, vocabulary)).state
-    return continuations_after(network, vocabulary, state, n, beams, guide)
-
-
-def continuations_after(
     network: InferenceNetwork, vocabulary: Vocabulary, state: State, n: int, beams: int, guide: Guide | None = None
 ) -> list[tuple[Any, float]]:
-    """Return the results of `beam_search` as texts, each with its log P in nats, the best first."""
+    """Return the results of `beam_search` after a state as texts, each with its log P in nats, the best first."""
     check_beam_memory(len(vocabulary), n, beams)
     forbidden = () if vocabulary.unknown is None else (vocabulary.unknown,)
     best = beam_search(network, state, n, beams, forbidden=forbidden, end=vocabulary.boundary, guide=guide)
@@ -77,10 +68,7 @@ def completions(
     completed: list[tuple[NDArray[np.int32], float]] = []
     for t in range(n + 1):
         best = NOTHING
-        for part, part_state in stream_blocks(network, state, len(texts)):
-            follow = log_softmax(network.logits_after(part_state))[:, :V]
-            if forbidden:
-                follow[:, list(forbidden)] = -np.inf
+        for part, _, follow in _following(network, state, len(texts), forbidden):
             if t:
                 complete = log_p[part] + np.logaddexp.reduce(follow[:, ends], axis=1)
                 completed += zip(texts[part], complete.tolist(), strict=True)
@@ -109,11 +97,10 @@ def beam_search(
     end: int | None = None,
     guide: Guide | None = None,
 ) -> list[tuple[NDArray[np.int32], float]]:
-    """Return the most probable continuations of n symbols that the search finds, the best first, each with its log P in
-    nats.
+    """Return up to `beams` probable continuations of n symbols, the best first, each with its log P in nats.
 
-    `beams` continuations are kept after each symbol; fewer are returned if there are no more. The `end` symbol ends a
-    continuation; its probability counts, but it is not returned. With a guide, all continuations match its goal.
+    The `end` symbol ends a continuation; its probability counts, but it is not returned. With a guide, all match its
+    goal.
     """
     end = -1 if end is None else end
     texts, log_p, V = np.empty((1, 0), np.int32), np.zeros(1), network.symbols
@@ -126,10 +113,7 @@ def beam_search(
         if ended:  # finished continuations compete with unfinished ones
             ended_log_p = np.array([p for _, p in ended])
             best = _Best(np.arange(n_ended), ended_log_p, ended_log_p)
-        for part, part_state in stream_blocks(network, state, len(texts)):
-            follow = log_softmax(network.logits_after(part_state))[:, :V]
-            if forbidden:
-                follow[:, list(forbidden)] = -np.inf
+        for part, part_state, follow in _following(network, state, len(texts), forbidden):
             total = log_p[part, None] + follow
             promise = total if guide is None else total + guide.log_values_within(part_state, q[part], n - t - 1)
             best = best.among(n_ended + part.start * V, promise, total, beams)
@@ -151,6 +135,17 @@ def beam_search(
         network.feed(symbol.astype(np.int32)[None], state)
     candidates = ended if guide is not None else [*ended, *zip(texts, log_p.tolist(), strict=True)]
     return sorted(candidates, key=lambda item: -item[1])
+
+
+def _following(
+    network: InferenceNetwork, state: State, streams: int, forbidden: Collection[int]
+) -> Iterator[tuple[slice, State, NDArray[np.float64]]]:
+    """Yield some streams at a time, their state, and log P of their next symbols (B, V), -inf for forbidden ones."""
+    for part, part_state in stream_blocks(network, state, streams):
+        follow = log_softmax(network.logits_after(part_state))[:, : network.symbols]
+        if forbidden:
+            follow[:, list(forbidden)] = -np.inf
+        yield part, part_state, follow
 
 
 def _appended(texts: NDArray[np.int32], parent: NDArray[np.intp], symbol: NDArray[np.intp]) -> NDArray[np.int32]:
@@ -187,11 +182,8 @@ def check_beam_memory(vocab_size: int, n: int, beams: int) -> None:
 
 
 # ---------------------------------------------------------------- enumeration
-# Enumeration: a model's documents in order of decreasing probability, by best-first search.
-#
-# No continuation of a string is more probable than the string. So if the most probable of all waiting strings is
-# complete, every more probable document has already been found. A guide, which bounds the probability of a continuation
-# that matches a pattern, takes the place of the 1 (A*).
+# Best-first search: no continuation of a string is more probable than the string. So if the most probable of all
+# waiting strings is complete, every more probable document has already been found. With a guide, it is A*.
 
 BEGINNINGS = 64  # prefixes continued in parallel: enough for the register tile
 
@@ -255,8 +247,8 @@ def most_probable(
 
     At most `max_beginnings` prefixes are read, rounded up to a multiple of `BEGINNINGS`.
     """
-    # The waiting strings: minus the bound of log P, a tie-breaking number, a prefix, and the rank of its next symbol.
-    # For each prefix, only the most promising string not yet taken is waiting.
+    # Of each prefix, the most promising string not yet taken is waiting: minus the bound of log P, a tie-breaking
+    # number, the prefix, and the rank of the next symbol.
     waiting: list[tuple[float, int, _Beginning, int]] = []
     numbers = itertools.count()
     n_read, documents = 0, list[tuple[tuple[int, ...], float]]()
@@ -324,10 +316,7 @@ def _follow(
     """Return log P (B, V) of strings with each symbol appended, and a bound for those that begin with it and match."""
     total = np.empty((len(log_p), network.symbols))
     promise = total if guide is None else np.empty_like(total)
-    for part, part_state in stream_blocks(network, state, len(log_p)):
-        follow = log_softmax(network.logits_after(part_state))[:, : network.symbols]
-        if forbidden:
-            follow[:, list(forbidden)] = -np.inf
+    for part, part_state, follow in _following(network, state, len(log_p), forbidden):
         np.add(log_p[part, None], follow, out=total[part])
         if guide is not None:
             np.add(total[part], guide.log_values(part_state, q[part]), out=promise[part])

@@ -22,7 +22,7 @@ from ..text.labels import label_number, label_numbers
 from ..text.sources import TextLike, documents_of
 from ..text.text_files import Lines
 from ..text.vocabulary import Text, Vocabulary, byte_view, encoded_pieces, pieces
-from .network import SCORE_ROWS, InferenceNetwork, ScratchPool, State, rows_of_call
+from .network import InferenceNetwork, ScratchPool, State, read_pieces, rows_of_call
 from .packed_network import PackedNetwork, PackedState
 
 # ---------------------------------------------------------------- strings
@@ -54,10 +54,9 @@ class Strings(NamedTuple):
     def encode(
         cls, block: TextBlock, vocabulary: Vocabulary, *, name: str, ended: bool, texts: list[Any] | None = None
     ) -> Strings:
-        """Encode a block of texts, without those that are None.
+        """Encode a block of texts, or some `texts` of it, each followed by the boundary, if any, if they are `ended`.
 
-        If they are `ended`, the vocabulary's boundary, if any, follows each. Errors refer to a text by `name` and its
-        index.
+        Errors refer to a text by `name` and its index.
         """
         texts = block.texts if texts is None else texts
         lengths = np.fromiter(map(len, texts), np.intp, len(texts))
@@ -72,10 +71,7 @@ class Strings(NamedTuple):
 
     @classmethod
     def encode_any(cls, texts: list[Any], vocabulary: Vocabulary) -> tuple[Strings, NDArray[np.bool_]]:
-        """Encode texts with their ends, and return which texts have symbols unknown to the vocabulary.
-
-        Such a symbol gets the id 0.
-        """
+        """Encode texts with their ends, unknown symbols as 0, and return which texts have unknown symbols."""
         lengths, lacking = np.array([*map(len, texts)], np.intp), np.zeros(len(texts), np.bool_)
         ends = np.cumsum(lengths)
 
@@ -93,16 +89,13 @@ class Strings(NamedTuple):
 
     @classmethod
     def followed(cls, ids: Iterable[NDArray[Any]], lengths: NDArray[np.intp], symbol: int | None) -> Strings:
-        """Return strings, given in pieces one after another, each followed by a symbol; None: by nothing.
-
-        To copy 100 million ids at once would take longer than Ctrl-C may.
-        """
+        """Return strings, given in pieces one after another, each followed by a symbol; None: by nothing."""
         end = [symbol] if symbol is not None and len(lengths) == 1 else []
         joined, done = np.empty(int(lengths.sum()) + len(end), np.int32), 0
-        for piece in ids:
+        for piece in ids:  # to copy 100 million ids at once would take longer than Ctrl-C may
             joined[done : done + len(piece)] = piece
             done += len(piece)
-        if not end:
+        if not end:  # `followed_by` takes longer than reading a character
             return cls(joined, lengths).followed_by(symbol)
         joined[done:] = end
         return cls(joined, lengths + 1)
@@ -111,9 +104,13 @@ class Strings(NamedTuple):
         """Return the strings with a symbol appended to each; None: unchanged."""
         if symbol is None:
             return self
-        if len(self.lengths) == 1:  # np.insert takes longer than reading a character
-            return Strings(np.append(self.ids, np.int32(symbol)), self.lengths + 1)
         return Strings(np.insert(self.ids, np.cumsum(self.lengths), symbol), self.lengths + 1)
+
+    @classmethod
+    def concatenate(cls, parts: Iterable[Strings]) -> Strings:
+        """Return all strings of several parts."""
+        ids, lengths = zip(*parts, strict=True)
+        return cls(np.concatenate(ids), np.concatenate(lengths))
 
     def decode(self, vocabulary: Vocabulary) -> list[Any]:
         """Return the strings as texts."""
@@ -151,10 +148,7 @@ def name_item(name: str, i: int) -> Iterator[None]:
 
 
 def checked_texts(texts: Iterable[Text], vocabulary: Vocabulary, errors: Errors) -> list[Any]:
-    """Return all texts in a list, with None for those left out, after the check that the others can be scored.
-
-    An error has a text's index in `texts`, which the score of only some texts could not name.
-    """
+    """Return all texts, None for those left out, after checking that the others can be scored."""
     checked = list[Any]()
     for block in text_blocks(texts, vocabulary, name="texts", errors=errors):
         if errors == "strict":
@@ -172,13 +166,10 @@ def error_handling(texts: Any, errors: Any) -> Errors:
 def text_blocks(
     texts: Iterable[Text], vocabulary: Vocabulary, *, name: str, first: int = 0, errors: Errors | None = None
 ) -> Iterator[TextBlock]:
-    """Yield texts in blocks of at most `BLOCK_STRINGS` texts and about `BLOCK_SYMBOLS` symbols; errors count texts from
-    `first`.
+    """Yield texts in blocks of at most `BLOCK_STRINGS` texts and about `BLOCK_SYMBOLS` symbols, counted from `first`.
 
-    `errors` says how to handle missing values, and bytes instead of characters. "replace": decode bytes, with U+FFFD
-    for invalid UTF-8, and yield None for a missing value; "skip": also yield None for invalid bytes; None: "strict",
-    without mentioning the option to the user. A single text is refused at the call, an item that is no text of the
-    model's kind when it is reached.
+    `errors` is as in `LanguageModel.score_samples`: a text left out is None. None: "strict", without mentioning the
+    option. A single text is refused at the call, any other item that is no text when it is reached.
     """
     wanted = str if vocabulary.kind == "characters" else bytes
     if isinstance(texts, (str, bytes, bytearray, memoryview)) or not has_items(texts):
@@ -290,9 +281,11 @@ def all_states(
     out = [np.empty((n, *shape), network.layout.dtype) for n in strings.lengths.tolist()]
 
     def read(group: NDArray[np.intp]) -> None:
-        for rows, t, states in _advance(network, strings, group, start):
+        t = 0
+        for rows, states in _advance(network, strings, group, start):
             for k, i in enumerate(rows):
                 out[i][t : t + len(states[part])] = states[part][:, k]
+            t += len(states[part])
 
     run_tasks(_groups(network, strings, n_threads), read, n_threads)
     return out
@@ -317,7 +310,7 @@ def mean_states(network: PackedNetwork, strings: Strings, start: PackedState, n_
 
     def read(group: NDArray[np.intp]) -> None:
         sums = np.zeros((len(group), *out.shape[1:]))
-        for rows, _, (h, *_) in _advance(network, strings, group, start):
+        for rows, (h, *_) in _advance(network, strings, group, start):
             for step in h:  # in order, so that the sum has the same bits whatever the other strings are
                 sums[: len(rows)] += step
         filled = strings.lengths[group] > 0
@@ -342,39 +335,24 @@ def _groups(network: PackedNetwork, strings: Strings, n_threads: int) -> list[ND
 
 def _advance(
     network: PackedNetwork, strings: Strings, group: NDArray[np.intp], start: PackedState
-) -> Iterator[tuple[NDArray[np.intp], int, PackedState]]:
-    """Read a group of strings, sorted by decreasing length, in parallel.
-
-    Yield the indices (B,) of the strings longer than t, t, and their states (steps, B, L, H) after the symbols from t
-    on.
+) -> Iterator[tuple[NDArray[np.intp], PackedState]]:
+    """Read a group of strings, sorted by decreasing length; yield the indices (B,) of those that go on, and their
+    states (steps, B, L, H) after the next symbols.
     """
     starts, lengths = strings.starts[group], strings.lengths[group]
-    B, t = int(np.count_nonzero(lengths)), 0
-    state = network.repeat(start, B)
-    while B:
-        steps = min(int(lengths[B - 1]) - t, max(1, SCORE_ROWS // B))
-        x = strings.ids[starts[:B] + np.arange(t, t + steps)[:, None]]
-        yield group[:B], t, network.states(x, state)
-        t += steps
-        B = int(np.count_nonzero(lengths[:B] > t))
-        state = network.select(state, np.arange(B))
+    for x, state in read_pieces(network, strings.ids, starts, lengths, network.repeat(start, len(group))):
+        yield group[: x.shape[1]], network.states(x, state)
 
 
 def final_states(
-    network: InferenceNetwork, strings: Strings, group: NDArray[np.intp], start: PackedState
-) -> Iterator[tuple[NDArray[np.intp], PackedState]]:
+    network: InferenceNetwork, strings: Strings, group: NDArray[np.intp], start: State
+) -> Iterator[tuple[NDArray[np.intp], State]]:
     """Yield indices of k strings of a group with the state of k streams after them, the shortest strings first."""
-    starts, lengths = strings.starts[group], strings.lengths[group]
-    B, t = len(group), 0
-    state = network.repeat(start, B)
-    while B:
-        while t < lengths[B - 1]:
-            steps = min(int(lengths[B - 1]) - t, max(1, BLOCK_SYMBOLS // (64 * B)))
-            network.feed(strings.ids[starts[:B] + np.arange(t, t + steps)[:, None]], state)
-            t += steps
-        longer = int(np.count_nonzero(lengths[:B] > t))
-        yield group[longer:], network.select(state, np.arange(longer, B))
-        B, group, state = longer, group[:longer], network.select(state, np.arange(longer))
+    starts, lengths, done = strings.starts[group], strings.lengths[group], list[tuple[slice, State]]()
+    state = network.repeat(start, len(group))
+    for x, part in read_pieces(network, strings.ids, starts, lengths, state, BLOCK_SYMBOLS // 64, done):
+        network.feed(x, part)
+    yield from ((group[ended], after) for ended, after in done)
 
 
 # ---------------------------------------------------------------- string scores
@@ -392,8 +370,7 @@ Scores = NDArray[np.float64]
 class RecentScores:
     """Scores by text, forgetting texts not looked up recently.
 
-    There are two generations. A text is looked up in both, and moves to the younger one. When that is full it becomes
-    the older one, and the older one is dropped. So frequent texts stay, and memory is bounded.
+    A text is looked up in two generations, and moves to the younger one. When that is full, it replaces the older one.
     """
 
     def __init__(self) -> None:
@@ -565,11 +542,7 @@ def labeled_scores(
     *,
     reduce: Reduce,
 ) -> NDArray[np.float64]:
-    """Return the score of each text, (n,); see `LanguageModel.score_samples`.
-
-    `score` scores texts given the label with a number. Without `labels`, a text's probability is summed over all
-    labels.
-    """
+    """Return the score of each text, (n,), from the scores given the label with a number, or summed over all labels."""
     if checked_reduce(reduce) == "min" and labels is None:
         raise InvalidInputError(
             'reduce="min" needs the label of each text, because the model was fitted with labels. Pass labels, or use '

@@ -14,7 +14,7 @@ from . import text_scores
 from .controls import SamplingControls, SamplingOptions, Uniforms, root, with_controls
 from .network import Context, InferenceNetwork, State, seen_after
 from .sampling import text_sampler
-from .search import best_completions, continuations_after
+from .search import best_completions, best_continuations
 
 Ids = NDArray[Any]
 
@@ -40,8 +40,13 @@ class Sums(NamedTuple):
 NO_SUMS = Sums()
 
 
-class TextReading(Protocol):
-    """The position in a text being read. A reading never changes: reading more returns a new one."""
+class Reading(Protocol):
+    """The position in a text being read, picklable. A reading never changes: reading more returns a new one.
+
+    `AdaptiveReading` learns by updating weights, `AdaptiveCounts` by counting. The bits do not depend on how the text
+    is cut into calls. A new reading may take over what this one has learned, which must then be learned again if this
+    one is read further.
+    """
 
     @property
     def network(self) -> InferenceNetwork:
@@ -58,12 +63,15 @@ class TextReading(Protocol):
     def read(self, ids: Ids, *, learn: bool = True) -> tuple[Self, NDArray[np.float64]]:
         """Read symbols (n,); return the new reading and log P of each symbol, in nats."""
 
+    def read_rows(self, ids: Ids, *, learn: bool) -> tuple[Self, NDArray[Any]]:
+        """Read symbols (n,); return the new reading and the logits (n, V) that predict each symbol."""
+
     def copy(self) -> Self:
         """Return a reading that continues independently."""
 
 
 class FixedReading:
-    """A `TextReading` by a network that does not learn."""
+    """A `Reading` by a network that does not learn."""
 
     learns = False  # a plain class, since each piece of a text makes one: a named tuple takes longer
 
@@ -71,13 +79,13 @@ class FixedReading:
         self.network, self.state = network, state
 
     def read(self, ids: Ids, *, learn: bool = True) -> tuple[FixedReading, NDArray[np.float64]]:
-        """Read symbols (n,); return the new reading and log P of each symbol."""
+        """Read symbols; see `Reading.read`."""
         state = self.network.copy(self.state)
         log_p = text_scores.log_probabilities(self.network, ids, state)
         return FixedReading(self.network, state), log_p
 
     def read_rows(self, ids: Ids, *, learn: bool) -> tuple[FixedReading, NDArray[Any]]:
-        """Read symbols (n,); return the new reading and the logits (n, V) that predict each symbol."""
+        """Read symbols; see `Reading.read_rows`."""
         state = self.network.copy(self.state)
         rows = self.network.logits_before(ids.astype(np.int32)[:, None], state)[:, 0]
         return FixedReading(self.network, state), rows
@@ -107,9 +115,7 @@ class TextState:
 
     __slots__ = ("_reading", "_seen", "_sums", "_vocabulary")
 
-    def __init__(
-        self, vocabulary: Vocabulary, reading: TextReading, seen: NDArray[np.bool_], sums: Sums = NO_SUMS
-    ) -> None:
+    def __init__(self, vocabulary: Vocabulary, reading: Reading, seen: NDArray[np.bool_], sums: Sums = NO_SUMS) -> None:
         self._vocabulary, self._reading, self._seen, self._sums = vocabulary, reading, seen, sums
 
     @property
@@ -261,7 +267,7 @@ class TextState:
         network, state = self._reading.network, self._reading.network.copy(self._reading.state)
         if stop is not None:
             return best_completions(network, self._vocabulary, state, n, beams, stop)
-        return continuations_after(network, self._vocabulary, state, n, beams)
+        return best_continuations(network, self._vocabulary, state, n, beams)
 
     def copy(self) -> TextState:
         """Return a state that changes independently of this one.

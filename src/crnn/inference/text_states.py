@@ -375,5 +375,4 @@ def _encode(pieces: Iterable[Text], vocabulary: Vocabulary, name: str) -> String
         return Strings.encode(TextBlock(0, pieces), vocabulary, name=name, ended=False)
     blocks = text_blocks(pieces, vocabulary, name=name)
     encoded = [Strings.encode(block, vocabulary, name=name, ended=False) for block in blocks]
-    ids, lengths = zip((np.zeros(0, np.int32), np.zeros(0, np.intp)), *encoded, strict=True)
-    return Strings(np.concatenate(ids), np.concatenate(lengths))
+    return Strings.concatenate([Strings.join([]), *encoded])

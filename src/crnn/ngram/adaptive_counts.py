@@ -22,11 +22,7 @@ class Piece(NamedTuple):
 
     @classmethod
     def after(cls, last: Piece | None, ids: Ids, counted: bool) -> Piece:
-        """Return the last piece after appending symbols.
-
-        A new piece absorbs the preceding pieces that are no longer than itself, so a text that is read symbol by symbol
-        has few pieces and is copied only a few times in total.
-        """
+        """Append symbols as a piece that absorbs the last ones if no longer, so that there are few; return it."""
         flags = np.full(len(ids), counted)
         while last is not None and len(last.ids) <= len(ids):
             ids, flags = np.concatenate([last.ids, ids]), np.concatenate([last.counted, flags])
@@ -50,13 +46,13 @@ class AdaptiveCounts:
         self.state = CountsNetwork(counts).zero_state(1)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickle, (CountsNetwork(self._base), self._history())
+        return _reading_of, (CountsNetwork(self._base), self._history())
 
     @property
     def counts(self) -> Counts:
         """Return the model's counts plus the counts of the text read so far; valid until the next read."""
         if self._extended is None:
-            self._extended = _reading_of(self._base, self._history())._extended
+            self._extended = _reading_of(CountsNetwork(self._base), self._history())._extended
             assert self._extended is not None
         return self._extended
 
@@ -66,15 +62,12 @@ class AdaptiveCounts:
         return CountsNetwork(self.counts)
 
     def read(self, ids: Ids, *, learn: bool = True) -> tuple[AdaptiveCounts, NDArray[np.float64]]:
-        """Read symbols (n,), with `learn` counting them; return the new reading and log P of each symbol, in nats.
-
-        The bits do not depend on how a text is split into calls.
-        """
+        """Read symbols, with `learn` counting them; see `Reading.read`."""
         reading, log_p, _ = self._read(ids, learn, rows=False)
         return reading, log_p
 
     def read_rows(self, ids: Ids, *, learn: bool) -> tuple[AdaptiveCounts, NDArray[np.float64]]:
-        """Read more symbols, and return the logits (n, V) that predict each symbol."""
+        """Read symbols; see `Reading.read_rows`."""
         reading, _, rows = self._read(ids, learn, rows=True)
         return reading, rows
 
@@ -94,7 +87,8 @@ class AdaptiveCounts:
             out = network.logits_before(x, state)[:, 0]
         else:
             log_p = network.log_probabilities(x, state)[:, 0]
-        return self._with(counts, Piece.after(self._last, _compact(ids, self._base.symbols), learn), state), log_p, out
+        compact = ids.astype(np.min_scalar_type(self._base.symbols - 1))
+        return self._with(counts, Piece.after(self._last, compact, learn), state), log_p, out
 
     def copy(self) -> AdaptiveCounts:
         """Return a reading with its own counts."""
@@ -120,18 +114,9 @@ class AdaptiveCounts:
         return [(run, bool(flags[0])) for run, flags in runs if len(run)]
 
 
-def _compact(ids: Ids, symbols: int) -> Ids:
-    """Return a copy of ids in the smallest sufficient integer type."""
-    return ids.astype(np.min_scalar_type(symbols - 1))
-
-
-def _reading_of(counts: Counts, pieces: list[tuple[Ids, bool]]) -> AdaptiveCounts:
+def _reading_of(network: CountsNetwork, pieces: list[tuple[Ids, bool]]) -> AdaptiveCounts:
     """Return a model's reading after some pieces."""
-    reading = AdaptiveCounts(counts)
+    reading = AdaptiveCounts(network.counts)
     for ids, counted in pieces:
         reading, _ = reading.read(ids, learn=counted)
     return reading
-
-
-def _unpickle(network: CountsNetwork, pieces: list[tuple[Ids, bool]]) -> AdaptiveCounts:
-    return _reading_of(network.counts, pieces)

@@ -48,8 +48,7 @@ def discounts(counts_of_counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the discounts subtracted from the counts 0, 1, 2 and 3 or more, for each n-gram length.
 
     `counts_of_counts` (order, 4) are the numbers of n-grams of each length that have count 1, 2, 3 and 4. These are
-    Chen and Goodman's estimates, D_k = k - (k + 1) Y n_(k+1) / n_k with Y = n_1 / (n_1 + 2 n_2). Half the count
-    replaces an estimate that is not positive, and all three estimates unless n_1, …, n_4 are all positive.
+    Chen and Goodman's estimates, D_k = k - (k + 1) Y n_(k+1) / n_k with Y = n_1 / (n_1 + 2 n_2), or `FALLBACK`.
     """
     found = np.zeros((len(counts_of_counts), 4))
     found[:, 1:] = FALLBACK
@@ -74,12 +73,10 @@ Ids = NDArray[Any]
 class Counts:
     """Interpolated modified Kneser-Ney counts of which symbols followed which contexts.
 
-    Counts do not depend on the order of the texts, or on how a text is split into blocks. `order` is the
-    length of the longest n-gram: the context of a prediction is the last order - 1 symbols. The `boundary` ends a
-    document and starts the context of the next. Counts with a `base` extend it; it must no longer change.
-
-    With `keeps_text`, the counts keep the texts, and contexts that occurred once are read from them instead of being
-    stored: the same probabilities in less memory. Counts that extend others keep the text if these do.
+    They do not depend on the order of the texts, or on how a text is split into blocks. `order` is the length of the
+    longest n-gram. The `boundary` ends a document and starts the context of the next. Counts with a `base` extend it;
+    it must no longer change. With `keeps_text`, contexts that occurred once are read from the texts instead of being
+    stored.
     """
 
     def __init__(
@@ -209,13 +206,10 @@ class Counts:
 
     def reserve_exactly(self, nodes: int, numbers: int) -> None:
         """Reserve room for this many more nodes and pool numbers."""
-        self._take_arrays(self.trie.node_count + nodes, self.trie.pool_used + numbers)
+        self.trie.grow(*self._new_arrays(self.trie.node_count + nodes, self.trie.pool_used + numbers))
 
     def _grow(self) -> None:
-        self._take_arrays(self.trie.node_count * 3 // 2, self.trie.pool_used * 3 // 2)
-
-    def _take_arrays(self, nodes: int, numbers: int) -> None:
-        self.trie.grow(*self._new_arrays(nodes, numbers))
+        self.reserve_exactly(self.trie.node_count // 2, self.trie.pool_used // 2)
 
     def _new_arrays(self, nodes: int, numbers: int) -> list[NDArray[np.int32]]:
         """Return arrays with room for the given nodes and numbers, and for the next symbol."""
@@ -258,7 +252,7 @@ class Counts:
         return ids[max(0, len(ids) - self.order + 1) :]
 
     def _last_known(self, ids: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Return the symbols that form the next symbol's context, from the last boundary on."""
+        """Return `_last` from the last boundary on."""
         ids = self._last(ids)
         ids = ids[ids >= 0]
         starts = np.flatnonzero(ids == self.boundary)
