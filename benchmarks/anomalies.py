@@ -8,8 +8,7 @@ kind and recall, with a network trained for ``--network SECONDS``. ``--log-netwo
 of log lines, too.
 
 ``--in-place`` has the anomalies among the texts to fit: 1,000 log lines among 100,000, and 250 dirty cells in a table
-of 20,000 customers (made with Faker), one detector for each column. Then, for 20 seeds, the recall of detectors of
-4,000 names, and their rate on fresh names.
+of 20,000 customers (made with Faker), one detector for each column.
 """
 
 from __future__ import annotations
@@ -22,20 +21,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.util import find_spec
-from itertools import islice
-from typing import NamedTuple
+from itertools import islice, pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import domain_names, log_lines
-from benchmarks.anomaly_peers import RarestPair, TfIdf
 from benchmarks.log_lines import masked, mixed_lines, usual_lines
-from benchmarks.report import machine
+from benchmarks.report import least_time, machine, print_tables
 from crnn import AnomalyDetector, CharNGram, CharRNN
 from crnn.inference.string_scores import Reduce
 
 RATE = 0.001
+TOKEN = re.compile(r"\w+|[^\w\s]")
 BYTES_A_LINE = 118
 REDUCTIONS: tuple[Reduce, ...] = ("min", "sum", "mean", "scaled")
 
@@ -80,16 +79,13 @@ def once(score: Score, texts: list[str]) -> Scores:
 
 def fitted(name: str, fit: Callable[[], Score]) -> Row:
     """Time a fit."""
-    start = time.perf_counter()
-    score = fit()
-    return Row(name, time.perf_counter() - start, score)
+    seconds, score = least_time(fit)
+    return Row(name, seconds, score)
 
 
 def detector_rows(texts: list[str], rate: float = RATE) -> Iterator[Row]:
     """Yield a detector with its own threshold, and the other reductions of the same model."""
-    start = time.perf_counter()
-    detector = AnomalyDetector(contamination=rate, random_state=0).fit(texts)
-    seconds = time.perf_counter() - start
+    seconds, detector = least_time(lambda: AnomalyDetector(contamination=rate, random_state=0).fit(texts))
     yield Row(f"**AnomalyDetector()**, {detector.reduce_}", seconds, detector.score_samples, detector.offset_)
     for reduce in REDUCTIONS:
         if reduce == detector.reduce_:
@@ -99,12 +95,92 @@ def detector_rows(texts: list[str], rate: float = RATE) -> Iterator[Row]:
 
 def network_rows(texts: list[str], seconds: float) -> Iterator[Row]:
     """Yield a network trained for some seconds, with each reduction."""
-    start = time.perf_counter()
-    model = CharRNN.recommended(texts, seconds, fit=True, min_count=2, random_state=0, verbose=0)
-    taken = time.perf_counter() - start
+    options = {"fit": True, "min_count": 2, "random_state": 0, "verbose": 0}
+    taken, model = least_time(lambda: CharRNN.recommended(texts, seconds, **options))
     for reduce in REDUCTIONS:
         name = f"{model.cell_} of {model.hidden_size} units, {reduce}"
         yield Row(name, taken, partial(model.score_samples, reduce=reduce))
+
+
+# ---------------------------------------------------------------------- peers
+
+
+class RarestPair:
+    """The count of a text's rarest pair of neighboring tokens, its start and its end among them.
+
+    Parameters
+    ----------
+    rare : float, default=0.0005
+        Tokens that occur less often per text, such as random keys, count as one and the same token.
+
+    Examples
+    --------
+    >>> RarestPair(rare=0.5).fit(["to be", "to be", "or not"]).score(["to be", "to not", "be"]).tolist()
+    [2.0, 0.0, 0.0]
+    """
+
+    def __init__(self, rare: float = 0.0005) -> None:
+        self._rare = rare
+
+    def fit(self, texts: list[str]) -> RarestPair:
+        """Count tokens, then pairs."""
+        different, self._min_count = Counter(texts), self._rare * len(texts)
+        self._tokens, self._pairs = Counter[str](), Counter[tuple[str, str]]()
+        for text, n in different.items():
+            for token in ["", *TOKEN.findall(text)]:
+                self._tokens[token] += n
+        for text, n in different.items():
+            for pair in self._pairs_of(text):
+                self._pairs[pair] += n
+        return self
+
+    def score(self, texts: list[str]) -> Scores:
+        """Return the least count of each text."""
+        return np.array([min(map(self._pairs.__getitem__, self._pairs_of(text))) for text in texts], np.float64)
+
+    def _pairs_of(self, text: str) -> list[tuple[str, str]]:
+        tokens = [token if self._tokens[token] >= self._min_count else "?" for token in TOKEN.findall(text)]
+        return [*pairwise(["", *tokens, ""])]
+
+
+class TfIdf:
+    """TF-IDF of words, or of groups of up to three characters, and one of scikit-learn's detectors.
+
+    Words as scikit-learn finds them and ``nu=0.01`` did best on log lines, compared with pairs of words, groups of
+    characters, and values of `nu` from 0.001 to 0.5.
+
+    Parameters
+    ----------
+    detector : "linear" or "kernel"
+        SGDOneClassSVM, or OneClassSVM with a radial basis function.
+    of_characters : bool, default=False
+    max_texts : int, optional
+        How many texts are learned.
+    """
+
+    def __init__(self, detector: str, *, of_characters: bool = False, max_texts: int | None = None) -> None:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import SGDOneClassSVM
+        from sklearn.svm import OneClassSVM
+
+        features: dict[str, Any] = {"analyzer": "char_wb", "ngram_range": (1, 3), "min_df": 2} if of_characters else {}
+        self._features: Any = TfidfVectorizer(**features)
+        detectors: dict[str, Any] = {
+            "linear": SGDOneClassSVM(nu=0.01, random_state=0),
+            "kernel": OneClassSVM(nu=0.01),
+        }
+        self._detector, self._max_texts = detectors[detector], max_texts
+
+    def fit(self, texts: list[str]) -> TfIdf:
+        """Learn texts, or those that come first in a random order."""
+        if self._max_texts is not None:
+            texts = [texts[i] for i in np.random.default_rng(0).permutation(len(texts))[: self._max_texts]]
+        self._detector.fit(self._features.fit_transform(texts))
+        return self
+
+    def score(self, texts: list[str]) -> Scores:
+        """Return the decision function."""
+        return np.asarray(self._detector.decision_function(self._features.transform(texts)))
 
 
 # ----------------------------------------------------------------------- logs
@@ -135,9 +211,8 @@ def log_rows(train: list[str], network: float) -> Iterator[Row]:
 
 def log_line(row: Row, clean: list[str], tested: Mixed) -> str:
     """Return the line of a table for one way to score."""
-    start = time.perf_counter()
-    scores = once(row.score, tested.texts)
-    cost = 1e6 * (time.perf_counter() - start) / len(scores)
+    seconds, scores = least_time(lambda: once(row.score, tested.texts))
+    cost = 1e6 * seconds / len(scores)
     offset = row.offset
     if offset is None:
         ordered = np.sort(once(row.score, clean))
@@ -243,12 +318,12 @@ def tables(n: int, n_dirty: int, rate: float = 0.002) -> Iterator[str]:
     yield "|---" * 7 + "|"
     total = np.zeros(4)
     for column, values in table.items():
-        start = time.process_time()
         detector = AnomalyDetector(contamination=rate, random_state=0)
         if column in IDS:
             detector.set_params(estimator=CharNGram(order=30, min_count=2), reduce="min")
-        flagged = detector.fit_predict([*map(shape, values)] if column in IDS else values) == -1
-        seconds = time.process_time() - start
+        texts = [*map(shape, values)] if column in IDS else values
+        seconds, verdicts = least_time(partial(detector.fit_predict, texts), clock=time.process_time)
+        flagged = verdicts == -1
         odd = np.array([(column, row) in dirty for row in range(n)])
         shapes = [re.sub(r"[^\W\d]", "a", shape(text)) for text in values]
         often = Counter(shapes)
@@ -280,19 +355,6 @@ def logs_in_place(n_lines: int, n_odd: int) -> Iterator[str]:
         yield f"| {rate:.2%} | {found.mean():.3f} | {precision:.2f} | {(apart == -1).mean():.3f} |"
 
 
-def seeds(n: int, n_seeds: int, rate: float = 0.002) -> Iterator[str]:
-    """Yield the recall of detectors of few names at their own threshold, and the rate on fresh names."""
-    names, odd = domain_names.ordinary_names(0), domain_names.odd_names("syllables", 0)
-    fresh, strange = [*islice(domain_names.ordinary_names(1), 20_000)], [*islice(odd, 2000)]
-    recalls, rates = [], []
-    for seed in range(n_seeds):
-        detector = AnomalyDetector(contamination=rate, random_state=seed).fit([*islice(names, n)])
-        recalls.append((detector.predict(strange) == -1).mean())
-        rates.append((detector.predict(fresh) == -1).mean())
-    yield f"{n:,} names, {n_seeds} seeds, {rate:g}: recall {min(recalls):.3f} to {max(recalls):.3f}, "
-    yield f"false positives {np.mean(rates):.5f}"
-
-
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -306,7 +368,7 @@ def main() -> None:
     n_lines, found = int(options.megabytes * 1e6 / BYTES_A_LINE), list[Iterator[str]]()
     if options.in_place:
         n_lines = options.domains = 0
-        found = [logs_in_place(100_000, 1000), seeds(4000, 20)]
+        found = [logs_in_place(100_000, 1000)]
         if find_spec("faker"):
             found.append(tables(20_000, 250))
         else:
@@ -316,10 +378,7 @@ def main() -> None:
     if options.domains:
         for n_words in (None, (1,), (2,), (4, 5)):
             found.append(domains(options.domains, 2000, options.network, n_words))
-    for table in found:
-        print(flush=True)
-        for line in table:
-            print(line, flush=True)
+    print_tables(found)
 
 
 if __name__ == "__main__":

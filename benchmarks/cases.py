@@ -21,6 +21,17 @@ LEARNING_RATE = 0.01  # low enough for contenders' losses to stay comparable ove
 ACCUMULATOR = 0.1  # Adagrad's memory at first: from zero its first steps are violent, and PyTorch's differ
 
 
+def weight_shapes(cell: str, num_layers: int, H: int, V: int) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a network's weights by the names of `CharRNN.params_`."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for k in range(num_layers):
+        rows = GATES[cell] * H
+        shapes |= {f"Wxh_l{k}": (rows, H if k else V), f"Whh_l{k}": (rows, H), f"bh_l{k}": (rows,)}
+        if cell == "gru":
+            shapes[f"bhn_l{k}"] = (H,)
+    return shapes | {"Why": (V, H), "by": (V,)}
+
+
 @dataclass(frozen=True)
 class Case:
     """A whole training step of one size, taken K times in a row.
@@ -87,31 +98,17 @@ class Case:
         Of one tanh layer min-char-rnn's, N(0, 0.01^2) and zero biases. Gates and layers would hand on next to nothing
         with those: theirs are PyTorch's, uniform within 1 / sqrt(H).
         """
-        rng, H, V, G = np.random.default_rng(1), self.hidden_size, VOCAB_SIZE, GATES[self.cell]
+        rng, H = np.random.default_rng(1), self.hidden_size
+        shapes = weight_shapes(self.cell, self.num_layers, H, VOCAB_SIZE)
         if self.plain:
-            shapes: dict[str, tuple[int, ...]] = {"Wxh_l0": (H, V), "Whh_l0": (H, H), "Why": (V, H)}
-            drawn = {name: 0.01 * rng.standard_normal(shape) for name, shape in shapes.items()}
-            return drawn | {"bh_l0": np.zeros(H), "by": np.zeros(V)}
-        shapes = {}
-        for k in range(self.num_layers):
-            shapes |= {f"Wxh_l{k}": (G * H, H if k else V), f"Whh_l{k}": (G * H, H), f"bh_l{k}": (G * H,)}
-            if self.cell == "gru":
-                shapes[f"bhn_l{k}"] = (H,)
-        shapes |= {"Why": (V, H), "by": (V,)}
+            matrices = {name: shapes[name] for name in ("Wxh_l0", "Whh_l0", "Why")}
+            drawn = {name: 0.01 * rng.standard_normal(shape) for name, shape in matrices.items()}
+            return drawn | {name: np.zeros(shapes[name]) for name in ("bh_l0", "by")}
         return {name: rng.uniform(-(H**-0.5), H**-0.5, shape) for name, shape in shapes.items()}
 
 
-def crnn_model(
-    case: Case,
-    *,
-    dtype: str = "float32",
-    n_threads: int | None = 1,
-    bfloat16: bool = False,
-) -> CharRNN:
-    """Return a model of the case with the case's weights, not yet trained.
-
-    `bfloat16`: products have operands of that precision.
-    """
+def crnn_model(case: Case, *, dtype: str = "float32", n_threads: int = 1, bfloat16: bool = False) -> CharRNN:
+    """Return a model of the case with the case's weights, not yet trained; `bfloat16` is the products' precision."""
     stacked: dict[str, Any] = {} if case.plain else {"cell": case.cell, "num_layers": case.num_layers}
     if bfloat16:
         stacked["matmul_precision"] = "bfloat16"

@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import argparse
 import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.report import machine
+from benchmarks.report import least_time, machine
 from crnn.ngram.building import Builder
 from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork
@@ -28,7 +27,6 @@ from crnn.text.sources import text_source
 
 ORDERS = (3, 4, 5, 6, 7, 8, 10, 12, 16)  # PPMd's contexts
 PPMD_MEMORY = 1 << 26
-T = TypeVar("T")
 
 
 class Row(NamedTuple):
@@ -52,16 +50,6 @@ COLUMNS = ("model", "order", "seconds to learn", "MB in memory", "MB in a file",
 HEAD = [f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
 
 
-def timed(action: Callable[[], T], repeats: int) -> tuple[float, T]:
-    """Return the least time of some calls, and what the last one returns."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = action()
-        times.append(time.perf_counter() - start)
-    return min(times), result
-
-
 def split(names: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the names to learn from, and 1,000 others."""
     order = np.random.default_rng(0).permutation(len(names))
@@ -79,8 +67,8 @@ def of_counts(known: str | list[str], held_out: str | list[str], repeats: int) -
     """Return the rows of n-grams: fixed, and adaptive."""
     ids, others, symbols, boundary = ids_of(known, held_out)
     builder = Builder(symbols, boundary)
-    choice, chosen = timed(lambda: builder.build(ids, None), 1)
-    seconds, counts = timed(lambda: builder.build(ids, chosen.order), repeats)
+    choice, chosen = least_time(lambda: builder.build(ids, None), 1)
+    seconds, counts = least_time(lambda: builder.build(ids, chosen.order), repeats)
     size = sum(array.nbytes for array in pack(counts).values())
     given = np.zeros(0, np.int32) if boundary is None else np.array([boundary], np.int32)
     x = others[len(given) :].astype(np.int32)
@@ -95,9 +83,9 @@ def of_counts(known: str | list[str], held_out: str | list[str], repeats: int) -
         over = counts.over()
         return over, over.add_and_score(x, given)
 
-    slow, log_p = timed(fixed, repeats)
+    slow, log_p = least_time(fixed, repeats)
     row = Row("n-grams", counts.order, seconds, counts.nbytes, size, -float(log_p.mean()), 1e6 * slow / len(x))
-    slow, (over, log_p) = timed(reading_on, repeats)
+    slow, (over, log_p) = least_time(reading_on, repeats)
     memory = counts.nbytes + over.nbytes
     on = Row("n-grams, adaptive", counts.order, seconds, memory, size, -float(log_p.mean()), 1e6 * slow / len(x))
     print(f"choosing the order and learning: {choice:.2f} s", flush=True)
@@ -120,8 +108,8 @@ def of_ppmd(known: str | list[str], held_out: str | list[str], repeats: int) -> 
     before = first[:cut].encode()
     sizes = {order: compressed(learned, order) - compressed(before, order) for order in ORDERS}
     order = min(sizes, key=sizes.__getitem__)
-    seconds, size = timed(lambda: compressed(learned, order), repeats)
-    longer, whole_size = timed(lambda: compressed(whole, order), repeats)
+    seconds, size = least_time(lambda: compressed(learned, order), repeats)
+    longer, whole_size = least_time(lambda: compressed(whole, order), repeats)
     nats = (whole_size - size) * math.log(256) / len(last)
     microseconds = 1e6 * max(longer - seconds, 0) / len(last)
     return Row("PPMd, adaptive", order, seconds, PPMD_MEMORY, size, nats, microseconds)

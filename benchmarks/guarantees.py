@@ -16,7 +16,6 @@ import numpy as np
 
 import crnn
 from crnn import AnomalyDetector, CharNGram, CharRNN, Mixture
-from crnn.training.run import TrainingRun
 
 TEXT = "to be or not to be, that is the question: whether 'tis nobler in the mind to suffer. " * 30
 MB = 10**6
@@ -128,45 +127,6 @@ def row(name, times):
     return f"| {name} | {len(times)} | " + " | ".join(f"{ms:.0f}" for ms in quantiles) + " |"
 
 
-# ------------------------------------------------------------------------------------------------ checkpoints
-
-MODELS = {
-    "rnn, 100 units": {"hidden_size": 100},
-    "lstm, 3 × 1024, adam": {
-        "hidden_size": 1024, "num_layers": 3, "cell": "lstm", "optimizer": "adam", "batch_size": 8,
-    },
-}  # fmt: skip
-
-
-def pauses(count):
-    """Yield a table: for how long a checkpoint a second holds training up; `count` seconds of training a model."""
-    yield "| model | weights | pauses | pause, ms | processor ms | of 1 s | of 60 s |"
-    yield "|---|---:|---:|---:|---:|---:|---:|"
-    due = TrainingRun._write_checkpoint_if_due
-    for name, given in MODELS.items():
-        found = []
-
-        def timed(training, found=found):
-            before, start, processor = training._writer._last_step, time.perf_counter(), time.thread_time()
-            due(training)
-            if training._writer._last_step != before:
-                found.append((time.perf_counter() - start, time.thread_time() - processor))
-
-        TrainingRun._write_checkpoint_if_due = timed
-        try:
-            with tempfile.TemporaryDirectory() as folder:
-                model = CharRNN(**given, max_seconds=count, random_state=0, n_threads=1)
-                model.fit(TEXT * 10, checkpoint=Path(folder) / "run", checkpoint_every=1.0)
-        finally:
-            TrainingRun._write_checkpoint_if_due = due
-        if not found:
-            raise SystemExit(f"{name}: no checkpoint in {count} seconds; train for longer with --count")
-        seen, pause = np.mean(found, axis=0)
-        weights = sum(array.size for array in model.params_.values())
-        shares = " | ".join(f"{pause / (interval + pause):.3%}" for interval in (1, 60))
-        yield f"| {name} | {weights:,} | {len(found)} | {1000 * seen:.1f} | {1000 * pause:.1f} | {shares} |"
-
-
 # ------------------------------------------------------------------------------------------------ memory and import
 
 PEAK = """
@@ -256,7 +216,7 @@ def printed(program):
     return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True).stdout
 
 
-FIGURES = {"responses": (responses, 100), "pauses": (pauses, 30), "memory": (memory, 1), "imports": (imports, 15)}
+FIGURES = {"responses": (responses, 100), "memory": (memory, 1), "imports": (imports, 15)}
 
 
 def main():

@@ -18,15 +18,15 @@ from __future__ import annotations
 import argparse
 import io
 import sysconfig
-import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
 
-from benchmarks.counts import of_ppmd, timed
+from benchmarks.counts import of_ppmd
 from benchmarks.counts import split as split_names
-from benchmarks.report import machine
+from benchmarks.report import least_time, machine, print_tables
 from crnn import CharNGram, CharRNN, Mixture
 
 MAX_SOURCE = 3_500_000  # characters of the standard library
@@ -74,11 +74,6 @@ def read(kind: str, path: Path | None) -> tuple[Text, Text]:
     return split_names(text.splitlines()) if kind == "names" else split(text)
 
 
-def trained(text: Text, seconds: float, seed: int) -> Mixture:
-    """Return a mixture of a network and counts after this time."""
-    return Mixture.recommended(text, seconds, verbose=0, random_state=seed)
-
-
 def losses(mixture: Mixture, held_out: Text) -> Losses:
     """Return the losses of both models and of the mixture."""
     return Losses(*(-model.score(held_out) for model in (*mixture.models, mixture)))
@@ -98,7 +93,7 @@ def adapted(mixture: Mixture, held_out: Text) -> Iterator[str]:
     yield from ADAPTED
     (network, counts), found = mixture.models, []
     for model, adapt in ((network, True), (counts, True), (mixture, True), (mixture, "counts")):
-        found.append(timed(lambda model=model, adapt=adapt: -model.score(held_out, adapt=adapt), 1))
+        found.append(least_time(lambda model=model, adapt=adapt: -model.score(held_out, adapt=adapt)))
     symbols = sum(len(name) + 1 for name in held_out) if isinstance(held_out, list) else len(held_out)
     yield f"| nats | {' | '.join(f'{loss:.4f}' for _, loss in found)} |"
     yield f"| µs a character | {' | '.join(f'{1e6 * seconds / symbols:.1f}' for seconds, _ in found)} |"
@@ -118,15 +113,15 @@ def file_size(model: CharRNN | CharNGram | Mixture) -> int:
 def costs(mixture: Mixture, known: Text, held_out: Text, seconds: float) -> Iterator[str]:
     """Yield what each model costs, on one thread."""
     yield from COSTS
-    to_count, _ = timed(lambda: CharNGram().fit(known), 1)
+    to_count, _ = least_time(lambda: CharNGram().fit(known))
     to_learn = {"network": max(seconds - to_count, 0), "counts": to_count, "mixture": seconds}
     part = held_out[: SCORED if isinstance(held_out, str) else None]
     symbols = len(part) if isinstance(part, str) else sum(len(name) + 1 for name in part)
     memory = files = 0.0
     for name, model in named(mixture):
         model.n_threads = 1
-        to_score, _ = timed(lambda model=model: model.score(part), REPEATS)
-        to_draw, drawn = timed(lambda model=model: draw(model, 5000), REPEATS)
+        to_score, _ = least_time(lambda model=model: model.score(part), REPEATS)
+        to_draw, drawn = least_time(lambda model=model: draw(model, 5000), REPEATS)
         if model is not mixture:  # which has what its models have
             memory, files = memory + bytes_of(model), files + file_size(model)
         used = (memory, files) if model is mixture else (bytes_of(model), file_size(model))
@@ -177,9 +172,9 @@ def main() -> None:
     for seconds in options.seconds:
         found, took = [], []
         for seed in range(options.seeds):
-            start = time.perf_counter()
-            mixture = trained(known, seconds, seed)
-            took.append(time.perf_counter() - start)
+            learn = partial(Mixture.recommended, known, seconds, verbose=0, random_state=seed)
+            spent, mixture = least_time(learn)
+            took.append(spent)
             found.append(losses(mixture, held_out))
         print(row(seconds, found), flush=True)
     print(f"\nThe longest of the last {options.seeds} trainings took {max(took):.1f} s", flush=True)
@@ -188,10 +183,7 @@ def main() -> None:
         tables.append(adapted(mixture, held_out))
     if options.costs:
         tables.append(costs(mixture, known, held_out, options.seconds[-1]))
-    for table in tables:
-        print()
-        for line in table:
-            print(line, flush=True)
+    print_tables(tables)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,12 @@ import argparse
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmarks.figures import Table, number, read_tables, replace_between, table
-from benchmarks.report import PAGE
+from benchmarks.report import PAGE, replace_between
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,6 +36,50 @@ DARK = {
     INK: "#e6edf3", FAINT: "#3d444d", PAPER: "#0d1117",
     COLORS["crnn"]: "#58a6ff", COLORS["PyTorch"]: "#ff8a65", COLORS["JAX"]: "#56d364", COLORS["NumPy"]: "#bc8cff",
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Table:
+    """One Markdown table: its header and its rows, each a tuple of stripped cells."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def row(self, *start: str) -> dict[str, str]:
+        """Return the row that begins with these cells, by column."""
+        for row in self.rows:
+            if row[: len(start)] == start:
+                return dict(zip(self.header, row, strict=True))
+        raise ValueError(f"the table {self.header[0]!r} has no row that begins with {' | '.join(start)!r}")
+
+
+def read_tables(path: Path) -> list[Table]:
+    """Return the tables of a page in their order."""
+    tables = []
+    for block in re.findall(r"(?:^\|.*\|\n)+", path.read_text(encoding="utf-8"), re.MULTILINE):
+        header, _, *rows = (tuple(cell.strip() for cell in line[1:-1].split("|")) for line in block.splitlines())
+        tables.append(Table(header, tuple(rows)))
+    return tables
+
+
+def table(tables: Sequence[Table], *start: str) -> Table:
+    """Return the first table whose header begins with these cells: the first on the page is the newest."""
+    for candidate in tables:
+        if candidate.header[: len(start)] == start:
+            return candidate
+    raise ValueError(f"no table begins with {' | '.join(start)!r}: is this the page of measurements?")
+
+
+def number(cell: str) -> float | None:
+    """Return the first number of a cell, or None for a dash or an empty cell.
+
+    Examples
+    --------
+    >>> number("43.1×"), number("1.507 (3.7)"), number("–")
+    (43.1, 1.507, None)
+    """
+    found = re.match(r"\d+(?:\.\d+)?", cell)
+    return float(found[0]) if found else None
 
 
 class Row(NamedTuple):

@@ -46,7 +46,7 @@ def training(repeats: int) -> list[str]:
     columns = {}
     for cell, H, K in STEPS:
         arguments = [cell, "1", str(H), "50", "50", str(K), "1"]
-        timed = race(contenders("train_stacked", arguments, peers=True), repeats)
+        timed = race(contenders("train", arguments, peers=True), repeats)
         losses = [run.first for run in timed.values()]
         assert max(losses) < 1.05 * min(losses), losses
         columns[f"{cell.upper()}, H = {H}"] = {name: 1e3 * run.median / K for name, run in timed.items()}
@@ -57,7 +57,7 @@ def sampling(repeats: int) -> list[str]:
     """Microseconds of a character of one sampled stream."""
     columns = {}
     for cell, H, n in SAMPLES:
-        timed = race(contenders("sample_stacked", [cell, str(H), str(n)], peers=False), repeats)
+        timed = race(contenders("sample", [cell, str(H), str(n), "1", "1"], peers=False), repeats)
         columns[f"{cell.upper()}, H = {H}"] = {name: 1e6 * run.median / n for name, run in timed.items()}
     return table(columns, "a sampled character, µs")
 

@@ -18,20 +18,21 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks import peers
 from benchmarks.cases import VOCAB_SIZE, Case
-from benchmarks.figures import check_markers, replace_between
 
 CORE = sorted(os.sched_getaffinity(0))[-1] if hasattr(os, "sched_getaffinity") else None
 PAUSE_SECONDS = 0.1  # before a repeat: the threads of the BLAS or of OpenMP spin for a while after their work
 BEGIN, END = "<!-- benchmarks.report: begin -->", "<!-- benchmarks.report: end -->"
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+T = TypeVar("T")
 
 
 @dataclass
@@ -149,14 +150,13 @@ def online(repeats: int) -> list[str]:
         "|---|---|---|---|---|---|",
     ]
     for H, K in ((100, 1500), (256, 400), (512, 150)):
-        arguments = [str(v) for v in (H, 25, 1, K)]
-        slower = [str(v) for v in (H, 25, 1, max(20, K // 20))]
+        arguments, slower = (["rnn", *(str(v) for v in (1, H, 25, 1, steps))] for steps in (K, max(20, K // 20)))
         runs = contenders("train", ["crnn", "crnn-float64"], arguments, [1])
         runs += contenders("train", ["numpy"], slower, [1]) + contenders("train", ["torch"], slower, [1, 2])
         runs += contenders("train", ["jax", "jax-by-hand"], arguments, [1])
         timed = race(runs, repeats)
         check_losses(timed, 25)
-        step = {name: t.median / int(t.arguments[5]) for name, t in timed.items()}
+        step = {name: t.median / int(t.arguments[7]) for name, t in timed.items()}
         torch = min((step[n] for n in ("torch/1", "torch/2") if n in step), default=None)
         for mine, label in (("crnn/1", "float32"), ("crnn-float64/1", "float64")):
             others = [step.get("numpy/1"), torch, step.get("jax/1"), step.get("jax-by-hand/1")]
@@ -183,12 +183,8 @@ def batched(repeats: int) -> list[str]:
         "| batched step | threads | ms | PyTorch | JAX | JAX, gradient by hand | of sgemm 1024³ | 2 threads / 1 |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    sizes = ((128, 50, 50, 100), (256, 50, 50, 40), (512, 50, 50, 20))
-    for H, T, B, K in sizes:
-        arguments = [str(v) for v in (H, T, B, K)]
-        others = ("torch", "jax", "jax-by-hand")
-        runs = contenders("train", ["crnn", *others], arguments, [1, 2])
-        lines += step_rows(f"H = {H}, T = {T}, B = {B}", Case(H, T, B, K), runs, others, repeats)
+    for H, K in ((128, 100), (256, 40), (512, 20)):
+        lines += step_rows(Case(H, 50, 50, K), ("torch", "jax", "jax-by-hand"), repeats)
     return lines
 
 
@@ -198,24 +194,18 @@ def gated(repeats: int) -> list[str]:
         "| gated batched step | threads | ms | PyTorch | JAX | of sgemm 1024³ | 2 threads / 1 |",
         "|---|---|---|---|---|---|---|",
     ]
-    sizes = (
-        # enough steps a call that what a call makes ready (room for 20 to 60 MB of states and gates) does not count
-        ("lstm", 1, 128, 50, 50, 80),
-        ("lstm", 1, 256, 50, 50, 40),
-        ("lstm", 1, 512, 50, 50, 15),
-        ("gru", 1, 256, 50, 50, 50),
-    )
-    for cell, L, H, T, B, K in sizes:
-        arguments = [cell, *(str(v) for v in (L, H, T, B, K))]
-        runs = contenders("train_stacked", ["crnn", "torch", "jax"], arguments, [1, 2])
-        layers = "" if L == 1 else f"{L} layers, "
-        label = f"{cell.upper()}, {layers}H = {H}, T = {T}, B = {B}"
-        lines += step_rows(label, Case(H, T, B, K, cell=cell, num_layers=L), runs, ("torch", "jax"), repeats)
+    # enough steps a call that what a call makes ready (room for 20 to 60 MB of states and gates) does not count
+    for cell, H, K in (("lstm", 128, 80), ("lstm", 256, 40), ("lstm", 512, 15), ("gru", 256, 50)):
+        lines += step_rows(Case(H, 50, 50, K, cell=cell), ("torch", "jax"), repeats)
     return lines
 
 
-def step_rows(label: str, case: Case, runs: list[Timed], others: Sequence[str], repeats: int) -> list[str]:
+def step_rows(case: Case, others: Sequence[str], repeats: int) -> list[str]:
     """Race one size on one and two threads, and time sgemm; return its two rows."""
+    H, T, B = case.hidden_size, case.seq_length, case.batch_size
+    arguments = [case.cell, *(str(v) for v in (1, H, T, B, case.steps))]
+    runs = contenders("train", ["crnn", *others], arguments, [1, 2])
+    label = f"{case.cell.upper()}, " * (not case.plain) + f"H = {H}, T = {T}, B = {B}"
     timed = race(runs + [Timed(f"sgemm/{n}", ("sgemm", str(n)), n) for n in (1, 2)], repeats)
     check_losses(timed, case.seq_length)
     rows = []
@@ -238,10 +228,9 @@ def sampling(repeats: int) -> list[str]:
     ]
     for H in (100, 512):
         n = 160000 if H == 100 else 12000  # a tenth of a second for crnn: as long as a slow peer's turn
-        runs = contenders("sample", ["crnn"], [str(H), str(n), "1"], [1])
-        runs += contenders("sample", ["numpy", "torch"], [str(H), str(n // 16), "1"], [1])
-        runs += contenders("sample", ["jax"], [str(H), str(n), "1"], [1])
-        runs += [Timed("64", ("sample", "crnn", str(H), str(n // 16), "64", "1"))]
+        runs = contenders("sample", ["crnn", "jax"], ["rnn", str(H), str(n), "1"], [1])
+        runs += contenders("sample", ["numpy", "torch"], ["rnn", str(H), str(n // 16), "1"], [1])
+        runs += [Timed("64", ("sample", "crnn", "rnn", str(H), str(n // 16), "64", "1"))]
         timed = race(runs, repeats)
         each = {name: t.median / t.value for name, t in timed.items()}
         mine = each["crnn/1"]
@@ -266,6 +255,41 @@ def scoring(repeats: int) -> list[str]:
         lines.append(f"| {label} | {timed[name].median:.2f} | {' | '.join(cells)} | {gain} |")
     lines.append(f"| exact: one state through the whole text | {timed['crnn-exact/1'].median:.2f} | | | |")
     return lines
+
+
+def least_time(
+    action: Callable[[], T], repeats: int = 1, clock: Callable[[], float] = time.perf_counter
+) -> tuple[float, T]:
+    """Return the least seconds of some calls, and what the last one returns."""
+    times = []
+    for _ in range(repeats):
+        start = clock()
+        result = action()
+        times.append(clock() - start)
+    return min(times), result
+
+
+def check_markers(path: Path, begin: str, end: str) -> str:
+    """Return the text of a page; leave the program unless the text holds both markers."""
+    text = path.read_text(encoding="utf-8")
+    if begin not in text or end not in text:
+        raise SystemExit(f"{path} has no place for the figures: it needs a line {begin!r} and a line {end!r}")
+    return text
+
+
+def replace_between(path: Path, begin: str, end: str, lines: Sequence[str]) -> None:
+    """Put lines between two markers of a page."""
+    before, _, rest = check_markers(path, begin, end).partition(begin)
+    after = rest.partition(end)[2]
+    path.write_text(f"{before}{begin}\n" + "\n".join(lines) + f"\n{end}{after}", encoding="utf-8")
+
+
+def print_tables(tables: Iterable[Iterable[str]]) -> None:
+    """Print lines as soon as they are known, with a blank line before each table."""
+    for table in tables:
+        print()
+        for line in table:
+            print(line, flush=True)
 
 
 def build() -> str:

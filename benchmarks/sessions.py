@@ -198,9 +198,7 @@ def measured(name: str, sessions: Sequence[int], repeats: int) -> dict[str, list
         turns = own_turns(model, work, "")
         if isinstance(model, CharRNN):
             turns |= own_turns(model.quantize(), work, "int8, ") | peer_turns(model, work)
-            check(turns, len(work.steps))
-        else:
-            check(turns, len(work.steps))
+        check(turns, len(work.steps))
         for contender, value in fastest(turns, repeats, work.ids.size).items():
             rows.setdefault(contender, []).append(value)
     return rows

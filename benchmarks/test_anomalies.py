@@ -6,8 +6,7 @@ from itertools import islice
 
 import pytest
 
-from benchmarks import anomalies, domain_names, log_lines
-from crnn import AnomalyDetector
+from benchmarks import anomalies, domain_names
 
 pytest.importorskip("sklearn")
 pytestmark = pytest.mark.filterwarnings("ignore:(no alarm is likely|the threshold was set by)")
@@ -34,12 +33,6 @@ def test_the_table_of_domains():
     table = {cells(row)[0]: cells(row) for row in rows}
     assert len(table) == 4 + 4 + 2
     assert float(table["the same model, mean"][2]) > 0.95
-
-
-def test_judging_lines(benchmark, sized):
-    lines = [log_lines.masked(line) for line in islice(log_lines.usual_lines(), sized(50_000, 2000))]
-    detector = AnomalyDetector(random_state=0).fit(lines)
-    assert (benchmark(detector.predict, lines) == 1).mean() > 0.98
 
 
 @pytest.mark.parametrize("kind", domain_names.KINDS)

@@ -37,7 +37,7 @@ def test_a_version_that_is_not_imported_is_refused(tmp_path):
 def test_both_versions_do_the_work(monkeypatch, capsys):
     if not (SOURCES / "src").is_dir():
         pytest.skip("crnn is not imported from its sources")
-    monkeypatch.setattr(compare, "WORK", {"some work": "train crnn 7 5 3 11 1"})
+    monkeypatch.setattr(compare, "WORK", {"some work": "train crnn rnn 1 7 5 3 11 1"})
     monkeypatch.setattr(compare, "ABSOLUTE_SECONDS", 1e9)  # a busy machine makes neither slower
     root = str(SOURCES)
     assert compare.main([root, root, "--no-build", "--repeats", "1"]) == 0

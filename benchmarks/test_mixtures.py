@@ -45,15 +45,3 @@ def test_the_held_out_text_has_known_symbols_only(tmp_path):
     assert mixtures.read("shakespeare", path) == ("ab" * 45, "abababa")
     with pytest.raises(SystemExit, match="--text names needs a FILE"):
         mixtures.read("names", None)
-
-
-@pytest.mark.parametrize("which", ["network", "counts", "mixture"])
-def test_scoring(benchmark, mixture, which):
-    model = dict(mixtures.named(mixture))[which]
-    assert benchmark(model.score, TEXT) > -1
-
-
-@pytest.mark.parametrize("which", ["network", "counts", "mixture"])
-def test_drawing(benchmark, mixture, which):
-    model = dict(mixtures.named(mixture))[which]
-    assert len(benchmark(model.sample, 5000, random_state=0)) == 5000

@@ -7,6 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks import peers
+from benchmarks.cases import weight_shapes
+from benchmarks.conftest import needs
 from benchmarks.peers.numpy_rnn import NumpyPeer
 
 V, H, T, STEPS = 7, 11, 5, 3
@@ -15,14 +17,12 @@ Arrays = dict[str, NDArray[np.floating]]
 
 
 def build(name: str, *args: object, **options: object) -> peers.Peer:
-    if not peers.available(name):
-        pytest.skip(peers.reason(name))
+    needs(name)
     return peers.peer_class(name)(*args, **options)  # type: ignore[arg-type]
 
 
-def weights(rng: np.random.Generator) -> Arrays:
-    shapes = {"Wxh_l0": (H, V), "Whh_l0": (H, H), "Why": (V, H), "bh_l0": (H,), "by": (V,)}
-    return {k: rng.normal(0, 0.3, shape) for k, shape in shapes.items()}
+def weights(rng: np.random.Generator, cell: str = "rnn", num_layers: int = 1) -> Arrays:
+    return {k: rng.normal(0, 0.3, shape) for k, shape in weight_shapes(cell, num_layers, H, V).items()}
 
 
 def chunks(rng: np.random.Generator, batch_size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -79,22 +79,12 @@ def test_training_steps_agree(name: str, options: dict, dtype: str, batch_size: 
         np.testing.assert_allclose(found[k], after[k], rtol=1e-3, atol=1e-5)
 
 
-def stacked_weights(rng: np.random.Generator, cell: str, num_layers: int) -> Arrays:
-    shapes: dict[str, tuple[int, ...]] = {"Why": (V, H), "by": (V,)}
-    G = peers.GATES[cell]
-    for k in range(num_layers):
-        shapes |= {f"Wxh_l{k}": (G * H, H if k else V), f"Whh_l{k}": (G * H, H), f"bh_l{k}": (G * H,)}
-        if cell == "gru":
-            shapes[f"bhn_l{k}"] = (H,)
-    return {k: rng.normal(0, 0.3, shape) for k, shape in shapes.items()}
-
-
 @pytest.mark.parametrize("num_layers", [1, 2])
 @pytest.mark.parametrize("cell", peers.GATES)
 def test_stacked_cells_agree(cell: str, num_layers: int) -> None:
     """PyTorch's modules define a cell; three steps and a score then compare JAX's gradients with theirs."""
     rng = np.random.default_rng(6)
-    p, state, (inputs, targets) = stacked_weights(rng, cell, num_layers), rng.normal(0, 0.5, (3, H)), chunks(rng, 3)
+    p, state, (inputs, targets) = weights(rng, cell, num_layers), rng.normal(0, 0.5, (3, H)), chunks(rng, 3)
     found = {}
     for name, options in (("torch", {}), ("jax", {"gradient": "autodiff"})):
         peer = build(name, p, 3, T, dtype="float64", state=state, cell=cell, **TRAINING, **options)
@@ -107,7 +97,7 @@ def test_stacked_cells_agree(cell: str, num_layers: int) -> None:
 
 
 def test_what_only_one_tanh_layer_offers_is_refused() -> None:
-    p = stacked_weights(np.random.default_rng(0), "lstm", 1)
+    p = weights(np.random.default_rng(0), "lstm")
     with pytest.raises(ValueError, match="one tanh layer"):
         build("numpy", p, cell="lstm")
     with pytest.raises(ValueError, match="by hand"):

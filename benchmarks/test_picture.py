@@ -6,14 +6,10 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from benchmarks import picture
-from benchmarks.figures import number, read_tables, replace_between, table
-from benchmarks.report import BEGIN, END, PAGE
+from benchmarks.picture import read_tables, table
+from benchmarks.report import BEGIN, END, PAGE, replace_between
 
 TABLES = [*read_tables(PAGE), *read_tables(picture.COMPARISON)]
-
-
-def test_number():
-    assert [number(cell) for cell in ("43.1×", "1.507 (3.7)", "–", "")] == [43.1, 1.507, None, None]
 
 
 def test_page_has_every_figure():

@@ -7,15 +7,44 @@ import pytest
 
 from benchmarks import work
 from benchmarks.cases import Case, ready
-from benchmarks.conftest import TRAINERS, needs
+from benchmarks.conftest import needs
 
-ONLINE = [Case(H, 25, 1, K) for H, K in ((64, 200), (100, 200), (256, 60), (512, 30))]
-BATCHED = [Case(H, 50, 50, K) for H, K in ((128, 6), (256, 3), (512, 2))] + [Case(512, 100, 100, 1)]
-GATED = [Case(H, 50, 50, K, cell="lstm") for H, K in ((128, 4), (256, 2), (512, 2))] + [
+CASES = [
+    Case(13, 7, 3, 40),
+    Case(13, 7, 3, 40, cell="lstm", num_layers=2),
+    *(Case(H, 25, 1, K) for H, K in ((64, 200), (100, 200), (256, 60), (512, 30))),
+    *(Case(H, 50, 50, K) for H, K in ((128, 6), (256, 3), (512, 2))),
+    Case(512, 100, 100, 1),
+    *(Case(H, 50, 50, K, cell="lstm") for H, K in ((128, 4), (256, 2), (512, 2))),
     Case(384, 64, 32, 2, cell="lstm"),
     Case(128, 50, 50, 3, cell="lstm", num_layers=2),
     Case(256, 50, 50, 2, cell="gru"),
 ]
+
+
+def runs(case):
+    """Yield the contenders that know a case, each with a number of threads; JAX takes every core of its process."""
+    plain = ("crnn-float64", "jax-by-hand", *(["numpy"] if case.batch_size == 1 else []))
+    for contender in ("crnn", "torch", "jax", *(plain if case.plain else ())):
+        both = case.batch_size > 1 and contender != "crnn-float64"
+        yield from ((case, contender, n) for n in ((2,) if contender.startswith("jax") else (1, 2) if both else (1,)))
+
+
+@pytest.fixture
+def sized(pytestconfig):
+    """Choose a size that can be timed, or a small one where nothing is timed: the same code, and the same checks."""
+    return lambda to_time, small: small if pytestconfig.getoption("benchmark_disable") else to_time
+
+
+@pytest.fixture
+def timed(benchmark):
+    """Time a function over a few rounds, one round more to warm up; return its last result."""
+
+    def run(function, *arguments, group, rounds=5):
+        benchmark.group = group
+        return benchmark.pedantic(function, arguments, rounds=rounds, warmup_rounds=1)
+
+    return run
 
 
 @cache
@@ -23,62 +52,17 @@ def expected(case):
     return ready("crnn-float64", case, 1)()
 
 
-@pytest.fixture
-def fewer(sized):
-    """A case with fewer steps where nothing is timed."""
-    return lambda case: replace(case, steps=sized(case.steps, min(case.steps, 5)))
-
-
-def checked(contender, case, n_threads):
-    """Make a contender ready, and check that its first steps equal all others'."""
+@pytest.mark.parametrize(
+    ("case", "contender", "n_threads"),
+    [run for case in CASES for run in runs(case)],
+    ids=lambda value: getattr(value, "name", str(value)),
+)
+def test_training_step(timed, sized, case, contender, n_threads):
+    needs(contender)
+    case = replace(case, steps=sized(case.steps, min(case.steps, 5)))
     epoch = ready(contender, case, n_threads)
     assert epoch() == pytest.approx(expected(case), rel=1e-3)
-    return epoch
-
-
-@pytest.mark.parametrize("contender", [*TRAINERS, "crnn-float64"])
-@pytest.mark.parametrize("case", ONLINE, ids=lambda case: case.name)
-def test_online_step(timed, fewer, case, contender):
-    needs(contender)
-    case = fewer(case)
-    assert timed(checked(contender, case, 1), group=f"online {case.name}, {case.steps} steps") > 0
-
-
-@pytest.mark.parametrize("n_threads", [1, 2])
-@pytest.mark.parametrize("contender", [name for name in TRAINERS if name != "numpy"])
-@pytest.mark.parametrize("case", BATCHED, ids=lambda case: case.name)
-def test_batched_step(timed, case, contender, n_threads):
-    needs(contender)
-    if contender.startswith("jax") and n_threads == 1:
-        pytest.skip("JAX takes every core of its process: benchmarks.report runs it on one")
-    epoch = checked(contender, case, n_threads)
-    assert timed(epoch, group=f"batched {case.name}, {case.steps} steps", rounds=3) > 0
-
-
-@pytest.mark.parametrize("n_threads", [1, 2])
-@pytest.mark.parametrize("contender", ["crnn", "torch", "jax"])
-@pytest.mark.parametrize("case", GATED, ids=lambda case: case.name)
-def test_gated_step(timed, case, contender, n_threads):
-    needs(contender)
-    if contender == "jax" and n_threads == 1:
-        pytest.skip("JAX takes every core of its process: benchmarks.report runs it on one")
-    epoch = checked(contender, case, n_threads)
-    assert timed(epoch, group=f"gated {case.name}, {case.steps} steps", rounds=3) > 0
-
-
-def test_gated_peers_agree():
-    needs("torch")
-    needs("jax")
-    case = Case(13, 7, 3, 40, cell="lstm", num_layers=2)
-    assert ready("torch", case, 2)() == pytest.approx(ready("jax", case, 2)(), rel=1e-3)
-
-
-@pytest.mark.parametrize("contender", [name for name in TRAINERS if name not in ("numpy", "crnn")])
-def test_contenders_agree(contender):
-    needs(contender)
-    case = Case(13, 7, 3, 40)
-    threads = 1 if contender == "torch" else 2
-    assert ready(contender, case, threads)() == pytest.approx(expected(case), rel=1e-3)
+    assert timed(epoch, group=f"{case.name}, {case.steps} steps", rounds=3) > 0
 
 
 @pytest.mark.parametrize("contender", ["crnn", "numpy", "torch", "jax"])
@@ -89,7 +73,7 @@ def test_sampling(timed, H, num_samples, contender):
     n = "200" if num_samples == "64" else "1000"
     if contender == "numpy" and num_samples != "1":
         pytest.skip("min-char-rnn draws one text at a time")
-    drawn = timed(work.sample(contender, H, n, num_samples, "1"), group=f"{num_samples} samples of {n}, H = {H}")
+    drawn = timed(work.sample(contender, "rnn", H, n, num_samples, "1"), group=f"{num_samples} samples of {n}, H = {H}")
     assert drawn == int(n) * int(num_samples)
 
 

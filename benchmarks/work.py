@@ -25,12 +25,7 @@ Work = Callable[[], float]
 SGEMM_SIZE = 1024
 
 
-def train(contender: str, H: str, T: str, B: str, K: str, n_threads: str) -> Work:
-    """K training steps; returns the smoothed loss."""
-    return ready(contender, Case(int(H), int(T), int(B), int(K)), int(n_threads))
-
-
-def train_stacked(contender: str, cell: str, L: str, H: str, T: str, B: str, K: str, n_threads: str) -> Work:
+def train(contender: str, cell: str, L: str, H: str, T: str, B: str, K: str, n_threads: str) -> Work:
     """K training steps of L layers of a cell; returns the smoothed loss."""
     case = Case(int(H), int(T), int(B), int(K), cell=cell, num_layers=int(L))
     return ready(contender, case, int(n_threads))
@@ -68,35 +63,19 @@ def sgemm(n_threads: str) -> Work:
     return product
 
 
-def sample_stacked(contender: str, cell: str, H: str, n: str) -> Work:
-    """A text of n characters of a cell, on one thread; returns the number of characters."""
-    case = Case(int(H), 25, 1, 100, cell=cell)
-    model = crnn_model(case, bfloat16="bfloat16" in contender).partial_fit(case.text)
-    return lambda: float(len(model.sample(int(n), random_state=0)))
+def sample(contender: str, cell: str, H: str, n: str, num_samples: str, n_threads: str) -> Work:
+    """num_samples texts of n characters of a cell; returns the number of characters."""
+    case, length, k = Case(int(H), 25, 1, 200, cell=cell), int(n), int(num_samples)
+    if contender.startswith("crnn"):
+        model = crnn_model(case, n_threads=int(n_threads), bfloat16="bfloat16" in contender).partial_fit(case.text)
 
+        def draw() -> float:
+            texts = model.sample(length, num_samples=k, random_state=0)
+            return float(sum(map(len, texts)))
 
-def _samplable(contender: str, H: int, n_threads: int) -> object:
-    case = Case(H, 25, 1, 200)
-    if contender == "crnn":
-        return crnn_model(case, n_threads=n_threads).partial_fit(case.text)
-    threads = None if contender == "jax" else n_threads
-    return peer_class(contender)(case.weights(), 1, 25, n_threads=threads)
-
-
-def sample(contender: str, H: str, n: str, num_samples: str, n_threads: str) -> Work:
-    """num_samples texts of n characters; returns the number of characters."""
-    model = _samplable(contender, int(H), int(n_threads))
-    length, k = int(n), int(num_samples)
-
-    def draw() -> float:
-        if contender == "crnn":
-            texts = model.sample(length, num_samples=k, random_state=0)  # type: ignore[attr-defined]
-            assert k == 1 or len(texts) == k
-        else:
-            assert model.sample(length, k).shape == (k, length)  # type: ignore[attr-defined]
-        return float(length * k)
-
-    return draw
+        return draw
+    peer = peer_class(contender)(case.weights(), 1, 25, n_threads=None if contender == "jax" else int(n_threads))
+    return lambda: float(peer.sample(length, k).size)
 
 
 def score(contender: str, H: str, n: str, streams: str, n_threads: str) -> Work:
@@ -116,11 +95,9 @@ def score(contender: str, H: str, n: str, streams: str, n_threads: str) -> Work:
 
 KINDS: dict[str, Callable[..., Work]] = {
     "train": train,
-    "train_stacked": train_stacked,
     "train_for": train_for,
     "sgemm": sgemm,
     "sample": sample,
-    "sample_stacked": sample_stacked,
     "score": score,
 }
 

@@ -18,19 +18,7 @@ SPACE = "_"  # in place of what separates words in fastText's files
 
 
 class FastTextClassifier:
-    """fastText in its supervised mode.
-
-    Parameters
-    ----------
-    max_n : int
-        The length of the longest n-gram.
-    epochs : int
-    rate : float
-    dim : int
-    """
-
-    def __init__(self, max_n: int = 5, epochs: int = 25, rate: float = 0.5, dim: int = 50) -> None:
-        self.max_n, self.epochs, self.rate, self.dim = max_n, epochs, rate, dim
+    """fastText in its supervised mode, with n-grams of up to 5 characters."""
 
     def fit(self, texts: Sequence[str], labels: Sequence[Any]) -> FastTextClassifier:
         """Learn from texts and their labels, on one thread, which makes a run repeatable."""
@@ -45,9 +33,8 @@ class FastTextClassifier:
             lines = (f"__label__{numbers[i]} {_word(texts[i])}\n" for i in order)
             path.write_text("".join(lines), encoding="utf-8")
             self._model = fasttext.train_supervised(
-                str(path), minn=1, maxn=self.max_n, epoch=self.epochs, lr=self.rate, dim=self.dim, bucket=200_000,
-                thread=1, verbose=0,
-            )  # fmt: skip
+                str(path), minn=1, maxn=5, epoch=25, lr=0.5, dim=50, bucket=200_000, thread=1, verbose=0
+            )
         return self
 
     def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:
