@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import error, feed_standard_input, rows
+from command_line import feed_standard_input, rows
 from examples import saved
 from source_tree import ROOT, needs_sources
 
@@ -174,31 +174,6 @@ def test_anomalies_are_found_in_place(folder, capsys):
         assert found == np.where(normal, "normal", "anomaly").tolist()
         np.testing.assert_allclose(scores, detector.outlier_scores_, atol=1e-6)
         assert found[-2:] == ["anomaly" if unique else "normal", "anomaly"]
-
-
-def test_a_detector_is_saved_elsewhere_if_the_disk_is_full(clean, capsys, monkeypatch):
-    save = AnomalyDetector.save
-
-    def full(self, path):
-        if path == "log.crnn":
-            raise OSError(28, "No space left on device", path)
-        save(self, path)
-
-    monkeypatch.setattr(AnomalyDetector, "save", full)
-    monkeypatch.setattr("tempfile.tempdir", str(clean))
-    told = error(capsys, *TRAIN, "-q")
-    where = re.search(r"log\.crnn: No space left on device\. The detector is saved in (.*) instead\.\n$", told)[1]
-    assert AnomalyDetector.load(where).contamination == 0.05
-
-
-def test_an_interrupted_training_saves_nothing(clean, capsys, monkeypatch):
-    def interrupt(self, X, y=None):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(AnomalyDetector, "fit", interrupt)
-    assert cli.main(TRAIN) == 130
-    assert "nothing to save yet" in capsys.readouterr().err
-    assert not (clean / "log.crnn").exists()
 
 
 @needs_sources

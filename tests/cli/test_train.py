@@ -16,10 +16,12 @@ from command_line import POSIX, error, rows, stop_after, usage_error
 from small_models import learned_state
 from texts import PHRASES as TEXT
 
-from crnn import CharRNN, DivergenceError, char_rnn
+from crnn import AnomalyDetector, CharRNN, DivergenceError, char_rnn
 from crnn.cli import files as command_files
 from crnn.cli import main as cli
 from crnn.cli.train import MPI_SIZES, aborting, communicator
+from crnn.mixture import SharedTime
+from crnn.ngram.building import Builder
 from crnn.training import progress as progress_display
 
 
@@ -53,14 +55,24 @@ def test_model_is_not_shown_on_a_terminal(folder, capsys, monkeypatch):
     assert "-o/--output" in usage_error(capsys, "train", "text.txt", "-o", "-")
 
 
-def test_interrupted_before_the_first_step(folder, capsys, monkeypatch):
-    def fit(self, X, **rest):
+@pytest.mark.parametrize(
+    ("options", "owner", "name", "reason"),
+    [
+        ([], CharRNN, "fit", "there was nothing to save yet"),
+        (["--model", "ngram"], Builder, "build", "nothing is saved, because the text was counted only in part"),
+        (["--model", "mixture", "--time", "1s"], SharedTime, "count", "there was nothing to save yet"),
+        (["--model", "mixture", "--time", "1s"], CharRNN, "fit", "there was nothing to save yet"),
+        (["--model", "detector"], AnomalyDetector, "fit", "there was nothing to save yet"),
+    ],
+)
+def test_an_early_interruption_leaves_the_old_file(folder, capsys, monkeypatch, options, owner, name, reason):
+    def interrupted(*arguments, **rest):
         raise KeyboardInterrupt
 
     before = (folder / "model.crnn").read_bytes()
-    monkeypatch.setattr(CharRNN, "fit", fit)
-    assert cli.main(["train", "text.txt", "-o", "model.crnn"]) == 130
-    assert capsys.readouterr().err == "crnn: stopped by Ctrl-C; there was nothing to save yet\n"
+    monkeypatch.setattr(owner, name, interrupted)
+    assert cli.main(["train", "text.txt", "-o", "model.crnn", *options]) == 130
+    assert capsys.readouterr().err.endswith(f"crnn: stopped by Ctrl-C; {reason}\n")
     assert (folder / "model.crnn").read_bytes() == before
 
 
@@ -83,19 +95,27 @@ def test_finite_ruin_leaves_the_old_file(folder, capsys):
     assert (folder / "new.crnn").read_bytes() == before
 
 
-def test_full_disk_at_the_end_saves_elsewhere(folder, capsys, monkeypatch):
-    save = CharRNN.save
+@pytest.mark.parametrize(
+    ("options", "kind", "noun"),
+    [
+        (["--max-steps", "3"], CharRNN, "model"),
+        (["--model", "detector", "--contamination", "0.3"], AnomalyDetector, "detector"),
+    ],
+)
+def test_full_disk_at_the_end_saves_elsewhere(folder, capsys, monkeypatch, options, kind, noun):
+    save = kind.save
 
     def full(self, path, **rest):
         if path == "new.crnn":
             raise OSError(28, "No space left on device", path)
         save(self, path, **rest)
 
-    monkeypatch.setattr(CharRNN, "save", full)
+    (folder / "lines.txt").write_text("\n".join(f"job {i}" for i in range(400)))
+    monkeypatch.setattr(kind, "save", full)
     monkeypatch.setattr(command_files.tempfile, "tempdir", str(folder))
-    message = error(capsys, "train", "text.txt", "-o", "new.crnn", "-q", "--max-steps", "3")
-    where = re.search(r"new\.crnn: No space left on device. The model is saved in (.*) instead\.\n", message)[1]
-    assert CharRNN.load(where).n_steps_ == 3
+    message = error(capsys, "train", "lines.txt", "-o", "new.crnn", "-q", *options)
+    where = re.search(rf"new\.crnn: No space left on device. The {noun} is saved in (.*) instead\.\n", message)[1]
+    assert isinstance(kind.load(where), kind)
 
 
 def full(*args, path, **rest):

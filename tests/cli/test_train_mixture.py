@@ -8,7 +8,6 @@ from texts import PHRASES as TEXT
 
 from crnn import CharRNN, DivergenceError, Mixture
 from crnn.cli import main as cli
-from crnn.mixture import SharedTime
 
 TRAIN = ["train", "text.txt", "--model", "mixture", "-o", "both.crnn"]
 
@@ -47,15 +46,3 @@ def test_an_interrupted_or_diverging_network_is_saved_as_it_was(folder, capsys, 
     mixture = Mixture.load("both.crnn")
     assert mixture.models[0].n_steps_ == 7
     assert mixture.score(TEXT) < 0
-
-
-@POSIX
-@pytest.mark.parametrize(("owner", "name"), [(SharedTime, "count"), (CharRNN, "fit")])
-def test_interruption_before_training_saves_nothing(folder, capsys, monkeypatch, owner, name):
-    def interrupted(self, text, **options):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(owner, name, interrupted)
-    assert cli.main([*TRAIN, "--time", "1s"]) == 130
-    assert capsys.readouterr().err.endswith("crnn: stopped by Ctrl-C; there was nothing to save yet\n")
-    assert not (folder / "both.crnn").exists()

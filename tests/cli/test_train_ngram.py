@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 
 import pytest
-from command_line import POSIX, rows
+from command_line import rows
 from texts import PHRASES as TEXT
 
 from crnn import CharNGram
 from crnn.cli import main as cli
-from crnn.ngram.building import Builder
 
 
 @pytest.fixture
@@ -56,16 +55,3 @@ def test_sample_and_score(counts, capsys):
         table = rows(capsys.readouterr().out)
         assert table["nats per character"] == f"{nats:.6f}"
         assert table["bits per character"] == f"{nats / math.log(2):.6f}"
-
-
-@POSIX
-def test_an_interruption_saves_nothing(counts, folder, capsys, monkeypatch):
-    before = (folder / counts).read_bytes()
-
-    def interrupted(*arguments):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Builder, "build", interrupted)
-    assert cli.main(["train", "text.txt", "--model", "ngram", "-o", counts]) == 130
-    assert "nothing is saved" in capsys.readouterr().err
-    assert (folder / counts).read_bytes() == before

@@ -277,13 +277,6 @@ def test_page_stops_at_the_end_of_a_document(page_of):
         assert text_of(driver, "progress").startswith("The document has ended. ")
 
 
-def test_bytes_read_as_characters(page_of):
-    driver = page_of(model_of("bytes"))
-    fill(driver, "beginning", "zwölf")
-    wait(driver, f"{SHOWN}.length === 6")
-    assert driver.execute_script(SHOWN) == ["z", "w", "ö", "·", "l", "f"]
-
-
 @pytest.mark.parametrize(
     ("symbols", "codes", "shown"),
     [
@@ -327,11 +320,17 @@ def test_a_change_in_the_middle_is_read_anew(page_of):
         wait(driver, "return document.getElementById('progress').textContent === arguments[0]", shown)
 
 
-def test_characters_that_the_model_does_not_know(page_of):
-    driver = page_of(model_of("lstm"))
-    fill(driver, "beginning", "to<b>x")
-    wait(driver, f"{SHOWN}.length === 3")
-    assert text_of(driver, "strangers") == "Ignored, since the model does not know them: < > x"
+@pytest.mark.parametrize(
+    ("name", "typed", "shown", "strangers"),
+    [("lstm", "to<b>x", [*"tob"], "< > x"), ("bytes", "zwölf", ["z", "w", "ö", "·", "l", "f"], "")],
+)
+def test_typed_characters_are_shown_if_the_model_knows_them(page_of, name, typed, shown, strangers):
+    driver = page_of(model_of(name))
+    fill(driver, "beginning", typed)
+    wait(driver, f"{SHOWN}.length === {len(shown)}")
+    assert driver.execute_script(SHOWN) == shown
+    ignored = f"Ignored, since the model does not know them: {strangers}" if strangers else ""
+    assert text_of(driver, "strangers") == ignored
 
 
 def test_a_unit_colors_the_text(page_of):

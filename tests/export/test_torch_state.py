@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from examples import random_language_model
+from examples import random_language_model, saved
 
 from crnn import BOUNDARY, UNKNOWN, CharRNN
 from crnn.errors import InvalidInputError
@@ -46,30 +46,24 @@ def test_logits_are_those_of_pytorch(cell, num_layers, bias):
 
 
 @pytest.mark.peers
-@pytest.mark.parametrize("source", ["abcba", b"abcba", ["abc", "ba"]], ids=["text", "bytes", "documents"])
-@pytest.mark.parametrize("cell", [*CELLS, "cifg"])
-def test_torch_round_trip_keeps_all_weights(cell, source, dtype):
+@pytest.mark.parametrize(
+    ("cell", "source", "parameters"),
+    [
+        ("rnn", "abcba", {}), ("gru", b"abcba", {"num_layers": 2}), ("lstm", ["abc", "ba"], {"num_layers": 2}),
+        ("cifg", "abcba", {"num_layers": 2}), ("gru", ["abc", "ba"], {"embedding_size": 2}),
+        ("rnn", ["abc", "ba"], {"n_bigrams": 3}), ("lstm", ["abc", "ba"], {"embedding_size": 2, "n_bigrams": 11}),
+        ("cifg", ["abc", "ba"], {"embedding_size": 2, "n_bigrams": 11}),
+    ],
+)  # fmt: skip
+def test_torch_round_trip_keeps_all_weights(cell, source, parameters, dtype):
+    """Of the names' pairs of symbols there are 5, fewer than 11."""
     pytest.importorskip("torch")
-    model = random_language_model(source, cell=cell, num_layers=2, dtype=dtype)
+    model = random_language_model(source, cell=cell, dtype=dtype, **parameters)
     again = CharRNN.from_torch(model.to_torch(), model.vocabulary_)
+    R = min(parameters["n_bigrams"], 5) if "n_bigrams" in parameters else None
+    assert (again.cell, again.dtype, again.n_bigrams) == (cell, dtype.name, R)
+    assert again.embedding_size == parameters.get("embedding_size")
     assert again.vocabulary_ == model.vocabulary_
-    assert (again.cell, again.dtype) == (cell, dtype.name)
-    for name, array in model.params_.items():
-        np.testing.assert_array_equal(again.params_[name], array)
-
-
-@pytest.mark.peers
-@pytest.mark.parametrize(("embedding_size", "n_bigrams"), [(2, None), (None, 3), (2, 11)])
-@pytest.mark.parametrize("cell", [*CELLS, "cifg"])
-def test_torch_round_trip_keeps_embedding_and_bigrams(cell, embedding_size, n_bigrams, dtype):
-    """A vector for each symbol, pairs of symbols: of these there are 5, fewer than 11."""
-    pytest.importorskip("torch")
-    model = random_language_model(
-        ["abc", "ba"], cell=cell, dtype=dtype, embedding_size=embedding_size, n_bigrams=n_bigrams
-    )
-    again = CharRNN.from_torch(model.to_torch(), model.vocabulary_)
-    R = None if n_bigrams is None else min(n_bigrams, 5)
-    assert (again.cell, again.embedding_size, again.n_bigrams) == (cell, embedding_size, R)
     assert again.bigrams_ == model.bigrams_
     for name, array in model.params_.items():
         np.testing.assert_array_equal(again.params_[name], array)
@@ -118,17 +112,22 @@ def test_a_safetensors_file_of_another_program(tmp_path):
     assert CharRNN.from_torch(tmp_path / "model.safetensors", "abc").score("abcab") == expected
 
 
-def test_a_damaged_file(tmp_path):
-    (tmp_path / "model.safetensors").write_bytes(file_bytes({}, tensors())[:-1])
-    with pytest.raises(InvalidInputError, match=r"tensors of float16, float32 or float64: .* cannot be read"):
-        CharRNN.from_torch(tmp_path / "model.safetensors", "abc")
+CONTENT = file_bytes({}, {name: array.astype(np.float16) for name, array in tensors().items()})
 
 
-def test_a_file_of_another_type(tmp_path):
-    content = file_bytes({}, {name: array.astype(np.float16) for name, array in tensors().items()})
-    (tmp_path / "model.safetensors").write_bytes(content.replace(b'"F16"', b'"I16"'))
-    with pytest.raises(InvalidInputError, match=r"impossible tensor\. If they have another type, convert them"):
-        CharRNN.from_torch(tmp_path / "model.safetensors", "abc")
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (CONTENT[:-1], r"tensors of float16, float32 or float64: .* cannot be read"),
+        (CONTENT.replace(b'"F16"', b'"I16"'), r"impossible tensor\. If they have another type, convert them"),
+        (saved(random_language_model("abc")), r"model file of crnn\. Load it with CharRNN\.load"),
+    ],
+    ids=["damaged", "another type", "model file"],
+)
+def test_refuses_other_files(tmp_path, content, words):
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(InvalidInputError, match=words):
+        CharRNN.from_torch(tmp_path / "file", "abc")
 
 
 @pytest.mark.peers
@@ -137,12 +136,6 @@ def test_file_that_would_run_code(tmp_path):
     torch.save(torch_network("rnn", 1), tmp_path / "model.pt")  # a whole module: pickled classes
     with pytest.raises(InvalidInputError, match=r"model\.pt' contains objects other than tensors"):
         CharRNN.from_torch(tmp_path / "model.pt", "abcde")
-
-
-def test_refuses_a_crnn_model_file(tmp_path):
-    CharRNN(3, max_steps=1).fit("abcab").save(tmp_path / "model.crnn")
-    with pytest.raises(InvalidInputError, match=r"model file of crnn\. Load it with CharRNN\.load"):
-        CharRNN.from_torch(tmp_path / "model.crnn", "abc")
 
 
 @pytest.mark.peers

@@ -12,6 +12,7 @@ import sys
 import textwrap
 import time
 from collections import Counter
+from functools import partial
 from typing import Any
 
 from .. import _kernels
@@ -24,7 +25,7 @@ from ..text.streams import symbols_for_epoch
 from ..training.progress import is_terminal, printable
 from .errors import catch_ending, interruptible, uninterrupted
 from .files import STANDARD
-from .options import add_output, value_type
+from .options import value_type
 from .output import name_output_errors, write
 from .train import check_output, save_network
 
@@ -38,11 +39,17 @@ WIDTH = 76
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    add_output(parser, default="crnn-demo.crnn", help="where to save the model (default: %(default)s)")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="MODEL",
+        default="crnn-demo.crnn",
+        help="where to save the model (default: %(default)s)",
+    )
     parser.add_argument(
         "--seconds",
         metavar="S",
-        type=value_type(lambda value: checked_float("seconds", value, above=0.0)),
+        type=value_type(partial(checked_float, "seconds", above=0.0)),
         default=20.0,
         help="how long to train (default: %(default)g)",
     )
@@ -79,11 +86,9 @@ YOUR.txt is any UTF-8 text; a megabyte is a good start. In Python:
 
 
 def network() -> CharRNN:
-    """Return the untrained model of the demo.
-
-    It has 8 streams, and a smaller learning rate than min-char-rnn, so that it converges within the time. The resets
-    make it write text from the zero state on every processor (``docs/min_char_rnn.md``).
-    """
+    """Return the untrained model of the demo."""
+    # With 8 streams, and a smaller learning rate than min-char-rnn, it converges within the time. The resets make it
+    # write text from the zero state on every processor (docs/min_char_rnn.md).
     return CharRNN(hidden_size=160, seq_length=25, batch_size=8, learning_rate=0.03, state_reset=0.05, random_state=0)
 
 
@@ -107,11 +112,8 @@ def text() -> str:
 
 
 def learn(model: CharRNN, seconds: float) -> None:
-    """Train an untrained model on `text` for some seconds, not counting tests, and show its progress on standard
-    output.
-
-    The loss shown is measured on the last tenth of the text, held out from training. On Ctrl-C, the model has the last
-    complete update.
+    """Train an untrained model on `text` for some seconds, not counting tests, and show its progress, measured on the
+    held-out end of the text. On Ctrl-C, the model has the last complete update.
     """
     from tqdm import tqdm
 

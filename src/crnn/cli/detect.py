@@ -110,10 +110,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.unique:
         arguments.parser.error("argument --unique: only with --in-place")
     detector = _detector(arguments)
-    model, offset = detector.estimator_, detector.offset_
-    lines = read_lines(arguments.file, as_bytes=model.vocabulary_.kind == "bytes", errors=errors)
-    for scores in line_scores(model, lines, detector.reduce_, errors):
-        _write_verdicts(scores, scores >= offset)
+    for scores in line_scores(detector.estimator_, arguments.file, detector.reduce_, errors):
+        _write_verdicts(scores, scores >= detector.offset_)
         flush()
     return 0
 

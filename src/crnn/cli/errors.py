@@ -53,7 +53,8 @@ def error_message(error: BaseException, files: Mapping[str, str | list[str] | No
     elif isinstance(error, OSError) and error.filename is not None and error.strerror:
         text = f"{os.fsdecode(error.filename)}: {error.strerror}"
     elif isinstance(error, UnicodeDecodeError):
-        name = _undecodable(error, names)
+        notes, validation = " ".join(getattr(error, "__notes__", ())), names.get("validation")
+        name = validation if validation and repr(validation) in notes else names.get("X")
         text = f"{name} is not UTF-8: {error}. {encoding_advice(error)} Or train a model of bytes: crnn train --bytes."
     else:
         text = str(error)
@@ -64,13 +65,6 @@ def error_message(error: BaseException, files: Mapping[str, str | list[str] | No
     elif argument is not None:
         text = names.get("X" if argument == "the text" else argument, argument) + text.removeprefix(argument)
     return " ".join(text.split())
-
-
-def _undecodable(error: UnicodeDecodeError, names: Mapping[str, str]) -> str | None:
-    """Return the name of the file that an error is about: the one for X, unless a note names another."""
-    notes = " ".join(getattr(error, "__notes__", ()))
-    validation = names.get("validation")
-    return validation if validation and repr(validation) in notes else names.get("X")
 
 
 # ---------------------------------------------------------------- interruptions

@@ -9,9 +9,9 @@ import stat
 import sys
 import tempfile
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,6 @@ from ..text.documents import Errors
 from ..text.file_reader import MARK, DecompressedFile, decode_lines, plain_size
 from ..text.sources import IN_MEMORY
 from ..text.text_files import Lines, TextFile
-from ..text.vocabulary import Kind
 from ..text_classifier import TextClassifier
 from .output import name_output_errors
 
@@ -51,15 +50,14 @@ def path_list(paths: str | Sequence[str]) -> list[str]:
 
 
 def read_text(path: str | Sequence[str], *, as_bytes: bool, cache: str | None = None) -> str | bytes | Path | TextFile:
-    """Return a text, from a file, from ``-`` for standard input, or from several files that form one text.
+    """Return the text of one or more files, with the ids cached in the folder `cache`, or of standard input.
 
     The result is a path or a `TextFile`, not yet read, if the files can be read block by block and more than once.
-    `cache` is the folder for a cache of the ids.
     """
     paths = path_list(path)
-    cached = _is_cached(paths, cache)
-    if len(paths) > 1 or cached or (as_bytes and _is_large(paths)):
-        return TextFile(paths, kind="bytes" if as_bytes else "characters", cache=cache if cached else None)
+    cache = cache if _are_files(paths) else None
+    if len(paths) > 1 or cache is not None or (as_bytes and _are_large(paths)):
+        return TextFile(paths, kind="bytes" if as_bytes else "characters", cache=cache)
     path = paths[0]
     if path != STANDARD and not as_bytes and stat.S_ISREG(os.stat(path).st_mode):
         return Path(path)
@@ -68,7 +66,8 @@ def read_text(path: str | Sequence[str], *, as_bytes: bool, cache: str | None = 
 
 def whole_text(path: str, *, as_bytes: bool) -> str | bytes:
     """Read a text from a file, or from ``-`` for standard input."""
-    data = _contents(path, decompress=not as_bytes)
+    with _opened(path, decompress=not as_bytes) as file:
+        data = file.read()
     return data if as_bytes else data.decode("utf-8").removeprefix(MARK).replace("\r\n", "\n")
 
 
@@ -80,11 +79,11 @@ def read_documents(
     Several files, and large ones, become `Lines`, which have not been read yet.
     """
     paths = path_list(path)
-    cached = _is_cached(paths, cache)
-    if len(paths) > 1 or cached or _is_large(paths):
-        kind: Kind = "bytes" if as_bytes else "characters"
-        return Lines(paths, kind=kind, errors=errors, cache=cache if cached else None)
-    data = _contents(paths[0])
+    cache = cache if _are_files(paths) else None
+    if len(paths) > 1 or cache is not None or _are_large(paths):
+        return Lines(paths, kind="bytes" if as_bytes else "characters", errors=errors, cache=cache)
+    with _opened(paths[0]) as file:
+        data = file.read()
     mark = b"" if as_bytes or not data.startswith(BOM_UTF8) else BOM_UTF8
     data = data.removeprefix(mark)
     lines = [line.removesuffix(b"\r") for line in data.removesuffix(b"\n").split(b"\n")] if data else []
@@ -103,8 +102,7 @@ def read_lines(path: str, *, as_bytes: bool, errors: Errors | None = None) -> It
     If there is an error, the lines before it come first. None stands for a skipped line. `errors` is None for a command
     without the option, which is strict.
     """
-    with open_input(path) as raw:
-        file = DecompressedFile(raw, "standard input" if path == STANDARD else path)
+    with _opened(path) as file:
         pieces, count = list[bytes](), 0  # pieces of an unfinished line, and the number of lines before it
         data = file.read1(LINES_SIZE)
         while data:
@@ -142,16 +140,16 @@ def _decode(lines: list[bytes], first: int, as_bytes: bool, errors: Errors | Non
         )
 
 
-def line_scores(
-    model: LanguageModel, batches: Iterable[list[Any]], reduce: Reduce, errors: Errors
-) -> Iterator[NDArray[np.float64]]:
-    """Yield the scores of batches of lines. If there is an error, the scores of the lines before it come first."""
+def line_scores(model: LanguageModel, path: str, reduce: Reduce, errors: Errors) -> Iterator[NDArray[np.float64]]:
+    """Yield the scores of a text's lines in batches. If there is an error, the scores of the lines before it come
+    first.
+    """
     done, batch = 0, list[Any]()
 
     def batches_to_score() -> Iterator[list[Any]]:
         nonlocal batch
-        for batch in batches:  # noqa: UP028  # the loop's variable is used below
-            yield batch
+        for batch in read_lines(path, as_bytes=model.vocabulary_.kind == "bytes", errors=errors):  # noqa: UP028
+            yield batch  # it is used below
 
     try:
         for scores in model.score_batches(batches_to_score(), reduce=reduce, errors=errors):
@@ -164,25 +162,21 @@ def line_scores(
 
 
 @contextlib.contextmanager
-def open_input(path: str) -> Iterator[BinaryIO]:
+def _opened(path: str, *, decompress: bool = True) -> Iterator[DecompressedFile]:
     """Open a file, or standard input for ``-``, which stays open afterwards."""
+    name = "standard input" if path == STANDARD else path
     with contextlib.nullcontext(_standard_input()) if path == STANDARD else open(path, "rb") as file:
-        yield file
+        yield DecompressedFile(file, name, decompress=decompress)
 
 
-def _contents(path: str, *, decompress: bool = True) -> bytes:
-    with open_input(path) as file:
-        return DecompressedFile(file, "standard input" if path == STANDARD else path, decompress=decompress).read()
+def _are_files(paths: list[str]) -> bool:
+    """Return whether no path is standard input or a pipe."""
+    return all(map(os.path.isfile, paths))
 
 
-def _is_cached(paths: list[str], cache: str | None) -> bool:
-    """Return whether the ids of these files are cached in a folder; not for standard input or a pipe."""
-    return cache is not None and all(map(os.path.isfile, paths))
-
-
-def _is_large(paths: list[str]) -> bool:
+def _are_large(paths: list[str]) -> bool:
     """Return whether these files are too large for memory."""
-    return all(map(os.path.isfile, paths)) and sum(map(plain_size, paths)) > IN_MEMORY
+    return _are_files(paths) and sum(map(plain_size, paths)) > IN_MEMORY
 
 
 # ---------------------------------------------------------------- models
@@ -196,10 +190,9 @@ def model_source(path: str) -> str | io.BytesIO:
 
 
 def load(path: str, label: str | None = None) -> CharRNN | CharNGram | Mixture:
-    """Load a language model from a file, or from standard input for ``-``.
+    """Load a language model from a file, or from standard input for ``-``, or with `label` its model of this label.
 
-    A classifier's file is read as its first network with labels, or its first counts. With `label`, return the model of
-    the texts with this label.
+    A classifier's file is read as its first network with labels, or its first counts.
     """
     return load_source(model_source(path), label)
 
@@ -235,8 +228,7 @@ def load_and_name(path: str, label: str | None = None) -> tuple[CharRNN | CharNG
     source = model_source(path)
     detector = holds_detector(source)
     model = load_source(source, label)
-    kind = f"a {type(model).__name__}"
-    return model, f"a detector whose model is {kind}" if detector else kind
+    return model, f"a {'detector whose model is a ' if detector else ''}{type(model).__name__}"
 
 
 def _standard_input() -> BufferedReader:

@@ -8,6 +8,7 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple, get_args
 
 from ..errors import InvalidInputError
@@ -55,11 +56,6 @@ def add_files(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_output(parser: argparse.ArgumentParser, **rest: Any) -> None:
-    """Add the option ``--output``."""
-    parser.add_argument("-o", "--output", metavar="MODEL", **rest)
-
-
 def add_model(parser: argparse.ArgumentParser, without_label: str) -> None:
     """Add the model argument, and the option for the label of its texts."""
     parser.add_argument("model", metavar="MODEL", help=MODEL_HELP)
@@ -95,9 +91,15 @@ def refuse_two_standard_inputs(arguments: argparse.Namespace, **shown: str) -> N
 # --------------------------------------------------------------------- types
 
 
-def value_type(check: Callable[[Any], Any]) -> Callable[[str], Any]:
-    """Return a type of argument that applies a check of the library to a converted value."""
-    return text_type(lambda text: check(value_of(text)))
+def value_type(check: Callable[[Any], object], default: object = None) -> Callable[[str], Any]:
+    """Return a type of argument that converts a text to a value, and applies a check of the library to it."""
+
+    def checked_value(text: str) -> Any:
+        value = value_of(text, default)
+        check(value)
+        return value
+
+    return text_type(checked_value)
 
 
 def text_type(check: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -152,7 +154,7 @@ def add_options(
         if isinstance(parameter.default, bool):
             kind: dict[str, Any] = {"action": argparse.BooleanOptionalAction}
         else:
-            kind = {"metavar": _metavar(parameter.kind), "type": _converter(name, parameter.default, check)}
+            kind = {"metavar": _metavar(parameter.kind), "type": value_type(partial(check, name), parameter.default)}
         text = parameter.text.replace("`", "")
         parser.add_argument(
             option_of(name),
@@ -170,10 +172,8 @@ def option_of(name: str) -> str:
 
 
 def parameter_table(function: Callable[..., Any]) -> dict[str, Option]:
-    """Read the table of a function's parameters with defaults: defaults from its signature, the rest from its
+    """Read a function's parameters with defaults from its signature and, unless it is missing (``python -OO``), its
     docstring.
-
-    Without a docstring (``python -OO``), only names and defaults are known.
     """
     doc = inspect.getdoc(function) or ""
     section = re.search(r"^Parameters\n-+\n(.*?)(?=^\w[^\n]*\n-+\n|\Z)", doc, re.DOTALL | re.MULTILINE)
@@ -204,15 +204,3 @@ def _metavar(kind: str) -> str:
     if kind.startswith("{"):
         return re.sub("[\"' ]", "", kind.partition("}")[0] + "}")
     return re.split(r"\W", kind)[0].upper()
-
-
-def _converter(name: str, default: Any, check: Callable[[str, Any], object]) -> Callable[[str], Any]:
-    def convert(text: str) -> Any:
-        value = value_of(text, default)
-        try:
-            check(name, value)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-        return value
-
-    return convert

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ FILES = 64  # restored side by side
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    rate, add = value_type(lambda value: checked_float("the rate", value, above=0, below=1)), parser.add_argument
+    rate, add = value_type(partial(checked_float, "the rate", above=0, below=1)), parser.add_argument
     optional: Any = {"nargs": "?", "const": True, "default": False, "metavar": "RATE", "type": rate}
     add_model(parser, "required for such models")
     add("files", metavar="FILE", nargs="+", help="damaged lines, or - for standard input")
@@ -34,13 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--least",
         metavar="NATS",
         default=0.0,
-        type=value_type(lambda value: checked_float("least", value, minimum=0)),
+        type=value_type(partial(checked_float, "least", minimum=0)),
         help="make only changes that gain at least so many nats, such as 3 (default: 0)",
     )
     add(
         "--beams",
         metavar="N",
-        type=value_type(lambda value: checked_int("beams", value, 1)),
+        type=value_type(partial(checked_int, "beams", minimum=1)),
         help="hypotheses to keep (default: 4; 16 with --typos or --ocr; more at gaps)",
     )
     add("--prime", metavar="TEXT", default="", help="text that precedes each line (default: none)")

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-n",
         metavar="N",
-        type=value_type(lambda value: checked_int("n", value, 0)),
+        type=value_type(partial(checked_int, "n", minimum=0)),
         help=f"characters to generate (default: {LENGTH}); for documents, the maximum (default: {MAX_LENGTH})",
     )
     parser.add_argument(
@@ -52,13 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed",
         metavar="SEED",
-        type=value_type(_check_seed),
+        type=value_type(generator),
         help="the random seed; the same seed gives the same text (default: none)",
     )
     parser.add_argument(
         "--num-samples",
         metavar="K",
-        type=value_type(lambda k: checked_int("num_samples", k, 1)),
+        type=value_type(partial(checked_int, "num_samples", minimum=1)),
         default=1,
         help="number of samples, separated by lines of ----; documents are written one per line (default: 1)",
     )
@@ -90,11 +90,6 @@ def run(arguments: argparse.Namespace) -> int:
         write(b"".join(block) if as_bytes else "".join(block))
     write("" if as_bytes else "\n")  # nothing is added to bytes, which may be anything
     return 0
-
-
-def _check_seed(seed: Any) -> Any:
-    generator(seed)  # raises if the library does not accept it
-    return seed
 
 
 def _options(arguments: argparse.Namespace, model: LanguageModel) -> dict[str, Any]:

@@ -13,9 +13,8 @@ from ..adaptation.options import checked_option
 from ..char_rnn import CharRNN
 from ..inference.string_scores import Reduce
 from ..language_model import LanguageModel
-from ..text.documents import Errors
 from ..text.sources import text_source
-from .files import line_scores, load, read_lines, read_text
+from .files import line_scores, load, read_text
 from .options import (
     SCORING_ERRORS,
     add_errors,
@@ -76,9 +75,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.lines and arguments.show:
         arguments.parser.error("argument --show: not allowed with --lines")
     model = load(arguments.model, arguments.label)
-    as_bytes = model.vocabulary_.kind == "bytes"
     if arguments.lines:
-        return _score_lines(arguments, model, as_bytes)
+        return _score_lines(arguments, model)
+    as_bytes = model.vocabulary_.kind == "bytes"
     text = read_text(arguments.file, as_bytes=as_bytes)
     nats = -model.score(text, exact=not arguments.fast, adapt=adapt)
     unit = "byte" if as_bytes else "character"
@@ -106,12 +105,10 @@ def _show(model: LanguageModel, text: str | bytes, adapt: bool | dict[str, Any])
     write("\n")
 
 
-def _score_lines(arguments: argparse.Namespace, model: LanguageModel, as_bytes: bool) -> int:
+def _score_lines(arguments: argparse.Namespace, model: LanguageModel) -> int:
     """Write the scores of lines as soon as they are read; before an error, the scores of the lines before it."""
     unit = math.log(2) if arguments.bits else 1.0
-    errors: Errors = arguments.errors or "strict"
-    lines = read_lines(arguments.file, as_bytes=as_bytes, errors=errors)
-    for scores in line_scores(model, lines, arguments.reduce or "sum", errors):
+    for scores in line_scores(model, arguments.file, arguments.reduce or "sum", arguments.errors or "strict"):
         write("".join(f"{score:.6f}\n" for score in (scores / unit).tolist()))
         flush()
     return 0

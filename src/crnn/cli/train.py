@@ -38,7 +38,6 @@ from .options import (
     add_errors,
     add_files,
     add_options,
-    add_output,
     duration,
     option_of,
     parameter_table,
@@ -61,13 +60,12 @@ MPI_SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS")  # set by Op
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the command; the model's options come from the table of parameters.
-
-    The most used options come first. The others are grouped like the parameters.
-    """
+    """Add the arguments of the command, the most used options first, the others grouped like the parameters."""
     parser.usage = "%(prog)s [options] -o MODEL FILE [FILE ...]"
     add_files(parser)
-    add_output(parser, required=True, help="where to save the model; - for standard output")
+    parser.add_argument(
+        "-o", "--output", metavar="MODEL", required=True, help="where to save the model; - for standard output"
+    )
     parser.add_argument(
         "--time",
         dest="seconds",
@@ -127,8 +125,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             _add_validation_options(group)
         elif name == "execution":
             _add_execution_options(group)
-    _add_ngram_options(parser)
-    _add_detector_options(parser)
+    _add_other_options(parser)
 
 
 def _add_parameters(group: argparse._ActionsContainer, names: Iterable[str]) -> None:
@@ -169,16 +166,12 @@ def _add_execution_options(group: argparse._ActionsContainer) -> None:
     )
 
 
-def _add_ngram_options(parser: argparse.ArgumentParser) -> None:
+def _add_other_options(parser: argparse.ArgumentParser) -> None:
     table = parameter_table(CharNGram)
     group = parser.add_argument_group("n-grams", "with --model ngram, which also accepts --min-count and --n-threads")
     add_options(group, {name: table[name] for name in NGRAM_ONLY}, checked_ngram_parameter)
-
-
-def _add_detector_options(parser: argparse.ArgumentParser) -> None:
     title, text = "detector", "with --model detector, which learns the lines of FILE for crnn detect"
-    group = parser.add_argument_group(title, text)
-    add_threshold_options(group)
+    add_threshold_options(parser.add_argument_group(title, text))
 
 
 def checkpoint_every(text: str) -> int | float | None:
@@ -437,11 +430,9 @@ def save_network(
 ) -> int:
     """Save a network even if training was interrupted or diverged, unless it took no step after the `first`; report it,
     and return the exit code.
-
-    If there is a checkpoint, an existing output is replaced only after training has ended normally, and the checkpoint
-    is then removed. If training ended otherwise and the last checkpoint could not be written, the model is saved next
-    to the output.
     """
+    # If there is a checkpoint, an existing output is replaced only after training has ended normally, and the
+    # checkpoint is then removed. If the last checkpoint could not be written, the model is saved next to the output.
     code, reason = ending.code, ending.reason
     steps = model.n_steps_ - first if hasattr(model, "vocabulary_") else 0
     if code and not steps:
@@ -464,7 +455,6 @@ def save_network(
         if record["step"] == model.n_steps_ and record["validation_loss"] is not None:
             losses["validation"] = record["validation_loss"]
     shown = ", ".join(f"{name} loss {loss:.3f} nats ({loss / math.log(2):.3f} bits)" for name, loss in losses.items())
-    model.verbose = 0  # this command's display setting is not a parameter of the saved model
     code = _save_and_report(model, output, f"{taken}, {shown} per symbol", ending, verbose)
     if not code and checkpoint is not None:  # the model is on the disk, under its final name
         _remove_checkpoint(checkpoint)
@@ -475,6 +465,8 @@ def _save_and_report(
     model: CharRNN | CharNGram | Mixture | AnomalyDetector, output: str, summary: str, ending: Ending, verbose: int
 ) -> int:
     """Save a model, say where it is, and return the exit code."""
+    if not isinstance(model, Mixture):
+        model.verbose = 0  # this command's display setting is not a parameter of the saved model
     where, failure = save(model, output)
     if failure:
         noun = "detector" if isinstance(model, AnomalyDetector) else "model"
@@ -508,7 +500,6 @@ class NGramJob(Job):
             say(f"crnn: {ending.reason}; nothing is saved, because the text was counted only in part")
             return ending.code
         model = self._model
-        model.verbose = 0  # this command's display setting is not a parameter of the saved model
         n_grams = f"{sum(model.n_grams_):,} n-grams of up to {model.order_} {model.vocabulary_.kind}"
         summary = f"{n_grams} in {ending.seconds:.1f} s"
         return _save_and_report(model, self._output, summary, ending, self._verbose)
@@ -586,7 +577,6 @@ class DetectorJob(Job):
         if ending.code:
             say(f"crnn: {ending.reason}; there was nothing to save yet")
             return ending.code
-        self._detector.verbose = 0  # this command's display is not a parameter of the saved detector
         summary = f"a detector, in {ending.seconds:.1f} s"
         return _save_and_report(self._detector, self._output, summary, ending, self._verbose)
 

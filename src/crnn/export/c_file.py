@@ -72,7 +72,7 @@ def _tables(weights: Weights, vocabulary: Vocabulary) -> Iterator[str]:
     scales = weights.scales or {}  # empty for float weights
     codes = vocabulary.codes if len(vocabulary.codes) else np.zeros(1, np.uint32)  # C has no array of length 0
     yield "/* Code points or byte values, in id order. */\n"
-    yield _array("uint32_t", "crnn_codes", [str(code) for code in codes])
+    yield _array("uint64_t", "crnn_codes", [str(code) for code in codes])
     yield "/* A table has one row per symbol or pair. The multiplying functions document the layout of a matrix. */\n"
     yield f"typedef {'signed char' if scales else 'float'} crnn_weight;\n"
     if weights.embedding is not None:
@@ -167,13 +167,8 @@ def _panels(matrix: Array) -> Array:
 
 def _floats(array: Array) -> list[str]:
     """Return float32 numbers as hexadecimal constants, which every compiler reads identically."""
-    return [_hexadecimal(value) for value in array.ravel().tolist()]
-
-
-def _hexadecimal(value: float) -> str:
-    """Return a number as a hexadecimal C constant."""
-    significand, exponent = value.hex().split("p")
-    return f"{significand.rstrip('0').rstrip('.') if '.' in significand else significand}p{exponent}f"
+    parts = (value.hex().split("p") for value in array.ravel().tolist())
+    return [f"{digits.rstrip('0').rstrip('.') if '.' in digits else digits}p{exponent}f" for digits, exponent in parts]
 
 
 def _array(kind: str, name: str, numbers: list[str]) -> str:

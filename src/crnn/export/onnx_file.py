@@ -12,9 +12,8 @@ from ..arrays import Array
 from ..parameters.checks import FilePath, checked_path
 from ..parameters.kinds import CELLS
 from ..runtime.atomic_file import write_atomically
-from ..text.vocabulary import Vocabulary
 from .extras import require_package
-from .weights import FittedModel, LayerWeights, Weights
+from .weights import FittedModel, LayerWeights, Weights, vocabulary_data
 
 OPSET, IR_VERSION = 17, 8  # of ONNX 1.12 (2022), which later runtimes read as well
 
@@ -65,7 +64,7 @@ def onnx_model(model: FittedModel) -> Any:
     proto = helper.make_model(
         graph, producer_name="crnn", producer_version=__version__, opset_imports=[opset], ir_version=IR_VERSION
     )
-    helper.set_model_props(proto, {"vocabulary": _vocabulary_json(vocabulary)})
+    helper.set_model_props(proto, {"vocabulary": json.dumps(vocabulary_data(vocabulary))})
     onnx.checker.check_model(proto, full_check=True)
     return proto
 
@@ -144,13 +143,3 @@ def _layer_tensors(cell: str, layer: LayerWeights, H: int) -> dict[str, Array]:
         "R": ordered(layer.Wh)[None],
         "B": np.concatenate([ordered(layer.bh), ordered(second)])[None],
     }
-
-
-def _vocabulary_json(vocabulary: Vocabulary) -> str:
-    """Return the vocabulary as JSON: code points or byte values in id order, and the ids of the special symbols."""
-    return json.dumps({
-        "kind": vocabulary.kind,
-        "codes": vocabulary.codes.tolist(),
-        "unknown": vocabulary.unknown,
-        "boundary": vocabulary.boundary,
-    })  # fmt: skip

@@ -21,7 +21,7 @@ from ..parameters.checks import FilePath, checked_bool, checked_path
 from ..parameters.kinds import CELLS
 from ..runtime.atomic_file import write_atomically
 from ..text.vocabulary import Vocabulary
-from .weights import NOTICE, FittedModel, Weights
+from .weights import NOTICE, FittedModel, Weights, vocabulary_data
 
 # The page fetches nothing and runs only its own scripts and styles, identified by hashes. The worker's source
 # is one of these scripts. The empty icon keeps browsers from requesting one from a server.
@@ -192,12 +192,7 @@ def live_data(model: FittedModel, weights: Weights, *, float16: bool = False) ->
         },
         "opening": opening(vocabulary),
         "python": _expression(model, weights),
-        "vocabulary": {
-            "kind": vocabulary.kind,
-            "codes": vocabulary.codes.tolist(),
-            "unknown": vocabulary.unknown,
-            "boundary": vocabulary.boundary,
-        },
+        "vocabulary": vocabulary_data(vocabulary),
     }
 
 

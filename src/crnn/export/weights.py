@@ -161,6 +161,16 @@ class Weights(NamedTuple):
         return named | {"decoder.weight": self.Why, "decoder.bias": self.by}
 
 
+def vocabulary_data(vocabulary: Vocabulary) -> dict[str, Any]:
+    """Return the code points or byte values in id order, and the ids of the special symbols, for JSON."""
+    return {
+        "kind": vocabulary.kind,
+        "codes": vocabulary.codes.tolist(),
+        "unknown": vocabulary.unknown,
+        "boundary": vocabulary.boundary,
+    }
+
+
 def _pairs(model: FittedModel) -> NDArray[np.int32]:
     """Return the pairs' ids. No pair ends in a boundary, which is read from a state of zeros."""
     ids: dict[Any, int] = {symbol: i for i, symbol in enumerate(model.vocabulary_)}

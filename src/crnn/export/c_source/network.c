@@ -51,6 +51,25 @@ static void crnn_multiply_state(int columns, const float *restrict h, const crnn
 #endif
 }
 
+/* y (columns,) += a row of a table, times each column's scale if the weights are integers. */
+static void crnn_add_row(int columns, const crnn_weight *restrict row, const float *restrict scale,
+                         float *restrict y) {
+    for (int j = 0; j < columns; j++) y[j] += CRNN_INT8 ? scale[j] * (float)row[j] : (float)row[j];
+}
+
+/* The place of a number among `count` sorted numbers, or -1. */
+static int crnn_find(const uint64_t *numbers, int count, uint64_t number) {
+    int first = 0, end = count;
+    while (first < end) {
+        const int middle = first + (end - first) / 2;
+        if (numbers[middle] < number)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return first < count && numbers[first] == number ? first : -1;
+}
+
 /* exp(x): 2**n (1 + r + r**2 q(r)) with |r| <= ln(2) / 2. It uses only arithmetic, so that loops are vectorized. */
 static inline float crnn_exp(float x) {
     const float shift = 12582912.0f; /* adding it rounds to an integer, stored in the low bits */
@@ -146,20 +165,9 @@ static void crnn_cell(crnn_state *state, int layer, const float *restrict z) {
 /* z += the pair table's row for the last symbol and this symbol, if there is one; then remember this symbol. */
 static void crnn_add_pair(crnn_state *state, int id, float *restrict z) {
     enum { COLUMNS = CRNN_GATES * CRNN_HIDDEN };
-    const uint64_t key = (uint64_t)state->symbol * CRNN_SYMBOLS + (uint64_t)id;
-    int first = 0, end = CRNN_PAIRS;
-    while (first < end) { /* crnn_pairs is sorted */
-        const int middle = first + (end - first) / 2;
-        if (crnn_pairs[middle] < key)
-            first = middle + 1;
-        else
-            end = middle;
-    }
-    if (first < CRNN_PAIRS && crnn_pairs[first] == key) {
-        const crnn_weight *row = crnn_pair_rows + (size_t)first * COLUMNS;
-        for (int j = 0; j < COLUMNS; j++)
-            z[j] += CRNN_INT8 ? crnn_pair_rows_scale[j] * (float)row[j] : (float)row[j];
-    }
+    const int pair = crnn_find(crnn_pairs, CRNN_PAIRS, (uint64_t)state->symbol * CRNN_SYMBOLS + (uint64_t)id);
+    if (pair >= 0)
+        crnn_add_row(COLUMNS, crnn_pair_rows + (size_t)pair * COLUMNS, crnn_pair_rows_scale, z);
     state->symbol = id + 1;
 }
 #endif
@@ -176,15 +184,11 @@ void crnn_feed(crnn_state *state, int id) {
             crnn_multiply_state(COLUMNS, state->h[l - 1], layer->input, layer->input_scale, z);
         } else {
 #if CRNN_EMBEDDING > 0
-            const crnn_weight *row = crnn_embedding + (size_t)id * CRNN_EMBEDDING;
-            float vector[CRNN_EMBEDDING];
-            for (int k = 0; k < CRNN_EMBEDDING; k++)
-                vector[k] = CRNN_INT8 ? crnn_embedding_scale[k] * (float)row[k] : (float)row[k];
+            float vector[CRNN_EMBEDDING] = {0};
+            crnn_add_row(CRNN_EMBEDDING, crnn_embedding + (size_t)id * CRNN_EMBEDDING, crnn_embedding_scale, vector);
             crnn_multiply(CRNN_EMBEDDING, COLUMNS, vector, layer->input, layer->input_scale, z);
 #else
-            const crnn_weight *row = layer->input + (size_t)id * COLUMNS;
-            for (int j = 0; j < COLUMNS; j++)
-                z[j] += CRNN_INT8 ? layer->input_scale[j] * (float)row[j] : (float)row[j];
+            crnn_add_row(COLUMNS, layer->input + (size_t)id * COLUMNS, layer->input_scale, z);
 #endif
 #if CRNN_PAIRS > 0
             crnn_add_pair(state, id, z);

@@ -1,20 +1,13 @@
 /* --------------------------------------------------------------------------------------------------- symbols */
 
 int crnn_id(uint32_t code) {
-    int first = 0, last = CRNN_CHARACTERS;
-    while (first < last) {
-        const int middle = first + (last - first) / 2;
-        if (crnn_codes[middle] < code)
-            first = middle + 1;
-        else
-            last = middle;
-    }
-    return first < CRNN_CHARACTERS && crnn_codes[first] == code ? first : CRNN_UNKNOWN;
+    const int id = crnn_find(crnn_codes, CRNN_CHARACTERS, code);
+    return id < 0 ? CRNN_UNKNOWN : id;
 }
 
 size_t crnn_symbol(int id, char out[4]) {
     const uint32_t unknown = CRNN_BYTES ? 0x3F : 0xFFFD; /* a question mark, the replacement character */
-    const uint32_t code = id == CRNN_UNKNOWN ? unknown : crnn_codes[id < CRNN_CHARACTERS ? id : 0];
+    const uint32_t code = id == CRNN_UNKNOWN ? unknown : (uint32_t)crnn_codes[id < CRNN_CHARACTERS ? id : 0];
     const int more = CRNN_BYTES || code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
     const unsigned lead[4] = {0, 0xC0, 0xE0, 0xF0};
     if (id == CRNN_BOUNDARY)

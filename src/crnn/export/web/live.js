@@ -118,9 +118,8 @@ class Live {
   // The Python call that generates the same text.
   python() {
     const { seed, sample, n, controls } = this.settings();
-    const bytes = this.symbols.kind === "bytes";
-    const beginning = this.typed();
-    const prime = beginning && `prime=${bytes ? pythonBytes(beginning) : pythonString(beginning)}`;
+    const beginning = this.symbols.codesOf(this.typed());
+    const prime = beginning.length && `prime=${pythonLiteral(beginning, this.symbols.kind === "bytes")}`;
     const options = [
       this.symbols.boundary === null ? String(n) : `max_length=${n}`,
       prime,
@@ -240,24 +239,15 @@ class Live {
   }
 }
 
-// A text as a Python literal.
-function pythonString(text) {
-  const hex = (code, width) => code.toString(16).padStart(width, "0");
-  const escaped = Array.from(text, (character) => {
-    const code = character.codePointAt(0);
+// A text as a Python literal: its code points, or with `bytes` its bytes.
+function pythonLiteral(codes, bytes) {
+  const escaped = Array.from(codes, (code) => {
+    const character = String.fromCodePoint(code);
     if (character === "'" || character === "\\") return `\\${character}`;
     if (character === "\n") return "\\n";
-    if (!/^[\p{C}\p{Zl}\p{Zp}]$/u.test(character)) return character;
-    return code > 0xffff ? `\\U${hex(code, 8)}` : `\\u${hex(code, 4)}`;
+    if (bytes ? code >= 32 && code < 127 : !isInvisible(character)) return character;
+    const [letter, width] = bytes ? ["x", 2] : code > 0xffff ? ["U", 8] : ["u", 4];
+    return `\\${letter}${code.toString(16).padStart(width, "0")}`;
   });
-  return `'${escaped.join("")}'`;
-}
-
-function pythonBytes(text) {
-  const escaped = Array.from(new TextEncoder().encode(text), (byte) => {
-    if (byte === 39 || byte === 92) return `\\${String.fromCharCode(byte)}`;
-    if (byte === 10) return "\\n";
-    return byte >= 32 && byte < 127 ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, "0")}`;
-  });
-  return `b'${escaped.join("")}'`;
+  return `${bytes ? "b" : ""}'${escaped.join("")}'`;
 }

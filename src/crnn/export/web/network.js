@@ -185,8 +185,7 @@ class Network {
         const E = this.model.embedding;
         addProduct(layer.Wx, sums.length, E, this.embedding.subarray(id * E, (id + 1) * E), sums);
       } else {
-        const first = id * sums.length;
-        for (let j = 0; j < sums.length; j++) sums[j] += layer.Wx[first + j];
+        this.addRow(layer.Wx, id);
       }
       if (number === 0) this.addPair(state, id);
       if (this.model.cell === "gru") {
@@ -204,10 +203,14 @@ class Network {
   addPair(state, id) {
     const row = this.rowOf.get(state.symbol * this.model.symbols + id);
     state.symbol = id + 1;
-    if (row === undefined) return;
+    if (row !== undefined) this.addRow(this.pairTable, row);
+  }
+
+  // Add a table's row to the sums.
+  addRow(table, row) {
     const sums = this.sums;
     const first = row * sums.length;
-    for (let j = 0; j < sums.length; j++) sums[j] += this.pairTable[first + j];
+    for (let j = 0; j < sums.length; j++) sums[j] += table[first + j];
   }
 
   // The gates of an LSTM are i, f, g, o.

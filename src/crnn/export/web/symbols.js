@@ -15,12 +15,16 @@ class Symbols {
     return this.codes.length + (this.unknown !== null) + (this.boundary !== null);
   }
 
+  // The bytes of a text as UTF-8, or its code points.
+  codesOf(text) {
+    return this.kind === "bytes" ? new TextEncoder().encode(text) : Array.from(text, (c) => c.codePointAt(0));
+  }
+
   // The ids of a text, and its characters unknown to the model.
   encode(text) {
     const ids = [];
     const strangers = new Set();
-    const codes = this.kind === "bytes" ? new TextEncoder().encode(text) : Array.from(text, (c) => c.codePointAt(0));
-    for (const code of codes) {
+    for (const code of this.codesOf(text)) {
       const id = this.idOf.has(code) ? this.idOf.get(code) : this.unknown;
       if (id === null) strangers.add(this.kind === "bytes" ? `${hexadecimal(code)}` : glyph(code));
       else ids.push(id);
@@ -73,6 +77,10 @@ function isPlain(code) {
   return code < 0 || code === 9 || code === 10 || (code >= 32 && code < 127);
 }
 
+function isInvisible(character) {
+  return /^[\p{C}\p{Zl}\p{Zp}]$/u.test(character);
+}
+
 function hexadecimal(code) {
   return `x${code.toString(16).padStart(2, "0")}`;
 }
@@ -84,6 +92,6 @@ function glyph(code) {
   if (code === 10) return "\u21b5\n";
   if (code === 9) return "\u2192\t";
   const character = String.fromCodePoint(code);
-  if (/^[\p{C}\p{Zl}\p{Zp}]$/u.test(character)) return UNSHOWABLE;
+  if (isInvisible(character)) return UNSHOWABLE;
   return /^\p{M}$/u.test(character) ? `\u25cc${character}` : character;
 }
