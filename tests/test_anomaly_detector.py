@@ -180,7 +180,9 @@ def test_detector_accepts_any_collection_of_texts(tmp_path):
 
 
 def test_few_texts_warn():
-    with pytest.warns(UserWarning, match="one of the 11 calibration texts.* = 40 calibration texts.*Fit more te"):
+    with pytest.warns(
+        UserWarning, match="^no alarm .* one of the 11 calibration texts.* = 40 calibration texts.*Fit more te"
+    ):
         detector_of().fit([*dict.fromkeys(words(11))])
     with pytest.warns(UserWarning, match="one of the 7 calibration texts.*Calibrate with more texts, or set a larger"):
         detector_of(counts().fit(words(100))).calibrate(words(7))
@@ -400,7 +402,7 @@ def test_outliers_by_networks(monkeypatch):
     network = CharRNN(5, max_steps=150, min_count=2, random_state=0, learning_rate=0.1)
     fit = CharRNN.fit
     monkeypatch.setattr(CharRNN, "fit", lambda self, X: trained.append([*X]) or fit(self, X))
-    with pytest.warns(UserWarning, match="calibration texts"):
+    with pytest.warns(UserWarning, match="^these texts have been judged by each other, but .*calibration texts"):
         verdicts = AnomalyDetector(network, 0.01, "mean", folds=3, random_state=0).fit_predict(X)
     assert len(trained) == 4
     assert sum("zzzzqzz" in part for part in trained[1:]) == 2

@@ -463,7 +463,8 @@ class AnomalyDetector(Estimator):
         learned, judged = self._learn(texts, options, rng)
         if isinstance(learned.model, CharRNN):
             judged = self._judged_by_networks(texts, learned.reduce, options, rng)
-        self._keep(learned._replace(outlier_scores=_in_order(batches(X), judged, learned)), options)
+        learned = learned._replace(outlier_scores=_in_order(batches(X), judged, learned))
+        self._keep(learned, options, but="these texts have been judged by each other, but for new ones, ")
         return _flag_lowest(self.outlier_scores_, options.contamination)
 
     def _judged_by_networks(
@@ -518,11 +519,11 @@ class AnomalyDetector(Estimator):
 
     _learned: Learned
 
-    def _keep(self, learned: Learned, options: Options, remedy: str = "Fit more texts") -> Self:
+    def _keep(self, learned: Learned, options: Options, remedy: str = "Fit more texts", but: str = "") -> Self:
         """Keep a model and its threshold; warn if few texts set it, and report the threshold if verbose."""
         held_out = isinstance(learned.model, CharRNN) and not remedy.startswith("Calibrate")
         other = ", or set a larger contamination" + (" or calibration_fraction." if held_out else ".")
-        learned.calibration.warn_of_few_texts(options.contamination, remedy + other)
+        learned.calibration.warn_of_few_texts(options.contamination, remedy + other, but)
         self._learned = learned if options.keep_texts else learned._replace(model=learned.model._without_text())
         if options.verbose:
             print(self._summary_line(), file=sys.stderr)

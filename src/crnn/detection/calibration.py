@@ -38,8 +38,8 @@ class Calibration(NamedTuple):
         low, high = betaincinv(self.rank, self.n_texts + 1 - self.rank, [tail, 1 - tail]).tolist()
         return low, high
 
-    def warn_of_few_texts(self, contamination: float, remedy: str) -> None:
-        """Issue a UserWarning if so few texts set the threshold that a single text or chance decides it."""
+    def warn_of_few_texts(self, contamination: float, remedy: str, but: str = "") -> None:
+        """Issue a UserWarning, which begins with `but`, if a single text or chance decides the threshold."""
         enough = self.n_texts * contamination * (1 + 1e-9)  # rounding may put a product just below its bound
         if enough >= CERTAIN:
             return
@@ -56,7 +56,9 @@ class Calibration(NamedTuple):
                 f"= {_rounded_up(CERTAIN / contamination)} for contamination={contamination:g}: the"
             )
         low, high = self.interval
-        warn_caller(f"{problem} false-positive rate is between {low:.2g} and {high:.2g} at 95 % confidence. {remedy}")
+        warn_caller(
+            f"{but}{problem} false-positive rate is between {low:.2g} and {high:.2g} at 95 % confidence. {remedy}"
+        )
 
 
 def calibrate(
@@ -64,13 +66,9 @@ def calibrate(
 ) -> Calibration:
     """Return nearly the highest threshold whose expected false-positive rate is at most `contamination`.
 
-    Among n scores and a new text's score, each is equally likely to be the lowest. Therefore an expected fraction
-    k / (n + 1) of new texts scores below the k-th lowest of n scores, whatever the distribution. If this fraction
-    exceeds `contamination` even for the lowest score, the lowest score is chosen. The threshold is in a gap just below
-    the chosen score: many texts may have this very score, and a rounding error on another processor must not make them
-    anomalies.
-
-    `weights` are the number of texts with each score; None: 1 each.
+    An expected fraction k / (n + 1) of new texts scores below the k-th lowest of n scores, whatever the distribution.
+    The threshold is in a gap just below the chosen score, so that a rounding error on another processor makes no
+    anomalies. `weights` are the number of texts with each score; None: 1 each.
     """
     order = np.argsort(scores, kind="stable")
     ordered = scores[order]
