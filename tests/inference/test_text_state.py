@@ -108,7 +108,7 @@ def test_the_next_document_starts_after_the_end(ending):
     reference = packed(ending, one_row=True).zero_state(1)
     network = state._reading.network
     network.feed(np.array([[3], [0], [1], [3]], np.int32), reference)
-    np.testing.assert_array_equal(state.predict_proba(), network.probabilities(reference[0][-1])[0])
+    np.testing.assert_array_equal(state.predict_proba(), network.probabilities_after(reference)[0])
 
 
 def test_a_draw_stops_at_the_end(ending):

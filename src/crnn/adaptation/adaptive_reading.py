@@ -23,9 +23,8 @@ Predict = Callable[[PackedNetwork, Ids, PackedState], Array]
 class AdaptiveReading(NamedTuple):
     """A `Reading` whose weights learn from each block of the text.
 
-    A block has `block_length` targets, each with its input, the previous symbol. The first input of a block is the
-    last target of the previous block. It is read again with the new weights, so that a block's loss is the loss of one
-    training chunk with one set of weights. The zero state predicts the first symbol of a text, which has no input.
+    The first input of a block is the last target of the previous block. It is read again with the new weights, so that
+    a block's loss is that of one training chunk.
     """
 
     learner: WeightLearner
@@ -55,9 +54,7 @@ class AdaptiveReading(NamedTuple):
         return self
 
     def read(self, ids: Ids, *, learn: bool = True) -> tuple[AdaptiveReading, NDArray[np.float64]]:
-        """Read symbols (n,); return the new reading and log P of each symbol, in nats, bitwise the same however the
-        text is cut into calls. With `learn`, the weights learn from these symbols once their block is complete.
-        """
+        """Read symbols; with `learn`, the weights learn from them once their block is complete."""
         reading, out = self._read(ids, learn, log_probabilities)
         return reading, np.concatenate([np.empty(0), *out])
 

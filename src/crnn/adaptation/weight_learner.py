@@ -28,8 +28,7 @@ LIMIT = 5.0
 class AdaptationRule:
     """One step on a block: against its gradient, and back toward the trained weights.
 
-    `trained` are the trained weights (layout.size,), protected from later changes; `rms` are the root mean squares of
-    the training gradients (n_weights,), from `gradient_rms`.
+    `trained` are the trained weights (layout.size,); `rms` (n_weights,) comes from `gradient_rms`.
     """
 
     def __init__(self, layout: Layout, trained: Array, rms: Array, options: AdaptationOptions) -> None:
@@ -47,11 +46,7 @@ class AdaptationRule:
         return AdaptationRule, (self.layout, self.trained, self.rms, self.options)
 
     def step(self, params: Array, gradient: Array, count: int) -> Array:
-        """Return the weights after a block.
-
-        `gradient` is the gradient of the sum of `count` losses. It is overwritten, because new memory would cost as
-        much as the arithmetic; `params` stays unchanged.
-        """
+        """Return the weights after a block; `gradient`, of the sum of `count` losses, is overwritten."""
         limit = LIMIT * self.options.learning_rate * math.sqrt(count)
         with np.errstate(over="ignore", invalid="ignore"):
             gradient *= self._rate
@@ -68,8 +63,7 @@ class AdaptationRule:
 class WeightLearner:
     """Weights that learn from blocks. A learner never changes: learning returns a new one.
 
-    `params` stays unchanged. `spare` holds unused gradients of whole blocks, which learners of one text share; copies
-    on other threads make their own.
+    `spare` holds unused gradients of whole blocks, which learners of one text share.
     """
 
     def __init__(
@@ -111,9 +105,7 @@ class WeightLearner:
         )
 
     def learn(self, symbols: Ids, counted: NDArray[np.bool_], state: PackedState) -> WeightLearner:
-        """Return the weights after one step on a block: its T + 1 symbols (inputs and, shifted by one, targets), which
-        of the T losses count, and the state (L, 1, H) before the first input.
-        """
+        """Return the weights after one step on a block of T + 1 symbols, given which of the T losses count."""
         gradient = self._gradient(len(counted))
         loss = gradient.compute(self.params, symbols, counted, state)
         params = self.rule.step(self.params, gradient.flat, int(counted.sum()))

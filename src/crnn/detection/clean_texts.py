@@ -51,8 +51,7 @@ class Whole(NamedTuple):
     def taken_out(self, fold: int) -> Frequencies:
         """Return how often each text is taken out for its fold to be judged.
 
-        It is a share of the occurrences, at least one, so that the others are to it what all texts are to a new one:
-        as often, it equals one of them.
+        It is a share of the occurrences, at least one: as often as a new text, it then equals one of the others.
         """
         n_folds, copies = int(self.folds.max()) + 1, np.ceil(self.counts / self.weights)
         times = np.minimum(self.counts, np.ceil(self.weights / n_folds) * copies)
@@ -107,10 +106,8 @@ class CleanTexts:
     def split(self, calibration_fraction: float, rng: np.random.Generator) -> Split:
         """Hold a random part of the texts out of training, so that it predicts the scores of new texts.
 
-        Each occurrence of a text is held out or trained on by itself. So the held-out texts relate to the model as new
-        texts will: as many of them equal a text that it has read once, or twice, or never. Dividing the distinct texts
-        instead would make common texts look new. Repeating all texts k times changes nothing, nor do accidental
-        copies.
+        Each occurrence of a text is held out by itself: dividing the distinct texts would make common texts look new.
+        Repeating all texts k times changes nothing, nor do accidental copies.
         """
         texts, counts = self._texts()
         times = math.gcd(*counts.tolist())
@@ -154,10 +151,7 @@ class CleanTexts:
 
 
 def _remove_copies(counts: Frequencies) -> Frequencies:
-    """Return the numbers of occurrences, divided by k if repeated texts make up most of X and are k copies.
-
-    They are if nearly all have a multiple of k occurrences: the numbers of texts that repeat by themselves vary.
-    """
+    """Return the numbers of occurrences, divided by k if repeated texts make up most of X and occur multiples of k."""
     repeated = counts[counts > 1]
     if len(repeated) < MIN_REPEATED or repeated.sum() <= counts.sum() / 2:
         return counts  # otherwise, the false-positive rate on new texts is at most twice too high

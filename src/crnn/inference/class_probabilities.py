@@ -42,10 +42,7 @@ Readers = Sequence[Sequence[LabelReader]]  # of each estimator, one for each dir
 
 
 def log_posteriors(readers: Readers, weights: Array, prior: Array, texts: Iterable[Text]) -> NDArray[np.float64]:
-    """Return the logarithms of the label probabilities of texts, (n, K), given the prior (K,).
-
-    The log-likelihoods of each estimator (see `log_likelihoods`) count with its weight.
-    """
+    """Return the logarithms of the label probabilities of texts, (n, K), given the estimators' weights and a prior."""
     with np.errstate(divide="ignore"):  # a class of weight 0 is never predicted
         log_prior = np.log(prior)
     log_posteriors = [np.empty((0, len(log_prior)))]
@@ -72,8 +69,8 @@ def log_likelihoods(readers: Readers, block: TextBlock) -> NDArray[np.float64]:
 def estimator_weights(log_p: Array, log_prior: Array, numbers: Array) -> NDArray[np.float64]:
     """Return the estimators' weights, each at least 0, that best predict the labels of held-out texts, (M,).
 
-    `log_p` (M, K, n) comes from `log_likelihoods`, and `numbers` (n,) are the labels' numbers. A penalty, as large as
-    the loss of one text, draws the weights of few texts towards equal ones.
+    `log_p` (M, K, n) comes from `log_likelihoods`, and `numbers` (n,) are the labels' numbers. A penalty draws the
+    weights of few texts towards equal ones.
     """
     M, _, n = log_p.shape
     equal, at_labels = np.full(M, 1 / M), log_p[:, numbers, np.arange(n)].sum(axis=1)

@@ -7,6 +7,7 @@ import math
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any, NamedTuple, Self, TypedDict, TypeVar, get_type_hints
 
 import numpy as np
@@ -75,10 +76,6 @@ class Control(NamedTuple):
     kind: str  # the type in words, for the docstring
     text: str
     check: Callable[[Any], float] | None = None  # of a number: converts it for the kernel, or raises
-
-
-def _temperature(value: Any) -> float:
-    return checked_float("temperature", value, minimum=0.0)
 
 
 def _top_k(value: Any) -> int:
@@ -152,7 +149,7 @@ class SamplingOptions(TypedDict, total=False):
             1.0,
             "float",
             "Divides the logits: below 1, likely characters become more likely; 0 always takes the most likely one.",
-            _temperature,
+            partial(checked_float, "temperature", minimum=0.0),
         ),
     ]
     top_k: Annotated[
@@ -190,10 +187,7 @@ class SamplingOptions(TypedDict, total=False):
 
 
 class SampleOptions(SamplingOptions, total=False):
-    """The keyword arguments of `LanguageModel.sample` that do not affect the type of the returned text.
-
-    They serve the overloads for type checkers; the method itself has the defaults and descriptions.
-    """
+    """The keyword arguments of `LanguageModel.sample` that do not affect the type of the returned text."""
 
     max_length: int | None
     matching: Any
@@ -366,8 +360,7 @@ _TO_NEXT_STREAM = _advance(GOLDEN)
 class Uniforms:
     """One stream of uniform numbers in [0, 1) for each sample: stream i is `root` advanced by i * GOLDEN draws.
 
-    `states` (samples, 2) are the halves of PCG64's states, upper half first; a draw advances its stream's. `increment`
-    (2,) is PCG64's, the same for all streams.
+    `states` (samples, 2) and the common `increment` (2,) are the halves of PCG64's, upper half first.
     """
 
     def __init__(self, root: np.random.PCG64, samples: range) -> None:

@@ -39,9 +39,8 @@ class GuessNumbers(NamedTuple):
 class GuessTable(NamedTuple):
     """What n drawn strings tell about guess numbers: row k is for a string less probable than k of them.
 
-    A sample of probability q represents 1 / q strings. So the number of strings more probable than p is estimated by
-    the mean, over all n samples, of 1 / q where q > p and 0 elsewhere. The guess number is one more, infinite if it
-    exceeds float64. Its bounds come from the variance of this mean; a lower bound also holds for less probable strings.
+    The number of strings more probable than p is estimated by the mean, over all n samples, of 1 / q where q > p and 0
+    elsewhere. Its bounds come from the variance of this mean; a lower bound also holds for less probable strings.
     """
 
     inverse: Array  # log 1 / q of each sample, (n,), ascending: the most likely first
@@ -65,11 +64,8 @@ class GuessTable(NamedTuple):
     def guess_numbers(self, log_p: Array) -> GuessNumbers:
         """Estimate guess numbers from log-probabilities under the model of the samples.
 
-        Two more bounds hold:
-
-        - at most 1 / p strings can be more probable than p;
-        - the strings that are more probable than all samples, or less probable than all, together have a probability
-          below 3 / n, at 95 % confidence; so there are fewer than 3 / (n p) of them.
+        At most 1 / p strings can be more probable than p. The strings more probable than all samples, or less probable
+        than all, together have a probability below 3 / n, at 95 % confidence; so there are fewer than 3 / (n p).
         """
         n = len(self.inverse)
         before = np.searchsorted(self.inverse, -log_p, side="left")  # samples with q > p
@@ -96,8 +92,7 @@ def estimated_guess_numbers(
 ) -> GuessNumbers:
     """Return the guess numbers of strings, from n drawn strings; see `LanguageModel.guess_number`.
 
-    The last table is kept for its owner, the model, while its predictions stay the same. A Generator gives another
-    seed each time.
+    The last table is kept for its owner, the model, while its predictions stay the same.
     """
     end, n = vocabulary.boundary, checked_int("n", n, 2, MAX_SIZE)
     drawn_length, threads = checked_length(length, end), inference_threads(n_threads)
@@ -119,10 +114,7 @@ def estimated_guess_numbers(
 def sampled_log_likelihoods(
     network: InferenceNetwork, n: int, *, end: int | None, length: int, bits: np.random.PCG64, n_threads: int
 ) -> Array:
-    """Draw n strings, the samples of `CharRNN.sample`, and return log P of each, in nats.
-
-    Strings end with the symbol `end` and have at most `length` symbols before it; without an `end`, all have `length`.
-    """
+    """Draw n strings of `length` symbols, or of at most so many before an `end`; return log P of each, in nats."""
     context = Context(network.start(), np.zeros(network.symbols, np.bool_))
     longest = length if end is None else length + 1
     run = SampleRun(network, context, longest, SamplingControls(stops=Stops([], end)), bits, n_threads)

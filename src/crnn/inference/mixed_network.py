@@ -22,10 +22,7 @@ ASCII_LETTERS = np.array([chr(code).isalnum() or chr(code) == "_" for code in ra
 
 
 def letters_of(vocabulary: Vocabulary) -> NDArray[np.uint8]:
-    """Return which symbols are letters: letters, digits, underscores, and all characters or bytes above 127.
-
-    The array has V + 1 numbers; the last one is 0, for the symbol -1 before the beginning.
-    """
+    """Return which symbols are letters, digits, underscores or above 127, (V + 1,); the last stands for no symbol."""
     letters, codes = np.zeros(len(vocabulary) + 1, np.uint8), vocabulary.codes
     letters[: len(codes)] = (codes > 127) | ASCII_LETTERS[np.minimum(codes, 127)]
     return letters
@@ -51,19 +48,15 @@ class RowFiller(Protocol):
     """A network that can give the compiled drawing loop a row of logits, based on the last symbols alone."""
 
     def row_source(self, state: State) -> tuple[object, NDArray[np.int32]]:
-        """Return a capsule with a ``RowSource``, and the symbols before the ones to be drawn.
-
-        The capsule keeps its counts alive. There are as many symbols as the source looks back, with -1 for those
-        before the beginning.
-        """
+        """Return a capsule with a ``RowSource``, and the symbols that it looks back, -1 before the beginning."""
 
 
 class MixedNetwork(InferenceNetwork):
     """Networks that read the same text, mixed log-linearly: p is proportional to the product of p_k ** weights[c, k].
 
     `weights` (C, K), or (K,) for one class, are those after c `letters` (V + 1,), c = 0, 1, …, and C - 1 or more. The
-    state is the list of the networks' states, and the last C - 1 symbols. Logits are added in float64. Constants that a
-    network subtracts from all its logits do not matter, so individual softmaxes are not needed.
+    state is the list of the networks' states, and the last C - 1 symbols. Logits are added in float64, without
+    individual softmaxes, since constants do not matter.
     """
 
     def __init__(
@@ -195,9 +188,8 @@ class HeldOutText:
         K, self._symbols = len(network.members), network.symbols
         n = int(min(len(ids), MAX_SYMBOLS, max(SCORE_ROWS, MAX_BYTES // (8 * K * self._symbols))))
         self._ids, self._given = ids[:n].astype(np.int32), given
-        self._classes = letters_before(network.letters, self._ids[:, None], np.full((1, CLASSES - 1), -1, np.int32))[
-            given:-1, 0
-        ]
+        before = np.full((1, CLASSES - 1), -1, np.int32)
+        self._classes = letters_before(network.letters, self._ids[:, None], before)[given:-1, 0]
         self._steps = min(SCORE_ROWS, rows_of_call(self._symbols))
 
     def rows(self, member: InferenceNetwork) -> NDArray[np.float64]:
@@ -211,8 +203,8 @@ class HeldOutText:
     def fit(self, rows: Sequence[Array], *, sum_to_one: bool = False) -> tuple[NDArray[np.float64], float]:
         """Return the members' weights, each at least 0, with the lowest loss, and that loss, given their `rows`.
 
-        The weights are (C, K), or (K,) if no class has enough symbols; such a class gets the weights for the whole
-        text. With `sum_to_one`, those of each class are divided by their sum, and are equal if all are 0.
+        The weights are (C, K), or (K,) if no class has enough symbols; such a class gets those for the whole text. With
+        `sum_to_one`, those of each class are divided by their sum, and are equal if all are 0.
         """
         x = self._ids[self._given :, None].astype(np.intp)
         whole, weights, total = self._fit(rows, x, sum_to_one), list[NDArray[np.float64]](), 0.0
@@ -236,10 +228,7 @@ class HeldOutText:
     def _loss(
         self, rows: Sequence[Array], x: NDArray[np.intp], weights: NDArray[np.float64]
     ) -> tuple[float, NDArray[np.float64]]:
-        """Return the sum of -log p of the symbols x (n, 1) and its gradient.
-
-        The gradient is the sum of log p_k under p, minus that of the symbols.
-        """
+        """Return the sum of -log p of the symbols x (n, 1), and its gradient: log p_k under p, minus the symbols'."""
         at_targets = np.array([np.take_along_axis(part, x, axis=1).sum() for part in rows])
         total, gradient = -float(weights @ at_targets), -at_targets
         for i in range(0, len(x), self._steps):
@@ -256,11 +245,7 @@ class HeldOutText:
 def best_weights(
     loss: Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]], K: int
 ) -> NDArray[np.float64]:
-    """Return K weights, each at least 0, with the lowest loss; `loss` returns it with its gradient.
-
-    The loss of a log-linear mixture is convex in the weights, so there is a single minimum. L-BFGS-B finds it from
-    equal weights; the same texts give the same weights.
-    """
+    """Return K weights, each at least 0, with the lowest loss, which is convex; `loss` returns it with its gradient."""
     from scipy.optimize import minimize  # here, since importing it takes a while
 
     minimum = minimize(loss, np.full(K, 1 / K), jac=True, method="L-BFGS-B", bounds=[(0, None)] * K)

@@ -19,8 +19,7 @@ from ..runtime.signals import check_canceled
 class Scratch:
     """Reusable memory for the named arrays of a call; used by one thread at a time.
 
-    In a process with MALLOC_TRIM_THRESHOLD_, which Dask sets, the system clears each new array of a megabyte page by
-    page. There, reuse saves a fifth of the time of scoring many strings, and nearly half of an ensemble's.
+    With MALLOC_TRIM_THRESHOLD_, which Dask sets, it saves a fifth of the time of scoring many strings.
     """
 
     def __init__(self) -> None:
@@ -141,8 +140,7 @@ class InferenceNetwork(Protocol):
     def logits_after(self, state: State) -> Array:
         """Return the logits (B, V) of the next symbol.
 
-        Their softmax is the distribution of the next symbol, so log-probabilities will do. There may be more
-        than V columns; the extra ones are -inf.
+        Log-probabilities will do. There may be more than V columns; the extra ones are -inf.
         """
 
     def probabilities_after(self, state: State) -> NDArray[np.float64]:
@@ -183,9 +181,8 @@ class InferenceNetwork(Protocol):
     ) -> NDArray[np.float64]:
         """Return log P of each of the strings ids[starts : starts + lengths], sorted by decreasing length.
 
-        All strings start from the same state of one stream; it stays unchanged. The terms of a string are added from
-        its first symbol to its last, so the sum has the same bits whatever the other strings are. With `least`, return
-        log P of each string's least probable symbol instead, or 0 for an empty string.
+        All start from the same state of one stream, which stays unchanged. The terms of a string are added from its
+        first symbol to its last. With `least`, return log P of each string's least probable symbol instead, or 0.
         """
         out, state, scratch = np.zeros(len(lengths)), self.repeat(start, len(lengths)), scratch or Scratch()
         for x, part in read_pieces(self, ids, starts, lengths, state):
@@ -206,10 +203,8 @@ class InferenceNetwork(Protocol):
     ) -> State:
         """Read a string after each of some `streams` of a state, which stays; return the states after the strings.
 
-        String i is ids[starts[i] : starts[i] + lengths[i]]. It is not empty, and the longest come first. The rows of
-        `sums` are the pieces' log P, the totals of the texts so far, and the minima. log P of each symbol is added to
-        sums[0, i] and sums[1, i], and sums[2, i] becomes the minimum of itself and each log P. The total is added
-        symbol by symbol, too, so that its bits do not depend on the pieces.
+        No string is empty, and the longest come first. log P of each symbol is added to sums[0], the pieces' log P, and
+        sums[1], the totals of the texts so far; sums[2] are their minima.
         """
         parts, rows = list[State](), self.rows_at_a_time(READ_ROWS)
         for i in range(0, len(streams), rows):
@@ -238,8 +233,9 @@ def read_pieces(
     symbols: int | None = None,
     done: list[tuple[slice, State]] | None = None,
 ) -> Iterator[tuple[NDArray[np.int32], State]]:
-    """Yield pieces x (n, B) of strings sorted by decreasing length, about `symbols` at a time, with the state of the B
-    strings that go on. The caller must advance it over x. Ended strings and their states are appended to `done`.
+    """Yield pieces x (n, B) of strings sorted by decreasing length, with the state of the B strings that go on.
+
+    The caller advances the state over x. Ended strings and their states are appended to `done`.
     """
     B, t = len(lengths), 0
     while B:

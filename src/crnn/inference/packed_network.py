@@ -36,9 +36,8 @@ ALONE = nullcontext[core.SharedStep | None](None)
 class SharedStream:
     """Decides how many threads compute the steps of one stream, and starts them for each call.
 
-    Each thread has a part of the layers' weights, which stays in its core's cache. A stream has the same bits for every
-    number of threads. An explicit number is used as given. Otherwise one thread is used for small networks; for large
-    ones, short trial calls find the currently fastest number.
+    An explicit number is used as given. Otherwise, small networks use one thread, and for large ones, short trial calls
+    find the currently fastest number. The bits are the same for every number.
     """
 
     def __init__(
@@ -102,10 +101,6 @@ class SharedStream:
 
 
 # ---------------------------------------------------------------- packed network
-# The network for sampling and scoring: weights are packed once, and every product is a panel product.
-#
-# A panel product sums a row in the same order whatever the other rows are. So the results have the same bits at every
-# batch size, at every position in the batch and for every number of threads.
 
 # In the shapes of `Layout.state_shapes`: (h,), (h, c) of an LSTM, and a symbol with pairs.
 PackedState = tuple[Array, ...]
@@ -117,9 +112,7 @@ MIN_LOGIT_ROWS = 16  # in one call: fewer would read the weights more often
 LOGIT_BYTES = 1 << 25  # of logits at a time per thread: 32 MB, reached only by vocabularies above 16,000 symbols
 READ_STREAMS = 64  # read in parallel: the products are efficient, and the states stay in the second-level cache
 CALL_SYMBOLS = 1 << 15  # maximum symbols read in one call
-CALL_PRODUCTS = (
-    1 << 30
-)  # maximum multiplications in one call: less than a tenth of a second, so that Ctrl-C gets through
+CALL_PRODUCTS = 1 << 30  # maximum multiplications in one call: below a tenth of a second, so that Ctrl-C gets through
 FOLDED_PRODUCTS = 1 << 28  # multiplications for an embedding from one poll for Ctrl-C to the next
 OPTIONS = ("one_row", "scoring", "boundary", "bfloat16", "n_threads", "scales")  # of `PackedNetwork.pack`
 
@@ -170,18 +163,19 @@ class PackedNetwork(NamedTuple):
     ) -> PackedNetwork:
         """Copy and pack the parameters, so that later changes do not affect the network.
 
-        An embedding is folded into the first layer, so the packed network has none. With `one_row`, one stream is fast
-        rather than many, with the same bits. With `scoring`, all but the recurrent products take many symbols at once,
-        even in one stream. `n_threads` may share the steps of one stream; None: the fastest number. `scales` are those
-        of an int8 model, whose products use integers whatever `bfloat16` is.
+        An embedding is folded into the first layer. With `one_row`, one stream is fast rather than many, with the same
+        bits. With `scoring`, all but the recurrent products take many symbols at once, even in one stream. `scales` are
+        those of an int8 model, whose products use integers whatever `bfloat16` is.
         """
         bfloat16 = bfloat16 and scales is None
         layout, params = folded_network(layout, params, bfloat16=bfloat16)
         if scales is not None:
             params = with_integers(layout, params, scales)
-        wide, H, V = _padded_layout(layout), layout.hidden_size, layout.vocab_size
-        flat, pool = _enlarged_params(layout, params, wide), SessionPool(rows_of_logits(wide, SHORT))
-        unpacked: Any = wide, H, flat, None, V, one_row, scoring, boundary, bfloat16, n_threads, scales, pool
+        H, V = layout.hidden_size, layout.vocab_size
+        wide_H, wide_V = (core.packed_size(1, n, layout.dtype.itemsize) for n in (H, V))  # whole vectors
+        wide = replace(layout, vocab_size=wide_V, hidden_size=wide_H)
+        flat = _enlarged_params(layout, params, wide)
+        unpacked: Any = wide, H, flat, None, V, one_row, scoring, boundary, bfloat16, n_threads, scales, None
         return cls(None, *unpacked).repacked(one_row=one_row, scoring=scoring)  # type: ignore[arg-type]
 
     def repacked(self, *, one_row: bool, scoring: bool) -> PackedNetwork:
@@ -199,7 +193,7 @@ class PackedNetwork(NamedTuple):
         panels = aligned_zeros(network.panels_size, wide.dtype)
         scales = None if self.scales is None else column_scales(narrow, wide, self.scales)
         core.pack_weights(network, self.params, panels, scales)
-        pool = SessionPool(rows_of_logits(wide, SHORT))
+        pool = SessionPool(self.rows_at_a_time(SHORT))
         return self._replace(network=network, panels=panels, one_row=one_row, scoring=scoring, pool=pool)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -370,8 +364,7 @@ class PackedNetwork(NamedTuple):
         return after
 
     def states(self, x: NDArray[np.int32], state: PackedState) -> PackedState:
-        """Return the states (n, B, L, H), h and an LSTM's c, after each of the symbols x (n, B), advancing the state in
-        place.
+        """Return the states (n, B, L, H), h and an LSTM's c, after each of the symbols x (n, B), advancing the state.
 
         The session holds all of them at once, so n B should not be much larger than `SCORE_ROWS`.
         """
@@ -380,8 +373,9 @@ class PackedNetwork(NamedTuple):
         session.feed(x, state)
         return tuple(part[:, 1:, :, : self.hidden_size].transpose(1, 2, 0, 3) for part in session.hidden())
 
-    def probabilities(self, top: Array) -> NDArray[np.float64]:
-        """Return the probabilities (n, V) for activations (n, H) of the last layer; rows sum to 1."""
+    def probabilities_after(self, state: PackedState) -> NDArray[np.float64]:
+        """Return the probabilities (B, V) of the next symbol after a state; rows sum to 1."""
+        top = state[0][-1]
         p, step = np.empty((len(top), self.symbols)), rows_of_call(self.symbols)
         for i in range(0, len(top), step):
             y = self.logits(top[i : i + step])[:, : self.symbols].astype(np.float64)
@@ -403,10 +397,6 @@ class PackedNetwork(NamedTuple):
             session.logits_before(x[call], state, y[call], shared)
         self._release(session, scratch)
         return y
-
-    def probabilities_after(self, state: PackedState) -> NDArray[np.float64]:
-        """Return the probabilities (B, V) of the next symbol after a state; rows sum to 1."""
-        return self.probabilities(state[0][-1])
 
     def _session(self, n: int, streams: int, rows: int, scratch: Scratch | None = None) -> core.Session:
         """Return a session that no other thread is using, to read n symbols of each stream, `rows` at a time."""
@@ -438,10 +428,7 @@ class PackedNetwork(NamedTuple):
         return 0 < n * streams <= SHORT and (streams > 1 or self.n_threads == 1 or n < TRIAL_SYMBOLS)
 
     def _calls(self, n: int, streams: int, T: int) -> Iterator[tuple[slice, core.SharedStep | None]]:
-        """Yield the symbols and the threads of each kernel call that reads n symbols of each stream, T at a time.
-
-        The results do not depend on the calls. Between two calls Ctrl-C gets through, on every thread.
-        """
+        """Yield the symbols and the threads of each kernel call that reads n symbols of each stream, T at a time."""
         symbols = min(CALL_SYMBOLS, CALL_PRODUCTS // self.layout.size) // streams
         steps = max(1, symbols // T) * T
         stream, i = self.shared_stream(streams), 0
@@ -459,8 +446,8 @@ class PackedNetwork(NamedTuple):
         return SharedStream(self.network, self.layout, n_threads, bytes_each=bytes_each)
 
     def rows_at_a_time(self, wanted: int) -> int:
-        """Return how many rows of logits to compute at once."""
-        return rows_of_logits(self.layout, wanted)
+        """Return how many rows of logits to compute at once: `wanted`, or the number that fits in `LOGIT_BYTES`."""
+        return max(1, min(wanted, LOGIT_BYTES // (self.layout.vocab_size * self.layout.dtype.itemsize)))
 
     @property
     def kernel_arguments(self) -> PackedWeights:
@@ -476,24 +463,8 @@ class PackedNetwork(NamedTuple):
         return arrays
 
 
-def rows_of_logits(layout: Layout, wanted: int) -> int:
-    """Return how many rows of logits to compute at once: `wanted`, or the number that fits in `LOGIT_BYTES`."""
-    return max(1, min(wanted, LOGIT_BYTES // (layout.vocab_size * layout.dtype.itemsize)))
-
-
-def _padded_layout(layout: Layout) -> Layout:
-    """Return the layout with units and symbols padded to whole vectors."""
-    size = layout.dtype.itemsize
-    V, H = (core.packed_size(1, n, size) for n in (layout.vocab_size, layout.hidden_size))
-    return replace(layout, vocab_size=V, hidden_size=H)
-
-
 def _enlarged_params(layout: Layout, params: Array, wide: Layout) -> Array:
-    """Return parameters in the wide layout for the same network.
-
-    The added units have zero weights, so their states stay zero. The added symbols have biases of -inf, so their
-    probability is zero.
-    """
+    """Return the parameters in a wide layout: added units stay 0, and added symbols have no probability."""
     flat = wide.zeros()
     wide.tensors(flat).by[:] = -np.inf
     for narrow, inner in _same_weights(layout, params, wide, flat):
@@ -555,10 +526,7 @@ def folded_network(layout: Layout, params: Array, *, bfloat16: bool = False) -> 
 
 
 def with_integers(layout: Layout, params: Array, scales: Scales) -> Array:
-    """Return a copy of the flat weights with integers for all weights used in products.
-
-    Lookup tables of symbols are unchanged.
-    """
+    """Return a copy of the flat weights with integers for all weights used in products, not for lookup tables."""
     params = copied(params)
     for name, weights in _multiplied(layout, params):
         weights[...] = integers_of(weights, scales[name])
@@ -575,7 +543,7 @@ def without_integers(layout: Layout, params: Array, scales: Scales) -> Array:
 def column_scales(layout: Layout, wide: Layout, scales: Scales) -> Array:
     """Return the scales in the order of `core.pack_weights`: each layer's Wx and Wh (L, 2, G H), then Wy (V,).
 
-    Padding has scales of zero, and so has the first layer's Wx, whose rows are looked up.
+    Those of padding and of the first layer's Wx, whose rows are looked up, are 0.
     """
     G, H, wide_H, L = layout.kind.gates, layout.hidden_size, wide.hidden_size, layout.num_layers
     out = aligned_zeros(2 * L * G * wide_H + wide.vocab_size, layout.dtype)
@@ -602,9 +570,7 @@ class NetworkCache:
     """Packs a model's weights when a network is first needed, and keeps it until the weights change.
 
     A call that finds its network takes no lock, so it waits neither for training nor for a longer call. A call that
-    packs waits for the running training steps to end, so that the network has the weights between two steps.
-
-    Copying or pickling a cache gives an empty one. A forked child may use its parent's packed networks.
+    packs waits for the running training steps to end. Copying or pickling a cache gives an empty one.
     """
 
     def __init__(self) -> None:
@@ -630,11 +596,7 @@ class NetworkCache:
         bfloat16: bool = False,
         n_threads: int | None = 1,
     ) -> PackedNetwork:
-        """Return a network with a state's current weights, which another thread may be training; see
-        `PackedNetwork.pack`.
-
-        `what` is the method that needs the network, for the error.
-        """
+        """Return a network with a state's current weights; `what` is the method that needs it, for the error."""
         bfloat16 = bfloat16 and state.scales is None
         scoring = scoring and one_row  # many rows have only one form
         forms = self._forms
@@ -657,10 +619,9 @@ class NetworkCache:
         bfloat16: bool = False,
         n_threads: int | None = 1,
     ) -> LabelNetworks:
-        """Return the networks of the texts with each label: one network, whose texts start after the label's symbol.
+        """Return the networks of the texts with each label: one for all, whose texts start after the label's symbol.
 
         With pairs of symbols there is one for each label, because a label and a text's first symbol may be a pair.
-        The arguments are those of `network`.
         """
         bfloat16 = bfloat16 and state.scales is None
         labels = self._label_forms
@@ -676,10 +637,7 @@ class NetworkCache:
 
 
 class _Forms:
-    """The packed forms of a state's weights at one moment, or of weights derived from them.
-
-    The state must be locked by its gate, so that no thread changes it.
-    """
+    """The packed forms of the weights of a state, locked by its gate, or of weights derived from them."""
 
     def __init__(self, state: ModelState, first: PackedNetwork) -> None:
         self._gate, self._changes, self._params = state.gate, state.gate.changes, ref(state.params)

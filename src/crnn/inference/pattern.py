@@ -117,15 +117,12 @@ def automaton(pattern: str | bytes | re.Pattern[Any], symbols: Sequence[str | by
 
 
 class _Places:
-    """The places that a text moves through in a pattern: Thompson's nondeterministic automaton.
-
-    A move reads a symbol of a set; a free move reads nothing, and may be on condition of the symbols around it.
-    """
+    """The places that a text moves through in a pattern: Thompson's nondeterministic automaton."""
 
     def __init__(self, text: str | bytes, symbols: Sequence[str | bytes]) -> None:
         self.text, self.symbols = text, symbols
         self.moves: list[tuple[int, int] | None] = []  # of each place: the number of a set, and the next place
-        self.free: list[list[tuple[int, str, int]]] = []  # the next place, the assertion, its place among `asked`
+        self.free: list[list[tuple[int, str, int]]] = []  # without a symbol: next place, assertion, place in `asked`
         self.sets: list[NDArray[np.bool_]] = []
         self.asked: list[int] = []  # the sets that assertions ask about
         self.asserts = False
@@ -303,11 +300,8 @@ def _steps(table: NDArray[np.int32], goal: NDArray[np.bool_]) -> NDArray[np.int3
 
 
 def _equivalence_classes(table: NDArray[np.int32], accepting: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Return a number for each state, equal for states with the same matching continuations (Moore's refinement).
-
-    Equivalent states are as far from a match and from a mismatch, which tells most states apart before the first round.
-    """
-    part, n_parts = np.zeros(len(table), np.intp), 0
+    """Return a number for each state, equal for states with the same matching continuations (Moore's refinement)."""
+    part, n_parts = np.zeros(len(table), np.intp), 0  # equivalent states are as far from a match and from a mismatch
     for far in (_steps(table, accepting), _steps(table, ~accepting)):
         part = _refine(part, far)
     while n_parts < part.max() + 1 < len(table):

@@ -266,10 +266,7 @@ class Damage(NamedTuple):
 
 
 class Channel(NamedTuple):
-    """The damage as tables for `Selection`; each distinct symbol of a damaged text is a kind.
-
-    A cost is the log-probability of the damage and what the change must gain.
-    """
+    """The damage as tables for `Selection`; each distinct symbol of a damaged text is a kind."""
 
     first: NDArray[np.int32]  # (kinds + 1,): where a kind's candidates start
     plain: NDArray[np.int32]  # (kinds,): how many of them come before the substitutions
@@ -344,11 +341,7 @@ class Channel(NamedTuple):
 
 
 def unread_log_p(vocabulary: Vocabulary) -> float:
-    """Return the log-probability of a symbol that the model lacks: a uniform guess among the model's symbols and it.
-
-    A substitution, which has one of fewer letters, is therefore more probable than a letter that the model lacks next
-    to a missing letter.
-    """
+    """Return the log-probability of a symbol that the model lacks, less than that of a substitution."""
     return -math.log(len(vocabulary.codes) + 1)
 
 

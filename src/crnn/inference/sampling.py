@@ -38,34 +38,11 @@ DRAWN_WEIGHTS, FILTERED_WEIGHTS = 32, 256
 PYTHON_STEPS = 64  # symbols of each text drawn in Python between two checks by a caller
 
 
-class SymbolDraws(Protocol):
-    """Draws the next symbols of `count` texts, one text from each stream of random numbers, and reads them."""
-
-    count: int
-
-    @property
-    def finished(self) -> bool:
-        """Whether every text is complete."""
-
-    def advance(self, symbols: NDArray[np.int32], lengths: NDArray[np.intp], max_length: int, steps: int) -> None:
-        """Draw up to `steps` symbols of each incomplete text, fewer if one has no room left.
-
-        symbols[i, :lengths[i]] is text i, without a stop that it has met, and ends before `max_length` symbols.
-        """
-
-    def forget(self, ids: NDArray[np.int32]) -> None:
-        """Take note that these first symbols of the only text are no longer in `symbols`."""
-
-
 class TextSampler:
     """Draws one text from each stream of random numbers, all from the same context: see `text_sampler`.
 
-    This is the only drawing loop: `sample`, `stream`, `TextState.sample` and guess numbers use it. `advance` draws some
-    symbols of each text, so that a caller can use them before the texts are complete. `lengths` counts the symbols of
-    each text so far, without a stop that it has met.
-
-    A text that meets no stop has n symbols; None: no limit. Memory is allocated for `room` symbols at first: n, or few
-    if a stop may end a text.
+    `lengths` counts the symbols of each text so far, without a stop that it has met. A text that meets no stop has n
+    symbols; None: no limit. Memory is allocated for `room` symbols at first: n, or few if a stop may end a text.
     """
 
     def __init__(self, draws: SymbolDraws, n: int | None, stops: Stops, room: int | None = None) -> None:
@@ -121,7 +98,7 @@ class TextSampler:
 
 
 class _CompiledDraws:
-    """Draws whose batch of texts is in a kernel, from rows of logits if there are any."""
+    """Draws of `count` texts whose batch is in a kernel, from rows of logits if there are any."""
 
     count: int
     _batch: core.Batch
@@ -133,7 +110,7 @@ class _CompiledDraws:
         return self._batch.begun == self.count and not self._batch.active
 
     def forget(self, ids: NDArray[np.int32]) -> None:
-        """Keep the last symbols for the next row."""
+        """Keep the last of these symbols, which the caller removes from the only text, for the next row."""
         if self._rows is not None and len(ids):
             self._rows.before[:] = np.concatenate([self._rows.before, ids])[len(ids) :]
 
@@ -170,7 +147,7 @@ class NetworkDraws(_CompiledDraws):
         self._shared = network.shared_stream(self.count)
 
     def advance(self, symbols: NDArray[np.int32], lengths: NDArray[np.intp], max_length: int, steps: int) -> None:
-        """Draw up to `steps` symbols of each incomplete text."""
+        """Draw up to `steps` symbols of each incomplete text symbols[i, :lengths[i]], fewer if one has no room left."""
         steps = self._shared.symbols_of_call(min(steps, self._max_steps))
         with self._shared.threads(min(steps, max_length)) as shared:
             core.sample_texts(
@@ -274,6 +251,9 @@ class PythonDraws:
         """The network's states are all that matters."""
 
 
+SymbolDraws = NetworkDraws | RowDraws | PythonDraws
+
+
 def text_sampler(
     network: InferenceNetwork,
     context: Context,
@@ -282,10 +262,7 @@ def text_sampler(
     controls: SamplingControls,
     room: int | None = None,
 ) -> TextSampler:
-    """Return a network's sampler, whose texts start from `context` and take a uniform number for each symbol.
-
-    A text does not depend on the other texts.
-    """
+    """Return a network's sampler, whose texts start from `context` and take a uniform number for each symbol."""
     return TextSampler(symbol_draws(network, context, uniforms, controls), n, controls.stops, room)
 
 
@@ -437,9 +414,8 @@ class TextSamples(NamedTuple):
 class MixedSamples:
     """Samples with labels drawn by weight; each is the next one in its label's own sequence.
 
-    `samples_of_label` takes a label's number and a seed, and returns the label's sequence. It is called once per label:
-    for label 0 at once, so that what it refuses is refused before labels are drawn, and for another when its first
-    sample is drawn.
+    `samples_of_label` takes a label's number and a seed, and returns the label's sequence: for label 0 at once, so that
+    what it refuses is refused before labels are drawn.
     """
 
     def __init__(self, log_weights: Array, samples_of_label: Callable[[int, int], Samples], seed: int) -> None:
@@ -487,10 +463,7 @@ def log_label_weights(networks: LabelNetworks, vocabulary: Vocabulary, prime: An
 
 
 def distinct_texts(samples: Samples, num_samples: int, *, unique: bool, exclude: Container[Any]) -> list[Any]:
-    """Draw until there are `num_samples` texts outside `exclude` and, if `unique`, all distinct.
-
-    The first samples that qualify are returned; at most `TRIES` are drawn for each.
-    """
+    """Return the first `num_samples` texts outside `exclude` and, if `unique`, distinct, of `TRIES` times as many."""
     texts: list[Any] = []
     taken, drawn, limit = set[Any](), 0, TRIES * num_samples
     while len(texts) < num_samples:
@@ -525,10 +498,7 @@ def symbol_stream(
 
 
 def _blocks(sampler: TextSampler) -> Iterator[NDArray[np.int32]]:
-    """Yield the symbols of one sample in blocks that grow from one symbol.
-
-    Symbols that may begin a stop are withheld until later symbols decide.
-    """
+    """Yield the symbols of one sample in blocks that grow from one symbol, without those that may begin a stop."""
     steps = 1
     while not sampler.finished:
         sampler.advance(steps)
@@ -580,11 +550,7 @@ def text_length(vocabulary: Vocabulary, n: Any, max_length: Any, head: int) -> i
 
 
 class HashedTexts:
-    """The hashes of lines, 8 bytes each.
-
-    A line is always found. A new text is mistaken for one of n lines with probability n / 2⁶⁴: the test compares
-    Python's 64-bit hashes, whose key differs in each process.
-    """
+    """Python's hashes of lines, 8 bytes each: a new text is mistaken for one of n lines with probability n / 2⁶⁴."""
 
     def __init__(self, lines: Lines) -> None:
         hashes = array("q")

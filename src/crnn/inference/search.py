@@ -61,8 +61,7 @@ def completions(
 ) -> list[tuple[NDArray[np.int32], float]]:
     """Return up to `beams` texts of 1 to n symbols before any of the symbols `ends`, the best first.
 
-    The probabilities of the ends add up: log P counts the text and an end after it. The search is over when no
-    unfinished text can be among the best any more.
+    The probabilities of the ends add up: log P counts the text and an end after it.
     """
     texts, log_p, V = np.empty((1, 0), np.int32), np.zeros(1), network.symbols
     completed: list[tuple[NDArray[np.int32], float]] = []
@@ -242,10 +241,8 @@ def most_probable(
     forbidden: Collection[int] = (),
     guide: Guide | None = None,
 ) -> tuple[list[tuple[tuple[int, ...], float]], float, float]:
-    """Return up to n documents as ids with their log P, the most probable first; a bound, such that every document with
-    a larger log P is among them; and the probability of the strings not yet continued.
-
-    At most `max_beginnings` prefixes are read, rounded up to a multiple of `BEGINNINGS`.
+    """Return up to n documents as ids with their log P, the most probable first; a bound of the other documents' log P;
+    and the probability of the strings not yet continued.
     """
     # Of each prefix, the most promising string not yet taken is waiting: minus the bound of log P, a tie-breaking
     # number, the prefix, and the rank of the next symbol.

@@ -273,10 +273,7 @@ def feature_names(layout: Layout) -> NDArray[np.object_]:
 def all_states(
     network: PackedNetwork, strings: Strings, start: PackedState, n_threads: int, *, part: int
 ) -> list[Array]:
-    """Return the states (length, L, H) after each symbol of each string; `part` is 0 for h and 1 for c.
-
-    The bits of an array do not depend on the other strings.
-    """
+    """Return the states (length, L, H) after each symbol of each string; `part` is 0 for h and 1 for c."""
     shape = (network.layout.num_layers, network.hidden_size)
     out = [np.empty((n, *shape), network.layout.dtype) for n in strings.lengths.tolist()]
 
@@ -336,9 +333,7 @@ def _groups(network: PackedNetwork, strings: Strings, n_threads: int) -> list[ND
 def _advance(
     network: PackedNetwork, strings: Strings, group: NDArray[np.intp], start: PackedState
 ) -> Iterator[tuple[NDArray[np.intp], PackedState]]:
-    """Read a group of strings, sorted by decreasing length; yield the indices (B,) of those that go on, and their
-    states (steps, B, L, H) after the next symbols.
-    """
+    """Read a group of strings; yield indices (B,) of those that go on, and the next states (steps, B, L, H)."""
     starts, lengths = strings.starts[group], strings.lengths[group]
     for x, state in read_pieces(network, strings.ids, starts, lengths, network.repeat(start, len(group))):
         yield group[: x.shape[1]], network.states(x, state)
@@ -449,16 +444,15 @@ class TextScorer:
 
     def _new_scores(self, block: TextBlock, texts: list[Any]) -> NDArray[np.float64]:
         """Return the scores of some texts of a block."""
+        lacking = None
         if self._errors == "strict":
             strings = Strings.encode(block, self._vocabulary, name="texts", ended=True, texts=texts)
-            return self._log_likelihoods(strings)
-        strings, lacking = Strings.encode_any(texts, self._vocabulary)
-        scores = self._log_likelihoods(strings)
-        scores[lacking] = math.nan if self._errors == "skip" else -math.inf
+        else:
+            strings, lacking = Strings.encode_any(texts, self._vocabulary)
+        scores = log_likelihoods(self._network, strings, self._start, self._n_threads, reduce=self._reduce)
+        if lacking is not None:
+            scores[lacking] = math.nan if self._errors == "skip" else -math.inf
         return scores
-
-    def _log_likelihoods(self, strings: Strings) -> NDArray[np.float64]:
-        return log_likelihoods(self._network, strings, self._start, self._n_threads, reduce=self._reduce)
 
 
 def check_batches(batches: Any) -> None:

@@ -70,12 +70,9 @@ def parallel_log_likelihood(
     warm_up: int | None = None,
     given: int = 0,
 ) -> float:
-    """Return log P(ids) in nats, with the text cut into at most `parts` parts (of at least `PART` symbols) that are
-    read in parallel.
+    """Return nearly log P(ids) in nats, the same for every `n_threads`: see `log_likelihood`.
 
-    The result is not exact: except in the first part, the initial state comes from reading the `warm_up` symbols before
-    the part from zeros. The cuts depend only on the length of the text, and each part is summed separately, so the
-    result is the same for every `n_threads`. The first `given` symbols are read but not counted.
+    The text is cut into up to `parts` parts, read in parallel; a state is that after the `warm_up` symbols before it.
     """
     ranges = cuts(len(ids), MAX_PARTS if parts is None else parts)
     if len(ranges) == 1:

@@ -33,11 +33,8 @@ class Builder:
     """Count the n-grams of a text within a memory limit in bytes, by default 2 GB.
 
     The counts get half of the limit; the rest is for copies when they grow, and for choosing the order. `progress` is
-    called with the number of symbols counted so far and the total number.
-
-    Where there are `times` (n,), each of n packed documents counts as if it occurred so often in succession.
-
-    Counts of an order above `LONGEST_STORED` keep the text unless there are `times`, or `keeps_text` is False.
+    called with the number of symbols counted so far and the total number. With `times` (n,), each of n packed documents
+    counts as if it occurred so often in succession.
     """
 
     def __init__(
@@ -55,9 +52,8 @@ class Builder:
     def build(self, ids: Ids, order: int | None, times: Times | None = None) -> Counts:
         """Return the counts of a text or, with a boundary, of packed documents.
 
-        Without an order, it is the one up to 24 that best predicts the last twentieth of the text from the rest; the
-        last twentieth is then counted as well. For a text longer than `CHOICE_SYMBOLS`, only its end is used for the
-        choice. The error for an order that needs too much memory names the largest order that fits.
+        Without an order, it is the one up to 24 that best predicts the last twentieth of the text, or of its last
+        `CHOICE_SYMBOLS`, from the rest.
         """
         if order is None:
             return self._best(ids, times)
@@ -78,8 +74,7 @@ class Builder:
     def build_some(self, ids: Ids, order: int, more: Callable[[], bool]) -> tuple[Counts, int]:
         """Return the counts of the beginning of a text, and its length.
 
-        Counting ends with the text, or after a block if the counts are near the memory limit, or from the `BLOCK`-th
-        symbol on if `more` returns False.
+        Counting ends early near the memory limit, or from the `BLOCK`-th symbol on if `more` returns False.
         """
         counts, done = self._new(order), n_unpredicted(self._boundary)
         counts.reserve(min(len(ids), self._max_memory // 64))
@@ -92,11 +87,7 @@ class Builder:
         return counts, done
 
     def add(self, counts: Counts, ids: Ids, times: Times | None = None, *, prune: bool = False) -> Counts:
-        """Return counts that include another text; the given counts are unchanged.
-
-        With `prune`, the longest n-grams that occurred once go if the counts exceed the memory limit; then all the
-        longest ones.
-        """
+        """Return counts that include another text; with `prune`, long, rare n-grams go if they exceed the limit."""
         self._check_free_memory(len(ids), counts.order)
         counts = counts.copy() if times is None and not prune else without_text(counts.copy())
         added = self._count(counts, ids, 0, len(ids), times=times, parts=0, prune=prune)
@@ -127,10 +118,7 @@ class Builder:
         return self.build_longest(ids, order, times)
 
     def _best_order_counts(self, ids: Ids, cut: int, orders: Sequence[int]) -> Counts:
-        """Return the counts of the symbols before `cut`, with the order that best predicts the symbols after it.
-
-        The maximum orders are tried in turn, until the maximum is not the best.
-        """
+        """Return the counts of the symbols before `cut`, with the order that best predicts the symbols after it."""
         self._check_free_memory(len(ids), orders[0])
         tail, context = _read(ids, cut, len(ids)), _read(ids, max(0, cut - MAX_ORDER), cut)
         counts = self._count(self._new(orders[0]), ids, 0, cut, parts=4)
@@ -226,10 +214,7 @@ class Builder:
 
 
 def without(counts: Counts, ids: Ids, times: NDArray[Any]) -> Counts:
-    """Return counts as if each of n packed documents had been counted fewer `times`, (n,), at least 1.
-
-    The given counts are unchanged. All probabilities have the bits of counts of the other documents.
-    """
+    """Return counts as if each of n packed documents had been counted fewer `times`, (n,), at least 1, bit for bit."""
     assert counts.boundary is not None
     left, start = without_text(counts.copy()), n_unpredicted(counts.boundary)
     symbol_times = times.astype(np.int32)[document_numbers(ids[start:], counts.boundary)]

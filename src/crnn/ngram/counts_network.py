@@ -24,10 +24,7 @@ ROW_BYTES = 1 << 25  # maximum size of the rows of logits in memory, per thread
 
 
 class CountsNetwork(InferenceNetwork):
-    """A network whose probabilities come from n-gram counts, which must no longer change.
-
-    Logits are log probabilities, and results have the same bits however texts are split into calls.
-    """
+    """A network whose logits are the log probabilities of n-gram counts, which must no longer change."""
 
     def __init__(self, counts: Counts) -> None:
         self.counts = counts

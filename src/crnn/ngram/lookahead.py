@@ -24,10 +24,7 @@ MIN_TEMPERATURE, MAX_BIAS = 0.05, 100.0  # beyond these, a weight may be too sma
 
 
 def weighted_contexts(counts: Counts, temperature: float, bias: NDArray[np.float64] | None) -> Contexts | None:
-    """Return the contexts of counts, with p ** (1 / temperature) * exp(bias / temperature) as weights.
-
-    None: the weights may exceed float64.
-    """
+    """Return the contexts, weighted by p ** (1 / temperature) * exp(bias / temperature); None if it may overflow."""
     biases = np.zeros(counts.symbols) if bias is None else bias
     if temperature < MIN_TEMPERATURE or (np.abs(biases[biases > -np.inf]) > MAX_BIAS * temperature).any():
         return None

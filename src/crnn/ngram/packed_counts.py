@@ -21,11 +21,7 @@ LONGEST_STORED = 10  # order up to which all n-grams are stored; beyond, they ta
 def to_arrays(
     counts: Counts, order: int | None = None, occurrences: Occurrences | None = None
 ) -> dict[str, NDArray[Any]]:
-    """Return arrays from which `from_arrays` restores counts, of a smaller order if given.
-
-    They are the n-grams packed by `pack` or, for counts that keep their text and an order above `LONGEST_STORED`, the
-    text and the numbers of its n-grams.
-    """
+    """Return arrays from which `from_arrays` restores counts, of a smaller order if given: n-grams, or a kept text."""
     order = counts.order if order is None else order
     if counts.keeps_text and order > LONGEST_STORED:
         others = _other_discounts(counts) if order == counts.order else {}
@@ -88,10 +84,7 @@ def shortened(counts: Counts, order: int) -> Counts:
 
 
 def prune_longest(counts: Counts) -> Counts:
-    """Return counts without the longest n-grams that occurred once; without all of the longest if none did.
-
-    The order of the counts must be above 1.
-    """
+    """Return counts of an order above 1 without the longest n-grams that occurred once, or all of the longest."""
     *_, nodes = context_levels(counts, counts.order)
     n, arrays = counts.n_grams[-1], pack(counts)
     room = np.empty(5 * len(nodes), np.uint8), np.empty(5 * n, np.uint8), np.empty(5 * n, np.uint8)
