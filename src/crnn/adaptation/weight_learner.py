@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -60,33 +61,22 @@ class AdaptationRule:
         return stepped
 
 
+@dataclass(eq=False)
 class WeightLearner:
-    """Weights that learn from blocks. A learner never changes: learning returns a new one.
+    """Weights that learn from blocks. A learner never changes: learning returns a new one."""
 
-    `spare` holds unused gradients of whole blocks, which learners of one text share.
-    """
+    rule: AdaptationRule
+    params: Array
+    boundary: int | None
+    n_blocks: int = 0
+    _: KW_ONLY
+    scoring: bool
+    bfloat16: bool
+    spare: list[ChunkGradient] = field(default_factory=list)  # unused ones of whole blocks, shared within a text
 
-    def __init__(
-        self,
-        rule: AdaptationRule,
-        params: Array,
-        boundary: int | None,
-        n_blocks: int = 0,
-        *,
-        scoring: bool,
-        bfloat16: bool,
-        spare: list[ChunkGradient] | None = None,
-    ) -> None:
-        self.rule, self.params, self.n_blocks = rule, params, n_blocks
-        self._boundary, self._scoring, self._bfloat16 = boundary, scoring, bfloat16
-        self._spare: list[ChunkGradient] = [] if spare is None else spare
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return partial(WeightLearner, **self._options), (self.rule, self.params, self._boundary, self.n_blocks)
-
-    @property
-    def _options(self) -> dict[str, Any]:
-        return {"scoring": self._scoring, "bfloat16": self._bfloat16}
+    def __reduce__(self) -> tuple[Any, ...]:  # copies on other threads make their own gradients
+        options: Any = {"scoring": self.scoring, "bfloat16": self.bfloat16}
+        return partial(WeightLearner, **options), (self.rule, self.params, self.boundary, self.n_blocks)
 
     @property
     def block_length(self) -> int:
@@ -96,13 +86,8 @@ class WeightLearner:
     @cached_property
     def network(self) -> PackedNetwork:
         """The network with these weights."""
-        return PackedNetwork.pack(
-            self.rule.layout,
-            self.params,
-            one_row=True,
-            boundary=self._boundary,
-            **self._options,
-        )
+        options: Any = {"boundary": self.boundary, "scoring": self.scoring, "bfloat16": self.bfloat16}
+        return PackedNetwork.pack(self.rule.layout, self.params, one_row=True, **options)
 
     def learn(self, symbols: Ids, counted: NDArray[np.bool_], state: PackedState) -> WeightLearner:
         """Return the weights after one step on a block of T + 1 symbols, given which of the T losses count."""
@@ -112,18 +97,17 @@ class WeightLearner:
         if not (np.isfinite(loss) and np.isfinite(params).all()):
             raise DivergenceError(self.n_blocks + 1, loss, "adaptation")
         if len(counted) == self.block_length:
-            self._spare.append(gradient)
-        after = self.n_blocks + 1
-        return WeightLearner(self.rule, params, self._boundary, after, **self._options, spare=self._spare)
+            self.spare.append(gradient)
+        return replace(self, params=params, n_blocks=self.n_blocks + 1)
 
     def _gradient(self, length: int) -> ChunkGradient:
         """Return a gradient buffer for a block that no other thread uses."""
         try:
             if length == self.block_length:
-                return self._spare.pop()
+                return self.spare.pop()
         except IndexError:
             pass
-        return ChunkGradient(self.rule.layout, length, self._boundary, bfloat16=self._bfloat16)
+        return ChunkGradient(self.rule.layout, length, self.boundary, bfloat16=self.bfloat16)
 
 
 def learner_of(

@@ -421,7 +421,7 @@ class TextScorer:
     def scores(self, texts: Iterable[Text]) -> NDArray[np.float64]:
         """Return the scores of all texts, (n,); see `LanguageModel.score_samples`."""
         if not isinstance(texts, Lines):
-            return _joined_scores(self.batches([texts]))
+            return next(self.batches([texts]))
         self._errors = error_handling(texts, self._errors)
         scores = array("d")  # it grows in place, while joining the scores of batches would hold all of them twice
         for batch in self.batches(texts.batches()):
@@ -433,7 +433,8 @@ class TextScorer:
         recent, first = RecentScores(), 0
         for batch in batches:
             blocks = text_blocks(batch, self._vocabulary, name="texts", first=first, errors=self._errors)
-            scores = _joined_scores(self.blocks(blocks, recent))
+            parts = list(self.blocks(blocks, recent))
+            scores = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0), *parts])
             first += len(scores)
             yield scores
 
@@ -464,11 +465,6 @@ def check_batches(batches: Any) -> None:
 def is_single(texts: Any) -> bool:
     """Return whether there is a single string, which a network for one stream scores faster."""
     return type(texts) is list and len(texts) == 1
-
-
-def _joined_scores(parts: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
-    scores = list(parts)
-    return scores[0] if len(scores) == 1 else np.concatenate([np.empty(0), *scores])
 
 
 def log_likelihoods(
@@ -543,10 +539,11 @@ def labeled_scores(
             "the model of one label."
         )
     if labels is None:
-        log_p = mixed(log_prior, np.array([score(k, texts, "sum") for k in range(len(sorted_labels))]))
-        return divide_by_length(
-            log_p, np.array([1 if text is None else len(text) + 1 for text in texts], np.intp), reduce
-        )
+        of_labels = np.array([score(k, texts, "sum") for k in range(len(sorted_labels))])
+        with np.errstate(invalid="ignore"):  # for texts that cannot be scored
+            log_p: Scores = np.logaddexp.reduce(log_prior[:, None] + of_labels, axis=0)
+        lengths = np.array([1 if text is None else len(text) + 1 for text in texts], np.intp)
+        return divide_by_length(log_p, lengths, reduce)
     if isinstance(labels, str | int | float | np.generic):  # one for all
         return score(label_number(labels, np.array(sorted_labels)), texts, reduce)
     numbers, scores = label_numbers(labels, np.array(sorted_labels), len(texts)), np.empty(len(texts))
@@ -571,10 +568,3 @@ def refuse_labels(labels: Any) -> None:
     """Raise InvalidInputError if labels are given to a model without labels."""
     if labels is not None:
         raise InvalidInputError("labels is given, but the model was fitted without labels. Omit labels.")
-
-
-def mixed(log_weights: Array, log_p: Array) -> NDArray[np.float64]:
-    """Return ln sum over k of exp(log_weights[k] + log_p[k]), for (K,) and (K, n)."""
-    with np.errstate(invalid="ignore"):  # for texts that cannot be scored
-        total: NDArray[np.float64] = np.logaddexp.reduce(log_weights[:, None] + log_p, axis=0)
-    return total
