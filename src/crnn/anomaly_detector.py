@@ -100,9 +100,8 @@ class AnomalyDetector(Estimator):
     ----------
     estimator : CharRNN, CharNGram, Mixture or None, default=None
         The language model. `fit` trains a copy of a `CharRNN` or `CharNGram`; `calibrate` takes a fitted model of any
-        kind as it is. None: a `CharNGram`, which in measurements found more anomalies than networks trained for a
-        minute, and scored texts three to five times as fast (``docs/anomalies.md``). Even with a `min_count` of 1, a
-        model fitted by `fit` has a symbol for unknown characters, so it scores any text.
+        kind as it is. None: a `CharNGram`, which found more anomalies than networks (``docs/anomalies.md``). Even with
+        a `min_count` of 1, a model fitted by `fit` has a symbol for unknown characters, so it scores any text.
     contamination : float, default=0.001
         The fraction of clean texts that may count as anomalies, above 0 and at most 0.5.
     reduce : {"min", "sum", "mean", "scaled"} or None, default=None

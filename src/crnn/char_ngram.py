@@ -44,9 +44,9 @@ class CharNGram(LanguageModel):
     text they read, without changing the model; `adapt` returns a model that has counted it. Only a `CharRNN` has
     exports other than `export_arpa`. Before `fit`, methods that need a fitted model raise `NotFittedError`.
 
-    Long n-grams reproduce the training text nearly word for word, so samples may quote it. With an order above 10, a
-    model without labels and weights keeps the whole text: any order then takes little more memory than 10, 42 bytes a
-    character of English at 24. Its file contains the text, and `load` counts it again.
+    Samples may quote the training text (``docs/mixtures.md``). With an order above 10, a model without labels and
+    weights keeps the whole text: any order then takes little more memory than 10, 42 bytes a character of English at
+    24. Its file contains the text, and `load` counts it again.
 
     Parameters
     ----------

@@ -435,10 +435,8 @@ class CharRNN(LanguageModel):
     def recommended(cls, X: TextLike, seconds: float, *, fit: bool = False, verbose: int = 1, **overrides: Any) -> Self:
         """Return a model with parameters for a text and a time limit.
 
-        The choice follows recorded measurements (``docs/development/measurements.md``), the length of the text, and
-        the speed of this machine, measured by half a second of training. The choice is printed on standard error. For a
-        short text and a long time, `max_steps` ends training before the model memorizes the text. Products are in
-        bfloat16 if training is then at least 1.1 times as fast; this affects the model's scores and samples, too.
+        The choice follows recorded measurements, the length of the text, and the speed of this machine, measured by
+        half a second of training. It is printed on standard error. See ``docs/train.md``.
 
         Parameters
         ----------
@@ -741,12 +739,12 @@ class CharRNN(LanguageModel):
         ``decoder.bias``, and ``embedding.weight`` if there is an embedding. Called with ids of shape (T, B), and a
         state unless it is zero, it returns the logits after each symbol, (T, B, V), and the final state. As in crnn, a
         stream reads the boundary of documents from the zero state. ``module.start()`` gives the logits of a text's
-        first symbol, and ``module.log_probabilities(module.encode(text))`` the logarithms that `surprisal` negates.
-        PyTorch's cells have no table of bigrams: with `n_bigrams` they have R more inputs, one for each pair of symbols
-        in the buffer ``pairs``, of at most a single 1, and ``rnn.weight_ih_l0`` has R more columns.
+        first symbol. See ``docs/export.md``.
 
-        A model with ``cell="cifg"`` becomes a `torch.nn.LSTM` whose input gate has the forget gate's weights, negated.
-        Training in PyTorch does not preserve this. The module has the model's dtype, and is in evaluation mode.
+        PyTorch's cells have no table of bigrams: with `n_bigrams` they have R more inputs, one for each pair of symbols
+        in the buffer ``pairs``, of at most a single 1, and ``rnn.weight_ih_l0`` has R more columns. With the cell
+        "cifg", the input gate of the `torch.nn.LSTM` has the forget gate's weights, negated, which training in PyTorch
+        does not preserve. The module has the model's dtype, and is in evaluation mode.
 
         Raises
         ------
@@ -824,14 +822,8 @@ class CharRNN(LanguageModel):
     def export_onnx(self, path: FilePath) -> None:
         """Write the network as an ONNX file, for any ONNX runtime.
 
-        Inputs are ``ids`` (T, B) of int64 and the state, ``h0`` and for an LSTM ``c0`` (L, B, H); outputs are
-        ``logits`` (T, B, V) for the symbol after each of ``ids``, and the final state, ``hn`` and ``cn``. T and B may
-        differ between calls. With `n_bigrams` the state has another part, ``symbol0`` and ``symboln`` (1, B) of int64:
-        the id of the last symbol read, plus 1, or 0 before a text. Everything else is float32. The metadata entry
-        ``vocabulary`` gives the symbol of each id as JSON.
-
-        The graph carries the state over everything it reads and does not reset it at a boundary: pass zeros at the
-        start of a text; for a model of documents, start a new call with each document, boundary first.
+        Inputs are ``ids`` (T, B) and the state (L, B, H), outputs ``logits`` (T, B, V) and the state; for the metadata
+        see ``docs/export.md``. The graph does not reset the state at a boundary: start a call with zeros for each text.
 
         Parameters
         ----------
@@ -894,9 +886,8 @@ class CharRNN(LanguageModel):
     ) -> None:
         """Write the model as one HTML page that runs the network; see ``docs/look_inside.md``.
 
-        The page needs neither network access nor a server: open it from the disk. It reads what is typed and shows its
-        surprisal, continues the text with temperature, top-k and top-p, and shows the hidden units. A seed gives the
-        same text as in `sample`, except for the rounding of float32.
+        The page needs neither network access nor a server: open it from the disk. A seed gives the same text as in
+        `sample`, except for the rounding of float32.
 
         Parameters
         ----------
@@ -931,9 +922,8 @@ class CharRNN(LanguageModel):
     def export_js(self, path: FilePath, *, float16: bool = False, int8: bool = False) -> None:
         """Write the model as a JavaScript module for browsers, Node.js and games; see ``docs/export.md``.
 
-        The module has no dependencies and exports three functions: ``sample`` writes a text, ``score`` returns a text's
-        log-probability, and ``predict`` lists what may follow a text. A seed gives the same text as in `sample`, except
-        for the rounding of float32. Errors are as for `export_html`.
+        The module has no dependencies and exports the functions ``sample``, ``score`` and ``predict``. A seed gives the
+        same text as in `sample`, except for the rounding of float32. Errors are as for `export_html`.
 
         Parameters
         ----------

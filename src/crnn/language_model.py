@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .adaptation.reading import Adapt, adaptive_score, adaptive_surprisal, adaptive_text_state
 from .errors import InvalidInputError, short_repr
 from .estimator import Estimator
-from .inference import string_scores, text_scores
+from .inference import sampling, string_scores, text_scores
 from .inference.controls import SampleOptions, SamplingOptions, with_controls
 from .inference.guess_numbers import GuessNumbers, estimated_guess_numbers
 from .inference.matching import (
@@ -28,31 +28,9 @@ from .inference.matching import (
 )
 from .inference.network import Context, InferenceNetwork, LabelNetworks
 from .inference.restoring import Damage, Restored, RestoreOptions, Restorer
-from .inference.sampling import (
-    Samples,
-    TextRequest,
-    TextSamples,
-    check_prime,
-    distinct_texts,
-    encoded_prime,
-    excluded_texts,
-    labeled_samples,
-    log_label_weights,
-    symbol_stream,
-    text_length,
-    warn_of_length,
-)
+from .inference.sampling import Samples, TextRequest, TextSamples
 from .inference.search import EnumeratedDocuments, best_completions, best_continuations, enumerated_documents
-from .inference.string_scores import (
-    Reduce,
-    TextScorer,
-    check_batches,
-    checked_texts,
-    error_handling,
-    labeled_scores,
-    mean_score,
-    refuse_labels,
-)
+from .inference.string_scores import Reduce, TextScorer
 from .inference.text_state import FixedReading, Reading, TextState
 from .inference.text_states import TextStates, start_sessions
 from .parameters.checks import MAX_SIZE, checked_bool, checked_int, checked_threads, has_items, is_int
@@ -228,14 +206,16 @@ class LanguageModel(Estimator):
         """
         k = checked_int("num_samples", num_samples, 1, MAX_SIZE)
         vocabulary, request = self._vocabulary("sample"), TextRequest(n, prime, max_length, controls, matching)
-        check_prime(prime, vocabulary)
+        sampling.check_prime(prime, vocabulary)
         model = self if label is None else self.for_label(label)
         samples, symbols = model._sampler(request, random_state, one_row=k == 1)
         if not vocabulary.labels:
-            warn_of_length(request, symbols, k)
-        excluded, unique = excluded_texts(exclude, symbols), checked_bool("unique", unique)
-        all_count = not unique and not len(excluded)
-        texts = samples.texts(range(k)) if all_count else distinct_texts(samples, k, unique=unique, exclude=excluded)
+            sampling.warn_of_length(request, symbols, k)
+        excluded, unique = sampling.excluded_texts(exclude, symbols), checked_bool("unique", unique)
+        if unique or len(excluded):
+            texts = sampling.distinct_texts(samples, k, unique=unique, exclude=excluded)
+        else:
+            texts = samples.texts(range(k))
         return texts[0] if k == 1 else texts
 
     @overload
@@ -286,7 +266,7 @@ class LanguageModel(Estimator):
         if label is not None:
             return self.for_label(label).stream(n, prime=prime, random_state=random_state, **controls)
         network, vocabulary = self._text_network("stream", one_row=True)
-        return symbol_stream(network, vocabulary, n, prime, controls, random_state)
+        return sampling.symbol_stream(network, vocabulary, n, prime, controls, random_state)
 
     @overload
     def beam_search(
@@ -336,11 +316,11 @@ class LanguageModel(Estimator):
         """
         n, beams = checked_int("n", n, 0), checked_int("beams", beams, 1)
         network, vocabulary = self._text_network("beam_search", one_row=beams == 1)
-        check_prime(prime, vocabulary)
+        sampling.check_prime(prime, vocabulary)
         if stop is not None and matching is not None:
             raise InvalidInputError("stop cannot be combined with matching. Let the pattern end the continuation.")
         guide = None if matching is None else guide_of(self, network, vocabulary, matching, prime)
-        state = Context.after(network, encoded_prime(prime, vocabulary)).state
+        state = Context.after(network, sampling.encoded_prime(prime, vocabulary)).state
         if stop is not None:
             return best_completions(network, vocabulary, state, n, beams, stop)
         return best_continuations(network, vocabulary, state, n, beams, guide)
@@ -427,7 +407,7 @@ class LanguageModel(Estimator):
         request = TextRequest(n, prime, None, {}, matching)
         self._require_no_labels("match_probability")
         trials, vocabulary = self._trials("match_probability", request)
-        length = text_length(vocabulary, n, None, 0) if n is not None or vocabulary.boundary is None else None
+        length = sampling.text_length(vocabulary, n, None, 0) if n is not None or vocabulary.boundary is None else None
         return match_probability(trials, length, checked_threads(self.n_threads))
 
     @overload
@@ -597,9 +577,9 @@ class LanguageModel(Estimator):
             return start_sessions(network, vocabulary, prime, checked_threads(self.n_threads))
         if adapt is not False:
             reading, vocabulary = self._adaptive_reading("start", adapt)
-            return adaptive_text_state(vocabulary, reading, encoded_prime(prime, vocabulary))
+            return adaptive_text_state(vocabulary, reading, sampling.encoded_prime(prime, vocabulary))
         network, vocabulary = self._text_network("start", one_row=True)
-        context = Context.after(network, encoded_prime(prime, vocabulary))
+        context = Context.after(network, sampling.encoded_prime(prime, vocabulary))
         return TextState(vocabulary, FixedReading(network, context.state), context.seen)
 
     # ----------------------------------------------------------------- scoring
@@ -644,12 +624,12 @@ class LanguageModel(Estimator):
         """
         exact = checked_bool("exact", exact)
         if adapt is not False:
-            refuse_labels(labels)
+            string_scores.refuse_labels(labels)
             reading, vocabulary = self._adaptive_reading("score", adapt, scoring=True)
             return adaptive_score(reading, vocabulary, X, exact=exact)
         if self._vocabulary("score").labels:
-            return mean_score(X, lambda texts: self.score_samples(texts, labels=labels), exact=exact)
-        refuse_labels(labels)
+            return string_scores.mean_score(X, lambda texts: self.score_samples(texts, labels=labels), exact=exact)
+        string_scores.refuse_labels(labels)
         network, vocabulary = self._text_network("score", one_row=exact, scoring=True)
         n_threads = checked_threads(self.n_threads)
         return text_scores.mean_log_likelihood(network, vocabulary, X, exact=exact, n_threads=n_threads)
@@ -729,7 +709,7 @@ class LanguageModel(Estimator):
         """
         if self._vocabulary("score_samples").labels:
             return self._labeled_scores(texts, labels, reduce, errors)
-        refuse_labels(labels)
+        string_scores.refuse_labels(labels)
         one_row = string_scores.is_single(texts)
         network, vocabulary = self._text_network("score_samples", one_row=one_row, scoring=True)
         n_threads = checked_threads(self.n_threads)
@@ -761,7 +741,7 @@ class LanguageModel(Estimator):
         [-5.5]
         """
         network, vocabulary = self._text_network("score_batches", one_row=False, scoring=True)
-        check_batches(batches)
+        string_scores.check_batches(batches)
         n_threads = checked_threads(self.n_threads)
         return TextScorer(network, vocabulary, n_threads, reduce=reduce, errors=errors).batches(batches)
 
@@ -908,15 +888,16 @@ class LanguageModel(Estimator):
         networks, vocabulary = self._label_networks("score_samples", one_row=string_scores.is_single(texts))
         if networks is None:  # another thread has fitted the model
             return self.score_samples(texts, labels=labels, reduce=reduce, errors=errors)
-        errors, symbols = error_handling(texts, errors), vocabulary.with_labels(())
-        checked, n_threads = checked_texts(texts, vocabulary, errors), checked_threads(self.n_threads)
+        errors, symbols = string_scores.error_handling(texts, errors), vocabulary.with_labels(())
+        checked, n_threads = string_scores.checked_texts(texts, vocabulary, errors), checked_threads(self.n_threads)
 
         def score(k: int, label_texts: list[Any], reduce: Reduce) -> NDArray[np.float64]:
             network, start = networks.networks[k], networks.starts[k]
             scorer = TextScorer(network, symbols, n_threads, reduce=reduce, errors=errors, start=start)
             return scorer.scores(label_texts)
 
-        return labeled_scores(checked, labels, vocabulary.labels, score, networks.log_prior, reduce=reduce)
+        prior = networks.log_prior
+        return string_scores.labeled_scores(checked, labels, vocabulary.labels, score, prior, reduce=reduce)
 
     def _sampler(self, request: TextRequest, random_state: Any, *, one_row: bool) -> tuple[Samples, Vocabulary]:
         """Return a sequence of samples with the current weights, and their symbols."""
@@ -926,18 +907,18 @@ class LanguageModel(Estimator):
             return MatchingSamples(trials, vocabulary, request, random_state, n_threads), vocabulary
         networks, vocabulary = self._label_networks("sample")
         if networks is not None:
-            return labeled_samples(networks, vocabulary, request, random_state, n_threads), vocabulary
+            return sampling.labeled_samples(networks, vocabulary, request, random_state, n_threads), vocabulary
         network, vocabulary = self._text_network("sample", one_row=one_row)
         return TextSamples.of(network, vocabulary, request, random_state, n_threads), vocabulary
 
     def _trials(self, what: str, request: TextRequest, *, any_length: bool = True) -> tuple[Trials, Vocabulary]:
         """Return a sampler of texts that match the request's pattern, and the symbols; see `trials_of`."""
         networks, vocabulary = self._label_networks(what)
-        check_prime(request.prime, vocabulary)
+        sampling.check_prime(request.prime, vocabulary)
         if networks is not None:
             models = [self.for_label(label) for label in vocabulary.labels]
             members = [model._trials(what, request, any_length=any_length)[0] for model in models]
-            return LabelTrials(log_label_weights(networks, vocabulary, request.prime), members), vocabulary
+            return LabelTrials(sampling.log_label_weights(networks, vocabulary, request.prime), members), vocabulary
         network, vocabulary = self._text_network(what, one_row=False)
         controls = checked_controls(vocabulary, request.controls)
         return trials_of(self, network, vocabulary, request, controls, any_length=any_length), vocabulary

@@ -64,13 +64,11 @@ class TextClassifier(Estimator):
 
     It fits language models that give the probability of a text given its label, one model for each reading direction.
     Bayes' rule combines these probabilities with the frequencies of the labels into the probabilities of the labels.
-    Counts (`CharNGram`) take less than a second for ten thousand texts; a network (`CharRNN`) takes longer, and both
-    together are the most accurate. ``docs/development/measurements.md`` compares alternatives. Before `fit`, methods
-    that need a fitted model raise `NotFittedError`.
+    ``docs/labels.md`` compares counts, networks and both. Before `fit`, methods that need a fitted model raise
+    `NotFittedError`.
 
     The probabilities compare the labels with each other. A text unlike all classes gets a label, too, often with a
-    probability near 1. Where such texts occur, fit an `AnomalyDetector` to the same texts, and accept a label only if
-    it finds the text normal (``docs/labels.md``).
+    probability near 1: see "Texts unlike all classes" there.
 
     Parameters
     ----------
@@ -260,8 +258,7 @@ class TextClassifier(Estimator):
         """Return a classifier with parameters for texts, their labels and a time limit.
 
         Counts come first, and a network trains for the rest of the time; below 2 seconds there are counts alone. The
-        network's size follows recorded measurements (``docs/development/measurements.md``), the number of symbols, and
-        the speed of this machine, measured by half a second of training. It is printed on standard error.
+        network's size is chosen as by `CharRNN.recommended`.
 
         Parameters
         ----------

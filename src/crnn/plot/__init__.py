@@ -1,8 +1,8 @@
 """Plots of a trained model: each function draws on one matplotlib Axes and returns it.
 
-Plots need matplotlib, provided by the extra ``crnn[plot]``; it is imported when a plot is drawn. Every function takes
-`ax`, the Axes to draw on; without it, a figure of a suitable size is created. Colors follow matplotlib's style,
-light or dark. The guide is ``docs/look_inside.md``.
+Plots need matplotlib, provided by the extra ``crnn[plot]``; it is imported when a plot is drawn, and without it a plot
+raises ImportError. Every function takes `ax`, the Axes to draw on; without it, a figure of a suitable size is created.
+Colors follow matplotlib's style, light or dark. The guide is ``docs/look_inside.md``.
 """
 
 from .compare import compare

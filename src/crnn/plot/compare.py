@@ -47,14 +47,8 @@ def compare(
     ax : matplotlib.axes.Axes, default=None
         Where to draw; None: a new figure.
 
-    Returns
-    -------
-    matplotlib.axes.Axes
-
     Raises
     ------
-    ImportError
-        If matplotlib is not installed.
     NotFittedError, ValueError
         As for `CharRNN.surprisal`; also if the text is empty, or `by` has another value.
 

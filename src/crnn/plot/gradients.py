@@ -52,10 +52,6 @@ def gradient_norms(
     n_positions : int, default=32
         The number of characters whose gradients are measured, evenly spaced from K + 1 to the end of the text.
 
-    Returns
-    -------
-    GradientNorms
-
     Raises
     ------
     NotFittedError, ValueError
@@ -112,34 +108,21 @@ def gradient_flow(
 ) -> Axes:
     """Plot how fast the gradient fades as it flows back in time.
 
-    Each layer has a curve, and an LSTM's cells c have another: the Euclidean norm of dL/dh at k characters before the
-    state that predicts a character, where L is the loss of that character alone; the mean over `n_positions`
-    characters, on a log scale. The gradient is exact, not truncated at `seq_length`, which a vertical line marks: in
+    Each layer has a curve, and an LSTM's cells c have another: the mean of `gradient_norms` over the characters, at k
+    characters before the state that predicts a character, on a log scale. A vertical line marks `seq_length`: in
     training no gradient flows further back. A cross marks where a curve has vanished.
 
     Parameters
     ----------
-    model : CharRNN
-        A fitted model.
-    text : str or bytes
-        At least `max_distance` + `n_positions` + 1 symbols; some hundreds are enough.
-    max_distance : int, default=100
-        The largest k, in characters.
-    n_positions : int, default=32
-        The number of characters to average over.
+    model, text, max_distance, n_positions
+        As for `gradient_norms`.
     vanished : float, default=0.001
         A curve has vanished once it stays below this part of its largest value.
     ax : matplotlib.axes.Axes, default=None
         Where to draw; None: a new figure.
 
-    Returns
-    -------
-    matplotlib.axes.Axes
-
     Raises
     ------
-    ImportError
-        If matplotlib is not installed.
     NotFittedError, ValueError
         As for `gradient_norms`; also if `vanished` is not between 0 and 1.
 

@@ -49,14 +49,8 @@ def history(
     ax : matplotlib.axes.Axes, default=None
         Where to draw; None: a new figure.
 
-    Returns
-    -------
-    matplotlib.axes.Axes
-
     Raises
     ------
-    ImportError
-        If matplotlib is not installed.
     ValueError
         If a model has no records, or `x` or `y` has another value.
 

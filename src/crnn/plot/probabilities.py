@@ -25,36 +25,16 @@ def probabilities(
     """Plot a text and, under each character, the model's most likely next characters.
 
     The most likely one is on top, its color shows its probability, and a frame marks the correct guess, the
-    character in the next column. Spaces are shown as open boxes, the end of a document as a square.
+    character in the next column. Spaces are shown as open boxes, the end of a document as a square. The image of the
+    Axes has the probabilities. The plot is by A. Karpathy, "The Unreasonable Effectiveness of Recurrent Neural
+    Networks", 2015.
 
     Parameters
     ----------
-    model : CharRNN
-        A fitted model.
-    text : str or bytes
-        1 to 5,000 of the model's symbols.
+    model, text, width, ax
+        As for `surprisal`, as are the errors.
     n : int, default=5
         The number of next characters to show.
-    width : int, default=64
-        Characters per row.
-    ax : matplotlib.axes.Axes, default=None
-        Where to draw; None: a new figure.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        Its image has the probabilities.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib is not installed.
-    NotFittedError, ValueError
-        As for `CharRNN.start`; also if the text is empty or too long to plot.
-
-    References
-    ----------
-    A. Karpathy, "The Unreasonable Effectiveness of Recurrent Neural Networks", 2015.
 
     Examples
     --------

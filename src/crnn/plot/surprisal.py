@@ -24,6 +24,8 @@ def surprisal(
 ) -> Axes:
     """Plot a text with each character colored by its surprisal, -log2 P given the previous characters.
 
+    The image of the Axes has the surprisal of each cell, in bits.
+
     Parameters
     ----------
     model : CharRNN
@@ -37,15 +39,8 @@ def surprisal(
     ax : matplotlib.axes.Axes, default=None
         Where to draw; None: a new figure.
 
-    Returns
-    -------
-    matplotlib.axes.Axes
-        Its image has the surprisal of each cell, in bits.
-
     Raises
     ------
-    ImportError
-        If matplotlib is not installed.
     NotFittedError, ValueError
         As for `CharRNN.surprisal`; also if the text is empty or too long to plot.
 

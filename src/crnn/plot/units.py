@@ -129,6 +129,9 @@ def neurons(
 ) -> Axes:
     r"""Plot a text once per hidden unit, with each character colored by the unit's activation.
 
+    The image of the Axes has the activations, from -1 to 1 (for an LSTM, the outputs h). The plot is by A. Karpathy,
+    J. Johnson and L. Fei-Fei, "Visualizing and Understanding Recurrent Networks", 2015.
+
     Parameters
     ----------
     model : CharRNN
@@ -146,22 +149,11 @@ def neurons(
     ax : matplotlib.axes.Axes, default=None
         Where to draw; None: a new figure.
 
-    Returns
-    -------
-    matplotlib.axes.Axes
-        Its image has the activations, from -1 to 1 (for an LSTM, the outputs h).
-
     Raises
     ------
-    ImportError
-        If matplotlib is not installed.
     NotFittedError, ValueError
         As for `CharRNN.hidden_states`; also if there is no such unit, or the text is empty, too long to plot or too
         short to choose units.
-
-    References
-    ----------
-    A. Karpathy, J. Johnson, L. Fei-Fei, "Visualizing and Understanding Recurrent Networks", 2015.
 
     Examples
     --------
@@ -171,7 +163,6 @@ def neurons(
     >>> ax = plot.neurons(model, text[:38], units=[3, 5])
     >>> [title.get_text() for title in ax.texts if "unit" in title.get_text()]
     ['layer 0, unit 3', 'layer 0, unit 5']
-    >>> ax = plot.neurons(model, text[:38], units=1, search_text=text)
     """
     check_model_and_text(model, text)
     if units is None or is_int(units):
@@ -242,7 +233,8 @@ def states(model: CharRNN, text: str | bytes, *, layer: int = -1, ax: Axes | Non
     """Plot the path of a layer's hidden state through a text, projected onto its first two principal components.
 
     Each point is the state after the character written there; a line joins the points in the order of the text, and
-    their color is the position. States that the network treats alike are close together.
+    their color is the position. States that the network treats alike are close together. The first line of the Axes
+    goes through the points.
 
     Parameters
     ----------
@@ -255,15 +247,8 @@ def states(model: CharRNN, text: str | bytes, *, layer: int = -1, ax: Axes | Non
     ax : matplotlib.axes.Axes, default=None
         Where to draw; None: a new figure.
 
-    Returns
-    -------
-    matplotlib.axes.Axes
-        Its first line goes through the points.
-
     Raises
     ------
-    ImportError
-        If matplotlib is not installed.
     NotFittedError, ValueError
         As for `CharRNN.hidden_states`; also if there is no such layer or the text has fewer than 2 characters.
 

@@ -39,7 +39,8 @@ class KneserNey:
 
     def probability(self, context: Sequence[int], symbol: int) -> float:
         """Return p(symbol | context); only the last order - 1 symbols of a context count."""
-        return self._probability(self._context(context), symbol)
+        # No n-gram reaches beyond a boundary, so no context needs to.
+        return self._probability(tuple(context[max(0, len(context) - self.order + 1) :]), symbol)
 
     def probabilities(self, context: Sequence[int]) -> list[float]:
         """Return p(symbol | context) of all symbols."""
@@ -60,10 +61,6 @@ class KneserNey:
         count = following[symbol]
         back_off = sum(D[min(n, 3)] for n in following) / total
         return (count - D[min(count, 3)]) / total + back_off * shorter
-
-    def _context(self, symbols: Sequence[int]) -> NGram:
-        """Return the symbols that predict the next one. No n-gram reaches beyond a boundary, so no context needs to."""
-        return tuple(symbols[max(0, len(symbols) - self.order + 1) :])
 
     def _ngrams(self, text: Sequence[int]) -> list[tuple[NGram, int | None]]:
         """Return a text's n-grams, each with the symbol before it, or None at the start of a text or document."""

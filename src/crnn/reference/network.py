@@ -119,30 +119,21 @@ def gru_forward(layer: LayerTensors, x: Array, a: Array, kept: Array | None, h0:
 
 
 def lstm_forward(layer: LayerTensors, x: Array, a: Array, kept: Array | None, h0: Array, c0: Array) -> Activations:
-    """Run one LSTM layer over a chunk; `a` (T, B, 4 H) is x Wx + bh."""
+    """Run one LSTM layer over a chunk; `a` (T, B, G H) is x Wx + bh. With G = 3 the input gate i is 1 - f."""
     h, c, gates = _chunk_of(h0, len(a)), _chunk_of(c0, len(a)), np.empty_like(a)
     act = Activations(x, h, gates, c=c, kept=kept)
+    G = a.shape[-1] // h0.shape[-1]
     for t in range(len(a)):
-        i, f, g, o = np.split(a[t] + product(act.before(h, t), layer.Wh), 4, axis=-1)
-        i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+        *input_gate, f, g, o = np.split(a[t] + product(act.before(h, t), layer.Wh), G, axis=-1)
+        *input_gate, f, g, o = (*map(sigmoid, input_gate), sigmoid(f), np.tanh(g), sigmoid(o))
+        (i,) = input_gate or [1 - f]
         c[t + 1] = f * act.before(c, t) + i * g
         h[t + 1] = o * np.tanh(c[t + 1])
-        gates[t] = np.concatenate([i, f, g, o], axis=-1)
+        gates[t] = np.concatenate([*input_gate, f, g, o], axis=-1)
     return act
 
 
-def cifg_forward(layer: LayerTensors, x: Array, a: Array, kept: Array | None, h0: Array, c0: Array) -> Activations:
-    """Run one layer of an LSTM with coupled input and forget gates over a chunk; `a` (T, B, 3 H) is x Wx + bh."""
-    h, c, gates = _chunk_of(h0, len(a)), _chunk_of(c0, len(a)), np.empty_like(a)
-    act = Activations(x, h, gates, c=c, kept=kept)
-    for t in range(len(a)):
-        f, g, o = np.split(a[t] + product(act.before(h, t), layer.Wh), 3, axis=-1)
-        f, g, o = sigmoid(f), np.tanh(g), sigmoid(o)
-        c[t + 1] = f * act.before(c, t) + (1 - f) * g
-        h[t + 1] = o * np.tanh(c[t + 1])
-        gates[t] = np.concatenate([f, g, o], axis=-1)
-    return act
-
+cifg_forward = lstm_forward  # with three gates
 
 FORWARD: dict[str, Callable[..., Activations]] = {
     "rnn": rnn_forward,
@@ -254,36 +245,23 @@ def lstm_backward(
     assert act.c is not None
     da = np.empty_like(act.gates)
     dh_later, dc_later = np.zeros_like(dh[0]), np.zeros_like(dh[0])
+    G = da.shape[-1] // dh.shape[-1]
     for t in reversed(range(len(da))):
-        i, f, g, o = np.split(act.gates[t], 4, axis=-1)
+        *input_gate, f, g, o = np.split(act.gates[t], G, axis=-1)
+        (i,) = input_gate or [1 - f]
         tanh_c = np.tanh(act.c[t + 1])
         dh_t = dh[t] + dh_later
         dc = (1 - tanh_c**2) * o * dh_t + dc_later
-        da_i, da_f = i * (1 - i) * g * dc, f * (1 - f) * act.before(act.c, t) * dc
+        da_i = [i * (1 - i) * g * dc for i in input_gate]
+        da_f = f * (1 - f) * (act.before(act.c, t) - (0 if input_gate else g)) * dc  # without i, f also weighs -g
         da_g, da_o = (1 - g**2) * i * dc, o * (1 - o) * tanh_c * dh_t
-        da[t] = np.concatenate([da_i, da_f, da_g, da_o], axis=-1)
+        da[t] = np.concatenate([*da_i, da_f, da_g, da_o], axis=-1)
         dh_later, dc_later = act.passed(product(da[t], layer.Wh.T), t), act.passed(f * dc, t)
         _keep(dstates, t, dh_t, dc)
     return da, da
 
 
-def cifg_backward(
-    layer: LayerTensors, act: Activations, dh: Array, dstates: State | None = None
-) -> tuple[Array, Array]:
-    """Back-propagate through one layer of an LSTM with coupled input and forget gates."""
-    assert act.c is not None
-    da = np.empty_like(act.gates)
-    dh_later, dc_later = np.zeros_like(dh[0]), np.zeros_like(dh[0])
-    for t in reversed(range(len(da))):
-        f, g, o = np.split(act.gates[t], 3, axis=-1)
-        tanh_c = np.tanh(act.c[t + 1])
-        dh_t = dh[t] + dh_later
-        dc = (1 - tanh_c**2) * o * dh_t + dc_later
-        da_f, da_g = f * (1 - f) * (act.before(act.c, t) - g) * dc, (1 - g**2) * (1 - f) * dc
-        da[t] = np.concatenate([da_f, da_g, o * (1 - o) * tanh_c * dh_t], axis=-1)
-        dh_later, dc_later = act.passed(product(da[t], layer.Wh.T), t), act.passed(f * dc, t)
-        _keep(dstates, t, dh_t, dc)
-    return da, da
+cifg_backward = lstm_backward  # with three gates
 
 
 def _keep(dstates: State | None, t: int, *gradients: Array) -> None:

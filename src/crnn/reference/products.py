@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,18 +15,14 @@ LEVELS = 127  # integers from -127 to 127: a state of 1 is 127, and so is the la
 _rounding = ""  # "bfloat16" or "int8" while products round their operands
 
 
-@contextmanager
-def operands_in_bfloat16() -> Iterator[None]:
+def operands_in_bfloat16() -> AbstractContextManager[None]:
     """Round the operands of all products of this module to bfloat16, like ``matmul_precision="bfloat16"``."""
-    with _rounded("bfloat16"):
-        yield
+    return _rounded("bfloat16")
 
 
-@contextmanager
-def operands_in_int8() -> Iterator[None]:
+def operands_in_int8() -> AbstractContextManager[None]:
     """Multiply states by weights like an int8 model: round both to 8-bit integers."""
-    with _rounded("int8"):
-        yield
+    return _rounded("int8")
 
 
 @contextmanager
