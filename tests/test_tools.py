@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import zipfile
 from types import SimpleNamespace
 
@@ -195,22 +194,6 @@ def test_an_emulated_debian_reaches_the_network_as_this_machine_does(monkeypatch
     assert (debian / "etc/resolv.conf").read_text() == "etc/resolv.conf"
     assert (debian / "etc/pip.conf").read_text() == "etc/pip.conf"
     assert (debian / "etc/ssl/certs/ca-certificates.crt").read_text() == "Debian's"
-
-
-@pytest.mark.skipif(os.name == "nt", reason="the emulated system is Linux")
-@pytest.mark.parametrize("pip", [None, False, True])
-def test_an_environment_that_was_not_completed_is_made_anew(tmp_path, pip):
-    made, bin_folder = tmp_path / "environment", tmp_path / "bin"
-    programs = {bin_folder / "python3": 'echo "$@"'}
-    if pip is not None:
-        programs[made / "bin" / "python"] = "true" if pip else "false"
-    for path, line in programs.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"#!/bin/sh\n{line}\n")
-        path.chmod(0o755)
-    command = ["/bin/sh", "-e", "-c", tool("emulated").environment(str(made))]
-    done = subprocess.run(command, env={"PATH": str(bin_folder)}, capture_output=True, text=True, check=True)
-    assert done.stdout == ("" if pip else f"-m venv --clear {made}\n")
 
 
 def test_the_page_of_trials_keeps_the_rows_of_other_promises(tmp_path):

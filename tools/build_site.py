@@ -15,7 +15,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parent.parent
+SITE = ROOT / "build" / "site"
 ELSEWHERE = re.compile(r"^(?:https?:)?//")
 LOADED_LINKS = {"stylesheet", "icon", "preload", "modulepreload", "prefetch", "preconnect", "dns-prefetch", "manifest"}
 
@@ -67,33 +68,24 @@ def faults(site: Path) -> list[str]:
 
 def sphinx(builder: str, output: Path) -> int:
     """Run Sphinx on the documentation; return its exit status."""
-    command = [sys.executable, "-m", "sphinx", "-b", builder, "-W", "--keep-going", "-q", "-d"]
-    return subprocess.run([*command, str(cache_of(output)), str(ROOT / "docs"), str(output)], check=False).returncode
-
-
-def cache_of(output: Path) -> Path:
-    """Return the folder next to the site where Sphinx keeps parsed pages."""
-    return output.with_name(f".{output.name}-pages")
+    pages = output.with_name(f".{output.name}-pages")
+    shutil.rmtree(pages, ignore_errors=True)  # results of blocks are made when a page is read
+    command = [sys.executable, "-m", "sphinx", "-b", builder, "-W", "--keep-going", "-q", "-d", str(pages)]
+    return subprocess.run([*command, str(ROOT / "docs"), str(output)], check=False).returncode
 
 
 def main() -> int:
     """Build the site and check it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-o", "--output", type=Path, default=ROOT / "build" / "site", help="default: build/site")
     parser.add_argument("--external", action="store_true", help="check the links to other sites instead")
-    parser.add_argument("--keep", action="store_true", help="build only changed pages")
-    arguments = parser.parse_args()
-    site = arguments.output.resolve()
-    if arguments.external:
-        return sphinx("linkcheck", site.with_name(f"{site.name}-links"))
-    if not arguments.keep:
-        for folder in (site, cache_of(site)):  # results of blocks are made when a page is read
-            shutil.rmtree(folder, ignore_errors=True)
-    if sphinx("html", site):
+    if parser.parse_args().external:
+        return sphinx("linkcheck", SITE.with_name("site-links"))
+    shutil.rmtree(SITE, ignore_errors=True)
+    if sphinx("html", SITE):
         return 1
-    found = faults(site)
+    found = faults(SITE)
     print(*found, sep="\n", file=sys.stderr, end="\n" if found else "")
-    print(f"{site / 'index.html'}: {sum(1 for _ in site.rglob('*.html'))} pages")
+    print(f"{SITE / 'index.html'}: {sum(1 for _ in SITE.rglob('*.html'))} pages")
     return int(bool(found))
 
 

@@ -79,11 +79,6 @@ def run(folder: Path, command: str, processor: str | None) -> int:
     return subprocess.run(["unshare", "--mount", "/bin/sh", "-e", "-c", program], env={**os.environ, **kept}).returncode
 
 
-def environment(folder: str) -> str:
-    """Return a shell's command that makes a virtual environment, unless there is one; of half a one a new one."""
-    return f"{folder}/bin/python -m pip --version >/dev/null 2>&1 || python3 -m venv --clear {folder}"
-
-
 def copy_sources(folder: Path) -> None:
     """Copy the files that git knows, as they are now, to /crnn inside."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -105,7 +100,7 @@ def main() -> int:
     copy_sources(folder)
     python = "/environment/bin/python"
     steps = (
-        environment("/environment"),
+        "python3 -m venv --clear /environment",
         f"{python} -m pip install --only-binary numpy,scipy /crnn pytest pytest-xdist hypothesis",
         f"mv /crnn/src /crnn/sources && cd /crnn && {python} -m crnn info --build",  # the installed package is tested
         f"cd /crnn && {python} -m pytest -q -n 0 -p no:cacheprovider -o testpaths= {shlex.join(options.tests)}",

@@ -5,9 +5,6 @@ of the kernels there with the interpreter that runs this script (which needs the
 tests pass and nothing in crnn's own code was reported. Linux with gcc; `valgrind` needs the program of that name.
 
     python tools/sanitize.py address tests/files            other tests
-    python tools/sanitize.py address --reliability mutations --count 1000
-
-The last one runs tools/reliability.py instead.
 """
 
 from __future__ import annotations
@@ -24,7 +21,7 @@ COMPILED = (
     "kernels",
     "ngram",
     "text/test_copies.py",
-    *(f"training/test_{name}.py" for name in ("trainer", "shards", "chunk_gradient", "text_gradient")),
+    *(f"training/test_{name}.py" for name in ("trainer", "shards", "gradients")),
     "model/test_exclusive_use.py",
     *(f"inference/test_{name}.py" for name in ("packed_network", "shared_stream", "text_state", "text_states")),
     *(f"inference/test_{name}.py" for name in ("pattern", "trials", "restored_texts")),
@@ -34,8 +31,6 @@ TESTS = {
     "address": COMPILED,
     "valgrind": ("test_golden.py",),  # fifty times slower: steps of training through every kernel
 }
-# Its arrays of 26 GB are never touched, but the thread sanitizer reserves memory for every allocation.
-TOO_LARGE = "test_training_has_no_limit_of_a_blas_that_it_does_not_call"
 FLAGS = {
     "thread": "-fsanitize=thread -g -O1",
     # gcc's object-size check is wrong about a table chosen by a condition; the address sanitizer guards tables anyway
@@ -85,7 +80,6 @@ def main() -> int:
     """Build, run, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sanitizer", choices=FLAGS)
-    parser.add_argument("--reliability", action="store_true", help="run tools/reliability.py instead of pytest")
     parser.epilog = "All else is passed on. By default pytest runs the tests of the kernels."
     options, arguments = parser.parse_known_args()
     library = build(options.sanitizer)
@@ -94,10 +88,6 @@ def main() -> int:
     tests = named or [str(ROOT / "tests" / file) for file in TESTS[options.sanitizer]]
     # In one process: the thread sanitizer reports a race by its process's exit code.
     command = [sys.executable, "-m", "pytest", "-qs", "-n", "0", "-p", "no:cacheprovider", "-o", "testpaths=", *tests]
-    if options.sanitizer == "thread":
-        command += ["-k", f"not {TOO_LARGE}"]
-    if options.reliability:
-        command = [sys.executable, str(ROOT / "tools" / "reliability.py"), *arguments]
     if options.sanitizer == "valgrind":
         command = ["valgrind", "--leak-check=no", f"--log-file={log}", "--num-callers=30", *command]
     env = environment(options.sanitizer, library)
