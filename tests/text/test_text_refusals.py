@@ -71,7 +71,6 @@ REFUSED = [
           (["a", b"b"], r"X\[1\] is bytes, but X\[0\] is str. Pass documents that are all str or all bytes"),
           ([b"a", b"b", "c"], r"X\[2\] is str, but X\[0\] is bytes"),
           ([["a"], "b"], r"X\[0\] must be str or bytes, not list")),
-    *rows(lambda size: text_source("abc").blocks(size), *((n, f"block_size is {n}. Pass at least 1") for n in (0, -1))),
     *rows(lambda X: text_source(X).vocabulary(), *((X, "the text is empty") for X in ("", b"", bytearray()))),
     (lambda: text_source(["ab"], "text").ids(Vocabulary.from_text("ab")),
      r"^text is a list of documents, .* Fit it on a list, or pass one str"),
@@ -83,15 +82,10 @@ REFUSED = [
     *rows(Lines, ([], "empty list"), (3, "paths is of type int"), (["a", 3], r"paths\[1\] must be the path")),
     (lambda: TextFile("names.txt", kind="words"), "kind must be"),
     # streams
-    *rows(lambda n: TextStreams(np.zeros(n, np.uint8), name="text"),
-          *((n, f"^text is too short: its length is {n}, but at least 2") for n in (0, 1))),
+    *rows(lambda n: TextStreams(np.zeros(n, np.uint8)),
+          *((n, f"^X is too short: its length is {n}, but at least 2") for n in (0, 1))),
     (lambda: TextStreams(np.zeros(7, np.uint8), batch_size=7),
      "batch_size=7: its length is 7, but at least 8 .* batch_size"),
-    *rows(lambda name, value: TextStreams(np.zeros(11, np.uint8), **{name: value}),
-          *((name, value, f"{name} must be an integer of at least 1, not {value!r}")
-            for name in ("batch_size", "seq_length") for value in (0, -3, 2.0, "2", None))),
-    *rows(TextStreams, *((ids, "one-dimensional integers") for ids in (
-        np.zeros((2, 3), np.uint8), np.zeros(5), np.zeros(5, bool)))),
     # weights and labels of documents
     *rows(CountedSource,
           ("ab", [1], r"^sample_weight needs documents, but X is a single text\. Pass a list\.$"),

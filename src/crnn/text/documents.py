@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple, get_args
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError, short_repr
-from .vocabulary import Kind, Text, byte_view, kind_of
+from .vocabulary import Text, byte_view, kind_of
 
 PACKAGE = __name__.partition(".")[0]
 LONGEST_NAME = 255  # characters of a text that may be a file's name
@@ -37,18 +37,11 @@ def is_missing(value: object) -> bool:
 
 
 def python_values(X: Iterable[Any]) -> Iterable[Any]:
-    """Return an iterable of Python objects, converted from an Arrow array if necessary.
-
-    Arrow arrays are recognized by their attributes, so that no other package is imported.
-    """
-    if hasattr(X, "to_pylist") and hasattr(X, "slice") and hasattr(X, "__len__"):
-        return _sliced(X)
+    """Return an iterable of Python objects, converted from an Arrow array if necessary."""
+    if hasattr(X, "to_pylist") and hasattr(X, "slice") and hasattr(X, "__len__"):  # no other package is imported
+        array: Any = X
+        return (value for i in range(0, len(array), SLICE) for value in array.slice(i, SLICE).to_pylist())
     return X
-
-
-def _sliced(array: Any) -> Iterator[Any]:
-    for i in range(0, len(array), SLICE):
-        yield from array.slice(i, SLICE).to_pylist()
 
 
 def warn_of_file_name(text: str) -> None:
@@ -66,10 +59,7 @@ def warn_caller(message: str) -> None:
 
 
 def refuse_other_collections(X: Any, name: str) -> None:
-    """Raise an error for objects that are no collection of texts, or have no order.
-
-    Callers that accept a path or a `TextFile`, one text each, test for it before.
-    """
+    """Raise an error for what is no collection of texts, or has no order; a path or `TextFile` is one text."""
     kind = type(X).__name__
     if isinstance(X, Mapping):
         raise InvalidInputError(
@@ -107,16 +97,8 @@ SCAN = 1 << 20  # ids examined at once, since temporaries of all would take much
 Ids = NDArray[Any]
 
 
-class JoinedTexts(NamedTuple):
-    """The concatenated texts of a collection, and the length of each."""
-
-    text: Text
-    lengths: NDArray[np.int64]  # in symbols, (n,)
-    kind: Kind
-
-
-def join(texts: Iterable[Any], name: str = "X") -> JoinedTexts:
-    """Read a collection of texts once: at least one text, which may be empty."""
+def join(texts: Iterable[Any], name: str = "X") -> tuple[Text, NDArray[np.int64]]:
+    """Read a collection of texts, of which some may be empty; return them concatenated, and their lengths (n,)."""
     documents = list(python_values(texts))
     if not documents:
         raise InvalidInputError(
@@ -132,7 +114,7 @@ def join(texts: Iterable[Any], name: str = "X") -> JoinedTexts:
         if isinstance(text, memoryview):
             documents[i] = byte_view(text, f"{name}[{i}]")
     lengths = np.fromiter(map(len, documents), np.int64, len(documents))
-    return JoinedTexts("".join(documents) if kind == "characters" else b"".join(documents), lengths, kind)
+    return "".join(documents) if kind == "characters" else b"".join(documents), lengths
 
 
 def pack(ids: Ids, lengths: NDArray[np.int64], boundary: int) -> Ids:
@@ -155,10 +137,7 @@ def n_documents(packed: Ids, boundary: int) -> int:
 
 
 def boundaries(packed: Ids, boundary: int) -> NDArray[Any]:
-    """Return the positions of the boundaries, one more than there are documents, in 4 bytes each if possible.
-
-    Document i is packed[places[i] + 1 : places[i + 1]].
-    """
+    """Return the positions of the boundaries, one more than there are documents, in 4 bytes each if possible."""
     places = np.empty(n_documents(packed, boundary) + 1, np.uint32 if len(packed) < 2**32 else np.int64)
     n = 0
     for i in range(0, len(packed), SCAN):
@@ -169,9 +148,6 @@ def boundaries(packed: Ids, boundary: int) -> NDArray[Any]:
 
 
 def document_numbers(part: Ids, boundary: int, first: int = 0) -> NDArray[np.intp]:
-    """Return the number of the document of each symbol of a part of packed documents.
-
-    The part starts in the document `first`. A boundary belongs to the document that it ends.
-    """
+    """Return the document of each symbol of a part that starts in the document `first`; a boundary ends one."""
     ends = part == boundary
     return np.asarray(first + np.cumsum(ends) - ends)

@@ -21,9 +21,8 @@ BLOCK_SIZE = 1 << 20
 
 # By hand, since Python's `gzip` reads 8 kB at a time (a third slower), and waits for them from a pipe.
 class DecompressedFile:
-    """A binary file, read from its current position, or its decompressed contents if it starts like a gzip file.
-
-    Data from a pipe are decompressed as they arrive. `seen` is called with the raw bytes as they are read.
+    """A binary file, or its contents if it starts like a gzip file; `seen` is called with the raw bytes as they are
+    read.
     """
 
     def __init__(
@@ -37,7 +36,9 @@ class DecompressedFile:
     def read1(self, size: int) -> bytes:
         """Return up to `size` bytes as soon as any are available; b"" at the end."""
         if self._compressed is None:
-            self._look_at_the_start(size)
+            while len(self._raw) < len(MAGIC) and (more := self._read_raw(size)):
+                self._raw += more
+            self._compressed = self._raw.startswith(MAGIC)
         if not self._compressed:
             raw = self._raw or self._read_raw(size)
             self._raw = raw[size:]
@@ -58,11 +59,6 @@ class DecompressedFile:
         if self._seen is not None:
             self._seen(raw)
         return raw
-
-    def _look_at_the_start(self, size: int) -> None:
-        while len(self._raw) < len(MAGIC) and (more := self._read_raw(size)):
-            self._raw += more
-        self._compressed = self._raw.startswith(MAGIC)
 
     def _begin_member(self, size: int) -> bool:
         """Begin the next member (concatenated logs have several), skipping zeros; return False at the end."""
@@ -137,10 +133,8 @@ class FileReader(NamedTuple):
         return sum(plain_size(path, decompress=not self.is_raw) + self.lines for path in self.paths)
 
     def blocks(self, block_size: int, seen: Sequence[Seen] | None = None) -> Iterator[Any]:
-        r"""Yield the text in blocks of str or bytes; every line ends with ``\n``, and skipped lines are left out.
-
-        `block_size` bytes are read at a time. `seen` has a function per file, called with the file's bytes as they are
-        read.
+        r"""Yield the text in blocks of `block_size` bytes; every line ends with ``\n``, and skipped lines are left
+        out. `seen` has a function per file, called with the file's bytes as they are read.
         """
         if not self.lines or (self.errors != "skip" and self.transform is None):
             return self._text(self.kind, block_size, seen)
@@ -170,10 +164,14 @@ class FileReader(NamedTuple):
 
     def _text(self, kind: Kind, block_size: int, seen: Sequence[Seen] | None) -> Iterator[Any]:
         """Yield the text of all files before the transform; of lines, each ends with a newline."""
-        options: Any = {"decompress": not self.is_raw, "errors": "replace" if self.errors == "replace" else "strict"}
         for i, path in enumerate(self.paths):
-            blocks = _file_blocks(path, kind, block_size, None if seen is None else seen[i], **options)
-            blocks = without_mark(blocks) if kind == "bytes" != self.kind else blocks
+            see = None if seen is None else seen[i]
+            if kind == "characters":
+                errors: Any = "replace" if self.errors == "replace" else "strict"
+                blocks: Iterator[Any] = utf8_blocks(path, block_size, see, errors=errors)
+            else:
+                blocks = _byte_blocks(path, block_size, see, decompress=not self.is_raw)
+                blocks = without_mark(blocks) if self.kind == "characters" else blocks
             yield from blocks if self.is_raw else with_newlines(blocks, kind, ended=self.lines)
 
     def _join_lines(self, batches: Iterator[list[Any]]) -> Iterator[Any]:
@@ -189,22 +187,8 @@ def line_end(kind: Kind) -> Any:
     return "\n" if kind == "characters" else b"\n"
 
 
-def _file_blocks(
-    path: str,
-    kind: Kind,
-    block_size: int,
-    seen: Seen | None = None,
-    *,
-    decompress: bool,
-    errors: Literal["strict", "replace"],
-) -> Iterator[Any]:
-    """Yield the text of a file in blocks, str or bytes according to its kind.
-
-    For `seen` and `errors` see `utf8_blocks`. `decompress` is for bytes only.
-    """
-    if kind == "characters":
-        yield from utf8_blocks(path, block_size, seen, errors=errors)
-        return
+def _byte_blocks(path: str, block_size: int, seen: Seen | None, *, decompress: bool) -> Iterator[bytes]:
+    """Yield the bytes of a file in blocks."""
     with open(path, "rb") as file:
         contents = DecompressedFile(file, path, decompress=decompress, seen=seen)
         while data := contents.read1(block_size):
@@ -212,16 +196,9 @@ def _file_blocks(
 
 
 def utf8_blocks(
-    path: Path,
-    block_size: int,
-    seen: Seen | None = None,
-    *,
-    errors: Literal["strict", "replace"] = "strict",
+    path: Path, block_size: int, seen: Seen | None = None, *, errors: Literal["strict", "replace"] = "strict"
 ) -> Iterator[str]:
-    """Yield the text of a file, pipe or device, opened with the first block, in non-empty blocks.
-
-    A block has at most `block_size` characters. A byte-order mark at the start is dropped.
-    """
+    """Yield the text of a file, pipe or device in non-empty blocks, without a byte-order mark at the start."""
     decoder = codecs.getincrementaldecoder("utf-8")(errors)
     position, begun = 0, False  # of the next byte to read; whether a character was decoded
     with open(path, "rb") as file:
@@ -261,10 +238,7 @@ def _move_to_file(error: UnicodeDecodeError, offset: int, path: Path) -> Unicode
 
 
 def with_newlines(blocks: Iterable[Any], kind: Kind, *, ended: bool = False) -> Iterator[Any]:
-    r"""Yield the blocks of a file with ``\n`` in place of each ``\r\n``; a lone ``\r`` stays.
-
-    With `ended`, the last line gets its ``\n`` even if the file lacks it, or has only the ``\r``.
-    """
+    r"""Yield the blocks of a file with ``\n`` for ``\r\n`` and, if `ended`, at the end; another lone ``\r`` stays."""
     end, carriage = line_end(kind), "\r" if kind == "characters" else b"\r"
     held: bool = False  # whether the last block ended with \r, which the next block's \n may complete
     last: Any = end
@@ -314,11 +288,4 @@ def decode_lines(lines: list[bytes], errors: Literal["strict", "replace"] = "str
     try:
         return [*b"\n".join(lines).decode(errors=errors).split("\n")] if lines else []
     except UnicodeDecodeError:
-        return [_decode_line(line) for line in lines]
-
-
-def _decode_line(line: bytes) -> str | None:
-    try:
-        return line.decode()
-    except UnicodeDecodeError:
-        return None
+        return [None] if len(lines) == 1 else [text for line in lines for text in decode_lines([line])]

@@ -106,7 +106,7 @@ SUFFIX = {False: ".crnn-ids", True: ".crnn-lines"}
 
 
 class _FileVersion(NamedTuple):
-    """A text file's version: another one means that the file has changed."""
+    """What differs if a text file has changed."""
 
     size: int
     time: int  # of the last change, in nanoseconds
@@ -245,11 +245,7 @@ class IdCache:
 
 
 def cache_name(paths: Sequence[str], *, beside: bool) -> str:
-    """Return the name of the cache for some files, without a suffix.
-
-    Next to a file, its name is enough. In a folder for caches, and for several files, a hash of the full paths
-    prevents clashes.
-    """
+    """Return the name of the cache for some files, without a suffix; a hash of their paths prevents clashes."""
     name = os.path.basename(paths[0])
     if beside and len(paths) == 1:
         return name
@@ -325,10 +321,8 @@ def _stat(path: str) -> tuple[int, int]:
 
 
 def _refuse_pipe(path: str) -> None:
-    """Raise an OSError if there is a pipe or device in place of a file: opening it may wait for ever."""
-    if is_pipe(path):
-        reason = "a pipe or device is in place of a file of the cache; delete it"
-        raise FileExistsError(errno.EEXIST, reason, path)
+    if is_pipe(path):  # opening it may wait for ever
+        raise FileExistsError(errno.EEXIST, "a pipe or device is in place of a file of the cache; delete it", path)
 
 
 def _crc32(path: str) -> int:

@@ -31,10 +31,7 @@ class NumberedLabels(NamedTuple):
 
 
 def checked_labels(values: ArrayLike, n: int | None = None, *, name: str = "labels") -> NumberedLabels:
-    """Return the labels of n documents, or raise an error that names the faulty label and its position.
-
-    Labels are all str, all integers, all floats or all bool. Without n, there is at least one.
-    """
+    """Return the labels of n documents (by default at least one): all str, all integers, all floats or all bool."""
     array = _array(values, name)
     if array.ndim != 1:
         raise InvalidInputError(f"{name} must be one label for each document, not of shape {array.shape}")
@@ -67,10 +64,7 @@ def label_numbers(values: Any, labels: Labels, n: int | None = None, *, name: st
 
 
 def labeled_ids(packed: NDArray[Any], boundary: int, numbers: Numbers, n_labels: int) -> NDArray[Any]:
-    """Return packed documents (see `documents.pack`), each with the symbol of its label at the start.
-
-    The symbol of label k has the id boundary + 1 + k.
-    """
+    """Return packed documents (see `documents.pack`), each with its label's symbol, boundary + 1 + k, at the start."""
     dtype = np.promote_types(packed.dtype, np.min_scalar_type(boundary + n_labels))
     starts = boundaries(packed, boundary)[:-1].astype(np.intp)
     return np.insert(packed.astype(dtype), starts + 1, (boundary + 1 + numbers).astype(dtype))
@@ -158,10 +152,7 @@ def _refuse_changes(values: list[Any], stored: Labels, name: str) -> None:
 
 
 class LabeledSource(TextSource):
-    """Documents from another source, in memory, each starting with the symbol of its label.
-
-    Labels other than the `known` ones of a model are refused; without these, all labels are new.
-    """
+    """Documents from another source, each starting with the symbol of its label, one of `known` unless it is None."""
 
     holds_documents = True
 
@@ -176,11 +167,7 @@ class LabeledSource(TextSource):
         if known is not None:
             self._numbers = label_numbers(labels, np.array(known), source.n_documents, name=name)
             self._labels = np.array(known)
-
-    @property
-    def labels(self) -> tuple[Any, ...]:
-        """The distinct labels, sorted."""
-        return tuple(self._labels.tolist())
+        self.labels: tuple[Any, ...] = tuple(self._labels.tolist())  # distinct and sorted
 
     @property
     def n_documents(self) -> int:
@@ -208,18 +195,13 @@ class LabeledSource(TextSource):
         labels = hashlib.sha256(repr(self._labels[self._numbers].tolist()).encode())
         return plain._replace(sha256=hashlib.sha256(f"{plain.sha256} {labels.hexdigest()}".encode()).hexdigest())
 
-    def _blocks(self, block_size: int) -> Iterator[str] | Iterator[bytes]:
+    def blocks(self, block_size: int = BLOCK_SIZE) -> Iterator[str] | Iterator[bytes]:
+        """Yield the texts in blocks, without the labels."""
         return self._source.blocks(block_size)
-
-    def _ids(self, vocabulary: Vocabulary) -> Ids:
-        raise NotImplementedError  # `ids` adds the labels
 
 
 class CountedSource(TextSource):
-    """Documents that count as if each occurred as often as its `sample_weight` says; those of weight 0 are left out.
-
-    The ids have each document once, which occurs as often as `times` (n,) say.
-    """
+    """Documents with a weight above 0, each once in the ids, which count as often as `times` (n,) say."""
 
     holds_documents = True
 
@@ -272,8 +254,6 @@ class CountedSource(TextSource):
         """Convert the documents to ids, each once: see `TextSource.ids`."""
         return self._source.ids(vocabulary)
 
-    def _blocks(self, block_size: int) -> Iterator[str] | Iterator[bytes]:
+    def blocks(self, block_size: int = BLOCK_SIZE) -> Iterator[str] | Iterator[bytes]:
+        """Yield the texts in blocks."""
         return self._source.blocks(block_size)
-
-    def _ids(self, vocabulary: Vocabulary) -> Ids:
-        raise NotImplementedError  # `ids` adds the boundaries

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from ..parameters.checks import has_items
@@ -21,11 +20,9 @@ from .vocabulary import Ids, Kind, Text, Vocabulary, byte_view, collect, encoded
 
 
 class TextSource(ABC):
-    """A text or documents (`holds_documents`: many texts, each with its own start and end), independent of their
-    storage.
-    """
+    """A text or documents, independent of their storage."""
 
-    holds_documents: bool = False
+    holds_documents: bool = False  # many texts, each with its own start and end
     kind: Kind
 
     def __init__(self, name: str) -> None:
@@ -36,19 +33,16 @@ class TextSource(ABC):
     def max_length(self) -> int:
         """An upper bound of the number of symbols and boundaries, known without reading them; exact in memory."""
 
+    @abstractmethod
     def blocks(self, block_size: int = BLOCK_SIZE) -> Iterator[str] | Iterator[bytes]:
-        """Yield the text in non-empty blocks of at most `block_size` symbols, for a file also bytes.
-
-        Documents are concatenated.
+        """Yield the text in non-empty blocks of at most `block_size` symbols, for a file also bytes; documents are
+        concatenated.
         """
-        if block_size < 1:
-            raise InvalidInputError(f"block_size is {block_size}. Pass at least 1.")
-        return self._blocks(block_size)
 
     def vocabulary(self, min_count: int = 1, *, boundary: bool = False, given: str | bytes | None = None) -> Vocabulary:
         """Collect the symbols that occur `min_count` times, or take the given ones without reading.
 
-        Documents have a boundary, too. With `boundary`, one text is treated as one document, which may be empty.
+        With `boundary`, one text is treated as one document, which may be empty.
         """
         boundary = boundary or self.holds_documents
         if given is not None:
@@ -57,14 +51,13 @@ class TextSource(ABC):
         return Vocabulary.from_blocks(self.blocks(), min_count=min_count, boundary=boundary, kind=self.kind)
 
     def ids(self, vocabulary: Vocabulary) -> Ids:
-        """Convert the symbols to ids (N,), with the vocabulary's boundary, if any, around each document or the text.
+        """Convert the symbols to ids (N,), with the vocabulary's boundary, if any, around each document or the text."""
+        ids = self._encoded(vocabulary)
+        return ids if vocabulary.boundary is None else pack(ids, np.array([len(ids)]), vocabulary.boundary)
 
-        At most one block of the text is held in addition to the ids.
-        """
-        ids = self._ids(vocabulary)
-        if vocabulary.boundary is None:
-            return ids
-        return pack(ids, self._document_lengths(ids), vocabulary.boundary)
+    def _encoded(self, vocabulary: Vocabulary) -> Ids:
+        """Return the ids without boundaries; at most one block of the text is held in addition."""
+        return vocabulary.encode_blocks(self.blocks(), name=self.name)
 
     def fingerprint(self) -> Fingerprint:
         """Return the text's fingerprint, reading the text block by block."""
@@ -74,16 +67,6 @@ class TextSource(ABC):
     def n_documents(self) -> int:
         """The number of documents; one text counts as one."""
         return 1
-
-    @abstractmethod
-    def _blocks(self, block_size: int) -> Iterator[str] | Iterator[bytes]: ...
-
-    @abstractmethod
-    def _ids(self, vocabulary: Vocabulary) -> Ids:
-        """Return the ids without boundaries."""
-
-    def _document_lengths(self, ids: Ids) -> NDArray[Any]:
-        return np.array([len(ids)])
 
 
 IN_MEMORY = 1 << 26  # maximum bytes of files whose ids are held in memory
@@ -104,17 +87,14 @@ class FileSource(TextSource):
         """The number of bytes, at least the number of symbols."""
         return self.reader.max_length
 
-    def _blocks(self, block_size: int) -> Iterator[Any]:
+    def blocks(self, block_size: int = BLOCK_SIZE) -> Iterator[Any]:
+        """Yield the text in blocks."""
         return self.reader.blocks(block_size)
-
-    def _ids(self, vocabulary: Vocabulary) -> Ids:
-        return vocabulary.encode_blocks(self.blocks(), name=self.name)
 
 
 class StoredSource(TextSource):
-    """Files that form one text, or lines, and are never held in memory as a whole: their ids are mapped from a cache.
-
-    It is opened or written when first needed, in the folder `cache`, or else ``CRNN_CACHE``, or else the first file's.
+    """Files that form one text, or lines, whose ids are mapped from a cache in the folder `cache`, or else
+    ``CRNN_CACHE``, or else the first file's; it is opened or written when first needed.
     """
 
     def __init__(self, reader: FileReader, name: str = "X", *, cache: str | None = None) -> None:
@@ -162,15 +142,13 @@ class StoredSource(TextSource):
                 pass
         return self._from_cache(lambda cache: cache.ids(ids.astype(vocabulary.id_dtype), vocabulary.boundary))
 
-    def _blocks(self, block_size: int) -> Iterator[Any]:
+    def blocks(self, block_size: int = BLOCK_SIZE) -> Iterator[Any]:
+        """Yield the text in blocks, without the ends of lines that are documents."""
         if not self.holds_documents:
             return self.reader.blocks(block_size)
         end = line_end(self.kind)
         lines = (block.replace(end, end[:0]) for block in self.reader.blocks(block_size))
         return (block for block in lines if block)
-
-    def _ids(self, vocabulary: Vocabulary) -> Ids:
-        raise NotImplementedError  # `ids` does everything
 
     @property
     def _description(self) -> TextDescription:
@@ -205,10 +183,8 @@ TextLike = Text | AnyPath | TextFile | Iterable[Text] | Sequence[AnyPath]
 
 
 def text_source(X: TextLike, name: str = "X") -> TextSource:
-    """Return the source of a text or of documents.
-
-    A `str` is the text itself, never a file name. A path, or a list of paths, is one text, read again each time; pipes
-    and other iterables (of documents) are read here, exactly once.
+    """Return the source of a text (a path, or a list of paths, is one, read again each time) or of documents; pipes and
+    iterables are read here, exactly once.
     """
     if isinstance(X, str):
         warn_of_file_name(X)
@@ -269,29 +245,25 @@ class MemorySource(TextSource):
         """The number of symbols."""
         return len(self._text)
 
-    def _blocks(self, block_size: int) -> Iterator[Any]:
+    def blocks(self, block_size: int = BLOCK_SIZE) -> Iterator[Any]:
+        """Yield the text in blocks."""
         text = self._text if isinstance(self._text, str) else memoryview(self._text)
         for start in range(0, len(text), block_size):
             block = text[start : start + block_size]
             yield block if isinstance(block, str) else bytes(block)
 
-    def _ids(self, vocabulary: Vocabulary) -> Ids:
+    def _encoded(self, vocabulary: Vocabulary) -> Ids:
         return vocabulary.encode(self._text, name=self.name)
 
 
-class DocumentsSource(TextSource):
-    """Documents: many texts in memory, each with its own start and end. The iterable is read once.
-
-    `lengths` (n,) are the numbers of symbols of the documents.
-    """
+class DocumentsSource(MemorySource):
+    """Documents in memory, with the numbers of their symbols in `lengths` (n,). The iterable is read once."""
 
     holds_documents = True
 
     def __init__(self, texts: Iterable[Any], name: str = "X") -> None:
-        super().__init__(name)
-        joined = join(texts, name)
-        self.kind, self.lengths = joined.kind, joined.lengths
-        self._joined = MemorySource(joined.text, name)
+        text, self.lengths = join(texts, name)
+        super().__init__(text, name)
 
     @property
     def n_documents(self) -> int:
@@ -301,22 +273,17 @@ class DocumentsSource(TextSource):
     @property
     def max_length(self) -> int:
         """The number of symbols, including boundaries."""
-        return self._joined.max_length + len(self.lengths) + 1
+        return super().max_length + len(self.lengths) + 1
 
-    def _blocks(self, block_size: int) -> Iterator[str] | Iterator[bytes]:
-        return self._joined.blocks(block_size)
-
-    def _ids(self, vocabulary: Vocabulary) -> Ids:
+    def ids(self, vocabulary: Vocabulary) -> Ids:
+        """Convert the documents to ids, for a vocabulary with a boundary."""
         if vocabulary.boundary is None:
             raise InvalidInputError(
                 f"{self.name} is a list of documents, but the model was fitted on one text and has no document ends. "
                 f"Fit it on a list, or pass one str.",
                 argument=self.name,
             )
-        return self._joined._ids(vocabulary)
-
-    def _document_lengths(self, ids: Ids) -> NDArray[Any]:
-        return self.lengths
+        return pack(self._encoded(vocabulary), self.lengths, vocabulary.boundary)
 
 
 def _file_source(X: TextFile, name: str) -> TextSource:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInputError, short_repr
+from ..errors import InvalidInputError
 from .documents import boundaries
 from .vocabulary import Ids
 
@@ -28,38 +28,6 @@ class Block(NamedTuple):
     def n_transitions(self) -> int:
         """n, the transitions from one symbol of a stream to the next."""
         return int(self.ids.shape[1]) - 1
-
-
-class Streams(Protocol):
-    """B sequences of symbols, read in parallel in chunks of T transitions, without end.
-
-    The trainer reads blocks and never sees their source.
-    """
-
-    @property
-    def batch_size(self) -> int:
-        """The number of streams, B."""
-
-    @property
-    def seq_length(self) -> int:
-        """The number of transitions in a chunk, T."""
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """The chunks of an epoch, rounded up if an epoch ends within a chunk."""
-
-    @property
-    def position(self) -> Any:
-        """The position of the next block. Assign an earlier position to return there.
-
-        It is small, immutable and complete: other streams over the same symbols continue identically from it.
-        """
-
-    @position.setter
-    def position(self, position: Any) -> None: ...
-
-    def next_block(self) -> Block:
-        """Return the next block and advance the position past it."""
 
 
 MIN_PART = 1 << 16  # symbols: shorter documents are never cut
@@ -142,9 +110,8 @@ class Queue(NamedTuple):
 
 
 def distribute(queues: tuple[Queue, ...], order: Numbers, total: int, parts: Parts) -> tuple[Queue, ...]:
-    """Return the queues with more parts appended, which have `total` symbols, in reading order.
-
-    Each stream gets enough to reach the common level, in whole parts: those whose middle is in its share.
+    """Return the queues with more parts, in reading order, of `total` symbols: each stream gets those whose middle is
+    in its share, which reaches the common level.
     """
     levels = np.cumsum(_quotas(np.array([queue.symbols for queue in queues]), total))[:-1]
     bounds, symbols, before = np.zeros(len(levels), np.int64), np.zeros(len(levels), np.int64), 0
@@ -178,9 +145,8 @@ def block_length(queues: tuple[Queue, ...], seq_length: int) -> int:
 def block_of(
     queues: tuple[Queue, ...], n: int, packed: Ids, parts: Parts, boundary: int, weights: NDArray[np.float64] | None
 ) -> tuple[Ids, NDArray[np.float64] | None, tuple[Queue, ...]]:
-    """Return the next n + 1 symbols of every stream, the weights of n transitions, and the queues after them.
-
-    Each queue has at least n of the `packed` symbols; `weights` belong to the documents.
+    """Return the next n + 1 symbols of every stream, n being in each queue, the weights of n transitions, and the
+    queues after them.
     """
     ids = np.empty((len(queues), n + 1), packed.dtype)
     loss_weights = None if weights is None else np.empty((len(queues), n))
@@ -221,49 +187,32 @@ def min_symbols(batch_size: int) -> int:
 
 
 def symbols_for_epoch(n_steps: int, batch_size: int, seq_length: int) -> int:
-    """Return the length of the shortest text whose epochs have this many steps.
-
-    Each stream has one more transition than the steps read: at the last, min-char-rnn's rule starts the text over.
-    """
+    """Return the length of the shortest text whose epochs have this many steps: each leaves a transition unread."""
     return batch_size * (n_steps * seq_length + 1) + 1
 
 
 class TextStreams:
     """A text of N symbols as B streams, its contiguous parts, read in parallel in chunks of T transitions.
 
-    The N - 1 transitions from one symbol to the next are distributed evenly, S = (N - 1) // B to each
-    stream. Stream b holds ids[b S : b S + S + 1]: its last symbol is only a target there, and is the
-    first input of the next stream. At most B - 1 transitions at the end of the text are left out.
+    Stream b holds ids[b S : b S + S + 1], S = (N - 1) // B: its last symbol is only a target there, and is the first
+    input of the next stream. An epoch reads chunks at p = 0, T, 2 T, ... As in min-char-rnn the text starts over, from
+    zero states, when p + T + 1 >= S + 1. The first epoch starts with the model's current states, unless S <= T.
 
-    An epoch reads chunks at p = 0, T, 2 T, ... As in min-char-rnn the text starts over, from zero states, when
-    p + T + 1 >= S + 1. The first epoch starts with the model's current states, unless S <= T.
-
-    `seq_length` is T, reduced if a stream has fewer than T transitions; `stream_length` is S + 1. The ids may be mapped
-    from a file: blocks are views.
+    `seq_length` is T, reduced if a stream has fewer than T transitions; `stream_length` is S + 1. Blocks are views.
     """
 
-    __slots__ = ("_position", "batch_size", "ids", "seq_length", "steps_per_epoch", "stream_length")
-
-    def __init__(
-        self, ids: NDArray[np.integer[Any]], batch_size: int = 1, seq_length: int = 25, *, name: str = "X"
-    ) -> None:
-        for size, what in ((batch_size, "batch_size"), (seq_length, "seq_length")):
-            if not isinstance(size, (int, np.integer)) or size < 1:
-                raise InvalidInputError(f"{what} must be an integer of at least 1, not {short_repr(size)}")
-        if ids.ndim != 1 or ids.dtype.kind not in "iu":
-            raise InvalidInputError(f"ids must be one-dimensional integers, not {ids.dtype} of shape {ids.shape}")
+    def __init__(self, ids: NDArray[np.integer[Any]], batch_size: int = 1, seq_length: int = 25) -> None:
         n = len(ids)
         if n < 2:
             raise InvalidInputError(
-                f"{name} is too short: its length is {n}, but at least 2 symbols are needed, one to read "
-                "and one to predict",
-                argument=name,
+                f"X is too short: its length is {n}, but at least 2 symbols are needed, one to read and one to predict",
+                argument="X",
             )
         if n < min_symbols(batch_size):
             raise InvalidInputError(
-                f"{name} is too short for batch_size={batch_size}: its length is {n}, but at least "
+                f"X is too short for batch_size={batch_size}: its length is {n}, but at least "
                 f"{min_symbols(batch_size)} symbols are needed. Lower batch_size, or pass a longer text.",
-                argument=name,
+                argument="X",
             )
         self.ids = np.ascontiguousarray(ids).view()
         self.ids.flags.writeable = False
@@ -311,21 +260,12 @@ class TextStreams:
         # The constructor takes half a microsecond, `as_strided` 20 times as long; a text may be a single chunk.
         return np.ndarray((self.batch_size, n), self.ids.dtype, self.ids.data, p * size, strides)
 
-    def __repr__(self) -> str:
-        return (
-            f"TextStreams({len(self.ids)} ids, batch_size={self.batch_size}, seq_length={self.seq_length}, "
-            f"stream_length={self.stream_length}, steps_per_epoch={self.steps_per_epoch})"
-        )
-
 
 MIN_SHUFFLED = 1 << 12  # symbols; with fewer, several epochs are shuffled together, which takes less time
 
 
 class DocumentsPosition(NamedTuple):
-    """The position of `DocumentStreams`: the streams before the last shuffle, and the progress since.
-
-    Shuffling again restores the order of the documents, so the position need not store the order.
-    """
+    """The position of `DocumentStreams`: the streams before the last shuffle, which is repeatable, and the progress."""
 
     order: dict[str, Any]  # the generator's state, which determines the next shuffle
     held: tuple[Queue, ...]  # the unread rest of each stream: little, since the shortest was about to run out
@@ -338,16 +278,10 @@ class DocumentStreams:
 
     For each epoch the documents are shuffled and distributed so that the streams become about equally long, counting
     what is left of the previous epoch. A block has whole chunks of T transitions: the number in the shortest stream,
-    or fewer if the block would become large. The rest of a stream comes first in its next block, which starts with the
-    last target. So nothing is padded or left out. States are carried from block to block; the reader
-    resets them at each boundary.
-
-    A document is not cut, unless it is longer than an epoch of a whole stream and than 65,536 symbols: its parts are
-    then read as separate documents, like the parts of one long text.
-
-    The ids may be mapped from a file. In memory are the positions of the boundaries and the shuffled numbers of the
-    documents, 4 bytes each, or 8 for more than 2³² symbols. A chunk has `seq_length` transitions, or fewer if a
-    stream's share of the epoch, and every document, has fewer. `weights` (n,) are factors for the documents' losses.
+    or fewer if the block would become large. The rest of a stream comes first in its next block, so nothing is padded
+    or left out. A document is cut, and its parts are read as separate documents, only if it is longer than an epoch of
+    a whole stream and than 65,536 symbols. In memory are the positions of the boundaries and the shuffled numbers of
+    the documents. `weights` (n,) are factors for the documents' losses.
     """
 
     def __init__(
@@ -432,3 +366,10 @@ class DocumentStreams:
             queues.append(queue._replace(symbols=int(parts.lengths(queue.numbers).sum()) - read))
         self._rng.bit_generator.state = position.order
         return tuple(queues)
+
+
+Streams = TextStreams | DocumentStreams
+"""B sequences of symbols, read in parallel in chunks of T transitions, without end.
+
+`position`, of the next block, is immutable and complete: other streams over the same symbols continue from it.
+"""

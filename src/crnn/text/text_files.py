@@ -52,6 +52,16 @@ class NamedFiles:
         """Whether one of the files is a pipe or device, which can be read only once."""
         return any(map(is_pipe, self.paths))
 
+    @property
+    def reader(self) -> FileReader:
+        """The reader of the files."""
+        return FileReader(self.paths, self.kind)
+
+    @property
+    def max_length(self) -> int:
+        """An upper bound of the symbols, line ends included, before a transform. Only gzip files are read for it."""
+        return self.reader.max_length
+
     def __repr__(self) -> str:
         shown = self.paths[0] if len(self.paths) == 1 else list(self.paths)
         kind = "" if self.kind == "characters" else f", kind={self.kind!r}"
@@ -92,20 +102,10 @@ class TextFile(NamedFiles):
     (11, 1)
     """
 
-    @property
-    def max_length(self) -> int:
-        """The bytes of all files, at least the number of symbols."""
-        return self.reader.max_length
-
     def read(self) -> Any:
         """Return the whole text, str or bytes."""
         blocks = [*self.reader.blocks(BLOCK_SIZE)]
         return "".join(blocks) if self.kind == "characters" else b"".join(blocks)
-
-    @property
-    def reader(self) -> FileReader:
-        """The reader of the files."""
-        return FileReader(self.paths, self.kind)
 
 
 INDEX_STEP = 64  # lines per index entry: an eighth of a byte per line
@@ -181,13 +181,8 @@ class Lines(NamedFiles, Sequence[Any]):
 
     @property
     def reader(self) -> FileReader:
-        """How the files are read."""
+        """The reader of the files."""
         return FileReader(self.paths, self.kind, True, self.errors, self.transform)
-
-    @property
-    def max_length(self) -> int:
-        """An upper bound of the symbols, line ends included, before the transform. Only gzip files are read for it."""
-        return self.reader.max_length
 
     def __iter__(self) -> Iterator[Any]:
         for block in self.batches():
@@ -226,10 +221,9 @@ class Lines(NamedFiles, Sequence[Any]):
             return self.reader.transform_lines([line])[0]
         if i == 0:
             line = line.removeprefix(BOM_UTF8)
+        errors = "replace" if self.errors == "replace" else "strict"
         try:
-            return self.reader.transform_lines(
-                [line.decode(errors="replace" if self.errors == "replace" else "strict")]
-            )[0]
+            return self.reader.transform_lines([line.decode(errors=errors)])[0]
         except UnicodeDecodeError as error:
             if self.errors == "skip":
                 return None

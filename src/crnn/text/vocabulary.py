@@ -25,9 +25,8 @@ _PIECE = 1 << 16
 
 
 def collect(blocks: Iterable[Text], kind: Kind | None, min_count: int) -> tuple[NDArray[np.intp], Kind | None, bool]:
-    """Return a text's sorted codes that occur at least `min_count` times, its kind, and whether it is empty.
-
-    Without a kind, it is the first block's; None if there were no blocks.
+    """Return a text's sorted codes that occur at least `min_count` times, its kind (by default the first block's, None
+    without blocks), and whether it is empty.
     """
     counts: NDArray[Any] = np.zeros(0, np.bool_)  # a byte per code point (of 1,114,112) if min_count is 1, otherwise 8
     for block in blocks:
@@ -178,14 +177,6 @@ class Vocabulary(Sequence[Symbol]):
 
     __slots__ = ("_boundary", "_codes", "_id_dtype", "_kind", "_labels", "_single", "_table", "_unknown")
 
-    _unknown: int | None
-    _boundary: int | None
-    _codes: NDArray[np.uint32]
-    _id_dtype: np.dtype[np.unsignedinteger[Any]]
-    _kind: Kind
-    _table: NDArray[np.int32]
-    _single: dict[Any, Ids]  # the ids of texts of one symbol, encoded before
-
     def __init__(
         self,
         codes: ArrayLike,
@@ -210,16 +201,14 @@ class Vocabulary(Sequence[Symbol]):
         # One more entry than the largest code: larger codes are clipped to this entry, which is unknown.
         self._table = np.full(int(self._codes[-1]) + 2 if characters else 1, -1, np.int32)
         self._table[self._codes] = np.arange(characters, dtype=np.int32)
-        self._single = {}
+        self._single: dict[Any, Ids] = {}  # the ids of texts of one symbol, encoded before
 
     @classmethod
     def from_blocks(
         cls, blocks: Iterable[Text], *, min_count: int = 1, boundary: bool = False, kind: Kind | None = None
     ) -> Vocabulary:
-        """Collect the distinct symbols of a text given in blocks, which are held one at a time.
-
-        Symbols that occur less than `min_count` times are omitted; if it is above 1, the unknown symbol represents
-        them. With a boundary, the text may be empty.
+        """Collect the symbols of a text given in blocks that occur `min_count` times; if it is above 1, an unknown
+        symbol represents the others. With a boundary, the text may be empty.
         """
         codes, kind, empty = collect(blocks, kind, min_count)
         return cls.of_codes(codes, kind, empty, min_count=min_count, boundary=boundary)
@@ -302,10 +291,7 @@ class Vocabulary(Sequence[Symbol]):
         return ids
 
     def encode_blocks(self, blocks: Iterable[Text], *, name: str = "X") -> Ids:
-        """Encode a text given in blocks, of unknown total length, as ids (N,).
-
-        Memory is needed for one block and the ids, in a buffer that grows by an eighth when full.
-        """
+        """Encode a text given in blocks, of unknown total length, as ids (N,)."""
         # A bytearray is enlarged by realloc and leaves its reserve untouched, so that pages beyond the last id take no
         # memory; ndarray.resize would write zeros there.
         buffer = bytearray()
@@ -350,7 +336,7 @@ class Vocabulary(Sequence[Symbol]):
         ids = self.ids_of_codes(codes)
         if self._unknown is None and np.minimum.reduce(ids) < 0:
             i = int(np.argmax(ids < 0))
-            raise self.unknown_symbol(int(codes[i]), start + i, name)
+            raise _unknown_symbol(self._symbol(int(codes[i])), start + i, name, len(self._codes))
         return ids.astype(self._id_dtype)
 
     def ids_of_codes(self, codes: NDArray[Any]) -> NDArray[np.int32]:
@@ -359,10 +345,6 @@ class Vocabulary(Sequence[Symbol]):
         if self._unknown is not None:
             ids[ids < 0] = self._unknown
         return ids
-
-    def unknown_symbol(self, code: int, position: int, name: str) -> InvalidInputError:
-        """Return the error for an unknown code at a position of a text."""
-        return unknown_symbol_error(self._symbol(code), position, name, len(self._codes))
 
     def __len__(self) -> int:
         return len(self._codes) + (self._unknown is not None) + (self._boundary is not None) + len(self._labels)
@@ -454,7 +436,7 @@ def refuse_other_ids(ids: NDArray[Any], n_symbols: int, boundary: int | None, *,
         raise InvalidInputError(f"ids[{i}] is a label, not a character. Remove labels before decoding.")
 
 
-def unknown_symbol_error(symbol: str | bytes, position: int, name: str, n_symbols: int) -> InvalidInputError:
+def _unknown_symbol(symbol: str | bytes, position: int, name: str, n_symbols: int) -> InvalidInputError:
     """Return the error for a symbol outside a model's `n_symbols` symbols."""
     code = ord(symbol)
     point = f"U+{code:04X}" if isinstance(symbol, str) else f"byte 0x{code:02X}"
