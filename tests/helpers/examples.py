@@ -7,6 +7,7 @@ import dataclasses
 import io
 import itertools
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ from crnn.text.streams import TextStreams
 from crnn.text.vocabulary import Vocabulary
 from crnn.text_classifier import SHORT_TEXTS
 from crnn.training.team import MAX_SHARDS
-from crnn.training.trainer import SingleProcessReducer, StepSettings, Trainer
+from crnn.training.trainer import StepSettings, Trainer
 
 
 def stored_network(path):
@@ -214,8 +215,8 @@ class Run:
         self.streams = streams(ids, state[0].shape[1], T)
         self.losses, self.positions, self.taken = [], [], []
         self.rate = learning_rate if callable(learning_rate) else lambda step: learning_rate
-        reducer = SingleProcessReducer()
-        reducer.reduce = reduce
+        alone = {"own_streams": range, "from_first": bool, "all": bool}
+        processes = None if reduce is None else SimpleNamespace(reduce=reduce, **alone)
         self.trainer = Trainer(
             model_state(
                 layout,
@@ -245,7 +246,7 @@ class Run:
             ),
             n_threads=min(n_threads, state[0].shape[1]),
             n_shards=min(n_threads, state[0].shape[1], MAX_SHARDS) if n_shards is None else n_shards,
-            reducer=reducer,
+            processes=processes,
         )
 
     def steps(self, *counts, after_each=lambda: None):

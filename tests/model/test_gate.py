@@ -34,7 +34,7 @@ def test_ctrl_c_anywhere_leaves_the_gate_open(use):
             raise
 
     def see():
-        found.append([lock.acquire(blocking=False) and (lock.release(), True)[1] for lock in (gate._turn, gate._state)])
+        found.append([lock.acquire(blocking=False) and (lock.release(), True)[1] for lock in (gate.turn, gate.arrays)])
 
     gate, kept, found, places = Gate(), [], [], []
     files = {__file__, gate_module.__file__, contextlib.__file__}
@@ -48,10 +48,8 @@ def test_ctrl_c_anywhere_leaves_the_gate_open(use):
 
 
 def test_new_gates_and_copies_count_no_changes():
-    gate, other = Gate(), copy.deepcopy(Gate())
+    gate = Gate()
     assert gate.changes == 0
-    assert gate == other
-    assert gate != 0
     gate.changes = 7
     assert pickle.loads(pickle.dumps(gate)).changes == copy.copy(gate).changes == 0
     with gate.arrays, gate.steps():
@@ -72,10 +70,10 @@ def test_gate_is_open_in_a_forked_child():
     for _ in range(3 * gate_module.MANY):
         Gate()
     with gate.turn, gate.steps():
-        before = gate._state
+        before = gate.arrays
         child = os.fork()
         if not child:
-            os._exit(0 if gate._state is not before and gate._turn.acquire(blocking=False) else 1)
+            os._exit(0 if gate.arrays is not before and gate.turn.acquire(blocking=False) else 1)
     assert os.waitpid(child, 0)[1] == 0
 
 

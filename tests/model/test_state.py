@@ -72,7 +72,7 @@ def test_a_digest_tells_states_apart():
 
 def test_overwriting_arrays_counts_as_a_change_even_if_interrupted():
     first, other = state(), state()
-    first.take(other.params, other.optimizer_state, other.hidden, 3, 0.5, [])
+    first.overwrite(other.params, other.optimizer_state, other.hidden)
     assert first.gate.changes == 1
     other.params[:] = 0.25
     other.optimizer_state["exp_avg"] = np.zeros(3)  # an error after the weights

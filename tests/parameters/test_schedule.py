@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crnn.parameters.kinds import SCHEDULES, Schedule
+from crnn.parameters.kinds import SCHEDULES, learning_rates
 
 # The factor of the rate, given the progress and the epochs before a step. char-rnn's train.lua: at the start of each
 # epoch from the 10th complete one on, learningRate *= 0.97.
@@ -37,7 +37,7 @@ def test_rates_are_those_of_their_definitions(name, warmup, n_steps, rate, data)
 
     first = data.draw(st.integers(0, n_steps - 1))
     steps = np.arange(first, n_steps + 1)
-    found = Schedule(name, rate, warmup).rates(first, steps / n_steps, steps[:-1] / PER_EPOCH)
+    found = learning_rates(name, rate, warmup, first, steps / n_steps, steps[:-1] / PER_EPOCH)
     assert (found.dtype, found.shape) == (np.float64, (n_steps - first,))
     assert (found > 0).all()
     np.testing.assert_allclose(found, [expected(step) for step in range(first, n_steps)], rtol=1e-9)
@@ -45,5 +45,5 @@ def test_rates_are_those_of_their_definitions(name, warmup, n_steps, rate, data)
 
 @pytest.mark.parametrize("name", ["linear", "cosine"])
 def test_progress_beyond_the_end_is_the_end(name):
-    found = Schedule(name, 1.0).rates(9, np.array([0.9, 1.0, 1.2, 1.5]), np.zeros(3))
+    found = learning_rates(name, 1.0, 0, 9, np.array([0.9, 1.0, 1.2, 1.5]), np.zeros(3))
     assert found.tolist() == pytest.approx([FACTORS[name](0.9, 0), 0, 0], abs=1e-15)

@@ -11,8 +11,8 @@ from mpi_processes import TRAINING, Communicator, joint_training, mpi, needs_mpi
 
 from crnn import CharRNN, DivergenceError
 from crnn.training import trainer as trainer_module
-from crnn.training.processes import JointTrainer, Processes
-from crnn.training.trainer import Trainer
+from crnn.training.processes import Processes
+from crnn.training.trainer import JointTrainer, Trainer
 
 PROGRAM = joint_training()
 
@@ -98,7 +98,7 @@ def joint(rank=0, size=1):
 
     processes.from_first, processes.abort = from_first, ended.append
     processes.reduce, processes.share_rows = (lambda vector: None), (lambda array: shared.append(array.shape))
-    trainer = trainer_after(3, partial(Trainer, reducer=processes))
+    trainer = trainer_after(3, partial(Trainer, processes=processes))
     trainer = JointTrainer(trainer, processes)
     trainer.shared = shared  # what was completed with the rows of others
     return trainer, told, ended
@@ -173,13 +173,13 @@ def test_the_first_process_decides_when_to_take_a_snapshot(monkeypatch):
     copy, taken = trainer.trainer.state.copy, []
     trainer.trainer.state.copy = lambda: taken.append(trainer.trainer.cursor.n_steps) or copy()
     with trainer:
-        from_first = trainer.trainer._reducer.from_first
+        from_first = trainer.trainer._processes.from_first
         for due in (False, True, False):
 
             def decided(value, due=due):
                 return due if isinstance(value, bool) else from_first(value)
 
-            trainer.trainer._reducer.from_first = decided
+            trainer.trainer._processes.from_first = decided
             trainer.advance(np.full(2, 0.1))
     assert taken == [5]
 

@@ -14,7 +14,7 @@ from small_models import bits, learned_state, small
 from texts import SOLILOQUY as TEXT
 
 from crnn import CharRNN, DivergenceError, InvalidInputError
-from crnn.parameters.kinds import Schedule
+from crnn.parameters.kinds import learning_rates
 from crnn.reference import network as reference
 from crnn.text import streams
 from crnn.training import run as training
@@ -82,7 +82,7 @@ def test_fit_matches_reference(cell, optimizer):
     }  # fmt: skip
     start = small(0, **parameters).fit(TEXT)
     first = learned_state(start)
-    rates = Schedule("cosine", 0.02, 3).rates(0, np.arange(8) / 7, np.zeros(7))
+    rates = learning_rates("cosine", 0.02, 3, 0, np.arange(8) / 7, np.zeros(7))
     wanted = expected_run(
         first.layout, first.params, list(first.optimizer_state.values()), first.hidden,
         first.vocabulary.encode(TEXT), 7, T=5,
@@ -438,16 +438,6 @@ def test_another_optimizer_begins_with_an_empty_memory(optimizers):
     np.testing.assert_allclose(learned_state(model).params, params, rtol=1e-4, atol=1e-5)
     for actual, expected in zip(learned_state(model).optimizer_state.values(), memories, strict=True):
         np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-6)
-
-
-def test_a_count_of_steps_from_which_training_does_not_continue():
-    model = small(20).fit(TEXT).set_params(optimizer="adam", max_steps=2).partial_fit(TEXT)
-    for n_steps in (2**61 + 1, 2**70, 19):
-        learned_state(model).n_steps = n_steps
-        before = bits(model)
-        with pytest.raises(InvalidInputError, match=rf"n_steps_ is {n_steps}, .* at 20 .* 2\*\*61 .* Call fit"):
-            model.partial_fit(TEXT)
-        assert bits(model) == before
 
 
 def test_saving_never_fails_after_the_highest_count_of_steps(tmp_path):

@@ -29,55 +29,37 @@ MANY = 100  # references to gates, including dead ones, kept before cleaning up
 class Gate:
     """Separates training steps from copies of the state, without starving the copies.
 
-    Training spends nearly all its time in steps. A copy therefore takes the turn first, and then waits for the running
-    steps; the next steps wait for the turn. Both locks are reentrant, since a signal handler that saves the model may
-    run between two steps. They are held directly by ``with``, without a generator: entering and leaving is compiled
-    code, so that Ctrl-C cannot come before the release.
-
-    `changes` counts the changes of the weights, for recognizing outdated copies. Code that changes the weights holds
-    the gate, and adds 1 in a ``finally`` clause: an addition calls no function, so Ctrl-C cannot come between an
-    interrupted change and its count.
+    A copy takes the turn first, and then waits for the running steps; the next steps wait for the turn. Both locks are
+    reentrant, since a signal handler may save the model between two steps, and held directly by ``with``, which is
+    compiled code: Ctrl-C cannot come before the release. `changes` counts the changes of the weights; code that changes
+    them holds the gate, and adds 1 in a ``finally`` clause, which calls no function.
     """
 
     def __init__(self) -> None:
         self.changes = 0
-        self._turn, self._state = threading.RLock(), threading.RLock()
+        # The lock that lets a copy go before the next steps; and the lock of the state, for changes within a step or
+        # outside training, which need not let copies go first.
+        self.turn, self.arrays = threading.RLock(), threading.RLock()
         with _register:
             if len(_gates) >= MANY:
                 _gates[:] = [gate for gate in _gates if gate() is not None]
             _gates.append(ref(self))
 
-    @property
-    def turn(self) -> AbstractContextManager[object]:
-        """The lock that lets a copy go before the next steps."""
-        return self._turn
-
     def steps(self) -> AbstractContextManager[object]:
         """Return the lock of the state once no other thread is waiting to copy it."""
-        with self._turn:
+        with self.turn:
             pass
-        return self._state
-
-    @property
-    def arrays(self) -> AbstractContextManager[object]:
-        """The lock of the state for changes within a step or outside training, which need not let copies go first."""
-        return self._state
+        return self.arrays
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Give a pickled or copied state a gate of its own."""
         return Gate, ()
 
-    def __eq__(self, other: object) -> bool:
-        """Treat all gates as equal: they hold no part of a model."""
-        return isinstance(other, Gate)
-
-    __hash__ = None  # type: ignore[assignment]
-
     def open(self) -> None:
         """Forget the holders of the locks: after a fork these threads do not exist, and changes may be incomplete."""
-        if not self._state.acquire(blocking=False):
+        if not self.arrays.acquire(blocking=False):
             self.changes += 1
-        self._turn, self._state = threading.RLock(), threading.RLock()
+        self.turn, self.arrays = threading.RLock(), threading.RLock()
 
 
 # No function is called when a gate is deleted: Python would ignore a KeyboardInterrupt in it.
@@ -100,8 +82,7 @@ if hasattr(os, "register_at_fork"):
 def gradient_rms(state: ModelState, beta_2: float) -> Array | None:
     """Return the root mean square of each weight's gradient in training, as float16, or None if unknown.
 
-    The values (n_weights,), in the order of `Layout.torch_named` without padding, come from the optimizer state, or
-    from the file of a model that was not trained since. `beta_2` is Adam's, for its bias correction.
+    The values are in the order of `Layout.torch_named` without padding. `beta_2` is Adam's, for its bias correction.
     """
     steps = state.n_steps - state.optimizer_start
     if steps <= 0:
@@ -136,12 +117,7 @@ MAX_INT8_UNITS = 1 << 16  # sums of this many products of two bytes fit into 32 
 
 @dataclass(eq=False)  # arrays have no single truth value
 class ModelState:
-    """Weights, optimizer state, hidden state and counters of one model.
-
-    A `CharRNN` holds one state. `fit` makes it, training changes it in place, `partial_fit` continues from it, and a
-    model file stores it. A copy is a snapshot: training keeps one to return to after divergence, and one with the
-    lowest validation loss.
-    """
+    """Weights, optimizer state, hidden state and counters of one model, which training changes in place."""
 
     layout: Layout  # shapes of the tensors in `params` and in each array of `optimizer_state`
     params: Array  # (layout.size,): the weights
@@ -191,14 +167,10 @@ class ModelState:
             n_steps=0,
             smooth_loss=seq_length * math.log(layout.vocab_size),
             loss_length=seq_length,
-            history=[],
         )
 
     def carried_on(self, *, optimizer: str, batch_size: int, seq_length: int) -> Self:
-        """Return the initial state of a new training call, sharing arrays that still fit.
-
-        Another batch size starts from a zero hidden state, another optimizer from a zero optimizer state.
-        """
+        """Return the initial state of a new training call, sharing arrays that still fit; others become zero."""
         self.require_float("partial_fit")
         new = replace(self)
         if self.hidden[0].shape[1] != batch_size:
@@ -229,24 +201,9 @@ class ModelState:
             return self.copy()
 
     def restore(self, snapshot: ModelState) -> None:
-        """Restore a snapshot of this state, overwriting arrays in place, so that views of them stay valid.
-
-        `history` keeps the records of the undone steps; `rng`, which training does not advance, stays.
-        """
+        """Restore a snapshot of this state in its own arrays; `history` keeps the records of undone steps."""
         self.overwrite(snapshot.params, snapshot.optimizer_state, snapshot.hidden)
         self.n_steps, self.smooth_loss = snapshot.n_steps, snapshot.smooth_loss
-
-    def __copy__(self) -> Self:
-        """Return a state that shares all arrays; pickling works differently, see `files.network_file`."""
-        new = object.__new__(type(self))
-        vars(new).update(vars(self))
-        return new
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Return a state that shares nothing."""
-        new = memo[id(self)] = object.__new__(type(self))
-        vars(new).update({name: copy.deepcopy(value, memo) for name, value in vars(self).items()})
-        return new
 
     def training_arrays(self) -> dict[str, Array]:
         """Return views of hidden state and optimizer state under their names in files (PyTorch's for the latter)."""
@@ -263,19 +220,6 @@ class ModelState:
         for array in (self.vocabulary.codes, self.params, *self.optimizer_state.values(), *self.hidden):
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
-
-    def take(
-        self,
-        params: Array,
-        optimizer_state: dict[str, Array],
-        hidden: Hidden,
-        n_steps: int,
-        smooth_loss: float,
-        history: Records,
-    ) -> None:
-        """Take over what another process has learned, overwriting arrays in place."""
-        self.overwrite(params, optimizer_state, hidden)
-        self.n_steps, self.smooth_loss, self.history = n_steps, smooth_loss, history
 
     def overwrite(self, params: Array, optimizer_state: dict[str, Array], hidden: Hidden) -> None:
         """Copy arrays into this state's, so that views of them stay valid."""

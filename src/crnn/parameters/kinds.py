@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,9 +55,6 @@ CELLS = {
 }  # fmt: skip
 
 
-# Their arithmetic is in ``_kernels/training/optimizers.pxd`` and ``reference/optimizers.py``.
-
-
 class OptimizerKind(NamedTuple):
     """The properties of an optimizer."""
 
@@ -93,56 +89,29 @@ DECAY = 0.97  # char-rnn's factor for each epoch
 DECAY_AFTER = 10  # char-rnn's epochs at the full rate
 
 
-def constant(progress: Array, epochs: Array) -> Array:
-    """Return 1."""
-    return np.ones_like(progress)
-
-
-def linear(progress: Array, epochs: Array) -> Array:
-    """Return a factor that falls linearly from 1 at the start to 0 at the end."""
-    return 1 - progress
-
-
-def cosine(progress: Array, epochs: Array) -> Array:
-    """Return a factor that falls from 1 at the start to 0 at the end along half a period of the cosine."""
-    return 0.5 * (1 + np.cos(math.pi * progress))
-
-
-def exponential(progress: Array, epochs: Array) -> Array:
-    """Return char-rnn's decay: 1 for the first ten epochs, then multiplied by 0.97 in each epoch."""
-    return np.asarray(DECAY ** np.maximum(np.floor(epochs) - (DECAY_AFTER - 1), 0))
-
-
+# Factors of the learning rate, given the part of training completed, 0 … 1, and the epochs completed.
 SCHEDULES: dict[str, Callable[[Array, Array], Array]] = {
-    "constant": constant,
-    "linear": linear,
-    "cosine": cosine,
-    "exponential": exponential,
+    "constant": lambda progress, epochs: np.ones_like(progress),
+    "linear": lambda progress, epochs: 1 - progress,
+    "cosine": lambda progress, epochs: 0.5 * (1 + np.cos(math.pi * progress)),
+    # char-rnn's decay, for each epoch after those at the full rate
+    "exponential": lambda progress, epochs: np.asarray(DECAY ** np.maximum(np.floor(epochs) - (DECAY_AFTER - 1), 0)),
 }
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """The learning rate of each training step, the product of schedule and warm-up."""
+def learning_rates(
+    schedule: str, rate: float, warmup: int | float, done: int, progress: NDArray[Any], epochs: NDArray[Any]
+) -> Array:
+    """Return the learning rates of the next n steps, after `done` steps of this call: schedule times warm-up.
 
-    name: str
-    learning_rate: float  # the rate that both factors multiply
-    # The first steps (an int), or the first part of training (a float below 1), while the rate rises linearly to the
-    # schedule's value. 0: no warm-up.
-    warmup: int | float = 0
-
-    def rates(self, done: int, progress: NDArray[Any], epochs: NDArray[Any]) -> Array:
-        """Return the learning rates of the next n steps, after `done` steps of this call.
-
-        `progress` (n + 1,) is the part of training completed before each step and after the last, 0 … 1; greater values
-        count as 1. `epochs` (n,) are those completed before each step. The schedule is evaluated at the step's start
-        and the warm-up at its end, so that neither the first nor the last step has a rate of 0.
-        """
-        progress = np.clip(progress, 0.0, 1.0)
-        rates = self.learning_rate * SCHEDULES[self.name](progress[:-1], epochs)
-        if isinstance(self.warmup, int):
-            if done < self.warmup:
-                rates *= np.minimum(done + 1.0 + np.arange(len(rates)), self.warmup) / self.warmup
-        elif self.warmup > 0:
-            rates *= np.minimum(progress[1:], self.warmup) / self.warmup
-        return rates
+    `progress` (n + 1,) is the part of training completed before each step and after the last; `epochs` (n,) are those
+    completed before each step. The warm-up is evaluated at a step's end, the schedule at its start: no rate is 0.
+    """
+    progress = np.clip(progress, 0.0, 1.0)
+    rates = rate * SCHEDULES[schedule](progress[:-1], epochs)
+    if isinstance(warmup, int):
+        if done < warmup:
+            rates *= np.minimum(done + 1.0 + np.arange(len(rates)), warmup) / warmup
+    elif warmup > 0:
+        rates *= np.minimum(progress[1:], warmup) / warmup
+    return rates

@@ -6,9 +6,10 @@ import math
 import os
 import threading
 import warnings
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from ..arrays import Array
 from ..errors import InvalidInputError, short_repr
 from ..model.state import ModelState
-from ..parameters.checks import MAX_SCALE, MAX_STEPS, checked_float, checked_int
+from ..parameters.checks import MAX_SCALE, checked_steps_or_seconds
 from ..runtime.signals import signals_deferred
 from ..text.id_cache import Fingerprint
 from ..text.streams import DocumentsPosition, Queue
@@ -36,28 +37,15 @@ class ValidationState(NamedTuple):
     cost: float | None = None  # seconds that the last evaluation took
 
 
-class LastRecord(NamedTuple):
-    """Where a call made its last record."""
-
-    step: int  # the model's `n_steps`
-    smooth_loss: float
-    seconds: float  # of the call
-
-
 class PollState(NamedTuple):
     """The outcome of a call's polls so far; each poll replaces it as a whole."""
 
     step: int  # steps of the call at the last poll. An interrupted poll is repeated.
-    recorded_step: int  # this and the next two: see `LastRecord`
-    recorded_loss: float
-    recorded_seconds: float
+    recorded_step: int  # the model's `n_steps` at the call's last record
+    recorded_loss: float  # the smoothed loss there
+    recorded_seconds: float  # of the call
     stopped: bool  # whether patience or a callback has ended training
     validation: ValidationState
-
-    @property
-    def last_record(self) -> LastRecord:
-        """Where the last record was made."""
-        return LastRecord(self.recorded_step, self.recorded_loss, self.recorded_seconds)
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
@@ -82,13 +70,12 @@ class RunState:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the arrays and the best model, ready for JSON."""
-        plain = {name: getattr(self, name) for name in _NUMBERS}
         return {
-            **{name: _finite_or_none(value) for name, value in plain.items()},
+            **_plain({name: getattr(self, name) for name in _RUN_NUMBERS}),
             "outcome": self.outcome,
             "texts": {name: text._asdict() for name, text in self.texts.items()},
             "position": position_parts(self.position)[0],
-            "polled": {**_plain(self.polled), "validation": _plain(self.polled.validation)},
+            "polled": {**_plain(self.polled._asdict()), "validation": _plain(self.polled.validation._asdict())},
         }
 
     def arrays(self) -> dict[str, Array]:
@@ -100,16 +87,14 @@ class RunState:
     def from_dict(
         cls, document: Any, arrays: dict[str, Array], state: ModelState, best: ModelState | None = None
     ) -> Self:
-        """Return the run described by `to_dict` and `arrays`, checked against the model and the best model in the same
-        file.
-        """
+        """Return the run described by `to_dict` and `arrays`, checked against the model in the same file."""
         names = {field.name for field in fields(cls)} - {_WEIGHTS, "best"}
         complete = isinstance(document, dict) and document.keys() == names
         _require(complete, f"it must have exactly the fields {', '.join(sorted(names))}")
         _require(document["outcome"] in (RUNNING, FINISHED, DIVERGED), "its outcome is unknown")
         weights = arrays.get(_WEIGHTS)
         places = {name.removeprefix("position."): array for name, array in arrays.items() if name != _WEIGHTS}
-        numbers = {name: _number(name, document[name], *limits) for name, limits in _NUMBERS.items()}
+        numbers = _numbers(document, _RUN_NUMBERS)
         run = cls(
             outcome=document["outcome"],
             texts=_texts(document["texts"]),
@@ -135,7 +120,7 @@ class RunState:
 
 
 _WEIGHTS = "sample_weight"  # an optional array of a RunState
-# The numbers of a RunState: their types, whether None is allowed, and the smallest value.
+# The numbers of a RunState and its parts: their types, whether None is allowed, and the smallest value.
 _NUMBERS: dict[str, tuple[tuple[type, ...], bool, float]] = {
     "max_steps": ((int,), True, 0),
     "max_seconds": ((float, int), True, 0),
@@ -146,21 +131,18 @@ _NUMBERS: dict[str, tuple[tuple[type, ...], bool, float]] = {
     "block_step": ((int,), False, 0),
     "last_loss": ((float, int), True, -math.inf),
     "gradient_norm": ((float, int), True, -math.inf),
-}
-_POLL_NUMBERS: dict[str, tuple[tuple[type, ...], bool, float]] = {
     "step": ((int,), False, 0),
     "recorded_step": ((int,), False, 0),
     "recorded_loss": ((float, int), False, -math.inf),
     "recorded_seconds": ((float, int), False, 0),
     "stopped": ((bool,), False, 0),
-}
-_VALIDATION_NUMBERS: dict[str, tuple[tuple[type, ...], bool, float]] = {
     "best_loss": ((float, int), True, -math.inf),
     "since_best": ((int,), False, 0),
     "last_step": ((int,), False, -1),
     "last_seconds": ((float, int), False, 0),
     "cost": ((float, int), True, 0),
 }
+_RUN_NUMBERS = [field.name for field in fields(RunState) if field.name in _NUMBERS]
 _NOT_FINITE = {"last_loss": math.nan, "gradient_norm": math.nan, "best_loss": math.inf}  # stored as None
 
 
@@ -169,12 +151,12 @@ def _require(condition: bool, fault: str) -> None:
         raise InvalidInputError(f"its training run cannot be resumed: {fault}")
 
 
-def _finite_or_none(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: None if isinstance(it, float) and not math.isfinite(it) else it for name, it in values.items()}
 
 
-def _plain(values: Any) -> dict[str, Any]:
-    return {name: _finite_or_none(value) for name, value in values._asdict().items()}
+def _numbers(document: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: _number(name, document[name], *_NUMBERS[name]) for name in names}
 
 
 def _number(name: str, value: Any, types: tuple[type, ...], optional: bool, minimum: float) -> Any:
@@ -186,14 +168,13 @@ def _number(name: str, value: Any, types: tuple[type, ...], optional: bool, mini
 
 
 def _poll_state(document: Any) -> PollState:
-    names = {*_POLL_NUMBERS, "validation"}
-    _require(isinstance(document, dict) and document.keys() == names, "its polls are missing or incomplete")
+    complete = isinstance(document, dict) and document.keys() == set(PollState._fields)
+    _require(complete, "its polls are missing or incomplete")
     validation = document["validation"]
-    complete = isinstance(validation, dict) and validation.keys() == _VALIDATION_NUMBERS.keys()
+    complete = isinstance(validation, dict) and validation.keys() == set(ValidationState._fields)
     _require(complete, "its validation is missing or incomplete")
-    numbers = {name: _number(name, document[name], *limits) for name, limits in _POLL_NUMBERS.items()}
-    measured = {name: _number(name, validation[name], *limits) for name, limits in _VALIDATION_NUMBERS.items()}
-    return PollState(**numbers, validation=ValidationState(**measured))
+    numbers = _numbers(document, PollState._fields[:-1])
+    return PollState(**numbers, validation=ValidationState(**_numbers(validation, ValidationState._fields)))
 
 
 def _texts(document: Any) -> dict[str, Fingerprint]:
@@ -275,22 +256,14 @@ def _count(value: Any, maximum: int = MAX_COUNT) -> int:
 # ---------------------------------------------------------------- checkpoint writer
 
 
-class Write(Protocol):
-    """Writes a model and its training run to a file, all or nothing."""
-
-    def __call__(self, state: ModelState, *, run: RunState) -> None:
-        """Write them."""
-
-
 class CheckpointWriter:
     """Writes checkpoints at intervals of steps or seconds, on a background thread.
 
-    Training pauses only while the snapshot is copied. No checkpoint begins while another is being written. A checkpoint
-    that cannot be written causes a warning, not an error: training matters more, and the next write may succeed.
-    `every` is steps (an int) or seconds (a float) between two checkpoints.
+    A checkpoint that cannot be written causes a warning: training matters more, and the next write may succeed.
+    `write` writes a state and, by keyword, its run. `every` is steps (an int) or seconds (a float) between checkpoints.
     """
 
-    def __init__(self, write: Write, path: str, every: int | float) -> None:
+    def __init__(self, write: Callable[..., None], path: str, every: int | float) -> None:
         self._write, self._path, self.every = write, path, every
         self._process = os.getpid()
         self._thread: threading.Thread | None = None
@@ -312,8 +285,9 @@ class CheckpointWriter:
             is_due = done - self._last_step >= self.every
         else:
             is_due = seconds - self._last_seconds >= self.every
+        writing = self._thread is not None and self._thread.is_alive()
         # A process forked by a callback trains a copy: the file stays its parent's.
-        return is_due and not self._writing and os.getpid() == self._process
+        return is_due and not writing and os.getpid() == self._process
 
     def start(self, state: ModelState, run: RunState, done: int) -> None:
         """Start writing a snapshot, which must not change any more."""
@@ -340,10 +314,6 @@ class CheckpointWriter:
         if self._thread is not None:
             self._thread.join()
 
-    @property
-    def _writing(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
-
     def _run(self, state: ModelState, run: RunState) -> None:
         # The last update may have made non-finite weights: the next step finds out and returns to the snapshot.
         if not np.isfinite(state.params).all():
@@ -361,11 +331,8 @@ class CheckpointWriter:
 
 def checked_every(value: int | float) -> int | float:
     """Return a checked `checkpoint_every`: an int of steps, or a float of seconds."""
-    is_steps = isinstance(value, int | np.integer)
     try:
-        if is_steps:
-            return checked_int("checkpoint_every", value, 1, MAX_STEPS)
-        return checked_float("checkpoint_every", value, above=0.0)
+        return checked_steps_or_seconds("checkpoint_every", value)
     except InvalidInputError:
         raise InvalidInputError(
             f"checkpoint_every is {short_repr(value)}. Pass a number of steps (an int of at least 1) or of seconds "

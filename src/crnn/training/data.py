@@ -55,10 +55,7 @@ def training_and_validation_ids(
 
 
 def split_text(ids: Ids, fraction: float, batch_size: int) -> tuple[Ids, Ids]:
-    """Return the beginning of a text for training, and its end for validation, as views.
-
-    The `fraction` is held out, to the nearest symbol. More training streams (`batch_size`) need more symbols.
-    """
+    """Return a text for training and its last `fraction`, to the nearest symbol, for validation, as views."""
     n, held_out, needed = len(ids), round(len(ids) * fraction), min_symbols(batch_size)
     if not held_out or n - held_out < needed:
         raise InvalidInputError(
@@ -70,9 +67,8 @@ def split_text(ids: Ids, fraction: float, batch_size: int) -> tuple[Ids, Ids]:
 
 
 def split_documents(packed: Ids, boundary: int, fraction: float) -> tuple[Ids, Ids]:
-    """Return the first of packed documents for training, and the last ones for validation, as views.
-
-    The `fraction` is held out, to the nearest document. Both views include the boundary between them.
+    """Return views of packed documents for training, and of the last ones, to the nearest document the `fraction`, for
+    validation; both include the boundary between them.
     """
     n = n_documents(packed, boundary)
     held_out = round(n * fraction)
@@ -93,10 +89,8 @@ def streams_for(
     n_steps: int,
     weights: NDArray[np.float64] | None = None,
 ) -> Streams:
-    """Return a text or, if the vocabulary has a boundary, documents as the streams read by training.
-
-    The model's generator does not advance: the order of the documents continues from `n_steps` earlier steps. `weights`
-    are factors of the documents' losses, for the training documents followed by the held-out documents.
+    """Return the streams of a text or, if the vocabulary has a boundary, of documents, in an order that continues from
+    `n_steps` earlier steps; `rng` does not advance. `weights` are for the training documents, then the held-out ones.
     """
     if vocabulary.boundary is None:
         return TextStreams(ids, settings.batch_size, settings.seq_length)
@@ -138,32 +132,12 @@ def _count(n: int, noun: str) -> str:
 STREAM_SIZE = 1600  # bytes of Python objects per stream of documents, measured with 100,000 and a million
 
 
-def check_memory(
-    layout: Layout,
-    streams: Streams,
-    settings: Settings,
-    *,
-    keep_best: bool,
-    checkpoints: bool = False,
-    own_streams: range | None = None,
-) -> None:
-    """Raise if training needs more memory than is available; nothing is checked if the available memory is unknown.
-
-    Further weights are kept as the best ones (`keep_best`) and as snapshots for `checkpoints`. `own_streams` are this
-    process's, by default all.
-    """
+def check_memory(layout: Layout, streams: Streams, settings: Settings, **options: Any) -> None:
+    """Raise if training needs more memory than is available, if that is known; `options` are `training_bytes`'s."""
     available = available_bytes()
     if available is None:
         return
-    needed = training_bytes(
-        layout,
-        streams,
-        settings,
-        keep_best=keep_best,
-        checkpoints=checkpoints,
-        own_streams=own_streams,
-        enough=available,
-    )
+    needed = training_bytes(layout, streams, settings, **options, enough=available)
     inputs = "" if layout.embedding_size is None else f", embedding_size={layout.embedding_size}"
     inputs += "" if layout.pairs is None else f", n_bigrams={layout.n_bigrams}"
     network = f"hidden_size={layout.hidden_size}{inputs} and num_layers={layout.num_layers}"
@@ -181,10 +155,11 @@ def training_bytes(
     own_streams: range | None = None,
     enough: int | None = None,
 ) -> int:
-    """Return the approximate number of bytes for training apart from the text; arguments as for `check_memory`.
+    """Return the approximate number of bytes for training apart from the text.
 
-    If the vectors of weights and the streams' objects alone take more than `enough` bytes, their size is returned:
-    the other sizes might overflow the kernels' integers.
+    Further weights are kept as the best ones (`keep_best`) and as snapshots for `checkpoints`. `own_streams` are this
+    process's, by default all. If the vectors of weights and the streams' objects alone take more than `enough` bytes,
+    their size is returned: the other sizes might overflow the kernels' integers.
     """
     own_streams = range(streams.batch_size) if own_streams is None else own_streams
     bfloat16 = rounds_operands(settings.matmul_precision, settings.dtype)
@@ -235,9 +210,8 @@ class ClassData(NamedTuple):
         return cls(texts, labeled, sample_weight, source.max_length + source.n_documents)
 
     def held_out(self) -> tuple[ClassData, ClassData] | None:
-        """Return the texts to learn and those held out for weights, a tenth of each class or about 500 in all.
-
-        None: no class has ten texts. The choice is always the same.
+        """Return the texts to learn and, always the same, those held out for weights: a tenth of each class or about
+        500 in all; None if no class has ten texts.
         """
         n, numbers = len(self.texts), self.labeled.numbers
         every, order = max(MIN_HELD_OUT, n // MAX_HELD_OUT), np.random.default_rng(0).permutation(n)
@@ -256,8 +230,7 @@ class ClassData(NamedTuple):
 
     def in_direction(self, direction: str, *, shuffled: bool) -> tuple[list[Any], Any, Any]:
         """Return the texts as a direction, "forward" or "backward", reads them, with their labels and weights.
-
-        Shuffling is always the same; the last texts are held out for validation.
+        Shuffling is always the same.
         """
         order = np.arange(len(self.texts))
         if shuffled:
@@ -267,10 +240,8 @@ class ClassData(NamedTuple):
         return texts, self.labeled.labels[self.labeled.numbers[order]], weights
 
     def limits(self, parameters: Mapping[str, Any], min_steps: int, seconds: float, directions: int) -> dict[str, Any]:
-        """Return the language model's parameters that limit training in the next direction.
-
-        The texts are read more than `epochs` times until `min_steps` steps are taken. `directions` share the rest of
-        `max_seconds`; `seconds` of them are used.
+        """Return the language model's parameters that limit training in the next of `directions`, which share the rest
+        of `max_seconds`, of which `seconds` are used; epochs are added until `min_steps` steps are taken.
         """
         names = ("epochs", "batch_size", "seq_length", "max_steps", "max_seconds")
         epochs, B, T, max_steps, max_seconds = (checked_parameter(name, parameters[name]) for name in names)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..errors import InvalidInputError
 from ..model.layout import Layout, SymbolPairs, layout_of
@@ -30,16 +30,12 @@ from .data import check_memory, data_summary, streams_for, training_and_validati
 from .plan import Budget, TrainingPlan
 from .processes import Processes, processes_of
 
-MAX_STEPS_BEFORE = 2**61  # limit of `n_steps` when a call begins: a file holds up to 2**62, which no call can reach
 CHECKPOINT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Call:
-    """The arguments of a call of `fit` or `partial_fit`, or of a call that finishes one, named as there.
-
-    With `resumed`, the interrupted run, all other arguments follow from it, except the texts and their labels.
-    """
+    """The arguments of `fit` or `partial_fit`; `resumed` is an interrupted run, from which all but the texts follow."""
 
     X: TextLike
     validation: TextLike | None = None
@@ -57,11 +53,10 @@ class Call:
 def plan_training(
     call: Call, parameters: Mapping[str, Any], state: ModelState | None, write: Callable[..., None]
 ) -> TrainingPlan:
-    """Return the plan of a call, after checking everything; nothing has changed yet.
+    """Return the plan of a call with the constructor's `parameters`, to continue from a `state` or make a new one.
 
-    `parameters` are the constructor's. Without a `state` to continue from, a new one is made. `write` writes a
-    checkpoint, given the state and, by keyword, the run, the parameters and the path. With several processes, an
-    invalid argument of one raises InvalidInputError in all.
+    `write` writes a checkpoint, given the state and, by keyword, the run, the parameters and the path. With several
+    processes, an invalid argument of one raises InvalidInputError in all.
     """
     start = time.perf_counter()
     processes = processes_of(call.comm)
@@ -129,7 +124,9 @@ def _plan(
         processes.check_batch_size(settings.batch_size)
     weights = None if resumed is None else resumed.sample_weight
     if call.sample_weight is not None:
-        weights = _checked_weights(call.sample_weight, source, vocabulary)
+        if vocabulary.boundary is None:
+            raise InvalidInputError("sample_weight needs documents, but X is a single text. Pass a list of texts.")
+        weights = checked_sample_weights(call.sample_weight, source.n_documents)
     first_step = 0 if state is None else state.n_steps if resumed is None else resumed.first_step
     streams = streams_for(ids, vocabulary, settings, rng, first_step, weights)
     layout = layout_of(settings, len(vocabulary), _pairs(settings, ids, vocabulary, state))
@@ -166,7 +163,6 @@ def _vocabulary(call: Call, settings: Settings, source: TextSource, state: Model
     if state is None:
         return source.vocabulary(settings.min_count, given=settings.vocabulary)
     state.check(settings)
-    _check_steps(state)
     vocabulary = state.vocabulary
     if checked_bool("extend_vocabulary", call.extend_vocabulary):
         return extended(vocabulary, source.vocabulary(boundary=vocabulary.boundary is not None))
@@ -184,13 +180,6 @@ def _initial_state(
     return new if vocabulary is state.vocabulary else widened(new, vocabulary, layout)
 
 
-def _checked_weights(sample_weight: ArrayLike, source: TextSource, vocabulary: Vocabulary) -> NDArray[np.float64]:
-    """Return the weights of documents, or raise an error that names the faulty weight and its position."""
-    if vocabulary.boundary is None:
-        raise InvalidInputError("sample_weight needs documents, but X is a single text. Pass a list of texts.")
-    return checked_sample_weights(sample_weight, source.n_documents)
-
-
 def _pairs(settings: Settings, ids: Ids, vocabulary: Vocabulary, state: ModelState | None) -> SymbolPairs | None:
     """Return the symbol pairs with rows of their own: the text's, or the continued model's."""
     if state is None:
@@ -202,15 +191,6 @@ def _pairs(settings: Settings, ids: Ids, vocabulary: Vocabulary, state: ModelSta
     if pairs is None or vocabulary is state.vocabulary:
         return pairs
     return pairs.renumbered(places(state.vocabulary, vocabulary))
-
-
-def _check_steps(state: ModelState) -> None:
-    """Raise InvalidInputError unless a file can hold the number of steps after any call."""
-    if not state.optimizer_start <= state.n_steps <= MAX_STEPS_BEFORE:
-        raise InvalidInputError(
-            f"n_steps_ is {state.n_steps}, but training started at {state.optimizer_start} and can continue only up to "
-            "2**61 steps. Call fit to start anew."
-        )
 
 
 def check_texts(expected: dict[str, Fingerprint], call: Call, model_labels: tuple[Any, ...] = ()) -> None:

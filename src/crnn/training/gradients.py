@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,10 +23,7 @@ from .team import Team
 
 
 class ChunkGradient:
-    """The training kernels for chunks of T symbols of one stream, on one thread.
-
-    `flat` (layout.size,) is the gradient of the latest chunk.
-    """
+    """The training kernels for chunks of T symbols of one stream; `flat` is the gradient of the latest chunk."""
 
     def __init__(self, layout: Layout, seq_length: int, boundary: int | None, *, bfloat16: bool = False) -> None:
         self._layout = layout
@@ -48,12 +46,10 @@ class ChunkGradient:
         state: tuple[Array, ...],
         state_gradients: tuple[Array, ...] | None = None,
     ) -> float:
-        """Return the loss of a chunk in nats, and leave its gradient in `flat`; if the loss is NaN, `flat` is
-        meaningless.
+        """Return the loss of a chunk in nats, and leave its gradient, without meaning if the loss is NaN, in `flat`.
 
-        The T + 1 symbols are the inputs and, shifted by one, the targets, whose losses are multiplied by `loss_weights`
-        (T,). `state` (L, 1, H) precedes the first input. `state_gradients` (L, T, 1, H) are filled with the gradients
-        of the states.
+        `state` (L, 1, H) precedes the first of T + 1 symbols; the targets' losses are multiplied by `loss_weights`.
+        `state_gradients` (L, T, 1, H) are filled with the gradients of the states.
         """
         core.pack_weights(self._network, params, self._panels)
         (shard,) = self._team.shards
@@ -63,11 +59,8 @@ class ChunkGradient:
         shard.state_gradients = state_gradients
         self.flat[:] = 0
         arguments = self._network, params, self._panels, self._team, symbols.astype(np.uint32)[None]
-        if self._many:  # these products use no BLAS
+        with nullcontext() if self._many else scipy_blas.one_thread():  # products of many rows use no BLAS
             loss = core.loss_and_gradients(*arguments)
-        else:
-            with scipy_blas.one_thread():
-                loss = core.loss_and_gradients(*arguments)
         return loss if math.isfinite(loss) else math.nan
 
 
@@ -83,22 +76,12 @@ class TextGradient(NamedTuple):
 
 
 def gradient_of_text(state: ModelState, text: str | bytes, at: int | None, *, bfloat16: bool) -> TextGradient:
-    """Check the arguments and return the gradient of a text's loss; see `CharRNN.gradient`."""
+    """Return the loss of a text, or of its symbol at `at` alone, and its gradients, reading the text as one chunk."""
     ids = state.vocabulary.encode(text, name="text")
     if not len(ids):
         raise InvalidInputError("text is empty. Pass at least 1 symbol.")
     if at is not None and checked_int("at", at, 0) >= len(ids):
         raise InvalidInputError(f"at is {at}, but the text has positions 0 to {len(ids) - 1}")
-    return text_gradient(state, ids, at, bfloat16=bfloat16)
-
-
-def text_gradient(
-    state: ModelState, ids: NDArray[np.unsignedinteger[Any]], at: int | None = None, *, bfloat16: bool = False
-) -> TextGradient:
-    """Return the loss of a text, or of its symbol at `at` alone, and its gradients, reading the text as one chunk.
-
-    Of the state only the weights are used: the text starts from the zero state, or the state after the boundary.
-    """
     layout, boundary = state.layout, state.vocabulary.boundary
     last = len(ids) - 1 if at is None else at
     flat, loss = layout.zeros(), 0.0
@@ -109,12 +92,17 @@ def text_gradient(
     else:
         chunk, skipped = np.concatenate([np.array([boundary], ids.dtype), ids[: last + 1]]), 1
     if len(chunk) > 1:
-        weights = np.full(len(chunk) - 1, at is None, layout.dtype)
+        T = len(chunk) - 1
+        weights = np.full(T, at is None, layout.dtype)
         weights[-1] = 1
-        loss, flat, chunk_states = _chunk_gradient(state, chunk, weights, bfloat16)
-        for array, gradient in zip(states, chunk_states, strict=True):
+        gradient = ChunkGradient(layout, T, boundary, bfloat16=bfloat16)
+        chunk_states = tuple(np.zeros((layout.num_layers, T, 1, layout.hidden_size), layout.dtype) for _ in states)
+        loss, flat = gradient.compute(state.params, chunk, weights, zero_hidden(layout, 1), chunk_states), gradient.flat
+        if math.isnan(loss):
+            raise DivergenceError(1, loss)
+        for array, found in zip(states, chunk_states, strict=True):
             # Row t of the chunk's states is the state after ids[t - skipped].
-            array[:, : len(chunk) - 1 - skipped] = gradient[:, skipped:, 0]
+            array[:, : T - skipped] = found[:, skipped:, 0]
     if boundary is None and at in (None, 0):
         # The zero state predicts the first symbol: its logits are just the bias.
         by = layout.tensors(state.params).by.astype(np.float64)
@@ -125,17 +113,3 @@ def text_gradient(
         p[ids[0]] -= 1
         layout.tensors(flat).by[...] += p.astype(layout.dtype)
     return TextGradient(loss, layout.named(flat), states if len(states) > 1 else states[0])
-
-
-def _chunk_gradient(
-    state: ModelState, chunk: Array, weights: Array, bfloat16: bool
-) -> tuple[float, Array, tuple[Array, ...]]:
-    """Return the loss of chunk[1:] with weights (T,), its flat gradient, and the states' gradients (L, T, 1, H)."""
-    layout, T = state.layout, len(chunk) - 1
-    gradient = ChunkGradient(layout, T, state.vocabulary.boundary, bfloat16=bfloat16)
-    shape = (layout.num_layers, T, 1, layout.hidden_size)
-    state_gradients = tuple(np.zeros(shape, layout.dtype) for _ in layout.kind.states)
-    loss = gradient.compute(state.params, chunk, weights, zero_hidden(layout, 1), state_gradients)
-    if math.isnan(loss):
-        raise DivergenceError(1, loss)
-    return loss, gradient.flat, state_gradients

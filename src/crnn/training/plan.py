@@ -34,10 +34,7 @@ class Budget:
         return cls(n_steps, settings.max_seconds)
 
     def steps_left(self, done: int, seconds: float, seconds_per_step: float) -> float:
-        """Return how many steps may still be taken: a whole number or infinity.
-
-        The last step is taken only if the call then ends closer to the limit, judging by `seconds_per_step`.
-        """
+        """Return how many steps may be taken, perhaps infinity; the last one only if it ends closer to the limit."""
         left = math.inf if self.n_steps is None else self.n_steps - done
         if self.seconds is not None and left > 0:
             in_time = min((self.seconds - seconds) / max(seconds_per_step, 1e-12), MAX_STEPS)
@@ -51,10 +48,7 @@ class Budget:
         return done / self.n_steps if self.n_steps else 0.0
 
     def progress(self, done: int, n: int, seconds: float, seconds_per_step: float) -> NDArray[Any]:
-        """Return the part used before each of the next n steps and after the last one, (n + 1,).
-
-        Without a limit in seconds the result depends on the steps alone.
-        """
+        """Return the part used before each of the next n steps and after the last one, (n + 1,)."""
         steps = np.arange(n + 1)
         if self.seconds is not None:
             with np.errstate(over="ignore"):  # a budget too short for any step
@@ -64,10 +58,7 @@ class Budget:
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value
 class TrainingPlan:
-    """One call of `fit`, `partial_fit` or `resume`: made by `fit.plan_training`, carried out by `TrainingRun`.
-
-    Everything is checked, and nothing has changed yet. The state will be trained in place.
-    """
+    """One call of `fit`, `partial_fit` or `resume`, checked by `fit.plan_training` and carried out by `TrainingRun`."""
 
     state: ModelState
     settings: Settings

@@ -11,8 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from numbers import Real
-from types import TracebackType
-from typing import Any, Protocol, Self, TextIO
+from typing import Any, Self, TextIO
 
 from ..model.state import ModelState
 from .plan import Budget
@@ -31,10 +30,7 @@ COLORS = {"training": "#3b82c4", "validation": "#c9711f"}
 
 
 def number_in(record: Any, name: str) -> float | None:
-    """Return a number from a record of training, or None unless it can be drawn.
-
-    A callback may have changed the record in any way, and a file keeps records unchecked.
-    """
+    """Return a number from a record, or None unless it can be drawn: callbacks and files may have anything there."""
     value = record.get(name) if isinstance(record, Mapping) else None
     try:
         number = float(value) if isinstance(value, Real) else math.nan
@@ -52,10 +48,8 @@ def points_of(records: Iterable[Any], name: str) -> list[Point]:
 def loss_curve(
     training: Sequence[Point], validation: Sequence[Point] = (), *, unit: str = "steps", end: float | None = None
 ) -> str:
-    """Return the curves of two losses as an SVG element, or an empty string if fewer than two points are finite.
-
-    Points are (training progress in `unit`, nats per character); non-finite losses are left out. Axes and letters take
-    the color of the surrounding text, to suit light and dark notebooks.
+    """Return the curves of two losses as SVG, in the text's color, or an empty string with fewer than two finite
+    points: (training progress in `unit`, nats per character).
     """
     curves = {
         "training": [point for point in training if math.isfinite(point[1])],
@@ -105,14 +99,11 @@ def _curve(points: Sequence[Point], color: str, *, dots: bool) -> str:
 
 
 def _y_labels(axis: Point) -> str:
-    parts = []
-    for value in ticks(*axis):
-        y = _y(value, axis)
-        parts.append(
-            f"<line x1='{LEFT}' x2='{WIDTH - RIGHT}' y1='{y:.1f}' y2='{y:.1f}' stroke='currentColor' opacity='0.2'/>"
-            f"<text x='{LEFT - 5}' y='{y + 4:.1f}' text-anchor='end'>{value:.4g}</text>"
-        )
-    return "".join(parts)
+    return "".join(
+        f"<line x1='{LEFT}' x2='{WIDTH - RIGHT}' y1='{y:.1f}' y2='{y:.1f}' stroke='currentColor' opacity='0.2'/>"
+        f"<text x='{LEFT - 5}' y='{y + 4:.1f}' text-anchor='end'>{value:.4g}</text>"
+        for value, y in ((value, _y(value, axis)) for value in ticks(*axis))
+    )
 
 
 def _x_labels(axis: Point, unit: str) -> str:
@@ -132,79 +123,6 @@ def _legend(names: Sequence[str]) -> str:
             f"<text x='{x + 18}' y='{y}'>{name}</text>"
         )
     return "".join(parts) + f"<text x='{LEFT + 85 * len(names)}' y='{y}'>nats per character</text>"
-
-
-# ---------------------------------------------------------------- notebook display
-
-INTERVAL = 0.4  # seconds between two updates, at first
-CURVE_GROWTH = 1 / 100  # later, this part of the elapsed time
-MAX_POINTS = 400  # per curve; beyond, every second point is dropped
-
-
-def in_notebook() -> bool:
-    """Return whether this process is the kernel of a notebook, without importing IPython."""
-    ipython = sys.modules.get("IPython")  # a kernel has imported it
-    shell = ipython.get_ipython() if ipython is not None else None
-    return getattr(shell, "kernel", None) is not None  # IPython in a terminal has no kernel
-
-
-class NotebookDisplay:
-    """A bar, figures and the loss curve in the output of a notebook's cell, redrawn at intervals.
-
-    The output is replaced and does not grow, and the last version stays in the notebook. Programs that cannot show HTML
-    get the figures as a line of text. Samples go to `stream`. `total` is characters of the whole call, if known.
-    """
-
-    def __init__(self, stream: TextIO, total: int | None) -> None:
-        self._stream, self._total = stream, total
-        self._output: Any = None  # IPython's display handle
-        self._training, self._validation = list[tuple[float, float]](), list[tuple[float, float]]()
-        self._spacing = 0  # characters between two points of the curve
-        self._last = -math.inf  # seconds at the last update
-        self._status, self._part, self._shown = "", 0.0, True
-
-    def update(self, part: float, chars: int, seconds: float, text: str, losses: Sequence[float | None]) -> None:
-        """Add the smoothed loss, and a validation loss if any; redraw if due."""
-        from tqdm import tqdm
-
-        loss, validation_loss = losses
-        if loss is not None and (not self._training or chars - self._training[-1][0] >= self._spacing):
-            self._training.append((chars, loss))
-        if validation_loss is not None:
-            self._validation.append((chars, validation_loss))
-        if len(self._training) > MAX_POINTS:
-            del self._training[1::2]
-            self._spacing = 2 * max(self._spacing, chars // MAX_POINTS)
-        interval = tqdm.format_interval
-        left = interval(seconds * (1 / part - 1)) if part else "?"
-        self._status, self._part, self._shown = f"{part:.0%} [{interval(seconds)}<{left}, {text}]", part, False
-        if seconds - self._last > max(INTERVAL, seconds * CURVE_GROWTH):
-            self._last = seconds
-            self._draw()
-
-    def write(self, text: str) -> None:
-        """Write a sample below the curve."""
-        print(text, file=self._stream, flush=True)
-
-    def close(self) -> None:
-        """Draw whatever the last update lacks."""
-        if not self._shown:
-            self._draw()
-
-    def _draw(self) -> None:
-        end = self._total if self._part < 1 else None
-        bundle = {
-            "text/plain": self._status,
-            "text/html": f"<div><progress value='{self._part:.4f}' max='1' aria-label='training' "
-            f"style='width:12em;vertical-align:middle'></progress> <code>{escape(self._status)}</code></div>"
-            f"{loss_curve(self._training, self._validation, unit='characters', end=end)}",
-        }
-        self._shown = True
-        if self._output is None:
-            display = importlib.import_module("IPython.display").display
-            self._output = display(bundle, raw=True, display_id=True)
-        else:
-            self._output.update(bundle, raw=True)
 
 
 # ---------------------------------------------------------------- notebook summary
@@ -253,12 +171,30 @@ SAMPLE_SECONDS = 5.0  # between two samples, at first
 GROWTH = 1 / 20  # later, this part of the elapsed time: a long run must not fill the disk with its log
 
 
-class Progress:
-    """Shows the progress of training on standard error: loss, bits per character, characters per second, time left.
+class _Shown:
+    """Progress on standard error, whose errors (a closed pipe, a full disk) never interrupt the work."""
 
-    A terminal gets a tqdm bar, a notebook a bar and a curve, anything else a line every few seconds. Errors of standard
-    error (a closed pipe, a full disk) never interrupt training. The line `summary` comes first. `chars_per_step` is T *
-    B; `elapsed` is seconds that the call had taken when it was interrupted.
+    def __init__(self, verbose: int, summary: str) -> None:
+        self._verbose, self._summary = verbose, summary
+        self._display: Display | None = None
+        self._start = time.perf_counter()
+
+    def __exit__(self, *exception: object) -> None:
+        if self._display is not None:
+            self._try(self._display.close)
+
+    def _try(self, action: Callable[..., object], *arguments: Any) -> None:
+        """Call a function that writes; stop showing progress once it fails (for a closed stream with ValueError)."""
+        try:
+            action(*arguments)
+        except (OSError, ValueError):
+            self._display, self._verbose = None, 0
+
+
+class Progress(_Shown):
+    """Shows loss, bits per character, characters per second and time left of training, after the line `summary`.
+
+    `chars_per_step` is T * B; `elapsed` is seconds that the call had taken when it was interrupted.
     """
 
     def __init__(
@@ -271,29 +207,19 @@ class Progress:
         sample: Callable[[], Iterable[str | bytes]],
         elapsed: float = 0.0,
     ) -> None:
-        self._budget, self._chars_per_step = budget, chars_per_step
-        self._verbose, self._summary, self._sample = verbose, summary, sample
-        self._display: Display | None = None
+        super().__init__(verbose, summary)
+        self._budget, self._chars_per_step, self._sample = budget, chars_per_step, sample
         self._validation = ""
-        self._last_sample = time.perf_counter()
-        self._start = self._last_sample - elapsed
+        self._last_sample = self._start
+        self._start -= elapsed
 
     def __enter__(self) -> Self:
         if self._verbose and sys.stderr is not None:
             self._try(self._open, sys.stderr)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._display is not None:
-            self._try(self._display.close)
-
     def show(self, steps_done: int, loss: float, validation_loss: float | None = None) -> None:
-        """Show the progress after `steps_done` steps of this call; losses are in nats per character.
-
-        The last validation loss stays visible.
-        """
+        """Show the progress of this call; losses are in nats per character. The last validation loss stays visible."""
         if self._display is None:
             return
         now = time.perf_counter()
@@ -315,13 +241,6 @@ class Progress:
         total = None if self._budget.seconds is not None else (self._budget.n_steps or 0) * self._chars_per_step
         self._display = display_on(stream, total)
 
-    def _try(self, action: Any, *arguments: Any) -> None:
-        """Call a function that writes; stop showing progress once it fails (for a closed stream with ValueError)."""
-        try:
-            action(*arguments)
-        except (OSError, ValueError):
-            self._display = None
-
 
 def is_terminal(stream: TextIO | None) -> bool:
     """Return whether a stream can show a bar: it is a terminal, and its size is known."""
@@ -335,33 +254,59 @@ def is_terminal(stream: TextIO | None) -> bool:
         return False
 
 
-class Display(Protocol):
-    """Where progress is shown."""
+class Display:
+    """Occasional lines, for a file or pipe, where a bar would be garbage; `total` is the whole call's characters, if
+    known.
+    """
+
+    def __init__(self, stream: TextIO, total: int | None) -> None:
+        self._stream, self._total = stream, total
+        self._part, self._chars, self._seconds, self._text = 0.0, 0, 0.0, ""
+        self._last = 0.0  # seconds when progress was last shown
+        self._shown = False
 
     def update(self, part: float, chars: int, seconds: float, text: str, losses: Sequence[float | None]) -> None:
-        """Show the completed part, the characters and seconds so far, a text, and two losses for a curve."""
+        """Take the completed part, the characters and seconds so far, a text, and two losses for a curve; show them if
+        due.
+        """
+        self._part, self._chars, self._seconds, self._text = part, chars, seconds, text
+        self._shown = seconds - self._last > self._pause()
+        if self._shown:
+            self._last = seconds
+            self._draw()
 
     def write(self, text: str) -> None:
         """Show a multi-line text."""
+        print(text, file=self._stream, flush=True)
 
     def close(self) -> None:
         """Show whatever has not been shown yet."""
+        if not self._shown:
+            self._shown = True
+            self._draw()
+
+    def _pause(self) -> float:
+        """Return the seconds after which progress is shown again."""
+        return max(LINE_SECONDS, self._seconds * GROWTH)
+
+    def _draw(self) -> None:
+        from tqdm import tqdm
+
+        size, interval = tqdm.format_sizeof, tqdm.format_interval
+        line = f"{self._part:4.0%}  {size(self._chars)}{'' if self._total is None else f'/{size(self._total)}'}"
+        if self._chars and self._part:
+            left = interval(self._seconds * (1 / self._part - 1))
+            line += f" [{interval(self._seconds)}, {left} left, {self._text}]"
+        self.write(line)
 
 
-def display_on(stream: TextIO, total: int | None) -> Display:
-    """Return a display that suits a stream; `total` is the number of characters, if known."""
-    if in_notebook():
-        return NotebookDisplay(stream, total)
-    return _Bar(stream, total) if is_terminal(stream) else _Log(stream, total)
-
-
-class _Bar:
+class _Bar(Display):
     """A tqdm bar, for a terminal."""
 
     def __init__(self, stream: TextIO, total: int | None) -> None:
         from tqdm import tqdm
 
-        self._stream = stream
+        super().__init__(stream, total)
         self._bar = tqdm(
             total=1.0,  # of the budget, in steps or time
             file=stream,
@@ -382,39 +327,70 @@ class _Bar:
         self._bar.close()
 
 
-class _Log:
-    """Occasional lines, for a file or pipe, where a bar would be garbage."""
+INTERVAL = 0.4  # seconds between two updates of a notebook, at first
+CURVE_GROWTH = 1 / 100  # later, this part of the elapsed time
+MAX_POINTS = 400  # per curve; beyond, every second point is dropped
+
+
+def in_notebook() -> bool:
+    """Return whether this process is the kernel of a notebook, without importing IPython."""
+    ipython = sys.modules.get("IPython")  # a kernel has imported it
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None  # IPython in a terminal has no kernel
+
+
+class NotebookDisplay(Display):
+    """A bar, figures and the loss curve in the output of a notebook's cell, which is replaced and does not grow;
+    programs that cannot show HTML get the figures as a line of text.
+    """
 
     def __init__(self, stream: TextIO, total: int | None) -> None:
-        self._stream, self._total = stream, total
-        self._part, self._chars, self._seconds, self._text = 0.0, 0, 0.0, ""
-        self._last = 0.0  # seconds at the last line
-        self._shown = False
+        super().__init__(stream, total)
+        self._output: Any = None  # IPython's display handle
+        self._training, self._validation = list[Point](), list[Point]()
+        self._spacing = 0  # characters between two points of the curve
+        self._last, self._shown = -math.inf, True
 
     def update(self, part: float, chars: int, seconds: float, text: str, losses: Sequence[float | None]) -> None:
-        self._part, self._chars, self._seconds, self._text = part, chars, seconds, text
-        self._shown = False
-        if seconds - self._last > max(LINE_SECONDS, seconds * GROWTH):
-            self._last = seconds
-            self._line()
+        """Add the smoothed loss, and a validation loss if any; redraw if due."""
+        loss, validation_loss = losses
+        if loss is not None and (not self._training or chars - self._training[-1][0] >= self._spacing):
+            self._training.append((chars, loss))
+        if validation_loss is not None:
+            self._validation.append((chars, validation_loss))
+        if len(self._training) > MAX_POINTS:
+            del self._training[1::2]
+            self._spacing = 2 * max(self._spacing, chars // MAX_POINTS)
+        super().update(part, chars, seconds, text, losses)
 
-    def write(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+    def _pause(self) -> float:
+        return max(INTERVAL, self._seconds * CURVE_GROWTH)
 
-    def close(self) -> None:
-        if not self._shown:
-            self._line()
-
-    def _line(self) -> None:
+    def _draw(self) -> None:
         from tqdm import tqdm
 
-        self._shown = True
-        size, interval = tqdm.format_sizeof, tqdm.format_interval
-        line = f"{self._part:4.0%}  {size(self._chars)}{'' if self._total is None else f'/{size(self._total)}'}"
-        if self._chars and self._part:
-            left = interval(self._seconds * (1 / self._part - 1))
-            line += f" [{interval(self._seconds)}, {left} left, {self._text}]"
-        self.write(line)
+        interval, part = tqdm.format_interval, self._part
+        left = interval(self._seconds * (1 / part - 1)) if part else "?"
+        status = f"{part:.0%} [{interval(self._seconds)}<{left}, {self._text}]"
+        end = self._total if part < 1 else None
+        bundle = {
+            "text/plain": status,
+            "text/html": f"<div><progress value='{part:.4f}' max='1' aria-label='training' "
+            f"style='width:12em;vertical-align:middle'></progress> <code>{escape(status)}</code></div>"
+            f"{loss_curve(self._training, self._validation, unit='characters', end=end)}",
+        }
+        if self._output is None:
+            display = importlib.import_module("IPython.display").display
+            self._output = display(bundle, raw=True, display_id=True)
+        else:
+            self._output.update(bundle, raw=True)
+
+
+def display_on(stream: TextIO, total: int | None) -> Display:
+    """Return a display that suits a stream; `total` is the number of characters, if known."""
+    if in_notebook():
+        return NotebookDisplay(stream, total)
+    return (_Bar if is_terminal(stream) else Display)(stream, total)
 
 
 def rate_of(chars: int, seconds: float) -> str:
@@ -428,56 +404,34 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line f
 
 
 def printable(text: str | bytes) -> str:
-    """Return a sample in a form that is safe to print on a terminal; bytes are shown as Latin-1.
-
-    Control characters and lone surrogates are escaped, and CR LF becomes a line feed.
-    """
+    """Return a sample that is safe on a terminal, with control characters and surrogates escaped, bytes as Latin-1."""
     if isinstance(text, bytes):
         text = text.decode("latin-1")
     text = text.replace("\r\n", "\n").encode("utf-8", "backslashreplace").decode("utf-8")
     return _CONTROL.sub(lambda match: "\\0" if match[0] == "\0" else f"\\x{ord(match[0]):02x}", text)
 
 
-class CountingProgress:
-    """Shows how much of a text has been counted, after the line `summary`; its `show` is the `progress` of a `Builder`.
-
-    Errors of standard error never interrupt the counting.
+class CountingProgress(_Shown):
+    """Shows how much of a text has been counted, after the line `summary`; its `show` is the `progress` of a
+    `Builder`.
     """
-
-    def __init__(self, verbose: int, summary: str) -> None:
-        self._verbose, self._summary = verbose, summary
-        self._display: Display | None = None
-        self._start = time.perf_counter()
 
     def __enter__(self) -> Self:
         if self._verbose:
             self.write(self._summary)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if self._display is not None:
-                self._display.close()
-        except (OSError, ValueError):
-            pass
-
     def write(self, line: str) -> None:
         """Show a line."""
-        try:
-            print(line, file=sys.stderr, flush=True)
-        except (OSError, ValueError, AttributeError):
-            self._verbose = 0
+        self._try(lambda: print(line, file=sys.stderr, flush=True))
 
     def show(self, done: int, total: int) -> None:
         """Show how many symbols have been counted."""
-        if not self._verbose or sys.stderr is None:
-            return
+        if self._verbose and sys.stderr is not None:
+            self._try(self._update, done, total, sys.stderr)
+
+    def _update(self, done: int, total: int, stream: TextIO) -> None:
         seconds = time.perf_counter() - self._start
-        try:
-            if self._display is None:
-                self._display = display_on(sys.stderr, total)
-            self._display.update(done / total, done, seconds, rate_of(done, seconds), (None, None))
-        except (OSError, ValueError):
-            self._verbose = 0
+        if self._display is None:
+            self._display = display_on(stream, total)
+        self._display.update(done / total, done, seconds, rate_of(done, seconds), (None, None))

@@ -14,23 +14,21 @@ from numpy.typing import NDArray
 from ..errors import DivergenceError, InvalidInputError
 from ..model.draft import ExclusiveUse
 from ..model.state import ModelState
-from ..parameters.kinds import Schedule
-from ..text.streams import Streams
+from ..parameters.kinds import learning_rates
 from .checkpoints import (
     DIVERGED,
     FINISHED,
     RUNNING,
     CheckpointWriter,
-    LastRecord,
     PollState,
     RunState,
     ValidationState,
 )
 from .plan import TrainingPlan
-from .processes import JointTrainer, Processes
+from .processes import Processes
 from .progress import Progress
 from .team import threads_for
-from .trainer import SmoothedLoss, StepSettings, Trainer
+from .trainer import JointTrainer, SmoothedLoss, StepSettings, Trainer
 from .validation import Validation
 
 POLL_SECONDS = 0.05  # between two polls, for progress, Ctrl-C, records and stopping
@@ -40,11 +38,10 @@ HISTORY_PART = 1 / 100  # of the time between two records of a call limited by s
 
 
 class TrainingRun:
-    """One call of training: trains a model state in place until a budget is used up.
+    """One call of training: trains a model state in place until a budget, a callback or `stop` ends it.
 
-    Python code runs once per poll, about every 50 ms, never per step. A callback that returns True ends training, as
-    does `stop`. With several processes, which sum the gradient of each step, rank 0 decides for all. `sample` returns
-    the samples that ``verbose=2`` shows.
+    Python code runs once per poll, about every 50 ms, never per step. With several processes, rank 0 decides for all.
+    `sample` returns the samples that ``verbose=2`` shows.
     """
 
     def __init__(
@@ -57,7 +54,6 @@ class TrainingRun:
         self._first_step = state.n_steps if resumed is None else resumed.first_step
         self._per_epoch = streams.steps_per_epoch
         self._chars_per_step = streams.seq_length * streams.batch_size
-        self._schedule = Schedule(settings.schedule, settings.learning_rate, settings.warmup)
         self._progress = Progress(
             plan.budget,
             self._chars_per_step,
@@ -69,7 +65,10 @@ class TrainingRun:
         self._step_settings = StepSettings.of(settings, state.rng)
         if resumed is not None:
             self._step_settings = replace(self._step_settings, dropout_seed=resumed.dropout_seed)
-            restore_position(streams, resumed.position)
+            try:
+                streams.position = resumed.position
+            except (AttributeError, IndexError, TypeError, ValueError) as error:
+                raise InvalidInputError(f"the stored position does not fit this text: {error}") from None
         self._trainer = self._new_trainer()
         self._driver = JointTrainer(self._trainer, plan.processes) if plan.processes else self._trainer
         self._polled = PollState(0, state.n_steps, state.smooth_loss, 0.0, False, ValidationState())
@@ -88,7 +87,8 @@ class TrainingRun:
             self._record_every = max(min(-(-n_steps // 20), 100), n_steps // HISTORY_LENGTH, 1)
         self._steps_per_poll = 1
         self._seconds_per_step = 0.0  # since the last poll; unknown at first
-        self._recorded = self._polled.last_record
+        self._recorded = SmoothedLoss(self._polled.recorded_step, self._polled.recorded_loss)
+        self._recorded_seconds = self._polled.recorded_seconds
         self._stopped = self._polled.stopped
         self._newest_record: dict[str, Any] = state.history[-1] if state.history else {}
 
@@ -103,7 +103,7 @@ class TrainingRun:
             n_threads=threads_for(plan.state.layout, plan.streams, plan.settings.n_threads, bfloat16=settings.bfloat16),
             adaptive=plan.settings.n_threads is None,
             block_step=None if plan.resumed is None else plan.resumed.block_step,
-            reducer=plan.processes,
+            processes=plan.processes,
         )
         return plan.processes.call_in_all(make) if plan.processes else make()
 
@@ -124,10 +124,7 @@ class TrainingRun:
         )
 
     def run(self) -> None:
-        """Train to the end of the budget, or until patience, a callback or a stop request ends training.
-
-        However it ends, the state, and the checkpoint if there is one, are those after the last complete update.
-        """
+        """Train; however it ends, the state, and a checkpoint if any, are those after the last complete update."""
         outcome = RUNNING
         try:
             with self._progress, self._driver:
@@ -161,12 +158,12 @@ class TrainingRun:
 
     def _share_final_state(self, processes: Processes) -> None:
         """Send the state that rank 0 keeps to every process."""
-        final = self.final_state
-        n_steps, smooth_loss = final.n_steps, final.smooth_loss
-        learned = final.params, final.optimizer_state, final.hidden, n_steps, smooth_loss, final.history
-        learned = processes.from_first(learned)
+        final, state = self.final_state, self.state
+        learned = final.params, final.optimizer_state, final.hidden, final.n_steps, final.smooth_loss, final.history
+        *arrays, n_steps, smooth_loss, history = processes.from_first(learned)
         if processes.rank:
-            self.state.take(*learned)
+            state.overwrite(*arrays)
+            state.n_steps, state.smooth_loss, state.history = n_steps, smooth_loss, history
 
     @property
     def final_state(self) -> ModelState:
@@ -186,7 +183,7 @@ class TrainingRun:
     def _end(self) -> None:
         """Check the last weights, and measure their validation loss if a callback ended training before a poll did."""
         self._driver.finish()
-        if self._validation and self._done and not self._validation.measured(self._done):
+        if self._validation and self._done and self._validation.state.last_step != self._done:
             self._newest_record["validation_loss"] = self._validate(self._validation, over=True)
 
     # ------------------------------------------------------------------ a poll
@@ -216,7 +213,7 @@ class TrainingRun:
         self._stopped |= self._stop.stopped
         self._history_length = len(self.state.history)
         measured = validation.state if validation else ValidationState()
-        self._polled = PollState(done, *self._recorded, self._stopped, measured)
+        self._polled = PollState(done, *self._recorded, self._recorded_seconds, self._stopped, measured)
 
     def _validate(self, validation: Validation, *, over: bool) -> float:
         """Return the validation loss, and keep a snapshot if it is the lowest."""
@@ -227,9 +224,8 @@ class TrainingRun:
 
     def _record(self, validation_loss: float | None) -> dict[str, Any]:
         cursor, seconds = self._trainer.cursor, self._seconds
-        before = SmoothedLoss(self._recorded.step, self._recorded.smooth_loss)
-        train_loss = before.mean_until(self._trainer.smoothed_loss)
-        self._recorded = LastRecord(cursor.n_steps, cursor.smooth_loss, seconds)
+        before, self._recorded, self._recorded_seconds = self._recorded, self._trainer.smoothed_loss, seconds
+        train_loss = before.mean_until(self._recorded)
         record = {
             "step": cursor.n_steps,
             "seconds": seconds,
@@ -248,7 +244,7 @@ class TrainingRun:
     def _record_due(self, done: int, seconds: float) -> bool:
         if self._record_every is not None:
             return done % self._record_every == 0
-        return seconds - self._recorded.seconds >= HISTORY_PART * (self._budget.seconds or 0.0)
+        return seconds - self._recorded_seconds >= HISTORY_PART * (self._budget.seconds or 0.0)
 
     # -------------------------------------------------------------- checkpoints
 
@@ -318,12 +314,5 @@ class TrainingRun:
     def _rates(self, done: int, n: int) -> NDArray[np.float64]:
         """Return the learning rates of the next n steps of a call that has taken `done`."""
         progress = self._budget.progress(done, n, self._seconds, self._seconds_per_step)
-        return self._schedule.rates(done, progress, (done + np.arange(n)) / self._per_epoch)
-
-
-def restore_position(streams: Streams, position: Any) -> None:
-    """Set streams to a position read from a file."""
-    try:
-        streams.position = position
-    except (AttributeError, IndexError, TypeError, ValueError) as error:
-        raise InvalidInputError(f"the stored position does not fit this text: {error}") from None
+        epochs, s = (done + np.arange(n)) / self._per_epoch, self._settings
+        return learning_rates(s.schedule, s.learning_rate, s.warmup, done, progress, epochs)

@@ -62,10 +62,7 @@ def cut(streams: range, n_shards: int) -> list[range]:
 
 
 def shard_count(streams: int, seq_length: int, weights: int, gradient: int) -> int:
-    """Return the number of shards: 1, 2, 4 or 8.
-
-    `weights` is bytes that a layer uses at each time step, `gradient` bytes of a gradient.
-    """
+    """Return the number of shards, given the bytes of weights that a layer uses at a time step, and of a gradient."""
     cachefuls = STREAMS_PER_CACHEFUL * (weights / CACHED_BYTES - 1)
     enough = max(MIN_STREAMS, min(MAX_GROUPED_STREAMS, cachefuls))
 
@@ -155,15 +152,12 @@ class Shard:
 
 
 class Team:
-    """All shards and the threads that work on them.
+    """All shards, with the streams `parts`, and the threads that work on them.
 
-    `parts` are the streams of each shard. `reduce` is called by the first thread after each step with the flat gradient
-    of all shards, to sum the gradients of several processes in place; the vector also has a flag for each symbol that
-    occurred, the sum of the losses and the number of streams, all summed in the same way. Losses and gradients are
-    averaged over `n_streams`: more than the shards' own streams if other processes have the rest.
-
-    While the memory is unused (`fresh`), the kernel's first call touches it before it begins, and polls, so that
-    Ctrl-C is handled during this time.
+    `reduce` is called by the first thread after each step with the flat gradient of all shards, to sum the gradients of
+    several processes in place; the vector also has a flag for each symbol that occurred, the sum of the losses and the
+    number of streams. Losses and gradients are averaged over `n_streams`, more than the shards' if other processes have
+    some. While the memory is `fresh`, the kernel's first call touches it and polls for Ctrl-C before it begins.
     """
 
     def __init__(

@@ -6,16 +6,14 @@ import copy
 import math
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, NoReturn, Protocol, Self
+from typing import Any, NamedTuple, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels.entry import core
 from .._kernels.entry.structures import Packing
-from ..arrays import Array
 from ..errors import DivergenceError, InvalidInputError
 from ..model.layout import aligned_zeros, n_labels
 from ..model.state import ModelState
@@ -24,6 +22,7 @@ from ..parameters.settings import Settings, rounds_operands
 from ..runtime.signals import signals_deferred
 from ..runtime.threads import AdaptiveThreads, Helpers, scipy_blas
 from ..text.streams import Streams
+from .processes import Processes
 from .team import Arrangement, Team, arrange, cut, packs_all, shard_ranges
 
 # ---------------------------------------------------------------- step settings
@@ -50,20 +49,10 @@ class StepSettings:
 
     @classmethod
     def of(cls, settings: Settings, rng: np.random.Generator) -> Self:
-        """Return the settings for one call of training.
-
-        The dropout seed comes from a copy of the model's generator, so that a run in two parts continues with the same
-        seed.
-        """
+        """Return the settings for one call of training; `rng` does not advance: a run in two parts has one seed."""
+        same = ("seq_length", "clip", "clip_norm", "weight_decay", "beta_1", "beta_2", "dropout", "weight_dropout")
         return cls(
-            seq_length=settings.seq_length,
-            clip=settings.clip,
-            clip_norm=settings.clip_norm,
-            weight_decay=settings.weight_decay,
-            beta_1=settings.beta_1,
-            beta_2=settings.beta_2,
-            dropout=settings.dropout,
-            weight_dropout=settings.weight_dropout,
+            **{name: getattr(settings, name) for name in same},
             state_reset=settings.state_reset,
             dropout_seed=int(copy.deepcopy(rng).integers(2**63)),
             bfloat16=rounds_operands(settings.matmul_precision, settings.dtype),
@@ -82,7 +71,9 @@ ROUNDING = 4e-16  # relative rounding error of a smoothed loss per step
 
 
 class BlockStart(NamedTuple):
-    """The start of the current block. It is replaced as a whole: Ctrl-C may come between any two lines."""
+    """The start of the current block, which after Ctrl-C may already have been read to its end. It is replaced as a
+    whole: Ctrl-C may come between any two lines.
+    """
 
     position: Any  # the streams' position
     n_steps: int  # the model's steps
@@ -95,59 +86,20 @@ class SmoothedLoss(NamedTuple):
     value: float
 
     def mean_until(self, later: SmoothedLoss, *, rounding: float = 0.0) -> float:
-        """Return the mean loss of the steps in between, what the smoothed loss has taken in since.
-
-        With the relative `rounding` error of each step, return a lower bound of the mean.
-        """
+        """Return the mean loss of the steps in between or, given the `rounding` of each step, a lower bound of it."""
         n = later.step - self.step
         weight = (1 - core.SMOOTHING) ** n  # of the earlier value in the later one
         return (later.value - weight * self.value - n * rounding * self.value) / (1 - weight)
-
-
-class Reducer(Protocol):
-    """Makes one model of what several processes learn, each from its own share of the streams (see `Processes`)."""
-
-    @property
-    def reduce(self) -> Callable[[Array], None] | None:
-        """Sums the gradient of each step over the processes (see `Team`)."""
-
-    def own_streams(self, batch_size: int) -> range:
-        """Return this process's share of all streams."""
-
-    def from_first(self, value: Any) -> Any:
-        """Return the first process's value."""
-
-    def all(self, value: bool) -> bool:
-        """Return whether a value is true in every process."""
-
-
-class SingleProcessReducer:
-    """The `Reducer` of a process that trains a model alone."""
-
-    reduce = None
-
-    def own_streams(self, batch_size: int) -> range:
-        """Return all streams."""
-        return range(batch_size)
-
-    def from_first(self, value: Any) -> Any:
-        """Return the value."""
-        return value
-
-    all = from_first
 
 
 class Trainer:
     """Trains a model state in place; a context manager, since it owns threads and holds SciPy's BLAS at one thread.
 
     The state's `params`, `optimizer_state` and `hidden` always belong to a whole number of steps; `n_steps` and
-    `smooth_loss` are set after each series of steps. The hidden state is carried from block to block, except where the
-    text starts over. The results do not depend on `n_threads`, the maximum; an `adaptive` trainer uses fewer if that is
-    faster.
-
-    `n_shards` ranges of streams have a gradient each; by default `shards.shard_ranges` decides. `block_step` is the
+    `smooth_loss` are set after each series of steps. An `adaptive` trainer uses fewer threads if that is faster.
+    `n_shards` ranges of streams have a gradient each; by default `team.shard_ranges` decides. `block_step` is the
     model's `n_steps` at the start of the next block, for a call that continues within a block. The streams cover
-    all processes, whose gradients the `reducer` sums.
+    all `processes`, whose gradients are summed.
     """
 
     def __init__(
@@ -160,7 +112,7 @@ class Trainer:
         adaptive: bool = False,
         n_shards: int | None = None,
         block_step: int | None = None,
-        reducer: Reducer | None = None,
+        processes: Processes | None = None,
     ) -> None:
         self.state, self.streams = state, streams
         self.layout = layout = state.layout
@@ -174,9 +126,9 @@ class Trainer:
             settings.beta_1,
             settings.beta_2,
         )
-        self.settings, self._reducer = settings, reducer or SingleProcessReducer()
+        self.settings, self._processes = settings, processes
         T, B = streams.seq_length, streams.batch_size
-        own_streams = self._reducer.own_streams(B)
+        own_streams = processes.own_streams(B) if processes else range(B)
         if n_shards is None:
             parts = shard_ranges(layout, streams, own_streams, bfloat16=settings.bfloat16)
         else:
@@ -187,7 +139,9 @@ class Trainer:
         self._n_threads = self._most_threads = self.arrangement.n_threads
         self._one_row = B == 1
         self.network = self._network()
-        self.team = Team(self.network, layout, T, parts, settings.dropout > 0, self._reducer.reduce, B)
+        self.team = Team(
+            self.network, layout, T, parts, settings.dropout > 0, processes.reduce if processes else None, B
+        )
         self.panels = aligned_zeros(self.network.panels_size, layout.dtype)
         self.cursor = core.Cursor(0, state.n_steps, state.smooth_loss, math.nan, state.optimizer_start)
         self._stored_step = state.n_steps
@@ -268,23 +222,17 @@ class Trainer:
             core.pack_weights(self.network, self.params, self.panels)
         self.team.start(self.arrangement, self.network)
 
-    @property
-    def block_start(self) -> BlockStart:
-        """The start of the current block, which after Ctrl-C may already have been read to its end."""
-        return self._block_start
-
     def advance(self, rates: NDArray[np.float64]) -> None:
-        """Take one step at each of these learning rates.
-
-        If a loss, or a weight when a snapshot is due, is not finite, raise DivergenceError. The state is then the last
-        good snapshot.
+        """Take one step at each of these learning rates, or raise DivergenceError and return to the last good snapshot
+        if a loss, or a weight when a snapshot is due, is not finite.
         """
         if os.getpid() != self._process:  # a callback has forked, and the child has no threads
             self._start_threads()
         before = self.smoothed_loss
         with self.state.gate.steps():
             try:
-                if self._reducer.from_first(time.perf_counter() > self._snapshot_at):
+                is_due = time.perf_counter() > self._snapshot_at
+                if self._processes.from_first(is_due) if self._processes else is_due:
                     self._take_snapshot()
                 self._take_steps(rates)
                 if self._next_snapshot and self.cursor.n_steps > self._next_snapshot.n_steps:
@@ -322,10 +270,7 @@ class Trainer:
         self._next_snapshot = self.state.copy()
 
     def finish(self) -> None:
-        """Raise DivergenceError, like `advance`, if weights are not finite or the loss shows that they are ruined.
-
-        A call of fewer than `JUDGED_STEPS` steps is not judged by its loss.
-        """
+        """Raise DivergenceError, like `advance`, if weights are not finite or the loss shows that they are ruined."""
         with self.state.gate.steps():
             if not self._is_finite():
                 self._return_to_snapshot("weights")
@@ -338,7 +283,7 @@ class Trainer:
         """Return whether all numbers are finite, except for sums of squares that have overflowed."""
         finite = all(np.isfinite(array).all() for array in (self.params, *self.hidden))
         finite = finite and not any(np.isnan(array).any() for array in self.optimizer_state)
-        return self._reducer.all(finite)
+        return self._processes.all(finite) if self._processes else finite
 
     def _take_steps(self, rates: NDArray[np.float64]) -> None:
         """Take steps in compiled code: the first thread is this one, the others are helper threads."""
@@ -381,7 +326,7 @@ class Trainer:
     @property
     def _position(self) -> int:
         """The position of the next chunk in the block."""
-        return (self.cursor.n_steps - self._block_start.n_steps) * self.streams.seq_length
+        return (self.cursor.n_steps - self.block_start.n_steps) * self.streams.seq_length
 
     @property
     def _chunks_left(self) -> int:
@@ -394,7 +339,7 @@ class Trainer:
         self._block = self.streams.next_block()
         if self._block.loss_weights is not None:
             self._heaviest = max(self._heaviest, float(self._block.loss_weights.max()))
-        self._block_start = BlockStart(position, first_step)
+        self.block_start = BlockStart(position, first_step)
         if self._chunks_left < 0:
             raise InvalidInputError(
                 f"the block at {position} has fewer than the {self.cursor.n_steps - first_step} chunks already read"
@@ -454,3 +399,93 @@ class Trainer:
 def _snapshot_time(start: float, end: float) -> float:
     """Return the time of the next snapshot, after one that took from `start` to `end`."""
     return end + max(SNAPSHOT_SECONDS, (end - start) / SNAPSHOT_SHARE)
+
+
+# ---------------------------------------------------------------- joint trainer
+
+
+class JointTrainer:
+    """The trainer of one of several processes: rank 0 is used like any trainer, and sends commands to the others, which
+    `follow`. Every process holds the complete hidden state between two commands.
+    """
+
+    def __init__(self, trainer: Trainer, processes: Processes) -> None:
+        self.trainer, self._processes = trainer, processes
+        self._ended = False  # whether all processes know that training has ended
+        self._failed = False  # whether this process has left the others within a command
+
+    def __enter__(self) -> Self:
+        self._signals = self._processes.signals_deferred()
+        self._signals.__enter__()
+        self.trainer.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        error = exception[1]
+        try:
+            self.trainer.__exit__(*exception)
+            if self._failed and isinstance(error, BaseException):
+                self._processes.abort(error)
+            if not self._ended:
+                self._tell("end", None if error is None else (isinstance(error, KeyboardInterrupt), str(error)))
+        finally:
+            self._signals.__exit__(None, None, None)
+
+    def follow(self) -> None:
+        """Carry out the commands of rank 0 until it ends training."""
+        while True:
+            name, argument = self._tell("", None)
+            if name == "end":
+                self._ended = True
+                if argument is None:
+                    return
+                interrupted, message = argument
+                if interrupted:
+                    raise KeyboardInterrupt(message)
+                raise RuntimeError(f"training has ended because process 0 failed: {message}")
+            self._do(name, argument)
+
+    def advance(self, rates: NDArray[np.float64]) -> None:
+        """Take a step at each of these learning rates, in all processes."""
+        self._do(*self._tell("advance", rates))
+
+    def finish(self) -> None:
+        """Raise DivergenceError in all processes if the model is ruined."""
+        self._do(*self._tell("finish", None))
+
+    def resume_from_arrays(self) -> None:
+        """Continue, in all processes, with the arrays that a callback of rank 0 has edited."""
+        state = self.trainer.state
+        self._do(*self._tell("load", (state.params, state.optimizer_state, state.hidden)))
+
+    def _tell(self, name: str, argument: Any) -> tuple[str, Any]:
+        """Return the command of rank 0; raise in every process what a signal to one of them means."""
+        try:
+            self._processes.raise_signals()
+        except BaseException:
+            self._ended = True
+            raise
+        command: tuple[str, Any] = self._processes.from_first((name, argument))
+        return command
+
+    def _do(self, name: str, argument: Any) -> None:
+        try:
+            if name == "advance":
+                self.trainer.advance(argument)
+            elif name == "finish":
+                self.trainer.finish()
+            else:
+                self.trainer.state.overwrite(*argument)
+                self.trainer.resume_from_arrays()
+            self._share_hidden()
+        except DivergenceError:  # in every process: loss and weights are the same
+            self._share_hidden()
+            self._ended = True
+            raise
+        except BaseException:
+            self._failed = self._ended = True
+            raise
+
+    def _share_hidden(self) -> None:
+        for array in self.trainer.hidden:
+            self._processes.share_rows(array)

@@ -25,12 +25,9 @@ MIN_ROWS = 8  # fewer streams take hardly less time, since all weights must be r
 class Validation:
     """The loss of a held-out text during one training call.
 
-    If training is limited by steps, the times of evaluation depend only on the numbers of symbols and steps, so that
-    every run finds the same best weights. If it is limited by seconds, they depend on the clock, and no evaluation
-    starts that would end after the limit, judging by the cost of the previous one.
-
-    `chunk` is T and B in training. `every` is steps (an int) or seconds (a float) between evaluations; None: about 20
-    evaluations, fewer if they cost too much. After `patience` evaluations without a new best, `exhausted` is true.
+    If training is limited by steps, the times of evaluation do not depend on the clock, so that every run finds the
+    same best weights. `chunk` is T and B in training. `every` is steps (an int) or seconds (a float) between
+    evaluations; None: about 20, fewer if they cost too much.
     """
 
     def __init__(
@@ -70,10 +67,6 @@ class Validation:
             every = max((total or math.inf) / EVALUATIONS, cost / SHARE)
         return seconds - self.state.last_seconds >= every
 
-    def measured(self, done: int) -> bool:
-        """Return whether the loss after this step has been measured."""
-        return done == self.state.last_step
-
     def measure(self, layout: Layout, params: Array, done: int, seconds: float) -> tuple[float, bool]:
         """Return the loss in nats per symbol, and whether it is the lowest so far."""
         start = time.perf_counter()
@@ -104,15 +97,10 @@ def evaluate(
     *,
     bfloat16: bool = False,
 ) -> float:
-    """Return the mean of -ln P per symbol of a text; the zero state predicts the first symbol.
-
-    Documents are packed with boundaries between them. The first boundary is only read; each document's end counts as
-    a symbol. The probability of a document of up to 512 symbols is exact.
+    """Return the mean of -ln P per symbol of a text or of packed documents, whose ends count as symbols.
 
     A text of 4096 symbols or more is cut into up to 32 parts, which are read in parallel. Each part but the first
     finds its hidden state by reading the 512 symbols before it, so the influence of earlier symbols is neglected.
-    The result is the same for every number of threads. The text has at least one symbol; `n_threads` None means one
-    thread per core.
     """
     network = PackedNetwork.pack(layout, params, one_row=False, scoring=True, boundary=boundary, bfloat16=bfloat16)
     n_read = n_unpredicted(boundary)
