@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO, Self
 
@@ -404,14 +405,14 @@ class CharNGram(LanguageModel):
         """Return the pickled state: the attributes, and the counts in the model file's format."""
         state = dict(vars(self))
         if self.__sklearn_is_fitted__():
-            state["_learned"] = ngram_file.counts_to_bytes(self._learned)
+            state["_learned"] = ngram_file.to_bytes(self._learned, None)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore the state returned by `__getstate__`."""
         vars(self).update(state)
         if "_learned" in state:
-            self._learned = ngram_file.counts_from_bytes(state["_learned"], self._defaults())
+            self._learned = ngram_file.read(io.BytesIO(state["_learned"]), self._defaults())[1]
 
     def __copy__(self) -> Self:
         """Return a model that shares the counts, which never change."""

@@ -426,9 +426,9 @@ OF_ANOTHER_NETWORK = [
     ({"best_tensors": {}}, "best"),
     ({"run": StoredRecord({}, {"a b": np.zeros(1)})}, "'run.a b' that does not belong to its model"),
     ({"run": StoredRecord({}, {"a": np.zeros(1, bool)})}, "its tensor 'run.a' is bool"),
-    ({"run": StoredRecord([1])}, "its run cannot be used: run must be a JSON object"),
+    ({"run": StoredRecord([1], {})}, "its run cannot be used: run must be a JSON object"),
     ({"pairs": np.zeros((3, 2), np.int32)}, "'bigrams.pairs' that does not belong to its model"),
-    ({"run": StoredRecord({"texts": ["x" * (1 << 24)]})}, "its run has .* bytes, more than the"),
+    ({"run": StoredRecord({"texts": ["x" * (1 << 24)]}, {})}, "its run has .* bytes, more than the"),
     *(({"gradient_rms": array}, "gradient_rms") for array in (
         np.zeros(3, np.float16), np.zeros(151, np.float32), np.full(151, np.nan, np.float16))),
     ({"gradient_rms": np.full(151, -1, np.float16)}, "negative"),

@@ -43,7 +43,7 @@ def everything(model):
         return value.bit_generator.state if isinstance(value, np.random.Generator) else copy.deepcopy(value)
 
     attributes = vars(model) | (vars(learned_state(model)) if hasattr(model, "_learned") else {})
-    return {name: seen(value) for name, value in attributes.items() if name != "_learned"}
+    return {name: seen(value) for name, value in attributes.items() if name not in ("_learned", "gate")}
 
 
 def small(max_steps=20, **parameters):

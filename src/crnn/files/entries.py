@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,7 @@ DIRECTIONS = ("forward", "backward")  # in which the models of a classifier read
 
 # Returns the value to use, given an entry's or field's name and value; raises an InvalidInputError.
 Check = Callable[[str, Any], Any]
+T = TypeVar("T")
 
 
 class Kind(NamedTuple):
@@ -57,6 +58,19 @@ def read_entry(name: str, text: bytes | str | None) -> Any:
         return ENTRIES[name](name, document)
     except InvalidInputError as error:
         raise ModelFileError(f"its {name} cannot be used: {error}") from error
+
+
+def checked_configuration(
+    configuration: Mapping[str, Any], defaults: Mapping[str, Any], check: Callable[[dict[str, Any]], T]
+) -> tuple[dict[str, Any], T]:
+    """Return the parameters in an entry ``configuration``, by default `defaults`, and what a class's check returns."""
+    parameters = {**defaults, **configuration}
+    try:
+        if unknown := parameters.keys() - defaults.keys():
+            raise InvalidInputError(f"{short_repr(min(unknown))} is not a parameter")
+        return parameters, check(parameters)
+    except InvalidInputError as error:
+        raise ModelFileError(f"its configuration cannot be used: {error}") from error
 
 
 def vocabulary_document(vocabulary: Vocabulary) -> dict[str, Any]:

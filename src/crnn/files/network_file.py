@@ -66,7 +66,7 @@ from ..parameters.settings import Settings
 from ..text.vocabulary import Vocabulary
 from ..training.checkpoints import DIVERGED, RUNNING, RunState
 from ..training.processes import processes_of
-from .entries import plain_json, read_entry, vocabulary_document
+from .entries import checked_configuration, plain_json, read_entry, vocabulary_document
 from .sealed_file import DTYPES, Declared, Path, model_bytes, open_model, peek_header, write_path
 
 MAX_NEW_HIDDEN = 4 << 20  # maximum bytes of a hidden state made for a file of weights alone, for its batch size
@@ -78,19 +78,19 @@ TABLES = tuple(f"{name}.weight" for name in int8_weights.TABLES)  # their column
 SQUARES = {kind.squares for kind in OPTIMIZERS.values()} - {None}  # arrays that cannot be negative
 ARRAYS = {array for kind in OPTIMIZERS.values() for array in kind.state}  # of all optimizers
 
+SIZES = ("cell", "num_layers", "hidden_size", "vocab_size", "embedding_size", "n_pairs")  # of an architecture
+
 Shape = tuple[int, ...]
 
 
 # --------------------------------------------------------- a model and its run
 
 
-@dataclass(eq=False)
-class StoredRecord:
+class StoredRecord(NamedTuple):
     """The state of a training run, stored without knowledge of its meaning."""
 
-    values: dict[str, Any]  # names and JSON values, at most about ten thousand
-    # Arrays of a type in `DTYPES`, under names of letters, digits, ``_``, ``-`` and ``.``.
-    tensors: dict[str, Array] = field(default_factory=dict)
+    values: dict[str, Any]  # names and JSON values
+    tensors: dict[str, Array]  # of a type in `DTYPES`, under names of letters, digits, ``_``, ``-`` and ``.``
 
 
 class StoredNetwork(NamedTuple):
@@ -108,19 +108,10 @@ class StoredNetwork(NamedTuple):
 
 
 def read(path: Path, defaults: Mapping[str, Any]) -> StoredNetwork:
-    """Return everything in a file; `defaults` hold for parameters missing from the file.
-
-    Any bytes at all give a network or a ModelFileError. At most three times the file's size plus 16 MB are allocated.
-    """
+    """Return everything in a file; `defaults` replace missing parameters. Memory: three times the file plus 16 MB."""
     with open_model(path, "network", expected_tensors) as (entries, tensors):
         file = network_contents(entries, tensors)
-        parameters = {**defaults, **file.configuration}
-        try:
-            if unknown := file.configuration.keys() - defaults.keys():
-                raise InvalidInputError(f"{short_repr(min(unknown))} is not a parameter")
-            settings = _checked_settings(parameters)
-        except InvalidInputError as error:
-            raise ModelFileError(f"its configuration cannot be used: {error}") from error
+        parameters, settings = checked_configuration(file.configuration, defaults, _checked_settings)
         state = _state(file, settings.optimizer, settings.batch_size, settings.seq_length, settings.random_state)
         best = None
         if file.best is not None:
@@ -144,10 +135,8 @@ def to_bytes(
 ) -> bytes:
     """Return the bytes of a file, with `training_state` also of optimizer state, hidden state, counters, random state.
 
-    The state must not change during the call: if another thread may be training the model, pass a snapshot
-    (`ModelState.copy_between_steps`). Parameters that training would refuse are refused, because `read` would then
-    refuse the file. `run` is the state of the run that is training the model, and `best` the snapshot at its lowest
-    validation loss.
+    The state must not change during the call. `run` is the state of the run that is training the model, and `best` the
+    snapshot at its lowest validation loss.
     """
     _checked_settings(parameters)
     checked_bool("training_state", training_state)
@@ -169,10 +158,7 @@ def _checked_settings(parameters: Mapping[str, Any]) -> Settings:
 
 
 def _portable(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return parameters in a form that JSON can hold.
-
-    A generator, whose state is stored separately, and callbacks, which are the caller's code, become None.
-    """
+    """Return parameters in a form that JSON can hold; generators, stored separately, and callbacks become None."""
     out = dict(parameters)
     out["dtype"] = np.dtype(out["dtype"]).name
     if not isinstance(out["random_state"], int | np.integer):
@@ -183,10 +169,7 @@ def _portable(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def state_to_bytes(state: ModelState) -> bytes | ModelState:
-    """Return a state, for a pickle, as the contents of a model file: compact, and checked when read.
-
-    A copy of the state is returned if no file can hold it, for instance because its weights are not finite.
-    """
+    """Return a state, for a pickle, as the contents of a model file, or a copy if its weights are not finite."""
     copy = state.copy_between_steps()
     layout = copy.layout
     configuration = {name: getattr(layout, name) for name in SHAPING}
@@ -233,10 +216,7 @@ def read_run(path: FilePath, defaults: Mapping[str, Any]) -> tuple[dict[str, Any
 def unfinished_run(
     path: FilePath, defaults: Mapping[str, Any], overrides: Mapping[str, Any], comm: Any = None
 ) -> tuple[dict[str, Any], ModelState, RunState]:
-    """Return the result of `read_run` for a call that can be finished; rank 0 reads for all processes.
-
-    `overrides` that are not None replace the file's parameters.
-    """
+    """Return `read_run` of a call that can be finished, with `overrides` that are not None; rank 0 reads for all."""
     processes = processes_of(comm)
     read_file = partial(read_run, path, defaults)
     parameters, state, run = processes.read_by_first(read_file) if processes else read_file()
@@ -262,38 +242,28 @@ def unfinished_run(
 class Architecture:
     """The values that determine the name, shape and dtype of every weight."""
 
-    cell: str  # kind of recurrent cell: ``"rnn"``, ``"gru"``, ``"lstm"`` or ``"cifg"``
-    num_layers: int  # the number of layers, L: 1 to 64
-    hidden_size: int  # the number of hidden units, H
-    vocab_size: int  # the number of symbols, V
-    dtype: str  # ``"float32"`` or ``"float64"``
-    # E, the number of columns of the embedding; None: no embedding. Omitted from a file if None.
-    embedding_size: int | None = None
-    n_pairs: int | None = None  # R, the number of rows of the table of symbol pairs, in the same form
-    # True: matrices are 8-bit integers, with scales for their outputs. Omitted from a file unless True.
-    int8: bool | None = None
+    cell: str
+    num_layers: int  # L
+    hidden_size: int  # H
+    vocab_size: int  # V
+    dtype: str
+    embedding_size: int | None = None  # E; None, as below: omitted from a file
+    n_pairs: int | None = None  # R, the rows of the table of symbol pairs
+    int8: bool | None = None  # True: matrices are 8-bit integers, with scales for their outputs
 
 
 @dataclass(frozen=True, eq=False)
 class NetworkFile:
     """The contents of a file, checked, but not yet a model."""
 
-    configuration: dict[str, Any]  # the constructor's parameters: names and JSON values (including infinities and NaN)
-    architecture: Architecture  # the architecture, which implies the shapes of the weights
-    vocabulary: Vocabulary  # the V symbols in id order
-    tensors: dict[str, Array]  # the weights, with names and shapes according to `expected_weights`
-    # The rest of the training state as JSON values: ``n_steps`` (int), ``smooth_loss`` (float, nats), ``loss_length``
-    # (int), ``random_state`` (dict, the state of a bit generator, or None), ``history`` (list of records; a file
-    # has the newest `MAX_RECORDS`), ``optimizer`` (str), ``optimizer_start`` (int, the step at which its state was
-    # zero). None: a file of weights alone.
-    training: dict[str, Any] | None = None
-    # Only with `training`: ``state.h`` (L, B, H), for an LSTM (coupled or not) also ``state.c``, and the optimizer's
-    # ``optimizer.<name>.<weight>``, of the weight's shape, under the names of `Layout.torch_named`.
-    training_tensors: dict[str, Array] = field(default_factory=dict)
-    # Only with `training`: ``n_steps`` and ``smooth_loss`` at the lowest validation loss.
-    best: dict[str, Any] | None = None
-    # Only with `best`: the tensors of `tensors` and `training_tensors` at that step, under the same names.
-    best_tensors: dict[str, Array] = field(default_factory=dict)
+    configuration: dict[str, Any]  # the constructor's parameters, as JSON values
+    architecture: Architecture
+    vocabulary: Vocabulary
+    tensors: dict[str, Array]  # the weights, see `expected_weights`
+    training: dict[str, Any] | None = None  # the rest of the training state; None: a file of weights alone
+    training_tensors: dict[str, Array] = field(default_factory=dict)  # see `ModelState.training_arrays`
+    best: dict[str, Any] | None = None  # ``n_steps`` and ``smooth_loss`` at the lowest validation loss
+    best_tensors: dict[str, Array] = field(default_factory=dict)  # `tensors` and `training_tensors` at that step
     run: StoredRecord | None = None
     pairs: Array | None = None  # the pairs of symbols with rows in a table, (R, 2)
     gradient_rms: Array | None = None  # one number for each trained weight
@@ -420,10 +390,7 @@ def check_pairs(pairs: Array, vocab_size: int) -> None:
 
 
 def expected_tensors(entries: Mapping[str, Any], declared: Mapping[str, Declared]) -> dict[str, Declared | None]:
-    """Return all tensors that a file with these entries must have, before any is read.
-
-    The header tells which parts there are, the batch size and the optimizer's arrays.
-    """
+    """Return all tensors that a file must have, given its entries and header, before any is read."""
     architecture, vocabulary = Architecture(**entries["architecture"]), entries["vocabulary"]
     if len(vocabulary) != architecture.vocab_size:
         raise ModelFileError(
@@ -465,11 +432,7 @@ def expected_weights(architecture: Architecture) -> dict[str, Declared]:
 
 
 def torch_shapes(architecture: Architecture) -> dict[str, Shape]:
-    """Return the shape of every weight as in PyTorch: (outputs, inputs), with the gates stacked along the first axis.
-
-    As in PyTorch, the recurrence has two biases that add up; crnn writes zeros into the second, except for a GRU's gate
-    n, where they differ. For ``"cifg"``, the weights have an LSTM's form, see `crnn.model.layout`.
-    """
+    """Return the shape of every weight as in PyTorch: (outputs, inputs), the gates stacked along the first axis."""
     H, V, E = architecture.hidden_size, architecture.vocab_size, architecture.embedding_size
     rows = CELLS[architecture.cell].torch_gates * H
     # The table of pairs is for the cell's own gates: PyTorch has no such table.
@@ -484,10 +447,7 @@ def torch_shapes(architecture: Architecture) -> dict[str, Shape]:
 
 
 def learned_tensors(architecture: Architecture) -> dict[str, Shape]:
-    """Return the name and shape of each trained weight: one bias per layer, and a GRU's bias for its gate n.
-
-    The rows of a coupled input gate are not included.
-    """
+    """Return the name and shape of each trained weight: one bias per layer (two for a GRU), no coupled input gate."""
     kind = CELLS[architecture.cell]
     learned = {name: shape for name, shape in torch_shapes(architecture).items() if "rnn.bias_hh" not in name}
     for name in [name for name in learned if name.startswith("rnn.")]:
@@ -536,13 +496,8 @@ def _file_of(state: ModelState, configuration: dict[str, Any], *, training_state
     return NetworkFile(
         configuration=configuration,
         architecture=Architecture(
-            cell=layout.cell,
-            num_layers=layout.num_layers,
-            hidden_size=layout.hidden_size,
-            vocab_size=layout.vocab_size,
+            **{name: getattr(layout, name) for name in SIZES},
             dtype=layout.dtype.name,
-            embedding_size=layout.embedding_size,
-            n_pairs=layout.n_pairs,
             int8=None if state.scales is None else True,
         ),
         vocabulary=state.vocabulary,
@@ -554,10 +509,7 @@ def _file_of(state: ModelState, configuration: dict[str, Any], *, training_state
 
 
 def _state(file: NetworkFile, optimizer: str, batch_size: int, seq_length: int, random_state: Any) -> ModelState:
-    """Return the state in a file; from a file of weights alone, a state that starts training afresh.
-
-    The other arguments replace what such a file lacks.
-    """
+    """Return the state in a file; the other arguments replace what a file of weights alone lacks."""
     architecture, training = file.architecture, file.training or {}
     layout = Layout(
         architecture.vocab_size,
@@ -597,10 +549,7 @@ def _state(file: NetworkFile, optimizer: str, batch_size: int, seq_length: int, 
 
 
 def _torch_tensors(layout: Layout, params: Array, scales: Scales | None = None) -> dict[str, Array]:
-    """Return the weights in PyTorch's form, with zeros as the second bias except for a GRU's gate n.
-
-    If scales are given, matrices are integers.
-    """
+    """Return the weights in PyTorch's form, with the second bias; if scales are given, matrices are integers."""
     tensors = layout.torch_named(params)
     if layout.kind.coupled:
         tensors |= {name: with_input_gate(array) for name, array in tensors.items() if name.startswith("rnn.")}
@@ -662,10 +611,7 @@ def _hidden(layout: Layout, tensors: Mapping[str, Array]) -> tuple[Array, ...]:
 
 
 def _new_hidden(layout: Layout, batch_size: int) -> tuple[Array, ...]:
-    """Return a zero hidden state, for a single stream if the batch size is too large for a file of weights.
-
-    Training makes one for its batch size anyway.
-    """
+    """Return a zero hidden state, of one stream if the batch size takes much memory: training makes its own."""
     per_stream = layout.num_layers * layout.hidden_size * layout.dtype.itemsize * len(layout.kind.states)
     return zero_hidden(layout, batch_size if batch_size * per_stream <= MAX_NEW_HIDDEN else 1)
 

@@ -7,19 +7,18 @@ arrays of label k have names that begin with ``k.``, and ``frequencies`` has the
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..arrays import Array
-from ..errors import InvalidInputError, ModelFileError, short_repr
+from ..errors import ModelFileError
 from ..ngram.counts import Counts, NGramSettings
 from ..ngram.labeled_counts import LabeledCounts
 from ..ngram.packed_counts import from_arrays, to_arrays
 from ..text.vocabulary import Vocabulary
-from .entries import vocabulary_document
+from .entries import checked_configuration, vocabulary_document
 from .sealed_file import Declared, Path, model_bytes, open_model
 
 TENSORS = ("lengths", "sizes", "symbols", "counts")
@@ -39,35 +38,16 @@ class CountedText(NamedTuple):
 def read(path: Path, defaults: Mapping[str, Any]) -> tuple[dict[str, Any], CountedText]:
     """Return the parameters and the counts in an untrusted file; `defaults` replace missing parameters."""
     with open_model(path, "ngram", _expected_tensors) as (entries, tensors):
-        parameters = {**defaults, **entries["configuration"]}
-        try:
-            if unknown := parameters.keys() - defaults.keys():
-                raise InvalidInputError(f"{short_repr(min(unknown))} is not a parameter")
-            NGramSettings.check(parameters)
-        except InvalidInputError as error:
-            raise ModelFileError(f"its configuration cannot be used: {error}") from error
+        parameters, _ = checked_configuration(entries["configuration"], defaults, NGramSettings.check)
         return parameters, _counted_text(tensors, entries["vocabulary"])
 
 
-def to_bytes(learned: CountedText, parameters: Mapping[str, Any]) -> bytes:
-    """Return the bytes of a file, or raise an InvalidInputError for the first invalid parameter."""
-    NGramSettings.check(parameters)
-    return _bytes(learned, parameters)
-
-
-def counts_to_bytes(learned: CountedText) -> bytes:
-    """Return counts, for a pickle, as the contents of a file without parameters."""
-    return _bytes(learned, {})
-
-
-def counts_from_bytes(content: bytes, defaults: Mapping[str, Any]) -> CountedText:
-    """Return the argument of `counts_to_bytes`."""
-    return read(io.BytesIO(content), defaults)[1]
-
-
-def _bytes(learned: CountedText, parameters: Mapping[str, Any]) -> bytes:
+def to_bytes(learned: CountedText, parameters: Mapping[str, Any] | None) -> bytes:
+    """Return the bytes of a file, or raise an InvalidInputError for an invalid parameter; None: no parameters."""
+    if parameters is not None:
+        NGramSettings.check(parameters)
     entries = {
-        "configuration": {name: value for name, value in parameters.items() if name != "vocabulary"},
+        "configuration": {name: value for name, value in (parameters or {}).items() if name != "vocabulary"},
         "vocabulary": vocabulary_document(learned.vocabulary),  # the model's, not the parameter
     }
     tensors = to_arrays(learned.counts)

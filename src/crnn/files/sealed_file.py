@@ -144,7 +144,6 @@ def read_header(stream: BinaryIO, size: int) -> Header:
 
 
 def _declared(entry: Any) -> Declared:
-    """Return the description of a tensor."""
     if isinstance(entry, dict) and entry.keys() == {"dtype", "shape", "data_offsets"}:
         dtype, shape = entry["dtype"], entry["shape"]
         is_shape = isinstance(shape, list) and len(shape) <= MAX_DIMENSIONS
@@ -231,10 +230,7 @@ def read_tensors(stream: BinaryIO, header: Header) -> dict[str, Array]:
 
 
 def write_path(path: Path, content: Callable[[], bytes]) -> None:
-    """Write a file, all or nothing, or a stream; `content` checks and returns its bytes.
-
-    If the file cannot be written, an existing file is unchanged.
-    """
+    """Write a file, all or nothing, or a stream; `content` checks and returns its bytes."""
     name = path_name(path)
     try:
         data = content()

@@ -42,10 +42,7 @@ class LearnedArrays(NamedTuple):
 
 
 class Draft:
-    """Copies of a state's arrays that may be written to until `commit`; no other thread may be training the state.
-
-    An entry of a dictionary in `arrays` may also be replaced by another array of the same shape.
-    """
+    """Copies of a state's `arrays` that may be written to, or replaced by others of the same shape, until `commit`."""
 
     def __init__(self, state: ModelState) -> None:
         state.require_float("editing")
@@ -53,10 +50,7 @@ class Draft:
         self.arrays = LearnedArrays.of(self._copy)
 
     def commit(self) -> None:
-        """Copy the draft into the state; Ctrl-C waits.
-
-        If an array is missing, added, of another shape or not finite, the state is unchanged.
-        """
+        """Copy the draft into the state, unless an array is missing, added, of another shape or not finite."""
         views = LearnedArrays.of(self._copy)
         _fill("params_", self.arrays.params, views.params)
         _require_same_names("optimizer_state_", self.arrays.optimizer_state, views.optimizer_state)
@@ -116,12 +110,11 @@ def _require_finite(what: str, array: Array, *, infinite: bool) -> None:
 
 
 class ExclusiveUse:
-    """A call that trains or edits a model, and excludes all others.
+    """A call by which a model is "trained" or "edited", and which excludes all others.
 
-    The call holds the lock `running` directly in a ``with`` statement. Entering and leaving it is compiled code, so
-    Ctrl-C cannot strike between the end of the call and the release of the lock. A call is "trained" or "edited", as
-    the error message says. `stopped` asks it to end after the current step; `draft` is what the call, or one of its
-    callbacks, is editing.
+    The call holds the lock `running` directly in a ``with`` statement: Ctrl-C cannot strike between the end of the call
+    and the release of the lock. `stopped` asks it to end after the current step; `draft` is what the call, or one of
+    its callbacks, is editing.
     """
 
     def __init__(self, what: str = "trained") -> None:
@@ -160,10 +153,7 @@ def use_for_editing(model: object, call: ExclusiveUse) -> ExclusiveUse:
 
 @contextmanager
 def editing(model: object, learned: Callable[[], ModelState]) -> Iterator[None]:
-    """Let this thread edit a model's arrays: see `CharRNN.editing`.
-
-    `learned` returns the model's state, and is called when no other thread can replace that any more.
-    """
+    """Let this thread edit a model's arrays; `learned` is called once no other thread can replace the state."""
     call = ExclusiveUse("edited")
     with call.running:
         use = use_for_editing(model, call)

@@ -19,10 +19,7 @@ SMALLEST_SCALE = 2.0**-100  # columns of smaller weights become zeros: no produc
 
 
 def int8_weights(layout: Layout, params: Array) -> tuple[Array, Scales]:
-    """Return flat weights rounded to the nearest 8-bit integers times a scale, and the scales.
-
-    The largest weight of a column becomes 127 times its scale. Biases stay as they are.
-    """
+    """Return flat weights whose matrices are the nearest 8-bit integers times a scale, and the scales."""
     params = copied(params)
     return params, rounded(layout.named(params))
 
@@ -40,10 +37,7 @@ def rounded(named: Mapping[str, Array]) -> Scales:
 
 
 def by_output(matrix: Array, is_table: bool) -> Array:
-    """Return a view with one row per output of a matrix in PyTorch's shape; also the inverse.
-
-    A lookup table has one row per symbol, or pair of symbols.
-    """
+    """Return a view with one row per output of a matrix in PyTorch's shape, or of a lookup table; also the inverse."""
     return matrix.T if is_table else matrix
 
 

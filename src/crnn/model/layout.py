@@ -34,11 +34,7 @@ class LayerTensors(NamedTuple):
 
 @dataclass(frozen=True)
 class Tensors:
-    """The parts of a flat vector as the kernels see them.
-
-    Parameters, gradients and optimizer state have the same layout and share these names. Iteration yields every array
-    in the order of the flat vector.
-    """
+    """The parts of a flat vector as the kernels see them; iteration yields them in order."""
 
     layers: tuple[LayerTensors, ...]
     Wy: Array  # (H, V)
@@ -68,9 +64,8 @@ class Layout:
     """Shapes and positions of a network's tensors in one flat, aligned vector.
 
     The order is ``(table of pairs) | (embedding)``, then ``Wx | Wh | bh | (bn)`` for each layer, then ``Wy | by``; each
-    part starts on a cache line. The input tables, for looking up symbols, come first: the table of pairs, and
-    the embedding or the first layer's ``Wx``. An update treats them separately, since rows that a chunk does not read
-    have no gradient.
+    part starts on a cache line. An update treats the tables for looking up symbols, which come first, separately, since
+    rows that a chunk does not read have no gradient.
     """
 
     vocab_size: int  # V, the number of symbols
@@ -123,18 +118,12 @@ class Layout:
         return self.kind.states if self.pairs is None else (*self.kind.states, "symbol")
 
     def state_shapes(self, streams: int) -> dict[str, Shape]:
-        """Return the shapes of the states of B streams: h and c (L, B, H), symbol (1, B, 1).
-
-        The entry of symbol, an integer, is the last symbol's id plus 1, or 0 at the start of a text.
-        """
+        """Return the shapes of B streams' states: h, c, and with pairs the last symbol's id plus 1 (0 at a start)."""
         shapes: dict[str, Shape] = dict.fromkeys(self.kind.states, (self.num_layers, streams, self.hidden_size))
         return shapes if self.pairs is None else {**shapes, "symbol": (1, streams, 1)}
 
     def renumbered_states(self, states: tuple[Array, ...], places: NDArray[Any]) -> tuple[Array, ...]:
-        """Return states for a vocabulary where symbol v has the id places[v].
-
-        A symbol that maps to -1, or is invalid, is replaced by none: a caller may have written any number.
-        """
+        """Return states for a vocabulary where symbol v has the id places[v]; -1 and invalid symbols become none."""
         if self.pairs is None:
             return states
         *others, symbol = states
@@ -163,10 +152,7 @@ class Layout:
         return Tensors(layers, Wy, by, embedding, pair_table, self.pairs)
 
     def named(self, flat: Array) -> dict[str, Array]:
-        """Return the parts of `flat` as writable views under min-char-rnn's names and in its shapes.
-
-        Tables of pairs and embeddings, which min-char-rnn lacks, have the names and shapes of `input_tables`.
-        """
+        """Return the parts of `flat` as writable views under min-char-rnn's names, and in its shapes."""
         part = self.tensors(flat)
         tables = input_tables(self.vocab_size, self.kind.gates * self.hidden_size, self.embedding_size, self.n_pairs)
         named = dict(zip(tables, part, strict=False))
@@ -177,19 +163,15 @@ class Layout:
         return named | {"Why": part.Wy.T, "by": part.by}
 
     def torch_named(self, flat: Array) -> dict[str, Array]:
-        """Return the parts of `flat` as writable views under PyTorch's names and in its shapes.
+        """Return the parts of `flat` as writable views under PyTorch's names, and in its shapes.
 
-        PyTorch adds a second bias, ``rnn.bias_hh_lk``, to the first. Here only their sum is stored, except that a GRU's
-        recurrent bias of the gate n is separate, under the name ``rnn.bias_hn_lk``.
+        PyTorch's two biases are stored as their sum, but a GRU's recurrent bias of the gate n as ``rnn.bias_hn_lk``.
         """
         return {torch_name(name): array for name, array in self.named(flat).items()}
 
 
 def input_tables(vocab_size: int, columns: int, embedding_size: int | None, n_pairs: int | None) -> dict[str, Shape]:
-    """Return the shape of each lookup table by its name, in the order of the flat vector.
-
-    `columns` are G H. A network without an embedding looks symbols up in the first layer's Wx, not included here.
-    """
+    """Return the shape of each lookup table except Wx, in the order of the flat vector; `columns` are G H."""
     tables: dict[str, Shape] = {} if n_pairs is None else {"bigrams": (n_pairs, columns)}
     return tables if embedding_size is None else {**tables, "embedding": (vocab_size, embedding_size)}
 
@@ -291,8 +273,8 @@ def is_coupled(rows: Array) -> bool:
 def initial_weights(layout: Layout, rng: np.random.Generator, scale: float | None) -> Array:
     """Return a flat vector of new weights, drawn in float64 for either dtype.
 
-    With a `scale`, the weights' standard deviation, biases are zero, as in min-char-rnn. None: 0.01 for a single "rnn"
-    layer; otherwise weights and biases from U(-1/sqrt(H), 1/sqrt(H)), and embeddings from N(0, 1), as in PyTorch.
+    With a `scale`, or a single "rnn" layer, biases are zero, as in min-char-rnn; otherwise weights and biases are from
+    U(-1/sqrt(H), 1/sqrt(H)), and embeddings from N(0, 1), as in PyTorch.
     """
     flat = layout.zeros()
     part = layout.tensors(flat)
@@ -322,10 +304,7 @@ Pairs = NDArray[np.int32]
 
 
 class SymbolPairs:
-    """Pairs of symbols (R, 2), previous and current, one for each row of a table; a row of -1 means no pair.
-
-    A text may have fewer pairs than `limit`, which is R by default.
-    """
+    """Pairs of symbols (R, 2), previous and current, for each row of a table of up to `limit` rows; -1: no pair."""
 
     def __init__(self, pairs: NDArray[Any], limit: int | None = None) -> None:
         self.pairs: Pairs = np.array(pairs, np.int32)
@@ -334,10 +313,9 @@ class SymbolPairs:
 
     @classmethod
     def most_frequent(cls, ids: Ids, n: int, *, vocab_size: int, boundary: int | None = None) -> Self:
-        """Return the n most frequent pairs of a text; ties go to smaller ids.
+        """Return the n most frequent pairs of a text; ties go to smaller ids. A text without pairs has a row of -1.
 
-        A text with fewer pairs has a row for each; a text without pairs has one row without a pair. Symbols from
-        `boundary` on are read from a zero state: they form no pair with the previous symbol.
+        Symbols from `boundary` on are read from a zero state: they form no pair with the previous symbol.
         """
         V = vocab_size
         keys, counts = _counted(ids, V)
@@ -349,10 +327,8 @@ class SymbolPairs:
         return cls(pairs if len(pairs) else np.full((1, 2), -1), n)
 
     def sorted_by_symbol(self, vocab_size: int) -> tuple[Pairs, Pairs, Pairs]:
-        """Return the pairs sorted for searching: by the previous symbol, then by the current symbol.
-
-        `first` (vocab_size + 1,) has the start of each previous symbol's pairs in the other arrays, and the end of the
-        last; `symbols` and `rows` (n,) are the current symbols and the rows of the n pairs.
+        """Return the pairs sorted by the previous symbol, then by the current symbol: the start of each previous
+        symbol's pairs and the end of the last, (vocab_size + 1,), and the current symbols and rows, (n,).
         """
         before, symbols, rows = self._sorted
         first = np.searchsorted(before, np.arange(vocab_size + 1, dtype=np.int32)).astype(np.int32)
@@ -389,9 +365,6 @@ class SymbolPairs:
 
     def __hash__(self) -> int:
         return hash(self.pairs.tobytes())
-
-    def __repr__(self) -> str:
-        return f"SymbolPairs({self.pairs.tolist()})"
 
 
 def _counted(ids: Ids, V: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

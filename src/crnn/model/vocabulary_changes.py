@@ -14,10 +14,9 @@ from .state import ModelState, gather_rms, spread_rms
 
 
 def state_of_label(state: ModelState, number: int) -> ModelState:
-    """Return the state of a model of the documents with one label.
+    """Return the state of a model of the documents with one label, whose symbol replaces the boundary as an input.
 
-    Its boundary gets the input weights of the label's symbol, with which a document of a labeled model starts. Without
-    the labels' output weights the softmax gives the probabilities conditional on the label.
+    Without the labels' output weights the softmax gives the probabilities conditional on the label.
     """
     vocabulary = state.vocabulary.with_labels(())
     places = _places(state.layout.vocab_size, len(vocabulary), number)
@@ -76,8 +75,7 @@ def extended(vocabulary: Vocabulary, other: Vocabulary) -> Vocabulary:
 def widened(state: ModelState, vocabulary: Vocabulary, layout: Layout) -> ModelState:
     """Return a model's state for a larger vocabulary and its layout.
 
-    New symbols add nothing to the hidden units, and are as probable as the old symbol with the lowest bias, usually the
-    rarest, whose output weights they copy. Their optimizer state is zero.
+    New symbols add nothing to the hidden units, and copy the output weights of the old symbol with the lowest bias.
     """
     sizes, rms = (state.layout, layout, places(state.vocabulary, vocabulary)), state.gradient_rms
     # Do not copy the end of a document if there is another symbol: the new symbols would be likely wherever it is.

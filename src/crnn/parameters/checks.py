@@ -15,10 +15,7 @@ from ..errors import InvalidInputError, short_repr
 
 
 def did_you_mean(given: object, known: Iterable[str], synonyms: Mapping[str, str] | None = None) -> str:
-    """Return the end of an error message that suggests the closest known name; empty if none is close.
-
-    `synonyms` are known names, by other names for the same thing.
-    """
+    """Return the end of an error message that suggests the closest known name, or the one that `synonyms` give."""
     if not isinstance(given, str):
         return ""
     lower = given.lower()
@@ -190,10 +187,7 @@ def checked_threads(value: Any) -> int | None:
 
 
 def generator(random_state: Any) -> np.random.Generator:
-    """Return the generator specified by `random_state`.
-
-    None: fresh entropy. A Generator is used itself, and its state advances.
-    """
+    """Return the generator specified by `random_state`: a Generator itself, or a new one."""
     sources = np.random.SeedSequence | np.random.BitGenerator | np.random.Generator | np.random.RandomState
     if random_state is None or isinstance(random_state, sources) or (is_int(random_state) and random_state >= 0):
         return np.random.default_rng(random_state)
@@ -220,10 +214,7 @@ def require_unmasked(name: str, values: Any, remedy: str) -> None:
 
 
 def checked_floats(name: str, values: Any, n: int, each: str) -> NDArray[np.float64]:
-    """Return n weights as an array, or raise an error that names what is wrong; `each` is what each is for.
-
-    A weight is a number from 0 to 1e30: a sum of larger ones may be infinite.
-    """
+    """Return n weights as an array, one for each `each`: numbers from 0 to 1e30, so that no sum is infinite."""
     require_unmasked(name, values, "Give it a number.")
     try:
         given = np.asarray(values)

@@ -84,8 +84,6 @@ def _choices(known: Iterable[str]) -> str:
 class Parameters:
     """The table: a field's type is the type of the checked value, and its annotation holds the rest."""
 
-    # ------------------------------------------------------------------- model
-
     hidden_size: Annotated[int, Parameter(
         "model", "int", 100, _int(1, MAX_SIZE),
         "H, the number of hidden units of each layer.",
@@ -133,8 +131,6 @@ class Parameters:
         "model", _choices(("float32", "float64")), "float32", checked_dtype,
         "The dtype of the weights and of all arithmetic.",
     )]
-
-    # ------------------------------------------------------------ optimization
 
     seq_length: Annotated[int, Parameter(
         "optimization", "int", 25, _int(1, MAX_SIZE),
@@ -190,8 +186,6 @@ class Parameters:
         "training also uses all symbols.",
     )]
 
-    # ---------------------------------------------------------- regularization
-
     weight_decay: Annotated[float, Parameter(
         "regularization", "float", 0.0, _float(minimum=0.0),
         "Decoupled weight decay, for Adam only (the combination is called AdamW).",
@@ -213,8 +207,6 @@ class Parameters:
         "rarely does; values of 0.01 to 0.1 improve predictions at the start of texts.",
     )]
 
-    # ------------------------------------------------------------------ budget
-
     epochs: Annotated[int, Parameter(
         "budget", "int", 10, _int(1, MAX_SIZE),
         "How many times `fit` reads the text, unless `max_steps` or `max_seconds` is given.",
@@ -230,8 +222,6 @@ class Parameters:
         "permits. The schedule then follows the time. If `max_steps` is also given, training ends at whichever limit "
         "comes first. At least one step is taken.",
     )]
-
-    # -------------------------------------------------------------- validation
 
     validation_fraction: Annotated[float, Parameter(
         "validation", "float", 0.0, _float(minimum=0.0, below=1.0),
@@ -251,8 +241,6 @@ class Parameters:
         "validation", "bool", True, checked_bool,
         "With a validation text, return to the weights with the lowest validation loss, no matter how training ends.",
     )]
-
-    # --------------------------------------------------------------- execution
 
     callbacks: Annotated[tuple[Callable[[Any, dict[str, Any]], Any], ...], Parameter(
         "execution", "list of functions or None", None, _or_none(checked_callables, ()),

@@ -20,9 +20,8 @@ _TEMPORARY = re.compile(r"\.crnn-[0-9a-f]{16}\.tmp")
 def write_atomically(path: str, data: bytes | Iterable[bytes | memoryview]) -> None:
     """Write a whole file under a name, or leave the old one unchanged.
 
-    The bytes go to a temporary file in the same folder, then to the disk, and only then is the file renamed to the
-    target. An existing file keeps its mode, and a symbolic link keeps pointing to its target. Anything but a regular
-    file (a pipe, ``/dev/null``) is written directly.
+    The bytes go to a temporary file in the same folder, then to the disk, and only then is the file renamed. An
+    existing file keeps its mode, and a symbolic link its target. A pipe or device is written directly.
     """
     mode, folder, temporary = _mode_of_target(path), "", ""
     parts = _Parts([data] if isinstance(data, bytes) else data)
@@ -129,10 +128,8 @@ def _locked_file(folder: str, stack: contextlib.ExitStack) -> tuple[str, BinaryI
 
 
 def _remove_stale_files(folder: str) -> None:
-    """Remove temporary files left in a folder by killed processes.
-
-    The system unlocks a file when the process that locked it ends, however it ends. So a file that can be locked
-    belongs to no running process on this machine, or on any other if the file system shares locks.
+    """Remove temporary files left in a folder by killed processes: those that can be locked, since the system unlocks a
+    file when the process that locked it ends.
     """
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:

@@ -53,10 +53,7 @@ def _described_sets(used: str | None, kind: str) -> str:
 
 
 def slower_build(kind: str) -> str | None:
-    """Return what to tell a user whose processor could run faster kernels for a number type; None: it could not.
-
-    Each process is told at most once, and not if an instruction set was forced.
-    """
+    """Return what to tell a user, once, whose processor could run faster kernels for a number type, or None."""
     global _told
     if _told or _kernels.forced is not None or (faster := _kernels.faster(kind)) is None:
         return None

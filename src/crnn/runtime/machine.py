@@ -28,10 +28,8 @@ def cores() -> int:
 
 
 def usable_cores(root: Path = Path("/"), environment: Mapping[str, str] = os.environ) -> int:
-    """Return the number of threads that can run at full speed at the same time: at least 1.
-
-    This is the least of: the processors that the process may run on, the physical cores among them (on macOS and
-    Windows, the fast ones of the machine), the quota of its control groups (rounded up) and ``OMP_NUM_THREADS``.
+    """Return the number of threads that can run at full speed at the same time: at least 1, at most the fast physical
+    cores, the quota of its control groups (rounded up) and ``OMP_NUM_THREADS``.
     """
     processors = affinity()
     limits = [
@@ -51,10 +49,7 @@ def affinity() -> frozenset[int]:
 
 
 def physical_cores(processors: frozenset[int], root: Path = Path("/")) -> int | None:
-    """Return the number of physical cores that some logical processors belong to, or None if unknown.
-
-    Two hyper-threads of a core share its arithmetic units, so for products they count as one core.
-    """
+    """Return the number of physical cores of logical processors (hyper-threads share one), or None if unknown."""
     found = set()
     for number in processors:
         topology = root / "sys/devices/system/cpu" / f"cpu{number}" / "topology"
@@ -77,10 +72,7 @@ class _CoreRecord(ctypes.Structure):
 
 
 def fast_cores() -> int | None:
-    """Return the number of physical cores on macOS and Windows, without slower ones if some are; None if unknown.
-
-    A step is split evenly, so a thread on a slow core would hold up all others.
-    """
+    """Return the number of fast cores on macOS and Windows, or None; a thread on a slow one would hold up all."""
     count = None
     with suppress(AttributeError, OSError):
         if sys.platform == "darwin":
@@ -107,10 +99,7 @@ def _system_value(name: bytes) -> int | None:
 
 
 def variable_limit(value: str | None) -> int | None:
-    """Return the limit set by a variable like ``OMP_NUM_THREADS``, or None if it is unset or not a number.
-
-    In a list, which OpenMP reads as one number per nesting level, the first number counts.
-    """
+    """Return the (first) number in a variable like ``OMP_NUM_THREADS``, or None if it is unset or not a number."""
     return whole_number((value or "").split(",")[0].strip()) or None
 
 
@@ -139,10 +128,7 @@ def _quota_of(folder: Path) -> float | None:
 def check_free_memory(
     needed: float, what: str, remedy: str, *, available: int | None = None, argument: str | None = None
 ) -> None:
-    """Raise an error if a call needs more memory than `available`.
-
-    By default, that is what the process can still get, and calls that need less than 0.1 GB are not checked.
-    """
+    """Raise an error if a call needs more memory than `available`; by default, only calls from 0.1 GB are checked."""
     if available is None and needed > SMALL:
         available = available_bytes()
     if available is not None and needed > available:
@@ -153,10 +139,7 @@ def check_free_memory(
 
 
 def available_bytes(root: Path = Path("/")) -> int | None:
-    """Return the memory that this process can still get, in bytes, or None if unknown.
-
-    This is the lesser of the machine's available memory and what is left within the limits of its control groups.
-    """
+    """Return the bytes that this process can still get from the machine and its control groups, or None if unknown."""
     limits = [_machine_bytes(root), *map(_group_bytes, _control_groups("memory", root))]
     return min((n for n in limits if n is not None), default=None)
 

@@ -60,8 +60,7 @@ SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SI
 def signals_deferred() -> Iterator[None]:
     """Defer the handlers of signals that arrive during the block to its end.
 
-    Modules compiled by Cython, including SciPy's, ignore errors in some of their first statements, and ctypes ignores
-    errors in callbacks. An interrupted import may also leave a module that cannot be imported again.
+    An interrupted import may leave a module that cannot be imported again, and ctypes ignores errors in callbacks.
     """
     handlers = signal_handlers()
     noted: dict[int, Any] = {}  # frames by signal number: like the system, keep one signal per number
@@ -98,9 +97,8 @@ def _call_at_close(action: Callable[[], object]) -> Generator[None]:
 
 
 def signal_handlers() -> dict[int, Any]:
-    """Return the functions that handle signals, by number; none where they cannot be replaced.
-
-    That is on every thread but the main one, and in a subinterpreter.
+    """Return the functions that handle signals, by number; none on other threads than the main one, and in a
+    subinterpreter, where they cannot be replaced.
     """
     if threading.current_thread() is not threading.main_thread():
         return {}

@@ -39,11 +39,9 @@ def _default_threads(processors: frozenset[int], *variables: str | None) -> int:
 
 
 def training_threads(n_threads: int | None, streams: int, work: int, weights: int) -> int:
-    """Return the number of training threads, each with its own streams or in unit-parallel groups.
-
-    None: one per usable core if each has enough work. There are never more threads than streams, or than processors:
-    the results do not depend on the number, and threads that share a processor are slower than fewer threads. `work` is
-    multiplications of one step over all streams; `weights` is bytes that a layer uses at each time step.
+    """Return the number of training threads; None: one per usable core if each has enough work. There are never more
+    than processors, which would be slower. `work` is multiplications of one step over all streams; `weights` is bytes
+    that a layer uses at each time step.
     """
     if n_threads is not None:
         return min(n_threads, streams, cores(), MAX_THREADS)
@@ -52,10 +50,7 @@ def training_threads(n_threads: int | None, streams: int, work: int, weights: in
 
 
 def inference_threads(n_threads: int | None) -> int:
-    """Return the number of threads for scoring and sampling; None: one per usable core.
-
-    There are never more than processors, as in training: the model may come from a larger machine.
-    """
+    """Return the number of threads for scoring and sampling, at most one per processor; None: one per usable core."""
     return min(n_threads or default_threads(), cores())
 
 
@@ -184,11 +179,8 @@ class Helpers:
 
 
 def _set_threads(library: Any, n: int) -> None:
-    """Set the number of threads of a BLAS, from any thread.
-
-    Since threadpoolctl 3.8, `set_num_threads` of an OpenBLAS silently does nothing except on the first thread that
-    calls it.
-    """
+    """Set the number of threads of a BLAS, from any thread."""
+    # Since threadpoolctl 3.8, `set_num_threads` of an OpenBLAS does nothing except on the first thread that calls it.
     getattr(library, "_real_set_num_threads", library.set_num_threads)(n)
 
 
@@ -274,10 +266,8 @@ class AdaptiveThreads:
     """Chooses between 1, 2, 4, … threads and the largest number, by measured seconds per step.
 
     Work begins with the largest number. The first call is not measured, since it also allocates memory; after the
-    second, a call with one thread is tried. From then on the faster number is used, and occasionally a call is tried
-    with the next smaller or larger number. Threads that must share their cores with another program thus become fewer,
-    and more again when that program ends. `n_threads` may change between any two calls, since the results do not depend
-    on it.
+    second, a call with one thread is tried. From then on the faster number is used, and occasionally the next smaller
+    or larger number is tried: threads become fewer while another program uses their cores.
     """
 
     def __init__(self, max_threads: int) -> None:
