@@ -495,7 +495,7 @@ def test_counts_read_only_the_end_of_a_long_text(monkeypatch, X):
     monkeypatch.setattr(module, "COUNTED_PER_SECOND", 1000)
     mixture = Mixture.recommended(X, 0.2, verbose=0, random_state=0, hidden_size=4)
     end = X[-200:] if isinstance(X, str) else X[-49:]  # the fewest names with 200 symbols and ends of names
-    expected = CharNGram(14 if isinstance(X, str) else None, vocabulary=sorted(set("".join(X)))).fit(end)
+    expected = CharNGram(24 if isinstance(X, str) else None, vocabulary=sorted(set("".join(X)))).fit(end)
     assert mixture.models[1].n_grams_ == expected.n_grams_
     assert mixture.models[1].n_grams_ != CharNGram(expected.order).fit(X).n_grams_
 
@@ -610,10 +610,10 @@ def test_a_validation_text_leaves_the_whole_text_to_the_models(long_enough):
 
 
 @pytest.mark.parametrize(("X", "options", "order"), [
-    (TEXT, {}, 14),
+    (TEXT, {}, 24),
     (NAMES * 9, {}, CharNGram().fit(NAMES * 9).order_),
-    (["to be or not to be, "] * 9, {}, 14),
-    (["to be or not to be,"] * 9, {}, 14),
+    (["to be or not to be, "] * 9, {}, 24),
+    (["to be or not to be,"] * 9, {}, 24),
     (["to be or not to be"] * 9, {}, CharNGram().fit(["to be or not to be"] * 9).order_),
     (TEXT, {"max_memory": 9_000}, 6),
     (TEXT, {"order": 3}, 3),
@@ -632,7 +632,7 @@ def test_the_order_and_its_weights_are_the_best_in_the_mixture(long_enough, X, o
     network, counts = mixture.models
     rest, source = module.split_held_out(X, validation)
     (ids, given), losses = module.source_ids(source, mixture.vocabulary_), {}
-    for order in (14, 10, 8, 7, 6, 5, 4, 3, 2):
+    for order in (24, 10, 8, 7, 6, 5, 4, 3, 2):
         other = Mixture([network, CharNGram(order).fit(rest)])
         module.fit_to_held_out(other, ids, given, sum_to_one=of_part)
         scored, _ = other._network("score", one_row=True, scoring=True)

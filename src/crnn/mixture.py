@@ -49,8 +49,8 @@ HELD_OUT_EVERY = 100
 HELD_OUT_PASSAGES = 8
 MAX_HELD_OUT = 16_384
 # The order of the counts, unless given: `LONGEST`, or as much as fits in the memory; then fitted to the held-out part.
-LONGEST = 14
-SHORTER = (10, 8, 7, 6, 5, 4, 3, 2)  # tried in turn: 14 instead of 12 costs half as much again
+LONGEST = 24
+SHORTER = (10, 8, 7, 6, 5, 4, 3, 2)  # tried in turn
 CHOICE = 2.0  # times as long as counting: the choice of the order, for which time is reserved
 TOLERANCE = 0.0005  # nats by which shorter counts, in a smaller file, may be worse
 MIN_SHARE = 0.1  # minimum fraction of the time for the network, however long counting takes
@@ -228,7 +228,7 @@ class Mixture(LanguageModel):
 
         `CharNGram` first counts the text, in about 1 µs per character. The network, `CharRNN.recommended`, trains for
         the remaining time. If the text has more than 250,000 characters per second of the budget, only its end is
-        counted. The weights, and the order of the counts up to 14, are those that best predict a small part of the text
+        counted. The weights, and the order of the counts up to 24, are those that best predict a small part of the text
         that neither model has seen.
 
         Parameters
@@ -241,7 +241,7 @@ class Mixture(LanguageModel):
             A held-out text for the order and `fit_weights`, checked before the network is trained; the models then
             learn from all of `X`. None: a text of at least 200,000 symbols and 64 MB at most is its own held-out text:
             eight passages, or every hundredth document, with 1 % of its symbols or 16,384, whichever is less. These
-            weights sum to 1. Other texts have equal weights and order 14, or if they are documents of fewer than 20
+            weights sum to 1. Other texts have equal weights and order 24, or if they are documents of fewer than 20
             symbols on average, the order that `CharNGram` would choose.
         verbose : int, default=1
             As in `CharRNN.recommended`.
