@@ -207,12 +207,12 @@ class Run:
         self, layout, params, memory, state, ids, *, T, n_threads=1, n_shards=None, learning_rate=0.1, clip=5.0,
         clip_norm=math.inf, weight_decay=0.0, beta_1=0.9, beta_2=0.999, optimizer="adagrad", n_steps=0,
         optimizer_start=0, dropout=0.0, weight_dropout=0.0, state_reset=0.0, dropout_seed=0, bfloat16=False,
-        sampled_softmax=0, boundary=None, streams=TextStreams, reduce=None,
+        sampled_softmax=0, boundary=None, reduce=None,
     ):  # fmt: skip
         self.layout, self.params = layout, params.copy()
         self.memory = [flat.copy() for flat in memory]
         self.state = tuple(array.copy() for array in state)
-        self.streams = streams(ids, state[0].shape[1], T)
+        self.streams = TextStreams(ids, state[0].shape[1], T)
         self.losses, self.positions, self.taken = [], [], []
         self.rate = learning_rate if callable(learning_rate) else lambda step: learning_rate
         alone = {"own_streams": range, "from_first": bool, "all": bool}

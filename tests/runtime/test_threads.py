@@ -9,6 +9,7 @@ import sys
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from itertools import product
 
 import numpy as np
@@ -105,12 +106,14 @@ def blas_threads():
 
 def use(here):
     """Hold the BLAS at one thread, on this thread or on one of its own, until the function returned is called."""
-    context, call = scipy_blas.one_thread(), lambda work, *arguments: work(*arguments)
-    if not here:
-        pool = ThreadPoolExecutor(1)
-        call = lambda work, *arguments: pool.submit(work, *arguments).result()  # noqa: E731
-    call(context.__enter__)
-    return lambda: call(context.__exit__, None, None, None)
+    stack, context = ExitStack(), scipy_blas.one_thread()
+    if here:
+        stack.enter_context(context)
+    else:
+        pool = stack.enter_context(ThreadPoolExecutor(1))
+        pool.submit(context.__enter__).result()
+        stack.callback(lambda: pool.submit(context.__exit__, None, None, None).result())
+    return stack.close
 
 
 @pytest.fixture
@@ -146,14 +149,18 @@ def test_a_child_keeps_the_limit_of_the_thread_that_forked_alone(two, users):
         warnings.simplefilter("ignore")  # from Python 3.12 on: of threads that the child lacks
         child = os.fork()
     if not child:
-        seen = [blas_threads()]
-        if "here" in leave:
-            leave["here"]()
-        seen.append(blas_threads())
-        with scipy_blas.one_thread():
+        same = False
+        try:
+            seen = [blas_threads()]
+            if "here" in leave:
+                leave["here"]()
             seen.append(blas_threads())
-        seen.append(blas_threads())
-        os._exit(seen != [{1} if "here" in users else {2}, {2}, {1}, {2}])
+            with scipy_blas.one_thread():
+                seen.append(blas_threads())
+            seen.append(blas_threads())
+            same = seen == [{1} if "here" in users else {2}, {2}, {1}, {2}]
+        finally:
+            os._exit(not same)
     assert os.waitpid(child, 0)[1] == 0
     for user in users:
         leave[user]()

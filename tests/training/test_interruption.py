@@ -144,20 +144,15 @@ def test_the_first_update_is_prepared_with_polls(monkeypatch):
     assert model.n_steps_ == 0
 
 
-def to_be_packed():
-    """Return a large network, its weights, and an array for their packed copy that shows the writes."""
-    layout = Layout(7, dtype=np.dtype("float32"), **LARGE)
-    network = core.Network(layout, Packing(one_row=False, training=True))
-    return network, layout.zeros(), np.full(network.panels_size, np.nan, layout.dtype)
-
-
 def test_packing_is_broken_off():
     def interrupt(number, frame):
         if not np.isnan(panels[0]):  # else packing has not begun
             signal.setitimer(signal.ITIMER_REAL, 0)
             raise KeyboardInterrupt
 
-    network, weights, panels = to_be_packed()
+    layout = Layout(7, dtype=np.dtype("float32"), **LARGE)
+    network, weights = core.Network(layout, Packing(one_row=False, training=True)), layout.zeros()
+    panels = np.full(network.panels_size, np.nan, layout.dtype)  # shows the writes
     with pytest.raises(KeyboardInterrupt), alarms(SOON, SOON, interrupt):
         core.pack_weights(network, weights, panels)
     assert np.isnan(panels).any()
