@@ -77,6 +77,7 @@ def test_scores_without_a_label_sum_over_labels():
     given_label = np.exp([model.score_samples(["ab", "b"], labels=label) for label in (1, 2, 3)])
     np.testing.assert_allclose(np.exp(marginal), prior @ given_label, rtol=1e-9)
     np.testing.assert_allclose(model.score_samples(["ab", "b"], reduce="mean"), marginal / [3, 2])
+    np.testing.assert_allclose(model.score_samples(["ab", "b"], reduce="scaled"), marginal / np.array([3, 2]) ** 0.75)
     assert model.score(["ab", "b"]) == pytest.approx(marginal.sum() / 5)
 
 

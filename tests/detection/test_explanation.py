@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from texts import SIMILAR_NAMES as NAMES
 
-from crnn import BOUNDARY, CharNGram, CharRNN, InvalidInputError
+from crnn import BOUNDARY, CharNGram, CharRNN
 from crnn.detection.explanation import Explanation, explain
 
 
@@ -27,15 +27,6 @@ def test_a_symbol_that_the_model_never_saw_is_passed_over():
     assert found[2] == math.inf
     _, without, _ = explain(model.vocabulary_, model.start(), "hann", 1)
     assert np.delete(found, 2).tolist() == without.tolist()
-
-
-def test_explanation_of_bytes():
-    model = CharNGram(3).fit(b"abcabc" * 5)
-    symbols, surprisal, _ = explain(model.vocabulary_, model.start(), bytearray(b"abb"), 1)
-    assert symbols == [b"a", b"b", b"b"]
-    assert surprisal.argmax() == 2
-    with pytest.raises(InvalidInputError, match="text"):
-        explain(model.vocabulary_, model.start(), "abb", 1)
 
 
 def test_explanation_as_text():

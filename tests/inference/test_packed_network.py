@@ -143,9 +143,6 @@ def test_reading_nothing_changes_nothing(dtype):
         assert same_states(after, state)
 
 
-# ----------------------------------------------------------------------- the padding
-
-
 @pytest.mark.parametrize(("cell", "V", "H"), [("rnn", 1, 1), ("gru", 16, 16), ("lstm", 17, 15), ("cifg", 33, 37)])
 def test_padding_is_not_part_of_the_network(dtype, cell, V, H):
     layout, params = network(V, H, dtype, cell=cell, num_layers=2)
@@ -223,16 +220,6 @@ def test_a_call_of_few_symbols_does_not_ask_for_threads(monkeypatch, n, n_thread
     monkeypatch.setattr(PackedNetwork, "shared_stream", lambda *a: asked.append(a) or shared_stream(*a))
     packed.feed(np.zeros((n, 1), np.int32), packed.zero_state(1))
     assert (asked == []) == one
-
-
-def test_start_of_documents_is_read_once_and_copied(monkeypatch):
-    packed = one_stream("float32", cell="lstm", boundary=4)
-    expected = packed.zero_state(1)
-    packed.feed(np.full((1, 1), 4, np.int32), expected)
-    for part in packed.start():
-        part[...] = 7
-    monkeypatch.setattr(packed.pool, "sessions", None)
-    assert same_states(packed.start(), expected)
 
 
 def test_empty_state_is_shared_and_read_only(dtype):

@@ -51,13 +51,6 @@ def test_controlled_samples_match_reference(kernels, cell, given):
         assert texts[0] == model.sample(60, prime=prime, random_state=5, **given)
 
 
-@pytest.mark.parametrize("given", OPTIONS, ids=str)
-def test_stream_is_the_sample(model, given):
-    for n in (0, 1, 2, 64, 65, 300):
-        keywords = {"prime": "ab", "random_state": 3, **given}
-        assert "".join(model.stream(n, **keywords)) == model.sample(n, **keywords)
-
-
 @in_turns("temperature", [(0,), (0.5,), (1.0,), (3.0,), (1e39,)])
 def test_neutral_controls_change_no_bit(kernels, dtype, monkeypatch, temperature):
     model = random_language_model(SYMBOLS, dtype=dtype)

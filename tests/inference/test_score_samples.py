@@ -172,23 +172,10 @@ def test_no_texts_have_no_scores(model):
     assert model.predict_proba([]).shape == (0, len(SYMBOLS))
 
 
-# --- types of strings
-
-
 def test_bytes_like_texts_have_the_same_score():
     model = CharRNN(3, max_steps=0, random_state=0).fit(b"\x00\xff\n")
     text = b"\xff\n\x00"
     assert len(set(model.score_samples([text, bytearray(text), memoryview(text[::-1])[::-1]]))) == 1
-
-
-# --- what it refuses
-
-
-def test_indices_count_from_the_first_text(model, monkeypatch):
-    monkeypatch.setattr("crnn.inference.string_scores.BLOCK_STRINGS", 10)
-    for bad, message in (("z", r"^texts\[37\] contains 'z'"), (3, r"^texts\[37\] must be str, not int")):
-        with pytest.raises(InvalidInputError, match=message):
-            model.score_samples(["a"] * 37 + [bad])
 
 
 def test_an_error_on_a_helper_thread_is_raised(model, monkeypatch):

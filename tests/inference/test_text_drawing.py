@@ -128,9 +128,6 @@ def test_stream_keeps_no_more_than_it_has_not_given(model, monkeypatch):
     assert samplers[-1]._symbols.shape[1] <= 256
 
 
-# --- bytes
-
-
 def test_model_of_bytes():
     data = bytes(range(256)) * 2
     model = CharRNN(5, max_steps=1, random_state=0).fit(data)

@@ -230,13 +230,6 @@ def test_arrays_of_indices_and_no_sessions(documents):
     assert (len(states), repr(states)) == (3, "TextStates(3 sessions)")
 
 
-def test_sessions_read_and_sample_bytes():
-    model = random_language_model(b"\x00\xff\x01")
-    states = model.start(["", b"\xff"])
-    assert states.feed([b"\xff\x01", bytearray(b"\x00")])[0] == model.score_samples([b"\xff\x01"])[0]
-    assert [type(text) for text in states.sample(2)] == [bytes, bytes]
-
-
 @pytest.mark.usefixtures("few_rows")
 def test_threads_change_no_bit(monkeypatch):
     model = network(SYMBOLS, "lstm")

@@ -56,14 +56,6 @@ def test_training_with_boundaries_matches_reference(kind, B, T, often):
     check_training(start(kind, B, T, chunks=2, often=often), 4, rtol=1e-8, T=T, learning_rate=0.003)
 
 
-@pytest.mark.parametrize("where", [[0], [4], [0, 4], [2, 3], [0, 1, 2, 3, 4], [5], [0, 5]])
-def test_training_with_boundary_anywhere_in_chunk_matches_reference(kind, where):
-    layout, params, memories, state, _ = start(kind, 1, 5)
-    ids = np.array([0, 1, 2, 3, 4, 5, 4, 3, 2, 1, 0, 1], np.uint8)
-    ids[where] = BOUNDARY
-    check_training((layout, params, memories, state, ids), 2, rtol=1e-9, T=5, learning_rate=0.03)
-
-
 @settings(max_examples=30)
 @given(
     st.sampled_from(LAYERS),
@@ -162,15 +154,3 @@ def test_sampling_gives_the_bits_of_feeding(kind):
     network_.feed(out, fed)
     for a, b in zip(sampled, fed, strict=True):
         assert a.tobytes() == b.tobytes()
-
-
-@pytest.mark.parametrize("boundary", [0, BOUNDARY])
-def test_a_boundary_leaves_nothing_of_the_states(kind, boundary):
-    layout, params = network(V, H, **kind)
-    params[:] = 0  # the states after zeros are zeros
-    layout.tensors(params).by[boundary] = 1e4
-    packed, fed = PackedNetwork.pack(layout, params, one_row=False, boundary=boundary), states(2, H, **kind)
-    out, sampled, _ = drawn(packed, states(1, H, **kind), range(2), 3)
-    assert (out == boundary).all()
-    packed.feed(out, fed)
-    assert not any(part.any() for part in (*sampled, *fed))

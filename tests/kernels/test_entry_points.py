@@ -10,7 +10,9 @@ from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing
 from crnn._kernels.ngram import ngrams
 from crnn.inference.packed_network import PackedNetwork
+from crnn.model.layout import Layout
 from crnn.model.state import zero_hidden
+from crnn.parameters.kinds import MAX_LAYERS
 
 V, H = 16, 16  # whole vectors of every instruction set
 
@@ -62,6 +64,37 @@ def test_workspace_refuses_to_hold_no_symbol(T, B, of_thread):
     found = core.Network(network(V, H, "float32")[0], Packing(one_row=False, training=True))
     with pytest.raises(ValueError, match=f"at least 1 time step and 1 stream, not {T} x {B}"):
         core.thread_workspace(found, T, B) if of_thread else core.workspace(found, T, B, False)
+
+
+TRAINS = {"training": True, "many": False}
+REFUSED = [
+    ("float32", {}, {"bfloat16": True, **TRAINS}, {}, "the BLAS does not round operands"),
+    ("float64", {}, {"bfloat16": True, "training": True}, {}, "4 for products in bfloat16"),
+    ("float64", {}, {"int8": True}, {}, "4 for products in bfloat16 or int8"),
+    *(("float32", {}, {"int8": True, name: value}, {}, "int8 is only for inference")
+      for name, value in (("training", True), ("many", False), ("bfloat16", True))),
+    ("float32", {"embedding_size": 5}, {}, {}, "fold it into the first layer's Wx"),
+    ("float32", {"cell": "gru", "num_layers": MAX_LAYERS + 1}, TRAINS, {}, f"at most {MAX_LAYERS} layers, not"),
+    *(("float32", {}, {"many": many, "training": True, "group_size": size}, {}, f"group_size must be .*, not {size}")
+      for size, many in ((0, True), (2, False))),
+    *(("float32", {}, {"training": True, **packing}, {"sampled": 3}, "that trains with all weights packed")
+      for packing in ({"training": False}, {"many": False})),
+    *(("float64", {}, TRAINS, {"labels": labels, "boundary": boundary}, f"labels={labels}")
+      for labels, boundary in ((-1, 5), (1, None), (V, 5))),
+    *(("float64", {}, {}, wrong, "do not fit") for wrong in (
+        {"units": H + 1}, {"units": 0}, {"symbols": V + 1}, {"boundary": V}, {"boundary": -2})),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("dtype", "of_network", "packing", "options", "message"), REFUSED)
+def test_refuses_networks_that_cannot_be(dtype, of_network, packing, options, message):
+    def made(**shape):
+        core.Network(Layout(V, H, np.dtype(dtype), **shape), Packing(**{"one_row": True, **packing}), **options)
+
+    with pytest.raises(ValueError, match=message):
+        made(**of_network)
+    if "num_layers" in of_network:
+        made(cell="gru", num_layers=MAX_LAYERS)
 
 
 def guarded(array):

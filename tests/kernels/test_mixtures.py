@@ -12,7 +12,7 @@ from crnn.inference.controls import SamplingControls, Uniforms, root
 from crnn.inference.mixed_network import MixedNetwork
 from crnn.inference.network import Context, log_softmax
 from crnn.inference.packed_network import PackedNetwork
-from crnn.inference.sampling import NetworkDraws, PythonDraws, RowDraws, TextSampler, symbol_draws, text_sampler
+from crnn.inference.sampling import NetworkDraws, PythonDraws, RowDraws, TextSampler, symbol_draws
 from crnn.model.layout import Layout
 from crnn.ngram.counts import Counts
 from crnn.ngram.counts_network import CountsNetwork
@@ -73,22 +73,6 @@ def test_the_compiled_loop_draws_what_python_draws(counts, members, controls, we
     found, expected = (TextSampler(draws, 67, checked.stops).run() for draws in (compiled, drawn(PythonDraws)))
     np.testing.assert_array_equal(found.lengths, expected.lengths)
     np.testing.assert_array_equal(found.ids, expected.ids)
-
-
-@pytest.mark.parametrize("order", [2, ORDER])
-def test_taken_symbols_still_count_as_context(order):
-    mixed = MixedNetwork([network("float32"), CountsNetwork(of_order(order))], WEIGHTS, WITH_BEGINNING)
-    controls = SamplingControls.check(Vocabulary.from_text(SYMBOLS), {})
-
-    def sampler():
-        context = Context(mixed.zero_state(1), np.zeros(V, np.bool_))
-        return text_sampler(mixed, context, 50, Uniforms(root(2), range(1)), controls)
-
-    expected, streamed, taken = sampler().run().ids, sampler(), []
-    while not streamed.finished:
-        streamed.advance(3)
-        taken.append(streamed.take())
-    np.testing.assert_array_equal(np.concatenate(taken), expected)
 
 
 def test_two_networks_and_counts_are_drawn_in_python(counts):

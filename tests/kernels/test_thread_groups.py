@@ -8,8 +8,6 @@ from examples import Run, in_turns, memory, network, states, symbols
 from reference_checks import check_threads
 
 from crnn._kernels.entry import core
-from crnn._kernels.entry.structures import Packing
-from crnn.model.layout import Layout
 from crnn.parameters.kinds import CELLS
 
 V = 7
@@ -56,13 +54,6 @@ def test_small_shards_get_one_thread_each():
     arguments = start("float32", 2, 3, cell="rnn")
     assert Run(*arguments, T=3, n_threads=2, n_shards=1).trainer.arrangement == (1, 1)
     assert Run(*arguments, T=3, n_threads=2, n_shards=2).trainer.arrangement == (2, 1)
-
-
-def test_refuses_impossible_groups():
-    layout = Layout(V, 53, np.dtype("float32"))
-    for size, many in [(0, True), (2, False)]:
-        with pytest.raises(ValueError, match=f"group_size must be .*, not {size}"):
-            core.Network(layout, Packing(one_row=False, many=many, training=True, group_size=size))
 
 
 @pytest.mark.parametrize("thread", [0, 1])

@@ -447,44 +447,12 @@ def test_amx_refused_by_the_system_falls_back_to_avx512_bf16():
     assert result.stdout.split() == ["avx512_bf16"]
 
 
-@pytest.mark.parametrize(
-    ("dtype", "packing", "message"),
-    [
-        ("float32", {"bfloat16": True, "training": True, "many": False}, "the BLAS does not round operands"),
-        ("float64", {"bfloat16": True, "training": True}, "4 for products in bfloat16"),
-        ("float64", {"int8": True}, "4 for products in bfloat16 or int8"),
-        *(("float32", {"int8": True, **more}, "int8 is only for inference") for more in (
-            {"training": True}, {"many": False}, {"bfloat16": True}
-        )),
-    ],
-)  # fmt: skip
-def test_network_refuses_precision_it_cannot_have(dtype, packing, message):
-    with pytest.raises(ValueError, match=message):
-        core.Network(Layout(3, 5, np.dtype(dtype)), Packing(one_row=True, **packing))
-
-
 @pytest.mark.parametrize("scales", [None, np.ones(1, SINGLE)])
 def test_packing_int8_refuses_missing_scales(scales):
     layout = Layout(16, 16, SINGLE)
     network = core.Network(layout, Packing(one_row=True, int8=True))
     with pytest.raises((TypeError, ValueError), match="scales"):
         core.pack_weights(network, layout.zeros(), aligned_zeros(network.panels_size, SINGLE), scales)
-
-
-# ------------------------------------------------------------------------------ embeddings and labels
-
-
-def test_inference_network_refuses_an_embedding():
-    layout = Layout(13, 11, SINGLE, embedding_size=5)
-    with pytest.raises(ValueError, match="fold it into the first layer's Wx"):
-        core.Network(layout, Packing(one_row=True))
-
-
-@pytest.mark.parametrize(("labels", "boundary"), [(-1, 5), (1, None), (5, 5)])
-def test_network_refuses_labels_beyond_its_symbols(labels, boundary):
-    packing = Packing(one_row=True, many=False, training=True)
-    with pytest.raises(ValueError, match=f"labels={labels}"):
-        core.Network(network(9, 5)[0], packing, boundary=boundary, labels=labels)
 
 
 # ------------------------------------------------------------------------------ sampled softmax
@@ -524,12 +492,6 @@ def test_sampled_softmax_of_all_symbols_is_the_softmax():
     wanted, gradient = reference.softmax_loss(y, targets)
     assert loss == pytest.approx(wanted, rel=1e-12)
     np.testing.assert_allclose(dy, gradient, rtol=1e-12, atol=1e-15)
-
-
-@pytest.mark.parametrize("options", [{"training": False}, {"many": False}])
-def test_network_refuses_sampled_softmax_it_cannot_have(options):
-    with pytest.raises(ValueError, match="in a network that trains with all weights packed"):
-        core.Network(Layout(131, 11, SINGLE), Packing(**{"one_row": True, "training": True} | options), sampled=3)
 
 
 # ------------------------------------------------------------------------------ bigrams

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn.ngram import adaptive_counts as module
 from crnn.ngram.adaptive_counts import AdaptiveCounts
 from crnn.ngram.counts import Counts
 from crnn.ngram.packed_counts import pack
@@ -81,22 +80,6 @@ def test_symbols_may_be_read_without_being_counted(counts):
 
 def fixed_rows(counts, ids):
     return counts.rows([ids[-3:]])
-
-
-def test_an_interrupted_reading_leaves_the_one_before(counts, monkeypatch):
-    reading, _ = AdaptiveCounts(counts).read(TEXT[300:400])
-    _, expected = reading.copy().read(TEXT[400:600])
-
-    def interrupted(self, ids, context, *, rows=None):
-        original(self, ids[:50], context)
-        raise KeyboardInterrupt
-
-    original = Counts.add_and_score
-    monkeypatch.setattr(module.Counts, "add_and_score", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        reading.read(TEXT[400:600])
-    monkeypatch.setattr(module.Counts, "add_and_score", original)
-    np.testing.assert_array_equal(reading.read(TEXT[400:600])[1], expected)
 
 
 def test_symbols_read_one_by_one_are_kept_in_few_pieces(counts):
