@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crnn import InvalidInputError, Lines
-from crnn.detection.clean_texts import CleanTexts, _remove_copies, iterable_of_texts, newest_held_out
+from crnn.detection.clean_texts import CleanTexts, _remove_copies, newest_held_out
 
 
 def rng():
@@ -156,8 +156,3 @@ def test_texts_of_other_types_are_refused(monkeypatch, X, message):
     monkeypatch.setattr("crnn.detection.clean_texts.BATCH", 2)
     with pytest.raises(InvalidInputError, match=message):
         CleanTexts(X, rng())
-
-
-def test_a_path_is_refused(tmp_path):
-    with pytest.raises(InvalidInputError, match=r"Pass crnn\.Lines"):
-        iterable_of_texts(tmp_path)

@@ -78,15 +78,16 @@ def sets(*kinds):
     ]
 
 
-def in_turns(names, cases, fixtures="kernels, dtype", kinds=None):
-    """Parametrize a test over cases, each with one of these kinds of kernels in turns.
-
-    By default a kind is an instruction set and a number type.
-    """
-    if kinds is None:
-        isas, dtypes = sets("float32"), ["float32", "float64"]
-        pairs = [pair for types in (dtypes, dtypes[::-1]) for pair in zip(isas, itertools.cycle(types))]
-        kinds = [pytest.param(*isa.values, dtype, marks=isa.marks) for isa, dtype in pairs]
+def in_turns(names, cases, fixtures="kernels, dtype"):
+    """Parametrize a test over cases, each with one of the kinds of kernels that these fixtures set, in turns."""
+    isas, dtypes = sets("float32"), ["float32", "float64"]
+    pairs = [pair for types in (dtypes, dtypes[::-1]) for pair in zip(isas, itertools.cycle(types))]
+    kinds = {
+        "kernels, dtype": [pytest.param(*isa.values, dtype, marks=isa.marks) for isa, dtype in pairs],
+        "kernels": isas,
+        "bfloat16_kernels": sets("bfloat16"),
+        "precision": sets("bfloat16", "int8"),
+    }[fixtures]
     return pytest.mark.parametrize(
         f"{fixtures}, {names}",
         [pytest.param(*kind.values, *case, marks=kind.marks) for case, kind in zip(cases, itertools.cycle(kinds))],

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from examples import in_turns, packed, random_language_model, reference_state, sets
+from examples import in_turns, packed, random_language_model, reference_state
 from small_models import learned_state
 
 from crnn import CharNGram, CharRNN, InvalidInputError
@@ -46,7 +46,7 @@ SEARCHES = [
 ]
 
 
-@in_turns("cell, n_bigrams, n, prime", SEARCHES, "kernels", sets("float32"))
+@in_turns("cell, n_bigrams, n, prime", SEARCHES, "kernels")
 def test_beam_search_that_keeps_everything_is_brute_force(kernels, cell, n_bigrams, n, prime):
     model = random_language_model("abcbba", cell=cell, num_layers=2, n_bigrams=n_bigrams)
     expected = [(model.vocabulary_.decode(np.array(text)), log_p) for text, log_p in brute_force(model, n, prime)]

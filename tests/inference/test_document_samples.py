@@ -132,11 +132,3 @@ def test_the_end_can_be_made_likelier_or_forbidden(model):
     assert set(map(len, model.sample(7, num_samples=5, logit_bias={BOUNDARY: -math.inf}))) == {7}
     with pytest.raises(InvalidInputError, match="a symbol in logit_bias must be str or bytes, not Special"):
         CharRNN(3, max_steps=0).fit("ab").sample(logit_bias={BOUNDARY: 1})
-
-
-def test_beam_search_finds_whole_documents(model):
-    found = dict(model.beam_search(10, beams=4))
-    assert set(found) == set(NAMES)
-    for text, log_p in found.items():
-        assert log_p == pytest.approx(model.score([text]) * (len(text) + 1), rel=1e-9)
-    assert sum(map(math.exp, found.values())) == pytest.approx(1, abs=0.05)

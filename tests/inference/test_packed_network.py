@@ -133,16 +133,6 @@ def test_packing_copies_every_parameter(dtype, cell):
     assert same_bits(run(packed, "log_probabilities", x, state)[0], before)
 
 
-def test_reading_nothing_changes_nothing(dtype):
-    layout, params = network(7, 5, dtype, cell="lstm", num_layers=2)
-    packed = PackedNetwork.pack(layout, params, one_row=False)
-    state = states(2, 5, dtype, cell="lstm", num_layers=2)
-    for entry_point in READING:
-        out, after = run(packed, entry_point, np.empty((0, 2), np.int32), state)
-        assert out.shape[:2] == (0, 2)
-        assert same_states(after, state)
-
-
 @pytest.mark.parametrize(("cell", "V", "H"), [("rnn", 1, 1), ("gru", 16, 16), ("lstm", 17, 15), ("cifg", 33, 37)])
 def test_padding_is_not_part_of_the_network(dtype, cell, V, H):
     layout, params = network(V, H, dtype, cell=cell, num_layers=2)

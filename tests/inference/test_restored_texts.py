@@ -223,6 +223,13 @@ def test_wrong_confusions_are_refused(counts, confusions, message):
         counts.restore("a", confusions=confusions)
 
 
+def test_so_many_hypotheses_must_fit_in_memory(monkeypatch):
+    model = CharNGram(1).fit("".join(map(chr, range(0x4E00, 0x4E00 + 999))))
+    monkeypatch.setattr("crnn.runtime.machine.available_bytes", lambda: 10**6)
+    with pytest.raises(InvalidInputError, match=r"^beams is 65536, and so many continuations need about"):
+        model.restore("\u4e00", case=True, beams=2**16)
+
+
 def test_the_kind_of_damage_is_needed(counts):
     with pytest.raises(InvalidInputError, match=r"^restore needs the kind of damage\. Pass at least one"):
         counts.restore("a")

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 import pytest
-from examples import in_turns, random_language_model, reference_controls, reference_sample, reference_state, sets
+from examples import in_turns, random_language_model, reference_controls, reference_sample, reference_state
 from scipy import stats
 
 from crnn import CharRNN, InvalidInputError
@@ -42,7 +42,7 @@ OPTIONS = [
 ]
 
 
-@in_turns("cell, given", itertools.product(CELLS, OPTIONS), "kernels", sets("float32"))
+@in_turns("cell, given", itertools.product(CELLS, OPTIONS), "kernels")
 def test_controlled_samples_match_reference(kernels, cell, given):
     model = random_language_model(SYMBOLS, cell=cell, num_layers=2)
     for prime in ("", "kab" * 700 if given == OPTIONS[0] else "abk"):

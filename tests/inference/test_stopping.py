@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from examples import in_turns, packed, random_language_model, sets
+from examples import in_turns, packed, random_language_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -65,7 +65,7 @@ def test_stop_that_never_occurs(model):
 STOPS = [["ab"], ["a"], ["abc", "d"], ["zz"]]
 
 
-@in_turns("stops, count", itertools.product(STOPS, [1, 31]), "kernels", sets("float32"))
+@in_turns("stops, count", itertools.product(STOPS, [1, 31]), "kernels")
 def test_nothing_is_drawn_after_a_stop(kernels, model, monkeypatch, count, stops):
     monkeypatch.setattr(text_sampler_module, "ROWS", 5)
     network = packed(model, one_row=count == 1)

@@ -131,6 +131,16 @@ def test_denormal_numbers_are_zero_within_calls_alone():
         assert (np.full(3, TINY) * np.float32(2) > TINY).all()
 
 
+@pytest.mark.parametrize("least", [False, True])
+def test_nan_in_the_weights_is_nan_in_the_sums_of_strings(least):
+    layout, params = network(V, H, "float32")
+    layout.tensors(params).by[:] = np.nan
+    found, out = PackedNetwork.pack(layout, params, one_row=False), np.zeros(2)
+    places = np.array([0, 2]), np.array([2, 1])
+    session(found, 2, 2).log_likelihoods(ids(3)[:, 0].copy(), *places, 0, 9, least, found.zero_state(1), out)
+    assert np.isnan(out).all()
+
+
 def weights_of(packing):
     layout, params = network(V, H, "float32", cell="lstm")
     found = core.Network(layout, packing)

@@ -186,7 +186,6 @@ SAMPLED = Variant({"embedding_size": 37}, {"sampled_softmax": 5})
     "variant, cell, n_shards, n_threads",
     [(variant, *case) for variant in (Variant(), SAMPLED) for case in ON_THREADS],
     "bfloat16_kernels",
-    sets("bfloat16"),
 )
 def test_threads_do_not_change_bits_of_bfloat16(bfloat16_kernels, variant, cell, n_threads, n_shards):
     arguments = variant.start(SINGLE, 11, 29, cell=cell, num_layers=2, H=101, optimizer="adam")
@@ -289,10 +288,7 @@ def test_draws_match_reference(kernels, dtype, variant, cell, B):
 ROUNDING = {"bfloat16": operands_in_bfloat16, "int8": operands_in_int8, "": contextlib.nullcontext}
 
 
-PRECISIONS = sets("bfloat16", "int8")
-
-
-@pytest.fixture(params=PRECISIONS)
+@pytest.fixture(params=sets("bfloat16", "int8"))
 def precision(request):
     """Run the test with each rounding of operands and each instruction set that has it; return the rounding."""
     precision, name = request.param
@@ -326,10 +322,7 @@ ROUNDED_STEPS += [(13, 11, None, 5, 31, {"n_threads": 2})]
 
 
 @in_turns(
-    "cell, V, H, E, B, T, options",
-    [(cell, *case) for cell in CELLS for case in ROUNDED_STEPS],
-    "bfloat16_kernels",
-    sets("bfloat16"),
+    "cell, V, H, E, B, T, options", [(cell, *case) for cell in CELLS for case in ROUNDED_STEPS], "bfloat16_kernels"
 )
 def test_bfloat16_gradients_match_reference(bfloat16_kernels, cell, V, H, E, B, T, options):
     variant = Variant({"embedding_size": E})
@@ -363,10 +356,7 @@ def rounded_network(precision, V, H, cell, boundary=None, **of_network):
 
 
 @in_turns(
-    "cell, V, H, of_network, boundary",
-    [(cell, *case) for cell in CELLS for case in ROUNDED_NETWORKS],
-    "precision",
-    PRECISIONS,
+    "cell, V, H, of_network, boundary", [(cell, *case) for cell in CELLS for case in ROUNDED_NETWORKS], "precision"
 )
 def test_rounded_scores_match_reference(precision, cell, V, H, of_network, boundary):
     layout, params, packing = rounded_network(precision, V, H, cell, boundary, **of_network)
@@ -386,7 +376,7 @@ def test_rounded_scores_match_reference(precision, cell, V, H, of_network, bound
         np.testing.assert_allclose(a, b, atol=2e-2)
 
 
-@in_turns("cell", [(cell,) for cell in CELLS] * 3, "precision", PRECISIONS)
+@in_turns("cell", [(cell,) for cell in CELLS] * 3, "precision")
 def test_rounded_results_do_not_depend_on_batch(precision, cell):
     V, H, B, n = 13, 37, 35, 23
     layout, params, packing = rounded_network(precision, V, H, cell)
@@ -518,14 +508,6 @@ def test_previous_symbol_out_of_range_means_none(written):
     none = tuple(array.copy() for array in state)
     state[-1][:], none[-1][:] = written, 0
     assert (packed.log_probabilities(x, state) == packed.log_probabilities(x, none)).all()
-
-
-def test_duplicate_bigrams_read_one_row():
-    layout, params, _, state, ids = VARIANTS["bigrams"].start("float64", 3, 7)
-    pairs = np.concatenate([layout.pairs.pairs[:1], layout.pairs.pairs[:-1]])
-    twice = dataclasses.replace(layout, pairs=SymbolPairs(pairs))
-    x = ids[: 3 * 29].reshape(29, 3).astype(np.int32)
-    assert np.isfinite(PackedNetwork.pack(twice, params, one_row=False).log_probabilities(x, state)).all()
 
 
 # ------------------------------------------------------------------------------ weights used in place

@@ -243,3 +243,17 @@ def test_counts_without_documents_are_those_of_the_others(order, monkeypatch):
         left.add(some[1:], some[:1], taken[part].astype(np.int32)[document_numbers(some[1:], boundary)])
         assert same(left, counts)
     assert all(np.array_equal(before[name], array) for name, array in pack(counts).items())
+
+
+def test_a_boundary_may_be_blocks_away(monkeypatch):
+    monkeypatch.setattr(building, "BLOCK", 3)
+    for place in range(8):
+        ids = np.arange(8) == place
+        assert [building._boundary_before(ids, stop, 1) for stop in (place, place + 1, 8)][1:] == [place] * 2
+
+
+def test_a_text_of_more_symbols_than_counts_can_hold(monkeypatch):
+    monkeypatch.setattr(building, "MAX_SYMBOLS", 12)
+    Builder(11, None).build(np.zeros(12, np.uint8), 3)
+    with pytest.raises(InvalidInputError, match="the text has 13 symbols, but at most 12 can be counted"):
+        Builder(11, None).build(np.zeros(13, np.uint8), 3)
