@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from trials import Outcome
@@ -50,21 +50,16 @@ def run(count: int, seed: int = 0) -> Outcome:
     )
     functions = list(calls(model, documents, counts, detector, classifier))
     expected = [function() for function in functions]
-    failures, done = [], [0] * THREADS
 
     def work(rank):
-        rng = np.random.default_rng([seed, rank])
+        failures, rng = [], np.random.default_rng([seed, rank])
         for i in rng.integers(KINDS, size=count).tolist():
             try:
                 if functions[i]() != expected[i]:
                     failures.append(f"thread {rank}, call {i}: another result")
             except Exception as error:
                 failures.append(f"thread {rank}, call {i}: {type(error).__name__}: {error}")
-            done[rank] += 1
+        return failures
 
-    threads = [threading.Thread(target=work, args=(rank,)) for rank in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return Outcome(sum(done), failures)
+    with ThreadPoolExecutor(THREADS) as pool:
+        return Outcome(THREADS * count, [fault for found in pool.map(work, range(THREADS)) for fault in found])

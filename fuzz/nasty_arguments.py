@@ -1,7 +1,6 @@
-"""Call all public callables with invalid arguments: each must return, or raise a documented error.
+"""Call all public callables with invalid arguments: each must return, or raise a documented error and change no model.
 
-The callables are discovered: the public classes and functions, the methods of the classes, and of the objects that
-the models return. An error must leave a model unchanged.
+Public classes and functions, and methods of the classes and of the objects that models return, are discovered.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import copy
 import importlib
 import inspect
 import os
-import signal
 import sys
 import time
 import warnings
@@ -20,6 +18,7 @@ from itertools import islice
 
 import numpy as np
 from nasty_values import NASTY, RudeError
+from trials import time_limit
 
 import crnn
 import crnn.plot
@@ -130,25 +129,19 @@ def arguments(rng, function):
 
 
 def used(function, given):
-    """Call a function and use what it returns; what takes long is interrupted as by Ctrl-C."""
-
-    def alarm(number, frame):
-        signal.raise_signal(signal.SIGINT)
-
-    signal.signal(signal.SIGALRM, alarm)
-    signal.setitimer(signal.ITIMER_REAL, LONGEST)
+    """Call a function and use what it returns; what takes long is interrupted."""
     try:
-        result = function(**given)
-        if isinstance(result, Iterator):
-            list(islice(result, 3))
-        elif isinstance(function, type) and isinstance(result, Estimator):
-            repr(result), result._repr_html_()
-            result.fit(*([DOCUMENTS, [0, 1] * 3] if isinstance(result, TextClassifier) else [TEXT]))
-        elif isinstance(result, AbstractContextManager):
-            with result:
-                pass
+        with time_limit(LONGEST):
+            result = function(**given)
+            if isinstance(result, Iterator):
+                list(islice(result, 3))
+            elif isinstance(function, type) and isinstance(result, Estimator):
+                repr(result), result._repr_html_()
+                result.fit(*([DOCUMENTS, [0, 1] * 3] if isinstance(result, TextClassifier) else [TEXT]))
+            elif isinstance(result, AbstractContextManager):
+                with result:
+                    pass
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         if "matplotlib.pyplot" in sys.modules:
             sys.modules["matplotlib.pyplot"].close("all")
 

@@ -1,7 +1,4 @@
-"""Command lines that nobody should type, run in this process: each ends with an exit code and says why.
-
-The options are those that the parsers have.
-"""
+"""Command lines that nobody should type, run in this process: each ends with an exit code and says why."""
 
 from __future__ import annotations
 
@@ -9,12 +6,12 @@ import argparse
 import io
 import os
 import re
-import signal
 import sys
 import time
 
 import numpy as np
 from nasty_arguments import DOCUMENTS, SMALL, STUCK, TEXT
+from trials import time_limit
 
 from crnn import CharNGram, CharRNN, Mixture, TextClassifier
 from crnn.cli.main import _parser, main
@@ -84,31 +81,20 @@ def command_line(rng, commands):
 
 def run(words, given):
     """Run a command as a process would, with bytes on standard input; return its exit code and standard error."""
-    running = [True]
-
-    def alarm(number, frame):
-        if running:
-            signal.raise_signal(signal.SIGINT)
-
     streams = sys.stdin, sys.stdout, sys.stderr
     sys.stdin = io.TextIOWrapper(io.BufferedReader(io.BytesIO(given)), "utf-8")
     sys.stdout, sys.stderr = (io.TextIOWrapper(io.BytesIO(), "utf-8", errors="strict") for _ in range(2))
-    signal.signal(signal.SIGALRM, alarm)
-    signal.setitimer(signal.ITIMER_REAL, LONGEST)
     try:
         try:
-            try:
+            with time_limit(LONGEST):
                 code = main(words)
-            except SystemExit as error:
-                code = error.code
-            running.clear()
+        except SystemExit as error:
+            code = error.code
         except KeyboardInterrupt:  # after the command, or before it: `crnn.__main__` has it end the process
             code = 130
-        signal.setitimer(signal.ITIMER_REAL, 0)
         sys.stderr.flush()
         return code, sys.stderr.buffer.getvalue().decode()
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         sys.stdin, sys.stdout, sys.stderr = streams
 
 

@@ -64,10 +64,6 @@ for given, X in [
         path = os.path.join(folder, "model")
         model.save(path)
         digest.update(open(path, "rb").read())
-try:
-    CharRNN().fit({"a", "b"})
-except ValueError as error:
-    digest.update(type(error).__name__.encode())
 print(digest.hexdigest())
 """
 

@@ -105,11 +105,9 @@ class Rules:
 
     def read(self, text):
         """Return the part of a text that a model reads."""
-        return (
-            text
-            if self.vocabulary.unknown is not None
-            else text[:0].join(text[i : i + 1] for i, code in enumerate(codes_of(text)) if code in self.codes)
-        )
+        if self.vocabulary.unknown is not None:
+            return text
+        return text[:0].join(text[i : i + 1] for i, code in enumerate(codes_of(text)) if code in self.codes)
 
 
 def originals(rules, text):
@@ -208,10 +206,7 @@ def case(i, folder):
                "confusions": confusions(rng, symbols)}  # fmt: skip
     text = damaged(rng, symbols, int(rng.integers(4 if options["typos"] else 14)))
     prime = type(text)().join(rng.choice(np.array(symbols, object), rng.integers(3)))
-    try:
-        return fault_of(model, text, prime, options)
-    except Exception as error:
-        return f"{type(error).__name__}: {error} for {text!r} after {prime!r}, {options}, model {model!r}"
+    return fault_of(model, text, prime, options)
 
 
 def fault_of(model, text, prime, options):

@@ -33,27 +33,24 @@ def text_case(i, folder):
     given = {"hidden_size": 3, "seq_length": 4, "max_steps": int(rng.integers(3)), "random_state": i, "n_threads": 1,
              "min_count": int(rng.integers(1, 3)), "batch_size": int(rng.integers(1, 4)),
              "cell": ["rnn", "gru", "lstm", "cifg"][rng.integers(4)]}  # fmt: skip
+    if len(text):
+        vocabulary = Vocabulary.from_text(text)
+        if vocabulary.decode(vocabulary.encode(text)) != text:
+            return "the text does not come back from its ids"
     try:
-        if len(text):
-            vocabulary = Vocabulary.from_text(text)
-            if vocabulary.decode(vocabulary.encode(text)) != text:
-                return "the text does not come back from its ids"
-        try:
-            model = CharRNN(**given).fit([text, text[::2]] if lines else text)
-        except InvalidInputError:
-            return None if len(text) < 20 or given["min_count"] > 1 else "a text of 20 symbols was refused"
-        log_p = model.score_samples([text])
-        if not (np.isfinite(log_p).all() and (log_p <= 0).all()):
-            return f"log P is {log_p}"
-        sample = model.sample(20, random_state=i)
-        if not isinstance(sample, type(text)):
-            return f"a sample is {type(sample).__name__}"
-        if i % 10 == 0:
-            model.save(folder / "model")
-            if CharRNN.load(folder / "model").score_samples([text]) != log_p:
-                return "a loaded model scores otherwise"
-    except Exception as error:
-        return f"{type(error).__name__}: {error} for {text[:30]!r}, {given}"
+        model = CharRNN(**given).fit([text, text[::2]] if lines else text)
+    except InvalidInputError:
+        return None if len(text) < 20 or given["min_count"] > 1 else "a text of 20 symbols was refused"
+    log_p = model.score_samples([text])
+    if not (np.isfinite(log_p).all() and (log_p <= 0).all()):
+        return f"log P is {log_p}"
+    sample = model.sample(20, random_state=i)
+    if not isinstance(sample, type(text)):
+        return f"a sample is {type(sample).__name__}"
+    if i % 10 == 0:
+        model.save(folder / "model")
+        if CharRNN.load(folder / "model").score_samples([text]) != log_p:
+            return "a loaded model scores otherwise"
     return None
 
 
@@ -84,16 +81,11 @@ def settings_case(i, folder):
         model.fit(TEXT)
     except DivergenceError:
         diverged = True
-    except Exception as error:
-        return f"{type(error).__name__}: {error} with {given}"
     for name, array in model.params_.items():
         if not np.isfinite(array).all():
             return f"{name} is not finite with {given}"
-    try:
-        model.save(folder / "model")
-        CharRNN.load(folder / "model")
-    except Exception as error:
-        return f"{type(error).__name__}: {error} with {given}"
+    model.save(folder / "model")
+    CharRNN.load(folder / "model")
     uniform = model.seq_length * math.log(len(model.vocabulary_))
     losses = [record["train_loss"] * model.seq_length for record in model.history_[-5:]]
     if not diverged and model.n_steps_ >= 100 and min(losses) > 1e6 * uniform:  # shorter calls are not judged

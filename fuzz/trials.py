@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,10 +62,22 @@ def forked(work):
         os._exit(code)
 
 
+@contextmanager
+def time_limit(seconds):
+    """Interrupt what takes longer, as Ctrl-C would."""
+    signal.signal(signal.SIGALRM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 def run_cases(module: str, count: int, seed: int = 0) -> Outcome:
     """Call ``case(i, folder)`` of a module, or its function after a colon, for `count` numbers i.
 
-    It returns a fault, or None. Where the process dies is a fault, and the next process starts with the following case.
+    It returns a fault, or None; an exception is a fault, too. Where the process dies is a fault, and the next process
+    starts with the following case.
     """
     failures, first, stop, crashes = [], seed, seed + count, 0
     place = MEMORY if os.access(MEMORY, os.W_OK) else None
@@ -93,7 +106,11 @@ def main() -> None:
     case = getattr(importlib.import_module(name), function or "case")
     for i in range(int(first), int(last)):
         Path(folder, "progress").write_text(str(i))
-        if fault := case(i, Path(folder)):
+        try:
+            fault = case(i, Path(folder))
+        except Exception:
+            fault = traceback.format_exc()[-500:]
+        if fault:
             print(json.dumps({"case": i, "fault": str(fault)[:500]}), flush=True)
 
 

@@ -67,6 +67,7 @@ def try_all(folder: Path, count: int) -> tuple[int, list[str]]:
             n, through = 0, False
             while not through and tries < count:
                 n += 1
+                at = f"{name}, call {n}, {os.strerror(error)}"
                 path.write_bytes(old)
                 raised = None
                 with warnings.catch_warnings():
@@ -77,11 +78,10 @@ def try_all(folder: Path, count: int) -> tuple[int, list[str]]:
                     except OSError as found:
                         raised = found
                     except BaseException as found:
-                        failures.append(f"{name}, call {n}, {os.strerror(error)}: {type(found).__name__}: {found}")
+                        failures.append(f"{at}: {type(found).__name__}: {found}")
                     through = shim.fault_calls() < n
                     shim.fault_arm(0, 0)
                 tries += 1
-                at = f"{name}, call {n}, {os.strerror(error)}"
                 try:
                     CharRNN.load(path)
                     data = path.read_bytes()
