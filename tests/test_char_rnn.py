@@ -1,21 +1,15 @@
 import copy
-import io
 import math
 import os
-import subprocess
-import sys
-import textwrap
 import threading
 
 import numpy as np
 import pytest
-from examples import saved
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from command_line import POSIX
 from small_models import bits, everything, learned_state, small
 from texts import SOLILOQUY as TEXT
 
-from crnn import CharRNN, InvalidInputError
+from crnn import CharRNN
 from crnn.text.vocabulary import Vocabulary
 from crnn.training import team, trainer
 
@@ -145,21 +139,6 @@ def test_other_seq_length_continues_and_keeps_the_loss_per_character():
 # --- texts
 
 
-@given(st.text(st.characters(), min_size=2, max_size=60) | st.binary(min_size=2, max_size=60), st.integers(1, 3))
-@settings(max_examples=20)
-def test_fit_and_sample_accept_any_text(text, batch_size):
-    model = CharRNN(3, seq_length=7, batch_size=batch_size, max_steps=1, random_state=0)
-    if len(text) <= batch_size:
-        with pytest.raises(InvalidInputError, match=f"length is {len(text)}, but at least {batch_size + 1} symbols"):
-            model.fit(text)
-        return
-    model.fit(text)
-    assert list(model.vocabulary_) == sorted({text[i : i + 1] for i in range(len(text))})
-    assert set(model.sample(20, prime=text, random_state=0)) <= set(text)
-    assert model.score(text) == pytest.approx(-math.log(len(set(text))), abs=1)
-    assert bits(CharRNN.load(io.BytesIO(saved(model)))) == bits(model)
-
-
 @pytest.mark.parametrize("n", [2, 6, 7])
 def test_text_shorter_than_a_chunk_is_one_shorter_chunk(n):
     text = "abcdefg"[:n]
@@ -209,39 +188,21 @@ def test_more_threads_than_the_kernels_know():
 # --- forks and threads
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes as POSIX has them")
+@POSIX
 def test_a_fork_in_a_callback_continues_in_both_processes():
-    program = f"""
-        import os
-        import sys
+    def fork(model, record):
+        if not children:
+            children.append(os.fork())
 
-        from crnn import CharRNN
-
-        depth, children = 0, []
-
-        def fork():
-            global depth, children
-            if depth == 0:
-                if child := os.fork():
-                    children.append(child)
-                else:
-                    depth, children = 1, []
-
-        def model(callbacks):
-            return CharRNN(7, batch_size=16, n_threads=2, seq_length=5, max_steps=30, random_state=0,
-                           callbacks=callbacks, validation_fraction=0.2)
-
-        forked = model([lambda model, record: fork()]).fit({TEXT!r})
-        alone = model(None).fit({TEXT!r})
-        same = all((forked.params_[name] == array).all() for name, array in alone.params_.items())
-        if depth:
+    children, given = [], {"batch_size": 16, "n_threads": 2, "validation_fraction": 0.2}
+    try:
+        forked = small(30, callbacks=[fork], **given).fit(TEXT)
+        same = bits(forked) == bits(small(30, **given).fit(TEXT))
+    finally:
+        if children == [0]:
             os._exit(0 if same else 1)
-        codes = [os.waitpid(child, 0)[1] for child in children]
-        print(same, len(codes) > 0, max(codes))
-    """
-    command = [sys.executable, "-c", textwrap.dedent(program)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout == "True True 0\n"
+    assert same
+    assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
 
 
 def test_models_trained_at_once_are_those_trained_in_turn():

@@ -23,7 +23,8 @@ HEAVY = ("scipy", "threadpoolctl", "tqdm", "safetensors", "sklearn", "matplotlib
 @pytest.fixture(scope="module")
 def loaded():
     """The threads and the modules, but for NumPy's, after each of these statements of one process."""
-    statements = ["import crnn", "crnn.errors.InvalidInputError", "from crnn import CharRNN", "import crnn.cli.main"]
+    statements = ["import crnn", "crnn.errors.InvalidInputError", "from crnn import CharRNN", "import crnn.cli.main",
+                  "import crnn.plot"]  # fmt: skip
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # of NumPy's own BLAS
     command = [sys.executable, "-c", PROBE, *statements]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
@@ -49,6 +50,7 @@ def test_import_of_the_command_line(loaded):
     tasks, *modules = loaded["import crnn.cli.main"]
     assert tasks == "1"
     assert [name for name in modules if name.split(".")[0] in HEAVY] == []
+    assert "matplotlib" not in loaded["import crnn.plot"]
 
 
 def test_public_names_can_be_imported():

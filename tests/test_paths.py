@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
+from pathlib import Path
 
 import pytest
 from examples import stored_network
@@ -39,3 +40,7 @@ def test_paths_of_every_kind(tmp_path, model, kind):
     (tmp_path / "file").write_text("Anna")
     assert list(Lines(name, cache=kind(tmp_path))) == ["Anna"]
     assert TextFile([name], cache=kind(tmp_path)).read() == "Anna"
+    for named in (TextFile, Lines):
+        files = named([kind(Path("a.txt")), "b.txt"], kind="bytes", cache=kind(Path("ids")))
+        assert repr(files) == f"{named.__name__}(['a.txt', 'b.txt'], kind='bytes', cache='ids')"
+        assert repr(named(kind(Path("a.txt")))) == f"{named.__name__}('a.txt')"

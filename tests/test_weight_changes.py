@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import os
 import pickle
-import signal
 import subprocess
 import sys
 import threading
@@ -13,7 +11,6 @@ import threading
 import numpy as np
 import pytest
 import weight_scores
-from command_line import POSIX
 from texts import TEXT
 from weight_scores import STRINGS, scores
 
@@ -305,25 +302,3 @@ def test_a_call_reads_weights_and_symbols_of_one_time(cls, n, monkeypatch):
                 patch.setattr(cls, "_fitted", fitted_then_changed)
                 left[:] = [False, *[True] * (n - 1)]
                 assert call(model) in allowed, name
-
-
-@POSIX
-def test_children_forked_while_a_thread_trains_score_their_own_weights():
-    model, stepped = fitted(batch_size=4), threading.Event()
-    model.set_params(max_steps=None, max_seconds=60.0, callbacks=[lambda model, record: stepped.set()])
-    thread = threading.Thread(target=model.partial_fit, args=(TEXT * 9,))
-    thread.start()
-    assert stepped.wait(60)
-    codes = []
-    for _ in range(7):
-        moment(model)
-        child = os.fork()
-        if not child:
-            signal.alarm(60)  # it waits for a lock that nobody opens
-            same = moment(model) == moment(copy.deepcopy(model)) == moment(model)
-            model.set_params(max_steps=1, max_seconds=None, callbacks=None).partial_fit(TEXT)
-            os._exit(0 if same and moment(model) == moment(copy.deepcopy(model)) else 1)
-        codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-    model.stop()
-    thread.join()
-    assert codes == [0] * 7

@@ -38,7 +38,6 @@ TRAINING = {
     "optimizer": "adagrad",
     "optimizer_start": 0,
 }
-STORED = TRAINING | {"history": list(TRAINING["history"][0])}  # the records themselves are in arrays
 GATES = {"rnn": 1, "gru": 3, "lstm": 4, "cifg": 4}  # of the cell of PyTorch
 MEMORIES = {"adagrad": ["sum"], "rmsprop": ["square_avg"], "adam": ["exp_avg", "exp_avg_sq"]}
 NETWORKS = [("rnn", 1), ("rnn", 3), ("gru", 1), ("gru", 2), ("lstm", 1), ("lstm", 2), ("cifg", 2)]
@@ -143,15 +142,6 @@ def with_metadata(data, **documents):
     return sign(header, body)
 
 
-def with_training(data, text):
-    """Change the JSON of the state of training, and give the file a true checksum again."""
-    header, body = split(data)
-    start, stop = header["training"]["data_offsets"]
-    assert stop == len(body), "the bytes of the least aligned dtype come last"
-    header["training"] |= {"shape": [len(text)], "data_offsets": [start, start + len(text)]}
-    return sign(header, body[:start] + text)
-
-
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "model.safetensors"
@@ -202,10 +192,9 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=7,
 )
-free = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@free
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     vocabulary=SYMBOLS,
     dtype=st.sampled_from(["float32", "float64"]),
@@ -367,69 +356,7 @@ def test_optimizer_without_memory(path):
     assert_same(stored_network(path), model)
 
 
-def test_optimizer_memory_may_overflow_but_not_be_nan(path):
-    model = make(training=TRAINING)
-    memory = model.training_tensors["optimizer.sum.decoder.bias"]
-    memory[1] = np.inf
-    write(path, model)
-    assert_same(stored_network(path), model)
-    memory[1] = np.nan
-    with pytest.raises(ModelFileError, match=r"optimizer\.sum\.decoder\.bias"):
-        write(path, model)
-    assert stored_network(path).training_tensors["optimizer.sum.decoder.bias"][1] == np.inf
-
-
-# --- any bytes at all
-
-
-MUTATION = st.tuples(st.floats(0, 1), st.integers(0, 11), st.binary(max_size=7) | st.text(max_size=3))
-
-
-@settings(free, max_examples=120)
-@given(mutations=st.lists(MUTATION, min_size=1, max_size=5))
-def test_mutated_files_are_refused_or_unchanged(path, data, mutations):
-    changed = data
-    for place, removed, inserted in mutations:
-        start = round(place * len(changed))
-        text = inserted if isinstance(inserted, bytes) else inserted.encode()
-        changed = changed[:start] + text + changed[start + removed :]
-    path.write_bytes(changed)
-    try:
-        model = stored_network(path)
-    except ModelFileError:
-        assert changed != data
-    else:
-        assert_same(model, make(training=TRAINING))  # white space moved, at most
-
-
-@free
-@given(content=st.binary(max_size=97))
-def test_random_bytes_are_refused(path, content):
-    refused(path, content)
-    refused(path, join(content, b""))
-
-
-@settings(free, max_examples=80)
-@given(
-    key=st.sampled_from(["configuration", "architecture", "vocabulary", "training"]),
-    field=st.sampled_from(
-        ["cell", "num_layers", "dtype", "hidden_size", "kind", "codes", "n_steps", "history", "optimizer"]
-    ),
-    value=JSON,
-    whole=st.booleans(),
-)
-def test_any_json_with_a_valid_checksum_is_refused_or_can_be_written(path, data, key, field, value, whole):
-    header, _ = split(data)
-    before = STORED if key == "training" else json.loads(header["__metadata__"][key])
-    text = json.dumps(value if whole else before | {field: value})
-    changed = with_training(data, text.encode()) if key == "training" else with_metadata(data, **{key: text})
-    path.write_bytes(changed)
-    try:
-        model = stored_network(path)
-    except ModelFileError:
-        return
-    write(path, model)  # what was believed can be written
-    assert_same(stored_network(path), model)
+# --- any bytes at all: fuzz/mutated_files.py changes files of every kind at random
 
 
 def one_change(content, header, body):
@@ -463,20 +390,6 @@ def one_change(content, header, body):
 def test_one_change_of_the_structure_is_named(path, data):
     for word, changed in one_change(data, *split(data)):
         assert word in refused(path, changed)
-
-
-@settings(free, max_examples=80)
-@given(
-    name=st.sampled_from([*torch_shapes("rnn", 1, 1, 1), "state.h", "state.c", "training", "\0", "__metadata"])
-    | st.sampled_from(["optimizer.", "optimizer.a.b", "optimizer.exp_avg.decoder.bias"]),
-    dtype=st.sampled_from(["F32", "F64", "U8", "BF16", "BOOL", "F8_E4M3", "F4", "X", ""]),
-    shape=st.lists(st.integers(0, 3) | st.integers(0, 2**64), max_size=4),
-    place=st.lists(st.integers(0, 200) | st.integers(0, 2**64), max_size=3),
-)
-def test_invalid_headers_are_refused(path, data, name, dtype, shape, place):
-    header, body = split(data)
-    header[name] = {"dtype": dtype, "shape": shape, "data_offsets": place}
-    refused(path, join(header, body))
 
 
 # --- the file system
@@ -575,5 +488,7 @@ def write_hostile(path):
         write(path, make(training=TRAINING))
         content = path.read_bytes()
         tensors = arrays_of(content)
-        tensors["training"] = np.frombuffer(json.dumps(STORED | {"more": [[]] * 1_000_000}).encode(), np.uint8)
+        tensors["training"] = np.frombuffer(
+            json.dumps(TRAINING | {"history": [], "more": [[]] * 1_000_000}).encode(), np.uint8
+        )
         path.write_bytes(sign(*split(file_bytes(split(content)[0]["__metadata__"], tensors))))

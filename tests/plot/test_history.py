@@ -52,15 +52,12 @@ def test_history_of_losses(trained):
     assert tuple(ax.figure.get_size_inches()) == (7, 4)
 
 
-@pytest.mark.parametrize(("x", "places"), [("seconds", [1, 2, 3, 3.5]), ("epoch", [0.5, 1, 1.5, 1.75])])
-def test_history_by_time_continues_from_call_to_call(trained, x, places):
-    ax = plot.history(trained, x=x)
-    assert lines(ax)["training"] == [places, [3.0, 2.5, 2.0, 1.5]]
-    assert ax.get_xlabel() == x
-
-
-def test_records_of_the_same_moment_are_of_one_call(blank):
-    model = blank("ab")
+def test_history_by_time_continues_from_call_to_call(trained, blank):
+    for x, places in (("seconds", [1, 2, 3, 3.5]), ("epoch", [0.5, 1, 1.5, 1.75])):
+        ax = plot.history(trained, x=x)
+        assert lines(ax)["training"] == [places, [3.0, 2.5, 2.0, 1.5]]
+        assert ax.get_xlabel() == x
+    model = blank("ab")  # with two records of the same moment
     model.history_[:] = [record(1, 1.0, 3.0), record(2, 1.0, 2.0)]
     np.testing.assert_equal(lines(plot.history(model, x="seconds"))["training"], [[1, NAN, 1], [3, NAN, 2]])
 
@@ -85,15 +82,15 @@ def test_history_of_other_quantities(trained, y, values, label, scale):
     assert first.get_color() != other.get_color()
 
 
-@pytest.mark.parametrize("x", ["step", "seconds", "epoch"])
-def test_history_of_damaged_records(blank, x):
+def test_history_of_damaged_records(blank):
     model = blank("ab")
     damaged = [{}, {"step": "odd"}, record(5, 0.5, 2.0) | {"train_loss": "odd", "seconds": None, "validation_loss": []}]
     model.history_[:] = [*damaged, record(10, 1.0, 3.0, 2.75)]
-    drawn = lines(plot.history(model, x=x))
-    assert drawn["training"][1][-1] == 3.0
-    assert np.isnan(drawn["training"][1][:-1]).all()
-    assert drawn["validation (lowest: 2.750)"][1] == [2.75]
+    for x in ("step", "seconds", "epoch"):
+        drawn = lines(plot.history(model, x=x))
+        assert drawn["training"][1][-1] == 3.0
+        assert np.isnan(drawn["training"][1][:-1]).all()
+        assert drawn["validation (lowest: 2.750)"][1] == [2.75]
 
 
 def test_history_of_several_models(trained, blank):

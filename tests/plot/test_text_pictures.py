@@ -42,10 +42,6 @@ def test_more_bits_than_the_strongest_color_are_pointed_out(abc):
         assert color_bar(ax) == ("surprisal (bits)", extend)
 
 
-def test_a_space_of_the_text_is_left_blank(letters_seen):
-    assert written(plot.surprisal(letters_seen, "a b")) == {(0, 0): "a", (0, 2): "b"}
-
-
 @pytest.mark.parametrize(
     "draw", [plot.surprisal, plot.probabilities, lambda model, text: plot.neurons(model, text, [0])]
 )
@@ -60,11 +56,8 @@ def test_the_cells_of_a_short_text_are_as_large_as_those_of_a_longer_one(abc, dr
     assert len(numbers(ax)) > 7
 
 
-def test_a_text_may_have_5000_symbols(abc):
+def test_a_text_may_have_5000_symbols_and_a_row_one_cell(abc):
     assert numbers(plot.surprisal(abc, "\n" * 5000)).shape == (5000, 1)
-
-
-def test_width_1_puts_one_cell_in_a_row(abc):
     assert numbers(plot.surprisal(abc, "ab", width=1)).shape == (2, 1)
 
 
@@ -104,7 +97,8 @@ def test_as_many_guesses_as_there_are_symbols_and_five_by_default(abc, blank):
     assert numbers(plot.probabilities(abc, "a", n=9)).shape == (5, 1)
 
 
-def test_a_space_among_the_guesses_is_visible(letters_seen):
+def test_a_space_is_blank_in_the_text_and_visible_among_the_guesses(letters_seen):
+    assert written(plot.surprisal(letters_seen, "a b")) == {(0, 0): "a", (0, 2): "b"}
     with letters_seen.editing():
         letters_seen.params_["by"][:] = [symbol == " " for symbol in letters_seen.vocabulary_]
     assert written(plot.probabilities(letters_seen, "a b", n=1)) == {
@@ -133,12 +127,10 @@ def test_the_figure_is_as_wide_as_a_text_longer_than_its_titles(letters_seen):
     np.testing.assert_allclose(ax.figure.get_size_inches(), [11.4, 2.07])
 
 
-@pytest.mark.parametrize(("rows", "columns", "points"), [
-    (1, 1, 10), (10, 100, 7.68), (50, 30, 4.26667), (500, 1, 3),
-])  # fmt: skip
-def test_letters_fit_their_cells(rows, columns, points):
+def test_letters_fit_their_cells():
     ax = pyplot.figure(figsize=(8, 4), dpi=100).add_axes((0, 0, 1, 1))
-    assert font_size(ax, rows, columns) == pytest.approx(points)
+    for rows, columns, points in ((1, 1, 10), (10, 100, 7.68), (50, 30, 4.26667), (500, 1, 3)):
+        assert font_size(ax, rows, columns) == pytest.approx(points)
 
 
 def test_activations_of_units(letters_seen):
@@ -165,26 +157,20 @@ def test_a_number_alone_means_a_unit_of_the_last_layer():
 
 def test_four_units_are_chosen_by_default():
     text = "To be, or\n  not (to) be\n" * 9
-    model = CharRNN(9, max_steps=300, random_state=0).fit(text)
-    for units, n in ((None, 4), (2, 2), (np.int64(3), 3)):
-        titles = [t.get_text() for t in plot.neurons(model, text, units).texts if "unit" in t.get_text()]
-        assert [title.split(" (r = ")[0] for title in titles] == [
-            f"layer {u.layer}, unit {u.unit}: {u.property}" for u in plot.find_units(model, text)[:n]
-        ]
-
-
-def test_units_are_chosen_by_correlation(letters_seen):
-    text = "ab ba a b bab " * 5
-    ax = plot.neurons(letters_seen, "ab", units=1, search_text=text)
-    assert written(ax)[0, -0.5] == "layer 0, unit 0: between words (r = \N{MINUS SIGN}1.00)"
-
-
-def test_each_unit_and_each_property_is_chosen_once():
-    model = CharRNN(5, max_steps=300, random_state=0).fit("To be, or\n  not (to) be\n" * 9)
-    found = plot.find_units(model, "To be, or\n  not (to) be\n" * 9)
+    model = CharRNN(5, max_steps=100, random_state=0).fit(text)
+    found = plot.find_units(model, text)
     assert len({unit.unit for unit in found}) == len({unit.property for unit in found}) == 5
     strengths = [abs(unit.chosen_by) for unit in found]
     assert strengths == sorted(strengths, reverse=True)
+    for units, n in ((None, 4), (2, 2), (np.int64(3), 3)):
+        titles = [t.get_text() for t in plot.neurons(model, text, units).texts if "unit" in t.get_text()]
+        wanted = [f"layer {u.layer}, unit {u.unit}: {u.property}" for u in found[:n]]
+        assert [title.split(" (r = ")[0] for title in titles] == wanted
+
+
+def test_units_are_chosen_by_correlation(letters_seen):
+    ax = plot.neurons(letters_seen, "ab", units=1, search_text="ab ba a b bab " * 5)
+    assert written(ax)[0, -0.5] == "layer 0, unit 0: between words (r = \N{MINUS SIGN}1.00)"
 
 
 def test_correlations_match_numpy():
@@ -194,13 +180,8 @@ def test_correlations_match_numpy():
     np.testing.assert_allclose(correlations(activations, values), expected)
 
 
-@pytest.mark.parametrize("units", [2, None])
-def test_refuses_texts_that_no_unit_follows(abc, units):
-    with pytest.raises(InvalidInputError, match="no unit follows a property"):
-        plot.neurons(abc, "a\nbc" * 9, units)  # all units are 0
-    with pytest.raises(InvalidInputError, match="no unit follows a property"):
-        plot.neurons(abc, "\n" * 30, units)
-
-
-def test_units_are_chosen_by_20_symbols(letters_seen):
+def test_units_are_chosen_by_20_symbols_that_they_follow(abc, letters_seen):
     plot.neurons(letters_seen, "ab " * 6 + "ab")
+    for text, units in (("a\nbc" * 9, 2), ("\n" * 30, None)):  # all units are 0, or the text is all the same
+        with pytest.raises(InvalidInputError, match="no unit follows a property"):
+            plot.neurons(abc, text, units)

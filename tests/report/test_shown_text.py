@@ -22,9 +22,8 @@ from crnn.report.shown_text import (
     [("to be or not to be", "to be or"), (b"abcd", b"dcba"), (["Anna", "Bob", ""], "Ann"), (["ab"], "")],
     ids=["text", "bytes", "documents", "empty document"],
 )
-@pytest.mark.parametrize("block", [1, 2, 512])
-def test_judged_text_matches_a_state(symbols, text, block, monkeypatch):
-    monkeypatch.setattr(shown_text, "BLOCK", block)
+def test_judged_text_matches_a_state(symbols, text, monkeypatch):
+    monkeypatch.setattr(shown_text, "BLOCK", 2)
     model = random_language_model(symbols, cell="gru", num_layers=2)
     bits, best, p = judge_symbols(model, text)
     state, boundary = model.start(), model.vocabulary_.boundary
@@ -40,7 +39,7 @@ def test_judged_text_matches_a_state(symbols, text, block, monkeypatch):
             state.feed(text[i : i + 1])
 
 
-def test_a_long_text_is_cut(monkeypatch, tmp_path):
+def test_long_texts_and_many_documents_are_cut(monkeypatch, tmp_path):
     model = random_language_model("abc")
     monkeypatch.setattr(shown_text, "MIN_MEASURED", 7)
     monkeypatch.setattr(shown_text, "WORK", 0)
@@ -50,12 +49,7 @@ def test_a_long_text_is_cut(monkeypatch, tmp_path):
         assert part.measured == "abcabca"
         assert part.size == "the first 7 characters"
     assert text_part(model, "abcabca").size == "all 7 characters"
-
-
-def test_many_documents_are_cut(monkeypatch):
     model = random_language_model(["ab", "c"])
-    monkeypatch.setattr(shown_text, "MIN_MEASURED", 7)
-    monkeypatch.setattr(shown_text, "WORK", 0)
     part = text_part(model, ["ab", "", "ab", "c"])
     assert part.measured == ["ab", "", "ab"]  # 3 + 1 + 3 symbols with their ends
     assert part.size == "the first 3 documents, 4 characters"
@@ -98,11 +92,10 @@ def test_without_a_text_there_is_a_sample():
     assert not text_part(model, ["abc"]).is_sample
 
 
-@pytest.mark.parametrize("documents", [False, True])
-def test_a_long_text_is_scored_in_parts(documents):
-    model = random_language_model(["abc"] if documents else "abc")
-    for n, exact in ((20_000, True), (20_001, False)):
-        assert text_part(model, ["a" * n] if documents else "a" * n).exact == exact
+def test_a_long_text_is_scored_in_parts():
+    for model in (random_language_model(["abc"]), random_language_model("abc")):
+        for n, exact in ((20_000, True), (20_001, False)):
+            assert text_part(model, ["a" * n] if model.vocabulary_.boundary else "a" * n).exact == exact
 
 
 def test_a_large_network_reads_less_of_a_text(monkeypatch):
@@ -115,9 +108,8 @@ def test_a_large_network_reads_less_of_a_text(monkeypatch):
         assert (len(part.measured), part.size) == (n, f"the first {n:,} bytes")
 
 
-@pytest.mark.parametrize(
-    ("symbols", "text", "message"),
-    [
+def test_refuses_texts_of_another_kind():
+    for symbols, text, message in (
         ("abc", "", "text is empty"),
         ("abc", ["a"], "text is a list of documents, but the model was fitted on one text. Join the documents"),
         (["a"], "a", "text is one text, but the model was fitted on documents. Pass a list"),
@@ -125,25 +117,20 @@ def test_a_large_network_reads_less_of_a_text(monkeypatch):
         (["a"], ["a", b"a"], r"^text\[1\] is .*bytes"),
         (["a"], ["a", None], r"^text\[1\] must be str or bytes, not NoneType"),
         (["a"], 7, "text is 7, but must be a list of documents"),
-    ],
-)
-def test_refuses_texts_of_another_kind(symbols, text, message):
-    with pytest.raises(InvalidInputError, match=message):
-        text_part(random_language_model(symbols), text)
+    ):
+        with pytest.raises(InvalidInputError, match=message):
+            text_part(random_language_model(symbols), text)
 
 
 def test_first_document_is_kept_beyond_the_limit():
     assert TextPart(["abcdef", "a"], "", True, False).documents(3) == ["abcdef"]
 
 
-def test_a_text_is_written_at_each_temperature():
+def test_texts_and_lines_of_documents_are_written_at_each_temperature():
     model = random_language_model("abc")
     assert [found["temperature"] for found in samples(model)] == [0.5, 0.8, 1.1]
     for found in samples(model):
         assert found["text"] == model.sample(400, temperature=found["temperature"], random_state=0)
-
-
-def test_documents_are_lines():
     model = random_language_model(["ab", "c"])
     for found in samples(model):
         options = {"num_samples": 10, "max_length": 400, "temperature": found["temperature"], "random_state": 0}

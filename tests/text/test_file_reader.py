@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import threading
 
 import pytest
 from hypothesis import assume, given
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 
 from crnn import InvalidInputError
 from crnn.text.file_reader import MAGIC, FileReader, utf8_blocks
-from crnn.text.vocabulary import Vocabulary
 
 TEXTS = st.lists(st.text(st.sampled_from("a\r\n€")), max_size=3)
 LINES = st.lists(st.sampled_from([b"", b"a", b"b\xff", b"\xe2\x82", "\u20ac".encode(), b"ab" * 9]), max_size=9)
@@ -148,14 +146,6 @@ def test_an_error_names_the_file_and_says_how_to_convert(path):
         assert f"iconv -f {name} -t UTF-8" in note
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 1 << 20])
-def test_a_file_is_read_as_it_is(path, size):
-    text = "one\ntwo\rthree\nfour\u2028five\x85mark within\ufeff NUL\0\x1a and \U0001f468\u200d\U0001f469 e\u0301\r"
-    path.write_bytes(text.encode())
-    assert "".join(utf8_blocks(path, size)) == text
-    assert Vocabulary.from_blocks(utf8_blocks(path, size)) == Vocabulary.from_text(text)
-
-
 def decode_error(data):
     with pytest.raises(UnicodeDecodeError) as caught:
         data.decode("utf-8")
@@ -203,14 +193,3 @@ def test_any_bytes_are_judged_as_if_read_whole(path, head, bad, size):
         assert (error.start, error.end) == (expected.start, expected.end)
     else:
         assert "".join(utf8_blocks(path, size)) == text
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
-def test_a_pipe_is_read_and_located_in_like_a_file(tmp_path):
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    writer = threading.Thread(target=pipe.write_bytes, args=(b"abcdefg\xff",), daemon=True)
-    writer.start()
-    error = block_error(pipe, 3)
-    writer.join()
-    assert error.start == 7

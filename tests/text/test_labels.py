@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from crnn.text.labels import checked_labels, label_number, label_numbers, labeled_ids
+from crnn import Lines
+from crnn.text.labels import LabeledSource, checked_labels, label_number, label_numbers, labeled_ids
+from crnn.text.sources import text_source
 
 
 def test_labels_are_the_values_that_were_given():
@@ -32,3 +34,23 @@ def test_ids_with_labels_are_large_enough_for_the_last_label():
         ids = labeled_ids(packed, boundary, np.array([n_labels - 1, 0]), n_labels)
         assert ids.dtype == dtype
         assert ids.tolist() == [boundary, boundary + n_labels, 0, boundary, boundary + 1, 1, 2, boundary]
+
+
+def test_documents_begin_with_their_labels():
+    source = LabeledSource(text_source(["cab", "", "a"]), ["y", "x", "y"])
+    assert source.labels == ("x", "y")
+    assert (source.n_documents, source.max_length, "".join(source.blocks())) == (3, 11, "caba")
+    assert source.ids(source.vocabulary()).tolist() == [3, 5, 2, 0, 1, 3, 4, 3, 5, 0, 3]
+    known = LabeledSource(text_source(["a", "b"]), ["z", "x"], known=("x", "y", "z"))  # they keep their numbers
+    assert known.labels == ("x", "y", "z")
+    assert known.ids(known.vocabulary()).tolist() == [2, 5, 0, 2, 3, 1, 2]
+
+
+def test_the_fingerprint_is_of_texts_and_labels(tmp_path):
+    def fingerprint(texts, labels):
+        return LabeledSource(text_source(texts), labels).fingerprint().sha256
+
+    (tmp_path / "names").write_text("a\nb\n")
+    whole = fingerprint(["a", "b"], [0, 1])
+    assert whole == fingerprint(Lines(tmp_path / "names", cache=tmp_path), [0, 1])
+    assert whole not in (fingerprint(["a", "b"], [1, 0]), fingerprint(["a", "c"], [0, 1]))
