@@ -12,7 +12,6 @@ import re
 from collections import Counter
 from itertools import pairwise
 
-import pytest
 from source_tree import ROOT, needs_sources, parsed, python_modules
 
 pytestmark = needs_sources
@@ -34,18 +33,15 @@ def mistakes(docstring):
         yield from (item for item, n in items.items() if n > 1)
 
 
-@pytest.mark.parametrize(
-    "docstring",
-    [
+def test_mistakes_are_found():
+    for docstring in (
         "Add.\n\nReturns\n-------\nint\n    The sum.\n-------\nint",
         "Add.\nReturns\n-------\nint",
         "Add.\n\nReturn\n------\nint",
         "Add.\n\nThe first term is even.\nThe first term is even or 0.",
         "Add.\n\nParameters\n----------\na : int\n    Even.\nb : int\na : int\n    Or 0.",
-    ],
-)
-def test_a_mistake_is_found(docstring):
-    assert len(list(mistakes(docstring))) == 1
+    ):
+        assert len(list(mistakes(docstring))) == 1
     assert not list(mistakes("Add.\n\nReturns\n-------\nint\n    The sum."))
 
 

@@ -50,28 +50,6 @@ def test_a_dask_bag_is_scored(client, model):
     np.testing.assert_array_equal(found, model.score_samples(NAMES))
 
 
-def test_a_dask_dataframe_is_scored(client, model):
-    pandas = pytest.importorskip("pandas")
-    frames = pytest.importorskip("dask.dataframe")
-    table = frames.from_pandas(pandas.DataFrame({"name": NAMES}), npartitions=3)
-    sent = client.scatter(model, broadcast=True, hash=False)
-    found = table["name"].map_partitions(
-        lambda part, model: pandas.Series(model.score_samples(part), part.index),
-        sent,
-        meta=("score", "float64"),
-    )
-    np.testing.assert_array_equal(found.compute(), model.score_samples(NAMES))
-
-
-def test_names_are_drawn_on_a_cluster(client, model):
-    def draw(seed, model):
-        return model.sample(num_samples=5, random_state=seed)
-
-    sent = client.scatter(model, broadcast=True, hash=False)
-    found = client.gather(client.map(draw, range(3), model=sent))
-    assert found == [model.sample(num_samples=5, random_state=seed) for seed in range(3)]
-
-
 def test_a_process_of_a_cluster_uses_one_thread(client):
     assert set(client.run(default_threads).values()) == {1}
 

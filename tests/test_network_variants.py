@@ -81,7 +81,7 @@ def test_quantized_scores_stay_near_float_scores(cell, options):
     assert 0 < abs(small.score(TEXT) - model.score(TEXT)) < 0.02
 
 
-@pytest.mark.parametrize("name", WITH_TABLES)
+@pytest.mark.parametrize(("name", "dtype"), [("embedding", np.float64), ("bigrams", np.float32)])
 def test_results_match_reference(name, dtype):
     model = random_language_model("abcdefgabeadgfceb", dtype=dtype, cell="gru", num_layers=2, **VARIANTS[name])
     assert model.sample(50, prime="gab", random_state=7) == reference_sample(model, 50, "gab", seed=7)
@@ -257,17 +257,15 @@ def test_weights_over_their_scales_are_integers():
 # ------------------------------------------------------------ bigrams
 
 
-def test_text_with_fewer_bigrams_has_fewer_rows(tmp_path):
+def test_text_with_fewer_bigrams_has_fewer_rows():
     assert small(n_bigrams=2).fit(TEXT).bigrams_ == [(" ", "t"), (" ", "b")]  # the most frequent, the first of the next
     assert small(n_bigrams=3, batch_size=1, max_steps=0).fit("aa").bigrams_ == [("a", "a")]
     assert small(n_bigrams=None).fit("abababab").bigrams_ == []
     assert small(n_bigrams=3, max_steps=0).fit(["a", "b"]).params_["bigrams"].shape[0] == 2  # after the boundary
     assert small(n_bigrams=2**31 - 1).fit("abababab").params_["bigrams"].shape[0] == 2
     model = small(n_bigrams=1000).fit("abababab")
-    assert model.bigrams_ == [("a", "b"), ("b", "a")]
-    model.save(tmp_path / "model.crnn")
-    again = CharRNN.load(tmp_path / "model.crnn")
-    assert again.n_bigrams == 1000
+    again = CharRNN.load(io.BytesIO(saved(model)))
+    assert (again.n_bigrams, again.bigrams_) == (1000, [("a", "b"), ("b", "a")])
     assert same_weights(model.partial_fit("abababab"), again.partial_fit("abababab"))
 
 

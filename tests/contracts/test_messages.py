@@ -352,16 +352,11 @@ REFUSED = [
         lambda m: m.surprisal("bob"), lambda m: m.start("bob"), lambda m: m.export_arpa("a.arpa"),
         lambda m: m.start("bob", adapt=True), lambda m: m.score(["bob"], labels=1, adapt=True))),
     # counts
-    ("counts", lambda m: m.fit(""), "empty"),
+    *(("counts", lambda m, X=X: m.fit(X), "empty") for X in ("", [])),
     ("nothing", lambda: CharNGram(vocabulary="abc").fit(""), "X is empty"),
     ("nothing", lambda: CharNGram(vocabulary="abc").fit("abcd"), "'d'"),
-    ("counts", lambda m: m.fit([]), "empty list"),
-    ("counts", lambda m: m.fit({"a": 1}), "X"),
-    ("counts", lambda m: m.partial_fit(""), "X is empty"),
-    ("counts", lambda m: m.partial_fit("to be!"), "'!'"),
-    ("counts", lambda m: m.partial_fit(b"to be"), "bytes"),
-    ("counts", lambda m: m.partial_fit(["to be"]), "has no document ends"),
-    ("counts", lambda m: m.score("to be!"), "'!'"),
+    *(("counts", lambda m, X=X: m.partial_fit(X), words) for X, words in (
+        ("", "X is empty"), ("to be!", "'!'"), (b"to be", "bytes"), (["to be"], "has no document ends"))),
     *(("counts of names", lambda m, fit=fit, X=X, weight=weight: getattr(m, fit)(X, sample_weight=weight), words)
       for fit, X, weight, words in (
         ("fit", "anna", [1], "sample_weight needs documents"), ("partial_fit", "anna", [1], "sample_weight needs doc"),
@@ -427,6 +422,8 @@ REFUSED = [
     ("nothing", lambda: CharRNN.resume("saved", TEXT), "saved contains a model, but no unfinished training run. Load"),
     ("nothing", lambda: CharRNN.resume("diverged", TEXT), "diverged diverged, and would diverge again. Load it, lower"),
     # plots
+    *(("nothing", lambda draw=draw: draw(CharRNN(), TEXT), "not fitted", NotFittedError) for draw in (
+        plot.surprisal, plot.probabilities, plot.neurons, plot.states, plot.gradient_flow)),
     *(("text", lambda m, draw=draw: draw(m, ""), "text is empty") for draw in (
         plot.surprisal, plot.probabilities, lambda m, text: plot.neurons(m, text, [1]),
         lambda m, text: plot.compare([m], text))),
@@ -440,10 +437,9 @@ REFUSED = [
     ("nothing", lambda: plot.history(["m.crnn"]), "models contains 'm.crnn'"),
     ("untrained", plot.history, "no training records"),
     # models of other kinds
-    ("nothing", lambda: LanguageModel().vocabulary_, "^$", NotImplementedError),
-    ("nothing", lambda: LanguageModel().start(), "^$", NotImplementedError),
-    ("nothing", lambda: LanguageModel().score("to be"), "^$", NotImplementedError),
-    ("nothing", lambda: LanguageModel().for_label("a"), "^$", NotImplementedError),
+    *(("nothing", call, "^$", NotImplementedError) for call in (
+        lambda: LanguageModel().vocabulary_, lambda: LanguageModel().start(), lambda: LanguageModel().score("to be"),
+        lambda: LanguageModel().for_label("a"))),
     ("documents", lambda m: m.sample(logit_bias={BOUNDARY: -np.inf}, matching="an"), "forbids the end"),
 ]  # fmt: skip
 

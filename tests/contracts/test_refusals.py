@@ -273,8 +273,8 @@ USUAL_HERE = {
     **{f"CharRNN.{name}-validation_labels": LABELED for name in ("fit", "partial_fit")},
 }
 
-UNFITTED = [AnomalyDetector, CharNGram, CharRNN, TextClassifier]
-ESTIMATORS = [AnomalyDetector, CharNGram, CharRNN, TextClassifier, Mixture]
+UNFITTED = (AnomalyDetector, CharNGram, CharRNN, TextClassifier)
+ESTIMATORS = [*UNFITTED, Mixture]
 FUNCTIONS = [getattr(plot, name) for name in plot.__all__ if name.islower()] + [
     load_model, write_report, Lines, TextFile,
 ]  # fmt: skip
@@ -410,7 +410,6 @@ MAKING = {"calibrate", "fit", "fit_predict", "from_torch", "load", "partial_fit"
 NAMED_AS = {"bits_per_char": "score", "perplexity": "score", "TextClassifier.score": "predict"}
 NAMED_AS |= {f"TextClassifier.{name}": "predict" for name in ("predict_proba", "predict_log_proba")}
 USES = [name for name in METHODS if name.split(".")[1] not in MAKING | {"stop"}]
-UNFITTED = (AnomalyDetector, CharNGram, CharRNN, TextClassifier)
 LEARNED = [f"{cls.__name__}.{name}" for cls in UNFITTED for name in dir(cls) if name.endswith("_") and name[0] != "_"]
 WITHOUT_LABEL = {  # of the methods of a CharRNN, those that work for a model with labels
     "bits_per_char", "editing", "for_label", "get_feature_names_out", "perplexity", "quantize", "sample", "save",
@@ -452,14 +451,8 @@ def test_a_model_with_labels_asks_for_one_where_it_needs_one(name):
         use(model, method)
 
 
-@pytest.mark.parametrize("call", ["sample", "predict_proba", "score", "score_samples"])
-def test_a_number_of_threads_that_was_set_later_is_checked(call):
+def test_a_number_of_threads_that_was_set_later_is_checked():
     model = CharRNN(**SMALL).fit(NAMES).set_params(n_threads=0)
-    with pytest.raises(InvalidInputError, match=r"^n_threads must be "):
-        use(model, call)
-
-
-@pytest.mark.parametrize("draw", [plot.surprisal, plot.probabilities, plot.neurons, plot.states, plot.gradient_flow])
-def test_unfitted_models_cannot_be_plotted(draw):
-    with pytest.raises(NotFittedError):
-        draw(CharRNN(), TEXT)
+    for call in ("sample", "predict_proba", "score", "score_samples"):
+        with pytest.raises(InvalidInputError, match=r"^n_threads must be "):
+            use(model, call)

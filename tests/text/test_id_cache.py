@@ -1,4 +1,4 @@
-"""The cache of ids: its content, when it is used again, and when it is written anew."""
+"""The cache of ids: its content, when it is used again, when it is written anew; fingerprints of texts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from crnn.errors import InvalidInputError
 from crnn.text import id_cache, sources
 from crnn.text.file_reader import FileReader
-from crnn.text.id_cache import cache_name, check
+from crnn.text.id_cache import Hasher, cache_name, check, fingerprint
 from crnn.text.sources import DocumentsSource, FileSource, MemorySource, StoredSource, text_source
 from crnn.text.text_files import Lines, TextFile
 from crnn.text.vocabulary import Vocabulary
@@ -382,3 +382,46 @@ def test_files_get_the_source_of_their_size(book, monkeypatch, large):
     assert type(text_source(TextFile(book, cache=book.parent))) is StoredSource
     assert type(text_source(Lines(book, cache=book.parent))) is StoredSource
     assert text_source([book, book]).max_length == 52
+
+
+# --- fingerprints
+
+
+@given(st.lists(st.text(), min_size=1), st.data())
+def test_documents_have_one_fingerprint_in_any_blocks(documents, data):
+    lengths = np.array([len(document) for document in documents])
+    text = "".join(documents)
+    cut = data.draw(st.integers(0, len(text)))
+    first = data.draw(st.integers(0, len(documents)))
+    hasher = Hasher("characters", documents=True)
+    hasher.lengths(lengths[:first])
+    hasher.text(text[:cut])
+    hasher.lengths(lengths[first:])
+    hasher.text(text[cut:])
+    assert hasher.fingerprint() == fingerprint("characters", [text], lengths) == text_source(documents).fingerprint()
+
+
+def test_another_text_has_another_fingerprint():
+    for one, other, difference in (
+        ("to be", b"to be", "it has bytes, not characters"),
+        ("to be", ["to be"], "it is documents, not one text"),
+        (["to be"], "to be", "it is one text, not documents"),
+        (["to", "be"], ["t", "obe"], "it has as many characters, but different ones"),
+        (["ab"], ["ab", ""], "it has 2 documents, not 1"),
+        (["ab"] * 1009, ["ab"], "it has 1 documents, not 1,009"),
+        (["ab", "c"], ["ab", ""], "it has 2 characters, not 3"),
+        (b"a", b"a" * 1009, "it has 1,009 bytes, not 1"),
+        ("ab", "ba", "it has as many characters, but different ones"),
+    ):
+        one, other = (text_source(text).fingerprint() for text in (one, other))
+        assert one != other
+        assert one.difference(other) == difference
+        assert one.difference(one) is None
+
+
+def test_a_file_has_the_fingerprint_of_its_text(tmp_path):
+    path = tmp_path / "text"
+    path.write_bytes("Zoë\n".encode())
+    found = text_source(path).fingerprint()
+    assert found == text_source("Zoë\n").fingerprint()
+    assert (found.symbols, found.sha256) == (4, hashlib.sha256(path.read_bytes()).hexdigest())

@@ -85,15 +85,15 @@ def test_a_gzip_file_as_large_as_its_contents_is_read_as_a_gzip_file(folder):
     assert Lines(path)[4] == "4"
 
 
-@pytest.mark.parametrize("errors", ["strict", "replace", "skip"])
-def test_byte_order_marks_at_the_start_of_files_are_dropped(folder, errors):
-    for name in ("one", "two"):
-        (folder / name).write_bytes("\ufeffa\n\ufeffb\n".encode())
-    text_files = Lines([folder / "one", folder / "two"], errors=errors)
-    assert list(text_files) == text_files[:] == ["a", "\ufeffb"] * 2
+def test_byte_order_marks_at_the_start_of_files_are_dropped(folder):
+    for errors in ("strict", "replace", "skip"):
+        for name in ("one", "two"):
+            (folder / name).write_bytes("\ufeffa\n\ufeffb\n".encode())
+        found = Lines([folder / "one", folder / "two"], errors=errors)
+        assert list(found) == found[:] == ["a", "\ufeffb"] * 2
+        (folder / "two").write_bytes(b"\xef\xbb\xbf")
+        assert len(found) == len(list(found)) == 2
     assert Lines(folder / "one", kind="bytes")[0] == b"\xef\xbb\xbfa"
-    (folder / "two").write_bytes(b"\xef\xbb\xbf")
-    assert len(text_files) == len(list(text_files)) == 2
 
 
 def test_names_a_line_that_is_not_utf8(folder):
@@ -115,16 +115,16 @@ def test_ends_of_lines():
         assert ended == b"".join(line + b"\n" for line in lines_of(data))
 
 
-@pytest.mark.parametrize("kind", ["characters", "bytes"])
-def test_hashes_find_every_line_and_nothing_else(folder, monkeypatch, kind):
+def test_hashes_find_every_line_and_nothing_else(folder, monkeypatch):
     monkeypatch.setattr(text_files, "BLOCK_SIZE", 1009)
     (folder / "names").write_text("".join(f"name{i}\n" for i in range(997)))
-    names = Lines(folder / "names", kind=kind)
-    hashed = HashedTexts(names)
-    assert len(hashed) == 997
-    assert all(name in hashed for name in names)
-    others = [f"name{i}x" for i in range(997)] + [""]
-    assert not any((other if kind == "characters" else other.encode()) in hashed for other in others)
+    for kind, end in (("characters", "x"), ("bytes", b"x")):
+        names = Lines(folder / "names", kind=kind)
+        hashed = HashedTexts(names)
+        assert len(hashed) == 997
+        assert all(name in hashed for name in names)
+        assert not any(name + end in hashed for name in names)
+        assert end[:0] not in hashed
 
 
 MIXED = b"to be\nb\xff\n\nor\n"
