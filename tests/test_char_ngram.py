@@ -255,6 +255,7 @@ def test_each_label_has_the_counts_of_its_texts(labeled):
         assert (labeled.score_samples(texts, labels=label) == alone.score_samples(texts)).all()
         assert labeled.sample(label=label, random_state=5) == alone.sample(random_state=5)
     assert labeled.n_grams_ == np.add(labeled.for_label(1).n_grams_, labeled.for_label(3).n_grams_).tolist()
+    assert CharNGram().fit(["anna", "b"] * 9, labels=[1, 2] * 9).order_ == 5  # one for all labels
 
 
 def test_without_a_label_texts_are_summed_over_labels_and_labels_are_drawn(labeled):
@@ -263,17 +264,6 @@ def test_without_a_label_texts_are_summed_over_labels_and_labels_are_drawn(label
     np.testing.assert_allclose(labeled.score_samples(["bob", ""]), expected, rtol=1e-12)
     drawn = labeled.sample(num_samples=300, random_state=0, temperature=0)
     assert 0.3 < np.mean([text in ("anna", "hanna") for text in drawn]) < 0.5
-
-
-def test_partial_fit_adds_labeled_texts(labeled):
-    texts, numbers = LABELED
-    model = CharNGram(order=4, vocabulary="abhnot").partial_fit(texts[:3], labels=numbers[:3])
-    model.partial_fit(texts[3:], labels=numbers[3:])
-    assert (model.score_samples(texts) == labeled.score_samples(texts)).all()
-
-
-def test_labels_have_one_order():
-    assert CharNGram().fit(["anna", "b"] * 9, labels=[1, 2] * 9).order_ == 5
 
 
 def test_all_labels_together_stay_within_the_memory(labeled):

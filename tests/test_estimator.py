@@ -38,12 +38,6 @@ def test_get_params_refuses_non_bools():
             CharRNN().get_params(deep=deep)
 
 
-def test_only_hidden_size_is_positional():
-    assert CharRNN(7).hidden_size == 7
-    with pytest.raises(TypeError):
-        CharRNN(7, 25)
-
-
 def test_unknown_parameter_changes_nothing():
     model = CharRNN(7)
     wanted = r"CharRNN has no parameter 'hidden'. Its parameters are hidden_size.*; did you mean 'hidden_size'\?$"
@@ -64,6 +58,8 @@ def test_subclass_with_other_parameters():
     assert Wider(7).get_params() == {"extra": 7, "hidden_size": 3}
     assert cloned(Wider(7)).extra == 7
     assert repr(Wider(7)) == "Wider(extra=7)"
+    with pytest.raises(TypeError):
+        CharRNN(7, 25)  # hidden_size alone is positional
 
 
 def test_repr_shows_changed_parameters():

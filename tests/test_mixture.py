@@ -221,22 +221,16 @@ def test_refuses_bad_input_before_training_a_network(monkeypatch):
             Mixture.recommended(X, seconds, verbose=0, **options)
 
 
-def test_a_validation_text_may_be_a_generator():
-    recommended = Mixture.recommended(iter(NAMES * 9), 0.2, verbose=0, validation=iter(["nabo", "oba"]), max_steps=3)
-    assert recommended.weights_.tolist() == Mixture(recommended.models).fit_weights(["nabo", "oba"]).weights_.tolist()
-
-
-def test_refuses_an_unknown_parameter_before_counting_the_text(monkeypatch):
-    monkeypatch.delattr(CharNGram, "_fit")
-    with pytest.raises(InvalidInputError, match=r"CharRNN has no parameter 'hiden_size'.*did you mean"):
-        Mixture.recommended(TEXT, 1, verbose=0, hiden_size=8)
-
-
-def test_counts_take_their_parameters(monkeypatch):
+def test_parameters_of_recommended_models(monkeypatch):
     options = {"order": 3, "max_memory": 10**6, "min_count": 2, "hidden_size": 5, "max_steps": 3}
     network, counts = Mixture.recommended(TEXT + "X", 1, verbose=0, **options).models
     assert (counts.order, counts.max_memory, counts.min_count) == (3, 10**6, 2)
     assert (network.hidden_size, network.min_count) == (5, 2)
+    recommended = Mixture.recommended(iter(NAMES * 9), 0.2, verbose=0, validation=iter(["nabo", "oba"]), max_steps=3)
+    assert recommended.weights_.tolist() == Mixture(recommended.models).fit_weights(["nabo", "oba"]).weights_.tolist()
+    monkeypatch.delattr(CharNGram, "_fit")  # an unknown parameter is refused before the text is counted
+    with pytest.raises(InvalidInputError, match=r"CharRNN has no parameter 'hiden_size'.*did you mean"):
+        Mixture.recommended(TEXT, 1, verbose=0, hiden_size=8)
 
 
 # ---------------------------------------------------------------- weights
@@ -277,12 +271,6 @@ def test_weights_for_each_place_in_a_word_are_fitted_if_it_has_500_symbols(docum
             other[c] = np.maximum(0, other[c] + step)
             assert Mixture(models, other).score(held_out) <= best + 1e-7
     assert Mixture(models).fit_weights(held_out[:30]).weights_.shape == (2,)
-
-
-def test_weights_are_fitted_to_documents(namers):
-    mixture = Mixture([*namers, CharNGram(order=3).fit(NAMES * 5)])
-    equal = mixture.score(["anna", "bob"])
-    assert mixture.fit_weights(["anna", "bob"]).score(["anna", "bob"]) > equal + 1e-3
 
 
 @pytest.mark.parametrize(("limit", "value", "length"), [("MAX_SYMBOLS", 101, 101), ("MAX_BYTES", 1, 512)])
@@ -458,11 +446,6 @@ def test_a_state_keeps_the_weights_of_its_time(models):
     before = state.predict_proba()
     mixture.weights_[:] = [1, 0, 0]
     np.testing.assert_array_equal(state.predict_proba(), before)
-
-
-def test_the_number_of_threads_is_that_of_the_mixture(models):
-    network, _ = Mixture(models, n_threads=1)._network("score", one_row=True)
-    assert [member.n_threads for member in network.members] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(("of_counts", "of_network"), [(3, (7, 5)), (17, (1, 1))])

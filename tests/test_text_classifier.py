@@ -68,6 +68,7 @@ def test_the_probabilities_are_those_of_bayes_rule(model):
 
 
 def test_learned_attributes(model):
+    assert model.predict_proba([]).shape == (0, 3)
     assert model.classes_.tolist() == ["f", "m", "x"]
     assert model.vocabulary_.labels == ("f", "m", "x")
     assert model.n_steps_ == 120
@@ -97,10 +98,6 @@ def model_differs(one, other):
     return bool((one.predict_log_proba(["bob"])[:, :2] != other.predict_log_proba(["bob"])[:, :2]).any())
 
 
-def test_no_texts_have_no_probabilities(model):
-    assert model.predict_proba([]).shape == (0, 3)
-
-
 @pytest.mark.parametrize(("estimator", "as_bytes"), [
     (CharNGram(3), True), (CharRNN(5, max_steps=2, random_state=0), False),
     ([CharNGram(2), CharRNN(5, max_steps=2), CharNGram(3, min_count=2)], True),
@@ -126,11 +123,6 @@ def test_a_given_vocabulary_gets_an_unknown_symbol():
     assert len(model.predict(["xyz"])) == 1
 
 
-def test_empty_texts_alone_have_no_characters_to_reserve():
-    model = TextClassifier(CharNGram(2)).fit(["", "", ""], [0, 0, 1])
-    assert model.predict(["", "a"]).tolist() == [0, 0]
-
-
 def test_few_texts_are_read_until_there_are_enough_steps():
     model = small(max_steps=None, batch_size=8, hidden_size=2).fit(X, Y)
     assert 2 * 150 <= model.n_steps_ < 2 * 200
@@ -141,23 +133,14 @@ def test_few_texts_are_read_until_there_are_enough_steps():
     assert (again.min_steps, again.estimator.epochs) == (0, 8)
 
 
-def test_time_is_shared_by_the_directions():
-    model = small(max_steps=None, max_seconds=0.2).fit(X, Y)
-    assert {record["direction"] for record in model.history_} == {"forward", "backward"}
-
-
-def test_validation_is_drawn_from_all_classes():
-    model = small(validation_fraction=0.25, max_steps=20, eval_every=10).fit(sorted(X), sorted(Y))
+def test_validation_is_drawn_from_all_classes_and_callbacks_see_the_direction():
+    seen, options = [], {"validation_fraction": 0.25, "max_steps": 20, "eval_every": 10}
+    note = lambda model, record: seen.append((type(model), record["direction"]))  # noqa: E731
+    model = small(callbacks=[note], **options).fit(sorted(X), sorted(Y))
     losses = [record["validation_loss"] for record in model.history_]
     assert np.isfinite([loss for loss in losses if loss is not None]).all()
     assert model.classes_.tolist() == ["f", "m", "x"]
-
-
-def test_callbacks_see_the_direction():
-    seen = []
-    small(callbacks=[lambda model, record: seen.append((type(model), record["direction"]))], max_steps=3).fit(X, Y)
-    assert {direction for _, direction in seen} == {"forward", "backward"}
-    assert {kind for kind, _ in seen} == {TextClassifier}
+    assert set(seen) == {(TextClassifier, "forward"), (TextClassifier, "backward")}
 
 
 def test_a_callback_cannot_train_the_classifier_that_is_being_trained():
@@ -359,6 +342,8 @@ def test_counts_of_a_class_with_one_text_and_of_empty_texts():
     model = TextClassifier(counts()).fit(["anna", "", "", "bob"], [1, 2, 2, 3])
     np.testing.assert_allclose(model.predict_proba(["anna", "", "zoe"]).sum(axis=1), 1)
     assert model.predict(["anna", "", "bob"]).tolist() == [1, 2, 3]
+    empty = TextClassifier(CharNGram(2)).fit(["", "", ""], [0, 0, 1])  # no character is left for unknown ones
+    assert empty.predict(["", "a"]).tolist() == [0, 0]
 
 
 def test_a_classifier_with_counts_is_quantized():

@@ -212,18 +212,11 @@ def test_second_biases_of_pytorch_are_added_where_they_do_the_same(path, cell, L
 
 @pytest.mark.peers
 @networks
-def test_pytorch_predicts_the_same_from_the_file_and_back(torch, path, cell, L):
+def test_pytorch_predicts_the_same_from_the_file(torch, path, cell, L):
     from safetensors.torch import load_file
 
     kind = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM, "cifg": torch.nn.LSTM}[cell]
     network = torch.nn.ModuleDict({"rnn": kind(11, 5, L), "decoder": torch.nn.Linear(5, 11)}).double()
-
-    def same_as(model):
-        ids = np.random.default_rng(0).integers(11, size=(7, 2))
-        state = tuple(np.zeros((L, 2, 5)) for _ in learned_state(model).layout.kind.states)
-        _, mine = reference.forward(learned_state(model).layout.tensors(learned_state(model).params), cell, ids, state)
-        theirs = network["decoder"](network["rnn"](torch.nn.functional.one_hot(torch.from_numpy(ids), 11).double())[0])
-        np.testing.assert_allclose(mine, theirs.detach(), rtol=0, atol=1e-12)
 
     model = filled(cell, L)
     model.save(path, training_state=False)
@@ -231,19 +224,11 @@ def test_pytorch_predicts_the_same_from_the_file_and_back(torch, path, cell, L):
         for name, array in load_file(path).items():
             if name.startswith(("rnn.", "decoder.")):
                 network.get_parameter(name)[:] = array
-    same_as(model)
-    torch.manual_seed(0)
-    with torch.no_grad():
-        for parameter in network.parameters():  # both biases among them
-            parameter.uniform_(-1, 1)
-        for parameter in network["rnn"].parameters() if cell == "cifg" else ():
-            parameter[:5] = -parameter[5:10]
-    file = stored_network(path)
-    for name, parameter in network.named_parameters():
-        file.tensors[name][...] = parameter.detach()
-    write_contents(path, file)
-    again = CharRNN.load(path)
-    same_as(again)
+    ids = np.random.default_rng(0).integers(11, size=(7, 2))
+    state = tuple(np.zeros((L, 2, 5)) for _ in learned_state(model).layout.kind.states)
+    _, ours = reference.forward(learned_state(model).layout.tensors(learned_state(model).params), cell, ids, state)
+    theirs = network["decoder"](network["rnn"](torch.nn.functional.one_hot(torch.from_numpy(ids), 11).double())[0])
+    np.testing.assert_allclose(ours, theirs.detach(), rtol=0, atol=1e-12)
 
 
 def test_the_sum_of_two_biases_is_coupled(path):

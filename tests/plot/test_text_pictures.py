@@ -61,11 +61,6 @@ def test_a_text_may_have_5000_symbols_and_a_row_one_cell(abc):
     assert numbers(plot.surprisal(abc, "ab", width=1)).shape == (2, 1)
 
 
-def test_letters_contrast_with_their_cells(fixed):
-    ax = plot.surprisal(fixed({"a": 255 / 256, "b": 1 / 256}), "ab")
-    assert [text.get_color() for text in ax.texts] == ["black", "white"]
-
-
 def test_probabilities_of_the_likeliest(abc):
     ax = plot.probabilities(abc, "ab\nc", n=3)
     guesses = [[1 / 2], [1 / 4], [1 / 8]]
@@ -84,17 +79,13 @@ def test_probabilities_of_the_likeliest(abc):
 
 @pytest.mark.parametrize(("style", "color"), [("default", "black"), ("dark_background", "white")])
 def test_the_text_above_the_guesses_has_the_color_of_text(fixed, style, color):
+    model = fixed({"a": 255 / 256, "b": 1 / 256})
     with pyplot.style.context(style):
-        ax = plot.probabilities(fixed({"a": 255 / 256, "b": 1 / 256}), "ab", n=2)
+        colors = ["black", "white"] if color == "black" else ["white", "black"]  # letters contrast with their cells
+        assert [text.get_color() for text in plot.surprisal(model, "ab").texts] == colors
+        ax = plot.probabilities(model, "ab", n=2)
         assert {text.get_color() for text in ax.texts if text.get_position()[1] == 0} == {color}
-        assert [text.get_color() for text in ax.texts[2:4]] == (
-            ["white", "black"] if color == "black" else ["black", "white"]
-        )
-
-
-def test_as_many_guesses_as_there_are_symbols_and_five_by_default(abc, blank):
-    assert numbers(plot.probabilities(blank("abcdefg"), "a")).shape == (6, 1)
-    assert numbers(plot.probabilities(abc, "a", n=9)).shape == (5, 1)
+        assert [text.get_color() for text in ax.texts[2:4]] == colors[::-1]
 
 
 def test_a_space_is_blank_in_the_text_and_visible_among_the_guesses(letters_seen):
@@ -115,7 +106,9 @@ def test_right_guesses_are_framed(abc):
     assert frames == [(-0.5, 1.5, 1, 1), (0.5, 0.5, 1, 1), (1.5, 2.5, 1, 1)]
 
 
-def test_the_end_of_a_document_is_among_the_guesses(blank):
+def test_guesses_are_five_by_default_and_no_more_than_there_are_symbols(abc, blank):
+    assert numbers(plot.probabilities(blank("abcdefg"), "a")).shape == (6, 1)
+    assert numbers(plot.probabilities(abc, "a", n=9)).shape == (5, 1)
     model = blank(["a", "b"])
     with model.editing():
         model.params_["by"][model.vocabulary_.boundary] = 1.0

@@ -105,13 +105,6 @@ def test_blocks_are_read_only_views():
     assert every_second.next_block().ids.tolist() == [[0, 2, 4, 6], [6, 8, 10, 12], [12, 14, 16, 18]]
 
 
-def test_repr_tells_the_geometry():
-    assert repr(TextStreams(np.zeros(101, np.uint8))).startswith("TextStreams(101 ids, batch_size=1, seq_length=25, ")
-    assert repr(TextStreams(np.zeros(101, np.uint8), batch_size=2, seq_length=7)) == (
-        "TextStreams(101 ids, batch_size=2, seq_length=7, stream_length=51, steps_per_epoch=7)"
-    )
-
-
 # --- documents: every document once an epoch, the same order from a seed and from a position
 
 
