@@ -26,7 +26,7 @@ from crnn.runtime.machine import usable_cores
 from crnn.training import machine_speed
 
 # A machine with fewer cores than threads makes single examples slow, which must not fail the test.
-settings.register_profile("crnn", deadline=None)
+settings.register_profile("crnn", deadline=None, max_examples=50)  # fuzz/ tries many more
 settings.load_profile("crnn")
 
 # What `pytest -m quick` runs, with the best instruction set alone.

@@ -37,20 +37,15 @@ def namer():
     return CharNGram(order=4).fit(NAMES)
 
 
-def probabilities(model, texts, prefix):
-    """Kneser-Ney by its definition, after the texts that a model has counted."""
-    vocabulary, boundary = model.vocabulary_, model.vocabulary_.boundary
-    end = [] if boundary is None else [boundary]
-    counted = [[*vocabulary.encode(text).tolist(), *end] for text in texts]
-    reference = KneserNey(counted, model.order_, len(vocabulary), boundary)
-    return reference.probabilities([*end, *vocabulary.encode(prefix).tolist()])
-
-
 def test_probabilities_match_the_definition(model, namer):
-    for prefix in ("", "n", "no", "ano", "oooooo"):
-        for fitted, texts in ((model, [TEXT]), (namer, NAMES)):
-            (found,) = fitted.predict_proba([prefix])
-            np.testing.assert_allclose(found, probabilities(fitted, texts, prefix), rtol=1e-11)
+    for fitted, texts in ((model, [TEXT]), (namer, NAMES)):
+        vocabulary, boundary = fitted.vocabulary_, fitted.vocabulary_.boundary
+        end = [] if boundary is None else [boundary]
+        counted = [[*vocabulary.encode(text).tolist(), *end] for text in texts]
+        reference = KneserNey(counted, fitted.order_, len(vocabulary), boundary)
+        prefixes = ["", "n", "no", "ano", "oooooo"]
+        expected = [reference.probabilities([*end, *vocabulary.encode(prefix).tolist()]) for prefix in prefixes]
+        np.testing.assert_allclose(fitted.predict_proba(prefixes), expected, rtol=1e-11)
 
 
 def test_documents_start_and_end(namer):

@@ -13,7 +13,7 @@ from crnn.runtime.threads import default_threads
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore")]
 
 NAMES = ["anna", "bob", "nana", "abba", "nan", "otto", "", "banana"] * 12
-GRID = {"hidden_size": [3, 5], "learning_rate": [0.01, 0.1]}
+GRID = {"hidden_size": [3, 5]}
 
 
 def _function():

@@ -305,17 +305,23 @@ def test_modules_left_by_a_larger_build_are_removed(setup_script, monkeypatch, t
 
 
 TRANSLATION = """
-import runpy, sys
+import os, runpy, sys
+import Cython.Build
 from setuptools import Extension
 names = runpy.run_path(sys.argv[1], run_name="setup_script")["translate"].__globals__
 names["FOLDER"] = "src"
-names["DIRECTIVES"]["boundscheck"] = sys.argv[2] == "True"
-module = Extension("crnn._kernels.one", ["src/one.pyx"])
-names["translate"]([module])
-print(*module.sources)
+for line in sys.stdin:
+    names["DIRECTIVES"]["boundscheck"] = line == "True\\n"
+    if not (child := os.fork()):  # Cython remembers the files that it has read
+        module = Extension("crnn._kernels.one", ["src/one.pyx"])
+        names["translate"]([module])
+        print(*module.sources, flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
 """
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes as POSIX has them")
 def test_cython_files_are_translated_again_if_they_changed(tmp_path):
     pytest.importorskip("Cython")
     kernels = "src/crnn/_kernels"
@@ -324,27 +330,31 @@ def test_cython_files_are_translated_again_if_they_changed(tmp_path):
     source, other = tmp_path / "src" / "one.pyx", tmp_path / "src" / "part.pxi"
     source.write_text('include "part.pxi"\n', encoding="utf-8")
     other.write_text("a = 1\n", encoding="utf-8")
+    command = [sys.executable, "-c", TRANSLATION, ROOT / "setup.py"]
 
     def translated(boundscheck=False):
         """Return the C file, and whether it is a new one."""
-        command = [sys.executable, "-c", TRANSLATION, ROOT / "setup.py", str(boundscheck)]
-        done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
-        path = tmp_path / done.stdout.splitlines()[-1]
+        process.stdin.write(f"{boundscheck}\n")
+        process.stdin.flush()
+        while not (line := process.stdout.readline()).endswith(".c\n"):  # Cython may tell what it does
+            assert line
+        path = tmp_path / line.rstrip()
         new = path.stat().st_mtime > 2000
         os.utime(path, (2000, 2000))  # all ages are made: files written in one moment differ by nothing
         return path, new
 
     os.utime(source, (1000, 1000))
     os.utime(other, (1000, 1000))
-    first = translated()
-    assert first[1]
-    assert translated() == (first[0], False)
-    os.utime(other, (3000, 3000))
-    assert translated() == first
-    os.utime(other, (1000, 1000))
-    with_checks = translated(boundscheck=True)
-    assert with_checks[1]
-    assert with_checks[0] != first[0]
+    with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        first = translated()
+        assert first[1]
+        assert translated() == (first[0], False)
+        os.utime(other, (3000, 3000))
+        assert translated() == first
+        os.utime(other, (1000, 1000))
+        with_checks = translated(boundscheck=True)
+        assert with_checks[1]
+        assert with_checks[0] != first[0]
 
 
 def test_links_of_the_index_page_are_complete(setup_script, monkeypatch):

@@ -119,7 +119,7 @@ def use(model):
 @pytest.mark.parametrize(
     ("name", "stride", "functions"),
     [
-        *((name, 487, ()) for name in CALLS),
+        *((name, 997, ()) for name in CALLS),
         *(pytest.param(name, 17, (), marks=pytest.mark.slow) for name in CALLS),
         (
             "partial_fit with validation",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 from pathlib import Path
 
@@ -16,6 +17,7 @@ PACKAGE = SOURCES / "crnn"
 needs_sources = pytest.mark.skipif(not PACKAGE.is_dir(), reason="the sources are not here")
 
 
+@functools.cache
 def python_modules():
     """Return the path of every Python module of the package by its dotted name, in order."""
     found = {}
@@ -33,5 +35,6 @@ def tool(name):
     return module
 
 
+@functools.cache
 def parsed(path):
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
