@@ -176,9 +176,6 @@ def test_files_are_read_in_blocks(tmp_path, monkeypatch, lines):
     assert pickle.dumps(stored) == pickle.dumps(whole)
 
 
-# ------------------------------------------------------------------ adaptation
-
-
 def test_adaptation_counts_what_is_read(model):
     before, text, expected = pickle.dumps(model), "slings of slings and slings of mind " * 9, []
     counts = Counts(5, len(model.vocabulary_))
@@ -226,9 +223,6 @@ def test_adapt_reads_documents_in_order(namer):
     state = namer.start(adapt=True).feed("bobo").end().feed("").end().feed("anna").end()
     expected = state.copy().feed("bab", adapt=False).log_prob - state.log_prob
     assert namer.adapt(["bobo", "", "anna"]).start().feed("bab").log_prob == pytest.approx(expected, rel=1e-12)
-
-
-# ------------------------------------------------------------------- bad input
 
 
 LABELED = ["anna", "hanna", "bob", "", "otto"], [3, 3, 1, 1, 1]
@@ -312,9 +306,6 @@ def test_large_weights_take_little_memory():
     tracemalloc.stop()
     assert peak < 1e7
     np.testing.assert_allclose(np.exp(model.score_samples(texts)), weights / weights.sum(), rtol=1e-3)
-
-
-# ------------------------------------------------- interruption, copies, files
 
 
 def test_progress_is_shown(capsys):

@@ -13,8 +13,6 @@ from crnn import CharRNN
 from crnn.text.vocabulary import Vocabulary
 from crnn.training import team, trainer
 
-# --- what is trained, and how long
-
 
 def test_new_model_matches_min_char_rnn():
     model = CharRNN(max_steps=0, random_state=0).fit(TEXT)
@@ -69,9 +67,6 @@ def test_history_has_all_records():
     assert {type(value) for record in model.history_ for value in record.values()} == {int, float, type(None)}
 
 
-# --- continuing
-
-
 @pytest.mark.parametrize("parameters", [{"dtype": "float64"}, {"n_threads": 2}])
 def test_halves_of_a_text_are_one_pass(parameters):
     # Chunks of 5 carry the state where 5 + 1 characters more follow: texts of 5 k + 2 are k steps with none left.
@@ -119,9 +114,6 @@ def test_other_seq_length_continues_and_keeps_the_loss_per_character():
     assert model.smooth_loss_ == pytest.approx(50 * before, rel=0.01)
 
 
-# --- texts
-
-
 @pytest.mark.parametrize("n", [2, 6, 7])
 def test_text_shorter_than_a_chunk_is_one_shorter_chunk(n):
     text = "abcdefg"[:n]
@@ -141,9 +133,6 @@ def test_partial_fit_takes_a_number_of_epochs():
         for model in (small(0), small(0).fit(TEXT)):
             model.set_params(**{"max_steps": None, **parameters}).partial_fit(TEXT, epochs=epochs)
             assert model.n_steps_ == steps, parameters
-
-
-# --- what fails, and what it leaves
 
 
 def test_failing_allocation_leaves_the_model_unchanged(monkeypatch):
@@ -166,9 +155,6 @@ def test_more_threads_than_the_kernels_know():
     model = small(3, batch_size=400, n_threads=400, seq_length=2, hidden_size=2).fit(text)
     assert model.n_steps_ == 3
     assert np.isfinite(model.score(text))
-
-
-# --- forks and threads
 
 
 @POSIX

@@ -1,4 +1,4 @@
-"""Models of documents: from a list of texts to weights and scores; rare characters; what is refused."""
+"""Models of documents: from a list of texts to weights and scores; rare characters and given vocabularies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from small_models import learned_state
 
-from crnn import BOUNDARY, UNKNOWN, CharRNN
+from crnn import BOUNDARY, UNKNOWN, CharRNN, Lines
 from crnn.parameters.kinds import CELLS
 from crnn.reference import network as reference
 from crnn.text.vocabulary import Vocabulary
@@ -28,9 +28,6 @@ def log_p_alone(model, document):
     layout = learned_state(model).layout
     zero = tuple(np.zeros((layout.num_layers, 1, layout.hidden_size)) for _ in layout.kind.states)
     return reference.log_probabilities(p, layout.cell, ids, zero)[0][1:].sum()
-
-
-# ------------------------------------------------------------------------- the vocabulary
 
 
 def test_ids_are_characters_then_unknown_then_boundary():
@@ -56,9 +53,6 @@ def test_decoding_shows_the_unknown_and_splits_at_boundaries():
     assert vocabulary.decode_documents([3, 0, 2, 3, 3, 1]) == ["", "a\ufffd", "", "b"]
     assert vocabulary.decode_documents([]) == [""]
     assert Vocabulary([97, 98], "bytes", unknown=True).decode([0, 2]) == b"a?"
-
-
-# -------------------------------------------------------------------------------- training
 
 
 def test_a_list_is_documents():
@@ -94,9 +88,6 @@ def test_epochs_count_the_symbols_with_their_boundaries():
     assert small(None, batch_size=4, seq_length=5).fit(NAMES).partial_fit(NAMES).n_steps_ == 11 * -(-symbols // 20)
 
 
-# -------------------------------------------------------------------------- scores
-
-
 @pytest.mark.parametrize(("cell", "num_layers", "exact"), [("rnn", 1, False), ("gru", 2, True), ("lstm", 1, False)])
 def test_a_score_is_that_of_each_document_alone(cell, num_layers, exact):
     model = small(50, cell=cell, num_layers=num_layers).fit(NAMES)
@@ -118,9 +109,6 @@ def test_many_documents_are_scored_in_parts_exactly():
     assert model.score(documents) == pytest.approx(expected / (sum(map(len, documents)) + len(documents)), rel=1e-9)
 
 
-# ----------------------------------------------------------------------- validation
-
-
 def test_the_last_documents_are_for_validation():
     model = small(validation_fraction=0.25).fit(NAMES)
     held_out = NAMES[-round(0.25 * len(NAMES)) :]
@@ -132,9 +120,6 @@ def test_the_last_documents_are_for_validation():
     assert again == losses
     model.fit(NAMES, validation="anna")  # one document
     assert model.history_[-1]["validation_loss"] == pytest.approx(-model.score("anna"), rel=1e-9)
-
-
-# ------------------------------------------------------------------------ rare characters
 
 
 @pytest.mark.parametrize("X", ["banana bananb c", ["banana", "bananb", "c"]])
@@ -154,3 +139,36 @@ def test_rare_characters_are_one_symbol(X):
     else:
         assert all(text.startswith("never seen") for text in texts)  # as it was given
         assert not any("\ufffd" in text[10:] for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("given", "X", "symbols"),
+    [
+        ("cabba", "ab", ["a", "b", "c"]),
+        ({"c", "a", "b"}, ["ab", ""], ["a", "b", "c", BOUNDARY]),
+        (np.array(["c", "a", "b"]), ["ab"], ["a", "b", "c", BOUNDARY]),
+        ([b"c", b"a", b"b"], [b"ab"], [b"a", b"b", b"c", BOUNDARY]),
+    ],
+)
+def test_model_has_the_given_symbols(given, X, symbols):
+    assert list(small(2, vocabulary=given).fit(X).vocabulary_) == symbols
+    assert list(small(2, vocabulary=given, min_count=2).fit(X).vocabulary_) == sorted(
+        [*symbols, UNKNOWN], key=lambda symbol: (symbol is BOUNDARY, symbol is UNKNOWN)
+    )
+
+
+def test_blocks_of_a_stream_are_learned_as_the_vocabulary_of_all_would_have_it():
+    blocks = ["abab" * 3, "cdcd" * 3]
+    stream = small(2, vocabulary="abcd")
+    whole = small(0).fit("abcd").set_params(max_steps=2)
+    for block in blocks:
+        stream.partial_fit(block)
+        whole.partial_fit(block)
+    np.testing.assert_array_equal(stream.params_["Why"], whole.params_["Why"])
+    assert stream.n_steps_ == 2
+
+
+def test_lines_in_a_cache_have_no_line_ends(tmp_path):
+    (tmp_path / "text").write_text("ab\n\nb\n")
+    lines = Lines(tmp_path / "text", cache=tmp_path)
+    assert list(small(2, vocabulary="abc").fit(lines).vocabulary_) == ["a", "b", "c", BOUNDARY]

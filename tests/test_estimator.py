@@ -29,9 +29,6 @@ def cloned(model):
     return new
 
 
-# --- parameters
-
-
 def test_get_params_refuses_non_bools():
     for deep in (np.array([1, 2]), None, "yes"):
         with pytest.raises(InvalidInputError, match=r"^deep must be True or False"):
@@ -70,9 +67,6 @@ def test_repr_shows_changed_parameters():
     assert repr(CharRNN(callbacks=several)) == f"CharRNN(callbacks={several!r})"
 
 
-# --- before fit
-
-
 def test_failed_fit_leaves_a_model_unfitted():
     model = CharRNN()
     with pytest.raises(ValueError, match="too short"):
@@ -105,9 +99,6 @@ def test_learned_views_cannot_be_replaced():
     for name in ("params_", "optimizer_state_"):
         with pytest.raises(AttributeError):
             setattr(model, name, {})
-
-
-# --- copies
 
 
 class Noted(CharRNN):

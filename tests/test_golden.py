@@ -68,28 +68,21 @@ def model_before(golden, step, dtype):
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_step_matches_min_char_rnn(kernels, golden, step):
-    model, text = model_before(golden, step, "float64")
+def test_step_matches_min_char_rnn(kernels, golden, dtype, step):
+    model, text = model_before(golden, step, dtype)
     learned_state(model).smooth_loss = 0.0  # then it becomes 0.001 times the loss
     model.partial_fit(text)
     assert model.n_steps_ == 1
-    assert model.smooth_loss_ * 1000 == pytest.approx(golden[f"{step}/loss"], rel=1e-12)
-    np.testing.assert_allclose(model.state_[0, 0], golden[f"{step}/after/h"], rtol=1e-12, atol=1e-14)
+    # 1e-9 is what is promised in float64; a wrong program is far from this as well.
+    loss, rtol, atol = (1e-12, 1e-11, 1e-11) if dtype == np.float64 else (1e-4, 1e-7, 1e-4)
+    assert model.smooth_loss_ * 1000 == pytest.approx(golden[f"{step}/loss"], rel=loss)
     for there, here in NAMES.items():
-        # 1e-9 is what is promised; a wrong program is far from this as well.
-        np.testing.assert_allclose(model.params_[here], golden[f"{step}/after/{there}"], rtol=1e-11, atol=1e-11)
-        memory = model.optimizer_state_["sum"][here]
-        np.testing.assert_allclose(memory, golden[f"{step}/after/sum/{there}"], rtol=1e-11, atol=1e-14)
-
-
-@pytest.mark.parametrize("step", STEPS)
-def test_a_step_in_single_precision_is_near(kernels, golden, step):
-    model, text = model_before(golden, step, "float32")
-    learned_state(model).smooth_loss = 0.0
-    model.partial_fit(text)
-    assert model.smooth_loss_ * 1000 == pytest.approx(golden[f"{step}/loss"], rel=1e-4)
-    for there, here in NAMES.items():
-        np.testing.assert_allclose(model.params_[here], golden[f"{step}/after/{there}"], atol=1e-4)
+        np.testing.assert_allclose(model.params_[here], golden[f"{step}/after/{there}"], rtol=rtol, atol=atol)
+    if dtype == np.float64:
+        np.testing.assert_allclose(model.state_[0, 0], golden[f"{step}/after/h"], rtol=1e-12, atol=1e-14)
+        for there, here in NAMES.items():
+            memory = model.optimizer_state_["sum"][here]
+            np.testing.assert_allclose(memory, golden[f"{step}/after/sum/{there}"], rtol=1e-11, atol=1e-14)
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -56,9 +56,6 @@ def same_weights(model, other):
     )
 
 
-# ------------------------------------------------------------ training and results
-
-
 @pytest.mark.parametrize(("name", "shape"), [("embedding", (15, 5)), ("bigrams", (17, 4 * 19))])
 def test_embedding_or_bigrams_are_learned(name, shape):
     model = small(cell="lstm", max_steps=300, learning_rate=0.01, **VARIANTS[name]).fit(TEXT)
@@ -136,9 +133,6 @@ def test_bfloat16_model_validates_in_bfloat16():
     assert -model.score(held_out, exact=False) == pytest.approx(model.history_[-1]["validation_loss"], abs=2e-3)
 
 
-# ------------------------------------------------------------ continuing
-
-
 # New symbols have the highest numbers, or the lowest.
 @pytest.mark.parametrize("text", ["abxcdxy", "abAcdAB"])
 @pytest.mark.parametrize("name", WITH_TABLES)
@@ -190,9 +184,6 @@ def test_bfloat16_models_adapt_and_sum_labels_in_bfloat16():
         rounded, plain = score(model), score(model.set_params(matmul_precision="float32"))
         assert rounded != plain
         assert rounded == pytest.approx(plain, rel=0.05)
-
-
-# ------------------------------------------------------------ labels, classifiers, mixtures, the command line
 
 
 @pytest.mark.parametrize("option", [{"embedding_size": 5}, {"n_bigrams": 100}])
@@ -254,9 +245,6 @@ def test_weights_over_their_scales_are_integers():
     assert model.scales_ is None
 
 
-# ------------------------------------------------------------ bigrams
-
-
 def test_text_with_fewer_bigrams_has_fewer_rows():
     assert small(n_bigrams=2).fit(TEXT).bigrams_ == [(" ", "t"), (" ", "b")]  # the most frequent, the first of the next
     assert small(n_bigrams=3, batch_size=1, max_steps=0).fit("aa").bigrams_ == [("a", "a")]
@@ -292,9 +280,6 @@ def test_previous_symbol_keeps_its_meaning_in_another_vocabulary():
     assert [model.for_label(label).state_[-1].item() for label in ("f", "m")] == [0, len(model.vocabulary_) - 2]
 
 
-# ------------------------------------------------------------ refusals
-
-
 def test_quantized_model_can_be_fitted_anew():
     small = random_language_model(TEXT, dtype="float32").quantize().set_params(max_steps=3).fit(TEXT)
     assert small.partial_fit(TEXT).n_steps_ == 6
@@ -308,9 +293,6 @@ def test_quantize_refuses_more_units_than_sums_of_32_bits_hold(monkeypatch):
         model.quantize()
     monkeypatch.setattr("crnn.model.state.MAX_INT8_UNITS", H)
     model.quantize()
-
-
-# ------------------------------------------------------------ files
 
 
 def test_quantized_file_is_at_most_0_35_of_the_float_one(tmp_path):

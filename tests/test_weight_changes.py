@@ -35,9 +35,6 @@ def fresh(paths):
     return done.stdout.splitlines()
 
 
-# ------------------------------------------------------------------------------------------------ each way
-
-
 def edit(model, path):
     with model.editing():
         model.params_["Whh_l0"][:] *= 1.5
@@ -172,9 +169,6 @@ def test_models_of_documents_and_of_their_labels(tmp_path):
         model.save(path)
     assert found == fresh(paths)
     assert len(set(found)) == len(found)
-
-
-# ----------------------------------------------------------------------------------------- threads and forks
 
 
 def moment(model):

@@ -278,9 +278,6 @@ def test_callbacks_and_the_class_are_not_written(path):
     assert type(Subclass.load(path)) is Subclass
 
 
-# --- without the state of training
-
-
 def test_file_without_training_state_is_seeded_by_its_parameter(path):
     names = ["anna", "bob", "eve"] * 9
     model = small(random_state=3, dropout=0.3).fit(names)

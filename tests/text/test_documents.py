@@ -221,12 +221,6 @@ def test_sample_of_documents_warns_where_their_number_may_be_meant():
     CharRNN(3, max_steps=0).fit("anna").sample(20)
 
 
-# --- a collection, joined and packed
-
-
-# ------------------------------------------------------------------------- a collection
-
-
 def test_a_generator_is_read_once():
     text, lengths = join(text for text in ["to", "", "be\nor"])
     assert text == "tobe\nor"

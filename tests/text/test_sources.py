@@ -22,9 +22,6 @@ def path(tmp_path_factory):
     return tmp_path_factory.mktemp("sources") / "text.txt"
 
 
-# ---------------------------------------------------------------- blocks
-
-
 @given(st.text(st.characters(codec=None)) | st.binary(), SIZES)
 def test_a_text_is_cut_in_blocks(text, size):
     for X in (text,) if isinstance(text, str) else (text, bytearray(text), memoryview(text)):
@@ -46,9 +43,6 @@ def test_one_document_or_several(path):
     assert documents_of("") == [""]
     path.write_bytes(b"to\nb\xff\nbe")
     assert documents_of(Lines(path, errors="skip")) == ["to", "be"]
-
-
-# ---------------------------------------------------------------- ids
 
 
 def test_every_kind_of_text_is_encoded(path):
@@ -76,9 +70,6 @@ def test_documents_are_encoded_with_a_boundary_around_each(path):
     assert text_source(["ab", "", "\n"]).ids(vocabulary).tolist() == [3, 1, 2, 3, 3, 0, 3]
     for X in ("ab\n", path):  # one text is one document
         assert text_source(X).ids(vocabulary).tolist() == [3, 1, 2, 0, 3]
-
-
-# ---------------------------------------------------------------- what else is asked
 
 
 def test_length_and_kind_are_known():

@@ -28,9 +28,6 @@ def split(text, cuts):
     return [text[a:b] for a, b in itertools.pairwise(places)]
 
 
-# ---------------------------------------------------------------- symbols and ids
-
-
 @given(TEXTS | BYTES)
 def test_symbols_follow_their_codes_and_round_trip(text):
     vocabulary = Vocabulary.from_text(text)
@@ -130,9 +127,6 @@ def test_memory_is_the_ids_and_one_block(ids_from):
     assert peak <= (len(text) * 9 / 8 + 2 * block if of_blocks else len(text)) + 20 * codes_module._PIECE
 
 
-# ---------------------------------------------------------------- what cannot be encoded
-
-
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize(
     ("known", "text", "position", "named"),
@@ -163,9 +157,6 @@ def test_unknown_symbols_are_named_with_their_position(known, text, position, na
 def test_without_a_boundary_ids_are_one_document():
     vocabulary = Vocabulary.from_text("abc")
     assert vocabulary.decode_documents([2, 0, 1]) == ["cab"]
-
-
-# ---------------------------------------------------------------- the sequence
 
 
 def test_codes_are_copied_and_read_only():
