@@ -80,7 +80,7 @@ def test_the_mean_rate_holds_down_to_ten_texts_in_all(contamination, repeat):
     assert contamination / 2 < np.mean(rates) < 2 * contamination
 
 
-def test_scores_and_verdicts():
+def test_scores_and_verdicts_by_the_reduction_of_the_threshold():
     detector = detector_of(reduce="sum").fit(words(3000))
     texts = [*words(50, 3), "xyz", "", "kano!"]
     scores = detector.score_samples(texts)
@@ -88,10 +88,6 @@ def test_scores_and_verdicts():
     np.testing.assert_array_equal(detector.decision_function(texts), scores - detector.offset_)
     np.testing.assert_array_equal(detector.predict(texts), np.where(scores < detector.offset_, -1, 1))
     assert detector.predict(["xyz"]) == -1
-
-
-def test_the_reduction_of_the_threshold_counts():
-    detector = detector_of(reduce="sum").fit(words(3000))
     before = detector.score_samples(["kano"])
     detector.set_params(reduce="min", contamination=0.2)
     assert detector.score_samples(["kano"]) == before
@@ -179,7 +175,7 @@ def test_detector_accepts_any_collection_of_texts(tmp_path):
         assert detector_of(model).calibrate(Lines(path, errors="skip")).n_calibration_ == 2
 
 
-def test_few_texts_warn():
+def test_few_texts_and_a_fraction_without_effect_warn():
     with pytest.warns(
         UserWarning, match="^no alarm .* one of the 11 calibration texts.* = 40 calibration texts.*Fit more te"
     ):
@@ -190,6 +186,8 @@ def test_few_texts_warn():
         detector_of().fit([*dict.fromkeys(words(1000))][:99])
     with pytest.warns(UserWarning, match=r"set by 99 calib.*contamination or calibration_fraction\.$"):
         detector_of(small_network()).fit([*dict.fromkeys(words(1000))][:990])
+    with pytest.warns(UserWarning, match=r"calibration_fraction=0\.3 has no effect on fit with counts.*Omit it"):
+        detector_of(calibration_fraction=0.3).fit(words(3000))
 
 
 @pytest.mark.parametrize("contamination", [5e-324, 1e-300])
@@ -422,11 +420,6 @@ def test_texts_beyond_the_sample_have_scores(monkeypatch):
         verdicts = detector.fit_predict(X)
     assert np.isfinite(detector.outlier_scores_).all()
     assert (verdicts == -1).sum() == 12
-
-
-def test_calibration_fraction_is_for_networks():
-    with pytest.warns(UserWarning, match=r"calibration_fraction=0\.3 has no effect on fit with counts.*Omit it"):
-        detector_of(calibration_fraction=0.3).fit(words(3000))
 
 
 def test_explain_finds_the_odd_place():

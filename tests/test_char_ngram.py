@@ -152,13 +152,10 @@ def test_the_order_is_chosen_and_reported():
     assert model.partial_fit(TEXT).order_ == len(model.n_grams_)
 
 
-def test_bytes_are_symbols():
+def test_bytes_are_symbols_and_rare_symbols_unknown():
     model = CharNGram(3).fit(b"\x00\xff\x00\xff" * 9)
     assert model.vocabulary_.kind == "bytes"
     assert model.sample(4, prime=b"\xff", temperature=0) == b"\x00\xff\x00\xff"
-
-
-def test_rare_symbols_are_unknown():
     model = CharNGram(3, min_count=2).fit("abababq")
     assert model.vocabulary_[-1] is UNKNOWN
     assert model.score("abz") == model.score("abq")

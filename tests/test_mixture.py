@@ -412,12 +412,6 @@ def test_unloadable_mixtures_are_not_saved(tmp_path):
         assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("nested", [False, True])
-def test_only_a_mixture_with_counts_can_adapt_counts(models, nested):
-    with pytest.raises(InvalidInputError, match="the mixture has no CharNGram"):
-        Mixture([Mixture(models)] if nested else models).score(TEXT, adapt="counts")
-
-
 def test_parameters_can_be_changed(models):
     mixture = Mixture(models).fit_weights(TEXT[:60][::-1])
     fitted = mixture.weights_

@@ -36,16 +36,9 @@ def conda(requirements):
     return {f"{CONDA_NAMES.get(name, name)} >={version}" for name, version in pairs}
 
 
-def test_build_requirements(recipe, pyproject):
-    wanted = conda(pyproject["build-system"]["requires"])
-    assert section(recipe, "host:", "run:") == wanted | {"python", "pip"}
-
-
-def test_runtime_requirements(recipe, pyproject):
+def test_requirements_to_build_run_and_test(recipe, pyproject):
+    assert section(recipe, "host:", "run:") == conda(pyproject["build-system"]["requires"]) | {"python", "pip"}
     assert section(recipe, "run:", "tests:") == conda(pyproject["project"]["dependencies"]) | {"python"}
-
-
-def test_test_requirements(recipe, pyproject):
     tests = recipe[recipe.index("tests:") :]
     assert section(tests, "run:", "about:") == conda(pyproject["project"]["optional-dependencies"]["test"])
     files = re.search(r"^ +source:\n((?: +- .*\n)+)", tests, re.MULTILINE)[1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 
-import pytest
 from source_tree import PACKAGE, needs_sources, parsed, python_modules
 
 pytestmark = needs_sources
@@ -34,12 +33,9 @@ def n_lines(function):
     return body[-1].end_lineno - body[0].lineno + 1 if body else 0
 
 
-def test_python_functions_have_few_parameters():
+def test_python_functions_have_few_parameters_and_lines():
     sizes = {name: n_parameters(node) for name, node in functions() if node.name not in ANY_NUMBER_OF_PARAMETERS}
     assert {name: n for name, n in sizes.items() if n > MAX_PARAMETERS} == {}
-
-
-def test_python_functions_have_few_lines():
     sizes = {name: n_lines(node) for name, node in functions()}
     assert {name: n for name, n in sizes.items() if n > MAX_LINES} == {}
 
@@ -105,13 +101,11 @@ cdef void declared(int a) noexcept nogil
     assert list(kernel_functions(source)) == [("cdef", "small", 3, 3), ("def", "of", 3, 2)]
 
 
-@pytest.mark.parametrize("what", ["parameters", "lines"])
-def test_functions_of_kernels_are_small(what):
+def test_functions_of_kernels_are_small():
     found = {}
     for path in sorted(path for path in PACKAGE.rglob("*") if path.suffix in (".pyx", ".pxd", ".pxi")):
         for kind, name, n, lines in kernel_functions(path.read_text(encoding="utf-8")):
             # An entry point takes the arrays of its caller one by one; what it calls takes structs.
-            too_many = kind != "def" and n > MAX_KERNEL_PARAMETERS
-            if too_many if what == "parameters" else lines > MAX_KERNEL_LINES:
-                found[f"{path.stem}.{name}: {what}"] = n if what == "parameters" else lines
+            if (kind != "def" and n > MAX_KERNEL_PARAMETERS) or lines > MAX_KERNEL_LINES:
+                found[f"{path.stem}.{name}"] = {"parameters": n, "lines": lines}
     assert found == {}

@@ -386,6 +386,8 @@ REFUSED = [
     *(("classifier", lambda m, n=n, w=w: m.score(["bob"] * n, ["m"] * n, w), "^X has no text with a weight above 0")
       for n, w in ((0, None), (1, [0.0]))),
     ("text", lambda m: Mixture([m, CharRNN()]), "not fitted", NotFittedError),
+    *(("text", lambda m, of=of: Mixture(of(m)).score(TEXT, adapt="counts"), "the mixture has no CharNGram") for of in (
+        lambda m: [m], lambda m: [Mixture([m])])),
     *(("nothing", lambda n=n: TextClassifier(CharNGram(2, min_count=n)).fit(NAMES, LABELS),
        "^min_count must be a whole number of at least 1, not") for n in (True, 1.0, "1", 0)),
     ("nothing", lambda: TextClassifier(CharRNN(0)).fit(NAMES, LABELS), "hidden_size must be"),

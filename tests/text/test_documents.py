@@ -85,12 +85,17 @@ def test_ordered_collections_are_documents():
 
 
 @pytest.mark.peers
-@pytest.mark.parametrize(("module", "column"), [("pandas", "Series"), ("polars", "Series")])
-def test_columns_of_tables(module, column):
+@pytest.mark.parametrize("module", ["pandas", "polars"])
+def test_columns_of_tables_and_their_missing_values(module):
     tables = pytest.importorskip(module)
-    assert text_source(getattr(tables, column)(NAMES)).lengths.tolist() == [4, 3]
+    assert text_source(tables.Series(NAMES)).lengths.tolist() == [4, 3]
     with pytest.raises(InvalidInputError, match="is a table"):
         text_source(tables.DataFrame({"name": NAMES}))
+    model, column = CharRNN(3, max_steps=0, random_state=0).fit(NAMES), tables.Series([NAMES[0], None, NAMES[1]])
+    first, last = model.score_samples(NAMES)
+    # In pandas, the missing values of strings are NA.
+    for each in (column, column.astype("string")) if module == "pandas" else (column,):
+        np.testing.assert_array_equal(model.score_samples(each, errors="skip"), [first, np.nan, last])
 
 
 class ArrowLike:
@@ -164,18 +169,6 @@ def test_arrow_arrays_wherever_columns_are(kind):
 
 
 @pytest.mark.peers
-@pytest.mark.parametrize("module", ["pandas", "polars"])
-def test_missing_values_of_columns(module):
-    column = pytest.importorskip(module).Series([NAMES[0], None, NAMES[1]])
-    model = CharRNN(3, max_steps=0, random_state=0).fit(NAMES)
-    expected = model.score_samples(NAMES)
-    np.testing.assert_array_equal(model.score_samples(column, errors="skip"), [expected[0], np.nan, expected[1]])
-    if module == "pandas":
-        column = column.astype("string")  # whose missing values are NA
-        np.testing.assert_array_equal(model.score_samples(column, errors="skip"), [expected[0], np.nan, expected[1]])
-
-
-@pytest.mark.peers
 def test_columns_of_a_hugging_face_data_set():
     rows = pytest.importorskip("datasets").Dataset.from_dict({"name": NAMES})
     assert text_source(rows["name"]).lengths.tolist() == [4, 3]
@@ -221,13 +214,10 @@ def test_sample_of_documents_warns_where_their_number_may_be_meant():
     CharRNN(3, max_steps=0).fit("anna").sample(20)
 
 
-def test_a_generator_is_read_once():
+def test_generators_and_bytes_of_every_kind_are_joined():
     text, lengths = join(text for text in ["to", "", "be\nor"])
     assert text == "tobe\nor"
     assert lengths.tolist() == [2, 0, 5]
-
-
-def test_bytes_of_every_kind():
     text, lengths = join([b"to", bytearray(b" "), memoryview(b"b.e.")[::2]])
     assert text == b"to be"
     assert lengths.tolist() == [2, 1, 2]

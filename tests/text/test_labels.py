@@ -92,14 +92,11 @@ def test_occurrences_are_added_up_in_blocks(monkeypatch):
 
 
 @pytest.mark.parametrize("given", [["ab", "c", "d"], iter(["ab", "c", "d"]), np.array(["ab", "c", "d"]), "lines"])
-def test_documents_of_weight_0_are_left_out(given, tmp_path):
+def test_documents_of_weight_0_are_left_out_and_bytes_counted(given, tmp_path):
     (tmp_path / "lines").write_text("ab\nc\nd\n")
     source = CountedSource(Lines(tmp_path / "lines", cache=tmp_path) if isinstance(given, str) else given, [2, 0.0, 1])
     assert [*source.vocabulary()][:-1] == ["a", "b", "d"]
     assert source.ids(source.vocabulary()).tolist() == [3, 0, 1, 3, 2, 3]
     assert source.labels(["x", "y", "z"]).tolist() == ["x", "z"]
-
-
-def test_bytes_may_be_counted():
     source = CountedSource([b"ab", bytearray(b"c")], [3, 1])
     assert [*source.vocabulary(2)][:-2] == [b"a", b"b"]

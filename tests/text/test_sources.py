@@ -72,7 +72,7 @@ def test_documents_are_encoded_with_a_boundary_around_each(path):
         assert text_source(X).ids(vocabulary).tolist() == [3, 1, 2, 0, 3]
 
 
-def test_length_and_kind_are_known():
+def test_length_and_kind_are_known(path):
     for X, source, kind, max_length in (
         ("häus", MemorySource, "characters", 4),
         ("", MemorySource, "characters", 0),
@@ -86,10 +86,7 @@ def test_length_and_kind_are_known():
         assert found.holds_documents == (source is DocumentsSource)
         assert found.n_documents == (len(found.lengths) if source is DocumentsSource else 1)
         assert not max_length or len(found.ids(found.vocabulary())) == max_length
-
-
-def test_a_file_is_not_read_for_its_length(path):
-    path.write_bytes(b"\xff" * 7)
+    path.write_bytes(b"\xff" * 7)  # which is not read for its length
     found = text_source(path)
     assert (type(found), found.kind, found.max_length) == (FileSource, "characters", 7)
 
