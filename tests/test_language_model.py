@@ -182,3 +182,5 @@ def test_counts_and_mixtures_name_the_methods_only_networks_have():
         for name in of_networks:
             with pytest.raises(AttributeError, match=re.escape(f"{name}{message}")):
                 getattr(model, name)
+    with pytest.raises(AttributeError, match="no attribute 'order__'"):
+        counts.order__  # noqa: B018 (it raises)

@@ -116,7 +116,7 @@ def test_scikit_learns_own_checks_that_need_no_table_of_numbers(estimator):
         getattr(estimator_checks, f"check_{check}")(type(estimator).__name__, estimator)
 
 
-def test_html_shows_parameters_and_learned_attributes():
+def test_html_shows_parameters_learned_attributes_and_losses():
     html = small(cell="gru")._repr_html_()
     assert "cell" in html
     assert "gru" in html
@@ -124,9 +124,6 @@ def test_html_shows_parameters_and_learned_attributes():
     fitted = small(cell="gru").fit(["<b>&"])._repr_html_()
     assert "GRU of 5 units, 5 symbols" in fitted
     assert "<b>&" not in fitted
-
-
-def test_html_shows_the_losses_of_training():
     model = small(num_layers=2, max_steps=60, validation_fraction=0.2, eval_every=20).fit("to be or not to be, " * 20)
     html = model._repr_html_()
     losses = [record["validation_loss"] for record in model.history_ if record["validation_loss"] is not None]
