@@ -1,7 +1,5 @@
 """Fixtures that the tests share: every instruction set of this machine, both dtypes."""
 
-from __future__ import annotations
-
 import functools
 import gc
 import os

@@ -1,7 +1,5 @@
 """AnomalyDetector: the promised rate, scores and verdicts, models taken as they are, and what is refused."""
 
-from __future__ import annotations
-
 import io
 import itertools
 import re

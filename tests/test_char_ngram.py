@@ -1,7 +1,5 @@
 """CharNGram: a language model like the others, with probabilities from counts."""
 
-from __future__ import annotations
-
 import copy
 import io
 import pickle

@@ -3,8 +3,6 @@
 Names of modules and files in backticks exist, in all sources and pages.
 """
 
-from __future__ import annotations
-
 import ast
 import importlib
 import pkgutil

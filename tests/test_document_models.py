@@ -1,7 +1,5 @@
 """Models of documents: from a list of texts to weights and scores; rare characters and given vocabularies."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -4,8 +4,6 @@ The sources are copied, changed there, and built for one instruction set; the to
 draw, and agree with what the same places of the reference say.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

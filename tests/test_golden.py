@@ -7,8 +7,6 @@ and vector product a step, as the original is; it shares no code with the librar
 first steps of min-char-rnn are so violent that two right programs part within fifty steps.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -3,8 +3,6 @@
 The imports are read from the source, so that those under TYPE_CHECKING and inside functions count like all others.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 

@@ -1,7 +1,5 @@
 """CharRNN.fit(texts, labels=...): a model that is told the label."""
 
-from __future__ import annotations
-
 import itertools
 import pickle
 

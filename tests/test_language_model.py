@@ -1,7 +1,5 @@
 """LanguageModel needs no more of a network than the protocol, and no more of the protocol than its eight methods."""
 
-from __future__ import annotations
-
 import pickle
 import re
 from itertools import islice

@@ -1,7 +1,5 @@
 """Models in many processes: joblib and Dask score, sample and search as one process does."""
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np

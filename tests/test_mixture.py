@@ -1,7 +1,5 @@
 """Mixture: the product of powers of the models' probabilities, in every method that samples or scores."""
 
-from __future__ import annotations
-
 import io
 import pickle
 import pkgutil

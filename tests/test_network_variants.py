@@ -3,8 +3,6 @@
 Each kernel of a variant is compared with the reference in tests/kernels/test_variants.py.
 """
 
-from __future__ import annotations
-
 import copy
 import io
 

@@ -1,7 +1,5 @@
 """The recipe in packaging/ and the citation say what pyproject.toml says."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 

@@ -1,7 +1,5 @@
 """The paths that public methods take: a str, bytes or a path object, everywhere."""
 
-from __future__ import annotations
-
 import os
 from functools import partial
 from pathlib import Path

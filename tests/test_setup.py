@@ -1,7 +1,5 @@
 """What setup.py builds: the instruction sets of the platform that the build is for, not of the machine it runs on."""
 
-from __future__ import annotations
-
 import os
 import re
 import runpy

@@ -1,7 +1,5 @@
 """Limits of size: parameters and lines of a function."""
 
-from __future__ import annotations
-
 import ast
 import re
 

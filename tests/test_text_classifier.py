@@ -1,7 +1,5 @@
 """TextClassifier: prediction by Bayes' rule in both directions, scikit-learn's conventions, files."""
 
-from __future__ import annotations
-
 import io
 import itertools
 from types import SimpleNamespace

@@ -3,8 +3,6 @@
 The files have Windows' line ends.
 """
 
-from __future__ import annotations
-
 import gzip
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The programs in tools/ that no other test runs."""
 
-from __future__ import annotations
-
 import os
 import zipfile
 from types import SimpleNamespace

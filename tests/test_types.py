@@ -1,7 +1,5 @@
 """What a type checker says of a text is what it is: mypy reads this file, and the tests run it."""
 
-from __future__ import annotations
-
 from typing import assert_type
 
 from crnn import CharRNN

@@ -1,7 +1,5 @@
 """Whatever changes a model's weights, whatever other threads do: a fresh process gives the same score, to the bit."""
 
-from __future__ import annotations
-
 import copy
 import pickle
 import subprocess

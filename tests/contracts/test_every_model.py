@@ -1,7 +1,5 @@
 """What every model does: fit, refit, clone, copy, pickle, save, load, and score alike whatever else it is asked."""
 
-from __future__ import annotations
-
 import copy
 import io
 import math

@@ -3,8 +3,6 @@
 However many symbols a model has, a call looks for signals often.
 """
 
-from __future__ import annotations
-
 import copy
 import io
 import itertools

@@ -3,8 +3,6 @@
 `test_refusals.py` tries every parameter with values of every wrong kind, and asks for its name alone.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import pathlib

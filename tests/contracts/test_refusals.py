@@ -1,7 +1,5 @@
 """Every parameter of every public callable: invalid values are refused by the parameter's name, and nothing changes."""
 
-from __future__ import annotations
-
 import inspect
 import io
 import math

@@ -1,7 +1,5 @@
 """The files of mixtures, classifiers and detectors: they come back, and nothing in a crafted one is believed."""
 
-from __future__ import annotations
-
 import io
 import json
 

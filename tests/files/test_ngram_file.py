@@ -1,7 +1,5 @@
 """The file of counts: it comes back as it was, and whatever somebody makes of it is refused or gives probabilities."""
 
-from __future__ import annotations
-
 import io
 import json
 

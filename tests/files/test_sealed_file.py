@@ -1,7 +1,5 @@
 """The seal of a model file: format, version, kind and checksum."""
 
-from __future__ import annotations
-
 import io
 import os
 

@@ -1,7 +1,5 @@
 """Pages in headless Chromium; tests that use it are skipped where Chromium, its driver or selenium is missing."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import shutil

@@ -1,7 +1,5 @@
 """How the tests run the command line, in this process or for real."""
 
-from __future__ import annotations
-
 import io
 import os
 import re

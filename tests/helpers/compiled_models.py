@@ -1,7 +1,5 @@
 """Exported C compiled as a user would, but with every warning an error."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Small networks, texts and runs that several test files share."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import io

@@ -1,7 +1,5 @@
 """An independent min-char-rnn, in plain NumPy with one-hot columns; it shares no code with the library."""
 
-from __future__ import annotations
-
 import numpy as np
 
 NAMES = {"Wxh": "Wxh_l0", "Whh": "Whh_l0", "bh": "bh_l0", "Why": "Why", "by": "by"}  # there, and in the library

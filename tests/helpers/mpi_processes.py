@@ -1,7 +1,5 @@
 """How the tests run several processes that MPI connects."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 import shutil

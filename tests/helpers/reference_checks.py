@@ -1,7 +1,5 @@
 """What the reference implementation makes of a run of training, and checks of runs: against it, and by differences."""
 
-from __future__ import annotations
-
 import math
 from functools import partial
 

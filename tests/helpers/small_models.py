@@ -1,7 +1,5 @@
 """A small network, and all that training changes in one."""
 
-from __future__ import annotations
-
 import copy
 
 import numpy as np

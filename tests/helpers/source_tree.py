@@ -1,7 +1,5 @@
 """Where the sources are, for the tests that read them instead of running them."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import importlib.util

@@ -1,7 +1,5 @@
 """What a model says with every packed form of its weights; as a program, for each path of a model on a line."""
 
-from __future__ import annotations
-
 import sys
 
 import numpy as np

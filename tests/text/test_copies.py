@@ -1,7 +1,5 @@
 """The longest passage of each sample that occurs in a text, compared with all substrings."""
 
-from __future__ import annotations
-
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st

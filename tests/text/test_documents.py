@@ -1,7 +1,5 @@
 """What cannot be meant as a text or as documents is refused or warned of; how documents are joined and packed."""
 
-from __future__ import annotations
-
 import io
 import sys
 

@@ -1,7 +1,5 @@
 """Files: their lines, what is not UTF-8, gzip files in any pieces, and transforms."""
 
-from __future__ import annotations
-
 import gzip
 import io
 import os

@@ -1,7 +1,5 @@
 """The cache of ids: its content, when it is used again, when it is written anew; fingerprints of texts."""
 
-from __future__ import annotations
-
 import gc
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Labels as an array, documents with labels, and documents that occur several times."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,7 +1,5 @@
 """Lines of files, without their line ends, as a list read in blocks; and the set of their hashes."""
 
-from __future__ import annotations
-
 import gzip
 import os
 import pickle

@@ -1,7 +1,5 @@
 """Streams of a text and of documents: what each block holds, in which order, from a seed and from a position."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 

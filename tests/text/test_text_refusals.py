@@ -1,7 +1,5 @@
 """Texts, labels, vocabularies and ids that are refused: the words of each message."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
