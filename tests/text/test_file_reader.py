@@ -19,11 +19,6 @@ TEXTS = st.lists(st.text(st.sampled_from("a\r\n€")), max_size=3)
 LINES = st.lists(st.sampled_from([b"", b"a", b"b\xff", b"\xe2\x82", "\u20ac".encode(), b"ab" * 9]), max_size=9)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("reader")
-
-
 def expected(line, errors):
     try:
         return line.decode(errors="replace" if errors == "replace" else "strict")
@@ -125,12 +120,6 @@ def test_every_file_is_seen_as_it_is(folder):
 # --- UTF-8 in blocks: the text as it is, and errors that name the place
 
 SIZES = st.integers(1, 7)
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory):
-    """A file that each example of a property writes anew."""
-    return tmp_path_factory.mktemp("utf8") / "text.txt"
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 1 << 20])

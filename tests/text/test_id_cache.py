@@ -26,11 +26,6 @@ SOME = st.text(st.sampled_from("ab\r\né\N{PILE OF POO}"), min_size=1)
 KINDS = st.sampled_from(["characters", "bytes"])
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def book(tmp_path):
     path = tmp_path / "book.txt"

@@ -22,11 +22,6 @@ def lines_of(data):
     return [line.removesuffix(b"\r") for line in data.removesuffix(b"\n").split(b"\n")] if data else []
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("lines")
-
-
 SIZES = st.integers(1, 7)
 
 

@@ -16,12 +16,6 @@ from crnn.text.vocabulary import Vocabulary
 SIZES = st.integers(1, 7)
 
 
-@pytest.fixture(scope="module")
-def path(tmp_path_factory):
-    """A file that each example of a property writes anew."""
-    return tmp_path_factory.mktemp("sources") / "text.txt"
-
-
 @given(st.text(st.characters(codec=None)) | st.binary(), SIZES)
 def test_a_text_is_cut_in_blocks(text, size):
     for X in (text,) if isinstance(text, str) else (text, bytearray(text), memoryview(text)):
