@@ -5,18 +5,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from examples import single_kernels
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from source_tree import ROOT, needs_sources
 
-TOOL = ROOT / "tools" / "elementwise_coefficients.py"
 DTYPES = [np.float32, np.float64]
 RISING = ["exp", "tanh", "sigmoid"]
 # Where the code changes its formula, its range reduction or its mind, and where results leave the normal numbers.
@@ -164,11 +159,6 @@ def test_reciprocal_square_root(dtype):
     everywhere = np.linspace(lowest, highest, 200_003).astype(np.int64)
     x = np.append(of_ranks(np.append(everywhere[:-1], highest), dtype), np.linspace(1, 4, 500_009, dtype=dtype))
     assert errors("rsqrt", x, apply("rsqrt", x)).max() <= bound(dtype)
-
-
-@needs_sources
-def test_constants_are_the_derived_ones():
-    subprocess.run([sys.executable, TOOL, "--check"], check=True)
 
 
 @pytest.mark.slow
