@@ -186,7 +186,7 @@ class AnomalyDetector(Estimator):
     # ---------------------------------------------------------------- training
 
     def fit(self, X: Iterable[Text], y: Any = None) -> Self:
-        """Train the model on clean texts, and set the threshold with texts that it has not read.
+        """Train the model on clean texts, set the threshold with texts that it has not read, and return the detector.
 
         Counts are of all texts, and all set the threshold: those of each fold are scored by the counts of the others.
         A network's threshold is set by a random part, held out of training. If a text occurs several times, each
@@ -201,11 +201,6 @@ class AnomalyDetector(Estimator):
             used.
         y : None
             Ignored; present for compatibility with scikit-learn.
-
-        Returns
-        -------
-        AnomalyDetector
-            The detector itself.
 
         Raises
         ------
@@ -342,7 +337,8 @@ class AnomalyDetector(Estimator):
         """Set the threshold with held-out clean texts, without changing the model.
 
         Call `calibrate` for a fitted `estimator`, and again after the texts have changed or `partial_fit` has updated
-        the model: the old threshold's false-positive rate may then be several times too high or too low.
+        the model: the old threshold's false-positive rate may then be several times too high or too low. Warnings are
+        as in `fit`.
 
         Parameters
         ----------
@@ -355,11 +351,6 @@ class AnomalyDetector(Estimator):
         ValueError
             If the model is not fitted, or a parameter or a text is invalid. The detector is unchanged.
 
-        Warns
-        -----
-        UserWarning
-            As in `fit`.
-
         Examples
         --------
         >>> model = CharNGram(order=3, min_count=2).fit(["anna", "hannah", "nana", "ann", "hanna"])
@@ -370,14 +361,19 @@ class AnomalyDetector(Estimator):
         options, model = self._options(), self._fitted_model()
         texts, part = _beginning(iterable_of_texts(X)) if options.reduce is None else (iterable_of_texts(X), [])
         reduce = _choose_reduction(options.reduce, model, part) if part or options.reduce else "min"
-        scores = _clean_scores(model, texts, reduce)
+        scores = model.score_samples(texts, reduce=reduce, errors="replace")
+        scores = scores[~np.isnan(scores)]
+        if not len(scores):
+            raise InvalidInputError(
+                "X is empty. Pass at least 1 text, or better 10 / contamination texts.", argument="X"
+            )
         calibration = calibrate(scores, options.contamination)
         return self._keep(Learned(model, reduce, calibration, self.estimator), options, "Calibrate with more texts")
 
     # --------------------------------------------------------------- detection
 
     def score_samples(self, X: Iterable[Text], *, errors: Errors = "replace") -> NDArray[np.float64]:
-        """Return the score of each text, in nats; lower scores are more anomalous.
+        """Return the score of each text, float64 (n,), in nats: at most 0, and lower for more anomalous texts.
 
         Texts are read in blocks, so any number of texts from a generator or `Lines` takes little more memory than the
         result. Equal texts of a block are scored once (`LanguageModel.score_samples`).
@@ -388,11 +384,6 @@ class AnomalyDetector(Estimator):
         errors : {"replace", "skip", "strict"}, default="replace"
             As in `LanguageModel.score_samples`: a missing value has a score of NaN. A text with a symbol that the model
             never saw has a score of -inf if a model without an unknown symbol was calibrated.
-
-        Returns
-        -------
-        ndarray of float64, shape (n,)
-            The scores, at most 0.
 
         Raises
         ------
@@ -719,15 +710,6 @@ def _beginning(X: Iterable[Text]) -> tuple[Iterable[Text], list[Any]]:
     first: list[Any] = list(islice(iter(X if isinstance(X, Lines) else python_values(X)), CHOICE_TEXTS))
     texts = chain(first, X) if isinstance(X, Iterator) else X
     return texts, [text for text in first if isinstance(text, str | bytes | bytearray | memoryview)]
-
-
-def _clean_scores(model: LanguageModel, X: Iterable[Text], reduce: Reduce) -> NDArray[np.float64]:
-    """Return the scores of clean texts, without missing ones."""
-    scores = model.score_samples(X, reduce=reduce, errors="replace")
-    scores = scores[~np.isnan(scores)]
-    if not len(scores):
-        raise InvalidInputError("X is empty. Pass at least 1 text, or better 10 / contamination texts.", argument="X")
-    return scores
 
 
 def _count(

@@ -120,7 +120,7 @@ class CharNGram(LanguageModel):
         sample_weight: ArrayLike | None = None,
         labels: ArrayLike | None = None,
     ) -> Self:
-        """Count the n-grams of a text or of many documents.
+        """Count the n-grams of a text or of many documents, and return the model.
 
         Parameters
         ----------
@@ -133,11 +133,6 @@ class CharNGram(LanguageModel):
         labels : array-like of shape (n,), default=None
             Only with documents: a label for each, text or number, such as the language of a name. The texts of each
             label are counted apart, with the same symbols: `sample`, `score_samples` and `for_label` take a label.
-
-        Returns
-        -------
-        CharNGram
-            The model itself.
 
         Raises
         ------

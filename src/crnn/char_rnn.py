@@ -203,7 +203,7 @@ class CharRNN(LanguageModel):
         checkpoint_every: int | float = CHECKPOINT_SECONDS,
         comm: Any = None,
     ) -> Self:
-        """Train a new model on a text, or on many short ones.
+        """Train a new model on a text, or on many short ones, and return it.
 
         Parameters
         ----------
@@ -234,11 +234,6 @@ class CharRNN(LanguageModel):
             The processes that train this model together; each makes the same call and ends with the same model.
             `batch_size` is their total. See ``docs/scale.md``. None: this process alone.
 
-        Returns
-        -------
-        CharRNN
-            The model itself.
-
         Raises
         ------
         ValueError
@@ -257,11 +252,10 @@ class CharRNN(LanguageModel):
         `restore_best` restores weights, optimizer state, hidden state, `n_steps_` and `smooth_loss_` of the best step,
         and `partial_fit` continues from there. `history_` keeps the records of the undone steps.
 
-        In each epoch the documents are shuffled by `random_state` and distributed over the `batch_size` streams. A
-        boundary symbol (`crnn.BOUNDARY` in `vocabulary_`) separates them. The hidden state is reset to zero at the
-        start of each document, and no gradient flows back beyond it, so that each document is learned in isolation,
-        without padding. Its end counts as a symbol in every loss and score. The hidden state is carried from epoch to
-        epoch. A document longer than 65,536 characters and than a stream's part of an epoch is learned in parts.
+        In each epoch the documents are shuffled by `random_state` and distributed over the `batch_size` streams, each
+        after a boundary symbol (`crnn.BOUNDARY` in `vocabulary_`), which resets the state (``docs/mathematics.md``).
+        Its end counts as a symbol in every loss and score. A document longer than 65,536 characters and than a stream's
+        part of an epoch is learned in parts.
 
         Examples
         --------
@@ -304,8 +298,7 @@ class CharRNN(LanguageModel):
 
         The first chunk starts from the model's current hidden state, so that a long text can be passed block by block.
         The hidden state is reset wherever `fit` resets it: when fewer characters are left of the text than fill
-        another chunk. So a text of up to `seq_length` + 1 characters starts from zero. If `batch_size` was changed, the
-        hidden state starts from zero, too.
+        another chunk. So a text of up to `seq_length` + 1 characters starts from zero, as after a new `batch_size`.
 
         Parameters
         ----------
@@ -507,9 +500,10 @@ class CharRNN(LanguageModel):
     ) -> Self:
         """Return a copy of the model whose weights have adapted to a text (dynamic evaluation).
 
-        The text is read once, in blocks. After each block the weights take a step against the gradient of its loss, and
-        a step back toward the trained weights (Krause, Kahembwe, Murray and Renals 2018). Each weight's step is scaled
-        by the size of its training gradients. See ``docs/mathematics.md`` and ``docs/adaptation.md``.
+        The copy keeps the parameters, counters and optimizer state; this model stays the same. The text is read once,
+        in blocks. After each block the weights take a step against the gradient of its loss, and a step back toward the
+        trained weights (Krause, Kahembwe, Murray and Renals 2018). Each weight's step is scaled by the size of its
+        training gradients. See ``docs/mathematics.md`` and ``docs/adaptation.md``.
 
         Parameters
         ----------
@@ -523,11 +517,6 @@ class CharRNN(LanguageModel):
             averaged over the weights; from 0 to 1.
         block_length : int, default=100
             The number of symbols in a block. The last block may be shorter.
-
-        Returns
-        -------
-        CharRNN
-            A fitted model with the parameters, counters and optimizer state of this model, which stays the same.
 
         Raises
         ------
@@ -834,10 +823,8 @@ class CharRNN(LanguageModel):
         ------
         ModuleNotFoundError
             If onnx is not installed: ``pip install "crnn[onnx]"``.
-        ValueError
-            If a weight is not finite.
-        OSError
-            If the file cannot be written; an existing file is then unchanged.
+        ValueError, OSError
+            As for `export_c`.
 
         Examples
         --------
@@ -951,7 +938,7 @@ class CharRNN(LanguageModel):
         memory maps.
         """
         state = dict(vars(self))
-        if self._is_fitted:
+        if "_learned" in state:
             state["_learned"] = network_file.state_to_bytes(self._learned)
             del state["_networks"]
         return state
@@ -965,7 +952,7 @@ class CharRNN(LanguageModel):
 
     def __copy__(self) -> Self:
         """Return a model that shares the learned state, but not the packed networks."""
-        return self._with_attributes(vars(self) | ({"_networks": NetworkCache()} if self._is_fitted else {}))
+        return self._with_attributes(vars(self) | ({"_networks": NetworkCache()} if "_learned" in vars(self) else {}))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return a model that shares nothing, without converting it to the bytes of a model file."""
@@ -1000,10 +987,6 @@ class CharRNN(LanguageModel):
         if learned is None:
             raise NotFittedError.before(what, estimator=type(self).__name__)
         return learned
-
-    @property
-    def _is_fitted(self) -> bool:
-        return "_learned" in vars(self)
 
     def _vocabulary(self, what: str) -> Vocabulary:
         return self._fitted(what).vocabulary

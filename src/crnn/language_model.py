@@ -238,8 +238,9 @@ class LanguageModel(Estimator):
     ) -> Iterator[Any]:
         """Generate text character by character, without end unless `n` is given or a `stop` occurs.
 
-        A model of documents generates one document, from its start or after the prime to its end. The weights are those
-        at the time of the call, which raises errors as `sample` does.
+        A model of documents generates one document, from its start or after the prime to its end; a model of bytes
+        yields bytes objects of length 1. The weights are those at the time of the call, which raises errors as
+        `sample` does.
 
         Parameters
         ----------
@@ -248,11 +249,6 @@ class LanguageModel(Estimator):
         prime, label, {control_names}, random_state
             As in `sample`; the same seed gives the same text. Characters that may begin a `stop` are withheld until
             later characters decide.
-
-        Returns
-        -------
-        iterator of str or bytes
-            Characters, or bytes objects of length 1 from a model of bytes.
 
         Examples
         --------
@@ -451,8 +447,7 @@ class LanguageModel(Estimator):
         r"""Return the most probable originals of damaged texts.
 
         A beam search considers, at each position, everything that the damage allows. At least one kind of damage must
-        be given; several can be combined (``docs/restore.md``). Results are deterministic and do not depend on the
-        other texts.
+        be given; several can be combined. Results are deterministic and do not depend on the other texts.
 
         Parameters
         ----------
@@ -475,9 +470,8 @@ class LanguageModel(Estimator):
         confusions : dict, "ocr" or a list of these, default=None
             What may have been mistaken for what: the keys are 1 to 3 symbols as they stand in the text, the values
             what these may have been, as a string, a list of strings or a dict with their rates. The rate is 0.01 if
-            none is given; ``""`` means that nothing stood there. "ocr" has the confusions of scanned text: similar
-            shapes, hyphens at line ends, stray and missing punctuation and spaces. In a list, later rates replace
-            earlier ones.
+            none is given; ``""`` means that nothing stood there. "ocr" has the confusions of scanned text
+            (``docs/restore.md``). In a list, later rates replace earlier ones.
         least : float or dict, default=0.0
             The nats that each change must gain: the restored text has the largest log-probability, that of the damage
             included, after `least` is subtracted for each change. Undoing one change therefore loses at least as much.
@@ -541,8 +535,6 @@ class LanguageModel(Estimator):
     ) -> TextState | TextStates:
         """Return a state that reads, predicts and draws text step by step, or the states of many texts at once.
 
-        Errors are as for `surprisal`.
-
         Parameters
         ----------
         prime : str, bytes, or list of these, default=""
@@ -556,7 +548,7 @@ class LanguageModel(Estimator):
         -------
         TextState or TextStates
             A state with `feed`, `predict_proba`, `sample`, `end`, `copy`, `log_prob`; it keeps the current weights.
-            For a list of primes, a `TextStates` with the same methods.
+            For a list of primes, a `TextStates` with the same methods. Errors are as for `surprisal`.
 
         Examples
         --------
@@ -746,17 +738,14 @@ class LanguageModel(Estimator):
         return TextScorer(network, vocabulary, n_threads, reduce=reduce, errors=errors).batches(batches)
 
     def predict_proba(self, prefixes: Iterable[Text]) -> NDArray[np.float64]:
-        """Return the probability of each symbol to come next after each prefix. Errors are as for `score_samples`.
+        """Return the probability of each symbol to come next after each prefix, float64 (n, V); rows sum to 1.
+
+        Columns are in the order of `vocabulary_`. Errors are as for `score_samples`.
 
         Parameters
         ----------
         prefixes : iterable of str, or of bytes for a model of bytes
             The prefixes; the empty prefix is followed by the first symbol of a string.
-
-        Returns
-        -------
-        ndarray of float64, shape (n, V)
-            Probabilities in the order of `vocabulary_`; rows sum to 1.
 
         Examples
         --------
@@ -769,19 +758,15 @@ class LanguageModel(Estimator):
         return string_scores.next_probabilities(network, vocabulary, prefixes, checked_threads(self.n_threads))
 
     def surprisal(self, text: Text, *, end: bool = False, adapt: Adapt = False) -> NDArray[np.float64]:
-        """Return the surprisal of each character: -log P given the previous characters, in nats.
+        """Return the surprisal of each character, float64 (len(text),): -log P given the previous ones, in nats.
 
         Parameters
         ----------
         text : str or bytes
         end : bool, default=False
-            Whether to append the surprisal of the document's end, which shows whether a text is incomplete.
+            Whether to append the surprisal of the document's end, which shows if a text is incomplete.
         adapt : bool, dict or "counts", default=False
             As for `score`.
-
-        Returns
-        -------
-        ndarray of float64, shape (len(text),), or (len(text) + 1,) with the end
 
         Raises
         ------

@@ -22,15 +22,12 @@ CLASSES: dict[str, type[CharRNN | TextClassifier | CharNGram | Mixture]] = {
 def load_model(path: FilePath | BinaryIO) -> CharRNN | TextClassifier | CharNGram | Mixture:
     """Read a model of any kind from a file.
 
+    From a detector's file it reads the detector's model; `AnomalyDetector.load` reads the whole detector.
+
     Parameters
     ----------
     path : str, bytes, os.PathLike or binary file
         A file written by a model's `save` method; a binary file must support seeking.
-
-    Returns
-    -------
-    CharRNN, CharNGram, TextClassifier or Mixture
-        The model; from a detector's file, the detector's model. `AnomalyDetector.load` reads the whole detector.
 
     Raises
     ------

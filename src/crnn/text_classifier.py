@@ -166,7 +166,7 @@ class TextClassifier(Estimator):
     # ---------------------------------------------------------------- training
 
     def fit(self, X: Iterable[Text], y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Learn the labels of texts.
+        """Learn the labels of texts, and return the classifier.
 
         Parameters
         ----------
@@ -177,11 +177,6 @@ class TextClassifier(Estimator):
         sample_weight : array-like of shape (n,), default=None
             A factor of at least 0 for each text's loss, which also applies to the frequency of its class. Counts read
             each text once, whatever its weight.
-
-        Returns
-        -------
-        TextClassifier
-            The classifier itself.
 
         Raises
         ------
@@ -258,7 +253,7 @@ class TextClassifier(Estimator):
         """Return a classifier with parameters for texts, their labels and a time limit.
 
         Counts come first, and a network trains for the rest of the time; below 2 seconds there are counts alone. The
-        network's size is chosen as by `CharRNN.recommended`.
+        network's size is chosen as by `CharRNN.recommended`, which has the same errors.
 
         Parameters
         ----------
@@ -268,11 +263,6 @@ class TextClassifier(Estimator):
             As in `CharRNN.recommended`.
         **overrides
             Parameters of the classifier or its language models to fix rather than choose.
-
-        Raises
-        ------
-        ValueError
-            If an argument is invalid.
 
         Examples
         --------

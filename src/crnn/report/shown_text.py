@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -157,16 +157,11 @@ def _document_part(vocabulary: Vocabulary, text: Any, limit: int, unit: str, is_
 def _take(blocks: Iterable[Any], limit: int) -> tuple[Text, bool]:
     """Return the first symbols of a text read in blocks, and whether more follow."""
     taken, count = list[Any](), 0
-
-    def needed() -> Iterator[Any]:
-        nonlocal count
-        for block in blocks:
-            count += len(block)
-            yield block
-            if count > limit:
-                return
-
-    taken += needed()
+    for block in blocks:
+        taken.append(block)
+        count += len(block)
+        if count > limit:
+            break
     text: Text = (b"" if taken and isinstance(taken[0], bytes | memoryview) else "").join(taken)
     return text[:limit], count > limit
 
