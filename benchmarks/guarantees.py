@@ -1,7 +1,5 @@
 """The figures of docs/promises.md: `python -m benchmarks.guarantees [responses ...] [--count 10]`. Linux only."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import random

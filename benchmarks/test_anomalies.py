@@ -1,7 +1,5 @@
 """The tables of `benchmarks.anomalies` on little data, and that the figures in them are what they say."""
 
-from __future__ import annotations
-
 from itertools import islice
 
 import pytest

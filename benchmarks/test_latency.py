@@ -1,7 +1,5 @@
 """Does `benchmarks.latency` measure what it says? Its figures are that command's to print."""
 
-from __future__ import annotations
-
 import math
 import re
 

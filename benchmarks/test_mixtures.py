@@ -1,7 +1,5 @@
 """The tables of `benchmarks.mixtures` on a small text, and a draw and a score of a mixture next to its models."""
 
-from __future__ import annotations
-
 import pytest
 
 from benchmarks import mixtures

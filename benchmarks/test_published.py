@@ -1,7 +1,5 @@
 """The split and the tables of `benchmarks.published`, on small texts."""
 
-from __future__ import annotations
-
 import pytest
 
 from benchmarks import published

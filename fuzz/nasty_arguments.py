@@ -3,8 +3,6 @@
 Public classes and functions, and methods of the classes and of the objects that models return, are discovered.
 """
 
-from __future__ import annotations
-
 import copy
 import importlib
 import inspect

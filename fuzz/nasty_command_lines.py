@@ -1,7 +1,5 @@
 """Command lines that nobody should type, run in this process: each ends with an exit code and says why."""
 
-from __future__ import annotations
-
 import argparse
 import io
 import os

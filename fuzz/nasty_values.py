@@ -1,7 +1,5 @@
 """Values that no caller should pass, each made anew: numbers at every edge, broken objects, texts of every kind."""
 
-from __future__ import annotations
-
 import decimal
 import fractions
 import io

@@ -1,7 +1,5 @@
 """Random patterns: probabilities, samples, lists and beams of texts that match are those of all short texts, tried."""
 
-from __future__ import annotations
-
 import functools
 import itertools
 import math

@@ -1,7 +1,5 @@
 """Random schedules of many sessions: each session has the bits of a text state that does the same alone."""
 
-from __future__ import annotations
-
 import functools
 import pickle
 

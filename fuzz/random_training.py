@@ -1,7 +1,5 @@
 """Random texts and random settings: a model learns them, is scored, sampled and saved, and ruin is an error."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Dynamic evaluation: the reference implementation's numbers, an unchanged model, and clear errors."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 from dataclasses import asdict

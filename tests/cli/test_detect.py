@@ -1,7 +1,5 @@
 """The commands ``crnn train --model detector`` and ``crnn detect``: from clean lines to verdicts."""
 
-from __future__ import annotations
-
 import gzip
 import re
 import tracemalloc

@@ -1,7 +1,5 @@
 """The command ``crnn info``."""
 
-from __future__ import annotations
-
 import math
 import os
 

@@ -1,7 +1,5 @@
 """Signals while a command trains, and while it saves."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Labels on the command line: ``crnn train --labels``, and ``--label`` of the commands that use a model."""
 
-from __future__ import annotations
-
 import pytest
 
 from crnn import CharNGram, CharRNN

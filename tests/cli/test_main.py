@@ -1,7 +1,5 @@
 """The command line as a whole: from a text to scores, closed standard streams, help, Ctrl-C."""
 
-from __future__ import annotations
-
 import io
 import os
 import re

@@ -1,7 +1,5 @@
 """What commands print: text colored or marked by its surprisal, escaped texts, tables, and the names of errors."""
 
-from __future__ import annotations
-
 import io
 import re
 import sys

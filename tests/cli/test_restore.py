@@ -1,7 +1,5 @@
 """The command ``crnn restore``."""
 
-from __future__ import annotations
-
 import gzip
 
 import pytest

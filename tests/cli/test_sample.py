@@ -1,7 +1,5 @@
 """The command ``crnn sample``."""
 
-from __future__ import annotations
-
 import math
 import os
 

@@ -1,7 +1,5 @@
 """The command ``crnn score``."""
 
-from __future__ import annotations
-
 import gzip
 import subprocess
 import sys

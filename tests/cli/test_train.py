@@ -1,7 +1,5 @@
 """The command ``crnn train``."""
 
-from __future__ import annotations
-
 import math
 import os
 import re

@@ -1,7 +1,5 @@
 """The checkpoint of ``crnn train``: which files it may replace, and which model a file contains."""
 
-from __future__ import annotations
-
 import os
 
 import numpy as np

@@ -1,7 +1,5 @@
 """``crnn train`` with several files, and with files read in blocks."""
 
-from __future__ import annotations
-
 import argparse
 import os
 

@@ -1,7 +1,5 @@
 """The option ``--from`` of ``crnn train``: continue the training of a saved model."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from small_models import learned_state

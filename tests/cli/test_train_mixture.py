@@ -1,7 +1,5 @@
 """A mixture on the command line: train it in a given time, and save what there is when training is interrupted."""
 
-from __future__ import annotations
-
 import pytest
 from command_line import POSIX
 from texts import PHRASES as TEXT

@@ -1,7 +1,5 @@
 """The command ``mpiexec -n 2 crnn train``."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

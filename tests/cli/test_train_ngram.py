@@ -1,7 +1,5 @@
 """Counts on the command line: train, sample, score and describe them."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

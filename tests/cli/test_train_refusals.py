@@ -1,7 +1,5 @@
 """Options of ``crnn train`` that a kind of model does not use."""
 
-from __future__ import annotations
-
 import pytest
 from command_line import error, usage_error
 

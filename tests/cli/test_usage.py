@@ -1,7 +1,5 @@
 """Wrong command lines: one line that names the option or the file, an exit code, and no file."""
 
-from __future__ import annotations
-
 import shlex
 
 import pytest

@@ -1,7 +1,5 @@
 """The exported ARPA file gives the model's own probabilities, read by a few lines of Python and by KenLM."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Beam search: against all continuations, computed one by one."""
 
-from __future__ import annotations
-
 import itertools
 import math
 

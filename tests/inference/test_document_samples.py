@@ -1,7 +1,5 @@
 """Samples of a model of documents: whole ones, which begin with the prime and end by themselves; no text twice."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

@@ -1,7 +1,5 @@
 """The most probable documents: in order, none left out above the bound."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Guess numbers: against all strings of a small model, counted."""
 
-from __future__ import annotations
-
 import copy
 import itertools
 import math

@@ -1,7 +1,5 @@
 """NetworkCache: packed once, never stale, never torn, and nobody waits without need."""
 
-from __future__ import annotations
-
 import os
 import signal
 import threading

@@ -3,8 +3,6 @@
 test_kernels.py compares its results with the reference implementation.
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 import math

@@ -1,7 +1,5 @@
 """A pattern's automaton accepts exactly the texts that `re.fullmatch` accepts."""
 
-from __future__ import annotations
-
 import itertools
 import re
 import tracemalloc

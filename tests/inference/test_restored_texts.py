@@ -1,7 +1,5 @@
 """The most probable originals of damaged texts."""
 
-from __future__ import annotations
-
 import io
 import itertools
 import math

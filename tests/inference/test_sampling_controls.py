@@ -1,7 +1,5 @@
 """The controls of sampling: whole samples against the reference implementation, and what is refused."""
 
-from __future__ import annotations
-
 import inspect
 import itertools
 import math

@@ -1,7 +1,5 @@
 """Many strings at once: each one's log-probability, to the bit what it is alone."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Several threads share the steps of one stream, and give the bits of one thread."""
 
-from __future__ import annotations
-
 import itertools
 import threading
 from contextlib import ExitStack, suppress

@@ -1,7 +1,5 @@
 """Where a drawn text ends: before a stop, at the end of a document."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

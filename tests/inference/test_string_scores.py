@@ -1,7 +1,5 @@
 """Surprisal, rank, hidden states and next symbols of strings, against the reference implementation."""
 
-from __future__ import annotations
-
 import itertools
 import math
 

@@ -1,7 +1,5 @@
 """Hidden states of many strings, and features made of them."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from examples import random_language_model, reference_state

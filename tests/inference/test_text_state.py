@@ -1,7 +1,5 @@
 """TextState: the same numbers and texts as the model's methods, step by step."""
 
-from __future__ import annotations
-
 import pickle
 
 import numpy as np

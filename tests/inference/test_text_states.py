@@ -1,7 +1,5 @@
 """TextStates: every session has the bits of a text state fed the same pieces alone."""
 
-from __future__ import annotations
-
 import copy
 import pickle
 

@@ -1,7 +1,5 @@
 """`sample(matching=...)` and `match_probability`: the law, what it combines with, what it refuses."""
 
-from __future__ import annotations
-
 import itertools
 import math
 import re

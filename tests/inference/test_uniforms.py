@@ -1,7 +1,5 @@
 """Uniforms: NumPy's numbers to the bit, a stream for each sample."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import example, given

@@ -1,7 +1,5 @@
 """The boundary in the kernels: what comes before it has no part in what comes after it, forward or backward."""
 
-from __future__ import annotations
-
 import functools
 import itertools
 import math

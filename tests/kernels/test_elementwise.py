@@ -3,8 +3,6 @@
 `test_every_single_precision_number` (marked slow) proves for float32 what the others sample.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from examples import single_kernels

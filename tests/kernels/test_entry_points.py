@@ -1,7 +1,5 @@
 """What the entry points check once, where they unpack a network or a call's arrays: no kernel checks it again."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from examples import Run, memory, network, symbols

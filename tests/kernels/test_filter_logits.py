@@ -1,7 +1,5 @@
 """What the controls of sampling make of logits: the compiled filter against the reference implementation."""
 
-from __future__ import annotations
-
 import itertools
 import math
 

@@ -4,8 +4,6 @@ Training goes through `Trainer` and inference through `PackedNetwork`, which are
 buffers. Products, variants of the network, and exp, tanh and sigmoid have files of their own.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 import os

@@ -1,7 +1,5 @@
 """Mixtures in the compiled code: rows of logits added before a draw, and log-probabilities of mixed logits."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The trie of n-grams against its definition, and what its entry points refuse."""
 
-from __future__ import annotations
-
 import sys
 
 import numpy as np

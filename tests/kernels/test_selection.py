@@ -1,7 +1,5 @@
 """The compiled beam search for damaged texts, compared with its reference."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Sessions: calls, streams and rows have the same bits however a text is cut; states advance wholly or not at all."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Draft: what was written is checked, and then all of it or nothing becomes the state's own."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from examples import memory, model_state, network, states

@@ -1,7 +1,5 @@
 """8-bit weights: the nearest integers times a scale for each output."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

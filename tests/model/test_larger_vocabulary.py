@@ -1,7 +1,5 @@
 """A vocabulary that grows: what was learned stays, and the new symbols can be learned."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

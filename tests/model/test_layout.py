@@ -1,7 +1,5 @@
 """Layout: places, shapes and views in the flat vector; the initial weights; pairs of symbols; coupled gates."""
 
-from __future__ import annotations
-
 import itertools
 from collections import Counter
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """ModelState: snapshots share nothing, and restoring one writes in place."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """AdaptiveCounts: each symbol is predicted from those before it, and a model never changes."""
 
-from __future__ import annotations
-
 import pickle
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Building: the best order for a text, within the memory that there may be."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

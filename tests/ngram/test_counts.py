@@ -1,7 +1,5 @@
 """Counts: the same in whatever order and blocks texts are added."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

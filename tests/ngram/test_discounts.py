@@ -1,7 +1,5 @@
 """Discounts: Chen and Goodman's estimates, and what stands in for them in short texts."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

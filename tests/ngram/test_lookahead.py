@@ -1,7 +1,5 @@
 """The look-ahead of counts: its values solve a dense system, and a trial has exactly the conditional law."""
 
-from __future__ import annotations
-
 import itertools
 import math
 

@@ -1,7 +1,5 @@
 """Occurrences: each order's loss equals the loss of a model built with that order."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -1,7 +1,5 @@
 """Packed counts: they come back as they were, in few bytes, and what is damaged is refused."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Schedules: the rates of their definitions, however many are asked for at a time."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

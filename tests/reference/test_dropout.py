@@ -1,7 +1,5 @@
 """The reference dropout: a mask is a function of its place alone, and as random as it says."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The definition of modified Kneser-Ney itself, on texts small enough to count by hand."""
 
-from __future__ import annotations
-
 import pytest
 
 from crnn.reference.kneser_ney import KneserNey

@@ -4,8 +4,6 @@ The comparisons with PyTorch are skipped where it is missing. test_golden.py com
 implementation of min-char-rnn.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The reference implementation of the optimizers, against numbers worked out by hand."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Ctrl-C and errors end the threads of scoring and sampling soon, within their tasks."""
 
-from __future__ import annotations
-
 import threading
 import time
 

@@ -1,7 +1,5 @@
 """Teams of more threads than there are cores: the same bits as one thread, and no deadlock."""
 
-from __future__ import annotations
-
 import faulthandler
 import threading
 

@@ -1,7 +1,5 @@
 """How many threads, how work is distributed, and the one limit on scipy's BLAS that all calls share."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """Checkpoints: when one is due and who writes it; what a file says of a run and of its place in the text."""
 
-from __future__ import annotations
-
 import copy
 import json
 import math

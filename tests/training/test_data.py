@@ -1,7 +1,5 @@
 """Data of a training run: the line that tells them, texts with labels for a classifier, the part held out."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

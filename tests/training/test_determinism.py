@@ -1,7 +1,5 @@
 """The same random_state, dtype and number of threads give the same bits, for every cell and optimizer."""
 
-from __future__ import annotations
-
 import pytest
 from small_models import bits
 from texts import LONG_TEXT as TEXT

@@ -1,7 +1,5 @@
 """A call of training by several processes: which arguments must be the same in all, and what the first alone does."""
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Ctrl-C within a long training step: it is broken off, changes nothing, and leaves the bits of other steps alone."""
 
-from __future__ import annotations
-
 import _thread
 import contextlib
 import gc

@@ -1,7 +1,5 @@
 """Learning: as far as an independent min-char-rnn comes, and to the end where a text allows it."""
 
-from __future__ import annotations
-
 import copy
 import math
 from pydoc_data.topics import topics

@@ -1,7 +1,5 @@
 """The machine's speed: what is noise, which precision is chosen, and that the speed is one of a few."""
 
-from __future__ import annotations
-
 import itertools
 import math
 import time

@@ -1,7 +1,5 @@
 """Memory need: what cannot be trained is refused before anything is allocated."""
 
-from __future__ import annotations
-
 import contextlib
 import tracemalloc
 

@@ -1,7 +1,5 @@
 """Budget: the remaining steps and seconds, and the fraction used."""
 
-from __future__ import annotations
-
 import math
 from types import SimpleNamespace
 

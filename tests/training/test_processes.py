@@ -1,7 +1,5 @@
 """Which streams each process has, and what they agree on, with a communicator that is a list."""
 
-from __future__ import annotations
-
 import signal
 import sys
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """Recommended: what the time buys decides, and how often it goes over the text."""
 
-from __future__ import annotations
-
 import itertools
 import math
 

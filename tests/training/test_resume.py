@@ -1,7 +1,5 @@
 """Runs that survive: checkpoints, and resumed runs that are the same to the bit as uninterrupted ones."""
 
-from __future__ import annotations
-
 import shutil
 import signal
 import threading

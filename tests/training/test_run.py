@@ -1,7 +1,5 @@
 """Training: every cell, schedules, budgets of time by a clock that a test moves, validation, callbacks."""
 
-from __future__ import annotations
-
 import copy
 import math
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """`sample_weight`: a factor of the loss of each document."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

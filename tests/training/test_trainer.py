@@ -1,7 +1,5 @@
 """Trainer: min-char-rnn's epochs, the same bits however a run is cut, what is left after a divergence or Ctrl-C."""
 
-from __future__ import annotations
-
 import itertools
 import math
 import signal

@@ -1,7 +1,5 @@
 """Validation: when a loss is measured, what is the best, when patience ends; the text that is held out."""
 
-from __future__ import annotations
-
 import math
 from types import SimpleNamespace
 
