@@ -86,11 +86,11 @@ def in_turns(names, cases, fixtures="kernels, dtype"):
         "bfloat16_kernels": sets("bfloat16"),
         "precision": sets("bfloat16", "int8"),
     }[fixtures]
-    return pytest.mark.parametrize(
-        f"{fixtures}, {names}",
-        [pytest.param(*kind.values, *case, marks=kind.marks) for case, kind in zip(cases, itertools.cycle(kinds))],
-        indirect=fixtures.split(", "),
-    )
+    kinds = [kind.values for kind in kinds if not kind.marks]  # that are built
+    n = len(kinds)
+    # Each round begins one kind later: a list of cases may itself repeat every few entries.
+    dealt = [(*kinds[(i + i // n) % n], *case) for i, case in enumerate(cases)]
+    return pytest.mark.parametrize(f"{fixtures}, {names}", dealt, indirect=fixtures.split(", "))
 
 
 def not_built(name, kind):
