@@ -1,7 +1,8 @@
 """Extensions, directives and compiler flags; all metadata and tool settings are in pyproject.toml.
 
 CRNN_BUILD     which kernels to build: "machine" (the default), for each number type those of the best instruction set
-               of this processor, and baseline's for float32 and float64; "all"; or instruction sets with commas between
+               of this processor, and slow ones of the baseline, which only another processor would use; "all"; or
+               instruction sets with commas between
 CRNN_DEBUG=1   bounds checks on every index into an array from Python, no optimization that hides them
 CRNN_NATIVE=1  adds -march=native to every build of the kernels: for measuring only, never for a wheel
 CRNN_CFLAGS    flags added to all builds (sanitizers)
@@ -48,6 +49,8 @@ DTYPES = {
 # function for the width of most panels then takes three quarters of the instructions.
 OPTIMIZE = ["-O3", "-g0"]
 OPTIMIZE_ONCE = ["-O2", "-g0"]
+# For modules that only check arguments and call kernels, and for kernels that only another processor would use.
+OPTIMIZE_LITTLE = "-O1"
 FOR_GCC = ["-fno-unswitch-loops", "-finline-limit=200", "--param=max-inline-insns-auto=15"]
 FOR_GCC += ["--param=ipa-cp-eval-threshold=100"]
 # gcc stops inlining when a file has grown by 40 %: tanh and sigmoid then stay calls, and the cells' loops scalar.
@@ -56,8 +59,9 @@ FOR_GCC += ["--param=max-inline-insns-single=150", "--param=inline-unit-growth=3
 ARITHMETIC = ["-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 
 # Modules compiled once. Cython generates the last one: the code of all modules for views of arrays.
-ONCE = ["entry.core", "platform.cpu", "ngram.ngrams", "ngram.lookahead", "inference.selection", "inference.copies"]
+ONCE = ["entry.core", "ngram.ngrams", "ngram.lookahead", "inference.selection", "inference.copies"]
 ARRAY_VIEWS = "platform.array_views"
+ONLY_CHECKS = [f"crnn._kernels.{name}" for name in ("entry.core", ARRAY_VIEWS)]
 KEPT_MODULES = 4  # of one name, for example a release build and one with bounds checks
 
 DIRECTIVES = {
@@ -67,6 +71,7 @@ DIRECTIVES = {
     "initializedcheck": DEBUG,
     "cdivision": True,
     "embedsignature": False,
+    "emit_code_comments": DEBUG,
     "auto_pickle": False,
     "binding": True,
     "freethreading_compatible": True,
@@ -221,6 +226,7 @@ class BuildExt(build_ext):
         """Set the default of the option --for-tests."""
         super().initialize_options()
         self.for_tests = False
+        self.fallback = False
 
     def finalize_options(self) -> None:
         """Leave out the kernels for processors that the platform does not have."""
@@ -262,6 +268,7 @@ class BuildExt(build_ext):
         machine = "-" + platform.machine().lower()
         here = all(name.endswith(machine) for name in targets(self.plat_name, os.environ.get("ARCHFLAGS", "")))
         processor = probe(self.compiler) if here and self.choice() == "machine" else None
+        self.fallback = processor is not None and processor[0] > 0  # the baseline is for other processors
         chosen = chosen_builds(self.choice(), self.names, processor)
         self.extensions = [
             ext
@@ -278,6 +285,8 @@ class BuildExt(build_ext):
         kernels = isinstance(ext, Kernels)
         more = ["-march=native"] if os.environ.get("CRNN_NATIVE") == "1" and kernels else []
         more += ["-Wno-unused-function"] if kernels and ext.for_tests else []  # it includes the headers of all kernels
+        little = self.fallback and ext.instruction_set == "baseline" if kernels else ext.name in ONLY_CHECKS
+        more += [OPTIMIZE_LITTLE] if little else []
         ext.extra_compile_args = compile_flags(kind, ext.instruction_set if kernels else None, more)
         if kind in ("gcc", "clang"):
             ext.extra_link_args = EXTRA or (["-s"] if self.plat_name.startswith("linux") and not DEBUG else [])

@@ -13,7 +13,7 @@ import pytest
 from source_tree import ROOT, needs_sources
 
 import crnn
-from crnn._kernels.platform import cpu
+from crnn._kernels.entry import core
 
 pytestmark = needs_sources
 setuptools = pytest.importorskip("setuptools", minversion="77", reason="setup.py needs it")
@@ -110,6 +110,44 @@ def test_compilers_may_not_fuse_multiplications_with_additions(
     assert compiled[0].libraries == ["synchronization" if compiler_type == "msvc" else "m"]
 
 
+@pytest.mark.parametrize(
+    ("build", "processor", "little"),
+    [
+        ("machine", (2, False), {"baseline", "core"}), ("machine", (0, False), {"core"}), ("machine", None, {"core"}),
+        ("all", (2, False), {"core"}), ("baseline", (2, False), {"core"}),
+    ],
+)  # fmt: skip
+def test_what_only_another_processor_uses_is_optimized_little(
+    setup_script, monkeypatch, tmp_path, build, processor, little
+):
+    monkeypatch.setenv("CRNN_BUILD", build)
+    compiled = monkeypatched_compiler(setup_script, monkeypatch, tmp_path)
+    names = setup_script["BuildExt"].build_extensions.__globals__
+    monkeypatch.setitem(names, "probe", lambda compiler: processor)
+    monkeypatch.setitem(names, "translate", lambda modules: None)
+    modules = [setup_script["Kernels"](name, "float32") for name in ("baseline", "avx2", "avx512")]
+    modules += [setuptools.Extension(f"crnn._kernels.{name}", []) for name in ("entry.core", "ngram.ngrams")]
+    command = setup_script["BuildExt"](setuptools.Distribution({"ext_modules": modules}))
+    command.build_lib, command.parallel = str(tmp_path / "lib"), 1
+    command.ensure_finalized()
+    command.compiler = SimpleNamespace(compiler_type="unix", compiler_so=["no-such-cc"])
+    for ext in modules:
+        ext.sources = [str(tmp_path / "module.c")]
+    command.build_extensions()
+    assert {"baseline", "core", "ngrams"} <= {built_as(ext) for ext in compiled}
+    assert {built_as(ext) for ext in compiled if optimization(ext) == "-O1"} == little
+
+
+def built_as(ext):
+    """Return the instruction set of an extension, or else the name of its module."""
+    return getattr(ext, "instruction_set", ext.name.split(".")[-1])
+
+
+def optimization(ext):
+    """Return the last flag of an extension that sets a level, which holds."""
+    return [flag for flag in ext.extra_compile_args if flag.startswith("-O")][-1]
+
+
 def test_an_instruction_set_for_products_of_one_kind_has_no_other_build(setup_script):
     built = {ext.name.split(".", 2)[2] for ext in setup_script["extensions"]() if ext.name.endswith(".kernels")}
     floats = {f"{name}.{dtype}.kernels" for name in FLOATS for dtype in ("float32", "float64")}
@@ -164,7 +202,7 @@ def new_compiler():
 @pytest.mark.skipif(not shutil.which("cc"), reason="there is no compiler")
 def test_the_probe_finds_what_the_package_finds(setup_script, monkeypatch):
     monkeypatch.chdir(ROOT)
-    assert setup_script["probe"](new_compiler()) == (cpu.level(), cpu.has_byte_products())
+    assert setup_script["probe"](new_compiler()) == core.processor()
 
 
 @pytest.mark.parametrize("program", ["exit 1", "echo 'int main;' > /dev/null; touch probe"])

@@ -81,7 +81,7 @@ def test_baseline_is_always_there_and_unknown_sets_are_errors():
 @pytest.mark.parametrize("bytes_too", [False, True])
 def test_a_processor_has_the_sets_up_to_its_level(monkeypatch, level, bytes_too):
     monkeypatch.setattr(_kernels, "_built", lambda name, kind: name != "neon_dotprod")
-    monkeypatch.setattr(_kernels, "cpu", SimpleNamespace(level=lambda: level, has_byte_products=lambda: bytes_too))
+    monkeypatch.setattr(core, "processor", lambda: (level, bytes_too))
     general, narrow = ("baseline", "avx2", "avx512"), ("avx512_bf16", "amx")
     assert _kernels.available("float32") == general[: level + 1]
     assert _kernels.available("bfloat16") == (*general, *narrow)[: level + 1]
@@ -123,7 +123,7 @@ def test_by_default_the_best_set_of_each_kind_is_used():
 )
 def test_a_faster_set_that_is_not_built(monkeypatch, built, system, faster):
     monkeypatch.setattr(_kernels, "_built", lambda name, kind: name in built)
-    monkeypatch.setattr(_kernels, "cpu", SimpleNamespace(level=lambda: 2, has_byte_products=lambda: False))
+    monkeypatch.setattr(core, "processor", lambda: (2, False))
     monkeypatch.setattr("sysconfig.get_platform", lambda: system)
     assert _kernels.faster("float32") == faster
 

@@ -17,7 +17,6 @@ from typing import Any
 from .entry import core
 from .instruction_sets import COMPLETE, KINDS, sets_for, sets_for_processor
 from .instruction_sets import INSTRUCTION_SETS as TABLE
-from .platform import cpu
 
 INSTRUCTION_SETS = sets_for("float32")
 
@@ -33,7 +32,7 @@ forced: str | None
 
 def supported(kind: str) -> tuple[str, ...]:
     """Return the instruction sets for a number type supported by this processor, built or not."""
-    return sets_for_processor(kind, cpu.level(), cpu.has_byte_products())
+    return sets_for_processor(kind, *core.processor())
 
 
 def available(kind: str) -> tuple[str, ...]:

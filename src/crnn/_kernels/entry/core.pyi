@@ -8,10 +8,15 @@ from .structures import DrawnTexts, PackedWeights, Packing
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
+State = tuple[Array, ...]
+Ids = NDArray[np.int32]
+Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
 
 MANY_ROWS: int
 SMOOTHING: float
 
+def processor() -> tuple[int, bool]: ...
 def use(float32: ModuleType, float64: ModuleType, bfloat16: ModuleType | None, int8: ModuleType | None) -> None: ...
 
 class Network:
@@ -37,13 +42,7 @@ class Network:
 
 class Optimizer:
     def __init__(
-        self,
-        kind: Any,
-        clip: float,
-        clip_norm: float,
-        weight_decay: float,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
+        self, kind: Any, clip: float, clip_norm: float, weight_decay: float, beta_1: float = 0.9, beta_2: float = 0.999
     ) -> None: ...
 
 class Controls:
@@ -72,49 +71,23 @@ class Session:
     def B(self) -> int: ...
     def __init__(self, weights: PackedWeights, T: int, B: int) -> None: ...
     def resize(self, T: int, B: int) -> None: ...
-    def feed(
-        self,
-        x: NDArray[np.int32],
-        state: tuple[Array, ...],
-        shared: SharedStep | None = None,
-    ) -> None: ...
-    def log_probabilities(
-        self,
-        x: NDArray[np.int32],
-        state: tuple[Array, ...],
-        out: NDArray[np.float64],
-        shared: SharedStep | None = None,
-    ) -> None: ...
-    def read(
-        self,
-        x: NDArray[np.int32],
-        state: tuple[Array, ...],
-        rows: NDArray[np.intp],
-        after: tuple[Array, ...],
-        sums: NDArray[np.float64],
-        first: int,
-        last: int,
-    ) -> None: ...
-    def logits_before(
-        self,
-        x: NDArray[np.int32],
-        state: tuple[Array, ...],
-        y: Array,
-        shared: SharedStep | None = None,
-    ) -> None: ...
+    def feed(self, x: Ids, state: State, shared: SharedStep | None = None) -> None: ...
+    def log_probabilities(self, x: Ids, state: State, out: Floats, shared: SharedStep | None = None) -> None: ...
+    def read(self, x: Ids, state: State, rows: Places, after: State, sums: Floats, first: int, last: int) -> None: ...
+    def logits_before(self, x: Ids, state: State, y: Array, shared: SharedStep | None = None) -> None: ...
     def log_likelihoods(
         self,
-        ids: NDArray[np.int32],
-        starts: NDArray[np.intp],
-        lengths: NDArray[np.intp],
+        ids: Ids,
+        starts: Places,
+        lengths: Places,
         first: int,
         last: int,
         least: bool,
-        start: tuple[Array, ...] | None,
-        out: NDArray[np.float64],
+        start: State | None,
+        out: Floats,
         shared: SharedStep | None = None,
     ) -> None: ...
-    def hidden(self) -> tuple[Array, ...]: ...
+    def hidden(self) -> State: ...
 
 class Barrier:
     def __init__(self, n_threads: int, crowded: bool = False) -> None: ...
@@ -141,10 +114,8 @@ class Cursor:
     ) -> None: ...
 
 class MixedRows:
-    before: NDArray[np.int32]
-    def __init__(
-        self, weights: NDArray[np.float64], letters: NDArray[np.uint8], source: object, before: NDArray[np.int32]
-    ) -> None: ...
+    before: Ids
+    def __init__(self, weights: Floats, letters: NDArray[np.uint8], source: object, before: Ids) -> None: ...
 
 class Batch:
     @property
@@ -193,21 +164,11 @@ def sample_texts(
     shared: SharedStep | None = None,
 ) -> None: ...
 def draw_from_rows(
-    rows: MixedRows,
-    drawn: DrawnTexts,
-    controls: Controls,
-    max_symbols: int,
-    y: NDArray[np.float64],
-    sums: NDArray[np.float64],
+    rows: MixedRows, drawn: DrawnTexts, controls: Controls, max_symbols: int, y: Floats, sums: Floats
 ) -> None: ...
 def filter_logits(y: Array, controls: Controls) -> None: ...
 def logits(weights: PackedWeights, top: Array, y: Array, scratch: Array) -> None: ...
 def logits_scratch(network: Network, rows: int) -> int: ...
 def mixture_log_probabilities(
-    logits: tuple[Array, ...],
-    weights: NDArray[np.float64],
-    classes: NDArray[np.int32],
-    x: NDArray[np.int32],
-    row: NDArray[np.float64],
-    out: NDArray[np.float64],
+    logits: State, weights: Floats, classes: Ids, x: Ids, row: Floats, out: Floats
 ) -> None: ...

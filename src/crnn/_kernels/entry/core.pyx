@@ -27,6 +27,10 @@ MANY_ROWS = 64
 SMOOTHING = 0.001
 """The share of a step's loss in the smoothed loss, which forgets as much of the earlier ones."""
 
+cdef extern from "cpu_features.h" nogil:
+    int instruction_set_level()
+    bint multiplies_bytes(int)
+
 cdef extern from "denormals.h" nogil:
     ctypedef unsigned long long float_mode
     float_mode flush_denormals()
@@ -48,6 +52,15 @@ cdef enum:  # in `kernels_of`
 
 cdef const Kernels* kernels_of[N_TABLES]  # for float32 and float64, and for float32 with rounded operands, or NULL
 cdef Gemm blas[2]
+cdef int level = instruction_set_level()
+
+
+def processor() -> tuple:
+    """The processor's level, see `cpu_features.h`, and whether it sums products of bytes in 32 bits.
+
+    On Linux the first import requests the registers of AMX, which the system grants to a process permanently.
+    """
+    return level, bool(multiplies_bytes(level))
 
 
 def use(float32, float64, bfloat16, int8):

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ids = NDArray[np.int32]
+Places = NDArray[np.intp]
 
 UNREAD_SYMBOL: int
 SWAPPED_STEP: int
@@ -15,7 +16,7 @@ class Selection:
     def __init__(
         self,
         x: Ids,
-        lengths: NDArray[np.intp],
+        lengths: Places,
         tables: tuple[Any, ...],
         vocab_size: int,
         end: int | None,
@@ -26,6 +27,6 @@ class Selection:
     ) -> None: ...
     @property
     def left(self) -> int: ...
-    def insert(self, y: NDArray[Any]) -> tuple[NDArray[np.intp], Ids]: ...
-    def advance(self, y: NDArray[Any], z: NDArray[Any]) -> tuple[NDArray[np.intp], Ids]: ...
+    def insert(self, logits: NDArray[Any]) -> tuple[Places, Ids]: ...
+    def advance(self, logits: NDArray[Any], inserted: NDArray[Any]) -> tuple[Places, Ids]: ...
     def path(self, text: int) -> tuple[Ids, Ids, NDArray[np.float64]]: ...

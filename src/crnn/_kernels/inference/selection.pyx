@@ -50,11 +50,6 @@ cdef struct Hypothesis:
     int node          # of the last step, or of the one before if its own is not stored yet
 
 
-ctypedef fused real:
-    float
-    double
-
-
 cdef class Selection:
     """The hypotheses of several texts that are read side by side, from the longest text to the shortest.
 
@@ -197,12 +192,13 @@ cdef class Selection:
         """The number of texts that have not ended."""
         return self.texts
 
-    def insert(self, const real[:, ::1] y not None):
-        """Return the rows and the symbols, (n,) each, of hypotheses that insert a symbol, for logits y (rows, V).
+    def insert(self, logits):
+        """Return the rows and the symbols, (n,) each, of hypotheses that insert a symbol, for `logits` (rows, V).
 
         A replacement may insert further symbols: call again with the logits of the insertions returned last, until none
         are returned. Rows are those of the current hypotheses, then of all insertions.
         """
+        cdef const double[:, ::1] y = np.ascontiguousarray(logits, np.float64)
         self._require_rows(y.shape[0], y.shape[1], self.rounds > 0)
         self._make_room()
         if self.rounds == 0:
@@ -217,12 +213,14 @@ cdef class Selection:
         self.rounds += 1
         return self._chosen(self.insertions, self.most_rounds * self.room, self.pending, self.insert_counts)
 
-    def advance(self, const real[:, ::1] y not None, const real[:, ::1] z not None):
+    def advance(self, logits, inserted):
         """Go on by a position; return the rows and the symbols, (n,) each, of the hypotheses that stay.
 
-        y are the logits of the current hypotheses, z those of all insertions. A negative symbol means that the network
-        reads nothing. Texts that have ended are left out from now on.
+        `logits` are those of the current hypotheses, `inserted` those of all insertions. A negative symbol means that
+        the network reads nothing. Texts that have ended are left out from now on.
         """
+        cdef const double[:, ::1] y = np.ascontiguousarray(logits, np.float64)
+        cdef const double[:, ::1] z = np.ascontiguousarray(inserted, np.float64)
         self.pending[:] = 0
         self._require_rows(y.shape[0], y.shape[1], 0)
         self._require_rows(z.shape[0], z.shape[1], 1)
@@ -289,12 +287,12 @@ cdef class Selection:
         return rows, symbols
 
 
-cdef inline double _log_total(const real* y, Py_ssize_t V) noexcept nogil:
+cdef inline double _log_total(const double* y, Py_ssize_t V) noexcept nogil:
     """log sum_v exp(y[v])"""
     cdef double largest = y[0], total = 0
     cdef Py_ssize_t v
     for v in range(1, V):
-        largest = max(largest, <double>y[v])
+        largest = max(largest, y[v])
     for v in range(V):
         total += exp(y[v] - largest)
     return largest + log(total)
@@ -403,12 +401,12 @@ cdef inline int _offer(Selection s, Hypothesis* kept, int count, double log_p, d
     return count + 1 if count + 1 < s.room else _settle(s, kept, count + 1)
 
 
-cdef inline double _log_p(Selection s, const real* y, double total, int symbol) noexcept nogil:
+cdef inline double _log_p(Selection s, const double* y, double total, int symbol) noexcept nogil:
     """log P of a symbol or UNREAD, given logits and the log of the sum of their exponentials"""
     return y[symbol] - total if symbol >= 0 else s.unread
 
 
-cdef inline int _step(Selection s, Hypothesis* kept, int count, const Hypothesis* h, int row, const real* y,
+cdef inline int _step(Selection s, Hypothesis* kept, int count, const Hypothesis* h, int row, const double* y,
                       double total, int step, double cost, double toll) noexcept nogil:
     """Offer a step of a replacement."""
     cdef int symbol = s.steps[step, 0]
@@ -416,7 +414,7 @@ cdef inline int _step(Selection s, Hypothesis* kept, int count, const Hypothesis
     return _offer(s, kept, count, log_p, cost, toll, h, row, symbol, s.steps[step, 2])
 
 
-cdef inline int _open(Selection s, Hypothesis* kept, int count, const Hypothesis* h, int row, const real* y,
+cdef inline int _open(Selection s, Hypothesis* kept, int count, const Hypothesis* h, int row, const double* y,
                       double total, const int* x, Py_ssize_t left, int taken) noexcept nogil:
     """Offer the first steps of replacements of x[0], and symbols after it, that insert a symbol, or take x[0]."""
     cdef int i, step
@@ -430,7 +428,7 @@ cdef inline int _open(Selection s, Hypothesis* kept, int count, const Hypothesis
     return count
 
 
-cdef inline int _read(Selection s, Hypothesis* kept, int count, const Hypothesis* h, int row, const real* y,
+cdef inline int _read(Selection s, Hypothesis* kept, int count, const Hypothesis* h, int row, const double* y,
                       double total, const int* x, Py_ssize_t p, Py_ssize_t length) noexcept nogil:
     """Offer every way in which a hypothesis can read the damaged symbol x[p]."""
     cdef int kind = x[p - 1] if h.obligation == SWAPPED else x[p]
@@ -455,7 +453,7 @@ cdef inline int _read(Selection s, Hypothesis* kept, int count, const Hypothesis
     return _open(s, kept, count, h, row, y, total, x + p, length - p, 1)
 
 
-cdef void _gather(Selection s, const real[:, ::1] y) noexcept nogil:
+cdef void _gather(Selection s, const double[:, ::1] y) noexcept nogil:
     """Offer what the current hypotheses can read, then their insertions, if those could still be among the best."""
     cdef Py_ssize_t b, p = s.position, length
     cdef int i, j, row = 0, near, within, count, kept
@@ -499,7 +497,7 @@ cdef void _gather(Selection s, const real[:, ::1] y) noexcept nogil:
         row += s.counts[b]
 
 
-cdef void _insert_more(Selection s, const real[:, ::1] y) noexcept nogil:
+cdef void _insert_more(Selection s, const double[:, ::1] y) noexcept nogil:
     """Offer the next insertions of the replacements among the last ones, given their logits."""
     cdef Py_ssize_t b
     cdef int i, row = 0, first, stop, kept
@@ -524,12 +522,12 @@ cdef void _insert_more(Selection s, const real[:, ::1] y) noexcept nogil:
         s.pending[b], s.insert_counts[b] = stop, stop + kept
 
 
-cdef void _advance(Selection s, const real[:, ::1] y, const real[:, ::1] z) noexcept nogil:
+cdef void _advance(Selection s, const double[:, ::1] y, const double[:, ::1] z) noexcept nogil:
     """Offer what the insertions can read; the best hypotheses of each text become the current ones."""
     cdef Py_ssize_t b, p = s.position, texts = 0
     cdef int i, row = 0, first_insertion = <int>y.shape[0], count
     cdef double best, score, total
-    cdef const real* logits
+    cdef const double* logits
     cdef Hypothesis* h
     cdef Hypothesis* kept
     for b in range(s.texts):

@@ -5,8 +5,7 @@
  * until the word changes, so that a thread that has lost its processor to another program need not compete with waiting
  * threads.
  */
-#ifndef CRNN_WAITING_H
-#define CRNN_WAITING_H
+#pragma once
 
 #include <stdint.h>
 
@@ -33,8 +32,9 @@
 #define ATOMIC_OR(p, v) ((void)__atomic_fetch_or((p), (v), __ATOMIC_SEQ_CST))
 #endif
 
-#if defined(__x86_64__) || defined(__i386__) || defined(_M_X64)
-#include <immintrin.h>
+#if defined(__x86_64__) || defined(__i386__)
+#define PAUSE() __builtin_ia32_pause() /* reading the header of all vectors takes half a second */
+#elif defined(_M_X64)
 #define PAUSE() _mm_pause()
 #elif defined(__aarch64__) && (defined(__GNUC__) || defined(__clang__))
 #define PAUSE() __asm__ __volatile__("isb" ::: "memory") /* `yield` does nothing on most cores */
@@ -105,5 +105,3 @@ static inline uint32_t wait_while(uint32_t *word, uint32_t value, uint32_t spin_
     }
     return now;
 }
-
-#endif
