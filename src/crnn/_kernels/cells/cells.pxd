@@ -18,7 +18,7 @@ cdef enum:  # the numbers assigned in `parameters/kinds.py`
 ctypedef void (*Units)(Py_ssize_t n, Py_ssize_t H, const real* before, real* gates, real* first,
                        real* second) noexcept nogil
 
-cdef extern from "known_width.h" nogil:
+cdef extern from "tiles.h" nogil:
     void AT_KNOWN_WIDTH(Units function, Py_ssize_t n, Py_ssize_t H, const real* before, real* gates, real* first,
                         real* second) noexcept
 

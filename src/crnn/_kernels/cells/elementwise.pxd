@@ -35,34 +35,22 @@ cdef extern from "vectors.h" nogil:
 
 cdef inline real _log2e() noexcept nogil:
     # log2(e)
-    if SINGLE:
-        return <real>1.44269502
-    else:
-        return <real>1.4426950408889634
+    return <real>1.44269502 if SINGLE else <real>1.4426950408889634
 
 
 cdef inline real _ln2_high() noexcept nogil:
     # ln(2), so short that its product with an exponent is exact
-    if SINGLE:
-        return <real>0.693145752
-    else:
-        return <real>0.6931471805598903
+    return <real>0.693145752 if SINGLE else <real>0.6931471805598903
 
 
 cdef inline real _ln2_low() noexcept nogil:
     # the remainder of ln(2) after _ln2_high
-    if SINGLE:
-        return <real>1.42860677e-06
-    else:
-        return <real>5.497923018708371e-14
+    return <real>1.42860677e-06 if SINGLE else <real>5.497923018708371e-14
 
 
 cdef inline real _tanh_edge() noexcept nogil:
     # atanh(1/2)
-    if SINGLE:
-        return <real>0.549306154
-    else:
-        return <real>0.5493061443340549
+    return <real>0.549306154 if SINGLE else <real>0.5493061443340549
 
 
 cdef inline real _exp_tail(real r) noexcept nogil:
@@ -155,10 +143,7 @@ cdef inline real _with_sign_of(real magnitude, real x) noexcept nogil:
 
 cdef inline real _shift() noexcept nogil:
     # 1.5 * 2**(significand bits - 1): adding it rounds to an integer and leaves that integer in the low bits.
-    if SINGLE:
-        return <real>12582912.0
-    else:
-        return <real>6755399441055744.0
+    return <real>12582912.0 if SINGLE else <real>6755399441055744.0
 
 
 cdef inline real _power(real shifted) noexcept nogil:
@@ -186,18 +171,12 @@ cdef inline real _expm1_reduced(real r) noexcept nogil:
 
 cdef inline real _exp_lowest() noexcept nogil:
     # Below this, exp is less than half the smallest denormal number.
-    if SINGLE:
-        return <real>-104.0
-    else:
-        return -746.0
+    return <real>-104.0 if SINGLE else <real>-746.0
 
 
 cdef inline real _exp_highest() noexcept nogil:
     # Above this, exp overflows.
-    if SINGLE:
-        return <real>89.0
-    else:
-        return <real>710.0
+    return <real>89.0 if SINGLE else <real>710.0
 
 
 cdef inline real exp_(real x) noexcept nogil:
@@ -278,17 +257,3 @@ cdef inline void tanh_array(real* x, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
         x[i] = tanh_(x[i])
-
-
-cdef inline void sigmoid_array(real* x, Py_ssize_t n) noexcept nogil:
-    """Replace each of the `n` numbers at `x` by its logistic sigmoid."""
-    cdef Py_ssize_t i
-    for i in range(n):
-        x[i] = sigmoid_(x[i])
-
-
-cdef inline void rsqrt_array(real* x, Py_ssize_t n) noexcept nogil:
-    """Replace each of the `n` numbers at `x` by one over its square root."""
-    cdef Py_ssize_t i
-    for i in range(n):
-        x[i] = rsqrt_(x[i])

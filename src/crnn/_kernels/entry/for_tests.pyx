@@ -3,7 +3,7 @@
 It is compiled for float32 and float64 of each instruction set, with the flags of `kernels`.
 """
 from libc.stdint cimport uint64_t
-from ..cells.elementwise cimport exp_array, rsqrt_array, sigmoid_array, tanh_array
+from ..cells.elementwise cimport exp_array, rsqrt_, sigmoid_, tanh_array
 from ..common.interface cimport Dropout, real
 from ..network.dropout cimport apply_dropout, apply_mask, dropout_key, weights_key
 from ..products.panels cimport Range
@@ -39,11 +39,13 @@ def tanh(real[::1] x not None):
 
 def sigmoid(real[::1] x not None):
     """x = 1 / (1 + exp(-x))"""
-    if x.size:
-        sigmoid_array(&x[0], x.shape[0])
+    cdef Py_ssize_t i
+    for i in range(x.shape[0]):
+        x[i] = sigmoid_(x[i])
 
 
 def rsqrt(real[::1] x not None):
     """x = 1 / sqrt(x)"""
-    if x.size:
-        rsqrt_array(&x[0], x.shape[0])
+    cdef Py_ssize_t i
+    for i in range(x.shape[0]):
+        x[i] = rsqrt_(x[i])

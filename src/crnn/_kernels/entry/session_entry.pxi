@@ -121,38 +121,37 @@ cdef class Session:
             if units < H and not out:
                 memset(padded + units, 0, H - units)
 
-    def feed(self, const int[:, ::1] x not None, tuple state, SharedStep shared=None):
-        """Advance the state over symbols x (n, B)."""
+    cdef int advance(self, const int[:, ::1] x, tuple state, SharedStep shared, double* out, real* y) except -1:
+        """Advance the state over symbols x (n, B), and store their log P in `out` or their logits in y, if given."""
         cdef StateArrays found
         self.check(x, state, shared, &found)
         cdef Workspace space = self.space
         cdef Py_ssize_t n = x.shape[0]
         cdef float_mode mode
+        if y != NULL:
+            space.y = y
         if n:
             with nogil:
                 mode = flush_denormals()
                 self.copy(&found, 0, False)
-                self.network.kernels.feed(&self.w, &space, &x[0, 0], n)
+                if out == NULL and y == NULL:
+                    self.network.kernels.feed(&self.w, &space, &x[0, 0], n)
+                else:
+                    self.network.kernels.log_probabilities(&self.w, &space, &x[0, 0], n, out)
                 self.copy(&found, 0, True)
                 restore_denormals(mode)
+        return 0
+
+    def feed(self, const int[:, ::1] x not None, tuple state, SharedStep shared=None):
+        """Advance the state over symbols x (n, B)."""
+        self.advance(x, state, shared, NULL, NULL)
 
     def log_probabilities(self, const int[:, ::1] x not None, tuple state, double[:, ::1] out not None,
                           SharedStep shared=None):
         """out[t, b] = log P(x[t, b] | the state and the previous symbols); the state advances over all of x (n, B)."""
-        cdef StateArrays found
-        self.check(x, state, shared, &found)
-        cdef Workspace space = self.space
-        cdef Py_ssize_t n = x.shape[0]
-        cdef float_mode mode
-        require_size("symbols of output", out.shape[0], n)
+        require_size("symbols of output", out.shape[0], x.shape[0])
         require_size("streams of output", out.shape[1], self.B)
-        if n:
-            with nogil:
-                mode = flush_denormals()
-                self.copy(&found, 0, False)
-                self.network.kernels.log_probabilities(&self.w, &space, &x[0, 0], n, &out[0, 0])
-                self.copy(&found, 0, True)
-                restore_denormals(mode)
+        self.advance(x, state, shared, &out[0, 0] if out.shape[0] else NULL, NULL)
 
     def read(self, const int[:, ::1] x not None, tuple state, const Py_ssize_t[::1] rows not None, tuple after,
              double[:, ::1] sums not None, Py_ssize_t first, Py_ssize_t last):
@@ -204,19 +203,8 @@ cdef class Session:
 
     def logits_before(self, const int[:, ::1] x not None, tuple state, y, SharedStep shared=None):
         """y[t, b] (V,) = the logits that predict x[t, b]; the state advances over all of x (n, B)."""
-        cdef StateArrays found
-        self.check(x, state, shared, &found)
-        cdef Workspace space = self.space
-        cdef Py_ssize_t n = x.shape[0]
-        cdef float_mode mode
-        space.y = address("logits", y, self.network.itemsize, (n, self.B, self.network.net.V))
-        if n:
-            with nogil:
-                mode = flush_denormals()
-                self.copy(&found, 0, False)
-                self.network.kernels.log_probabilities(&self.w, &space, &x[0, 0], n, NULL)
-                self.copy(&found, 0, True)
-                restore_denormals(mode)
+        shape = x.shape[0], self.B, self.network.net.V
+        self.advance(x, state, shared, NULL, address("logits", y, self.network.itemsize, shape))
 
     def log_likelihoods(self, const int[::1] ids not None, const Py_ssize_t[::1] starts not None,
                         const Py_ssize_t[::1] lengths not None, Py_ssize_t first, Py_ssize_t last, bint least,

@@ -1,9 +1,6 @@
 """The boundary symbol: a stream that reads it starts from the zero state, and no gradient flows back beyond it.
 
-The same holds for the symbols of labels, which follow the boundary in the vocabulary: a labeled document starts
-with one of them.
-
-So documents can follow one another in a stream, and each is read as if it were alone. The states themselves are kept,
+The same holds for the symbols of labels, which follow the boundary in the vocabulary. The states themselves are kept,
 since they are also outputs of the previous step: a step that reads them as its past reads a copy with zeros.
 """
 from libc.string cimport memcpy, memset

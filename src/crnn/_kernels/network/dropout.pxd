@@ -1,8 +1,6 @@
-"""Dropout: factors of 0 or 1 / (1 - rate), computed from their position whenever they are needed.
+"""Dropout: factors of 0 or 1 / (1 - rate), computed from their position whenever they are needed, so none is stored.
 
-A factor is a hash of the seed, the training step, the layer, the time step, the stream and the unit. The backward pass
-computes the same factors as the forward pass, so nothing is stored, and a stream's factors do not depend on how the
-streams are distributed among threads. The hash is lowbias32 (Chris Wellons, "Prospecting for Hash Functions", 2018).
+A factor is a hash (lowbias32) of the seed, the training step, the layer, the time step, the stream and the unit.
 Recurrent weights are dropped for a whole training step: their position is the layer and the weight's index.
 """
 # The same in NumPy: `reference/dropout.py`.

@@ -1,10 +1,8 @@
 """The embedding below the first layer: z = Emb[x] Wx + bh, with Emb (V, E) and Wx (E, G H).
 
-A chunk contains most of its symbols several times, with the same Emb[x] Wx each time. It is therefore computed once per
-distinct symbol, into a table (n, G H), where the first layer looks up its input instead of in Wx (see
-`input_tables`). In the backward pass, each symbol's sum of dz replaces its row, and the chain rule gives the gradients
-of Emb and Wx. Symbols are numbered in order of their first occurrence in the chunk, so that the sums do not
-depend on the threads.
+A chunk contains most of its symbols several times. Emb[x] Wx is therefore computed once per distinct symbol, into a
+table (n, G H), where the first layer looks up its input (see `input_tables`). In the backward pass, each symbol's sum
+of dz replaces its row. Symbols are numbered in order of their first occurrence, so that no sum depends on the threads.
 
 Inference needs nothing here: when the network is packed, the table of all symbols replaces Wx.
 """

@@ -9,8 +9,7 @@ from ..products.tail_columns cimport multiply_tail, tail_length
 from .boundary cimport starts
 from .input_tables cimport rows_at
 from .layer_input cimport set_biases
-from .shared_step cimport share_cell, share_recurrent_product
-from .stream_units cimport finish_first_layer
+from .shared_step cimport finish_first_layer, share_cell, share_recurrent_product
 from .workspace cimport clear_stream
 
 

@@ -1,18 +1,11 @@
 """Input tables: rows looked up by the symbols of a stream, whose sum is the input of the first layer.
 
-z = Symbols[x[t]] + Pairs[x[t - 1], x[t]] + bh. The table of symbols is Wx, or with an embedding the table of the
-chunk's symbols (see `embedding`). There may be a second table, with rows for some pairs of symbols (see
-`crnn.model.layout`); other pairs have no row, nor does a pair whose second symbol starts a document, where
-earlier symbols do not count. A chunk reads a part of the tables. Only the rows it reads are cleared and
-have a gradient (see `update`).
-
-A table's row has G H columns, gates side by side; z has them at the input part of each gate.
+z = Symbols[x[t]] + Pairs[x[t - 1], x[t]] + bh, see "Bigrams" in `docs/mathematics.md`. The table of symbols is Wx, or
+with an embedding the table of the chunk's symbols (see `embedding`). Only the rows that a chunk reads are cleared and
+have a gradient (see `update`). A row has G H columns, gates side by side; z has them at the input part of each gate.
 
 Pairs are sorted by their first symbol, then by their second. A search among those with the same first symbol takes
 at most log2(V) comparisons, whatever the pairs are.
-
-With pairs, the previous symbol is a state like h, carried from chunk to chunk and stored: the symbol plus 1, or 0 for
-none.
 """
 # The same in NumPy: `reference/network.py`, `rows_of_pairs` and `pair_input`.
 from libc.string cimport memset

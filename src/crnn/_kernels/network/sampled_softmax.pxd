@@ -1,14 +1,8 @@
-"""The sampled softmax: in training, the logits of some symbols represent those of a large vocabulary.
+"""The sampled softmax, see `docs/mathematics.md`: a chunk's candidates are its m targets' symbols and n drawn ones.
 
-The candidates of a chunk are the m symbols among its targets, and n symbols drawn at random from the rest; each of
-these represents (V - m) / n symbols:
-
-    loss = log(sum of exp(y) over the targets' symbols + (V - m) / n * sum of exp(y) over the drawn symbols) - y[target]
-
-The expected value of the sum over the draws is the sum over all V symbols. The factor is added to the logits as its
-logarithm, so that the usual softmax follows, over m + n columns. These are gathered from Wy (H, V) and packed anew for
-each chunk; their gradient is summed separately and then scattered. The drawn symbols are determined by a hash of the
-seed, the training step and the shard's first stream, like the masks of `dropout`.
+The factor (V - m) / n of the drawn symbols is added to their logits as its logarithm, so that the usual softmax
+follows, over m + n columns. These are gathered from Wy (H, V) and packed anew for each chunk; their gradient is summed
+separately and then scattered. A hash of the seed, the training step and the shard's first stream draws the symbols.
 """
 # The same in NumPy: `reference/sampled_softmax.py`.
 from libc.math cimport log

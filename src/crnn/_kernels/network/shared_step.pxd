@@ -1,20 +1,20 @@
 """A time step of one stream computed by several threads, for sampling and scoring.
 
-One stream reads all weights of the layers for each symbol, at a speed limited by a core's caches. Here each thread
-always multiplies by the same part of the weights, which stays in its own core's cache. The first thread does everything
-else: it draws symbols, and starts the others when there is something to compute. Each element of a product is summed by
-one thread, in the usual order, so the bits do not depend on the number of threads.
+Each thread always multiplies by the same part of the weights, which stays in its own core's cache. The first thread
+does everything else: it draws symbols, and starts the others when there is something to compute. Each element of a
+product is summed by one thread, in the usual order, so the bits do not depend on the number of threads.
 """
 from libc.stdint cimport uint32_t
-from ..common.interface cimport (NO_MORE_WORK, Network, SharedStep, Weights, await_work, finish_work, fork_work,
-                                 join_work, real)
-from ..products.panels cimport (Panel, columns_of, depth_of, multiply_panel, operand_rows, packed_elements,
-                                panel_count, panel_in_turn)
+from ..cells.cells cimport cell_units
+from ..common.interface cimport (NO_MORE_WORK, InputRows, Network, SharedStep, Weights, await_work, finish_work,
+                                 fork_work, join_work, real)
+from ..products.panels cimport (MAX_COLUMNS, Panel, Range, columns_of, depth_of, multiply_panel, operand_rows,
+                                packed_elements, panel_count, panel_in_turn)
 from ..products.tail_columns cimport multiply_tail, tail_length
 from ..threads.thread_group cimport share
+from .input_tables cimport add_input
 from .network cimport input_block
 from .row_products cimport set_rows
-from .stream_units cimport finish_first_layer, finish_units
 
 cdef enum:  # parts of a step
     INPUT_PRODUCT
@@ -64,10 +64,8 @@ cdef inline void share_steps(SharedStep* step, int rank) noexcept nogil:
 
 
 cdef inline void compute_own(const SharedStep* step, int rank) noexcept nogil:
-    if step.part == INPUT_PRODUCT:
-        multiply_own_input(step, rank)
-    elif step.part == RECURRENT_PRODUCT:
-        multiply_own(step, rank)
+    if step.part != CELL:
+        multiply_own(step, rank, step.part == INPUT_PRODUCT)
     elif step.layer:
         finish_units(step.w.net, columns_of(step.w.net.H, rank, step.threads), step.h_prev, step.c_prev, step.z,
                      step.c, step.h)
@@ -76,43 +74,31 @@ cdef inline void compute_own(const SharedStep* step, int rank) noexcept nogil:
                            step.z, step.c, step.h)
 
 
-cdef inline void multiply_own_input(const SharedStep* step, int rank) noexcept nogil:
-    """z = below @ Wx + bh                             (rows, G H) = (rows, H) (H, G H), the thread's panels"""
-    cdef const Network* net = step.w.net
-    cdef Py_ssize_t H = net.H, G = net.G, gate = packed_elements(net.units, H), depth = depth_of(net.units)
-    cdef Py_ssize_t panels = panel_count(H, net.max_row_vectors), i, g
-    cdef const real* Wx = step.w.panels + net.layer[step.layer].Wx_panels
-    cdef Panel panel
-    for i in range(share(G * panels, rank, step.threads), share(G * panels, rank + 1, step.threads)):
-        g = i % G
-        panel = panel_in_turn(H, net.max_row_vectors, i // G, False)
-        set_own_bias(step, g, panel.start, panel.columns)
-        multiply_panel(step.rows, net.units, step.operand, step.stride, Wx + g * gate + depth * panel.start,
-                       panel.columns, Wx + g * gate + depth * panel.next,
-                       step.z + input_block(net, g) * H + panel.start, net.ldg, False)
+cdef inline void multiply_own(const SharedStep* step, int rank, bint of_input) noexcept nogil:
+    """z = below @ Wx + bh, `of_input`, or z += h_prev @ Wh: the thread's panels; in the first layer z = bh + ...
 
-
-cdef inline void multiply_own(const SharedStep* step, int rank) noexcept nogil:
-    """z += h_prev @ Wh                                (1, G H) += (1, H) (H, G H), the thread's panels
-
-    One panel of units of all gates at a time, so that the thread's cells find z in its own cache; from first to last
-    and back, like a single thread.
+    One panel of units of all gates at a time, so that the thread's cells find z in its own cache; the recurrent product
+    goes from first to last and back, like that of a single thread.
     """
     cdef const Network* net = step.w.net
     cdef Py_ssize_t H = net.H, G = net.G, gate = packed_elements(net.units, H), depth = depth_of(net.units)
-    cdef Py_ssize_t whole = H if step.layer else net.units_in_panels, panels = panel_count(whole, net.max_vectors)
+    cdef Py_ssize_t whole = H if step.layer else net.units_in_panels
+    cdef int max_vectors = net.max_row_vectors if of_input else net.max_vectors
+    cdef Py_ssize_t panels = panel_count(whole, max_vectors)
     cdef Py_ssize_t first = share(G * panels, rank, step.threads), last = share(G * panels, rank + 1, step.threads)
     cdef Py_ssize_t i, n, g
-    cdef const real* Wh = step.w.panels + net.layer[step.layer].Wh_panels
+    cdef const real* W = step.w.panels + (net.layer[step.layer].Wx_panels if of_input
+                                          else net.layer[step.layer].Wh_panels)
     cdef Panel panel
     for n in range(last - first):
-        i = last - 1 - n if step.back else first + n
+        i = last - 1 - n if step.back and not of_input else first + n
         g = i % G
-        panel = panel_in_turn(whole, net.max_vectors, i // G, False)
-        if not step.layer:
+        panel = panel_in_turn(whole, max_vectors, i // G, False)
+        if of_input or not step.layer:
             set_own_bias(step, g, panel.start, panel.columns)
-        multiply_panel(1, net.units, step.operand, H, Wh + g * gate + depth * panel.start, panel.columns,
-                       Wh + g * gate + depth * panel.next, step.z + g * H + panel.start, net.ldg, False)
+        multiply_panel(step.rows, net.units, step.operand, step.stride, W + g * gate + depth * panel.start,
+                       panel.columns, W + g * gate + depth * panel.next,
+                       step.z + (input_block(net, g) if of_input else g) * H + panel.start, net.ldg, False)
     if rank == step.threads - 1 and not step.layer:  # the first thread has more to do
         for g in range(G):
             set_own_bias(step, g, whole, H - whole)
@@ -129,3 +115,20 @@ cdef inline void set_own_bias(const SharedStep* step, Py_ssize_t g, Py_ssize_t s
              step.z + input_block(net, g) * H + start, net.ldg)
     if g == net.split_gate:
         set_rows(step.w.p + net.layer[step.layer].bn + start, step.rows, columns, step.z + g * H + start, net.ldg)
+
+
+cdef inline void finish_first_layer(const Weights* w, InputRows rows, Range own, const real* h_prev,
+                                    const real* c_prev, real* z, real* c, real* h) noexcept nogil:
+    """z += the rows of the input, then the cell           (G H,); h is z if z lives in h"""
+    add_input(w, rows, own, z)
+    finish_units(w.net, own, h_prev, c_prev, z, c, h)
+
+
+cdef inline void finish_units(const Network* net, Range own, const real* h_prev, const real* c_prev, real* z,
+                              real* c, real* h) noexcept nogil:
+    """The cell, at most MAX_COLUMNS units at a time"""
+    cdef Py_ssize_t j = own.first, n, stop = own.first + own.count
+    while j < stop:
+        n = min(stop - j, <Py_ssize_t>MAX_COLUMNS)
+        cell_units(net, n, h_prev + j, c_prev + j, z + j, c + j, h + j)
+        j += n

@@ -13,6 +13,7 @@ import numpy as np
 from ..common.interface cimport UInt128
 from ..entry.core import require_size
 from ..inference.pcg64 cimport next_uniform, wide
+from .trie cimport first_not_below
 
 cdef double ABOVE = 1 + 1e-14  # more than a sum's rounding error, so that rounded values stay superharmonic
 
@@ -124,17 +125,12 @@ cdef class Contexts:
 
     cdef Py_ssize_t entry(self, int context, int symbol) noexcept nogil:
         """The entry of a symbol in the longest suffix of a context that has one."""
-        cdef Py_ssize_t low, high, middle
+        cdef Py_ssize_t first, n, i
         while context:
-            low, high = self.firsts[context], self.firsts[context + 1]
-            while low < high:
-                middle = (low + high) // 2
-                if self.symbols[middle] < symbol:
-                    low = middle + 1
-                else:
-                    high = middle
-            if low < self.firsts[context + 1] and self.symbols[low] == symbol:
-                return low
+            first, n = self.firsts[context], self.firsts[context + 1] - self.firsts[context]
+            i = first_not_below(&self.symbols[first], n, symbol) if n else 0
+            if i < n and self.symbols[first + i] == symbol:
+                return first + i
             context = self.suffixes[context]
         return symbol
 

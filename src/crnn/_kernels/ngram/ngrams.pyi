@@ -4,6 +4,7 @@ from numpy.typing import NDArray
 Ids = NDArray[np.int32]
 Floats = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
+Places = NDArray[np.intp]
 
 LONGEST_ORDER: int
 
@@ -39,7 +40,7 @@ class ClassCounts:
     def __init__(
         self, roots: Ids, boundary: int, suffixes: Ids, scales: Floats, firsts: Ids, symbols: Ids, nexts: Ids, p: Floats
     ) -> None: ...
-    def log_likelihoods(self, ids: Ids, lengths: NDArray[np.intp], out: Floats) -> None: ...
+    def log_likelihoods(self, ids: Ids, lengths: Places, out: Floats) -> None: ...
     def read_part(self, ids: Ids, contexts: Ids, sums: Floats) -> None: ...
 
 def count(trie: Trie, ids: Ids, context: Ids | None, times: Ids | None = None) -> int: ...
@@ -47,15 +48,15 @@ def remove(trie: Trie, ids: Ids, context: Ids, times: Ids | None = None) -> None
 def count_and_score(trie: Trie, ids: Ids, context: Ids | None, out: Floats, rows: Floats | None = None) -> int: ...
 def log_probabilities(trie: Trie, x: Ids, contexts: Ids, out: Floats) -> None: ...
 def log_likelihoods(
-    trie: Trie, ids: Ids, starts: NDArray[np.intp], lengths: NDArray[np.intp], context: Ids, least: bool, out: Floats
+    trie: Trie, ids: Ids, starts: Places, lengths: Places, context: Ids, least: bool, out: Floats
 ) -> None: ...
 def read(
     trie: Trie,
     ids: Ids,
-    starts: NDArray[np.intp],
-    lengths: NDArray[np.intp],
+    starts: Places,
+    lengths: Places,
     contexts: Ids,
-    rows: NDArray[np.intp],
+    rows: Places,
     after: Ids,
     sums: Floats,
     first: int,

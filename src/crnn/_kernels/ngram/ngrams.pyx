@@ -251,9 +251,23 @@ def count(Trie trie not None, const int[::1] ids not None, const int[::1] contex
     The context None is the end of the symbols counted last: a kept text goes on there. `times` (n,) counts each symbol
     so often, as if its text were read so often from the beginning; None: once.
     """
+    return _count(trie, ids, context, times, None, None)
+
+
+def count_and_score(Trie trie not None, const int[::1] ids not None, const int[::1] context,
+                    double[::1] out not None, double[:, ::1] rows=None) -> int:
+    """Count symbols like `count`, but first set out[i] = log P(ids[i]) from the counts so far; return how many.
+
+    If `rows` (n, V) are given, rows[i] are the log-probabilities of all symbols.
+    """
+    return _count(trie, ids, context, None, out, rows)
+
+
+cdef Py_ssize_t _count(Trie trie, const int[::1] ids, const int[::1] context, const int[::1] times, double[::1] out,
+                       double[:, ::1] rows) except -1:
     cdef Py_ssize_t i = 0, n = ids.shape[0]
-    cdef Cursor c
-    cdef bint weighted = times is not None
+    cdef Cursor c, before
+    cdef bint weighted = times is not None, scored = out is not None, all_symbols = rows is not None
     _check(trie, _first(ids), n)
     if context is not None:
         _check(trie, _first(context), context.shape[0], -1)
@@ -265,9 +279,20 @@ def count(Trie trie not None, const int[::1] ids not None, const int[::1] contex
             if times[i] < 1:
                 raise ValueError(f"times[{i}] is {times[i]}, but must be at least 1")
         i = 0
+    if scored:
+        require_size("log-probabilities", out.shape[0], n)
+    if all_symbols:
+        require_size("rows", rows.shape[0], n)
+        require_size("symbols of a row", rows.shape[1], trie.t.symbols)
     with nogil:
         if _arrive(trie, context, &c):
             while i < n and trie.has_room():
+                if all_symbols:
+                    fill_row(&trie.t, c, &rows[i, 0])
+                    out[i] = rows[i, ids[i]]
+                elif scored:
+                    before = c
+                    out[i] = log(probability(&trie.t, &before, ids[i]))
                 c = read_on(&trie.t, c, ids[i], times[i] if weighted else 1)
                 i += 1
             trie.t.cursor = c
@@ -290,37 +315,6 @@ def remove(Trie trie not None, const int[::1] ids not None, const int[::1] conte
         c = after_symbols(&trie.t, _first(context), context.shape[0])
         for i in range(n):
             c = remove_on(&trie.t, c, ids[i], max(1, times[i]) if weighted else 1)
-
-
-def count_and_score(Trie trie not None, const int[::1] ids not None, const int[::1] context,
-                    double[::1] out not None, double[:, ::1] rows=None) -> int:
-    """Count symbols like `count`, but first set out[i] = log P(ids[i]) from the counts so far; return how many.
-
-    If `rows` (n, V) are given, rows[i] are the log-probabilities of all symbols.
-    """
-    cdef Py_ssize_t i = 0, n = ids.shape[0]
-    cdef Cursor c, before
-    cdef bint all_symbols = rows is not None
-    _check(trie, _first(ids), n)
-    if context is not None:
-        _check(trie, _first(context), context.shape[0], -1)
-    require_size("log-probabilities", out.shape[0], n)
-    if all_symbols:
-        require_size("rows", rows.shape[0], n)
-        require_size("symbols of a row", rows.shape[1], trie.t.symbols)
-    with nogil:
-        if _arrive(trie, context, &c):
-            while i < n and trie.has_room():
-                if all_symbols:
-                    fill_row(&trie.t, c, &rows[i, 0])
-                    out[i] = rows[i, ids[i]]
-                else:
-                    before = c
-                    out[i] = log(probability(&trie.t, &before, ids[i]))
-                c = read_on(&trie.t, c, ids[i], 1)
-                i += 1
-            trie.t.cursor = c
-    return i
 
 
 def log_probabilities(Trie trie not None, const int[:, ::1] x not None, const int[:, ::1] contexts not None,

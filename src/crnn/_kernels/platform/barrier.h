@@ -4,8 +4,7 @@
  * single word that waiting threads watch (see `waiting.h`), so that no wake-up can be missed. `arrived`, `generation`
  * and `sleepers` have separate cache lines, so that an arriving thread does not take the line from spinning ones.
  */
-#ifndef CRNN_BARRIER_H
-#define CRNN_BARRIER_H
+#pragma once
 
 #include "waiting.h"
 
@@ -50,5 +49,3 @@ static inline int barrier_wait(thread_barrier *b) {
     }
     return wait_while(&b->generation, generation, b->spin_nanoseconds, &b->sleepers) == generation + 2;
 }
-
-#endif

@@ -1,6 +1,5 @@
 /* The usable instruction sets: supported by the processor and saved by the operating system. */
-#ifndef CRNN_CPU_FEATURES_H
-#define CRNN_CPU_FEATURES_H
+#pragma once
 
 #if defined(__x86_64__) || defined(_M_X64)
 
@@ -89,5 +88,4 @@ static int dot_products(void) { return IsProcessorFeaturePresent(43); } /* PF_AR
 static int dot_products(void) { return 0; }
 #endif
 static int multiplies_bytes(int level) { return level == 0 && dot_products(); }
-#endif
 #endif

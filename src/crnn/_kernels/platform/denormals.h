@@ -1,8 +1,7 @@
 /* Denormal numbers switched off for a while: vanishing gradients pass through them, and an instruction with a denormal
  * operand takes a hundred times as long. The setting belongs to the thread, and the caller restores it.
  */
-#ifndef CRNN_DENORMALS_H
-#define CRNN_DENORMALS_H
+#pragma once
 
 #if defined(__x86_64__) || defined(_M_X64)
 #include <xmmintrin.h>
@@ -30,5 +29,4 @@ static inline void restore_denormals(float_mode before) { __asm__ volatile("msr 
 typedef int float_mode;
 static inline float_mode flush_denormals(void) { return 0; }
 static inline void restore_denormals(float_mode before) { (void)before; }
-#endif
 #endif

@@ -4,8 +4,7 @@
  * where a barrier moves three. `posted` counts the first thread's posts, in steps of 2; its lowest bit
  * means that there will be no more. `finished` counts the others' completed work, over all rounds.
  */
-#ifndef CRNN_FORK_JOIN_H
-#define CRNN_FORK_JOIN_H
+#pragma once
 
 #include "waiting.h"
 
@@ -62,5 +61,3 @@ static inline void end_fork(fork_join *f) {
     ATOMIC_OR(&f->posted, NO_MORE_WORK);
     wake_all(&f->posted);
 }
-
-#endif

@@ -2,8 +2,7 @@
  * For the arrays of a large model this takes the time of several training steps. To react to Ctrl-C meanwhile,
  * they are touched some MB at a time, with a poll in between, before uninterruptible work begins.
  */
-#ifndef CRNN_PAGES_H
-#define CRNN_PAGES_H
+#pragma once
 
 #include <stddef.h>
 
@@ -21,4 +20,3 @@ static inline void touch_pages(void *first, size_t bytes) {
         byte[bytes - 1] = byte[bytes - 1];
     }
 }
-#endif

@@ -1,7 +1,6 @@
 /* Fetch the cache line that contains p, into the first-level cache to be read soon, or only into the second. p may be
  * any address, even an invalid one. */
-#ifndef CRNN_PREFETCH_H
-#define CRNN_PREFETCH_H
+#pragma once
 
 #if defined(__GNUC__) || defined(__clang__)
 #define PREFETCH(p) __builtin_prefetch(p)
@@ -13,6 +12,4 @@
 #else
 #define PREFETCH(p) ((void)(p))
 #define PREFETCH_FAR(p) ((void)(p))
-#endif
-
 #endif

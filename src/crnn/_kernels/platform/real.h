@@ -3,8 +3,7 @@
  * The entry points are compiled once for both types (CRNN_ENTRY_POINTS): they pass addresses of numbers and never
  * read the numbers, so there the type is void.
  */
-#ifndef CRNN_REAL_H
-#define CRNN_REAL_H
+#pragma once
 
 #include <math.h>
 #include <stdint.h>
@@ -33,6 +32,4 @@ typedef union {
     real value;
     real_bits bits;
 } real_pattern;
-#endif
-
 #endif

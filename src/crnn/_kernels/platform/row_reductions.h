@@ -1,8 +1,7 @@
 /* The maximum and the sum of a row, a vector at a time. A compiler may not reorder sums on its own, and does not see
  * that a maximum may be reordered. The order of summation depends only on the row's length.
  */
-#ifndef CRNN_ROW_REDUCTIONS_H
-#define CRNN_ROW_REDUCTIONS_H
+#pragma once
 
 #include "vectors.h"
 
@@ -50,5 +49,3 @@ static inline real row_sum(const real *y, ptrdiff_t n) {
     for (; i < n; i++) rest += y[i];
     return SUM_OF_LANES(sum) + rest;
 }
-
-#endif

@@ -4,8 +4,7 @@
  * then transposed with those at its place in the neighboring registers: rows half of them apart are interleaved, and
  * the distance is halved until it is one.
  */
-#ifndef CRNN_TRANSPOSE_BLOCK_H
-#define CRNN_TRANSPOSE_BLOCK_H
+#pragma once
 
 #include "vectors.h"
 
@@ -55,6 +54,4 @@ static inline void transpose_block(const real *a, ptrdiff_t lda, real *b, ptrdif
     for (int i = 0; i < LANES; i++)
         for (int j = 0; j < LANES; j++) b[j * ldb + i] = a[i * lda + j];
 }
-#endif
-
 #endif

@@ -4,8 +4,7 @@
  * themselves, they fuse some copies of a loop and not others, and results would depend on neighboring code. Elsewhere
  * the same code runs over small arrays.
  */
-#ifndef CRNN_VECTORS_H
-#define CRNN_VECTORS_H
+#pragma once
 
 #include <stddef.h>
 #include <string.h>
@@ -30,13 +29,15 @@
 #define FUSED(a, b, c) ((a) * (b) + (c))
 #endif
 
-/* The intrinsic of an operation on the build's numbers. */
+/* The intrinsic of an operation on the build's numbers, and the type of a vector of them. */
 #if SINGLE
 #define OF_TYPE(prefix, operation) prefix##operation##_ps
 #define OF_TYPE_NEON(operation) operation##_f32
+#define REGISTER(type) type
 #else
 #define OF_TYPE(prefix, operation) prefix##operation##_pd
 #define OF_TYPE_NEON(operation) operation##_f64
+#define REGISTER(type) type##d
 #endif
 
 /* Registers: 32 of 64 bytes (AVX-512), 32 of 16 (AArch64), 16 of 32 (AVX2), 16 of 16 (SSE2). */
@@ -44,29 +45,17 @@
 #include <immintrin.h>
 #define VECTOR_BYTES 64
 #define X86(operation) OF_TYPE(_mm512_, operation)
-#if SINGLE
-typedef __m512 vector;
-#else
-typedef __m512d vector;
-#endif
+typedef REGISTER(__m512) vector;
 #elif defined(__AVX2__)
 #include <immintrin.h>
 #define VECTOR_BYTES 32
 #define X86(operation) OF_TYPE(_mm256_, operation)
-#if SINGLE
-typedef __m256 vector;
-#else
-typedef __m256d vector;
-#endif
+typedef REGISTER(__m256) vector;
 #elif defined(__SSE2__) || defined(_M_X64)
 #include <emmintrin.h>
 #define VECTOR_BYTES 16
 #define X86(operation) OF_TYPE(_mm_, operation)
-#if SINGLE
-typedef __m128 vector;
-#else
-typedef __m128d vector;
-#endif
+typedef REGISTER(__m128) vector;
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 #define VECTOR_BYTES 16
@@ -154,6 +143,4 @@ static inline void STORE_PART(real *p, ptrdiff_t n, vector v) {
 #define UNROLL
 #define NO_INLINE
 #define FORGET_VALUE(function) ((void)0)
-#endif
-
 #endif

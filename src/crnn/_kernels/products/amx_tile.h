@@ -6,8 +6,7 @@
  * panel. Every element of the product is summed over k in the same order, 32 numbers at a time, in any block, at any
  * row and for a single row, too, so that results do not depend on the batch, to the bit.
  */
-#ifndef CRNN_AMX_TILE_H
-#define CRNN_AMX_TILE_H
+#pragma once
 
 #include "operands.h"
 
@@ -262,15 +261,6 @@ static void multiply_panel(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t
 
 /* ---------------------------------------------------------------------------------------------- packing */
 
-/* panel[depth, width] = w[rows, columns], padded with zeros to whole vectors */
-static void pack_panel(ptrdiff_t rows, ptrdiff_t columns, const real *w, ptrdiff_t ldw, real *panel) {
-    enum { FULL = TILE_VECTORS * LANES };
-    if (columns == FULL)
-        pack_columns(rows, FULL, w, ldw, FULL, panel);
-    else
-        pack_columns(rows, columns, w, ldw, (columns + LANES - 1) / LANES * LANES, panel);
-}
-
 /* Elements of the slivers of a[K, rows]: here these are an operand, the rows of a.T. */
 static inline ptrdiff_t sliver_elements(ptrdiff_t K, ptrdiff_t rows) {
     return (rows + SIDE - 1) / SIDE * SIDE * operand_stride(K);
@@ -302,5 +292,3 @@ static void multiply_slivers(ptrdiff_t rows, ptrdiff_t K, const real *slivers, c
                              real *c, ptrdiff_t ldc) {
     multiply_panel(rows, K, slivers, operand_stride(K), panel, columns, NULL, c, ldc, 0);
 }
-
-#endif

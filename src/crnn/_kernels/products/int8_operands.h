@@ -9,8 +9,7 @@
  * A panel starts with two rows: the initial values of its sums, which cancel the offset of each state, and each
  * column's scale, which multiplies a sum when it is added to c. A matrix to be packed contains integers as floats.
  */
-#ifndef CRNN_INT8_OPERANDS_H
-#define CRNN_INT8_OPERANDS_H
+#pragma once
 
 #include <stdint.h>
 
@@ -198,5 +197,3 @@ static inline const real *rounded_numbers(ptrdiff_t n, const real *x, real *room
 static inline void pack_transposed_block(const real *a, ptrdiff_t lda, real *b, ptrdiff_t ldb) {
     (void)a, (void)lda, (void)b, (void)ldb;
 }
-
-#endif

@@ -7,8 +7,7 @@
  * BEGIN_SUM and END_SUM know the type of sums, so that the same code multiplies all types. Everything else stays float:
  * sums in memory, and numbers without products.
  */
-#ifndef CRNN_OPERANDS_H
-#define CRNN_OPERANDS_H
+#pragma once
 
 #include "transpose_block.h"
 #include "vectors.h"
@@ -243,5 +242,3 @@ static inline void pack_columns(ptrdiff_t rows, ptrdiff_t columns, const real *w
         memset(panel + k * width + columns, 0, (width - columns) * sizeof(real));
     }
 }
-
-#endif

@@ -1,13 +1,12 @@
 """Panel products: y += x @ W for a W packed once and multiplied many times.
 
-A BLAS packs W anew at every call, but the recurrence multiplies by the same W at every time step. Here W (K, N) is
-packed once per update, into panels a few vectors wide. Each panel is stored row by row and padded with zeros to
-whole vectors; its rows consist of packed elements, see `operands.h`. `tiles.h` multiplies one panel at a time, so that
-a caller can finish a panel's columns (apply a non-linearity) while they are in the first-level cache.
+W (K, N) is packed into panels a few vectors wide. Each panel is stored row by row and padded with zeros to whole
+vectors; its rows consist of packed elements, see `operands.h`. `tiles.h` multiplies one panel at a time, so that a
+caller can finish a panel's columns (apply a non-linearity) while they are in the first-level cache.
 
 `max_vectors` is the maximum number of vectors in a panel. It depends on the use: TILE_VECTORS for products with many
 rows, STRIP_VECTORS for one row. Each element of the product is summed over k in the same order, whatever the number of
-rows and the width of the panels: inference gives the same bits at every batch size, position and thread count.
+rows and the width of the panels.
 """
 from ..common.interface cimport real
 

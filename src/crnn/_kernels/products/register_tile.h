@@ -6,8 +6,7 @@
  * that results do not depend on the batch, to the bit. Everything is counted in elements of packed operands, which
  * contain one or more numbers (see operands.h), except the K of the functions called from other files.
  */
-#ifndef CRNN_REGISTER_TILE_H
-#define CRNN_REGISTER_TILE_H
+#pragma once
 
 #include "operands.h"
 #include "vectors.h"
@@ -173,15 +172,6 @@ static void multiply_panel(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t
     }
 }
 
-/* panel[depth, width] = w[rows, columns], padded with zeros to whole vectors */
-NO_INLINE static void pack_panel(ptrdiff_t rows, ptrdiff_t columns, const real *w, ptrdiff_t ldw, real *panel) {
-    enum { FULL = TILE_VECTORS * LANES };
-    if (columns == FULL) /* a copy of known size needs no call */
-        pack_columns(rows, FULL, w, ldw, FULL, panel);
-    else
-        pack_columns(rows, columns, w, ldw, (columns + LANES - 1) / LANES * LANES, panel);
-}
-
 /* Elements of the slivers of a[K, rows]. */
 static inline ptrdiff_t sliver_elements(ptrdiff_t K, ptrdiff_t rows) { return elements_of(K) * rows; }
 
@@ -217,5 +207,3 @@ static void multiply_slivers(ptrdiff_t rows, ptrdiff_t K, const real *slivers, c
         r += height;
     }
 }
-
-#endif

@@ -4,8 +4,7 @@
  * along k, a vector at a time, which takes a fraction of that time. Every row is summed in the same order, whatever the
  * number of rows.
  */
-#ifndef CRNN_TAIL_COLUMNS_H
-#define CRNN_TAIL_COLUMNS_H
+#pragma once
 
 #include "operands.h"
 #include "row_reductions.h"
@@ -67,5 +66,3 @@ static void add_transposed_tail(ptrdiff_t K, ptrdiff_t M, ptrdiff_t count, const
         }
     }
 }
-
-#endif

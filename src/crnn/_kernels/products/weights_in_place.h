@@ -1,10 +1,6 @@
-/* Products of one row with unpacked weights, rows of whole vectors, a multiple of DOT_ROWS of them.
- *
- * Both directions read the same numbers: one stream then has half the bytes in its caches, compared with two packed
- * copies, and an update packs nothing. Bfloat16 and int8 have no numbers that could be used unpacked.
- */
-#ifndef CRNN_WEIGHTS_IN_PLACE_H
-#define CRNN_WEIGHTS_IN_PLACE_H
+/* Products of one row with unpacked weights, rows of whole vectors, a multiple of DOT_ROWS of them. Bfloat16 and int8
+ * have no numbers that could be used unpacked. */
+#pragma once
 
 #include "row_reductions.h"
 #include "tiles.h"
@@ -103,7 +99,5 @@ static void multiply_rows_in_place(ptrdiff_t M, ptrdiff_t N, const real *W, cons
         dot_rows(N, W + r * N, a, c + r);
     }
 }
-
-#endif
 
 #endif

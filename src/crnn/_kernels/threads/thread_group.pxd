@@ -1,9 +1,8 @@
 """A thread group: threads that work on the same streams, each with units of its own.
 
-If a layer's weights exceed a core's second-level cache, two threads with half of the streams each would both fetch
-all weights at every time step. In a group each thread has some of the units, and so some of the weights, for all
-streams. The threads wait for each other whenever one is about to read what another has written: after every time step.
-Every sum of a thread runs over all streams in the order of a single thread.
+Each thread has some of the units, and so some of the weights, for all streams. The threads wait for each other
+whenever one is about to read what another has written: after every time step. Every sum of a thread runs over all
+streams in the order of a single thread.
 """
 from ..common.interface cimport ThreadGroup, barrier_wait
 from ..products.panels cimport Range, columns_of

@@ -3,22 +3,26 @@
 In a step every thread back-propagates its shards, or its share of one, waits for the others, updates its share of the
 parameters from the sum over all shards, and waits again. Every thread sees the same numbers and takes the same
 decisions. Nothing is summed by thread: losses are summed by stream and shard, gradients by shard, the norm by rows of
-the parameters. So the results are the same, to the bit, for any number of threads. A broken barrier ends the call
-without another update.
+the parameters. A broken barrier ends the call without another update.
 """
-# The same in NumPy: `reference/network.py`, `train_step`.
+# The same in NumPy: `reference/network.py`, `train_step`, and `reference/dropout.py`, `state_resets`.
 from libc.math cimport INFINITY, NAN, isfinite, pow, sqrt
-from ..common.interface cimport Training, Workspace, real
-from ..network.dropout cimport dropout_key
+from libc.stdint cimport uint32_t
+from ..common.interface cimport Network, Training, Workspace, real
+from ..network.dropout cimport dropout_key, mix
 from ..network.input_tables cimport carry_symbols
 from ..network.recurrent_gradient cimport by_rows
-from ..network.state_reset cimport reset_states
-from ..network.workspace cimport carry_states, clear_states
+from ..network.workspace cimport carry_states, clear_states, clear_stream
+from ..products.panels cimport Range
 from ..threads.step_poll cimport RELEASE_TILES, is_canceled
+from ..threads.thread_group cimport own_columns, wait_for_group
 from .chunk cimport loss_and_gradients
 from .reduction cimport reduce_gradient
 from .team cimport total, wait_for_team
 from .update cimport Pass, gradient_norm, pack_first_dropped, touch_memory, update
+
+cdef enum:
+    RESET_PLACE = 0x85EBCA6B  # where `apply_dropout` has layer and time step, which never reach this value
 
 
 cdef inline void train(Training* run) noexcept nogil:
@@ -104,6 +108,21 @@ cdef inline void compute_gradients(Training* run, Py_ssize_t step) noexcept nogi
             loss = NAN
         if work.group.rank == 0:
             run.team.losses[work.shard] = loss
+
+
+cdef inline bint is_reset(double rate, uint32_t step_key, Py_ssize_t stream) noexcept nogil:
+    """Whether a stream starts a chunk from zeros: a hash decides, as for the masks of `dropout`."""
+    return mix(mix(step_key ^ <uint32_t>RESET_PLACE) ^ <uint32_t>stream) >> 8 < <uint32_t>(rate * 16777216.0 + 0.5)
+
+
+cdef inline void reset_states(const Network* net, const Workspace* work, double rate, uint32_t step_key) noexcept nogil:
+    """h[:, 0, b] = c[:, 0, b] = 0 for each reset stream b: the thread's units"""
+    cdef Py_ssize_t b
+    cdef Range own = own_columns(&work.group, net.H)
+    for b in range(work.B):
+        if is_reset(rate, step_key, work.dropout.first_stream + b):
+            clear_stream(net, work, b, own)
+    wait_for_group(&work.group)
 
 
 cdef inline bint wants_gradient(const Training* run, Py_ssize_t step) noexcept nogil:
