@@ -41,7 +41,7 @@ def log_p_by_the_whole_network(model, text, label):
     total = 0.0
     for symbol, following in itertools.pairwise(x):
         network.feed(np.array([[symbol]], np.int32), h)
-        p = network.probabilities(h[0][-1])[0]
+        p = network.probabilities_after(h)[0]
         if symbol != boundary:
             total += np.log(p[following] / p[: boundary + 1].sum())
     return total
@@ -70,7 +70,7 @@ def test_scores_without_a_label_sum_over_labels():
     # P(label) is what follows the first boundary.
     state, boundary = learned_state(model), model.vocabulary_.boundary
     network = PackedNetwork.pack(state.layout, state.params, one_row=True, boundary=boundary)
-    prior = network.probabilities(network.start()[0][-1])[0, boundary + 1 :]
+    prior = network.probabilities_after(network.start())[0, boundary + 1 :]
     prior /= prior.sum()
     given_label = np.exp([model.score_samples(["ab", "b"], labels=label) for label in (1, 2, 3)])
     np.testing.assert_allclose(np.exp(marginal), prior @ given_label, rtol=1e-9)

@@ -72,9 +72,6 @@ def test_cached_packings_equal_fresh_ones_in_any_order(first, dtype, bfloat16, s
 
 CHANGES = {
     "restore": lambda state: state.restore(learned(seed=3)),
-    "take": lambda state: state.take(
-        learned(seed=3).params, state.optimizer_state, state.hidden, n_steps=0, smooth_loss=1.0, history=[]
-    ),
     "other weights": lambda state: vars(state).update(params=learned(seed=3).params),
 }
 

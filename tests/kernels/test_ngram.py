@@ -44,7 +44,7 @@ def test_probabilities_match_the_definition(case, order, context):
 
 
 @given(texts_and_boundary(), st.integers(1, 24), st.integers(1, 2), st.lists(st.integers(0, 4), max_size=30))
-@settings(max_examples=80)
+@settings(max_examples=150)
 def test_contexts_that_occurred_once_are_read_from_the_text(case, order, times, text):
     """With the text kept, everything has the same bits as with all n-grams, and only repeated contexts have nodes."""
     V, boundary, texts = case
