@@ -121,10 +121,10 @@ def zig(*arguments: object) -> None:
 
 
 def generated() -> dict[str, Path]:
-    """Return the C files that Cython makes of three modules."""
+    """Return the C files that Cython makes of two modules."""
     directives = [f"-X{name}={value}" for name, value in SETUP["DIRECTIVES"].items()]
     files = {}
-    for module in ("entry/core", "platform/cpu", "entry/kernels"):
+    for module in ("entry/core", "entry/kernels"):
         source = KERNELS / f"{module}.pyx"
         files[source.stem] = BUILD / f"{source.stem}.c"
         run([sys.executable, "-m", "cython", *directives, str(source), "-o", str(files[source.stem])])
@@ -148,7 +148,7 @@ def modules(target: str) -> list[tuple[str, str, str]]:
     """Return the modules for a target: what each is of, its instruction set, and its number type if it has one."""
     sets = SETUP["instruction_sets"](TARGETS[target], clang=True)
     kernels = [("kernels", name, kind) for name in sets for kind in ("float32", "int8")]
-    return [("core", "baseline", ""), ("cpu", "baseline", "")] + [
+    return [("core", "baseline", "")] + [
         (of, name, kind) for of, name, kind in kernels if kind in SETUP["INSTRUCTION_SETS"][name].kinds
     ]
 
