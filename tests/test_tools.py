@@ -31,7 +31,7 @@ def wheel(tmp_path):
 
 def test_a_build_of_the_kernels_is_one_part_of_a_wheel(wheel):
     kernels = {"baseline/float32": 101, "baseline/float64": 103, "baseline/bfloat16": 107, "baseline/int8": 97}
-    assert tool("release").sizes(wheel) == kernels | {"core and cpu": 31, "Python": 18}
+    assert tool("release").sizes(wheel) == kernels | {"compiled once": 31, "Python": 18}
 
 
 def test_the_builds_that_a_wheel_must_have():
