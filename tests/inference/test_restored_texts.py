@@ -214,6 +214,7 @@ def test_a_confusion_is_one_change_with_its_rate(network):
     ({"a": ["b", "a"]}, r"^confusions\['a'\] contains the key itself"),
     ({"a": {"b": 0.0}}, r"^confusions\['a'\]\['b'\] must be a finite number above 0 and at most 1"),
     ({"a": b"b"}, r"^confusions\['a'\] is b'b', but must be a str"),
+    ({"a": [["b"]]}, r"^confusions\['a'\] is \['b'\], but must be a str"),
     (["ocr", 3], "^confusions must be a dict such as"),
 ])  # fmt: skip
 def test_wrong_confusions_are_refused(counts, confusions, message):

@@ -101,8 +101,8 @@ def checked_confusions(confusions: Any, of_bytes: bool) -> dict[Codes, dict[Code
                 values = [values]
             if not isinstance(values, Mapping | list | tuple):
                 raise InvalidInputError(f"{name} must be a string, a list or a dict of rates, not {short_repr(values)}")
-            rates = values if isinstance(values, Mapping) else dict.fromkeys(values, RATE)
-            for value, rate in rates.items():
+            rates = values.items() if isinstance(values, Mapping) else ((value, RATE) for value in values)
+            for value, rate in rates:
                 after = codes_of(value, name)
                 if after == before:
                     raise InvalidInputError(f"{name} contains the key itself. Leave it out: no symbol has to change.")
