@@ -189,6 +189,8 @@ def test_weights_that_changed_are_not_joined():
         (["a"], slice(1), r"^which is invalid for 3 sessions: indices must be whole numbers"),
         (["a"], [[0]], r"^which must be a list of indices"),
         (["a"], [2**64], r"^which is invalid for 3 sessions"),
+        (["a"], 2**63, r"^which is invalid for 3 sessions: index 9223372036854775808 is out of bounds"),
+        (["a"], np.array([2**64 - 1]), r"^which is invalid for 3 sessions: index 18446744073709551615 is out of"),
     ],
     ids=str,
 )

@@ -362,7 +362,9 @@ def _index_array(which: Any) -> NDArray[Any]:
             f"indices must be whole numbers, not of type {indices.dtype}. Pass a list such as [0, 2], or "
             f"np.flatnonzero(mask)"
         )
-    return indices
+    if (largest := int(indices.max())) > np.iinfo(np.intp).max:
+        raise IndexError(f"index {largest} is out of bounds")
+    return indices.astype(np.intp)
 
 
 def _encode(pieces: Iterable[Text], vocabulary: Vocabulary, name: str) -> Strings:
