@@ -414,6 +414,7 @@ def test_parameters_can_be_changed(models):
     mixture = Mixture(models).fit_weights(TEXT[:60][::-1])
     fitted = mixture.weights_
     np.testing.assert_array_equal(mixture.set_params(n_threads=1).weights_, fitted)
+    assert [network.n_threads for network in mixture._network("score", one_row=True)[0].members] == [1] * 3
     assert mixture.set_params(weights=[1, 2, 3]).weights_.tolist() == [1, 2, 3]
     with pytest.raises(InvalidInputError, match=r"^weights(\[1\])? (must be|are all 0)"):
         mixture.set_params(weights=[1])

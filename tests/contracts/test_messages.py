@@ -386,6 +386,7 @@ REFUSED = [
     ("text", lambda m: Mixture([m, CharRNN()]), "not fitted", NotFittedError),
     *(("text", lambda m, of=of: Mixture(of(m)).score(TEXT, adapt="counts"), "the mixture has no CharNGram") for of in (
         lambda m: [m], lambda m: [Mixture([m])])),
+    ("text", lambda m: Mixture([m]).score(TEXT, adapt="count"), "^adapt is 'count'. Pass True, False or a dict"),
     *(("nothing", lambda n=n: TextClassifier(CharNGram(2, min_count=n)).fit(NAMES, LABELS),
        "^min_count must be a whole number of at least 1, not") for n in (True, 1.0, "1", 0)),
     ("nothing", lambda: TextClassifier(CharRNN(0)).fit(NAMES, LABELS), "hidden_size must be"),

@@ -152,6 +152,11 @@ def test_bounds_where_nothing_was_seen():
     assert unlikely.tolist() == pytest.approx([101, 101, 101 + 0.03 / 1e-5, 1])
 
 
+def test_there_are_no_more_strings_than_their_probabilities_leave_room_for():
+    found = module.GuessTable.of(np.log([0.5, 0.25])).guess_numbers(np.log([0.1, 0.9]))
+    np.testing.assert_allclose(found.upper, [1 + 1 / 0.1, 1 + 1 / 0.9])
+
+
 @pytest.mark.parametrize("k", [1, 60])
 def test_the_bounds_are_1_96_standard_errors_from_the_estimate(k):
     """Of 100 samples k have probability 1/2, each for two strings, and the others do not come before."""

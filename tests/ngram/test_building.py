@@ -49,6 +49,12 @@ def test_the_order_is_the_one_that_predicts_the_end_best(text, orders, monkeypat
     assert same(counts, made(ids, counts.order, symbols, boundary))
 
 
+def test_the_order_is_at_most_24():
+    """Only after 30 letters a is it certain that b follows, and a longer context is always better."""
+    ids, symbols, boundary = of_text(("a" * 30 + "b") * 60)
+    assert Builder(symbols, boundary).build(ids, None).order == 24
+
+
 @pytest.mark.parametrize("text", [TEXT, TEXT.split()])
 def test_the_end_of_a_long_text_chooses_the_order_for_all_of_it(text, monkeypatch):
     ids, symbols, boundary = of_text(text)

@@ -1,10 +1,13 @@
 """Training that goes wrong with finite numbers."""
 
+import math
+
 import pytest
 from interrupted_runs import train_until
 from texts import LONG_TEXT as TEXT
 
 from crnn import CharRNN, DivergenceError
+from crnn.training import trainer
 
 
 @pytest.mark.parametrize(("max_steps", "ruined"), [(99, False), (100, True)])
@@ -21,6 +24,15 @@ def test_a_ruined_model_with_finite_weights_is_divergence(max_steps, ruined):
     assert raised.value.last_loss > 1e29
     assert model.score(TEXT[:50]) > -4
     assert seen == [record["step"] for record in model.history_] == list(range(5, 100, 5))  # and none of the end
+
+
+def test_the_loss_of_a_ruined_model_is_the_mean_of_its_chunks(monkeypatch):
+    model, text = CharRNN(8, learning_rate=1e30, max_steps=100, random_state=0), "abcabc"  # a chunk of 5, not of 25
+    with pytest.raises(DivergenceError) as raised:
+        model.fit(text)
+    monkeypatch.setattr(trainer, "UNIFORM_GUESSES", math.inf)
+    before, after = trainer.SmoothedLoss(0, 25 * math.log(3)), trainer.SmoothedLoss(100, model.fit(text).smooth_loss_)
+    assert raised.value.last_loss == pytest.approx(before.mean_until(after) / 5)
 
 
 def test_a_trained_model_returns_to_its_state_before_the_ruin():
