@@ -410,7 +410,8 @@ def test_refuses_parts_of_another_network(path):
     )
     file = stored_network(path)
     assert sum(array.size for array in model.params_.values()) == 151
-    for change, message in OF_ANOTHER_NETWORK:
+    late = {"training": file.training | {"optimizer_start": 18}}
+    for change, message in (*OF_ANOTHER_NETWORK, (late, "its training has an optimizer_start outside its steps")):
         with pytest.raises(ModelFileError, match=message):
             write_contents(path, replace(file, **change))
 
