@@ -82,6 +82,10 @@ def test_with_many_beams_no_hypothesis_is_too_improbable():
     assert model.restore("_z", gaps="_", beams=3) == "qz"
 
 
+def test_the_first_of_equally_probable_originals_is_taken():
+    assert CharNGram(1).fit("ab" * 9).restore("__", gaps="_") == "aa"
+
+
 def test_unknown_letters_are_swapped_replaced_and_left_out():
     rare = CharNGram(3, min_count=2).fit(["a" + chr(0x4E00 + i) for i in range(30)])  # an unknown letter follows a
     assert rare.restore("ża", typos=0.5, changes=True) == ("aż", [(0, 2, "ża", "aż", pytest.approx(6.9, abs=0.1))])
@@ -207,6 +211,12 @@ def test_a_confusion_is_one_change_with_its_rate(network):
     assert (text, change[:4]) == ("Hannah", (2, 3, "m", "nn"))
     score = float(np.subtract(*network.score_samples(["Hannah", "Hamah"])))
     assert change.log_odds == pytest.approx(score + math.log(0.2), abs=1e-9)
+
+
+def test_a_piece_that_is_replaced_does_not_go_on_in_the_next_text():
+    model = CharNGram(1).fit("a" * 99 + "the")
+    assert model.restore("the", confusions={"the": "a"}) == "a"
+    assert model.restore(["th", "e"], confusions={"the": "a"}) == ["th", "e"]
 
 
 @pytest.mark.parametrize(("confusions", "message"), [
