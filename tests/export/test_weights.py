@@ -35,3 +35,10 @@ def test_a_cell_that_the_c_source_lacks_is_named(monkeypatch):
     weights = Weights.of(random_language_model("abc", cell="gru"))
     with pytest.raises(InvalidInputError, match=r"^cell is 'gru', which C files and HTML pages do not implement"):
         weights.for_engine()
+
+
+def test_a_weight_that_is_not_finite_is_named_by_its_place():
+    model = random_language_model("abc", hidden_size=5)
+    model.params_["Whh_l0"][2, 3] = np.nan
+    with pytest.raises(InvalidInputError, match=r"^params_\['Whh_l0'\]\[2, 3\] is nan, not finite in float32"):
+        Weights.of(model)
