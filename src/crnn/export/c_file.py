@@ -71,13 +71,16 @@ def _tables(weights: Weights, vocabulary: Vocabulary) -> Iterator[str]:
     """Yield the definitions of the symbols and the weights."""
     scales = weights.scales or {}  # empty for float weights
     codes = vocabulary.codes if len(vocabulary.codes) else np.zeros(1, np.uint32)  # C has no array of length 0
+    used = _used_pairs(weights)
+    largest = weights.pair_keys()[used[-1]] if len(used) else 0  # sorted by key
+    yield f"typedef uint{32 if largest < 1 << 32 else 64}_t crnn_number; /* a code point or the key of a pair */\n"
     yield "/* Code points or byte values, in id order. */\n"
-    yield _array("uint64_t", "crnn_codes", [str(code) for code in codes])
+    yield _array("crnn_number", "crnn_codes", [str(code) for code in codes])
     yield "/* A table has one row per symbol or pair. The multiplying functions document the layout of a matrix. */\n"
     yield f"typedef {'signed char' if scales else 'float'} crnn_weight;\n"
     if weights.embedding is not None:
         yield from _table("crnn_embedding", weights.embedding, scales.get("embedding"))
-    if len(_used_pairs(weights)):
+    if len(used):
         yield from _pair_tables(weights)
     layers = []
     for k, layer in enumerate(weights.layers):
@@ -123,7 +126,7 @@ def _pair_tables(weights: Weights) -> Iterator[str]:
     """Yield the definitions of the sorted pair keys and of each pair's contribution to the gate sums."""
     assert weights.pair_table is not None
     used, scale = _used_pairs(weights), (weights.scales or {}).get("bigrams")
-    yield _array("uint64_t", "crnn_pairs", [str(key) for key in weights.pair_keys()[used].tolist()])
+    yield _array("crnn_number", "crnn_pairs", [str(key) for key in weights.pair_keys()[used].tolist()])
     rows = _ordered(weights, weights.pair_table[used].T).T
     yield from _table("crnn_pair_rows", rows, None if scale is None else _ordered(weights, scale))
 

@@ -58,7 +58,7 @@ static void crnn_add_row(int columns, const crnn_weight *restrict row, const flo
 }
 
 /* The place of a number among `count` sorted numbers, or -1. */
-static int crnn_find(const uint64_t *numbers, int count, uint64_t number) {
+static int crnn_find(const crnn_number *numbers, int count, uint64_t number) {
     int first = 0, end = count;
     while (first < end) {
         const int middle = first + (end - first) / 2;
