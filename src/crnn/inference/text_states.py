@@ -362,9 +362,9 @@ def _index_array(which: Any) -> NDArray[Any]:
             f"indices must be whole numbers, not of type {indices.dtype}. Pass a list such as [0, 2], or "
             f"np.flatnonzero(mask)"
         )
-    if (largest := int(indices.max())) > np.iinfo(np.intp).max:
+    if indices.dtype.kind == "u" and (largest := int(indices.max())) > np.iinfo(np.intp).max:
         raise IndexError(f"index {largest} is out of bounds")
-    return indices.astype(np.intp)
+    return indices.astype(np.intp, copy=False)
 
 
 def _encode(pieces: Iterable[Text], vocabulary: Vocabulary, name: str) -> Strings:
