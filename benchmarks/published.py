@@ -78,7 +78,7 @@ def read(kind: str, path: Path | None) -> Split:
         training, test = usual.read(kind, path)
         return Split(training, "", test)
     if path is None:
-        raise SystemExit(f"--split {kind} needs a file")
+        raise SystemExit(f"--split {kind} needs a FILE")
     content = path.read_bytes()
     if kind != "warpeace":
         text, tenth = content.decode("latin-1"), len(content) // 20
@@ -131,7 +131,8 @@ def orders(split: Split, network: CharRNN) -> Iterator[str]:
         counted, counts = least_time(partial(CharNGram(order=n).fit, split.training))
         fitted, mixture = least_time(partial(Mixture([network, counts]).fit_weights, split.validation))
         seconds = counted + fitted
-        yield row(f"the network and {n}-grams, fitted weights", mixture, -mixture.score(split.test), seconds)
+        nats = -mixture.score(split.test)
+        yield row(f"the network and {n}-grams, fitted weights", mixture, nats, seconds, network.n_steps_)
 
 
 def main() -> None:
