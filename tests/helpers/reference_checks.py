@@ -81,15 +81,6 @@ def expected_in_double(arguments, steps, **options):
     return wide, *expected_run(wide, params, memories, state, ids, steps, **options)
 
 
-def in_dtype(arguments, dtype):
-    """Return what a run in float32 starts from in a number type: the same numbers, for one reference."""
-    if dtype == np.float32:
-        return arguments
-    layout, params, memories, state, ids = arguments
-    wide, params, *memories = in_double(layout, params, *memories)
-    return wide, params, memories, state_in_double(state), ids
-
-
 def check_run(run, wanted, rtol=None):
     """Compare a run with what `expected_in_double` has; what no tensor covers must have stayed zero."""
     wide, params, memories, state, losses = wanted

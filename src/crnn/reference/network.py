@@ -133,13 +133,11 @@ def lstm_forward(layer: LayerTensors, x: Array, a: Array, kept: Array | None, h0
     return act
 
 
-cifg_forward = lstm_forward  # with three gates
-
 FORWARD: dict[str, Callable[..., Activations]] = {
     "rnn": rnn_forward,
     "gru": gru_forward,
     "lstm": lstm_forward,
-    "cifg": cifg_forward,
+    "cifg": lstm_forward,  # with three gates
 }
 
 
@@ -261,16 +259,13 @@ def lstm_backward(
     return da, da
 
 
-cifg_backward = lstm_backward  # with three gates
-
-
 def _keep(dstates: State | None, t: int, *gradients: Array) -> None:
     """Write the gradients (B, H) of the states after step t, if `dstates` is given."""
     for array, gradient in zip(dstates or (), gradients, strict=dstates is not None):
         array[t] = gradient
 
 
-BACKWARD = {"rnn": rnn_backward, "gru": gru_backward, "lstm": lstm_backward, "cifg": cifg_backward}
+BACKWARD = {"rnn": rnn_backward, "gru": gru_backward, "lstm": lstm_backward, "cifg": lstm_backward}
 
 
 def backward(

@@ -3,7 +3,7 @@
 A row of the gates' array is [f g o tanh(c)], H columns each: before the step the first three blocks hold z, after it
 the gates, and after the backward step the gradients by the arguments of the non-linearities.
 """
-# The same in NumPy: `reference/network.py`, `cifg_forward` and `cifg_backward`.
+# The same in NumPy: `reference/network.py`, `lstm_forward` and `lstm_backward` with three gates.
 from libc.string cimport memcpy
 from ..common.interface cimport real
 from ..products.panels cimport MAX_COLUMNS
