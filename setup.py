@@ -2,7 +2,7 @@
 
 CRNN_BUILD     which kernels to build: "machine" (the default), for each number type those of the best instruction set
                of this processor, and slow ones of the baseline, which only another processor would use; "all"; or
-               instruction sets with commas between
+               instruction sets with commas between them
 CRNN_DEBUG=1   bounds checks on every index into an array from Python, no optimization that hides them
 CRNN_NATIVE=1  adds -march=native to every build of the kernels: for measuring only, never for a wheel
 CRNN_CFLAGS    flags added to all builds (sanitizers)
