@@ -144,13 +144,28 @@ def failed(comm, rank):
 
 
 def command(comm, number, folder):
-    """Run ``crnn train``; the last process sends itself a signal as soon as there is a checkpoint."""
+    """Run ``crnn train``. When there is a checkpoint, the last process sends itself a signal, or SIGTERM to all
+    processes, as mpiexec does after Ctrl-C.
+    """
     from crnn.cli.main import main as crnn
 
+    pids = comm.allgather(os.getpid())
+    advance = Trainer.advance
+
+    def send(trainer, rates):
+        advance(trainer, rates)
+        if trainer.cursor.n_steps < 10:
+            return
+        while not os.path.exists(os.path.join(folder, "new.crnn.checkpoint")):  # the first process writes one
+            time.sleep(0.01)
+        Trainer.advance = advance
+        for pid in pids if number == signal.SIGTERM else pids[-1:]:
+            os.kill(pid, number)
+
     if comm.rank == comm.size - 1:
-        send_when_there_is(os.path.join(folder, "new.crnn.checkpoint"), int(number))
+        Trainer.advance = send
     files = [os.path.join(folder, name) for name in ("text.txt", "new.crnn")]
-    options = ["--max-seconds", "60", "--batch-size", "4", "--checkpoint-every", "5"]
+    options = ["--max-steps", "97", "--batch-size", "4", "--checkpoint-every", "5"]
     sys.exit(crnn(["train", files[0], "-o", files[1], *options]))
 
 
@@ -167,7 +182,7 @@ def main(output, *cases):
                 json.dump(found, file)
         return
     if cases[:1] == ("command",):
-        command(comm, *cases[1:])
+        command(comm, int(cases[1]), cases[2])
     if cases == ("dies",):
         if comm.rank == 1:
             send_when_there_is(output, signal.SIGKILL)

@@ -31,21 +31,16 @@ needs_mpi = pytest.mark.skipif(
 
 def mpi(n, *command, timeout=120):
     """Run a Python program in n processes under Open MPI or MPICH; there may be fewer cores."""
-    process = start(n, *command)
+    process = subprocess.Popen(
+        [MPIEXEC, "-n", str(n), sys.executable, *map(str, command)],
+        env=os.environ | SETTINGS, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
     try:
         out, err = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         process.kill()
         raise AssertionError(f"it has not ended: {process.communicate()}") from None
     return subprocess.CompletedProcess(command, process.returncode, out, err)
-
-
-def start(n, *command):
-    """Start what `mpi` runs."""
-    return subprocess.Popen(
-        [MPIEXEC, "-n", str(n), sys.executable, *map(str, command)],
-        env=os.environ | SETTINGS, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
 
 
 def joint_training():
