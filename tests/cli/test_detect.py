@@ -121,7 +121,7 @@ def test_bytes_that_are_not_text(detector, monkeypatch, capsys):
     assert cli.main(["detect", "log.crnn", "-", "--errors", "strict"]) == 1
     captured = capsys.readouterr()
     assert len(captured.out.splitlines()) == 3  # what was finished is written
-    assert "line 4 is not UTF-8" in captured.err
+    assert "line 4 of standard input is not UTF-8" in captured.err
 
 
 def test_memory_does_not_grow_with_the_text(detector, monkeypatch, capsysbinary):

@@ -121,7 +121,7 @@ def test_memory_for_a_line_is_bounded(folder, capsys, monkeypatch):
     monkeypatch.setattr(command_files, "LINES_SIZE", 1 << 14)
     monkeypatch.setattr(command_files, "MAX_LINE", 1 << 17)
     (folder / "lines").write_bytes(b"to" * 1_000_000)
-    assert "line 1 has more than" in error(capsys, "score", "model.crnn", "--lines", "lines")  # imports are done
+    assert "line 1 of lines has more" in error(capsys, "score", "model.crnn", "--lines", "lines")  # imports are done
     tracemalloc.start()
     try:
         assert cli.main(["score", "model.crnn", "--lines", "lines"]) == 1
@@ -147,15 +147,15 @@ CUT_GZIP = gzip.compress(b"to be\nor\nnot" + bytes(range(97, 107)) * 3)[:-9]
 @pytest.mark.parametrize(
     ("data", "n", "message"),
     [
-        (b"to be\nor\nnot\xff\nto\n", 2, "line 3 is not UTF-8. Convert the lines, pass --errors"),
+        (b"to be\nor\nnot\xff\nto\n", 2, "line 3 of lines is not UTF-8. Convert the lines, pass --errors"),
         (b"to be\nor\nZ\nto\n", 2, "crnn: error: line 3 contains 'Z' (U+005A) at position 0, "),
-        (b"\xff\nto\n", 0, "line 1 is not UTF-8"),
+        (b"\xff\nto\n", 0, "line 1 of lines is not UTF-8"),
         (b"Z\nto\n", 0, "line 1 contains 'Z'"),
         (CUT_GZIP, 2, "lines: the gzip data end too early"),
         (
             b"to be\nor\nto be, to be\nbe",
             2,
-            "line 3 has more than 9 bytes, the most that fit. Break it into several.\n",
+            "line 3 of lines has more than 9 bytes, the most that fit. Break it into several.\n",
         ),
     ],
     ids=["bad third line", "unknown third line", "bad first line", "unknown first line", "cut gzip", "long line"],

@@ -102,6 +102,7 @@ def read_lines(path: str, *, as_bytes: bool, errors: Errors | None = None) -> It
     If there is an error, the lines before it come first. None stands for a skipped line. `errors` is None for a command
     without the option, which is strict.
     """
+    name = _shown(path)
     with _opened(path) as file:
         pieces, count = list[bytes](), 0  # pieces of an unfinished line, and the number of lines before it
         data = file.read1(LINES_SIZE)
@@ -109,20 +110,21 @@ def read_lines(path: str, *, as_bytes: bool, errors: Errors | None = None) -> It
             *whole, rest = data.split(b"\n")
             if whole:
                 whole[0] = b"".join([*pieces, whole[0]])
-                yield from _decode(whole, count, as_bytes, errors)
+                yield from _decode(whole, count, as_bytes, errors, name)
                 pieces, count = [], count + len(whole)
             pieces.append(rest)
             if len(pieces) * LINES_SIZE > MAX_LINE and sum(map(len, pieces)) > MAX_LINE:
                 raise InvalidInputError(
-                    f"line {count + 1} has more than {MAX_LINE:,} bytes, the most that fit. Break it into several."
+                    f"line {count + 1} of {name} has more than {MAX_LINE:,} bytes, the most that fit. Break it into "
+                    "several."
                 )
             data = file.read1(LINES_SIZE)
         if last := b"".join(pieces):
-            yield from _decode([last], count, as_bytes, errors)
+            yield from _decode([last], count, as_bytes, errors, name)
 
 
-def _decode(lines: list[bytes], first: int, as_bytes: bool, errors: Errors | None) -> Iterator[list[Any]]:
-    """Yield lines in the chosen form; before an error, yield the lines before it."""
+def _decode(lines: list[bytes], first: int, as_bytes: bool, errors: Errors | None, name: str) -> Iterator[list[Any]]:
+    """Yield lines of a file in the chosen form; before an error, yield the lines before it."""
     lines = [line.removesuffix(b"\r") for line in lines]
     if as_bytes:
         yield lines
@@ -136,7 +138,7 @@ def _decode(lines: list[bytes], first: int, as_bytes: bool, errors: Errors | Non
     if n_valid < len(decoded):
         option = ", pass --errors replace or --errors skip" if errors else ""
         raise InvalidInputError(
-            f"line {first + n_valid + 1} is not UTF-8. Convert the lines{option}, or train a model of bytes"
+            f"line {first + n_valid + 1} of {name} is not UTF-8. Convert the lines{option}, or train a model of bytes"
         )
 
 
@@ -164,9 +166,13 @@ def line_scores(model: LanguageModel, path: str, reduce: Reduce, errors: Errors)
 @contextlib.contextmanager
 def _opened(path: str, *, decompress: bool = True) -> Iterator[DecompressedFile]:
     """Open a file, or standard input for ``-``, which stays open afterwards."""
-    name = "standard input" if path == STANDARD else path
     with contextlib.nullcontext(_standard_input()) if path == STANDARD else open(path, "rb") as file:
-        yield DecompressedFile(file, name, decompress=decompress)
+        yield DecompressedFile(file, _shown(path), decompress=decompress)
+
+
+def _shown(path: str) -> str:
+    """Return a file's name in messages."""
+    return "standard input" if path == STANDARD else path
 
 
 def _are_files(paths: list[str]) -> bool:
