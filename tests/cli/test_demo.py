@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from command_line import error
 from examples import SEEDS, instruction_set, share_of_spaces
+from tqdm import tqdm
 
 from crnn import CharRNN
 from crnn.cli import demo
@@ -116,6 +117,12 @@ def test_a_terminal_has_a_bar_and_reports_at_the_documented_times(capsys, monkey
     assert [report[0] for report in REPORT.findall(out)] == ["0.0", "0.1", "2.0", "8.0", "20.0"]
     assert re.search(r"\d%\|.*\| \d+ of 20 seconds, loss \d\.\d{3} nats", err)
     assert err.endswith(" \r")  # it is gone at the end
+
+
+def test_reports_are_written_without_the_lock_of_bars(capsys, monkeypatch):
+    monkeypatch.setattr(tqdm, "get_lock", None)  # Ctrl-C while it is held would cause another error
+    demo._say("words")
+    assert capsys.readouterr().out == "words\n"
 
 
 def test_the_end_of_the_text_is_never_read(untrained, monkeypatch):
