@@ -78,7 +78,7 @@ REFUSED = [
     *(("float32", {}, {"training": True, **packing}, {"sampled": 3}, "that trains with all weights packed")
       for packing in ({"training": False}, {"many": False})),
     *(("float64", {}, TRAINS, {"labels": labels, "boundary": boundary}, f"labels={labels}")
-      for labels, boundary in ((-1, 5), (1, None), (V, 5))),
+      for labels, boundary in ((-1, 5), (1, None), (V - 5, 5))),
     *(("float64", {}, {}, wrong, "do not fit") for wrong in (
         {"units": H + 1}, {"units": 0}, {"symbols": V + 1}, {"boundary": V}, {"boundary": -2})),
 ]  # fmt: skip

@@ -558,9 +558,10 @@ def test_training_zeroes_the_states_when_told_to():
     assert told.steps(2).bits() == expected.steps(2).bits()
 
 
-def test_network_packed_for_few_rows_refuses_long_chunks():
+@pytest.mark.parametrize(("B", "T"), [(7, 83), (263, 2)])
+def test_network_packed_for_few_rows_refuses_chunks_of_many(B, T):
     layout, params = network(V, H)
-    run = Run(layout, params, *start("float64", 7, 83)[2:], T=83)
+    run = Run(layout, params, *start("float64", B, T)[2:], T=T)
     run.trainer.network = core.Network(layout, Packing(one_row=False, many=False, training=True))
     run.trainer.panels = np.zeros(run.trainer.network.panels_size)
     with pytest.raises(ValueError, match="for few rows"), run.trainer as trainer:

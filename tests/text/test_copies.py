@@ -32,5 +32,5 @@ def test_texts_are_read_from_files_in_blocks(tmp_path):
     assert longest_copies(["be\nor", "a not"], Lines(path)) == [(2, 0, 0, 3), (4, 1, 1, 2)]
 
 
-def test_passages_of_bytes_are_found():
-    assert longest_copies([b"or\xff not"], b"to be or not") == [(4, 3, 0, 8)]
+def test_passages_of_bytes_are_found_at_their_first_place():
+    assert longest_copies([b"or\xff not", b"to"], b"to be or not to") == [(4, 3, 0, 8), (2, 0, 0, 0)]
