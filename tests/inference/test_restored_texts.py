@@ -86,6 +86,10 @@ def test_the_first_of_equally_probable_originals_is_taken():
     assert CharNGram(1).fit("ab" * 9).restore("__", gaps="_") == "aa"
 
 
+def test_equal_letters_are_not_swapped():
+    assert CharNGram(3).fit(["aa", "bb"] * 5).restore("aa", typos=0.9) == "bb"
+
+
 def test_unknown_letters_are_swapped_replaced_and_left_out():
     rare = CharNGram(3, min_count=2).fit(["a" + chr(0x4E00 + i) for i in range(30)])  # an unknown letter follows a
     assert rare.restore("ża", typos=0.5, changes=True) == ("aż", [(0, 2, "ża", "aż", pytest.approx(6.9, abs=0.1))])
