@@ -1,10 +1,14 @@
 /* The operands of integer products: 8-bit weights, and states rounded to 8 bits.
  *
  * An element is four bytes or two halves, neighbors along k in the place of one float, the first in the lowest bits:
- * bytes if the processor can sum products of four of them, otherwise signed halves, whose products of pairs cannot
- * saturate. The state h is the integer nearest to 127 h. AVX512-VNNI multiplies signed bytes of weights by unsigned
- * bytes of states, which are stored with STATE_OFFSET added; ARM's dot products take signed bytes of both. A sum over k
- * is an exact 32-bit integer, the same in every build.
+ * bytes if the processor multiplies bytes, otherwise signed halves. The state h is the integer nearest to 127 h. A sum
+ * over k is an exact 32-bit integer, the same in every build. x86 multiplies signed bytes of weights by unsigned bytes
+ * of states: with AVX512-VNNI, these are stored with STATE_OFFSET added; ARM's dot products take signed bytes of both.
+ *
+ * AVX2 and AVX-512 add a pair of products in 16 bits, which saturate unless the states are at most 127. There the
+ * signs are apart (SPLIT_SIGNS): a row of the left operand is a cache line whose last element is S, then the
+ * magnitudes |x|, then the flips f, bytes of -1 for negative x, otherwise 0. Since |x| (w ^ f) = x w - |x| for negative
+ * x, the sums start at S, the sum of these |x|. A pair of products is at most 2 * 127 * 128.
  *
  * A panel starts with two rows: the initial values of its sums, which cancel the offset of each state, and each
  * column's scale, which multiplies a sum when it is added to c. A matrix to be packed contains integers as floats.
@@ -18,39 +22,52 @@
 /* Sums: vectors of 32-bit integers. gcc keeps these in other registers than vectors of unspecified integers, and would
  * copy each sum at each step. */
 #if defined(X86)
+#if defined(__AVX512F__)
+typedef __m512i integers;
+#define OF_INTEGERS(operation) _mm512_##operation
+#define OF_BITS(operation) _mm512_##operation##_si512
+#elif defined(__AVX2__)
+typedef __m256i integers;
+#define OF_INTEGERS(operation) _mm256_##operation
+#define OF_BITS(operation) _mm256_##operation##_si256
+#else
+typedef __m128i integers;
+#define OF_INTEGERS(operation) _mm_##operation
+#define OF_BITS(operation) _mm_##operation##_si128
+#endif
 #if defined(__GNUC__) || defined(__clang__)
 typedef int32_t sums __attribute__((vector_size(VECTOR_BYTES)));
-#elif defined(__AVX512F__)
-typedef __m512i sums;
-#elif defined(__AVX2__)
-typedef __m256i sums;
 #else
-typedef __m128i sums;
+typedef integers sums;
 #endif
 #endif
 
 /* PRODUCT_ADD(a, b, c): c + a * b, summed over the products of each element. */
-#if defined(__AVX512F__)
-#define SUMS_AT(p) (sums)_mm512_loadu_si512(p)
-#define AS_INTEGERS(v) _mm512_castps_si512(v)
-#define AS_FLOATS(sum) _mm512_cvtepi32_ps((__m512i)(sum))
+#if defined(X86)
+#define SUMS_AT(p) (sums)OF_BITS(loadu)((const integers *)(p))
+#define AS_INTEGERS(v) OF_BITS(castps)(v)
+#define AS_FLOATS(sum) OF_INTEGERS(cvtepi32_ps)((integers)(sum))
+#define ADD_INTEGERS(a, b) (sums)OF_INTEGERS(add_epi32)((integers)(a), b)
 #if defined(__AVX512VNNI__)
 #define PRODUCT_ADD(a, b, c) (sums)_mm512_dpbusd_epi32((__m512i)(c), AS_INTEGERS(a), AS_INTEGERS(b))
+#elif SPLIT_SIGNS
+typedef struct { integers magnitudes, flips; } left_vector;
+static inline left_vector SPREAD_LEFT(const real *a, ptrdiff_t elements) {
+    const left_vector v = {AS_INTEGERS(SPREAD(*a)), AS_INTEGERS(SPREAD(a[whole_lines(elements)]))};
+    return v;
+}
+static inline left_vector LOAD_LEFT(const real *a, ptrdiff_t elements) {
+    const left_vector v = {AS_INTEGERS(LOAD(a)), AS_INTEGERS(LOAD(a + whole_lines(elements)))};
+    return v;
+}
+#define LOAD_LEFT_PART(a, elements, n) LOAD_LEFT(a, elements) /* a row ends with zeros */
+static inline sums PRODUCT_ADD(left_vector a, vector b, sums c) {
+    const integers w = OF_BITS(xor)(a.flips, AS_INTEGERS(b)), pairs = OF_INTEGERS(maddubs_epi16)(a.magnitudes, w);
+    return ADD_INTEGERS(c, OF_INTEGERS(madd_epi16)(pairs, OF_INTEGERS(set1_epi16)(1)));
+}
 #else
-#define PRODUCT_ADD(a, b, c) \
-    (sums)_mm512_add_epi32((__m512i)(c), _mm512_madd_epi16(AS_INTEGERS(a), AS_INTEGERS(b)))
+#define PRODUCT_ADD(a, b, c) ADD_INTEGERS(c, OF_INTEGERS(madd_epi16)(AS_INTEGERS(a), AS_INTEGERS(b)))
 #endif
-#elif defined(__AVX2__)
-#define SUMS_AT(p) (sums)_mm256_loadu_si256((const __m256i *)(p))
-#define AS_INTEGERS(v) _mm256_castps_si256(v)
-#define AS_FLOATS(sum) _mm256_cvtepi32_ps((__m256i)(sum))
-#define PRODUCT_ADD(a, b, c) \
-    (sums)_mm256_add_epi32((__m256i)(c), _mm256_madd_epi16(AS_INTEGERS(a), AS_INTEGERS(b)))
-#elif defined(X86)
-#define SUMS_AT(p) (sums)_mm_loadu_si128((const __m128i *)(p))
-#define AS_INTEGERS(v) _mm_castps_si128(v)
-#define AS_FLOATS(sum) _mm_cvtepi32_ps((__m128i)(sum))
-#define PRODUCT_ADD(a, b, c) (sums)_mm_add_epi32((__m128i)(c), _mm_madd_epi16(AS_INTEGERS(a), AS_INTEGERS(b)))
 #elif defined(__aarch64__)
 typedef int32x4_t sums;
 #define SUMS_AT(p) vreinterpretq_s32_f32(vld1q_f32(p))
@@ -80,8 +97,14 @@ static inline sums PRODUCT_ADD(vector a, vector b, sums c) {
 }
 #endif
 
-#define BEGIN_SUM(c, head) SUMS_AT(head)
-#define BEGIN_PART(c, head, n) SUMS_AT(head)
+#if SPLIT_SIGNS
+#define BEGIN_SUM(c, head, a) (sums)AS_INTEGERS(SPREAD((a)[-1]))
+#define FIRST_OF_TAIL(head, a) ((a) - 1)
+#else
+#define BEGIN_SUM(c, head, a) SUMS_AT(head)
+#define FIRST_OF_TAIL(head, a) (head)
+#endif
+#define BEGIN_PART(c, head, a, n) BEGIN_SUM(c, head, a)
 #define END_SUM(c, head, width, sum) STORE(c, MULTIPLY_ADD(AS_FLOATS(sum), LOAD((head) + (width)), LOAD(c)))
 #define END_PART(c, head, width, n, sum) \
     STORE_PART(c, n, MULTIPLY_ADD(AS_FLOATS(sum), LOAD((head) + (width)), LOAD_PART(c, n)))
@@ -100,10 +123,11 @@ typedef int16_t integer;
 /* A tail column's sums are over neighbors along k; its head has both numbers in a vector. */
 #define NO_SUMS() SUMS_AT(ZEROS)
 static const real ZEROS[LANES] = {0};
-static inline void END_TAIL(real *c, const real *head, sums sum) {
+static inline void END_TAIL(real *c, const real *head, const real *a, sums sum) {
+    (void)a;
     uint32_t lanes[LANES], all;
     real total[LANES] = {0}, scale[LANES] = {0}, out[LANES] = {0};
-    memcpy(lanes, &sum, sizeof lanes), memcpy(&all, head, sizeof all);
+    memcpy(lanes, &sum, sizeof lanes), memcpy(&all, FIRST_OF_TAIL(head, a), sizeof all);
     for (int l = 0; l < LANES; l++) all += lanes[l];
     total[0] = (real)(int32_t)all, scale[0] = head[1], out[0] = *c;
     STORE(out, MULTIPLY_ADD(LOAD(total), LOAD(scale), LOAD(out)));
@@ -133,14 +157,28 @@ static inline void pack_levels(ptrdiff_t n, const real *__restrict h, char *__re
     }
 }
 
+/* x = |x| and the flips of n integers; the sum of the magnitudes of negative ones */
+static inline int32_t split_signs(ptrdiff_t n, signed char *__restrict x, signed char *__restrict flips) {
+    int32_t sum = 0;
+    for (ptrdiff_t i = 0; i < n; i++) flips[i] = x[i] < 0 ? -1 : 0;
+    for (ptrdiff_t i = 0; i < n; i++) sum -= x[i] & flips[i];
+    for (ptrdiff_t i = 0; i < n; i++) x[i] = (signed char)((x[i] ^ flips[i]) - flips[i]);
+    return sum;
+}
+
 /* The rows of a (rows, K) as a product's left operand, rounded into `room`. Whatever follows the K numbers of a row is
  * multiplied by zeros. */
 static operand_rows as_operand(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t lda, real *room) {
-    const operand_rows out = {room, operand_stride(K)};
+    const operand_rows out = {room + (SPLIT_SIGNS ? LINE : 0), operand_stride(K)};
+    const ptrdiff_t length = whole_lines(elements_of(K)), filled = K / PER_ELEMENT;
     for (ptrdiff_t r = 0; r < rows; r++) {
-        real *row = room + r * out.stride;
-        memset(row + K / PER_ELEMENT, 0, ((elements_of(K) + LINE - 1) / LINE * LINE - K / PER_ELEMENT) * sizeof(real));
+        real *row = room + (out.first - room) + r * out.stride;
+        memset(row + filled, 0, (length - filled) * sizeof(real));
         pack_levels(K, a + r * lda, (char *)row);
+        if (SPLIT_SIGNS) {
+            const int32_t sum = split_signs(length * PER_ELEMENT, (signed char *)row, (signed char *)(row + length));
+            memcpy(row - 1, &sum, sizeof sum);
+        }
     }
     return out;
 }

@@ -22,10 +22,16 @@
 #else
 #define INT8 0
 #endif
-#if defined(__AVX512VNNI__) || (defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD))
+#if defined(__AVX2__) || (defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD))
 #define INTEGERS 4 /* in an element, for int8 */
 #else
 #define INTEGERS 2
+#endif
+/* Whether magnitudes and signs of an int8 left operand are apart, see `int8_operands.h`. */
+#if defined(CRNN_INT8) && defined(__AVX2__) && !defined(__AVX512VNNI__)
+#define SPLIT_SIGNS 1
+#else
+#define SPLIT_SIGNS 0
 #endif
 
 enum {
@@ -49,9 +55,15 @@ static inline ptrdiff_t depth_of(ptrdiff_t K) { return HEAD_ROWS + elements_of(K
 
 enum { LINE = 64 / sizeof(real) }; /* elements of a cache line, or of a row of a tile */
 
+/* So many elements, rounded up to whole cache lines. */
+static inline ptrdiff_t whole_lines(ptrdiff_t elements) { return (elements + LINE - 1) / LINE * LINE; }
+
 /* Elements from row to row of a left operand: an odd number of cache lines, or else the rows would map to the same few
  * lines of the first-level cache. */
-static inline ptrdiff_t operand_stride(ptrdiff_t K) { return ((elements_of(K) + LINE - 1) / LINE | 1) * LINE; }
+static inline ptrdiff_t operand_stride(ptrdiff_t K) {
+    const ptrdiff_t length = whole_lines(elements_of(K));
+    return SPLIT_SIGNS ? LINE + 2 * length : length | LINE;
+}
 
 /* Elements of the buffer for `as_operand`. */
 static inline ptrdiff_t operand_elements(ptrdiff_t rows, ptrdiff_t K) { return rows * operand_stride(K); }
@@ -66,18 +78,28 @@ static inline ptrdiff_t operand_elements(ptrdiff_t rows, ptrdiff_t K) { return r
 
 /* A sum over k starts with the value in c, and ends there. */
 typedef vector sums;
-#define BEGIN_SUM(c, head) LOAD(c)
-#define BEGIN_PART(c, head, n) LOAD_PART(c, n)
+#define BEGIN_SUM(c, head, a) LOAD(c)
+#define BEGIN_PART(c, head, a, n) LOAD_PART(c, n)
 #define END_SUM(c, head, width, sum) STORE(c, sum)
 #define END_PART(c, head, width, n, sum) STORE_PART(c, n, sum)
 /* In a tail column the lanes of a vector are neighbors along k. */
 #define NO_SUMS() SPREAD(0)
-#define END_TAIL(c, head, sum) (*(c) += SUM_OF_LANES(sum))
+#define END_TAIL(c, head, a, sum) (*(c) += SUM_OF_LANES(sum))
 
 static inline void set_head(ptrdiff_t K, ptrdiff_t columns, ptrdiff_t width, const real *scales, real *panel) {
     (void)K, (void)columns, (void)width, (void)scales, (void)panel;
 }
 static inline void set_tail_head(ptrdiff_t K, const real *scale, real *column) { (void)K, (void)scale, (void)column; }
+
+#endif
+
+#if !SPLIT_SIGNS
+
+/* What PRODUCT_ADD takes from a row of a left operand of `elements`: one of them in all lanes, or a vector of them. */
+typedef vector left_vector;
+#define SPREAD_LEFT(a, elements) SPREAD(*(a))
+#define LOAD_LEFT(a, elements) LOAD(a)
+#define LOAD_LEFT_PART(a, elements, n) LOAD_PART(a, n)
 
 #endif
 
@@ -160,7 +182,7 @@ static inline void pack_pairs(ptrdiff_t n, const real *__restrict a, real *__res
 
 /* out = a row of K numbers as pairs, with zeros to the end of its last cache line */
 static inline void pack_operand_row(ptrdiff_t K, const real *__restrict a, real *__restrict out) {
-    const ptrdiff_t end = (elements_of(K) + LINE - 1) / LINE * LINE;
+    const ptrdiff_t end = whole_lines(elements_of(K));
     ptrdiff_t i = K / 2;
     pack_pairs(i, a, out);
     if (K % 2)

@@ -62,7 +62,8 @@
         vector row[NV]; \
         (void)head; \
         UNROLL for (int r = 0; r < R; r++) \
-            UNROLL for (int v = 0; v < NV; v++) sum[r][v] = BEGIN_SUM(c + r * ldc + v * LANES, head + v * LANES); \
+            UNROLL for (int v = 0; v < NV; v++) \
+                sum[r][v] = BEGIN_SUM(c + r * ldc + v * LANES, head + v * LANES, a + r * lda); \
         for (ptrdiff_t k = 0; k < K; k++) { \
             if (PREFETCHES) { \
                 PREFETCH_FAR((const char *)next + k * NEXT_BYTES); \
@@ -71,7 +72,7 @@
             } \
             UNROLL for (int v = 0; v < NV; v++) row[v] = LOAD(panel + (k * NV + v) * LANES); \
             UNROLL for (int r = 0; r < R; r++) { \
-                const vector scalar = SPREAD(a[ELEMENT]); \
+                const left_vector scalar = SPREAD_LEFT(a + (ELEMENT), K); \
                 UNROLL for (int v = 0; v < NV; v++) sum[r][v] = PRODUCT_ADD(scalar, row[v], sum[r][v]); \
             } \
         } \
@@ -90,10 +91,10 @@
         const real *head = panel - HEAD_ROWS * NV * LANES; \
         sums sum[NV]; \
         (void)head; \
-        UNROLL for (int v = 0; v < NV - 1; v++) sum[v] = BEGIN_SUM(c + v * LANES, head + v * LANES); \
-        sum[NV - 1] = BEGIN_PART(c + LAST, head + LAST, last); \
+        UNROLL for (int v = 0; v < NV - 1; v++) sum[v] = BEGIN_SUM(c + v * LANES, head + v * LANES, a); \
+        sum[NV - 1] = BEGIN_PART(c + LAST, head + LAST, a, last); \
         for (ptrdiff_t k = 0; k < K; k++) { \
-            const vector scalar = SPREAD(a[k * step]); \
+            const left_vector scalar = SPREAD_LEFT(a + k * step, K); \
             UNROLL for (int v = 0; v < NV; v++) \
                 sum[v] = PRODUCT_ADD(scalar, LOAD(panel + k * ld + v * LANES), sum[v]); \
         } \

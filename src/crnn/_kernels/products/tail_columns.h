@@ -21,14 +21,15 @@ static void multiply_tail(ptrdiff_t rows, ptrdiff_t K, const real *a, ptrdiff_t 
     if (count == 0)
         return;
     for (ptrdiff_t r = 0; r < rows; r++) {
+        const real *row = a + r * lda;
         for (ptrdiff_t j = 0; j < count; j++) {
             const real *head = tail + j * length, *column = head + TAIL_HEAD;
             sums sum = NO_SUMS();
             for (ptrdiff_t k = 0; k < whole; k += LANES)
-                sum = PRODUCT_ADD(LOAD(a + r * lda + k), LOAD(column + k), sum);
+                sum = PRODUCT_ADD(LOAD_LEFT(row + k, depth), LOAD(column + k), sum);
             if (whole < depth)
-                sum = PRODUCT_ADD(LOAD_PART(a + r * lda + whole, depth - whole), LOAD(column + whole), sum);
-            END_TAIL(c + r * ldc + j, head, sum);
+                sum = PRODUCT_ADD(LOAD_LEFT_PART(row + whole, depth, depth - whole), LOAD(column + whole), sum);
+            END_TAIL(c + r * ldc + j, head, row, sum);
         }
     }
 }
