@@ -27,6 +27,11 @@ cdef extern from "real.h" nogil:
         real value
         real_bits bits
     real SQRT(real)
+    const real EXP_LOWEST
+    const real EXP_HIGHEST
+    const real SIGMOID_HIGHEST
+    const real TANH_HIGHEST
+    const real HALF
 
 cdef extern from "vectors.h" nogil:
     const bint FUSES_MULTIPLY_ADD
@@ -169,20 +174,10 @@ cdef inline real _expm1_reduced(real r) noexcept nogil:
     return FUSED(r * r, _exp_tail(r), r)
 
 
-cdef inline real _exp_lowest() noexcept nogil:
-    # Below this, exp is less than half the smallest denormal number.
-    return <real>-104.0 if SINGLE else <real>-746.0
-
-
-cdef inline real _exp_highest() noexcept nogil:
-    # Above this, exp overflows.
-    return <real>89.0 if SINGLE else <real>710.0
-
-
 cdef inline real exp_(real x) noexcept nogil:
     """exp(x), with gradual underflow."""
-    cdef real c = _exp_lowest() if x < _exp_lowest() else x
-    c = _exp_highest() if c > _exp_highest() else c
+    cdef real c = EXP_LOWEST if x < EXP_LOWEST else x
+    c = EXP_HIGHEST if c > EXP_HIGHEST else c
     cdef real shifted = _shifted_exponent(c)
     cdef real n = shifted - _shift()
     # 2**n may be out of range when exp(x) is not, so it is applied as two powers of about n / 2.
@@ -194,8 +189,7 @@ cdef inline real exp_(real x) noexcept nogil:
 cdef inline real tanh_(real x) noexcept nogil:
     """tanh(x), with the sign of a zero."""
     cdef real a = _magnitude(x)
-    # From 20 on, the result is 1 in both precisions.
-    cdef real y = <real>2.0 * (<real>20.0 if a > <real>20.0 else a)
+    cdef real y = <real>2.0 * (TANH_HIGHEST if a > TANH_HIGHEST else a)
     cdef real shifted = _shifted_exponent(y)
     cdef real power = _power(shifted)
     cdef real t = _expm1_reduced(_reduced(y, shifted - _shift()))
@@ -203,7 +197,7 @@ cdef inline real tanh_(real x) noexcept nogil:
     cdef real rest = _divided(<real>2.0, FUSED(power, t, power + <real>1.0))
     # tanh(edge) = 1/2: limiting a formula to its own side of the edge preserves order where the two meet. The
     # polynomial, off by less than a unit below 1/2, needs no limit.
-    rest = <real>0.5 if rest > <real>0.5 else rest
+    rest = HALF if rest > HALF else rest
     cdef real z = a * a
     cdef real small = FUSED(a, z * _tanh_tail(z), a)
     return _with_sign_of(<real>1.0 - rest if a > _tanh_edge() else small, x)
@@ -212,9 +206,9 @@ cdef inline real tanh_(real x) noexcept nogil:
 cdef inline real sigmoid_(real x) noexcept nogil:
     """1 / (1 + exp(-x)), with gradual underflow."""
     # With x = n ln(2) + r it is 2**n / (2**n + exp(-r)): it does not overflow where exp(-x) does, and 2**n, a product
-    # of two factors as in exp_, is exact down to the smallest denormal number. From 40 on, the result is 1.
-    cdef real c = _exp_lowest() if x < _exp_lowest() else x
-    c = <real>40.0 if c > <real>40.0 else c
+    # of two factors as in exp_, is exact down to the smallest denormal number.
+    cdef real c = EXP_LOWEST if x < EXP_LOWEST else x
+    c = SIGMOID_HIGHEST if c > SIGMOID_HIGHEST else c
     cdef real shifted = _shifted_exponent(c)
     cdef real n = shifted - _shift()
     cdef real half = FUSED(n, <real>0.5, _shift())

@@ -32,4 +32,18 @@ typedef union {
     real value;
     real_bits bits;
 } real_pattern;
+
+/* Limits of the arguments of exp, sigmoid and tanh. gcc must not know their values: it takes a minimum or maximum with a
+ * variable in one instruction, but compares and blends with a constant. sigmoid takes 6.5 in place of 8.6 ns for a
+ * vector of AVX2. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define LIMIT __attribute__((visibility("hidden"))) real
+#else
+#define LIMIT static const real
+#endif
+LIMIT EXP_LOWEST = SINGLE ? -104 : -746; /* below, exp is less than half the smallest denormal number */
+LIMIT EXP_HIGHEST = SINGLE ? 89 : 710;   /* above, exp overflows */
+LIMIT SIGMOID_HIGHEST = 40;              /* from here on, in both precisions, sigmoid is 1, */
+LIMIT TANH_HIGHEST = 20;                 /* and here tanh */
+LIMIT HALF = (real)0.5;
 #endif
