@@ -10,7 +10,7 @@ from crnn import BOUNDARY, UNKNOWN, CharRNN, Lines
 from crnn.parameters.kinds import CELLS
 from crnn.reference import network as reference
 from crnn.text.vocabulary import Vocabulary
-from crnn.training import validation
+from crnn.training.run import shape_of
 
 NAMES = ["anna", "bob", "eve", "otto", "maria", "", "li\nly"] * 9
 
@@ -101,7 +101,7 @@ def test_a_score_is_that_of_each_document_alone(cell, num_layers, exact):
 def test_many_documents_are_scored_in_parts_exactly():
     model = small(50).fit(NAMES)
     documents = NAMES * 30
-    assert validation.shape_of(sum(map(len, documents)))[1] > 1
+    assert shape_of(sum(map(len, documents)))[1] > 1
     assert model.score(documents, exact=False) == pytest.approx(model.score(documents), rel=1e-9)
     expected = sum(log_p_alone(model, name) for name in set(NAMES)) * 270
     assert model.score(documents) == pytest.approx(expected / (sum(map(len, documents)) + len(documents)), rel=1e-9)

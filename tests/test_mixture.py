@@ -478,7 +478,7 @@ def test_counts_read_only_the_end_of_a_long_text(monkeypatch, X):
 
 FAILURES = [
     ("crnn.ngram.counts.ngrams.count_and_score", KeyboardInterrupt),
-    ("crnn.ngram.adaptive_counts.CountsNetwork.feed", MemoryError),
+    ("crnn.ngram.counts_network.CountsNetwork.feed", MemoryError),
     ("crnn.inference.text_state.seen_after", KeyboardInterrupt),
 ]
 

@@ -23,7 +23,7 @@ from texts import LONG_TEXT as TEXT
 from crnn import CharRNN, InvalidInputError, Mixture, TextClassifier
 from crnn._kernels.entry import core
 from crnn.parameters.kinds import CELLS
-from crnn.reference.text_gradient import text_gradient
+from crnn.reference.network import text_gradient
 
 NAMES, LABELS = ["anna", "eva", "olga", "bob", "otto", "tom"] * 5, ["f", "f", "f", "m", "m", "m"] * 5
 VARIANTS = {

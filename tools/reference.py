@@ -50,6 +50,7 @@ MEMBERS = {
     "Get and set parameters": "get_params set_params",
 }
 # fmt: on
+EXAMPLES = "Examples of methods and plots need `from crnn import CharNGram, CharRNN, plot`."
 
 
 def methods(cls: type) -> Iterator[tuple[str, list[str]]]:
@@ -89,6 +90,12 @@ def items(body: str) -> Iterator[str]:
             yield f"- **{markdown(name)}**{': ' * bool(is_named)}{markdown(kind)}{'. ' * bool(told)}{told}"
 
 
+def of_property(cls: type, name: str) -> str:
+    """Return a property's entry in a section, from its docstring."""
+    text = " ".join((inspect.getdoc(getattr(cls, name)) or "").split())
+    return f"{name} : {inspect.get_annotations(getattr(cls, name).fget)['return']}\n    {text}"
+
+
 def documented(obj: Any) -> str:
     """Return an object's docstring in Markdown."""
     summary, *rest = re.split(r"^(\w+)\n-{3,}\n", inspect.getdoc(obj) or "", flags=re.MULTILINE)
@@ -98,6 +105,9 @@ def documented(obj: Any) -> str:
             parts.append(f"```pycon\n{body.strip()}\n\n```\n")
         elif title in ("Notes", "References"):
             parts.append(markdown(body))
+        elif title == "Attributes" and " : " not in body:
+            described = (item for name in re.findall(r"\w+", body) for item in items(of_property(obj, name)))
+            parts.append("\n".join([f"**{title}**\n", *described, ""]))
         else:
             parts.append("\n".join([f"**{title}**\n", *items(body), ""]))
     return "\n".join(parts)
@@ -137,7 +147,7 @@ def pages() -> dict[str, str]:
     index = [f"| [{title}]({file}.md) | {sentence} |" for file, (title, _, sentence) in PAGES.items()]
     index.append("| [The command line](command_line.md) | The options of every command of `crnn`. |")
     return {
-        "index.md": "\n".join(["# Reference", "", "| page | contents |", "|---|---|", *index, ""]),
+        "index.md": "\n".join(["# Reference", "", EXAMPLES, "", "| page | contents |", "|---|---|", *index, ""]),
         "command_line.md": "\n".join(["# The command line\n", *map(command_help, ("", *COMMANDS))]),
         **{f"{file}.md": page(*content) for file, content in PAGES.items()},
     }

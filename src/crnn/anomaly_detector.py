@@ -133,18 +133,7 @@ class AnomalyDetector(Estimator):
 
     Attributes
     ----------
-    estimator_ : CharRNN, CharNGram, Mixture or other language model
-        The fitted model.
-    offset_ : float
-        The threshold: a text with a lower score is an anomaly.
-    reduce_ : {"min", "sum", "mean", "scaled"}
-        The reduction used by the threshold: the parameter `reduce`, or the choice if it was None.
-    n_calibration_ : int
-        The number of texts that set the threshold.
-    rate_interval_ : tuple of float
-        The bounds of the false-positive rate on similar texts, at 95 % confidence.
-    outlier_scores_ : ndarray of float64, shape (n,)
-        The scores of the texts of `fit_predict`, each by a model without the text; NaN for a missing value.
+    estimator_, offset_, reduce_, n_calibration_, rate_interval_, outlier_scores_
 
     Examples
     --------
@@ -272,22 +261,14 @@ class AnomalyDetector(Estimator):
         `fit` stay unknown. If n-gram counts exceed their memory, the longest n-grams that occurred
         once go first. The first call on an unfitted detector is equivalent to `fit`.
 
-        To forget old texts, fit a new detector on the texts of the last days.
+        To forget old texts, fit a new detector on the texts of the last days. Errors and warnings are as in `fit`. A
+        model that is neither a `CharNGram` nor a `CharRNN` is a ValueError, too. A UserWarning also says if more than
+        one text in a hundred has an unknown character, and if n-grams were dropped.
 
         Parameters
         ----------
         X, y
             As in `fit`, texts that have not been learned yet.
-
-        Raises
-        ------
-        ValueError, DivergenceError, KeyboardInterrupt
-            As in `fit`; also a ValueError if the model is neither a `CharNGram` nor a `CharRNN`.
-
-        Warns
-        -----
-        UserWarning
-            As in `fit`; if more than one text in a hundred has an unknown character; and if n-grams were dropped.
 
         Examples
         --------
@@ -338,18 +319,13 @@ class AnomalyDetector(Estimator):
 
         Call `calibrate` for a fitted `estimator`, and again after the texts have changed or `partial_fit` has updated
         the model: the old threshold's false-positive rate may then be several times too high or too low. Warnings are
-        as in `fit`.
+        as in `fit`. A ValueError, also for a model that is not fitted, leaves the detector unchanged.
 
         Parameters
         ----------
         X : iterable of str, or of bytes
             Clean texts, each as often as it occurs. The false-positive rate holds for texts like these. Missing values
             are left out.
-
-        Raises
-        ------
-        ValueError
-            If the model is not fitted, or a parameter or a text is invalid. The detector is unchanged.
 
         Examples
         --------
@@ -376,7 +352,8 @@ class AnomalyDetector(Estimator):
         """Return the score of each text, float64 (n,), in nats: at most 0, and lower for more anomalous texts.
 
         Texts are read in blocks, so any number of texts from a generator or `Lines` takes little more memory than the
-        result. Equal texts of a block are scored once (`LanguageModel.score_samples`).
+        result. Equal texts of a block are scored once (`LanguageModel.score_samples`). A NotFittedError is raised
+        before `fit` or `calibrate`, and a ValueError if a text is not of the model's kind.
 
         Parameters
         ----------
@@ -384,11 +361,6 @@ class AnomalyDetector(Estimator):
         errors : {"replace", "skip", "strict"}, default="replace"
             As in `LanguageModel.score_samples`: a missing value has a score of NaN. A text with a symbol that the model
             never saw has a score of -inf if a model without an unknown symbol was calibrated.
-
-        Raises
-        ------
-        NotFittedError, ValueError
-            Before `fit` or `calibrate`, or if a text is not of the model's kind.
 
         Examples
         --------
@@ -532,12 +504,12 @@ class AnomalyDetector(Estimator):
 
     @property
     def offset_(self) -> float:
-        """The threshold."""
+        """The threshold: a text with a lower score is an anomaly."""
         return self._fitted("reading offset_").calibration.offset
 
     @property
     def reduce_(self) -> Reduce:
-        """The threshold's reduction."""
+        """The reduction used by the threshold: the parameter `reduce`, or the choice if it was None."""
         return self._fitted("reading reduce_").reduce
 
     @property
@@ -552,7 +524,7 @@ class AnomalyDetector(Estimator):
 
     @property
     def outlier_scores_(self) -> NDArray[np.float64]:
-        """The scores of the texts of `fit_predict`."""
+        """The scores of the texts of `fit_predict`, each by a model without the text, (n,); NaN for a missing value."""
         scores = self._fitted("reading outlier_scores_").outlier_scores
         if scores is None:
             raise AttributeError  # `__getattr__` explains it

@@ -17,11 +17,9 @@ from .files.ngram_file import CountedText
 from .inference.network import LabelNetworks
 from .inference.string_scores import refuse_labels
 from .language_model import LanguageModel
-from .ngram.adaptive_counts import AdaptiveCounts
 from .ngram.building import DEFAULT_MEMORY, Builder, Times, last_symbols, without
 from .ngram.counts import Counts, NGramSettings
-from .ngram.counts_network import CountsNetwork
-from .ngram.labeled_counts import LabeledCounts
+from .ngram.counts_network import AdaptiveCounts, CountsNetwork, LabeledCounts
 from .ngram.packed_counts import shortened, without_text
 from .parameters.checks import FilePath
 from .text.labels import CountedSource, Numbers, checked_labels, documents_by_label, label_number, label_numbers
@@ -74,14 +72,7 @@ class CharNGram(LanguageModel):
 
     Attributes
     ----------
-    order_ : int
-        The length of the longest counted n-gram.
-    n_grams_ : list of int
-        The numbers of distinct n-grams of 1, 2, …, `order_` symbols.
-    vocabulary_ : Vocabulary
-        The symbols in id order.
-    labels_ : ndarray of shape (K,)
-        The labels, sorted; K = 0 for a model fitted without labels.
+    order_, n_grams_, vocabulary_, labels_
 
     Examples
     --------
@@ -195,10 +186,8 @@ class CharNGram(LanguageModel):
     def _shortened(self, order: int) -> Self:
         """Return a model without labels of the same text with an order of at most this one's."""
         vocabulary, counts, _ = self._fitted("a choice of the order")
-        model = self.__copy__()
-        if order < counts.order:
-            model._learned = CountedText(vocabulary, shortened(counts, order))
-        return model
+        counts = shortened(counts, order) if order < counts.order else counts
+        return self._with_attributes(_learned=CountedText(vocabulary, counts))
 
     def _fit_while(self, X: list[Any], order: int, more: Callable[[], bool]) -> int:
         """Count documents until `more` returns False or the memory is used up, and return how many were counted.
@@ -216,10 +205,8 @@ class CharNGram(LanguageModel):
     def _without(self, X: list[Any], times: NDArray[np.intp]) -> Self:
         """Return the model as if each of some counted documents had been counted fewer times, with the same symbols."""
         vocabulary, counts, _ = self._fitted("subtracting")
-        model = self.__copy__()
         ids = _ids(text_source(X), vocabulary)
-        model._learned = CountedText(vocabulary, without(counts, ids, times))
-        return model
+        return self._with_attributes(_learned=CountedText(vocabulary, without(counts, ids, times)))
 
     def partial_fit(
         self,
@@ -233,18 +220,14 @@ class CharNGram(LanguageModel):
 
         The counts do not depend on the order of the texts. Each text starts without context. The first call on an
         unfitted model is equivalent to `fit`. When counting a stream of texts, set `order`, because ``order=None``
-        chooses an order from the first text alone.
+        chooses an order from the first text alone. Errors are as in `fit`; also a ValueError if a symbol is unknown to
+        the model.
 
         Parameters
         ----------
         X, y, sample_weight, labels
             As in `fit`, with symbols and labels of the model. Pass documents only to a model fitted on documents; such
             a model treats a text as one document.
-
-        Raises
-        ------
-        ValueError, UnicodeDecodeError, KeyboardInterrupt
-            As in `fit`. Also a ValueError if a symbol is unknown to the model. The model is unchanged.
 
         Examples
         --------
@@ -292,11 +275,8 @@ class CharNGram(LanguageModel):
         """Return a copy of the model that has also counted a text, as ``score(X, adapt=True)`` does while it reads.
 
         The copy keeps the discounts of the training text; `partial_fit` estimates them anew. `X` is as for `score`.
-
-        Raises
-        ------
-        ValueError
-            As in `partial_fit`; also if the model has labels (adapt ``model.for_label(label)`` instead).
+        Errors are as in `partial_fit`; also a ValueError if the model has labels (adapt ``model.for_label(label)``
+        instead).
 
         Examples
         --------
@@ -309,9 +289,7 @@ class CharNGram(LanguageModel):
         builder = Builder(len(vocabulary), vocabulary.boundary, settings.max_memory)
         added = builder.add(counts, _ids(text_source(X), vocabulary))
         added.set_discounts(counts.discounts)
-        model = self.__copy__()
-        model._learned = CountedText(vocabulary, added)
-        return model
+        return self._with_attributes(_learned=CountedText(vocabulary, added))
 
     def _learn_labels(
         self,
@@ -373,10 +351,8 @@ class CharNGram(LanguageModel):
 
         Raises
         ------
-        ValueError
-            If the model has another symbol that looks like `space`.
-        OSError
-            If the file cannot be written; an existing file is then unchanged.
+        ValueError, OSError
+            As for `CharRNN.export_c`; also if the model has another symbol that looks like `space`.
 
         Warns
         -----
@@ -411,16 +387,12 @@ class CharNGram(LanguageModel):
 
     def __copy__(self) -> Self:
         """Return a model that shares the counts, which never change."""
-        model = object.__new__(type(self))
-        vars(model).update(vars(self))
-        return model
+        return self._with_attributes()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return a model with its own parameters; the immutable counts are shared."""
-        model = self.__copy__()
         parameters = {name: value for name, value in vars(self).items() if name != "_learned"}
-        vars(model).update(copy.deepcopy(parameters, memo))
-        return model
+        return self._with_attributes(**copy.deepcopy(parameters, memo))
 
     # ---------------------------------------------------------------- learned
 
@@ -440,7 +412,7 @@ class CharNGram(LanguageModel):
 
     @property
     def labels_(self) -> NDArray[Any]:
-        """The labels of the counted documents, sorted, (K,)."""
+        """The labels of the counted documents, sorted, (K,); K = 0 for a model fitted without labels."""
         return np.array(self._fitted("reading labels_").vocabulary.labels)
 
     def for_label(self, label: Any) -> Self:
@@ -455,15 +427,11 @@ class CharNGram(LanguageModel):
         vocabulary, _, labeled = self._fitted("for_label")
         if labeled is None:
             return super().for_label(label)  # raises
-        model = self.__copy__()
         counts = labeled.parts[label_number(label, np.array(vocabulary.labels))]
-        model._learned = CountedText(vocabulary.with_labels(()), counts)
-        return model
+        return self._with_attributes(_learned=CountedText(vocabulary.with_labels(()), counts))
 
     def _without_text(self) -> Self:
-        model = self.__copy__()
-        model._learned = self._learned._replace(counts=without_text(self._learned.counts))
-        return model
+        return self._with_attributes(_learned=self._learned._replace(counts=without_text(self._learned.counts)))
 
     def __sklearn_is_fitted__(self) -> bool:
         """Return whether the model is fitted."""

@@ -22,7 +22,6 @@ class InvalidInputError(ValueError, TypeError):
 
     Examples
     --------
-    >>> from crnn.errors import InvalidInputError
     >>> error = InvalidInputError("X is empty", argument="X")
     >>> error.argument, error.index
     ('X', None)
@@ -45,7 +44,6 @@ class ModelFileError(ValueError):
 
     Examples
     --------
-    >>> from crnn.errors import ModelFileError
     >>> print(ModelFileError("it has format version 2", remedy="upgrade crnn"))
     it has format version 2; upgrade crnn
     """
@@ -65,7 +63,6 @@ class NotFittedError(ValueError, AttributeError):
 
     Examples
     --------
-    >>> from crnn.errors import NotFittedError
     >>> issubclass(NotFittedError, ValueError) and issubclass(NotFittedError, AttributeError)
     True
     """
@@ -95,7 +92,6 @@ class DivergenceError(ArithmeticError):
 
     Examples
     --------
-    >>> from crnn.errors import DivergenceError
     >>> error = DivergenceError(step=1201, last_loss=48.25)
     >>> print(error)
     the loss of step 1201 is not finite (last finite loss: 48.25 nats per chunk). Lower learning_rate or clip.

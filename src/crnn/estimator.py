@@ -42,7 +42,6 @@ class Estimator:
 
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> CharRNN(64).get_params()["hidden_size"]
         64
         """
@@ -56,20 +55,16 @@ class Estimator:
     def set_params(self, **params: Any) -> Self:
         """Change parameters by name; `fit` checks their values.
 
+        An unknown name raises a ValueError, and nothing is changed.
+
         Parameters
         ----------
         **params
             Names of the constructor's parameters, and their new values; ``estimator__hidden_size`` means the parameter
             ``hidden_size`` of the parameter ``estimator``.
 
-        Raises
-        ------
-        ValueError
-            If there is no such parameter. Nothing is changed in that case.
-
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> CharRNN().set_params(hidden_size=64)
         CharRNN(hidden_size=64)
         """
@@ -128,7 +123,6 @@ class Estimator:
         Examples
         --------
         >>> import tempfile
-        >>> from crnn import CharNGram
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     CharNGram(order=5).fit("hello world, " * 20).save(f"{folder}/hello.crnn")
         """
@@ -156,7 +150,6 @@ class Estimator:
         Examples
         --------
         >>> import io
-        >>> from crnn import CharNGram
         >>> file = io.BytesIO()
         >>> CharNGram(order=5).fit("abc" * 100).save(file)
         >>> CharNGram.load(io.BytesIO(file.getvalue()))
@@ -172,6 +165,12 @@ class Estimator:
     def _from_file(cls, path: FilePath | BinaryIO) -> Self:
         """Return the model in a file."""
         raise InvalidInputError(f"{cls.__name__} cannot be loaded. Use pickle.")
+
+    def _with_attributes(self, **attributes: Any) -> Self:
+        """Return an estimator with the same attributes except these."""
+        model = object.__new__(type(self))
+        vars(model).update(vars(self) | attributes)
+        return model
 
     def __repr__(self) -> str:
         # Compare reprs, not values: an unchecked parameter may be anything, even an array.

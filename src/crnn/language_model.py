@@ -102,7 +102,7 @@ class LanguageModel(Estimator):
 
     @property
     def vocabulary_(self) -> Vocabulary:
-        """The symbols in id order."""
+        """The symbols in id order: sorted code points or byte values."""
         return self._vocabulary("reading vocabulary_")
 
     def for_label(self, label: Any) -> Self:
@@ -196,7 +196,6 @@ class LanguageModel(Estimator):
 
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
         >>> model.sample(6, prime="a", temperature=0)
         'bababa'
@@ -253,7 +252,6 @@ class LanguageModel(Estimator):
         Examples
         --------
         >>> from itertools import islice
-        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
         >>> list(islice(model.stream(prime="a", temperature=0), 3))
         ['b', 'a', 'b']
@@ -305,7 +303,6 @@ class LanguageModel(Estimator):
 
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> words = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("to be or not to be. " * 20)
         >>> words.beam_search(prime="to be or n", stop=[" ", "."])[0][0]
         'ot'
@@ -328,7 +325,8 @@ class LanguageModel(Estimator):
 
         The list is exact: best-first search misses no more probable document. It reads every prefix that is more
         probable than the last document, and keeps a state for each, so a model with many likely prefixes may reach the
-        limit before the n-th document. The list is then shorter, and exact down to its `bound`.
+        limit before the n-th document. The list is then shorter, and exact down to its `bound`. A ValueError is raised
+        if an argument is out of range, or the model was fitted on one text and has no document ends.
 
         Parameters
         ----------
@@ -348,14 +346,8 @@ class LanguageModel(Estimator):
             With `matching`, this holds for documents that match, and `match_log_prob` is a pair of bounds of the
             log-probability that a document matches, which are equal for a `CharNGram`.
 
-        Raises
-        ------
-        ValueError
-            If an argument is out of range, or the model was fitted on one text and has no document ends.
-
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit(["Anna", "Anna", "Bob"])
         >>> found = model.enumerate_documents(2)
         >>> found.documents, bool(found.bound == found.log_probs[-1])
@@ -395,7 +387,6 @@ class LanguageModel(Estimator):
 
         Examples
         --------
-        >>> from crnn import CharNGram
         >>> names = CharNGram(order=3).fit(["anna", "hanna", "hannah", "bob"])
         >>> round(names.match_probability(".*nn.*").estimate, 2)
         0.31
@@ -447,7 +438,8 @@ class LanguageModel(Estimator):
         r"""Return the most probable originals of damaged texts.
 
         A beam search considers, at each position, everything that the damage allows. At least one kind of damage must
-        be given; several can be combined. Results are deterministic and do not depend on the other texts.
+        be given; several can be combined. Results are deterministic and do not depend on the other texts. A ValueError
+        is raised if no kind of damage is given, an argument is invalid, or the prime has an unknown symbol.
 
         Parameters
         ----------
@@ -496,14 +488,8 @@ class LanguageModel(Estimator):
             after, and how much more probable, in nats, the whole text is with the change than without it, whatever
             `least` is. For a gap, the comparison is with all other symbols.
 
-        Raises
-        ------
-        ValueError
-            If no kind of damage is given, an argument is invalid, or the prime has an unknown symbol.
-
         Examples
         --------
-        >>> from crnn import CharNGram
         >>> model = CharNGram(5).fit("The function returns a list of strings. " * 3)
         >>> model.restore(["afunct_on", "list ofstrings"], spaces=True, gaps="_")
         ['a function', 'list of strings']
@@ -552,7 +538,6 @@ class LanguageModel(Estimator):
 
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
         >>> state = model.start("ab")
         >>> [likely] = state.predict_proba().argsort()[-1:]
@@ -609,7 +594,6 @@ class LanguageModel(Estimator):
 
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
         >>> round(model.score("dcba"), 2)  # untrained: about -ln 4
         -1.39
@@ -631,7 +615,6 @@ class LanguageModel(Estimator):
 
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
         >>> round(model.bits_per_char("dcba"), 2)
         2.0
@@ -643,7 +626,6 @@ class LanguageModel(Estimator):
 
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
         >>> round(model.perplexity("dcba"), 1)
         4.0
@@ -692,7 +674,6 @@ class LanguageModel(Estimator):
 
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
         >>> model.score_samples(["ab", "", "abcd"]).round(1).tolist()  # untrained: ln 1/4 per symbol
         [-2.8, 0.0, -5.5]
@@ -725,7 +706,6 @@ class LanguageModel(Estimator):
 
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
         >>> for scores in model.score_batches([["ab", ""], ["abcd"]]):
         ...     print(scores.round(1))
@@ -749,7 +729,6 @@ class LanguageModel(Estimator):
 
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
         >>> model.predict_proba(["ab", "aba"]).round().tolist(), list(model.vocabulary_)
         ([[1.0, 0.0], [0.0, 1.0]], ['a', 'b'])
@@ -776,7 +755,6 @@ class LanguageModel(Estimator):
 
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> names = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit(["Anna", "Bob"])
         >>> names.surprisal("Ann", end=True).argmax()  # the end, since an a is missing
         np.int64(3)
@@ -793,7 +771,6 @@ class LanguageModel(Estimator):
 
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
         >>> model.rank("abaa")[1:].tolist()  # the second a of aa
         [1, 1, 2]
@@ -807,7 +784,8 @@ class LanguageModel(Estimator):
         """Estimate how many guesses it takes to find each string, guessing the most probable strings first.
 
         The Monte Carlo method of Dell'Amico and Filippone (2015) draws strings from the model. It needs a model of
-        documents, whose strings end, or strings that all have the same `length`.
+        documents, whose strings end, or strings that all have the same `length`. Errors are as for `score_samples`;
+        also a ValueError if a string has another length, or the model does not end its strings.
 
         Parameters
         ----------
@@ -828,14 +806,8 @@ class LanguageModel(Estimator):
             `beyond_samples` (k,) is True for strings less probable than all drawn ones: the estimate then only means
             "very many".
 
-        Raises
-        ------
-        ValueError
-            As for `score_samples`; also if a string has another length, or the model does not end its strings.
-
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
         >>> found = model.guess_number(["abab", "aaaa"], random_state=0, length=4)
         >>> bool(found.estimate[0] < found.estimate[1])

@@ -22,19 +22,13 @@ CLASSES: dict[str, type[CharRNN | TextClassifier | CharNGram | Mixture]] = {
 def load_model(path: FilePath | BinaryIO) -> CharRNN | TextClassifier | CharNGram | Mixture:
     """Read a model of any kind from a file.
 
-    From a detector's file it reads the detector's model; `AnomalyDetector.load` reads the whole detector.
+    From a detector's file it reads the detector's model; `AnomalyDetector.load` reads the whole detector. Errors are as
+    for `CharRNN.load`.
 
     Parameters
     ----------
     path : str, bytes, os.PathLike or binary file
         A file written by a model's `save` method; a binary file must support seeking.
-
-    Raises
-    ------
-    ModelFileError
-        If the file is damaged, or its format or kind is unknown to this crnn.
-    OSError
-        If the file cannot be read.
 
     Examples
     --------

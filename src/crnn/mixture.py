@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import time
 from collections.abc import Iterable
@@ -11,8 +10,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .adaptation.options import AdaptationOptions
-from .adaptation.reading import Adapt, MixedReading
+from .adaptation.reading import Adapt, AdaptationOptions, MixedReading
 from .char_ngram import CharNGram
 from .char_rnn import CharRNN
 from .errors import InvalidInputError, ModelFileError
@@ -151,7 +149,8 @@ class Mixture(LanguageModel):
         """Find the weights that best predict a held-out text.
 
         The problem is convex, so the same text always gives the same weights. At most the first 130,000 symbols are
-        read. Use a text that the models were not trained on: counts look far too good on their own training text.
+        read. Use a text that the models were not trained on: counts look far too good on their own training text. If
+        the text is empty or contains a symbol unknown to the models, a ValueError leaves the mixture unchanged.
 
         Parameters
         ----------
@@ -163,11 +162,6 @@ class Mixture(LanguageModel):
         Mixture
             The mixture itself, with new `weights_`, each at least 0; they need not sum to 1. There are four rows of
             weights if the text has at least 500 symbols for one of them; a row with fewer has the whole text's weights.
-
-        Raises
-        ------
-        ValueError
-            If the text is empty or contains a symbol unknown to the models. The mixture is then unchanged.
 
         Examples
         --------
@@ -196,12 +190,11 @@ class Mixture(LanguageModel):
         True
         """
         AdaptationOptions.of(options)  # checked even if no model uses them
-        X, adapted = rereadable(X), copy.copy(self)
-        adapted.models = [
+        X = rereadable(X)
+        adapted = [
             model.adapt(X) if isinstance(model, CharNGram) else model.adapt(X, **options) for model in self.models
         ]
-        adapted.weights_ = self.weights_.copy()
-        return adapted
+        return self._with_attributes(models=adapted, weights_=self.weights_.copy())
 
     def fit(self, X: TextLike, y: None = None) -> Self:
         """Find the weights, as `fit_weights` does, for scikit-learn's tools; the models stay as they are.
@@ -224,7 +217,7 @@ class Mixture(LanguageModel):
         verbose: int = 1,
         **overrides: Any,
     ) -> Self:
-        """Return a mixture of a network and counts, fitted to a text within a time budget.
+        """Return a mixture of a network, ``models[0]``, and counts, fitted to a text within a time budget.
 
         `CharNGram` first counts the text, in about 1 µs per character. The network, `CharRNN.recommended`, trains for
         the remaining time. If the text has more than 250,000 characters per second of the budget, only its end is
@@ -248,16 +241,6 @@ class Mixture(LanguageModel):
         **overrides
             Fixed parameters of `CharRNN`, and `order` and `max_memory` (by default 1 GB here, which limits the order)
             of `CharNGram`.
-
-        Returns
-        -------
-        Mixture
-            ``models[0]`` is the network, and ``models[1]`` the counts.
-
-        Raises
-        ------
-        ValueError
-            If an argument is invalid.
 
         Examples
         --------
@@ -287,9 +270,7 @@ class Mixture(LanguageModel):
         return mixture
 
     def _without_text(self) -> Self:
-        mixture = copy.copy(self)
-        mixture.models = [model._without_text() for model in self.models]
-        return mixture
+        return self._with_attributes(models=[model._without_text() for model in self.models])
 
     def _file_content(self) -> bytes:
         _check_models(self.models)  # which may have been changed or fitted again

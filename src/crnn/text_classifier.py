@@ -20,14 +20,7 @@ from .files import model_file
 from .files.entries import DIRECTIONS
 from .files.model_file import StoredClassifier
 from .files.sealed_file import DAMAGED, path_name
-from .inference.class_probabilities import (
-    LabelReader,
-    accuracy,
-    estimator_weights,
-    log_likelihoods,
-    log_posteriors,
-    network_reader,
-)
+from .inference import class_probabilities
 from .inference.string_scores import TextBlock
 from .mixture import file_of, models_of
 from .model.draft import ExclusiveUse, begin_use
@@ -94,22 +87,7 @@ class TextClassifier(Estimator):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (K,)
-        The labels, sorted.
-    models_ : list of dict of str to CharRNN or CharNGram
-        For each estimator the fitted language models, "forward" and "backward".
-        ``models_[0]["forward"].for_label(label)`` is a model of the texts with that label. Prediction uses their
-        `n_threads` and `matmul_precision`; the values of `estimator` count in `fit`.
-    weights_ : ndarray of float64, shape (M,)
-        The weight of each estimator's log-probabilities: 1 for a single estimator. With several, those that best
-        predict the labels of held-out texts, a tenth of each class or about 500 in all, which networks do not learn;
-        counts learn all texts afterwards. If no class has ten texts, weights are equal.
-    vocabulary_ : Vocabulary
-        The symbols of the first model, and the labels.
-    n_steps_ : int
-        Training steps taken by networks, over both directions.
-    history_ : list of dict
-        Networks' training records as in `CharRNN`, each with its ``direction``.
+    classes_, models_, weights_, vocabulary_, n_steps_, history_
 
     Examples
     --------
@@ -209,9 +187,9 @@ class TextClassifier(Estimator):
                     runs_left -= 1
             if parts is not None:
                 block = TextBlock(0, parts[1].texts)
-                log_p = log_likelihoods([_readers(by_direction) for by_direction in models], block)
+                log_p = class_probabilities.log_likelihoods([_readers(by_direction) for by_direction in models], block)
                 log_prior = np.log(class_prior(data.labeled, None))
-                weights = estimator_weights(log_p, log_prior, parts[1].labeled.numbers)
+                weights = class_probabilities.estimator_weights(log_p, log_prior, parts[1].labeled.numbers)
                 for n_grams, by_direction in counts:
                     by_direction.update({name: _count(n_grams, data, name) for name in directions})
             self._models, self._weights, self._prior = models, weights, prior
@@ -296,14 +274,11 @@ class TextClassifier(Estimator):
     def predict(self, X: Iterable[Text]) -> Array:
         """Return the most probable label of each text, (n,).
 
+        An item that is not a text of the model's kind raises a ValueError.
+
         Parameters
         ----------
         X : iterable of str, or of bytes
-
-        Raises
-        ------
-        ValueError
-            If an item of `X` is not a text of the model's kind.
 
         Examples
         --------
@@ -342,7 +317,7 @@ class TextClassifier(Estimator):
         (3, 2)
         """
         readers = [_readers(by_direction) for by_direction in self._fitted("predict")]
-        return log_posteriors(readers, self._weights, self._prior, X)
+        return class_probabilities.log_posteriors(readers, self._weights, self._prior, X)
 
     def score(self, X: Iterable[Text], y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy, the share of texts whose most probable label is correct.
@@ -361,7 +336,7 @@ class TextClassifier(Estimator):
         >>> model.score(["aaaa", "bbbb", "bbbb"], ["a", "b", "a"], sample_weight=[1, 2, 1])
         0.75
         """
-        return accuracy(self.predict(X), y, sample_weight)
+        return class_probabilities.accuracy(self.predict(X), y, sample_weight)
 
     # ---------------------------------------------------------------- learned
 
@@ -377,12 +352,20 @@ class TextClassifier(Estimator):
 
     @property
     def models_(self) -> list[dict[str, Model]]:
-        """The fitted language models of each estimator, by direction."""
+        """For each estimator the fitted language models, "forward" and "backward".
+
+        ``models_[0]["forward"].for_label(label)`` is a model of the texts with that label. Prediction uses their
+        `n_threads` and `matmul_precision`; the values of `estimator` count in `fit`.
+        """
         return [dict(by_direction) for by_direction in self._fitted("reading models_")]
 
     @property
     def weights_(self) -> NDArray[np.float64]:
-        """The weight of each estimator, (M,)."""
+        """The weight of each estimator's log-probabilities, (M,): 1 for a single estimator.
+
+        With several, those that best predict the labels of held-out texts, a tenth of each class or about 500 in all,
+        which networks do not learn; counts learn all texts afterwards. If no class has ten texts, weights are equal.
+        """
         self._fitted("reading weights_")
         return self._weights.copy()
 
@@ -393,17 +376,17 @@ class TextClassifier(Estimator):
 
     @property
     def vocabulary_(self) -> Vocabulary:
-        """The symbols and the labels."""
+        """The symbols of the first model, and the labels."""
         return self._first("reading vocabulary_").vocabulary_
 
     @property
     def n_steps_(self) -> int:
-        """Training steps that networks have taken so far, over all directions."""
+        """Training steps taken by networks, over both directions."""
         return sum(model.n_steps_ for _, model in self._networks("reading n_steps_"))
 
     @property
     def history_(self) -> list[dict[str, Any]]:
-        """The networks' training records, each with its direction."""
+        """Networks' training records as in `CharRNN`, each with its ``direction``."""
         networks = self._networks("reading history_")
         return [{**record, "direction": name} for name, model in networks for record in model.history_]
 
@@ -502,19 +485,19 @@ def _count(base: CharNGram, data: ClassData, direction: str) -> CharNGram:
     return base._fitted_copy(texts, labels=labels)
 
 
-def _readers(models: Mapping[str, Model]) -> list[LabelReader]:
+def _readers(models: Mapping[str, Model]) -> list[class_probabilities.LabelReader]:
     """Return how an estimator's models read texts."""
     found = []
     for direction, model in models.items():
         if isinstance(model, CharRNN):
             networks, _ = model._label_networks("predict")
             assert networks is not None
-            read = network_reader(networks, checked_threads(model.n_threads))
+            read = class_probabilities.network_reader(networks, checked_threads(model.n_threads))
         else:
             labeled = model._fitted("predict").labeled
             assert labeled is not None
             read = labeled.log_likelihoods
-        found.append(LabelReader(model.vocabulary_.with_labels(()), direction == "backward", read))
+        found.append(class_probabilities.LabelReader(model.vocabulary_.with_labels(()), direction == "backward", read))
     return found
 
 

@@ -12,7 +12,7 @@ from texts import FOUR_LETTERS as TEXT
 
 from crnn import BOUNDARY, CharRNN
 from crnn.adaptation import reading
-from crnn.adaptation.options import AdaptationOptions
+from crnn.adaptation.reading import AdaptationOptions
 from crnn.parameters.kinds import OPTIMIZERS
 
 OPTIONS = {"learning_rate": 3e-3, "decay": 2e-2, "block_length": 7}

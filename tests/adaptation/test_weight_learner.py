@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from examples import network, states
 
-from crnn.adaptation.options import AdaptationOptions
-from crnn.adaptation.weight_learner import AdaptationRule, WeightLearner
+from crnn.adaptation.reading import AdaptationOptions, AdaptationRule, WeightLearner
 from crnn.errors import DivergenceError
 from crnn.model.state import gather_rms
 from crnn.training.gradients import ChunkGradient

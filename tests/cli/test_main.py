@@ -16,7 +16,7 @@ from texts import PHRASES as TEXT
 import crnn
 from crnn import CharRNN
 from crnn.cli import main as cli
-from crnn.parameters.table import GROUPS, PARAMETERS
+from crnn.parameters.settings import GROUPS, PARAMETERS
 
 FULL = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 

@@ -4,7 +4,7 @@ import pytest
 from command_line import error, usage_error
 
 from crnn import CharNGram
-from crnn.parameters.table import PARAMETERS
+from crnn.parameters.settings import PARAMETERS
 
 VALUES = {"--resume": [], "--from": ["model.crnn"], "--time": ["3s"], "--checkpoint-every": ["5m"], "--cache": ["."],
           "--order": ["3"], "--max-memory": ["1e9"]}  # fmt: skip

@@ -161,8 +161,7 @@ POLLS = {
     "inference.matching": {"_grow", "_run"},
     "inference.restoring": {"_search"},
     "ngram.counts": {"__init__", "add", "add_and_score", "losses", "rows"},
-    "ngram.counts_network": {"log_probabilities", "string_log_likelihoods", "read"},
-    "ngram.labeled_counts": {"log_likelihoods", "_of_long"},
+    "ngram.counts_network": {"log_probabilities", "string_log_likelihoods", "read", "log_likelihoods", "_of_long"},
     "ngram.lookahead": {"of", "_solve", "probability", "run"},
     "ngram.packed_counts": {"pack", "unpack"},
 }
@@ -189,7 +188,7 @@ def test_functions_that_may_take_long_look_for_signals(tmp_path, monkeypatch):
     network(NAMES).sample(matching=".*nn.*|bob", random_state=0)
     monkeypatch.setattr("crnn.ngram.counts.CALL_NUMBERS", 1)
     model.predict_proba(["t", "o"])
-    monkeypatch.setattr("crnn.ngram.labeled_counts.CALL_SYMBOLS", 6)
+    monkeypatch.setattr("crnn.ngram.counts_network.LABEL_SYMBOLS", 6)
     CharNGram(2).fit(NAMES, labels=[0, 1] * 9).score_samples(["ab"], labels=0)
     TextClassifier(CharNGram(2)).fit(NAMES, [0, 1] * 9).predict(NAMES)
     assert found == POLLS

@@ -4,7 +4,7 @@ import sys
 import pytest
 from examples import random_language_model
 
-from crnn.export.extras import require_package
+from crnn.export.weights import require_package
 
 
 @pytest.mark.parametrize(("extra", "export"), [("torch", "to_torch"), ("onnx", "export_onnx")])

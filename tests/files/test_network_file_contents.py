@@ -35,7 +35,7 @@ from crnn.files.network_file import (
 )
 from crnn.files.network_file import torch_shapes as shapes_of
 from crnn.files.sealed_file import NAMES, Declared, file_bytes, write_path
-from crnn.model.int8_weights import SMALLEST_SCALE
+from crnn.model.layout import SMALLEST_SCALE
 from crnn.text.vocabulary import Vocabulary
 
 H, B = 2, 5

@@ -23,8 +23,7 @@ from crnn.model.state import ModelState, gradient_rms, spread_rms
 from crnn.parameters.kinds import CELLS, OPTIMIZERS
 from crnn.reference import network as reference
 from crnn.reference import sampling as reference_sampling
-from crnn.reference.adaptation import adaptive_surprisal
-from crnn.reference.network import zero_state
+from crnn.reference.network import adaptive_surprisal, zero_state
 from crnn.text.documents import boundaries, n_unpredicted, pack
 from crnn.text.sources import text_source
 from crnn.text.streams import TextStreams

@@ -11,7 +11,7 @@ from examples import memory, model_state, network, symbols
 
 from crnn.inference import packed_network
 from crnn.inference.packed_network import NetworkCache, PackedNetwork
-from crnn.model.vocabulary_changes import state_of_label
+from crnn.model.state import state_of_label
 from crnn.text.vocabulary import Vocabulary
 
 V, H = 11, 5

@@ -49,12 +49,12 @@ from crnn import _kernels
 from crnn._kernels.entry import core
 from crnn._kernels.entry.structures import Packing
 from crnn.inference.packed_network import PackedNetwork
-from crnn.model.int8_weights import int8_weights
-from crnn.model.layout import Layout, SymbolPairs, aligned_zeros
+from crnn.model.layout import Layout, SymbolPairs, aligned_zeros, int8_weights
 from crnn.parameters.kinds import CELLS, OPTIMIZERS
 from crnn.reference import network as reference
 from crnn.reference.products import operands_in_bfloat16, operands_in_int8
 from crnn.reference.sampled_softmax import candidates, sampled_softmax_loss
+from crnn.reference.sampling import sample as reference_sample
 from crnn.training.team import cut
 
 SINGLE = np.dtype("float32")
@@ -273,7 +273,8 @@ def test_draws_match_reference(kernels, dtype, variant, cell, B):
     found, after, uniforms = drawn(packed, state, range(B), 47, temperature=0.7)
     wide, flat = in_double(layout, params)
     before = repeated(state_in_double(state), B)
-    wanted, last = reference.sample(wide.tensors(flat), cell, before, uniforms, 0.7, boundary=variant.boundary)
+    arguments = wide.tensors(flat), cell, before, uniforms
+    wanted, last = reference_sample(*arguments, temperature=0.7, boundary=variant.boundary)
     assert (wanted == variant.boundary).any() or variant.boundary is None
     np.testing.assert_array_equal(found, wanted)
     for mine, right in zip(after, last[: len(after)], strict=True):

@@ -5,8 +5,7 @@ import pytest
 from small_models import learned_state
 
 from crnn import CharRNN
-from crnn.model.state import gradient_rms, spread_rms
-from crnn.model.vocabulary_changes import state_of_label, widened
+from crnn.model.state import gradient_rms, spread_rms, state_of_label, widened
 from crnn.text.vocabulary import Vocabulary
 
 TEXT = "".join(np.random.default_rng(0).choice(list("abcdefg"), 20_000))

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from crnn.model.int8_weights import LARGEST, SMALLEST_SCALE, int8_weights, integers_of, rounded
-from crnn.model.layout import Layout
+from crnn.model.layout import LARGEST, SMALLEST_SCALE, Layout, int8_weights, integers_of, rounded
 
 
 def test_each_output_has_a_scale_of_its_own_and_biases_stay():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from crnn import CharRNN
-from crnn.model.vocabulary_changes import extended, places
+from crnn.model.state import extended, places
 from crnn.text.vocabulary import Vocabulary
 
 OLD, NEW = "the cat sat on the mat. " * 9, "Zoë's cat? "

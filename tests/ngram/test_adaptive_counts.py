@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crnn.ngram.adaptive_counts import AdaptiveCounts
 from crnn.ngram.counts import Counts
+from crnn.ngram.counts_network import AdaptiveCounts
 from crnn.ngram.packed_counts import pack
 
 TEXT = np.random.default_rng(0).integers(0, 5, 900).astype(np.int32)

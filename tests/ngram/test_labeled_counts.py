@@ -4,7 +4,7 @@ import numpy as np
 
 from crnn import CharNGram
 from crnn.inference.string_scores import Strings, TextBlock
-from crnn.ngram import labeled_counts
+from crnn.ngram import counts_network
 
 
 def test_parts_do_not_change_the_bits(monkeypatch):
@@ -15,12 +15,12 @@ def test_parts_do_not_change_the_bits(monkeypatch):
     labeled = model._learned.labeled
     together = labeled.log_likelihoods(strings)
     np.testing.assert_allclose(together, [model.score_samples(texts, labels=k) for k in (0, 1)], rtol=1e-12)
-    monkeypatch.setattr(labeled_counts, "CALL_SYMBOLS", 12)
+    monkeypatch.setattr(counts_network, "LABEL_SYMBOLS", 12)
     np.testing.assert_array_equal(labeled.log_likelihoods(strings), together)
     empty = Strings.encode(TextBlock(0, []), plain, name="X", ended=True)
     assert labeled.log_likelihoods(empty).shape == (2, 0)
 
 
 def test_a_label_without_texts_has_a_finite_prior():
-    prior = labeled_counts.LabeledCounts([], np.array([0.0, 3.0, 1.0])).log_prior
+    prior = counts_network.LabeledCounts([], np.array([0.0, 3.0, 1.0])).log_prior
     np.testing.assert_allclose(prior, np.log([1e-300, 0.75, 0.25]))

@@ -3,8 +3,7 @@
 import numpy as np
 from examples import network
 
-from crnn.reference.adaptation import adaptation_step, adaptive_surprisal
-from crnn.reference.network import loss_and_gradients
+from crnn.reference.network import adaptation_step, adaptive_surprisal, loss_and_gradients
 
 
 def test_blocks_are_scored_before_they_are_learned_from():

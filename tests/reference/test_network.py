@@ -16,6 +16,7 @@ from crnn.reference import dropout as reference_dropout
 from crnn.reference import network as reference
 from crnn.reference import optimizers as reference_optimizers
 from crnn.reference.network import string_score
+from crnn.reference.sampling import draw, filtered, sample
 
 V, H, T, B = 7, 5, 3, 2
 NETWORKS = [("rnn", 1), ("rnn", 3), ("gru", 1), ("gru", 2), ("lstm", 1), ("lstm", 2), ("cifg", 2)]
@@ -208,26 +209,27 @@ def test_log_probabilities_are_the_training_loss_term_by_term(chunk):
 )
 def test_draw_inverts_the_cumulative_distribution(u, symbol):
     y = np.array([-np.inf, 0.0, -np.inf, np.log(2), 0.0])  # P = 0, 1/4, 0, 1/2, 1/4
-    assert reference.draw(y, u, 1.0) == reference.draw(y + 1000, u, 1.0) == symbol
+    assert draw(filtered(y), u) == draw(filtered(y + 1000), u) == symbol
 
 
 def test_temperature_divides_the_logits_and_zero_takes_the_first_largest():
     y = np.array([0.0, np.log(3), np.log(3)])
-    assert reference.draw(y, 0.999, 0) == 1
-    assert reference.draw(y, 1 / 19 - 0.001, 0.5) == 0  # P = 1, 9, 9 of 19
-    assert reference.draw(y, 1 / 19 + 0.001, 0.5) == 1
+    assert draw(filtered(y, temperature=0), 0.999) == 1
+    assert draw(filtered(y, temperature=0.5), 1 / 19 - 0.001) == 0  # P = 1, 9, 9 of 19
+    assert draw(filtered(y, temperature=0.5), 1 / 19 + 0.001) == 1
 
 
 def test_sample_feeds_each_symbol_back(chunk):
     layout, flat, _, _, state = chunk
     p = layout.tensors(flat)
     uniforms = np.random.default_rng(0).random((11, B))
-    out, after = reference.sample(p, layout.cell, state, uniforms, 0.7)
+    out, after = sample(p, layout.cell, state, uniforms, temperature=0.7)
     layers, _ = reference.forward(p, layout.cell, out, state)
     for one, other in zip(after, reference.state_after(layers), strict=True):
         np.testing.assert_allclose(one, other)
     for i, b in np.ndindex(11, B):
-        assert out[i, b] == reference.draw(layers[-1].h[i, b] @ p.Wy + p.by, uniforms[i, b], 0.7)
+        p_next = filtered(layers[-1].h[i, b] @ p.Wy + p.by, temperature=0.7)
+        assert out[i, b] == draw(p_next, uniforms[i, b])
     assert len(np.unique(out)) > 1
 
 

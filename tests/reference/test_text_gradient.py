@@ -5,8 +5,7 @@ import pytest
 from examples import network
 from reference_checks import central_differences
 
-from crnn.reference.network import log_softmax, sigmoid
-from crnn.reference.text_gradient import text_gradient
+from crnn.reference.network import log_softmax, sigmoid, text_gradient
 
 V, H, L = 5, 3, 2
 IDS = np.array([0, 3, 2, 1, 3])

@@ -14,7 +14,7 @@ from crnn.inference.network import Context
 from crnn.inference.sampling import NetworkDraws, PythonDraws, TextSampler
 from crnn.runtime.signals import Canceled, Cancellation, check_canceled
 from crnn.runtime.threads import Helpers, run_tasks
-from crnn.training.validation import evaluate
+from crnn.training.run import evaluate
 
 pytestmark = pytest.mark.usefixtures("seven_cores")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from crnn import CharRNN, Lines
 from crnn.inference.sampling import HashedTexts
-from crnn.text import file_reader, text_files
+from crnn.text import text_files
 from crnn.text.sources import text_source
 
 TEXTS = st.text(st.sampled_from("ab\r\né\N{PILE OF POO}"))
@@ -104,7 +104,7 @@ def test_names_a_line_that_is_not_utf8(folder):
 
 def test_ends_of_lines():
     for data in (b"", b"\n", b"\r", b"a\r\r\n", b"a\n\r"):
-        ended = b"".join(file_reader.with_newlines([data[i : i + 1] for i in range(len(data))], "bytes", ended=True))
+        ended = b"".join(text_files.with_newlines([data[i : i + 1] for i in range(len(data))], "bytes", ended=True))
         assert ended == b"".join(line + b"\n" for line in lines_of(data))
 
 

@@ -10,7 +10,7 @@ from small_models import learned_state
 
 from crnn import CharRNN, DivergenceError
 from crnn.parameters.kinds import CELLS
-from crnn.reference.text_gradient import text_gradient as reference
+from crnn.reference.network import text_gradient as reference
 from crnn.training.gradients import ChunkGradient
 
 

@@ -13,7 +13,7 @@ from texts import SOLILOQUY as TEXT
 
 from crnn import CharRNN, InvalidInputError, ModelFileError
 from crnn.files import network_file
-from crnn.training import validation
+from crnn.training import run
 from crnn.training.checkpoints import CheckpointWriter
 from crnn.training.progress import Progress
 
@@ -114,7 +114,7 @@ def test_interrupted_poll_is_repeated(tmp_path, monkeypatch, where):
     calls = []
     model = small(20, **parts([told([], "first callback"), told([], "second callback")]))
     with monkeypatch.context() as patch:
-        evaluate, show = validation.evaluate, Progress.show
+        evaluate, show = run.evaluate, Progress.show
 
         def interrupted_evaluate(*arguments, **options):
             calls.append(1)
@@ -127,7 +127,7 @@ def test_interrupted_poll_is_repeated(tmp_path, monkeypatch, where):
                 raise KeyboardInterrupt
             show(progress, done, *rest)
 
-        patch.setattr(validation, "evaluate", interrupted_evaluate)
+        patch.setattr(run, "evaluate", interrupted_evaluate)
         patch.setattr(Progress, "show", interrupted_show)
         with pytest.raises(KeyboardInterrupt):
             model.fit(TEXT, validation=held_out, checkpoint=tmp_path / "run")

@@ -16,7 +16,6 @@ from crnn.parameters.kinds import learning_rates
 from crnn.reference import network as reference
 from crnn.text import streams
 from crnn.training import run as training
-from crnn.training import validation
 from crnn.training.trainer import Trainer
 
 GATED = {"cell": "lstm", "num_layers": 2, "optimizer": "adam", "learning_rate": 0.01, "dropout": 0.3, "batch_size": 3}
@@ -29,10 +28,9 @@ class Clock:
         self.now, self.step, self.evaluation = 100.0, 0.01, 0.0
         self.steps = []  # at each look
         fake = SimpleNamespace(perf_counter=lambda: self.now)
-        for module in (training, validation):
-            monkeypatch.setattr(module, "time", fake)
-        monkeypatch.setattr("crnn.training.fit.time", fake)
-        advance, evaluate = Trainer.advance, validation.evaluate
+        for module in ("run", "fit"):
+            monkeypatch.setattr(f"crnn.training.{module}.time", fake)
+        advance, evaluate = Trainer.advance, training.evaluate
 
         def timed_advance(trainer, rates):
             advance(trainer, rates)
@@ -45,7 +43,7 @@ class Clock:
             return evaluate(*arguments, **options)
 
         monkeypatch.setattr(Trainer, "advance", timed_advance)
-        monkeypatch.setattr(validation, "evaluate", timed_evaluate)
+        monkeypatch.setattr(training, "evaluate", timed_evaluate)
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from crnn import InvalidInputError
 from crnn.reference import network as reference
 from crnn.text.streams import TextStreams
-from crnn.training import validation
+from crnn.training import run
 from crnn.training.data import split_documents, split_text
 from crnn.training.plan import Budget
-from crnn.training.validation import (
+from crnn.training.run import (
     EVALUATIONS,
     MIN_ROWS,
     PASSES,
@@ -89,7 +89,7 @@ def test_measured_cost_replaces_the_estimate(monkeypatch):
     now = iter([0.0, 4.0])
     layout, params = network(V, H)
     with monkeypatch.context() as patch:
-        patch.setattr(validation, "time", SimpleNamespace(perf_counter=lambda: next(now)))
+        patch.setattr(run, "time", SimpleNamespace(perf_counter=lambda: next(now)))
         subject = made(budget=Budget(seconds=1000.0))
         subject.measure(layout, params, 3, 50.0)
     assert not subject.due(4, 54.0 + 79.0, 1e-6)  # 4 seconds are a twentieth of 80
@@ -105,7 +105,7 @@ def losses(subject, monkeypatch, *values):
     layout, params = network(V, H)
     out = []
     for done, value in enumerate(values, start=1):
-        monkeypatch.setattr(validation, "evaluate", lambda *arguments, value=value, **options: value)
+        monkeypatch.setattr(run, "evaluate", lambda *arguments, value=value, **options: value)
         loss, improved = subject.measure(layout, params, done, 0.0)
         assert loss is value
         assert subject.state.last_step == done
@@ -158,8 +158,8 @@ def test_non_finite_weights_have_no_loss():
 @given(st.integers(1, 10**6))
 def test_symbols_read_by_evaluation(n):
     steps, streams = shape_of(n)
-    assert 1 <= streams <= validation.MAX_PARTS
-    assert n <= steps * streams <= n + streams * (1 + validation.WARM_UP)
+    assert 1 <= streams <= run.MAX_PARTS
+    assert n <= steps * streams <= n + streams * (1 + run.WARM_UP)
     assert steps < n or streams == 1
 
 

@@ -28,9 +28,8 @@ from ..loading import load_model
 from ..mixture import Mixture
 from ..runtime.atomic_file import check_writable as check_file_writable
 from ..text.documents import Errors
-from ..text.file_reader import MARK, DecompressedFile, decode_lines, plain_size
 from ..text.sources import IN_MEMORY
-from ..text.text_files import Lines, TextFile
+from ..text.text_files import MARK, DecompressedFile, Lines, TextFile, decode_lines, plain_size
 from ..text_classifier import TextClassifier
 from .output import name_output_errors
 

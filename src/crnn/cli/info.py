@@ -53,7 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
     size = os.path.getsize(source) if isinstance(source, str) else source.tell()
     rows = {"file": f"{arguments.model}, {size:,} bytes"}
     if holds_detector(_rewind(source)):
-        rows |= _threshold_row(AnomalyDetector.load(_rewind(source)))
+        detector = AnomalyDetector.load(_rewind(source))
+        low, high = detector.rate_interval_
+        threshold = f"scores ({detector.reduce_}) below {detector.offset_:.4f} are anomalies"
+        rows["detector"] = f"{threshold}, {low:.2g} to {high:.2g} of clean texts"
     if isinstance(model, CharRNN):
         rows |= _network_rows(model, resumable=has_training_state(_rewind(source)))
     elif isinstance(model, CharNGram):
@@ -82,12 +85,6 @@ def _rewind(source: str | BinaryIO) -> str | BinaryIO:
     if not isinstance(source, str):
         source.seek(0)
     return source
-
-
-def _threshold_row(detector: AnomalyDetector) -> dict[str, str]:
-    low, high = detector.rate_interval_
-    threshold = f"scores ({detector.reduce_}) below {detector.offset_:.4f} are anomalies"
-    return {"detector": f"{threshold}, {low:.2g} to {high:.2g} of clean texts"}
 
 
 def _network_rows(model: CharRNN, *, resumable: bool) -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, get_args
 from ..errors import InvalidInputError
 from ..inference.controls import Control
 from ..parameters.checks import checked_float
-from ..parameters.table import Parameter
+from ..parameters.settings import Parameter
 from ..text.documents import Errors
 from .files import STANDARD
 

@@ -9,7 +9,7 @@ import shutil
 import sys
 from typing import Any, get_args
 
-from ..adaptation.options import checked_option
+from ..adaptation.reading import checked_option
 from ..char_rnn import CharRNN
 from ..inference.string_scores import Reduce
 from ..language_model import LanguageModel

@@ -25,8 +25,7 @@ from ..inference.text_scores import source_ids
 from ..mixture import Mixture, SharedTime, fit_to_held_out, shown_weights, split_held_out
 from ..ngram.counts import checked_ngram_parameter
 from ..parameters.checks import MAX_SIZE, generator
-from ..parameters.settings import checked_parameter
-from ..parameters.table import GROUPS, PARAMETERS
+from ..parameters.settings import GROUPS, PARAMETERS, checked_parameter
 from ..text.sources import TextLike
 from ..training.checkpoints import FINISHED, RUNNING, checked_every
 from ..training.recommended import CHOSEN_BY

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .._version import __version__
 from ..arrays import Array
-from ..model.int8_weights import LARGEST, integers_of
+from ..model.layout import LARGEST, integers_of
 from ..parameters.checks import FilePath, checked_bool, checked_path
 from ..parameters.kinds import CELLS
 from ..runtime.atomic_file import write_atomically

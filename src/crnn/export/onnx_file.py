@@ -12,8 +12,7 @@ from ..arrays import Array
 from ..parameters.checks import FilePath, checked_path
 from ..parameters.kinds import CELLS
 from ..runtime.atomic_file import write_atomically
-from .extras import require_package
-from .weights import FittedModel, LayerWeights, Weights, vocabulary_data
+from .weights import FittedModel, LayerWeights, Weights, require_package, vocabulary_data
 
 OPSET, IR_VERSION = 17, 8  # of ONNX 1.12 (2022), which later runtimes read as well
 

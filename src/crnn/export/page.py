@@ -16,7 +16,7 @@ import numpy as np
 
 from .._version import __version__
 from ..errors import InvalidInputError, short_repr
-from ..model.int8_weights import TABLES, by_output, integers_of
+from ..model.layout import LOOKUP_TABLES, by_output, integers_of
 from ..parameters.checks import FilePath, checked_bool, checked_path
 from ..parameters.kinds import CELLS
 from ..runtime.atomic_file import write_atomically
@@ -227,16 +227,13 @@ def encoded_weights(weights: Weights, *, float16: bool = False) -> str:
         if array is None:
             continue
         scale = scales.get(name)
-        rows = array if scale is None else _integers(name, array, scale)
+        is_table, rows = name in LOOKUP_TABLES, array
+        if scale is not None:
+            rows = by_output(integers_of(by_output(array, is_table), scale), is_table)
         if name == "Wxh_l0" and weights.embedding is None:
             rows = rows.T  # a table with one row per symbol
         encoded += _as_floats(rows, float16) if scale is None else rows.tobytes() + _as_floats(scale, False)
     return base64.b64encode(encoded).decode("ascii")
-
-
-def _integers(name: str, matrix: Any, scale: Any) -> Any:
-    """Return a matrix's integers in the matrix's own shape."""
-    return by_output(integers_of(by_output(matrix, name in TABLES), scale), name in TABLES)
 
 
 def _as_floats(array: Any, float16: bool) -> bytes:

@@ -22,8 +22,7 @@ from ..parameters.kinds import CELLS
 from ..parameters.settings import Settings
 from ..runtime.signals import signals_deferred
 from ..text.vocabulary import BOUNDARY, UNKNOWN, Special, Text, Vocabulary
-from .extras import require_package
-from .weights import FittedModel, Weights
+from .weights import FittedModel, Weights, require_package
 
 if TYPE_CHECKING:
     import torch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -10,9 +11,9 @@ from numpy.typing import NDArray
 
 from ..arrays import Array
 from ..errors import InvalidInputError
-from ..model.int8_weights import Scales, rounded
-from ..model.layout import second_bias, with_input_gate
+from ..model.layout import Scales, rounded, second_bias, with_input_gate
 from ..parameters.kinds import CELLS
+from ..runtime.signals import signals_deferred
 from ..text.vocabulary import BOUNDARY, Vocabulary
 
 # In a comment at the top of exported C, HTML and JavaScript files, which contain code from crnn.
@@ -176,3 +177,21 @@ def _pairs(model: FittedModel) -> NDArray[np.int32]:
     ids: dict[Any, int] = {symbol: i for i, symbol in enumerate(model.vocabulary_)}
     pairs = [None if pair is None or pair[1] is BOUNDARY else pair for pair in model.bigrams_]
     return np.array([(-1, -1) if pair is None else (ids[pair[0]], ids[pair[1]]) for pair in pairs], np.int32)
+
+
+# ---------------------------------------------------------------- optional packages
+
+
+def require_package(package: str, extra: str, purpose: str) -> Any:
+    """Import an optional package; if it is missing, the error names the extra that installs it and the `purpose` that
+    needs it.
+    """
+    try:
+        with signals_deferred():
+            return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name != package.partition(".")[0]:  # the package exists, but one of its own imports is missing
+            raise
+        raise ModuleNotFoundError(
+            f'{purpose} needs {package}, which is not installed. Run: pip install "crnn[{extra}]"', name=error.name
+        ) from None

@@ -46,13 +46,17 @@ import numpy as np
 
 from ..arrays import Array
 from ..errors import InvalidInputError, ModelFileError, short_repr
-from ..model import int8_weights
-from ..model.int8_weights import LARGEST, SMALLEST_SCALE, Scales, by_output, integers_of
 from ..model.layout import (
+    LARGEST,
+    LOOKUP_TABLES,
     SHAPING,
+    SMALLEST_SCALE,
     Layout,
+    Scales,
     SymbolPairs,
+    by_output,
     input_tables,
+    integers_of,
     is_coupled,
     second_bias,
     torch_name,
@@ -74,7 +78,7 @@ MAX_RECORDS = 20_000  # of a history in a file: about 5 MB
 PARTS = ("training", "best", "run")  # JSON documents stored as tensors of bytes
 PAIRS = "bigrams.pairs"  # the tensor's name; the table itself is ``bigrams.weight``
 SCALE = ".scale"  # appended to the name of a matrix
-TABLES = tuple(f"{name}.weight" for name in int8_weights.TABLES)  # their columns have the scales
+TABLES = tuple(f"{name}.weight" for name in LOOKUP_TABLES)  # their columns have the scales
 SQUARES = {kind.squares for kind in OPTIMIZERS.values()} - {None}  # arrays that cannot be negative
 ARRAYS = {array for kind in OPTIMIZERS.values() for array in kind.state}  # of all optimizers
 

@@ -15,7 +15,7 @@ import numpy as np
 from ..arrays import Array
 from ..errors import ModelFileError
 from ..ngram.counts import Counts, NGramSettings
-from ..ngram.labeled_counts import LabeledCounts
+from ..ngram.counts_network import LabeledCounts
 from ..ngram.packed_counts import from_arrays, to_arrays
 from ..text.vocabulary import Vocabulary
 from .entries import checked_configuration, vocabulary_document

@@ -124,66 +124,43 @@ def _check_or_raise(check: Callable[[], _T], message: str) -> _T:
 class SamplingOptions(TypedDict, total=False):
     """The keyword arguments that control drawing, as users pass them, in order of application."""
 
-    logit_bias: Annotated[
-        Mapping[Any, float] | None,
-        Control(
-            None,
-            "dict",
-            "Numbers to add to the logits of some characters, or of `crnn.BOUNDARY`, the end of a document; -inf "
-            "forbids a character, which the model may lack.",
-        ),
-    ]
-    repetition_penalty: Annotated[
-        float,
-        Control(
-            1.0,
-            "float",
-            "Divides the logit of each character that occurs in the prime or the text so far, or multiplies it if "
-            "negative. Above 1, these characters become less likely; below 1, more likely.",
-            _repetition_penalty,
-        ),
-    ]
-    temperature: Annotated[
-        float,
-        Control(
-            1.0,
-            "float",
-            "Divides the logits: below 1, likely characters become more likely; 0 always takes the most likely one.",
-            partial(checked_float, "temperature", minimum=0.0),
-        ),
-    ]
-    top_k: Annotated[
-        int | None,
-        Control(None, "int", "Draw only from this many of the most probable characters. None: from all.", _top_k),
-    ]
-    top_p: Annotated[
-        float | None,
-        Control(
-            None,
-            "float",
-            "Draw from the smallest set of most probable characters whose probabilities add up to this (the nucleus), "
-            "at least one. None or 1: from all.",
-            _top_p,
-        ),
-    ]
-    min_p: Annotated[
-        float | None,
-        Control(
-            None,
-            "float",
-            "Never draw a character whose probability is below this fraction of the largest. None or 0: no limit.",
-            _min_p,
-        ),
-    ]
-    stop: Annotated[
-        Any,
-        Control(
-            None,
-            "str, bytes or list",
-            "End the text before the first of these strings to be completed, or the longest if several are completed "
-            "at once. The prime does not count. A stop with an unknown character never occurs.",
-        ),
-    ]
+    # fmt: off
+    logit_bias: Annotated[Mapping[Any, float] | None, Control(
+        None, "dict",
+        "Numbers to add to the logits of some characters, or of `crnn.BOUNDARY`, the end of a document; -inf forbids a "
+        "character, which the model may lack.",
+    )]
+    repetition_penalty: Annotated[float, Control(
+        1.0, "float",
+        "Divides the logit of each character that occurs in the prime or the text so far, or multiplies it if "
+        "negative. Above 1, these characters become less likely; below 1, more likely.",
+        _repetition_penalty,
+    )]
+    temperature: Annotated[float, Control(
+        1.0, "float",
+        "Divides the logits: below 1, likely characters become more likely; 0 always takes the most likely one.",
+        partial(checked_float, "temperature", minimum=0.0),
+    )]
+    top_k: Annotated[int | None, Control(
+        None, "int", "Draw only from this many of the most probable characters. None: from all.", _top_k,
+    )]
+    top_p: Annotated[float | None, Control(
+        None, "float",
+        "Draw from the smallest set of most probable characters whose probabilities add up to this (the nucleus), at "
+        "least one. None or 1: from all.",
+        _top_p,
+    )]
+    min_p: Annotated[float | None, Control(
+        None, "float",
+        "Never draw a character whose probability is below this fraction of the largest. None or 0: no limit.",
+        _min_p,
+    )]
+    stop: Annotated[Any, Control(
+        None, "str, bytes or list",
+        "End the text before the first of these strings to be completed, or the longest if several are completed at "
+        "once. The prime does not count. A stop with an unknown character never occurs.",
+    )]
+    # fmt: on
 
 
 class SampleOptions(SamplingOptions, total=False):

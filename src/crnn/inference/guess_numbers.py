@@ -17,7 +17,7 @@ from ..text.vocabulary import Text, Vocabulary
 from .controls import SamplingControls, Stops, root
 from .network import Context, InferenceNetwork
 from .sampling import SampleRun
-from .string_scores import Strings, TextBlock, log_likelihoods, text_blocks
+from .string_scores import Strings, log_likelihoods, text_blocks
 
 BLOCK = 1 << 14  # strings drawn and held at a time
 MAX_LENGTH = 1 << 20  # symbols of a document; a longer one is an error, since the model has not learned to end
@@ -98,7 +98,9 @@ def estimated_guess_numbers(
     drawn_length, threads = checked_length(length, end), inference_threads(n_threads)
     blocks, log_p, start = text_blocks(strings, vocabulary, name="strings"), [np.empty(0)], network.start()
     for block in blocks:
-        check_lengths(block, length)
+        for i, text in enumerate(block.texts, block.first):
+            if length is not None and len(text) != length:
+                raise InvalidInputError(f"strings[{i}] has {len(text)} symbols, but length is {length}. Leave it out.")
         encoded = Strings.encode(block, vocabulary, name="strings", ended=True)
         log_p.append(log_likelihoods(network, encoded, start, threads))
     bits = root(random_state)
@@ -139,10 +141,3 @@ def checked_length(length: int | None, end: int | None) -> int:
     if end is not None and length is not None:
         raise InvalidInputError("length is given, but the model's documents have ends. Omit length.")
     return MAX_LENGTH if length is None else checked_int("length", length, 0)
-
-
-def check_lengths(block: TextBlock, length: int | None) -> None:
-    """Raise if a text does not have the required length."""
-    for i, text in enumerate(block.texts, block.first):
-        if length is not None and len(text) != length:
-            raise InvalidInputError(f"strings[{i}] has {len(text)} symbols, but length is {length}. Leave it out.")

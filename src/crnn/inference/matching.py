@@ -379,17 +379,10 @@ class HasLookahead(Protocol):
 
 
 class MatchProbability(NamedTuple):
-    """The probability that a text matches a pattern.
-
-    Attributes
-    ----------
-    estimate : float
-    lower, upper : float
-        Certain bounds, equal to the estimate for a `CharNGram`.
-    """
+    """The probability that a text matches a pattern."""
 
     estimate: float
-    lower: float
+    lower: float  # certain bounds, equal to the estimate for a `CharNGram`
     upper: float
 
 

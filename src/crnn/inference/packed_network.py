@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 from .._kernels.entry import core
 from .._kernels.entry.structures import PackedWeights, Packing
 from ..arrays import Array
-from ..model.int8_weights import Scales, integers_of
-from ..model.layout import Layout, aligned_zeros, copied, n_labels
-from ..model.state import ModelState
-from ..model.vocabulary_changes import state_of_label
+from ..model.layout import Layout, Scales, aligned_zeros, copied, integers_of, n_labels
+from ..model.state import ModelState, state_of_label
 from ..runtime.signals import check_canceled
 from ..runtime.threads import AdaptiveThreads, Helpers, inference_threads
 from .network import SCORE_ROWS, InferenceNetwork, LabelNetworks, Scratch, rows_of_call, write_rows
@@ -615,7 +613,6 @@ class NetworkCache:
         what: str,
         *,
         one_row: bool = False,
-        scoring: bool = True,
         bfloat16: bool = False,
         n_threads: int | None = 1,
     ) -> LabelNetworks:
@@ -631,7 +628,7 @@ class NetworkCache:
                 if labels is None or not labels.forms[0].is_current(state, bfloat16):
                     state.check_finite(what)
                     labels = self._label_forms = _LabelForms.of(state, bfloat16)
-        networks = [forms.form(one_row, scoring and one_row, n_threads) for forms in labels.forms]
+        networks = [forms.form(one_row, one_row, n_threads) for forms in labels.forms]
         networks *= len(labels.starts) // len(networks)
         return LabelNetworks(networks, labels.starts, labels.log_prior)
 

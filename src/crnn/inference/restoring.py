@@ -186,14 +186,7 @@ class Damage(NamedTuple):
         return damage
 
     def fold(self, code: int, vocabulary: Vocabulary) -> int | str:
-        """Return what remains of a symbol: symbols with the same rest can stand for each other.
-
-        Examples
-        --------
-        >>> damage, letters = Damage(True, True, False, None, 0.0), Vocabulary.from_text("Éé")
-        >>> [damage.fold(ord(c), letters) for c in "Éé."]
-        ['e', 'e', '.']
-        """
+        """Return what remains of a symbol, "e" of "É": symbols with the same rest can stand for each other."""
         if vocabulary.kind == "bytes" and code > ord("\x7f"):
             return code
         symbol = chr(code)
@@ -259,10 +252,6 @@ class Damage(NamedTuple):
         """Return whether a symbol may be a typo: a letter, or a symbol that the model lacks, but no white space."""
         may_be = is_letter(code, vocabulary) or (code not in vocabulary.codes and not chr(code).isspace())
         return bool(self.typos) and code != self.gap and may_be
-
-    def default_beams(self) -> int:
-        """Return how many hypotheses are worth keeping, except after gaps."""
-        return 16 if self.typos or self.confusions else 4
 
 
 class Channel(NamedTuple):
@@ -378,18 +367,13 @@ class RestoreOptions(TypedDict, total=False):
 
 
 class Change(NamedTuple):
-    """A changed piece of a text.
-
-    `start` and `stop` are its place in the given text, `before` is what was there, `after` what it became. `log_odds`
-    is log P of the restored text minus log P of the text without this change, in nats; at a gap, against all other
-    symbols.
-    """
+    """A changed piece of a text; see `LanguageModel.restore`."""
 
     start: int
     stop: int
     before: Any
     after: Any
-    log_odds: float
+    log_odds: float  # log P of the restored text minus log P of the text without this change
 
 
 class Restored(NamedTuple):
@@ -451,7 +435,8 @@ class Restorer:
         n_threads: Any,
     ) -> None:
         self.network, self.vocabulary, self.damage = network, vocabulary, damage
-        self.beams, self.margin = (damage.default_beams(), MARGIN) if beams is None else (beams, math.inf)
+        usual = 16 if damage.typos or damage.confusions else 4  # except after gaps
+        self.beams, self.margin = (usual, MARGIN) if beams is None else (beams, math.inf)
         self.n_threads = inference_threads(n_threads)
         check_beam_memory(len(vocabulary), LONG, self.beams)
         self.start: State = Context.after(network, encoded_prime(prime, vocabulary)).state

@@ -273,11 +273,8 @@ def symbol_draws(
     if isinstance(network, PackedNetwork):
         return NetworkDraws(network, context, uniforms, controls)
     members: Sequence[InferenceNetwork] = [network]
-    weights, letters, states = (
-        np.ones((1, 1)),
-        np.zeros(network.symbols + 1, np.uint8),
-        [context.state, np.empty((1, 0))],
-    )
+    weights, letters = np.ones((1, 1)), np.zeros(network.symbols + 1, np.uint8)
+    states: Any = [context.state, np.empty((1, 0))]
     if isinstance(network, MixedNetwork):
         members, weights, letters, states = network.members, network.weights, network.letters, context.state
     packed = [k for k, member in enumerate(members) if isinstance(member, PackedNetwork)]

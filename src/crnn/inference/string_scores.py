@@ -264,12 +264,6 @@ def features(
     return np.concatenate(pooled)
 
 
-def feature_names(layout: Layout) -> NDArray[np.object_]:
-    """Return the names of the features: ``h_l0_0`` is unit 0 of layer 0."""
-    names = [f"h_l{k}_{i}" for k in range(layout.num_layers) for i in range(layout.hidden_size)]
-    return np.array(names, object)
-
-
 def all_states(
     network: PackedNetwork, strings: Strings, start: PackedState, n_threads: int, *, part: int
 ) -> list[Array]:

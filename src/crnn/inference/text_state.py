@@ -103,7 +103,6 @@ class TextState:
 
     Examples
     --------
-    >>> from crnn import CharRNN
     >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
     >>> state = model.start("a")
     >>> likely = state.copy().feed("b").log_prob
@@ -123,13 +122,6 @@ class TextState:
         """The log-probability, in nats, of everything fed and drawn since the start, given the prime.
 
         A text has the same bits as in `CharRNN.score_samples`, whether fed whole or in pieces.
-
-        Examples
-        --------
-        >>> from crnn import CharRNN
-        >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
-        >>> bool(model.start().feed("ab").feed("ca").log_prob == model.score_samples(["abca"])[0])
-        True
         """
         return self._sums.log_prob
 
@@ -138,18 +130,11 @@ class TextState:
         """The log-probability, in nats, of the least probable symbol fed and drawn since the start; 0 before the first.
 
         It is the score of `CharRNN.score_samples` with ``reduce="min"``.
-
-        Examples
-        --------
-        >>> from crnn import CharRNN
-        >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
-        >>> bool(model.start().feed("ab").feed("ca").min_log_prob == -model.surprisal("abca").max())
-        True
         """
         return self._sums.min_log_prob
 
     def feed(self, text: Text, *, adapt: bool | None = None) -> TextState:
-        """Read a piece of text.
+        """Read a piece of text, and return the state itself.
 
         Parameters
         ----------
@@ -159,14 +144,8 @@ class TextState:
             Whether to learn from the text; None: as chosen in `CharRNN.start`. False only reads, as `sample`
             does with drawn symbols.
 
-        Returns
-        -------
-        TextState
-            The state itself.
-
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
         >>> round(model.start().feed("ab").feed("cd").log_prob, 1)  # untrained: 4 ln 1/4
         -5.5
@@ -181,7 +160,6 @@ class TextState:
 
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> model = CharRNN(8, max_steps=100, random_state=0).fit(["abc", "ab"] * 50)
         >>> bool(model.start().feed("abc").end().log_prob == model.score_samples(["abc"])[0])
         True
@@ -196,7 +174,6 @@ class TextState:
 
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd")
         >>> model.start().predict_proba().round(2).tolist()
         [0.25, 0.25, 0.25, 0.25]
@@ -206,7 +183,7 @@ class TextState:
 
     @with_controls
     def sample(self, n: int = 1, *, random_state: Any = None, **controls: Unpack[SamplingOptions]) -> str | bytes:
-        """Draw the next characters and read them.
+        """Draw the next characters, read them and return them.
 
         With the same seed, one call draws the characters that `CharRNN.sample` draws with the text read so far as its
         prime.
@@ -220,13 +197,8 @@ class TextState:
         random_state : int, SeedSequence, Generator or None, default=None
             The same seed gives the same text. None: a different text each time.
 
-        Returns
-        -------
-        str or bytes
-
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
         >>> state = model.start("ab")
         >>> state.sample(2, temperature=0), state.sample(3, top_k=1)
@@ -244,21 +216,10 @@ class TextState:
         return vocabulary.decode(ids)
 
     def beam_search(self, n: int = 20, *, beams: int = 8, stop: Any = None) -> list[tuple[Any, float]]:
-        """Return the most probable continuations, with their log-probabilities; the state stays as it is.
-
-        Parameters
-        ----------
-        n, beams, stop
-            As for `CharRNN.beam_search`.
-
-        Returns
-        -------
-        list of (str or bytes, float)
-            Continuations and log P of each in nats; the most probable first.
+        """Return the most probable continuations, as `CharRNN.beam_search` does; the state stays as it is.
 
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("to be or not to be. " * 20)
         >>> model.start("to be or n").beam_search(stop=[" ", "."])[0][0]
         'ot'
@@ -274,7 +235,6 @@ class TextState:
 
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> state = CharRNN(hidden_size=16, max_steps=0, random_state=0).fit("abcd").start()
         >>> state.copy().feed("abc").log_prob == state.log_prob
         False

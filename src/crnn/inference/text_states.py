@@ -62,7 +62,6 @@ class TextStates:
 
     Examples
     --------
-    >>> from crnn import CharRNN
     >>> model = CharRNN(8, max_steps=100, random_state=0).fit("abc" * 100)
     >>> states = model.start(["", "a", ""])
     >>> log_p = states.feed(["ab", "bcab", "c"])
@@ -119,7 +118,6 @@ class TextStates:
 
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> states = CharRNN(8, max_steps=0, random_state=0).fit("abcd").start(["", ""])
         >>> states.feed(["ab", "d"]).round(1).tolist()  # untrained: 2 ln 1/4 and ln 1/4
         [-2.8, -1.4]
@@ -142,7 +140,6 @@ class TextStates:
 
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> model = CharRNN(8, max_steps=100, random_state=0).fit(["abc", "ab"] * 50)
         >>> states = model.start(["", ""])
         >>> _ = states.feed(["abc", "ab"]), states.end(which=[1])
@@ -161,7 +158,6 @@ class TextStates:
 
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> states = CharRNN(8, max_steps=0, random_state=0).fit("abcd").start(["", "a"])
         >>> states.predict_proba(which=[1]).round(2).tolist()
         [[0.25, 0.25, 0.25, 0.25]]
@@ -177,7 +173,7 @@ class TextStates:
     def sample(
         self, n: int = 1, which: Any = None, *, random_state: Any = None, **controls: Unpack[SamplingOptions]
     ) -> list[Any]:
-        """Draw the next characters of each session and read them; see `TextState.sample`.
+        """Draw the next characters of each session, read them and return a list of them; see `TextState.sample`.
 
         Parameters
         ----------
@@ -189,13 +185,8 @@ class TextStates:
         random_state : int, SeedSequence, Generator or None, default=None
             Session i draws the numbers of sample i of `CharRNN.sample`, whichever sessions draw with it.
 
-        Returns
-        -------
-        list of str or bytes
-
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
         >>> model.start(["a", "ab"]).sample(3, temperature=0)
         ['bab', 'aba']
@@ -219,7 +210,6 @@ class TextStates:
 
         Examples
         --------
-        >>> from crnn import CharRNN
         >>> model = CharRNN(8, max_steps=0, random_state=0).fit("abcd")
         >>> len(model.start(["", ""]).join(model.start(["a"])))
         3

@@ -385,3 +385,42 @@ def _counted(ids: Ids, V: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         keys = np.flatnonzero(table)
         counts = table[keys]
     return keys, counts
+
+
+# ---------------------------------------------------------------- 8-bit weights
+
+Scales = dict[str, NDArray[np.float32]]
+"""The scale of each output of each matrix, under the names of `Layout.named`; biases have none."""
+
+LARGEST = 127  # -128 is not used, so that every integer can be negated
+LOOKUP_TABLES = ("embedding", "bigrams")  # of symbols or pairs of symbols
+SMALLEST_SCALE = 2.0**-100  # columns of smaller weights become zeros: no product may be a denormal number
+
+
+def int8_weights(layout: Layout, params: Array) -> tuple[Array, Scales]:
+    """Return flat weights whose matrices are the nearest 8-bit integers times a scale, and the scales."""
+    params = copied(params)
+    return params, rounded(layout.named(params))
+
+
+def rounded(named: Mapping[str, Array]) -> Scales:
+    """Round the matrices among named weights in place; return their scales."""
+    scales = {}
+    for name, weights in named.items():
+        if weights.ndim == 2:
+            matrix = by_output(weights, name in LOOKUP_TABLES)
+            scale = np.abs(matrix).max(axis=1) / np.float32(LARGEST)
+            scales[name] = np.where(scale < SMALLEST_SCALE, 0, scale).astype(np.float32)
+            matrix[...] = integers_of(matrix, scales[name]) * scales[name][:, None]
+    return scales
+
+
+def by_output(matrix: Array, is_table: bool) -> Array:
+    """Return a view with one row per output of a matrix in PyTorch's shape, or of a lookup table; also the inverse."""
+    return matrix.T if is_table else matrix
+
+
+def integers_of(weights: Array, scale: NDArray[np.float32]) -> NDArray[np.int8]:
+    """Return the integers (outputs, inputs) that rounded weights represent, or the nearest ones."""
+    nearest = np.rint(weights / np.where(scale > 0, scale, np.float32(np.inf))[:, None])
+    return np.asarray(np.clip(nearest, -LARGEST, LARGEST).astype(np.int8))

@@ -109,7 +109,9 @@ class Builder:
             last = last_symbols(ids, CHOICE_SYMBOLS, self._boundary)
         else:
             last = _last_copies(ids, times, CHOICE_SYMBOLS, self._boundary)
-        cut = self._cut(last)
+        cut = max(n_unpredicted(self._boundary), len(last) - max(1, len(last) // TAIL))
+        if self._boundary is not None:
+            cut = 1 + _boundary_before(last, cut, self._boundary)
         counts = self._best_order_counts(last, cut, ORDERS)
         if len(last) == n:
             return self._count(counts, last, cut, n)
@@ -132,12 +134,6 @@ class Builder:
             del counts, occurrences
             counts = from_arrays(arrays, self._symbols, self._boundary)
         return counts
-
-    def _cut(self, ids: Ids) -> int:
-        """Return the start of the held-out tail; with documents, a position after a boundary."""
-        n = len(ids)
-        cut = max(n_unpredicted(self._boundary), n - max(1, n // TAIL))
-        return cut if self._boundary is None else 1 + _boundary_before(ids, cut, self._boundary)
 
     def _count(
         self,

@@ -1,20 +1,25 @@
-"""CountsNetwork gives n-gram counts the same interface as a recurrent network, for sampling and scoring."""
+"""Counts as networks: CountsNetwork has the interface of a recurrent network, for sampling and scoring; AdaptiveCounts
+counts the symbols that it reads, and LabeledCounts scores texts under all labels.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._kernels.ngram import ngrams
+from .._kernels.ngram.ngrams import ClassCounts
 from ..arrays import Array
 from ..inference.matching import Goal
 from ..inference.network import InferenceNetwork, Scratch, write_rows
+from ..inference.string_scores import Strings
 from ..runtime.signals import check_canceled
 from .counts import Counts
-from .lookahead import Lookahead, fits_memory, weighted_contexts
+from .lookahead import Lookahead, UnrolledCounts, fits_memory, weighted_contexts
 from .packed_counts import NAMES, from_arrays, pack, to_arrays
 
 State = NDArray[np.int32]  # (B, order - 1): the last symbols of each stream, -1 before the start of the text
@@ -186,3 +191,173 @@ class CountsNetwork(InferenceNetwork):
 def _unpack_network(arrays: dict[str, Array], symbols: int, boundary: int | None) -> CountsNetwork:
     """Return the network for packed counts."""
     return CountsNetwork(from_arrays(arrays, symbols, boundary))
+
+
+# ---------------------------------------------------------------- counts that adapt
+
+Ids = NDArray[Any]
+
+
+class Piece(NamedTuple):
+    """Consecutive symbols of a text, linked to the previous piece. Pieces are immutable and shared by readings."""
+
+    ids: Ids
+    counted: NDArray[np.bool_]  # whether each symbol is counted
+    before: Piece | None
+
+    @classmethod
+    def after(cls, last: Piece | None, ids: Ids, counted: bool) -> Piece:
+        """Append symbols as a piece that absorbs the last ones if no longer, so that there are few; return it."""
+        flags = np.full(len(ids), counted)
+        while last is not None and len(last.ids) <= len(ids):
+            ids, flags = np.concatenate([last.ids, ids]), np.concatenate([last.counted, flags])
+            last = last.before
+        return cls(ids, flags, last)
+
+
+class AdaptiveCounts:
+    """The immutable state of reading a text; `read` returns a new reading. The model's counts must no longer change.
+
+    The new reading takes over the counts. A reading without counts, because it was read from before or interrupted by
+    Ctrl-C, recounts its text when needed. `copy` returns a reading with its own counts immediately.
+    """
+
+    learns = True
+
+    def __init__(self, counts: Counts) -> None:
+        self._base = counts
+        self._extended: Counts | None = counts.over()  # None after another reading took them over
+        self._last: Piece | None = None
+        self.state = CountsNetwork(counts).zero_state(1)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reading_of, (CountsNetwork(self._base), self._history())
+
+    @property
+    def counts(self) -> Counts:
+        """Return the model's counts plus the counts of the text read so far; valid until the next read."""
+        if self._extended is None:
+            self._extended = _reading_of(CountsNetwork(self._base), self._history())._extended
+            assert self._extended is not None
+        return self._extended
+
+    @property
+    def network(self) -> CountsNetwork:
+        """The network of the current counts."""
+        return CountsNetwork(self.counts)
+
+    def read(self, ids: Ids, *, learn: bool = True) -> tuple[AdaptiveCounts, NDArray[np.float64]]:
+        """Read symbols, with `learn` counting them; see `Reading.read`."""
+        reading, log_p, _ = self._read(ids, learn, rows=False)
+        return reading, log_p
+
+    def read_rows(self, ids: Ids, *, learn: bool) -> tuple[AdaptiveCounts, NDArray[np.float64]]:
+        """Read symbols; see `Reading.read_rows`."""
+        reading, _, rows = self._read(ids, learn, rows=True)
+        return reading, rows
+
+    def _read(
+        self, ids: Ids, learn: bool, *, rows: bool
+    ) -> tuple[AdaptiveCounts, NDArray[np.float64], NDArray[np.float64]]:
+        """Return the reading after more symbols, their log probabilities and, if wanted, the rows that predict them."""
+        counts, state = self.counts, self.state.copy()
+        network, x = CountsNetwork(counts), ids.astype(np.int32).reshape(-1, 1)
+        out = np.empty((len(ids) if rows else 0, network.symbols))
+        log_p = np.empty(0)
+        self._extended = None  # even if an error follows
+        if learn:
+            log_p = counts.add_and_score(ids, state[0], rows=out if rows else None)
+            network.feed(x, state)
+        elif rows:
+            out = network.logits_before(x, state)[:, 0]
+        else:
+            log_p = network.log_probabilities(x, state)[:, 0]
+        compact = ids.astype(np.min_scalar_type(self._base.symbols - 1))
+        return self._with(counts, Piece.after(self._last, compact, learn), state), log_p, out
+
+    def copy(self) -> AdaptiveCounts:
+        """Return a reading with its own counts."""
+        return self._with(self.counts.copy(), self._last, self.state)
+
+    def _with(self, counts: Counts, last: Piece | None, state: State) -> AdaptiveCounts:
+        """Return a reading with the same model."""
+        new = AdaptiveCounts.__new__(AdaptiveCounts)
+        new._base, new._extended, new._last, new.state = self._base, counts, last, state
+        return new
+
+    def _history(self) -> list[tuple[Ids, bool]]:
+        """Return the text read so far, as runs of symbols that were all counted or all not counted."""
+        pieces, last = list[Piece](), self._last
+        while last is not None:
+            pieces.append(last)
+            last = last.before
+        if not pieces:
+            return []
+        ids, counted = (np.concatenate(parts[::-1]) for parts in ([p.ids for p in pieces], [p.counted for p in pieces]))
+        changes = np.flatnonzero(np.diff(counted)) + 1
+        runs = zip(np.split(ids, changes), np.split(counted, changes), strict=True)
+        return [(run, bool(flags[0])) for run, flags in runs if len(run)]
+
+
+def _reading_of(network: CountsNetwork, pieces: list[tuple[Ids, bool]]) -> AdaptiveCounts:
+    """Return a model's reading after some pieces."""
+    reading = AdaptiveCounts(network.counts)
+    for ids, counted in pieces:
+        reading, _ = reading.read(ids, learn=counted)
+    return reading
+
+
+# ---------------------------------------------------------------- counts of each label
+
+LABEL_SYMBOLS = 1 << 20  # symbols read per call, once per label, which take a few hundredths of a second
+
+
+class LabeledCounts:
+    """The counts of the texts of each label, of the same order and symbols, and the number of texts of each, (K,)."""
+
+    def __init__(self, parts: Sequence[Counts], frequencies: NDArray[np.float64]) -> None:
+        self.parts, self.frequencies = tuple(parts), frequencies
+
+    @property
+    def log_prior(self) -> NDArray[np.float64]:
+        """The logarithm of each label's share of the texts, (K,)."""
+        return np.asarray(np.log(np.maximum(self.frequencies / self.frequencies.sum(), 1e-300)))
+
+    def log_likelihoods(self, strings: Strings) -> NDArray[np.float64]:
+        """Return log P of each string given each label, (K, n); a string's bits do not depend on the others."""
+        ids, lengths, parts, first, done = *strings, list[NDArray[np.float64]](), 0, 0
+        ends, room = np.cumsum(lengths), max(1, LABEL_SYMBOLS // len(self.parts))
+        while first < len(lengths) or not parts:
+            check_canceled()
+            last = max(first + 1, int(np.searchsorted(ends, done + room, side="right"))) if len(lengths) else 0
+            end = int(ends[last - 1]) if last else 0
+            if end - done > room:
+                parts.append(self._of_long(ids[done:end], room))
+            else:
+                parts.append(np.empty((len(self.parts), last - first)))
+                self._tables.log_likelihoods(ids[done:end], lengths[first:last], parts[-1])
+            first, done = last, end
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+    def _of_long(self, ids: NDArray[np.int32], room: int) -> NDArray[np.float64]:
+        """Return log P of one string given each label, (K, 1), read in several calls, so that Ctrl-C is handled."""
+        contexts, sums = np.full(len(self.parts), -1, np.int32), np.tile([0.0, 1.0], (len(self.parts), 1))
+        for i in range(0, len(ids), room):
+            check_canceled()
+            self._tables.read_part(ids[i : i + room], contexts, sums)
+        return np.asarray(sums[:, :1] + np.log(sums[:, 1:]))
+
+    @cached_property
+    def _tables(self) -> ClassCounts:
+        """The contexts of all labels, one after another."""
+        roots, columns = list[int](), list[tuple[NDArray[Any], ...]]()
+        rows = entries = 0
+        for counts in self.parts:
+            _, suffixes, scales, firsts, symbols, nexts, _, p = UnrolledCounts.of(counts)
+            roots.append(rows)
+            columns.append((suffixes + rows, scales, firsts[:-1] + entries, symbols, nexts + rows, p))
+            rows, entries = rows + len(suffixes), entries + len(symbols)
+        suffixes, scales, firsts, symbols, nexts, p = (np.concatenate(column) for column in zip(*columns, strict=True))
+        boundary, firsts = self.parts[0].boundary, np.append(firsts, np.int32(entries))
+        assert boundary is not None  # labels need documents
+        return ClassCounts(np.array(roots, np.int32), boundary, suffixes, scales, firsts, symbols, nexts, p)

@@ -5,11 +5,9 @@ raises ImportError. Every function takes `ax`, the Axes to draw on; without it, 
 Colors follow matplotlib's style, light or dark. The guide is ``docs/look_inside.md``.
 """
 
-from .compare import compare
+from .compare import compare, history
 from .gradients import GradientNorms, gradient_flow, gradient_norms
-from .history import history
-from .probabilities import probabilities
-from .surprisal import surprisal
+from .text_grid import probabilities, surprisal
 from .units import FoundUnit, find_units, neurons, states
 
 __all__ = [

@@ -38,7 +38,8 @@ def gradient_norms(
     """Measure how the gradient of a character's loss fades as it flows back in time.
 
     For each of some characters in the text, the loss of that character alone is differentiated with respect to the
-    previous states by `CharRNN.gradient`, exactly and not truncated at `seq_length`.
+    previous states by `CharRNN.gradient`, exactly and not truncated at `seq_length`. Errors are as for
+    `CharRNN.gradient`; also a ValueError if the text is too short.
 
     Parameters
     ----------
@@ -52,14 +53,8 @@ def gradient_norms(
     n_positions : int, default=32
         The number of characters whose gradients are measured, evenly spaced from K + 1 to the end of the text.
 
-    Raises
-    ------
-    NotFittedError, ValueError
-        As for `CharRNN.gradient`; also if the text is too short.
-
     Examples
     --------
-    >>> from crnn import CharRNN
     >>> model = CharRNN(hidden_size=16, max_steps=500, random_state=0).fit("to be or not to be, " * 50)
     >>> norms = gradient_norms(model, "to be or not to be, " * 5, max_distance=20)
     >>> norms.h.shape, norms.c
@@ -110,7 +105,8 @@ def gradient_flow(
 
     Each layer has a curve, and an LSTM's cells c have another: the mean of `gradient_norms` over the characters, at k
     characters before the state that predicts a character, on a log scale. A vertical line marks `seq_length`: in
-    training no gradient flows further back. A cross marks where a curve has vanished.
+    training no gradient flows further back. A cross marks where a curve has vanished. Errors are as for
+    `gradient_norms`; also a ValueError if `vanished` is not between 0 and 1.
 
     Parameters
     ----------
@@ -121,14 +117,8 @@ def gradient_flow(
     ax : matplotlib.axes.Axes, default=None
         Where to draw; None: a new figure.
 
-    Raises
-    ------
-    NotFittedError, ValueError
-        As for `gradient_norms`; also if `vanished` is not between 0 and 1.
-
     Examples
     --------
-    >>> from crnn import CharRNN, plot
     >>> model = CharRNN(hidden_size=16, max_steps=500, random_state=0).fit("to be or not to be, " * 50)
     >>> ax = plot.gradient_flow(model, "to be or not to be, " * 5, max_distance=20)
     >>> [line.get_label() for line in ax.lines][:1], ax.get_yscale()

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..char_rnn import CharRNN
 from ..errors import InvalidInputError
-from ..parameters.checks import checked_int
-from .drawing import contrasting_color, glyph
+from ..parameters.checks import checked_float, checked_int
+from .drawing import axes_for, check_model_and_text, contrasting_color, glyph, line_color, sequential_colors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
-
 
 COLUMNS = 64  # default characters per row
 MAX_SYMBOLS = 5000  # each is a matplotlib artist; some thousands are drawn per second
@@ -115,3 +116,122 @@ def font_size(ax: Axes, rows: int, columns: int) -> float:
     points = 72 / ax.figure.dpi  # of a pixel
     fits = min(box.width / columns / 0.75, box.height / rows / 1.35) * points
     return float(np.clip(fits, MIN_POINTS, MAX_POINTS))
+
+
+# ---------------------------------------------------------------- surprisal
+
+MAX_BITS = 8.0  # a character of probability 1/256
+
+
+def surprisal(
+    model: CharRNN, text: str | bytes, *, width: int = COLUMNS, max_bits: float = MAX_BITS, ax: Axes | None = None
+) -> Axes:
+    """Plot a text with each character colored by its surprisal, -log2 P given the previous characters.
+
+    The image of the Axes has the surprisal of each cell, in bits. Errors are as for `CharRNN.surprisal`; also a
+    ValueError if the text is empty or too long to plot.
+
+    Parameters
+    ----------
+    model : CharRNN
+        A fitted model.
+    text : str or bytes
+        1 to 5,000 of the model's symbols.
+    width : int, default=64
+        Characters per row.
+    max_bits : float, default=8.0
+        The surprisal, in bits, of the strongest color; higher surprisal has the same color. From 0.001 to 1e9.
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw; None: a new figure.
+
+    Examples
+    --------
+    >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+    >>> ax = plot.surprisal(model, "abaab")
+    >>> int(ax.images[0].get_array().argmax())  # the second a of aa
+    3
+    """
+    check_model_and_text(model, text)
+    grid, max_bits = TextGrid.of(text, width), checked_float("max_bits", max_bits, minimum=0.001, maximum=1e9)
+    bits = model.surprisal(text) / math.log(2)
+    matrix = np.full((grid.n_rows, grid.used_width), np.nan)
+    matrix[grid.rows, grid.columns] = bits
+    ax = axes_for(ax, *figure_size(*matrix.shape))
+    image = draw_values(ax, matrix, cmap=sequential_colors(ax), vmin=0.0, vmax=max_bits)
+    write(ax, image, grid.rows, grid.columns, grid.symbols)
+    more = "max" if bits.max() > max_bits else "neither"
+    ax.figure.colorbar(image, ax=ax, label="surprisal (bits)", extend=more, aspect=30, pad=0.02)
+    ax.set_title(f"{bits.mean():.2f} bits per character", loc="left", fontsize="medium")
+    return ax
+
+
+# ---------------------------------------------------------------- probabilities
+
+N_GUESSES = 5
+
+
+def probabilities(
+    model: CharRNN, text: str | bytes, n: int = N_GUESSES, *, width: int = COLUMNS, ax: Axes | None = None
+) -> Axes:
+    """Plot a text and, under each character, the model's most likely next characters.
+
+    The most likely one is on top, its color shows its probability, and a frame marks the correct guess, the
+    character in the next column. Spaces are shown as open boxes, the end of a document as a square. The image of the
+    Axes has the probabilities. The plot is by A. Karpathy, "The Unreasonable Effectiveness of Recurrent Neural
+    Networks", 2015.
+
+    Parameters
+    ----------
+    model, text, width, ax
+        As for `surprisal`, as are the errors.
+    n : int, default=5
+        The number of next characters to show.
+
+    Examples
+    --------
+    >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
+    >>> ax = plot.probabilities(model, "abab", n=2)
+    >>> ax.images[0].get_array().round().tolist()  # the text, the likelier symbol, the other one
+    [[None, None, None, None], [1.0, 1.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]]
+    """
+    check_model_and_text(model, text)
+    grid = TextGrid.of(text, width)
+    p = next_probabilities(model, text)
+    n = min(checked_int("n", n, 1), p.shape[1])
+    best = np.argsort(-p, axis=1, kind="stable")[:, :n]
+    height = n + 2  # the text, the guesses, a gap
+    text_rows = height * grid.rows
+    guess_rows = text_rows[:, None] + 1 + np.arange(n)
+    guess_columns = np.repeat(grid.columns[:, None], n, axis=1)
+    matrix = np.full((height * grid.n_rows - 1, grid.used_width), np.nan)
+    matrix[guess_rows, guess_columns] = np.take_along_axis(p, best, axis=1)
+
+    ax = axes_for(ax, *figure_size(*matrix.shape))
+    image = draw_values(ax, matrix, cmap=sequential_colors(ax), vmin=0.0, vmax=1.0)
+    write(ax, image, text_rows, grid.columns, grid.symbols, space=True, weight="bold")
+    vocabulary = list(model.vocabulary_)
+    guesses = [vocabulary[i] for i in best.ravel()]
+    write(ax, image, guess_rows.ravel(), guess_columns.ravel(), guesses, space=True)
+    _frame_right_guesses(ax, guess_rows, grid, best, model.vocabulary_.encode(text))
+    lines = height * np.arange(grid.n_rows)[:, None] + np.arange(n + 1)
+    ax.set_yticks(lines.ravel(), ["text", *map(str, range(1, n + 1))] * grid.n_rows, fontsize="x-small")
+    ax.tick_params(length=0)
+    ax.set_title("framed: the character that came next", loc="left", fontsize="small")
+    ax.figure.colorbar(image, ax=ax, label="probability", aspect=30, pad=0.02)
+    return ax
+
+
+def next_probabilities(model: CharRNN, text: str | bytes) -> NDArray[np.float64]:
+    """Return the probability of each symbol after each character of a text, (len(text), V)."""
+    state = model.start()
+    return np.array([state.feed(text[i : i + 1]).predict_proba() for i in range(len(text))])
+
+
+def _frame_right_guesses(ax: Axes, rows: NDArray[Any], grid: TextGrid, best: NDArray[Any], ids: NDArray[Any]) -> None:
+    """Frame, under each character but the last, the guess that equals the next character."""
+    from matplotlib.patches import Rectangle
+
+    position, place = np.nonzero(best[:-1] == ids[1:, None])
+    color = line_color(ax, 0)
+    for row, column in zip(rows[position, place], grid.columns[position], strict=True):
+        ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=color, linewidth=1.2))

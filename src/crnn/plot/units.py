@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -40,7 +41,8 @@ def find_units(
     The measure is Pearson's correlation r between the unit's activation after each character and the property; r
     squared is the share of the property's variance that the unit explains. Among hundreds of units, one follows
     anything by chance; so the unit is chosen by r on the first half of the text, and `correlation` is its r on the
-    second half, which did not influence the choice.
+    second half, which did not influence the choice. Errors are as for `CharRNN.hidden_states`; also a ValueError if the
+    text is too short.
 
     Parameters
     ----------
@@ -58,15 +60,8 @@ def find_units(
         The units in order of decreasing `chosen_by` squared. Each unit occurs once, and so does each property that
         varies in both halves of the text, while units are left.
 
-    Raises
-    ------
-    NotFittedError, ValueError
-        As for `CharRNN.hidden_states`; also if the text is too short.
-
     Examples
     --------
-    >>> from crnn import CharRNN
-    >>> from crnn.plot import find_units
     >>> text = "to be or not to be\n" * 30
     >>> found = find_units(CharRNN(hidden_size=16, max_steps=500, random_state=0).fit(text), text)
     >>> sorted(unit.property for unit in found)
@@ -129,13 +124,15 @@ def neurons(
 ) -> Axes:
     r"""Plot a text once per hidden unit, with each character colored by the unit's activation.
 
-    The image of the Axes has the activations, from -1 to 1 (for an LSTM, the outputs h). The plot is by A. Karpathy,
-    J. Johnson and L. Fei-Fei, "Visualizing and Understanding Recurrent Networks", 2015.
+    The image of the Axes has the activations, from -1 to 1 (for an LSTM, the outputs h). The plot is by A. Karpathy, J.
+    Johnson and L. Fei-Fei, "Visualizing and Understanding Recurrent Networks", 2015. Errors are as for
+    `CharRNN.hidden_states`; also a ValueError if there is no such unit, or the text is empty, too long to plot or too
+    short to choose units.
 
     Parameters
     ----------
-    model : CharRNN
-        A fitted model.
+    model, width, ax
+        As for `surprisal`.
     text : str or bytes
         The text to plot: 1 to 5,000 of the model's symbols, divided by the number of units.
     units : int or sequence, default=None
@@ -144,20 +141,9 @@ def neurons(
         quotes" or "line length". The title of each unit then names the property and the correlation r with it.
     search_text : str or bytes, default=None
         The text for choosing units; some thousand characters make the choice reliable. None: `text`.
-    width : int, default=64
-        Characters per row.
-    ax : matplotlib.axes.Axes, default=None
-        Where to draw; None: a new figure.
-
-    Raises
-    ------
-    NotFittedError, ValueError
-        As for `CharRNN.hidden_states`; also if there is no such unit, or the text is empty, too long to plot or too
-        short to choose units.
 
     Examples
     --------
-    >>> from crnn import CharRNN, plot
     >>> text = "to be or not to be\n" * 30
     >>> model = CharRNN(hidden_size=16, max_steps=500, random_state=0).fit(text)
     >>> ax = plot.neurons(model, text[:38], units=[3, 5])
@@ -234,27 +220,20 @@ def states(model: CharRNN, text: str | bytes, *, layer: int = -1, ax: Axes | Non
 
     Each point is the state after the character written there; a line joins the points in the order of the text, and
     their color is the position. States that the network treats alike are close together. The first line of the Axes
-    goes through the points.
+    goes through the points. Errors are as for `CharRNN.hidden_states`; also a ValueError if there is no such layer or
+    the text has fewer than 2 characters.
 
     Parameters
     ----------
-    model : CharRNN
-        A fitted model.
+    model, ax
+        As for `surprisal`.
     text : str or bytes
         At least 2 of the model's symbols; beyond 300, points are dots instead of characters.
     layer : int, default=-1
         The layer, counted from 0; -1 is the last.
-    ax : matplotlib.axes.Axes, default=None
-        Where to draw; None: a new figure.
-
-    Raises
-    ------
-    NotFittedError, ValueError
-        As for `CharRNN.hidden_states`; also if there is no such layer or the text has fewer than 2 characters.
 
     Examples
     --------
-    >>> from crnn import CharRNN, plot
     >>> model = CharRNN(hidden_size=16, max_steps=1000, random_state=0).fit("ab" * 100)
     >>> x, y = plot.states(model, "abababab").lines[0].get_data()
     >>> bool(np.ptp(x[2::2]) < 0.1 * np.ptp(x))  # after each a, the state is nearly the same
@@ -333,14 +312,8 @@ def inside_quotes(text: str) -> Array:
 
 def inside_brackets(text: str) -> Array:
     """Return the number of open brackets (round, square or curly) after each character."""
-    depth, open_ = np.zeros(len(text)), 0
-    for i, character in enumerate(text):
-        if character in _OPENING:
-            open_ += 1
-        elif character in _CLOSING:
-            open_ = max(0, open_ - 1)
-        depth[i] = open_
-    return depth
+    steps = [(character in _OPENING) - (character in _CLOSING) for character in text]
+    return np.array([*accumulate(steps, lambda depth, step: max(0, depth + step), initial=0)][1:], float)
 
 
 def line_length(text: str) -> Array:
@@ -379,11 +352,8 @@ def capital_letter(text: str) -> Array:
 
 def _since(text: str, ends: Callable[[str], bool]) -> Array:
     """Return the number of characters since the last one that ends something."""
-    counts, count = np.zeros(len(text)), 0
-    for i, character in enumerate(text):
-        count = 0 if ends(character) else count + 1
-        counts[i] = count
-    return counts
+    counts = accumulate(text, lambda count, character: 0 if ends(character) else count + 1, initial=0)
+    return np.array([*counts][1:], float)
 
 
 PROPERTIES: dict[str, Callable[[str], Any]] = {

@@ -1,4 +1,4 @@
-"""The recurrent networks in NumPy: forward and backward passes, training step, sampling and scoring.
+"""The recurrent networks in NumPy: passes, training step, a text's gradient, scoring and dynamic evaluation.
 
 A state is a tuple of arrays (L, B, H): ``(h,)``, or ``(h, c)`` for an LSTM, coupled or not. With a table of pairs an
 array (1, B, 1) of int32 follows: the last symbol plus 1, or 0. A state is carried from one time step to the next.
@@ -379,29 +379,92 @@ def log_probabilities(
     return np.take_along_axis(log_p, ids[..., None].astype(np.intp), axis=-1)[..., 0], state_after(layers)
 
 
-def draw(y: Array, u: float, temperature: float) -> int:
-    """Return the symbol that the uniform `u` in [0, 1) selects from softmax(y / temperature) by inverse CDF."""
-    if temperature == 0:
-        return int(y.argmax())
-    cumulative = np.cumsum(np.exp((y - y.max()) / temperature))
-    return int(np.searchsorted(cumulative, u * cumulative[-1], side="right"))
-
-
-def sample(
-    p: Tensors, cell: str, state: State, uniforms: Array, temperature: float, boundary: int | None = None
-) -> tuple[Array, State]:
-    """Draw one symbol for each of the uniforms (n, B) and feed it back; return the symbols and the final state."""
-    out = np.empty(uniforms.shape, np.intp)
-    for i, row in enumerate(uniforms):
-        y = product(state[0][-1], p.Wy) + p.by
-        out[i] = [draw(y[b], u, temperature) for b, u in enumerate(row)]
-        state = state_after(forward(p, cell, out[i : i + 1], state, boundary=boundary)[0])
-    return out, state
-
-
 def string_score(p: Tensors, cell: str, ids: NDArray[Any], state: State, reduce: str = "sum") -> float:
     """Return the score of the string ids (n,), starting from the state of one stream; an empty string has score 0."""
     log_p, _ = log_probabilities(p, cell, ids[:, None], state)
     if reduce == "min":
         return float(log_p.min(initial=0.0))
     return float(log_p.sum() / max(len(ids), 1) ** {"sum": 0, "scaled": 0.75, "mean": 1}[reduce])
+
+
+# ---------------------------------------------------------------- gradients of a text
+
+
+def text_gradient(
+    p: Tensors, cell: str, ids: Array, at: int | None = None, boundary: int | None = None
+) -> tuple[float, Tensors, State]:
+    """Return the loss in nats of a text, or of the symbol at `at` alone, and its gradients.
+
+    They are of the parameters, and of the states (L, n, H) after each symbol.
+    """
+    n, H, n_states = len(ids), len(p.Wy), len(CELLS[cell].states)
+    first = [] if boundary is None else [boundary]
+    x = np.array([*first, *ids], np.intp)[:, None]
+    layers, y = forward(p, cell, x, zero_state(p, cell, 1), boundary=boundary)
+    # Row i predicts ids[i]. Without a boundary, the logits of the zero state come first.
+    y = np.concatenate([y if first else p.by + np.zeros_like(y[:1]), *([] if first else [y])])[:n]
+    log_p = log_softmax(y)[np.arange(n), 0]
+    counted = np.ones(n) if at is None else (np.arange(n) == at).astype(float)
+    loss = -float(log_p[np.arange(n), ids] @ counted)
+    dy = np.exp(log_p)
+    dy[np.arange(n), ids] -= 1
+    dy *= counted[:, None].astype(dy.dtype)
+
+    # The gradients of the logits after each x; the last ones predict nothing.
+    rows = np.zeros((len(x), 1, dy.shape[1]), dy.dtype)
+    rows[: n - 1 + len(first), 0] = dy[1 - len(first) :]
+    dstates = [tuple(np.empty((len(x), 1, H), dy.dtype) for _ in range(n_states)) for _ in p.layers]
+    gradients = backward(p, cell, layers, rows, dstates=dstates)
+    if not first:  # the logits of the zero state are just the bias
+        gradients.by[...] += dy[0]
+    states = tuple(np.stack([of_layer[i][len(first) :, 0] for of_layer in dstates]) for i in range(n_states))
+    return loss, gradients, states
+
+
+# ---------------------------------------------------------------- dynamic evaluation
+
+EPSILON = 0.01  # of the mean of all root mean squares
+LIMIT = 5.0  # of a step, in standard deviations of the training gradient
+
+
+def adaptation_step(
+    p: Tensors, d: Tensors, trained: Tensors, rms: Tensors, learning_rate: float, decay: float, count: int
+) -> None:
+    """Take one step on a block, in place on `p`.
+
+    `d` is the gradient of the sum of `count` losses of the block; `rms` are the root mean squares of the training
+    gradients, in any unit: they are rescaled so that the norm for `by` is 1. The rates are per symbol.
+    """
+    mean, unit = float(np.concatenate([part.ravel() for part in rms]).mean()), np.linalg.norm(rms.by)
+    for w, dw, before, scale in zip(p, d, trained, rms, strict=True):
+        back = np.minimum(count * decay * scale / mean, 1) * (before - w)
+        limit = LIMIT * np.sqrt(count)
+        w += back - learning_rate * np.clip(unit * dw / (scale + EPSILON * mean), -limit, limit)
+
+
+def adaptive_surprisal(
+    p: Tensors,
+    cell: str,
+    ids: Array,
+    trained: Tensors,
+    rms: Tensors,
+    learning_rate: float,
+    decay: float,
+    block_length: int,
+    boundary: int | None = None,
+) -> Array:
+    """Return -log P of each symbol of a text, while `p` adapts to the text in place.
+
+    `p` initially equals `trained`. The zero state predicts the first symbol. A block predicts `block_length` symbols;
+    the last may be shorter.
+    """
+    state = zero_state(p, cell, 1)
+    nats = [-log_softmax(p.by)[ids[:1]]]
+    for first in range(0, len(ids) - 1, block_length):
+        block = ids[first : first + block_length + 1, None]
+        layers, y = forward(p, cell, block[:-1], state, boundary=boundary)
+        nats.append(-np.take_along_axis(log_softmax(y), block[1:, :, None], axis=-1).ravel())
+        d = backward(p, cell, layers, softmax_loss(y, block[1:])[1])
+        state = state_after(layers)
+        adaptation_step(p, d, trained, rms, learning_rate, decay, len(block) - 1)
+    return np.concatenate(nats)

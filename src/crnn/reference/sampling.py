@@ -56,16 +56,24 @@ def draw(p: Array, u: float) -> int:
 
 
 def sample(
-    p: Tensors, cell: str, state: reference.State, uniforms: Array, seen: Array, **controls: Any
+    p: Tensors,
+    cell: str,
+    state: reference.State,
+    uniforms: Array,
+    seen: Array | None = None,
+    *,
+    boundary: int | None = None,
+    **controls: Any,
 ) -> tuple[Array, reference.State]:
     """Draw one symbol for each of the uniforms (n, B) and feed it back; return the symbols and the final state.
 
     `seen` (B, V) are the symbols to penalize; drawn symbols are added to it.
     """
     out = np.empty(uniforms.shape, np.intp)
+    seen = np.zeros((uniforms.shape[1], len(p.by)), np.bool_) if seen is None else seen
     for i, row in enumerate(uniforms):
         y = product(state[0][-1], p.Wy) + p.by
         out[i] = [draw(filtered(y[b], seen[b], **controls), u) for b, u in enumerate(row)]
         seen[np.arange(len(row)), out[i]] = True
-        state = reference.state_after(reference.forward(p, cell, out[i : i + 1], state)[0])
+        state = reference.state_after(reference.forward(p, cell, out[i : i + 1], state, boundary=boundary)[0])
     return out, state

@@ -34,7 +34,8 @@ class Copy(NamedTuple):
 def longest_copies(samples: Iterable[str] | Iterable[bytes], text: TextLike) -> list[Copy]:
     """Return the longest passage of each sample that occurs in a text, such as the training text.
 
-    It takes time proportional to the total length, and memory for the samples alone: about 70 bytes per character.
+    It takes time proportional to the total length, and memory for the samples alone: about 70 bytes per character. A
+    ValueError is raised if the samples are not an iterable of texts, or of another kind than the text.
 
     Parameters
     ----------
@@ -48,11 +49,6 @@ def longest_copies(samples: Iterable[str] | Iterable[bytes], text: TextLike) -> 
     list of Copy
         For each sample the tuple ``(length, start, document, text_start)``. Of passages of the same length, it is the
         first in the sample.
-
-    Raises
-    ------
-    ValueError
-        If the samples are not a list or another iterable of texts, or of another kind than the text.
 
     Examples
     --------

@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 from ..errors import InvalidInputError
 from ..runtime.atomic_file import write_atomically
 from .documents import Errors, warn_caller
-from .file_reader import BLOCK_SIZE, FileReader, line_end
-from .text_files import is_pipe
+from .text_files import BLOCK_SIZE, FileReader, is_pipe, line_end
 from .vocabulary import MAX_CODE, Ids, Kind, count_codes, pieces
 
 

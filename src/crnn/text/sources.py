@@ -13,9 +13,8 @@ import numpy as np
 from ..errors import InvalidInputError
 from ..parameters.checks import has_items
 from .documents import join, pack, python_values, refuse_other_collections, warn_caller, warn_of_file_name
-from .file_reader import BLOCK_SIZE, FileReader, line_end
 from .id_cache import Fingerprint, IdCache, TextDescription, cache_name, fingerprint
-from .text_files import Lines, TextFile
+from .text_files import BLOCK_SIZE, FileReader, Lines, TextFile, line_end
 from .vocabulary import Ids, Kind, Text, Vocabulary, byte_view, collect, encoded_pieces, kind_of
 
 

@@ -238,15 +238,11 @@ class TextStreams:
 
     def next_block(self) -> Block:
         """Return the rest of the epoch, or else the next epoch, as a view."""
-        starts_epoch = self._ends_before(self._position)
+        starts_epoch = self._position + self.seq_length + 1 >= self.stream_length  # min-char-rnn's rule
         p = 0 if starts_epoch else self._position
         n = self._chunks_from(p) * self.seq_length
         self._position = p + n
         return Block(self._rows(p, n + 1), starts_epoch)
-
-    def _ends_before(self, p: int) -> bool:
-        """Return whether the epoch is over when the next chunk would start at p, by min-char-rnn's rule."""
-        return p + self.seq_length + 1 >= self.stream_length
 
     def _chunks_from(self, p: int) -> int:
         """Count the chunks p, p + T, p + 2 T, ... of one epoch; the one at p is always read."""

@@ -14,8 +14,7 @@ from numpy.typing import ArrayLike
 
 from ..errors import InvalidInputError
 from ..model.layout import Layout, SymbolPairs, layout_of
-from ..model.state import ModelState
-from ..model.vocabulary_changes import extended, places, widened
+from ..model.state import ModelState, extended, places, widened
 from ..parameters.checks import FilePath, checked_bool, checked_path, checked_sample_weights, pcg64_generator
 from ..parameters.settings import Settings, rounds_operands
 from ..runtime.atomic_file import check_writable

@@ -7,8 +7,7 @@ import re
 import pytest
 
 from crnn import CharRNN
-from crnn.parameters.settings import Settings, checked_parameter
-from crnn.parameters.table import GROUPS, PARAMETERS
+from crnn.parameters.settings import GROUPS, PARAMETERS, Settings, checked_parameter
 
 
 def test_signature_and_attributes_match_the_table():
