@@ -211,7 +211,7 @@ def test_refuses_bad_input_before_training_a_network(monkeypatch):
         ([], 1, {}, "empty list"),
         (TEXT, 1, {"order": 0}, "order must be a whole number of at least 1, not 0"),
         (TEXT, 1, {"max_memory": 10_000, "order": 30}, "order is 30, which needs more than max_memory=10,000 bytes"),
-        (TEXT, 1, {"max_memory": 100}, "max_memory is 100 bytes, too little for any order"),
+        (TEXT, 1, {"max_memory": 1}, "max_memory is 1 bytes, too little for any order"),
         (TEXT, 1, {"validation": "xyz"}, "^validation contains 'x'"),
         (TEXT, 1, {"validation": ""}, "^validation is empty"),
     ):
