@@ -516,9 +516,10 @@ STEPS = [
 
 @pytest.mark.parametrize(("spoil", "rank", "words"), STEPS, ids=[words for *_, words in STEPS])
 def test_a_step_refuses_an_invalid_trainer(monkeypatch, spoil, rank, words):
-    monkeypatch.setattr(core, "break_barriers", lambda team: None)  # nobody waits
     refusal = Refusal()
     with refusal.run.trainer as trainer:
+        core.break_barriers(trainer.team)  # a step that is not refused waits for nobody
+        monkeypatch.setattr(core, "break_barriers", lambda team: None)
         shards = trainer.team.shards
         owners = [trainer, trainer.team, *shards, *(shard.threads[0] for shard in shards)]
         before, position = [dict(vars(owner)) for owner in owners], trainer.cursor.position
