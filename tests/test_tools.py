@@ -128,12 +128,13 @@ def test_what_is_true_only_before_a_release_is_found(tmp_path):
     release = tool("release")
     (tmp_path / "docs" / "recipes").mkdir(parents=True)
     (tmp_path / "packaging" / "conda-forge").mkdir(parents=True)
-    for name in (*release.TEXTS, *release.ADDRESSED):
+    for name in (*release.TEXTS, *release.PACKAGED):
         (tmp_path / name).write_text("")
     assert release.unfinished(tmp_path) == []
     (tmp_path / "CONTRIBUTING.md").write_text("unreleased\n")  # tells where to replace the word
-    (tmp_path / "docs" / "recipes" / "page.md").write_text("# Title\ncrnn is not on the package index yet.\n")
-    assert release.unfinished(tmp_path) == ["docs/recipes/page.md:2: 'on the package index'"]
+    (tmp_path / "docs" / "recipes" / "page.md").write_text("Until the first release\nnot on the package index yet\n")
+    found = [(1, "the first release"), (2, "on the package index")]
+    assert release.unfinished(tmp_path) == [f"docs/recipes/page.md:{line}: {text!r}" for line, text in found]
 
 
 def test_wheels_are_wanted_of_the_pythons_that_are_built():

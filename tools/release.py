@@ -40,9 +40,9 @@ MAX_BUILD_BYTES = 170_000  # of one instruction set and number type; gcc 16 writ
 NEWEST_GLIBC = (2, 28)
 TEXTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff", "SECURITY.md", "LICENSE")
 COPIED = ("tests", "docs", *TEXTS, "pyproject.toml")
-ADDRESSED = ("pyproject.toml", "CITATION.cff", "README.md", "docs/performance.md", "packaging/conda-forge/recipe.yaml")
+PACKAGED = ("pyproject.toml", "packaging/conda-forge/recipe.yaml")
 NO_ADDRESS = "https://example.org/crnn"  # until the repository is public
-UNFINISHED = (NO_ADDRESS, "on the package index", "until the first release", "unreleased")  # said before a release
+UNFINISHED = (NO_ADDRESS, "on the package index", "the first release", "unreleased")  # said before a release
 COMPILERS = ("cc", "gcc", "clang", "c99", "tcc", "cl", "clang-cl", "x86_64-linux-gnu-gcc", "aarch64-linux-gnu-gcc")
 PLATFORMS = (
     "manylinux.*x86_64",
@@ -226,15 +226,19 @@ def release_faults(tag: str, changes: str, names: list[str]) -> list[str]:
     return found
 
 
+def written(root: Path) -> dict[str, str]:
+    """Return the texts of a release by the names of their files."""
+    pages = sorted(path.relative_to(root).as_posix() for path in (root / "docs").rglob("*.md"))
+    return {name: (root / name).read_text(encoding="utf-8") for name in (*TEXTS, *PACKAGED, *pages)}
+
+
 def unfinished(root: Path = ROOT) -> list[str]:
     """Return where the files of a release still contain a phrase that publishing makes wrong."""
-    pages = sorted(path.relative_to(root).as_posix() for path in (root / "docs").rglob("*.md"))
-    names = [*TEXTS, *ADDRESSED, *pages]
     lines = [
         (name, number, line)
-        for name in dict.fromkeys(names)
+        for name, text in written(root).items()
         if name != "CONTRIBUTING.md"  # lists what to fill in
-        for number, line in enumerate((root / name).read_text(encoding="utf-8").splitlines(), 1)
+        for number, line in enumerate(text.splitlines(), 1)
     ]
     return [f"{name}:{number}: {text!r}" for name, number, line in lines for text in UNFINISHED if text in line]
 
@@ -251,10 +255,10 @@ def set_address(new: str, root: Path = ROOT) -> int:
         print(f"{new!r} is not an address such as https://example.org/name", file=sys.stderr)
         return 1
     old = address(root)
-    for name in ADDRESSED:
-        text = (root / name).read_text(encoding="utf-8")
-        (root / name).write_text(text.replace(old, new), encoding="utf-8")
-        print(f"{name}: {text.count(old)} times")
+    for name, text in written(root).items():
+        if old in text:
+            (root / name).write_text(text.replace(old, new), encoding="utf-8")
+            print(f"{name}: {text.count(old)} times")
     return 0
 
 
