@@ -46,11 +46,8 @@ def saved(model, **keywords):
 
 
 ISAS = _kernels.available("float32")
-SEEDS = [
-    pytest.param(isa, seed, marks=[pytest.mark.slow] * ((isa, seed) != (ISAS[-1], 0)))
-    for isa in ISAS
-    for seed in range(10)
-]
+SEEDS = [(ISAS[-1], 0), *(pytest.param(ISAS[-1], seed, marks=pytest.mark.slow) for seed in range(1, 10))]
+SEEDS += [pytest.param(isa, 0, marks=pytest.mark.slow) for isa in ISAS[:-1]]  # only other last digits, like other seeds
 """Instruction sets and seeds for what documentation trains; all but one are slow."""
 
 
