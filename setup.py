@@ -23,7 +23,6 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -354,7 +353,9 @@ def extensions() -> list[Extension]:
 
 def index_page() -> str:
     """Return the README for the package index, where a link to a file of the repository needs the whole address."""
-    repository = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
+    # Without tomllib, an older Python gets as far as pip's message that it is too old.
+    project = Path("pyproject.toml").read_text(encoding="utf-8")
+    (repository,) = re.findall('^Repository = "(.*)"$', project, re.MULTILINE)
     tag = "v" + runpy.run_path("src/crnn/_version.py")["__version__"]
     return re.sub(
         r"(!?\[[^]]*\]\()(?!https:|#)",

@@ -28,6 +28,12 @@ def setup_script():
     return runpy.run_path(str(ROOT / "setup.py"), run_name="setup_script")
 
 
+def test_pip_can_ask_what_an_older_python_needs(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setitem(sys.modules, "tomllib", None)  # new in Python 3.11
+    assert "/blob/v" in runpy.run_path("setup.py", run_name="setup_script")["index_page"]()
+
+
 def test_instruction_sets_are_the_targets(setup_script):
     for platform, archflags, wanted in (
         ("linux-x86_64", "", ALL),
