@@ -470,10 +470,11 @@ class CharRNN(LanguageModel):
 
         Raises
         ------
-        ValueError, DivergenceError
-            If an argument is out of range, the text is empty or contains an unknown symbol, the model has labels (adapt
-            ``model.for_label(label)`` instead), the sizes of its training gradients are unknown, or a loss is not
-            finite.
+        ValueError
+            If an argument is out of range, the text is empty or contains an unknown symbol, the model has
+            labels (adapt ``model.for_label(label)`` instead), or the sizes of its training gradients are unknown.
+        DivergenceError
+            If a loss is not finite.
 
         Examples
         --------
@@ -586,8 +587,10 @@ class CharRNN(LanguageModel):
 
         Raises
         ------
-        ValueError, DivergenceError
-            If the text is empty or contains an unknown symbol, `at` is not a position in it, or the loss is not finite.
+        ValueError
+            If the text is empty or contains an unknown symbol, or `at` is not a position in it.
+        DivergenceError
+            If the loss is not finite.
 
         Examples
         --------
@@ -626,15 +629,23 @@ class CharRNN(LanguageModel):
     def save(self, path: FilePath | BinaryIO, *, training_state: bool = True) -> None:
         """Write the model to a file, from which `load` restores it.
 
-        The tensors have PyTorch's names. Errors are as for `CharNGram.save`.
+        The file is written to a temporary file and renamed when complete, so that an existing file is never half
+        overwritten. The format is safetensors, with PyTorch's names of tensors; see ``docs/design.md``.
 
         Parameters
         ----------
         path : str, bytes, os.PathLike or binary file
-            As for `CharNGram.save`.
+            The path of the new file, or a file opened for writing, such as `io.BytesIO`.
         training_state : bool, default=True
             Whether to include the optimizer state, hidden state, counters and random state, so that `partial_fit`
             continues exactly.
+
+        Raises
+        ------
+        ModelFileError
+            If the weights are not finite.
+        OSError
+            If the file cannot be written; an existing file is then unchanged.
 
         Examples
         --------
@@ -720,8 +731,10 @@ class CharRNN(LanguageModel):
         ValueError
             If a tensor is missing, unused, not finite or inconsistent in shape, or if the number of symbols differs
             from the number of logits.
-        ModuleNotFoundError, OSError
-            If PyTorch is not installed, and a file in its format is to be read; or if a file cannot be read.
+        ModuleNotFoundError
+            If PyTorch is not installed, and a file in its format is to be read.
+        OSError
+            If a file cannot be read.
 
         Examples
         --------
