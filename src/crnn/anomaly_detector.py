@@ -261,9 +261,9 @@ class AnomalyDetector(Estimator):
         `fit` stay unknown. If n-gram counts exceed their memory, the longest n-grams that occurred
         once go first. The first call on an unfitted detector is equivalent to `fit`.
 
-        To forget old texts, fit a new detector on the texts of the last days. Errors and warnings are as in `fit`. A
-        model that is neither a `CharNGram` nor a `CharRNN` is a ValueError, too. A UserWarning also says if more than
-        one text in a hundred has an unknown character, and if n-grams were dropped.
+        To forget old texts, fit a new detector on the texts of the last days. Errors and warnings are as in `fit`; also
+        a ValueError if the model is neither a `CharNGram` nor a `CharRNN`, and a UserWarning if more than one text in a
+        hundred has an unknown character, or if n-grams were dropped.
 
         Parameters
         ----------
@@ -319,7 +319,8 @@ class AnomalyDetector(Estimator):
 
         Call `calibrate` for a fitted `estimator`, and again after the texts have changed or `partial_fit` has updated
         the model: the old threshold's false-positive rate may then be several times too high or too low. Warnings are
-        as in `fit`. A ValueError, also for a model that is not fitted, leaves the detector unchanged.
+        as in `fit`. If the model is not fitted, or a parameter or a text is invalid, a ValueError is raised, and the
+        detector is unchanged.
 
         Parameters
         ----------
