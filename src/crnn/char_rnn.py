@@ -637,8 +637,8 @@ class CharRNN(LanguageModel):
         path : str, bytes, os.PathLike or binary file
             The path of the new file, or a file opened for writing, such as `io.BytesIO`.
         training_state : bool, default=True
-            Whether to include the optimizer state, hidden state, counters and random state, so that `partial_fit`
-            continues exactly.
+            Whether to include the optimizer state, hidden state, counters, random state and `history_`, so that
+            `partial_fit` continues exactly. The history has times, so two equal runs write equal files only without it.
 
         Raises
         ------

@@ -1,6 +1,5 @@
 """A network's file: what is written comes back, and what damage, or another model's parts, make of it is refused."""
 
-import hashlib
 import json
 import re
 import struct
@@ -18,6 +17,7 @@ import pytest
 from examples import stored_network
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from model_files import arrays_of, join, sign, split, with_metadata
 
 from crnn import ModelFileError
 from crnn.files import network_file, sealed_file
@@ -34,7 +34,7 @@ from crnn.files.network_file import (
     symbol_pairs,
 )
 from crnn.files.network_file import torch_shapes as shapes_of
-from crnn.files.sealed_file import NAMES, Declared, file_bytes, write_path
+from crnn.files.sealed_file import Declared, file_bytes, write_path
 from crnn.model.layout import SMALLEST_SCALE
 from crnn.text.vocabulary import Vocabulary
 
@@ -112,50 +112,6 @@ def assert_same(left, right):
         for name in a:
             assert a[name].dtype == b[name].dtype
             np.testing.assert_array_equal(a[name], b[name])
-
-
-def split(data):
-    """Take a safetensors file apart: its header, parsed, and the bytes of its tensors."""
-    (length,) = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8 : 8 + length])
-    return header | {"__metadata__": json.loads(header["__metadata__"]["crnn"])}, data[8 + length :]
-
-
-def arrays_of(data):
-    """Return the tensors of a safetensors file."""
-    header, body = split(data)
-    return {
-        name: np.frombuffer(body[slice(*entry["data_offsets"])], NAMES[entry["dtype"]]).reshape(entry["shape"])
-        for name, entry in header.items()
-        if name != "__metadata__"
-    }
-
-
-def join(header, body):
-    if isinstance(header, dict) and isinstance(header.get("__metadata__"), dict):
-        header = header | {"__metadata__": {"crnn": json.dumps(header["__metadata__"])}}
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    return struct.pack("<Q", len(text)) + text + body
-
-
-def sign(header, body):
-    """Give a file a true checksum, worked out as the format's description says."""
-    metadata = {key: value for key, value in header["__metadata__"].items() if key != "checksum"}
-    digest = hashlib.sha256(json.dumps(sorted([key, value] for key, value in metadata.items())).encode())
-    words = {"F32": "float32", "F64": "float64", "U8": "uint8", "I64": "int64"}
-    for name in sorted(header.keys() - {"__metadata__"}):
-        tensor = header[name]
-        word = words.get(tensor["dtype"], tensor["dtype"])
-        digest.update(json.dumps([name, word, tensor["shape"]]).encode())
-        digest.update(body[slice(*tensor["data_offsets"])])
-    return join(header | {"__metadata__": metadata | {"checksum": digest.hexdigest()}}, body)
-
-
-def with_metadata(data, **documents):
-    """Change metadata, and give the file a true checksum again."""
-    header, body = split(data)
-    header["__metadata__"] |= documents
-    return sign(header, body)
 
 
 @pytest.fixture
