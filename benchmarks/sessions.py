@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from benchmarks import peers
 from benchmarks.report import machine
 from crnn import CharNGram, CharRNN
-from crnn.cli import demo
+from crnn.datasets import python_manual
 
 ALPHABET = "".join(map(chr, range(32, 97)))  # 65 symbols, like Tiny Shakespeare
 CHARACTERS = 20_000  # read in a turn
@@ -191,7 +191,7 @@ def check(turns: dict[str, Turn], n: int) -> None:
 def measured(name: str, sessions: Sequence[int], repeats: int) -> dict[str, list[float]]:
     """Return the figures of each contender, for each number of sessions: for "counts" or for an LSTM of this size."""
     rows: dict[str, list[float]] = {}
-    text = demo.text() if name == "counts" else "".join(np.random.default_rng(1).choice(list(ALPHABET), 30_000))
+    text = python_manual() if name == "counts" else "".join(np.random.default_rng(1).choice(list(ALPHABET), 30_000))
     model: Model = CharNGram(7, n_threads=1).fit(text) if name == "counts" else fresh(int(name))
     for B in sessions:
         work = Work(text, "".join(map(str, model.vocabulary_)), B, 3 * (repeats + 1))
@@ -226,7 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows = measured(model, given.sessions, given.repeats)
         for contender, values in rows.items():
             print(f"| {name}, {contender} |", *(f"{value:.2f} |" for value in values))
-        kept = CharNGram(7).fit(demo.text()) if model == "counts" else fresh(int(model))
+        kept = CharNGram(7).fit(python_manual()) if model == "counts" else fresh(int(model))
         lines.append(f"{name}: {bytes_a_session(kept):,} bytes a session")
     print(*lines, sep="\n")
 

@@ -22,7 +22,7 @@ FACADE = [
 LAYERS = [
     ["_version", "arrays", "errors"],
     ["_kernels", "runtime", "parameters"],
-    ["text", "model"],
+    ["datasets", "text", "model"],
     ["inference", "reference"],
     ["ngram"],
     ["training"],

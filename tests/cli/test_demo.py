@@ -15,6 +15,7 @@ from tqdm import tqdm
 from crnn import CharRNN
 from crnn.cli import demo
 from crnn.cli import main as cli
+from crnn.datasets import python_manual
 from crnn.training.progress import printable
 
 REPORT = re.compile(r"^ *([\d.]+) s +([\d,]+) characters read +([\d.]+) bits  (#+)$", re.MULTILINE)
@@ -28,7 +29,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def untrained():
-    return demo.network().set_params(max_steps=0).fit(demo.text())
+    return demo.network().set_params(max_steps=0).fit(python_manual())
 
 
 def test_demo_and_its_next_steps(folder, capsys, monkeypatch):
@@ -36,7 +37,7 @@ def test_demo_and_its_next_steps(folder, capsys, monkeypatch):
     assert cli.main(["demo", "--seconds", "1", "-o", "short demo.crnn"]) == 0
     shown, err = capsys.readouterr()
     assert err == ""  # a log has no bar
-    model, text = CharRNN.load("short demo.crnn"), demo.text()
+    model, text = CharRNN.load("short demo.crnn"), python_manual()
     assert (model.max_steps, model.verbose) == (None, 0)
     assert [record["step"] for record in model.history_] == sorted({record["step"] for record in model.history_})
     assert model.history_[-1]["step"] == model.n_steps_
@@ -126,7 +127,7 @@ def test_reports_are_written_without_the_lock_of_bars(capsys, monkeypatch):
 
 
 def test_the_end_of_the_text_is_never_read(untrained, monkeypatch):
-    text, pieces, partial_fit = demo.text(), [], CharRNN.partial_fit
+    text, pieces, partial_fit = python_manual(), [], CharRNN.partial_fit
 
     def spy(self, X):
         pieces.append(X)
@@ -142,7 +143,7 @@ def test_the_end_of_the_text_is_never_read(untrained, monkeypatch):
 
 
 def test_a_piece_takes_a_moment_of_the_time_left_and_at_least_a_step(untrained):
-    training, moment = demo._TimedTraining(untrained, demo.text()), demo.PIECE_SECONDS
+    training, moment = demo._TimedTraining(untrained, python_manual()), demo.PIECE_SECONDS
     training.advance(1.0)
     assert untrained.n_steps_ == demo.FIRST_STEPS
     for seconds_left, part in ((1e6, moment), (moment / 4, moment / 4), (1e-9, None)):
@@ -157,14 +158,8 @@ def test_every_piece_starts_from_the_zero_state(untrained, monkeypatch):
     with untrained.editing():
         untrained.state_[...] = 0.5
     untrained.history_.append({})
-    demo._TimedTraining(untrained, demo.text()).advance(1.0)
+    demo._TimedTraining(untrained, python_manual()).advance(1.0)
     np.testing.assert_array_equal(states, 0)
-
-
-def test_text_is_of_a_size_that_every_python_has():
-    assert len(demo.text()) > 300_000
-    assert 80 < len(set(demo.text())) < 300
-    assert demo.text().count(" the ") > 2000
 
 
 def test_python_without_the_text(folder, capsys, monkeypatch):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import re
 import shlex
 import shutil
 import sys
@@ -17,7 +16,7 @@ from typing import Any
 
 from .. import _kernels
 from ..char_rnn import CharRNN
-from ..errors import InvalidInputError
+from ..datasets import python_manual
 from ..parameters.checks import checked_float
 from ..runtime.build_info import processor_name
 from ..runtime.machine import cores
@@ -92,32 +91,14 @@ def network() -> CharRNN:
     return CharRNN(hidden_size=160, seq_length=25, batch_size=8, learning_rate=0.03, state_reset=0.05, random_state=0)
 
 
-def text() -> str:
-    """Return an English text included with CPython: the language reference shown by ``help()``.
-
-    It has each paragraph once, no tables, and one character in place of a run of spaces, stars or dashes: a network
-    that has learned to repeat a character does not stop at a low temperature. The guides use it, too, with its last
-    tenth held out, so that their losses can be compared.
-    """
-    try:
-        from pydoc_data.topics import topics
-    except ImportError as error:
-        raise InvalidInputError(
-            "this Python lacks pydoc_data.topics, the text of the demo. "
-            "Use your own text instead: crnn train FILE -o MODEL"
-        ) from error
-    paragraphs = dict.fromkeys("\n\n".join(topics.values()).split("\n\n"))
-    without_tables = re.sub(r"(?m)^ *[|+].*\n", "", "\n\n".join(paragraphs))
-    return re.sub(r"(\W)\1+", r"\1", without_tables)
-
-
 def learn(model: CharRNN, seconds: float) -> None:
-    """Train an untrained model on `text` for some seconds, not counting tests, and show its progress, measured on the
-    held-out end of the text. On Ctrl-C, the model has the last complete update.
+    """Train an untrained model on Python's manual for some seconds, not counting tests, and show its progress.
+
+    The progress is measured on the held-out end of the manual. On Ctrl-C, the model has the last complete update.
     """
     from tqdm import tqdm
 
-    whole = text()
+    whole = python_manual()
     split = round(len(whole) * (1 - HELD_OUT))
     model.set_params(max_steps=0).fit(whole)
     read, held_out = whole[:split], whole[split:]
